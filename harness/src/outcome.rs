@@ -1,0 +1,122 @@
+//! What came of a run.
+
+use invariants::{Call, Digest, Observed, Violation};
+
+/// What came of a run: its verdict, and how hard it tried.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Outcome {
+    /// Whether the promises were kept.
+    pub verdict: Verdict,
+    /// How much happened.
+    pub counts: Counts,
+    /// How often each property looked.
+    pub looked: Vec<(&'static str, u64)>,
+    /// How often each milestone was reached.
+    pub milestones: Vec<(&'static str, u64)>,
+    /// How often each kind of fault struck.
+    pub faults: Vec<(&'static str, u64)>,
+    /// All observations, folded: the same for the same plan, on every machine, for ever.
+    pub digest: Digest,
+}
+
+/// Whether the promises were kept.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Verdict {
+    /// All of them, and linearizability was decided.
+    Kept,
+    /// No clash, but the budget of the exact search did not suffice for this key.
+    Unknown(String),
+    /// One was broken.
+    Failed(Box<Failure>),
+}
+
+/// A broken promise.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Failure {
+    /// Which: the name of a property, or one of [`PROGRESS`], [`PANIC`], [`DETERMINISM`], [`WITNESS`],
+    /// [`LINEARIZABILITY`].
+    pub property: String,
+    /// What was promised and what was seen, in one sentence.
+    pub sentence: String,
+    /// The two facts that clash, where it was facts.
+    pub facts: Option<Box<Violation>>,
+}
+
+/// After healing there was no progress within the plan's bounds.
+pub const PROGRESS: &str = "progress";
+/// The system under test panicked.
+pub const PANIC: &str = "no-panic";
+/// Two runs of the same plan differed.
+pub const DETERMINISM: &str = "determinism";
+/// The order that the system itself claims does not explain what clients saw.
+pub const WITNESS: &str = "witness";
+/// No order explains what clients saw.
+pub const LINEARIZABILITY: &str = "linearizability";
+
+/// How much happened in a run.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct Counts {
+    /// Things popped from the queue that reached a server, a disk or a client.
+    pub events: u64,
+    /// Those of them that only said "I lead" or answered it.
+    pub heartbeats: u64,
+    /// Simulated nanoseconds.
+    pub simulated: u64,
+    /// Operations that clients called.
+    pub operations: u64,
+    /// Those of them whose outcome stayed unknown.
+    pub unknown_operations: u64,
+    /// How often leadership passed to another node or incarnation.
+    pub leader_changes: u64,
+    /// How many servers lost their power, each counted.
+    pub power_losses: u64,
+    /// Facts stated.
+    pub facts: u64,
+}
+
+/// What a run shall be watched with.
+#[derive(Clone, Default, Debug)]
+pub struct Options {
+    /// Leave all checks out; only the digest is folded.
+    pub unchecked: bool,
+    /// Let madsim's executor run between any two events.
+    pub strict: bool,
+    /// Properties that shall not look, by name.
+    pub without: Vec<String>,
+    /// Keep the timeline, a line per event.
+    pub timeline: bool,
+    /// Keep the facts.
+    pub facts: bool,
+    /// Keep the clients' history.
+    pub history: bool,
+    /// Keep the digest after each event.
+    pub digests: bool,
+}
+
+/// An outcome with what was asked to be kept.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Record {
+    /// What came of it.
+    pub outcome: Outcome,
+    /// With [`Options::timeline`].
+    pub timeline: Vec<Line>,
+    /// With [`Options::facts`].
+    pub facts: Vec<Observed>,
+    /// With [`Options::history`].
+    pub history: Vec<Call>,
+    /// With [`Options::digests`].
+    pub digests: Vec<Digest>,
+}
+
+/// One line of the timeline.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Line {
+    /// True time, nanoseconds.
+    pub at: u64,
+    /// The event's number.
+    pub step: u64,
+    /// The server it concerns; 0: the world or a client.
+    pub node: u64,
+    /// What happened.
+    pub text: String,
+}

@@ -1,0 +1,278 @@
+//! What shall happen: everything that a run does follows from its plan, and the plan is what runs, shrinks, is stored
+//! and is read.
+
+mod quantity;
+pub mod generate;
+pub mod file;
+
+pub use quantity::{Chance, Duration};
+
+use serde::{Deserialize, Serialize};
+
+/// The version of the format and of the meaning of its fields. A plan of a newer version is refused.
+pub const VERSION: u32 = 1;
+/// The most servers that a plan may have.
+pub const MOST_NODES: u64 = 15;
+
+/// What shall happen in one run.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    /// The version of the format: [`VERSION`].
+    pub version: u32,
+    /// Where all chance during the run comes from.
+    pub seed: u64,
+    /// How many servers there are, numbered from 1.
+    pub nodes: u64,
+    /// How long everything breaks and only safety is asked. Then all heals, and progress is asked.
+    pub storm: Duration,
+    /// A bug that is switched on, by its name in `harness list`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bug: Option<String>,
+    /// How the servers are set up.
+    pub raft: Raft,
+    /// What links do when nothing else is said.
+    pub network: Network,
+    /// What disks do when nothing else is said.
+    pub disk: Disk,
+    /// What clients do.
+    pub clients: Clients,
+    /// How long progress may take once all is healed.
+    pub bounds: Bounds,
+    /// What breaks, and when.
+    #[serde(default, rename = "fault", skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<Fault>,
+}
+
+/// How the servers are set up.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Raft {
+    /// The smallest election timeout.
+    pub election_timeout: Duration,
+    /// How much longer the largest is.
+    pub election_timeout_spread: Duration,
+    /// How often a leader makes itself heard.
+    pub heartbeat: Duration,
+    /// Whether a node asks before it campaigns (thesis 9.6).
+    pub pre_vote: bool,
+    /// The most entries in one `AppendEntries`.
+    pub batch: u64,
+    /// The most `AppendEntries` with entries in flight to one follower.
+    pub window: u64,
+    /// The most syncs that a server has in flight on its disk.
+    pub syncs: u64,
+}
+
+/// What links do.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Network {
+    /// The shortest delay of a message.
+    pub delay: Duration,
+    /// How much longer an ordinary delay may be.
+    pub delay_spread: Duration,
+    /// How often a message takes much longer.
+    pub tail: Chance,
+    /// How much longer it then may take.
+    pub tail_spread: Duration,
+    /// How often a message is lost.
+    pub loss: Chance,
+    /// How often a message arrives twice.
+    pub duplication: Chance,
+    /// How often a message may be overtaken.
+    pub reordering: Chance,
+}
+
+/// What disks do.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Disk {
+    /// The shortest sync.
+    pub sync: Duration,
+    /// How much longer an ordinary sync may take.
+    pub sync_spread: Duration,
+    /// How often a sync takes much longer.
+    pub tail: Chance,
+    /// How much longer it then may take.
+    pub tail_spread: Duration,
+}
+
+/// What clients do.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Clients {
+    /// How many there are.
+    pub count: u64,
+    /// The most requests that one has in flight.
+    pub in_flight: u64,
+    /// The mean pause of a client between two requests.
+    pub pause: Duration,
+    /// How long a client waits for an answer before it asks again.
+    pub patience: Duration,
+    /// How often it asks before it gives up, and the operation stays unknown.
+    pub attempts: u64,
+    /// How many keys there are: the first half registers, the rest lists.
+    pub keys: u64,
+    /// How often an operation is a read.
+    pub reads: Chance,
+}
+
+/// How long progress may take once all is healed, in largest election timeouts.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bounds {
+    /// Until there is a leader.
+    pub leader: u64,
+    /// Then until a fresh write and a fresh read are answered.
+    pub write: u64,
+    /// Then until every server has what the leader has.
+    pub convergence: u64,
+}
+
+/// One thing that breaks.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Fault {
+    /// When: not before this time of the run.
+    pub at: Duration,
+    /// Where given: at the first such moment after that time, on the node where it happens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on: Option<Moment>,
+    /// What breaks.
+    #[serde(flatten)]
+    pub kind: FaultKind,
+}
+
+/// A moment between two things that belong together. A fault that waits for one strikes the node where it occurs.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Moment {
+    /// A record was written and is not yet synced.
+    Unsynced,
+    /// A vote was recorded, and its answer has not left.
+    Voting,
+    /// A node has just become leader.
+    Elected,
+    /// A log was just cut.
+    Truncated,
+    /// An entry was acknowledged to the leader just now.
+    Acknowledged,
+    /// The commit index of a leader has just moved.
+    Committed,
+}
+
+/// Whom a fault strikes.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Target {
+    /// The server with this number.
+    Node(u64),
+    /// Whoever leads in the highest term when the fault strikes; without a leader, the server with the highest term.
+    Leader,
+    /// A follower of it: the lowest-numbered live server that does not lead.
+    Follower,
+    /// The live server with the longest log.
+    Newest,
+    /// The server where the moment occurred that the fault waited for.
+    There,
+}
+
+/// What can break. Every kind ends by itself after `lasts`, or when the storm is over.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum FaultKind {
+    /// The process dies; its page cache survives. It starts again after `lasts`.
+    Crash {
+        /// Which server.
+        node: Target,
+        /// For how long it is down.
+        lasts: Duration,
+    },
+    /// The power of these servers fails: of what was not synced any subset is gone, and the last of it is torn.
+    PowerLoss {
+        /// Which servers; empty: all of them.
+        #[serde(default)]
+        nodes: Vec<Target>,
+        /// For how long they are down.
+        lasts: Duration,
+    },
+    /// The server stands still and then goes on.
+    Pause {
+        /// Which server.
+        node: Target,
+        /// For how long.
+        lasts: Duration,
+    },
+    /// Nothing passes from one server to another, in this direction.
+    Cut {
+        /// From whom.
+        from: Target,
+        /// To whom.
+        to: Target,
+        /// For how long.
+        lasts: Duration,
+    },
+    /// Nothing passes between these servers and the others.
+    Split {
+        /// One side.
+        side: Vec<Target>,
+        /// For how long.
+        lasts: Duration,
+    },
+    /// All links become worse.
+    Weather {
+        /// How often a message is lost.
+        loss: Chance,
+        /// How often it arrives twice.
+        duplication: Chance,
+        /// How often it may be overtaken, by up to `delay`.
+        reordering: Chance,
+        /// How much longer a message that is overtaken may take.
+        delay: Duration,
+        /// For how long.
+        lasts: Duration,
+    },
+    /// The syncs of a disk take longer.
+    SlowDisk {
+        /// Whose.
+        node: Target,
+        /// How many times longer.
+        factor: u64,
+        /// For how long.
+        lasts: Duration,
+    },
+    /// The syncs of a disk do not end before this is over.
+    StalledDisk {
+        /// Whose.
+        node: Target,
+        /// For how long.
+        lasts: Duration,
+    },
+    /// A monotonic clock runs at another rate.
+    ClockRate {
+        /// Whose.
+        node: Target,
+        /// Parts per million faster (or, below zero, slower) than true time; within ±500,000.
+        drift: i64,
+        /// For how long.
+        lasts: Duration,
+    },
+    /// A monotonic clock jumps forward, once.
+    ClockJump {
+        /// Whose.
+        node: Target,
+        /// By how much.
+        by: Duration,
+    },
+    /// A wall clock jumps, once.
+    WallJump {
+        /// Whose.
+        node: Target,
+        /// By how many milliseconds; below zero: back.
+        by: i64,
+    },
+    /// One bit of what is synced flips, and shows when the server starts again.
+    Rot {
+        /// Whose disk.
+        node: Target,
+    },
+}

@@ -1,0 +1,266 @@
+//! What a node makes true for others: the only thing that properties ever see.
+//!
+//! A fact is a *claim* of the server about its own state, a *promise* stated by the act of letting a message go, or a
+//! *truth* that a server cannot state: the simulated disk, the world and the clients state those. Numbers are plain,
+//! so that any Raft can be judged by them.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// A server's number. Servers are numbered from 1; clients have numbers of their own in client facts.
+pub type Node = u64;
+/// A Raft term. 0 is before the first election.
+pub type Term = u64;
+/// A log index. 0 is before the first entry.
+pub type Index = u64;
+/// Nanoseconds of true time since the run began.
+pub type Time = u64;
+
+/// Sixty-four bits that stand for a content. Equal contents have equal digests; different ones almost surely do not.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Digest(pub u64);
+
+impl Digest {
+    /// The digest of nothing: of the empty log, of the empty content.
+    pub const EMPTY: Digest = Digest(0x9e37_79b9_7f4a_7c15);
+
+    /// This content followed by `word`. Order matters.
+    #[must_use]
+    pub const fn then(self, word: u64) -> Digest {
+        // One widening multiplication of two odd-keyed words, folded: every input bit reaches every output bit.
+        let product =
+            ((self.0 ^ 0xa076_1d64_78bd_642f) as u128) * ((word ^ 0xe703_7ed1_a0b4_28db) as u128 | 1 << 63);
+        Digest((product as u64) ^ ((product >> 64) as u64) ^ word.rotate_left(32))
+    }
+
+    /// This log followed by one entry: the fold that [`Fact::Started`] uses over a whole log.
+    #[must_use]
+    pub const fn then_entry(self, term: Term, entry: Digest) -> Digest {
+        self.then(term).then(entry.0)
+    }
+
+    /// The digest of a string of bytes.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Digest {
+        let mut digest = Digest::EMPTY.then(bytes.len() as u64);
+        let mut words = bytes.chunks_exact(8);
+        for word in &mut words {
+            digest = digest.then(u64::from_le_bytes(word.try_into().expect("chunks of eight")));
+        }
+        let mut last = [0; 8];
+        last[..words.remainder().len()].copy_from_slice(words.remainder());
+        digest.then(u64::from_le_bytes(last))
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:08x}", self.0 >> 32)
+    }
+}
+
+/// A place in a log: `index@term`.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct LogId {
+    /// The index.
+    pub index: Index,
+    /// The term of the entry there; 0 before the first entry.
+    pub term: Term,
+}
+
+impl fmt::Display for LogId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{}", self.index, self.term)
+    }
+}
+
+/// A client's request by its name: the session that it belongs to, and its number there.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct RequestId {
+    /// The session.
+    pub session: u64,
+    /// The number within the session.
+    pub sequence: u64,
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "s{}#{}", self.session, self.sequence)
+    }
+}
+
+/// Who votes and who only listens.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Configuration {
+    /// The voters; while joint, those of the new half.
+    pub voters: Vec<Node>,
+    /// The old half while joint; otherwise empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub joint: Vec<Node>,
+    /// Nodes that receive the log and never count.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub learners: Vec<Node>,
+}
+
+/// One thing that was made true, without when and by whom: see [`Observed`].
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "fact", rename_all = "snake_case")]
+pub enum Fact {
+    /// Claim: an incarnation begins with this much of its past. `digest` folds its recovered log after `base` with
+    /// [`Digest::then_entry`], starting from [`Digest::EMPTY`].
+    Started {
+        /// The recovered term.
+        term: Term,
+        /// The recovered vote in that term.
+        vote: Option<Node>,
+        /// Where the recovered log begins (0@0, or the snapshot's last entry).
+        base: LogId,
+        /// Where the recovered log ends.
+        last: LogId,
+        /// The recovered entries after `base`.
+        digest: Digest,
+    },
+    /// Claim: the current term is now this.
+    TermChanged {
+        /// The new term.
+        term: Term,
+    },
+    /// Claim: the log has a new last entry.
+    Appended {
+        /// Its index: one more than the last one's.
+        index: Index,
+        /// Its term.
+        term: Term,
+        /// Its content.
+        entry: Digest,
+    },
+    /// Claim: the log was cut and now ends here.
+    Truncated {
+        /// The last index that is left.
+        after: Index,
+    },
+    /// Claim: this node leads from now on.
+    Leads {
+        /// The term that it leads.
+        term: Term,
+    },
+    /// Claim: this node no longer leads.
+    SteppedDown {
+        /// The term that it led.
+        term: Term,
+    },
+    /// Claim: everything up to here is committed, as far as this node knows.
+    Committed {
+        /// The new commit index.
+        index: Index,
+    },
+    /// Claim: the state machine has taken this entry.
+    Applied {
+        /// The entry's index: one more than the last one applied in this incarnation, or the first.
+        index: Index,
+        /// The entry's content.
+        entry: Digest,
+        /// The whole state after it, as a sum over its items.
+        state: Digest,
+        /// The client's request in it, if there is one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        request: Option<RequestId>,
+        /// Whether it changed the state, or was answered from the session table.
+        effect: bool,
+    },
+    /// Claim: this configuration is in force from this entry on.
+    Configured {
+        /// The entry that carries it; 0 for the first one, which no entry carries.
+        index: Index,
+        /// The configuration.
+        configuration: Box<Configuration>,
+    },
+    /// Promise: a granted vote has left this node.
+    Voted {
+        /// The term that it counts in.
+        term: Term,
+        /// Who got it.
+        candidate: Node,
+    },
+    /// Promise: a request for votes has left this node, which has voted for itself.
+    Campaigned {
+        /// The term that it campaigns in.
+        term: Term,
+    },
+    /// Promise: a success answer has left this node for the leader of `term`.
+    Acknowledged {
+        /// The term of the leader.
+        term: Term,
+        /// Everything up to here equals the leader's log, and is durable here.
+        index: Index,
+    },
+    /// Promise: a read was answered from the state after `applied`.
+    ReadServed {
+        /// The read.
+        read: RequestId,
+        /// The applied index that it was answered from.
+        applied: Index,
+    },
+    /// Truth, stated by the disk: one record is durable. Its entries follow, each as a [`Fact::SavedEntry`].
+    Saved {
+        /// The durable term.
+        term: Term,
+        /// The durable vote in that term.
+        vote: Option<Node>,
+        /// The durable log is cut to this index first; `None` leaves it as it is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<Index>,
+    },
+    /// Truth, stated by the disk: the durable log has a new last entry.
+    SavedEntry {
+        /// Its index.
+        index: Index,
+        /// Its term.
+        term: Term,
+        /// Its content.
+        entry: Digest,
+    },
+    /// Truth, stated by the disk: what [`Fact::Started`] recovered is durable again, all of it.
+    SavedRecovered,
+    /// Truth: the process died. The page cache survives.
+    Crashed,
+    /// Truth: the power failed. What was not synced may be gone.
+    PowerLost,
+    /// Truth: a new incarnation is about to start.
+    Restarted,
+    /// Truth: the disk was emptied.
+    Wiped,
+    /// Truth, stated by a client: it has seen its write acknowledged.
+    WriteAcknowledged {
+        /// The log index that the answer named.
+        index: Index,
+        /// The write.
+        write: RequestId,
+    },
+    /// Truth, stated by a client: it asks to read.
+    ReadAsked {
+        /// The read.
+        read: RequestId,
+    },
+}
+
+/// A fact with its place in the run.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Observed {
+    /// True time.
+    pub at: Time,
+    /// The event of the run during which it was stated; facts of one event have the same step.
+    pub step: u64,
+    /// Who stated it, or whom it is about: a server; for client facts the client's number.
+    pub node: Node,
+    /// What.
+    #[serde(flatten)]
+    pub fact: Fact,
+}

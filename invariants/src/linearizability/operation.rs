@@ -1,0 +1,88 @@
+//! What clients ask of a key and what they are told: the vocabulary of histories.
+
+use crate::fact::{RequestId, Time};
+use serde::{Deserialize, Serialize};
+
+/// What a register holds. Every deletion leaves a tombstone with a number of its own, so that one absence can be told
+/// from another and every content of a well-behaved history is written once.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Content {
+    /// Nothing, since the deletion with this number. 0: since the beginning, or deletions have no numbers.
+    Absent(u64),
+    /// This value.
+    Present(u64),
+}
+
+impl Content {
+    /// What every register holds first.
+    pub const INITIAL: Content = Content::Absent(0);
+}
+
+/// What is asked of one key. A key is a register or a list throughout a history.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// Read a register.
+    Get,
+    /// Write a register.
+    Put(u64),
+    /// Empty a register, leaving the tombstone with this number.
+    Delete(u64),
+    /// Write a register if it holds what is expected.
+    CompareAndSet {
+        /// What it must hold.
+        expect: Content,
+        /// What it shall hold then.
+        value: u64,
+    },
+    /// Add an element to the end of a list.
+    Append(u64),
+    /// Read a whole list.
+    List,
+}
+
+impl Action {
+    /// Whether it never changes anything.
+    #[must_use]
+    pub const fn is_read(self) -> bool {
+        matches!(self, Action::Get | Action::List)
+    }
+}
+
+/// One request to one key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Operation {
+    /// The key.
+    pub key: u64,
+    /// What is asked of it.
+    pub action: Action,
+}
+
+/// What the client was told.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Response {
+    /// Done (put, delete, append, a compare-and-set that matched).
+    Done,
+    /// The register held this (get).
+    Holds(Content),
+    /// A compare-and-set did not match and had no effect; what the register held, where the system tells.
+    Mismatch(Option<Content>),
+    /// The whole list (list).
+    List(Vec<u64>),
+}
+
+/// One operation of a client's history, from call to return.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Call {
+    /// Its name. A session whose operation stays unknown is never used again for new ones.
+    pub id: RequestId,
+    /// What was asked.
+    pub operation: Operation,
+    /// When the client called.
+    pub called: Time,
+    /// When the client was told what; `None`: it gave up, or the run ended. The operation may have happened, or may
+    /// happen yet.
+    pub returned: Option<(Time, Response)>,
+}
