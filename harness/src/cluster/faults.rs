@@ -124,7 +124,9 @@ impl<S: Server> Cluster<S> {
                 let Some(node) = find(*node).filter(|node| self.is_up(*node)) else { return };
                 let place = self.world.place_mut(node);
                 place.pauses += 1;
-                (Some(Undo::Resume(node, place.incarnation)), lasts.0)
+                let undo = Undo::Resume(node, place.incarnation);
+                self.order(Control::Pause(node));
+                (Some(undo), lasts.0)
             }
             FaultKind::Cut { from, to, lasts } => {
                 let (Some(from), Some(to)) = (find(*from), find(*to)) else { return };
@@ -298,6 +300,7 @@ impl<S: Server> Cluster<S> {
             return;
         }
         let mut held = std::mem::take(&mut place.held);
+        self.order(Control::Resume(node));
         self.rearm(node);
         for event in held.drain(..) {
             self.world.queue.push(now, event);

@@ -30,6 +30,10 @@ pub enum Control {
     },
     /// Begins a new incarnation on this node.
     Restart(Node),
+    /// Lets the tasks on this node stand still.
+    Pause(Node),
+    /// Lets them go on.
+    Resume(Node),
     /// Ends the run.
     Stop,
 }

@@ -9,6 +9,7 @@
 //! the difference: its `now` is the event's own time, never what a clock says.
 
 mod panics;
+pub mod tasks;
 
 use crate::cluster::{Cluster, Control};
 use crate::server::Server;
@@ -16,7 +17,7 @@ use invariants::Node;
 use madsim::plugin::{Simulator, simulator};
 use madsim::rand::GlobalRng;
 use madsim::runtime::{Handle, Runtime};
-use madsim::task::{NodeId, yield_now};
+use madsim::task::{NodeId, spawn_local, yield_now};
 use madsim::time::TimeHandle;
 use panics::catching;
 use std::future::pending;
@@ -32,6 +33,9 @@ pub enum Mode {
     /// Sleeps, and lets madsim's executor run.
     Strict,
 }
+
+/// What tasks get between two events at the same time, in nanoseconds: madsim lets each turn take some 75 of them.
+const TURNS: u64 = 1_500;
 
 /// Runs a cluster to its end in a runtime of its own, and hands it back.
 pub fn pump<S: Server>(cluster: Cluster<S>, mode: Mode) -> Cluster<S> {
@@ -125,6 +129,10 @@ impl<S: Server> Pump<S> {
                     self.handle.restart(id);
                     self.booted(node).await;
                 }
+                // What is stepped by the pump is held by the world. Tasks must be held by their executor.
+                Control::Pause(node) if self.mode == Mode::Strict => self.handle.pause(self.id(node)),
+                Control::Resume(node) if self.mode == Mode::Strict => self.handle.resume(self.id(node)),
+                Control::Pause(_) | Control::Resume(_) => {}
                 Control::Stop => break,
             }
         }
@@ -161,8 +169,9 @@ impl<S: Server> Pump<S> {
     }
 
     /// Sleeps to the nanosecond: an ordinary sleep of madsim takes a millisecond at least, one that is reset does not.
+    /// Never less than [`TURNS`]: between any two events tasks have their turns.
     async fn sleep_until(&self, at: u64) {
-        let Some(ahead) = at.checked_sub(self.time.elapsed().as_nanos() as u64) else { return };
+        let ahead = at.saturating_sub(self.time.elapsed().as_nanos() as u64).max(TURNS);
         let deadline = self.time.now_instant() + Duration::from_nanos(ahead);
         let mut sleep = pin!(self.time.sleep(Duration::ZERO));
         sleep.as_mut().reset(deadline);

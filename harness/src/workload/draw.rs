@@ -16,7 +16,7 @@ pub(crate) trait Draw {
 
 impl Draw for Stream {
     fn below(&mut self, end: u64) -> u64 {
-        (u128::from(self.next_u64()) * u128::from(end) >> 64) as u64
+        ((u128::from(self.next_u64()) * u128::from(end)) >> 64) as u64
     }
 
     fn chance(&mut self, chance: Chance) -> bool {

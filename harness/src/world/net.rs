@@ -64,7 +64,7 @@ impl Net {
     pub fn new(seed: u64, network: &Network, servers: usize, clients: usize) -> Net {
         let addresses = servers + clients;
         let name = |address: usize| {
-            if address < servers { address as u64 + 1 } else { 1 << 32 | (address - servers) as u64 + 1 }
+            if address < servers { address as u64 + 1 } else { (1 << 32) + (address - servers) as u64 + 1 }
         };
         let link = |place: usize| Link {
             stream: rng::stream(seed, "link", [name(place / addresses), name(place % addresses)]),
@@ -173,7 +173,7 @@ impl Link {
 
 /// A uniform part of `whole`, by the upper bits of a draw (the lower ones decide about tails).
 pub fn share(whole: u64, draw: u64) -> u64 {
-    (u128::from(whole) * u128::from(draw >> BITS) >> (64 - BITS)) as u64
+    ((u128::from(whole) * u128::from(draw >> BITS)) >> (64 - BITS)) as u64
 }
 
 /// Whether something of this chance happens, by the lower bits of a draw.
