@@ -109,6 +109,16 @@ pub struct Configuration {
     pub learners: Vec<Node>,
 }
 
+impl Configuration {
+    /// Whether the nodes that count are a quorum: more than half of the voters, and while joint of each half (paper, 6).
+    /// Learners are never asked.
+    #[must_use]
+    pub fn is_quorum(&self, counts: impl Fn(Node) -> bool) -> bool {
+        let majority = |half: &[Node]| 2 * half.iter().filter(|&&node| counts(node)).count() > half.len();
+        majority(&self.voters) && (self.joint.is_empty() || majority(&self.joint))
+    }
+}
+
 /// One thing that was made true, without when and by whom: see [`Observed`].
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "fact", rename_all = "snake_case")]
