@@ -119,6 +119,23 @@ impl Configuration {
     }
 }
 
+impl fmt::Display for Configuration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let half = |f: &mut fmt::Formatter<'_>, half: &[Node]| {
+            half.iter().enumerate().try_for_each(|(position, node)| {
+                write!(f, "{}n{node}", if position == 0 { "" } else { ", " })
+            })
+        };
+        write!(f, "{{")?;
+        half(f, &self.voters)?;
+        if !self.joint.is_empty() {
+            write!(f, "}} with {{")?;
+            half(f, &self.joint)?;
+        }
+        write!(f, "}}")
+    }
+}
+
 /// One thing that was made true, without when and by whom: see [`Observed`].
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "fact", rename_all = "snake_case")]

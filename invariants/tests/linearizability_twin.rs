@@ -238,7 +238,7 @@ fn the_search_agrees_with_all_orders_tried() {
         let kind = kind(&mut chance);
         let execution = execution(&mut chance, kind);
         let mut history = execution.history.clone();
-        for _ in 0..chance.below(3) {
+        for _ in 0..chance.below(5) {
             spoil(&mut chance, &mut history);
         }
         let told = || history.iter().map(|call| format!("\n  {call}")).collect::<String>();

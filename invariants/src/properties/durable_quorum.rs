@@ -40,11 +40,10 @@ impl DurableQuorum {
             return Ok(());
         }
         let sentence = format!(
-            "n{} commits {} which was durable on {}, and that is no majority of {}",
+            "n{} commits {} which was durable on {}, and that is no majority of {configuration}",
             node.id,
             LogId { index, term: led },
-            names(shadow.nodes().iter().map(|node| node.id).filter(|&node| durable(node))),
-            configuration.described()
+            names(shadow.nodes().iter().map(|node| node.id).filter(|&node| durable(node)))
         );
         scene.clash(Self::NAME, None, sentence)
     }

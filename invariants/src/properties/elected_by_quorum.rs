@@ -40,8 +40,7 @@ impl ElectedByQuorum {
         }
         let electors = names(scene.shadow.nodes().iter().map(|node| node.id).filter(|&node| voted(node)));
         let sentence = format!(
-            "n{leader} leads term {term} with the votes of {electors}, which is no majority of {}",
-            configuration.described()
+            "n{leader} leads term {term} with the votes of {electors}, which is no majority of {configuration}",
         );
         scene.clash(Self::NAME, None, sentence)
     }

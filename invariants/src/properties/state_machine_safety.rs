@@ -41,7 +41,7 @@ impl StateMachineSafety {
     pub const ABOUT: &str = "every server applies the same entry at the same index, with the same state after it";
 
     pub(crate) fn applies(&mut self, scene: Scene<'_>, index: Index, entry: Digest, state: Digest) -> Verdict {
-        let position = (index as usize).wrapping_sub(1);
+        let Some(position) = index.checked_sub(1).map(|position| position as usize) else { return Ok(()) };
         match self.applied.get(position) {
             Some(Some(first)) => {
                 self.looked += 1;

@@ -14,7 +14,7 @@ mod requests;
 mod node;
 
 pub(crate) use entries::Entries;
-pub(crate) use node::{Acknowledgement, NodeShadow};
+pub(crate) use node::NodeShadow;
 pub(crate) use requests::Requests;
 pub(crate) use runs::Runs;
 pub(crate) use seen::Seen;
@@ -199,5 +199,3 @@ fn recovered_log(entries: &Entries, node: &NodeShadow, last: LogId) -> Runs {
     log
 }
 
-#[cfg(test)]
-mod tests;
