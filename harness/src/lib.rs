@@ -1,1 +1,8 @@
 //! chapter
+
+pub mod rng;
+pub mod names;
+pub mod bugs;
+pub mod plan;
+pub mod outcome;
+pub mod run;
