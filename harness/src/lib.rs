@@ -6,3 +6,4 @@ pub mod bugs;
 pub mod plan;
 pub mod outcome;
 pub mod run;
+pub mod case;
