@@ -1,1 +1,9 @@
 //! chapter
+
+pub mod rng;
+pub mod names;
+pub mod bugs;
+pub mod plan;
+pub mod outcome;
+pub mod run;
+pub mod case;
