@@ -16,7 +16,7 @@ pub struct Bug {
 /// The application carries a request out again when its client tries again (`workload/kv.rs`).
 pub const RETRY_APPLIED_TWICE: &str = "retry-applied-twice";
 
-/// All of them, by name. Without the feature `bugs` there are none.
+/// All of them, in the order of the catalogue. Without the feature `bugs` there are none.
 #[must_use]
 pub fn all() -> Vec<Bug> {
     if !cfg!(feature = "bugs") {
@@ -35,7 +35,7 @@ pub fn all() -> Vec<Bug> {
         consequence: "a request that was answered late takes effect twice: an amount is booked twice",
     }];
     let mut all: Vec<Bug> = core.chain(around).collect();
-    all.sort_by_key(|bug| bug.name);
+    all.sort_by_key(|bug| bug.id);
     all
 }
 

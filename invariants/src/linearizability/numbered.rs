@@ -67,8 +67,10 @@ pub(crate) struct Numbered {
     pub(crate) chain: Vec<u32>,
     pub(crate) is_list: bool,
     pub(crate) counts: Counts,
-    /// The rank of the first return that needs this state.
-    pub(crate) first_need: Vec<u32>,
+    /// By state: the rank of the first return that needs it.
+    first_need: Vec<u32>,
+    /// Where several operations produce one state: all needs, by state and rank.
+    all_needs: Vec<(u32, u32)>,
     names: Interner,
     free: Vec<u32>,
     occupant: Vec<u32>,
@@ -214,6 +216,7 @@ impl Numbered {
         self.called.resize(self.counts.producers.len(), false);
         self.first_need.clear();
         self.first_need.resize(self.counts.needs.len(), NONE);
+        self.all_needs.clear();
         let (mut next, mut length) = (0, 0);
         for rank in 0..self.returns.len() {
             let op = self.returns[rank].0;
@@ -229,6 +232,7 @@ impl Numbered {
             let (Step::Sees(state) | Step::Exchanges { expect: state, .. }) = step else { continue };
             let first = &mut self.first_need[state as usize];
             *first = (*first).min(small(rank));
+            self.all_needs.push((state, small(rank)));
             if self.is_list {
                 while length < self.chain.len() && self.called[self.chain[length] as usize] {
                     length += 1;
@@ -241,7 +245,25 @@ impl Numbered {
             }
         }
         self.slots = small(self.occupant.len());
+        if self.counts.producers.iter().any(|&producers| producers > 1) {
+            self.all_needs.sort_unstable();
+        } else {
+            self.all_needs.clear();
+        }
         Ok(())
+    }
+
+    /// The rank of the first return at or after `rank` that needs `state`; a state with one producer is needed once
+    /// it has been produced, so there it is simply the first. [`NONE`]: nobody does.
+    #[inline]
+    pub(crate) fn next_need(&self, state: u32, rank: u32) -> u32 {
+        if self.all_needs.is_empty() {
+            return self.first_need[state as usize];
+        }
+        match self.all_needs.get(self.all_needs.partition_point(|&need| need < (state, rank))) {
+            Some(&(needed, rank)) if needed == state => rank,
+            _ => NONE,
+        }
     }
 
     fn open(&mut self, op: usize) {

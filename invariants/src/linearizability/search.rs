@@ -191,7 +191,7 @@ impl<'a, const W: usize> Board<'a, W> {
                 let number = self.memory.occupant[word * 64 + bits.trailing_zeros() as usize];
                 bits &= bits - 1;
                 let op = &self.history.ops[number as usize];
-                if self.is_worth_trying(op) {
+                if self.is_worth_trying(op) && !self.has_elder_twin(op, branches) {
                     self.memory.branches.push((self.urgency(op), number));
                 }
             }
@@ -199,6 +199,32 @@ impl<'a, const W: usize> Board<'a, W> {
         // The last one is taken first: the one whose return, or whose product's first reader's return, is nearest.
         self.memory.branches[branches..].sort_unstable_by(|left, right| right.cmp(left));
         self.memory.frames.push(Frame { trail: self.memory.trail.len(), branches, state: self.state });
+    }
+
+    /// Whether one of the branches since `first` does the same. Of two open operations that do the same the one with the
+    /// earlier return may go first: in any order that has them the other way round they can be exchanged. If `op` is
+    /// the earlier one, it takes the other's branch.
+    #[inline]
+    fn has_elder_twin(&mut self, op: &Op, first: usize) -> bool {
+        let (Step::Writes(product) | Step::Exchanges { value: product, .. } | Step::Appends(product)) = op.step
+        else {
+            return false;
+        };
+        if product != NONE && self.memory.counts.producers[product as usize] < 2 {
+            return false; // As always where every value is written once.
+        }
+        let ops = &self.history.ops;
+        for branch in first..self.memory.branches.len() {
+            let other = self.memory.branches[branch].1;
+            if ops[other as usize].step == op.step {
+                if op.due < ops[other as usize].due {
+                    self.memory.branches.remove(branch);
+                    return false;
+                }
+                return true;
+            }
+        }
+        false
     }
 
     #[inline]
@@ -228,11 +254,12 @@ impl<'a, const W: usize> Board<'a, W> {
         }
     }
 
+    /// The nearest return that this operation would help: its own, or that of somebody who needs its product.
     #[inline]
     fn urgency(&self, op: &Op) -> u32 {
         match op.step {
             Step::Writes(value) | Step::Exchanges { value, .. } => {
-                op.due.min(self.history.first_need[value as usize])
+                op.due.min(self.history.next_need(value, self.next))
             }
             _ => op.due,
         }
