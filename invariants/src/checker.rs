@@ -212,7 +212,9 @@ impl Properties {
                 ask!(self.promises_after_durability, acknowledges, scene, term, index);
             }
             Fact::ReadServed { read, applied } => ask!(self.reads, serves, scene, read, applied),
-            Fact::SavedEntry { index, term, entry } => ask!(self.log_matching, saves, scene, index, term, entry),
+            Fact::SavedEntry { index, term, entry } => {
+                ask!(self.log_matching, saves, scene, index, term, entry)
+            }
             Fact::SteppedDown { .. }
             | Fact::Configured { .. }
             | Fact::Saved { .. }

@@ -112,7 +112,8 @@ impl Milestones {
             Fact::Leads { term } => {
                 self.reach(LeaderElected, true);
                 self.reach(RestartedNodeElected, node.incarnation > 1);
-                let another = |other: &NodeShadow| other.id != node.id && other.leads.is_some_and(|led| led < term);
+                let another =
+                    |other: &NodeShadow| other.id != node.id && other.leads.is_some_and(|led| led < term);
                 self.reach(TwoLeadersAtOnce, shadow.nodes().iter().any(another));
             }
             Fact::SteppedDown { .. } => self.reach(LeaderDeposed, true),

@@ -3,14 +3,19 @@
 
 use invariants::fact::{RequestId, Time};
 use invariants::linearizability::{
-    Action, Budget, Call, Content, List, Model, Operation, Position, Register, Response, Verdict, Witness, check,
-    is_of_list,
+    Action, Budget, Call, Content, List, Model, Operation, Position, Register, Response, Verdict, Witness,
+    check, is_of_list,
 };
 use std::collections::BTreeMap;
 
 /// Whether some order explains the history, by trying all of them on all keys at once.
 fn brute_force(history: &[Call]) -> bool {
-    fn go(history: &[Call], placed: &mut Vec<bool>, registers: &BTreeMap<u64, Content>, lists: &BTreeMap<u64, Vec<u64>>) -> bool {
+    fn go(
+        history: &[Call],
+        placed: &mut Vec<bool>,
+        registers: &BTreeMap<u64, Content>,
+        lists: &BTreeMap<u64, Vec<u64>>,
+    ) -> bool {
         if history.iter().zip(&*placed).all(|(call, &placed)| placed || call.returned.is_none()) {
             return true;
         }
@@ -172,7 +177,11 @@ fn spoil(chance: &mut Chance, history: &mut [Call]) {
     if chance.percent(30) {
         // The same answer, but the operation is shorter than it was.
         let middle = call.called + (*returned - call.called) / 2;
-        if chance.percent(50) { *returned = middle } else { call.called = middle }
+        if chance.percent(50) {
+            *returned = middle
+        } else {
+            call.called = middle
+        }
         return;
     }
     let other = match chance.below(4) {
@@ -306,7 +315,11 @@ fn seeing_less_or_taking_longer_never_makes_it_worse() {
                 }
             }
         }
-        assert_eq!(check(&history, Budget::default()), Ok(Verdict::Linearizable), "round {round}: {history:?}");
+        assert_eq!(
+            check(&history, Budget::default()),
+            Ok(Verdict::Linearizable),
+            "round {round}: {history:?}"
+        );
         looked += 1;
     }
     assert!(looked > 3_000, "{looked} good histories");

@@ -135,6 +135,7 @@ impl Raft {
                 self.saves.complete(id);
                 self.release(now, effects);
                 self.advance_commit();
+                self.confirm_reads(now, effects);
             }
         }
         self.save(now, effects);

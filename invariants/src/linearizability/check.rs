@@ -115,7 +115,10 @@ fn partition(history: &[Call]) -> Result<Vec<(u64, Vec<u32>)>, Malformed> {
         let operation = call.operation;
         if let Some((returned, response)) = &call.returned {
             if *returned < call.called {
-                return malformed(format!("{} returned at {returned}, before its call at {}", call.id, call.called));
+                return malformed(format!(
+                    "{} returned at {returned}, before its call at {}",
+                    call.id, call.called
+                ));
             }
             if !answers(operation.action, response) {
                 return malformed(format!("{} asked \"{operation}\" and was told \"{response}\"", call.id));
@@ -156,10 +159,13 @@ fn refuse_repeated_names(history: &[Call]) -> Result<(), Malformed> {
     if rising {
         return Ok(()); // As with all clients that count their requests.
     }
-    let mut names: Vec<(RequestId, usize)> = history.iter().enumerate().map(|(at, call)| (call.id, at)).collect();
+    let mut names: Vec<(RequestId, usize)> =
+        history.iter().enumerate().map(|(at, call)| (call.id, at)).collect();
     names.sort_unstable();
     match names.array_windows().find(|[(left, _), (right, _)]| left == right) {
         None => Ok(()),
-        Some(&[_, (id, call)]) => Err(Malformed { call, sentence: format!("{id} stands in the history twice") }),
+        Some(&[_, (id, call)]) => {
+            Err(Malformed { call, sentence: format!("{id} stands in the history twice") })
+        }
     }
 }

@@ -23,7 +23,10 @@ impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Explanation { key, stuck, concerned } = self;
         writeln!(f, "k{key} is not linearizable: {stuck} fits nowhere.")?;
-        write!(f, "Without that answer, everything that had returned on k{key} by then can be put in an order.")?;
+        write!(
+            f,
+            "Without that answer, everything that had returned on k{key} by then can be put in an order."
+        )?;
         if !concerned.is_empty() {
             write!(f, "\nIt has to do with:")?;
         }
@@ -57,13 +60,16 @@ pub(crate) fn explain(history: &[Call], mine: &[u32], steps: u64) -> Explanation
     }
     let (until, stuck) = returns[bad];
     let stuck = &history[stuck as usize];
-    let before = returns[..bad].iter().rev().find(|&&(returned, _)| returned < stuck.called).map(|&(_, call)| call);
+    let before =
+        returns[..bad].iter().rev().find(|&&(returned, _)| returned < stuck.called).map(|&(_, call)| call);
     let concerned = mine
         .iter()
         .filter(|&&number| {
             let call = &history[number as usize];
             let overlaps = call.returned.as_ref().is_none_or(|&(returned, _)| returned >= stuck.called);
-            call != stuck && call.called <= until && (overlaps || Some(number) == before || is_about(call, stuck))
+            call != stuck
+                && call.called <= until
+                && (overlaps || Some(number) == before || is_about(call, stuck))
         })
         .map(|&number| history[number as usize].clone())
         .collect();
@@ -72,7 +78,10 @@ pub(crate) fn explain(history: &[Call], mine: &[u32], steps: u64) -> Explanation
 
 /// Whether the two name the same content.
 fn is_about(call: &Call, other: &Call) -> bool {
-    contents(call).into_iter().flatten().any(|content| contents(other).into_iter().flatten().any(|c| c == content))
+    contents(call)
+        .into_iter()
+        .flatten()
+        .any(|content| contents(other).into_iter().flatten().any(|c| c == content))
 }
 
 /// What the register held before and after, as far as the operation tells. Of a list: its last element.
@@ -83,7 +92,9 @@ fn contents(call: &Call) -> [Option<Content>; 2] {
         (Action::CompareAndSet { expect, value }, _) => [Some(expect), Some(Content::Present(value))],
         (Action::Put(value) | Action::Append(value), _) => [None, Some(Content::Present(value))],
         (Action::Delete(deletion), _) => [None, Some(Content::Absent(deletion))],
-        (_, Some(Response::List(elements))) => [None, elements.last().map(|&element| Content::Present(element))],
+        (_, Some(Response::List(elements))) => {
+            [None, elements.last().map(|&element| Content::Present(element))]
+        }
         _ => [None, None],
     }
 }

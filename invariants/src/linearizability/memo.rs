@@ -61,8 +61,11 @@ mod tests {
     #[test]
     fn is_a_set() {
         let mut memo = Memo::<2>::default();
-        let configuration =
-            |number: u64| Configuration { next: number as u32 % 7, state: number as u32 / 7, open: [number, !number] };
+        let configuration = |number: u64| Configuration {
+            next: number as u32 % 7,
+            state: number as u32 / 7,
+            open: [number, !number],
+        };
         for number in 0..1000 {
             assert!(!memo.contains(&configuration(number)));
             memo.insert(configuration(number));

@@ -90,7 +90,11 @@ impl Numbered {
         self.names.clear(mine.len());
         self.is_list = mine.first().is_some_and(|&call| is_of_list(history[call as usize].operation.action));
         let calls = mine.iter().map(|&call| &history[call as usize]).take_while(|call| call.called <= until);
-        if self.is_list { self.number_list(calls, until)? } else { self.number_register(calls, until)? }
+        if self.is_list {
+            self.number_list(calls, until)?
+        } else {
+            self.number_register(calls, until)?
+        }
         self.count();
         self.rank()
     }
@@ -208,7 +212,9 @@ impl Numbered {
     /// Ranks the returns, gives out the slots, and notices what was seen before anyone had called for it.
     fn rank(&mut self) -> Result<(), Contradiction> {
         self.returns.clear();
-        self.returns.extend((0..small(self.ops.len())).filter(|&op| self.ops[op as usize].due != NONE).map(|op| (op, 0)));
+        self.returns.extend(
+            (0..small(self.ops.len())).filter(|&op| self.ops[op as usize].due != NONE).map(|op| (op, 0)),
+        );
         self.returns.sort_unstable_by_key(|&(op, _)| (self.ops[op as usize].returned, op));
         self.free.clear();
         self.occupant.clear();

@@ -88,8 +88,15 @@ impl<'a, const W: usize> Board<'a, W> {
         memory.frames.clear();
         memory.branches.clear();
         let (next, state) = (0, 0);
-        let mut board =
-            Board { history, memory, memo: Memo::default(), next, state, observers: [0; W], mutators: [0; W] };
+        let mut board = Board {
+            history,
+            memory,
+            memo: Memo::default(),
+            next,
+            state,
+            observers: [0; W],
+            mutators: [0; W],
+        };
         board.open(0);
         board
     }
@@ -206,7 +213,8 @@ impl<'a, const W: usize> Board<'a, W> {
     /// the earlier one, it takes the other's branch.
     #[inline]
     fn has_elder_twin(&mut self, op: &Op, first: usize) -> bool {
-        let (Step::Writes(product) | Step::Exchanges { value: product, .. } | Step::Appends(product)) = op.step
+        let (Step::Writes(product) | Step::Exchanges { value: product, .. } | Step::Appends(product)) =
+            op.step
         else {
             return false;
         };

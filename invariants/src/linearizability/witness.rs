@@ -153,7 +153,11 @@ impl Witness {
     /// # Errors
     /// Where that breaks the order: see [`Flaw`].
     pub fn applied(&mut self, index: Index, id: RequestId, effect: bool) -> Result<(), WitnessFailure> {
-        assert!(index > self.applied, "index {index} is told after {}, but the log has an order", self.applied);
+        assert!(
+            index > self.applied,
+            "index {index} is told after {}, but the log has an order",
+            self.applied
+        );
         self.applied = index;
         let Some(number) = self.number(id) else { return Err(never_called(index, id)) };
         let asked = &mut self.operations[number as usize];
@@ -249,7 +253,12 @@ impl Witness {
     }
 
     #[inline]
-    fn mutation(&self, number: u32, position: Position, response: &Response) -> Result<Place, WitnessFailure> {
+    fn mutation(
+        &self,
+        number: u32,
+        position: Position,
+        response: &Response,
+    ) -> Result<Place, WitnessFailure> {
         let asked = &self.operations[number as usize];
         let applied = match position {
             Position::Log(index) => {
@@ -395,8 +404,9 @@ impl Witness {
                 format!("{:?}", &elements[..up_to(indexes, index, |index| *index)])
             }
         };
-        let sentence =
-            format!("{asked} was told \"{response}\" from index {index}, but the log up to there leaves {replay}");
+        let sentence = format!(
+            "{asked} was told \"{response}\" from index {index}, but the log up to there leaves {replay}"
+        );
         self.failure(Flaw::Answer, number, sentence)
     }
 
@@ -407,7 +417,8 @@ impl Witness {
             History::Register(_) => format!(", where the log before it leaves \"{}\"", asked.before),
             History::List { .. } => String::new(),
         };
-        let sentence = format!("{asked} was told \"{response}\", but was applied at index {}{held}", asked.index);
+        let sentence =
+            format!("{asked} was told \"{response}\", but was applied at index {}{held}", asked.index);
         self.failure(Flaw::Answer, number, sentence)
     }
 }

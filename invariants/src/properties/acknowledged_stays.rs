@@ -26,7 +26,8 @@ impl AcknowledgedStays {
 
     pub(crate) fn truncates(&mut self, scene: Scene<'_>, after: Index) -> Verdict {
         let node = scene.node;
-        let Some(given) = node.acknowledged.filter(|given| node.term == Some(given.term) && !node.wiped) else {
+        let Some(given) = node.acknowledged.filter(|given| node.term == Some(given.term) && !node.wiped)
+        else {
             return Ok(());
         };
         if after >= node.log.last().index {

@@ -24,12 +24,14 @@ impl CommittedStays {
     /// Its name.
     pub const NAME: &str = "committed-stays";
     /// In one line.
-    pub const ABOUT: &str = "nothing else is committed in its place, nobody cuts it, no commit index goes back";
+    pub const ABOUT: &str =
+        "nothing else is committed in its place, nobody cuts it, no commit index goes back";
 
     pub(crate) fn commits(&mut self, scene: Scene<'_>, index: Index) -> Verdict {
         let node = scene.node;
         if index < node.committed {
-            let sentence = format!("n{} takes its commit index back from {} to {index}", node.id, node.committed);
+            let sentence =
+                format!("n{} takes its commit index back from {} to {index}", node.id, node.committed);
             return scene.clash(Self::NAME, None, sentence);
         }
         if node.leads.is_none() {
@@ -37,7 +39,9 @@ impl CommittedStays {
         }
         let committed = &scene.shadow.committed;
         let index = index.min(committed.last().index);
-        let (Some(theirs), Some(own)) = (committed.term_at(index), node.log.term_at(index)) else { return Ok(()) };
+        let (Some(theirs), Some(own)) = (committed.term_at(index), node.log.term_at(index)) else {
+            return Ok(());
+        };
         // A leader's commit beside its own earlier one says nothing new: it cannot cut in between.
         self.looked += u64::from(scene.shadow.last_committer().is_some_and(|last| last != node.id));
         if own == theirs {
@@ -55,7 +59,9 @@ impl CommittedStays {
     pub(crate) fn truncates(&mut self, scene: Scene<'_>, after: Index) -> Verdict {
         let (node, committed) = (scene.node, &scene.shadow.committed);
         let index = after + 1;
-        let (Some(term), Some(cut)) = (committed.term_at(index), node.log.term_at(index)) else { return Ok(()) };
+        let (Some(term), Some(cut)) = (committed.term_at(index), node.log.term_at(index)) else {
+            return Ok(());
+        };
         self.looked += 1;
         if term != cut {
             return Ok(());

@@ -21,7 +21,8 @@ impl FollowersCommit {
     /// Its name.
     pub const NAME: &str = "followers-commit";
     /// In one line.
-    pub const ABOUT: &str = "who does not lead commits only what some leader has committed, and has it in its log";
+    pub const ABOUT: &str =
+        "who does not lead commits only what some leader has committed, and has it in its log";
 
     pub(crate) fn follower_commits(&mut self, scene: Scene<'_>, index: Index) -> Verdict {
         let (shadow, node) = (scene.shadow, scene.node.id);
@@ -31,13 +32,16 @@ impl FollowersCommit {
         self.looked += 1;
         let Some(term) = shadow.committed.term_at(index) else {
             let furthest = shadow.committed.last();
-            let sentence = format!("n{node} commits {index} although no leader has committed further than {furthest}");
+            let sentence =
+                format!("n{node} commits {index} although no leader has committed further than {furthest}");
             return scene.clash(Self::NAME, shadow.commit_of(index), sentence);
         };
         let committed = LogId { index, term };
         let sentence = match scene.node.log.term_at(index) {
             Some(own) if own == term => return Ok(()),
-            Some(own) => format!("n{node} commits {} although {committed} is committed", LogId { index, term: own }),
+            Some(own) => {
+                format!("n{node} commits {} although {committed} is committed", LogId { index, term: own })
+            }
             None => format!("n{node} commits {committed} although its log ends at {}", scene.node.log.last()),
         };
         scene.clash(Self::NAME, shadow.commit_of(index), sentence)

@@ -23,7 +23,8 @@ impl LogMatching {
     /// Its name.
     pub const NAME: &str = "log-matching";
     /// In one line.
-    pub const ABOUT: &str = "equal index and term mean equal logs up to there, in memory, on disk and after a restart";
+    pub const ABOUT: &str =
+        "equal index and term mean equal logs up to there, in memory, on disk and after a restart";
 
     pub(crate) fn appends(&mut self, scene: Scene<'_>, index: Index, term: Term, entry: Digest) -> Verdict {
         self.writes(scene, &scene.node.log, LogId { index, term }, entry, "appends")
@@ -68,8 +69,10 @@ impl LogMatching {
         if base.index > 0 || digest == known.prefix {
             return Ok(());
         }
-        let first = known.seen.fact(Fact::Appended { index: last.index, term: last.term, entry: known.entry });
-        let sentence = format!("n{node} starts with a log up to {last} that is not the one which was written");
+        let first =
+            known.seen.fact(Fact::Appended { index: last.index, term: last.term, entry: known.entry });
+        let sentence =
+            format!("n{node} starts with a log up to {last} that is not the one which was written");
         scene.clash(Self::NAME, Some(first), sentence)
     }
 }

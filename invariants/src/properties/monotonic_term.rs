@@ -41,7 +41,8 @@ impl MonotonicTerm {
         if term >= *promised {
             return Ok(());
         }
-        let sentence = format!("n{} starts in term {term} although it has made a promise in term {promised}", node.id);
+        let sentence =
+            format!("n{} starts in term {term} although it has made a promise in term {promised}", node.id);
         scene.clash(Self::NAME, Some(first.clone()), sentence)
     }
 }

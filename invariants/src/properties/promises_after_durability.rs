@@ -25,7 +25,8 @@ impl PromisesAfterDurability {
     /// Its name.
     pub const NAME: &str = "promises-after-durability";
     /// In one line.
-    pub const ABOUT: &str = "votes, candidacies and acknowledgements leave only after what they promise is on disk";
+    pub const ABOUT: &str =
+        "votes, candidacies and acknowledgements leave only after what they promise is on disk";
 
     pub(crate) fn votes(&mut self, scene: Scene<'_>, term: Term, candidate: Node) -> Verdict {
         if !scene.shadow.disks_speak {
@@ -55,8 +56,10 @@ impl PromisesAfterDurability {
         self.looked += 1;
         let (node, durable) = (scene.node.id, &scene.node.durable);
         if durable.term < term {
-            let sentence =
-                format!("n{node} acknowledges {index} in term {term} while its disk has term {}", durable.term);
+            let sentence = format!(
+                "n{node} acknowledges {index} in term {term} while its disk has term {}",
+                durable.term
+            );
             return scene.clash(Self::NAME, None, sentence);
         }
         let leaders = scene.shadow.term_in_leaders_log(term, index);

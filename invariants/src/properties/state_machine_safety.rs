@@ -38,9 +38,16 @@ impl StateMachineSafety {
     /// Its name.
     pub const NAME: &str = "state-machine-safety";
     /// In one line.
-    pub const ABOUT: &str = "every server applies the same entry at the same index, with the same state after it";
+    pub const ABOUT: &str =
+        "every server applies the same entry at the same index, with the same state after it";
 
-    pub(crate) fn applies(&mut self, scene: Scene<'_>, index: Index, entry: Digest, state: Digest) -> Verdict {
+    pub(crate) fn applies(
+        &mut self,
+        scene: Scene<'_>,
+        index: Index,
+        entry: Digest,
+        state: Digest,
+    ) -> Verdict {
         let Some(position) = index.checked_sub(1).map(|position| position as usize) else { return Ok(()) };
         match self.applied.get(position) {
             Some(Some(first)) => {
@@ -77,7 +84,8 @@ impl StateMachineSafety {
             Fact::Applied { request, effect, .. } => (request, effect),
             _ => (None, false),
         };
-        self.applied[position] = Some(First { entry, state, request, effect, seen: Seen::of(scene.observed) });
+        self.applied[position] =
+            Some(First { entry, state, request, effect, seen: Seen::of(scene.observed) });
         Ok(())
     }
 }
@@ -87,7 +95,10 @@ impl First {
     fn differs(&self, scene: Scene<'_>, index: Index, entry: Digest, state: Digest) -> Verdict {
         let (node, other) = (scene.node.id, self.seen.node);
         let sentence = if self.entry == entry {
-            format!("n{node} is in state {state} after {index} although n{other} was in {} after it", self.state)
+            format!(
+                "n{node} is in state {state} after {index} although n{other} was in {} after it",
+                self.state
+            )
         } else {
             format!("n{node} applies {entry} at {index} although n{other} applied {} there", self.entry)
         };

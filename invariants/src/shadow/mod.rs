@@ -119,7 +119,11 @@ impl Shadow {
             Fact::Leads { term } => {
                 node.leads = Some(term);
                 let (incarnation, log) = (node.incarnation, &node.log);
-                self.leaderships.entry(term).or_insert_with(|| Leadership { seen, incarnation, log: log.clone() });
+                self.leaderships.entry(term).or_insert_with(|| Leadership {
+                    seen,
+                    incarnation,
+                    log: log.clone(),
+                });
             }
             Fact::SteppedDown { .. } | Fact::Crashed | Fact::PowerLost => node.leads = None,
             Fact::Committed { index } => {
@@ -199,3 +203,112 @@ fn recovered_log(entries: &Entries, node: &NodeShadow, last: LogId) -> Runs {
     log
 }
 
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fact::Digest;
+    use proptest::prelude::*;
+
+    #[derive(Clone, Debug)]
+    enum Do {
+        Append { term_grows: bool },
+        Cut { after: Index },
+        Write,
+        Sync { records: usize },
+        Restart { kept: usize },
+    }
+
+    fn verbs() -> impl Strategy<Value = Vec<Do>> {
+        let verb = prop_oneof![
+            6 => any::<bool>().prop_map(|term_grows| Do::Append { term_grows }),
+            1 => (0..30u64).prop_map(|after| Do::Cut { after }),
+            4 => Just(Do::Write),
+            2 => (0..6usize).prop_map(|records| Do::Sync { records }),
+            1 => (0..6usize).prop_map(|kept| Do::Restart { kept }),
+        ];
+        prop::collection::vec(verb, 0..150)
+    }
+
+    /// The twin: one server whose logs are plain lists of terms, and whose disk is a list of whole logs, one for each
+    /// record: the first is durable, the last is the newest.
+    struct Plain {
+        shadow: Shadow,
+        memory: Vec<Term>,
+        records: Vec<Vec<Term>>,
+    }
+
+    impl Plain {
+        fn says(&mut self, fact: Fact) {
+            let place = self.shadow.place(1);
+            self.shadow.fold(place, &Observed { at: 0, step: 0, node: 1, fact });
+        }
+
+        fn sync(&mut self, records: usize) {
+            for _ in 0..records.min(self.records.len() - 1) {
+                let old = self.records.remove(0);
+                let new = self.records[0].clone();
+                let same = old.iter().zip(&new).take_while(|(left, right)| left == right).count();
+                let after = (same < old.len()).then_some(same as Index);
+                self.says(Fact::Saved { term: 0, vote: None, after });
+                for (position, &term) in new.iter().enumerate().skip(same) {
+                    self.says(Fact::SavedEntry { index: position as Index + 1, term, entry: Digest(0) });
+                }
+            }
+        }
+
+        fn restart(&mut self, kept: usize) {
+            self.memory = self.records[kept.min(self.records.len() - 1)].clone();
+            let last =
+                LogId { index: self.memory.len() as Index, term: self.memory.last().copied().unwrap_or(0) };
+            let (base, digest) = (LogId::default(), Digest::EMPTY);
+            self.says(Fact::Started { term: 0, vote: None, base, last, digest });
+        }
+
+        fn agrees(&self) {
+            let node = self.shadow.node(1).expect("it has said something");
+            for (log, plain) in [(&node.log, &self.memory), (&node.durable.log, &self.records[0])] {
+                assert_eq!(log.last().index as usize, plain.len());
+                for (position, &term) in plain.iter().enumerate() {
+                    assert_eq!(log.term_at(position as Index + 1), Some(term));
+                }
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_shadow_holds_what_the_server_holds(verbs in verbs()) {
+            let mut plain = Plain { shadow: Shadow::default(), memory: vec![], records: vec![vec![]] };
+            // Two entries of one index and term must not differ in what is before them, so each cut and each loss is
+            // followed by a term of its own.
+            let (mut term, mut fresh) = (1, false);
+            plain.restart(0);
+            for verb in verbs {
+                match verb {
+                    Do::Append { term_grows } => {
+                        term += Term::from(term_grows || fresh);
+                        fresh = false;
+                        plain.memory.push(term);
+                        let index = plain.memory.len() as Index;
+                        plain.says(Fact::Appended { index, term, entry: Digest(0) });
+                    }
+                    Do::Cut { after } => {
+                        plain.memory.truncate(after as usize);
+                        plain.says(Fact::Truncated { after });
+                        fresh = true;
+                    }
+                    Do::Write => plain.records.push(plain.memory.clone()),
+                    Do::Sync { records } => plain.sync(records),
+                    Do::Restart { kept } => {
+                        plain.restart(kept);
+                        plain.agrees();
+                        plain.records = vec![plain.memory.clone()];
+                        plain.says(Fact::SavedRecovered);
+                        fresh = true;
+                    }
+                }
+                plain.agrees();
+            }
+        }
+    }
+}

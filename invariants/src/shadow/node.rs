@@ -103,7 +103,12 @@ impl NodeShadow {
     /// The highest index whose entry of `term` was ever durable here. That it may be gone since does not matter: the
     /// leader of `term` has counted it by right.
     pub fn ever_durable(&self, term: Term) -> Index {
-        self.ever_durable.iter().rev().find(|saved| saved.0 <= term).filter(|saved| saved.0 == term).map_or(0, |s| s.1)
+        self.ever_durable
+            .iter()
+            .rev()
+            .find(|saved| saved.0 <= term)
+            .filter(|saved| saved.0 == term)
+            .map_or(0, |s| s.1)
     }
 
     /// The configuration in force in its log, if it has stated one.
@@ -201,7 +206,8 @@ impl NodeShadow {
 
     fn was_durable(&mut self, id: LogId) {
         // The newest term is nearly always the one: the search from the end stops at once.
-        let position = self.ever_durable.iter().rposition(|saved| saved.0 <= id.term).map_or(0, |found| found + 1);
+        let position =
+            self.ever_durable.iter().rposition(|saved| saved.0 <= id.term).map_or(0, |found| found + 1);
         match position.checked_sub(1).map(|found| &mut self.ever_durable[found]) {
             Some(saved) if saved.0 == id.term => saved.1 = saved.1.max(id.index),
             _ => self.ever_durable.insert(position, (id.term, id.index)),
