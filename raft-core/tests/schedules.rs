@@ -156,7 +156,6 @@ fn run(nodes: u64, pre_vote: bool, schedule: &[Event]) {
         config.pre_vote = pre_vote;
         config.max_batch = 2;
         config.max_in_flight = 2;
-        if let Ok(b) = std::env::var("BUG") { config.bug = raft_core::Bug::ALL.into_iter().find(|x| x.id() == b); }
     });
     let mut count = 0;
     for event in schedule {

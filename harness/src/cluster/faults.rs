@@ -1,0 +1,357 @@
+//! Faults: when they strike, whom, and how they end.
+
+use super::{Cluster, Control};
+use crate::plan::{Fault, FaultKind, Moment, Plan, Target};
+use crate::server::Server;
+use crate::world::{Event, Kind, Weather};
+use invariants::{Fact, Node};
+
+/// What faults are called, in the order of [`FaultKind`].
+pub(super) const NAMES: [&str; 12] = [
+    "crash",
+    "power-loss",
+    "pause",
+    "cut",
+    "split",
+    "weather",
+    "slow-disk",
+    "stalled-disk",
+    "clock-rate",
+    "clock-jump",
+    "wall-jump",
+    "rot",
+];
+
+/// For how long a server is down whose disk rots: it must read the disk again to see it.
+const ROT_LASTS: u64 = 50_000_000;
+
+/// The faults of a run.
+pub(super) struct Faults {
+    planned: Vec<Fault>,
+    /// Planned faults that wait for their moment.
+    armed: Vec<usize>,
+    /// What ends each fault that struck; `None` once it has ended.
+    undo: Vec<Option<Undo>>,
+    /// How many faults hold each node down.
+    down: Vec<u32>,
+    struck: [u64; NAMES.len()],
+}
+
+/// How a fault ends.
+enum Undo {
+    Up(Vec<Node>),
+    Resume(Node, u32),
+    Mend(Vec<(usize, usize)>),
+    Clear,
+    Quicken(Node, u64),
+    Unstall(Node),
+    Steady(Node, i64),
+}
+
+impl Faults {
+    pub(super) fn new(plan: &Plan) -> Faults {
+        Faults {
+            planned: plan.faults.clone(),
+            armed: Vec::new(),
+            undo: Vec::new(),
+            down: vec![0; plan.nodes as usize],
+            struck: [0; NAMES.len()],
+        }
+    }
+
+    /// How often each kind struck.
+    pub(super) fn struck(&self) -> Vec<(&'static str, u64)> {
+        NAMES.into_iter().zip(self.struck).collect()
+    }
+}
+
+impl<S: Server> Cluster<S> {
+    /// How often each kind of fault struck.
+    #[must_use]
+    pub fn faults(&self) -> Vec<(&'static str, u64)> {
+        self.faults.struck()
+    }
+
+    /// The time of a planned fault has come: it strikes, or waits for its moment.
+    pub(super) fn fault_is_due(&mut self, number: usize) {
+        match self.faults.planned[number].on {
+            None => self.strike(number, None),
+            Some(moment) => {
+                self.faults.armed.push(number);
+                self.world.awaited |= 1 << moment as u8;
+            }
+        }
+    }
+
+    /// A moment has come: the fault that has waited longest for it strikes.
+    pub(super) fn strike_at(&mut self, moment: Moment, there: Node) {
+        let waits = |number: &usize| self.faults.planned[*number].on == Some(moment);
+        let Some(first) = self.faults.armed.iter().position(waits) else { return };
+        let number = self.faults.armed.remove(first);
+        if !self.faults.armed.iter().any(waits_for(&self.faults.planned, moment)) {
+            self.world.awaited &= !(1 << moment as u8);
+        }
+        self.strike(number, Some(there));
+    }
+
+    /// A fault strikes. One that finds nobody to strike is no fault.
+    fn strike(&mut self, number: usize, there: Option<Node>) {
+        let kind = self.faults.planned[number].kind.clone();
+        let name = self.faults.undo.len() as u64;
+        let find = |target: Target| self.find(target, there);
+        let (undo, lasts) = match &kind {
+            FaultKind::Crash { node, lasts } => {
+                let Some(node) = find(*node).filter(|node| self.is_up(*node)) else { return };
+                self.fall(node, false);
+                (Some(Undo::Up(vec![node])), lasts.0)
+            }
+            FaultKind::PowerLoss { nodes, lasts } => {
+                let mut all: Vec<Node> = match nodes.is_empty() {
+                    true => (1..=self.world.plan().nodes).collect(),
+                    false => nodes.iter().filter_map(|target| find(*target)).collect(),
+                };
+                all.sort_unstable();
+                all.dedup();
+                if all.is_empty() {
+                    return;
+                }
+                for node in &all {
+                    self.fall(*node, true);
+                }
+                (Some(Undo::Up(all)), lasts.0)
+            }
+            FaultKind::Pause { node, lasts } => {
+                let Some(node) = find(*node).filter(|node| self.is_up(*node)) else { return };
+                let place = self.world.place_mut(node);
+                place.pauses += 1;
+                (Some(Undo::Resume(node, place.incarnation)), lasts.0)
+            }
+            FaultKind::Cut { from, to, lasts } => {
+                let (Some(from), Some(to)) = (find(*from), find(*to)) else { return };
+                if from == to {
+                    return;
+                }
+                (Some(self.cut(vec![(from as usize - 1, to as usize - 1)])), lasts.0)
+            }
+            FaultKind::Split { side, lasts } => {
+                let side: Vec<Node> = side.iter().filter_map(|target| find(*target)).collect();
+                let servers = 1..=self.world.plan().nodes;
+                let pairs = servers.clone().flat_map(|from| servers.clone().map(move |to| (from, to)));
+                let links: Vec<(usize, usize)> = pairs
+                    .filter(|(from, to)| side.contains(from) != side.contains(to))
+                    .map(|(from, to)| (from as usize - 1, to as usize - 1))
+                    .collect();
+                if links.is_empty() {
+                    return;
+                }
+                (Some(self.cut(links)), lasts.0)
+            }
+            FaultKind::Weather { loss, duplication, reordering, delay, lasts } => {
+                let (loss, duplication, reordering) = (*loss, *duplication, *reordering);
+                self.world.net.set_in(name, Weather { loss, duplication, reordering, delay: delay.0 });
+                (Some(Undo::Clear), lasts.0)
+            }
+            FaultKind::SlowDisk { node, factor, lasts } => {
+                let Some(node) = find(*node) else { return };
+                let factor = (*factor).clamp(1, 1_000_000);
+                let place = self.world.place_mut(node);
+                place.slowness = place.slowness.saturating_mul(factor);
+                (Some(Undo::Quicken(node, factor)), lasts.0)
+            }
+            FaultKind::StalledDisk { node, lasts } => {
+                let Some(node) = find(*node) else { return };
+                self.world.place_mut(node).stalls += 1;
+                (Some(Undo::Unstall(node)), lasts.0)
+            }
+            FaultKind::ClockRate { node, drift, lasts } => {
+                let Some(node) = find(*node) else { return };
+                self.drift(node, *drift);
+                (Some(Undo::Steady(node, *drift)), lasts.0)
+            }
+            FaultKind::ClockJump { node, by } => {
+                let Some(node) = find(*node) else { return };
+                let now = self.world.now();
+                self.world.place_mut(node).clock.jump(now, by.0);
+                self.rearm(node);
+                (None, 0)
+            }
+            FaultKind::WallJump { node, by } => {
+                let Some(node) = find(*node) else { return };
+                self.world.place_mut(node).clock.jump_wall(by.saturating_mul(1_000_000));
+                (None, 0)
+            }
+            FaultKind::Rot { node } => {
+                let Some(node) = find(*node) else { return };
+                let place = self.world.place_mut(node);
+                if !place.disk.rot(&mut place.damage) {
+                    return;
+                }
+                self.fall(node, true);
+                (Some(Undo::Up(vec![node])), ROT_LASTS)
+            }
+        };
+        let which = index(&kind);
+        self.faults.struck[which] += 1;
+        self.world.begin(Kind::Fault, which as u64, number as u64);
+        self.world.note(0, || format!("fault {number} strikes: {}", NAMES[which]));
+        if let Some(undo) = undo {
+            self.faults.undo.push(Some(undo));
+            let over = self.world.now().saturating_add(lasts);
+            self.world.queue.push(over, Event::Over { number: name as u32 });
+        }
+        self.happened();
+    }
+
+    /// A fault that struck is over, unless it was over before.
+    pub(super) fn fault_is_over(&mut self, number: usize) {
+        let Some(undo) = self.faults.undo[number].take() else { return };
+        self.world.begin(Kind::Over, number as u64, 0);
+        self.world.note(0, || format!("a fault is over: {}", undo.story()));
+        let now = self.world.now();
+        match undo {
+            Undo::Up(nodes) => {
+                for node in nodes {
+                    let down = &mut self.faults.down[node as usize - 1];
+                    *down -= 1;
+                    if *down == 0 {
+                        self.order(Control::Restart(node));
+                    }
+                }
+            }
+            Undo::Resume(node, incarnation) => self.resume(node, incarnation),
+            Undo::Mend(links) => links.into_iter().for_each(|(from, to)| self.world.net.mend(from, to)),
+            Undo::Clear => self.world.net.clear(number as u64),
+            Undo::Quicken(node, factor) => self.world.place_mut(node).slowness /= factor,
+            Undo::Unstall(node) => {
+                let place = self.world.place_mut(node);
+                place.stalls -= 1;
+                if place.stalls == 0 {
+                    for event in std::mem::take(&mut place.stalled) {
+                        self.world.queue.push(now, event);
+                    }
+                }
+            }
+            Undo::Steady(node, drift) => self.drift(node, -drift),
+        }
+        self.happened();
+    }
+
+    /// Everything is as it should be again.
+    pub(super) fn heal(&mut self) {
+        for number in 0..self.faults.undo.len() {
+            self.fault_is_over(number);
+        }
+        self.faults.armed.clear();
+        self.world.awaited = 0;
+        self.world.come.clear();
+    }
+
+    /// Whom a fault strikes.
+    fn find(&self, target: Target, there: Option<Node>) -> Option<Node> {
+        let live = || (1..=self.world.plan().nodes).filter(|node| self.is_up(*node));
+        // Of several that are equal the first, by its number.
+        let first = |key: &dyn Fn(Node) -> u64| live().max_by_key(|node| (key(*node), u64::MAX - node));
+        let standing = |node| self.world.standing(node);
+        match target {
+            Target::Node(node) => (1..=self.world.plan().nodes).contains(&node).then_some(node),
+            Target::Leader => live()
+                .filter(|node| standing(*node).leads.is_some())
+                .max_by_key(|node| standing(*node).leads)
+                .or_else(|| first(&|node| standing(node).term)),
+            Target::Follower => live().find(|node| standing(*node).leads.is_none()),
+            Target::Newest => first(&|node| standing(node).last),
+            Target::There => there,
+        }
+    }
+
+    /// A node goes down, or goes down deeper.
+    fn fall(&mut self, node: Node, power: bool) {
+        self.faults.down[node as usize - 1] += 1;
+        let falls = |order: &Control| matches!(order, Control::Kill { node: other, .. } if *other == node);
+        if self.is_up(node) && !self.orders.iter().any(falls) {
+            self.order(Control::Kill { node, power });
+        } else if power && !self.is_up(node) {
+            // The process is dead already; its page cache was not.
+            self.lose_power(node);
+        }
+    }
+
+    /// What was not synced is at stake.
+    pub(super) fn lose_power(&mut self, node: Node) {
+        let place = self.world.place_mut(node);
+        place.charge += 1;
+        place.stalled.clear();
+        place.disk.lose_power(&mut place.damage);
+        self.world.observer.counts.power_losses += 1;
+        self.world.saw(node, Fact::PowerLost);
+    }
+
+    /// A server goes on: its timer is due if it is due, and then comes what arrived meanwhile.
+    fn resume(&mut self, node: Node, incarnation: u32) {
+        let now = self.world.now();
+        let place = self.world.place_mut(node);
+        if !place.up || place.incarnation != incarnation || place.pauses == 0 {
+            return;
+        }
+        place.pauses -= 1;
+        if place.pauses > 0 {
+            return;
+        }
+        let mut held = std::mem::take(&mut place.held);
+        self.rearm(node);
+        for event in held.drain(..) {
+            self.world.queue.push(now, event);
+        }
+        self.world.place_mut(node).held = held;
+    }
+
+    fn cut(&mut self, links: Vec<(usize, usize)>) -> Undo {
+        links.iter().for_each(|(from, to)| self.world.net.cut(*from, *to));
+        Undo::Mend(links)
+    }
+
+    /// A clock's rate changes by so much, and with it when its node's timer is due.
+    fn drift(&mut self, node: Node, by: i64) {
+        let now = self.world.now();
+        let place = self.world.place_mut(node);
+        place.drift += by;
+        place.clock.set_drift(now, place.drift);
+        self.rearm(node);
+    }
+}
+
+impl Undo {
+    fn story(&self) -> String {
+        match self {
+            Undo::Up(nodes) => format!("n{nodes:?} may start again"),
+            Undo::Resume(node, _) => format!("n{node} goes on"),
+            Undo::Mend(links) => format!("{} links are mended", links.len()),
+            Undo::Clear => "the weather clears".to_owned(),
+            Undo::Quicken(node, _) => format!("the disk of n{node} is quick again"),
+            Undo::Unstall(node) => format!("the disk of n{node} goes on"),
+            Undo::Steady(node, _) => format!("the clock of n{node} runs as before"),
+        }
+    }
+}
+
+fn waits_for(planned: &[Fault], moment: Moment) -> impl Fn(&usize) -> bool {
+    move |number| planned[*number].on == Some(moment)
+}
+
+/// A kind's place in [`NAMES`].
+const fn index(kind: &FaultKind) -> usize {
+    match kind {
+        FaultKind::Crash { .. } => 0,
+        FaultKind::PowerLoss { .. } => 1,
+        FaultKind::Pause { .. } => 2,
+        FaultKind::Cut { .. } => 3,
+        FaultKind::Split { .. } => 4,
+        FaultKind::Weather { .. } => 5,
+        FaultKind::SlowDisk { .. } => 6,
+        FaultKind::StalledDisk { .. } => 7,
+        FaultKind::ClockRate { .. } => 8,
+        FaultKind::ClockJump { .. } => 9,
+        FaultKind::WallJump { .. } => 10,
+        FaultKind::Rot { .. } => 11,
+    }
+}

@@ -1,0 +1,325 @@
+//! The servers, the clients and the faults in their world: what happens next, one event at a time.
+//!
+//! The cluster decides everything, and does everything but two things: only the pump can end an incarnation and begin
+//! one, because servers live on madsim's nodes. So [`Cluster::advance`] says when that is due.
+
+mod faults;
+mod phases;
+
+use crate::outcome::{Failure, Options, PANIC};
+use crate::plan::Plan;
+use crate::server::{Arrival, Host, Server};
+use crate::workload::client::Clients;
+use crate::world::{Event, Kind, NEVER, World};
+use faults::Faults;
+use invariants::{Fact, Node, Time};
+use phases::Phase;
+use std::collections::VecDeque;
+
+/// What the pump does next.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Control {
+    /// Goes on.
+    Continue,
+    /// Ends the incarnation on this node, with or without its power.
+    Kill {
+        /// Which node.
+        node: Node,
+        /// Whether what was not synced is at stake.
+        power: bool,
+    },
+    /// Begins a new incarnation on this node.
+    Restart(Node),
+    /// Ends the run.
+    Stop,
+}
+
+/// A world with somebody in it.
+pub struct Cluster<S: Server> {
+    pub(crate) world: World<S::Message>,
+    pub(crate) clients: Clients,
+    servers: Vec<Option<S>>,
+    faults: Faults,
+    phase: Phase,
+    /// What only the pump can do, in the order in which it is due.
+    orders: VecDeque<Control>,
+    /// How the incarnation that is being ended ends; `None` while the whole run is taken down.
+    ending: Option<bool>,
+    /// Whether the run has come to its end.
+    over: bool,
+}
+
+impl<S: Server> Cluster<S> {
+    /// A cluster in which nobody has been booted.
+    #[must_use]
+    pub fn new(plan: &Plan, options: &Options) -> Cluster<S> {
+        Cluster {
+            world: World::new(plan, options),
+            clients: Clients::new(plan),
+            servers: (0..plan.nodes).map(|_| None).collect(),
+            faults: Faults::new(plan),
+            phase: Phase::Storm,
+            orders: VecDeque::new(),
+            ending: None,
+            over: false,
+        }
+    }
+
+    /// All servers have been booted for the first time: clients call, and the faults take their course.
+    pub fn begin(&mut self) {
+        self.clients.begin(&mut self.world);
+        let storm = self.world.plan().storm.0;
+        for (number, fault) in self.world.plan().faults.clone().iter().enumerate() {
+            if fault.at.0 < storm {
+                self.world.queue.push(fault.at.0, Event::Fault { number: number as u32 });
+            }
+        }
+        self.world.queue.push(storm, Event::Calm);
+    }
+
+    /// When the next event is due; `None` when nothing will ever happen again.
+    #[must_use]
+    pub fn next_at(&self) -> Option<Time> {
+        // What waits for the pump or for a fault is due at once.
+        if self.world.alert { Some(self.world.now()) } else { self.world.queue.next_at() }
+    }
+
+    /// Lets one thing happen.
+    #[inline]
+    pub fn advance(&mut self) -> Control {
+        if self.world.alert {
+            return self.attend();
+        }
+        let Some((at, event)) = self.world.queue.pop() else { return Control::Stop };
+        self.world.reach(at);
+        self.happen(event);
+        if self.phase != Phase::Storm {
+            self.look_for_progress();
+        }
+        Control::Continue
+    }
+
+    /// Boots a server from what its node's disk kept.
+    pub fn boot(&mut self, node: Node) {
+        let (seed, now) = (self.world.plan().seed, self.world.now());
+        self.world.place_mut(node).begin(seed, node, now);
+        if self.world.place(node).incarnation > 1 {
+            self.world.saw(node, Fact::Restarted);
+        }
+        let server = S::boot(&mut Host::new(&mut self.world, node));
+        self.servers[node as usize - 1] = Some(server);
+        self.rearm(node);
+    }
+
+    /// Whether a server lives on this node.
+    #[must_use]
+    pub fn is_up(&self, node: Node) -> bool {
+        self.servers[node as usize - 1].is_some()
+    }
+
+    /// The incarnation on this node will end like this.
+    pub fn will_end(&mut self, node: Node, power: bool) {
+        debug_assert!(self.is_up(node), "only who lives can be killed");
+        self.ending = Some(power);
+    }
+
+    /// The incarnation on this node has ended. Its server is handed out, to be dropped where nothing is locked.
+    pub fn ended(&mut self, node: Node) -> Option<S> {
+        let server = self.servers[node as usize - 1].take();
+        if let (Some(_), Some(power)) = (&server, self.ending.take()) {
+            self.world.place_mut(node).end();
+            match power {
+                true => self.lose_power(node),
+                false => self.world.saw(node, Fact::Crashed),
+            }
+        }
+        server
+    }
+
+    /// Whether a promise was broken.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.world.observer.failure.is_some()
+    }
+
+    /// A server did what no server may do: it panicked.
+    pub fn panicked(&mut self, sentence: String) {
+        self.world.observer.fail(Failure { property: PANIC.to_owned(), sentence, facts: None });
+        self.world.alert = true;
+    }
+
+    /// Lets every server that works outside its steps hand over what it has done by now.
+    pub fn settle(&mut self) {
+        for node in 1..=self.servers.len() as u64 {
+            if let Some(server) = &mut self.servers[node as usize - 1]
+                && self.world.place(node).pauses == 0
+            {
+                server.settle(&mut Host::new(&mut self.world, node));
+                self.rearm(node);
+            }
+        }
+    }
+
+    /// Something is due before the next event.
+    #[cold]
+    fn attend(&mut self) -> Control {
+        if self.over || self.world.observer.failure.is_some() {
+            return Control::Stop;
+        }
+        if let Some(order) = self.orders.pop_front() {
+            return order;
+        }
+        if let Some((moment, node)) = self.world.next_moment() {
+            self.strike_at(moment, node);
+            return Control::Continue;
+        }
+        self.world.alert = false;
+        Control::Continue
+    }
+
+    /// One event happens, if it still means anything.
+    #[inline]
+    fn happen(&mut self, event: Event<S::Message>) {
+        match event {
+            Event::Message { from, to, message } => {
+                let place = self.world.place_mut(to);
+                if place.pauses > 0 {
+                    place.held.push(Event::Message { from, to, message });
+                } else if place.up {
+                    self.world.begin(Kind::Message, to, from);
+                    self.world.observer.counts.heartbeats += u64::from(S::is_heartbeat(&message));
+                    self.world.note(to, || format!("n{from} -> n{to}  {message}"));
+                    self.step(to, Arrival::Message { from, message });
+                }
+            }
+            Event::Timer { node } => self.timer(node),
+            Event::Platter { node, token, ticket, incarnation, charge } => {
+                let place = self.world.place_mut(node);
+                if place.charge != charge {
+                    // The power failed: it never reached the platter.
+                } else if place.stalls > 0 {
+                    place.stalled.push(Event::Platter { node, token, ticket, incarnation, charge });
+                } else {
+                    self.world.begin(Kind::Platter, node, token & 0xfff_ffff);
+                    self.world.note(node, || format!("n{node}  sync {token} is durable"));
+                    self.world.end_sync(node, ticket);
+                    self.synced(node, token, incarnation);
+                }
+            }
+            Event::Synced { node, token, incarnation } => {
+                if self.world.place(node).incarnation == incarnation {
+                    self.world.begin(Kind::Synced, node, token & 0xfff_ffff);
+                    self.synced(node, token, incarnation);
+                }
+            }
+            Event::Request { client, to, request } => {
+                let place = self.world.place_mut(to);
+                if place.pauses > 0 {
+                    place.held.push(Event::Request { client, to, request });
+                } else if place.up {
+                    self.world.begin(Kind::Request, to, client);
+                    self.world.note(to, || {
+                        let (id, operation) = (request.id, request.operation);
+                        format!("c{client} -> n{to}  {id} {:?} of key {}", operation.action, operation.key)
+                    });
+                    self.step(to, Arrival::Request { client, request });
+                }
+            }
+            Event::Reply { from, client, reply } => {
+                self.world.begin(Kind::Reply, client, from);
+                self.world.note(0, || format!("n{from} -> c{client}  {} {:?}", reply.id, reply.answer));
+                self.clients.reply(&mut self.world, client, from, reply);
+                self.happened();
+            }
+            Event::Alarm { client, alarm } => {
+                if self.clients.heeds(client, alarm) {
+                    self.world.begin(Kind::Alarm, client, 0);
+                    self.clients.alarm(&mut self.world, client, alarm);
+                    self.happened();
+                }
+            }
+            Event::Fault { number } => self.fault_is_due(number as usize),
+            Event::Over { number } => self.fault_is_over(number as usize),
+            Event::Calm => self.calm(),
+            Event::Bound { stage } => self.bound(stage),
+        }
+    }
+
+    /// A timer was popped. It counts only if it is the one that was armed last, and if the deadline is still the same.
+    fn timer(&mut self, node: Node) {
+        let now = self.world.now();
+        let place = self.world.place_mut(node);
+        if place.armed != now {
+            return;
+        }
+        place.armed = NEVER;
+        let Some(server) = &self.servers[node as usize - 1] else { return };
+        let place = self.world.place(node);
+        if place.pauses > 0 {
+            return;
+        }
+        if server.deadline().is_some_and(|deadline| place.clock.local(now) >= deadline) {
+            self.world.begin(Kind::Timer, node, 0);
+            self.world.note(node, || format!("n{node}  timer"));
+            self.step(node, Arrival::Timer);
+        } else {
+            self.rearm(node);
+        }
+    }
+
+    /// A server is told that its sync is durable, if it still lives and nothing comes between.
+    fn synced(&mut self, node: Node, token: u64, incarnation: u32) {
+        let place = self.world.place(node);
+        if !place.up || place.incarnation != incarnation {
+            return;
+        }
+        let told = Event::Synced { node, token, incarnation };
+        if place.pauses > 0 {
+            self.world.place_mut(node).held.push(told);
+        } else if self.world.alert {
+            // A fault waited for just this: between what is durable and what is said about it.
+            let now = self.world.now();
+            self.world.queue.push(now, told);
+        } else {
+            self.step(node, Arrival::Synced(token));
+        }
+    }
+
+    /// Something arrives at a server that is up.
+    #[inline]
+    fn step(&mut self, node: Node, arrival: Arrival<S::Message>) {
+        let server = self.servers[node as usize - 1].as_mut().expect("a node that is up has a server");
+        server.step(&mut Host::new(&mut self.world, node), arrival);
+        self.rearm(node);
+        self.happened();
+    }
+
+    /// Makes sure that a timer fires when the server's deadline is due. One that fires too early is cheap, so one is
+    /// pushed only if none is armed before.
+    #[inline]
+    fn rearm(&mut self, node: Node) {
+        let Some(server) = &self.servers[node as usize - 1] else { return };
+        let Some(deadline) = server.deadline() else { return };
+        let now = self.world.now();
+        let place = self.world.place_mut(node);
+        let due = place.clock.global_of(deadline).max(now);
+        if due < place.armed {
+            place.armed = due;
+            self.world.queue.push(due, Event::Timer { node });
+        }
+    }
+
+    /// The event is over.
+    #[inline]
+    fn happened(&mut self) {
+        if let Some(digests) = &mut self.world.digests {
+            digests.push(self.world.observer.digest);
+        }
+    }
+
+    /// Something for the pump to do.
+    fn order(&mut self, order: Control) {
+        self.orders.push_back(order);
+        self.world.alert = true;
+    }
+}

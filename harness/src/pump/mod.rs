@@ -1,0 +1,210 @@
+//! The pump: the one place that knows madsim.
+//!
+//! A cluster lives in a madsim runtime as its one simulator. Each server is born on a madsim node: the node's `init`
+//! boots it from its disk and hands it to the cluster, [`Handle::kill`] takes it out, [`Handle::restart`] begins anew.
+//! The future given to `block_on` pumps: it moves madsim's clock to the next event and lets it happen.
+//!
+//! In the **fast** mode the clock is moved by hand, and no task runs between two events. In the **strict** mode the pump
+//! sleeps until the next event, so that madsim's executor runs whatever else lives on the nodes. The world cannot tell
+//! the difference: its `now` is the event's own time, never what a clock says.
+
+mod panics;
+
+use crate::cluster::{Cluster, Control};
+use crate::server::Server;
+use invariants::Node;
+use madsim::plugin::{Simulator, simulator};
+use madsim::rand::GlobalRng;
+use madsim::runtime::{Handle, Runtime};
+use madsim::task::{NodeId, yield_now};
+use madsim::time::TimeHandle;
+use panics::catching;
+use std::future::pending;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// How the pump waits for the next event.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mode {
+    /// Moves the clock.
+    Fast,
+    /// Sleeps, and lets madsim's executor run.
+    Strict,
+}
+
+/// Runs a cluster to its end in a runtime of its own, and hands it back.
+pub fn pump<S: Server>(cluster: Cluster<S>, mode: Mode) -> Cluster<S> {
+    let (seed, nodes) = (cluster.world.plan().seed, cluster.world.plan().nodes);
+    let runtime = Runtime::with_seed_and_config(seed, madsim::Config::default());
+    // Before any node is created: madsim tells a simulator only of what comes after it.
+    runtime.add_simulator::<Stage<S>>();
+    runtime.block_on(async {
+        let stage = simulator::<Stage<S>>();
+        stage.lock().cluster = Some(cluster);
+        Pump { stage, mode, handle: Handle::current(), time: TimeHandle::current() }.run(nodes).await
+    })
+}
+
+/// Where a cluster lives while it is pumped: what madsim's callbacks can reach.
+///
+/// One simulator for everything: the order in which madsim visits several is that of a hash map.
+struct Stage<S: Server>(Mutex<Setting<S>>);
+
+struct Setting<S: Server> {
+    cluster: Option<Cluster<S>>,
+    /// The madsim node of each server.
+    ids: Vec<NodeId>,
+}
+
+impl<S: Server> Stage<S> {
+    /// A panic is caught while this is locked, so that poison says nothing new.
+    fn lock(&self) -> MutexGuard<'_, Setting<S>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does something with the cluster. A panic is the cluster's verdict.
+    fn with<T>(&self, act: impl FnOnce(&mut Cluster<S>) -> T) -> Option<T> {
+        let mut setting = self.lock();
+        let cluster = setting.cluster.as_mut()?;
+        match catching(|| act(cluster)) {
+            Ok(done) => Some(done),
+            Err(sentence) => {
+                cluster.panicked(sentence);
+                None
+            }
+        }
+    }
+}
+
+impl<S: Server> Simulator for Stage<S> {
+    fn new(_: &GlobalRng, _: &TimeHandle, _: &madsim::Config) -> Stage<S> {
+        Stage(Mutex::new(Setting { cluster: None, ids: Vec::new() }))
+    }
+
+    /// A node was killed. madsim's table of nodes is locked meanwhile, so nothing here may ask for it; the server itself
+    /// is dropped when our own lock is free again, for it may do anything when it is dropped.
+    fn reset_node(&self, id: NodeId) {
+        let place = self.lock().ids.iter().position(|other| *other == id);
+        if let Some(place) = place {
+            drop(self.with(|cluster| cluster.ended(place as Node + 1)));
+        }
+    }
+}
+
+/// What pumps.
+struct Pump<S: Server> {
+    stage: Arc<Stage<S>>,
+    mode: Mode,
+    handle: Handle,
+    time: TimeHandle,
+}
+
+impl<S: Server> Pump<S> {
+    async fn run(self, nodes: u64) -> Cluster<S> {
+        // One after the other: the order of boots shall not be the executor's choice.
+        for node in 1..=nodes {
+            self.build(node);
+            self.booted(node).await;
+        }
+        self.stage.with(Cluster::begin);
+        loop {
+            let control = match self.mode {
+                Mode::Fast => self.slice(),
+                Mode::Strict => self.event().await,
+            };
+            match control {
+                Control::Continue => {}
+                Control::Kill { node, power } => {
+                    self.stage.with(|cluster| cluster.will_end(node, power));
+                    let id = self.id(node);
+                    self.handle.kill(id);
+                }
+                Control::Restart(node) => {
+                    let id = self.id(node);
+                    self.handle.restart(id);
+                    self.booted(node).await;
+                }
+                Control::Stop => break,
+            }
+        }
+        self.take_down().await
+    }
+
+    /// Pumps until something needs the executor, with everything locked once.
+    fn slice(&self) -> Control {
+        let mut reached = self.time.elapsed().as_nanos() as u64;
+        let slice = |cluster: &mut Cluster<S>| loop {
+            let Some(at) = cluster.next_at() else { return Control::Stop };
+            // Polls of tasks take a few nanoseconds of madsim's time, so its clock may be ahead of the world's.
+            if at > reached {
+                self.time.advance(Duration::from_nanos(at - reached));
+                reached = at;
+            }
+            let control = cluster.advance();
+            if control != Control::Continue {
+                return control;
+            }
+        };
+        self.stage.with(slice).unwrap_or(Control::Stop)
+    }
+
+    /// Sleeps until the next event, and lets it happen.
+    async fn event(&self) -> Control {
+        let Some(at) = self.stage.with(|cluster| cluster.next_at()).flatten() else { return Control::Stop };
+        self.sleep_until(at).await;
+        let advance = |cluster: &mut Cluster<S>| {
+            cluster.settle();
+            cluster.advance()
+        };
+        self.stage.with(advance).unwrap_or(Control::Stop)
+    }
+
+    /// Sleeps to the nanosecond: an ordinary sleep of madsim takes a millisecond at least, one that is reset does not.
+    async fn sleep_until(&self, at: u64) {
+        let Some(ahead) = at.checked_sub(self.time.elapsed().as_nanos() as u64) else { return };
+        let deadline = self.time.now_instant() + Duration::from_nanos(ahead);
+        let mut sleep = pin!(self.time.sleep(Duration::ZERO));
+        sleep.as_mut().reset(deadline);
+        sleep.await;
+    }
+
+    /// Creates the madsim node of a server, which boots it now and at each restart.
+    fn build(&self, node: Node) {
+        let stage = self.stage.clone();
+        let boots = move || {
+            let stage = stage.clone();
+            async move {
+                stage.with(|cluster| cluster.boot(node));
+                // The node ends when it is killed, not when this does.
+                pending::<()>().await;
+            }
+        };
+        let id = self.handle.create_node().init(boots).build().id();
+        self.stage.lock().ids.push(id);
+    }
+
+    /// Waits until a server lives on this node. One turn is not enough: the executor picks tasks at random.
+    async fn booted(&self, node: Node) {
+        let waiting = |cluster: &mut Cluster<S>| !cluster.is_up(node) && !cluster.has_failed();
+        while self.stage.with(waiting).unwrap_or(false) {
+            yield_now().await;
+        }
+    }
+
+    /// Ends everything in order. A runtime that is dropped while tasks still sleep never frees them, and a killed task is
+    /// only dropped at its next turn: so all nodes are killed, and some time passes.
+    async fn take_down(self) -> Cluster<S> {
+        let ids = self.stage.lock().ids.clone();
+        for id in ids {
+            self.handle.kill(id);
+        }
+        self.time.sleep(Duration::from_millis(1)).await;
+        let mut setting = self.stage.lock();
+        setting.cluster.take().expect("the cluster is on its stage until the end")
+    }
+
+    fn id(&self, node: Node) -> NodeId {
+        self.stage.lock().ids[node as usize - 1]
+    }
+}

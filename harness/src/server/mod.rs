@@ -1,0 +1,134 @@
+//! The one seam: a system under test is a server that the world boots and steps.
+
+use crate::plan::Plan;
+use crate::rng::Stream;
+use crate::workload::{Reply, Request};
+use crate::world::{Disk, World};
+use invariants::{Fact, Node};
+use std::fmt::Display;
+
+/// Nanoseconds on a node's own monotonic clock. Never comparable between nodes or incarnations.
+pub type LocalTime = u64;
+
+/// A system under test.
+///
+/// It is booted from what its disk kept and nothing else, and then stepped, once for each thing that arrives. It is
+/// dropped at a crash. Whatever it does to the world it does through its [`Host`].
+pub trait Server: Sized + Send + 'static {
+    /// What servers send each other. The text of `Display` is what the timeline shows.
+    type Message: Clone + Display + Send + 'static;
+
+    /// A new incarnation, from what survived on `host.disk()`, nothing else.
+    fn boot(host: &mut Host<'_, Self::Message>) -> Self;
+    /// One thing arrives.
+    fn step(&mut self, host: &mut Host<'_, Self::Message>, arrival: Arrival<Self::Message>);
+    /// When it must be stepped with [`Arrival::Timer`], if nothing comes before.
+    fn deadline(&self) -> Option<LocalTime>;
+    /// Whether a message only says "I lead" or answers that: for the count of heartbeats.
+    fn is_heartbeat(message: &Self::Message) -> bool;
+    /// In strict mode, before each event: a server that works in tasks of its own hands over what they have done.
+    fn settle(&mut self, _host: &mut Host<'_, Self::Message>) {}
+}
+
+/// What can arrive at a server.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Arrival<M> {
+    /// Its deadline is due.
+    Timer,
+    /// A message from another server.
+    Message {
+        /// The sender.
+        from: Node,
+        /// What it sent.
+        message: M,
+    },
+    /// A client's request. Answer with [`Host::reply`] to this client, now or later.
+    Request {
+        /// The client's number.
+        client: u64,
+        /// What it asks.
+        request: Request,
+    },
+    /// Everything that was written before the [`Host::sync`] with this token is durable.
+    Synced(u64),
+}
+
+/// A server's toolbox: the world as one incarnation on one node may touch it. Nothing outlives it.
+pub struct Host<'a, M> {
+    world: &'a mut World<M>,
+    node: Node,
+}
+
+impl<'a, M: Clone + Display> Host<'a, M> {
+    /// The toolbox of the incarnation that now lives on `node`.
+    pub(crate) fn new(world: &'a mut World<M>, node: Node) -> Host<'a, M> {
+        Host { world, node }
+    }
+
+    /// This node's number.
+    pub fn node(&self) -> Node {
+        self.node
+    }
+
+    /// What shall happen: how servers are set up, and how many there are.
+    pub fn plan(&self) -> &Plan {
+        self.world.plan()
+    }
+
+    /// This node's monotonic clock.
+    pub fn now(&self) -> LocalTime {
+        self.world.local_time(self.node)
+    }
+
+    /// This node's wall clock, nanoseconds; it may jump anywhere.
+    pub fn wall(&self) -> i64 {
+        self.world.wall_time(self.node)
+    }
+
+    /// This node's own generator, a different one in each incarnation.
+    pub fn rng(&mut self) -> &mut Stream {
+        self.world.node_stream(self.node)
+    }
+
+    /// Lets a message go. It may be lost, doubled, late.
+    pub fn send(&mut self, to: Node, message: M) {
+        self.world.send(self.node, to, message);
+    }
+
+    /// What is on this node's disk, and a way to write it. Writes are seen at once and durable only after a sync.
+    pub fn disk(&mut self) -> &mut Disk {
+        self.world.disk(self.node)
+    }
+
+    /// Starts a sync of all that is written by now; [`Arrival::Synced`] tells when it is durable. Several may be in
+    /// flight, and they may end in any order.
+    pub fn sync(&mut self, token: u64) {
+        self.world.sync(self.node, token);
+    }
+
+    /// Answers a client.
+    pub fn reply(&mut self, client: u64, reply: Reply) {
+        self.world.reply(self.node, client, reply);
+    }
+
+    /// States a fact about this node.
+    pub fn saw(&mut self, fact: Fact) {
+        self.world.saw(self.node, fact);
+    }
+
+    /// This server takes no part from now on, and says why: for example, what it had promised is damaged on its disk. No
+    /// progress is asked of it until its next incarnation.
+    pub fn refuse(&mut self, reason: &str) {
+        self.world.refuse(self.node, reason.to_owned());
+    }
+
+    /// Whether the bug of this name is switched on. Without the feature `bugs`: never.
+    pub fn bug(&self, name: &str) -> bool {
+        cfg!(feature = "bugs") && self.world.bug() == Some(name)
+    }
+
+    /// Adds a line to the timeline, made only where somebody reads it.
+    pub fn note(&mut self, text: impl FnOnce() -> String) {
+        self.world.note(self.node, text);
+    }
+}

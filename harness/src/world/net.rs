@@ -1,0 +1,191 @@
+//! Links: how long a message takes, whether it arrives, and whether what was sent later overtakes it.
+//!
+//! A message's fate is drawn when it is sent. So what is in flight outlives cuts, reconnects and restarts.
+
+use crate::plan::{Chance, Network};
+use crate::rng::{self, Stream};
+use invariants::Time;
+use rand::RngCore;
+
+/// All directed links between addresses. Servers have the addresses from 0, clients those after them.
+pub struct Net {
+    addresses: usize,
+    links: Vec<Link>,
+    usual: Odds,
+    weather: Vec<(u64, Weather)>,
+    odds: Odds,
+}
+
+/// One direction between two addresses.
+struct Link {
+    stream: Stream,
+    /// When the latest message that keeps its place arrives: nothing that keeps its own arrives before.
+    last: Time,
+    /// How many faults cut it at present.
+    cuts: u32,
+}
+
+/// What makes all links worse for a while.
+#[derive(Clone, Copy, Debug)]
+pub struct Weather {
+    /// How often a message is lost.
+    pub loss: Chance,
+    /// How often it arrives twice.
+    pub duplication: Chance,
+    /// How often it may be overtaken.
+    pub reordering: Chance,
+    /// How much longer a message that is overtaken may take.
+    pub delay: u64,
+}
+
+/// What links do at present. Chances are out of 2^20, so that one draw of 64 bits decides three of them.
+#[derive(Clone, Copy)]
+struct Odds {
+    loss: u64,
+    duplication: u64,
+    reordering: u64,
+    tail: u64,
+    delay: u64,
+    spread: u64,
+    tail_spread: u64,
+    overtaken_by: u64,
+}
+
+/// When the copies of one message arrive; none if it is lost, two if it is doubled.
+pub type Arrivals = [Option<Time>; 2];
+
+const BITS: u32 = 20;
+const MASK: u64 = (1 << BITS) - 1;
+
+impl Net {
+    /// Links among `servers` servers and `clients` clients, each with a stream of its own that does not depend on how
+    /// many others there are.
+    #[must_use]
+    pub fn new(seed: u64, network: &Network, servers: usize, clients: usize) -> Net {
+        let addresses = servers + clients;
+        let name = |address: usize| {
+            if address < servers { address as u64 + 1 } else { 1 << 32 | (address - servers) as u64 + 1 }
+        };
+        let link = |place: usize| Link {
+            stream: rng::stream(seed, "link", [name(place / addresses), name(place % addresses)]),
+            last: 0,
+            cuts: 0,
+        };
+        let usual = Odds {
+            loss: out_of(network.loss),
+            duplication: out_of(network.duplication),
+            reordering: out_of(network.reordering),
+            tail: out_of(network.tail),
+            delay: network.delay.0,
+            spread: network.delay_spread.0,
+            tail_spread: network.tail_spread.0,
+            overtaken_by: 0,
+        };
+        Net {
+            addresses,
+            links: (0..addresses * addresses).map(link).collect(),
+            usual,
+            weather: Vec::new(),
+            odds: usual,
+        }
+    }
+
+    /// When a message that is sent now arrives.
+    pub fn send(&mut self, now: Time, from: usize, to: usize) -> Arrivals {
+        let odds = &self.odds;
+        let link = &mut self.links[from * self.addresses + to];
+        // Drawn even where nothing passes: a cut shall not shift the fate of what is sent after it.
+        let fate = link.stream.next_u64();
+        let first = link.arrival(odds, now, fate >> (2 * BITS) & MASK);
+        if link.cuts > 0 || fate & MASK < odds.loss {
+            return [None, None];
+        }
+        let mut keep = |(at, overtaken): (Time, bool)| {
+            if overtaken {
+                return at;
+            }
+            link.last = link.last.max(at);
+            link.last
+        };
+        let first = keep(first);
+        if fate >> BITS & MASK >= odds.duplication {
+            return [Some(first), None];
+        }
+        let again = link.stream.next_u64();
+        let second = link.arrival(odds, now, again & MASK);
+        let mut keep = |(at, overtaken): (Time, bool)| {
+            if overtaken {
+                return at;
+            }
+            link.last = link.last.max(at);
+            link.last
+        };
+        [Some(first), Some(keep(second))]
+    }
+
+    /// One more fault cuts the link from one address to another.
+    pub fn cut(&mut self, from: usize, to: usize) {
+        self.links[from * self.addresses + to].cuts += 1;
+    }
+
+    /// One fault less cuts it.
+    pub fn mend(&mut self, from: usize, to: usize) {
+        let cuts = &mut self.links[from * self.addresses + to].cuts;
+        *cuts = cuts.checked_sub(1).expect("only what was cut is mended");
+    }
+
+    /// Weather sets in, under a name by which it ends.
+    pub fn set_in(&mut self, name: u64, weather: Weather) {
+        self.weather.push((name, weather));
+        self.sum_up();
+    }
+
+    /// This weather is over.
+    pub fn clear(&mut self, name: u64) {
+        self.weather.retain(|(other, _)| *other != name);
+        self.sum_up();
+    }
+
+    /// All weather that there is, one over the other: chances add up, the longest delay counts.
+    fn sum_up(&mut self) {
+        self.odds = self.usual;
+        for (_, weather) in &self.weather {
+            self.odds.loss += out_of(weather.loss);
+            self.odds.duplication += out_of(weather.duplication);
+            self.odds.reordering += out_of(weather.reordering);
+            self.odds.overtaken_by = self.odds.overtaken_by.max(weather.delay);
+        }
+    }
+}
+
+impl Link {
+    /// When one copy would arrive, and whether it may be overtaken (`lot` decides).
+    #[inline]
+    fn arrival(&mut self, odds: &Odds, now: Time, lot: u64) -> (Time, bool) {
+        let draw = self.stream.next_u64();
+        let mut at = now + odds.delay + share(odds.spread, draw);
+        if draw & MASK < odds.tail {
+            at += share(odds.tail_spread, self.stream.next_u64());
+        }
+        let overtaken = lot < odds.reordering;
+        if overtaken && odds.overtaken_by > 0 {
+            at += share(odds.overtaken_by, self.stream.next_u64());
+        }
+        (at, overtaken)
+    }
+}
+
+/// A uniform part of `whole`, by the upper bits of a draw (the lower ones decide about tails).
+pub fn share(whole: u64, draw: u64) -> u64 {
+    (u128::from(whole) * u128::from(draw >> BITS) >> (64 - BITS)) as u64
+}
+
+/// Whether something of this chance happens, by the lower bits of a draw.
+pub fn happens(chance: Chance, draw: u64) -> bool {
+    draw & MASK < out_of(chance)
+}
+
+/// A chance out of 2^20; at least one where it is not zero.
+fn out_of(chance: Chance) -> u64 {
+    (u64::from(chance.0) << BITS).div_ceil(1_000_000)
+}

@@ -1,0 +1,135 @@
+//! A place where a server can live: its clocks, its disk, and whether anybody is at home.
+
+use super::clock::Clock;
+use super::disk::Disk;
+use super::event::Event;
+use crate::rng::{self, Stream};
+use invariants::{Fact, Index, Node, Term, Time};
+use rand::RngCore;
+
+/// No timer is armed.
+pub(crate) const NEVER: Time = Time::MAX;
+
+/// One node.
+pub(crate) struct Place<M> {
+    pub(crate) clock: Clock,
+    pub(crate) disk: Disk,
+    /// How many servers have been booted here.
+    pub(crate) incarnation: u32,
+    /// How many times the power was lost: what was on its way to the platter before is void.
+    pub(crate) charge: u32,
+    pub(crate) up: bool,
+    /// How many faults hold the server still.
+    pub(crate) pauses: u32,
+    /// What arrived while it stood still.
+    pub(crate) held: Vec<Event<M>>,
+    /// When the timer fires that was pushed last; [`NEVER`] if none counts.
+    pub(crate) armed: Time,
+    pub(crate) standing: Standing,
+    /// Why the server takes no part, if it said so.
+    pub(crate) refused: Option<String>,
+    /// By how much the faults at present stretch a sync, multiplied.
+    pub(crate) slowness: u64,
+    /// How many faults hold the disk's syncs.
+    pub(crate) stalls: u32,
+    /// Syncs that would have ended.
+    pub(crate) stalled: Vec<Event<M>>,
+    /// What the faults at present add to the clock's rate.
+    pub(crate) drift: i64,
+    /// The server's own chance, a new one in each incarnation.
+    pub(crate) own: Stream,
+    /// How long syncs take.
+    pub(crate) syncs: Stream,
+    /// What a loss of power leaves, and where bits rot.
+    pub(crate) damage: Stream,
+    clocks: Stream,
+}
+
+/// Where a server stands, by the facts that it stated.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct Standing {
+    /// Its term.
+    pub term: Term,
+    /// The term that it leads.
+    pub leads: Option<Term>,
+    /// Its last log index.
+    pub last: Index,
+    /// Its commit index.
+    pub committed: Index,
+    /// The last index that its state machine took.
+    pub applied: Index,
+    /// The (term, vote) that is durable on its disk.
+    pub vote: (Term, Option<Node>),
+}
+
+impl<M> Place<M> {
+    pub(crate) fn new(seed: u64, node: Node) -> Place<M> {
+        Place {
+            clock: Clock::new(0, 0, 0),
+            disk: Disk::new(),
+            incarnation: 0,
+            charge: 0,
+            up: false,
+            pauses: 0,
+            held: Vec::new(),
+            armed: NEVER,
+            standing: Standing::default(),
+            refused: None,
+            slowness: 1,
+            stalls: 0,
+            stalled: Vec::new(),
+            drift: 0,
+            own: rng::stream(seed, "node", [node, 0]),
+            syncs: rng::stream(seed, "disk", [node, 0]),
+            damage: rng::stream(seed, "damage", [node, 0]),
+            clocks: rng::stream(seed, "clock", [node, 0]),
+        }
+    }
+
+    /// A new incarnation begins. Its monotonic clock begins anywhere: a time that was kept from before means nothing.
+    pub(crate) fn begin(&mut self, seed: u64, node: Node, now: Time) {
+        self.incarnation += 1;
+        self.up = true;
+        self.pauses = 0;
+        self.armed = NEVER;
+        self.refused = None;
+        self.standing = Standing { vote: self.standing.vote, ..Standing::default() };
+        self.own = rng::stream(seed, "node", [node, u64::from(self.incarnation)]);
+        let shown = self.clocks.next_u64() >> 20;
+        let wall = self.clock.wall(0);
+        self.clock = Clock::new(now, shown, if self.incarnation == 1 { shown as i64 } else { wall });
+        self.clock.set_drift(now, self.drift);
+    }
+
+    /// Nobody is at home any more.
+    pub(crate) fn end(&mut self) {
+        self.up = false;
+        self.pauses = 0;
+        self.held.clear();
+        self.armed = NEVER;
+        self.standing.leads = None;
+    }
+
+    /// Whether a server lives here that takes part.
+    pub(crate) fn takes_part(&self) -> bool {
+        self.up && self.refused.is_none()
+    }
+}
+
+impl Standing {
+    /// Takes note of what a server stated about itself.
+    #[inline]
+    pub(crate) fn note(&mut self, fact: &Fact) {
+        match *fact {
+            Fact::Started { term, last, .. } => (self.term, self.last) = (term, last.index),
+            Fact::TermChanged { term } => self.term = term,
+            Fact::Appended { index, .. } => self.last = index,
+            Fact::Truncated { after } => self.last = after,
+            Fact::Leads { term } => self.leads = Some(term),
+            Fact::SteppedDown { .. } => self.leads = None,
+            Fact::Committed { index } => self.committed = index,
+            Fact::Applied { index, .. } => self.applied = index,
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! Who watches: folds every fact into the digest, and hands it to those who know what is right.
+
+use crate::outcome::{Counts, Failure, Options, WITNESS};
+use invariants::{
+    Checker, Digest, Fact, Index, Node, Observed, Operation, Position, RequestId, Response, Time,
+};
+use invariants::{PROPERTIES, Violation, Witness, WitnessFailure};
+
+/// Everybody who watches a run.
+pub(crate) struct Observer {
+    /// All observations so far, folded.
+    pub(crate) digest: Digest,
+    pub(crate) counts: Counts,
+    pub(crate) checker: Option<Checker>,
+    witness: Option<Witness>,
+    /// The last index applied anywhere: the first to apply an entry tells the witness.
+    applied: Index,
+    /// Who led last.
+    leader: (Node, u32),
+    pub(crate) kept: Option<Vec<Observed>>,
+    /// The first broken promise.
+    pub(crate) failure: Option<Box<Failure>>,
+}
+
+impl Observer {
+    pub(crate) fn new(options: &Options) -> Observer {
+        // The names of what is no property of facts are somebody else's.
+        let mut without: Vec<&str> = options.without.iter().map(String::as_str).collect();
+        let witness = !options.unchecked && !without.contains(&WITNESS);
+        without.retain(|name| PROPERTIES.iter().any(|property| property.name == *name));
+        let checker = || Checker::without(&without).expect("only names of properties are left");
+        Observer {
+            digest: Digest::EMPTY,
+            counts: Counts::default(),
+            checker: (!options.unchecked).then(checker),
+            witness: witness.then(Witness::new),
+            applied: 0,
+            leader: (0, 0),
+            kept: options.facts.then(Vec::new),
+            failure: None,
+        }
+    }
+
+    /// One fact was stated. Returns whether all promises are kept so far.
+    #[inline]
+    pub(crate) fn saw(&mut self, at: Time, step: u64, node: Node, incarnation: u32, fact: Fact) -> bool {
+        self.counts.facts += 1;
+        self.digest = fold(self.digest, node, &fact);
+        match fact {
+            Fact::Leads { .. } if self.leader != (node, incarnation) => {
+                // The first leader of a run took over from nobody.
+                self.counts.leader_changes += u64::from(self.leader.0 != 0);
+                self.leader = (node, incarnation);
+            }
+            Fact::Applied { index, request, effect, .. } if index == self.applied + 1 => {
+                self.applied = index;
+                if let (Some(id), Some(witness)) = (request, &mut self.witness)
+                    && let Err(broken) = witness.applied(index, id, effect)
+                {
+                    self.broke(&broken);
+                }
+            }
+            _ => {}
+        }
+        if self.checker.is_some() || self.kept.is_some() {
+            self.show(Observed { at, step, node, fact });
+        }
+        self.failure.is_none()
+    }
+
+    #[inline]
+    fn show(&mut self, observed: Observed) {
+        if let Some(checker) = &mut self.checker
+            && let Err(violation) = checker.observe(&observed)
+        {
+            self.violated(violation);
+        }
+        if let Some(kept) = &mut self.kept {
+            kept.push(observed);
+        }
+    }
+
+    /// A client calls.
+    pub(crate) fn called(&mut self, id: RequestId, operation: Operation, now: Time) {
+        self.counts.operations += 1;
+        self.digest = self.digest.then(id.session).then(id.sequence);
+        if let Some(witness) = &mut self.witness {
+            witness.called(id, operation, now);
+        }
+    }
+
+    /// A client was told how its request ended. Returns whether all promises are kept so far.
+    pub(crate) fn answered(
+        &mut self,
+        id: RequestId,
+        place: Position,
+        response: &Response,
+        now: Time,
+    ) -> bool {
+        let place_word = match place {
+            Position::Log(index) => index << 1,
+            Position::Applied(index) => index << 1 | 1,
+        };
+        self.digest = self.digest.then(id.session).then(id.sequence).then(place_word);
+        self.digest = fold_response(self.digest, response);
+        if let Some(witness) = &mut self.witness
+            && let Err(broken) = witness.answered(id, place, response, now)
+        {
+            self.broke(&broken);
+        }
+        self.failure.is_none()
+    }
+
+    /// How often each promise was looked at.
+    pub(crate) fn looked(&self) -> Vec<(&'static str, u64)> {
+        let properties = self.checker.iter().flat_map(Checker::looked);
+        properties.chain(self.witness.iter().map(|witness| (WITNESS, witness.looked()))).collect()
+    }
+
+    /// What the run has reached.
+    pub(crate) fn milestones(&self) -> Vec<(&'static str, u64)> {
+        let reached = self.checker.iter().flat_map(|checker| checker.milestones().iter());
+        reached.map(|(milestone, count)| (milestone.name(), count)).collect()
+    }
+
+    #[cold]
+    fn violated(&mut self, violation: Box<Violation>) {
+        self.fail(Failure {
+            property: violation.property.to_owned(),
+            sentence: violation.sentence.clone(),
+            facts: Some(violation),
+        });
+    }
+
+    #[cold]
+    fn broke(&mut self, broken: &WitnessFailure) {
+        self.fail(Failure { property: WITNESS.to_owned(), sentence: broken.sentence.clone(), facts: None });
+    }
+
+    /// A promise was broken. Only the first one counts: what comes after follows from it.
+    #[cold]
+    pub(crate) fn fail(&mut self, failure: Failure) {
+        self.failure.get_or_insert_with(|| Box::new(failure));
+    }
+}
+
+/// A digest followed by one fact: whose, which, and each of its words.
+#[inline]
+fn fold(digest: Digest, node: Node, fact: &Fact) -> Digest {
+    let head = |kind: u64| digest.then(node << 8 | kind);
+    let voter = |vote: Option<Node>| vote.map_or(0, |node| node + 1);
+    match *fact {
+        Fact::Started { term, vote, base, last, digest } => head(1)
+            .then(term)
+            .then(voter(vote))
+            .then(base.index)
+            .then(base.term)
+            .then(last.index)
+            .then(last.term)
+            .then(digest.0),
+        Fact::TermChanged { term } => head(2).then(term),
+        Fact::Appended { index, term, entry } => head(3).then(index).then(term).then(entry.0),
+        Fact::Truncated { after } => head(4).then(after),
+        Fact::Leads { term } => head(5).then(term),
+        Fact::SteppedDown { term } => head(6).then(term),
+        Fact::Committed { index } => head(7).then(index),
+        Fact::Applied { index, entry, state, request, effect } => {
+            let digest = head(8).then(index).then(entry.0).then(state.0).then(u64::from(effect));
+            request.map_or(digest, |id| digest.then(id.session).then(id.sequence))
+        }
+        Fact::Configured { index, ref configuration } => {
+            let sets = [&configuration.voters, &configuration.joint, &configuration.learners];
+            sets.iter().fold(head(9).then(index), |digest, set| {
+                set.iter().fold(digest.then(set.len() as u64), |digest, node| digest.then(*node))
+            })
+        }
+        Fact::Voted { term, candidate } => head(10).then(term).then(candidate),
+        Fact::Campaigned { term } => head(11).then(term),
+        Fact::Acknowledged { term, index } => head(12).then(term).then(index),
+        Fact::ReadServed { read, applied } => head(13).then(read.session).then(read.sequence).then(applied),
+        Fact::Saved { term, vote, after } => {
+            head(14).then(term).then(voter(vote)).then(after.map_or(0, |index| index + 1))
+        }
+        Fact::SavedEntry { index, term, entry } => head(15).then(index).then(term).then(entry.0),
+        Fact::SavedRecovered => head(16),
+        Fact::Crashed => head(17),
+        Fact::PowerLost => head(18),
+        Fact::Restarted => head(19),
+        Fact::Wiped => head(20),
+        Fact::WriteAcknowledged { index, write } => {
+            head(21).then(index).then(write.session).then(write.sequence)
+        }
+        Fact::ReadAsked { read } => head(22).then(read.session).then(read.sequence),
+    }
+}
+
+/// A digest followed by what a client was told.
+fn fold_response(digest: Digest, response: &Response) -> Digest {
+    use invariants::Content;
+    let content = |digest: Digest, content: &Content| match *content {
+        Content::Absent(number) => digest.then(0).then(number),
+        Content::Present(value) => digest.then(1).then(value),
+    };
+    match response {
+        Response::Done => digest.then(2),
+        Response::Holds(holds) => content(digest.then(3), holds),
+        Response::Mismatch(None) => digest.then(4),
+        Response::Mismatch(Some(holds)) => content(digest.then(5), holds),
+        Response::List(list) => list.iter().fold(digest.then(6), |digest, element| digest.then(*element)),
+    }
+}
