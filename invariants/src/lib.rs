@@ -42,7 +42,7 @@
 //! facts, in memory and on disk. [`milestones`] counts the situations that tell a good run from a walk in the park.
 //! [`properties`] has one file for each thing that must hold, with its source in the Raft paper or thesis, its reading
 //! and its blind spots. [`checker`] hands each fact to those that it concerns. [`linearizability`] judges what clients
-//! saw, and knows no server.
+//! saw, and knows no server. [`formats`] reads and writes facts and histories.
 //!
 //! # What it leaves out
 //!
@@ -58,8 +58,12 @@ mod scene;
 pub mod properties;
 pub mod checker;
 pub mod linearizability;
+pub mod formats;
 
 pub use checker::{Checker, PROPERTIES, Property, UnknownProperty};
 pub use fact::{Configuration, Digest, Fact, Index, LogId, Node, Observed, RequestId, Term, Time};
+pub use linearizability::{
+    Action, Budget, Call, Content, Operation, Position, Response, Verdict, Witness, WitnessFailure, check,
+};
 pub use milestones::{Milestone, Milestones};
 pub use violation::Violation;

@@ -124,7 +124,10 @@ impl Milestones {
                 self.dark.push((node.id, node.log.last()));
             }
             Fact::Started { last, .. } => self.started(node, last),
-            Fact::Wiped => self.reach(DiskWiped, true),
+            Fact::Wiped => {
+                self.reach(DiskWiped, true);
+                self.dark.retain(|dark| dark.0 != node.id);
+            }
             Fact::Campaigned { term } => {
                 let first = self.campaigns.entry(term).or_insert((node.id, false));
                 let second = first.0 != node.id && !first.1;
@@ -149,7 +152,7 @@ impl Milestones {
         self.reach(UnsyncedTailSurvived, !node.durable.log.contains(last));
         if let Some(position) = self.dark.iter().position(|dark| dark.0 == node.id) {
             let (_, had) = self.dark.swap_remove(position);
-            self.reach(TailLostWithPower, !node.wiped && last.index < had.index);
+            self.reach(TailLostWithPower, last.index < had.index);
         }
     }
 

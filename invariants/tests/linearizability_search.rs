@@ -70,44 +70,29 @@ fn the_order_of_the_lines_does_not_matter() {
     assert_eq!(explanation.stuck, get(3, 5, 80, 90));
 }
 
-/// Everything is open at once, and each write is seen once, in the order of the numbers.
+/// All writes are open at once, and each is seen once.
 #[test]
 fn hundreds_of_open_operations_are_no_obstacle() {
     for clients in [10, 64, 65, 300, 700] {
-        let mut history: Vec<Call> = (1..=clients).map(|value| put(value, value, value, 10_000)).collect();
-        history.extend((1..=clients).map(|value| get(value, value, 2_000 + value, 3_000 + 2 * value)));
+        let mut history: Vec<Call> = (1..=clients).map(|value| put(value, value, value, 50_000)).collect();
+        history.extend((1..=clients).map(|value| get(value, value, 1_000 + 10 * value, 1_005 + 10 * value)));
         assert_eq!(judged(&history), Verdict::Linearizable, "{clients}");
-        let last = history.last_mut().expect("not empty");
-        *last = get(clients, 1, 9_000, 9_001);
+        history.push(get(1, 1, 20_000, 20_001));
         assert!(matches!(judged(&history), Verdict::Violation(_)), "{clients}");
     }
 }
 
 #[test]
 fn a_hard_key_does_not_hide_a_bad_one() {
-    // Compare-and-sets that did not tell what they saw, next to writes that all run at the same time.
-    let mismatch = |session, expect| {
-        let action = Action::CompareAndSet { expect: Content::Present(expect), value: 900 + session };
-        call(session, action, 1_000, Some((1_001, Response::Mismatch(None))))
-    };
-    let mut history: Vec<Call> = (1..=16).map(|value| put(value, value, value, 2_000 - value)).collect();
-    history.extend((1..=16).map(|value| mismatch(100 + value, value)));
-    history
-        .extend((1..=15).map(|value| get(200 + value, 17 - value, 3_000 + 10 * value, 3_001 + 10 * value)));
-    let mut hard = history.clone();
-    hard.truncate(33);
-    let steps = 100;
-    let verdict = check(&hard, Budget { steps }).expect("well formed");
-    assert_ne!(verdict, Verdict::Linearizable, "{verdict}");
-
-    let other = |mut call: Call| {
+    let mut history: Vec<Call> = (1..10).map(|value| put(1, value, 10 * value, 10 * value + 5)).collect();
+    let steps = 3;
+    assert_eq!(check(&history, Budget { steps }), Ok(Verdict::Unknown { key: 3, steps }));
+    for mut call in [put(2, 5, 0, 10), get(2, 0, 20, 30)] {
         call.operation.key = 9;
-        call.id.session += 1_000;
-        call
-    };
-    history.extend([put(1, 5, 0, 10), get(2, 0, 20, 30)].map(other));
+        history.push(call);
+    }
     let Ok(Verdict::Violation(explanation)) = check(&history, Budget { steps }) else { panic!("k9 is bad") };
-    assert!([3, 9].contains(&explanation.key));
+    assert_eq!(explanation.key, 9);
 }
 
 #[test]

@@ -63,6 +63,7 @@ pub mod raft;
 mod election;
 mod replication;
 mod read;
+pub mod session;
 
 pub use bug::Bug;
 pub use config::{Config, ConfigError};

@@ -69,6 +69,8 @@ pub(crate) struct Numbered {
     pub(crate) counts: Counts,
     /// By state: the rank of the first return that needs it.
     first_need: Vec<u32>,
+    /// By state: one more than the number of the operation that needs it and was called last; 0 if nobody does.
+    pub(crate) newest_need: Vec<u32>,
     /// Where several operations produce one state: all needs, by state and rank.
     all_needs: Vec<(u32, u32)>,
     names: Interner,
@@ -222,6 +224,8 @@ impl Numbered {
         self.called.resize(self.counts.producers.len(), false);
         self.first_need.clear();
         self.first_need.resize(self.counts.needs.len(), NONE);
+        self.newest_need.clear();
+        self.newest_need.resize(self.counts.needs.len(), 0);
         self.all_needs.clear();
         let (mut next, mut length) = (0, 0);
         for rank in 0..self.returns.len() {
@@ -238,6 +242,8 @@ impl Numbered {
             let (Step::Sees(state) | Step::Exchanges { expect: state, .. }) = step else { continue };
             let first = &mut self.first_need[state as usize];
             *first = (*first).min(small(rank));
+            let newest = &mut self.newest_need[state as usize];
+            *newest = (*newest).max(op + 1);
             self.all_needs.push((state, small(rank)));
             if self.is_list {
                 while length < self.chain.len() && self.called[self.chain[length] as usize] {

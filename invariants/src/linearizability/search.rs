@@ -10,10 +10,11 @@
 //! 3. What changes the state is tried, one after the other, the most urgent first.
 //!
 //! Before a branch is entered it is cut off where it surely ends: where the operation due next needs a state that
-//! nothing left can produce; where the state is left though somebody still needs it and nothing can bring it back; and
-//! where an operation that may be left out would produce a state that nobody wants. Where all branches have ended, the
-//! configuration is remembered as dead. On one path no configuration comes twice, so nothing else need be remembered,
-//! and a search that never turns back remembers nothing.
+//! nothing left can produce; where the state is left though somebody still needs it and nothing can bring it back, or
+//! is entered before it can be kept for all who need it; and where an operation that may be left out would produce a
+//! state that nobody wants. Of two open operations that do the same only the more urgent one is tried. Where all
+//! branches have ended, the configuration is remembered as dead. On one path no configuration comes twice, so nothing
+//! else need be remembered, and a search that never turns back remembers nothing.
 //!
 //! With at most c operations open at once there are at most returns * 2^c * states configurations, so the search is
 //! quick on what clients really do. It is still a search: it gives up after a number of steps, never of seconds.
@@ -256,10 +257,28 @@ impl<'a, const W: usize> Board<'a, W> {
                     return false;
                 }
                 let product = value as usize;
-                op.due != NONE || counts.needs[product] + counts.wishes[product] + counts.others > 0
+                let is_wanted =
+                    op.due != NONE || counts.needs[product] + counts.wishes[product] + counts.others > 0;
+                is_wanted && !self.is_trap(op, value)
             }
             Step::Sees(_) | Step::SeesOther(_) => false,
         }
+    }
+
+    /// Whether `op`, the last one that can produce `value`, comes too early. Somebody needs `value` who is called only
+    /// after the return that is due next, so it must last until then; but then the operation that is due next has to
+    /// be legal in it.
+    #[inline]
+    fn is_trap(&self, op: &Op, value: u32) -> bool {
+        let (due, called) = self.history.returns[self.next as usize];
+        op.due != self.next
+            && self.memory.counts.producers[value as usize] == 1
+            && self.history.newest_need[value as usize] > called
+            && match self.history.ops[due as usize].step {
+                Step::Sees(state) => state != value,
+                Step::SeesOther(state) => state == value,
+                Step::Writes(_) | Step::Exchanges { .. } | Step::Appends(_) => true,
+            }
     }
 
     /// The nearest return that this operation would help: its own, or that of somebody who needs its product.

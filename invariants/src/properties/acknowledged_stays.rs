@@ -26,8 +26,7 @@ impl AcknowledgedStays {
 
     pub(crate) fn truncates(&mut self, scene: Scene<'_>, after: Index) -> Verdict {
         let node = scene.node;
-        let Some(given) = node.acknowledged.filter(|given| node.term == Some(given.term) && !node.wiped)
-        else {
+        let Some(given) = node.acknowledged.filter(|given| node.term == Some(given.term)) else {
             return Ok(());
         };
         if after >= node.log.last().index {

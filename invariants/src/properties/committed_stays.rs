@@ -58,7 +58,7 @@ impl CommittedStays {
 
     pub(crate) fn truncates(&mut self, scene: Scene<'_>, after: Index) -> Verdict {
         let (node, committed) = (scene.node, &scene.shadow.committed);
-        let index = after + 1;
+        let index = after.saturating_add(1);
         let (Some(term), Some(cut)) = (committed.term_at(index), node.log.term_at(index)) else {
             return Ok(());
         };

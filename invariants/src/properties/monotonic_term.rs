@@ -7,8 +7,8 @@
 //! term, because a term that was adopted in memory is gone with the power; but not below a term in which the server has
 //! ever let a vote, a candidacy or an acknowledgement go, or has led.
 //!
-//! *Blind spots*: a server whose disk was emptied has lost its term by no fault of its own, so its next start is let go;
-//! what it promises then still counts beside what it had promised before ("one vote per term").
+//! *Blind spots*: a server whose disk was emptied has lost its term by no fault of its own, and begins anew; but votes
+//! that it gives then still stand beside those that it had given before ("one-vote-per-term").
 
 use crate::fact::Term;
 use crate::scene::{Scene, Verdict};
@@ -36,7 +36,7 @@ impl MonotonicTerm {
 
     pub(crate) fn starts(&mut self, scene: Scene<'_>, term: Term) -> Verdict {
         let node = scene.node;
-        let Some((promised, first)) = node.promised.as_ref().filter(|_| !node.wiped) else { return Ok(()) };
+        let Some((promised, first)) = &node.promised else { return Ok(()) };
         self.looked += 1;
         if term >= *promised {
             return Ok(());

@@ -3,7 +3,7 @@
 //! By the Log Matching Property (paper, 5.3) index and term name one entry and one log before it, so the table holds the
 //! digest of that whole prefix, folded here and not taken from any server. A server that forgot its log cannot forge it.
 
-use super::Seen;
+use super::seen::Seen;
 use crate::fact::{Digest, LogId, Term};
 
 /// One entry and where it came from.

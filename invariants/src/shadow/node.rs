@@ -1,6 +1,7 @@
 //! One server as its facts describe it: what it has in memory, what it has on disk, what it has promised.
 
-use super::{Runs, Seen};
+use super::runs::Runs;
+use super::seen::Seen;
 use crate::fact::{Configuration, Index, LogId, Node, Observed, Term};
 
 /// Term, vote and log, as a disk holds them or as a restart found them.
@@ -53,11 +54,9 @@ pub(crate) struct NodeShadow {
     pub leads: Option<Term>,
     /// Its commit index in this incarnation.
     pub committed: Index,
-    /// Whether its disk was emptied since it last started.
-    pub wiped: bool,
-    /// The promise with the highest term that it ever let go, and that term.
+    /// The promise with the highest term that it ever let go, and that term; since its disk was emptied.
     pub promised: Option<(Term, Observed)>,
-    /// The furthest acknowledgement in the newest term.
+    /// The furthest acknowledgement in the newest term; since its disk was emptied.
     pub acknowledged: Option<Acknowledgement>,
     /// What the last start recovered.
     recovered: Stored,
@@ -80,7 +79,6 @@ impl NodeShadow {
             durable: Stored::default(),
             leads: None,
             committed: 0,
-            wiped: false,
             promised: None,
             acknowledged: None,
             recovered: Stored::default(),
@@ -121,7 +119,6 @@ impl NodeShadow {
         self.term = Some(term);
         self.leads = None;
         self.committed = 0;
-        self.wiped = false;
         self.recovered.term = term;
         self.recovered.vote = vote;
         self.recovered.log.copy_from(&log);
@@ -199,9 +196,11 @@ impl NodeShadow {
     }
 
     pub(super) fn wipe(&mut self) {
-        self.wiped = true;
         self.log.clear();
         self.durable = Stored::default();
+        // It cannot be asked to remember these. Its votes stay: others count them.
+        self.promised = None;
+        self.acknowledged = None;
     }
 
     fn was_durable(&mut self, id: LogId) {

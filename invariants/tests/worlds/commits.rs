@@ -37,6 +37,21 @@ fn an_older_terms_entry_may_be_carried_along() {
     world.passes("own-term-commit");
 }
 
+#[test]
+fn a_successor_may_commit_what_nobody_waits_for_any_more() {
+    let mut world = World::of(3);
+    world.wins(1, 1, &[2]);
+    world.appends(1, 1, 10);
+    world.follows(2, 1, 1);
+    world.says(1, Fact::PowerLost);
+    world.wins(2, 2, &[3]);
+    world.appends(2, 2, 20);
+    world.saves(2);
+    world.follows(3, 2, 2);
+    world.commits(2, 2);
+    world.passes("own-term-commit");
+}
+
 pub fn a_leader_commits_what_it_does_not_have() -> Violation {
     let mut world = World::with_committed(3, 1);
     world.commits(1, 2);

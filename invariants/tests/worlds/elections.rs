@@ -157,6 +157,7 @@ fn a_wiped_server_may_start_at_zero() {
     let mut world = World::of(3);
     world.votes(2, 5, 1);
     world.is_wiped_and_restarts(2);
+    world.crashes_and_restarts(2);
     world.adopts(2, 6);
     world.passes("monotonic-term");
 }

@@ -501,15 +501,15 @@ impl Table {
         let (commit, last, led) = (raft.commit(), raft.last(), raft.leads());
         raft.step(now, input, &mut effects);
         self.line_if_moved(id, before, &raft);
+        let disks: Vec<&Disk> = self.servers.iter().map(|server| &server.disk).collect();
+        let incarnation = self.server(id).incarnation;
+        self.watch.stepped(NodeId(id), incarnation, &raft, commit, led, &disks);
         for effect in effects {
             self.carry_out(id, &raft, last, effect);
         }
         if raft.commit() > commit && raft.applied() < raft.commit() {
             self.line(&format!("n{id}  knows {} committed, has applied {}", raft.commit(), raft.applied()));
         }
-        let disks: Vec<&Disk> = self.servers.iter().map(|server| &server.disk).collect();
-        let incarnation = self.server(id).incarnation;
-        self.watch.stepped(NodeId(id), incarnation, &raft, commit, led, &disks);
         self.server_mut(id).raft = Some(raft);
         self.judge();
         self.flush(id);

@@ -89,7 +89,7 @@ impl Server for Node {
         match Member::boot(host) {
             Ok(member) => Node::Member(Box::new(member)),
             Err(damaged) => {
-                host.refuse(damaged.to_string());
+                host.refuse(&damaged.to_string());
                 Node::Damaged
             }
         }
