@@ -262,3 +262,6 @@ fn take_number(from: &mut &[u8]) -> Option<u64> {
     }
     None
 }
+
+#[cfg(test)]
+mod tests;
