@@ -161,7 +161,8 @@ impl Disk {
     /// One bit of what is synced flips. Returns whether there was anything.
     ///
     /// It strikes only where the loss can be noticed: bytes that were durable before a later write of the same file was
-    /// begun, which is durable itself by now. No log can tell rot in its newest synced batch from a torn tail.
+    /// begun, which is durable itself by now. No log can tell rot in its newest synced batch from a torn tail. This
+    /// takes it that a server hears of a finished sync before it writes again.
     pub fn rot(&mut self, chance: &mut Stream) -> bool {
         let total: u64 = self.files.iter().map(|(_, file)| file.guarded as u64).sum();
         if total == 0 {
