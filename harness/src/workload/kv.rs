@@ -58,9 +58,10 @@ impl Kv {
         let mark = sessions.acknowledge(session, acknowledged, |sequence, kept| {
             *sessions_digest = sessions_digest.wrapping_sub(kept_item(session, sequence, &kept));
         });
-        *sessions_digest = sessions_digest
-            .wrapping_sub(mark_item(session, mark))
-            .wrapping_add(mark_item(session, mark.max(acknowledged)));
+        if acknowledged > mark {
+            let moved = mark_item(session, acknowledged).wrapping_sub(mark_item(session, mark));
+            *sessions_digest = sessions_digest.wrapping_add(moved);
+        }
         let applied = sessions.apply(session, sequence, acknowledged, || (index, data.carry_out(operation)));
         let (effect, written) = match applied {
             Applied::Fresh(kept) => {
@@ -262,3 +263,6 @@ fn take_number(from: &mut &[u8]) -> Option<u64> {
     }
     None
 }
+
+#[cfg(test)]
+mod tests;

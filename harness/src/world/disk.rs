@@ -36,8 +36,8 @@ pub struct Disk {
     written: u64,
     /// Every write up to this number is durable.
     durable: u64,
-    /// Syncs up to this number were in flight when the power failed.
-    void: u64,
+    /// The number of the last loss of power: syncs of older writes ended with it.
+    power_lost: u64,
     /// Truths with the write that they wait for; both only grow.
     truths: VecDeque<(u64, Fact)>,
 }
@@ -133,7 +133,7 @@ impl Disk {
     /// Syncs end in any order: one that ends late, after a newer one, has nothing left to do.
     pub fn end_sync(&mut self, ticket: Ticket, mut state: impl FnMut(Fact)) {
         assert!(ticket.0 <= self.written, "{ticket:?} is of a sync that was never begun");
-        if ticket.0 <= self.void {
+        if ticket.0 < self.power_lost {
             return;
         }
         self.durable = self.durable.max(ticket.0);
@@ -161,7 +161,8 @@ impl Disk {
     /// One bit of what is synced flips. Returns whether there was anything.
     ///
     /// It strikes only where the loss can be noticed: bytes that were durable before a later write of the same file was
-    /// begun, which is durable itself by now. No log can tell rot in its newest synced batch from a torn tail.
+    /// begun, which is durable itself by now. No log can tell rot in its newest synced batch from a torn tail. This
+    /// takes it that a server hears of a finished sync before it writes again.
     pub fn rot(&mut self, chance: &mut Stream) -> bool {
         let total: u64 = self.files.iter().map(|(_, file)| file.guarded as u64).sum();
         if total == 0 {
@@ -202,8 +203,8 @@ impl Disk {
     /// What is there is durable, nothing is in flight, and no sync that was begun before ever ends.
     fn void_syncs(&mut self) {
         self.truths.clear();
-        self.void = self.written;
         self.written += 1;
+        self.power_lost = self.written;
         self.durable = self.written;
     }
 }
@@ -293,3 +294,6 @@ fn tear(at: usize, bytes: &mut Vec<u8>, chance: &mut Stream) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

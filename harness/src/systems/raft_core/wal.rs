@@ -25,7 +25,7 @@
 //! **Blind spot**: rot in the newest synced batch looks like a torn tail, because no later record speaks of it.
 
 use crate::rng::Stream;
-use crate::world::disk::{Disk, FileName};
+use crate::world::{Disk, FileName};
 use bytes::Bytes;
 use rand::RngCore;
 use std::fmt;

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::rng::stream;
-use crate::world::disk::Ticket;
+use crate::world::Ticket;
 use proptest::prelude::*;
 
 /// What a node would recover after some number of records.
