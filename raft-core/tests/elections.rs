@@ -147,7 +147,7 @@ fn without_pre_vote_a_server_that_comes_back_deposes_the_leader() {
     t.cut(3);
     t.time_out(3);
     t.time_out(3);
-    t.story("Its answer to a heartbeat deposes n1, although n1 was well and n3 could not win.");
+    t.story("Its answer to a heartbeat deposes n1, although n1 was well.");
     t.heal();
     t.heartbeat(1);
     t.deliver(1, 3);
@@ -191,7 +191,7 @@ fn a_pre_candidate_with_an_old_term_learns_from_a_refusal() {
         t.crash(1);
         t.heal();
     });
-    t.story("n2 missed the election of term 2. It has as long a log as it needs, and an old term.");
+    t.story("n2 missed the election of term 2, and asks whether it could win that term. The refusal tells it.");
     t.show();
     t.time_out(2);
     t.deliver_all();

@@ -30,9 +30,9 @@
 //! # Reading order
 //!
 //! [`Action`], [`Response`] and [`Call`] are the vocabulary, and [`Model`] is what each of them means. The witness
-//! needs no more than these. `numbered` translates one key's calls into small numbers, `search` looks for an order of
-//! them (its head lists the rules that cut it short), `memo` is what it remembers, `explain` finds the shortest part of
-//! a bad history that is bad, and `check` does this for each key.
+//! needs no more than these. `numbered` translates one key's calls into small numbers, `blocks` refutes a register at a
+//! glance, `search` looks for an order (its head lists the rules that cut it short), `memo` is what it remembers,
+//! `explain` finds the shortest bad beginning of a bad history, and `check` does this for each key.
 //!
 //! # What it leaves out
 //!
@@ -44,7 +44,9 @@ mod operation;
 mod model;
 mod ranked;
 mod witness;
+mod interner;
 mod numbered;
+mod blocks;
 mod memo;
 mod search;
 mod explain;

@@ -5,9 +5,10 @@
 //! that differs from it behaves alike, for no read shows it: one state *astray*. Calls and returns become ranks. Each
 //! operation gets a slot at its call, which is free again at its return, so that "what is open" is a bit mask.
 
+use super::interner::Interner;
 use super::model::is_of_list;
 use super::operation::{Action, Call, Content, Response};
-use crate::fact::{Digest, Time};
+use crate::fact::Time;
 
 /// No rank, no operation, no state: the end of the numbers.
 pub(crate) const NONE: u32 = u32::MAX;
@@ -36,8 +37,9 @@ pub(crate) struct Op {
     pub(crate) slot: u32,
     /// Who had the slot before.
     pub(crate) previous: u32,
-    called: Time,
-    returned: Time,
+    pub(crate) called: Time,
+    /// The end of time where `due` is [`NONE`].
+    pub(crate) returned: Time,
 }
 
 /// How much of what is left. Indexed by state; for lists `producers` is indexed by element.
@@ -340,56 +342,4 @@ fn outcome(call: &Call, until: Time) -> (Option<Time>, Option<&Response>) {
 
 fn small(number: usize) -> u32 {
     u32::try_from(number).ok().filter(|&number| number != NONE).expect("fewer than four thousand million")
-}
-
-/// Contents to numbers, with a fixed hash.
-#[derive(Default, Debug)]
-struct Interner {
-    /// Open addressing: a content's number and one, 0 where there is none.
-    table: Vec<u32>,
-    contents: Vec<Content>,
-}
-
-impl Interner {
-    /// Forgets all, and makes room for the contents of `operations` operations, each of which names at most two.
-    fn clear(&mut self, operations: usize) {
-        self.contents.clear();
-        self.table.clear();
-        self.table.resize((4 * operations + 8).next_power_of_two(), 0);
-    }
-
-    fn len(&self) -> usize {
-        self.contents.len()
-    }
-
-    /// Where the content is, or the empty place where it belongs.
-    #[inline]
-    fn place(&self, content: Content) -> usize {
-        let (kind, number) = match content {
-            Content::Absent(deletion) => (0, deletion),
-            Content::Present(value) => (1, value),
-        };
-        let mask = self.table.len() - 1;
-        let mut place = Digest(kind).then(number).0 as usize & mask;
-        while self.table[place] != 0 && self.contents[self.table[place] as usize - 1] != content {
-            place = (place + 1) & mask;
-        }
-        place
-    }
-
-    #[inline]
-    fn number(&mut self, content: Content) -> u32 {
-        let place = self.place(content);
-        if self.table[place] == 0 {
-            self.contents.push(content);
-            self.table[place] = small(self.contents.len());
-        }
-        self.table[place] - 1
-    }
-
-    /// The content's number, or [`NONE`].
-    #[inline]
-    fn get(&self, content: Content) -> u32 {
-        self.table[self.place(content)].wrapping_sub(1)
-    }
 }

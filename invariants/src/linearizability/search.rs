@@ -19,8 +19,12 @@
 //! With at most c operations open at once there are at most returns * 2^c * states configurations, so the search is
 //! quick on what clients really do. It is still a search: it gives up after a number of steps, never of seconds.
 
+use super::blocks::contradict;
 use super::memo::{Configuration, Memo};
 use super::numbered::{Counts, NONE, Numbered, Op, Step};
+
+/// The steps that suffice for nearly every history.
+const FEW: u64 = 2_000;
 
 /// What came of a search.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -57,6 +61,20 @@ struct Frame {
 impl Search {
     /// Looks for an order, in at most `steps` steps.
     pub(crate) fn run(&mut self, history: &Numbered, steps: u64) -> Found {
+        // Nearly always a few steps tell. Where they do not, it is time for a look at the whole.
+        let found = self.look(history, steps.min(FEW));
+        if found != Found::OutOfSteps {
+            found
+        } else if contradict(history) {
+            Found::NoOrder
+        } else if steps <= FEW {
+            Found::OutOfSteps
+        } else {
+            self.look(history, steps)
+        }
+    }
+
+    fn look(&mut self, history: &Numbered, steps: u64) -> Found {
         // One machine word of open operations is the rule; the others are for long outages.
         match history.slots {
             0..=64 => Board::<1>::new(history, self).search(steps),

@@ -5,8 +5,10 @@
 //! increases monotonically). *Facts*: `Committed`, `Leads`, `Truncated`, `Appended`.
 //!
 //! *Reading*: the committed log is what the furthest leader has committed. A leader that commits must have the same
-//! entries up to where both are committed; a cut must not begin with a committed entry. Within an incarnation a commit
-//! index does not go back; after a restart it may, since it is volatile.
+//! entries up to where both are committed. A node whose term is at least that of the leader that committed an entry must
+//! not begin a cut with it: every leader that it can follow has the entry (5.4.3). A node of an older term may: it follows
+//! an older leader, which need not have it, and it was not counted. Within an incarnation a commit index does not go
+//! back; after a restart it may, since it is volatile.
 //!
 //! *Blind spots*: an entry stands for its content by "log-matching": leave that out, and equal index and term are taken
 //! for equal entries. What is lost with a disk is no cut. Looks only where logs are stated.
@@ -62,8 +64,9 @@ impl CommittedStays {
         let (Some(term), Some(cut)) = (committed.term_at(index), node.log.term_at(index)) else {
             return Ok(());
         };
-        self.looked += 1;
-        if term != cut {
+        let binds = scene.shadow.committed_in(index) <= node.term;
+        self.looked += u64::from(binds);
+        if term != cut || !binds {
             return Ok(());
         }
         let sentence =

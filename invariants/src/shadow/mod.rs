@@ -46,8 +46,8 @@ pub(crate) struct Shadow {
     pub disks_speak: bool,
     /// Whether any vote or candidacy was ever stated.
     pub votes_stated: bool,
-    /// By which leader's fact the committed log grew to which index.
-    commits: Vec<(Index, Seen)>,
+    /// By which leader's fact, in which term of its, the committed log grew to which index.
+    commits: Vec<(Index, Term, Seen)>,
     nodes: Vec<NodeShadow>,
 }
 
@@ -78,14 +78,23 @@ impl Shadow {
 
     /// The fact by which a leader first committed `index`; beyond the committed log, the newest such fact.
     pub fn commit_of(&self, index: Index) -> Option<Observed> {
-        let position = self.commits.partition_point(|commit| commit.0 < index);
-        let (index, seen) = self.commits.get(position).or(self.commits.last())?;
+        let (index, _, seen) = self.growth(index)?;
         Some(seen.fact(Fact::Committed { index: *index }))
+    }
+
+    /// The term of the leader that first committed `index`.
+    pub fn committed_in(&self, index: Index) -> Option<Term> {
+        self.growth(index).map(|growth| growth.1)
+    }
+
+    fn growth(&self, index: Index) -> Option<&(Index, Term, Seen)> {
+        let position = self.commits.partition_point(|commit| commit.0 < index);
+        self.commits.get(position).or(self.commits.last())
     }
 
     /// Whose fact committed the end of the committed log.
     pub fn last_committer(&self) -> Option<Node> {
-        self.commits.last().map(|commit| commit.1.node)
+        self.commits.last().map(|commit| commit.2.node)
     }
 
     /// The fact with which the leader of `term` announced itself.
@@ -128,8 +137,8 @@ impl Shadow {
             Fact::SteppedDown { .. } | Fact::Crashed | Fact::PowerLost => node.leads = None,
             Fact::Committed { index } => {
                 node.committed = node.committed.max(index);
-                if node.leads.is_some() {
-                    self.commit(place, index, seen);
+                if let Some(term) = node.leads {
+                    self.commit(place, index, term, seen);
                 }
             }
             Fact::Configured { index, ref configuration } => node.configure(index, configuration),
@@ -170,13 +179,13 @@ impl Shadow {
     }
 
     /// A leader's commit index makes the committed log as long as its own is up to there.
-    fn commit(&mut self, place: usize, index: Index, seen: Seen) {
+    fn commit(&mut self, place: usize, index: Index, term: Term, seen: Seen) {
         let log = &self.nodes[place].log;
         let end = index.min(log.last().index);
         // A leader whose log contradicts what is committed is a clash; if nobody was asked to notice, the first stays.
         if end > self.committed.last().index && log.contains(self.committed.last()) {
             self.committed.extend_from(log, end);
-            self.commits.push((end, seen));
+            self.commits.push((end, term, seen));
         }
     }
 }

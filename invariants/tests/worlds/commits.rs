@@ -254,6 +254,32 @@ pub fn two_entries_are_committed_at_one_index() -> Violation {
     world.clashes("committed-stays")
 }
 
+/// A late message of an older leader reaches a node that has not heard of the newer one: it was not counted, and follows
+/// the only leader that it knows.
+#[test]
+fn a_node_of_an_older_term_may_cut_what_a_newer_leader_committed() {
+    let mut world = World::of(5);
+    world.wins(1, 1, &[2, 3]);
+    world.appends(1, 1, 10);
+    world.saves(1);
+    world.follows(2, 1, 1);
+    world.wins(3, 2, &[4, 5]);
+    world.appends(3, 2, 20);
+    world.saves(3);
+    world.wins(1, 3, &[4, 5]);
+    world.appends(1, 3, 30);
+    world.saves(1);
+    world.follows(4, 1, 2);
+    world.follows(5, 1, 2);
+    world.commits(1, 2);
+    world.adopts(2, 2);
+    world.cuts(2, 0);
+    // n3 has heard of the newer one: it may cut its own tail, and nothing that is committed.
+    world.adopts(3, 3);
+    world.cuts(3, 0);
+    world.passes("committed-stays");
+}
+
 #[test]
 fn an_uncommitted_tail_may_be_cut() {
     let mut world = World::with_committed(3, 1);

@@ -423,6 +423,12 @@ impl Table {
         self.sync_up_to(id, 1);
     }
 
+    /// Some writes are synced, and the server is told once.
+    pub fn sync_oldest(&mut self, id: u64, count: usize) {
+        self.verb(&format!("sync n{id}, the oldest {count}"));
+        self.sync_up_to(id, count);
+    }
+
     /// So many of the oldest writes are synced, and the server is told once.
     pub fn sync_up_to(&mut self, id: u64, count: usize) {
         let mut newest = None;
@@ -507,7 +513,7 @@ impl Table {
         for effect in effects {
             self.carry_out(id, &raft, last, effect);
         }
-        if raft.commit() > commit && raft.applied() < raft.commit() {
+        if self.server(id).disk.slow && raft.commit() > commit && raft.applied() < raft.commit() {
             self.line(&format!("n{id}  knows {} committed, has applied {}", raft.commit(), raft.applied()));
         }
         self.server_mut(id).raft = Some(raft);
@@ -565,10 +571,11 @@ impl Table {
 
     fn line_if_moved(&mut self, id: u64, (was, term): (String, Term), raft: &Raft) {
         let is = role(raft);
-        if was != is || term != raft.term() {
-            let term =
-                if term == raft.term() { String::new() } else { format!(", term {}", raft.term()) };
-            self.line(&format!("n{id}  {was} => {is}{term}"));
+        let in_term = if term == raft.term() { String::new() } else { format!(", term {}", raft.term()) };
+        if was != is {
+            self.line(&format!("n{id}  {was} => {is}{in_term}"));
+        } else if term != raft.term() {
+            self.line(&format!("n{id}  {is}{in_term}"));
         }
     }
 
