@@ -269,20 +269,20 @@ impl<S: Server> Cluster<S> {
 
     /// A server is told that its sync is durable, if it still lives and nothing comes between.
     fn synced(&mut self, node: Node, token: u64, incarnation: u32) {
-        let place = self.world.place(node);
-        if !place.up || place.incarnation != incarnation {
-            return;
+        let (now, alert) = (self.world.now(), self.world.alert);
+        let place = self.world.place_mut(node);
+        let lives = place.up && place.incarnation == incarnation;
+        if lives && place.pauses == 0 && !alert {
+            return self.step(node, Arrival::Synced(token));
         }
         let told = Event::Synced { node, token, incarnation };
-        if place.pauses > 0 {
-            self.world.place_mut(node).held.push(told);
-        } else if self.world.alert {
+        if lives && place.pauses > 0 {
+            place.held.push(told);
+        } else if lives {
             // A fault waited for just this: between what is durable and what is said about it.
-            let now = self.world.now();
             self.world.queue.push(now, told);
-        } else {
-            self.step(node, Arrival::Synced(token));
         }
+        self.happened();
     }
 
     /// Something arrives at a server that is up.

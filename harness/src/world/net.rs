@@ -100,27 +100,13 @@ impl Net {
         if link.cuts > 0 || fate & MASK < odds.loss {
             return [None, None];
         }
-        let mut keep = |(at, overtaken): (Time, bool)| {
-            if overtaken {
-                return at;
-            }
-            link.last = link.last.max(at);
-            link.last
-        };
-        let first = keep(first);
+        let first = link.in_order(first);
         if fate >> BITS & MASK >= odds.duplication {
             return [Some(first), None];
         }
-        let again = link.stream.next_u64();
-        let second = link.arrival(odds, now, again & MASK);
-        let mut keep = |(at, overtaken): (Time, bool)| {
-            if overtaken {
-                return at;
-            }
-            link.last = link.last.max(at);
-            link.last
-        };
-        [Some(first), Some(keep(second))]
+        let lot = link.stream.next_u64() & MASK;
+        let second = link.arrival(odds, now, lot);
+        [Some(first), Some(link.in_order(second))]
     }
 
     /// One more fault cuts the link from one address to another.
@@ -172,6 +158,16 @@ impl Link {
             at += share(odds.overtaken_by, self.stream.next_u64());
         }
         (at, overtaken)
+    }
+
+    /// Nothing arrives before what was sent before it, unless it was chosen to be overtaken.
+    #[inline]
+    fn in_order(&mut self, (at, overtaken): (Time, bool)) -> Time {
+        if overtaken {
+            return at;
+        }
+        self.last = self.last.max(at);
+        self.last
     }
 }
 

@@ -1,0 +1,218 @@
+//! Plans by hand, and small servers that say in the timeline what happened to them.
+
+#![allow(dead_code, reason = "each test binary uses its part")]
+
+use harness::outcome::{Options, Record};
+use harness::plan::{self, Chance, Duration, Fault, FaultKind, Moment, Plan, Target};
+use harness::run::run_with;
+use harness::server::{Arrival, Host, LocalTime, Server};
+use harness::workload::{Answer, Reply, Request};
+use invariants::{Action, Content, Fact, Response};
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// A plan in which nothing breaks and nobody asks: messages take 10 ms, syncs 5 ms.
+pub fn calm(nodes: u64, storm: Duration) -> Plan {
+    let none = Duration(0);
+    Plan {
+        version: plan::VERSION,
+        seed: 1,
+        nodes,
+        storm,
+        bug: None,
+        raft: plan::Raft {
+            election_timeout: Duration::millis(100),
+            election_timeout_spread: Duration::millis(100),
+            heartbeat: Duration::millis(30),
+            pre_vote: true,
+            batch: 16,
+            window: 4,
+            syncs: 4,
+        },
+        network: plan::Network {
+            delay: Duration::millis(10),
+            delay_spread: none,
+            tail: Chance(0),
+            tail_spread: none,
+            loss: Chance(0),
+            duplication: Chance(0),
+            reordering: Chance(0),
+        },
+        disk: plan::Disk { sync: Duration::millis(5), sync_spread: none, tail: Chance(0), tail_spread: none },
+        clients: plan::Clients {
+            count: 0,
+            in_flight: 3,
+            pause: Duration::millis(50),
+            patience: Duration::millis(300),
+            attempts: 3,
+            keys: 6,
+            reads: Chance(300_000),
+        },
+        bounds: plan::Bounds { leader: 10, write: 10, convergence: 20 },
+        faults: Vec::new(),
+    }
+}
+
+/// A plan in which much breaks.
+pub fn rough(seed: u64) -> Plan {
+    let (node, lasts) = (Target::Node, Duration::millis);
+    let fault = |at: u64, on: Option<Moment>, kind: FaultKind| Fault { at: Duration::millis(at), on, kind };
+    let faults = vec![
+        fault(300, None, FaultKind::Crash { node: node(2), lasts: lasts(200) }),
+        fault(
+            400,
+            Some(Moment::Unsynced),
+            FaultKind::PowerLoss { nodes: vec![Target::There], lasts: lasts(90) },
+        ),
+        fault(500, None, FaultKind::Pause { node: node(3), lasts: lasts(400) }),
+        fault(600, None, FaultKind::ClockRate { node: node(1), drift: 300_000, lasts: lasts(700) }),
+        fault(700, None, FaultKind::ClockJump { node: node(3), by: lasts(500) }),
+        fault(800, None, FaultKind::Split { side: vec![Target::Leader], lasts: lasts(300) }),
+        fault(900, None, FaultKind::Cut { from: node(2), to: node(1), lasts: lasts(300) }),
+        fault(1_000, None, FaultKind::StalledDisk { node: Target::Leader, lasts: lasts(300) }),
+        fault(1_100, None, FaultKind::SlowDisk { node: Target::Newest, factor: 9, lasts: lasts(500) }),
+        fault(1_200, None, FaultKind::PowerLoss { nodes: vec![], lasts: lasts(300) }),
+        fault(1_800, Some(Moment::Elected), FaultKind::Pause { node: Target::There, lasts: lasts(50) }),
+        fault(1_900, None, FaultKind::Crash { node: Target::Leader, lasts: lasts(10_000) }),
+        fault(
+            1_300,
+            None,
+            FaultKind::Weather {
+                loss: Chance(100_000),
+                duplication: Chance(200_000),
+                reordering: Chance(300_000),
+                delay: lasts(100),
+                lasts: lasts(900),
+            },
+        ),
+        fault(1_500, None, FaultKind::WallJump { node: node(1), by: -5_000 }),
+        fault(1_600, None, FaultKind::Rot { node: Target::Follower }),
+    ];
+    let mut plan = calm(3, lasts(3_000));
+    plan.seed = seed;
+    plan.network.delay = Duration::micros(500);
+    plan.network.delay_spread = lasts(4);
+    plan.network.tail = Chance(20_000);
+    plan.network.tail_spread = lasts(80);
+    plan.network.loss = Chance(5_000);
+    plan.disk.sync_spread = lasts(3);
+    plan.disk.tail = Chance(50_000);
+    plan.disk.tail_spread = lasts(40);
+    plan.clients.count = 3;
+    plan.faults = faults;
+    plan
+}
+
+/// A fault by hand.
+pub fn fault(at: Duration, kind: FaultKind) -> Fault {
+    Fault { at, on: None, kind }
+}
+
+/// Runs a plan with its timeline kept and nothing checked: toys promise nothing.
+pub fn told<S: Server>(plan: &Plan) -> Record {
+    run_with::<S>(plan, &Options { unchecked: true, timeline: true, history: true, ..Options::default() })
+}
+
+/// The lines of a timeline that servers wrote themselves, with the milliseconds at which they did.
+pub fn said(record: &Record) -> Vec<String> {
+    let own = |text: &str| text.starts_with("say ");
+    let lines = record.timeline.iter().filter(|line| own(&line.text));
+    lines.map(|line| format!("{} n{} {}", line.at / 1_000_000, line.node, &line.text[4..])).collect()
+}
+
+/// Node 1 leads whenever it lives, and answers what it has written and synced; everybody greets everybody.
+pub struct Clerk {
+    node: u64,
+    nodes: u64,
+    term: u64,
+    due: LocalTime,
+    index: u64,
+    open: BTreeMap<u64, (u64, Request)>,
+    registers: BTreeMap<u64, Content>,
+    lists: BTreeMap<u64, Vec<u64>>,
+}
+
+/// A greeting, with a number.
+#[derive(Clone, Debug)]
+pub struct Hello(pub u64);
+
+impl fmt::Display for Hello {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Hello {}", self.0)
+    }
+}
+
+impl Clerk {
+    fn execute(&mut self, request: Request) -> Response {
+        let key = request.operation.key;
+        let register = self.registers.entry(key).or_insert(Content::INITIAL);
+        match request.operation.action {
+            Action::Get => return Response::Holds(*register),
+            Action::List => return Response::List(self.lists.entry(key).or_default().clone()),
+            Action::Put(value) => *register = Content::Present(value),
+            Action::Delete(number) => *register = Content::Absent(number),
+            Action::CompareAndSet { expect, value } if *register == expect => {
+                *register = Content::Present(value);
+            }
+            Action::CompareAndSet { .. } => return Response::Mismatch(Some(*register)),
+            Action::Append(element) => self.lists.entry(key).or_default().push(element),
+        }
+        Response::Done
+    }
+}
+
+impl Server for Clerk {
+    type Message = Hello;
+
+    fn boot(host: &mut Host<'_, Hello>) -> Clerk {
+        host.disk().append("boots", |bytes| bytes.push(1));
+        host.sync(0);
+        let (node, nodes, now) = (host.node(), host.plan().nodes, host.now());
+        let term = host.disk().read("boots").len() as u64;
+        if node == 1 {
+            host.saw(Fact::Leads { term });
+        }
+        let due = now + 20_000_000;
+        let (open, registers, lists) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Clerk { node, nodes, term, due, index: 0, open, registers, lists }
+    }
+
+    fn step(&mut self, host: &mut Host<'_, Hello>, arrival: Arrival<Hello>) {
+        match arrival {
+            Arrival::Timer => {
+                for to in (1..=self.nodes).filter(|to| *to != self.node) {
+                    host.send(to, Hello(self.term));
+                }
+                self.due = host.now() + 20_000_000;
+            }
+            Arrival::Message { .. } => {}
+            Arrival::Request { client, request } if self.node != 1 => {
+                host.reply(client, Reply { id: request.id, answer: Answer::NotLeader(Some(1)) });
+            }
+            Arrival::Request { client, request } => {
+                self.index += 1;
+                host.disk().append("log", |bytes| bytes.extend(request.id.sequence.to_le_bytes()));
+                self.open.insert(self.index, (client, request));
+                host.sync(self.index);
+            }
+            Arrival::Synced(token) => {
+                if let Some((client, request)) = self.open.remove(&token) {
+                    let response = self.execute(request);
+                    let answer = match request.operation.action.is_read() {
+                        true => Answer::Read { applied: token, response },
+                        false => Answer::Written { index: token, response },
+                    };
+                    host.reply(client, Reply { id: request.id, answer });
+                }
+            }
+        }
+    }
+
+    fn deadline(&self) -> Option<LocalTime> {
+        Some(self.due)
+    }
+
+    fn is_heartbeat(_: &Hello) -> bool {
+        true
+    }
+}

@@ -1,0 +1,84 @@
+//! The same plan gives the same digest, however it is run.
+
+mod common;
+
+use common::{Clerk, rough};
+use harness::outcome::{Options, Outcome, Record, Verdict};
+use harness::run::run_with;
+use std::process::Command;
+
+fn run(seed: u64, options: &Options) -> Record {
+    run_with::<Clerk>(&rough(seed), &Options { unchecked: true, ..options.clone() })
+}
+
+fn outcome(seed: u64) -> Outcome {
+    run(seed, &Options::default()).outcome
+}
+
+#[test]
+fn rough_plans_do_much() {
+    let outcome = outcome(1);
+    assert_eq!(outcome.verdict, Verdict::Kept, "the clerk is back after the storm");
+    let quiet: Vec<_> = outcome.faults.iter().filter(|(_, count)| *count == 0).collect();
+    assert!(quiet.is_empty(), "{quiet:?} did not strike");
+    assert!(outcome.counts.events > 1_000 && outcome.counts.operations > 50, "{:?}", outcome.counts);
+    assert!(outcome.counts.unknown_operations > 0, "{:?}", outcome.counts);
+}
+
+#[test]
+fn fast_and_strict() {
+    for seed in 0..40 {
+        let strict = run(seed, &Options { strict: true, ..Options::default() });
+        assert_eq!(strict.outcome, outcome(seed), "seed {seed}");
+    }
+}
+
+#[test]
+fn on_a_fresh_thread_and_on_a_used_one() {
+    for seed in 0..10 {
+        let fresh = std::thread::spawn(move || outcome(seed)).join().unwrap();
+        assert_eq!(fresh, outcome(seed), "seed {seed}");
+    }
+}
+
+#[test]
+fn whatever_is_kept() {
+    let keep = Options { timeline: true, facts: true, history: true, digests: true, ..Options::default() };
+    let record = run(3, &keep);
+    assert_eq!(record.outcome, outcome(3));
+    assert!(!record.timeline.is_empty() && !record.facts.is_empty() && !record.history.is_empty());
+    assert_eq!(record.digests.len() as u64, record.outcome.counts.events);
+}
+
+#[test]
+fn other_seeds_differ() {
+    assert_ne!(outcome(1).digest, outcome(2).digest);
+}
+
+#[test]
+fn in_two_processes() {
+    let digests = || -> String {
+        let child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "prints_digests", "--nocapture", "--ignored"])
+            .output()
+            .unwrap();
+        let text = String::from_utf8(child.stdout).unwrap();
+        text.lines().filter(|line| line.starts_with("digest")).collect::<Vec<_>>().join("\n")
+    };
+    let first = digests();
+    assert_eq!(first.lines().count(), 10);
+    assert_eq!(first, digests());
+    let here: Vec<String> = (0..10).map(line).collect();
+    assert_eq!(first, here.join("\n"));
+}
+
+fn line(seed: u64) -> String {
+    format!("digest of {seed}: {:?}", outcome(seed).digest)
+}
+
+#[test]
+#[ignore = "run by another test, in a process of its own"]
+fn prints_digests() {
+    println!();
+    (0..10).for_each(|seed| println!("{}", line(seed)));
+}

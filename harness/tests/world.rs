@@ -1,0 +1,311 @@
+//! What the world does to servers, told by servers that do little else than tell.
+
+mod common;
+
+use common::{Hello, calm, fault, said, told};
+use harness::outcome::{Options, PANIC, Verdict};
+use harness::plan::{Chance, Duration, FaultKind, Target};
+use harness::run::run_with;
+use harness::server::{Arrival, Host, LocalTime, Server};
+use std::process::Command;
+
+/// Tells what arrives. Node 1 greets node 2 every 20 ms.
+struct Teller {
+    node: u64,
+    count: u64,
+    due: Option<LocalTime>,
+}
+
+impl Server for Teller {
+    type Message = Hello;
+
+    fn boot(host: &mut Host<'_, Hello>) -> Teller {
+        host.note(|| "say boots".to_owned());
+        let due = (host.node() == 1).then(|| host.now() + 20_000_000);
+        Teller { node: host.node(), count: 0, due }
+    }
+
+    fn step(&mut self, host: &mut Host<'_, Hello>, arrival: Arrival<Hello>) {
+        match arrival {
+            Arrival::Timer if self.node == 1 => {
+                self.count += 1;
+                host.send(2, Hello(self.count));
+                self.due = Some(host.now() + 20_000_000);
+            }
+            Arrival::Message { from, message } => host.note(|| format!("say {message} from n{from}")),
+            _ => {}
+        }
+    }
+
+    fn deadline(&self) -> Option<LocalTime> {
+        self.due
+    }
+
+    fn is_heartbeat(_: &Hello) -> bool {
+        true
+    }
+}
+
+#[test]
+fn what_is_in_flight_outlives_cuts_and_restarts() {
+    let mut plan = calm(2, Duration::millis(100));
+    plan.network.delay = Duration::millis(50);
+    let (from, to) = (Target::Node(1), Target::Node(2));
+    plan.faults = vec![
+        // Greetings leave at 20, 40, 60 and 80. The first two cross: the second meets the next incarnation.
+        fault(Duration::millis(50), FaultKind::Cut { from, to, lasts: Duration::millis(25) }),
+        fault(Duration::millis(75), FaultKind::Crash { node: to, lasts: Duration::millis(10) }),
+    ];
+    plan.bounds.leader = 1;
+    let said = said(&told::<Teller>(&plan));
+    assert_eq!(
+        said[..5],
+        ["0 n1 boots", "0 n2 boots", "70 n2 Hello 1 from n1", "85 n2 boots", "90 n2 Hello 2 from n1"]
+    );
+    assert_eq!(
+        said[5], "130 n2 Hello 4 from n1",
+        "what was sent during the cut is lost, what was sent after is not"
+    );
+}
+
+#[test]
+fn a_pause_holds_everything_and_lets_it_go_in_order() {
+    let mut plan = calm(2, Duration::millis(100));
+    let pause = |node| FaultKind::Pause { node, lasts: Duration::millis(55) };
+    plan.faults = vec![
+        fault(Duration::millis(25), pause(Target::Node(2))),
+        // A pause of the sender holds its timer: it comes late, and once.
+        fault(Duration::millis(85), pause(Target::Node(1))),
+    ];
+    plan.storm = Duration::millis(200);
+    plan.bounds.leader = 0;
+    assert_eq!(
+        said(&told::<Teller>(&plan)),
+        [
+            "0 n1 boots",
+            "0 n2 boots",
+            "80 n2 Hello 1 from n1",
+            "80 n2 Hello 2 from n1",
+            "80 n2 Hello 3 from n1",
+            "90 n2 Hello 4 from n1",
+            "150 n2 Hello 5 from n1",
+            "170 n2 Hello 6 from n1",
+            "190 n2 Hello 7 from n1",
+        ]
+    );
+}
+
+#[test]
+fn a_clock_that_runs_fast_or_jumps_makes_timers_early() {
+    let mut plan = calm(2, Duration::millis(110));
+    let (node, lasts) = (Target::Node(1), Duration::millis(40));
+    plan.faults = vec![
+        fault(Duration::millis(20), FaultKind::ClockRate { node, drift: 500_000, lasts }),
+        fault(Duration::millis(70), FaultKind::ClockJump { node, by: Duration::millis(15) }),
+    ];
+    plan.bounds.leader = 0;
+    let said = said(&told::<Teller>(&plan));
+    // Sent at 20; then 1.5 times as fast, at 33.3, 46.6 and 60; then at 70, for 80 was jumped over; and at 90.
+    let at: Vec<&str> = said[2..].iter().map(|line| line.split(' ').next().unwrap()).collect();
+    assert_eq!(at, ["30", "43", "56", "70", "80", "100"]);
+}
+
+/// Writes two bytes at its first boot and syncs only the first one; tells at each boot what is there.
+struct Writer;
+
+impl Server for Writer {
+    type Message = Hello;
+
+    fn boot(host: &mut Host<'_, Hello>) -> Writer {
+        let found = host.disk().read("file").to_vec();
+        host.note(|| format!("say finds {found:?}"));
+        if found.is_empty() {
+            host.disk().append("file", |bytes| bytes.push(1));
+            host.sync(1);
+            host.disk().append("file", |bytes| bytes.push(2));
+        }
+        Writer
+    }
+
+    fn step(&mut self, host: &mut Host<'_, Hello>, arrival: Arrival<Hello>) {
+        host.note(|| format!("say {arrival:?}"));
+    }
+
+    fn deadline(&self) -> Option<LocalTime> {
+        None
+    }
+
+    fn is_heartbeat(_: &Hello) -> bool {
+        false
+    }
+}
+
+#[test]
+fn a_crash_keeps_the_page_cache() {
+    let mut plan = calm(1, Duration::millis(50));
+    let (node, lasts) = (Target::Node(1), Duration::millis(10));
+    plan.faults = vec![fault(Duration::millis(2), FaultKind::Crash { node, lasts })];
+    plan.bounds.leader = 0;
+    let said = said(&told::<Writer>(&plan));
+    assert_eq!(said, ["0 n1 finds []", "12 n1 finds [1, 2]"], "and the dead are not told of their syncs");
+}
+
+#[test]
+fn a_loss_of_power_takes_what_is_not_synced_and_nothing_else() {
+    let mut lost = 0;
+    for seed in 0..20 {
+        let mut plan = calm(1, Duration::millis(50));
+        plan.seed = seed;
+        let lasts = Duration::millis(10);
+        plan.faults = vec![fault(Duration::millis(8), FaultKind::PowerLoss { nodes: vec![], lasts })];
+        plan.bounds.leader = 0;
+        let record = told::<Writer>(&plan);
+        let said = said(&record);
+        assert_eq!(said[..2], ["0 n1 finds []", "5 n1 Synced(1)"]);
+        assert!(said[2].starts_with("18 n1 finds [1"), "what was synced is there: {said:?}");
+        lost += u64::from(said[2] == "18 n1 finds [1]");
+        assert_eq!(record.outcome.counts.power_losses, 1);
+    }
+    assert!(lost > 0, "in twenty losses of power nothing was ever lost");
+}
+
+#[test]
+fn a_stalled_disk_ends_its_syncs_when_the_stall_is_over() {
+    let mut plan = calm(1, Duration::millis(50));
+    let (node, lasts) = (Target::Node(1), Duration::millis(20));
+    plan.faults = vec![fault(Duration::millis(1), FaultKind::StalledDisk { node, lasts })];
+    plan.bounds.leader = 0;
+    assert_eq!(said(&told::<Writer>(&plan)), ["0 n1 finds []", "21 n1 Synced(1)"]);
+}
+
+/// Puts its deadline off whenever a message arrives.
+struct Sleeper {
+    due: LocalTime,
+}
+
+impl Server for Sleeper {
+    type Message = Hello;
+
+    fn boot(host: &mut Host<'_, Hello>) -> Sleeper {
+        if host.node() == 1 {
+            host.send(2, Hello(0));
+        }
+        Sleeper { due: host.now() + 100_000_000 }
+    }
+
+    fn step(&mut self, host: &mut Host<'_, Hello>, arrival: Arrival<Hello>) {
+        if let Arrival::Message { from, .. } = arrival {
+            host.send(from, Hello(0));
+        } else {
+            host.note(|| "say wakes".to_owned());
+        }
+        self.due = host.now() + 100_000_000;
+    }
+
+    fn deadline(&self) -> Option<LocalTime> {
+        Some(self.due)
+    }
+
+    fn is_heartbeat(_: &Hello) -> bool {
+        true
+    }
+}
+
+#[test]
+fn a_timer_that_was_put_off_is_no_event() {
+    let mut plan = calm(2, Duration::millis(1_005));
+    plan.bounds.leader = 0;
+    let record = told::<Sleeper>(&plan);
+    assert_eq!(said(&record), [""; 0], "a message every 20 ms keeps everybody asleep");
+    assert_eq!(record.outcome.counts.events, 100, "one every 10 ms");
+    assert_eq!(record.outcome.counts.heartbeats, 100);
+}
+
+#[test]
+fn links_keep_order_unless_they_are_told_not_to() {
+    let mut plan = calm(2, Duration::millis(4_000));
+    plan.network.delay_spread = Duration::millis(200);
+    plan.bounds.leader = 0;
+    let order = |plan: &_| -> Vec<u64> {
+        let number = |line: &String| line.split("Hello ").nth(1)?.split(' ').next()?.parse().ok();
+        said(&told::<Teller>(plan)).iter().filter_map(number).collect()
+    };
+    let kept = order(&plan);
+    assert!(kept.len() > 150 && kept.is_sorted());
+    plan.network.reordering = Chance::CERTAIN;
+    assert!(!order(&plan).is_sorted());
+    plan.network.duplication = Chance::CERTAIN;
+    assert!(order(&plan).len() > 2 * kept.len() - 10);
+    plan.network.loss = Chance::CERTAIN;
+    assert!(order(&plan).is_empty());
+}
+
+/// Panics at the third greeting.
+struct Clumsy(Teller);
+
+impl Server for Clumsy {
+    type Message = Hello;
+
+    fn boot(host: &mut Host<'_, Hello>) -> Clumsy {
+        Clumsy(Teller::boot(host))
+    }
+
+    fn step(&mut self, host: &mut Host<'_, Hello>, arrival: Arrival<Hello>) {
+        if let Arrival::Message { message: Hello(number), .. } = &arrival {
+            assert!(*number < 3, "greeting {number} is too much");
+        }
+        self.0.step(host, arrival);
+    }
+
+    fn deadline(&self) -> Option<LocalTime> {
+        self.0.deadline()
+    }
+
+    fn is_heartbeat(message: &Hello) -> bool {
+        Teller::is_heartbeat(message)
+    }
+}
+
+#[test]
+fn a_panic_is_a_verdict() {
+    for strict in [false, true] {
+        let options = Options { unchecked: true, strict, ..Options::default() };
+        let record = run_with::<Clumsy>(&calm(2, Duration::millis(500)), &options);
+        let Verdict::Failed(failure) = record.outcome.verdict else { panic!("{:?}", record.outcome.verdict) };
+        assert_eq!(failure.property, PANIC);
+        assert!(failure.sentence.starts_with("greeting 3 is too much"), "{}", failure.sentence);
+        assert!(failure.sentence.contains("world.rs"), "{}", failure.sentence);
+        assert_eq!(record.outcome.counts.simulated, 70_000_000);
+    }
+}
+
+#[test]
+fn a_panic_leaves_standard_error_clean() {
+    let child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "a_panic_is_a_verdict", "--nocapture"])
+        .output()
+        .unwrap();
+    assert!(child.status.success());
+    assert_eq!(String::from_utf8_lossy(&child.stderr), "");
+}
+
+#[test]
+fn a_thousand_runs_do_not_leak() {
+    let pages = || -> u64 {
+        let memory = std::fs::read_to_string("/proc/self/statm").unwrap();
+        memory.split(' ').nth(1).unwrap().parse().unwrap()
+    };
+    let runs = || {
+        for seed in 0..500 {
+            let mut plan = common::rough(seed);
+            plan.storm = Duration::millis(700);
+            let options = Options { unchecked: true, strict: seed % 4 == 0, ..Options::default() };
+            let _ = run_with::<common::Clerk>(&plan, &options);
+        }
+    };
+    runs();
+    let before = pages();
+    runs();
+    let grown = pages().saturating_sub(before) * 4;
+    assert!(grown < 4_000, "500 more runs took {grown} KiB more");
+}
