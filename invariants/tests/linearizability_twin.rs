@@ -242,7 +242,7 @@ fn witnessed(execution: &Execution, history: &[Call]) -> bool {
 #[test]
 fn the_search_agrees_with_all_orders_tried() {
     let mut chance = Chance(1);
-    let (mut good, mut bad, mut passed) = (0, 0, 0);
+    let (mut good, mut bad, mut refuted, mut passed) = (0, 0, 0, 0);
     for round in 0..20_000 {
         let kind = kind(&mut chance);
         let execution = execution(&mut chance, kind);
@@ -255,6 +255,15 @@ fn the_search_agrees_with_all_orders_tried() {
         let verdict = check(&history, Budget::default()).expect("well formed");
         assert_eq!(verdict == Verdict::Linearizable, linearizable, "round {round}, {verdict}{}", told());
         assert!(!matches!(verdict, Verdict::Unknown { .. }), "round {round}, {verdict}{}", told());
+        // Without a step to spend it may not know, but must not be wrong.
+        match check(&history, Budget { steps: 0 }).expect("well formed") {
+            Verdict::Linearizable => assert!(linearizable, "round {round}: not a step, and yet{}", told()),
+            Verdict::Violation(_) => {
+                assert!(!linearizable, "round {round}: refuted at a glance{}", told());
+                refuted += 1;
+            }
+            Verdict::Unknown { .. } => {}
+        }
         let untouched = history == execution.history;
         let witnessed = witnessed(&execution, &history);
         assert!(witnessed || !untouched, "round {round}: the witness refuses what happened{}", told());
@@ -264,7 +273,8 @@ fn the_search_agrees_with_all_orders_tried() {
         passed += u32::from(witnessed && !untouched);
     }
     // Green alone would prove nothing.
-    assert!(good > 5_000 && bad > 5_000 && passed > 500, "{good} good, {bad} bad, {passed} spoiled in vain");
+    assert!(good > 5_000 && bad > 5_000, "{good} good, {bad} bad");
+    assert!(refuted > 1_000 && passed > 500, "{refuted} refuted at a glance, {passed} spoiled in vain");
 }
 
 #[test]

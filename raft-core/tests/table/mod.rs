@@ -177,9 +177,15 @@ impl Table {
         open.map(|(_, request)| request.name.clone()).collect()
     }
 
-    /// The properties that were violated, in order.
+    /// The properties that were violated, each once, in the order of their first clash.
     pub fn violated(&self) -> Vec<&'static str> {
-        self.watch.violations.iter().map(|violation| violation.property).collect()
+        let mut properties = Vec::new();
+        for violation in &self.watch.violations {
+            if !properties.contains(&violation.property) {
+                properties.push(violation.property);
+            }
+        }
+        properties
     }
 
     /// Says how every server stands.
@@ -286,6 +292,13 @@ impl Table {
     pub fn deliver(&mut self, from: u64, to: u64) {
         let place = self.oldest(from, to);
         self.deliver_at(place);
+    }
+
+    /// The oldest letter of a link arrives, if there is one.
+    pub fn deliver_any(&mut self, from: u64, to: u64) {
+        if self.letters.iter().any(|letter| (letter.from, letter.to) == (from, to)) {
+            self.deliver(from, to);
+        }
     }
 
     /// The newest letter of a link arrives.
@@ -526,8 +539,8 @@ impl Table {
         match effect {
             Effect::Save { id: number, write } => {
                 if write.after < last.index {
-                    let from = write.after.next();
-                    self.line(&format!("n{id}  cuts {from}..{last}"));
+                    let term = raft.log().term_at(write.after).expect("what is kept is in the log");
+                    self.line(&format!("n{id}  cuts back to {}@{term}", write.after));
                 }
                 let waits = if self.servers[place].disk.slow { "    waits" } else { "" };
                 self.line(&format!("n{id}  saves {write}{waits}"));

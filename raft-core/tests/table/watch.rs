@@ -21,6 +21,8 @@ pub struct Watch {
     leaders: BTreeMap<Term, (NodeId, u64, Vec<Term>)>,
     /// Whom a node's vote, once it had left, was for.
     votes: BTreeMap<(NodeId, Term), NodeId>,
+    /// How far a node's log, by its own words, equals the one of the leader of a term.
+    acknowledged_to: BTreeMap<NodeId, (Term, Index)>,
     /// What is committed, and in which term it was.
     committed: Vec<(Entry, Term)>,
     /// The payload of each entry and the term before it.
@@ -59,6 +61,9 @@ impl Watch {
                 self.votes_for(from, term, to);
             }
             Message::AppendEntriesResponse { term, matched, .. } => {
+                let (newest, upto) = self.acknowledged_to.entry(from).or_insert((term, matched));
+                *upto = if *newest == term { matched.max(*upto) } else { matched };
+                *newest = term;
                 let durable = &disk.durable;
                 let matched = matched.0 as usize;
                 let holds = durable.term == term
@@ -133,6 +138,15 @@ impl Watch {
                 self.complete(node, raft);
             }
         }
+        if let Some(&(term, upto)) = self.acknowledged_to.get(&node)
+            && term == raft.term()
+            && raft.last().index < upto
+        {
+            self.clash(
+                "acknowledged-stays",
+                format!("{node} cuts its log back to {} and acknowledged {upto}", raft.last()),
+            );
+        }
         if raft.commit() < commit {
             self.clash("committed-stays", format!("{node} takes its commit index back to {}", raft.commit()));
         }
@@ -156,7 +170,7 @@ impl Watch {
         );
         if votes + own <= disks.len() / 2 {
             self.clash(
-                "elected-by-a-quorum",
+                "elected-by-quorum",
                 format!("{node} leads term {} with {} votes", raft.term(), votes + own),
             );
         }
@@ -191,7 +205,7 @@ impl Watch {
             }
             let have = disks.iter().filter(|disk| disk.ever_had(id)).count();
             if have <= disks.len() / 2 {
-                self.clash("commit-with-a-durable-quorum", format!("{node} commits {id}, which {have} have"));
+                self.clash("durable-quorum", format!("{node} commits {id}, which {have} have"));
             }
         }
         for (place, entry) in (before.0 as usize..).zip(log.entries(before.next(), raft.commit()).iter()) {
