@@ -7,3 +7,4 @@ pub mod plan;
 pub mod outcome;
 pub mod run;
 pub mod case;
+pub mod sweep;
