@@ -172,11 +172,18 @@ mod tests {
     use super::{from_text, read, to_text, write};
     use crate::plan::{Duration, Plan, generate};
 
-    /// What is said of the plan of seed 7 once `from` is `to` in its text.
+    /// A plan that does not change when the generator does.
+    const EXAMPLE: &str = include_str!("../../tests/example.toml");
+
+    /// What is said of the example once `from` is `to` in its text.
     fn said(from: &str, to: &str) -> String {
-        let text = to_text(&generate(7));
-        assert!(text.contains(from), "the plan of seed 7 has no {from:?} to be changed:\n{text}");
-        from_text(&text.replacen(from, to, 1)).expect_err("the changed plan was accepted").to_string()
+        assert!(EXAMPLE.contains(from), "the example has no {from:?} to be changed:\n{EXAMPLE}");
+        from_text(&EXAMPLE.replacen(from, to, 1)).expect_err("the changed plan was accepted").to_string()
+    }
+
+    #[test]
+    fn a_text_that_was_written_is_written_again_as_it_was() {
+        assert_eq!(to_text(&from_text(EXAMPLE).unwrap()), EXAMPLE);
     }
 
     #[test]
