@@ -78,7 +78,7 @@ fn bar(settings: &Settings) -> ProgressBar {
         Some(lasts) => (lasts.as_secs(), "s"),
         None => (settings.seeds.end - settings.seeds.start, "seeds"),
     };
-    let template = format!("[{{bar:30}}] {{pos}}/{{len}} {unit}, {{eta}} left, {{msg}}");
+    let template = format!("[{{wide_bar}}] {{pos}}/{{len}} {unit}, {{eta}} left, {{msg}}");
     let style = ProgressStyle::with_template(&template).expect("the template is ours");
     let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stderr());
     bar.set_style(style.progress_chars("#>-"));
