@@ -1,6 +1,6 @@
 //! The verbs that run many plans: `sweep` and `bench`.
 
-use super::{BROKEN, Done, KEPT, arguments, names, print, say};
+use super::{BROKEN, Done, KEPT, arguments, known, print, say};
 use crate::plan::file::reason;
 use crate::report::{self, Progress, SweepReport};
 use crate::sweep::{self, Settings};
@@ -21,8 +21,8 @@ const SEEDS: u64 = 2_000;
 static STOP: AtomicBool = AtomicBool::new(false);
 
 pub(super) fn sweep(arguments: &arguments::Sweep) -> Done {
-    names::known_bug(arguments.changes.bug.as_deref())?;
-    let without = names::options_without(&arguments.changes.without)?.without;
+    known::bug(arguments.changes.bug.as_deref())?;
+    let without = known::options_without(&arguments.changes.without)?.without;
     writable(&arguments.out)?;
     let lasts = arguments.lasts.map(|lasts| Duration::from_nanos(lasts.0));
     let all = if lasts.is_some() { 0..u64::MAX } else { 0..SEEDS };

@@ -4,7 +4,7 @@
 //! says why, and nothing is half written.
 
 mod arguments;
-mod names;
+mod known;
 mod many;
 mod one;
 
@@ -69,7 +69,7 @@ fn obey(cli: Cli) -> Done {
         Some(Verb::Plan(arguments)) => one::plan(&arguments),
         Some(Verb::Keep(arguments)) => one::keep(&arguments),
         Some(Verb::Replay(arguments)) => one::replay(&arguments),
-        Some(Verb::List) => names::list(),
+        Some(Verb::List) => known::list(),
         Some(Verb::Bench(arguments)) => many::bench(&arguments),
     }
 }

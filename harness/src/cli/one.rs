@@ -1,6 +1,6 @@
 //! The verbs about one plan: `run`, `plan`, `keep` and `replay`.
 
-use super::{BROKEN, Done, KEPT, arguments, names, print};
+use super::{BROKEN, Done, KEPT, arguments, known, print};
 use crate::case::{self, Case, Expect};
 use crate::outcome::{Options, Outcome, Record, Verdict};
 use crate::plan::{GENERATOR_VERSION, Plan, file, generate};
@@ -11,8 +11,8 @@ use tracing_subscriber::filter::{Directive, EnvFilter};
 
 pub(super) fn run(arguments: &arguments::Run) -> Done {
     let (source, changes) = (&arguments.source, &arguments.changes);
-    names::known_bug(changes.bug.as_deref())?;
-    let options = names::options_without(&changes.without)?;
+    known::bug(changes.bug.as_deref())?;
+    let options = known::options_without(&changes.without)?;
     let mut plan = match (&source.plan, source.seed) {
         (Some(path), _) => case::read_plan(path).map_err(|error| error.to_string())?,
         (None, Some(seed)) => generate(seed),
@@ -27,14 +27,14 @@ pub(super) fn run(arguments: &arguments::Run) -> Done {
 }
 
 pub(super) fn plan(arguments: &arguments::Plan) -> Done {
-    names::known_bug(arguments.bug.as_deref())?;
+    known::bug(arguments.bug.as_deref())?;
     let plan = Plan { bug: arguments.bug.clone(), ..generate(arguments.seed) };
     print(&file::to_text(&plan))?;
     Ok(KEPT)
 }
 
 pub(super) fn keep(arguments: &arguments::Keep) -> Done {
-    names::known_bug(arguments.bug.as_deref())?;
+    known::bug(arguments.bug.as_deref())?;
     let path = case::path_of(&arguments.name);
     if path.exists() {
         return Err(format!("{} is there already: choose another name", path.display()));

@@ -170,7 +170,7 @@ fn place(text: &str, at: usize) -> (usize, usize) {
 #[cfg(test)]
 mod tests {
     use super::{from_text, read, to_text, write};
-    use crate::plan::{Duration, Plan, generate};
+    use crate::plan::{Duration, Plan};
 
     /// A plan that does not change when the generator does.
     const EXAMPLE: &str = include_str!("../../tests/example.toml");
@@ -241,8 +241,9 @@ mod tests {
     fn a_file_is_replaced_as_a_whole_and_names_itself_in_errors() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("plan.toml");
-        write(&path, &generate(1)).unwrap();
-        let longer = Plan { storm: Duration::millis(99_999), seed: u64::MAX, ..generate(2) };
+        let plan = from_text(EXAMPLE).unwrap();
+        write(&path, &plan).unwrap();
+        let longer = Plan { storm: Duration::millis(99_999), seed: u64::MAX, ..plan.clone() };
         write(&path, &longer).unwrap();
         assert_eq!(read(&path), Ok(longer));
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "a temporary file was left behind");
@@ -252,7 +253,7 @@ mod tests {
         assert!(said.starts_with(&format!("{}:1:", path.display())), "{said}");
         let said = read(&folder.path().join("absent.toml")).unwrap_err().to_string();
         assert!(said.ends_with("absent.toml: cannot be read: no such file or directory"), "{said}");
-        let said = write(&folder.path().join("no/folder.toml"), &generate(1)).unwrap_err().to_string();
+        let said = write(&folder.path().join("no/folder.toml"), &plan).unwrap_err().to_string();
         assert!(said.ends_with("folder.toml: cannot be written: no such file or directory"), "{said}");
     }
 }

@@ -1,6 +1,7 @@
 //! One seed of a sweep: run, and where it fails run again before anything is said.
 
-use super::{Found, Run, Settings};
+use super::summary::{Finished, Found};
+use super::{Run, Settings};
 use crate::case::{Case, Expect};
 use crate::outcome::{DETERMINISM, Failure, Options, Outcome, Record, Verdict};
 use crate::plan::{GENERATOR_VERSION, Plan, generate};
@@ -10,16 +11,6 @@ use std::path::PathBuf;
 
 /// The harness itself panicked, outside of what it catches of the system under test.
 pub const HARNESS: &str = "harness-panic";
-
-/// What came of one seed.
-pub(super) struct Finished {
-    /// The seed.
-    pub(super) seed: u64,
-    /// Its outcome; `None` where our own code broke off.
-    pub(super) outcome: Option<Outcome>,
-    /// What it broke.
-    pub(super) found: Option<Found>,
-}
 
 /// Judges seeds.
 pub(super) struct Judge<'a> {

@@ -4,15 +4,15 @@
 //! jobs. What was found is written the moment it is found, and only sums are kept, so that a sweep may be as long as it
 //! likes.
 
-mod judge;
 mod summary;
+mod judge;
 
 pub use judge::HARNESS;
 pub use summary::{Found, Summary, Tally};
 
 use crate::outcome::{Options, Record};
 use crate::plan::Plan;
-use judge::{Finished, Judge};
+use judge::Judge;
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::ops::Range;
@@ -22,6 +22,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{self, Scope};
 use std::time::{Duration, Instant};
+use summary::Finished;
 
 /// What shall be swept, and how.
 #[derive(Clone, Debug)]

@@ -1,8 +1,7 @@
 //! What came of many runs: sums only.
 
 use super::Settings;
-use super::judge::Finished;
-use crate::outcome::{Counts, Verdict};
+use crate::outcome::{Counts, Outcome, Verdict};
 use invariants::Digest;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -58,6 +57,16 @@ pub struct Found {
     pub plan: Option<PathBuf>,
     /// What was promised and what was seen.
     pub sentence: String,
+}
+
+/// What came of one seed.
+pub(super) struct Finished {
+    /// The seed.
+    pub(super) seed: u64,
+    /// Its outcome; `None` where our own code broke off.
+    pub(super) outcome: Option<Outcome>,
+    /// What it broke.
+    pub(super) found: Option<Found>,
 }
 
 impl Summary {

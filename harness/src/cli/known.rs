@@ -30,7 +30,7 @@ fn section(head: &str, lines: &[(&str, &str)]) -> String {
 }
 
 /// Refuses a bug that does not exist.
-pub(super) fn known_bug(name: Option<&str>) -> Result<(), String> {
+pub(super) fn bug(name: Option<&str>) -> Result<(), String> {
     match name {
         Some(name) if bugs::find(name).is_none() => {
             Err(names::unknown("bug", name, bugs::all().iter().map(|bug| bug.name)))
