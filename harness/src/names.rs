@@ -1,16 +1,17 @@
 //! Names that people type. Where none fits, the nearest ones are offered.
 
+/// How alike two names must be for one to be offered for the other.
+const ALIKE: f64 = 0.8;
+
 /// Those of `names` that look most like `typed`, the nearest first; none where nothing is near.
 #[must_use]
 pub fn nearest<'a>(typed: &str, names: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
-    let mut near: Vec<(usize, &str)> = names
+    let mut near: Vec<(f64, &str)> = names
         .into_iter()
-        .map(|name| (strsim::damerau_levenshtein(typed, name), name))
-        .filter(|&(distance, name)| {
-            distance * 2 <= name.len().max(2) || (typed.len() >= 3 && name.contains(typed))
-        })
+        .map(|name| (strsim::jaro_winkler(typed, name), name))
+        .filter(|&(likeness, name)| likeness >= ALIKE || (typed.len() >= 3 && name.contains(typed)))
         .collect();
-    near.sort_unstable();
+    near.sort_by(|(one, _), (other, _)| other.total_cmp(one));
     near.into_iter().take(3).map(|(_, name)| name).collect()
 }
 

@@ -148,7 +148,7 @@ fn cuts(scene: &mut Scene) -> Duration {
             scene.strike(scene.at, FaultKind::Cut { from, to, lasts });
         }
     }
-    if scene.nodes > 1 && scene.dice.percent(40) {
+    if scene.dice.percent(40) {
         scene.strike(scene.at, FaultKind::Cut { from: Target::Follower, to: Target::Leader, lasts });
     }
     scene.after(lasts)
@@ -156,7 +156,7 @@ fn cuts(scene: &mut Scene) -> Duration {
 
 fn split(scene: &mut Scene) -> Duration {
     let lasts = scene.dice.millis(500, 4_000);
-    let count = scene.dice.between(1, (scene.nodes / 2).max(1));
+    let count = scene.dice.between(1, scene.nodes / 2);
     let side = scene.some(count);
     scene.strike(scene.at, FaultKind::Split { side, lasts });
     scene.after(lasts)
@@ -216,13 +216,12 @@ fn forgotten_votes(scene: &mut Scene) -> Duration {
         let factor = scene.dice.between(2, 20);
         scene.strike(scene.at, FaultKind::SlowDisk { node, factor, lasts });
     }
+    // One after another: all that wait for a moment at the same time would strike the same server.
+    let mut at = scene.at;
     for _ in 0..scene.dice.between(1, 3) {
         let down = scene.dice.millis(5, 80);
-        scene.strike_on(
-            scene.at,
-            Moment::Voting,
-            FaultKind::PowerLoss { nodes: vec![Target::There], lasts: down },
-        );
+        scene.strike_on(at, Moment::Voting, FaultKind::PowerLoss { nodes: vec![Target::There], lasts: down });
+        at = Duration(at.0 + scene.timeouts(5, 80).0);
     }
     let down = scene.timeouts(100, 200);
     scene.strike(scene.at, FaultKind::Crash { node: Target::Leader, lasts: down });

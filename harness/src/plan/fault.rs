@@ -6,8 +6,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use std::fmt;
 
 /// One thing that breaks.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-#[serde(try_from = "super::wire::Wire")]
+#[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Fault {
     /// When: not before this time of the run.
     pub at: Duration,

@@ -170,13 +170,20 @@ fn place(text: &str, at: usize) -> (usize, usize) {
 #[cfg(test)]
 mod tests {
     use super::{from_text, read, to_text, write};
-    use crate::plan::{Duration, Plan, generate};
+    use crate::plan::{Duration, Plan};
 
-    /// What is said of the plan of seed 7 once `from` is `to` in its text.
+    /// A plan that does not change when the generator does.
+    const EXAMPLE: &str = include_str!("../../tests/example.toml");
+
+    /// What is said of the example once `from` is `to` in its text.
     fn said(from: &str, to: &str) -> String {
-        let text = to_text(&generate(7));
-        assert!(text.contains(from), "the plan of seed 7 has no {from:?} to be changed:\n{text}");
-        from_text(&text.replacen(from, to, 1)).expect_err("the changed plan was accepted").to_string()
+        assert!(EXAMPLE.contains(from), "the example has no {from:?} to be changed:\n{EXAMPLE}");
+        from_text(&EXAMPLE.replacen(from, to, 1)).expect_err("the changed plan was accepted").to_string()
+    }
+
+    #[test]
+    fn a_text_that_was_written_is_written_again_as_it_was() {
+        assert_eq!(to_text(&from_text(EXAMPLE).unwrap()), EXAMPLE);
     }
 
     #[test]
@@ -234,8 +241,9 @@ mod tests {
     fn a_file_is_replaced_as_a_whole_and_names_itself_in_errors() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("plan.toml");
-        write(&path, &generate(1)).unwrap();
-        let longer = Plan { storm: Duration::millis(99_999), seed: u64::MAX, ..generate(2) };
+        let plan = from_text(EXAMPLE).unwrap();
+        write(&path, &plan).unwrap();
+        let longer = Plan { storm: Duration::millis(99_999), seed: u64::MAX, ..plan.clone() };
         write(&path, &longer).unwrap();
         assert_eq!(read(&path), Ok(longer));
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "a temporary file was left behind");
@@ -245,7 +253,7 @@ mod tests {
         assert!(said.starts_with(&format!("{}:1:", path.display())), "{said}");
         let said = read(&folder.path().join("absent.toml")).unwrap_err().to_string();
         assert!(said.ends_with("absent.toml: cannot be read: no such file or directory"), "{said}");
-        let said = write(&folder.path().join("no/folder.toml"), &generate(1)).unwrap_err().to_string();
+        let said = write(&folder.path().join("no/folder.toml"), &plan).unwrap_err().to_string();
         assert!(said.ends_with("folder.toml: cannot be written: no such file or directory"), "{said}");
     }
 }

@@ -5,10 +5,10 @@ mod quantity;
 mod fault;
 mod wire;
 mod check;
+pub mod file;
 mod dice;
 mod episode;
 pub mod generate;
-pub mod file;
 
 pub use check::Unusable;
 pub use fault::{Fault, FaultKind, Moment, Target};

@@ -9,7 +9,7 @@ use serde::de::{Deserializer, Error};
 /// All fields that a fault of any kind may have.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Wire {
+struct Wire {
     at: Duration,
     on: Option<Moment>,
     kind: Kind,
@@ -53,10 +53,16 @@ enum By {
     Milliseconds(i64),
 }
 
-impl TryFrom<Wire> for Fault {
-    type Error = String;
+impl<'de> Deserialize<'de> for Fault {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Fault, D::Error> {
+        Wire::deserialize(deserializer)?.fault().map_err(D::Error::custom)
+    }
+}
 
-    fn try_from(mut wire: Wire) -> Result<Fault, String> {
+impl Wire {
+    /// The fault, if the fields are just those that its kind has.
+    fn fault(self) -> Result<Fault, String> {
+        let mut wire = self;
         let name = wire.kind.0;
         // Takes a field that the kind must have. What is left over in the end, the kind does not have.
         macro_rules! need {
@@ -110,9 +116,7 @@ impl TryFrom<Wire> for Fault {
             None => Ok(Fault { at: wire.at, on: wire.on, kind }),
         }
     }
-}
 
-impl Wire {
     /// A field that is there and was not taken.
     fn left_over(&self) -> Option<&'static str> {
         let fields = [
