@@ -1,4 +1,26 @@
 //! A whole Raft cluster in one thread, from one number: broken, watched, replayed.
+//!
+//! # What happens
+//!
+//! A seed gives a [`plan::Plan`]; the plan is what runs. [`run`] lays out a [`world::World`] of links, disks and
+//! clocks, puts a [`server::Server`] on each node and clients around them, and lets things happen one after another
+//! on simulated time: first a storm, in which everything breaks and safety is asked, then peace, in which progress is
+//! asked. Everything that a server states, and everything that its disk and its clients see, goes to the checker of
+//! the crate `invariants` at once. What came of it is an [`outcome::Outcome`].
+//!
+//! All of it is one thread and follows from the plan alone: the same plan has the same digest on every machine.
+//!
+//! # Your own Raft
+//!
+//! Implement [`server::Server`] for it: boot from a disk, be stepped when something arrives, say when a timer is due.
+//! Then [`run::run_with`] runs any plan on it. [`systems::raft_core::node`] is such a server, in a page or three.
+//!
+//! # In which order to read it
+//!
+//! The `mod` lines below: first what shall happen ([`plan`]), then what there is ([`workload`], [`world`]), the seam
+//! ([`server`]), how it moves ([`cluster`], and [`pump`], the only place that names the simulator underneath), the
+//! built-in system ([`systems`]), one run ([`run`]), and then everything for people: cases, sweeps, reports, the
+//! command line.
 
 #[cfg(not(madsim))]
 compile_error!(
@@ -16,5 +38,11 @@ pub mod world;
 pub mod server;
 pub mod cluster;
 pub mod pump;
+pub mod systems;
 pub mod run;
+pub mod vocabulary;
 pub mod bench;
+pub mod case;
+pub mod sweep;
+pub mod report;
+pub mod cli;

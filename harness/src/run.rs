@@ -5,12 +5,13 @@ use crate::outcome::{Failure, LINEARIZABILITY, Options, Outcome, Record, Verdict
 use crate::plan::Plan;
 use crate::pump::{Mode, pump};
 use crate::server::Server;
+use crate::systems::raft_core::Node;
 use invariants::{Budget, Call, check};
 
 /// Runs a plan on the built-in system.
+#[must_use]
 pub fn run(plan: &Plan, options: &Options) -> Record {
-    let _ = (plan, options);
-    unimplemented!("being written")
+    run_with::<Node>(plan, options)
 }
 
 /// Runs a plan on any system.

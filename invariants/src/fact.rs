@@ -109,6 +109,33 @@ pub struct Configuration {
     pub learners: Vec<Node>,
 }
 
+impl Configuration {
+    /// Whether the nodes that count are a quorum: more than half of the voters, and while joint of each half (paper, 6).
+    /// Learners are never asked.
+    #[must_use]
+    pub fn is_quorum(&self, counts: impl Fn(Node) -> bool) -> bool {
+        let majority = |half: &[Node]| 2 * half.iter().filter(|&&node| counts(node)).count() > half.len();
+        majority(&self.voters) && (self.joint.is_empty() || majority(&self.joint))
+    }
+}
+
+impl fmt::Display for Configuration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let half = |f: &mut fmt::Formatter<'_>, half: &[Node]| {
+            half.iter().enumerate().try_for_each(|(position, node)| {
+                write!(f, "{}n{node}", if position == 0 { "" } else { ", " })
+            })
+        };
+        write!(f, "{{")?;
+        half(f, &self.voters)?;
+        if !self.joint.is_empty() {
+            write!(f, "}} with {{")?;
+            half(f, &self.joint)?;
+        }
+        write!(f, "}}")
+    }
+}
+
 /// One thing that was made true, without when and by whom: see [`Observed`].
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "fact", rename_all = "snake_case")]

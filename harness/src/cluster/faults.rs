@@ -155,9 +155,8 @@ impl<S: Server> Cluster<S> {
             }
             FaultKind::SlowDisk { node, factor, lasts } => {
                 let Some(node) = find(*node) else { return };
-                let factor = (*factor).clamp(1, 1_000_000);
-                let place = self.world.place_mut(node);
-                place.slowness = place.slowness.saturating_mul(factor);
+                let factor = (*factor).clamp(1, 1_000);
+                self.world.slow_disk(node, factor, true);
                 (Some(Undo::Quicken(node, factor)), lasts.0)
             }
             FaultKind::StalledDisk { node, lasts } => {
@@ -209,7 +208,6 @@ impl<S: Server> Cluster<S> {
         let Some(undo) = self.faults.undo[number].take() else { return };
         self.world.begin(Kind::Over, number as u64, 0);
         self.world.note(0, || format!("a fault is over: {}", undo.story()));
-        let now = self.world.now();
         match undo {
             Undo::Up(nodes) => {
                 for node in nodes {
@@ -223,14 +221,12 @@ impl<S: Server> Cluster<S> {
             Undo::Resume(node, incarnation) => self.resume(node, incarnation),
             Undo::Mend(links) => links.into_iter().for_each(|(from, to)| self.world.net.mend(from, to)),
             Undo::Clear => self.world.net.clear(number as u64),
-            Undo::Quicken(node, factor) => self.world.place_mut(node).slowness /= factor,
+            Undo::Quicken(node, factor) => self.world.slow_disk(node, factor, false),
             Undo::Unstall(node) => {
                 let place = self.world.place_mut(node);
                 place.stalls -= 1;
                 if place.stalls == 0 {
-                    for event in std::mem::take(&mut place.stalled) {
-                        self.world.queue.push(now, event);
-                    }
+                    self.world.unstall_disk(node);
                 }
             }
             Undo::Steady(node, drift) => self.drift(node, -drift),
@@ -281,14 +277,14 @@ impl<S: Server> Cluster<S> {
     /// What was not synced is at stake.
     pub(super) fn lose_power(&mut self, node: Node) {
         let place = self.world.place_mut(node);
-        place.charge += 1;
-        place.stalled.clear();
+        place.syncing.clear();
         place.disk.lose_power(&mut place.damage);
         self.world.observer.counts.power_losses += 1;
         self.world.saw(node, Fact::PowerLost);
     }
 
-    /// A server goes on: its timer is due if it is due, and then comes what arrived meanwhile.
+    /// A server goes on: it is told what its disk has done, its timer is due if it is due, and then comes what arrived
+    /// meanwhile.
     fn resume(&mut self, node: Node, incarnation: u32) {
         let now = self.world.now();
         let place = self.world.place_mut(node);
@@ -301,6 +297,9 @@ impl<S: Server> Cluster<S> {
         }
         let mut held = std::mem::take(&mut place.held);
         self.order(Control::Resume(node));
+        for event in held.extract_if(.., |event| matches!(event, Event::Synced { .. })) {
+            self.world.queue.push(now, event);
+        }
         self.rearm(node);
         for event in held.drain(..) {
             self.world.queue.push(now, event);

@@ -10,7 +10,7 @@ use crate::outcome::{Failure, Options, PANIC};
 use crate::plan::Plan;
 use crate::server::{Arrival, Host, Server};
 use crate::workload::client::Clients;
-use crate::world::{Event, Kind, NEVER, World};
+use crate::world::{Event, Kind, NEVER, Syncing, World};
 use faults::Faults;
 use invariants::{Fact, Node, Time};
 use phases::Phase;
@@ -197,13 +197,13 @@ impl<S: Server> Cluster<S> {
                 }
             }
             Event::Timer { node } => self.timer(node),
-            Event::Platter { node, token, ticket, incarnation, charge } => {
+            Event::Platter { node, number } => {
+                let now = self.world.now();
                 let place = self.world.place_mut(node);
-                if place.charge != charge {
-                    // The power failed: it never reached the platter.
-                } else if place.stalls > 0 {
-                    place.stalled.push(Event::Platter { node, token, ticket, incarnation, charge });
-                } else {
+                // It may be over already, or void, or not be due yet because the disk became slower meanwhile.
+                let ends = |sync: &Syncing| sync.number == number && sync.due <= now && place.stalls == 0;
+                if let Some(at) = place.syncing.iter().position(ends) {
+                    let Syncing { token, ticket, incarnation, .. } = place.syncing.swap_remove(at);
                     self.world.begin(Kind::Platter, node, token & 0xfff_ffff);
                     self.world.note(node, || format!("n{node}  sync {token} is durable"));
                     self.world.end_sync(node, ticket);

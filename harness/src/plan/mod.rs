@@ -2,9 +2,17 @@
 //! and is read.
 
 mod quantity;
-pub mod generate;
+mod fault;
+mod wire;
+mod check;
 pub mod file;
+mod dice;
+mod episode;
+pub mod generate;
 
+pub use check::Unusable;
+pub use fault::{Fault, FaultKind, Moment, Target};
+pub use generate::{GENERATOR_VERSION, generate};
 pub use quantity::{Chance, Duration};
 
 use serde::{Deserialize, Serialize};
@@ -128,151 +136,4 @@ pub struct Bounds {
     pub write: u64,
     /// Then until every server has what the leader has.
     pub convergence: u64,
-}
-
-/// One thing that breaks.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct Fault {
-    /// When: not before this time of the run.
-    pub at: Duration,
-    /// Where given: at the first such moment after that time, on the node where it happens.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub on: Option<Moment>,
-    /// What breaks.
-    #[serde(flatten)]
-    pub kind: FaultKind,
-}
-
-/// A moment between two things that belong together. A fault that waits for one strikes the node where it occurs.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Moment {
-    /// A record was written and is not yet synced.
-    Unsynced,
-    /// A vote was recorded, and its answer has not left.
-    Voting,
-    /// A node has just become leader.
-    Elected,
-    /// A log was just cut.
-    Truncated,
-    /// An entry was acknowledged to the leader just now.
-    Acknowledged,
-    /// The commit index of a leader has just moved.
-    Committed,
-}
-
-/// Whom a fault strikes.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum Target {
-    /// The server with this number.
-    Node(u64),
-    /// Whoever leads in the highest term when the fault strikes; without a leader, the server with the highest term.
-    Leader,
-    /// A follower of it: the lowest-numbered live server that does not lead.
-    Follower,
-    /// The live server with the longest log.
-    Newest,
-    /// The server where the moment occurred that the fault waited for.
-    There,
-}
-
-/// What can break. Every kind ends by itself after `lasts`, or when the storm is over.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
-pub enum FaultKind {
-    /// The process dies; its page cache survives. It starts again after `lasts`.
-    Crash {
-        /// Which server.
-        node: Target,
-        /// For how long it is down.
-        lasts: Duration,
-    },
-    /// The power of these servers fails: of what was not synced any subset is gone, and the last of it is torn.
-    PowerLoss {
-        /// Which servers; empty: all of them.
-        #[serde(default)]
-        nodes: Vec<Target>,
-        /// For how long they are down.
-        lasts: Duration,
-    },
-    /// The server stands still and then goes on.
-    Pause {
-        /// Which server.
-        node: Target,
-        /// For how long.
-        lasts: Duration,
-    },
-    /// Nothing passes from one server to another, in this direction.
-    Cut {
-        /// From whom.
-        from: Target,
-        /// To whom.
-        to: Target,
-        /// For how long.
-        lasts: Duration,
-    },
-    /// Nothing passes between these servers and the others.
-    Split {
-        /// One side.
-        side: Vec<Target>,
-        /// For how long.
-        lasts: Duration,
-    },
-    /// All links become worse.
-    Weather {
-        /// How often a message is lost.
-        loss: Chance,
-        /// How often it arrives twice.
-        duplication: Chance,
-        /// How often it may be overtaken, by up to `delay`.
-        reordering: Chance,
-        /// How much longer a message that is overtaken may take.
-        delay: Duration,
-        /// For how long.
-        lasts: Duration,
-    },
-    /// The syncs of a disk take longer.
-    SlowDisk {
-        /// Whose.
-        node: Target,
-        /// How many times longer.
-        factor: u64,
-        /// For how long.
-        lasts: Duration,
-    },
-    /// The syncs of a disk do not end before this is over.
-    StalledDisk {
-        /// Whose.
-        node: Target,
-        /// For how long.
-        lasts: Duration,
-    },
-    /// A monotonic clock runs at another rate.
-    ClockRate {
-        /// Whose.
-        node: Target,
-        /// Parts per million faster (or, below zero, slower) than true time; within ±500,000.
-        drift: i64,
-        /// For how long.
-        lasts: Duration,
-    },
-    /// A monotonic clock jumps forward, once.
-    ClockJump {
-        /// Whose.
-        node: Target,
-        /// By how much.
-        by: Duration,
-    },
-    /// A wall clock jumps, once.
-    WallJump {
-        /// Whose.
-        node: Target,
-        /// By how many milliseconds; below zero: back.
-        by: i64,
-    },
-    /// One bit of what is synced flips, and shows when the server starts again.
-    Rot {
-        /// Whose disk.
-        node: Target,
-    },
 }

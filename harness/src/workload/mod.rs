@@ -1,6 +1,7 @@
 //! What clients ask of a server, and what servers tell them.
 
 mod draw;
+pub mod kv;
 pub mod client;
 
 use invariants::{Operation, RequestId, Response};

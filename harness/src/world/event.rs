@@ -1,6 +1,5 @@
 //! What can be in flight.
 
-use super::disk::Ticket;
 use crate::workload::client::Alarm;
 use crate::workload::{Reply, Request};
 use invariants::Node;
@@ -15,8 +14,8 @@ pub(crate) enum Event<M> {
     Reply { from: Node, client: u64, reply: Reply },
     /// Perhaps a server's deadline is due.
     Timer { node: Node },
-    /// A disk has finished what a sync asked for.
-    Platter { node: Node, token: u64, ticket: Ticket, incarnation: u32, charge: u32 },
+    /// A disk may have finished what the sync of this number asked for.
+    Platter { node: Node, number: u32 },
     /// The server that asked for a sync is told.
     Synced { node: Node, token: u64, incarnation: u32 },
     /// A client's pause or patience ends.

@@ -16,7 +16,7 @@ pub use queue::Queue;
 
 pub(crate) use event::{Event, Kind};
 pub(crate) use net::{happens, share};
-pub(crate) use node::{NEVER, Place};
+pub(crate) use node::{NEVER, Place, Syncing};
 pub(crate) use observer::Observer;
 
 use crate::outcome::{Line, Options};
@@ -147,15 +147,34 @@ impl<M: Clone + Display> World<M> {
         if happens(disk.tail, draw) {
             takes += share(disk.tail_spread.0, place.syncs.next_u64());
         }
-        let event = Event::Platter {
-            node,
-            token,
-            ticket: place.disk.begin_sync(),
-            incarnation: place.incarnation,
-            charge: place.charge,
-        };
-        self.queue.push(self.now.saturating_add(takes.saturating_mul(place.slowness)), event);
+        let due = self.now.saturating_add(takes.saturating_mul(place.slowness));
+        let (number, incarnation) = (place.syncs_begun, place.incarnation);
+        place.syncs_begun += 1;
+        let ticket = place.disk.begin_sync();
+        place.syncing.push(Syncing { number, incarnation, token, ticket, due });
+        self.queue.push(due, Event::Platter { node, number });
         self.moment(Moment::Unsynced, node);
+    }
+
+    /// A disk becomes slower by a factor, or quicker again: what its syncs in flight have before them changes with it.
+    pub(crate) fn slow_disk(&mut self, node: Node, factor: u64, slower: bool) {
+        let World { places, queue, now, .. } = self;
+        let place = &mut places[node as usize - 1];
+        let scale = |time: u64| if slower { time.saturating_mul(factor) } else { time / factor };
+        place.slowness = scale(place.slowness);
+        for sync in &mut place.syncing {
+            sync.due = now.saturating_add(scale(sync.due.saturating_sub(*now)));
+            queue.push(sync.due, Event::Platter { node, number: sync.number });
+        }
+    }
+
+    /// A disk that did nothing for a while goes on.
+    pub(crate) fn unstall_disk(&mut self, node: Node) {
+        let World { places, queue, now, .. } = self;
+        for sync in &mut places[node as usize - 1].syncing {
+            sync.due = sync.due.max(*now);
+            queue.push(sync.due, Event::Platter { node, number: sync.number });
+        }
     }
 
     /// A disk has finished: what it made durable is true from now on, whoever may be told.

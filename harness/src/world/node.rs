@@ -1,7 +1,7 @@
 //! A place where a server can live: its clocks, its disk, and whether anybody is at home.
 
 use super::clock::Clock;
-use super::disk::Disk;
+use super::disk::{Disk, Ticket};
 use super::event::Event;
 use crate::rng::{self, Stream};
 use invariants::{Fact, Index, Node, Term, Time};
@@ -16,8 +16,6 @@ pub(crate) struct Place<M> {
     pub(crate) disk: Disk,
     /// How many servers have been booted here.
     pub(crate) incarnation: u32,
-    /// How many times the power was lost: what was on its way to the platter before is void.
-    pub(crate) charge: u32,
     pub(crate) up: bool,
     /// How many faults hold the server still.
     pub(crate) pauses: u32,
@@ -32,8 +30,10 @@ pub(crate) struct Place<M> {
     pub(crate) slowness: u64,
     /// How many faults hold the disk's syncs.
     pub(crate) stalls: u32,
-    /// Syncs that would have ended.
-    pub(crate) stalled: Vec<Event<M>>,
+    /// Syncs in flight. A loss of power voids them.
+    pub(crate) syncing: Vec<Syncing>,
+    /// How many syncs were ever begun.
+    pub(crate) syncs_begun: u32,
     /// What the faults at present add to the clock's rate.
     pub(crate) drift: i64,
     /// The server's own chance, a new one in each incarnation.
@@ -43,6 +43,19 @@ pub(crate) struct Place<M> {
     /// What a loss of power leaves, and where bits rot.
     pub(crate) damage: Stream,
     clocks: Stream,
+}
+
+/// A sync in flight.
+#[derive(Clone, Copy)]
+pub(crate) struct Syncing {
+    pub(crate) number: u32,
+    /// Who asked, and what it shall be told.
+    pub(crate) incarnation: u32,
+    pub(crate) token: u64,
+    /// What it will have made durable.
+    pub(crate) ticket: Ticket,
+    /// When it ends, if nothing slows it or quickens it.
+    pub(crate) due: Time,
 }
 
 /// Where a server stands, by the facts that it stated.
@@ -68,7 +81,6 @@ impl<M> Place<M> {
             clock: Clock::new(0, 0, 0),
             disk: Disk::new(),
             incarnation: 0,
-            charge: 0,
             up: false,
             pauses: 0,
             held: Vec::new(),
@@ -77,7 +89,8 @@ impl<M> Place<M> {
             refused: None,
             slowness: 1,
             stalls: 0,
-            stalled: Vec::new(),
+            syncing: Vec::new(),
+            syncs_begun: 0,
             drift: 0,
             own: rng::stream(seed, "node", [node, 0]),
             syncs: rng::stream(seed, "disk", [node, 0]),

@@ -2,6 +2,7 @@
 
 use crate::fact::{RequestId, Time};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// What a register holds. Every deletion leaves a tombstone with a number of its own, so that one absence can be told
 /// from another and every content of a well-behaved history is written once.
@@ -85,4 +86,51 @@ pub struct Call {
     /// When the client was told what; `None`: it gave up, or the run ended. The operation may have happened, or may
     /// happen yet.
     pub returned: Option<(Time, Response)>,
+}
+
+impl fmt::Display for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Content::Absent(0) => f.write_str("nothing"),
+            Content::Absent(deletion) => write!(f, "nothing since deletion {deletion}"),
+            Content::Present(value) => write!(f, "{value}"),
+        }
+    }
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let key = self.key;
+        match self.action {
+            Action::Get => write!(f, "get k{key}"),
+            Action::Put(value) => write!(f, "put k{key}={value}"),
+            Action::Delete(0) => write!(f, "delete k{key}"),
+            Action::Delete(deletion) => write!(f, "delete k{key} (deletion {deletion})"),
+            Action::CompareAndSet { expect, value } => write!(f, "cas k{key} from {expect} to {value}"),
+            Action::Append(element) => write!(f, "append k{key}+={element}"),
+            Action::List => write!(f, "list k{key}"),
+        }
+    }
+}
+
+impl fmt::Display for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Response::Done => f.write_str("done"),
+            Response::Holds(content) => write!(f, "{content}"),
+            Response::Mismatch(None) => f.write_str("mismatch"),
+            Response::Mismatch(Some(content)) => write!(f, "mismatch, it holds {content}"),
+            Response::List(elements) => write!(f, "{elements:?}"),
+        }
+    }
+}
+
+impl fmt::Display for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.id, self.operation)?;
+        match &self.returned {
+            Some((returned, response)) => write!(f, " -> {response} [{}..{returned}]", self.called),
+            None => write!(f, " -> unknown [{}..]", self.called),
+        }
+    }
 }

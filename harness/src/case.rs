@@ -1,0 +1,202 @@
+//! A stored plan with its story: what was found once, and what shall come of it from now on.
+
+use crate::outcome::Verdict;
+use crate::plan::Plan;
+use crate::plan::file::{self, FileError};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// Where the cases of the house are kept, seen from the top of the work tree.
+pub const FOLDER: &str = "regressions/cases";
+
+/// A stored plan with its story.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Case {
+    /// What happened, and why it is kept.
+    pub story: String,
+    /// What shall come of it.
+    pub expect: Expect,
+    /// What shall happen.
+    pub plan: Plan,
+}
+
+/// What shall come of a case. A case that does anything else is news.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Expect {
+    /// It stays fixed: all promises are kept.
+    Passed,
+    /// It stays caught: the plan's bug is noticed by this property.
+    Caught(String),
+    /// It is still there: a known open defect breaks this property.
+    StillThere(String),
+}
+
+impl Expect {
+    /// Whether this verdict is what was expected.
+    #[must_use]
+    pub fn is_met_by(&self, verdict: &Verdict) -> bool {
+        match (self, verdict) {
+            (Expect::Passed, Verdict::Kept) => true,
+            (Expect::Caught(property) | Expect::StillThere(property), Verdict::Failed(failure)) => {
+                *property == failure.property
+            }
+            _ => false,
+        }
+    }
+}
+
+impl fmt::Display for Expect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Expect::Passed => f.write_str("all promises kept"),
+            Expect::Caught(property) => write!(f, "`{property}` catches the bug"),
+            Expect::StillThere(property) => write!(f, "`{property}` is still broken"),
+        }
+    }
+}
+
+impl Case {
+    /// The case as text.
+    ///
+    /// # Panics
+    ///
+    /// Never for a plan that passes [`Plan::check`].
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        // Put together by hand: the story over several lines, and all else on one line each.
+        let sayable = "a case has nothing that TOML cannot say";
+        let story = toml::to_string_pretty(&BTreeMap::from([("story", &self.story)])).expect(sayable);
+        let expect = toml::Value::try_from(&self.expect).expect(sayable);
+        let plan = toml::to_string(&BTreeMap::from([("plan", &self.plan)])).expect(sayable);
+        format!("{story}expect = {expect}\n\n{plan}")
+    }
+
+    /// The case that a text tells.
+    ///
+    /// # Errors
+    ///
+    /// The text is no case, or its plan cannot be run.
+    pub fn from_text(text: &str) -> Result<Case, FileError> {
+        let outline: Outline = file::parse(text)?;
+        file::refuse_newer(outline.plan.and_then(|plan| plan.version))?;
+        let case: Case = file::parse(text)?;
+        file::checked(&case.plan)?;
+        let needs_bug = matches!(case.expect, Expect::Caught(_)) && case.plan.bug.is_none();
+        if needs_bug {
+            return Err(FileError {
+                path: None,
+                place: None,
+                sentence: "`expect` says that a bug is caught, but `plan.bug` switches none on".into(),
+            });
+        }
+        Ok(case)
+    }
+
+    /// The case in a file.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read, or holds no case that can be run.
+    pub fn read(path: &Path) -> Result<Case, FileError> {
+        file::in_file(path, Case::from_text(&file::read_text(path)?))
+    }
+
+    /// Writes the case to a file, wholly or not at all.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be written.
+    pub fn write(&self, path: &Path) -> Result<(), FileError> {
+        file::write_text(path, &self.to_text())
+    }
+}
+
+/// The plan in a file, whether it stands there alone or in a case.
+///
+/// # Errors
+///
+/// The file cannot be read, or holds no plan that can be run.
+pub fn read_plan(path: &Path) -> Result<Plan, FileError> {
+    let text = file::read_text(path)?;
+    let outline: Outline = file::in_file(path, file::parse(&text))?;
+    let plan = match outline.plan {
+        Some(_) => Case::from_text(&text).map(|case| case.plan),
+        None => file::from_text(&text),
+    };
+    file::in_file(path, plan)
+}
+
+/// Where the case of this name is kept.
+#[must_use]
+pub fn path_of(name: &str) -> PathBuf {
+    Path::new(FOLDER).join(format!("{name}.toml"))
+}
+
+/// As much of a case as any version of it has.
+#[derive(Deserialize)]
+struct Outline {
+    plan: Option<OutlineOfPlan>,
+}
+
+/// As much of a plan as any version of it has.
+#[derive(Deserialize)]
+struct OutlineOfPlan {
+    version: Option<u32>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Case, Expect, read_plan};
+    use crate::plan::{file, generate};
+    use proptest::prelude::*;
+
+    fn case(expect: Expect) -> Case {
+        Case { story: "A leader fell.\nIt came back.\n".into(), expect, plan: generate(3) }
+    }
+
+    #[test]
+    fn a_case_begins_with_its_story() {
+        let text = case(Expect::StillThere("reads".into())).to_text();
+        insta::assert_snapshot!(text.split("seed = ").next().unwrap());
+    }
+
+    #[test]
+    fn what_is_wrong_in_a_case_has_a_sentence() {
+        let text = case(Expect::Passed).to_text();
+        let said = [
+            ("expect = \"passed\"", "expect = \"failed\""),
+            ("expect = \"passed\"", ""),
+            ("expect = \"passed\"", "expect = { caught = \"reads\" }"),
+            ("version = 1", "version = 7\nmood = \"bad\""),
+            ("version = 1", "version = 1\nmood = \"bad\""),
+        ]
+        .map(|(from, to)| {
+            assert!(text.contains(from), "{text}");
+            format!("{to:?}\n    {}", Case::from_text(&text.replacen(from, to, 1)).unwrap_err())
+        });
+        insta::assert_snapshot!(said.join("\n"));
+    }
+
+    #[test]
+    fn a_plan_is_found_alone_and_in_a_case() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("it.toml");
+        case(Expect::Passed).write(&path).unwrap();
+        assert_eq!(read_plan(&path), Ok(generate(3)));
+        file::write(&path, &generate(4)).unwrap();
+        assert_eq!(read_plan(&path), Ok(generate(4)));
+    }
+
+    proptest! {
+        #[test]
+        fn every_case_is_read_back_as_it_was(story: String, seed: u64, still in any::<bool>()) {
+            let expect = if still { Expect::StillThere(story.clone()) } else { Expect::Passed };
+            let case = Case { story, expect, plan: generate(seed) };
+            prop_assert_eq!(Case::from_text(&case.to_text()), Ok(case));
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! What may be typed. The names of verbs and options stay.
+
+use crate::plan::Duration;
+use clap::{Args, Parser, Subcommand};
+use std::num::NonZeroUsize;
+use std::ops::Range;
+use std::path::PathBuf;
+
+/// A whole Raft cluster in one thread, from one number: broken, watched, replayed.
+#[derive(Parser, Debug)]
+#[command(name = "harness", version, args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
+pub(super) struct Cli {
+    /// What to do; by default a sweep.
+    #[command(subcommand)]
+    pub(super) verb: Option<Verb>,
+    #[command(flatten)]
+    pub(super) sweep: Sweep,
+}
+
+#[derive(Subcommand, Debug)]
+pub(super) enum Verb {
+    /// Run many seeds and sum up
+    Sweep(Sweep),
+    /// Run one plan and say what came of it
+    Run(Run),
+    /// Print the plan of a seed
+    Plan(Plan),
+    /// Store the plan of a seed as a case, with a story to fill in
+    Keep(Keep),
+    /// Run a stored case and say whether it did what is expected of it
+    Replay(Replay),
+    /// Name all bugs, faults, properties and milestones
+    List,
+    /// Measure how fast it is
+    Bench(Bench),
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Sweep {
+    /// Which seeds: from A up to and without B, or the first N [default: 0..2000]
+    #[arg(long, value_name = "A..B", value_parser = seeds, allow_hyphen_values = true)]
+    pub(super) seeds: Option<Range<u64>>,
+    /// How many runs at once [default: one per core]
+    #[arg(long, value_name = "N", value_parser = jobs, allow_hyphen_values = true)]
+    pub(super) jobs: Option<NonZeroUsize>,
+    /// For how long, such as 8h: seeds go up until then
+    #[arg(long = "for", value_name = "TIME", value_parser = time, allow_hyphen_values = true)]
+    pub(super) lasts: Option<Duration>,
+    /// The folder for failing plans
+    #[arg(long, value_name = "DIR", default_value = "failures")]
+    pub(super) out: PathBuf,
+    /// Print one JSON object on standard output and nothing else there
+    #[arg(long)]
+    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) changes: Changes,
+}
+
+/// What is otherwise than in the plan of the seed.
+#[derive(Args, Debug)]
+pub(super) struct Changes {
+    /// Switch a bug on
+    #[arg(long, value_name = "NAME")]
+    pub(super) bug: Option<String>,
+    /// Do not let this property look; may be given several times
+    #[arg(long, value_name = "PROPERTY")]
+    pub(super) without: Vec<String>,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Run {
+    #[command(flatten)]
+    pub(super) source: Source,
+    #[command(flatten)]
+    pub(super) watch: Watch,
+    #[command(flatten)]
+    pub(super) changes: Changes,
+}
+
+/// Where a plan comes from.
+#[derive(Args, Debug)]
+#[group(required = true, multiple = false)]
+pub(super) struct Source {
+    /// The plan of this seed
+    #[arg(long, value_name = "N", value_parser = seed, allow_hyphen_values = true)]
+    pub(super) seed: Option<u64>,
+    /// The plan in this file, alone or in a case
+    #[arg(long, value_name = "FILE")]
+    pub(super) plan: Option<PathBuf>,
+}
+
+/// What is kept of a run.
+#[derive(Args, Debug)]
+pub(super) struct Watch {
+    /// Print the timeline, a line per event
+    #[arg(long)]
+    pub(super) trace: bool,
+    /// Let madsim's executor run between any two events: slower, and with the same digest
+    #[arg(long)]
+    pub(super) strict: bool,
+    /// Write the facts to this file, as JSON lines
+    #[arg(long, value_name = "FILE")]
+    pub(super) facts: Option<PathBuf>,
+    /// Write the clients' history to this file, as JSON lines
+    #[arg(long, value_name = "FILE")]
+    pub(super) history: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Plan {
+    /// The seed
+    #[arg(long, value_name = "N", value_parser = seed, allow_hyphen_values = true)]
+    pub(super) seed: u64,
+    /// Switch a bug on
+    #[arg(long, value_name = "NAME")]
+    pub(super) bug: Option<String>,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Keep {
+    /// The seed
+    #[arg(long, value_name = "N", value_parser = seed, allow_hyphen_values = true)]
+    pub(super) seed: u64,
+    /// The name of the case: small letters, digits and dashes
+    #[arg(long, value_name = "NAME", value_parser = case_name)]
+    pub(super) name: String,
+    /// Switch a bug on, which shall stay caught
+    #[arg(long, value_name = "NAME")]
+    pub(super) bug: Option<String>,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Replay {
+    /// The case
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    #[command(flatten)]
+    pub(super) watch: Watch,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Bench {
+    /// Print one JSON object on standard output and nothing else there
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+fn seeds(text: &str) -> Result<Range<u64>, String> {
+    let number = |text: &str| {
+        text.parse::<u64>().map_err(|_| "write A..B or N, in whole numbers from 0 on".to_owned())
+    };
+    let range = match text.split_once("..") {
+        Some((start, end)) => number(start)?..number(end)?,
+        None => 0..number(text)?,
+    };
+    match range.start.cmp(&range.end) {
+        std::cmp::Ordering::Less => Ok(range),
+        std::cmp::Ordering::Equal => Err("the range is empty: B itself is not in A..B".into()),
+        std::cmp::Ordering::Greater => Err("the range is reversed: write the smaller number first".into()),
+    }
+}
+
+fn seed(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| "a seed is a whole number from 0 on".into())
+}
+
+fn jobs(text: &str) -> Result<NonZeroUsize, String> {
+    text.parse().map_err(|_| "a sweep needs a whole number of jobs, at least 1".into())
+}
+
+fn time(text: &str) -> Result<Duration, String> {
+    match text.parse()? {
+        Duration(0) => Err("a sweep needs more time than none".into()),
+        time => Ok(time),
+    }
+}
+
+fn case_name(text: &str) -> Result<String, String> {
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    match !text.is_empty() && text.chars().all(fits) && !text.starts_with('-') {
+        true => Ok(text.to_owned()),
+        false => Err("a case is named by small letters, digits and dashes".into()),
+    }
+}

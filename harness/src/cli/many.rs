@@ -1,0 +1,89 @@
+//! The verbs that run many plans: `sweep` and `bench`.
+
+use super::{BROKEN, Done, KEPT, arguments, known, print, say};
+use crate::plan::file::reason;
+use crate::report::{self, Progress, SweepReport};
+use crate::sweep::{self, Settings};
+use crate::{bench, run};
+use serde::Serialize;
+use std::io;
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::process;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+/// How many seeds are swept where nothing else is said.
+const SEEDS: u64 = 2_000;
+
+/// Set by the first Ctrl-C or SIGTERM.
+static STOP: AtomicBool = AtomicBool::new(false);
+
+pub(super) fn sweep(arguments: &arguments::Sweep) -> Done {
+    known::bug(arguments.changes.bug.as_deref())?;
+    let without = known::options_without(&arguments.changes.without)?.without;
+    writable(&arguments.out)?;
+    let lasts = arguments.lasts.map(|lasts| Duration::from_nanos(lasts.0));
+    let all = if lasts.is_some() { 0..u64::MAX } else { 0..SEEDS };
+    let settings = Settings {
+        seeds: arguments.seeds.clone().unwrap_or(all),
+        jobs: arguments.jobs.unwrap_or_else(|| thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)),
+        lasts,
+        out: arguments.out.clone(),
+        bug: arguments.changes.bug.clone(),
+        without,
+    };
+    listen_for_signals()?;
+
+    let mut progress = Progress::new(&settings);
+    let summary = sweep::sweep(&settings, &run::run, &STOP, &mut |summary| progress.show(summary));
+    progress.finish();
+
+    match arguments.json {
+        true => print_json(&SweepReport::of(&summary))?,
+        false => print(&report::summary(&summary))?,
+    }
+    Ok(if summary.failures.is_empty() { KEPT } else { BROKEN })
+}
+
+pub(super) fn bench(arguments: &arguments::Bench) -> Done {
+    let figures = bench::measure();
+    match arguments.json {
+        true => print_json(&figures)?,
+        false => print(&report::figures(&figures))?,
+    }
+    Ok(KEPT)
+}
+
+fn print_json(report: &impl Serialize) -> Result<(), String> {
+    let text =
+        serde_json::to_string(report).map_err(|error| format!("the report cannot be written: {error}"))?;
+    print(&(text + "\n"))
+}
+
+/// The first signal ends the sweep with its summary, a second one ends it at once.
+fn listen_for_signals() -> Result<(), String> {
+    ctrlc::set_handler(|| {
+        if STOP.swap(true, Ordering::Relaxed) {
+            process::exit(130);
+        }
+        say("finishing the seeds that are under way; once more to end at once");
+    })
+    .map_err(|error| format!("signals cannot be heard: {error}"))
+}
+
+/// Refuses a folder that no failing plan could be written to. It is not made: most sweeps need none.
+fn writable(folder: &Path) -> Result<(), String> {
+    let is_there = |folder: &&Path| folder.as_os_str().is_empty() || folder.symlink_metadata().is_ok();
+    let nearest = folder.ancestors().find(is_there).unwrap_or(Path::new("."));
+    let nearest = if nearest.as_os_str().is_empty() { Path::new(".") } else { nearest };
+    let tried = match nearest.metadata() {
+        Ok(metadata) if !metadata.is_dir() => Err(io::Error::from(io::ErrorKind::NotADirectory)),
+        Ok(_) => tempfile::tempfile_in(nearest).map(drop),
+        Err(error) => Err(error),
+    };
+    tried.map_err(|error| {
+        format!("the folder `{}` for failing plans cannot be written: {}", folder.display(), reason(&error))
+    })
+}

@@ -1,0 +1,206 @@
+//! What a plan must be so that it can be run.
+
+use super::{Chance, Duration, FaultKind, MOST_NODES, Plan, Target, VERSION};
+use crate::{bugs, names};
+use std::fmt;
+
+/// The longest that anything in a plan may take: thirty days. No sum of such durations overflows.
+pub const LONGEST: Duration = Duration(30 * 24 * 3_600 * 1_000_000_000);
+/// The most clients, requests in flight, keys, entries in a batch, ... that a plan may have.
+const MOST: u64 = 1_000_000;
+/// How much faster or slower than true time a clock may run, in parts per million.
+const MOST_DRIFT: i64 = 500_000;
+/// How many times slower a disk may become.
+const MOST_FACTOR: u64 = 1_000;
+
+/// Why a plan cannot be run.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Unusable {
+    /// The field that is wrong, as the file names it: `raft.heartbeat`, `fault 3 (crash): node`.
+    pub field: String,
+    /// What is wrong with it and what would be right.
+    pub reason: String,
+}
+
+impl fmt::Display for Unusable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` {}", self.field, self.reason)
+    }
+}
+
+impl std::error::Error for Unusable {}
+
+impl Plan {
+    /// Whether this plan can be run, and if not, the first reason why.
+    ///
+    /// # Errors
+    ///
+    /// The first field that is wrong.
+    pub fn check(&self) -> Result<(), Unusable> {
+        self.check_cluster()?;
+        self.check_surroundings()?;
+        self.check_clients()?;
+        for (number, fault) in (1..).zip(&self.faults) {
+            let name = |field: &str| format!("fault {number} ({}): {field}", fault.kind.name());
+            if fault.at >= self.storm {
+                return unusable(
+                    name("at"),
+                    format!("is {}, but the storm is over at {}", fault.at, self.storm),
+                );
+            }
+            self.check_targets(&fault.kind, fault.on.is_some(), name)?;
+            check_strength(&fault.kind, name)?;
+        }
+        Ok(())
+    }
+
+    fn check_cluster(&self) -> Result<(), Unusable> {
+        if self.version != VERSION {
+            let which = if self.version > VERSION { "newer" } else { "older" };
+            return unusable(
+                "version",
+                format!("is {}, {which} than the {VERSION} that this build understands", self.version),
+            );
+        }
+        if self.nodes == 0 {
+            return unusable("nodes", format!("is 0: a plan needs between 1 and {MOST_NODES} servers"));
+        }
+        within("nodes", self.nodes, 1, MOST_NODES)?;
+        if let Some(bug) = self.bug.as_deref().filter(|bug| bugs::find(bug).is_none()) {
+            let all = bugs::all();
+            let offer = names::unknown("bug", bug, all.iter().map(|bug| bug.name));
+            return unusable("bug", format!("is \"{bug}\": {offer}"));
+        }
+        let raft = &self.raft;
+        span("storm", self.storm, Duration(1))?;
+        span("raft.election_timeout", raft.election_timeout, Duration(1))?;
+        span("raft.election_timeout_spread", raft.election_timeout_spread, Duration(0))?;
+        span("raft.heartbeat", raft.heartbeat, Duration(1))?;
+        if raft.heartbeat >= raft.election_timeout {
+            return unusable(
+                "raft.heartbeat",
+                format!(
+                    "is {}: it must be less than the election timeout, {}",
+                    raft.heartbeat, raft.election_timeout
+                ),
+            );
+        }
+        within("raft.batch", raft.batch, 1, MOST)?;
+        within("raft.window", raft.window, 1, MOST)?;
+        within("raft.syncs", raft.syncs, 1, MOST)?;
+        within("bounds.leader", self.bounds.leader, 1, MOST)?;
+        within("bounds.write", self.bounds.write, 1, MOST)?;
+        within("bounds.convergence", self.bounds.convergence, 1, MOST)
+    }
+
+    fn check_surroundings(&self) -> Result<(), Unusable> {
+        let (network, disk) = (&self.network, &self.disk);
+        span("network.delay", network.delay, Duration(0))?;
+        span("network.delay_spread", network.delay_spread, Duration(0))?;
+        span("network.tail_spread", network.tail_spread, Duration(0))?;
+        chance("network.tail", network.tail)?;
+        chance("network.loss", network.loss)?;
+        chance("network.duplication", network.duplication)?;
+        chance("network.reordering", network.reordering)?;
+        span("disk.sync", disk.sync, Duration(0))?;
+        span("disk.sync_spread", disk.sync_spread, Duration(0))?;
+        span("disk.tail_spread", disk.tail_spread, Duration(0))?;
+        chance("disk.tail", disk.tail)
+    }
+
+    fn check_clients(&self) -> Result<(), Unusable> {
+        let clients = &self.clients;
+        within("clients.count", clients.count, 1, MOST)?;
+        within("clients.in_flight", clients.in_flight, 1, MOST)?;
+        within("clients.attempts", clients.attempts, 1, MOST)?;
+        // The first half of the keys are registers and the rest lists: there must be one of each.
+        within("clients.keys", clients.keys, 2, MOST)?;
+        span("clients.pause", clients.pause, Duration(0))?;
+        span("clients.patience", clients.patience, Duration(1))?;
+        chance("clients.reads", clients.reads)
+    }
+
+    fn check_targets(
+        &self,
+        kind: &FaultKind,
+        waits: bool,
+        name: impl Fn(&str) -> String,
+    ) -> Result<(), Unusable> {
+        for (field, target) in kind.targets() {
+            match target {
+                Target::Node(number) if !(1..=self.nodes).contains(&number) => {
+                    let nodes = self.nodes;
+                    return unusable(
+                        name(field),
+                        format!("is {number}, but the plan has servers 1 to {nodes}"),
+                    );
+                }
+                Target::There if !waits => {
+                    return unusable(
+                        name(field),
+                        "is \"there\": that needs the moment to wait for, `on`".into(),
+                    );
+                }
+                _ => {}
+            }
+        }
+        match kind {
+            FaultKind::Cut { from, to, .. } if from == to => {
+                unusable(name("to"), "is the same as `from`: no link leads from a server to itself".into())
+            }
+            FaultKind::Split { side, .. } if side.is_empty() => {
+                unusable(name("side"), "is empty: a split needs at least one server on this side".into())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn check_strength(kind: &FaultKind, name: impl Fn(&str) -> String) -> Result<(), Unusable> {
+    if let Some(lasts) = kind.lasts() {
+        span(&name("lasts"), lasts, Duration(1))?;
+    }
+    match kind {
+        FaultKind::Weather { loss, duplication, reordering, delay, .. } => {
+            chance(&name("loss"), *loss)?;
+            chance(&name("duplication"), *duplication)?;
+            chance(&name("reordering"), *reordering)?;
+            span(&name("delay"), *delay, Duration(0))
+        }
+        FaultKind::SlowDisk { factor, .. } => within(&name("factor"), *factor, 1, MOST_FACTOR),
+        FaultKind::ClockRate { drift, .. } if drift.abs_diff(0) > MOST_DRIFT.unsigned_abs() => unusable(
+            name("drift"),
+            format!("is {drift}: it must be between {} and {MOST_DRIFT} parts per million", -MOST_DRIFT),
+        ),
+        FaultKind::ClockJump { by, .. } => span(&name("by"), *by, Duration(1)),
+        FaultKind::WallJump { by, .. } if by.unsigned_abs() > LONGEST.0 / 1_000_000 => {
+            unusable(name("by"), format!("is {by}: a wall clock jumps by less than {LONGEST}"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn unusable(field: impl Into<String>, reason: String) -> Result<(), Unusable> {
+    Err(Unusable { field: field.into(), reason })
+}
+
+fn within(field: &str, value: u64, least: u64, most: u64) -> Result<(), Unusable> {
+    if (least..=most).contains(&value) {
+        return Ok(());
+    }
+    unusable(field, format!("is {value}: it must be between {least} and {most}"))
+}
+
+fn span(field: &str, value: Duration, least: Duration) -> Result<(), Unusable> {
+    if (least..=LONGEST).contains(&value) {
+        return Ok(());
+    }
+    unusable(field, format!("is {value}: it must be between {least} and {LONGEST}"))
+}
+
+fn chance(field: &str, value: Chance) -> Result<(), Unusable> {
+    if value <= Chance::CERTAIN {
+        return Ok(());
+    }
+    unusable(field, format!("is {value}: it must be between 0% and 100%"))
+}

@@ -1,0 +1,299 @@
+//! What breaks, when, and whom it strikes.
+
+use super::{Chance, Duration};
+use serde::de::{Deserializer, Error, Visitor};
+use serde::{Deserialize, Serialize, Serializer};
+use std::fmt;
+
+/// One thing that breaks.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct Fault {
+    /// When: not before this time of the run.
+    pub at: Duration,
+    /// Where given: at the first such moment after that time, on the node where it happens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on: Option<Moment>,
+    /// What breaks.
+    #[serde(flatten)]
+    pub kind: FaultKind,
+}
+
+/// A moment between two things that belong together. A fault that waits for one strikes the node where it occurs.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Moment {
+    /// A record was written and is not yet synced.
+    Unsynced,
+    /// A vote was recorded, and its answer has not left.
+    Voting,
+    /// A node has just become leader.
+    Elected,
+    /// A log was just cut.
+    Truncated,
+    /// An entry was acknowledged to the leader just now.
+    Acknowledged,
+    /// The commit index of a leader has just moved.
+    Committed,
+}
+
+impl Moment {
+    /// All of them.
+    pub const ALL: [Moment; 6] = [
+        Moment::Unsynced,
+        Moment::Voting,
+        Moment::Elected,
+        Moment::Truncated,
+        Moment::Acknowledged,
+        Moment::Committed,
+    ];
+}
+
+/// Whom a fault strikes: in a file a server's number, or `"leader"`, `"follower"`, `"newest"`, `"there"`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Target {
+    /// The server with this number.
+    Node(u64),
+    /// Whoever leads in the highest term when the fault strikes; without a leader, the server with the highest term.
+    Leader,
+    /// A follower of it: the lowest-numbered live server that does not lead.
+    Follower,
+    /// The live server with the longest log.
+    Newest,
+    /// The server where the moment occurred that the fault waited for.
+    There,
+}
+
+/// What can break. Every kind ends by itself after `lasts`, or when the storm is over.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum FaultKind {
+    /// The process dies; its page cache survives. It starts again after `lasts`.
+    Crash {
+        /// Which server.
+        node: Target,
+        /// For how long it is down.
+        lasts: Duration,
+    },
+    /// The power of these servers fails: of what was not synced any subset is gone, and the last of it is torn.
+    PowerLoss {
+        /// Which servers; empty: all of them.
+        nodes: Vec<Target>,
+        /// For how long they are down.
+        lasts: Duration,
+    },
+    /// The server stands still and then goes on.
+    Pause {
+        /// Which server.
+        node: Target,
+        /// For how long.
+        lasts: Duration,
+    },
+    /// Nothing passes from one server to another, in this direction.
+    Cut {
+        /// From whom.
+        from: Target,
+        /// To whom.
+        to: Target,
+        /// For how long.
+        lasts: Duration,
+    },
+    /// Nothing passes between these servers and the others.
+    Split {
+        /// One side.
+        side: Vec<Target>,
+        /// For how long.
+        lasts: Duration,
+    },
+    /// All links become worse.
+    Weather {
+        /// How often a message is lost.
+        loss: Chance,
+        /// How often it arrives twice.
+        duplication: Chance,
+        /// How often it may be overtaken, by up to `delay`.
+        reordering: Chance,
+        /// How much longer a message that is overtaken may take.
+        delay: Duration,
+        /// For how long.
+        lasts: Duration,
+    },
+    /// The syncs of a disk take longer.
+    SlowDisk {
+        /// Whose.
+        node: Target,
+        /// How many times longer.
+        factor: u64,
+        /// For how long.
+        lasts: Duration,
+    },
+    /// The syncs of a disk do not end before this is over.
+    StalledDisk {
+        /// Whose.
+        node: Target,
+        /// For how long.
+        lasts: Duration,
+    },
+    /// A monotonic clock runs at another rate.
+    ClockRate {
+        /// Whose.
+        node: Target,
+        /// Parts per million faster (or, below zero, slower) than true time; within ±500,000.
+        drift: i64,
+        /// For how long.
+        lasts: Duration,
+    },
+    /// A monotonic clock jumps forward, once.
+    ClockJump {
+        /// Whose.
+        node: Target,
+        /// By how much.
+        by: Duration,
+    },
+    /// A wall clock jumps, once.
+    WallJump {
+        /// Whose.
+        node: Target,
+        /// By how many milliseconds; below zero: back.
+        by: i64,
+    },
+    /// One bit of what is synced flips, and shows when the server starts again.
+    Rot {
+        /// Whose disk.
+        node: Target,
+    },
+}
+
+impl FaultKind {
+    /// The kinds by name, each with a line for a person.
+    pub const ALL: [(&'static str, &'static str); 12] = [
+        ("crash", "the process dies and starts again; its page cache survives"),
+        (
+            "power-loss",
+            "the power of some servers or of all fails; of what was not synced any subset is gone",
+        ),
+        ("pause", "a server stands still and then goes on"),
+        ("cut", "nothing passes from one server to another, in this direction"),
+        ("split", "nothing passes between some servers and the others"),
+        ("weather", "all links lose, double and reorder more"),
+        ("slow-disk", "the syncs of a disk take longer"),
+        ("stalled-disk", "the syncs of a disk do not end before this is over"),
+        ("clock-rate", "a monotonic clock runs at another rate"),
+        ("clock-jump", "a monotonic clock jumps forward"),
+        ("wall-jump", "a wall clock jumps"),
+        ("rot", "one bit of what is synced flips, and shows when the server starts again"),
+    ];
+
+    /// The name of this kind, as a plan's `kind` says it.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        FaultKind::ALL[match self {
+            FaultKind::Crash { .. } => 0,
+            FaultKind::PowerLoss { .. } => 1,
+            FaultKind::Pause { .. } => 2,
+            FaultKind::Cut { .. } => 3,
+            FaultKind::Split { .. } => 4,
+            FaultKind::Weather { .. } => 5,
+            FaultKind::SlowDisk { .. } => 6,
+            FaultKind::StalledDisk { .. } => 7,
+            FaultKind::ClockRate { .. } => 8,
+            FaultKind::ClockJump { .. } => 9,
+            FaultKind::WallJump { .. } => 10,
+            FaultKind::Rot { .. } => 11,
+        }]
+        .0
+    }
+
+    /// Whom it strikes, each with the name of the field that says so.
+    #[must_use]
+    pub fn targets(&self) -> Vec<(&'static str, Target)> {
+        match self {
+            FaultKind::Cut { from, to, .. } => vec![("from", *from), ("to", *to)],
+            FaultKind::PowerLoss { nodes, .. } => nodes.iter().map(|node| ("nodes", *node)).collect(),
+            FaultKind::Split { side, .. } => side.iter().map(|node| ("side", *node)).collect(),
+            FaultKind::Weather { .. } => Vec::new(),
+            FaultKind::Crash { node, .. }
+            | FaultKind::Pause { node, .. }
+            | FaultKind::SlowDisk { node, .. }
+            | FaultKind::StalledDisk { node, .. }
+            | FaultKind::ClockRate { node, .. }
+            | FaultKind::ClockJump { node, .. }
+            | FaultKind::WallJump { node, .. }
+            | FaultKind::Rot { node } => vec![("node", *node)],
+        }
+    }
+
+    /// For how long it lasts; `None` for what happens once.
+    #[must_use]
+    pub const fn lasts(&self) -> Option<Duration> {
+        match self {
+            FaultKind::Crash { lasts, .. }
+            | FaultKind::PowerLoss { lasts, .. }
+            | FaultKind::Pause { lasts, .. }
+            | FaultKind::Cut { lasts, .. }
+            | FaultKind::Split { lasts, .. }
+            | FaultKind::Weather { lasts, .. }
+            | FaultKind::SlowDisk { lasts, .. }
+            | FaultKind::StalledDisk { lasts, .. }
+            | FaultKind::ClockRate { lasts, .. } => Some(*lasts),
+            FaultKind::ClockJump { .. } | FaultKind::WallJump { .. } | FaultKind::Rot { .. } => None,
+        }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Target::Node(number) => write!(f, "n{number}"),
+            Target::Leader => f.pad("leader"),
+            Target::Follower => f.pad("follower"),
+            Target::Newest => f.pad("newest"),
+            Target::There => f.pad("there"),
+        }
+    }
+}
+
+impl Serialize for Target {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Target::Node(number) => serializer.serialize_u64(*number),
+            word => serializer.collect_str(word),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Target {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Target, D::Error> {
+        struct NumberOrWord;
+
+        impl Visitor<'_> for NumberOrWord {
+            type Value = Target;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a server's number, \"leader\", \"follower\", \"newest\" or \"there\"")
+            }
+
+            fn visit_u64<E: Error>(self, number: u64) -> Result<Target, E> {
+                Ok(Target::Node(number))
+            }
+
+            fn visit_i64<E: Error>(self, number: i64) -> Result<Target, E> {
+                u64::try_from(number).map(Target::Node).map_err(|_| {
+                    E::custom(format!("there is no server {number}: servers are numbered from 1"))
+                })
+            }
+
+            fn visit_str<E: Error>(self, word: &str) -> Result<Target, E> {
+                [Target::Leader, Target::Follower, Target::Newest, Target::There]
+                    .into_iter()
+                    .find(|target| target.to_string() == word)
+                    .ok_or_else(|| {
+                        E::custom(format!(
+                            "`{word}` is nobody: write a server's number, \"leader\", \"follower\", \"newest\" or \"there\""
+                        ))
+                    })
+            }
+        }
+
+        deserializer.deserialize_any(NumberOrWord)
+    }
+}

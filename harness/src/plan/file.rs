@@ -1,0 +1,259 @@
+//! Plans as text and as files: TOML that a person can read, write and change.
+
+use super::{Plan, VERSION};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use std::fmt;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// Why a file could not be read or written: where, and one sentence.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FileError {
+    /// Which file; `None` where it was only text.
+    pub path: Option<PathBuf>,
+    /// The line and the column in it, counted from 1, where there is such a place.
+    pub place: Option<(usize, usize)>,
+    /// What is wrong.
+    pub sentence: String,
+}
+
+impl fmt::Display for FileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.path, self.place) {
+            (Some(path), Some((line, column))) => write!(f, "{}:{line}:{column}: ", path.display())?,
+            (Some(path), None) => write!(f, "{}: ", path.display())?,
+            (None, Some((line, column))) => write!(f, "line {line}, column {column}: ")?,
+            (None, None) => {}
+        }
+        f.write_str(&self.sentence)
+    }
+}
+
+impl std::error::Error for FileError {}
+
+/// The plan as text.
+///
+/// # Panics
+///
+/// Never for a plan that passes [`Plan::check`].
+#[must_use]
+pub fn to_text(plan: &Plan) -> String {
+    toml::to_string(plan).expect("a plan has nothing that TOML cannot say")
+}
+
+/// The plan that a text says, checked.
+///
+/// # Errors
+///
+/// The text is no plan, or one that cannot be run.
+pub fn from_text(text: &str) -> Result<Plan, FileError> {
+    let version = parse::<Version>(text)?;
+    refuse_newer(version.version)?;
+    let plan: Plan = parse(text)?;
+    checked(&plan)?;
+    Ok(plan)
+}
+
+/// The plan in a file.
+///
+/// # Errors
+///
+/// The file cannot be read, or holds no plan that can be run.
+pub fn read(path: &Path) -> Result<Plan, FileError> {
+    in_file(path, from_text(&read_text(path)?))
+}
+
+/// Writes the plan to a file, wholly or not at all.
+///
+/// # Errors
+///
+/// The file cannot be written.
+pub fn write(path: &Path, plan: &Plan) -> Result<(), FileError> {
+    write_text(path, &to_text(plan))
+}
+
+/// What a text of any version says of itself. It is read first: a newer version has every right to new fields.
+#[derive(Deserialize)]
+struct Version {
+    version: Option<u32>,
+}
+
+/// Refuses a plan of a version that this build does not know.
+pub(crate) fn refuse_newer(version: Option<u32>) -> Result<(), FileError> {
+    match version {
+        Some(version) if version > VERSION => Err(bare(format!(
+            "the plan has version {version}, and this build understands no newer one than {VERSION}"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses a plan that cannot be run.
+pub(crate) fn checked(plan: &Plan) -> Result<(), FileError> {
+    plan.check().map_err(|unusable| bare(unusable.to_string()))
+}
+
+/// Reads any TOML; an error knows its line and column.
+pub(crate) fn parse<T: DeserializeOwned>(text: &str) -> Result<T, FileError> {
+    toml::from_str(text).map_err(|error| FileError {
+        path: None,
+        place: error.span().map(|span| place(text, span.start)),
+        // The parser puts what it expected on a line of its own.
+        sentence: error.message().lines().map(str::trim).collect::<Vec<_>>().join(", "),
+    })
+}
+
+/// The text in a file.
+pub(crate) fn read_text(path: &Path) -> Result<String, FileError> {
+    std::fs::read_to_string(path).map_err(|error| FileError {
+        path: Some(path.into()),
+        place: None,
+        sentence: format!("cannot be read: {}", reason(&error)),
+    })
+}
+
+/// Writes a text to a temporary file beside `path` and renames it, so that nobody ever finds half of it.
+pub(crate) fn write_text(path: &Path, text: &str) -> Result<(), FileError> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let attempt = || {
+        let mut file = tempfile::Builder::new().prefix(".writing-").tempfile_in(folder)?;
+        file.write_all(text.as_bytes())?;
+        file.as_file().sync_all()?;
+        allow_reading(file.as_file())?;
+        file.persist(path).map_err(|error| error.error)
+    };
+    attempt().map(|_| ()).map_err(|error: std::io::Error| FileError {
+        path: Some(path.into()),
+        place: None,
+        sentence: format!("cannot be written: {}", reason(&error)),
+    })
+}
+
+/// Adds the file's name to an error about its text.
+pub(crate) fn in_file<T>(path: &Path, result: Result<T, FileError>) -> Result<T, FileError> {
+    result.map_err(|error| FileError { path: Some(path.into()), ..error })
+}
+
+/// What an error of the system means, without its number.
+pub(crate) fn reason(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    match text.find(" (os error") {
+        Some(end) => text[..end].to_lowercase(),
+        None => text,
+    }
+}
+
+/// A temporary file is for its owner alone; what is kept is for everybody whom the owner's umask would let read it, as
+/// any other file.
+fn allow_reading(file: &std::fs::File) -> std::io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        file.set_permissions(std::fs::Permissions::from_mode(0o644))?;
+    }
+    Ok(())
+}
+
+fn bare(sentence: String) -> FileError {
+    FileError { path: None, place: None, sentence }
+}
+
+/// The line and the column of a byte of `text`, counted from 1.
+fn place(text: &str, at: usize) -> (usize, usize) {
+    let before = &text[..text.floor_char_boundary(at)];
+    let line = before.bytes().filter(|&byte| byte == b'\n').count() + 1;
+    let column = before.rsplit('\n').next().map_or(0, |rest| rest.chars().count()) + 1;
+    (line, column)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{from_text, read, to_text, write};
+    use crate::plan::{Duration, Plan};
+
+    /// A plan that does not change when the generator does.
+    const EXAMPLE: &str = include_str!("../../tests/example.toml");
+
+    /// What is said of the example once `from` is `to` in its text.
+    fn said(from: &str, to: &str) -> String {
+        assert!(EXAMPLE.contains(from), "the example has no {from:?} to be changed:\n{EXAMPLE}");
+        from_text(&EXAMPLE.replacen(from, to, 1)).expect_err("the changed plan was accepted").to_string()
+    }
+
+    #[test]
+    fn a_text_that_was_written_is_written_again_as_it_was() {
+        assert_eq!(to_text(&from_text(EXAMPLE).unwrap()), EXAMPLE);
+    }
+
+    #[test]
+    fn what_is_wrong_in_a_text_has_a_place_and_a_sentence() {
+        let said = [
+            ("nodes = 5", "nodes = = 5"),
+            ("nodes = 5", "nodes = 5\nleaders = 1"),
+            ("nodes = 5", ""),
+            ("[raft]\n", "[raft]\nquorum = 2\n"),
+            ("heartbeat = \"87ms\"", "heartbeat = 87"),
+            ("heartbeat = \"87ms\"", "heartbeat = \"87 parsecs\""),
+            ("loss = \"2.2%\"", "loss = \"220%\""),
+            ("kind = \"power-loss\"", "kind = \"power-los\""),
+            ("kind = \"power-loss\"", "kind = \"crash\""),
+            ("kind = \"power-loss\"", "kind = \"crash\"\nnode = 1\nfactor = 2"),
+            ("kind = \"power-loss\"", "kind = \"power-loss\"\nhow = \"hard\""),
+            ("nodes = [\"leader\"]", "nodes = [\"boss\"]"),
+            ("nodes = [\"leader\"]", "nodes = [-1]"),
+            ("nodes = [\"leader\"]", "on = \"lunch\""),
+        ]
+        .map(|(from, to)| format!("{to:?}\n    {}", said(from, to)));
+        insta::assert_snapshot!(said.join("\n"));
+    }
+
+    #[test]
+    fn a_newer_plan_is_refused_for_its_version_and_not_for_its_fields() {
+        let said = said("version = 1", "version = 2\nfrobnicate = true");
+        assert_eq!(said, "the plan has version 2, and this build understands no newer one than 1");
+    }
+
+    #[test]
+    fn a_plan_that_cannot_be_run_is_refused_with_its_field() {
+        let said = [
+            ("version = 1", "version = 0"),
+            ("nodes = 5", "nodes = 0"),
+            ("nodes = 5", "nodes = 16"),
+            ("nodes = 5", "nodes = 3"),
+            ("nodes = 5", "nodes = 5\nbug = \"no-such-bug\""),
+            ("heartbeat = \"87ms\"", "heartbeat = \"2s\""),
+            ("batch = 5", "batch = 0"),
+            ("count = 4", "count = 0"),
+            ("keys = 11", "keys = 1"),
+            ("nodes = [\"leader\"]", "nodes = [\"there\"]"),
+            ("storm = ", "storm = \"1s\" #"),
+            ("kind = \"power-loss\"\nnodes = [4]", "kind = \"split\"\nside = []"),
+            ("kind = \"power-loss\"\nnodes = [4]", "kind = \"cut\"\nfrom = 2\nto = 2"),
+            ("kind = \"power-loss\"\nnodes = [4]", "kind = \"clock-rate\"\nnode = 2\ndrift = -600000"),
+            ("kind = \"power-loss\"\nnodes = [4]", "kind = \"slow-disk\"\nnode = 2\nfactor = 0"),
+        ]
+        .map(|(from, to)| format!("{to:?}\n    {}", said(from, to)));
+        insta::assert_snapshot!(said.join("\n"));
+    }
+
+    #[test]
+    fn a_file_is_replaced_as_a_whole_and_names_itself_in_errors() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("plan.toml");
+        let plan = from_text(EXAMPLE).unwrap();
+        write(&path, &plan).unwrap();
+        let longer = Plan { storm: Duration::millis(99_999), seed: u64::MAX, ..plan.clone() };
+        write(&path, &longer).unwrap();
+        assert_eq!(read(&path), Ok(longer));
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "a temporary file was left behind");
+
+        std::fs::write(&path, "nodes = ").unwrap();
+        let said = read(&path).unwrap_err().to_string();
+        assert!(said.starts_with(&format!("{}:1:", path.display())), "{said}");
+        let said = read(&folder.path().join("absent.toml")).unwrap_err().to_string();
+        assert!(said.ends_with("absent.toml: cannot be read: no such file or directory"), "{said}");
+        let said = write(&folder.path().join("no/folder.toml"), &plan).unwrap_err().to_string();
+        assert!(said.ends_with("folder.toml: cannot be written: no such file or directory"), "{said}");
+    }
+}

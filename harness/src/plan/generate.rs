@@ -1,0 +1,208 @@
+//! A plan from a seed, swarm-wise: first which kinds of episodes exist in this run at all, then how hard, then when.
+//!
+//! Default plans are tuned to averages per seed: 6,000 to 12,000 events, at least 20 simulated seconds, 150 client
+//! operations, 2 leader changes and 1 power loss; heartbeats and their answers are at most half of all events.
+
+use super::dice::Dice;
+use super::episode::{EPISODES, Episode, Scene};
+use super::{Bounds, Clients, Disk, Duration, Fault, FaultKind, Network, Plan, Raft, Target, VERSION};
+
+/// The version of what a seed means. A run is named `seed@generator version`: with the next version the same seed may
+/// give another plan.
+pub const GENERATOR_VERSION: u32 = 1;
+
+/// How much is asked of a cluster in one storm; what is not answered in time keeps some of it from being called.
+const OPERATIONS: (u64, u64) = (420, 660);
+
+/// The plan of this seed.
+#[must_use]
+pub fn generate(seed: u64) -> Plan {
+    let mut dice = Dice::new(seed, "plan cluster", 0);
+    let nodes = dice.weighted(&[(40, 3), (8, 4), (40, 5), (4, 6), (8, 7)]);
+    let storm = dice.millis(18_000, 26_000);
+    let raft = raft(&mut dice, nodes);
+    let faults = faults(seed, nodes, storm, &raft);
+    Plan {
+        version: VERSION,
+        seed,
+        nodes,
+        storm,
+        bug: None,
+        network: network(&mut Dice::new(seed, "plan network", 0)),
+        disk: disk(&mut Dice::new(seed, "plan disk", 0)),
+        clients: clients(&mut Dice::new(seed, "plan clients", 0), storm),
+        bounds: Bounds { leader: 10, write: 5, convergence: 20 },
+        raft,
+        faults,
+    }
+}
+
+fn raft(dice: &mut Dice, nodes: u64) -> Raft {
+    let election_timeout = dice.millis(300, 600);
+    let spread = dice.between(80, 120);
+    // A large cluster speaks more often anyway: heartbeats shall not be all that happens in it.
+    let heartbeat = if nodes > 5 { dice.millis(90, 120) } else { dice.millis(60, 120) };
+    Raft {
+        election_timeout,
+        election_timeout_spread: Duration::micros(election_timeout.0 / 1_000 * spread / 100),
+        heartbeat,
+        pre_vote: dice.percent(50),
+        // Entry by entry, an old term's entries can reach a majority before the leader's own first one (figure 8).
+        batch: match dice.between(1, 4) {
+            1 => 1,
+            2 => dice.between(2, 8),
+            _ => dice.between(9, 64),
+        },
+        window: if dice.percent(15) { 1 } else { dice.between(2, 16) },
+        syncs: dice.between(1, 3),
+    }
+}
+
+fn network(dice: &mut Dice) -> Network {
+    // Each defect is wholly absent in some runs: what is always there hides what only shows without it.
+    let rarely =
+        |dice: &mut Dice, most| if dice.percent(45) { dice.permille(0, 0) } else { dice.permille(1, most) };
+    Network {
+        delay: dice.hundredths(20, 300),
+        delay_spread: dice.hundredths(100, 900),
+        tail: rarely(dice, 25),
+        tail_spread: dice.millis(50, 400),
+        loss: rarely(dice, 25),
+        duplication: rarely(dice, 30),
+        reordering: rarely(dice, 50),
+    }
+}
+
+fn disk(dice: &mut Dice) -> Disk {
+    Disk {
+        sync: dice.hundredths(50, 200),
+        sync_spread: dice.hundredths(50, 600),
+        tail: if dice.percent(40) { dice.permille(0, 0) } else { dice.permille(1, 30) },
+        tail_spread: dice.millis(10, 300),
+    }
+}
+
+fn clients(dice: &mut Dice, storm: Duration) -> Clients {
+    let count = dice.between(2, 5);
+    let operations = dice.between(OPERATIONS.0, OPERATIONS.1);
+    Clients {
+        count,
+        in_flight: dice.between(1, 4),
+        pause: Duration::micros(storm.0 / 1_000 * count / operations),
+        patience: dice.millis(300, 1_000),
+        attempts: dice.between(2, 6),
+        keys: dice.between(4, 12),
+        reads: dice.permille(200, 550),
+    }
+}
+
+/// What breaks: episodes one after another, with room between them in which a leader is found and clients are served.
+fn faults(seed: u64, nodes: u64, storm: Duration, raft: &Raft) -> Vec<Fault> {
+    let mut swarm = Dice::new(seed, "plan swarm", 0);
+    let episodes = chosen(&mut swarm);
+    // How rough this run is: the pause after each episode, in milliseconds.
+    let (least, most) = swarm.weighted(&[(25, (1_000, 3_000)), (50, (400, 1_600)), (25, (50, 700))]);
+    let timeout = Duration(raft.election_timeout.0 + raft.election_timeout_spread.0);
+
+    let mut faults = Vec::new();
+    // Some runs break before there was ever a leader.
+    let mut now = if swarm.percent(15) { Duration(0) } else { swarm.millis(300, 2_000) };
+    for number in 0.. {
+        if now >= storm {
+            break;
+        }
+        let mut scene = Scene {
+            dice: Dice::new(seed, "plan episode", number),
+            nodes,
+            timeout,
+            at: now,
+            faults: &mut faults,
+        };
+        let episode = scene.dice.weighted(&episodes);
+        let ends = episode(&mut scene);
+        let pause = scene.dice.millis(least, most);
+        now = Duration(ends.0 + pause.0);
+    }
+    faults.retain(|fault| fault.at < storm);
+    rot(&mut Dice::new(seed, "plan rot", 0), nodes, storm, &mut faults);
+    faults.sort_by_key(|fault| fault.at);
+    faults
+}
+
+/// Which episodes exist in this run: each with its own chance, and never so few that nothing happens.
+fn chosen(dice: &mut Dice) -> Vec<(u64, Episode)> {
+    loop {
+        let mut chosen = Vec::new();
+        for (weight, episode) in EPISODES {
+            // How often each one comes is drawn anew for each run: some runs are about one thing.
+            let emphasis = dice.pick(&[1, 1, 2, 5]);
+            if dice.percent(50) {
+                chosen.push((weight * emphasis, episode));
+            }
+        }
+        if chosen.len() >= 5 {
+            return chosen;
+        }
+    }
+}
+
+/// Rot is rare and strikes one server per run at most: Raft promises nothing where a majority forgets what it promised.
+fn rot(dice: &mut Dice, nodes: u64, storm: Duration, faults: &mut Vec<Fault>) {
+    if !dice.percent(3) {
+        return;
+    }
+    let node = Target::Node(dice.between(1, nodes));
+    let at = Duration(storm.0 / 100 * dice.between(20, 80));
+    faults.push(Fault { at, on: None, kind: FaultKind::Rot { node } });
+    // It shows when the server starts again.
+    let kind = FaultKind::Crash { node, lasts: dice.millis(100, 1_000) };
+    faults.push(Fault { at: Duration(at.0 + 1_000_000), on: None, kind });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::generate;
+    use crate::plan::{FaultKind, file};
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn two_plans_as_a_person_reads_them() {
+        insta::assert_snapshot!("plan_of_seed_0", file::to_text(&generate(0)));
+        insta::assert_snapshot!("plan_of_seed_7", file::to_text(&generate(7)));
+    }
+
+    #[test]
+    fn every_kind_of_fault_is_common_but_rot() {
+        let mut seeds_with: BTreeMap<&str, u64> = BTreeMap::new();
+        let (mut faults, mut power_losses) = (0, 0);
+        for plan in (0..2_000).map(generate) {
+            let kinds: std::collections::BTreeSet<_> =
+                plan.faults.iter().map(|fault| fault.kind.name()).collect();
+            kinds.into_iter().for_each(|kind| *seeds_with.entry(kind).or_default() += 1);
+            faults += plan.faults.len();
+            for fault in &plan.faults {
+                if let FaultKind::PowerLoss { nodes, .. } = &fault.kind {
+                    power_losses += if nodes.is_empty() { plan.nodes as usize } else { nodes.len() };
+                }
+            }
+        }
+        for (kind, _) in FaultKind::ALL {
+            let seeds = seeds_with[kind];
+            let common = if kind == "rot" { 20..200 } else { 300..2_000 };
+            assert!(common.contains(&seeds), "{kind} is in {seeds} of 2,000 plans");
+        }
+        assert!((16_000..40_000).contains(&faults), "{faults} faults in 2,000 plans");
+        assert!(power_losses > 4_000, "{power_losses} power losses in 2,000 plans");
+    }
+
+    proptest! {
+        #[test]
+        fn every_plan_can_be_run_and_is_read_back_as_it_was(seed: u64) {
+            let plan = generate(seed);
+            prop_assert_eq!(plan.check(), Ok(()));
+            prop_assert_eq!(file::from_text(&file::to_text(&plan)), Ok(plan.clone()));
+            prop_assert_eq!(generate(seed), plan);
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! A fault as a file writes it: flat. Read by hand, because a flattened enum would forget in which line and column a
+//! field stands, and would let fields pass that no kind has.
+
+use super::{Chance, Duration, Fault, FaultKind, Moment, Target};
+use crate::names;
+use serde::Deserialize;
+use serde::de::{Deserializer, Error};
+
+/// All fields that a fault of any kind may have.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wire {
+    at: Duration,
+    on: Option<Moment>,
+    kind: Kind,
+    node: Option<Target>,
+    nodes: Option<Vec<Target>>,
+    from: Option<Target>,
+    to: Option<Target>,
+    side: Option<Vec<Target>>,
+    loss: Option<Chance>,
+    duplication: Option<Chance>,
+    reordering: Option<Chance>,
+    delay: Option<Duration>,
+    factor: Option<u64>,
+    drift: Option<i64>,
+    by: Option<By>,
+    lasts: Option<Duration>,
+}
+
+/// The name of a kind that exists.
+struct Kind(&'static str);
+
+impl<'de> Deserialize<'de> for Kind {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Kind, D::Error> {
+        let typed = String::deserialize(deserializer)?;
+        let kinds = || FaultKind::ALL.into_iter().map(|(name, _)| name);
+        match kinds().find(|&name| name == typed) {
+            Some(name) => Ok(Kind(name)),
+            None => Err(D::Error::custom(names::unknown("fault", &typed, kinds()))),
+        }
+    }
+}
+
+/// How far a clock jumps: a duration for a monotonic clock, signed milliseconds for a wall clock.
+#[derive(Deserialize)]
+#[serde(
+    untagged,
+    expecting = "a clock jumps `by` a duration such as \"150ms\", a wall clock `by` whole milliseconds"
+)]
+enum By {
+    Duration(Duration),
+    Milliseconds(i64),
+}
+
+impl<'de> Deserialize<'de> for Fault {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Fault, D::Error> {
+        Wire::deserialize(deserializer)?.fault().map_err(D::Error::custom)
+    }
+}
+
+impl Wire {
+    /// The fault, if the fields are just those that its kind has.
+    fn fault(self) -> Result<Fault, String> {
+        let mut wire = self;
+        let name = wire.kind.0;
+        // Takes a field that the kind must have. What is left over in the end, the kind does not have.
+        macro_rules! need {
+            ($field:ident) => {
+                wire.$field
+                    .take()
+                    .ok_or_else(|| format!("a fault of kind `{name}` needs `{}`", stringify!($field)))?
+            };
+        }
+        let kind = match name {
+            "crash" => FaultKind::Crash { node: need!(node), lasts: need!(lasts) },
+            "power-loss" => {
+                FaultKind::PowerLoss { nodes: wire.nodes.take().unwrap_or_default(), lasts: need!(lasts) }
+            }
+            "pause" => FaultKind::Pause { node: need!(node), lasts: need!(lasts) },
+            "cut" => FaultKind::Cut { from: need!(from), to: need!(to), lasts: need!(lasts) },
+            "split" => FaultKind::Split { side: need!(side), lasts: need!(lasts) },
+            "weather" => FaultKind::Weather {
+                loss: need!(loss),
+                duplication: need!(duplication),
+                reordering: need!(reordering),
+                delay: need!(delay),
+                lasts: need!(lasts),
+            },
+            "slow-disk" => {
+                FaultKind::SlowDisk { node: need!(node), factor: need!(factor), lasts: need!(lasts) }
+            }
+            "stalled-disk" => FaultKind::StalledDisk { node: need!(node), lasts: need!(lasts) },
+            "clock-rate" => {
+                FaultKind::ClockRate { node: need!(node), drift: need!(drift), lasts: need!(lasts) }
+            }
+            "clock-jump" => match need!(by) {
+                By::Duration(by) => FaultKind::ClockJump { node: need!(node), by },
+                By::Milliseconds(_) => {
+                    return Err("a clock jumps `by` a duration in quotes, such as \"150ms\"".into());
+                }
+            },
+            "wall-jump" => match need!(by) {
+                By::Milliseconds(by) => FaultKind::WallJump { node: need!(node), by },
+                By::Duration(_) => {
+                    return Err(
+                        "a wall clock jumps `by` a whole number of milliseconds, such as -1500".into()
+                    );
+                }
+            },
+            "rot" => FaultKind::Rot { node: need!(node) },
+            _ => unreachable!("a kind was read that no list has: {name}"),
+        };
+        match wire.left_over() {
+            Some(field) => Err(format!("a fault of kind `{name}` has no `{field}`")),
+            None => Ok(Fault { at: wire.at, on: wire.on, kind }),
+        }
+    }
+
+    /// A field that is there and was not taken.
+    fn left_over(&self) -> Option<&'static str> {
+        let fields = [
+            ("node", self.node.is_some()),
+            ("nodes", self.nodes.is_some()),
+            ("from", self.from.is_some()),
+            ("to", self.to.is_some()),
+            ("side", self.side.is_some()),
+            ("loss", self.loss.is_some()),
+            ("duplication", self.duplication.is_some()),
+            ("reordering", self.reordering.is_some()),
+            ("delay", self.delay.is_some()),
+            ("factor", self.factor.is_some()),
+            ("drift", self.drift.is_some()),
+            ("by", self.by.is_some()),
+            ("lasts", self.lasts.is_some()),
+        ];
+        fields.into_iter().find(|&(_, there)| there).map(|(name, _)| name)
+    }
+}

@@ -1,0 +1,97 @@
+//! How a sweep is getting on: a bar on a terminal, plain lines otherwise. Always on standard error, so that standard
+//! output holds the result alone.
+
+use super::grouped;
+use crate::sweep::{Settings, Summary};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::io::{IsTerminal, Write};
+use std::time::Duration;
+
+/// How often a plain line is written.
+const PLAIN: Duration = Duration::from_secs(5);
+
+/// Shows how a sweep is getting on.
+pub struct Progress {
+    bar: Option<ProgressBar>,
+    next_line: Duration,
+    failures_told: usize,
+}
+
+impl Progress {
+    /// For a sweep that is set up like this.
+    #[must_use]
+    pub fn new(settings: &Settings) -> Progress {
+        let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+            || std::env::var_os("TERM").is_some_and(|value| value == "dumb")
+            || !std::io::stderr().is_terminal();
+        let bar = (!plain).then(|| bar(settings));
+        Progress { bar, next_line: PLAIN, failures_told: 0 }
+    }
+
+    /// Shows the sum so far. What was found is told at once.
+    pub fn show(&mut self, summary: &Summary) {
+        for found in &summary.failures[self.failures_told..] {
+            self.say(&format!("seed {} broke {}: {}", found.seed, found.property, found.sentence));
+        }
+        self.failures_told = summary.failures.len();
+        let rate = grouped(summary.events_per_second() as u64);
+        match &self.bar {
+            Some(bar) => {
+                bar.set_message(format!("{rate} events/s, {} failed", self.failures_told));
+                match summary.settings.lasts {
+                    Some(lasts) => bar.set_position(summary.took.min(lasts).as_secs()),
+                    None => bar.set_position(summary.seeds),
+                }
+            }
+            None if summary.took >= self.next_line => {
+                self.next_line = summary.took + PLAIN;
+                let left = time_left(summary)
+                    .map_or_else(String::new, |left| format!(", {} s left", left.as_secs()));
+                self.say(&format!(
+                    "{} seeds, {rate} events/s, {} failed{left}",
+                    grouped(summary.seeds),
+                    self.failures_told
+                ));
+            }
+            None => {}
+        }
+    }
+
+    /// Takes the bar away, so that nothing is left of it where the summary begins.
+    pub fn finish(self) {
+        if let Some(bar) = self.bar {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn say(&self, line: &str) {
+        match &self.bar {
+            Some(bar) => bar.println(line),
+            // Nobody may be listening any more: that is no reason to end a sweep.
+            None => drop(writeln!(std::io::stderr(), "{line}")),
+        }
+    }
+}
+
+fn bar(settings: &Settings) -> ProgressBar {
+    let (length, unit) = match settings.lasts {
+        Some(lasts) => (lasts.as_secs(), "s"),
+        None => (settings.seeds.end - settings.seeds.start, "seeds"),
+    };
+    let template = format!("[{{wide_bar}}] {{pos}}/{{len}} {unit}, {{eta}} left, {{msg}}");
+    let style = ProgressStyle::with_template(&template).expect("the template is ours");
+    let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stderr());
+    bar.set_style(style.progress_chars("#>-"));
+    bar
+}
+
+/// How long the sweep will go on if it goes on like this.
+fn time_left(summary: &Summary) -> Option<Duration> {
+    let settings = &summary.settings;
+    if let Some(lasts) = settings.lasts {
+        return Some(lasts.saturating_sub(summary.took));
+    }
+    let left = (settings.seeds.end - settings.seeds.start).saturating_sub(summary.seeds);
+    (summary.seeds > 0)
+        .then(|| Duration::from_secs_f64(summary.took.as_secs_f64() / summary.seeds as f64 * left as f64))
+}

@@ -1,0 +1,137 @@
+use super::{SweepReport, expectation, figures, grouped, summary, timeline, verdict};
+use crate::bench::Figures;
+use crate::case::{Case, Expect};
+use crate::outcome::{Counts, Failure, Line, Options, Outcome, Verdict};
+use crate::plan::{Plan, generate};
+use crate::sweep::{Found, Settings, Summary, Tally};
+use invariants::{Digest, Fact, Observed, Violation};
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::time::Duration;
+
+const SENTENCE: &str = "n1 and n3 both lead term 4";
+
+fn swept(failures: u64) -> Summary {
+    let settings = Settings {
+        seeds: 0..2_000,
+        jobs: NonZeroUsize::MIN,
+        lasts: None,
+        out: "failures".into(),
+        bug: None,
+        without: vec!["reads".into()],
+    };
+    let found = |seed| Found {
+        property: "election-safety".into(),
+        seed,
+        plan: Some(format!("failures/seed-{seed}.toml").into()),
+        sentence: SENTENCE.into(),
+    };
+    Summary {
+        seeds: 2_000,
+        counts: counts(2_000),
+        looked: vec![
+            Tally { name: "election-safety", count: 12_345, seeds: 2_000 },
+            Tally { name: "exactly-once", count: 0, seeds: 0 },
+        ],
+        milestones: vec![Tally { name: "log-truncated", count: 4_321, seeds: 1_234 }],
+        faults: vec![Tally { name: "crash", count: 9_876, seeds: 1_900 }],
+        kept: 2_000 - failures,
+        failures: (0..failures).map(found).collect(),
+        digest: Digest(0xfeed),
+        took: Duration::from_millis(25_500),
+        ..Summary::new(&settings)
+    }
+}
+
+fn counts(times: u64) -> Counts {
+    Counts {
+        events: 8_000 * times,
+        heartbeats: 2_500 * times,
+        simulated: 22_123_456_789 * times,
+        operations: 240 * times,
+        unknown_operations: 3 * times,
+        leader_changes: 4 * times,
+        power_losses: 2 * times,
+        facts: 9_000 * times,
+    }
+}
+
+fn failed() -> Outcome {
+    let leads = |node, step| Observed { at: 3_141_592_653, step, node, fact: Fact::Leads { term: 4 } };
+    let facts = Violation {
+        property: "election-safety",
+        sentence: SENTENCE.into(),
+        first: Some(leads(1, 1_200)),
+        second: leads(3, 1_234),
+    };
+    Outcome {
+        verdict: Verdict::Failed(Box::new(Failure {
+            property: "election-safety".into(),
+            sentence: SENTENCE.into(),
+            facts: Some(Box::new(facts)),
+        })),
+        counts: counts(1),
+        looked: vec![],
+        milestones: vec![],
+        faults: vec![],
+        digest: Digest(0xfeed),
+    }
+}
+
+#[test]
+fn a_sweep_as_a_person_reads_it() {
+    for failures in [0, 1, 7] {
+        let text = summary(&swept(failures));
+        assert!(text.is_ascii() && text.lines().all(|line| line.len() <= 80), "{text}");
+        insta::assert_snapshot!(format!("sweep_with_{failures}_failures"), text);
+    }
+}
+
+#[test]
+fn a_sweep_as_a_program_reads_it() {
+    // The rates depend on how many cores there are only where there are more jobs than one.
+    insta::assert_snapshot!(serde_json::to_string_pretty(&SweepReport::of(&swept(1))).unwrap());
+}
+
+#[test]
+fn a_failed_run_as_a_person_reads_it() {
+    insta::assert_snapshot!(verdict(&Plan { nodes: 5, ..generate(7) }, None, &failed(), &Options::default()));
+}
+
+#[test]
+fn a_case_that_does_something_else_is_news() {
+    let expect = Expect::Caught("election-safety".into());
+    let mut case = Case { story: "Two led.\n".into(), expect, plan: generate(7) };
+    assert_eq!(expectation(&case, &failed()), "Two led.\n\nas expected: `election-safety` catches the bug\n");
+    case.expect = Expect::Passed;
+    assert_eq!(expectation(&case, &failed()), "Two led.\n\nNEWS: expected was: all promises kept\n");
+    let page = verdict(&case.plan, Some(Path::new("a.toml")), &failed(), &Options::default());
+    assert!(page.contains("run --plan a.toml --trace"), "{page}");
+}
+
+#[test]
+fn the_columns_of_a_timeline_are_fixed() {
+    let line = |at, step, node, text: &str| timeline(&Line { at, step, node, text: text.into() });
+    let lines =
+        [line(7, 1, 0, "split n1"), line(12_345_678_901, 123_456, 12, "follower(n1) => candidate, term 2")];
+    insta::assert_snapshot!(lines.join("\n"));
+}
+
+#[test]
+fn figures_as_a_person_reads_them() {
+    let measured = Figures {
+        pump_events_per_second: 6_543_210.9,
+        unchecked_events_per_second: 1_500_000.0,
+        checked_events_per_second: 1_200_000.0,
+        checked_to_pump: 0.183,
+        checked_to_unchecked: 0.8,
+        cost_ratio_long_log: 1.1,
+        nanoseconds_per_recovered_entry: 99.5,
+    };
+    insta::assert_snapshot!(figures(&measured));
+}
+
+#[test]
+fn numbers_are_grouped() {
+    assert_eq!([0, 999, 1_000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
+}

@@ -1,0 +1,164 @@
+//! Many runs, side by side on threads of the operating system, each in a runtime of its own.
+//!
+//! Whatever the threads do, results are folded in the order of the seeds: a sweep's digest is the same for any number of
+//! jobs. What was found is written the moment it is found, and only sums are kept, so that a sweep may be as long as it
+//! likes.
+
+mod summary;
+mod judge;
+
+pub use judge::HARNESS;
+pub use summary::{Found, Summary, Tally};
+
+use crate::outcome::{Options, Record};
+use crate::plan::Plan;
+use judge::Judge;
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::{self, Scope};
+use std::time::{Duration, Instant};
+use summary::Finished;
+
+/// What shall be swept, and how.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Which seeds.
+    pub seeds: Range<u64>,
+    /// How many runs are under way at once.
+    pub jobs: NonZeroUsize,
+    /// For how long new runs begin, where that is bounded.
+    pub lasts: Option<Duration>,
+    /// The folder for failing plans; made when there is one.
+    pub out: PathBuf,
+    /// The bug that is switched on in each plan.
+    pub bug: Option<String>,
+    /// Properties that shall not look.
+    pub without: Vec<String>,
+}
+
+/// One run of a plan.
+pub type Run<'a> = dyn Fn(&Plan, &Options) -> Record + Sync + 'a;
+
+/// How far ahead of the slowest seed others may run: what waits to be folded is kept in memory.
+const AHEAD: u64 = 4_096;
+/// How often somebody who watches hears of a sweep in which no seed ends.
+const BEAT: Duration = Duration::from_millis(200);
+
+/// Runs all seeds until they are done, the time is over or `stop` is set; then what is under way is finished.
+///
+/// `watch` hears of the sum so far after each seed, and from time to time in between.
+pub fn sweep(
+    settings: &Settings,
+    run: &Run<'_>,
+    stop: &AtomicBool,
+    watch: &mut dyn FnMut(&Summary),
+) -> Summary {
+    let began = Instant::now();
+    let shop = Shop {
+        next: AtomicU64::new(settings.seeds.start),
+        end: settings.seeds.end,
+        folded: AtomicU64::new(settings.seeds.start),
+        until: settings.lasts.and_then(|lasts| began.checked_add(lasts)),
+        stop,
+        judge: Judge { settings, run },
+    };
+    let (results, arrivals) = channel();
+    let mut summary = Summary::new(settings);
+    thread::scope(|scope| {
+        for _ in 0..settings.jobs.get() {
+            let (shop, results) = (&shop, results.clone());
+            scope.spawn(move || work(scope, shop, &results));
+        }
+        // The arrivals end when the last worker has dropped its sender; this one would keep them open.
+        drop(results);
+        collect(&shop, &arrivals, &mut summary, |summary| {
+            summary.took = began.elapsed();
+            watch(summary);
+        });
+    });
+    summary.took = began.elapsed();
+    summary.cut_short = summary.seeds < settings.seeds.end - settings.seeds.start;
+    summary
+}
+
+/// Where the workers get their seeds.
+struct Shop<'a> {
+    next: AtomicU64,
+    end: u64,
+    folded: AtomicU64,
+    until: Option<Instant>,
+    stop: &'a AtomicBool,
+    judge: Judge<'a>,
+}
+
+impl Shop<'_> {
+    /// The next seed that nobody has. A seed that was handed out is always run: otherwise there would be a hole in the
+    /// order, and what lies behind it could never be folded.
+    fn seed(&self) -> Option<u64> {
+        loop {
+            let over = self.until.is_some_and(|until| Instant::now() >= until);
+            if over || self.stop.load(Ordering::Relaxed) {
+                return None;
+            }
+            if self.next.load(Ordering::Relaxed).saturating_sub(self.folded.load(Ordering::Relaxed)) < AHEAD {
+                break;
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+        let take = |next: u64| (next < self.end).then_some(next.saturating_add(1));
+        self.next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).ok()
+    }
+}
+
+/// A worker: seed after seed, until there are none.
+fn work<'scope>(scope: &'scope Scope<'scope, '_>, shop: &'scope Shop<'scope>, results: &Sender<Finished>) {
+    while let Some(seed) = shop.seed() {
+        let judged = catch_unwind(AssertUnwindSafe(|| shop.judge.judge(seed)));
+        let (finished, broken) = match judged {
+            Ok(finished) => (finished, false),
+            Err(payload) => (shop.judge.broken(seed, payload.as_ref()), true),
+        };
+        if results.send(finished).is_err() {
+            return;
+        }
+        if broken {
+            // Our own code broke off in the middle, and nobody knows what it left in this thread: a fresh one goes on.
+            let results = results.clone();
+            scope.spawn(move || work(scope, shop, &results));
+            return;
+        }
+    }
+}
+
+/// Folds what arrives, in the order of the seeds.
+fn collect(
+    shop: &Shop<'_>,
+    arrivals: &Receiver<Finished>,
+    summary: &mut Summary,
+    mut watch: impl FnMut(&mut Summary),
+) {
+    let mut early: BTreeMap<u64, Finished> = BTreeMap::new();
+    let mut next = shop.folded.load(Ordering::Relaxed);
+    loop {
+        match arrivals.recv_timeout(BEAT) {
+            Ok(finished) => drop(early.insert(finished.seed, finished)),
+            Err(RecvTimeoutError::Timeout) => watch(summary),
+            Err(RecvTimeoutError::Disconnected) => break,
+        }
+        while let Some(finished) = early.remove(&next) {
+            summary.fold(finished);
+            next += 1;
+            shop.folded.store(next, Ordering::Relaxed);
+            watch(summary);
+        }
+    }
+    assert!(early.is_empty(), "seeds from {next} on were handed out and never came back");
+}
+
+#[cfg(test)]
+mod tests;

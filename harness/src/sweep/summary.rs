@@ -1,0 +1,160 @@
+//! What came of many runs: sums only.
+
+use super::Settings;
+use crate::outcome::{Counts, Outcome, Verdict};
+use invariants::Digest;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// What came of a sweep so far.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    /// How it was set up.
+    pub settings: Settings,
+    /// How many seeds were run.
+    pub seeds: u64,
+    /// How much happened in them, in all.
+    pub counts: Counts,
+    /// How often each property looked.
+    pub looked: Vec<Tally>,
+    /// How often each milestone was reached.
+    pub milestones: Vec<Tally>,
+    /// How often each kind of fault struck.
+    pub faults: Vec<Tally>,
+    /// In how many seeds all promises were kept.
+    pub kept: u64,
+    /// In how many seeds the exact search was not done within its budget.
+    pub unknown: u64,
+    /// The seeds that broke a promise, in their order.
+    pub failures: Vec<Found>,
+    /// The digests of all runs, folded in the order of the seeds.
+    pub digest: Digest,
+    /// How long it took, by the clock on the wall. It is in no verdict.
+    pub took: Duration,
+    /// Whether it ended before all seeds were run.
+    pub cut_short: bool,
+}
+
+/// How often something was seen.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Tally {
+    /// What.
+    pub name: &'static str,
+    /// How often in all.
+    pub count: u64,
+    /// In how many seeds at least once.
+    pub seeds: u64,
+}
+
+/// A seed that broke a promise.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Found {
+    /// Which promise.
+    pub property: String,
+    /// The seed.
+    pub seed: u64,
+    /// Where the case was written; `None` where it could not be.
+    pub plan: Option<PathBuf>,
+    /// What was promised and what was seen.
+    pub sentence: String,
+}
+
+/// What came of one seed.
+pub(super) struct Finished {
+    /// The seed.
+    pub(super) seed: u64,
+    /// Its outcome; `None` where our own code broke off.
+    pub(super) outcome: Option<Outcome>,
+    /// What it broke.
+    pub(super) found: Option<Found>,
+}
+
+impl Summary {
+    /// A sweep before its first seed.
+    #[must_use]
+    pub fn new(settings: &Settings) -> Summary {
+        Summary {
+            settings: settings.clone(),
+            seeds: 0,
+            counts: Counts::default(),
+            looked: Vec::new(),
+            milestones: Vec::new(),
+            faults: Vec::new(),
+            kept: 0,
+            unknown: 0,
+            failures: Vec::new(),
+            digest: Digest::EMPTY,
+            took: Duration::ZERO,
+            cut_short: false,
+        }
+    }
+
+    /// Checked events per second of real time.
+    #[must_use]
+    pub fn events_per_second(&self) -> f64 {
+        per_second(self.counts.events, self.took)
+    }
+
+    /// Simulated seconds per second of real time.
+    #[must_use]
+    pub fn simulated_per_second(&self) -> f64 {
+        per_second(self.counts.simulated, self.took) / 1e9
+    }
+
+    /// How many cores the jobs can have kept busy.
+    #[must_use]
+    pub fn cores(&self) -> usize {
+        let there = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
+        self.settings.jobs.get().min(there)
+    }
+
+    /// Adds the next seed's run.
+    pub(super) fn fold(&mut self, finished: Finished) {
+        self.seeds += 1;
+        // A run that our own code broke off has no outcome; the digest says so by its absence.
+        if let Some(outcome) = finished.outcome {
+            self.digest = self.digest.then(finished.seed).then(outcome.digest.0);
+            add(&mut self.counts, &outcome.counts);
+            tally(&mut self.looked, &outcome.looked);
+            tally(&mut self.milestones, &outcome.milestones);
+            tally(&mut self.faults, &outcome.faults);
+            match outcome.verdict {
+                Verdict::Kept => self.kept += 1,
+                Verdict::Unknown(_) => self.unknown += 1,
+                Verdict::Failed(_) => {}
+            }
+        }
+        self.failures.extend(finished.found);
+    }
+}
+
+fn per_second(count: u64, took: Duration) -> f64 {
+    if took.is_zero() { 0.0 } else { count as f64 / took.as_secs_f64() }
+}
+
+fn add(sum: &mut Counts, more: &Counts) {
+    sum.events += more.events;
+    sum.heartbeats += more.heartbeats;
+    sum.simulated += more.simulated;
+    sum.operations += more.operations;
+    sum.unknown_operations += more.unknown_operations;
+    sum.leader_changes += more.leader_changes;
+    sum.power_losses += more.power_losses;
+    sum.facts += more.facts;
+}
+
+/// Adds one run's counts by name. Names keep the order in which they first came, which is that of the runs.
+fn tally(sums: &mut Vec<Tally>, counts: &[(&'static str, u64)]) {
+    for (place, &(name, count)) in counts.iter().enumerate() {
+        // Every run lists the same names in the same order, so that the first look nearly always finds it.
+        let place = match sums.get(place) {
+            Some(sum) if sum.name == name => place,
+            _ => sums.iter().position(|sum| sum.name == name).unwrap_or_else(|| {
+                sums.push(Tally { name, count: 0, seeds: 0 });
+                sums.len() - 1
+            }),
+        };
+        sums[place].count += count;
+        sums[place].seeds += u64::from(count > 0);
+    }
+}

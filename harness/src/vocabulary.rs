@@ -1,0 +1,26 @@
+//! What has a name: the properties that may look, and the milestones that a good run reaches.
+
+use crate::outcome::{DETERMINISM, LINEARIZABILITY, PANIC, PROGRESS, WITNESS};
+
+/// All properties, each with a line for a person.
+#[must_use]
+pub fn properties() -> Vec<(&'static str, &'static str)> {
+    let mut all = Vec::new();
+    all.extend([
+        (WITNESS, "the order that the system itself claims explains what clients saw"),
+        (LINEARIZABILITY, "some order explains what clients saw"),
+        (
+            PROGRESS,
+            "after healing there is a leader, a write, a read and convergence within the plan's bounds",
+        ),
+        (PANIC, "the system under test does not panic"),
+        (DETERMINISM, "two runs of the same plan are the same"),
+    ]);
+    all
+}
+
+/// All milestones, each with a line for a person.
+#[must_use]
+pub fn milestones() -> Vec<(&'static str, &'static str)> {
+    Vec::new()
+}

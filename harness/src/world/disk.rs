@@ -1,0 +1,299 @@
+//! A disk of named files: what is written, what is synced, and what a loss of power leaves.
+//!
+//! A file is kept as the page cache shows it, next to the list of writes that are not durable yet. A write is an append
+//! or a cut; writes are numbered over all files, and a sync covers all numbers up to the one that was the newest when
+//! it began. Several syncs may be in flight and end in any order.
+//!
+//! A crash of the process does nothing here: the page cache survives. A loss of power lets each write that is not
+//! durable survive or not, by chance:
+//!
+//! - an append that survived beyond one that did not leaves zeros in between, or what was there before a cut;
+//! - a cut that did not survive is undone: what it had removed is there again, also behind shorter new data;
+//! - the last survivor of a file may be torn, at a byte or at a sector, with or without garbage in its last sector.
+//!
+//! What is there afterwards is durable: it was on the platter. It states no truths, since nobody was told: recovery
+//! states anew what it finds.
+//!
+//! Not modelled: sectors that mix what was synced with garbage, and files whose creation is lost.
+
+use crate::rng::Stream;
+use invariants::Fact;
+use rand::{Rng, RngCore};
+use std::collections::VecDeque;
+
+/// A file's name.
+pub type FileName = &'static str;
+
+/// What a disk writes at once or not at all.
+pub const SECTOR: u64 = 512;
+
+/// One node's disk.
+#[derive(Clone, Default, Debug)]
+pub struct Disk {
+    /// In the order in which they were first written; there are few.
+    files: Vec<(FileName, File)>,
+    /// The number of the newest write. A loss of power takes a number as well.
+    written: u64,
+    /// Every write up to this number is durable.
+    durable: u64,
+    /// The number of the last loss of power: syncs of older writes ended with it.
+    power_lost: u64,
+    /// Truths with the write that they wait for; both only grow.
+    truths: VecDeque<(u64, Fact)>,
+}
+
+/// What a sync that was started will have made durable when it ends.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Ticket(pub u64);
+
+/// One file.
+#[derive(Clone, Default, Debug)]
+struct File {
+    /// As the page cache shows it.
+    bytes: Vec<u8>,
+    /// What led from the durable file to `bytes`, oldest first.
+    unsynced: VecDeque<Write>,
+    /// Bytes below were durable before a write that is durable by now was begun: a log that notes in each record how
+    /// far it was durable can tell their loss from a torn tail. See [`Disk::rot`].
+    guarded: usize,
+    /// How much at the front is durable, and as the page cache shows it.
+    untouched: usize,
+}
+
+/// One write that is not durable.
+#[derive(Clone, Debug)]
+struct Write {
+    number: u64,
+    change: Change,
+}
+
+#[derive(Clone, Debug)]
+enum Change {
+    /// The bytes from `at` on, up to the next write's beginning, of a file of which `guards` bytes were durable.
+    Append { at: usize, guards: usize },
+    /// The file was cut to `to`. What was removed stays here until the cut is durable, for it may come back.
+    Cut { to: usize, removed: Vec<u8> },
+}
+
+impl Disk {
+    /// An empty disk.
+    #[must_use]
+    pub fn new() -> Disk {
+        Disk::default()
+    }
+
+    /// What a file holds, as the page cache shows it; empty where there is none.
+    #[must_use]
+    pub fn read(&self, file: FileName) -> &[u8] {
+        self.files.iter().find(|(name, _)| *name == file).map_or(&[], |(_, file)| &file.bytes)
+    }
+
+    /// One write at the end of a file: whatever `write` pushes. Returns where it starts.
+    ///
+    /// `write` gets the file's own buffer, so that nothing is copied. It may touch only what it pushes.
+    pub fn append(&mut self, file: FileName, write: impl FnOnce(&mut Vec<u8>)) -> u64 {
+        self.written += 1;
+        let number = self.written;
+        let file = self.file(file);
+        let at = file.bytes.len();
+        let guards = file.untouched;
+        write(&mut file.bytes);
+        assert!(file.bytes.len() >= at, "an append took away what was there before");
+        file.unsynced.push_back(Write { number, change: Change::Append { at, guards } });
+        at as u64
+    }
+
+    /// Cuts a file. One write as well.
+    pub fn truncate(&mut self, file: FileName, length: u64) {
+        self.written += 1;
+        let number = self.written;
+        let file = self.file(file);
+        assert!(length <= file.bytes.len() as u64, "a cut to {length} of a file of {}", file.bytes.len());
+        let to = length as usize;
+        let removed = file.bytes.split_off(to);
+        file.untouched = file.untouched.min(to);
+        // The record that guarded the rest may be among what was removed.
+        file.guarded = 0;
+        file.unsynced.push_back(Write { number, change: Change::Cut { to, removed } });
+    }
+
+    /// Attaches a truth to all that is written by now: it is stated when that is durable.
+    pub fn attach(&mut self, truth: Fact) {
+        self.truths.push_back((self.written, truth));
+    }
+
+    /// Begins a sync: of everything written by now.
+    #[must_use]
+    pub fn begin_sync(&mut self) -> Ticket {
+        Ticket(self.written)
+    }
+
+    /// A sync has ended: hands each truth that has become durable to `state`, in order.
+    ///
+    /// Syncs end in any order: one that ends late, after a newer one, has nothing left to do.
+    pub fn end_sync(&mut self, ticket: Ticket, mut state: impl FnMut(Fact)) {
+        assert!(ticket.0 <= self.written, "{ticket:?} is of a sync that was never begun");
+        if ticket.0 < self.power_lost {
+            return;
+        }
+        self.durable = self.durable.max(ticket.0);
+        for (_, file) in &mut self.files {
+            file.settle(self.durable);
+        }
+        while self.truths.front().is_some_and(|(number, _)| *number <= self.durable) {
+            let (_, truth) = self.truths.pop_front().expect("it was just looked at");
+            state(truth);
+        }
+    }
+
+    /// The power fails: any subset of the unsynced writes is gone, the last survivor may be torn; attached truths that
+    /// are not durable are forgotten (recovery states anew what it finds). Syncs in flight are void: `end_sync` of
+    /// older tickets does nothing.
+    pub fn lose_power(&mut self, chance: &mut Stream) {
+        // How lucky all of them are together, so that "all gone" and "all there" happen with many writes, too.
+        let luck = chance.gen_range(0..=4_u32);
+        for (_, file) in &mut self.files {
+            file.lose_power(luck, chance);
+        }
+        self.void_syncs();
+    }
+
+    /// One bit of what is synced flips. Returns whether there was anything.
+    ///
+    /// It strikes only where the loss can be noticed: bytes that were durable before a later write of the same file was
+    /// begun, which is durable itself by now. No log can tell rot in its newest synced batch from a torn tail. This
+    /// takes it that a server hears of a finished sync before it writes again.
+    pub fn rot(&mut self, chance: &mut Stream) -> bool {
+        let total: u64 = self.files.iter().map(|(_, file)| file.guarded as u64).sum();
+        if total == 0 {
+            return false;
+        }
+        let mut bit = chance.gen_range(0..total * 8);
+        for (_, file) in &mut self.files {
+            let bits = file.guarded as u64 * 8;
+            if bit < bits {
+                file.bytes[(bit / 8) as usize] ^= 1 << (bit % 8);
+                break;
+            }
+            bit -= bits;
+        }
+        true
+    }
+
+    /// Whether anything is written that is not durable.
+    #[must_use]
+    pub fn has_unsynced(&self) -> bool {
+        self.files.iter().any(|(_, file)| !file.unsynced.is_empty())
+    }
+
+    /// All of it is gone.
+    pub fn wipe(&mut self) {
+        self.files.clear();
+        self.void_syncs();
+    }
+
+    fn file(&mut self, name: FileName) -> &mut File {
+        let place = self.files.iter().position(|(other, _)| *other == name).unwrap_or_else(|| {
+            self.files.push((name, File::default()));
+            self.files.len() - 1
+        });
+        &mut self.files[place].1
+    }
+
+    /// What is there is durable, nothing is in flight, and no sync that was begun before ever ends.
+    fn void_syncs(&mut self) {
+        self.truths.clear();
+        self.written += 1;
+        self.power_lost = self.written;
+        self.durable = self.written;
+    }
+}
+
+impl File {
+    /// Every write up to this number is durable.
+    fn settle(&mut self, durable: u64) {
+        let before = self.unsynced.len();
+        while self.unsynced.front().is_some_and(|write| write.number <= durable) {
+            let write = self.unsynced.pop_front().expect("it was just looked at");
+            self.guarded = match write.change {
+                Change::Append { guards, .. } => self.guarded.max(guards),
+                Change::Cut { .. } => 0,
+            };
+        }
+        if self.unsynced.len() == before {
+            return;
+        }
+        self.untouched = self.bytes.len();
+        for write in &self.unsynced {
+            match write.change {
+                Change::Append { at, .. } => self.untouched = self.untouched.min(at),
+                Change::Cut { to, .. } => {
+                    self.untouched = self.untouched.min(to);
+                    self.guarded = 0;
+                }
+            }
+        }
+    }
+
+    /// Each write survives `luck` times out of four.
+    fn lose_power(&mut self, luck: u32, chance: &mut Stream) {
+        let mut writes = self.take_back();
+        writes.retain(|_| chance.gen_ratio(luck, 4));
+        if let Some((at, Some(bytes))) = writes.last_mut() {
+            tear(*at, bytes, chance);
+        }
+        for (at, bytes) in writes {
+            match bytes {
+                None => self.bytes.resize(at, 0),
+                Some(bytes) => {
+                    let end = at + bytes.len();
+                    if self.bytes.len() < end {
+                        self.bytes.resize(end, 0);
+                    }
+                    self.bytes[at..end].copy_from_slice(&bytes);
+                }
+            }
+        }
+        // A record that survived may yet be cut by recovery, because one before it did not: it guards nothing new.
+        self.untouched = self.bytes.len();
+    }
+
+    /// Goes back to the durable file. Returns the writes, oldest first: where, and what; a cut has no bytes.
+    fn take_back(&mut self) -> Vec<(usize, Option<Vec<u8>>)> {
+        let mut writes = Vec::with_capacity(self.unsynced.len());
+        while let Some(write) = self.unsynced.pop_back() {
+            writes.push(match write.change {
+                Change::Append { at, .. } => (at, Some(self.bytes.split_off(at))),
+                Change::Cut { to, removed } => {
+                    assert_eq!(self.bytes.len(), to, "a cut is not where the writes after it began");
+                    self.bytes.extend_from_slice(&removed);
+                    (to, None)
+                }
+            });
+        }
+        writes.reverse();
+        writes
+    }
+}
+
+/// Of an append at `at` these bytes reached the platter: all, or those before a byte or a sector, or whole sectors and
+/// then garbage.
+fn tear(at: usize, bytes: &mut Vec<u8>, chance: &mut Stream) {
+    let kind = chance.gen_range(0..4_u32);
+    if bytes.is_empty() || kind == 0 {
+        return;
+    }
+    let cut = at as u64 + chance.gen_range(0..bytes.len() as u64);
+    let sector = (cut - cut % SECTOR).max(at as u64);
+    match kind {
+        1 => bytes.truncate(cut as usize - at),
+        2 => bytes.truncate(sector as usize - at),
+        _ => {
+            bytes.truncate((sector + SECTOR - sector % SECTOR) as usize - at);
+            chance.fill_bytes(&mut bytes[sector as usize - at..]);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,32 @@
+//! Facts: one [`Observed`] per line.
+//!
+//! ```json
+//! {"at":1500000,"step":7,"node":2,"fact":"voted","term":3,"candidate":1}
+//! {"at":1500000,"step":7,"node":2,"fact":"appended","index":4,"term":3,"entry":11400714819323198485}
+//! ```
+//!
+//! `at` is true time in nanoseconds, `step` numbers the events of the run, `node` is who stated it. `fact` names one of
+//! the variants of [`Fact`](crate::fact::Fact) in `snake_case`; its fields stand beside it. Digests are numbers. The
+//! lines stand in the order in which the facts came true.
+
+use super::{Misread, lines};
+use crate::fact::Observed;
+use std::io::{self, Write};
+
+/// Writes one line per fact.
+///
+/// # Errors
+/// Those of `output`.
+pub fn write<'a>(output: &mut impl Write, facts: impl IntoIterator<Item = &'a Observed>) -> io::Result<()> {
+    for fact in facts {
+        serde_json::to_writer(&mut *output, fact)?;
+        output.write_all(b"\n")?;
+    }
+    Ok(())
+}
+
+/// Reads one fact per line, one after the other, so that a checker can take them as they come.
+pub fn read(text: &str) -> impl Iterator<Item = Result<Observed, Misread>> {
+    lines(text, "a fact, as in {\"at\":1,\"step\":1,\"node\":1,\"fact\":\"leads\",\"term\":1}")
+        .map(|line| line.map(|(_, fact)| fact))
+}

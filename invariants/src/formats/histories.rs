@@ -1,0 +1,76 @@
+//! Client histories: one [`Call`] per line, in any order.
+//!
+//! ```json
+//! {"session":1,"sequence":1,"key":4,"action":{"put":7},"called":10,"returned":15,"response":"done"}
+//! {"session":2,"sequence":1,"key":4,"action":"get","called":12,"returned":19,"response":{"holds":{"present":7}}}
+//! {"session":1,"sequence":2,"key":4,"action":{"delete":8},"called":20}
+//! ```
+//!
+//! | field | meaning |
+//! |---|---|
+//! | `session`, `sequence` | the request's name; one line for each |
+//! | `key` | a number; a key is a register or a list throughout |
+//! | `action` | of registers `"get"`, `{"put":7}`, `{"delete":8}` (with the number of its tombstone), `{"compare_and_set":{"expect":{"present":7},"value":9}}`; of lists `{"append":7}`, `"list"` |
+//! | `called`, `returned` | when; without `returned` the outcome is unknown |
+//! | `response` | what the client was told, present with `returned`: `"done"`, `{"holds":C}`, `{"mismatch":C}` where C may be `null` for "not told", `{"list":[7,8]}` |
+//!
+//! A content C is `{"present":7}`, or `{"absent":8}` since the deletion with number 8. In the beginning a register holds
+//! `{"absent":0}`; where deletions have no numbers it is 0 always.
+
+use super::{Misread, lines};
+use crate::fact::{RequestId, Time};
+use crate::linearizability::{Action, Call, Operation, Response};
+use serde::{Deserialize, Serialize};
+use std::io::{self, Write};
+
+/// A call as it stands in its line.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line {
+    session: u64,
+    sequence: u64,
+    key: u64,
+    action: Action,
+    called: Time,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    returned: Option<Time>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    response: Option<Response>,
+}
+
+/// Writes one line per call.
+///
+/// # Errors
+/// Those of `output`.
+pub fn write<'a>(output: &mut impl Write, history: impl IntoIterator<Item = &'a Call>) -> io::Result<()> {
+    for call in history {
+        let (returned, response) = call.returned.clone().unzip();
+        let (RequestId { session, sequence }, Operation { key, action }) = (call.id, call.operation);
+        let line = Line { session, sequence, key, action, called: call.called, returned, response };
+        serde_json::to_writer(&mut *output, &line)?;
+        output.write_all(b"\n")?;
+    }
+    Ok(())
+}
+
+/// Reads one call per line. Whether the calls make sense together is for
+/// [`check`](crate::linearizability::check()) to say.
+///
+/// # Errors
+/// The first line that is no call.
+pub fn read(text: &str) -> Result<Vec<Call>, Misread> {
+    let expected = "a call, as in {\"session\":1,\"sequence\":1,\"key\":4,\"action\":\"get\",\"called\":10}";
+    lines::<Line>(text, expected).map(|line| line.and_then(|(number, line)| line.call(number))).collect()
+}
+
+impl Line {
+    fn call(self, line: usize) -> Result<Call, Misread> {
+        let Line { session, sequence, key, action, called, returned, response } = self;
+        if returned.is_some() != response.is_some() {
+            let reason = "one of them is missing".to_string();
+            return Err(Misread { line, expected: "`returned` and `response` together, or neither", reason });
+        }
+        let (id, operation) = (RequestId { session, sequence }, Operation { key, action });
+        Ok(Call { id, operation, called, returned: returned.zip(response) })
+    }
+}

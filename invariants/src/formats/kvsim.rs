@@ -1,0 +1,130 @@
+//! The histories of `kvsim`, a small simulated key-value store that can be made to misbehave: one operation per line,
+//! by time of call.
+//!
+//! ```json
+//! {"process":2,"op":"cas","key":"k1","expect":null,"value":1,"call":11,"return":748,"outcome":"ok"}
+//! {"process":0,"op":"list","key":"k7","result":[1,2],"call":36,"return":2052,"outcome":"ok"}
+//! ```
+//!
+//! `op` is `read`, `write`, `delete` or `cas` of registers, `append` or `list` of lists. `null` as a value is absence;
+//! one absence is like another. `outcome` is `ok`, `fail` (a `cas` that did not match: it tells `observed`, or not) or
+//! `unknown` (then `return` is `null`). A process becomes a session and counts its requests; keys are numbered in the
+//! order in which they appear.
+
+use super::{Misread, lines};
+use crate::fact::{RequestId, Time};
+use crate::linearizability::{Action, Call, Content, Operation, Response};
+use serde::{Deserialize, Deserializer};
+use std::collections::BTreeMap;
+
+/// An operation as it stands in its line.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line {
+    process: u64,
+    op: Op,
+    key: String,
+    value: Option<u64>,
+    expect: Option<u64>,
+    /// The outer `None`: not told. The inner one: told that there is nothing.
+    #[serde(default, deserialize_with = "told")]
+    observed: Option<Option<u64>>,
+    result: Option<Seen>,
+    call: Time,
+    #[serde(rename = "return")]
+    returned: Option<Time>,
+    outcome: Outcome,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Op {
+    Read,
+    Write,
+    Delete,
+    Cas,
+    Append,
+    List,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Outcome {
+    Ok,
+    Fail,
+    Unknown,
+}
+
+/// What a read saw.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Seen {
+    One(u64),
+    All(Vec<u64>),
+}
+
+fn told<'de, D: Deserializer<'de>>(field: D) -> Result<Option<Option<u64>>, D::Error> {
+    Option::deserialize(field).map(Some)
+}
+
+fn content(value: Option<u64>) -> Content {
+    value.map_or(Content::INITIAL, Content::Present)
+}
+
+/// Reads a whole history.
+///
+/// # Errors
+/// The first line that is no operation.
+pub fn read(text: &str) -> Result<Vec<Call>, Misread> {
+    let mut keys = BTreeMap::new();
+    let mut sequences = BTreeMap::new();
+    lines::<Line>(text, "an operation with process, op, key, call, return and outcome")
+        .map(|line| {
+            let (number, line) = line?;
+            let names = keys.len() as u64;
+            let key = *keys.entry(line.key.clone()).or_insert(names);
+            let sequence = sequences.entry(line.process).or_insert(0);
+            *sequence += 1;
+            let id = RequestId { session: line.process, sequence: *sequence };
+            let misread =
+                |(expected, reason): (_, &str)| Misread { line: number, expected, reason: reason.into() };
+            let (action, called) = (line.action().map_err(misread)?, line.call);
+            let returned = line.returned(action).map_err(misread)?;
+            Ok(Call { id, operation: Operation { key, action }, called, returned })
+        })
+        .collect()
+}
+
+impl Line {
+    fn action(&self) -> Result<Action, (&'static str, &'static str)> {
+        let value = self.value.ok_or(("a number as `value`", "a write, cas or append has one"));
+        Ok(match self.op {
+            Op::Read => Action::Get,
+            Op::Write => Action::Put(value?),
+            Op::Delete => Action::Delete(0),
+            Op::Cas => Action::CompareAndSet { expect: content(self.expect), value: value? },
+            Op::Append => Action::Append(value?),
+            Op::List => Action::List,
+        })
+    }
+
+    fn returned(self, action: Action) -> Result<Option<(Time, Response)>, (&'static str, &'static str)> {
+        let response = match (self.outcome, action, self.result) {
+            (Outcome::Unknown, ..) if self.returned.is_none() => return Ok(None),
+            (Outcome::Unknown, ..) => return Err(("null as `return`", "the outcome is unknown")),
+            (Outcome::Fail, Action::CompareAndSet { .. }, _) => {
+                Response::Mismatch(self.observed.map(content))
+            }
+            (Outcome::Fail, ..) => return Err(("`cas`", "nothing else fails")),
+            (Outcome::Ok, Action::Get, None) => Response::Holds(Content::INITIAL),
+            (Outcome::Ok, Action::Get, Some(Seen::One(value))) => Response::Holds(Content::Present(value)),
+            (Outcome::Ok, Action::List, Some(Seen::All(elements))) => Response::List(elements),
+            (Outcome::Ok, Action::Get | Action::List, _) => {
+                return Err(("a `result`", "a read has a number or null, a list has numbers"));
+            }
+            (Outcome::Ok, ..) => Response::Done,
+        };
+        let returned = self.returned.ok_or(("a time as `return`", "the outcome is known"))?;
+        Ok(Some((returned, response)))
+    }
+}

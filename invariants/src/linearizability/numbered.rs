@@ -1,0 +1,345 @@
+//! One key's history in small numbers: what the search works on.
+//!
+//! Contents become states 0, 1, 2, ... in order of appearance (0: the initial content). A list's state is how much of
+//! its longest read it holds: a list only grows, so every other read must be a beginning of that one, and everything
+//! that differs from it behaves alike, for no read shows it: one state *astray*. Calls and returns become ranks. Each
+//! operation gets a slot at its call, which is free again at its return, so that "what is open" is a bit mask.
+
+use super::interner::Interner;
+use super::model::is_of_list;
+use super::operation::{Action, Call, Content, Response};
+use crate::fact::Time;
+
+/// No rank, no operation, no state: the end of the numbers.
+pub(crate) const NONE: u32 = u32::MAX;
+
+/// What an operation asks of the state and makes of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Step {
+    /// Legal in this state only, changes nothing: a read, a failed compare-and-set that told what it found.
+    Sees(u32),
+    /// Legal in any other state, changes nothing: a failed compare-and-set that told nothing.
+    SeesOther(u32),
+    /// Legal everywhere.
+    Writes(u32),
+    /// Legal in one state only. One with an unknown outcome that did not match is one that never happened.
+    Exchanges { expect: u32, value: u32 },
+    /// Appends the element with this number ([`NONE`]: one that no read shows).
+    Appends(u32),
+}
+
+/// An operation that matters.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Op {
+    pub(crate) step: Step,
+    /// Its rank among the returns. [`NONE`]: its outcome is unknown, and it may be left out.
+    pub(crate) due: u32,
+    pub(crate) slot: u32,
+    /// Who had the slot before.
+    pub(crate) previous: u32,
+    pub(crate) called: Time,
+    /// The end of time where `due` is [`NONE`].
+    pub(crate) returned: Time,
+}
+
+/// How much of what is left. Indexed by state; for lists `producers` is indexed by element.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct Counts {
+    /// Operations that would produce it.
+    pub(crate) producers: Vec<u32>,
+    /// Operations that returned and are legal only in it.
+    pub(crate) needs: Vec<u32>,
+    /// The same with unknown outcome.
+    pub(crate) wishes: Vec<u32>,
+    /// The sum of `needs`.
+    pub(crate) all_needs: u32,
+    /// [`Step::SeesOther`] of any state.
+    pub(crate) others: u32,
+}
+
+/// One key's history. Loaded again and again, so that its memory is asked for once.
+#[derive(Default, Debug)]
+pub(crate) struct Numbered {
+    /// By call.
+    pub(crate) ops: Vec<Op>,
+    /// By return: the operation, and how many had been called when it returned.
+    pub(crate) returns: Vec<(u32, u32)>,
+    pub(crate) slots: u32,
+    /// The longest read of a list, as element numbers.
+    pub(crate) chain: Vec<u32>,
+    pub(crate) is_list: bool,
+    pub(crate) counts: Counts,
+    /// By state: the rank of the first return that needs it.
+    first_need: Vec<u32>,
+    /// By state: one more than the number of the operation that needs it and was called last; 0 if nobody does.
+    pub(crate) newest_need: Vec<u32>,
+    /// Where several operations produce one state: all needs, by state and rank.
+    all_needs: Vec<(u32, u32)>,
+    names: Interner,
+    free: Vec<u32>,
+    occupant: Vec<u32>,
+    /// By state or element: whether a producer has been called yet.
+    called: Vec<bool>,
+}
+
+/// An answer that no order explains, whatever else happens: seen while loading.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Contradiction;
+
+impl Numbered {
+    /// Loads what happened to one key up to and including `until`: `mine` are its calls in `history`, by time.
+    pub(crate) fn load(&mut self, history: &[Call], mine: &[u32], until: Time) -> Result<(), Contradiction> {
+        self.ops.clear();
+        self.chain.clear();
+        self.names.clear(mine.len());
+        self.is_list = mine.first().is_some_and(|&call| is_of_list(history[call as usize].operation.action));
+        let calls = mine.iter().map(|&call| &history[call as usize]).take_while(|call| call.called <= until);
+        if self.is_list {
+            self.number_list(calls, until)?
+        } else {
+            self.number_register(calls, until)?
+        }
+        self.count();
+        self.rank()
+    }
+
+    fn number_register<'a>(
+        &mut self,
+        calls: impl Iterator<Item = &'a Call>,
+        until: Time,
+    ) -> Result<(), Contradiction> {
+        self.names.number(Content::INITIAL);
+        for call in calls {
+            let (returned, response) = outcome(call, until);
+            let names = &mut self.names;
+            let step = match (call.operation.action, response) {
+                (Action::Get, Some(Response::Holds(content))) => Step::Sees(names.number(*content)),
+                (Action::Put(value), _) => Step::Writes(names.number(Content::Present(value))),
+                (Action::Delete(deletion), _) => Step::Writes(names.number(Content::Absent(deletion))),
+                (Action::CompareAndSet { expect, .. }, Some(Response::Mismatch(None))) => {
+                    Step::SeesOther(names.number(expect))
+                }
+                (Action::CompareAndSet { expect, .. }, Some(Response::Mismatch(Some(content)))) => {
+                    if *content == expect {
+                        return Err(Contradiction);
+                    }
+                    Step::Sees(names.number(*content))
+                }
+                (Action::CompareAndSet { expect, value }, _) => Step::Exchanges {
+                    expect: names.number(expect),
+                    value: names.number(Content::Present(value)),
+                },
+                // A read that was never answered tells nothing.
+                _ => continue,
+            };
+            self.push(call.called, returned, step);
+        }
+        Ok(())
+    }
+
+    fn number_list<'a>(
+        &mut self,
+        calls: impl Iterator<Item = &'a Call> + Clone,
+        until: Time,
+    ) -> Result<(), Contradiction> {
+        let reads = calls.clone().filter_map(|call| match outcome(call, until) {
+            (_, Some(Response::List(elements))) => Some(elements),
+            _ => None,
+        });
+        let longest = reads.max_by_key(|elements| elements.len()).map_or(&[][..], Vec::as_slice);
+        self.names.clear(longest.len());
+        self.chain.extend(longest.iter().map(|&element| self.names.number(Content::Present(element))));
+        for call in calls {
+            let (returned, response) = outcome(call, until);
+            let step = match (call.operation.action, response) {
+                (Action::Append(element), _) => Step::Appends(self.names.get(Content::Present(element))),
+                (_, Some(Response::List(elements))) if longest.starts_with(elements) => {
+                    Step::Sees(small(elements.len()))
+                }
+                (_, Some(Response::List(_))) => return Err(Contradiction),
+                _ => continue,
+            };
+            self.push(call.called, returned, step);
+        }
+        Ok(())
+    }
+
+    fn push(&mut self, called: Time, returned: Option<Time>, step: Step) {
+        let (due, returned) = match returned {
+            Some(returned) => (0, returned),
+            None => (NONE, Time::MAX),
+        };
+        self.ops.push(Op { step, due, slot: NONE, previous: NONE, called, returned });
+    }
+
+    fn count(&mut self) {
+        // A list's states: its lengths, and astray.
+        let states = if self.is_list { self.chain.len() + 2 } else { self.names.len() };
+        let counts = &mut self.counts;
+        for numbers in [&mut counts.producers, &mut counts.needs, &mut counts.wishes] {
+            numbers.clear();
+            numbers.resize(states.max(self.names.len()), 0);
+        }
+        (counts.all_needs, counts.others) = (0, 0);
+        for op in &self.ops {
+            counts.add(op);
+        }
+        self.drop_the_useless();
+    }
+
+    /// An operation with unknown outcome whose product nobody wants may be left out of any order (what follows it in
+    /// the order is blind to the state, or it is last), so it is left out of all. Leaving it out may make others useless.
+    fn drop_the_useless(&mut self) {
+        let (counts, ops) = (&mut self.counts, &mut self.ops);
+        loop {
+            let before = ops.len();
+            ops.retain(|op| {
+                let wanted = match op.step {
+                    _ if op.due != NONE => true,
+                    Step::Appends(element) => element != NONE,
+                    Step::Writes(value) | Step::Exchanges { value, .. } => {
+                        counts.needs[value as usize] + counts.wishes[value as usize] + counts.others > 0
+                    }
+                    Step::Sees(_) | Step::SeesOther(_) => true,
+                };
+                if !wanted {
+                    counts.take(op);
+                }
+                wanted
+            });
+            if ops.len() == before {
+                return;
+            }
+        }
+    }
+
+    /// Ranks the returns, gives out the slots, and notices what was seen before anyone had called for it.
+    fn rank(&mut self) -> Result<(), Contradiction> {
+        self.returns.clear();
+        self.returns.extend(
+            (0..small(self.ops.len())).filter(|&op| self.ops[op as usize].due != NONE).map(|op| (op, 0)),
+        );
+        self.returns.sort_unstable_by_key(|&(op, _)| (self.ops[op as usize].returned, op));
+        self.free.clear();
+        self.occupant.clear();
+        self.called.clear();
+        self.called.resize(self.counts.producers.len(), false);
+        self.first_need.clear();
+        self.first_need.resize(self.counts.needs.len(), NONE);
+        self.newest_need.clear();
+        self.newest_need.resize(self.counts.needs.len(), 0);
+        self.all_needs.clear();
+        let (mut next, mut length) = (0, 0);
+        for rank in 0..self.returns.len() {
+            let op = self.returns[rank].0;
+            // One operation precedes another only if it returned strictly before the call.
+            while self.ops.get(next).is_some_and(|called| called.called <= self.ops[op as usize].returned) {
+                self.open(next);
+                next += 1;
+            }
+            let Op { step, slot, .. } = self.ops[op as usize];
+            self.ops[op as usize].due = small(rank);
+            self.returns[rank].1 = small(next);
+            self.free.push(slot);
+            let (Step::Sees(state) | Step::Exchanges { expect: state, .. }) = step else { continue };
+            let first = &mut self.first_need[state as usize];
+            *first = (*first).min(small(rank));
+            let newest = &mut self.newest_need[state as usize];
+            *newest = (*newest).max(op + 1);
+            self.all_needs.push((state, small(rank)));
+            if self.is_list {
+                while length < self.chain.len() && self.called[self.chain[length] as usize] {
+                    length += 1;
+                }
+                if length < state as usize {
+                    return Err(Contradiction);
+                }
+            } else if state != 0 && !self.called[state as usize] {
+                return Err(Contradiction);
+            }
+        }
+        self.slots = small(self.occupant.len());
+        if self.counts.producers.iter().any(|&producers| producers > 1) {
+            self.all_needs.sort_unstable();
+        } else {
+            self.all_needs.clear();
+        }
+        Ok(())
+    }
+
+    /// The rank of the first return at or after `rank` that needs `state`; a state with one producer is needed once
+    /// it has been produced, so there it is simply the first. [`NONE`]: nobody does.
+    #[inline]
+    pub(crate) fn next_need(&self, state: u32, rank: u32) -> u32 {
+        if self.all_needs.is_empty() {
+            return self.first_need[state as usize];
+        }
+        match self.all_needs.get(self.all_needs.partition_point(|&need| need < (state, rank))) {
+            Some(&(needed, rank)) if needed == state => rank,
+            _ => NONE,
+        }
+    }
+
+    fn open(&mut self, op: usize) {
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.occupant.push(NONE);
+            small(self.occupant.len() - 1)
+        });
+        let previous = std::mem::replace(&mut self.occupant[slot as usize], small(op));
+        self.ops[op] = Op { slot, previous, ..self.ops[op] };
+        if let Step::Writes(product) | Step::Exchanges { value: product, .. } | Step::Appends(product) =
+            self.ops[op].step
+            && product != NONE
+        {
+            self.called[product as usize] = true;
+        }
+    }
+}
+
+impl Counts {
+    /// This operation is still to come.
+    #[inline]
+    pub(crate) fn add(&mut self, op: &Op) {
+        self.change(op, |count| *count += 1);
+    }
+
+    /// This operation has had its place, or never gets one.
+    #[inline]
+    pub(crate) fn take(&mut self, op: &Op) {
+        self.change(op, |count| *count -= 1);
+    }
+
+    #[inline]
+    fn change(&mut self, op: &Op, change: impl Fn(&mut u32)) {
+        match op.step {
+            Step::Sees(state) => {
+                change(&mut self.needs[state as usize]);
+                change(&mut self.all_needs);
+            }
+            Step::SeesOther(_) => change(&mut self.others),
+            Step::Writes(value) => change(&mut self.producers[value as usize]),
+            Step::Exchanges { expect, value } => {
+                change(&mut self.producers[value as usize]);
+                if op.due == NONE {
+                    change(&mut self.wishes[expect as usize]);
+                } else {
+                    change(&mut self.needs[expect as usize]);
+                    change(&mut self.all_needs);
+                }
+            }
+            Step::Appends(NONE) => {}
+            Step::Appends(element) => change(&mut self.producers[element as usize]),
+        }
+    }
+}
+
+fn outcome(call: &Call, until: Time) -> (Option<Time>, Option<&Response>) {
+    match &call.returned {
+        Some((returned, response)) if *returned <= until => (Some(*returned), Some(response)),
+        _ => (None, None),
+    }
+}
+
+fn small(number: usize) -> u32 {
+    u32::try_from(number).ok().filter(|&number| number != NONE).expect("fewer than four thousand million")
+}

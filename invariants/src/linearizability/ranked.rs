@@ -1,0 +1,97 @@
+//! A map from numbers that are mostly given out in order, to anything.
+
+/// An ordered map over `u64`. Sessions, sequences and keys of our own workloads are dense and come in rising order:
+/// then a look-up is one comparison and an insertion a push. Any other numbers are found by binary search.
+#[derive(Clone, Debug)]
+pub(crate) struct Ranked<T> {
+    entries: Vec<(u64, T)>,
+}
+
+impl<T> Ranked<T> {
+    pub(crate) const fn new() -> Ranked<T> {
+        Ranked { entries: Vec::new() }
+    }
+
+    /// Where `number` is, or where it would have to be inserted.
+    #[inline]
+    fn place(&self, number: u64) -> Result<usize, usize> {
+        let Some(&(first, _)) = self.entries.first() else { return Err(0) };
+        // The guess: no number between the first one and this one is missing.
+        if let Ok(guess) = usize::try_from(number.wrapping_sub(first))
+            && let Some(&(found, _)) = self.entries.get(guess)
+            && found == number
+        {
+            return Ok(guess);
+        }
+        match self.entries.last() {
+            Some(&(last, _)) if last < number => Err(self.entries.len()),
+            _ => self.entries.binary_search_by_key(&number, |&(number, _)| number),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn get(&self, number: u64) -> Option<&T> {
+        self.place(number).ok().map(|at| &self.entries[at].1)
+    }
+
+    #[inline]
+    pub(crate) fn get_mut(&mut self, number: u64) -> Option<&mut T> {
+        self.place(number).ok().map(|at| &mut self.entries[at].1)
+    }
+
+    #[inline]
+    pub(crate) fn get_or_insert_with(&mut self, number: u64, new: impl FnOnce() -> T) -> &mut T {
+        let at = match self.place(number) {
+            Ok(at) => at,
+            Err(at) => {
+                self.entries.insert(at, (number, new()));
+                at
+            }
+        };
+        &mut self.entries[at].1
+    }
+
+    /// Inserts `value`, unless the number is taken: then gives it back.
+    #[inline]
+    pub(crate) fn insert_new(&mut self, number: u64, value: T) -> Result<(), T> {
+        match self.place(number) {
+            Ok(_) => Err(value),
+            Err(at) => {
+                self.entries.insert(at, (number, value));
+                Ok(())
+            }
+        }
+    }
+
+    /// All entries by rising number.
+    pub(crate) fn into_iter(self) -> impl Iterator<Item = (u64, T)> {
+        self.entries.into_iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn is_a_map_for_any_numbers() {
+        let mut twin = BTreeMap::new();
+        let mut ranked = Ranked::new();
+        let mut number = 1_u64;
+        for round in 0..2000_u64 {
+            // Dense stretches, then jumps, then the extremes.
+            number = match round % 50 {
+                49 => number.wrapping_mul(0x9e37_79b9_7f4a_7c15),
+                48 => u64::MAX - round % 3,
+                47 => round % 5,
+                _ => number.wrapping_add(1),
+            };
+            assert_eq!(ranked.get(number), twin.get(&number));
+            assert_eq!(ranked.insert_new(number, round).is_ok(), !twin.contains_key(&number));
+            twin.entry(number).or_insert(round);
+        }
+        assert!(twin.iter().all(|(number, round)| ranked.get(*number) == Some(round)));
+        assert!(ranked.into_iter().eq(twin));
+    }
+}

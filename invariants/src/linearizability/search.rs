@@ -1,0 +1,402 @@
+//! The exact search for an order of one key's operations.
+//!
+//! The search builds the order from its beginning. Where it stands is told by three things: the first return whose
+//! operation has no place yet (everything that returned before has one, and nothing called after may have one), which
+//! of the operations open there have none, and the state. It goes on like this:
+//!
+//! 1. Every open operation that is legal now and changes nothing takes its place now. In any order that completes this
+//!    one it could be moved here: the state is right, and it only moves forward.
+//! 2. Returns whose operations have a place are passed.
+//! 3. What changes the state is tried, one after the other, the most urgent first.
+//!
+//! Before a branch is entered it is cut off where it surely ends: where the operation due next needs a state that
+//! nothing left can produce; where the state is left though somebody still needs it and nothing can bring it back, or
+//! is entered before it can be kept for all who need it; and where an operation that may be left out would produce a
+//! state that nobody wants. Of two open operations that do the same only the more urgent one is tried. Where all
+//! branches have ended, the configuration is remembered as dead. On one path no configuration comes twice, so nothing
+//! else need be remembered, and a search that never turns back remembers nothing.
+//!
+//! With at most c operations open at once there are at most returns * 2^c * states configurations, so the search is
+//! quick on what clients really do. It is still a search: it gives up after a number of steps, never of seconds.
+
+use super::blocks::contradict;
+use super::memo::{Configuration, Memo};
+use super::numbered::{Counts, NONE, Numbered, Op, Step};
+
+/// The steps that suffice for nearly every history.
+const FEW: u64 = 2_000;
+
+/// What came of a search.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Found {
+    /// There is an order.
+    Order,
+    /// There is none.
+    NoOrder,
+    /// The steps did not suffice to tell.
+    OutOfSteps,
+}
+
+/// The search's memory, kept between searches so that it is asked for once.
+#[derive(Default, Debug)]
+pub(crate) struct Search {
+    counts: Counts,
+    /// Slot: the operation that has it.
+    occupant: Vec<u32>,
+    /// The order so far: operations, and [`NONE`] for each return passed.
+    trail: Vec<u32>,
+    frames: Vec<Frame>,
+    /// The untried branches of all frames, each frame's most urgent one last.
+    branches: Vec<(u32, u32)>,
+}
+
+/// A configuration whose branches are being tried.
+#[derive(Clone, Copy, Debug)]
+struct Frame {
+    trail: usize,
+    branches: usize,
+    state: u32,
+}
+
+impl Search {
+    /// Looks for an order, in at most `steps` steps.
+    pub(crate) fn run(&mut self, history: &Numbered, steps: u64) -> Found {
+        // Nearly always a few steps tell. Where they do not, it is time for a look at the whole.
+        let found = self.look(history, steps.min(FEW));
+        if found != Found::OutOfSteps {
+            found
+        } else if contradict(history) {
+            Found::NoOrder
+        } else if steps <= FEW {
+            Found::OutOfSteps
+        } else {
+            self.look(history, steps)
+        }
+    }
+
+    fn look(&mut self, history: &Numbered, steps: u64) -> Found {
+        // One machine word of open operations is the rule; the others are for long outages.
+        match history.slots {
+            0..=64 => Board::<1>::new(history, self).search(steps),
+            65..=512 => Board::<8>::new(history, self).search(steps),
+            513..=8192 => Board::<128>::new(history, self).search(steps),
+            _ => Found::OutOfSteps,
+        }
+    }
+}
+
+/// One search: where it stands.
+struct Board<'a, const W: usize> {
+    history: &'a Numbered,
+    memory: &'a mut Search,
+    memo: Memo<W>,
+    /// The first return whose operation has no place yet.
+    next: u32,
+    state: u32,
+    /// The slots of open operations without a place: those that change nothing, and the others.
+    observers: [u64; W],
+    mutators: [u64; W],
+}
+
+impl<'a, const W: usize> Board<'a, W> {
+    fn new(history: &'a Numbered, memory: &'a mut Search) -> Self {
+        memory.counts.clone_from(&history.counts);
+        memory.occupant.clear();
+        memory.occupant.resize(history.slots as usize, NONE);
+        memory.trail.clear();
+        memory.frames.clear();
+        memory.branches.clear();
+        let (next, state) = (0, 0);
+        let mut board = Board {
+            history,
+            memory,
+            memo: Memo::default(),
+            next,
+            state,
+            observers: [0; W],
+            mutators: [0; W],
+        };
+        board.open(0);
+        board
+    }
+
+    fn search(&mut self, mut steps: u64) -> Found {
+        if self.settle() {
+            return Found::Order;
+        }
+        self.branch();
+        while let Some(&frame) = self.memory.frames.last() {
+            self.undo(frame.trail);
+            self.state = frame.state;
+            if self.memory.branches.len() == frame.branches {
+                self.memo.insert(self.configuration());
+                self.memory.frames.pop();
+                continue;
+            }
+            // A step that looks at more words, and remembers more of them, costs more.
+            match steps.checked_sub(W as u64) {
+                Some(left) => steps = left,
+                None => return Found::OutOfSteps,
+            }
+            let (_, op) = self.memory.branches.pop().expect("more than the frame began with");
+            self.state = self.after(&self.history.ops[op as usize]);
+            self.place(op);
+            if self.settle() {
+                return Found::Order;
+            }
+            if !self.is_stuck() && !self.memo.contains(&self.configuration()) {
+                self.branch();
+            }
+        }
+        Found::NoOrder
+    }
+
+    /// Places all observers that are legal now and passes all returns that can be passed. True: that was the last one.
+    #[inline]
+    fn settle(&mut self) -> bool {
+        loop {
+            for word in 0..W {
+                let mut bits = self.observers[word];
+                while bits != 0 {
+                    let op = self.memory.occupant[word * 64 + bits.trailing_zeros() as usize];
+                    bits &= bits - 1;
+                    let legal = match self.history.ops[op as usize].step {
+                        Step::Sees(state) => state == self.state,
+                        Step::SeesOther(state) => state != self.state,
+                        Step::Writes(_) | Step::Exchanges { .. } | Step::Appends(_) => false,
+                    };
+                    if legal {
+                        self.place(op);
+                    }
+                }
+            }
+            let before = self.next;
+            while let Some(&(op, _)) = self.history.returns.get(self.next as usize) {
+                if self.is_open(self.history.ops[op as usize].slot) {
+                    break;
+                }
+                self.next += 1;
+                self.memory.trail.push(NONE);
+                self.open(self.next);
+            }
+            if self.next as usize == self.history.returns.len() {
+                return true;
+            }
+            if self.next == before {
+                return false;
+            }
+        }
+    }
+
+    /// Whether the operation due next waits for a state that cannot come any more.
+    #[inline]
+    fn is_stuck(&self) -> bool {
+        let (due, _) = self.history.returns[self.next as usize];
+        let (Step::Sees(state) | Step::Exchanges { expect: state, .. }) = self.history.ops[due as usize].step
+        else {
+            return false;
+        };
+        if state == self.state {
+            return false;
+        }
+        let missing = match self.history.is_list {
+            true if self.state > state => return true,
+            true => self.history.chain[self.state as usize],
+            false => state,
+        };
+        self.memory.counts.producers[missing as usize] == 0
+    }
+
+    /// Lists the branches from here that do not end at once.
+    #[inline]
+    fn branch(&mut self) {
+        let branches = self.memory.branches.len();
+        for word in 0..W {
+            let mut bits = self.mutators[word];
+            while bits != 0 {
+                let number = self.memory.occupant[word * 64 + bits.trailing_zeros() as usize];
+                bits &= bits - 1;
+                let op = &self.history.ops[number as usize];
+                if self.is_worth_trying(op) && !self.has_elder_twin(op, branches) {
+                    self.memory.branches.push((self.urgency(op), number));
+                }
+            }
+        }
+        // The last one is taken first: the one whose return, or whose product's first reader's return, is nearest.
+        self.memory.branches[branches..].sort_unstable_by(|left, right| right.cmp(left));
+        self.memory.frames.push(Frame { trail: self.memory.trail.len(), branches, state: self.state });
+    }
+
+    /// Whether one of the branches since `first` does the same. Of two open operations that do the same the one with the
+    /// earlier return may go first: in any order that has them the other way round they can be exchanged. If `op` is
+    /// the earlier one, it takes the other's branch.
+    #[inline]
+    fn has_elder_twin(&mut self, op: &Op, first: usize) -> bool {
+        let (Step::Writes(product) | Step::Exchanges { value: product, .. } | Step::Appends(product)) =
+            op.step
+        else {
+            return false;
+        };
+        if product != NONE && self.memory.counts.producers[product as usize] < 2 {
+            return false; // As always where every value is written once.
+        }
+        let ops = &self.history.ops;
+        for branch in first..self.memory.branches.len() {
+            let other = self.memory.branches[branch].1;
+            if ops[other as usize].step == op.step {
+                if op.due < ops[other as usize].due {
+                    self.memory.branches.remove(branch);
+                    return false;
+                }
+                return true;
+            }
+        }
+        false
+    }
+
+    #[inline]
+    fn is_worth_trying(&self, op: &Op) -> bool {
+        let (state, counts) = (self.state as usize, &self.memory.counts);
+        match op.step {
+            Step::Appends(_) => {
+                // A list never comes back to what it was, so whoever needs the present state must see it first.
+                let grows = self.after(op) != self.astray();
+                counts.needs[state] == 0 && if grows { true } else { counts.all_needs == 0 && op.due != NONE }
+            }
+            Step::Writes(value) | Step::Exchanges { value, .. } => {
+                let mut needs = counts.needs[state];
+                if let Step::Exchanges { expect, .. } = op.step {
+                    if expect != self.state {
+                        return false;
+                    }
+                    needs -= u32::from(op.due != NONE);
+                }
+                if needs > 0 && counts.producers[state] == 0 && value != self.state {
+                    return false;
+                }
+                let product = value as usize;
+                let is_wanted =
+                    op.due != NONE || counts.needs[product] + counts.wishes[product] + counts.others > 0;
+                is_wanted && !self.is_trap(op, value)
+            }
+            Step::Sees(_) | Step::SeesOther(_) => false,
+        }
+    }
+
+    /// Whether `op`, the last one that can produce `value`, comes too early. Somebody needs `value` who is called only
+    /// after the return that is due next, so it must last until then; but then the operation that is due next has to
+    /// be legal in it.
+    #[inline]
+    fn is_trap(&self, op: &Op, value: u32) -> bool {
+        let (due, called) = self.history.returns[self.next as usize];
+        op.due != self.next
+            && self.memory.counts.producers[value as usize] == 1
+            && self.history.newest_need[value as usize] > called
+            && match self.history.ops[due as usize].step {
+                Step::Sees(state) => state != value,
+                Step::SeesOther(state) => state == value,
+                Step::Writes(_) | Step::Exchanges { .. } | Step::Appends(_) => true,
+            }
+    }
+
+    /// The nearest return that this operation would help: its own, or that of somebody who needs its product.
+    #[inline]
+    fn urgency(&self, op: &Op) -> u32 {
+        match op.step {
+            Step::Writes(value) | Step::Exchanges { value, .. } => {
+                op.due.min(self.history.next_need(value, self.next))
+            }
+            _ => op.due,
+        }
+    }
+
+    #[inline]
+    fn after(&self, op: &Op) -> u32 {
+        match op.step {
+            Step::Writes(value) | Step::Exchanges { value, .. } => value,
+            Step::Appends(element) if self.history.chain.get(self.state as usize) == Some(&element) => {
+                self.state + 1
+            }
+            Step::Appends(_) => self.astray(),
+            Step::Sees(_) | Step::SeesOther(_) => self.state,
+        }
+    }
+
+    /// The state of a list that no read shows.
+    fn astray(&self) -> u32 {
+        self.history.chain.len() as u32 + 1
+    }
+
+    fn configuration(&self) -> Configuration<W> {
+        let mut open = self.observers;
+        for (word, mutators) in open.iter_mut().zip(self.mutators) {
+            *word |= mutators;
+        }
+        Configuration { next: self.next, state: self.state, open }
+    }
+
+    #[inline]
+    fn is_open(&self, slot: u32) -> bool {
+        let (word, bit) = (slot as usize / 64, slot % 64);
+        (self.observers[word] | self.mutators[word]) >> bit & 1 == 1
+    }
+
+    /// Whether an operation with this slot waits for its place from now on, or no longer.
+    #[inline]
+    fn mark(&mut self, op: &Op, waits: bool) {
+        let (word, bit) = (op.slot as usize / 64, 1 << (op.slot % 64));
+        let mask = match op.step {
+            Step::Sees(_) | Step::SeesOther(_) => &mut self.observers[word],
+            Step::Writes(_) | Step::Exchanges { .. } | Step::Appends(_) => &mut self.mutators[word],
+        };
+        if waits { *mask |= bit } else { *mask &= !bit }
+    }
+
+    /// This operation is the next one in the order.
+    #[inline]
+    fn place(&mut self, op: u32) {
+        self.memory.trail.push(op);
+        let op = &self.history.ops[op as usize];
+        self.memory.counts.take(op);
+        self.mark(op, false);
+    }
+
+    /// The operations called between the return before `rank` and the one at `rank`.
+    #[inline]
+    fn called_before(&self, rank: u32) -> std::ops::Range<u32> {
+        let called = |rank: Option<u32>| {
+            rank.and_then(|rank| self.history.returns.get(rank as usize)).map(|&(_, called)| called)
+        };
+        let first = called(rank.checked_sub(1)).unwrap_or(0);
+        first..called(Some(rank)).unwrap_or(first)
+    }
+
+    #[inline]
+    fn open(&mut self, rank: u32) {
+        for number in self.called_before(rank) {
+            let op = &self.history.ops[number as usize];
+            self.memory.occupant[op.slot as usize] = number;
+            self.mark(op, true);
+        }
+    }
+
+    /// Takes back everything after the first `length` steps of the trail, the last one first.
+    #[inline]
+    fn undo(&mut self, length: usize) {
+        while self.memory.trail.len() > length {
+            let number = self.memory.trail.pop().expect("longer than that");
+            if number == NONE {
+                for number in self.called_before(self.next).rev() {
+                    let op = &self.history.ops[number as usize];
+                    self.memory.occupant[op.slot as usize] = op.previous;
+                    self.mark(op, false);
+                }
+                self.next -= 1;
+            } else {
+                let op = &self.history.ops[number as usize];
+                self.memory.counts.add(op);
+                self.mark(op, true);
+            }
+        }
+    }
+}

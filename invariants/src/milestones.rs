@@ -1,0 +1,168 @@
+//! Situations that a good run should have reached. A run without a single truncation was a walk in the park.
+
+use crate::fact::{Fact, LogId, Observed, Term};
+use crate::shadow::{NodeShadow, Shadow};
+use std::collections::BTreeMap;
+
+macro_rules! milestones {
+    ($($(#[doc = $about:literal])+ $milestone:ident = $name:literal,)+) => {
+        /// A named situation.
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+        pub enum Milestone {
+            $($(#[doc = $about])+ $milestone,)+
+        }
+
+        impl Milestone {
+            /// All of them, in the order of their counts.
+            pub const ALL: &[Milestone] = &[$(Milestone::$milestone,)+];
+
+            /// Its name.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Milestone::$milestone => $name,)+ }
+            }
+
+            /// In one line.
+            #[must_use]
+            pub fn about(self) -> &'static str {
+                match self { $(Milestone::$milestone => concat!($($about),+).trim(),)+ }
+            }
+        }
+    };
+}
+
+milestones! {
+    /// A leader was elected.
+    LeaderElected = "leader-elected",
+    /// A leader stepped down.
+    LeaderDeposed = "leader-deposed",
+    /// A leader's process died, or its power failed.
+    LeaderDied = "leader-died",
+    /// A server that had died before was elected.
+    RestartedNodeElected = "restarted-node-elected",
+    /// A leader was elected while another, of a lower term, still led.
+    TwoLeadersAtOnce = "two-leaders-at-once",
+    /// Two servers campaigned in one term.
+    VoteSplit = "vote-split",
+    /// A server cut a tail off its log.
+    LogTruncated = "log-truncated",
+    /// A server restarted with a log.
+    RestartedWithLog = "restarted-with-log",
+    /// A server came back from a power loss without entries that it had.
+    TailLostWithPower = "tail-lost-with-power",
+    /// A server came back with entries that were not yet known to be durable.
+    UnsyncedTailSurvived = "unsynced-tail-survived",
+    /// A server's disk was emptied.
+    DiskWiped = "disk-wiped",
+    /// A leader committed entries of older terms along with one of its own.
+    OlderTermCommitted = "older-term-committed",
+    /// A leader committed what its own disk did not yet have.
+    CommittedBeforeOwnDisk = "committed-before-own-disk",
+    /// A leader committed while another already led a higher term.
+    LateCommit = "late-commit",
+    /// A retry was answered from the session table.
+    RetryAnswered = "retry-answered",
+    /// A client saw its write acknowledged.
+    WriteAcknowledged = "write-acknowledged",
+    /// A read was served.
+    ReadServed = "read-served",
+}
+
+/// How often each situation was reached. Counting one costs as much for a long log as for a short one.
+#[derive(Debug)]
+pub struct Milestones {
+    counts: [u64; Milestone::ALL.len()],
+    /// The first campaigner of each term; whether a second one was counted.
+    campaigns: BTreeMap<Term, (u64, bool)>,
+    /// The servers whose power failed last, until they start; with the end of the log that they had.
+    dark: Vec<(u64, LogId)>,
+}
+
+impl Default for Milestones {
+    fn default() -> Self {
+        Milestones { counts: [0; Milestone::ALL.len()], campaigns: BTreeMap::new(), dark: Vec::new() }
+    }
+}
+
+impl Milestones {
+    /// How often this was reached.
+    #[must_use]
+    pub fn count(&self, milestone: Milestone) -> u64 {
+        self.counts[milestone as usize]
+    }
+
+    /// All of them with their counts.
+    pub fn iter(&self) -> impl Iterator<Item = (Milestone, u64)> + '_ {
+        Milestone::ALL.iter().map(|&milestone| (milestone, self.count(milestone)))
+    }
+
+    fn reach(&mut self, milestone: Milestone, if_so: bool) {
+        self.counts[milestone as usize] += u64::from(if_so);
+    }
+
+    /// Takes a client's fact in.
+    pub(crate) fn client(&mut self, observed: &Observed) {
+        self.reach(Milestone::WriteAcknowledged, matches!(observed.fact, Fact::WriteAcknowledged { .. }));
+    }
+
+    /// Takes a server's fact in, before the shadow does.
+    pub(crate) fn server(&mut self, shadow: &Shadow, node: &NodeShadow, observed: &Observed) {
+        use Milestone::*;
+        match observed.fact {
+            Fact::Leads { term } => {
+                self.reach(LeaderElected, true);
+                self.reach(RestartedNodeElected, node.incarnation > 1);
+                let another =
+                    |other: &NodeShadow| other.id != node.id && other.leads.is_some_and(|led| led < term);
+                self.reach(TwoLeadersAtOnce, shadow.nodes().iter().any(another));
+            }
+            Fact::SteppedDown { .. } => self.reach(LeaderDeposed, true),
+            Fact::Crashed => self.reach(LeaderDied, node.leads.is_some()),
+            Fact::PowerLost => {
+                self.reach(LeaderDied, node.leads.is_some());
+                self.dark.retain(|dark| dark.0 != node.id);
+                self.dark.push((node.id, node.log.last()));
+            }
+            Fact::Started { last, .. } => self.started(node, last),
+            Fact::Wiped => {
+                self.reach(DiskWiped, true);
+                self.dark.retain(|dark| dark.0 != node.id);
+            }
+            Fact::Campaigned { term } => {
+                let first = self.campaigns.entry(term).or_insert((node.id, false));
+                let second = first.0 != node.id && !first.1;
+                first.1 |= second;
+                self.reach(VoteSplit, second);
+            }
+            Fact::Truncated { after } => self.reach(LogTruncated, after < node.log.last().index),
+            Fact::Committed { index } => {
+                if let Some(led) = node.leads {
+                    self.committed(shadow, node, led, index);
+                }
+            }
+            Fact::Applied { effect, request, .. } => self.reach(RetryAnswered, !effect && request.is_some()),
+            Fact::ReadServed { .. } => self.reach(ReadServed, true),
+            _ => {}
+        }
+    }
+
+    fn started(&mut self, node: &NodeShadow, last: LogId) {
+        use Milestone::*;
+        self.reach(RestartedWithLog, last.index > 0);
+        self.reach(UnsyncedTailSurvived, !node.durable.log.contains(last));
+        if let Some(position) = self.dark.iter().position(|dark| dark.0 == node.id) {
+            let (_, had) = self.dark.swap_remove(position);
+            self.reach(TailLostWithPower, last.index < had.index);
+        }
+    }
+
+    fn committed(&mut self, shadow: &Shadow, node: &NodeShadow, led: Term, index: u64) {
+        use Milestone::*;
+        let next = shadow.committed.last().index + 1;
+        let first = node.log.term_at(next).filter(|_| next < index);
+        self.reach(OlderTermCommitted, first.is_some_and(|term| term < led));
+        self.reach(CommittedBeforeOwnDisk, shadow.disks_speak && node.ever_durable(led) < index);
+        let newest = shadow.leaderships.last_key_value().map(|(&term, _)| term);
+        self.reach(LateCommit, newest.is_some_and(|newest| newest > led));
+    }
+}

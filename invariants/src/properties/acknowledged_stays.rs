@@ -1,0 +1,46 @@
+//! **What was acknowledged stays for that term**: a follower cuts nothing that it has acknowledged to the leader of the
+//! term that it is still in.
+//!
+//! *Source*: Raft paper, 5.3 and figure 2 (a follower deletes only entries that conflict with the leader's). *Facts*:
+//! `Acknowledged`, `Truncated`, `TermChanged`, `Started`.
+//!
+//! *Reading*: an acknowledged log equals the leader's, and a leader never changes its log, so nothing of its own can
+//! conflict with it. Only the leader of a higher term may replace it, and a follower adopts that term first.
+//!
+//! *Blind spots*: what is lost without being cut: with the power, or with a disk.
+
+use crate::fact::{Fact, Index};
+use crate::scene::{Scene, Verdict};
+
+/// A follower cuts nothing that it has acknowledged in its current term.
+#[derive(Default, Debug)]
+pub struct AcknowledgedStays {
+    pub(crate) looked: u64,
+}
+
+impl AcknowledgedStays {
+    /// Its name.
+    pub const NAME: &str = "acknowledged-stays";
+    /// In one line.
+    pub const ABOUT: &str = "a follower cuts nothing that it has acknowledged in its current term";
+
+    pub(crate) fn truncates(&mut self, scene: Scene<'_>, after: Index) -> Verdict {
+        let node = scene.node;
+        let Some(given) = node.acknowledged.filter(|given| node.term == Some(given.term)) else {
+            return Ok(());
+        };
+        if after >= node.log.last().index {
+            return Ok(());
+        }
+        self.looked += 1;
+        if after >= given.index {
+            return Ok(());
+        }
+        let first = Fact::Acknowledged { term: given.term, index: given.index };
+        let sentence = format!(
+            "n{} cuts its log to {after} in term {}, in which it has acknowledged {}",
+            node.id, given.term, given.index
+        );
+        scene.clash(Self::NAME, Some(given.seen.fact(first)), sentence)
+    }
+}

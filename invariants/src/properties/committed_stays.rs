@@ -1,0 +1,76 @@
+//! **What is committed stays**: nothing else is ever committed in its place, nobody cuts it, and no commit index goes
+//! back.
+//!
+//! *Source*: Raft paper, 5.4 (a committed entry is durable and will be executed by all) and figure 2 (`commitIndex`
+//! increases monotonically). *Facts*: `Committed`, `Leads`, `Truncated`, `Appended`.
+//!
+//! *Reading*: the committed log is what the furthest leader has committed. A leader that commits must have the same
+//! entries up to where both are committed. A node whose term is at least that of the leader that committed an entry must
+//! not begin a cut with it: every leader that it can follow has the entry (5.4.3). A node of an older term may: it follows
+//! an older leader, which need not have it, and it was not counted. Within an incarnation a commit index does not go
+//! back; after a restart it may, since it is volatile.
+//!
+//! *Blind spots*: an entry stands for its content by "log-matching": leave that out, and equal index and term are taken
+//! for equal entries. What is lost with a disk is no cut. Looks only where logs are stated.
+
+use crate::fact::{Index, LogId};
+use crate::scene::{Scene, Verdict};
+
+/// What is committed stays.
+#[derive(Default, Debug)]
+pub struct CommittedStays {
+    pub(crate) looked: u64,
+}
+
+impl CommittedStays {
+    /// Its name.
+    pub const NAME: &str = "committed-stays";
+    /// In one line.
+    pub const ABOUT: &str =
+        "nothing else is committed in its place, nobody cuts it, no commit index goes back";
+
+    pub(crate) fn commits(&mut self, scene: Scene<'_>, index: Index) -> Verdict {
+        let node = scene.node;
+        if index < node.committed {
+            let sentence =
+                format!("n{} takes its commit index back from {} to {index}", node.id, node.committed);
+            return scene.clash(Self::NAME, None, sentence);
+        }
+        if node.leads.is_none() {
+            return Ok(());
+        }
+        let committed = &scene.shadow.committed;
+        let index = index.min(committed.last().index);
+        let (Some(theirs), Some(own)) = (committed.term_at(index), node.log.term_at(index)) else {
+            return Ok(());
+        };
+        // A leader's commit beside its own earlier one says nothing new: it cannot cut in between.
+        self.looked += u64::from(scene.shadow.last_committer().is_some_and(|last| last != node.id));
+        if own == theirs {
+            return Ok(());
+        }
+        let sentence = format!(
+            "n{} commits {} although {} is committed",
+            node.id,
+            LogId { index, term: own },
+            LogId { index, term: theirs }
+        );
+        scene.clash(Self::NAME, scene.shadow.commit_of(index), sentence)
+    }
+
+    pub(crate) fn truncates(&mut self, scene: Scene<'_>, after: Index) -> Verdict {
+        let (node, committed) = (scene.node, &scene.shadow.committed);
+        let index = after.saturating_add(1);
+        let (Some(term), Some(cut)) = (committed.term_at(index), node.log.term_at(index)) else {
+            return Ok(());
+        };
+        let binds = scene.shadow.committed_in(index) <= node.term;
+        self.looked += u64::from(binds);
+        if term != cut || !binds {
+            return Ok(());
+        }
+        let sentence =
+            format!("n{} cuts its log to {after} although {} is committed", node.id, LogId { index, term });
+        scene.clash(Self::NAME, scene.shadow.commit_of(index), sentence)
+    }
+}

@@ -1,0 +1,226 @@
+//! One server as its facts describe it: what it has in memory, what it has on disk, what it has promised.
+
+use super::runs::Runs;
+use super::seen::Seen;
+use crate::fact::{Configuration, Index, LogId, Node, Observed, Term};
+
+/// Term, vote and log, as a disk holds them or as a restart found them.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct Stored {
+    /// The term.
+    pub term: Term,
+    /// The vote in that term.
+    pub vote: Option<Node>,
+    /// The log.
+    pub log: Runs,
+}
+
+/// A vote that left its node, or a candidacy, which is a vote for oneself.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ballot {
+    /// The term that it counts in.
+    pub term: Term,
+    /// Who got it.
+    pub candidate: Node,
+    /// When it left.
+    pub seen: Seen,
+}
+
+/// The furthest acknowledgement in the newest term.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Acknowledgement {
+    /// The term of the leader that it was given to.
+    pub term: Term,
+    /// Everything up to here.
+    pub index: Index,
+    /// When it left.
+    pub seen: Seen,
+}
+
+/// One server.
+#[derive(Debug)]
+pub(crate) struct NodeShadow {
+    /// Its number.
+    pub id: Node,
+    /// How many times it has started.
+    pub incarnation: u64,
+    /// Its current term, once it has stated one in this incarnation.
+    pub term: Option<Term>,
+    /// The log that it works with.
+    pub log: Runs,
+    /// What its disk is known to keep.
+    pub durable: Stored,
+    /// The term that it leads.
+    pub leads: Option<Term>,
+    /// Its commit index in this incarnation.
+    pub committed: Index,
+    /// The promise with the highest term that it ever let go, and that term; since its disk was emptied.
+    pub promised: Option<(Term, Observed)>,
+    /// The furthest acknowledgement in the newest term; since its disk was emptied.
+    pub acknowledged: Option<Acknowledgement>,
+    /// What the last start recovered.
+    recovered: Stored,
+    /// Its votes that left, by term.
+    ballots: Vec<Ballot>,
+    /// By term, the highest index whose entry of that term was ever durable here.
+    ever_durable: Vec<(Term, Index)>,
+    /// Its configurations, by the index of the entry that carries each.
+    configurations: Vec<(Index, Configuration)>,
+}
+
+impl NodeShadow {
+    /// A server that has said nothing yet.
+    pub fn new(id: Node) -> NodeShadow {
+        NodeShadow {
+            id,
+            incarnation: 0,
+            term: None,
+            log: Runs::default(),
+            durable: Stored::default(),
+            leads: None,
+            committed: 0,
+            promised: None,
+            acknowledged: None,
+            recovered: Stored::default(),
+            ballots: Vec::new(),
+            ever_durable: Vec::new(),
+            configurations: Vec::new(),
+        }
+    }
+
+    /// The vote that it let go in `term`.
+    pub fn ballot(&self, term: Term) -> Option<&Ballot> {
+        self.ballots[..self.ballots_until(term)].last().filter(|ballot| ballot.term == term)
+    }
+
+    /// Whether it ever let a vote go.
+    pub fn has_voted(&self) -> bool {
+        !self.ballots.is_empty()
+    }
+
+    /// The highest index whose entry of `term` was ever durable here. That it may be gone since does not matter: the
+    /// leader of `term` has counted it by right.
+    pub fn ever_durable(&self, term: Term) -> Index {
+        self.ever_durable
+            .iter()
+            .rev()
+            .find(|saved| saved.0 <= term)
+            .filter(|saved| saved.0 == term)
+            .map_or(0, |s| s.1)
+    }
+
+    /// The configuration in force in its log, if it has stated one.
+    pub fn configuration(&self) -> Option<&Configuration> {
+        self.configurations.last().map(|configured| &configured.1)
+    }
+
+    pub(super) fn start(&mut self, term: Term, vote: Option<Node>, log: Runs) {
+        self.incarnation += 1;
+        self.term = Some(term);
+        self.leads = None;
+        self.committed = 0;
+        self.recovered.term = term;
+        self.recovered.vote = vote;
+        self.recovered.log.copy_from(&log);
+        self.log = log;
+        // An incarnation states its configurations itself.
+        self.configurations.clear();
+    }
+
+    pub(super) fn change_term(&mut self, term: Term) {
+        self.term = Some(term);
+        // Whoever adopts a newer term leads no more, whether or not it says so (paper, 5.1).
+        self.leads = self.leads.filter(|&led| led >= term);
+    }
+
+    pub(super) fn truncate(&mut self, after: Index) {
+        self.log.truncate(after);
+        // A configuration goes with the entry that carries it (paper, 6). The first one is carried by none.
+        while self.configurations.last().is_some_and(|configured| configured.0 > after) {
+            self.configurations.pop();
+        }
+    }
+
+    pub(super) fn configure(&mut self, index: Index, configuration: &Configuration) {
+        while self.configurations.last().is_some_and(|configured| configured.0 >= index) {
+            self.configurations.pop();
+        }
+        self.configurations.push((index, configuration.clone()));
+    }
+
+    pub(super) fn vote(&mut self, term: Term, candidate: Node, observed: &Observed) {
+        let position = self.ballots_until(term);
+        if self.ballot(term).is_none() {
+            self.ballots.insert(position, Ballot { term, candidate, seen: Seen::of(observed) });
+        }
+        self.promise(term, observed);
+    }
+
+    pub(super) fn acknowledge(&mut self, term: Term, index: Index, observed: &Observed) {
+        self.promise(term, observed);
+        let further = match self.acknowledged {
+            None => true,
+            Some(known) => (known.term, known.index) < (term, index),
+        };
+        if further {
+            self.acknowledged = Some(Acknowledgement { term, index, seen: Seen::of(observed) });
+        }
+    }
+
+    /// Remembers the first promise of each highest term, so a steady state remembers nothing new.
+    pub(super) fn promise(&mut self, term: Term, observed: &Observed) {
+        if self.promised.as_ref().is_none_or(|promised| promised.0 < term) {
+            self.promised = Some((term, observed.clone()));
+        }
+    }
+
+    pub(super) fn save(&mut self, term: Term, vote: Option<Node>, after: Option<Index>) {
+        self.durable.term = term;
+        self.durable.vote = vote;
+        if let Some(after) = after {
+            self.durable.log.truncate(after);
+        }
+    }
+
+    pub(super) fn save_entry(&mut self, index: Index, term: Term) {
+        self.durable.log.append(term);
+        self.was_durable(LogId { index, term });
+    }
+
+    pub(super) fn save_recovered(&mut self) {
+        self.durable.term = self.recovered.term;
+        self.durable.vote = self.recovered.vote;
+        self.durable.log.copy_from(&self.recovered.log);
+        let ends: Vec<LogId> = self.durable.log.ends().collect();
+        ends.into_iter().for_each(|end| self.was_durable(end));
+    }
+
+    pub(super) fn wipe(&mut self) {
+        self.log.clear();
+        self.durable = Stored::default();
+        // It cannot be asked to remember these. Its votes stay: others count them.
+        self.promised = None;
+        self.acknowledged = None;
+    }
+
+    fn was_durable(&mut self, id: LogId) {
+        // The newest term is nearly always the one: the search from the end stops at once.
+        let position =
+            self.ever_durable.iter().rposition(|saved| saved.0 <= id.term).map_or(0, |found| found + 1);
+        match position.checked_sub(1).map(|found| &mut self.ever_durable[found]) {
+            Some(saved) if saved.0 == id.term => saved.1 = saved.1.max(id.index),
+            _ => self.ever_durable.insert(position, (id.term, id.index)),
+        }
+    }
+
+    fn ballots_until(&self, term: Term) -> usize {
+        self.ballots.iter().rposition(|ballot| ballot.term <= term).map_or(0, |found| found + 1)
+    }
+}
+
+/// Makes `index` the next one of this log and returns the entry before it, or `None` if a gap is in between. A server
+/// that overwrites without saying that it cut is not trusted to have kept what came after.
+pub(super) fn make_room(log: &mut Runs, index: Index) -> Option<LogId> {
+    log.truncate(index.saturating_sub(1));
+    Some(log.last()).filter(|last| last.index + 1 == index)
+}

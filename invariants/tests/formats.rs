@@ -1,0 +1,169 @@
+//! What is written is read again, and what cannot be read is named.
+
+use invariants::fact::{Configuration, Digest, Fact, LogId, Observed, RequestId};
+use invariants::formats::{facts, histories, kvsim};
+use invariants::linearizability::{Action, Call, Content, Operation, Response};
+use proptest::prelude::*;
+
+fn request() -> impl Strategy<Value = RequestId> {
+    any::<(u64, u64)>().prop_map(|(session, sequence)| RequestId { session, sequence })
+}
+
+fn configuration() -> impl Strategy<Value = Box<Configuration>> {
+    any::<(Vec<u64>, Vec<u64>, Vec<u64>)>()
+        .prop_map(|(voters, joint, learners)| Box::new(Configuration { voters, joint, learners }))
+}
+
+fn fact() -> impl Strategy<Value = Fact> {
+    let number = any::<u64>;
+    let digest = || any::<u64>().prop_map(Digest);
+    let place = || any::<(u64, u64)>().prop_map(|(index, term)| LogId { index, term });
+    let some_request = proptest::option::of(request());
+    let claims = prop_oneof![
+        (number(), any::<Option<u64>>(), place(), place(), digest())
+            .prop_map(|(term, vote, base, last, digest)| Fact::Started { term, vote, base, last, digest }),
+        number().prop_map(|term| Fact::TermChanged { term }),
+        (number(), number(), digest()).prop_map(|(index, term, entry)| Fact::Appended { index, term, entry }),
+        number().prop_map(|after| Fact::Truncated { after }),
+        number().prop_map(|term| Fact::Leads { term }),
+        number().prop_map(|term| Fact::SteppedDown { term }),
+        number().prop_map(|index| Fact::Committed { index }),
+        (number(), digest(), digest(), some_request, any::<bool>()).prop_map(
+            |(index, entry, state, request, effect)| Fact::Applied { index, entry, state, request, effect }
+        ),
+        (number(), configuration())
+            .prop_map(|(index, configuration)| Fact::Configured { index, configuration }),
+    ];
+    let promises_and_truths =
+        prop_oneof![
+            (number(), number()).prop_map(|(term, candidate)| Fact::Voted { term, candidate }),
+            number().prop_map(|term| Fact::Campaigned { term }),
+            (number(), number()).prop_map(|(term, index)| Fact::Acknowledged { term, index }),
+            (request(), number()).prop_map(|(read, applied)| Fact::ReadServed { read, applied }),
+            (number(), any::<Option<u64>>(), any::<Option<u64>>())
+                .prop_map(|(term, vote, after)| Fact::Saved { term, vote, after }),
+            (number(), number(), digest()).prop_map(|(index, term, entry)| Fact::SavedEntry {
+                index,
+                term,
+                entry
+            }),
+            proptest::sample::select(vec![
+                Fact::SavedRecovered,
+                Fact::Crashed,
+                Fact::PowerLost,
+                Fact::Restarted,
+                Fact::Wiped
+            ]),
+            (number(), request()).prop_map(|(index, write)| Fact::WriteAcknowledged { index, write }),
+            request().prop_map(|read| Fact::ReadAsked { read }),
+        ];
+    prop_oneof![claims, promises_and_truths]
+}
+
+fn call() -> impl Strategy<Value = Call> {
+    let content =
+        || prop_oneof![any::<u64>().prop_map(Content::Absent), any::<u64>().prop_map(Content::Present)];
+    let action = prop_oneof![
+        Just(Action::Get),
+        any::<u64>().prop_map(Action::Put),
+        any::<u64>().prop_map(Action::Delete),
+        (content(), any::<u64>()).prop_map(|(expect, value)| Action::CompareAndSet { expect, value }),
+        any::<u64>().prop_map(Action::Append),
+        Just(Action::List),
+    ];
+    let response = prop_oneof![
+        Just(Response::Done),
+        content().prop_map(Response::Holds),
+        proptest::option::of(content()).prop_map(Response::Mismatch),
+        any::<Vec<u64>>().prop_map(Response::List),
+    ];
+    (request(), any::<u64>(), action, any::<u64>(), proptest::option::of((any::<u64>(), response))).prop_map(
+        |(id, key, action, called, returned)| Call {
+            id,
+            operation: Operation { key, action },
+            called,
+            returned,
+        },
+    )
+}
+
+proptest! {
+    #[test]
+    fn facts_are_read_as_they_were_written(
+        written in proptest::collection::vec((any::<(u64, u64, u64)>(), fact()), 0..20)
+    ) {
+        let written: Vec<Observed> =
+            written.into_iter().map(|((at, step, node), fact)| Observed { at, step, node, fact }).collect();
+        let mut text = Vec::new();
+        facts::write(&mut text, &written).unwrap();
+        let text = String::from_utf8(text).unwrap();
+        prop_assert_eq!(text.lines().count(), written.len());
+        prop_assert_eq!(facts::read(&text).collect::<Result<Vec<_>, _>>().unwrap(), written);
+    }
+
+    #[test]
+    fn histories_are_read_as_they_were_written(written in proptest::collection::vec(call(), 0..20)) {
+        let mut text = Vec::new();
+        histories::write(&mut text, &written).unwrap();
+        let text = String::from_utf8(text).unwrap();
+        prop_assert_eq!(text.lines().count(), written.len());
+        prop_assert_eq!(histories::read(&text).unwrap(), written);
+    }
+}
+
+/// The promise to those who write these lines with other tools: the examples of the documentation.
+#[test]
+fn the_lines_look_as_documented() {
+    let text = r#"
+{"session":1,"sequence":1,"key":4,"action":{"put":7},"called":10,"returned":15,"response":"done"}
+{"session":2,"sequence":1,"key":4,"action":"get","called":12,"returned":19,"response":{"holds":{"present":7}}}
+{"session":3,"sequence":1,"key":4,"action":{"compare_and_set":{"expect":{"present":7},"value":9}},"called":13,"returned":20,"response":{"mismatch":null}}
+
+{"session":1,"sequence":2,"key":4,"action":{"delete":8},"called":20}
+"#;
+    let history = histories::read(text).unwrap();
+    let told: Vec<String> = history.iter().map(Call::to_string).collect();
+    assert_eq!(
+        told,
+        [
+            "s1#1 put k4=7 -> done [10..15]",
+            "s2#1 get k4 -> 7 [12..19]",
+            "s3#1 cas k4 from 7 to 9 -> mismatch [13..20]",
+            "s1#2 delete k4 (deletion 8) -> unknown [20..]",
+        ]
+    );
+    let mut again = Vec::new();
+    histories::write(&mut again, &history).unwrap();
+    let lines = text.lines().filter(|line| !line.is_empty());
+    assert!(String::from_utf8(again).unwrap().lines().eq(lines));
+    let fact = r#"{"at":1500000,"step":7,"node":2,"fact":"voted","term":3,"candidate":1}"#;
+    let fact = facts::read(fact).next().unwrap().unwrap();
+    assert_eq!((fact.node, fact.fact), (2, Fact::Voted { term: 3, candidate: 1 }));
+}
+
+#[test]
+fn a_line_that_cannot_be_read_is_named() {
+    let good = "{\"session\":1,\"sequence\":1,\"key\":4,\"action\":\"get\",\"called\":10}\n\n";
+    let misread = |bad: &str| histories::read(&format!("{good}{bad}")).unwrap_err();
+    for bad in ["what", "{}", "{\"session\":1,\"sequence\":2,\"key\":4,\"action\":\"fetch\",\"called\":10}"] {
+        let misread = misread(bad);
+        assert_eq!(misread.line, 3);
+        assert!(misread.to_string().starts_with("line 3: expected a call, as in"), "{misread}");
+    }
+    let half = r#"{"session":1,"sequence":2,"key":4,"action":"get","called":10,"returned":11}"#;
+    assert_eq!(
+        misread(half).to_string(),
+        "line 3: expected `returned` and `response` together, or neither: one of them is missing"
+    );
+
+    let facts: Vec<_> =
+        facts::read("{\"at\":1,\"step\":1,\"node\":1,\"fact\":\"crashed\"}\n{\"at\":1}").collect();
+    assert!(facts[0].is_ok());
+    assert_eq!(facts[1].as_ref().unwrap_err().line, 2);
+
+    let unknown = r#"{"process":1,"op":"write","key":"k","call":1,"return":null,"outcome":"unknown"}"#;
+    assert_eq!(
+        kvsim::read(unknown).unwrap_err().to_string(),
+        "line 1: expected a number as `value`: a write, cas or append has one"
+    );
+}

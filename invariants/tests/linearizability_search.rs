@@ -1,0 +1,117 @@
+//! The search on hand-made histories: what it refuses to judge, how wide it can look, and how it explains itself.
+
+use invariants::fact::{RequestId, Time};
+use invariants::linearizability::{Action, Budget, Call, Content, Operation, Response, Verdict, check};
+
+fn call(session: u64, action: Action, called: Time, returned: Option<(Time, Response)>) -> Call {
+    let id = RequestId { session, sequence: called };
+    Call { id, operation: Operation { key: 3, action }, called, returned }
+}
+
+fn put(session: u64, value: u64, called: Time, returned: Time) -> Call {
+    call(session, Action::Put(value), called, Some((returned, Response::Done)))
+}
+
+fn get(session: u64, value: u64, called: Time, returned: Time) -> Call {
+    let content = if value == 0 { Content::INITIAL } else { Content::Present(value) };
+    call(session, Action::Get, called, Some((returned, Response::Holds(content))))
+}
+
+fn judged(history: &[Call]) -> Verdict {
+    check(history, Budget::default()).expect("well formed")
+}
+
+#[test]
+fn nothing_is_linearizable() {
+    assert_eq!(judged(&[]), Verdict::Linearizable);
+    assert_eq!(check(&[], Budget { steps: 0 }), Ok(Verdict::Linearizable));
+    assert_eq!(judged(&[call(1, Action::Get, 5, None)]), Verdict::Linearizable);
+}
+
+#[test]
+fn a_stale_read_is_explained() {
+    let history = [put(1, 5, 0, 10), put(2, 6, 20, 30), get(1, 5, 40, 50), get(2, 6, 60, 70)];
+    let Verdict::Violation(explanation) = judged(&history) else { panic!("a stale read") };
+    assert_eq!(
+        explanation.to_string(),
+        "k3 is not linearizable: s1#40 get k3 -> 5 [40..50] fits nowhere.\n\
+         Without that answer, everything that had returned on k3 by then can be put in an order.\n\
+         It has to do with:\n  s1#0 put k3=5 -> done [0..10]\n  s2#20 put k3=6 -> done [20..30]"
+    );
+    // The near miss: the second write was still open.
+    let history = [put(1, 5, 0, 10), put(2, 6, 20, 41), get(1, 5, 40, 50), get(2, 6, 60, 70)];
+    assert_eq!(judged(&history), Verdict::Linearizable);
+}
+
+#[test]
+fn touching_is_no_precedence() {
+    assert_eq!(judged(&[put(1, 5, 0, 10), get(2, 0, 10, 20)]), Verdict::Linearizable);
+    assert_ne!(judged(&[put(1, 5, 0, 10), get(2, 0, 11, 20)]), Verdict::Linearizable);
+}
+
+#[test]
+fn an_unknown_write_may_happen_late_but_once() {
+    let unknown = call(1, Action::Put(5), 0, None);
+    let late = [unknown.clone(), put(2, 6, 1, 2), get(2, 6, 3, 4), get(2, 5, 900, 901)];
+    assert_eq!(judged(&late), Verdict::Linearizable);
+    let twice = [unknown, get(2, 5, 1, 2), put(2, 6, 3, 4), get(2, 6, 5, 6), get(2, 5, 7, 8)];
+    assert_ne!(judged(&twice), Verdict::Linearizable);
+}
+
+#[test]
+fn the_order_of_the_lines_does_not_matter() {
+    let mut history = vec![put(1, 5, 0, 10), put(2, 6, 20, 30), get(1, 6, 40, 50), get(2, 6, 60, 70)];
+    assert_eq!(judged(&history), Verdict::Linearizable);
+    history.reverse();
+    assert_eq!(judged(&history), Verdict::Linearizable);
+    history.push(get(3, 5, 80, 90));
+    history.rotate_right(2);
+    let Verdict::Violation(explanation) = judged(&history) else { panic!("a stale read") };
+    assert_eq!(explanation.stuck, get(3, 5, 80, 90));
+}
+
+/// All writes are open at once, and each is seen once.
+#[test]
+fn hundreds_of_open_operations_are_no_obstacle() {
+    for clients in [10, 64, 65, 300, 700] {
+        let mut history: Vec<Call> = (1..=clients).map(|value| put(value, value, value, 50_000)).collect();
+        history.extend((1..=clients).map(|value| get(value, value, 1_000 + 10 * value, 1_005 + 10 * value)));
+        assert_eq!(judged(&history), Verdict::Linearizable, "{clients}");
+        history.push(get(1, 1, 20_000, 20_001));
+        assert!(matches!(judged(&history), Verdict::Violation(_)), "{clients}");
+    }
+}
+
+#[test]
+fn a_hard_key_does_not_hide_a_bad_one() {
+    let mut history: Vec<Call> = (1..10).map(|value| put(1, value, 10 * value, 10 * value + 5)).collect();
+    let steps = 3;
+    assert_eq!(check(&history, Budget { steps }), Ok(Verdict::Unknown { key: 3, steps }));
+    for mut call in [put(2, 5, 0, 10), get(2, 0, 20, 30)] {
+        call.operation.key = 9;
+        history.push(call);
+    }
+    let Ok(Verdict::Violation(explanation)) = check(&history, Budget { steps }) else { panic!("k9 is bad") };
+    assert_eq!(explanation.key, 9);
+}
+
+#[test]
+fn what_cannot_have_been_recorded_is_not_judged() {
+    let refused = |history: &[Call]| check(history, Budget::default()).expect_err("malformed").to_string();
+    assert_eq!(
+        refused(&[put(1, 5, 0, 10), put(1, 6, 20, 30), put(1, 5, 0, 10)]),
+        "call 2 of the history: s1#0 stands in the history twice"
+    );
+    assert_eq!(
+        refused(&[put(1, 5, 20, 10)]),
+        "call 0 of the history: s1#20 returned at 10, before its call at 20"
+    );
+    assert_eq!(
+        refused(&[put(1, 5, 0, 10), call(1, Action::Get, 20, Some((30, Response::Done)))]),
+        "call 1 of the history: s1#20 asked \"get k3\" and was told \"done\""
+    );
+    assert_eq!(
+        refused(&[put(1, 5, 0, 10), call(1, Action::List, 20, None)]),
+        "call 1 of the history: s1#20 has a key be a register and a list: list k3"
+    );
+}

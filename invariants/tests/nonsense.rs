@@ -1,0 +1,88 @@
+//! Streams that no Raft would state. A checker may say anything of them, but it must come back.
+
+use invariants::{Checker, Configuration, Digest, Fact, LogId, Observed, PROPERTIES, RequestId};
+use proptest::prelude::*;
+
+/// Small numbers that meet each other, and now and then one that nothing should try to allocate.
+fn number() -> impl Strategy<Value = u64> {
+    prop_oneof![30 => 0..5u64, 1 => Just(u64::MAX), 1 => Just(1 << 40)]
+}
+
+fn fact() -> impl Strategy<Value = Fact> {
+    (0..22u8, number(), number(), number(), any::<bool>()).prop_map(|(kind, x, y, z, yes)| {
+        let request = RequestId { session: y, sequence: z };
+        let last = LogId { index: x, term: y };
+        let configuration = Box::new(Configuration {
+            voters: (1..x % 5).collect(),
+            joint: (y % 5..3).collect(),
+            learners: vec![],
+        });
+        match kind {
+            0 => Fact::Started {
+                term: z,
+                vote: yes.then_some(z),
+                base: LogId::default(),
+                last,
+                digest: Digest(0),
+            },
+            1 => Fact::TermChanged { term: x },
+            2 | 3 => Fact::Appended { index: x, term: y, entry: Digest(z) },
+            4 => Fact::Truncated { after: x },
+            5 => Fact::Leads { term: x },
+            6 => Fact::SteppedDown { term: x },
+            7 => Fact::Committed { index: x },
+            8 => Fact::Applied {
+                index: x,
+                entry: Digest(z),
+                state: Digest(0),
+                request: yes.then_some(request),
+                effect: yes,
+            },
+            9 => Fact::Configured { index: z, configuration },
+            10 => Fact::Voted { term: x, candidate: y },
+            11 => Fact::Campaigned { term: x },
+            12 => Fact::Acknowledged { term: x, index: y },
+            13 => Fact::ReadServed { read: request, applied: x },
+            14 => Fact::Saved { term: x, vote: yes.then_some(y), after: yes.then_some(z) },
+            15 => Fact::SavedEntry { index: x, term: y, entry: Digest(z) },
+            16 => Fact::SavedRecovered,
+            17 => Fact::Crashed,
+            18 => Fact::PowerLost,
+            19 => Fact::Wiped,
+            20 => Fact::WriteAcknowledged { index: x, write: request },
+            _ => Fact::ReadAsked { read: request },
+        }
+    })
+}
+
+fn stream() -> impl Strategy<Value = Vec<(u64, Fact)>> {
+    prop::collection::vec((number(), fact()), 0..200)
+}
+
+proptest! {
+    #[test]
+    fn nobody_falls_over(stream in stream(), asked in 0..PROPERTIES.len()) {
+        // One property alone sees the most: no other one ends the stream before it.
+        let others: Vec<&str> =
+            PROPERTIES.iter().map(|property| property.name).filter(|&name| name != PROPERTIES[asked].name).collect();
+        let mut checker = Checker::without(&others).expect("properties");
+        for (step, (node, fact)) in stream.into_iter().enumerate() {
+            let observed = Observed { at: 0, step: step as u64, node, fact };
+            if let Err(violation) = checker.observe(&observed) {
+                prop_assert_eq!(violation.property, PROPERTIES[asked].name);
+                prop_assert_eq!(violation.second, observed);
+                break;
+            }
+        }
+    }
+
+    #[test]
+    fn who_is_not_asked_does_not_object(stream in stream()) {
+        let all: Vec<&str> = PROPERTIES.iter().map(|property| property.name).collect();
+        let mut checker = Checker::without(&all).expect("properties");
+        for (step, (node, fact)) in stream.into_iter().enumerate() {
+            prop_assert_eq!(checker.observe(&Observed { at: 0, step: step as u64, node, fact }), Ok(()));
+        }
+        prop_assert_eq!(checker.looked().count(), 0);
+    }
+}

@@ -1,0 +1,134 @@
+//! Hand-made worlds. For every property a bad one that it catches, and the near misses that a correct Raft may well
+//! show and that it must let go: a false alarm on a correct Raft is the worst that a checker can do.
+//!
+//! A bad world is a function that returns its violation; the list below runs them all and keeps their sentences.
+
+mod builder;
+mod elections;
+mod logs;
+mod disks;
+mod commits;
+mod clients;
+
+use builder::World;
+use invariants::{Checker, Milestone, PROPERTIES, Violation};
+use std::fmt::Write;
+
+macro_rules! bad_worlds {
+    ($($area:ident: $($world:ident)+;)+) => {
+        const BAD_WORLDS: &[(&str, fn() -> Violation)] = &[$($((stringify!($world), $area::$world),)+)+];
+    };
+}
+
+bad_worlds! {
+    elections:
+        two_leaders_in_one_term
+        a_leader_leads_again_after_a_restart
+        a_leader_without_a_majority
+        votes_for_another_do_not_count
+        a_learner_does_not_elect
+        one_half_of_a_joint_configuration_does_not_elect
+        two_votes_in_one_term
+        a_candidate_votes_for_another
+        a_voter_campaigns
+        a_wiped_server_votes_again
+        a_term_goes_back
+        a_restart_forgets_the_term_of_a_vote;
+    logs:
+        two_contents_for_one_name
+        equal_entries_after_different_logs
+        a_disk_keeps_something_else
+        a_restart_finds_what_nobody_wrote
+        a_restart_finds_another_log
+        a_leader_cuts_its_log
+        a_leader_appends_in_another_term
+        an_entry_appears_after_a_gap;
+    disks:
+        a_vote_leaves_before_it_is_saved
+        a_vote_leaves_when_only_its_term_is_saved
+        a_candidate_asks_before_its_own_vote_is_saved
+        a_recovered_vote_leaves_before_the_disk_has_it_again
+        an_acknowledgement_leaves_before_the_entry_is_saved
+        an_acknowledgement_leaves_before_its_term_is_saved
+        a_follower_acknowledges_its_own_tail
+        a_completion_is_taken_for_another_write
+        a_follower_cuts_what_it_has_acknowledged;
+    commits:
+        a_leader_commits_an_older_terms_entry_by_count
+        a_leader_commits_what_it_does_not_have
+        a_leader_without_a_committed_entry
+        a_deposed_leader_commits_what_its_successor_lacks
+        a_leader_commits_before_a_majority_has_it_on_disk
+        a_learner_is_counted
+        one_half_of_a_joint_configuration_commits
+        a_follower_runs_ahead_of_all_leaders
+        a_follower_commits_its_own_stale_tail
+        a_follower_commits_what_it_does_not_have
+        a_commit_index_goes_back
+        a_committed_entry_is_cut
+        two_entries_are_committed_at_one_index;
+    clients:
+        two_entries_applied_at_one_index
+        two_states_after_one_entry
+        another_entry_than_the_committed_one_is_applied
+        a_stale_read
+        a_stale_answer_after_a_good_one
+        a_request_has_its_effect_twice;
+}
+
+#[test]
+fn every_bad_world_is_caught_and_says_why() {
+    let mut told = String::new();
+    for (name, world) in BAD_WORLDS {
+        let violation = world();
+        writeln!(told, "# {}\n{violation}", name.replace('_', " ")).expect("a string takes everything");
+    }
+    insta::assert_snapshot!(told);
+}
+
+#[test]
+fn every_property_catches_a_bad_world() {
+    let caught: Vec<&str> = BAD_WORLDS.iter().map(|(_, world)| world().property).collect();
+    for property in PROPERTIES {
+        assert!(caught.contains(&property.name), "no bad world for {}", property.name);
+    }
+}
+
+#[test]
+fn an_unknown_property_is_told_with_the_known_ones() {
+    let error = Checker::without(&["reads", "raeds"]).expect_err("no such property");
+    insta::assert_snapshot!(error);
+}
+
+#[test]
+fn a_lively_run_reaches_its_milestones() {
+    let mut world = World::with_committed(3, 2);
+    world.appends(1, 1, 3);
+    world.loses_power_and_restarts(1);
+    world.campaigns(3, 2);
+    world.wins(2, 2, &[1]);
+    world.appends(2, 2, 20);
+    world.follows(1, 2, 3);
+    world.follows(3, 2, 3);
+    world.commits(2, 3);
+    let (checker, verdict) = world.judge(Checker::new());
+    assert_eq!(verdict, Ok(()));
+    let reached: Vec<&str> = checker
+        .milestones()
+        .iter()
+        .filter(|reached| reached.1 > 0)
+        .map(|(milestone, _)| milestone.name())
+        .collect();
+    assert_eq!(
+        reached,
+        [
+            "leader-elected",
+            "leader-died",
+            "vote-split",
+            "restarted-with-log",
+            "tail-lost-with-power",
+            "committed-before-own-disk",
+        ]
+    );
+    assert_eq!(checker.milestones().count(Milestone::LeaderElected), 2);
+}

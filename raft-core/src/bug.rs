@@ -1,0 +1,133 @@
+//! The index of load-bearing lines: each bug is what breaks without one of them.
+//!
+//! With the feature `bugs` one of them can be switched on, and the line that carries the argument gives way. Without
+//! the feature the switch does not exist in the machine code. `first` and `consequence` were written down before the
+//! bug was first run.
+
+/// A line that safety stands on, by what happens without it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Bug {
+    /// A granted vote leaves before it is durable (`saves.rs`).
+    VoteReplyBeforeSync,
+    /// Following a leader forgets the vote of the same term (`election.rs`).
+    VoteClearedSameTerm,
+    /// A grant for an earlier candidacy counts in this one (`election.rs`).
+    StaleVoteResponseCounted,
+    /// A longer log wins votes, whatever its last term (`election.rs`, 5.4.1).
+    LogRecencyIndexOnly,
+    /// An `AppendEntries` that fits cuts what it does not mention (`replication.rs`, 5.3).
+    TruncateOnMatchingAppend,
+    /// Entries that stand in conflict are kept (`replication.rs`, 5.3).
+    NoTruncateOnConflict,
+    /// Any success counts for everything that was sent (`replication.rs`).
+    MatchFromSentIndex,
+    /// An entry of an earlier term commits by being counted (`replication.rs`, 5.4.2, figure 8).
+    CommitPriorTermByCount,
+    /// A follower commits what the leader has not yet compared (`replication.rs`, 5.3).
+    CommitPastVerifiedPrefix,
+    /// A follower acknowledges what is not yet durable (`saves.rs`).
+    FollowerAckBeforeSync,
+    /// A leader answers reads without asking whether it still leads (`read.rs`, 8).
+    LeaderLocalRead,
+}
+
+impl Bug {
+    /// All of them.
+    pub const ALL: [Bug; 11] = [
+        Bug::VoteReplyBeforeSync,
+        Bug::VoteClearedSameTerm,
+        Bug::StaleVoteResponseCounted,
+        Bug::LogRecencyIndexOnly,
+        Bug::TruncateOnMatchingAppend,
+        Bug::NoTruncateOnConflict,
+        Bug::MatchFromSentIndex,
+        Bug::CommitPriorTermByCount,
+        Bug::CommitPastVerifiedPrefix,
+        Bug::FollowerAckBeforeSync,
+        Bug::LeaderLocalRead,
+    ];
+
+    /// The short name under which catalogues of Raft bugs keep it.
+    #[must_use]
+    pub const fn id(self) -> &'static str {
+        match self {
+            Bug::VoteReplyBeforeSync => "E01",
+            Bug::VoteClearedSameTerm => "E04",
+            Bug::StaleVoteResponseCounted => "E06",
+            Bug::LogRecencyIndexOnly => "E07",
+            Bug::TruncateOnMatchingAppend => "R01",
+            Bug::NoTruncateOnConflict => "R02",
+            Bug::MatchFromSentIndex => "R05",
+            Bug::CommitPriorTermByCount => "C01",
+            Bug::CommitPastVerifiedPrefix => "C02",
+            Bug::FollowerAckBeforeSync => "P01",
+            Bug::LeaderLocalRead => "D01",
+        }
+    }
+
+    /// The name that switches it on.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Bug::VoteReplyBeforeSync => "vote-reply-before-sync",
+            Bug::VoteClearedSameTerm => "vote-cleared-same-term",
+            Bug::StaleVoteResponseCounted => "stale-vote-response-counted",
+            Bug::LogRecencyIndexOnly => "log-recency-index-only",
+            Bug::TruncateOnMatchingAppend => "truncate-on-matching-ae",
+            Bug::NoTruncateOnConflict => "no-truncate-on-conflict",
+            Bug::MatchFromSentIndex => "match-from-sent-index",
+            Bug::CommitPriorTermByCount => "commit-prior-term-by-count",
+            Bug::CommitPastVerifiedPrefix => "commit-past-verified-prefix",
+            Bug::FollowerAckBeforeSync => "follower-ack-before-sync",
+            Bug::LeaderLocalRead => "leader-local-read",
+        }
+    }
+
+    /// The property that must notice first.
+    #[must_use]
+    pub const fn first(self) -> &'static str {
+        match self {
+            Bug::VoteReplyBeforeSync | Bug::FollowerAckBeforeSync => "promises-after-durability",
+            Bug::VoteClearedSameTerm => "one-vote-per-term",
+            Bug::StaleVoteResponseCounted => "elected-by-quorum",
+            Bug::LogRecencyIndexOnly => "leader-completeness",
+            Bug::TruncateOnMatchingAppend => "acknowledged-stays",
+            Bug::NoTruncateOnConflict => "promises-after-durability",
+            Bug::MatchFromSentIndex => "durable-quorum",
+            Bug::CommitPriorTermByCount => "own-term-commit",
+            Bug::CommitPastVerifiedPrefix => "followers-commit",
+            Bug::LeaderLocalRead => "reads",
+        }
+    }
+
+    /// What a user would suffer.
+    #[must_use]
+    pub const fn consequence(self) -> &'static str {
+        match self {
+            Bug::VoteReplyBeforeSync => {
+                "after a loss of power the node votes again in the same term: two leaders, writes lost"
+            }
+            Bug::VoteClearedSameTerm | Bug::StaleVoteResponseCounted => {
+                "two leaders in one term: two different entries at one index, writes lost"
+            }
+            Bug::LogRecencyIndexOnly => {
+                "a leader without a committed entry overwrites it: an acknowledged write is lost"
+            }
+            Bug::TruncateOnMatchingAppend => {
+                "a late message deletes acknowledged entries: an acknowledged write is lost with the next leader"
+            }
+            Bug::NoTruncateOnConflict => {
+                "replicas apply different commands at one index and drift apart for ever"
+            }
+            Bug::MatchFromSentIndex => {
+                "a write is acknowledged that only one server has: lost with that server"
+            }
+            Bug::CommitPriorTermByCount => {
+                "an acknowledged write is overwritten by a later leader (figure 8)"
+            }
+            Bug::CommitPastVerifiedPrefix => "a follower applies its own stale entries: replicas drift apart",
+            Bug::FollowerAckBeforeSync => "an acknowledged write is lost when the power of a majority fails",
+            Bug::LeaderLocalRead => "a deposed leader answers reads from the past",
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! Sums on majorities. No Raft in sight.
+
+/// How many of `voters` make a majority.
+#[must_use]
+pub const fn majority(voters: usize) -> usize {
+    voters / 2 + 1
+}
+
+/// The greatest value that a majority has reached: the median, rounded to the safe side. Sorts `reached`.
+///
+/// # Panics
+/// Where there are no voters.
+pub fn reached_by_majority<T: Ord + Copy>(reached: &mut [T]) -> T {
+    assert!(!reached.is_empty(), "a group without voters decides nothing");
+    reached.sort_unstable();
+    // Ascending: the value here and all after it are at least as great, and they are a majority.
+    reached[reached.len() - majority(reached.len())]
+}
+
+/// A set of voters by their place in the group.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct Ballot(u64);
+
+impl Ballot {
+    /// Adds the voter at `place`. Adding it twice changes nothing: nobody has two votes.
+    pub fn add(&mut self, place: usize) {
+        self.0 |= 1 << place;
+    }
+
+    /// How many are in it.
+    #[must_use]
+    pub const fn count(self) -> usize {
+        self.0.count_ones() as usize
+    }
+}

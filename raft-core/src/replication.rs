@@ -1,0 +1,272 @@
+//! Log replication (5.3) and commitment (5.3, 5.4.2).
+
+use crate::bug::Bug;
+use crate::ids::{Index, Instant, LogId, NodeId, RequestId};
+use crate::io::{Answer, Effect};
+use crate::log::{Entries, Entry, Payload};
+use crate::message::Message;
+use crate::progress::{Pace, Progress};
+use crate::quorum::reached_by_majority;
+use crate::raft::{Leader, Raft, Reads, Role};
+use crate::saves::Promise;
+use bytes::Bytes;
+use std::collections::VecDeque;
+
+impl Raft {
+    /// Leads from now on, and says so with an entry of its own term: only through one can it commit what it
+    /// inherited (5.4.2).
+    pub(crate) fn become_leader(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        let last = self.log.last().index;
+        self.leader = Some(self.config.id);
+        self.role = Role::Leader(Leader {
+            progress: self.config.voters.iter().map(|_| Progress::new(last, now)).collect(),
+            heartbeat_due: now.after(self.config.heartbeat_interval),
+            proposals: VecDeque::new(),
+            reads: Reads::default(),
+        });
+        self.append(Payload::Noop);
+        self.replicate_to_all(now, effects);
+    }
+
+    pub(crate) fn propose(
+        &mut self,
+        now: Instant,
+        request: RequestId,
+        command: Bytes,
+        effects: &mut Vec<Effect>,
+    ) {
+        if !self.leads() {
+            let answer = Answer::NotLeader { hint: self.leader };
+            return effects.push(Effect::Answer { request, answer });
+        }
+        let index = self.append(Payload::Command(command));
+        if let Role::Leader(leader) = &mut self.role {
+            leader.proposals.push_back((index, request));
+        }
+        self.replicate_to_all(now, effects);
+    }
+
+    /// Adds an entry of the current term to the own log. A leader only ever appends (5.3).
+    fn append(&mut self, payload: Payload) -> Index {
+        let last = self.log.last().index;
+        self.unsaved_after.get_or_insert(last);
+        self.log.append(Entry { term: self.term, payload });
+        last.next()
+    }
+
+    fn replicate_to_all(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        for place in 0..self.config.voters.len() {
+            self.replicate(now, place, effects);
+        }
+    }
+
+    /// Sends one follower what it lacks, as far as its window allows.
+    fn replicate(&mut self, now: Instant, place: usize, effects: &mut Vec<Effect>) {
+        let last = self.log.last().index;
+        let to = self.config.voters[place];
+        if to == self.config.id {
+            return;
+        }
+        let Role::Leader(leader) = &mut self.role else { return };
+        let progress = &mut leader.progress[place];
+        while progress.next <= last && progress.may_send(self.config.max_in_flight) {
+            let end = Index(last.0.min(progress.next.0 + self.config.max_batch as u64 - 1));
+            let previous = progress.next.previous();
+            let message = Message::AppendEntries {
+                term: self.term,
+                previous: LogId { index: previous, term: self.log.term_at(previous).expect("in the log") },
+                entries: self.log.entries(progress.next, end),
+                commit: self.commit,
+                round: leader.reads.round,
+            };
+            effects.push(Effect::Send { to, message });
+            progress.sent_up_to(end);
+            progress.sent = now;
+        }
+    }
+
+    /// Speaks to every follower that has heard nothing for a heartbeat interval.
+    pub(crate) fn heartbeat(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        let interval = self.config.heartbeat_interval;
+        let mut oldest = now;
+        for place in 0..self.config.voters.len() {
+            let own = self.config.voters[place] == self.config.id;
+            let Role::Leader(leader) = &mut self.role else { return };
+            let progress = &mut leader.progress[place];
+            if own {
+                continue;
+            }
+            if progress.sent.after(interval) > now {
+                oldest = oldest.min(progress.sent);
+                continue;
+            }
+            if let Pace::Probing { waiting } = &mut progress.pace {
+                *waiting = false; // The probe or its answer is lost, or late: again.
+            }
+            self.replicate(now, place, effects);
+            let Role::Leader(leader) = &self.role else { return };
+            if leader.progress[place].sent != now {
+                self.speak(now, place, effects);
+            }
+        }
+        let Role::Leader(leader) = &mut self.role else { return };
+        leader.heartbeat_due = oldest.after(interval);
+    }
+
+    /// Says "I lead" to all others, whatever was sent before: for reads.
+    pub(crate) fn speak_to_all(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        for place in 0..self.config.voters.len() {
+            self.speak(now, place, effects);
+        }
+    }
+
+    /// Says "I lead".
+    fn speak(&mut self, now: Instant, place: usize, effects: &mut Vec<Effect>) {
+        let to = self.config.voters[place];
+        if to == self.config.id {
+            return;
+        }
+        let Role::Leader(leader) = &mut self.role else { return };
+        let progress = &mut leader.progress[place];
+        progress.sent = now;
+        // After what was sent last: a follower that lost it refuses, and that is how the leader learns.
+        let previous = progress.next.previous();
+        let message = Message::AppendEntries {
+            term: self.term,
+            previous: LogId { index: previous, term: self.log.term_at(previous).expect("in the log") },
+            entries: Entries::NONE,
+            commit: self.commit,
+            round: leader.reads.round,
+        };
+        effects.push(Effect::Send { to, message });
+    }
+
+    /// An `AppendEntries` of a past term, or one that does not fit.
+    pub(crate) fn refuse_append(&self, from: NodeId, previous: LogId, effects: &mut Vec<Effect>) {
+        let hint = self.log.last_at_most(previous.index, previous.term);
+        let message = Message::AppendEntriesRefused { term: self.term, previous: previous.index, hint };
+        effects.push(Effect::Send { to: from, message });
+    }
+
+    /// The receiver's part of `AppendEntries` (figure 2), in the current term.
+    #[expect(clippy::too_many_arguments, reason = "they are the message's fields")]
+    pub(crate) fn on_append(
+        &mut self,
+        now: Instant,
+        from: NodeId,
+        previous: LogId,
+        entries: &Entries,
+        commit: Index,
+        round: u64,
+        effects: &mut Vec<Effect>,
+    ) {
+        if self.leads() {
+            return; // Two leaders in one term: nothing that this one could do would mend that.
+        }
+        if self.leader != Some(from) || !matches!(self.role, Role::Follower) {
+            self.become_follower(now, self.term, Some(from), effects);
+        }
+        self.heard = Some(now);
+        self.reset_election_timer(now);
+        if !self.log.contains(previous) {
+            return self.refuse_append(from, previous, effects);
+        }
+        self.take(previous.index, entries);
+        let matched = Index(previous.index.0 + entries.len() as u64);
+        // Beyond `matched` nothing was compared with the leader's log: what stands there may be a stale tail (5.3).
+        let verified = if self.bug(Bug::CommitPastVerifiedPrefix) { self.log.last().index } else { matched };
+        self.commit = self.commit.max(commit.min(verified));
+        let message = Message::AppendEntriesResponse { term: self.term, matched, round };
+        self.promise(Promise::Send(from, message), effects);
+    }
+
+    /// Takes entries over into the log after `previous`, which matches.
+    fn take(&mut self, previous: Index, entries: &Entries) {
+        let index = |place: usize| Index(previous.0 + 1 + place as u64);
+        let mut skip = 0;
+        // What stands already is left alone. Only a conflict cuts (5.3): a late message must not take back what a
+        // newer one has brought and this server has acknowledged.
+        while let Some(entry) = entries.get(skip) {
+            match self.log.term_at(index(skip)) {
+                Some(term) if term == entry.term || self.bug(Bug::NoTruncateOnConflict) => skip += 1,
+                Some(_) => {
+                    self.truncate(index(skip).previous());
+                    break;
+                }
+                None => break,
+            }
+        }
+        let end = index(entries.len()).previous();
+        if self.bug(Bug::TruncateOnMatchingAppend) && self.log.last().index > end {
+            self.truncate(end);
+        }
+        if skip < entries.len() {
+            let after = self.log.last().index;
+            self.unsaved_after = Some(self.unsaved_after.map_or(after, |unsaved| unsaved.min(after)));
+            self.log.append_rest(entries, skip);
+        }
+    }
+
+    fn truncate(&mut self, index: Index) {
+        self.log.truncate(index);
+        self.saves.cut(index);
+        self.unsaved_after = Some(self.unsaved_after.map_or(index, |unsaved| unsaved.min(index)));
+    }
+
+    pub(crate) fn on_append_response(
+        &mut self,
+        now: Instant,
+        place: usize,
+        matched: Index,
+        round: u64,
+        effects: &mut Vec<Effect>,
+    ) {
+        let sent_all = self.bug(Bug::MatchFromSentIndex);
+        let Role::Leader(leader) = &mut self.role else { return };
+        let progress = &mut leader.progress[place];
+        // What the follower says it has, not what it was sent: that may be lost.
+        let matched = if sent_all { progress.next.previous().max(matched) } else { matched };
+        progress.accepted(matched);
+        progress.round = progress.round.max(round);
+        self.advance_commit();
+        self.confirm_reads(now, effects);
+        self.replicate(now, place, effects);
+    }
+
+    pub(crate) fn on_append_refused(
+        &mut self,
+        now: Instant,
+        place: usize,
+        previous: Index,
+        hint: LogId,
+        effects: &mut Vec<Effect>,
+    ) {
+        // Below the hint the follower has terms up to the hint's; this log's last entry with at most that term is
+        // the last place where the two can agree.
+        let agree = self.log.last_at_most(hint.index, hint.term).index;
+        let Role::Leader(leader) = &mut self.role else { return };
+        if leader.progress[place].refused(previous, agree) {
+            self.replicate(now, place, effects);
+        }
+    }
+
+    /// Commits what a majority has, durably (5.3).
+    pub(crate) fn advance_commit(&mut self) {
+        let Role::Leader(leader) = &self.role else { return };
+        let mut reached = [Index(0); 64];
+        let voters = self.config.voters.len();
+        for (place, progress) in leader.progress.iter().enumerate() {
+            let own = self.config.voters[place] == self.config.id;
+            reached[place] = if own { self.saves.durable_index() } else { progress.matched };
+        }
+        let index = reached_by_majority(&mut reached[..voters]);
+        if index <= self.commit {
+            return;
+        }
+        // An entry of an earlier term that a majority has may still be overwritten by a leader that never saw it;
+        // an entry of this term may not, and carries along what stands before it (5.4.2, figure 8).
+        if self.log.term_at(index) == Some(self.term) || self.bug(Bug::CommitPriorTermByCount) {
+            self.commit = index;
+        }
+    }
+}

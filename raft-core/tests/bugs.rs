@@ -1,0 +1,268 @@
+//! Each line that safety stands on, taken away: a schedule that goes wrong without it and goes well with it.
+
+mod table;
+
+use raft_core::Bug;
+use table::Table;
+
+/// What happens, on how many servers, and everything that is violated by it without the line, in order.
+struct Story {
+    servers: u64,
+    schedule: fn(&mut Table),
+    violated: &'static [&'static str],
+}
+
+#[test]
+fn each_line_carries_something() {
+    for bug in Bug::ALL {
+        let Story { servers, schedule, violated } = story(bug);
+        let with = |bug: Option<Bug>| {
+            let mut t = Table::with(servers, |config| {
+                config.bug = bug;
+                config.max_batch = 1;
+            });
+            t.lenient = true;
+            schedule(&mut t);
+            t
+        };
+        let good = with(None);
+        assert_eq!(good.violated(), [] as [&str; 0], "{bug:?}, switched off:\n{}", good.transcript());
+        let bad = with(Some(bug));
+        assert_eq!(bad.violated(), violated, "{bug:?}, switched on:\n{}", bad.transcript());
+        assert_eq!(violated[0], bug.first(), "{bug:?} is noticed first by another property:\n{}", bad.transcript());
+    }
+}
+
+fn story(bug: Bug) -> Story {
+    match bug {
+        Bug::VoteReplyBeforeSync => Story {
+            servers: 3,
+            schedule: |t| {
+                t.story("n2's vote for n1 is lost with its power; then it votes for n3 in the same term.");
+                t.slow_disk(2);
+                t.time_out(1);
+                t.time_out(3);
+                t.deliver(1, 2);
+                t.deliver_any(2, 1);
+                t.power_loss(2);
+                t.restart(2);
+                t.deliver(3, 2);
+                t.deliver_any(2, 3);
+            },
+            violated: &["promises-after-durability", "one-vote-per-term", "election-safety"],
+        },
+        Bug::VoteClearedSameTerm => Story {
+            servers: 3,
+            schedule: |t| {
+                t.story("n1 and n3 have an entry that n2 lacks, and campaign at the same time.");
+                t.elect(1);
+                t.propose(1, "x=1");
+                t.lose(1, 2);
+                t.deliver_all();
+                t.crash(1);
+                t.restart(1);
+                t.time_out(1);
+                t.time_out(3);
+                t.story("n2 elects n1, hears its first message, which does not fit, and then n3's late request.");
+                t.deliver(1, 2);
+                t.deliver(2, 1);
+                t.deliver(1, 2);
+                t.deliver(3, 2);
+                t.deliver(2, 3);
+            },
+            violated: &["one-vote-per-term", "election-safety"],
+        },
+        Bug::StaleVoteResponseCounted => Story {
+            servers: 3,
+            schedule: |t| {
+                t.story("n2 votes for n1 in term 1; the vote arrives when n1 campaigns in term 2.");
+                t.time_out(1);
+                t.deliver(1, 2);
+                t.time_out(1);
+                t.deliver(2, 1);
+                t.story("In term 2 n2 votes for n3.");
+                t.time_out(3);
+                t.time_out(3);
+                t.deliver(3, 2);
+                t.deliver(3, 2);
+                t.deliver(2, 3);
+                t.deliver(2, 3);
+            },
+            violated: &["elected-by-quorum", "election-safety"],
+        },
+        Bug::LogRecencyIndexOnly => Story {
+            servers: 3,
+            schedule: |t| {
+                t.story("n1 has a long tail that nobody else has; n2 and n3 have committed 2@2.");
+                t.elect(1);
+                t.cut(1);
+                t.propose(1, "a=1");
+                t.propose(1, "a=2");
+                t.elect(2);
+                t.story("n2 is down, and n1 asks n3.");
+                t.crash(2);
+                t.heal();
+                t.heartbeat(1);
+                t.deliver_all();
+                t.time_out(1);
+                t.deliver_all();
+            },
+            violated: &["leader-completeness", "state-machine-safety"],
+        },
+        Bug::TruncateOnMatchingAppend => Story {
+            servers: 3,
+            schedule: |t| {
+                t.story("n2 has x=1 and x=2, and knows that they are committed. Then the first message comes again.");
+                t.elect(1);
+                t.cut(3);
+                t.propose(1, "x=1");
+                t.duplicate(1, 2);
+                t.deliver(1, 2);
+                t.propose(1, "x=2");
+                t.deliver_newest(1, 2);
+                t.deliver(2, 1);
+                t.deliver(2, 1);
+                t.heartbeat(1);
+                t.deliver_newest(1, 2);
+                t.deliver(1, 2);
+                t.story("n1 is down. n2 leads, as n3 has even less.");
+                t.crash(1);
+                t.heal();
+                t.elect(2);
+            },
+            violated: &["committed-stays", "leader-completeness"],
+        },
+        Bug::NoTruncateOnConflict => Story {
+            servers: 3,
+            schedule: |t| {
+                t.story("n1 has appended a=1 alone; n2 has committed its own first entry in its place.");
+                t.elect(1);
+                t.cut(1);
+                t.propose(1, "a=1");
+                t.elect(2);
+                t.heal();
+                t.heartbeat(2);
+                t.deliver_all();
+            },
+            violated: &["promises-after-durability", "followers-commit", "state-machine-safety"],
+        },
+        Bug::MatchFromSentIndex => Story {
+            servers: 3,
+            schedule: |t| {
+                t.story("Two messages to n2, of which the second one is lost.");
+                t.elect(1);
+                t.cut(3);
+                t.propose(1, "x=1");
+                t.propose(1, "x=2");
+                t.deliver(1, 2);
+                t.lose(1, 2);
+                t.deliver(2, 1);
+                t.story("n1 is gone, and with it what only n1 had.");
+                t.crash(1);
+                t.heal();
+                t.elect(2);
+            },
+            violated: &["durable-quorum", "leader-completeness"],
+        },
+        Bug::CommitPriorTermByCount => Story {
+            servers: 5,
+            schedule: |t| {
+                t.story("Figure 8. a=1 of term 1 reaches n1 and n2; n5 leads term 2 with b=1 in its place, alone.");
+                t.elect(1);
+                for id in [3, 4, 5] {
+                    t.cut(id);
+                }
+                t.propose(1, "a=1");
+                t.deliver_all();
+                t.crash(1);
+                t.heal();
+                t.time_out(5);
+                t.lose(5, 2);
+                t.deliver(5, 3);
+                t.deliver(5, 4);
+                t.deliver(3, 5);
+                t.cut(5);
+                t.deliver(4, 5);
+                t.propose(5, "b=1");
+                t.crash(5);
+                t.heal();
+                t.story("n1 leads again and brings a=1 to n3, but not yet its own entry.");
+                t.restart(1);
+                t.time_out(1);
+                t.deliver_all();
+                t.time_out(1);
+                t.lose(1, 4);
+                t.deliver(1, 2);
+                t.deliver(1, 3);
+                t.deliver(2, 1);
+                t.deliver(3, 1);
+                t.lose(1, 4);
+                t.deliver(1, 2);
+                t.deliver(2, 1);
+                t.deliver(1, 3);
+                t.deliver(3, 1);
+                t.deliver(1, 3);
+                t.deliver(3, 1);
+                t.story("n1 is gone; n5 comes back and wins with n3 and n4: a=1 must not have been committed.");
+                t.crash(1);
+                t.letters.clear();
+                t.restart(5);
+                t.time_out(5);
+                t.deliver_all();
+                t.time_out(5);
+                t.deliver_all();
+                assert!(t.raft(5).leads());
+            },
+            violated: &["own-term-commit", "leader-completeness", "state-machine-safety"],
+        },
+        Bug::CommitPastVerifiedPrefix => Story {
+            servers: 3,
+            schedule: |t| {
+                t.story("n1 has a tail of its own where n2 has committed something else.");
+                t.elect(1);
+                t.cut(1);
+                t.propose(1, "a=1");
+                t.elect(2);
+                t.heal();
+                t.story("A message that compares only 1@1 says that 2 is committed.");
+                t.read(2, "r1");
+                t.deliver(2, 1);
+            },
+            violated: &["followers-commit", "state-machine-safety"],
+        },
+        Bug::FollowerAckBeforeSync => Story {
+            servers: 3,
+            schedule: |t| {
+                t.story("x=1 is on n1, and on its way to n2's disk.");
+                t.elect(1);
+                t.cut(3);
+                t.slow_disk(2);
+                t.propose(1, "x=1");
+                t.deliver(1, 2);
+                t.deliver_any(2, 1);
+                t.story("n2 loses its power, and n1 is gone.");
+                t.power_loss(2);
+                t.crash(1);
+                t.heal();
+                t.restart(2);
+                t.fast_disk(2);
+                t.elect(2);
+            },
+            violated: &["promises-after-durability", "durable-quorum", "leader-completeness"],
+        },
+        Bug::LeaderLocalRead => Story {
+            servers: 3,
+            schedule: |t| {
+                t.story("n1 is cut off; n2 leads, and tells a client that x=1 is done.");
+                t.elect(1);
+                t.cut(1);
+                t.elect(2);
+                t.propose(2, "x=1");
+                t.deliver_all();
+                t.story("Another client asks n1.");
+                t.read(1, "r1");
+            },
+            violated: &["reads"],
+        },
+    }
+}

@@ -1,0 +1,630 @@
+//! A few Rafts on a table: their letters, their disks, their clocks, the verbs, and the transcript.
+//!
+//! In the transcript `#` says why, `>` what the test does, and plain lines what the cluster does: `n1 -> n2` for
+//! letters, `n1  verb` for what a server does itself, `index@term` everywhere, and only what changes. A letter that
+//! cannot arrive says `lost`. Disks are instant until somebody calls them slow; then each write waits for `sync`.
+//! Every effect and every step is held against `watch.rs`; a clash panics, unless the table is lenient.
+
+#![allow(dead_code, reason = "each area uses some of the verbs")]
+
+pub mod disk;
+pub mod watch;
+
+use disk::Disk;
+use raft_core::{
+    Answer, Config, Effect, Entry, Index, Input, Instant, LogId, Message, NodeId, Payload, Raft, RequestId, Role,
+    Term,
+};
+use std::collections::{BTreeSet, VecDeque};
+use std::fmt::{Display, Write as _};
+use watch::Watch;
+
+/// A millisecond, in the nanoseconds of the core.
+pub const MS: u64 = 1_000_000;
+
+/// A few Rafts and everything between them.
+#[derive(Clone)]
+pub struct Table {
+    pub servers: Vec<Server>,
+    /// In flight, oldest first.
+    pub letters: VecDeque<Letter>,
+    pub watch: Watch,
+    /// Whether a clash is noted, and the story goes on.
+    pub lenient: bool,
+    /// Links that lose what is sent now.
+    cuts: BTreeSet<(u64, u64)>,
+    /// Links whose letters wait until someone delivers them by name.
+    holds: BTreeSet<(u64, u64)>,
+    requests: Vec<Request>,
+    transcript: String,
+    quiet: bool,
+}
+
+/// One server: a Raft, unless it is down, and what belongs to its machine.
+#[derive(Clone)]
+pub struct Server {
+    pub raft: Option<Raft>,
+    pub disk: Disk,
+    pub now: u64,
+    pub incarnation: u64,
+    /// What was applied in this incarnation.
+    pub applied: Vec<Entry>,
+    config: Config,
+}
+
+/// A message in flight.
+#[derive(Clone)]
+pub struct Letter {
+    pub from: u64,
+    pub to: u64,
+    pub message: Message,
+}
+
+/// What a client asked for, and whom.
+#[derive(Clone)]
+struct Request {
+    name: String,
+    asked: u64,
+    incarnation: u64,
+}
+
+/// # Set-up
+impl Table {
+    /// So many servers, without pre-vote.
+    pub fn of(nodes: u64) -> Table {
+        Table::with(nodes, |_| {})
+    }
+
+    /// So many servers, set up in another way.
+    pub fn with(nodes: u64, change: impl Fn(&mut Config)) -> Table {
+        let servers = (1..=nodes).map(|id| {
+            let mut config = Config {
+                id: NodeId(id),
+                voters: (1..=nodes).map(NodeId).collect(),
+                election_timeout: 300 * MS,
+                election_timeout_spread: 300 * MS,
+                heartbeat_interval: 100 * MS,
+                pre_vote: false,
+                max_batch: 64,
+                max_in_flight: 16,
+                seed: id,
+                bug: None,
+            };
+            change(&mut config);
+            // Clocks of different machines have nothing to do with each other.
+            let now = id * 1_000_000 * MS;
+            Server {
+                raft: None,
+                disk: Disk::default(),
+                now,
+                incarnation: 0,
+                applied: Vec::new(),
+                config,
+            }
+        });
+        let mut table = Table {
+            servers: servers.collect(),
+            letters: VecDeque::new(),
+            watch: Watch::default(),
+            lenient: false,
+            cuts: BTreeSet::new(),
+            holds: BTreeSet::new(),
+            requests: Vec::new(),
+            transcript: String::new(),
+            quiet: true,
+        };
+        for id in 1..=nodes {
+            table.boot(id);
+        }
+        table.quiet = false;
+        table
+    }
+
+    /// Sets something up that needs no telling.
+    pub fn quietly(&mut self, setup: impl FnOnce(&mut Table)) {
+        let before = std::mem::replace(&mut self.quiet, true);
+        setup(self);
+        self.quiet = before;
+    }
+
+    /// Why the following happens.
+    pub fn story(&mut self, why: &str) {
+        if !self.transcript.is_empty() {
+            self.line(&"");
+        }
+        for line in why.lines() {
+            self.line(&format!("# {}", line.trim()));
+        }
+    }
+
+    /// What has happened so far.
+    pub fn transcript(&self) -> &str {
+        self.transcript.trim_end()
+    }
+}
+
+/// # What is there
+impl Table {
+    pub fn server(&self, id: u64) -> &Server {
+        &self.servers[id as usize - 1]
+    }
+
+    pub fn server_mut(&mut self, id: u64) -> &mut Server {
+        &mut self.servers[id as usize - 1]
+    }
+
+    /// A server that runs.
+    pub fn raft(&self, id: u64) -> &Raft {
+        self.server(id).raft.as_ref().unwrap_or_else(|| panic!("n{id} is down"))
+    }
+
+    pub fn is_up(&self, id: u64) -> bool {
+        self.server(id).raft.is_some()
+    }
+
+    pub fn nodes(&self) -> std::ops::RangeInclusive<u64> {
+        1..=self.servers.len() as u64
+    }
+
+    /// The requests to servers that still run, and that nobody has answered.
+    pub fn unanswered(&self) -> Vec<String> {
+        let open = self.requests.iter().enumerate().filter(|(number, request)| {
+            let server = self.server(request.asked);
+            server.incarnation == request.incarnation
+                && server.raft.is_some()
+                && !self.watch.has_answered(RequestId(*number as u64))
+        });
+        open.map(|(_, request)| request.name.clone()).collect()
+    }
+
+    /// The properties that were violated, each once, in the order of their first clash.
+    pub fn violated(&self) -> Vec<&'static str> {
+        let mut properties = Vec::new();
+        for violation in &self.watch.violations {
+            if !properties.contains(&violation.property) {
+                properties.push(violation.property);
+            }
+        }
+        properties
+    }
+
+    /// Says how every server stands.
+    pub fn show(&mut self) {
+        for id in self.nodes() {
+            let line = match &self.server(id).raft {
+                Some(raft) => {
+                    let mut runs: Vec<(LogId, LogId)> = Vec::new();
+                    for index in (1..=raft.last().index.0).map(Index) {
+                        let id = LogId { index, term: raft.log().term_at(index).expect("in the log") };
+                        match runs.last_mut() {
+                            Some((_, last)) if last.term == id.term => *last = id,
+                            _ => runs.push((id, id)),
+                        }
+                    }
+                    let mut log = String::new();
+                    for (first, last) in runs {
+                        let end = if first == last { String::new() } else { format!("..{last}") };
+                        write!(log, " {first}{end}").expect("strings are patient");
+                    }
+                    let log = if log.is_empty() { " empty" } else { &log };
+                    format!("n{id}  {}, term {}, log{log}, commit {}", role(raft), raft.term(), raft.commit())
+                }
+                None => format!("n{id}  is down"),
+            };
+            self.line(&line);
+        }
+    }
+}
+
+/// # Verbs: time and clients
+impl Table {
+    /// A server times out, and wins: everything in flight is delivered.
+    pub fn elect(&mut self, id: u64) {
+        self.verb(&format!("elect n{id}"));
+        self.fire(id);
+        self.pass_letters();
+        assert!(self.raft(id).leads(), "n{id} was not elected\n{}", self.transcript);
+    }
+
+    /// A server hears no leader for as long as it is willing to wait.
+    pub fn time_out(&mut self, id: u64) {
+        self.verb(&format!("time out n{id}"));
+        assert!(!self.raft(id).leads(), "a leader does not time out");
+        self.fire(id);
+    }
+
+    /// A leader's heartbeat is due.
+    pub fn heartbeat(&mut self, id: u64) {
+        self.verb(&format!("heartbeat n{id}"));
+        assert!(self.raft(id).leads(), "only leaders have heartbeats");
+        self.fire(id);
+    }
+
+    /// Time passes for one server, its timers included.
+    pub fn wait(&mut self, id: u64, milliseconds: u64) {
+        self.verb(&format!("wait n{id} {milliseconds} ms"));
+        let end = self.server(id).now + milliseconds * MS;
+        while self.raft(id).deadline().is_some_and(|due| due.0 <= end) {
+            self.fire(id);
+        }
+        self.server_mut(id).now = end;
+    }
+
+    /// Time passes for one server that is too busy to look at its timers.
+    pub fn pause(&mut self, id: u64, milliseconds: u64) {
+        self.verb(&format!("pause n{id} {milliseconds} ms"));
+        self.server_mut(id).now += milliseconds * MS;
+    }
+
+    /// The timer rings when it is due, or at once if that is past.
+    pub fn fire(&mut self, id: u64) {
+        let due = self.raft(id).deadline().expect("there is always a deadline").0;
+        let server = self.server_mut(id);
+        server.now = server.now.max(due);
+        self.step(id, Input::Timer);
+    }
+
+    /// A client asks a server to append a command.
+    pub fn propose(&mut self, id: u64, command: &str) {
+        self.verb(&format!("propose n{id} {command}"));
+        let request = self.request(id, command);
+        self.step(id, Input::Propose { request, command: command.to_owned().into() });
+    }
+
+    /// A client asks a server to read.
+    pub fn read(&mut self, id: u64, name: &str) {
+        self.verb(&format!("read n{id} {name}"));
+        let request = self.request(id, name);
+        self.watch.asks(request);
+        self.step(id, Input::Read { request });
+    }
+
+    fn request(&mut self, id: u64, name: &str) -> RequestId {
+        let incarnation = self.server(id).incarnation;
+        self.requests.push(Request { name: name.to_owned(), asked: id, incarnation });
+        RequestId(self.requests.len() as u64 - 1)
+    }
+}
+
+/// # Verbs: letters
+impl Table {
+    /// The oldest letter of a link arrives.
+    pub fn deliver(&mut self, from: u64, to: u64) {
+        let place = self.oldest(from, to);
+        self.deliver_at(place);
+    }
+
+    /// The oldest letter of a link arrives, if there is one.
+    pub fn deliver_any(&mut self, from: u64, to: u64) {
+        if self.letters.iter().any(|letter| (letter.from, letter.to) == (from, to)) {
+            self.deliver(from, to);
+        }
+    }
+
+    /// The newest letter of a link arrives.
+    pub fn deliver_newest(&mut self, from: u64, to: u64) {
+        let place = self.newest(from, to);
+        self.deliver_at(place);
+    }
+
+    /// A letter arrives.
+    pub fn deliver_at(&mut self, place: usize) {
+        let letter = self.letters.remove(place).expect("a letter");
+        self.verb(&format!("deliver n{} -> n{}  {}", letter.from, letter.to, letter.message));
+        self.arrive(letter);
+    }
+
+    /// The oldest letter of a link arrives, and will arrive again.
+    pub fn deliver_copy(&mut self, from: u64, to: u64) {
+        let letter = self.letters[self.oldest(from, to)].clone();
+        self.verb(&format!("deliver a copy n{from} -> n{to}  {}", letter.message));
+        self.arrive(letter);
+    }
+
+    /// The oldest letter of a link will arrive twice.
+    pub fn duplicate(&mut self, from: u64, to: u64) {
+        let letter = self.letters[self.oldest(from, to)].clone();
+        self.verb(&format!("duplicate n{from} -> n{to}  {}", letter.message));
+        self.letters.push_back(letter);
+    }
+
+    /// The oldest letter of a link is lost.
+    pub fn lose(&mut self, from: u64, to: u64) {
+        let place = self.oldest(from, to);
+        let letter = self.letters.remove(place).expect("a letter");
+        self.verb(&format!("lose n{from} -> n{to}  {}", letter.message));
+    }
+
+    /// Everything arrives that is in flight and not held, and what it brings about, and so on.
+    pub fn deliver_all(&mut self) {
+        self.verb("deliver all");
+        self.pass_letters();
+    }
+
+    /// The letters of a link, now and later, arrive only when they are delivered by name.
+    pub fn hold(&mut self, from: u64, to: u64) {
+        self.verb(&format!("hold n{from} -> n{to}"));
+        self.holds.insert((from, to));
+    }
+
+    /// The letters of a link flow again.
+    pub fn release(&mut self, from: u64, to: u64) {
+        self.verb(&format!("release n{from} -> n{to}"));
+        self.holds.remove(&(from, to));
+    }
+
+    /// A server and all others do not reach each other. What is in flight still arrives.
+    pub fn cut(&mut self, id: u64) {
+        self.verb(&format!("cut n{id}"));
+        for other in self.nodes().filter(|&other| other != id) {
+            self.cuts.extend([(id, other), (other, id)]);
+        }
+    }
+
+    /// Two servers do not reach each other.
+    pub fn cut_link(&mut self, a: u64, b: u64) {
+        self.verb(&format!("cut n{a} - n{b}"));
+        self.cuts.extend([(a, b), (b, a)]);
+    }
+
+    /// Everybody reaches everybody.
+    pub fn heal(&mut self) {
+        self.verb("heal");
+        self.cuts.clear();
+    }
+
+    fn oldest(&self, from: u64, to: u64) -> usize {
+        let place = self.letters.iter().position(|letter| (letter.from, letter.to) == (from, to));
+        place.unwrap_or_else(|| panic!("nothing is in flight n{from} -> n{to}\n{}", self.transcript))
+    }
+
+    fn newest(&self, from: u64, to: u64) -> usize {
+        let place = self.letters.iter().rposition(|letter| (letter.from, letter.to) == (from, to));
+        place.unwrap_or_else(|| panic!("nothing is in flight n{from} -> n{to}\n{}", self.transcript))
+    }
+
+    fn pass_letters(&mut self) {
+        for _ in 0..10_000 {
+            let Some(place) =
+                self.letters.iter().position(|letter| !self.holds.contains(&(letter.from, letter.to)))
+            else {
+                return;
+            };
+            let letter = self.letters.remove(place).expect("just found");
+            self.arrive(letter);
+        }
+        panic!("the letters never end\n{}", self.transcript);
+    }
+
+    fn arrive(&mut self, letter: Letter) {
+        let Letter { from, to, message } = letter;
+        if self.is_up(to) {
+            self.step(to, Input::Message { from: NodeId(from), message });
+        }
+    }
+}
+
+/// # Verbs: disks
+impl Table {
+    /// From now on this server's writes wait for `sync`.
+    pub fn slow_disk(&mut self, id: u64) {
+        self.verb(&format!("slow disk n{id}"));
+        self.server_mut(id).disk.slow = true;
+    }
+
+    /// This server's disk is fast again: what waits is synced, and whatever follows at once.
+    pub fn fast_disk(&mut self, id: u64) {
+        self.verb(&format!("fast disk n{id}"));
+        self.server_mut(id).disk.slow = false;
+        self.flush(id);
+    }
+
+    /// All writes that wait are synced, and the server is told once.
+    pub fn sync(&mut self, id: u64) {
+        let count = self.server(id).disk.pending.len();
+        self.verb(&format!("sync n{id}"));
+        self.sync_up_to(id, count);
+    }
+
+    /// The oldest write that waits is synced, and the server is told.
+    pub fn sync_one(&mut self, id: u64) {
+        let text = match self.server(id).disk.pending.front() {
+            Some(pending) => written(&pending.writes),
+            None => panic!("n{id} has nothing to sync\n{}", self.transcript),
+        };
+        self.verb(&format!("sync n{id}  {text}"));
+        self.sync_up_to(id, 1);
+    }
+
+    /// Some writes are synced, and the server is told once.
+    pub fn sync_oldest(&mut self, id: u64, count: usize) {
+        self.verb(&format!("sync n{id}, the oldest {count}"));
+        self.sync_up_to(id, count);
+    }
+
+    /// So many of the oldest writes are synced, and the server is told once.
+    pub fn sync_up_to(&mut self, id: u64, count: usize) {
+        let mut newest = None;
+        for _ in 0..count {
+            newest = self.server_mut(id).disk.sync_one().map(|pending| pending.id).or(newest);
+        }
+        if let Some(id_of_write) = newest {
+            self.step(id, Input::Saved(id_of_write));
+        }
+    }
+
+    /// The process dies; the page cache stays.
+    pub fn crash(&mut self, id: u64) {
+        self.verb(&format!("crash n{id}"));
+        let server = self.server_mut(id);
+        server.raft = None;
+        server.disk.process_crash();
+    }
+
+    /// The machine dies, and what was not synced is gone.
+    pub fn power_loss(&mut self, id: u64) {
+        self.verb(&format!("power loss n{id}"));
+        self.power_loss_but(id, 0);
+    }
+
+    /// The machine dies; so many of the oldest writes had reached the disk, although nobody was told.
+    pub fn power_loss_but(&mut self, id: u64, kept: usize) {
+        self.server_mut(id).raft = None;
+        let gone = self.server_mut(id).disk.power_loss(kept);
+        for write in gone {
+            self.line(&format!("n{id}  loses {write}"));
+        }
+    }
+
+    /// A new incarnation starts from what the disk kept.
+    pub fn restart(&mut self, id: u64) {
+        self.verb(&format!("restart n{id}"));
+        self.boot(id);
+    }
+
+    fn boot(&mut self, id: u64) {
+        let server = self.server_mut(id);
+        let recovered = server.disk.boot();
+        let mut line = format!("n{id}  recovers term {}", recovered.term);
+        if let Some(vote) = recovered.vote {
+            write!(line, ", vote {vote}").expect("strings are patient");
+        }
+        if let Some(last) = recovered.entries.last() {
+            write!(line, ", log up to {}@{}", recovered.entries.len(), last.term).expect("strings are patient");
+        }
+        server.incarnation += 1;
+        server.applied.clear();
+        // A restart takes time, and a monotonic clock need not begin where it ended.
+        server.now += 1_000 * MS;
+        server.raft = Some(Raft::new(server.config.clone(), recovered, Instant(server.now)).expect("a good setup"));
+        self.line(&line);
+        self.flush(id);
+    }
+
+    fn flush(&mut self, id: u64) {
+        while self.is_up(id) && !self.server(id).disk.slow && !self.server(id).disk.pending.is_empty() {
+            let count = self.server(id).disk.pending.len();
+            self.sync_up_to(id, count);
+        }
+    }
+}
+
+/// # The machine
+impl Table {
+    /// Steps one server and carries out what it wants.
+    pub fn step(&mut self, id: u64, input: Input) {
+        let now = Instant(self.server(id).now);
+        let mut effects = Vec::new();
+        let mut raft = self.server_mut(id).raft.take().unwrap_or_else(|| panic!("n{id} is down"));
+        let before = (role(&raft), raft.term());
+        let (commit, last, led) = (raft.commit(), raft.last(), raft.leads());
+        raft.step(now, input, &mut effects);
+        self.line_if_moved(id, before, &raft);
+        let disks: Vec<&Disk> = self.servers.iter().map(|server| &server.disk).collect();
+        let incarnation = self.server(id).incarnation;
+        self.watch.stepped(NodeId(id), incarnation, &raft, commit, led, &disks);
+        for effect in effects {
+            self.carry_out(id, &raft, last, effect);
+        }
+        if self.server(id).disk.slow && raft.commit() > commit && raft.applied() < raft.commit() {
+            self.line(&format!("n{id}  knows {} committed, has applied {}", raft.commit(), raft.applied()));
+        }
+        self.server_mut(id).raft = Some(raft);
+        self.judge();
+        self.flush(id);
+    }
+
+    fn carry_out(&mut self, id: u64, raft: &Raft, last: LogId, effect: Effect) {
+        let place = id as usize - 1;
+        match effect {
+            Effect::Save { id: number, write } => {
+                if write.after < last.index {
+                    let term = raft.log().term_at(write.after).expect("what is kept is in the log");
+                    self.line(&format!("n{id}  cuts back to {}@{term}", write.after));
+                }
+                let waits = if self.servers[place].disk.slow { "    waits" } else { "" };
+                self.line(&format!("n{id}  saves {write}{waits}"));
+                self.watch.saves(NodeId(id), raft, &write);
+                let pending = disk::Pending { id: number, writes: vec![write] };
+                self.servers[place].disk.pending.push_back(pending);
+            }
+            Effect::Send { to, message } => {
+                let lost = self.cuts.contains(&(id, to.0)) || self.server(to.0).raft.is_none();
+                let mark = if lost { "    lost" } else { "" };
+                self.line(&format!("n{id} -> {to}  {message}{mark}"));
+                self.watch.sends(NodeId(id), to, &message, &self.servers[place].disk);
+                if !lost {
+                    self.letters.push_back(Letter { from: id, to: to.0, message });
+                }
+            }
+            Effect::Apply { first, entries } => {
+                assert_eq!(first.0 as usize, self.servers[place].applied.len() + 1, "n{id} applies with a gap");
+                for (index, entry) in (first.0..).map(Index).zip(entries.iter()) {
+                    let command = match &entry.payload {
+                        Payload::Noop => "noop".to_owned(),
+                        Payload::Command(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+                    };
+                    self.line(&format!("n{id}  applies {index}@{} {command}", entry.term));
+                    self.watch.applies(NodeId(id), index, entry, &self.servers[place].disk);
+                    self.servers[place].applied.push(entry.clone());
+                }
+            }
+            Effect::ReadNow { request } => {
+                let applied = Index(self.servers[place].applied.len() as u64);
+                self.line(&format!("n{id}  serves {} at {applied}", self.requests[request.0 as usize].name));
+                self.watch.reads(NodeId(id), request, applied);
+            }
+            Effect::Answer { request, answer } => {
+                self.line(&format!("n{id}  answers {}: {answer}", self.requests[request.0 as usize].name));
+                let applied = if let Answer::Applied { index } = answer { Some(index) } else { None };
+                self.watch.answers(NodeId(id), request, applied);
+            }
+        }
+    }
+
+    fn line_if_moved(&mut self, id: u64, (was, term): (String, Term), raft: &Raft) {
+        let is = role(raft);
+        let in_term = if term == raft.term() { String::new() } else { format!(", term {}", raft.term()) };
+        if was != is {
+            self.line(&format!("n{id}  {was} => {is}{in_term}"));
+        } else if term != raft.term() {
+            self.line(&format!("n{id}  {is}{in_term}"));
+        }
+    }
+
+    fn judge(&mut self) {
+        while self.watch.told < self.watch.violations.len() {
+            let violation = self.watch.violations[self.watch.told].clone();
+            self.watch.told += 1;
+            self.line(&format!("!! {}: {}", violation.property, violation.sentence));
+            assert!(self.lenient, "{}: {}\n{}", violation.property, violation.sentence, self.transcript);
+        }
+    }
+
+    fn verb(&mut self, text: &str) {
+        self.line(&format!("> {text}"));
+    }
+
+    fn line(&mut self, text: &dyn Display) {
+        if !self.quiet {
+            writeln!(self.transcript, "{text}").expect("strings are patient");
+        }
+    }
+}
+
+fn role(raft: &Raft) -> String {
+    match raft.role() {
+        Role::Follower => match raft.leader() {
+            Some(leader) => format!("follower({leader})"),
+            None => "follower".to_owned(),
+        },
+        Role::PreCandidate { .. } => "pre-candidate".to_owned(),
+        Role::Candidate { .. } => "candidate".to_owned(),
+        Role::Leader(_) => "leader".to_owned(),
+    }
+}
+
+fn written(writes: &[raft_core::Write]) -> String {
+    let texts: Vec<String> = writes.iter().map(ToString::to_string).collect();
+    if texts.is_empty() { "what was recovered".to_owned() } else { texts.join("; ") }
+}

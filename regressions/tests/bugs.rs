@@ -1,0 +1,42 @@
+//! Every bug in the catalogue is caught by the property that was named before it was first run, within its first
+//! 2,000 seeds, and has a stored case.
+
+use harness::case::{Case, Expect};
+use harness::outcome::{Options, Verdict};
+use harness::plan::generate;
+
+/// How many seeds a bug may take.
+const MOST_SEEDS: u64 = 2_000;
+
+/// The first seed at which the bug's `first` property notices it.
+fn seeds_needed(bug: &harness::bugs::Bug) -> Option<u64> {
+    (0..MOST_SEEDS).find(|&seed| {
+        let mut plan = generate(seed);
+        plan.bug = Some(bug.name.to_string());
+        let verdict = harness::run::run(&plan, &Options::default()).outcome.verdict;
+        matches!(verdict, Verdict::Failed(failure) if failure.property == bug.first)
+    })
+}
+
+#[test]
+fn each_is_caught_by_its_first_property() {
+    let mut table = String::new();
+    for bug in harness::bugs::all() {
+        let seeds = seeds_needed(&bug);
+        println!("{:3}  {:30} {:30} seeds {}", bug.id, bug.name, bug.first, seeds.map_or("-".into(), |seed| (seed + 1).to_string()));
+        assert!(seeds.is_some(), "{} was not caught by {} within {MOST_SEEDS} seeds", bug.name, bug.first);
+        table += &format!("{:3}  {:30} {}\n", bug.id, bug.name, bug.first);
+    }
+    insta::assert_snapshot!(table);
+}
+
+#[test]
+fn each_has_a_stored_case() {
+    let cases: Vec<Case> = regressions::cases().iter().map(|(_, path)| Case::read(path).unwrap()).collect();
+    for bug in harness::bugs::all() {
+        let stored = cases.iter().any(|case| {
+            case.plan.bug.as_deref() == Some(bug.name) && case.expect == Expect::Caught(bug.first.to_string())
+        });
+        assert!(stored, "{} has no case in {}", bug.name, harness::case::FOLDER);
+    }
+}

@@ -1,0 +1,36 @@
+//! Each stored case as a test of its own: `cargo test -p regressions --test replay NAME` runs one.
+
+use harness::case::{Case, Expect};
+use harness::outcome::{Options, Verdict};
+use libtest_mimic::{Arguments, Failed, Trial};
+use std::path::Path;
+
+fn main() {
+    let arguments = Arguments::from_args();
+    let trials = regressions::cases().into_iter().map(|(name, path)| Trial::test(name, move || replay(&path)));
+    libtest_mimic::run(&arguments, trials.collect()).exit();
+}
+
+/// Runs a case: it must end as its story says, and a case whose bug is on must pass with the bug off.
+fn replay(path: &Path) -> Result<(), Failed> {
+    let case = Case::read(path).map_err(|error| error.to_string())?;
+    let met = |expect: &Expect, plan| {
+        let verdict = harness::run::run(plan, &Options::default()).outcome.verdict;
+        if expect.is_met_by(&verdict) {
+            return Ok(());
+        }
+        let came = match &verdict {
+            Verdict::Kept => "all promises were kept".to_string(),
+            Verdict::Unknown(sentence) => format!("linearizability was not decided: {sentence}"),
+            Verdict::Failed(failure) => format!("{}: {}", failure.property, failure.sentence),
+        };
+        Err(format!("expected: {expect}\ncame: {came}\n\n{}\nlook: harness replay {}", case.story, path.display()))
+    };
+    met(&case.expect, &case.plan)?;
+    if case.plan.bug.is_some() {
+        let mut plan = case.plan.clone();
+        plan.bug = None;
+        met(&Expect::Passed, &plan)?;
+    }
+    Ok(())
+}
