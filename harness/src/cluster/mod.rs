@@ -140,6 +140,12 @@ impl<S: Server> Cluster<S> {
         server
     }
 
+    /// How many events there have been.
+    #[must_use]
+    pub fn events(&self) -> u64 {
+        self.world.observer.counts.events
+    }
+
     /// Whether a promise was broken.
     #[must_use]
     pub fn has_failed(&self) -> bool {

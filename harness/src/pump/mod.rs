@@ -39,15 +39,50 @@ const TURNS: u64 = 1_500;
 
 /// Runs a cluster to its end in a runtime of its own, and hands it back.
 pub fn pump<S: Server>(cluster: Cluster<S>, mode: Mode) -> Cluster<S> {
-    let (seed, nodes) = (cluster.world.plan().seed, cluster.world.plan().nodes);
-    let runtime = Runtime::with_seed_and_config(seed, madsim::Config::default());
-    // Before any node is created: madsim tells a simulator only of what comes after it.
-    runtime.add_simulator::<Stage<S>>();
-    runtime.block_on(async {
-        let stage = simulator::<Stage<S>>();
-        stage.lock().cluster = Some(cluster);
-        Pump { stage, mode, handle: Handle::current(), time: TimeHandle::current() }.run(nodes).await
-    })
+    let mut running = Running::new(cluster, mode);
+    running.go(u64::MAX);
+    running.end()
+}
+
+/// A run that can be stopped on its way, to look at a real clock: inside madsim there is none.
+pub struct Running<S: Server> {
+    runtime: Runtime,
+    pump: Pump<S>,
+}
+
+impl<S: Server> Running<S> {
+    /// A runtime with the cluster in it, all of its servers booted.
+    #[must_use]
+    pub fn new(cluster: Cluster<S>, mode: Mode) -> Running<S> {
+        let (seed, nodes) = (cluster.world.plan().seed, cluster.world.plan().nodes);
+        let runtime = Runtime::with_seed_and_config(seed, madsim::Config::default());
+        // Before any node is created: madsim tells a simulator only of what comes after it.
+        runtime.add_simulator::<Stage<S>>();
+        let pump = runtime.block_on(async {
+            let stage = simulator::<Stage<S>>();
+            stage.lock().cluster = Some(cluster);
+            let pump = Pump { stage, mode, handle: Handle::current(), time: TimeHandle::current() };
+            pump.begin(nodes).await;
+            pump
+        });
+        Running { runtime, pump }
+    }
+
+    /// Lets things happen until there have been so many events, or until the end. Returns whether it goes on.
+    pub fn go(&mut self, events: u64) -> bool {
+        self.runtime.block_on(self.pump.go(events))
+    }
+
+    /// Looks at the cluster.
+    pub fn look<T>(&self, at: impl FnOnce(&Cluster<S>) -> T) -> T {
+        at(self.pump.stage.lock().cluster.as_ref().expect("the cluster is on its stage until the end"))
+    }
+
+    /// Takes everything down, and hands the cluster back.
+    #[must_use]
+    pub fn end(self) -> Cluster<S> {
+        self.runtime.block_on(self.pump.take_down())
+    }
 }
 
 /// Where a cluster lives while it is pumped: what madsim's callbacks can reach.
@@ -105,16 +140,22 @@ struct Pump<S: Server> {
 }
 
 impl<S: Server> Pump<S> {
-    async fn run(self, nodes: u64) -> Cluster<S> {
+    async fn begin(&self, nodes: u64) {
         // One after the other: the order of boots shall not be the executor's choice.
         for node in 1..=nodes {
             self.build(node);
             self.booted(node).await;
         }
         self.stage.with(Cluster::begin);
+    }
+
+    async fn go(&self, events: u64) -> bool {
         loop {
+            if self.stage.with(|cluster| cluster.events() >= events).unwrap_or(true) {
+                return true;
+            }
             let control = match self.mode {
-                Mode::Fast => self.slice(),
+                Mode::Fast => self.slice(events),
                 Mode::Strict => self.event().await,
             };
             match control {
@@ -133,14 +174,13 @@ impl<S: Server> Pump<S> {
                 Control::Pause(node) if self.mode == Mode::Strict => self.handle.pause(self.id(node)),
                 Control::Resume(node) if self.mode == Mode::Strict => self.handle.resume(self.id(node)),
                 Control::Pause(_) | Control::Resume(_) => {}
-                Control::Stop => break,
+                Control::Stop => return false,
             }
         }
-        self.take_down().await
     }
 
     /// Pumps until something needs the executor, with everything locked once.
-    fn slice(&self) -> Control {
+    fn slice(&self, events: u64) -> Control {
         let mut reached = self.time.elapsed().as_nanos() as u64;
         let slice = |cluster: &mut Cluster<S>| loop {
             let Some(at) = cluster.next_at() else { return Control::Stop };
@@ -150,7 +190,7 @@ impl<S: Server> Pump<S> {
                 reached = at;
             }
             let control = cluster.advance();
-            if control != Control::Continue {
+            if control != Control::Continue || cluster.events() >= events {
                 return control;
             }
         };
