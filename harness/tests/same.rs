@@ -4,7 +4,8 @@ mod common;
 
 use common::{Clerk, rough};
 use harness::outcome::{Options, Outcome, Record, Verdict};
-use harness::run::run_with;
+use harness::plan::generate;
+use harness::run::{run as run_built_in, run_with};
 use std::process::Command;
 
 fn run(seed: u64, options: &Options) -> Record {
@@ -48,6 +49,22 @@ fn whatever_is_kept() {
     assert_eq!(record.outcome, outcome(3));
     assert!(!record.timeline.is_empty() && !record.facts.is_empty() && !record.history.is_empty());
     assert_eq!(record.digests.len() as u64, record.outcome.counts.events);
+}
+
+#[test]
+fn the_built_in_system_however_it_is_watched() {
+    for seed in 0..20 {
+        let plan = generate(seed);
+        let usual = run_built_in(&plan, &Options::default()).outcome;
+        let strict = run_built_in(&plan, &Options { strict: true, ..Options::default() }).outcome;
+        assert_eq!(strict, usual, "seed {seed} in strict mode");
+        let unchecked = run_built_in(&plan, &Options { unchecked: true, ..Options::default() }).outcome;
+        assert_eq!(
+            (unchecked.digest, unchecked.counts),
+            (usual.digest, usual.counts),
+            "seed {seed} unchecked"
+        );
+    }
 }
 
 #[test]
