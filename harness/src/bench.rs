@@ -2,27 +2,169 @@
 
 use crate::cluster::Cluster;
 use crate::outcome::Options;
-use crate::plan::{self, Chance, Duration, Plan};
-use crate::pump::{Mode, pump};
+use crate::plan::{self, Chance, Duration, Fault, FaultKind, Plan, Target};
+use crate::pump::{Mode, pump, pump_while};
+use crate::rng;
+use crate::run::run;
 use crate::server::{Arrival, Host, LocalTime, Server};
-use invariants::Node;
+use crate::systems::raft_core::Node;
+use crate::systems::raft_core::wal::Wal;
 use rand::Rng;
+use serde::Serialize;
 use std::time::Instant;
 
 /// What `harness bench` prints.
-#[derive(Clone, Copy, PartialEq, Debug)]
+#[derive(Clone, Copy, PartialEq, Debug, Serialize)]
 pub struct Figures {
     /// Messages per second through the whole of world and pump, between servers that do nothing with them.
     pub pump_events_per_second: f64,
+    /// Events per second of seeds 0..200, with nobody looking.
+    pub unchecked_events_per_second: f64,
+    /// The same with every property looking after every step.
+    pub checked_events_per_second: f64,
+    /// Checked runs beside the bare pump.
+    pub checked_to_pump: f64,
+    /// Checked runs beside unchecked ones.
+    pub checked_to_unchecked: f64,
+    /// What an event costs around 200,000 entries per server, beside one around 2,000.
+    pub cost_ratio_long_log: f64,
+    /// What a restart costs for each entry that it recovers.
+    pub nanoseconds_per_recovered_entry: f64,
 }
 
-/// Takes the figures.
+/// The seeds that runs are timed with.
+const SEEDS: std::ops::Range<u64> = 0..200;
+/// How often each figure is taken. The best counts: whatever else runs on the machine only ever adds time.
+const ROUNDS: usize = 5;
+
+/// Takes the figures, all in this process and in turn, so that their ratios hold when the machine's speed drifts.
 #[must_use]
 pub fn measure() -> Figures {
-    // Once to warm up, then the best of three: whatever else runs on the machine only ever adds time.
-    let _ = bare_pump(Mode::Fast, 200_000);
-    let best = (0..3).map(|_| bare_pump(Mode::Fast, 2_000_000)).fold(0.0, f64::max);
-    Figures { pump_events_per_second: best }
+    let _ = (bare_pump(Mode::Fast, 200_000), seeds(false));
+    let (mut pump, mut unchecked, mut checked) = (0.0_f64, 0.0_f64, 0.0_f64);
+    for _ in 0..ROUNDS {
+        pump = pump.max(bare_pump(Mode::Fast, 2_000_000));
+        unchecked = unchecked.max(seeds(true));
+        checked = checked.max(seeds(false));
+    }
+    Figures {
+        pump_events_per_second: pump,
+        unchecked_events_per_second: unchecked,
+        checked_events_per_second: checked,
+        checked_to_pump: checked / pump,
+        checked_to_unchecked: checked / unchecked,
+        cost_ratio_long_log: long_log(),
+        nanoseconds_per_recovered_entry: recovery(),
+    }
+}
+
+/// Events per second of the usual runs.
+fn seeds(unchecked: bool) -> f64 {
+    let options = Options { unchecked, ..Options::default() };
+    let plans: Vec<Plan> = SEEDS.map(plan::generate).collect();
+    let start = Instant::now();
+    let events: u64 = plans.iter().map(|plan| run(plan, &options).outcome.counts.events).sum();
+    events as f64 / start.elapsed().as_secs_f64()
+}
+
+/// What an event costs when every server has a long log, beside one when it has a short one: windows of so many events
+/// around so many entries, in one checked run with loss, cuts and skew.
+fn long_log() -> f64 {
+    const WINDOW: u64 = 200_000;
+    const SHORT: u64 = 2_000;
+    const LONG: u64 = 200_000;
+    let plan = long_plan();
+    let ratio = || {
+        // When the windows begin, as (events, time).
+        let mut marks: Vec<(u64, Instant)> = Vec::new();
+        let cluster = Cluster::<Node>::new(&plan, &Options::default());
+        let cluster = pump_while(cluster, Mode::Fast, |cluster| {
+            let events = cluster.world.observer.counts.events;
+            let entries = (1..=plan.nodes).map(|node| cluster.world.standing(node).last).max().unwrap_or(0);
+            let due = match marks.len() {
+                // The short log passes its mark within its window; the long one begins half a window before its.
+                0 => entries > 0,
+                1 => entries >= SHORT && events >= marks[0].0 + WINDOW,
+                2 => entries >= LONG - LONG / 20,
+                3 => events >= marks[2].0 + WINDOW,
+                _ => false,
+            };
+            if due {
+                marks.push((events, Instant::now()));
+            }
+            marks.len() < 4 && !cluster.has_failed()
+        });
+        assert!(!cluster.has_failed(), "the long run breaks a promise: {:?}", cluster.world.observer.failure);
+        assert!(marks.len() == 4, "the long run ends before its log is long");
+        let cost = |from: usize| {
+            (marks[from + 1].1 - marks[from].1).as_secs_f64() / (marks[from + 1].0 - marks[from].0) as f64
+        };
+        cost(2) / cost(0)
+    };
+    let mut ratios: Vec<f64> = (0..3).map(|_| ratio()).collect();
+    ratios.sort_by(f64::total_cmp);
+    ratios[1]
+}
+
+/// Many clients, and nothing that restarts anybody.
+fn long_plan() -> Plan {
+    let mut plan = plan::generate(0);
+    plan.nodes = 5;
+    plan.storm = Duration::millis(600_000);
+    (plan.raft.pre_vote, plan.raft.batch, plan.raft.window) = (true, 64, 16);
+    plan.raft.election_timeout = Duration::millis(500);
+    plan.raft.election_timeout_spread = Duration::millis(500);
+    plan.raft.heartbeat = Duration::millis(100);
+    plan.network.loss = Chance(10_000);
+    plan.clients = plan::Clients {
+        count: 8,
+        in_flight: 32,
+        pause: Duration::millis(2),
+        patience: Duration::millis(1_000),
+        attempts: 6,
+        keys: 64,
+        reads: Chance(100_000),
+    };
+    plan.faults.clear();
+    for second in 0..590 {
+        let at = Duration::millis(second * 1_000 + 500);
+        let (one, other) = (1 + second % 5, 1 + (second + 2) % 5);
+        let lasts = Duration::millis(400);
+        let kind = match second % 3 {
+            0 => FaultKind::Cut { from: Target::Node(one), to: Target::Node(other), lasts },
+            1 => FaultKind::Split { side: vec![Target::Node(one)], lasts },
+            _ => {
+                let drift = if second % 2 == 0 { 100_000 } else { -100_000 };
+                FaultKind::ClockRate { node: Target::Node(one), drift, lasts: Duration::millis(3_000) }
+            }
+        };
+        plan.faults.push(Fault { at, on: None, kind });
+    }
+    plan
+}
+
+/// Nanoseconds per entry that a restart recovers: reading the log, checking it, and stating what it holds.
+fn recovery() -> f64 {
+    const ENTRIES: u64 = 200_000;
+    let mut plan = bare_plan(Duration::millis(1));
+    plan.raft = long_plan().raft;
+    let once = || {
+        let options = Options { unchecked: true, ..Options::default() };
+        let mut cluster = Cluster::<Node>::new(&plan, &options);
+        let mut chance = rng::stream(1, "bench", [0, 0]);
+        let disk = cluster.world.disk(1);
+        let (mut wal, _) = Wal::open(disk, &mut chance).expect("an empty disk is not damaged");
+        wal.durable_to(wal.end());
+        for _ in 0..ENTRIES / 4 {
+            wal.append(disk, 1, Some(1), None, [(1, &[7_u8; 24][..]); 4]);
+        }
+        let ticket = disk.begin_sync();
+        disk.end_sync(ticket, |_| {});
+        let start = Instant::now();
+        cluster.boot(1);
+        start.elapsed().as_nanos() as f64 / ENTRIES as f64
+    };
+    (0..3).map(|_| once()).fold(f64::INFINITY, f64::min)
 }
 
 /// Events per second of the bare pump: 5 nodes, 20 messages in flight, each on its way for 1 to 10 ms.
@@ -84,7 +226,7 @@ struct Juggler;
 
 impl Juggler {
     fn throw(host: &mut Host<'_, u64>, ball: u64) {
-        let other: Node = host.rng().gen_range(1..5);
+        let other: u64 = host.rng().gen_range(1..5);
         let to = if other >= host.node() { other + 1 } else { other };
         host.send(to, ball);
     }

@@ -297,7 +297,9 @@ fn a_follower_commits_only_what_was_compared() {
     });
     t.story("n1 has a tail of its own where n2 has committed something else.");
     t.show();
-    t.story("For a read n2 asks whether it still leads. That says how much is committed, and compares only 1@1.");
+    t.story(
+        "For a read n2 asks whether it still leads. That says how much is committed, and compares only 1@1.",
+    );
     t.read(2, "r1");
     t.deliver(2, 1);
     t.show();

@@ -33,8 +33,20 @@ pub enum Mode {
     Strict,
 }
 
+/// How many events the fast mode lets happen before it looks up.
+const SLICE: u32 = 4_096;
+
 /// Runs a cluster to its end in a runtime of its own, and hands it back.
 pub fn pump<S: Server>(cluster: Cluster<S>, mode: Mode) -> Cluster<S> {
+    pump_while(cluster, mode, |_| true)
+}
+
+/// The same, while `goes_on` says so: it is asked every few thousand events.
+pub fn pump_while<S: Server>(
+    cluster: Cluster<S>,
+    mode: Mode,
+    goes_on: impl FnMut(&Cluster<S>) -> bool,
+) -> Cluster<S> {
     let (seed, nodes) = (cluster.world.plan().seed, cluster.world.plan().nodes);
     let runtime = Runtime::with_seed_and_config(seed, madsim::Config::default());
     // Before any node is created: madsim tells a simulator only of what comes after it.
@@ -42,7 +54,8 @@ pub fn pump<S: Server>(cluster: Cluster<S>, mode: Mode) -> Cluster<S> {
     runtime.block_on(async {
         let stage = simulator::<Stage<S>>();
         stage.lock().cluster = Some(cluster);
-        Pump { stage, mode, handle: Handle::current(), time: TimeHandle::current() }.run(nodes).await
+        let pump = Pump { stage, mode, handle: Handle::current(), time: TimeHandle::current() };
+        pump.run(nodes, goes_on).await
     })
 }
 
@@ -101,14 +114,14 @@ struct Pump<S: Server> {
 }
 
 impl<S: Server> Pump<S> {
-    async fn run(self, nodes: u64) -> Cluster<S> {
+    async fn run(self, nodes: u64, mut goes_on: impl FnMut(&Cluster<S>) -> bool) -> Cluster<S> {
         // One after the other: the order of boots shall not be the executor's choice.
         for node in 1..=nodes {
             self.build(node);
             self.booted(node).await;
         }
         self.stage.with(Cluster::begin);
-        loop {
+        while self.stage.with(|cluster| goes_on(cluster)).unwrap_or(false) {
             let control = match self.mode {
                 Mode::Fast => self.slice(),
                 Mode::Strict => self.event().await,
@@ -134,17 +147,20 @@ impl<S: Server> Pump<S> {
     /// Pumps until something needs the executor, with everything locked once.
     fn slice(&self) -> Control {
         let mut reached = self.time.elapsed().as_nanos() as u64;
-        let slice = |cluster: &mut Cluster<S>| loop {
-            let Some(at) = cluster.next_at() else { return Control::Stop };
-            // Polls of tasks take a few nanoseconds of madsim's time, so its clock may be ahead of the world's.
-            if at > reached {
-                self.time.advance(Duration::from_nanos(at - reached));
-                reached = at;
+        let slice = |cluster: &mut Cluster<S>| {
+            for _ in 0..SLICE {
+                let Some(at) = cluster.next_at() else { return Control::Stop };
+                // Polls of tasks take a few nanoseconds of madsim's time, so its clock may be ahead of the world's.
+                if at > reached {
+                    self.time.advance(Duration::from_nanos(at - reached));
+                    reached = at;
+                }
+                let control = cluster.advance();
+                if control != Control::Continue {
+                    return control;
+                }
             }
-            let control = cluster.advance();
-            if control != Control::Continue {
-                return control;
-            }
+            Control::Continue
         };
         self.stage.with(slice).unwrap_or(Control::Stop)
     }
