@@ -46,12 +46,7 @@ fn a_split_vote_is_resolved_by_the_next_timeout() {
         "Nobody leads term 1. n2 is the first to lose patience, in a new term, where all votes are free.",
     );
     t.time_out(2);
-    t.deliver(2, 1);
-    t.deliver(2, 3);
-    t.deliver(1, 2);
-    t.deliver(3, 2);
     t.quietly(Table::deliver_all);
-    t.story("");
     t.show();
     insta::assert_snapshot!(t.transcript());
 }

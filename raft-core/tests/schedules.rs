@@ -5,6 +5,7 @@ mod table;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
+use raft_core::{Input, Instant};
 use table::Table;
 
 /// One thing that happens. The numbers are taken modulo what there is.
@@ -14,6 +15,7 @@ enum Event {
     Lose(usize),
     Duplicate(usize),
     Fire(u64),
+    FireEarly(u64),
     Pause(u64, u64),
     Propose(u64),
     Read(u64),
@@ -35,6 +37,7 @@ fn events() -> impl Strategy<Value = Event> {
         3 => (0..64_usize).prop_map(Event::Lose),
         3 => (0..64_usize).prop_map(Event::Duplicate),
         8 => node.clone().prop_map(Event::Fire),
+        2 => node.clone().prop_map(Event::FireEarly),
         2 => (node.clone(), 1..600_u64).prop_map(|(node, pause)| Event::Pause(node, pause)),
         12 => node.clone().prop_map(Event::Propose),
         5 => node.clone().prop_map(Event::Read),
@@ -70,6 +73,7 @@ fn happen(table: &mut Table, event: &Event, count: &mut u64) {
         Event::Restart(node) if !table.is_up(id(node)) => table.restart(id(node)),
         Event::Restart(_) => {}
         Event::Fire(node)
+        | Event::FireEarly(node)
         | Event::Pause(node, _)
         | Event::Propose(node)
         | Event::Read(node)
@@ -79,6 +83,7 @@ fn happen(table: &mut Table, event: &Event, count: &mut u64) {
         | Event::PowerLoss(node, _)
             if !table.is_up(id(node)) => {}
         Event::Fire(node) => table.fire(id(node)),
+        Event::FireEarly(node) => nothing_is_early(table, id(node)),
         Event::Pause(node, pause) => table.pause(id(node), pause),
         Event::Propose(node) => {
             *count += 1;
@@ -92,6 +97,16 @@ fn happen(table: &mut Table, event: &Event, count: &mut u64) {
         Event::Fast(node) => table.fast_disk(id(node)),
         Event::Crash(node) => table.crash(id(node)),
         Event::PowerLoss(node, kept) => table.power_loss_but(id(node), kept),
+    }
+}
+
+/// A timer that rings before it is due does nothing, as `Input::Timer` says.
+fn nothing_is_early(table: &Table, id: u64) {
+    let (before, now) = (table.raft(id), Instant(table.server(id).now));
+    if before.deadline().is_some_and(|due| now < due) {
+        let (mut after, mut effects) = (before.clone(), Vec::new());
+        after.step(now, Input::Timer, &mut effects);
+        assert_eq!((effects, &after), (Vec::new(), before), "n{id} did something before it was due");
     }
 }
 

@@ -255,6 +255,8 @@ impl Table {
         let server = self.server_mut(id);
         server.now = server.now.max(due);
         self.step(id, Input::Timer);
+        let next = self.raft(id).deadline().expect("there is always a deadline").0;
+        assert!(next > self.server(id).now, "n{id}'s timer rings again at once\n{}", self.transcript);
     }
 
     /// A client asks a server to append a command.
