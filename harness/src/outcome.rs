@@ -58,7 +58,7 @@ pub const LINEARIZABILITY: &str = "linearizability";
 pub struct Counts {
     /// Things popped from the queue that reached a server, a disk or a client.
     pub events: u64,
-    /// Those of them that only said "I lead" or answered it.
+    /// Deliveries that only said "I lead", each counted twice: once more for the answer that it may have got.
     pub heartbeats: u64,
     /// Simulated nanoseconds.
     pub simulated: u64,

@@ -1,12 +1,13 @@
 //! What has a name: the properties that may look, and the milestones that a good run reaches.
 
 use crate::outcome::{DETERMINISM, LINEARIZABILITY, PANIC, PROGRESS, WITNESS};
+use invariants::Milestone;
 
 /// All properties, each with a line for a person.
 #[must_use]
 pub fn properties() -> Vec<(&'static str, &'static str)> {
-    let mut all = Vec::new();
-    all.extend([
+    let of_facts = invariants::PROPERTIES.iter().map(|property| (property.name, property.about));
+    let of_runs = [
         (WITNESS, "the order that the system itself claims explains what clients saw"),
         (LINEARIZABILITY, "some order explains what clients saw"),
         (
@@ -15,12 +16,12 @@ pub fn properties() -> Vec<(&'static str, &'static str)> {
         ),
         (PANIC, "the system under test does not panic"),
         (DETERMINISM, "two runs of the same plan are the same"),
-    ]);
-    all
+    ];
+    of_facts.chain(of_runs).collect()
 }
 
 /// All milestones, each with a line for a person.
 #[must_use]
 pub fn milestones() -> Vec<(&'static str, &'static str)> {
-    Vec::new()
+    Milestone::ALL.iter().map(|milestone| (milestone.name(), milestone.about())).collect()
 }

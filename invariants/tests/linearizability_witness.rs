@@ -144,10 +144,17 @@ fn an_effect_before_the_call_is_noticed() {
     let mut story = Story::new();
     let failure = story.witness.applied(3, id(1), true).unwrap_err();
     assert_eq!(failure.flaw, Flaw::NeverCalled);
-    // An entry slips in below one that somebody was told of before.
+    // An entry slips in at or below an index that somebody was told of, before the call or after it.
+    for index in [6, 7] {
+        let mut story = Story::new();
+        story.call(2, Action::Get).answer(2, Position::Applied(7), &ABSENT).call(1, Action::Put(5));
+        assert_eq!(flaw(story.witness.applied(index, id(1), true)), Flaw::RealTime);
+        let mut story = Story::new();
+        story.call(2, Action::Get).call(1, Action::Put(5)).answer(2, Position::Applied(7), &ABSENT);
+        assert_eq!(flaw(story.witness.applied(index, id(1), true)), Flaw::AppliedLate);
+    }
     let mut story = Story::new();
-    story.call(2, Action::Get).answer(2, Position::Applied(7), &ABSENT).call(1, Action::Put(5));
-    assert_eq!(flaw(story.witness.applied(7, id(1), true)), Flaw::AppliedLate);
+    story.call(2, Action::Get).answer(2, Position::Applied(7), &ABSENT).put(1, 5, 8);
 }
 
 #[test]

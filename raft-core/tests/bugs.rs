@@ -29,7 +29,12 @@ fn each_line_carries_something() {
         assert_eq!(good.violated(), [] as [&str; 0], "{bug:?}, switched off:\n{}", good.transcript());
         let bad = with(Some(bug));
         assert_eq!(bad.violated(), violated, "{bug:?}, switched on:\n{}", bad.transcript());
-        assert_eq!(violated[0], bug.first(), "{bug:?} is noticed first by another property:\n{}", bad.transcript());
+        assert_eq!(
+            violated[0],
+            bug.first(),
+            "{bug:?} is noticed first by another property:\n{}",
+            bad.transcript()
+        );
     }
 }
 
@@ -51,27 +56,29 @@ fn story(bug: Bug) -> Story {
             },
             violated: &["promises-after-durability", "one-vote-per-term", "election-safety"],
         },
-        Bug::VoteClearedSameTerm => Story {
-            servers: 3,
-            schedule: |t| {
-                t.story("n1 and n3 have an entry that n2 lacks, and campaign at the same time.");
-                t.elect(1);
-                t.propose(1, "x=1");
-                t.lose(1, 2);
-                t.deliver_all();
-                t.crash(1);
-                t.restart(1);
-                t.time_out(1);
-                t.time_out(3);
-                t.story("n2 elects n1, hears its first message, which does not fit, and then n3's late request.");
-                t.deliver(1, 2);
-                t.deliver(2, 1);
-                t.deliver(1, 2);
-                t.deliver(3, 2);
-                t.deliver(2, 3);
-            },
-            violated: &["one-vote-per-term", "election-safety"],
-        },
+        Bug::VoteClearedSameTerm => {
+            Story {
+                servers: 3,
+                schedule: |t| {
+                    t.story("n1 and n3 have an entry that n2 lacks, and campaign at the same time.");
+                    t.elect(1);
+                    t.propose(1, "x=1");
+                    t.lose(1, 2);
+                    t.deliver_all();
+                    t.crash(1);
+                    t.restart(1);
+                    t.time_out(1);
+                    t.time_out(3);
+                    t.story("n2 elects n1, hears its first message, which does not fit, and then n3's late request.");
+                    t.deliver(1, 2);
+                    t.deliver(2, 1);
+                    t.deliver(1, 2);
+                    t.deliver(3, 2);
+                    t.deliver(2, 3);
+                },
+                violated: &["one-vote-per-term", "election-safety"],
+            }
+        }
         Bug::StaleVoteResponseCounted => Story {
             servers: 3,
             schedule: |t| {
@@ -130,19 +137,32 @@ fn story(bug: Bug) -> Story {
                 t.heal();
                 t.elect(2);
             },
-            violated: &["committed-stays", "leader-completeness"],
+            violated: &[
+                "acknowledged-stays",
+                "committed-stays",
+                "leader-completeness",
+                "followers-commit",
+                "state-machine-safety",
+            ],
         },
         Bug::NoTruncateOnConflict => Story {
             servers: 3,
             schedule: |t| {
-                t.story("n1 has appended a=1 alone; n2 has committed its own first entry in its place.");
+                t.story("n1 has appended a=1 alone; n2 leads, with its own first entry in that place.");
                 t.elect(1);
                 t.cut(1);
                 t.propose(1, "a=1");
-                t.elect(2);
+                t.time_out(2);
+                t.deliver(2, 3);
+                t.deliver(3, 2);
                 t.heal();
                 t.heartbeat(2);
+                t.deliver(2, 1);
+                t.story("Its answer is late, so n2 sends the entry again, and by now it is committed.");
+                t.hold(1, 2);
                 t.deliver_all();
+                t.heartbeat(2);
+                t.deliver(2, 1);
             },
             violated: &["promises-after-durability", "followers-commit", "state-machine-safety"],
         },
@@ -162,7 +182,7 @@ fn story(bug: Bug) -> Story {
                 t.heal();
                 t.elect(2);
             },
-            violated: &["durable-quorum", "leader-completeness"],
+            violated: &["durable-quorum", "leader-completeness", "state-machine-safety"],
         },
         Bug::CommitPriorTermByCount => Story {
             servers: 5,
@@ -203,7 +223,9 @@ fn story(bug: Bug) -> Story {
                 t.deliver(3, 1);
                 t.deliver(1, 3);
                 t.deliver(3, 1);
-                t.story("n1 is gone; n5 comes back and wins with n3 and n4: a=1 must not have been committed.");
+                t.story(
+                    "n1 is gone; n5 comes back and wins with n3 and n4: a=1 must not have been committed.",
+                );
                 t.crash(1);
                 t.letters.clear();
                 t.restart(5);
@@ -213,7 +235,7 @@ fn story(bug: Bug) -> Story {
                 t.deliver_all();
                 assert!(t.raft(5).leads());
             },
-            violated: &["own-term-commit", "leader-completeness", "state-machine-safety"],
+            violated: &["own-term-commit", "leader-completeness", "state-machine-safety", "followers-commit"],
         },
         Bug::CommitPastVerifiedPrefix => Story {
             servers: 3,
@@ -248,7 +270,13 @@ fn story(bug: Bug) -> Story {
                 t.fast_disk(2);
                 t.elect(2);
             },
-            violated: &["promises-after-durability", "durable-quorum", "leader-completeness"],
+            violated: &[
+                "promises-after-durability",
+                "durable-quorum",
+                "acknowledged-stays",
+                "leader-completeness",
+                "state-machine-safety",
+            ],
         },
         Bug::LeaderLocalRead => Story {
             servers: 3,

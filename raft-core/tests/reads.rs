@@ -79,7 +79,9 @@ fn a_deposed_leader_does_not_answer_from_the_past() {
     t.story("n2 leads term 2 and has committed x=1. n1, cut off, knows nothing of it and is asked to read.");
     t.show();
     t.read(1, "r1");
-    t.story("The link heals; the answer to its heartbeat names term 2. The read is sent elsewhere, never served.");
+    t.story(
+        "The link heals; the answer to its heartbeat names term 2. The read is sent elsewhere, never served.",
+    );
     t.heal();
     t.heartbeat(1);
     t.deliver(1, 3);

@@ -51,7 +51,9 @@ fn a_late_completion_does_not_vouch_for_what_replaced_its_entries() {
         t.slow_disk(1);
         t.slow_disk(3);
     });
-    t.story("The ABA race. Two entries of n1 reach n3 alone, and are in flight to its disk when n1 loses power.");
+    t.story(
+        "The ABA race. Two entries of n1 reach n3 alone, and are in flight to its disk when n1 loses power.",
+    );
     t.propose(1, "a=1");
     t.propose(1, "a=2");
     t.deliver(1, 3);
@@ -169,7 +171,9 @@ fn a_follower_applies_only_what_is_durable_on_it() {
 fn one_record_keeps_term_vote_and_entries_together() {
     let mut t = led_by_n1();
     t.slow_disk(2);
-    t.story("n2 hears of term 2 only by its leader's entries: one record takes over the term and the entries.");
+    t.story(
+        "n2 hears of term 2 only by its leader's entries: one record takes over the term and the entries.",
+    );
     t.cut(2);
     t.quietly(|t| {
         t.elect(3);

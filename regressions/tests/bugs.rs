@@ -23,7 +23,13 @@ fn each_is_caught_by_its_first_property() {
     let mut table = String::new();
     for bug in harness::bugs::all() {
         let seeds = seeds_needed(&bug);
-        println!("{:3}  {:30} {:30} seeds {}", bug.id, bug.name, bug.first, seeds.map_or("-".into(), |seed| (seed + 1).to_string()));
+        println!(
+            "{:3}  {:30} {:30} seeds {}",
+            bug.id,
+            bug.name,
+            bug.first,
+            seeds.map_or("-".into(), |seed| (seed + 1).to_string())
+        );
         assert!(seeds.is_some(), "{} was not caught by {} within {MOST_SEEDS} seeds", bug.name, bug.first);
         table += &format!("{:3}  {:30} {}\n", bug.id, bug.name, bug.first);
     }

@@ -12,7 +12,10 @@ fn fresh_seeds_are_kept() {
     for seed in first..first + number {
         let verdict = harness::run::run(&generate(seed), &Options::default()).outcome.verdict;
         if let Verdict::Failed(failure) = verdict {
-            panic!("{}: {}\ncargo run --release -- run --seed {seed} --trace", failure.property, failure.sentence);
+            panic!(
+                "{}: {}\ncargo run --release -- run --seed {seed} --trace",
+                failure.property, failure.sentence
+            );
         }
     }
 }

@@ -21,7 +21,9 @@ fn manifests_know_only_whom_they_may() {
     for (name, may) in MAY_KNOW {
         let manifest = fs::read_to_string(regressions::root().join(name).join("Cargo.toml")).unwrap();
         for (other, _) in MAY_KNOW.iter().filter(|(other, _)| *other != name) {
-            let knows = manifest.lines().any(|line| line.starts_with(&format!("{other}.")) || line.starts_with(&format!("{other} ")));
+            let knows = manifest
+                .lines()
+                .any(|line| line.starts_with(&format!("{other}.")) || line.starts_with(&format!("{other} ")));
             assert!(!knows || may.contains(other), "{name} must not depend on {other}");
         }
         let knows_madsim = manifest.lines().any(|line| line.starts_with("madsim"));
@@ -49,7 +51,10 @@ fn only_the_pump_names_madsim() {
             short == *named || short.starts_with(&format!("{}/", named.trim_end_matches(".rs")))
         });
         let text = fs::read_to_string(&file).unwrap();
-        let names = text.lines().filter(|line| !line.trim_start().starts_with("//")).any(|line| line.contains("madsim::"));
+        let names = text
+            .lines()
+            .filter(|line| !line.trim_start().starts_with("//"))
+            .any(|line| line.contains("madsim::"));
         assert!(allowed || !names, "{short} names madsim; only the pump may");
     }
 }
@@ -57,7 +62,8 @@ fn only_the_pump_names_madsim() {
 /// Checks the modules that `front` declares, and theirs in turn.
 fn check_folder(front: &Path, folder: &Path, path: &str, found: &mut Vec<String>) {
     let declared = declared(front);
-    let order: BTreeMap<&str, usize> = declared.iter().enumerate().map(|(place, name)| (name.as_str(), place)).collect();
+    let order: BTreeMap<&str, usize> =
+        declared.iter().enumerate().map(|(place, name)| (name.as_str(), place)).collect();
     for (place, module) in declared.iter().enumerate() {
         let own_path = format!("{path}::{module}");
         let (file, inner) = (folder.join(format!("{module}.rs")), folder.join(module));
@@ -108,7 +114,8 @@ fn imports(file: &Path) -> Vec<(usize, String)> {
         while let Some(at) = rest.find("crate::") {
             let before = rest[..at].chars().last();
             rest = &rest[at..];
-            let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':')).unwrap_or(rest.len());
+            let end =
+                rest.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':')).unwrap_or(rest.len());
             let (path, group) = (&rest[..end], &rest[end..]);
             if !before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == '$') {
                 match group.strip_prefix('{').filter(|_| path.ends_with("::")) {

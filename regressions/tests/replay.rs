@@ -7,7 +7,8 @@ use std::path::Path;
 
 fn main() {
     let arguments = Arguments::from_args();
-    let trials = regressions::cases().into_iter().map(|(name, path)| Trial::test(name, move || replay(&path)));
+    let trials =
+        regressions::cases().into_iter().map(|(name, path)| Trial::test(name, move || replay(&path)));
     libtest_mimic::run(&arguments, trials.collect()).exit();
 }
 
@@ -24,7 +25,11 @@ fn replay(path: &Path) -> Result<(), Failed> {
             Verdict::Unknown(sentence) => format!("linearizability was not decided: {sentence}"),
             Verdict::Failed(failure) => format!("{}: {}", failure.property, failure.sentence),
         };
-        Err(format!("expected: {expect}\ncame: {came}\n\n{}\nlook: harness replay {}", case.story, path.display()))
+        Err(format!(
+            "expected: {expect}\ncame: {came}\n\n{}\nlook: harness replay {}",
+            case.story,
+            path.display()
+        ))
     };
     met(&case.expect, &case.plan)?;
     if case.plan.bug.is_some() {

@@ -197,7 +197,7 @@ impl<S: Server> Cluster<S> {
                     place.held.push(Event::Message { from, to, message });
                 } else if place.up {
                     self.world.begin(Kind::Message, to, from);
-                    self.world.observer.counts.heartbeats += u64::from(S::is_heartbeat(&message));
+                    self.world.observer.counts.heartbeats += 2 * u64::from(S::is_heartbeat(&message));
                     self.world.note(to, || format!("n{from} -> n{to}  {message}"));
                     self.step(to, Arrival::Message { from, message });
                 }

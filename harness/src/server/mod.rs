@@ -24,7 +24,7 @@ pub trait Server: Sized + Send + 'static {
     fn step(&mut self, host: &mut Host<'_, Self::Message>, arrival: Arrival<Self::Message>);
     /// When it must be stepped with [`Arrival::Timer`], if nothing comes before.
     fn deadline(&self) -> Option<LocalTime>;
-    /// Whether a message only says "I lead" or answers that: for the count of heartbeats.
+    /// Whether a message only says "I lead": for the count of heartbeats, which takes an answer to each for granted.
     fn is_heartbeat(message: &Self::Message) -> bool;
     /// In strict mode, before each event: a server that works in tasks of its own hands over what they have done.
     fn settle(&mut self, _host: &mut Host<'_, Self::Message>) {}

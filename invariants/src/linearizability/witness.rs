@@ -193,11 +193,11 @@ impl Witness {
             (History::List { .. }, action) => unreachable!("{action:?} of a list, refused at the call"),
         }
         asked.index = index;
-        if index <= self.answered_from {
-            return Err(self.applied_late(number));
-        }
         if asked.floor_by != NOBODY && (index, false) <= asked.floor {
             return Err(self.before_its_floor(number, (index, false)));
+        }
+        if index <= self.answered_from {
+            return Err(self.applied_late(number));
         }
         Ok(())
     }

@@ -73,7 +73,8 @@ impl Disk {
     fn harden(&mut self, write: &Write) {
         replay(&mut self.durable, write);
         let first = write.after.0 + 1;
-        self.ever.extend((first..).zip(write.entries.iter()).map(|(index, entry)| (Index(index), entry.term)));
+        self.ever
+            .extend((first..).zip(write.entries.iter()).map(|(index, entry)| (Index(index), entry.term)));
     }
 }
 

@@ -12,8 +12,8 @@ pub mod watch;
 
 use disk::Disk;
 use raft_core::{
-    Answer, Config, Effect, Entry, Index, Input, Instant, LogId, Message, NodeId, Payload, Raft, RequestId, Role,
-    Term,
+    Answer, Config, Effect, Entry, Index, Input, Instant, LogId, Message, NodeId, Payload, Raft, RequestId,
+    Role, Term,
 };
 use std::collections::{BTreeSet, VecDeque};
 use std::fmt::{Display, Write as _};
@@ -93,14 +93,7 @@ impl Table {
             change(&mut config);
             // Clocks of different machines have nothing to do with each other.
             let now = id * 1_000_000 * MS;
-            Server {
-                raft: None,
-                disk: Disk::default(),
-                now,
-                incarnation: 0,
-                applied: Vec::new(),
-                config,
-            }
+            Server { raft: None, disk: Disk::default(), now, incarnation: 0, applied: Vec::new(), config }
         });
         let mut table = Table {
             servers: servers.collect(),
@@ -262,6 +255,8 @@ impl Table {
         let server = self.server_mut(id);
         server.now = server.now.max(due);
         self.step(id, Input::Timer);
+        let next = self.raft(id).deadline().expect("there is always a deadline").0;
+        assert!(next > self.server(id).now, "n{id}'s timer rings again at once\n{}", self.transcript);
     }
 
     /// A client asks a server to append a command.
@@ -490,13 +485,15 @@ impl Table {
             write!(line, ", vote {vote}").expect("strings are patient");
         }
         if let Some(last) = recovered.entries.last() {
-            write!(line, ", log up to {}@{}", recovered.entries.len(), last.term).expect("strings are patient");
+            write!(line, ", log up to {}@{}", recovered.entries.len(), last.term)
+                .expect("strings are patient");
         }
         server.incarnation += 1;
         server.applied.clear();
         // A restart takes time, and a monotonic clock need not begin where it ended.
         server.now += 1_000 * MS;
-        server.raft = Some(Raft::new(server.config.clone(), recovered, Instant(server.now)).expect("a good setup"));
+        server.raft =
+            Some(Raft::new(server.config.clone(), recovered, Instant(server.now)).expect("a good setup"));
         self.line(&line);
         self.flush(id);
     }
@@ -558,7 +555,11 @@ impl Table {
                 }
             }
             Effect::Apply { first, entries } => {
-                assert_eq!(first.0 as usize, self.servers[place].applied.len() + 1, "n{id} applies with a gap");
+                assert_eq!(
+                    first.0 as usize,
+                    self.servers[place].applied.len() + 1,
+                    "n{id} applies with a gap"
+                );
                 for (index, entry) in (first.0..).map(Index).zip(entries.iter()) {
                     let command = match &entry.payload {
                         Payload::Noop => "noop".to_owned(),

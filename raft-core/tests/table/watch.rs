@@ -119,7 +119,8 @@ impl Watch {
         led: bool,
         disks: &[&Disk],
     ) {
-        let terms = || (1..=raft.last().index.0).map(|index| raft.log().term_at(Index(index)).expect("in the log"));
+        let terms =
+            || (1..=raft.last().index.0).map(|index| raft.log().term_at(Index(index)).expect("in the log"));
         if raft.leads() {
             match self.leaders.get_mut(&raft.term()) {
                 Some((leader, life, log)) if (*leader, *life) == (node, incarnation) => {
@@ -246,7 +247,10 @@ impl Watch {
             self.clash("state-machine-safety", format!("{node} applies another {index}@{}", entry.term));
         }
         if disk.durable.entries.get(place) != Some(entry) {
-            self.clash("apply-after-durability", format!("{node} applies {index}@{} not durably", entry.term));
+            self.clash(
+                "apply-after-durability",
+                format!("{node} applies {index}@{} not durably", entry.term),
+            );
         }
     }
 

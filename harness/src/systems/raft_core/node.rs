@@ -10,8 +10,8 @@ use crate::workload::kv::{self, Kv};
 use crate::workload::{Answer, Reply, Request};
 use invariants::{Configuration, Digest, Fact, LogId, Response};
 use raft_core::{
-    Bug, Config, Effect, Entry, Index, Input, Instant, Message, NodeId, Payload, Raft, Recovered, RequestId, SaveId,
-    Write,
+    Bug, Config, Effect, Entry, Index, Input, Instant, Message, NodeId, Payload, Raft, Recovered, RequestId,
+    SaveId, Write,
 };
 use rand::RngCore;
 use std::collections::VecDeque;
@@ -133,14 +133,15 @@ impl Member {
         let most_syncs = plan.raft.syncs as usize;
         let voters = (1..=plan.nodes).collect();
         let configuration = Box::new(Configuration { voters, ..Configuration::default() });
-        host.saw(Fact::Configured { index: 0, configuration });
         let entries: Vec<Entry> = recovered.entries.into_iter().map(entry).collect();
-        let last = LogId { index: entries.len() as u64, term: entries.last().map_or(0, |entry| entry.term.0) };
+        let last =
+            LogId { index: entries.len() as u64, term: entries.last().map_or(0, |entry| entry.term.0) };
         let digest = entries
             .iter()
             .fold(Digest::EMPTY, |log, entry| log.then_entry(entry.term.0, digest(&entry.payload)));
         let (term, vote) = (recovered.term, recovered.vote);
         host.saw(Fact::Started { term, vote, base: LogId::default(), last, digest });
+        host.saw(Fact::Configured { index: 0, configuration });
         host.note(|| format!("starts with term {term}, log up to {last}"));
         let recovered = Recovered { term: raft_core::Term(term), vote: vote.map(NodeId), entries };
         let raft = Raft::new(config, recovered, Instant(host.now()))
