@@ -133,6 +133,7 @@ fn long_plan() -> Plan {
         keys: 64,
         reads: Chance(100_000),
     };
+    plan.bounds.events = u64::MAX;
     plan.faults.clear();
     for second in 0..590 {
         let at = Duration::millis(second * 1_000 + 500);
@@ -224,7 +225,7 @@ fn bare_plan(storm: Duration) -> Plan {
             keys: 1,
             reads: Chance(0),
         },
-        bounds: plan::Bounds { leader: 0, write: 0, convergence: 0 },
+        bounds: plan::Bounds { leader: 0, write: 0, convergence: 0, events: u64::MAX },
         faults: Vec::new(),
     }
 }

@@ -104,6 +104,7 @@ impl Raft {
         let message = Message::RequestVoteResponse { term: self.term, granted };
         if granted {
             self.vote = Some(from);
+            self.role = Role::Follower; // It no longer asks for itself.
             // Only a vote given puts off the own candidacy: a noisy server that nobody can elect must not keep the
             // one silent that could be.
             self.reset_election_timer(now);

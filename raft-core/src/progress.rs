@@ -87,10 +87,13 @@ impl Progress {
     /// It refused what should have followed `previous`; the logs may agree up to `agree`. Returns whether that was
     /// news: answers to older messages say nothing about what is tried now.
     pub fn refused(&mut self, previous: Index, agree: Index) -> bool {
-        let news = match self.pace {
-            Pace::Probing { .. } => previous == self.next.previous(),
-            Pace::Streaming { .. } => previous > self.matched && previous < self.next,
-        };
+        // What it once acknowledged it has for ever: a refusal of that is a broken promise, which sending the same again
+        // and again would not mend. The next heartbeat tries once more.
+        let news = previous > self.matched
+            && match self.pace {
+                Pace::Probing { .. } => previous == self.next.previous(),
+                Pace::Streaming { .. } => previous < self.next,
+            };
         if news {
             self.next = agree.next().min(previous).max(self.matched.next());
             self.pace = Pace::Probing { waiting: false };

@@ -53,6 +53,26 @@ struct Held {
     promise: Promise,
 }
 
+impl Held {
+    /// Whether this acknowledges at least what `before` does, to the same leader, waiting for the same write.
+    fn repeats(&self, before: &Held) -> bool {
+        let both = (&self.promise, &before.promise);
+        let (
+            Promise::Send(to, Message::AppendEntriesResponse { matched, round, .. }),
+            Promise::Send(
+                before_to,
+                Message::AppendEntriesResponse { matched: before_matched, round: before_round, .. },
+            ),
+        ) = both
+        else {
+            return false;
+        };
+        (to, self.term, self.needs) == (before_to, before.term, before.needs)
+            && (matched, round) >= (before_matched, before_round)
+            && round >= before_round
+    }
+}
+
 impl Saves {
     /// Of a new incarnation: what it recovered, a log up to `last`, is write 0 and still in flight.
     #[must_use]
@@ -112,6 +132,12 @@ impl Saves {
             held.needs = self.newest;
         }
         self.unsettled = 0;
+        // While a disk hangs, every heartbeat is acknowledged anew: the newest acknowledgement says it all.
+        while let [.., before, newest] = self.held.make_contiguous()
+            && newest.repeats(before)
+        {
+            self.held.swap_remove_back(self.held.len() - 2);
+        }
     }
 
     /// The next promise that may leave, in the order in which they were made. Those of past terms are dropped.

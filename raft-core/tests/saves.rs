@@ -39,7 +39,7 @@ fn an_acknowledgement_waits_for_the_newest_write() {
     t.story("A heartbeat needs no write. Its answer waits all the same, for it says that 2 matches.");
     t.heartbeat(1);
     t.deliver(1, 2);
-    t.story("Both leave with the write.");
+    t.story("The newest of the two says it all, and leaves with the write.");
     t.sync(2);
     insta::assert_snapshot!(t.transcript());
 }

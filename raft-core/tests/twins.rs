@@ -189,6 +189,15 @@ impl Memory {
         Index(self.writes[..=durable as usize].iter().map(equal).max().unwrap_or(0))
     }
 
+    /// One more acknowledgement is held. One before it that waits for the same write says less, and is forgotten.
+    fn promise(&mut self, (number, term, needs): (u64, u64, u64)) {
+        let waiting = &self.promises[self.gone..];
+        if waiting.last().is_some_and(|&(_, made, before)| (made, before) == (term, needs)) {
+            self.promises.pop();
+        }
+        self.promises.push((number, term, needs));
+    }
+
     /// What leaves now, in order: everything whose write is durable, and of the present term.
     fn released(&mut self, term: u64) -> Vec<u64> {
         let ready: Vec<_> = self.promises[self.gone..]
@@ -250,8 +259,9 @@ proptest! {
                     }
                     saves.settle();
                     let newest = memory.writes.len() as u64 - 1;
-                    let made = (number + 1 - promises as u64..=number).map(|made| (made, term, newest));
-                    memory.promises.extend(made);
+                    for made in number + 1 - promises as u64..=number {
+                        memory.promise((made, term, newest));
+                    }
                 }
                 Happening::Complete(count) => {
                     let first = memory.durable.map_or(0, |durable| durable + 1);

@@ -51,6 +51,8 @@ pub struct Cluster<S: Server> {
     ending: Option<bool>,
     /// Whether the run has come to its end.
     over: bool,
+    /// More events than this are no progress.
+    most_events: u64,
 }
 
 impl<S: Server> Cluster<S> {
@@ -66,6 +68,7 @@ impl<S: Server> Cluster<S> {
             orders: VecDeque::new(),
             ending: None,
             over: false,
+            most_events: plan.bounds.events,
         }
     }
 
@@ -97,6 +100,9 @@ impl<S: Server> Cluster<S> {
         let Some((at, event)) = self.world.queue.pop() else { return Control::Stop };
         self.world.reach(at);
         self.happen(event);
+        if self.world.observer.counts.events > self.most_events {
+            self.never_rests();
+        }
         if self.phase != Phase::Storm {
             self.look_for_progress();
         }

@@ -34,6 +34,15 @@ impl Phase {
 }
 
 impl<S: Server> Cluster<S> {
+    /// So much has happened that nobody can call it progress.
+    #[cold]
+    pub(super) fn never_rests(&mut self) {
+        let (events, seconds) = (self.most_events, self.world.now() / 1_000_000_000);
+        let sentence = format!("{events} events after {seconds} simulated seconds: the system never rests");
+        self.world.observer.fail(Failure { property: PROGRESS.to_owned(), sentence, facts: None });
+        self.world.alert = true;
+    }
+
     /// The storm is over.
     pub(super) fn calm(&mut self) {
         self.world.note(0, || "the storm is over, everything heals".to_owned());

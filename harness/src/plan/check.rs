@@ -90,7 +90,8 @@ impl Plan {
         within("raft.syncs", raft.syncs, 1, MOST)?;
         within("bounds.leader", self.bounds.leader, 1, MOST)?;
         within("bounds.write", self.bounds.write, 1, MOST)?;
-        within("bounds.convergence", self.bounds.convergence, 1, MOST)
+        within("bounds.convergence", self.bounds.convergence, 1, MOST)?;
+        within("bounds.events", self.bounds.events, 1, u64::MAX >> 1)
     }
 
     fn check_surroundings(&self) -> Result<(), Unusable> {

@@ -31,7 +31,7 @@ pub fn generate(seed: u64) -> Plan {
         network: network(&mut Dice::new(seed, "plan network", 0)),
         disk: disk(&mut Dice::new(seed, "plan disk", 0)),
         clients: clients(&mut Dice::new(seed, "plan clients", 0), storm),
-        bounds: Bounds { leader: 10, write: 5, convergence: 20 },
+        bounds: Bounds { leader: 10, write: 5, convergence: 20, events: 1_000_000 },
         raft,
         faults,
     }

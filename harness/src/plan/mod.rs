@@ -126,7 +126,7 @@ pub struct Clients {
     pub reads: Chance,
 }
 
-/// How long progress may take once all is healed, in largest election timeouts.
+/// How long progress may take: once all is healed in largest election timeouts, and in all in events.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Bounds {
@@ -136,4 +136,6 @@ pub struct Bounds {
     pub write: u64,
     /// Then until every server has what the leader has.
     pub convergence: u64,
+    /// How many events a run may have: what never rests does not progress either.
+    pub events: u64,
 }

@@ -46,24 +46,27 @@ impl Observer {
     pub(crate) fn saw(&mut self, at: Time, step: u64, node: Node, incarnation: u32, fact: Fact) -> bool {
         self.counts.facts += 1;
         self.digest = fold(self.digest, node, &fact);
-        match fact {
+        let first_applied = match fact {
             Fact::Leads { .. } if self.leader != (node, incarnation) => {
                 // The first leader of a run took over from nobody.
                 self.counts.leader_changes += u64::from(self.leader.0 != 0);
                 self.leader = (node, incarnation);
+                None
             }
             Fact::Applied { index, request, effect, .. } if index == self.applied + 1 => {
                 self.applied = index;
-                if let (Some(id), Some(witness)) = (request, &mut self.witness)
-                    && let Err(broken) = witness.applied(index, id, effect)
-                {
-                    self.broke(&broken);
-                }
+                request.map(|id| (index, id, effect))
             }
-            _ => {}
-        }
+            _ => None,
+        };
         if self.checker.is_some() || self.kept.is_some() {
             self.show(Observed { at, step, node, fact });
+        }
+        // After the checker: a property of facts says more than that their order does not add up.
+        if let (Some((index, id, effect)), Some(witness)) = (first_applied, &mut self.witness)
+            && let Err(broken) = witness.applied(index, id, effect)
+        {
+            self.broke(&broken);
         }
         self.failure.is_none()
     }

@@ -48,7 +48,7 @@ pub fn calm(nodes: u64, storm: Duration) -> Plan {
             keys: 6,
             reads: Chance(300_000),
         },
-        bounds: plan::Bounds { leader: 10, write: 10, convergence: 20 },
+        bounds: plan::Bounds { leader: 10, write: 10, convergence: 20, events: 1_000_000 },
         faults: Vec::new(),
     }
 }
