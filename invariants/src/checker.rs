@@ -173,8 +173,8 @@ impl Properties {
             }
             Fact::Truncated { after } => {
                 ask!(self.leader_append_only, truncates, scene, after);
-                ask!(self.committed_stays, truncates, scene, after);
                 ask!(self.acknowledged_stays, truncates, scene, after);
+                ask!(self.committed_stays, truncates, scene, after);
             }
             Fact::Leads { term } => {
                 ask!(self.election_safety, leads, scene, term);
