@@ -42,6 +42,9 @@ pub struct Failure {
     pub facts: Option<Box<Violation>>,
 }
 
+/// The commit that this was built from, as `git describe` names it; a run is named by its plan and this.
+pub const COMMIT: &str = env!("HARNESS_COMMIT");
+
 /// After healing there was no progress within the plan's bounds.
 pub const PROGRESS: &str = "progress";
 /// The system under test panicked.

@@ -1,6 +1,7 @@
 //! The verbs that run many plans: `sweep` and `bench`.
 
 use super::{BROKEN, Done, KEPT, arguments, known, print, say};
+use crate::outcome::COMMIT;
 use crate::plan::file::reason;
 use crate::report::{self, Progress, SweepReport};
 use crate::sweep::{self, Settings};
@@ -42,7 +43,7 @@ pub(super) fn sweep(arguments: &arguments::Sweep) -> Done {
 
     match arguments.json {
         true => print_json(&SweepReport::of(&summary))?,
-        false => print(&report::summary(&summary))?,
+        false => print(&format!("{}commit {COMMIT}\n", report::summary(&summary)))?,
     }
     Ok(if summary.failures.is_empty() { KEPT } else { BROKEN })
 }

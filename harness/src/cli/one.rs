@@ -2,10 +2,11 @@
 
 use super::{BROKEN, Done, KEPT, arguments, known, print};
 use crate::case::{self, Case, Expect};
-use crate::outcome::{Options, Outcome, Record, Verdict};
+use crate::outcome::{COMMIT, Options, Outcome, Record, Verdict};
 use crate::plan::{GENERATOR_VERSION, Plan, file, generate};
 use crate::{report, run};
-use serde::Serialize;
+use invariants::formats;
+use std::io;
 use std::path::Path;
 use tracing_subscriber::filter::{Directive, EnvFilter};
 
@@ -22,7 +23,8 @@ pub(super) fn run(arguments: &arguments::Run) -> Done {
         plan.bug.clone_from(&changes.bug);
     }
     let (record, options) = watched(&plan, &arguments.watch, options)?;
-    print(&report::verdict(&plan, source.plan.as_deref(), &record.outcome, &options))?;
+    let page = report::verdict(&plan, source.plan.as_deref(), &record.outcome, &options);
+    print(&format!("{page}commit {COMMIT}\n"))?;
     Ok(code(&record.outcome))
 }
 
@@ -61,7 +63,7 @@ pub(super) fn keep(arguments: &arguments::Keep) -> Done {
         _ => "All promises were kept.".into(),
     };
     let story = format!(
-        "TODO: what happens here, why it once went wrong, and what mended it.\nSeed {}@{GENERATOR_VERSION}. {seen}\n",
+        "(Tell the story: what happens here, why it once went wrong, what mended it.)\nSeed {}@{GENERATOR_VERSION}. {seen}\n",
         plan.seed
     );
     let case = Case { story, expect, plan };
@@ -86,20 +88,20 @@ pub(super) fn replay(arguments: &arguments::Replay) -> Done {
 
 /// Runs a plan, prints the timeline and writes what was asked to be written.
 fn watched(plan: &Plan, watch: &arguments::Watch, options: Options) -> Result<(Record, Options), String> {
+    let traced = show_tracing()?;
     let options = Options {
         strict: watch.strict,
-        timeline: watch.trace,
+        timeline: watch.trace || traced,
         facts: watch.facts.is_some(),
         history: watch.history.is_some(),
         ..options
     };
-    show_tracing()?;
     let record = run::run(plan, &options);
     if let Some(path) = &watch.facts {
-        write_lines(path, &record.facts)?;
+        write_observed(path, |output| formats::facts::write(output, &record.facts))?;
     }
     if let Some(path) = &watch.history {
-        write_lines(path, &record.history)?;
+        write_observed(path, |output| formats::histories::write(output, &record.history))?;
     }
     if watch.trace {
         let lines: String = record.timeline.iter().map(|line| report::timeline(line) + "\n").collect();
@@ -108,21 +110,18 @@ fn watched(plan: &Plan, watch: &arguments::Watch, options: Options) -> Result<(R
     Ok((record, options))
 }
 
-/// Writes JSON lines, all of them or none.
-fn write_lines(path: &Path, items: &[impl Serialize]) -> Result<(), String> {
-    let mut text = String::new();
-    for item in items {
-        let line = serde_json::to_string(item).map_err(|error| format!("{}: {error}", path.display()))?;
-        text += &line;
-        text.push('\n');
-    }
+/// Writes what was observed to a file, all of it or nothing.
+fn write_observed(path: &Path, write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> Result<(), String> {
+    let mut bytes = Vec::new();
+    write(&mut bytes).map_err(|error| format!("{}: {error}", path.display()))?;
+    let text = String::from_utf8(bytes).map_err(|error| format!("{}: {error}", path.display()))?;
     file::write_text(path, &text).map_err(|error| error.to_string())
 }
 
-/// Shows the run's tracing events on standard error, where `RUST_LOG` asks for them.
-fn show_tracing() -> Result<(), String> {
+/// Shows the timeline as tracing events on standard error, where `RUST_LOG` asks for them. Returns whether it does.
+fn show_tracing() -> Result<bool, String> {
     let Some(wanted) = std::env::var("RUST_LOG").ok().filter(|wanted| !wanted.is_empty()) else {
-        return Ok(());
+        return Ok(false);
     };
     let filter = EnvFilter::builder()
         .parse(&wanted)
@@ -136,6 +135,7 @@ fn show_tracing() -> Result<(), String> {
         .with_ansi(false)
         .without_time()
         .try_init()
+        .map(|()| true)
         .map_err(|error| format!("tracing cannot be shown: {error}"))
 }
 

@@ -1,5 +1,6 @@
 //! A sweep as one object for programs. Its keys and their types stay.
 
+use crate::outcome::COMMIT;
 use crate::plan::GENERATOR_VERSION;
 use crate::sweep::{Summary, Tally};
 use serde::Serialize;
@@ -13,6 +14,8 @@ pub struct SweepReport {
     pub first_seed: u64,
     /// The version of what a seed means.
     pub generator_version: u32,
+    /// The commit that the harness was built from.
+    pub commit: String,
     /// The bug that was switched on.
     pub bug: Option<String>,
     /// Whether the sweep ended before all its seeds were run.
@@ -109,6 +112,7 @@ impl SweepReport {
             seeds: summary.seeds,
             first_seed: settings.seeds.start,
             generator_version: GENERATOR_VERSION,
+            commit: COMMIT.to_owned(),
             bug: settings.bug.clone(),
             cut_short: summary.cut_short,
             events: counts.events,

@@ -58,6 +58,9 @@ pub struct Clients {
     settings: plan::Clients,
     nodes: u64,
     clients: Vec<Client>,
+    /// How long the probing client waits: half a largest election timeout, so that a lost message or two do not use up
+    /// the time in which progress is asked.
+    probing_patience: u64,
     common: Common,
     /// Whether new operations are still called.
     calling: bool,
@@ -123,6 +126,10 @@ impl Clients {
         };
         Clients {
             nodes: plan.nodes,
+            probing_patience: {
+                let largest = plan.raft.election_timeout.0 + plan.raft.election_timeout_spread.0;
+                (largest / 2).max(1).min(settings.patience.0)
+            },
             clients: (1..=settings.count + 1).map(client).collect(),
             common: Common {
                 sessions: 0,
@@ -199,9 +206,14 @@ impl Clients {
         self.common.history.len() - 1
     }
 
+    /// How long a client waits for an answer before it asks again.
+    fn patience(&self, number: u64) -> u64 {
+        if number > self.settings.count { self.probing_patience } else { self.settings.patience.0 }
+    }
+
     /// An answer arrives.
     pub fn reply(&mut self, world: &mut impl Surroundings, number: u64, from: Node, reply: Reply) {
-        let patience = self.settings.patience.0;
+        let patience = self.patience(number);
         let client = &mut self.clients[number as usize - 1];
         let place = |slot: &Slot| slot.open.is_some_and(|open| open.request.id == reply.id);
         let Some(slot) = client.slots.iter().position(place) else { return };
@@ -242,6 +254,7 @@ impl Clients {
 
     /// Calls an operation.
     fn call(&mut self, world: &mut impl Surroundings, number: u64, slot: usize, operation: Operation) {
+        let patience = self.patience(number);
         let client = &mut self.clients[number as usize - 1];
         if client.session == 0 {
             self.common.sessions += 1;
@@ -259,13 +272,14 @@ impl Clients {
         if operation.action.is_read() {
             world.state(number, Fact::ReadAsked { read: id });
         }
-        let until = world.now() + self.settings.patience.0;
+        let until = world.now() + patience;
         world.alarm(number, until, Alarm::Patience { slot: slot as u32, use_of });
         world.ask(number, to, request);
     }
 
     /// Nothing was heard in time: asks somebody else, or gives up.
     fn impatient(&mut self, world: &mut impl Surroundings, number: u64, slot: usize) {
+        let patience = self.patience(number);
         let probing = number > self.settings.count;
         let client = &mut self.clients[number as usize - 1];
         let use_of = client.slots[slot].use_of;
@@ -283,7 +297,7 @@ impl Clients {
         let to = client.any_but(asked, self.nodes);
         client.believed = None;
         client.ask(world, slot, to);
-        let until = world.now() + self.settings.patience.0;
+        let until = world.now() + patience;
         world.alarm(number, until, Alarm::Patience { slot: slot as u32, use_of });
     }
 

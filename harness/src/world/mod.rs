@@ -226,7 +226,9 @@ impl<M: Clone + Display> World<M> {
     #[inline]
     pub fn note(&mut self, node: Node, text: impl FnOnce() -> String) {
         if self.recording {
-            self.timeline.push(Line { at: self.now, step: self.step, node, text: text() });
+            let text = text();
+            tracing::info!(target: "harness", at = self.now, step = self.step, node, "{text}");
+            self.timeline.push(Line { at: self.now, step: self.step, node, text });
         }
     }
 
