@@ -118,6 +118,7 @@ fn long_log() -> f64 {
 fn long_plan() -> Plan {
     let mut plan = plan::generate(0);
     plan.nodes = 5;
+    (plan.raft.founders, plan.raft.check_quorum) = (0, true);
     plan.storm = Duration::millis(600_000);
     (plan.raft.pre_vote, plan.raft.batch, plan.raft.window) = (true, 64, 16);
     plan.raft.election_timeout = Duration::millis(500);
@@ -165,7 +166,7 @@ fn recovery() -> f64 {
         let (mut wal, _) = Wal::open(disk, &mut chance).expect("an empty disk is not damaged");
         wal.durable_to(wal.end());
         for _ in 0..ENTRIES / 4 {
-            wal.append(disk, 1, Some(1), None, [(1, &[7_u8; 24][..]); 4]);
+            wal.append(disk, 1, Some(1), None, [(1, 1, &[7_u8; 24][..]); 4]);
         }
         let ticket = disk.begin_sync();
         disk.end_sync(ticket, |_| {});
@@ -202,6 +203,8 @@ fn bare_plan(storm: Duration) -> Plan {
             election_timeout_spread: none,
             heartbeat: none,
             pre_vote: false,
+            check_quorum: false,
+            founders: 0,
             batch: 1,
             window: 1,
             syncs: 1,

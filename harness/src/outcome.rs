@@ -45,6 +45,11 @@ pub struct Failure {
 /// The commit that this was built from, as `git describe` names it; a run is named by its plan and this.
 pub const COMMIT: &str = env!("HARNESS_COMMIT");
 
+/// Milestone: leadership passed to the server that it was meant for.
+pub const TRANSFER_COMPLETED: &str = "transfer-completed";
+/// Milestone: a transfer was given up.
+pub const TRANSFER_ABORTED: &str = "transfer-aborted";
+
 /// After healing there was no progress within the plan's bounds.
 pub const PROGRESS: &str = "progress";
 /// The system under test panicked.

@@ -1,6 +1,8 @@
 //! What has a name: the properties that may look, and the milestones that a good run reaches.
 
-use crate::outcome::{DETERMINISM, LINEARIZABILITY, PANIC, PROGRESS, WITNESS};
+use crate::outcome::{
+    DETERMINISM, LINEARIZABILITY, PANIC, PROGRESS, TRANSFER_ABORTED, TRANSFER_COMPLETED, WITNESS,
+};
 use invariants::Milestone;
 
 /// All properties, each with a line for a person.
@@ -23,5 +25,10 @@ pub fn properties() -> Vec<(&'static str, &'static str)> {
 /// All milestones, each with a line for a person.
 #[must_use]
 pub fn milestones() -> Vec<(&'static str, &'static str)> {
-    Milestone::ALL.iter().map(|milestone| (milestone.name(), milestone.about())).collect()
+    let of_facts = Milestone::ALL.iter().map(|milestone| (milestone.name(), milestone.about()));
+    let of_servers = [
+        (TRANSFER_COMPLETED, "Leadership passed to the server that it was meant for."),
+        (TRANSFER_ABORTED, "A transfer of leadership was given up."),
+    ];
+    of_facts.chain(of_servers).collect()
 }

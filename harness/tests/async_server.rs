@@ -34,6 +34,7 @@ impl Tasks for Toy {
             let mut index = 0;
             loop {
                 match mine.receive().await {
+                    Mail::Operator(_) => {}
                     Mail::Message { .. } => {
                         hears.set(hears.get() + 1);
                         let writing = mine.clone();

@@ -59,6 +59,7 @@ properties! {
     state_machine_safety: StateMachineSafety,
     reads: Reads,
     exactly_once: ExactlyOnce,
+    configurations: Configurations,
 }
 
 /// A name that is no property's.
@@ -207,6 +208,7 @@ impl Properties {
             Fact::Campaigned { term } => {
                 ask!(self.promises_after_durability, votes, scene, term, scene.node.id);
                 ask!(self.one_vote_per_term, votes, scene, term, scene.node.id);
+                ask!(self.configurations, campaigns, scene, term);
             }
             Fact::Acknowledged { term, index } => {
                 ask!(self.promises_after_durability, acknowledges, scene, term, index);
@@ -215,8 +217,10 @@ impl Properties {
             Fact::SavedEntry { index, term, entry } => {
                 ask!(self.log_matching, saves, scene, index, term, entry)
             }
+            Fact::Configured { index, ref configuration } => {
+                ask!(self.configurations, configures, scene, index, configuration);
+            }
             Fact::SteppedDown { .. }
-            | Fact::Configured { .. }
             | Fact::Saved { .. }
             | Fact::SavedRecovered
             | Fact::Crashed

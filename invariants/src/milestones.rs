@@ -1,6 +1,6 @@
 //! Situations that a good run should have reached. A run without a single truncation was a walk in the park.
 
-use crate::fact::{Fact, LogId, Observed, Term};
+use crate::fact::{Configuration, Fact, LogId, Observed, Term};
 use crate::shadow::{NodeShadow, Shadow};
 use std::collections::BTreeMap;
 
@@ -66,6 +66,14 @@ milestones! {
     WriteAcknowledged = "write-acknowledged",
     /// A read was served.
     ReadServed = "read-served",
+    /// A leader put a joint configuration into its log.
+    JointEntered = "joint-entered",
+    /// A leader put the end of a joint configuration into its log.
+    JointLeft = "joint-left",
+    /// A leader made a learner a voter.
+    LearnerPromoted = "learner-promoted",
+    /// A leader took its own vote away.
+    LeaderRemoved = "leader-removed",
 }
 
 /// How often each situation was reached. Counting one costs as much for a long log as for a short one.
@@ -142,8 +150,21 @@ impl Milestones {
             }
             Fact::Applied { effect, request, .. } => self.reach(RetryAnswered, !effect && request.is_some()),
             Fact::ReadServed { .. } => self.reach(ReadServed, true),
+            Fact::Configured { ref configuration, .. } => {
+                if let (Some(_), Some(before)) = (node.leads, node.configuration()) {
+                    self.configured(node.id, before, configuration);
+                }
+            }
             _ => {}
         }
+    }
+
+    fn configured(&mut self, leader: u64, before: &Configuration, next: &Configuration) {
+        use Milestone::*;
+        self.reach(JointEntered, before.joint.is_empty() && !next.joint.is_empty());
+        self.reach(JointLeft, !before.joint.is_empty() && next.joint.is_empty());
+        self.reach(LearnerPromoted, before.learners.iter().any(|learner| next.voters.contains(learner)));
+        self.reach(LeaderRemoved, before.voters.contains(&leader) && !next.voters.contains(&leader));
     }
 
     fn started(&mut self, node: &NodeShadow, last: LogId) {

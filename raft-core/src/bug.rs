@@ -29,11 +29,17 @@ pub enum Bug {
     FollowerAckBeforeSync,
     /// A leader answers reads without asking whether it still leads (`read.rs`, 8).
     LeaderLocalRead,
+    /// A server that does not vote campaigns (`election.rs`, thesis 4.2.2).
+    NonvoterCampaigns,
+    /// A leader changes the group before an entry of its own term is committed (`change.rs`, thesis 4.1 as amended).
+    ConfigChangeBeforeOwnTermCommit,
+    /// A change begins before the one before it is committed (`change.rs`, 6).
+    OverlappingConfigChanges,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Bug; 11] = [
+    pub const ALL: [Bug; 14] = [
         Bug::VoteReplyBeforeSync,
         Bug::VoteClearedSameTerm,
         Bug::StaleVoteResponseCounted,
@@ -45,6 +51,9 @@ impl Bug {
         Bug::CommitPastVerifiedPrefix,
         Bug::FollowerAckBeforeSync,
         Bug::LeaderLocalRead,
+        Bug::NonvoterCampaigns,
+        Bug::ConfigChangeBeforeOwnTermCommit,
+        Bug::OverlappingConfigChanges,
     ];
 
     /// The short name under which catalogues of Raft bugs keep it.
@@ -62,6 +71,9 @@ impl Bug {
             Bug::CommitPastVerifiedPrefix => "C02",
             Bug::FollowerAckBeforeSync => "P01",
             Bug::LeaderLocalRead => "D01",
+            Bug::NonvoterCampaigns => "M10",
+            Bug::ConfigChangeBeforeOwnTermCommit => "M01",
+            Bug::OverlappingConfigChanges => "M02",
         }
     }
 
@@ -80,6 +92,9 @@ impl Bug {
             Bug::CommitPastVerifiedPrefix => "commit-past-verified-prefix",
             Bug::FollowerAckBeforeSync => "follower-ack-before-sync",
             Bug::LeaderLocalRead => "leader-local-read",
+            Bug::NonvoterCampaigns => "nonvoter-campaigns",
+            Bug::ConfigChangeBeforeOwnTermCommit => "config-change-before-own-term-commit",
+            Bug::OverlappingConfigChanges => "overlapping-config-changes",
         }
     }
 
@@ -97,6 +112,9 @@ impl Bug {
             Bug::CommitPriorTermByCount => "own-term-commit",
             Bug::CommitPastVerifiedPrefix => "followers-commit",
             Bug::LeaderLocalRead => "reads",
+            Bug::NonvoterCampaigns => "configurations",
+            Bug::ConfigChangeBeforeOwnTermCommit => "configurations",
+            Bug::OverlappingConfigChanges => "configurations",
         }
     }
 
@@ -128,6 +146,13 @@ impl Bug {
             Bug::CommitPastVerifiedPrefix => "a follower applies its own stale entries: replicas drift apart",
             Bug::FollowerAckBeforeSync => "an acknowledged write is lost when the power of a majority fails",
             Bug::LeaderLocalRead => "a deposed leader answers reads from the past",
+            Bug::NonvoterCampaigns => "a removed server disturbs the group for ever",
+            Bug::ConfigChangeBeforeOwnTermCommit => {
+                "two leaders with majorities that do not overlap: an acknowledged write is lost"
+            }
+            Bug::OverlappingConfigChanges => {
+                "two leaders with majorities that do not overlap: an acknowledged write is lost"
+            }
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::bug::Bug;
 use crate::ids::NodeId;
+use crate::membership::MOST_MEMBERS;
 use std::fmt;
 
 /// How one server is set up. Lengths of time are nanoseconds.
@@ -9,7 +10,7 @@ use std::fmt;
 pub struct Config {
     /// This server.
     pub id: NodeId,
-    /// The group, this server included.
+    /// Who founded the group: the same on every server, also on one that joins later and is not among them.
     pub voters: Vec<NodeId>,
     /// The smallest election timeout. Longer: fewer needless elections, slower recovery from a dead leader.
     pub election_timeout: u64,
@@ -19,6 +20,9 @@ pub struct Config {
     pub heartbeat_interval: u64,
     /// Whether a node asks if it could win before it disturbs anyone with a new term (thesis 9.6).
     pub pre_vote: bool,
+    /// Whether a leader that hears no majority for an election timeout steps down, and a server that hears its leader
+    /// helps nobody to depose it (thesis 6.2, 4.2.3). Off: clients of a cut-off leader wait for ever.
+    pub check_quorum: bool,
     /// The most entries in one `AppendEntries`.
     pub max_batch: usize,
     /// The most `AppendEntries` with entries in flight to one follower.
@@ -54,9 +58,8 @@ impl Config {
     pub fn validate(&self) -> Result<(), ConfigError> {
         let check = |holds, field, bound| if holds { Ok(()) } else { Err(ConfigError { field, bound }) };
         check(!self.voters.is_empty(), "voters", "at least one")?;
-        check(self.voters.len() <= 64, "voters", "at most 64")?;
+        check(self.voters.len() <= MOST_MEMBERS, "voters", "at most 64")?;
         check(self.voters.is_sorted_by(|a, b| a < b), "voters", "sorted, each once")?;
-        check(self.voters.contains(&self.id), "id", "one of the voters")?;
         check(self.heartbeat_interval > 0, "heartbeat_interval", "above 0")?;
         check(
             self.election_timeout > self.heartbeat_interval,

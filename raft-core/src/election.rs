@@ -4,7 +4,6 @@ use crate::bug::Bug;
 use crate::ids::{Instant, LogId, NodeId, Term};
 use crate::io::Effect;
 use crate::message::Message;
-use crate::quorum::{Ballot, majority};
 use crate::raft::{Raft, Role};
 use crate::saves::Promise;
 
@@ -12,40 +11,61 @@ impl Raft {
     /// No leader was heard for an election timeout.
     pub(crate) fn election_timeout(&mut self, now: Instant, effects: &mut Vec<Effect>) {
         self.leader = None;
+        if !self.may_campaign() {
+            self.role = Role::Follower;
+            return self.reset_election_timer(now);
+        }
         if !self.config.pre_vote {
-            return self.campaign(now, effects);
+            return self.campaign(now, false, effects);
         }
         self.reset_election_timer(now);
-        let mut granted = Ballot::default();
-        granted.add(self.own_place());
-        self.role = Role::PreCandidate { granted };
+        self.role = Role::PreCandidate { granted: vec![self.config.id] };
         let message = Message::PreVote { term: self.term.next(), last: self.log.last() };
-        effects.extend(self.others().map(|to| Effect::Send { to, message: message.clone() }));
-        self.campaign_if_granted(now, granted, effects);
+        effects
+            .extend(self.other_voters().into_iter().map(|to| Effect::Send { to, message: message.clone() }));
+        self.campaign_if_granted(now, effects);
+    }
+
+    /// Whether this server could lead: it votes in the configuration in force, or in the newest one that it knows to be
+    /// committed. A server that was removed by an entry that never commits must still be able to win (thesis 4.2.2).
+    pub(crate) fn may_campaign(&self) -> bool {
+        let id = self.config.id;
+        self.log.configuration().votes(id)
+            || self.log.committed_configuration(self.commit).votes(id)
+            || self.bug(Bug::NonvoterCampaigns)
     }
 
     /// A new term, a vote for itself, and a request to all others: each a promise, so each waits for the write.
-    fn campaign(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+    pub(crate) fn campaign(&mut self, now: Instant, transfer: bool, effects: &mut Vec<Effect>) {
         self.term = self.term.next();
         self.vote = Some(self.config.id);
         self.leader = None;
-        self.role = Role::Candidate { granted: Ballot::default() };
+        self.role = Role::Candidate { granted: Vec::new() };
         self.reset_election_timer(now);
         // Candidacy forgotten in a power loss would let this server lead the same term twice.
         self.promise(Promise::OwnVote, effects);
-        let message = Message::RequestVote { term: self.term, last: self.log.last() };
-        for place in 0..self.config.voters.len() {
-            let to = self.config.voters[place];
-            if to != self.config.id {
-                self.promise(Promise::Send(to, message.clone()), effects);
-            }
+        let message = Message::RequestVote { term: self.term, last: self.log.last(), transfer };
+        for to in self.other_voters() {
+            self.promise(Promise::Send(to, message.clone()), effects);
         }
     }
 
     /// The vote for itself is durable.
     pub(crate) fn count_own_vote(&mut self, now: Instant, effects: &mut Vec<Effect>) {
-        let own = self.own_place();
-        self.count_vote(now, own, effects);
+        self.count_vote(now, self.config.id, effects);
+    }
+
+    /// Whether this server does not even listen: it hears its leader, and somebody asks for votes whom that leader did
+    /// not send. A server that was removed, or cut off for a while, must not depose a leader that works (thesis 4.2.3).
+    pub(crate) fn is_protected_from(&self, now: Instant, message: &Message) -> bool {
+        matches!(message, Message::RequestVote { transfer: false, .. })
+            && self.config.check_quorum
+            && self.hears_leader(now)
+    }
+
+    /// Whether it leads, or has heard its leader within the smallest election timeout.
+    fn hears_leader(&self, now: Instant) -> bool {
+        self.leads() || self.heard.is_some_and(|heard| now < heard.after(self.config.election_timeout))
     }
 
     pub(crate) fn on_pre_vote(
@@ -57,9 +77,7 @@ impl Raft {
         effects: &mut Vec<Effect>,
     ) {
         // A server that hears its leader does not help to depose it; one that leads hears it all the time.
-        let content =
-            self.leads() || self.heard.is_some_and(|heard| now < heard.after(self.config.election_timeout));
-        let granted = term > self.term && !content && self.is_up_to_date(last);
+        let granted = term > self.term && !self.hears_leader(now) && self.is_up_to_date(last);
         // Granted, the answer names the term asked for; refused, the own one, so that an asker with an old term
         // learns it: silence would leave the longest log leaderless in an old term for ever.
         let term = if granted { term } else { self.term };
@@ -69,24 +87,25 @@ impl Raft {
     pub(crate) fn on_pre_vote_response(
         &mut self,
         now: Instant,
-        place: usize,
+        from: NodeId,
         term: Term,
         granted: bool,
         effects: &mut Vec<Effect>,
     ) {
-        if let Role::PreCandidate { granted: ballot } = &mut self.role
+        if let Role::PreCandidate { granted: voters } = &mut self.role
             && granted
             && term == self.term.next()
         {
-            ballot.add(place);
-            let ballot = *ballot;
-            self.campaign_if_granted(now, ballot, effects);
+            voters.push(from);
+            self.campaign_if_granted(now, effects);
         }
     }
 
-    fn campaign_if_granted(&mut self, now: Instant, granted: Ballot, effects: &mut Vec<Effect>) {
-        if granted.count() >= majority(self.config.voters.len()) {
-            self.campaign(now, effects);
+    fn campaign_if_granted(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        if let Role::PreCandidate { granted } = &self.role
+            && self.log.configuration().is_quorum(|node| granted.contains(&node))
+        {
+            self.campaign(now, false, effects);
         }
     }
 
@@ -110,28 +129,40 @@ impl Raft {
             self.reset_election_timer(now);
             self.promise(Promise::Send(from, message), effects);
         } else {
+            self.yield_to_better(now, last);
             effects.push(Effect::Send { to: from, message });
+        }
+    }
+
+    /// This server's vote is spent, and somebody asks who has more: if this server went on campaigning first in every
+    /// term, the better one might never get the vote. So it lets that one have the next turn. Nobody is kept silent for
+    /// ever: who has most yields to nobody.
+    fn yield_to_better(&mut self, now: Instant, last: LogId) {
+        let own = self.log.last();
+        if (last.term, last.index) > (own.term, own.index) && !self.leads() {
+            self.reset_election_timer(now.after(self.config.election_timeout));
         }
     }
 
     pub(crate) fn on_request_vote_response(
         &mut self,
         now: Instant,
-        place: usize,
+        from: NodeId,
         term: Term,
         granted: bool,
         effects: &mut Vec<Effect>,
     ) {
         // A vote counts in its own term and in no other.
         if granted && (term == self.term || self.bug(Bug::StaleVoteResponseCounted)) {
-            self.count_vote(now, place, effects);
+            self.count_vote(now, from, effects);
         }
     }
 
-    fn count_vote(&mut self, now: Instant, place: usize, effects: &mut Vec<Effect>) {
+    /// One more vote. Only voters count, each once, and while joint it takes a majority of each half (6).
+    fn count_vote(&mut self, now: Instant, from: NodeId, effects: &mut Vec<Effect>) {
         if let Role::Candidate { granted } = &mut self.role {
-            granted.add(place);
-            if granted.count() >= majority(self.config.voters.len()) {
+            granted.push(from);
+            if self.log.configuration().is_quorum(|node| granted.contains(&node)) {
                 self.become_leader(now, effects);
             }
         }
@@ -145,9 +176,5 @@ impl Raft {
             return last.index >= own.index;
         }
         (last.term, last.index) >= (own.term, own.index)
-    }
-
-    fn own_place(&self) -> usize {
-        self.place(self.config.id).expect("validated: this server is one of the voters")
     }
 }

@@ -15,6 +15,7 @@
 
 use crate::ids::{Index, NodeId, RequestId, SaveId, Term};
 use crate::log::{Entries, Entry};
+use crate::membership::{Change, Unfit};
 use crate::message::Message;
 use bytes::Bytes;
 use std::fmt;
@@ -42,6 +43,20 @@ pub enum Input {
     Read {
         /// The name under which it is answered.
         request: RequestId,
+    },
+    /// The group shall change.
+    Change {
+        /// The name under which it is answered.
+        request: RequestId,
+        /// How.
+        change: Change,
+    },
+    /// Leadership shall pass to another server.
+    Transfer {
+        /// The name under which it is answered.
+        request: RequestId,
+        /// To whom.
+        to: NodeId,
     },
     /// Every write up to this one is durable. Numbers may be skipped.
     Saved(SaveId),
@@ -111,8 +126,29 @@ pub enum Answer {
         /// Who may lead.
         hint: Option<NodeId>,
     },
-    /// Leadership was lost: the proposal may be committed yet, or not.
+    /// Leadership was lost: the proposal or change may be committed yet, or not; the transfer may have succeeded.
     Unknown,
+    /// The server that leadership was to pass to campaigns with this server's blessing, and this server has made way.
+    Transferred,
+    /// Not now, or not at all; certainly nothing happened.
+    Refused(Refusal),
+}
+
+/// Why a request was refused.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Refusal {
+    /// This leader has committed no entry of its own term yet, so it does not know which changes are committed.
+    TooEarly,
+    /// Another change is not yet committed: one at a time.
+    ChangeUnderWay,
+    /// The change does not fit the group as it is.
+    Unfit(Unfit),
+    /// Leadership is being passed on.
+    TransferUnderWay,
+    /// Leadership can only pass to another voter.
+    NoSuchVoter,
+    /// The one that leadership was to pass to did not take it within an election timeout, or was removed.
+    TransferFailed,
 }
 
 /// What a server's disk kept: everything that a new incarnation starts from.
@@ -149,6 +185,21 @@ impl fmt::Display for Answer {
             Answer::NotLeader { hint: Some(hint) } => write!(f, "not the leader, perhaps {hint} is"),
             Answer::NotLeader { hint: None } => write!(f, "not the leader"),
             Answer::Unknown => write!(f, "unknown"),
+            Answer::Transferred => write!(f, "transferred"),
+            Answer::Refused(why) => write!(f, "refused: {why}"),
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refusal::TooEarly => write!(f, "this leader has not committed anything yet"),
+            Refusal::ChangeUnderWay => write!(f, "another change is under way"),
+            Refusal::Unfit(unfit) => unfit.fmt(f),
+            Refusal::TransferUnderWay => write!(f, "leadership is being passed on"),
+            Refusal::NoSuchVoter => write!(f, "leadership can only pass to another voter"),
+            Refusal::TransferFailed => write!(f, "leadership was not taken in time"),
         }
     }
 }

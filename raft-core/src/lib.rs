@@ -19,6 +19,7 @@
 //!     election_timeout_spread: 300_000_000,
 //!     heartbeat_interval: 100_000_000,
 //!     pre_vote: true,
+//!     check_quorum: true,
 //!     max_batch: 64,
 //!     max_in_flight: 16,
 //!     seed: 1,
@@ -54,12 +55,15 @@ pub mod ids;
 pub mod bug;
 pub mod config;
 pub mod quorum;
+pub mod membership;
 pub mod log;
 pub mod message;
 pub mod progress;
 pub mod io;
 pub mod saves;
 pub mod raft;
+mod transfer;
+mod change;
 mod election;
 mod replication;
 mod read;
@@ -68,7 +72,8 @@ pub mod session;
 pub use bug::Bug;
 pub use config::{Config, ConfigError};
 pub use ids::{Index, Instant, LogId, NodeId, RequestId, SaveId, Term};
-pub use io::{Answer, Effect, Input, Recovered, Write};
+pub use io::{Answer, Effect, Input, Recovered, Refusal, Write};
 pub use log::{Entries, Entry, Log, Payload};
+pub use membership::{Change, Configuration, Step, Unfit};
 pub use message::Message;
 pub use raft::{Raft, Role};

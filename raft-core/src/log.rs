@@ -1,9 +1,10 @@
 //! The log: what is agreed on, entry by entry.
 //!
-//! Invariants, kept by every method: indexes are dense from 1; terms never fall; `runs` says where each term begins
-//! and agrees with `entries`.
+//! Invariants, kept by every method: indexes are dense from 1; terms never fall; `runs` says where each term begins,
+//! `configurations` where each configuration does, and both agree with `entries`.
 
 use crate::ids::{Index, LogId, Term};
+use crate::membership::Configuration;
 use bytes::Bytes;
 use std::fmt;
 use std::ops::Deref;
@@ -16,6 +17,8 @@ pub enum Payload {
     Noop,
     /// A command for the state machine, which the core never reads.
     Command(Bytes),
+    /// The group from here on: in force as soon as it stands in the log (6).
+    Configuration(Arc<Configuration>),
 }
 
 /// One entry. Its index is its place.
@@ -80,6 +83,8 @@ pub struct Log {
     entries: Vec<Entry>,
     /// Where each term begins, ascending in both.
     runs: Vec<(Index, Term)>,
+    /// Where each configuration begins, ascending; the first is the founding one, at 0.
+    configurations: Vec<(Index, Arc<Configuration>)>,
     /// The slice that was asked for last and where it begins: leaders save, send and apply the same one.
     recent: (Index, Entries),
 }
@@ -91,21 +96,25 @@ impl PartialEq for Log {
 }
 
 impl Log {
-    /// The log with these entries from index 1 on.
+    /// The log of a group that was founded like this, with these entries from index 1 on.
     ///
     /// # Panics
     /// Where terms fall.
     #[must_use]
-    pub fn new(entries: Vec<Entry>) -> Log {
+    pub fn new(founding: Configuration, entries: Vec<Entry>) -> Log {
         let mut runs: Vec<(Index, Term)> = Vec::new();
+        let mut configurations = vec![(Index(0), Arc::new(founding))];
         for (place, entry) in entries.iter().enumerate() {
             let newest = runs.last().map_or(Term(0), |&(_, term)| term);
             assert!(entry.term >= newest, "terms in a log never fall");
             if entry.term > newest {
                 runs.push((Index(place as u64 + 1), entry.term));
             }
+            if let Payload::Configuration(configuration) = &entry.payload {
+                configurations.push((Index(place as u64 + 1), configuration.clone()));
+            }
         }
-        Log { entries, runs, recent: (Index(1), Entries::NONE) }
+        Log { entries, runs, configurations, recent: (Index(1), Entries::NONE) }
     }
 
     /// The last entry's place; 0@0 in an empty log.
@@ -132,6 +141,34 @@ impl Log {
         self.term_at(id.index) == Some(id.term)
     }
 
+    /// The configuration in force: the last one in the log, committed or not (6).
+    #[must_use]
+    pub fn configuration(&self) -> &Arc<Configuration> {
+        &self.configurations.last().expect("the founding one is always there").1
+    }
+
+    /// All configurations of this log, each with its place; the founding one stands at 0.
+    #[must_use]
+    pub fn configurations(&self) -> &[(Index, Arc<Configuration>)] {
+        &self.configurations
+    }
+
+    /// Where the configuration in force stands.
+    #[must_use]
+    pub fn configured_at(&self) -> Index {
+        self.configurations.last().expect("the founding one is always there").0
+    }
+
+    /// The newest configuration that is known to be committed where everything up to `commit` is: the one in force, or
+    /// the one before it, for a leader puts the next one into its log only when that is committed. So a server knows it
+    /// even after a restart, when it has forgotten how far everything is committed.
+    #[must_use]
+    pub fn committed_configuration(&self, commit: Index) -> &Arc<Configuration> {
+        let last = self.configurations.len() - 1;
+        let committed = if self.configured_at() <= commit { last } else { last.saturating_sub(1) };
+        &self.configurations[committed].1
+    }
+
     /// Adds an entry at the end.
     ///
     /// # Panics
@@ -141,6 +178,9 @@ impl Log {
         assert!(entry.term >= last.term, "terms in a log never fall: {} after {last}", entry.term);
         if entry.term > last.term {
             self.runs.push((last.index.next(), entry.term));
+        }
+        if let Payload::Configuration(configuration) = &entry.payload {
+            self.configurations.push((last.index.next(), configuration.clone()));
         }
         self.entries.push(entry);
     }
@@ -159,6 +199,10 @@ impl Log {
         self.entries.truncate(index.0 as usize);
         while self.runs.last().is_some_and(|&(start, _)| start > index) {
             self.runs.pop();
+        }
+        // A configuration goes with its entry: the one before it is in force again (6).
+        while self.configurations.last().is_some_and(|&(start, _)| start > index) {
+            self.configurations.pop();
         }
         self.recent = (Index(1), Entries::NONE);
     }

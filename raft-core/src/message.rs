@@ -29,6 +29,8 @@ pub enum Message {
         term: Term,
         /// Where the candidate's log ends: a receiver whose own log ends later refuses (5.4.1).
         last: LogId,
+        /// Whether the leader itself asked for this candidacy: then nobody protects the leader from it.
+        transfer: bool,
     },
     /// A vote, or none. Granted, it is a promise.
     RequestVoteResponse {
@@ -36,6 +38,11 @@ pub enum Message {
         term: Term,
         /// Whether the vote is given.
         granted: bool,
+    },
+    /// Campaign now: the sender leads and hands over (thesis 3.10).
+    TimeoutNow {
+        /// The leader's term.
+        term: Term,
     },
     /// What to add to the log; without entries, "I lead" (5.3).
     AppendEntries {
@@ -80,6 +87,7 @@ impl Message {
             | Message::PreVoteResponse { term, .. }
             | Message::RequestVote { term, .. }
             | Message::RequestVoteResponse { term, .. }
+            | Message::TimeoutNow { term }
             | Message::AppendEntries { term, .. }
             | Message::AppendEntriesResponse { term, .. }
             | Message::AppendEntriesRefused { term, .. } => term,
@@ -94,7 +102,10 @@ impl fmt::Display for Message {
             Message::PreVoteResponse { term, granted } => {
                 write!(f, "PreVoteResponse {} term {term}", if *granted { "yes" } else { "no" })
             }
-            Message::RequestVote { term, last } => write!(f, "RequestVote term {term} last {last}"),
+            Message::RequestVote { term, last, transfer } => {
+                write!(f, "RequestVote term {term} last {last}{}", if *transfer { " transfer" } else { "" })
+            }
+            Message::TimeoutNow { term } => write!(f, "TimeoutNow term {term}"),
             Message::RequestVoteResponse { term, granted } => {
                 write!(f, "RequestVoteResponse {} term {term}", if *granted { "yes" } else { "no" })
             }

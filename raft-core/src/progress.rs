@@ -1,11 +1,13 @@
 //! What a leader knows of one follower.
 
-use crate::ids::{Index, Instant};
+use crate::ids::{Index, Instant, NodeId};
 use std::collections::VecDeque;
 
 /// What a leader knows of one follower, and what it has sent it.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Progress {
+    /// The follower.
+    pub node: NodeId,
     /// Everything up to here is durable there and equals the leader's log. Never falls.
     pub matched: Index,
     /// What to send next. Above `matched`.
@@ -16,6 +18,8 @@ pub struct Progress {
     pub round: u64,
     /// When something was last sent to it.
     pub sent: Instant,
+    /// When it last answered in this term; at first, when the leader began to count on it.
+    pub heard: Instant,
 }
 
 /// How entries are sent to a follower.
@@ -36,13 +40,15 @@ pub enum Pace {
 impl Progress {
     /// Of a follower that nothing is known of, as a new leader sees it (5.3): perhaps it has all up to `last`.
     #[must_use]
-    pub fn new(last: Index, now: Instant) -> Progress {
+    pub fn new(node: NodeId, last: Index, now: Instant) -> Progress {
         Progress {
+            node,
             matched: Index(0),
             next: last.next(),
             pace: Pace::Probing { waiting: false },
             round: 0,
             sent: now,
+            heard: now,
         }
     }
 

@@ -16,20 +16,3 @@ pub fn reached_by_majority<T: Ord + Copy>(reached: &mut [T]) -> T {
     // Ascending: the value here and all after it are at least as great, and they are a majority.
     reached[reached.len() - majority(reached.len())]
 }
-
-/// A set of voters by their place in the group.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
-pub struct Ballot(u64);
-
-impl Ballot {
-    /// Adds the voter at `place`. Adding it twice changes nothing: nobody has two votes.
-    pub fn add(&mut self, place: usize) {
-        self.0 |= 1 << place;
-    }
-
-    /// How many are in it.
-    #[must_use]
-    pub const fn count(self) -> usize {
-        self.0.count_ones() as usize
-    }
-}

@@ -5,9 +5,9 @@ use crate::config::{Config, ConfigError};
 use crate::ids::{Index, Instant, LogId, NodeId, RequestId, Term};
 use crate::io::{Answer, Effect, Input, Recovered, Write};
 use crate::log::Log;
+use crate::membership::Configuration;
 use crate::message::Message;
 use crate::progress::Progress;
-use crate::quorum::Ballot;
 use crate::saves::{Promise, Saves};
 use rand_xoshiro::SplitMix64;
 use rand_xoshiro::rand_core::{RngCore, SeedableRng};
@@ -46,12 +46,12 @@ pub enum Role {
     /// Asks whether it could win (thesis 9.6).
     PreCandidate {
         /// Who said yes.
-        granted: Ballot,
+        granted: Vec<NodeId>,
     },
     /// Asks for votes (5.2).
     Candidate {
         /// Who voted for it.
-        granted: Ballot,
+        granted: Vec<NodeId>,
     },
     /// Leads its term.
     Leader(Leader),
@@ -60,13 +60,28 @@ pub enum Role {
 /// What only a leader has.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Leader {
-    /// What it knows of each voter, by place; its own stays unused.
+    /// What it knows of everybody else in the group.
     pub(crate) progress: Vec<Progress>,
     /// When to look who has not been spoken to for too long.
     pub(crate) heartbeat_due: Instant,
-    /// The proposals that it owes an answer, by index.
+    /// When to look whether a majority still answers.
+    pub(crate) quorum_due: Instant,
+    /// Whom leadership is passing to.
+    pub(crate) transfer: Option<Transfer>,
+    /// The proposals and changes that it owes an answer, by index.
     pub(crate) proposals: VecDeque<(Index, RequestId)>,
     pub(crate) reads: Reads,
+}
+
+/// Leadership on its way to another server (`transfer.rs`).
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Transfer {
+    pub(crate) request: RequestId,
+    pub(crate) to: NodeId,
+    /// When it has failed.
+    pub(crate) until: Instant,
+    /// Whether the other one was told to campaign.
+    pub(crate) told: bool,
 }
 
 /// The reads that a leader owes an answer (`read.rs`).
@@ -101,7 +116,7 @@ impl Raft {
     /// A configuration that cannot work.
     pub fn new(config: Config, recovered: Recovered, now: Instant) -> Result<Raft, ConfigError> {
         config.validate()?;
-        let log = Log::new(recovered.entries);
+        let log = Log::new(Configuration::of(config.voters.iter().copied()), recovered.entries);
         let mut raft = Raft {
             chance: SplitMix64::seed_from_u64(config.seed),
             config,
@@ -131,10 +146,12 @@ impl Raft {
             Input::Message { from, message } => self.receive(now, from, message, effects),
             Input::Propose { request, command } => self.propose(now, request, command, effects),
             Input::Read { request } => self.read(now, request, effects),
+            Input::Change { request, change } => self.change(now, request, &change, effects),
+            Input::Transfer { request, to } => self.transfer(now, request, to, effects),
             Input::Saved(id) => {
                 self.saves.complete(id);
                 self.release(now, effects);
-                self.advance_commit();
+                self.advance_commit(now, effects);
                 self.confirm_reads(now, effects);
             }
         }
@@ -148,10 +165,11 @@ impl Raft {
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         Some(match &self.role {
-            Role::Leader(leader) => match self.disk_due() {
-                Some(due) => due.min(leader.heartbeat_due),
-                None => leader.heartbeat_due,
-            },
+            Role::Leader(leader) => {
+                let dues =
+                    [Some(leader.heartbeat_due), self.disk_due(), self.quorum_due(), self.transfer_due()];
+                return dues.into_iter().flatten().min();
+            }
             _ => self.election_due,
         })
     }
@@ -220,14 +238,17 @@ impl Raft {
         false
     }
 
-    /// The place of a voter in the group.
-    pub(crate) fn place(&self, node: NodeId) -> Option<usize> {
-        self.config.voters.iter().position(|&voter| voter == node)
+    /// The group as it now is.
+    #[must_use]
+    pub fn configuration(&self) -> &Configuration {
+        self.log.configuration()
     }
 
-    /// Everybody else in the group.
-    pub(crate) fn others(&self) -> impl Iterator<Item = NodeId> {
-        self.config.voters.iter().copied().filter(|&voter| voter != self.config.id)
+    /// Everybody else who votes.
+    pub(crate) fn other_voters(&self) -> Vec<NodeId> {
+        let configuration = self.log.configuration();
+        let voters = configuration.members().into_iter();
+        voters.filter(|&node| node != self.config.id && configuration.votes(node)).collect()
     }
 
     pub(crate) fn reset_election_timer(&mut self, now: Instant) {
@@ -238,12 +259,16 @@ impl Raft {
 
     fn timer(&mut self, now: Instant, effects: &mut Vec<Effect>) {
         match &self.role {
-            Role::Leader(leader) => {
+            Role::Leader(_) => {
                 if self.disk_due().is_some_and(|due| due <= now) {
                     // Its disk hangs: it cannot count itself, and others can lead better than a leader that may
                     // only ever commit what the rest of them hold.
                     self.become_follower(now, self.term, None, effects);
-                } else if leader.heartbeat_due <= now {
+                } else if self.quorum_due().is_some_and(|due| due <= now) && !self.hears_quorum(now) {
+                    // Whoever it still reaches is better served by a leader that can commit (thesis 6.2).
+                    self.become_follower(now, self.term, None, effects);
+                } else {
+                    self.give_up_transfer(now, effects);
                     self.heartbeat(now, effects);
                 }
             }
@@ -259,23 +284,26 @@ impl Raft {
 
     /// The term rule (5.1), then one match.
     fn receive(&mut self, now: Instant, from: NodeId, message: Message, effects: &mut Vec<Effect>) {
-        let Some(place) = self.place(from).filter(|_| from != self.config.id) else {
-            return; // Nobody of this group.
-        };
+        if from == self.config.id || self.is_protected_from(now, &message) {
+            return;
+        }
+        // Whoever leads or asks for votes may do so from a configuration that this server has not heard of (6).
         let only_asks =
             matches!(message, Message::PreVote { .. } | Message::PreVoteResponse { granted: true, .. });
         if message.term() > self.term && !only_asks {
+            self.make_way(from, &message, effects);
             self.become_follower(now, message.term(), None, effects);
         }
         match message {
             Message::PreVote { term, last } => self.on_pre_vote(now, from, term, last, effects),
             Message::PreVoteResponse { term, granted } => {
-                self.on_pre_vote_response(now, place, term, granted, effects);
+                self.on_pre_vote_response(now, from, term, granted, effects);
             }
-            Message::RequestVote { term, last } => self.on_request_vote(now, from, term, last, effects),
+            Message::RequestVote { term, last, .. } => self.on_request_vote(now, from, term, last, effects),
             Message::RequestVoteResponse { term, granted } => {
-                self.on_request_vote_response(now, place, term, granted, effects);
+                self.on_request_vote_response(now, from, term, granted, effects);
             }
+            Message::TimeoutNow { term } => self.on_timeout_now(now, term, effects),
             Message::AppendEntries { term, previous, entries, commit, round } => {
                 if term < self.term {
                     self.refuse_append(from, previous, effects);
@@ -284,10 +312,10 @@ impl Raft {
                 }
             }
             Message::AppendEntriesResponse { term, matched, round } if term == self.term => {
-                self.on_append_response(now, place, matched, round, effects);
+                self.on_append_response(now, from, matched, round, effects);
             }
             Message::AppendEntriesRefused { term, previous, hint } if term == self.term => {
-                self.on_append_refused(now, place, previous, hint, effects);
+                self.on_append_refused(now, from, previous, hint, effects);
             }
             // Answers to a leadership that is over.
             Message::AppendEntriesResponse { .. } | Message::AppendEntriesRefused { .. } => {}
@@ -324,6 +352,9 @@ impl Raft {
         let waiting = reads.waiting.into_iter().chain(reads.confirmed).map(|read| read.request);
         for request in reads.early.into_iter().chain(waiting) {
             effects.push(Effect::Answer { request, answer: Answer::NotLeader { hint: self.leader } });
+        }
+        if let Some(Transfer { request, .. }) = leader.transfer {
+            effects.push(Effect::Answer { request, answer: Answer::Unknown });
         }
     }
 
@@ -370,7 +401,7 @@ impl Raft {
     }
 
     /// Hands out what is committed, and durable here: an application must never be ahead of its own log.
-    fn apply(&mut self, effects: &mut Vec<Effect>) {
+    pub(crate) fn apply(&mut self, effects: &mut Vec<Effect>) {
         let upto = self.commit.min(self.saves.durable_index());
         if upto > self.applied {
             let first = self.applied.next();

@@ -6,9 +6,8 @@
 //! round is out wait for the next.
 
 use crate::bug::Bug;
-use crate::ids::{Instant, RequestId};
+use crate::ids::{Instant, NodeId, RequestId};
 use crate::io::{Answer, Effect};
-use crate::quorum::reached_by_majority;
 use crate::raft::{Raft, Read, Role};
 
 impl Raft {
@@ -54,12 +53,12 @@ impl Raft {
             reads.waiting.extend(reads.early.drain(..).map(|request| Read { request, index, round }));
         }
         if reads.confirmed_round < reads.round {
-            let mut rounds = [0; 64];
-            for (place, progress) in leader.progress.iter().enumerate() {
-                let own = self.config.voters[place] == self.config.id;
-                rounds[place] = if own { reads.round } else { progress.round };
-            }
-            reads.confirmed_round = reached_by_majority(&mut rounds[..leader.progress.len()]);
+            let (progress, newest) = (&leader.progress, reads.round);
+            let confirmed = |node: NodeId| {
+                let follower = progress.iter().find(|progress| progress.node == node);
+                if node == self.config.id { newest } else { follower.map_or(0, |progress| progress.round) }
+            };
+            reads.confirmed_round = self.log.configuration().reached(confirmed).unwrap_or(0);
             while let Some(read) = reads.waiting.pop_front_if(|read| read.round <= reads.confirmed_round) {
                 reads.confirmed.push_back(read);
             }

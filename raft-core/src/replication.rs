@@ -2,11 +2,10 @@
 
 use crate::bug::Bug;
 use crate::ids::{Index, Instant, LogId, NodeId, RequestId};
-use crate::io::{Answer, Effect};
+use crate::io::{Answer, Effect, Refusal};
 use crate::log::{Entries, Entry, Payload};
 use crate::message::Message;
 use crate::progress::{Pace, Progress};
-use crate::quorum::reached_by_majority;
 use crate::raft::{Leader, Raft, Reads, Role};
 use crate::saves::Promise;
 use bytes::Bytes;
@@ -19,12 +18,15 @@ impl Raft {
         let last = self.log.last().index;
         self.leader = Some(self.config.id);
         self.role = Role::Leader(Leader {
-            progress: self.config.voters.iter().map(|_| Progress::new(last, now)).collect(),
+            progress: Vec::new(),
+            quorum_due: now.after(self.config.election_timeout),
+            transfer: None,
             heartbeat_due: now.after(self.config.heartbeat_interval),
             proposals: VecDeque::new(),
             reads: Reads::default(),
         });
         self.append(Payload::Noop);
+        self.count_on_members(now, last);
         self.replicate_to_all(now, effects);
     }
 
@@ -39,6 +41,10 @@ impl Raft {
             let answer = Answer::NotLeader { hint: self.leader };
             return effects.push(Effect::Answer { request, answer });
         }
+        if self.is_passing_on() {
+            let answer = Answer::Refused(Refusal::TransferUnderWay);
+            return effects.push(Effect::Answer { request, answer });
+        }
         let index = self.append(Payload::Command(command));
         if let Role::Leader(leader) = &mut self.role {
             leader.proposals.push_back((index, request));
@@ -47,28 +53,50 @@ impl Raft {
     }
 
     /// Adds an entry of the current term to the own log. A leader only ever appends (5.3).
-    fn append(&mut self, payload: Payload) -> Index {
+    pub(crate) fn append(&mut self, payload: Payload) -> Index {
         let last = self.log.last().index;
         self.unsaved_after.get_or_insert(last);
         self.log.append(Entry { term: self.term, payload });
         last.next()
     }
 
-    fn replicate_to_all(&mut self, now: Instant, effects: &mut Vec<Effect>) {
-        for place in 0..self.config.voters.len() {
+    pub(crate) fn replicate_to_all(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        for place in 0..self.followers() {
             self.replicate(now, place, effects);
+        }
+    }
+
+    /// How many servers get the log from this one.
+    fn followers(&self) -> usize {
+        if let Role::Leader(leader) = &self.role { leader.progress.len() } else { 0 }
+    }
+
+    /// The place of a follower among those that get the log from this server.
+    fn follower(&self, node: NodeId) -> Option<usize> {
+        let Role::Leader(leader) = &self.role else { return None };
+        leader.progress.iter().position(|progress| progress.node == node)
+    }
+
+    /// Gets along with the configuration in force: those who have come are taken for as far as `last`, those who are
+    /// gone are forgotten, and of the others everything that is known stays.
+    pub(crate) fn count_on_members(&mut self, now: Instant, last: Index) {
+        let members = self.log.configuration().members();
+        let id = self.config.id;
+        let Role::Leader(leader) = &mut self.role else { return };
+        leader.progress.retain(|progress| members.contains(&progress.node));
+        for node in members.into_iter().filter(|&node| node != id) {
+            if leader.progress.iter().all(|progress| progress.node != node) {
+                leader.progress.push(Progress::new(node, last, now));
+            }
         }
     }
 
     /// Sends one follower what it lacks, as far as its window allows.
     fn replicate(&mut self, now: Instant, place: usize, effects: &mut Vec<Effect>) {
         let last = self.log.last().index;
-        let to = self.config.voters[place];
-        if to == self.config.id {
-            return;
-        }
         let Role::Leader(leader) = &mut self.role else { return };
         let progress = &mut leader.progress[place];
+        let to = progress.node;
         while progress.next <= last && progress.may_send(self.config.max_in_flight) {
             let end = Index(last.0.min(progress.next.0 + self.config.max_batch as u64 - 1));
             let previous = progress.next.previous();
@@ -85,17 +113,18 @@ impl Raft {
         }
     }
 
-    /// Speaks to every follower that has heard nothing for a heartbeat interval.
+    /// Speaks to every follower that has heard nothing for a heartbeat interval, if it is time to look for them.
     pub(crate) fn heartbeat(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        if let Role::Leader(leader) = &self.role
+            && leader.heartbeat_due > now
+        {
+            return;
+        }
         let interval = self.config.heartbeat_interval;
         let mut oldest = now;
-        for place in 0..self.config.voters.len() {
-            let own = self.config.voters[place] == self.config.id;
+        for place in 0..self.followers() {
             let Role::Leader(leader) = &mut self.role else { return };
             let progress = &mut leader.progress[place];
-            if own {
-                continue;
-            }
             if progress.sent.after(interval) > now {
                 oldest = oldest.min(progress.sent);
                 continue;
@@ -115,19 +144,16 @@ impl Raft {
 
     /// Says "I lead" to all others, whatever was sent before: for reads.
     pub(crate) fn speak_to_all(&mut self, now: Instant, effects: &mut Vec<Effect>) {
-        for place in 0..self.config.voters.len() {
+        for place in 0..self.followers() {
             self.speak(now, place, effects);
         }
     }
 
     /// Says "I lead".
     fn speak(&mut self, now: Instant, place: usize, effects: &mut Vec<Effect>) {
-        let to = self.config.voters[place];
-        if to == self.config.id {
-            return;
-        }
         let Role::Leader(leader) = &mut self.role else { return };
         let progress = &mut leader.progress[place];
+        let to = progress.node;
         progress.sent = now;
         // After what was sent last: a follower that lost it refuses, and that is how the leader learns.
         let previous = progress.next.previous();
@@ -216,11 +242,12 @@ impl Raft {
     pub(crate) fn on_append_response(
         &mut self,
         now: Instant,
-        place: usize,
+        from: NodeId,
         matched: Index,
         round: u64,
         effects: &mut Vec<Effect>,
     ) {
+        let Some(place) = self.follower(from) else { return };
         let sent_all = self.bug(Bug::MatchFromSentIndex);
         let Role::Leader(leader) = &mut self.role else { return };
         let progress = &mut leader.progress[place];
@@ -228,45 +255,53 @@ impl Raft {
         let matched = if sent_all { progress.next.previous().max(matched) } else { matched };
         progress.accepted(matched);
         progress.round = progress.round.max(round);
-        self.advance_commit();
+        progress.heard = now;
+        self.advance_commit(now, effects);
         self.confirm_reads(now, effects);
-        self.replicate(now, place, effects);
+        // A commit may have changed the group, or ended this leadership.
+        if let Some(place) = self.follower(from) {
+            self.replicate(now, place, effects);
+        }
+        self.tell_if_caught_up(from, effects);
     }
 
     pub(crate) fn on_append_refused(
         &mut self,
         now: Instant,
-        place: usize,
+        from: NodeId,
         previous: Index,
         hint: LogId,
         effects: &mut Vec<Effect>,
     ) {
+        let Some(place) = self.follower(from) else { return };
         // Below the hint the follower has terms up to the hint's; this log's last entry with at most that term is
         // the last place where the two can agree.
         let agree = self.log.last_at_most(hint.index, hint.term).index;
         let Role::Leader(leader) = &mut self.role else { return };
+        leader.progress[place].heard = now;
         if leader.progress[place].refused(previous, agree) {
             self.replicate(now, place, effects);
         }
     }
 
-    /// Commits what a majority has, durably (5.3).
-    pub(crate) fn advance_commit(&mut self) {
+    /// Commits what a majority has, durably (5.3): of each half while joint, and of voters only (6).
+    pub(crate) fn advance_commit(&mut self, now: Instant, effects: &mut Vec<Effect>) {
         let Role::Leader(leader) = &self.role else { return };
-        let mut reached = [Index(0); 64];
-        let voters = self.config.voters.len();
-        for (place, progress) in leader.progress.iter().enumerate() {
-            let own = self.config.voters[place] == self.config.id;
-            reached[place] = if own { self.saves.durable_index() } else { progress.matched };
-        }
-        let index = reached_by_majority(&mut reached[..voters]);
-        if index <= self.commit {
+        let has = |node: NodeId| {
+            if node == self.config.id {
+                return self.saves.durable_index();
+            }
+            let follower = leader.progress.iter().find(|progress| progress.node == node);
+            follower.map_or(Index(0), |progress| progress.matched)
+        };
+        let Some(index) = self.log.configuration().reached(has).filter(|&index| index > self.commit) else {
             return;
-        }
+        };
         // An entry of an earlier term that a majority has may still be overwritten by a leader that never saw it;
         // an entry of this term may not, and carries along what stands before it (5.4.2, figure 8).
         if self.log.term_at(index) == Some(self.term) || self.bug(Bug::CommitPriorTermByCount) {
             self.commit = index;
+            self.after_commit(now, effects);
         }
     }
 }

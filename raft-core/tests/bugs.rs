@@ -2,11 +2,12 @@
 
 mod table;
 
-use raft_core::Bug;
+use raft_core::{Bug, Change, NodeId, Step};
 use table::Table;
 
-/// What happens, on how many servers, and everything that is violated by it without the line, in order.
+/// What happens, on how many servers, of which how many found the group, and everything that is violated by it without the line, in order.
 struct Story {
+    founders: u64,
     servers: u64,
     schedule: fn(&mut Table),
     violated: &'static [&'static str],
@@ -15,9 +16,9 @@ struct Story {
 #[test]
 fn each_line_carries_something() {
     for bug in Bug::ALL {
-        let Story { servers, schedule, violated } = story(bug);
+        let Story { founders, servers, schedule, violated } = story(bug);
         let with = |bug: Option<Bug>| {
-            let mut t = Table::with(servers, |config| {
+            let mut t = Table::founded_by(founders, servers, |config| {
                 config.bug = bug;
                 config.max_batch = 1;
             });
@@ -41,6 +42,7 @@ fn each_line_carries_something() {
 fn story(bug: Bug) -> Story {
     match bug {
         Bug::VoteReplyBeforeSync => Story {
+            founders: 3,
             servers: 3,
             schedule: |t| {
                 t.story("n2's vote for n1 is lost with its power; then it votes for n3 in the same term.");
@@ -58,6 +60,7 @@ fn story(bug: Bug) -> Story {
         },
         Bug::VoteClearedSameTerm => {
             Story {
+                founders: 3,
                 servers: 3,
                 schedule: |t| {
                     t.story("n1 and n3 have an entry that n2 lacks, and campaign at the same time.");
@@ -80,6 +83,7 @@ fn story(bug: Bug) -> Story {
             }
         }
         Bug::StaleVoteResponseCounted => Story {
+            founders: 3,
             servers: 3,
             schedule: |t| {
                 t.story("n2 votes for n1 in term 1; the vote arrives when n1 campaigns in term 2.");
@@ -98,6 +102,7 @@ fn story(bug: Bug) -> Story {
             violated: &["elected-by-quorum", "election-safety"],
         },
         Bug::LogRecencyIndexOnly => Story {
+            founders: 3,
             servers: 3,
             schedule: |t| {
                 t.story("n1 has a long tail that nobody else has; n2 and n3 have committed 2@2.");
@@ -117,6 +122,7 @@ fn story(bug: Bug) -> Story {
             violated: &["leader-completeness", "state-machine-safety"],
         },
         Bug::TruncateOnMatchingAppend => Story {
+            founders: 3,
             servers: 3,
             schedule: |t| {
                 t.story("n2 has x=1 and x=2, and knows that they are committed. Then the first message comes again.");
@@ -146,6 +152,7 @@ fn story(bug: Bug) -> Story {
             ],
         },
         Bug::NoTruncateOnConflict => Story {
+            founders: 3,
             servers: 3,
             schedule: |t| {
                 t.story("n1 has appended a=1 alone; n2 leads, with its own first entry in that place.");
@@ -167,6 +174,7 @@ fn story(bug: Bug) -> Story {
             violated: &["promises-after-durability", "followers-commit", "state-machine-safety"],
         },
         Bug::MatchFromSentIndex => Story {
+            founders: 3,
             servers: 3,
             schedule: |t| {
                 t.story("Two messages to n2, of which the second one is lost.");
@@ -185,6 +193,7 @@ fn story(bug: Bug) -> Story {
             violated: &["durable-quorum", "leader-completeness", "state-machine-safety"],
         },
         Bug::CommitPriorTermByCount => Story {
+            founders: 5,
             servers: 5,
             schedule: |t| {
                 t.story("Figure 8. a=1 of term 1 reaches n1 and n2; n5 leads term 2 with b=1 in its place, alone.");
@@ -238,6 +247,7 @@ fn story(bug: Bug) -> Story {
             violated: &["own-term-commit", "leader-completeness", "state-machine-safety", "followers-commit"],
         },
         Bug::CommitPastVerifiedPrefix => Story {
+            founders: 3,
             servers: 3,
             schedule: |t| {
                 t.story("n1 has a tail of its own where n2 has committed something else.");
@@ -253,6 +263,7 @@ fn story(bug: Bug) -> Story {
             violated: &["followers-commit", "state-machine-safety"],
         },
         Bug::FollowerAckBeforeSync => Story {
+            founders: 3,
             servers: 3,
             schedule: |t| {
                 t.story("x=1 is on n1, and on its way to n2's disk.");
@@ -279,6 +290,7 @@ fn story(bug: Bug) -> Story {
             ],
         },
         Bug::LeaderLocalRead => Story {
+            founders: 3,
             servers: 3,
             schedule: |t| {
                 t.story("n1 is cut off; n2 leads, and tells a client that x=1 is done.");
@@ -291,6 +303,78 @@ fn story(bug: Bug) -> Story {
                 t.read(1, "r1");
             },
             violated: &["reads"],
+        },
+        Bug::NonvoterCampaigns => Story {
+            founders: 3,
+            servers: 4,
+            schedule: |t| {
+                t.story("n4 is a learner that has everything, and hears nobody for an election timeout.");
+                t.elect(1);
+                t.change(1, Change::Steps(vec![Step::Learner(NodeId(4))]));
+                t.deliver_all();
+                t.time_out(4);
+                t.deliver_all();
+            },
+            violated: &["configurations"],
+        },
+        Bug::ConfigChangeBeforeOwnTermCommit => Story {
+            founders: 4,
+            servers: 5,
+            schedule: |t| {
+                t.story("n1 makes n5 a voter; nobody but n5 hears of it.");
+                t.elect(1);
+                t.heartbeat(1);
+                t.deliver_all();
+                for id in [2, 3, 4] {
+                    t.cut(id);
+                }
+                t.change(1, Change::Steps(vec![Step::Voter(NodeId(5))]));
+                t.deliver_all();
+                t.story("n2 leads the group of four, and removes n1 at once: two of three have that.");
+                t.heal();
+                t.cut(1);
+                t.cut(5);
+                t.time_out(2);
+                t.deliver(2, 3);
+                t.deliver(3, 2);
+                t.deliver(2, 4);
+                t.deliver(4, 2);
+                t.cut(4);
+                t.deliver_any(2, 3);
+                t.letters.retain(|letter| letter.to != 4);
+                t.change(2, Change::Steps(vec![Step::Remove(NodeId(1))]));
+                t.deliver_all();
+                t.story("n1 leads the group of five with n4 and n5: three of five, none of them n2 or n3.");
+                t.heal();
+                t.cut(2);
+                t.cut(3);
+                t.heartbeat(1);
+                t.deliver_all();
+                t.time_out(1);
+                t.deliver_all();
+            },
+            violated: &["configurations", "leader-completeness", "state-machine-safety"],
+        },
+        Bug::OverlappingConfigChanges => Story {
+            founders: 3,
+            servers: 5,
+            schedule: |t| {
+                t.story("n1 takes in n4, and before anybody else knows n5. With them it has three of five.");
+                t.elect(1);
+                t.cut(2);
+                t.cut(3);
+                t.change(1, Change::Steps(vec![Step::Voter(NodeId(4))]));
+                t.change(1, Change::Steps(vec![Step::Voter(NodeId(5))]));
+                t.deliver_all();
+                t.story("n2 and n3 are two of three, and elect n2.");
+                t.heal();
+                for id in [1, 4, 5] {
+                    t.cut(id);
+                }
+                t.time_out(2);
+                t.deliver_all();
+            },
+            violated: &["configurations", "leader-completeness", "state-machine-safety"],
         },
     }
 }

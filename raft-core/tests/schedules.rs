@@ -5,7 +5,7 @@ mod table;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
-use raft_core::{Input, Instant};
+use raft_core::{Change, Input, Instant, NodeId, Step};
 use table::Table;
 
 /// One thing that happens. The numbers are taken modulo what there is.
@@ -27,10 +27,47 @@ enum Event {
     Crash(u64),
     PowerLoss(u64, usize),
     Restart(u64),
+    Change(u64, Change),
+    Transfer(u64, u64),
+    ProposeToLeader,
+    ChangeByLeader(Change),
+    TransferByLeader(u64),
+}
+
+/// A step names anybody: its number is taken modulo what there is when it is asked for.
+fn step() -> impl Strategy<Value = Step> {
+    let node = (0..6_u64).prop_map(NodeId);
+    prop_oneof![
+        4 => node.clone().prop_map(Step::Voter),
+        2 => node.clone().prop_map(Step::Learner),
+        3 => node.prop_map(Step::Remove),
+    ]
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    prop_oneof![
+        4 => step().prop_map(|step| Change::Steps(vec![step])),
+        4 => vec(step(), 1..5).prop_map(Change::Steps),
+        2 => vec(step(), 0..4).prop_map(Change::Joint),
+        3 => Just(Change::Leave),
+    ]
+}
+
+/// What happens to a group that changes.
+fn churn() -> impl Strategy<Value = Event> {
+    let node = 0..6_u64;
+    prop_oneof![
+        130 => events(),
+        4 => Just(Event::ProposeToLeader),
+        8 => change().prop_map(Event::ChangeByLeader),
+        2 => (node.clone(), change()).prop_map(|(node, change)| Event::Change(node, change)),
+        3 => node.clone().prop_map(Event::TransferByLeader),
+        1 => (node.clone(), node).prop_map(|(node, to)| Event::Transfer(node, to)),
+    ]
 }
 
 fn events() -> impl Strategy<Value = Event> {
-    let node = 0..5_u64;
+    let node = 0..30_u64;
     prop_oneof![
         40 => (0..64_usize).prop_map(Event::Deliver),
         20 => Just(Event::Deliver(0)),
@@ -81,6 +118,8 @@ fn happen(table: &mut Table, event: &Event, count: &mut u64) {
         | Event::Fast(node)
         | Event::Crash(node)
         | Event::PowerLoss(node, _)
+        | Event::Change(node, _)
+        | Event::Transfer(node, _)
             if !table.is_up(id(node)) => {}
         Event::Fire(node) => table.fire(id(node)),
         Event::FireEarly(node) => nothing_is_early(table, id(node)),
@@ -97,6 +136,34 @@ fn happen(table: &mut Table, event: &Event, count: &mut u64) {
         Event::Fast(node) => table.fast_disk(id(node)),
         Event::Crash(node) => table.crash(id(node)),
         Event::PowerLoss(node, kept) => table.power_loss_but(id(node), kept),
+        Event::Change(node, ref change) => table.change(id(node), named(change, nodes)),
+        Event::Transfer(node, to) => table.transfer(id(node), id(to)),
+        Event::ProposeToLeader | Event::ChangeByLeader(_) | Event::TransferByLeader(_) => {
+            let Some(leader) = newest_leader(table) else { return };
+            let event = match event {
+                Event::ChangeByLeader(change) => Event::Change(leader - 1, change.clone()),
+                Event::TransferByLeader(to) => Event::Transfer(leader - 1, *to),
+                _ => Event::Propose(leader - 1),
+            };
+            happen(table, &event, count);
+        }
+    }
+}
+
+/// A change that names only who is there.
+fn named(change: &Change, nodes: u64) -> Change {
+    let name = |step: &Step| {
+        let id = |NodeId(node): NodeId| NodeId(node % nodes + 1);
+        match *step {
+            Step::Voter(node) => Step::Voter(id(node)),
+            Step::Learner(node) => Step::Learner(id(node)),
+            Step::Remove(node) => Step::Remove(id(node)),
+        }
+    };
+    match change {
+        Change::Steps(steps) => Change::Steps(steps.iter().map(name).collect()),
+        Change::Joint(steps) => Change::Joint(steps.iter().map(name).collect()),
+        Change::Leave => Change::Leave,
     }
 }
 
@@ -129,20 +196,26 @@ fn settle(table: &mut Table) {
     table.deliver_all();
     live(table, |table| table.unanswered().is_empty(), "a request stays unanswered");
     live(table, has_converged, "somebody does not catch up");
-    for id in table.nodes() {
-        assert_eq!(table.server(id).applied, table.server(1).applied, "n{id} and n1 differ");
+    let leader = newest_leader(table).expect("somebody leads those who have converged");
+    for NodeId(id) in table.raft(leader).configuration().members() {
+        assert_eq!(table.server(id).applied, table.server(leader).applied, "n{id} and n{leader} differ");
     }
 }
 
-/// Everybody has applied all that the leader's log has.
+/// Everybody who belongs to the group has applied all that the leader's log has.
 fn has_converged(table: &Table) -> bool {
     newest_leader(table).is_some_and(|leader| {
-        table.nodes().all(|id| table.raft(id).applied() >= table.raft(leader).last().index)
+        let leader = table.raft(leader);
+        leader
+            .configuration()
+            .members()
+            .iter()
+            .all(|node| table.raft(node.0).applied() >= leader.last().index)
     })
 }
 
 fn newest_leader(table: &Table) -> Option<u64> {
-    let leaders = table.nodes().filter(|&id| table.raft(id).leads());
+    let leaders = table.nodes().filter(|&id| table.is_up(id) && table.raft(id).leads());
     leaders.max_by_key(|&id| table.raft(id).term())
 }
 
@@ -164,16 +237,28 @@ fn live(table: &mut Table, is_so: impl Fn(&Table) -> bool, otherwise: &str) {
     panic!("{otherwise}\n{}", table.transcript());
 }
 
-fn table(nodes: u64, pre_vote: bool) -> Table {
-    Table::with(nodes, |config| {
-        config.pre_vote = pre_vote;
+/// What may be switched on or off.
+#[derive(Clone, Copy, Debug)]
+struct Setup {
+    pre_vote: bool,
+    check_quorum: bool,
+}
+
+fn setups() -> impl Strategy<Value = Setup> {
+    any::<(bool, bool)>().prop_map(|(pre_vote, check_quorum)| Setup { pre_vote, check_quorum })
+}
+
+fn table(founders: u64, nodes: u64, setup: Setup) -> Table {
+    Table::founded_by(founders, nodes, |config| {
+        config.pre_vote = setup.pre_vote;
+        config.check_quorum = setup.check_quorum;
         config.max_batch = 2;
         config.max_in_flight = 2;
     })
 }
 
-fn run(nodes: u64, pre_vote: bool, schedule: &[Event]) {
-    let mut table = table(nodes, pre_vote);
+fn run(founders: u64, nodes: u64, setup: Setup, schedule: &[Event]) {
+    let mut table = table(founders, nodes, setup);
     let mut count = 0;
     for event in schedule {
         happen(&mut table, event, &mut count);
@@ -195,32 +280,42 @@ proptest! {
     #![proptest_config(chance(400))]
 
     #[test]
-    fn three_servers_keep_their_promises(pre_vote: bool, schedule in vec(events(), 0..400)) {
-        run(3, pre_vote, &schedule);
+    fn three_servers_keep_their_promises(setup in setups(), schedule in vec(events(), 0..400)) {
+        run(3, 3, setup, &schedule);
     }
 
     #[test]
-    fn five_servers_keep_their_promises(pre_vote: bool, schedule in vec(events(), 0..500)) {
-        run(5, pre_vote, &schedule);
+    fn five_servers_keep_their_promises(setup in setups(), schedule in vec(events(), 0..500)) {
+        run(5, 5, setup, &schedule);
     }
 
     #[test]
     fn even_and_single_groups_keep_their_promises(
         nodes in prop_oneof![Just(1_u64), Just(2), Just(4)],
-        pre_vote: bool,
+        setup in setups(),
         schedule in vec(events(), 0..300),
     ) {
-        run(nodes, pre_vote, &schedule);
+        run(nodes, nodes, setup, &schedule);
+    }
+
+    #[test]
+    fn groups_that_change_keep_their_promises(
+        founders in 1..6_u64,
+        spares in 0..4_u64,
+        setup in setups(),
+        schedule in vec(churn(), 0..500),
+    ) {
+        run(founders, 6.min(founders + spares), setup, &schedule);
     }
 
     /// A server is a value: of two that are equal, neither can do what the other does not.
     #[test]
     fn a_clone_does_the_same_for_ever(
-        pre_vote: bool,
-        before in vec(events(), 0..200),
-        after in vec(events(), 0..200),
+        setup in setups(),
+        before in vec(churn(), 0..200),
+        after in vec(churn(), 0..200),
     ) {
-        let (mut table, mut count) = (table(3, pre_vote), 0);
+        let (mut table, mut count) = (table(3, 4, setup), 0);
         for event in &before {
             happen(&mut table, event, &mut count);
         }

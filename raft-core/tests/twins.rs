@@ -4,10 +4,14 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use raft_core::log::{Entry, Log, Payload};
-use raft_core::quorum::{Ballot, majority, reached_by_majority};
+use raft_core::membership::MOST_MEMBERS;
+use raft_core::quorum::{majority, reached_by_majority};
 use raft_core::saves::{Promise, Saves};
-use raft_core::{Entries, Index, Instant, LogId, Message, NodeId, SaveId, Term};
-use std::collections::BTreeSet;
+use raft_core::{
+    Change, Configuration, Entries, Index, Instant, LogId, Message, NodeId, SaveId, Step, Term, Unfit,
+};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 fn chance(cases: u32) -> ProptestConfig {
     // A fixed seed: a test that passed passes again.
@@ -39,16 +43,189 @@ proptest! {
         prop_assert!(2 * majority(voters) > voters);
         prop_assert!(2 * (majority(voters) - 1) <= voters);
     }
+}
 
+fn some_of(nodes: std::ops::RangeInclusive<u64>) -> impl Strategy<Value = Vec<NodeId>> {
+    proptest::sample::subsequence(nodes.clone().map(NodeId).collect::<Vec<_>>(), 0..=nodes.count())
+}
+
+/// Any group of up to seven, joint or not, and groups that cannot be, such as one without voters.
+fn groups() -> impl Strategy<Value = Configuration> {
+    let halves =
+        (some_of(1..=7), prop_oneof![Just(Vec::new()), some_of(1..=7)], some_of(1..=7), some_of(1..=7));
+    (halves, any::<bool>()).prop_map(|((voters, old_voters, learners, next), by_itself)| {
+        let joint = !old_voters.is_empty();
+        let votes = |node: &NodeId| voters.contains(node) || old_voters.contains(node);
+        let learners = learners.into_iter().filter(|node| !votes(node)).collect();
+        let next = next.into_iter().filter(|node| old_voters.contains(node) && !voters.contains(node));
+        let next_learners = next.collect();
+        Configuration { voters, old_voters, learners, next_learners, leaves_by_itself: joint && by_itself }
+    })
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let node = (1..=7_u64).prop_map(NodeId);
+    vec(
+        prop_oneof![
+            3 => node.clone().prop_map(Step::Voter),
+            2 => node.clone().prop_map(Step::Learner),
+            3 => node.prop_map(Step::Remove),
+        ],
+        0..8,
+    )
+}
+
+/// All sets of the seven.
+fn sets() -> impl Iterator<Item = BTreeSet<NodeId>> {
+    (0..1_u32 << 7).map(|bits| (1..=7).filter(|bit| bits >> (bit - 1) & 1 == 1).map(NodeId).collect())
+}
+
+fn is_majority(set: &BTreeSet<NodeId>, half: &[NodeId]) -> bool {
+    half.is_empty() || 2 * half.iter().filter(|node| set.contains(node)).count() > half.len()
+}
+
+fn decides(set: &BTreeSet<NodeId>, group: &Configuration) -> bool {
+    is_majority(set, &group.voters) && is_majority(set, &group.old_voters)
+}
+
+/// What the steps say of each node that they name: the last word holds.
+fn last_words(steps: &[Step]) -> BTreeMap<NodeId, Step> {
+    let named = |step: &Step| match *step {
+        Step::Voter(node) | Step::Learner(node) | Step::Remove(node) => (node, *step),
+    };
+    steps.iter().map(named).collect()
+}
+
+/// The stupid twin: it asks of each node, by itself, what becomes of it.
+fn stepped(group: &Configuration, steps: &[Step]) -> Configuration {
+    let words = last_words(steps);
+    let who = |was: &[NodeId], becomes: &dyn Fn(NodeId) -> bool| -> Vec<NodeId> {
+        (1..=7)
+            .map(NodeId)
+            .filter(|node| if words.contains_key(node) { becomes(*node) } else { was.contains(node) })
+            .collect()
+    };
+    let learns = |node: NodeId| matches!(words[&node], Step::Learner(_));
+    let votes_yet = |node: NodeId| group.old_voters.contains(&node);
+    Configuration {
+        voters: who(&group.voters, &|node| matches!(words[&node], Step::Voter(_))),
+        learners: who(&group.learners, &|node| learns(node) && !votes_yet(node)),
+        next_learners: who(&group.next_learners, &|node| learns(node) && votes_yet(node)),
+        ..group.clone()
+    }
+}
+
+fn simply(group: &Configuration, steps: &[Step]) -> Result<Configuration, Unfit> {
+    if group.is_joint() {
+        return Err(Unfit::Joint);
+    }
+    let changed = stepped(group, steps);
+    let differ = |node: &&NodeId| group.voters.contains(node) != changed.voters.contains(node);
+    let everybody: Vec<NodeId> = (1..=7).map(NodeId).collect();
+    match everybody.iter().filter(differ).count() {
+        _ if changed.voters.is_empty() => Err(Unfit::NoVoters),
+        0 | 1 => Ok(changed),
+        _ => Err(Unfit::TooMany),
+    }
+}
+
+fn jointly(group: &Configuration, steps: &[Step], leaves_by_itself: bool) -> Result<Configuration, Unfit> {
+    if group.is_joint() {
+        return Err(Unfit::Joint);
+    }
+    let both = Configuration { old_voters: group.voters.clone(), leaves_by_itself, ..group.clone() };
+    let changed = stepped(&both, steps);
+    if group.voters.is_empty() || changed.voters.is_empty() { Err(Unfit::NoVoters) } else { Ok(changed) }
+}
+
+fn left(group: &Configuration) -> Result<Configuration, Unfit> {
+    if !group.is_joint() {
+        return Err(Unfit::NotJoint);
+    }
+    let mut learners: Vec<NodeId> = group.learners.iter().chain(&group.next_learners).copied().collect();
+    learners.sort_unstable();
+    Ok(Configuration { voters: group.voters.clone(), learners, ..Configuration::default() })
+}
+
+proptest! {
+    #![proptest_config(chance(500))]
+
+    /// Of all sets, those are quorums that hold more than half of each half.
     #[test]
-    fn a_ballot_is_a_set(places in vec(0..64_usize, 0..100)) {
-        let (mut ballot, mut set) = (Ballot::default(), BTreeSet::new());
-        for place in places {
-            ballot.add(place);
-            set.insert(place);
-            prop_assert_eq!(ballot.count(), set.len());
+    fn a_quorum_is_more_than_half_of_each_half(group in groups()) {
+        for set in sets() {
+            prop_assert_eq!(group.is_quorum(|node| set.contains(&node)), decides(&set, &group), "{:?}", set);
         }
     }
+
+    /// The quick way takes the median of each half; the slow way asks every set that could decide how far all of it is.
+    #[test]
+    fn what_a_group_has_reached_is_what_its_best_quorum_has(group in groups(), values in vec(0..9_u64, 8)) {
+        let value = |node: NodeId| values[node.0 as usize];
+        let voters = |set: &BTreeSet<NodeId>| set.iter().all(|&node| group.votes(node));
+        let best = sets()
+            .filter(|set| !set.is_empty() && voters(set) && decides(set, &group))
+            .filter_map(|set| set.into_iter().map(value).min())
+            .max();
+        prop_assert_eq!(group.reached(value), best);
+    }
+
+    #[test]
+    fn who_votes_and_who_belongs_is_what_the_lists_say(group in groups()) {
+        let everybody: BTreeSet<NodeId> =
+            [&group.voters, &group.old_voters, &group.learners].into_iter().flatten().copied().collect();
+        prop_assert_eq!(group.members(), everybody.into_iter().collect::<Vec<_>>());
+        for node in (1..=7).map(NodeId) {
+            prop_assert_eq!(group.votes(node), group.voters.contains(&node) || group.old_voters.contains(&node));
+        }
+    }
+
+    #[test]
+    fn a_change_does_what_its_last_words_say(group in groups(), steps in steps(), by_itself: bool) {
+        prop_assert_eq!(group.simple(&steps), simply(&group, &steps));
+        prop_assert_eq!(group.enter_joint(&steps, by_itself), jointly(&group, &steps, by_itself));
+        prop_assert_eq!(group.leave_joint(), left(&group));
+        let at_once = match simply(&group, &steps) {
+            Err(Unfit::TooMany) => jointly(&group, &steps, true),
+            simple => simple,
+        };
+        prop_assert_eq!(group.after(&Change::Steps(steps.clone())), at_once);
+        prop_assert_eq!(group.after(&Change::Joint(steps.clone())), jointly(&group, &steps, false));
+        prop_assert_eq!(group.after(&Change::Leave), left(&group));
+    }
+
+    /// Whatever follows upon a group, the two never decide apart: any two sets that decide share somebody.
+    #[test]
+    fn neighbours_never_decide_apart(group in groups(), steps in steps(), explicit: bool) {
+        prop_assume!(!group.voters.is_empty());
+        let change = match explicit {
+            _ if group.is_joint() => Change::Leave,
+            true => Change::Joint(steps),
+            false => Change::Steps(steps),
+        };
+        if let Ok(after) = group.after(&change) {
+            let lists = [&after.voters, &after.old_voters, &after.learners, &after.next_learners];
+            prop_assert!(lists.into_iter().all(|list| list.is_sorted_by(|a, b| a < b)), "{}", after);
+            for set in sets().filter(|set| decides(set, &group)) {
+                let others: BTreeSet<NodeId> = (1..=7).map(NodeId).filter(|node| !set.contains(node)).collect();
+                prop_assert!(!decides(&others, &after), "{:?} for {} and {:?} for {}", set, group, others, after);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_group_has_room_for_64() {
+    let full = Configuration::of((1..=MOST_MEMBERS as u64).map(NodeId));
+    let one_more = NodeId(MOST_MEMBERS as u64 + 1);
+    for step in [Step::Learner(one_more), Step::Voter(one_more)] {
+        assert_eq!(full.after(&Change::Steps(vec![step])), Err(Unfit::TooLarge));
+    }
+    // While joint both halves are there.
+    let swap = vec![Step::Voter(one_more), Step::Remove(NodeId(1))];
+    assert_eq!(full.after(&Change::Steps(swap)), Err(Unfit::TooLarge));
+    assert_eq!(full.reached(|node| node.0), Some(MOST_MEMBERS as u64 / 2));
+    assert!(full.after(&Change::Steps(vec![Step::Learner(NodeId(1))])).is_ok());
 }
 
 /// What one can do to a log. Numbers are taken modulo what there is.
@@ -74,7 +251,16 @@ fn edits() -> impl Strategy<Value = Edit> {
 
 fn entry(term: u64, name: &mut u64) -> Entry {
     *name += 1;
-    Entry { term: Term(term), payload: Payload::Command(name.to_string().into()) }
+    let payload = if *name % 3 == 0 {
+        Payload::Configuration(Arc::new(Configuration::of((1..=*name).map(NodeId))))
+    } else {
+        Payload::Command(name.to_string().into())
+    };
+    Entry { term: Term(term), payload }
+}
+
+fn founders() -> Configuration {
+    Configuration::of([NodeId(1), NodeId(2), NodeId(3)])
 }
 
 /// The whole log beside a plain list, after each edit.
@@ -95,7 +281,22 @@ fn compare(log: &mut Log, list: &[Entry]) {
             assert_eq!(log.contains(id), term == Some(Term(other)));
         }
     }
-    assert_eq!(*log, Log::new(list.to_vec()));
+    assert_eq!(*log, Log::new(founders(), list.to_vec()));
+    let mut configurations = vec![(Index(0), founders())];
+    for (index, entry) in (1..).map(Index).zip(list) {
+        if let Payload::Configuration(configuration) = &entry.payload {
+            configurations.push((index, (**configuration).clone()));
+        }
+    }
+    let (at, newest) = configurations.last().expect("the founding one");
+    assert_eq!((log.configured_at(), &**log.configuration()), (*at, newest));
+    for commit in (0..=last).map(Index) {
+        // A configuration follows only upon a committed one: all but the newest are.
+        let count = configurations.len();
+        let committed =
+            if count > 1 && *at > commit { &configurations[count - 2] } else { &configurations[count - 1] };
+        assert_eq!(**log.committed_configuration(commit), committed.1);
+    }
 }
 
 proptest! {
@@ -103,7 +304,7 @@ proptest! {
 
     #[test]
     fn a_log_is_a_list(edits in vec(edits(), 0..40)) {
-        let (mut log, mut list, mut name) = (Log::new(Vec::new()), Vec::<Entry>::new(), 0);
+        let (mut log, mut list, mut name) = (Log::new(founders(), Vec::new()), Vec::<Entry>::new(), 0);
         for edit in edits {
             let last = list.len() as u64;
             let term = list.last().map_or(0, |entry| entry.term.0);

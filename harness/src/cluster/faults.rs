@@ -1,26 +1,10 @@
 //! Faults: when they strike, whom, and how they end.
 
 use super::{Cluster, Control};
-use crate::plan::{Fault, FaultKind, Moment, Plan, Target};
-use crate::server::Server;
+use crate::plan::{Fault, FaultKind, Moment, Plan, Step, Target};
+use crate::server::{Arrival, Deed, Server};
 use crate::world::{Event, Kind, Weather};
 use invariants::{Fact, Node};
-
-/// What faults are called, in the order of [`FaultKind`].
-pub(super) const NAMES: [&str; 12] = [
-    "crash",
-    "power-loss",
-    "pause",
-    "cut",
-    "split",
-    "weather",
-    "slow-disk",
-    "stalled-disk",
-    "clock-rate",
-    "clock-jump",
-    "wall-jump",
-    "rot",
-];
 
 /// For how long a server is down whose disk rots: it must read the disk again to see it.
 const ROT_LASTS: u64 = 50_000_000;
@@ -34,7 +18,7 @@ pub(super) struct Faults {
     undo: Vec<Option<Undo>>,
     /// How many faults hold each node down.
     down: Vec<u32>,
-    struck: [u64; NAMES.len()],
+    struck: [u64; FaultKind::ALL.len()],
 }
 
 /// How a fault ends.
@@ -55,13 +39,13 @@ impl Faults {
             armed: Vec::new(),
             undo: Vec::new(),
             down: vec![0; plan.nodes as usize],
-            struck: [0; NAMES.len()],
+            struck: [0; FaultKind::ALL.len()],
         }
     }
 
     /// How often each kind struck.
     pub(super) fn struck(&self) -> Vec<(&'static str, u64)> {
-        NAMES.into_iter().zip(self.struck).collect()
+        FaultKind::ALL.into_iter().map(|kind| kind.0).zip(self.struck).collect()
     }
 }
 
@@ -99,6 +83,7 @@ impl<S: Server> Cluster<S> {
         let kind = self.faults.planned[number].kind.clone();
         let name = self.faults.undo.len() as u64;
         let find = |target: Target| self.find(target, there);
+        let mut deed = None;
         let (undo, lasts) = match &kind {
             FaultKind::Crash { node, lasts } => {
                 let Some(node) = find(*node).filter(|node| self.is_up(*node)) else { return };
@@ -190,17 +175,50 @@ impl<S: Server> Cluster<S> {
                 self.fall(node, true);
                 (Some(Undo::Up(vec![node])), ROT_LASTS)
             }
+            FaultKind::Transfer { to } => {
+                let (Some(leader), Some(to)) = (self.reigning(), find(*to)) else { return };
+                deed = Some((leader, Deed::Transfer(to)));
+                (None, 0)
+            }
+            FaultKind::Change { voters, learners, remove, by_joint } => {
+                let Some(leader) = self.reigning() else { return };
+                let found = |targets: &[Target]| {
+                    targets.iter().filter_map(|target| find(*target)).collect::<Vec<_>>()
+                };
+                let voters = found(voters).into_iter().map(Step::Voter);
+                let learners = found(learners).into_iter().map(Step::Learner);
+                let remove = found(remove).into_iter().map(Step::Remove);
+                let steps = voters.chain(learners).chain(remove).collect();
+                deed = Some((leader, Deed::Change { steps, by_joint: *by_joint }));
+                (None, 0)
+            }
+            FaultKind::Leave => {
+                let Some(leader) = self.reigning() else { return };
+                deed = Some((leader, Deed::Leave));
+                (None, 0)
+            }
         };
-        let which = index(&kind);
+        let which = kind.place();
         self.faults.struck[which] += 1;
         self.world.begin(Kind::Fault, which as u64, number as u64);
-        self.world.note(0, || format!("fault {number} strikes: {}", NAMES[which]));
+        self.world.note(0, || format!("fault {number} strikes: {}", kind.name()));
         if let Some(undo) = undo {
             self.faults.undo.push(Some(undo));
             let over = self.world.now().saturating_add(lasts);
             self.world.queue.push(over, Event::Over { number: name as u32 });
         }
+        if let Some((leader, deed)) = deed {
+            self.world.note(leader, || format!("the operator wants {deed:?}"));
+            return self.step(leader, Arrival::Operator(deed));
+        }
         self.happened();
+    }
+
+    /// Who leads in the highest term, is up and listens.
+    fn reigning(&self) -> Option<Node> {
+        let leader = self.find(Target::Leader, None)?;
+        let place = self.world.place(leader);
+        (place.standing.leads.is_some() && place.pauses == 0).then_some(leader)
     }
 
     /// A fault that struck is over, unless it was over before.
@@ -338,22 +356,4 @@ impl Undo {
 
 fn waits_for(planned: &[Fault], moment: Moment) -> impl Fn(&usize) -> bool {
     move |number| planned[*number].on == Some(moment)
-}
-
-/// A kind's place in [`NAMES`].
-const fn index(kind: &FaultKind) -> usize {
-    match kind {
-        FaultKind::Crash { .. } => 0,
-        FaultKind::PowerLoss { .. } => 1,
-        FaultKind::Pause { .. } => 2,
-        FaultKind::Cut { .. } => 3,
-        FaultKind::Split { .. } => 4,
-        FaultKind::Weather { .. } => 5,
-        FaultKind::SlowDisk { .. } => 6,
-        FaultKind::StalledDisk { .. } => 7,
-        FaultKind::ClockRate { .. } => 8,
-        FaultKind::ClockJump { .. } => 9,
-        FaultKind::WallJump { .. } => 10,
-        FaultKind::Rot { .. } => 11,
-    }
 }

@@ -91,7 +91,7 @@ impl<S: Server> Cluster<S> {
         if stage != self.phase.stage() {
             return;
         }
-        if 2 * self.taking_part().count() <= self.world.plan().nodes as usize {
+        if !self.can_progress() {
             return self.finish();
         }
         let sentence = match self.phase {
@@ -108,10 +108,12 @@ impl<S: Server> Cluster<S> {
         self.world.alert = true;
     }
 
-    /// Asks for the next condition, within so many of the largest election timeouts.
+    /// Asks for the next condition, within so many of the largest election timeouts and the time that missing entries
+    /// need.
     fn enter(&mut self, phase: Phase, timeouts: u64) {
         self.phase = phase;
-        let bound = self.world.now().saturating_add(timeouts.saturating_mul(self.largest_timeout()));
+        let allowed = timeouts.saturating_mul(self.largest_timeout()).saturating_add(self.catching_up());
+        let bound = self.world.now().saturating_add(allowed);
         self.world.queue.push(bound, Event::Bound { stage: phase.stage() });
     }
 
@@ -120,9 +122,32 @@ impl<S: Server> Cluster<S> {
         self.world.alert = true;
     }
 
+    /// How long it may take until everybody has what the leader has: a write may need the one that lacks most. Where
+    /// only one message is in flight, each batch takes a way there and back and a sync, and sometimes a heartbeat more
+    /// because it was lost.
+    fn catching_up(&self) -> u64 {
+        let Some(leader) = self.leader() else { return 0 };
+        let committed = |node: Node| self.world.standing(node).committed;
+        let least = self.taking_part().map(committed).min().unwrap_or(0);
+        let plan = self.world.plan();
+        let batches = self.world.standing(leader).last.saturating_sub(least) / plan.raft.batch + 1;
+        let (network, disk) = (&plan.network, &plan.disk);
+        let way = network.delay.0 + network.delay_spread.0;
+        batches * (2 * way + disk.sync.0 + disk.sync_spread.0 + plan.raft.heartbeat.0 / 4)
+    }
+
     fn largest_timeout(&self) -> u64 {
         let raft = &self.world.plan().raft;
         raft.election_timeout.0 + raft.election_timeout_spread.0
+    }
+
+    /// Whether those who take part are a majority of every group that may be in force: without one, nothing is asked.
+    fn can_progress(&self) -> bool {
+        let group_can = |node: Node| match self.world.place(node).configuration() {
+            Some(group) => group.is_quorum(|voter| self.world.place(voter).takes_part()),
+            None => 2 * self.taking_part().count() > self.world.plan().nodes as usize,
+        };
+        self.taking_part().all(group_can)
     }
 
     /// Who lives and has not refused to take part.
@@ -150,7 +175,13 @@ impl<S: Server> Cluster<S> {
             let other = self.world.standing(*node);
             (other.last, other.committed, other.applied) != (has.last, has.committed, has.applied)
         };
-        self.taking_part().find(differs).map(|node| {
+        let group = self.world.place(leader).configuration();
+        let belongs = |node: &Node| {
+            group.is_none_or(|group| {
+                [&group.voters, &group.joint, &group.learners].into_iter().any(|nodes| nodes.contains(node))
+            })
+        };
+        self.taking_part().filter(belongs).find(differs).map(|node| {
             let other = self.world.standing(node);
             format!(
                 "n{node} has a log up to {}, committed {}, applied {}, and the leader n{leader} {}",

@@ -88,6 +88,7 @@ impl Plan {
         within("raft.batch", raft.batch, 1, MOST)?;
         within("raft.window", raft.window, 1, MOST)?;
         within("raft.syncs", raft.syncs, 1, MOST)?;
+        within("raft.founders", raft.founders, 0, self.nodes)?;
         within("bounds.leader", self.bounds.leader, 1, MOST)?;
         within("bounds.write", self.bounds.write, 1, MOST)?;
         within("bounds.convergence", self.bounds.convergence, 1, MOST)?;

@@ -46,30 +46,30 @@ pub(super) struct Scene<'a> {
 
 impl Scene<'_> {
     /// So long after the episode began.
-    fn after(&self, span: Duration) -> Duration {
+    pub(super) fn after(&self, span: Duration) -> Duration {
         Duration(self.at.0 + span.0)
     }
 
-    fn strike(&mut self, at: Duration, kind: FaultKind) {
+    pub(super) fn strike(&mut self, at: Duration, kind: FaultKind) {
         self.faults.push(Fault { at, on: None, kind });
     }
 
-    fn strike_on(&mut self, at: Duration, moment: Moment, kind: FaultKind) {
+    pub(super) fn strike_on(&mut self, at: Duration, moment: Moment, kind: FaultKind) {
         self.faults.push(Fault { at, on: Some(moment), kind });
     }
 
-    fn any(&mut self) -> Target {
+    pub(super) fn any(&mut self) -> Target {
         Target::Node(self.dice.between(1, self.nodes))
     }
 
     /// Somebody, and the leader more often than anybody else.
-    fn somebody(&mut self) -> Target {
+    pub(super) fn somebody(&mut self) -> Target {
         let any = self.any();
         self.dice.weighted(&[(5, Target::Leader), (2, Target::Follower), (1, Target::Newest), (4, any)])
     }
 
     /// So many different servers.
-    fn some(&mut self, count: u64) -> Vec<Target> {
+    pub(super) fn some(&mut self, count: u64) -> Vec<Target> {
         let mut left: Vec<u64> = (1..=self.nodes).collect();
         let mut chosen: Vec<u64> =
             (0..count).map(|_| left.remove(self.dice.between(0, left.len() as u64 - 1) as usize)).collect();
@@ -78,13 +78,20 @@ impl Scene<'_> {
     }
 
     /// A stop: often shorter than an election takes, sometimes much longer.
-    fn downtime(&mut self) -> Duration {
+    pub(super) fn downtime(&mut self) -> Duration {
         if self.dice.percent(60) { self.dice.millis(20, 400) } else { self.dice.millis(500, 3_000) }
     }
 
     /// So many percent of the largest election timeout, in whole milliseconds.
-    fn timeouts(&mut self, least: u64, most: u64) -> Duration {
+    pub(super) fn timeouts(&mut self, least: u64, most: u64) -> Duration {
         Duration::millis(self.timeout.0 / 1_000_000 * self.dice.between(least, most) / 100)
+    }
+}
+
+impl Scene<'_> {
+    /// So many percent of the largest election timeout.
+    pub(super) fn timeouts_of(&self, percent: u64) -> Duration {
+        Duration(self.timeout.0 / 100 * percent)
     }
 }
 

@@ -161,11 +161,40 @@ pub enum FaultKind {
         /// Whose disk.
         node: Target,
     },
+    /// No fault, but what whoever runs the group may want at any time: leadership shall pass on.
+    Transfer {
+        /// To whom.
+        to: Target,
+    },
+    /// The same: the group shall change.
+    Change {
+        /// Who shall vote.
+        voters: Vec<Target>,
+        /// Who shall listen.
+        learners: Vec<Target>,
+        /// Who shall go.
+        remove: Vec<Target>,
+        /// Whether by way of a joint phase that goes on until `leave`.
+        by_joint: bool,
+    },
+    /// The same: the joint phase shall end.
+    Leave,
+}
+
+/// One step of a change of the group.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Step {
+    /// This server shall vote.
+    Voter(u64),
+    /// This server shall listen.
+    Learner(u64),
+    /// This server shall go.
+    Remove(u64),
 }
 
 impl FaultKind {
     /// The kinds by name, each with a line for a person.
-    pub const ALL: [(&'static str, &'static str); 12] = [
+    pub const ALL: [(&'static str, &'static str); 15] = [
         ("crash", "the process dies and starts again; its page cache survives"),
         (
             "power-loss",
@@ -181,12 +210,21 @@ impl FaultKind {
         ("clock-jump", "a monotonic clock jumps forward"),
         ("wall-jump", "a wall clock jumps"),
         ("rot", "one bit of what is synced flips, and shows when the server starts again"),
+        ("transfer", "whoever runs the group wants leadership to pass on"),
+        ("change", "whoever runs the group wants other voters or learners"),
+        ("leave", "whoever runs the group wants a joint phase to end"),
     ];
 
     /// The name of this kind, as a plan's `kind` says it.
     #[must_use]
     pub const fn name(&self) -> &'static str {
-        FaultKind::ALL[match self {
+        FaultKind::ALL[self.place()].0
+    }
+
+    /// The place of this kind in [`FaultKind::ALL`].
+    #[must_use]
+    pub const fn place(&self) -> usize {
+        match self {
             FaultKind::Crash { .. } => 0,
             FaultKind::PowerLoss { .. } => 1,
             FaultKind::Pause { .. } => 2,
@@ -199,8 +237,10 @@ impl FaultKind {
             FaultKind::ClockJump { .. } => 9,
             FaultKind::WallJump { .. } => 10,
             FaultKind::Rot { .. } => 11,
-        }]
-        .0
+            FaultKind::Transfer { .. } => 12,
+            FaultKind::Change { .. } => 13,
+            FaultKind::Leave => 14,
+        }
     }
 
     /// Whom it strikes, each with the name of the field that says so.
@@ -210,7 +250,13 @@ impl FaultKind {
             FaultKind::Cut { from, to, .. } => vec![("from", *from), ("to", *to)],
             FaultKind::PowerLoss { nodes, .. } => nodes.iter().map(|node| ("nodes", *node)).collect(),
             FaultKind::Split { side, .. } => side.iter().map(|node| ("side", *node)).collect(),
-            FaultKind::Weather { .. } => Vec::new(),
+            FaultKind::Weather { .. } | FaultKind::Leave => Vec::new(),
+            FaultKind::Transfer { to } => vec![("to", *to)],
+            FaultKind::Change { voters, learners, remove, .. } => {
+                let named =
+                    |name, nodes: &[Target]| nodes.iter().map(|node| (name, *node)).collect::<Vec<_>>();
+                [named("voters", voters), named("learners", learners), named("remove", remove)].concat()
+            }
             FaultKind::Crash { node, .. }
             | FaultKind::Pause { node, .. }
             | FaultKind::SlowDisk { node, .. }
@@ -235,7 +281,12 @@ impl FaultKind {
             | FaultKind::SlowDisk { lasts, .. }
             | FaultKind::StalledDisk { lasts, .. }
             | FaultKind::ClockRate { lasts, .. } => Some(*lasts),
-            FaultKind::ClockJump { .. } | FaultKind::WallJump { .. } | FaultKind::Rot { .. } => None,
+            FaultKind::ClockJump { .. }
+            | FaultKind::WallJump { .. }
+            | FaultKind::Rot { .. }
+            | FaultKind::Transfer { .. }
+            | FaultKind::Change { .. }
+            | FaultKind::Leave => None,
         }
     }
 }

@@ -5,6 +5,7 @@
 
 use super::dice::Dice;
 use super::episode::{EPISODES, Episode, Scene};
+use super::operator::{CHANGES, transfer};
 use super::{Bounds, Clients, Disk, Duration, Fault, FaultKind, Network, Plan, Raft, Target, VERSION};
 
 /// The version of what a seed means. A run is named `seed@generator version`: with the next version the same seed may
@@ -20,8 +21,15 @@ pub fn generate(seed: u64) -> Plan {
     let mut dice = Dice::new(seed, "plan cluster", 0);
     let nodes = dice.weighted(&[(40, 3), (8, 4), (40, 5), (4, 6), (8, 7)]);
     let storm = dice.millis(18_000, 26_000);
-    let raft = raft(&mut dice, nodes);
-    let faults = faults(seed, nodes, storm, &raft);
+    let mut raft = raft(&mut dice, nodes);
+    let mut group = Dice::new(seed, "plan group", 0);
+    raft.check_quorum = group.percent(50);
+    // In some runs the group itself changes; in the others its founders are all there ever is.
+    let changes = group.percent(40);
+    if changes && group.percent(75) {
+        raft.founders = group.between(1, nodes);
+    }
+    let faults = faults(seed, nodes, storm, &raft, changes);
     Plan {
         version: VERSION,
         seed,
@@ -53,6 +61,8 @@ fn raft(dice: &mut Dice, nodes: u64) -> Raft {
             2 => dice.between(2, 8),
             _ => dice.between(9, 64),
         },
+        check_quorum: false,
+        founders: 0,
         window: if dice.percent(15) { 1 } else { dice.between(2, 16) },
         syncs: dice.between(1, 3),
     }
@@ -97,9 +107,18 @@ fn clients(dice: &mut Dice, storm: Duration) -> Clients {
 }
 
 /// What breaks: episodes one after another, with room between them in which a leader is found and clients are served.
-fn faults(seed: u64, nodes: u64, storm: Duration, raft: &Raft) -> Vec<Fault> {
+fn faults(seed: u64, nodes: u64, storm: Duration, raft: &Raft, changes: bool) -> Vec<Fault> {
     let mut swarm = Dice::new(seed, "plan swarm", 0);
-    let episodes = chosen(&mut swarm);
+    let mut episodes = chosen(&mut swarm);
+    let mut operator = Dice::new(seed, "plan operator", 0);
+    if operator.percent(35) {
+        episodes.push((operator.between(2, 12), transfer));
+    }
+    if changes {
+        let kept = CHANGES.into_iter().filter(|_| operator.percent(60)).collect::<Vec<_>>();
+        let kept = if kept.is_empty() { CHANGES.to_vec() } else { kept };
+        episodes.extend(kept.into_iter().map(|(weight, episode)| (weight * 3, episode)));
+    }
     // How rough this run is: the pause after each episode, in milliseconds.
     let (least, most) = swarm.weighted(&[(25, (1_000, 3_000)), (50, (400, 1_600)), (25, (50, 700))]);
     let timeout = Duration(raft.election_timeout.0 + raft.election_timeout_spread.0);
@@ -189,7 +208,12 @@ mod tests {
         }
         for (kind, _) in FaultKind::ALL {
             let seeds = seeds_with[kind];
-            let common = if kind == "rot" { 20..200 } else { 300..2_000 };
+            // Changes of the group are in the runs in which it changes at all.
+            let common = match kind {
+                "rot" => 20..200,
+                "transfer" | "leave" => 150..2_000,
+                _ => 300..2_000,
+            };
             assert!(common.contains(&seeds), "{kind} is in {seeds} of 2,000 plans");
         }
         assert!((16_000..40_000).contains(&faults), "{faults} faults in 2,000 plans");

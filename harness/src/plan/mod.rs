@@ -8,10 +8,11 @@ mod check;
 pub mod file;
 mod dice;
 mod episode;
+mod operator;
 pub mod generate;
 
 pub use check::Unusable;
-pub use fault::{Fault, FaultKind, Moment, Target};
+pub use fault::{Fault, FaultKind, Moment, Step, Target};
 pub use generate::{GENERATOR_VERSION, generate};
 pub use quantity::{Chance, Duration};
 
@@ -64,6 +65,12 @@ pub struct Raft {
     pub heartbeat: Duration,
     /// Whether a node asks before it campaigns (thesis 9.6).
     pub pre_vote: bool,
+    /// Whether a leader that hears no majority steps down, and is protected while it does (thesis 6.2).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub check_quorum: bool,
+    /// How many servers found the group, from number 1 on; the others may join later. 0: all of them.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub founders: u64,
     /// The most entries in one `AppendEntries`.
     pub batch: u64,
     /// The most `AppendEntries` with entries in flight to one follower.
@@ -138,4 +145,18 @@ pub struct Bounds {
     pub convergence: u64,
     /// How many events a run may have: what never rests does not progress either.
     pub events: u64,
+}
+
+impl Plan {
+    /// How many servers found the group, from number 1 on.
+    #[must_use]
+    pub fn founders(&self) -> u64 {
+        if self.raft.founders == 0 { self.nodes } else { self.raft.founders }
+    }
+}
+
+/// Whether a knob is off: then it does not stand in the file, and yesterday's plans mean what they meant.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks like this")]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
 }

@@ -26,6 +26,10 @@ struct Wire {
     drift: Option<i64>,
     by: Option<By>,
     lasts: Option<Duration>,
+    voters: Option<Vec<Target>>,
+    learners: Option<Vec<Target>>,
+    remove: Option<Vec<Target>>,
+    by_joint: Option<bool>,
 }
 
 /// The name of a kind that exists.
@@ -109,6 +113,14 @@ impl Wire {
                 }
             },
             "rot" => FaultKind::Rot { node: need!(node) },
+            "transfer" => FaultKind::Transfer { to: need!(to) },
+            "change" => FaultKind::Change {
+                voters: wire.voters.take().unwrap_or_default(),
+                learners: wire.learners.take().unwrap_or_default(),
+                remove: wire.remove.take().unwrap_or_default(),
+                by_joint: wire.by_joint.take().unwrap_or_default(),
+            },
+            "leave" => FaultKind::Leave,
             _ => unreachable!("a kind was read that no list has: {name}"),
         };
         match wire.left_over() {
@@ -133,6 +145,10 @@ impl Wire {
             ("drift", self.drift.is_some()),
             ("by", self.by.is_some()),
             ("lasts", self.lasts.is_some()),
+            ("voters", self.voters.is_some()),
+            ("learners", self.learners.is_some()),
+            ("remove", self.remove.is_some()),
+            ("by_joint", self.by_joint.is_some()),
         ];
         fields.into_iter().find(|&(_, there)| there).map(|(name, _)| name)
     }

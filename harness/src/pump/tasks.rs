@@ -9,7 +9,7 @@
 
 use super::panics::catching;
 use super::spawn_local;
-use crate::server::{Arrival, Host, LocalTime, Server};
+use crate::server::{Arrival, Deed, Host, LocalTime, Server};
 use crate::workload::{Reply, Request};
 use crate::world::{Disk, FileName};
 use invariants::{Fact, Node};
@@ -49,6 +49,8 @@ pub enum Mail<M> {
         /// What it asks.
         request: Request,
     },
+    /// Whoever runs the group wants something done to it.
+    Operator(Deed),
 }
 
 /// One incarnation's place in the world. When the incarnation has ended, nothing that is done from it has an effect.
@@ -69,7 +71,7 @@ struct Desk<M> {
     sleepers: Vec<(LocalTime, u64, Waker)>,
     sleeps: u64,
     /// What has been done and not been handed over.
-    done: Vec<Deed<M>>,
+    done: Vec<Act<M>>,
     syncs: u64,
     /// Syncs that have ended and were not noticed, and who waits for the others.
     synced: Vec<u64>,
@@ -78,7 +80,7 @@ struct Desk<M> {
 }
 
 /// What a task does to the world.
-enum Deed<M> {
+enum Act<M> {
     Send(Node, M),
     Append(FileName, Vec<u8>),
     Truncate(FileName, u64),
@@ -109,32 +111,32 @@ impl<M: Send + 'static> Seat<M> {
 
     /// Lets a message go.
     pub fn send(&self, to: Node, message: M) {
-        self.does(Deed::Send(to, message));
+        self.does(Act::Send(to, message));
     }
 
     /// One write at the end of a file.
     pub fn append(&self, file: FileName, bytes: Vec<u8>) {
-        self.does(Deed::Append(file, bytes));
+        self.does(Act::Append(file, bytes));
     }
 
     /// Cuts a file.
     pub fn truncate(&self, file: FileName, length: u64) {
-        self.does(Deed::Truncate(file, length));
+        self.does(Act::Truncate(file, length));
     }
 
     /// Attaches a truth to all that is written by now.
     pub fn attach(&self, truth: Fact) {
-        self.does(Deed::Attach(truth));
+        self.does(Act::Attach(truth));
     }
 
     /// Answers a client.
     pub fn reply(&self, client: u64, reply: Reply) {
-        self.does(Deed::Reply(client, reply));
+        self.does(Act::Reply(client, reply));
     }
 
     /// States a fact about this node.
     pub fn saw(&self, fact: Fact) {
-        self.does(Deed::Saw(fact));
+        self.does(Act::Saw(fact));
     }
 
     /// Waits for what arrives next. One task reads the mail.
@@ -178,7 +180,7 @@ impl<M: Send + 'static> Seat<M> {
             let mut desk = self.desk();
             desk.syncs += 1;
             let token = desk.syncs;
-            desk.done.push(Deed::Sync(token));
+            desk.done.push(Act::Sync(token));
             token
         };
         poll_fn(|context| {
@@ -208,7 +210,7 @@ impl<M: Send + 'static> Seat<M> {
         })));
     }
 
-    fn does(&self, deed: Deed<M>) {
+    fn does(&self, deed: Act<M>) {
         self.desk().done.push(deed);
     }
 
@@ -233,13 +235,13 @@ impl<T: Tasks> Asynchronous<T> {
         }
         for deed in desk.done.drain(..) {
             match deed {
-                Deed::Send(to, message) => host.send(to, message),
-                Deed::Append(file, bytes) => _ = host.disk().append(file, |end| end.extend(bytes)),
-                Deed::Truncate(file, length) => host.disk().truncate(file, length),
-                Deed::Attach(truth) => host.disk().attach(truth),
-                Deed::Sync(token) => host.sync(token),
-                Deed::Reply(client, reply) => host.reply(client, reply),
-                Deed::Saw(fact) => host.saw(fact),
+                Act::Send(to, message) => host.send(to, message),
+                Act::Append(file, bytes) => _ = host.disk().append(file, |end| end.extend(bytes)),
+                Act::Truncate(file, length) => host.disk().truncate(file, length),
+                Act::Attach(truth) => host.disk().attach(truth),
+                Act::Sync(token) => host.sync(token),
+                Act::Reply(client, reply) => host.reply(client, reply),
+                Act::Saw(fact) => host.saw(fact),
             }
         }
     }
@@ -280,6 +282,7 @@ impl<T: Tasks> Server for Asynchronous<T> {
             }
             Arrival::Message { from, message } => desk.mail.push_back(Mail::Message { from, message }),
             Arrival::Request { client, request } => desk.mail.push_back(Mail::Request { client, request }),
+            Arrival::Operator(deed) => desk.mail.push_back(Mail::Operator(deed)),
             Arrival::Synced(token) => {
                 desk.synced.push(token);
                 for (_, waker) in desk.syncing.extract_if(.., |(other, _)| *other == token) {

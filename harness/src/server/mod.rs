@@ -1,6 +1,6 @@
 //! The one seam: a system under test is a server that the world boots and steps.
 
-use crate::plan::Plan;
+use crate::plan::{Plan, Step};
 use crate::rng::Stream;
 use crate::workload::{Reply, Request};
 use crate::world::{Disk, World};
@@ -49,8 +49,26 @@ pub enum Arrival<M> {
         /// What it asks.
         request: Request,
     },
+    /// Whoever runs the group wants something done to it. It reaches the server that leads, as far as the world knows.
+    Operator(Deed),
     /// Everything that was written before the [`Host::sync`] with this token is durable.
     Synced(u64),
+}
+
+/// What whoever runs the group may want. A system that cannot do it does nothing.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Deed {
+    /// Leadership shall pass to this server.
+    Transfer(Node),
+    /// The group shall change.
+    Change {
+        /// How, step by step.
+        steps: Vec<Step>,
+        /// Whether by way of a joint phase that goes on until [`Deed::Leave`].
+        by_joint: bool,
+    },
+    /// The joint phase shall end.
+    Leave,
 }
 
 /// A server's toolbox: the world as one incarnation on one node may touch it. Nothing outlives it.
@@ -120,6 +138,11 @@ impl<'a, M: Clone + Display> Host<'a, M> {
     /// progress is asked of it until its next incarnation.
     pub fn refuse(&mut self, reason: &str) {
         self.world.refuse(self.node, reason.to_owned());
+    }
+
+    /// Counts a situation that only the server knows of, under one of the names of milestones.
+    pub fn reached(&mut self, milestone: &'static str) {
+        self.world.reached(milestone);
     }
 
     /// Whether the bug of this name is switched on. Without the feature `bugs`: never.

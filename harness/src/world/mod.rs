@@ -201,6 +201,9 @@ impl<M: Clone + Display> World<M> {
     pub fn saw(&mut self, node: Node, fact: Fact) {
         let place = &mut self.places[node as usize - 1];
         place.standing.note(&fact);
+        if let Fact::Started { .. } | Fact::Truncated { .. } | Fact::Configured { .. } = fact {
+            place.note_group(&fact);
+        }
         if self.awaited != 0 {
             let leads = place.standing.leads.is_some();
             match fact {
@@ -220,6 +223,11 @@ impl<M: Clone + Display> World<M> {
     pub fn refuse(&mut self, node: Node, reason: String) {
         self.note(node, || format!("n{node}  takes no part: {reason}"));
         self.place_mut(node).refused = Some(reason);
+    }
+
+    /// A server has reached a situation that no fact tells.
+    pub fn reached(&mut self, milestone: &'static str) {
+        self.observer.reached(milestone);
     }
 
     /// Adds a line to the timeline.

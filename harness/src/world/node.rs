@@ -4,7 +4,7 @@ use super::clock::Clock;
 use super::disk::{Disk, Ticket};
 use super::event::Event;
 use crate::rng::{self, Stream};
-use invariants::{Fact, Index, Node, Term, Time};
+use invariants::{Configuration, Fact, Index, Node, Term, Time};
 use rand::RngCore;
 
 /// No timer is armed.
@@ -24,6 +24,8 @@ pub(crate) struct Place<M> {
     /// When the timer fires that was pushed last; [`NEVER`] if none counts.
     pub(crate) armed: Time,
     pub(crate) standing: Standing,
+    /// The group as the server has it in its log, by the index of the entry that says so.
+    pub(crate) configurations: Vec<(Index, Configuration)>,
     /// Why the server takes no part, if it said so.
     pub(crate) refused: Option<String>,
     /// By how much the faults at present stretch a sync, multiplied.
@@ -86,6 +88,7 @@ impl<M> Place<M> {
             held: Vec::new(),
             armed: NEVER,
             standing: Standing::default(),
+            configurations: Vec::new(),
             refused: None,
             slowness: 1,
             stalls: 0,
@@ -121,6 +124,23 @@ impl<M> Place<M> {
         self.held.clear();
         self.armed = NEVER;
         self.standing.leads = None;
+    }
+
+    /// Takes note of the group that the server has in its log.
+    pub(crate) fn note_group(&mut self, fact: &Fact) {
+        match fact {
+            Fact::Started { .. } => self.configurations.clear(),
+            Fact::Truncated { after } => self.configurations.retain(|configured| configured.0 <= *after),
+            Fact::Configured { index, configuration } => {
+                self.configurations.push((*index, (**configuration).clone()));
+            }
+            _ => {}
+        }
+    }
+
+    /// The group in force for the server that lives here, if it has said.
+    pub(crate) fn configuration(&self) -> Option<&Configuration> {
+        self.configurations.last().map(|configured| &configured.1)
     }
 
     /// Whether a server lives here that takes part.

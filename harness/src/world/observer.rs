@@ -1,6 +1,6 @@
 //! Who watches: folds every fact into the digest, and hands it to those who know what is right.
 
-use crate::outcome::{Counts, Failure, Options, WITNESS};
+use crate::outcome::{Counts, Failure, Options, TRANSFER_ABORTED, TRANSFER_COMPLETED, WITNESS};
 use invariants::{
     Checker, Digest, Fact, Index, Node, Observed, Operation, Position, RequestId, Response, Time,
 };
@@ -18,6 +18,8 @@ pub(crate) struct Observer {
     /// Who led last.
     leader: (Node, u32),
     pub(crate) kept: Option<Vec<Observed>>,
+    /// Situations that servers say they have reached.
+    told: [(&'static str, u64); 2],
     /// The first broken promise.
     pub(crate) failure: Option<Box<Failure>>,
 }
@@ -37,6 +39,7 @@ impl Observer {
             applied: 0,
             leader: (0, 0),
             kept: options.facts.then(Vec::new),
+            told: [(TRANSFER_COMPLETED, 0), (TRANSFER_ABORTED, 0)],
             failure: None,
         }
     }
@@ -123,7 +126,14 @@ impl Observer {
     /// What the run has reached.
     pub(crate) fn milestones(&self) -> Vec<(&'static str, u64)> {
         let reached = self.checker.iter().flat_map(|checker| checker.milestones().iter());
-        reached.map(|(milestone, count)| (milestone.name(), count)).collect()
+        reached.map(|(milestone, count)| (milestone.name(), count)).chain(self.told).collect()
+    }
+
+    /// A server has reached a situation that no fact tells.
+    pub(crate) fn reached(&mut self, milestone: &str) {
+        if let Some(told) = self.told.iter_mut().find(|told| told.0 == milestone) {
+            told.1 += 1;
+        }
     }
 
     #[cold]

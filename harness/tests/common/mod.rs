@@ -25,6 +25,8 @@ pub fn calm(nodes: u64, storm: Duration) -> Plan {
             election_timeout_spread: Duration::millis(100),
             heartbeat: Duration::millis(30),
             pre_vote: true,
+            check_quorum: false,
+            founders: 0,
             batch: 16,
             window: 4,
             syncs: 4,
@@ -87,6 +89,18 @@ pub fn rough(seed: u64) -> Plan {
         ),
         fault(1_500, None, FaultKind::WallJump { node: node(1), by: -5_000 }),
         fault(1_600, None, FaultKind::Rot { node: Target::Follower }),
+        fault(350, None, FaultKind::Transfer { to: node(3) }),
+        fault(
+            360,
+            None,
+            FaultKind::Change {
+                voters: vec![node(2)],
+                learners: vec![],
+                remove: vec![Target::Follower],
+                by_joint: true,
+            },
+        ),
+        fault(370, None, FaultKind::Leave),
     ];
     let mut plan = calm(3, lasts(3_000));
     plan.seed = seed;
@@ -185,7 +199,7 @@ impl Server for Clerk {
                 }
                 self.due = host.now() + 20_000_000;
             }
-            Arrival::Message { .. } => {}
+            Arrival::Message { .. } | Arrival::Operator(_) => {}
             Arrival::Request { client, request } if self.node != 1 => {
                 host.reply(client, Reply { id: request.id, answer: Answer::NotLeader(Some(1)) });
             }

@@ -26,9 +26,11 @@ pub mod committed_stays;
 pub mod state_machine_safety;
 pub mod reads;
 pub mod exactly_once;
+pub mod configurations;
 
 pub use acknowledged_stays::AcknowledgedStays;
 pub use committed_stays::CommittedStays;
+pub use configurations::Configurations;
 pub use durable_quorum::DurableQuorum;
 pub use elected_by_quorum::ElectedByQuorum;
 pub use election_safety::ElectionSafety;

@@ -114,6 +114,20 @@ impl NodeShadow {
         self.configurations.last().map(|configured| &configured.1)
     }
 
+    /// The configuration in force, and the index of the entry that carries it.
+    pub fn newest_configuration(&self) -> Option<(Index, &Configuration)> {
+        self.configurations.last().map(|configured| (configured.0, &configured.1))
+    }
+
+    /// The newest configuration that it knows to be committed: the one in force, or the one before it, because only one
+    /// change at a time is not.
+    pub fn committed_configuration(&self) -> Option<&Configuration> {
+        let mut newest_first = self.configurations.iter().rev();
+        let in_force = newest_first.next()?;
+        let committed = if in_force.0 <= self.committed { in_force } else { newest_first.next()? };
+        Some(&committed.1)
+    }
+
     pub(super) fn start(&mut self, term: Term, vote: Option<Node>, log: Runs) {
         self.incarnation += 1;
         self.term = Some(term);

@@ -9,6 +9,7 @@ mod logs;
 mod disks;
 mod commits;
 mod clients;
+mod groups;
 
 use builder::World;
 use invariants::{Checker, Milestone, PROPERTIES, Violation};
@@ -74,6 +75,12 @@ bad_worlds! {
         a_stale_read
         a_stale_answer_after_a_good_one
         a_request_has_its_effect_twice;
+    groups:
+        a_change_before_the_last_one_is_committed
+        a_change_before_anything_is_committed_in_the_term
+        two_voters_come_at_once
+        a_joint_phase_begins_from_other_voters
+        somebody_without_a_vote_campaigns;
 }
 
 #[test]

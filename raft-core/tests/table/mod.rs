@@ -12,12 +12,13 @@ pub mod watch;
 
 use disk::Disk;
 use raft_core::{
-    Answer, Config, Effect, Entry, Index, Input, Instant, LogId, Message, NodeId, Payload, Raft, RequestId,
-    Role, Term,
+    Answer, Change, Config, Configuration, Effect, Entry, Index, Input, Instant, LogId, Message, NodeId,
+    Payload, Raft, RequestId, Role, Step, Term,
 };
 use std::collections::{BTreeSet, VecDeque};
 use std::fmt::{Display, Write as _};
-use watch::Watch;
+use std::sync::Arc;
+use watch::{Before, Watch};
 
 /// A millisecond, in the nanoseconds of the core.
 pub const MS: u64 = 1_000_000;
@@ -70,21 +71,28 @@ struct Request {
 
 /// # Set-up
 impl Table {
-    /// So many servers, without pre-vote.
+    /// So many servers, without pre-vote and check-quorum.
     pub fn of(nodes: u64) -> Table {
         Table::with(nodes, |_| {})
     }
 
     /// So many servers, set up in another way.
     pub fn with(nodes: u64, change: impl Fn(&mut Config)) -> Table {
+        Table::founded_by(nodes, nodes, change)
+    }
+
+    /// So many servers, of which the first `founders` found the group. The others run with an empty log and belong to
+    /// no group until somebody makes them.
+    pub fn founded_by(founders: u64, nodes: u64, change: impl Fn(&mut Config)) -> Table {
         let servers = (1..=nodes).map(|id| {
             let mut config = Config {
                 id: NodeId(id),
-                voters: (1..=nodes).map(NodeId).collect(),
+                voters: (1..=founders).map(NodeId).collect(),
                 election_timeout: 300 * MS,
                 election_timeout_spread: 300 * MS,
                 heartbeat_interval: 100 * MS,
                 pre_vote: false,
+                check_quorum: false,
                 max_batch: 64,
                 max_in_flight: 16,
                 seed: id,
@@ -200,7 +208,13 @@ impl Table {
                         write!(log, " {first}{end}").expect("strings are patient");
                     }
                     let log = if log.is_empty() { " empty" } else { &log };
-                    format!("n{id}  {}, term {}, log{log}, commit {}", role(raft), raft.term(), raft.commit())
+                    let group = if raft.log().configured_at() > Index(0) {
+                        format!(", {}", configured(raft))
+                    } else {
+                        String::new()
+                    };
+                    let (term, commit) = (raft.term(), raft.commit());
+                    format!("n{id}  {}, term {term}, log{log}, commit {commit}{group}", role(raft))
                 }
                 None => format!("n{id}  is down"),
             };
@@ -272,6 +286,27 @@ impl Table {
         let request = self.request(id, name);
         self.watch.asks(request);
         self.step(id, Input::Read { request });
+    }
+
+    /// Somebody asks a server to change the group.
+    pub fn change(&mut self, id: u64, change: Change) {
+        let text = changes(&change);
+        self.verb(&format!("change n{id} {text}"));
+        let request = self.request(id, &text);
+        self.step(id, Input::Change { request, change });
+    }
+
+    /// Somebody asks a server to make these steps.
+    pub fn change_steps(&mut self, id: u64, steps: &[Step]) {
+        self.change(id, Change::Steps(steps.to_vec()));
+    }
+
+    /// Somebody asks a server to pass leadership on.
+    pub fn transfer(&mut self, id: u64, to: u64) {
+        let text = format!("transfer to n{to}");
+        self.verb(&format!("transfer n{id} to n{to}"));
+        let request = self.request(id, &text);
+        self.step(id, Input::Transfer { request, to: NodeId(to) });
     }
 
     fn request(&mut self, id: u64, name: &str) -> RequestId {
@@ -360,6 +395,12 @@ impl Table {
     pub fn cut_link(&mut self, a: u64, b: u64) {
         self.verb(&format!("cut n{a} - n{b}"));
         self.cuts.extend([(a, b), (b, a)]);
+    }
+
+    /// What is in flight is lost.
+    pub fn lose_all(&mut self) {
+        self.verb("lose all");
+        self.letters.clear();
     }
 
     /// Everybody reaches everybody.
@@ -495,6 +536,9 @@ impl Table {
         server.raft =
             Some(Raft::new(server.config.clone(), recovered, Instant(server.now)).expect("a good setup"));
         self.line(&line);
+        if self.raft(id).log().configured_at() > Index(0) {
+            self.line(&format!("n{id}  counts on {}", configured(self.raft(id))));
+        }
         self.flush(id);
     }
 
@@ -515,11 +559,14 @@ impl Table {
         let mut raft = self.server_mut(id).raft.take().unwrap_or_else(|| panic!("n{id} is down"));
         let before = (role(&raft), raft.term());
         let (commit, last, led) = (raft.commit(), raft.last(), raft.leads());
+        let group = (raft.log().configured_at(), Arc::clone(raft.log().configuration()));
         raft.step(now, input, &mut effects);
-        self.line_if_moved(id, before, &raft);
+        self.line_if_moved(id, &before, &raft);
+        self.line_if_configured(id, &group, &raft);
         let disks: Vec<&Disk> = self.servers.iter().map(|server| &server.disk).collect();
         let incarnation = self.server(id).incarnation;
-        self.watch.stepped(NodeId(id), incarnation, &raft, commit, led, &disks);
+        let then = Before { commit, led, term: before.1, group: &group.1, configured_at: group.0 };
+        self.watch.stepped(NodeId(id), incarnation, &raft, &then, &disks);
         for effect in effects {
             self.carry_out(id, &raft, last, effect);
         }
@@ -564,6 +611,7 @@ impl Table {
                     let command = match &entry.payload {
                         Payload::Noop => "noop".to_owned(),
                         Payload::Command(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+                        Payload::Configuration(configuration) => configuration.to_string(),
                     };
                     self.line(&format!("n{id}  applies {index}@{} {command}", entry.term));
                     self.watch.applies(NodeId(id), index, entry, &self.servers[place].disk);
@@ -583,13 +631,19 @@ impl Table {
         }
     }
 
-    fn line_if_moved(&mut self, id: u64, (was, term): (String, Term), raft: &Raft) {
+    fn line_if_moved(&mut self, id: u64, (was, term): &(String, Term), raft: &Raft) {
         let is = role(raft);
-        let in_term = if term == raft.term() { String::new() } else { format!(", term {}", raft.term()) };
-        if was != is {
+        let in_term = if *term == raft.term() { String::new() } else { format!(", term {}", raft.term()) };
+        if *was != is {
             self.line(&format!("n{id}  {was} => {is}{in_term}"));
-        } else if term != raft.term() {
+        } else if *term != raft.term() {
             self.line(&format!("n{id}  {is}{in_term}"));
+        }
+    }
+
+    fn line_if_configured(&mut self, id: u64, (at, group): &(Index, Arc<Configuration>), raft: &Raft) {
+        if *at != raft.log().configured_at() || group != raft.log().configuration() {
+            self.line(&format!("n{id}  counts on {}", configured(raft)));
         }
     }
 
@@ -622,6 +676,29 @@ fn role(raft: &Raft) -> String {
         Role::PreCandidate { .. } => "pre-candidate".to_owned(),
         Role::Candidate { .. } => "candidate".to_owned(),
         Role::Leader(_) => "leader".to_owned(),
+    }
+}
+
+/// The configuration in force, and where it stands.
+fn configured(raft: &Raft) -> String {
+    let index = raft.log().configured_at();
+    let id = LogId { index, term: raft.log().term_at(index).expect("in the log") };
+    format!("{id} {}", raft.configuration())
+}
+
+fn changes(change: &Change) -> String {
+    let list = |steps: &[Step]| {
+        let texts = steps.iter().map(|step| match step {
+            Step::Voter(node) => format!("voter {node}"),
+            Step::Learner(node) => format!("learner {node}"),
+            Step::Remove(node) => format!("remove {node}"),
+        });
+        texts.collect::<Vec<_>>().join(", ")
+    };
+    match change {
+        Change::Steps(steps) => list(steps),
+        Change::Joint(steps) => format!("joint: {}", list(steps)),
+        Change::Leave => "leave".to_owned(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! What must hold on the table whatever happens. The names are those of `Bug::first`.
 
 use super::disk::Disk;
-use raft_core::{Entry, Index, LogId, Message, NodeId, Payload, Raft, RequestId, Term, Write};
+use raft_core::{Configuration, Entry, Index, LogId, Message, NodeId, Payload, Raft, RequestId, Term, Write};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Something that must never be, and was.
@@ -9,6 +9,28 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct Violation {
     pub property: &'static str,
     pub sentence: String,
+}
+
+/// How a server was before a step.
+pub struct Before<'a> {
+    pub commit: Index,
+    pub led: bool,
+    pub term: Term,
+    pub group: &'a Configuration,
+    pub configured_at: Index,
+}
+
+/// Whether a majority agrees, of each half while joint, by counting. Learners are nobody here.
+fn agreed(group: &Configuration, agrees: impl Fn(NodeId) -> bool) -> bool {
+    [&group.voters, &group.old_voters].into_iter().all(|half| {
+        let yes = half.iter().filter(|&&voter| agrees(voter)).count();
+        half.is_empty() || 2 * yes > half.len()
+    })
+}
+
+/// Whether a node votes, in either half.
+fn votes(group: &Configuration, node: NodeId) -> bool {
+    group.voters.iter().chain(&group.old_voters).any(|&voter| voter == node)
 }
 
 /// The memory of everything that was promised and done.
@@ -109,16 +131,16 @@ impl Watch {
         }
     }
 
-    /// A step is over, and its effects are known. `commit` is what it was before.
+    /// A step is over, and its effects are known.
     pub fn stepped(
         &mut self,
         node: NodeId,
         incarnation: u64,
         raft: &Raft,
-        commit: Index,
-        led: bool,
+        before: &Before<'_>,
         disks: &[&Disk],
     ) {
+        let commit = before.commit;
         let terms =
             || (1..=raft.last().index.0).map(|index| raft.log().term_at(Index(index)).expect("in the log"));
         if raft.leads() {
@@ -135,8 +157,11 @@ impl Watch {
                     self.elected(node, raft, disks);
                 }
             }
-            if !led {
+            if !before.led {
                 self.complete(node, raft);
+            }
+            if raft.log().configured_at() > before.configured_at {
+                self.configures(node, raft, before);
             }
         }
         if let Some(&(term, upto)) = self.acknowledged_to.get(&node)
@@ -156,24 +181,65 @@ impl Watch {
             return;
         }
         if raft.commit() > commit {
-            self.commits(node, raft, commit, disks);
+            self.commits(node, raft, before, disks);
         }
     }
 
     /// Somebody leads a term for the first time.
     fn elected(&mut self, node: NodeId, raft: &Raft, disks: &[&Disk]) {
-        let votes = (1..=disks.len() as u64)
-            .filter(|&voter| self.votes.get(&(NodeId(voter), raft.term())) == Some(&node))
-            .count();
-        let own = usize::from(
-            !self.votes.contains_key(&(node, raft.term()))
-                && disks[node.0 as usize - 1].voted(raft.term(), node),
-        );
-        if votes + own <= disks.len() / 2 {
+        let term = raft.term();
+        let voted = |voter: NodeId| match self.votes.get(&(voter, term)) {
+            Some(&candidate) => candidate == node,
+            None => voter == node && disks[node.0 as usize - 1].voted(term, node),
+        };
+        if !agreed(raft.configuration(), voted) {
+            let voters: Vec<String> = (1..=disks.len() as u64)
+                .map(NodeId)
+                .filter(|&voter| voted(voter))
+                .map(|v| v.to_string())
+                .collect();
+            let (voters, group) = (voters.join(", "), raft.configuration());
+            self.clash("elected-by-quorum", format!("{node} leads term {term} with {voters} of {group}"));
+        }
+        let committed = raft.log().committed_configuration(raft.commit());
+        if !votes(raft.configuration(), node) && !votes(committed, node) {
+            self.clash("configurations", format!("{node} leads term {term}, and does not vote"));
+        }
+    }
+
+    /// A leader has changed the group.
+    fn configures(&mut self, node: NodeId, raft: &Raft, before: &Before<'_>) {
+        let at = raft.log().configured_at();
+        if before.configured_at > raft.commit() {
+            let open = before.configured_at;
             self.clash(
-                "elected-by-quorum",
-                format!("{node} leads term {} with {} votes", raft.term(), votes + own),
+                "configurations",
+                format!("{node} changes the group at {at}, and {open} is not committed"),
             );
+        }
+        if raft.log().term_at(raft.commit()) != Some(raft.term()) {
+            self.clash(
+                "configurations",
+                format!("{node} changes the group at {at}, and does not know which change is committed"),
+            );
+        }
+        let (old, new) = (before.group, raft.configuration());
+        let mut everybody = old.members();
+        everybody.extend(new.members());
+        everybody.sort_unstable();
+        everybody.dedup();
+        // Every set that decides by the one, against all others, which may decide by the other.
+        for set in 0..1_u32 << everybody.len() {
+            let within = |node| {
+                everybody.iter().position(|&other| other == node).is_some_and(|bit| set >> bit & 1 == 1)
+            };
+            if agreed(old, within) && agreed(new, |node| !within(node)) {
+                self.clash(
+                    "configurations",
+                    format!("{node} goes from {old} to {new}, which can decide apart"),
+                );
+                return;
+            }
         }
     }
 
@@ -191,28 +257,34 @@ impl Watch {
         }
     }
 
-    fn commits(&mut self, node: NodeId, raft: &Raft, before: Index, disks: &[&Disk]) {
+    fn commits(&mut self, node: NodeId, raft: &Raft, before: &Before<'_>, disks: &[&Disk]) {
         let mut log = raft.log().clone();
+        // A leader that has removed itself stops leading with the very step that commits it.
+        let leads = raft.leads() || before.led && raft.term() == before.term;
         let id = LogId {
             index: raft.commit(),
             term: raft.log().term_at(raft.commit()).expect("committed entries are in the log"),
         };
-        if raft.leads() {
+        if leads {
             if id.term != raft.term() {
                 self.clash(
                     "own-term-commit",
                     format!("{node} leads term {} and commits {id} by counting", raft.term()),
                 );
             }
-            let have = disks.iter().filter(|disk| disk.ever_had(id)).count();
-            if have <= disks.len() / 2 {
-                self.clash("durable-quorum", format!("{node} commits {id}, which {have} have"));
+            // What the leader counted on when it committed: a joint phase may have ended by that very step.
+            let group = before.group;
+            let has = |voter: NodeId| disks[voter.0 as usize - 1].ever_had(id);
+            if !agreed(group, has) {
+                let have = (1..=disks.len() as u64).filter(|&node| has(NodeId(node))).count();
+                self.clash("durable-quorum", format!("{node} commits {id}, which {have} have, of {group}"));
             }
         }
-        for (place, entry) in (before.0 as usize..).zip(log.entries(before.next(), raft.commit()).iter()) {
+        let known = before.commit;
+        for (place, entry) in (known.0 as usize..).zip(log.entries(known.next(), raft.commit()).iter()) {
             match self.committed.get(place) {
                 Some((known, _)) if known == entry => {}
-                Some((known, _)) if !raft.leads() => {
+                Some((known, _)) if !leads => {
                     let known = known.term;
                     self.clash(
                         "followers-commit",
@@ -226,7 +298,7 @@ impl Watch {
                         format!("{node} commits {}@{}, and {known} is committed", place + 1, entry.term),
                     );
                 }
-                None if raft.leads() => self.committed.push((entry.clone(), raft.term())),
+                None if leads => self.committed.push((entry.clone(), raft.term())),
                 None => {
                     self.clash(
                         "followers-commit",

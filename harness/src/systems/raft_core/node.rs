@@ -5,16 +5,27 @@
 
 use super::wal::{Damaged, Wal};
 use crate::bugs::RETRY_APPLIED_TWICE;
-use crate::server::{Arrival, Host, LocalTime, Server};
+use crate::outcome::{TRANSFER_ABORTED, TRANSFER_COMPLETED};
+use crate::plan;
+use crate::server::{Arrival, Deed, Host, LocalTime, Server};
 use crate::workload::kv::{self, Kv};
 use crate::workload::{Answer, Reply, Request};
+use bytes::Buf;
 use invariants::{Configuration, Digest, Fact, LogId, Response};
+use raft_core::Refusal;
 use raft_core::{
-    Bug, Config, Effect, Entry, Index, Input, Instant, Message, NodeId, Payload, Raft, Recovered, RequestId,
-    SaveId, Write,
+    Bug, Change, Config, Effect, Entry, Index, Input, Instant, Message, NodeId, Payload, Raft, Recovered,
+    RequestId, SaveId, Step, Write,
 };
 use rand::RngCore;
+use std::borrow::Cow;
 use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// Kinds of entries, as the log keeps them.
+const NOOP: u8 = 0;
+const COMMAND: u8 = 1;
+const CONFIGURATION: u8 = 2;
 
 type CoreHost<'a> = Host<'a, Message>;
 
@@ -76,10 +87,18 @@ struct ApplicationLane {
     kv: Kv,
     applied: u64,
     /// Who asked, by the number that the core knows the request by.
-    requests: Vec<Option<(u64, Request)>>,
+    requests: Vec<Option<Asker>>,
     free: Vec<usize>,
     /// What the entries applied in this step came to, if anybody here may ask.
     results: VecDeque<(u64, Option<(u64, Response)>)>,
+}
+
+/// Who waits for an answer.
+#[derive(Clone, Copy)]
+enum Asker {
+    Client(u64, Request),
+    /// Who runs the group: it asks for changes and transfers.
+    Operator,
 }
 
 impl Server for Node {
@@ -120,19 +139,18 @@ impl Member {
         let plan = host.plan();
         let config = Config {
             id: NodeId(host.node()),
-            voters: (1..=plan.nodes).map(NodeId).collect(),
+            voters: (1..=plan.founders()).map(NodeId).collect(),
             election_timeout: plan.raft.election_timeout.0,
             election_timeout_spread: plan.raft.election_timeout_spread.0,
             heartbeat_interval: plan.raft.heartbeat.0,
             pre_vote: plan.raft.pre_vote,
+            check_quorum: plan.raft.check_quorum,
             max_batch: plan.raft.batch as usize,
             max_in_flight: plan.raft.window as usize,
             seed: chance.next_u64(),
             bug: plan.bug.as_deref().and_then(|name| Bug::ALL.into_iter().find(|bug| bug.name() == name)),
         };
         let most_syncs = plan.raft.syncs as usize;
-        let voters = (1..=plan.nodes).collect();
-        let configuration = Box::new(Configuration { voters, ..Configuration::default() });
         let entries: Vec<Entry> = recovered.entries.into_iter().map(entry).collect();
         let last =
             LogId { index: entries.len() as u64, term: entries.last().map_or(0, |entry| entry.term.0) };
@@ -141,11 +159,13 @@ impl Member {
             .fold(Digest::EMPTY, |log, entry| log.then_entry(entry.term.0, digest(&entry.payload)));
         let (term, vote) = (recovered.term, recovered.vote);
         host.saw(Fact::Started { term, vote, base: LogId::default(), last, digest });
-        host.saw(Fact::Configured { index: 0, configuration });
         host.note(|| format!("starts with term {term}, log up to {last}"));
         let recovered = Recovered { term: raft_core::Term(term), vote: vote.map(NodeId), entries };
         let raft = Raft::new(config, recovered, Instant(host.now()))
             .expect("a plan that was checked sets up servers that can work");
+        for (index, configuration) in raft.log().configurations() {
+            host.saw(configured(*index, configuration));
+        }
         let mut disk = DiskLane::new(wal, most_syncs);
         host.disk().attach(Fact::SavedRecovered);
         disk.begin_sync(host);
@@ -169,13 +189,25 @@ impl Member {
             Arrival::Timer => Input::Timer,
             Arrival::Message { from, message } => Input::Message { from: NodeId(from), message },
             Arrival::Request { client, request } => {
-                let number = self.application.admit(client, request);
+                let number = self.application.admit(Asker::Client(client, request));
                 if request.operation.action.is_read() {
                     Input::Read { request: number }
                 } else {
                     let mut command = Vec::with_capacity(64);
                     kv::encode(&request, &mut command);
                     Input::Propose { request: number, command: command.into() }
+                }
+            }
+            Arrival::Operator(deed) => {
+                let request = self.application.admit(Asker::Operator);
+                match deed {
+                    Deed::Transfer(to) => Input::Transfer { request, to: NodeId(to) },
+                    Deed::Change { steps, by_joint } => {
+                        let steps: Vec<Step> = steps.into_iter().map(step).collect();
+                        let change = if by_joint { Change::Joint(steps) } else { Change::Steps(steps) };
+                        Input::Change { request, change }
+                    }
+                    Deed::Leave => Input::Change { request, change: Change::Leave },
                 }
             }
             Arrival::Synced(token) => match self.disk.end_sync(host, token) {
@@ -192,6 +224,11 @@ impl Member {
     fn carry_out(&mut self, host: &mut CoreHost<'_>) {
         self.state_role(host);
         let mut effects = std::mem::take(&mut self.effects);
+        // What a leader commits stood in its log before, and what it appends now may follow from that; what others
+        // commit may have come with the same message.
+        if self.raft.leads() {
+            self.state_commit(host);
+        }
         for effect in &effects {
             if let Effect::Save { id, write } = effect {
                 host.note(|| format!("saves {write}"));
@@ -200,10 +237,7 @@ impl Member {
             }
         }
         self.disk.sync_if_behind(host);
-        if self.raft.commit().0 > self.seen.commit {
-            self.seen.commit = self.raft.commit().0;
-            host.saw(Fact::Committed { index: self.seen.commit });
-        }
+        self.state_commit(host);
         let leads = self.raft.leads();
         for effect in effects.drain(..) {
             match effect {
@@ -221,12 +255,25 @@ impl Member {
         self.effects = effects;
     }
 
+    /// States how far everything is committed, as far as this server knows.
+    fn state_commit(&mut self, host: &mut CoreHost<'_>) {
+        let index = self.raft.commit().0;
+        if index != self.seen.commit {
+            self.seen.commit = index;
+            host.saw(Fact::Committed { index });
+        }
+    }
+
     /// States what has become of term and role.
     fn state_role(&mut self, host: &mut CoreHost<'_>) {
         let (term, leads) = (self.raft.term().0, self.raft.leads());
         let before = self.seen;
         if (before.term, before.leads) == (term, leads) {
             return;
+        }
+        if before.leads && before.term == term {
+            // It commits that it belongs to the group no more, and leaves: the commit is the last that it does as leader.
+            self.state_commit(host);
         }
         (self.seen.term, self.seen.leads) = (term, leads);
         if before.leads {
@@ -255,6 +302,9 @@ impl Member {
         }
         for (index, entry) in (write.after.0 + 1..).zip(&*write.entries) {
             host.saw(Fact::Appended { index, term: entry.term.0, entry: digest(&entry.payload) });
+            if let Payload::Configuration(configuration) = &entry.payload {
+                host.saw(configured(Index(index), configuration));
+            }
         }
         self.seen.last = write.after.0 + write.entries.len() as u64;
         cut
@@ -304,7 +354,10 @@ impl DiskLane {
     fn append(&mut self, host: &mut CoreHost<'_>, id: SaveId, write: &Write, cut: bool) {
         let (term, vote) = (write.term.0, write.vote.map(|vote| vote.0));
         let after = cut.then_some(write.after.0);
-        let entries = write.entries.iter().map(|entry| (entry.term.0, bytes(&entry.payload)));
+        let entries = write.entries.iter().map(|entry| {
+            let (kind, bytes) = encode(&entry.payload);
+            (entry.term.0, kind, bytes)
+        });
         let disk = host.disk();
         self.wal.append(disk, term, vote, after, entries);
         disk.attach(Fact::Saved { term, vote, after });
@@ -347,16 +400,16 @@ impl DiskLane {
 
 impl ApplicationLane {
     /// Remembers who asked. The number is free again once it is answered.
-    fn admit(&mut self, client: u64, request: Request) -> RequestId {
+    fn admit(&mut self, asker: Asker) -> RequestId {
         let place = self.free.pop().unwrap_or_else(|| {
             self.requests.push(None);
             self.requests.len() - 1
         });
-        self.requests[place] = Some((client, request));
+        self.requests[place] = Some(asker);
         RequestId(place as u64)
     }
 
-    fn dismiss(&mut self, request: RequestId) -> (u64, Request) {
+    fn dismiss(&mut self, request: RequestId) -> Asker {
         let place = request.0 as usize;
         self.free.push(place);
         self.requests[place].take().expect("a request is answered once")
@@ -364,7 +417,8 @@ impl ApplicationLane {
 
     fn apply(&mut self, host: &mut CoreHost<'_>, first: Index, entries: &[Entry], asked: bool) {
         for (index, entry) in (first.0..).zip(entries) {
-            let outcome = self.kv.apply(index, bytes(&entry.payload));
+            let command: &[u8] = if let Payload::Command(command) = &entry.payload { command } else { &[] };
+            let outcome = self.kv.apply(index, command);
             host.saw(Fact::Applied {
                 index,
                 entry: digest(&entry.payload),
@@ -382,7 +436,7 @@ impl ApplicationLane {
     }
 
     fn read(&mut self, host: &mut CoreHost<'_>, request: RequestId) {
-        let (client, request) = self.dismiss(request);
+        let Asker::Client(client, request) = self.dismiss(request) else { return };
         let applied = self.applied;
         host.saw(Fact::ReadServed { read: request.id, applied });
         let response = self.kv.read(request.operation);
@@ -390,7 +444,16 @@ impl ApplicationLane {
     }
 
     fn answer(&mut self, host: &mut CoreHost<'_>, request: RequestId, answer: raft_core::Answer) {
-        let (client, request) = self.dismiss(request);
+        let asker = self.dismiss(request);
+        let Asker::Client(client, request) = asker else {
+            host.note(|| format!("tells the operator: {answer}"));
+            match answer {
+                raft_core::Answer::Transferred => host.reached(TRANSFER_COMPLETED),
+                raft_core::Answer::Refused(Refusal::TransferFailed) => host.reached(TRANSFER_ABORTED),
+                _ => {}
+            }
+            return;
+        };
         let answer = match answer {
             raft_core::Answer::Applied { index } => {
                 while self.results.front().is_some_and(|&(applied, _)| applied < index.0) {
@@ -405,25 +468,76 @@ impl ApplicationLane {
                 }
             }
             raft_core::Answer::NotLeader { hint } => Answer::NotLeader(hint.map(|hint| hint.0)),
-            raft_core::Answer::Unknown => Answer::Unknown,
+            raft_core::Answer::Unknown | raft_core::Answer::Transferred => Answer::Unknown,
+            raft_core::Answer::Refused(_) => Answer::Busy,
         };
         host.reply(client, Reply { id: request.id, answer });
     }
 }
 
-/// An entry's content, as the log keeps it: nothing for a no-op.
-fn bytes(payload: &Payload) -> &[u8] {
+/// An entry's kind and content, as the log keeps them.
+fn encode(payload: &Payload) -> (u8, Cow<'_, [u8]>) {
     match payload {
-        Payload::Noop => &[],
-        Payload::Command(command) => command,
+        Payload::Noop => (NOOP, Cow::Borrowed(&[])),
+        Payload::Command(command) => (COMMAND, Cow::Borrowed(command)),
+        Payload::Configuration(configuration) => {
+            (CONFIGURATION, Cow::Owned(encode_configuration(configuration)))
+        }
+    }
+}
+
+/// The lists of a configuration, each with its length before it.
+fn encode_configuration(configuration: &raft_core::Configuration) -> Vec<u8> {
+    let raft_core::Configuration { voters, old_voters, learners, next_learners, leaves_by_itself } =
+        configuration;
+    let mut bytes = vec![u8::from(*leaves_by_itself)];
+    for nodes in [voters, old_voters, learners, next_learners] {
+        bytes.extend((nodes.len() as u32).to_le_bytes());
+        nodes.iter().for_each(|node| bytes.extend(node.0.to_le_bytes()));
+    }
+    bytes
+}
+
+fn decode_configuration(mut bytes: &[u8]) -> raft_core::Configuration {
+    let leaves_by_itself = bytes.get_u8() != 0;
+    let mut nodes = || (0..bytes.get_u32_le()).map(|_| NodeId(bytes.get_u64_le())).collect();
+    raft_core::Configuration {
+        voters: nodes(),
+        old_voters: nodes(),
+        learners: nodes(),
+        next_learners: nodes(),
+        leaves_by_itself,
     }
 }
 
 fn digest(payload: &Payload) -> Digest {
-    Digest::of(bytes(payload))
+    let (kind, bytes) = encode(payload);
+    Digest::of(&bytes).then(u64::from(kind))
 }
 
-fn entry((term, bytes): (u64, bytes::Bytes)) -> Entry {
-    let payload = if bytes.is_empty() { Payload::Noop } else { Payload::Command(bytes) };
+fn entry((term, kind, bytes): (u64, u8, bytes::Bytes)) -> Entry {
+    let payload = match kind {
+        COMMAND => Payload::Command(bytes),
+        CONFIGURATION => Payload::Configuration(Arc::new(decode_configuration(&bytes))),
+        _ => Payload::Noop,
+    };
     Entry { term: raft_core::Term(term), payload }
+}
+
+fn configured(index: Index, configuration: &raft_core::Configuration) -> Fact {
+    let plain = |nodes: &[NodeId]| nodes.iter().map(|node| node.0).collect();
+    let configuration = Box::new(Configuration {
+        voters: plain(&configuration.voters),
+        joint: plain(&configuration.old_voters),
+        learners: plain(&configuration.learners),
+    });
+    Fact::Configured { index: index.0, configuration }
+}
+
+fn step(step: plan::Step) -> Step {
+    match step {
+        plan::Step::Voter(node) => Step::Voter(NodeId(node)),
+        plan::Step::Learner(node) => Step::Learner(NodeId(node)),
+        plan::Step::Remove(node) => Step::Remove(NodeId(node)),
+    }
 }

@@ -9,7 +9,7 @@
 //! | 8 | identity of the file, drawn when it is initialised: what lay there before is not ours |
 //! | 8 | number of the record, from 1 |
 //! | 8 | how far the file was *known durable* when this record was written |
-//! | | payload: term, vote (0: none), the index to which the log is cut first ([`NO_CUT`]: none), then per entry its term, its length, its bytes |
+//! | | payload: term, vote (0: none), the index to which the log is cut first ([`NO_CUT`]: none), then per entry its term, its length, its kind, its bytes |
 //!
 //! All numbers are little-endian. Entries are consecutive, so their indexes are implied.
 //!
@@ -41,7 +41,7 @@ const HEADER: usize = 32;
 /// Bytes of a payload without entries.
 const STATE: usize = 24;
 /// Bytes before those of an entry.
-const ENTRY: usize = 12;
+const ENTRY: usize = 13;
 
 /// The write-ahead log of one incarnation.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -67,8 +67,8 @@ pub struct Recovered {
     pub term: u64,
     /// The vote in it.
     pub vote: Option<u64>,
-    /// All entries from index 1 on, each with its term. They share one buffer.
-    pub entries: Vec<(u64, Bytes)>,
+    /// All entries from index 1 on: term, kind, content. They share one buffer.
+    pub entries: Vec<(u64, u8, Bytes)>,
     /// How many records were read.
     pub records: u64,
     /// How many bytes of a torn or lost tail were cut.
@@ -128,15 +128,15 @@ impl Wal {
         Ok((wal, recovered))
     }
 
-    /// Appends one record: the log is cut to `after` first, if that is given, then `entries` follow, each with its term.
+    /// Appends one record: the log is cut to `after` first, if that is given, then `entries` follow: term, kind, content.
     /// Returns where the record ends: it is durable once [`Wal::durable`] is that far.
-    pub fn append<'a>(
+    pub fn append<B: AsRef<[u8]>>(
         &mut self,
         disk: &mut Disk,
         term: u64,
         vote: Option<u64>,
         after: Option<u64>,
-        entries: impl IntoIterator<Item = (u64, &'a [u8])>,
+        entries: impl IntoIterator<Item = (u64, u8, B)>,
     ) -> u64 {
         assert!(
             self.is_settled(),
@@ -155,11 +155,13 @@ impl Wal {
             state[HEADER + 8..HEADER + 16].copy_from_slice(&vote.unwrap_or(0).to_le_bytes());
             state[HEADER + 16..].copy_from_slice(&after.unwrap_or(NO_CUT).to_le_bytes());
             file.extend_from_slice(&state);
-            for (term, bytes) in entries {
+            for (term, kind, bytes) in entries {
+                let bytes = bytes.as_ref();
                 let length = u32::try_from(bytes.len()).expect("an entry is shorter than 4 GiB");
                 let mut head = [0; ENTRY];
                 head[..8].copy_from_slice(&term.to_le_bytes());
-                head[8..].copy_from_slice(&length.to_le_bytes());
+                head[8..12].copy_from_slice(&length.to_le_bytes());
+                head[12] = kind;
                 file.extend_from_slice(&head);
                 file.extend_from_slice(bytes);
                 self.last += 1;
@@ -220,9 +222,9 @@ impl Recovered {
         at = payload.start + STATE;
         while at < payload.end {
             let bytes = at + ENTRY..at + ENTRY + half(file, at + 8) as usize;
-            let term = word(file, at);
+            let (term, kind) = (word(file, at), file[at + 12]);
             at = bytes.end;
-            self.entries.push((term, file.slice(bytes)));
+            self.entries.push((term, kind, file.slice(bytes)));
         }
         self.term = word(file, payload.start);
         self.vote = Some(word(file, payload.start + 8)).filter(|vote| *vote != 0);

@@ -1,0 +1,93 @@
+//! **One change of the group at a time, each overlapping with the one before it.**
+//!
+//! *Source*: Raft paper, 6; thesis 4.1 with its amendment of 2015 (a leader changes the group only after it has committed
+//! an entry of its own term), 4.2.2 (who may campaign), 4.3 (joint consensus). *Facts*: `Configured`, `Committed`,
+//! `Leads`, `Appended`, `Campaigned`.
+//!
+//! *Reading*: a leader that puts a configuration into its log has committed the one before it, and an entry of its own
+//! term. From one configuration to the next one voter comes or goes at the most, or a joint phase is entered from just
+//! the old voters, or left to just the new ones. Who campaigns votes in the configuration in force in its log or in the
+//! newest that it knows to be committed. Whoever follows takes configurations as they come, also those that a later
+//! leader will cut.
+//!
+//! *Blind spots*: a leader's commit index is taken at its word here. Looks only where configurations are stated.
+
+use crate::fact::{Configuration, Index, Node, Term};
+use crate::scene::{Scene, Verdict};
+
+/// One change of the group at a time, each overlapping with the one before it.
+#[derive(Default, Debug)]
+pub struct Configurations {
+    pub(crate) looked: u64,
+}
+
+impl Configurations {
+    /// Its name.
+    pub const NAME: &str = "configurations";
+    /// In one line.
+    pub const ABOUT: &str =
+        "the group changes by one committed step after the other, and only its voters campaign";
+
+    pub(crate) fn configures(&mut self, scene: Scene<'_>, index: Index, next: &Configuration) -> Verdict {
+        let node = scene.node;
+        // Followers, and whoever states at boot what it has recovered, decide nothing.
+        let (Some(led), Some((since, before))) = (node.leads, node.newest_configuration()) else {
+            return Ok(());
+        };
+        // The founding group is nobody's decision.
+        if index == 0 {
+            return Ok(());
+        }
+        self.looked += 1;
+        let id = node.id;
+        let sentence = if since > node.committed {
+            format!("n{id} changes the group at {index} although its change at {since} is not committed")
+        } else if node.log.term_at(node.committed) != Some(led) {
+            format!(
+                "n{id} leads term {led} and changes the group at {index} before it has committed anything in it"
+            )
+        } else if !overlap(before, next) {
+            format!(
+                "n{id} changes the group at {index} from {before} to {next}, whose majorities need not overlap"
+            )
+        } else {
+            return Ok(());
+        };
+        scene.clash(Self::NAME, scene.shadow.leads_of(led), sentence)
+    }
+
+    pub(crate) fn campaigns(&mut self, scene: Scene<'_>, term: Term) -> Verdict {
+        let node = scene.node;
+        let Some((_, in_force)) = node.newest_configuration() else { return Ok(()) };
+        // The request may have waited for the disk while somebody else won, and changed the group: it asks for nothing.
+        if scene.shadow.leaderships.contains_key(&term) {
+            return Ok(());
+        }
+        self.looked += 1;
+        let votes = |configuration: &Configuration| {
+            configuration.voters.contains(&node.id) || configuration.joint.contains(&node.id)
+        };
+        if votes(in_force) || node.committed_configuration().is_some_and(votes) {
+            return Ok(());
+        }
+        let sentence = format!("n{} campaigns in term {term} and has no vote in {in_force}", node.id);
+        scene.clash(Self::NAME, None, sentence)
+    }
+}
+
+/// Whether every majority of one has a member in every majority of the other.
+fn overlap(before: &Configuration, next: &Configuration) -> bool {
+    let same = |one: &[Node], other: &[Node]| {
+        one.len() == other.len() && one.iter().all(|node| other.contains(node))
+    };
+    match (before.joint.is_empty(), next.joint.is_empty()) {
+        (true, true) => {
+            let lacks =
+                |one: &[Node], other: &[Node]| one.iter().filter(|node| !other.contains(node)).count();
+            lacks(&before.voters, &next.voters) + lacks(&next.voters, &before.voters) <= 1
+        }
+        (true, false) => same(&before.voters, &next.joint),
+        (false, true) => same(&before.voters, &next.voters),
+        (false, false) => same(&before.voters, &next.voters) && same(&before.joint, &next.joint),
+    }
+}

@@ -1,0 +1,104 @@
+//! Leadership transfer (thesis 3.10): the leader lets another voter catch up, tells it to campaign at once, and takes no
+//! proposals meanwhile.
+
+use crate::ids::{Instant, NodeId, RequestId, Term};
+use crate::io::{Answer, Effect, Refusal};
+use crate::message::Message;
+use crate::raft::{Raft, Role, Transfer};
+
+impl Raft {
+    pub(crate) fn transfer(
+        &mut self,
+        now: Instant,
+        request: RequestId,
+        to: NodeId,
+        effects: &mut Vec<Effect>,
+    ) {
+        let fits = to != self.config.id && self.log.configuration().votes(to);
+        let until = now.after(self.config.election_timeout);
+        let answer = match &mut self.role {
+            Role::Leader(leader) if leader.transfer.is_some() => Answer::Refused(Refusal::TransferUnderWay),
+            Role::Leader(leader) if fits => {
+                leader.transfer = Some(Transfer { request, to, until, told: false });
+                return self.tell_if_caught_up(to, effects);
+            }
+            Role::Leader(_) => Answer::Refused(Refusal::NoSuchVoter),
+            _ => Answer::NotLeader { hint: self.leader },
+        };
+        effects.push(Effect::Answer { request, answer });
+    }
+
+    /// Whether leadership is on its way to another server.
+    pub(crate) fn is_passing_on(&self) -> bool {
+        matches!(&self.role, Role::Leader(leader) if leader.transfer.is_some())
+    }
+
+    /// When the transfer under way has failed.
+    pub(crate) fn transfer_due(&self) -> Option<Instant> {
+        match &self.role {
+            Role::Leader(leader) => leader.transfer.map(|transfer| transfer.until),
+            _ => None,
+        }
+    }
+
+    /// Tells the one that leadership passes to, as soon as it has everything: else it could not win (5.4.1).
+    pub(crate) fn tell_if_caught_up(&mut self, node: NodeId, effects: &mut Vec<Effect>) {
+        let (last, term) = (self.log.last().index, self.term);
+        let Role::Leader(leader) = &mut self.role else { return };
+        let Some(transfer) =
+            leader.transfer.as_mut().filter(|transfer| transfer.to == node && !transfer.told)
+        else {
+            return;
+        };
+        if leader.progress.iter().any(|progress| progress.node == node && progress.matched == last) {
+            transfer.told = true;
+            effects.push(Effect::Send { to: node, message: Message::TimeoutNow { term } });
+        }
+    }
+
+    /// A transfer that takes longer than an election timeout has failed: proposals are taken again.
+    pub(crate) fn give_up_transfer(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        let Role::Leader(leader) = &mut self.role else { return };
+        if let Some(Transfer { request, .. }) = leader.transfer.take_if(|transfer| transfer.until <= now) {
+            effects.push(Effect::Answer { request, answer: Answer::Refused(Refusal::TransferFailed) });
+        }
+    }
+
+    /// The group has changed: who is no voter any more cannot take over.
+    pub(crate) fn forget_transfer_to_nobody(&mut self, effects: &mut Vec<Effect>) {
+        let configuration = self.log.configuration().clone();
+        let Role::Leader(leader) = &mut self.role else { return };
+        if let Some(Transfer { request, .. }) =
+            leader.transfer.take_if(|transfer| !configuration.votes(transfer.to))
+        {
+            effects.push(Effect::Answer { request, answer: Answer::Refused(Refusal::TransferFailed) });
+        }
+    }
+
+    /// A message of a later term ends this leadership. If it comes from the one that was told to campaign, that is what
+    /// was asked for.
+    pub(crate) fn make_way(&mut self, from: NodeId, message: &Message, effects: &mut Vec<Effect>) {
+        let Role::Leader(leader) = &mut self.role else { return };
+        if matches!(message, Message::RequestVote { transfer: true, .. })
+            && let Some(Transfer { request, .. }) = leader.transfer.take_if(|transfer| transfer.to == from)
+        {
+            effects.push(Effect::Answer { request, answer: Answer::Transferred });
+        }
+    }
+
+    /// The leader hands over: campaign at once, without asking first whether that could succeed.
+    pub(crate) fn on_timeout_now(&mut self, now: Instant, term: Term, effects: &mut Vec<Effect>) {
+        if term == self.term && !self.leads() && self.may_campaign() {
+            self.campaign(now, true, effects);
+        }
+    }
+
+    /// A leader that leaves tells the voter that has most.
+    pub(crate) fn hand_over_to_the_best(&self, effects: &mut Vec<Effect>) {
+        let Role::Leader(leader) = &self.role else { return };
+        let voters = leader.progress.iter().filter(|progress| self.log.configuration().votes(progress.node));
+        if let Some(best) = voters.max_by_key(|progress| progress.matched) {
+            effects.push(Effect::Send { to: best.node, message: Message::TimeoutNow { term: self.term } });
+        }
+    }
+}
