@@ -60,6 +60,9 @@ pub(super) fn keep(arguments: &arguments::Keep) -> Done {
                 plan.seed
             ));
         }
+        (None, Verdict::Unknown(_)) => {
+            return Err(format!("seed {} stays undecided: nothing can be expected of it", plan.seed));
+        }
         (None, _) => Expect::Passed,
     };
     let seen = match &outcome.verdict {
