@@ -3,6 +3,7 @@
 use crate::outcome::Verdict;
 use crate::plan::Plan;
 use crate::plan::file::{self, FileError};
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -82,6 +83,13 @@ impl Case {
     /// The text is no case, or its plan cannot be run.
     pub fn from_text(text: &str) -> Result<Case, FileError> {
         let outline: Outline = file::parse(text)?;
+        if outline.plan.is_none() && outline.nodes.is_some() {
+            return Err(FileError {
+                path: None,
+                place: None,
+                sentence: "this is a plan and not a case: `harness run --plan` runs it".into(),
+            });
+        }
         file::refuse_newer(outline.plan.and_then(|plan| plan.version))?;
         let case: Case = file::parse(text)?;
         file::checked(&case.plan)?;
@@ -136,10 +144,11 @@ pub fn path_of(name: &str) -> PathBuf {
     Path::new(FOLDER).join(format!("{name}.toml"))
 }
 
-/// As much of a case as any version of it has.
+/// As much of a case as any version of it has, and what tells a plan that stands alone.
 #[derive(Deserialize)]
 struct Outline {
     plan: Option<OutlineOfPlan>,
+    nodes: Option<IgnoredAny>,
 }
 
 /// As much of a plan as any version of it has.
@@ -179,6 +188,8 @@ mod tests {
             format!("{to:?}\n    {}", Case::from_text(&text.replacen(from, to, 1)).unwrap_err())
         });
         insta::assert_snapshot!(said.join("\n"));
+        let said = Case::from_text(&file::to_text(&generate(3))).unwrap_err().to_string();
+        assert_eq!(said, "this is a plan and not a case: `harness run --plan` runs it");
     }
 
     #[test]

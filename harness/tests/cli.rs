@@ -1,5 +1,7 @@
 //! The command line as its users meet it: bad input gets one clear sentence and exit code 2, and nothing is left behind.
 
+use invariants::Observed;
+use invariants::formats::{self, Misread};
 use std::fs;
 use std::io::Read;
 use std::path::Path;
@@ -64,6 +66,7 @@ impl Desk {
 fn lines_that_cannot_be_used_are_refused_with_a_sentence() {
     let desk = Desk::new();
     desk.file("file", "");
+    desk.file("plan.toml", include_str!("example.toml"));
     let lines = [
         "--seeds 5..5",
         "--seeds 9..3",
@@ -82,6 +85,9 @@ fn lines_that_cannot_be_used_are_refused_with_a_sentence() {
         "--bug no-such-bug",
         "--without no-such-property",
         "--without linearizabilty",
+        "--without progress",
+        "--seeds 18446744073709551616",
+        "--seeds 5..",
         "swep",
         "sweep 5",
         "--json sweep",
@@ -91,6 +97,9 @@ fn lines_that_cannot_be_used_are_refused_with_a_sentence() {
         "run --plan absent.toml",
         "run --plan .",
         "run --seed 1 --bug no-such-bug",
+        "run --seed 1 --facts .",
+        "run --seed 1 --facts same --history same",
+        "run --seed 1 --facts facts --history absent/history",
         "plan",
         "plan --seed 1 --bug no-such-bug",
         "keep --seed 1",
@@ -100,6 +109,7 @@ fn lines_that_cannot_be_used_are_refused_with_a_sentence() {
         "replay",
         "replay absent.toml",
         "replay file",
+        "replay plan.toml",
     ];
     let said: Vec<String> = lines.iter().map(|line| format!("$ {line}\n{}", desk.refusal(line))).collect();
     insta::assert_snapshot!(said.join("\n\n"));
@@ -148,7 +158,7 @@ fn the_plan_of_a_seed_is_the_same_each_time() {
 #[test]
 fn help_is_no_error() {
     let desk = Desk::new();
-    for line in ["--help", "sweep --help", "run --help", "--version", "list"] {
+    for line in ["--help", "sweep --help", "run --help", "help run", "--version", "list"] {
         let output = desk.run(line);
         assert!(output.status.success() && output.stderr.is_empty(), "{line}");
         assert!(!output.stdout.is_empty() && !output.stdout.contains(&0x1b), "{line}");
@@ -158,7 +168,7 @@ fn help_is_no_error() {
 #[test]
 fn a_pipe_that_is_closed_is_no_panic() {
     let desk = Desk::new();
-    for line in ["plan --seed 1", "list", "--help"] {
+    for line in ["plan --seed 1", "list", "--help", "run --seed 1 --trace", "--seeds 3"] {
         let mut child = desk.command(line).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         drop(child.stdout.take());
         let mut said = String::new();
@@ -234,7 +244,95 @@ fn a_run_writes_what_was_observed_as_json_lines() {
         let fact: serde_json::Value = serde_json::from_str(line).unwrap();
         assert!(fact["at"].is_u64() && fact["fact"].is_string(), "{line}");
     }
-    assert!(facts.lines().count() > 0);
+    let facts: Result<Vec<Observed>, Misread> = formats::facts::read(&facts).collect();
+    assert!(facts.is_ok_and(|facts| !facts.is_empty()));
+    let history = fs::read_to_string(desk.path().join("history.jsonl")).unwrap();
+    assert!(formats::histories::read(&history).is_ok_and(|history| !history.is_empty()));
+}
+
+#[test]
+fn a_sweep_with_a_bug_exits_1_and_keeps_what_fails() {
+    let desk = Desk::new();
+    let line = "sweep --bug commit-prior-term-by-count --seeds 30 --out found/here";
+    let output = desk.run(&format!("{line} --json"));
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let failures = report["failures"].as_array().unwrap();
+    assert!(!failures.is_empty());
+    for failure in failures {
+        let path = failure["plan"].as_str().expect("a plan was written");
+        assert_eq!(desk.run(&format!("replay {path}")).status.code(), Some(0), "{path} does not replay");
+        let again = desk.run(&format!("run --plan {path}"));
+        let page = String::from_utf8(again.stdout).unwrap();
+        assert_eq!(again.status.code(), Some(1), "{page}");
+        assert!(page.contains(failure["sentence"].as_str().unwrap()), "{page}");
+    }
+    let kept = fs::read_dir(desk.path().join("found/here")).unwrap().count();
+    assert_eq!(kept, failures.len(), "something else lies beside the plans");
+
+    let output = desk.run(line);
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let seed = &failures[0]["seed"];
+    assert!(text.contains(&format!("run --seed {seed} --bug commit-prior-term-by-count --trace")), "{text}");
+    assert!(text.contains("own-term-commit: broken by "), "{text}");
+}
+
+#[test]
+fn a_bug_tried_out_does_not_replace_what_was_found_in_earnest() {
+    let desk = Desk::new();
+    fs::create_dir(desk.path().join("failures")).unwrap();
+    for seed in 0..30 {
+        desk.file(&format!("failures/seed-{seed}.toml"), "found in earnest");
+    }
+    assert_eq!(desk.run("--bug commit-prior-term-by-count --seeds 30").status.code(), Some(1));
+    for seed in 0..30 {
+        let path = desk.path().join(format!("failures/seed-{seed}.toml"));
+        assert_eq!(fs::read_to_string(path).unwrap(), "found in earnest");
+    }
+}
+
+#[test]
+fn a_sweep_that_lasted_its_time_was_not_cut_short() {
+    let desk = Desk::new();
+    let output = desk.run("--for 300ms --json");
+    assert_eq!(output.status.code(), Some(0));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(report["cut_short"] == false && report["seeds"].as_u64() > Some(0), "{report}");
+}
+
+#[test]
+fn the_last_seeds_of_all_and_more_jobs_than_seeds_are_no_trouble() {
+    let desk = Desk::new();
+    let output = desk.run("--seeds 18446744073709551612..18446744073709551615 --jobs 1000000 --json");
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&report["seeds"], &report["kept"]), (&3.into(), &3.into()));
+}
+
+#[test]
+fn what_was_typed_cannot_move_the_cursor() {
+    let desk = Desk::new();
+    let output = desk.command("--bug").arg("\u{1b}[31mred\nalert").output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(said, "harness: there is no bug `?[31mred?alert`; `harness list` names them all\n");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_device_is_said_to_be_full() {
+    let desk = Desk::new();
+    for line in ["plan --seed 1", "list", "run --seed 1", "--seeds 2", "--seeds 2 --json"] {
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let output = desk.command(line).stdout(full).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{line}: {said}");
+        assert_eq!(said, "harness: standard output cannot be written: no space left on device\n", "{line}");
+    }
+    let output = desk.run("run --seed 1 --facts /dev/full");
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(desk.names(), [""; 0]);
 }
 
 #[test]

@@ -137,6 +137,44 @@ fn a_learner_votes_for_whoever_counts_on_it() {
 }
 
 #[test]
+fn a_new_leader_serves_the_learners_of_its_predecessor() {
+    let mut t = led_by_n1(2, 3);
+    t.quietly(|t| {
+        t.change_steps(1, &[learner(3)]);
+        t.deliver_all();
+        t.cut(3);
+        t.transfer(1, 2);
+        t.deliver_all();
+        t.heal();
+    });
+    t.story("n1 took n3 in as a learner, and n2 leads now. n3 gets the log from n2.");
+    t.show();
+    t.heartbeat(2);
+    t.deliver(2, 3);
+    t.deliver(3, 2);
+    t.deliver(2, 3);
+    insta::assert_snapshot!(t.transcript());
+}
+
+#[test]
+fn a_learner_that_is_removed_gets_nothing_more() {
+    let mut t = led_by_n1(2, 3);
+    t.quietly(|t| {
+        t.change_steps(1, &[learner(3)]);
+        t.deliver_all();
+    });
+    t.change_steps(1, &[remove(3)]);
+    t.deliver_all();
+    t.story("n1 has forgotten n3. Taken in again, n3 begins from the beginning, as far as n1 knows.");
+    t.heartbeat(1);
+    t.deliver_all();
+    t.change_steps(1, &[learner(3)]);
+    t.deliver(1, 3);
+    t.deliver(3, 1);
+    insta::assert_snapshot!(t.transcript());
+}
+
+#[test]
 fn a_voter_is_removed() {
     let mut t = led_by_n1(3, 3);
     t.quietly(|t| t.cut(3));

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 /// A whole Raft cluster in one thread, from one number: broken, watched, replayed.
 #[derive(Parser, Debug)]
-#[command(name = "harness", version, args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
+#[command(name = "harness", version, args_conflicts_with_subcommands = true)]
 pub(super) struct Cli {
     /// What to do; by default a sweep.
     #[command(subcommand)]
@@ -147,7 +147,7 @@ pub(super) struct Bench {
 
 fn seeds(text: &str) -> Result<Range<u64>, String> {
     let number = |text: &str| {
-        text.parse::<u64>().map_err(|_| "write A..B or N, in whole numbers from 0 on".to_owned())
+        text.parse::<u64>().map_err(|_| format!("write A..B or N, in whole numbers from 0 to {}", u64::MAX))
     };
     let range = match text.split_once("..") {
         Some((start, end)) => number(start)?..number(end)?,
@@ -161,7 +161,7 @@ fn seeds(text: &str) -> Result<Range<u64>, String> {
 }
 
 fn seed(text: &str) -> Result<u64, String> {
-    text.parse().map_err(|_| "a seed is a whole number from 0 on".into())
+    text.parse().map_err(|_| format!("a seed is a whole number from 0 to {}", u64::MAX))
 }
 
 fn jobs(text: &str) -> Result<NonZeroUsize, String> {

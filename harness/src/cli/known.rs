@@ -4,6 +4,7 @@ use super::{Done, KEPT, print};
 use crate::outcome::Options;
 use crate::plan::FaultKind;
 use crate::{bugs, names, vocabulary};
+use std::fmt::Display;
 
 /// Names all bugs, faults, properties and milestones.
 pub(super) fn list() -> Done {
@@ -18,13 +19,24 @@ pub(super) fn list() -> Done {
         text += &format!("  {:<32} {:<4} {}\n    {}\n", bug.name, bug.id, bug.first, bug.consequence);
     }
     text += &section("faults (`kind` in a plan)", &FaultKind::ALL);
-    text += &section("properties (--without PROPERTY)", &vocabulary::properties());
-    text += &section("milestones", &vocabulary::milestones());
+    let (optional, always): (Vec<_>, Vec<_>) =
+        vocabulary::properties().into_iter().partition(|&(name, _)| vocabulary::is_optional(name));
+    text += &section("properties (--without PROPERTY)", &optional);
+    text += &section("properties that always look", &always);
+    let milestones: Vec<(&str, String)> =
+        vocabulary::milestones().into_iter().map(|(name, line)| (name, as_part(line))).collect();
+    text += &section("milestones", &milestones);
     print(&text)?;
     Ok(KEPT)
 }
 
-fn section(head: &str, lines: &[(&str, &str)]) -> String {
+/// A sentence as the part of one: as all other lines of the list are.
+fn as_part(sentence: &str) -> String {
+    let mut rest = sentence.trim_end_matches('.').chars();
+    rest.next().map(|first| first.to_ascii_lowercase()).into_iter().chain(rest).collect()
+}
+
+fn section(head: &str, lines: &[(&str, impl Display)]) -> String {
     let lines = lines.iter().map(|(name, line)| format!("  {name:<32} {line}").trim_end().to_owned() + "\n");
     format!("\n{head}\n{}", lines.collect::<String>())
 }
@@ -45,6 +57,9 @@ pub(super) fn options_without(without: &[String]) -> Result<Options, String> {
     for name in without {
         if !properties.iter().any(|&(known, _)| known == name) {
             return Err(names::unknown("property", name, properties.iter().map(|&(known, _)| known)));
+        }
+        if !vocabulary::is_optional(name) {
+            return Err(format!("the property `{name}` always looks: no run can do without it"));
         }
     }
     Ok(Options { without: without.to_vec(), ..Options::default() })

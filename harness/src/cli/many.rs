@@ -1,13 +1,12 @@
 //! The verbs that run many plans: `sweep` and `bench`.
 
 use super::{BROKEN, Done, KEPT, arguments, known, print, say};
-use crate::outcome::COMMIT;
-use crate::plan::file::reason;
+use crate::plan::file::{no_more_writing, reason};
 use crate::report::{self, Progress, SweepReport};
 use crate::sweep::{self, Settings};
 use crate::{bench, run};
 use serde::Serialize;
-use std::io;
+use std::io::{self, Write};
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::process;
@@ -43,7 +42,7 @@ pub(super) fn sweep(arguments: &arguments::Sweep) -> Done {
 
     match arguments.json {
         true => print_json(&SweepReport::of(&summary))?,
-        false => print(&format!("{}commit {COMMIT}\n", report::summary(&summary)))?,
+        false => print(&report::summary(&summary))?,
     }
     Ok(if summary.failures.is_empty() { KEPT } else { BROKEN })
 }
@@ -67,6 +66,8 @@ fn print_json(report: &impl Serialize) -> Result<(), String> {
 fn listen_for_signals() -> Result<(), String> {
     ctrlc::set_handler(|| {
         if STOP.swap(true, Ordering::Relaxed) {
+            // At once, but for a failing plan that is half written.
+            let _nothing_is_written = no_more_writing();
             process::exit(130);
         }
         say("finishing the seeds that are under way; once more to end at once");
@@ -81,7 +82,8 @@ fn writable(folder: &Path) -> Result<(), String> {
     let nearest = if nearest.as_os_str().is_empty() { Path::new(".") } else { nearest };
     let tried = match nearest.metadata() {
         Ok(metadata) if !metadata.is_dir() => Err(io::Error::from(io::ErrorKind::NotADirectory)),
-        Ok(_) => tempfile::tempfile_in(nearest).map(drop),
+        // On a full disk a file can be made, but nothing written into it.
+        Ok(_) => tempfile::tempfile_in(nearest).and_then(|mut file| file.write_all(&[0; 4_096])),
         Err(error) => Err(error),
     };
     tried.map_err(|error| {

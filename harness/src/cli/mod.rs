@@ -8,6 +8,7 @@ mod known;
 mod many;
 mod one;
 
+use crate::plan::file::reason;
 use arguments::{Cli, Verb};
 use clap::Parser;
 use clap::error::ErrorKind;
@@ -79,7 +80,7 @@ fn print(text: &str) -> Result<(), String> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(format!("standard output cannot be written: {error}"))
+            Err(format!("standard output cannot be written: {}", reason(&error)))
         }
         _ => Ok(()),
     }
@@ -87,5 +88,7 @@ fn print(text: &str) -> Result<(), String> {
 
 /// Says a sentence on standard error. Whoever closed that does not want to hear it.
 fn say(sentence: &str) {
-    drop(writeln!(io::stderr(), "harness: {sentence}"));
+    // What was typed is in some sentences, and must not be able to move the cursor or to begin a line.
+    let visible: String = sentence.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
+    drop(writeln!(io::stderr(), "harness: {visible}"));
 }

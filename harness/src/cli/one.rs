@@ -2,9 +2,10 @@
 
 use super::{BROKEN, Done, KEPT, arguments, known, print};
 use crate::case::{self, Case, Expect};
-use crate::outcome::{COMMIT, Options, Outcome, Record, Verdict};
+use crate::outcome::{Options, Outcome, Record, Verdict};
 use crate::plan::{GENERATOR_VERSION, Plan, file, generate};
-use crate::{report, run};
+use crate::report::{self, Origin};
+use crate::run;
 use invariants::formats;
 use std::io;
 use std::path::Path;
@@ -23,8 +24,11 @@ pub(super) fn run(arguments: &arguments::Run) -> Done {
         plan.bug.clone_from(&changes.bug);
     }
     let (record, options) = watched(&plan, &arguments.watch, options)?;
-    let page = report::verdict(&plan, source.plan.as_deref(), &record.outcome, &options);
-    print(&format!("{page}commit {COMMIT}\n"))?;
+    let origin = match &source.plan {
+        Some(path) => Origin::File { path, bug: changes.bug.as_deref() },
+        None => Origin::Seed,
+    };
+    print(&report::verdict(&plan, origin, &record.outcome, &options))?;
     Ok(code(&record.outcome))
 }
 
@@ -56,6 +60,9 @@ pub(super) fn keep(arguments: &arguments::Keep) -> Done {
                 plan.seed
             ));
         }
+        (None, Verdict::Unknown(_)) => {
+            return Err(format!("seed {} stays undecided: nothing can be expected of it", plan.seed));
+        }
         (None, _) => Expect::Passed,
     };
     let seen = match &outcome.verdict {
@@ -81,7 +88,7 @@ pub(super) fn replay(arguments: &arguments::Replay) -> Done {
     let path = &arguments.file;
     let case = Case::read(path).map_err(|error| error.to_string())?;
     let (record, options) = watched(&case.plan, &arguments.watch, Options::default())?;
-    let page = report::verdict(&case.plan, Some(path), &record.outcome, &options);
+    let page = report::verdict(&case.plan, Origin::File { path, bug: None }, &record.outcome, &options);
     print(&format!("{page}\n{}", report::expectation(&case, &record.outcome)))?;
     Ok(if case.expect.is_met_by(&record.outcome.verdict) { KEPT } else { BROKEN })
 }
@@ -89,6 +96,12 @@ pub(super) fn replay(arguments: &arguments::Replay) -> Done {
 /// Runs a plan, prints the timeline and writes what was asked to be written.
 fn watched(plan: &Plan, watch: &arguments::Watch, options: Options) -> Result<(Record, Options), String> {
     let traced = show_tracing()?;
+    if watch.facts.is_some() && watch.facts == watch.history {
+        return Err("--facts and --history need a file each".into());
+    }
+    for path in watch.facts.iter().chain(&watch.history) {
+        file::writable(path).map_err(|error| error.to_string())?;
+    }
     let options = Options {
         strict: watch.strict,
         timeline: watch.trace || traced,

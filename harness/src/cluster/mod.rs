@@ -217,7 +217,7 @@ impl<S: Server> Cluster<S> {
                 if let Some(at) = place.syncing.iter().position(ends) {
                     let Syncing { token, ticket, incarnation, .. } = place.syncing.swap_remove(at);
                     self.world.begin(Kind::Platter, node, token & 0xfff_ffff);
-                    self.world.note(node, || format!("n{node}  sync {token} is durable"));
+                    self.world.note(node, || format!("sync {token} is durable"));
                     self.world.end_sync(node, ticket);
                     self.synced(node, token, incarnation);
                 }
@@ -276,7 +276,7 @@ impl<S: Server> Cluster<S> {
         }
         if server.deadline().is_some_and(|deadline| place.clock.local(now) >= deadline) {
             self.world.begin(Kind::Timer, node, 0);
-            self.world.note(node, || format!("n{node}  timer"));
+            self.world.note(node, || "timer".to_owned());
             self.step(node, Arrival::Timer);
         } else {
             self.rearm(node);

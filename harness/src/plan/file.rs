@@ -4,8 +4,13 @@ use super::{Plan, VERSION};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::fmt;
-use std::io::Write;
+use std::fs;
+use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{PoisonError, RwLock, RwLockWriteGuard};
+
+/// Held for reading while a file is being written.
+static WRITING: RwLock<()> = RwLock::new(());
 
 /// Why a file could not be read or written: where, and one sentence.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -99,14 +104,27 @@ pub(crate) fn parse<T: DeserializeOwned>(text: &str) -> Result<T, FileError> {
     toml::from_str(text).map_err(|error| FileError {
         path: None,
         place: error.span().map(|span| place(text, span.start)),
-        // The parser puts what it expected on a line of its own.
-        sentence: error.message().lines().map(str::trim).collect::<Vec<_>>().join(", "),
+        sentence: in_words(error.message()),
     })
+}
+
+/// What the parser says, in one line and without the names of Rust's types.
+fn in_words(message: &str) -> String {
+    // It puts what it expected on a line of its own.
+    let line = message.lines().map(str::trim).collect::<Vec<_>>().join(", ");
+    let words = [
+        ("expected u64", "expected a whole number from 0 on"),
+        ("expected u32", "expected a whole number from 0 on"),
+        ("expected i64", "expected a whole number"),
+        ("expected a sequence", "expected a list in brackets, such as [1, 2]"),
+        ("` as i128,", "`, too large,"),
+    ];
+    words.into_iter().fold(line, |line, (from, to)| line.replace(from, to))
 }
 
 /// The text in a file.
 pub(crate) fn read_text(path: &Path) -> Result<String, FileError> {
-    std::fs::read_to_string(path).map_err(|error| FileError {
+    fs::read_to_string(path).map_err(|error| FileError {
         path: Some(path.into()),
         place: None,
         sentence: format!("cannot be read: {}", reason(&error)),
@@ -115,19 +133,69 @@ pub(crate) fn read_text(path: &Path) -> Result<String, FileError> {
 
 /// Writes a text to a temporary file beside `path` and renames it, so that nobody ever finds half of it.
 pub(crate) fn write_text(path: &Path, text: &str) -> Result<(), FileError> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let attempt = || {
-        let mut file = tempfile::Builder::new().prefix(".writing-").tempfile_in(folder)?;
-        file.write_all(text.as_bytes())?;
-        file.as_file().sync_all()?;
-        allow_reading(file.as_file())?;
-        file.persist(path).map_err(|error| error.error)
+    let _busy = WRITING.read().unwrap_or_else(PoisonError::into_inner);
+    let attempt = || match destination(path)? {
+        Destination::Stream => fs::OpenOptions::new().write(true).open(path)?.write_all(text.as_bytes()),
+        Destination::File(path) => {
+            let mut file = temporary(&path)?;
+            file.write_all(text.as_bytes())?;
+            file.as_file().sync_all()?;
+            file.persist(path).map(drop).map_err(|error| error.error)
+        }
     };
-    attempt().map(|_| ()).map_err(|error: std::io::Error| FileError {
+    attempt().map_err(|error| cannot_be_written(path, &error))
+}
+
+/// Refuses a path that nothing could be written to, so that nobody works in vain.
+pub(crate) fn writable(path: &Path) -> Result<(), FileError> {
+    let attempt = || match destination(path)? {
+        Destination::Stream => Ok(()),
+        Destination::File(path) => temporary(&path).map(drop),
+    };
+    attempt().map_err(|error| cannot_be_written(path, &error))
+}
+
+/// Waits until no file is half written, and lets nobody begin another one while the guard lives.
+pub(crate) fn no_more_writing() -> RwLockWriteGuard<'static, ()> {
+    WRITING.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Where a text for a path goes.
+enum Destination {
+    /// To a file of this path, behind all links, as a whole.
+    File(PathBuf),
+    /// Into a pipe, a terminal, `/dev/null`: renaming a file onto such a thing would take it away from everybody.
+    Stream,
+}
+
+fn destination(path: &Path) -> io::Result<Destination> {
+    match path.metadata() {
+        Ok(metadata) if metadata.is_dir() => Err(ErrorKind::IsADirectory.into()),
+        Ok(metadata) if metadata.is_file() => path.canonicalize().map(Destination::File),
+        Ok(_) => Ok(Destination::Stream),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Destination::File(path.into())),
+        Err(error) => Err(error),
+    }
+}
+
+/// An empty file beside `path` that is gone when it is dropped. It may be read by whom the umask lets read any file.
+fn temporary(path: &Path) -> io::Result<tempfile::NamedTempFile> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(fs::Permissions::from_mode(0o666));
+    }
+    builder.prefix(".writing-").tempfile_in(folder)
+}
+
+fn cannot_be_written(path: &Path, error: &io::Error) -> FileError {
+    FileError {
         path: Some(path.into()),
         place: None,
-        sentence: format!("cannot be written: {}", reason(&error)),
-    })
+        sentence: format!("cannot be written: {}", reason(error)),
+    }
 }
 
 /// Adds the file's name to an error about its text.
@@ -136,23 +204,12 @@ pub(crate) fn in_file<T>(path: &Path, result: Result<T, FileError>) -> Result<T,
 }
 
 /// What an error of the system means, without its number.
-pub(crate) fn reason(error: &std::io::Error) -> String {
+pub(crate) fn reason(error: &io::Error) -> String {
     let text = error.to_string();
     match text.find(" (os error") {
         Some(end) => text[..end].to_lowercase(),
         None => text,
     }
-}
-
-/// A temporary file is for its owner alone; what is kept is for everybody whom the owner's umask would let read it, as
-/// any other file.
-fn allow_reading(file: &std::fs::File) -> std::io::Result<()> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        file.set_permissions(std::fs::Permissions::from_mode(0o644))?;
-    }
-    Ok(())
 }
 
 fn bare(sentence: String) -> FileError {
@@ -192,6 +249,9 @@ mod tests {
             ("nodes = 5", "nodes = = 5"),
             ("nodes = 5", "nodes = 5\nleaders = 1"),
             ("nodes = 5", ""),
+            ("nodes = 5", "nodes = -5"),
+            ("nodes = 5", "nodes = 99999999999999999999"),
+            ("nodes = [4]", "nodes = 4"),
             ("[raft]\n", "[raft]\nquorum = 2\n"),
             ("heartbeat = \"87ms\"", "heartbeat = 87"),
             ("heartbeat = \"87ms\"", "heartbeat = \"87 parsecs\""),
@@ -255,5 +315,29 @@ mod tests {
         assert!(said.ends_with("absent.toml: cannot be read: no such file or directory"), "{said}");
         let said = write(&folder.path().join("no/folder.toml"), &plan).unwrap_err().to_string();
         assert!(said.ends_with("folder.toml: cannot be written: no such file or directory"), "{said}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_no_file_is_never_replaced_by_one() {
+        use std::os::unix::fs::{FileTypeExt, symlink};
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+
+        let made = std::process::Command::new("mkfifo").arg(path("pipe")).status().unwrap();
+        assert!(made.success());
+        let reader = std::thread::spawn({
+            let pipe = path("pipe");
+            move || std::fs::read_to_string(pipe).unwrap()
+        });
+        super::write_text(&path("pipe"), "through").unwrap();
+        assert_eq!(reader.join().unwrap(), "through");
+        assert!(path("pipe").metadata().unwrap().file_type().is_fifo());
+
+        super::write_text(&path("file"), "old").unwrap();
+        symlink("file", path("link")).unwrap();
+        super::write_text(&path("link"), "new").unwrap();
+        assert!(path("link").symlink_metadata().unwrap().is_symlink());
+        assert_eq!(std::fs::read_to_string(path("file")).unwrap(), "new");
     }
 }

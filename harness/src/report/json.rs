@@ -18,7 +18,7 @@ pub struct SweepReport {
     pub commit: String,
     /// The bug that was switched on.
     pub bug: Option<String>,
-    /// Whether the sweep ended before all its seeds were run.
+    /// Whether the sweep was ended before its seeds or its time (`--for`) were over.
     pub cut_short: bool,
     /// Events, in all.
     pub events: u64,

@@ -8,7 +8,7 @@ mod table;
 
 pub use figures::figures;
 pub use json::{FailureReport, MilestoneReport, NamedCount, PropertyReport, SweepReport};
-pub use page::{expectation, timeline, verdict};
+pub use page::{Origin, expectation, timeline, verdict};
 pub use progress::Progress;
 pub use table::summary;
 
@@ -30,9 +30,14 @@ fn measured(number: f64) -> String {
     if number >= 100.0 { grouped(number.round() as u64) } else { format!("{number:.2}") }
 }
 
-/// What to type for one more look at a seed: everything that made it what it was.
-fn command(verb: &str, seed: u64, bug: Option<&str>, without: &[String]) -> String {
-    let mut line = format!("cargo run --release -- {verb} --seed {seed}");
+/// A count of things: `1 power loss`, `2 power losses`.
+fn counted(number: u64, one: &str, many: &str) -> String {
+    format!("{} {}", grouped(number), if number == 1 { one } else { many })
+}
+
+/// What to type for one more look: everything that made it what it was.
+fn command(verb_and_source: &str, bug: Option<&str>, without: &[String]) -> String {
+    let mut line = format!("cargo run --release -- {verb_and_source}");
     if let Some(bug) = bug {
         line += &format!(" --bug {bug}");
     }
@@ -40,6 +45,11 @@ fn command(verb: &str, seed: u64, bug: Option<&str>, without: &[String]) -> Stri
         line += &format!(" --without {property}");
     }
     line
+}
+
+/// What a failure says first. The rest of it has its place where there is room: on the page of the run.
+fn first_line(sentence: &str) -> &str {
+    sentence.lines().next().unwrap_or(sentence)
 }
 
 #[cfg(test)]

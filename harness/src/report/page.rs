@@ -1,68 +1,100 @@
 //! What people read of one run.
 
-use super::{command, grouped};
+use super::{command, counted, measured};
 use crate::case::Case;
-use crate::outcome::{Line, Options, Outcome, Verdict};
+use crate::outcome::{COMMIT, Failure, Line, Options, Outcome, Verdict};
 use crate::plan::{GENERATOR_VERSION, Plan};
+use crate::vocabulary;
 use invariants::Observed;
 use std::fmt::Write;
 use std::path::Path;
 
-/// The page of a verdict: what came of the run, the facts that clash, and what to type next. `file` is where the plan
-/// came from; `None`: from its seed.
+/// Where the plan of a run came from.
+#[derive(Clone, Copy, Debug)]
+pub enum Origin<'a> {
+    /// From its seed.
+    Seed,
+    /// From a file.
+    File {
+        /// Which.
+        path: &'a Path,
+        /// The bug that was switched on over what the file says.
+        bug: Option<&'a str>,
+    },
+}
+
+/// The page of a verdict: what came of the run, what was promised, the facts that clash, and what to type next.
 #[must_use]
-pub fn verdict(plan: &Plan, file: Option<&Path>, outcome: &Outcome, options: &Options) -> String {
+pub fn verdict(plan: &Plan, origin: Origin<'_>, outcome: &Outcome, options: &Options) -> String {
     let counts = &outcome.counts;
-    let mut page = match file {
-        Some(file) => format!("{}, {} servers", file.display(), plan.nodes),
-        None => format!("seed {}@{GENERATOR_VERSION}, {} servers", plan.seed, plan.nodes),
+    let mut page = match origin {
+        Origin::File { path, .. } => path.display().to_string(),
+        Origin::Seed => format!("seed {}@{GENERATOR_VERSION}", plan.seed),
     };
+    page += &format!(", {}", counted(plan.nodes, "server", "servers"));
     if let Some(bug) = &plan.bug {
         page += &format!(", bug {bug}");
     }
     page += &match &outcome.verdict {
         Verdict::Kept => ": all promises kept\n".to_owned(),
         Verdict::Unknown(key) => format!(": no promise broken, but the search was not done: {key}\n"),
-        Verdict::Failed(failure) => format!(": {} broken\n\n  {}\n", failure.property, failure.sentence),
+        Verdict::Failed(failure) => format!(": {} broken\n\n{}", failure.property, clash(failure)),
     };
-    if let Verdict::Failed(failure) = &outcome.verdict
-        && let Some(facts) = &failure.facts
-    {
-        page.push('\n');
-        for fact in facts.first.iter().chain([&facts.second]) {
-            page += &format!("  {}\n", observed(fact));
-        }
-    }
     writeln!(
         page,
-        "\n{} events in {} simulated, {} operations, {} leader changes, {} power losses\ndigest {:?}",
-        grouped(counts.events),
-        seconds(counts.simulated),
-        grouped(counts.operations),
-        grouped(counts.leader_changes),
-        grouped(counts.power_losses),
+        "\n{} in {} s simulated, {}, {}, {}\ndigest {:?}, commit {COMMIT}",
+        counted(counts.events, "event", "events"),
+        measured(counts.simulated as f64 / 1e9),
+        counted(counts.operations, "operation", "operations"),
+        counted(counts.leader_changes, "leader change", "leader changes"),
+        counted(counts.power_losses, "power loss", "power losses"),
         outcome.digest,
     )
     .expect("a string takes all");
     if matches!(outcome.verdict, Verdict::Failed(_)) {
-        page += &next_steps(plan, file, options);
+        page += &next_steps(plan, origin, options);
     }
     page
 }
 
-/// What to type after a failure.
-fn next_steps(plan: &Plan, file: Option<&Path>, options: &Options) -> String {
-    match file {
-        Some(file) => {
-            format!("\nto see it happen:\n  cargo run --release -- run --plan {} --trace\n", file.display())
+/// What was promised, what was seen, and the facts that clash.
+fn clash(failure: &Failure) -> String {
+    let mut text = String::new();
+    let properties = vocabulary::properties();
+    if let Some((_, promise)) = properties.iter().find(|(name, _)| *name == failure.property) {
+        text += &format!("  promised: {promise}\n");
+    }
+    text += &format!("  seen:     {}\n", failure.sentence.trim_end().replace('\n', "\n    "));
+    if let Some(facts) = &failure.facts {
+        text.push('\n');
+        for fact in facts.first.iter().chain([&facts.second]) {
+            text += &format!("  {}\n", observed(fact));
         }
-        None => {
-            let bug = plan.bug.as_deref();
-            let (run, keep) =
-                (command("run", plan.seed, bug, &options.without), command("keep", plan.seed, bug, &[]));
+    }
+    text
+}
+
+/// What to type after a failure.
+fn next_steps(plan: &Plan, origin: Origin<'_>, options: &Options) -> String {
+    match origin {
+        Origin::File { path, bug } => {
+            let run = command(&format!("run --plan {}", quoted(path)), bug, &options.without);
+            format!("\nto see it happen:\n  {run} --trace\n")
+        }
+        Origin::Seed => {
+            let (seed, bug) = (plan.seed, plan.bug.as_deref());
+            let run = command(&format!("run --seed {seed}"), bug, &options.without);
+            let keep = command(&format!("keep --seed {seed}"), bug, &[]);
             format!("\nto see it happen:\n  {run} --trace\nto keep it for ever:\n  {keep} --name NAME\n")
         }
     }
+}
+
+/// A path as a shell takes it for one word.
+fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@%:=,".contains(c);
+    if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }
 
 /// The page of a stored case: whether it did what was expected of it.

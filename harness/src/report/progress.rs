@@ -1,7 +1,7 @@
 //! How a sweep is getting on: a bar on a terminal, plain lines otherwise. Always on standard error, so that standard
 //! output holds the result alone.
 
-use super::grouped;
+use super::{first_line, grouped};
 use crate::sweep::{Settings, Summary};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{IsTerminal, Write};
@@ -9,6 +9,9 @@ use std::time::Duration;
 
 /// How often a plain line is written.
 const PLAIN: Duration = Duration::from_secs(5);
+
+/// How many failures are told one by one.
+const TOLD: usize = 20;
 
 /// Shows how a sweep is getting on.
 pub struct Progress {
@@ -30,14 +33,24 @@ impl Progress {
 
     /// Shows the sum so far. What was found is told at once.
     pub fn show(&mut self, summary: &Summary) {
-        for found in &summary.failures[self.failures_told..] {
-            self.say(&format!("seed {} broke {}: {}", found.seed, found.property, found.sentence));
+        let untold = summary.failures.iter().enumerate().skip(self.failures_told);
+        for (number, found) in untold.take_while(|&(number, _)| number <= TOLD) {
+            match number {
+                TOLD => self.say("further failures are only counted here; their plans are kept like these"),
+                _ => self.say(&format!(
+                    "seed {} broke {}: {}",
+                    found.seed,
+                    found.property,
+                    first_line(&found.sentence)
+                )),
+            }
         }
         self.failures_told = summary.failures.len();
         let rate = grouped(summary.events_per_second() as u64);
+        let left = time_left(summary).map_or_else(String::new, |left| format!(", {} left", roughly(left)));
         match &self.bar {
             Some(bar) => {
-                bar.set_message(format!("{rate} events/s, {} failed", self.failures_told));
+                bar.set_message(format!("{rate} events/s, {} failed{left}", self.failures_told));
                 match summary.settings.lasts {
                     Some(lasts) => bar.set_position(summary.took.min(lasts).as_secs()),
                     None => bar.set_position(summary.seeds),
@@ -45,8 +58,6 @@ impl Progress {
             }
             None if summary.took >= self.next_line => {
                 self.next_line = summary.took + PLAIN;
-                let left = time_left(summary)
-                    .map_or_else(String::new, |left| format!(", {} s left", left.as_secs()));
                 self.say(&format!(
                     "{} seeds, {rate} events/s, {} failed{left}",
                     grouped(summary.seeds),
@@ -78,11 +89,20 @@ fn bar(settings: &Settings) -> ProgressBar {
         Some(lasts) => (lasts.as_secs(), "s"),
         None => (settings.seeds.end - settings.seeds.start, "seeds"),
     };
-    let template = format!("[{{wide_bar}}] {{pos}}/{{len}} {unit}, {{eta}} left, {{msg}}");
+    let template = format!("[{{wide_bar}}] {{pos}}/{{len}} {unit}, {{msg}}");
     let style = ProgressStyle::with_template(&template).expect("the template is ours");
     let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stderr());
     bar.set_style(style.progress_chars("#>-"));
     bar
+}
+
+/// A duration as somebody wants to know it who waits for its end.
+fn roughly(duration: Duration) -> String {
+    match duration.as_secs() {
+        seconds @ ..120 => format!("{seconds} s"),
+        seconds @ ..7_200 => format!("{} min", seconds / 60),
+        seconds => format!("{:.1} h", seconds as f64 / 3_600.0),
+    }
 }
 
 /// How long the sweep will go on if it goes on like this.

@@ -1,6 +1,7 @@
 //! The summary at the end of a sweep.
 
-use super::{command, grouped, measured};
+use super::{command, counted, first_line, grouped, measured};
+use crate::outcome::COMMIT;
 use crate::plan::GENERATOR_VERSION;
 use crate::sweep::{Found, Summary, Tally};
 use comfy_table::{CellAlignment, Table, presets};
@@ -20,7 +21,7 @@ pub fn summary(summary: &Summary) -> String {
             writeln!(text, "{table}\n").expect("a string takes all");
         }
     }
-    text + &failures(summary) + &last_line(summary)
+    text + &failures(summary) + &last_lines(summary)
 }
 
 fn overview(summary: &Summary) -> Table {
@@ -36,7 +37,7 @@ fn overview(summary: &Summary) -> Table {
     row("client operations", counts.operations);
     row("  of unknown outcome", counts.unknown_operations);
     row("leader changes", counts.leader_changes);
-    row("power losses", counts.power_losses);
+    row("servers that lost power", counts.power_losses);
     row("facts", counts.facts);
     let mut line = |name: &str, value: String| {
         table.add_row([name.to_owned(), value, String::new()]);
@@ -56,9 +57,7 @@ fn overview(summary: &Summary) -> Table {
 fn looked(summary: &Summary) -> Table {
     let mut table = columns(&["property", "looked"]);
     for tally in &summary.looked {
-        // A property that never looked has not passed.
-        let count = if tally.count == 0 { "0 (never)".into() } else { grouped(tally.count) };
-        table.add_row([tally.name.to_owned(), count]);
+        table.add_row([tally.name.to_owned(), often(tally.count)]);
     }
     table
 }
@@ -66,7 +65,7 @@ fn looked(summary: &Summary) -> Table {
 fn milestones(summary: &Summary) -> Table {
     let mut table = columns(&["milestone", "reached", "in seeds"]);
     for Tally { name, count, seeds } in &summary.milestones {
-        table.add_row([(*name).to_owned(), grouped(*count), grouped(*seeds)]);
+        table.add_row([(*name).to_owned(), often(*count), grouped(*seeds)]);
     }
     table
 }
@@ -77,6 +76,11 @@ fn faults(summary: &Summary) -> Table {
         table.add_row([(*name).to_owned(), grouped(*count), grouped(*seeds)]);
     }
     table
+}
+
+/// How often. What never happened shall not pass for a small number: a property that never looked has not passed.
+fn often(count: u64) -> String {
+    if count == 0 { "0 (never)".into() } else { grouped(count) }
 }
 
 /// A table with this head; the first column holds names, the others numbers.
@@ -98,38 +102,45 @@ fn failures(summary: &Summary) -> String {
     let settings = &summary.settings;
     let mut text = String::new();
     for (property, found) in by_property {
-        let seeds = if found.len() == 1 { "seed" } else { "seeds" };
-        text += &format!("{property}: broken by {} {seeds}\n", grouped(found.len() as u64));
+        text += &format!("{property}: broken by {}\n", counted(found.len() as u64, "seed", "seeds"));
         for found in found.iter().take(NAMED) {
-            text += &format!("  seed {}: {}\n", found.seed, found.sentence);
-            let line = command("run", found.seed, settings.bug.as_deref(), &settings.without);
+            text += &format!("  seed {}: {}\n", found.seed, first_line(&found.sentence));
+            let source = format!("run --seed {}", found.seed);
+            let line = command(&source, settings.bug.as_deref(), &settings.without);
             text += &format!("    {line} --trace\n");
             match &found.plan {
                 Some(path) => text += &format!("    kept in {}\n", path.display()),
-                None => text += "    could not be written; the seed says all of it\n",
+                None => text += "    its plan could not be written; the seed says all of it\n",
             }
         }
-        if let Some(more) = found.len().checked_sub(NAMED).filter(|&more| more > 0) {
-            text += &format!("  and {} more in {}\n", grouped(more as u64), settings.out.display());
+        let more = found.get(NAMED..).unwrap_or_default();
+        if !more.is_empty() {
+            let (count, out) = (grouped(more.len() as u64), settings.out.display());
+            text += &match more.iter().filter(|found| found.plan.is_none()).count() as u64 {
+                0 => format!("  and {count} more in {out}\n"),
+                lost => format!(
+                    "  and {count} more in {out}, but for {} not written\n",
+                    counted(lost, "plan", "plans")
+                ),
+            };
         }
         text.push('\n');
     }
     text
 }
 
-fn last_line(summary: &Summary) -> String {
+fn last_lines(summary: &Summary) -> String {
     let end = if summary.cut_short { " (ended early)" } else { "" };
     let bug = summary.settings.bug.as_ref().map(|bug| format!(" with the bug {bug}")).unwrap_or_default();
     let verdict = match summary.failures.len() {
         0 if summary.seeds == 0 => "no seed was run".to_owned(),
         0 if summary.unknown == 0 => "all promises kept".to_owned(),
         0 => format!("no promise broken, {} undecided", grouped(summary.unknown)),
-        1 => "1 seed broke a promise".to_owned(),
-        many => format!("{} seeds broke a promise", grouped(many as u64)),
+        failures => format!("{} broke a promise", counted(failures as u64, "seed", "seeds")),
     };
     let (start, seeds) = (summary.settings.seeds.start, summary.seeds);
     format!(
-        "seeds {start}..{}@{GENERATOR_VERSION}{bug}{end}: {verdict}; digest {:?}\n",
+        "seeds {start}..{}@{GENERATOR_VERSION}{bug}{end}: {verdict}\ndigest {:?}, commit {COMMIT}\n",
         start.saturating_add(seeds),
         summary.digest
     )

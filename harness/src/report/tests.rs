@@ -1,7 +1,7 @@
-use super::{SweepReport, expectation, figures, grouped, summary, timeline, verdict};
+use super::{Origin, SweepReport, expectation, figures, grouped, summary, timeline, verdict};
 use crate::bench::Figures;
 use crate::case::{Case, Expect};
-use crate::outcome::{Counts, Failure, Line, Options, Outcome, Verdict};
+use crate::outcome::{COMMIT, Counts, Failure, Line, Options, Outcome, Verdict};
 use crate::plan::{Plan, generate};
 use crate::sweep::{Found, Settings, Summary, Tally};
 use invariants::{Digest, Fact, Observed, Violation};
@@ -78,13 +78,27 @@ fn failed() -> Outcome {
     }
 }
 
+/// A report as it is at every commit.
+fn anywhere(report: &str) -> String {
+    report.replace(&format!("commit {COMMIT}"), "commit 0123456789ab")
+}
+
 #[test]
 fn a_sweep_as_a_person_reads_it() {
     for failures in [0, 1, 7] {
-        let text = summary(&swept(failures));
+        let text = anywhere(&summary(&swept(failures)));
         assert!(text.is_ascii() && text.lines().all(|line| line.len() <= 80), "{text}");
         insta::assert_snapshot!(format!("sweep_with_{failures}_failures"), text);
     }
+}
+
+#[test]
+fn plans_that_could_not_be_written_are_not_said_to_be_kept() {
+    let mut swept = swept(7);
+    swept.failures.iter_mut().skip(4).for_each(|found| found.plan = None);
+    let text = summary(&swept);
+    assert!(text.contains("    its plan could not be written; the seed says all of it\n"), "{text}");
+    assert!(text.contains("  and 2 more in failures, but for 2 plans not written\n"), "{text}");
 }
 
 #[test]
@@ -96,7 +110,9 @@ fn a_sweep_as_a_program_reads_it() {
 
 #[test]
 fn a_failed_run_as_a_person_reads_it() {
-    insta::assert_snapshot!(verdict(&Plan { nodes: 5, ..generate(7) }, None, &failed(), &Options::default()));
+    let plan = Plan { nodes: 5, ..generate(7) };
+    let page = verdict(&plan, Origin::Seed, &failed(), &Options::default());
+    insta::assert_snapshot!(anywhere(&page));
 }
 
 #[test]
@@ -106,8 +122,22 @@ fn a_case_that_does_something_else_is_news() {
     assert_eq!(expectation(&case, &failed()), "Two led.\n\nas expected: `election-safety` catches the bug\n");
     case.expect = Expect::Passed;
     assert_eq!(expectation(&case, &failed()), "Two led.\n\nNEWS: expected was: all promises kept\n");
-    let page = verdict(&case.plan, Some(Path::new("a.toml")), &failed(), &Options::default());
-    assert!(page.contains("run --plan a.toml --trace"), "{page}");
+}
+
+#[test]
+fn the_line_to_type_has_all_that_was_typed() {
+    let line = |path: &str, bug, without: &[&str]| {
+        let without = without.iter().map(|name| (*name).to_owned()).collect();
+        let origin = Origin::File { path: Path::new(path), bug };
+        let options = Options { without, ..Options::default() };
+        let page = verdict(&generate(7), origin, &failed(), &options);
+        page.lines().last().unwrap().trim_start_matches("  cargo run --release -- ").to_owned()
+    };
+    assert_eq!(line("a.toml", None, &[]), "run --plan a.toml --trace");
+    assert_eq!(
+        line("Anna's plan.toml", Some("leader-local-read"), &["reads"]),
+        r"run --plan 'Anna'\''s plan.toml' --bug leader-local-read --without reads --trace"
+    );
 }
 
 #[test]

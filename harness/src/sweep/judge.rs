@@ -74,9 +74,13 @@ impl Judge<'_> {
 
     /// Writes a failing plan as a case. `None` where that was not possible: its seed still tells all of it.
     fn keep(&self, plan: Plan, failure: &Failure) -> Option<PathBuf> {
-        let path = self.settings.out.join(format!("seed-{}.toml", plan.seed));
+        // The bug is in the name, so that trying one out never replaces what was found in earnest.
+        let bug = plan.bug.as_ref().map(|bug| format!("-{bug}")).unwrap_or_default();
+        let path = self.settings.out.join(format!("seed-{}{bug}.toml", plan.seed));
+        let without: String =
+            self.settings.without.iter().map(|property| format!(", without {property}")).collect();
         let story = format!(
-            "Found by a sweep as seed {}@{GENERATOR_VERSION}.\n{}: {}\n",
+            "Found by a sweep as seed {}@{GENERATOR_VERSION}{without}.\n{}: {}\n",
             plan.seed, failure.property, failure.sentence
         );
         // With a bug switched on it did what it should; without one it is to be mended.

@@ -67,12 +67,18 @@ pub fn sweep(
         stop,
         judge: Judge { settings, run },
     };
+    let count = settings.seeds.end - settings.seeds.start;
     let (results, arrivals) = channel();
     let mut summary = Summary::new(settings);
     thread::scope(|scope| {
-        for _ in 0..settings.jobs.get() {
+        let useful = settings.jobs.get().min(usize::try_from(count).unwrap_or(usize::MAX));
+        for already in 0..useful {
             let (shop, results) = (&shop, results.clone());
-            scope.spawn(move || work(scope, shop, &results));
+            let spawned = thread::Builder::new().spawn_scoped(scope, move || work(scope, shop, &results));
+            if spawned.is_err() {
+                assert!(already > 0, "the system gives us no thread at all");
+                break;
+            }
         }
         // The arrivals end when the last worker has dropped its sender; this one would keep them open.
         drop(results);
@@ -82,7 +88,8 @@ pub fn sweep(
         });
     });
     summary.took = began.elapsed();
-    summary.cut_short = summary.seeds < settings.seeds.end - settings.seeds.start;
+    let time_is_over = settings.lasts.is_some_and(|lasts| summary.took >= lasts);
+    summary.cut_short = summary.seeds < count && !time_is_over;
     summary
 }
 

@@ -2,6 +2,7 @@
 
 use super::Settings;
 use crate::outcome::{Counts, Outcome, Verdict};
+use crate::vocabulary;
 use invariants::Digest;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -31,7 +32,7 @@ pub struct Summary {
     pub digest: Digest,
     /// How long it took, by the clock on the wall. It is in no verdict.
     pub took: Duration,
-    /// Whether it ended before all seeds were run.
+    /// Whether it was ended before its seeds or its time were over.
     pub cut_short: bool,
 }
 
@@ -116,7 +117,9 @@ impl Summary {
             self.digest = self.digest.then(finished.seed).then(outcome.digest.0);
             add(&mut self.counts, &outcome.counts);
             tally(&mut self.looked, &outcome.looked);
-            tally(&mut self.milestones, &outcome.milestones);
+            let mut milestones = outcome.milestones;
+            milestones.retain(|(name, _)| vocabulary::is_within_reach(name));
+            tally(&mut self.milestones, &milestones);
             tally(&mut self.faults, &outcome.faults);
             match outcome.verdict {
                 Verdict::Kept => self.kept += 1,

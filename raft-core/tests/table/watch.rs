@@ -45,6 +45,8 @@ pub struct Watch {
     votes: BTreeMap<(NodeId, Term), NodeId>,
     /// How far a node's log, by its own words, equals the one of the leader of a term.
     acknowledged_to: BTreeMap<NodeId, (Term, Index)>,
+    /// The newest term in which a node promised something.
+    promised: BTreeMap<NodeId, Term>,
     /// What is committed, and in which term it was.
     committed: Vec<(Entry, Term)>,
     /// The payload of each entry and the term before it.
@@ -63,6 +65,16 @@ impl Watch {
 
     /// A message leaves.
     pub fn sends(&mut self, from: NodeId, to: NodeId, message: &Message, disk: &Disk) {
+        if matches!(
+            message,
+            Message::RequestVote { .. }
+                | Message::RequestVoteResponse { granted: true, .. }
+                | Message::AppendEntries { .. }
+                | Message::AppendEntriesResponse { .. }
+        ) {
+            let promised = self.promised.entry(from).or_default();
+            *promised = message.term().max(*promised);
+        }
         match *message {
             Message::RequestVote { term, .. } => {
                 if !disk.voted(term, from) {
@@ -148,6 +160,9 @@ impl Watch {
                 Some((leader, life, log)) if (*leader, *life) == (node, incarnation) => {
                     let known = log.len();
                     log.extend(terms().skip(known));
+                    if (raft.last().index.0 as usize) < known {
+                        self.clash("leader-append-only", format!("{node} leads and cuts its log"));
+                    }
                 }
                 Some(&mut (leader, ..)) => {
                     self.clash("election-safety", format!("{leader} and {node} lead term {}", raft.term()));
@@ -172,6 +187,9 @@ impl Watch {
                 "acknowledged-stays",
                 format!("{node} cuts its log back to {} and acknowledged {upto}", raft.last()),
             );
+        }
+        if self.promised.get(&node).is_some_and(|&promised| raft.term() < promised) {
+            self.clash("monotonic-term", format!("{node} is in term {} and promised in a later one", raft.term()));
         }
         if raft.commit() < commit {
             self.clash("committed-stays", format!("{node} takes its commit index back to {}", raft.commit()));

@@ -1,0 +1,457 @@
+//! Rules that hold for every role, message or size: one table each.
+
+mod table;
+
+use raft_core::{
+    Change, Config, Effect, Entries, Index, Input, Instant, LogId, Message, NodeId, Raft, Recovered, Role, Term,
+};
+use table::{Letter, MS, Table};
+
+/// n1 of three in each role, in term 2 at the most.
+fn in_each_role() -> Vec<(&'static str, Table)> {
+    let roles: [(&str, bool, fn(&mut Table)); 4] = [
+        ("follower", false, |t| t.elect(2)),
+        ("pre-candidate", true, |t| {
+            t.elect(2);
+            t.pause(1, 1_000);
+            t.time_out(1);
+        }),
+        ("candidate", false, |t| t.time_out(1)),
+        ("leader", false, |t| t.elect(1)),
+    ];
+    let table = |(name, pre_vote, setup): (&'static str, bool, fn(&mut Table))| {
+        let mut t = Table::with(3, |config| config.pre_vote = pre_vote);
+        setup(&mut t);
+        t.letters.clear();
+        (name, t)
+    };
+    roles.into_iter().map(table).collect()
+}
+
+/// One of each kind.
+fn messages(term: Term) -> Vec<Message> {
+    let last = LogId { index: Index(9), term: Term(9) };
+    let (entries, commit, round) = (Entries::NONE, Index(0), 0);
+    vec![
+        Message::RequestVote { term, last, transfer: false },
+        Message::RequestVote { term, last, transfer: true },
+        Message::RequestVoteResponse { term, granted: true },
+        Message::RequestVoteResponse { term, granted: false },
+        Message::PreVoteResponse { term, granted: false },
+        Message::TimeoutNow { term },
+        Message::AppendEntries { term, previous: last, entries, commit, round },
+        Message::AppendEntriesResponse { term, matched: Index(0), round },
+        Message::AppendEntriesRefused { term, previous: Index(0), hint: LogId::default() },
+    ]
+}
+
+/// What a server does on a message, without the table's looking on.
+fn given(raft: &Raft, now: u64, message: &Message) -> (Raft, Vec<Effect>) {
+    let (mut raft, mut effects) = (raft.clone(), Vec::new());
+    let input = Input::Message { from: NodeId(3), message: message.clone() };
+    raft.step(Instant(now), input, &mut effects);
+    (raft, effects)
+}
+
+#[test]
+fn every_message_of_a_later_term_moves_every_role() {
+    for (role, t) in in_each_role() {
+        for message in messages(Term(9)) {
+            let (after, _) = given(t.raft(1), t.server(1).now, &message);
+            let campaigns = matches!(message, Message::TimeoutNow { .. });
+            assert_eq!(after.term(), Term(if campaigns { 10 } else { 9 }), "{role}: {message}");
+            assert!(!after.leads(), "{role}: {message}");
+            let vote = match message {
+                Message::RequestVote { .. } => Some(NodeId(3)),
+                Message::TimeoutNow { .. } => Some(NodeId(1)),
+                _ => None,
+            };
+            assert_eq!(after.vote(), vote, "{role}: {message}");
+            // Only who leads says so.
+            let leader = matches!(message, Message::AppendEntries { .. }).then_some(NodeId(3));
+            assert_eq!(after.leader(), leader, "{role}: {message}");
+        }
+    }
+}
+
+#[test]
+fn no_message_of_an_earlier_term_moves_anybody() {
+    for (role, t) in in_each_role() {
+        for message in messages(Term(0)) {
+            let (after, _) = given(t.raft(1), t.server(1).now, &message);
+            assert_eq!(&after, t.raft(1), "{role}: {message}");
+        }
+    }
+}
+
+#[test]
+fn a_pre_vote_changes_nothing_in_whom_it_asks() {
+    for (role, t) in in_each_role() {
+        for (term, index) in [(1, 0), (2, 9), (9, 0), (9, 9)] {
+            let last = LogId { index: Index(index), term: Term(index) };
+            for message in [Message::PreVote { term: Term(term), last }, Message::PreVoteResponse { term: Term(9), granted: true }] {
+                let (after, _) = given(t.raft(1), t.server(1).now, &message);
+                assert_eq!(&after, t.raft(1), "{role}: {message}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_leader_takes_nothing_from_another_leader_of_its_term() {
+    let mut t = Table::of(3);
+    t.elect(1);
+    let message = Message::AppendEntries {
+        term: Term(1),
+        previous: LogId::default(),
+        entries: Entries::NONE,
+        commit: Index(1),
+        round: 0,
+    };
+    let (after, effects) = given(t.raft(1), t.server(1).now, &message);
+    assert_eq!((&after, effects), (t.raft(1), Vec::new()));
+}
+
+#[test]
+fn a_candidate_leads_with_a_majority_and_with_nothing_less() {
+    for size in 1..=7_u64 {
+        let mut t = Table::of(size);
+        t.time_out(1);
+        let mut votes = 1;
+        assert_eq!(t.raft(1).leads(), size == 1);
+        for voter in 2..=size {
+            t.deliver(1, voter);
+            t.deliver(voter, 1);
+            votes += 1;
+            assert_eq!(t.raft(1).leads(), 2 * votes > size, "{votes} of {size}");
+        }
+        // As many refusals change nothing.
+        let mut t = Table::of(size);
+        t.time_out(1);
+        t.letters.clear();
+        for from in 2..=size {
+            t.letters.push_back(Letter { from, to: 1, message: Message::RequestVoteResponse { term: Term(1), granted: false } });
+            t.deliver(from, 1);
+        }
+        assert_eq!(t.raft(1).leads(), size == 1);
+    }
+}
+
+#[test]
+fn a_vote_given_twice_counts_once() {
+    let mut t = Table::of(5);
+    t.time_out(1);
+    t.deliver(1, 2);
+    t.deliver_copy(2, 1);
+    t.deliver_copy(2, 1);
+    t.deliver(2, 1);
+    assert!(!t.raft(1).leads(), "n2 is one voter");
+}
+
+#[test]
+fn an_entry_commits_with_exactly_those_who_make_a_majority() {
+    for size in [1, 3, 5_u64] {
+        for set in 0..1_u64 << (size - 1) {
+            let mut t = Table::of(size);
+            t.elect(1);
+            t.propose(1, "x=1");
+            for follower in (2..=size).filter(|follower| set >> (follower - 2) & 1 == 1) {
+                t.deliver(1, follower);
+                t.deliver(follower, 1);
+            }
+            let have = 1 + u64::from(set.count_ones());
+            assert_eq!(t.raft(1).commit() == Index(2), 2 * have > size, "{have} of {size}");
+        }
+    }
+}
+
+#[test]
+fn leadership_goes_round() {
+    let mut t = Table::of(5);
+    for round in 0..2 {
+        for id in t.nodes() {
+            t.elect(id);
+            assert_eq!(t.raft(id).term(), Term(round * 5 + id));
+            assert!(t.nodes().all(|other| t.raft(other).leader() == Some(NodeId(id))), "everybody follows n{id}");
+        }
+    }
+}
+
+/// Time passes for all alike, and letters arrive at once. Returns how many letters there were.
+fn live(t: &mut Table, milliseconds: u64) -> usize {
+    let (mut left, mut letters) = (milliseconds * MS, 0);
+    loop {
+        let due = |id: u64| t.raft(id).deadline().expect("always").0 - t.server(id).now;
+        let (passed, next) = t.nodes().map(|id| (due(id), id)).min().expect("somebody");
+        if passed > left {
+            return letters;
+        }
+        left -= passed;
+        for id in t.nodes() {
+            t.server_mut(id).now += passed;
+        }
+        t.fire(next);
+        letters += t.letters.len();
+        t.deliver_all();
+    }
+}
+
+#[test]
+fn a_group_without_faults_keeps_its_leader_and_costs_its_heartbeats() {
+    for (pre_vote, check_quorum) in [(false, false), (false, true), (true, false), (true, true)] {
+        let mut t = Table::with(3, |config| {
+            config.pre_vote = pre_vote;
+            config.check_quorum = check_quorum;
+        });
+        t.elect(1);
+        let letters = live(&mut t, 10_000);
+        assert!(t.raft(1).leads() && t.raft(1).term() == Term(1), "{pre_vote} {check_quorum}");
+        assert!(letters <= 2 * 101, "{letters} letters of the leader in 100 heartbeats");
+    }
+}
+
+#[test]
+fn a_group_of_any_setups_elects_a_leader() {
+    // The setups of three servers, each with pre-vote and check-quorum on or off.
+    for setups in 0..1_u32 << 6 {
+        let on = |id: u64, bit: u64| setups >> (2 * (id - 1) + bit) & 1 == 1;
+        let mut t = Table::with(3, |config| {
+            config.pre_vote = on(config.id.0, 0);
+            config.check_quorum = on(config.id.0, 1);
+        });
+        live(&mut t, 3_000);
+        let leader = t.nodes().find(|&id| t.raft(id).leads()).unwrap_or_else(|| panic!("{setups:b}: nobody leads"));
+        // Cut off, it may drive its term up; the others elect somebody, and when it is back all are one again.
+        t.cut(leader);
+        live(&mut t, 3_000);
+        assert!(t.nodes().any(|id| id != leader && t.raft(id).leads()), "{setups:b}: nobody leads the others");
+        t.heal();
+        live(&mut t, 5_000);
+        assert_eq!(t.nodes().filter(|&id| t.raft(id).leads()).count(), 1, "{setups:b}");
+        let terms: Vec<Term> = t.nodes().map(|id| t.raft(id).term()).collect();
+        assert!(terms.iter().all(|term| *term == terms[0]), "{setups:b}: {terms:?}");
+    }
+}
+
+#[test]
+fn two_who_have_both_lost_patience_elect_one() {
+    let mut t = Table::with(3, |config| config.pre_vote = true);
+    t.elect(1);
+    t.crash(1);
+    t.story("Both ask whether they could win. Each says yes to the other, although it asks itself.");
+    t.time_out(2);
+    t.time_out(3);
+    t.deliver_all();
+    live_on(&mut t);
+    assert!(t.raft(2).leads() != t.raft(3).leads(), "{}", t.transcript());
+}
+
+/// The two that are left time out by turns until one leads.
+fn live_on(t: &mut Table) {
+    for id in [2, 3, 2, 3] {
+        if !t.raft(2).leads() && !t.raft(3).leads() {
+            t.pause(5 - id, 1_000);
+            t.time_out(id);
+            t.deliver_all();
+        }
+    }
+}
+
+#[test]
+fn alone_with_pre_vote_a_server_elects_itself() {
+    let mut t = Table::with(1, |config| {
+        config.pre_vote = true;
+        config.check_quorum = true;
+    });
+    t.time_out(1);
+    assert!(t.raft(1).leads());
+    live(&mut t, 2_000);
+    assert!(t.raft(1).leads(), "it hears itself");
+}
+
+#[test]
+fn the_own_vote_of_a_past_candidacy_does_not_count() {
+    let mut t = Table::of(3);
+    t.slow_disk(1);
+    t.time_out(1);
+    t.time_out(2);
+    t.time_out(2);
+    t.deliver(2, 1);
+    t.deliver(2, 1);
+    assert_eq!(t.raft(1).term(), Term(2));
+    t.time_out(1);
+    t.story("The vote of term 1 is durable; n1 campaigns in term 3 by now, where no vote of its own is.");
+    t.sync_one(1);
+    assert!(matches!(t.raft(1).role(), Role::Candidate { granted } if granted.is_empty()), "{}", t.transcript());
+}
+
+#[test]
+fn a_candidate_that_steps_down_in_its_term_keeps_its_vote() {
+    let mut t = Table::of(3);
+    t.elect(1);
+    t.propose(1, "x=1");
+    t.letters.clear();
+    t.time_out(2);
+    t.time_out(3);
+    t.letters.retain(|letter| letter.from == 3);
+    t.story("n3 has voted for itself in term 2, hears n2 as its leader with something that does not fit, and refuses n1.");
+    let message = Message::AppendEntries {
+        term: Term(2),
+        previous: LogId { index: Index(7), term: Term(2) },
+        entries: Entries::NONE,
+        commit: Index(0),
+        round: 0,
+    };
+    let (mut raft, _) = given(t.raft(2), t.server(2).now, &message);
+    assert_eq!(raft.leader(), Some(NodeId(3)));
+    assert_eq!(raft.vote(), Some(NodeId(2)), "stepping down within a term forgets no vote");
+    let ask = Message::RequestVote { term: Term(2), last: LogId { index: Index(9), term: Term(2) }, transfer: false };
+    let mut effects = Vec::new();
+    raft.step(Instant(t.server(2).now), Input::Message { from: NodeId(1), message: ask }, &mut effects);
+    let no = Message::RequestVoteResponse { term: Term(2), granted: false };
+    assert!(effects.contains(&Effect::Send { to: NodeId(1), message: no }), "{effects:?}");
+}
+
+#[test]
+fn a_voter_that_asks_itself_keeps_its_vote() {
+    let mut t = Table::with(3, |config| config.pre_vote = true);
+    t.time_out(1);
+    t.deliver_all();
+    assert!(t.raft(1).leads());
+    t.pause(2, 1_000);
+    t.time_out(2);
+    assert!(matches!(t.raft(2).role(), Role::PreCandidate { .. }));
+    assert_eq!(t.raft(2).vote(), Some(NodeId(1)), "the vote of this term is given");
+    let ask = Message::RequestVote { term: Term(1), last: LogId { index: Index(9), term: Term(9) }, transfer: false };
+    let (after, _) = given(t.raft(2), t.server(2).now, &ask);
+    assert_eq!(after.vote(), Some(NodeId(1)));
+}
+
+#[test]
+fn a_refusal_of_what_is_acknowledged_changes_nothing() {
+    let mut t = Table::of(2);
+    t.elect(1);
+    t.propose(1, "x=1");
+    t.propose(1, "x=2");
+    t.deliver_all();
+    for previous in 0..=3 {
+        let message = Message::AppendEntriesRefused { term: Term(1), previous: Index(previous), hint: LogId::default() };
+        let (mut raft, mut effects) = (t.raft(1).clone(), Vec::new());
+        let input = Input::Message { from: NodeId(2), message };
+        raft.step(Instant(t.server(1).now), input, &mut effects);
+        assert_eq!(effects, Vec::new(), "a refusal at {previous}");
+    }
+}
+
+#[test]
+fn two_tails_of_fifty_become_one_log() {
+    let mut t = Table::of(5);
+    t.elect(1);
+    t.story("n1 and n2 are alone together, and then n3 is alone with n4.");
+    for id in [3, 4, 5] {
+        t.cut(id);
+    }
+    (0..50).for_each(|value| t.propose(1, &format!("a={value}")));
+    t.deliver_all();
+    t.heal();
+    t.cut(1);
+    t.cut(2);
+    t.elect(3);
+    t.cut(5);
+    (0..50).for_each(|value| t.propose(3, &format!("b={value}")));
+    t.deliver_all();
+    t.heal();
+    live(&mut t, 3_000);
+    let leader = t.nodes().find(|&id| t.raft(id).leads()).expect("a leader");
+    t.propose(leader, "c=1");
+    t.deliver_all();
+    live(&mut t, 300);
+    for id in t.nodes() {
+        assert_eq!(t.server(id).applied, t.server(leader).applied, "n{id} differs");
+        assert_eq!(t.raft(id).commit(), t.raft(leader).last().index);
+    }
+}
+
+fn setup(seed: u64) -> Config {
+    Config {
+        id: NodeId(1),
+        voters: vec![NodeId(1), NodeId(2), NodeId(3)],
+        election_timeout: 300,
+        election_timeout_spread: 300,
+        heartbeat_interval: 100,
+        pre_vote: false,
+        check_quorum: false,
+        max_batch: 1,
+        max_in_flight: 1,
+        seed,
+        bug: None,
+    }
+}
+
+#[test]
+fn election_timeouts_are_drawn_anew_within_their_bounds() {
+    let mut raft = Raft::new(setup(7), Recovered::default(), Instant(0)).expect("a good setup");
+    let (mut now, mut counts) = (0, [0_u32; 3]);
+    for _ in 0..3_000 {
+        let due = raft.deadline().expect("always").0;
+        let timeout = due - now;
+        assert!((300..=600).contains(&timeout), "{timeout}");
+        counts[(timeout as usize - 300).min(299) / 100] += 1;
+        now = due;
+        raft.step(Instant(now), Input::Timer, &mut Vec::new());
+    }
+    assert!(counts.iter().all(|count| (900..1_100).contains(count)), "not even: {counts:?}");
+    // Two servers rarely choose the same.
+    let due = |seed| Raft::new(setup(seed), Recovered::default(), Instant(0)).expect("a good setup").deadline();
+    let same = (0..300).filter(|seed| due(2 * seed) == due(2 * seed + 1)).count();
+    assert!(same < 10, "{same} of 300 pairs collide");
+}
+
+#[test]
+fn a_new_server_follows_nobody_and_waits() {
+    let recovered = Recovered { term: Term(4), vote: Some(NodeId(2)), entries: Vec::new() };
+    for recovered in [Recovered::default(), recovered] {
+        let (term, vote) = (recovered.term, recovered.vote);
+        let mut raft = Raft::new(setup(1), recovered, Instant(50)).expect("a good setup");
+        let mut effects = Vec::new();
+        raft.step(Instant(50), Input::Saved(raft_core::SaveId(0)), &mut effects);
+        assert_eq!(effects, Vec::new(), "nothing has happened");
+        assert!(matches!(raft.role(), Role::Follower) && raft.leader().is_none());
+        assert_eq!((raft.term(), raft.vote(), raft.commit()), (term, vote, Index(0)));
+        assert!(raft.deadline().expect("always") >= Instant(350), "it gives its leader a whole timeout");
+    }
+}
+
+#[test]
+fn a_server_of_no_group_sends_everybody_elsewhere() {
+    let mut t = Table::founded_by(2, 3, |_| {});
+    t.propose(3, "x=1");
+    t.read(3, "r1");
+    t.change(3, Change::Steps(vec![raft_core::Step::Voter(NodeId(3))]));
+    t.transfer(3, 1);
+    t.time_out(3);
+    assert_eq!(t.unanswered(), [] as [&str; 0]);
+    assert!(matches!(t.raft(3).role(), Role::Follower) && t.raft(3).last().index == Index(0));
+    assert_eq!(t.raft(3).term(), Term(0), "it does not campaign");
+}
+
+#[test]
+fn a_setup_that_cannot_work_is_refused() {
+    let cases: [(&str, fn(&mut Config)); 8] = [
+        ("voters", |config| config.voters.clear()),
+        ("voters", |config| config.voters = (0..65).map(NodeId).collect()),
+        ("voters", |config| config.voters = vec![NodeId(2), NodeId(1)]),
+        ("voters", |config| config.voters = vec![NodeId(1), NodeId(1)]),
+        ("heartbeat_interval", |config| config.heartbeat_interval = 0),
+        ("election_timeout", |config| config.election_timeout = config.heartbeat_interval),
+        ("max_batch", |config| config.max_batch = 0),
+        ("max_in_flight", |config| config.max_in_flight = 0),
+    ];
+    assert!(Raft::new(setup(1), Recovered::default(), Instant(0)).is_ok());
+    for (field, spoil) in cases {
+        let mut config = setup(1);
+        spoil(&mut config);
+        let error = Raft::new(config, Recovered::default(), Instant(0)).expect_err("it cannot work");
+        assert_eq!(error.field, field);
+    }
+}
