@@ -129,7 +129,7 @@ impl Raft {
             self.reset_election_timer(now);
             self.promise(Promise::Send(from, message), effects);
         } else {
-            self.yield_to_better(now, last);
+            self.yield_to_better(now, term, last);
             effects.push(Effect::Send { to: from, message });
         }
     }
@@ -137,9 +137,9 @@ impl Raft {
     /// This server's vote is spent, and somebody asks who has more: if this server went on campaigning first in every
     /// term, the better one might never get the vote. So it lets that one have the next turn. Nobody is kept silent for
     /// ever: who has most yields to nobody.
-    fn yield_to_better(&mut self, now: Instant, last: LogId) {
+    fn yield_to_better(&mut self, now: Instant, term: Term, last: LogId) {
         let own = self.log.last();
-        if (last.term, last.index) > (own.term, own.index) && !self.leads() {
+        if term == self.term && (last.term, last.index) > (own.term, own.index) && !self.leads() {
             self.reset_election_timer(now.after(self.config.election_timeout));
         }
     }

@@ -4,8 +4,8 @@
 //! The data lies beside the workspace, in `shared/conformance`. Where it is absent these tests say so and pass.
 
 use raft_core::{
-    Answer, Config, Configuration, Effect, Entry, Index, Input, Instant, LogId, Message, NodeId, Payload, Raft, Recovered,
-    RequestId, Role, Step, Term, Unfit,
+    Answer, Config, Configuration, Effect, Entry, Index, Input, Instant, LogId, Message, NodeId, Payload,
+    Raft, Recovered, RequestId, Role, Step, Term, Unfit,
 };
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -49,7 +49,13 @@ fn directives(name: &str, text: &str) -> Vec<Directive> {
         let input = before.flat_map(str::split_whitespace).map(str::to_owned).collect();
         let output = lines.by_ref().map(|(_, line)| line).take_while(|line| !line.trim().is_empty());
         let output = output.map(str::to_owned).collect();
-        directives.push(Directive { command, arguments, input, output, place: format!("{name}:{}", number + 1) });
+        directives.push(Directive {
+            command,
+            arguments,
+            input,
+            output,
+            place: format!("{name}:{}", number + 1),
+        });
     }
     directives
 }
@@ -79,7 +85,11 @@ fn halves(directive: &Directive, values: &str) -> (Vec<u64>, Vec<u64>, BTreeMap<
     };
     let (new, old) = (half("cfg"), half("cfgj"));
     let mut order = Vec::new();
-    new.iter().chain(&old).for_each(|id| if !order.contains(id) { order.push(*id) });
+    new.iter().chain(&old).for_each(|id| {
+        if !order.contains(id) {
+            order.push(*id)
+        }
+    });
     let values = directive.arguments.get(values).into_iter().flatten().cloned();
     (new, old, order.into_iter().zip(values).collect())
 }
@@ -157,7 +167,8 @@ fn configurations_change_as_the_cases_say() {
             let changed = match directive.command.as_str() {
                 "simple" => group.simple(&steps),
                 "enter-joint" => {
-                    let by_itself = directive.arguments.get("autoleave").is_some_and(|value| value == &["true"]);
+                    let by_itself =
+                        directive.arguments.get("autoleave").is_some_and(|value| value == &["true"]);
                     group.enter_joint(&steps, by_itself)
                 }
                 "leave-joint" => group.leave_joint(),
@@ -239,7 +250,8 @@ impl Server {
             bug: None,
         };
         let vote = (vote > 0).then_some(NodeId(vote));
-        let recovered = Recovered { term: Term(term), vote, entries: log.iter().map(|&term| entry(term)).collect() };
+        let recovered =
+            Recovered { term: Term(term), vote, entries: log.iter().map(|&term| entry(term)).collect() };
         let raft = Raft::new(config, recovered, Instant(0)).expect("a good setup");
         let mut server = Server { raft, now: 0, slow: false };
         server.step(Input::Saved(raft_core::SaveId(0)));
@@ -348,7 +360,8 @@ fn tables_come_out_as_their_rows_say() {
 
 /// A follower that knows so much committed gets an `AppendEntries`.
 fn append_entries(id: &str, input: &Value, expect: &Value) {
-    let (log, term, commit) = (numbers(&input["log_terms"]), number(&input["term"]), number(&input["commit"]));
+    let (log, term, commit) =
+        (numbers(&input["log_terms"]), number(&input["term"]), number(&input["commit"]));
     let mut server = Server::new(1, 3, (term, 0), &log, false);
     if commit > 0 {
         server.receive(2, append(term, log_id(commit, log[commit as usize - 1]), &[], commit));
@@ -390,7 +403,8 @@ fn asked_for_a_vote(server: &mut Server, term: u64, candidate: u64, last: LogId)
 
 /// A server in some role is asked for its vote.
 fn grant_vote(id: &str, input: &Value, expect: &Value) {
-    let (log, term, vote) = (numbers(&input["log_terms"]), number(&input["term"]), number(&input["voted_for"]));
+    let (log, term, vote) =
+        (numbers(&input["log_terms"]), number(&input["term"]), number(&input["voted_for"]));
     let mut server = match input["role"].as_str().expect("a role") {
         "follower" => Server::new(1, 3, (term, vote), &log, false),
         "precandidate" => {
@@ -600,7 +614,9 @@ fn tests() -> BTreeSet<String> {
             } else if path.extension().is_some_and(|extension| extension == "rs") {
                 let text = std::fs::read_to_string(path).expect("a source file");
                 let tests = text.split("#[test]").skip(1).filter_map(|after| after.split_once("fn "));
-                names.extend(tests.filter_map(|(_, name)| name.split_once('(')).map(|(name, _)| name.to_owned()));
+                names.extend(
+                    tests.filter_map(|(_, name)| name.split_once('(')).map(|(name, _)| name.to_owned()),
+                );
             }
         }
     }

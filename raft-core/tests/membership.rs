@@ -152,7 +152,6 @@ fn a_new_leader_serves_the_learners_of_its_predecessor() {
     t.heartbeat(2);
     t.deliver(2, 3);
     t.deliver(3, 2);
-    t.deliver(2, 3);
     insta::assert_snapshot!(t.transcript());
 }
 

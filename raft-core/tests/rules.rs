@@ -3,13 +3,17 @@
 mod table;
 
 use raft_core::{
-    Change, Config, Effect, Entries, Index, Input, Instant, LogId, Message, NodeId, Raft, Recovered, Role, Term,
+    Change, Config, Effect, Entries, Index, Input, Instant, LogId, Message, NodeId, Raft, Recovered, Role,
+    Term,
 };
 use table::{Letter, MS, Table};
 
+/// Something that happens on a table.
+type Happening = fn(&mut Table);
+
 /// n1 of three in each role, in term 2 at the most.
 fn in_each_role() -> Vec<(&'static str, Table)> {
-    let roles: [(&str, bool, fn(&mut Table)); 4] = [
+    let roles: [(&str, bool, Happening); 4] = [
         ("follower", false, |t| t.elect(2)),
         ("pre-candidate", true, |t| {
             t.elect(2);
@@ -19,7 +23,7 @@ fn in_each_role() -> Vec<(&'static str, Table)> {
         ("candidate", false, |t| t.time_out(1)),
         ("leader", false, |t| t.elect(1)),
     ];
-    let table = |(name, pre_vote, setup): (&'static str, bool, fn(&mut Table))| {
+    let table = |(name, pre_vote, setup): (&'static str, bool, Happening)| {
         let mut t = Table::with(3, |config| config.pre_vote = pre_vote);
         setup(&mut t);
         t.letters.clear();
@@ -28,9 +32,8 @@ fn in_each_role() -> Vec<(&'static str, Table)> {
     roles.into_iter().map(table).collect()
 }
 
-/// One of each kind.
-fn messages(term: Term) -> Vec<Message> {
-    let last = LogId { index: Index(9), term: Term(9) };
+/// One of each kind; who asks for votes has a log up to `last`.
+fn messages(term: Term, last: LogId) -> Vec<Message> {
     let (entries, commit, round) = (Entries::NONE, Index(0), 0);
     vec![
         Message::RequestVote { term, last, transfer: false },
@@ -56,7 +59,7 @@ fn given(raft: &Raft, now: u64, message: &Message) -> (Raft, Vec<Effect>) {
 #[test]
 fn every_message_of_a_later_term_moves_every_role() {
     for (role, t) in in_each_role() {
-        for message in messages(Term(9)) {
+        for message in messages(Term(9), LogId { index: Index(9), term: Term(8) }) {
             let (after, _) = given(t.raft(1), t.server(1).now, &message);
             let campaigns = matches!(message, Message::TimeoutNow { .. });
             assert_eq!(after.term(), Term(if campaigns { 10 } else { 9 }), "{role}: {message}");
@@ -77,7 +80,7 @@ fn every_message_of_a_later_term_moves_every_role() {
 #[test]
 fn no_message_of_an_earlier_term_moves_anybody() {
     for (role, t) in in_each_role() {
-        for message in messages(Term(0)) {
+        for message in messages(Term(0), LogId::default()) {
             let (after, _) = given(t.raft(1), t.server(1).now, &message);
             assert_eq!(&after, t.raft(1), "{role}: {message}");
         }
@@ -89,7 +92,10 @@ fn a_pre_vote_changes_nothing_in_whom_it_asks() {
     for (role, t) in in_each_role() {
         for (term, index) in [(1, 0), (2, 9), (9, 0), (9, 9)] {
             let last = LogId { index: Index(index), term: Term(index) };
-            for message in [Message::PreVote { term: Term(term), last }, Message::PreVoteResponse { term: Term(9), granted: true }] {
+            for message in [
+                Message::PreVote { term: Term(term), last },
+                Message::PreVoteResponse { term: Term(9), granted: true },
+            ] {
                 let (after, _) = given(t.raft(1), t.server(1).now, &message);
                 assert_eq!(&after, t.raft(1), "{role}: {message}");
             }
@@ -130,7 +136,11 @@ fn a_candidate_leads_with_a_majority_and_with_nothing_less() {
         t.time_out(1);
         t.letters.clear();
         for from in 2..=size {
-            t.letters.push_back(Letter { from, to: 1, message: Message::RequestVoteResponse { term: Term(1), granted: false } });
+            t.letters.push_back(Letter {
+                from,
+                to: 1,
+                message: Message::RequestVoteResponse { term: Term(1), granted: false },
+            });
             t.deliver(from, 1);
         }
         assert_eq!(t.raft(1).leads(), size == 1);
@@ -172,7 +182,10 @@ fn leadership_goes_round() {
         for id in t.nodes() {
             t.elect(id);
             assert_eq!(t.raft(id).term(), Term(round * 5 + id));
-            assert!(t.nodes().all(|other| t.raft(other).leader() == Some(NodeId(id))), "everybody follows n{id}");
+            assert!(
+                t.nodes().all(|other| t.raft(other).leader() == Some(NodeId(id))),
+                "everybody follows n{id}"
+            );
         }
     }
 }
@@ -220,11 +233,15 @@ fn a_group_of_any_setups_elects_a_leader() {
             config.check_quorum = on(config.id.0, 1);
         });
         live(&mut t, 3_000);
-        let leader = t.nodes().find(|&id| t.raft(id).leads()).unwrap_or_else(|| panic!("{setups:b}: nobody leads"));
+        let leader =
+            t.nodes().find(|&id| t.raft(id).leads()).unwrap_or_else(|| panic!("{setups:b}: nobody leads"));
         // Cut off, it may drive its term up; the others elect somebody, and when it is back all are one again.
         t.cut(leader);
         live(&mut t, 3_000);
-        assert!(t.nodes().any(|id| id != leader && t.raft(id).leads()), "{setups:b}: nobody leads the others");
+        assert!(
+            t.nodes().any(|id| id != leader && t.raft(id).leads()),
+            "{setups:b}: nobody leads the others"
+        );
         t.heal();
         live(&mut t, 5_000);
         assert_eq!(t.nodes().filter(|&id| t.raft(id).leads()).count(), 1, "{setups:b}");
@@ -282,7 +299,11 @@ fn the_own_vote_of_a_past_candidacy_does_not_count() {
     t.time_out(1);
     t.story("The vote of term 1 is durable; n1 campaigns in term 3 by now, where no vote of its own is.");
     t.sync_one(1);
-    assert!(matches!(t.raft(1).role(), Role::Candidate { granted } if granted.is_empty()), "{}", t.transcript());
+    assert!(
+        matches!(t.raft(1).role(), Role::Candidate { granted } if granted.is_empty()),
+        "{}",
+        t.transcript()
+    );
 }
 
 #[test]
@@ -305,7 +326,11 @@ fn a_candidate_that_steps_down_in_its_term_keeps_its_vote() {
     let (mut raft, _) = given(t.raft(2), t.server(2).now, &message);
     assert_eq!(raft.leader(), Some(NodeId(3)));
     assert_eq!(raft.vote(), Some(NodeId(2)), "stepping down within a term forgets no vote");
-    let ask = Message::RequestVote { term: Term(2), last: LogId { index: Index(9), term: Term(2) }, transfer: false };
+    let ask = Message::RequestVote {
+        term: Term(2),
+        last: LogId { index: Index(9), term: Term(2) },
+        transfer: false,
+    };
     let mut effects = Vec::new();
     raft.step(Instant(t.server(2).now), Input::Message { from: NodeId(1), message: ask }, &mut effects);
     let no = Message::RequestVoteResponse { term: Term(2), granted: false };
@@ -322,7 +347,11 @@ fn a_voter_that_asks_itself_keeps_its_vote() {
     t.time_out(2);
     assert!(matches!(t.raft(2).role(), Role::PreCandidate { .. }));
     assert_eq!(t.raft(2).vote(), Some(NodeId(1)), "the vote of this term is given");
-    let ask = Message::RequestVote { term: Term(1), last: LogId { index: Index(9), term: Term(9) }, transfer: false };
+    let ask = Message::RequestVote {
+        term: Term(1),
+        last: LogId { index: Index(9), term: Term(9) },
+        transfer: false,
+    };
     let (after, _) = given(t.raft(2), t.server(2).now, &ask);
     assert_eq!(after.vote(), Some(NodeId(1)));
 }
@@ -335,7 +364,11 @@ fn a_refusal_of_what_is_acknowledged_changes_nothing() {
     t.propose(1, "x=2");
     t.deliver_all();
     for previous in 0..=3 {
-        let message = Message::AppendEntriesRefused { term: Term(1), previous: Index(previous), hint: LogId::default() };
+        let message = Message::AppendEntriesRefused {
+            term: Term(1),
+            previous: Index(previous),
+            hint: LogId::default(),
+        };
         let (mut raft, mut effects) = (t.raft(1).clone(), Vec::new());
         let input = Input::Message { from: NodeId(2), message };
         raft.step(Instant(t.server(1).now), input, &mut effects);
@@ -402,7 +435,8 @@ fn election_timeouts_are_drawn_anew_within_their_bounds() {
     }
     assert!(counts.iter().all(|count| (900..1_100).contains(count)), "not even: {counts:?}");
     // Two servers rarely choose the same.
-    let due = |seed| Raft::new(setup(seed), Recovered::default(), Instant(0)).expect("a good setup").deadline();
+    let due =
+        |seed| Raft::new(setup(seed), Recovered::default(), Instant(0)).expect("a good setup").deadline();
     let same = (0..300).filter(|seed| due(2 * seed) == due(2 * seed + 1)).count();
     assert!(same < 10, "{same} of 300 pairs collide");
 }
@@ -437,7 +471,8 @@ fn a_server_of_no_group_sends_everybody_elsewhere() {
 
 #[test]
 fn a_setup_that_cannot_work_is_refused() {
-    let cases: [(&str, fn(&mut Config)); 8] = [
+    type Spoil = fn(&mut Config);
+    let cases: [(&str, Spoil); 8] = [
         ("voters", |config| config.voters.clear()),
         ("voters", |config| config.voters = (0..65).map(NodeId).collect()),
         ("voters", |config| config.voters = vec![NodeId(2), NodeId(1)]),

@@ -91,7 +91,7 @@ fn a_transfer_that_takes_too_long_has_failed() {
 }
 
 #[test]
-fn a_transfer_to_nobody_fits_is_refused() {
+fn a_transfer_that_nobody_fits_is_refused() {
     let mut t = Table::founded_by(3, 5, |_| {});
     t.quietly(|t| {
         t.elect(1);

@@ -251,7 +251,7 @@ fn edits() -> impl Strategy<Value = Edit> {
 
 fn entry(term: u64, name: &mut u64) -> Entry {
     *name += 1;
-    let payload = if *name % 3 == 0 {
+    let payload = if name.is_multiple_of(3) {
         Payload::Configuration(Arc::new(Configuration::of((1..=*name).map(NodeId))))
     } else {
         Payload::Command(name.to_string().into())

@@ -83,6 +83,7 @@ impl<S: Server> Cluster<S> {
         let kind = self.faults.planned[number].kind.clone();
         let name = self.faults.undo.len() as u64;
         let find = |target: Target| self.find(target, there);
+        let whom = if self.world.is_recording() { self.named(&kind, there) } else { String::new() };
         let mut deed = None;
         let (undo, lasts) = match &kind {
             FaultKind::Crash { node, lasts } => {
@@ -201,7 +202,7 @@ impl<S: Server> Cluster<S> {
         let which = kind.place();
         self.faults.struck[which] += 1;
         self.world.begin(Kind::Fault, which as u64, number as u64);
-        self.world.note(0, || format!("fault {number} strikes: {}", kind.name()));
+        self.world.note(0, || format!("fault {} strikes: {}{whom}", number + 1, kind.name()));
         if let Some(undo) = undo {
             self.faults.undo.push(Some(undo));
             let over = self.world.now().saturating_add(lasts);
@@ -212,6 +213,12 @@ impl<S: Server> Cluster<S> {
             return self.step(leader, Arrival::Operator(deed));
         }
         self.happened();
+    }
+
+    /// Whom a fault is about to strike, in words.
+    fn named(&self, kind: &FaultKind, there: Option<Node>) -> String {
+        let found = kind.targets().into_iter().filter_map(|(_, target)| self.find(target, there));
+        found.map(|node| format!(" n{node}")).collect()
     }
 
     /// Who leads in the highest term, is up and listens.
@@ -343,7 +350,10 @@ impl<S: Server> Cluster<S> {
 impl Undo {
     fn story(&self) -> String {
         match self {
-            Undo::Up(nodes) => format!("n{nodes:?} may start again"),
+            Undo::Up(nodes) => {
+                let names: String = nodes.iter().map(|node| format!("n{node} ")).collect();
+                format!("{names}may start again")
+            }
             Undo::Resume(node, _) => format!("n{node} goes on"),
             Undo::Mend(links) => format!("{} links are mended", links.len()),
             Undo::Clear => "the weather clears".to_owned(),

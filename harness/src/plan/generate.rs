@@ -13,7 +13,7 @@ use super::{Bounds, Clients, Disk, Duration, Fault, FaultKind, Network, Plan, Ra
 pub const GENERATOR_VERSION: u32 = 1;
 
 /// How much is asked of a cluster in one storm; what is not answered in time keeps some of it from being called.
-const OPERATIONS: (u64, u64) = (420, 660);
+const OPERATIONS: (u64, u64) = (480, 760);
 
 /// The plan of this seed.
 #[must_use]

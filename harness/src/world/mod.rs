@@ -221,13 +221,18 @@ impl<M: Clone + Display> World<M> {
     /// A server takes no part any more, and says why: for example, what it had promised is damaged on its disk. Until
     /// its next incarnation no progress is asked of it.
     pub fn refuse(&mut self, node: Node, reason: String) {
-        self.note(node, || format!("n{node}  takes no part: {reason}"));
+        self.note(node, || format!("takes no part: {reason}"));
         self.place_mut(node).refused = Some(reason);
     }
 
     /// A server has reached a situation that no fact tells.
     pub fn reached(&mut self, milestone: &'static str) {
         self.observer.reached(milestone);
+    }
+
+    /// Whether somebody reads the timeline.
+    pub(crate) fn is_recording(&self) -> bool {
+        self.recording
     }
 
     /// Adds a line to the timeline.

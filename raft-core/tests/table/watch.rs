@@ -189,7 +189,10 @@ impl Watch {
             );
         }
         if self.promised.get(&node).is_some_and(|&promised| raft.term() < promised) {
-            self.clash("monotonic-term", format!("{node} is in term {} and promised in a later one", raft.term()));
+            self.clash(
+                "monotonic-term",
+                format!("{node} is in term {} and promised in a later one", raft.term()),
+            );
         }
         if raft.commit() < commit {
             self.clash("committed-stays", format!("{node} takes its commit index back to {}", raft.commit()));
