@@ -80,7 +80,7 @@ fn every_message_of_a_later_term_moves_every_role() {
 #[test]
 fn no_message_of_an_earlier_term_moves_anybody() {
     for (role, t) in in_each_role() {
-        for message in messages(Term(0), LogId::default()) {
+        for message in messages(Term(0), LogId { index: Index(9), term: Term(9) }) {
             let (after, _) = given(t.raft(1), t.server(1).now, &message);
             assert_eq!(&after, t.raft(1), "{role}: {message}");
         }

@@ -12,6 +12,7 @@ use table::Table;
 #[derive(Clone, Debug)]
 enum Event {
     Deliver(usize),
+    DeliverAll,
     Lose(usize),
     Duplicate(usize),
     Fire(u64),
@@ -58,10 +59,10 @@ fn churn() -> impl Strategy<Value = Event> {
     let node = 0..6_u64;
     prop_oneof![
         130 => events(),
-        4 => Just(Event::ProposeToLeader),
-        8 => change().prop_map(Event::ChangeByLeader),
+        6 => Just(Event::ProposeToLeader),
+        14 => change().prop_map(Event::ChangeByLeader),
         2 => (node.clone(), change()).prop_map(|(node, change)| Event::Change(node, change)),
-        3 => node.clone().prop_map(Event::TransferByLeader),
+        4 => node.clone().prop_map(Event::TransferByLeader),
         1 => (node.clone(), node).prop_map(|(node, to)| Event::Transfer(node, to)),
     ]
 }
@@ -104,6 +105,7 @@ fn happen(table: &mut Table, event: &Event, count: &mut u64) {
             table.letters.push_back(copy);
         }
         Event::Deliver(_) | Event::Lose(_) | Event::Duplicate(_) => {}
+        Event::DeliverAll => table.deliver_all(),
         Event::Heal => table.heal(),
         Event::Cut(a, b) => table.cut_link(id(a), id(b)),
         Event::Slow(node) => table.slow_disk(id(node)),
@@ -303,8 +305,11 @@ proptest! {
         founders in 1..6_u64,
         spares in 0..4_u64,
         setup in setups(),
+        led: bool,
         schedule in vec(churn(), 0..500),
     ) {
+        let first = led.then_some([Event::Fire(0), Event::DeliverAll]);
+        let schedule: Vec<Event> = first.into_iter().flatten().chain(schedule).collect();
         run(founders, 6.min(founders + spares), setup, &schedule);
     }
 

@@ -173,6 +173,7 @@ impl<S: Server> Cluster<S> {
                 if !place.disk.rot(&mut place.damage) {
                     return;
                 }
+                place.rotten = true;
                 self.fall(node, true);
                 (Some(Undo::Up(vec![node])), ROT_LASTS)
             }

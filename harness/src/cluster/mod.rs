@@ -51,6 +51,8 @@ pub struct Cluster<S: Server> {
     ending: Option<bool>,
     /// Whether the run has come to its end.
     over: bool,
+    /// When there was a leader after the storm.
+    emerged: Time,
     /// More events than this are no progress.
     most_events: u64,
 }
@@ -68,6 +70,7 @@ impl<S: Server> Cluster<S> {
             orders: VecDeque::new(),
             ending: None,
             over: false,
+            emerged: 0,
             most_events: plan.bounds.events,
         }
     }
@@ -238,7 +241,11 @@ impl<S: Server> Cluster<S> {
                         let (id, operation) = (request.id, request.operation);
                         format!("c{client} -> n{to}  {id} {:?} of key {}", operation.action, operation.key)
                     });
+                    let now = self.world.now();
+                    self.world.place_mut(to).owed.push((now, client, request.id));
                     self.step(to, Arrival::Request { client, request });
+                } else {
+                    self.world.observer.copy_is_void(request.id);
                 }
             }
             Event::Reply { from, client, reply } => {

@@ -3,8 +3,14 @@
 use super::Cluster;
 use crate::outcome::{Failure, PROGRESS};
 use crate::server::Server;
+use crate::workload::client::Probe;
 use crate::world::Event;
 use invariants::Node;
+
+/// For how many of the largest election timeouts nothing is asked at the end of a run.
+const QUIET: u64 = 6;
+/// How often the lead may change hands in that time: messages are lost even where nothing is wrong.
+const CHANGES: u64 = 2;
 
 /// What is asked at present.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -13,22 +19,27 @@ pub(super) enum Phase {
     Storm,
     /// A leader.
     Leader,
+    /// That the read with this place in the history is answered, though nothing is written.
+    Early(usize),
     /// That the fresh write with this place in the history is answered.
     Write(usize),
     /// That the fresh read with this place in the history is answered.
     Read(usize),
     /// That everybody has what the leader has.
     Convergence,
+    /// That nothing happens where nothing is asked and nothing is wrong: the lead had changed hands so often before.
+    Quiet(u64),
 }
 
 impl Phase {
-    /// Which bound holds; the write and the read share theirs.
+    /// Which bound holds; the write and the reads share theirs.
     const fn stage(self) -> u32 {
         match self {
             Phase::Storm => 0,
             Phase::Leader => 1,
-            Phase::Write(_) | Phase::Read(_) => 2,
+            Phase::Early(_) | Phase::Write(_) | Phase::Read(_) => 2,
             Phase::Convergence => 3,
+            Phase::Quiet(_) => 4,
         }
     }
 }
@@ -61,15 +72,21 @@ impl<S: Server> Cluster<S> {
             Phase::Storm => {}
             Phase::Leader => {
                 if self.leader().is_some() {
+                    self.emerged = self.world.now();
                     let write = bounds.write;
-                    let call = self.clients.probe(&mut self.world, true);
-                    self.enter(Phase::Write(call), write);
+                    let call = self.clients.probe(&mut self.world, Probe::Early);
+                    self.enter(Phase::Early(call), write);
+                }
+            }
+            Phase::Early(call) => {
+                if self.clients.history()[call].returned.is_some() {
+                    self.phase = Phase::Write(self.clients.probe(&mut self.world, Probe::Write));
                 }
             }
             Phase::Write(call) => {
                 if self.clients.history()[call].returned.is_some() {
                     // One bound for both: no new one begins.
-                    self.phase = Phase::Read(self.clients.probe(&mut self.world, false));
+                    self.phase = Phase::Read(self.clients.probe(&mut self.world, Probe::Read));
                 }
             }
             Phase::Read(call) => {
@@ -79,9 +96,13 @@ impl<S: Server> Cluster<S> {
             }
             Phase::Convergence => {
                 if self.differing().is_none() {
-                    self.finish();
+                    match self.silent() {
+                        Some(sentence) => self.fails(sentence),
+                        None => self.enter(Phase::Quiet(self.world.observer.counts.leader_changes), QUIET),
+                    }
                 }
             }
+            Phase::Quiet(_) => {}
         }
     }
 
@@ -96,6 +117,14 @@ impl<S: Server> Cluster<S> {
         }
         let sentence = match self.phase {
             Phase::Storm => unreachable!("the storm has no bound"),
+            Phase::Quiet(before) => match self.world.observer.counts.leader_changes - before {
+                0..=CHANGES => return self.finish(),
+                _ if self.may_be_disturbed() => return self.finish(),
+                changes => format!(
+                    "all was healed and nothing was asked, and the lead changed hands {changes} times"
+                ),
+            },
+            Phase::Early(_) => format!("{} there was a leader, a read is not answered", self.within()),
             Phase::Leader => format!("{} all was healed, there is no leader", self.within()),
             Phase::Write(_) => format!("{} there was a leader, a fresh write is not answered", self.within()),
             Phase::Read(_) => format!("{} there was a leader, a fresh read is not answered", self.within()),
@@ -104,8 +133,31 @@ impl<S: Server> Cluster<S> {
                 format!("{} a fresh write and read were answered, {differing}", self.within())
             }
         };
+        self.fails(sentence);
+    }
+
+    fn fails(&mut self, sentence: String) {
         self.world.observer.fail(Failure { property: PROGRESS.to_owned(), sentence, facts: None });
         self.world.alert = true;
+    }
+
+    /// Who never answered: a server that lives and has what the leader has knows what became of everything that reached
+    /// it before there was that leader.
+    fn silent(&self) -> Option<String> {
+        self.group(self.leader()?).find_map(|node| {
+            let owed = &self.world.place(node).owed;
+            let (at, client, id) = owed.iter().find(|(at, ..)| *at < self.emerged)?;
+            let seconds = at / 1_000_000_000;
+            Some(format!("n{node} never answers c{client} on {id}, which reached it after {seconds} seconds"))
+        })
+    }
+
+    /// Whether somebody who does not belong to the group may depose its leaders for ever: whoever was removed and has not
+    /// heard of it goes on campaigning, and only pre-vote or check-quorum protects the group from that (thesis 4.2.3).
+    fn may_be_disturbed(&self) -> bool {
+        let raft = &self.world.plan().raft;
+        let outside = |leader| self.group(leader).count() < self.taking_part().count();
+        !raft.pre_vote && !raft.check_quorum && self.leader().is_none_or(outside)
     }
 
     /// Asks for the next condition, within so many of the largest election timeouts and the time that missing entries
@@ -161,6 +213,17 @@ impl<S: Server> Cluster<S> {
         self.taking_part().filter(|node| leads(node).is_some()).max_by_key(leads)
     }
 
+    /// Who takes part and belongs to the group as this server has it.
+    fn group(&self, of: Node) -> impl Iterator<Item = Node> {
+        let group = self.world.place(of).configuration();
+        let belongs = move |node: &Node| {
+            group.is_none_or(|group| {
+                [&group.voters, &group.joint, &group.learners].into_iter().any(|nodes| nodes.contains(node))
+            })
+        };
+        self.taking_part().filter(belongs)
+    }
+
     /// The first way in which somebody has not what the leader has.
     fn differing(&self) -> Option<String> {
         let Some(leader) = self.leader() else { return Some("there is no leader any more".to_owned()) };
@@ -175,13 +238,7 @@ impl<S: Server> Cluster<S> {
             let other = self.world.standing(*node);
             (other.last, other.committed, other.applied) != (has.last, has.committed, has.applied)
         };
-        let group = self.world.place(leader).configuration();
-        let belongs = |node: &Node| {
-            group.is_none_or(|group| {
-                [&group.voters, &group.joint, &group.learners].into_iter().any(|nodes| nodes.contains(node))
-            })
-        };
-        self.taking_part().filter(belongs).find(differs).map(|node| {
+        self.group(leader).find(differs).map(|node| {
             let other = self.world.standing(node);
             format!(
                 "n{node} has a log up to {}, committed {}, applied {}, and the leader n{leader} {}",
@@ -194,7 +251,8 @@ impl<S: Server> Cluster<S> {
         let bounds = &self.world.plan().bounds;
         let timeouts = match self.phase {
             Phase::Storm | Phase::Leader => bounds.leader,
-            Phase::Write(_) | Phase::Read(_) => bounds.write,
+            Phase::Early(_) | Phase::Write(_) | Phase::Read(_) => bounds.write,
+            Phase::Quiet(_) => QUIET,
             Phase::Convergence => bounds.convergence,
         };
         format!("{timeouts} largest election timeouts after")

@@ -7,7 +7,7 @@ use super::{Duration, Fault, FaultKind, Moment, Target};
 pub(super) type Episode = fn(&mut Scene) -> Duration;
 
 /// All episodes, each with how often it comes where it exists.
-pub(super) const EPISODES: [(u64, Episode); 20] = [
+pub(super) const EPISODES: [(u64, Episode); 21] = [
     (6, crash),
     (4, crash_at_a_moment),
     (6, power_loss),
@@ -28,6 +28,7 @@ pub(super) const EPISODES: [(u64, Episode); 20] = [
     (5, drifting_clocks),
     (5, jumping_clocks),
     (3, restless_server),
+    (4, flickering_power),
 ];
 
 /// Where an episode writes its faults.
@@ -382,6 +383,22 @@ fn restless_server(scene: &mut Scene) -> Duration {
         };
         scene.strike(at, kind);
         at = Duration(at.0 + lasts.0 + scene.dice.millis(100, 700).0);
+    }
+    at
+}
+
+/// The power of a server with a slow disk goes, comes back for less than a sync takes, and goes again: what recovery found,
+/// or cut, is not durable yet, and several records are on their way.
+fn flickering_power(scene: &mut Scene) -> Duration {
+    let node = scene.any();
+    let lasts = scene.dice.millis(1_000, 2_000);
+    let factor = scene.dice.between(5, 40);
+    scene.strike(scene.at, FaultKind::SlowDisk { node, factor, lasts });
+    let mut at = Duration(scene.at.0 + scene.dice.millis(5, 200).0);
+    for _ in 0..scene.dice.between(2, 6) {
+        let lasts = scene.dice.millis(1, 10);
+        scene.strike(at, FaultKind::PowerLoss { nodes: vec![node], lasts });
+        at = Duration(at.0 + lasts.0 + scene.dice.millis(1, 80).0);
     }
     at
 }

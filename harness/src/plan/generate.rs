@@ -10,7 +10,7 @@ use super::{Bounds, Clients, Disk, Duration, Fault, FaultKind, Network, Plan, Ra
 
 /// The version of what a seed means. A run is named `seed@generator version`: with the next version the same seed may
 /// give another plan.
-pub const GENERATOR_VERSION: u32 = 1;
+pub const GENERATOR_VERSION: u32 = 2;
 
 /// How much is asked of a cluster in one storm; what is not answered in time keeps some of it from being called.
 const OPERATIONS: (u64, u64) = (480, 760);

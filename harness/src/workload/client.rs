@@ -16,6 +16,17 @@ const LONGEST_LIST: u64 = 30;
 /// Of one patience, the longest part that a client waits after it was sent away. The shortest is a quarter of that.
 const PAUSE_OF_PATIENCE: u64 = 8;
 
+/// What is probed once all is well.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Probe {
+    /// A read of a register that nobody has written.
+    Early,
+    /// A write to it.
+    Write,
+    /// Another read of it.
+    Read,
+}
+
 /// What a client needs of the world.
 pub trait Surroundings {
     /// True time.
@@ -195,12 +206,12 @@ impl Clients {
 
     /// The extra client calls one operation on a key that nobody else uses, and asks until it is answered. Returns its
     /// place in the history.
-    pub fn probe(&mut self, world: &mut impl Surroundings, write: bool) -> usize {
+    pub fn probe(&mut self, world: &mut impl Surroundings, probe: Probe) -> usize {
         let number = self.settings.count + 1;
-        if write {
+        if probe == Probe::Early {
             self.common.fresh_key += 1;
         }
-        let action = if write { Action::Put(self.common.value()) } else { Action::Get };
+        let action = if probe == Probe::Write { Action::Put(self.common.value()) } else { Action::Get };
         let operation = Operation { key: self.common.fresh_key - 1, action };
         self.call(world, number, 0, operation);
         self.common.history.len() - 1

@@ -19,11 +19,11 @@ pub(crate) use net::{happens, share};
 pub(crate) use node::{NEVER, Place, Syncing};
 pub(crate) use observer::Observer;
 
-use crate::outcome::{Line, Options};
+use crate::outcome::{Failure, Line, Options, PROGRESS};
 use crate::plan::{Moment, Plan};
 use crate::rng::Stream;
 use crate::workload::client::{Alarm, Surroundings};
-use crate::workload::{Reply, Request};
+use crate::workload::{Answer, Reply, Request};
 use invariants::{Digest, Fact, Node, Operation, Position, RequestId, Response, Time};
 use rand::RngCore;
 use std::fmt::Display;
@@ -132,6 +132,13 @@ impl<M: Clone + Display> World<M> {
 
     /// A server answers a client.
     pub fn reply(&mut self, from: Node, client: u64, reply: Reply) {
+        let owed = &mut self.place_mut(from).owed;
+        if let Some(paid) = owed.iter().position(|(_, whose, which)| (*whose, *which) == (client, reply.id)) {
+            owed.swap_remove(paid);
+        }
+        if matches!(reply.answer, Answer::NotLeader(_) | Answer::Busy) {
+            self.observer.copy_is_void(reply.id);
+        }
         let arrivals = self.net.send(self.now, from as usize - 1, self.address(client));
         for at in arrivals.into_iter().flatten() {
             self.queue.push(at, Event::Reply { from, client, reply: reply.clone() });
@@ -219,9 +226,16 @@ impl<M: Clone + Display> World<M> {
     }
 
     /// A server takes no part any more, and says why: for example, what it had promised is damaged on its disk. Until
-    /// its next incarnation no progress is asked of it.
+    /// its next incarnation no progress is asked of it. So it needs a reason: nothing but rot is one, and what a loss of
+    /// power takes or tears is none.
     pub fn refuse(&mut self, node: Node, reason: String) {
         self.note(node, || format!("takes no part: {reason}"));
+        if !self.place(node).rotten {
+            let sentence =
+                format!("n{node} takes no part although no bit of its disk ever flipped: {reason}");
+            self.observer.fail(Failure { property: PROGRESS.to_owned(), sentence, facts: None });
+            self.alert = true;
+        }
         self.place_mut(node).refused = Some(reason);
     }
 
@@ -297,6 +311,7 @@ impl<M: Clone + Display> Surroundings for World<M> {
     fn ask(&mut self, client: u64, to: Node, request: Request) {
         let from = self.address(client);
         for at in self.net.send(self.now, from, to as usize - 1).into_iter().flatten() {
+            self.observer.copy_is_out(request.id);
             self.queue.push(at, Event::Request { client, to, request });
         }
     }

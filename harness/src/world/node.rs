@@ -4,7 +4,7 @@ use super::clock::Clock;
 use super::disk::{Disk, Ticket};
 use super::event::Event;
 use crate::rng::{self, Stream};
-use invariants::{Configuration, Fact, Index, Node, Term, Time};
+use invariants::{Configuration, Fact, Index, Node, RequestId, Term, Time};
 use rand::RngCore;
 
 /// No timer is armed.
@@ -21,6 +21,8 @@ pub(crate) struct Place<M> {
     pub(crate) pauses: u32,
     /// What arrived while it stood still.
     pub(crate) held: Vec<Event<M>>,
+    /// Requests that reached this incarnation and that it has not answered: when, whose, which.
+    pub(crate) owed: Vec<(Time, u64, RequestId)>,
     /// When the timer fires that was pushed last; [`NEVER`] if none counts.
     pub(crate) armed: Time,
     pub(crate) standing: Standing,
@@ -28,6 +30,8 @@ pub(crate) struct Place<M> {
     pub(crate) configurations: Vec<(Index, Configuration)>,
     /// Why the server takes no part, if it said so.
     pub(crate) refused: Option<String>,
+    /// Whether a bit of what was durable here has ever flipped.
+    pub(crate) rotten: bool,
     /// By how much the faults at present stretch a sync, multiplied.
     pub(crate) slowness: u64,
     /// How many faults hold the disk's syncs.
@@ -86,10 +90,12 @@ impl<M> Place<M> {
             up: false,
             pauses: 0,
             held: Vec::new(),
+            owed: Vec::new(),
             armed: NEVER,
             standing: Standing::default(),
             configurations: Vec::new(),
             refused: None,
+            rotten: false,
             slowness: 1,
             stalls: 0,
             syncing: Vec::new(),
@@ -122,6 +128,7 @@ impl<M> Place<M> {
         self.up = false;
         self.pauses = 0;
         self.held.clear();
+        self.owed.clear();
         self.armed = NEVER;
         self.standing.leads = None;
     }

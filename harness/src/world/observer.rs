@@ -5,6 +5,7 @@ use invariants::{
     Checker, Digest, Fact, Index, Node, Observed, Operation, Position, RequestId, Response, Time,
 };
 use invariants::{PROPERTIES, Violation, Witness, WitnessFailure};
+use std::collections::BTreeMap;
 
 /// Everybody who watches a run.
 pub(crate) struct Observer {
@@ -15,6 +16,8 @@ pub(crate) struct Observer {
     witness: Option<Witness>,
     /// The last index applied anywhere: the first to apply an entry tells the witness.
     applied: Index,
+    /// How many copies of each request may have an effect: on their way, or with a server that did not refuse them.
+    copies: BTreeMap<RequestId, u32>,
     /// Who led last.
     leader: (Node, u32),
     pub(crate) kept: Option<Vec<Observed>>,
@@ -37,6 +40,7 @@ impl Observer {
             checker: (!options.unchecked).then(checker),
             witness: witness.then(Witness::new),
             applied: 0,
+            copies: BTreeMap::new(),
             leader: (0, 0),
             kept: options.facts.then(Vec::new),
             told: [(TRANSFER_COMPLETED, 0), (TRANSFER_ABORTED, 0)],
@@ -71,7 +75,34 @@ impl Observer {
         {
             self.broke(&broken);
         }
+        if let Some((index, id, true)) = first_applied {
+            self.takes_effect(index, id);
+        }
         self.failure.is_none()
+    }
+
+    /// A copy of a request is on its way to a server.
+    pub(crate) fn copy_is_out(&mut self, id: RequestId) {
+        *self.copies.entry(id).or_default() += 1;
+    }
+
+    /// A copy of a request has certainly no effect: it reached nobody, or whom it reached says so.
+    pub(crate) fn copy_is_void(&mut self, id: RequestId) {
+        if let Some(copies) = self.copies.get_mut(&id) {
+            *copies = copies.saturating_sub(1);
+        }
+    }
+
+    /// A request has its effect. Some copy of it must have been free to: "not here" and "not now" are certain (they are
+    /// never said of what may happen yet).
+    fn takes_effect(&mut self, index: Index, id: RequestId) {
+        if self.witness.is_some() && self.copies.get(&id) == Some(&0) {
+            let sentence = format!(
+                "{id} has its effect at {index} although each copy of it was refused: its client knows that nothing \
+                 happened"
+            );
+            self.fail(Failure { property: WITNESS.to_owned(), sentence, facts: None });
+        }
     }
 
     #[inline]

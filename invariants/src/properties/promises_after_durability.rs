@@ -7,9 +7,12 @@
 //! *Reading*: when a vote leaves, the disk holds its term and the vote, or a higher term, in which it cannot be given
 //! again. The same for a candidacy, which is a vote for oneself. When an acknowledgement leaves, the disk holds its term
 //! or a higher one, and holds the acknowledged log as the leader of that term has it. Where no such leader is known,
-//! the server's own log in memory stands in for the leader's.
+//! the server's own log in memory stands in for the leader's. Once the disk holds a higher term, that log may have been
+//! replaced by a newer leader's; then it is enough that it ever was on disk, for an acknowledgement that leaves late is
+//! no different from one that the network delivers late.
 //!
-//! *Blind spots*: refusals and pre-votes promise nothing and are not facts. Looks only where disks speak: in a stream
+//! *Blind spots*: refusals and pre-votes promise nothing and are not facts. An acknowledgement of a past term for what
+//! was on disk once, was cut, and was taken again but not saved. Looks only where disks speak: in a stream
 //! without a single truth of a disk nothing can be asked.
 
 use crate::fact::{Index, LogId, Node, Term};
@@ -64,8 +67,10 @@ impl PromisesAfterDurability {
         }
         let leaders = scene.shadow.term_in_leaders_log(term, index);
         let Some(promised) = leaders.or(scene.node.log.term_at(index)) else { return Ok(()) };
+        let was_durable = durable.term > term && scene.node.ever_durable(promised) >= index;
         let sentence = match durable.log.term_at(index) {
             Some(saved) if saved == promised => return Ok(()),
+            _ if was_durable => return Ok(()),
             Some(saved) => format!(
                 "n{node} acknowledges {} in term {term} while its disk has {}",
                 LogId { index, term: promised },

@@ -111,6 +111,30 @@ fn an_old_vote_may_leave_when_a_higher_term_is_saved() {
 }
 
 #[test]
+fn an_old_acknowledgement_may_leave_when_a_newer_leader_has_replaced_the_log() {
+    let mut world = World::with_committed(5, 1);
+    world.appends(1, 1, 2);
+    world.takes(2, 1, 2);
+    world.saves(2);
+    world.wins(3, 2, &[4, 5]);
+    world.appends(3, 2, 20);
+    world.follows(2, 3, 2);
+    world.says(2, Fact::Acknowledged { term: 1, index: 2 });
+    world.passes("promises-after-durability");
+}
+
+pub fn an_old_acknowledgement_leaves_for_what_was_never_saved() -> Violation {
+    let mut world = World::with_committed(5, 1);
+    world.appends(1, 1, 2);
+    world.takes(2, 1, 2);
+    world.wins(3, 2, &[4, 5]);
+    world.appends(3, 2, 20);
+    world.follows(2, 3, 2);
+    world.says(2, Fact::Acknowledged { term: 1, index: 2 });
+    world.clashes("promises-after-durability")
+}
+
+#[test]
 fn where_no_disk_speaks_nothing_is_asked_of_disks() {
     let mut world = World::with_committed(3, 2);
     let of_disk =

@@ -49,6 +49,7 @@ bad_worlds! {
         a_vote_leaves_when_only_its_term_is_saved
         a_candidate_asks_before_its_own_vote_is_saved
         a_recovered_vote_leaves_before_the_disk_has_it_again
+        an_old_acknowledgement_leaves_for_what_was_never_saved
         an_acknowledgement_leaves_before_the_entry_is_saved
         an_acknowledgement_leaves_before_its_term_is_saved
         a_follower_acknowledges_its_own_tail
