@@ -42,20 +42,21 @@
 //!
 //! # In which order to read it
 //!
-//! [`ids`], [`bug`], [`config`], [`quorum`], [`log`], [`message`], [`progress`] hold the nouns; [`io`] the contract;
-//! [`saves`] what waits for the disk; [`raft`] the state and the dispatch; then a section of the paper each:
-//! `election`, `replication`, `read`. [`session`] stands apart: exactly-once client requests for any state machine.
+//! [`ids`], [`bug`], [`quorum`], [`membership`], [`config`], [`log`], [`message`], [`progress`] hold the nouns; [`io`] the
+//! contract; [`saves`] what waits for the disk; [`raft`] the state and the dispatch; then a section of the paper each:
+//! `transfer`, `change`, `election`, `replication`, `read`. [`session`] stands apart: exactly-once client requests for
+//! any state machine.
 //!
 //! # What is left out
 //!
-//! Snapshots (7), membership changes (6), leadership transfer (thesis 3.10), check-quorum and leases (thesis 6.2, 6.4.1)
-//! are not here yet. The group is fixed and its log grows for ever.
+//! Snapshots (7) and leader leases (thesis 6.4.1) are not here yet, so a log grows for ever; nor are reads and proposals
+//! that a follower forwards, limits on what is uncommitted, and failing writes.
 
 pub mod ids;
 pub mod bug;
-pub mod config;
 pub mod quorum;
 pub mod membership;
+pub mod config;
 pub mod log;
 pub mod message;
 pub mod progress;
