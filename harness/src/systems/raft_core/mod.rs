@@ -1,6 +1,9 @@
 //! The built-in system: `raft-core` on a real write-ahead log.
 
 pub mod wal;
+mod entry;
+mod disk_lane;
+mod application_lane;
 pub mod node;
 
 pub use node::Node;

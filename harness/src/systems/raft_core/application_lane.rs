@@ -1,0 +1,124 @@
+//! The application lane: the state machine, and who waits for it.
+
+use super::entry::digest;
+use crate::outcome::{TRANSFER_ABORTED, TRANSFER_COMPLETED};
+use crate::server::Host;
+use crate::workload::kv::Kv;
+use crate::workload::{Answer, Reply, Request};
+use invariants::{Fact, Response};
+use raft_core::{Entry, Index, Message, Payload, Refusal, RequestId};
+use std::collections::VecDeque;
+
+type CoreHost<'a> = Host<'a, Message>;
+
+/// The application lane: the state machine, and who waits for it.
+pub(super) struct ApplicationLane {
+    kv: Kv,
+    applied: u64,
+    /// Who asked, by the number that the core knows the request by.
+    requests: Vec<Option<Asker>>,
+    free: Vec<usize>,
+    /// What the entries applied in this step came to, if anybody here may ask.
+    results: VecDeque<(u64, Option<(u64, Response)>)>,
+}
+
+/// Who waits for an answer.
+#[derive(Clone, Copy)]
+pub(super) enum Asker {
+    Client(u64, Request),
+    /// Who runs the group: it asks for changes and transfers.
+    Operator,
+}
+
+impl ApplicationLane {
+    /// Of a new incarnation: nothing is applied, nobody waits. The bug K01 applies retries twice.
+    pub(super) fn new(retry_applied_twice: bool) -> ApplicationLane {
+        ApplicationLane {
+            kv: Kv::new(retry_applied_twice),
+            applied: 0,
+            requests: Vec::new(),
+            free: Vec::new(),
+            results: VecDeque::new(),
+        }
+    }
+
+    /// Whoever may ask what the entries applied in this step came to has asked.
+    pub(super) fn step_is_over(&mut self) {
+        self.results.clear();
+    }
+
+    /// Remembers who asked. The number is free again once it is answered.
+    pub(super) fn admit(&mut self, asker: Asker) -> RequestId {
+        let place = self.free.pop().unwrap_or_else(|| {
+            self.requests.push(None);
+            self.requests.len() - 1
+        });
+        self.requests[place] = Some(asker);
+        RequestId(place as u64)
+    }
+
+    fn dismiss(&mut self, request: RequestId) -> Asker {
+        let place = request.0 as usize;
+        self.free.push(place);
+        self.requests[place].take().expect("a request is answered once")
+    }
+
+    pub(super) fn apply(&mut self, host: &mut CoreHost<'_>, first: Index, entries: &[Entry], asked: bool) {
+        for (index, entry) in (first.0..).zip(entries) {
+            let command: &[u8] = if let Payload::Command(command) = &entry.payload { command } else { &[] };
+            let outcome = self.kv.apply(index, command);
+            host.saw(Fact::Applied {
+                index,
+                entry: digest(&entry.payload),
+                state: self.kv.digest(),
+                request: outcome.id,
+                effect: outcome.effect,
+            });
+            self.applied = index;
+            if asked && outcome.id.is_some() {
+                self.results.push_back((index, outcome.written));
+            }
+        }
+        let applied = self.applied;
+        host.note(|| format!("applies up to {applied}"));
+    }
+
+    pub(super) fn read(&mut self, host: &mut CoreHost<'_>, request: RequestId) {
+        let Asker::Client(client, request) = self.dismiss(request) else { return };
+        let applied = self.applied;
+        host.saw(Fact::ReadServed { read: request.id, applied });
+        let response = self.kv.read(request.operation);
+        host.reply(client, Reply { id: request.id, answer: Answer::Read { applied, response } });
+    }
+
+    pub(super) fn answer(&mut self, host: &mut CoreHost<'_>, request: RequestId, answer: raft_core::Answer) {
+        let asker = self.dismiss(request);
+        let Asker::Client(client, request) = asker else {
+            host.note(|| format!("tells the operator: {answer}"));
+            match answer {
+                raft_core::Answer::Transferred => host.reached(TRANSFER_COMPLETED),
+                raft_core::Answer::Refused(Refusal::TransferFailed) => host.reached(TRANSFER_ABORTED),
+                _ => {}
+            }
+            return;
+        };
+        let answer = match answer {
+            raft_core::Answer::Applied { index } => {
+                while self.results.front().is_some_and(|&(applied, _)| applied < index.0) {
+                    self.results.pop_front();
+                }
+                match self.results.pop_front() {
+                    Some((applied, Some((index_of_effect, response)))) if applied == index.0 => {
+                        Answer::Written { index: index_of_effect, response }
+                    }
+                    // Its client has long had the answer, and the session has let go of it: nobody waits.
+                    _ => Answer::Unknown,
+                }
+            }
+            raft_core::Answer::NotLeader { hint } => Answer::NotLeader(hint.map(|hint| hint.0)),
+            raft_core::Answer::Unknown | raft_core::Answer::Transferred => Answer::Unknown,
+            raft_core::Answer::Refused(_) => Answer::Busy,
+        };
+        host.reply(client, Reply { id: request.id, answer });
+    }
+}

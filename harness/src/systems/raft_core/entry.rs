@@ -1,0 +1,71 @@
+//! Entries as bytes, as digests and as facts.
+
+use bytes::Buf;
+use invariants::{Configuration, Digest, Fact};
+use raft_core::{Entry, Index, NodeId, Payload};
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// Kinds of entries, as the log keeps them.
+const NOOP: u8 = 0;
+const COMMAND: u8 = 1;
+const CONFIGURATION: u8 = 2;
+
+/// An entry's kind and content, as the log keeps them.
+pub(super) fn encode(payload: &Payload) -> (u8, Cow<'_, [u8]>) {
+    match payload {
+        Payload::Noop => (NOOP, Cow::Borrowed(&[])),
+        Payload::Command(command) => (COMMAND, Cow::Borrowed(command)),
+        Payload::Configuration(configuration) => {
+            (CONFIGURATION, Cow::Owned(encode_configuration(configuration)))
+        }
+    }
+}
+
+/// The lists of a configuration, each with its length before it.
+fn encode_configuration(configuration: &raft_core::Configuration) -> Vec<u8> {
+    let raft_core::Configuration { voters, old_voters, learners, next_learners, leaves_by_itself } =
+        configuration;
+    let mut bytes = vec![u8::from(*leaves_by_itself)];
+    for nodes in [voters, old_voters, learners, next_learners] {
+        bytes.extend((nodes.len() as u32).to_le_bytes());
+        nodes.iter().for_each(|node| bytes.extend(node.0.to_le_bytes()));
+    }
+    bytes
+}
+
+fn decode_configuration(mut bytes: &[u8]) -> raft_core::Configuration {
+    let leaves_by_itself = bytes.get_u8() != 0;
+    let mut nodes = || (0..bytes.get_u32_le()).map(|_| NodeId(bytes.get_u64_le())).collect();
+    raft_core::Configuration {
+        voters: nodes(),
+        old_voters: nodes(),
+        learners: nodes(),
+        next_learners: nodes(),
+        leaves_by_itself,
+    }
+}
+
+pub(super) fn digest(payload: &Payload) -> Digest {
+    let (kind, bytes) = encode(payload);
+    Digest::of(&bytes).then(u64::from(kind))
+}
+
+pub(super) fn entry((term, kind, bytes): (u64, u8, bytes::Bytes)) -> Entry {
+    let payload = match kind {
+        COMMAND => Payload::Command(bytes),
+        CONFIGURATION => Payload::Configuration(Arc::new(decode_configuration(&bytes))),
+        _ => Payload::Noop,
+    };
+    Entry { term: raft_core::Term(term), payload }
+}
+
+pub(super) fn configured(index: Index, configuration: &raft_core::Configuration) -> Fact {
+    let plain = |nodes: &[NodeId]| nodes.iter().map(|node| node.0).collect();
+    let configuration = Box::new(Configuration {
+        voters: plain(&configuration.voters),
+        joint: plain(&configuration.old_voters),
+        learners: plain(&configuration.learners),
+    });
+    Fact::Configured { index: index.0, configuration }
+}
