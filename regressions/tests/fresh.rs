@@ -8,8 +8,9 @@ use harness::plan::generate;
 fn fresh_seeds_are_kept() {
     let first = regressions::first_fresh_seed();
     let number = regressions::how_many_fresh_seeds(200);
-    println!("seeds {first}..{}", first + number);
-    for seed in first..first + number {
+    let last = first.saturating_add(number);
+    println!("seeds {first}..{last}");
+    for seed in first..last {
         let verdict = harness::run::run(&generate(seed), &Options::default()).outcome.verdict;
         if let Verdict::Failed(failure) = verdict {
             panic!(

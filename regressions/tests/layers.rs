@@ -13,8 +13,8 @@ const MAY_KNOW: [(&str, &[&str]); 4] = [
     ("regressions", &["harness", "invariants"]),
 ];
 
-/// The only files that name the simulator's crate.
-const NAME_MADSIM: [&str; 2] = ["harness/src/pump.rs", "harness/src/run.rs"];
+/// The only file that names the simulator's crate.
+const NAME_MADSIM: [&str; 1] = ["harness/src/pump.rs"];
 
 #[test]
 fn manifests_know_only_whom_they_may() {
