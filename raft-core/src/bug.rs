@@ -35,11 +35,25 @@ pub enum Bug {
     ConfigChangeBeforeOwnTermCommit,
     /// A change begins before the one before it is committed (`change.rs`, 6).
     OverlappingConfigChanges,
+    /// A candidate asks for votes before its own vote is durable (`saves.rs`).
+    RequestVoteBeforeSync,
+    /// A follower acknowledges all that it has, compared or not (`replication.rs`).
+    AckReportsOwnLastIndex,
+    /// A follower takes the leader's commit index even where it is lower (`replication.rs`, figure 2).
+    CommitIndexRegress,
+    /// A new leader serves reads before it has committed anything in its term (`read.rs`, 8).
+    ReadIndexBeforeOwnTermCommit,
+    /// While joint, the new half alone commits (`replication.rs`, 6).
+    JointCommitOneSide,
+    /// The joint phase is left before it is committed (`change.rs`, 6).
+    JointLeftBeforeCommit,
+    /// Learners count as if they voted (`replication.rs`, thesis 4.2.1).
+    LearnerCountedInQuorum,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Bug; 14] = [
+    pub const ALL: [Bug; 21] = [
         Bug::VoteReplyBeforeSync,
         Bug::VoteClearedSameTerm,
         Bug::StaleVoteResponseCounted,
@@ -54,6 +68,13 @@ impl Bug {
         Bug::NonvoterCampaigns,
         Bug::ConfigChangeBeforeOwnTermCommit,
         Bug::OverlappingConfigChanges,
+        Bug::RequestVoteBeforeSync,
+        Bug::AckReportsOwnLastIndex,
+        Bug::CommitIndexRegress,
+        Bug::ReadIndexBeforeOwnTermCommit,
+        Bug::JointCommitOneSide,
+        Bug::JointLeftBeforeCommit,
+        Bug::LearnerCountedInQuorum,
     ];
 
     /// The short name under which catalogues of Raft bugs keep it.
@@ -74,6 +95,13 @@ impl Bug {
             Bug::NonvoterCampaigns => "M10",
             Bug::ConfigChangeBeforeOwnTermCommit => "M01",
             Bug::OverlappingConfigChanges => "M02",
+            Bug::RequestVoteBeforeSync => "E02",
+            Bug::AckReportsOwnLastIndex => "R04",
+            Bug::CommitIndexRegress => "C04",
+            Bug::ReadIndexBeforeOwnTermCommit => "D02",
+            Bug::JointCommitOneSide => "M06",
+            Bug::JointLeftBeforeCommit => "M07",
+            Bug::LearnerCountedInQuorum => "M09",
         }
     }
 
@@ -95,6 +123,13 @@ impl Bug {
             Bug::NonvoterCampaigns => "nonvoter-campaigns",
             Bug::ConfigChangeBeforeOwnTermCommit => "config-change-before-own-term-commit",
             Bug::OverlappingConfigChanges => "overlapping-config-changes",
+            Bug::RequestVoteBeforeSync => "self-vote-after-rv",
+            Bug::AckReportsOwnLastIndex => "ack-reports-own-last-index",
+            Bug::CommitIndexRegress => "commit-index-regress",
+            Bug::ReadIndexBeforeOwnTermCommit => "readindex-before-own-term-commit",
+            Bug::JointCommitOneSide => "joint-commit-one-side",
+            Bug::JointLeftBeforeCommit => "joint-left-before-commit",
+            Bug::LearnerCountedInQuorum => "learner-counted-in-quorum",
         }
     }
 
@@ -115,6 +150,13 @@ impl Bug {
             Bug::NonvoterCampaigns => "configurations",
             Bug::ConfigChangeBeforeOwnTermCommit => "configurations",
             Bug::OverlappingConfigChanges => "configurations",
+            Bug::RequestVoteBeforeSync => "promises-after-durability",
+            Bug::AckReportsOwnLastIndex => "promises-after-durability",
+            Bug::CommitIndexRegress => "committed-stays",
+            Bug::ReadIndexBeforeOwnTermCommit => "reads",
+            Bug::JointCommitOneSide => "durable-quorum",
+            Bug::JointLeftBeforeCommit => "configurations",
+            Bug::LearnerCountedInQuorum => "durable-quorum",
         }
     }
 
@@ -152,6 +194,23 @@ impl Bug {
             }
             Bug::OverlappingConfigChanges => {
                 "two leaders with majorities that do not overlap: an acknowledged write is lost"
+            }
+            Bug::RequestVoteBeforeSync => {
+                "after a loss of power the candidate leads the same term twice, or votes for another: writes lost"
+            }
+            Bug::AckReportsOwnLastIndex => {
+                "a stale tail counts as a copy of what it is not: an acknowledged write is lost"
+            }
+            Bug::CommitIndexRegress => "a server that has answered from a state serves an older one later",
+            Bug::ReadIndexBeforeOwnTermCommit => {
+                "a read right after an election misses an acknowledged write"
+            }
+            Bug::JointCommitOneSide => {
+                "the old half elects a leader without an acknowledged write, which is lost"
+            }
+            Bug::JointLeftBeforeCommit => "the old and the new voters elect a leader each: writes lost",
+            Bug::LearnerCountedInQuorum => {
+                "a write is acknowledged that no majority of voters has: lost with the next leader"
             }
         }
     }

@@ -60,6 +60,11 @@ impl Raft {
         if let (Role::Leader(leader), Some(request)) = (&mut self.role, request) {
             leader.proposals.push_back((index, request));
         }
+        if self.bug(Bug::JointLeftBeforeCommit)
+            && let Ok(left) = self.log.configuration().leave_joint()
+        {
+            self.append(Payload::Configuration(Arc::new(left)));
+        }
         self.forget_transfer_to_nobody(effects);
         self.replicate_to_all(now, effects);
     }

@@ -375,7 +375,12 @@ impl Raft {
     /// Keeps a promise back until everything issued so far is durable.
     pub(crate) fn promise(&mut self, promise: Promise, effects: &mut Vec<Effect>) {
         match promise {
-            // Both lines below are the contract of `io.rs`; the bugs are hosts that reply once a write is issued.
+            // The lines below are the contract of `io.rs`; the bugs are hosts that send once a write is issued.
+            Promise::Send(to, message @ Message::RequestVote { .. })
+                if self.bug(Bug::RequestVoteBeforeSync) =>
+            {
+                effects.push(Effect::Send { to, message });
+            }
             Promise::Send(to, message @ Message::RequestVoteResponse { .. })
                 if self.bug(Bug::VoteReplyBeforeSync) =>
             {

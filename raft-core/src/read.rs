@@ -12,7 +12,9 @@ use crate::raft::{Raft, Read, Role};
 
 impl Raft {
     pub(crate) fn read(&mut self, now: Instant, request: RequestId, effects: &mut Vec<Effect>) {
-        let knows_commit = self.log.term_at(self.commit) == Some(self.term);
+        // What a new leader inherits it may not know to be committed, until an entry of its own is (8).
+        let knows_commit =
+            self.log.term_at(self.commit) == Some(self.term) || self.bug(Bug::ReadIndexBeforeOwnTermCommit);
         let (index, local) = (self.commit, self.bug(Bug::LeaderLocalRead));
         let Role::Leader(leader) = &mut self.role else {
             let answer = Answer::NotLeader { hint: self.leader };

@@ -4,11 +4,13 @@ use crate::bug::Bug;
 use crate::ids::{Index, Instant, LogId, NodeId, RequestId};
 use crate::io::{Answer, Effect, Refusal};
 use crate::log::{Entries, Entry, Payload};
+use crate::membership::Configuration;
 use crate::message::Message;
 use crate::progress::{Pace, Progress};
 use crate::raft::{Leader, Raft, Reads, Role};
 use crate::saves::Promise;
 use bytes::Bytes;
+use std::borrow::Cow;
 use std::collections::VecDeque;
 
 impl Raft {
@@ -201,7 +203,11 @@ impl Raft {
         let matched = Index(previous.index.0 + entries.len() as u64);
         // Beyond `matched` nothing was compared with the leader's log: what stands there may be a stale tail (5.3).
         let verified = if self.bug(Bug::CommitPastVerifiedPrefix) { self.log.last().index } else { matched };
-        self.commit = self.commit.max(commit.min(verified));
+        // A new leader may know less than this server does: what is committed stays so (figure 2).
+        let known = if self.bug(Bug::CommitIndexRegress) { Index(0) } else { self.commit };
+        self.commit = known.max(commit.min(verified));
+        // What was not compared is not acknowledged, however long the own log is.
+        let matched = if self.bug(Bug::AckReportsOwnLastIndex) { self.log.last().index } else { matched };
         let message = Message::AppendEntriesResponse { term: self.term, matched, round };
         self.promise(Promise::Send(from, message), effects);
     }
@@ -294,14 +300,25 @@ impl Raft {
             let follower = leader.progress.iter().find(|progress| progress.node == node);
             follower.map_or(Index(0), |progress| progress.matched)
         };
-        let Some(index) = self.log.configuration().reached(has).filter(|&index| index > self.commit) else {
-            return;
-        };
+        let group = self.who_commits();
+        let Some(index) = group.reached(has).filter(|&index| index > self.commit) else { return };
         // An entry of an earlier term that a majority has may still be overwritten by a leader that never saw it;
         // an entry of this term may not, and carries along what stands before it (5.4.2, figure 8).
         if self.log.term_at(index) == Some(self.term) || self.bug(Bug::CommitPriorTermByCount) {
             self.commit = index;
             self.after_commit(now, effects);
         }
+    }
+
+    /// Who must have an entry before it is committed: the group in force, as it is.
+    fn who_commits(&self) -> Cow<'_, Configuration> {
+        let group = self.log.configuration();
+        if self.bug(Bug::JointCommitOneSide) {
+            return Cow::Owned(Configuration::of(group.voters.iter().copied()));
+        }
+        if self.bug(Bug::LearnerCountedInQuorum) {
+            return Cow::Owned(Configuration::of(group.members()));
+        }
+        Cow::Borrowed(group)
     }
 }

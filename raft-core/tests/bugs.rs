@@ -376,5 +376,119 @@ fn story(bug: Bug) -> Story {
             },
             violated: &["configurations", "leader-completeness", "state-machine-safety"],
         },
+        Bug::RequestVoteBeforeSync => Story {
+            founders: 3,
+            servers: 3,
+            schedule: |t| {
+                t.story("n1 campaigns, and its disk is slow.");
+                t.slow_disk(1);
+                t.time_out(1);
+                t.deliver_all();
+            },
+            violated: &["promises-after-durability"],
+        },
+        Bug::AckReportsOwnLastIndex => Story {
+            founders: 3,
+            servers: 3,
+            schedule: |t| {
+                t.story("n1 has a tail that nobody else has; n2 leads.");
+                t.elect(1);
+                t.cut(1);
+                t.propose(1, "a=1");
+                t.propose(1, "a=2");
+                t.elect(2);
+                t.deliver_all();
+                t.story("A read makes n2 speak to n1, of the entry before n1's tail.");
+                t.heal();
+                t.read(2, "r1");
+                t.deliver(2, 1);
+                t.deliver_any(1, 2);
+            },
+            violated: &["promises-after-durability"],
+        },
+        Bug::CommitIndexRegress => Story {
+            founders: 3,
+            servers: 3,
+            schedule: |t| {
+                t.story("n2 learns that x=1 is committed, n3 does not.");
+                t.elect(1);
+                t.propose(1, "x=1");
+                t.deliver_all();
+                t.heartbeat(1);
+                t.deliver(1, 2);
+                t.lose_all();
+                t.story("n3 leads, and knows less than n2.");
+                t.crash(1);
+                t.time_out(3);
+                t.deliver_all();
+            },
+            violated: &["committed-stays"],
+        },
+        Bug::ReadIndexBeforeOwnTermCommit => Story {
+            founders: 3,
+            servers: 3,
+            schedule: |t| {
+                t.story("x=1 is committed and answered, and only n1 knows.");
+                t.elect(1);
+                t.propose(1, "x=1");
+                t.deliver_all();
+                t.crash(1);
+                t.lose_all();
+                t.story("n2 leads; its first entry is lost, and it is asked to read.");
+                t.time_out(2);
+                t.deliver(2, 3);
+                t.deliver(3, 2);
+                t.lose(2, 3);
+                t.read(2, "r1");
+                t.deliver_all();
+            },
+            violated: &["reads"],
+        },
+        Bug::JointCommitOneSide => Story {
+            founders: 3,
+            servers: 5,
+            schedule: |t| {
+                t.story("n4 and n5 replace n2 and n3, who hear nothing of it.");
+                t.elect(1);
+                t.heartbeat(1);
+                t.deliver_all();
+                t.cut(2);
+                t.cut(3);
+                let voter = |id| Step::Voter(NodeId(id));
+                let remove = |id| Step::Remove(NodeId(id));
+                t.change(1, Change::Joint(vec![voter(4), voter(5), remove(2), remove(3)]));
+                t.deliver_all();
+            },
+            violated: &["durable-quorum"],
+        },
+        Bug::JointLeftBeforeCommit => Story {
+            founders: 3,
+            servers: 5,
+            schedule: |t| {
+                t.story("Two voters come at once, by way of a joint phase.");
+                t.elect(1);
+                t.heartbeat(1);
+                t.deliver_all();
+                t.change(1, Change::Steps(vec![Step::Voter(NodeId(4)), Step::Voter(NodeId(5))]));
+            },
+            violated: &["configurations"],
+        },
+        Bug::LearnerCountedInQuorum => Story {
+            founders: 3,
+            servers: 5,
+            schedule: |t| {
+                t.story("n4 and n5 listen. Then they are all that n1 reaches.");
+                t.elect(1);
+                t.heartbeat(1);
+                t.deliver_all();
+                t.change(1, Change::Steps(vec![Step::Learner(NodeId(4)), Step::Learner(NodeId(5))]));
+                t.deliver_all();
+                t.cut(2);
+                t.cut(3);
+                t.propose(1, "x=1");
+                t.deliver_all();
+            },
+            violated: &["durable-quorum"],
+        },
     }
 }

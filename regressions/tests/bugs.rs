@@ -24,14 +24,14 @@ fn each_is_caught_by_its_first_property() {
     for bug in harness::bugs::all() {
         let seeds = seeds_needed(&bug);
         println!(
-            "{:3}  {:30} {:30} seeds {}",
+            "{:3}  {:36} {:26} seeds {}",
             bug.id,
             bug.name,
             bug.first,
             seeds.map_or("-".into(), |seed| (seed + 1).to_string())
         );
         assert!(seeds.is_some(), "{} was not caught by {} within {MOST_SEEDS} seeds", bug.name, bug.first);
-        table += &format!("{:3}  {:30} {}\n", bug.id, bug.name, bug.first);
+        table += &format!("{:3}  {:36} {}\n", bug.id, bug.name, bug.first);
     }
     insta::assert_snapshot!(table);
 }

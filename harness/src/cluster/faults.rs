@@ -265,6 +265,7 @@ impl<S: Server> Cluster<S> {
         for number in 0..self.faults.undo.len() {
             self.fault_is_over(number);
         }
+        self.world.net.heal();
         self.faults.armed.clear();
         self.world.awaited = 0;
         self.world.come.clear();
