@@ -6,6 +6,7 @@ use super::numbered::Numbered;
 use super::operation::Call;
 use super::ranked::Ranked;
 use super::search::{Found, Search};
+use super::zone::{Zoned, Zones};
 use crate::fact::{RequestId, Time};
 use serde::Serialize;
 use std::fmt;
@@ -78,15 +79,19 @@ const MORE: u64 = 16;
 /// If the history cannot have happened to anybody: a request recorded twice, an answer before its call or to another
 /// question, a key that is a register and a list.
 pub fn check(history: &[Call], budget: Budget) -> Result<Verdict, Malformed> {
-    let (mut numbered, mut search) = (Numbered::default(), Search::default());
+    let (mut zones, mut numbered, mut search) = (Zones::default(), Numbered::default(), Search::default());
     let mut keys = partition(history)?;
     let mut steps = FIRST_STEPS.min(budget.steps);
     loop {
         let mut hard = Vec::new();
         for (key, mine) in keys {
-            let found = match numbered.load(history, &mine, Time::MAX) {
-                Ok(()) => search.run(&numbered, steps),
-                Err(_) => Found::NoOrder,
+            let found = match zones.judge(history, &mine, Time::MAX) {
+                Zoned::Order => Found::Order,
+                Zoned::Clash(_) => Found::NoOrder,
+                Zoned::NotUnique => match numbered.load(history, &mine, Time::MAX) {
+                    Ok(()) => search.run(&numbered, steps),
+                    Err(_) => Found::NoOrder,
+                },
             };
             match found {
                 Found::Order => {}

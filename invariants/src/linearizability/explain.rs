@@ -90,7 +90,9 @@ fn contents(call: &Call) -> [Option<Content>; 2] {
         (_, Some(Response::Holds(content) | Response::Mismatch(Some(content)))) => [Some(*content), None],
         (Action::CompareAndSet { expect, .. }, Some(Response::Mismatch(None))) => [Some(expect), None],
         (Action::CompareAndSet { expect, value }, _) => [Some(expect), Some(Content::Present(value))],
-        (Action::Put(value) | Action::Append(value), _) => [None, Some(Content::Present(value))],
+        (Action::Put(value) | Action::Append(value) | Action::Replace(value), _) => {
+            [None, Some(Content::Present(value))]
+        }
         (Action::Delete(deletion), _) => [None, Some(Content::Absent(deletion))],
         (_, Some(Response::List(elements))) => {
             [None, elements.last().map(|&element| Content::Present(element))]

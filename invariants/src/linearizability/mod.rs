@@ -42,9 +42,12 @@
 
 mod operation;
 mod model;
+mod role;
 mod ranked;
 mod witness;
 mod interner;
+mod zone;
+mod trie;
 mod numbered;
 mod blocks;
 mod memo;

@@ -46,12 +46,12 @@ impl Model for Register {
                 Some(Response::Mismatch(Some(content))) if content == state => Some(*state),
                 Some(_) => None,
             },
-            Action::Append(_) | Action::List => None,
+            Action::Append(_) | Action::Replace(_) | Action::List => None,
         }
     }
 }
 
-/// A list: append, read the whole of it.
+/// A list: append, replace, read the whole of it.
 #[derive(Clone, Copy, Default, Debug)]
 pub struct List;
 
@@ -69,6 +69,7 @@ impl Model for List {
                 longer.push(element);
                 Some(longer)
             }
+            (Action::Replace(element), None | Some(Response::Done)) => Some(vec![element]),
             (Action::List, None) => Some(state.clone()),
             (Action::List, Some(Response::List(elements))) if elements == state => Some(state.clone()),
             _ => None,
@@ -81,7 +82,9 @@ impl Model for List {
 pub const fn answers(action: Action, response: &Response) -> bool {
     match action {
         Action::Get => matches!(response, Response::Holds(_)),
-        Action::Put(_) | Action::Delete(_) | Action::Append(_) => matches!(response, Response::Done),
+        Action::Put(_) | Action::Delete(_) | Action::Append(_) | Action::Replace(_) => {
+            matches!(response, Response::Done)
+        }
         Action::CompareAndSet { .. } => matches!(response, Response::Done | Response::Mismatch(_)),
         Action::List => matches!(response, Response::List(_)),
     }
@@ -90,7 +93,7 @@ pub const fn answers(action: Action, response: &Response) -> bool {
 /// Whether `action` belongs to lists; every other one belongs to registers.
 #[must_use]
 pub const fn is_of_list(action: Action) -> bool {
-    matches!(action, Action::Append(_) | Action::List)
+    matches!(action, Action::Append(_) | Action::Replace(_) | Action::List)
 }
 
 #[cfg(test)]

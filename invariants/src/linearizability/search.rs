@@ -199,12 +199,20 @@ impl<'a, const W: usize> Board<'a, W> {
         if state == self.state {
             return false;
         }
-        let missing = match self.history.is_list {
-            true if self.state > state => return true,
-            true => self.history.chain[self.state as usize],
-            false => state,
-        };
-        self.memory.counts.producers[missing as usize] == 0
+        let counts = &self.memory.counts;
+        if !self.history.is_list {
+            return counts.producers[state as usize] == 0;
+        }
+        let trie = &self.history.trie;
+        let grows = trie.toward(self.state, state).is_some_and(|next| counts.appenders[next as usize] > 0);
+        !grows && counts.producers[trie.root(state) as usize] == 0
+    }
+
+    /// Whether the present state can come again once it is left.
+    #[inline]
+    fn may_return(&self) -> bool {
+        let state = if self.history.is_list { self.history.trie.root(self.state) } else { self.state };
+        self.memory.counts.producers[state as usize] > 0
     }
 
     /// Lists the branches from here that do not end at once.
@@ -237,7 +245,13 @@ impl<'a, const W: usize> Board<'a, W> {
         else {
             return false;
         };
-        if product != NONE && self.memory.counts.producers[product as usize] < 2 {
+        let counts = &self.memory.counts;
+        let alike = match op.step {
+            Step::Appends(NONE) => 2,
+            Step::Appends(_) => counts.appenders[product as usize],
+            _ => counts.producers[product as usize],
+        };
+        if alike < 2 {
             return false; // As always where every value is written once.
         }
         let ops = &self.history.ops;
@@ -258,10 +272,24 @@ impl<'a, const W: usize> Board<'a, W> {
     fn is_worth_trying(&self, op: &Op) -> bool {
         let (state, counts) = (self.state as usize, &self.memory.counts);
         match op.step {
-            Step::Appends(_) => {
-                // A list never comes back to what it was, so whoever needs the present state must see it first.
-                let grows = self.after(op) != self.astray();
-                counts.needs[state] == 0 && if grows { true } else { counts.all_needs == 0 && op.due != NONE }
+            Step::Appends(element) => {
+                if counts.needs[state] > 0 && !self.may_return() {
+                    return false;
+                }
+                if self.after(op) != self.history.astray() {
+                    return true;
+                }
+                // From astray only who replaces the list leads back, and then not to an element appended there: a
+                // read that shows it and has no place yet needs somebody else to append it.
+                let all = &self.history.counts;
+                let is_lost = element != NONE
+                    && all.appenders[element as usize] == 1
+                    && self
+                        .history
+                        .trie
+                        .child(0, element)
+                        .is_none_or(|only| all.producers[only as usize] == 0);
+                op.due != NONE && !is_lost && (counts.all_needs == 0 || counts.all_producers > 0)
             }
             Step::Writes(value) | Step::Exchanges { value, .. } => {
                 let mut needs = counts.needs[state];
@@ -271,8 +299,11 @@ impl<'a, const W: usize> Board<'a, W> {
                     }
                     needs -= u32::from(op.due != NONE);
                 }
-                if needs > 0 && counts.producers[state] == 0 && value != self.state {
+                if needs > 0 && value != self.state && !self.may_return() {
                     return false;
+                }
+                if self.history.is_list {
+                    return op.due != NONE || value != self.history.astray();
                 }
                 let product = value as usize;
                 let is_wanted =
@@ -314,17 +345,11 @@ impl<'a, const W: usize> Board<'a, W> {
     fn after(&self, op: &Op) -> u32 {
         match op.step {
             Step::Writes(value) | Step::Exchanges { value, .. } => value,
-            Step::Appends(element) if self.history.chain.get(self.state as usize) == Some(&element) => {
-                self.state + 1
+            Step::Appends(element) => {
+                self.history.trie.child(self.state, element).unwrap_or_else(|| self.history.astray())
             }
-            Step::Appends(_) => self.astray(),
             Step::Sees(_) | Step::SeesOther(_) => self.state,
         }
-    }
-
-    /// The state of a list that no read shows.
-    fn astray(&self) -> u32 {
-        self.history.chain.len() as u32 + 1
     }
 
     fn configuration(&self) -> Configuration<W> {

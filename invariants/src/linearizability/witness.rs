@@ -69,7 +69,7 @@ enum History {
     /// The contents of a register, each with the index that wrote it and the operation behind that.
     Register(Vec<(Index, Content, u32)>),
     /// A list only grows, so one copy holds all its versions: element *i* was appended at `indexes[i]`.
-    List { elements: Vec<u64>, indexes: Vec<Index> },
+    List { elements: Vec<u64>, indexes: Vec<Index>, eras: Vec<(Index, usize)> },
 }
 
 /// Verifies the order that a system claims, one event after the other, in constant amortised time each.
@@ -127,7 +127,7 @@ impl Witness {
         assert!(session.insert_new(id.sequence, number).is_ok(), "{id} was called twice");
         let history = self.keys.get_or_insert_with(operation.key, || match is_of_list(operation.action) {
             false => History::Register(vec![(0, Content::INITIAL, NOBODY)]),
-            true => History::List { elements: Vec::new(), indexes: Vec::new() },
+            true => History::List { elements: Vec::new(), indexes: Vec::new(), eras: vec![(0, 0)] },
         });
         assert_eq!(
             matches!(history, History::List { .. }),
@@ -185,8 +185,14 @@ impl Witness {
             }
             // Executing it would have changed something and did not: it was refused, perhaps because its session had
             // expired. So it has no place in the order, and must not be acknowledged.
-            (History::List { .. }, Action::Append(_)) if !effect => return Ok(()),
-            (History::List { elements, indexes }, Action::Append(element)) => {
+            (History::List { .. }, Action::Append(_) | Action::Replace(_)) if !effect => return Ok(()),
+            (
+                History::List { elements, indexes, eras },
+                Action::Append(element) | Action::Replace(element),
+            ) => {
+                if matches!(asked.operation.action, Action::Replace(_)) {
+                    eras.push((index, elements.len()));
+                }
                 elements.push(element);
                 indexes.push(index);
             }
@@ -244,8 +250,9 @@ impl Witness {
             (History::Register(versions), Response::Holds(content)) => {
                 versions[up_to(versions, place.0, |version| version.0) - 1].1 == *content
             }
-            (History::List { elements, indexes }, Response::List(read)) => {
-                elements[..up_to(indexes, place.0, |index| *index)] == **read
+            (History::List { elements, indexes, eras }, Response::List(read)) => {
+                let (_, from) = eras[up_to(eras, place.0, |era| era.0) - 1];
+                elements[from..up_to(indexes, place.0, |index| *index)] == **read
             }
             _ => false,
         };
@@ -270,7 +277,7 @@ impl Witness {
             return Err(self.not_applied(number, position));
         }
         let explained = match asked.operation.action {
-            Action::Append(_) => *response == Response::Done,
+            Action::Append(_) | Action::Replace(_) => *response == Response::Done,
             action => Register.step(&asked.before, action, Some(response)).is_some(),
         };
         if explained { Ok((asked.index, false)) } else { Err(self.mutation_unexplained(number, response)) }
@@ -400,8 +407,9 @@ impl Witness {
                     None => format!("\"{content}\", as in the beginning"),
                 }
             }
-            History::List { elements, indexes } => {
-                format!("{:?}", &elements[..up_to(indexes, index, |index| *index)])
+            History::List { elements, indexes, eras } => {
+                let (_, from) = eras[up_to(eras, index, |era| era.0) - 1];
+                format!("{:?}", &elements[from..up_to(indexes, index, |index| *index)])
             }
         };
         let sentence = format!(

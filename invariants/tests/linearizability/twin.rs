@@ -1,0 +1,138 @@
+//! The search next to a stupid one: all orders of tiny histories, tried one after the other. And the witness next to
+//! both: what it lets pass must be linearizable.
+
+use crate::brute::brute_force;
+use crate::chance::{Chance, Execution, Kind, execution, kind, spoil};
+use invariants::fact::Time;
+use invariants::linearizability::{Budget, Call, Position, Verdict, Witness, check};
+use std::collections::BTreeMap;
+
+/// Lets a witness see it all as it happens.
+fn witnessed(execution: &Execution, history: &[Call]) -> bool {
+    // At the same time: first the calls, then what happens, then the answers, for touching is no precedence.
+    let mut events = Vec::new();
+    for (number, call) in history.iter().enumerate() {
+        events.push((call.called, 0, 0, number));
+        if let Some((returned, _)) = call.returned {
+            events.push((returned, 2, 0, number));
+        }
+    }
+    let mut positions = BTreeMap::new();
+    for (order, &(moment, number, position)) in execution.happened.iter().enumerate() {
+        events.push((moment, 1, order, number));
+        positions.insert(number, position);
+    }
+    events.sort_unstable();
+    let mut witness = Witness::new();
+    events.into_iter().all(|(now, what, _, number)| {
+        let call = &history[number];
+        match (what, positions.get(&number)) {
+            (0, _) => {
+                witness.called(call.id, call.operation, now);
+                true
+            }
+            (1, Some(&Position::Log(index))) => witness.applied(index, call.id, true).is_ok(),
+            (1, _) => true,
+            (_, position) => {
+                let (_, response) = call.returned.as_ref().expect("it returned");
+                position.is_some_and(|&position| witness.answered(call.id, position, response, now).is_ok())
+            }
+        }
+    })
+}
+
+#[test]
+fn the_search_agrees_with_all_orders_tried() {
+    let mut chance = Chance(1);
+    let (mut good, mut bad, mut refuted, mut passed) = (0, 0, 0, 0);
+    for round in 0..20_000 {
+        let kind = kind(&mut chance);
+        let execution = execution(&mut chance, kind);
+        let mut history = execution.history.clone();
+        for _ in 0..chance.below(5) {
+            spoil(&mut chance, &mut history);
+        }
+        let told = || history.iter().map(|call| format!("\n  {call}")).collect::<String>();
+        let linearizable = brute_force(&history);
+        let verdict = check(&history, Budget::default()).expect("well formed");
+        assert_eq!(verdict == Verdict::Linearizable, linearizable, "round {round}, {verdict}{}", told());
+        assert!(!matches!(verdict, Verdict::Unknown { .. }), "round {round}, {verdict}{}", told());
+        // Without a step to spend it may not know, but must not be wrong.
+        match check(&history, Budget { steps: 0 }).expect("well formed") {
+            Verdict::Linearizable => assert!(linearizable, "round {round}: not a step, and yet{}", told()),
+            Verdict::Violation(_) => {
+                assert!(!linearizable, "round {round}: refuted at a glance{}", told());
+                refuted += 1;
+            }
+            Verdict::Unknown { .. } => {}
+        }
+        let untouched = history == execution.history;
+        let witnessed = witnessed(&execution, &history);
+        assert!(witnessed || !untouched, "round {round}: the witness refuses what happened{}", told());
+        assert!(linearizable || !witnessed, "round {round}: the witness lets pass{}", told());
+        good += u32::from(linearizable);
+        bad += u32::from(!linearizable);
+        passed += u32::from(witnessed && !untouched);
+    }
+    // Green alone would prove nothing.
+    assert!(good > 5_000 && bad > 5_000, "{good} good, {bad} bad");
+    assert!(refuted > 1_000 && passed > 500, "{refuted} refuted at a glance, {passed} spoiled in vain");
+}
+
+#[test]
+fn what_is_called_the_shortest_bad_beginning_is() {
+    let mut chance = Chance(2);
+    let mut looked = 0;
+    for round in 0..4_000 {
+        let kind = kind(&mut chance);
+        let mut history = execution(&mut chance, kind).history;
+        spoil(&mut chance, &mut history);
+        let Ok(Verdict::Violation(explanation)) = check(&history, Budget::default()) else { continue };
+        let (until, _) = *explanation.stuck.returned.as_ref().expect("it returned");
+        let beginning = |keeps: &dyn Fn(Time) -> bool| -> Vec<Call> {
+            let mut calls: Vec<Call> =
+                history.iter().filter(|call| call.operation.key == explanation.key).cloned().collect();
+            for call in &mut calls {
+                call.returned.take_if(|(returned, _)| !keeps(*returned));
+            }
+            calls
+        };
+        let told = format!("round {round}: {explanation}");
+        assert!(!brute_force(&beginning(&|returned| returned <= until)), "{told}");
+        assert!(brute_force(&beginning(&|returned| returned < until)), "{told}");
+        looked += 1;
+    }
+    assert!(looked > 500, "{looked} bad histories");
+}
+
+#[test]
+fn seeing_less_or_taking_longer_never_makes_it_worse() {
+    let mut chance = Chance(3);
+    let mut looked = 0;
+    for round in 0..10_000 {
+        let kind = Kind { operations: 12, ..kind(&mut chance) };
+        let mut history = execution(&mut chance, kind).history;
+        spoil(&mut chance, &mut history);
+        if check(&history, Budget::default()) != Ok(Verdict::Linearizable) {
+            continue;
+        }
+        let at = chance.below(history.len() as u64) as usize;
+        let call = &mut history[at];
+        match chance.below(3) {
+            0 if call.operation.action.is_read() => drop(history.remove(at)),
+            1 => call.called -= chance.below(call.called + 1),
+            _ => {
+                if let Some((returned, _)) = &mut call.returned {
+                    *returned += chance.below(10);
+                }
+            }
+        }
+        assert_eq!(
+            check(&history, Budget::default()),
+            Ok(Verdict::Linearizable),
+            "round {round}: {history:?}"
+        );
+        looked += 1;
+    }
+    assert!(looked > 3_000, "{looked} good histories");
+}
