@@ -52,11 +52,15 @@ mod numbered;
 mod blocks;
 mod memo;
 mod search;
+mod diagram;
 mod explain;
+mod shrink;
 mod check;
 
-pub use check::{Budget, Malformed, Verdict, check};
-pub use explain::Explanation;
+pub use check::{
+    Budget, Judged, Malformed, Report, Verdict, check, check_by_search, check_by_zones, order, report,
+};
+pub use explain::{Explanation, Forced, Method};
 pub use model::{List, Model, Register, answers, is_of_list};
 pub use operation::{Action, Call, Content, Operation, Response};
 pub use witness::{Flaw, Position, Witness, WitnessFailure};

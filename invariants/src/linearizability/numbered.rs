@@ -34,6 +34,8 @@ pub(crate) enum Step {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Op {
     pub(crate) step: Step,
+    /// Its place in the whole history.
+    pub(crate) call: u32,
     /// Its rank among the returns. [`NONE`]: its outcome is unknown, and it may be left out.
     pub(crate) due: u32,
     pub(crate) slot: u32,
@@ -46,9 +48,9 @@ pub(crate) struct Op {
 
 impl Op {
     /// With its rank and its slot still open.
-    fn new(called: Time, returned: Time, step: Step) -> Op {
+    fn new(call: u32, called: Time, returned: Time, step: Step) -> Op {
         let due = if returned == Time::MAX { NONE } else { 0 };
-        Op { step, due, slot: NONE, previous: NONE, called, returned }
+        Op { step, call, due, slot: NONE, previous: NONE, called, returned }
     }
 }
 
@@ -106,7 +108,8 @@ impl Numbered {
     pub(crate) fn load(&mut self, history: &[Call], mine: &[u32], until: Time) -> Result<(), Contradiction> {
         self.ops.clear();
         self.is_list = mine.first().is_some_and(|&call| is_of_list(history[call as usize].operation.action));
-        let calls = mine.iter().map(|&call| &history[call as usize]).take_while(|call| call.called <= until);
+        let calls = mine.iter().map(|&call| (call, &history[call as usize]));
+        let calls = calls.take_while(|(_, call)| call.called <= until);
         if self.is_list {
             self.number_list(calls, mine.len(), until);
         } else {
@@ -124,11 +127,11 @@ impl Numbered {
 
     fn number_register<'a>(
         &mut self,
-        calls: impl Iterator<Item = &'a Call>,
+        calls: impl Iterator<Item = (u32, &'a Call)>,
         until: Time,
     ) -> Result<(), Contradiction> {
         self.names.number(Content::INITIAL);
-        for call in calls {
+        for (number, call) in calls {
             let (returned, role) = role(call, until);
             let names = &mut self.names;
             let step = match role {
@@ -141,28 +144,33 @@ impl Numbered {
                 Role::Absurd(_) => return Err(Contradiction),
                 Role::Nothing => continue,
             };
-            self.push(call.called, returned, step);
+            self.push(number, call.called, returned, step);
         }
         Ok(())
     }
 
-    fn number_list<'a>(&mut self, calls: impl Iterator<Item = &'a Call> + Clone, count: usize, until: Time) {
+    fn number_list<'a>(
+        &mut self,
+        calls: impl Iterator<Item = (u32, &'a Call)> + Clone,
+        count: usize,
+        until: Time,
+    ) {
         self.trie.clear(count);
         let mut before: &[u64] = &[];
-        for call in calls.clone() {
+        for (number, call) in calls.clone() {
             if let (returned, ListRole::Reads(elements)) = list_role(call, until) {
                 let same = before.iter().zip(elements).take_while(|(one, other)| one == other).count();
                 let state = self.trie.read(elements, same);
                 before = elements;
-                self.push(call.called, returned, Step::Sees(state));
+                self.push(number, call.called, returned, Step::Sees(state));
             } else {
                 // A place for the operation, for the operations stand by call.
-                self.push(call.called, Time::MAX, Step::Appends(NONE));
+                self.push(number, call.called, Time::MAX, Step::Appends(NONE));
             }
         }
         let astray = self.astray();
         let mut kept = 0;
-        for (place, call) in calls.enumerate() {
+        for (place, (number, call)) in calls.enumerate() {
             let (returned, role) = list_role(call, until);
             let step = match role {
                 ListRole::Reads(_) => self.ops[place].step,
@@ -172,14 +180,14 @@ impl Numbered {
                 }
                 ListRole::Nothing => continue,
             };
-            self.ops[kept] = Op::new(call.called, returned, step);
+            self.ops[kept] = Op::new(number, call.called, returned, step);
             kept += 1;
         }
         self.ops.truncate(kept);
     }
 
-    fn push(&mut self, called: Time, returned: Time, step: Step) {
-        self.ops.push(Op::new(called, returned, step));
+    fn push(&mut self, call: u32, called: Time, returned: Time, step: Step) {
+        self.ops.push(Op::new(call, called, returned, step));
     }
 
     fn count(&mut self) {

@@ -33,8 +33,8 @@ pub(crate) enum Found {
     Order,
     /// There is none.
     NoOrder,
-    /// The steps did not suffice to tell.
-    OutOfSteps,
+    /// The steps, or the bytes, did not suffice to tell.
+    OutOfBudget,
 }
 
 /// The search's memory, kept between searches so that it is asked for once.
@@ -59,28 +59,40 @@ struct Frame {
 }
 
 impl Search {
-    /// Looks for an order, in at most `steps` steps.
-    pub(crate) fn run(&mut self, history: &Numbered, steps: u64) -> Found {
+    /// Looks for an order, in at most `steps` steps, remembering at most `bytes` bytes.
+    pub(crate) fn run(&mut self, history: &Numbered, steps: u64, bytes: u64) -> Found {
         // Nearly always a few steps tell. Where they do not, it is time for a look at the whole.
-        let found = self.look(history, steps.min(FEW));
-        if found != Found::OutOfSteps {
+        let found = self.look(history, steps.min(FEW), bytes);
+        if found != Found::OutOfBudget {
             found
         } else if contradict(history) {
             Found::NoOrder
         } else if steps <= FEW {
-            Found::OutOfSteps
+            Found::OutOfBudget
         } else {
-            self.look(history, steps)
+            self.look(history, steps, bytes)
         }
     }
 
-    fn look(&mut self, history: &Numbered, steps: u64) -> Found {
+    /// What the path is remembered in. The order itself is no larger than the history.
+    #[inline]
+    fn bytes(&self) -> u64 {
+        (self.frames.len() * size_of::<Frame>() + self.branches.len() * size_of::<(u32, u32)>()) as u64
+    }
+
+    /// The order that was found, in numbers of calls.
+    pub(crate) fn order(&self, history: &Numbered) -> Vec<u32> {
+        let placed = self.trail.iter().filter(|&&op| op != NONE);
+        placed.map(|&op| history.ops[op as usize].call).collect()
+    }
+
+    fn look(&mut self, history: &Numbered, steps: u64, bytes: u64) -> Found {
         // One machine word of open operations is the rule; the others are for long outages.
         match history.slots {
-            0..=64 => Board::<1>::new(history, self).search(steps),
-            65..=512 => Board::<8>::new(history, self).search(steps),
-            513..=8192 => Board::<128>::new(history, self).search(steps),
-            _ => Found::OutOfSteps,
+            0..=64 => Board::<1>::new(history, self).search(steps, bytes),
+            65..=512 => Board::<8>::new(history, self).search(steps, bytes),
+            513..=8192 => Board::<128>::new(history, self).search(steps, bytes),
+            _ => Found::OutOfBudget,
         }
     }
 }
@@ -120,7 +132,7 @@ impl<'a, const W: usize> Board<'a, W> {
         board
     }
 
-    fn search(&mut self, mut steps: u64) -> Found {
+    fn search(&mut self, mut steps: u64, bytes: u64) -> Found {
         if self.settle() {
             return Found::Order;
         }
@@ -129,14 +141,19 @@ impl<'a, const W: usize> Board<'a, W> {
             self.undo(frame.trail);
             self.state = frame.state;
             if self.memory.branches.len() == frame.branches {
-                self.memo.insert(self.configuration());
+                if !self.memo.insert(self.configuration(), bytes) {
+                    return Found::OutOfBudget;
+                }
                 self.memory.frames.pop();
                 continue;
             }
             // A step that looks at more words, and remembers more of them, costs more.
             match steps.checked_sub(W as u64) {
                 Some(left) => steps = left,
-                None => return Found::OutOfSteps,
+                None => return Found::OutOfBudget,
+            }
+            if self.memory.bytes() > bytes {
+                return Found::OutOfBudget;
             }
             let (_, op) = self.memory.branches.pop().expect("more than the frame began with");
             self.state = self.after(&self.history.ops[op as usize]);

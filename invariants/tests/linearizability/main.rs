@@ -1,7 +1,10 @@
 //! Linearizability: each check alone, next to a stupid one, and next to the others.
 
+mod agree;
 mod brute;
+mod certificates;
 mod chance;
+mod simulator;
 mod twin;
 mod search;
 mod witness;

@@ -58,7 +58,7 @@ fn the_search_agrees_with_all_orders_tried() {
         assert_eq!(verdict == Verdict::Linearizable, linearizable, "round {round}, {verdict}{}", told());
         assert!(!matches!(verdict, Verdict::Unknown { .. }), "round {round}, {verdict}{}", told());
         // Without a step to spend it may not know, but must not be wrong.
-        match check(&history, Budget { steps: 0 }).expect("well formed") {
+        match check(&history, Budget { steps: 0, ..Budget::default() }).expect("well formed") {
             Verdict::Linearizable => assert!(linearizable, "round {round}: not a step, and yet{}", told()),
             Verdict::Violation(_) => {
                 assert!(!linearizable, "round {round}: refuted at a glance{}", told());

@@ -408,15 +408,22 @@ impl Story<'_> {
                 match (before.produces, member.produces) {
                     (true, true) => {
                         certificate.add([chain.longest]);
-                        certificate.forced(before.call, member.call, "the list shows it first".to_string());
+                        for place in [before.length, member.length] {
+                            self.produced(&mut certificate, longest[place - 1], chain.longest);
+                        }
+                        let why = "the list shows it first".to_string();
+                        certificate.forced(before.call, member.call, why);
                     }
                     (true, false) => {
                         let why = format!("added {}, which the other saw", longest[before.length - 1]);
                         certificate.forced(before.call, member.call, why);
                     }
                     (false, true) => {
-                        let why =
-                            format!("did not see {}, which the other added", longest[member.length - 1]);
+                        let element = longest[member.length - 1];
+                        // That it was added to this list, and not to one before, is shown by who saw it there.
+                        certificate.add([chain.longest]);
+                        self.produced(&mut certificate, element, chain.longest);
+                        let why = format!("did not see {element}, which the other added");
                         certificate.forced(before.call, member.call, why);
                     }
                     (false, false) => {

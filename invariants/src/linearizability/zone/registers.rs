@@ -408,12 +408,9 @@ impl Story<'_> {
 
     /// Adds operations with the producers of their contents and the compare-and-sets between them, which show that they
     /// stand together.
-    fn connect(&self, certificate: &mut Certificate, members: &[Member], chosen: &[Member]) {
-        let (Some(from), Some(to)) =
-            (chosen.iter().map(|member| member.place).min(), chosen.iter().map(|member| member.place).max())
-        else {
-            return;
-        };
+    fn connect(&self, certificate: &mut Certificate, members: &[Member], chosen: &[Member], from: usize) {
+        let from = chosen.iter().map(|member| member.place).min().unwrap_or(0).min(from);
+        let to = chosen.iter().map(|member| member.place).max().unwrap_or(0);
         certificate.add(chosen.iter().map(|member| member.call));
         let producers = |place| members.iter().find(move |member| member.place == place && member.produces);
         for place in from..=to {
@@ -473,7 +470,7 @@ impl Story<'_> {
                     }
                 );
                 let mut certificate = Certificate::new(sentence, []);
-                self.connect(&mut certificate, &members, &[before, member]);
+                self.connect(&mut certificate, &members, &[before, member], usize::MAX);
                 certificate.in_time(self.history, member.call, before.call);
                 return certificate;
             }
@@ -491,11 +488,17 @@ impl Story<'_> {
             let members = self.members(&chain);
             let first = members.iter().copied().min_by_key(|member| member.returned);
             let last = members.iter().copied().max_by_key(|member| self.history[member.call as usize].called);
-            // What was there in the beginning needs nobody to be the first.
-            (members, first.filter(|_| root != 0), last.expect("a zone has a call"))
+            (members, first, last.expect("a zone has a call"))
         };
         let (one_members, one_first, one_last) = extremes(one);
         let (other_members, other_first, other_last) = extremes(other);
+        // What was there in the beginning needs nobody to be the first, but then all that was made of it until then.
+        let needed = |root: u32, first: Option<Member>, last: Member| {
+            let called = self.history[last.call as usize].called;
+            first.filter(|first| root != 0 || first.returned < called)
+        };
+        let (one_first, other_first) =
+            (needed(one, one_first, other_last), needed(other, other_first, one_last));
         let older = |first: Option<Member>, last: Member, which: Content, than: Content| match first {
             None => format!("{which} was there in the beginning, so it is older than {than}"),
             Some(first) => format!(
@@ -504,8 +507,9 @@ impl Story<'_> {
                 self.call(last.call)
             ),
         };
-        let content = |first: Option<Member>, last: Member| self.content(first.unwrap_or(last).content);
-        let (this, that) = (content(one_first, one_last), content(other_first, other_last));
+        let content =
+            |first: Option<Member>| first.map_or(Content::INITIAL, |first| self.content(first.content));
+        let (this, that) = (content(one_first), content(other_first));
         let sentence = format!(
             "{}; {}; each of them was there once, and without a break",
             older(one_first, other_last, this, that),
@@ -517,7 +521,8 @@ impl Story<'_> {
         {
             let mut chosen: Vec<Member> = first.into_iter().chain([last]).collect();
             chosen.dedup_by_key(|member| member.call);
-            self.connect(&mut certificate, members, &chosen);
+            let from = if first.is_none() { 0 } else { usize::MAX };
+            self.connect(&mut certificate, members, &chosen, from);
         }
         for (first, last) in [(one_first, other_last), (other_first, one_last)] {
             if let Some(first) = first {
