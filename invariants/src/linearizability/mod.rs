@@ -56,6 +56,7 @@ mod diagram;
 mod explain;
 mod shrink;
 mod check;
+mod stream;
 
 pub use check::{
     Budget, Judged, Malformed, Report, Verdict, check, check_by_search, check_by_zones, order, report,
@@ -63,4 +64,5 @@ pub use check::{
 pub use explain::{Explanation, Forced, Method};
 pub use model::{List, Model, Register, answers, is_of_list};
 pub use operation::{Action, Call, Content, Operation, Response};
+pub use stream::{Broken, Stream, Streamed};
 pub use witness::{Flaw, Position, Witness, WitnessFailure};

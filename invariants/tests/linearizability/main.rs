@@ -7,4 +7,5 @@ mod chance;
 mod simulator;
 mod twin;
 mod search;
+mod stream;
 mod witness;
