@@ -56,12 +56,14 @@ mod diagram;
 mod explain;
 mod shrink;
 mod check;
+mod explore;
 mod stream;
 
 pub use check::{
     Budget, Judged, Malformed, Report, Verdict, check, check_by_search, check_by_zones, order, report,
 };
 pub use explain::{Explanation, Forced, Method};
+pub use explore::{Asked, Explored, explore};
 pub use model::{List, Model, Register, answers, is_of_list};
 pub use operation::{Action, Call, Content, Operation, Response};
 pub use stream::{Broken, Stream, Streamed};

@@ -174,7 +174,7 @@ impl Witness {
         match (self.keys.get_mut(asked.operation.key).expect("made at the call"), asked.operation.action) {
             (History::Register(versions), action) => {
                 let &(_, before, _) = versions.last().expect("it begins with the initial content");
-                let after = Register.step(&before, action, None).expect("anything may happen to a register");
+                let after = Register.step(&before, &action, None).expect("anything may happen to a register");
                 if !effect && after != before {
                     return Ok(()); // Refused: see below.
                 }
@@ -278,7 +278,7 @@ impl Witness {
         }
         let explained = match asked.operation.action {
             Action::Append(_) | Action::Replace(_) => *response == Response::Done,
-            action => Register.step(&asked.before, action, Some(response)).is_some(),
+            action => Register.step(&asked.before, &action, Some(response)).is_some(),
         };
         if explained { Ok((asked.index, false)) } else { Err(self.mutation_unexplained(number, response)) }
     }

@@ -27,10 +27,10 @@ pub fn brute_force(history: &[Call]) -> bool {
             let (mut registers, mut lists) = (registers.clone(), lists.clone());
             let legal = if is_of_list(action) {
                 let list = lists.entry(key).or_insert_with(|| List.initial());
-                List.step(list, action, response).map(|after| *list = after).is_some()
+                List.step(list, &action, response).map(|after| *list = after).is_some()
             } else {
                 let register = registers.entry(key).or_insert_with(|| Register.initial());
-                Register.step(register, action, response).map(|after| *register = after).is_some()
+                Register.step(register, &action, response).map(|after| *register = after).is_some()
             };
             placed[next] = true;
             if legal && go(history, placed, &registers, &lists) {

@@ -115,7 +115,7 @@ pub fn execution(chance: &mut Chance, kind: Kind) -> Execution {
                 match action {
                     Action::Append(element) => list.push(element),
                     Action::Replace(element) => *list = vec![element],
-                    _ => *register = Register.step(register, action, None).expect("a register"),
+                    _ => *register = Register.step(register, &action, None).expect("a register"),
                 }
             }
         }

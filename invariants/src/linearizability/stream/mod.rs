@@ -110,7 +110,7 @@ struct Open {
 }
 
 /// Judges a history while it goes on.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Stream {
     now: Tick,
     open: BTreeMap<RequestId, Open>,
@@ -119,13 +119,35 @@ pub struct Stream {
     keys: BTreeMap<u64, Key>,
     live_most: usize,
     looked: u64,
+    per_sweep: u32,
+}
+
+impl Default for Stream {
+    fn default() -> Stream {
+        Stream::new()
+    }
 }
 
 impl Stream {
     /// A stream that has seen nothing.
     #[must_use]
-    pub fn new() -> Stream {
-        Stream::default()
+    pub const fn new() -> Stream {
+        Stream::forgetting_every(PER_SWEEP)
+    }
+
+    /// One that looks for what may be forgotten after every so many answers on a key: fewer take more time and less
+    /// memory.
+    #[must_use]
+    pub const fn forgetting_every(answers: u32) -> Stream {
+        Stream {
+            now: 0,
+            open: BTreeMap::new(),
+            calls: VecDeque::new(),
+            keys: BTreeMap::new(),
+            live_most: 0,
+            looked: 0,
+            per_sweep: answers,
+        }
     }
 
     /// A client calls. A retry of the same request is no new call.
@@ -200,7 +222,7 @@ impl Stream {
         let sentence = match flaw {
             Ok(()) => {
                 key.answers += 1;
-                if key.answers.is_multiple_of(PER_SWEEP) {
+                if key.answers.is_multiple_of(self.per_sweep) {
                     let before = key.live();
                     match &mut key.held {
                         Held::Register(register) => register.sweep(watermark),
