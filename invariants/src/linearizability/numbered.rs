@@ -207,6 +207,74 @@ impl Numbered {
             counts.add(op);
         }
         self.drop_the_useless();
+        self.bound_the_needed();
+    }
+
+    /// An operation with unknown outcome that alone can have produced what somebody saw did happen, and before the first
+    /// of those who saw it returned. So that is as good as its own return, and it is not open for ever.
+    fn bound_the_needed(&mut self) {
+        if self.ops.iter().all(|op| op.due != NONE) {
+            return;
+        }
+        let mut first_return = vec![Time::MAX; self.counts.needs.len()];
+        for op in &self.ops {
+            if let (Step::Sees(state) | Step::Exchanges { expect: state, .. }, true) =
+                (op.step, op.due != NONE)
+            {
+                let first = &mut first_return[state as usize];
+                *first = (*first).min(op.returned);
+            }
+        }
+        // By element: what shows a list shows all its beginnings.
+        let mut first_shown = vec![Time::MAX; self.counts.appenders.len()];
+        if self.is_list {
+            for node in (1..self.trie.len()).rev() {
+                let returned = first_return[node];
+                let above = &mut first_return[self.trie.parent(small(node)) as usize];
+                *above = (*above).min(returned);
+                let shown = &mut first_shown[self.trie.last(small(node)) as usize];
+                *shown = (*shown).min(returned);
+            }
+        }
+        let mut changed = true;
+        while changed {
+            changed = false;
+            for op in self.ops.iter_mut().filter(|op| op.due == NONE) {
+                let counts = &self.counts;
+                let needed = match op.step {
+                    Step::Writes(state) if self.is_list => {
+                        let element = self.trie.last(state);
+                        let is_only = element != NONE
+                            && counts.producers[state as usize] == 1
+                            && counts.appenders[element as usize] == 0;
+                        if is_only { first_return[state as usize] } else { Time::MAX }
+                    }
+                    Step::Writes(state) | Step::Exchanges { value: state, .. } => {
+                        let is_only = state != 0 && counts.producers[state as usize] == 1;
+                        if is_only { first_return[state as usize] } else { Time::MAX }
+                    }
+                    Step::Appends(element) if element != NONE => {
+                        let root = self.trie.child(0, element);
+                        let is_only = counts.appenders[element as usize] == 1
+                            && root.is_none_or(|root| counts.producers[root as usize] == 0);
+                        if is_only { first_shown[element as usize] } else { Time::MAX }
+                    }
+                    _ => Time::MAX,
+                };
+                // What was seen before anybody called for it is a contradiction, and found elsewhere.
+                if needed == Time::MAX || needed < op.called {
+                    continue;
+                }
+                self.counts.take(op);
+                (op.due, op.returned) = (0, needed);
+                self.counts.add(op);
+                changed = true;
+                if let Step::Exchanges { expect, .. } = op.step {
+                    let first = &mut first_return[expect as usize];
+                    *first = (*first).min(needed);
+                }
+            }
+        }
     }
 
     /// An operation with unknown outcome whose product nobody wants may be left out of any order (what follows it in

@@ -106,11 +106,13 @@ struct Store {
     fresh: u64,
 }
 
+type Outcome = Option<(Position, Response)>;
+
 struct Client {
     session: u64,
     sequence: u64,
     /// The open operation, its key's place, and what came of it.
-    open: Option<(usize, usize, Option<(Position, Response)>)>,
+    open: Option<(usize, usize, Outcome)>,
 }
 
 /// Lets it all happen.
@@ -129,7 +131,8 @@ pub fn simulate(setup: Setup) -> Simulated {
     let (mut history, mut events) = (Vec::with_capacity(setup.operations), Vec::new());
     let (mut now, mut sessions) = (0, setup.clients as u64);
     // Of unknown outcome and not yet happened; and those that can be settled soon.
-    let (mut late, mut settled): (Vec<(usize, usize)>, Vec<(usize, usize)>) = (Vec::new(), Vec::new());
+    let mut late: Vec<(usize, usize)> = Vec::new();
+    let mut settled: Vec<(usize, usize)> = Vec::new();
     while history.len() < setup.operations || clients.iter().any(|client| client.open.is_some()) {
         now += 1 + store.chance.below(20);
         let number = store.chance.below(setup.clients as u64) as usize;

@@ -2,7 +2,7 @@
 
 use super::certificate::{Certificate, Named};
 use super::layout::{Layout, Zone};
-use super::{Zoned, calls};
+use super::{AT_ONCE, Zoned, bring_near, calls};
 use crate::fact::Time;
 use crate::linearizability::interner::Interner;
 use crate::linearizability::operation::{Call, Content};
@@ -97,6 +97,15 @@ impl Registers {
         self.versions.clear();
         let (_, initial) = self.version(Content::INITIAL);
         (initial.is_produced, initial.is_certain, initial.returned) = (true, true, 0);
+        let mut is_blind = false;
+        for chunk in mine.chunks(AT_ONCE) {
+            bring_near(history, chunk);
+            is_blind |= self.load_some(history, chunk, until)?;
+        }
+        Ok(is_blind)
+    }
+
+    fn load_some(&mut self, history: &[Call], mine: &[u32], until: Time) -> Result<bool, Flaw> {
         let mut is_blind = false;
         for (number, call) in calls(history, mine, until) {
             let (returned, role) = role(call, until);
