@@ -91,22 +91,16 @@ fn witnessed(simulated: &Simulated) -> usize {
                 witness.applied(index, of(call).id, true).unwrap_or_else(|failure| panic!("{failure}"));
             }
             Event::Answered(call, position) => answer(&mut witness, of(call), position),
-            Event::GaveUp(call) => gave_up(&mut witness, of(call)),
-            Event::Retired(call) => retired(&mut witness, of(call)),
+            Event::GaveUp(call) => witness.gave_up(of(call).id),
+            Event::Retired(call) => witness.retired(of(call).id),
         }
     }
-    live(&witness)
+    witness.live()
 }
 
 fn answer(witness: &mut Witness, call: &Call, position: Position) {
     let (now, response) = call.returned.as_ref().expect("answered");
     witness.answered(call.id, position, response, *now).unwrap_or_else(|failure| panic!("{failure}"));
-}
-
-fn gave_up(_: &mut Witness, _: &Call) {}
-fn retired(_: &mut Witness, _: &Call) {}
-fn live(_: &Witness) -> usize {
-    0
 }
 
 fn streamed(simulated: &Simulated) -> usize {

@@ -21,7 +21,7 @@
 //! number of the line; where a `:time` is told it must not run backwards.
 
 use super::edn::{self, Edn};
-use super::{Misread, Recorded};
+use super::{Keys, Misread, Recorded};
 use crate::fact::RequestId;
 use crate::linearizability::{Action, Call, Content, Operation, Response};
 use std::collections::{BTreeMap, BTreeSet};
@@ -208,7 +208,8 @@ fn calls(asked: Vec<Asked>) -> Result<Recorded, Misread> {
         .filter(|asked| asked.invoked.function == "append")
         .map(|asked| format!("{:?}", asked.invoked.key))
         .collect();
-    let (mut keys, mut texts) = (Names::default(), Names::default());
+    let (mut keys, mut texts) = (Keys::default(), Names::default());
+    let texts_are_numbers = asked.iter().all(|asked| matches!(asked.invoked.key, Edn::Text(_)));
     let mut sequences: BTreeMap<i64, u64> = BTreeMap::new();
     let mut recorded = Recorded { calls: Vec::with_capacity(asked.len()), lines: Vec::new(), texts: false };
     for Asked { invoked, ended } in asked {
@@ -232,7 +233,15 @@ fn calls(asked: Vec<Asked>) -> Result<Recorded, Misread> {
         let sequence = sequences.entry(invoked.process).or_insert(0);
         *sequence += 1;
         let id = RequestId { session: invoked.process.cast_unsigned(), sequence: *sequence };
-        let operation = Operation { key: keys.number(name), action };
+        let shown = match &invoked.key {
+            Edn::Nil => "0".to_string(),
+            Edn::Number(number) => number.to_string(),
+            // Quoted, lest it be taken for the number.
+            Edn::Text(text) if !texts_are_numbers => format!("{text:?}"),
+            Edn::Text(text) => text.clone(),
+            _ => name,
+        };
+        let operation = Operation { key: keys.number(&shown, ""), action };
         recorded.lines.push(invoked.line);
         recorded.calls.push(Call { id, operation, called: invoked.line as u64, returned });
     }

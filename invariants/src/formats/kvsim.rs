@@ -8,10 +8,10 @@
 //!
 //! `op` is `read`, `write`, `delete` or `cas` of registers, `append` or `list` of lists. `null` as a value is absence;
 //! one absence is like another. `outcome` is `ok`, `fail` (a `cas` that did not match: it tells `observed`, or not) or
-//! `unknown` (then `return` is `null`). A process becomes a session and counts its requests; keys are numbered in the
-//! order in which they appear.
+//! `unknown` (then `return` is `null`). A process becomes a session and counts its requests; keys are
+//! numbers behind a `k`, and others are numbered in the order in which they appear.
 
-use super::{Misread, Recorded, lines};
+use super::{Keys, Misread, Recorded, lines};
 use crate::fact::{RequestId, Time};
 use crate::linearizability::{Action, Call, Content, Operation, Response};
 use serde::{Deserialize, Deserializer};
@@ -84,7 +84,7 @@ pub fn read(text: &str) -> Result<Vec<Call>, Misread> {
 /// # Errors
 /// The first line that is no operation, or clashes with another.
 pub fn read_recorded(text: &str) -> Result<Recorded, Misread> {
-    let mut keys = BTreeMap::new();
+    let mut keys = Keys::default();
     // By process: how often it called, when its last operation returned, and in which line that stands.
     let mut processes: BTreeMap<u64, (u64, Option<Time>, usize)> = BTreeMap::new();
     let mut recorded = Recorded { calls: Vec::new(), lines: Vec::new(), texts: false };
@@ -98,8 +98,7 @@ pub fn read_recorded(text: &str) -> Result<Recorded, Misread> {
             return Err(clash("operations by time of call", reason));
         }
         newest = (line.call, number);
-        let names = keys.len() as u64;
-        let key = *keys.entry(line.key.clone()).or_insert(names);
+        let key = keys.number(&line.key, "k");
         let process = line.process;
         let (sequence, returned, before) = processes.entry(process).or_insert((0, Some(0), number));
         match *returned {

@@ -103,6 +103,26 @@ pub fn read_history(text: &str) -> Result<(Format, Recorded), Misread> {
     })
 }
 
+/// Numbers keys by their names: those that are numbers behind a prefix keep them, so that people find them again.
+#[derive(Default)]
+struct Keys(std::collections::BTreeMap<String, u64>);
+
+/// The numbers of keys with other names begin here.
+const NAMED: u64 = 1 << 32;
+
+impl Keys {
+    fn number(&mut self, name: &str, prefix: &str) -> u64 {
+        let digits = name.strip_prefix(prefix).unwrap_or_default();
+        match digits.parse::<u64>() {
+            Ok(number) if number < NAMED && number.to_string() == digits => number,
+            _ => {
+                let next = NAMED + self.0.len() as u64;
+                *self.0.entry(name.to_string()).or_insert(next)
+            }
+        }
+    }
+}
+
 /// A line that is not what it should be.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Misread {

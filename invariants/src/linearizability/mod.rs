@@ -44,6 +44,7 @@ mod operation;
 mod model;
 mod role;
 mod ranked;
+mod table;
 mod witness;
 mod interner;
 mod zone;

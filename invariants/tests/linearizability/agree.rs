@@ -25,10 +25,40 @@ fn witnessed(simulated: &Simulated) -> bool {
                 let (now, response) = of(call).returned.as_ref().expect("answered");
                 return witness.answered(of(call).id, position, response, *now).is_ok();
             }
-            Event::GaveUp(_) | Event::Retired(_) => {}
+            Event::GaveUp(call) => witness.gave_up(of(call).id),
+            Event::Retired(call) => witness.retired(of(call).id),
         }
         true
     })
+}
+
+/// A run of any length costs the witness little memory.
+#[test]
+fn the_witness_forgets() {
+    let setup = Setup { operations: 100_000, clients: 20, keys: 3, lists: 1, ..Setup::default() };
+    let simulated = simulate(setup);
+    let (mut witness, mut most) = (Witness::new(), 0);
+    for &event in &simulated.events {
+        let of = |call: usize| &simulated.history[call];
+        match event {
+            Event::Called(call) => witness.called(of(call).id, of(call).operation, of(call).called),
+            Event::Applied(call, index) => {
+                witness.applied(index, of(call).id, true).unwrap_or_else(|failure| panic!("{failure}"));
+            }
+            Event::Answered(call, position) => {
+                let (now, response) = of(call).returned.as_ref().expect("answered");
+                let answered = witness.answered(of(call).id, position, response, *now);
+                answered.unwrap_or_else(|failure| panic!("{failure}"));
+                if call % 64 == 0 {
+                    most = most.max(witness.live());
+                }
+            }
+            Event::GaveUp(call) => witness.gave_up(of(call).id),
+            Event::Retired(call) => witness.retired(of(call).id),
+        }
+    }
+    // A list that is given up for a fresh one leaves an entry.
+    assert!(most < 4_000, "{most} entries");
 }
 
 /// A small history of one kind or another.
