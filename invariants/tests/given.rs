@@ -5,8 +5,10 @@ use invariants::formats::{Format, Recorded, read_history};
 use invariants::linearizability::{Budget, Verdict, check, check_by_search};
 use std::path::{Path, PathBuf};
 
-/// The rows of the table: file, verdict, number of operations, and the history.
-fn given() -> Option<Vec<(String, bool, usize, Format, Recorded)>> {
+/// A row of the table: file, verdict, number of operations, and the history.
+type Row = (String, bool, usize, Format, Recorded);
+
+fn given() -> Option<Vec<Row>> {
     let folder: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/histories");
     let Ok(table) = std::fs::read_to_string(folder.join("expected.tsv")) else {
         eprintln!("SKIPPED: there is no {}", folder.display());

@@ -15,6 +15,10 @@ use crate::fact::Time;
 /// No rank, no operation, no state: the end of the numbers.
 pub(crate) const NONE: u32 = u32::MAX;
 
+/// Of a history with so many operations the names of contents are not kept for the next one: they take some tens of
+/// bytes for each.
+const LARGE: usize = 1 << 16;
+
 /// What an operation asks of the state and makes of it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Step {
@@ -117,6 +121,9 @@ impl Numbered {
             self.number_register(calls, until)?;
         }
         self.count();
+        if mine.len() > LARGE {
+            self.names = Interner::default();
+        }
         self.rank()
     }
 

@@ -46,16 +46,15 @@ pub(crate) struct Search {
     /// The order so far: operations, and [`NONE`] for each return passed.
     trail: Vec<u32>,
     frames: Vec<Frame>,
-    /// The untried branches of all frames, each frame's most urgent one last.
-    branches: Vec<(u32, u32)>,
 }
 
 /// A configuration whose branches are being tried.
 #[derive(Clone, Copy, Debug)]
 struct Frame {
-    trail: usize,
-    branches: usize,
+    trail: u32,
     state: u32,
+    /// The branches below this urgency have been tried.
+    tried: u64,
 }
 
 impl Search {
@@ -77,7 +76,7 @@ impl Search {
     /// What the path is remembered in. The order itself is no larger than the history.
     #[inline]
     fn bytes(&self) -> u64 {
-        (self.frames.len() * size_of::<Frame>() + self.branches.len() * size_of::<(u32, u32)>()) as u64
+        (self.frames.len() * size_of::<Frame>()) as u64
     }
 
     /// The order that was found, in numbers of calls.
@@ -117,7 +116,6 @@ impl<'a, const W: usize> Board<'a, W> {
         memory.occupant.resize(history.slots as usize, NONE);
         memory.trail.clear();
         memory.frames.clear();
-        memory.branches.clear();
         let (next, state) = (0, 0);
         let mut board = Board {
             history,
@@ -138,15 +136,15 @@ impl<'a, const W: usize> Board<'a, W> {
         }
         self.branch();
         while let Some(&frame) = self.memory.frames.last() {
-            self.undo(frame.trail);
+            self.undo(frame.trail as usize);
             self.state = frame.state;
-            if self.memory.branches.len() == frame.branches {
+            let Some((urgency, op)) = self.most_urgent(frame.tried) else {
                 if !self.memo.insert(self.configuration(), bytes) {
                     return Found::OutOfBudget;
                 }
                 self.memory.frames.pop();
                 continue;
-            }
+            };
             // A step that looks at more words, and remembers more of them, costs more.
             match steps.checked_sub(W as u64) {
                 Some(left) => steps = left,
@@ -155,7 +153,9 @@ impl<'a, const W: usize> Board<'a, W> {
             if self.memory.bytes() > bytes {
                 return Found::OutOfBudget;
             }
-            let (_, op) = self.memory.branches.pop().expect("more than the frame began with");
+            if let Some(frame) = self.memory.frames.last_mut() {
+                frame.tried = urgency + 1;
+            }
             self.state = self.after(&self.history.ops[op as usize]);
             self.place(op);
             if self.settle() {
@@ -232,57 +232,73 @@ impl<'a, const W: usize> Board<'a, W> {
         self.memory.counts.producers[state as usize] > 0
     }
 
-    /// Lists the branches from here that do not end at once.
+    /// Begins to try the branches from here.
     #[inline]
     fn branch(&mut self) {
-        let branches = self.memory.branches.len();
-        for word in 0..W {
-            let mut bits = self.mutators[word];
-            while bits != 0 {
-                let number = self.memory.occupant[word * 64 + bits.trailing_zeros() as usize];
-                bits &= bits - 1;
-                let op = &self.history.ops[number as usize];
-                if self.is_worth_trying(op) && !self.has_elder_twin(op, branches) {
-                    self.memory.branches.push((self.urgency(op), number));
-                }
-            }
-        }
-        // The last one is taken first: the one whose return, or whose product's first reader's return, is nearest.
-        self.memory.branches[branches..].sort_unstable_by(|left, right| right.cmp(left));
-        self.memory.frames.push(Frame { trail: self.memory.trail.len(), branches, state: self.state });
+        let trail = self.memory.trail.len() as u32;
+        self.memory.frames.push(Frame { trail, state: self.state, tried: 0 });
     }
 
-    /// Whether one of the branches since `first` does the same. Of two open operations that do the same the one with the
-    /// earlier return may go first: in any order that has them the other way round they can be exchanged. If `op` is
-    /// the earlier one, it takes the other's branch.
+    /// Of the branches from here with this urgency or less, the most urgent one that does not end at once: the one whose
+    /// return, or whose product's first reader's return, is nearest. Nearly always the first one leads on, so it is
+    /// cheaper to look for the next one when it is needed than to list them all.
     #[inline]
-    fn has_elder_twin(&mut self, op: &Op, first: usize) -> bool {
-        let (Step::Writes(product) | Step::Exchanges { value: product, .. } | Step::Appends(product)) =
-            op.step
-        else {
-            return false;
-        };
+    fn most_urgent(&self, mut tried: u64) -> Option<(u64, u32)> {
+        loop {
+            let mut best = u64::MAX;
+            for word in 0..W {
+                let mut bits = self.mutators[word];
+                while bits != 0 {
+                    let number = self.memory.occupant[word * 64 + bits.trailing_zeros() as usize];
+                    bits &= bits - 1;
+                    let op = &self.history.ops[number as usize];
+                    let urgency = u64::from(self.urgency(op)) << 32 | u64::from(number);
+                    let fits = !matches!(op.step, Step::Exchanges { expect, .. } if expect != self.state);
+                    if fits && urgency >= tried && urgency < best {
+                        best = urgency;
+                    }
+                }
+            }
+            if best == u64::MAX {
+                return None;
+            }
+            let number = best as u32;
+            let op = &self.history.ops[number as usize];
+            if self.is_worth_trying(op) && !self.has_elder_twin(op, number) {
+                return Some((best, number));
+            }
+            tried = best + 1;
+        }
+    }
+
+    /// Whether another open operation does the same and is due earlier. Of two such operations that one may go first: in
+    /// any order that has them the other way round they can be exchanged.
+    #[inline]
+    fn has_elder_twin(&self, op: &Op, number: u32) -> bool {
         let counts = &self.memory.counts;
         let alike = match op.step {
             Step::Appends(NONE) => 2,
-            Step::Appends(_) => counts.appenders[product as usize],
-            _ => counts.producers[product as usize],
+            Step::Appends(product) => counts.appenders[product as usize],
+            Step::Writes(product) | Step::Exchanges { value: product, .. } => {
+                counts.producers[product as usize]
+            }
+            Step::Sees(_) | Step::SeesOther(_) => 0,
         };
         if alike < 2 {
             return false; // As always where every value is written once.
         }
-        let ops = &self.history.ops;
-        for branch in first..self.memory.branches.len() {
-            let other = self.memory.branches[branch].1;
-            if ops[other as usize].step == op.step {
-                if op.due < ops[other as usize].due {
-                    self.memory.branches.remove(branch);
-                    return false;
+        (0..W).any(|word| {
+            let mut bits = self.mutators[word];
+            while bits != 0 {
+                let other = self.memory.occupant[word * 64 + bits.trailing_zeros() as usize];
+                bits &= bits - 1;
+                let twin = &self.history.ops[other as usize];
+                if twin.step == op.step && (twin.due, other) < (op.due, number) {
+                    return true;
                 }
-                return true;
             }
-        }
-        false
+            false
+        })
     }
 
     #[inline]

@@ -7,5 +7,6 @@ mod chance;
 mod simulator;
 mod twin;
 mod search;
+mod speed;
 mod stream;
 mod witness;
