@@ -358,3 +358,108 @@ fn a_seed_that_is_kept_can_be_replayed() {
     let again = desk.refusal("keep --seed 6 --name five");
     assert_eq!(again, "harness: regressions/cases/five.toml is there already: choose another name");
 }
+
+/// What clients of a store saw: one read is stale.
+const STALE: &str = r#"{"process":1,"op":"write","key":"k3","value":5,"call":0,"return":10,"outcome":"ok"}
+{"process":2,"op":"write","key":"k3","value":6,"call":20,"return":30,"outcome":"ok"}
+{"process":1,"op":"read","key":"k3","result":5,"call":40,"return":50,"outcome":"ok"}
+"#;
+
+/// The same register in Jepsen's log, and all is well.
+const LOG: &str = "INFO  jepsen.util - 0\t:invoke\t:write\t5\nINFO  jepsen.util - 1\t:invoke\t:read\tnil
+INFO  jepsen.util - 0\t:info\t:write\t:timed-out\nINFO  jepsen.util - 1\t:ok\t:read\t5\n";
+
+#[test]
+fn recorded_histories_are_judged() {
+    let desk = Desk::new();
+    desk.file("stale.jsonl", STALE);
+    desk.file("good.log", LOG);
+    let output = desk.run("check history good.log stale.jsonl");
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stdout).unwrap();
+    let timeless: Vec<&str> = said.lines().filter(|line| !line.starts_with("  time ")).collect();
+    insta::assert_snapshot!(timeless.join("\n"));
+    assert_eq!(desk.run("check history good.log").status.code(), Some(0));
+
+    let output = desk.run("check history --json good.log stale.jsonl");
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stdout).unwrap();
+    let lines: Vec<serde_json::Value> =
+        said.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 2);
+    let told = |line: &serde_json::Value, field: &str| line[field].as_str().unwrap_or_default().to_owned();
+    assert_eq!(
+        (told(&lines[0], "verdict"), told(&lines[1], "file")),
+        ("linearizable".into(), "stale.jsonl".into())
+    );
+    assert_eq!(told(&lines[1], "verdict"), "not linearizable");
+    assert!(
+        told(&lines[1], "explanation").contains("fits") || told(&lines[1], "explanation").contains("older")
+    );
+    assert_eq!((&lines[1]["operations"], told(&lines[1], "method")), (&3.into(), "zones (k3)".into()));
+    assert!(lines[0]["explanation"].is_null() && lines[0]["seconds"].is_f64());
+}
+
+#[test]
+fn recorded_facts_are_judged() {
+    let desk = Desk::new();
+    let leads = |step: u64, node: u64| {
+        format!("{{\"at\":{step},\"step\":{step},\"node\":{node},\"fact\":\"leads\",\"term\":7}}\n")
+    };
+    desk.file("good.jsonl", &leads(1, 1));
+    desk.file("bad.jsonl", &(leads(1, 1) + &leads(2, 3)));
+    assert_eq!(desk.run("check facts good.jsonl").status.code(), Some(0));
+    let output = desk.run("check facts bad.jsonl");
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("election-safety: n3 leads term 7 although n1 already leads it"), "{said}");
+    let output = desk.run("check facts --json bad.jsonl");
+    let said: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&said["verdict"], &said["facts"]), (&"broken".into(), &2.into()));
+}
+
+#[test]
+fn recordings_that_cannot_be_used_are_refused_with_their_lines() {
+    let desk = Desk::new();
+    let operation = |process: u64, call: u64, back: u64| {
+        format!(
+            "{{\"process\":{process},\"op\":\"read\",\"key\":\"k\",\"result\":null,\"call\":{call},\
+             \"return\":{back},\"outcome\":\"ok\"}}\n"
+        )
+    };
+    let event = |process: u64, kind: &str| format!("INFO  jepsen.util - {process} :{kind} :read nil\n");
+    let map = |kind: &str, time: u64| {
+        format!("{{:process 0, :type :{kind}, :f :read, :key \"a\", :value nil, :time {time}}}\n")
+    };
+    let call = "{\"session\":1,\"sequence\":1,\"key\":4,\"action\":\"get\",\"called\":10}\n";
+    desk.file("ok.jsonl", STALE);
+    desk.file("two-open.jsonl", &(operation(1, 5, 20) + &operation(1, 10, 30)));
+    desk.file("backwards.jsonl", &(operation(1, 15, 20) + &operation(2, 10, 30)));
+    desk.file("before.jsonl", &operation(1, 15, 10));
+    desk.file("two-open.log", &(event(0, "invoke") + &event(0, "invoke")));
+    desk.file("no-call.log", &(event(0, "invoke") + &event(1, "ok")));
+    desk.file("twice.log", &(event(0, "invoke") + &event(0, "ok") + &event(0, "ok")));
+    desk.file("backwards.edn", &(map("invoke", 7) + &map("ok", 5)));
+    desk.file("twice.jsonl", &(call.to_owned() + call));
+    desk.file("poem.txt", "Shall I compare thee to a summer's day?\n");
+    desk.file("half.log", "INFO  jepsen.util - 0 :invoke\n");
+    desk.file("facts.jsonl", "{\"at\":1}\n");
+    let lines = [
+        "check",
+        "check history",
+        "check history absent.jsonl",
+        "check history ok.jsonl two-open.jsonl",
+        "check history backwards.jsonl",
+        "check history before.jsonl",
+        "check history two-open.log",
+        "check history no-call.log",
+        "check history twice.log",
+        "check history backwards.edn",
+        "check history twice.jsonl",
+        "check history poem.txt",
+        "check history half.log",
+        "check facts facts.jsonl",
+    ];
+    let said: Vec<String> = lines.iter().map(|line| format!("$ {line}\n{}", desk.refusal(line))).collect();
+    insta::assert_snapshot!(said.join("\n\n"));
+}

@@ -37,6 +37,7 @@ fn whatever_is_written_is_written_once() {
             Action::Put(number)
             | Action::Delete(number)
             | Action::Append(number)
+            | Action::Replace(number)
             | Action::CompareAndSet { value: number, .. } => Some(number),
             Action::Get | Action::List => None,
         };

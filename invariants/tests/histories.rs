@@ -50,7 +50,7 @@ fn every_verdict_is_the_known_one() {
 fn a_budget_that_is_too_small_is_no_verdict() {
     let (mut unknown, mut same) = (0, 0);
     for (file, linearizable, _, _, history) in recorded() {
-        match check(&history, Budget { steps: 3 }).expect("well formed") {
+        match check(&history, Budget { steps: 3, ..Budget::default() }).expect("well formed") {
             Verdict::Linearizable => assert!(linearizable, "{file}"),
             Verdict::Violation(explanation) => assert!(!linearizable, "{file}: {explanation}"),
             Verdict::Unknown { steps, .. } => {

@@ -29,6 +29,8 @@ pub(super) enum Verb {
     Keep(Keep),
     /// Run a stored case and say whether it did what is expected of it
     Replay(Replay),
+    /// Judge what was recorded elsewhere
+    Check(Check),
     /// Name all bugs, faults, properties and milestones
     List,
     /// Measure how fast it is
@@ -136,6 +138,36 @@ pub(super) struct Replay {
     pub(super) file: PathBuf,
     #[command(flatten)]
     pub(super) watch: Watch,
+}
+
+#[derive(Args, Debug)]
+#[command(disable_help_subcommand = true, arg_required_else_help = false)]
+pub(super) struct Check {
+    #[command(subcommand)]
+    pub(super) what: Recording,
+}
+
+/// What was recorded.
+#[derive(Subcommand, Debug)]
+pub(super) enum Recording {
+    /// Histories of clients: are they linearizable? In our JSON lines, kvsim's, Jepsen's or Porcupine's
+    History {
+        /// The histories
+        #[arg(value_name = "FILE", required = true)]
+        files: Vec<PathBuf>,
+        /// Print a JSON object per file on standard output and nothing else there
+        #[arg(long)]
+        json: bool,
+    },
+    /// Facts of servers, as JSON lines: do they keep all properties?
+    Facts {
+        /// The facts
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Print one JSON object on standard output and nothing else there
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(Args, Debug)]

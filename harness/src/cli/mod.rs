@@ -4,6 +4,7 @@
 //! says why, and nothing is half written.
 
 mod arguments;
+mod check;
 mod known;
 mod many;
 mod one;
@@ -70,6 +71,7 @@ fn obey(cli: Cli) -> Done {
         Some(Verb::Plan(arguments)) => one::plan(&arguments),
         Some(Verb::Keep(arguments)) => one::keep(&arguments),
         Some(Verb::Replay(arguments)) => one::replay(&arguments),
+        Some(Verb::Check(arguments)) => check::check(&arguments),
         Some(Verb::List) => known::list(),
         Some(Verb::Bench(arguments)) => many::bench(&arguments),
     }

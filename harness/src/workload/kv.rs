@@ -143,6 +143,15 @@ impl Data {
                 list.push(element);
                 Response::Done
             }
+            Action::Replace(element) => {
+                let list = entry(&mut self.lists, key, Vec::new());
+                for (place, &held) in (0..).zip(&*list) {
+                    self.digest = self.digest.wrapping_sub(element_item(key, place, held));
+                }
+                self.digest = self.digest.wrapping_add(element_item(key, 0, element));
+                *list = vec![element];
+                Response::Done
+            }
         }
     }
 
@@ -211,6 +220,7 @@ pub fn encode(request: &Request, to: &mut impl BufMut) {
         Action::CompareAndSet { expect: Content::Present(held), value } => (4, [held, value]),
         Action::Append(element) => (5, [element, 0]),
         Action::List => (6, [0; 2]),
+        Action::Replace(element) => (7, [element, 0]),
     };
     to.put_u8(kind);
     for word in [id.session, id.sequence, acknowledged, key].into_iter().chain(words) {
@@ -236,6 +246,7 @@ pub fn decode(mut command: &[u8]) -> Option<Request> {
         4 => Action::CompareAndSet { expect: Content::Present(first), value: second },
         5 => Action::Append(first),
         6 => Action::List,
+        7 => Action::Replace(first),
         _ => return None,
     };
     let id = RequestId { session, sequence };

@@ -170,6 +170,7 @@ impl Clerk {
             }
             Action::CompareAndSet { .. } => return Response::Mismatch(Some(*register)),
             Action::Append(element) => self.lists.entry(key).or_default().push(element),
+            Action::Replace(element) => *self.lists.entry(key).or_default() = vec![element],
         }
         Response::Done
     }

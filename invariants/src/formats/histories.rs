@@ -10,14 +10,14 @@
 //! |---|---|
 //! | `session`, `sequence` | the request's name; one line for each |
 //! | `key` | a number; a key is a register or a list throughout |
-//! | `action` | of registers `"get"`, `{"put":7}`, `{"delete":8}` (with the number of its tombstone), `{"compare_and_set":{"expect":{"present":7},"value":9}}`; of lists `{"append":7}`, `"list"` |
+//! | `action` | of registers `"get"`, `{"put":7}`, `{"delete":8}` (with the number of its tombstone), `{"compare_and_set":{"expect":{"present":7},"value":9}}`; of lists `{"append":7}`, `{"replace":7}` (nothing but this element), `"list"` |
 //! | `called`, `returned` | when; without `returned` the outcome is unknown |
 //! | `response` | what the client was told, present with `returned`: `"done"`, `{"holds":C}`, `{"mismatch":C}` where C may be `null` for "not told", `{"list":[7,8]}` |
 //!
 //! A content C is `{"present":7}`, or `{"absent":8}` since the deletion with number 8. In the beginning a register holds
 //! `{"absent":0}`; where deletions have no numbers it is 0 always.
 
-use super::{Misread, lines};
+use super::{Misread, Recorded, lines};
 use crate::fact::{RequestId, Time};
 use crate::linearizability::{Action, Call, Operation, Response};
 use serde::{Deserialize, Serialize};
@@ -59,8 +59,22 @@ pub fn write<'a>(output: &mut impl Write, history: impl IntoIterator<Item = &'a 
 /// # Errors
 /// The first line that is no call.
 pub fn read(text: &str) -> Result<Vec<Call>, Misread> {
+    Ok(read_recorded(text)?.calls)
+}
+
+/// The same, with the line of each call.
+///
+/// # Errors
+/// The first line that is no call.
+pub fn read_recorded(text: &str) -> Result<Recorded, Misread> {
     let expected = "a call, as in {\"session\":1,\"sequence\":1,\"key\":4,\"action\":\"get\",\"called\":10}";
-    lines::<Line>(text, expected).map(|line| line.and_then(|(number, line)| line.call(number))).collect()
+    let mut recorded = Recorded { calls: Vec::new(), lines: Vec::new(), texts: false };
+    for line in lines::<Line>(text, expected) {
+        let (number, line) = line?;
+        recorded.calls.push(line.call(number)?);
+        recorded.lines.push(number);
+    }
+    Ok(recorded)
 }
 
 impl Line {

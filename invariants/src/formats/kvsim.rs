@@ -8,10 +8,10 @@
 //!
 //! `op` is `read`, `write`, `delete` or `cas` of registers, `append` or `list` of lists. `null` as a value is absence;
 //! one absence is like another. `outcome` is `ok`, `fail` (a `cas` that did not match: it tells `observed`, or not) or
-//! `unknown` (then `return` is `null`). A process becomes a session and counts its requests; keys are numbered in the
-//! order in which they appear.
+//! `unknown` (then `return` is `null`). A process becomes a session and counts its requests; keys are
+//! numbers behind a `k`, and others are numbered in the order in which they appear.
 
-use super::{Misread, lines};
+use super::{Keys, Misread, Recorded, lines};
 use crate::fact::{RequestId, Time};
 use crate::linearizability::{Action, Call, Content, Operation, Response};
 use serde::{Deserialize, Deserializer};
@@ -76,23 +76,62 @@ fn content(value: Option<u64>) -> Content {
 /// # Errors
 /// The first line that is no operation.
 pub fn read(text: &str) -> Result<Vec<Call>, Misread> {
-    let mut keys = BTreeMap::new();
-    let mut sequences = BTreeMap::new();
-    lines::<Line>(text, "an operation with process, op, key, call, return and outcome")
-        .map(|line| {
-            let (number, line) = line?;
-            let names = keys.len() as u64;
-            let key = *keys.entry(line.key.clone()).or_insert(names);
-            let sequence = sequences.entry(line.process).or_insert(0);
-            *sequence += 1;
-            let id = RequestId { session: line.process, sequence: *sequence };
-            let misread =
-                |(expected, reason): (_, &str)| Misread { line: number, expected, reason: reason.into() };
-            let (action, called) = (line.action().map_err(misread)?, line.call);
-            let returned = line.returned(action).map_err(misread)?;
-            Ok(Call { id, operation: Operation { key, action }, called, returned })
-        })
-        .collect()
+    Ok(read_recorded(text)?.calls)
+}
+
+/// The same, with the line of each operation.
+///
+/// # Errors
+/// The first line that is no operation, or clashes with another.
+pub fn read_recorded(text: &str) -> Result<Recorded, Misread> {
+    let mut keys = Keys::default();
+    // By process: how often it called, when its last operation returned, and in which line that stands.
+    let mut processes: BTreeMap<u64, (u64, Option<Time>, usize)> = BTreeMap::new();
+    let mut recorded = Recorded { calls: Vec::new(), lines: Vec::new(), texts: false };
+    let mut newest = (0, 0);
+    for line in lines::<Line>(text, "an operation with process, op, key, call, return and outcome") {
+        let (number, line) = line?;
+        let clash = |expected, reason| Misread { line: number, expected, reason };
+        let (then, before) = newest;
+        if line.call < then {
+            let reason = format!("the call at {} comes after the one at {then} in line {before}", line.call);
+            return Err(clash("operations by time of call", reason));
+        }
+        newest = (line.call, number);
+        let key = keys.number(&line.key, "k");
+        let process = line.process;
+        let (sequence, returned, before) = processes.entry(process).or_insert((0, Some(0), number));
+        match *returned {
+            Some(returned) if returned <= line.call => {}
+            Some(returned) => {
+                let reason = format!(
+                    "process {process} calls at {}, and its operation in line {before} returned at {returned}",
+                    line.call
+                );
+                return Err(clash("one call at a time in each process", reason));
+            }
+            None => {
+                let reason = format!("process {process} never heard of its operation in line {before}");
+                return Err(clash("no call of a process whose last outcome is unknown", reason));
+            }
+        }
+        *sequence += 1;
+        let id = RequestId { session: process, sequence: *sequence };
+        let misread =
+            |(expected, reason): (_, &str)| Misread { line: number, expected, reason: reason.into() };
+        let (action, called) = (line.action().map_err(misread)?, line.call);
+        let answer = line.returned(action).map_err(misread)?;
+        if let Some((returned, _)) = answer
+            && returned < called
+        {
+            let reason = format!("the call is at {called} and the return at {returned}");
+            return Err(clash("a return after the call", reason));
+        }
+        (*returned, *before) = (answer.as_ref().map(|&(returned, _)| returned), number);
+        recorded.calls.push(Call { id, operation: Operation { key, action }, called, returned: answer });
+        recorded.lines.push(number);
+    }
+    Ok(recorded)
 }
 
 impl Line {

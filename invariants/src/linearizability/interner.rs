@@ -19,6 +19,11 @@ impl Interner {
         self.table.resize((4 * operations + 8).next_power_of_two(), 0);
     }
 
+    /// The content with this number.
+    pub(crate) fn content(&self, number: u32) -> Content {
+        self.contents[number as usize]
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.contents.len()
     }

@@ -12,7 +12,7 @@ pub(crate) struct Configuration<const W: usize> {
 }
 
 /// A set of configurations: open addressing, a fixed hash, no memory before the first insertion.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Memo<const W: usize> {
     /// `None` where there is none; a power of two of places, at most half of them taken.
     table: Vec<Option<Configuration<W>>>,
@@ -24,9 +24,16 @@ impl<const W: usize> Memo<W> {
         self.len > 0 && self.table[place(&self.table, configuration)].is_some()
     }
 
-    pub(crate) fn insert(&mut self, configuration: Configuration<W>) {
+    /// Remembers a configuration, unless that would take more than `bytes` bytes: then says so.
+    #[must_use]
+    pub(crate) fn insert(&mut self, configuration: Configuration<W>, bytes: u64) -> bool {
         if 2 * self.len >= self.table.len() {
-            let mut larger = vec![None; (2 * self.table.len()).max(64)];
+            let larger = (2 * self.table.len()).max(64);
+            // Both tables are there while the one moves into the other.
+            if ((larger + self.table.len()) * size_of::<Option<Configuration<W>>>()) as u64 > bytes {
+                return false;
+            }
+            let mut larger = vec![None; larger];
             for known in self.table.drain(..).flatten() {
                 let place = place(&larger, &known);
                 larger[place] = Some(known);
@@ -37,6 +44,7 @@ impl<const W: usize> Memo<W> {
         if self.table[place].replace(configuration).is_none() {
             self.len += 1;
         }
+        true
     }
 }
 
@@ -68,11 +76,12 @@ mod tests {
         };
         for number in 0..1000 {
             assert!(!memo.contains(&configuration(number)));
-            memo.insert(configuration(number));
-            memo.insert(configuration(number));
+            assert!(memo.insert(configuration(number), u64::MAX));
+            assert!(memo.insert(configuration(number), u64::MAX));
             assert!(memo.contains(&configuration(number)));
         }
         assert_eq!(memo.len, 1000);
+        assert!(!memo.clone().insert(configuration(1000), 0) || memo.table.len() > 2000);
         assert!((0..1000).all(|number| memo.contains(&configuration(number))));
     }
 }

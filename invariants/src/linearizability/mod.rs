@@ -11,49 +11,90 @@
 //!
 //! # Which check when
 //!
-//! The **witness** ([`Witness`]) runs along with the simulation. Raft claims an order, its log; the witness verifies it
-//! at each answer, in constant time. If it never fails, the history *is* linearizable, whatever the system is, across
-//! all keys, and nothing further need be done. If it fails, "the system's own order is broken", and the run can be
-//! stopped there; that is a fault of the system, but not yet one that a client could have noticed.
+//! [`check`] is the front door. It works key by key, for a history is linearizable if each key's part is, and takes for
+//! each key the cheapest check that is exact on it; [`report`] says which.
 //!
-//! The **search** ([`check`]) knows nothing but the clients' history, and finds an order or proves that there is none.
-//! It gives the verdict on what the clients saw: after a witness has failed, and for systems that claim no order. It
-//! works key by key, for a history is linearizable if each key's part is. The problem is hard in general, so it has a
-//! [`Budget`] in steps and, besides "linearizable" and "violation", a third verdict, "unknown", which means what it
-//! says.
+//! The **zones** understand keys on which each content was written once: registers with compare-and-set and with
+//! deletions that have a number each, lists with appends and replacements, any operation of unknown outcome. They need
+//! near-linear time, and where they find a contradiction it is one of a handful of operations.
+//!
+//! The **search** takes the rest: repeated values, deletions without numbers, a failed compare-and-set that did not tell
+//! what it found. It looks for an order or proves that there is none. The problem is hard in general, so it has a
+//! [`Budget`] in steps and bytes and, besides "linearizable" and "violation", a third verdict, "unknown", which means
+//! what it says. Other objects than registers and lists are searched through [`explore()`]: a [`Model`] of one's own
+//! has some thirty lines.
+//!
+//! The **stream** ([`Stream`]) is the check by zones while it all goes on, in memory that does not grow with the history.
+//!
+//! The **witness** ([`Witness`]) runs along with the simulation as well. Raft claims an order, its log; the witness
+//! verifies it at each answer, in constant time. If it never fails, the history *is* linearizable, whatever the system
+//! is, across all keys, and nothing further need be done. If it fails, "the system's own order is broken", and the run
+//! can be stopped there; that is a fault of the system, but not yet one that a client could have noticed: the verdict on
+//! that is [`check`]'s.
+//!
+//! A violation comes with an [`Explanation`]: the few operations that contradict each other, a picture of them, and what
+//! forces what.
+//!
+//! ```
+//! use invariants::formats::read_history;
+//! use invariants::linearizability::{Budget, Verdict, check};
+//!
+//! let log = "INFO  jepsen.util - 0 :invoke :write 5
+//! INFO  jepsen.util - 0 :ok :write 5
+//! INFO  jepsen.util - 1 :invoke :read nil
+//! INFO  jepsen.util - 1 :ok :read nil";
+//! let (format, recorded) = read_history(log)?;
+//! assert_eq!(format.to_string(), "a Jepsen log of a register");
+//! let Verdict::Violation(explanation) = check(&recorded.calls, Budget::default())? else { panic!("a stale read") };
+//! assert_eq!(explanation.operations.len(), 2);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 //!
 //! # What makes it cheap
 //!
 //! A workload that writes every value once, gives every deletion a number of its own and lets a failed compare-and-set
-//! tell what it saw leaves the search nearly no choices.
+//! tell what it saw leaves nothing to search for. `cargo bench -p invariants` shows what each check costs.
 //!
 //! # Reading order
 //!
-//! [`Action`], [`Response`] and [`Call`] are the vocabulary, and [`Model`] is what each of them means. The witness
-//! needs no more than these. `numbered` translates one key's calls into small numbers, `blocks` refutes a register at a
-//! glance, `search` looks for an order (its head lists the rules that cut it short), `memo` is what it remembers,
-//! `explain` finds the shortest bad beginning of a bad history, and `check` does this for each key.
+//! [`Action`], [`Response`] and [`Call`] are the vocabulary, [`Model`] is what each of them means, and `role` what an
+//! operation says of its key. The witness needs no more than these. `zone` is the near-linear check; its head has the
+//! argument. For the search `numbered` translates one key's calls into small numbers (`trie` those of a list), `blocks`
+//! refutes a register at a glance, `search` looks for an order (its head lists the rules that cut it short) and `memo`
+//! is what it remembers. `shrink` makes a bad history small, `explain` and `diagram` tell it, `check` does this for each
+//! key. `explore` is the search for other models, and `stream` the zones while it all goes on.
 //!
 //! # What it leaves out
 //!
 //! Operations on several keys, except that the witness covers a history on many keys with one order. Elements that are
-//! removed from lists. The near-linear check of histories in which each value is written once, a check that streams,
-//! and the shrinking of bad histories to the three or four operations that matter.
+//! removed from lists.
 
 mod operation;
 mod model;
+mod role;
 mod ranked;
+mod table;
 mod witness;
 mod interner;
+mod zone;
+mod trie;
 mod numbered;
 mod blocks;
 mod memo;
 mod search;
+mod diagram;
 mod explain;
+mod shrink;
 mod check;
+mod explore;
+mod stream;
 
-pub use check::{Budget, Malformed, Verdict, check};
-pub use explain::Explanation;
+pub use check::{
+    Budget, Judged, Malformed, Report, Verdict, check, check_by_search, check_by_zones, order, report,
+};
+pub use explain::{Explanation, Forced, Method};
+pub use explore::{Asked, Explored, explore};
 pub use model::{List, Model, Register, answers, is_of_list};
 pub use operation::{Action, Call, Content, Operation, Response};
+pub use stream::{Broken, Stream, Streamed};
 pub use witness::{Flaw, Position, Witness, WitnessFailure};

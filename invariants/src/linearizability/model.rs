@@ -2,10 +2,15 @@
 
 use super::operation::{Action, Content, Response};
 
-/// A key as a state and a question: could this step have answered that?
+/// An object as a state and a question: could this step have answered that? An example is with
+/// [`explore`](super::explore()), which takes any model.
 pub trait Model {
-    /// What the key holds.
-    type State: Clone + Eq + Ord;
+    /// What the object holds.
+    type State: Clone + Ord;
+    /// What is asked of it.
+    type Action;
+    /// What it answers.
+    type Response;
 
     /// What it holds first.
     fn initial(&self) -> Self::State;
@@ -13,7 +18,17 @@ pub trait Model {
     /// What it holds after `action` was done to `state`. `None`: `response` cannot be the answer to that here, or the
     /// action is not one of this model. Without a response the outcome is unknown, and every action of this model is
     /// possible everywhere.
-    fn step(&self, state: &Self::State, action: Action, response: Option<&Response>) -> Option<Self::State>;
+    fn step(
+        &self,
+        state: &Self::State,
+        action: &Self::Action,
+        response: Option<&Self::Response>,
+    ) -> Option<Self::State>;
+
+    /// Whether an action never changes anything. To say so is not needed, but saves the search many branches.
+    fn is_read(&self, _action: &Self::Action) -> bool {
+        false
+    }
 }
 
 /// A register: get, put, delete, compare-and-set.
@@ -22,14 +37,16 @@ pub struct Register;
 
 impl Model for Register {
     type State = Content;
+    type Action = Action;
+    type Response = Response;
 
     fn initial(&self) -> Content {
         Content::INITIAL
     }
 
-    fn step(&self, state: &Content, action: Action, response: Option<&Response>) -> Option<Content> {
+    fn step(&self, state: &Content, action: &Action, response: Option<&Response>) -> Option<Content> {
         let done = matches!(response, None | Some(Response::Done));
-        match action {
+        match *action {
             Action::Get => match response {
                 None => Some(*state),
                 Some(Response::Holds(content)) if content == state => Some(*state),
@@ -46,33 +63,44 @@ impl Model for Register {
                 Some(Response::Mismatch(Some(content))) if content == state => Some(*state),
                 Some(_) => None,
             },
-            Action::Append(_) | Action::List => None,
+            Action::Append(_) | Action::Replace(_) | Action::List => None,
         }
+    }
+
+    fn is_read(&self, action: &Action) -> bool {
+        action.is_read()
     }
 }
 
-/// A list: append, read the whole of it.
+/// A list: append, replace, read the whole of it.
 #[derive(Clone, Copy, Default, Debug)]
 pub struct List;
 
 impl Model for List {
     type State = Vec<u64>;
+    type Action = Action;
+    type Response = Response;
 
     fn initial(&self) -> Vec<u64> {
         Vec::new()
     }
 
-    fn step(&self, state: &Vec<u64>, action: Action, response: Option<&Response>) -> Option<Vec<u64>> {
-        match (action, response) {
+    fn step(&self, state: &Vec<u64>, action: &Action, response: Option<&Response>) -> Option<Vec<u64>> {
+        match (*action, response) {
             (Action::Append(element), None | Some(Response::Done)) => {
                 let mut longer = state.clone();
                 longer.push(element);
                 Some(longer)
             }
+            (Action::Replace(element), None | Some(Response::Done)) => Some(vec![element]),
             (Action::List, None) => Some(state.clone()),
             (Action::List, Some(Response::List(elements))) if elements == state => Some(state.clone()),
             _ => None,
         }
+    }
+
+    fn is_read(&self, action: &Action) -> bool {
+        action.is_read()
     }
 }
 
@@ -81,7 +109,9 @@ impl Model for List {
 pub const fn answers(action: Action, response: &Response) -> bool {
     match action {
         Action::Get => matches!(response, Response::Holds(_)),
-        Action::Put(_) | Action::Delete(_) | Action::Append(_) => matches!(response, Response::Done),
+        Action::Put(_) | Action::Delete(_) | Action::Append(_) | Action::Replace(_) => {
+            matches!(response, Response::Done)
+        }
         Action::CompareAndSet { .. } => matches!(response, Response::Done | Response::Mismatch(_)),
         Action::List => matches!(response, Response::List(_)),
     }
@@ -90,7 +120,7 @@ pub const fn answers(action: Action, response: &Response) -> bool {
 /// Whether `action` belongs to lists; every other one belongs to registers.
 #[must_use]
 pub const fn is_of_list(action: Action) -> bool {
-    matches!(action, Action::Append(_) | Action::List)
+    matches!(action, Action::Append(_) | Action::Replace(_) | Action::List)
 }
 
 #[cfg(test)]
@@ -101,26 +131,26 @@ mod tests {
     fn compare_and_set_compares() {
         let cas = Action::CompareAndSet { expect: Content::INITIAL, value: 7 };
         let (empty, seven) = (Content::INITIAL, Content::Present(7));
-        assert_eq!(Register.step(&empty, cas, Some(&Response::Done)), Some(seven));
-        assert_eq!(Register.step(&empty, cas, Some(&Response::Mismatch(None))), None);
-        assert_eq!(Register.step(&seven, cas, Some(&Response::Done)), None);
-        assert_eq!(Register.step(&seven, cas, Some(&Response::Mismatch(None))), Some(seven));
-        assert_eq!(Register.step(&seven, cas, Some(&Response::Mismatch(Some(seven)))), Some(seven));
-        assert_eq!(Register.step(&seven, cas, Some(&Response::Mismatch(Some(empty)))), None);
+        assert_eq!(Register.step(&empty, &cas, Some(&Response::Done)), Some(seven));
+        assert_eq!(Register.step(&empty, &cas, Some(&Response::Mismatch(None))), None);
+        assert_eq!(Register.step(&seven, &cas, Some(&Response::Done)), None);
+        assert_eq!(Register.step(&seven, &cas, Some(&Response::Mismatch(None))), Some(seven));
+        assert_eq!(Register.step(&seven, &cas, Some(&Response::Mismatch(Some(seven)))), Some(seven));
+        assert_eq!(Register.step(&seven, &cas, Some(&Response::Mismatch(Some(empty)))), None);
     }
 
     #[test]
     fn an_unknown_compare_and_set_does_what_it_would_have_done() {
         let cas = Action::CompareAndSet { expect: Content::Present(7), value: 8 };
-        assert_eq!(Register.step(&Content::INITIAL, cas, None), Some(Content::INITIAL));
-        assert_eq!(Register.step(&Content::Present(7), cas, None), Some(Content::Present(8)));
+        assert_eq!(Register.step(&Content::INITIAL, &cas, None), Some(Content::INITIAL));
+        assert_eq!(Register.step(&Content::Present(7), &cas, None), Some(Content::Present(8)));
     }
 
     #[test]
     fn one_absence_is_not_another() {
-        let after = Register.step(&Content::Present(1), Action::Delete(4), Some(&Response::Done));
+        let after = Register.step(&Content::Present(1), &Action::Delete(4), Some(&Response::Done));
         assert_eq!(after, Some(Content::Absent(4)));
         let initial = Response::Holds(Content::INITIAL);
-        assert_eq!(Register.step(&Content::Absent(4), Action::Get, Some(&initial)), None);
+        assert_eq!(Register.step(&Content::Absent(4), &Action::Get, Some(&initial)), None);
     }
 }

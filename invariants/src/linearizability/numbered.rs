@@ -1,17 +1,23 @@
 //! One key's history in small numbers: what the search works on.
 //!
-//! Contents become states 0, 1, 2, ... in order of appearance (0: the initial content). A list's state is how much of
-//! its longest read it holds: a list only grows, so every other read must be a beginning of that one, and everything
-//! that differs from it behaves alike, for no read shows it: one state *astray*. Calls and returns become ranks. Each
-//! operation gets a slot at its call, which is free again at its return, so that "what is open" is a bit mask.
+//! Contents become states 0, 1, 2, ... in order of appearance (0: the initial content). A list's states are the
+//! beginnings of what its reads showed (0: the empty list); everything else behaves alike, for no read shows it: one
+//! state *astray*. Calls and returns become ranks. Each operation gets a slot at its call, which is free again at its
+//! return, so that "what is open" is a bit mask.
 
 use super::interner::Interner;
 use super::model::is_of_list;
-use super::operation::{Action, Call, Content, Response};
+use super::operation::{Call, Content};
+use super::role::{ListRole, Role, list_role, role};
+use super::trie::Trie;
 use crate::fact::Time;
 
 /// No rank, no operation, no state: the end of the numbers.
 pub(crate) const NONE: u32 = u32::MAX;
+
+/// Of a history with so many operations the names of contents are not kept for the next one: they take some tens of
+/// bytes for each.
+const LARGE: usize = 1 << 16;
 
 /// What an operation asks of the state and makes of it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -32,6 +38,8 @@ pub(crate) enum Step {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Op {
     pub(crate) step: Step,
+    /// Its place in the whole history.
+    pub(crate) call: u32,
     /// Its rank among the returns. [`NONE`]: its outcome is unknown, and it may be left out.
     pub(crate) due: u32,
     pub(crate) slot: u32,
@@ -42,16 +50,27 @@ pub(crate) struct Op {
     pub(crate) returned: Time,
 }
 
-/// How much of what is left. Indexed by state; for lists `producers` is indexed by element.
+impl Op {
+    /// With its rank and its slot still open.
+    fn new(call: u32, called: Time, returned: Time, step: Step) -> Op {
+        let due = if returned == Time::MAX { NONE } else { 0 };
+        Op { step, call, due, slot: NONE, previous: NONE, called, returned }
+    }
+}
+
+/// How much of what is left. Indexed by state, appenders by element.
 #[derive(Clone, Default, Debug)]
 pub(crate) struct Counts {
-    /// Operations that would produce it.
+    /// Operations that would produce it, wherever they stand.
     pub(crate) producers: Vec<u32>,
+    /// Operations that would append it.
+    pub(crate) appenders: Vec<u32>,
     /// Operations that returned and are legal only in it.
     pub(crate) needs: Vec<u32>,
     /// The same with unknown outcome.
     pub(crate) wishes: Vec<u32>,
-    /// The sum of `needs`.
+    /// The sums of `producers` and of `needs`.
+    pub(crate) all_producers: u32,
     pub(crate) all_needs: u32,
     /// [`Step::SeesOther`] of any state.
     pub(crate) others: u32,
@@ -65,8 +84,8 @@ pub(crate) struct Numbered {
     /// By return: the operation, and how many had been called when it returned.
     pub(crate) returns: Vec<(u32, u32)>,
     pub(crate) slots: u32,
-    /// The longest read of a list, as element numbers.
-    pub(crate) chain: Vec<u32>,
+    /// What the reads of a list showed.
+    pub(crate) trie: Trie,
     pub(crate) is_list: bool,
     pub(crate) counts: Counts,
     /// By state: the rank of the first return that needs it.
@@ -78,8 +97,10 @@ pub(crate) struct Numbered {
     names: Interner,
     free: Vec<u32>,
     occupant: Vec<u32>,
-    /// By state or element: whether a producer has been called yet.
+    /// By state of a register or element of a list: whether a producer has been called yet.
     called: Vec<bool>,
+    /// By state of a list: whether producers of all its elements have been called.
+    whole: Vec<bool>,
 }
 
 /// An answer that no order explains, whatever else happens: seen while loading.
@@ -90,106 +111,183 @@ impl Numbered {
     /// Loads what happened to one key up to and including `until`: `mine` are its calls in `history`, by time.
     pub(crate) fn load(&mut self, history: &[Call], mine: &[u32], until: Time) -> Result<(), Contradiction> {
         self.ops.clear();
-        self.chain.clear();
-        self.names.clear(mine.len());
         self.is_list = mine.first().is_some_and(|&call| is_of_list(history[call as usize].operation.action));
-        let calls = mine.iter().map(|&call| &history[call as usize]).take_while(|call| call.called <= until);
+        let calls = mine.iter().map(|&call| (call, &history[call as usize]));
+        let calls = calls.take_while(|(_, call)| call.called <= until);
         if self.is_list {
-            self.number_list(calls, until)?
+            self.number_list(calls, mine.len(), until);
         } else {
-            self.number_register(calls, until)?
+            self.names.clear(mine.len());
+            self.number_register(calls, until)?;
         }
         self.count();
+        if mine.len() > LARGE {
+            self.names = Interner::default();
+        }
         self.rank()
+    }
+
+    /// As a state of a list: one that no read shows.
+    pub(crate) fn astray(&self) -> u32 {
+        small(self.trie.len())
     }
 
     fn number_register<'a>(
         &mut self,
-        calls: impl Iterator<Item = &'a Call>,
+        calls: impl Iterator<Item = (u32, &'a Call)>,
         until: Time,
     ) -> Result<(), Contradiction> {
         self.names.number(Content::INITIAL);
-        for call in calls {
-            let (returned, response) = outcome(call, until);
+        for (number, call) in calls {
+            let (returned, role) = role(call, until);
             let names = &mut self.names;
-            let step = match (call.operation.action, response) {
-                (Action::Get, Some(Response::Holds(content))) => Step::Sees(names.number(*content)),
-                (Action::Put(value), _) => Step::Writes(names.number(Content::Present(value))),
-                (Action::Delete(deletion), _) => Step::Writes(names.number(Content::Absent(deletion))),
-                (Action::CompareAndSet { expect, .. }, Some(Response::Mismatch(None))) => {
-                    Step::SeesOther(names.number(expect))
+            let step = match role {
+                Role::Sees(content) => Step::Sees(names.number(content)),
+                Role::SeesOther(content) => Step::SeesOther(names.number(content)),
+                Role::Writes(content) => Step::Writes(names.number(content)),
+                Role::Exchanges { expect, value } => {
+                    Step::Exchanges { expect: names.number(expect), value: names.number(value) }
                 }
-                (Action::CompareAndSet { expect, .. }, Some(Response::Mismatch(Some(content)))) => {
-                    if *content == expect {
-                        return Err(Contradiction);
-                    }
-                    Step::Sees(names.number(*content))
-                }
-                (Action::CompareAndSet { expect, value }, _) => Step::Exchanges {
-                    expect: names.number(expect),
-                    value: names.number(Content::Present(value)),
-                },
-                // A read that was never answered tells nothing.
-                _ => continue,
+                Role::Absurd(_) => return Err(Contradiction),
+                Role::Nothing => continue,
             };
-            self.push(call.called, returned, step);
+            self.push(number, call.called, returned, step);
         }
         Ok(())
     }
 
     fn number_list<'a>(
         &mut self,
-        calls: impl Iterator<Item = &'a Call> + Clone,
+        calls: impl Iterator<Item = (u32, &'a Call)> + Clone,
+        count: usize,
         until: Time,
-    ) -> Result<(), Contradiction> {
-        let reads = calls.clone().filter_map(|call| match outcome(call, until) {
-            (_, Some(Response::List(elements))) => Some(elements),
-            _ => None,
-        });
-        let longest = reads.max_by_key(|elements| elements.len()).map_or(&[][..], Vec::as_slice);
-        self.names.clear(longest.len());
-        self.chain.extend(longest.iter().map(|&element| self.names.number(Content::Present(element))));
-        for call in calls {
-            let (returned, response) = outcome(call, until);
-            let step = match (call.operation.action, response) {
-                (Action::Append(element), _) => Step::Appends(self.names.get(Content::Present(element))),
-                (_, Some(Response::List(elements))) if longest.starts_with(elements) => {
-                    Step::Sees(small(elements.len()))
-                }
-                (_, Some(Response::List(_))) => return Err(Contradiction),
-                _ => continue,
-            };
-            self.push(call.called, returned, step);
+    ) {
+        self.trie.clear(count);
+        let mut before: &[u64] = &[];
+        for (number, call) in calls.clone() {
+            if let (returned, ListRole::Reads(elements)) = list_role(call, until) {
+                let same = before.iter().zip(elements).take_while(|(one, other)| one == other).count();
+                let state = self.trie.read(elements, same);
+                before = elements;
+                self.push(number, call.called, returned, Step::Sees(state));
+            } else {
+                // A place for the operation, for the operations stand by call.
+                self.push(number, call.called, Time::MAX, Step::Appends(NONE));
+            }
         }
-        Ok(())
+        let astray = self.astray();
+        let mut kept = 0;
+        for (place, (number, call)) in calls.enumerate() {
+            let (returned, role) = list_role(call, until);
+            let step = match role {
+                ListRole::Reads(_) => self.ops[place].step,
+                ListRole::Appends(element) => Step::Appends(self.trie.element(element)),
+                ListRole::Replaces(element) => {
+                    Step::Writes(self.trie.child(0, self.trie.element(element)).unwrap_or(astray))
+                }
+                ListRole::Nothing => continue,
+            };
+            self.ops[kept] = Op::new(number, call.called, returned, step);
+            kept += 1;
+        }
+        self.ops.truncate(kept);
     }
 
-    fn push(&mut self, called: Time, returned: Option<Time>, step: Step) {
-        let (due, returned) = match returned {
-            Some(returned) => (0, returned),
-            None => (NONE, Time::MAX),
-        };
-        self.ops.push(Op { step, due, slot: NONE, previous: NONE, called, returned });
+    fn push(&mut self, call: u32, called: Time, returned: Time, step: Step) {
+        self.ops.push(Op::new(call, called, returned, step));
     }
 
     fn count(&mut self) {
-        // A list's states: its lengths, and astray.
-        let states = if self.is_list { self.chain.len() + 2 } else { self.names.len() };
+        let (states, elements) = match self.is_list {
+            true => (self.trie.len() + 1, self.trie.elements()),
+            false => (self.names.len(), 0),
+        };
         let counts = &mut self.counts;
         for numbers in [&mut counts.producers, &mut counts.needs, &mut counts.wishes] {
             numbers.clear();
-            numbers.resize(states.max(self.names.len()), 0);
+            numbers.resize(states, 0);
         }
-        (counts.all_needs, counts.others) = (0, 0);
+        counts.appenders.clear();
+        counts.appenders.resize(elements, 0);
+        (counts.all_producers, counts.all_needs, counts.others) = (0, 0, 0);
         for op in &self.ops {
             counts.add(op);
         }
         self.drop_the_useless();
+        self.bound_the_needed();
+    }
+
+    /// An operation with unknown outcome that alone can have produced what somebody saw did happen, and before the first
+    /// of those who saw it returned. So that is as good as its own return, and it is not open for ever.
+    fn bound_the_needed(&mut self) {
+        if self.ops.iter().all(|op| op.due != NONE) {
+            return;
+        }
+        let mut first_return = vec![Time::MAX; self.counts.needs.len()];
+        for op in &self.ops {
+            if let (Step::Sees(state) | Step::Exchanges { expect: state, .. }, true) =
+                (op.step, op.due != NONE)
+            {
+                let first = &mut first_return[state as usize];
+                *first = (*first).min(op.returned);
+            }
+        }
+        // By element: what shows a list shows all its beginnings.
+        let mut first_shown = vec![Time::MAX; self.counts.appenders.len()];
+        if self.is_list {
+            for node in (1..self.trie.len()).rev() {
+                let returned = first_return[node];
+                let above = &mut first_return[self.trie.parent(small(node)) as usize];
+                *above = (*above).min(returned);
+                let shown = &mut first_shown[self.trie.last(small(node)) as usize];
+                *shown = (*shown).min(returned);
+            }
+        }
+        let mut changed = true;
+        while changed {
+            changed = false;
+            for op in self.ops.iter_mut().filter(|op| op.due == NONE) {
+                let counts = &self.counts;
+                let needed = match op.step {
+                    Step::Writes(state) if self.is_list => {
+                        let element = self.trie.last(state);
+                        let is_only = element != NONE
+                            && counts.producers[state as usize] == 1
+                            && counts.appenders[element as usize] == 0;
+                        if is_only { first_return[state as usize] } else { Time::MAX }
+                    }
+                    Step::Writes(state) | Step::Exchanges { value: state, .. } => {
+                        let is_only = state != 0 && counts.producers[state as usize] == 1;
+                        if is_only { first_return[state as usize] } else { Time::MAX }
+                    }
+                    Step::Appends(element) if element != NONE => {
+                        let root = self.trie.child(0, element);
+                        let is_only = counts.appenders[element as usize] == 1
+                            && root.is_none_or(|root| counts.producers[root as usize] == 0);
+                        if is_only { first_shown[element as usize] } else { Time::MAX }
+                    }
+                    _ => Time::MAX,
+                };
+                // What was seen before anybody called for it is a contradiction, and found elsewhere.
+                if needed == Time::MAX || needed < op.called {
+                    continue;
+                }
+                self.counts.take(op);
+                (op.due, op.returned) = (0, needed);
+                self.counts.add(op);
+                changed = true;
+                if let Step::Exchanges { expect, .. } = op.step {
+                    let first = &mut first_return[expect as usize];
+                    *first = (*first).min(needed);
+                }
+            }
+        }
     }
 
     /// An operation with unknown outcome whose product nobody wants may be left out of any order (what follows it in
     /// the order is blind to the state, or it is last), so it is left out of all. Leaving it out may make others useless.
     fn drop_the_useless(&mut self) {
+        let astray = self.is_list.then(|| self.astray());
         let (counts, ops) = (&mut self.counts, &mut self.ops);
         loop {
             let before = ops.len();
@@ -197,6 +295,8 @@ impl Numbered {
                 let wanted = match op.step {
                     _ if op.due != NONE => true,
                     Step::Appends(element) => element != NONE,
+                    // A list that it begins may be wanted for what is appended to it.
+                    Step::Writes(state) if let Some(astray) = astray => state != astray,
                     Step::Writes(value) | Step::Exchanges { value, .. } => {
                         counts.needs[value as usize] + counts.wishes[value as usize] + counts.others > 0
                     }
@@ -223,13 +323,15 @@ impl Numbered {
         self.free.clear();
         self.occupant.clear();
         self.called.clear();
-        self.called.resize(self.counts.producers.len(), false);
+        self.called.resize(self.counts.producers.len().max(self.counts.appenders.len()), false);
+        self.whole.clear();
+        self.whole.resize(if self.is_list { self.trie.len() } else { 0 }, false);
         self.first_need.clear();
         self.first_need.resize(self.counts.needs.len(), NONE);
         self.newest_need.clear();
         self.newest_need.resize(self.counts.needs.len(), 0);
         self.all_needs.clear();
-        let (mut next, mut length) = (0, 0);
+        let mut next = 0;
         for rank in 0..self.returns.len() {
             let op = self.returns[rank].0;
             // One operation precedes another only if it returned strictly before the call.
@@ -247,19 +349,16 @@ impl Numbered {
             let newest = &mut self.newest_need[state as usize];
             *newest = (*newest).max(op + 1);
             self.all_needs.push((state, small(rank)));
-            if self.is_list {
-                while length < self.chain.len() && self.called[self.chain[length] as usize] {
-                    length += 1;
-                }
-                if length < state as usize {
-                    return Err(Contradiction);
-                }
-            } else if state != 0 && !self.called[state as usize] {
+            let was_called = match self.is_list {
+                true => self.is_whole(state),
+                false => state == 0 || self.called[state as usize],
+            };
+            if !was_called {
                 return Err(Contradiction);
             }
         }
         self.slots = small(self.occupant.len());
-        if self.counts.producers.iter().any(|&producers| producers > 1) {
+        if self.is_list || self.counts.producers.iter().any(|&producers| producers > 1) {
             self.all_needs.sort_unstable();
         } else {
             self.all_needs.clear();
@@ -280,6 +379,23 @@ impl Numbered {
         }
     }
 
+    /// Whether each element of a list has been asked for.
+    fn is_whole(&mut self, state: u32) -> bool {
+        let mut node = state;
+        while node != 0 && !self.whole[node as usize] {
+            if !self.called[self.trie.last(node) as usize] {
+                return false;
+            }
+            node = self.trie.parent(node);
+        }
+        let mut node = state;
+        while node != 0 && !self.whole[node as usize] {
+            self.whole[node as usize] = true;
+            node = self.trie.parent(node);
+        }
+        true
+    }
+
     fn open(&mut self, op: usize) {
         let slot = self.free.pop().unwrap_or_else(|| {
             self.occupant.push(NONE);
@@ -287,10 +403,14 @@ impl Numbered {
         });
         let previous = std::mem::replace(&mut self.occupant[slot as usize], small(op));
         self.ops[op] = Op { slot, previous, ..self.ops[op] };
-        if let Step::Writes(product) | Step::Exchanges { value: product, .. } | Step::Appends(product) =
-            self.ops[op].step
-            && product != NONE
-        {
+        let product = match self.ops[op].step {
+            Step::Writes(state) if self.is_list => self.trie.last(state),
+            Step::Writes(product) | Step::Exchanges { value: product, .. } | Step::Appends(product) => {
+                product
+            }
+            Step::Sees(_) | Step::SeesOther(_) => NONE,
+        };
+        if product != NONE {
             self.called[product as usize] = true;
         }
     }
@@ -317,7 +437,10 @@ impl Counts {
                 change(&mut self.all_needs);
             }
             Step::SeesOther(_) => change(&mut self.others),
-            Step::Writes(value) => change(&mut self.producers[value as usize]),
+            Step::Writes(value) => {
+                change(&mut self.producers[value as usize]);
+                change(&mut self.all_producers);
+            }
             Step::Exchanges { expect, value } => {
                 change(&mut self.producers[value as usize]);
                 if op.due == NONE {
@@ -328,15 +451,8 @@ impl Counts {
                 }
             }
             Step::Appends(NONE) => {}
-            Step::Appends(element) => change(&mut self.producers[element as usize]),
+            Step::Appends(element) => change(&mut self.appenders[element as usize]),
         }
-    }
-}
-
-fn outcome(call: &Call, until: Time) -> (Option<Time>, Option<&Response>) {
-    match &call.returned {
-        Some((returned, response)) if *returned <= until => (Some(*returned), Some(response)),
-        _ => (None, None),
     }
 }
 

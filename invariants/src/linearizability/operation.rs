@@ -39,6 +39,8 @@ pub enum Action {
     },
     /// Add an element to the end of a list.
     Append(u64),
+    /// Put one element in the place of all that a list holds.
+    Replace(u64),
     /// Read a whole list.
     List,
 }
@@ -64,7 +66,7 @@ pub struct Operation {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Response {
-    /// Done (put, delete, append, a compare-and-set that matched).
+    /// Done (put, delete, append, replace, a compare-and-set that matched).
     Done,
     /// The register held this (get).
     Holds(Content),
@@ -108,6 +110,7 @@ impl fmt::Display for Operation {
             Action::Delete(deletion) => write!(f, "delete k{key} (deletion {deletion})"),
             Action::CompareAndSet { expect, value } => write!(f, "cas k{key} from {expect} to {value}"),
             Action::Append(element) => write!(f, "append k{key}+={element}"),
+            Action::Replace(element) => write!(f, "replace k{key}=[{element}]"),
             Action::List => write!(f, "list k{key}"),
         }
     }

@@ -51,16 +51,9 @@ impl<T> Ranked<T> {
         &mut self.entries[at].1
     }
 
-    /// Inserts `value`, unless the number is taken: then gives it back.
-    #[inline]
-    pub(crate) fn insert_new(&mut self, number: u64, value: T) -> Result<(), T> {
-        match self.place(number) {
-            Ok(_) => Err(value),
-            Err(at) => {
-                self.entries.insert(at, (number, value));
-                Ok(())
-            }
-        }
+    /// All values by rising number.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.entries.iter().map(|(_, value)| value)
     }
 
     /// All entries by rising number.
@@ -88,8 +81,8 @@ mod tests {
                 _ => number.wrapping_add(1),
             };
             assert_eq!(ranked.get(number), twin.get(&number));
-            assert_eq!(ranked.insert_new(number, round).is_ok(), !twin.contains_key(&number));
-            twin.entry(number).or_insert(round);
+            let value = *twin.entry(number).or_insert(round);
+            assert_eq!(*ranked.get_or_insert_with(number, || round), value);
         }
         assert!(twin.iter().all(|(number, round)| ranked.get(*number) == Some(round)));
         assert!(ranked.into_iter().eq(twin));

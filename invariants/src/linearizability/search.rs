@@ -33,8 +33,8 @@ pub(crate) enum Found {
     Order,
     /// There is none.
     NoOrder,
-    /// The steps did not suffice to tell.
-    OutOfSteps,
+    /// The steps, or the bytes, did not suffice to tell.
+    OutOfBudget,
 }
 
 /// The search's memory, kept between searches so that it is asked for once.
@@ -46,41 +46,52 @@ pub(crate) struct Search {
     /// The order so far: operations, and [`NONE`] for each return passed.
     trail: Vec<u32>,
     frames: Vec<Frame>,
-    /// The untried branches of all frames, each frame's most urgent one last.
-    branches: Vec<(u32, u32)>,
 }
 
 /// A configuration whose branches are being tried.
 #[derive(Clone, Copy, Debug)]
 struct Frame {
-    trail: usize,
-    branches: usize,
+    trail: u32,
     state: u32,
+    /// The branches below this urgency have been tried.
+    tried: u64,
 }
 
 impl Search {
-    /// Looks for an order, in at most `steps` steps.
-    pub(crate) fn run(&mut self, history: &Numbered, steps: u64) -> Found {
+    /// Looks for an order, in at most `steps` steps, remembering at most `bytes` bytes.
+    pub(crate) fn run(&mut self, history: &Numbered, steps: u64, bytes: u64) -> Found {
         // Nearly always a few steps tell. Where they do not, it is time for a look at the whole.
-        let found = self.look(history, steps.min(FEW));
-        if found != Found::OutOfSteps {
+        let found = self.look(history, steps.min(FEW), bytes);
+        if found != Found::OutOfBudget {
             found
         } else if contradict(history) {
             Found::NoOrder
         } else if steps <= FEW {
-            Found::OutOfSteps
+            Found::OutOfBudget
         } else {
-            self.look(history, steps)
+            self.look(history, steps, bytes)
         }
     }
 
-    fn look(&mut self, history: &Numbered, steps: u64) -> Found {
+    /// What the path is remembered in. The order itself is no larger than the history.
+    #[inline]
+    fn bytes(&self) -> u64 {
+        (self.frames.len() * size_of::<Frame>()) as u64
+    }
+
+    /// The order that was found, in numbers of calls.
+    pub(crate) fn order(&self, history: &Numbered) -> Vec<u32> {
+        let placed = self.trail.iter().filter(|&&op| op != NONE);
+        placed.map(|&op| history.ops[op as usize].call).collect()
+    }
+
+    fn look(&mut self, history: &Numbered, steps: u64, bytes: u64) -> Found {
         // One machine word of open operations is the rule; the others are for long outages.
         match history.slots {
-            0..=64 => Board::<1>::new(history, self).search(steps),
-            65..=512 => Board::<8>::new(history, self).search(steps),
-            513..=8192 => Board::<128>::new(history, self).search(steps),
-            _ => Found::OutOfSteps,
+            0..=64 => Board::<1>::new(history, self).search(steps, bytes),
+            65..=512 => Board::<8>::new(history, self).search(steps, bytes),
+            513..=8192 => Board::<128>::new(history, self).search(steps, bytes),
+            _ => Found::OutOfBudget,
         }
     }
 }
@@ -105,7 +116,6 @@ impl<'a, const W: usize> Board<'a, W> {
         memory.occupant.resize(history.slots as usize, NONE);
         memory.trail.clear();
         memory.frames.clear();
-        memory.branches.clear();
         let (next, state) = (0, 0);
         let mut board = Board {
             history,
@@ -120,25 +130,32 @@ impl<'a, const W: usize> Board<'a, W> {
         board
     }
 
-    fn search(&mut self, mut steps: u64) -> Found {
+    fn search(&mut self, mut steps: u64, bytes: u64) -> Found {
         if self.settle() {
             return Found::Order;
         }
         self.branch();
         while let Some(&frame) = self.memory.frames.last() {
-            self.undo(frame.trail);
+            self.undo(frame.trail as usize);
             self.state = frame.state;
-            if self.memory.branches.len() == frame.branches {
-                self.memo.insert(self.configuration());
+            let Some((urgency, op)) = self.most_urgent(frame.tried) else {
+                if !self.memo.insert(self.configuration(), bytes) {
+                    return Found::OutOfBudget;
+                }
                 self.memory.frames.pop();
                 continue;
-            }
+            };
             // A step that looks at more words, and remembers more of them, costs more.
             match steps.checked_sub(W as u64) {
                 Some(left) => steps = left,
-                None => return Found::OutOfSteps,
+                None => return Found::OutOfBudget,
             }
-            let (_, op) = self.memory.branches.pop().expect("more than the frame began with");
+            if self.memory.bytes() > bytes {
+                return Found::OutOfBudget;
+            }
+            if let Some(frame) = self.memory.frames.last_mut() {
+                frame.tried = urgency + 1;
+            }
             self.state = self.after(&self.history.ops[op as usize]);
             self.place(op);
             if self.settle() {
@@ -199,69 +216,113 @@ impl<'a, const W: usize> Board<'a, W> {
         if state == self.state {
             return false;
         }
-        let missing = match self.history.is_list {
-            true if self.state > state => return true,
-            true => self.history.chain[self.state as usize],
-            false => state,
-        };
-        self.memory.counts.producers[missing as usize] == 0
+        let counts = &self.memory.counts;
+        if !self.history.is_list {
+            return counts.producers[state as usize] == 0;
+        }
+        let trie = &self.history.trie;
+        let grows = trie.toward(self.state, state).is_some_and(|next| counts.appenders[next as usize] > 0);
+        !grows && counts.producers[trie.root(state) as usize] == 0
     }
 
-    /// Lists the branches from here that do not end at once.
+    /// Whether the present state can come again once it is left.
+    #[inline]
+    fn may_return(&self) -> bool {
+        let state = if self.history.is_list { self.history.trie.root(self.state) } else { self.state };
+        self.memory.counts.producers[state as usize] > 0
+    }
+
+    /// Begins to try the branches from here.
     #[inline]
     fn branch(&mut self) {
-        let branches = self.memory.branches.len();
-        for word in 0..W {
-            let mut bits = self.mutators[word];
-            while bits != 0 {
-                let number = self.memory.occupant[word * 64 + bits.trailing_zeros() as usize];
-                bits &= bits - 1;
-                let op = &self.history.ops[number as usize];
-                if self.is_worth_trying(op) && !self.has_elder_twin(op, branches) {
-                    self.memory.branches.push((self.urgency(op), number));
-                }
-            }
-        }
-        // The last one is taken first: the one whose return, or whose product's first reader's return, is nearest.
-        self.memory.branches[branches..].sort_unstable_by(|left, right| right.cmp(left));
-        self.memory.frames.push(Frame { trail: self.memory.trail.len(), branches, state: self.state });
+        let trail = self.memory.trail.len() as u32;
+        self.memory.frames.push(Frame { trail, state: self.state, tried: 0 });
     }
 
-    /// Whether one of the branches since `first` does the same. Of two open operations that do the same the one with the
-    /// earlier return may go first: in any order that has them the other way round they can be exchanged. If `op` is
-    /// the earlier one, it takes the other's branch.
+    /// Of the branches from here with this urgency or less, the most urgent one that does not end at once: the one whose
+    /// return, or whose product's first reader's return, is nearest. Nearly always the first one leads on, so it is
+    /// cheaper to look for the next one when it is needed than to list them all.
     #[inline]
-    fn has_elder_twin(&mut self, op: &Op, first: usize) -> bool {
-        let (Step::Writes(product) | Step::Exchanges { value: product, .. } | Step::Appends(product)) =
-            op.step
-        else {
-            return false;
+    fn most_urgent(&self, mut tried: u64) -> Option<(u64, u32)> {
+        loop {
+            let mut best = u64::MAX;
+            for word in 0..W {
+                let mut bits = self.mutators[word];
+                while bits != 0 {
+                    let number = self.memory.occupant[word * 64 + bits.trailing_zeros() as usize];
+                    bits &= bits - 1;
+                    let op = &self.history.ops[number as usize];
+                    let urgency = u64::from(self.urgency(op)) << 32 | u64::from(number);
+                    let fits = !matches!(op.step, Step::Exchanges { expect, .. } if expect != self.state);
+                    if fits && urgency >= tried && urgency < best {
+                        best = urgency;
+                    }
+                }
+            }
+            if best == u64::MAX {
+                return None;
+            }
+            let number = best as u32;
+            let op = &self.history.ops[number as usize];
+            if self.is_worth_trying(op) && !self.has_elder_twin(op, number) {
+                return Some((best, number));
+            }
+            tried = best + 1;
+        }
+    }
+
+    /// Whether another open operation does the same and is due earlier. Of two such operations that one may go first: in
+    /// any order that has them the other way round they can be exchanged.
+    #[inline]
+    fn has_elder_twin(&self, op: &Op, number: u32) -> bool {
+        let counts = &self.memory.counts;
+        let alike = match op.step {
+            Step::Appends(NONE) => 2,
+            Step::Appends(product) => counts.appenders[product as usize],
+            Step::Writes(product) | Step::Exchanges { value: product, .. } => {
+                counts.producers[product as usize]
+            }
+            Step::Sees(_) | Step::SeesOther(_) => 0,
         };
-        if product != NONE && self.memory.counts.producers[product as usize] < 2 {
+        if alike < 2 {
             return false; // As always where every value is written once.
         }
-        let ops = &self.history.ops;
-        for branch in first..self.memory.branches.len() {
-            let other = self.memory.branches[branch].1;
-            if ops[other as usize].step == op.step {
-                if op.due < ops[other as usize].due {
-                    self.memory.branches.remove(branch);
-                    return false;
+        (0..W).any(|word| {
+            let mut bits = self.mutators[word];
+            while bits != 0 {
+                let other = self.memory.occupant[word * 64 + bits.trailing_zeros() as usize];
+                bits &= bits - 1;
+                let twin = &self.history.ops[other as usize];
+                if twin.step == op.step && (twin.due, other) < (op.due, number) {
+                    return true;
                 }
-                return true;
             }
-        }
-        false
+            false
+        })
     }
 
     #[inline]
     fn is_worth_trying(&self, op: &Op) -> bool {
         let (state, counts) = (self.state as usize, &self.memory.counts);
         match op.step {
-            Step::Appends(_) => {
-                // A list never comes back to what it was, so whoever needs the present state must see it first.
-                let grows = self.after(op) != self.astray();
-                counts.needs[state] == 0 && if grows { true } else { counts.all_needs == 0 && op.due != NONE }
+            Step::Appends(element) => {
+                if counts.needs[state] > 0 && !self.may_return() {
+                    return false;
+                }
+                if self.after(op) != self.history.astray() {
+                    return true;
+                }
+                // From astray only who replaces the list leads back, and then not to an element appended there: a
+                // read that shows it and has no place yet needs somebody else to append it.
+                let all = &self.history.counts;
+                let is_lost = element != NONE
+                    && all.appenders[element as usize] == 1
+                    && self
+                        .history
+                        .trie
+                        .child(0, element)
+                        .is_none_or(|only| all.producers[only as usize] == 0);
+                op.due != NONE && !is_lost && (counts.all_needs == 0 || counts.all_producers > 0)
             }
             Step::Writes(value) | Step::Exchanges { value, .. } => {
                 let mut needs = counts.needs[state];
@@ -271,8 +332,11 @@ impl<'a, const W: usize> Board<'a, W> {
                     }
                     needs -= u32::from(op.due != NONE);
                 }
-                if needs > 0 && counts.producers[state] == 0 && value != self.state {
+                if needs > 0 && value != self.state && !self.may_return() {
                     return false;
+                }
+                if self.history.is_list {
+                    return op.due != NONE || value != self.history.astray();
                 }
                 let product = value as usize;
                 let is_wanted =
@@ -314,17 +378,11 @@ impl<'a, const W: usize> Board<'a, W> {
     fn after(&self, op: &Op) -> u32 {
         match op.step {
             Step::Writes(value) | Step::Exchanges { value, .. } => value,
-            Step::Appends(element) if self.history.chain.get(self.state as usize) == Some(&element) => {
-                self.state + 1
+            Step::Appends(element) => {
+                self.history.trie.child(self.state, element).unwrap_or_else(|| self.history.astray())
             }
-            Step::Appends(_) => self.astray(),
             Step::Sees(_) | Step::SeesOther(_) => self.state,
         }
-    }
-
-    /// The state of a list that no read shows.
-    fn astray(&self) -> u32 {
-        self.history.chain.len() as u32 + 1
     }
 
     fn configuration(&self) -> Configuration<W> {

@@ -21,15 +21,21 @@
 //! oracle all the same, for it sees faults that no client happened to notice. So it is reported under its own name,
 //! and the verdict on the history is left to the exact search.
 //!
+//! It forgets what can no longer matter, so that a run of any length costs little memory: an operation once it is
+//! answered, and a content of a key once nobody may be answered from so long ago, which the floor of the oldest open
+//! operation tells. What stays is a word per session, and each operation whose client [gave up](Witness::gave_up), until
+//! it is [retired](Witness::retired).
+//!
 //! "Had returned by then" is taken from the order of the calls of this interface: in a simulation the order of events
 //! is the truth, also between two events at the same nanosecond. Times only appear in sentences.
 
 use super::model::{Model, Register, is_of_list};
 use super::operation::{Action, Content, Operation, Response};
 use super::ranked::Ranked;
+use super::table::Table;
 use crate::fact::{Index, RequestId, Time};
 use serde::Serialize;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
 
 /// Where the system says an operation stands in its order.
@@ -47,6 +53,9 @@ type Place = (Index, bool);
 /// No operation: the end of the numbers.
 const NOBODY: u32 = u32::MAX;
 
+/// So many old contents of a key are no burden.
+const MANY: usize = 32;
+
 /// An operation, from its call on.
 #[derive(Clone, Debug)]
 struct Asked {
@@ -54,9 +63,15 @@ struct Asked {
     operation: Operation,
     called: Time,
     answered: Option<Time>,
-    /// The greatest place of all operations that had returned at the call, and whose it was.
+    /// The greatest place of all operations that had returned at the call, and whose it was: for the sentences.
     floor: Place,
     floor_by: u32,
+    /// Which use of its place in memory this is.
+    use_of: u64,
+    /// By how many it is kept: while it is open or the floor, and by each open operation whose floor it is.
+    kept: u32,
+    /// Whether it may still be answered.
+    awaits: bool,
     /// The index at which it first had effect; 0 before that.
     index: Index,
     /// What the register held just before.
@@ -66,18 +81,25 @@ struct Asked {
 /// What a key held, when.
 #[derive(Clone, Debug)]
 enum History {
-    /// The contents of a register, each with the index that wrote it and the operation behind that.
-    Register(Vec<(Index, Content, u32)>),
-    /// A list only grows, so one copy holds all its versions: element *i* was appended at `indexes[i]`.
-    List { elements: Vec<u64>, indexes: Vec<Index> },
+    /// The contents of a register, each with the index that wrote it and the operation behind that; the first one that
+    /// matters first.
+    Register { versions: Vec<(Index, Content, RequestId)>, most: usize },
+    /// A list only grows until it is replaced, so one copy holds all its versions: element *i* was added at `indexes[i]`.
+    /// An era is the index of a replacement, and where it begins.
+    List { elements: Vec<u64>, indexes: Vec<Index>, eras: Vec<(Index, usize)> },
 }
 
 /// Verifies the order that a system claims, one event after the other, in constant amortised time each.
 #[derive(Clone, Debug)]
 pub struct Witness {
+    /// By number; numbers are used again.
     operations: Vec<Asked>,
-    /// Session, sequence: the operation's number.
-    numbers: Ranked<Ranked<u32>>,
+    free: Vec<u32>,
+    numbers: Table,
+    sessions: Ranked<Session>,
+    /// All operations that may still be answered, by call, and some that may not: number and use.
+    awaiting: VecDeque<(u32, u64)>,
+    uses: u64,
     keys: Ranked<History>,
     /// The greatest place of all operations that have returned, and whose it is.
     floor: Place,
@@ -88,6 +110,38 @@ pub struct Witness {
     /// Applications that the session table answered. Rare.
     repeats: BTreeSet<(u32, Index)>,
     looked: u64,
+}
+
+/// What is remembered of a session's operations for ever.
+#[derive(Clone, Copy, Default, Debug)]
+struct Session {
+    /// The greatest number that one had.
+    newest: u64,
+    /// Which of the newest were mutations: the lowest bit for the newest of all.
+    mutations: u64,
+}
+
+impl Session {
+    fn called(&mut self, sequence: u64, is_read: bool) {
+        let newer = sequence.saturating_sub(self.newest);
+        if newer > 0 {
+            self.mutations =
+                u32::try_from(newer).ok().and_then(|by| self.mutations.checked_shl(by)).unwrap_or(0);
+            self.newest = sequence;
+        }
+        if !is_read {
+            self.mutations |= self.bit(sequence);
+        }
+    }
+
+    /// The bit of one of the newest; nothing for one long ago.
+    fn bit(&self, sequence: u64) -> u64 {
+        self.newest
+            .checked_sub(sequence)
+            .and_then(|age| u32::try_from(age).ok())
+            .and_then(|age| 1_u64.checked_shl(age))
+            .unwrap_or(0)
+    }
 }
 
 impl Default for Witness {
@@ -102,7 +156,11 @@ impl Witness {
     pub const fn new() -> Witness {
         Witness {
             operations: Vec::new(),
-            numbers: Ranked::new(),
+            free: Vec::new(),
+            numbers: Table::new(),
+            sessions: Ranked::new(),
+            awaiting: VecDeque::new(),
+            uses: 0,
             keys: Ranked::new(),
             floor: (0, false),
             floor_by: NOBODY,
@@ -121,29 +179,44 @@ impl Witness {
 
     /// A client calls. A retry of the same request is no new call.
     pub fn called(&mut self, id: RequestId, operation: Operation, now: Time) {
-        let number = u32::try_from(self.operations.len()).expect("fewer than four thousand million calls");
-        assert!(number != NOBODY, "fewer than four thousand million calls");
-        let session = self.numbers.get_or_insert_with(id.session, Ranked::new);
-        assert!(session.insert_new(id.sequence, number).is_ok(), "{id} was called twice");
+        let number = self.free.pop().unwrap_or_else(|| {
+            u32::try_from(self.operations.len()).expect("fewer than four thousand million are open")
+        });
+        assert!(number != NOBODY, "fewer than four thousand million are open");
+        assert!(self.numbers.insert(id, number), "{id} was called twice");
+        let session = self.sessions.get_or_insert_with(id.session, Session::default);
+        session.called(id.sequence, operation.action.is_read());
         let history = self.keys.get_or_insert_with(operation.key, || match is_of_list(operation.action) {
-            false => History::Register(vec![(0, Content::INITIAL, NOBODY)]),
-            true => History::List { elements: Vec::new(), indexes: Vec::new() },
+            false => History::Register { versions: vec![(0, Content::INITIAL, id)], most: MANY },
+            true => History::List { elements: Vec::new(), indexes: Vec::new(), eras: vec![(0, 0)] },
         });
         assert_eq!(
             matches!(history, History::List { .. }),
             is_of_list(operation.action),
             "a key is a register or a list throughout, but {id} asks otherwise: {operation}"
         );
-        self.operations.push(Asked {
+        self.uses += 1;
+        let asked = Asked {
             id,
             operation,
             called: now,
             answered: None,
             floor: self.floor,
             floor_by: self.floor_by,
+            use_of: self.uses,
+            kept: 1,
+            awaits: true,
             index: 0,
             before: Content::INITIAL,
-        });
+        };
+        match self.operations.get_mut(number as usize) {
+            Some(place) => *place = asked,
+            None => self.operations.push(asked),
+        }
+        if self.floor_by != NOBODY {
+            self.operations[self.floor_by as usize].kept += 1;
+        }
+        self.awaiting.push_back((number, self.uses));
     }
 
     /// Some node is the first one to apply the log entry at `index`, which carries this request. Entries without a
@@ -159,7 +232,8 @@ impl Witness {
             self.applied
         );
         self.applied = index;
-        let Some(number) = self.number(id) else { return Err(never_called(index, id)) };
+        let Some(number) = self.numbers.get(id) else { return self.applied_again(index, id, effect) };
+        let needed_from = self.needed_from();
         let asked = &mut self.operations[number as usize];
         if asked.operation.action.is_read() {
             return Ok(());
@@ -172,21 +246,42 @@ impl Witness {
             return Ok(());
         }
         match (self.keys.get_mut(asked.operation.key).expect("made at the call"), asked.operation.action) {
-            (History::Register(versions), action) => {
+            (History::Register { versions, most }, action) => {
                 let &(_, before, _) = versions.last().expect("it begins with the initial content");
-                let after = Register.step(&before, action, None).expect("anything may happen to a register");
+                let after = Register.step(&before, &action, None).expect("anything may happen to a register");
                 if !effect && after != before {
                     return Ok(()); // Refused: see below.
                 }
                 asked.before = before;
                 if after != before {
-                    versions.push((index, after, number));
+                    versions.push((index, after, id));
+                    if versions.len() > *most {
+                        let first = up_to(versions, needed_from, |version| version.0).saturating_sub(1);
+                        versions.drain(..first);
+                        *most = MANY.max(2 * versions.len());
+                    }
                 }
             }
             // Executing it would have changed something and did not: it was refused, perhaps because its session had
             // expired. So it has no place in the order, and must not be acknowledged.
-            (History::List { .. }, Action::Append(_)) if !effect => return Ok(()),
-            (History::List { elements, indexes }, Action::Append(element)) => {
+            (History::List { .. }, Action::Append(_) | Action::Replace(_)) if !effect => return Ok(()),
+            (
+                History::List { elements, indexes, eras },
+                Action::Append(element) | Action::Replace(element),
+            ) => {
+                if matches!(asked.operation.action, Action::Replace(_)) {
+                    if eras.len() > MANY {
+                        let first = up_to(eras, needed_from, |era| era.0).saturating_sub(1);
+                        let (_, start) = eras[first];
+                        eras.drain(..first);
+                        elements.drain(..start);
+                        indexes.drain(..start);
+                        for era in eras.iter_mut() {
+                            era.1 -= start;
+                        }
+                    }
+                    eras.push((index, elements.len()));
+                }
                 elements.push(element);
                 indexes.push(index);
             }
@@ -214,9 +309,8 @@ impl Witness {
         response: &Response,
         now: Time,
     ) -> Result<(), WitnessFailure> {
-        let number = self.number(id).unwrap_or_else(|| panic!("{id} is answered and was never called"));
+        let number = self.numbers.get(id).unwrap_or_else(|| panic!("{id} is answered, but is not open"));
         let asked = &mut self.operations[number as usize];
-        assert!(asked.answered.is_none(), "{id} is answered twice");
         asked.answered = Some(now);
         self.looked += 1;
         let place = match asked.operation.action.is_read() {
@@ -225,7 +319,92 @@ impl Witness {
         };
         self.answered_from = self.answered_from.max(place.0);
         if self.floor_by == NOBODY || place > self.floor {
+            self.operations[number as usize].kept += 1;
+            let before = self.floor_by;
             (self.floor, self.floor_by) = (place, number);
+            self.release(before);
+        }
+        self.forget(number);
+        Ok(())
+    }
+
+    /// A client will take no answer to its request. A mutation may have happened, or may happen yet.
+    pub fn gave_up(&mut self, id: RequestId) {
+        let Some(number) = self.numbers.get(id) else { return };
+        let asked = &mut self.operations[number as usize];
+        asked.awaits = false;
+        if asked.operation.action.is_read() {
+            self.forget(number);
+        }
+    }
+
+    /// A request whose client gave up will not be applied any more: its session has expired, or has gone on.
+    pub fn retired(&mut self, id: RequestId) {
+        if let Some(number) = self.numbers.get(id) {
+            self.forget(number);
+        }
+    }
+
+    /// How many entries are remembered: operations, and contents of keys. The elements of lists are not counted.
+    #[must_use]
+    pub fn live(&self) -> usize {
+        let contents = self.keys.iter().map(|history| match history {
+            History::Register { versions, .. } => versions.len(),
+            History::List { eras, .. } => eras.len(),
+        });
+        self.operations.len() - self.free.len() + contents.sum::<usize>()
+    }
+
+    /// An operation is open no more.
+    #[inline]
+    fn forget(&mut self, number: u32) {
+        let asked = &mut self.operations[number as usize];
+        asked.awaits = false;
+        let floor_by = std::mem::replace(&mut asked.floor_by, NOBODY);
+        self.numbers.remove(asked.id);
+        if !self.repeats.is_empty() {
+            self.repeats.retain(|&(other, _)| other != number);
+        }
+        self.release(floor_by);
+        self.release(number);
+    }
+
+    /// One of those that keep an operation does so no more.
+    #[inline]
+    fn release(&mut self, number: u32) {
+        if number == NOBODY {
+            return;
+        }
+        let asked = &mut self.operations[number as usize];
+        asked.kept -= 1;
+        if asked.kept == 0 {
+            asked.use_of = 0;
+            self.free.push(number);
+        }
+    }
+
+    /// No answer is given any more from an index below this one.
+    #[inline]
+    fn needed_from(&mut self) -> Index {
+        while let Some(&(number, use_of)) = self.awaiting.front() {
+            let asked = &self.operations[number as usize];
+            if asked.use_of == use_of && asked.awaits {
+                return asked.floor.0;
+            }
+            self.awaiting.pop_front();
+        }
+        self.floor.0
+    }
+
+    /// A request was applied that is not open.
+    fn applied_again(&self, index: Index, id: RequestId, effect: bool) -> Result<(), WitnessFailure> {
+        let Some(session) = self.sessions.get(id.session).filter(|session| id.sequence <= session.newest)
+        else {
+            return Err(never_called(index, id));
+        };
+        if effect && session.mutations & session.bit(id.sequence) != 0 {
+            let sentence = format!("{id} was done with, and had an effect again at index {index}");
+            return Err(WitnessFailure { flaw: Flaw::AppliedTwice, id, sentence });
         }
         Ok(())
     }
@@ -241,11 +420,12 @@ impl Witness {
             return Err(self.before_its_floor(number, place));
         }
         let explained = match (self.history(asked), response) {
-            (History::Register(versions), Response::Holds(content)) => {
+            (History::Register { versions, .. }, Response::Holds(content)) => {
                 versions[up_to(versions, place.0, |version| version.0) - 1].1 == *content
             }
-            (History::List { elements, indexes }, Response::List(read)) => {
-                elements[..up_to(indexes, place.0, |index| *index)] == **read
+            (History::List { elements, indexes, eras }, Response::List(read)) => {
+                let (_, from) = eras[up_to(eras, place.0, |era| era.0) - 1];
+                elements[from..up_to(indexes, place.0, |index| *index)] == **read
             }
             _ => false,
         };
@@ -270,15 +450,10 @@ impl Witness {
             return Err(self.not_applied(number, position));
         }
         let explained = match asked.operation.action {
-            Action::Append(_) => *response == Response::Done,
-            action => Register.step(&asked.before, action, Some(response)).is_some(),
+            Action::Append(_) | Action::Replace(_) => *response == Response::Done,
+            action => Register.step(&asked.before, &action, Some(response)).is_some(),
         };
         if explained { Ok((asked.index, false)) } else { Err(self.mutation_unexplained(number, response)) }
-    }
-
-    #[inline]
-    fn number(&self, id: RequestId) -> Option<u32> {
-        self.numbers.get(id.session)?.get(id.sequence).copied()
     }
 
     #[inline]
@@ -393,15 +568,15 @@ impl Witness {
     fn read_unexplained(&self, number: u32, index: Index, response: &Response) -> WitnessFailure {
         let asked = &self.operations[number as usize];
         let replay = match self.history(asked) {
-            History::Register(versions) => {
-                let (at, content, by) = versions[up_to(versions, index, |version| version.0) - 1];
-                match self.operations.get(by as usize) {
-                    Some(by) => format!("\"{content}\", since {} at index {at}", by.id),
-                    None => format!("\"{content}\", as in the beginning"),
+            History::Register { versions, .. } => {
+                match versions[up_to(versions, index, |version| version.0) - 1] {
+                    (0, content, _) => format!("\"{content}\", as in the beginning"),
+                    (at, content, by) => format!("\"{content}\", since {by} at index {at}"),
                 }
             }
-            History::List { elements, indexes } => {
-                format!("{:?}", &elements[..up_to(indexes, index, |index| *index)])
+            History::List { elements, indexes, eras } => {
+                let (_, from) = eras[up_to(eras, index, |era| era.0) - 1];
+                format!("{:?}", &elements[from..up_to(indexes, index, |index| *index)])
             }
         };
         let sentence = format!(
@@ -414,7 +589,7 @@ impl Witness {
     fn mutation_unexplained(&self, number: u32, response: &Response) -> WitnessFailure {
         let asked = &self.operations[number as usize];
         let held = match self.history(asked) {
-            History::Register(_) => format!(", where the log before it leaves \"{}\"", asked.before),
+            History::Register { .. } => format!(", where the log before it leaves \"{}\"", asked.before),
             History::List { .. } => String::new(),
         };
         let sentence =

@@ -104,12 +104,13 @@ fn action() -> impl Strategy<Value = Action> {
         (0..4_u64).prop_map(Action::Delete),
         (content(), 0..4_u64).prop_map(|(expect, value)| Action::CompareAndSet { expect, value }),
         (0..4_u64).prop_map(Action::Append),
+        (0..4_u64).prop_map(Action::Replace),
     ]
 }
 
 proptest! {
     #[test]
-    fn what_is_encoded_is_decoded(numbers in any::<[u64; 7]>(), shift in 0..64, kind in 0..7) {
+    fn what_is_encoded_is_decoded(numbers in any::<[u64; 7]>(), shift in 0..64, kind in 0..8) {
         let [session, sequence, acknowledged, key, first, second, _] = numbers.map(|number| number >> shift);
         let action = match kind {
             0 => Action::Get,
@@ -118,6 +119,7 @@ proptest! {
             3 => Action::CompareAndSet { expect: Content::Absent(first), value: second },
             4 => Action::CompareAndSet { expect: Content::Present(first), value: second },
             5 => Action::Append(first),
+            6 => Action::Replace(first),
             _ => Action::List,
         };
         let request = request(session, sequence, acknowledged, key, action);
@@ -159,6 +161,10 @@ proptest! {
                     Action::CompareAndSet { .. } => Response::Mismatch(Some(held)),
                     Action::Append(element) => {
                         list.push(element);
+                        Response::Done
+                    }
+                    Action::Replace(element) => {
+                        *list = vec![element];
                         Response::Done
                     }
                 };

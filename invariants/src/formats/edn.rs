@@ -1,0 +1,151 @@
+//! The part of Clojure's notation that histories are written in.
+
+/// A value.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Edn {
+    /// `nil`.
+    Nil,
+    /// `7`
+    Number(i64),
+    /// `:read`, without its colon.
+    Keyword(String),
+    /// `"text"`
+    Text(String),
+    /// `[1 2]`
+    Vector(Vec<Edn>),
+    /// `{:a 1}`
+    Map(Vec<(Edn, Edn)>),
+    /// Anything else, by its letters.
+    Symbol(String),
+}
+
+impl Edn {
+    /// What a map says under a keyword.
+    pub(super) fn get(&self, name: &str) -> Option<&Edn> {
+        let Edn::Map(pairs) = self else { return None };
+        pairs
+            .iter()
+            .find(|(key, _)| matches!(key, Edn::Keyword(keyword) if keyword == name))
+            .map(|(_, value)| value)
+    }
+}
+
+/// Reads one value and nothing else. The error says what is wrong with it.
+pub(super) fn read(text: &str) -> Result<Edn, String> {
+    let mut rest = text;
+    let value = value(&mut rest, 0)?;
+    match skipped(rest) {
+        "" => Ok(value),
+        more => Err(format!("there is more: {:?}", more.chars().take(20).collect::<String>())),
+    }
+}
+
+/// No history nests deeper.
+const DEEPEST: u32 = 20;
+
+/// What comes after white space, of which commas are a part.
+fn skipped(text: &str) -> &str {
+    text.trim_start_matches(|c: char| c.is_whitespace() || c == ',')
+}
+
+fn value(rest: &mut &str, depth: u32) -> Result<Edn, String> {
+    *rest = skipped(rest);
+    let first = rest.chars().next().ok_or("it ends too early")?;
+    match first {
+        _ if depth > DEEPEST => Err("it is nested too deeply".to_string()),
+        '[' | '(' => Ok(Edn::Vector(until(rest, if first == '[' { ']' } else { ')' }, depth)?)),
+        '{' => {
+            let values = until(rest, '}', depth)?;
+            if values.len() % 2 == 1 {
+                return Err("a map has a key without a value".to_string());
+            }
+            let mut values = values.into_iter();
+            let mut pairs = Vec::new();
+            while let (Some(key), Some(value)) = (values.next(), values.next()) {
+                pairs.push((key, value));
+            }
+            Ok(Edn::Map(pairs))
+        }
+        '"' => text(rest),
+        ']' | ')' | '}' => Err(format!("{first:?} closes nothing")),
+        _ => Ok(atom(rest)),
+    }
+}
+
+/// The values up to a closing bracket.
+fn until(rest: &mut &str, close: char, depth: u32) -> Result<Vec<Edn>, String> {
+    *rest = &rest[1..];
+    let mut values = Vec::new();
+    loop {
+        *rest = skipped(rest);
+        if let Some(after) = rest.strip_prefix(close) {
+            *rest = after;
+            return Ok(values);
+        }
+        values.push(value(rest, depth + 1)?);
+    }
+}
+
+fn text(rest: &mut &str) -> Result<Edn, String> {
+    let mut content = String::new();
+    let mut letters = rest[1..].char_indices();
+    while let Some((at, letter)) = letters.next() {
+        match letter {
+            '"' => {
+                *rest = &rest[at + 2..];
+                return Ok(Edn::Text(content));
+            }
+            '\\' => match letters.next() {
+                Some((_, 'n')) => content.push('\n'),
+                Some((_, 't')) => content.push('\t'),
+                Some((_, escaped)) => content.push(escaped),
+                None => break,
+            },
+            _ => content.push(letter),
+        }
+    }
+    Err("a text does not end".to_string())
+}
+
+fn atom(rest: &mut &str) -> Edn {
+    let ends = |c: char| c.is_whitespace() || matches!(c, ',' | '[' | ']' | '{' | '}' | '(' | ')' | '"');
+    let end = rest.find(ends).unwrap_or(rest.len());
+    let (word, after) = rest.split_at(end);
+    *rest = after;
+    match (word, word.strip_prefix(':')) {
+        (_, Some(keyword)) => Edn::Keyword(keyword.to_string()),
+        ("nil", _) => Edn::Nil,
+        _ => word.parse().map_or_else(|_| Edn::Symbol(word.to_string()), Edn::Number),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_read() {
+        let map = read("{:process 3, :f :append :value [1 nil \"a\\\"b\"], :time -7 :x true}").unwrap();
+        assert_eq!(map.get("process"), Some(&Edn::Number(3)));
+        assert_eq!(map.get("f"), Some(&Edn::Keyword("append".into())));
+        let list = vec![Edn::Number(1), Edn::Nil, Edn::Text("a\"b".into())];
+        assert_eq!(map.get("value"), Some(&Edn::Vector(list)));
+        assert_eq!(map.get("time"), Some(&Edn::Number(-7)));
+        assert_eq!(map.get("y"), None);
+    }
+
+    #[test]
+    fn what_is_wrong_is_told() {
+        for (text, wrong) in [
+            ("", "it ends too early"),
+            ("[1 2", "it ends too early"),
+            ("]", "']' closes nothing"),
+            ("{:a}", "a map has a key without a value"),
+            ("\"a", "a text does not end"),
+            ("1 2", "there is more: \"2\""),
+        ] {
+            assert_eq!(read(text), Err(wrong.to_string()), "{text}");
+        }
+        assert!(read(&"[".repeat(1000)).is_err());
+    }
+}

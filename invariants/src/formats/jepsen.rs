@@ -1,0 +1,324 @@
+//! Histories as Jepsen writes them: one event per line, calls and returns, in the order in which they happened.
+//!
+//! ```text
+//! INFO  jepsen.util - 0   :invoke :read   nil
+//! INFO  jepsen.util - 0   :ok     :read   3
+//! {:process 1, :type :invoke, :f :cas, :key "a", :value [3 4]}
+//! {:process 1, :type :info, :f :cas, :key "a", :value [3 4]}
+//! ```
+//!
+//! The first form is that of a log and knows one key; the second is a map per line. `:invoke` opens an operation of a
+//! process, `:ok`, `:fail` or `:info` ends it. `:info` says that the outcome is unknown; the process is never used
+//! again. `:fail` says that nothing happened; of a `:cas` moreover, unless its value says otherwise (`:timed-out`), that
+//! the register did not hold what was expected. `:f` is
+//!
+//! - of registers `:read`, `:write`, `:cas` (`[expected new]`),
+//! - of lists `:read` and `:append`,
+//! - of texts, as Porcupine has them, `:get`, `:put`, `:append`: a text is a list of the pieces that were appended, each
+//!   of which ends with its only `y`, and a put replaces them all.
+//!
+//! Values are `nil`, numbers or texts. Events of processes that are no numbers (`:nemesis`) are skipped. Time is the
+//! number of the line; where a `:time` is told it must not run backwards.
+
+use super::edn::{self, Edn};
+use super::{Keys, Misread, Recorded};
+use crate::fact::RequestId;
+use crate::linearizability::{Action, Call, Content, Operation, Response};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// An event as it stands in its line.
+struct Event {
+    line: usize,
+    process: i64,
+    kind: Kind,
+    function: String,
+    key: Edn,
+    value: Edn,
+    time: Option<i64>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Invoke,
+    Ok,
+    Fail,
+    Info,
+}
+
+/// Reads log lines.
+///
+/// # Errors
+/// The first line that is no event, or clashes with another.
+pub fn read_log(text: &str) -> Result<Recorded, Misread> {
+    gathered(text, |line, text| {
+        let event = "an event, as in INFO jepsen.util - 0 :invoke :read nil";
+        let wrong = |reason: &str| Misread { line, expected: event, reason: reason.to_string() };
+        let (_, told) = text.split_once(" - ").ok_or_else(|| wrong("there is no \" - \""))?;
+        let told = edn::read(&format!("[{told}]")).map_err(|reason| wrong(&reason))?;
+        let Edn::Vector(told) = told else { return Err(wrong("it is something else")) };
+        let mut told = told.into_iter();
+        let (Some(process), Some(kind), Some(function), Some(value)) =
+            (told.next(), told.next(), told.next(), told.next())
+        else {
+            return Err(wrong("a process, a type, a function and a value are needed"));
+        };
+        Event::new(line, event, process, &kind, function, Edn::Nil, value, None)
+    })
+}
+
+/// Reads a map per line.
+///
+/// # Errors
+/// The first line that is no event, or clashes with another.
+pub fn read_maps(text: &str) -> Result<Recorded, Misread> {
+    gathered(text, |line, text| {
+        let event = "an event, as in {:process 0, :type :invoke, :f :read, :key \"a\", :value nil}";
+        let wrong = |reason: String| Misread { line, expected: event, reason };
+        let map = edn::read(text).map_err(wrong)?;
+        let field = |name: &str| map.get(name).cloned().ok_or_else(|| wrong(format!(":{name} is missing")));
+        let (process, kind, function) = (field("process")?, field("type")?, field("f")?);
+        let optional = |name: &str| map.get(name).cloned().unwrap_or(Edn::Nil);
+        let time = if let Some(Edn::Number(time)) = map.get("time") { Some(*time) } else { None };
+        Event::new(line, event, process, &kind, function, optional("key"), optional("value"), time)
+    })
+}
+
+impl Event {
+    /// `None` where it concerns no client.
+    #[allow(clippy::too_many_arguments)]
+    fn new(
+        line: usize,
+        expected: &'static str,
+        process: Edn,
+        kind: &Edn,
+        function: Edn,
+        key: Edn,
+        value: Edn,
+        time: Option<i64>,
+    ) -> Result<Option<Event>, Misread> {
+        let wrong = |reason: &str| Misread { line, expected, reason: reason.to_string() };
+        let process = match process {
+            Edn::Number(process) => process,
+            Edn::Keyword(_) => return Ok(None),
+            _ => return Err(wrong("the process is neither a number nor a keyword")),
+        };
+        let kind = match kind {
+            Edn::Keyword(kind) if kind == "invoke" => Kind::Invoke,
+            Edn::Keyword(kind) if kind == "ok" => Kind::Ok,
+            Edn::Keyword(kind) if kind == "fail" => Kind::Fail,
+            Edn::Keyword(kind) if kind == "info" => Kind::Info,
+            _ => return Err(wrong("the type is none of :invoke, :ok, :fail, :info")),
+        };
+        let Edn::Keyword(function) = function else { return Err(wrong("the function is no keyword")) };
+        Ok(Some(Event { line, process, kind, function, key, value, time }))
+    }
+}
+
+/// What has an end, or never gets one.
+struct Asked {
+    invoked: Event,
+    ended: Option<Event>,
+}
+
+/// Pairs calls with returns.
+fn gathered(
+    text: &str,
+    event: impl Fn(usize, &str) -> Result<Option<Event>, Misread>,
+) -> Result<Recorded, Misread> {
+    let mut asked: Vec<Asked> = Vec::new();
+    // By process: its last operation.
+    let mut last: BTreeMap<i64, usize> = BTreeMap::new();
+    let mut time: Option<(i64, usize)> = None;
+    for (before, text) in text.lines().enumerate() {
+        if text.trim().is_empty() {
+            continue;
+        }
+        let Some(event) = event(before + 1, text)? else { continue };
+        let clash = |expected, reason| Err(Misread { line: event.line, expected, reason });
+        if let (Some(now), Some((then, line))) = (event.time, time)
+            && now < then
+        {
+            return clash("time to run forward", format!("it is {now} here, and was {then} in line {line}"));
+        }
+        time = event.time.map(|now| (now, event.line)).or(time);
+        let mine = last.get(&event.process).copied();
+        let open = mine.filter(|&at| asked[at].ended.is_none());
+        match (event.kind, open) {
+            (Kind::Invoke, Some(open)) => {
+                let reason = format!(
+                    "process {} still has the one of line {} open",
+                    event.process, asked[open].invoked.line
+                );
+                return clash("one call at a time in each process", reason);
+            }
+            (Kind::Invoke, None) => {
+                if let Some(ended) = mine.and_then(|mine| asked[mine].ended.as_ref())
+                    && ended.kind == Kind::Info
+                {
+                    let reason =
+                        format!("process {} gave up in line {} and calls again", event.process, ended.line);
+                    return clash("no call of a process whose last outcome is unknown", reason);
+                }
+                last.insert(event.process, asked.len());
+                asked.push(Asked { invoked: event, ended: None });
+            }
+            (_, None) => {
+                let reason = match mine.and_then(|mine| asked[mine].ended.as_ref()) {
+                    Some(ended) => {
+                        format!(
+                            "the last call of process {} has returned in line {}",
+                            event.process, ended.line
+                        )
+                    }
+                    None => format!("process {} has not called before", event.process),
+                };
+                return clash("a call before its return", reason);
+            }
+            (_, Some(open)) => {
+                let invoked = &asked[open].invoked;
+                if invoked.function != event.function || invoked.key != event.key {
+                    let reason =
+                        format!("in line {} process {} asked something else", invoked.line, event.process);
+                    return clash("the return of what was called", reason);
+                }
+                asked[open].ended = Some(event);
+            }
+        }
+    }
+    calls(asked)
+}
+
+/// Gives numbers to what is named otherwise.
+#[derive(Default)]
+struct Names(BTreeMap<String, u64>);
+
+impl Names {
+    fn number(&mut self, name: String) -> u64 {
+        let next = self.0.len() as u64;
+        *self.0.entry(name).or_insert(next)
+    }
+}
+
+/// The numbers of texts begin here, behind those of numbers.
+const TEXTS: u64 = 1 << 62;
+
+fn calls(asked: Vec<Asked>) -> Result<Recorded, Misread> {
+    let lists: BTreeSet<String> = asked
+        .iter()
+        .filter(|asked| asked.invoked.function == "append")
+        .map(|asked| format!("{:?}", asked.invoked.key))
+        .collect();
+    let (mut keys, mut texts) = (Keys::default(), Names::default());
+    let texts_are_numbers = asked.iter().all(|asked| matches!(asked.invoked.key, Edn::Text(_)));
+    let mut sequences: BTreeMap<i64, u64> = BTreeMap::new();
+    let mut recorded = Recorded { calls: Vec::with_capacity(asked.len()), lines: Vec::new(), texts: false };
+    for Asked { invoked, ended } in asked {
+        let name = format!("{:?}", invoked.key);
+        let is_text = matches!(invoked.function.as_str(), "get" | "put");
+        recorded.texts |= is_text;
+        let is_list = is_text || lists.contains(&name);
+        let action = action(&invoked, is_list, &mut texts)?;
+        let returned = match ended {
+            None => None,
+            Some(ended) => match (ended.kind, action) {
+                (Kind::Info | Kind::Invoke, _) => None,
+                // It did not happen. Of a compare-and-set this tells what the register did not hold.
+                (Kind::Fail, Action::CompareAndSet { .. }) if matches!(ended.value, Edn::Vector(_)) => {
+                    Some((ended.line as u64, Response::Mismatch(None)))
+                }
+                (Kind::Fail, _) => continue,
+                (Kind::Ok, _) => Some((ended.line as u64, response(&ended, action, is_text, &mut texts)?)),
+            },
+        };
+        let sequence = sequences.entry(invoked.process).or_insert(0);
+        *sequence += 1;
+        let id = RequestId { session: invoked.process.cast_unsigned(), sequence: *sequence };
+        let shown = match &invoked.key {
+            Edn::Nil => "0".to_string(),
+            Edn::Number(number) => number.to_string(),
+            // Quoted, lest it be taken for the number.
+            Edn::Text(text) if !texts_are_numbers => format!("{text:?}"),
+            Edn::Text(text) => text.clone(),
+            _ => name,
+        };
+        let operation = Operation { key: keys.number(&shown, ""), action };
+        recorded.lines.push(invoked.line);
+        recorded.calls.push(Call { id, operation, called: invoked.line as u64, returned });
+    }
+    Ok(recorded)
+}
+
+fn action(event: &Event, is_list: bool, texts: &mut Names) -> Result<Action, Misread> {
+    let wrong = |expected, reason: String| Misread { line: event.line, expected, reason };
+    let mut number = |value: &Edn| match value {
+        Edn::Number(number) => Ok(number.cast_unsigned()),
+        Edn::Text(text) => Ok(TEXTS + texts.number(text.clone())),
+        other => Err(wrong("a number or a text as `:value`", format!("it is {other:?}"))),
+    };
+    if matches!((&event.value, event.function.as_str()), (Edn::Text(text), "put" | "append")
+        if is_list && (!text.ends_with('y') || text.matches('y').count() != 1))
+    {
+        return Err(wrong(
+            "a piece of text that ends with its only y, as `:value`",
+            format!("it is {:?}", event.value),
+        ));
+    }
+    Ok(match (event.function.as_str(), is_list) {
+        ("read", false) => Action::Get,
+        ("read" | "get", true) => Action::List,
+        ("write", false) => match &event.value {
+            Edn::Nil => Action::Delete(0),
+            value => Action::Put(number(value)?),
+        },
+        ("put", true) => Action::Replace(number(&event.value)?),
+        ("append", true) => Action::Append(number(&event.value)?),
+        ("cas", false) => match &event.value {
+            Edn::Vector(pair) if pair.len() == 2 => {
+                let expect = match &pair[0] {
+                    Edn::Nil => Content::INITIAL,
+                    value => Content::Present(number(value)?),
+                };
+                Action::CompareAndSet { expect, value: number(&pair[1])? }
+            }
+            other => return Err(wrong("[expected new] as `:value` of a cas", format!("it is {other:?}"))),
+        },
+        (function, _) => {
+            let reason = format!("it is :{function}");
+            return Err(wrong(
+                ":read, :write, :cas, :append, :get or :put, for registers or for lists",
+                reason,
+            ));
+        }
+    })
+}
+
+fn response(event: &Event, action: Action, is_text: bool, texts: &mut Names) -> Result<Response, Misread> {
+    let wrong =
+        |expected| Err(Misread { line: event.line, expected, reason: format!("it is {:?}", event.value) });
+    Ok(match (action, &event.value) {
+        (Action::Get, Edn::Nil) => Response::Holds(Content::INITIAL),
+        (Action::Get, Edn::Number(number)) => Response::Holds(Content::Present(number.cast_unsigned())),
+        (Action::Get, Edn::Text(text)) => {
+            Response::Holds(Content::Present(TEXTS + texts.number(text.clone())))
+        }
+        (Action::Get, _) => return wrong("nil, a number or a text as what was read"),
+        (Action::List, Edn::Nil) => Response::List(Vec::new()),
+        (Action::List, Edn::Text(text)) if is_text => {
+            let pieces = text.split_inclusive('y');
+            Response::List(pieces.map(|piece| TEXTS + texts.number(piece.to_string())).collect())
+        }
+        (Action::List, Edn::Vector(elements)) => {
+            let number = |element: &Edn| match element {
+                Edn::Number(number) => Some(number.cast_unsigned()),
+                Edn::Text(text) => Some(TEXTS + texts.number(text.clone())),
+                _ => None,
+            };
+            match elements.iter().map(number).collect() {
+                Some(elements) => Response::List(elements),
+                None => return wrong("a list of numbers or texts as what was read"),
+            }
+        }
+        (Action::List, _) => return wrong("a list as what was read"),
+        _ => Response::Done,
+    })
+}

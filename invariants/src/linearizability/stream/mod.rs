@@ -1,0 +1,331 @@
+//! The zones of a history while it goes on, in bounded memory.
+//!
+//! This is the check by zones, one event after the other: each content belongs to a chain, a chain has its first return and
+//! its last call, and no two chains may each have to stand before the other. Time is the order of the events.
+//!
+//! *Why it may forget.* Let W be the oldest call of all operations that are open. Whoever returns later was called at W
+//! or after. So
+//!
+//! - a content is forgotten once somebody has seen what was made of it and returned before W: whoever sees it later was
+//!   called after that, which is a contradiction whatever else happens;
+//! - a chain C is forgotten, up to its two numbers, once there is a chain D with `f_C < s_D` and `f_D < W`: C stands
+//!   before D, and whoever sees C later makes it stand behind D as well;
+//! - its two numbers are forgotten once all chains that are not decided begin after its last call.
+//!
+//! So a content that is seen again after it was forgotten is a violation in any case, and no memory of it is needed to
+//! say so. What it cannot forget by itself is a mutation of unknown outcome that nobody has seen: it may happen at any
+//! time. Whoever knows from elsewhere that it will not, says so: see [`Stream::retired`]. Live entries are then some per
+//! open operation, however long the history is.
+//!
+//! It finds what the check of the whole history finds, as soon as it is there. It does not explain it: for that the
+//! history has to be recorded.
+
+mod zones;
+mod registers;
+mod lists;
+
+use super::model::is_of_list;
+use super::operation::{Action, Content, Operation, Response};
+use crate::fact::RequestId;
+use lists::List;
+use registers::Register;
+use serde::Serialize;
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use zones::{Clash, Tick};
+
+/// So many answers on a key pass between two looks at what may be forgotten.
+const PER_SWEEP: u32 = 16;
+
+/// What is wrong on a key.
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum Flaw {
+    /// Nothing, but this check does not understand it: a content was written twice.
+    Repeated,
+    /// A content that nobody would write, or that was forgotten.
+    Missing(String),
+    Bad(String),
+}
+
+impl From<Clash> for Flaw {
+    fn from(clash: Clash) -> Flaw {
+        Flaw::Bad(clash.to_string())
+    }
+}
+
+/// What clients saw, as far as it went.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Streamed {
+    /// There is an order that explains every answer.
+    Linearizable,
+    /// Another check must tell: on this key contents were written twice, or a failed compare-and-set did not tell what
+    /// it found, or something was seen that had been retired.
+    Unknown {
+        /// The smallest such key.
+        key: u64,
+    },
+}
+
+/// No order explains what clients saw up to here.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Broken {
+    /// The key.
+    pub key: u64,
+    /// The operation whose answer made it so.
+    pub id: RequestId,
+    /// What is wrong with it.
+    pub sentence: String,
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "k{} is not linearizable: {}", self.key, self.sentence)
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Held {
+    Register(Register),
+    List(List),
+    /// Not understood.
+    Beyond,
+}
+
+#[derive(Clone, Debug)]
+struct Key {
+    held: Held,
+    answers: u32,
+    /// Whether a failed compare-and-set told nothing.
+    is_blind: bool,
+    /// Whether something was retired.
+    has_retired: bool,
+}
+
+/// An operation from call to answer.
+#[derive(Clone, Copy, Debug)]
+struct Open {
+    called: Tick,
+    operation: Operation,
+}
+
+/// Judges a history while it goes on.
+#[derive(Clone, Debug)]
+pub struct Stream {
+    now: Tick,
+    open: BTreeMap<RequestId, Open>,
+    /// The calls of operations that were open when the first of them was called, and whether they still are.
+    calls: VecDeque<(Tick, bool)>,
+    keys: BTreeMap<u64, Key>,
+    live_most: usize,
+    looked: u64,
+    per_sweep: u32,
+}
+
+impl Default for Stream {
+    fn default() -> Stream {
+        Stream::new()
+    }
+}
+
+impl Stream {
+    /// A stream that has seen nothing.
+    #[must_use]
+    pub const fn new() -> Stream {
+        Stream::forgetting_every(PER_SWEEP)
+    }
+
+    /// One that looks for what may be forgotten after every so many answers on a key: fewer take more time and less
+    /// memory.
+    #[must_use]
+    pub const fn forgetting_every(answers: u32) -> Stream {
+        Stream {
+            now: 0,
+            open: BTreeMap::new(),
+            calls: VecDeque::new(),
+            keys: BTreeMap::new(),
+            live_most: 0,
+            looked: 0,
+            per_sweep: answers,
+        }
+    }
+
+    /// A client calls. A retry of the same request is no new call.
+    pub fn called(&mut self, id: RequestId, operation: Operation) {
+        self.now += 1;
+        let now = self.now;
+        self.calls.push_back((now, true));
+        let before = self.open.insert(id, Open { called: now, operation });
+        assert!(before.is_none(), "{id} was called twice");
+        let is_list = is_of_list(operation.action);
+        let key = self.keys.entry(operation.key).or_insert_with(|| Key {
+            held: if is_list { Held::List(List::new()) } else { Held::Register(Register::new()) },
+            answers: 0,
+            is_blind: false,
+            has_retired: false,
+        });
+        let called = match (&mut key.held, operation.action) {
+            (Held::Register(register), Action::CompareAndSet { expect, value }) => {
+                register.called(Content::Present(value), Some(expect), now)
+            }
+            (Held::Register(register), action) => match product(action) {
+                Some(content) => register.called(content, None, now),
+                None => Ok(()),
+            },
+            (Held::List(list), Action::Append(element)) => list.called(element, false, now),
+            (Held::List(list), Action::Replace(element)) => list.called(element, true, now),
+            (Held::List(_) | Held::Beyond, _) => Ok(()),
+        };
+        if called.is_err() {
+            key.held = Held::Beyond;
+        }
+    }
+
+    /// A client is told the outcome of its request.
+    ///
+    /// # Errors
+    /// Where no order explains it all any more. What comes after means nothing.
+    pub fn answered(&mut self, id: RequestId, response: &Response) -> Result<(), Box<Broken>> {
+        let Open { called, operation } = self.close(id);
+        self.now += 1;
+        self.looked += 1;
+        let now = self.now;
+        let watermark = self.calls.front().map_or(now, |&(called, _)| called);
+        let key = self.keys.get_mut(&operation.key).expect("made at the call");
+        let flaw = match (&mut key.held, operation.action, response) {
+            (Held::Beyond, ..) => Ok(()),
+            (
+                Held::Register(register),
+                Action::CompareAndSet { expect, value },
+                Response::Mismatch(found),
+            ) => {
+                key.is_blind |= found.is_none();
+                register.failed(Content::Present(value)).and_then(|()| match *found {
+                    Some(found) if found == expect => {
+                        Err(Flaw::Bad("it failed because it found what it expected".to_string()))
+                    }
+                    Some(found) => register.seen(found, called, now),
+                    None => Ok(()),
+                })
+            }
+            (Held::Register(register), _, Response::Holds(content)) => register.seen(*content, called, now),
+            (Held::Register(register), action, _) => match product(action) {
+                Some(content) => register.seen(content, called, now),
+                None => Ok(()),
+            },
+            (Held::List(list), Action::Append(element) | Action::Replace(element), _) => {
+                list.added(element, called, now)
+            }
+            (Held::List(list), _, Response::List(elements)) => list.read(elements, called, now),
+            (Held::List(_), ..) => Ok(()),
+        };
+        let sentence = match flaw {
+            Ok(()) => {
+                key.answers += 1;
+                if key.answers.is_multiple_of(self.per_sweep) {
+                    let before = key.live();
+                    match &mut key.held {
+                        Held::Register(register) => register.sweep(watermark),
+                        Held::List(list) => list.sweep(watermark),
+                        Held::Beyond => {}
+                    }
+                    self.live_most = self.live_most.max(before);
+                }
+                return Ok(());
+            }
+            Err(Flaw::Missing(_)) if key.has_retired => {
+                key.held = Held::Beyond;
+                return Ok(());
+            }
+            Err(Flaw::Repeated) => {
+                key.held = Held::Beyond;
+                return Ok(());
+            }
+            Err(Flaw::Missing(content)) => {
+                format!("{content} was never written, or was gone by the time of the call")
+            }
+            Err(Flaw::Bad(sentence)) => sentence,
+        };
+        let sentence = format!("{id} ({operation}) was told \"{response}\": {sentence}");
+        Err(Box::new(Broken { key: operation.key, id, sentence }))
+    }
+
+    /// A client will take no answer to its request. It may have happened, or may happen yet.
+    pub fn gave_up(&mut self, id: RequestId) {
+        self.close(id);
+    }
+
+    /// A mutation whose client gave up is of no further consequence: it did not happen and never will, or what it wrote is
+    /// gone. A system that goes by sessions knows this when it has seen a later request of the session, or its end.
+    /// Should the system be wrong, then the verdict is unknown; it is never "linearizable".
+    pub fn retired(&mut self, operation: Operation) {
+        let Some(key) = self.keys.get_mut(&operation.key) else { return };
+        key.has_retired = true;
+        match (&mut key.held, operation.action) {
+            (Held::List(list), Action::Append(element) | Action::Replace(element)) => list.retire(element),
+            (Held::Register(register), action) => {
+                if let Some(content) = product(action) {
+                    register.retire(content);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn close(&mut self, id: RequestId) -> Open {
+        let open = self.open.remove(&id).unwrap_or_else(|| panic!("{id} is not open"));
+        let place = self.calls.partition_point(|&(called, _)| called < open.called);
+        self.calls[place].1 = false;
+        while self.calls.front().is_some_and(|&(_, is_open)| !is_open) {
+            self.calls.pop_front();
+        }
+        open
+    }
+
+    /// The verdict on what has been seen so far, if nothing was found to be broken.
+    #[must_use]
+    pub fn verdict(&self) -> Streamed {
+        let unclear = |key: &Key| key.is_blind || matches!(key.held, Held::Beyond);
+        match self.keys.iter().find(|(_, key)| unclear(key)) {
+            Some((&key, _)) => Streamed::Unknown { key },
+            None => Streamed::Linearizable,
+        }
+    }
+
+    /// How many answers were looked at.
+    #[must_use]
+    pub const fn looked(&self) -> u64 {
+        self.looked
+    }
+
+    /// How many entries are remembered now: open operations, contents, zones.
+    #[must_use]
+    pub fn live(&self) -> usize {
+        self.open.len() + self.keys.values().map(Key::live).sum::<usize>()
+    }
+
+    /// The most entries that any one key had when it was time to forget some.
+    #[must_use]
+    pub const fn most_of_a_key(&self) -> usize {
+        self.live_most
+    }
+}
+
+impl Key {
+    fn live(&self) -> usize {
+        match &self.held {
+            Held::Register(register) => register.live(),
+            Held::List(list) => list.live(),
+            Held::Beyond => 0,
+        }
+    }
+}
+
+/// What an action on a register would write.
+fn product(action: Action) -> Option<Content> {
+    match action {
+        Action::Put(value) | Action::CompareAndSet { value, .. } => Some(Content::Present(value)),
+        Action::Delete(deletion) => Some(Content::Absent(deletion)),
+        Action::Get | Action::Append(_) | Action::Replace(_) | Action::List => None,
+    }
+}

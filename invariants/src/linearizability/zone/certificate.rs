@@ -1,0 +1,60 @@
+//! Why a key's history has no order: a handful of operations, and what forces them.
+
+use crate::linearizability::operation::Call;
+use std::fmt;
+
+/// A few operations of one key that no order explains, whatever the others are.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Certificate {
+    /// The contradiction in a sentence.
+    pub(crate) sentence: String,
+    /// The operations, as numbers of calls.
+    pub(crate) calls: Vec<u32>,
+    /// What must stand before what.
+    pub(crate) edges: Vec<Edge>,
+}
+
+/// One operation must stand before another.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Edge {
+    pub(crate) before: u32,
+    pub(crate) after: u32,
+    pub(crate) why: String,
+}
+
+impl Certificate {
+    pub(super) fn new(sentence: String, calls: impl IntoIterator<Item = u32>) -> Certificate {
+        let mut certificate = Certificate { sentence, calls: Vec::new(), edges: Vec::new() };
+        certificate.add(calls);
+        certificate
+    }
+
+    pub(super) fn add(&mut self, calls: impl IntoIterator<Item = u32>) {
+        self.calls.extend(calls);
+        self.calls.sort_unstable();
+        self.calls.dedup();
+    }
+
+    /// The one returned before the other was called.
+    pub(super) fn in_time(&mut self, history: &[Call], before: u32, after: u32) {
+        let Some((returned, _)) = history[before as usize].returned else { return };
+        let why = format!("returned at {returned}, before the call at {}", history[after as usize].called);
+        self.forced(before, after, why);
+    }
+
+    pub(super) fn forced(&mut self, before: u32, after: u32, why: String) {
+        let edge = Edge { before, after, why };
+        if before != after && !self.edges.contains(&edge) {
+            self.edges.push(edge);
+        }
+    }
+}
+
+/// An operation by its name and what it asks.
+pub(super) struct Named<'a>(pub(super) &'a Call);
+
+impl fmt::Display for Named<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.0.id, self.0.operation)
+    }
+}

@@ -1,0 +1,521 @@
+//! Lists: chains of appends, each beginning with the empty list or with an element that replaced all others.
+//!
+//! A read shows the whole of its chain up to then, so the longest read of a chain is the chain, and every other read must
+//! be a beginning of it. An acknowledged operation whose element no read shows is a zone of its own: after it the list is
+//! one that nobody saw, until somebody replaces it.
+
+use super::certificate::{Certificate, Named};
+use super::layout::{Layout, Zone};
+use super::{Zoned, calls};
+use crate::fact::Time;
+use crate::linearizability::interner::Interner;
+use crate::linearizability::operation::{Call, Content};
+use crate::linearizability::role::{ListRole, list_role};
+
+/// No element, no chain: the end of the numbers.
+const NONE: u32 = u32::MAX;
+
+/// An element that somebody appended, or put in the place of all others.
+#[derive(Clone, Copy, Debug)]
+struct Element {
+    call: u32,
+    called: Time,
+    returned: Time,
+    replaces: bool,
+    /// The chain that shows it.
+    chain: u32,
+}
+
+/// What the reads with one first element show.
+#[derive(Clone, Copy, Debug)]
+struct Chain {
+    /// The element that it begins with; [`NONE`]: it begins with the empty list.
+    root: u32,
+    /// The read that shows most, as a call; [`NONE`]: no read shows it.
+    longest: u32,
+    /// How much that shows, and where the chain's times begin among all.
+    length: u32,
+    times: u32,
+}
+
+/// The first return and the last call of all reads of one length.
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    first: Time,
+    last: Time,
+}
+
+#[derive(Default, Debug)]
+pub(super) struct Lists {
+    names: Interner,
+    elements: Vec<Element>,
+    /// The one of the empty list first.
+    chains: Vec<Chain>,
+    /// By element: the chain that begins with it.
+    roots: Vec<u32>,
+    seen: Vec<Seen>,
+    layout: Layout,
+}
+
+/// What was found, in numbers. The words come later.
+enum Flaw {
+    NotUnique,
+    /// A read (a call) that shows an element nobody appended.
+    Phantom(u32, u64),
+    /// A read that shows an element in the middle which replaced all others.
+    Middle(u32, u64),
+    /// One read, or two, that show an element in two places.
+    Doubled(u32, u32, u64),
+    /// Two reads that differ at this place.
+    Fork(u32, u32, usize),
+    Chain(u32),
+    Zones(u32, u32),
+}
+
+impl Lists {
+    pub(super) fn judge(&mut self, history: &[Call], mine: &[u32], until: Time) -> Zoned {
+        match self.find(history, mine, until) {
+            Ok(()) => Zoned::Order,
+            Err(flaw) => self.told(history, mine, until, &flaw),
+        }
+    }
+
+    fn find(&mut self, history: &[Call], mine: &[u32], until: Time) -> Result<(), Flaw> {
+        self.load(history, mine, until)?;
+        self.look(history, mine, until)?;
+        self.lay_out(history)
+    }
+
+    fn element(&self, element: u64) -> Option<u32> {
+        Some(self.names.get(Content::Present(element))).filter(|&number| number != NONE)
+    }
+
+    /// Notes who produced which element, and the longest read of each chain.
+    fn load(&mut self, history: &[Call], mine: &[u32], until: Time) -> Result<(), Flaw> {
+        self.names.clear(mine.len());
+        self.elements.clear();
+        self.chains.clear();
+        self.chains.push(Chain { root: NONE, longest: NONE, length: 0, times: 0 });
+        for (number, call) in calls(history, mine, until) {
+            let (returned, role) = list_role(call, until);
+            let (element, replaces) = match role {
+                ListRole::Appends(element) => (element, false),
+                ListRole::Replaces(element) => (element, true),
+                ListRole::Reads(_) | ListRole::Nothing => continue,
+            };
+            if self.names.number(Content::Present(element)) as usize != self.elements.len() {
+                return Err(Flaw::NotUnique);
+            }
+            self.elements.push(Element {
+                call: number,
+                called: call.called,
+                returned,
+                replaces,
+                chain: NONE,
+            });
+        }
+        self.roots.clear();
+        self.roots.resize(self.elements.len(), NONE);
+        for (number, call) in calls(history, mine, until) {
+            if let (_, ListRole::Reads(elements)) = list_role(call, until) {
+                let chain = self.chain_of(number, elements)?;
+                let chain = &mut self.chains[chain as usize];
+                if chain.longest == NONE || chain.length < elements.len() as u32 {
+                    (chain.longest, chain.length) = (number, elements.len() as u32);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The chain that a read shows.
+    #[inline]
+    fn chain_of(&mut self, read: u32, elements: &[u64]) -> Result<u32, Flaw> {
+        let Some(&first) = elements.first() else { return Ok(0) };
+        let root = self.element(first).ok_or(Flaw::Phantom(read, first))?;
+        if !self.elements[root as usize].replaces {
+            return Ok(0);
+        }
+        if self.roots[root as usize] == NONE {
+            self.roots[root as usize] = self.chains.len() as u32;
+            self.chains.push(Chain { root, longest: NONE, length: 0, times: 0 });
+        }
+        Ok(self.roots[root as usize])
+    }
+
+    /// Compares each read with the longest one of its chain, and notes when each length was seen.
+    fn look(&mut self, history: &[Call], mine: &[u32], until: Time) -> Result<(), Flaw> {
+        let mut times = 0;
+        for chain in &mut self.chains {
+            chain.times = times;
+            times += chain.length + 1;
+        }
+        self.seen.clear();
+        self.seen.resize(times as usize, Seen { first: Time::MAX, last: 0 });
+        for (number, call) in calls(history, mine, until) {
+            let (returned, ListRole::Reads(elements)) = list_role(call, until) else { continue };
+            let chain = self.chain_of(number, elements)?;
+            let chain = self.chains[chain as usize];
+            let longest = shown(history, chain.longest);
+            if !longest.starts_with(elements) {
+                let place = longest.iter().zip(elements).position(|(one, other)| one != other);
+                return Err(Flaw::Fork(chain.longest, number, place.expect("no longer than the longest")));
+            }
+            let seen = &mut self.seen[chain.times as usize + elements.len()];
+            seen.first = seen.first.min(returned);
+            seen.last = seen.last.max(call.called);
+        }
+        Ok(())
+    }
+
+    fn lay_out(&mut self, history: &[Call]) -> Result<(), Flaw> {
+        self.layout.clear();
+        for number in 0..self.chains.len() as u32 {
+            let chain = self.chains[number as usize];
+            if chain.longest == NONE {
+                continue;
+            }
+            let (mut first_return, mut last_call, mut is_bad) = (Time::MAX, 0, false);
+            let mut see = |first: Time, last: Time| {
+                is_bad |= first < last_call;
+                last_call = last_call.max(last);
+                first_return = first_return.min(first);
+            };
+            let empty = self.seen[chain.times as usize];
+            see(empty.first, empty.last);
+            for (place, &element) in shown(history, chain.longest).iter().enumerate() {
+                let name = self.element(element).ok_or(Flaw::Phantom(chain.longest, element))?;
+                let producer = &mut self.elements[name as usize];
+                if producer.chain != NONE {
+                    let other = self.chains[producer.chain as usize].longest;
+                    return Err(Flaw::Doubled(other, chain.longest, element));
+                }
+                if producer.replaces && place > 0 {
+                    return Err(Flaw::Middle(chain.longest, element));
+                }
+                producer.chain = number;
+                see(producer.returned, producer.called);
+                let seen = self.seen[chain.times as usize + place + 1];
+                see(seen.first, seen.last);
+            }
+            if is_bad {
+                return Err(Flaw::Chain(number));
+            }
+            let after_first_return = if number == 0 { 0 } else { first_return.saturating_add(1) };
+            self.layout.push(Zone { after_first_return, last_call, chain: number });
+        }
+        // What nobody saw, each by itself: numbered behind the chains.
+        for (number, element) in (self.chains.len() as u32..).zip(&self.elements) {
+            if element.chain == NONE && element.returned != Time::MAX {
+                let after_first_return = element.returned.saturating_add(1);
+                self.layout.push(Zone { after_first_return, last_call: element.called, chain: number });
+            }
+        }
+        match self.layout.clash() {
+            None => Ok(()),
+            Some((one, other)) => Err(Flaw::Zones(one.chain, other.chain)),
+        }
+    }
+}
+
+/// The elements that a read shows.
+fn shown(history: &[Call], read: u32) -> &[u64] {
+    match list_role(&history[read as usize], Time::MAX) {
+        (_, ListRole::Reads(elements)) => elements,
+        _ => &[],
+    }
+}
+
+/// An operation of a chain: a read of this length, or the producer of the element before it.
+#[derive(Clone, Copy, Debug)]
+struct Member {
+    call: u32,
+    length: usize,
+    returned: Time,
+    produces: bool,
+}
+
+/// The words. None of this is on a path that a good history takes.
+impl Lists {
+    #[cold]
+    fn told(&self, history: &[Call], mine: &[u32], until: Time, flaw: &Flaw) -> Zoned {
+        let story = Story { lists: self, history, mine, until };
+        Zoned::Clash(Box::new(match *flaw {
+            Flaw::NotUnique => return Zoned::NotUnique,
+            Flaw::Phantom(read, element) => story.phantom(read, element),
+            Flaw::Middle(read, element) => story.middle(read, element),
+            Flaw::Doubled(one, other, element) => story.doubled(one, other, element),
+            Flaw::Fork(one, other, place) => story.fork(one, other, place),
+            Flaw::Chain(chain) => story.out_of_order(chain),
+            Flaw::Zones(one, other) => story.two_zones(one, other),
+        }))
+    }
+}
+
+struct Story<'a> {
+    lists: &'a Lists,
+    history: &'a [Call],
+    mine: &'a [u32],
+    until: Time,
+}
+
+impl Story<'_> {
+    fn call(&self, number: u32) -> Named<'_> {
+        Named(&self.history[number as usize])
+    }
+
+    fn element(&self, element: u64) -> Option<Element> {
+        self.lists.element(element).map(|number| self.lists.elements[number as usize])
+    }
+
+    /// Adds who produced an element, and that it comes before a read that shows it.
+    fn produced(&self, certificate: &mut Certificate, element: u64, read: u32) {
+        if let Some(producer) = self.element(element) {
+            certificate.add([producer.call]);
+            certificate.forced(producer.call, read, format!("added {element}, which the other saw"));
+        }
+    }
+
+    /// Adds who replaced the list by the first element of a read.
+    fn root(&self, certificate: &mut Certificate, read: u32) {
+        if let Some(&first) = shown(self.history, read).first()
+            && self.element(first).is_some_and(|element| element.replaces)
+        {
+            self.produced(certificate, first, read);
+        }
+    }
+
+    fn phantom(&self, read: u32, element: u64) -> Certificate {
+        let sentence = format!("{} saw {element}, which nobody added", self.call(read));
+        Certificate::new(sentence, [read])
+    }
+
+    fn middle(&self, read: u32, element: u64) -> Certificate {
+        let first = shown(self.history, read)[0];
+        let sentence = format!(
+            "{} saw {first} before {element}, which had replaced all that was there before",
+            self.call(read)
+        );
+        let mut certificate = Certificate::new(sentence, [read]);
+        self.produced(&mut certificate, first, read);
+        self.produced(&mut certificate, element, read);
+        certificate
+    }
+
+    fn doubled(&self, one: u32, other: u32, element: u64) -> Certificate {
+        let sentence = match one == other {
+            true => format!("{} saw {element} twice, which was added once", self.call(one)),
+            false => format!(
+                "{} and {} both saw {element}, but in lists that were replaced by one another: it was added twice",
+                self.call(one),
+                self.call(other)
+            ),
+        };
+        let mut certificate = Certificate::new(sentence, [one, other]);
+        for read in [one, other] {
+            self.root(&mut certificate, read);
+            self.produced(&mut certificate, element, read);
+        }
+        certificate
+    }
+
+    fn fork(&self, one: u32, other: u32, place: usize) -> Certificate {
+        let at = [one, other].map(|read| (read, shown(self.history, read)[place]));
+        for (read, element) in at {
+            match self.element(element) {
+                None => return self.phantom(read, element),
+                Some(producer) if producer.replaces => return self.middle(read, element),
+                Some(_) => {}
+            }
+        }
+        let sentence = format!(
+            "{} and {} disagree: place {} is {} to the first and {} to the second",
+            self.call(one),
+            self.call(other),
+            place + 1,
+            at[0].1,
+            at[1].1
+        );
+        let mut certificate = Certificate::new(sentence, [one, other]);
+        for (read, element) in at {
+            self.root(&mut certificate, read);
+            self.produced(&mut certificate, element, read);
+        }
+        certificate
+    }
+
+    /// The chain's operations in the order in which they must stand.
+    fn members(&self, number: u32) -> Vec<Member> {
+        let lists = self.lists;
+        let mut members = Vec::new();
+        if let Some(unseen) = (number as usize).checked_sub(lists.chains.len()) {
+            let Element { call, returned, .. } = lists.elements[unseen];
+            return vec![Member { call, length: 1, returned, produces: true }];
+        }
+        let chain = lists.chains[number as usize];
+        let longest = shown(self.history, chain.longest);
+        for (call, asked) in calls(self.history, self.mine, self.until) {
+            match list_role(asked, self.until) {
+                (returned, ListRole::Reads(elements)) => {
+                    let root = elements.first().and_then(|&first| lists.element(first));
+                    let root = root.filter(|&root| lists.elements[root as usize].replaces);
+                    if root.unwrap_or(NONE) == chain.root {
+                        members.push(Member { call, length: elements.len(), returned, produces: false });
+                    }
+                }
+                (returned, ListRole::Appends(element) | ListRole::Replaces(element)) => {
+                    if let Some(place) = longest.iter().position(|&other| other == element) {
+                        members.push(Member { call, length: place + 1, returned, produces: true });
+                    }
+                }
+                (_, ListRole::Nothing) => {}
+            }
+        }
+        members.sort_by_key(|member| (member.length, !member.produces));
+        members
+    }
+
+    fn out_of_order(&self, number: u32) -> Certificate {
+        let members = self.members(number);
+        let chain = self.lists.chains[number as usize];
+        let longest = shown(self.history, chain.longest);
+        let mut latest: Option<Member> = None;
+        for &member in &members {
+            if let Some(before) = latest
+                && member.returned < self.history[before.call as usize].called
+            {
+                let told = match (before.produces, member.produces) {
+                    (true, true) => {
+                        format!(
+                            "the list has {} before {}",
+                            longest[before.length - 1],
+                            longest[member.length - 1]
+                        )
+                    }
+                    (true, false) => format!("it saw {}, which the second added", longest[before.length - 1]),
+                    (false, true) => format!("the second did not see {}", longest[member.length - 1]),
+                    (false, false) => {
+                        format!("it saw {}, and the second did not", longest[before.length])
+                    }
+                };
+                let sentence = format!(
+                    "{} returned before {} was called, but {told}",
+                    self.call(member.call),
+                    self.call(before.call)
+                );
+                let mut certificate = Certificate::new(sentence, [before.call, member.call]);
+                certificate.in_time(self.history, member.call, before.call);
+                match (before.produces, member.produces) {
+                    (true, true) => {
+                        certificate.add([chain.longest]);
+                        for place in [before.length, member.length] {
+                            self.produced(&mut certificate, longest[place - 1], chain.longest);
+                        }
+                        let why = "the list shows it first".to_string();
+                        certificate.forced(before.call, member.call, why);
+                    }
+                    (true, false) => {
+                        let why = format!("added {}, which the other saw", longest[before.length - 1]);
+                        certificate.forced(before.call, member.call, why);
+                    }
+                    (false, true) => {
+                        let element = longest[member.length - 1];
+                        // That it was added to this list, and not to one before, is shown by who saw it there.
+                        certificate.add([chain.longest]);
+                        self.produced(&mut certificate, element, chain.longest);
+                        let why = format!("did not see {element}, which the other added");
+                        certificate.forced(before.call, member.call, why);
+                    }
+                    (false, false) => {
+                        let why = format!("did not see {}, which the other saw", longest[before.length]);
+                        certificate.forced(before.call, member.call, why);
+                        self.produced(&mut certificate, longest[before.length], member.call);
+                    }
+                }
+                for read in certificate.calls.clone() {
+                    self.root(&mut certificate, read);
+                }
+                return certificate;
+            }
+            let called = |member: Member| self.history[member.call as usize].called;
+            if latest.is_none_or(|latest| called(latest) < called(member)) {
+                latest = Some(member);
+            }
+        }
+        unreachable!("the walk along the chain found one")
+    }
+
+    fn two_zones(&self, one: u32, other: u32) -> Certificate {
+        let extremes = |number: u32| {
+            let members = self.members(number);
+            let first = members.iter().copied().min_by_key(|member| member.returned);
+            let last = members.iter().copied().max_by_key(|member| self.history[member.call as usize].called);
+            (first.filter(|_| number != 0), last.expect("a zone has a call"))
+        };
+        let name = |number: u32| match self.lists.chains.get(number as usize) {
+            Some(chain) if chain.root == NONE => "the list that was there in the beginning".to_string(),
+            Some(chain) => format!("the list that begins with {}", shown(self.history, chain.longest)[0]),
+            None => {
+                let unseen = self.lists.elements[number as usize - self.lists.chains.len()];
+                format!("the list that {} left and nobody saw", self.call(unseen.call))
+            }
+        };
+        let older = |first: Option<Member>, last: Member, which: u32, than: u32| match first {
+            None => format!("{} is older than {}", name(which), name(than)),
+            Some(first) => format!(
+                "{} returned before {} was called, so {} is older than {}",
+                self.call(first.call),
+                self.call(last.call),
+                name(which),
+                name(than)
+            ),
+        };
+        let (one_first, one_last) = extremes(one);
+        let (other_first, other_last) = extremes(other);
+        let sentence = format!(
+            "{}; {}",
+            older(one_first, other_last, one, other),
+            older(other_first, one_last, other, one)
+        );
+        let mut certificate = Certificate::new(sentence, []);
+        for (number, first, last) in [(one, one_first, one_last), (other, other_first, other_last)] {
+            let chosen = || first.into_iter().chain([last]);
+            certificate.add(chosen().map(|member| member.call));
+            let Some(chain) = self.lists.chains.get(number as usize) else { continue };
+            // That an element is in this chain is shown by the longest read.
+            if chosen().any(|member| member.produces) {
+                certificate.add([chain.longest]);
+                for member in chosen().filter(|member| member.produces) {
+                    let element = shown(self.history, chain.longest)[member.length - 1];
+                    self.produced(&mut certificate, element, chain.longest);
+                }
+            }
+            for read in chosen().map(|member| member.call).chain([chain.longest]) {
+                if certificate.calls.contains(&read) {
+                    self.root(&mut certificate, read);
+                }
+            }
+        }
+        // Where the initial list is empty in all its reads here, any element tells it from the other.
+        if let Some(chain) = self.lists.chains.first()
+            && [one, other].contains(&0)
+        {
+            let reads: Vec<u32> = certificate.calls.clone();
+            for read in reads {
+                let elements = shown(self.history, read);
+                if let Some(&first) = elements.first()
+                    && self.element(first).is_some_and(|element| !element.replaces)
+                    && chain.longest != NONE
+                {
+                    self.produced(&mut certificate, first, read);
+                }
+            }
+        }
+        for (first, last) in [(one_first, other_last), (other_first, one_last)] {
+            if let Some(first) = first {
+                certificate.in_time(self.history, first.call, last.call);
+            }
+        }
+        certificate
+    }
+}

@@ -1,0 +1,547 @@
+//! Registers: chains of compare-and-sets.
+
+use super::certificate::{Certificate, Named};
+use super::layout::{Layout, Zone};
+use super::{AT_ONCE, Zoned, bring_near, calls};
+use crate::fact::Time;
+use crate::linearizability::interner::Interner;
+use crate::linearizability::operation::{Call, Content};
+use crate::linearizability::role::{Role, role};
+
+/// No content: the end of the numbers.
+const NONE: u32 = u32::MAX;
+
+/// A content of the register: who wrote it, who saw it, and what it was exchanged for.
+#[derive(Clone, Copy, Debug)]
+struct Version {
+    /// Its producer's call and return; the end of time where the outcome is unknown.
+    called: Time,
+    returned: Time,
+    /// The first return and the last call of all who saw it.
+    first_seen: Time,
+    last_seen: Time,
+    /// What its producer expected; [`NONE`] where that was blind.
+    from: u32,
+    /// What a compare-and-set made of it.
+    next: u32,
+    is_produced: bool,
+    /// It certainly was in force at some time.
+    is_certain: bool,
+}
+
+const UNSEEN: Version = Version {
+    called: 0,
+    returned: Time::MAX,
+    first_seen: Time::MAX,
+    last_seen: 0,
+    from: NONE,
+    next: NONE,
+    is_produced: false,
+    is_certain: false,
+};
+
+#[derive(Default, Debug)]
+pub(super) struct Registers {
+    names: Interner,
+    versions: Vec<Version>,
+    /// Certain contents that a compare-and-set made and that are not yet linked.
+    unlinked: Vec<u32>,
+    layout: Layout,
+}
+
+/// What was found, in numbers of contents. The words come later, and only if need be.
+enum Flaw {
+    /// Two writes of one content, or of the initial one.
+    NotUnique,
+    /// Nobody wrote what was seen or exchanged.
+    Phantom(u32),
+    Absurd(u32),
+    /// Two compare-and-sets that both had effect took this away.
+    Twice(u32, u32, u32),
+    /// Compare-and-sets that need each other's products.
+    Circle(u32),
+    /// Within the chain of this root an operation was called after one further down had returned.
+    Chain(u32),
+    Zones(u32, u32),
+}
+
+impl Registers {
+    pub(super) fn judge(&mut self, history: &[Call], mine: &[u32], until: Time) -> Zoned {
+        let is_blind = match self.load(history, mine, until) {
+            Ok(is_blind) => is_blind,
+            Err(flaw) => return self.told(history, mine, until, &flaw),
+        };
+        let linked = match self.link() {
+            Ok(linked) => linked,
+            Err(flaw) => return self.told(history, mine, until, &flaw),
+        };
+        match self.lay_out(linked) {
+            Err(flaw) => self.told(history, mine, until, &flaw),
+            Ok(()) if is_blind => Zoned::NotUnique,
+            Ok(()) => Zoned::Order,
+        }
+    }
+
+    #[inline]
+    fn version(&mut self, content: Content) -> (u32, &mut Version) {
+        let number = self.names.number(content);
+        if number as usize == self.versions.len() {
+            self.versions.push(UNSEEN);
+        }
+        (number, &mut self.versions[number as usize])
+    }
+
+    /// Notes who produced and who saw what. Returns whether a compare-and-set failed without telling what it found.
+    fn load(&mut self, history: &[Call], mine: &[u32], until: Time) -> Result<bool, Flaw> {
+        self.names.clear(mine.len());
+        self.versions.clear();
+        let (_, initial) = self.version(Content::INITIAL);
+        (initial.is_produced, initial.is_certain, initial.returned) = (true, true, 0);
+        let mut is_blind = false;
+        for chunk in mine.chunks(AT_ONCE) {
+            bring_near(history, chunk);
+            is_blind |= self.load_some(history, chunk, until)?;
+        }
+        Ok(is_blind)
+    }
+
+    fn load_some(&mut self, history: &[Call], mine: &[u32], until: Time) -> Result<bool, Flaw> {
+        let mut is_blind = false;
+        for (number, call) in calls(history, mine, until) {
+            let (returned, role) = role(call, until);
+            let (from, product) = match role {
+                Role::Sees(content) => {
+                    let (_, version) = self.version(content);
+                    version.first_seen = version.first_seen.min(returned);
+                    version.last_seen = version.last_seen.max(call.called);
+                    version.is_certain = true;
+                    continue;
+                }
+                Role::SeesOther(_) => {
+                    is_blind = true;
+                    continue;
+                }
+                Role::Writes(content) => (NONE, content),
+                Role::Exchanges { expect, value } => (self.version(expect).0, value),
+                Role::Absurd(_) => return Err(Flaw::Absurd(number)),
+                Role::Nothing => continue,
+            };
+            let (_, version) = self.version(product);
+            if version.is_produced {
+                return Err(Flaw::NotUnique);
+            }
+            version.is_produced = true;
+            (version.called, version.returned, version.from) = (call.called, returned, from);
+            version.is_certain |= returned != Time::MAX;
+        }
+        Ok(is_blind)
+    }
+
+    /// Strings contents together where a compare-and-set certainly took effect, and with it all that it needs. Returns
+    /// the number of such contents.
+    fn link(&mut self) -> Result<usize, Flaw> {
+        self.unlinked.clear();
+        for (number, version) in (0..).zip(&self.versions) {
+            if version.is_certain {
+                if !version.is_produced {
+                    return Err(Flaw::Phantom(number));
+                }
+                if version.from != NONE {
+                    self.unlinked.push(number);
+                }
+            }
+        }
+        let mut linked = 0;
+        while let Some(number) = self.unlinked.pop() {
+            let from = self.versions[number as usize].from;
+            let source = &mut self.versions[from as usize];
+            if !source.is_produced {
+                return Err(Flaw::Phantom(from));
+            }
+            if source.next != NONE {
+                return Err(Flaw::Twice(from, source.next, number));
+            }
+            source.next = number;
+            linked += 1;
+            if !source.is_certain {
+                source.is_certain = true;
+                if source.from != NONE {
+                    self.unlinked.push(from);
+                }
+            }
+        }
+        Ok(linked)
+    }
+
+    /// Walks each chain from its root and lays out its zone.
+    fn lay_out(&mut self, linked: usize) -> Result<(), Flaw> {
+        self.layout.clear();
+        let mut walked = 0;
+        for (root, version) in (0..).zip(&self.versions) {
+            if !version.is_certain || version.from != NONE {
+                continue;
+            }
+            // All that is needed by what comes later in the chain must not have been called after that returned.
+            let (mut first_return, mut last_call) = (Time::MAX, 0);
+            let mut next = root;
+            while next != NONE {
+                let version = &self.versions[next as usize];
+                if next != 0 {
+                    if version.returned < last_call {
+                        return Err(Flaw::Chain(root));
+                    }
+                    last_call = last_call.max(version.called);
+                    first_return = first_return.min(version.returned);
+                }
+                if version.first_seen < last_call {
+                    return Err(Flaw::Chain(root));
+                }
+                last_call = last_call.max(version.last_seen);
+                first_return = first_return.min(version.first_seen);
+                walked += usize::from(version.from != NONE);
+                next = version.next;
+            }
+            let after_first_return = if root == 0 { 0 } else { first_return.saturating_add(1) };
+            // Nobody needs an initial content that nobody saw.
+            if root != 0 || first_return != Time::MAX {
+                self.layout.push(Zone { after_first_return, last_call, chain: root });
+            }
+        }
+        if walked < linked {
+            return Err(Flaw::Circle(self.in_a_circle()));
+        }
+        match self.layout.clash() {
+            None => Ok(()),
+            Some((one, other)) => Err(Flaw::Zones(one.chain, other.chain)),
+        }
+    }
+
+    /// A content that no walk from a root reaches.
+    #[cold]
+    fn in_a_circle(&self) -> u32 {
+        let mut is_reached = vec![false; self.versions.len()];
+        for (root, version) in (0..).zip(&self.versions) {
+            if version.is_certain && version.from == NONE {
+                self.chain(root).for_each(|number| is_reached[number as usize] = true);
+            }
+        }
+        let unreached = (0..)
+            .zip(&self.versions)
+            .find(|&(number, version)| version.is_certain && !is_reached[number as usize]);
+        unreached.map(|(number, _)| number).expect("fewer were walked than linked")
+    }
+
+    /// A content and what became of it, at most once around.
+    fn chain(&self, root: u32) -> impl Iterator<Item = u32> {
+        let mut next = Some(root);
+        std::iter::from_fn(move || {
+            let number = next?;
+            let after = self.versions[number as usize].next;
+            next = (after != NONE && after != root).then_some(after);
+            Some(number)
+        })
+    }
+}
+
+/// An operation and the content that it produced or saw; its place in a chain.
+#[derive(Clone, Copy, Debug)]
+struct Member {
+    call: u32,
+    content: u32,
+    place: usize,
+    returned: Time,
+    produces: bool,
+}
+
+/// The words. None of this is on a path that a good history takes.
+impl Registers {
+    #[cold]
+    fn told(&self, history: &[Call], mine: &[u32], until: Time, flaw: &Flaw) -> Zoned {
+        let story = Story { registers: self, history, mine, until };
+        Zoned::Clash(Box::new(match *flaw {
+            Flaw::NotUnique => return Zoned::NotUnique,
+            Flaw::Phantom(content) => match story.phantom(content) {
+                Some(certificate) => certificate,
+                None => return Zoned::NotUnique,
+            },
+            Flaw::Absurd(call) => Certificate::new(
+                format!("{} failed because it found what it expected", Named(&history[call as usize])),
+                [call],
+            ),
+            Flaw::Twice(content, one, other) => story.twice(content, one, other),
+            Flaw::Circle(content) => story.circle(content),
+            Flaw::Chain(root) => story.out_of_order(root),
+            Flaw::Zones(one, other) => story.two_zones(one, other),
+        }))
+    }
+}
+
+struct Story<'a> {
+    registers: &'a Registers,
+    history: &'a [Call],
+    mine: &'a [u32],
+    until: Time,
+}
+
+impl Story<'_> {
+    fn call(&self, number: u32) -> Named<'_> {
+        Named(&self.history[number as usize])
+    }
+
+    /// Everybody who produced or saw one of these contents, in the order of the chain.
+    fn members(&self, chain: &[u32]) -> Vec<Member> {
+        let names = &self.registers.names;
+        let mut members = Vec::new();
+        for (call, asked) in calls(self.history, self.mine, self.until) {
+            let (returned, role) = role(asked, self.until);
+            let (content, produces) = match role {
+                Role::Sees(content) => (content, false),
+                Role::Writes(content) | Role::Exchanges { value: content, .. } => (content, true),
+                _ => continue,
+            };
+            let content = names.get(content);
+            if let Some(place) = chain.iter().position(|&other| other == content) {
+                members.push(Member { call, content, place, returned, produces });
+            }
+        }
+        members.sort_by_key(|member| (member.place, !member.produces));
+        members
+    }
+
+    fn producer(&self, content: u32) -> Option<u32> {
+        self.members(&[content]).first().filter(|member| member.produces).map(|member| member.call)
+    }
+
+    fn content(&self, number: u32) -> Content {
+        self.registers.names.content(number)
+    }
+
+    fn phantom(&self, content: u32) -> Option<Certificate> {
+        // Who needs it: those who saw it, and compare-and-sets that certainly had effect.
+        let needs =
+            calls(self.history, self.mine, self.until).find(|(_, call)| match role(call, self.until) {
+                (_, Role::Sees(seen)) => seen == self.content(content),
+                (returned, Role::Exchanges { expect, value }) => {
+                    let product = self.registers.names.get(value);
+                    expect == self.content(content)
+                        && (returned != Time::MAX || self.registers.versions[product as usize].is_certain)
+                }
+                _ => false,
+            });
+        let (call, asked) = needs?;
+        let what = if matches!(role(asked, self.until).1, Role::Sees(_)) { "saw" } else { "exchanged" };
+        let sentence = format!("{} {what} {}, which nobody wrote", Named(asked), self.content(content));
+        let mut certificate = Certificate::new(sentence, [call]);
+        self.prove(&mut certificate, call);
+        Some(certificate)
+    }
+
+    /// Adds what shows that an operation of unknown outcome happened: who saw its product, if need be through
+    /// compare-and-sets.
+    fn prove(&self, certificate: &mut Certificate, call: u32) {
+        let mut call = call;
+        loop {
+            certificate.add([call]);
+            let (returned, role) = role(&self.history[call as usize], self.until);
+            let (Role::Writes(product) | Role::Exchanges { value: product, .. }) = role else { return };
+            if returned != Time::MAX {
+                return;
+            }
+            let product = self.registers.names.get(product);
+            let seen = self.members(&[product]).into_iter().find(|member| !member.produces);
+            if let Some(seen) = seen {
+                certificate.add([seen.call]);
+                certificate.forced(
+                    call,
+                    seen.call,
+                    format!("wrote {}, which the other saw", self.content(product)),
+                );
+                return;
+            }
+            let next = self.registers.versions[product as usize].next;
+            let Some(next) = (next != NONE).then(|| self.producer(next)).flatten() else { return };
+            if certificate.calls.contains(&next) {
+                return;
+            }
+            certificate.forced(
+                call,
+                next,
+                format!("wrote {}, which the other exchanged", self.content(product)),
+            );
+            call = next;
+        }
+    }
+
+    fn twice(&self, content: u32, one: u32, other: u32) -> Certificate {
+        let producers =
+            [self.producer(one), self.producer(other)].map(|call| call.expect("linked, so produced"));
+        let sentence = format!(
+            "{} and {} both had effect, but each takes {} away, which was there once",
+            self.call(producers[0]),
+            self.call(producers[1]),
+            self.content(content)
+        );
+        let mut certificate = Certificate::new(sentence, self.producer(content));
+        for call in producers {
+            self.prove(&mut certificate, call);
+            if let Some(producer) = self.producer(content) {
+                certificate.forced(
+                    producer,
+                    call,
+                    format!("wrote {}, which the other exchanged", self.content(content)),
+                );
+            }
+        }
+        certificate
+    }
+
+    fn circle(&self, content: u32) -> Certificate {
+        let mut circle: Vec<u32> =
+            self.registers.chain(content).take(self.registers.versions.len()).collect();
+        // The walk may begin outside of the circle only if it never enters one, for each content has one source.
+        circle.dedup();
+        let producers: Vec<u32> = circle.iter().filter_map(|&content| self.producer(content)).collect();
+        let sentence = format!("{} and what it needs need each other's products", self.call(producers[0]));
+        let mut certificate = Certificate::new(sentence, []);
+        for (place, &call) in producers.iter().enumerate() {
+            let next = producers[(place + 1) % producers.len()];
+            certificate.forced(
+                call,
+                next,
+                format!("wrote {}, which the other exchanged", self.content(circle[place])),
+            );
+            self.prove(&mut certificate, call);
+        }
+        certificate
+    }
+
+    /// Adds operations with the producers of their contents and the compare-and-sets between them, which show that they
+    /// stand together.
+    fn connect(&self, certificate: &mut Certificate, members: &[Member], chosen: &[Member], from: usize) {
+        let from = chosen.iter().map(|member| member.place).min().unwrap_or(0).min(from);
+        let to = chosen.iter().map(|member| member.place).max().unwrap_or(0);
+        certificate.add(chosen.iter().map(|member| member.call));
+        let producers = |place| members.iter().find(move |member| member.place == place && member.produces);
+        for place in from..=to {
+            let Some(producer) = producers(place) else { continue };
+            certificate.add([producer.call]);
+            let content = self.content(producer.content);
+            for member in chosen.iter().filter(|member| member.place == place && !member.produces) {
+                certificate.forced(
+                    producer.call,
+                    member.call,
+                    format!("wrote {content}, which the other saw"),
+                );
+            }
+            if let Some(next) = producers(place + 1).filter(|next| next.place <= to) {
+                certificate.forced(
+                    producer.call,
+                    next.call,
+                    format!("wrote {content}, which the other exchanged"),
+                );
+                for member in chosen.iter().filter(|member| member.place == place && !member.produces) {
+                    certificate.forced(
+                        member.call,
+                        next.call,
+                        format!("saw {content}, which the other took away"),
+                    );
+                }
+            }
+        }
+    }
+
+    fn out_of_order(&self, root: u32) -> Certificate {
+        let chain: Vec<u32> = self.registers.chain(root).collect();
+        let members = self.members(&chain);
+        let mut latest: Option<Member> = None;
+        for &member in &members {
+            if let Some(before) = latest
+                && member.returned < self.history[before.call as usize].called
+            {
+                let sentence = format!(
+                    "{} returned before {} was called, but {}",
+                    self.call(member.call),
+                    self.call(before.call),
+                    match (before.place == member.place, before.produces) {
+                        (true, _) =>
+                            format!("it saw {}, which the second wrote", self.content(member.content)),
+                        (false, true) => format!(
+                            "{}, which it {}, was made out of {}, which the second wrote",
+                            self.content(member.content),
+                            if member.produces { "wrote" } else { "saw" },
+                            self.content(before.content)
+                        ),
+                        (false, false) => format!(
+                            "{}, which the second saw, was gone by the time of {}",
+                            self.content(before.content),
+                            self.content(member.content)
+                        ),
+                    }
+                );
+                let mut certificate = Certificate::new(sentence, []);
+                self.connect(&mut certificate, &members, &[before, member], usize::MAX);
+                certificate.in_time(self.history, member.call, before.call);
+                return certificate;
+            }
+            let called = |member: Member| self.history[member.call as usize].called;
+            if latest.is_none_or(|latest| called(latest) < called(member)) {
+                latest = Some(member);
+            }
+        }
+        unreachable!("the walk along the chain found one")
+    }
+
+    fn two_zones(&self, one: u32, other: u32) -> Certificate {
+        let extremes = |root: u32| {
+            let chain: Vec<u32> = self.registers.chain(root).collect();
+            let members = self.members(&chain);
+            let first = members.iter().copied().min_by_key(|member| member.returned);
+            let last = members.iter().copied().max_by_key(|member| self.history[member.call as usize].called);
+            (members, first, last.expect("a zone has a call"))
+        };
+        let (one_members, one_first, one_last) = extremes(one);
+        let (other_members, other_first, other_last) = extremes(other);
+        // What was there in the beginning needs nobody to be the first, but then all that was made of it until then.
+        let needed = |root: u32, first: Option<Member>, last: Member| {
+            let called = self.history[last.call as usize].called;
+            first.filter(|first| root != 0 || first.returned < called)
+        };
+        let (one_first, other_first) =
+            (needed(one, one_first, other_last), needed(other, other_first, one_last));
+        let older = |first: Option<Member>, last: Member, which: Content, than: Content| match first {
+            None => format!("{which} was there in the beginning, so it is older than {than}"),
+            Some(first) => format!(
+                "{} returned before {} was called, so {which} is older than {than}",
+                self.call(first.call),
+                self.call(last.call)
+            ),
+        };
+        let content =
+            |first: Option<Member>| first.map_or(Content::INITIAL, |first| self.content(first.content));
+        let (this, that) = (content(one_first), content(other_first));
+        let sentence = format!(
+            "{}; {}; each of them was there once, and without a break",
+            older(one_first, other_last, this, that),
+            older(other_first, one_last, that, this)
+        );
+        let mut certificate = Certificate::new(sentence, []);
+        for (members, first, last) in
+            [(&one_members, one_first, one_last), (&other_members, other_first, other_last)]
+        {
+            let mut chosen: Vec<Member> = first.into_iter().chain([last]).collect();
+            chosen.dedup_by_key(|member| member.call);
+            let from = if first.is_none() { 0 } else { usize::MAX };
+            self.connect(&mut certificate, members, &chosen, from);
+        }
+        for (first, last) in [(one_first, other_last), (other_first, one_last)] {
+            if let Some(first) = first {
+                certificate.in_time(self.history, first.call, last.call);
+            }
+        }
+        // Whether an acknowledged operation and one that was seen suffice: an unknown one needs somebody who saw it.
+        for call in certificate.calls.clone() {
+            self.prove(&mut certificate, call);
+        }
+        certificate
+    }
+}

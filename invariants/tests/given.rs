@@ -1,0 +1,60 @@
+//! Recorded histories from elsewhere with known verdicts: Jepsen's of etcd, and Porcupine's of a key-value store. They
+//! are not ours to keep; where the folder is missing, the tests say so and look at nothing.
+
+use invariants::formats::{Format, Recorded, read_history};
+use invariants::linearizability::{Budget, Verdict, check, check_by_search};
+use std::path::{Path, PathBuf};
+
+/// A row of the table: file, verdict, number of operations, and the history.
+type Row = (String, bool, usize, Format, Recorded);
+
+fn given() -> Option<Vec<Row>> {
+    let folder: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/histories");
+    let Ok(table) = std::fs::read_to_string(folder.join("expected.tsv")) else {
+        eprintln!("SKIPPED: there is no {}", folder.display());
+        return None;
+    };
+    let rows = table.lines().skip(1).map(|row| {
+        let [file, linearizable, _, _, operations, ..] = row.split('\t').collect::<Vec<_>>()[..] else {
+            panic!("six columns: {row}")
+        };
+        let text = std::fs::read_to_string(folder.join(file)).expect(file);
+        let (format, recorded) = read_history(&text).unwrap_or_else(|misread| panic!("{file}: {misread}"));
+        let linearizable = linearizable.parse().expect("true or false");
+        (file.to_string(), linearizable, operations.parse().expect("a number"), format, recorded)
+    });
+    Some(rows.collect())
+}
+
+#[test]
+fn every_verdict_is_the_known_one() {
+    let Some(given) = given() else { return };
+    assert_eq!(given.len(), 155);
+    let mut bad = 0;
+    for (file, linearizable, operations, format, recorded) in given {
+        let expected = match file.split('/').next() {
+            Some("etcd-jepsen") => Format::JepsenLog,
+            Some("kv-text") => Format::PorcupineText,
+            _ => Format::Kvsim,
+        };
+        assert_eq!(format, expected, "{file}");
+        // Porcupine drops what it knows nothing of; we drop reads that failed.
+        assert!(recorded.calls.len() <= operations, "{file}: {} of {operations}", recorded.calls.len());
+        for check in [check, check_by_search] {
+            let verdict = check(&recorded.calls, Budget::default()).unwrap_or_else(|malformed| {
+                panic!("{file}: {}", recorded.misread(&malformed));
+            });
+            match verdict {
+                Verdict::Linearizable => assert!(linearizable, "{file} is said to be linearizable"),
+                Verdict::Violation(explanation) => {
+                    assert!(!linearizable, "{file}: {explanation}");
+                    let told = explanation.to_string();
+                    assert!(told.lines().all(|line| line.len() <= 100) && told.is_ascii(), "{file}:\n{told}");
+                }
+                Verdict::Unknown { .. } => panic!("{file}: {verdict}"),
+            }
+        }
+        bad += u32::from(!linearizable);
+    }
+    assert_eq!(bad, 91);
+}

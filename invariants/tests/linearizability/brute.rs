@@ -1,0 +1,44 @@
+//! All orders of a tiny history, tried one after the other.
+
+use invariants::linearizability::{Call, Content, List, Model, Operation, Register, is_of_list};
+use std::collections::BTreeMap;
+
+/// Whether some order explains the history, by trying all of them on all keys at once.
+pub fn brute_force(history: &[Call]) -> bool {
+    fn go(
+        history: &[Call],
+        placed: &mut Vec<bool>,
+        registers: &BTreeMap<u64, Content>,
+        lists: &BTreeMap<u64, Vec<u64>>,
+    ) -> bool {
+        if history.iter().zip(&*placed).all(|(call, &placed)| placed || call.returned.is_none()) {
+            return true;
+        }
+        for next in 0..history.len() {
+            let call = &history[next];
+            let too_early = history.iter().zip(&*placed).any(|(other, &placed)| {
+                !placed && other.returned.as_ref().is_some_and(|&(returned, _)| returned < call.called)
+            });
+            if placed[next] || too_early {
+                continue;
+            }
+            let Operation { key, action } = call.operation;
+            let response = call.returned.as_ref().map(|(_, response)| response);
+            let (mut registers, mut lists) = (registers.clone(), lists.clone());
+            let legal = if is_of_list(action) {
+                let list = lists.entry(key).or_insert_with(|| List.initial());
+                List.step(list, &action, response).map(|after| *list = after).is_some()
+            } else {
+                let register = registers.entry(key).or_insert_with(|| Register.initial());
+                Register.step(register, &action, response).map(|after| *register = after).is_some()
+            };
+            placed[next] = true;
+            if legal && go(history, placed, &registers, &lists) {
+                return true;
+            }
+            placed[next] = false;
+        }
+        false
+    }
+    go(history, &mut vec![false; history.len()], &BTreeMap::new(), &BTreeMap::new())
+}

@@ -1,0 +1,12 @@
+//! Linearizability: each check alone, next to a stupid one, and next to the others.
+
+mod agree;
+mod brute;
+mod certificates;
+mod chance;
+mod simulator;
+mod twin;
+mod search;
+mod speed;
+mod stream;
+mod witness;

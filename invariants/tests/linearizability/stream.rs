@@ -1,0 +1,133 @@
+//! The streaming check next to the others.
+
+use crate::agree::setup;
+use crate::brute::brute_force;
+use crate::chance::{Chance, execution, kind, spoil};
+use crate::simulator::{Event, FAULTS, Fault, Setup, Simulated, simulate};
+use invariants::linearizability::{Broken, Budget, Call, Stream, Streamed, Verdict, check, check_by_zones};
+
+/// Lets a stream see a history: at one time first the calls, for touching is no precedence.
+pub fn streamed(history: &[Call], mut stream: Stream) -> Result<Stream, Box<Broken>> {
+    let mut events = Vec::new();
+    for (number, call) in history.iter().enumerate() {
+        events.push((call.called, false, number));
+        if let Some((returned, _)) = call.returned {
+            events.push((returned, true, number));
+        }
+    }
+    events.sort_unstable();
+    for (_, returns, number) in events {
+        let call = &history[number];
+        match &call.returned {
+            Some((_, response)) if returns => stream.answered(call.id, response)?,
+            Some(_) => stream.called(call.id, call.operation),
+            None => {
+                stream.called(call.id, call.operation);
+                stream.gave_up(call.id);
+            }
+        }
+    }
+    Ok(stream)
+}
+
+/// Lets a stream see all that happened.
+pub fn followed(simulated: &Simulated, retire: bool) -> Result<Stream, Box<Broken>> {
+    let mut stream = Stream::new();
+    for &event in &simulated.events {
+        let of = |call: usize| &simulated.history[call];
+        match event {
+            Event::Called(call) => stream.called(of(call).id, of(call).operation),
+            Event::Answered(call, _) => {
+                let (_, response) = of(call).returned.as_ref().expect("answered");
+                stream.answered(of(call).id, response)?;
+            }
+            Event::GaveUp(call) => stream.gave_up(of(call).id),
+            Event::Retired(call) if retire => stream.retired(of(call).operation),
+            Event::Applied(..) | Event::Retired(_) => {}
+        }
+    }
+    Ok(stream)
+}
+
+#[test]
+fn the_stream_agrees_with_all_orders_tried() {
+    let mut chance = Chance(7);
+    let (mut good, mut bad, mut unclear) = (0, 0, 0);
+    for round in 0..20_000 {
+        let kind = kind(&mut chance);
+        let mut history = execution(&mut chance, kind).history;
+        for _ in 0..chance.below(4) {
+            spoil(&mut chance, &mut history);
+        }
+        let verdict = streamed(&history, Stream::new()).map(|stream| stream.verdict());
+        let forgetful = streamed(&history, Stream::forgetting_every(1)).map(|stream| stream.verdict());
+        match (&verdict, &forgetful) {
+            // What was forgotten may be written again, and then is another content.
+            (Ok(Streamed::Unknown { .. }), _) => {}
+            _ => assert_eq!(verdict.is_ok(), forgetful.is_ok(), "round {round}: {verdict:?}, {forgetful:?}"),
+        }
+        if let Ok(Streamed::Linearizable) = forgetful {
+            assert!(brute_force(&history), "round {round}: {history:#?}");
+        }
+        let told = || history.iter().map(|call| format!("\n  {call}")).collect::<String>();
+        let zoned = check_by_zones(&history).expect("well formed");
+        if let Ok(Streamed::Unknown { .. }) = &verdict {
+            // While it goes on nobody knows that a compare-and-set will fail, so that its content is written once.
+            unclear += u32::from(!matches!(zoned, Verdict::Unknown { .. }));
+            continue;
+        }
+        let linearizable = brute_force(&history);
+        assert_eq!(verdict.is_ok(), linearizable, "round {round}: {verdict:?}{}", told());
+        good += u32::from(linearizable);
+        bad += u32::from(!linearizable);
+    }
+    assert!(good > 3_000 && bad > 3_000, "{good} good, {bad} bad");
+    assert!(unclear < 1_000, "{unclear} unclear, although their zones are not");
+}
+
+#[test]
+fn the_stream_agrees_with_the_zones_on_faults_and_without() {
+    let (mut good, mut bad) = (0, 0);
+    for seed in 0..100 {
+        for fault in FAULTS.into_iter().chain([Fault::None]) {
+            let simulated = simulate(setup(seed, fault));
+            let zoned = check_by_zones(&simulated.history).expect("well formed");
+            for retire in [false, true] {
+                match followed(&simulated, retire).map(|stream| stream.verdict()) {
+                    Ok(Streamed::Linearizable) => {
+                        assert_eq!(zoned, Verdict::Linearizable, "{seed} {fault:?}")
+                    }
+                    // What was retired and seen all the same, and what was not told.
+                    Ok(Streamed::Unknown { .. }) => {
+                        assert!(retire || matches!(zoned, Verdict::Unknown { .. }))
+                    }
+                    Err(broken) => {
+                        // At least one key is surely bad; elsewhere it may be unclear.
+                        let verdict = check(&simulated.history, Budget::default()).expect("well formed");
+                        assert!(matches!(verdict, Verdict::Violation(_)), "{seed} {fault:?}: {broken}");
+                        bad += 1;
+                        continue;
+                    }
+                }
+                good += 1;
+            }
+        }
+    }
+    assert!(good > 200 && bad > 400, "{good} good, {bad} bad");
+}
+
+/// A million operations on one key, with a share of the outcomes unknown.
+#[test]
+fn a_long_history_is_judged_in_little_memory() {
+    let operations = if cfg!(debug_assertions) { 200_000 } else { 1_000_000 };
+    for unknown in [0, 10] {
+        let setup = Setup { operations, clients: 50, keys: 1, unknown, ..Setup::default() };
+        let stream = followed(&simulate(setup), true).unwrap_or_else(|broken| panic!("{broken}"));
+        assert_eq!(stream.verdict(), Streamed::Linearizable);
+        assert!(stream.most_of_a_key() < 1_000, "{} live entries", stream.most_of_a_key());
+    }
+    let setup = Setup { operations: operations / 4, clients: 50, keys: 4, lists: 4, ..Setup::default() };
+    let stream = followed(&simulate(setup), true).unwrap_or_else(|broken| panic!("{broken}"));
+    assert_eq!(stream.verdict(), Streamed::Linearizable);
+    assert!(stream.most_of_a_key() < 1_000, "{} live entries", stream.most_of_a_key());
+}
