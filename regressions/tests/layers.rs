@@ -23,6 +23,8 @@ fn manifests_know_only_whom_they_may() {
         for (other, _) in MAY_KNOW.iter().filter(|(other, _)| *other != name) {
             let knows = manifest
                 .lines()
+                // A bench that brings its own main says so in these words.
+                .filter(|line| *line != "harness = false")
                 .any(|line| line.starts_with(&format!("{other}.")) || line.starts_with(&format!("{other} ")));
             assert!(!knows || may.contains(other), "{name} must not depend on {other}");
         }
