@@ -41,6 +41,8 @@ pub trait Surroundings {
     fn called(&mut self, id: RequestId, operation: Operation);
     /// An operation returns.
     fn answered(&mut self, id: RequestId, place: Position, response: &Response);
+    /// A client will take no answer to an operation any more.
+    fn gave_up(&mut self, id: RequestId);
 }
 
 /// What a client wants to be told.
@@ -300,7 +302,9 @@ impl Clients {
             if open.request.id.session == client.session {
                 client.session = 0;
             }
+            let id = open.request.id;
             client.slots[slot].open = None;
+            world.gave_up(id);
             return;
         }
         open.attempts += 1;

@@ -331,4 +331,8 @@ impl<M: Clone + Display> Surroundings for World<M> {
     fn answered(&mut self, id: RequestId, place: Position, response: &Response) {
         self.alert |= !self.observer.answered(id, place, response, self.now);
     }
+
+    fn gave_up(&mut self, id: RequestId) {
+        self.observer.gave_up(id);
+    }
 }

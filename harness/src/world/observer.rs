@@ -148,6 +148,13 @@ impl Observer {
         self.failure.is_none()
     }
 
+    /// A client will take no answer any more. No observation, only leave to forget.
+    pub(crate) fn gave_up(&mut self, id: RequestId) {
+        if let Some(witness) = &mut self.witness {
+            witness.gave_up(id);
+        }
+    }
+
     /// How often each promise was looked at.
     pub(crate) fn looked(&self) -> Vec<(&'static str, u64)> {
         let properties = self.checker.iter().flat_map(Checker::looked);

@@ -4,7 +4,7 @@
 //! skipped. What cannot be read is a [`Misread`] with the number of the line and what was expected there.
 //!
 //! - [`facts`]: what nodes made true, one [`Observed`](crate::fact::Observed) per line.
-//! - [`histories`]: what clients saw, one [`Call`](crate::linearizability::Call) per line.
+//! - [`histories`]: what clients saw, one [`Call`] per line.
 //! - [`kvsim`]: histories of a small simulator with known verdicts, which the tests are made of.
 //! - [`jepsen`]: histories as Jepsen and Porcupine have them.
 //!

@@ -9,12 +9,19 @@ pub(crate) struct Interner {
     /// Open addressing: a content's number and one, 0 where there is none.
     table: Vec<u32>,
     contents: Vec<Content>,
+    /// Whether numbers are mixed up before they are looked for. Values are mostly counted by those who write them, and
+    /// then it is best to leave them as they are: what is written at one time lies together.
+    is_mixed: bool,
 }
+
+/// So many contents in a row where none of them belongs are no accident: it is time to mix.
+const CROWD: usize = 64;
 
 impl Interner {
     /// Forgets all, and makes room for the contents of `operations` operations, each of which names at most two.
     pub(crate) fn clear(&mut self, operations: usize) {
         self.contents.clear();
+        self.is_mixed = false;
         self.table.clear();
         self.table.resize((4 * operations + 8).next_power_of_two(), 0);
     }
@@ -28,24 +35,36 @@ impl Interner {
         self.contents.len()
     }
 
-    /// Where the content is, or the empty place where it belongs.
+    /// Where the content is, or the empty place where it belongs; and how far that is from where it should be.
     #[inline]
-    fn place(&self, content: Content) -> usize {
+    fn place(&self, content: Content) -> (usize, usize) {
+        let mask = self.table.len() - 1;
         let (kind, number) = match content {
             Content::Absent(deletion) => (0, deletion),
             Content::Present(value) => (1, value),
         };
-        let mask = self.table.len() - 1;
-        let mut place = Digest(kind).then(number).0 as usize & mask;
-        while self.table[place] != 0 && self.contents[self.table[place] as usize - 1] != content {
-            place = (place + 1) & mask;
+        let home = match self.is_mixed {
+            false => (number as usize).wrapping_add(kind * self.table.len() / 2),
+            true => Digest(kind as u64).then(number).0 as usize,
+        };
+        let mut far = 0;
+        loop {
+            let place = home.wrapping_add(far) & mask;
+            let known = self.table[place];
+            if known == 0 || self.contents[known as usize - 1] == content {
+                return (place, far);
+            }
+            far += 1;
         }
-        place
     }
 
     #[inline]
     pub(crate) fn number(&mut self, content: Content) -> u32 {
-        let place = self.place(content);
+        let (mut place, far) = self.place(content);
+        if far > CROWD && !self.is_mixed {
+            self.mix();
+            (place, _) = self.place(content);
+        }
         if self.table[place] == 0 {
             self.contents.push(content);
             self.table[place] = u32::try_from(self.contents.len()).expect("fewer than four thousand million");
@@ -53,9 +72,44 @@ impl Interner {
         self.table[place] - 1
     }
 
+    #[cold]
+    fn mix(&mut self) {
+        self.is_mixed = true;
+        self.table.fill(0);
+        for number in 0..self.contents.len() {
+            let (place, _) = self.place(self.contents[number]);
+            self.table[place] = number as u32 + 1;
+        }
+    }
+
     /// The content's number, or the end of the numbers.
     #[inline]
     pub(crate) fn get(&self, content: Content) -> u32 {
-        self.table[self.place(content)].wrapping_sub(1)
+        self.table[self.place(content).0].wrapping_sub(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_contents_have_their_numbers() {
+        // Counted, all in one place of the table, and a little of everything.
+        for step in [1, 1 << 20, 0x9e37_79b9_7f4a_7c15] {
+            let mut interner = Interner::default();
+            interner.clear(1_000);
+            let contents =
+                |at: u64| [Content::Present(at.wrapping_mul(step)), Content::Absent(at.wrapping_mul(step))];
+            for (number, content) in (0..).zip((0..1_000).flat_map(contents)) {
+                assert_eq!(interner.get(content), u32::MAX);
+                assert_eq!(interner.number(content), number);
+            }
+            for (number, content) in (0..).zip((0..1_000).flat_map(contents)) {
+                assert_eq!((interner.get(content), interner.number(content)), (number, number));
+                assert_eq!(interner.content(number), content);
+            }
+            assert_eq!(interner.is_mixed, step == 1 << 20);
+        }
     }
 }

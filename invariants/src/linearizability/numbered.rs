@@ -315,11 +315,12 @@ impl Numbered {
 
     /// Ranks the returns, gives out the slots, and notices what was seen before anyone had called for it.
     fn rank(&mut self) -> Result<(), Contradiction> {
+        // By themselves, for the operations lie far apart.
+        let ops = (0..).zip(&self.ops).filter(|(_, op)| op.due != NONE);
+        let mut returns: Vec<(Time, u32)> = ops.map(|(number, op)| (op.returned, number)).collect();
+        returns.sort_unstable();
         self.returns.clear();
-        self.returns.extend(
-            (0..small(self.ops.len())).filter(|&op| self.ops[op as usize].due != NONE).map(|op| (op, 0)),
-        );
-        self.returns.sort_unstable_by_key(|&(op, _)| (self.ops[op as usize].returned, op));
+        self.returns.extend(returns.into_iter().map(|(_, op)| (op, 0)));
         self.free.clear();
         self.occupant.clear();
         self.called.clear();

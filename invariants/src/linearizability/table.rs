@@ -1,6 +1,6 @@
 //! A small map from requests to numbers, for what is open.
 
-use crate::fact::{Digest, RequestId};
+use crate::fact::RequestId;
 
 /// Open addressing with a fixed hash. What is removed leaves no trace, so the table is as large as the most that were in it
 /// at once.
@@ -17,7 +17,10 @@ impl Table {
 
     #[inline]
     fn home(&self, id: RequestId) -> usize {
-        Digest(id.session).then(id.sequence).0 as usize & (self.entries.len() - 1)
+        // Two multiplications by odd numbers without a pattern; their high halves depend on every bit.
+        let mixed =
+            id.session.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ id.sequence.wrapping_mul(0xd1b5_4a32_d192_ed03);
+        (mixed >> 32) as usize & (self.entries.len() - 1)
     }
 
     #[inline]

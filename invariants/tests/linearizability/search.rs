@@ -116,3 +116,37 @@ fn what_cannot_have_been_recorded_is_not_judged() {
         "call 1 of the history: s1#20 has a key be a register and a list: list k3"
     );
 }
+
+#[test]
+fn every_kind_of_contradiction_has_its_words() {
+    let cas = |session, expect, value, called, returned| {
+        let expect = Content::Present(expect);
+        call(session, Action::CompareAndSet { expect, value }, called, Some((returned, Response::Done)))
+    };
+    let append = |session, element, called, returned| {
+        call(session, Action::Append(element), called, Some((returned, Response::Done)))
+    };
+    let list = |session, elements: &[u64], called, returned| {
+        call(session, Action::List, called, Some((returned, Response::List(elements.to_vec()))))
+    };
+    let histories = [
+        vec![put(1, 5, 0, 10), cas(1, 5, 6, 20, 50), cas(2, 5, 7, 25, 45)],
+        vec![put(1, 5, 0, 10), cas(2, 5, 6, 20, 30), get(3, 6, 31, 32), get(2, 5, 40, 50)],
+        vec![get(1, 5, 0, 10)],
+        vec![get(1, 5, 0, 10), put(2, 5, 20, 30)],
+        vec![append(1, 1, 0, 10), append(2, 2, 20, 30), list(1, &[2], 40, 50)],
+        vec![append(1, 1, 0, 10), append(2, 2, 5, 30), list(1, &[1, 2], 40, 50), list(2, &[2, 1], 45, 55)],
+        vec![append(1, 1, 0, 10), list(2, &[1, 1], 20, 30)],
+        // Values repeat, so that it takes a search.
+        vec![put(1, 5, 0, 10), put(2, 6, 20, 30), put(1, 6, 21, 31), get(3, 5, 40, 50), get(3, 6, 60, 70)],
+    ];
+    let told: Vec<String> = histories
+        .iter()
+        .map(|history| match judged(history) {
+            Verdict::Violation(explanation) => explanation.to_string(),
+            other => panic!("{other}: {history:?}"),
+        })
+        .collect();
+    assert!(told.iter().flat_map(|told| told.lines()).all(|line| line.len() <= 100 && line.is_ascii()));
+    insta::assert_snapshot!(told.join("\n\n"));
+}
