@@ -4,13 +4,17 @@
 //! read them next to each other: every table is taken in one process. A name as an argument takes one table only
 //! (`cargo bench -p invariants -- speed`): `speed`, `given`, `shrink`, `memory`.
 
-#![allow(clippy::disallowed_methods, missing_docs)]
+#![allow(
+    clippy::disallowed_methods,
+    missing_docs,
+    reason = "a benchmark asks the clock, and is read from the top"
+)]
 
 #[path = "../tests/linearizability/chance.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "the tests use the rest")]
 mod chance;
 #[path = "../tests/linearizability/simulator.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "the tests use the rest")]
 mod simulator;
 
 use invariants::formats::read_history;
