@@ -179,8 +179,13 @@ impl<S: Server> Cluster<S> {
     /// because it was lost.
     fn catching_up(&self) -> u64 {
         let Some(leader) = self.leader() else { return 0 };
-        let committed = |node: Node| self.world.standing(node).committed;
-        let least = self.taking_part().map(committed).min().unwrap_or(0);
+        // What somebody has for certain is what it knows to be committed. After a restart it has forgotten that, and its
+        // log counts: else every server that was just restarted would seem to lack everything.
+        let has = |node: Node| {
+            let standing = self.world.standing(node);
+            if standing.committed == 0 { standing.last } else { standing.committed }
+        };
+        let least = self.group(leader).map(has).min().unwrap_or(0);
         let plan = self.world.plan();
         let batches = self.world.standing(leader).last.saturating_sub(least) / plan.raft.batch + 1;
         let (network, disk) = (&plan.network, &plan.disk);
