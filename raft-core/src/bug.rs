@@ -49,11 +49,55 @@ pub enum Bug {
     JointLeftBeforeCommit,
     /// Learners count as if they voted (`replication.rs`, thesis 4.2.1).
     LearnerCountedInQuorum,
+    /// A term that was learnt is saved only with the next vote or entry (`raft.rs`).
+    TermAdoptedNotDurable,
+    /// A voter that hears a leader helps to depose it all the same (`election.rs`, thesis 6.4.1).
+    VoteRuleInsideLease,
+    /// The term of an entry that is gone reads as 0, and 0 fits everywhere (`replication.rs`, 5.3).
+    MissingPreviousTermReadsAsZero,
+    /// A leader counts and applies what its own disk does not have (`replication.rs`, `raft.rs`).
+    ApplyBeforeLocalDurable,
+    /// A snapshot replaces a log that goes on beyond it (`install.rs`, figure 13).
+    InstallDropsAckedSuffix,
+    /// A snapshot of what is long committed is installed (`install.rs`).
+    InstallRegressesState,
+    /// A snapshot carries the group as it was where the log began (`install.rs`, 7).
+    SnapshotConfigurationStale,
+    /// A follower that lacks just the last compacted entry gets no snapshot (`replication.rs`).
+    SnapshotBoundaryOffByOne,
+    /// A configuration is in force once it is applied, not once it stands in the log (`raft.rs`, 6).
+    ConfigAppliedLate,
+    /// A read joins the round that is out (`read.rs`, 8).
+    ReadAckContextReused,
+    /// A lease is counted from when the answer came (`replication.rs`, thesis 6.4.1).
+    LeaseFromAckArrival,
+    /// A lease lasts a whole election timeout, whatever the clocks do (`read.rs`, thesis 6.4.1).
+    LeaseIgnoresDrift,
+    /// A read that is confirmed is answered from whatever is applied (`read.rs`, `forward.rs`, 8).
+    ReadBeforeApply,
+    /// A restarted server takes answers to the incarnation before for its own (`raft.rs`).
+    RestartServesBeforeRecovery,
+    /// What a deposed leader cannot know it reports as not done (`raft.rs`).
+    StepdownReportedAsFailure,
+    /// Letters for and from another life are taken (`raft.rs`).
+    PeerIdentityUnchecked,
+    /// A vote that is denied puts off the own candidacy (`election.rs`, 5.2).
+    TimerResetOnDeniedVote,
+    /// A leader that hears no majority leads on (`change.rs`, thesis 6.2).
+    NoCheckQuorum,
+    /// A pre-vote in an old term is not answered (`election.rs`, thesis 9.6).
+    PreVoteTermDeadlock,
+    /// A refusal does not move what is tried next (`replication.rs`, 5.3).
+    ConflictCatchUpLivelock,
+    /// A part of a snapshot that was lost is not sent again (`install.rs`).
+    SnapshotTransferNeverRetried,
+    /// Only the configuration in force says who may campaign (`election.rs`, thesis 4.2.2).
+    RemovedNodeMishandled,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Bug; 21] = [
+    pub const ALL: [Bug; 43] = [
         Bug::VoteReplyBeforeSync,
         Bug::VoteClearedSameTerm,
         Bug::StaleVoteResponseCounted,
@@ -75,6 +119,28 @@ impl Bug {
         Bug::JointCommitOneSide,
         Bug::JointLeftBeforeCommit,
         Bug::LearnerCountedInQuorum,
+        Bug::TermAdoptedNotDurable,
+        Bug::VoteRuleInsideLease,
+        Bug::MissingPreviousTermReadsAsZero,
+        Bug::ApplyBeforeLocalDurable,
+        Bug::InstallDropsAckedSuffix,
+        Bug::InstallRegressesState,
+        Bug::SnapshotConfigurationStale,
+        Bug::SnapshotBoundaryOffByOne,
+        Bug::ConfigAppliedLate,
+        Bug::ReadAckContextReused,
+        Bug::LeaseFromAckArrival,
+        Bug::LeaseIgnoresDrift,
+        Bug::ReadBeforeApply,
+        Bug::RestartServesBeforeRecovery,
+        Bug::StepdownReportedAsFailure,
+        Bug::PeerIdentityUnchecked,
+        Bug::TimerResetOnDeniedVote,
+        Bug::NoCheckQuorum,
+        Bug::PreVoteTermDeadlock,
+        Bug::ConflictCatchUpLivelock,
+        Bug::SnapshotTransferNeverRetried,
+        Bug::RemovedNodeMishandled,
     ];
 
     /// The short name under which catalogues of Raft bugs keep it.
@@ -102,6 +168,28 @@ impl Bug {
             Bug::JointCommitOneSide => "M06",
             Bug::JointLeftBeforeCommit => "M07",
             Bug::LearnerCountedInQuorum => "M09",
+            Bug::TermAdoptedNotDurable => "E03",
+            Bug::VoteRuleInsideLease => "E10",
+            Bug::MissingPreviousTermReadsAsZero => "R11",
+            Bug::ApplyBeforeLocalDurable => "C06",
+            Bug::InstallDropsAckedSuffix => "N01",
+            Bug::InstallRegressesState => "N02",
+            Bug::SnapshotConfigurationStale => "N04",
+            Bug::SnapshotBoundaryOffByOne => "N08",
+            Bug::ConfigAppliedLate => "M04",
+            Bug::ReadAckContextReused => "D03",
+            Bug::LeaseFromAckArrival => "D06",
+            Bug::LeaseIgnoresDrift => "D08",
+            Bug::ReadBeforeApply => "D09",
+            Bug::RestartServesBeforeRecovery => "D10",
+            Bug::StepdownReportedAsFailure => "K05",
+            Bug::PeerIdentityUnchecked => "T01",
+            Bug::TimerResetOnDeniedVote => "L01",
+            Bug::NoCheckQuorum => "L02",
+            Bug::PreVoteTermDeadlock => "L04",
+            Bug::ConflictCatchUpLivelock => "L06",
+            Bug::SnapshotTransferNeverRetried => "L07",
+            Bug::RemovedNodeMishandled => "L09",
         }
     }
 
@@ -130,6 +218,28 @@ impl Bug {
             Bug::JointCommitOneSide => "joint-commit-one-side",
             Bug::JointLeftBeforeCommit => "joint-left-before-commit",
             Bug::LearnerCountedInQuorum => "learner-counted-in-quorum",
+            Bug::TermAdoptedNotDurable => "term-adopted-not-durable",
+            Bug::VoteRuleInsideLease => "vote-rule-inside-lease",
+            Bug::MissingPreviousTermReadsAsZero => "missing-prev-term-reads-as-zero",
+            Bug::ApplyBeforeLocalDurable => "apply-before-local-durable",
+            Bug::InstallDropsAckedSuffix => "install-drops-acked-suffix",
+            Bug::InstallRegressesState => "install-regresses-state",
+            Bug::SnapshotConfigurationStale => "snapshot-config-lost-or-stale",
+            Bug::SnapshotBoundaryOffByOne => "snapshot-boundary-off-by-one",
+            Bug::ConfigAppliedLate => "config-applied-late-campaign-unguarded",
+            Bug::ReadAckContextReused => "read-ack-context-reused",
+            Bug::LeaseFromAckArrival => "lease-from-ack-arrival",
+            Bug::LeaseIgnoresDrift => "lease-ignores-drift",
+            Bug::ReadBeforeApply => "read-before-apply",
+            Bug::RestartServesBeforeRecovery => "restart-serves-before-recovery",
+            Bug::StepdownReportedAsFailure => "stepdown-reported-as-failure",
+            Bug::PeerIdentityUnchecked => "peer-identity-unchecked",
+            Bug::TimerResetOnDeniedVote => "timer-reset-on-denied-vote",
+            Bug::NoCheckQuorum => "no-check-quorum",
+            Bug::PreVoteTermDeadlock => "prevote-term-deadlock",
+            Bug::ConflictCatchUpLivelock => "conflict-catch-up-livelock",
+            Bug::SnapshotTransferNeverRetried => "snapshot-transfer-never-retried",
+            Bug::RemovedNodeMishandled => "removed-or-retired-node-mishandled",
         }
     }
 
@@ -157,6 +267,28 @@ impl Bug {
             Bug::JointCommitOneSide => "durable-quorum",
             Bug::JointLeftBeforeCommit => "configurations",
             Bug::LearnerCountedInQuorum => "durable-quorum",
+            Bug::TermAdoptedNotDurable => "promises-after-durability",
+            Bug::VoteRuleInsideLease => "reads",
+            Bug::MissingPreviousTermReadsAsZero => "promises-after-durability",
+            Bug::ApplyBeforeLocalDurable => "durable-quorum",
+            Bug::InstallDropsAckedSuffix => "acknowledged-stays",
+            Bug::InstallRegressesState => "snapshots",
+            Bug::SnapshotConfigurationStale => "snapshots",
+            Bug::SnapshotBoundaryOffByOne => "progress",
+            Bug::ConfigAppliedLate => "durable-quorum",
+            Bug::ReadAckContextReused => "reads",
+            Bug::LeaseFromAckArrival => "reads",
+            Bug::LeaseIgnoresDrift => "reads",
+            Bug::ReadBeforeApply => "reads",
+            Bug::RestartServesBeforeRecovery => "reads",
+            Bug::StepdownReportedAsFailure => "witness",
+            Bug::PeerIdentityUnchecked => "one-vote-per-term",
+            Bug::TimerResetOnDeniedVote => "progress",
+            Bug::NoCheckQuorum => "progress",
+            Bug::PreVoteTermDeadlock => "progress",
+            Bug::ConflictCatchUpLivelock => "progress",
+            Bug::SnapshotTransferNeverRetried => "progress",
+            Bug::RemovedNodeMishandled => "progress",
         }
     }
 
@@ -211,6 +343,56 @@ impl Bug {
             Bug::JointLeftBeforeCommit => "the old and the new voters elect a leader each: writes lost",
             Bug::LearnerCountedInQuorum => {
                 "a write is acknowledged that no majority of voters has: lost with the next leader"
+            }
+            Bug::TermAdoptedNotDurable => {
+                "after a restart the node serves an older leader and cuts what a newer one has committed"
+            }
+            Bug::VoteRuleInsideLease => "a read by lease misses what a new leader has written",
+            Bug::MissingPreviousTermReadsAsZero => {
+                "a follower acknowledges entries that it does not have: an acknowledged write is lost"
+            }
+            Bug::ApplyBeforeLocalDurable => {
+                "alone in its group, a server acknowledges a write and loses it with the power"
+            }
+            Bug::InstallDropsAckedSuffix => {
+                "a late snapshot deletes acknowledged entries: an acknowledged write is lost with the next leader"
+            }
+            Bug::InstallRegressesState => {
+                "a server goes back in time: its readers see the past, and its log loses what it acknowledged"
+            }
+            Bug::SnapshotConfigurationStale => {
+                "after an install or a restart wrong majorities count: two leaders, writes lost"
+            }
+            Bug::SnapshotBoundaryOffByOne => "one replica is left behind for ever",
+            Bug::ConfigAppliedLate => "leaders elected by old majorities and by new ones: writes lost",
+            Bug::ReadAckContextReused => {
+                "late answers confirm a read that they know nothing of: it misses an acknowledged write"
+            }
+            Bug::LeaseFromAckArrival => {
+                "a lease outlives the promises that it rests on: a read misses what a new leader has written"
+            }
+            Bug::LeaseIgnoresDrift => {
+                "with a slow clock at the leader or a fast one at a voter, a read misses what a new leader has written"
+            }
+            Bug::ReadBeforeApply => "a read misses an acknowledged write",
+            Bug::RestartServesBeforeRecovery => "a read is served from before what was acknowledged",
+            Bug::StepdownReportedAsFailure => {
+                "a client that was told \"no\" finds its write done, or does it twice"
+            }
+            Bug::PeerIdentityUnchecked => {
+                "a server with an empty disk votes and counts for the one that it replaces: writes lost"
+            }
+            Bug::TimerResetOnDeniedVote => {
+                "a noisy server that nobody can elect keeps those silent that could be"
+            }
+            Bug::NoCheckQuorum => "clients of a cut-off leader wait for ever",
+            Bug::PreVoteTermDeadlock => {
+                "those with the longest log never learn the term in which they could win: leaderless for ever"
+            }
+            Bug::ConflictCatchUpLivelock => "one replica is left behind for ever",
+            Bug::SnapshotTransferNeverRetried => "one replica is left behind for ever",
+            Bug::RemovedNodeMishandled => {
+                "the only server that could win was removed by an entry that never commits: leaderless for ever"
             }
         }
     }

@@ -1,8 +1,9 @@
 //! Membership changes (6, thesis 4): one at a time, in force from the moment they stand in the log.
 
+use crate::answer::{Answer, Refusal};
 use crate::bug::Bug;
 use crate::ids::{Instant, RequestId};
-use crate::io::{Answer, Effect, Refusal};
+use crate::io::Effect;
 use crate::log::Payload;
 use crate::membership::Change;
 use crate::raft::{Raft, Role};
@@ -17,7 +18,7 @@ impl Raft {
         effects: &mut Vec<Effect>,
     ) {
         if !self.leads() {
-            let answer = Answer::NotLeader { hint: self.leader };
+            let answer = Answer::NotLeader { hint: self.leader() };
             return effects.push(Effect::Answer { request, answer });
         }
         match self.changed(change) {
@@ -42,7 +43,7 @@ impl Raft {
         if self.is_passing_on() {
             return Err(Refusal::TransferUnderWay);
         }
-        let configuration = self.log.configuration().after(change).map_err(Refusal::Unfit)?;
+        let configuration = self.configuration().after(change).map_err(Refusal::Unfit)?;
         Ok(Payload::Configuration(Arc::new(configuration)))
     }
 
@@ -61,7 +62,7 @@ impl Raft {
             leader.proposals.push_back((index, request));
         }
         if self.bug(Bug::JointLeftBeforeCommit)
-            && let Ok(left) = self.log.configuration().leave_joint()
+            && let Ok(left) = self.configuration().leave_joint()
         {
             self.append(Payload::Configuration(Arc::new(left)));
         }
@@ -71,7 +72,7 @@ impl Raft {
 
     /// The commit index of this leader has moved: a joint phase may be over, or this leadership.
     pub(crate) fn after_commit(&mut self, now: Instant, effects: &mut Vec<Effect>) {
-        let configuration = self.log.configuration();
+        let configuration = self.configuration();
         if self.log.configured_at() > self.commit || self.log.term_at(self.commit) != Some(self.term) {
             return;
         }
@@ -93,14 +94,19 @@ impl Raft {
     pub(crate) fn hears_quorum(&mut self, now: Instant) -> bool {
         let timeout = self.config.election_timeout;
         let id = self.config.id;
-        let Role::Leader(leader) = &mut self.role else { return true };
-        leader.quorum_due = now.after(timeout);
+        if let Role::Leader(leader) = &mut self.role {
+            leader.quorum_due = now.after(timeout);
+        }
+        let Role::Leader(leader) = &self.role else { return true };
+        if self.bug(Bug::NoCheckQuorum) {
+            return true;
+        }
         let heard = |node| {
             let mut followers = leader.progress.iter();
             node == id
-                || followers.any(|progress| progress.node == node && progress.heard.after(timeout) > now)
+                || followers.any(|progress| progress.peer.id == node && progress.heard.after(timeout) > now)
         };
-        self.log.configuration().is_quorum(heard)
+        self.configuration().is_quorum(heard)
     }
 
     /// When to look for that.

@@ -1,7 +1,7 @@
 //! How one server is set up.
 
 use crate::bug::Bug;
-use crate::ids::NodeId;
+use crate::ids::{Identity, NodeId};
 use crate::membership::MOST_MEMBERS;
 use std::fmt;
 
@@ -10,8 +10,14 @@ use std::fmt;
 pub struct Config {
     /// This server.
     pub id: NodeId,
+    /// Which life of this server: drawn when its disk was first initialised. 0 where nobody draws any.
+    pub identity: Identity,
+    /// Which group: letters of another one are dropped.
+    pub cluster: u64,
     /// Who founded the group: the same on every server, also on one that joins later and is not among them.
     pub voters: Vec<NodeId>,
+    /// The founders' identities, sorted by founder; none where nobody draws any.
+    pub identities: Vec<(NodeId, Identity)>,
     /// The smallest election timeout. Longer: fewer needless elections, slower recovery from a dead leader.
     pub election_timeout: u64,
     /// How much longer the largest election timeout is. Longer: fewer split votes (5.2).
@@ -23,15 +29,31 @@ pub struct Config {
     /// Whether a leader that hears no majority for an election timeout steps down, and a server that hears its leader
     /// helps nobody to depose it (thesis 6.2, 4.2.3). Off: clients of a cut-off leader wait for ever.
     pub check_quorum: bool,
+    /// Where given, leaders answer reads by a lease (thesis 6.4.1), and this is the bound that it rests on: every clock
+    /// runs between 1 - r and 1 + r of true time, r in millionths. Wrong, and reads may be stale.
+    pub lease_drift: Option<u32>,
+    /// Whether a follower passes proposals and reads on to its leader, instead of sending the client there.
+    pub forward: bool,
     /// The most entries in one `AppendEntries`.
     pub max_batch: usize,
-    /// The most `AppendEntries` with entries in flight to one follower.
+    /// The most bytes of commands in one `AppendEntries`; a single larger command goes alone.
+    pub max_batch_bytes: u64,
+    /// The most messages with entries, or with parts of a snapshot, in flight to one follower.
     pub max_in_flight: usize,
+    /// The most bytes of commands in flight to one follower; a single larger message goes alone.
+    pub max_in_flight_bytes: u64,
+    /// The most bytes of commands that a leader holds uncommitted before it refuses more; a single larger one is taken.
+    pub max_uncommitted_bytes: u64,
+    /// The most bytes of a snapshot in one message.
+    pub max_chunk: usize,
     /// Where the random election timeouts come from. Different servers should have different ones.
     pub seed: u64,
     /// The line that gives way. Without the feature `bugs` it is never looked at.
     pub bug: Option<Bug>,
 }
+
+/// Millionths that make one.
+const MILLION: u64 = 1_000_000;
 
 /// Why a [`Config`] was refused.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -51,6 +73,44 @@ impl fmt::Display for ConfigError {
 impl std::error::Error for ConfigError {}
 
 impl Config {
+    /// A server of these founders, with everything at its plainest: pre-vote and check-quorum on, no leases, nothing
+    /// forwarded, windows of 16 messages of at most 64 entries, no limits in bytes, heartbeats of 100 milliseconds and
+    /// elections after 300 to 600.
+    #[must_use]
+    pub fn new(id: NodeId, voters: Vec<NodeId>) -> Config {
+        Config {
+            id,
+            identity: Identity(0),
+            cluster: 0,
+            voters,
+            identities: Vec::new(),
+            election_timeout: 300_000_000,
+            election_timeout_spread: 300_000_000,
+            heartbeat_interval: 100_000_000,
+            pre_vote: true,
+            check_quorum: true,
+            lease_drift: None,
+            forward: false,
+            max_batch: 64,
+            max_batch_bytes: u64::MAX,
+            max_in_flight: 16,
+            max_in_flight_bytes: u64::MAX,
+            max_uncommitted_bytes: u64::MAX,
+            max_chunk: 64 << 10,
+            seed: id.0,
+            bug: None,
+        }
+    }
+
+    /// For how long a voter that has heard a leader keeps the others from electing another, on the leader's clock and
+    /// whatever the two clocks do within their bound: the voter counts at least (1 - r) / (1 + r) of what the leader does.
+    #[must_use]
+    pub fn lease(&self) -> Option<u64> {
+        let drift = u64::from(self.lease_drift?);
+        let scaled = u128::from(self.election_timeout) * u128::from(MILLION - drift);
+        Some((scaled / u128::from(MILLION + drift)) as u64)
+    }
+
     /// Whether this can work.
     ///
     /// # Errors
@@ -60,13 +120,34 @@ impl Config {
         check(!self.voters.is_empty(), "voters", "at least one")?;
         check(self.voters.len() <= MOST_MEMBERS, "voters", "at most 64")?;
         check(self.voters.is_sorted_by(|a, b| a < b), "voters", "sorted, each once")?;
+        check(self.identities.is_sorted_by(|a, b| a.0 < b.0), "identities", "sorted, each once")?;
+        check(
+            self.identities.iter().all(|(node, _)| self.voters.contains(node)),
+            "identities",
+            "those of founders only",
+        )?;
         check(self.heartbeat_interval > 0, "heartbeat_interval", "above 0")?;
         check(
             self.election_timeout > self.heartbeat_interval,
             "election_timeout",
             "above heartbeat_interval",
         )?;
+        check(
+            self.lease_drift.is_none_or(|millionths| millionths < MILLION as u32),
+            "lease_drift",
+            "below 1000000 millionths: a clock that may stand still bounds nothing",
+        )?;
+        // Without it voters promise a leader nothing, and a lease is that promise.
+        check(
+            self.lease_drift.is_none() || self.check_quorum,
+            "check_quorum",
+            "on where lease_drift is given",
+        )?;
         check(self.max_batch > 0, "max_batch", "at least 1")?;
-        check(self.max_in_flight > 0, "max_in_flight", "at least 1")
+        check(self.max_batch_bytes > 0, "max_batch_bytes", "at least 1")?;
+        check(self.max_in_flight > 0, "max_in_flight", "at least 1")?;
+        check(self.max_in_flight_bytes > 0, "max_in_flight_bytes", "at least 1")?;
+        check(self.max_uncommitted_bytes > 0, "max_uncommitted_bytes", "at least 1")?;
+        check(self.max_chunk > 0, "max_chunk", "at least 1")
     }
 }

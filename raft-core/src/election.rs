@@ -1,7 +1,7 @@
 //! Leader election (5.2, 5.4.1) with pre-vote (thesis 9.6).
 
 use crate::bug::Bug;
-use crate::ids::{Instant, LogId, NodeId, Term};
+use crate::ids::{Instant, LogId, Peer, Term};
 use crate::io::Effect;
 use crate::message::Message;
 use crate::raft::{Raft, Role};
@@ -21,17 +21,17 @@ impl Raft {
         self.reset_election_timer(now);
         self.role = Role::PreCandidate { granted: vec![self.config.id] };
         let message = Message::PreVote { term: self.term.next(), last: self.log.last() };
-        effects
-            .extend(self.other_voters().into_iter().map(|to| Effect::Send { to, message: message.clone() }));
+        effects.extend(self.other_voters().into_iter().map(|to| self.letter(to, message.clone())));
         self.campaign_if_granted(now, effects);
     }
 
     /// Whether this server could lead: it votes in the configuration in force, or in the newest one that it knows to be
     /// committed. A server that was removed by an entry that never commits must still be able to win (thesis 4.2.2).
     pub(crate) fn may_campaign(&self) -> bool {
-        let id = self.config.id;
-        self.log.configuration().votes(id)
-            || self.log.committed_configuration(self.commit).votes(id)
+        let peer = self.peer();
+        let was = self.log.committed_configuration(self.commit);
+        self.configuration().votes_as(peer)
+            || (was.votes_as(peer) && !self.bug(Bug::RemovedNodeMishandled))
             || self.bug(Bug::NonvoterCampaigns)
     }
 
@@ -52,7 +52,7 @@ impl Raft {
 
     /// The vote for itself is durable.
     pub(crate) fn count_own_vote(&mut self, now: Instant, effects: &mut Vec<Effect>) {
-        self.count_vote(now, self.config.id, effects);
+        self.count_vote(now, self.peer(), effects);
     }
 
     /// Whether this server does not even listen: it hears its leader, and somebody asks for votes whom that leader did
@@ -65,29 +65,35 @@ impl Raft {
 
     /// Whether it leads, or has heard its leader within the smallest election timeout.
     fn hears_leader(&self, now: Instant) -> bool {
+        if self.bug(Bug::VoteRuleInsideLease) {
+            return self.leads();
+        }
         self.leads() || self.heard.is_some_and(|heard| now < heard.after(self.config.election_timeout))
     }
 
     pub(crate) fn on_pre_vote(
         &mut self,
         now: Instant,
-        from: NodeId,
+        from: Peer,
         term: Term,
         last: LogId,
         effects: &mut Vec<Effect>,
     ) {
         // A server that hears its leader does not help to depose it; one that leads hears it all the time.
         let granted = term > self.term && !self.hears_leader(now) && self.is_up_to_date(last);
+        if !granted && term <= self.term && self.bug(Bug::PreVoteTermDeadlock) {
+            return;
+        }
         // Granted, the answer names the term asked for; refused, the own one, so that an asker with an old term
         // learns it: silence would leave the longest log leaderless in an old term for ever.
         let term = if granted { term } else { self.term };
-        effects.push(Effect::Send { to: from, message: Message::PreVoteResponse { term, granted } });
+        effects.push(self.letter(from, Message::PreVoteResponse { term, granted }));
     }
 
     pub(crate) fn on_pre_vote_response(
         &mut self,
         now: Instant,
-        from: NodeId,
+        from: Peer,
         term: Term,
         granted: bool,
         effects: &mut Vec<Effect>,
@@ -96,14 +102,14 @@ impl Raft {
             && granted
             && term == self.term.next()
         {
-            voters.push(from);
+            voters.push(from.id);
             self.campaign_if_granted(now, effects);
         }
     }
 
     fn campaign_if_granted(&mut self, now: Instant, effects: &mut Vec<Effect>) {
         if let Role::PreCandidate { granted } = &self.role
-            && self.log.configuration().is_quorum(|node| granted.contains(&node))
+            && self.configuration().is_quorum(|node| granted.contains(&node))
         {
             self.campaign(now, false, effects);
         }
@@ -112,25 +118,28 @@ impl Raft {
     pub(crate) fn on_request_vote(
         &mut self,
         now: Instant,
-        from: NodeId,
+        from: Peer,
         term: Term,
         last: LogId,
         effects: &mut Vec<Effect>,
     ) {
         // One vote per term, first come first served (5.2), and only for a log that has everything committed (5.4.1).
-        let free = self.vote.is_none() || self.vote == Some(from);
+        let free = self.vote.is_none() || self.vote == Some(from.id);
         let granted = term == self.term && free && !self.leads() && self.is_up_to_date(last);
         let message = Message::RequestVoteResponse { term: self.term, granted };
         if granted {
-            self.vote = Some(from);
+            self.vote = Some(from.id);
             self.role = Role::Follower; // It no longer asks for itself.
             // Only a vote given puts off the own candidacy: a noisy server that nobody can elect must not keep the
             // one silent that could be.
             self.reset_election_timer(now);
             self.promise(Promise::Send(from, message), effects);
         } else {
+            if self.bug(Bug::TimerResetOnDeniedVote) {
+                self.reset_election_timer(now);
+            }
             self.yield_to_better(now, term, last);
-            effects.push(Effect::Send { to: from, message });
+            effects.push(self.letter(from, message));
         }
     }
 
@@ -147,7 +156,7 @@ impl Raft {
     pub(crate) fn on_request_vote_response(
         &mut self,
         now: Instant,
-        from: NodeId,
+        from: Peer,
         term: Term,
         granted: bool,
         effects: &mut Vec<Effect>,
@@ -159,12 +168,13 @@ impl Raft {
     }
 
     /// One more vote. Only voters count, each once, and while joint it takes a majority of each half (6).
-    fn count_vote(&mut self, now: Instant, from: NodeId, effects: &mut Vec<Effect>) {
-        if let Role::Candidate { granted } = &mut self.role {
-            granted.push(from);
-            if self.log.configuration().is_quorum(|node| granted.contains(&node)) {
-                self.become_leader(now, effects);
-            }
+    fn count_vote(&mut self, now: Instant, from: Peer, effects: &mut Vec<Effect>) {
+        let Role::Candidate { granted } = &mut self.role else { return };
+        granted.push(from.id);
+        if let Role::Candidate { granted } = &self.role
+            && self.configuration().is_quorum(|node| granted.contains(&node))
+        {
+            self.become_leader(now, effects);
         }
     }
 

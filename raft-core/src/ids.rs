@@ -6,6 +6,20 @@ use std::fmt;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct NodeId(pub u64);
 
+/// Which life of a server: drawn when its disk is first initialised. It survives restarts and not a wiped disk, for who
+/// has forgotten what it promised must not count as the one who promised. 0 where nobody draws any.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Identity(pub u64);
+
+/// One life of one server.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Peer {
+    /// The server.
+    pub id: NodeId,
+    /// Which life of it.
+    pub identity: Identity,
+}
+
 /// A term: Raft's logical clock. 0 is before the first election.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Term(pub u64);
@@ -68,6 +82,12 @@ impl Instant {
 impl fmt::Display for NodeId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "n{}", self.0)
+    }
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.id.fmt(f)
     }
 }
 

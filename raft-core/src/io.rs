@@ -7,16 +7,26 @@
 //! | --- | --- | --- |
 //! | disk | [`Effect::Save`] | writes in order, each as one record that a power loss takes wholly or not at all; when a write and all before it are durable, steps [`Input::Saved`] |
 //! | network | [`Effect::Send`] | sends at once; messages may be lost, doubled, late |
-//! | application | [`Effect::Apply`], [`Effect::ReadNow`], [`Effect::Answer`] | carries out in order |
+//! | application | [`Effect::Restore`], [`Effect::Apply`], [`Effect::ReadNow`], [`Effect::Answer`] | carries out in order |
 //!
 //! Nothing that promises a write leaves the core before that write is durable, so a host that carries out the lanes
 //! cannot get the order wrong. What boot recovered is write 0, still in flight: the host syncs what it has read and
 //! steps `Saved(SaveId(0))` before anything recovered may be promised.
+//!
+//! When to make a snapshot is the host's policy. It takes one of its application after some entry that was applied and
+//! steps [`Input::Compact`]; the write that follows replaces everything written before, and is one record like any
+//! other: a new file that is written, synced, renamed over the old one, and the directory synced.
+//!
+//! A disk that refuses a write is told to the core by [`Input::SaveFailed`]. Nobody knows what such a disk keeps, so the
+//! server takes part no more: it votes for nobody, acknowledges nothing, and refuses every request. A restart reads
+//! what is really there, and is the way back.
 
+use crate::answer::Answer;
 use crate::ids::{Index, NodeId, RequestId, SaveId, Term};
 use crate::log::{Entries, Entry};
-use crate::membership::{Change, Unfit};
-use crate::message::Message;
+use crate::membership::Change;
+use crate::message::Letter;
+use crate::snapshot::{Kept, Snapshot};
 use bytes::Bytes;
 use std::fmt;
 
@@ -25,13 +35,8 @@ use std::fmt;
 pub enum Input {
     /// The deadline is due. Stepping it early does nothing.
     Timer,
-    /// A message came in.
-    Message {
-        /// The sender.
-        from: NodeId,
-        /// What it sent.
-        message: Message,
-    },
+    /// A letter came in.
+    Receive(Letter),
     /// A client's command shall be appended.
     Propose {
         /// The name under which it is answered.
@@ -60,6 +65,18 @@ pub enum Input {
     },
     /// Every write up to this one is durable. Numbers may be skipped.
     Saved(SaveId),
+    /// The disk has refused a write, or cannot tell what became of it.
+    SaveFailed,
+    /// The application hands over its state: the log before it can go (7). Without effect where it is older than the
+    /// newest snapshot.
+    Compact {
+        /// After which entry: one that was applied.
+        index: Index,
+        /// The state.
+        data: Bytes,
+        /// Entries after this one stay, for followers that are a little behind.
+        keep: Index,
+    },
 }
 
 /// What a server wants done.
@@ -73,12 +90,9 @@ pub enum Effect {
         write: Write,
     },
     /// Network: send this.
-    Send {
-        /// To whom.
-        to: NodeId,
-        /// What.
-        message: Message,
-    },
+    Send(Letter),
+    /// Application: the state is what this snapshot says; what was before is gone.
+    Restore(Snapshot),
     /// Application: these entries are committed, and durable here.
     Apply {
         /// The index of the first.
@@ -90,6 +104,8 @@ pub enum Effect {
     ReadNow {
         /// Which.
         request: RequestId,
+        /// How it is known that this state is new enough.
+        confirmed: Confirmed,
     },
     /// Application: this is how the request ended. Every proposal gets one; every read gets one or a `ReadNow`.
     Answer {
@@ -98,6 +114,17 @@ pub enum Effect {
         /// How.
         answer: Answer,
     },
+}
+
+/// How it is known that a read may be answered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Confirmed {
+    /// A majority has said, since it was asked, that this server leads.
+    Round,
+    /// This server holds a lease.
+    Lease,
+    /// The leader has said so: it was passed on to it.
+    Leader,
 }
 
 /// One record of the write-ahead log: after a loss of power it is wholly there or wholly gone.
@@ -111,44 +138,9 @@ pub struct Write {
     pub after: Index,
     /// What follows `after`. The log ends with the last of them.
     pub entries: Entries,
-}
-
-/// How a request ended.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Answer {
-    /// The proposal stands at this index and was just handed out by [`Effect::Apply`].
-    Applied {
-        /// Where it stands.
-        index: Index,
-    },
-    /// This server does not lead; nothing was appended. Perhaps that one does.
-    NotLeader {
-        /// Who may lead.
-        hint: Option<NodeId>,
-    },
-    /// Leadership was lost: the proposal or change may be committed yet, or not; the transfer may have succeeded.
-    Unknown,
-    /// The server that leadership was to pass to campaigns with this server's blessing, and this server has made way.
-    Transferred,
-    /// Not now, or not at all; certainly nothing happened.
-    Refused(Refusal),
-}
-
-/// Why a request was refused.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Refusal {
-    /// This leader has committed no entry of its own term yet, so it does not know which changes are committed.
-    TooEarly,
-    /// Another change is not yet committed: one at a time.
-    ChangeUnderWay,
-    /// The change does not fit the group as it is.
-    Unfit(Unfit),
-    /// Leadership is being passed on.
-    TransferUnderWay,
-    /// Leadership can only pass to another voter.
-    NoSuchVoter,
-    /// The one that leadership was to pass to did not take it within an election timeout, or was removed.
-    TransferFailed,
+    /// Where given, this write replaces all that were made before: `after` is the base, and `entries` the whole log
+    /// after it.
+    pub kept: Option<Box<Kept>>,
 }
 
 /// What a server's disk kept: everything that a new incarnation starts from.
@@ -158,7 +150,9 @@ pub struct Recovered {
     pub term: Term,
     /// The saved vote in it.
     pub vote: Option<NodeId>,
-    /// The saved log, from index 1 on.
+    /// The newest snapshot, and where the log begins; nothing where all of the log is kept.
+    pub kept: Option<Kept>,
+    /// The saved log, from the base on, or from index 1.
     pub entries: Vec<Entry>,
 }
 
@@ -168,6 +162,9 @@ impl fmt::Display for Write {
         if let Some(vote) = self.vote {
             write!(f, ", vote {vote}")?;
         }
+        if let Some(kept) = &self.kept {
+            write!(f, ", snapshot up to {}", kept.snapshot.last)?;
+        }
         if let (Some(first), Some(last)) = (self.entries.first(), self.entries.last()) {
             write!(f, ", {}@{}", self.after.next(), first.term)?;
             if self.entries.len() > 1 {
@@ -175,31 +172,5 @@ impl fmt::Display for Write {
             }
         }
         Ok(())
-    }
-}
-
-impl fmt::Display for Answer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Answer::Applied { index } => write!(f, "applied at {index}"),
-            Answer::NotLeader { hint: Some(hint) } => write!(f, "not the leader, perhaps {hint} is"),
-            Answer::NotLeader { hint: None } => write!(f, "not the leader"),
-            Answer::Unknown => write!(f, "unknown"),
-            Answer::Transferred => write!(f, "transferred"),
-            Answer::Refused(why) => write!(f, "refused: {why}"),
-        }
-    }
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Refusal::TooEarly => write!(f, "this leader has not committed anything yet"),
-            Refusal::ChangeUnderWay => write!(f, "another change is under way"),
-            Refusal::Unfit(unfit) => unfit.fmt(f),
-            Refusal::TransferUnderWay => write!(f, "leadership is being passed on"),
-            Refusal::NoSuchVoter => write!(f, "leadership can only pass to another voter"),
-            Refusal::TransferFailed => write!(f, "leadership was not taken in time"),
-        }
     }
 }

@@ -12,19 +12,7 @@
 //! ```
 //! use raft_core::{Config, Effect, Input, Instant, NodeId, Raft, Recovered, SaveId};
 //!
-//! let config = Config {
-//!     id: NodeId(1),
-//!     voters: vec![NodeId(1)],
-//!     election_timeout: 300_000_000,
-//!     election_timeout_spread: 300_000_000,
-//!     heartbeat_interval: 100_000_000,
-//!     pre_vote: true,
-//!     check_quorum: true,
-//!     max_batch: 64,
-//!     max_in_flight: 16,
-//!     seed: 1,
-//!     bug: None,
-//! };
+//! let config = Config::new(NodeId(1), vec![NodeId(1)]);
 //! let mut raft = Raft::new(config, Recovered::default(), Instant(0)).unwrap();
 //! let mut effects = Vec::new();
 //! raft.step(Instant(0), Input::Saved(SaveId(0)), &mut effects); // nothing was recovered, so nothing is to be synced
@@ -42,15 +30,15 @@
 //!
 //! # In which order to read it
 //!
-//! [`ids`], [`bug`], [`quorum`], [`membership`], [`config`], [`log`], [`message`], [`progress`] hold the nouns; [`io`] the
-//! contract; [`saves`] what waits for the disk; [`raft`] the state and the dispatch; then a section of the paper each:
-//! `transfer`, `change`, `election`, `replication`, `read`. [`session`] stands apart: exactly-once client requests for
-//! any state machine.
+//! [`ids`], [`bug`], [`quorum`], [`membership`], [`config`], [`log`], [`snapshot`], [`answer`], [`message`], [`progress`]
+//! hold the nouns; [`io`] the contract; [`saves`] what waits for the disk; [`raft`] the state and the dispatch; then a
+//! section of the paper each: `transfer`, `change`, `election`, `replication`, `read`, `install`, `forward`. [`session`]
+//! stands apart: exactly-once client requests for any state machine.
 //!
 //! # What is left out
 //!
-//! Snapshots (7) and leader leases (thesis 6.4.1) are not here yet, so a log grows for ever; nor are reads and proposals
-//! that a follower forwards, limits on what is uncommitted, and failing writes.
+//! How letters, writes and snapshots look as bytes, and how they get anywhere: that is the host's. The core keeps the
+//! newest snapshot in memory.
 
 pub mod ids;
 pub mod bug;
@@ -58,6 +46,8 @@ pub mod quorum;
 pub mod membership;
 pub mod config;
 pub mod log;
+pub mod snapshot;
+pub mod answer;
 pub mod message;
 pub mod progress;
 pub mod io;
@@ -68,13 +58,17 @@ mod change;
 mod election;
 mod replication;
 mod read;
+mod install;
+mod forward;
 pub mod session;
 
+pub use answer::{Answer, Refusal};
 pub use bug::Bug;
 pub use config::{Config, ConfigError};
-pub use ids::{Index, Instant, LogId, NodeId, RequestId, SaveId, Term};
-pub use io::{Answer, Effect, Input, Recovered, Refusal, Write};
+pub use ids::{Identity, Index, Instant, LogId, NodeId, Peer, RequestId, SaveId, Term};
+pub use io::{Confirmed, Effect, Input, Recovered, Write};
 pub use log::{Entries, Entry, Log, Payload};
 pub use membership::{Change, Configuration, Step, Unfit};
-pub use message::Message;
+pub use message::{Letter, Message};
 pub use raft::{Raft, Role};
+pub use snapshot::{Kept, Snapshot};

@@ -1,11 +1,14 @@
 //! The log: what is agreed on, entry by entry.
 //!
-//! Invariants, kept by every method: indexes are dense from 1; terms never fall; `runs` says where each term begins,
-//! `configurations` where each configuration does, and both agree with `entries`.
+//! What was compacted away (7) is known by its last entry alone, the *base*: everything up to it is committed.
+//!
+//! Invariants, kept by every method: indexes are dense from the base on; terms never fall; `runs` says where each term
+//! begins, `configurations` where each configuration does, and both agree with `entries`.
 
 use crate::ids::{Index, LogId, Term};
 use crate::membership::Configuration;
 use bytes::Bytes;
+use std::collections::VecDeque;
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -30,6 +33,17 @@ pub struct Entry {
     pub payload: Payload,
 }
 
+impl Entry {
+    /// How many bytes of commands it carries: what windows and limits count.
+    #[must_use]
+    pub const fn size(&self) -> u64 {
+        match &self.payload {
+            Payload::Command(command) => command.len() as u64,
+            Payload::Noop | Payload::Configuration(_) => 0,
+        }
+    }
+}
+
 /// Entries that follow each other, shared between everyone who needs them: sending to five peers is not five copies.
 #[derive(Clone, Default)]
 pub struct Entries {
@@ -43,7 +57,8 @@ impl Entries {
     pub const NONE: Entries = Entries { shared: None, from: 0, to: 0 };
 
     /// A part of these, without copying.
-    fn part(&self, from: usize, to: usize) -> Entries {
+    #[must_use]
+    pub(crate) fn part(&self, from: usize, to: usize) -> Entries {
         Entries { shared: self.shared.clone(), from: self.from + from, to: self.from + to }
     }
 }
@@ -80,10 +95,13 @@ impl fmt::Debug for Entries {
 /// The log of one server.
 #[derive(Clone, Debug)]
 pub struct Log {
-    entries: Vec<Entry>,
-    /// Where each term begins, ascending in both.
+    /// The last entry that is not kept; 0@0 while all are.
+    base: LogId,
+    /// What follows the base.
+    entries: VecDeque<Entry>,
+    /// Where each term begins, ascending in both; the first is the base's, if there is one.
     runs: Vec<(Index, Term)>,
-    /// Where each configuration begins, ascending; the first is the founding one, at 0.
+    /// Where each configuration begins, ascending; the first is in force at the base: the founding one, at 0, or a later.
     configurations: Vec<(Index, Arc<Configuration>)>,
     /// The slice that was asked for last and where it begins: leaders save, send and apply the same one.
     recent: (Index, Entries),
@@ -91,7 +109,7 @@ pub struct Log {
 
 impl PartialEq for Log {
     fn eq(&self, other: &Log) -> bool {
-        self.entries == other.entries
+        self.base == other.base && self.entries == other.entries
     }
 }
 
@@ -102,37 +120,59 @@ impl Log {
     /// Where terms fall.
     #[must_use]
     pub fn new(founding: Configuration, entries: Vec<Entry>) -> Log {
-        let mut runs: Vec<(Index, Term)> = Vec::new();
-        let mut configurations = vec![(Index(0), Arc::new(founding))];
-        for (place, entry) in entries.iter().enumerate() {
-            let newest = runs.last().map_or(Term(0), |&(_, term)| term);
-            assert!(entry.term >= newest, "terms in a log never fall");
-            if entry.term > newest {
-                runs.push((Index(place as u64 + 1), entry.term));
-            }
-            if let Payload::Configuration(configuration) = &entry.payload {
-                configurations.push((Index(place as u64 + 1), configuration.clone()));
-            }
+        Log::after(LogId::default(), Arc::new(founding), entries)
+    }
+
+    /// The log of which only this is kept: `entries` after `base`, where `configuration` was in force.
+    ///
+    /// # Panics
+    /// Where terms fall.
+    #[must_use]
+    pub fn after(base: LogId, configuration: Arc<Configuration>, entries: Vec<Entry>) -> Log {
+        let mut log = Log {
+            base,
+            entries: VecDeque::with_capacity(entries.len()),
+            runs: Vec::new(),
+            configurations: vec![(base.index, configuration)],
+            recent: (Index(1), Entries::NONE),
+        };
+        if base.index > Index(0) {
+            log.runs.push((base.index, base.term));
         }
-        Log { entries, runs, configurations, recent: (Index(1), Entries::NONE) }
+        entries.into_iter().for_each(|entry| log.append(entry));
+        log
+    }
+
+    /// The last entry that is not kept: everything up to it is committed. 0@0 while all are kept.
+    #[must_use]
+    pub const fn base(&self) -> LogId {
+        self.base
     }
 
     /// The last entry's place; 0@0 in an empty log.
     #[must_use]
     pub fn last(&self) -> LogId {
         LogId {
-            index: Index(self.entries.len() as u64),
+            index: Index(self.base.index.0 + self.entries.len() as u64),
             term: self.runs.last().map_or(Term(0), |&(_, term)| term),
         }
     }
 
-    /// The term of the entry at `index`; 0 at index 0, nothing beyond the end.
+    /// The term of the entry at `index`; 0 at index 0 of a log that keeps all. Nothing before the base, which is no
+    /// term of 0: who took it for one would match logs that were never compared. Nothing beyond the end.
     #[must_use]
     pub fn term_at(&self, index: Index) -> Option<Term> {
-        match index {
-            Index(0) => Some(Term(0)),
-            Index(i) => self.entries.get(i as usize - 1).map(|entry| entry.term),
+        match index.0.checked_sub(self.base.index.0)? {
+            0 => Some(self.base.term),
+            place => self.entries.get(place as usize - 1).map(|entry| entry.term),
         }
+    }
+
+    /// The configuration in force at `index`: the newest up to there.
+    #[must_use]
+    pub fn configuration_at(&self, index: Index) -> &Arc<Configuration> {
+        let after = self.configurations.partition_point(|&(start, _)| start <= index);
+        &self.configurations[after.saturating_sub(1)].1
     }
 
     /// Whether this log has the entry that `id` names, and so (log matching, 5.3) everything before it.
@@ -147,7 +187,8 @@ impl Log {
         &self.configurations.last().expect("the founding one is always there").1
     }
 
-    /// All configurations of this log, each with its place; the founding one stands at 0.
+    /// All configurations of this log, each with its place; the first is in force at the base, and the founding one
+    /// stands at 0.
     #[must_use]
     pub fn configurations(&self) -> &[(Index, Arc<Configuration>)] {
         &self.configurations
@@ -182,7 +223,7 @@ impl Log {
         if let Payload::Configuration(configuration) = &entry.payload {
             self.configurations.push((last.index.next(), configuration.clone()));
         }
-        self.entries.push(entry);
+        self.entries.push_back(entry);
     }
 
     /// Adds all of `entries` after the first `skip`.
@@ -196,7 +237,8 @@ impl Log {
 
     /// Cuts everything after `index`.
     pub fn truncate(&mut self, index: Index) {
-        self.entries.truncate(index.0 as usize);
+        assert!(index >= self.base.index, "a cut after {index} of a log that begins after {}", self.base);
+        self.entries.truncate((index.0 - self.base.index.0) as usize);
         while self.runs.last().is_some_and(|&(start, _)| start > index) {
             self.runs.pop();
         }
@@ -207,10 +249,46 @@ impl Log {
         self.recent = (Index(1), Entries::NONE);
     }
 
+    /// Forgets everything up to `index`, which is committed and stands in a snapshot (7).
+    pub fn compact(&mut self, index: Index) {
+        let Some(term) = self.term_at(index).filter(|_| index > self.base.index) else { return };
+        let at_base = self.configuration_at(index).clone();
+        self.entries.drain(..(index.0 - self.base.index.0) as usize);
+        self.base = LogId { index, term };
+        let gone = self.runs.partition_point(|&(start, _)| start <= index) - 1;
+        self.runs.drain(..gone);
+        self.runs[0].0 = index;
+        self.configurations.retain(|&(start, _)| start > index);
+        self.configurations.insert(0, (index, at_base));
+        self.recent = (Index(1), Entries::NONE);
+    }
+
+    /// Becomes the log that a snapshot stands for: nothing is kept, and `configuration` is in force (7).
+    pub fn restart_after(&mut self, base: LogId, configuration: Arc<Configuration>) {
+        *self = Log::after(base, configuration, Vec::new());
+    }
+
+    /// The last of the entries from `first` on that fit into one message, and their bytes: so many entries, so many bytes,
+    /// and always one. Nothing fits where `first` is not kept.
+    #[must_use]
+    pub fn batch(&self, first: Index, most: usize, most_bytes: u64) -> (Index, u64) {
+        let (mut end, mut bytes) = (first.previous(), 0);
+        let Some(start) = first.0.checked_sub(self.base.index.0 + 1) else { return (end, bytes) };
+        let start = start as usize;
+        for entry in self.entries.range(start..).take(most) {
+            if bytes > 0 && bytes + entry.size() > most_bytes {
+                break;
+            }
+            bytes += entry.size();
+            end = end.next();
+        }
+        (end, bytes)
+    }
+
     /// The entries from `first` to `last`, both included; none where `first` is beyond `last`.
     ///
     /// # Panics
-    /// Where `last` is beyond the end.
+    /// Where `first` is not kept, or `last` is beyond the end.
     pub fn entries(&mut self, first: Index, last: Index) -> Entries {
         if first > last {
             return Entries::NONE;
@@ -219,7 +297,8 @@ impl Log {
         if first >= *start && last.0 < start.0 + recent.len() as u64 {
             return recent.part((first.0 - start.0) as usize, (last.0 - start.0) as usize + 1);
         }
-        let entries: Entries = self.entries[first.0 as usize - 1..last.0 as usize].iter().cloned().collect();
+        let place = |index: Index| (index.0 - self.base.index.0) as usize;
+        let entries: Entries = self.entries.range(place(first) - 1..place(last)).cloned().collect();
         self.recent = (first, entries.clone());
         entries
     }
@@ -231,6 +310,7 @@ impl Log {
         let index = index.min(self.last().index);
         let below = self.runs.partition_point(|&(start, run)| start <= index && run <= term);
         let Some(&(_, run)) = below.checked_sub(1).and_then(|place| self.runs.get(place)) else {
+            // Before the base everything is committed, and nothing is known of the terms there.
             return LogId::default();
         };
         let end = self.runs.get(below).map_or(index, |&(start, _)| start.previous().min(index));

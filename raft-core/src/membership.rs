@@ -4,7 +4,7 @@
 //! everything, each by a majority of its own. A change of a single voter needs no joint phase, because majorities of
 //! neighbouring sets overlap (thesis 4.1).
 
-use crate::ids::NodeId;
+use crate::ids::{Identity, NodeId, Peer};
 use crate::quorum::{majority, reached_by_majority};
 use std::fmt;
 
@@ -24,11 +24,15 @@ pub struct Configuration {
     pub next_learners: Vec<NodeId>,
     /// Whether the leader ends the joint phase by itself.
     pub leaves_by_itself: bool,
+    /// Which life of a member belongs to the group, sorted by member; who is not named here drew no identity.
+    pub identities: Vec<(NodeId, Identity)>,
 }
 
 /// One step of a change.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Step {
+    /// Wherever this change speaks of this node, it means this life of it.
+    Identify(NodeId, Identity),
     /// Make this node a voter, whatever it was.
     Voter(NodeId),
     /// Make this node a learner, whatever it was.
@@ -62,6 +66,9 @@ pub enum Unfit {
     NotJoint,
     /// The group would have more members than [`MOST_MEMBERS`].
     TooLarge,
+    /// Another life of the node still belongs to the group: it has to be removed before, and in a change of its own. The
+    /// two share a number, so majorities with the one and with the other would seem to overlap, and need not.
+    OtherLife,
 }
 
 impl Configuration {
@@ -83,6 +90,25 @@ impl Configuration {
     #[must_use]
     pub fn votes(&self, node: NodeId) -> bool {
         self.voters.contains(&node) || self.old_voters.contains(&node)
+    }
+
+    /// Which life of a node belongs to the group.
+    #[must_use]
+    pub fn peer(&self, node: NodeId) -> Peer {
+        let known = self.identities.binary_search_by_key(&node, |known| known.0);
+        Peer { id: node, identity: known.map_or(Identity(0), |place| self.identities[place].1) }
+    }
+
+    /// Whether this life of a node votes, in either half.
+    #[must_use]
+    pub fn votes_as(&self, peer: Peer) -> bool {
+        self.votes(peer.id) && self.peer(peer.id) == peer
+    }
+
+    /// Whether a node gets the log.
+    #[must_use]
+    pub fn is_member(&self, node: NodeId) -> bool {
+        self.votes(node) || self.learners.contains(&node)
     }
 
     /// Everybody who gets the log, sorted.
@@ -123,7 +149,7 @@ impl Configuration {
     /// # Errors
     /// The change does not fit.
     pub fn after(&self, change: &Change) -> Result<Configuration, Unfit> {
-        let changed = match change {
+        let mut changed = match change {
             Change::Steps(steps) => match self.simple(steps) {
                 Err(Unfit::TooMany) => self.enter_joint(steps, true)?,
                 simple => simple?,
@@ -131,7 +157,34 @@ impl Configuration {
             Change::Joint(steps) => self.enter_joint(steps, false)?,
             Change::Leave => self.leave_joint()?,
         };
-        if changed.members().len() > MOST_MEMBERS { Err(Unfit::TooLarge) } else { Ok(changed) }
+        let members = changed.members();
+        if members.len() > MOST_MEMBERS {
+            return Err(Unfit::TooLarge);
+        }
+        let steps = match change {
+            Change::Steps(steps) | Change::Joint(steps) => &steps[..],
+            Change::Leave => &[],
+        };
+        changed.identities = self.identified(steps)?;
+        changed.identities.retain(|(node, _)| members.contains(node));
+        Ok(changed)
+    }
+
+    /// The identities that are known, and those that the steps tell.
+    fn identified(&self, steps: &[Step]) -> Result<Vec<(NodeId, Identity)>, Unfit> {
+        let members = self.members();
+        let mut identities = self.identities.clone();
+        for &step in steps {
+            let Step::Identify(node, identity) = step else { continue };
+            if members.contains(&node) && self.peer(node).identity != identity {
+                return Err(Unfit::OtherLife);
+            }
+            match identities.binary_search_by_key(&node, |known| known.0) {
+                Ok(place) => identities[place].1 = identity,
+                Err(place) => identities.insert(place, (node, identity)),
+            }
+        }
+        Ok(identities)
     }
 
     /// After steps that change one voter at the most.
@@ -180,6 +233,7 @@ impl Configuration {
         let mut left = Configuration {
             voters: self.voters.clone(),
             learners: self.learners.clone(),
+            identities: self.identities.clone(),
             ..Configuration::default()
         };
         self.next_learners.iter().for_each(|&node| insert(&mut left.learners, node));
@@ -188,7 +242,7 @@ impl Configuration {
 
     fn take(&mut self, steps: &[Step]) {
         for &step in steps {
-            let (Step::Voter(node) | Step::Learner(node) | Step::Remove(node)) = step;
+            let (Step::Voter(node) | Step::Learner(node) | Step::Remove(node)) = step else { continue };
             remove(&mut self.voters, node);
             remove(&mut self.learners, node);
             remove(&mut self.next_learners, node);
@@ -197,7 +251,7 @@ impl Configuration {
                 // Who still votes in the old half must not be a learner at the same time.
                 Step::Learner(_) if self.old_voters.contains(&node) => insert(&mut self.next_learners, node),
                 Step::Learner(_) => insert(&mut self.learners, node),
-                Step::Remove(_) => {}
+                Step::Remove(_) | Step::Identify(..) => {}
             }
         }
     }
@@ -247,6 +301,7 @@ impl fmt::Display for Unfit {
             Unfit::Joint => "a joint phase is under way",
             Unfit::NotJoint => "there is no joint phase to leave",
             Unfit::TooLarge => "the group would have more than 64 members",
+            Unfit::OtherLife => "another life of the node belongs to the group, and must be removed first",
         })
     }
 }

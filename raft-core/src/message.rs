@@ -2,9 +2,55 @@
 //!
 //! A message speaks of the term in which it was made. What a receiver may conclude stands with each field.
 
-use crate::ids::{Index, LogId, Term};
+use crate::answer::Answer;
+use crate::ids::{Index, Instant, LogId, Peer, Term};
 use crate::log::Entries;
+use crate::membership::Configuration;
+use bytes::Bytes;
 use std::fmt;
+use std::sync::Arc;
+
+/// A message on its way. One from or for another group, or for another life of its receiver, is dropped.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Letter {
+    /// The group.
+    pub cluster: u64,
+    /// Who sent it.
+    pub from: Peer,
+    /// Whom it is for.
+    pub to: Peer,
+    /// What it says.
+    pub message: Message,
+}
+
+/// What a leader writes on a message and gets back with the answer: so it knows when that was asked for.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct Stamp {
+    /// The newest round of "do I still lead" for reads (8, thesis 6.4).
+    pub round: u64,
+    /// The leader's own clock when it sent this: what a lease is counted from (thesis 6.4.1).
+    pub sent: Instant,
+}
+
+/// What a follower passes on to its leader.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Request {
+    /// Append this.
+    Propose(Bytes),
+    /// Say up to where a reader must wait.
+    Read,
+}
+
+/// What became of a request that was passed on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Outcome {
+    /// It was appended here. Whether it is committed shows in everybody's log.
+    Appended(LogId),
+    /// Whoever has applied this much may answer the read.
+    ReadAt(Index),
+    /// It ended like this.
+    Ended(Answer),
+}
 
 /// What one server sends another.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -54,8 +100,8 @@ pub enum Message {
         entries: Entries,
         /// How far the leader knows everything to be committed.
         commit: Index,
-        /// The newest round of "do I still lead" for reads (8, thesis 6.4). An answer gives it back.
-        round: u64,
+        /// An answer gives it back.
+        stamp: Stamp,
     },
     /// The log has what was sent, durably. A promise.
     AppendEntriesResponse {
@@ -63,8 +109,8 @@ pub enum Message {
         term: Term,
         /// Everything up to here equals the leader's log.
         matched: Index,
-        /// The round that this confirms.
-        round: u64,
+        /// Of the message that this answers.
+        stamp: Stamp,
     },
     /// The log does not have the previous entry, or the sender's term is over.
     AppendEntriesRefused {
@@ -75,6 +121,55 @@ pub enum Message {
         /// The last place where the receiver's log may still agree: its own entries between here and `previous` have
         /// terms above the leader's there.
         hint: LogId,
+    },
+    /// A part of the snapshot that stands in for entries that the leader no longer has; without any bytes, "I lead" (7).
+    InstallSnapshot {
+        /// The leader's term.
+        term: Term,
+        /// The last entry that the snapshot stands for.
+        last: LogId,
+        /// The group after that entry.
+        configuration: Arc<Configuration>,
+        /// How many bytes the whole snapshot has.
+        size: u64,
+        /// Where in it `data` begins.
+        offset: u64,
+        /// The part.
+        data: Bytes,
+        /// An answer gives it back.
+        stamp: Stamp,
+    },
+    /// So much of that snapshot has come. Once all of it is durable, the answer is `AppendEntriesResponse`. A promise, of
+    /// the term that it speaks of.
+    InstallSnapshotResponse {
+        /// The term of the leader that it is made to.
+        term: Term,
+        /// Of which snapshot.
+        last: LogId,
+        /// How many bytes have come, without a gap.
+        received: u64,
+        /// Where the part ended that this answers: beyond `received`, something was lost before it.
+        end: u64,
+        /// Of the message that this answers.
+        stamp: Stamp,
+    },
+    /// A client asked the sender, who does not lead.
+    Forward {
+        /// The sender's term.
+        term: Term,
+        /// The sender's name for it; none is used twice, not even by another incarnation.
+        token: u64,
+        /// What the client asked.
+        request: Request,
+    },
+    /// What became of that.
+    ForwardResponse {
+        /// The sender's term.
+        term: Term,
+        /// The name under which it was passed on.
+        token: u64,
+        /// What became of it.
+        outcome: Outcome,
     },
 }
 
@@ -90,8 +185,37 @@ impl Message {
             | Message::TimeoutNow { term }
             | Message::AppendEntries { term, .. }
             | Message::AppendEntriesResponse { term, .. }
-            | Message::AppendEntriesRefused { term, .. } => term,
+            | Message::AppendEntriesRefused { term, .. }
+            | Message::InstallSnapshot { term, .. }
+            | Message::InstallSnapshotResponse { term, .. }
+            | Message::Forward { term, .. }
+            | Message::ForwardResponse { term, .. } => term,
         }
+    }
+
+    /// Whether the sender counts for something by it: a vote, a copy, a confirmation.
+    #[must_use]
+    pub const fn counts(&self) -> bool {
+        matches!(
+            self,
+            Message::PreVoteResponse { .. }
+                | Message::RequestVoteResponse { .. }
+                | Message::AppendEntriesResponse { .. }
+                | Message::AppendEntriesRefused { .. }
+                | Message::InstallSnapshotResponse { .. }
+        )
+    }
+}
+
+impl fmt::Display for Letter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.message.fmt(f)
+    }
+}
+
+impl fmt::Display for Stamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.round > 0 { write!(f, " round {}", self.round) } else { Ok(()) }
     }
 }
 
@@ -109,7 +233,7 @@ impl fmt::Display for Message {
             Message::RequestVoteResponse { term, granted } => {
                 write!(f, "RequestVoteResponse {} term {term}", if *granted { "yes" } else { "no" })
             }
-            Message::AppendEntries { term, previous, entries, commit, round } => {
+            Message::AppendEntries { term, previous, entries, commit, stamp } => {
                 write!(f, "AppendEntries term {term} after {previous}")?;
                 if let (Some(first), Some(last)) = (entries.first(), entries.last()) {
                     let index = previous.index.next();
@@ -119,16 +243,30 @@ impl fmt::Display for Message {
                     }
                     write!(f, "]")?;
                 }
-                write!(f, " commit {commit}")?;
-                if *round > 0 { write!(f, " round {round}") } else { Ok(()) }
+                write!(f, " commit {commit}{stamp}")
             }
-            Message::AppendEntriesResponse { term, matched, round } => {
-                write!(f, "AppendEntriesResponse term {term} matched {matched}")?;
-                if *round > 0 { write!(f, " round {round}") } else { Ok(()) }
+            Message::AppendEntriesResponse { term, matched, stamp } => {
+                write!(f, "AppendEntriesResponse term {term} matched {matched}{stamp}")
             }
             Message::AppendEntriesRefused { term, previous, hint } => {
                 write!(f, "AppendEntriesRefused term {term} at {previous} hint {hint}")
             }
+            Message::InstallSnapshot { term, last, size, offset, data, stamp, .. } => {
+                let end = offset + data.len() as u64;
+                write!(f, "InstallSnapshot term {term} up to {last} bytes {offset}..{end} of {size}{stamp}")
+            }
+            Message::InstallSnapshotResponse { term, last, received, stamp, .. } => {
+                write!(f, "InstallSnapshotResponse term {term} up to {last} received {received}{stamp}")
+            }
+            Message::Forward { request: Request::Propose(command), .. } => {
+                write!(f, "Forward proposal of {} bytes", command.len())
+            }
+            Message::Forward { request: Request::Read, .. } => write!(f, "Forward read"),
+            Message::ForwardResponse { outcome, .. } => match outcome {
+                Outcome::Appended(at) => write!(f, "ForwardResponse appended at {at}"),
+                Outcome::ReadAt(index) => write!(f, "ForwardResponse read at {index}"),
+                Outcome::Ended(answer) => write!(f, "ForwardResponse {answer}"),
+            },
         }
     }
 }

@@ -1,17 +1,21 @@
 //! One server: its state, and the one function that moves it.
 
+use crate::answer::{Answer, Refusal};
 use crate::bug::Bug;
 use crate::config::{Config, ConfigError};
-use crate::ids::{Index, Instant, LogId, NodeId, RequestId, Term};
-use crate::io::{Answer, Effect, Input, Recovered, Write};
+use crate::ids::{Index, Instant, LogId, NodeId, Peer, RequestId, Term};
+use crate::io::{Confirmed, Effect, Input, Recovered, Write};
 use crate::log::Log;
 use crate::membership::Configuration;
-use crate::message::Message;
+use crate::message::{Letter, Message, Outcome, Stamp};
 use crate::progress::Progress;
 use crate::saves::{Promise, Saves};
+use crate::snapshot::{Kept, Snapshot};
+use bytes::Bytes;
 use rand_xoshiro::SplitMix64;
 use rand_xoshiro::rand_core::{RngCore, SeedableRng};
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 /// One server of a group: a value. Two of them that are equal behave the same for ever.
 #[derive(Clone, PartialEq, Debug)]
@@ -22,20 +26,109 @@ pub struct Raft {
     pub(crate) vote: Option<NodeId>,
     pub(crate) role: Role,
     /// Whom this server believes to lead its term.
-    pub(crate) leader: Option<NodeId>,
-    /// When that leader was last heard.
+    pub(crate) leader: Option<Peer>,
+    /// When a leader was last heard: until an election timeout later this server helps nobody to depose it.
     pub(crate) heard: Option<Instant>,
     /// When to campaign, unless this server leads.
     pub(crate) election_due: Instant,
     pub(crate) log: Log,
+    /// The newest snapshot.
+    pub(crate) snapshot: Option<Snapshot>,
+    /// A snapshot that is on its way here.
+    pub(crate) incoming: Option<Incoming>,
     pub(crate) commit: Index,
-    /// How far entries were handed to the application.
+    /// How far entries, or a snapshot of them, were handed to the application.
     pub(crate) applied: Index,
+    /// Whether the application must take the snapshot in place of its state, before anything else.
+    pub(crate) restores: bool,
+    /// What was passed on to a leader.
+    pub(crate) forwarded: VecDeque<Forwarded>,
+    /// The name of the newest of them.
+    pub(crate) token: u64,
     pub(crate) saves: Saves,
+    /// Whether the disk has refused a write: then this server takes part no more.
+    halted: bool,
     /// What the newest write said of term and vote.
     saved: (Term, Option<NodeId>),
     /// What the log kept since the newest write, if it changed.
     pub(crate) unsaved_after: Option<Index>,
+    /// Whether everything must be written anew, and if so, whether because a leader's snapshot was installed.
+    pub(crate) rewrites: Option<bool>,
+}
+
+/// The parts of a snapshot that have come from a leader (`install.rs`). Not durable, and forgotten with the leader.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Incoming {
+    pub(crate) last: LogId,
+    pub(crate) data: Vec<u8>,
+}
+
+/// One part of a snapshot, as it is sent (`install.rs`).
+pub(crate) struct Part {
+    pub(crate) last: LogId,
+    pub(crate) configuration: Arc<Configuration>,
+    pub(crate) size: u64,
+    pub(crate) offset: u64,
+    pub(crate) data: Bytes,
+}
+
+impl Part {
+    /// The part that begins at `offset`, of at most `most` bytes, without copying.
+    pub(crate) fn of(snapshot: &Snapshot, offset: u64, most: usize) -> Part {
+        let Snapshot { last, configuration, data } = snapshot;
+        let start = (offset as usize).min(data.len());
+        let end = start.saturating_add(most).min(data.len());
+        Part {
+            last: *last,
+            configuration: configuration.clone(),
+            size: data.len() as u64,
+            offset,
+            data: data.slice(start..end),
+        }
+    }
+
+    pub(crate) fn message(self, term: Term, stamp: Stamp) -> Message {
+        let Part { last, configuration, size, offset, data } = self;
+        Message::InstallSnapshot { term, last, configuration, size, offset, data, stamp }
+    }
+}
+
+/// A letter from a server that is set up like this.
+pub(crate) fn letter(config: &Config, to: Peer, message: Message) -> Effect {
+    let from = Peer { id: config.id, identity: config.identity };
+    Effect::Send(Letter { cluster: config.cluster, from, to, message })
+}
+
+/// What was passed on to a leader (`forward.rs`).
+#[derive(Clone, PartialEq, Debug)]
+pub struct Forwarded {
+    pub(crate) token: u64,
+    pub(crate) request: RequestId,
+    /// When to wait no longer.
+    pub(crate) until: Instant,
+    pub(crate) waits: Waits,
+}
+
+/// What something that was passed on waits for.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Waits {
+    /// The leader's word on a proposal.
+    Appended,
+    /// The leader's word on a read.
+    Confirmed,
+    /// That this entry, or another one in its place, is applied here.
+    Entry(LogId),
+    /// That so much is applied here.
+    Index(Index),
+}
+
+/// Who wants an answer.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Asker {
+    /// This server's host.
+    Here(RequestId),
+    /// Another server that passed it on, under this name.
+    There(Peer, u64),
 }
 
 /// What a server is at, with what it needs for that and nothing else has.
@@ -71,6 +164,11 @@ pub struct Leader {
     /// The proposals and changes that it owes an answer, by index.
     pub(crate) proposals: VecDeque<(Index, RequestId)>,
     pub(crate) reads: Reads,
+    /// Whether another server was told to campaign: then voters forget that they keep to this leader, and so no lease
+    /// holds for the rest of the term, even if the transfer is given up, for the letter may arrive yet.
+    pub(crate) told: bool,
+    /// How many bytes of its own commands are not committed.
+    pub(crate) uncommitted: u64,
 }
 
 /// Leadership on its way to another server (`transfer.rs`).
@@ -92,7 +190,7 @@ pub struct Reads {
     /// Rounds up to here were confirmed by a majority.
     pub(crate) confirmed_round: u64,
     /// Asked before an entry of this term was committed.
-    pub(crate) early: Vec<RequestId>,
+    pub(crate) early: Vec<Asker>,
     /// Waiting for a round, in the order of rounds.
     pub(crate) waiting: VecDeque<Read>,
     /// Confirmed, waiting to be applied far enough.
@@ -102,11 +200,13 @@ pub struct Reads {
 /// A read under way.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Read {
-    pub(crate) request: RequestId,
+    pub(crate) asker: Asker,
     /// What must be applied first: the commit index when it was asked.
     pub(crate) index: Index,
     /// The round that must be confirmed first.
     pub(crate) round: u64,
+    /// How it was confirmed, once it is.
+    pub(crate) confirmed: Confirmed,
 }
 
 impl Raft {
@@ -116,22 +216,47 @@ impl Raft {
     /// A configuration that cannot work.
     pub fn new(config: Config, recovered: Recovered, now: Instant) -> Result<Raft, ConfigError> {
         config.validate()?;
-        let log = Log::new(Configuration::of(config.voters.iter().copied()), recovered.entries);
+        let founding = Configuration {
+            identities: config.identities.clone(),
+            ..Configuration::of(config.voters.iter().copied())
+        };
+        let (log, snapshot) = match recovered.kept {
+            Some(Kept { snapshot, base, configuration, .. }) => {
+                (Log::after(base, configuration, recovered.entries), Some(snapshot))
+            }
+            None => (Log::new(founding, recovered.entries), None),
+        };
+        let mut chance = SplitMix64::seed_from_u64(config.seed);
+        // An answer to what another incarnation has passed on must never be taken for one to what this one did.
+        let token = match config.bug {
+            Some(Bug::RestartServesBeforeRecovery) if cfg!(feature = "bugs") => 0,
+            _ if config.forward => chance.next_u64(),
+            _ => 0,
+        };
         let mut raft = Raft {
-            chance: SplitMix64::seed_from_u64(config.seed),
+            chance,
+            // Voters keep the promise that leases rest on even if they forget whom they gave it to.
+            heard: config.lease_drift.map(|_| now),
             config,
             term: recovered.term,
             vote: recovered.vote,
             role: Role::Follower,
             leader: None,
-            heard: None,
             election_due: now,
             saves: Saves::recovered(log.last().index, now),
             log,
-            commit: Index(0),
+            incoming: None,
+            // What a snapshot stands for was committed; all else is found out anew.
+            commit: snapshot.as_ref().map_or(Index(0), |snapshot| snapshot.last.index),
+            restores: snapshot.is_some(),
+            snapshot,
             applied: Index(0),
+            forwarded: VecDeque::new(),
+            token,
+            halted: false,
             saved: (recovered.term, recovered.vote),
             unsaved_after: None,
+            rewrites: None,
         };
         raft.reset_election_timer(now);
         Ok(raft)
@@ -141,9 +266,12 @@ impl Raft {
     ///
     /// `now` never goes back. The host carries out `effects` as [`crate::io`] says.
     pub fn step(&mut self, now: Instant, input: Input, effects: &mut Vec<Effect>) {
+        if self.halted {
+            return self.refuse_all(input, effects);
+        }
         match input {
             Input::Timer => self.timer(now, effects),
-            Input::Message { from, message } => self.receive(now, from, message, effects),
+            Input::Receive(letter) => self.receive(now, letter, effects),
             Input::Propose { request, command } => self.propose(now, request, command, effects),
             Input::Read { request } => self.read(now, request, effects),
             Input::Change { request, change } => self.change(now, request, &change, effects),
@@ -154,6 +282,8 @@ impl Raft {
                 self.advance_commit(now, effects);
                 self.confirm_reads(now, effects);
             }
+            Input::SaveFailed => return self.halt(now, effects),
+            Input::Compact { index, data, keep } => self.compact(index, data, keep),
         }
         self.save(now, effects);
         self.release(now, effects);
@@ -161,17 +291,45 @@ impl Raft {
         self.believe();
     }
 
+    /// What the disk keeps is not known any more: nothing is promised from here on, and whoever waits is told what is
+    /// true.
+    fn halt(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        self.become_follower(now, self.term, None, effects);
+        self.role = Role::Follower;
+        self.forget_forwarded(effects);
+        self.saves.give_up();
+        self.halted = true;
+    }
+
+    fn refuse_all(&self, input: Input, effects: &mut Vec<Effect>) {
+        let (Input::Propose { request, .. }
+        | Input::Read { request }
+        | Input::Change { request, .. }
+        | Input::Transfer { request, .. }) = input
+        else {
+            return;
+        };
+        effects.push(Effect::Answer { request, answer: Answer::Refused(Refusal::Halted) });
+    }
+
     /// When the host must step [`Input::Timer`], if nothing comes before.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
-        Some(match &self.role {
-            Role::Leader(leader) => {
-                let dues =
-                    [Some(leader.heartbeat_due), self.disk_due(), self.quorum_due(), self.transfer_due()];
-                return dues.into_iter().flatten().min();
-            }
-            _ => self.election_due,
-        })
+        if self.halted {
+            return None;
+        }
+        let forwarded = self.forwarded.front().map(|forwarded| forwarded.until);
+        let dues = match &self.role {
+            Role::Leader(leader) => [
+                Some(leader.heartbeat_due),
+                self.disk_due(),
+                self.quorum_due(),
+                self.transfer_due(),
+                forwarded,
+            ],
+            _ => [Some(self.election_due), forwarded, None, None, None],
+        };
+        dues.into_iter().flatten().min()
     }
 
     /// The current term.
@@ -200,8 +358,20 @@ impl Raft {
 
     /// Whom it believes to lead.
     #[must_use]
-    pub const fn leader(&self) -> Option<NodeId> {
-        self.leader
+    pub fn leader(&self) -> Option<NodeId> {
+        self.leader.map(|leader| leader.id)
+    }
+
+    /// Whether its disk has refused a write: it takes part no more.
+    #[must_use]
+    pub const fn is_halted(&self) -> bool {
+        self.halted
+    }
+
+    /// The newest snapshot.
+    #[must_use]
+    pub const fn snapshot(&self) -> Option<&Snapshot> {
+        self.snapshot.as_ref()
     }
 
     /// Everything up to here is committed.
@@ -238,17 +408,32 @@ impl Raft {
         false
     }
 
-    /// The group as it now is.
+    /// The group as it now is: in force from the moment it stands in the log, committed or not (6).
     #[must_use]
-    pub fn configuration(&self) -> &Configuration {
+    pub fn configuration(&self) -> &Arc<Configuration> {
+        if self.bug(Bug::ConfigAppliedLate) {
+            return self.log.configuration_at(self.applied.max(self.log.base().index));
+        }
         self.log.configuration()
     }
 
+    /// This life of this server.
+    #[must_use]
+    pub const fn peer(&self) -> Peer {
+        Peer { id: self.config.id, identity: self.config.identity }
+    }
+
     /// Everybody else who votes.
-    pub(crate) fn other_voters(&self) -> Vec<NodeId> {
-        let configuration = self.log.configuration();
+    pub(crate) fn other_voters(&self) -> Vec<Peer> {
+        let configuration = self.configuration();
         let voters = configuration.members().into_iter();
-        voters.filter(|&node| node != self.config.id && configuration.votes(node)).collect()
+        let others = voters.filter(|&node| node != self.config.id && configuration.votes(node));
+        others.map(|node| configuration.peer(node)).collect()
+    }
+
+    /// A letter from this server.
+    pub(crate) fn letter(&self, to: Peer, message: Message) -> Effect {
+        letter(&self.config, to, message)
     }
 
     pub(crate) fn reset_election_timer(&mut self, now: Instant) {
@@ -258,6 +443,7 @@ impl Raft {
     }
 
     fn timer(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        self.give_up_forwarded(now, effects);
         match &self.role {
             Role::Leader(_) => {
                 if self.disk_due().is_some_and(|due| due <= now) {
@@ -282,9 +468,24 @@ impl Raft {
         self.saves.oldest().map(|issued| issued.after(self.config.election_timeout))
     }
 
+    /// Whether a letter is none of this server's business: from another group, for another life of this server, or from
+    /// another life of a member that would count for something by it. What a life promised binds that life alone.
+    fn is_astray(&self, letter: &Letter) -> bool {
+        let Letter { cluster, from, to, message } = letter;
+        let configuration = self.configuration();
+        *cluster != self.config.cluster
+            || *to != self.peer()
+            || from.id == self.config.id
+            || (message.counts() && configuration.peer(from.id) != *from && configuration.is_member(from.id))
+    }
+
     /// The term rule (5.1), then one match.
-    fn receive(&mut self, now: Instant, from: NodeId, message: Message, effects: &mut Vec<Effect>) {
-        if from == self.config.id || self.is_protected_from(now, &message) {
+    fn receive(&mut self, now: Instant, letter: Letter, effects: &mut Vec<Effect>) {
+        if self.is_astray(&letter) && !self.bug(Bug::PeerIdentityUnchecked) {
+            return;
+        }
+        let Letter { from, message, .. } = letter;
+        if self.is_protected_from(now, &message) {
             return;
         }
         // Whoever leads or asks for votes may do so from a configuration that this server has not heard of (6).
@@ -304,21 +505,38 @@ impl Raft {
                 self.on_request_vote_response(now, from, term, granted, effects);
             }
             Message::TimeoutNow { term } => self.on_timeout_now(now, term, effects),
-            Message::AppendEntries { term, previous, entries, commit, round } => {
+            Message::AppendEntries { term, previous, entries, commit, stamp } => {
                 if term < self.term {
                     self.refuse_append(from, previous, effects);
                 } else {
-                    self.on_append(now, from, previous, &entries, commit, round, effects);
+                    self.on_append(now, from, previous, &entries, commit, stamp, effects);
                 }
             }
-            Message::AppendEntriesResponse { term, matched, round } if term == self.term => {
-                self.on_append_response(now, from, matched, round, effects);
+            Message::AppendEntriesResponse { term, matched, stamp } if term == self.term => {
+                self.on_append_response(now, from, matched, stamp, effects);
             }
             Message::AppendEntriesRefused { term, previous, hint } if term == self.term => {
                 self.on_append_refused(now, from, previous, hint, effects);
             }
+            Message::InstallSnapshot { term, last, configuration, size, offset, data, stamp } => {
+                if term < self.term {
+                    self.refuse_append(from, last, effects);
+                } else {
+                    let part = Part { last, configuration, size, offset, data };
+                    self.on_install(now, from, part, stamp, effects);
+                }
+            }
+            Message::InstallSnapshotResponse { term, last, received, end, stamp } if term == self.term => {
+                self.on_install_response(now, from, last, received, end, stamp, effects);
+            }
+            Message::Forward { token, request, .. } => self.on_forward(now, from, token, request, effects),
+            Message::ForwardResponse { token, outcome, .. } => {
+                self.on_forward_response(token, outcome, effects)
+            }
             // Answers to a leadership that is over.
-            Message::AppendEntriesResponse { .. } | Message::AppendEntriesRefused { .. } => {}
+            Message::AppendEntriesResponse { .. }
+            | Message::AppendEntriesRefused { .. }
+            | Message::InstallSnapshotResponse { .. } => {}
         }
     }
 
@@ -327,7 +545,7 @@ impl Raft {
         &mut self,
         now: Instant,
         term: Term,
-        leader: Option<NodeId>,
+        leader: Option<Peer>,
         effects: &mut Vec<Effect>,
     ) {
         // A vote is forgotten only together with its term (5.2): else one server votes twice in one term.
@@ -336,6 +554,8 @@ impl Raft {
         }
         self.term = term;
         self.leader = leader;
+        // Another leader's snapshot of the same entries may be other bytes.
+        self.incoming = None;
         if let Role::Leader(leader) = std::mem::replace(&mut self.role, Role::Follower) {
             self.abandon(leader, effects);
             self.reset_election_timer(now);
@@ -344,30 +564,58 @@ impl Raft {
 
     /// Leadership is lost: whoever waits is told what is true.
     fn abandon(&self, leader: Leader, effects: &mut Vec<Effect>) {
+        let elsewhere = Answer::NotLeader { hint: self.leader() };
         for (_, request) in leader.proposals {
             // A successor may commit it yet, so it is not "failed".
-            effects.push(Effect::Answer { request, answer: Answer::Unknown });
+            let answer = if self.bug(Bug::StepdownReportedAsFailure) { elsewhere } else { Answer::Unknown };
+            effects.push(Effect::Answer { request, answer });
         }
         let reads = leader.reads;
-        let waiting = reads.waiting.into_iter().chain(reads.confirmed).map(|read| read.request);
-        for request in reads.early.into_iter().chain(waiting) {
-            effects.push(Effect::Answer { request, answer: Answer::NotLeader { hint: self.leader } });
+        let waiting = reads.waiting.into_iter().chain(reads.confirmed).map(|read| read.asker);
+        for asker in reads.early.into_iter().chain(waiting) {
+            self.answer(asker, elsewhere, effects);
         }
         if let Some(Transfer { request, .. }) = leader.transfer {
             effects.push(Effect::Answer { request, answer: Answer::Unknown });
         }
     }
 
+    /// Tells whoever asked.
+    pub(crate) fn answer(&self, asker: Asker, answer: Answer, effects: &mut Vec<Effect>) {
+        match asker {
+            Asker::Here(request) => effects.push(Effect::Answer { request, answer }),
+            Asker::There(peer, token) => {
+                let (term, outcome) = (self.term, Outcome::Ended(answer));
+                effects.push(self.letter(peer, Message::ForwardResponse { term, token, outcome }));
+            }
+        }
+    }
+
     /// Issues one write for all that this step changed.
     fn save(&mut self, now: Instant, effects: &mut Vec<Effect>) {
         let last = self.log.last().index;
-        if self.saved != (self.term, self.vote) || self.unsaved_after.is_some() {
+        let changed = match self.bug(Bug::TermAdoptedNotDurable) {
+            // The term learnt counts as much as the vote given: an answer in it promises that no older one is served.
+            true => self.saved.1 != self.vote,
+            false => self.saved != (self.term, self.vote),
+        };
+        if let Some(installed) = self.rewrites.take() {
+            let (base, at_base) = (self.log.base(), self.log.configurations()[0].1.clone());
+            let snapshot = self.snapshot.clone().expect("only a snapshot makes room");
+            let entries = self.log.entries(base.index.next(), last);
+            self.unsaved_after = None;
+            self.saved = (self.term, self.vote);
+            let id = self.saves.issue(last, now);
+            let kept = Some(Box::new(Kept { snapshot, base, configuration: at_base, installed }));
+            let write = Write { term: self.term, vote: self.vote, after: base.index, entries, kept };
+            effects.push(Effect::Save { id, write });
+        } else if changed || self.unsaved_after.is_some() {
             let after = self.unsaved_after.take().unwrap_or(last);
             let entries = self.log.entries(after.next(), last);
             self.saved = (self.term, self.vote);
             let id = self.saves.issue(last, now);
-            effects
-                .push(Effect::Save { id, write: Write { term: self.term, vote: self.vote, after, entries } });
+            let write = Write { term: self.term, vote: self.vote, after, entries, kept: None };
+            effects.push(Effect::Save { id, write });
         }
         self.saves.settle();
     }
@@ -379,17 +627,17 @@ impl Raft {
             Promise::Send(to, message @ Message::RequestVote { .. })
                 if self.bug(Bug::RequestVoteBeforeSync) =>
             {
-                effects.push(Effect::Send { to, message });
+                effects.push(self.letter(to, message));
             }
             Promise::Send(to, message @ Message::RequestVoteResponse { .. })
                 if self.bug(Bug::VoteReplyBeforeSync) =>
             {
-                effects.push(Effect::Send { to, message });
+                effects.push(self.letter(to, message));
             }
             Promise::Send(to, message @ Message::AppendEntriesResponse { .. })
                 if self.bug(Bug::FollowerAckBeforeSync) =>
             {
-                effects.push(Effect::Send { to, message });
+                effects.push(self.letter(to, message));
             }
             promise => self.saves.hold(self.term, promise),
         }
@@ -399,7 +647,7 @@ impl Raft {
     fn release(&mut self, now: Instant, effects: &mut Vec<Effect>) {
         while let Some(promise) = self.saves.release(self.term) {
             match promise {
-                Promise::Send(to, message) => effects.push(Effect::Send { to, message }),
+                Promise::Send(to, message) => effects.push(self.letter(to, message)),
                 Promise::OwnVote => self.count_own_vote(now, effects),
             }
         }
@@ -407,8 +655,19 @@ impl Raft {
 
     /// Hands out what is committed, and durable here: an application must never be ahead of its own log.
     pub(crate) fn apply(&mut self, effects: &mut Vec<Effect>) {
-        let upto = self.commit.min(self.saves.durable_index());
-        if upto > self.applied {
+        let durable = match self.bug(Bug::ApplyBeforeLocalDurable) {
+            true => self.log.last().index,
+            false => self.saves.durable_index(),
+        };
+        if self.restores
+            && let Some(snapshot) = self.snapshot.as_ref().filter(|snapshot| snapshot.last.index <= durable)
+        {
+            self.restores = false;
+            self.applied = snapshot.last.index;
+            effects.push(Effect::Restore(snapshot.clone()));
+        }
+        let upto = self.commit.min(durable);
+        if upto > self.applied && !self.restores {
             let first = self.applied.next();
             let entries = self.log.entries(first, upto);
             self.applied = upto;
@@ -422,10 +681,9 @@ impl Raft {
                 leader.proposals.pop_front();
                 effects.push(Effect::Answer { request, answer: Answer::Applied { index } });
             }
-            while let Some(read) = leader.reads.confirmed.pop_front_if(|read| read.index <= applied) {
-                effects.push(Effect::ReadNow { request: read.request });
-            }
         }
+        self.serve_reads(effects);
+        self.settle_forwarded(effects);
     }
 
     /// What must be true of this struct after every step. With a bug switched on it may not be: then it is for the
@@ -436,6 +694,12 @@ impl Raft {
             return;
         }
         let last = self.log.last();
+        let base = self.log.base();
+        assert!(base.index <= self.commit, "the log begins after {base}, beyond commit {}", self.commit);
+        let snapshot = self.snapshot.as_ref().map_or(LogId::default(), |snapshot| snapshot.last);
+        assert!(base.index <= snapshot.index, "the log begins after {base}, beyond the snapshot {snapshot}");
+        assert!(snapshot.index <= self.commit, "a snapshot up to {snapshot}, beyond commit {}", self.commit);
+        assert!(self.rewrites.is_none(), "a step left a snapshot unsaved");
         assert!(self.applied <= self.commit, "applied {} beyond commit {}", self.applied, self.commit);
         assert!(self.commit <= last.index, "committed {} beyond the log's end {last}", self.commit);
         assert!(
@@ -454,7 +718,7 @@ impl Raft {
         match &self.role {
             Role::Leader(leader) => {
                 assert!(self.vote == Some(self.config.id), "a leader voted for {:?}", self.vote);
-                assert!(self.leader == Some(self.config.id), "a leader follows {:?}", self.leader);
+                assert!(self.leader == Some(self.peer()), "a leader follows {:?}", self.leader);
                 for progress in &leader.progress {
                     assert!(progress.next > progress.matched, "{progress:?} sends what is matched");
                     assert!(progress.matched <= last.index, "{progress:?} beyond the log's end {last}");

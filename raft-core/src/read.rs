@@ -1,34 +1,77 @@
-//! Linearizable reads without writing to the log (8, thesis 6.4): read index.
+//! Linearizable reads without writing to the log (8, thesis 6.4): read index and leases.
 //!
 //! A leader answers a read from a state that holds everything committed when the read was asked. It knows what is
-//! committed once an entry of its own term is; and it knows that nobody else has committed more once a majority
-//! confirms, after the read was asked, that it still leads. Reads share rounds of asking: those that come while a
-//! round is out wait for the next.
+//! committed once an entry of its own term is; and it knows that nobody else has committed more
+//!
+//! - once a majority confirms, after the read was asked, that it still leads: reads share rounds of asking, and those
+//!   that come while a round is out wait for the next; or
+//! - while it holds a *lease* (thesis 6.4.1): a majority has promised, by hearing it, to elect nobody else for an election
+//!   timeout on their clocks. The promise began no earlier than the message left, so the lease is counted from then, on
+//!   the leader's clock, shortened by what the clocks may differ ([`Config::lease`](crate::Config::lease)).
+//!
+//! While joint, rounds and leases take a majority of each half; learners are never asked.
 
+use crate::answer::Answer;
 use crate::bug::Bug;
 use crate::ids::{Instant, NodeId, RequestId};
-use crate::io::{Answer, Effect};
-use crate::raft::{Raft, Read, Role};
+use crate::io::{Confirmed, Effect};
+use crate::message::{Message, Outcome, Stamp};
+use crate::raft::{Asker, Raft, Read, Role};
 
 impl Raft {
     pub(crate) fn read(&mut self, now: Instant, request: RequestId, effects: &mut Vec<Effect>) {
+        if self.leads() {
+            self.take_read(now, Asker::Here(request), effects)
+        } else {
+            self.forward_read(now, request, effects)
+        }
+    }
+
+    /// A leader takes a read, from its own host or from a follower.
+    pub(crate) fn take_read(&mut self, now: Instant, asker: Asker, effects: &mut Vec<Effect>) {
         // What a new leader inherits it may not know to be committed, until an entry of its own is (8).
         let knows_commit =
             self.log.term_at(self.commit) == Some(self.term) || self.bug(Bug::ReadIndexBeforeOwnTermCommit);
-        let (index, local) = (self.commit, self.bug(Bug::LeaderLocalRead));
+        let (index, leased) = (self.commit, self.holds_lease(now));
+        let (local, joins) = (self.bug(Bug::LeaderLocalRead), self.bug(Bug::ReadAckContextReused));
         let Role::Leader(leader) = &mut self.role else {
-            let answer = Answer::NotLeader { hint: self.leader };
-            return effects.push(Effect::Answer { request, answer });
+            return self.answer(asker, Answer::NotLeader { hint: self.leader() }, effects);
         };
         let reads = &mut leader.reads;
         if local {
-            reads.confirmed.push_back(Read { request, index, round: 0 });
-        } else if knows_commit {
-            reads.waiting.push_back(Read { request, index, round: reads.round + 1 });
-            self.start_round(now, effects);
+            reads.confirmed.push_back(Read { asker, index, round: 0, confirmed: Confirmed::Round });
+        } else if !knows_commit {
+            reads.early.push(asker);
+        } else if leased {
+            reads.confirmed.push_back(Read { asker, index, round: 0, confirmed: Confirmed::Lease });
         } else {
-            reads.early.push(request);
+            // Answers to the round that is out may have left before this read was asked: they say nothing of it.
+            let round = if joins { reads.round.max(1) } else { reads.round + 1 };
+            reads.waiting.push_back(Read { asker, index, round, confirmed: Confirmed::Round });
+            self.start_round(now, effects);
         }
+    }
+
+    /// Whether nobody else can have been elected, by what a majority has promised and by what clocks may do.
+    fn holds_lease(&self, now: Instant) -> bool {
+        let (Some(length), Role::Leader(leader)) = (self.config.lease(), &self.role) else { return false };
+        let length = if self.bug(Bug::LeaseIgnoresDrift) { self.config.election_timeout } else { length };
+        // Whom this leader told to campaign the voters do not keep from it, whatever they promised.
+        if leader.told {
+            return false;
+        }
+        let sent = self.configuration().reached(|node| self.confirmed(node, now).sent);
+        sent.is_some_and(|sent| sent > Instant(0) && now < sent.after(length))
+    }
+
+    /// What a member has confirmed. The leader itself confirms everything at once.
+    fn confirmed(&self, node: NodeId, now: Instant) -> Stamp {
+        let Role::Leader(leader) = &self.role else { return Stamp::default() };
+        if node == self.config.id {
+            return Stamp { round: leader.reads.round, sent: now };
+        }
+        let follower = leader.progress.iter().find(|progress| progress.peer.id == node);
+        follower.map_or(Stamp::default(), |progress| progress.confirmed)
     }
 
     /// Asks everybody, unless a round is out or nobody waits for one.
@@ -51,20 +94,42 @@ impl Raft {
         let Role::Leader(leader) = &mut self.role else { return };
         let reads = &mut leader.reads;
         if knows_commit && !reads.early.is_empty() {
-            let round = reads.round + 1;
-            reads.waiting.extend(reads.early.drain(..).map(|request| Read { request, index, round }));
+            let (round, confirmed) = (reads.round + 1, Confirmed::Round);
+            let early = reads.early.drain(..).map(|asker| Read { asker, index, round, confirmed });
+            reads.waiting.extend(early);
         }
         if reads.confirmed_round < reads.round {
-            let (progress, newest) = (&leader.progress, reads.round);
-            let confirmed = |node: NodeId| {
-                let follower = progress.iter().find(|progress| progress.node == node);
-                if node == self.config.id { newest } else { follower.map_or(0, |progress| progress.round) }
-            };
-            reads.confirmed_round = self.log.configuration().reached(confirmed).unwrap_or(0);
+            let Role::Leader(leader) = &self.role else { return };
+            let newest = leader.reads.round;
+            let reached = self.configuration().reached(|node| self.confirmed(node, now).round);
+            let Role::Leader(leader) = &mut self.role else { return };
+            let reads = &mut leader.reads;
+            reads.confirmed_round = reached.unwrap_or(0).min(newest);
             while let Some(read) = reads.waiting.pop_front_if(|read| read.round <= reads.confirmed_round) {
                 reads.confirmed.push_back(read);
             }
         }
         self.start_round(now, effects);
+    }
+
+    /// Reads that are confirmed are answered once everything before them is applied: here, or where they were asked.
+    pub(crate) fn serve_reads(&mut self, effects: &mut Vec<Effect>) {
+        let (applied, at_once) = (self.applied, self.bug(Bug::ReadBeforeApply));
+        let Role::Leader(leader) = &mut self.role else { return };
+        // Whoever passed a read on applies by itself.
+        let ready =
+            |read: &mut Read| read.index <= applied || at_once || matches!(read.asker, Asker::There(..));
+        while let Some(read) = leader.reads.confirmed.pop_front_if(ready) {
+            match read.asker {
+                Asker::Here(request) => {
+                    effects.push(Effect::ReadNow { request, confirmed: read.confirmed });
+                }
+                Asker::There(peer, token) => {
+                    let outcome = Outcome::ReadAt(read.index);
+                    let message = Message::ForwardResponse { term: self.term, token, outcome };
+                    effects.push(crate::raft::letter(&self.config, peer, message));
+                }
+            }
+        }
     }
 }

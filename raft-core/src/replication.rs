@@ -1,13 +1,14 @@
 //! Log replication (5.3) and commitment (5.3, 5.4.2).
 
+use crate::answer::{Answer, Refusal};
 use crate::bug::Bug;
-use crate::ids::{Index, Instant, LogId, NodeId, RequestId};
-use crate::io::{Answer, Effect, Refusal};
+use crate::ids::{Index, Instant, LogId, NodeId, Peer, RequestId, Term};
+use crate::io::Effect;
 use crate::log::{Entries, Entry, Payload};
 use crate::membership::Configuration;
-use crate::message::Message;
-use crate::progress::{Pace, Progress};
-use crate::raft::{Leader, Raft, Reads, Role};
+use crate::message::{Message, Stamp};
+use crate::progress::{Pace, Progress, Window};
+use crate::raft::{Leader, Part, Raft, Reads, Role};
 use crate::saves::Promise;
 use bytes::Bytes;
 use std::borrow::Cow;
@@ -18,7 +19,7 @@ impl Raft {
     /// inherited (5.4.2).
     pub(crate) fn become_leader(&mut self, now: Instant, effects: &mut Vec<Effect>) {
         let last = self.log.last().index;
-        self.leader = Some(self.config.id);
+        self.leader = Some(self.peer());
         self.role = Role::Leader(Leader {
             progress: Vec::new(),
             quorum_due: now.after(self.config.election_timeout),
@@ -26,6 +27,8 @@ impl Raft {
             heartbeat_due: now.after(self.config.heartbeat_interval),
             proposals: VecDeque::new(),
             reads: Reads::default(),
+            told: false,
+            uncommitted: 0,
         });
         self.append(Payload::Noop);
         self.count_on_members(now, last);
@@ -40,18 +43,36 @@ impl Raft {
         effects: &mut Vec<Effect>,
     ) {
         if !self.leads() {
-            let answer = Answer::NotLeader { hint: self.leader };
-            return effects.push(Effect::Answer { request, answer });
+            return self.forward_proposal(now, request, command, effects);
         }
+        match self.take_in(now, command, effects) {
+            Ok(at) => {
+                let Role::Leader(leader) = &mut self.role else { return };
+                leader.proposals.push_back((at.index, request));
+            }
+            Err(why) => effects.push(Effect::Answer { request, answer: Answer::Refused(why) }),
+        }
+    }
+
+    /// A leader appends a command, unless it may not take any now.
+    pub(crate) fn take_in(
+        &mut self,
+        now: Instant,
+        command: Bytes,
+        effects: &mut Vec<Effect>,
+    ) -> Result<LogId, Refusal> {
         if self.is_passing_on() {
-            let answer = Answer::Refused(Refusal::TransferUnderWay);
-            return effects.push(Effect::Answer { request, answer });
+            return Err(Refusal::TransferUnderWay);
         }
+        let (most, size) = (self.config.max_uncommitted_bytes, command.len() as u64);
+        let Role::Leader(leader) = &mut self.role else { return Err(Refusal::Busy) };
+        if leader.uncommitted > 0 && leader.uncommitted.saturating_add(size) > most {
+            return Err(Refusal::Busy);
+        }
+        leader.uncommitted += size;
         let index = self.append(Payload::Command(command));
-        if let Role::Leader(leader) = &mut self.role {
-            leader.proposals.push_back((index, request));
-        }
         self.replicate_to_all(now, effects);
+        Ok(LogId { index, term: self.term })
     }
 
     /// Adds an entry of the current term to the own log. A leader only ever appends (5.3).
@@ -73,46 +94,85 @@ impl Raft {
         if let Role::Leader(leader) = &self.role { leader.progress.len() } else { 0 }
     }
 
-    /// The place of a follower among those that get the log from this server.
-    fn follower(&self, node: NodeId) -> Option<usize> {
+    /// The place of a follower among those that get the log from this server. Another life of it has none.
+    pub(crate) fn follower(&self, peer: Peer) -> Option<usize> {
         let Role::Leader(leader) = &self.role else { return None };
-        leader.progress.iter().position(|progress| progress.node == node)
+        leader.progress.iter().position(|progress| {
+            progress.peer == peer || (progress.peer.id == peer.id && self.bug(Bug::PeerIdentityUnchecked))
+        })
     }
 
     /// Gets along with the configuration in force: those who have come are taken for as far as `last`, those who are
     /// gone are forgotten, and of the others everything that is known stays.
     pub(crate) fn count_on_members(&mut self, now: Instant, last: Index) {
-        let members = self.log.configuration().members();
-        let id = self.config.id;
+        let configuration = self.configuration();
+        let mut members: Vec<Peer> =
+            configuration.members().into_iter().map(|node| configuration.peer(node)).collect();
+        members.retain(|peer| peer.id != self.config.id);
         let Role::Leader(leader) = &mut self.role else { return };
-        leader.progress.retain(|progress| members.contains(&progress.node));
-        for node in members.into_iter().filter(|&node| node != id) {
-            if leader.progress.iter().all(|progress| progress.node != node) {
-                leader.progress.push(Progress::new(node, last, now));
+        leader.progress.retain(|progress| members.contains(&progress.peer));
+        for peer in members {
+            if leader.progress.iter().all(|progress| progress.peer != peer) {
+                leader.progress.push(Progress::new(peer, last, now));
             }
         }
     }
 
     /// Sends one follower what it lacks, as far as its window allows.
-    fn replicate(&mut self, now: Instant, place: usize, effects: &mut Vec<Effect>) {
+    pub(crate) fn replicate(&mut self, now: Instant, place: usize, effects: &mut Vec<Effect>) {
         let last = self.log.last().index;
-        let Role::Leader(leader) = &mut self.role else { return };
-        let progress = &mut leader.progress[place];
-        let to = progress.node;
-        while progress.next <= last && progress.may_send(self.config.max_in_flight) {
-            let end = Index(last.0.min(progress.next.0 + self.config.max_batch as u64 - 1));
-            let previous = progress.next.previous();
+        let window = Window { messages: self.config.max_in_flight, bytes: self.config.max_in_flight_bytes };
+        loop {
+            let Role::Leader(leader) = &self.role else { return };
+            let progress = &leader.progress[place];
+            let (next, to) = (progress.next, progress.peer);
+            if let Pace::Snapshotting { .. } = progress.pace {
+                return self.send_parts(now, place, effects);
+            }
+            if next > last || !progress.may_send(window) {
+                return;
+            }
+            if self.is_gone(next) {
+                self.begin_install(now, place);
+                continue;
+            }
+            let (end, size) = self.log.batch(next, self.config.max_batch, self.config.max_batch_bytes);
             let message = Message::AppendEntries {
                 term: self.term,
-                previous: LogId { index: previous, term: self.log.term_at(previous).expect("in the log") },
-                entries: self.log.entries(progress.next, end),
+                previous: self.before(next),
+                entries: self.log.entries(next, end),
                 commit: self.commit,
-                round: leader.reads.round,
+                stamp: self.stamp(now),
             };
-            effects.push(Effect::Send { to, message });
-            progress.sent_up_to(end);
-            progress.sent = now;
+            effects.push(self.letter(to, message));
+            let Role::Leader(leader) = &mut self.role else { return };
+            leader.progress[place].sent_up_to(end, size);
+            leader.progress[place].sent = now;
         }
+    }
+
+    /// Whether the entry before `next`, by which a follower tells whether the logs agree, is not known any more.
+    fn is_gone(&self, next: Index) -> bool {
+        let base = self.log.base().index;
+        if self.bug(Bug::MissingPreviousTermReadsAsZero) {
+            return false;
+        }
+        // The base itself is known: what follows it can still be sent.
+        if self.bug(Bug::SnapshotBoundaryOffByOne) { next < base } else { next <= base }
+    }
+
+    /// The entry before `next`.
+    fn before(&self, next: Index) -> LogId {
+        let index = next.previous();
+        let term = self.log.term_at(index);
+        debug_assert!(term.is_some() || self.config.bug.is_some(), "what is gone was asked for");
+        LogId { index, term: term.unwrap_or(Term(0)) }
+    }
+
+    /// What goes on every message.
+    pub(crate) fn stamp(&self, now: Instant) -> Stamp {
+        let Role::Leader(leader) = &self.role else { return Stamp::default() };
+        Stamp { round: leader.reads.round, sent: now }
     }
 
     /// Speaks to every follower that has heard nothing for a heartbeat interval, if it is time to look for them.
@@ -153,27 +213,35 @@ impl Raft {
 
     /// Says "I lead".
     fn speak(&mut self, now: Instant, place: usize, effects: &mut Vec<Effect>) {
+        let stamp = self.stamp(now);
         let Role::Leader(leader) = &mut self.role else { return };
         let progress = &mut leader.progress[place];
-        let to = progress.node;
         progress.sent = now;
-        // After what was sent last: a follower that lost it refuses, and that is how the leader learns.
-        let previous = progress.next.previous();
-        let message = Message::AppendEntries {
-            term: self.term,
-            previous: LogId { index: previous, term: self.log.term_at(previous).expect("in the log") },
-            entries: Entries::NONE,
-            commit: self.commit,
-            round: leader.reads.round,
+        let (to, next) = (progress.peer, progress.next);
+        let message = match &progress.pace {
+            // Where a part is missing the follower says so, and that is how the leader learns.
+            Pace::Snapshotting { snapshot, sent, .. } => {
+                let part = Part::of(snapshot, *sent, 0);
+                part.message(self.term, stamp)
+            }
+            // After what was sent last: a follower that lost it refuses. What a probe would stand after may be gone:
+            // then after the earliest that is not.
+            Pace::Probing { .. } | Pace::Streaming { .. } => Message::AppendEntries {
+                term: self.term,
+                previous: self.before(next.max(self.log.base().index.next())),
+                entries: Entries::NONE,
+                commit: self.commit,
+                stamp,
+            },
         };
-        effects.push(Effect::Send { to, message });
+        effects.push(self.letter(to, message));
     }
 
     /// An `AppendEntries` of a past term, or one that does not fit.
-    pub(crate) fn refuse_append(&self, from: NodeId, previous: LogId, effects: &mut Vec<Effect>) {
+    pub(crate) fn refuse_append(&self, from: Peer, previous: LogId, effects: &mut Vec<Effect>) {
         let hint = self.log.last_at_most(previous.index, previous.term);
         let message = Message::AppendEntriesRefused { term: self.term, previous: previous.index, hint };
-        effects.push(Effect::Send { to: from, message });
+        effects.push(self.letter(from, message));
     }
 
     /// The receiver's part of `AppendEntries` (figure 2), in the current term.
@@ -181,25 +249,26 @@ impl Raft {
     pub(crate) fn on_append(
         &mut self,
         now: Instant,
-        from: NodeId,
+        from: Peer,
         previous: LogId,
         entries: &Entries,
         commit: Index,
-        round: u64,
+        stamp: Stamp,
         effects: &mut Vec<Effect>,
     ) {
-        if self.leads() {
-            return; // Two leaders in one term: nothing that this one could do would mend that.
+        if !self.hear(now, from, effects) {
+            return;
         }
-        if self.leader != Some(from) || !matches!(self.role, Role::Follower) {
-            self.become_follower(now, self.term, Some(from), effects);
-        }
-        self.heard = Some(now);
-        self.reset_election_timer(now);
-        if !self.log.contains(previous) {
+        // What was compacted away is committed, so the leader has it as well (5.4): the message begins at the base.
+        let gone = (self.log.base().index.0.saturating_sub(previous.index.0) as usize).min(entries.len());
+        let (previous, entries) = match previous.index < self.log.base().index {
+            true => (self.log.base(), entries.part(gone, entries.len())),
+            false => (previous, entries.clone()),
+        };
+        if !self.has(previous) {
             return self.refuse_append(from, previous, effects);
         }
-        self.take(previous.index, entries);
+        self.take(previous.index, &entries);
         let matched = Index(previous.index.0 + entries.len() as u64);
         // Beyond `matched` nothing was compared with the leader's log: what stands there may be a stale tail (5.3).
         let verified = if self.bug(Bug::CommitPastVerifiedPrefix) { self.log.last().index } else { matched };
@@ -208,8 +277,29 @@ impl Raft {
         self.commit = known.max(commit.min(verified));
         // What was not compared is not acknowledged, however long the own log is.
         let matched = if self.bug(Bug::AckReportsOwnLastIndex) { self.log.last().index } else { matched };
-        let message = Message::AppendEntriesResponse { term: self.term, matched, round };
+        let message = Message::AppendEntriesResponse { term: self.term, matched, stamp };
         self.promise(Promise::Send(from, message), effects);
+    }
+
+    /// Hears the leader of this term. Returns whether there is any sense in that.
+    pub(crate) fn hear(&mut self, now: Instant, from: Peer, effects: &mut Vec<Effect>) -> bool {
+        if self.leads() {
+            return false; // Two leaders in one term: nothing that this one could do would mend that.
+        }
+        if self.leader != Some(from) || !matches!(self.role, Role::Follower) {
+            self.become_follower(now, self.term, Some(from), effects);
+        }
+        self.heard = Some(now);
+        self.reset_election_timer(now);
+        true
+    }
+
+    /// Whether the log has this entry, and so everything before it.
+    fn has(&self, previous: LogId) -> bool {
+        if self.bug(Bug::MissingPreviousTermReadsAsZero) && previous.term == Term(0) {
+            return true;
+        }
+        self.log.contains(previous)
     }
 
     /// Takes entries over into the log after `previous`, which matches.
@@ -248,20 +338,21 @@ impl Raft {
     pub(crate) fn on_append_response(
         &mut self,
         now: Instant,
-        from: NodeId,
+        from: Peer,
         matched: Index,
-        round: u64,
+        stamp: Stamp,
         effects: &mut Vec<Effect>,
     ) {
         let Some(place) = self.follower(from) else { return };
         let sent_all = self.bug(Bug::MatchFromSentIndex);
+        let stamp = self.confirmed_by(stamp, now);
+        let base = self.log.base().index;
         let Role::Leader(leader) = &mut self.role else { return };
         let progress = &mut leader.progress[place];
         // What the follower says it has, not what it was sent: that may be lost.
         let matched = if sent_all { progress.next.previous().max(matched) } else { matched };
-        progress.accepted(matched);
-        progress.round = progress.round.max(round);
-        progress.heard = now;
+        progress.accepted(matched, base);
+        progress.confirms(stamp, now);
         self.advance_commit(now, effects);
         self.confirm_reads(now, effects);
         // A commit may have changed the group, or ended this leadership.
@@ -271,10 +362,16 @@ impl Raft {
         self.tell_if_caught_up(from, effects);
     }
 
+    /// What an answer with this stamp confirms, and as of when: as of the time when it was asked for. When the answer came
+    /// says nothing, for the voter's promise began before.
+    pub(crate) fn confirmed_by(&self, stamp: Stamp, now: Instant) -> Stamp {
+        if self.bug(Bug::LeaseFromAckArrival) { Stamp { sent: now, ..stamp } } else { stamp }
+    }
+
     pub(crate) fn on_append_refused(
         &mut self,
         now: Instant,
-        from: NodeId,
+        from: Peer,
         previous: Index,
         hint: LogId,
         effects: &mut Vec<Effect>,
@@ -282,7 +379,10 @@ impl Raft {
         let Some(place) = self.follower(from) else { return };
         // Below the hint the follower has terms up to the hint's; this log's last entry with at most that term is
         // the last place where the two can agree.
-        let agree = self.log.last_at_most(hint.index, hint.term).index;
+        let agree = match self.bug(Bug::ConflictCatchUpLivelock) {
+            true => previous,
+            false => self.log.last_at_most(hint.index, hint.term).index,
+        };
         let Role::Leader(leader) = &mut self.role else { return };
         leader.progress[place].heard = now;
         if leader.progress[place].refused(previous, agree) {
@@ -295,9 +395,12 @@ impl Raft {
         let Role::Leader(leader) = &self.role else { return };
         let has = |node: NodeId| {
             if node == self.config.id {
-                return self.saves.durable_index();
+                return match self.bug(Bug::ApplyBeforeLocalDurable) {
+                    true => self.log.last().index,
+                    false => self.saves.durable_index(),
+                };
             }
-            let follower = leader.progress.iter().find(|progress| progress.node == node);
+            let follower = leader.progress.iter().find(|progress| progress.peer.id == node);
             follower.map_or(Index(0), |progress| progress.matched)
         };
         let group = self.who_commits();
@@ -305,20 +408,31 @@ impl Raft {
         // An entry of an earlier term that a majority has may still be overwritten by a leader that never saw it;
         // an entry of this term may not, and carries along what stands before it (5.4.2, figure 8).
         if self.log.term_at(index) == Some(self.term) || self.bug(Bug::CommitPriorTermByCount) {
+            self.count_committed(index);
             self.commit = index;
             self.after_commit(now, effects);
         }
     }
 
+    /// What is committed no more counts against the limit of what is not.
+    fn count_committed(&mut self, index: Index) {
+        let Role::Leader(leader) = &mut self.role else { return };
+        if leader.uncommitted > 0 {
+            let first = self.commit.next().max(self.log.base().index.next());
+            let (_, bytes) = self.log.batch(first, (index.0 + 1 - first.0) as usize, u64::MAX);
+            leader.uncommitted = leader.uncommitted.saturating_sub(bytes);
+        }
+    }
+
     /// Who must have an entry before it is committed: the group in force, as it is.
     fn who_commits(&self) -> Cow<'_, Configuration> {
-        let group = self.log.configuration();
+        let group = self.configuration();
         if self.bug(Bug::JointCommitOneSide) {
             return Cow::Owned(Configuration::of(group.voters.iter().copied()));
         }
         if self.bug(Bug::LearnerCountedInQuorum) {
             return Cow::Owned(Configuration::of(group.members()));
         }
-        Cow::Borrowed(group)
+        Cow::Borrowed(&**group)
     }
 }

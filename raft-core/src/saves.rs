@@ -8,7 +8,7 @@
 //! * a cut of the tail lowers the durable index at once, and what a write in flight had beyond the cut is forgotten,
 //!   so a late completion cannot raise the durable index over it.
 
-use crate::ids::{Index, Instant, NodeId, SaveId, Term};
+use crate::ids::{Index, Instant, Peer, SaveId, Term};
 use crate::message::Message;
 use std::collections::VecDeque;
 
@@ -16,7 +16,7 @@ use std::collections::VecDeque;
 #[derive(Clone, PartialEq, Debug)]
 pub enum Promise {
     /// A message.
-    Send(NodeId, Message),
+    Send(Peer, Message),
     /// The vote that a candidate gives itself.
     OwnVote,
 }
@@ -58,18 +58,19 @@ impl Held {
     fn repeats(&self, before: &Held) -> bool {
         let both = (&self.promise, &before.promise);
         let (
-            Promise::Send(to, Message::AppendEntriesResponse { matched, round, .. }),
+            Promise::Send(to, Message::AppendEntriesResponse { matched, stamp, .. }),
             Promise::Send(
                 before_to,
-                Message::AppendEntriesResponse { matched: before_matched, round: before_round, .. },
+                Message::AppendEntriesResponse { matched: before_matched, stamp: before_stamp, .. },
             ),
         ) = both
         else {
             return false;
         };
         (to, self.term, self.needs) == (before_to, before.term, before.needs)
-            && (matched, round) >= (before_matched, before_round)
-            && round >= before_round
+            && matched >= before_matched
+            && stamp.round >= before_stamp.round
+            && stamp.sent >= before_stamp.sent
     }
 }
 
@@ -101,6 +102,13 @@ impl Saves {
         for write in &mut self.in_flight {
             write.last = write.last.min(index);
         }
+    }
+
+    /// No promise will ever be kept.
+    pub fn give_up(&mut self) {
+        self.held.clear();
+        self.unsettled = 0;
+        self.in_flight.clear();
     }
 
     /// A new write, after which the log ends at `last`.

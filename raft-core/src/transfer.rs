@@ -1,8 +1,9 @@
 //! Leadership transfer (thesis 3.10): the leader lets another voter catch up, tells it to campaign at once, and takes no
 //! proposals meanwhile.
 
-use crate::ids::{Instant, NodeId, RequestId, Term};
-use crate::io::{Answer, Effect, Refusal};
+use crate::answer::{Answer, Refusal};
+use crate::ids::{Instant, NodeId, Peer, RequestId, Term};
+use crate::io::Effect;
 use crate::message::Message;
 use crate::raft::{Raft, Role, Transfer};
 
@@ -14,16 +15,18 @@ impl Raft {
         to: NodeId,
         effects: &mut Vec<Effect>,
     ) {
-        let fits = to != self.config.id && self.log.configuration().votes(to);
+        let fits = to != self.config.id && self.configuration().votes(to);
+        let hint = self.leader();
         let until = now.after(self.config.election_timeout);
         let answer = match &mut self.role {
             Role::Leader(leader) if leader.transfer.is_some() => Answer::Refused(Refusal::TransferUnderWay),
             Role::Leader(leader) if fits => {
                 leader.transfer = Some(Transfer { request, to, until, told: false });
+                let to = self.configuration().peer(to);
                 return self.tell_if_caught_up(to, effects);
             }
             Role::Leader(_) => Answer::Refused(Refusal::NoSuchVoter),
-            _ => Answer::NotLeader { hint: self.leader },
+            _ => Answer::NotLeader { hint },
         };
         effects.push(Effect::Answer { request, answer });
     }
@@ -42,17 +45,18 @@ impl Raft {
     }
 
     /// Tells the one that leadership passes to, as soon as it has everything: else it could not win (5.4.1).
-    pub(crate) fn tell_if_caught_up(&mut self, node: NodeId, effects: &mut Vec<Effect>) {
+    pub(crate) fn tell_if_caught_up(&mut self, peer: Peer, effects: &mut Vec<Effect>) {
         let (last, term) = (self.log.last().index, self.term);
         let Role::Leader(leader) = &mut self.role else { return };
         let Some(transfer) =
-            leader.transfer.as_mut().filter(|transfer| transfer.to == node && !transfer.told)
+            leader.transfer.as_mut().filter(|transfer| transfer.to == peer.id && !transfer.told)
         else {
             return;
         };
-        if leader.progress.iter().any(|progress| progress.node == node && progress.matched == last) {
+        if leader.progress.iter().any(|progress| progress.peer == peer && progress.matched == last) {
             transfer.told = true;
-            effects.push(Effect::Send { to: node, message: Message::TimeoutNow { term } });
+            leader.told = true;
+            effects.push(self.letter(peer, Message::TimeoutNow { term }));
         }
     }
 
@@ -66,7 +70,7 @@ impl Raft {
 
     /// The group has changed: who is no voter any more cannot take over.
     pub(crate) fn forget_transfer_to_nobody(&mut self, effects: &mut Vec<Effect>) {
-        let configuration = self.log.configuration().clone();
+        let configuration = self.configuration().clone();
         let Role::Leader(leader) = &mut self.role else { return };
         if let Some(Transfer { request, .. }) =
             leader.transfer.take_if(|transfer| !configuration.votes(transfer.to))
@@ -77,10 +81,10 @@ impl Raft {
 
     /// A message of a later term ends this leadership. If it comes from the one that was told to campaign, that is what
     /// was asked for.
-    pub(crate) fn make_way(&mut self, from: NodeId, message: &Message, effects: &mut Vec<Effect>) {
+    pub(crate) fn make_way(&mut self, from: Peer, message: &Message, effects: &mut Vec<Effect>) {
         let Role::Leader(leader) = &mut self.role else { return };
         if matches!(message, Message::RequestVote { transfer: true, .. })
-            && let Some(Transfer { request, .. }) = leader.transfer.take_if(|transfer| transfer.to == from)
+            && let Some(Transfer { request, .. }) = leader.transfer.take_if(|transfer| transfer.to == from.id)
         {
             effects.push(Effect::Answer { request, answer: Answer::Transferred });
         }
@@ -96,9 +100,9 @@ impl Raft {
     /// A leader that leaves tells the voter that has most.
     pub(crate) fn hand_over_to_the_best(&self, effects: &mut Vec<Effect>) {
         let Role::Leader(leader) = &self.role else { return };
-        let voters = leader.progress.iter().filter(|progress| self.log.configuration().votes(progress.node));
+        let voters = leader.progress.iter().filter(|progress| self.configuration().votes(progress.peer.id));
         if let Some(best) = voters.max_by_key(|progress| progress.matched) {
-            effects.push(Effect::Send { to: best.node, message: Message::TimeoutNow { term: self.term } });
+            effects.push(self.letter(best.peer, Message::TimeoutNow { term: self.term }));
         }
     }
 }
