@@ -1,6 +1,6 @@
 //! What a plan must be so that it can be run.
 
-use super::{Chance, Duration, FaultKind, MOST_NODES, Plan, Target, VERSION};
+use super::{Chance, Compaction, Duration, FaultKind, MOST_NODES, Plan, Target, VERSION};
 use crate::{bugs, names};
 use std::fmt;
 
@@ -89,10 +89,56 @@ impl Plan {
         within("raft.window", raft.window, 1, MOST)?;
         within("raft.syncs", raft.syncs, 1, MOST)?;
         within("raft.founders", raft.founders, 0, self.nodes)?;
+        self.check_lease()?;
+        self.check_compaction()?;
         within("bounds.leader", self.bounds.leader, 1, MOST)?;
         within("bounds.write", self.bounds.write, 1, MOST)?;
         within("bounds.convergence", self.bounds.convergence, 1, MOST)?;
         within("bounds.events", self.bounds.events, 1, u64::MAX >> 1)
+    }
+
+    fn check_lease(&self) -> Result<(), Unusable> {
+        let Some(drift) = self.raft.lease_drift else { return Ok(()) };
+        if drift >= Chance::CERTAIN {
+            return unusable(
+                "raft.lease_drift",
+                format!("is {drift}: a clock that may stand still bounds nothing, so it must be below 100%"),
+            );
+        }
+        if !self.raft.check_quorum {
+            return unusable(
+                "raft.lease_drift",
+                "needs `raft.check_quorum = true`: a lease is what voters promise with it".into(),
+            );
+        }
+        // What a plan says of its clocks must be true: a lease that is cheated proves nothing.
+        for (number, fault) in (1..).zip(&self.faults) {
+            let reason = match fault.kind {
+                FaultKind::ClockRate { drift: rate, .. } if rate.unsigned_abs() > u64::from(drift.0) => {
+                    format!("is {rate} parts per million, but leases count on at most {drift}")
+                }
+                FaultKind::ClockJump { .. } => {
+                    format!("is a jump, but leases count on clocks that keep within {drift} of true time")
+                }
+                _ => continue,
+            };
+            return unusable(format!("fault {number} ({}): drift", fault.kind.name()), reason);
+        }
+        Ok(())
+    }
+
+    fn check_compaction(&self) -> Result<(), Unusable> {
+        let Some(Compaction { entries, bytes, every, trailing }) = self.compaction else { return Ok(()) };
+        within("compaction.entries", entries, 0, MOST)?;
+        within("compaction.trailing", trailing, 0, MOST)?;
+        span("compaction.every", every, Duration(0))?;
+        if (entries, bytes, every) == (0, 0, Duration(0)) {
+            return unusable(
+                "compaction",
+                "never happens: give `entries`, `bytes` or `every`, or leave the table out".into(),
+            );
+        }
+        Ok(())
     }
 
     fn check_surroundings(&self) -> Result<(), Unusable> {

@@ -36,6 +36,7 @@ pub fn generate(seed: u64) -> Plan {
         nodes,
         storm,
         bug: None,
+        compaction: None,
         network: network(&mut Dice::new(seed, "plan network", 0)),
         disk: disk(&mut Dice::new(seed, "plan disk", 0)),
         clients: clients(&mut Dice::new(seed, "plan clients", 0), storm),
@@ -61,10 +62,9 @@ fn raft(dice: &mut Dice, nodes: u64) -> Raft {
             2 => dice.between(2, 8),
             _ => dice.between(9, 64),
         },
-        check_quorum: false,
-        founders: 0,
         window: if dice.percent(15) { 1 } else { dice.between(2, 16) },
         syncs: dice.between(1, 3),
+        ..Raft::default()
     }
 }
 

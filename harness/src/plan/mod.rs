@@ -40,6 +40,9 @@ pub struct Plan {
     pub bug: Option<String>,
     /// How the servers are set up.
     pub raft: Raft,
+    /// When servers replace the beginning of their logs by snapshots; where not given, never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compaction: Option<Compaction>,
     /// What links do when nothing else is said.
     pub network: Network,
     /// What disks do when nothing else is said.
@@ -54,7 +57,7 @@ pub struct Plan {
 }
 
 /// How the servers are set up.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Raft {
     /// The smallest election timeout.
@@ -77,6 +80,43 @@ pub struct Raft {
     pub window: u64,
     /// The most syncs that a server has in flight on its disk.
     pub syncs: u64,
+    /// Where given, leaders answer reads by leases (thesis 6.4.1), which hold as long as every clock keeps this close to
+    /// true time. Needs check-quorum.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease_drift: Option<Chance>,
+    /// Whether a follower passes what clients ask on to its leader.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub forward: bool,
+    /// The most bytes of commands in one `AppendEntries`; a larger one goes alone. 0: no limit.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub batch_bytes: u64,
+    /// The most bytes of commands in flight to one follower. 0: no limit.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub window_bytes: u64,
+    /// The most bytes of commands that a leader holds uncommitted before it is busy. 0: no limit.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub uncommitted_bytes: u64,
+    /// The most bytes of a snapshot in one message. 0: all of it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub chunk: u64,
+}
+
+/// When a server makes a snapshot: as soon as any of these is due. 0 stands for never; one at least is given.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Compaction {
+    /// So many entries were applied since the last one.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub entries: u64,
+    /// Their commands have so many bytes.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub bytes: u64,
+    /// So much time has passed since the last one, and something was applied.
+    #[serde(default, skip_serializing_if = "Duration::is_zero")]
+    pub every: Duration,
+    /// So many entries before the end of the snapshot stay, for followers that are a little behind.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub trailing: u64,
 }
 
 /// What links do.

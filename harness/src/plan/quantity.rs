@@ -28,6 +28,12 @@ impl Duration {
         Duration(count * 1_000_000)
     }
 
+    /// Whether it is none at all: in a plan, mostly, that something never happens.
+    #[must_use]
+    pub const fn is_zero(&self) -> bool {
+        self.0 == 0
+    }
+
     /// So many microseconds.
     #[must_use]
     pub const fn micros(count: u64) -> Duration {

@@ -20,16 +20,16 @@ pub fn calm(nodes: u64, storm: Duration) -> Plan {
         nodes,
         storm,
         bug: None,
+        compaction: None,
         raft: plan::Raft {
             election_timeout: Duration::millis(100),
             election_timeout_spread: Duration::millis(100),
             heartbeat: Duration::millis(30),
             pre_vote: true,
-            check_quorum: false,
-            founders: 0,
             batch: 16,
             window: 4,
             syncs: 4,
+            ..plan::Raft::default()
         },
         network: plan::Network {
             delay: Duration::millis(10),

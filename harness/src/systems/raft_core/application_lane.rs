@@ -6,10 +6,10 @@ use crate::server::Host;
 use crate::workload::kv::Kv;
 use crate::workload::{Answer, Reply, Request};
 use invariants::{Fact, Response};
-use raft_core::{Entry, Index, Message, Payload, Refusal, RequestId};
+use raft_core::{Entry, Index, Letter, Payload, Refusal, RequestId};
 use std::collections::VecDeque;
 
-type CoreHost<'a> = Host<'a, Message>;
+type CoreHost<'a> = Host<'a, Letter>;
 
 /// The application lane: the state machine, and who waits for it.
 pub(super) struct ApplicationLane {

@@ -4,10 +4,10 @@ use super::entry::{digest, encode};
 use super::wal::Wal;
 use crate::server::Host;
 use invariants::Fact;
-use raft_core::{Message, SaveId, Write};
+use raft_core::{Letter, SaveId, Write};
 use std::collections::VecDeque;
 
-type CoreHost<'a> = Host<'a, Message>;
+type CoreHost<'a> = Host<'a, Letter>;
 
 /// The disk lane: records in order, several syncs in flight.
 pub(super) struct DiskLane {

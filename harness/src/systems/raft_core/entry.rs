@@ -2,7 +2,7 @@
 
 use bytes::Buf;
 use invariants::{Configuration, Digest, Fact};
-use raft_core::{Entry, Index, NodeId, Payload};
+use raft_core::{Entry, Identity, Index, NodeId, Payload};
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -22,28 +22,37 @@ pub(super) fn encode(payload: &Payload) -> (u8, Cow<'_, [u8]>) {
     }
 }
 
-/// The lists of a configuration, each with its length before it.
-fn encode_configuration(configuration: &raft_core::Configuration) -> Vec<u8> {
-    let raft_core::Configuration { voters, old_voters, learners, next_learners, leaves_by_itself } =
-        configuration;
+/// The lists of a configuration, each with its length before it, and then the identities up to the end.
+pub(super) fn encode_configuration(configuration: &raft_core::Configuration) -> Vec<u8> {
+    let raft_core::Configuration {
+        voters,
+        old_voters,
+        learners,
+        next_learners,
+        leaves_by_itself,
+        identities,
+    } = configuration;
     let mut bytes = vec![u8::from(*leaves_by_itself)];
     for nodes in [voters, old_voters, learners, next_learners] {
         bytes.extend((nodes.len() as u32).to_le_bytes());
         nodes.iter().for_each(|node| bytes.extend(node.0.to_le_bytes()));
     }
+    for (node, identity) in identities {
+        bytes.extend(node.0.to_le_bytes());
+        bytes.extend(identity.0.to_le_bytes());
+    }
     bytes
 }
 
-fn decode_configuration(mut bytes: &[u8]) -> raft_core::Configuration {
+pub(super) fn decode_configuration(mut bytes: &[u8]) -> raft_core::Configuration {
     let leaves_by_itself = bytes.get_u8() != 0;
     let mut nodes = || (0..bytes.get_u32_le()).map(|_| NodeId(bytes.get_u64_le())).collect();
-    raft_core::Configuration {
-        voters: nodes(),
-        old_voters: nodes(),
-        learners: nodes(),
-        next_learners: nodes(),
-        leaves_by_itself,
+    let [voters, old_voters, learners, next_learners] = [nodes(), nodes(), nodes(), nodes()];
+    let mut identities = Vec::new();
+    while bytes.has_remaining() {
+        identities.push((NodeId(bytes.get_u64_le()), Identity(bytes.get_u64_le())));
     }
+    raft_core::Configuration { voters, old_voters, learners, next_learners, leaves_by_itself, identities }
 }
 
 pub(super) fn digest(payload: &Payload) -> Digest {

@@ -13,12 +13,12 @@ use crate::server::{Arrival, Deed, Host, LocalTime, Server};
 use crate::workload::kv;
 use invariants::{Digest, Fact, LogId};
 use raft_core::{
-    Bug, Change, Config, Effect, Entry, Index, Input, Instant, Message, NodeId, Payload, Raft, Recovered,
-    Step, Write,
+    Bug, Change, Config, Effect, Entry, Index, Input, Instant, Letter, Message, NodeId, Payload, Raft,
+    Recovered, Step, Write,
 };
 use rand::RngCore;
 
-type CoreHost<'a> = Host<'a, Message>;
+type CoreHost<'a> = Host<'a, Letter>;
 
 /// A server of the built-in system.
 pub enum Node {
@@ -52,7 +52,7 @@ struct Seen {
 }
 
 impl Server for Node {
-    type Message = Message;
+    type Message = Letter;
 
     fn boot(host: &mut CoreHost<'_>) -> Node {
         match Member::boot(host) {
@@ -64,7 +64,7 @@ impl Server for Node {
         }
     }
 
-    fn step(&mut self, host: &mut CoreHost<'_>, arrival: Arrival<Message>) {
+    fn step(&mut self, host: &mut CoreHost<'_>, arrival: Arrival<Letter>) {
         if let Node::Member(member) = self {
             member.arrive(host, arrival);
         }
@@ -77,8 +77,8 @@ impl Server for Node {
         }
     }
 
-    fn is_heartbeat(message: &Message) -> bool {
-        matches!(message, Message::AppendEntries { entries, .. } if entries.is_empty())
+    fn is_heartbeat(letter: &Letter) -> bool {
+        matches!(&letter.message, Message::AppendEntries { entries, .. } if entries.is_empty())
     }
 }
 
@@ -87,9 +87,14 @@ impl Member {
         let mut chance = host.rng().clone();
         let (wal, recovered) = Wal::open(host.disk(), &mut chance)?;
         let plan = host.plan();
+        let unless_none = |limit: u64| if limit == 0 { u64::MAX } else { limit };
         let config = Config {
-            id: NodeId(host.node()),
-            voters: (1..=plan.founders()).map(NodeId).collect(),
+            lease_drift: plan.raft.lease_drift.map(|drift| drift.0),
+            forward: plan.raft.forward,
+            max_batch_bytes: unless_none(plan.raft.batch_bytes),
+            max_in_flight_bytes: unless_none(plan.raft.window_bytes),
+            max_uncommitted_bytes: unless_none(plan.raft.uncommitted_bytes),
+            max_chunk: unless_none(plan.raft.chunk).min(1 << 30) as usize,
             election_timeout: plan.raft.election_timeout.0,
             election_timeout_spread: plan.raft.election_timeout_spread.0,
             heartbeat_interval: plan.raft.heartbeat.0,
@@ -99,6 +104,7 @@ impl Member {
             max_in_flight: plan.raft.window as usize,
             seed: chance.next_u64(),
             bug: plan.bug.as_deref().and_then(|name| Bug::ALL.into_iter().find(|bug| bug.name() == name)),
+            ..Config::new(NodeId(host.node()), (1..=plan.founders()).map(NodeId).collect())
         };
         let most_syncs = plan.raft.syncs as usize;
         let entries: Vec<Entry> = recovered.entries.into_iter().map(entry).collect();
@@ -110,7 +116,8 @@ impl Member {
         let (term, vote) = (recovered.term, recovered.vote);
         host.saw(Fact::Started { term, vote, base: LogId::default(), last, digest });
         host.note(|| format!("starts with term {term}, log up to {last}"));
-        let recovered = Recovered { term: raft_core::Term(term), vote: vote.map(NodeId), entries };
+        let recovered =
+            Recovered { term: raft_core::Term(term), vote: vote.map(NodeId), entries, kept: None };
         let raft = Raft::new(config, recovered, Instant(host.now()))
             .expect("a plan that was checked sets up servers that can work");
         for (index, configuration) in raft.log().configurations() {
@@ -128,10 +135,10 @@ impl Member {
         })
     }
 
-    fn arrive(&mut self, host: &mut CoreHost<'_>, arrival: Arrival<Message>) {
+    fn arrive(&mut self, host: &mut CoreHost<'_>, arrival: Arrival<Letter>) {
         let input = match arrival {
             Arrival::Timer => Input::Timer,
-            Arrival::Message { from, message } => Input::Message { from: NodeId(from), message },
+            Arrival::Message { message: letter, .. } => Input::Receive(letter),
             Arrival::Request { client, request } => {
                 let number = self.application.admit(Asker::Client(client, request));
                 if request.operation.action.is_read() {
@@ -186,12 +193,14 @@ impl Member {
         for effect in effects.drain(..) {
             match effect {
                 Effect::Save { .. } => {}
-                Effect::Send { to, message } => {
-                    self.state_promise(host, to.0, &message);
-                    host.send(to.0, message);
+                Effect::Send(letter) => {
+                    let to = letter.to.id.0;
+                    self.state_promise(host, to, &letter.message);
+                    host.send(to, letter);
                 }
+                Effect::Restore(_) => unreachable!("nothing compacts yet"),
                 Effect::Apply { first, entries } => self.application.apply(host, first, &entries, leads),
-                Effect::ReadNow { request } => self.application.read(host, request),
+                Effect::ReadNow { request, .. } => self.application.read(host, request),
                 Effect::Answer { request, answer } => self.application.answer(host, request, answer),
             }
         }
