@@ -133,6 +133,8 @@ fn long_plan() -> Plan {
         attempts: 6,
         keys: 64,
         reads: Chance(100_000),
+        session: Duration(0),
+        anywhere: Chance(0),
     };
     plan.bounds.events = u64::MAX;
     plan.faults.clear();
@@ -218,6 +220,8 @@ fn bare_plan(storm: Duration) -> Plan {
             attempts: 1,
             keys: 1,
             reads: Chance(0),
+            session: none,
+            anywhere: Chance(0),
         },
         bounds: plan::Bounds { leader: 0, write: 0, convergence: 0, events: u64::MAX },
         faults: Vec::new(),

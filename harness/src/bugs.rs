@@ -15,6 +15,12 @@ pub struct Bug {
 
 /// The application carries a request out again when its client tries again (`workload/kv.rs`).
 pub const RETRY_APPLIED_TWICE: &str = "retry-applied-twice";
+/// The image of the application leaves the sessions out (`workload/kv/image.rs`).
+pub const SESSION_TABLE_NOT_IN_SNAPSHOT: &str = "session-table-not-in-snapshot";
+/// A deposed leader says "not now" of what its successor may yet commit (`systems/raft_core/application_lane.rs`).
+pub const STEPDOWN_REPORTED_AS_FAILURE: &str = "stepdown-reported-as-failure";
+/// Sessions end by the wall clock of the server that applies, not by log time (`workload/kv.rs`).
+pub const SESSION_EXPIRY_BY_LOCAL_CLOCK: &str = "session-expiry-by-local-clock";
 
 /// All of them, in the order of the catalogue. Without the feature `bugs` there are none.
 #[must_use]
@@ -28,12 +34,35 @@ pub fn all() -> Vec<Bug> {
         first: bug.first(),
         consequence: bug.consequence(),
     });
-    let around = [Bug {
-        name: RETRY_APPLIED_TWICE,
-        id: "K01",
-        first: "exactly-once",
-        consequence: "a request that was answered late takes effect twice: an amount is booked twice",
-    }];
+    let around = [
+        Bug {
+            name: RETRY_APPLIED_TWICE,
+            id: "K01",
+            first: "exactly-once",
+            consequence: "a request that was answered late takes effect twice: an amount is booked twice",
+        },
+        Bug {
+            name: SESSION_TABLE_NOT_IN_SNAPSHOT,
+            id: "K02",
+            first: "snapshots",
+            consequence: "a server that was restored carries retries out again: an amount is booked twice, or its \
+                          copy of the data is another one for ever",
+        },
+        Bug {
+            name: STEPDOWN_REPORTED_AS_FAILURE,
+            id: "K05",
+            first: "witness",
+            consequence: "a client is told that nothing happened and asks under a new name, and both happen: an \
+                          amount is booked twice",
+        },
+        Bug {
+            name: SESSION_EXPIRY_BY_LOCAL_CLOCK,
+            id: "K06",
+            first: "state-machine-safety",
+            consequence: "a clock that was set wrong makes one server refuse a write that the others carry out: its \
+                          copy of the data is another one for ever",
+        },
+    ];
     let mut all: Vec<Bug> = core.chain(around).collect();
     all.sort_by_key(|bug| bug.id);
     all

@@ -7,7 +7,7 @@ use harness::outcome::{Options, Outcome, PANIC, Record, Verdict};
 use harness::plan::{Duration, FaultKind, Plan, Target};
 use harness::pump::tasks::{Asynchronous, Mail, Seat, Tasks};
 use harness::run::run_with;
-use harness::workload::{Answer, Reply};
+use harness::workload::{Answer, Ask, Reply};
 use harness::world::Disk;
 use invariants::{Action, Content, Fact, Response};
 use std::cell::Cell;
@@ -53,12 +53,13 @@ impl Tasks for Toy {
                         mine.spawn(async move {
                             answering.append("log", vec![index as u8]);
                             answering.sync().await;
-                            let response = match request.operation.action {
+                            let Ask::Operation(operation) = request.ask else { return };
+                            let response = match operation.action {
                                 Action::Get => Response::Holds(Content::INITIAL),
                                 Action::List => Response::List(vec![]),
                                 _ => Response::Done,
                             };
-                            let answer = match request.operation.action.is_read() {
+                            let answer = match operation.action.is_read() {
                                 true => Answer::Read { applied: index, response },
                                 false => Answer::Written { index, response },
                             };

@@ -237,10 +237,7 @@ impl<S: Server> Cluster<S> {
                     place.held.push(Event::Request { client, to, request });
                 } else if place.up {
                     self.world.begin(Kind::Request, to, client);
-                    self.world.note(to, || {
-                        let (id, operation) = (request.id, request.operation);
-                        format!("c{client} -> n{to}  {id} {:?} of key {}", operation.action, operation.key)
-                    });
+                    self.world.note(to, || format!("c{client} -> n{to}  {} {}", request.id, request.ask));
                     let now = self.world.now();
                     self.world.place_mut(to).owed.push((now, client, request.id));
                     self.step(to, Arrival::Request { client, request });

@@ -19,12 +19,12 @@ pub(super) enum Phase {
     Storm,
     /// A leader.
     Leader,
-    /// That the read with this place in the history is answered, though nothing is written.
-    Early(usize),
-    /// That the fresh write with this place in the history is answered.
-    Write(usize),
-    /// That the fresh read with this place in the history is answered.
-    Read(usize),
+    /// That a read is answered, though nothing is written.
+    Early,
+    /// That a fresh write is answered.
+    Write,
+    /// That a fresh read is answered.
+    Read,
     /// That everybody has what the leader has.
     Convergence,
     /// That nothing happens where nothing is asked and nothing is wrong: the lead had changed hands so often before.
@@ -37,7 +37,7 @@ impl Phase {
         match self {
             Phase::Storm => 0,
             Phase::Leader => 1,
-            Phase::Early(_) | Phase::Write(_) | Phase::Read(_) => 2,
+            Phase::Early | Phase::Write | Phase::Read => 2,
             Phase::Convergence => 3,
             Phase::Quiet(_) => 4,
         }
@@ -74,23 +74,25 @@ impl<S: Server> Cluster<S> {
                 if self.leader().is_some() {
                     self.emerged = self.world.now();
                     let write = bounds.write;
-                    let call = self.clients.probe(&mut self.world, Probe::Early);
-                    self.enter(Phase::Early(call), write);
+                    self.clients.probe(&mut self.world, Probe::Early);
+                    self.enter(Phase::Early, write);
                 }
             }
-            Phase::Early(call) => {
-                if self.clients.history()[call].returned.is_some() {
-                    self.phase = Phase::Write(self.clients.probe(&mut self.world, Probe::Write));
+            Phase::Early => {
+                if self.clients.probe_is_answered() {
+                    self.clients.probe(&mut self.world, Probe::Write);
+                    self.phase = Phase::Write;
                 }
             }
-            Phase::Write(call) => {
-                if self.clients.history()[call].returned.is_some() {
+            Phase::Write => {
+                if self.clients.probe_is_answered() {
                     // One bound for both: no new one begins.
-                    self.phase = Phase::Read(self.clients.probe(&mut self.world, Probe::Read));
+                    self.clients.probe(&mut self.world, Probe::Read);
+                    self.phase = Phase::Read;
                 }
             }
-            Phase::Read(call) => {
-                if self.clients.history()[call].returned.is_some() {
+            Phase::Read => {
+                if self.clients.probe_is_answered() {
                     self.enter(Phase::Convergence, bounds.convergence);
                 }
             }
@@ -124,10 +126,10 @@ impl<S: Server> Cluster<S> {
                     "all was healed and nothing was asked, and the lead changed hands {changes} times"
                 ),
             },
-            Phase::Early(_) => format!("{} there was a leader, a read is not answered", self.within()),
+            Phase::Early => format!("{} there was a leader, a read is not answered", self.within()),
             Phase::Leader => format!("{} all was healed, there is no leader", self.within()),
-            Phase::Write(_) => format!("{} there was a leader, a fresh write is not answered", self.within()),
-            Phase::Read(_) => format!("{} there was a leader, a fresh read is not answered", self.within()),
+            Phase::Write => format!("{} there was a leader, a fresh write is not answered", self.within()),
+            Phase::Read => format!("{} there was a leader, a fresh read is not answered", self.within()),
             Phase::Convergence => {
                 let differing = self.differing().unwrap_or_else(|| "they differ".to_owned());
                 format!("{} a fresh write and read were answered, {differing}", self.within())
@@ -256,7 +258,7 @@ impl<S: Server> Cluster<S> {
         let bounds = &self.world.plan().bounds;
         let timeouts = match self.phase {
             Phase::Storm | Phase::Leader => bounds.leader,
-            Phase::Early(_) | Phase::Write(_) | Phase::Read(_) => bounds.write,
+            Phase::Early | Phase::Write | Phase::Read => bounds.write,
             Phase::Quiet(_) => QUIET,
             Phase::Convergence => bounds.convergence,
         };

@@ -165,7 +165,9 @@ impl Plan {
         within("clients.keys", clients.keys, 2, MOST)?;
         span("clients.pause", clients.pause, Duration(0))?;
         span("clients.patience", clients.patience, Duration(1))?;
-        chance("clients.reads", clients.reads)
+        chance("clients.reads", clients.reads)?;
+        span("clients.session", clients.session, Duration(0))?;
+        chance("clients.anywhere", clients.anywhere)
     }
 
     fn check_targets(

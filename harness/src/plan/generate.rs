@@ -6,7 +6,9 @@
 use super::dice::Dice;
 use super::episode::{EPISODES, Episode, Scene};
 use super::operator::{CHANGES, transfer};
-use super::{Bounds, Clients, Disk, Duration, Fault, FaultKind, Network, Plan, Raft, Target, VERSION};
+use super::{
+    Bounds, Chance, Clients, Disk, Duration, Fault, FaultKind, Network, Plan, Raft, Target, VERSION,
+};
 
 /// The version of what a seed means. A run is named `seed@generator version`: with the next version the same seed may
 /// give another plan.
@@ -103,6 +105,8 @@ fn clients(dice: &mut Dice, storm: Duration) -> Clients {
         attempts: dice.between(2, 6),
         keys: dice.between(4, 12),
         reads: dice.permille(200, 550),
+        session: Duration(0),
+        anywhere: Chance(0),
     }
 }
 

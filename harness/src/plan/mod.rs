@@ -171,6 +171,13 @@ pub struct Clients {
     pub keys: u64,
     /// How often an operation is a read.
     pub reads: Chance,
+    /// For how much log time a session may go unused before it is forgotten; sessions are registered then. 0: they begin
+    /// with their first request and live for ever.
+    #[serde(default, skip_serializing_if = "Duration::is_zero")]
+    pub session: Duration,
+    /// How often a client asks any server instead of the one that it believes to lead.
+    #[serde(default, skip_serializing_if = "Chance::is_zero")]
+    pub anywhere: Chance,
 }
 
 /// How long progress may take: once all is healed in largest election timeouts, and in all in events.

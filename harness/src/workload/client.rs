@@ -4,12 +4,20 @@
 //! to lead, under the same name until it is answered. Where its patience runs out for good, the outcome is *unknown*,
 //! and the session is never used for anything new: what was asked in it may happen yet. Every value, every element and
 //! every deletion has a number of its own, so that whoever reads it knows who wrote it.
+//!
+//! Where every attempt was refused ("not here", "not now": certainly nothing happened), the client believes it: the
+//! operation *failed*, and is in no history, like the `:fail` of other tools. If its value is read all the same, nobody
+//! wrote it.
+//!
+//! Where sessions end, a client registers one before its first request, asks for it until it is answered, and registers
+//! another when it is told that its session has ended. A registration is no operation: it is in no history.
 
 use super::draw::Draw;
-use super::{Answer, Reply, Request};
-use crate::plan::{self, Plan};
+use super::{Answer, Ask, Reply, Request};
+use crate::plan::{self, Chance, Plan};
 use crate::rng::{self, Stream};
 use invariants::{Action, Call, Content, Fact, Node, Operation, Position, RequestId, Response, Time};
+use std::collections::BTreeSet;
 
 /// The most elements that are ever appended to one list: a list is read whole.
 const LONGEST_LIST: u64 = 30;
@@ -43,6 +51,11 @@ pub trait Surroundings {
     fn answered(&mut self, id: RequestId, place: Position, response: &Response);
     /// A client will take no answer to an operation any more.
     fn gave_up(&mut self, id: RequestId);
+    /// Whether no copy of a request can have an effect any more, because each one was refused or reached nobody. A client
+    /// whose network never doubles what it sends knows that from the refusals alone; ours has to be told.
+    fn is_void(&self, id: RequestId) -> bool;
+    /// A client was given a session. Returns whether it is the first to be given this one.
+    fn registered(&mut self, client: u64, session: u64) -> bool;
 }
 
 /// What a client wants to be told.
@@ -75,6 +88,8 @@ pub struct Clients {
     /// the time in which progress is asked.
     probing_patience: u64,
     common: Common,
+    /// What is probed, and its place in the history once it is called.
+    probe: Option<(Probe, Option<usize>)>,
     /// Whether new operations are still called.
     calling: bool,
 }
@@ -82,18 +97,24 @@ pub struct Clients {
 /// What all clients share: whatever must be unique.
 struct Common {
     sessions: u64,
+    registrations: u64,
     values: u64,
     /// Each list that elements are appended to: its key, and how many were.
     lists: Vec<(u64, u64)>,
     /// The next key that was never used.
     fresh_key: u64,
     history: Vec<Call>,
+    /// Which of them failed: their clients know that they did not happen and never will.
+    failed: BTreeSet<usize>,
 }
 
 /// One client.
 struct Client {
     number: u64,
     stream: Stream,
+    /// How often it asks anywhere instead, and the stream that this is drawn from.
+    anywhere: (Chance, Stream),
+    /// 0: it has none.
     session: u64,
     sequence: u64,
     slots: Vec<Slot>,
@@ -113,13 +134,15 @@ struct Slot {
 /// A request in flight.
 #[derive(Clone, Copy)]
 struct Open {
-    /// Its place in the history.
-    call: usize,
+    /// Its operation, and the place of that in the history. `None` for a registration.
+    call: Option<(Operation, usize)>,
     request: Request,
     attempts: u64,
     asked: Node,
     /// Whether it waits for the end of a pause, and is with no server that would answer.
     pausing: bool,
+    /// Whether some attempt was not refused, as far as its client knows: it may have been heard.
+    doubtful: bool,
 }
 
 impl Clients {
@@ -131,6 +154,11 @@ impl Clients {
         let client = |number: u64| Client {
             number,
             stream: rng::stream(plan.seed, "client", [number, 0]),
+            // Whoever probes asks the one who leads, as soon as there is one.
+            anywhere: (
+                if number > settings.count { Chance(0) } else { settings.anywhere },
+                rng::stream(plan.seed, "client anywhere", [number, 0]),
+            ),
             session: 0,
             sequence: 0,
             slots: vec![Slot::default(); settings.in_flight.max(1) as usize],
@@ -146,12 +174,15 @@ impl Clients {
             clients: (1..=settings.count + 1).map(client).collect(),
             common: Common {
                 sessions: 0,
+                registrations: 0,
                 values: 0,
                 lists: (registers..settings.keys).map(|key| (key, 0)).collect(),
                 fresh_key: settings.keys,
                 history: Vec::with_capacity(256),
+                failed: BTreeSet::new(),
             },
             settings,
+            probe: None,
             calling: true,
         }
     }
@@ -169,16 +200,15 @@ impl Clients {
         self.calling = false;
     }
 
-    /// What was called and answered so far.
-    #[must_use]
-    pub fn history(&self) -> &[Call] {
-        &self.common.history
-    }
-
-    /// What was called and answered, and nothing will be added to it.
+    /// What was called and answered, without what failed, and nothing will be added to it.
     #[must_use]
     pub fn into_history(self) -> Vec<Call> {
-        self.common.history
+        let Common { history, failed, .. } = self.common;
+        if failed.is_empty() {
+            return history;
+        }
+        let happened = (0..).zip(history).filter(|(place, _)| !failed.contains(place));
+        happened.map(|(_, call)| call).collect()
     }
 
     /// Whether an alarm still means something. One that does not reaches nobody.
@@ -206,17 +236,32 @@ impl Clients {
         }
     }
 
-    /// The extra client calls one operation on a key that nobody else uses, and asks until it is answered. Returns its
-    /// place in the history.
-    pub fn probe(&mut self, world: &mut impl Surroundings, probe: Probe) -> usize {
-        let number = self.settings.count + 1;
+    /// The extra client calls one operation on a key that nobody else uses, and asks until it is answered.
+    pub fn probe(&mut self, world: &mut impl Surroundings, probe: Probe) {
         if probe == Probe::Early {
             self.common.fresh_key += 1;
         }
+        self.call_probe(world, probe);
+    }
+
+    /// Whether the last probe was answered.
+    #[must_use]
+    pub fn probe_is_answered(&self) -> bool {
+        let place = self.probe.and_then(|(_, place)| place);
+        place.is_some_and(|place| self.common.history[place].returned.is_some())
+    }
+
+    /// Calls what is probed, or first asks for a session.
+    fn call_probe(&mut self, world: &mut impl Surroundings, probe: Probe) {
+        let number = self.settings.count + 1;
+        if self.needs_session(number) {
+            self.probe = Some((probe, None));
+            return self.register(world, number, 0);
+        }
         let action = if probe == Probe::Write { Action::Put(self.common.value()) } else { Action::Get };
         let operation = Operation { key: self.common.fresh_key - 1, action };
+        self.probe = Some((probe, Some(self.common.history.len())));
         self.call(world, number, 0, operation);
-        self.common.history.len() - 1
     }
 
     /// How long a client waits for an answer before it asks again.
@@ -234,13 +279,18 @@ impl Clients {
         let (position, response) = match reply.answer {
             Answer::Written { index, response } => (Position::Log(index), response),
             Answer::Read { applied, response } => (Position::Applied(applied), response),
+            Answer::Registered { session } => return self.registered(world, number, slot, from, session),
+            Answer::Expired => return self.expired(world, number, slot, from),
             // An answer to an attempt that was given up for another one says nothing about that one.
             _ if open.asked != from || open.pausing => return,
             Answer::NotLeader(hint) => return client.sent_away(world, slot, patience, hint),
             Answer::Busy => return client.sent_away(world, slot, patience, Some(from)),
-            Answer::Unknown => return client.sent_away(world, slot, patience, None),
+            Answer::Unknown => {
+                open.doubtful = true;
+                return client.sent_away(world, slot, patience, None);
+            }
         };
-        let (id, operation, call) = (open.request.id, open.request.operation, open.call);
+        let (id, Some((operation, call))) = (open.request.id, open.call) else { return };
         client.slots[slot].open = None;
         client.believed = Some(from);
         client.saw(operation, &response);
@@ -249,6 +299,62 @@ impl Clients {
         }
         world.answered(id, position, &response);
         self.common.history[call].returned = Some((world.now(), response));
+    }
+
+    /// A client has a session.
+    fn registered(
+        &mut self,
+        world: &mut impl Surroundings,
+        number: u64,
+        slot: usize,
+        from: Node,
+        session: u64,
+    ) {
+        let client = &mut self.clients[number as usize - 1];
+        if client.slots[slot].open.is_none_or(|open| open.call.is_some()) {
+            return;
+        }
+        client.slots[slot].open = None;
+        client.believed = Some(from);
+        // One that somebody else has was given wrongly: two requests would have one name.
+        if world.registered(number, session) {
+            (client.session, client.sequence) = (session, 0);
+        }
+        self.probe_again(world, number);
+    }
+
+    /// A request will have no effect any more: its session has ended. But it may have had one, if this client asked more
+    /// than once or the network doubled what it sent: an earlier copy may have been carried out while the session lived,
+    /// and its answer lost. So its outcome is unknown, as if the client had given up.
+    fn expired(&mut self, world: &mut impl Surroundings, number: u64, slot: usize, from: Node) {
+        let client = &mut self.clients[number as usize - 1];
+        let Some(Open { call: Some(_), request: Request { id, .. }, .. }) = client.slots[slot].open else {
+            return;
+        };
+        client.slots[slot].open = None;
+        client.believed = Some(from);
+        client.retire(id.session);
+        world.gave_up(id);
+        self.probe_again(world, number);
+    }
+
+    /// The client that probes goes on with what it could not ask.
+    fn probe_again(&mut self, world: &mut impl Surroundings, number: u64) {
+        if let (true, Some((probe, _))) = (number > self.settings.count, self.probe) {
+            self.call_probe(world, probe);
+        }
+    }
+
+    /// Whether a client must register before it can call.
+    fn needs_session(&self, number: u64) -> bool {
+        self.settings.session.0 > 0 && self.clients[number as usize - 1].session == 0
+    }
+
+    /// Asks for a session.
+    fn register(&mut self, world: &mut impl Surroundings, number: u64, slot: usize) {
+        self.common.registrations += 1;
+        let id = RequestId { session: 0, sequence: self.common.registrations };
+        self.open(world, number, slot, Request { id, acknowledged: 0, ask: Ask::Register }, None);
     }
 
     /// Time for a new request, and for setting the time of the one after.
@@ -260,6 +366,13 @@ impl Clients {
         // Drawn even where there is no room: what is asked later shall not depend on how quickly answers came.
         let lot = client.stream.lot();
         if let Some(slot) = client.slots.iter().position(|slot| slot.open.is_none()) {
+            if self.needs_session(number) {
+                if !self.clients[number as usize - 1].is_registering() {
+                    self.register(world, number, slot);
+                }
+                return;
+            }
+            let client = &mut self.clients[number as usize - 1];
             let operation = self.common.operation(&self.settings, client, lot);
             self.call(world, number, slot, operation);
         }
@@ -267,7 +380,6 @@ impl Clients {
 
     /// Calls an operation.
     fn call(&mut self, world: &mut impl Surroundings, number: u64, slot: usize, operation: Operation) {
-        let patience = self.patience(number);
         let client = &mut self.clients[number as usize - 1];
         if client.session == 0 {
             self.common.sessions += 1;
@@ -275,16 +387,32 @@ impl Clients {
         }
         client.sequence += 1;
         let id = RequestId { session: client.session, sequence: client.sequence };
-        let request = Request { id, acknowledged: client.acknowledged(), operation };
-        let to = client.believed.unwrap_or_else(|| client.any_but(0, self.nodes));
-        let open = Open { call: self.common.history.len(), request, attempts: 1, asked: to, pausing: false };
-        let use_of = client.slots[slot].use_of.wrapping_add(1);
-        client.slots[slot] = Slot { use_of, open: Some(open) };
+        let request = Request { id, acknowledged: client.acknowledged(), ask: Ask::Operation(operation) };
+        let call = (operation, self.common.history.len());
         self.common.history.push(Call { id, operation, called: world.now(), returned: None });
         world.called(id, operation);
         if operation.action.is_read() {
             world.state(number, Fact::ReadAsked { read: id });
         }
+        self.open(world, number, slot, request, Some(call));
+    }
+
+    /// Sends a request for the first time.
+    fn open(
+        &mut self,
+        world: &mut impl Surroundings,
+        number: u64,
+        slot: usize,
+        request: Request,
+        call: Option<(Operation, usize)>,
+    ) {
+        let patience = self.patience(number);
+        let client = &mut self.clients[number as usize - 1];
+        let to = client.believed.unwrap_or_else(|| client.any_but(0, self.nodes));
+        let to = client.strays(to, self.nodes);
+        let open = Open { call, request, attempts: 1, asked: to, pausing: false, doubtful: false };
+        let use_of = client.slots[slot].use_of.wrapping_add(1);
+        client.slots[slot] = Slot { use_of, open: Some(open) };
         let until = world.now() + patience;
         world.alarm(number, until, Alarm::Patience { slot: slot as u32, use_of });
         world.ask(number, to, request);
@@ -297,19 +425,24 @@ impl Clients {
         let client = &mut self.clients[number as usize - 1];
         let use_of = client.slots[slot].use_of;
         let open = client.slots[slot].open.as_mut().expect("heeded");
-        if open.attempts >= self.settings.attempts && !probing {
-            // Requests of the session that are still open keep it; only new ones go elsewhere.
-            if open.request.id.session == client.session {
-                client.session = 0;
-            }
-            let id = open.request.id;
+        open.doubtful |= !open.pausing;
+        if let Some((_, call)) = open.call
+            && open.attempts >= self.settings.attempts
+            && !probing
+        {
+            let (id, doubtful) = (open.request.id, open.doubtful);
             client.slots[slot].open = None;
+            client.retire(id.session);
+            if !doubtful && world.is_void(id) {
+                self.common.failed.insert(call);
+            }
             world.gave_up(id);
             return;
         }
         open.attempts += 1;
         let asked = open.asked;
         let to = client.any_but(asked, self.nodes);
+        let to = client.strays(to, self.nodes);
         client.believed = None;
         client.ask(world, slot, to);
         let until = world.now() + patience;
@@ -321,6 +454,7 @@ impl Clients {
         let client = &mut self.clients[number as usize - 1];
         let asked = client.slots[slot].open.as_ref().expect("heeded").asked;
         let to = client.believed.unwrap_or_else(|| client.any_but(asked, self.nodes));
+        let to = client.strays(to, self.nodes);
         client.ask(world, slot, to);
     }
 }
@@ -347,6 +481,24 @@ impl Client {
         let Slot { use_of, open } = &mut self.slots[slot];
         open.as_mut().expect("it was answered").pausing = true;
         world.alarm(self.number, world.now() + pause, Alarm::Again { slot: slot as u32, use_of: *use_of });
+    }
+
+    /// Requests of a session that are still open keep it; only new ones go elsewhere.
+    fn retire(&mut self, session: u64) {
+        if session == self.session {
+            self.session = 0;
+        }
+    }
+
+    /// Whether it has asked for a session.
+    fn is_registering(&self) -> bool {
+        self.slots.iter().any(|slot| slot.open.is_some_and(|open| open.call.is_none()))
+    }
+
+    /// Now and then it asks anybody, instead of this one.
+    fn strays(&mut self, to: Node, nodes: u64) -> Node {
+        let (chance, stream) = &mut self.anywhere;
+        if chance.0 > 0 && stream.chance(*chance) { 1 + stream.below(nodes) } else { to }
     }
 
     /// Up to where everything in the session has been answered.

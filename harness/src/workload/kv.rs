@@ -1,77 +1,176 @@
 //! The application that is replicated: registers and lists by key, with exactly-once sessions.
 //!
-//! Its commands are strings of bytes in the log; the empty one is a leader's no-op. Its digest is a sum over all items
-//! (contents, list elements, session marks, kept responses), kept as they come and go, so that it costs the same
-//! however much there is; [`Kv::recomputed_digest`] looks at every item instead, for restores and as its twin.
+//! Its commands are strings of bytes in the log; the empty one is a leader's no-op. Where sessions end, each command
+//! carries the stamp of the server that proposed it, and the greatest one applied so far is the time by which they end.
+//!
+//! Its digest is a sum over all items (contents, list elements, session marks, last uses, kept responses, log time), kept
+//! as they come and go, so that it costs the same however much there is; [`Kv::recomputed_digest`] looks at every item
+//! instead, for restores and as its twin. The whole state can be written to an image and read back ([`Kv::to_bytes`],
+//! [`Kv::from_bytes`]).
 
-use super::Request;
+mod image;
+
+pub use image::NoImage;
+
+use super::{Answer, Ask, Request};
+use crate::bugs;
+use crate::plan::Plan;
 use bytes::BufMut;
 use invariants::{Action, Content, Digest, Operation, RequestId, Response};
-use raft_core::session::{Applied, Sessions};
+use raft_core::session::{Applied, Session, Sessions};
 
 /// Keys are small and dense: both kinds of content are kept in a table by key.
 const MOST_KEYS: u64 = 1 << 20;
 
+/// How the application is set up: alike on all servers.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Settings {
+    /// For how many nanoseconds of log time a session may go unused. 0: for ever, and none is registered.
+    pub lifetime: u64,
+    /// Bug K01, [`bugs::RETRY_APPLIED_TWICE`]: entries are applied without a look at the sessions.
+    pub retry_applied_twice: bool,
+    /// Bug K02, [`bugs::SESSION_TABLE_NOT_IN_SNAPSHOT`]: the image leaves the sessions out.
+    pub session_table_not_in_snapshot: bool,
+    /// Bug K06, [`bugs::SESSION_EXPIRY_BY_LOCAL_CLOCK`]: whoever applies looks at its own clock.
+    pub session_expiry_by_local_clock: bool,
+}
+
+impl Settings {
+    /// As a plan has it.
+    #[must_use]
+    pub fn of(plan: &Plan) -> Settings {
+        let bug = |name: &str| cfg!(feature = "bugs") && plan.bug.as_deref() == Some(name);
+        Settings {
+            lifetime: plan.clients.session.0,
+            retry_applied_twice: bug(bugs::RETRY_APPLIED_TWICE),
+            session_table_not_in_snapshot: bug(bugs::SESSION_TABLE_NOT_IN_SNAPSHOT),
+            session_expiry_by_local_clock: bug(bugs::SESSION_EXPIRY_BY_LOCAL_CLOCK),
+        }
+    }
+}
+
+/// A wall clock's reading as a stamp. One that was set to before the beginning of all time moves nothing.
+fn reading(wall: i64) -> u64 {
+    u64::try_from(wall).unwrap_or(0)
+}
+
 /// The key-value application of one server.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Kv {
+    settings: Settings,
     data: Data,
     /// What each request came to, and the index of the entry that it had its effect in.
     sessions: Sessions<(u64, Response)>,
     /// The sum over all items of `sessions`.
     sessions_digest: u64,
-    /// Bug K01, `retry-applied-twice`: entries are applied without a look at the sessions.
-    without_sessions: bool,
 }
 
 /// What one entry came to.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Outcome {
-    /// The request in it; `None` for a no-op.
+    /// The request in it; `None` for a no-op and for a registration, of which each copy makes a session of its own.
     pub id: Option<RequestId>,
-    /// Whether it was carried out now. A retry that was answered from the sessions was not.
+    /// Whether it was carried out now. A retry that was answered from the sessions was not, and neither was a request in
+    /// a session that has ended.
     pub effect: bool,
-    /// The index at which the request had its effect, now or when it was first applied, and what it came to. `None`
-    /// for a no-op, and for a request whose client has had its answer.
-    pub written: Option<(u64, Response)>,
+    /// What its client is told. A mutation names the index at which it had its effect, now or when it was first applied.
+    /// `None` for a no-op, and for a request whose client has had its answer.
+    pub answer: Option<Answer>,
 }
 
 impl Kv {
-    /// Nothing stored. `without_sessions` switches on bug K01, `retry-applied-twice`.
+    /// Nothing stored.
     #[must_use]
-    pub fn new(without_sessions: bool) -> Kv {
-        Kv { data: Data::default(), sessions: Sessions::new(), sessions_digest: 0, without_sessions }
+    pub fn new(settings: Settings) -> Kv {
+        let sessions = Sessions::expiring(settings.lifetime);
+        Kv { settings, data: Data::default(), sessions, sessions_digest: 0 }
     }
 
-    /// Applies the command of the entry at `index`.
-    pub fn apply(&mut self, index: u64, command: &[u8]) -> Outcome {
+    /// The stamp of a command that is proposed, or forwarded to the one who leads, when the wall clock of this server shows
+    /// `wall`. `None` where sessions never end.
+    #[must_use]
+    pub fn stamp(&self, wall: i64) -> Option<u64> {
+        (self.settings.lifetime > 0).then(|| reading(wall))
+    }
+
+    /// Applies the command of the entry at `index`. `wall` is the wall clock of this server: nothing may depend on it, and
+    /// only a bug does.
+    pub fn apply(&mut self, index: u64, command: &[u8], wall: i64) -> Outcome {
         if command.is_empty() {
-            return Outcome { id: None, effect: false, written: None };
+            return Outcome { id: None, effect: false, answer: None };
         }
-        let Request { id, acknowledged, operation } =
+        let Command { stamp, request: Request { id, acknowledged, ask } } =
             decode(command).expect("a committed entry holds no command that was ever encoded");
-        let Kv { data, sessions, sessions_digest, without_sessions } = self;
-        if *without_sessions {
-            return Outcome { id: Some(id), effect: true, written: Some((index, data.carry_out(operation))) };
+        if let Some(stamp) = stamp {
+            self.time_passes(stamp, wall);
         }
-        let RequestId { session, sequence } = id;
-        let mark = sessions.acknowledge(session, acknowledged, |sequence, kept| {
-            *sessions_digest = sessions_digest.wrapping_sub(kept_item(session, sequence, &kept));
+        let Ask::Operation(operation) = ask else {
+            self.sessions.register(index);
+            self.add(used_item(index, self.sessions.log_time()));
+            return Outcome { id: None, effect: true, answer: Some(Answer::Registered { session: index }) };
+        };
+        if self.settings.retry_applied_twice {
+            let response = self.data.carry_out(operation);
+            return Outcome { id: Some(id), effect: true, answer: Some(Answer::Written { index, response }) };
+        }
+        let (effect, answer) = self.ask(index, id, acknowledged, operation);
+        Outcome { id: Some(id), effect, answer }
+    }
+
+    /// Log time moves on with this stamp, and what was not used for too long ends.
+    fn time_passes(&mut self, stamp: u64, wall: i64) {
+        let before = self.sessions.log_time();
+        let now = self.sessions.advance(stamp);
+        self.add(time_item(now).wrapping_sub(time_item(before)));
+        // Servers apply the same entry at different times and by different clocks, and must forget the same sessions at it.
+        let by = if self.settings.session_expiry_by_local_clock { reading(wall) } else { now };
+        let Kv { sessions, sessions_digest, .. } = self;
+        sessions.forget_unused(by, |number, session| {
+            *sessions_digest = sessions_digest.wrapping_sub(session_items(number, &session, true));
         });
-        if acknowledged > mark {
-            let moved = mark_item(session, acknowledged).wrapping_sub(mark_item(session, mark));
+    }
+
+    /// A request is carried out, unless it was before or its session has ended.
+    fn ask(
+        &mut self,
+        index: u64,
+        RequestId { session, sequence }: RequestId,
+        acknowledged: u64,
+        operation: Operation,
+    ) -> (bool, Option<Answer>) {
+        let Kv { settings, data, sessions, sessions_digest } = self;
+        let mut goes = 0_u64;
+        let before = sessions.acknowledge(session, acknowledged, |sequence, kept| {
+            goes = goes.wrapping_add(kept_item(session, sequence, &kept));
+        });
+        let Some(before) = before else { return (false, Some(Answer::Expired)) };
+        *sessions_digest = sessions_digest.wrapping_sub(goes);
+        if acknowledged > before.acknowledged {
+            let moved =
+                mark_item(session, acknowledged).wrapping_sub(mark_item(session, before.acknowledged));
             *sessions_digest = sessions_digest.wrapping_add(moved);
         }
-        let applied = sessions.apply(session, sequence, acknowledged, || (index, data.carry_out(operation)));
-        let (effect, written) = match applied {
+        if settings.lifetime > 0 && before.last_use < sessions.log_time() {
+            let moved =
+                used_item(session, sessions.log_time()).wrapping_sub(used_item(session, before.last_use));
+            *sessions_digest = sessions_digest.wrapping_add(moved);
+        }
+        let written = |(index, response): &(u64, Response)| {
+            Some(Answer::Written { index: *index, response: response.clone() })
+        };
+        match sessions.apply(session, sequence, acknowledged, || (index, data.carry_out(operation))) {
             Applied::Fresh(kept) => {
                 *sessions_digest = sessions_digest.wrapping_add(kept_item(session, sequence, kept));
-                (true, Some(kept.clone()))
+                (true, written(kept))
             }
-            Applied::Repeated(kept) => (false, Some(kept.clone())),
+            Applied::Repeated(kept) => (false, written(kept)),
             Applied::Forgotten => (false, None),
-        };
-        Outcome { id: Some(id), effect, written }
+            Applied::Expired => unreachable!("it was there a line ago"),
+        }
+    }
+
+    fn add(&mut self, items: u64) {
+        self.sessions_digest = self.sessions_digest.wrapping_add(items);
     }
 
     /// Answers a read from the state as it is.
@@ -93,16 +192,13 @@ impl Kv {
     /// The same sum, with a look at every item.
     #[must_use]
     pub fn recomputed_digest(&self) -> Digest {
-        let registers =
-            self.data.registers.iter().zip(0..).map(|(content, key)| register_item(key, *content));
-        let lists = self.data.lists.iter().zip(0..).flat_map(|(list, key)| {
-            list.iter().zip(0..).map(move |(element, place)| element_item(key, place, *element))
-        });
-        let sessions = self.sessions.items().flat_map(|(number, session)| {
-            let kept = session.responses().map(move |(sequence, kept)| kept_item(number, sequence, kept));
-            kept.chain([mark_item(number, session.acknowledged())])
-        });
-        Digest(registers.chain(lists).chain(sessions).fold(0, u64::wrapping_add))
+        Digest(self.data.all_items().wrapping_add(self.all_session_items()))
+    }
+
+    fn all_session_items(&self) -> u64 {
+        let end = self.settings.lifetime > 0;
+        let sessions = self.sessions.items().map(|(number, session)| session_items(number, session, end));
+        sessions.fold(time_item(self.sessions.log_time()), u64::wrapping_add)
     }
 }
 
@@ -118,6 +214,14 @@ struct Data {
 }
 
 impl Data {
+    fn all_items(&self) -> u64 {
+        let registers = self.registers.iter().zip(0..).map(|(content, key)| register_item(key, *content));
+        let lists = self.lists.iter().zip(0..).flat_map(|(list, key)| {
+            list.iter().zip(0..).map(move |(element, place)| element_item(key, place, *element))
+        });
+        registers.chain(lists).fold(0, u64::wrapping_add)
+    }
+
     fn register(&self, key: u64) -> Content {
         self.registers.get(key as usize).copied().unwrap_or(Content::INITIAL)
     }
@@ -198,6 +302,21 @@ fn kept_item(session: u64, sequence: u64, (index, response): &(u64, Response)) -
     }
 }
 
+fn used_item(session: u64, last_use: u64) -> u64 {
+    item(5, session).then(last_use).0
+}
+
+fn time_item(log_time: u64) -> u64 {
+    if log_time == 0 { 0 } else { item(6, 0).then(log_time).0 }
+}
+
+/// All that is kept of one session; its last use only where that matters.
+fn session_items(number: u64, session: &Session<(u64, Response)>, ends: bool) -> u64 {
+    let used = if ends { used_item(number, session.last_use()) } else { 0 };
+    let kept = session.responses().map(|(sequence, kept)| kept_item(number, sequence, kept));
+    kept.fold(mark_item(number, session.acknowledged()).wrapping_add(used), u64::wrapping_add)
+}
+
 fn item(kind: u64, key: u64) -> Digest {
     Digest::EMPTY.then(kind << 56 ^ key)
 }
@@ -209,9 +328,32 @@ fn of_content(content: Content) -> u64 {
     }
 }
 
-/// Writes a request as the command of an entry: some ten to forty bytes.
-pub fn encode(request: &Request, to: &mut impl BufMut) {
-    let Request { id, acknowledged, operation: Operation { key, action } } = *request;
+/// What an entry holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Command {
+    /// The wall clock of the server that proposed it, where sessions end.
+    pub stamp: Option<u64>,
+    /// What was asked.
+    pub request: Request,
+}
+
+/// A registration.
+const REGISTER: u8 = 8;
+/// The command that follows has a stamp before it.
+const STAMPED: u8 = 9;
+
+/// Writes a request as the command of an entry, with a stamp where sessions end ([`Kv::stamp`]): some ten to fifty
+/// bytes.
+pub fn encode(request: &Request, stamp: Option<u64>, to: &mut impl BufMut) {
+    if let Some(stamp) = stamp {
+        to.put_u8(STAMPED);
+        put_number(stamp, to);
+    }
+    let Request { id, acknowledged, ask } = *request;
+    let Ask::Operation(Operation { key, action }) = ask else {
+        to.put_u8(REGISTER);
+        return [id.session, id.sequence, acknowledged].into_iter().for_each(|word| put_number(word, to));
+    };
     let (kind, words): (u8, [u64; 2]) = match action {
         Action::Get => (0, [0; 2]),
         Action::Put(value) => (1, [value, 0]),
@@ -230,27 +372,34 @@ pub fn encode(request: &Request, to: &mut impl BufMut) {
 
 /// Reads what [`encode`] wrote; `None` if it is anything else.
 #[must_use]
-pub fn decode(mut command: &[u8]) -> Option<Request> {
-    let (kind, rest) = command.split_first()?;
-    command = rest;
-    let mut words = [0; 6];
-    for word in &mut words {
-        *word = take_number(&mut command)?;
+pub fn decode(mut command: &[u8]) -> Option<Command> {
+    let from = &mut command;
+    let mut kind = take_byte(from)?;
+    let mut stamp = None;
+    if kind == STAMPED {
+        stamp = Some(take_number(from)?);
+        kind = take_byte(from)?;
     }
-    let [session, sequence, acknowledged, key, first, second] = words;
-    let action = match kind {
-        0 => Action::Get,
-        1 => Action::Put(first),
-        2 => Action::Delete(first),
-        3 => Action::CompareAndSet { expect: Content::Absent(first), value: second },
-        4 => Action::CompareAndSet { expect: Content::Present(first), value: second },
-        5 => Action::Append(first),
-        6 => Action::List,
-        7 => Action::Replace(first),
-        _ => return None,
+    let [session, sequence, acknowledged] = [take_number(from)?, take_number(from)?, take_number(from)?];
+    let ask = if kind == REGISTER {
+        Ask::Register
+    } else {
+        let [key, first, second] = [take_number(from)?, take_number(from)?, take_number(from)?];
+        let action = match kind {
+            0 => Action::Get,
+            1 => Action::Put(first),
+            2 => Action::Delete(first),
+            3 => Action::CompareAndSet { expect: Content::Absent(first), value: second },
+            4 => Action::CompareAndSet { expect: Content::Present(first), value: second },
+            5 => Action::Append(first),
+            6 => Action::List,
+            7 => Action::Replace(first),
+            _ => return None,
+        };
+        Ask::Operation(Operation { key, action })
     };
-    let id = RequestId { session, sequence };
-    command.is_empty().then_some(Request { id, acknowledged, operation: Operation { key, action } })
+    let request = Request { id: RequestId { session, sequence }, acknowledged, ask };
+    from.is_empty().then_some(Command { stamp, request })
 }
 
 /// Seven bits a byte, the lowest first; the highest bit says that more follow.
@@ -265,14 +414,19 @@ fn put_number(mut number: u64, to: &mut impl BufMut) {
 fn take_number(from: &mut &[u8]) -> Option<u64> {
     let mut number = 0;
     for shift in (0..64).step_by(7) {
-        let (byte, rest) = from.split_first()?;
-        *from = rest;
+        let byte = take_byte(from)?;
         number |= u64::from(byte & 0x7f) << shift;
         if byte & 0x80 == 0 {
             return Some(number);
         }
     }
     None
+}
+
+fn take_byte(from: &mut &[u8]) -> Option<u8> {
+    let (byte, rest) = from.split_first()?;
+    *from = rest;
+    Some(*byte)
 }
 
 #[cfg(test)]

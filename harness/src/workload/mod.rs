@@ -5,16 +5,46 @@ pub mod kv;
 pub mod client;
 
 use invariants::{Operation, RequestId, Response};
+use std::fmt;
 
 /// What a client sends to a server.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Request {
-    /// Its name. A retry has the same one.
+    /// Its name. A retry has the same one. A registration is in session 0, which does not exist.
     pub id: RequestId,
     /// Everything in this session up to this number has been answered: the server may forget those answers.
     pub acknowledged: u64,
     /// What is asked.
-    pub operation: Operation,
+    pub ask: Ask,
+}
+
+/// What a client may ask.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ask {
+    /// A session to ask in. Only in runs in which sessions end (`clients.session`); it goes through the log.
+    Register,
+    /// Something of one key.
+    Operation(Operation),
+}
+
+impl Request {
+    /// What is asked, where it only wants to know: such a request need not go through the log.
+    #[must_use]
+    pub fn read(&self) -> Option<Operation> {
+        match self.ask {
+            Ask::Operation(operation) if operation.action.is_read() => Some(operation),
+            Ask::Operation(_) | Ask::Register => None,
+        }
+    }
+}
+
+impl fmt::Display for Ask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Ask::Register => f.write_str("Register"),
+            Ask::Operation(Operation { key, action }) => write!(f, "{action:?} of key {key}"),
+        }
+    }
 }
 
 /// What a server sends back.
@@ -43,6 +73,14 @@ pub enum Answer {
         /// What was there.
         response: Response,
     },
+    /// There is a new session of this number, and nobody else has it.
+    Registered {
+        /// The log index of its registration.
+        session: u64,
+    },
+    /// The session of this request has ended, or never was: the request has no effect from now on. An earlier copy of it
+    /// may have had one while the session lived.
+    Expired,
     /// Not here: certainly nothing happened. Perhaps there.
     NotLeader(Option<u64>),
     /// Not now: certainly nothing happened.

@@ -335,4 +335,14 @@ impl<M: Clone + Display> Surroundings for World<M> {
     fn gave_up(&mut self, id: RequestId) {
         self.observer.gave_up(id);
     }
+
+    fn is_void(&self, id: RequestId) -> bool {
+        self.observer.is_void(id)
+    }
+
+    fn registered(&mut self, client: u64, session: u64) -> bool {
+        let first = self.observer.registered(client, session);
+        self.alert |= !first;
+        first
+    }
 }

@@ -9,6 +9,10 @@ use rand::RngCore;
 
 /// No timer is armed.
 pub(crate) const NEVER: Time = Time::MAX;
+/// What the first wall clock shows when a run begins: some day in this century.
+const FIRST_WALL: i64 = 1_700_000_000_000_000_000;
+/// How far apart wall clocks are as long as nobody meddles with them: they are set by other clocks now and then.
+const WALLS_APART: u64 = 50_000_000;
 
 /// One node.
 pub(crate) struct Place<M> {
@@ -119,7 +123,8 @@ impl<M> Place<M> {
         self.own = rng::stream(seed, "node", [node, u64::from(self.incarnation)]);
         let shown = self.clocks.next_u64() >> 20;
         let wall = self.clock.wall(0);
-        self.clock = Clock::new(now, shown, if self.incarnation == 1 { shown as i64 } else { wall });
+        let first = || FIRST_WALL + (shown % WALLS_APART) as i64;
+        self.clock = Clock::new(now, shown, if self.incarnation == 1 { first() } else { wall });
         self.clock.set_drift(now, self.drift);
     }
 

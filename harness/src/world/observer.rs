@@ -18,6 +18,8 @@ pub(crate) struct Observer {
     applied: Index,
     /// How many copies of each request may have an effect: on their way, or with a server that did not refuse them.
     copies: BTreeMap<RequestId, u32>,
+    /// The sessions that were given to clients, and to whom.
+    sessions: BTreeMap<u64, u64>,
     /// Who led last.
     leader: (Node, u32),
     pub(crate) kept: Option<Vec<Observed>>,
@@ -41,6 +43,7 @@ impl Observer {
             witness: witness.then(Witness::new),
             applied: 0,
             copies: BTreeMap::new(),
+            sessions: BTreeMap::new(),
             leader: (0, 0),
             kept: options.facts.then(Vec::new),
             told: [(TRANSFER_COMPLETED, 0), (TRANSFER_ABORTED, 0)],
@@ -93,10 +96,30 @@ impl Observer {
         }
     }
 
+    /// Whether no copy of a request can have an effect any more.
+    pub(crate) fn is_void(&self, id: RequestId) -> bool {
+        self.copies.get(&id) == Some(&0)
+    }
+
+    /// A client was given a session. Returns whether nobody was given it before: whoever shares one with another is
+    /// answered what that one asked.
+    pub(crate) fn registered(&mut self, client: u64, session: u64) -> bool {
+        self.digest = self.digest.then(client).then(session);
+        if let Some(other) = self.sessions.insert(session, client) {
+            if self.witness.is_some() {
+                let sentence =
+                    format!("session {session} was given to c{client} although c{other} was given it before");
+                self.fail(Failure { property: WITNESS.to_owned(), sentence, facts: None });
+            }
+            return false;
+        }
+        true
+    }
+
     /// A request has its effect. Some copy of it must have been free to: "not here" and "not now" are certain (they are
     /// never said of what may happen yet).
     fn takes_effect(&mut self, index: Index, id: RequestId) {
-        if self.witness.is_some() && self.copies.get(&id) == Some(&0) {
+        if self.witness.is_some() && self.is_void(id) {
             let sentence = format!(
                 "{id} has its effect at {index} although each copy of it was refused: its client knows that nothing \
                  happened"

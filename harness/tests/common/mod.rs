@@ -6,8 +6,8 @@ use harness::outcome::{Options, Record};
 use harness::plan::{self, Chance, Duration, Fault, FaultKind, Moment, Plan, Target};
 use harness::run::run_with;
 use harness::server::{Arrival, Host, LocalTime, Server};
-use harness::workload::{Answer, Reply, Request};
-use invariants::{Action, Content, Fact, Response};
+use harness::workload::{Answer, Ask, Reply, Request};
+use invariants::{Action, Content, Fact, Operation, Response};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -49,6 +49,8 @@ pub fn calm(nodes: u64, storm: Duration) -> Plan {
             attempts: 3,
             keys: 6,
             reads: Chance(300_000),
+            session: none,
+            anywhere: Chance(0),
         },
         bounds: plan::Bounds { leader: 10, write: 10, convergence: 20, events: 1_000_000 },
         faults: Vec::new(),
@@ -157,10 +159,9 @@ impl fmt::Display for Hello {
 }
 
 impl Clerk {
-    fn execute(&mut self, request: Request) -> Response {
-        let key = request.operation.key;
+    fn execute(&mut self, Operation { key, action }: Operation) -> Response {
         let register = self.registers.entry(key).or_insert(Content::INITIAL);
-        match request.operation.action {
+        match action {
             Action::Get => return Response::Holds(*register),
             Action::List => return Response::List(self.lists.entry(key).or_default().clone()),
             Action::Put(value) => *register = Content::Present(value),
@@ -212,10 +213,15 @@ impl Server for Clerk {
             }
             Arrival::Synced(token) => {
                 if let Some((client, request)) = self.open.remove(&token) {
-                    let response = self.execute(request);
-                    let answer = match request.operation.action.is_read() {
-                        true => Answer::Read { applied: token, response },
-                        false => Answer::Written { index: token, response },
+                    let answer = match request.ask {
+                        Ask::Register => Answer::Registered { session: token },
+                        Ask::Operation(operation) => {
+                            let response = self.execute(operation);
+                            match operation.action.is_read() {
+                                true => Answer::Read { applied: token, response },
+                                false => Answer::Written { index: token, response },
+                            }
+                        }
                     };
                     host.reply(client, Reply { id: request.id, answer });
                 }

@@ -3,9 +3,9 @@
 use super::entry::digest;
 use crate::outcome::{TRANSFER_ABORTED, TRANSFER_COMPLETED};
 use crate::server::Host;
-use crate::workload::kv::Kv;
+use crate::workload::kv::{Kv, Settings};
 use crate::workload::{Answer, Reply, Request};
-use invariants::{Fact, Response};
+use invariants::Fact;
 use raft_core::{Entry, Index, Letter, Payload, Refusal, RequestId};
 use std::collections::VecDeque;
 
@@ -14,12 +14,14 @@ type CoreHost<'a> = Host<'a, Letter>;
 /// The application lane: the state machine, and who waits for it.
 pub(super) struct ApplicationLane {
     kv: Kv,
+    /// Bug K05, [`crate::bugs::STEPDOWN_REPORTED_AS_FAILURE`].
+    stepdown_reported_as_failure: bool,
     applied: u64,
     /// Who asked, by the number that the core knows the request by.
     requests: Vec<Option<Asker>>,
     free: Vec<usize>,
     /// What the entries applied in this step came to, if anybody here may ask.
-    results: VecDeque<(u64, Option<(u64, Response)>)>,
+    results: VecDeque<(u64, Option<Answer>)>,
 }
 
 /// Who waits for an answer.
@@ -31,10 +33,11 @@ pub(super) enum Asker {
 }
 
 impl ApplicationLane {
-    /// Of a new incarnation: nothing is applied, nobody waits. The bug K01 applies retries twice.
-    pub(super) fn new(retry_applied_twice: bool) -> ApplicationLane {
+    /// Of a new incarnation: nothing is applied, nobody waits.
+    pub(super) fn new(settings: Settings, stepdown_reported_as_failure: bool) -> ApplicationLane {
         ApplicationLane {
-            kv: Kv::new(retry_applied_twice),
+            kv: Kv::new(settings),
+            stepdown_reported_as_failure,
             applied: 0,
             requests: Vec::new(),
             free: Vec::new(),
@@ -45,6 +48,11 @@ impl ApplicationLane {
     /// Whoever may ask what the entries applied in this step came to has asked.
     pub(super) fn step_is_over(&mut self) {
         self.results.clear();
+    }
+
+    /// The stamp of a command that is proposed now.
+    pub(super) fn stamp(&self, host: &CoreHost<'_>) -> Option<u64> {
+        self.kv.stamp(host.wall())
     }
 
     /// Remembers who asked. The number is free again once it is answered.
@@ -64,9 +72,10 @@ impl ApplicationLane {
     }
 
     pub(super) fn apply(&mut self, host: &mut CoreHost<'_>, first: Index, entries: &[Entry], asked: bool) {
+        let wall = host.wall();
         for (index, entry) in (first.0..).zip(entries) {
             let command: &[u8] = if let Payload::Command(command) = &entry.payload { command } else { &[] };
-            let outcome = self.kv.apply(index, command);
+            let outcome = self.kv.apply(index, command, wall);
             host.saw(Fact::Applied {
                 index,
                 entry: digest(&entry.payload),
@@ -75,8 +84,8 @@ impl ApplicationLane {
                 effect: outcome.effect,
             });
             self.applied = index;
-            if asked && outcome.id.is_some() {
-                self.results.push_back((index, outcome.written));
+            if asked {
+                self.results.push_back((index, outcome.answer));
             }
         }
         let applied = self.applied;
@@ -85,9 +94,10 @@ impl ApplicationLane {
 
     pub(super) fn read(&mut self, host: &mut CoreHost<'_>, request: RequestId) {
         let Asker::Client(client, request) = self.dismiss(request) else { return };
+        let Some(operation) = request.read() else { return };
         let applied = self.applied;
         host.saw(Fact::ReadServed { read: request.id, applied });
-        let response = self.kv.read(request.operation);
+        let response = self.kv.read(operation);
         host.reply(client, Reply { id: request.id, answer: Answer::Read { applied, response } });
     }
 
@@ -108,14 +118,14 @@ impl ApplicationLane {
                     self.results.pop_front();
                 }
                 match self.results.pop_front() {
-                    Some((applied, Some((index_of_effect, response)))) if applied == index.0 => {
-                        Answer::Written { index: index_of_effect, response }
-                    }
+                    Some((applied, Some(answer))) if applied == index.0 => answer,
                     // Its client has long had the answer, and the session has let go of it: nobody waits.
                     _ => Answer::Unknown,
                 }
             }
             raft_core::Answer::NotLeader { hint } => Answer::NotLeader(hint.map(|hint| hint.0)),
+            // Its successor may commit it yet. Who is told "not now" takes that for certain.
+            raft_core::Answer::Unknown if self.stepdown_reported_as_failure => Answer::Busy,
             raft_core::Answer::Unknown | raft_core::Answer::Transferred => Answer::Unknown,
             raft_core::Answer::Refused(_) => Answer::Busy,
         };

@@ -7,10 +7,10 @@ use super::application_lane::{ApplicationLane, Asker};
 use super::disk_lane::DiskLane;
 use super::entry::{configured, digest, entry};
 use super::wal::{Damaged, Wal};
-use crate::bugs::RETRY_APPLIED_TWICE;
+use crate::bugs::STEPDOWN_REPORTED_AS_FAILURE;
 use crate::plan;
 use crate::server::{Arrival, Deed, Host, LocalTime, Server};
-use crate::workload::kv;
+use crate::workload::kv::{self, Settings};
 use invariants::{Digest, Fact, LogId};
 use raft_core::{
     Bug, Change, Config, Effect, Entry, Index, Input, Instant, Letter, Message, NodeId, Payload, Raft,
@@ -130,7 +130,10 @@ impl Member {
             seen: Seen { term, leads: false, commit: 0, last: last.index, campaigned: 0 },
             raft,
             disk,
-            application: ApplicationLane::new(host.bug(RETRY_APPLIED_TWICE)),
+            application: ApplicationLane::new(
+                Settings::of(host.plan()),
+                host.bug(STEPDOWN_REPORTED_AS_FAILURE),
+            ),
             effects: Vec::new(),
         })
     }
@@ -141,11 +144,11 @@ impl Member {
             Arrival::Message { message: letter, .. } => Input::Receive(letter),
             Arrival::Request { client, request } => {
                 let number = self.application.admit(Asker::Client(client, request));
-                if request.operation.action.is_read() {
+                if request.read().is_some() {
                     Input::Read { request: number }
                 } else {
                     let mut command = Vec::with_capacity(64);
-                    kv::encode(&request, &mut command);
+                    kv::encode(&request, self.application.stamp(host), &mut command);
                     Input::Propose { request: number, command: command.into() }
                 }
             }
