@@ -2,7 +2,7 @@
 //!
 //! *Source*: Raft paper, 5.1 to 5.3 and figure 2 ("updated on stable storage before responding to RPCs"); what may
 //! overtake a write: thesis, 10.2.1. *Facts*: `Voted`, `Campaigned`, `Acknowledged`, and the disk's `Saved`,
-//! `SavedEntry`, `SavedRecovered`.
+//! `SavedEntry`, `SavedSnapshot`, `SavedRecovered`.
 //!
 //! *Reading*: when a vote leaves, the disk holds its term and the vote, or a higher term, in which it cannot be given
 //! again. The same for a candidacy, which is a vote for oneself. When an acknowledgement leaves, the disk holds its term
