@@ -87,6 +87,7 @@ bad_worlds! {
         a_snapshot_of_another_state
         a_snapshot_of_what_is_not_committed
         a_snapshot_forgets_a_learner
+        a_snapshot_forgets_the_old_half_of_a_group
         an_installed_snapshot_has_an_older_group
         a_log_begins_with_another_group_than_the_snapshot_has
         a_restart_begins_with_another_group_than_the_snapshot_had

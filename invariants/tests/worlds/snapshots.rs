@@ -59,6 +59,21 @@ pub fn a_snapshot_forgets_a_learner() -> Violation {
     world.clashes("snapshots")
 }
 
+pub fn a_snapshot_forgets_the_old_half_of_a_group() -> Violation {
+    let mut world = World::with_committed(5, 1);
+    world.applies(1, 1, None, true);
+    world.appends(1, 1, 2);
+    let joint = Configuration { joint: vec![1, 2, 3, 4, 5], ..group(&[1, 4, 5], &[]) };
+    world.configures(1, 2, joint);
+    world.saves(1);
+    [2, 4].into_iter().for_each(|node| world.follows(node, 1, 2));
+    world.commits(1, 2);
+    world.applies(1, 2, None, true);
+    let (last, state) = (world.id(1, 2), world.state(1, 2));
+    world.says(1, Fact::SnapshotTaken { last, state, configuration: Box::new(group(&[1, 4, 5], &[])) });
+    world.clashes("snapshots")
+}
+
 #[test]
 fn a_snapshot_has_the_group_of_its_last_entry_and_not_a_later_one() {
     let mut world = with_a_learner();
@@ -562,6 +577,21 @@ fn a_restored_follower_may_serve_a_read() {
     world.catches_up(3, 1, 3);
     world.says(3, Fact::ReadServed { read: request(2), applied: 3 });
     world.passes("reads");
+}
+
+#[test]
+fn snapshots_reach_their_milestones() {
+    let mut world = with_snapshot();
+    world.catches_up(3, 1, 3);
+    world.loses_power_and_restarts(3);
+    world.crashes_and_restarts(2);
+    let (checker, verdict) = world.judge(Checker::new());
+    assert_eq!(verdict, Ok(()));
+    let count = |milestone| checker.milestones().count(milestone);
+    assert_eq!(count(Milestone::SnapshotTaken), 1);
+    assert_eq!(count(Milestone::SnapshotInstalled), 1);
+    assert_eq!(count(Milestone::RestartedFromSnapshot), 1);
+    assert_eq!(count(Milestone::SnapshotReplacedTail), 0);
 }
 
 #[test]
