@@ -57,6 +57,7 @@ properties! {
     acknowledged_stays: AcknowledgedStays,
     committed_stays: CommittedStays,
     state_machine_safety: StateMachineSafety,
+    snapshots: Snapshots,
     reads: Reads,
     exactly_once: ExactlyOnce,
     configurations: Configurations,
@@ -217,7 +218,20 @@ impl Properties {
             Fact::SavedEntry { index, term, entry } => {
                 ask!(self.log_matching, saves, scene, index, term, entry)
             }
+            Fact::SnapshotTaken { last, state, ref configuration } => {
+                ask!(self.snapshots, takes, scene, last, state, configuration);
+            }
+            Fact::SnapshotInstalled { last, ref configuration } => {
+                ask!(self.leader_append_only, installs, scene, last);
+                ask!(self.log_matching, installs, scene, last);
+                ask!(self.snapshots, installs, scene, last, configuration);
+                ask!(self.acknowledged_stays, truncates, scene, last.index);
+                ask!(self.committed_stays, truncates, scene, last.index);
+            }
+            Fact::Restored { index, state } => ask!(self.snapshots, restores, scene, index, state),
+            Fact::SavedSnapshot { base, last } => ask!(self.log_matching, saves_snapshot, scene, base, last),
             Fact::Configured { index, ref configuration } => {
+                ask!(self.snapshots, configures, scene, index, configuration);
                 ask!(self.configurations, configures, scene, index, configuration);
             }
             Fact::SteppedDown { .. }

@@ -147,7 +147,7 @@ pub enum Fact {
         term: Term,
         /// The recovered vote in that term.
         vote: Option<Node>,
-        /// Where the recovered log begins (0@0, or the snapshot's last entry).
+        /// Where the recovered log begins: 0@0, or an entry that a snapshot covers.
         base: LogId,
         /// Where the recovered log ends.
         last: LogId,
@@ -190,7 +190,7 @@ pub enum Fact {
     },
     /// Claim: the state machine has taken this entry.
     Applied {
-        /// The entry's index: one more than the last one applied in this incarnation, or the first.
+        /// The entry's index: one more than the last one applied or restored in this incarnation, or the first.
         index: Index,
         /// The entry's content.
         entry: Digest,
@@ -204,10 +204,34 @@ pub enum Fact {
     },
     /// Claim: this configuration is in force from this entry on.
     Configured {
-        /// The entry that carries it; 0 for the first one, which no entry carries.
+        /// The entry that carries it; 0 for the first one, which no entry carries. Where the log begins after a
+        /// snapshot, the index at which it begins.
         index: Index,
         /// The configuration.
         configuration: Box<Configuration>,
+    },
+    /// Claim: this server has a snapshot of its application.
+    SnapshotTaken {
+        /// The last entry that it covers.
+        last: LogId,
+        /// The state in it, recomputed from the items of the image.
+        state: Digest,
+        /// The configuration in it: the one in force at `last`.
+        configuration: Box<Configuration>,
+    },
+    /// Claim: the log was replaced by a snapshot that came from a leader, and now ends with its last entry.
+    SnapshotInstalled {
+        /// The last entry that it covers.
+        last: LogId,
+        /// The configuration in it: the one in force at `last`.
+        configuration: Box<Configuration>,
+    },
+    /// Claim: the state machine was replaced by a snapshot's. What is applied next comes right after it.
+    Restored {
+        /// The index of the last entry that the snapshot covers.
+        index: Index,
+        /// The whole state, recomputed from the restored items.
+        state: Digest,
     },
     /// Promise: a granted vote has left this node.
     Voted {
@@ -253,6 +277,14 @@ pub enum Fact {
         term: Term,
         /// Its content.
         entry: Digest,
+    },
+    /// Truth, stated by the disk: a snapshot is durable, in one piece with the [`Fact::Saved`] before it and the entries
+    /// that follow. What the durable log holds after `base` stays, if it has `last`; otherwise the snapshot replaces it.
+    SavedSnapshot {
+        /// Where the durable log begins.
+        base: LogId,
+        /// The last entry that the snapshot covers: `base`, or a later one.
+        last: LogId,
     },
     /// Truth, stated by the disk: what [`Fact::Started`] recovered is durable again, all of it.
     SavedRecovered,

@@ -46,7 +46,6 @@
 //!
 //! # What it leaves out
 //!
-//! Snapshots, for now: logs begin at 0@0.
 //! Liveness: that something *should* have happened by now depends on what the world did, and the world knows that. Time:
 //! facts carry it for the reader, no verdict depends on it.
 

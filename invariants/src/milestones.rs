@@ -52,6 +52,14 @@ milestones! {
     TailLostWithPower = "tail-lost-with-power",
     /// A server came back with entries that were not yet known to be durable.
     UnsyncedTailSurvived = "unsynced-tail-survived",
+    /// A server took a snapshot of its application.
+    SnapshotTaken = "snapshot-taken",
+    /// A leader's snapshot replaced a server's log.
+    SnapshotInstalled = "snapshot-installed",
+    /// A leader's snapshot replaced a log with entries that contradict it.
+    SnapshotReplacedTail = "snapshot-replaced-tail",
+    /// A server restarted with a snapshot in place of its log's beginning.
+    RestartedFromSnapshot = "restarted-from-snapshot",
     /// A server's disk was emptied.
     DiskWiped = "disk-wiped",
     /// A leader committed entries of older terms along with one of its own.
@@ -131,7 +139,17 @@ impl Milestones {
                 self.dark.retain(|dark| dark.0 != node.id);
                 self.dark.push((node.id, node.log.last()));
             }
-            Fact::Started { last, .. } => self.started(node, last),
+            Fact::Started { base, last, .. } => {
+                self.reach(RestartedFromSnapshot, base.index > 0);
+                self.started(node, last);
+            }
+            Fact::SnapshotTaken { .. } => self.reach(SnapshotTaken, true),
+            Fact::SnapshotInstalled { last, .. } => {
+                self.reach(SnapshotInstalled, true);
+                let stood = node.log.term_at(last.index.min(node.log.last().index));
+                let stands = shadow.committed.term_at(last.index.min(node.log.last().index));
+                self.reach(SnapshotReplacedTail, stands.is_some() && stood != stands);
+            }
             Fact::Wiped => {
                 self.reach(DiskWiped, true);
                 self.dark.retain(|dark| dark.0 != node.id);

@@ -1,6 +1,6 @@
 //! What a property is shown: the past and one new fact.
 
-use crate::fact::{Node, Observed};
+use crate::fact::{Fact, Index, LogId, Node, Observed};
 use crate::shadow::{NodeShadow, Shadow};
 use crate::violation::Violation;
 
@@ -19,6 +19,32 @@ pub(crate) struct Scene<'a> {
 }
 
 impl Scene<'_> {
+    /// How a person is told that the server's log now ends with `after`.
+    #[cold]
+    pub fn cuts_to(&self, after: Index) -> String {
+        let node = self.node.id;
+        match self.observed.fact {
+            Fact::SnapshotInstalled { last, .. } => {
+                format!("n{node} replaces its log by a snapshot up to {last}")
+            }
+            _ => format!("n{node} cuts its log to {after}"),
+        }
+    }
+
+    /// A snapshot stands for a log that is committed. What a person is told of one up to `id` that does not, and the fact
+    /// that speaks against it.
+    pub fn not_committed(&self, id: LogId) -> Option<(Option<Observed>, String)> {
+        let committed = &self.shadow.committed;
+        if committed.contains(id) {
+            return None;
+        }
+        let sentence = match committed.term_at(id.index) {
+            Some(term) => format!("{} is committed", LogId { index: id.index, term }),
+            None => format!("no leader has committed further than {}", committed.last()),
+        };
+        Some((self.shadow.commit_of(id.index), sentence))
+    }
+
     /// The fact contradicts `first`, or the past as a whole.
     #[cold]
     pub fn clash(&self, property: &'static str, first: Option<Observed>, sentence: String) -> Verdict {

@@ -33,6 +33,14 @@ fn fact() -> impl Strategy<Value = Fact> {
         ),
         (number(), configuration())
             .prop_map(|(index, configuration)| Fact::Configured { index, configuration }),
+        (place(), digest(), configuration()).prop_map(|(last, state, configuration)| Fact::SnapshotTaken {
+            last,
+            state,
+            configuration
+        }),
+        (place(), configuration())
+            .prop_map(|(last, configuration)| Fact::SnapshotInstalled { last, configuration }),
+        (number(), digest()).prop_map(|(index, state)| Fact::Restored { index, state }),
     ];
     let promises_and_truths =
         prop_oneof![
@@ -47,6 +55,7 @@ fn fact() -> impl Strategy<Value = Fact> {
                 term,
                 entry
             }),
+            (place(), place()).prop_map(|(base, last)| Fact::SavedSnapshot { base, last }),
             proptest::sample::select(vec![
                 Fact::SavedRecovered,
                 Fact::Crashed,
@@ -139,6 +148,13 @@ fn the_lines_look_as_documented() {
     let fact = r#"{"at":1500000,"step":7,"node":2,"fact":"voted","term":3,"candidate":1}"#;
     let fact = facts::read(fact).next().unwrap().unwrap();
     assert_eq!((fact.node, fact.fact), (2, Fact::Voted { term: 3, candidate: 1 }));
+    let fact = concat!(
+        r#"{"at":1500000,"step":7,"node":2,"fact":"saved_snapshot","#,
+        r#""base":{"index":4,"term":3},"last":{"index":5,"term":3}}"#
+    );
+    let fact = facts::read(fact).next().unwrap().unwrap();
+    let at = |index| LogId { index, term: 3 };
+    assert_eq!(fact.fact, Fact::SavedSnapshot { base: at(4), last: at(5) });
 }
 
 #[test]

@@ -9,7 +9,7 @@ fn number() -> impl Strategy<Value = u64> {
 }
 
 fn fact() -> impl Strategy<Value = Fact> {
-    (0..22u8, number(), number(), number(), any::<bool>()).prop_map(|(kind, x, y, z, yes)| {
+    (0..26u8, number(), number(), number(), any::<bool>()).prop_map(|(kind, x, y, z, yes)| {
         let request = RequestId { session: y, sequence: z };
         let last = LogId { index: x, term: y };
         let configuration = Box::new(Configuration {
@@ -21,7 +21,7 @@ fn fact() -> impl Strategy<Value = Fact> {
             0 => Fact::Started {
                 term: z,
                 vote: yes.then_some(z),
-                base: LogId::default(),
+                base: if y % 2 == 0 { LogId::default() } else { LogId { index: z, term: y } },
                 last,
                 digest: Digest(0),
             },
@@ -50,7 +50,11 @@ fn fact() -> impl Strategy<Value = Fact> {
             18 => Fact::PowerLost,
             19 => Fact::Wiped,
             20 => Fact::WriteAcknowledged { index: x, write: request },
-            _ => Fact::ReadAsked { read: request },
+            21 => Fact::ReadAsked { read: request },
+            22 => Fact::SnapshotTaken { last, state: Digest(z), configuration },
+            23 => Fact::SnapshotInstalled { last, configuration },
+            24 => Fact::Restored { index: x, state: Digest(0) },
+            _ => Fact::SavedSnapshot { base: LogId { index: z, term: y }, last },
         }
     })
 }

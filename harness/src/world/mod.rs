@@ -208,7 +208,11 @@ impl<M: Clone + Display> World<M> {
     pub fn saw(&mut self, node: Node, fact: Fact) {
         let place = &mut self.places[node as usize - 1];
         place.standing.note(&fact);
-        if let Fact::Started { .. } | Fact::Truncated { .. } | Fact::Configured { .. } = fact {
+        if let Fact::Started { .. }
+        | Fact::Truncated { .. }
+        | Fact::SnapshotInstalled { .. }
+        | Fact::Configured { .. } = fact
+        {
             place.note_group(&fact);
         }
         if self.awaited != 0 {

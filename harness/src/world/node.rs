@@ -143,6 +143,10 @@ impl<M> Place<M> {
         match fact {
             Fact::Started { .. } => self.configurations.clear(),
             Fact::Truncated { after } => self.configurations.retain(|configured| configured.0 <= *after),
+            Fact::SnapshotInstalled { last, configuration } => {
+                self.configurations.clear();
+                self.configurations.push((last.index, (**configuration).clone()));
+            }
             Fact::Configured { index, configuration } => {
                 self.configurations.push((*index, (**configuration).clone()));
             }
@@ -170,10 +174,11 @@ impl Standing {
             Fact::TermChanged { term } => self.term = term,
             Fact::Appended { index, .. } => self.last = index,
             Fact::Truncated { after } => self.last = after,
+            Fact::SnapshotInstalled { last, .. } => self.last = last.index,
             Fact::Leads { term } => self.leads = Some(term),
             Fact::SteppedDown { .. } => self.leads = None,
             Fact::Committed { index } => self.committed = index,
-            Fact::Applied { index, .. } => self.applied = index,
+            Fact::Applied { index, .. } | Fact::Restored { index, .. } => self.applied = index,
             _ => {}
         }
     }

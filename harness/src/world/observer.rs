@@ -2,7 +2,8 @@
 
 use crate::outcome::{Counts, Failure, Options, TRANSFER_ABORTED, TRANSFER_COMPLETED, WITNESS};
 use invariants::{
-    Checker, Digest, Fact, Index, Node, Observed, Operation, Position, RequestId, Response, Time,
+    Checker, Configuration, Digest, Fact, Index, Node, Observed, Operation, Position, RequestId, Response,
+    Time,
 };
 use invariants::{PROPERTIES, Violation, Witness, WitnessFailure};
 use std::collections::BTreeMap;
@@ -242,12 +243,7 @@ fn fold(digest: Digest, node: Node, fact: &Fact) -> Digest {
             let digest = head(8).then(index).then(entry.0).then(state.0).then(u64::from(effect));
             request.map_or(digest, |id| digest.then(id.session).then(id.sequence))
         }
-        Fact::Configured { index, ref configuration } => {
-            let sets = [&configuration.voters, &configuration.joint, &configuration.learners];
-            sets.iter().fold(head(9).then(index), |digest, set| {
-                set.iter().fold(digest.then(set.len() as u64), |digest, node| digest.then(*node))
-            })
-        }
+        Fact::Configured { index, ref configuration } => fold_group(head(9).then(index), configuration),
         Fact::Voted { term, candidate } => head(10).then(term).then(candidate),
         Fact::Campaigned { term } => head(11).then(term),
         Fact::Acknowledged { term, index } => head(12).then(term).then(index),
@@ -265,7 +261,25 @@ fn fold(digest: Digest, node: Node, fact: &Fact) -> Digest {
             head(21).then(index).then(write.session).then(write.sequence)
         }
         Fact::ReadAsked { read } => head(22).then(read.session).then(read.sequence),
+        Fact::SnapshotTaken { last, state, ref configuration } => {
+            fold_group(head(23).then(last.index).then(last.term).then(state.0), configuration)
+        }
+        Fact::SnapshotInstalled { last, ref configuration } => {
+            fold_group(head(24).then(last.index).then(last.term), configuration)
+        }
+        Fact::Restored { index, state } => head(25).then(index).then(state.0),
+        Fact::SavedSnapshot { base, last } => {
+            head(26).then(base.index).then(base.term).then(last.index).then(last.term)
+        }
     }
+}
+
+/// A digest followed by who belongs to a group.
+fn fold_group(digest: Digest, configuration: &Configuration) -> Digest {
+    let sets = [&configuration.voters, &configuration.joint, &configuration.learners];
+    sets.iter().fold(digest, |digest, set| {
+        set.iter().fold(digest.then(set.len() as u64), |digest, node| digest.then(*node))
+    })
 }
 
 /// A digest followed by what a client was told.

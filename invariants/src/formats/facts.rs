@@ -3,6 +3,7 @@
 //! ```json
 //! {"at":1500000,"step":7,"node":2,"fact":"voted","term":3,"candidate":1}
 //! {"at":1500000,"step":7,"node":2,"fact":"appended","index":4,"term":3,"entry":11400714819323198485}
+//! {"at":1500000,"step":7,"node":2,"fact":"saved_snapshot","base":{"index":4,"term":3},"last":{"index":5,"term":3}}
 //! ```
 //!
 //! `at` is true time in nanoseconds, `step` numbers the events of the run, `node` is who stated it. `fact` names one of

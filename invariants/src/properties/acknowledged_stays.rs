@@ -1,11 +1,14 @@
 //! **What was acknowledged stays for that term**: a follower cuts nothing that it has acknowledged to the leader of the
 //! term that it is still in.
 //!
-//! *Source*: Raft paper, 5.3 and figure 2 (a follower deletes only entries that conflict with the leader's). *Facts*:
-//! `Acknowledged`, `Truncated`, `TermChanged`, `Started`.
+//! *Source*: Raft paper, 5.3 and figure 2 (a follower deletes only entries that conflict with the leader's), 7 and
+//! figure 13 (entries after a snapshot whose last entry is in the log are kept). *Facts*: `Acknowledged`, `Truncated`,
+//! `SnapshotInstalled`, `TermChanged`, `Started`.
 //!
 //! *Reading*: an acknowledged log equals the leader's, and a leader never changes its log, so nothing of its own can
-//! conflict with it. Only the leader of a higher term may replace it, and a follower adopts that term first.
+//! conflict with it. Only the leader of a higher term may replace it, and a follower adopts that term first. A snapshot
+//! of the leader covers what was acknowledged, or leaves in place what was acknowledged beyond it. A compaction leaves
+//! the log as it is.
 //!
 //! *Blind spots*: what is lost without being cut: with the power, or with a disk.
 
@@ -24,6 +27,7 @@ impl AcknowledgedStays {
     /// In one line.
     pub const ABOUT: &str = "a follower cuts nothing that it has acknowledged in its current term";
 
+    /// The log ends with `after` from now on.
     pub(crate) fn truncates(&mut self, scene: Scene<'_>, after: Index) -> Verdict {
         let node = scene.node;
         let Some(given) = node.acknowledged.filter(|given| node.term == Some(given.term)) else {
@@ -38,8 +42,10 @@ impl AcknowledgedStays {
         }
         let first = Fact::Acknowledged { term: given.term, index: given.index };
         let sentence = format!(
-            "n{} cuts its log to {after} in term {}, in which it has acknowledged {}",
-            node.id, given.term, given.index
+            "{} in term {}, in which it has acknowledged {}",
+            scene.cuts_to(after),
+            given.term,
+            given.index
         );
         scene.clash(Self::NAME, Some(given.seen.fact(first)), sentence)
     }

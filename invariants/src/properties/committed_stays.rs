@@ -2,12 +2,14 @@
 //! back.
 //!
 //! *Source*: Raft paper, 5.4 (a committed entry is durable and will be executed by all) and figure 2 (`commitIndex`
-//! increases monotonically). *Facts*: `Committed`, `Leads`, `Truncated`, `Appended`.
+//! increases monotonically). *Facts*: `Committed`, `Leads`, `Truncated`, `Appended`,
+//! `SnapshotInstalled`.
 //!
 //! *Reading*: the committed log is what the furthest leader has committed. A leader that commits must have the same
 //! entries up to where both are committed. A node whose term is at least that of the leader that committed an entry must
 //! not begin a cut with it: every leader that it can follow has the entry (5.4.3). A node of an older term may: it follows
-//! an older leader, which need not have it, and it was not counted. Within an incarnation a commit index does not go
+//! an older leader, which need not have it, and it was not counted. The same for the entry after an installed snapshot's
+//! last one: whoever has it need not be sent that snapshot, and keeps what follows (figure 13). Within an incarnation a commit index does not go
 //! back; after a restart it may, since it is volatile.
 //!
 //! *Blind spots*: an entry stands for its content by "log-matching": leave that out, and equal index and term are taken
@@ -58,6 +60,7 @@ impl CommittedStays {
         scene.clash(Self::NAME, scene.shadow.commit_of(index), sentence)
     }
 
+    /// The log ends with `after` from now on. What a snapshot replaced up to there is committed itself ("log-matching").
     pub(crate) fn truncates(&mut self, scene: Scene<'_>, after: Index) -> Verdict {
         let (node, committed) = (scene.node, &scene.shadow.committed);
         let index = after.saturating_add(1);
@@ -69,8 +72,7 @@ impl CommittedStays {
         if term != cut || !binds {
             return Ok(());
         }
-        let sentence =
-            format!("n{} cuts its log to {after} although {} is committed", node.id, LogId { index, term });
+        let sentence = format!("{} although {} is committed", scene.cuts_to(after), LogId { index, term });
         scene.clash(Self::NAME, scene.shadow.commit_of(index), sentence)
     }
 }

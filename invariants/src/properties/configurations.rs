@@ -8,7 +8,7 @@
 //! term. From one configuration to the next one voter comes or goes at the most, or a joint phase is entered from just
 //! the old voters, or left to just the new ones. Who campaigns votes in the configuration in force in its log or in the
 //! newest that it knows to be committed. Whoever follows takes configurations as they come, also those that a later
-//! leader will cut.
+//! leader will cut, or those that come with a snapshot ("snapshots" asks whether that one is right).
 //!
 //! *Blind spots*: a leader's commit index is taken at its word here. Looks only where configurations are stated.
 

@@ -2,12 +2,13 @@
 //!
 //! *Source*: Raft paper, 5.3 and figure 2 (servers update storage before they answer); joint configurations: 6; a leader
 //! that need not wait for its own disk: thesis, 10.2.1. *Facts*: `Committed`, `Leads`, `Saved`, `SavedEntry`,
-//! `SavedRecovered`, `Configured`.
+//! `SavedSnapshot`, `SavedRecovered`, `Configured`.
 //!
 //! *Reading*: at the commit of index i by the leader of term t, a majority of the voters (of each half while joint) in the
 //! configuration in force in the leader's log must *ever* have had an entry of term t at i or later on disk: by log
-//! matching such a disk had the whole log up to i. Ever, because an acknowledgement outlives a wipe or an overwrite of
-//! what it was given for. The leader is a voter like the others: it may commit before its own disk if the others suffice.
+//! matching such a disk had the whole log up to i. A snapshot stands for the log that it covers. Ever, because an
+//! acknowledgement outlives a wipe or an overwrite of what it was given for. The leader is a voter like the others: it may
+//! commit before its own disk if the others suffice.
 //!
 //! *Blind spots*: commits of an older term's entry are the business of "own-term-commit". Looks only where disks and
 //! configurations are stated.

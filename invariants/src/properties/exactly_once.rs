@@ -4,7 +4,8 @@
 //!
 //! *Reading*: the first index at which a request has an effect is the only one, on all servers and in all incarnations.
 //! The same index on another server, or again after a restart, is the same effect. A retry that is answered from the
-//! session table has none.
+//! session table has none. A restored state brings the effects of all indexes before it along: a retry that is applied
+//! after it must find them in the table that the snapshot carried.
 //!
 //! *Blind spots*: a request that never has an effect; requests that are not named.
 

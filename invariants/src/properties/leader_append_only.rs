@@ -1,10 +1,10 @@
 //! **Leader append-only**: a leader never overwrites or deletes entries in its log; it only appends new ones.
 //!
 //! *Source*: Raft paper, figure 3 and 5.3. *Facts*: `Leads`, `SteppedDown`, `Crashed`, `PowerLost`, `TermChanged`,
-//! `Truncated`, `Appended`.
+//! `Truncated`, `Appended`, `SnapshotInstalled`.
 //!
-//! *Reading*: from `Leads` until it steps down, dies or adopts a newer term, a server cuts nothing and appends entries of
-//! its own term only. Any server's entry comes right after its last one: to overwrite, it must first say that it cuts.
+//! *Reading*: from `Leads` until it steps down, dies or adopts a newer term, a server cuts nothing, takes nobody's
+//! snapshot, and appends entries of its own term only. Any server's entry comes right after its last one: to overwrite, it must first say that it cuts.
 //!
 //! *Blind spots*: what a former leader loses with the power is no cut, and is let go.
 
@@ -31,6 +31,13 @@ impl LeaderAppendOnly {
         self.looked += 1;
         let Some(term) = scene.node.leads else { return Ok(()) };
         let sentence = format!("n{node} leads term {term} and cuts its log from {last} to {after}");
+        scene.clash(Self::NAME, scene.shadow.leads_of(term), sentence)
+    }
+
+    pub(crate) fn installs(&mut self, scene: Scene<'_>, last: LogId) -> Verdict {
+        self.looked += 1;
+        let Some(term) = scene.node.leads else { return Ok(()) };
+        let sentence = format!("n{} leads term {term} and takes a snapshot up to {last} over", scene.node.id);
         scene.clash(Self::NAME, scene.shadow.leads_of(term), sentence)
     }
 

@@ -1,17 +1,19 @@
 //! **Log matching**: if two logs have an entry of the same index and term, they are equal up to and with that entry.
 //!
-//! *Source*: Raft paper, figure 3 and 5.3. *Facts*: `Appended`, `SavedEntry`, `Started`, `Truncated`, `Saved`.
+//! *Source*: Raft paper, figure 3 and 5.3; that a snapshot stands for a committed log: 7. *Facts*: `Appended`,
+//! `SavedEntry`, `Started`, `Truncated`, `Saved`, `SnapshotInstalled`, `SavedSnapshot`, `Committed`.
 //!
 //! *Reading*: the first writer of (index, term) decides what stands there and what stands before it. Every later writer
 //! is compared with it, in memory and on disk. A restart must find a log that ends with an entry which somebody once
-//! wrote, and its digest of the whole must be the shadow's own.
+//! wrote, and its digest of the whole, or of what it finds after a snapshot, must be the shadow's own. A snapshot takes
+//! the place of a log's beginning, so its last entry is committed, in memory, on disk and after a restart.
 //!
-//! *Blind spots*: a wrong entry that only one server ever has. A recovered log whose base is a snapshot is compared by
-//! its last entry only. A recording must begin with the cluster, or the first restart finds entries nobody wrote.
+//! *Blind spots*: a wrong entry that only one server ever has. A recording must begin with the cluster, or the first
+//! restart finds entries nobody wrote. Snapshots are let go while no leader has committed anything.
 
 use crate::fact::{Digest, Fact, Index, LogId, Term};
 use crate::scene::{Scene, Verdict};
-use crate::shadow::Runs;
+use crate::shadow::{Entry, Runs};
 
 /// Equal index and term, equal logs up to there.
 #[derive(Default, Debug)]
@@ -57,22 +59,59 @@ impl LogMatching {
     }
 
     pub(crate) fn starts(&mut self, scene: Scene<'_>, base: LogId, last: LogId, digest: Digest) -> Verdict {
-        if last.index == 0 {
+        let nothing = LogId::default();
+        if (base, last) == (nothing, nothing) {
+            return Ok(());
+        }
+        if base != nothing {
+            self.stands_for_committed(scene, base, "starts with a snapshot instead of everything up to")?;
+        }
+        self.looked += 1;
+        let (node, entries) = (scene.node.id, &scene.shadow.entries);
+        if entries.prefix(last).is_none() {
+            let sentence = format!("n{node} starts with a log that ends at {last}, which nobody ever wrote");
+            return scene.clash(Self::NAME, None, sentence);
+        }
+        let found = entries.fold_between(base, last);
+        if found == Some(digest) {
+            return Ok(());
+        }
+        let wrote = |known: &Entry| {
+            let written = Fact::Appended { index: last.index, term: last.term, entry: known.entry };
+            known.seen.fact(written)
+        };
+        let sentence = if found.is_none() {
+            format!("n{node} starts with a log up to {last} that does not come after {base}")
+        } else if base == nothing {
+            format!("n{node} starts with a log up to {last} that is not the one which was written")
+        } else {
+            format!(
+                "n{node} starts with a log from {base} up to {last} that is not the one which was written"
+            )
+        };
+        scene.clash(Self::NAME, entries.find(last).map(wrote), sentence)
+    }
+
+    pub(crate) fn installs(&mut self, scene: Scene<'_>, last: LogId) -> Verdict {
+        self.stands_for_committed(scene, last, "replaces its log by a snapshot up to")
+    }
+
+    pub(crate) fn saves_snapshot(&mut self, scene: Scene<'_>, base: LogId, last: LogId) -> Verdict {
+        self.stands_for_committed(scene, last, "saves a snapshot up to")?;
+        if base.index > last.index {
+            let sentence =
+                format!("n{} saves a snapshot up to {last} and only what comes after {base}", scene.node.id);
+            return scene.clash(Self::NAME, None, sentence);
+        }
+        self.stands_for_committed(scene, base, "saves a snapshot instead of everything up to")
+    }
+
+    fn stands_for_committed(&mut self, scene: Scene<'_>, id: LogId, does: &str) -> Verdict {
+        if scene.shadow.committed.last().index == 0 {
             return Ok(());
         }
         self.looked += 1;
-        let node = scene.node.id;
-        let Some(known) = scene.shadow.entries.find(last) else {
-            let sentence = format!("n{node} starts with a log that ends at {last}, which nobody ever wrote");
-            return scene.clash(Self::NAME, None, sentence);
-        };
-        if base.index > 0 || digest == known.prefix {
-            return Ok(());
-        }
-        let first =
-            known.seen.fact(Fact::Appended { index: last.index, term: last.term, entry: known.entry });
-        let sentence =
-            format!("n{node} starts with a log up to {last} that is not the one which was written");
-        scene.clash(Self::NAME, Some(first), sentence)
+        let Some((first, why)) = scene.not_committed(id) else { return Ok(()) };
+        scene.clash(Self::NAME, first, format!("n{} {does} {id} although {why}", scene.node.id))
     }
 }

@@ -2,11 +2,12 @@
 //!
 //! *Source*: Raft paper, 5.1 to 5.3 and figure 2 ("updated on stable storage before responding to RPCs"); what may
 //! overtake a write: thesis, 10.2.1. *Facts*: `Voted`, `Campaigned`, `Acknowledged`, and the disk's `Saved`,
-//! `SavedEntry`, `SavedRecovered`.
+//! `SavedEntry`, `SavedSnapshot`, `SavedRecovered`.
 //!
 //! *Reading*: when a vote leaves, the disk holds its term and the vote, or a higher term, in which it cannot be given
 //! again. The same for a candidacy, which is a vote for oneself. When an acknowledgement leaves, the disk holds its term
-//! or a higher one, and holds the acknowledged log as the leader of that term has it. Where no such leader is known,
+//! or a higher one, and holds the acknowledged log as the leader of that term has it; a snapshot stands for the log that
+//! it covers. Where no such leader is known,
 //! the server's own log in memory stands in for the leader's. Once the disk holds a higher term, that log may have been
 //! replaced by a newer leader's; then it is enough that it ever was on disk, for an acknowledgement that leaves late is
 //! no different from one that the network delivers late.

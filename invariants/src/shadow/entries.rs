@@ -57,6 +57,22 @@ impl Entries {
         if id == LogId::default() { Some(Digest::EMPTY) } else { self.find(id).map(|entry| entry.prefix) }
     }
 
+    /// The entries after `base` up to `last`, folded as a server folds what it recovers; `None` if `last` does not follow
+    /// `base`. It walks from one to the other: this is for restarts.
+    pub fn fold_between(&self, base: LogId, last: LogId) -> Option<Digest> {
+        if base == LogId::default() {
+            return self.prefix(last);
+        }
+        let (mut at, mut walked) = (last, Vec::new());
+        while at.index > base.index {
+            let entry = self.find(at)?;
+            walked.push((at.term, entry.entry));
+            at = LogId { index: at.index - 1, term: entry.previous };
+        }
+        let fold = |digest: Digest, &(term, entry): &(Term, Digest)| digest.then_entry(term, entry);
+        (at == base).then(|| walked.iter().rev().fold(Digest::EMPTY, fold))
+    }
+
     /// Writes down the entry after `previous`, unless its name is taken: the first writer wins. An entry after a log
     /// that nobody ever had is not written down; such a log is a clash by itself.
     pub fn record(&mut self, previous: LogId, term: Term, entry: Digest, seen: Seen) {

@@ -4,6 +4,9 @@
 //! that fact*, and only then is the fact folded in. Each node has a log in memory and a log on disk; the world has the
 //! table of all entries, the leaders of all terms, and the committed log.
 //!
+//! All logs begin at 0@0, also that of a server which keeps a snapshot in place of its log's beginning: what a snapshot
+//! stands for is the committed log up to its last entry, and that is known.
+//!
 //! Nothing here walks a log. The exception is a restart, which walks back from the recovered end to the first entry that
 //! the disk, or the memory before the crash, is known to have held: no more than was appended since.
 
@@ -11,9 +14,13 @@ mod seen;
 mod runs;
 mod entries;
 mod requests;
+mod groups;
+mod applications;
 mod node;
 
-pub(crate) use entries::Entries;
+pub(crate) use applications::{Application, Applications};
+pub(crate) use entries::{Entries, Entry};
+pub(crate) use groups::{Group, Groups};
 pub(crate) use node::NodeShadow;
 pub(crate) use requests::Requests;
 pub(crate) use runs::Runs;
@@ -42,6 +49,10 @@ pub(crate) struct Shadow {
     pub leaderships: BTreeMap<Term, Leadership>,
     /// What leaders have committed, as far as the furthest of them.
     pub committed: Runs,
+    /// What was first applied at each index.
+    pub applications: Applications,
+    /// All configurations that any log ever held.
+    groups: Groups,
     /// Whether any disk ever said that something is durable. Without such truths nothing can be asked of disks.
     pub disks_speak: bool,
     /// Whether any vote or candidacy was ever stated.
@@ -108,14 +119,23 @@ impl Shadow {
         self.leaderships.get(&term).map(|leadership| leadership.log.term_at(index).unwrap_or(term))
     }
 
+    /// The configuration in force at `index` of the committed log, if it is known.
+    pub fn group_at(&self, index: Index) -> Option<&Group> {
+        self.groups.in_force(&self.committed, index)
+    }
+
     /// Takes a server's fact in.
     pub fn fold(&mut self, place: usize, observed: &Observed) {
         let seen = Seen::of(observed);
         let node = &mut self.nodes[place];
         match observed.fact {
-            Fact::Started { term, vote, last, .. } => {
-                let log = recovered_log(&self.entries, node, last);
-                node.start(term, vote, log);
+            Fact::Started { term, vote, base, last, .. } => {
+                // The log in memory is asked first: it is mostly the longer one.
+                let known = [&node.log, &node.durable.log, &self.committed];
+                // Nobody ever wrote this entry: a clash by itself. If nobody was asked to notice, the disk is believed.
+                let log = log_that_ends_with(&self.entries, &known, last)
+                    .unwrap_or_else(|| node.durable.log.clone());
+                node.start(term, vote, base.index, log);
             }
             Fact::TermChanged { term } => node.change_term(term),
             Fact::Appended { index, term, entry } => {
@@ -134,14 +154,36 @@ impl Shadow {
                     log: log.clone(),
                 });
             }
-            Fact::SteppedDown { .. } | Fact::Crashed | Fact::PowerLost => node.leads = None,
+            Fact::SteppedDown { .. } => node.leads = None,
+            Fact::Crashed | Fact::PowerLost => node.stop(),
             Fact::Committed { index } => {
                 node.committed = node.committed.max(index);
                 if let Some(term) = node.leads {
                     self.commit(place, index, term, seen);
                 }
             }
-            Fact::Configured { index, ref configuration } => node.configure(index, configuration),
+            Fact::Configured { index, ref configuration } => {
+                // One at the log's beginning came with a snapshot: the entry that carries it may be an older one.
+                if let Some(term) = node.log.term_at(index).filter(|_| index == 0 || index > node.base) {
+                    self.groups.record(LogId { index, term }, configuration, seen);
+                }
+                node.configure(index, configuration);
+            }
+            Fact::SnapshotInstalled { last, ref configuration } => {
+                let known = [&self.committed, &node.log, &node.durable.log];
+                let log = log_that_ends_with(&self.entries, &known, last).unwrap_or_else(|| {
+                    // Nobody ever wrote it: a clash by itself. If nobody was asked to notice, what can be kept is.
+                    let mut log = node.log.clone();
+                    log.truncate(last.index);
+                    log
+                });
+                node.install(log, last.index, configuration);
+            }
+            Fact::Applied { index, .. } => {
+                self.applications.record(observed);
+                node.applied = Some(index);
+            }
+            Fact::Restored { index, .. } => node.applied = Some(index),
             Fact::Voted { term, candidate } => {
                 self.votes_stated = true;
                 node.vote(term, candidate, observed);
@@ -162,12 +204,19 @@ impl Shadow {
                     node.save_entry(index, term);
                 }
             }
+            Fact::SavedSnapshot { last, .. } => {
+                self.disks_speak = true;
+                let is_news = !node.durable.log.contains(last);
+                let known = [&self.committed, &node.log];
+                let log = is_news.then(|| log_that_ends_with(&self.entries, &known, last)).flatten();
+                node.save_snapshot(log);
+            }
             Fact::SavedRecovered => {
                 self.disks_speak = true;
                 node.save_recovered();
             }
             Fact::Wiped => node.wipe(),
-            Fact::Applied { .. }
+            Fact::SnapshotTaken { .. }
             | Fact::ReadServed { .. }
             | Fact::Restarted
             | Fact::WriteAcknowledged { .. }
@@ -191,25 +240,21 @@ impl Shadow {
 }
 
 /// The log that ends with `last`: by log matching the rest follows from its last entry, so it suffices to walk back to
-/// an entry that the disk or the memory of the former incarnation held.
-fn recovered_log(entries: &Entries, node: &NodeShadow, last: LogId) -> Runs {
+/// an entry that one of the known logs holds. `None` if nobody ever wrote this entry.
+fn log_that_ends_with(entries: &Entries, known: &[&Runs], last: LogId) -> Option<Runs> {
     let (mut at, mut walked) = (last, Vec::new());
     let known = loop {
-        // The log in memory is asked first: it is mostly the longer one.
-        if let Some(log) = [&node.log, &node.durable.log].into_iter().find(|log| log.contains(at)) {
-            break log;
+        if let Some(log) = known.iter().find(|log| log.contains(at)) {
+            break *log;
         }
-        let Some(entry) = entries.find(at) else {
-            // Nobody ever wrote this entry: a clash by itself. If nobody was asked to notice, the disk is believed.
-            return node.durable.log.clone();
-        };
+        let entry = entries.find(at)?;
         walked.push(at.term);
         at = LogId { index: at.index - 1, term: entry.previous };
     };
     let mut log = known.clone();
     log.truncate(at.index);
     walked.into_iter().rev().for_each(|term| log.append(term));
-    log
+    Some(log)
 }
 
 #[cfg(test)]
@@ -223,8 +268,11 @@ mod tests {
         Append { term_grows: bool },
         Cut { after: Index },
         Write,
-        Sync { records: usize },
+        Sync { records: usize, in_full: bool },
         Restart { kept: usize },
+        Lead { entries: u64 },
+        Install { end: usize },
+        Compact { last: Index, base: Index },
     }
 
     fn verbs() -> impl Strategy<Value = Vec<Do>> {
@@ -232,54 +280,132 @@ mod tests {
             6 => any::<bool>().prop_map(|term_grows| Do::Append { term_grows }),
             1 => (0..30u64).prop_map(|after| Do::Cut { after }),
             4 => Just(Do::Write),
-            2 => (0..6usize).prop_map(|records| Do::Sync { records }),
+            2 => (0..6usize, any::<bool>()).prop_map(|(records, in_full)| Do::Sync { records, in_full }),
             1 => (0..6usize).prop_map(|kept| Do::Restart { kept }),
+            1 => (1..5u64).prop_map(|entries| Do::Lead { entries }),
+            1 => (0..30usize).prop_map(|end| Do::Install { end }),
+            1 => (0..30u64, 0..30u64).prop_map(|(last, base)| Do::Compact { last, base }),
         ];
         prop::collection::vec(verb, 0..150)
     }
 
-    /// The twin: one server whose logs are plain lists of terms, and whose disk is a list of whole logs, one for each
-    /// record: the first is durable, the last is the newest.
+    /// A whole log as a plain list of terms, and what of it a snapshot covers: where the log begins, and the snapshot ends.
+    #[derive(Clone, Default)]
+    struct Whole {
+        terms: Vec<Term>,
+        base: Index,
+        last: Index,
+    }
+
+    impl Whole {
+        fn id(&self, index: Index) -> LogId {
+            LogId { index, term: index.checked_sub(1).map_or(0, |position| self.terms[position as usize]) }
+        }
+
+        fn end(&self) -> LogId {
+            self.id(self.terms.len() as Index)
+        }
+    }
+
+    /// The twin: one server whose logs are plain lists, and whose disk is a list of whole logs, one for each record: the
+    /// first is durable, the last is the newest. Another one leads: what it appends is committed at once.
     struct Plain {
         shadow: Shadow,
-        memory: Vec<Term>,
-        records: Vec<Vec<Term>>,
+        memory: Whole,
+        records: Vec<Whole>,
+        committed: Vec<Term>,
+        /// Every entry that was ever durable.
+        durable: Vec<LogId>,
     }
 
     impl Plain {
-        fn says(&mut self, fact: Fact) {
-            let place = self.shadow.place(1);
-            self.shadow.fold(place, &Observed { at: 0, step: 0, node: 1, fact });
+        fn says(&mut self, node: Node, fact: Fact) {
+            let place = self.shadow.place(node);
+            self.shadow.fold(place, &Observed { at: 0, step: 0, node, fact });
         }
 
-        fn sync(&mut self, records: usize) {
+        /// With a new snapshot, everything after its base may be stated again, or only what is new.
+        fn sync(&mut self, records: usize, in_full: bool) {
             for _ in 0..records.min(self.records.len() - 1) {
                 let old = self.records.remove(0);
                 let new = self.records[0].clone();
-                let same = old.iter().zip(&new).take_while(|(left, right)| left == right).count();
-                let after = (same < old.len()).then_some(same as Index);
-                self.says(Fact::Saved { term: 0, vote: None, after });
-                for (position, &term) in new.iter().enumerate().skip(same) {
-                    self.says(Fact::SavedEntry { index: position as Index + 1, term, entry: Digest(0) });
+                let mut same =
+                    old.terms.iter().zip(&new.terms).take_while(|(left, right)| left == right).count();
+                let mut after = (same < old.terms.len()).then_some(same as Index);
+                let is_new = (old.base, old.last) != (new.base, new.last);
+                if is_new && in_full {
+                    (same, after) = (new.base as usize, Some(new.base));
+                } else if is_new {
+                    same = same.max(new.last as usize);
                 }
+                self.says(1, Fact::Saved { term: 0, vote: None, after });
+                if is_new {
+                    self.says(1, Fact::SavedSnapshot { base: new.id(new.base), last: new.id(new.last) });
+                }
+                for (position, &term) in new.terms.iter().enumerate().skip(same) {
+                    self.says(1, Fact::SavedEntry { index: position as Index + 1, term, entry: Digest(0) });
+                }
+                self.durable.extend((1..=new.end().index).map(|index| new.id(index)));
             }
         }
 
         fn restart(&mut self, kept: usize) {
             self.memory = self.records[kept.min(self.records.len() - 1)].clone();
-            let last =
-                LogId { index: self.memory.len() as Index, term: self.memory.last().copied().unwrap_or(0) };
-            let (base, digest) = (LogId::default(), Digest::EMPTY);
-            self.says(Fact::Started { term: 0, vote: None, base, last, digest });
+            let (base, last) = (self.memory.id(self.memory.base), self.memory.end());
+            let entries = &self.memory.terms[base.index as usize..];
+            let digest =
+                entries.iter().fold(Digest::EMPTY, |digest, &term| digest.then_entry(term, Digest(0)));
+            assert_eq!(self.shadow.entries.fold_between(base, last), Some(digest));
+            self.says(1, Fact::Started { term: 0, vote: None, base, last, digest });
+            self.agrees();
+            self.records = vec![self.memory.clone()];
+            self.durable.extend((1..=last.index).map(|index| self.memory.id(index)));
+            self.says(1, Fact::SavedRecovered);
+        }
+
+        fn lead(&mut self, term: Term, entries: u64) {
+            self.says(2, Fact::Leads { term });
+            for _ in 0..entries {
+                self.committed.push(term);
+                let index = self.committed.len() as Index;
+                self.says(2, Fact::Appended { index, term, entry: Digest(0) });
+            }
+            self.says(2, Fact::Committed { index: self.committed.len() as Index });
+        }
+
+        fn install(&mut self, end: usize) {
+            let terms = self.committed[..end.min(self.committed.len())].to_vec();
+            let last = terms.len() as Index;
+            // What a snapshot once covered is not given up.
+            if last < self.memory.last {
+                return;
+            }
+            self.memory = Whole { terms, base: last, last };
+            let (last, configuration) = (self.memory.id(last), Box::default());
+            self.says(1, Fact::SnapshotInstalled { last, configuration });
+        }
+
+        /// Only what is committed goes into a snapshot.
+        fn compact(&mut self, last: Index, base: Index) {
+            let both = self.memory.terms.iter().zip(&self.committed);
+            let same = both.take_while(|(left, right)| left == right).count() as Index;
+            self.memory.last = last.min(same).max(self.memory.last);
+            self.memory.base = base.min(self.memory.last).max(self.memory.base);
         }
 
         fn agrees(&self) {
             let node = self.shadow.node(1).expect("it has said something");
             for (log, plain) in [(&node.log, &self.memory), (&node.durable.log, &self.records[0])] {
-                assert_eq!(log.last().index as usize, plain.len());
-                for (position, &term) in plain.iter().enumerate() {
-                    assert_eq!(log.term_at(position as Index + 1), Some(term));
+                assert_eq!(log.last(), plain.end());
+                for index in 1..=plain.end().index {
+                    assert!(log.contains(plain.id(index)));
                 }
+            }
+            assert_eq!(self.shadow.committed.last().index, self.committed.len() as Index);
+            let newest = self.durable.iter().map(|id| id.term).max().unwrap_or(0);
+            for term in 1..=newest + 1 {
+                let of_term = self.durable.iter().filter(|id| id.term == term);
+                assert_eq!(node.ever_durable(term), of_term.map(|id| id.index).max().unwrap_or(0));
             }
         }
     }
@@ -287,9 +413,15 @@ mod tests {
     proptest! {
         #[test]
         fn a_shadow_holds_what_the_server_holds(verbs in verbs()) {
-            let mut plain = Plain { shadow: Shadow::default(), memory: vec![], records: vec![vec![]] };
+            let mut plain = Plain {
+                shadow: Shadow::default(),
+                memory: Whole::default(),
+                records: vec![Whole::default()],
+                committed: vec![],
+                durable: vec![],
+            };
             // Two entries of one index and term must not differ in what is before them, so each cut and each loss is
-            // followed by a term of its own.
+            // followed by a term of its own, and so is each term that another one leads.
             let (mut term, mut fresh) = (1, false);
             plain.restart(0);
             for verb in verbs {
@@ -297,24 +429,32 @@ mod tests {
                     Do::Append { term_grows } => {
                         term += Term::from(term_grows || fresh);
                         fresh = false;
-                        plain.memory.push(term);
-                        let index = plain.memory.len() as Index;
-                        plain.says(Fact::Appended { index, term, entry: Digest(0) });
+                        plain.memory.terms.push(term);
+                        let index = plain.memory.end().index;
+                        plain.says(1, Fact::Appended { index, term, entry: Digest(0) });
                     }
                     Do::Cut { after } => {
-                        plain.memory.truncate(after as usize);
-                        plain.says(Fact::Truncated { after });
+                        let after = after.max(plain.memory.last);
+                        plain.memory.terms.truncate(after as usize);
+                        plain.says(1, Fact::Truncated { after });
                         fresh = true;
                     }
                     Do::Write => plain.records.push(plain.memory.clone()),
-                    Do::Sync { records } => plain.sync(records),
+                    Do::Sync { records, in_full } => plain.sync(records, in_full),
                     Do::Restart { kept } => {
                         plain.restart(kept);
-                        plain.agrees();
-                        plain.records = vec![plain.memory.clone()];
-                        plain.says(Fact::SavedRecovered);
                         fresh = true;
                     }
+                    Do::Lead { entries } => {
+                        term += 1;
+                        plain.lead(term, entries);
+                        fresh = true;
+                    }
+                    Do::Install { end } => {
+                        plain.install(end);
+                        fresh = true;
+                    }
+                    Do::Compact { last, base } => plain.compact(last, base),
                 }
                 plain.agrees();
             }

@@ -54,6 +54,11 @@ pub(crate) struct NodeShadow {
     pub leads: Option<Term>,
     /// Its commit index in this incarnation.
     pub committed: Index,
+    /// The last index that it has applied or restored in this incarnation, if it has.
+    pub applied: Option<Index>,
+    /// Where its log began when it last started or installed a snapshot. The shadow's own logs always begin at 0@0: what
+    /// a snapshot covers is committed, and known.
+    pub base: Index,
     /// The promise with the highest term that it ever let go, and that term; since its disk was emptied.
     pub promised: Option<(Term, Observed)>,
     /// The furthest acknowledgement in the newest term; since its disk was emptied.
@@ -79,6 +84,8 @@ impl NodeShadow {
             durable: Stored::default(),
             leads: None,
             committed: 0,
+            applied: None,
+            base: 0,
             promised: None,
             acknowledged: None,
             recovered: Stored::default(),
@@ -128,17 +135,35 @@ impl NodeShadow {
         Some(&committed.1)
     }
 
-    pub(super) fn start(&mut self, term: Term, vote: Option<Node>, log: Runs) {
+    pub(super) fn start(&mut self, term: Term, vote: Option<Node>, base: Index, log: Runs) {
         self.incarnation += 1;
         self.term = Some(term);
         self.leads = None;
-        self.committed = 0;
+        // What a snapshot stands for is committed.
+        self.committed = base;
+        self.applied = None;
+        self.base = base;
         self.recovered.term = term;
         self.recovered.vote = vote;
         self.recovered.log.copy_from(&log);
         self.log = log;
         // An incarnation states its configurations itself.
         self.configurations.clear();
+    }
+
+    /// The process is gone, and its state machine with it.
+    pub(super) fn stop(&mut self) {
+        self.leads = None;
+        self.applied = None;
+    }
+
+    /// A snapshot replaces the log by `log`, and brings a configuration along that no entry carries any more.
+    pub(super) fn install(&mut self, log: Runs, index: Index, configuration: &Configuration) {
+        self.log = log;
+        self.base = index;
+        self.committed = self.committed.max(index);
+        self.configurations.clear();
+        self.configurations.push((index, configuration.clone()));
     }
 
     pub(super) fn change_term(&mut self, term: Term) {
@@ -205,8 +230,16 @@ impl NodeShadow {
         self.durable.term = self.recovered.term;
         self.durable.vote = self.recovered.vote;
         self.durable.log.copy_from(&self.recovered.log);
-        let ends: Vec<LogId> = self.durable.log.ends().collect();
-        ends.into_iter().for_each(|end| self.was_durable(end));
+        self.all_was_durable();
+    }
+
+    /// A snapshot is durable. Where the disk has its last entry, it only takes the place of the log's beginning;
+    /// otherwise `log` is what it stands for.
+    pub(super) fn save_snapshot(&mut self, log: Option<Runs>) {
+        if let Some(log) = log {
+            self.durable.log = log;
+        }
+        self.all_was_durable();
     }
 
     pub(super) fn wipe(&mut self) {
@@ -215,6 +248,14 @@ impl NodeShadow {
         // It cannot be asked to remember these. Its votes stay: others count them.
         self.promised = None;
         self.acknowledged = None;
+    }
+
+    /// The durable log became durable as a whole. Who had the last entry of a run had all before it, so this looks back
+    /// no further than to the first run that is known: each run is noted once.
+    fn all_was_durable(&mut self) {
+        let news = |end: &LogId| self.ever_durable(end.term) < end.index;
+        let ends: Vec<LogId> = self.durable.log.ends().rev().take_while(news).collect();
+        ends.into_iter().rev().for_each(|end| self.was_durable(end));
     }
 
     fn was_durable(&mut self, id: LogId) {

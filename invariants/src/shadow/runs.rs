@@ -93,7 +93,7 @@ impl Runs {
     }
 
     /// The last entry of each run.
-    pub fn ends(&self) -> impl Iterator<Item = LogId> + '_ {
+    pub fn ends(&self) -> impl DoubleEndedIterator<Item = LogId> + '_ {
         self.runs.iter().enumerate().map(|(position, &(_, term))| LogId {
             index: self.runs.get(position + 1).map_or(self.last, |run| run.0 - 1),
             term,

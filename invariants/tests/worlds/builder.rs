@@ -12,7 +12,25 @@ const CLIENT: Node = 100;
 struct Stored {
     term: Term,
     vote: Option<Node>,
+    /// From index 1 on, also where a snapshot stands in place of the beginning.
     log: Vec<(Term, u64)>,
+    /// The index after which the log begins, and the last one that the snapshot covers.
+    kept: (Index, Index),
+}
+
+impl Stored {
+    fn id(&self, index: Index) -> LogId {
+        let term = index.checked_sub(1).map_or(0, |position| self.log[position as usize].0);
+        LogId { index, term }
+    }
+
+    fn last(&self) -> LogId {
+        self.id(self.log.len() as Index)
+    }
+
+    fn state(&self, index: Index) -> Digest {
+        digest_of(self.log[..index as usize].iter().map(|entry| entry.1).sum())
+    }
 }
 
 #[derive(Clone, Default)]
@@ -43,16 +61,25 @@ impl World {
 
     /// Starts with what is in memory: a test that lost the power has put there what was left.
     fn start(&mut self, node: Node) {
-        let Stored { term, vote, log } = self.servers[node as usize].memory.clone();
-        let last = LogId { index: log.len() as Index, term: log.last().map_or(0, |entry| entry.0) };
-        let digest = log
+        let stored = self.servers[node as usize].memory.clone();
+        let (begins, covers) = stored.kept;
+        let (term, vote, base, last) = (stored.term, stored.vote, stored.id(begins), stored.last());
+        let digest = stored.log[begins as usize..]
             .iter()
             .fold(Digest::EMPTY, |digest, &(term, content)| digest.then_entry(term, digest_of(content)));
-        self.says(node, Fact::Started { term, vote, base: LogId::default(), last, digest });
-        let voters = (1..self.servers.len() as Node).collect();
-        self.configures(node, 0, Configuration { voters, joint: vec![], learners: vec![] });
+        self.says(node, Fact::Started { term, vote, base, last, digest });
+        let everybody = self.everybody();
+        self.configures(node, begins, everybody);
+        if covers > 0 {
+            self.says(node, Fact::Restored { index: covers, state: stored.state(covers) });
+        }
         self.says(node, Fact::SavedRecovered);
         self.servers[node as usize].disk = self.servers[node as usize].memory.clone();
+    }
+
+    /// All servers, as voters.
+    pub fn everybody(&self) -> Configuration {
+        Configuration { voters: (1..self.servers.len() as Node).collect(), ..Configuration::default() }
     }
 
     pub fn configures(&mut self, node: Node, index: Index, configuration: Configuration) {
@@ -108,12 +135,21 @@ impl World {
         self.says(node, Fact::Truncated { after });
     }
 
-    /// Everything in memory becomes durable, as one record.
+    /// Everything in memory becomes durable, as one record. With a new snapshot it takes the place of all former ones.
     pub fn saves(&mut self, node: Node) {
         let Server { memory, disk } = self.servers[node as usize].clone();
-        let same = memory.log.iter().zip(&disk.log).take_while(|(left, right)| left == right).count();
-        let after = (disk.log.len() > same).then_some(same as Index);
+        let mut same = memory.log.iter().zip(&disk.log).take_while(|(left, right)| left == right).count();
+        let mut after = (disk.log.len() > same).then_some(same as Index);
+        let (begins, covers) = memory.kept;
+        let is_new = memory.kept != disk.kept;
+        if is_new {
+            same = begins as usize;
+            after = Some(begins);
+        }
         self.says(node, Fact::Saved { term: memory.term, vote: memory.vote, after });
+        if is_new {
+            self.says(node, Fact::SavedSnapshot { base: memory.id(begins), last: memory.id(covers) });
+        }
         for (position, &(term, content)) in memory.log.iter().enumerate().skip(same) {
             self.says(
                 node,
@@ -142,6 +178,54 @@ impl World {
         self.saves(node);
         let term = self.servers[leader as usize].memory.term;
         self.says(node, Fact::Acknowledged { term, index });
+    }
+
+    /// Takes a snapshot of its application after `index`, and lets go of its log up to `begins`.
+    pub fn compacts(&mut self, node: Node, index: Index, begins: Index) {
+        let (last, state) = (self.id(node, index), self.state(node, index));
+        let configuration = Box::new(self.everybody());
+        self.says(node, Fact::SnapshotTaken { last, state, configuration });
+        self.servers[node as usize].memory.kept = (begins, index);
+        self.saves(node);
+    }
+
+    /// Takes the leader's snapshot up to `index` over in memory, in place of all it had.
+    pub fn installs(&mut self, node: Node, leader: Node, index: Index) {
+        let everybody = self.everybody();
+        self.installs_with(node, leader, index, everybody);
+        self.commits(node, index);
+    }
+
+    /// The same with this group in it, and no further.
+    pub fn installs_with(&mut self, node: Node, leader: Node, index: Index, group: Configuration) {
+        let theirs = self.servers[leader as usize].memory.clone();
+        self.adopts(node, theirs.term);
+        let memory = &mut self.servers[node as usize].memory;
+        memory.log = theirs.log[..index as usize].to_vec();
+        memory.kept = (index, index);
+        let configuration = Box::new(group.clone());
+        self.says(node, Fact::SnapshotInstalled { last: theirs.id(index), configuration });
+        self.configures(node, index, group);
+    }
+
+    /// Takes the leader's snapshot over, saves it, acknowledges it and restores from it.
+    pub fn catches_up(&mut self, node: Node, leader: Node, index: Index) {
+        self.installs(node, leader, index);
+        self.saves(node);
+        let term = self.servers[leader as usize].memory.term;
+        self.says(node, Fact::Acknowledged { term, index });
+        let state = self.state(node, index);
+        self.says(node, Fact::Restored { index, state });
+    }
+
+    /// What its log has at `index`.
+    pub fn id(&self, node: Node, index: Index) -> LogId {
+        self.servers[node as usize].memory.id(index)
+    }
+
+    /// The state after `index`: the sum of all contents.
+    pub fn state(&self, node: Node, index: Index) -> Digest {
+        self.servers[node as usize].memory.state(index)
     }
 
     pub fn commits(&mut self, node: Node, index: Index) {
@@ -184,11 +268,10 @@ impl World {
         self.start(node);
     }
 
-    /// Applies the entry that its log has at `index`; the state is the sum of all contents.
+    /// Applies the entry that its log has at `index`.
     pub fn applies(&mut self, node: Node, index: Index, request: Option<RequestId>, effect: bool) {
-        let log = &self.servers[node as usize].memory.log;
-        let entry = digest_of(log[index as usize - 1].1);
-        let state = digest_of(log[..index as usize].iter().map(|entry| entry.1).sum());
+        let memory = &self.servers[node as usize].memory;
+        let (entry, state) = (digest_of(memory.log[index as usize - 1].1), memory.state(index));
         self.says(node, Fact::Applied { index, entry, state, request, effect });
     }
 

@@ -10,6 +10,7 @@ mod disks;
 mod commits;
 mod clients;
 mod groups;
+mod snapshots;
 
 use builder::World;
 use invariants::{Checker, Milestone, PROPERTIES, Violation};
@@ -82,6 +83,35 @@ bad_worlds! {
         two_voters_come_at_once
         a_joint_phase_begins_from_other_voters
         somebody_without_a_vote_campaigns;
+    snapshots:
+        a_snapshot_of_another_state
+        a_snapshot_of_what_is_not_committed
+        a_snapshot_forgets_a_learner
+        a_snapshot_forgets_the_old_half_of_a_group
+        an_installed_snapshot_has_an_older_group
+        a_log_begins_with_another_group_than_the_snapshot_has
+        a_restart_begins_with_another_group_than_the_snapshot_had
+        a_late_snapshot_is_installed
+        another_state_is_restored
+        a_state_machine_goes_back
+        a_state_machine_goes_on_at_the_wrong_place
+        a_state_machine_passes_over_an_entry
+        a_retry_is_not_found_in_a_restored_table
+        an_installed_snapshot_is_of_what_was_never_committed
+        a_disk_keeps_a_snapshot_of_what_was_never_committed
+        a_disk_lets_go_of_more_than_its_snapshot_covers
+        a_restart_finds_another_log_after_its_snapshot
+        a_restart_finds_an_old_log_after_a_new_snapshot
+        a_restart_finds_a_snapshot_of_what_was_never_committed
+        an_installed_snapshot_drops_what_was_acknowledged_beyond_it
+        an_installed_snapshot_drops_what_is_committed
+        a_leader_takes_a_snapshot_over
+        a_snapshot_is_acknowledged_before_it_is_saved
+        more_than_a_saved_snapshot_is_acknowledged
+        a_snapshot_that_went_with_the_power_is_acknowledged
+        a_snapshot_does_not_count_for_what_comes_after_it
+        a_learner_of_a_snapshot_campaigns
+        a_restored_follower_serves_a_stale_read;
 }
 
 #[test]
