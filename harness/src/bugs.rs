@@ -17,8 +17,6 @@ pub struct Bug {
 pub const RETRY_APPLIED_TWICE: &str = "retry-applied-twice";
 /// The image of the application leaves the sessions out (`workload/kv/image.rs`).
 pub const SESSION_TABLE_NOT_IN_SNAPSHOT: &str = "session-table-not-in-snapshot";
-/// A deposed leader says "not now" of what its successor may yet commit (`systems/raft_core/application_lane.rs`).
-pub const STEPDOWN_REPORTED_AS_FAILURE: &str = "stepdown-reported-as-failure";
 /// Sessions end by the wall clock of the server that applies, not by log time (`workload/kv.rs`).
 pub const SESSION_EXPIRY_BY_LOCAL_CLOCK: &str = "session-expiry-by-local-clock";
 
@@ -47,13 +45,6 @@ pub fn all() -> Vec<Bug> {
             first: "snapshots",
             consequence: "a server that was restored carries retries out again: an amount is booked twice, or its \
                           copy of the data is another one for ever",
-        },
-        Bug {
-            name: STEPDOWN_REPORTED_AS_FAILURE,
-            id: "K05",
-            first: "witness",
-            consequence: "a client is told that nothing happened and asks under a new name, and both happen: an \
-                          amount is booked twice",
         },
         Bug {
             name: SESSION_EXPIRY_BY_LOCAL_CLOCK,

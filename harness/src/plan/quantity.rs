@@ -39,11 +39,6 @@ impl Duration {
     pub const fn micros(count: u64) -> Duration {
         Duration(count * 1_000)
     }
-
-    /// Whether it is no time at all: what is off stands in no file.
-    pub(super) const fn is_zero(&self) -> bool {
-        self.0 == 0
-    }
 }
 
 impl Chance {

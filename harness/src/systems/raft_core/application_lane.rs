@@ -14,8 +14,6 @@ type CoreHost<'a> = Host<'a, Letter>;
 /// The application lane: the state machine, and who waits for it.
 pub(super) struct ApplicationLane {
     kv: Kv,
-    /// Bug K05, [`crate::bugs::STEPDOWN_REPORTED_AS_FAILURE`].
-    stepdown_reported_as_failure: bool,
     applied: u64,
     /// Who asked, by the number that the core knows the request by.
     requests: Vec<Option<Asker>>,
@@ -34,10 +32,9 @@ pub(super) enum Asker {
 
 impl ApplicationLane {
     /// Of a new incarnation: nothing is applied, nobody waits.
-    pub(super) fn new(settings: Settings, stepdown_reported_as_failure: bool) -> ApplicationLane {
+    pub(super) fn new(settings: Settings) -> ApplicationLane {
         ApplicationLane {
             kv: Kv::new(settings),
-            stepdown_reported_as_failure,
             applied: 0,
             requests: Vec::new(),
             free: Vec::new(),
@@ -124,8 +121,6 @@ impl ApplicationLane {
                 }
             }
             raft_core::Answer::NotLeader { hint } => Answer::NotLeader(hint.map(|hint| hint.0)),
-            // Its successor may commit it yet. Who is told "not now" takes that for certain.
-            raft_core::Answer::Unknown if self.stepdown_reported_as_failure => Answer::Busy,
             raft_core::Answer::Unknown | raft_core::Answer::Transferred => Answer::Unknown,
             raft_core::Answer::Refused(_) => Answer::Busy,
         };

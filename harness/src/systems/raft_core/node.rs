@@ -7,7 +7,6 @@ use super::application_lane::{ApplicationLane, Asker};
 use super::disk_lane::DiskLane;
 use super::entry::{configured, digest, entry};
 use super::wal::{Damaged, Wal};
-use crate::bugs::STEPDOWN_REPORTED_AS_FAILURE;
 use crate::plan;
 use crate::server::{Arrival, Deed, Host, LocalTime, Server};
 use crate::workload::kv::{self, Settings};
@@ -130,10 +129,7 @@ impl Member {
             seen: Seen { term, leads: false, commit: 0, last: last.index, campaigned: 0 },
             raft,
             disk,
-            application: ApplicationLane::new(
-                Settings::of(host.plan()),
-                host.bug(STEPDOWN_REPORTED_AS_FAILURE),
-            ),
+            application: ApplicationLane::new(Settings::of(host.plan())),
             effects: Vec::new(),
         })
     }
