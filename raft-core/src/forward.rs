@@ -80,7 +80,9 @@ impl Raft {
         match (outcome, forwarded.waits) {
             (Outcome::Appended(at), Waits::Appended) => forwarded.waits = Waits::Entry(at),
             (Outcome::ReadAt(index), Waits::Confirmed) => forwarded.waits = Waits::Index(index),
-            (Outcome::Ended(answer), Waits::Appended | Waits::Confirmed) => {
+            (Outcome::Ended(answer), waits @ (Waits::Appended | Waits::Confirmed)) => {
+                // A double of a proposal that is refused now may be taken later.
+                let answer = if waits == Waits::Appended { Answer::Unknown } else { answer };
                 let request = forwarded.request;
                 self.forwarded.remove(place);
                 effects.push(Effect::Answer { request, answer });
