@@ -3,9 +3,10 @@
 //!
 //! The data lies beside the workspace, in `shared/conformance`. Where it is absent these tests say so and pass.
 
+use raft_core::message::Stamp;
 use raft_core::{
-    Answer, Config, Configuration, Effect, Entry, Index, Input, Instant, LogId, Message, NodeId, Payload,
-    Raft, Recovered, RequestId, Role, Step, Term, Unfit,
+    Answer, Config, Configuration, Effect, Entry, Identity, Index, Input, Instant, Letter, LogId, Message,
+    NodeId, Payload, Peer, Raft, Recovered, RequestId, Role, Step, Term, Unfit,
 };
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -237,21 +238,16 @@ struct Server {
 impl Server {
     fn new(id: u64, size: u64, (term, vote): (u64, u64), log: &[u64], pre_vote: bool) -> Server {
         let config = Config {
-            id: NodeId(id),
-            voters: (1..=size).map(NodeId).collect(),
             election_timeout: 300,
             election_timeout_spread: 300,
             heartbeat_interval: 100,
             pre_vote,
             check_quorum: false,
-            max_batch: 64,
-            max_in_flight: 16,
-            seed: id,
-            bug: None,
+            ..Config::new(NodeId(id), (1..=size).map(NodeId).collect())
         };
         let vote = (vote > 0).then_some(NodeId(vote));
-        let recovered =
-            Recovered { term: Term(term), vote, entries: log.iter().map(|&term| entry(term)).collect() };
+        let entries = log.iter().map(|&term| entry(term)).collect();
+        let recovered = Recovered { term: Term(term), vote, kept: None, entries };
         let raft = Raft::new(config, recovered, Instant(0)).expect("a good setup");
         let mut server = Server { raft, now: 0, slow: false };
         server.step(Input::Saved(raft_core::SaveId(0)));
@@ -291,7 +287,8 @@ impl Server {
     }
 
     fn receive(&mut self, from: u64, message: Message) -> Vec<Effect> {
-        self.step(Input::Message { from: NodeId(from), message })
+        let from = Peer { id: NodeId(from), identity: Identity(0) };
+        self.step(Input::Receive(Letter { cluster: 0, from, to: self.raft.peer(), message }))
     }
 
     fn propose(&mut self) -> Vec<Effect> {
@@ -314,12 +311,18 @@ fn log_id(index: u64, term: u64) -> LogId {
 
 fn append(term: u64, previous: LogId, entries: &[u64], commit: u64) -> Message {
     let entries = entries.iter().map(|&term| entry(term)).collect();
-    Message::AppendEntries { term: Term(term), previous, entries, commit: Index(commit), round: 0 }
+    Message::AppendEntries {
+        term: Term(term),
+        previous,
+        entries,
+        commit: Index(commit),
+        stamp: Stamp::default(),
+    }
 }
 
 fn sent(effects: &[Effect]) -> impl Iterator<Item = &Message> {
     effects.iter().filter_map(|effect| match effect {
-        Effect::Send { message, .. } => Some(message),
+        Effect::Send(letter) => Some(&letter.message),
         _ => None,
     })
 }
@@ -462,7 +465,8 @@ fn commit_by_count(id: &str, input: &Value, expect: &Value) {
     }
     for (follower, &index) in (2..).zip(&matched[1..]) {
         let matched = Index(index.min(log.len() as u64));
-        server.receive(follower, Message::AppendEntriesResponse { term: Term(term), matched, round: 0 });
+        let stamp = Stamp::default();
+        server.receive(follower, Message::AppendEntriesResponse { term: Term(term), matched, stamp });
     }
     assert_eq!(server.raft.commit().0, number(&expect["commit"]), "{id}");
 }
@@ -515,7 +519,8 @@ fn ack_commit(id: &str, input: &Value, expect: &Value) {
     let mut server = Server::leading(size, 1, &[]);
     server.slow = false;
     server.step(Input::Saved(raft_core::SaveId(2)));
-    let has = |index| Message::AppendEntriesResponse { term: Term(1), matched: Index(index), round: 0 };
+    let stamp = Stamp::default();
+    let has = |index| Message::AppendEntriesResponse { term: Term(1), matched: Index(index), stamp };
     for follower in 2..=size {
         server.receive(follower, has(1));
     }
@@ -534,7 +539,7 @@ fn ack_commit(id: &str, input: &Value, expect: &Value) {
 fn talk(leader: &mut Server, follower: &mut Server, effects: Vec<Effect>) -> Vec<u64> {
     let to_follower = |effects: Vec<Effect>| {
         effects.into_iter().filter_map(|effect| match effect {
-            Effect::Send { to: NodeId(2), message } => Some(message),
+            Effect::Send(letter) if letter.to.id == NodeId(2) => Some(letter.message),
             _ => None,
         })
     };

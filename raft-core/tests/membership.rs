@@ -550,11 +550,7 @@ fn a_server_that_knows_its_removal_to_be_committed_does_not_campaign() {
     t.time_out(1);
     t.story("Nor does it campaign because an old leader tells it to.");
     t.quietly(|t| {
-        t.letters.push_back(table::Letter {
-            from: 2,
-            to: 1,
-            message: raft_core::Message::TimeoutNow { term: raft_core::Term(1) },
-        });
+        t.post(2, 1, raft_core::Message::TimeoutNow { term: raft_core::Term(1) });
     });
     t.deliver(2, 1);
     insta::assert_snapshot!(t.transcript());

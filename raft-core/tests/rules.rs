@@ -2,11 +2,12 @@
 
 mod table;
 
+use raft_core::message::Stamp;
 use raft_core::{
-    Change, Config, Effect, Entries, Index, Input, Instant, LogId, Message, NodeId, Raft, Recovered, Role,
-    Term,
+    Change, Config, Effect, Entries, Identity, Index, Input, Instant, Letter, LogId, Message, NodeId, Peer,
+    Raft, Recovered, Role, Term,
 };
-use table::{Letter, MS, Table};
+use table::{MS, Table};
 
 /// Something that happens on a table.
 type Happening = fn(&mut Table);
@@ -34,7 +35,7 @@ fn in_each_role() -> Vec<(&'static str, Table)> {
 
 /// One of each kind; who asks for votes has a log up to `last`.
 fn messages(term: Term, last: LogId) -> Vec<Message> {
-    let (entries, commit, round) = (Entries::NONE, Index(0), 0);
+    let (entries, commit, stamp) = (Entries::NONE, Index(0), Stamp::default());
     vec![
         Message::RequestVote { term, last, transfer: false },
         Message::RequestVote { term, last, transfer: true },
@@ -42,16 +43,22 @@ fn messages(term: Term, last: LogId) -> Vec<Message> {
         Message::RequestVoteResponse { term, granted: false },
         Message::PreVoteResponse { term, granted: false },
         Message::TimeoutNow { term },
-        Message::AppendEntries { term, previous: last, entries, commit, round },
-        Message::AppendEntriesResponse { term, matched: Index(0), round },
+        Message::AppendEntries { term, previous: last, entries, commit, stamp },
+        Message::AppendEntriesResponse { term, matched: Index(0), stamp },
         Message::AppendEntriesRefused { term, previous: Index(0), hint: LogId::default() },
     ]
+}
+
+/// A letter in a group where nobody draws identities.
+fn letter(from: u64, to: u64, message: Message) -> Letter {
+    let peer = |id| Peer { id: NodeId(id), identity: Identity(0) };
+    Letter { cluster: 0, from: peer(from), to: peer(to), message }
 }
 
 /// What a server does on a message, without the table's looking on.
 fn given(raft: &Raft, now: u64, message: &Message) -> (Raft, Vec<Effect>) {
     let (mut raft, mut effects) = (raft.clone(), Vec::new());
-    let input = Input::Message { from: NodeId(3), message: message.clone() };
+    let input = Input::Receive(letter(3, raft.peer().id.0, message.clone()));
     raft.step(Instant(now), input, &mut effects);
     (raft, effects)
 }
@@ -112,7 +119,7 @@ fn a_leader_takes_nothing_from_another_leader_of_its_term() {
         previous: LogId::default(),
         entries: Entries::NONE,
         commit: Index(1),
-        round: 0,
+        stamp: Stamp::default(),
     };
     let (after, effects) = given(t.raft(1), t.server(1).now, &message);
     assert_eq!((&after, effects), (t.raft(1), Vec::new()));
@@ -136,11 +143,7 @@ fn a_candidate_leads_with_a_majority_and_with_nothing_less() {
         t.time_out(1);
         t.letters.clear();
         for from in 2..=size {
-            t.letters.push_back(Letter {
-                from,
-                to: 1,
-                message: Message::RequestVoteResponse { term: Term(1), granted: false },
-            });
+            t.post(from, 1, Message::RequestVoteResponse { term: Term(1), granted: false });
             t.deliver(from, 1);
         }
         assert_eq!(t.raft(1).leads(), size == 1);
@@ -314,14 +317,14 @@ fn a_candidate_that_steps_down_in_its_term_keeps_its_vote() {
     t.letters.clear();
     t.time_out(2);
     t.time_out(3);
-    t.letters.retain(|letter| letter.from == 3);
+    t.letters.retain(|letter| letter.from.id == NodeId(3));
     t.story("n3 has voted for itself in term 2, hears n2 as its leader with something that does not fit, and refuses n1.");
     let message = Message::AppendEntries {
         term: Term(2),
         previous: LogId { index: Index(7), term: Term(2) },
         entries: Entries::NONE,
         commit: Index(0),
-        round: 0,
+        stamp: Stamp::default(),
     };
     let (mut raft, _) = given(t.raft(2), t.server(2).now, &message);
     assert_eq!(raft.leader(), Some(NodeId(3)));
@@ -332,9 +335,9 @@ fn a_candidate_that_steps_down_in_its_term_keeps_its_vote() {
         transfer: false,
     };
     let mut effects = Vec::new();
-    raft.step(Instant(t.server(2).now), Input::Message { from: NodeId(1), message: ask }, &mut effects);
-    let no = Message::RequestVoteResponse { term: Term(2), granted: false };
-    assert!(effects.contains(&Effect::Send { to: NodeId(1), message: no }), "{effects:?}");
+    raft.step(Instant(t.server(2).now), Input::Receive(letter(1, 2, ask)), &mut effects);
+    let no = letter(2, 1, Message::RequestVoteResponse { term: Term(2), granted: false });
+    assert!(effects.contains(&Effect::Send(no)), "{effects:?}");
 }
 
 #[test]
@@ -370,7 +373,7 @@ fn a_refusal_of_what_is_acknowledged_changes_nothing() {
             hint: LogId::default(),
         };
         let (mut raft, mut effects) = (t.raft(1).clone(), Vec::new());
-        let input = Input::Message { from: NodeId(2), message };
+        let input = Input::Receive(letter(2, 1, message));
         raft.step(Instant(t.server(1).now), input, &mut effects);
         assert_eq!(effects, Vec::new(), "a refusal at {previous}");
     }
@@ -400,15 +403,13 @@ fn two_tails_of_fifty_become_one_log() {
     t.deliver_all();
     live(&mut t, 300);
     for id in t.nodes() {
-        assert_eq!(t.server(id).applied, t.server(leader).applied, "n{id} differs");
+        assert_eq!(t.server(id).state, t.server(leader).state, "n{id} differs");
         assert_eq!(t.raft(id).commit(), t.raft(leader).last().index);
     }
 }
 
 fn setup(seed: u64) -> Config {
     Config {
-        id: NodeId(1),
-        voters: vec![NodeId(1), NodeId(2), NodeId(3)],
         election_timeout: 300,
         election_timeout_spread: 300,
         heartbeat_interval: 100,
@@ -417,7 +418,7 @@ fn setup(seed: u64) -> Config {
         max_batch: 1,
         max_in_flight: 1,
         seed,
-        bug: None,
+        ..Config::new(NodeId(1), vec![NodeId(1), NodeId(2), NodeId(3)])
     }
 }
 
@@ -443,7 +444,7 @@ fn election_timeouts_are_drawn_anew_within_their_bounds() {
 
 #[test]
 fn a_new_server_follows_nobody_and_waits() {
-    let recovered = Recovered { term: Term(4), vote: Some(NodeId(2)), entries: Vec::new() };
+    let recovered = Recovered { term: Term(4), vote: Some(NodeId(2)), ..Recovered::default() };
     for recovered in [Recovered::default(), recovered] {
         let (term, vote) = (recovered.term, recovered.vote);
         let mut raft = Raft::new(setup(1), recovered, Instant(50)).expect("a good setup");

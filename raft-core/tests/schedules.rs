@@ -160,6 +160,7 @@ fn named(change: &Change, nodes: u64) -> Change {
             Step::Voter(node) => Step::Voter(id(node)),
             Step::Learner(node) => Step::Learner(id(node)),
             Step::Remove(node) => Step::Remove(id(node)),
+            Step::Identify(node, life) => Step::Identify(id(node), life),
         }
     };
     match change {
@@ -200,7 +201,7 @@ fn settle(table: &mut Table) {
     live(table, has_converged, "somebody does not catch up");
     let leader = newest_leader(table).expect("somebody leads those who have converged");
     for NodeId(id) in table.raft(leader).configuration().members() {
-        assert_eq!(table.server(id).applied, table.server(leader).applied, "n{id} and n{leader} differ");
+        assert_eq!(table.server(id).state, table.server(leader).state, "n{id} and n{leader} differ");
     }
 }
 

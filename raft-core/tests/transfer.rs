@@ -184,11 +184,7 @@ fn an_order_to_a_learner_does_nothing() {
         t.deliver_all();
         t.heartbeat(1);
         t.deliver_all();
-        t.letters.push_back(table::Letter {
-            from: 1,
-            to: 3,
-            message: raft_core::Message::TimeoutNow { term: raft_core::Term(1) },
-        });
+        t.post(1, 3, raft_core::Message::TimeoutNow { term: raft_core::Term(1) });
     });
     t.story("Nobody should tell a learner to campaign. Told, it does not.");
     t.show();

@@ -5,10 +5,12 @@ use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use raft_core::log::{Entry, Log, Payload};
 use raft_core::membership::MOST_MEMBERS;
+use raft_core::message::Stamp;
 use raft_core::quorum::{majority, reached_by_majority};
 use raft_core::saves::{Promise, Saves};
 use raft_core::{
-    Change, Configuration, Entries, Index, Instant, LogId, Message, NodeId, SaveId, Step, Term, Unfit,
+    Change, Configuration, Entries, Identity, Index, Instant, LogId, Message, NodeId, Peer, SaveId, Step,
+    Term, Unfit,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -59,7 +61,14 @@ fn groups() -> impl Strategy<Value = Configuration> {
         let learners = learners.into_iter().filter(|node| !votes(node)).collect();
         let next = next.into_iter().filter(|node| old_voters.contains(node) && !voters.contains(node));
         let next_learners = next.collect();
-        Configuration { voters, old_voters, learners, next_learners, leaves_by_itself: joint && by_itself }
+        Configuration {
+            voters,
+            old_voters,
+            learners,
+            next_learners,
+            leaves_by_itself: joint && by_itself,
+            identities: Vec::new(),
+        }
     })
 }
 
@@ -91,9 +100,10 @@ fn decides(set: &BTreeSet<NodeId>, group: &Configuration) -> bool {
 /// What the steps say of each node that they name: the last word holds.
 fn last_words(steps: &[Step]) -> BTreeMap<NodeId, Step> {
     let named = |step: &Step| match *step {
-        Step::Voter(node) | Step::Learner(node) | Step::Remove(node) => (node, *step),
+        Step::Voter(node) | Step::Learner(node) | Step::Remove(node) => Some((node, *step)),
+        Step::Identify(..) => None,
     };
-    steps.iter().map(named).collect()
+    steps.iter().filter_map(named).collect()
 }
 
 /// The stupid twin: it asks of each node, by itself, what becomes of it.
@@ -412,8 +422,9 @@ impl Memory {
 }
 
 fn promise(number: u64) -> Promise {
-    let message = Message::AppendEntriesResponse { term: Term(0), matched: Index(number), round: 0 };
-    Promise::Send(NodeId(1), message)
+    let message =
+        Message::AppendEntriesResponse { term: Term(0), matched: Index(number), stamp: Stamp::default() };
+    Promise::Send(Peer { id: NodeId(1), identity: Identity(0) }, message)
 }
 
 fn drain(saves: &mut Saves, term: u64) -> Vec<u64> {

@@ -1,6 +1,6 @@
 //! A disk on the table: what is durable, what was issued and is not yet, what a loss of power takes.
 
-use raft_core::{Index, LogId, NodeId, Recovered, SaveId, Term, Write};
+use raft_core::{Entry, Index, LogId, NodeId, Recovered, SaveId, Term, Write};
 use std::collections::{BTreeSet, VecDeque};
 
 /// One server's disk.
@@ -16,6 +16,8 @@ pub struct Disk {
     cache: Vec<Write>,
     /// Every entry that ever was durable here.
     ever: BTreeSet<(Index, Term)>,
+    /// How far a snapshot that ever was durable here goes.
+    snapshot_upto: Index,
 }
 
 /// A write that is not yet synced. Write 0 is the page cache that boot found.
@@ -60,9 +62,20 @@ impl Disk {
         recovered
     }
 
-    /// Whether this entry ever was durable here.
+    /// Whether this entry ever was durable here, or a snapshot of it: who calls knows that it is the committed one.
     pub fn ever_had(&self, id: LogId) -> bool {
-        self.ever.contains(&(id.index, id.term))
+        self.ever.contains(&(id.index, id.term)) || self.snapshot_upto >= id.index
+    }
+
+    /// What is durable at a place of the log that was not compacted away.
+    pub fn entry(&self, index: Index) -> Option<&Entry> {
+        let place = index.0.checked_sub(base(&self.durable).index.0 + 1)?;
+        self.durable.entries.get(place as usize)
+    }
+
+    /// How long the durable log is, what was compacted away included.
+    pub fn length(&self) -> Index {
+        Index(base(&self.durable).index.0 + self.durable.entries.len() as u64)
     }
 
     /// Whether the durable vote is this one.
@@ -72,6 +85,9 @@ impl Disk {
 
     fn harden(&mut self, write: &Write) {
         replay(&mut self.durable, write);
+        if let Some(kept) = &write.kept {
+            self.snapshot_upto = self.snapshot_upto.max(kept.snapshot.last.index);
+        }
         let first = write.after.0 + 1;
         self.ever
             .extend((first..).zip(write.entries.iter()).map(|(index, entry)| (Index(index), entry.term)));
@@ -81,7 +97,18 @@ impl Disk {
 fn replay(recovered: &mut Recovered, write: &Write) {
     recovered.term = write.term;
     recovered.vote = write.vote;
-    assert!(write.after.0 as usize <= recovered.entries.len(), "a write leaves a gap in the log");
-    recovered.entries.truncate(write.after.0 as usize);
+    if let Some(kept) = &write.kept {
+        recovered.kept = Some((**kept).clone());
+        recovered.entries.clear();
+    }
+    let after =
+        write.after.0.checked_sub(base(recovered).index.0).expect("a write begins before the log does");
+    assert!(after as usize <= recovered.entries.len(), "a write leaves a gap in the log");
+    recovered.entries.truncate(after as usize);
     recovered.entries.extend(write.entries.iter().cloned());
+}
+
+/// The last entry that a disk no longer keeps.
+pub fn base(recovered: &Recovered) -> LogId {
+    recovered.kept.as_ref().map_or(LogId::default(), |kept| kept.base)
 }

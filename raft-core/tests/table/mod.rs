@@ -3,7 +3,8 @@
 //! In the transcript `#` says why, `>` what the test does, and plain lines what the cluster does: `n1 -> n2` for
 //! letters, `n1  verb` for what a server does itself, `index@term` everywhere, and only what changes. A letter that
 //! cannot arrive says `lost`. Disks are instant until somebody calls them slow; then each write waits for `sync`.
-//! Every effect and every step is held against `watch.rs`; a clash panics, unless the table is lenient.
+//! The application keeps every command that it was given, and its snapshot is those commands, so that two states can be
+//! compared. Every effect and every step is held against `watch.rs`; a clash panics, unless the table is lenient.
 
 #![allow(dead_code, reason = "each area uses some of the verbs")]
 
@@ -12,8 +13,8 @@ pub mod watch;
 
 use disk::Disk;
 use raft_core::{
-    Answer, Change, Config, Configuration, Effect, Entry, Index, Input, Instant, LogId, Message, NodeId,
-    Payload, Raft, RequestId, Role, Step, Term,
+    Answer, Change, Config, Configuration, Confirmed, Effect, Entry, Identity, Index, Input, Instant, Letter,
+    LogId, Message, NodeId, Payload, Peer, Raft, RequestId, Role, Snapshot, Step, Term,
 };
 use std::collections::{BTreeSet, VecDeque};
 use std::fmt::{Display, Write as _};
@@ -48,17 +49,40 @@ pub struct Server {
     pub disk: Disk,
     pub now: u64,
     pub incarnation: u64,
-    /// What was applied in this incarnation.
-    pub applied: Vec<Entry>,
+    pub state: State,
     config: Config,
 }
 
-/// A message in flight.
-#[derive(Clone)]
-pub struct Letter {
-    pub from: u64,
-    pub to: u64,
-    pub message: Message,
+/// A server's application, in memory: it keeps what it was given.
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+pub struct State {
+    /// After which entry it is.
+    pub applied: Index,
+    /// Every command that led to it.
+    pub commands: Vec<String>,
+}
+
+impl State {
+    fn apply(&mut self, index: Index, entry: &Entry) {
+        assert_eq!(index, self.applied.next(), "an entry is applied out of turn");
+        self.applied = index;
+        if let Payload::Command(command) = &entry.payload {
+            self.commands.push(String::from_utf8_lossy(command).into_owned());
+        }
+    }
+
+    /// What a snapshot of it holds.
+    pub fn image(&self) -> Vec<u8> {
+        self.commands.join(" ").into_bytes()
+    }
+
+    fn restored(snapshot: &Snapshot) -> State {
+        let image = String::from_utf8_lossy(&snapshot.data).into_owned();
+        State {
+            applied: snapshot.last.index,
+            commands: image.split_whitespace().map(str::to_owned).collect(),
+        }
+    }
 }
 
 /// What a client asked for, and whom.
@@ -86,27 +110,20 @@ impl Table {
     pub fn founded_by(founders: u64, nodes: u64, change: impl Fn(&mut Config)) -> Table {
         let servers = (1..=nodes).map(|id| {
             let mut config = Config {
-                id: NodeId(id),
-                voters: (1..=founders).map(NodeId).collect(),
-                election_timeout: 300 * MS,
-                election_timeout_spread: 300 * MS,
-                heartbeat_interval: 100 * MS,
                 pre_vote: false,
                 check_quorum: false,
-                max_batch: 64,
-                max_in_flight: 16,
-                seed: id,
-                bug: None,
+                ..Config::new(NodeId(id), (1..=founders).map(NodeId).collect())
             };
             change(&mut config);
             // Clocks of different machines have nothing to do with each other.
             let now = id * 1_000_000 * MS;
-            Server { raft: None, disk: Disk::default(), now, incarnation: 0, applied: Vec::new(), config }
+            Server { raft: None, disk: Disk::default(), now, incarnation: 0, state: State::default(), config }
         });
+        let servers: Vec<Server> = servers.collect();
         let mut table = Table {
-            servers: servers.collect(),
+            watch: Watch::of(founding(&servers[0].config)),
+            servers,
             letters: VecDeque::new(),
-            watch: Watch::default(),
             lenient: false,
             cuts: BTreeSet::new(),
             holds: BTreeSet::new(),
@@ -163,6 +180,12 @@ impl Table {
         self.server(id).raft.is_some()
     }
 
+    /// Which life of a server there is now.
+    pub fn peer(&self, id: u64) -> Peer {
+        let config = &self.server(id).config;
+        Peer { id: config.id, identity: config.identity }
+    }
+
     pub fn nodes(&self) -> std::ops::RangeInclusive<u64> {
         1..=self.servers.len() as u64
     }
@@ -189,13 +212,19 @@ impl Table {
         properties
     }
 
+    /// Whether nobody has ever changed the group, as far as this server can tell.
+    fn is_as_founded(&self, raft: &Raft) -> bool {
+        raft.log().configured_at() == raft.log().base().index && **raft.configuration() == self.watch.founding
+    }
+
     /// Says how every server stands.
     pub fn show(&mut self) {
         for id in self.nodes() {
             let line = match &self.server(id).raft {
                 Some(raft) => {
                     let mut runs: Vec<(LogId, LogId)> = Vec::new();
-                    for index in (1..=raft.last().index.0).map(Index) {
+                    let base = raft.log().base();
+                    for index in (base.index.0 + 1..=raft.last().index.0).map(Index) {
                         let id = LogId { index, term: raft.log().term_at(index).expect("in the log") };
                         match runs.last_mut() {
                             Some((_, last)) if last.term == id.term => *last = id,
@@ -203,15 +232,17 @@ impl Table {
                         }
                     }
                     let mut log = String::new();
+                    if base.index > Index(0) {
+                        write!(log, " after {base}").expect("strings are patient");
+                    }
                     for (first, last) in runs {
                         let end = if first == last { String::new() } else { format!("..{last}") };
                         write!(log, " {first}{end}").expect("strings are patient");
                     }
                     let log = if log.is_empty() { " empty" } else { &log };
-                    let group = if raft.log().configured_at() > Index(0) {
-                        format!(", {}", configured(raft))
-                    } else {
-                        String::new()
+                    let group = match self.is_as_founded(raft) {
+                        true => String::new(),
+                        false => format!(", {}", configured(raft)),
                     };
                     let (term, commit) = (raft.term(), raft.commit());
                     format!("n{id}  {}, term {term}, log{log}, commit {commit}{group}", role(raft))
@@ -326,7 +357,7 @@ impl Table {
 
     /// The oldest letter of a link arrives, if there is one.
     pub fn deliver_any(&mut self, from: u64, to: u64) {
-        if self.letters.iter().any(|letter| (letter.from, letter.to) == (from, to)) {
+        if self.letters.iter().any(|letter| link(letter) == (from, to)) {
             self.deliver(from, to);
         }
     }
@@ -340,21 +371,21 @@ impl Table {
     /// A letter arrives.
     pub fn deliver_at(&mut self, place: usize) {
         let letter = self.letters.remove(place).expect("a letter");
-        self.verb(&format!("deliver n{} -> n{}  {}", letter.from, letter.to, letter.message));
+        self.verb(&format!("deliver {} -> {}  {letter}", letter.from, letter.to));
         self.arrive(letter);
     }
 
     /// The oldest letter of a link arrives, and will arrive again.
     pub fn deliver_copy(&mut self, from: u64, to: u64) {
         let letter = self.letters[self.oldest(from, to)].clone();
-        self.verb(&format!("deliver a copy n{from} -> n{to}  {}", letter.message));
+        self.verb(&format!("deliver a copy n{from} -> n{to}  {letter}"));
         self.arrive(letter);
     }
 
     /// The oldest letter of a link will arrive twice.
     pub fn duplicate(&mut self, from: u64, to: u64) {
         let letter = self.letters[self.oldest(from, to)].clone();
-        self.verb(&format!("duplicate n{from} -> n{to}  {}", letter.message));
+        self.verb(&format!("duplicate n{from} -> n{to}  {letter}"));
         self.letters.push_back(letter);
     }
 
@@ -362,7 +393,13 @@ impl Table {
     pub fn lose(&mut self, from: u64, to: u64) {
         let place = self.oldest(from, to);
         let letter = self.letters.remove(place).expect("a letter");
-        self.verb(&format!("lose n{from} -> n{to}  {}", letter.message));
+        self.verb(&format!("lose n{from} -> n{to}  {letter}"));
+    }
+
+    /// A letter that nobody here has written is in flight.
+    pub fn post(&mut self, from: u64, to: u64, message: Message) {
+        let (from, to) = (self.peer(from), self.peer(to));
+        self.letters.push_back(Letter { cluster: 0, from, to, message });
     }
 
     /// Everything arrives that is in flight and not held, and what it brings about, and so on.
@@ -410,19 +447,18 @@ impl Table {
     }
 
     fn oldest(&self, from: u64, to: u64) -> usize {
-        let place = self.letters.iter().position(|letter| (letter.from, letter.to) == (from, to));
+        let place = self.letters.iter().position(|letter| link(letter) == (from, to));
         place.unwrap_or_else(|| panic!("nothing is in flight n{from} -> n{to}\n{}", self.transcript))
     }
 
     fn newest(&self, from: u64, to: u64) -> usize {
-        let place = self.letters.iter().rposition(|letter| (letter.from, letter.to) == (from, to));
+        let place = self.letters.iter().rposition(|letter| link(letter) == (from, to));
         place.unwrap_or_else(|| panic!("nothing is in flight n{from} -> n{to}\n{}", self.transcript))
     }
 
     fn pass_letters(&mut self) {
         for _ in 0..10_000 {
-            let Some(place) =
-                self.letters.iter().position(|letter| !self.holds.contains(&(letter.from, letter.to)))
+            let Some(place) = self.letters.iter().position(|letter| !self.holds.contains(&link(letter)))
             else {
                 return;
             };
@@ -433,9 +469,9 @@ impl Table {
     }
 
     fn arrive(&mut self, letter: Letter) {
-        let Letter { from, to, message } = letter;
+        let (_, to) = link(&letter);
         if self.is_up(to) {
-            self.step(to, Input::Message { from: NodeId(from), message });
+            self.step(to, Input::Receive(letter));
         }
     }
 }
@@ -525,18 +561,22 @@ impl Table {
         if let Some(vote) = recovered.vote {
             write!(line, ", vote {vote}").expect("strings are patient");
         }
+        let base = disk::base(&recovered).index.0;
+        if let Some(kept) = &recovered.kept {
+            write!(line, ", snapshot up to {}", kept.snapshot.last).expect("strings are patient");
+        }
         if let Some(last) = recovered.entries.last() {
-            write!(line, ", log up to {}@{}", recovered.entries.len(), last.term)
+            write!(line, ", log up to {}@{}", base + recovered.entries.len() as u64, last.term)
                 .expect("strings are patient");
         }
         server.incarnation += 1;
-        server.applied.clear();
+        server.state = State::default();
         // A restart takes time, and a monotonic clock need not begin where it ended.
         server.now += 1_000 * MS;
         server.raft =
             Some(Raft::new(server.config.clone(), recovered, Instant(server.now)).expect("a good setup"));
         self.line(&line);
-        if self.raft(id).log().configured_at() > Index(0) {
+        if !self.is_as_founded(self.raft(id)) {
             self.line(&format!("n{id}  counts on {}", configured(self.raft(id))));
         }
         self.flush(id);
@@ -559,13 +599,14 @@ impl Table {
         let mut raft = self.server_mut(id).raft.take().unwrap_or_else(|| panic!("n{id} is down"));
         let before = (role(&raft), raft.term());
         let (commit, last, led) = (raft.commit(), raft.last(), raft.leads());
+        let snapshot = raft.snapshot().map_or(LogId::default(), |snapshot| snapshot.last);
         let group = (raft.log().configured_at(), Arc::clone(raft.log().configuration()));
         raft.step(now, input, &mut effects);
         self.line_if_moved(id, &before, &raft);
         self.line_if_configured(id, &group, &raft);
         let disks: Vec<&Disk> = self.servers.iter().map(|server| &server.disk).collect();
         let incarnation = self.server(id).incarnation;
-        let then = Before { commit, led, term: before.1, group: &group.1, configured_at: group.0 };
+        let then = Before { commit, led, term: before.1, group: &group.1, configured_at: group.0, snapshot };
         self.watch.stepped(NodeId(id), incarnation, &raft, &then, &disks);
         for effect in effects {
             self.carry_out(id, &raft, last, effect);
@@ -582,7 +623,10 @@ impl Table {
         let place = id as usize - 1;
         match effect {
             Effect::Save { id: number, write } => {
-                if write.after < last.index {
+                if let Some(kept) = &write.kept {
+                    let does = if kept.installed { "begins its log anew" } else { "begins its log" };
+                    self.line(&format!("n{id}  {does} after {}", kept.base));
+                } else if write.after < last.index {
                     let term = raft.log().term_at(write.after).expect("what is kept is in the log");
                     self.line(&format!("n{id}  cuts back to {}@{term}", write.after));
                 }
@@ -592,21 +636,27 @@ impl Table {
                 let pending = disk::Pending { id: number, writes: vec![write] };
                 self.servers[place].disk.pending.push_back(pending);
             }
-            Effect::Send { to, message } => {
-                let lost = self.cuts.contains(&(id, to.0)) || self.server(to.0).raft.is_none();
+            Effect::Send(letter) => {
+                let (_, to) = link(&letter);
+                let lost = self.cuts.contains(&(id, to)) || self.server(to).raft.is_none();
                 let mark = if lost { "    lost" } else { "" };
-                self.line(&format!("n{id} -> {to}  {message}{mark}"));
-                self.watch.sends(NodeId(id), to, &message, &self.servers[place].disk);
+                self.line(&format!("n{id} -> n{to}  {letter}{mark}"));
+                self.watch.sends(&letter, &self.servers[place].disk);
                 if !lost {
-                    self.letters.push_back(Letter { from: id, to: to.0, message });
+                    self.letters.push_back(letter);
                 }
             }
-            Effect::Apply { first, entries } => {
-                assert_eq!(
-                    first.0 as usize,
-                    self.servers[place].applied.len() + 1,
-                    "n{id} applies with a gap"
+            Effect::Restore(snapshot) => {
+                self.line(&format!("n{id}  takes the snapshot up to {} for its state", snapshot.last));
+                self.watch.restores(
+                    NodeId(id),
+                    &snapshot,
+                    self.servers[place].state.applied,
+                    &self.servers[place].disk,
                 );
+                self.servers[place].state = State::restored(&snapshot);
+            }
+            Effect::Apply { first, entries } => {
                 for (index, entry) in (first.0..).map(Index).zip(entries.iter()) {
                     let command = match &entry.payload {
                         Payload::Noop => "noop".to_owned(),
@@ -615,12 +665,20 @@ impl Table {
                     };
                     self.line(&format!("n{id}  applies {index}@{} {command}", entry.term));
                     self.watch.applies(NodeId(id), index, entry, &self.servers[place].disk);
-                    self.servers[place].applied.push(entry.clone());
+                    self.servers[place].state.apply(index, entry);
                 }
             }
-            Effect::ReadNow { request } => {
-                let applied = Index(self.servers[place].applied.len() as u64);
-                self.line(&format!("n{id}  serves {} at {applied}", self.requests[request.0 as usize].name));
+            Effect::ReadNow { request, confirmed } => {
+                let applied = self.servers[place].state.applied;
+                let why = match confirmed {
+                    Confirmed::Round => "",
+                    Confirmed::Lease => " by its lease",
+                    Confirmed::Leader => " by its leader's word",
+                };
+                self.line(&format!(
+                    "n{id}  serves {} at {applied}{why}",
+                    self.requests[request.0 as usize].name
+                ));
                 self.watch.reads(NodeId(id), request, applied);
             }
             Effect::Answer { request, answer } => {
@@ -642,7 +700,8 @@ impl Table {
     }
 
     fn line_if_configured(&mut self, id: u64, (at, group): &(Index, Arc<Configuration>), raft: &Raft) {
-        if *at != raft.log().configured_at() || group != raft.log().configuration() {
+        let (now, base) = (raft.log().configured_at(), raft.log().base().index);
+        if (*at != now && now > base) || group != raft.log().configuration() {
             self.line(&format!("n{id}  counts on {}", configured(raft)));
         }
     }
@@ -665,6 +724,17 @@ impl Table {
             writeln!(self.transcript, "{text}").expect("strings are patient");
         }
     }
+}
+
+/// From whom to whom a letter goes.
+fn link(letter: &Letter) -> (u64, u64) {
+    (letter.from.id.0, letter.to.id.0)
+}
+
+/// The group as it was founded.
+fn founding(config: &Config) -> Configuration {
+    let founders = Configuration::of(config.voters.iter().copied());
+    Configuration { identities: config.identities.clone(), ..founders }
 }
 
 fn role(raft: &Raft) -> String {
@@ -692,6 +762,7 @@ fn changes(change: &Change) -> String {
             Step::Voter(node) => format!("voter {node}"),
             Step::Learner(node) => format!("learner {node}"),
             Step::Remove(node) => format!("remove {node}"),
+            Step::Identify(node, Identity(life)) => format!("{node} in its life {life}"),
         });
         texts.collect::<Vec<_>>().join(", ")
     };

@@ -1,7 +1,10 @@
 //! What must hold on the table whatever happens. The names are those of `Bug::first`.
 
 use super::disk::Disk;
-use raft_core::{Configuration, Entry, Index, LogId, Message, NodeId, Payload, Raft, RequestId, Term, Write};
+use raft_core::{
+    Configuration, Entry, Index, Letter, LogId, Message, NodeId, Payload, Raft, RequestId, Snapshot, Term,
+    Write,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Something that must never be, and was.
@@ -18,6 +21,8 @@ pub struct Before<'a> {
     pub term: Term,
     pub group: &'a Configuration,
     pub configured_at: Index,
+    /// The end of its snapshot.
+    pub snapshot: LogId,
 }
 
 /// Whether a majority agrees, of each half while joint, by counting. Learners are nobody here.
@@ -36,6 +41,8 @@ fn votes(group: &Configuration, node: NodeId) -> bool {
 /// The memory of everything that was promised and done.
 #[derive(Clone, Default)]
 pub struct Watch {
+    /// The group as it was founded.
+    pub founding: Configuration,
     pub violations: Vec<Violation>,
     /// How many of them were told.
     pub told: usize,
@@ -59,18 +66,38 @@ pub struct Watch {
 }
 
 impl Watch {
+    /// Over a group that was founded like this.
+    pub fn of(founding: Configuration) -> Watch {
+        Watch { founding, ..Watch::default() }
+    }
+
+    /// The terms of a whole log: what was compacted away is what is committed.
+    fn terms(&self, base: Index, kept: impl Iterator<Item = Term>) -> Vec<Term> {
+        let gone = self.committed.iter().take(base.0 as usize).map(|(entry, _)| entry.term);
+        gone.chain(kept).collect()
+    }
+
+    fn terms_of(&self, raft: &Raft) -> Vec<Term> {
+        let base = raft.log().base().index;
+        let kept = (base.0 + 1..=raft.last().index.0).map(Index);
+        self.terms(base, kept.map(|index| raft.log().term_at(index).expect("in the log")))
+    }
+
     fn clash(&mut self, property: &'static str, sentence: String) {
         self.violations.push(Violation { property, sentence });
     }
 
     /// A message leaves.
-    pub fn sends(&mut self, from: NodeId, to: NodeId, message: &Message, disk: &Disk) {
+    pub fn sends(&mut self, letter: &Letter, disk: &Disk) {
+        let (from, to, message) = (letter.from.id, letter.to.id, &letter.message);
         if matches!(
             message,
             Message::RequestVote { .. }
                 | Message::RequestVoteResponse { granted: true, .. }
                 | Message::AppendEntries { .. }
                 | Message::AppendEntriesResponse { .. }
+                | Message::InstallSnapshot { .. }
+                | Message::InstallSnapshotResponse { .. }
         ) {
             let promised = self.promised.entry(from).or_default();
             *promised = message.term().max(*promised);
@@ -98,13 +125,13 @@ impl Watch {
                 let (newest, upto) = self.acknowledged_to.entry(from).or_insert((term, matched));
                 *upto = if *newest == term { matched.max(*upto) } else { matched };
                 *newest = term;
-                let durable = &disk.durable;
+                let entries = disk.durable.entries.iter().map(|entry| entry.term);
+                let durable = self.terms(super::disk::base(&disk.durable).index, entries);
                 let matched = matched.0 as usize;
-                let holds = durable.term == term
-                    && durable.entries.len() >= matched
+                let holds = disk.durable.term == term
+                    && durable.len() >= matched
                     && self.leaders.get(&term).is_some_and(|(_, _, log)| {
-                        log.len() >= matched
-                            && (0..matched).all(|place| durable.entries[place].term == log[place])
+                        log.len() >= matched && durable[..matched] == log[..matched]
                     });
                 if !holds {
                     self.clash(
@@ -129,6 +156,18 @@ impl Watch {
 
     /// A write is issued: the log of `raft` changed.
     pub fn saves(&mut self, node: NodeId, raft: &Raft, write: &Write) {
+        if let Some(kept) = &write.kept
+            && self
+                .committed
+                .get(kept.base.index.previous().0 as usize)
+                .is_none_or(|known| known.0.term != kept.base.term)
+            && kept.base.index > Index(0)
+        {
+            self.clash(
+                "snapshots",
+                format!("{node} begins its log after {}, which is not committed", kept.base),
+            );
+        }
         let mut previous = raft.log().term_at(write.after).expect("a write follows what the log has");
         for (index, entry) in (write.after.0 + 1..).map(Index).zip(write.entries.iter()) {
             let known = self
@@ -153,13 +192,12 @@ impl Watch {
         disks: &[&Disk],
     ) {
         let commit = before.commit;
-        let terms =
-            || (1..=raft.last().index.0).map(|index| raft.log().term_at(Index(index)).expect("in the log"));
         if raft.leads() {
+            let terms = self.terms_of(raft);
             match self.leaders.get_mut(&raft.term()) {
                 Some((leader, life, log)) if (*leader, *life) == (node, incarnation) => {
                     let known = log.len();
-                    log.extend(terms().skip(known));
+                    log.extend(terms.into_iter().skip(known));
                     if (raft.last().index.0 as usize) < known {
                         self.clash("leader-append-only", format!("{node} leads and cuts its log"));
                     }
@@ -168,7 +206,7 @@ impl Watch {
                     self.clash("election-safety", format!("{leader} and {node} lead term {}", raft.term()));
                 }
                 None => {
-                    self.leaders.insert(raft.term(), (node, incarnation, terms().collect()));
+                    self.leaders.insert(raft.term(), (node, incarnation, terms));
                     self.elected(node, raft, disks);
                 }
             }
@@ -193,6 +231,16 @@ impl Watch {
                 "monotonic-term",
                 format!("{node} is in term {} and promised in a later one", raft.term()),
             );
+        }
+        if let Some(snapshot) = raft.snapshot().filter(|snapshot| snapshot.last != before.snapshot) {
+            if snapshot.last.index <= before.snapshot.index {
+                let newer = before.snapshot;
+                self.clash(
+                    "snapshots",
+                    format!("{node} had one up to {newer}, and now one up to {}", snapshot.last),
+                );
+            }
+            self.is_true(node, snapshot);
         }
         if raft.commit() < commit {
             self.clash("committed-stays", format!("{node} takes its commit index back to {}", raft.commit()));
@@ -266,8 +314,9 @@ impl Watch {
 
     /// A new leader has everything that was committed in earlier terms.
     fn complete(&mut self, node: NodeId, raft: &Raft) {
+        let log = self.terms_of(raft);
         let lacks = (1..).map(Index).zip(&self.committed).find(|(index, (entry, term))| {
-            *term < raft.term() && raft.log().term_at(*index) != Some(entry.term)
+            *term < raft.term() && log.get(index.0 as usize - 1) != Some(&entry.term)
         });
         if let Some((index, (entry, _))) = lacks {
             let id = LogId { index, term: entry.term };
@@ -301,7 +350,8 @@ impl Watch {
                 self.clash("durable-quorum", format!("{node} commits {id}, which {have} have, of {group}"));
             }
         }
-        let known = before.commit;
+        // Up to the base the snapshot is looked at.
+        let known = before.commit.max(raft.log().base().index);
         for (place, entry) in (known.0 as usize..).zip(log.entries(known.next(), raft.commit()).iter()) {
             match self.committed.get(place) {
                 Some((known, _)) if known == entry => {}
@@ -339,10 +389,49 @@ impl Watch {
         {
             self.clash("state-machine-safety", format!("{node} applies another {index}@{}", entry.term));
         }
-        if disk.durable.entries.get(place) != Some(entry) {
+        if disk.entry(index) != Some(entry) {
             self.clash(
                 "apply-after-durability",
                 format!("{node} applies {index}@{} not durably", entry.term),
+            );
+        }
+    }
+
+    /// A snapshot holds what the committed entries say, and the group as they made it.
+    fn is_true(&mut self, node: NodeId, snapshot: &Snapshot) {
+        let last = snapshot.last;
+        let entries = self.committed.get(..last.index.0 as usize).unwrap_or_default();
+        if entries.last().is_none_or(|(entry, _)| entry.term != last.term) {
+            return self.clash("snapshots", format!("{node} has one up to {last}, which is not committed"));
+        }
+        let (mut state, mut group) = (super::State::default(), &self.founding);
+        for (index, (entry, _)) in (1..).map(Index).zip(entries) {
+            state.apply(index, entry);
+            if let Payload::Configuration(configuration) = &entry.payload {
+                group = configuration;
+            }
+        }
+        if *group != *snapshot.configuration {
+            let sentence =
+                format!("{node}'s, up to {last}, says {}, and {group} it was", snapshot.configuration);
+            return self.clash("snapshots", sentence);
+        }
+        if state.image() != snapshot.data {
+            self.clash("snapshots", format!("{node}'s, up to {last}, holds another state"));
+        }
+    }
+
+    /// The application's state is replaced.
+    pub fn restores(&mut self, node: NodeId, snapshot: &Snapshot, applied: Index, disk: &Disk) {
+        let last = snapshot.last;
+        self.is_true(node, snapshot);
+        if last.index < applied {
+            self.clash("snapshots", format!("{node} goes back from {applied} to {last}"));
+        }
+        if disk.durable.kept.as_ref().is_none_or(|kept| kept.snapshot != *snapshot) {
+            self.clash(
+                "apply-after-durability",
+                format!("{node} takes a snapshot up to {last} that is not durable"),
             );
         }
     }
