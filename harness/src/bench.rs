@@ -201,6 +201,7 @@ fn bare_plan(storm: Duration) -> Plan {
         storm,
         bug: None,
         compaction: None,
+        held: None,
         raft: plan::Raft { batch: 1, window: 1, syncs: 1, ..plan::Raft::default() },
         network: plan::Network {
             delay: Duration::millis(1),

@@ -49,6 +49,21 @@ pub const COMMIT: &str = env!("HARNESS_COMMIT");
 pub const TRANSFER_COMPLETED: &str = "transfer-completed";
 /// Milestone: a transfer was given up.
 pub const TRANSFER_ABORTED: &str = "transfer-aborted";
+/// Milestone: a leader answered a read by its lease.
+pub const LEASE_READ: &str = "lease-read";
+/// Milestone: a follower answered a read that its leader had confirmed.
+pub const READ_FORWARDED: &str = "read-forwarded";
+/// Milestone: a follower answered a proposal that it had passed on.
+pub const PROPOSAL_FORWARDED: &str = "proposal-forwarded";
+
+/// The milestones that only servers know of, each with a line for a person.
+pub const TOLD: [(&str, &str); 5] = [
+    (TRANSFER_COMPLETED, "Leadership passed to the server that it was meant for."),
+    (TRANSFER_ABORTED, "A transfer of leadership was given up."),
+    (LEASE_READ, "A leader answered a read by its lease."),
+    (READ_FORWARDED, "A follower answered a read that its leader had confirmed."),
+    (PROPOSAL_FORWARDED, "A follower answered a proposal that it had passed on."),
+];
 
 /// After healing there was no progress within the plan's bounds.
 pub const PROGRESS: &str = "progress";

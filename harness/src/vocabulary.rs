@@ -1,7 +1,7 @@
 //! What has a name: the properties that may look, and the milestones that a good run reaches.
 
 use crate::outcome::{
-    DETERMINISM, LINEARIZABILITY, PANIC, PROGRESS, TRANSFER_ABORTED, TRANSFER_COMPLETED, WITNESS,
+    DETERMINISM, LINEARIZABILITY, PANIC, PROGRESS, TOLD, WITNESS,
 };
 use invariants::Milestone;
 
@@ -32,16 +32,5 @@ pub fn is_optional(property: &str) -> bool {
 #[must_use]
 pub fn milestones() -> Vec<(&'static str, &'static str)> {
     let of_facts = Milestone::ALL.iter().map(|milestone| (milestone.name(), milestone.about()));
-    let of_servers = [
-        (TRANSFER_COMPLETED, "Leadership passed to the server that it was meant for."),
-        (TRANSFER_ABORTED, "A transfer of leadership was given up."),
-    ];
-    of_facts.filter(|(name, _)| is_within_reach(name)).chain(of_servers).collect()
-}
-
-/// Whether some fault or other leads to this milestone. None empties a disk yet: counted, that would stay at 0 for ever,
-/// and everybody would ask why.
-#[must_use]
-pub fn is_within_reach(milestone: &str) -> bool {
-    milestone != Milestone::DiskWiped.name()
+    of_facts.chain(TOLD).collect()
 }

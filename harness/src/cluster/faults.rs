@@ -1,7 +1,7 @@
 //! Faults: when they strike, whom, and how they end.
 
 use super::{Cluster, Control};
-use crate::plan::{Fault, FaultKind, Moment, Plan, Step, Target};
+use crate::plan::{Ailment, Fault, FaultKind, Moment, Plan, Step, Target};
 use crate::server::{Arrival, Deed, Server};
 use crate::world::{Event, Kind, Weather};
 use invariants::{Fact, Node};
@@ -269,6 +269,23 @@ impl<S: Server> Cluster<S> {
         self.faults.armed.clear();
         self.world.awaited = 0;
         self.world.come.clear();
+    }
+
+    /// One server stays ill, if the plan wants that.
+    pub(super) fn hold(&mut self) {
+        let Some(held) = self.world.plan().held else { return };
+        let Some(node) = self.find(held.node, None) else { return };
+        let others = (1..=self.world.plan().nodes).filter(|other| *other != node);
+        let (here, others): (usize, Vec<usize>) =
+            (node as usize - 1, others.map(|other| other as usize - 1).collect());
+        match held.ailment {
+            Ailment::Deaf => others.into_iter().for_each(|other| self.world.net.cut(other, here)),
+            Ailment::Mute => others.into_iter().for_each(|other| self.world.net.cut(here, other)),
+            Ailment::StalledDisk => self.world.place_mut(node).stalls += 1,
+        }
+        self.drift(node, held.drift);
+        self.held = Some(node);
+        self.world.note(0, || format!("n{node} stays ill: {:?}", held.ailment));
     }
 
     /// Whom a fault strikes.

@@ -53,6 +53,8 @@ pub struct Cluster<S: Server> {
     over: bool,
     /// When there was a leader after the storm.
     emerged: Time,
+    /// Who stays ill after it.
+    held: Option<Node>,
     /// More events than this are no progress.
     most_events: u64,
 }
@@ -71,6 +73,7 @@ impl<S: Server> Cluster<S> {
             ending: None,
             over: false,
             emerged: 0,
+            held: None,
             most_events: plan.bounds.events,
         }
     }

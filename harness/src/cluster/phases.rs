@@ -58,6 +58,7 @@ impl<S: Server> Cluster<S> {
     pub(super) fn calm(&mut self) {
         self.world.note(0, || "the storm is over, everything heals".to_owned());
         self.heal();
+        self.hold();
         self.clients.rest();
         self.enter(Phase::Leader, self.world.plan().bounds.leader);
     }
@@ -203,7 +204,7 @@ impl<S: Server> Cluster<S> {
     /// Whether those who take part are a majority of every group that may be in force: without one, nothing is asked.
     fn can_progress(&self) -> bool {
         let group_can = |node: Node| match self.world.place(node).configuration() {
-            Some(group) => group.is_quorum(|voter| self.world.place(voter).takes_part()),
+            Some(group) => group.is_quorum(|voter| self.taking_part().any(|node| node == voter)),
             None => 2 * self.taking_part().count() > self.world.plan().nodes as usize,
         };
         self.taking_part().all(group_can)
@@ -211,7 +212,8 @@ impl<S: Server> Cluster<S> {
 
     /// Who lives and has not refused to take part.
     fn taking_part(&self) -> impl Iterator<Item = Node> {
-        (1..=self.world.plan().nodes).filter(|node| self.world.place(*node).takes_part())
+        let well = |node: &Node| self.held != Some(*node) && self.world.place(*node).takes_part();
+        (1..=self.world.plan().nodes).filter(well)
     }
 
     /// Who leads in the highest term.

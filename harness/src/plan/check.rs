@@ -91,6 +91,7 @@ impl Plan {
         within("raft.founders", raft.founders, 0, self.nodes)?;
         self.check_lease()?;
         self.check_compaction()?;
+        self.check_held()?;
         within("bounds.leader", self.bounds.leader, 1, MOST)?;
         within("bounds.write", self.bounds.write, 1, MOST)?;
         within("bounds.convergence", self.bounds.convergence, 1, MOST)?;
@@ -125,6 +126,31 @@ impl Plan {
             return unusable(format!("fault {number} ({}): drift", fault.kind.name()), reason);
         }
         Ok(())
+    }
+
+    fn check_held(&self) -> Result<(), Unusable> {
+        let Some(held) = self.held else { return Ok(()) };
+        if !self.raft.check_quorum {
+            return unusable(
+                "held",
+                "needs `raft.check_quorum = true`: without it a leader that hears nobody leads on for ever".into(),
+            );
+        }
+        match held.node {
+            Target::Node(number) if !(1..=self.nodes).contains(&number) => {
+                let nodes = self.nodes;
+                unusable("held.node", format!("is {number}, but the plan has servers 1 to {nodes}"))
+            }
+            Target::There => unusable("held.node", "is \"there\": it waits for no moment".into()),
+            _ if held.drift.unsigned_abs() > MOST_DRIFT.unsigned_abs() => unusable(
+                "held.drift",
+                format!("is {}: it must be between {} and {MOST_DRIFT} parts per million", held.drift, -MOST_DRIFT),
+            ),
+            _ if self.raft.lease_drift.is_some_and(|drift| held.drift.unsigned_abs() > u64::from(drift.0)) => {
+                unusable("held.drift", format!("is {} parts per million, which leases do not count on", held.drift))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn check_compaction(&self) -> Result<(), Unusable> {

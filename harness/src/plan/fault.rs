@@ -181,6 +181,38 @@ pub enum FaultKind {
     Leave,
 }
 
+/// One server that stays ill when all else heals. Nothing is asked of it, and everything of the others: they must find a
+/// leader among themselves, whoever led before (needs check-quorum, without which a leader is never given up).
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Held {
+    /// Which server.
+    pub node: Target,
+    /// What ails it.
+    pub ailment: Ailment,
+    /// Parts per million by which its clock is faster than true time.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub drift: i64,
+}
+
+/// What may ail a server for ever.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ailment {
+    /// It hears nobody.
+    Deaf,
+    /// Nobody hears it.
+    Mute,
+    /// Its disk never ends a sync.
+    StalledDisk,
+}
+
+/// Whether a clock keeps to true time.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks like this")]
+const fn is_none(drift: &i64) -> bool {
+    *drift == 0
+}
+
 /// One step of a change of the group.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Step {

@@ -39,6 +39,7 @@ pub fn generate(seed: u64) -> Plan {
         storm,
         bug: None,
         compaction: None,
+        held: None,
         network: network(&mut Dice::new(seed, "plan network", 0)),
         disk: disk(&mut Dice::new(seed, "plan disk", 0)),
         clients: clients(&mut Dice::new(seed, "plan clients", 0), storm),

@@ -12,7 +12,7 @@ mod operator;
 pub mod generate;
 
 pub use check::Unusable;
-pub use fault::{Fault, FaultKind, Moment, Step, Target};
+pub use fault::{Ailment, Fault, FaultKind, Held, Moment, Step, Target};
 pub use generate::{GENERATOR_VERSION, generate};
 pub use quantity::{Chance, Duration};
 
@@ -51,6 +51,9 @@ pub struct Plan {
     pub clients: Clients,
     /// How long progress may take once all is healed.
     pub bounds: Bounds,
+    /// What does not heal when all else does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<Held>,
     /// What breaks, and when.
     #[serde(default, rename = "fault", skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<Fault>,

@@ -2,7 +2,6 @@
 
 use super::Settings;
 use crate::outcome::{Counts, Outcome, Verdict};
-use crate::vocabulary;
 use invariants::Digest;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -117,9 +116,7 @@ impl Summary {
             self.digest = self.digest.then(finished.seed).then(outcome.digest.0);
             add(&mut self.counts, &outcome.counts);
             tally(&mut self.looked, &outcome.looked);
-            let mut milestones = outcome.milestones;
-            milestones.retain(|(name, _)| vocabulary::is_within_reach(name));
-            tally(&mut self.milestones, &milestones);
+            tally(&mut self.milestones, &outcome.milestones);
             tally(&mut self.faults, &outcome.faults);
             match outcome.verdict {
                 Verdict::Kept => self.kept += 1,

@@ -173,6 +173,13 @@ impl Kv {
         self.sessions_digest = self.sessions_digest.wrapping_add(items);
     }
 
+    /// What a request came to that was applied some time ago, if its session still keeps that.
+    #[must_use]
+    pub fn answered(&self, id: RequestId) -> Option<Answer> {
+        let kept = self.sessions.get(id.session)?.responses().find(|(sequence, _)| *sequence == id.sequence);
+        kept.map(|(_, (index, response))| Answer::Written { index: *index, response: response.clone() })
+    }
+
     /// Answers a read from the state as it is.
     #[must_use]
     pub fn read(&self, operation: Operation) -> Response {

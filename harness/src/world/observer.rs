@@ -1,6 +1,6 @@
 //! Who watches: folds every fact into the digest, and hands it to those who know what is right.
 
-use crate::outcome::{Counts, Failure, Options, TRANSFER_ABORTED, TRANSFER_COMPLETED, WITNESS};
+use crate::outcome::{Counts, Failure, Options, TOLD, WITNESS};
 use invariants::{
     Checker, Configuration, Digest, Fact, Index, Node, Observed, Operation, Position, RequestId, Response,
     Time,
@@ -25,7 +25,7 @@ pub(crate) struct Observer {
     leader: (Node, u32),
     pub(crate) kept: Option<Vec<Observed>>,
     /// Situations that servers say they have reached.
-    told: [(&'static str, u64); 2],
+    told: [(&'static str, u64); TOLD.len()],
     /// The first broken promise.
     pub(crate) failure: Option<Box<Failure>>,
 }
@@ -47,7 +47,7 @@ impl Observer {
             sessions: BTreeMap::new(),
             leader: (0, 0),
             kept: options.facts.then(Vec::new),
-            told: [(TRANSFER_COMPLETED, 0), (TRANSFER_ABORTED, 0)],
+            told: TOLD.map(|(name, _)| (name, 0)),
             failure: None,
         }
     }

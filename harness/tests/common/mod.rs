@@ -21,6 +21,7 @@ pub fn calm(nodes: u64, storm: Duration) -> Plan {
         storm,
         bug: None,
         compaction: None,
+        held: None,
         raft: plan::Raft {
             election_timeout: Duration::millis(100),
             election_timeout_spread: Duration::millis(100),

@@ -1,12 +1,17 @@
-//! The application lane: the state machine, and who waits for it.
+//! The application lane: the state machine, its snapshots, and who waits for it.
 
-use super::entry::digest;
-use crate::outcome::{TRANSFER_ABORTED, TRANSFER_COMPLETED};
+use super::compaction::Policy;
+use super::entry::{configuration, digest};
+use crate::outcome::{
+    LEASE_READ, PROPOSAL_FORWARDED, READ_FORWARDED, TRANSFER_ABORTED, TRANSFER_COMPLETED,
+};
 use crate::server::Host;
 use crate::workload::kv::{Kv, Settings};
 use crate::workload::{Answer, Reply, Request};
 use invariants::Fact;
-use raft_core::{Entry, Index, Letter, Payload, Refusal, RequestId};
+use invariants::LogId;
+use raft_core::{Confirmed, Entry, Index, Letter, Payload, Refusal, RequestId, Snapshot};
+use bytes::Bytes;
 use std::collections::VecDeque;
 
 type CoreHost<'a> = Host<'a, Letter>;
@@ -14,11 +19,13 @@ type CoreHost<'a> = Host<'a, Letter>;
 /// The application lane: the state machine, and who waits for it.
 pub(super) struct ApplicationLane {
     kv: Kv,
+    settings: Settings,
+    policy: Policy,
     applied: u64,
     /// Who asked, by the number that the core knows the request by.
     requests: Vec<Option<Asker>>,
     free: Vec<usize>,
-    /// What the entries applied in this step came to, if anybody here may ask.
+    /// What the entries applied in this step came to: nearly always that is when somebody asks.
     results: VecDeque<(u64, Option<Answer>)>,
 }
 
@@ -32,9 +39,11 @@ pub(super) enum Asker {
 
 impl ApplicationLane {
     /// Of a new incarnation: nothing is applied, nobody waits.
-    pub(super) fn new(settings: Settings) -> ApplicationLane {
+    pub(super) fn new(settings: Settings, policy: Policy) -> ApplicationLane {
         ApplicationLane {
             kv: Kv::new(settings),
+            settings,
+            policy,
             applied: 0,
             requests: Vec::new(),
             free: Vec::new(),
@@ -68,10 +77,41 @@ impl ApplicationLane {
         self.requests[place].take().expect("a request is answered once")
     }
 
-    pub(super) fn apply(&mut self, host: &mut CoreHost<'_>, first: Index, entries: &[Entry], asked: bool) {
+    /// The state is what a snapshot says.
+    pub(super) fn restore(&mut self, host: &mut CoreHost<'_>, snapshot: &Snapshot) {
+        // What the disk or a leader hands over was sealed by a checksum: it is what some server wrote.
+        self.kv = Kv::from_bytes(self.settings, &snapshot.data).expect("a snapshot is an image of a state");
+        self.applied = snapshot.last.index.0;
+        self.policy.begin_anew(host.now());
+        let state = self.kv.recomputed_digest();
+        host.saw(Fact::Restored { index: self.applied, state });
+        host.note(|| format!("restores its state from a snapshot up to {}", snapshot.last));
+    }
+
+    /// The state as it is, if it is time for a snapshot: after which entry, its image, and after which entry the log stays.
+    pub(super) fn snapshot_if_due(&mut self, host: &mut CoreHost<'_>) -> Option<(Index, Bytes, Index)> {
+        let trailing = self.policy.due(host.now())?;
+        self.policy.begin_anew(host.now());
+        let image = Bytes::from(self.kv.to_bytes());
+        Some((Index(self.applied), image, Index(self.applied.saturating_sub(trailing))))
+    }
+
+    /// States what is in a snapshot that was just made: what somebody else will read out of its bytes.
+    pub(super) fn state_snapshot(&self, host: &mut CoreHost<'_>, snapshot: &Snapshot) {
+        let last = LogId { index: snapshot.last.index.0, term: snapshot.last.term.0 };
+        let image = Kv::from_bytes(self.settings, &snapshot.data).expect("it was just written");
+        let configuration = Box::new(configuration(&snapshot.configuration));
+        host.saw(Fact::SnapshotTaken { last, state: image.recomputed_digest(), configuration });
+        host.note(|| format!("has a snapshot up to {last}"));
+    }
+
+    pub(super) fn apply(&mut self, host: &mut CoreHost<'_>, first: Index, entries: &[Entry]) {
+        // Whoever waits for one of these asks in this step, and mostly nobody does.
+        let asked = self.free.len() < self.requests.len();
         let wall = host.wall();
         for (index, entry) in (first.0..).zip(entries) {
             let command: &[u8] = if let Payload::Command(command) = &entry.payload { command } else { &[] };
+            self.policy.applied(command.len());
             let outcome = self.kv.apply(index, command, wall);
             host.saw(Fact::Applied {
                 index,
@@ -89,7 +129,12 @@ impl ApplicationLane {
         host.note(|| format!("applies up to {applied}"));
     }
 
-    pub(super) fn read(&mut self, host: &mut CoreHost<'_>, request: RequestId) {
+    pub(super) fn read(&mut self, host: &mut CoreHost<'_>, request: RequestId, confirmed: Confirmed) {
+        match confirmed {
+            Confirmed::Round => {}
+            Confirmed::Lease => host.reached(LEASE_READ),
+            Confirmed::Leader => host.reached(READ_FORWARDED),
+        }
         let Asker::Client(client, request) = self.dismiss(request) else { return };
         let Some(operation) = request.read() else { return };
         let applied = self.applied;
@@ -98,7 +143,14 @@ impl ApplicationLane {
         host.reply(client, Reply { id: request.id, answer: Answer::Read { applied, response } });
     }
 
-    pub(super) fn answer(&mut self, host: &mut CoreHost<'_>, request: RequestId, answer: raft_core::Answer) {
+    /// A request has ended. `leads`: whether this server led when it was answered.
+    pub(super) fn answer(
+        &mut self,
+        host: &mut CoreHost<'_>,
+        request: RequestId,
+        answer: raft_core::Answer,
+        leads: bool,
+    ) {
         let asker = self.dismiss(request);
         let Asker::Client(client, request) = asker else {
             host.note(|| format!("tells the operator: {answer}"));
@@ -111,14 +163,19 @@ impl ApplicationLane {
         };
         let answer = match answer {
             raft_core::Answer::Applied { index } => {
+                if !leads {
+                    host.reached(PROPOSAL_FORWARDED);
+                }
                 while self.results.front().is_some_and(|&(applied, _)| applied < index.0) {
                     self.results.pop_front();
                 }
-                match self.results.pop_front() {
-                    Some((applied, Some(answer))) if applied == index.0 => answer,
-                    // Its client has long had the answer, and the session has let go of it: nobody waits.
-                    _ => Answer::Unknown,
+                match self.results.front_mut() {
+                    Some((applied, answer)) if *applied == index.0 => answer.take(),
+                    // Passed on, and applied here before the leader's word came.
+                    _ => self.kv.answered(request.id),
                 }
+                // Its client has long had the answer, and the session has let go of it: nobody waits.
+                .unwrap_or(Answer::Unknown)
             }
             raft_core::Answer::NotLeader { hint } => Answer::NotLeader(hint.map(|hint| hint.0)),
             raft_core::Answer::Unknown | raft_core::Answer::Transferred => Answer::Unknown,

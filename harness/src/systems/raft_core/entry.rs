@@ -69,12 +69,16 @@ pub(super) fn entry((term, kind, bytes): (u64, u8, bytes::Bytes)) -> Entry {
     Entry { term: raft_core::Term(term), payload }
 }
 
-pub(super) fn configured(index: Index, configuration: &raft_core::Configuration) -> Fact {
+/// A configuration in the plain numbers of facts.
+pub(super) fn configuration(configuration: &raft_core::Configuration) -> Configuration {
     let plain = |nodes: &[NodeId]| nodes.iter().map(|node| node.0).collect();
-    let configuration = Box::new(Configuration {
+    Configuration {
         voters: plain(&configuration.voters),
         joint: plain(&configuration.old_voters),
         learners: plain(&configuration.learners),
-    });
-    Fact::Configured { index: index.0, configuration }
+    }
+}
+
+pub(super) fn configured(index: Index, group: &raft_core::Configuration) -> Fact {
+    Fact::Configured { index: index.0, configuration: Box::new(configuration(group)) }
 }

@@ -3,6 +3,7 @@
 pub mod wal;
 mod entry;
 mod disk_lane;
+mod compaction;
 mod application_lane;
 pub mod node;
 

@@ -4,17 +4,20 @@
 //! each step, promises from the messages as they go, truths attached to the bytes that they speak of.
 
 use super::application_lane::{ApplicationLane, Asker};
-use super::disk_lane::DiskLane;
-use super::entry::{configured, digest, entry};
-use super::wal::{Damaged, Wal};
+use super::compaction::Policy;
+use super::disk_lane::{DiskLane, Ended, Rewrite};
+use super::entry::{configuration, configured, decode_configuration, digest, encode, encode_configuration, entry};
+use super::identity;
+use super::wal::{self, Damaged, Wal};
 use crate::plan;
 use crate::server::{Arrival, Deed, Host, LocalTime, Server};
 use crate::workload::kv::{self, Settings};
 use invariants::{Digest, Fact, LogId};
 use raft_core::{
-    Bug, Change, Config, Effect, Entry, Index, Input, Instant, Letter, Message, NodeId, Payload, Raft,
-    Recovered, Step, Write,
+    Bug, Change, Config, Effect, Entry, Identity, Index, Input, Instant, Kept, Letter, Message, NodeId,
+    Payload, Raft, Recovered, SaveId, Snapshot, Step, Write,
 };
+use std::sync::Arc;
 use rand::RngCore;
 
 type CoreHost<'a> = Host<'a, Letter>;
@@ -36,6 +39,8 @@ pub struct Member {
     effects: Vec<Effect>,
     /// What the core was last seen to be.
     seen: Seen,
+    /// Whether this life of the server was not yet seen to belong to the group.
+    stranger: bool,
 }
 
 /// What facts were stated about.
@@ -85,53 +90,45 @@ impl Member {
     fn boot(host: &mut CoreHost<'_>) -> Result<Member, Damaged> {
         let mut chance = host.rng().clone();
         let (wal, recovered) = Wal::open(host.disk(), &mut chance)?;
-        let plan = host.plan();
-        let unless_none = |limit: u64| if limit == 0 { u64::MAX } else { limit };
-        let config = Config {
-            lease_drift: plan.raft.lease_drift.map(|drift| drift.0),
-            forward: plan.raft.forward,
-            max_batch_bytes: unless_none(plan.raft.batch_bytes),
-            max_in_flight_bytes: unless_none(plan.raft.window_bytes),
-            max_uncommitted_bytes: unless_none(plan.raft.uncommitted_bytes),
-            max_chunk: unless_none(plan.raft.chunk).min(1 << 30) as usize,
-            election_timeout: plan.raft.election_timeout.0,
-            election_timeout_spread: plan.raft.election_timeout_spread.0,
-            heartbeat_interval: plan.raft.heartbeat.0,
-            pre_vote: plan.raft.pre_vote,
-            check_quorum: plan.raft.check_quorum,
-            max_batch: plan.raft.batch as usize,
-            max_in_flight: plan.raft.window as usize,
-            seed: chance.next_u64(),
-            bug: plan.bug.as_deref().and_then(|name| Bug::ALL.into_iter().find(|bug| bug.name() == name)),
-            ..Config::new(NodeId(host.node()), (1..=plan.founders()).map(NodeId).collect())
-        };
-        let most_syncs = plan.raft.syncs as usize;
+        let promised = recovered.records > 0 || recovered.kept.is_some();
+        let drawn = host.identity_of(host.node());
+        let identity = Identity(identity::open(host.disk(), drawn, promised)?);
+        let config = config(host, identity, chance.next_u64());
+        let kept = recovered.kept.map(kept);
         let entries: Vec<Entry> = recovered.entries.into_iter().map(entry).collect();
-        let last =
-            LogId { index: entries.len() as u64, term: entries.last().map_or(0, |entry| entry.term.0) };
+        let base = kept.as_ref().map_or(LogId::default(), |kept| log_id(kept.base));
+        let last = LogId {
+            index: base.index + entries.len() as u64,
+            term: entries.last().map_or(base.term, |entry| entry.term.0),
+        };
         let digest = entries
             .iter()
             .fold(Digest::EMPTY, |log, entry| log.then_entry(entry.term.0, digest(&entry.payload)));
         let (term, vote) = (recovered.term, recovered.vote);
-        host.saw(Fact::Started { term, vote, base: LogId::default(), last, digest });
-        host.note(|| format!("starts with term {term}, log up to {last}"));
-        let recovered =
-            Recovered { term: raft_core::Term(term), vote: vote.map(NodeId), entries, kept: None };
+        host.saw(Fact::Started { term, vote, base, last, digest });
+        host.note(|| format!("starts with term {term}, log after {base} up to {last}"));
+        let recovered = Recovered { term: raft_core::Term(term), vote: vote.map(NodeId), kept, entries };
         let raft = Raft::new(config, recovered, Instant(host.now()))
             .expect("a plan that was checked sets up servers that can work");
         for (index, configuration) in raft.log().configurations() {
             host.saw(configured(*index, configuration));
         }
-        let mut disk = DiskLane::new(wal, most_syncs);
+        let mut disk = DiskLane::new(wal, host.plan().raft.syncs as usize, chance);
         host.disk().attach(Fact::SavedRecovered);
         disk.begin_sync(host);
-        Ok(Member {
+        let policy = Policy::new(host.plan().compaction.clone(), host.now());
+        let mut member = Member {
             seen: Seen { term, leads: false, commit: 0, last: last.index, campaigned: 0 },
             raft,
             disk,
-            application: ApplicationLane::new(Settings::of(host.plan())),
+            application: ApplicationLane::new(Settings::of(host.plan()), policy),
             effects: Vec::new(),
-        })
+            stranger: true,
+        };
+        // A snapshot says how far everything was committed.
+        member.state_commit(host);
+        member.meet(host);
+        Ok(member)
     }
 
     fn arrive(&mut self, host: &mut CoreHost<'_>, arrival: Arrival<Letter>) {
@@ -153,20 +150,32 @@ impl Member {
                 match deed {
                     Deed::Transfer(to) => Input::Transfer { request, to: NodeId(to) },
                     Deed::Change { steps, by_joint } => {
-                        let steps: Vec<Step> = steps.into_iter().map(step).collect();
+                        let steps: Vec<Step> = steps.into_iter().flat_map(|it| step(host, it)).collect();
                         let change = if by_joint { Change::Joint(steps) } else { Change::Steps(steps) };
                         Input::Change { request, change }
                     }
                     Deed::Leave => Input::Change { request, change: Change::Leave },
                 }
             }
-            Arrival::Synced(token) => match self.disk.end_sync(host, token) {
-                Some(id) => Input::Saved(id),
-                None => return,
+            Arrival::Synced(token) => match self.disk.end_sync(host, token, true) {
+                Ended::Saved(id) => Input::Saved(id),
+                Ended::Nothing | Ended::Failed(_) => return,
+            },
+            Arrival::SyncFailed(token) => match self.disk.end_sync(host, token, false) {
+                Ended::Saved(id) => Input::Saved(id),
+                Ended::Nothing => return,
+                Ended::Failed(id) => {
+                    host.refuse(&format!("the disk did not save write {}", id.0));
+                    Input::SaveFailed
+                }
             },
         };
         self.raft.step(Instant(host.now()), input, &mut self.effects);
         self.carry_out(host);
+        if let Some((index, data, keep)) = self.application.snapshot_if_due(host) {
+            self.raft.step(Instant(host.now()), Input::Compact { index, data, keep }, &mut self.effects);
+            self.carry_out(host);
+        }
     }
 
     /// Carries out what the core wants done. Saves come first, so that what they append is stated before anything that
@@ -182,8 +191,12 @@ impl Member {
         for effect in &effects {
             if let Effect::Save { id, write } = effect {
                 host.note(|| format!("saves {write}"));
-                let cut = self.state_log(host, write);
-                self.disk.write(host, *id, write, cut);
+                if let Some(kept) = &write.kept {
+                    self.rewrite(host, *id, write, kept);
+                } else {
+                    let cut = self.state_log(host, write);
+                    self.disk.write(host, *id, write, cut);
+                }
             }
         }
         self.disk.sync_if_behind(host);
@@ -197,14 +210,61 @@ impl Member {
                     self.state_promise(host, to, &letter.message);
                     host.send(to, letter);
                 }
-                Effect::Restore(_) => unreachable!("nothing compacts yet"),
-                Effect::Apply { first, entries } => self.application.apply(host, first, &entries, leads),
-                Effect::ReadNow { request, .. } => self.application.read(host, request),
-                Effect::Answer { request, answer } => self.application.answer(host, request, answer),
+                Effect::Restore(snapshot) => self.application.restore(host, &snapshot),
+                Effect::Apply { first, entries } => self.application.apply(host, first, &entries),
+                Effect::ReadNow { request, confirmed } => self.application.read(host, request, confirmed),
+                Effect::Answer { request, answer } => {
+                    self.application.answer(host, request, answer, leads);
+                }
             }
         }
         self.application.step_is_over();
         self.effects = effects;
+        self.meet(host);
+    }
+
+    /// One write that replaces all before: states what it means, and hands it to the disk with what is true once it is
+    /// durable.
+    fn rewrite(&mut self, host: &mut CoreHost<'_>, id: SaveId, write: &Write, kept: &Kept) {
+        let Kept { snapshot, base, configuration: at_base, installed } = kept;
+        let last = log_id(snapshot.last);
+        if *installed {
+            let configuration = Box::new(configuration(&snapshot.configuration));
+            host.saw(Fact::SnapshotInstalled { last, configuration });
+            self.seen.last = last.index;
+        } else {
+            self.application.state_snapshot(host, snapshot);
+        }
+        let (term, vote, base) = (write.term.0, write.vote.map(|vote| vote.0), log_id(*base));
+        let entries = write.entries.iter().map(|entry| {
+            let (kind, bytes) = encode(&entry.payload);
+            (entry.term.0, kind, bytes.into_owned().into())
+        });
+        let rewrite = Rewrite {
+            term,
+            vote,
+            kept: wal::Kept {
+                last,
+                configuration: encode_configuration(&snapshot.configuration).into(),
+                data: snapshot.data.clone(),
+                base,
+                base_configuration: encode_configuration(at_base).into(),
+            },
+            entries: entries.collect(),
+            truths: vec![Fact::Saved { term, vote, after: None }, Fact::SavedSnapshot { base, last }],
+        };
+        self.disk.rewrite(host, id, rewrite);
+    }
+
+    /// Says, once, that this life of the server belongs to the group.
+    fn meet(&mut self, host: &mut CoreHost<'_>) {
+        if self.stranger && self.raft.configuration().is_member(self.raft.peer().id) {
+            let group = self.raft.configuration();
+            if group.peer(self.raft.peer().id) == self.raft.peer() {
+                self.stranger = false;
+                host.takes_part_again();
+            }
+        }
     }
 
     /// States how far everything is committed, as far as this server knows.
@@ -280,10 +340,58 @@ impl Member {
     }
 }
 
-fn step(step: plan::Step) -> Step {
+/// How this server is set up.
+fn config(host: &CoreHost<'_>, identity: Identity, seed: u64) -> Config {
+    let (plan, raft) = (host.plan(), &host.plan().raft);
+    let unless_none = |limit: u64| if limit == 0 { u64::MAX } else { limit };
+    let founders: Vec<NodeId> = (1..=plan.founders()).map(NodeId).collect();
+    Config {
+        id: NodeId(host.node()),
+        identity,
+        cluster: plan.seed,
+        identities: founders.iter().map(|&node| (node, Identity(host.founding_identity_of(node.0)))).collect(),
+        voters: founders,
+        election_timeout: raft.election_timeout.0,
+        election_timeout_spread: raft.election_timeout_spread.0,
+        heartbeat_interval: raft.heartbeat.0,
+        pre_vote: raft.pre_vote,
+        check_quorum: raft.check_quorum,
+        lease_drift: raft.lease_drift.map(|drift| drift.0),
+        forward: raft.forward,
+        max_batch: raft.batch as usize,
+        max_batch_bytes: unless_none(raft.batch_bytes),
+        max_in_flight: raft.window as usize,
+        max_in_flight_bytes: unless_none(raft.window_bytes),
+        max_uncommitted_bytes: unless_none(raft.uncommitted_bytes),
+        max_chunk: unless_none(raft.chunk).min(1 << 30) as usize,
+        seed,
+        bug: plan.bug.as_deref().and_then(|name| Bug::ALL.into_iter().find(|bug| bug.name() == name)),
+    }
+}
+
+/// What the log keeps in place of its beginning, as the core has it.
+fn kept(kept: wal::Kept) -> Kept {
+    let id = |id: LogId| raft_core::LogId { index: Index(id.index), term: raft_core::Term(id.term) };
+    let wal::Kept { last, configuration, data, base, base_configuration } = kept;
+    let configuration = Arc::new(decode_configuration(&configuration));
+    Kept {
+        snapshot: Snapshot { last: id(last), configuration, data },
+        base: id(base),
+        configuration: Arc::new(decode_configuration(&base_configuration)),
+        installed: false,
+    }
+}
+
+fn log_id(id: raft_core::LogId) -> LogId {
+    LogId { index: id.index.0, term: id.term.0 }
+}
+
+/// A step as the core wants it. Whoever runs the group knows which life of a server it wants in it.
+fn step(host: &CoreHost<'_>, step: plan::Step) -> Vec<Step> {
+    let identify = |node| Step::Identify(NodeId(node), Identity(host.identity_of(node)));
     match step {
-        plan::Step::Voter(node) => Step::Voter(NodeId(node)),
-        plan::Step::Learner(node) => Step::Learner(NodeId(node)),
-        plan::Step::Remove(node) => Step::Remove(NodeId(node)),
+        plan::Step::Voter(node) => vec![identify(node), Step::Voter(NodeId(node))],
+        plan::Step::Learner(node) => vec![identify(node), Step::Learner(NodeId(node))],
+        plan::Step::Remove(node) => vec![Step::Remove(NodeId(node))],
     }
 }
