@@ -16,6 +16,13 @@ pub struct Bug {
 /// The application carries a request out again when its client tries again (`workload/kv.rs`).
 pub const RETRY_APPLIED_TWICE: &str = "retry-applied-twice";
 
+/// The new log takes the old one's place before it is synced, and one sync is to cover both (`disk_lane.rs`).
+pub const INSTALL_NOT_ATOMIC: &str = "install-not-atomic";
+/// A sync that failed counts as one that ended well (`disk_lane.rs`).
+pub const PERSIST_FAILURE_IGNORED: &str = "persist-failure-ignored";
+/// A log that is rewritten forgets term and vote (`disk_lane.rs`).
+pub const COMPACTION_REWRITE_LOSES_HARDSTATE: &str = "compaction-rewrite-loses-hardstate";
+
 /// All of them, in the order of the catalogue. Without the feature `bugs` there are none.
 #[must_use]
 pub fn all() -> Vec<Bug> {
@@ -28,12 +35,32 @@ pub fn all() -> Vec<Bug> {
         first: bug.first(),
         consequence: bug.consequence(),
     });
-    let around = [Bug {
-        name: RETRY_APPLIED_TWICE,
-        id: "K01",
-        first: "exactly-once",
-        consequence: "a request that was answered late takes effect twice: an amount is booked twice",
-    }];
+    let around = [
+        Bug {
+            name: RETRY_APPLIED_TWICE,
+            id: "K01",
+            first: "exactly-once",
+            consequence: "a request that was answered late takes effect twice: an amount is booked twice",
+        },
+        Bug {
+            name: INSTALL_NOT_ATOMIC,
+            id: "N06",
+            first: "monotonic-term",
+            consequence: "after a loss of power the log has its name and not its content: term, vote and log are gone",
+        },
+        Bug {
+            name: PERSIST_FAILURE_IGNORED,
+            id: "P05",
+            first: "promises-after-durability",
+            consequence: "what a full or failing disk never kept is acknowledged: a write is lost with the power",
+        },
+        Bug {
+            name: COMPACTION_REWRITE_LOSES_HARDSTATE,
+            id: "P06",
+            first: "monotonic-term",
+            consequence: "after a restart the node votes again in a term in which it has voted: two leaders, writes lost",
+        },
+    ];
     let mut all: Vec<Bug> = core.chain(around).collect();
     all.sort_by_key(|bug| bug.id);
     all

@@ -1,6 +1,6 @@
 //! The one seam: a system under test is a server that the world boots and steps.
 
-use crate::plan::{Plan, Step};
+use crate::plan::{Moment, Plan, Step};
 use crate::rng::Stream;
 use crate::workload::{Reply, Request};
 use crate::world::{Disk, World};
@@ -53,6 +53,8 @@ pub enum Arrival<M> {
     Operator(Deed),
     /// Everything that was written before the [`Host::sync`] with this token is durable.
     Synced(u64),
+    /// The [`Host::sync`] with this token has failed: nothing became durable by it.
+    SyncFailed(u64),
 }
 
 /// What whoever runs the group may want. A system that cannot do it does nothing.
@@ -118,8 +120,8 @@ impl<'a, M: Clone + Display> Host<'a, M> {
         self.world.disk(self.node)
     }
 
-    /// Starts a sync of all that is written by now; [`Arrival::Synced`] tells when it is durable. Several may be in
-    /// flight, and they may end in any order.
+    /// Starts a sync of all that is written by now; [`Arrival::Synced`] tells when it is durable, and
+    /// [`Arrival::SyncFailed`] that it never will be. Several may be in flight, and they may end in any order.
     pub fn sync(&mut self, token: u64) {
         self.world.sync(self.node, token);
     }
@@ -134,10 +136,22 @@ impl<'a, M: Clone + Display> Host<'a, M> {
         self.world.saw(self.node, fact);
     }
 
-    /// This server takes no part from now on, and says why: for example, what it had promised is damaged on its disk. No
-    /// progress is asked of it until its next incarnation.
+    /// This server takes no part from now on, and says why: what it had promised is damaged on its disk, or its disk
+    /// refuses to save more. No progress is asked of it until its next incarnation; one whose disk refused is restarted when
+    /// the disk is sound again.
     pub fn refuse(&mut self, reason: &str) {
         self.world.refuse(self.node, reason.to_owned());
+    }
+
+    /// This server takes part again: where its disk was emptied, nobody asks anything of it, however often it is restarted,
+    /// before it says so.
+    pub fn takes_part_again(&mut self) {
+        self.world.takes_part_again(self.node);
+    }
+
+    /// A moment has come that only the server knows of, and that a fault may wait for.
+    pub fn moment(&mut self, moment: Moment) {
+        self.world.moment(moment, self.node);
     }
 
     /// Counts a situation that only the server knows of, under one of the names of milestones.

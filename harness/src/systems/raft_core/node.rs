@@ -4,8 +4,9 @@
 //! each step, promises from the messages as they go, truths attached to the bytes that they speak of.
 
 use super::application_lane::{ApplicationLane, Asker};
-use super::disk_lane::DiskLane;
+use super::disk_lane::{DiskLane, Ended};
 use super::entry::{configured, digest, entry};
+use super::identity;
 use super::wal::{Damaged, Wal};
 use crate::bugs::RETRY_APPLIED_TWICE;
 use crate::plan;
@@ -24,8 +25,8 @@ type CoreHost<'a> = Host<'a, Message>;
 pub enum Node {
     /// It takes part.
     Member(Box<Member>),
-    /// What it had promised is damaged: it neither votes nor acknowledges, and says nothing.
-    Damaged,
+    /// What it had promised is damaged, or its disk saves no more: it neither votes nor acknowledges, and says nothing.
+    Aside,
 }
 
 /// A server that takes part.
@@ -59,21 +60,23 @@ impl Server for Node {
             Ok(member) => Node::Member(Box::new(member)),
             Err(damaged) => {
                 host.refuse(&damaged.to_string());
-                Node::Damaged
+                Node::Aside
             }
         }
     }
 
     fn step(&mut self, host: &mut CoreHost<'_>, arrival: Arrival<Message>) {
-        if let Node::Member(member) = self {
-            member.arrive(host, arrival);
+        if let Node::Member(member) = self
+            && !member.arrive(host, arrival)
+        {
+            *self = Node::Aside;
         }
     }
 
     fn deadline(&self) -> Option<LocalTime> {
         match self {
             Node::Member(member) => member.raft.deadline().map(|due| due.0),
-            Node::Damaged => None,
+            Node::Aside => None,
         }
     }
 
@@ -101,6 +104,7 @@ impl Member {
             bug: plan.bug.as_deref().and_then(|name| Bug::ALL.into_iter().find(|bug| bug.name() == name)),
         };
         let most_syncs = plan.raft.syncs as usize;
+        let has_promised = recovered.records > 0 || recovered.kept.is_some();
         let entries: Vec<Entry> = recovered.entries.into_iter().map(entry).collect();
         let last =
             LogId { index: entries.len() as u64, term: entries.last().map_or(0, |entry| entry.term.0) };
@@ -116,7 +120,9 @@ impl Member {
         for (index, configuration) in raft.log().configurations() {
             host.saw(configured(*index, configuration));
         }
-        let mut disk = DiskLane::new(wal, most_syncs);
+        // INTEGRATOR: belongs into `Config`. Drawn after the seed, so that this branch changes no digest.
+        let _identity = identity::open(host.disk(), &mut chance, has_promised)?;
+        let mut disk = DiskLane::new(wal, most_syncs, chance);
         host.disk().attach(Fact::SavedRecovered);
         disk.begin_sync(host);
         Ok(Member {
@@ -128,7 +134,8 @@ impl Member {
         })
     }
 
-    fn arrive(&mut self, host: &mut CoreHost<'_>, arrival: Arrival<Message>) {
+    /// One thing arrives. Returns whether this server still takes part.
+    fn arrive(&mut self, host: &mut CoreHost<'_>, arrival: Arrival<Message>) -> bool {
         let input = match arrival {
             Arrival::Timer => Input::Timer,
             Arrival::Message { from, message } => Input::Message { from: NodeId(from), message },
@@ -154,13 +161,25 @@ impl Member {
                     Deed::Leave => Input::Change { request, change: Change::Leave },
                 }
             }
-            Arrival::Synced(token) => match self.disk.end_sync(host, token) {
-                Some(id) => Input::Saved(id),
-                None => return,
-            },
+            Arrival::Synced(token) | Arrival::SyncFailed(token) => {
+                let well = matches!(arrival, Arrival::Synced(_));
+                match self.disk.end_sync(host, token, well) {
+                    Ended::Saved(id) => Input::Saved(id),
+                    Ended::Nothing => return true,
+                    // INTEGRATOR: step `Input::SaveFailed(id)` instead, so that the core answers whoever waits.
+                    Ended::Failed(id) => {
+                        if self.seen.leads {
+                            host.saw(Fact::SteppedDown { term: self.seen.term });
+                        }
+                        host.refuse(&format!("the disk did not save write {}", id.0));
+                        return false;
+                    }
+                }
+            }
         };
         self.raft.step(Instant(host.now()), input, &mut self.effects);
         self.carry_out(host);
+        true
     }
 
     /// Carries out what the core wants done. Saves come first, so that what they append is stated before anything that
