@@ -166,7 +166,7 @@ fn recovery() -> f64 {
         let mut chance = rng::stream(1, "bench", [0, 0]);
         let disk = cluster.world.disk(1);
         let (mut wal, _) = Wal::open(disk, &mut chance).expect("an empty disk is not damaged");
-        wal.durable_to(wal.end());
+        wal.durable_to(wal.mark());
         for _ in 0..ENTRIES / 4 {
             wal.append(disk, 1, Some(1), None, [(1, 1, &[7_u8; 24][..]); 4]);
         }

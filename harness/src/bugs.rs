@@ -19,6 +19,12 @@ pub const RETRY_APPLIED_TWICE: &str = "retry-applied-twice";
 pub const SESSION_TABLE_NOT_IN_SNAPSHOT: &str = "session-table-not-in-snapshot";
 /// Sessions end by the wall clock of the server that applies, not by log time (`workload/kv.rs`).
 pub const SESSION_EXPIRY_BY_LOCAL_CLOCK: &str = "session-expiry-by-local-clock";
+/// The new log takes the old one's place before it is synced, and one sync is to cover both (`disk_lane.rs`).
+pub const INSTALL_NOT_ATOMIC: &str = "install-not-atomic";
+/// A sync that failed counts as one that ended well (`disk_lane.rs`).
+pub const PERSIST_FAILURE_IGNORED: &str = "persist-failure-ignored";
+/// A log that is rewritten forgets term and vote (`disk_lane.rs`).
+pub const COMPACTION_REWRITE_LOSES_HARDSTATE: &str = "compaction-rewrite-loses-hardstate";
 
 /// All of them, in the order of the catalogue. Without the feature `bugs` there are none.
 #[must_use]
@@ -52,6 +58,24 @@ pub fn all() -> Vec<Bug> {
             first: "state-machine-safety",
             consequence: "a clock that was set wrong makes one server refuse a write that the others carry out: its \
                           copy of the data is another one for ever",
+        },
+        Bug {
+            name: INSTALL_NOT_ATOMIC,
+            id: "N06",
+            first: "monotonic-term",
+            consequence: "after a loss of power the log has its name and not its content: term, vote and log are gone",
+        },
+        Bug {
+            name: PERSIST_FAILURE_IGNORED,
+            id: "P05",
+            first: "promises-after-durability",
+            consequence: "what a full or failing disk never kept is acknowledged: a write is lost with the power",
+        },
+        Bug {
+            name: COMPACTION_REWRITE_LOSES_HARDSTATE,
+            id: "P06",
+            first: "monotonic-term",
+            consequence: "after a restart the node votes again in a term in which it has voted: two leaders, writes lost",
         },
     ];
     let mut all: Vec<Bug> = core.chain(around).collect();

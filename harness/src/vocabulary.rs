@@ -1,8 +1,6 @@
 //! What has a name: the properties that may look, and the milestones that a good run reaches.
 
-use crate::outcome::{
-    DETERMINISM, LINEARIZABILITY, PANIC, PROGRESS, TOLD, WITNESS,
-};
+use crate::outcome::{DETERMINISM, LINEARIZABILITY, PANIC, PROGRESS, TOLD, WITNESS};
 use invariants::Milestone;
 
 /// All properties, each with a line for a person.

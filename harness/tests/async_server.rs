@@ -40,7 +40,7 @@ impl Tasks for Toy {
                         let writing = mine.clone();
                         mine.spawn(async move {
                             writing.append("heard", vec![1]);
-                            writing.sync().await;
+                            writing.sync().await.expect("no disk fails here");
                         });
                     }
                     Mail::Request { client, request } if mine.node() != 1 => {
@@ -52,7 +52,7 @@ impl Tasks for Toy {
                         // Several requests wait for the disk side by side.
                         mine.spawn(async move {
                             answering.append("log", vec![index as u8]);
-                            answering.sync().await;
+                            answering.sync().await.expect("no disk fails here");
                             let Ask::Operation(operation) = request.ask else { return };
                             let response = match operation.action {
                                 Action::Get => Response::Holds(Content::INITIAL),

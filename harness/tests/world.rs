@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Hello, calm, fault, said, told};
-use harness::outcome::{Options, PANIC, Verdict};
+use harness::outcome::{Options, PANIC, Record, Verdict};
 use harness::plan::{Chance, Duration, FaultKind, Target};
 use harness::run::run_with;
 use harness::server::{Arrival, Host, LocalTime, Server};
@@ -176,6 +176,131 @@ fn a_stalled_disk_ends_its_syncs_when_the_stall_is_over() {
     plan.faults = vec![fault(Duration::millis(1), FaultKind::StalledDisk { node, lasts })];
     plan.bounds.leader = 0;
     assert_eq!(said(&told::<Writer>(&plan)), ["0 n1 finds []", "21 n1 Synced(1)"]);
+}
+
+#[test]
+fn a_disk_that_refuses_says_so_and_its_server_is_restarted_when_it_saves_again() {
+    let mut plan = calm(1, Duration::millis(50));
+    let (node, lasts) = (Target::Node(1), Duration::millis(20));
+    plan.faults = vec![fault(Duration::millis(1), FaultKind::DiskError { node, lasts })];
+    plan.bounds.leader = 0;
+    assert_eq!(
+        said(&told::<Writer>(&plan)),
+        ["0 n1 finds []", "5 n1 SyncFailed(1)", "21 n1 finds [1, 2]"],
+        "the page cache survives"
+    );
+    // Also when the storm ends before the fault does.
+    plan.storm = Duration::millis(10);
+    assert_eq!(said(&told::<Writer>(&plan)).last().unwrap(), "10 n1 finds [1, 2]");
+    // Where no sync fell into that time, nothing has happened.
+    plan.faults = vec![fault(Duration::millis(6), FaultKind::DiskError { node, lasts })];
+    assert_eq!(said(&told::<Writer>(&plan)), ["0 n1 finds []", "5 n1 Synced(1)"]);
+}
+
+#[test]
+fn nothing_is_durable_by_a_sync_that_failed() {
+    let mut lost = 0;
+    for seed in 0..20 {
+        let mut plan = calm(1, Duration::millis(50));
+        plan.seed = seed;
+        let (node, lasts) = (Target::Node(1), Duration::millis(10));
+        plan.faults = vec![
+            fault(Duration::millis(1), FaultKind::DiskError { node, lasts }),
+            fault(Duration::millis(8), FaultKind::PowerLoss { nodes: vec![node], lasts }),
+        ];
+        plan.bounds.leader = 0;
+        let said = said(&told::<Writer>(&plan));
+        assert_eq!(said[1], "5 n1 SyncFailed(1)");
+        lost += u64::from(said[2] == "18 n1 finds []");
+    }
+    assert!(lost > 0, "in twenty losses of power nothing was ever lost");
+}
+
+#[test]
+fn a_wiped_server_finds_nothing_and_there_is_one_at_most() {
+    let mut plan = calm(3, Duration::millis(90));
+    let wipe = |at, node, lasts| {
+        fault(
+            Duration::millis(at),
+            FaultKind::Wipe { node: Target::Node(node), lasts: Duration::millis(lasts) },
+        )
+    };
+    plan.faults = vec![
+        fault(Duration::millis(8), FaultKind::Crash { node: Target::Node(2), lasts: Duration::millis(5) }),
+        wipe(10, 2, 10),
+        wipe(30, 3, 10),
+        wipe(50, 2, 10),
+    ];
+    plan.bounds.leader = 0;
+    let record = told::<Writer>(&plan);
+    let finds: Vec<String> = said(&record).into_iter().filter(|line| line.contains("finds")).collect();
+    assert_eq!(finds[3..], ["20 n2 finds []"], "it was down before, and for the longer of both times");
+    let struck = record.outcome.faults.iter().find(|(kind, _)| *kind == "wipe");
+    assert_eq!(struck, Some(&("wipe", 1)));
+}
+
+#[test]
+fn a_server_that_its_group_needs_is_not_wiped() {
+    for nodes in [1, 2] {
+        let mut plan = calm(nodes, Duration::millis(50));
+        let (node, lasts) = (Target::Node(1), Duration::millis(5));
+        plan.faults = vec![fault(Duration::millis(8), FaultKind::Wipe { node, lasts })];
+        plan.bounds.leader = 0;
+        let record = told::<Writer>(&plan);
+        assert_eq!(said(&record).len() as u64, 2 * nodes, "each boots once, and hears of its sync");
+    }
+}
+
+/// Takes no part, and with the word from its disk takes part again.
+struct Newcomer;
+
+impl Server for Newcomer {
+    type Message = Hello;
+
+    fn boot(host: &mut Host<'_, Hello>) -> Newcomer {
+        host.disk().append("file", |bytes| bytes.push(1));
+        host.sync(1);
+        Newcomer
+    }
+
+    fn step(&mut self, host: &mut Host<'_, Hello>, arrival: Arrival<Hello>) {
+        match arrival {
+            Arrival::Synced(_) => host.takes_part_again(),
+            Arrival::SyncFailed(_) => host.refuse("its disk refuses"),
+            _ => {}
+        }
+    }
+
+    fn deadline(&self) -> Option<LocalTime> {
+        None
+    }
+
+    fn is_heartbeat(_: &Hello) -> bool {
+        false
+    }
+}
+
+#[test]
+fn who_was_wiped_takes_part_when_it_says_so_and_who_cannot_save_may_leave() {
+    let mut plan = calm(3, Duration::millis(50));
+    let (node, lasts) = (Target::Node(2), Duration::millis(5));
+    plan.faults = vec![fault(Duration::millis(8), FaultKind::Wipe { node, lasts })];
+    let record = told::<Newcomer>(&plan);
+    let told_again: Vec<(u64, u64)> = (record.timeline.iter())
+        .filter(|line| line.text == "takes part again")
+        .map(|line| (line.at / 1_000_000, line.node))
+        .collect();
+    assert_eq!(told_again, [(18, 2)], "only who was wiped, and once");
+
+    plan.faults =
+        vec![fault(Duration::millis(1), FaultKind::DiskError { node, lasts: Duration::millis(20) })];
+    let sentence = |record: Record| match record.outcome.verdict {
+        Verdict::Failed(failure) => failure.sentence,
+        verdict => panic!("{verdict:?}"),
+    };
+    // There is no leader among servers that do nothing: that, and not that one of them left, is what is wrong.
+    let said = sentence(told::<Newcomer>(&plan));
+    assert!(said.contains("there is no leader"), "{said}");
 }
 
 /// Puts its deadline off whenever a message arrives.

@@ -18,6 +18,8 @@ pub(super) struct Faults {
     undo: Vec<Option<Undo>>,
     /// How many faults hold each node down.
     down: Vec<u32>,
+    /// Whose disk was emptied: one server's at most, for Raft promises nothing where several forget what they promised.
+    wiped: Option<Node>,
     struck: [u64; FaultKind::ALL.len()],
 }
 
@@ -30,6 +32,7 @@ enum Undo {
     Quicken(Node, u64),
     Unstall(Node),
     Steady(Node, i64),
+    Sound(Node),
 }
 
 impl Faults {
@@ -39,6 +42,7 @@ impl Faults {
             armed: Vec::new(),
             undo: Vec::new(),
             down: vec![0; plan.nodes as usize],
+            wiped: None,
             struck: [0; FaultKind::ALL.len()],
         }
     }
@@ -168,7 +172,11 @@ impl<S: Server> Cluster<S> {
                 (None, 0)
             }
             FaultKind::Rot { node } => {
-                let Some(node) = find(*node) else { return };
+                let Some(node) =
+                    find(*node).filter(|node| self.faults.wiped.is_none_or(|wiped| wiped == *node))
+                else {
+                    return;
+                };
                 let place = self.world.place_mut(node);
                 if !place.disk.rot(&mut place.damage) {
                     return;
@@ -176,6 +184,22 @@ impl<S: Server> Cluster<S> {
                 place.rotten = true;
                 self.fall(node, true);
                 (Some(Undo::Up(vec![node])), ROT_LASTS)
+            }
+            FaultKind::DiskError { node, lasts } => {
+                let Some(node) = find(*node) else { return };
+                self.world.place_mut(node).refusals += 1;
+                (Some(Undo::Sound(node)), lasts.0)
+            }
+            FaultKind::Wipe { node, lasts } => {
+                let Some(node) = find(*node).filter(|node| self.can_spare(*node)) else { return };
+                self.faults.wiped = Some(node);
+                self.fall(node, false);
+                if self.is_up(node) {
+                    self.world.place_mut(node).doomed = true;
+                } else {
+                    self.world.wipe(node);
+                }
+                (Some(Undo::Up(vec![node])), lasts.0)
             }
             FaultKind::Transfer { to } => {
                 let (Some(leader), Some(to)) = (self.reigning(), find(*to)) else { return };
@@ -256,6 +280,13 @@ impl<S: Server> Cluster<S> {
                 }
             }
             Undo::Steady(node, drift) => self.drift(node, -drift),
+            Undo::Sound(node) => {
+                let place = self.world.place_mut(node);
+                place.refusals -= 1;
+                if place.refusals == 0 && place.failed {
+                    self.start_anew(node);
+                }
+            }
         }
         self.happened();
     }
@@ -306,6 +337,19 @@ impl<S: Server> Cluster<S> {
         }
     }
 
+    /// Whether the group can do without all that this server has promised: no other disk has forgotten anything, and no
+    /// group that may be in force needs its vote.
+    fn can_spare(&self, node: Node) -> bool {
+        let servers = || 1..=self.world.plan().nodes;
+        let others = |other: Node| other != node;
+        self.faults.wiped.is_none()
+            && servers().filter(|other| others(*other)).all(|other| !self.world.place(other).rotten)
+            && servers().all(|of| match self.world.place(of).configuration() {
+                Some(group) => group.is_quorum(others),
+                None => 2 * servers().filter(|other| others(*other)).count() > servers().count(),
+            })
+    }
+
     /// A node goes down, or goes down deeper.
     fn fall(&mut self, node: Node, power: bool) {
         self.faults.down[node as usize - 1] += 1;
@@ -315,6 +359,15 @@ impl<S: Server> Cluster<S> {
         } else if power && !self.is_up(node) {
             // The process is dead already; its page cache was not.
             self.lose_power(node);
+        }
+    }
+
+    /// A server that lives is restarted, unless it is about to be.
+    fn start_anew(&mut self, node: Node) {
+        let falls = |order: &Control| matches!(order, Control::Kill { node: other, .. } if *other == node);
+        if self.is_up(node) && !self.orders.iter().any(falls) {
+            self.order(Control::Kill { node, power: false });
+            self.order(Control::Restart(node));
         }
     }
 
@@ -379,6 +432,7 @@ impl Undo {
             Undo::Quicken(node, _) => format!("the disk of n{node} is quick again"),
             Undo::Unstall(node) => format!("the disk of n{node} goes on"),
             Undo::Steady(node, _) => format!("the clock of n{node} runs as before"),
+            Undo::Sound(node) => format!("the disk of n{node} saves again"),
         }
     }
 }

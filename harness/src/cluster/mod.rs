@@ -148,6 +148,9 @@ impl<S: Server> Cluster<S> {
                 true => self.lose_power(node),
                 false => self.world.saw(node, Fact::Crashed),
             }
+            if self.world.place(node).doomed {
+                self.world.wipe(node);
+            }
         }
         server
     }
@@ -222,16 +225,22 @@ impl<S: Server> Cluster<S> {
                 let ends = |sync: &Syncing| sync.number == number && sync.due <= now && place.stalls == 0;
                 if let Some(at) = place.syncing.iter().position(ends) {
                     let Syncing { token, ticket, incarnation, .. } = place.syncing.swap_remove(at);
-                    self.world.begin(Kind::Platter, node, token & 0xfff_ffff);
-                    self.world.note(node, || format!("sync {token} is durable"));
-                    self.world.end_sync(node, ticket);
-                    self.synced(node, token, incarnation);
+                    let well = place.refusals == 0;
+                    place.failed |= !well && place.incarnation == incarnation;
+                    let kind = if well { Kind::Platter } else { Kind::SyncFailed };
+                    self.world.begin(kind, node, token & 0xfff_ffff);
+                    let is = if well { "is durable" } else { "has failed" };
+                    self.world.note(node, || format!("sync {token} {is}"));
+                    if well {
+                        self.world.end_sync(node, ticket);
+                    }
+                    self.synced(node, token, incarnation, well);
                 }
             }
-            Event::Synced { node, token, incarnation } => {
+            Event::Synced { node, token, incarnation, well } => {
                 if self.world.place(node).incarnation == incarnation {
                     self.world.begin(Kind::Synced, node, token & 0xfff_ffff);
-                    self.synced(node, token, incarnation);
+                    self.synced(node, token, incarnation, well);
                 }
             }
             Event::Request { client, to, request } => {
@@ -290,15 +299,15 @@ impl<S: Server> Cluster<S> {
         }
     }
 
-    /// A server is told that its sync is durable, if it still lives and nothing comes between.
-    fn synced(&mut self, node: Node, token: u64, incarnation: u32) {
+    /// A server is told how its sync has ended, if it still lives and nothing comes between.
+    fn synced(&mut self, node: Node, token: u64, incarnation: u32, well: bool) {
         let (now, alert) = (self.world.now(), self.world.alert);
         let place = self.world.place_mut(node);
         let lives = place.up && place.incarnation == incarnation;
         if lives && place.pauses == 0 && !alert {
-            return self.step(node, Arrival::Synced(token));
+            return self.step(node, if well { Arrival::Synced(token) } else { Arrival::SyncFailed(token) });
         }
-        let told = Event::Synced { node, token, incarnation };
+        let told = Event::Synced { node, token, incarnation, well };
         if lives && place.pauses > 0 {
             place.held.push(told);
         } else if lives {

@@ -133,7 +133,8 @@ impl Plan {
         if !self.raft.check_quorum {
             return unusable(
                 "held",
-                "needs `raft.check_quorum = true`: without it a leader that hears nobody leads on for ever".into(),
+                "needs `raft.check_quorum = true`: without it a leader that hears nobody leads on for ever"
+                    .into(),
             );
         }
         match held.node {
@@ -144,10 +145,20 @@ impl Plan {
             Target::There => unusable("held.node", "is \"there\": it waits for no moment".into()),
             _ if held.drift.unsigned_abs() > MOST_DRIFT.unsigned_abs() => unusable(
                 "held.drift",
-                format!("is {}: it must be between {} and {MOST_DRIFT} parts per million", held.drift, -MOST_DRIFT),
+                format!(
+                    "is {}: it must be between {} and {MOST_DRIFT} parts per million",
+                    held.drift, -MOST_DRIFT
+                ),
             ),
-            _ if self.raft.lease_drift.is_some_and(|drift| held.drift.unsigned_abs() > u64::from(drift.0)) => {
-                unusable("held.drift", format!("is {} parts per million, which leases do not count on", held.drift))
+            _ if self
+                .raft
+                .lease_drift
+                .is_some_and(|drift| held.drift.unsigned_abs() > u64::from(drift.0)) =>
+            {
+                unusable(
+                    "held.drift",
+                    format!("is {} parts per million, which leases do not count on", held.drift),
+                )
             }
             _ => Ok(()),
         }

@@ -34,17 +34,23 @@ pub enum Moment {
     Acknowledged,
     /// The commit index of a leader has just moved.
     Committed,
+    /// A new log file was written and does not yet stand in the old one's place.
+    Rewriting,
+    /// A snapshot from the leader was just installed, and is not yet durable.
+    Installed,
 }
 
 impl Moment {
     /// All of them.
-    pub const ALL: [Moment; 6] = [
+    pub const ALL: [Moment; 8] = [
         Moment::Unsynced,
         Moment::Voting,
         Moment::Elected,
         Moment::Truncated,
         Moment::Acknowledged,
         Moment::Committed,
+        Moment::Rewriting,
+        Moment::Installed,
     ];
 }
 
@@ -161,6 +167,23 @@ pub enum FaultKind {
         /// Whose disk.
         node: Target,
     },
+    /// The syncs of a disk that end meanwhile fail, and make nothing durable. A server that takes no part any more because
+    /// of that is restarted when this is over.
+    DiskError {
+        /// Whose.
+        node: Target,
+        /// For how long.
+        lasts: Duration,
+    },
+    /// The server dies and its disk is emptied; it starts again after `lasts`. This strikes one server per run at most, and
+    /// none that a group needs, and none while another's disk is rotten: Raft promises nothing where several forget what
+    /// they promised.
+    Wipe {
+        /// Which server.
+        node: Target,
+        /// For how long it is down.
+        lasts: Duration,
+    },
     /// No fault, but what whoever runs the group may want at any time: leadership shall pass on.
     Transfer {
         /// To whom.
@@ -226,7 +249,7 @@ pub enum Step {
 
 impl FaultKind {
     /// The kinds by name, each with a line for a person.
-    pub const ALL: [(&'static str, &'static str); 15] = [
+    pub const ALL: [(&'static str, &'static str); 17] = [
         ("crash", "the process dies and starts again; its page cache survives"),
         (
             "power-loss",
@@ -245,6 +268,11 @@ impl FaultKind {
         ("transfer", "whoever runs the group wants leadership to pass on"),
         ("change", "whoever runs the group wants other voters or learners"),
         ("leave", "whoever runs the group wants a joint phase to end"),
+        (
+            "disk-error",
+            "the syncs of a disk that end meanwhile fail; the server is restarted when this is over",
+        ),
+        ("wipe", "a server dies, its disk is emptied, and it starts again with nothing"),
     ];
 
     /// The name of this kind, as a plan's `kind` says it.
@@ -272,6 +300,8 @@ impl FaultKind {
             FaultKind::Transfer { .. } => 12,
             FaultKind::Change { .. } => 13,
             FaultKind::Leave => 14,
+            FaultKind::DiskError { .. } => 15,
+            FaultKind::Wipe { .. } => 16,
         }
     }
 
@@ -296,6 +326,8 @@ impl FaultKind {
             | FaultKind::ClockRate { node, .. }
             | FaultKind::ClockJump { node, .. }
             | FaultKind::WallJump { node, .. }
+            | FaultKind::DiskError { node, .. }
+            | FaultKind::Wipe { node, .. }
             | FaultKind::Rot { node } => vec![("node", *node)],
         }
     }
@@ -312,6 +344,8 @@ impl FaultKind {
             | FaultKind::Weather { lasts, .. }
             | FaultKind::SlowDisk { lasts, .. }
             | FaultKind::StalledDisk { lasts, .. }
+            | FaultKind::DiskError { lasts, .. }
+            | FaultKind::Wipe { lasts, .. }
             | FaultKind::ClockRate { lasts, .. } => Some(*lasts),
             FaultKind::ClockJump { .. }
             | FaultKind::WallJump { .. }

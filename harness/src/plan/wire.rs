@@ -113,6 +113,8 @@ impl Wire {
                 }
             },
             "rot" => FaultKind::Rot { node: need!(node) },
+            "disk-error" => FaultKind::DiskError { node: need!(node), lasts: need!(lasts) },
+            "wipe" => FaultKind::Wipe { node: need!(node), lasts: need!(lasts) },
             "transfer" => FaultKind::Transfer { to: need!(to) },
             "change" => FaultKind::Change {
                 voters: wire.voters.take().unwrap_or_default(),

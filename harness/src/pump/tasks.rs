@@ -73,11 +73,15 @@ struct Desk<M> {
     /// What has been done and not been handed over.
     done: Vec<Act<M>>,
     syncs: u64,
-    /// Syncs that have ended and were not noticed, and who waits for the others.
-    synced: Vec<u64>,
+    /// Syncs that have ended, well or not, and were not noticed, and who waits for the others.
+    synced: Vec<(u64, bool)>,
     syncing: Vec<(u64, Waker)>,
     panicked: Option<String>,
 }
+
+/// A disk has not saved what it was asked to: nothing is durable by it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SyncFailed;
 
 /// What a task does to the world.
 enum Act<M> {
@@ -174,8 +178,8 @@ impl<M: Send + 'static> Seat<M> {
         .await;
     }
 
-    /// Waits until all that is written by now is durable.
-    pub async fn sync(&self) {
+    /// Waits until all that is written by now is durable, or the disk says that it does not save it.
+    pub async fn sync(&self) -> Result<(), SyncFailed> {
         let token = {
             let mut desk = self.desk();
             desk.syncs += 1;
@@ -185,15 +189,15 @@ impl<M: Send + 'static> Seat<M> {
         };
         poll_fn(|context| {
             let mut desk = self.desk();
-            if let Some(place) = desk.synced.iter().position(|other| *other == token) {
-                desk.synced.swap_remove(place);
-                return Poll::Ready(());
+            if let Some(place) = desk.synced.iter().position(|(other, _)| *other == token) {
+                let (_, well) = desk.synced.swap_remove(place);
+                return Poll::Ready(if well { Ok(()) } else { Err(SyncFailed) });
             }
             desk.syncing.retain(|(other, _)| *other != token);
             desk.syncing.push((token, context.waker().clone()));
             Poll::Pending
         })
-        .await;
+        .await
     }
 
     /// One more task of this incarnation. If it panics, that is the run's verdict.
@@ -283,8 +287,8 @@ impl<T: Tasks> Server for Asynchronous<T> {
             Arrival::Message { from, message } => desk.mail.push_back(Mail::Message { from, message }),
             Arrival::Request { client, request } => desk.mail.push_back(Mail::Request { client, request }),
             Arrival::Operator(deed) => desk.mail.push_back(Mail::Operator(deed)),
-            Arrival::Synced(token) => {
-                desk.synced.push(token);
+            Arrival::Synced(token) | Arrival::SyncFailed(token) => {
+                desk.synced.push((token, matches!(arrival, Arrival::Synced(_))));
                 for (_, waker) in desk.syncing.extract_if(.., |(other, _)| *other == token) {
                     waker.wake();
                 }

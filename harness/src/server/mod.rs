@@ -1,10 +1,11 @@
 //! The one seam: a system under test is a server that the world boots and steps.
 
-use crate::plan::{Plan, Step};
-use crate::rng::Stream;
+use crate::plan::{Moment, Plan, Step};
+use crate::rng::{self, Stream};
 use crate::workload::{Reply, Request};
 use crate::world::{Disk, World};
 use invariants::{Fact, Node};
+use rand::RngCore;
 use std::fmt::Display;
 
 /// Nanoseconds on a node's own monotonic clock. Never comparable between nodes or incarnations.
@@ -53,6 +54,8 @@ pub enum Arrival<M> {
     Operator(Deed),
     /// Everything that was written before the [`Host::sync`] with this token is durable.
     Synced(u64),
+    /// The [`Host::sync`] with this token has failed: nothing became durable by it.
+    SyncFailed(u64),
 }
 
 /// What whoever runs the group may want. A system that cannot do it does nothing.
@@ -118,8 +121,19 @@ impl<'a, M: Clone + Display> Host<'a, M> {
         self.world.disk(self.node)
     }
 
-    /// Starts a sync of all that is written by now; [`Arrival::Synced`] tells when it is durable. Several may be in
-    /// flight, and they may end in any order.
+    /// The identity that the disk of this server draws when it is first used: another one after it was emptied. Whoever
+    /// runs the group has it from there; a server that asks for another's is told what its operator would tell it.
+    pub fn identity_of(&self, node: Node) -> u64 {
+        identity(self.world.plan().seed, node, self.world.place(node).lives)
+    }
+
+    /// The identity with which this server founded the group.
+    pub fn founding_identity_of(&self, node: Node) -> u64 {
+        identity(self.world.plan().seed, node, 0)
+    }
+
+    /// Starts a sync of all that is written by now; [`Arrival::Synced`] tells when it is durable, and
+    /// [`Arrival::SyncFailed`] that it never will be. Several may be in flight, and they may end in any order.
     pub fn sync(&mut self, token: u64) {
         self.world.sync(self.node, token);
     }
@@ -134,10 +148,22 @@ impl<'a, M: Clone + Display> Host<'a, M> {
         self.world.saw(self.node, fact);
     }
 
-    /// This server takes no part from now on, and says why: for example, what it had promised is damaged on its disk. No
-    /// progress is asked of it until its next incarnation.
+    /// This server takes no part from now on, and says why: what it had promised is damaged on its disk, or its disk
+    /// refuses to save more. No progress is asked of it until its next incarnation; one whose disk refused is restarted when
+    /// the disk is sound again.
     pub fn refuse(&mut self, reason: &str) {
         self.world.refuse(self.node, reason.to_owned());
+    }
+
+    /// This server takes part again: where its disk was emptied, nobody asks anything of it, however often it is restarted,
+    /// before it says so.
+    pub fn takes_part_again(&mut self) {
+        self.world.takes_part_again(self.node);
+    }
+
+    /// A moment has come that only the server knows of, and that a fault may wait for.
+    pub fn moment(&mut self, moment: Moment) {
+        self.world.moment(moment, self.node);
     }
 
     /// Counts a situation that only the server knows of, under one of the names of milestones.
@@ -154,4 +180,9 @@ impl<'a, M: Clone + Display> Host<'a, M> {
     pub fn note(&mut self, text: impl FnOnce() -> String) {
         self.world.note(self.node, text);
     }
+}
+
+/// What the disk of a server draws in one of its lives. Never 0.
+fn identity(seed: u64, node: Node, life: u64) -> u64 {
+    rng::stream(seed, "identity", [node, life]).next_u64() | 1
 }

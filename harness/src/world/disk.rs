@@ -1,20 +1,24 @@
 //! A disk of named files: what is written, what is synced, and what a loss of power leaves.
 //!
 //! A file is kept as the page cache shows it, next to the list of writes that are not durable yet. A write is an append
-//! or a cut; writes are numbered over all files, and a sync covers all numbers up to the one that was the newest when
-//! it began. Several syncs may be in flight and end in any order.
+//! or a cut of a file, or a change of names: a file is renamed or removed. Writes are numbered over all of them, and a
+//! sync covers all numbers up to the one that was the newest when it began. Several syncs may be in flight and end in
+//! any order.
 //!
 //! A crash of the process does nothing here: the page cache survives. A loss of power lets each write that is not
 //! durable survive or not, by chance:
 //!
 //! - an append that survived beyond one that did not leaves zeros in between, or what was there before a cut;
 //! - a cut that did not survive is undone: what it had removed is there again, also behind shorter new data;
-//! - the last survivor of a file may be torn, at a byte or at a sector, with or without garbage in its last sector.
+//! - the last survivor of a file may be torn, at a byte or at a sector, with or without garbage in its last sector;
+//! - names are kept in a journal, so that they change in order: where one change is lost, all after it are lost, and what
+//!   a rename had replaced is there again. What a file holds is another matter: its name may survive and its bytes not.
 //!
 //! What is there afterwards is durable: it was on the platter. It states no truths, since nobody was told: recovery
 //! states anew what it finds.
 //!
-//! Not modelled: sectors that mix what was synced with garbage, and files whose creation is lost.
+//! Not modelled: sectors that mix what was synced with garbage; files whose creation is lost, unless a change of names
+//! before it is; and writes that a failed sync has dropped: the next sync that ends well covers them.
 
 use crate::rng::Stream;
 use invariants::Fact;
@@ -32,6 +36,8 @@ pub const SECTOR: u64 = 512;
 pub struct Disk {
     /// In the order in which they were first written; there are few.
     files: Vec<(FileName, File)>,
+    /// Changes of names that are not durable, oldest first. Mostly there are none.
+    renamed: VecDeque<Renaming>,
     /// The number of the newest write. A loss of power takes a number as well.
     written: u64,
     /// Every write up to this number is durable.
@@ -73,6 +79,23 @@ enum Change {
     Append { at: usize, guards: usize },
     /// The file was cut to `to`. What was removed stays here until the cut is durable, for it may come back.
     Cut { to: usize, removed: Vec<u8> },
+}
+
+/// One change of names that is not durable.
+#[derive(Clone, Debug)]
+struct Renaming {
+    number: u64,
+    change: Names,
+}
+
+#[derive(Clone, Debug)]
+enum Names {
+    /// The file `from` is called `to` now. What was called so before stays here, for it may come back.
+    Renamed { from: FileName, to: FileName, replaced: Option<File> },
+    /// The file is called nothing any more.
+    Removed { name: FileName, file: File },
+    /// A file was begun after another change, which its name may rest on.
+    Begun { name: FileName },
 }
 
 impl Disk {
@@ -117,6 +140,35 @@ impl Disk {
         file.unsynced.push_back(Write { number, change: Change::Cut { to, removed } });
     }
 
+    /// Whether there is a file of this name, as the page cache shows it.
+    #[must_use]
+    pub fn contains(&self, file: FileName) -> bool {
+        self.files.iter().any(|(name, _)| *name == file)
+    }
+
+    /// Gives a file another name. One write as well: what had that name before is gone once this is durable, whether or
+    /// not what the file holds is durable.
+    pub fn rename(&mut self, from: FileName, to: FileName) {
+        assert!(from != to, "a file is renamed to what it is called");
+        self.written += 1;
+        let file = self.take(from);
+        let replaced = match self.files.iter_mut().find(|(name, _)| *name == to) {
+            Some((_, replaced)) => Some(std::mem::replace(replaced, file)),
+            None => {
+                self.files.push((to, file));
+                None
+            }
+        };
+        self.renames(Names::Renamed { from, to, replaced });
+    }
+
+    /// Takes a file away. One write as well.
+    pub fn remove(&mut self, name: FileName) {
+        self.written += 1;
+        let file = self.take(name);
+        self.renames(Names::Removed { name, file });
+    }
+
     /// Attaches a truth to all that is written by now: it is stated when that is durable.
     pub fn attach(&mut self, truth: Fact) {
         self.truths.push_back((self.written, truth));
@@ -140,6 +192,9 @@ impl Disk {
         for (_, file) in &mut self.files {
             file.settle(self.durable);
         }
+        while self.renamed.front().is_some_and(|renaming| renaming.number <= self.durable) {
+            self.renamed.pop_front();
+        }
         while self.truths.front().is_some_and(|(number, _)| *number <= self.durable) {
             let (_, truth) = self.truths.pop_front().expect("it was just looked at");
             state(truth);
@@ -152,6 +207,7 @@ impl Disk {
     pub fn lose_power(&mut self, chance: &mut Stream) {
         // How lucky all of them are together, so that "all gone" and "all there" happen with many writes, too.
         let luck = chance.gen_range(0..=4_u32);
+        self.lose_names(luck, chance);
         for (_, file) in &mut self.files {
             file.lose_power(luck, chance);
         }
@@ -183,7 +239,7 @@ impl Disk {
     /// Whether anything is written that is not durable.
     #[must_use]
     pub fn has_unsynced(&self) -> bool {
-        self.files.iter().any(|(_, file)| !file.unsynced.is_empty())
+        !self.renamed.is_empty() || self.files.iter().any(|(_, file)| !file.unsynced.is_empty())
     }
 
     /// All of it is gone.
@@ -194,15 +250,57 @@ impl Disk {
 
     fn file(&mut self, name: FileName) -> &mut File {
         let place = self.files.iter().position(|(other, _)| *other == name).unwrap_or_else(|| {
+            if !self.renamed.is_empty() {
+                self.renames(Names::Begun { name });
+            }
             self.files.push((name, File::default()));
             self.files.len() - 1
         });
         &mut self.files[place].1
     }
 
+    /// Takes the file of this name out.
+    fn take(&mut self, name: FileName) -> File {
+        let place = self.files.iter().position(|(other, _)| *other == name);
+        self.files.remove(place.unwrap_or_else(|| panic!("there is no file {name}"))).1
+    }
+
+    fn renames(&mut self, change: Names) {
+        self.renamed.push_back(Renaming { number: self.written, change });
+    }
+
+    /// Of the changes of names some of the newest are lost: from the newest back, each is undone.
+    fn lose_names(&mut self, luck: u32, chance: &mut Stream) {
+        let survives = |renaming: &&Renaming| {
+            // That a file was begun is lost with what was lost before it, and not by itself.
+            matches!(renaming.change, Names::Begun { .. }) || chance.gen_ratio(luck, 4)
+        };
+        let kept = self.renamed.iter().take_while(survives).count();
+        for Renaming { change, .. } in self.renamed.split_off(kept).into_iter().rev() {
+            match change {
+                Names::Renamed { from, to, replaced } => {
+                    let file = self.take(to);
+                    self.files.push((from, file));
+                    if let Some(replaced) = replaced {
+                        self.put_back(to, replaced);
+                    }
+                }
+                Names::Removed { name, file } => self.put_back(name, file),
+                Names::Begun { name } => drop(self.take(name)),
+            }
+        }
+    }
+
+    /// A file that nobody saw any more is there again, with what was synced meanwhile.
+    fn put_back(&mut self, name: FileName, mut file: File) {
+        file.settle(self.durable);
+        self.files.push((name, file));
+    }
+
     /// What is there is durable, nothing is in flight, and no sync that was begun before ever ends.
     fn void_syncs(&mut self) {
         self.truths.clear();
+        self.renamed.clear();
         self.written += 1;
         self.power_lost = self.written;
         self.durable = self.written;

@@ -16,8 +16,8 @@ pub(crate) enum Event<M> {
     Timer { node: Node },
     /// A disk may have finished what the sync of this number asked for.
     Platter { node: Node, number: u32 },
-    /// The server that asked for a sync is told.
-    Synced { node: Node, token: u64, incarnation: u32 },
+    /// The server that asked for a sync is told how it ended.
+    Synced { node: Node, token: u64, incarnation: u32, well: bool },
     /// A client's pause or patience ends.
     Alarm { client: u64, alarm: Alarm },
     /// The time of a planned fault has come.
@@ -42,4 +42,5 @@ pub(crate) enum Kind {
     Alarm = 7,
     Fault = 8,
     Over = 9,
+    SyncFailed = 10,
 }

@@ -222,6 +222,7 @@ impl<M: Clone + Display> World<M> {
                 Fact::Truncated { .. } => self.moment(Moment::Truncated, node),
                 Fact::Acknowledged { .. } => self.moment(Moment::Acknowledged, node),
                 Fact::Committed { .. } if leads => self.moment(Moment::Committed, node),
+                // INTEGRATOR: Fact::SnapshotInstalled { .. } => self.moment(Moment::Installed, node),
                 _ => {}
             }
         }
@@ -229,18 +230,41 @@ impl<M: Clone + Display> World<M> {
         self.alert |= !self.observer.saw(self.now, self.step, node, incarnation, fact);
     }
 
-    /// A server takes no part any more, and says why: for example, what it had promised is damaged on its disk. Until
-    /// its next incarnation no progress is asked of it. So it needs a reason: nothing but rot is one, and what a loss of
-    /// power takes or tears is none.
+    /// A server takes no part any more, and says why: what it had promised is damaged on its disk, or its disk refuses to
+    /// save more. Until its next incarnation no progress is asked of it. So it needs a reason: rot and a failed sync are
+    /// reasons, and what a loss of power takes or tears is none.
     pub fn refuse(&mut self, node: Node, reason: String) {
         self.note(node, || format!("takes no part: {reason}"));
-        if !self.place(node).rotten {
-            let sentence =
-                format!("n{node} takes no part although no bit of its disk ever flipped: {reason}");
+        let place = self.place(node);
+        if !place.rotten && !place.failed {
+            let sentence = format!(
+                "n{node} takes no part although no bit of its disk ever flipped and no sync failed: {reason}"
+            );
             self.observer.fail(Failure { property: PROGRESS.to_owned(), sentence, facts: None });
             self.alert = true;
         }
         self.place_mut(node).refused = Some(reason);
+    }
+
+    /// A server whose disk was emptied is what it was before to the others.
+    pub fn takes_part_again(&mut self, node: Node) {
+        let place = self.place_mut(node);
+        if std::mem::take(&mut place.wiped) {
+            place.refused = None;
+            self.note(node, || "takes part again".to_owned());
+        }
+    }
+
+    /// A disk is emptied, under nobody's feet.
+    pub(crate) fn wipe(&mut self, node: Node) {
+        let place = self.place_mut(node);
+        assert!(!place.up, "the disk of n{node} is emptied under a server that lives");
+        place.disk.wipe();
+        place.syncing.clear();
+        (place.doomed, place.rotten, place.wiped) = (false, false, true);
+        place.lives += 1;
+        place.standing.vote = (0, None);
+        self.saw(node, Fact::Wiped);
     }
 
     /// A server has reached a situation that no fact tells.
@@ -299,7 +323,7 @@ impl<M: Clone + Display> World<M> {
 
     /// A moment has come that a fault may be waiting for.
     #[inline]
-    fn moment(&mut self, moment: Moment, node: Node) {
+    pub(crate) fn moment(&mut self, moment: Moment, node: Node) {
         if self.awaited & 1 << moment as u8 != 0 {
             self.come.push((moment, node));
             self.alert = true;

@@ -36,6 +36,16 @@ pub(crate) struct Place<M> {
     pub(crate) refused: Option<String>,
     /// Whether a bit of what was durable here has ever flipped.
     pub(crate) rotten: bool,
+    /// Whether the disk shall be emptied as soon as nobody is at home.
+    pub(crate) doomed: bool,
+    /// How often it was emptied.
+    pub(crate) lives: u64,
+    /// Whether it was emptied, and no server has said since that it takes part again.
+    pub(crate) wiped: bool,
+    /// How many faults let the disk's syncs fail.
+    pub(crate) refusals: u32,
+    /// Whether a sync of this incarnation has failed.
+    pub(crate) failed: bool,
     /// By how much the faults at present stretch a sync, multiplied.
     pub(crate) slowness: u64,
     /// How many faults hold the disk's syncs.
@@ -100,6 +110,11 @@ impl<M> Place<M> {
             configurations: Vec::new(),
             refused: None,
             rotten: false,
+            doomed: false,
+            lives: 0,
+            wiped: false,
+            refusals: 0,
+            failed: false,
             slowness: 1,
             stalls: 0,
             syncing: Vec::new(),
@@ -118,7 +133,8 @@ impl<M> Place<M> {
         self.up = true;
         self.pauses = 0;
         self.armed = NEVER;
-        self.refused = None;
+        self.refused = self.wiped.then(|| "its disk was emptied".to_owned());
+        self.failed = false;
         self.standing = Standing { vote: self.standing.vote, ..Standing::default() };
         self.own = rng::stream(seed, "node", [node, u64::from(self.incarnation)]);
         let shown = self.clocks.next_u64() >> 20;

@@ -202,7 +202,7 @@ impl Server for Clerk {
                 }
                 self.due = host.now() + 20_000_000;
             }
-            Arrival::Message { .. } | Arrival::Operator(_) => {}
+            Arrival::Message { .. } | Arrival::Operator(_) | Arrival::SyncFailed(_) => {}
             Arrival::Request { client, request } if self.node != 1 => {
                 host.reply(client, Reply { id: request.id, answer: Answer::NotLeader(Some(1)) });
             }

@@ -2,16 +2,14 @@
 
 use super::compaction::Policy;
 use super::entry::{configuration, digest};
-use crate::outcome::{
-    LEASE_READ, PROPOSAL_FORWARDED, READ_FORWARDED, TRANSFER_ABORTED, TRANSFER_COMPLETED,
-};
+use crate::outcome::{LEASE_READ, PROPOSAL_FORWARDED, READ_FORWARDED, TRANSFER_ABORTED, TRANSFER_COMPLETED};
 use crate::server::Host;
 use crate::workload::kv::{Kv, Settings};
 use crate::workload::{Answer, Reply, Request};
+use bytes::Bytes;
 use invariants::Fact;
 use invariants::LogId;
 use raft_core::{Confirmed, Entry, Index, Letter, Payload, Refusal, RequestId, Snapshot};
-use bytes::Bytes;
 use std::collections::VecDeque;
 
 type CoreHost<'a> = Host<'a, Letter>;

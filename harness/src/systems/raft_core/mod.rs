@@ -1,6 +1,7 @@
 //! The built-in system: `raft-core` on a real write-ahead log.
 
 pub mod wal;
+pub mod identity;
 mod entry;
 mod disk_lane;
 mod compaction;

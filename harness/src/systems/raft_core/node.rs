@@ -6,7 +6,9 @@
 use super::application_lane::{ApplicationLane, Asker};
 use super::compaction::Policy;
 use super::disk_lane::{DiskLane, Ended, Rewrite};
-use super::entry::{configuration, configured, decode_configuration, digest, encode, encode_configuration, entry};
+use super::entry::{
+    configuration, configured, decode_configuration, digest, encode, encode_configuration, entry,
+};
 use super::identity;
 use super::wal::{self, Damaged, Wal};
 use crate::plan;
@@ -17,8 +19,8 @@ use raft_core::{
     Bug, Change, Config, Effect, Entry, Identity, Index, Input, Instant, Kept, Letter, Message, NodeId,
     Payload, Raft, Recovered, SaveId, Snapshot, Step, Write,
 };
-use std::sync::Arc;
 use rand::RngCore;
+use std::sync::Arc;
 
 type CoreHost<'a> = Host<'a, Letter>;
 
@@ -349,7 +351,10 @@ fn config(host: &CoreHost<'_>, identity: Identity, seed: u64) -> Config {
         id: NodeId(host.node()),
         identity,
         cluster: plan.seed,
-        identities: founders.iter().map(|&node| (node, Identity(host.founding_identity_of(node.0)))).collect(),
+        identities: founders
+            .iter()
+            .map(|&node| (node, Identity(host.founding_identity_of(node.0))))
+            .collect(),
         voters: founders,
         election_timeout: raft.election_timeout.0,
         election_timeout_spread: raft.election_timeout_spread.0,

@@ -13,33 +13,62 @@
 //!
 //! All numbers are little-endian. Entries are consecutive, so their indexes are implied.
 //!
+//! **Rewriting.** A snapshot takes the place of the log's beginning, all at once: a new file [`NEW_FILE`] is written beside
+//! the log and synced, then it is renamed over the log, and that is synced as well. Only then is it durable, and before
+//! that nothing is appended. A loss of power at any point leaves the old log or the new one, never a mix; a new file that
+//! never got the log's name never was the log, and is removed when the log is opened.
+//!
+//! The new file has an identity of its own and begins with its **head**, a record with the number [`HEAD`]:
+//!
+//! | bytes | |
+//! |---|---|
+//! | 24 | term, vote, and the index of the *base*: entries begin after it, and no later record cuts below it |
+//! | 24 | the base's term; index and term of the last entry in the snapshot |
+//! | 12 | lengths: of the snapshot's configuration, of the base's, of the snapshot's data |
+//! | | these three, and then the entries after the base, as in any record |
+//!
+//! In other files the first record has number 1, and so has the first after a head. All indexes are those of the whole
+//! log, whatever stands in place of its beginning.
+//!
 //! **Recovery** reads records up to the first bad one. What follows is one of two things. A torn or lost *tail* was never
 //! durable, so nothing that was promised hangs on it: it is cut. *Damage* in what was durable shows by a later good
 //! record that says an offset beyond the bad place was durable when it was written: then entries, a term or a vote that
-//! were promised are gone, and the node must neither vote nor acknowledge.
+//! were promised are gone, and the node must neither vote nor acknowledge. A head was durable before its file became the
+//! log, so a bad head is damage, whatever follows it.
 //!
 //! A tail that is cut comes back if the power fails before the cut is durable, and a shorter new record in its place
 //! would then be followed by old ones that look good. So nothing is appended before a first sync after opening is
 //! durable: see [`Wal::is_settled`].
 //!
-//! **Blind spot**: rot in the newest synced batch looks like a torn tail, because no later record speaks of it.
+//! **Blind spot**: rot in the newest synced batch looks like a torn tail, because no later record speaks of it. Of a head
+//! without a later record this is so only where its number rots.
 
 use crate::rng::Stream;
 use crate::world::{Disk, FileName};
 use bytes::Bytes;
+use invariants::LogId;
 use rand::RngCore;
 use std::fmt;
+use std::ops::Range;
 
 /// The file that the log is in.
 pub const FILE: FileName = "wal";
+/// Where a log is written that shall replace it.
+pub const NEW_FILE: FileName = "wal.new";
+/// In place of a record's number: this is a head.
+pub const HEAD: u64 = 0x6465_6874_6461_6568;
 /// Where checksums begin.
 pub const SEED: u32 = 0x5afe_106e;
 /// In place of an index: the log is not cut.
 pub const NO_CUT: u64 = u64::MAX;
+/// What is damaged where it is this file.
+const LOG: &str = "the log";
 /// Bytes before the payload.
 const HEADER: usize = 32;
 /// Bytes of a payload without entries.
 const STATE: usize = 24;
+/// Bytes of a head's payload between those and what has no fixed length.
+const KEPT: usize = 36;
 /// Bytes before those of an entry.
 const ENTRY: usize = 13;
 
@@ -54,10 +83,59 @@ pub struct Wal {
     end: u64,
     /// Everything before is known to be durable.
     durable: u64,
-    /// Where the file ended when it was opened, until that is durable.
-    unsettled: Option<u64>,
+    /// The index after which entries begin.
+    base: u64,
     /// The index of the last entry.
     last: u64,
+    stage: Stage,
+    /// How often the stage was one that waits for a sync: one that began before says nothing about it.
+    step: u64,
+}
+
+/// What a log waits for before anything may be appended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum Stage {
+    /// What was recovered, and the cut of what was not, is not known durable.
+    Opened,
+    /// Nothing.
+    Settled,
+    /// A new file stands beside the log, and is not known durable.
+    Written(New),
+    /// It is: it may take the log's place.
+    Synced(New),
+    /// It stands in the log's place, which is not known durable.
+    Switched,
+}
+
+/// A file that shall be the log.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct New {
+    identity: u64,
+    end: u64,
+    base: u64,
+    last: u64,
+}
+
+/// How far the log was when a sync began.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Mark {
+    step: u64,
+    end: u64,
+}
+
+/// What stands in place of the log's beginning.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Kept {
+    /// The last entry in the snapshot.
+    pub last: LogId,
+    /// The group as it was after it.
+    pub configuration: Bytes,
+    /// The application's state after it.
+    pub data: Bytes,
+    /// Entries follow this one. It is not behind the snapshot.
+    pub base: LogId,
+    /// The group in force there.
+    pub base_configuration: Bytes,
 }
 
 /// What a log held.
@@ -67,9 +145,11 @@ pub struct Recovered {
     pub term: u64,
     /// The vote in it.
     pub vote: Option<u64>,
-    /// All entries from index 1 on: term, kind, content. They share one buffer.
+    /// What stands in place of the entries up to its base, if anything does.
+    pub kept: Option<Kept>,
+    /// All entries after the base, or from index 1 on: term, kind, content. They share one buffer.
     pub entries: Vec<(u64, u8, Bytes)>,
-    /// How many records were read.
+    /// How many records were read, without a head.
     pub records: u64,
     /// How many bytes of a torn or lost tail were cut.
     pub cut: u64,
@@ -78,6 +158,8 @@ pub struct Recovered {
 /// What was durable is damaged: the node must neither vote nor acknowledge.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Damaged {
+    /// What is.
+    pub what: &'static str,
     /// Where the first bad record starts.
     pub offset: u64,
     /// How it is known that this is no torn tail.
@@ -86,7 +168,7 @@ pub struct Damaged {
 
 impl fmt::Display for Damaged {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the log is damaged at byte {}: {}", self.offset, self.reason)
+        write!(f, "{} is damaged at byte {}: {}", self.what, self.offset, self.reason)
     }
 }
 
@@ -96,14 +178,19 @@ impl Wal {
     /// Even where nothing was cut, the page cache may be ahead of the disk. The caller starts a sync, hands its end to
     /// [`Wal::durable_to`], and promises nothing and appends nothing before.
     pub fn open(disk: &mut Disk, chance: &mut Stream) -> Result<(Wal, Recovered), Damaged> {
+        if disk.contains(NEW_FILE) {
+            disk.remove(NEW_FILE);
+        }
         let file = Bytes::copy_from_slice(disk.read(FILE));
         let mut recovered = Recovered::default();
         let mut identity = None;
         let mut end = 0;
         while let Some(record) = Record::read(&file, end) {
             let continues = identity.is_none_or(|known| known == record.identity)
-                && record.number == recovered.records + 1
-                && recovered.take(&file, record.payload());
+                && match record.number {
+                    HEAD => end == 0 && recovered.take_head(&file, record.payload()),
+                    number => number == recovered.records + 1 && recovered.take(&file, record.payload()),
+                };
             if !continues {
                 break;
             }
@@ -114,6 +201,10 @@ impl Wal {
             if let Some(witness) = witness(&file, end, identity) {
                 return Err(witness);
             }
+            if end == 0 && file.len() >= HEADER && word(&file, 16) == HEAD {
+                let reason = "its head was durable before it became the log".to_owned();
+                return Err(Damaged { what: LOG, offset: 0, reason });
+            }
             recovered.cut = (file.len() - end) as u64;
             disk.truncate(FILE, end as u64);
         }
@@ -122,8 +213,10 @@ impl Wal {
             number: recovered.records,
             end: end as u64,
             durable: 0,
-            unsettled: Some(end as u64),
-            last: recovered.entries.len() as u64,
+            base: recovered.base(),
+            last: recovered.last(),
+            stage: Stage::Opened,
+            step: 0,
         };
         Ok((wal, recovered))
     }
@@ -140,32 +233,20 @@ impl Wal {
     ) -> u64 {
         assert!(
             self.is_settled(),
-            "an append before what was recovered is durable: a cut tail could come back"
+            "an append before what was recovered or rewritten is durable: a cut tail could come back, or the old log"
         );
-        assert!(vote != Some(0), "servers are numbered from 1");
-        assert!(after.is_none_or(|after| after <= self.last), "a cut to {after:?} of {} entries", self.last);
+        if let Some(after) = after {
+            let (base, last) = (self.base, self.last);
+            assert!((base..=last).contains(&after), "a cut to {after} of entries after {base} up to {last}");
+        }
         self.number += 1;
         self.last = after.unwrap_or(self.last);
         let header = (self.identity, self.number, self.durable);
         let mut end = 0;
         let start = disk.append(FILE, |file| {
             let start = file.len();
-            let mut state = [0; HEADER + STATE];
-            state[HEADER..HEADER + 8].copy_from_slice(&term.to_le_bytes());
-            state[HEADER + 8..HEADER + 16].copy_from_slice(&vote.unwrap_or(0).to_le_bytes());
-            state[HEADER + 16..].copy_from_slice(&after.unwrap_or(NO_CUT).to_le_bytes());
-            file.extend_from_slice(&state);
-            for (term, kind, bytes) in entries {
-                let bytes = bytes.as_ref();
-                let length = u32::try_from(bytes.len()).expect("an entry is shorter than 4 GiB");
-                let mut head = [0; ENTRY];
-                head[..8].copy_from_slice(&term.to_le_bytes());
-                head[8..12].copy_from_slice(&length.to_le_bytes());
-                head[12] = kind;
-                file.extend_from_slice(&head);
-                file.extend_from_slice(bytes);
-                self.last += 1;
-            }
+            begin(file, term, vote, after.unwrap_or(NO_CUT));
+            self.last += push_entries(file, entries);
             seal(&mut file[start..], header);
             end = file.len() as u64;
         });
@@ -174,22 +255,104 @@ impl Wal {
         end
     }
 
-    /// A sync has ended that began when the log ended at `offset`. Syncs may end in any order.
-    pub fn durable_to(&mut self, offset: u64) {
-        assert!(offset <= self.end, "durable to {offset}, but only {} is written", self.end);
-        self.durable = self.durable.max(offset);
-        if self.unsettled.is_some_and(|end| end <= offset) {
-            self.unsettled = None;
-        }
+    /// Writes a new file beside the log, which replaces everything before: term, vote, what is kept, and the entries
+    /// after its base: term, kind, content. `identity` is drawn for it.
+    ///
+    /// The caller starts a sync, hands its end to [`Wal::durable_to`] and then lets the new file take the log's place:
+    /// [`Wal::switch`].
+    pub fn rewrite<B: AsRef<[u8]>>(
+        &mut self,
+        disk: &mut Disk,
+        identity: u64,
+        (term, vote): (u64, Option<u64>),
+        kept: &Kept,
+        entries: impl IntoIterator<Item = (u64, u8, B)>,
+    ) {
+        assert!(self.is_settled(), "a log is rewritten before what was recovered or rewritten is durable");
+        assert!(
+            kept.base.index <= kept.last.index,
+            "entries between {} and {} are lost",
+            kept.last,
+            kept.base
+        );
+        let mut new = New { identity, end: 0, base: kept.base.index, last: kept.base.index };
+        let start = disk.append(NEW_FILE, |file| {
+            begin(file, term, vote, kept.base.index);
+            for word in [kept.base.term, kept.last.index, kept.last.term] {
+                file.extend_from_slice(&word.to_le_bytes());
+            }
+            let parts = [&kept.configuration, &kept.base_configuration, &kept.data];
+            for part in parts {
+                let length = u32::try_from(part.len()).expect("a snapshot is shorter than 4 GiB");
+                file.extend_from_slice(&length.to_le_bytes());
+            }
+            parts.into_iter().for_each(|part| file.extend_from_slice(part));
+            new.last += push_entries(file, entries);
+            seal(file, (identity, HEAD, 0));
+            new.end = file.len() as u64;
+        });
+        assert_eq!(start, 0, "somebody else has written a new log");
+        assert!(
+            kept.last.index <= new.last,
+            "the snapshot ends with {}, the log with {}",
+            kept.last,
+            new.last
+        );
+        self.stage = Stage::Written(new);
+        self.step += 1;
     }
 
-    /// Whether what was recovered, and the cut of what was not, is durable: before that nothing may be appended.
+    /// Whether a new file is durable and waits to take the log's place.
+    #[must_use]
+    pub const fn is_rewritten(&self) -> bool {
+        matches!(self.stage, Stage::Synced(_))
+    }
+
+    /// Lets the new file take the log's place. The caller starts another sync; when its end was handed to
+    /// [`Wal::durable_to`], the old log can come back no more.
+    pub fn switch(&mut self, disk: &mut Disk) {
+        let Stage::Synced(new) = &self.stage else {
+            panic!("a new log takes the old one's place before it is durable");
+        };
+        let New { identity, end, base, last } = *new;
+        disk.rename(NEW_FILE, FILE);
+        (self.identity, self.number, self.end, self.durable) = (identity, 0, end, 0);
+        (self.base, self.last) = (base, last);
+        self.stage = Stage::Switched;
+        self.step += 1;
+    }
+
+    /// A sync has ended that began at this mark. Syncs may end in any order.
+    pub fn durable_to(&mut self, mark: Mark) {
+        assert!(mark.step <= self.step, "{mark:?} is of another log");
+        if mark.step < self.step {
+            // It says nothing about a new file, or about whether that has taken the log's place.
+            return;
+        }
+        self.stage = match std::mem::replace(&mut self.stage, Stage::Settled) {
+            Stage::Written(new) | Stage::Synced(new) => Stage::Synced(new),
+            Stage::Opened | Stage::Settled | Stage::Switched => {
+                assert!(mark.end <= self.end, "{mark:?}, but only {} is written", self.end);
+                self.durable = self.durable.max(mark.end);
+                Stage::Settled
+            }
+        };
+    }
+
+    /// Whether what was recovered, the cut of what was not, and a new file in the log's place are durable: before that
+    /// nothing may be appended.
     #[must_use]
     pub const fn is_settled(&self) -> bool {
-        self.unsettled.is_none()
+        matches!(self.stage, Stage::Settled)
     }
 
-    /// Where the log ends. Kept beside a sync that begins now, for [`Wal::durable_to`] when it has ended.
+    /// How far the log is. Kept beside a sync that begins now, for [`Wal::durable_to`] when it has ended.
+    #[must_use]
+    pub const fn mark(&self) -> Mark {
+        Mark { step: self.step, end: self.end }
+    }
+
+    /// Where the log ends.
     #[must_use]
     pub const fn end(&self) -> u64 {
         self.end
@@ -203,34 +366,90 @@ impl Wal {
 }
 
 impl Recovered {
+    /// The index after which entries begin.
+    #[must_use]
+    pub fn base(&self) -> u64 {
+        self.kept.as_ref().map_or(0, |kept| kept.base.index)
+    }
+
+    /// The index of the last entry.
+    #[must_use]
+    pub fn last(&self) -> u64 {
+        self.base() + self.entries.len() as u64
+    }
+
     /// Takes what one record saved. Returns whether it fits to what was there before; if not, nothing is taken.
-    fn take(&mut self, file: &Bytes, payload: std::ops::Range<usize>) -> bool {
+    fn take(&mut self, file: &Bytes, payload: Range<usize>) -> bool {
         let after = word(file, payload.start + 16);
-        if after != NO_CUT && after > self.entries.len() as u64 {
+        let entries = payload.start + STATE..payload.end;
+        let fits = after == NO_CUT || (self.base()..=self.last()).contains(&after);
+        if !fits || !are_entries(file, entries.clone()) {
             return false;
         }
-        let mut at = payload.start + STATE;
-        while at < payload.end {
-            if payload.end - at < ENTRY || payload.end - at - ENTRY < half(file, at + 8) as usize {
-                return false;
-            }
-            at += ENTRY + half(file, at + 8) as usize;
-        }
         if after != NO_CUT {
-            self.entries.truncate(after as usize);
+            self.entries.truncate((after - self.base()) as usize);
         }
-        at = payload.start + STATE;
-        while at < payload.end {
+        self.take_state(file, payload.start);
+        self.take_entries(file, entries);
+        self.records += 1;
+        true
+    }
+
+    /// The same of a head.
+    fn take_head(&mut self, file: &Bytes, payload: Range<usize>) -> bool {
+        if payload.len() < STATE + KEPT {
+            return false;
+        }
+        let at = payload.start + STATE;
+        let lengths = [at + 24, at + 28, at + 32].map(|at| half(file, at) as usize);
+        let parts = at + KEPT;
+        let entries = parts + lengths.iter().sum::<usize>()..payload.end;
+        if entries.start > entries.end || !are_entries(file, entries.clone()) {
+            return false;
+        }
+        let mut part = parts;
+        let [configuration, base_configuration, data] = lengths.map(|length| {
+            part += length;
+            file.slice(part - length..part)
+        });
+        self.kept = Some(Kept {
+            base: LogId { index: word(file, at - 8), term: word(file, at) },
+            last: LogId { index: word(file, at + 8), term: word(file, at + 16) },
+            configuration,
+            base_configuration,
+            data,
+        });
+        self.take_state(file, payload.start);
+        self.take_entries(file, entries);
+        true
+    }
+
+    fn take_state(&mut self, file: &Bytes, at: usize) {
+        self.term = word(file, at);
+        self.vote = Some(word(file, at + 8)).filter(|vote| *vote != 0);
+    }
+
+    fn take_entries(&mut self, file: &Bytes, range: Range<usize>) {
+        let mut at = range.start;
+        while at < range.end {
             let bytes = at + ENTRY..at + ENTRY + half(file, at + 8) as usize;
             let (term, kind) = (word(file, at), file[at + 12]);
             at = bytes.end;
             self.entries.push((term, kind, file.slice(bytes)));
         }
-        self.term = word(file, payload.start);
-        self.vote = Some(word(file, payload.start + 8)).filter(|vote| *vote != 0);
-        self.records += 1;
-        true
     }
+}
+
+/// Whether these bytes are entries and nothing else.
+fn are_entries(file: &[u8], range: Range<usize>) -> bool {
+    let mut at = range.start;
+    while at < range.end {
+        if range.end - at < ENTRY || range.end - at - ENTRY < half(file, at + 8) as usize {
+            return false;
+        }
+        at += ENTRY + half(file, at + 8) as usize;
+    }
+    true
 }
 
 /// A record whose checksum is right.
@@ -265,7 +484,7 @@ impl Record {
         })
     }
 
-    fn payload(&self) -> std::ops::Range<usize> {
+    fn payload(&self) -> Range<usize> {
         self.start + HEADER..self.end()
     }
 
@@ -290,7 +509,34 @@ fn witness(file: &[u8], bad: usize, identity: Option<u64>) -> Option<Damaged> {
         "record {} at byte {} says that everything before byte {} was durable",
         record.number, record.start, record.durable
     );
-    Some(Damaged { offset: bad as u64, reason })
+    Some(Damaged { what: LOG, offset: bad as u64, reason })
+}
+
+/// Begins a record: room for its header, and what every payload begins with.
+fn begin(file: &mut Vec<u8>, term: u64, vote: Option<u64>, after: u64) {
+    assert!(vote != Some(0), "servers are numbered from 1");
+    let mut state = [0; HEADER + STATE];
+    state[HEADER..HEADER + 8].copy_from_slice(&term.to_le_bytes());
+    state[HEADER + 8..HEADER + 16].copy_from_slice(&vote.unwrap_or(0).to_le_bytes());
+    state[HEADER + 16..].copy_from_slice(&after.to_le_bytes());
+    file.extend_from_slice(&state);
+}
+
+/// Goes on with entries: term, kind, content. Returns how many there were.
+fn push_entries<B: AsRef<[u8]>>(file: &mut Vec<u8>, entries: impl IntoIterator<Item = (u64, u8, B)>) -> u64 {
+    let mut count = 0;
+    for (term, kind, bytes) in entries {
+        let bytes = bytes.as_ref();
+        let length = u32::try_from(bytes.len()).expect("an entry is shorter than 4 GiB");
+        let mut head = [0; ENTRY];
+        head[..8].copy_from_slice(&term.to_le_bytes());
+        head[8..12].copy_from_slice(&length.to_le_bytes());
+        head[12] = kind;
+        file.extend_from_slice(&head);
+        file.extend_from_slice(bytes);
+        count += 1;
+    }
+    count
 }
 
 /// Fills in the header of a record whose payload is written.

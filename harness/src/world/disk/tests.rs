@@ -3,9 +3,103 @@
 use super::*;
 use crate::rng::stream;
 use proptest::prelude::*;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-const FILES: [FileName; 2] = ["log", "state"];
+const FILES: [FileName; 3] = ["log", "state", "new"];
+
+/// Which file has which name.
+type Names = BTreeMap<FileName, usize>;
+
+/// The twin's disk: every file that there ever was, and lists of names.
+#[derive(Clone, Default, Debug)]
+struct Twins {
+    files: Vec<Twin>,
+    /// What a loss of power cannot change.
+    durable: Names,
+    /// What names were after each change, with its number and whether it can be lost by itself.
+    changes: Vec<(u64, bool, Names)>,
+}
+
+impl Twins {
+    /// As the page cache shows them.
+    fn names(&self) -> &Names {
+        self.changes.last().map_or(&self.durable, |change| &change.2)
+    }
+
+    fn named(&self, name: FileName) -> Option<&Twin> {
+        self.names().get(name).map(|file| &self.files[*file])
+    }
+
+    /// The file of this name, begun if there is none.
+    fn file(&mut self, name: FileName, number: u64) -> &mut Twin {
+        if !self.names().contains_key(name) {
+            let mut names = self.names().clone();
+            names.insert(name, self.files.len());
+            self.files.push(Twin::default());
+            if self.changes.is_empty() {
+                self.durable = names;
+            } else {
+                self.changes.push((number, false, names));
+            }
+        }
+        let file = self.names()[name];
+        &mut self.files[file]
+    }
+
+    fn rename(&mut self, number: u64, from: FileName, to: Option<FileName>) {
+        let mut names = self.names().clone();
+        let file = names.remove(from).unwrap();
+        if let Some(to) = to {
+            names.insert(to, file);
+        }
+        self.changes.push((number, true, names));
+    }
+
+    fn settle(&mut self, durable: u64) {
+        self.files.iter_mut().for_each(|file| file.settle(durable));
+        while self.changes.first().is_some_and(|change| change.0 <= durable) {
+            self.durable = self.changes.remove(0).2;
+        }
+    }
+
+    fn cache(&self, name: FileName) -> Vec<u8> {
+        self.named(name).map(Twin::cache).unwrap_or_default()
+    }
+
+    fn has_unsynced(&self) -> bool {
+        !self.changes.is_empty()
+            || FILES.iter().filter_map(|name| self.named(name)).any(|file| !file.writes.is_empty())
+    }
+
+    /// What names may be after a loss of power. A file that was begun is not lost by itself.
+    fn names_left(&self) -> Vec<Names> {
+        let states = [&self.durable].into_iter().chain(self.changes.iter().map(|change| &change.2));
+        let goes_on = self.changes.iter().map(|change| !change.1).chain([false]);
+        states.zip(goes_on).filter(|(_, goes_on)| !goes_on).map(|(names, _)| names.clone()).collect()
+    }
+
+    /// Takes over what a loss of power has left, if there is an explanation.
+    fn lose_power(&mut self, disk: &Disk) -> bool {
+        let left = |names: &Names| {
+            FILES.iter().all(|name| {
+                disk.contains(name) == names.contains_key(name)
+                    && names.get(name).is_none_or(|file| self.files[*file].explains(disk.read(name)))
+            })
+        };
+        let Some(names) = self.names_left().into_iter().find(left) else { return false };
+        for (name, file) in &names {
+            let twin = &mut self.files[*file];
+            if twin.writes.iter().any(|(_, op, _)| matches!(op, Op::Cut(_))) {
+                twin.guards.clear();
+            }
+            twin.writes.clear();
+            twin.durable = disk.read(name).to_vec();
+        }
+        self.changes.clear();
+        self.durable = names;
+        true
+    }
+}
 
 /// One file of the twin.
 #[derive(Clone, Default, Debug)]
@@ -113,6 +207,8 @@ fn torn(file: &[u8], at: usize, bytes: &[u8], kept: usize, left: &[u8]) -> bool 
 enum Act {
     Append(usize, Vec<u8>),
     Cut(usize, prop::sample::Index),
+    Rename(usize, usize),
+    Remove(usize),
     Attach,
     BeginSync,
     EndSync(usize),
@@ -129,7 +225,9 @@ fn act() -> impl Strategy<Value = Act> {
     ];
     prop_oneof![
         8 => (file.clone(), bytes).prop_map(|(file, bytes)| Act::Append(file, bytes)),
-        2 => (file, any::<prop::sample::Index>()).prop_map(|(file, to)| Act::Cut(file, to)),
+        2 => (file.clone(), any::<prop::sample::Index>()).prop_map(|(file, to)| Act::Cut(file, to)),
+        2 => (file.clone(), 1..FILES.len()).prop_map(|(from, by)| Act::Rename(from, (from + by) % FILES.len())),
+        1 => file.prop_map(Act::Remove),
         3 => Just(Act::Attach),
         4 => Just(Act::BeginSync),
         4 => (0..4_usize).prop_map(Act::EndSync),
@@ -143,25 +241,37 @@ proptest! {
     #[test]
     fn a_disk_does_what_its_stupid_twin_does(seed in any::<u64>(), acts in prop::collection::vec(act(), 0..60)) {
         let (mut disk, mut chance) = (Disk::new(), stream(seed, "disk", [0; 2]));
-        let mut twins = [Twin::default(), Twin::default()];
+        let mut twins = Twins::default();
         let (mut number, mut durable) = (0, 0);
         let mut syncs: Vec<(Ticket, Option<u64>)> = Vec::new();
         let mut truths: Vec<(u64, Fact)> = Vec::new();
         for (step, act) in acts.into_iter().enumerate() {
             match act {
                 // Subsets are tried one by one: not too many.
-                Act::Append(file, _) | Act::Cut(file, _) if twins[file].writes.len() == 7 => {}
+                Act::Append(file, _) | Act::Cut(file, _)
+                    if twins.named(FILES[file]).is_some_and(|twin| twin.writes.len() == 7) => {}
                 Act::Append(file, bytes) => {
                     number += 1;
                     let at = disk.append(FILES[file], |to| to.extend_from_slice(&bytes)) as usize;
-                    prop_assert_eq!(at, twins[file].cache().len());
-                    twins[file].push(number, Op::Append(at, bytes));
+                    prop_assert_eq!(at, twins.cache(FILES[file]).len());
+                    twins.file(FILES[file], number).push(number, Op::Append(at, bytes));
                 }
                 Act::Cut(file, to) => {
                     number += 1;
-                    let to = to.index(twins[file].cache().len() + 1);
+                    let to = to.index(twins.cache(FILES[file]).len() + 1);
                     disk.truncate(FILES[file], to as u64);
-                    twins[file].push(number, Op::Cut(to));
+                    twins.file(FILES[file], number).push(number, Op::Cut(to));
+                }
+                Act::Rename(file, _) | Act::Remove(file) if twins.named(FILES[file]).is_none() => {}
+                Act::Rename(from, to) => {
+                    number += 1;
+                    disk.rename(FILES[from], FILES[to]);
+                    twins.rename(number, FILES[from], Some(FILES[to]));
+                }
+                Act::Remove(file) => {
+                    number += 1;
+                    disk.remove(FILES[file]);
+                    twins.rename(number, FILES[file], None);
                 }
                 Act::Attach => {
                     let truth = Fact::Committed { index: step as u64 };
@@ -177,27 +287,22 @@ proptest! {
                     let mut should = Vec::new();
                     if let Some(covers) = covers {
                         durable = covers.max(durable);
-                        twins.iter_mut().for_each(|twin| twin.settle(durable));
+                        twins.settle(durable);
                         should = truths.iter().filter(|truth| truth.0 <= durable).cloned().collect();
                         truths.retain(|truth| truth.0 > durable);
                     }
                     prop_assert_eq!(stated, should.into_iter().map(|truth| truth.1).collect::<Vec<_>>());
                 }
-                Act::LosePower | Act::Wipe => {
-                    if let Act::Wipe = act {
-                        disk.wipe();
-                        twins = Default::default();
-                    } else {
-                        disk.lose_power(&mut chance);
-                    }
-                    for (twin, file) in twins.iter_mut().zip(FILES) {
-                        prop_assert!(twin.explains(disk.read(file)), "{:?} left {:?}", twin, disk.read(file));
-                        if twin.writes.iter().any(|(_, op, _)| matches!(op, Op::Cut(_))) {
-                            twin.guards.clear();
-                        }
-                        twin.writes.clear();
-                        twin.durable = disk.read(file).to_vec();
-                    }
+                Act::LosePower => {
+                    disk.lose_power(&mut chance);
+                    prop_assert!(twins.lose_power(&disk), "{:?} left {:?}", twins, disk);
+                    durable = number;
+                    syncs.iter_mut().for_each(|sync| sync.1 = None);
+                    truths.clear();
+                }
+                Act::Wipe => {
+                    disk.wipe();
+                    twins = Twins::default();
                     durable = number;
                     syncs.iter_mut().for_each(|sync| sync.1 = None);
                     truths.clear();
@@ -205,24 +310,28 @@ proptest! {
                 Act::Rot => {
                     let struck = disk.rot(&mut chance);
                     let mut flipped = 0;
-                    for (twin, file) in twins.iter_mut().zip(FILES) {
-                        for (place, byte) in twin.cache().into_iter().enumerate() {
-                            let bits = byte ^ disk.read(file)[place];
+                    let mut can = false;
+                    for name in FILES {
+                        let Some(file) = twins.names().get(name).copied() else { continue };
+                        can |= twins.files[file].guarded() > 0;
+                        for (place, byte) in twins.cache(name).into_iter().enumerate() {
+                            let bits = byte ^ disk.read(name)[place];
                             if bits != 0 {
-                                prop_assert!(place < twin.guarded());
-                                twin.durable[place] ^= bits;
+                                prop_assert!(place < twins.files[file].guarded());
+                                twins.files[file].durable[place] ^= bits;
                             }
                             flipped += bits.count_ones();
                         }
                     }
                     prop_assert_eq!(flipped, u32::from(struck));
-                    prop_assert_eq!(struck, twins.iter().any(|twin| twin.guarded() > 0));
+                    prop_assert_eq!(struck, can);
                 }
             }
-            for (twin, file) in twins.iter().zip(FILES) {
-                prop_assert_eq!(&twin.cache(), disk.read(file));
+            for name in FILES {
+                prop_assert_eq!(twins.named(name).is_some(), disk.contains(name));
+                prop_assert_eq!(&twins.cache(name), disk.read(name));
             }
-            prop_assert_eq!(disk.has_unsynced(), twins.iter().any(|twin| !twin.writes.is_empty()));
+            prop_assert_eq!(disk.has_unsynced(), twins.has_unsynced());
         }
     }
 }
@@ -298,4 +407,47 @@ fn what_can_be_told_from_a_torn_tail_may_rot_and_nothing_else() {
         assert_eq!(disk.rot(&mut chance), round > 0, "the newest record speaks of those before it");
     }
     assert_eq!(disk.read("log")[20..], [0; 10]);
+}
+
+/// A careless host renames before it syncs: the name can survive what it stands for.
+#[test]
+fn a_rename_and_the_bytes_of_its_file_are_lost_one_without_the_other() {
+    let mut seen = BTreeSet::new();
+    for seed in 0..500 {
+        let mut disk = Disk::new();
+        disk.append("log", |file| file.extend_from_slice(b"old"));
+        let synced = disk.begin_sync();
+        disk.end_sync(synced, |_| {});
+        disk.append("new", |file| file.extend_from_slice(b"new"));
+        disk.rename("new", "log");
+        assert_eq!((disk.read("log"), disk.contains("new")), (&b"new"[..], false));
+        disk.lose_power(&mut stream(seed, "loss", [0; 2]));
+        seen.insert(match (disk.read("log"), disk.contains("new")) {
+            (b"new", false) => "nothing is lost",
+            (b"old", true) if disk.read("new") == b"new" => "the rename is lost",
+            (b"old", true) => "both are lost",
+            (_, false) => "the bytes are lost",
+            _ => "something else",
+        });
+    }
+    assert_eq!(seen.len(), 4, "{seen:#?}");
+    assert!(!seen.contains("something else"));
+}
+
+#[test]
+fn a_rename_that_was_synced_stays_and_what_it_replaced_is_gone() {
+    for seed in 0..50 {
+        let mut disk = Disk::new();
+        disk.append("log", |file| file.extend_from_slice(b"old"));
+        disk.append("new", |file| file.extend_from_slice(b"new"));
+        disk.rename("new", "log");
+        let sync = disk.begin_sync();
+        disk.end_sync(sync, |_| {});
+        assert!(!disk.has_unsynced());
+        disk.append("new", |file| file.extend_from_slice(b"newer"));
+        disk.rename("new", "log");
+        disk.remove("log");
+        disk.lose_power(&mut stream(seed, "loss", [0; 2]));
+        assert_ne!(disk.read("log"), b"old");
+    }
 }

@@ -4,13 +4,22 @@ use super::*;
 use crate::rng::stream;
 use crate::world::Ticket;
 use proptest::prelude::*;
+use rand::RngCore;
 
 /// What a node would recover after some number of records.
 #[derive(Clone, Default, PartialEq, Debug)]
 struct State {
     term: u64,
     vote: Option<u64>,
+    kept: Option<Kept>,
+    /// After the base.
     entries: Vec<(u64, Vec<u8>)>,
+}
+
+impl State {
+    fn base(&self) -> u64 {
+        self.kept.as_ref().map_or(0, |kept| kept.base.index)
+    }
 }
 
 impl From<Recovered> for State {
@@ -23,7 +32,7 @@ impl From<Recovered> for State {
                 (term, bytes.to_vec())
             })
             .collect();
-        State { term: recovered.term, vote: recovered.vote, entries }
+        State { term: recovered.term, vote: recovered.vote, kept: recovered.kept, entries }
     }
 }
 
@@ -37,9 +46,21 @@ struct Save {
     entries: Vec<Vec<u8>>,
 }
 
+/// One rewriting: how much of the log is behind the base, and how much of the rest in the snapshot, in percent.
+#[derive(Clone, Debug)]
+struct Rewriting {
+    base: u64,
+    last: u64,
+    /// The application's state; where it comes from a leader it ends the log, somewhere ahead.
+    data: Vec<u8>,
+    installed: bool,
+}
+
 #[derive(Clone, Debug)]
 enum Act {
     Append(Save),
+    Rewrite(Rewriting),
+    Switch,
     BeginSync,
     /// Of those in flight, counted from the oldest.
     EndSync(usize),
@@ -47,20 +68,44 @@ enum Act {
     LosePower,
 }
 
-/// A log on its disk, with all that was ever written to it.
-struct Desk {
-    disk: Disk,
-    wal: Wal,
-    chance: Stream,
+/// All that was ever written to one file.
+#[derive(Clone, Debug)]
+struct Written {
     /// By number of records.
     states: Vec<State>,
     /// Of each record: where it starts, and how far the log was known durable when it was written.
     records: Vec<(u64, u64)>,
     /// This many records are durable.
     synced: usize,
-    /// In flight: the disk's ticket, the log's end, the number of records; the incarnation that began it.
-    syncs: Vec<(Ticket, u64, usize, u64)>,
+    /// Where the first record starts: behind the head.
+    head: u64,
+}
+
+/// A sync in flight.
+#[derive(Clone, Copy)]
+struct Sync {
+    ticket: Ticket,
+    mark: Mark,
+    /// The incarnation that began it, the number of switches before it, and the number of records in the log.
     incarnation: u64,
+    switches: u64,
+    records: usize,
+}
+
+/// A log on its disk, with all that was ever written to it.
+struct Desk {
+    disk: Disk,
+    wal: Wal,
+    chance: Stream,
+    /// The file that is called the log.
+    log: Written,
+    /// The file that was so before, while it may come back.
+    old: Option<Written>,
+    /// The file beside the log.
+    new: Option<Written>,
+    syncs: Vec<Sync>,
+    incarnation: u64,
+    switches: u64,
 }
 
 impl Desk {
@@ -68,58 +113,131 @@ impl Desk {
         let (mut disk, mut chance) = (Disk::new(), stream(seed, "desk", [0; 2]));
         let (wal, recovered) = Wal::open(&mut disk, &mut chance).expect("there is nothing to be damaged");
         assert_eq!(recovered, Recovered::default());
-        let states = vec![State::default()];
-        Desk { disk, wal, chance, states, records: vec![], synced: 0, syncs: vec![], incarnation: 0 }
+        let log = Written { states: vec![State::default()], records: vec![], synced: 0, head: 0 };
+        let (old, new) = (None, None);
+        Desk { disk, wal, chance, log, old, new, syncs: vec![], incarnation: 0, switches: 0 }
     }
 
     fn act(&mut self, act: &Act) {
         match act {
             Act::Append(save) => self.append(save),
+            Act::Rewrite(rewriting) => self.rewrite(rewriting),
+            Act::Switch if self.wal.is_rewritten() => self.switch(),
+            Act::Switch => {}
             Act::BeginSync => self.begin_sync(),
             Act::EndSync(place) if !self.syncs.is_empty() => self.end_sync(place % self.syncs.len()),
             Act::EndSync(_) => {}
             Act::Crash => {
-                let records = self.records.len();
-                assert_eq!(self.reopen(), records, "the page cache has survived");
+                let log = self.log.clone();
+                let found = self.reopen();
+                assert_eq!(found, *log.states.last().unwrap(), "the page cache has survived");
             }
-            Act::LosePower => {
-                self.disk.lose_power(&mut self.chance);
-                self.syncs.clear();
-                let records = self.reopen();
-                assert!(records >= self.synced, "{} records were synced, {records} recovered", self.synced);
-                self.synced = records;
+            Act::LosePower => self.lose_power(),
+        }
+    }
+
+    /// What is left is the log, or the old one if that may come back: as some number of records had made it, and no
+    /// fewer than were synced.
+    fn lose_power(&mut self) {
+        self.disk.lose_power(&mut self.chance);
+        self.syncs.clear();
+        let found = self.reopen();
+        let old = self.old.take();
+        let candidates = [Some(self.log.clone()), old];
+        let left = candidates.into_iter().flatten().find_map(|mut written| {
+            let of_this = |state: &State| state.kept == found.kept;
+            let records = self.wal.number as usize;
+            if !written.states.iter().all(of_this) || records >= written.states.len() {
+                return None;
             }
+            assert!(records >= written.synced, "{} records were synced, {records} recovered", written.synced);
+            assert_eq!(found, written.states[records]);
+            written.states.truncate(records + 1);
+            written.records.truncate(records);
+            written.synced = records;
+            Some(written)
+        });
+        self.log = left.unwrap_or_else(|| panic!("{found:?} was never written"));
+    }
+
+    /// Waits until something may be appended.
+    fn settle(&mut self) {
+        while !self.wal.is_settled() {
+            if self.wal.is_rewritten() {
+                self.switch();
+            }
+            self.sync();
         }
     }
 
     fn append(&mut self, save: &Save) {
-        if !self.wal.is_settled() {
-            self.sync();
-        }
-        let mut state = self.states.last().expect("there is always a first one").clone();
-        let after = save.cut.map(|cut| state.entries.len() - cut % (state.entries.len() + 1));
-        state.entries.truncate(after.unwrap_or(usize::MAX));
+        self.settle();
+        let mut state = self.log.states.last().expect("there is always a first one").clone();
+        let keeps = save.cut.map(|cut| state.entries.len() - cut % (state.entries.len() + 1));
+        let after = keeps.map(|keeps| state.base() + keeps as u64);
+        state.entries.truncate(keeps.unwrap_or(usize::MAX));
         state.entries.extend(save.entries.iter().map(|bytes| (save.term, bytes.clone())));
         (state.term, state.vote) = (save.term, save.vote);
-        self.records.push((self.wal.end(), self.wal.durable()));
+        self.log.records.push((self.wal.end(), self.wal.durable()));
         let entries = save.entries.iter().map(|bytes| (save.term, (save.term % 3) as u8, bytes.as_slice()));
-        let end =
-            self.wal.append(&mut self.disk, save.term, save.vote, after.map(|after| after as u64), entries);
+        let end = self.wal.append(&mut self.disk, save.term, save.vote, after, entries);
         assert_eq!(end, self.disk.read(FILE).len() as u64);
-        self.states.push(state);
+        self.log.states.push(state);
+    }
+
+    fn rewrite(&mut self, rewriting: &Rewriting) {
+        self.settle();
+        let mut state = self.log.states.last().expect("there is always a first one").clone();
+        let (base, count) = (state.base(), state.entries.len() as u64);
+        let cut = count * rewriting.base / 100;
+        let last = cut + (count - cut) * rewriting.last / 100;
+        let ahead = if rewriting.installed { count + rewriting.last } else { 0 };
+        let id = |index: u64| LogId { index: base + index, term: index % 5 };
+        let kept = Kept {
+            base: id(if rewriting.installed { ahead } else { cut }),
+            last: id(if rewriting.installed { ahead } else { last }),
+            // No two are the same, so that it can be told what was found.
+            configuration: self.switches.to_le_bytes().to_vec().into(),
+            base_configuration: (self.incarnation << 32 | self.log.records.len() as u64)
+                .to_le_bytes()
+                .to_vec()
+                .into(),
+            data: rewriting.data.clone().into(),
+        };
+        state.entries.drain(..if rewriting.installed { count } else { cut } as usize);
+        let entries = state.entries.iter().map(|(term, bytes)| (*term, (term % 3) as u8, bytes));
+        let identity = self.chance.next_u64();
+        self.wal.rewrite(&mut self.disk, identity, (state.term, state.vote), &kept, entries);
+        state.kept = Some(kept);
+        let head = self.disk.read(NEW_FILE).len() as u64;
+        self.new = Some(Written { states: vec![state], records: vec![], synced: 0, head });
+    }
+
+    fn switch(&mut self) {
+        self.wal.switch(&mut self.disk);
+        let new = self.new.take().expect("a new file was written");
+        assert!(self.old.is_none(), "the log before the old one may still come back");
+        self.old = Some(std::mem::replace(&mut self.log, new));
+        self.switches += 1;
     }
 
     fn begin_sync(&mut self) {
-        let ticket = self.disk.begin_sync();
-        self.syncs.push((ticket, self.wal.end(), self.records.len(), self.incarnation));
+        let (incarnation, switches, records) = (self.incarnation, self.switches, self.log.records.len());
+        let (ticket, mark) = (self.disk.begin_sync(), self.wal.mark());
+        self.syncs.push(Sync { ticket, mark, incarnation, switches, records });
     }
 
     fn end_sync(&mut self, place: usize) {
-        let (ticket, end, records, incarnation) = self.syncs.remove(place);
-        self.disk.end_sync(ticket, |_| {});
-        self.synced = self.synced.max(records);
-        if incarnation == self.incarnation {
-            self.wal.durable_to(end);
+        let sync = self.syncs.remove(place);
+        self.disk.end_sync(sync.ticket, |_| {});
+        if sync.switches == self.switches {
+            self.log.synced = self.log.synced.max(sync.records);
+            self.old = None;
+        } else if let Some(old) = self.old.as_mut().filter(|_| sync.switches + 1 == self.switches) {
+            old.synced = old.synced.max(sync.records);
+        }
+        if sync.incarnation == self.incarnation {
+            self.wal.durable_to(sync.mark);
         }
     }
 
@@ -128,15 +246,13 @@ impl Desk {
         self.end_sync(self.syncs.len() - 1);
     }
 
-    /// Boots a new incarnation, which must find one of the states that were written. Returns how many records it found.
-    fn reopen(&mut self) -> usize {
+    /// Boots a new incarnation, which finds this.
+    fn reopen(&mut self) -> State {
         let (wal, recovered) = Wal::open(&mut self.disk, &mut self.chance).expect("nothing rots here");
-        (self.wal, self.incarnation) = (wal, self.incarnation + 1);
-        let records = recovered.records as usize;
-        self.records.truncate(records);
-        self.states.truncate(records + 1);
-        assert_eq!(State::from(recovered), self.states[records]);
-        records
+        assert!(!self.disk.contains(NEW_FILE), "what never became the log is removed");
+        assert_eq!((wal.base, wal.last), (recovered.base(), recovered.last()));
+        (self.wal, self.incarnation, self.new) = (wal, self.incarnation + 1, None);
+        recovered.into()
     }
 }
 
@@ -154,9 +270,19 @@ fn save() -> impl Strategy<Value = Save> {
     })
 }
 
+fn rewriting() -> impl Strategy<Value = Rewriting> {
+    let percent = || prop_oneof![Just(0), Just(100), 0..=100_u64];
+    let data =
+        prop_oneof![prop::collection::vec(any::<u8>(), 0..40), prop::collection::vec(any::<u8>(), 400..900)];
+    (percent(), percent(), data, prop::bool::weighted(0.3))
+        .prop_map(|(base, last, data, installed)| Rewriting { base, last, data, installed })
+}
+
 fn act() -> impl Strategy<Value = Act> {
     prop_oneof![
         6 => save().prop_map(Act::Append),
+        2 => rewriting().prop_map(Act::Rewrite),
+        2 => Just(Act::Switch),
         3 => Just(Act::BeginSync),
         3 => (0..4_usize).prop_map(Act::EndSync),
         1 => Just(Act::Crash),
@@ -190,9 +316,9 @@ proptest! {
             desk.act(act);
         }
         desk.act(&Act::LosePower);
-        let recovered = desk.records.len();
+        let recovered = desk.log.records.len();
         desk.act(&Act::LosePower);
-        prop_assert_eq!(desk.records.len(), recovered, "the same bytes are there, or the cut ones");
+        prop_assert_eq!(desk.log.records.len(), recovered, "the same bytes are there, or the cut ones");
         for save in small {
             desk.append(&save);
         }
@@ -211,6 +337,7 @@ proptest! {
         for act in &acts {
             desk.act(act);
         }
+        desk.settle();
         desk.sync();
         let guarded = desk.wal.durable() > 0;
         desk.append(&newest);
@@ -237,9 +364,14 @@ proptest! {
         }
         let place = place.index(bytes.len());
         bytes[place] ^= 1_u8 << bit;
-        let hit = desk.records.partition_point(|(start, _)| *start <= place as u64) - 1;
-        let start = desk.records[hit].0;
-        let noticed = desk.records[hit + 1..].iter().any(|(_, durable)| *durable > start);
+        let log = &desk.log;
+        let in_head = (place as u64) < log.head;
+        let hit = log.records.partition_point(|(start, _)| *start <= place as u64);
+        let (hit, start) = if in_head { (0, 0) } else { (hit - 1, log.records[hit - 1].0) };
+        let later = if in_head { hit } else { hit + 1 };
+        let told = log.records[later..].iter().any(|(_, durable)| *durable > start);
+        // A head says itself that it was durable, unless that is where the bit is.
+        let noticed = told || in_head && !(16..24).contains(&place);
         let mut disk = Disk::new();
         disk.append(FILE, |file| file.extend_from_slice(&bytes));
         match Wal::open(&mut disk, &mut desk.chance) {
@@ -249,7 +381,8 @@ proptest! {
             }
             Ok((_, recovered)) => {
                 prop_assert!(!noticed, "silently shorter");
-                prop_assert_eq!(State::from(recovered), desk.states[hit].clone());
+                let left = if in_head { State::default() } else { log.states[hit].clone() };
+                prop_assert_eq!(State::from(recovered), left);
                 prop_assert_eq!(disk.read(FILE).len() as u64, start);
             }
         }
