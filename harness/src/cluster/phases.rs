@@ -147,9 +147,13 @@ impl<S: Server> Cluster<S> {
     /// Who never answered: a server that lives and has what the leader has knows what became of everything that reached
     /// it before there was that leader.
     fn silent(&self) -> Option<String> {
+        // Whoever passes things on may wait an election timeout for an answer.
+        let forward = self.world.plan().raft.forward;
+        let waits = if forward { 2 * self.largest_timeout() } else { 0 };
+        let since = self.emerged.min(self.world.now().saturating_sub(waits));
         self.group(self.leader()?).find_map(|node| {
             let owed = &self.world.place(node).owed;
-            let (at, client, id) = owed.iter().find(|(at, ..)| *at < self.emerged)?;
+            let (at, client, id) = owed.iter().find(|(at, ..)| *at < since)?;
             let seconds = at / 1_000_000_000;
             Some(format!("n{node} never answers c{client} on {id}, which reached it after {seconds} seconds"))
         })

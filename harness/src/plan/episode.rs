@@ -7,7 +7,7 @@ use super::{Duration, Fault, FaultKind, Moment, Target};
 pub(super) type Episode = fn(&mut Scene) -> Duration;
 
 /// All episodes, each with how often it comes where it exists.
-pub(super) const EPISODES: [(u64, Episode); 21] = [
+pub(super) const EPISODES: [(u64, Episode); 22] = [
     (6, crash),
     (4, crash_at_a_moment),
     (6, power_loss),
@@ -29,10 +29,8 @@ pub(super) const EPISODES: [(u64, Episode); 21] = [
     (5, jumping_clocks),
     (3, restless_server),
     (4, flickering_power),
+    (4, disk_error),
 ];
-
-/// Between which two things a server dies. INTEGRATOR: `Moment::ALL` as soon as logs are rewritten; it changes seeds.
-const MOMENTS: &[Moment] = Moment::ALL.split_at(6).0;
 
 /// Where an episode writes its faults.
 pub(super) struct Scene<'a> {
@@ -106,7 +104,7 @@ fn crash(scene: &mut Scene) -> Duration {
 }
 
 fn crash_at_a_moment(scene: &mut Scene) -> Duration {
-    let moment = scene.dice.pick(MOMENTS);
+    let moment = scene.dice.pick(&Moment::ALL);
     let lasts = scene.downtime();
     scene.strike_on(scene.at, moment, FaultKind::Crash { node: Target::There, lasts });
     scene.after(lasts)
@@ -129,7 +127,7 @@ fn power_loss_of_many(scene: &mut Scene) -> Duration {
 
 /// Between a write and its sync, between a vote and its answer: once or several times in a row.
 fn power_loss_at_a_moment(scene: &mut Scene) -> Duration {
-    let moment = scene.dice.pick(MOMENTS);
+    let moment = scene.dice.pick(&Moment::ALL);
     let mut at = scene.at;
     for _ in 0..scene.dice.between(1, 3) {
         let lasts = scene.dice.millis(10, 500);
@@ -349,7 +347,6 @@ fn stalled_disk(scene: &mut Scene) -> Duration {
 
 /// A disk refuses to save for a while, and sometimes the power goes before anybody looks: what was not saved must not
 /// have been promised. Sometimes several refuse at once.
-#[expect(dead_code, reason = "INTEGRATOR: `(4, disk_error)` into EPISODES, which changes seeds")]
 fn disk_error(scene: &mut Scene) -> Duration {
     let lasts = scene.dice.millis(50, 1_500);
     let mut struck = vec![scene.somebody()];

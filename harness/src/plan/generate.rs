@@ -5,14 +5,15 @@
 
 use super::dice::Dice;
 use super::episode::{EPISODES, Episode, Scene};
-use super::operator::{CHANGES, transfer};
+use super::operator::{CHANGES, replace, transfer};
 use super::{
-    Bounds, Chance, Clients, Disk, Duration, Fault, FaultKind, Network, Plan, Raft, Target, VERSION,
+    Ailment, Bounds, Chance, Clients, Compaction, Disk, Duration, Fault, FaultKind, Held, Network, Plan,
+    Raft, Target, VERSION,
 };
 
 /// The version of what a seed means. A run is named `seed@generator version`: with the next version the same seed may
 /// give another plan.
-pub const GENERATOR_VERSION: u32 = 2;
+pub const GENERATOR_VERSION: u32 = 3;
 
 /// How much is asked of a cluster in one storm; what is not answered in time keeps some of it from being called.
 const OPERATIONS: (u64, u64) = (480, 760);
@@ -31,18 +32,27 @@ pub fn generate(seed: u64) -> Plan {
     if changes && group.percent(75) {
         raft.founders = group.between(1, nodes);
     }
-    let faults = faults(seed, nodes, storm, &raft, changes);
+    further(&mut Dice::new(seed, "plan raft", 0), &mut raft);
+    let mut faults = faults(seed, nodes, storm, &raft, changes);
+    let held = held(&mut Dice::new(seed, "plan held", 0), nodes, &raft);
+    if let Some(drift) = raft.lease_drift {
+        keep_time(drift, &mut faults);
+    }
     Plan {
         version: VERSION,
         seed,
         nodes,
         storm,
         bug: None,
-        compaction: None,
-        held: None,
+        compaction: compaction(&mut Dice::new(seed, "plan compaction", 0)),
+        held,
         network: network(&mut Dice::new(seed, "plan network", 0)),
         disk: disk(&mut Dice::new(seed, "plan disk", 0)),
-        clients: clients(&mut Dice::new(seed, "plan clients", 0), storm),
+        clients: clients(
+            &mut Dice::new(seed, "plan clients", 0),
+            &mut Dice::new(seed, "plan sessions", 0),
+            storm,
+        ),
         bounds: Bounds { leader: 10, write: 5, convergence: 20, events: 1_000_000 },
         raft,
         faults,
@@ -71,6 +81,67 @@ fn raft(dice: &mut Dice, nodes: u64) -> Raft {
     }
 }
 
+/// What a group can do without, each in some runs.
+fn further(dice: &mut Dice, raft: &mut Raft) {
+    if raft.check_quorum && dice.percent(55) {
+        raft.lease_drift = Some(dice.permille(0, 120));
+    }
+    raft.forward = dice.percent(40);
+    // A command has some ten to forty bytes.
+    let limit =
+        |dice: &mut Dice, often, least, most| if dice.percent(often) { dice.between(least, most) } else { 0 };
+    raft.batch_bytes = limit(dice, 25, 20, 300);
+    raft.window_bytes = limit(dice, 25, 30, 1_500);
+    raft.uncommitted_bytes = limit(dice, 20, 60, 2_000);
+    raft.chunk = limit(dice, 60, 40, 2_000);
+}
+
+/// In most runs servers make snapshots, far more often than anybody would who had more than some hundred entries.
+fn compaction(dice: &mut Dice) -> Option<Compaction> {
+    if dice.percent(30) {
+        return None;
+    }
+    let mut compaction = Compaction { entries: 0, bytes: 0, every: Duration(0), trailing: 0 };
+    match dice.between(1, 4) {
+        1 => compaction.bytes = dice.between(100, 4_000),
+        2 => {
+            compaction.every = dice.millis(500, 4_000);
+            compaction.entries = dice.between(20, 200);
+        }
+        3 => compaction.entries = dice.between(4, 30),
+        _ => compaction.entries = dice.between(20, 150),
+    }
+    if dice.percent(60) {
+        compaction.trailing = dice.between(1, 40);
+    }
+    Some(compaction)
+}
+
+/// In some runs one server stays ill when all else heals.
+fn held(dice: &mut Dice, nodes: u64, raft: &Raft) -> Option<Held> {
+    if !raft.check_quorum || nodes < 3 || !dice.percent(25) {
+        return None;
+    }
+    let any = Target::Node(dice.between(1, nodes));
+    let node = dice.weighted(&[(6, Target::Leader), (2, Target::Newest), (4, any)]);
+    let ailment = dice.weighted(&[(4, Ailment::Deaf), (3, Ailment::Mute), (3, Ailment::StalledDisk)]);
+    let fast = raft.lease_drift.is_none() && dice.percent(40);
+    let drift = if fast { dice.between(100_000, 400_000) as i64 } else { 0 };
+    Some(Held { node, ailment, drift })
+}
+
+/// Leases count on clocks, so in runs with leases clocks are as good as leases need.
+fn keep_time(drift: Chance, faults: &mut Vec<Fault>) {
+    let most = i64::from(drift.0);
+    faults.retain(|fault| !matches!(fault.kind, FaultKind::ClockJump { .. }));
+    for fault in faults {
+        if let FaultKind::ClockRate { drift: rate, .. } = &mut fault.kind {
+            // All the way: what is right within the bound must be right at it.
+            *rate = if *rate < 0 { -most } else { most };
+        }
+    }
+}
+
 fn network(dice: &mut Dice) -> Network {
     // Each defect is wholly absent in some runs: what is always there hides what only shows without it.
     let rarely =
@@ -95,7 +166,7 @@ fn disk(dice: &mut Dice) -> Disk {
     }
 }
 
-fn clients(dice: &mut Dice, storm: Duration) -> Clients {
+fn clients(dice: &mut Dice, sessions: &mut Dice, storm: Duration) -> Clients {
     let count = dice.between(2, 5);
     let operations = dice.between(OPERATIONS.0, OPERATIONS.1);
     Clients {
@@ -106,8 +177,9 @@ fn clients(dice: &mut Dice, storm: Duration) -> Clients {
         attempts: dice.between(2, 6),
         keys: dice.between(4, 12),
         reads: dice.permille(200, 550),
-        session: Duration(0),
-        anywhere: Chance(0),
+        // Sessions end in some runs, so soon that some do while they are used.
+        session: if sessions.percent(40) { sessions.millis(700, 8_000) } else { Duration(0) },
+        anywhere: if sessions.percent(45) { sessions.permille(20, 500) } else { Chance(0) },
     }
 }
 
@@ -149,6 +221,8 @@ fn faults(seed: u64, nodes: u64, storm: Duration, raft: &Raft, changes: bool) ->
     }
     faults.retain(|fault| fault.at < storm);
     rot(&mut Dice::new(seed, "plan rot", 0), nodes, storm, &mut faults);
+    wipe(&mut Dice::new(seed, "plan wipe", 0), nodes, storm, &mut faults);
+    faults.retain(|fault| fault.at < storm);
     faults.sort_by_key(|fault| fault.at);
     faults
 }
@@ -183,23 +257,19 @@ fn rot(dice: &mut Dice, nodes: u64, storm: Duration, faults: &mut Vec<Fault>) {
     faults.push(Fault { at: Duration(at.0 + 1_000_000), on: None, kind });
 }
 
-/// A disk that is emptied is as rare, and not where another one rots: see [`FaultKind::Wipe`].
-#[expect(
-    dead_code,
-    reason = "INTEGRATOR: call it behind `rot` as soon as servers know each other by identity"
-)]
+/// A disk that is emptied is as rare, and not where another one rots: see [`FaultKind::Wipe`]. Mostly whoever runs the
+/// group puts the new life of the server into the old one's place.
 fn wipe(dice: &mut Dice, nodes: u64, storm: Duration, faults: &mut Vec<Fault>) {
     let rots = faults.iter().any(|fault| matches!(fault.kind, FaultKind::Rot { .. }));
-    if rots || !dice.percent(3) {
+    if rots || !dice.percent(12) {
         return;
     }
-    let target = if dice.percent(30) { Target::Leader } else { Target::Node(dice.between(1, nodes)) };
-    let at = Duration(storm.0 / 100 * dice.between(20, 80));
-    faults.push(Fault {
-        at,
-        on: None,
-        kind: FaultKind::Wipe { node: target, lasts: dice.millis(100, 1_500) },
-    });
+    let node = dice.between(1, nodes);
+    let (at, lasts) = (Duration(storm.0 / 100 * dice.between(10, 70)), dice.millis(50, 1_500));
+    faults.push(Fault { at, on: None, kind: FaultKind::Wipe { node: Target::Node(node), lasts } });
+    if dice.percent(70) {
+        replace(dice, node, Duration(at.0 + lasts.0), faults);
+    }
 }
 
 #[cfg(test)]
@@ -235,8 +305,7 @@ mod tests {
             // Changes of the group are in the runs in which it changes at all.
             let common = match kind {
                 "rot" => 20..200,
-                // INTEGRATOR: with the others, as soon as they are generated.
-                "disk-error" | "wipe" => 0..1,
+                "wipe" => 100..500,
                 "transfer" | "leave" => 150..2_000,
                 _ => 300..2_000,
             };

@@ -1,7 +1,8 @@
 //! Episodes of whoever runs the group: changes of who belongs to it, and of who leads it.
 
+use super::dice::Dice;
 use super::episode::{Episode, Scene};
-use super::{Duration, FaultKind, Moment, Target};
+use super::{Duration, Fault, FaultKind, Moment, Target};
 
 /// All of them, each with how often it comes where it exists.
 pub(super) const CHANGES: [(u64, Episode); 7] = [
@@ -32,6 +33,24 @@ pub(super) fn transfer(scene: &mut Scene) -> Duration {
         at = Duration(at.0 + scene.timeouts(50, 150).0);
     }
     at
+}
+
+/// A server that has lost its disk is replaced by its new life: the old one is removed, the new one listens and then
+/// votes. Each is asked for more than once, for who leads may change meanwhile.
+pub(super) fn replace(dice: &mut Dice, node: u64, at: Duration, faults: &mut Vec<Fault>) {
+    let target = vec![Target::Node(node)];
+    let steps = [
+        change(vec![], vec![], target.clone()),
+        change(vec![], target.clone(), vec![]),
+        change(target, vec![], vec![]),
+    ];
+    let mut at = at;
+    for kind in steps {
+        for _ in 0..2 {
+            at = Duration(at.0 + dice.millis(200, 1_200).0);
+            faults.push(Fault { at, on: None, kind: kind.clone() });
+        }
+    }
 }
 
 /// Somebody listens first, and votes when it has caught up, or at once.

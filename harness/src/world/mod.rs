@@ -222,7 +222,7 @@ impl<M: Clone + Display> World<M> {
                 Fact::Truncated { .. } => self.moment(Moment::Truncated, node),
                 Fact::Acknowledged { .. } => self.moment(Moment::Acknowledged, node),
                 Fact::Committed { .. } if leads => self.moment(Moment::Committed, node),
-                // INTEGRATOR: Fact::SnapshotInstalled { .. } => self.moment(Moment::Installed, node),
+                Fact::SnapshotInstalled { .. } => self.moment(Moment::Installed, node),
                 _ => {}
             }
         }
