@@ -4,8 +4,8 @@ mod common;
 
 use common::{Hello, calm, fault, said, told};
 use harness::outcome::{Options, PANIC, Record, Verdict};
-use harness::plan::{Chance, Duration, FaultKind, Target};
-use harness::run::run_with;
+use harness::plan::{Chance, Duration, FaultKind, Plan, Target, generate};
+use harness::run::{run, run_with};
 use harness::server::{Arrival, Host, LocalTime, Server};
 use std::process::Command;
 
@@ -301,6 +301,49 @@ fn who_was_wiped_takes_part_when_it_says_so_and_who_cannot_save_may_leave() {
     // There is no leader among servers that do nothing: that, and not that one of them left, is what is wrong.
     let said = sentence(told::<Newcomer>(&plan));
     assert!(said.contains("there is no leader"), "{said}");
+}
+
+/// A generated plan in which disks refuse every half second, and the power of some of them goes before they save again.
+fn refusing(seed: u64) -> Plan {
+    let mut plan = generate(seed);
+    for number in 1..plan.storm.0 / 500_000_000 {
+        let node = Target::Node((number * 7 + seed) % plan.nodes + 1);
+        let at = Duration(number * 500_000_000);
+        let lasts = Duration::millis(20 + number * 37 % 400);
+        plan.faults.push(fault(at, FaultKind::DiskError { node, lasts }));
+        if number % 3 == 0 {
+            let at = Duration(at.0 + lasts.0 - 10_000_000);
+            plan.faults
+                .push(fault(at, FaultKind::PowerLoss { nodes: vec![node], lasts: Duration::millis(50) }));
+        }
+    }
+    plan.faults.retain(|fault| fault.at < plan.storm);
+    plan
+}
+
+#[test]
+fn the_built_in_system_survives_disks_that_refuse() {
+    for seed in 0..30 {
+        let outcome = run(&refusing(seed), &Options::default()).outcome;
+        assert_eq!(outcome.verdict, Verdict::Kept, "seed {seed}");
+        let struck = outcome.faults.iter().find(|(kind, _)| *kind == "disk-error").unwrap();
+        assert!(struck.1 > 20, "{struck:?}");
+    }
+}
+
+/// Bug P05.
+#[test]
+#[cfg_attr(not(feature = "bugs"), ignore = "bugs are switched off")]
+fn a_host_that_ignores_what_its_disk_says_is_caught() {
+    let caught = (0..5).find_map(|seed| {
+        let mut plan = refusing(seed);
+        plan.bug = Some("persist-failure-ignored".to_owned());
+        match run(&plan, &Options::default()).outcome.verdict {
+            Verdict::Failed(failure) => Some(failure.property),
+            _ => None,
+        }
+    });
+    assert_eq!(caught.as_deref(), Some("promises-after-durability"));
 }
 
 /// Puts its deadline off whenever a message arrives.

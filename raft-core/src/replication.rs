@@ -129,12 +129,13 @@ impl Raft {
             if let Pace::Snapshotting { .. } = progress.pace {
                 return self.send_parts(now, place, effects);
             }
-            if next > last || !progress.may_send(window) {
-                return;
-            }
+            // Whatever may be in flight to it: what would follow that is gone.
             if self.is_gone(next) {
                 self.begin_install(now, place);
                 continue;
+            }
+            if next > last || !progress.may_send(window) {
+                return;
             }
             let (end, size) = self.log.batch(next, self.config.max_batch, self.config.max_batch_bytes);
             let message = Message::AppendEntries {
@@ -224,11 +225,10 @@ impl Raft {
                 let part = Part::of(snapshot, *sent, 0);
                 part.message(self.term, stamp)
             }
-            // After what was sent last: a follower that lost it refuses. What a probe would stand after may be gone:
-            // then after the earliest that is not.
+            // After what was sent last: a follower that lost it refuses. That is known: what is gone is not sent after.
             Pace::Probing { .. } | Pace::Streaming { .. } => Message::AppendEntries {
                 term: self.term,
-                previous: self.before(next.max(self.log.base().index.next())),
+                previous: self.before(next),
                 entries: Entries::NONE,
                 commit: self.commit,
                 stamp,

@@ -104,6 +104,8 @@ pub fn rough(seed: u64) -> Plan {
             },
         ),
         fault(370, None, FaultKind::Leave),
+        fault(550, None, FaultKind::DiskError { node: node(1), lasts: lasts(120) }),
+        fault(2_300, None, FaultKind::Wipe { node: node(2), lasts: lasts(100) }),
     ];
     let mut plan = calm(3, lasts(3_000));
     plan.seed = seed;

@@ -233,6 +233,8 @@ impl Member {
         if *installed {
             let configuration = Box::new(configuration(&snapshot.configuration));
             host.saw(Fact::SnapshotInstalled { last, configuration });
+            // What the core took over from it, and not what it should have taken.
+            host.saw(configured(Index(last.index), self.raft.log().configuration()));
             self.seen.last = last.index;
         } else {
             self.application.state_snapshot(host, snapshot);
