@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 impl Raft {
     /// The application hands over its state after `index`.
-    pub(crate) fn compact(&mut self, index: Index, data: Bytes, keep: Index) {
+    pub(crate) fn compact(&mut self, now: Instant, index: Index, data: Bytes, keep: Index) {
         let newest = self.snapshot.as_ref().map_or(Index(0), |snapshot| snapshot.last.index);
         // What was not handed out yet nobody can have a state of, and the state that waits to be restored is newer.
         let Some(term) = self.log.term_at(index).filter(|_| index > newest && index <= self.applied) else {
@@ -29,6 +29,18 @@ impl Raft {
         self.snapshot = Some(Snapshot { last: LogId { index, term }, configuration, data });
         self.log.compact(keep.min(index));
         self.rewrites = Some(false);
+        // Whoever lacks what is gone now gets this snapshot, and nothing is sent any more that would follow what is gone.
+        for place in 0..self.followers() {
+            if self.lacks_what_is_gone(place) {
+                self.begin_install(now, place);
+            }
+        }
+    }
+
+    fn lacks_what_is_gone(&self, place: usize) -> bool {
+        let Role::Leader(leader) = &self.role else { return false };
+        let progress = &leader.progress[place];
+        !matches!(progress.pace, Pace::Snapshotting { .. }) && self.is_gone(progress.next)
     }
 
     /// The group at the place where the snapshot ends: that of its last entry, not an older nor a newer one.

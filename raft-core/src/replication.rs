@@ -90,7 +90,7 @@ impl Raft {
     }
 
     /// How many servers get the log from this one.
-    fn followers(&self) -> usize {
+    pub(crate) fn followers(&self) -> usize {
         if let Role::Leader(leader) = &self.role { leader.progress.len() } else { 0 }
     }
 
@@ -153,7 +153,7 @@ impl Raft {
     }
 
     /// Whether the entry before `next`, by which a follower tells whether the logs agree, is not known any more.
-    fn is_gone(&self, next: Index) -> bool {
+    pub(crate) fn is_gone(&self, next: Index) -> bool {
         let base = self.log.base().index;
         if self.bug(Bug::MissingPreviousTermReadsAsZero) {
             return false;
