@@ -42,25 +42,11 @@ pub fn all() -> Vec<Bug> {
             consequence: "a request that was answered late takes effect twice: an amount is booked twice",
         },
         Bug {
-            name: SESSION_TABLE_NOT_IN_SNAPSHOT,
-            id: "K02",
-            first: "snapshots",
-            consequence: "a server that was restored carries retries out again: an amount is booked twice, or its \
-                          copy of the data is another one for ever",
-        },
-        Bug {
             name: STEPDOWN_REPORTED_AS_FAILURE,
             id: "K05",
             first: "witness",
             consequence: "a client is told that nothing happened and asks under a new name, and both happen: an \
                           amount is booked twice",
-        },
-        Bug {
-            name: SESSION_EXPIRY_BY_LOCAL_CLOCK,
-            id: "K06",
-            first: "state-machine-safety",
-            consequence: "a clock that was set wrong makes one server refuse a write that the others carry out: its \
-                          copy of the data is another one for ever",
         },
     ];
     let mut all: Vec<Bug> = core.chain(around).collect();
