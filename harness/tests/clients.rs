@@ -206,7 +206,7 @@ struct Forgetful;
 
 impl Manner for Forgetful {
     fn says(number: u64, request: Request) -> Option<(Answer, bool)> {
-        (number % 10 == 0 && request.ask != Ask::Register).then_some((Answer::Expired, false))
+        (number.is_multiple_of(10) && request.ask != Ask::Register).then_some((Answer::Expired, false))
     }
 }
 
