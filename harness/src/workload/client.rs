@@ -27,6 +27,9 @@ const PAUSE_OF_PATIENCE: u64 = 8;
 /// What is probed once all is well.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Probe {
+    /// A write to a register that nobody has written, before anything else: whoever leads shall notice that its disk
+    /// hangs.
+    Knock,
     /// A read of a register that nobody has written.
     Early,
     /// A write to it.
@@ -238,7 +241,7 @@ impl Clients {
 
     /// The extra client calls one operation on a key that nobody else uses, and asks until it is answered.
     pub fn probe(&mut self, world: &mut impl Surroundings, probe: Probe) {
-        if probe == Probe::Early {
+        if matches!(probe, Probe::Early | Probe::Knock) {
             self.common.fresh_key += 1;
         }
         self.call_probe(world, probe);
@@ -258,7 +261,10 @@ impl Clients {
             self.probe = Some((probe, None));
             return self.register(world, number, 0);
         }
-        let action = if probe == Probe::Write { Action::Put(self.common.value()) } else { Action::Get };
+        let action = match probe {
+            Probe::Knock | Probe::Write => Action::Put(self.common.value()),
+            Probe::Early | Probe::Read => Action::Get,
+        };
         let operation = Operation { key: self.common.fresh_key - 1, action };
         self.probe = Some((probe, Some(self.common.history.len())));
         self.call(world, number, 0, operation);
