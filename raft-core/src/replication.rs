@@ -129,10 +129,14 @@ impl Raft {
             if let Pace::Snapshotting { .. } = progress.pace {
                 return self.send_parts(now, place, effects);
             }
-            if next > last || !progress.may_send(window) {
+            // What is on its way cannot help a follower any more that lacks what is gone after it: if that is lost, nothing
+            // of it would ever be answered, and the window would stay full for ever.
+            let lacks_what_is_gone =
+                self.is_gone(next) && !matches!(progress.pace, Pace::Probing { waiting: true });
+            if next > last || !(progress.may_send(window) || lacks_what_is_gone) {
                 return;
             }
-            if self.is_gone(next) {
+            if lacks_what_is_gone {
                 self.begin_install(now, place);
                 continue;
             }
