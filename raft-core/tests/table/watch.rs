@@ -210,7 +210,8 @@ impl Watch {
             if !before.led {
                 self.complete(node, raft);
             }
-            if raft.log().configured_at() > before.configured_at {
+            // Where the log is compacted, the group stands at its beginning.
+            if raft.log().configured_at() > before.configured_at.max(raft.log().base().index) {
                 self.configures(node, raft, before);
             }
         }
