@@ -170,6 +170,8 @@ fn happen(table: &mut Table, event: &Event, count: &mut u64) {
         Event::Fast(node) => table.fast_disk(id(node)),
         Event::Crash(node) => table.crash(id(node)),
         Event::PowerLoss(node, kept) => table.power_loss_but(id(node), kept),
+        // Whoever removes the living while a dead one is counted may leave no majority.
+        Event::Change(_, ref change) if *change != Change::Leave && knows_the_dead(table) => {}
         Event::Change(node, ref change) => table.change(id(node), named(change, table)),
         Event::Transfer(node, to) => table.transfer(id(node), id(to)),
         Event::CopyState(node) => table.copy_state(id(node)),
@@ -228,6 +230,15 @@ fn wipe(table: &mut Table, id: u64) {
     }
 }
 
+/// Whether somebody counts on a life that is over.
+fn knows_the_dead(table: &Table) -> bool {
+    let up = table.nodes().filter(|&id| table.is_up(id));
+    let groups = up.flat_map(|id| table.raft(id).log().configurations());
+    groups
+        .into_iter()
+        .any(|(_, group)| group.members().iter().any(|&node| table.peer(node.0) != group.peer(node)))
+}
+
 /// A server that came back as another life is removed, or taken in again.
 fn readmit(table: &mut Table, id: u64) {
     let Some(leader) = newest_leader(table) else { return };
@@ -235,7 +246,7 @@ fn readmit(table: &mut Table, id: u64) {
     let node = NodeId(id);
     if group.is_member(node) && group.peer(node) != peer {
         table.change_steps(leader, &[Step::Remove(node)]);
-    } else if !group.is_member(node) && peer.identity != Identity(0) {
+    } else if !group.is_member(node) && peer.identity != Identity(0) && !knows_the_dead(table) {
         table.change_steps(leader, &[Step::Identify(node, peer.identity), Step::Voter(node)]);
     }
 }
