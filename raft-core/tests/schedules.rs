@@ -35,6 +35,7 @@ enum Event {
     TransferByLeader(u64),
     CopyState(u64),
     Compact(u64, u64),
+    CompactByLeader(u64),
     DiskError(u64),
     Wipe(u64),
     Readmit(u64),
@@ -64,9 +65,14 @@ fn wear() -> impl Strategy<Value = Event> {
     let node = 0..30_u64;
     prop_oneof![
         100 => events(),
-        20 => Just(Event::ProposeToLeader),
-        10 => (node.clone(), 0..5_u64).prop_map(|(node, trailing)| Event::Compact(node, trailing)),
-        3 => node.clone().prop_map(Event::CopyState),
+        25 => Just(Event::ProposeToLeader),
+        8 => Just(Event::DeliverAll),
+        12 => (0..3_u64).prop_map(Event::CompactByLeader),
+        5 => (node.clone(), 0..5_u64).prop_map(|(node, trailing)| Event::Compact(node, trailing)),
+        15 => node.clone().prop_map(Event::Read),
+        4 => node.clone().prop_map(Event::CopyState),
+        4 => node.clone().prop_map(Event::Restart),
+        2 => Just(Event::Heal),
         1 => node.prop_map(Event::DiskError),
     ]
 }
@@ -179,11 +185,15 @@ fn happen(table: &mut Table, event: &Event, count: &mut u64) {
         Event::DiskError(node) => table.fail_disk(id(node)),
         Event::Wipe(node) => wipe(table, id(node)),
         Event::Readmit(node) => readmit(table, id(node)),
-        Event::ProposeToLeader | Event::ChangeByLeader(_) | Event::TransferByLeader(_) => {
+        Event::ProposeToLeader
+        | Event::ChangeByLeader(_)
+        | Event::TransferByLeader(_)
+        | Event::CompactByLeader(_) => {
             let Some(leader) = newest_leader(table) else { return };
             let event = match event {
                 Event::ChangeByLeader(change) => Event::Change(leader - 1, change.clone()),
                 Event::TransferByLeader(to) => Event::Transfer(leader - 1, *to),
+                Event::CompactByLeader(trailing) => Event::Compact(leader - 1, *trailing),
                 _ => Event::Propose(leader - 1),
             };
             happen(table, &event, count);
@@ -297,7 +307,10 @@ fn bury(table: &mut Table) {
         group.members().into_iter().map(|NodeId(id)| id).find(|&id| group.peer(NodeId(id)) != table.peer(id))
     };
     for _ in 0..20 {
-        live(table, |table| newest_leader(table).is_some(), "nobody leads those who are left");
+        let settled = |table: &Table| {
+            newest_leader(table).is_some_and(|id| table.raft(id).commit() == table.raft(id).last().index)
+        };
+        live(table, settled, "nobody leads those who are left");
         let leader = newest_leader(table).expect("just elected");
         let Some(id) = dead(table, leader) else { return };
         match table.raft(leader).configuration().is_joint() {
@@ -476,6 +489,8 @@ proptest! {
         schedule in vec(wear(), 0..400),
     ) {
         let setup = Setup { identities: false, ..setup };
+        let first = [Event::Fire(0), Event::DeliverAll, Event::Fire(0), Event::DeliverAll];
+        let schedule: Vec<Event> = first.into_iter().chain(schedule).collect();
         run(nodes, nodes, setup, &schedule);
     }
 

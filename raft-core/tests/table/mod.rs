@@ -667,8 +667,11 @@ impl Table {
         // A restart takes time, and a monotonic clock need not begin where it ended.
         server.now += 1_000 * MS;
         server.origin += 1_000 * MS;
-        server.raft =
-            Some(Raft::new(server.config.clone(), recovered, Instant(server.now)).expect("a good setup"));
+        let mut config = server.config.clone();
+        if config.forward {
+            config.seed += server.incarnation * 1_000_000;
+        }
+        server.raft = Some(Raft::new(config, recovered, Instant(server.now)).expect("a good setup"));
         self.line(&line);
         if !self.is_as_founded(self.raft(id)) {
             self.line(&format!("n{id}  counts on {}", configured(self.raft(id))));
