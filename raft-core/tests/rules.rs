@@ -408,6 +408,46 @@ fn two_tails_of_fifty_become_one_log() {
     }
 }
 
+#[test]
+fn a_leader_takes_as_many_bytes_as_may_be_uncommitted_and_no_more() {
+    let mut t = Table::with(3, |config| {
+        config.max_uncommitted_bytes = 8;
+        config.max_batch = 1;
+    });
+    t.elect(1);
+    t.story(
+        "n2 inherits a command of 8 bytes that is not committed. It is not counted: n2 has not taken it.",
+    );
+    t.propose(1, "old=1234");
+    t.deliver(1, 2);
+    t.crash(1);
+    t.letters.clear();
+    t.time_out(2);
+    t.deliver(2, 3);
+    t.deliver(3, 2);
+    assert!(t.raft(2).leads());
+    let taken = |t: &mut Table, command: &str| {
+        let before = t.raft(2).last();
+        t.propose(2, command);
+        t.raft(2).last() != before
+    };
+    assert!(taken(&mut t, "a=1") && taken(&mut t, "b=2"));
+    assert!(!taken(&mut t, "c=3"), "9 bytes are more than 8");
+    t.story("The inherited one is committed, and n2's first entry. What n2 has taken is not.");
+    while t.raft(2).commit() < Index(3) {
+        t.deliver(2, 3);
+        t.deliver(3, 2);
+    }
+    assert_eq!(t.raft(2).commit(), Index(3));
+    assert!(!taken(&mut t, "d=4"), "6 bytes are still uncommitted\n{}", t.transcript());
+    t.story("All is committed, and all is given back. A single command may be larger than the limit.");
+    t.deliver_all();
+    assert!(taken(&mut t, "large=123456"));
+    assert!(!taken(&mut t, "e=5"));
+    t.deliver_all();
+    assert!(taken(&mut t, "f=6"));
+}
+
 fn setup(seed: u64) -> Config {
     Config {
         election_timeout: 300,
