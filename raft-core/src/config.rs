@@ -46,7 +46,9 @@ pub struct Config {
     pub max_uncommitted_bytes: u64,
     /// The most bytes of a snapshot in one message.
     pub max_chunk: usize,
-    /// Where the random election timeouts come from. Different servers should have different ones.
+    /// Where chance comes from. Different servers should have different ones, for their election timeouts. Where `forward`
+    /// is on, every incarnation of a server must have another one: from it come the names under which requests are passed
+    /// on, and an answer to what an incarnation before has asked would be taken for one to what this one did.
     pub seed: u64,
     /// The line that gives way. Without the feature `bugs` it is never looked at.
     pub bug: Option<Bug>,

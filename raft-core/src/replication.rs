@@ -418,8 +418,10 @@ impl Raft {
     fn count_committed(&mut self, index: Index) {
         let Role::Leader(leader) = &mut self.role else { return };
         if leader.uncommitted > 0 {
-            let first = self.commit.next().max(self.log.base().index.next());
-            let (_, bytes) = self.log.batch(first, (index.0 + 1 - first.0) as usize, u64::MAX);
+            // What it inherited it has not taken, and so has not counted.
+            let inherited = self.log.last_at_most(index, Term(self.term.0 - 1)).index;
+            let first = self.commit.max(self.log.base().index).max(inherited).next();
+            let (_, bytes) = self.log.batch(first, (index.0 + 1).saturating_sub(first.0) as usize, u64::MAX);
             leader.uncommitted = leader.uncommitted.saturating_sub(bytes);
         }
     }
