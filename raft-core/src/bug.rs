@@ -269,7 +269,7 @@ impl Bug {
             Bug::LearnerCountedInQuorum => "durable-quorum",
             Bug::TermAdoptedNotDurable => "promises-after-durability",
             Bug::VoteRuleInsideLease => "reads",
-            Bug::MissingPreviousTermReadsAsZero => "promises-after-durability",
+            Bug::MissingPreviousTermReadsAsZero => "followers-commit",
             Bug::ApplyBeforeLocalDurable => "durable-quorum",
             Bug::InstallDropsAckedSuffix => "acknowledged-stays",
             Bug::InstallRegressesState => "snapshots",

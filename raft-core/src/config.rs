@@ -40,7 +40,8 @@ pub struct Config {
     pub max_batch_bytes: u64,
     /// The most messages with entries, or with parts of a snapshot, in flight to one follower.
     pub max_in_flight: usize,
-    /// The most bytes of commands in flight to one follower; a single larger message goes alone.
+    /// While so many bytes of commands are in flight to one follower, nothing more is sent to it: at most one message
+    /// beyond the limit is on its way.
     pub max_in_flight_bytes: u64,
     /// The most bytes of commands that a leader holds uncommitted before it refuses more; a single larger one is taken.
     pub max_uncommitted_bytes: u64,

@@ -46,7 +46,8 @@ impl Raft {
             reads.confirmed.push_back(Read { asker, index, round: 0, confirmed: Confirmed::Lease });
         } else {
             // Answers to the round that is out may have left before this read was asked: they say nothing of it.
-            let round = if joins { reads.round.max(1) } else { reads.round + 1 };
+            let is_out = reads.confirmed_round < reads.round;
+            let round = if joins && is_out { reads.round } else { reads.round + 1 };
             reads.waiting.push_back(Read { asker, index, round, confirmed: Confirmed::Round });
             self.start_round(now, effects);
         }

@@ -379,13 +379,11 @@ impl Raft {
         let Some(place) = self.follower(from) else { return };
         // Below the hint the follower has terms up to the hint's; this log's last entry with at most that term is
         // the last place where the two can agree.
-        let agree = match self.bug(Bug::ConflictCatchUpLivelock) {
-            true => previous,
-            false => self.log.last_at_most(hint.index, hint.term).index,
-        };
+        let agree = self.log.last_at_most(hint.index, hint.term).index;
+        let ignored = self.bug(Bug::ConflictCatchUpLivelock);
         let Role::Leader(leader) = &mut self.role else { return };
         leader.progress[place].heard = now;
-        if leader.progress[place].refused(previous, agree) {
+        if !ignored && leader.progress[place].refused(previous, agree) {
             self.replicate(now, place, effects);
         }
     }
