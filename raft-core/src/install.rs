@@ -30,17 +30,7 @@ impl Raft {
         self.log.compact(keep.min(index));
         self.rewrites = Some(false);
         // Whoever lacks what is gone now gets this snapshot, and nothing is sent any more that would follow what is gone.
-        for place in 0..self.followers() {
-            if self.lacks_what_is_gone(place) {
-                self.begin_install(now, place);
-            }
-        }
-    }
-
-    fn lacks_what_is_gone(&self, place: usize) -> bool {
-        let Role::Leader(leader) = &self.role else { return false };
-        let progress = &leader.progress[place];
-        !matches!(progress.pace, Pace::Snapshotting { .. }) && self.is_gone(progress.next)
+        (0..self.followers()).for_each(|place| self.fall_back_on_snapshot(now, place));
     }
 
     /// The group at the place where the snapshot ends: that of its last entry, not an older nor a newer one.
@@ -51,8 +41,14 @@ impl Raft {
         self.log.configuration_at(index).clone()
     }
 
-    /// What a follower lacks is gone: it gets the newest snapshot.
-    pub(crate) fn begin_install(&mut self, now: Instant, place: usize) {
+    /// Where what a follower lacks is gone, it gets the newest snapshot. Asked whenever the log's beginning moves, or what
+    /// is to be sent next: nothing is ever sent that would follow what is gone.
+    pub(crate) fn fall_back_on_snapshot(&mut self, now: Instant, place: usize) {
+        let Role::Leader(leader) = &self.role else { return };
+        let progress = &leader.progress[place];
+        if matches!(progress.pace, Pace::Snapshotting { .. }) || !self.is_gone(progress.next) {
+            return;
+        }
         let snapshot = self.snapshot.clone().expect("entries go only into a snapshot");
         let Role::Leader(leader) = &mut self.role else { return };
         leader.progress[place].needs(snapshot, now);

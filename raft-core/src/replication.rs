@@ -129,11 +129,6 @@ impl Raft {
             if let Pace::Snapshotting { .. } = progress.pace {
                 return self.send_parts(now, place, effects);
             }
-            // Whatever may be in flight to it: what would follow that is gone.
-            if self.is_gone(next) {
-                self.begin_install(now, place);
-                continue;
-            }
             if next > last || !progress.may_send(window) {
                 return;
             }
@@ -353,6 +348,7 @@ impl Raft {
         let matched = if sent_all { progress.next.previous().max(matched) } else { matched };
         progress.accepted(matched, base);
         progress.confirms(stamp, now);
+        self.fall_back_on_snapshot(now, place);
         self.advance_commit(now, effects);
         self.confirm_reads(now, effects);
         // A commit may have changed the group, or ended this leadership.
@@ -384,6 +380,7 @@ impl Raft {
         let Role::Leader(leader) = &mut self.role else { return };
         leader.progress[place].heard = now;
         if !ignored && leader.progress[place].refused(previous, agree) {
+            self.fall_back_on_snapshot(now, place);
             self.replicate(now, place, effects);
         }
     }
