@@ -228,11 +228,7 @@ impl Raft {
         };
         let mut chance = SplitMix64::seed_from_u64(config.seed);
         // An answer to what another incarnation has passed on must never be taken for one to what this one did.
-        let token = match config.bug {
-            Some(Bug::RestartServesBeforeRecovery) if cfg!(feature = "bugs") => 0,
-            _ if config.forward => chance.next_u64(),
-            _ => 0,
-        };
+        let token = if config.forward { chance.next_u64() } else { 0 };
         let mut raft = Raft {
             chance,
             // Voters keep the promise that leases rest on even if they forget whom they gave it to.

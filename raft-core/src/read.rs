@@ -13,7 +13,7 @@
 
 use crate::answer::Answer;
 use crate::bug::Bug;
-use crate::ids::{Instant, NodeId, RequestId};
+use crate::ids::{Index, Instant, NodeId, RequestId};
 use crate::io::{Confirmed, Effect};
 use crate::message::{Message, Outcome, Stamp};
 use crate::raft::{Asker, Raft, Read, Role};
@@ -32,6 +32,10 @@ impl Raft {
         // What a new leader inherits it may not know to be committed, until an entry of its own is (8).
         let knows_commit =
             self.log.term_at(self.commit) == Some(self.term) || self.bug(Bug::ReadIndexBeforeOwnTermCommit);
+        // A restart forgets how much is committed: what is left of it is the snapshot, or nothing.
+        let forgotten =
+            self.commit == self.snapshot.as_ref().map_or(Index(0), |snapshot| snapshot.last.index);
+        let knows_commit = knows_commit || forgotten && self.bug(Bug::RestartServesBeforeRecovery);
         let (index, leased) = (self.commit, self.holds_lease(now));
         let (local, joins) = (self.bug(Bug::LeaderLocalRead), self.bug(Bug::ReadAckContextReused));
         let Role::Leader(leader) = &mut self.role else {

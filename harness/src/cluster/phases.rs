@@ -108,7 +108,15 @@ impl<S: Server> Cluster<S> {
             }
             Phase::Read => {
                 if self.clients.probe_is_answered() {
-                    self.enter(Phase::Convergence, bounds.convergence);
+                    let (leader, convergence) = (bounds.leader, bounds.convergence);
+                    match self.leader().filter(|_| self.held.is_some() && !self.fallen) {
+                        Some(falls) => {
+                            self.fallen = true;
+                            self.leader_falls(falls, self.largest_timeout());
+                            self.enter(Phase::Leader, leader + 1);
+                        }
+                        None => self.enter(Phase::Convergence, convergence),
+                    }
                 }
             }
             Phase::Convergence => {
