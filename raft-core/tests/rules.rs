@@ -483,6 +483,20 @@ fn election_timeouts_are_drawn_anew_within_their_bounds() {
 }
 
 #[test]
+fn the_plainest_setup_works_and_another_says_what_would_be_right() {
+    let plain = Config::new(NodeId(1), vec![NodeId(1)]);
+    assert_eq!(plain.validate(), Ok(()));
+    let error = Config { max_batch: 0, ..plain.clone() }.validate().expect_err("it cannot work");
+    assert_eq!(error.to_string(), "max_batch must be at least 1");
+    // The promise that a lease rests on is one that voters make only with check-quorum.
+    let error = Config { lease_drift: Some(0), check_quorum: false, ..plain }.validate();
+    assert_eq!(
+        error.expect_err("leases need it").to_string(),
+        "check_quorum must be on where lease_drift is given"
+    );
+}
+
+#[test]
 fn a_new_server_follows_nobody_and_waits() {
     let recovered = Recovered { term: Term(4), vote: Some(NodeId(2)), ..Recovered::default() };
     for recovered in [Recovered::default(), recovered] {
