@@ -30,8 +30,8 @@ pub(super) const EPISODES: [(u64, Episode); 24] = [
     (3, restless_server),
     (4, flickering_power),
     (4, disk_error),
-    (4, lease_outlived),
-    (4, rival_beside_a_lease),
+    (6, lease_outlived),
+    (5, rival_beside_a_lease),
 ];
 
 /// Where an episode writes its faults.
@@ -379,7 +379,7 @@ fn lease_outlived(scene: &mut Scene) -> Duration {
         }
         if scene.dice.percent(60) {
             let (reordering, delay) =
-                (Chance(scene.dice.between(200_000, 800_000) as u32), scene.timeouts(20, 70));
+                (Chance(scene.dice.between(200_000, 800_000) as u32), scene.timeouts(20, 150));
             let (loss, duplication) = (Chance(0), Chance(0));
             scene.strike(at, FaultKind::Weather { loss, duplication, reordering, delay, lasts: delay });
         }

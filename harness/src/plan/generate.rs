@@ -175,7 +175,8 @@ fn clients(dice: &mut Dice, sessions: &mut Dice, storm: Duration) -> Clients {
         count,
         in_flight: dice.between(1, 4),
         pause: Duration::micros(storm.0 / 1_000 * count / operations),
-        patience: dice.millis(300, 1_000),
+        // Who is impatient soon finds another leader, if there is one.
+        patience: if sessions.percent(35) { sessions.millis(50, 250) } else { dice.millis(300, 1_000) },
         attempts: dice.between(2, 6),
         keys: dice.between(4, 12),
         reads: dice.permille(200, 550),

@@ -31,8 +31,7 @@ impl ElectedByQuorum {
             return Ok(());
         };
         let voted = |voter| {
-            let ballot = scene.shadow.node(voter).and_then(|node| node.ballot(term));
-            voter == leader || ballot.is_some_and(|ballot| ballot.candidate == leader)
+            voter == leader || scene.shadow.node(voter).is_some_and(|node| node.voted_for(leader, term))
         };
         self.looked += 1;
         if configuration.is_quorum(voted) {

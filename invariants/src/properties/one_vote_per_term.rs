@@ -3,7 +3,9 @@
 //! *Source*: Raft paper, figure 2 (`votedFor`) and 5.2. *Facts*: `Voted`, `Campaigned`, `Leads`.
 //!
 //! *Reading*: only what left the server counts. A vote that was given in memory and lost with the power before it left
-//! was never given, and may go to another. The same vote may leave again. Who leads a term has voted for itself.
+//! was never given, and may go to another. The same vote may leave again. Who leads a term has voted for itself. A server
+//! whose disk was emptied votes in the name of the one that it was, until the group has let that one go and has taken it in
+//! anew: then it is another voter, with a vote of its own.
 //!
 //! *Blind spots*: votes that nobody states; pre-votes are no votes and are not facts.
 

@@ -59,6 +59,8 @@ pub(crate) struct Shadow {
     pub votes_stated: bool,
     /// By which leader's fact, in which term of its, the committed log grew to which index.
     commits: Vec<(Index, Term, Seen)>,
+    /// The highest index at which anybody has stated a configuration.
+    configured: Index,
     nodes: Vec<NodeShadow>,
 }
 
@@ -168,6 +170,8 @@ impl Shadow {
                     self.groups.record(LogId { index, term }, configuration, seen);
                 }
                 node.configure(index, configuration);
+                self.configured = self.configured.max(index);
+                self.nodes.iter_mut().for_each(|node| node.hear_of(index, configuration));
             }
             Fact::SnapshotInstalled { last, ref configuration } => {
                 let known = [&self.committed, &node.log, &node.durable.log];
@@ -215,7 +219,7 @@ impl Shadow {
                 self.disks_speak = true;
                 node.save_recovered();
             }
-            Fact::Wiped => node.wipe(),
+            Fact::Wiped => node.wipe(self.configured),
             Fact::SnapshotTaken { .. }
             | Fact::ReadServed { .. }
             | Fact::Restarted

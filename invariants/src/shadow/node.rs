@@ -24,6 +24,17 @@ pub(crate) struct Ballot {
     pub candidate: Node,
     /// When it left.
     pub seen: Seen,
+    /// Which life of the server gave it.
+    life: u64,
+}
+
+/// What becomes of a server whose disk was emptied.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Emptied {
+    /// It stands in the group for the life that it was. Configurations up to this index say nothing new.
+    Since(Index),
+    /// A configuration after that index does without it: the next one that has it means the new life.
+    Removed(Index),
 }
 
 /// The furthest acknowledgement in the newest term.
@@ -67,6 +78,10 @@ pub(crate) struct NodeShadow {
     recovered: Stored,
     /// Its votes that left, by term.
     ballots: Vec<Ballot>,
+    /// Which life of it belongs to the group, or did last: a vote binds the life that gave it, and whoever has lost its
+    /// disk goes on as that life until the group has let it go and has taken it in again.
+    life: u64,
+    emptied: Option<Emptied>,
     /// By term, the highest index whose entry of that term was ever durable here.
     ever_durable: Vec<(Term, Index)>,
     /// Its configurations, by the index of the entry that carries each.
@@ -90,14 +105,43 @@ impl NodeShadow {
             acknowledged: None,
             recovered: Stored::default(),
             ballots: Vec::new(),
+            life: 0,
+            emptied: None,
             ever_durable: Vec::new(),
             configurations: Vec::new(),
         }
     }
 
-    /// The vote that it let go in `term`.
+    /// The vote that it let go in `term`, in its present life.
     pub fn ballot(&self, term: Term) -> Option<&Ballot> {
-        self.ballots[..self.ballots_until(term)].last().filter(|ballot| ballot.term == term)
+        self.ballots_in(term).find(|ballot| ballot.life == self.life)
+    }
+
+    /// Whether it voted for this candidate in `term`, in whatever life: who counts a vote has it from that life.
+    pub fn voted_for(&self, candidate: Node, term: Term) -> bool {
+        self.ballots_in(term).any(|ballot| ballot.candidate == candidate)
+    }
+
+    fn ballots_in(&self, term: Term) -> impl Iterator<Item = &Ballot> {
+        let newest_first = self.ballots[..self.ballots_until(term)].iter().rev();
+        newest_first.take_while(move |ballot| ballot.term == term)
+    }
+
+    /// Somebody has stated a configuration: perhaps this server was let go, or taken in, since its disk was emptied.
+    pub fn hear_of(&mut self, index: Index, configuration: &Configuration) {
+        let Some(Emptied::Since(known) | Emptied::Removed(known)) = self.emptied else { return };
+        if index <= known {
+            return;
+        }
+        let groups = [&configuration.voters, &configuration.joint, &configuration.learners];
+        match (self.emptied, groups.into_iter().any(|nodes| nodes.contains(&self.id))) {
+            (Some(Emptied::Since(_)), false) => self.emptied = Some(Emptied::Removed(index)),
+            (Some(Emptied::Removed(_)), true) => {
+                self.life += 1;
+                self.emptied = None;
+            }
+            _ => {}
+        }
     }
 
     /// Whether it ever let a vote go.
@@ -190,7 +234,8 @@ impl NodeShadow {
     pub(super) fn vote(&mut self, term: Term, candidate: Node, observed: &Observed) {
         let position = self.ballots_until(term);
         if self.ballot(term).is_none() {
-            self.ballots.insert(position, Ballot { term, candidate, seen: Seen::of(observed) });
+            let ballot = Ballot { term, candidate, seen: Seen::of(observed), life: self.life };
+            self.ballots.insert(position, ballot);
         }
         self.promise(term, observed);
     }
@@ -242,7 +287,8 @@ impl NodeShadow {
         self.all_was_durable();
     }
 
-    pub(super) fn wipe(&mut self) {
+    pub(super) fn wipe(&mut self, configured: Index) {
+        self.emptied = Some(Emptied::Since(configured));
         self.log.clear();
         self.durable = Stored::default();
         // It cannot be asked to remember these. Its votes stay: others count them.

@@ -161,3 +161,25 @@ fn a_wiped_server_may_start_at_zero() {
     world.adopts(2, 6);
     world.passes("monotonic-term");
 }
+
+#[test]
+fn another_life_of_a_server_has_a_vote_of_its_own() {
+    let mut world = World::of(4);
+    world.campaigns(1, 7);
+    world.votes(3, 7, 1);
+    world.is_wiped_and_restarts(3);
+    // The leader of an earlier term lets it go, and takes it in anew.
+    world.configures(2, 5, Configuration { voters: vec![1, 2, 4], joint: vec![], learners: vec![] });
+    world.configures(2, 6, Configuration { voters: vec![1, 2, 3, 4], joint: vec![], learners: vec![] });
+    world.votes(3, 7, 4);
+    world.passes("one-vote-per-term");
+}
+
+pub fn a_wiped_server_that_was_let_go_votes_for_the_one_it_was() -> Violation {
+    let mut world = World::of(4);
+    world.votes(3, 7, 1);
+    world.is_wiped_and_restarts(3);
+    world.configures(2, 5, Configuration { voters: vec![1, 2, 4], joint: vec![], learners: vec![] });
+    world.votes(3, 7, 4);
+    world.clashes("one-vote-per-term")
+}

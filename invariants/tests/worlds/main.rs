@@ -33,6 +33,7 @@ bad_worlds! {
         two_votes_in_one_term
         a_candidate_votes_for_another
         a_voter_campaigns
+        a_wiped_server_that_was_let_go_votes_for_the_one_it_was
         a_wiped_server_votes_again
         a_term_goes_back
         a_restart_forgets_the_term_of_a_vote;
