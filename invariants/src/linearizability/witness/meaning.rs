@@ -4,8 +4,8 @@ use crate::fact::{Index, RequestId};
 use crate::linearizability::model::{Model, Register};
 use crate::linearizability::operation::{Action, Content, Response};
 
-/// So many old contents of a key are no burden.
-const MANY: usize = 32;
+/// So many old contents of a key are no burden: those of a thousand keys fit into a cache.
+const MANY: usize = 8;
 
 /// A content of a register.
 #[derive(Clone, Copy, Debug)]
@@ -116,7 +116,9 @@ impl Held {
                 }
                 return Applied::After(before);
             }
-            (Held::List { .. }, Action::Append(_) | Action::Replace(_)) if !effect => return Applied::Refused,
+            (Held::List { .. }, Action::Append(_) | Action::Replace(_)) if !effect => {
+                return Applied::Refused;
+            }
             (
                 Held::List { elements, indexes, eras, .. },
                 Action::Append(element) | Action::Replace(element),

@@ -147,7 +147,9 @@ impl Open {
             None => self.operations.push(asked),
         }
         self.awaiting.push_back((number, self.uses));
-        self.oldest();
+        if self.awaiting.len() > 2 * self.operations.len() {
+            self.oldest();
+        }
     }
 
     #[inline]
