@@ -21,12 +21,13 @@ const LEAST: usize = 16;
 const CROWD: usize = 64;
 
 impl Interner {
-    /// Forgets all.
+    /// Forgets all. There is room for about as many contents again, for one key is mostly like the next.
     pub(crate) fn clear(&mut self) {
+        let room = (2 * self.contents.len()).next_power_of_two().max(LEAST);
         self.contents.clear();
         self.is_mixed = false;
         self.table.clear();
-        self.table.resize(LEAST, 0);
+        self.table.resize(room, 0);
     }
 
     /// The content with this number.

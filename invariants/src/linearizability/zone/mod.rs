@@ -91,8 +91,8 @@ impl Survey {
         }
         let surveyed = &mut self.keys[key];
         if !surveyed.is_other {
-            self.notes.push(&mut surveyed.noted, Noted::of(call, Time::MAX));
-            if surveyed.noted.len() == ENOUGH {
+            surveyed.is_other = !self.notes.push(&mut surveyed.noted, Noted::of(call, Time::MAX));
+            if surveyed.noted.len() >= ENOUGH {
                 surveyed.digest(&mut self.notes);
             }
         }

@@ -43,14 +43,13 @@ const UNSEEN: Version = Version {
 /// What an operation says of a register, and when.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Noted {
-    called: Time,
-    returned: Time,
-    role: Role,
+    pub(super) called: Time,
+    /// The end of time: nobody knows.
+    pub(super) returned: Time,
+    pub(super) role: Role,
 }
 
 impl Noted {
-    pub(super) const NOTHING: Noted = Noted { called: 0, returned: Time::MAX, role: Role::Nothing };
-
     #[inline]
     pub(super) fn of(call: &Call, until: Time) -> Noted {
         let (returned, role) = role(call, until);
