@@ -7,7 +7,7 @@ use super::operation::Call;
 use super::ranked::Ranked;
 use super::search::{Found, Search};
 use super::shrink::{Shrinker, Shrunk};
-use super::zone::{Zoned, Zones};
+use super::zone::{Survey, Zoned, Zones};
 use crate::fact::{RequestId, Time};
 use serde::Serialize;
 use std::fmt;
@@ -116,18 +116,19 @@ pub fn check(history: &[Call], budget: Budget) -> Result<Verdict, Malformed> {
 /// # Errors
 /// As [`check`].
 pub fn report(history: &[Call], budget: Budget) -> Result<Report, Malformed> {
-    let keys = partition(history)?;
-    let mut zones = Zones::default();
-    let (mut judged, mut left) = (Vec::with_capacity(keys.len()), Vec::new());
-    for (key, mine) in keys {
-        let found = zones.judge(history, &mine, Time::MAX);
+    let mut surveyed = Surveyed::new(history)?;
+    let (mut judged, mut left) = (Vec::with_capacity(surveyed.keys.len()), Vec::new());
+    for place in 0..surveyed.keys.len() {
+        let found = surveyed.judge(place);
+        let Known { key, operations, .. } = surveyed.keys[place];
         let method = if found == Zoned::NotUnique { Method::Search } else { Method::Zones };
-        judged.push(Judged { key, operations: mine.len(), method });
+        judged.push(Judged { key, operations: operations as usize, method });
         match found {
             Zoned::Order => {}
-            Zoned::NotUnique => left.push((key, mine)),
+            Zoned::NotUnique => left.push((key, surveyed.calls(place))),
             Zoned::Clash(_) => {
-                return Ok(Report { verdict: violation(history, &mine, budget), keys: judged });
+                let verdict = violation(history, &surveyed.calls(place), budget);
+                return Ok(Report { verdict, keys: judged });
             }
         }
     }
@@ -140,19 +141,54 @@ pub fn report(history: &[Call], budget: Budget) -> Result<Report, Malformed> {
 /// # Errors
 /// As [`check`].
 pub fn check_by_zones(history: &[Call]) -> Result<Verdict, Malformed> {
-    let mut zones = Zones::default();
+    let mut surveyed = Surveyed::new(history)?;
     let mut verdict = Verdict::Linearizable;
-    for (key, mine) in partition(history)? {
-        match zones.judge(history, &mine, Time::MAX) {
+    for place in 0..surveyed.keys.len() {
+        match surveyed.judge(place) {
             Zoned::Order => {}
             Zoned::NotUnique if verdict == Verdict::Linearizable => {
-                verdict = Verdict::Unknown { key, steps: 0, bytes: 0 };
+                verdict = Verdict::Unknown { key: surveyed.keys[place].key, steps: 0, bytes: 0 };
             }
             Zoned::NotUnique => {}
-            Zoned::Clash(_) => return Ok(violation(history, &mine, Budget { steps: 0, bytes: 0 })),
+            Zoned::Clash(_) => {
+                return Ok(violation(history, &surveyed.calls(place), Budget { steps: 0, bytes: 0 }));
+            }
         }
     }
     Ok(verdict)
+}
+
+/// A history that was read once, and what its zones say of each key.
+struct Surveyed<'a> {
+    history: &'a [Call],
+    /// In rising order.
+    keys: Vec<Known>,
+    survey: Survey,
+    /// For a closer look. The calls of all keys are only sorted out if it comes to that.
+    zones: Zones,
+    calls: Option<Vec<Vec<u32>>>,
+}
+
+impl<'a> Surveyed<'a> {
+    fn new(history: &'a [Call]) -> Result<Surveyed<'a>, Malformed> {
+        let mut survey = Survey::default();
+        let keys = read(history, |key, _, call| survey.add(key, call))?;
+        Ok(Surveyed { history, keys, survey, zones: Zones::default(), calls: None })
+    }
+
+    fn judge(&mut self, place: usize) -> Zoned {
+        if self.survey.has_order(self.keys[place].number as usize) {
+            return Zoned::Order;
+        }
+        let mine = self.calls(place);
+        self.zones.judge(self.history, &mine, Time::MAX)
+    }
+
+    /// A key's calls, by time.
+    fn calls(&mut self, place: usize) -> Vec<u32> {
+        let calls = self.calls.get_or_insert_with(|| sorted_out(self.history));
+        calls[self.keys[place].number as usize].clone()
+    }
 }
 
 /// Judges a history by search alone.
@@ -190,10 +226,18 @@ fn search(history: &[Call], mut keys: Vec<(u64, Vec<u32>)>, budget: Budget) -> V
     let (mut numbered, mut search) = (Numbered::default(), Search::default());
     let mut effort = Budget { steps: FIRST.steps.min(budget.steps), bytes: FIRST.bytes.min(budget.bytes) };
     loop {
+        // A single key hides no other.
+        if keys.len() == 1 {
+            effort = budget;
+        }
         let mut hard = Vec::new();
         for (key, mine) in keys {
             let found = match numbered.load(history, &mine, Time::MAX) {
-                Ok(()) => search.run(&numbered, effort.steps, effort.bytes),
+                Ok(()) => {
+                    // A step for each operation, which an order has to have anyway, makes no key a hard one.
+                    let steps = effort.steps.saturating_add(mine.len() as u64).min(budget.steps);
+                    search.run(&numbered, steps, effort.bytes)
+                }
                 Err(_) => Found::NoOrder,
             };
             match found {
@@ -263,71 +307,125 @@ fn in_time(operations: &[Call]) -> Vec<Forced> {
     edges
 }
 
-/// Each key's calls, by time; the keys in rising order.
-fn partition(history: &[Call]) -> Result<Vec<(u64, Vec<u32>)>, Malformed> {
-    let mut keys: Ranked<(bool, Vec<u32>)> = Ranked::new();
-    let mut last = 0;
-    let mut is_sorted = true;
-    for (number, call) in history.iter().enumerate() {
-        let malformed = |sentence| Err(Malformed { call: number, sentence, other: None });
-        let operation = call.operation;
-        if let Some((returned, response)) = &call.returned {
-            if *returned < call.called {
-                return malformed(format!(
-                    "{} returned at {returned}, before its call at {}",
-                    call.id, call.called
-                ));
-            }
-            if *returned == Time::MAX {
-                return malformed(format!("{} returned at the end of time, which is never", call.id));
-            }
-            if !answers(operation.action, response) {
-                return malformed(format!("{} asked \"{operation}\" and was told \"{response}\"", call.id));
-            }
+/// A key of a history.
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    key: u64,
+    /// Its number, by first appearance, and the call that that was.
+    number: u32,
+    first: u32,
+    is_list: bool,
+    operations: u32,
+}
+
+/// Reads a history once, refuses what nobody can have recorded, and hands out each call with the number of its key.
+/// Returns the keys in rising order.
+fn read(history: &[Call], mut each: impl FnMut(usize, u32, &Call)) -> Result<Vec<Known>, Malformed> {
+    let mut numbers: Ranked<u32> = Ranked::new();
+    let mut keys: Vec<Known> = Vec::new();
+    let mut newest: Ranked<u64> = Ranked::new();
+    let mut rises = true;
+    for (number, call) in (0..).zip(history) {
+        well_formed(number, call)?;
+        let is_list = is_of_list(call.operation.action);
+        let key = *numbers.get_or_insert_with(call.operation.key, || {
+            let (key, of) = (call.operation.key, keys.len() as u32);
+            keys.push(Known { key, number: of, first: number, is_list, operations: 0 });
+            of
+        });
+        let known = &mut keys[key as usize];
+        known.operations += 1;
+        if known.is_list != is_list {
+            let sentence = format!("{} has a key be a register and a list: {}", call.id, call.operation);
+            return Err(Malformed { call: number as usize, sentence, other: Some(known.first as usize) });
         }
-        if call.called == Time::MAX {
-            return malformed(format!("{} was called at the end of time, which is never", call.id));
-        }
-        is_sorted &= last <= call.called;
-        last = call.called;
-        let is_list = is_of_list(operation.action);
-        let (was_list, calls) = keys.get_or_insert_with(operation.key, || (is_list, Vec::new()));
-        if *was_list != is_list {
-            let sentence = format!("{} has a key be a register and a list: {operation}", call.id);
-            return Err(Malformed {
-                call: number,
-                sentence,
-                other: calls.first().map(|&call| call as usize),
-            });
-        }
-        calls.push(u32::try_from(number).expect("fewer than four thousand million calls"));
+        // Sequences count from 0, so one more than the newest is free for "none yet".
+        let newest = newest.get_or_insert_with(call.id.session, || 0);
+        rises &= *newest <= call.id.sequence && call.id.sequence != u64::MAX;
+        *newest = call.id.sequence.saturating_add(1);
+        each(key as usize, number, call);
     }
-    refuse_repeated_names(history)?;
-    let mut keys: Vec<_> = keys.into_iter().map(|(key, (_, calls))| (key, calls)).collect();
-    if !is_sorted {
-        for (_, calls) in &mut keys {
-            calls.sort_by_key(|&call| history[call as usize].called);
-        }
+    if !rises {
+        refuse_repeated_names(history)?;
     }
+    keys.sort_unstable_by_key(|known| known.key);
     Ok(keys)
 }
 
-/// A request has one call and at most one answer.
-fn refuse_repeated_names(history: &[Call]) -> Result<(), Malformed> {
-    let mut newest: Ranked<u64> = Ranked::new();
-    let rising = history.iter().all(|call| {
-        let mut is_first = false;
-        let newest = newest.get_or_insert_with(call.id.session, || {
-            is_first = true;
-            call.id.sequence
-        });
-        let rises = is_first || *newest < call.id.sequence;
-        *newest = call.id.sequence;
-        rises
-    });
-    if rising {
-        return Ok(()); // As with all clients that count their requests.
+/// Refuses an operation that cannot have happened to anybody.
+#[inline]
+fn well_formed(number: u32, call: &Call) -> Result<(), Malformed> {
+    assert!(number != u32::MAX, "fewer than four thousand million calls");
+    let is_fine = match &call.returned {
+        Some((returned, response)) => {
+            call.called <= *returned && *returned != Time::MAX && answers(call.operation.action, response)
+        }
+        None => call.called != Time::MAX,
+    };
+    if is_fine { Ok(()) } else { Err(ill_formed(number as usize, call)) }
+}
+
+#[cold]
+fn ill_formed(number: usize, Call { id, operation, called, returned }: &Call) -> Malformed {
+    let sentence = match returned {
+        Some((returned, _)) if returned < called => {
+            format!("{id} returned at {returned}, before its call at {called}")
+        }
+        _ if *called == Time::MAX => format!("{id} was called at the end of time, which is never"),
+        Some((Time::MAX, _)) => format!("{id} returned at the end of time, which is never"),
+        Some((_, response)) => format!("{id} asked \"{operation}\" and was told \"{response}\""),
+        None => unreachable!("there is nothing wrong with it"),
+    };
+    Malformed { call: number, sentence, other: None }
+}
+
+/// Each key's calls, by time; the keys in rising order.
+fn partition(history: &[Call]) -> Result<Vec<(u64, Vec<u32>)>, Malformed> {
+    let mut calls = Calls::default();
+    let keys = read(history, |key, number, call| calls.add(key, number, call))?;
+    let mut calls = calls.by_time(history);
+    let mine = |known: Known| (known.key, std::mem::take(&mut calls[known.number as usize]));
+    Ok(keys.into_iter().map(mine).collect())
+}
+
+/// Each key's calls, by time; the keys by number. The history is one that [`read`] let pass.
+fn sorted_out(history: &[Call]) -> Vec<Vec<u32>> {
+    let mut calls = Calls::default();
+    read(history, |key, number, call| calls.add(key, number, call)).expect("it was read before");
+    calls.by_time(history)
+}
+
+/// Calls by key.
+#[derive(Default)]
+struct Calls {
+    of_key: Vec<Vec<u32>>,
+    newest: Time,
+    is_mixed_up: bool,
+}
+
+impl Calls {
+    #[inline]
+    fn add(&mut self, key: usize, number: u32, call: &Call) {
+        if key == self.of_key.len() {
+            self.of_key.push(Vec::new());
+        }
+        self.of_key[key].push(number);
+        self.is_mixed_up |= call.called < self.newest;
+        self.newest = call.called;
     }
+
+    fn by_time(mut self, history: &[Call]) -> Vec<Vec<u32>> {
+        if self.is_mixed_up {
+            for calls in &mut self.of_key {
+                calls.sort_by_key(|&call| history[call as usize].called);
+            }
+        }
+        self.of_key
+    }
+}
+
+/// A request has one call and at most one answer. Where each session counts its requests there is no need to look.
+fn refuse_repeated_names(history: &[Call]) -> Result<(), Malformed> {
     let mut names: Vec<(RequestId, usize)> =
         history.iter().enumerate().map(|(at, call)| (call.id, at)).collect();
     names.sort_unstable();

@@ -14,16 +14,20 @@ pub(crate) struct Interner {
     is_mixed: bool,
 }
 
+/// The least table.
+const LEAST: usize = 16;
+
 /// So many contents in a row where none of them belongs are no accident: it is time to mix.
 const CROWD: usize = 64;
 
 impl Interner {
-    /// Forgets all, and makes room for the contents of `operations` operations, each of which names at most two.
-    pub(crate) fn clear(&mut self, operations: usize) {
+    /// Forgets all. There is room for about as many contents again, for one key is mostly like the next.
+    pub(crate) fn clear(&mut self) {
+        let room = (2 * self.contents.len()).next_power_of_two().max(LEAST);
         self.contents.clear();
         self.is_mixed = false;
         self.table.clear();
-        self.table.resize((4 * operations + 8).next_power_of_two(), 0);
+        self.table.resize(room, 0);
     }
 
     /// The content with this number.
@@ -66,6 +70,10 @@ impl Interner {
             (place, _) = self.place(content);
         }
         if self.table[place] == 0 {
+            if 2 * self.contents.len() >= self.table.len() {
+                self.spread(2 * self.table.len());
+                (place, _) = self.place(content);
+            }
             self.contents.push(content);
             self.table[place] = u32::try_from(self.contents.len()).expect("fewer than four thousand million");
         }
@@ -75,7 +83,14 @@ impl Interner {
     #[cold]
     fn mix(&mut self) {
         self.is_mixed = true;
-        self.table.fill(0);
+        self.spread(self.table.len());
+    }
+
+    /// Gives every content its place in a table of another size.
+    #[cold]
+    fn spread(&mut self, size: usize) {
+        self.table.clear();
+        self.table.resize(size, 0);
         for number in 0..self.contents.len() {
             let (place, _) = self.place(self.contents[number]);
             self.table[place] = number as u32 + 1;
@@ -98,7 +113,7 @@ mod tests {
         // Counted, all in one place of the table, and a little of everything.
         for step in [1, 1 << 20, 0x9e37_79b9_7f4a_7c15] {
             let mut interner = Interner::default();
-            interner.clear(1_000);
+            interner.clear();
             let contents =
                 |at: u64| [Content::Present(at.wrapping_mul(step)), Content::Absent(at.wrapping_mul(step))];
             for (number, content) in (0..).zip((0..1_000).flat_map(contents)) {

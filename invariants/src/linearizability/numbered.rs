@@ -115,9 +115,9 @@ impl Numbered {
         let calls = mine.iter().map(|&call| (call, &history[call as usize]));
         let calls = calls.take_while(|(_, call)| call.called <= until);
         if self.is_list {
-            self.number_list(calls, mine.len(), until);
+            self.number_list(calls, until);
         } else {
-            self.names.clear(mine.len());
+            self.names.clear();
             self.number_register(calls, until)?;
         }
         self.count();
@@ -156,13 +156,8 @@ impl Numbered {
         Ok(())
     }
 
-    fn number_list<'a>(
-        &mut self,
-        calls: impl Iterator<Item = (u32, &'a Call)> + Clone,
-        count: usize,
-        until: Time,
-    ) {
-        self.trie.clear(count);
+    fn number_list<'a>(&mut self, calls: impl Iterator<Item = (u32, &'a Call)> + Clone, until: Time) {
+        self.trie.clear();
         let mut before: &[u64] = &[];
         for (number, call) in calls.clone() {
             if let (returned, ListRole::Reads(elements)) = list_role(call, until) {

@@ -23,7 +23,7 @@ use super::blocks::contradict;
 use super::memo::{Configuration, Memo};
 use super::numbered::{Counts, NONE, Numbered, Op, Step};
 
-/// The steps that suffice for nearly every history.
+/// With a step for each operation, the steps that suffice for nearly every history.
 const FEW: u64 = 2_000;
 
 /// What came of a search.
@@ -61,12 +61,13 @@ impl Search {
     /// Looks for an order, in at most `steps` steps, remembering at most `bytes` bytes.
     pub(crate) fn run(&mut self, history: &Numbered, steps: u64, bytes: u64) -> Found {
         // Nearly always a few steps tell. Where they do not, it is time for a look at the whole.
-        let found = self.look(history, steps.min(FEW), bytes);
+        let few = FEW + history.ops.len() as u64;
+        let found = self.look(history, steps.min(few), bytes);
         if found != Found::OutOfBudget {
             found
         } else if contradict(history) {
             Found::NoOrder
-        } else if steps <= FEW {
+        } else if steps <= few {
             Found::OutOfBudget
         } else {
             self.look(history, steps, bytes)

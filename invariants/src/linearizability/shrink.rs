@@ -5,15 +5,20 @@
 //! - the end: every beginning of a linearizable history is linearizable, operations that are open there being of unknown
 //!   outcome;
 //! - an operation that changes nothing;
-//! - a content of a register with all who wrote it and all who need it, and with what those made of it in turn. In any
-//!   order each of its blocks begins with somebody who wrote it and ends before somebody who is blind to it, so the
-//!   content before may simply last longer. Only "something else than this" may be wrong then, so as long as a
-//!   compare-and-set that told nothing is left, contents stay;
+//! - a content of a register with all who wrote it and all who saw it. In any order each of its blocks begins with
+//!   somebody who wrote it, so the content before may simply last longer, and whoever comes next finds what it needs. A
+//!   compare-and-set that exchanged it counts as a plain write from then on, which may stand anywhere. Only "something
+//!   else than this" may be wrong then, so as long as a compare-and-set that told nothing is left, contents stay;
+//! - a single one of those who wrote a content of a register, if surely nobody stands between it and the next one who
+//!   writes: whoever could be there returned before it was called, or was called after another one who writes had returned
+//!   that was called after it had returned. Then the content before may last longer, too. (The last one who wrote what
+//!   somebody saw stays all the same: that it is not the one which was seen is the explanation;)
+//! - an element of a list that is only ever appended, in all reads as well: what else the list holds stays in its order;
 //! - an addition to a list that no read left shows: whoever comes behind it before the next replacement is blind too.
 
 use super::model::is_of_list;
 use super::numbered::Numbered;
-use super::operation::{Call, Content};
+use super::operation::{Action, Call, Content, Response};
 use super::role::{ListRole, Role, list_role, role};
 use super::search::{Found, Search};
 use super::zone::{Certificate, Zoned, Zones};
@@ -31,6 +36,9 @@ pub(crate) struct Shrunk {
     /// What was known by this time suffices.
     pub(crate) until: Time,
 }
+
+/// So many operations are few enough to be looked through.
+const FEW: usize = 6;
 
 /// The checks with their memory.
 #[derive(Default)]
@@ -68,31 +76,36 @@ impl Shrinker {
             return told(*certificate);
         }
         let is_list = is_of_list(history[mine[0] as usize].operation.action);
+        let mut left = Left::of(history, mine, until);
         if !is_list {
             // Without the contents that were written twice it may be a matter of zones.
-            let unique = without_repeated(history, &mine, until);
-            if let Zoned::Clash(certificate) = self.zones.judge(history, &unique, until) {
-                return told(*certificate);
+            let unique = left.without_repeated();
+            if let Zoned::Clash(certificate) = self.zones.judge(&unique.calls, &unique.places(), Time::MAX) {
+                let few = unique.only(&certificate.calls);
+                if few.calls.len() <= FEW || !self.is_bad(&few.calls, &few.places(), Time::MAX, limits) {
+                    return told(certificate.renumbered(&unique.numbers));
+                }
+                left = few;
             }
         }
-        let mut left = mine;
         loop {
-            let before = left.len();
-            self.remove_observers(history, &mut left, until, limits);
+            let before = left.calls.len();
+            self.remove(&mut left, limits, Left::observers, Left::without_calls);
             if is_list {
-                let unseen = unseen(history, &left, until);
-                self.remove(history, &mut left, until, limits, &unseen, without_calls);
+                self.remove(&mut left, limits, Left::appended, Left::without_elements);
+                self.remove(&mut left, limits, Left::unseen, Left::without_calls);
             } else {
-                self.remove_contents(history, &mut left, until, limits);
+                self.remove(&mut left, limits, Left::contents, Left::without_contents);
+                self.remove(&mut left, limits, Left::mutations, Left::without_unneeded);
             }
-            if left.len() == before {
+            if left.calls.len() == before {
                 break;
             }
         }
-        if let Zoned::Clash(certificate) = self.zones.judge(history, &left, until) {
-            return told(*certificate);
+        if let Zoned::Clash(certificate) = self.zones.judge(&left.calls, &left.places(), Time::MAX) {
+            return told(certificate.renumbered(&left.numbers));
         }
-        Shrunk { stuck, calls: left, certificate: None, until }
+        Shrunk { stuck, calls: left.numbers, certificate: None, until }
     }
 
     /// The shortest bad beginning, by halving. Where the steps do not suffice to tell whether a beginning is bad, it is
@@ -115,48 +128,22 @@ impl Shrinker {
         (stuck, until)
     }
 
-    /// Takes away what changes nothing, by ever smaller pieces.
-    fn remove_observers(&mut self, history: &[Call], left: &mut Vec<u32>, until: Time, limits: (u64, u64)) {
-        let observes = |call: &Call| match is_of_list(call.operation.action) {
-            true => matches!(list_role(call, until).1, ListRole::Reads(_) | ListRole::Nothing),
-            false => matches!(
-                role(call, until).1,
-                Role::Sees(_) | Role::SeesOther(_) | Role::Absurd(_) | Role::Nothing
-            ),
-        };
-        let observers: Vec<u32> =
-            left.iter().copied().filter(|&call| observes(&history[call as usize])).collect();
-        self.remove(history, left, until, limits, &observers, without_calls);
-    }
-
-    fn remove_contents(&mut self, history: &[Call], left: &mut Vec<u32>, until: Time, limits: (u64, u64)) {
-        let is_blind = |&call: &u32| matches!(role(&history[call as usize], until).1, Role::SeesOther(_));
-        if left.iter().any(is_blind) {
-            return;
-        }
-        let contents: BTreeSet<Content> =
-            left.iter().filter_map(|&call| product(&history[call as usize], until)).collect();
-        let contents: Vec<Content> = contents.into_iter().collect();
-        self.remove(history, left, until, limits, &contents, |gone, left| {
-            without(history, left, until, gone.iter().copied().collect())
-        });
-    }
-
-    /// Takes away pieces of `what`, first halves, then ever less, as long as the rest is bad.
+    /// Takes away pieces of what `some` lists, first halves, then ever less, as long as the rest is bad.
     fn remove<T>(
         &mut self,
-        history: &[Call],
-        left: &mut Vec<u32>,
-        until: Time,
+        left: &mut Left,
         limits: (u64, u64),
-        what: &[T],
-        without: impl Fn(&[T], &[u32]) -> Vec<u32>,
+        some: impl Fn(&Left) -> Vec<T>,
+        without: impl Fn(&Left, &[T]) -> Left,
     ) {
+        let what = some(left);
         let mut size = what.len().div_ceil(2);
         while size > 0 {
             for pieces in what.chunks(size) {
-                let rest = without(pieces, left);
-                if rest.len() < left.len() && self.is_bad(history, &rest, until, limits) {
+                let rest = without(left, pieces);
+                if rest.calls.len() < left.calls.len()
+                    && self.is_bad(&rest.calls, &rest.places(), Time::MAX, limits)
+                {
                     *left = rest;
                 }
             }
@@ -165,70 +152,294 @@ impl Shrinker {
     }
 }
 
-fn without_calls(gone: &[u32], calls: &[u32]) -> Vec<u32> {
-    let gone: BTreeSet<u32> = gone.iter().copied().collect();
-    calls.iter().copied().filter(|call| !gone.contains(call)).collect()
+/// Calls of one key, cut at a time, by time, as they count after all that was taken away; and their numbers in the history.
+#[derive(Clone)]
+struct Left {
+    calls: Vec<Call>,
+    numbers: Vec<u32>,
+}
+
+impl Left {
+    fn of(history: &[Call], numbers: Vec<u32>, until: Time) -> Left {
+        let cut = |&number: &u32| {
+            let mut call = history[number as usize].clone();
+            call.returned.take_if(|(returned, _)| *returned > until);
+            call
+        };
+        Left { calls: numbers.iter().map(cut).collect(), numbers }
+    }
+
+    fn places(&self) -> Vec<u32> {
+        (0..).take(self.calls.len()).collect()
+    }
+
+    /// What is left when each call is taken as it is, changed, or not at all.
+    fn each(&self, mut what: impl FnMut(usize, &Call) -> Option<Call>) -> Left {
+        let left = self.calls.iter().enumerate().filter_map(|(place, call)| {
+            let call = what(place, call)?;
+            Some((call, self.numbers[place]))
+        });
+        let (calls, numbers) = left.unzip();
+        Left { calls, numbers }
+    }
+
+    fn without_calls(&self, gone: &[u32]) -> Left {
+        let gone: BTreeSet<u32> = gone.iter().copied().collect();
+        self.each(|place, call| (!gone.contains(&self.numbers[place])).then(|| call.clone()))
+    }
+
+    /// The numbers of those that change nothing.
+    fn observers(&self) -> Vec<u32> {
+        let observes = |call: &Call| match is_of_list(call.operation.action) {
+            true => matches!(list_role(call, Time::MAX).1, ListRole::Reads(_) | ListRole::Nothing),
+            false => matches!(
+                role(call, Time::MAX).1,
+                Role::Sees(_) | Role::SeesOther(_) | Role::Absurd(_) | Role::Nothing
+            ),
+        };
+        self.numbers_of(observes)
+    }
+
+    fn numbers_of(&self, is_meant: impl Fn(&Call) -> bool) -> Vec<u32> {
+        let places = (0..self.calls.len()).filter(|&place| is_meant(&self.calls[place]));
+        places.map(|place| self.numbers[place]).collect()
+    }
+
+    /// What was written to a register, unless somebody saw "something else".
+    fn contents(&self) -> Vec<Content> {
+        let is_blind = |call: &Call| matches!(role(call, Time::MAX).1, Role::SeesOther(_));
+        if self.calls.iter().any(is_blind) {
+            return Vec::new();
+        }
+        let contents: BTreeSet<Content> = self.calls.iter().filter_map(product).collect();
+        contents.into_iter().collect()
+    }
+
+    /// Of a register whose contents were written once each: only these, by place, and what they need.
+    fn only(&self, places: &[u32]) -> Left {
+        let kept: BTreeSet<Content> =
+            places.iter().filter_map(|&place| product(&self.calls[place as usize])).collect();
+        let mut gone = self.contents();
+        gone.retain(|content| !kept.contains(content));
+        let numbers: BTreeSet<u32> = places.iter().map(|&place| self.numbers[place as usize]).collect();
+        let left = self.without_contents(&gone);
+        let others: Vec<u32> =
+            left.observers().into_iter().filter(|number| !numbers.contains(number)).collect();
+        left.without_calls(&others)
+    }
+
+    /// The numbers of those who write a register.
+    fn mutations(&self) -> Vec<u32> {
+        self.numbers_of(|call| product(call).is_some())
+    }
+
+    /// Without those of these that surely nobody stands behind, each as it is once the ones before are gone.
+    fn without_unneeded(&self, numbers: &[u32]) -> Left {
+        let mut left = self.clone();
+        for number in numbers {
+            let place = left.numbers.iter().position(|other| other == number);
+            if let Some(place) = place.filter(|&place| left.is_unneeded(place)) {
+                left.calls.remove(place);
+                left.numbers.remove(place);
+            }
+        }
+        left
+    }
+
+    fn is_unneeded(&self, place: usize) -> bool {
+        let called_and_returned = |call: &Call| (call.called, role(call, Time::MAX).0);
+        let (called, returned) = called_and_returned(&self.calls[place]);
+        let Some(content) = product(&self.calls[place]) else { return false };
+        let later = self.calls.iter().filter(|call| call.called > returned && product(call).is_some());
+        let mut others = self.calls.iter().enumerate().filter(|&(other, _)| other != place);
+        let is_last = content != Content::INITIAL && !others.any(|(_, call)| product(call) == Some(content));
+        let next_return = later.map(|call| called_and_returned(call).1).min().unwrap_or(Time::MAX);
+        self.calls.iter().enumerate().all(|(other, call)| {
+            let needs = matches!(
+                role(call, Time::MAX).1,
+                Role::Sees(seen) | Role::Exchanges { expect: seen, .. } if seen == content
+            );
+            let may_stand_behind = match role(call, Time::MAX).1 {
+                Role::Sees(seen) | Role::Exchanges { expect: seen, .. } => seen == content,
+                Role::SeesOther(seen) => seen != content,
+                Role::Writes(_) | Role::Absurd(_) | Role::Nothing => false,
+            };
+            let other_times = called_and_returned(call);
+            let surely_elsewhere = other_times.1 < called || next_return < other_times.0;
+            other == place || !may_stand_behind || (surely_elsewhere && !(needs && is_last))
+        })
+    }
+
+    /// Without the contents that were written more than once, and without who told nothing.
+    fn without_repeated(&self) -> Left {
+        let told = self
+            .each(|_, call| (!matches!(role(call, Time::MAX).1, Role::SeesOther(_))).then(|| call.clone()));
+        let mut producers: BTreeMap<Content, u32> = BTreeMap::from([(Content::INITIAL, 1)]);
+        for product in told.calls.iter().filter_map(product) {
+            *producers.entry(product).or_default() += 1;
+        }
+        producers.retain(|_, &mut count| count > 1);
+        told.without_contents(&producers.into_keys().collect::<Vec<_>>())
+    }
+
+    fn without_contents(&self, gone: &[Content]) -> Left {
+        let gone: BTreeSet<Content> = gone.iter().copied().collect();
+        self.each(|_, call| match role(call, Time::MAX).1 {
+            Role::Sees(content) | Role::Writes(content) => (!gone.contains(&content)).then(|| call.clone()),
+            Role::Exchanges { value, .. } if gone.contains(&value) => None,
+            Role::Exchanges { expect, .. } if gone.contains(&expect) => {
+                let mut call = call.clone();
+                if let Action::CompareAndSet { value, .. } = call.operation.action {
+                    call.operation.action = Action::Put(value);
+                }
+                Some(call)
+            }
+            _ => Some(call.clone()),
+        })
+    }
+
+    /// The elements of a list that nobody would put in the place of all others.
+    fn appended(&self) -> Vec<u64> {
+        let (mut appended, mut replaced) = (BTreeSet::new(), BTreeSet::new());
+        for call in &self.calls {
+            match list_role(call, Time::MAX).1 {
+                ListRole::Appends(element) => drop(appended.insert(element)),
+                ListRole::Replaces(element) => drop(replaced.insert(element)),
+                ListRole::Reads(_) | ListRole::Nothing => {}
+            }
+        }
+        appended.difference(&replaced).copied().collect()
+    }
+
+    fn without_elements(&self, gone: &[u64]) -> Left {
+        let gone: BTreeSet<u64> = gone.iter().copied().collect();
+        self.each(|_, call| match call.operation.action {
+            Action::Append(element) if gone.contains(&element) => None,
+            _ => {
+                let mut call = call.clone();
+                if let Some((_, Response::List(elements))) = &mut call.returned {
+                    elements.retain(|element| !gone.contains(element));
+                }
+                Some(call)
+            }
+        })
+    }
+
+    /// The additions to a list that no read shows, and reads that were never answered.
+    fn unseen(&self) -> Vec<u32> {
+        let mut shown: BTreeSet<u64> = BTreeSet::new();
+        for call in &self.calls {
+            if let (_, ListRole::Reads(elements)) = list_role(call, Time::MAX) {
+                shown.extend(elements);
+            }
+        }
+        self.numbers_of(|call| match list_role(call, Time::MAX).1 {
+            ListRole::Appends(element) | ListRole::Replaces(element) => !shown.contains(&element),
+            ListRole::Reads(_) => false,
+            ListRole::Nothing => true,
+        })
+    }
 }
 
 /// What an operation on a register would write.
-fn product(call: &Call, until: Time) -> Option<Content> {
-    match role(call, until).1 {
+fn product(call: &Call) -> Option<Content> {
+    match role(call, Time::MAX).1 {
         Role::Writes(content) | Role::Exchanges { value: content, .. } => Some(content),
         _ => None,
     }
 }
 
-/// The calls that have nothing to do with certain contents of a register, nor with what was made of them.
-fn without(history: &[Call], calls: &[u32], until: Time, mut gone: BTreeSet<Content>) -> Vec<u32> {
-    let names_gone = |call: u32, gone: &BTreeSet<Content>| match role(&history[call as usize], until).1 {
-        Role::Sees(content) | Role::Writes(content) => gone.contains(&content),
-        Role::Exchanges { expect, value } => gone.contains(&expect) || gone.contains(&value),
-        Role::SeesOther(_) | Role::Absurd(_) | Role::Nothing => false,
-    };
-    loop {
-        let known = gone.len();
-        for &call in calls {
-            if names_gone(call, &gone) {
-                gone.extend(product(&history[call as usize], until));
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fact::RequestId;
+    use crate::linearizability::operation::Operation;
+
+    /// A number below the bound.
+    fn below(lot: &mut u64, bound: u64) -> u64 {
+        *lot = lot.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(11);
+        (*lot >> 33) % bound
+    }
+
+    /// Few operations, few values, any answers.
+    fn anything(lot: &mut u64, is_list: bool) -> Vec<Call> {
+        let mut history: Vec<Call> = (0..2 + below(lot, 6))
+            .map(|sequence| {
+                let called = below(lot, 20);
+                let value = 1 + below(lot, 3);
+                let content = |lot: &mut u64| match below(lot, 4) {
+                    0 => Content::INITIAL,
+                    value => Content::Present(value),
+                };
+                let (action, response) = match (is_list, below(lot, 8)) {
+                    (true, 0..4) => (Action::Append(value), Response::Done),
+                    (true, 4) => (Action::Replace(value), Response::Done),
+                    (true, _) => {
+                        let length = below(lot, 3);
+                        (Action::List, Response::List((0..length).map(|_| 1 + below(lot, 3)).collect()))
+                    }
+                    (false, 0..2) => (Action::Get, Response::Holds(content(lot))),
+                    (false, 2..4) => (Action::Put(value), Response::Done),
+                    (false, 4) => (Action::Delete(0), Response::Done),
+                    (false, lot_of) => {
+                        let action = Action::CompareAndSet { expect: content(lot), value };
+                        let told = below(lot, 2) == 0;
+                        match lot_of {
+                            5 => (action, Response::Mismatch(told.then(|| content(lot)))),
+                            _ => (action, Response::Done),
+                        }
+                    }
+                };
+                let returned = called + below(lot, 12);
+                Call {
+                    id: RequestId { session: 1, sequence },
+                    operation: Operation { key: 0, action },
+                    called,
+                    returned: (below(lot, 6) > 0).then_some((returned, response)),
+                }
+            })
+            .collect();
+        history.sort_by_key(|call| call.called);
+        history
+    }
+
+    /// Each rule by itself: what is taken away from a linearizable history leaves a linearizable one.
+    #[test]
+    fn nothing_good_becomes_bad() {
+        let mut lot = 1;
+        let mut shrinker = Shrinker::default();
+        let mut is_bad =
+            |left: &Left| shrinker.is_bad(&left.calls, &left.places(), Time::MAX, (u64::MAX, u64::MAX));
+        let (mut tried, mut kinds) = (0, [0; 6]);
+        while tried < 4_000 {
+            let is_list = below(&mut lot, 3) == 0;
+            let history = anything(&mut lot, is_list);
+            let left = Left::of(&history, (0..history.len() as u32).collect(), Time::MAX);
+            if is_bad(&left) {
+                continue;
+            }
+            tried += 1;
+            fn some<T: Copy>(lot: &mut u64, what: Vec<T>) -> Vec<T> {
+                what.into_iter().filter(|_| below(lot, 2) == 0).collect()
+            }
+            let rests = match is_list {
+                true => vec![
+                    (0, left.without_calls(&some(&mut lot, left.observers()))),
+                    (1, left.without_elements(&some(&mut lot, left.appended()))),
+                    (2, left.without_calls(&some(&mut lot, left.unseen()))),
+                ],
+                false => vec![
+                    (0, left.without_calls(&some(&mut lot, left.observers()))),
+                    (3, left.without_contents(&some(&mut lot, left.contents()))),
+                    (4, left.without_unneeded(&some(&mut lot, left.mutations()))),
+                    (5, left.without_repeated()),
+                ],
+            };
+            for (kind, rest) in rests {
+                kinds[kind] += usize::from(rest.calls.len() < left.calls.len());
+                assert!(!is_bad(&rest), "{kind}: {:#?}\n{:#?}", left.calls, rest.calls);
             }
         }
-        if gone.len() == known {
-            break;
-        }
+        assert!(kinds.iter().all(|&kind| kind > 200), "{kinds:?}");
     }
-    calls.iter().copied().filter(|&call| !names_gone(call, &gone)).collect()
-}
-
-/// The calls that have nothing to do with contents that were written more than once; all if some told nothing.
-fn without_repeated(history: &[Call], calls: &[u32], until: Time) -> Vec<u32> {
-    let mut producers: BTreeMap<Content, u32> = BTreeMap::from([(Content::INITIAL, 1)]);
-    let mut left = Vec::new();
-    for &call in calls {
-        if matches!(role(&history[call as usize], until).1, Role::SeesOther(_)) {
-            continue;
-        }
-        left.push(call);
-        if let Some(product) = product(&history[call as usize], until) {
-            *producers.entry(product).or_default() += 1;
-        }
-    }
-    let repeated =
-        producers.into_iter().filter(|&(_, count)| count > 1).map(|(content, _)| content).collect();
-    without(history, &left, until, repeated)
-}
-
-/// The additions to a list that no read shows, and reads that were never answered.
-fn unseen(history: &[Call], left: &[u32], until: Time) -> Vec<u32> {
-    let mut shown: BTreeSet<u64> = BTreeSet::new();
-    for &call in left {
-        if let (_, ListRole::Reads(elements)) = list_role(&history[call as usize], until) {
-            shown.extend(elements);
-        }
-    }
-    let is_unseen = |call: u32| match list_role(&history[call as usize], until).1 {
-        ListRole::Appends(element) | ListRole::Replaces(element) => !shown.contains(&element),
-        ListRole::Reads(_) => false,
-        ListRole::Nothing => true,
-    };
-    left.iter().copied().filter(|&call| is_unseen(call)).collect()
 }

@@ -34,8 +34,8 @@ pub(crate) struct Trie {
 }
 
 impl Trie {
-    pub(crate) fn clear(&mut self, elements: usize) {
-        self.names.clear(elements);
+    pub(crate) fn clear(&mut self) {
+        self.names.clear();
         self.roots.clear();
         self.path.clear();
         self.nodes.clear();
@@ -153,7 +153,7 @@ mod tests {
     #[test]
     fn beginnings_are_found() {
         let mut trie = Trie::default();
-        trie.clear(10);
+        trie.clear();
         let long = trie.read(&[1, 2, 3, 4], 0);
         let fork = trie.read(&[1, 2, 5, 6], 2);
         let other = trie.read(&[5, 6], 0);

@@ -174,17 +174,20 @@ fn the_order_that_the_search_finds_is_accepted_by_the_witness() {
 fn a_long_violation_shrinks_to_a_handful() {
     for (seed, fault) in (1..).zip(FAULTS) {
         let lists = matches!(fault, Fault::LostAppend | Fault::DoubledAppend | Fault::ReorderedAppend);
-        let setup = Setup {
-            seed,
-            operations: 10_000,
-            keys: 10,
-            lists: if lists { 10 } else { 0 },
-            fault,
-            ..Setup::default()
-        };
-        let simulated = simulate(setup);
-        let verdict = check(&simulated.history, Budget::default()).expect("well formed");
-        let Verdict::Violation(explanation) = verdict else { panic!("{setup:?}: {verdict}") };
-        assert!(explanation.operations.len() <= 6, "{setup:?}:\n{explanation}");
+        for domain in [0, 5000] {
+            let setup = Setup {
+                seed,
+                operations: 10_000,
+                keys: 10,
+                lists: if lists { 10 } else { 0 },
+                domain,
+                fault,
+                ..Setup::default()
+            };
+            let simulated = simulate(setup);
+            let verdict = check(&simulated.history, Budget::default()).expect("well formed");
+            let Verdict::Violation(explanation) = verdict else { panic!("{setup:?}: {verdict}") };
+            assert!(explanation.operations.len() <= 6, "{setup:?}:\n{explanation}");
+        }
     }
 }

@@ -123,6 +123,11 @@ fn every_kind_of_contradiction_has_its_words() {
         let expect = Content::Present(expect);
         call(session, Action::CompareAndSet { expect, value }, called, Some((returned, Response::Done)))
     };
+    let mismatch = |session, expect, value, called, returned| {
+        let expect = Content::Present(expect);
+        let action = Action::CompareAndSet { expect, value };
+        call(session, action, called, Some((returned, Response::Mismatch(None))))
+    };
     let append = |session, element, called, returned| {
         call(session, Action::Append(element), called, Some((returned, Response::Done)))
     };
@@ -137,8 +142,10 @@ fn every_kind_of_contradiction_has_its_words() {
         vec![append(1, 1, 0, 10), append(2, 2, 20, 30), list(1, &[2], 40, 50)],
         vec![append(1, 1, 0, 10), append(2, 2, 5, 30), list(1, &[1, 2], 40, 50), list(2, &[2, 1], 45, 55)],
         vec![append(1, 1, 0, 10), list(2, &[1, 1], 20, 30)],
-        // Values repeat, so that it takes a search.
+        // Values repeat, so that it takes a search to make it a matter of zones.
         vec![put(1, 5, 0, 10), put(2, 6, 20, 30), put(1, 6, 21, 31), get(3, 5, 40, 50), get(3, 6, 60, 70)],
+        // What it found is not told, so that only a search can tell.
+        vec![put(1, 5, 0, 10), mismatch(2, 5, 6, 20, 30)],
     ];
     let told: Vec<String> = histories
         .iter()

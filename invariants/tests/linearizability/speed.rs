@@ -8,16 +8,17 @@ use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-/// The quickest of some rounds, which is what other work on the machine disturbs least.
+/// How long it takes this time.
 #[allow(clippy::disallowed_methods)]
-fn quickest(mut what: impl FnMut()) -> Duration {
-    let rounds = (0..7).map(|_| {
-        let start = Instant::now();
-        what();
-        start.elapsed()
-    });
-    rounds.min().expect("some rounds")
+fn timed(what: impl FnOnce()) -> Duration {
+    let start = Instant::now();
+    what();
+    start.elapsed()
 }
+
+/// Everything takes its turn, and the quickest round counts: other work on the machine disturbs that least. So many
+/// rounds, should the machine be busy.
+const ROUNDS: usize = 60;
 
 /// What was measured when this was written, as multiples of sorting all calls into a tree. More than three times as
 /// much is a reason to look.
@@ -29,20 +30,27 @@ const STREAM: f64 = 6.5;
 fn no_check_has_become_much_slower() {
     let simulated = simulate(Setup { operations: 50_000, clients: 50, keys: 50, ..Setup::default() });
     let history = &simulated.history;
-    let tree = quickest(|| {
-        let tree: BTreeMap<_, _> =
-            history.iter().map(|call| ((call.operation.key, call.id), call.called)).collect();
-        black_box(tree);
-    });
-    let zones = quickest(|| assert_eq!(check_by_zones(history), Ok(Verdict::Linearizable)));
-    let search =
-        quickest(|| assert_eq!(check_by_search(history, Budget::default()), Ok(Verdict::Linearizable)));
-    let stream = quickest(|| assert!(followed(&simulated, true).is_ok()));
-    let times = |check: Duration| check.as_secs_f64() / tree.as_secs_f64();
-    let told = format!("zones {:.2}, search {:.2}, stream {:.2}", times(zones), times(search), times(stream));
-    println!("{told}");
-    assert!(
-        times(zones) < 3.0 * ZONES && times(search) < 3.0 * SEARCH && times(stream) < 3.0 * STREAM,
-        "{told}"
-    );
+    let checks: [&dyn Fn(); 4] = [
+        &|| {
+            let calls = history.iter().map(|call| ((call.operation.key, call.id), call.called));
+            black_box(calls.collect::<BTreeMap<_, _>>());
+        },
+        &|| assert_eq!(check_by_zones(history), Ok(Verdict::Linearizable)),
+        &|| assert_eq!(check_by_search(history, Budget::default()), Ok(Verdict::Linearizable)),
+        &|| assert!(followed(&simulated, true).is_ok()),
+    ];
+    let mut quickest = [Duration::MAX; 4];
+    let mut times = [f64::MAX; 3];
+    for _ in 0..ROUNDS {
+        for (quickest, check) in quickest.iter_mut().zip(checks) {
+            *quickest = timed(check).min(*quickest);
+        }
+        let [tree, checks @ ..] = quickest;
+        times = checks.map(|check| check.as_secs_f64() / tree.as_secs_f64());
+        if times[0] < 3.0 * ZONES && times[1] < 3.0 * SEARCH && times[2] < 3.0 * STREAM {
+            return;
+        }
+    }
+    let [zones, search, stream] = times;
+    panic!("zones {zones:.2}, search {search:.2}, stream {stream:.2} times as long as a tree");
 }

@@ -4,7 +4,9 @@ use crate::agree::setup;
 use crate::brute::brute_force;
 use crate::chance::{Chance, execution, kind, spoil};
 use crate::simulator::{Event, FAULTS, Fault, Setup, Simulated, simulate};
-use invariants::linearizability::{Broken, Budget, Call, Stream, Streamed, Verdict, check, check_by_zones};
+use invariants::linearizability::{
+    Action, Broken, Budget, Call, Response, Stream, Streamed, Verdict, check, check_by_zones,
+};
 
 /// Lets a stream see a history: at one time first the calls, for touching is no precedence.
 pub fn streamed(history: &[Call], mut stream: Stream) -> Result<Stream, Box<Broken>> {
@@ -114,6 +116,66 @@ fn the_stream_agrees_with_the_zones_on_faults_and_without() {
         }
     }
     assert!(good > 200 && bad > 400, "{good} good, {bad} bad");
+}
+
+/// What a client never asked cannot have been answered wrongly, and what took longer leaves more orders: a stream that lets
+/// a history pass lets it pass without one of its reads, with a call that was earlier, and with a return that was later.
+#[test]
+fn seeing_less_or_taking_longer_never_makes_it_worse() {
+    let mut chance = Chance(11);
+    let mut changed = [0; 4];
+    for seed in 0..400 {
+        let history = simulate(setup(seed, FAULTS[seed as usize % FAULTS.len()])).history;
+        let judged = |history: &[Call], every| {
+            streamed(history, Stream::forgetting_every(every)).map(|stream| stream.verdict())
+        };
+        // Faults that nobody noticed make the better half.
+        if judged(&history, 16) != Ok(Streamed::Linearizable) {
+            continue;
+        }
+        for _ in 0..20 {
+            let mut other = history.clone();
+            let unknown: Vec<usize> = (0..other.len()).filter(|&at| other[at].returned.is_none()).collect();
+            let at = match chance.below(4) {
+                0 if !unknown.is_empty() => unknown[chance.below(unknown.len() as u64) as usize],
+                _ => chance.below(other.len() as u64) as usize,
+            };
+            let last = other.iter().map(|call| call.called).max().unwrap_or(0);
+            let call = &mut other[at];
+            let kind = match (chance.below(3), &mut call.returned) {
+                (0, _) if call.operation.action.is_read() => {
+                    other.remove(at);
+                    0
+                }
+                (0 | 1, Some(_)) => {
+                    call.called -= chance.below(call.called.min(2_000) + 1);
+                    1
+                }
+                (_, Some((returned, _))) => {
+                    *returned += chance.below(2_000);
+                    2
+                }
+                // Once it was unknown, now it is known that it was not answered until the end.
+                (_, None) => {
+                    let response = match call.operation.action {
+                        Action::Put(_) | Action::Delete(_) | Action::Append(_) | Action::Replace(_) => {
+                            Response::Done
+                        }
+                        _ => continue,
+                    };
+                    call.returned = Some((last + 10_000, response));
+                    3
+                }
+            };
+            for every in [1, 16] {
+                // Written at the end instead of never: then nobody comes later who could miss it.
+                let verdict = judged(&other, every);
+                assert_eq!(verdict, Ok(Streamed::Linearizable), "seed {seed}, change {kind} of {at}");
+            }
+            changed[kind] += 1;
+        }
+    }
+    assert!(changed.iter().all(|&changed| changed > 50), "{changed:?}");
 }
 
 /// A million operations on one key, with a share of the outcomes unknown.

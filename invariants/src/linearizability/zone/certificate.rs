@@ -42,6 +42,17 @@ impl Certificate {
         self.forced(before, after, why);
     }
 
+    /// The same with other numbers, by the ones that it has.
+    pub(crate) fn renumbered(mut self, numbers: &[u32]) -> Certificate {
+        let renumber = |call: &mut u32| *call = numbers[*call as usize];
+        self.calls.iter_mut().for_each(renumber);
+        self.edges.iter_mut().for_each(|edge| {
+            renumber(&mut edge.before);
+            renumber(&mut edge.after);
+        });
+        self
+    }
+
     pub(super) fn forced(&mut self, before: u32, after: u32, why: String) {
         let edge = Edge { before, after, why };
         if before != after && !self.edges.contains(&edge) {

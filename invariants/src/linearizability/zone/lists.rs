@@ -92,7 +92,7 @@ impl Lists {
 
     /// Notes who produced which element, and the longest read of each chain.
     fn load(&mut self, history: &[Call], mine: &[u32], until: Time) -> Result<(), Flaw> {
-        self.names.clear(mine.len());
+        self.names.clear();
         self.elements.clear();
         self.chains.clear();
         self.chains.push(Chain { root: NONE, longest: NONE, length: 0, times: 0 });

@@ -16,6 +16,7 @@
 mod layout;
 mod certificate;
 mod registers;
+mod notes;
 mod lists;
 
 pub(crate) use certificate::Certificate;
@@ -24,7 +25,8 @@ use super::model::is_of_list;
 use super::operation::Call;
 use crate::fact::Time;
 use lists::Lists;
-use registers::Registers;
+use notes::{Notes, Row};
+use registers::{Contents, Noted, Registers};
 
 /// What the zones of one key say.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -56,18 +58,68 @@ impl Zones {
     }
 }
 
-/// So many calls are brought near at once: they fit into any cache.
-const AT_ONCE: usize = 256;
+/// The registers of a history, all keys at once, from reading it once. What is said of each key is noted in a few words,
+/// so that a key can be judged from memory that lies together. Of a key with very many operations that is done now and
+/// then: notes of all of them would not be read from a cache any more.
+#[derive(Default, Debug)]
+pub(crate) struct Survey {
+    keys: Vec<Surveyed>,
+    notes: Notes,
+    registers: Registers,
+}
 
-/// Brings calls near: those of one key among many lie far apart, and looking at all of them first, with nothing else to
-/// decide, lets the machine wait for many of them at the same time.
-#[inline]
-fn bring_near(history: &[Call], calls: &[u32]) {
-    let looked = calls.iter().fold(0, |looked, &call| {
-        let call = &history[call as usize];
-        looked ^ call.id.session ^ u64::from(call.returned.is_some())
-    });
-    std::hint::black_box(looked);
+/// One key.
+#[derive(Debug)]
+struct Surveyed {
+    noted: Row,
+    /// What came of all that was noted before, if that was very much.
+    before: Option<Box<Contents>>,
+    /// A list, or a register with a flaw: it takes a closer look.
+    is_other: bool,
+}
+
+/// So many notes of one key are enough.
+const ENOUGH: usize = 1 << 12;
+
+impl Survey {
+    /// One more call. The keys have numbers, by first appearance.
+    #[inline]
+    pub(crate) fn add(&mut self, key: usize, call: &Call) {
+        if key == self.keys.len() {
+            let is_other = is_of_list(call.operation.action);
+            self.keys.push(Surveyed { noted: Row::EMPTY, before: None, is_other });
+        }
+        let surveyed = &mut self.keys[key];
+        if !surveyed.is_other {
+            surveyed.is_other = !self.notes.push(&mut surveyed.noted, Noted::of(call, Time::MAX));
+            if surveyed.noted.len() >= ENOUGH {
+                surveyed.digest(&mut self.notes);
+            }
+        }
+    }
+
+    /// Whether there surely is an order of one key's operations. If not, there may be one all the same. To be asked
+    /// once.
+    pub(crate) fn has_order(&mut self, key: usize) -> bool {
+        let surveyed = &mut self.keys[key];
+        if surveyed.before.is_some() {
+            surveyed.digest(&mut self.notes);
+        }
+        match surveyed.before.take() {
+            _ if surveyed.is_other => false,
+            Some(mut contents) => self.registers.has_order_of(&mut contents),
+            None => self.registers.has_order(self.notes.of(surveyed.noted)),
+        }
+    }
+}
+
+impl Surveyed {
+    #[cold]
+    fn digest(&mut self, notes: &mut Notes) {
+        let contents = self.before.get_or_insert_with(|| Box::new(Contents::new()));
+        self.is_other |= notes.of(self.noted).any(|noted| contents.add(noted).is_err());
+        notes.forget(&mut self.noted);
+    }
 }
 
 /// The calls of a key up to and including `until`, with their numbers.

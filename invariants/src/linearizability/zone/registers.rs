@@ -2,7 +2,7 @@
 
 use super::certificate::{Certificate, Named};
 use super::layout::{Layout, Zone};
-use super::{AT_ONCE, Zoned, bring_near, calls};
+use super::{Zoned, calls};
 use crate::fact::Time;
 use crate::linearizability::interner::Interner;
 use crate::linearizability::operation::{Call, Content};
@@ -40,17 +40,48 @@ const UNSEEN: Version = Version {
     is_certain: false,
 };
 
+/// What an operation says of a register, and when.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Noted {
+    pub(super) called: Time,
+    /// The end of time: nobody knows.
+    pub(super) returned: Time,
+    pub(super) role: Role,
+}
+
+impl Noted {
+    #[inline]
+    pub(super) fn of(call: &Call, until: Time) -> Noted {
+        let (returned, role) = role(call, until);
+        Noted { called: call.called, returned, role }
+    }
+}
+
+/// All that a register held. Loaded one call after the other, in any order.
 #[derive(Default, Debug)]
-pub(super) struct Registers {
+pub(super) struct Contents {
     names: Interner,
     versions: Vec<Version>,
+    /// Whether a compare-and-set failed without telling what it found.
+    is_blind: bool,
+}
+
+#[derive(Default, Debug)]
+pub(super) struct Registers {
+    contents: Contents,
+    chains: Chains,
+}
+
+/// What it takes to string contents together and to lay them out.
+#[derive(Default, Debug)]
+struct Chains {
     /// Certain contents that a compare-and-set made and that are not yet linked.
     unlinked: Vec<u32>,
     layout: Layout,
 }
 
 /// What was found, in numbers of contents. The words come later, and only if need be.
-enum Flaw {
+pub(super) enum Flaw {
     /// Two writes of one content, or of the initial one.
     NotUnique,
     /// Nobody wrote what was seen or exchanged.
@@ -65,21 +96,56 @@ enum Flaw {
     Zones(u32, u32),
 }
 
+impl Flaw {
+    /// With the call that shows it, where that was not known.
+    fn at(self, call: u32) -> Flaw {
+        if matches!(self, Flaw::Absurd(_)) { Flaw::Absurd(call) } else { self }
+    }
+}
+
 impl Registers {
     pub(super) fn judge(&mut self, history: &[Call], mine: &[u32], until: Time) -> Zoned {
-        let is_blind = match self.load(history, mine, until) {
-            Ok(is_blind) => is_blind,
-            Err(flaw) => return self.told(history, mine, until, &flaw),
-        };
-        let linked = match self.link() {
-            Ok(linked) => linked,
-            Err(flaw) => return self.told(history, mine, until, &flaw),
-        };
-        match self.lay_out(linked) {
-            Err(flaw) => self.told(history, mine, until, &flaw),
-            Ok(()) if is_blind => Zoned::NotUnique,
+        match self.find(history, mine, until) {
+            Err(flaw) => self.contents.told(history, mine, until, &flaw),
+            Ok(()) if self.contents.is_blind => Zoned::NotUnique,
             Ok(()) => Zoned::Order,
         }
+    }
+
+    /// Whether one more register, of which all was noted here, surely has an order.
+    pub(super) fn has_order(&mut self, mut noted: impl Iterator<Item = Noted>) -> bool {
+        self.contents.clear();
+        noted.all(|noted| self.contents.add(noted).is_ok()) && self.chains.has_order(&mut self.contents)
+    }
+
+    /// The same of what a register held.
+    pub(super) fn has_order_of(&mut self, contents: &mut Contents) -> bool {
+        self.chains.has_order(contents)
+    }
+
+    fn find(&mut self, history: &[Call], mine: &[u32], until: Time) -> Result<(), Flaw> {
+        self.contents.clear();
+        for (number, call) in calls(history, mine, until) {
+            self.contents.add(Noted::of(call, until)).map_err(|flaw| flaw.at(number))?;
+        }
+        self.chains.judge(&mut self.contents)
+    }
+}
+
+impl Contents {
+    pub(super) fn new() -> Contents {
+        let mut contents = Contents::default();
+        contents.clear();
+        contents
+    }
+
+    /// Nothing but the initial content.
+    fn clear(&mut self) {
+        self.names.clear();
+        self.versions.clear();
+        self.is_blind = false;
+        let (_, initial) = self.version(Content::INITIAL);
+        (initial.is_produced, initial.is_certain, initial.returned) = (true, true, 0);
     }
 
     #[inline]
@@ -91,57 +157,55 @@ impl Registers {
         (number, &mut self.versions[number as usize])
     }
 
-    /// Notes who produced and who saw what. Returns whether a compare-and-set failed without telling what it found.
-    fn load(&mut self, history: &[Call], mine: &[u32], until: Time) -> Result<bool, Flaw> {
-        self.names.clear(mine.len());
-        self.versions.clear();
-        let (_, initial) = self.version(Content::INITIAL);
-        (initial.is_produced, initial.is_certain, initial.returned) = (true, true, 0);
-        let mut is_blind = false;
-        for chunk in mine.chunks(AT_ONCE) {
-            bring_near(history, chunk);
-            is_blind |= self.load_some(history, chunk, until)?;
+    /// Notes what an operation produced or saw.
+    #[inline]
+    pub(super) fn add(&mut self, noted: Noted) -> Result<(), Flaw> {
+        let Noted { called, returned, role } = noted;
+        let (from, product) = match role {
+            Role::Sees(content) => {
+                let (_, version) = self.version(content);
+                version.first_seen = version.first_seen.min(returned);
+                version.last_seen = version.last_seen.max(called);
+                version.is_certain = true;
+                return Ok(());
+            }
+            Role::SeesOther(_) => {
+                self.is_blind = true;
+                return Ok(());
+            }
+            Role::Writes(content) => (NONE, content),
+            Role::Exchanges { expect, value } => (self.version(expect).0, value),
+            Role::Absurd(_) => return Err(Flaw::Absurd(NONE)),
+            Role::Nothing => return Ok(()),
+        };
+        let (_, version) = self.version(product);
+        if version.is_produced {
+            return Err(Flaw::NotUnique);
         }
-        Ok(is_blind)
+        version.is_produced = true;
+        (version.called, version.returned, version.from) = (called, returned, from);
+        version.is_certain |= returned != Time::MAX;
+        Ok(())
+    }
+}
+
+impl Chains {
+    /// Whether what a register held surely has an order.
+    fn has_order(&mut self, contents: &mut Contents) -> bool {
+        !contents.is_blind && self.judge(contents).is_ok()
     }
 
-    fn load_some(&mut self, history: &[Call], mine: &[u32], until: Time) -> Result<bool, Flaw> {
-        let mut is_blind = false;
-        for (number, call) in calls(history, mine, until) {
-            let (returned, role) = role(call, until);
-            let (from, product) = match role {
-                Role::Sees(content) => {
-                    let (_, version) = self.version(content);
-                    version.first_seen = version.first_seen.min(returned);
-                    version.last_seen = version.last_seen.max(call.called);
-                    version.is_certain = true;
-                    continue;
-                }
-                Role::SeesOther(_) => {
-                    is_blind = true;
-                    continue;
-                }
-                Role::Writes(content) => (NONE, content),
-                Role::Exchanges { expect, value } => (self.version(expect).0, value),
-                Role::Absurd(_) => return Err(Flaw::Absurd(number)),
-                Role::Nothing => continue,
-            };
-            let (_, version) = self.version(product);
-            if version.is_produced {
-                return Err(Flaw::NotUnique);
-            }
-            version.is_produced = true;
-            (version.called, version.returned, version.from) = (call.called, returned, from);
-            version.is_certain |= returned != Time::MAX;
-        }
-        Ok(is_blind)
+    /// Whether the contents of a register can be put in an order.
+    fn judge(&mut self, contents: &mut Contents) -> Result<(), Flaw> {
+        let linked = self.link(&mut contents.versions)?;
+        self.lay_out(contents, linked)
     }
 
     /// Strings contents together where a compare-and-set certainly took effect, and with it all that it needs. Returns
     /// the number of such contents.
-    fn link(&mut self) -> Result<usize, Flaw> {
+    fn link(&mut self, versions: &mut [Version]) -> Result<usize, Flaw> {
         self.unlinked.clear();
-        for (number, version) in (0..).zip(&self.versions) {
+        for (number, version) in (0..).zip(&*versions) {
             if version.is_certain {
                 if !version.is_produced {
                     return Err(Flaw::Phantom(number));
@@ -153,8 +217,8 @@ impl Registers {
         }
         let mut linked = 0;
         while let Some(number) = self.unlinked.pop() {
-            let from = self.versions[number as usize].from;
-            let source = &mut self.versions[from as usize];
+            let from = versions[number as usize].from;
+            let source = &mut versions[from as usize];
             if !source.is_produced {
                 return Err(Flaw::Phantom(from));
             }
@@ -174,10 +238,10 @@ impl Registers {
     }
 
     /// Walks each chain from its root and lays out its zone.
-    fn lay_out(&mut self, linked: usize) -> Result<(), Flaw> {
+    fn lay_out(&mut self, contents: &Contents, linked: usize) -> Result<(), Flaw> {
         self.layout.clear();
         let mut walked = 0;
-        for (root, version) in (0..).zip(&self.versions) {
+        for (root, version) in (0..).zip(&contents.versions) {
             if !version.is_certain || version.from != NONE {
                 continue;
             }
@@ -185,7 +249,7 @@ impl Registers {
             let (mut first_return, mut last_call) = (Time::MAX, 0);
             let mut next = root;
             while next != NONE {
-                let version = &self.versions[next as usize];
+                let version = &contents.versions[next as usize];
                 if next != 0 {
                     if version.returned < last_call {
                         return Err(Flaw::Chain(root));
@@ -208,14 +272,16 @@ impl Registers {
             }
         }
         if walked < linked {
-            return Err(Flaw::Circle(self.in_a_circle()));
+            return Err(Flaw::Circle(contents.in_a_circle()));
         }
         match self.layout.clash() {
             None => Ok(()),
             Some((one, other)) => Err(Flaw::Zones(one.chain, other.chain)),
         }
     }
+}
 
+impl Contents {
     /// A content that no walk from a root reaches.
     #[cold]
     fn in_a_circle(&self) -> u32 {
@@ -254,10 +320,10 @@ struct Member {
 }
 
 /// The words. None of this is on a path that a good history takes.
-impl Registers {
+impl Contents {
     #[cold]
     fn told(&self, history: &[Call], mine: &[u32], until: Time, flaw: &Flaw) -> Zoned {
-        let story = Story { registers: self, history, mine, until };
+        let story = Story { contents: self, history, mine, until };
         Zoned::Clash(Box::new(match *flaw {
             Flaw::NotUnique => return Zoned::NotUnique,
             Flaw::Phantom(content) => match story.phantom(content) {
@@ -277,7 +343,7 @@ impl Registers {
 }
 
 struct Story<'a> {
-    registers: &'a Registers,
+    contents: &'a Contents,
     history: &'a [Call],
     mine: &'a [u32],
     until: Time,
@@ -290,7 +356,7 @@ impl Story<'_> {
 
     /// Everybody who produced or saw one of these contents, in the order of the chain.
     fn members(&self, chain: &[u32]) -> Vec<Member> {
-        let names = &self.registers.names;
+        let names = &self.contents.names;
         let mut members = Vec::new();
         for (call, asked) in calls(self.history, self.mine, self.until) {
             let (returned, role) = role(asked, self.until);
@@ -313,7 +379,7 @@ impl Story<'_> {
     }
 
     fn content(&self, number: u32) -> Content {
-        self.registers.names.content(number)
+        self.contents.names.content(number)
     }
 
     fn phantom(&self, content: u32) -> Option<Certificate> {
@@ -322,9 +388,9 @@ impl Story<'_> {
             calls(self.history, self.mine, self.until).find(|(_, call)| match role(call, self.until) {
                 (_, Role::Sees(seen)) => seen == self.content(content),
                 (returned, Role::Exchanges { expect, value }) => {
-                    let product = self.registers.names.get(value);
+                    let product = self.contents.names.get(value);
                     expect == self.content(content)
-                        && (returned != Time::MAX || self.registers.versions[product as usize].is_certain)
+                        && (returned != Time::MAX || self.contents.versions[product as usize].is_certain)
                 }
                 _ => false,
             });
@@ -347,7 +413,7 @@ impl Story<'_> {
             if returned != Time::MAX {
                 return;
             }
-            let product = self.registers.names.get(product);
+            let product = self.contents.names.get(product);
             let seen = self.members(&[product]).into_iter().find(|member| !member.produces);
             if let Some(seen) = seen {
                 certificate.add([seen.call]);
@@ -358,7 +424,7 @@ impl Story<'_> {
                 );
                 return;
             }
-            let next = self.registers.versions[product as usize].next;
+            let next = self.contents.versions[product as usize].next;
             let Some(next) = (next != NONE).then(|| self.producer(next)).flatten() else { return };
             if certificate.calls.contains(&next) {
                 return;
@@ -396,8 +462,7 @@ impl Story<'_> {
     }
 
     fn circle(&self, content: u32) -> Certificate {
-        let mut circle: Vec<u32> =
-            self.registers.chain(content).take(self.registers.versions.len()).collect();
+        let mut circle: Vec<u32> = self.contents.chain(content).take(self.contents.versions.len()).collect();
         // The walk may begin outside of the circle only if it never enters one, for each content has one source.
         circle.dedup();
         let producers: Vec<u32> = circle.iter().filter_map(|&content| self.producer(content)).collect();
@@ -451,7 +516,7 @@ impl Story<'_> {
     }
 
     fn out_of_order(&self, root: u32) -> Certificate {
-        let chain: Vec<u32> = self.registers.chain(root).collect();
+        let chain: Vec<u32> = self.contents.chain(root).collect();
         let members = self.members(&chain);
         let mut latest: Option<Member> = None;
         for &member in &members {
@@ -493,7 +558,7 @@ impl Story<'_> {
 
     fn two_zones(&self, one: u32, other: u32) -> Certificate {
         let extremes = |root: u32| {
-            let chain: Vec<u32> = self.registers.chain(root).collect();
+            let chain: Vec<u32> = self.contents.chain(root).collect();
             let members = self.members(&chain);
             let first = members.iter().copied().min_by_key(|member| member.returned);
             let last = members.iter().copied().max_by_key(|member| self.history[member.call as usize].called);
