@@ -133,6 +133,7 @@ fn long_plan() -> Plan {
         attempts: 6,
         keys: 64,
         reads: Chance(100_000),
+        calls: None,
     };
     plan.bounds.events = u64::MAX;
     plan.faults.clear();
@@ -227,6 +228,7 @@ fn bare_plan(storm: Duration) -> Plan {
             attempts: 1,
             keys: 1,
             reads: Chance(0),
+            calls: None,
         },
         bounds: plan::Bounds { leader: 0, write: 0, convergence: 0, events: u64::MAX },
         faults: Vec::new(),

@@ -87,6 +87,8 @@ pub struct Counts {
 pub struct Options {
     /// Leave all checks out; only the digest is folded.
     pub unchecked: bool,
+    /// End the run with its storm: progress is not asked.
+    pub storm_only: bool,
     /// Let madsim's executor run between any two events.
     pub strict: bool,
     /// Properties that shall not look, by name.

@@ -51,6 +51,8 @@ pub struct Cluster<S: Server> {
     ending: Option<bool>,
     /// Whether the run has come to its end.
     over: bool,
+    /// Whether the run ends with its storm.
+    storm_only: bool,
     /// When there was a leader after the storm.
     emerged: Time,
     /// More events than this are no progress.
@@ -70,6 +72,7 @@ impl<S: Server> Cluster<S> {
             orders: VecDeque::new(),
             ending: None,
             over: false,
+            storm_only: options.storm_only,
             emerged: 0,
             most_events: plan.bounds.events,
         }

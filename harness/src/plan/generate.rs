@@ -103,6 +103,7 @@ fn clients(dice: &mut Dice, storm: Duration) -> Clients {
         attempts: dice.between(2, 6),
         keys: dice.between(4, 12),
         reads: dice.permille(200, 550),
+        calls: None,
     }
 }
 

@@ -10,6 +10,7 @@ use super::{Answer, Reply, Request};
 use crate::plan::{self, Plan};
 use crate::rng::{self, Stream};
 use invariants::{Action, Call, Content, Fact, Node, Operation, Position, RequestId, Response, Time};
+use std::collections::BTreeSet;
 
 /// The most elements that are ever appended to one list: a list is read whole.
 const LONGEST_LIST: u64 = 30;
@@ -96,6 +97,10 @@ struct Client {
     stream: Stream,
     session: u64,
     sequence: u64,
+    /// How often it was time for a call.
+    turns: u64,
+    /// The turns at which it calls; `None`: all of them.
+    calls: Option<BTreeSet<u64>>,
     slots: Vec<Slot>,
     /// The server that it believes to lead.
     believed: Option<Node>,
@@ -133,6 +138,11 @@ impl Clients {
             stream: rng::stream(plan.seed, "client", [number, 0]),
             session: 0,
             sequence: 0,
+            turns: 0,
+            calls: settings
+                .calls
+                .as_ref()
+                .map(|calls| calls.get(number as usize - 1).into_iter().flatten().copied().collect()),
             slots: vec![Slot::default(); settings.in_flight.max(1) as usize],
             believed: None,
             seen: vec![Content::INITIAL; registers as usize],
@@ -159,6 +169,9 @@ impl Clients {
     /// Everybody begins.
     pub fn begin(&mut self, world: &mut impl Surroundings) {
         for client in &mut self.clients[..self.settings.count as usize] {
+            if !client.calls_after(0) {
+                continue;
+            }
             let pause = client.stream.below(2 * self.settings.pause.0 + 1);
             world.alarm(client.number, world.now() + pause, Alarm::Next);
         }
@@ -255,10 +268,16 @@ impl Clients {
     fn next(&mut self, world: &mut impl Surroundings, number: u64) {
         let client = &mut self.clients[number as usize - 1];
         let pause = client.stream.below(2 * self.settings.pause.0 + 1);
+        client.turns += 1;
         // A pause of nothing at all would let no time pass for ever.
-        world.alarm(number, world.now() + pause.max(1), Alarm::Next);
+        if client.calls_after(client.turns) {
+            world.alarm(number, world.now() + pause.max(1), Alarm::Next);
+        }
         // Drawn even where there is no room: what is asked later shall not depend on how quickly answers came.
         let lot = client.stream.lot();
+        if client.calls.as_ref().is_some_and(|calls| !calls.contains(&client.turns)) {
+            return;
+        }
         if let Some(slot) = client.slots.iter().position(|slot| slot.open.is_none()) {
             let operation = self.common.operation(&self.settings, client, lot);
             self.call(world, number, slot, operation);
@@ -326,6 +345,11 @@ impl Clients {
 }
 
 impl Client {
+    /// Whether it calls at any turn after this one.
+    fn calls_after(&self, turn: u64) -> bool {
+        self.calls.as_ref().is_none_or(|calls| calls.last().is_some_and(|last| *last > turn))
+    }
+
     /// Sends what is in a slot once more.
     fn ask(&mut self, world: &mut impl Surroundings, slot: usize, to: Node) {
         let open = self.slots[slot].open.as_mut().expect("only what is open is asked again");

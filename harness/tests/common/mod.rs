@@ -49,6 +49,7 @@ pub fn calm(nodes: u64, storm: Duration) -> Plan {
             attempts: 3,
             keys: 6,
             reads: Chance(300_000),
+            calls: None,
         },
         bounds: plan::Bounds { leader: 10, write: 10, convergence: 20, events: 1_000_000 },
         faults: Vec::new(),
