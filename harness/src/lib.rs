@@ -47,5 +47,6 @@ pub mod vocabulary;
 pub mod bench;
 pub mod case;
 pub mod sweep;
+pub mod survey;
 pub mod report;
 pub mod cli;

@@ -29,6 +29,8 @@ pub(super) enum Verb {
     Keep(Keep),
     /// Run a stored case and say whether it did what is expected of it
     Replay(Replay),
+    /// Make a failing plan smaller
+    Shrink(Shrink),
     /// Judge what was recorded elsewhere
     Check(Check),
     /// Name all bugs, faults, properties and milestones
@@ -138,6 +140,18 @@ pub(super) struct Replay {
     pub(super) file: PathBuf,
     #[command(flatten)]
     pub(super) watch: Watch,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Shrink {
+    #[arg(long)]
+    pub(super) survey: bool,
+    #[arg(long)]
+    pub(super) bug: Option<String>,
+    #[arg(long, value_name = "N", value_parser = jobs, allow_hyphen_values = true)]
+    pub(super) jobs: Option<NonZeroUsize>,
+    #[arg(long, default_value_t = 20_000)]
+    pub(super) runs: u64,
 }
 
 #[derive(Args, Debug)]
