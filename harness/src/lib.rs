@@ -46,6 +46,7 @@ pub mod same;
 pub mod vocabulary;
 pub mod bench;
 pub mod case;
+pub mod near;
 pub mod sweep;
 pub mod survey;
 pub mod report;

@@ -125,6 +125,8 @@ pub struct Line {
     pub at: u64,
     /// The event's number.
     pub step: u64,
+    /// The number of the event that led to it: for a message, the one during which it was sent.
+    pub cause: u64,
     /// The server it concerns; 0: the world or a client.
     pub node: u64,
     /// What happened.

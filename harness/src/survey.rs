@@ -1,7 +1,7 @@
 //! How small failures become: every bug, a few seeds each, shrunk.
 
 use crate::bugs;
-use crate::outcome::{Options, Verdict};
+use crate::outcome::{Options, Record, Verdict};
 use crate::plan::{Plan, generate};
 use crate::run::run;
 use crate::same::Same;
@@ -34,10 +34,10 @@ pub struct Row {
     pub took: Duration,
     /// Whether nothing more could go.
     pub done: bool,
+    /// How many lines its timeline has.
+    pub lines: u64,
     /// Whether the shrunk plan fails in the same way.
     pub same: bool,
-    /// The shrunk plan.
-    pub plan: Plan,
 }
 
 /// How large a failure is.
@@ -60,6 +60,8 @@ pub struct Smaller {
     pub after: Size,
     /// Whether the shrunk plan fails in the same way.
     pub same: bool,
+    /// The run of the shrunk plan, with all that its page needs.
+    pub record: Record,
     /// What came of shrinking.
     pub shrunk: Shrunk,
 }
@@ -75,21 +77,31 @@ pub fn smaller(
     let outcome = run(plan, options).outcome;
     let same = Same::of(plan, &outcome, options)?;
     let shrunk = shrink(plan, settings, &|plan| same.fails(&run, plan), stop, watch);
-    let in_the_end = run(&shrunk.plan, options).outcome;
+    let record = run(&shrunk.plan, &watched(options));
+    let in_the_end = &record.outcome;
     let size = |plan: &Plan, operations| Size { faults: plan.faults.len() as u64, operations };
     Some(Smaller {
         shape: same.shape().clone(),
         before: size(plan, outcome.counts.operations),
         after: size(&shrunk.plan, in_the_end.counts.operations),
-        same: same.is_shown_by(&in_the_end),
+        same: same.is_shown_by(in_the_end),
+        record,
         shrunk,
     })
 }
 
-/// Shrinks the first few failing seeds of each of these bugs, one after the other.
+/// The same run with all that its page needs.
+#[must_use]
+pub fn watched(options: &Options) -> Options {
+    Options { timeline: true, facts: true, history: true, ..options.clone() }
+}
+
+/// Shrinks the first few failing seeds of each of these bugs, one after the other. `lines` says how many lines the
+/// timeline of a failure has.
 pub fn survey(
     wanted: &dyn Fn(&str) -> bool,
     settings: &Settings,
+    lines: &dyn Fn(&Plan, &Record) -> u64,
     stop: &AtomicBool,
     watch: &mut dyn FnMut(&Row),
 ) -> Vec<Row> {
@@ -110,8 +122,8 @@ pub fn survey(
                 runs: smaller.shrunk.runs,
                 took: began.elapsed(),
                 done: smaller.shrunk.done,
+                lines: lines(&smaller.shrunk.plan, &smaller.record),
                 same: smaller.same,
-                plan: smaller.shrunk.plan,
             };
             watch(&row);
             rows.push(row);

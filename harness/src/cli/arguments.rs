@@ -6,6 +6,9 @@ use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::path::PathBuf;
 
+/// How many runs shrinking may take where nothing else is said.
+pub(super) const SHRINK_RUNS: u64 = 20_000;
+
 /// A whole Raft cluster in one thread, from one number: broken, watched, replayed.
 #[derive(Parser, Debug)]
 #[command(name = "harness", version, args_conflicts_with_subcommands = true)]
@@ -25,7 +28,7 @@ pub(super) enum Verb {
     Run(Run),
     /// Print the plan of a seed
     Plan(Plan),
-    /// Store the plan of a seed as a case, with a story to fill in
+    /// Store a plan as a case, with a story to fill in
     Keep(Keep),
     /// Run a stored case and say whether it did what is expected of it
     Replay(Replay),
@@ -56,6 +59,9 @@ pub(super) struct Sweep {
     /// Print one JSON object on standard output and nothing else there
     #[arg(long)]
     pub(super) json: bool,
+    /// Leave what is found as large as it is
+    #[arg(long)]
+    pub(super) as_found: bool,
     #[command(flatten)]
     pub(super) changes: Changes,
 }
@@ -122,9 +128,12 @@ pub(super) struct Plan {
 
 #[derive(Args, Debug)]
 pub(super) struct Keep {
-    /// The seed
+    /// A plan, alone or in a case
+    #[arg(value_name = "FILE", required_unless_present = "seed", conflicts_with = "seed")]
+    pub(super) file: Option<PathBuf>,
+    /// The plan of this seed
     #[arg(long, value_name = "N", value_parser = seed, allow_hyphen_values = true)]
-    pub(super) seed: u64,
+    pub(super) seed: Option<u64>,
     /// The name of the case: small letters, digits and dashes
     #[arg(long, value_name = "NAME", value_parser = case_name)]
     pub(super) name: String,
@@ -138,20 +147,35 @@ pub(super) struct Replay {
     /// The case
     #[arg(value_name = "FILE")]
     pub(super) file: PathBuf,
+    /// Where it no longer does what is expected, write it back with a seed that does, if there is one near
+    #[arg(long)]
+    pub(super) refresh: bool,
     #[command(flatten)]
     pub(super) watch: Watch,
 }
 
 #[derive(Args, Debug)]
 pub(super) struct Shrink {
+    /// A plan that fails, alone or in a case
+    #[arg(value_name = "FILE", required_unless_present_any = ["seed", "survey"], conflicts_with_all = ["seed", "survey"])]
+    pub(super) file: Option<PathBuf>,
+    /// The plan of this seed
+    #[arg(long, value_name = "N", value_parser = seed, allow_hyphen_values = true, conflicts_with = "survey")]
+    pub(super) seed: Option<u64>,
+    /// Shrink five failing seeds of each bug and print a table of it
     #[arg(long)]
     pub(super) survey: bool,
-    #[arg(long)]
-    pub(super) bug: Option<String>,
+    /// How many runs at once [default: one per core]
     #[arg(long, value_name = "N", value_parser = jobs, allow_hyphen_values = true)]
     pub(super) jobs: Option<NonZeroUsize>,
-    #[arg(long, default_value_t = 20_000)]
+    /// The most runs; where they are used up, the smallest plan so far is kept
+    #[arg(long, value_name = "N", default_value_t = SHRINK_RUNS)]
     pub(super) runs: u64,
+    /// The folder for the smaller plan
+    #[arg(long, value_name = "DIR", default_value = "failures")]
+    pub(super) out: PathBuf,
+    #[command(flatten)]
+    pub(super) changes: Changes,
 }
 
 #[derive(Args, Debug)]

@@ -1,6 +1,6 @@
 //! The verbs that run many plans: `sweep` and `bench`.
 
-use super::{BROKEN, Done, KEPT, arguments, known, print, say};
+use super::{BROKEN, Done, KEPT, arguments, known, print, say, smaller};
 use crate::plan::file::{no_more_writing, reason};
 use crate::report::{self, Progress, SweepReport};
 use crate::sweep::{self, Settings};
@@ -18,7 +18,7 @@ use std::time::Duration;
 const SEEDS: u64 = 2_000;
 
 /// Set by the first Ctrl-C or SIGTERM.
-static STOP: AtomicBool = AtomicBool::new(false);
+pub(super) static STOP: AtomicBool = AtomicBool::new(false);
 
 pub(super) fn sweep(arguments: &arguments::Sweep) -> Done {
     known::bug(arguments.changes.bug.as_deref())?;
@@ -34,15 +34,19 @@ pub(super) fn sweep(arguments: &arguments::Sweep) -> Done {
         bug: arguments.changes.bug.clone(),
         without,
     };
-    listen_for_signals()?;
+    listen_for_signals("finishing the seeds that are under way; once more to end at once")?;
 
     let mut progress = Progress::new(&settings);
     let summary = sweep::sweep(&settings, &run::run, &STOP, &mut |summary| progress.show(summary));
     progress.finish();
 
+    let small = match arguments.as_found {
+        true => String::new(),
+        false => smaller::first_of_each_group(&summary.failures, &settings),
+    };
     match arguments.json {
         true => print_json(&SweepReport::of(&summary))?,
-        false => print(&report::summary(&summary))?,
+        false => print(&(report::summary(&summary) + &small))?,
     }
     Ok(if summary.failures.is_empty() { KEPT } else { BROKEN })
 }
@@ -63,20 +67,20 @@ fn print_json(report: &impl Serialize) -> Result<(), String> {
 }
 
 /// The first signal ends the sweep with its summary, a second one ends it at once.
-fn listen_for_signals() -> Result<(), String> {
-    ctrlc::set_handler(|| {
+pub(super) fn listen_for_signals(said: &'static str) -> Result<(), String> {
+    ctrlc::set_handler(move || {
         if STOP.swap(true, Ordering::Relaxed) {
             // At once, but for a failing plan that is half written.
             let _nothing_is_written = no_more_writing();
             process::exit(130);
         }
-        say("finishing the seeds that are under way; once more to end at once");
+        say(said);
     })
     .map_err(|error| format!("signals cannot be heard: {error}"))
 }
 
 /// Refuses a folder that no failing plan could be written to. It is not made: most sweeps need none.
-fn writable(folder: &Path) -> Result<(), String> {
+pub(super) fn writable(folder: &Path) -> Result<(), String> {
     let is_there = |folder: &&Path| folder.as_os_str().is_empty() || folder.symlink_metadata().is_ok();
     let nearest = folder.ancestors().find(is_there).unwrap_or(Path::new("."));
     let nearest = if nearest.as_os_str().is_empty() { Path::new(".") } else { nearest };

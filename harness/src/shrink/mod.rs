@@ -13,6 +13,7 @@ mod knobs;
 mod passes;
 mod search;
 
+pub(crate) use search::first_that_fails;
 pub use search::{Progress, Settings, Shrunk, shrink};
 
 use crate::plan::Plan;

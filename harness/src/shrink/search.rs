@@ -87,7 +87,7 @@ fn proposals(shrinker: &Shrinker, most: usize) -> Vec<Arc<Plan>> {
 }
 
 /// The place of the first of these plans that fails.
-fn first_that_fails(
+pub(crate) fn first_that_fails(
     plans: &[Arc<Plan>],
     jobs: NonZeroUsize,
     fails: &(dyn Fn(&Plan) -> bool + Sync),

@@ -10,8 +10,7 @@ mod judge;
 pub use judge::HARNESS;
 pub use summary::{Found, Summary, Tally};
 
-use crate::outcome::{Options, Record};
-use crate::plan::Plan;
+use crate::same::Run;
 use judge::Judge;
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -40,9 +39,6 @@ pub struct Settings {
     /// Properties that shall not look.
     pub without: Vec<String>,
 }
-
-/// One run of a plan.
-pub type Run<'a> = dyn Fn(&Plan, &Options) -> Record + Sync + 'a;
 
 /// How far ahead of the slowest seed others may run: what waits to be folded is kept in memory.
 const AHEAD: u64 = 4_096;

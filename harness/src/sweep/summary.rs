@@ -52,6 +52,8 @@ pub struct Tally {
 pub struct Found {
     /// Which promise.
     pub property: String,
+    /// By what kind of clash: with the property, its shape.
+    pub clash: String,
     /// The seed.
     pub seed: u64,
     /// Where the case was written; `None` where it could not be.

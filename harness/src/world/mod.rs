@@ -255,7 +255,7 @@ impl<M: Clone + Display> World<M> {
         if self.recording {
             let text = text();
             tracing::info!(target: "harness", at = self.now, step = self.step, node, "{text}");
-            self.timeline.push(Line { at: self.now, step: self.step, node, text });
+            self.timeline.push(Line { at: self.now, step: self.step, cause: self.queue.cause(), node, text });
         }
     }
 
@@ -263,6 +263,7 @@ impl<M: Clone + Display> World<M> {
     #[inline]
     pub(crate) fn begin(&mut self, kind: Kind, node: u64, other: u64) {
         self.step += 1;
+        self.queue.happens(self.step);
         self.observer.counts.events += 1;
         self.observer.digest =
             self.observer.digest.then(self.now).then((kind as u64) << 56 | node << 28 | other);
