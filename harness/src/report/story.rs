@@ -224,6 +224,13 @@ impl Teller {
     /// What an event changes, in words; `None` if nothing that matters.
     fn tell(&mut self, event: &Event<'_>, focus: &Focus, marks: bool) -> Option<String> {
         let mut said: Vec<String> = Vec::new();
+        let fresh = |fact: &&Observed| matches!(fact.fact, Fact::Started { last, .. } if last.index == 0);
+        if event.facts.iter().copied().filter(|fact| fresh(fact)).count() as u64 == self.nodes
+            && self.nodes > 1
+        {
+            event.facts.iter().for_each(|fact| self.note(fact));
+            return Some("all start with nothing".to_owned());
+        }
         let mut appended: Option<(Node, Index, Index, Term)> = None;
         for fact in &event.facts {
             self.note(fact);

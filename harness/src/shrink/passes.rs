@@ -36,7 +36,8 @@ pub(super) const PASSES: [Pass; 12] = [
 ];
 
 /// Whatever is to happen before there is peace needs some time.
-const SHORTEST_STORM: u64 = 1_000_000;
+const SHORTEST_STORM: u64 = MILLISECOND;
+const MILLISECOND: u64 = 1_000_000;
 
 /// The plan, changed.
 fn with(plan: &Plan, change: impl FnOnce(&mut Plan)) -> Plan {
@@ -124,7 +125,7 @@ fn gaps(plan: &Plan) -> Vec<Plan> {
     for first in 0..plan.faults.len() {
         let before = if first == 0 { 0 } else { plan.faults[first - 1].at.0 };
         let gap = plan.faults[first].at.0.saturating_sub(before);
-        for shorter in parts(gap) {
+        for shorter in parts(gap).map(|shorter| round(shorter).0) {
             plans.push(with(plan, |plan| {
                 for fault in &mut plan.faults[first..] {
                     fault.at = Duration(fault.at.0 - (gap - shorter));
@@ -192,7 +193,7 @@ fn strength_of_faults(plan: &Plan) -> Vec<Plan> {
             plans.push(with(plan, |plan| change(&mut plan.faults[number].kind)));
         };
         if let Some(lasts) = plan.faults[number].kind.lasts() {
-            for shorter in parts(lasts.0).filter(|shorter| *shorter > 0) {
+            for shorter in parts(lasts.0).filter(|shorter| *shorter >= MILLISECOND) {
                 instead(&|kind| set_lasts(kind, round(shorter)));
             }
         }
@@ -249,7 +250,6 @@ fn parts(span: u64) -> impl Iterator<Item = u64> {
 
 /// A duration as a person writes it: whole milliseconds, where it has some.
 fn round(nanos: u64) -> Duration {
-    const MILLISECOND: u64 = 1_000_000;
     Duration(if nanos < MILLISECOND { nanos } else { nanos / MILLISECOND * MILLISECOND })
 }
 
