@@ -44,9 +44,11 @@ pub fn refreshed(case: &Case, run: &Run<'_>, jobs: NonZeroUsize) -> Option<Case>
 }
 
 /// The case as it would be made of this plan today.
-fn renewed(case: &Case, plan: Plan, outcome: &Outcome) -> Case {
+#[must_use]
+pub fn renewed(case: &Case, plan: Plan, outcome: &Outcome) -> Case {
     let today = Case::new(case.story.clone(), case.expect.clone(), outcome, plan);
     // What a good run must reach was decided when the case was made: it is no less today.
-    let milestones = if case.expect == Expect::Passed { case.milestones.clone() } else { today.milestones };
+    let decided = case.expect == Expect::Passed && !case.milestones.is_empty();
+    let milestones = if decided { case.milestones.clone() } else { today.milestones };
     Case { commit: Some(COMMIT.to_owned()), milestones, shrunk: case.shrunk, ..today }
 }

@@ -111,6 +111,9 @@ pub(super) fn replay(arguments: &arguments::Replay) -> Done {
     let page = page(&case.plan, origin, record, case.shrunk, &options);
     print(&format!("{page}\n{}", report::expectation(&case, &outcome)))?;
     if case.is_met_by(&outcome) {
+        if arguments.refresh {
+            near::renewed(&case, case.plan.clone(), &outcome).write(path).map_err(|error| error.to_string())?;
+        }
         return Ok(KEPT);
     }
     // Before it is called stale: the same plan, with other chance.
