@@ -89,6 +89,8 @@ pub struct Options {
     pub unchecked: bool,
     /// End the run with its storm: progress is not asked.
     pub storm_only: bool,
+    /// Let each link draw a number more now and then, for nothing: a change of the harness that stored cases must outlive.
+    pub one_draw_more: bool,
     /// Let madsim's executor run between any two events.
     pub strict: bool,
     /// Properties that shall not look, by name.

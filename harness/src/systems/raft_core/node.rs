@@ -85,6 +85,8 @@ impl Server for Node {
 impl Member {
     fn boot(host: &mut CoreHost<'_>) -> Result<Member, Damaged> {
         let mut chance = host.rng().clone();
+        // First, so that it does not depend on whether a log is begun or found.
+        let seed = chance.next_u64();
         let (wal, recovered) = Wal::open(host.disk(), &mut chance)?;
         let plan = host.plan();
         let config = Config {
@@ -97,7 +99,7 @@ impl Member {
             check_quorum: plan.raft.check_quorum,
             max_batch: plan.raft.batch as usize,
             max_in_flight: plan.raft.window as usize,
-            seed: chance.next_u64(),
+            seed,
             bug: plan.bug.as_deref().and_then(|name| Bug::ALL.into_iter().find(|bug| bug.name() == name)),
         };
         let most_syncs = plan.raft.syncs as usize;
