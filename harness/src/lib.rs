@@ -43,6 +43,7 @@ pub mod pump;
 pub mod systems;
 pub mod run;
 pub mod same;
+pub mod strategy;
 pub mod vocabulary;
 pub mod bench;
 pub mod case;

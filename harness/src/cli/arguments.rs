@@ -32,6 +32,8 @@ pub(super) enum Verb {
     Keep(Keep),
     /// Run a stored case and say whether it did what is expected of it
     Replay(Replay),
+    /// Add what several sweeps found out
+    Merge(Merge),
     /// Make a failing plan smaller
     Shrink(Shrink),
     /// Judge what was recorded elsewhere
@@ -53,9 +55,15 @@ pub(super) struct Sweep {
     /// For how long, such as 8h: seeds go up until then
     #[arg(long = "for", value_name = "TIME", value_parser = time, allow_hyphen_values = true)]
     pub(super) lasts: Option<Duration>,
-    /// The folder for failing plans
-    #[arg(long, value_name = "DIR", default_value = "failures")]
-    pub(super) out: PathBuf,
+    /// The folder for failing plans, and where it is named for what was found out [default: failures]
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: Option<PathBuf>,
+    /// Go on with the sweep in the folder `--out`
+    #[arg(long)]
+    pub(super) resume: bool,
+    /// Of N machines this is number I, from 1 on: sweep its part of the seeds
+    #[arg(long, value_name = "I/N", value_parser = shard)]
+    pub(super) shard: Option<Shard>,
     /// Print one JSON object on standard output and nothing else there
     #[arg(long)]
     pub(super) json: bool,
@@ -155,6 +163,16 @@ pub(super) struct Replay {
 }
 
 #[derive(Args, Debug)]
+pub(super) struct Merge {
+    /// The folders of the sweeps
+    #[arg(value_name = "DIR", required = true)]
+    pub(super) folders: Vec<PathBuf>,
+    /// Print one JSON object on standard output and nothing else there
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Args, Debug)]
 pub(super) struct Shrink {
     /// A plan that fails, alone or in a case
     #[arg(value_name = "FILE", required_unless_present_any = ["seed", "survey"], conflicts_with_all = ["seed", "survey"])]
@@ -213,6 +231,24 @@ pub(super) struct Bench {
     /// Print one JSON object on standard output and nothing else there
     #[arg(long)]
     pub(super) json: bool,
+}
+
+/// One of several machines.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Shard {
+    /// Which, from 0 on.
+    pub(super) index: u64,
+    /// Of how many.
+    pub(super) count: u64,
+}
+
+pub(super) fn shard(text: &str) -> Result<Shard, String> {
+    let number = |text: &str| text.parse::<u64>().ok();
+    let parts = text.split_once('/').and_then(|(index, count)| Some((number(index)?, number(count)?)));
+    match parts {
+        Some((index, count)) if (1..=count).contains(&index) => Ok(Shard { index: index - 1, count }),
+        _ => Err("write I/N, such as 1/4: number I, from 1 to N, of N machines".into()),
+    }
 }
 
 fn seeds(text: &str) -> Result<Range<u64>, String> {

@@ -112,7 +112,9 @@ pub(super) fn replay(arguments: &arguments::Replay) -> Done {
     print(&format!("{page}\n{}", report::expectation(&case, &outcome)))?;
     if case.is_met_by(&outcome) {
         if arguments.refresh {
-            near::renewed(&case, case.plan.clone(), &outcome).write(path).map_err(|error| error.to_string())?;
+            near::renewed(&case, case.plan.clone(), &outcome)
+                .write(path)
+                .map_err(|error| error.to_string())?;
         }
         return Ok(KEPT);
     }

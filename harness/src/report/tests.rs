@@ -19,6 +19,7 @@ fn swept(failures: u64) -> Summary {
         out: "failures".into(),
         bug: None,
         without: vec!["reads".into()],
+        canary: vec![],
     };
     let found = |seed| Found {
         property: "election-safety".into(),
@@ -31,11 +32,11 @@ fn swept(failures: u64) -> Summary {
         seeds: 2_000,
         counts: counts(2_000),
         looked: vec![
-            Tally { name: "election-safety", count: 12_345, seeds: 2_000 },
-            Tally { name: "exactly-once", count: 0, seeds: 0 },
+            Tally { name: "election-safety".into(), count: 12_345, seeds: 2_000 },
+            Tally { name: "exactly-once".into(), count: 0, seeds: 0 },
         ],
-        milestones: vec![Tally { name: "log-truncated", count: 4_321, seeds: 1_234 }],
-        faults: vec![Tally { name: "crash", count: 9_876, seeds: 1_900 }],
+        milestones: vec![Tally { name: "log-truncated".into(), count: 4_321, seeds: 1_234 }],
+        faults: vec![Tally { name: "crash".into(), count: 9_876, seeds: 1_900 }],
         kept: 2_000 - failures,
         failures: (0..failures).map(found).collect(),
         digest: Digest(0xfeed),

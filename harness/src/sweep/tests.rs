@@ -42,6 +42,7 @@ fn settings(seeds: Range<u64>, jobs: usize, out: &Path) -> Settings {
         out: out.join("failures"),
         bug: None,
         without: vec![],
+        canary: vec![],
     }
 }
 
