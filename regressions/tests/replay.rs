@@ -29,9 +29,10 @@ fn replay(path: &Path) -> Result<(), Failed> {
             Verdict::Failed(failure) => format!("{}: {}", failure.property, failure.sentence),
         };
         Err(format!(
-            "expected: {expect}\ncame: {came}\n\n{}\nlook: cargo run --release -- replay {0}\nperhaps only its chance is stale: cargo run --release -- replay --refresh {0}",
+            "expected: {expect}\ncame: {came}\n\n{}\nlook: cargo run --release -- replay {file}\nif only its chance is \
+             stale: cargo run --release -- replay --refresh {file}",
             case.story,
-            path.display()
+            file = path.display()
         ))
     };
     met(&case.expect, &case.plan)?;

@@ -1,6 +1,6 @@
 //! What people read of one run.
 
-use super::story::story;
+use super::story::{Story, story};
 use super::{command, counted, measured};
 use crate::case::{Case, Shrunk};
 use crate::outcome::{COMMIT, Failure, Line, Options, Outcome, Record, Verdict};
@@ -48,8 +48,9 @@ pub fn verdict(
         Verdict::Kept => ": all promises kept\n".to_owned(),
         Verdict::Unknown(key) => format!(": no promise broken, but the search was not done: {key}\n"),
         Verdict::Failed(failure) => {
-            let tale = tale(plan, record, shrunk);
-            format!(": {} broken\n\n{}{tale}", failure.property, clash(failure))
+            let story = story(plan.nodes, record).filter(|_| !record.timeline.is_empty());
+            let (clash, tale) = (clash(failure, story.as_ref()), tale(plan, record, story.as_ref(), shrunk));
+            format!(": {} broken\n\n{clash}{tale}", failure.property)
         }
     };
     writeln!(
@@ -70,9 +71,9 @@ pub fn verdict(
 }
 
 /// How it came to be: the plan, the timeline, the clients, and how much there was before it was shrunk.
-fn tale(plan: &Plan, record: &Record, shrunk: Option<Shrunk>) -> String {
+fn tale(plan: &Plan, record: &Record, story: Option<&Story>, shrunk: Option<Shrunk>) -> String {
     let mut text = format!("\nthe plan:\n{}", outline(plan));
-    if let Some(story) = story(plan.nodes, record).filter(|_| !record.timeline.is_empty()) {
+    if let Some(story) = story {
         let (lines, folded) = (story.rows.len() as u64, story.folded);
         text += &format!(
             "\nhow it happened (L leads, c campaigns, f follows, x down; ! clashes):\n{}\n",
@@ -178,14 +179,17 @@ fn asked(record: &Record) -> String {
 }
 
 /// What was promised, what was seen, and the facts that clash.
-fn clash(failure: &Failure) -> String {
+fn clash(failure: &Failure, story: Option<&Story>) -> String {
     let mut text = String::new();
     let properties = vocabulary::properties();
     if let Some((_, promise)) = properties.iter().find(|(name, _)| *name == failure.property) {
         text += &format!("  promised: {promise}\n");
     }
     text += &format!("  seen:     {}\n", failure.sentence.trim_end().replace('\n', "\n    "));
-    if let Some(facts) = &failure.facts {
+    if let Some(story) = story.filter(|story| !story.clash.is_empty()) {
+        text.push('\n');
+        story.clash.iter().for_each(|line| text += &format!("  {line}\n"));
+    } else if let Some(facts) = &failure.facts {
         text.push('\n');
         for fact in facts.first.iter().chain([&facts.second]) {
             text += &format!("  {}\n", observed(fact));

@@ -23,6 +23,8 @@ pub struct Story {
     pub rows: Vec<String>,
     /// How many events are folded away.
     pub folded: u64,
+    /// The facts that clash, each in a few words: who made it true, and what.
+    pub clash: Vec<String>,
 }
 
 /// The story of a run that was recorded with its timeline and its facts. `None` where no promise was broken.
@@ -35,9 +37,20 @@ pub fn story(nodes: u64, record: &Record) -> Option<Story> {
     let mut teller =
         Teller { nodes, standing: vec![Standing::Down; nodes as usize + 1], logs: BTreeMap::new() };
     let (mut rows, mut folded, mut all_folded) = (Vec::new(), 0_u64, 0);
+    let mut clash = Vec::new();
+    let clashing = |fact: &Observed| {
+        failure
+            .facts
+            .as_ref()
+            .is_some_and(|facts| facts.first.iter().chain([&facts.second]).any(|it| it == fact))
+    };
     for (step, event) in &events {
         let marks = focus.marks(*step);
         let told = teller.tell(event, &focus, marks);
+        clash.extend(event.facts.iter().filter(|fact| marks && clashing(fact)).map(|fact| {
+            let whose = if is_of_a_server(&fact.fact) { 'n' } else { 'c' };
+            (fact.step, fact.at, format!("{whose}{:<3}  {}", fact.node, teller.phrase(fact)))
+        }));
         match told {
             Some(text) if marks || event.is_of_the_world() || past.contains(step) => {
                 rows.push(teller.row(event, folded, marks, &text));
@@ -52,7 +65,14 @@ pub fn story(nodes: u64, record: &Record) -> Option<Story> {
         all_folded += too_many as u64;
     }
     let names: String = (1..=nodes).map(|node| format!("{:^3}", format!("n{node}"))).collect();
-    Some(Story { head: format!("{:>13} {:>6}  {names}", "seconds", "folded"), rows, folded: all_folded })
+    let head = format!("{:>13} {:>6}  {}", "seconds", "folded", names.trim_end());
+    let clash = clash.into_iter().map(|(step, at, words)| clash_line(step, at, &words)).collect();
+    Some(Story { head, rows, folded: all_folded, clash })
+}
+
+/// A fact that clashes: when, in which event, and in words.
+fn clash_line(step: u64, at: u64, words: &str) -> String {
+    format!("{:>14}  {step:>8}  {words}", format!("{}.{:09}s", at / 1_000_000_000, at % 1_000_000_000))
 }
 
 /// One event of a run.
@@ -311,6 +331,14 @@ impl Teller {
         }
     }
 
+    /// A place in the log of whoever leads, for clients, who have none.
+    fn place_of_leader(&self, index: Index) -> String {
+        let leads = |node: &Node| self.standing[*node as usize] == Standing::Leads;
+        let has = |node: &Node| self.logs.get(node).is_some_and(|log| log.contains_key(&index));
+        let node = (1..=self.nodes).filter(leads).chain(1..=self.nodes).find(has);
+        self.place(node.unwrap_or(0), index)
+    }
+
     /// A fact in a few words.
     fn phrase(&self, fact: &Observed) -> String {
         let node = fact.node;
@@ -345,7 +373,9 @@ impl Teller {
             Fact::PowerLost => format!("n{node} loses power"),
             Fact::Wiped => format!("n{node} loses its disk"),
             Fact::Restarted => String::new(),
-            Fact::WriteAcknowledged { index, write } => format!("c{node} sees {write} done at {index}"),
+            Fact::WriteAcknowledged { index, write } => {
+                format!("c{node} sees {write} done at {}", self.place_of_leader(*index))
+            }
             Fact::ReadAsked { read } => format!("c{node} asks {read}"),
         }
     }
