@@ -281,6 +281,16 @@ impl Teller {
             }
         }
         let world = event.is_of_the_world();
+        // Whoever only heard of a term says so again as soon as it votes, campaigns or appends.
+        let only_a_term = event
+            .facts
+            .iter()
+            .all(|fact| matches!(fact.fact, Fact::TermChanged { .. }) || !focus.concerns(&fact.fact));
+        let about_terms =
+            focus.kinds.iter().any(|kind| *kind == std::mem::discriminant(&Fact::TermChanged { term: 0 }));
+        if only_a_term && !marks && !about_terms {
+            said.clear();
+        }
         let head =
             event.lines.first().filter(|line| world || !is_plain(&line.text)).map(|line| line.text.as_str());
         match (said.is_empty(), head) {
