@@ -25,8 +25,11 @@ pub(super) const CHANCES: &[fn(&mut Plan) -> &mut Chance] = &[
     |plan| &mut plan.clients.reads,
 ];
 
+/// Where a span of time stands in a plan.
+type Span = fn(&mut Plan) -> &mut Duration;
+
 /// How long something takes, and how long it takes in a plain plan.
-pub(super) const SPANS: &[(fn(&mut Plan) -> &mut Duration, Duration)] = &[
+pub(super) const SPANS: &[(Span, Duration)] = &[
     (|plan| &mut plan.network.delay, Duration::millis(1)),
     (|plan| &mut plan.network.delay_spread, Duration(0)),
     (|plan| &mut plan.network.tail_spread, Duration(0)),

@@ -74,13 +74,13 @@ impl Shrinker {
     pub fn proposal(&mut self) -> Option<&Plan> {
         while self.proposed.is_none() {
             match self.look() {
-                Look::Here(plan) if plan != *self.best && plan.check().is_ok() => {
+                Some(plan) if plan != *self.best && plan.check().is_ok() => {
                     let seed = if self.seed == 0 { plan.seed } else { self.seed };
                     self.proposed = Some(Arc::new(Plan { seed, ..plan }));
                 }
-                Look::Here(_) => (self.seed, self.at) = (0, self.at + 1),
-                Look::PassIsOver if self.over() => return None,
-                Look::PassIsOver => {}
+                Some(_) => (self.seed, self.at) = (0, self.at + 1),
+                None if self.over() => return None,
+                None => {}
             }
         }
         self.proposed.as_deref()
@@ -99,9 +99,9 @@ impl Shrinker {
         self.listed = None;
     }
 
-    /// The proposal at this place.
-    fn look(&mut self) -> Look {
-        Look::Here(match PASSES[self.pass] {
+    /// The proposal at this place; `None`: the pass is over.
+    fn look(&mut self) -> Option<Plan> {
+        Some(match PASSES[self.pass] {
             Pass::Remove(list) => {
                 let length = list.length(&self.best);
                 if self.chunk == 0 {
@@ -111,7 +111,7 @@ impl Shrinker {
                     (self.chunk, self.at) = (self.chunk / 2, 0);
                 }
                 if self.chunk == 0 {
-                    return Look::PassIsOver;
+                    return None;
                 }
                 // From the end: what comes late is most likely to have come too late to matter.
                 let end = length - self.at * self.chunk;
@@ -121,7 +121,7 @@ impl Shrinker {
                 let listed = self.listed.get_or_insert_with(|| Arc::new(list(&self.best)));
                 match listed.get(self.at) {
                     Some(plan) => plan.clone(),
-                    None => return Look::PassIsOver,
+                    None => return None,
                 }
             }
         })
@@ -149,12 +149,6 @@ impl Shrinker {
         (self.changed, self.seed, self.chunk, self.at, self.listed) = (false, 0, 0, 0, None);
         false
     }
-}
-
-/// What stands at a place.
-enum Look {
-    Here(Plan),
-    PassIsOver,
 }
 
 #[cfg(test)]

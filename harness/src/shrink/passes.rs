@@ -143,7 +143,7 @@ fn plain(plan: &Plan) -> Vec<Plan> {
         PLAIN.iter().for_each(|plain| plain(plan));
         CHANCES.iter().for_each(|chance| chance(plan).0 = 0);
     });
-    let knobs = PLAIN.iter().map(|plain| with(plan, |plan| plain(plan)));
+    let knobs = PLAIN.iter().map(|plain| with(plan, plain));
     let chances = CHANCES.iter().map(|chance| with(plan, |plan| chance(plan).0 = 0));
     [all].into_iter().chain(knobs).chain(chances).collect()
 }

@@ -126,7 +126,7 @@ proptest! {
                 })
             };
             // Chance has its say as well, and the same each time.
-            let lucky = plan.faults.len() > 6 || (plan.faults.len() as u64 + plan.seed) % luck == 0;
+            let lucky = plan.faults.len() > 6 || (plan.faults.len() as u64 + plan.seed).is_multiple_of(luck);
             needed.iter().all(has) && calls_needed.iter().all(called) && lucky
         };
         if fails(&large) {
