@@ -1,4 +1,6 @@
 //! How small failures become: every bug, a few seeds each, shrunk.
+//!
+#![doc = include_str!("survey.md")]
 
 use crate::bugs;
 use crate::outcome::{Options, Record, Verdict};
