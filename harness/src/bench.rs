@@ -135,6 +135,7 @@ fn long_plan() -> Plan {
         reads: Chance(100_000),
         session: Duration(0),
         anywhere: Chance(0),
+        calls: None,
     };
     plan.bounds.events = u64::MAX;
     plan.faults.clear();
@@ -223,6 +224,7 @@ fn bare_plan(storm: Duration) -> Plan {
             reads: Chance(0),
             session: none,
             anywhere: Chance(0),
+            calls: None,
         },
         bounds: plan::Bounds { leader: 0, write: 0, convergence: 0, events: u64::MAX },
         faults: Vec::new(),

@@ -1,6 +1,6 @@
 //! A stored plan with its story: what was found once, and what shall come of it from now on.
 
-use crate::outcome::Verdict;
+use crate::outcome::{COMMIT, Outcome, Verdict};
 use crate::plan::Plan;
 use crate::plan::file::{self, FileError};
 use serde::de::IgnoredAny;
@@ -20,8 +20,29 @@ pub struct Case {
     pub story: String,
     /// What shall come of it.
     pub expect: Expect,
+    /// The commit that it was made or last refreshed on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+    /// What its run reached: where nothing breaks, this is what makes it worth running.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub milestones: Vec<String>,
+    /// What it was before it was shrunk.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shrunk: Option<Shrunk>,
     /// What shall happen.
     pub plan: Plan,
+}
+
+/// What a plan was before it was shrunk, and how long that took.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Shrunk {
+    /// How many faults it had.
+    pub faults: u64,
+    /// How many operations clients called until it failed.
+    pub operations: u64,
+    /// How many runs shrinking took.
+    pub runs: u64,
 }
 
 /// What shall come of a case. A case that does anything else is news.
@@ -61,6 +82,34 @@ impl fmt::Display for Expect {
 }
 
 impl Case {
+    /// A case that is made of this plan now: it says what came of it.
+    #[must_use]
+    pub fn new(story: String, expect: Expect, outcome: &Outcome, plan: Plan) -> Case {
+        Case {
+            story,
+            expect,
+            commit: Some(COMMIT.to_owned()),
+            milestones: reached(outcome),
+            shrunk: None,
+            plan,
+        }
+    }
+
+    /// Whether this came of it that was expected. A run in which nothing shall break must also get as far as it did: one
+    /// that breaks nothing because nothing happens says nothing.
+    #[must_use]
+    pub fn is_met_by(&self, outcome: &Outcome) -> bool {
+        self.expect.is_met_by(&outcome.verdict)
+            && (self.expect != Expect::Passed || self.missed_by(outcome).is_empty())
+    }
+
+    /// The milestones that its run reached once and this one did not.
+    #[must_use]
+    pub fn missed_by(&self, outcome: &Outcome) -> Vec<&str> {
+        let reached = reached(outcome);
+        self.milestones.iter().filter(|name| !reached.contains(name)).map(String::as_str).collect()
+    }
+
     /// The case as text.
     ///
     /// # Panics
@@ -72,8 +121,18 @@ impl Case {
         let sayable = "a case has nothing that TOML cannot say";
         let story = toml::to_string_pretty(&BTreeMap::from([("story", &self.story)])).expect(sayable);
         let expect = toml::Value::try_from(&self.expect).expect(sayable);
+        let mut text = format!("{story}expect = {expect}\n");
+        if let Some(commit) = &self.commit {
+            text += &format!("commit = {}\n", toml::Value::from(commit.as_str()));
+        }
+        if !self.milestones.is_empty() {
+            text += &format!("milestones = {}\n", toml::Value::from(self.milestones.clone()));
+        }
+        if let Some(Shrunk { faults, operations, runs }) = self.shrunk {
+            text += &format!("shrunk = {{ faults = {faults}, operations = {operations}, runs = {runs} }}\n");
+        }
         let plan = toml::to_string(&BTreeMap::from([("plan", &self.plan)])).expect(sayable);
-        format!("{story}expect = {expect}\n\n{plan}")
+        format!("{text}\n{plan}")
     }
 
     /// The case that a text tells.
@@ -123,19 +182,44 @@ impl Case {
     }
 }
 
+/// The milestones that a run reached.
+fn reached(outcome: &Outcome) -> Vec<String> {
+    let reached = outcome.milestones.iter().filter(|(_, count)| *count > 0);
+    reached.map(|(name, _)| (*name).to_owned()).collect()
+}
+
+/// What a case begins with that was found and has no story yet.
+pub const NO_STORY: &str = "(Tell the story: what happens here, why it once went wrong, what mended it.)";
+
+/// The case in a file, and of a plan that stands alone a case that asks that all promises are kept.
+///
+/// # Errors
+///
+/// The file cannot be read, or holds no plan that can be run.
+pub fn read_either(path: &Path) -> Result<Case, FileError> {
+    let text = file::read_text(path)?;
+    let outline: Outline = file::in_file(path, file::parse(&text))?;
+    let case = match outline.plan {
+        Some(_) => Case::from_text(&text),
+        None => file::from_text(&text).map(|plan| Case {
+            story: String::new(),
+            expect: Expect::Passed,
+            commit: None,
+            milestones: Vec::new(),
+            shrunk: None,
+            plan,
+        }),
+    };
+    file::in_file(path, case)
+}
+
 /// The plan in a file, whether it stands there alone or in a case.
 ///
 /// # Errors
 ///
 /// The file cannot be read, or holds no plan that can be run.
 pub fn read_plan(path: &Path) -> Result<Plan, FileError> {
-    let text = file::read_text(path)?;
-    let outline: Outline = file::in_file(path, file::parse(&text))?;
-    let plan = match outline.plan {
-        Some(_) => Case::from_text(&text).map(|case| case.plan),
-        None => file::from_text(&text),
-    };
-    file::in_file(path, plan)
+    read_either(path).map(|case| case.plan)
 }
 
 /// Where the case of this name is kept.
@@ -159,12 +243,15 @@ struct OutlineOfPlan {
 
 #[cfg(test)]
 mod tests {
-    use super::{Case, Expect, read_plan};
+    use super::{Case, Expect, Shrunk, read_plan};
     use crate::plan::{file, generate};
     use proptest::prelude::*;
 
     fn case(expect: Expect) -> Case {
-        Case { story: "A leader fell.\nIt came back.\n".into(), expect, plan: generate(3) }
+        let story = "A leader fell.\nIt came back.\n".into();
+        let shrunk = Some(Shrunk { faults: 17, operations: 230, runs: 1_234 });
+        let milestones = vec!["log-truncated".into()];
+        Case { story, expect, commit: Some("0123456789ab".into()), milestones, shrunk, plan: generate(3) }
     }
 
     #[test]
@@ -206,7 +293,9 @@ mod tests {
         #[test]
         fn every_case_is_read_back_as_it_was(story: String, seed: u64, still in any::<bool>()) {
             let expect = if still { Expect::StillThere(story.clone()) } else { Expect::Passed };
-            let case = Case { story, expect, plan: generate(seed) };
+            let commit = still.then(|| story.clone());
+            let milestones = Vec::from_iter(commit.clone());
+            let case = Case { story, expect, commit, milestones, shrunk: None, plan: generate(seed) };
             prop_assert_eq!(Case::from_text(&case.to_text()), Ok(case));
         }
     }

@@ -15,12 +15,14 @@
 //! Implement [`server::Server`] for it: boot from a disk, be stepped when something arrives, say when a timer is due.
 //! Then [`run::run_with`] runs any plan on it. [`systems::raft_core::node`] is such a server, in a page or three.
 //!
+//! [`strategy::plans`] offers plans to proptest, so that a property test of your server is a few lines.
+//!
 //! # In which order to read it
 //!
 //! The `mod` lines below: first what shall happen ([`plan`]), then what there is ([`workload`], [`world`]), the seam
 //! ([`server`]), how it moves ([`cluster`], and [`pump`], the only place that names the simulator underneath), the
-//! built-in system ([`systems`]), one run ([`run`]), and then everything for people: cases, sweeps, reports, the
-//! command line.
+//! built-in system ([`systems`]), one run ([`run`]), and then everything for people: cases, sweeps, smaller
+//! plans ([`shrink`] knows only plans and stands above all that), reports, the command line.
 
 #[cfg(not(madsim))]
 compile_error!(
@@ -32,7 +34,9 @@ pub mod rng;
 pub mod names;
 pub mod bugs;
 pub mod plan;
+pub mod shrink;
 pub mod outcome;
+pub mod shape;
 pub mod workload;
 pub mod world;
 pub mod server;
@@ -40,9 +44,13 @@ pub mod cluster;
 pub mod pump;
 pub mod systems;
 pub mod run;
+pub mod same;
+pub mod strategy;
 pub mod vocabulary;
 pub mod bench;
 pub mod case;
+pub mod near;
 pub mod sweep;
+pub mod survey;
 pub mod report;
 pub mod cli;

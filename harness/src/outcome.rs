@@ -1,6 +1,7 @@
 //! What came of a run.
 
 use invariants::{Call, Digest, Observed, Violation};
+use serde::{Deserialize, Serialize};
 
 /// What came of a run: its verdict, and how hard it tried.
 #[derive(Clone, PartialEq, Debug)]
@@ -77,7 +78,7 @@ pub const WITNESS: &str = "witness";
 pub const LINEARIZABILITY: &str = "linearizability";
 
 /// How much happened in a run.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Counts {
     /// Things popped from the queue that reached a server, a disk or a client.
     pub events: u64,
@@ -97,11 +98,46 @@ pub struct Counts {
     pub facts: u64,
 }
 
+impl Counts {
+    /// Adds what else happened.
+    pub fn add(&mut self, more: &Counts) {
+        self.change(more, |one, other| one + other);
+    }
+
+    /// Without what happened before.
+    #[must_use]
+    pub fn without(mut self, before: &Counts) -> Counts {
+        self.change(before, |one, other| one - other);
+        self
+    }
+
+    fn change(&mut self, other: &Counts, sum: impl Fn(u64, u64) -> u64) {
+        let Counts { events, heartbeats, simulated, operations, .. } = self;
+        let Counts { unknown_operations, leader_changes, power_losses, facts, .. } = *other;
+        for (mine, others) in [
+            (events, other.events),
+            (heartbeats, other.heartbeats),
+            (simulated, other.simulated),
+            (operations, other.operations),
+            (&mut self.unknown_operations, unknown_operations),
+            (&mut self.leader_changes, leader_changes),
+            (&mut self.power_losses, power_losses),
+            (&mut self.facts, facts),
+        ] {
+            *mine = sum(*mine, others);
+        }
+    }
+}
+
 /// What a run shall be watched with.
 #[derive(Clone, Default, Debug)]
 pub struct Options {
     /// Leave all checks out; only the digest is folded.
     pub unchecked: bool,
+    /// End the run with its storm: progress is not asked.
+    pub storm_only: bool,
+    /// Let each link draw a number more now and then, for nothing: a change of the harness that stored cases must outlive.
+    pub one_draw_more: bool,
     /// Let madsim's executor run between any two events.
     pub strict: bool,
     /// Properties that shall not look, by name.
@@ -138,6 +174,8 @@ pub struct Line {
     pub at: u64,
     /// The event's number.
     pub step: u64,
+    /// The number of the event that led to it: for a message, the one during which it was sent.
+    pub cause: u64,
     /// The server it concerns; 0: the world or a client.
     pub node: u64,
     /// What happened.

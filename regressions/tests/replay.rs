@@ -16,19 +16,23 @@ fn main() {
 fn replay(path: &Path) -> Result<(), Failed> {
     let case = Case::read(path).map_err(|error| error.to_string())?;
     let met = |expect: &Expect, plan| {
-        let verdict = harness::run::run(plan, &Options::default()).outcome.verdict;
-        if expect.is_met_by(&verdict) {
+        let outcome = harness::run::run(plan, &Options::default()).outcome;
+        let missed = case.missed_by(&outcome);
+        let far_enough = *expect != Expect::Passed || case.expect != Expect::Passed || missed.is_empty();
+        if expect.is_met_by(&outcome.verdict) && far_enough {
             return Ok(());
         }
-        let came = match &verdict {
+        let came = match &outcome.verdict {
+            Verdict::Kept if !far_enough => format!("it does not reach {} any more", missed.join(", ")),
             Verdict::Kept => "all promises were kept".to_string(),
             Verdict::Unknown(sentence) => format!("linearizability was not decided: {sentence}"),
             Verdict::Failed(failure) => format!("{}: {}", failure.property, failure.sentence),
         };
         Err(format!(
-            "expected: {expect}\ncame: {came}\n\n{}\nlook: harness replay {}",
+            "expected: {expect}\ncame: {came}\n\n{}\nlook: cargo run --release -- replay {file}\nif only its chance is \
+             stale: cargo run --release -- replay --refresh {file}",
             case.story,
-            path.display()
+            file = path.display()
         ))
     };
     met(&case.expect, &case.plan)?;

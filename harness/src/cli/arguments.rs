@@ -6,6 +6,9 @@ use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::path::PathBuf;
 
+/// How many runs shrinking may take where nothing else is said.
+pub(super) const SHRINK_RUNS: u64 = 20_000;
+
 /// A whole Raft cluster in one thread, from one number: broken, watched, replayed.
 #[derive(Parser, Debug)]
 #[command(name = "harness", version, args_conflicts_with_subcommands = true)]
@@ -25,10 +28,14 @@ pub(super) enum Verb {
     Run(Run),
     /// Print the plan of a seed
     Plan(Plan),
-    /// Store the plan of a seed as a case, with a story to fill in
+    /// Store a plan as a case, with a story to fill in
     Keep(Keep),
     /// Run a stored case and say whether it did what is expected of it
     Replay(Replay),
+    /// Add what several sweeps found out
+    Merge(Merge),
+    /// Make a failing plan smaller
+    Shrink(Shrink),
     /// Judge what was recorded elsewhere
     Check(Check),
     /// Name all bugs, faults, properties and milestones
@@ -48,12 +55,21 @@ pub(super) struct Sweep {
     /// For how long, such as 8h: seeds go up until then
     #[arg(long = "for", value_name = "TIME", value_parser = time, allow_hyphen_values = true)]
     pub(super) lasts: Option<Duration>,
-    /// The folder for failing plans
-    #[arg(long, value_name = "DIR", default_value = "failures")]
-    pub(super) out: PathBuf,
+    /// The folder for failing plans, and where it is named for what was found out [default: failures]
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: Option<PathBuf>,
+    /// Go on with the sweep in the folder `--out`
+    #[arg(long)]
+    pub(super) resume: bool,
+    /// Of N machines this is number I, from 1 on: sweep its part of the seeds
+    #[arg(long, value_name = "I/N", value_parser = shard)]
+    pub(super) shard: Option<Shard>,
     /// Print one JSON object on standard output and nothing else there
     #[arg(long)]
     pub(super) json: bool,
+    /// Leave what is found as large as it is
+    #[arg(long)]
+    pub(super) as_found: bool,
     #[command(flatten)]
     pub(super) changes: Changes,
 }
@@ -120,9 +136,12 @@ pub(super) struct Plan {
 
 #[derive(Args, Debug)]
 pub(super) struct Keep {
-    /// The seed
+    /// A plan, alone or in a case
+    #[arg(value_name = "FILE", required_unless_present = "seed", conflicts_with = "seed")]
+    pub(super) file: Option<PathBuf>,
+    /// The plan of this seed
     #[arg(long, value_name = "N", value_parser = seed, allow_hyphen_values = true)]
-    pub(super) seed: u64,
+    pub(super) seed: Option<u64>,
     /// The name of the case: small letters, digits and dashes
     #[arg(long, value_name = "NAME", value_parser = case_name)]
     pub(super) name: String,
@@ -136,8 +155,45 @@ pub(super) struct Replay {
     /// The case
     #[arg(value_name = "FILE")]
     pub(super) file: PathBuf,
+    /// Where it no longer does what is expected, write it back with a seed that does, if there is one near
+    #[arg(long)]
+    pub(super) refresh: bool,
     #[command(flatten)]
     pub(super) watch: Watch,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Merge {
+    /// The folders of the sweeps
+    #[arg(value_name = "DIR", required = true)]
+    pub(super) folders: Vec<PathBuf>,
+    /// Print one JSON object on standard output and nothing else there
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Shrink {
+    /// A plan that fails, alone or in a case
+    #[arg(value_name = "FILE", required_unless_present_any = ["seed", "survey"], conflicts_with_all = ["seed", "survey"])]
+    pub(super) file: Option<PathBuf>,
+    /// The plan of this seed
+    #[arg(long, value_name = "N", value_parser = seed, allow_hyphen_values = true, conflicts_with = "survey")]
+    pub(super) seed: Option<u64>,
+    /// Shrink five failing seeds of each bug and print a table of it
+    #[arg(long)]
+    pub(super) survey: bool,
+    /// How many runs at once [default: one per core]
+    #[arg(long, value_name = "N", value_parser = jobs, allow_hyphen_values = true)]
+    pub(super) jobs: Option<NonZeroUsize>,
+    /// The most runs; where they are used up, the smallest plan so far is kept
+    #[arg(long, value_name = "N", default_value_t = SHRINK_RUNS)]
+    pub(super) runs: u64,
+    /// The folder for the smaller plan
+    #[arg(long, value_name = "DIR", default_value = "failures")]
+    pub(super) out: PathBuf,
+    #[command(flatten)]
+    pub(super) changes: Changes,
 }
 
 #[derive(Args, Debug)]
@@ -175,6 +231,24 @@ pub(super) struct Bench {
     /// Print one JSON object on standard output and nothing else there
     #[arg(long)]
     pub(super) json: bool,
+}
+
+/// One of several machines.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Shard {
+    /// Which, from 0 on.
+    pub(super) index: u64,
+    /// Of how many.
+    pub(super) count: u64,
+}
+
+pub(super) fn shard(text: &str) -> Result<Shard, String> {
+    let number = |text: &str| text.parse::<u64>().ok();
+    let parts = text.split_once('/').and_then(|(index, count)| Some((number(index)?, number(count)?)));
+    match parts {
+        Some((index, count)) if (1..=count).contains(&index) => Ok(Shard { index: index - 1, count }),
+        _ => Err("write I/N, such as 1/4: number I, from 1 to N, of N machines".into()),
+    }
 }
 
 fn seeds(text: &str) -> Result<Range<u64>, String> {

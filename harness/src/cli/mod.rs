@@ -8,6 +8,8 @@ mod check;
 mod known;
 mod many;
 mod one;
+mod overnight;
+mod smaller;
 
 use crate::plan::file::reason;
 use arguments::{Cli, Verb};
@@ -71,6 +73,8 @@ fn obey(cli: Cli) -> Done {
         Some(Verb::Plan(arguments)) => one::plan(&arguments),
         Some(Verb::Keep(arguments)) => one::keep(&arguments),
         Some(Verb::Replay(arguments)) => one::replay(&arguments),
+        Some(Verb::Merge(arguments)) => overnight::merge(&arguments),
+        Some(Verb::Shrink(arguments)) => smaller::shrink(&arguments),
         Some(Verb::Check(arguments)) => check::check(&arguments),
         Some(Verb::List) => known::list(),
         Some(Verb::Bench(arguments)) => many::bench(&arguments),

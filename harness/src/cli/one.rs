@@ -1,22 +1,30 @@
 //! The verbs about one plan: `run`, `plan`, `keep` and `replay`.
 
 use super::{BROKEN, Done, KEPT, arguments, known, print};
-use crate::case::{self, Case, Expect};
+use crate::case::{self, Case, Expect, NO_STORY, Shrunk};
+use crate::near;
 use crate::outcome::{Options, Outcome, Record, Verdict};
 use crate::plan::{GENERATOR_VERSION, Plan, file, generate};
 use crate::report::{self, Origin};
-use crate::run;
+use crate::{run, survey};
 use invariants::formats;
 use std::io;
+use std::num::NonZeroUsize;
 use std::path::Path;
+use std::thread;
 use tracing_subscriber::filter::{Directive, EnvFilter};
 
 pub(super) fn run(arguments: &arguments::Run) -> Done {
     let (source, changes) = (&arguments.source, &arguments.changes);
     known::bug(changes.bug.as_deref())?;
     let options = known::options_without(&changes.without)?;
+    let mut shrunk = None;
     let mut plan = match (&source.plan, source.seed) {
-        (Some(path), _) => case::read_plan(path).map_err(|error| error.to_string())?,
+        (Some(path), _) => {
+            let case = case::read_either(path).map_err(|error| error.to_string())?;
+            shrunk = case.shrunk;
+            case.plan
+        }
         (None, Some(seed)) => generate(seed),
         (None, None) => return Err("a run needs --seed N or --plan FILE".into()),
     };
@@ -28,7 +36,7 @@ pub(super) fn run(arguments: &arguments::Run) -> Done {
         Some(path) => Origin::File { path, bug: changes.bug.as_deref() },
         None => Origin::Seed,
     };
-    print(&report::verdict(&plan, origin, &record.outcome, &options))?;
+    print(&page(&plan, origin, record.clone(), shrunk, &options))?;
     Ok(code(&record.outcome))
 }
 
@@ -50,18 +58,26 @@ pub(super) fn keep(arguments: &arguments::Keep) -> Done {
         return Err(format!("there is no folder {} here: go to the top of the work tree", folder.display()));
     }
 
-    let plan = Plan { bug: arguments.bug.clone(), ..generate(arguments.seed) };
+    let found = match (&arguments.file, arguments.seed) {
+        (Some(file), _) => Some(case::read_either(file).map_err(|error| error.to_string())?),
+        _ => None,
+    };
+    let mut plan = match (&found, arguments.seed) {
+        (Some(found), _) => found.plan.clone(),
+        (None, seed) => generate(seed.unwrap_or_default()),
+    };
+    if arguments.bug.is_some() {
+        plan.bug.clone_from(&arguments.bug);
+    }
+    let named = format!("seed {}", plan.seed);
     let outcome = run::run(&plan, &Options::default()).outcome;
     let expect = match (&plan.bug, &outcome.verdict) {
         (Some(_), Verdict::Failed(failure)) => Expect::Caught(failure.property.clone()),
         (Some(bug), _) => {
-            return Err(format!(
-                "with the bug {bug} seed {} breaks no promise: there is nothing to catch",
-                plan.seed
-            ));
+            return Err(format!("with the bug {bug} {named} breaks no promise: there is nothing to catch"));
         }
         (None, Verdict::Unknown(_)) => {
-            return Err(format!("seed {} stays undecided: nothing can be expected of it", plan.seed));
+            return Err(format!("{named} stays undecided: nothing can be expected of it"));
         }
         (None, _) => Expect::Passed,
     };
@@ -69,11 +85,13 @@ pub(super) fn keep(arguments: &arguments::Keep) -> Done {
         Verdict::Failed(failure) => format!("{}: {}", failure.property, failure.sentence),
         _ => "All promises were kept.".into(),
     };
-    let story = format!(
-        "(Tell the story: what happens here, why it once went wrong, what mended it.)\nSeed {}@{GENERATOR_VERSION}. {seen}\n",
-        plan.seed
+    let found_before = found.as_ref().map_or_else(
+        || format!("Seed {}@{GENERATOR_VERSION}. {seen}\n", plan.seed),
+        |found| if found.story.is_empty() { format!("{seen}\n") } else { found.story.clone() },
     );
-    let case = Case { story, expect, plan };
+    let story = format!("{NO_STORY}\n{found_before}");
+    let shrunk = found.and_then(|found| found.shrunk);
+    let case = Case { shrunk, ..Case::new(story, expect, &outcome, plan) };
     case.write(&path).map_err(|error| error.to_string())?;
     print(&format!(
         "{}: now fill in its story; expected is: {}\n  cargo run --release -- replay {}\n",
@@ -88,9 +106,50 @@ pub(super) fn replay(arguments: &arguments::Replay) -> Done {
     let path = &arguments.file;
     let case = Case::read(path).map_err(|error| error.to_string())?;
     let (record, options) = watched(&case.plan, &arguments.watch, Options::default())?;
-    let page = report::verdict(&case.plan, Origin::File { path, bug: None }, &record.outcome, &options);
-    print(&format!("{page}\n{}", report::expectation(&case, &record.outcome)))?;
-    Ok(if case.expect.is_met_by(&record.outcome.verdict) { KEPT } else { BROKEN })
+    let outcome = record.outcome.clone();
+    let origin = Origin::File { path, bug: None };
+    let page = page(&case.plan, origin, record, case.shrunk, &options);
+    print(&format!("{page}\n{}", report::expectation(&case, &outcome)))?;
+    if case.is_met_by(&outcome) {
+        if arguments.refresh {
+            near::renewed(&case, case.plan.clone(), &outcome)
+                .write(path)
+                .map_err(|error| error.to_string())?;
+        }
+        return Ok(KEPT);
+    }
+    // Before it is called stale: the same plan, with other chance.
+    let jobs = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    let Some(near) = near::refreshed(&case, &run::run, jobs) else {
+        let seeds = near::SEEDS;
+        print(&format!("stale: none of {seeds} other seeds does what is expected either\n"))?;
+        return Ok(BROKEN);
+    };
+    if !arguments.refresh {
+        let (seed, path) = (near.plan.seed, path.display());
+        print(&format!(
+            "with the seed {seed} it does what is expected:\n  cargo run --release -- replay --refresh {path}\n"
+        ))?;
+        return Ok(BROKEN);
+    }
+    near.write(path).map_err(|error| error.to_string())?;
+    print(&format!("refreshed: {} has the seed {} now\n", path.display(), near.plan.seed))?;
+    Ok(KEPT)
+}
+
+/// The page of a run. Of one that broke a promise all is kept that its page tells.
+pub(super) fn page(
+    plan: &Plan,
+    origin: Origin<'_>,
+    record: Record,
+    shrunk: Option<Shrunk>,
+    options: &Options,
+) -> String {
+    let record = match record.outcome.verdict {
+        Verdict::Failed(_) => run::run(plan, &survey::watched(options)),
+        _ => record,
+    };
+    report::verdict(plan, origin, &record, shrunk, options)
 }
 
 /// Runs a plan, prints the timeline and writes what was asked to be written.

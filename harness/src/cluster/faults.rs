@@ -177,11 +177,10 @@ impl<S: Server> Cluster<S> {
                 else {
                     return;
                 };
-                let place = self.world.place_mut(node);
-                if !place.disk.rot(&mut place.damage) {
+                let seed = self.world.plan().seed;
+                if !self.world.place_mut(node).rot(seed, node) {
                     return;
                 }
-                place.rotten = true;
                 self.fall(node, true);
                 (Some(Undo::Up(vec![node])), ROT_LASTS)
             }
@@ -383,9 +382,8 @@ impl<S: Server> Cluster<S> {
 
     /// What was not synced is at stake.
     pub(super) fn lose_power(&mut self, node: Node) {
-        let place = self.world.place_mut(node);
-        place.syncing.clear();
-        place.disk.lose_power(&mut place.damage);
+        let seed = self.world.plan().seed;
+        self.world.place_mut(node).lose_power(seed, node);
         self.world.observer.counts.power_losses += 1;
         self.world.saw(node, Fact::PowerLost);
     }

@@ -51,6 +51,8 @@ pub struct Cluster<S: Server> {
     ending: Option<bool>,
     /// Whether the run has come to its end.
     over: bool,
+    /// Whether the run ends with its storm.
+    storm_only: bool,
     /// When there was a leader after the storm.
     emerged: Time,
     /// Who stays ill after it.
@@ -74,6 +76,7 @@ impl<S: Server> Cluster<S> {
             orders: VecDeque::new(),
             ending: None,
             over: false,
+            storm_only: options.storm_only,
             emerged: 0,
             held: None,
             fallen: false,

@@ -60,6 +60,9 @@ impl<S: Server> Cluster<S> {
 
     /// The storm is over.
     pub(super) fn calm(&mut self) {
+        if self.storm_only {
+            return self.finish();
+        }
         self.world.note(0, || "the storm is over, everything heals".to_owned());
         self.heal();
         self.hold();

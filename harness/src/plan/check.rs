@@ -204,7 +204,13 @@ impl Plan {
         span("clients.patience", clients.patience, Duration(1))?;
         chance("clients.reads", clients.reads)?;
         span("clients.session", clients.session, Duration(0))?;
-        chance("clients.anywhere", clients.anywhere)
+        chance("clients.anywhere", clients.anywhere)?;
+        let calls = clients.calls.as_deref().unwrap_or_default();
+        if calls.len() as u64 > clients.count {
+            let (lists, count) = (calls.len(), clients.count);
+            return unusable("clients.calls", format!("has {lists} lists, but the plan has {count} clients"));
+        }
+        calls.iter().flatten().try_for_each(|number| within("clients.calls", *number, 1, MOST))
     }
 
     fn check_targets(

@@ -52,6 +52,21 @@ impl Moment {
         Moment::Rewriting,
         Moment::Installed,
     ];
+
+    /// Its name in a plan.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Moment::Unsynced => "unsynced",
+            Moment::Voting => "voting",
+            Moment::Elected => "elected",
+            Moment::Truncated => "truncated",
+            Moment::Acknowledged => "acknowledged",
+            Moment::Committed => "committed",
+            Moment::Rewriting => "rewriting",
+            Moment::Installed => "installed",
+        }
+    }
 }
 
 /// Whom a fault strikes: in a file a server's number, or `"leader"`, `"follower"`, `"newest"`, `"there"`.
@@ -353,6 +368,46 @@ impl FaultKind {
             | FaultKind::Transfer { .. }
             | FaultKind::Change { .. }
             | FaultKind::Leave => None,
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    /// In one line: `at 1.2s on elected: crash there for 300ms`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "at {}", self.at)?;
+        if let Some(on) = self.on {
+            write!(f, " on {}", on.name())?;
+        }
+        write!(f, ": {}", self.kind.name())?;
+        let mut field = "";
+        for (name, target) in self.kind.targets() {
+            match self.kind {
+                FaultKind::Cut { .. } | FaultKind::Transfer { .. } | FaultKind::Change { .. }
+                    if name != field =>
+                {
+                    write!(f, " {name}")?;
+                }
+                _ => {}
+            }
+            field = name;
+            write!(f, " {target}")?;
+        }
+        match &self.kind {
+            FaultKind::PowerLoss { nodes, .. } if nodes.is_empty() => write!(f, " of all")?,
+            FaultKind::Weather { loss, duplication, reordering, delay, .. } => {
+                write!(f, " {loss} lost, {duplication} doubled, {reordering} overtaken by {delay}")?;
+            }
+            FaultKind::SlowDisk { factor, .. } => write!(f, " {factor} times")?,
+            FaultKind::ClockRate { drift, .. } => write!(f, " {drift} ppm")?,
+            FaultKind::ClockJump { by, .. } => write!(f, " by {by}")?,
+            FaultKind::WallJump { by, .. } => write!(f, " by {by}ms")?,
+            FaultKind::Change { by_joint: true, .. } => write!(f, " and stay joint")?,
+            _ => {}
+        }
+        match self.kind.lasts() {
+            Some(lasts) => write!(f, " for {lasts}"),
+            None => Ok(()),
         }
     }
 }

@@ -183,6 +183,7 @@ fn clients(dice: &mut Dice, sessions: &mut Dice, storm: Duration) -> Clients {
         // Sessions end in some runs, so soon that some do while they are used.
         session: if sessions.percent(40) { sessions.millis(700, 8_000) } else { Duration(0) },
         anywhere: if sessions.percent(45) { sessions.permille(20, 500) } else { Chance(0) },
+        calls: None,
     }
 }
 

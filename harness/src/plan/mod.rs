@@ -181,6 +181,10 @@ pub struct Clients {
     /// How often a client asks any server instead of the one that it believes to lead.
     #[serde(default, skip_serializing_if = "Chance::is_zero")]
     pub anywhere: Chance,
+    /// Which of its calls each client makes, by their numbers from 1 on; absent: all of them. What it would call, and
+    /// when, stays what it was, so that calls can be left out one by one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calls: Option<Vec<Vec<u64>>>,
 }
 
 /// How long progress may take: once all is healed in largest election timeouts, and in all in events.

@@ -50,6 +50,8 @@ pub struct SweepReport {
     pub milestones: Vec<MilestoneReport>,
     /// How often each kind of fault struck.
     pub faults: Vec<NamedCount>,
+    /// Whether some worker did not see the bug that it was shown before its first seed.
+    pub blind: bool,
     /// In how many seeds all promises were kept.
     pub kept: u64,
     /// In how many seeds the exact search was not done within its budget.
@@ -107,7 +109,7 @@ impl SweepReport {
     #[must_use]
     pub fn of(summary: &Summary) -> SweepReport {
         let (settings, counts) = (&summary.settings, &summary.counts);
-        let name = |tally: &Tally| tally.name.to_owned();
+        let name = |tally: &Tally| tally.name.to_string();
         SweepReport {
             seeds: summary.seeds,
             first_seed: settings.seeds.start,
@@ -136,6 +138,7 @@ impl SweepReport {
             faults: (summary.faults.iter())
                 .map(|tally| NamedCount { name: name(tally), count: tally.count })
                 .collect(),
+            blind: summary.blind > 0,
             kept: summary.kept,
             unknown: summary.unknown,
             failures: (summary.failures.iter())

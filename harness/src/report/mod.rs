@@ -2,14 +2,18 @@
 
 mod figures;
 mod json;
+mod story;
 mod page;
 mod progress;
 mod table;
+mod survey;
 
 pub use figures::figures;
 pub use json::{FailureReport, MilestoneReport, NamedCount, PropertyReport, SweepReport};
 pub use page::{Origin, expectation, timeline, verdict};
-pub use progress::Progress;
+pub use progress::{Progress, ShrinkProgress};
+pub use story::{Story, story};
+pub use survey::survey;
 pub use table::summary;
 
 /// A number as a person reads it: `12,345,678`.

@@ -5,7 +5,7 @@ use super::{first_line, grouped};
 use crate::sweep::{Settings, Summary};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{IsTerminal, Write};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How often a plain line is written.
 const PLAIN: Duration = Duration::from_secs(5);
@@ -24,10 +24,7 @@ impl Progress {
     /// For a sweep that is set up like this.
     #[must_use]
     pub fn new(settings: &Settings) -> Progress {
-        let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
-            || std::env::var_os("TERM").is_some_and(|value| value == "dumb")
-            || !std::io::stderr().is_terminal();
-        let bar = (!plain).then(|| bar(settings));
+        let bar = (!is_plain()).then(|| bar(settings));
         Progress { bar, next_line: PLAIN, failures_told: 0 }
     }
 
@@ -82,6 +79,59 @@ impl Progress {
             None => drop(writeln!(std::io::stderr(), "{line}")),
         }
     }
+}
+
+/// Shows how shrinking is getting on.
+pub struct ShrinkProgress {
+    bar: Option<ProgressBar>,
+    next_line: Instant,
+}
+
+impl ShrinkProgress {
+    /// For at most so many runs.
+    #[must_use]
+    pub fn new(runs: u64) -> ShrinkProgress {
+        let bar = (!is_plain()).then(|| {
+            let style = ProgressStyle::with_template("[{wide_bar}] {pos}/{len} runs, {msg}");
+            let bar = ProgressBar::with_draw_target(Some(runs), ProgressDrawTarget::stderr());
+            bar.set_style(style.expect("the template is ours").progress_chars("#>-"));
+            bar
+        });
+        ShrinkProgress { bar, next_line: Instant::now() + PLAIN }
+    }
+
+    /// Shows how small the plan is by now.
+    pub fn show(&mut self, progress: &crate::shrink::Progress<'_>) {
+        let plan = progress.best;
+        let calls = plan.clients.calls.as_ref().map(|calls| calls.iter().map(Vec::len).sum::<usize>());
+        let calls = calls.map_or_else(String::new, |calls| format!(", {calls} calls"));
+        let size = format!("{} faults{calls}, {} servers", plan.faults.len(), plan.nodes);
+        match &self.bar {
+            Some(bar) => {
+                bar.set_message(size);
+                bar.set_position(progress.runs);
+            }
+            None if Instant::now() >= self.next_line => {
+                self.next_line = Instant::now() + PLAIN;
+                drop(writeln!(std::io::stderr(), "shrinking, {} runs: {size}", grouped(progress.runs)));
+            }
+            None => {}
+        }
+    }
+
+    /// Takes the bar away.
+    pub fn finish(self) {
+        if let Some(bar) = self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// Whether nobody wants a bar, or nobody could see it move.
+fn is_plain() -> bool {
+    std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+        || std::env::var_os("TERM").is_some_and(|value| value == "dumb")
+        || !std::io::stderr().is_terminal()
 }
 
 fn bar(settings: &Settings) -> ProgressBar {

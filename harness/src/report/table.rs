@@ -57,7 +57,7 @@ fn overview(summary: &Summary) -> Table {
 fn looked(summary: &Summary) -> Table {
     let mut table = columns(&["property", "looked"]);
     for tally in &summary.looked {
-        table.add_row([tally.name.to_owned(), often(tally.count)]);
+        table.add_row([tally.name.to_string(), often(tally.count)]);
     }
     table
 }
@@ -65,7 +65,7 @@ fn looked(summary: &Summary) -> Table {
 fn milestones(summary: &Summary) -> Table {
     let mut table = columns(&["milestone", "reached", "in seeds"]);
     for Tally { name, count, seeds } in &summary.milestones {
-        table.add_row([(*name).to_owned(), often(*count), grouped(*seeds)]);
+        table.add_row([name.to_string(), often(*count), grouped(*seeds)]);
     }
     table
 }
@@ -73,7 +73,7 @@ fn milestones(summary: &Summary) -> Table {
 fn faults(summary: &Summary) -> Table {
     let mut table = columns(&["fault", "struck", "in seeds"]);
     for Tally { name, count, seeds } in &summary.faults {
-        table.add_row([(*name).to_owned(), grouped(*count), grouped(*seeds)]);
+        table.add_row([name.to_string(), grouped(*count), grouped(*seeds)]);
     }
     table
 }
@@ -103,6 +103,13 @@ fn failures(summary: &Summary) -> String {
     let mut text = String::new();
     for (property, found) in by_property {
         text += &format!("{property}: broken by {}\n", counted(found.len() as u64, "seed", "seeds"));
+        let mut clashes: BTreeMap<&str, u64> = BTreeMap::new();
+        found.iter().for_each(|found| *clashes.entry(&found.clash).or_default() += 1);
+        if clashes.len() > 1 {
+            for (clash, count) in clashes {
+                text += &format!("  {} by: {clash}\n", counted(count, "seed", "seeds"));
+            }
+        }
         for found in found.iter().take(NAMED) {
             text += &format!("  seed {}: {}\n", found.seed, first_line(&found.sentence));
             let source = format!("run --seed {}", found.seed);
@@ -130,6 +137,13 @@ fn failures(summary: &Summary) -> String {
 }
 
 fn last_lines(summary: &Summary) -> String {
+    let blind = match summary.blind {
+        0 => String::new(),
+        blind => format!(
+            "BLIND: {} did not see a bug that was switched on before the first seed\n",
+            counted(blind, "worker", "workers")
+        ),
+    };
     let end = if summary.cut_short { " (ended early)" } else { "" };
     let bug = summary.settings.bug.as_ref().map(|bug| format!(" with the bug {bug}")).unwrap_or_default();
     let verdict = match summary.failures.len() {
@@ -140,7 +154,7 @@ fn last_lines(summary: &Summary) -> String {
     };
     let (start, seeds) = (summary.settings.seeds.start, summary.seeds);
     format!(
-        "seeds {start}..{}@{GENERATOR_VERSION}{bug}{end}: {verdict}\ndigest {:?}, commit {COMMIT}\n",
+        "{blind}seeds {start}..{}@{GENERATOR_VERSION}{bug}{end}: {verdict}\ndigest {:?}, commit {COMMIT}\n",
         start.saturating_add(seeds),
         summary.digest
     )

@@ -1,7 +1,7 @@
 use super::{Origin, SweepReport, expectation, figures, grouped, summary, timeline, verdict};
 use crate::bench::Figures;
 use crate::case::{Case, Expect};
-use crate::outcome::{COMMIT, Counts, Failure, Line, Options, Outcome, Verdict};
+use crate::outcome::{COMMIT, Counts, Failure, Line, Options, Outcome, Record, Verdict};
 use crate::plan::{Plan, generate};
 use crate::sweep::{Found, Settings, Summary, Tally};
 use invariants::{Digest, Fact, Observed, Violation};
@@ -19,9 +19,11 @@ fn swept(failures: u64) -> Summary {
         out: "failures".into(),
         bug: None,
         without: vec!["reads".into()],
+        canary: vec![],
     };
     let found = |seed| Found {
         property: "election-safety".into(),
+        clash: "leads and leads".into(),
         seed,
         plan: Some(format!("failures/seed-{seed}.toml").into()),
         sentence: SENTENCE.into(),
@@ -30,11 +32,11 @@ fn swept(failures: u64) -> Summary {
         seeds: 2_000,
         counts: counts(2_000),
         looked: vec![
-            Tally { name: "election-safety", count: 12_345, seeds: 2_000 },
-            Tally { name: "exactly-once", count: 0, seeds: 0 },
+            Tally { name: "election-safety".into(), count: 12_345, seeds: 2_000 },
+            Tally { name: "exactly-once".into(), count: 0, seeds: 0 },
         ],
-        milestones: vec![Tally { name: "log-truncated", count: 4_321, seeds: 1_234 }],
-        faults: vec![Tally { name: "crash", count: 9_876, seeds: 1_900 }],
+        milestones: vec![Tally { name: "log-truncated".into(), count: 4_321, seeds: 1_234 }],
+        faults: vec![Tally { name: "crash".into(), count: 9_876, seeds: 1_900 }],
         kept: 2_000 - failures,
         failures: (0..failures).map(found).collect(),
         digest: Digest(0xfeed),
@@ -78,6 +80,11 @@ fn failed() -> Outcome {
     }
 }
 
+/// A run of which only the outcome was kept.
+fn bare(outcome: Outcome) -> Record {
+    Record { outcome, timeline: vec![], facts: vec![], history: vec![], digests: vec![] }
+}
+
 /// A report as it is at every commit.
 fn anywhere(report: &str) -> String {
     report.replace(&format!("commit {COMMIT}"), "commit 0123456789ab")
@@ -111,14 +118,14 @@ fn a_sweep_as_a_program_reads_it() {
 #[test]
 fn a_failed_run_as_a_person_reads_it() {
     let plan = Plan { nodes: 5, ..generate(7) };
-    let page = verdict(&plan, Origin::Seed, &failed(), &Options::default());
+    let page = verdict(&plan, Origin::Seed, &bare(failed()), None, &Options::default());
     insta::assert_snapshot!(anywhere(&page));
 }
 
 #[test]
 fn a_case_that_does_something_else_is_news() {
     let expect = Expect::Caught("election-safety".into());
-    let mut case = Case { story: "Two led.\n".into(), expect, plan: generate(7) };
+    let mut case = Case::new("Two led.\n".into(), expect, &failed(), generate(7));
     assert_eq!(expectation(&case, &failed()), "Two led.\n\nas expected: `election-safety` catches the bug\n");
     case.expect = Expect::Passed;
     assert_eq!(expectation(&case, &failed()), "Two led.\n\nNEWS: expected was: all promises kept\n");
@@ -130,8 +137,12 @@ fn the_line_to_type_has_all_that_was_typed() {
         let without = without.iter().map(|name| (*name).to_owned()).collect();
         let origin = Origin::File { path: Path::new(path), bug };
         let options = Options { without, ..Options::default() };
-        let page = verdict(&generate(7), origin, &failed(), &options);
-        page.lines().last().unwrap().trim_start_matches("  cargo run --release -- ").to_owned()
+        let page = verdict(&generate(7), origin, &bare(failed()), None, &options);
+        page.lines()
+            .find(|line| line.ends_with("--trace"))
+            .unwrap()
+            .trim_start_matches("  cargo run --release -- ")
+            .to_owned()
     };
     assert_eq!(line("a.toml", None, &[]), "run --plan a.toml --trace");
     assert_eq!(
@@ -142,7 +153,7 @@ fn the_line_to_type_has_all_that_was_typed() {
 
 #[test]
 fn the_columns_of_a_timeline_are_fixed() {
-    let line = |at, step, node, text: &str| timeline(&Line { at, step, node, text: text.into() });
+    let line = |at, step, node, text: &str| timeline(&Line { at, step, cause: 0, node, text: text.into() });
     let lines =
         [line(7, 1, 0, "split n1"), line(12_345_678_901, 123_456, 12, "follower(n1) => candidate, term 2")];
     insta::assert_snapshot!(lines.join("\n"));

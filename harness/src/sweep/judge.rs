@@ -1,10 +1,12 @@
 //! One seed of a sweep: run, and where it fails run again before anything is said.
 
+use super::Settings;
 use super::summary::{Finished, Found};
-use super::{Run, Settings};
 use crate::case::{Case, Expect};
 use crate::outcome::{DETERMINISM, Failure, Options, Outcome, Record, Verdict};
 use crate::plan::{GENERATOR_VERSION, Plan, generate};
+use crate::same::Run;
+use crate::shape::Shape;
 use invariants::Digest;
 use std::any::Any;
 use std::path::PathBuf;
@@ -29,7 +31,7 @@ impl Judge<'_> {
         let mut found = None;
         if let Verdict::Failed(failure) = &outcome.verdict {
             let failure = self.confirm(&plan, &options, &outcome).unwrap_or_else(|| (**failure).clone());
-            found = Some(self.found(plan, &failure));
+            found = Some(self.found(plan, &failure, Some(&outcome)));
             outcome.verdict = Verdict::Failed(Box::new(failure));
         }
         Finished { seed, outcome: Some(outcome), found }
@@ -41,7 +43,7 @@ impl Judge<'_> {
         let text = text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("it did not say why");
         let sentence = format!("the harness itself panicked: {text}");
         let failure = Failure { property: HARNESS.into(), sentence, facts: None };
-        Finished { seed, outcome: None, found: Some(self.found(self.plan(seed), &failure)) }
+        Finished { seed, outcome: None, found: Some(self.found(self.plan(seed), &failure, None)) }
     }
 
     fn plan(&self, seed: u64) -> Plan {
@@ -63,17 +65,18 @@ impl Judge<'_> {
         Some(Failure { property: DETERMINISM.into(), sentence, facts: None })
     }
 
-    fn found(&self, plan: Plan, failure: &Failure) -> Found {
+    fn found(&self, plan: Plan, failure: &Failure, outcome: Option<&Outcome>) -> Found {
         Found {
             property: failure.property.clone(),
+            clash: Shape::of(failure).clash,
             seed: plan.seed,
             sentence: failure.sentence.clone(),
-            plan: self.keep(plan, failure),
+            plan: self.keep(plan, failure, outcome),
         }
     }
 
     /// Writes a failing plan as a case. `None` where that was not possible: its seed still tells all of it.
-    fn keep(&self, plan: Plan, failure: &Failure) -> Option<PathBuf> {
+    fn keep(&self, plan: Plan, failure: &Failure, outcome: Option<&Outcome>) -> Option<PathBuf> {
         // The bug is in the name, so that trying one out never replaces what was found in earnest.
         let bug = plan.bug.as_ref().map(|bug| format!("-{bug}")).unwrap_or_default();
         let path = self.settings.out.join(format!("seed-{}{bug}.toml", plan.seed));
@@ -89,7 +92,11 @@ impl Judge<'_> {
             None => Expect::Passed,
         };
         std::fs::create_dir_all(&self.settings.out).ok()?;
-        Case { story, expect, plan }.write(&path).ok()?;
+        let case = match outcome {
+            Some(outcome) => Case::new(story, expect, outcome, plan),
+            None => Case { story, expect, commit: None, milestones: Vec::new(), shrunk: None, plan },
+        };
+        case.write(&path).ok()?;
         Some(path)
     }
 }

@@ -6,12 +6,14 @@
 
 mod summary;
 mod judge;
+pub mod ledger;
 
 pub use judge::HARNESS;
 pub use summary::{Found, Summary, Tally};
 
-use crate::outcome::{Options, Record};
+use crate::outcome::{Options, Verdict};
 use crate::plan::Plan;
+use crate::same::Run;
 use judge::Judge;
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -39,10 +41,10 @@ pub struct Settings {
     pub bug: Option<String>,
     /// Properties that shall not look.
     pub without: Vec<String>,
+    /// Plans that must fail: one of them at least, in each worker before its first seed, or the sweep is blind. None: nobody
+    /// asks.
+    pub canary: Vec<Plan>,
 }
-
-/// One run of a plan.
-pub type Run<'a> = dyn Fn(&Plan, &Options) -> Record + Sync + 'a;
 
 /// How far ahead of the slowest seed others may run: what waits to be folded is kept in memory.
 const AHEAD: u64 = 4_096;
@@ -58,23 +60,39 @@ pub fn sweep(
     stop: &AtomicBool,
     watch: &mut dyn FnMut(&Summary),
 ) -> Summary {
-    let began = Instant::now();
+    resume(Summary::new(settings), run, stop, watch)
+}
+
+/// Goes on with a sweep of which some seeds are done: with the first that is not.
+pub fn resume(
+    mut summary: Summary,
+    run: &Run<'_>,
+    stop: &AtomicBool,
+    watch: &mut dyn FnMut(&Summary),
+) -> Summary {
+    let settings = &summary.settings.clone();
+    let (began, before) = (Instant::now(), summary.took);
+    let first = settings.seeds.start + summary.seeds;
     let shop = Shop {
-        next: AtomicU64::new(settings.seeds.start),
+        next: AtomicU64::new(first),
         end: settings.seeds.end,
-        folded: AtomicU64::new(settings.seeds.start),
-        until: settings.lasts.and_then(|lasts| began.checked_add(lasts)),
+        folded: AtomicU64::new(first),
+        until: settings.lasts.and_then(|lasts| began.checked_add(lasts.saturating_sub(before))),
         stop,
+        blind: AtomicU64::new(0),
         judge: Judge { settings, run },
     };
     let count = settings.seeds.end - settings.seeds.start;
     let (results, arrivals) = channel();
-    let mut summary = Summary::new(settings);
     thread::scope(|scope| {
-        let useful = settings.jobs.get().min(usize::try_from(count).unwrap_or(usize::MAX));
+        let left = settings.seeds.end - first;
+        let useful = settings.jobs.get().min(usize::try_from(left).unwrap_or(usize::MAX));
         for already in 0..useful {
             let (shop, results) = (&shop, results.clone());
-            let spawned = thread::Builder::new().spawn_scoped(scope, move || work(scope, shop, &results));
+            let spawned = thread::Builder::new().spawn_scoped(scope, move || {
+                shop.look_for_the_canary();
+                work(scope, shop, &results);
+            });
             if spawned.is_err() {
                 assert!(already > 0, "the system gives us no thread at all");
                 break;
@@ -83,11 +101,12 @@ pub fn sweep(
         // The arrivals end when the last worker has dropped its sender; this one would keep them open.
         drop(results);
         collect(&shop, &arrivals, &mut summary, |summary| {
-            summary.took = began.elapsed();
+            summary.took = before + began.elapsed();
             watch(summary);
         });
     });
-    summary.took = began.elapsed();
+    summary.took = before + began.elapsed();
+    summary.blind = shop.blind.into_inner();
     let time_is_over = settings.lasts.is_some_and(|lasts| summary.took >= lasts);
     summary.cut_short = summary.seeds < count && !time_is_over;
     summary
@@ -100,10 +119,24 @@ struct Shop<'a> {
     folded: AtomicU64,
     until: Option<Instant>,
     stop: &'a AtomicBool,
+    /// How many workers did not see the canary.
+    blind: AtomicU64,
     judge: Judge<'a>,
 }
 
 impl Shop<'_> {
+    /// Whoever does not see a bug that is switched on sees nothing: each worker is shown one.
+    fn look_for_the_canary(&self) {
+        let canary = &self.judge.settings.canary;
+        let fails = |plan: &Plan| {
+            let judged = catch_unwind(AssertUnwindSafe(|| (self.judge.run)(plan, &Options::default())));
+            judged.is_ok_and(|record| matches!(record.outcome.verdict, Verdict::Failed(_)))
+        };
+        if !canary.is_empty() && !canary.iter().any(fails) {
+            self.blind.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
     /// The next seed that nobody has. A seed that was handed out is always run: otherwise there would be a hole in the
     /// order, and what lies behind it could never be folded.
     fn seed(&self) -> Option<u64> {

@@ -3,6 +3,8 @@
 use super::Settings;
 use crate::outcome::{Counts, Outcome, Verdict};
 use invariants::Digest;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -33,13 +35,15 @@ pub struct Summary {
     pub took: Duration,
     /// Whether it was ended before its seeds or its time were over.
     pub cut_short: bool,
+    /// How many workers did not see the bug that each of them was shown before its first seed.
+    pub blind: u64,
 }
 
 /// How often something was seen.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Tally {
     /// What.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// How often in all.
     pub count: u64,
     /// In how many seeds at least once.
@@ -47,10 +51,12 @@ pub struct Tally {
 }
 
 /// A seed that broke a promise.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Found {
     /// Which promise.
     pub property: String,
+    /// By what kind of clash: with the property, its shape.
+    pub clash: String,
     /// The seed.
     pub seed: u64,
     /// Where the case was written; `None` where it could not be.
@@ -86,6 +92,7 @@ impl Summary {
             digest: Digest::EMPTY,
             took: Duration::ZERO,
             cut_short: false,
+            blind: 0,
         }
     }
 
@@ -114,7 +121,7 @@ impl Summary {
         // A run that our own code broke off has no outcome; the digest says so by its absence.
         if let Some(outcome) = finished.outcome {
             self.digest = self.digest.then(finished.seed).then(outcome.digest.0);
-            add(&mut self.counts, &outcome.counts);
+            self.counts.add(&outcome.counts);
             tally(&mut self.looked, &outcome.looked);
             tally(&mut self.milestones, &outcome.milestones);
             tally(&mut self.faults, &outcome.faults);
@@ -132,17 +139,6 @@ fn per_second(count: u64, took: Duration) -> f64 {
     if took.is_zero() { 0.0 } else { count as f64 / took.as_secs_f64() }
 }
 
-fn add(sum: &mut Counts, more: &Counts) {
-    sum.events += more.events;
-    sum.heartbeats += more.heartbeats;
-    sum.simulated += more.simulated;
-    sum.operations += more.operations;
-    sum.unknown_operations += more.unknown_operations;
-    sum.leader_changes += more.leader_changes;
-    sum.power_losses += more.power_losses;
-    sum.facts += more.facts;
-}
-
 /// Adds one run's counts by name. Names keep the order in which they first came, which is that of the runs.
 fn tally(sums: &mut Vec<Tally>, counts: &[(&'static str, u64)]) {
     for (place, &(name, count)) in counts.iter().enumerate() {
@@ -150,7 +146,7 @@ fn tally(sums: &mut Vec<Tally>, counts: &[(&'static str, u64)]) {
         let place = match sums.get(place) {
             Some(sum) if sum.name == name => place,
             _ => sums.iter().position(|sum| sum.name == name).unwrap_or_else(|| {
-                sums.push(Tally { name, count: 0, seeds: 0 });
+                sums.push(Tally { name: name.into(), count: 0, seeds: 0 });
                 sums.len() - 1
             }),
         };

@@ -1,7 +1,8 @@
-use super::{HARNESS, Run, Settings, Summary, sweep};
+use super::{HARNESS, Settings, Summary, sweep};
 use crate::case::{Case, Expect};
 use crate::outcome::{Counts, DETERMINISM, Failure, Options, Outcome, Record, Verdict};
 use crate::plan::Plan;
+use crate::same::Run;
 use invariants::Digest;
 use std::num::NonZeroUsize;
 use std::ops::Range;
@@ -41,6 +42,7 @@ fn settings(seeds: Range<u64>, jobs: usize, out: &Path) -> Settings {
         out: out.join("failures"),
         bug: None,
         without: vec![],
+        canary: vec![],
     }
 }
 

@@ -12,11 +12,12 @@
 //! Where sessions end, a client registers one before its first request, asks for it until it is answered, and registers
 //! another when it is told that its session has ended. A registration is no operation: it is in no history.
 
-use super::draw::Draw;
+use super::draw::{Draw, share_of};
 use super::{Answer, Ask, Reply, Request};
 use crate::plan::{self, Chance, Plan};
-use crate::rng::{self, Stream};
+use crate::rng::{self, Draws, Stream};
 use invariants::{Action, Call, Content, Fact, Node, Operation, Position, RequestId, Response, Time};
+use rand::SeedableRng;
 use std::collections::BTreeSet;
 
 /// The most elements that are ever appended to one list: a list is read whole.
@@ -114,12 +115,23 @@ struct Common {
 /// One client.
 struct Client {
     number: u64,
-    stream: Stream,
+    /// How long it pauses before each turn.
+    pauses: Draws,
+    /// What it calls at each turn.
+    lots: Draws,
+    /// Whom it asks, where it does not know.
+    choices: Stream,
+    /// How long it waits after it was sent away.
+    waits: Stream,
     /// How often it asks anywhere instead, and the stream that this is drawn from.
     anywhere: (Chance, Stream),
     /// 0: it has none.
     session: u64,
     sequence: u64,
+    /// How often it was time for a call.
+    turns: u64,
+    /// The turns at which it calls; `None`: all of them.
+    calls: Option<BTreeSet<u64>>,
     slots: Vec<Slot>,
     /// The server that it believes to lead.
     believed: Option<Node>,
@@ -156,7 +168,10 @@ impl Clients {
         let registers = settings.keys / 2;
         let client = |number: u64| Client {
             number,
-            stream: rng::stream(plan.seed, "client", [number, 0]),
+            pauses: Draws::new(plan.seed, "client pause", [number, 0]),
+            lots: Draws::new(plan.seed, "client call", [number, 0]),
+            choices: rng::stream(plan.seed, "client choice", [number, 0]),
+            waits: rng::stream(plan.seed, "client wait", [number, 0]),
             // Whoever probes asks the one who leads, as soon as there is one.
             anywhere: (
                 if number > settings.count { Chance(0) } else { settings.anywhere },
@@ -164,6 +179,11 @@ impl Clients {
             ),
             session: 0,
             sequence: 0,
+            turns: 0,
+            calls: settings
+                .calls
+                .as_ref()
+                .map(|calls| calls.get(number as usize - 1).into_iter().flatten().copied().collect()),
             slots: vec![Slot::default(); settings.in_flight.max(1) as usize],
             believed: None,
             seen: vec![Content::INITIAL; registers as usize],
@@ -193,7 +213,10 @@ impl Clients {
     /// Everybody begins.
     pub fn begin(&mut self, world: &mut impl Surroundings) {
         for client in &mut self.clients[..self.settings.count as usize] {
-            let pause = client.stream.below(2 * self.settings.pause.0 + 1);
+            if !client.calls_after(0) {
+                continue;
+            }
+            let pause = client.pause(self.settings.pause.0);
             world.alarm(client.number, world.now() + pause, Alarm::Next);
         }
     }
@@ -366,11 +389,17 @@ impl Clients {
     /// Time for a new request, and for setting the time of the one after.
     fn next(&mut self, world: &mut impl Surroundings, number: u64) {
         let client = &mut self.clients[number as usize - 1];
-        let pause = client.stream.below(2 * self.settings.pause.0 + 1);
+        client.turns += 1;
+        let pause = client.pause(self.settings.pause.0);
         // A pause of nothing at all would let no time pass for ever.
-        world.alarm(number, world.now() + pause.max(1), Alarm::Next);
-        // Drawn even where there is no room: what is asked later shall not depend on how quickly answers came.
-        let lot = client.stream.lot();
+        if client.calls_after(client.turns) {
+            world.alarm(number, world.now() + pause.max(1), Alarm::Next);
+        }
+        // The turn decides: what is asked later shall not depend on how quickly answers came.
+        let lot = Stream::seed_from_u64(client.lots.of(client.turns));
+        if client.calls.as_ref().is_some_and(|calls| !calls.contains(&client.turns)) {
+            return;
+        }
         if let Some(slot) = client.slots.iter().position(|slot| slot.open.is_none()) {
             if self.needs_session(number) {
                 if !self.clients[number as usize - 1].is_registering() {
@@ -465,6 +494,16 @@ impl Clients {
 }
 
 impl Client {
+    /// The pause before the turn after this one: anything up to twice the mean.
+    fn pause(&self, mean: u64) -> u64 {
+        share_of(2 * mean + 1, self.pauses.of(self.turns))
+    }
+
+    /// Whether it calls at any turn after this one.
+    fn calls_after(&self, turn: u64) -> bool {
+        self.calls.as_ref().is_none_or(|calls| calls.last().is_some_and(|last| *last > turn))
+    }
+
     /// Sends what is in a slot once more.
     fn ask(&mut self, world: &mut impl Surroundings, slot: usize, to: Node) {
         let open = self.slots[slot].open.as_mut().expect("only what is open is asked again");
@@ -483,7 +522,7 @@ impl Client {
     ) {
         self.believed = believed;
         let longest = patience / PAUSE_OF_PATIENCE;
-        let pause = longest / 4 + self.stream.below(longest - longest / 4 + 1);
+        let pause = longest / 4 + self.waits.below(longest - longest / 4 + 1);
         let Slot { use_of, open } = &mut self.slots[slot];
         open.as_mut().expect("it was answered").pausing = true;
         world.alarm(self.number, world.now() + pause, Alarm::Again { slot: slot as u32, use_of: *use_of });
@@ -517,7 +556,7 @@ impl Client {
     /// Any server but this one, unless there is no other.
     fn any_but(&mut self, asked: Node, nodes: u64) -> Node {
         let others = if asked == 0 { nodes } else { (nodes - 1).max(1) };
-        let node = 1 + self.stream.below(others);
+        let node = 1 + self.choices.below(others);
         if asked != 0 && node >= asked && nodes > 1 { node + 1 } else { node }
     }
 

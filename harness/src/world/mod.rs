@@ -25,7 +25,6 @@ use crate::rng::Stream;
 use crate::workload::client::{Alarm, Surroundings};
 use crate::workload::{Answer, Reply, Request};
 use invariants::{Digest, Fact, Node, Operation, Position, RequestId, Response, Time};
-use rand::RngCore;
 use std::fmt::Display;
 
 /// The world of one run, in which messages are `M`.
@@ -53,11 +52,15 @@ impl<M: Clone + Display> World<M> {
     /// The world before anything happens in it.
     pub(crate) fn new(plan: &Plan, options: &Options) -> World<M> {
         let (servers, clients) = (plan.nodes as usize, plan.clients.count as usize + 1);
+        let mut net = Net::new(plan.seed, &plan.network, servers, clients);
+        if options.one_draw_more {
+            net.draw_one_more();
+        }
         World {
             now: 0,
             step: 0,
             queue: Queue::new(),
-            net: Net::new(plan.seed, &plan.network, servers, clients),
+            net,
             places: (1..=plan.nodes).map(|node| Place::new(plan, node)).collect(),
             observer: Observer::new(options),
             awaited: 0,
@@ -149,10 +152,10 @@ impl<M: Clone + Display> World<M> {
     pub fn sync(&mut self, node: Node, token: u64) {
         let disk = &self.plan.disk;
         let place = &mut self.places[node as usize - 1];
-        let draw = place.syncs.next_u64();
+        let draw = place.syncs.of(u64::from(place.syncs_begun));
         let mut takes = disk.sync.0 + share(disk.sync_spread.0, draw);
         if happens(disk.tail, draw) {
-            takes += share(disk.tail_spread.0, place.syncs.next_u64());
+            takes += share(disk.tail_spread.0, place.sync_tails.of(u64::from(place.syncs_begun)));
         }
         let due = self.now.saturating_add(takes.saturating_mul(place.slowness));
         let (number, incarnation) = (place.syncs_begun, place.incarnation);
@@ -283,7 +286,7 @@ impl<M: Clone + Display> World<M> {
         if self.recording {
             let text = text();
             tracing::info!(target: "harness", at = self.now, step = self.step, node, "{text}");
-            self.timeline.push(Line { at: self.now, step: self.step, node, text });
+            self.timeline.push(Line { at: self.now, step: self.step, cause: self.queue.cause(), node, text });
         }
     }
 
@@ -291,6 +294,7 @@ impl<M: Clone + Display> World<M> {
     #[inline]
     pub(crate) fn begin(&mut self, kind: Kind, node: u64, other: u64) {
         self.step += 1;
+        self.queue.happens(self.step);
         self.observer.counts.events += 1;
         self.observer.digest =
             self.observer.digest.then(self.now).then((kind as u64) << 56 | node << 28 | other);

@@ -1,11 +1,12 @@
 //! Links: how long a message takes, whether it arrives, and whether what was sent later overtakes it.
 //!
-//! A message's fate is drawn when it is sent. So what is in flight outlives cuts, reconnects and restarts.
+//! A message's fate is drawn when it is sent. So what is in flight outlives cuts, reconnects and restarts. Each kind of
+//! decision has draws of its own on each link, and the number of the message there says which: what happens to one message
+//! does not depend on what happened to those before it.
 
 use crate::plan::{Chance, Network};
-use crate::rng::{self, Stream};
+use crate::rng::Draws;
 use invariants::Time;
-use rand::RngCore;
 
 /// All directed links between addresses. Servers have the addresses from 0, clients those after them.
 pub struct Net {
@@ -14,11 +15,22 @@ pub struct Net {
     usual: Odds,
     weather: Vec<(u64, Weather)>,
     odds: Odds,
+    /// Whether links draw a number more now and then, for nothing.
+    one_draw_more: bool,
 }
 
 /// One direction between two addresses.
 struct Link {
-    stream: Stream,
+    /// Whether a copy is lost, doubled, overtaken.
+    fates: Draws,
+    /// How long it takes.
+    delays: Draws,
+    /// How much longer, where it takes much longer.
+    tails: Draws,
+    /// How much longer, where others may overtake it.
+    overtakings: Draws,
+    /// How many messages were sent here.
+    sent: u64,
     /// When the latest message that keeps its place arrives: nothing that keeps its own arrives before.
     last: Time,
     /// How many faults cut it at present.
@@ -54,6 +66,8 @@ struct Odds {
 /// When the copies of one message arrive; none if it is lost, two if it is doubled.
 pub type Arrivals = [Option<Time>; 2];
 
+/// At how many messages a link draws one number more, where it does.
+const RARELY: u64 = 16;
 const BITS: u32 = 20;
 const MASK: u64 = (1 << BITS) - 1;
 
@@ -66,8 +80,14 @@ impl Net {
         let name = |address: usize| {
             if address < servers { address as u64 + 1 } else { (1 << 32) + (address - servers) as u64 + 1 }
         };
+        let draws =
+            |label, place: usize| Draws::new(seed, label, [name(place / addresses), name(place % addresses)]);
         let link = |place: usize| Link {
-            stream: rng::stream(seed, "link", [name(place / addresses), name(place % addresses)]),
+            fates: draws("link fate", place),
+            delays: draws("link delay", place),
+            tails: draws("link tail", place),
+            overtakings: draws("link overtaking", place),
+            sent: 0,
             last: 0,
             cuts: 0,
         };
@@ -87,25 +107,34 @@ impl Net {
             usual,
             weather: Vec::new(),
             odds: usual,
+            one_draw_more: false,
         }
+    }
+
+    /// From now on each link draws a number more at one of some messages, for nothing, as if the harness had changed: what
+    /// comes after is another fate. Stored cases must outlive it.
+    pub(crate) fn draw_one_more(&mut self) {
+        self.one_draw_more = true;
     }
 
     /// When a message that is sent now arrives.
     pub fn send(&mut self, now: Time, from: usize, to: usize) -> Arrivals {
         let odds = &self.odds;
         let link = &mut self.links[from * self.addresses + to];
-        // Drawn even where nothing passes: a cut shall not shift the fate of what is sent after it.
-        let fate = link.stream.next_u64();
-        let first = link.arrival(odds, now, fate >> (2 * BITS) & MASK);
+        // Counted even where nothing passes: a cut shall not shift the fate of what is sent after it.
+        let copies = [2 * link.sent, 2 * link.sent + 1];
+        link.sent += 1 + u64::from(self.one_draw_more && link.sent.is_multiple_of(RARELY));
+        let fate = link.fates.of(copies[0]);
         if link.cuts > 0 || fate & MASK < odds.loss {
             return [None, None];
         }
+        let first = link.arrival(odds, now, fate >> (2 * BITS) & MASK, copies[0]);
         let first = link.in_order(first);
         if fate >> BITS & MASK >= odds.duplication {
             return [Some(first), None];
         }
-        let lot = link.stream.next_u64() & MASK;
-        let second = link.arrival(odds, now, lot);
+        let lot = link.fates.of(copies[1]) & MASK;
+        let second = link.arrival(odds, now, lot, copies[1]);
         [Some(first), Some(link.in_order(second))]
     }
 
@@ -154,15 +183,15 @@ impl Net {
 impl Link {
     /// When one copy would arrive, and whether it may be overtaken (`lot` decides).
     #[inline]
-    fn arrival(&mut self, odds: &Odds, now: Time, lot: u64) -> (Time, bool) {
-        let draw = self.stream.next_u64();
+    fn arrival(&self, odds: &Odds, now: Time, lot: u64, copy: u64) -> (Time, bool) {
+        let draw = self.delays.of(copy);
         let mut at = now + odds.delay + share(odds.spread, draw);
         if draw & MASK < odds.tail {
-            at += share(odds.tail_spread, self.stream.next_u64());
+            at += share(odds.tail_spread, self.tails.of(copy));
         }
         let overtaken = lot < odds.reordering;
         if overtaken && odds.overtaken_by > 0 {
-            at += share(odds.overtaken_by, self.stream.next_u64());
+            at += share(odds.overtaken_by, self.overtakings.of(copy));
         }
         (at, overtaken)
     }

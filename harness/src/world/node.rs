@@ -4,9 +4,8 @@ use super::clock::Clock;
 use super::disk::{Disk, Ticket};
 use super::event::Event;
 use crate::plan::Plan;
-use crate::rng::{self, Stream};
+use crate::rng::{self, Draws, Stream};
 use invariants::{Configuration, Fact, Index, Node, RequestId, Term, Time};
-use rand::RngCore;
 
 /// No timer is armed.
 pub(crate) const NEVER: Time = Time::MAX;
@@ -61,11 +60,16 @@ pub(crate) struct Place<M> {
     most_drift: i64,
     /// The server's own chance, a new one in each incarnation.
     pub(crate) own: Stream,
-    /// How long syncs take.
-    pub(crate) syncs: Stream,
-    /// What a loss of power leaves, and where bits rot.
-    pub(crate) damage: Stream,
-    clocks: Stream,
+    /// How long syncs take, by their numbers.
+    pub(crate) syncs: Draws,
+    /// How much longer they do where they take much longer.
+    pub(crate) sync_tails: Draws,
+    /// How often it lost its power.
+    losses: u64,
+    /// How often its disk rotted.
+    rots: u64,
+    /// What its clocks show when an incarnation begins.
+    clocks: Draws,
 }
 
 /// A sync in flight.
@@ -126,9 +130,11 @@ impl<M> Place<M> {
             drift: 0,
             most_drift: plan.raft.lease_drift.map_or(i64::MAX, |drift| i64::from(drift.0)),
             own: rng::stream(seed, "node", [node, 0]),
-            syncs: rng::stream(seed, "disk", [node, 0]),
-            damage: rng::stream(seed, "damage", [node, 0]),
-            clocks: rng::stream(seed, "clock", [node, 0]),
+            syncs: Draws::new(seed, "disk sync", [node, 0]),
+            sync_tails: Draws::new(seed, "disk tail", [node, 0]),
+            losses: 0,
+            rots: 0,
+            clocks: Draws::new(seed, "clock", [node, 0]),
         }
     }
 
@@ -142,7 +148,7 @@ impl<M> Place<M> {
         self.failed = false;
         self.standing = Standing { vote: self.standing.vote, ..Standing::default() };
         self.own = rng::stream(seed, "node", [node, u64::from(self.incarnation)]);
-        let shown = self.clocks.next_u64() >> 20;
+        let shown = self.clocks.of(u64::from(self.incarnation)) >> 20;
         let wall = self.clock.wall(0);
         let first = || FIRST_WALL + (shown % WALLS_APART) as i64;
         self.clock = Clock::new(now, shown, if self.incarnation == 1 { first() } else { wall });
@@ -153,6 +159,21 @@ impl<M> Place<M> {
     pub(crate) fn drift(&mut self, now: Time, by: i64) {
         self.drift += by;
         self.clock.set_drift(now, self.drift.clamp(-self.most_drift, self.most_drift));
+    }
+
+    /// The power fails: what becomes of what was not synced is this loss's own chance.
+    pub(crate) fn lose_power(&mut self, seed: u64, node: Node) {
+        self.losses += 1;
+        self.syncing.clear();
+        self.disk.lose_power(&mut rng::stream(seed, "damage", [node, self.losses]));
+    }
+
+    /// A bit of what is synced flips. Returns whether there was one.
+    pub(crate) fn rot(&mut self, seed: u64, node: Node) -> bool {
+        self.rots += 1;
+        let struck = self.disk.rot(&mut rng::stream(seed, "rot", [node, self.rots]));
+        self.rotten |= struck;
+        struck
     }
 
     /// Nobody is at home any more.

@@ -13,6 +13,12 @@ pub struct Queue<E> {
     slab: Vec<Option<E>>,
     free: Vec<u32>,
     sequence: u64,
+    /// During which event each payload was put here, by its slot.
+    causes: Vec<u64>,
+    /// The event that is happening.
+    event: u64,
+    /// During which one it was put here.
+    cause: u64,
 }
 
 /// When something happens, and where in the slab it lies.
@@ -52,6 +58,9 @@ impl<E> Queue<E> {
             slab: Vec::with_capacity(256),
             free: Vec::with_capacity(256),
             sequence: 0,
+            causes: Vec::with_capacity(256),
+            event: 0,
+            cause: 0,
         }
     }
 
@@ -60,10 +69,12 @@ impl<E> Queue<E> {
         let slot = match self.free.pop() {
             Some(slot) => {
                 self.slab[slot as usize] = Some(event);
+                self.causes[slot as usize] = self.event;
                 slot
             }
             None => {
                 self.slab.push(Some(event));
+                self.causes.push(self.event);
                 u32::try_from(self.slab.len() - 1).expect("fewer than 2^32 things are in flight")
             }
         };
@@ -75,8 +86,21 @@ impl<E> Queue<E> {
     pub fn pop(&mut self) -> Option<(Time, E)> {
         let place = self.heap.pop()?;
         let event = self.slab[place.slot as usize].take().expect("each place has its payload");
+        self.cause = self.causes[place.slot as usize];
         self.free.push(place.slot);
         Some((place.at, event))
+    }
+
+    /// From now on, what is put here was put here during this event.
+    #[inline]
+    pub fn happens(&mut self, event: u64) {
+        self.event = event;
+    }
+
+    /// During which event that was put here which was taken out last.
+    #[must_use]
+    pub fn cause(&self) -> u64 {
+        self.cause
     }
 
     /// When the next thing happens.

@@ -52,6 +52,7 @@ pub fn calm(nodes: u64, storm: Duration) -> Plan {
             reads: Chance(300_000),
             session: none,
             anywhere: Chance(0),
+            calls: None,
         },
         bounds: plan::Bounds { leader: 10, write: 10, convergence: 20, events: 1_000_000 },
         faults: Vec::new(),

@@ -91,11 +91,13 @@ impl Server for Node {
 impl Member {
     fn boot(host: &mut CoreHost<'_>) -> Result<Member, Damaged> {
         let mut chance = host.rng().clone();
+        // First, so that it does not depend on whether a log is begun or found.
+        let seed = chance.next_u64();
         let (wal, recovered) = Wal::open(host.disk(), &mut chance)?;
         let promised = recovered.records > 0 || recovered.kept.is_some();
         let drawn = host.identity_of(host.node());
         let identity = Identity(identity::open(host.disk(), drawn, promised)?);
-        let config = config(host, identity, chance.next_u64());
+        let config = config(host, identity, seed);
         let kept = recovered.kept.map(kept);
         let entries: Vec<Entry> = recovered.entries.into_iter().map(entry).collect();
         let base = kept.as_ref().map_or(LogId::default(), |kept| log_id(kept.base));

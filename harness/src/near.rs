@@ -1,0 +1,54 @@
+//! Searches near: a case whose plan no longer does what it did may do so again with other chance.
+//!
+//! A change of the code moves what happens when, and what hung by a hair no longer hangs there. The plan still says what
+//! it takes; so the same plan is tried with many other seeds, before anybody calls its case stale.
+
+use crate::case::{Case, Expect};
+use crate::outcome::{COMMIT, Options, Outcome, Verdict};
+use crate::plan::Plan;
+use crate::same::Run;
+use crate::shrink::first_that_fails;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+/// How many other seeds are tried.
+pub const SEEDS: u64 = 2_000;
+/// How many are looked at before anybody asks whether one of them was enough.
+const AT_ONCE: u64 = 50;
+
+/// Whether a plan still does what its case expects; and where a bug is switched on, that without it all is well.
+#[must_use]
+pub fn is_met(case: &Case, plan: &Plan, run: &Run<'_>) -> bool {
+    case.is_met_by(&run(plan, &Options::default()).outcome)
+        && (plan.bug.is_none() || is_well_without_bug(plan, run))
+}
+
+fn is_well_without_bug(plan: &Plan, run: &Run<'_>) -> bool {
+    let without = Plan { bug: None, ..plan.clone() };
+    run(&without, &Options::default()).outcome.verdict == Verdict::Kept
+}
+
+/// The case with the first other seed with which it does what is expected of it.
+#[must_use]
+pub fn refreshed(case: &Case, run: &Run<'_>, jobs: NonZeroUsize) -> Option<Case> {
+    let with_seed = |seed| Arc::new(Plan { seed, ..case.plan.clone() });
+    for first in (1..=SEEDS).step_by(AT_ONCE as usize) {
+        let plans: Vec<Arc<Plan>> = (first..first + AT_ONCE).map(with_seed).collect();
+        if let Some(found) = first_that_fails(&plans, jobs, &|plan| is_met(case, plan, run)) {
+            let plan = (*plans[found]).clone();
+            let outcome = run(&plan, &Options::default()).outcome;
+            return Some(renewed(case, plan, &outcome));
+        }
+    }
+    None
+}
+
+/// The case as it would be made of this plan today.
+#[must_use]
+pub fn renewed(case: &Case, plan: Plan, outcome: &Outcome) -> Case {
+    let today = Case::new(case.story.clone(), case.expect.clone(), outcome, plan);
+    // What a good run must reach was decided when the case was made: it is no less today.
+    let decided = case.expect == Expect::Passed && !case.milestones.is_empty();
+    let milestones = if decided { case.milestones.clone() } else { today.milestones };
+    Case { commit: Some(COMMIT.to_owned()), milestones, shrunk: case.shrunk, ..today }
+}

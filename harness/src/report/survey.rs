@@ -1,0 +1,61 @@
+//! The table of `harness shrink --survey`.
+
+use super::{counted, grouped};
+use crate::survey::Row;
+use comfy_table::{CellAlignment, Table, presets};
+
+/// What a person reads of a survey.
+#[must_use]
+pub fn survey(rows: &[Row]) -> String {
+    let mut table = Table::new();
+    table.load_preset(presets::ASCII_BORDERS_ONLY_CONDENSED);
+    table.set_header(["bug", "seed", "property", "faults", "operations", "runs", "s", "lines", "same"]);
+    for row in rows {
+        table.add_row([
+            row.bug.to_owned(),
+            row.seed.to_string(),
+            row.shape.property.clone(),
+            format!("{} -> {}", row.before.faults, row.after.faults),
+            format!("{} -> {}", row.before.operations, row.after.operations),
+            grouped(row.runs) + if row.done { "" } else { "+" },
+            format!("{:.1}", row.took.as_secs_f64()),
+            row.lines.to_string(),
+            if row.same { "yes" } else { "NO" }.to_owned(),
+        ]);
+    }
+    for number in [1, 3, 4, 5, 6, 7] {
+        if let Some(column) = table.column_mut(number) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    if rows.is_empty() {
+        return "no bug failed: there was nothing to shrink\n".into();
+    }
+    let of = |value: &dyn Fn(&Row) -> f64| median(rows.iter().map(value).collect());
+    let share = |holds: &dyn Fn(&Row) -> bool| {
+        let holding = rows.iter().filter(|row| holds(row)).count();
+        format!("{:.1} %", 100.0 * holding as f64 / rows.len() as f64)
+    };
+    format!(
+        "{table}\n\n{}; medians: {} faults, {} operations, {} runs, {:.1} s, {} lines\n{} have at most 40 lines, {} \
+         fail in the same way, {} can lose nothing more\n",
+        counted(rows.len() as u64, "plan", "plans"),
+        of(&|row| row.after.faults as f64),
+        of(&|row| row.after.operations as f64),
+        of(&|row| row.runs as f64),
+        of(&|row| row.took.as_secs_f64()),
+        of(&|row| row.lines as f64),
+        share(&|row| row.lines <= 40),
+        share(&|row| row.same),
+        share(&|row| row.done),
+    )
+}
+
+/// The value in the middle.
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    match values.len() / 2 {
+        middle if values.len().is_multiple_of(2) => f64::midpoint(values[middle - 1], values[middle]),
+        middle => values[middle],
+    }
+}

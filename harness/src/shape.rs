@@ -1,0 +1,123 @@
+//! The shape of a failure: what two failures have in common that are the same to a person.
+
+use crate::outcome::Failure;
+use invariants::Fact;
+use std::fmt;
+
+/// Which property was broken, and by what kind of clash. Failures of one shape are one group.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Shape {
+    /// Which property.
+    pub property: String,
+    /// The kinds of the two facts that clash; where it was not facts, the sentence without its numbers.
+    pub clash: String,
+}
+
+impl Shape {
+    /// The shape of this failure.
+    #[must_use]
+    pub fn of(failure: &Failure) -> Shape {
+        let clash = match &failure.facts {
+            Some(facts) => match &facts.first {
+                Some(first) => format!("{} and {}", kind(&first.fact), kind(&facts.second.fact)),
+                None => kind(&facts.second.fact).to_owned(),
+            },
+            None => skeleton(failure.sentence.lines().next().unwrap_or_default()),
+        };
+        Shape { property: failure.property.clone(), clash }
+    }
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.property, self.clash)
+    }
+}
+
+/// A sentence without its numbers, and without how many there are in a list: `n3, n4 lag` and `n1 lags` differ, `n3, n4`
+/// and `n1, n2, n5` do not.
+fn skeleton(sentence: &str) -> String {
+    let mut bare = String::new();
+    for c in sentence.chars() {
+        match c {
+            '0'..='9' if bare.ends_with('#') => {}
+            '0'..='9' => bare.push('#'),
+            c => bare.push(c),
+        }
+    }
+    for (list, one) in [("n#, n#", "n#"), ("#, #", "#")] {
+        while bare.contains(list) {
+            bare = bare.replace(list, one);
+        }
+    }
+    bare
+}
+
+/// The kind of a fact, in words.
+fn kind(fact: &Fact) -> &'static str {
+    match fact {
+        Fact::Started { .. } => "started",
+        Fact::TermChanged { .. } => "term changed",
+        Fact::Appended { .. } => "appended",
+        Fact::Truncated { .. } => "truncated",
+        Fact::Leads { .. } => "leads",
+        Fact::SteppedDown { .. } => "stepped down",
+        Fact::Committed { .. } => "committed",
+        Fact::Applied { .. } => "applied",
+        Fact::Configured { .. } => "configured",
+        Fact::SnapshotTaken { .. } => "snapshot taken",
+        Fact::SnapshotInstalled { .. } => "snapshot installed",
+        Fact::Restored { .. } => "restored",
+        Fact::Voted { .. } => "voted",
+        Fact::Campaigned { .. } => "campaigned",
+        Fact::Acknowledged { .. } => "acknowledged",
+        Fact::ReadServed { .. } => "read served",
+        Fact::Saved { .. } => "saved",
+        Fact::SavedEntry { .. } => "saved entry",
+        Fact::SavedSnapshot { .. } => "saved snapshot",
+        Fact::SavedRecovered => "saved recovered",
+        Fact::Crashed => "crashed",
+        Fact::PowerLost => "power lost",
+        Fact::Restarted => "restarted",
+        Fact::Wiped => "wiped",
+        Fact::WriteAcknowledged { .. } => "write acknowledged",
+        Fact::ReadAsked { .. } => "read asked",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Shape, skeleton};
+    use crate::outcome::Failure;
+    use invariants::{Fact, Observed, Violation};
+
+    #[test]
+    fn numbers_do_not_count_and_words_do() {
+        let same = |one: &str, other: &str| skeleton(one) == skeleton(other);
+        assert!(same("n3 has a log up to 12, committed 7", "n1 has a log up to 9, committed 9"));
+        assert!(same("{n1, n2, n3} voted", "{n4} voted"));
+        assert!(!same("there is no leader", "a fresh read is not answered"));
+        assert!(!same("n1 has 3", "n1 lacks 3"));
+    }
+
+    #[test]
+    fn a_clash_of_facts_is_told_by_their_kinds() {
+        let observed = |node, fact| Observed { at: 3, step: 7, node, fact };
+        let failure = |first: Option<Observed>, second| Failure {
+            property: "election-safety".into(),
+            sentence: String::new(),
+            facts: Some(Box::new(Violation {
+                property: "election-safety",
+                sentence: String::new(),
+                first,
+                second,
+            })),
+        };
+        let leads = |node, term| observed(node, Fact::Leads { term });
+        let one = Shape::of(&failure(Some(leads(1, 4)), leads(3, 4)));
+        assert_eq!(one, Shape::of(&failure(Some(leads(2, 9)), leads(5, 9))));
+        assert_ne!(one, Shape::of(&failure(Some(observed(1, Fact::Crashed)), leads(3, 4))));
+        assert_ne!(one, Shape::of(&failure(None, leads(3, 4))));
+        assert_eq!(one.to_string(), "election-safety (leads and leads)");
+    }
+}

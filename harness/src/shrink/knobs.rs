@@ -1,0 +1,55 @@
+//! The knobs of a plan, a line each: a new one is added here, and nowhere else in this folder.
+
+use crate::plan::{Chance, Duration, Plan};
+
+/// A switch or a number, and its plain value: the one with which nothing happens that somebody would have to explain.
+pub(super) const PLAIN: &[fn(&mut Plan)] = &[
+    |plan| plan.raft.pre_vote = false,
+    |plan| plan.raft.check_quorum = false,
+    |plan| plan.raft.founders = 0,
+    |plan| plan.raft.batch = 64,
+    |plan| plan.raft.window = 16,
+    |plan| plan.raft.syncs = 1,
+    |plan| plan.held = None,
+    |plan| plan.compaction = None,
+    |plan| plan.compaction.iter_mut().for_each(|compaction| compaction.trailing = 0),
+    |plan| plan.raft.lease_drift = None,
+    |plan| plan.raft.forward = false,
+    |plan| plan.raft.batch_bytes = 0,
+    |plan| plan.raft.window_bytes = 0,
+    |plan| plan.raft.uncommitted_bytes = 0,
+    |plan| plan.raft.chunk = 0,
+    |plan| plan.clients.session = Duration(0),
+    |plan| plan.clients.in_flight = 1,
+    |plan| plan.clients.attempts = 1,
+    |plan| plan.clients.keys = 2,
+];
+
+/// How often something happens; never, if it can be.
+pub(super) const CHANCES: &[fn(&mut Plan) -> &mut Chance] = &[
+    |plan| &mut plan.network.loss,
+    |plan| &mut plan.network.duplication,
+    |plan| &mut plan.network.reordering,
+    |plan| &mut plan.network.tail,
+    |plan| &mut plan.disk.tail,
+    |plan| &mut plan.clients.reads,
+    |plan| &mut plan.clients.anywhere,
+];
+
+/// Where a span of time stands in a plan.
+type Span = fn(&mut Plan) -> &mut Duration;
+
+/// How long something takes, and how long it takes in a plain plan.
+pub(super) const SPANS: &[(Span, Duration)] = &[
+    (|plan| &mut plan.network.delay, Duration::millis(1)),
+    (|plan| &mut plan.network.delay_spread, Duration(0)),
+    (|plan| &mut plan.network.tail_spread, Duration(0)),
+    (|plan| &mut plan.disk.sync, Duration::millis(1)),
+    (|plan| &mut plan.disk.sync_spread, Duration(0)),
+    (|plan| &mut plan.disk.tail_spread, Duration(0)),
+    (|plan| &mut plan.raft.election_timeout, Duration::millis(300)),
+    (|plan| &mut plan.raft.election_timeout_spread, Duration::millis(300)),
+    (|plan| &mut plan.raft.heartbeat, Duration::millis(100)),
+    (|plan| &mut plan.clients.pause, Duration::millis(100)),
+    (|plan| &mut plan.clients.patience, Duration::millis(500)),
+];

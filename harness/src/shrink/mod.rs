@@ -1,0 +1,155 @@
+//! Smaller plans: what of a failing plan can go, and it still fails.
+//!
+//! A [`Shrinker`] knows only a plan and the answers to one question, "does this one fail as well?". It proposes a smaller
+//! plan, is told, and proposes the next, until nothing that it knows to leave out can go any more: no fault and no call
+//! of a client above all. First with the chance of the plan as it is; then what cannot go is tried again with other
+//! chance (`seed`), for what fails by a narrow margin fails again in one of twenty worlds.
+//!
+//! [`shrink`] asks on all cores. Several proposals are looked at side by side, as if those before them had been refused,
+//! and the first success in their order counts: the result is that of one core, only sooner.
+
+mod list;
+mod knobs;
+mod passes;
+mod search;
+
+pub(crate) use search::first_that_fails;
+pub use search::{Progress, Settings, Shrunk, shrink};
+
+use crate::plan::Plan;
+use passes::{PASSES, Pass};
+use std::sync::Arc;
+
+/// With how many other seeds a proposal is tried again.
+const OTHER_SEEDS: u64 = 20;
+
+/// The way from a failing plan to a small one, one question at a time.
+#[derive(Clone, Debug)]
+pub struct Shrinker {
+    best: Arc<Plan>,
+    /// What is asked at present.
+    proposed: Option<Arc<Plan>>,
+    pass: usize,
+    /// How many passes on end have changed nothing.
+    quiet: usize,
+    /// Whether this one has.
+    changed: bool,
+    /// Whether proposals are also tried with other seeds.
+    reseeding: bool,
+    /// The other seed that comes next; 0: the plan's own.
+    seed: u64,
+    /// How many parts a pass that removes takes at once; 0: it has not begun.
+    chunk: usize,
+    /// Where in the pass.
+    at: usize,
+    /// The proposals of a pass that lists them, for the plan as it is.
+    listed: Option<Arc<Vec<Plan>>>,
+}
+
+impl Shrinker {
+    /// Begins with a plan that fails.
+    #[must_use]
+    pub fn new(plan: Plan) -> Shrinker {
+        Shrinker {
+            best: Arc::new(plan),
+            proposed: None,
+            pass: 0,
+            quiet: 0,
+            changed: false,
+            reseeding: false,
+            seed: 0,
+            chunk: 0,
+            at: 0,
+            listed: None,
+        }
+    }
+
+    /// The smallest plan so far of which it is known that it fails.
+    #[must_use]
+    pub fn best(&self) -> &Plan {
+        &self.best
+    }
+
+    /// The next plan to be asked about; the same until [`Shrinker::answer`] is called. `None`: nothing can go any more.
+    pub fn proposal(&mut self) -> Option<&Plan> {
+        while self.proposed.is_none() {
+            match self.look() {
+                Some(plan) if plan != *self.best && plan.check().is_ok() => {
+                    let seed = if self.seed == 0 { plan.seed } else { self.seed };
+                    self.proposed = Some(Arc::new(Plan { seed, ..plan }));
+                }
+                Some(_) => (self.seed, self.at) = (0, self.at + 1),
+                None if self.over() => return None,
+                None => {}
+            }
+        }
+        self.proposed.as_deref()
+    }
+
+    /// Whether the plan that was proposed fails as well.
+    pub fn answer(&mut self, fails: bool) {
+        let Some(plan) = self.proposed.take() else { return };
+        if !fails {
+            return self.go_on();
+        }
+        // What comes next in the pass now stands where the proposal was, so the place stays.
+        self.best = plan;
+        self.changed = true;
+        self.seed = 0;
+        self.listed = None;
+    }
+
+    /// The proposal at this place; `None`: the pass is over.
+    fn look(&mut self) -> Option<Plan> {
+        Some(match PASSES[self.pass] {
+            Pass::Remove(list) => {
+                let length = list.length(&self.best);
+                if self.chunk == 0 {
+                    self.chunk = length;
+                }
+                while self.chunk > 0 && self.at * self.chunk >= length {
+                    (self.chunk, self.at) = (self.chunk / 2, 0);
+                }
+                if self.chunk == 0 {
+                    return None;
+                }
+                // From the end: what comes late is most likely to have come too late to matter.
+                let end = length - self.at * self.chunk;
+                list.without(&self.best, end.saturating_sub(self.chunk)..end)
+            }
+            Pass::Try(list, _) => {
+                let listed = self.listed.get_or_insert_with(|| Arc::new(list(&self.best)));
+                match listed.get(self.at) {
+                    Some(plan) => plan.clone(),
+                    None => return None,
+                }
+            }
+        })
+    }
+
+    /// This proposal was refused, or is none.
+    fn go_on(&mut self) {
+        if self.reseeding && PASSES[self.pass].is_worth_other_seeds() && self.seed < OTHER_SEEDS {
+            self.seed += 1;
+        } else {
+            (self.seed, self.at) = (0, self.at + 1);
+        }
+    }
+
+    /// The pass is over: the next one begins. Returns whether that was all.
+    fn over(&mut self) -> bool {
+        self.quiet = if self.changed { 0 } else { self.quiet + 1 };
+        if self.quiet >= PASSES.len() {
+            if self.reseeding {
+                return true;
+            }
+            (self.reseeding, self.quiet) = (true, 0);
+        }
+        self.pass = (self.pass + 1) % PASSES.len();
+        (self.changed, self.seed, self.chunk, self.at, self.listed) = (false, 0, 0, 0, None);
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,312 @@
+//! What can be left out of a plan, kind by kind.
+
+use super::knobs::{CHANCES, PLAIN, SPANS};
+use super::list::List;
+use crate::plan::{Duration, Fault, FaultKind, Plan, Target};
+
+/// One kind of thing that can be left out.
+pub(super) enum Pass {
+    /// Parts of a list: all of it, halves, quarters, and in the end one by one.
+    Remove(List),
+    /// These plans, one after another; and whether it is worth trying them with other seeds.
+    Try(fn(&Plan) -> Vec<Plan>, bool),
+}
+
+impl Pass {
+    /// Whether what this pass leaves out makes a plan so much smaller that other chance may be taken for it.
+    pub(super) fn is_worth_other_seeds(&self) -> bool {
+        !matches!(self, Pass::Try(_, false))
+    }
+}
+
+/// All of them, from what takes away most.
+pub(super) const PASSES: [Pass; 12] = [
+    Pass::Try(kinds_of_faults, false),
+    Pass::Remove(List::Faults),
+    Pass::Try(first_calls, false),
+    Pass::Remove(List::Calls),
+    Pass::Try(storm, false),
+    Pass::Try(clients, false),
+    Pass::Try(nodes, true),
+    Pass::Try(gaps, false),
+    Pass::Try(plain, false),
+    Pass::Try(spans, false),
+    Pass::Try(parts_of_faults, false),
+    Pass::Try(strength_of_faults, false),
+];
+
+/// Whatever is to happen before there is peace needs some time.
+const SHORTEST_STORM: u64 = MILLISECOND;
+const MILLISECOND: u64 = 1_000_000;
+
+/// The plan, changed.
+fn with(plan: &Plan, change: impl FnOnce(&mut Plan)) -> Plan {
+    let mut plan = plan.clone();
+    change(&mut plan);
+    plan
+}
+
+/// Without one kind of fault.
+fn kinds_of_faults(plan: &Plan) -> Vec<Plan> {
+    let there = |kind: &usize| plan.faults.iter().any(|fault| fault.kind.place() == *kind);
+    let kinds = (0..FaultKind::ALL.len()).filter(there);
+    kinds.map(|kind| with(plan, |plan| plan.faults.retain(|fault| fault.kind.place() != kind))).collect()
+}
+
+/// Only the first calls of each client, said one by one, so that they can be taken away one by one.
+fn first_calls(plan: &Plan) -> Vec<Plan> {
+    let clients = &plan.clients;
+    if clients.calls.is_some() {
+        return Vec::new();
+    }
+    // A pause is at most twice its mean, and hundreds of them are hardly ever half as long.
+    let most = (2 * plan.storm.0 / clients.pause.0.max(1)).clamp(8, 4_096);
+    let counts = [0].into_iter().chain((0..).map(|power| 1 << power).take_while(|count| *count < 2 * most));
+    counts
+        .map(|count: u64| {
+            let calls = (0..clients.count).map(|_| (1..=count).collect()).collect();
+            with(plan, |plan| plan.clients.calls = Some(calls))
+        })
+        .collect()
+}
+
+/// A shorter storm; what would break after it does not.
+fn storm(plan: &Plan) -> Vec<Plan> {
+    let shorter = |storm: u64| {
+        with(plan, |plan| {
+            plan.storm = round(storm);
+            let storm = plan.storm;
+            plan.faults.retain(|fault| fault.at < storm);
+        })
+    };
+    parts(plan.storm.0).filter(|storm| *storm >= SHORTEST_STORM).map(shorter).collect()
+}
+
+/// A client less.
+fn clients(plan: &Plan) -> Vec<Plan> {
+    let without = |client: u64| {
+        with(plan, |plan| {
+            plan.clients.count -= 1;
+            if let Some(calls) = &mut plan.clients.calls
+                && (client as usize) < calls.len()
+            {
+                calls.remove(client as usize);
+            }
+        })
+    };
+    (0..plan.clients.count).rev().map(without).collect()
+}
+
+/// A server less. The ones after it get the numbers before theirs.
+fn nodes(plan: &Plan) -> Vec<Plan> {
+    (1..=plan.nodes)
+        .rev()
+        .map(|gone| {
+            with(plan, |plan| {
+                plan.nodes -= 1;
+                if plan.raft.founders >= gone {
+                    plan.raft.founders -= 1;
+                }
+                let moved = |target: Target| match target {
+                    Target::Node(node) if node == gone => None,
+                    Target::Node(node) if node > gone => Some(Target::Node(node - 1)),
+                    other => Some(other),
+                };
+                let faults = std::mem::take(&mut plan.faults);
+                plan.faults = faults.into_iter().filter_map(|fault| retargeted(fault, moved)).collect();
+            })
+        })
+        .collect()
+}
+
+/// Everything from one fault on sooner.
+fn gaps(plan: &Plan) -> Vec<Plan> {
+    let mut plans = Vec::new();
+    for first in 0..plan.faults.len() {
+        let before = if first == 0 { 0 } else { plan.faults[first - 1].at.0 };
+        let gap = plan.faults[first].at.0.saturating_sub(before);
+        for shorter in parts(gap).map(|shorter| round(shorter).0) {
+            plans.push(with(plan, |plan| {
+                for fault in &mut plan.faults[first..] {
+                    fault.at = Duration(fault.at.0 - (gap - shorter));
+                }
+                plan.storm = Duration((plan.storm.0 - (gap - shorter)).max(SHORTEST_STORM));
+            }));
+        }
+    }
+    plans
+}
+
+/// A knob at its plain value, a chance at zero: all of them, and one by one.
+fn plain(plan: &Plan) -> Vec<Plan> {
+    let all = with(plan, |plan| {
+        PLAIN.iter().for_each(|plain| plain(plan));
+        CHANCES.iter().for_each(|chance| chance(plan).0 = 0);
+    });
+    let knobs = PLAIN.iter().map(|plain| with(plan, plain));
+    let chances = CHANCES.iter().map(|chance| with(plan, |plan| chance(plan).0 = 0));
+    [all].into_iter().chain(knobs).chain(chances).collect()
+}
+
+/// A span of time at its plain value.
+fn spans(plan: &Plan) -> Vec<Plan> {
+    let all = with(plan, |plan| SPANS.iter().for_each(|(span, value)| *span(plan) = *value));
+    let each = SPANS.iter().map(|(span, value)| with(plan, |plan| *span(plan) = *value));
+    [all].into_iter().chain(each).collect()
+}
+
+/// A fault that strikes fewer, or waits for no moment.
+fn parts_of_faults(plan: &Plan) -> Vec<Plan> {
+    let mut plans = Vec::new();
+    let mut instead = |number: usize, fault: Fault| {
+        plans.push(with(plan, |plan| plan.faults[number] = fault));
+    };
+    for (number, fault) in plan.faults.iter().enumerate() {
+        if fault.on.is_some() {
+            let waits_for = |target| (target == Target::There).then_some(());
+            let there = fault.kind.targets().into_iter().find_map(|(_, target)| waits_for(target)).is_some();
+            for node in 1..=if there { plan.nodes } else { 1 } {
+                let named = |target| Some(if target == Target::There { Target::Node(node) } else { target });
+                let kind = retargeted(fault.clone(), named).expect("nobody is taken away").kind;
+                instead(number, Fault { on: None, kind, ..fault.clone() });
+            }
+        }
+        for left_out in 0..fault.kind.targets().len() {
+            let mut place = 0;
+            let others = |target| {
+                place += 1;
+                (place != left_out + 1).then_some(target)
+            };
+            if let Some(smaller) = retargeted(fault.clone(), others) {
+                instead(number, smaller);
+            }
+        }
+    }
+    plans
+}
+
+/// A fault that lasts less long, or is less hard.
+fn strength_of_faults(plan: &Plan) -> Vec<Plan> {
+    let mut plans = Vec::new();
+    for number in 0..plan.faults.len() {
+        let mut instead = |change: &dyn Fn(&mut FaultKind)| {
+            plans.push(with(plan, |plan| change(&mut plan.faults[number].kind)));
+        };
+        if let Some(lasts) = plan.faults[number].kind.lasts() {
+            for shorter in parts(lasts.0).filter(|shorter| *shorter >= MILLISECOND) {
+                instead(&|kind| set_lasts(kind, round(shorter)));
+            }
+        }
+        match &plan.faults[number].kind {
+            FaultKind::Weather { .. } => {
+                for part in 0..4 {
+                    instead(&|kind| {
+                        if let FaultKind::Weather { loss, duplication, reordering, delay, .. } = kind {
+                            match part {
+                                0 => loss.0 = 0,
+                                1 => duplication.0 = 0,
+                                2 => reordering.0 = 0,
+                                _ => delay.0 /= 2,
+                            }
+                        }
+                    });
+                }
+            }
+            FaultKind::SlowDisk { .. } => instead(&|kind| {
+                if let FaultKind::SlowDisk { factor, .. } = kind {
+                    *factor = (*factor / 2).max(1);
+                }
+            }),
+            FaultKind::ClockRate { .. } => instead(&|kind| {
+                if let FaultKind::ClockRate { drift, .. } = kind {
+                    *drift /= 2;
+                }
+            }),
+            FaultKind::ClockJump { .. } => instead(&|kind| {
+                if let FaultKind::ClockJump { by, .. } = kind {
+                    by.0 = (by.0 / 2).max(1);
+                }
+            }),
+            FaultKind::WallJump { .. } => instead(&|kind| {
+                if let FaultKind::WallJump { by, .. } = kind {
+                    *by /= 2;
+                }
+            }),
+            FaultKind::Change { by_joint: true, .. } => instead(&|kind| {
+                if let FaultKind::Change { by_joint, .. } = kind {
+                    *by_joint = false;
+                }
+            }),
+            _ => {}
+        }
+    }
+    plans
+}
+
+/// Parts of a span, the shortest first: nothing, and so many sixteenths of it.
+fn parts(span: u64) -> impl Iterator<Item = u64> {
+    [0, 1, 2, 4, 8, 12, 14, 15].into_iter().map(move |sixteenths| span / 16 * sixteenths)
+}
+
+/// A duration as a person writes it: whole milliseconds, where it has some.
+fn round(nanos: u64) -> Duration {
+    Duration(if nanos < MILLISECOND { nanos } else { nanos / MILLISECOND * MILLISECOND })
+}
+
+fn set_lasts(kind: &mut FaultKind, new: Duration) {
+    match kind {
+        FaultKind::Crash { lasts, .. }
+        | FaultKind::PowerLoss { lasts, .. }
+        | FaultKind::Pause { lasts, .. }
+        | FaultKind::Cut { lasts, .. }
+        | FaultKind::Split { lasts, .. }
+        | FaultKind::Weather { lasts, .. }
+        | FaultKind::SlowDisk { lasts, .. }
+        | FaultKind::StalledDisk { lasts, .. }
+        | FaultKind::DiskError { lasts, .. }
+        | FaultKind::Wipe { lasts, .. }
+        | FaultKind::ClockRate { lasts, .. } => *lasts = new,
+        _ => {}
+    }
+}
+
+/// A fault with other targets; `None` where it has lost one that it cannot do without. A loss of power whose last server
+/// goes, goes with it: one without servers would strike them all.
+fn retargeted(mut fault: Fault, mut other: impl FnMut(Target) -> Option<Target>) -> Option<Fault> {
+    let mut list = |nodes: &mut Vec<Target>| {
+        *nodes = nodes.iter().filter_map(|node| other(*node)).collect();
+        nodes.len()
+    };
+    match &mut fault.kind {
+        FaultKind::PowerLoss { nodes, .. } => {
+            let all = nodes.is_empty();
+            if list(nodes) == 0 && !all {
+                return None;
+            }
+        }
+        FaultKind::Split { side, .. } => {
+            if list(side) == 0 {
+                return None;
+            }
+        }
+        FaultKind::Change { voters, learners, remove, .. } => {
+            if list(voters) + list(learners) + list(remove) == 0 {
+                return None;
+            }
+        }
+        FaultKind::Cut { from, to, .. } => (*from, *to) = (other(*from)?, other(*to)?),
+        FaultKind::Transfer { to } => *to = other(*to)?,
+        FaultKind::Crash { node, .. }
+        | FaultKind::Pause { node, .. }
+        | FaultKind::SlowDisk { node, .. }
+        | FaultKind::StalledDisk { node, .. }
+        | FaultKind::DiskError { node, .. }
+        | FaultKind::Wipe { node, .. }
+        | FaultKind::ClockRate { node, .. }
+        | FaultKind::ClockJump { node, .. }
+        | FaultKind::WallJump { node, .. }
+        | FaultKind::Rot { node } => *node = other(*node)?,
+        FaultKind::Weather { .. } | FaultKind::Leave => {}
+    }
+    Some(fault)
+}

@@ -1,0 +1,153 @@
+use super::{Progress, Settings, Shrinker, Shrunk, shrink};
+use crate::plan::{Duration, FaultKind, Plan, generate};
+use proptest::prelude::*;
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+fn settings(jobs: usize) -> Settings {
+    Settings { jobs: NonZeroUsize::new(jobs).unwrap(), runs: 100_000 }
+}
+
+fn shrunk(plan: &Plan, jobs: usize, fails: impl Fn(&Plan) -> bool + Sync) -> Shrunk {
+    shrink(plan, &settings(jobs), &fails, &AtomicBool::new(false), &mut |_: &Progress<'_>| {})
+}
+
+/// A plan with all kinds of faults in it.
+fn large() -> Plan {
+    (0..).map(generate).find(|plan| plan.faults.len() > 25 && plan.nodes == 7).unwrap()
+}
+
+/// How many calls a plan may make in all, where it says so.
+fn calls(plan: &Plan) -> Option<usize> {
+    plan.clients.calls.as_ref().map(|calls| calls.iter().map(Vec::len).sum())
+}
+
+#[test]
+fn what_always_fails_shrinks_to_nothing() {
+    let plan = shrunk(&large(), 2, |_| true).plan;
+    assert_eq!((plan.faults.len(), calls(&plan), plan.nodes, plan.clients.count), (0, Some(0), 1, 1));
+    insta::assert_snapshot!(crate::plan::file::to_text(&plan));
+}
+
+#[test]
+fn what_only_fails_as_it_is_stays_as_it_is() {
+    let plan = large();
+    let result = shrunk(&plan, 2, |other| *other == plan);
+    assert_eq!((&result.plan, result.done), (&plan, true));
+}
+
+#[test]
+fn only_what_is_needed_stays() {
+    let large = large();
+    let (third, ninth) = (large.faults[3].kind.clone(), large.faults[9].kind.clone());
+    let needs = |plan: &Plan| {
+        let place = |kind: &FaultKind| plan.faults.iter().position(|fault| fault.kind == *kind);
+        let called = |client: usize, number: u64| match &plan.clients.calls {
+            None => true,
+            Some(calls) => calls.get(client).is_some_and(|calls| calls.contains(&number)),
+        };
+        let in_order = matches!((place(&third), place(&ninth)), (Some(third), Some(ninth)) if third < ninth);
+        in_order && called(1, 5) && called(0, 17) && plan.storm > Duration::millis(900)
+    };
+    assert!(needs(&large));
+    let plan = shrunk(&large, 2, needs).plan;
+    assert_eq!(plan.faults.len(), 2);
+    assert_eq!(plan.clients.calls, Some(vec![vec![17], vec![5]]));
+    assert!(plan.storm < Duration::millis(1_100), "{}", plan.storm);
+}
+
+#[test]
+fn other_seeds_are_tried_where_nothing_else_helps() {
+    let large = large();
+    // One fault is enough, but only with luck.
+    let fails = |plan: &Plan| plan.faults.len() >= 5 || (!plan.faults.is_empty() && plan.seed % 10 == 3);
+    let plan = shrunk(&large, 2, fails).plan;
+    assert_eq!((plan.faults.len(), plan.seed % 10), (1, 3));
+}
+
+#[test]
+fn it_ends_with_its_budget_or_when_told_and_keeps_the_smallest() {
+    let large = large();
+    let runs = AtomicU64::new(0);
+    let fails = |_: &Plan| {
+        runs.fetch_add(1, Ordering::Relaxed);
+        true
+    };
+    let result = shrink(
+        &large,
+        &Settings { runs: 3, ..settings(1) },
+        &fails,
+        &AtomicBool::new(false),
+        &mut |_: &Progress<'_>| {},
+    );
+    assert_eq!((result.runs, result.done, runs.into_inner()), (3, false, 3));
+    assert!(result.plan.faults.len() < large.faults.len());
+
+    let stop = AtomicBool::new(false);
+    let mut smallest = large.clone();
+    let result = shrink(&large, &settings(2), &|_| true, &stop, &mut |progress: &Progress<'_>| {
+        smallest = progress.best.clone();
+        stop.store(progress.runs >= 5, Ordering::Relaxed);
+    });
+    assert_eq!((&result.plan, result.done), (&smallest, false));
+}
+
+/// The stupid twin: one proposal after the other, with nobody looking ahead.
+fn one_by_one(plan: &Plan, fails: impl Fn(&Plan) -> bool) -> (Plan, u64) {
+    let (mut shrinker, mut runs) = (Shrinker::new(plan.clone()), 0);
+    while let Some(proposal) = shrinker.proposal() {
+        let answer = fails(proposal);
+        shrinker.answer(answer);
+        runs += 1;
+    }
+    (shrinker.best().clone(), runs)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+
+    /// Whatever has to be there for a plan to fail: the result has it, lacks nothing else of faults and calls, can be
+    /// run, and is the same on one core and on three.
+    #[test]
+    fn the_result_is_minimal_and_the_same_for_any_number_of_cores(
+        seed in 0_u64..1_000,
+        needed in proptest::collection::vec(0_usize..30, 0..4),
+        calls_needed in proptest::collection::btree_set((0_usize..2, 1_u64..60), 0..4),
+        luck in 1_u64..4,
+    ) {
+        let large = generate(seed);
+        let needed: Vec<&FaultKind> =
+            needed.iter().filter_map(|place| large.faults.get(*place)).map(|fault| &fault.kind).collect();
+        let fails = |plan: &Plan| {
+            let has = |kind: &&FaultKind| plan.faults.iter().any(|fault| fault.kind == **kind);
+            let called = |(client, number): &(usize, u64)| {
+                plan.clients.calls.as_ref().is_none_or(|calls| {
+                    calls.get(*client).is_some_and(|calls| calls.contains(number))
+                })
+            };
+            // Chance has its say as well, and the same each time.
+            let lucky = plan.faults.len() > 6 || (plan.faults.len() as u64 + plan.seed).is_multiple_of(luck);
+            needed.iter().all(has) && calls_needed.iter().all(called) && lucky
+        };
+        if fails(&large) {
+            let one = shrunk(&large, 1, fails);
+            let three = shrunk(&large, 3, fails);
+            prop_assert_eq!(&one, &three);
+            prop_assert_eq!((one.plan.clone(), one.runs), one_by_one(&large, fails));
+            prop_assert!(fails(&one.plan));
+            prop_assert_eq!(one.plan.check(), Ok(()));
+            for left_out in 0..one.plan.faults.len() {
+                let mut fewer = one.plan.clone();
+                fewer.faults.remove(left_out);
+                prop_assert!(!fails(&fewer), "fault {} can go as well", left_out + 1);
+            }
+            for client in 0..one.plan.clients.calls.iter().flatten().count() {
+                for left_out in 0..one.plan.clients.calls.as_ref().unwrap()[client].len() {
+                    let mut fewer = one.plan.clone();
+                    fewer.clients.calls.as_mut().unwrap()[client].remove(left_out);
+                    prop_assert!(!fails(&fewer), "a call of client {} can go as well", client + 1);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! The pages of three shrunk failures, as somebody meets them in a terminal or in the log of a CI run. Read them.
+
+use harness::case::Case;
+use harness::outcome::{COMMIT, Options};
+use harness::report::{Origin, verdict};
+use harness::run::run;
+use harness::survey::watched;
+use std::path::Path;
+
+/// The page of the plan in this file, without what is another at every commit.
+fn page(name: &str) -> String {
+    let path = Path::new("tests/pages").join(format!("{name}.toml"));
+    let case = Case::read(&path).unwrap();
+    let options = Options::default();
+    let record = run(&case.plan, &watched(&options));
+    let page = verdict(&case.plan, Origin::File { path: &path, bug: None }, &record, case.shrunk, &options);
+    let digest = format!("{:?}", record.outcome.digest);
+    page.replace(COMMIT, "0123456789ab").replace(&digest, "000000000000feed")
+}
+
+#[test]
+fn old_term_committed_by_count() {
+    insta::assert_snapshot!(page("old-term-committed-by-count"));
+}
+
+#[test]
+fn joint_commit_on_one_side() {
+    insta::assert_snapshot!(page("joint-commit-on-one-side"));
+}
+
+#[test]
+fn retry_applied_twice() {
+    insta::assert_snapshot!(page("retry-applied-twice"));
+}
