@@ -16,10 +16,10 @@ use raft_core::{
     Answer, Change, Config, Configuration, Confirmed, Effect, Entry, Identity, Index, Input, Instant, Letter,
     LogId, Message, NodeId, Payload, Peer, Raft, RequestId, Role, Snapshot, Step, Term,
 };
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::{Display, Write as _};
 use std::sync::Arc;
-use watch::{Before, Watch};
+use watch::{Before, Disks, Watch};
 
 /// A millisecond, in the nanoseconds of the core.
 pub const MS: u64 = 1_000_000;
@@ -33,6 +33,12 @@ pub struct Table {
     pub watch: Watch,
     /// Whether a clash is noted, and the story goes on.
     pub lenient: bool,
+    /// Whether time passes for all at once, for each at its own rate. Otherwise every clock goes by itself.
+    pub together: bool,
+    /// True time since the beginning; nothing looks at it but the clocks.
+    time: u64,
+    /// The disks of lives that are over.
+    graves: BTreeMap<Peer, Disk>,
     /// Links that lose what is sent now.
     cuts: BTreeSet<(u64, u64)>,
     /// Links whose letters wait until someone delivers them by name.
@@ -50,7 +56,19 @@ pub struct Server {
     pub now: u64,
     pub incarnation: u64,
     pub state: State,
+    /// A copy of its state that it has made, to be handed over as a snapshot.
+    image: Option<(Index, Vec<u8>)>,
+    /// By how many millionths its clock is fast.
+    pub rate: i64,
+    /// What its clock said when time began, and what restarts have added.
+    origin: u64,
     config: Config,
+}
+
+impl Server {
+    fn peer(&self) -> Peer {
+        Peer { id: self.config.id, identity: self.config.identity }
+    }
 }
 
 /// A server's application, in memory: it keeps what it was given.
@@ -117,7 +135,17 @@ impl Table {
             change(&mut config);
             // Clocks of different machines have nothing to do with each other.
             let now = id * 1_000_000 * MS;
-            Server { raft: None, disk: Disk::default(), now, incarnation: 0, state: State::default(), config }
+            Server {
+                raft: None,
+                disk: Disk::default(),
+                now,
+                incarnation: 0,
+                state: State::default(),
+                image: None,
+                rate: 0,
+                origin: now,
+                config,
+            }
         });
         let servers: Vec<Server> = servers.collect();
         let mut table = Table {
@@ -125,6 +153,9 @@ impl Table {
             servers,
             letters: VecDeque::new(),
             lenient: false,
+            together: false,
+            time: 0,
+            graves: BTreeMap::new(),
             cuts: BTreeSet::new(),
             holds: BTreeSet::new(),
             requests: Vec::new(),
@@ -182,8 +213,7 @@ impl Table {
 
     /// Which life of a server there is now.
     pub fn peer(&self, id: u64) -> Peer {
-        let config = &self.server(id).config;
-        Peer { id: config.id, identity: config.identity }
+        self.server(id).peer()
     }
 
     pub fn nodes(&self) -> std::ops::RangeInclusive<u64> {
@@ -285,20 +315,46 @@ impl Table {
         while self.raft(id).deadline().is_some_and(|due| due.0 <= end) {
             self.fire(id);
         }
-        self.server_mut(id).now = end;
+        self.pass_until(id, end);
     }
 
     /// Time passes for one server that is too busy to look at its timers.
     pub fn pause(&mut self, id: u64, milliseconds: u64) {
         self.verb(&format!("pause n{id} {milliseconds} ms"));
-        self.server_mut(id).now += milliseconds * MS;
+        self.pass_until(id, self.server(id).now + milliseconds * MS);
+    }
+
+    /// This server's clock goes on until it says so.
+    fn pass_until(&mut self, id: u64, end: u64) {
+        if self.together {
+            let left = end.saturating_sub(self.server(id).now);
+            self.elapse(left * 1_000_000 / (1_000_000 + self.server(id).rate) as u64);
+            while self.server(id).now < end {
+                self.elapse(1);
+            }
+        } else {
+            let server = self.server_mut(id);
+            server.now = server.now.max(end);
+        }
+    }
+
+    /// Time passes, for all.
+    pub fn elapse(&mut self, nanoseconds: u64) {
+        self.time += nanoseconds;
+        for server in &mut self.servers {
+            if self.together {
+                let shown = u128::from(self.time) * (1_000_000 + server.rate) as u128 / 1_000_000;
+                server.now = server.origin + shown as u64;
+            } else {
+                server.now += nanoseconds;
+            }
+        }
     }
 
     /// The timer rings when it is due, or at once if that is past.
     pub fn fire(&mut self, id: u64) {
         let due = self.raft(id).deadline().expect("there is always a deadline").0;
-        let server = self.server_mut(id);
-        server.now = server.now.max(due);
+        self.pass_until(id, due);
         self.step(id, Input::Timer);
         let next = self.raft(id).deadline().expect("there is always a deadline").0;
         assert!(next > self.server(id).now, "n{id}'s timer rings again at once\n{}", self.transcript);
@@ -338,6 +394,23 @@ impl Table {
         self.verb(&format!("transfer n{id} to n{to}"));
         let request = self.request(id, &text);
         self.step(id, Input::Transfer { request, to: NodeId(to) });
+    }
+
+    /// A server makes a copy of its state, and goes on.
+    pub fn copy_state(&mut self, id: u64) {
+        self.verb(&format!("copy state n{id}"));
+        let state = &self.server(id).state;
+        self.server_mut(id).image = Some((state.applied, state.image()));
+    }
+
+    /// A server hands its state over as a snapshot, or the copy that it has made of it, and keeps so many entries.
+    pub fn compact(&mut self, id: u64, trailing: u64) {
+        let server = self.server_mut(id);
+        let now = (server.state.applied, server.state.image());
+        let (index, image) = server.image.take().unwrap_or(now);
+        self.verb(&format!("compact n{id} up to {index}, keep {trailing}"));
+        let keep = Index(index.0.saturating_sub(trailing));
+        self.step(id, Input::Compact { index, data: image.into(), keep });
     }
 
     fn request(&mut self, id: u64, name: &str) -> RequestId {
@@ -548,6 +621,25 @@ impl Table {
         }
     }
 
+    /// The disk refuses a write, and the server is told.
+    pub fn fail_disk(&mut self, id: u64) {
+        self.verb(&format!("disk error n{id}"));
+        self.step(id, Input::SaveFailed);
+    }
+
+    /// The disk of a server that is down is emptied. It comes back as another life.
+    pub fn wipe(&mut self, id: u64) {
+        let life = Identity(self.peer(id).identity.0 + 100);
+        self.verb(&format!("wipe n{id}, which will be in its life {}", life.0));
+        assert!(!self.is_up(id), "a disk in use is not wiped");
+        let (peer, server) = (self.peer(id), self.server_mut(id));
+        server.config.identity = life;
+        let slow = server.disk.slow;
+        let disk = std::mem::take(&mut server.disk);
+        server.disk.slow = slow;
+        self.graves.insert(peer, disk);
+    }
+
     /// A new incarnation starts from what the disk kept.
     pub fn restart(&mut self, id: u64) {
         self.verb(&format!("restart n{id}"));
@@ -571,8 +663,10 @@ impl Table {
         }
         server.incarnation += 1;
         server.state = State::default();
+        server.image = None;
         // A restart takes time, and a monotonic clock need not begin where it ended.
         server.now += 1_000 * MS;
+        server.origin += 1_000 * MS;
         server.raft =
             Some(Raft::new(server.config.clone(), recovered, Instant(server.now)).expect("a good setup"));
         self.line(&line);
@@ -604,10 +698,11 @@ impl Table {
         raft.step(now, input, &mut effects);
         self.line_if_moved(id, &before, &raft);
         self.line_if_configured(id, &group, &raft);
-        let disks: Vec<&Disk> = self.servers.iter().map(|server| &server.disk).collect();
+        let mut disks: Disks<'_> = self.graves.iter().map(|(peer, disk)| (*peer, disk)).collect();
+        disks.extend(self.servers.iter().map(|server| (server.peer(), &server.disk)));
         let incarnation = self.server(id).incarnation;
         let then = Before { commit, led, term: before.1, group: &group.1, configured_at: group.0, snapshot };
-        self.watch.stepped(NodeId(id), incarnation, &raft, &then, &disks);
+        self.watch.stepped(incarnation, &raft, &then, &disks);
         for effect in effects {
             self.carry_out(id, &raft, last, effect);
         }

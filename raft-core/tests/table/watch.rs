@@ -2,8 +2,8 @@
 
 use super::disk::Disk;
 use raft_core::{
-    Configuration, Entry, Index, Letter, LogId, Message, NodeId, Payload, Raft, RequestId, Snapshot, Term,
-    Write,
+    Configuration, Entry, Index, Letter, LogId, Message, NodeId, Payload, Peer, Raft, RequestId, Snapshot,
+    Term, Write,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,6 +13,9 @@ pub struct Violation {
     pub property: &'static str,
     pub sentence: String,
 }
+
+/// The disk of each life that there ever was.
+pub type Disks<'a> = BTreeMap<Peer, &'a Disk>;
 
 /// How a server was before a step.
 pub struct Before<'a> {
@@ -49,11 +52,11 @@ pub struct Watch {
     /// Who led which term in which incarnation, and the log that it had.
     leaders: BTreeMap<Term, (NodeId, u64, Vec<Term>)>,
     /// Whom a node's vote, once it had left, was for.
-    votes: BTreeMap<(NodeId, Term), NodeId>,
+    votes: BTreeMap<(Peer, Term), NodeId>,
     /// How far a node's log, by its own words, equals the one of the leader of a term.
-    acknowledged_to: BTreeMap<NodeId, (Term, Index)>,
+    acknowledged_to: BTreeMap<Peer, (Term, Index)>,
     /// The newest term in which a node promised something.
-    promised: BTreeMap<NodeId, Term>,
+    promised: BTreeMap<Peer, Term>,
     /// What is committed, and in which term it was.
     committed: Vec<(Entry, Term)>,
     /// The payload of each entry and the term before it.
@@ -89,7 +92,7 @@ impl Watch {
 
     /// A message leaves.
     pub fn sends(&mut self, letter: &Letter, disk: &Disk) {
-        let (from, to, message) = (letter.from.id, letter.to.id, &letter.message);
+        let (from, to, message) = (letter.from, letter.to.id, &letter.message);
         if matches!(
             message,
             Message::RequestVote { .. }
@@ -104,13 +107,13 @@ impl Watch {
         }
         match *message {
             Message::RequestVote { term, .. } => {
-                if !disk.voted(term, from) {
+                if !disk.voted(term, from.id) {
                     self.clash(
                         "promises-after-durability",
                         format!("{from} campaigns in term {term}, not durably"),
                     );
                 }
-                self.votes_for(from, term, from);
+                self.votes_for(from, term, from.id);
             }
             Message::RequestVoteResponse { term, granted: true } => {
                 if !disk.voted(term, to) {
@@ -144,7 +147,7 @@ impl Watch {
         }
     }
 
-    fn votes_for(&mut self, voter: NodeId, term: Term, candidate: NodeId) {
+    fn votes_for(&mut self, voter: Peer, term: Term, candidate: NodeId) {
         let first = *self.votes.entry((voter, term)).or_insert(candidate);
         if first != candidate {
             self.clash(
@@ -183,14 +186,8 @@ impl Watch {
     }
 
     /// A step is over, and its effects are known.
-    pub fn stepped(
-        &mut self,
-        node: NodeId,
-        incarnation: u64,
-        raft: &Raft,
-        before: &Before<'_>,
-        disks: &[&Disk],
-    ) {
+    pub fn stepped(&mut self, incarnation: u64, raft: &Raft, before: &Before<'_>, disks: &Disks<'_>) {
+        let node = raft.peer().id;
         let commit = before.commit;
         if raft.leads() {
             let terms = self.terms_of(raft);
@@ -213,11 +210,12 @@ impl Watch {
             if !before.led {
                 self.complete(node, raft);
             }
-            if raft.log().configured_at() > before.configured_at {
+            // Where the log is compacted, the group stands at its beginning.
+            if raft.log().configured_at() > before.configured_at.max(raft.log().base().index) {
                 self.configures(node, raft, before);
             }
         }
-        if let Some(&(term, upto)) = self.acknowledged_to.get(&node)
+        if let Some(&(term, upto)) = self.acknowledged_to.get(&raft.peer())
             && term == raft.term()
             && raft.last().index < upto
         {
@@ -226,7 +224,7 @@ impl Watch {
                 format!("{node} cuts its log back to {} and acknowledged {upto}", raft.last()),
             );
         }
-        if self.promised.get(&node).is_some_and(|&promised| raft.term() < promised) {
+        if self.promised.get(&raft.peer()).is_some_and(|&promised| raft.term() < promised) {
             self.clash(
                 "monotonic-term",
                 format!("{node} is in term {} and promised in a later one", raft.term()),
@@ -255,18 +253,19 @@ impl Watch {
     }
 
     /// Somebody leads a term for the first time.
-    fn elected(&mut self, node: NodeId, raft: &Raft, disks: &[&Disk]) {
+    fn elected(&mut self, node: NodeId, raft: &Raft, disks: &Disks<'_>) {
         let term = raft.term();
-        let voted = |voter: NodeId| match self.votes.get(&(voter, term)) {
-            Some(&candidate) => candidate == node,
-            None => voter == node && disks[node.0 as usize - 1].voted(term, node),
+        let voted = |voter: NodeId| {
+            let voter = raft.configuration().peer(voter);
+            match self.votes.get(&(voter, term)) {
+                Some(&candidate) => candidate == node,
+                None => voter == raft.peer() && disks[&voter].voted(term, node),
+            }
         };
         if !agreed(raft.configuration(), voted) {
-            let voters: Vec<String> = (1..=disks.len() as u64)
-                .map(NodeId)
-                .filter(|&voter| voted(voter))
-                .map(|v| v.to_string())
-                .collect();
+            let members = raft.configuration().members().into_iter();
+            let voters: Vec<String> =
+                members.filter(|&member| voted(member)).map(|v| v.to_string()).collect();
             let (voters, group) = (voters.join(", "), raft.configuration());
             self.clash("elected-by-quorum", format!("{node} leads term {term} with {voters} of {group}"));
         }
@@ -327,7 +326,7 @@ impl Watch {
         }
     }
 
-    fn commits(&mut self, node: NodeId, raft: &Raft, before: &Before<'_>, disks: &[&Disk]) {
+    fn commits(&mut self, node: NodeId, raft: &Raft, before: &Before<'_>, disks: &Disks<'_>) {
         let mut log = raft.log().clone();
         // A leader that has removed itself stops leading with the very step that commits it.
         let leads = raft.leads() || before.led && raft.term() == before.term;
@@ -344,9 +343,9 @@ impl Watch {
             }
             // What the leader counted on when it committed: a joint phase may have ended by that very step.
             let group = before.group;
-            let has = |voter: NodeId| disks[voter.0 as usize - 1].ever_had(id);
+            let has = |voter: NodeId| disks.get(&group.peer(voter)).is_some_and(|disk| disk.ever_had(id));
             if !agreed(group, has) {
-                let have = (1..=disks.len() as u64).filter(|&node| has(NodeId(node))).count();
+                let have = disks.values().filter(|disk| disk.ever_had(id)).count();
                 self.clash("durable-quorum", format!("{node} commits {id}, which {have} have, of {group}"));
             }
         }
