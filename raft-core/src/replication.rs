@@ -414,12 +414,13 @@ impl Raft {
         }
     }
 
-    /// What is committed no more counts against the limit of what is not.
+    /// What is committed no more counts against the limit of what is not. What this leader inherited never did.
     fn count_committed(&mut self, index: Index) {
         let Role::Leader(leader) = &mut self.role else { return };
         if leader.uncommitted > 0 {
-            let first = self.commit.next().max(self.log.base().index.next());
-            let (_, bytes) = self.log.batch(first, (index.0 + 1 - first.0) as usize, u64::MAX);
+            let inherited = self.log.last_at_most(index, Term(self.term.0 - 1)).index;
+            let after = self.commit.max(inherited);
+            let (_, bytes) = self.log.batch(after.next(), (index.0 - after.0) as usize, u64::MAX);
             leader.uncommitted = leader.uncommitted.saturating_sub(bytes);
         }
     }
