@@ -443,7 +443,7 @@ fn a_compacted_log_knows_the_term_it_begins_after_and_nothing_before() {
     }
 }
 
-/// SNP-14, PER-05: the seam is where it was after a restart, too, and what lies above it alone is applied.
+/// SNP-14, PER-05, PER-15: the seam is where it was after a restart, too, and what lies above it alone is applied.
 #[test]
 fn a_server_goes_on_after_its_snapshot_when_it_restarts() {
     for trailing in 0..=4 {
@@ -653,7 +653,7 @@ fn while_a_state_is_copied_the_log_goes_on() {
     assert_eq!(t.server(1).state.commands, ["a=1", "b=2", "c=3"]);
 }
 
-/// SNP-25, MEM-24.
+/// SNP-25, MEM-24, MEM-26.
 #[test]
 fn every_group_survives_snapshots_restarts_and_installs() {
     let (learner, voter) = (Step::Learner(NodeId(4)), Step::Voter(NodeId(5)));
