@@ -5,8 +5,8 @@
 
 use raft_core::message::Stamp;
 use raft_core::{
-    Answer, Config, Configuration, Effect, Entry, Identity, Index, Input, Instant, Letter, LogId, Message,
-    NodeId, Payload, Peer, Raft, Recovered, RequestId, Role, Step, Term, Unfit,
+    Answer, Config, Configuration, Effect, Entry, Identity, Index, Input, Instant, Letter, Log, LogId,
+    Message, NodeId, Payload, Peer, Raft, Recovered, RequestId, Role, Step, Term, Unfit,
 };
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -473,12 +473,12 @@ fn commit_by_count(id: &str, input: &Value, expect: &Value) {
     assert_eq!(server.raft.commit().0, number(&expect["commit"]), "{id}");
 }
 
-/// The greatest place up to `index` with at most this term. What lies before the base is of the base's term here.
+/// The greatest place up to `index` with at most this term, in a log that begins after the base.
 fn find_conflict_by_term(id: &str, input: &Value, expect: &Value) {
-    let base = vec![number(&input["base_term"]); number(&input["base_index"]) as usize];
-    let log: Vec<u64> = base.into_iter().chain(numbers(&input["log_terms"])).collect();
-    let server = Server::new(1, 3, (log.iter().copied().max().unwrap_or(0), 0), &log, false);
-    let found = server.raft.log().last_at_most(Index(number(&input["index"])), Term(number(&input["term"])));
+    let base = log_id(number(&input["base_index"]), number(&input["base_term"]));
+    let entries = numbers(&input["log_terms"]).into_iter().map(entry).collect();
+    let log = Log::after(base, Configuration::of([NodeId(1)]).into(), entries);
+    let found = log.last_at_most(Index(number(&input["index"])), Term(number(&input["term"])));
     assert_eq!(found.index.0, number(&expect["index"]), "{id}");
 }
 
