@@ -254,25 +254,31 @@ fn a_follower_that_has_lost_its_parts_gets_all_of_them_again() {
 /// SNP-05, SNP-10.
 #[test]
 fn a_snapshot_that_is_not_needed_any_more_is_given_up() {
-    let mut t = led(|config| config.max_chunk = 4);
-    t.hold(1, 3);
-    ["a=1", "b=2", "c=3"].into_iter().for_each(|command| t.propose(1, command));
-    t.deliver_all();
-    t.compact(1, 0);
-    t.heartbeat(1);
-    t.deliver_newest(1, 3);
-    t.deliver(3, 1);
-    assert!(in_flight(&t, 1, 3).last().is_some_and(is_part), "it seems to lack what is only late");
-    for _ in 0..3 {
-        t.deliver(1, 3);
+    for trailing in [0, 1] {
+        let mut t = led(|config| config.max_chunk = 4);
+        t.hold(1, 3);
+        ["a=1", "b=2", "c=3"].into_iter().for_each(|command| t.propose(1, command));
+        t.deliver_all();
+        t.compact(1, trailing);
+        t.heartbeat(1);
+        t.deliver_newest(1, 3);
         t.deliver(3, 1);
+        assert!(in_flight(&t, 1, 3).last().is_some_and(is_part), "it seems to lack what is only late");
+        // What is late arrives, up to where n1's log begins.
+        for _ in 0..3 - trailing {
+            t.deliver(1, 3);
+            t.deliver(3, 1);
+        }
+        t.propose(1, "d=4");
+        t.propose(1, "e=5");
+        let newest = in_flight(&t, 1, 3).into_iter().rev().take(2);
+        let entries = newest.filter(|message| matches!(message, Message::AppendEntries { .. })).count();
+        assert_eq!(entries, 2, "the log serves it, without asking");
+        t.release(1, 3);
+        settle(&mut t, 1);
+        agree(&t, 1, 3);
+        assert_eq!((t.raft(3).snapshot(), kept(&t, 3)), (None, (0, 6)), "its log is whole");
     }
-    t.propose(1, "d=4");
-    assert!(matches!(in_flight(&t, 1, 3).last(), Some(Message::AppendEntries { .. })));
-    t.release(1, 3);
-    settle(&mut t, 1);
-    agree(&t, 1, 3);
-    assert_eq!((t.raft(3).snapshot(), kept(&t, 3)), (None, (0, 5)), "its log is whole");
 }
 
 /// SNP-06.
@@ -991,19 +997,31 @@ fn two_reads_under_one_name_are_both_answered_safely() {
 /// COM-18, RDX-14.
 #[test]
 fn what_a_leader_says_of_a_read_commits_nothing_here() {
-    let mut t = led(|config| config.forward = true);
+    let mut t = Table::with(3, |config| config.forward = true);
+    t.elect(2);
+    settle(&mut t, 2);
+    t.cut(2);
+    t.propose(2, "x=1");
+    t.elect(1);
+    commit(&mut t, 1, &["a=1"]);
+    // n2 hears of its leader, and has another entry at 2 than it.
+    t.heal();
     t.hold(1, 2);
-    t.propose(1, "a=1");
-    t.deliver_all();
+    let (previous, stamp) = (t.raft(1).last(), Stamp::default());
+    let (entries, commit) = (raft_core::Entries::NONE, t.raft(1).commit());
+    t.post(1, 2, Message::AppendEntries { term: Term(2), previous, entries, commit, stamp });
+    t.deliver(1, 2);
+    t.lose(2, 1);
     t.read(2, "r");
     t.deliver_all();
     let is_answer = |letter: &raft_core::Letter| matches!(letter.message, Message::ForwardResponse { .. });
     let place = t.letters.iter().position(is_answer).expect("n1's word");
     t.deliver_at(place);
-    assert_eq!((t.raft(2).commit(), t.unanswered()), (Index(1), vec!["r".to_owned()]));
+    assert_eq!((t.raft(2).last(), t.raft(2).commit()), (at(2, 1), Index(1)));
+    assert_eq!(t.unanswered(), ["r"]);
     t.release(1, 2);
     settle(&mut t, 1);
-    says(&t, "n2  serves r at 2 by its leader's word");
+    says(&t, "n2  serves r at 3 by its leader's word");
 }
 
 /// PRO-02, PRO-03.
