@@ -2,9 +2,13 @@
 
 mod common;
 
-use common::{Clerk, rough, told};
-use harness::plan::{Chance, Duration};
-use invariants::{Action, Call, Content};
+use common::{Clerk, Hello, calm, rough, told};
+use harness::outcome::{LINEARIZABILITY, Options, Record, Verdict, WITNESS};
+use harness::plan::{Chance, Duration, Plan};
+use harness::run::run_with;
+use harness::server::{Arrival, Host, LocalTime, Server};
+use harness::workload::{Answer, Ask, Reply, Request};
+use invariants::{Action, Call, Content, PROPERTIES, RequestId};
 use std::collections::{BTreeMap, BTreeSet};
 
 fn histories() -> impl Iterator<Item = (u64, Vec<Call>)> {
@@ -102,4 +106,218 @@ fn a_compare_and_set_often_matches() {
     };
     let (all, matched) = (attempts.clone().count(), attempts.filter(matched).count());
     assert!(all > 50 && matched * 10 > all && matched < all, "{matched} of {all} matched");
+}
+
+/// What a server does that is not always honest.
+trait Manner: Send + 'static {
+    /// What it says to the `number`th request instead of what the clerk would say; and whether the clerk hears of it.
+    fn says(number: u64, request: Request) -> Option<(Answer, bool)>;
+}
+
+/// A clerk with manners of its own.
+struct Odd<M> {
+    clerk: Clerk,
+    requests: u64,
+    /// Which of those that it does not answer itself the clerk has heard: each one once.
+    heard: BTreeSet<RequestId>,
+    manner: std::marker::PhantomData<M>,
+}
+
+impl<M: Manner> Server for Odd<M> {
+    type Message = Hello;
+
+    fn boot(host: &mut Host<'_, Hello>) -> Odd<M> {
+        Odd {
+            clerk: Clerk::boot(host),
+            requests: 0,
+            heard: BTreeSet::new(),
+            manner: std::marker::PhantomData,
+        }
+    }
+
+    fn step(&mut self, host: &mut Host<'_, Hello>, arrival: Arrival<Hello>) {
+        if let Arrival::Request { client, request } = arrival
+            && host.node() == 1
+        {
+            self.requests += 1;
+            let Some((answer, heard)) = M::says(self.requests, request) else {
+                return self.clerk.step(host, arrival);
+            };
+            if heard && self.heard.insert(request.id) {
+                self.clerk.step(host, Arrival::Request { client: PROBING, request });
+            }
+            return host.reply(client, Reply { id: request.id, answer });
+        }
+        self.clerk.step(host, arrival);
+    }
+
+    fn deadline(&self) -> Option<LocalTime> {
+        self.clerk.deadline()
+    }
+
+    fn is_heartbeat(message: &Hello) -> bool {
+        Clerk::is_heartbeat(message)
+    }
+}
+
+/// The client that only probes. The clerk's own answers go to it, and mean something only where it asked.
+const PROBING: u64 = 4;
+
+/// A plan without faults, in which three clients ask for ten seconds.
+fn busy() -> Plan {
+    let mut plan = calm(3, Duration::millis(10_000));
+    plan.clients.count = 3;
+    plan.network.delay = Duration::millis(1);
+    plan
+}
+
+/// Runs a plan with no property of facts, which toys state too few of.
+fn judged<S: Server>(plan: &Plan, without: &[&str]) -> Record {
+    let without = PROPERTIES.iter().map(|property| property.name).chain(without.iter().copied());
+    let without = without.map(str::to_owned).collect();
+    run_with::<S>(plan, &Options { without, history: true, timeline: true, ..Options::default() })
+}
+
+#[test]
+fn where_sessions_end_they_are_registered_first() {
+    for seed in 0..10 {
+        let mut plan = rough(seed);
+        plan.clients.session = Duration::millis(1_000);
+        let record = told::<Clerk>(&plan);
+        let given = |line: &harness::outcome::Line| {
+            let (_, session) = line.text.split_once("Registered { session: ")?;
+            Some((line.at, session.trim_end_matches(" }").parse::<u64>().unwrap()))
+        };
+        let given: Vec<(u64, u64)> = record.timeline.iter().filter_map(given).collect();
+        let mut sessions: BTreeMap<u64, u64> = BTreeMap::new();
+        for call in &record.history {
+            let known = given.iter().any(|(at, session)| *session == call.id.session && *at <= call.called);
+            assert!(known, "seed {seed}: {call:?} is in a session that was not given");
+            let sequence = sessions.entry(call.id.session).or_default();
+            *sequence += 1;
+            assert_eq!(call.id.sequence, *sequence, "seed {seed}");
+        }
+        assert!(sessions.len() >= 3 && record.history.len() > 50, "seed {seed}: {sessions:?}");
+    }
+}
+
+/// Ends a session with every tenth request.
+struct Forgetful;
+
+impl Manner for Forgetful {
+    fn says(number: u64, request: Request) -> Option<(Answer, bool)> {
+        (number.is_multiple_of(10) && request.ask != Ask::Register).then_some((Answer::Expired, false))
+    }
+}
+
+#[test]
+fn whose_session_has_ended_goes_on_in_another() {
+    let mut plan = busy();
+    plan.clients.session = Duration::millis(1_000);
+    let record = told::<Odd<Forgetful>>(&plan);
+    assert_eq!(record.outcome.verdict, Verdict::Kept, "the probing client must get through, too");
+    let unknown: Vec<&Call> = record.history.iter().filter(|call| call.returned.is_none()).collect();
+    let sessions: BTreeSet<u64> = record.history.iter().map(|call| call.id.session).collect();
+    assert!(unknown.len() > 30 && sessions.len() > 30, "{} of {}", unknown.len(), sessions.len());
+    for lost in unknown {
+        let way_there_and_back = Duration::millis(20).0;
+        let later = |call: &&Call| {
+            call.id.session == lost.id.session && call.called > lost.called + way_there_and_back
+        };
+        assert_eq!(record.history.iter().find(later), None, "{lost:?}");
+    }
+}
+
+/// Gives everybody the same session.
+struct Generous;
+
+impl Manner for Generous {
+    fn says(_: u64, request: Request) -> Option<(Answer, bool)> {
+        (request.ask == Ask::Register).then_some((Answer::Registered { session: 7 }, false))
+    }
+}
+
+#[test]
+fn a_session_that_is_given_twice_is_noticed_and_never_used() {
+    let mut plan = busy();
+    plan.clients.session = Duration::millis(1_000);
+    let Verdict::Failed(failure) = judged::<Odd<Generous>>(&plan, &[]).outcome.verdict else { panic!() };
+    assert_eq!(failure.property, WITNESS);
+    assert!(failure.sentence.contains("session 7 was given to c"), "{}", failure.sentence);
+    let record = told::<Odd<Generous>>(&plan);
+    let ids: BTreeSet<_> = record.history.iter().map(|call| call.id).collect();
+    assert_eq!(ids.len(), record.history.len());
+}
+
+#[test]
+fn who_asks_anywhere_moves_nothing_else() {
+    let plan = rough(1);
+    let asked_elsewhere = |record: &Record| {
+        let asks = |text: &str| text.starts_with('c') && !text.contains("-> n1 ");
+        record.timeline.iter().filter(|line| asks(&line.text)).count()
+    };
+    let still = told::<Clerk>(&plan);
+    let mut hardly = plan.clone();
+    hardly.clients.anywhere = Chance(1);
+    assert_eq!(told::<Clerk>(&hardly).outcome, still.outcome, "that it might does not move a thing");
+    let mut often = plan;
+    often.clients.anywhere = Chance(500_000);
+    let often = told::<Clerk>(&often);
+    let (often, seldom) = (asked_elsewhere(&often), asked_elsewhere(&still));
+    assert!(often > 2 * seldom, "{often} and {seldom} requests went elsewhere");
+}
+
+/// Refuses whatever would change something.
+struct Lazy;
+
+impl Manner for Lazy {
+    fn says(_: u64, request: Request) -> Option<(Answer, bool)> {
+        request.read().is_none().then_some((Answer::Busy, false))
+    }
+}
+
+/// Says that it refuses, and does it all the same.
+struct Liar;
+
+impl Manner for Liar {
+    fn says(number: u64, request: Request) -> Option<(Answer, bool)> {
+        Lazy::says(number, request).map(|(answer, _)| (answer, true))
+    }
+}
+
+/// Does it, and says that it cannot tell.
+struct Vague;
+
+impl Manner for Vague {
+    fn says(number: u64, request: Request) -> Option<(Answer, bool)> {
+        Liar::says(number, request).map(|(_, heard)| (Answer::Unknown, heard))
+    }
+}
+
+#[test]
+fn what_every_attempt_was_refused_of_is_in_no_history() {
+    let writes = |record: &Record| {
+        let asked = |call: &&Call| !call.operation.action.is_read();
+        record.history.iter().filter(asked).count()
+    };
+    let honest = told::<Odd<Lazy>>(&busy());
+    let (called, kept) = (honest.outcome.counts.operations as usize, honest.history.len());
+    assert!(called - kept > 50, "{called} were called and {kept} are left");
+    assert!(writes(&honest) < 30, "what is open at the end, or was asked just now: {}", writes(&honest));
+    assert!(writes(&told::<Odd<Vague>>(&busy())) > 50, "what may have happened stays");
+    let mut lossy = busy();
+    lossy.network.loss = Chance(200_000);
+    let unsure = told::<Odd<Lazy>>(&lossy);
+    assert!(writes(&unsure) > writes(&honest) + 20, "what was not heard of may have happened");
+}
+
+#[test]
+fn a_refusal_that_was_a_lie_is_a_value_that_nobody_wrote() {
+    let Verdict::Failed(failure) = judged::<Odd<Liar>>(&busy(), &[WITNESS]).outcome.verdict else { panic!() };
+    assert_eq!(failure.property, LINEARIZABILITY);
+    assert_eq!(
+        judged::<Odd<Vague>>(&busy(), &[WITNESS]).outcome.verdict,
+        Verdict::Kept,
+        "it said nothing wrong"
+    );
 }

@@ -75,7 +75,7 @@ pub enum Bug {
     LeaseIgnoresDrift,
     /// A read that is confirmed is answered from whatever is applied (`read.rs`, `forward.rs`, 8).
     ReadBeforeApply,
-    /// A restarted server takes answers to the incarnation before for its own (`raft.rs`).
+    /// A leader that has restarted takes what it recovered for all that is committed (`read.rs`, 8).
     RestartServesBeforeRecovery,
     /// What a deposed leader cannot know it reports as not done (`raft.rs`).
     StepdownReportedAsFailure,
@@ -269,7 +269,7 @@ impl Bug {
             Bug::LearnerCountedInQuorum => "durable-quorum",
             Bug::TermAdoptedNotDurable => "promises-after-durability",
             Bug::VoteRuleInsideLease => "reads",
-            Bug::MissingPreviousTermReadsAsZero => "promises-after-durability",
+            Bug::MissingPreviousTermReadsAsZero => "followers-commit",
             Bug::ApplyBeforeLocalDurable => "durable-quorum",
             Bug::InstallDropsAckedSuffix => "acknowledged-stays",
             Bug::InstallRegressesState => "snapshots",

@@ -40,13 +40,16 @@ pub struct Config {
     pub max_batch_bytes: u64,
     /// The most messages with entries, or with parts of a snapshot, in flight to one follower.
     pub max_in_flight: usize,
-    /// The most bytes of commands in flight to one follower; a single larger message goes alone.
+    /// While so many bytes of commands are in flight to one follower, nothing more is sent to it: at most one message
+    /// beyond the limit is on its way.
     pub max_in_flight_bytes: u64,
     /// The most bytes of commands that a leader holds uncommitted before it refuses more; a single larger one is taken.
     pub max_uncommitted_bytes: u64,
     /// The most bytes of a snapshot in one message.
     pub max_chunk: usize,
-    /// Where the random election timeouts come from. Different servers should have different ones.
+    /// Where chance comes from. Different servers should have different ones, for their election timeouts. Where `forward`
+    /// is on, every incarnation of a server must have another one: from it come the names under which requests are passed
+    /// on, and an answer to what an incarnation before has asked would be taken for one to what this one did.
     pub seed: u64,
     /// The line that gives way. Without the feature `bugs` it is never looked at.
     pub bug: Option<Bug>,

@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 impl Raft {
     /// The application hands over its state after `index`.
-    pub(crate) fn compact(&mut self, index: Index, data: Bytes, keep: Index) {
+    pub(crate) fn compact(&mut self, now: Instant, index: Index, data: Bytes, keep: Index) {
         let newest = self.snapshot.as_ref().map_or(Index(0), |snapshot| snapshot.last.index);
         // What was not handed out yet nobody can have a state of, and the state that waits to be restored is newer.
         let Some(term) = self.log.term_at(index).filter(|_| index > newest && index <= self.applied) else {
@@ -29,6 +29,8 @@ impl Raft {
         self.snapshot = Some(Snapshot { last: LogId { index, term }, configuration, data });
         self.log.compact(keep.min(index));
         self.rewrites = Some(false);
+        // Whoever lacks what is gone now gets this snapshot, and nothing is sent any more that would follow what is gone.
+        (0..self.followers()).for_each(|place| self.fall_back_on_snapshot(now, place));
     }
 
     /// The group at the place where the snapshot ends: that of its last entry, not an older nor a newer one.
@@ -39,8 +41,14 @@ impl Raft {
         self.log.configuration_at(index).clone()
     }
 
-    /// What a follower lacks is gone: it gets the newest snapshot.
-    pub(crate) fn begin_install(&mut self, now: Instant, place: usize) {
+    /// Where what a follower lacks is gone, it gets the newest snapshot. Asked whenever the log's beginning moves, or what
+    /// is to be sent next: nothing is ever sent that would follow what is gone.
+    pub(crate) fn fall_back_on_snapshot(&mut self, now: Instant, place: usize) {
+        let Role::Leader(leader) = &self.role else { return };
+        let progress = &leader.progress[place];
+        if matches!(progress.pace, Pace::Snapshotting { .. }) || !self.is_gone(progress.next) {
+            return;
+        }
         let snapshot = self.snapshot.clone().expect("entries go only into a snapshot");
         let Role::Leader(leader) = &mut self.role else { return };
         leader.progress[place].needs(snapshot, now);

@@ -8,7 +8,7 @@ use crate::io::{Confirmed, Effect, Input, Recovered, Write};
 use crate::log::Log;
 use crate::membership::Configuration;
 use crate::message::{Letter, Message, Outcome, Stamp};
-use crate::progress::Progress;
+use crate::progress::{Pace, Progress};
 use crate::saves::{Promise, Saves};
 use crate::snapshot::{Kept, Snapshot};
 use bytes::Bytes;
@@ -228,11 +228,7 @@ impl Raft {
         };
         let mut chance = SplitMix64::seed_from_u64(config.seed);
         // An answer to what another incarnation has passed on must never be taken for one to what this one did.
-        let token = match config.bug {
-            Some(Bug::RestartServesBeforeRecovery) if cfg!(feature = "bugs") => 0,
-            _ if config.forward => chance.next_u64(),
-            _ => 0,
-        };
+        let token = if config.forward { chance.next_u64() } else { 0 };
         let mut raft = Raft {
             chance,
             // Voters keep the promise that leases rest on even if they forget whom they gave it to.
@@ -283,7 +279,7 @@ impl Raft {
                 self.confirm_reads(now, effects);
             }
             Input::SaveFailed => return self.halt(now, effects),
-            Input::Compact { index, data, keep } => self.compact(index, data, keep),
+            Input::Compact { index, data, keep } => self.compact(now, index, data, keep),
         }
         self.save(now, effects);
         self.release(now, effects);
@@ -721,6 +717,11 @@ impl Raft {
                 assert!(self.leader == Some(self.peer()), "a leader follows {:?}", self.leader);
                 for progress in &leader.progress {
                     assert!(progress.next > progress.matched, "{progress:?} sends what is matched");
+                    let gets_snapshot = matches!(progress.pace, Pace::Snapshotting { .. });
+                    assert!(
+                        gets_snapshot || progress.next > base.index,
+                        "{progress:?} after the base {base}"
+                    );
                     assert!(progress.matched <= last.index, "{progress:?} beyond the log's end {last}");
                 }
             }

@@ -13,7 +13,7 @@
 
 use crate::answer::Answer;
 use crate::bug::Bug;
-use crate::ids::{Instant, NodeId, RequestId};
+use crate::ids::{Index, Instant, NodeId, RequestId};
 use crate::io::{Confirmed, Effect};
 use crate::message::{Message, Outcome, Stamp};
 use crate::raft::{Asker, Raft, Read, Role};
@@ -32,6 +32,10 @@ impl Raft {
         // What a new leader inherits it may not know to be committed, until an entry of its own is (8).
         let knows_commit =
             self.log.term_at(self.commit) == Some(self.term) || self.bug(Bug::ReadIndexBeforeOwnTermCommit);
+        // A restart forgets how much is committed: what is left of it is the snapshot, or nothing.
+        let forgotten =
+            self.commit == self.snapshot.as_ref().map_or(Index(0), |snapshot| snapshot.last.index);
+        let knows_commit = knows_commit || forgotten && self.bug(Bug::RestartServesBeforeRecovery);
         let (index, leased) = (self.commit, self.holds_lease(now));
         let (local, joins) = (self.bug(Bug::LeaderLocalRead), self.bug(Bug::ReadAckContextReused));
         let Role::Leader(leader) = &mut self.role else {
@@ -46,7 +50,8 @@ impl Raft {
             reads.confirmed.push_back(Read { asker, index, round: 0, confirmed: Confirmed::Lease });
         } else {
             // Answers to the round that is out may have left before this read was asked: they say nothing of it.
-            let round = if joins { reads.round.max(1) } else { reads.round + 1 };
+            let is_out = reads.confirmed_round < reads.round;
+            let round = if joins && is_out { reads.round } else { reads.round + 1 };
             reads.waiting.push_back(Read { asker, index, round, confirmed: Confirmed::Round });
             self.start_round(now, effects);
         }

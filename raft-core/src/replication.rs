@@ -90,7 +90,7 @@ impl Raft {
     }
 
     /// How many servers get the log from this one.
-    fn followers(&self) -> usize {
+    pub(crate) fn followers(&self) -> usize {
         if let Role::Leader(leader) = &self.role { leader.progress.len() } else { 0 }
     }
 
@@ -129,11 +129,6 @@ impl Raft {
             if let Pace::Snapshotting { .. } = progress.pace {
                 return self.send_parts(now, place, effects);
             }
-            // Whatever may be in flight to it: what would follow that is gone.
-            if self.is_gone(next) {
-                self.begin_install(now, place);
-                continue;
-            }
             if next > last || !progress.may_send(window) {
                 return;
             }
@@ -153,7 +148,7 @@ impl Raft {
     }
 
     /// Whether the entry before `next`, by which a follower tells whether the logs agree, is not known any more.
-    fn is_gone(&self, next: Index) -> bool {
+    pub(crate) fn is_gone(&self, next: Index) -> bool {
         let base = self.log.base().index;
         if self.bug(Bug::MissingPreviousTermReadsAsZero) {
             return false;
@@ -353,6 +348,7 @@ impl Raft {
         let matched = if sent_all { progress.next.previous().max(matched) } else { matched };
         progress.accepted(matched, base);
         progress.confirms(stamp, now);
+        self.fall_back_on_snapshot(now, place);
         self.advance_commit(now, effects);
         self.confirm_reads(now, effects);
         // A commit may have changed the group, or ended this leadership.
@@ -379,13 +375,12 @@ impl Raft {
         let Some(place) = self.follower(from) else { return };
         // Below the hint the follower has terms up to the hint's; this log's last entry with at most that term is
         // the last place where the two can agree.
-        let agree = match self.bug(Bug::ConflictCatchUpLivelock) {
-            true => previous,
-            false => self.log.last_at_most(hint.index, hint.term).index,
-        };
+        let agree = self.log.last_at_most(hint.index, hint.term).index;
+        let ignored = self.bug(Bug::ConflictCatchUpLivelock);
         let Role::Leader(leader) = &mut self.role else { return };
         leader.progress[place].heard = now;
-        if leader.progress[place].refused(previous, agree) {
+        if !ignored && leader.progress[place].refused(previous, agree) {
+            self.fall_back_on_snapshot(now, place);
             self.replicate(now, place, effects);
         }
     }
@@ -414,13 +409,14 @@ impl Raft {
         }
     }
 
-    /// What is committed no more counts against the limit of what is not. What this leader inherited never did.
+    /// What is committed no more counts against the limit of what is not.
     fn count_committed(&mut self, index: Index) {
         let Role::Leader(leader) = &mut self.role else { return };
         if leader.uncommitted > 0 {
+            // What it inherited it has not taken, and so has not counted.
             let inherited = self.log.last_at_most(index, Term(self.term.0 - 1)).index;
-            let after = self.commit.max(inherited);
-            let (_, bytes) = self.log.batch(after.next(), (index.0 - after.0) as usize, u64::MAX);
+            let first = self.commit.max(self.log.base().index).max(inherited).next();
+            let (_, bytes) = self.log.batch(first, (index.0 + 1).saturating_sub(first.0) as usize, u64::MAX);
             leader.uncommitted = leader.uncommitted.saturating_sub(bytes);
         }
     }

@@ -449,6 +449,22 @@ mod tests {
     /// One command that is applied: its stamp, and a request or (without a session) a registration.
     type Command = (u64, Option<(usize, u64, u64)>);
 
+    /// All that ever happened in a session.
+    struct Past {
+        number: u64,
+        /// Log time at each.
+        uses: Vec<u64>,
+        marks: Vec<u64>,
+        /// The requests that were carried out.
+        done: Vec<u64>,
+    }
+
+    impl Past {
+        fn last_use(&self) -> u64 {
+            *self.uses.last().expect("its registration is one")
+        }
+    }
+
     /// Stamps that creep, leap ahead and fall back.
     fn commands() -> impl Strategy<Value = Vec<Command>> {
         let stamp = prop_oneof![5 => 0..60_u64, 1 => 0..400_u64, 1 => Just(0)];
@@ -496,8 +512,7 @@ mod tests {
             commands in commands(), lifetime in 1..50_u64, restored_at in 0..120_usize,
         ) {
             let mut sessions = Sessions::expiring(lifetime);
-            // Per session: its number, the log time of each use, its marks, what was done in it.
-            let mut past: Vec<(u64, Vec<u64>, Vec<u64>, Vec<u64>)> = Vec::new();
+            let mut past: Vec<Past> = Vec::new();
             let mut stamps = Vec::new();
             for (place, (stamp, request)) in commands.into_iter().enumerate() {
                 if place == restored_at {
@@ -511,9 +526,9 @@ mod tests {
                 }
                 stamps.push(stamp);
                 let log_time = *stamps.iter().max().unwrap();
-                let lives =
-                    |past: &(u64, Vec<u64>, Vec<u64>, Vec<u64>)| log_time - past.1.last().unwrap() < lifetime;
-                let should_end: Vec<u64> = past.iter().filter(|past| !lives(past)).map(|past| past.0).collect();
+                let lives = |past: &Past| log_time - past.last_use() < lifetime;
+                let should_end = past.iter().filter(|past| !lives(past)).map(|past| past.number);
+                let should_end: Vec<u64> = should_end.collect();
                 past.retain(lives);
                 let mut ended = Vec::new();
                 prop_assert_eq!(sessions.advance(stamp), log_time);
@@ -523,18 +538,18 @@ mod tests {
                 match request {
                     None => {
                         sessions.register(index);
-                        past.push((index, vec![log_time], Vec::new(), Vec::new()));
+                        past.push(Past { number: index, uses: vec![log_time], marks: Vec::new(), done: Vec::new() });
                     }
                     Some((whose, sequence, acknowledged)) => {
                         // Some that live, and some numbers under which there is none.
-                        let number = past.get(whose).map_or(1_000 + whose as u64, |past| past.0);
+                        let number = past.get(whose).map_or(1_000 + whose as u64, |past| past.number);
                         let before = past.get(whose).map(|past| Before {
-                            acknowledged: past.2.iter().copied().max().unwrap_or(0),
-                            last_use: *past.1.last().unwrap(),
+                            acknowledged: past.marks.iter().copied().max().unwrap_or(0),
+                            last_use: past.last_use(),
                         });
                         prop_assert_eq!(sessions.acknowledge(number, acknowledged, |_, _| {}), before);
                         let applied = sessions.apply(number, sequence, acknowledged, || sequence);
-                        let Some((_, uses, marks, done)) = past.get_mut(whose) else {
+                        let Some(Past { uses, marks, done, .. }) = past.get_mut(whose) else {
                             prop_assert_eq!(applied, Applied::Expired);
                             continue;
                         };
@@ -551,7 +566,7 @@ mod tests {
                     }
                 }
                 let numbers: Vec<u64> = sessions.items().map(|(number, _)| number).collect();
-                prop_assert_eq!(numbers, past.iter().map(|past| past.0).collect::<Vec<_>>());
+                prop_assert_eq!(numbers, past.iter().map(|past| past.number).collect::<Vec<_>>());
             }
         }
     }

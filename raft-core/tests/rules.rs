@@ -408,6 +408,46 @@ fn two_tails_of_fifty_become_one_log() {
     }
 }
 
+#[test]
+fn a_leader_takes_as_many_bytes_as_may_be_uncommitted_and_no_more() {
+    let mut t = Table::with(3, |config| {
+        config.max_uncommitted_bytes = 8;
+        config.max_batch = 1;
+    });
+    t.elect(1);
+    t.story(
+        "n2 inherits a command of 8 bytes that is not committed. It is not counted: n2 has not taken it.",
+    );
+    t.propose(1, "old=1234");
+    t.deliver(1, 2);
+    t.crash(1);
+    t.letters.clear();
+    t.time_out(2);
+    t.deliver(2, 3);
+    t.deliver(3, 2);
+    assert!(t.raft(2).leads());
+    let taken = |t: &mut Table, command: &str| {
+        let before = t.raft(2).last();
+        t.propose(2, command);
+        t.raft(2).last() != before
+    };
+    assert!(taken(&mut t, "a=1") && taken(&mut t, "b=2"));
+    assert!(!taken(&mut t, "c=3"), "9 bytes are more than 8");
+    t.story("The inherited one is committed, and n2's first entry. What n2 has taken is not.");
+    while t.raft(2).commit() < Index(3) {
+        t.deliver(2, 3);
+        t.deliver(3, 2);
+    }
+    assert_eq!(t.raft(2).commit(), Index(3));
+    assert!(!taken(&mut t, "d=4"), "6 bytes are still uncommitted\n{}", t.transcript());
+    t.story("All is committed, and all is given back. A single command may be larger than the limit.");
+    t.deliver_all();
+    assert!(taken(&mut t, "large=123456"));
+    assert!(!taken(&mut t, "e=5"));
+    t.deliver_all();
+    assert!(taken(&mut t, "f=6"));
+}
+
 fn setup(seed: u64) -> Config {
     Config {
         election_timeout: 300,
@@ -443,6 +483,20 @@ fn election_timeouts_are_drawn_anew_within_their_bounds() {
 }
 
 #[test]
+fn the_plainest_setup_works_and_another_says_what_would_be_right() {
+    let plain = Config::new(NodeId(1), vec![NodeId(1)]);
+    assert_eq!(plain.validate(), Ok(()));
+    let error = Config { max_batch: 0, ..plain.clone() }.validate().expect_err("it cannot work");
+    assert_eq!(error.to_string(), "max_batch must be at least 1");
+    // The promise that a lease rests on is one that voters make only with check-quorum.
+    let error = Config { lease_drift: Some(0), check_quorum: false, ..plain }.validate();
+    assert_eq!(
+        error.expect_err("leases need it").to_string(),
+        "check_quorum must be on where lease_drift is given"
+    );
+}
+
+#[test]
 fn a_new_server_follows_nobody_and_waits() {
     let recovered = Recovered { term: Term(4), vote: Some(NodeId(2)), ..Recovered::default() };
     for recovered in [Recovered::default(), recovered] {
@@ -472,22 +526,65 @@ fn a_server_of_no_group_sends_everybody_elsewhere() {
 
 #[test]
 fn a_setup_that_cannot_work_is_refused() {
-    type Spoil = fn(&mut Config);
-    let cases: [(&str, Spoil); 8] = [
+    type Change = fn(&mut Config);
+    let spoilt: [(&str, Change); 18] = [
         ("voters", |config| config.voters.clear()),
         ("voters", |config| config.voters = (0..65).map(NodeId).collect()),
         ("voters", |config| config.voters = vec![NodeId(2), NodeId(1)]),
         ("voters", |config| config.voters = vec![NodeId(1), NodeId(1)]),
+        ("identities", |config| config.identities = vec![(NodeId(2), Identity(7)), (NodeId(1), Identity(8))]),
+        ("identities", |config| config.identities = vec![(NodeId(1), Identity(7)), (NodeId(1), Identity(7))]),
+        ("identities", |config| config.identities = vec![(NodeId(4), Identity(7))]),
         ("heartbeat_interval", |config| config.heartbeat_interval = 0),
         ("election_timeout", |config| config.election_timeout = config.heartbeat_interval),
+        ("lease_drift", |config| (config.check_quorum, config.lease_drift) = (true, Some(1_000_000))),
+        ("lease_drift", |config| (config.check_quorum, config.lease_drift) = (true, Some(u32::MAX))),
+        ("check_quorum", |config| config.lease_drift = Some(0)),
         ("max_batch", |config| config.max_batch = 0),
+        ("max_batch_bytes", |config| config.max_batch_bytes = 0),
         ("max_in_flight", |config| config.max_in_flight = 0),
+        ("max_in_flight_bytes", |config| config.max_in_flight_bytes = 0),
+        ("max_uncommitted_bytes", |config| config.max_uncommitted_bytes = 0),
+        ("max_chunk", |config| config.max_chunk = 0),
     ];
-    assert!(Raft::new(setup(1), Recovered::default(), Instant(0)).is_ok());
-    for (field, spoil) in cases {
+    for (field, spoil) in spoilt {
         let mut config = setup(1);
         spoil(&mut config);
         let error = Raft::new(config, Recovered::default(), Instant(0)).expect_err("it cannot work");
         assert_eq!(error.field, field);
+    }
+    // What is just within its bounds can.
+    let good: [Change; 8] = [
+        |_| {},
+        |config| config.voters = vec![NodeId(9)],
+        |config| config.voters = (0..64).map(NodeId).collect(),
+        |config| config.identities = vec![(NodeId(1), Identity(7)), (NodeId(3), Identity(7))],
+        |config| config.heartbeat_interval = 1,
+        |config| config.election_timeout = config.heartbeat_interval + 1,
+        |config| (config.check_quorum, config.lease_drift) = (true, Some(999_999)),
+        |config| {
+            (config.max_batch, config.max_batch_bytes, config.max_chunk) = (1, 1, 1);
+            (config.max_in_flight, config.max_in_flight_bytes, config.max_uncommitted_bytes) = (1, 1, 1);
+        },
+    ];
+    for change in good {
+        let mut config = setup(1);
+        change(&mut config);
+        assert_eq!(config.validate(), Ok(()), "{config:?}");
+    }
+}
+
+#[test]
+fn a_lease_is_as_long_as_every_clock_within_its_bound_allows() {
+    let lease = |lease_drift| Config { lease_drift, ..setup(1) }.lease();
+    assert_eq!(lease(None), None);
+    assert_eq!(lease(Some(0)), Some(300));
+    for drift in [1, 1_000, 100_000, 333_333, 999_999_u32] {
+        // The leader's clock is as slow as may be, the voter's as fast: when the lease ends for the one, the election
+        // timeout must not be over for the other.
+        let lease = u128::from(lease(Some(drift)).expect("given"));
+        let (slow, fast) = (u128::from(1_000_000 - drift), u128::from(1_000_000 + drift));
+        assert!(lease * fast <= 300 * slow, "{drift}: {lease}");
+        assert!((lease + 1) * fast > 300 * slow, "{drift}: {lease} is shorter than it must be");
     }
 }

@@ -2,6 +2,7 @@
 
 mod table;
 
+use raft_core::{NodeId, Step};
 use table::Table;
 
 fn led_by_n1() -> Table {
@@ -183,6 +184,79 @@ fn one_record_keeps_term_vote_and_entries_together() {
     t.deliver(3, 2);
     t.story("The power fails with the record half written: it is wholly gone, and so is the term.");
     t.power_loss(2);
+    t.restart(2);
+    insta::assert_snapshot!(t.transcript());
+}
+
+#[test]
+fn a_leader_whose_disk_refuses_takes_part_no_more() {
+    let mut t = led_by_n1();
+    t.slow_disk(1);
+    t.cut(3);
+    t.story(
+        "n1 owes three answers when its disk refuses a write. It says what is true, and nothing after that.",
+    );
+    t.propose(1, "x=1");
+    t.read(1, "r1");
+    t.transfer(1, 3);
+    t.fail_disk(1);
+    t.story("Whatever comes, nothing leaves. Requests are refused, with the reason.");
+    t.deliver_all();
+    t.propose(1, "x=2");
+    t.read(1, "r2");
+    t.transfer(1, 2);
+    t.change_steps(1, &[Step::Remove(NodeId(3))]);
+    assert_eq!(t.raft(1).deadline(), None, "it waits for nothing any more");
+    assert!(t.raft(1).is_halted());
+    t.story("The others go on. Restarted, n1 reads what is really there, and takes part again.");
+    t.power_loss(1);
+    t.fast_disk(1);
+    t.quietly(|t| {
+        t.heal();
+        t.elect(2);
+    });
+    t.restart(1);
+    t.heartbeat(2);
+    t.deliver(2, 1);
+    insta::assert_snapshot!(t.transcript());
+}
+
+#[test]
+fn a_follower_whose_disk_refuses_acknowledges_nothing() {
+    let mut t = Table::with(3, |config| config.forward = true);
+    t.quietly(|t| {
+        t.elect(1);
+        t.heartbeat(1);
+        t.deliver_all();
+        t.slow_disk(2);
+    });
+    t.story("n2 owes n1 an acknowledgement, and a client an answer to what it has passed on.");
+    t.propose(1, "x=1");
+    t.deliver(1, 2);
+    t.propose(2, "y=1");
+    t.fail_disk(2);
+    t.story("What the disk says later is too late: x=1 is never acknowledged.");
+    t.sync_one(2);
+    t.heartbeat(1);
+    t.deliver(1, 2);
+    t.story("Neither does it vote.");
+    t.time_out(3);
+    t.deliver(3, 2);
+    t.read(2, "r1");
+    insta::assert_snapshot!(t.transcript());
+}
+
+#[test]
+fn a_candidate_whose_disk_refuses_asks_nobody() {
+    let mut t = led_by_n1();
+    t.slow_disk(2);
+    t.story("n2's vote for itself is on its way to the disk, and nobody has been asked.");
+    t.time_out(2);
+    t.fail_disk(2);
+    t.sync_one(2);
+    t.show();
+    t.story("The vote did reach the disk. Restarted, n2 finds it, and keeps it.");
+    t.crash(2);
     t.restart(2);
     insta::assert_snapshot!(t.transcript());
 }

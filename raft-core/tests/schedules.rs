@@ -5,7 +5,7 @@ mod table;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
-use raft_core::{Change, Input, Instant, NodeId, Step};
+use raft_core::{Change, Config, Configuration, Identity, Input, Instant, NodeId, Step};
 use table::Table;
 
 /// One thing that happens. The numbers are taken modulo what there is.
@@ -33,6 +33,12 @@ enum Event {
     ProposeToLeader,
     ChangeByLeader(Change),
     TransferByLeader(u64),
+    CopyState(u64),
+    Compact(u64, u64),
+    CompactByLeader(u64),
+    DiskError(u64),
+    Wipe(u64),
+    Readmit(u64),
 }
 
 /// A step names anybody: its number is taken modulo what there is when it is asked for.
@@ -51,6 +57,34 @@ fn change() -> impl Strategy<Value = Change> {
         4 => vec(step(), 1..5).prop_map(Change::Steps),
         2 => vec(step(), 0..4).prop_map(Change::Joint),
         3 => Just(Change::Leave),
+    ]
+}
+
+/// What happens to a group whose logs are compacted, and whose disks fail.
+fn wear() -> impl Strategy<Value = Event> {
+    let node = 0..30_u64;
+    prop_oneof![
+        100 => events(),
+        25 => Just(Event::ProposeToLeader),
+        8 => Just(Event::DeliverAll),
+        12 => (0..3_u64).prop_map(Event::CompactByLeader),
+        5 => (node.clone(), 0..5_u64).prop_map(|(node, trailing)| Event::Compact(node, trailing)),
+        15 => node.clone().prop_map(Event::Read),
+        4 => node.clone().prop_map(Event::CopyState),
+        4 => node.clone().prop_map(Event::Restart),
+        2 => Just(Event::Heal),
+        1 => node.prop_map(Event::DiskError),
+    ]
+}
+
+/// All of it.
+fn anything() -> impl Strategy<Value = Event> {
+    let node = 0..6_u64;
+    prop_oneof![
+        60 => wear(),
+        60 => churn(),
+        2 => node.clone().prop_map(Event::Wipe),
+        6 => node.prop_map(Event::Readmit),
     ]
 }
 
@@ -122,7 +156,11 @@ fn happen(table: &mut Table, event: &Event, count: &mut u64) {
         | Event::PowerLoss(node, _)
         | Event::Change(node, _)
         | Event::Transfer(node, _)
+        | Event::CopyState(node)
+        | Event::Compact(node, _)
+        | Event::DiskError(node)
             if !table.is_up(id(node)) => {}
+        Event::Fire(node) if table.raft(id(node)).is_halted() => {}
         Event::Fire(node) => table.fire(id(node)),
         Event::FireEarly(node) => nothing_is_early(table, id(node)),
         Event::Pause(node, pause) => table.pause(id(node), pause),
@@ -138,13 +176,24 @@ fn happen(table: &mut Table, event: &Event, count: &mut u64) {
         Event::Fast(node) => table.fast_disk(id(node)),
         Event::Crash(node) => table.crash(id(node)),
         Event::PowerLoss(node, kept) => table.power_loss_but(id(node), kept),
-        Event::Change(node, ref change) => table.change(id(node), named(change, nodes)),
+        // Whoever removes the living while a dead one is counted may leave no majority.
+        Event::Change(_, ref change) if *change != Change::Leave && knows_the_dead(table) => {}
+        Event::Change(node, ref change) => table.change(id(node), named(change, table)),
         Event::Transfer(node, to) => table.transfer(id(node), id(to)),
-        Event::ProposeToLeader | Event::ChangeByLeader(_) | Event::TransferByLeader(_) => {
+        Event::CopyState(node) => table.copy_state(id(node)),
+        Event::Compact(node, trailing) => table.compact(id(node), trailing),
+        Event::DiskError(node) => table.fail_disk(id(node)),
+        Event::Wipe(node) => wipe(table, id(node)),
+        Event::Readmit(node) => readmit(table, id(node)),
+        Event::ProposeToLeader
+        | Event::ChangeByLeader(_)
+        | Event::TransferByLeader(_)
+        | Event::CompactByLeader(_) => {
             let Some(leader) = newest_leader(table) else { return };
             let event = match event {
                 Event::ChangeByLeader(change) => Event::Change(leader - 1, change.clone()),
                 Event::TransferByLeader(to) => Event::Transfer(leader - 1, *to),
+                Event::CompactByLeader(trailing) => Event::Compact(leader - 1, *trailing),
                 _ => Event::Propose(leader - 1),
             };
             happen(table, &event, count);
@@ -152,21 +201,63 @@ fn happen(table: &mut Table, event: &Event, count: &mut u64) {
     }
 }
 
-/// A change that names only who is there.
-fn named(change: &Change, nodes: u64) -> Change {
-    let name = |step: &Step| {
-        let id = |NodeId(node): NodeId| NodeId(node % nodes + 1);
+/// A change that names only who is there, and in the life in which it is.
+fn named(change: &Change, table: &Table) -> Change {
+    let name = |step: &Step| -> Vec<Step> {
+        let id = |NodeId(node): NodeId| NodeId(node % table.servers.len() as u64 + 1);
+        let life = |node: NodeId| match table.peer(node.0).identity {
+            Identity(0) => None,
+            life => Some(Step::Identify(node, life)),
+        };
         match *step {
-            Step::Voter(node) => Step::Voter(id(node)),
-            Step::Learner(node) => Step::Learner(id(node)),
-            Step::Remove(node) => Step::Remove(id(node)),
-            Step::Identify(node, life) => Step::Identify(id(node), life),
+            Step::Voter(node) => life(id(node)).into_iter().chain([Step::Voter(id(node))]).collect(),
+            Step::Learner(node) => life(id(node)).into_iter().chain([Step::Learner(id(node))]).collect(),
+            Step::Remove(node) => vec![Step::Remove(id(node))],
+            Step::Identify(node, life) => vec![Step::Identify(id(node), life)],
         }
     };
     match change {
-        Change::Steps(steps) => Change::Steps(steps.iter().map(name).collect()),
-        Change::Joint(steps) => Change::Joint(steps.iter().map(name).collect()),
+        Change::Steps(steps) => Change::Steps(steps.iter().flat_map(name).collect()),
+        Change::Joint(steps) => Change::Joint(steps.iter().flat_map(name).collect()),
         Change::Leave => Change::Leave,
+    }
+}
+
+/// Wipes a disk, if the group can live with that: of all who belong to it, in any log and in either half, a majority
+/// must be in the life that it knows.
+fn wipe(table: &mut Table, id: u64) {
+    let drawn = table.peer(id).identity != Identity(0);
+    if !drawn || table.nodes().any(|other| !table.is_up(other) || table.raft(other).is_halted()) {
+        return;
+    }
+    let lives = |configuration: &Configuration| {
+        configuration.is_quorum(|node| node.0 != id && table.peer(node.0) == configuration.peer(node))
+    };
+    let all = |id: u64| table.raft(id).log().configurations().iter().all(|(_, known)| lives(known));
+    if table.nodes().all(all) {
+        table.power_loss(id);
+        table.wipe(id);
+    }
+}
+
+/// Whether somebody counts on a life that is over.
+fn knows_the_dead(table: &Table) -> bool {
+    let up = table.nodes().filter(|&id| table.is_up(id));
+    let groups = up.flat_map(|id| table.raft(id).log().configurations());
+    groups
+        .into_iter()
+        .any(|(_, group)| group.members().iter().any(|&node| table.peer(node.0) != group.peer(node)))
+}
+
+/// A server that came back as another life is removed, or taken in again.
+fn readmit(table: &mut Table, id: u64) {
+    let Some(leader) = newest_leader(table) else { return };
+    let (peer, group) = (table.peer(id), table.raft(leader).configuration().clone());
+    let node = NodeId(id);
+    if group.is_member(node) && group.peer(node) != peer {
+        table.change_steps(leader, &[Step::Remove(node)]);
+    } else if !group.is_member(node) && peer.identity != Identity(0) && !knows_the_dead(table) {
+        table.change_steps(leader, &[Step::Identify(node, peer.identity), Step::Voter(node)]);
     }
 }
 
@@ -184,6 +275,9 @@ fn nothing_is_early(table: &Table, id: u64) {
 fn settle(table: &mut Table) {
     table.heal();
     for id in table.nodes() {
+        if table.is_up(id) && table.raft(id).is_halted() {
+            table.crash(id);
+        }
         if !table.is_up(id) {
             table.restart(id);
         }
@@ -192,6 +286,7 @@ fn settle(table: &mut Table) {
     table.deliver_all();
     live(table, |table| newest_leader(table).is_some(), "nobody was elected");
     live(table, |table| table.unanswered().is_empty(), "an old request stays unanswered");
+    bury(table);
     live(table, |table| newest_leader(table).is_some(), "nobody was elected again");
     let leader = newest_leader(table).expect("just elected");
     table.propose(leader, "fresh");
@@ -203,6 +298,29 @@ fn settle(table: &mut Table) {
     for NodeId(id) in table.raft(leader).configuration().members() {
         assert_eq!(table.server(id).state, table.server(leader).state, "n{id} and n{leader} differ");
     }
+}
+
+/// Whoever is known in a life that is over is removed.
+fn bury(table: &mut Table) {
+    let dead = |table: &Table, leader: u64| -> Option<u64> {
+        let group = table.raft(leader).configuration().clone();
+        group.members().into_iter().map(|NodeId(id)| id).find(|&id| group.peer(NodeId(id)) != table.peer(id))
+    };
+    for _ in 0..20 {
+        let settled = |table: &Table| {
+            newest_leader(table).is_some_and(|id| table.raft(id).commit() == table.raft(id).last().index)
+        };
+        live(table, settled, "nobody leads those who are left");
+        let leader = newest_leader(table).expect("just elected");
+        let Some(id) = dead(table, leader) else { return };
+        match table.raft(leader).configuration().is_joint() {
+            true => table.change(leader, Change::Leave),
+            false => readmit(table, id),
+        }
+        table.deliver_all();
+        live(table, |table| table.unanswered().is_empty(), "a removal stays unanswered");
+    }
+    panic!("the dead still belong to the group\n{}", table.transcript());
 }
 
 /// Everybody who belongs to the group has applied all that the leader's log has.
@@ -230,9 +348,7 @@ fn live(table: &mut Table, is_so: impl Fn(&Table) -> bool, otherwise: &str) {
         }
         let due = |id: u64| table.raft(id).deadline().expect("always").0.saturating_sub(table.server(id).now);
         let (passed, next) = table.nodes().map(|id| (due(id), id)).min().expect("somebody");
-        for id in table.nodes() {
-            table.server_mut(id).now += passed;
-        }
+        table.elapse(passed);
         table.fire(next);
         table.deliver_all();
     }
@@ -245,19 +361,71 @@ fn live(table: &mut Table, is_so: impl Fn(&Table) -> bool, otherwise: &str) {
 struct Setup {
     pre_vote: bool,
     check_quorum: bool,
+    forward: bool,
+    /// Whether bytes are few as well.
+    narrow: bool,
+    /// By how many millionths clocks may be wrong, and by how many sixteenths of that each is.
+    lease: Option<(u32, [i64; 6])>,
+    identities: bool,
 }
 
 fn setups() -> impl Strategy<Value = Setup> {
-    any::<(bool, bool)>().prop_map(|(pre_vote, check_quorum)| Setup { pre_vote, check_quorum })
+    any::<(bool, bool)>().prop_map(|(pre_vote, check_quorum)| Setup {
+        pre_vote,
+        check_quorum,
+        forward: false,
+        narrow: false,
+        lease: None,
+        identities: false,
+    })
+}
+
+fn all_setups() -> impl Strategy<Value = Setup> {
+    let drift = prop_oneof![Just(1_u32), 1..500_000_u32];
+    let lease =
+        proptest::option::of((drift, prop::array::uniform6(prop_oneof![Just(-16), -16..17_i64, Just(16)])));
+    (setups(), any::<(bool, bool, bool)>(), lease).prop_map(
+        |(setup, (forward, narrow, identities), lease)| Setup {
+            check_quorum: setup.check_quorum || lease.is_some(),
+            forward,
+            narrow,
+            lease,
+            identities,
+            ..setup
+        },
+    )
 }
 
 fn table(founders: u64, nodes: u64, setup: Setup) -> Table {
-    Table::founded_by(founders, nodes, |config| {
-        config.pre_vote = setup.pre_vote;
-        config.check_quorum = setup.check_quorum;
-        config.max_batch = 2;
-        config.max_in_flight = 2;
-    })
+    let first_life = |id: NodeId| Identity(if setup.identities { id.0 } else { 0 });
+    let mut table = Table::founded_by(founders, nodes, |config| {
+        let Config { id, voters, .. } = config;
+        let identities = voters.iter().map(|&voter| (voter, first_life(voter)));
+        *config = Config {
+            identity: first_life(*id),
+            identities: identities.filter(|(_, life)| *life != Identity(0)).collect(),
+            pre_vote: setup.pre_vote,
+            check_quorum: setup.check_quorum,
+            forward: setup.forward,
+            lease_drift: setup.lease.map(|(drift, _)| drift),
+            max_batch: 2,
+            max_in_flight: 2,
+            ..config.clone()
+        };
+        if setup.narrow {
+            config.max_batch_bytes = 5;
+            config.max_in_flight_bytes = 7;
+            config.max_uncommitted_bytes = 20;
+            config.max_chunk = 3;
+        }
+    });
+    if let Some((drift, rates)) = setup.lease {
+        table.together = true;
+        for (id, rate) in table.nodes().zip(rates) {
+            table.server_mut(id).rate = i64::from(drift) * rate / 16;
+        }
+    }
+    table
 }
 
 fn run(founders: u64, nodes: u64, setup: Setup, schedule: &[Event]) {
@@ -311,6 +479,30 @@ proptest! {
     ) {
         let first = led.then_some([Event::Fire(0), Event::DeliverAll]);
         let schedule: Vec<Event> = first.into_iter().flatten().chain(schedule).collect();
+        run(founders, 6.min(founders + spares), setup, &schedule);
+    }
+
+    #[test]
+    fn groups_that_compact_keep_their_promises(
+        nodes in prop_oneof![1 => Just(1_u64), 1 => Just(2), 8 => Just(3), 3 => Just(5)],
+        setup in all_setups(),
+        schedule in vec(wear(), 0..400),
+    ) {
+        let setup = Setup { identities: false, ..setup };
+        let first = [Event::Fire(0), Event::DeliverAll, Event::Fire(0), Event::DeliverAll];
+        let schedule: Vec<Event> = first.into_iter().chain(schedule).collect();
+        run(nodes, nodes, setup, &schedule);
+    }
+
+    #[test]
+    fn groups_to_which_anything_happens_keep_their_promises(
+        founders in 1..6_u64,
+        spares in 0..4_u64,
+        setup in all_setups(),
+        schedule in vec(anything(), 0..500),
+    ) {
+        let first = [Event::Fire(0), Event::DeliverAll];
+        let schedule: Vec<Event> = first.into_iter().chain(schedule).collect();
         run(founders, 6.min(founders + spares), setup, &schedule);
     }
 

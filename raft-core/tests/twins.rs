@@ -246,6 +246,9 @@ enum Edit {
     Truncate(u64),
     Slice(u64, u64),
     LastAtMost(u64, u64),
+    Compact(u64),
+    RestartAfter { beyond: u64, newer: u64 },
+    Batch { first: u64, most: usize, most_bytes: u64 },
 }
 
 fn edits() -> impl Strategy<Value = Edit> {
@@ -256,6 +259,10 @@ fn edits() -> impl Strategy<Value = Edit> {
         2 => any::<u64>().prop_map(Edit::Truncate),
         6 => (any::<u64>(), any::<u64>()).prop_map(|(from, to)| Edit::Slice(from, to)),
         4 => (0..40_u64, 0..20_u64).prop_map(|(index, term)| Edit::LastAtMost(index, term)),
+        2 => any::<u64>().prop_map(Edit::Compact),
+        1 => (0..5_u64, 0..2_u64).prop_map(|(beyond, newer)| Edit::RestartAfter { beyond, newer }),
+        3 => (any::<u64>(), 0..6_usize, 0..9_u64)
+            .prop_map(|(first, most, most_bytes)| Edit::Batch { first, most, most_bytes }),
     ]
 }
 
@@ -273,84 +280,142 @@ fn founders() -> Configuration {
     Configuration::of([NodeId(1), NodeId(2), NodeId(3)])
 }
 
-/// The whole log beside a plain list, after each edit.
-fn compare(log: &mut Log, list: &[Entry]) {
-    let last = list.len() as u64;
-    assert_eq!(
-        log.last(),
-        LogId { index: Index(last), term: list.last().map_or(Term(0), |entry| entry.term) }
-    );
-    for index in 0..=last + 2 {
-        let term = match index {
+/// The stupid twin: a list of everything that ever was, and how much of it is only remembered here.
+struct List {
+    entries: Vec<Entry>,
+    base: u64,
+    /// The group before the first of the entries.
+    before: Configuration,
+}
+
+impl List {
+    fn last(&self) -> u64 {
+        self.entries.len() as u64
+    }
+
+    /// The term at an index, as far as the log can know it.
+    fn term(&self, index: u64) -> Option<Term> {
+        match index {
+            _ if index < self.base => None,
             0 => Some(Term(0)),
-            _ => list.get(index as usize - 1).map(|entry| entry.term),
-        };
-        assert_eq!(log.term_at(Index(index)), term);
-        for other in 0..4 {
-            let id = LogId { index: Index(index), term: Term(other) };
-            assert_eq!(log.contains(id), term == Some(Term(other)));
+            _ => self.entries.get(index as usize - 1).map(|entry| entry.term),
         }
     }
-    assert_eq!(*log, Log::new(founders(), list.to_vec()));
-    let mut configurations = vec![(Index(0), founders())];
-    for (index, entry) in (1..).map(Index).zip(list) {
-        if let Payload::Configuration(configuration) = &entry.payload {
-            configurations.push((index, (**configuration).clone()));
-        }
+
+    /// The group after `index`, and where it began, but not before the base.
+    fn group(&self, index: u64) -> (Index, &Configuration) {
+        let changes = self.entries[..index as usize].iter().enumerate().rev();
+        let newest = changes.filter_map(|(place, entry)| match &entry.payload {
+            Payload::Configuration(configuration) => Some((place as u64 + 1, &**configuration)),
+            _ => None,
+        });
+        let (at, group) = newest.into_iter().next().unwrap_or((0, &self.before));
+        (Index(at.max(self.base)), group)
     }
-    let (at, newest) = configurations.last().expect("the founding one");
-    assert_eq!((log.configured_at(), &**log.configuration()), (*at, newest));
-    for commit in (0..=last).map(Index) {
-        // A configuration follows only upon a committed one: all but the newest are.
-        let count = configurations.len();
-        let committed =
-            if count > 1 && *at > commit { &configurations[count - 2] } else { &configurations[count - 1] };
-        assert_eq!(**log.committed_configuration(commit), committed.1);
+
+    /// The whole log beside it, after each edit.
+    fn compare(&self, log: &Log) {
+        let (last, base) = (self.last(), self.base);
+        let id = |index: u64| LogId { index: Index(index), term: self.term(index).expect("known") };
+        assert_eq!((log.base(), log.last()), (id(base), id(last)));
+        for index in 0..=last + 2 {
+            let term = self.term(index);
+            assert_eq!(log.term_at(Index(index)), term);
+            for other in 0..4 {
+                let id = LogId { index: Index(index), term: Term(other) };
+                assert_eq!(log.contains(id), term == Some(Term(other)));
+            }
+        }
+        let at_base = Arc::new(self.group(base).1.clone());
+        let rest = self.entries[base as usize..].to_vec();
+        assert_eq!(*log, Log::after(id(base), at_base, rest));
+        let mut groups: Vec<(Index, &Configuration)> = (base..=last).map(|index| self.group(index)).collect();
+        groups.dedup_by_key(|(at, _)| *at);
+        let known: Vec<(Index, &Configuration)> =
+            log.configurations().iter().map(|(at, group)| (*at, &**group)).collect();
+        assert_eq!(known, groups);
+        assert_eq!((log.configured_at(), &**log.configuration()), self.group(last));
+        for commit in base..=last {
+            assert_eq!(&**log.configuration_at(Index(commit)), self.group(commit).1);
+            // A configuration follows only upon a committed one: all but the newest are.
+            let (at, newest) = self.group(last);
+            let committed = if at.0 > commit.max(base) { self.group(at.0 - 1).1 } else { newest };
+            assert_eq!(&**log.committed_configuration(Index(commit)), committed);
+        }
     }
 }
 
 proptest! {
-    #![proptest_config(chance(500))]
+    #![proptest_config(chance(1_000))]
 
     #[test]
     fn a_log_is_a_list(edits in vec(edits(), 0..40)) {
-        let (mut log, mut list, mut name) = (Log::new(founders(), Vec::new()), Vec::<Entry>::new(), 0);
+        let (mut log, mut name) = (Log::new(founders(), Vec::new()), 0);
+        let mut list = List { entries: Vec::new(), base: 0, before: founders() };
         for edit in edits {
-            let last = list.len() as u64;
-            let term = list.last().map_or(0, |entry| entry.term.0);
+            let (last, base) = (list.last(), list.base);
+            let term = list.term(last).expect("known").0;
             match edit {
                 Edit::Append { newer } => {
                     let entry = entry(term.max(1) + newer / 2, &mut name);
-                    list.push(entry.clone());
+                    list.entries.push(entry.clone());
                     log.append(entry);
                 }
                 Edit::AppendRest { count, skip, newer } => {
                     let all: Entries = (0..count).map(|_| entry(term.max(1) + newer, &mut name)).collect();
                     let skip = skip % (count + 1);
-                    list.extend(all[skip..].iter().cloned());
+                    list.entries.extend(all[skip..].iter().cloned());
                     log.append_rest(&all, skip);
                 }
                 Edit::Truncate(index) => {
-                    let index = index % (last + 1);
-                    list.truncate(index as usize);
+                    let index = base + index % (last - base + 1);
+                    list.entries.truncate(index as usize);
                     log.truncate(Index(index));
                 }
                 Edit::Slice(from, to) => {
                     // `first` may be one beyond `last`, which is how callers ask for nothing.
-                    let to = to % (last + 1);
-                    let from = from % (to + 1) + 1;
+                    let to = base + to % (last - base + 1);
+                    let from = base + from % (to - base + 1) + 1;
                     let slice = log.entries(Index(from), Index(to));
-                    prop_assert_eq!(&*slice, &list[from as usize - 1..to as usize]);
+                    prop_assert_eq!(&*slice, &list.entries[from as usize - 1..to as usize]);
                 }
                 Edit::LastAtMost(index, term) => {
-                    let by_looking = (1..=last.min(index)).rev().find(|&i| list[i as usize - 1].term <= Term(term));
-                    let expected = by_looking.map_or(LogId::default(), |i| {
-                        LogId { index: Index(i), term: list[i as usize - 1].term }
-                    });
+                    let first = base.max(1);
+                    let known = (first..=last.min(index)).rev();
+                    let by_looking = known.map(|i| LogId { index: Index(i), term: list.term(i).expect("known") });
+                    let expected = by_looking.into_iter().find(|id| id.term <= Term(term)).unwrap_or_default();
                     prop_assert_eq!(log.last_at_most(Index(index), Term(term)), expected);
                 }
+                Edit::Compact(index) => {
+                    // What is beyond the end, or gone already, changes nothing.
+                    let index = index % (last + 2);
+                    list.base = if index <= last { base.max(index) } else { base };
+                    log.compact(Index(index));
+                }
+                Edit::RestartAfter { beyond, newer } => {
+                    let base = LogId { index: Index(last + beyond), term: Term(term.max(1) + newer) };
+                    if base.index > Index(0) {
+                        let gone = Entry { term: base.term, payload: Payload::Noop };
+                        name += 1;
+                        list.before = Configuration::of((1..=name).map(NodeId));
+                        list.entries = std::iter::repeat_n(gone, base.index.0 as usize).collect();
+                        list.base = base.index.0;
+                        log.restart_after(base, Arc::new(list.before.clone()));
+                    }
+                }
+                Edit::Batch { first, most, most_bytes } => {
+                    let first = first % (last + 2);
+                    let size = |index: u64| list.entries[index as usize - 1].size();
+                    let sum = |end: u64| (first..=end).map(size).sum::<u64>();
+                    // The one that would be too much is not taken, but a first one that has any bytes always is.
+                    let fits = |end: &u64| sum(*end) <= most_bytes || sum(*end - 1) == 0;
+                    let kept = if first > base { (first..=last).take(most).take_while(fits).count() } else { 0 };
+                    let end = first.saturating_sub(1) + kept as u64;
+                    let bytes = if kept > 0 { sum(end) } else { 0 };
+                    prop_assert_eq!(log.batch(Index(first), most, most_bytes), (Index(end), bytes));
+                }
             }
-            compare(&mut log, &list);
+            list.compare(&log);
         }
     }
 }

@@ -319,6 +319,16 @@ impl<S: Server> Cluster<S> {
         self.world.note(0, || format!("n{node} stays ill: {:?}", held.ailment));
     }
 
+    /// The leader's process dies, and starts again when an election should be over.
+    pub(super) fn leader_falls(&mut self, leader: Node, lasts: u64) {
+        let name = self.faults.undo.len() as u32;
+        self.world.note(leader, || "falls once more".to_owned());
+        self.fall(leader, false);
+        self.faults.undo.push(Some(Undo::Up(vec![leader])));
+        let over = self.world.now().saturating_add(lasts);
+        self.world.queue.push(over, Event::Over { number: name });
+    }
+
     /// Whom a fault strikes.
     fn find(&self, target: Target, there: Option<Node>) -> Option<Node> {
         let live = || (1..=self.world.plan().nodes).filter(|node| self.is_up(*node));
@@ -413,8 +423,7 @@ impl<S: Server> Cluster<S> {
     fn drift(&mut self, node: Node, by: i64) {
         let now = self.world.now();
         let place = self.world.place_mut(node);
-        place.drift += by;
-        place.clock.set_drift(now, place.drift);
+        place.drift(now, by);
         self.rearm(node);
     }
 }

@@ -55,6 +55,8 @@ pub struct Cluster<S: Server> {
     emerged: Time,
     /// Who stays ill after it.
     held: Option<Node>,
+    /// Whether a leader has fallen since: where somebody stays ill, the others must manage that as well.
+    fallen: bool,
     /// More events than this are no progress.
     most_events: u64,
 }
@@ -74,6 +76,7 @@ impl<S: Server> Cluster<S> {
             over: false,
             emerged: 0,
             held: None,
+            fallen: false,
             most_events: plan.bounds.events,
         }
     }

@@ -2,6 +2,7 @@
 
 use super::Cluster;
 use crate::outcome::{Failure, PROGRESS};
+use crate::plan::Ailment;
 use crate::server::Server;
 use crate::workload::client::Probe;
 use crate::world::Event;
@@ -17,6 +18,8 @@ const CHANGES: u64 = 2;
 pub(super) enum Phase {
     /// Only safety.
     Storm,
+    /// That a write is answered, whoever leads by then: a leader whose disk hangs notices it with the first one.
+    Knock,
     /// A leader.
     Leader,
     /// That a read is answered, though nothing is written.
@@ -36,6 +39,7 @@ impl Phase {
     const fn stage(self) -> u32 {
         match self {
             Phase::Storm => 0,
+            Phase::Knock => 5,
             Phase::Leader => 1,
             Phase::Early | Phase::Write | Phase::Read => 2,
             Phase::Convergence => 3,
@@ -60,7 +64,12 @@ impl<S: Server> Cluster<S> {
         self.heal();
         self.hold();
         self.clients.rest();
-        self.enter(Phase::Leader, self.world.plan().bounds.leader);
+        let bounds = self.world.plan().bounds.clone();
+        if self.world.plan().held.is_some_and(|held| held.ailment == Ailment::StalledDisk) {
+            self.clients.probe(&mut self.world, Probe::Knock);
+            return self.enter(Phase::Knock, bounds.leader + bounds.write);
+        }
+        self.enter(Phase::Leader, bounds.leader);
     }
 
     /// Looks whether what is asked has come true, and then asks for the next.
@@ -71,6 +80,11 @@ impl<S: Server> Cluster<S> {
         let bounds = &self.world.plan().bounds;
         match self.phase {
             Phase::Storm => {}
+            Phase::Knock => {
+                if self.clients.probe_is_answered() {
+                    self.enter(Phase::Leader, bounds.leader);
+                }
+            }
             Phase::Leader => {
                 if self.leader().is_some() {
                     self.emerged = self.world.now();
@@ -94,7 +108,15 @@ impl<S: Server> Cluster<S> {
             }
             Phase::Read => {
                 if self.clients.probe_is_answered() {
-                    self.enter(Phase::Convergence, bounds.convergence);
+                    let (leader, convergence) = (bounds.leader, bounds.convergence);
+                    match self.leader().filter(|_| self.held.is_some() && !self.fallen) {
+                        Some(falls) => {
+                            self.fallen = true;
+                            self.leader_falls(falls, self.largest_timeout());
+                            self.enter(Phase::Leader, leader + 1);
+                        }
+                        None => self.enter(Phase::Convergence, convergence),
+                    }
                 }
             }
             Phase::Convergence => {
@@ -127,6 +149,7 @@ impl<S: Server> Cluster<S> {
                     "all was healed and nothing was asked, and the lead changed hands {changes} times"
                 ),
             },
+            Phase::Knock => format!("{} all was healed, a fresh write is not answered", self.within()),
             Phase::Early => format!("{} there was a leader, a read is not answered", self.within()),
             Phase::Leader => format!("{} all was healed, there is no leader", self.within()),
             Phase::Write => format!("{} there was a leader, a fresh write is not answered", self.within()),
@@ -264,6 +287,7 @@ impl<S: Server> Cluster<S> {
         let bounds = &self.world.plan().bounds;
         let timeouts = match self.phase {
             Phase::Storm | Phase::Leader => bounds.leader,
+            Phase::Knock => bounds.leader + bounds.write,
             Phase::Early | Phase::Write | Phase::Read => bounds.write,
             Phase::Quiet(_) => QUIET,
             Phase::Convergence => bounds.convergence,

@@ -1,13 +1,13 @@
 //! Episodes: a few faults that belong together, each written because some kind of bug needs just that.
 
 use super::dice::Dice;
-use super::{Duration, Fault, FaultKind, Moment, Target};
+use super::{Chance, Duration, Fault, FaultKind, Moment, Target};
 
 /// Writes an episode's faults and says when it is over; what only colours the background is over at once.
 pub(super) type Episode = fn(&mut Scene) -> Duration;
 
 /// All episodes, each with how often it comes where it exists.
-pub(super) const EPISODES: [(u64, Episode); 22] = [
+pub(super) const EPISODES: [(u64, Episode); 24] = [
     (6, crash),
     (4, crash_at_a_moment),
     (6, power_loss),
@@ -30,6 +30,8 @@ pub(super) const EPISODES: [(u64, Episode); 22] = [
     (3, restless_server),
     (4, flickering_power),
     (4, disk_error),
+    (4, lease_outlived),
+    (4, rival_beside_a_lease),
 ];
 
 /// Where an episode writes its faults.
@@ -362,6 +364,44 @@ fn disk_error(scene: &mut Scene) -> Duration {
         }
     }
     scene.after(lasts)
+}
+
+/// A leader with a slow clock is alone for a while, and answers to it may be late: what it was promised must not be
+/// counted for longer than the voters count it.
+fn lease_outlived(scene: &mut Scene) -> Duration {
+    let mut at = scene.at;
+    for _ in 0..scene.dice.between(1, 3) {
+        let alone = scene.timeouts(150, 300);
+        if scene.dice.percent(60) {
+            let drift = -(scene.dice.between(50_000, 200_000) as i64);
+            let lasts = Duration(alone.0 * 2);
+            scene.strike(at, FaultKind::ClockRate { node: Target::Leader, drift, lasts });
+        }
+        if scene.dice.percent(60) {
+            let (reordering, delay) =
+                (Chance(scene.dice.between(200_000, 800_000) as u32), scene.timeouts(20, 70));
+            let (loss, duplication) = (Chance(0), Chance(0));
+            scene.strike(at, FaultKind::Weather { loss, duplication, reordering, delay, lasts: delay });
+        }
+        let cut = Duration(at.0 + scene.timeouts(10, 60).0);
+        scene.strike(cut, FaultKind::Split { side: vec![Target::Leader], lasts: alone });
+        at = Duration(cut.0 + alone.0 + scene.timeouts(100, 200).0);
+    }
+    at
+}
+
+/// A server hears its leader no more and campaigns; about then the leader hears nobody: it must not be deposed while it
+/// counts on those who hear it.
+fn rival_beside_a_lease(scene: &mut Scene) -> Duration {
+    let (rival, lasts) = (scene.any(), scene.timeouts(150, 300));
+    scene.strike(scene.at, FaultKind::Cut { from: Target::Leader, to: rival, lasts });
+    let span = scene.timeouts(35, 100);
+    let deaf = scene.after(span);
+    for other in 1..=scene.nodes {
+        let from = Target::Node(other);
+        scene.strike(deaf, FaultKind::Cut { from, to: Target::Leader, lasts });
+    }
+    Duration(deaf.0 + lasts.0)
 }
 
 /// Background: it only shows in what else happens.

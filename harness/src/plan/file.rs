@@ -227,7 +227,7 @@ fn place(text: &str, at: usize) -> (usize, usize) {
 #[cfg(test)]
 mod tests {
     use super::{from_text, read, to_text, write};
-    use crate::plan::{Duration, Plan};
+    use crate::plan::{Chance, Duration, Plan};
 
     /// A plan that does not change when the generator does.
     const EXAMPLE: &str = include_str!("../../tests/example.toml");
@@ -241,6 +241,15 @@ mod tests {
     #[test]
     fn a_text_that_was_written_is_written_again_as_it_was() {
         assert_eq!(to_text(&from_text(EXAMPLE).unwrap()), EXAMPLE);
+    }
+
+    #[test]
+    fn what_is_switched_on_stands_in_the_file() {
+        let reads = "reads = \"37.9%\"\n";
+        let on = EXAMPLE.replacen(reads, &format!("{reads}session = \"2.5s\"\nanywhere = \"10%\"\n"), 1);
+        let plan = from_text(&on).unwrap();
+        assert_eq!((plan.clients.session, plan.clients.anywhere), (Duration::millis(2_500), Chance(100_000)));
+        assert_eq!(to_text(&plan), on);
     }
 
     #[test]

@@ -84,7 +84,9 @@ fn raft(dice: &mut Dice, nodes: u64) -> Raft {
 /// What a group can do without, each in some runs.
 fn further(dice: &mut Dice, raft: &mut Raft) {
     if raft.check_quorum && dice.percent(55) {
-        raft.lease_drift = Some(dice.permille(0, 120));
+        // How bad clocks may be: good ones, and such as nobody would count on.
+        let (least, most) = dice.weighted(&[(25, (0, 10)), (35, (10, 120)), (40, (120, 350))]);
+        raft.lease_drift = Some(dice.permille(least, most));
     }
     raft.forward = dice.percent(40);
     // A command has some ten to forty bytes.

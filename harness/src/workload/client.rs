@@ -27,6 +27,9 @@ const PAUSE_OF_PATIENCE: u64 = 8;
 /// What is probed once all is well.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Probe {
+    /// A write to a register that nobody has written, before anything else: whoever leads shall notice that its disk
+    /// hangs.
+    Knock,
     /// A read of a register that nobody has written.
     Early,
     /// A write to it.
@@ -52,7 +55,7 @@ pub trait Surroundings {
     /// A client will take no answer to an operation any more.
     fn gave_up(&mut self, id: RequestId);
     /// Whether no copy of a request can have an effect any more, because each one was refused or reached nobody. A client
-    /// whose network never doubles what it sends knows that from the refusals alone; ours has to be told.
+    /// whose network never doubles a message knows that from the refusals alone; ours has to be told.
     fn is_void(&self, id: RequestId) -> bool;
     /// A client was given a session. Returns whether it is the first to be given this one.
     fn registered(&mut self, client: u64, session: u64) -> bool;
@@ -141,8 +144,8 @@ struct Open {
     asked: Node,
     /// Whether it waits for the end of a pause, and is with no server that would answer.
     pausing: bool,
-    /// Whether some attempt was not refused, as far as its client knows: it may have been heard.
-    doubtful: bool,
+    /// How often it was sent and, as far as its client knows, not refused: it may have been heard.
+    unrefused: u64,
 }
 
 impl Clients {
@@ -238,7 +241,7 @@ impl Clients {
 
     /// The extra client calls one operation on a key that nobody else uses, and asks until it is answered.
     pub fn probe(&mut self, world: &mut impl Surroundings, probe: Probe) {
-        if probe == Probe::Early {
+        if matches!(probe, Probe::Early | Probe::Knock) {
             self.common.fresh_key += 1;
         }
         self.call_probe(world, probe);
@@ -258,7 +261,10 @@ impl Clients {
             self.probe = Some((probe, None));
             return self.register(world, number, 0);
         }
-        let action = if probe == Probe::Write { Action::Put(self.common.value()) } else { Action::Get };
+        let action = match probe {
+            Probe::Knock | Probe::Write => Action::Put(self.common.value()),
+            Probe::Early | Probe::Read => Action::Get,
+        };
         let operation = Operation { key: self.common.fresh_key - 1, action };
         self.probe = Some((probe, Some(self.common.history.len())));
         self.call(world, number, 0, operation);
@@ -276,6 +282,9 @@ impl Clients {
         let place = |slot: &Slot| slot.open.is_some_and(|open| open.request.id == reply.id);
         let Some(slot) = client.slots.iter().position(place) else { return };
         let open = client.slots[slot].open.as_mut().expect("found open");
+        if let Answer::NotLeader(_) | Answer::Busy = reply.answer {
+            open.unrefused = open.unrefused.saturating_sub(1);
+        }
         let (position, response) = match reply.answer {
             Answer::Written { index, response } => (Position::Log(index), response),
             Answer::Read { applied, response } => (Position::Applied(applied), response),
@@ -285,10 +294,7 @@ impl Clients {
             _ if open.asked != from || open.pausing => return,
             Answer::NotLeader(hint) => return client.sent_away(world, slot, patience, hint),
             Answer::Busy => return client.sent_away(world, slot, patience, Some(from)),
-            Answer::Unknown => {
-                open.doubtful = true;
-                return client.sent_away(world, slot, patience, None);
-            }
+            Answer::Unknown => return client.sent_away(world, slot, patience, None),
         };
         let (id, Some((operation, call))) = (open.request.id, open.call) else { return };
         client.slots[slot].open = None;
@@ -410,7 +416,7 @@ impl Clients {
         let client = &mut self.clients[number as usize - 1];
         let to = client.believed.unwrap_or_else(|| client.any_but(0, self.nodes));
         let to = client.strays(to, self.nodes);
-        let open = Open { call, request, attempts: 1, asked: to, pausing: false, doubtful: false };
+        let open = Open { call, request, attempts: 1, asked: to, pausing: false, unrefused: 1 };
         let use_of = client.slots[slot].use_of.wrapping_add(1);
         client.slots[slot] = Slot { use_of, open: Some(open) };
         let until = world.now() + patience;
@@ -425,15 +431,14 @@ impl Clients {
         let client = &mut self.clients[number as usize - 1];
         let use_of = client.slots[slot].use_of;
         let open = client.slots[slot].open.as_mut().expect("heeded");
-        open.doubtful |= !open.pausing;
         if let Some((_, call)) = open.call
             && open.attempts >= self.settings.attempts
             && !probing
         {
-            let (id, doubtful) = (open.request.id, open.doubtful);
+            let (id, unrefused) = (open.request.id, open.unrefused);
             client.slots[slot].open = None;
             client.retire(id.session);
-            if !doubtful && world.is_void(id) {
+            if unrefused == 0 && world.is_void(id) {
                 self.common.failed.insert(call);
             }
             world.gave_up(id);
@@ -464,6 +469,7 @@ impl Client {
     fn ask(&mut self, world: &mut impl Surroundings, slot: usize, to: Node) {
         let open = self.slots[slot].open.as_mut().expect("only what is open is asked again");
         (open.asked, open.pausing) = (to, false);
+        open.unrefused += 1;
         world.ask(self.number, to, open.request);
     }
 

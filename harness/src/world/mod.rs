@@ -58,7 +58,7 @@ impl<M: Clone + Display> World<M> {
             step: 0,
             queue: Queue::new(),
             net: Net::new(plan.seed, &plan.network, servers, clients),
-            places: (1..=plan.nodes).map(|node| Place::new(plan.seed, node)).collect(),
+            places: (1..=plan.nodes).map(|node| Place::new(plan, node)).collect(),
             observer: Observer::new(options),
             awaited: 0,
             come: Vec::new(),

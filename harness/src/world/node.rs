@@ -3,6 +3,7 @@
 use super::clock::Clock;
 use super::disk::{Disk, Ticket};
 use super::event::Event;
+use crate::plan::Plan;
 use crate::rng::{self, Stream};
 use invariants::{Configuration, Fact, Index, Node, RequestId, Term, Time};
 use rand::RngCore;
@@ -55,7 +56,9 @@ pub(crate) struct Place<M> {
     /// How many syncs were ever begun.
     pub(crate) syncs_begun: u32,
     /// What the faults at present add to the clock's rate.
-    pub(crate) drift: i64,
+    drift: i64,
+    /// What leases count on, at most; without leases anything goes.
+    most_drift: i64,
     /// The server's own chance, a new one in each incarnation.
     pub(crate) own: Stream,
     /// How long syncs take.
@@ -96,7 +99,8 @@ pub struct Standing {
 }
 
 impl<M> Place<M> {
-    pub(crate) fn new(seed: u64, node: Node) -> Place<M> {
+    pub(crate) fn new(plan: &Plan, node: Node) -> Place<M> {
+        let seed = plan.seed;
         Place {
             clock: Clock::new(0, 0, 0),
             disk: Disk::new(),
@@ -120,6 +124,7 @@ impl<M> Place<M> {
             syncing: Vec::new(),
             syncs_begun: 0,
             drift: 0,
+            most_drift: plan.raft.lease_drift.map_or(i64::MAX, |drift| i64::from(drift.0)),
             own: rng::stream(seed, "node", [node, 0]),
             syncs: rng::stream(seed, "disk", [node, 0]),
             damage: rng::stream(seed, "damage", [node, 0]),
@@ -141,7 +146,13 @@ impl<M> Place<M> {
         let wall = self.clock.wall(0);
         let first = || FIRST_WALL + (shown % WALLS_APART) as i64;
         self.clock = Clock::new(now, shown, if self.incarnation == 1 { first() } else { wall });
-        self.clock.set_drift(now, self.drift);
+        self.drift(now, 0);
+    }
+
+    /// The clock's rate changes by so much. However much adds up: what a plan says of its clocks is true.
+    pub(crate) fn drift(&mut self, now: Time, by: i64) {
+        self.drift += by;
+        self.clock.set_drift(now, self.drift.clamp(-self.most_drift, self.most_drift));
     }
 
     /// Nobody is at home any more.

@@ -217,7 +217,8 @@ impl Server for Clerk {
             Arrival::Synced(token) => {
                 if let Some((client, request)) = self.open.remove(&token) {
                     let answer = match request.ask {
-                        Ask::Register => Answer::Registered { session: token },
+                        // Its numbers begin again with every boot, and no session may be given twice.
+                        Ask::Register => Answer::Registered { session: self.term << 32 | token },
                         Ask::Operation(operation) => {
                             let response = self.execute(operation);
                             match operation.action.is_read() {

@@ -247,6 +247,14 @@ impl Table {
         raft.log().configured_at() == raft.log().base().index && **raft.configuration() == self.watch.founding
     }
 
+    /// Enough was done and time enough has passed that this should be so.
+    pub fn by_now(&mut self, is_so: bool, otherwise: &str) {
+        if !is_so {
+            self.watch.clash("progress", otherwise.to_owned());
+        }
+        self.judge();
+    }
+
     /// Says how every server stands.
     pub fn show(&mut self) {
         for id in self.nodes() {
@@ -364,6 +372,7 @@ impl Table {
     pub fn propose(&mut self, id: u64, command: &str) {
         self.verb(&format!("propose n{id} {command}"));
         let request = self.request(id, command);
+        self.watch.proposes(command);
         self.step(id, Input::Propose { request, command: command.to_owned().into() });
     }
 
@@ -667,8 +676,10 @@ impl Table {
         // A restart takes time, and a monotonic clock need not begin where it ended.
         server.now += 1_000 * MS;
         server.origin += 1_000 * MS;
-        server.raft =
-            Some(Raft::new(server.config.clone(), recovered, Instant(server.now)).expect("a good setup"));
+        // No two incarnations draw the same numbers.
+        let seed = server.config.seed + 1_000 * (server.incarnation - 1);
+        let config = Config { seed, ..server.config.clone() };
+        server.raft = Some(Raft::new(config, recovered, Instant(server.now)).expect("a good setup"));
         self.line(&line);
         if !self.is_as_founded(self.raft(id)) {
             self.line(&format!("n{id}  counts on {}", configured(self.raft(id))));
@@ -780,6 +791,9 @@ impl Table {
                 self.line(&format!("n{id}  answers {}: {answer}", self.requests[request.0 as usize].name));
                 let applied = if let Answer::Applied { index } = answer { Some(index) } else { None };
                 self.watch.answers(NodeId(id), request, applied);
+                if let Answer::NotLeader { .. } | Answer::Refused(_) = answer {
+                    self.watch.denies(NodeId(id), &self.requests[request.0 as usize].name);
+                }
             }
         }
     }

@@ -66,12 +66,17 @@ pub struct Watch {
     /// What a read must see at least.
     reads: BTreeMap<RequestId, Index>,
     answered: BTreeSet<RequestId>,
+    /// How many of those who proposed a command were not told that nothing came of it.
+    hopeful: BTreeMap<String, u64>,
+    /// Every life that ever belonged to a group, whatever became of that.
+    members: BTreeSet<Peer>,
 }
 
 impl Watch {
     /// Over a group that was founded like this.
     pub fn of(founding: Configuration) -> Watch {
-        Watch { founding, ..Watch::default() }
+        let members = founding.members().into_iter().map(|member| founding.peer(member)).collect();
+        Watch { founding, members, ..Watch::default() }
     }
 
     /// The terms of a whole log: what was compacted away is what is committed.
@@ -86,7 +91,7 @@ impl Watch {
         self.terms(base, kept.map(|index| raft.log().term_at(index).expect("in the log")))
     }
 
-    fn clash(&mut self, property: &'static str, sentence: String) {
+    pub fn clash(&mut self, property: &'static str, sentence: String) {
         self.violations.push(Violation { property, sentence });
     }
 
@@ -148,6 +153,8 @@ impl Watch {
     }
 
     fn votes_for(&mut self, voter: Peer, term: Term, candidate: NodeId) {
+        // Whom nobody has taken in votes in the name of the one who belongs to the group.
+        let voter = if self.members.contains(&voter) { voter } else { self.founding.peer(voter.id) };
         let first = *self.votes.entry((voter, term)).or_insert(candidate);
         if first != candidate {
             self.clash(
@@ -178,6 +185,9 @@ impl Watch {
                 .entry((index, entry.term))
                 .or_insert_with(|| (entry.payload.clone(), previous))
                 .clone();
+            if let Payload::Configuration(group) = &entry.payload {
+                self.members.extend(group.members().into_iter().map(|member| group.peer(member)));
+            }
             if known != (entry.payload.clone(), previous) {
                 self.clash("log-matching", format!("{node} has another {index}@{}", entry.term));
             }
@@ -215,6 +225,16 @@ impl Watch {
                 self.configures(node, raft, before);
             }
         }
+        if let Some(snapshot) = raft.snapshot().filter(|snapshot| snapshot.last != before.snapshot) {
+            if snapshot.last.index <= before.snapshot.index {
+                let newer = before.snapshot;
+                self.clash(
+                    "snapshots",
+                    format!("{node} had one up to {newer}, and now one up to {}", snapshot.last),
+                );
+            }
+            self.is_true(node, snapshot);
+        }
         if let Some(&(term, upto)) = self.acknowledged_to.get(&raft.peer())
             && term == raft.term()
             && raft.last().index < upto
@@ -230,21 +250,17 @@ impl Watch {
                 format!("{node} is in term {} and promised in a later one", raft.term()),
             );
         }
-        if let Some(snapshot) = raft.snapshot().filter(|snapshot| snapshot.last != before.snapshot) {
-            if snapshot.last.index <= before.snapshot.index {
-                let newer = before.snapshot;
-                self.clash(
-                    "snapshots",
-                    format!("{node} had one up to {newer}, and now one up to {}", snapshot.last),
-                );
-            }
-            self.is_true(node, snapshot);
-        }
         if raft.commit() < commit {
             self.clash("committed-stays", format!("{node} takes its commit index back to {}", raft.commit()));
         }
         if raft.last().index < raft.commit() {
-            self.clash("committed-stays", format!("{node} cuts what it knows to be committed"));
+            let end = raft.last();
+            if end.index < commit {
+                self.clash("committed-stays", format!("{node} cuts what it knows to be committed"));
+            } else {
+                let sentence = format!("{node} commits {}, and its log ends at {end}", raft.commit());
+                self.clash("followers-commit", sentence);
+            }
             return;
         }
         if raft.commit() > commit {
@@ -368,7 +384,12 @@ impl Watch {
                         format!("{node} commits {}@{}, and {known} is committed", place + 1, entry.term),
                     );
                 }
-                None if leads => self.committed.push((entry.clone(), raft.term())),
+                None if leads => {
+                    self.committed.push((entry.clone(), raft.term()));
+                    if let Payload::Command(command) = &entry.payload {
+                        self.hoped(node, &String::from_utf8_lossy(command));
+                    }
+                }
                 None => {
                     self.clash(
                         "followers-commit",
@@ -431,6 +452,32 @@ impl Watch {
             self.clash(
                 "apply-after-durability",
                 format!("{node} takes a snapshot up to {last} that is not durable"),
+            );
+        }
+    }
+
+    /// A client wants a command to be carried out.
+    pub fn proposes(&mut self, command: &str) {
+        *self.hopeful.entry(command.to_owned()).or_default() += 1;
+    }
+
+    /// A client is told that nothing came of what it asked for.
+    pub fn denies(&mut self, node: NodeId, command: &str) {
+        let Some(hopeful) = self.hopeful.get_mut(command) else { return };
+        *hopeful -= 1;
+        let is_it =
+            |entry: &Entry| matches!(&entry.payload, Payload::Command(bytes) if bytes == command.as_bytes());
+        if self.committed.iter().any(|(entry, _)| is_it(entry)) {
+            self.hoped(node, command);
+        }
+    }
+
+    /// A command is committed: whoever asked for it must not have been told otherwise, all of them.
+    fn hoped(&mut self, node: NodeId, command: &str) {
+        if self.hopeful.get(command) == Some(&0) {
+            self.clash(
+                "witness",
+                format!("{node} commits {command}, and its client was told that it will not"),
             );
         }
     }

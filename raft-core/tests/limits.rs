@@ -1,0 +1,165 @@
+//! Limits in bytes: what goes into a message, into a window, and into the log of a leader that cannot commit.
+
+mod table;
+
+use raft_core::{Config, NodeId, Step};
+use table::Table;
+
+/// So many servers, of which the first three found the group and n1 leads it.
+fn led_by_n1(servers: u64, change: impl Fn(&mut Config)) -> Table {
+    let mut t = Table::founded_by(3, servers, change);
+    t.quietly(|t| {
+        t.elect(1);
+        t.heartbeat(1);
+        t.deliver_all();
+    });
+    t
+}
+
+/// n1 has appended this while n3 was away.
+fn behind_is_n3(t: &mut Table, commands: &[&str]) {
+    t.quietly(|t| {
+        t.cut(3);
+        commands.iter().for_each(|command| t.propose(1, command));
+        t.deliver_all();
+        t.heal();
+        t.cut(2);
+    });
+}
+
+#[test]
+fn a_message_holds_so_many_bytes() {
+    let mut t = led_by_n1(3, |config| config.max_batch_bytes = 8);
+    behind_is_n3(&mut t, &["x=1", "x=2", "x=3", "x=4", "x=5"]);
+    t.story("n3 lacks five commands of 3 bytes each. A message may hold 8: two commands.");
+    t.heartbeat(1);
+    t.deliver(1, 3);
+    t.story("The first one finds out where the logs agree, and then all go.");
+    t.deliver(3, 1);
+    t.deliver(1, 3);
+    t.deliver(3, 1);
+    insta::assert_snapshot!(t.transcript());
+}
+
+#[test]
+fn a_command_larger_than_a_message_goes_alone() {
+    let mut t = led_by_n1(3, |config| config.max_batch_bytes = 8);
+    behind_is_n3(&mut t, &["x=1", "x=1000000", "x=2", "x=3"]);
+    t.story("The second command has 9 bytes, and a message may hold 8.");
+    t.heartbeat(1);
+    t.deliver(1, 3);
+    t.deliver(3, 1);
+    t.deliver(1, 3);
+    t.deliver(3, 1);
+    insta::assert_snapshot!(t.transcript());
+}
+
+#[test]
+fn a_window_holds_so_many_bytes() {
+    let mut t = led_by_n1(3, |config| config.max_in_flight_bytes = 6);
+    t.cut(3);
+    t.story("6 bytes may be on their way to n2. The third command has to wait.");
+    t.propose(1, "x=1");
+    t.propose(1, "x=2");
+    t.propose(1, "x=3");
+    t.story("The first one has arrived: there is room.");
+    t.deliver(1, 2);
+    t.deliver(2, 1);
+    insta::assert_snapshot!(t.transcript());
+}
+
+#[test]
+fn what_is_larger_than_the_window_goes_when_that_is_open() {
+    let mut t = led_by_n1(3, |config| config.max_in_flight_bytes = 6);
+    t.cut(3);
+    t.story("A command of 9 bytes goes, and fills the window.");
+    t.propose(1, "x=1000000");
+    t.propose(1, "x=2");
+    t.deliver(1, 2);
+    t.deliver(2, 1);
+    t.story("It also goes where there is still some room, and then nothing more.");
+    t.propose(1, "x=3000000");
+    t.propose(1, "x=4");
+    insta::assert_snapshot!(t.transcript());
+}
+
+#[test]
+fn a_leader_that_cannot_commit_takes_so_many_bytes() {
+    let mut t = led_by_n1(3, |config| config.max_uncommitted_bytes = 6);
+    t.story("6 bytes may be uncommitted. The third command is refused: certainly nothing comes of it.");
+    t.propose(1, "x=1");
+    t.propose(1, "x=2");
+    t.propose(1, "x=3");
+    t.story("x=1 is committed: there is room for one more, not for two.");
+    t.deliver(1, 2);
+    t.deliver(2, 1);
+    t.propose(1, "x=4");
+    t.propose(1, "x=5");
+    insta::assert_snapshot!(t.transcript());
+}
+
+#[test]
+fn a_single_large_command_is_taken_where_nothing_is_uncommitted() {
+    let mut t = led_by_n1(3, |config| config.max_uncommitted_bytes = 6);
+    t.story("A command that is larger than the limit would never be taken otherwise.");
+    t.propose(1, "x=1000000");
+    t.propose(1, "x=2");
+    t.quietly(Table::deliver_all);
+    t.story("It is committed.");
+    t.propose(1, "x=3");
+    t.story("With something uncommitted, the large one waits for its turn.");
+    t.propose(1, "x=4000000");
+    insta::assert_snapshot!(t.transcript());
+}
+
+#[test]
+fn what_a_new_leader_inherits_does_not_count() {
+    let mut t = led_by_n1(3, |config| config.max_uncommitted_bytes = 6);
+    t.quietly(|t| {
+        t.cut(3);
+        t.propose(1, "x=1");
+        t.propose(1, "x=2");
+        t.deliver(1, 2);
+        t.deliver(1, 2);
+        t.crash(1);
+        t.heal();
+        t.letters.clear();
+        t.time_out(2);
+        t.deliver(2, 3);
+        t.deliver(3, 2);
+    });
+    t.story("n2 leads, and x=1 and x=2 are not committed as far as it knows: they are not its own.");
+    t.show();
+    t.propose(2, "y=1");
+    t.propose(2, "y=2");
+    t.propose(2, "y=3");
+    t.story("All of it commits, and there is room again for as much as ever.");
+    t.quietly(Table::deliver_all);
+    t.propose(2, "z=1");
+    t.propose(2, "z=2");
+    t.propose(2, "z=3");
+    insta::assert_snapshot!(t.transcript());
+}
+
+#[test]
+fn a_learner_that_lags_blocks_nobody() {
+    let mut t = led_by_n1(4, |config| {
+        config.max_uncommitted_bytes = 3;
+        config.max_in_flight_bytes = 3;
+    });
+    t.quietly(|t| {
+        t.change_steps(1, &[Step::Learner(NodeId(4))]);
+        t.deliver_all();
+        t.cut(3);
+    });
+    t.hold(1, 4);
+    t.story("n4 gets nothing for a while, and its window is full. The others do not wait for it.");
+    t.propose(1, "x=1");
+    t.deliver_all();
+    t.propose(1, "x=2");
+    t.deliver_all();
+    t.story("What it lacks it gets as it answers.");
+    t.release(1, 4);
+    t.deliver_all();
+    insta::assert_snapshot!(t.transcript());
+}
