@@ -81,6 +81,9 @@ impl Raft {
     ) {
         // A server that hears its leader does not help to depose it; one that leads hears it all the time.
         let granted = term > self.term && !self.hears_leader(now) && self.is_up_to_date(last);
+        if !granted && self.bug(Bug::TimerResetOnDeniedVote) {
+            self.reset_election_timer(now);
+        }
         if !granted && term <= self.term && self.bug(Bug::PreVoteTermDeadlock) {
             return;
         }

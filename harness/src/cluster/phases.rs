@@ -5,7 +5,7 @@ use crate::outcome::{Failure, PROGRESS};
 use crate::plan::Ailment;
 use crate::server::Server;
 use crate::workload::client::Probe;
-use crate::world::Event;
+use crate::world::{Event, Outsiders};
 use invariants::Node;
 
 /// For how many of the largest election timeouts nothing is asked at the end of a run.
@@ -126,7 +126,10 @@ impl<S: Server> Cluster<S> {
                 if self.differing().is_none() {
                     match self.silent() {
                         Some(sentence) => self.fails(sentence),
-                        None => self.enter(Phase::Quiet(self.world.observer.counts.leader_changes), QUIET),
+                        None => {
+                            self.look_at_outsiders();
+                            self.enter(Phase::Quiet(self.world.observer.counts.leader_changes), QUIET);
+                        }
                     }
                 }
             }
@@ -145,6 +148,9 @@ impl<S: Server> Cluster<S> {
         }
         let sentence = match self.phase {
             Phase::Storm => unreachable!("the storm has no bound"),
+            Phase::Quiet(_) if self.are_disturbing() => {
+                "all was healed, and servers outside the group brought new terms about in it".to_owned()
+            }
             Phase::Quiet(before) => match self.world.observer.counts.leader_changes - before {
                 0..=CHANGES => return self.finish(),
                 _ if self.may_be_disturbed() => return self.finish(),
@@ -191,6 +197,22 @@ impl<S: Server> Cluster<S> {
         let raft = &self.world.plan().raft;
         let outside = |leader| self.group(leader).count() < self.taking_part().count();
         !raft.pre_vote && !raft.check_quorum && self.leader().is_none_or(outside)
+    }
+
+    /// From now on: who takes part and does not belong to the group of the leader shall bring about no new terms in it.
+    fn look_at_outsiders(&mut self) {
+        let Some(leader) = self.leader() else { return };
+        let Some(group) = self.world.place(leader).configuration() else { return };
+        let inside = [&group.voters, &group.joint, &group.learners].into_iter().flatten().copied().collect();
+        self.world.outsiders = Some(Outsiders::new(inside));
+    }
+
+    /// Whether they did, more often than lost messages explain. With pre-vote or check-quorum a group is protected from
+    /// them while it hears its leader (thesis 4.2.3).
+    fn are_disturbing(&self) -> bool {
+        let raft = &self.world.plan().raft;
+        let adopted = self.world.outsiders.as_ref().map_or(0, |outsiders| outsiders.adopted);
+        (raft.pre_vote || raft.check_quorum) && adopted > CHANGES
     }
 
     /// Asks for the next condition, within so many of the largest election timeouts and the time that missing entries

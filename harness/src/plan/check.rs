@@ -1,6 +1,6 @@
 //! What a plan must be so that it can be run.
 
-use super::{Chance, Compaction, Duration, FaultKind, MOST_NODES, Plan, Target, VERSION};
+use super::{Ailment, Chance, Compaction, Duration, FaultKind, MOST_NODES, Plan, Target, VERSION};
 use crate::{bugs, names};
 use std::fmt;
 
@@ -135,6 +135,13 @@ impl Plan {
                 "held",
                 "needs `raft.check_quorum = true`: without it a leader that hears nobody leads on for ever"
                     .into(),
+            );
+        }
+        // It spends everybody's votes, term after term, and hears of none.
+        if held.ailment == Ailment::Deaf && !self.raft.pre_vote {
+            return unusable(
+                "held.ailment",
+                "is \"deaf\": that needs `raft.pre_vote = true`, or a deaf candidate may be voted for for ever".into(),
             );
         }
         match held.node {

@@ -26,7 +26,7 @@ pub(super) const EPISODES: [(u64, Episode); 24] = [
     (3, slow_disks),
     (4, stalled_disk),
     (5, drifting_clocks),
-    (5, jumping_clocks),
+    (9, jumping_clocks),
     (3, restless_server),
     (4, flickering_power),
     (4, disk_error),

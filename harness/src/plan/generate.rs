@@ -33,8 +33,8 @@ pub fn generate(seed: u64) -> Plan {
         raft.founders = group.between(1, nodes);
     }
     further(&mut Dice::new(seed, "plan raft", 0), &mut raft);
+    let held = held(&mut Dice::new(seed, "plan held", 0), nodes, &mut raft);
     let mut faults = faults(seed, nodes, storm, &raft, changes);
-    let held = held(&mut Dice::new(seed, "plan held", 0), nodes, &raft);
     if let Some(drift) = raft.lease_drift {
         keep_time(drift, &mut faults);
     }
@@ -120,7 +120,7 @@ fn compaction(dice: &mut Dice) -> Option<Compaction> {
 }
 
 /// In some runs one server stays ill when all else heals.
-fn held(dice: &mut Dice, nodes: u64, raft: &Raft) -> Option<Held> {
+fn held(dice: &mut Dice, nodes: u64, raft: &mut Raft) -> Option<Held> {
     if !raft.check_quorum || nodes < 3 || !dice.percent(25) {
         return None;
     }
@@ -129,6 +129,14 @@ fn held(dice: &mut Dice, nodes: u64, raft: &Raft) -> Option<Held> {
     let ailment = dice.weighted(&[(4, Ailment::Deaf), (3, Ailment::Mute), (3, Ailment::StalledDisk)]);
     let fast = raft.lease_drift.is_none() && dice.percent(40);
     let drift = if fast { dice.between(100_000, 400_000) as i64 } else { 0 };
+    if ailment == Ailment::Deaf {
+        raft.pre_vote = true;
+    }
+    if drift > 0 {
+        // Whoever is first, is always first: what it does to the others it does every time.
+        let spread = dice.between(10, 30);
+        raft.election_timeout_spread = Duration::micros(raft.election_timeout.0 / 100_000 * spread);
+    }
     Some(Held { node, ailment, drift })
 }
 

@@ -26,7 +26,7 @@ pub(crate) use requests::Requests;
 pub(crate) use runs::Runs;
 pub(crate) use seen::Seen;
 
-use crate::fact::{Fact, Index, LogId, Node, Observed, Term};
+use crate::fact::{Configuration, Fact, Index, LogId, Node, Observed, Term};
 use std::collections::BTreeMap;
 
 /// One leader of one term, as it was when it was elected.
@@ -59,8 +59,8 @@ pub(crate) struct Shadow {
     pub votes_stated: bool,
     /// By which leader's fact, in which term of its, the committed log grew to which index.
     commits: Vec<(Index, Term, Seen)>,
-    /// The highest index at which anybody has stated a configuration.
-    configured: Index,
+    /// The configuration that was stated at the highest index.
+    newest_group: Option<(Index, Configuration)>,
     nodes: Vec<NodeShadow>,
 }
 
@@ -170,7 +170,9 @@ impl Shadow {
                     self.groups.record(LogId { index, term }, configuration, seen);
                 }
                 node.configure(index, configuration);
-                self.configured = self.configured.max(index);
+                if self.newest_group.as_ref().is_none_or(|newest| newest.0 <= index) {
+                    self.newest_group = Some((index, (**configuration).clone()));
+                }
                 self.nodes.iter_mut().for_each(|node| node.hear_of(index, configuration));
             }
             Fact::SnapshotInstalled { last, ref configuration } => {
@@ -219,7 +221,7 @@ impl Shadow {
                 self.disks_speak = true;
                 node.save_recovered();
             }
-            Fact::Wiped => node.wipe(self.configured),
+            Fact::Wiped => node.wipe(self.newest_group.as_ref()),
             Fact::SnapshotTaken { .. }
             | Fact::ReadServed { .. }
             | Fact::Restarted

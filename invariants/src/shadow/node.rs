@@ -32,8 +32,8 @@ pub(crate) struct Ballot {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Emptied {
     /// It stands in the group for the life that it was. Configurations up to this index say nothing new.
-    Since(Index),
-    /// A configuration after that index does without it: the next one that has it means the new life.
+    Counted(Index),
+    /// The configuration at this index does without it: a later one that has it means the new life.
     Removed(Index),
 }
 
@@ -129,19 +129,21 @@ impl NodeShadow {
 
     /// Somebody has stated a configuration: perhaps this server was let go, or taken in, since its disk was emptied.
     pub fn hear_of(&mut self, index: Index, configuration: &Configuration) {
-        let Some(Emptied::Since(known) | Emptied::Removed(known)) = self.emptied else { return };
-        if index <= known {
-            return;
-        }
-        let groups = [&configuration.voters, &configuration.joint, &configuration.learners];
-        match (self.emptied, groups.into_iter().any(|nodes| nodes.contains(&self.id))) {
-            (Some(Emptied::Since(_)), false) => self.emptied = Some(Emptied::Removed(index)),
-            (Some(Emptied::Removed(_)), true) => {
+        match (self.emptied, self.belongs_to(configuration)) {
+            (Some(Emptied::Counted(known)), false) if index > known => {
+                self.emptied = Some(Emptied::Removed(index));
+            }
+            (Some(Emptied::Removed(known)), true) if index > known => {
                 self.life += 1;
                 self.emptied = None;
             }
             _ => {}
         }
+    }
+
+    fn belongs_to(&self, configuration: &Configuration) -> bool {
+        let groups = [&configuration.voters, &configuration.joint, &configuration.learners];
+        groups.into_iter().any(|nodes| nodes.contains(&self.id))
     }
 
     /// Whether it ever let a vote go.
@@ -287,8 +289,11 @@ impl NodeShadow {
         self.all_was_durable();
     }
 
-    pub(super) fn wipe(&mut self, configured: Index) {
-        self.emptied = Some(Emptied::Since(configured));
+    pub(super) fn wipe(&mut self, newest: Option<&(Index, Configuration)>) {
+        self.emptied = Some(match newest {
+            Some((index, configuration)) if !self.belongs_to(configuration) => Emptied::Removed(*index),
+            newest => Emptied::Counted(newest.map_or(0, |newest| newest.0)),
+        });
         self.log.clear();
         self.durable = Stored::default();
         // It cannot be asked to remember these. Its votes stay: others count them.
