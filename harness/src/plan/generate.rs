@@ -53,7 +53,7 @@ pub fn generate(seed: u64) -> Plan {
             &mut Dice::new(seed, "plan sessions", 0),
             storm,
         ),
-        bounds: Bounds { leader: 10, write: 5, convergence: 20, events: 1_000_000 },
+        bounds: bounds(held),
         raft,
         faults,
     }
@@ -127,7 +127,7 @@ fn held(dice: &mut Dice, nodes: u64, raft: &mut Raft) -> Option<Held> {
     let any = Target::Node(dice.between(1, nodes));
     let node = dice.weighted(&[(6, Target::Leader), (2, Target::Newest), (4, any)]);
     let ailment = dice.weighted(&[(4, Ailment::Deaf), (3, Ailment::Mute), (3, Ailment::StalledDisk)]);
-    let fast = raft.lease_drift.is_none() && dice.percent(40);
+    let fast = ailment == Ailment::Deaf && raft.lease_drift.is_none() && dice.percent(50);
     let drift = if fast { dice.between(100_000, 400_000) as i64 } else { 0 };
     if ailment == Ailment::Deaf {
         raft.pre_vote = true;
@@ -138,6 +138,12 @@ fn held(dice: &mut Dice, nodes: u64, raft: &mut Raft) -> Option<Held> {
         raft.election_timeout_spread = Duration::micros(raft.election_timeout.0 / 100_000 * spread);
     }
     Some(Held { node, ailment, drift })
+}
+
+/// How long progress may take. Where all are about equally patient, votes are often split.
+fn bounds(held: Option<Held>) -> Bounds {
+    let (leader, write) = if held.is_some_and(|held| held.drift != 0) { (25, 20) } else { (10, 5) };
+    Bounds { leader, write, convergence: 20, events: 1_000_000 }
 }
 
 /// Leases count on clocks, so in runs with leases clocks are as good as leases need.
