@@ -59,6 +59,8 @@ pub struct Cluster<S: Server> {
     held: Option<Node>,
     /// Whether a leader has fallen since: where somebody stays ill, the others must manage that as well.
     fallen: bool,
+    /// How often a bound was set: only the newest counts.
+    asked: u32,
     /// More events than this are no progress.
     most_events: u64,
 }
@@ -80,6 +82,7 @@ impl<S: Server> Cluster<S> {
             emerged: 0,
             held: None,
             fallen: false,
+            asked: 0,
             most_events: plan.bounds.events,
         }
     }

@@ -34,20 +34,6 @@ pub(super) enum Phase {
     Quiet(u64),
 }
 
-impl Phase {
-    /// Which bound holds; the write and the reads share theirs.
-    const fn stage(self) -> u32 {
-        match self {
-            Phase::Storm => 0,
-            Phase::Knock => 5,
-            Phase::Leader => 1,
-            Phase::Early | Phase::Write | Phase::Read => 2,
-            Phase::Convergence => 3,
-            Phase::Quiet(_) => 4,
-        }
-    }
-}
-
 impl<S: Server> Cluster<S> {
     /// So much has happened that nobody can call it progress.
     #[cold]
@@ -140,7 +126,7 @@ impl<S: Server> Cluster<S> {
     /// A bound has passed. If what it was for has not come true, that is a broken promise, unless too few take part for
     /// anything to be promised.
     pub(super) fn bound(&mut self, stage: u32) {
-        if stage != self.phase.stage() {
+        if stage != self.asked {
             return;
         }
         if !self.can_progress() {
@@ -221,7 +207,8 @@ impl<S: Server> Cluster<S> {
         self.phase = phase;
         let allowed = timeouts.saturating_mul(self.largest_timeout()).saturating_add(self.catching_up());
         let bound = self.world.now().saturating_add(allowed);
-        self.world.queue.push(bound, Event::Bound { stage: phase.stage() });
+        self.asked += 1;
+        self.world.queue.push(bound, Event::Bound { stage: self.asked });
     }
 
     fn finish(&mut self) {
