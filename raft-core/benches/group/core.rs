@@ -77,9 +77,7 @@ impl Server for Core {
         if self.inputs.is_empty() {
             return;
         }
-        for input in self.inputs.drain(..) {
-            self.raft.step(NOW, input, &mut self.effects);
-        }
+        self.raft.step_all(NOW, self.inputs.drain(..), &mut self.effects);
         while let Some(id) = self.carry_out(inboxes) {
             self.raft.step(NOW, Input::Saved(id), &mut self.effects);
         }
