@@ -359,7 +359,10 @@ impl Raft {
         progress.accepted(matched, base);
         progress.confirms(stamp, now);
         self.fall_back_on_snapshot(now, place);
-        self.advance_commit(now, effects);
+        // Whoever has only what is committed anyway commits nothing.
+        if matched > self.commit {
+            self.advance_commit(now, effects);
+        }
         self.confirm_reads(now, effects);
         // A commit may have changed the group, or ended this leadership.
         if let Some(place) = self.follower(from) {
