@@ -67,7 +67,7 @@ impl Raft {
             self.append(Payload::Configuration(Arc::new(left)));
         }
         self.forget_transfer_to_nobody(effects);
-        self.replicate_to_all(now, effects);
+        self.replicate_to_all();
     }
 
     /// The commit index of this leader has moved: a joint phase may be over, or this leadership.
@@ -84,6 +84,7 @@ impl Raft {
             // It has led without counting itself until the others can do without it (6). They learn of the commit
             // from this last word, and the best of them need not wait for a timeout.
             self.apply(effects);
+            self.replicate_where_owed(now, effects);
             self.speak_to_all(now, effects);
             self.hand_over_to_the_best(effects);
             self.become_follower(now, self.term, None, effects);

@@ -51,8 +51,8 @@ impl Raft {
     }
 
     /// The vote for itself is durable.
-    pub(crate) fn count_own_vote(&mut self, now: Instant, effects: &mut Vec<Effect>) {
-        self.count_vote(now, self.peer(), effects);
+    pub(crate) fn count_own_vote(&mut self, now: Instant) {
+        self.count_vote(now, self.peer());
     }
 
     /// Whether this server does not even listen: it hears its leader, and somebody asks for votes whom that leader did
@@ -156,28 +156,21 @@ impl Raft {
         }
     }
 
-    pub(crate) fn on_request_vote_response(
-        &mut self,
-        now: Instant,
-        from: Peer,
-        term: Term,
-        granted: bool,
-        effects: &mut Vec<Effect>,
-    ) {
+    pub(crate) fn on_request_vote_response(&mut self, now: Instant, from: Peer, term: Term, granted: bool) {
         // A vote counts in its own term and in no other.
         if granted && (term == self.term || self.bug(Bug::StaleVoteResponseCounted)) {
-            self.count_vote(now, from, effects);
+            self.count_vote(now, from);
         }
     }
 
     /// One more vote. Only voters count, each once, and while joint it takes a majority of each half (6).
-    fn count_vote(&mut self, now: Instant, from: Peer, effects: &mut Vec<Effect>) {
+    fn count_vote(&mut self, now: Instant, from: Peer) {
         let Role::Candidate { granted } = &mut self.role else { return };
         granted.push(from.id);
         if let Role::Candidate { granted } = &self.role
             && self.configuration().is_quorum(|node| granted.contains(&node))
         {
-            self.become_leader(now, effects);
+            self.become_leader(now);
         }
     }
 

@@ -63,12 +63,21 @@ impl Raft {
                 self.take_read(now, Asker::There(from, token), effects);
                 return;
             }
-            Request::Propose(command) => match self.take_in(now, command, effects) {
-                Ok(at) => Outcome::Appended(at),
+            Request::Propose(command) => match self.take_in(command) {
+                Ok(at) => return self.appended.push((from, token, at)),
                 Err(why) => Outcome::Ended(Answer::Refused(why)),
             },
         };
         effects.push(self.letter(from, Message::ForwardResponse { term: self.term, token, outcome }));
+    }
+
+    /// Tells whoever passed a proposal on where it now stands. That is so whoever leads by now.
+    pub(crate) fn tell_what_was_appended(&mut self, effects: &mut Vec<Effect>) {
+        let term = self.term;
+        for (peer, token, at) in std::mem::take(&mut self.appended) {
+            let outcome = Outcome::Appended(at);
+            effects.push(self.letter(peer, Message::ForwardResponse { term, token, outcome }));
+        }
     }
 
     /// The leader's word on something that was passed on.

@@ -171,7 +171,7 @@ impl Raft {
         let progress = &mut leader.progress[place];
         progress.confirms(confirmed, now);
         progress.received(last, received, end, stamp.sent, now);
-        self.replicate(now, place, effects);
+        self.send_what_it_lacks(now, place, effects);
         self.confirm_reads(now, effects);
     }
 }

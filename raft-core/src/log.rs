@@ -103,9 +103,16 @@ pub struct Log {
     runs: Vec<(Index, Term)>,
     /// Where each configuration begins, ascending; the first is in force at the base: the founding one, at 0, or a later.
     configurations: Vec<(Index, Arc<Configuration>)>,
-    /// The slice that was asked for last and where it begins: leaders save, send and apply the same one.
-    recent: (Index, Entries),
+    /// The slices that came or were asked for last, each with where it begins, in a ring: what is applied is what was
+    /// saved and sent a few steps ago.
+    recent: [(Index, Entries); RECENT],
+    /// The oldest of them.
+    oldest: usize,
 }
+
+/// How many slices are remembered: what came with this message, and what the message before it committed, and as much
+/// again for a leader that sends to some what others have.
+const RECENT: usize = 4;
 
 impl PartialEq for Log {
     fn eq(&self, other: &Log) -> bool {
@@ -134,7 +141,8 @@ impl Log {
             entries: VecDeque::with_capacity(entries.len()),
             runs: Vec::new(),
             configurations: vec![(base.index, configuration)],
-            recent: (Index(1), Entries::NONE),
+            recent: Default::default(),
+            oldest: 0,
         };
         if base.index > Index(0) {
             log.runs.push((base.index, base.term));
@@ -232,7 +240,7 @@ impl Log {
         for entry in &entries[skip..] {
             self.append(entry.clone());
         }
-        self.recent = (first, entries.part(skip, entries.len()));
+        self.remember(first, entries.part(skip, entries.len()));
     }
 
     /// Cuts everything after `index`.
@@ -246,7 +254,7 @@ impl Log {
         while self.configurations.last().is_some_and(|&(start, _)| start > index) {
             self.configurations.pop();
         }
-        self.recent = (Index(1), Entries::NONE);
+        self.recent = Default::default();
     }
 
     /// Forgets everything up to `index`, which is committed and stands in a snapshot (7).
@@ -260,7 +268,7 @@ impl Log {
         self.runs[0].0 = index;
         self.configurations.retain(|&(start, _)| start > index);
         self.configurations.insert(0, (index, at_base));
-        self.recent = (Index(1), Entries::NONE);
+        self.recent = Default::default();
     }
 
     /// Becomes the log that a snapshot stands for: nothing is kept, and `configuration` is in force (7).
@@ -293,14 +301,20 @@ impl Log {
         if first > last {
             return Entries::NONE;
         }
-        let (start, recent) = &self.recent;
-        if first >= *start && last.0 < start.0 + recent.len() as u64 {
-            return recent.part((first.0 - start.0) as usize, (last.0 - start.0) as usize + 1);
+        for (start, recent) in &self.recent {
+            if first >= *start && last.0 < start.0 + recent.len() as u64 {
+                return recent.part((first.0 - start.0) as usize, (last.0 - start.0) as usize + 1);
+            }
         }
         let place = |index: Index| (index.0 - self.base.index.0) as usize;
         let entries: Entries = self.entries.range(place(first) - 1..place(last)).cloned().collect();
-        self.recent = (first, entries.clone());
+        self.remember(first, entries.clone());
         entries
+    }
+
+    fn remember(&mut self, first: Index, entries: Entries) {
+        self.recent[self.oldest] = (first, entries);
+        self.oldest = (self.oldest + 1) % RECENT;
     }
 
     /// The greatest place up to `index` whose term is at most `term`. Where two logs disagree at `index`, and one of

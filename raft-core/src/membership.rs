@@ -131,12 +131,21 @@ impl Configuration {
 
     /// The greatest value that a majority has reached: of each half while joint. `None` where nobody votes.
     pub fn reached<T: Ord + Copy + Default>(&self, reached: impl Fn(NodeId) -> T) -> Option<T> {
-        let half = |voters: &[NodeId]| {
-            let mut values = [T::default(); MOST_MEMBERS];
+        fn by<const ROOM: usize, T: Ord + Copy + Default>(
+            voters: &[NodeId],
+            reached: impl Fn(NodeId) -> T,
+        ) -> T {
+            let mut values = [T::default(); ROOM];
             for (value, &voter) in values.iter_mut().zip(voters) {
                 *value = reached(voter);
             }
-            (!voters.is_empty()).then(|| reached_by_majority(&mut values[..voters.len()]))
+            reached_by_majority(&mut values[..voters.len()])
+        }
+        // Most groups are small, and to clear room for the largest would cost more than the sum.
+        let half = |voters: &[NodeId]| match voters.len() {
+            0 => None,
+            1..=8 => Some(by::<8, T>(voters, &reached)),
+            _ => Some(by::<MOST_MEMBERS, T>(voters, &reached)),
         };
         match (half(&self.voters), half(&self.old_voters)) {
             (Some(new), Some(old)) => Some(new.min(old)),

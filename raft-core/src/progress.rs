@@ -18,6 +18,8 @@ pub struct Progress {
     pub pace: Pace,
     /// The newest of what it has confirmed: up to which round this server leads, and as of when.
     pub confirmed: Stamp,
+    /// Whether it is sent what it lacks at the end of this step.
+    pub owed: bool,
     /// When something was last sent to it.
     pub sent: Instant,
     /// When it last answered in this term; at first, when the leader began to count on it.
@@ -71,6 +73,7 @@ impl Progress {
             next: last.next(),
             pace: Pace::Probing { waiting: false },
             confirmed: Stamp::default(),
+            owed: false,
             sent: now,
             heard: now,
         }

@@ -16,7 +16,7 @@ use crate::bug::Bug;
 use crate::ids::{Index, Instant, NodeId, RequestId};
 use crate::io::{Confirmed, Effect};
 use crate::message::{Message, Outcome, Stamp};
-use crate::raft::{Asker, Raft, Read, Role};
+use crate::raft::{Asker, Leader, Raft, Read, Role};
 
 impl Raft {
     pub(crate) fn read(&mut self, now: Instant, request: RequestId, effects: &mut Vec<Effect>) {
@@ -81,12 +81,13 @@ impl Raft {
 
     /// Asks everybody, unless a round is out or nobody waits for one.
     fn start_round(&mut self, now: Instant, effects: &mut Vec<Effect>) {
-        let Role::Leader(leader) = &mut self.role else { return };
-        let reads = &mut leader.reads;
+        let Role::Leader(Leader { reads, .. }) = &self.role else { return };
         if reads.confirmed_round == reads.round
             && reads.waiting.back().is_some_and(|read| read.round > reads.round)
         {
-            reads.round += 1;
+            self.replicate_where_owed(now, effects);
+            let Role::Leader(leader) = &mut self.role else { return };
+            leader.reads.round += 1;
             self.speak_to_all(now, effects);
             self.confirm_reads(now, effects);
         }

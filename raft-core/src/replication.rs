@@ -17,7 +17,7 @@ use std::collections::VecDeque;
 impl Raft {
     /// Leads from now on, and says so with an entry of its own term: only through one can it commit what it
     /// inherited (5.4.2).
-    pub(crate) fn become_leader(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+    pub(crate) fn become_leader(&mut self, now: Instant) {
         let last = self.log.last().index;
         self.leader = Some(self.peer());
         self.role = Role::Leader(Leader {
@@ -32,7 +32,7 @@ impl Raft {
         });
         self.append(Payload::Noop);
         self.count_on_members(now, last);
-        self.replicate_to_all(now, effects);
+        self.replicate_to_all();
     }
 
     pub(crate) fn propose(
@@ -45,7 +45,7 @@ impl Raft {
         if !self.leads() {
             return self.forward_proposal(now, request, command, effects);
         }
-        match self.take_in(now, command, effects) {
+        match self.take_in(command) {
             Ok(at) => {
                 let Role::Leader(leader) = &mut self.role else { return };
                 leader.proposals.push_back((at.index, request));
@@ -55,12 +55,7 @@ impl Raft {
     }
 
     /// A leader appends a command, unless it may not take any now.
-    pub(crate) fn take_in(
-        &mut self,
-        now: Instant,
-        command: Bytes,
-        effects: &mut Vec<Effect>,
-    ) -> Result<LogId, Refusal> {
+    pub(crate) fn take_in(&mut self, command: Bytes) -> Result<LogId, Refusal> {
         if self.is_passing_on() {
             return Err(Refusal::TransferUnderWay);
         }
@@ -71,7 +66,7 @@ impl Raft {
         }
         leader.uncommitted += size;
         let index = self.append(Payload::Command(command));
-        self.replicate_to_all(now, effects);
+        self.replicate_to_all();
         Ok(LogId { index, term: self.term })
     }
 
@@ -83,9 +78,24 @@ impl Raft {
         last.next()
     }
 
-    pub(crate) fn replicate_to_all(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+    /// Every follower is sent what it lacks, at the end of this step: all that was appended until then goes together.
+    pub(crate) fn replicate_to_all(&mut self) {
+        (0..self.followers()).for_each(|place| self.replicate(place));
+    }
+
+    /// One follower is sent what it lacks, at the end of this step.
+    pub(crate) fn replicate(&mut self, place: usize) {
+        let Role::Leader(leader) = &mut self.role else { return };
+        leader.progress[place].owed = true;
+    }
+
+    /// Whoever is to be sent what it lacks, is. A leader that steps down owes nobody anything.
+    pub(crate) fn replicate_where_owed(&mut self, now: Instant, effects: &mut Vec<Effect>) {
         for place in 0..self.followers() {
-            self.replicate(now, place, effects);
+            let Role::Leader(leader) = &mut self.role else { return };
+            if std::mem::take(&mut leader.progress[place].owed) {
+                self.send_what_it_lacks(now, place, effects);
+            }
         }
     }
 
@@ -119,7 +129,7 @@ impl Raft {
     }
 
     /// Sends one follower what it lacks, as far as its window allows.
-    pub(crate) fn replicate(&mut self, now: Instant, place: usize, effects: &mut Vec<Effect>) {
+    pub(crate) fn send_what_it_lacks(&mut self, now: Instant, place: usize, effects: &mut Vec<Effect>) {
         let last = self.log.last().index;
         let window = Window { messages: self.config.max_in_flight, bytes: self.config.max_in_flight_bytes };
         loop {
@@ -190,7 +200,7 @@ impl Raft {
             if let Pace::Probing { waiting } = &mut progress.pace {
                 *waiting = false; // The probe or its answer is lost, or late: again.
             }
-            self.replicate(now, place, effects);
+            self.send_what_it_lacks(now, place, effects);
             let Role::Leader(leader) = &self.role else { return };
             if leader.progress[place].sent != now {
                 self.speak(now, place, effects);
@@ -349,11 +359,14 @@ impl Raft {
         progress.accepted(matched, base);
         progress.confirms(stamp, now);
         self.fall_back_on_snapshot(now, place);
-        self.advance_commit(now, effects);
+        // Whoever has only what is committed anyway commits nothing.
+        if matched > self.commit {
+            self.advance_commit(now, effects);
+        }
         self.confirm_reads(now, effects);
         // A commit may have changed the group, or ended this leadership.
         if let Some(place) = self.follower(from) {
-            self.replicate(now, place, effects);
+            self.replicate(place);
         }
         self.tell_if_caught_up(from, effects);
     }
@@ -364,14 +377,7 @@ impl Raft {
         if self.bug(Bug::LeaseFromAckArrival) { Stamp { sent: now, ..stamp } } else { stamp }
     }
 
-    pub(crate) fn on_append_refused(
-        &mut self,
-        now: Instant,
-        from: Peer,
-        previous: Index,
-        hint: LogId,
-        effects: &mut Vec<Effect>,
-    ) {
+    pub(crate) fn on_append_refused(&mut self, now: Instant, from: Peer, previous: Index, hint: LogId) {
         let Some(place) = self.follower(from) else { return };
         // Below the hint the follower has terms up to the hint's; this log's last entry with at most that term is
         // the last place where the two can agree.
@@ -381,7 +387,7 @@ impl Raft {
         leader.progress[place].heard = now;
         if !ignored && leader.progress[place].refused(previous, agree) {
             self.fall_back_on_snapshot(now, place);
-            self.replicate(now, place, effects);
+            self.replicate(place);
         }
     }
 

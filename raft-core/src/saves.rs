@@ -139,12 +139,15 @@ impl Saves {
         for held in self.held.iter_mut().rev().take(self.unsettled) {
             held.needs = self.newest;
         }
-        self.unsettled = 0;
+        // Nothing was held, so the newest repeats nothing that it did not repeat before.
+        if std::mem::take(&mut self.unsettled) == 0 {
+            return;
+        }
         // While a disk hangs, every heartbeat is acknowledged anew: the newest acknowledgement says it all.
-        while let [.., before, newest] = self.held.make_contiguous()
-            && newest.repeats(before)
+        while let Some(before) = self.held.len().checked_sub(2)
+            && self.held[before + 1].repeats(&self.held[before])
         {
-            self.held.swap_remove_back(self.held.len() - 2);
+            self.held.swap_remove_back(before);
         }
     }
 

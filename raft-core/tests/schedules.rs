@@ -39,6 +39,9 @@ enum Event {
     DiskError(u64),
     Wipe(u64),
     Readmit(u64),
+    Gather(u64),
+    GatherAtLeader,
+    StepGathered(u64),
 }
 
 /// A step names anybody: its number is taken modulo what there is when it is asked for.
@@ -85,6 +88,18 @@ fn anything() -> impl Strategy<Value = Event> {
         60 => churn(),
         2 => node.clone().prop_map(Event::Wipe),
         6 => node.prop_map(Event::Readmit),
+    ]
+}
+
+/// What happens to a group whose servers take one step for all that has come since they last looked.
+fn gathered() -> impl Strategy<Value = Event> {
+    let node = 0..6_u64;
+    prop_oneof![
+        60 => wear(),
+        40 => churn(),
+        12 => node.clone().prop_map(Event::Gather),
+        6 => Just(Event::GatherAtLeader),
+        10 => node.prop_map(Event::StepGathered),
     ]
 }
 
@@ -159,6 +174,8 @@ fn happen(table: &mut Table, event: &Event, count: &mut u64) {
         | Event::CopyState(node)
         | Event::Compact(node, _)
         | Event::DiskError(node)
+        | Event::Gather(node)
+        | Event::StepGathered(node)
             if !table.is_up(id(node)) => {}
         Event::Fire(node) if table.raft(id(node)).is_halted() => {}
         Event::Fire(node) => table.fire(id(node)),
@@ -185,7 +202,12 @@ fn happen(table: &mut Table, event: &Event, count: &mut u64) {
         Event::DiskError(node) => table.fail_disk(id(node)),
         Event::Wipe(node) => wipe(table, id(node)),
         Event::Readmit(node) => readmit(table, id(node)),
+        Event::Gather(node) => table.gather(id(node)),
+        Event::StepGathered(node) => {
+            table.step_gathered(id(node));
+        }
         Event::ProposeToLeader
+        | Event::GatherAtLeader
         | Event::ChangeByLeader(_)
         | Event::TransferByLeader(_)
         | Event::CompactByLeader(_) => {
@@ -193,6 +215,7 @@ fn happen(table: &mut Table, event: &Event, count: &mut u64) {
             let event = match event {
                 Event::ChangeByLeader(change) => Event::Change(leader - 1, change.clone()),
                 Event::TransferByLeader(to) => Event::Transfer(leader - 1, *to),
+                Event::GatherAtLeader => Event::Gather(leader - 1),
                 Event::CompactByLeader(trailing) => Event::Compact(leader - 1, *trailing),
                 _ => Event::Propose(leader - 1),
             };
@@ -275,6 +298,9 @@ fn nothing_is_early(table: &Table, id: u64) {
 fn settle(table: &mut Table) {
     table.heal();
     for id in table.nodes() {
+        if table.is_up(id) {
+            table.step_gathered(id);
+        }
         if table.is_up(id) && table.raft(id).is_halted() {
             table.crash(id);
         }
@@ -492,6 +518,20 @@ proptest! {
         let first = [Event::Fire(0), Event::DeliverAll, Event::Fire(0), Event::DeliverAll];
         let schedule: Vec<Event> = first.into_iter().chain(schedule).collect();
         run(nodes, nodes, setup, &schedule);
+    }
+
+    /// Whoever takes one step for much keeps what it would have kept in many.
+    #[test]
+    fn groups_that_gather_keep_their_promises(
+        founders in 1..6_u64,
+        spares in 0..2_u64,
+        setup in all_setups(),
+        schedule in vec(gathered(), 0..500),
+    ) {
+        let setup = Setup { identities: false, ..setup };
+        let first = [Event::Fire(0), Event::DeliverAll];
+        let schedule: Vec<Event> = first.into_iter().chain(schedule).collect();
+        run(founders, 6.min(founders + spares), setup, &schedule);
     }
 
     #[test]

@@ -56,6 +56,10 @@ pub struct Server {
     pub now: u64,
     pub incarnation: u64,
     pub state: State,
+    /// Whether what happens to it waits for more, so that it takes one step for all of it.
+    pub gathers: bool,
+    /// What has happened to it, and waits.
+    waiting: Vec<Input>,
     /// A copy of its state that it has made, to be handed over as a snapshot.
     image: Option<(Index, Vec<u8>)>,
     /// By how many millionths its clock is fast.
@@ -68,6 +72,13 @@ pub struct Server {
 impl Server {
     fn peer(&self) -> Peer {
         Peer { id: self.config.id, identity: self.config.identity }
+    }
+
+    /// It runs no more, and what has happened to it nobody knows.
+    fn die(&mut self) {
+        self.raft = None;
+        self.gathers = false;
+        self.waiting.clear();
     }
 }
 
@@ -141,6 +152,8 @@ impl Table {
                 now,
                 incarnation: 0,
                 state: State::default(),
+                gathers: false,
+                waiting: Vec::new(),
                 image: None,
                 rate: 0,
                 origin: now,
@@ -365,7 +378,11 @@ impl Table {
         self.pass_until(id, due);
         self.step(id, Input::Timer);
         let next = self.raft(id).deadline().expect("there is always a deadline").0;
-        assert!(next > self.server(id).now, "n{id}'s timer rings again at once\n{}", self.transcript);
+        assert!(
+            self.server(id).gathers || next > self.server(id).now,
+            "n{id}'s timer rings again at once\n{}",
+            self.transcript
+        );
     }
 
     /// A client asks a server to append a command.
@@ -611,7 +628,7 @@ impl Table {
     pub fn crash(&mut self, id: u64) {
         self.verb(&format!("crash n{id}"));
         let server = self.server_mut(id);
-        server.raft = None;
+        server.die();
         server.disk.process_crash();
     }
 
@@ -623,7 +640,7 @@ impl Table {
 
     /// The machine dies; so many of the oldest writes had reached the disk, although nobody was told.
     pub fn power_loss_but(&mut self, id: u64, kept: usize) {
-        self.server_mut(id).raft = None;
+        self.server_mut(id).die();
         let gone = self.server_mut(id).disk.power_loss(kept);
         for write in gone {
             self.line(&format!("n{id}  loses {write}"));
@@ -697,23 +714,54 @@ impl Table {
 
 /// # The machine
 impl Table {
-    /// Steps one server and carries out what it wants.
+    /// Steps one server and carries out what it wants; or what happens to it waits.
     pub fn step(&mut self, id: u64, input: Input) {
+        if self.server(id).gathers {
+            return self.server_mut(id).waiting.push(input);
+        }
+        self.step_all(id, vec![input]);
+    }
+
+    /// What happens to this server from now on waits.
+    pub fn gather(&mut self, id: u64) {
+        self.verb(&format!("gather n{id}"));
+        self.server_mut(id).gathers = true;
+    }
+
+    /// The server takes one step for all that has happened to it since. Returns how much that was.
+    pub fn step_gathered(&mut self, id: u64) -> usize {
+        let inputs = std::mem::take(&mut self.server_mut(id).waiting);
+        let count = inputs.len();
+        self.verb(&format!("step n{id} with {count} at once"));
+        self.server_mut(id).gathers = false;
+        if count > 0 {
+            self.step_all(id, inputs);
+        }
+        count
+    }
+
+    fn step_all(&mut self, id: u64, inputs: Vec<Input>) {
         let now = Instant(self.server(id).now);
         let mut effects = Vec::new();
         let mut raft = self.server_mut(id).raft.take().unwrap_or_else(|| panic!("n{id} is down"));
         let before = (role(&raft), raft.term());
-        let (commit, last, led) = (raft.commit(), raft.last(), raft.leads());
-        let snapshot = raft.snapshot().map_or(LogId::default(), |snapshot| snapshot.last);
-        let group = (raft.log().configured_at(), Arc::clone(raft.log().configuration()));
-        raft.step(now, input, &mut effects);
+        let (then, last) = (Before::of(&raft), raft.last());
+        if inputs.len() == 1 {
+            raft.step_all(now, inputs, &mut effects);
+            self.watch_over(id, &then, &raft);
+        } else {
+            let (mut many, mut of_many) = (raft.clone(), Vec::new());
+            for input in inputs.clone() {
+                let then = Before::of(&many);
+                many.step(now, input, &mut of_many);
+                self.watch_over(id, &then, &many);
+            }
+            raft.step_all(now, inputs, &mut effects);
+            self.compare(id, (&raft, &effects), (&many, &of_many));
+        }
+        let (commit, group) = (then.commit, (then.configured_at, then.group));
         self.line_if_moved(id, &before, &raft);
         self.line_if_configured(id, &group, &raft);
-        let mut disks: Disks<'_> = self.graves.iter().map(|(peer, disk)| (*peer, disk)).collect();
-        disks.extend(self.servers.iter().map(|server| (server.peer(), &server.disk)));
-        let incarnation = self.server(id).incarnation;
-        let then = Before { commit, led, term: before.1, group: &group.1, configured_at: group.0, snapshot };
-        self.watch.stepped(incarnation, &raft, &then, &disks);
         for effect in effects {
             self.carry_out(id, &raft, last, effect);
         }
@@ -723,6 +771,31 @@ impl Table {
         self.server_mut(id).raft = Some(raft);
         self.judge();
         self.flush(id);
+    }
+
+    /// The watch sees what a server did.
+    fn watch_over(&mut self, id: u64, then: &Before, raft: &Raft) {
+        let mut disks: Disks<'_> = self.graves.iter().map(|(peer, disk)| (*peer, disk)).collect();
+        disks.extend(self.servers.iter().map(|server| (server.peer(), &server.disk)));
+        self.watch.stepped(self.server(id).incarnation, raft, then, &disks);
+    }
+
+    /// One step for many things is as good as many steps, of which it spares the writes and the messages to followers.
+    fn compare(&self, id: u64, one: (&Raft, &[Effect]), many: (&Raft, &[Effect])) {
+        let standing = |raft: &Raft| {
+            let end = (raft.commit(), raft.applied(), raft.is_halted());
+            (raft.term(), raft.vote(), role(raft), raft.log().clone(), raft.snapshot().cloned(), end)
+        };
+        assert_eq!(standing(one.0), standing(many.0), "n{id} stands elsewhere\n{}", self.transcript);
+        // A leader that looks for silence before it sends what it owes looks again sooner than it need.
+        let sooner = one.0.leads() && one.0.deadline() < many.0.deadline();
+        assert!(sooner || one.0.deadline() == many.0.deadline(), "n{id} waits for another time");
+        let [(done, writes), (expected, many_writes)] = [one.1, many.1].map(|effects| {
+            let writes = effects.iter().filter(|effect| matches!(effect, Effect::Save { .. })).count();
+            (for_the_application(effects), writes)
+        });
+        assert_eq!(done, expected, "n{id} tells its application something else\n{}", self.transcript);
+        assert!(writes <= many_writes.min(1), "n{id} writes {writes} times\n{}", self.transcript);
     }
 
     fn carry_out(&mut self, id: u64, raft: &Raft, last: LogId, effect: Effect) {
@@ -833,6 +906,20 @@ impl Table {
             writeln!(self.transcript, "{text}").expect("strings are patient");
         }
     }
+}
+
+/// What an application is told, entry by entry.
+fn for_the_application(effects: &[Effect]) -> Vec<Effect> {
+    let told = effects.iter().flat_map(|effect| match effect {
+        Effect::Save { .. } | Effect::Send(_) => Vec::new(),
+        Effect::Apply { first, entries } => {
+            let each = (first.0..).map(Index).zip(entries.iter());
+            each.map(|(first, entry)| Effect::Apply { first, entries: [entry.clone()].into_iter().collect() })
+                .collect()
+        }
+        other => vec![other.clone()],
+    });
+    told.collect()
 }
 
 /// From whom to whom a letter goes.

@@ -6,6 +6,7 @@ use raft_core::{
     Term, Write,
 };
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// Something that must never be, and was.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -18,14 +19,27 @@ pub struct Violation {
 pub type Disks<'a> = BTreeMap<Peer, &'a Disk>;
 
 /// How a server was before a step.
-pub struct Before<'a> {
+pub struct Before {
     pub commit: Index,
     pub led: bool,
     pub term: Term,
-    pub group: &'a Configuration,
+    pub group: Arc<Configuration>,
     pub configured_at: Index,
     /// The end of its snapshot.
     pub snapshot: LogId,
+}
+
+impl Before {
+    pub fn of(raft: &Raft) -> Before {
+        Before {
+            commit: raft.commit(),
+            led: raft.leads(),
+            term: raft.term(),
+            group: Arc::clone(raft.log().configuration()),
+            configured_at: raft.log().configured_at(),
+            snapshot: raft.snapshot().map_or(LogId::default(), |snapshot| snapshot.last),
+        }
+    }
 }
 
 /// Whether a majority agrees, of each half while joint, by counting. Learners are nobody here.
@@ -196,7 +210,7 @@ impl Watch {
     }
 
     /// A step is over, and its effects are known.
-    pub fn stepped(&mut self, incarnation: u64, raft: &Raft, before: &Before<'_>, disks: &Disks<'_>) {
+    pub fn stepped(&mut self, incarnation: u64, raft: &Raft, before: &Before, disks: &Disks<'_>) {
         let node = raft.peer().id;
         let commit = before.commit;
         if raft.leads() {
@@ -292,7 +306,7 @@ impl Watch {
     }
 
     /// A leader has changed the group.
-    fn configures(&mut self, node: NodeId, raft: &Raft, before: &Before<'_>) {
+    fn configures(&mut self, node: NodeId, raft: &Raft, before: &Before) {
         let at = raft.log().configured_at();
         if before.configured_at > raft.commit() {
             let open = before.configured_at;
@@ -307,7 +321,7 @@ impl Watch {
                 format!("{node} changes the group at {at}, and does not know which change is committed"),
             );
         }
-        let (old, new) = (before.group, raft.configuration());
+        let (old, new) = (&before.group, raft.configuration());
         let mut everybody = old.members();
         everybody.extend(new.members());
         everybody.sort_unstable();
@@ -342,7 +356,7 @@ impl Watch {
         }
     }
 
-    fn commits(&mut self, node: NodeId, raft: &Raft, before: &Before<'_>, disks: &Disks<'_>) {
+    fn commits(&mut self, node: NodeId, raft: &Raft, before: &Before, disks: &Disks<'_>) {
         let mut log = raft.log().clone();
         // A leader that has removed itself stops leading with the very step that commits it.
         let leads = raft.leads() || before.led && raft.term() == before.term;
@@ -358,7 +372,7 @@ impl Watch {
                 );
             }
             // What the leader counted on when it committed: a joint phase may have ended by that very step.
-            let group = before.group;
+            let group = &before.group;
             let has = |voter: NodeId| disks.get(&group.peer(voter)).is_some_and(|disk| disk.ever_had(id));
             if !agreed(group, has) {
                 let have = disks.values().filter(|disk| disk.ever_had(id)).count();

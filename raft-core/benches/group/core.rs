@@ -1,0 +1,93 @@
+//! raft-core with a host that carries out its effects as `raft_core::io` says.
+
+use super::{MOST_IN_A_MESSAGE, MOST_IN_FLIGHT, Server};
+use raft_core::{
+    Config, Effect, Input, Instant, Letter, NodeId, Payload, Raft, Recovered, RequestId, SaveId,
+};
+
+/// One server and its host.
+pub struct Core {
+    raft: Raft,
+    /// What has happened since it last worked.
+    inputs: Vec<Input>,
+    effects: Vec<Effect>,
+    applied: usize,
+    answered: usize,
+    proposed: u64,
+}
+
+/// Nobody looks at the clock: no deadline is ever stepped but the first.
+const NOW: Instant = Instant(1_000_000_000);
+
+impl Core {
+    /// Returns the newest write, if there is one.
+    fn carry_out(&mut self, inboxes: &mut [Vec<Letter>]) -> Option<SaveId> {
+        let mut saved = None;
+        for effect in self.effects.drain(..) {
+            match effect {
+                Effect::Save { id, .. } => saved = Some(id),
+                Effect::Send(letter) => inboxes[letter.to.id.0 as usize].push(letter),
+                Effect::Apply { entries, .. } => {
+                    let commands =
+                        entries.iter().filter(|entry| matches!(entry.payload, Payload::Command(_)));
+                    self.applied += commands.count();
+                }
+                Effect::Answer { .. } => self.answered += 1,
+                Effect::ReadNow { .. } | Effect::Restore(_) => {}
+            }
+        }
+        saved
+    }
+}
+
+impl Server for Core {
+    type Letter = Letter;
+
+    fn new(place: usize, size: usize) -> Core {
+        let id = NodeId(place as u64);
+        let config = Config {
+            pre_vote: false,
+            max_batch: usize::MAX,
+            max_batch_bytes: MOST_IN_A_MESSAGE,
+            max_in_flight: MOST_IN_FLIGHT,
+            ..Config::new(id, (0..size as u64).map(NodeId).collect())
+        };
+        let raft = Raft::new(config, Recovered::default(), Instant(0)).expect("a configuration that works");
+        let mut server =
+            Core { raft, inputs: Vec::new(), effects: Vec::new(), applied: 0, answered: 0, proposed: 0 };
+        server.inputs.push(Input::Saved(SaveId(0)));
+        server
+    }
+
+    fn campaign(&mut self) {
+        self.inputs.push(Input::Timer);
+    }
+
+    fn propose(&mut self, command: Vec<u8>) {
+        let request = RequestId(self.proposed);
+        self.proposed += 1;
+        self.inputs.push(Input::Propose { request, command: command.into() });
+    }
+
+    fn receive(&mut self, letter: Letter) {
+        self.inputs.push(Input::Receive(letter));
+    }
+
+    fn work(&mut self, inboxes: &mut [Vec<Letter>]) {
+        if self.inputs.is_empty() {
+            return;
+        }
+        self.raft.step_all(NOW, self.inputs.drain(..), &mut self.effects);
+        while let Some(id) = self.carry_out(inboxes) {
+            self.raft.step(NOW, Input::Saved(id), &mut self.effects);
+        }
+    }
+
+    fn applied(&self) -> usize {
+        self.applied
+    }
+
+    fn held(&self) -> u64 {
+        self.raft.last().index.0
+    }
+}

@@ -1,0 +1,42 @@
+//! A command is never copied, however many servers there are: the bytes that a group allocates for a proposal do not
+//! depend on how long the command is. Counted by the allocator, with the loop of the benches.
+
+#[path = "../benches/group/mod.rs"]
+mod group;
+
+use group::{Group, commands, core::Core};
+use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
+use std::alloc::System;
+
+/// Counts for the whole program, so this file has one test.
+#[global_allocator]
+static COUNTED: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+const COMMANDS: usize = 1_000;
+
+/// How often a group of `size` servers allocates for the same number of commands of `bytes` bytes, and how much.
+fn allocated(size: usize, bytes: usize, window: usize) -> (usize, usize) {
+    let mut group = Group::<Core>::new(size);
+    let commands = commands(COMMANDS, bytes);
+    let region = Region::new(COUNTED);
+    group.run(commands, window);
+    group.settle();
+    let change = region.change();
+    group.check();
+    (change.allocations, change.bytes_allocated)
+}
+
+#[test]
+fn what_a_proposal_allocates_does_not_grow_with_its_command() {
+    for size in [1, 3, 5, 7] {
+        for window in [1, 16, 256] {
+            let (short, long) = (allocated(size, 16, window), allocated(size, 8_192, window));
+            assert_eq!(short, long, "{size} servers, {window} in flight: (times, bytes)");
+        }
+    }
+    // The loop can tell: had one server copied the commands, that many bytes would show.
+    let region = Region::new(COUNTED);
+    let copies = commands(COMMANDS, 4_096).iter().map(|command| command.to_vec()).collect::<Vec<_>>();
+    assert!(region.change().bytes_allocated >= 2 * COMMANDS * 4_096, "the allocator does not count");
+    drop(copies);
+}
