@@ -11,9 +11,9 @@ use crate::io::Effect;
 use crate::membership::Configuration;
 use crate::message::{Message, Stamp};
 use crate::progress::Pace;
-use crate::raft::{Incoming, Part, Raft, Role};
+use crate::raft::{Incoming, Raft, Role};
 use crate::saves::Promise;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Part, Snapshot};
 use bytes::Bytes;
 use std::sync::Arc;
 
@@ -72,7 +72,9 @@ impl Raft {
             *sent += part.data.len() as u64;
             progress.sent = now;
             let to = progress.peer;
-            effects.push(self.letter(to, part.message(self.term, stamp)));
+            effects.push(
+                self.letter(to, Message::InstallSnapshot { term: self.term, part: Box::new(part), stamp }),
+            );
         }
     }
 

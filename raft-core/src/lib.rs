@@ -71,4 +71,4 @@ pub use log::{Entries, Entry, Log, Payload};
 pub use membership::{Change, Configuration, Step, Unfit};
 pub use message::{Letter, Message};
 pub use raft::{Raft, Role};
-pub use snapshot::{Kept, Snapshot};
+pub use snapshot::{Kept, Part, Snapshot};

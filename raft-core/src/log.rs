@@ -48,8 +48,8 @@ impl Entry {
 #[derive(Clone, Default)]
 pub struct Entries {
     shared: Option<Arc<[Entry]>>,
-    from: usize,
-    to: usize,
+    from: u32,
+    to: u32,
 }
 
 impl Entries {
@@ -59,21 +59,21 @@ impl Entries {
     /// A part of these, without copying.
     #[must_use]
     pub(crate) fn part(&self, from: usize, to: usize) -> Entries {
-        Entries { shared: self.shared.clone(), from: self.from + from, to: self.from + to }
+        Entries { shared: self.shared.clone(), from: self.from + from as u32, to: self.from + to as u32 }
     }
 }
 
 impl Deref for Entries {
     type Target = [Entry];
     fn deref(&self) -> &[Entry] {
-        self.shared.as_ref().map_or(&[], |shared| &shared[self.from..self.to])
+        self.shared.as_ref().map_or(&[], |shared| &shared[self.from as usize..self.to as usize])
     }
 }
 
 impl FromIterator<Entry> for Entries {
     fn from_iter<I: IntoIterator<Item = Entry>>(entries: I) -> Entries {
         let shared: Arc<[Entry]> = entries.into_iter().collect();
-        let to = shared.len();
+        let to = u32::try_from(shared.len()).expect("a slice of a log has fewer than four billion entries");
         Entries { shared: Some(shared), from: 0, to }
     }
 }

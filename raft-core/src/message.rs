@@ -5,10 +5,9 @@
 use crate::answer::Answer;
 use crate::ids::{Index, Instant, LogId, Peer, Term};
 use crate::log::Entries;
-use crate::membership::Configuration;
+use crate::snapshot::Part;
 use bytes::Bytes;
 use std::fmt;
-use std::sync::Arc;
 
 /// A message on its way. One from or for another group, or for another life of its receiver, is dropped.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -126,16 +125,8 @@ pub enum Message {
     InstallSnapshot {
         /// The leader's term.
         term: Term,
-        /// The last entry that the snapshot stands for.
-        last: LogId,
-        /// The group after that entry.
-        configuration: Arc<Configuration>,
-        /// How many bytes the whole snapshot has.
-        size: u64,
-        /// Where in it `data` begins.
-        offset: u64,
-        /// The part.
-        data: Bytes,
+        /// Which part. Boxed: all other messages are moved about far more often, and are smaller.
+        part: Box<Part>,
         /// An answer gives it back.
         stamp: Stamp,
     },
@@ -251,7 +242,8 @@ impl fmt::Display for Message {
             Message::AppendEntriesRefused { term, previous, hint } => {
                 write!(f, "AppendEntriesRefused term {term} at {previous} hint {hint}")
             }
-            Message::InstallSnapshot { term, last, size, offset, data, stamp, .. } => {
+            Message::InstallSnapshot { term, part, stamp } => {
+                let Part { last, size, offset, data, .. } = &**part;
                 let end = offset + data.len() as u64;
                 write!(f, "InstallSnapshot term {term} up to {last} bytes {offset}..{end} of {size}{stamp}")
             }

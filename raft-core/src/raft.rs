@@ -7,11 +7,10 @@ use crate::ids::{Index, Instant, LogId, NodeId, Peer, RequestId, Term};
 use crate::io::{Confirmed, Effect, Input, Recovered, Write};
 use crate::log::Log;
 use crate::membership::Configuration;
-use crate::message::{Letter, Message, Outcome, Stamp};
+use crate::message::{Letter, Message, Outcome};
 use crate::progress::{Pace, Progress};
 use crate::saves::{Promise, Saves};
 use crate::snapshot::{Kept, Snapshot};
-use bytes::Bytes;
 use rand_xoshiro::SplitMix64;
 use rand_xoshiro::rand_core::{RngCore, SeedableRng};
 use std::collections::VecDeque;
@@ -64,36 +63,6 @@ pub struct Raft {
 pub struct Incoming {
     pub(crate) last: LogId,
     pub(crate) data: Vec<u8>,
-}
-
-/// One part of a snapshot, as it is sent (`install.rs`).
-pub(crate) struct Part {
-    pub(crate) last: LogId,
-    pub(crate) configuration: Arc<Configuration>,
-    pub(crate) size: u64,
-    pub(crate) offset: u64,
-    pub(crate) data: Bytes,
-}
-
-impl Part {
-    /// The part that begins at `offset`, of at most `most` bytes, without copying.
-    pub(crate) fn of(snapshot: &Snapshot, offset: u64, most: usize) -> Part {
-        let Snapshot { last, configuration, data } = snapshot;
-        let start = (offset as usize).min(data.len());
-        let end = start.saturating_add(most).min(data.len());
-        Part {
-            last: *last,
-            configuration: configuration.clone(),
-            size: data.len() as u64,
-            offset,
-            data: data.slice(start..end),
-        }
-    }
-
-    pub(crate) fn message(self, term: Term, stamp: Stamp) -> Message {
-        let Part { last, configuration, size, offset, data } = self;
-        Message::InstallSnapshot { term, last, configuration, size, offset, data, stamp }
-    }
 }
 
 /// A letter from a server that is set up like this.
@@ -548,12 +517,11 @@ impl Raft {
             Message::AppendEntriesRefused { term, previous, hint } if term == self.term => {
                 self.on_append_refused(now, from, previous, hint);
             }
-            Message::InstallSnapshot { term, last, configuration, size, offset, data, stamp } => {
+            Message::InstallSnapshot { term, part, stamp } => {
                 if term < self.term {
-                    self.refuse_append(from, last, effects);
+                    self.refuse_append(from, part.last, effects);
                 } else {
-                    let part = Part { last, configuration, size, offset, data };
-                    self.on_install(now, from, part, stamp, effects);
+                    self.on_install(now, from, *part, stamp, effects);
                 }
             }
             Message::InstallSnapshotResponse { term, last, received, end, stamp } if term == self.term => {

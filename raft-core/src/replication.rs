@@ -8,8 +8,9 @@ use crate::log::{Entries, Entry, Payload};
 use crate::membership::Configuration;
 use crate::message::{Message, Stamp};
 use crate::progress::{Pace, Progress, Window};
-use crate::raft::{Leader, Part, Raft, Reads, Role};
+use crate::raft::{Leader, Raft, Reads, Role};
 use crate::saves::Promise;
+use crate::snapshot::Part;
 use bytes::Bytes;
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -228,7 +229,7 @@ impl Raft {
             // Where a part is missing the follower says so, and that is how the leader learns.
             Pace::Snapshotting { snapshot, sent, .. } => {
                 let part = Part::of(snapshot, *sent, 0);
-                part.message(self.term, stamp)
+                Message::InstallSnapshot { term: self.term, part: Box::new(part), stamp }
             }
             // After what was sent last: a follower that lost it refuses. That is known: what is gone is not sent after.
             Pace::Probing { .. } | Pace::Streaming { .. } => Message::AppendEntries {

@@ -16,6 +16,38 @@ pub struct Snapshot {
     pub data: Bytes,
 }
 
+/// A part of a snapshot, as it is sent.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Part {
+    /// The last entry that the snapshot stands for.
+    pub last: LogId,
+    /// The group after that entry.
+    pub configuration: Arc<Configuration>,
+    /// How many bytes the whole snapshot has.
+    pub size: u64,
+    /// Where in it `data` begins.
+    pub offset: u64,
+    /// The part's bytes.
+    pub data: Bytes,
+}
+
+impl Part {
+    /// The part that begins at `offset`, of at most `most` bytes, without copying.
+    #[must_use]
+    pub fn of(snapshot: &Snapshot, offset: u64, most: usize) -> Part {
+        let Snapshot { last, configuration, data } = snapshot;
+        let start = (offset as usize).min(data.len());
+        let end = start.saturating_add(most).min(data.len());
+        Part {
+            last: *last,
+            configuration: configuration.clone(),
+            size: data.len() as u64,
+            offset,
+            data: data.slice(start..end),
+        }
+    }
+}
+
 /// What a server keeps in place of the beginning of its log.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Kept {

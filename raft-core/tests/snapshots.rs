@@ -277,11 +277,10 @@ fn a_snapshot_of_what_is_committed_is_acknowledged_and_no_more() {
     t.quietly(|t| {
         let message = raft_core::Message::InstallSnapshot {
             term: t.raft(1).term(),
-            last: snapshot.last,
-            configuration,
-            size: snapshot.data.len() as u64,
-            offset: 0,
-            data: snapshot.data,
+            part: Box::new(raft_core::Part {
+                configuration,
+                ..raft_core::Part::of(&snapshot, 0, usize::MAX)
+            }),
             stamp: raft_core::message::Stamp::default(),
         };
         t.post(1, 3, message);
