@@ -129,7 +129,7 @@ impl<S: Server> Cluster<S> {
         if stage != self.asked {
             return;
         }
-        if !self.can_progress() {
+        if !self.can_progress() || self.may_be_disturbed() {
             return self.finish();
         }
         let sentence = match self.phase {
@@ -139,7 +139,6 @@ impl<S: Server> Cluster<S> {
             }
             Phase::Quiet(before) => match self.world.observer.counts.leader_changes - before {
                 0..=CHANGES => return self.finish(),
-                _ if self.may_be_disturbed() => return self.finish(),
                 changes => format!(
                     "all was healed and nothing was asked, and the lead changed hands {changes} times"
                 ),
