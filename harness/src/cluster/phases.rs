@@ -180,8 +180,9 @@ impl<S: Server> Cluster<S> {
     /// heard of it goes on campaigning, and only pre-vote or check-quorum protects the group from that (thesis 4.2.3).
     fn may_be_disturbed(&self) -> bool {
         let raft = &self.world.plan().raft;
-        let outside = |leader| self.group(leader).count() < self.taking_part().count();
-        !raft.pre_vote && !raft.check_quorum && self.leader().is_none_or(outside)
+        let newest = || self.taking_part().max_by_key(|node| self.world.standing(*node).committed);
+        let outside = |node| self.group(node).count() < self.taking_part().count();
+        !raft.pre_vote && !raft.check_quorum && self.leader().or_else(newest).is_some_and(outside)
     }
 
     /// From now on: who takes part and does not belong to the group of the leader shall bring about no new terms in it.
