@@ -372,10 +372,16 @@ fn lease_outlived(scene: &mut Scene) -> Duration {
     let mut at = scene.at;
     for _ in 0..scene.dice.between(1, 3) {
         let alone = scene.timeouts(150, 300);
-        if scene.dice.percent(60) {
-            let drift = -(scene.dice.between(50_000, 200_000) as i64);
+        if scene.dice.percent(70) {
+            let drift = scene.dice.between(50_000, 200_000) as i64;
             let lasts = Duration(alone.0 * 2);
-            scene.strike(at, FaultKind::ClockRate { node: Target::Leader, drift, lasts });
+            // All are fast, but for the leader, which is slow by as much.
+            for node in (1..=scene.nodes).map(Target::Node) {
+                scene.strike(at, FaultKind::ClockRate { node, drift, lasts });
+            }
+            for _ in 0..2 {
+                scene.strike(at, FaultKind::ClockRate { node: Target::Leader, drift: -drift, lasts });
+            }
         }
         if scene.dice.percent(60) {
             let (reordering, delay) =
