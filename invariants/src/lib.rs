@@ -39,15 +39,17 @@
 //! # Reading order
 //!
 //! [`fact`] and [`violation`] are the whole language. The shadow rebuilds every log, vote, term and configuration from
-//! facts, in memory and on disk. [`milestones`] counts the situations that tell a good run from a walk in the park.
-//! [`properties`] has one file for each thing that must hold, with its source in the Raft paper or thesis, its reading
-//! and its blind spots. [`checker`] hands each fact to those that it concerns. [`linearizability`] judges what clients
-//! saw, and knows no server. [`formats`] reads and writes facts and histories.
+//! facts, in memory and on disk, with what snapshots stand for. [`milestones`] counts the situations that tell a good
+//! run from a walk in the park. [`properties`] has one file for each thing that must hold, with its source in the Raft
+//! paper or thesis, its reading and its blind spots. [`checker`] hands each fact to those that it concerns.
+//! [`linearizability`] judges what clients saw, and knows no server (what that costs: `cargo bench -p invariants`).
+//! [`formats`] reads and writes facts and histories.
 //!
 //! # What it leaves out
 //!
-//! Liveness: that something *should* have happened by now depends on what the world did, and the world knows that. Time:
-//! facts carry it for the reader, no verdict depends on it.
+//! Liveness: that something *should* have happened by now depends on what the world did, and the world knows that.
+//! Time: facts carry it for the reader, no verdict depends on it. So a read by a lease is judged like any other, by
+//! what it saw, and not by the clocks that it counted on.
 
 pub mod fact;
 pub mod violation;

@@ -7,7 +7,7 @@ use std::fmt;
 /// How a request ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Answer {
-    /// The proposal stands at this index and was just handed out by [`Effect::Apply`].
+    /// The proposal stands at this index and was just handed out by [`Effect::Apply`](crate::Effect::Apply).
     Applied {
         /// Where it stands.
         index: Index,

@@ -7,7 +7,8 @@
 //! so). It is a value: it can be cloned, compared and printed, and shares nothing. It has one function, [`Raft::step`],
 //! which takes the time on the server's own clock and one [`Input`] and adds [`Effect`]s to a list, and one question,
 //! [`Raft::deadline`]: when to step it at the latest. It has no clock, no disk, no network, no threads, and no way to
-//! fail.
+//! fail. (Where several things have happened meanwhile, [`Raft::step_all`] takes them in one go, for the price of one
+//! write.)
 //!
 //! ```
 //! use raft_core::{Config, Effect, Input, Instant, NodeId, Raft, Recovered, SaveId};
@@ -28,17 +29,35 @@
 //! Stands in [`io`], and there only. In one sentence: effects form three lanes, disk, network and application, which
 //! may run side by side; the core holds back every promise until the writes that it rests on are durable.
 //!
+//! # What it can do
+//!
+//! - Elections with pre-vote and check-quorum; leadership passes on; any change of the group through joint consensus,
+//!   with learners. Each life of a server has an [`Identity`]: one whose disk was emptied has forgotten what it
+//!   promised, and does not count as the one that promised it.
+//! - Replication in windows of messages and of bytes. A leader that holds too much uncommitted is
+//!   [busy](Refusal::Busy) and says so; then certainly nothing happened.
+//! - Snapshots: the host hands its state over when it likes ([`Input::Compact`]), and the log before it goes. Followers
+//!   that lack what is gone are sent the snapshot, in parts.
+//! - Reads without writing: by a round of asking, or by a lease, which rests on a bound that the host gives for how far
+//!   clocks stray ([`Config::lease_drift`]). Where the host wants it, followers pass reads and proposals on.
+//! - A disk that refuses a write ([`Input::SaveFailed`]) ends this incarnation: it promises nothing any more, refuses
+//!   as [halted](Refusal::Halted), and a restart finds out what is there.
+//!
+//! What [`Config::new`] leaves off stays off until it is asked for: leases, forwarding, identities, limits in bytes.
+//!
 //! # In which order to read it
 //!
-//! [`ids`], [`bug`], [`quorum`], [`membership`], [`config`], [`log`], [`snapshot`], [`answer`], [`message`], [`progress`]
-//! hold the nouns; [`io`] the contract; [`saves`] what waits for the disk; [`raft`] the state and the dispatch; then a
-//! section of the paper each: `transfer`, `change`, `election`, `replication`, `read`, `install`, `forward`. [`session`]
-//! stands apart: exactly-once client requests for any state machine.
+//! [`ids`], [`bug`], [`quorum`], [`membership`], [`config`], [`log`], [`snapshot`], [`answer`], [`message`],
+//! [`progress`] hold the nouns; [`io`] the contract; [`saves`] what waits for the disk; [`raft`] the state and the
+//! dispatch; then a section of the paper each: `transfer`, `change`, `election`, `replication`, `read`, `install`,
+//! `forward`. [`session`] stands apart: exactly-once client requests for any state machine, in sessions that may end by
+//! log time, which stands in the log and so is the same for all servers.
 //!
 //! # What is left out
 //!
-//! How letters, writes and snapshots look as bytes, and how they get anywhere: that is the host's. The core keeps the
-//! newest snapshot in memory.
+//! How letters, writes and snapshots look as bytes, and how they get anywhere: that is the host's; so is when to make a
+//! snapshot, and drawing identities. The core never learns how far the application is. It keeps the newest snapshot in
+//! memory, whole, and gathers the parts of the next one there.
 
 pub mod ids;
 pub mod bug;
