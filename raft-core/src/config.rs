@@ -30,7 +30,9 @@ pub struct Config {
     /// helps nobody to depose it (thesis 6.2, 4.2.3). Off: clients of a cut-off leader wait for ever.
     pub check_quorum: bool,
     /// Where given, leaders answer reads by a lease (thesis 6.4.1), and this is the bound that it rests on: every clock
-    /// runs between 1 - r and 1 + r of true time, r in millionths. Wrong, and reads may be stale.
+    /// runs between 1 - r and 1 + r of true time, r in millionths. Wrong, and reads may be stale. A lease is what the
+    /// voters promise, so this, `election_timeout` and `check_quorum` must be the same on every server: switch it on only
+    /// where all have it. The clock must count the time in which a machine sleeps.
     pub lease_drift: Option<u32>,
     /// Whether a follower passes proposals and reads on to its leader, instead of sending the client there.
     pub forward: bool,
@@ -146,6 +148,9 @@ impl Config {
             "check_quorum",
             "on where lease_drift is given",
         )?;
+        let longest = u64::MAX >> 2;
+        check(self.election_timeout < longest, "election_timeout", "below 2^62 nanoseconds")?;
+        check(self.election_timeout_spread < longest, "election_timeout_spread", "below 2^62 nanoseconds")?;
         check(self.max_batch > 0, "max_batch", "at least 1")?;
         check(self.max_batch_bytes > 0, "max_batch_bytes", "at least 1")?;
         check(self.max_in_flight > 0, "max_in_flight", "at least 1")?;

@@ -57,7 +57,7 @@ impl Raft {
     /// Sends the next parts of a snapshot, as far as the window allows.
     pub(crate) fn send_parts(&mut self, now: Instant, place: usize, effects: &mut Vec<Effect>) {
         let (chunk, stamp) = (self.config.max_chunk, self.stamp(now));
-        let window = chunk as u64 * self.config.max_in_flight as u64;
+        let window = (chunk as u64).saturating_mul(self.config.max_in_flight as u64);
         loop {
             let Role::Leader(leader) = &mut self.role else { return };
             let progress = &mut leader.progress[place];

@@ -246,6 +246,9 @@ impl Configuration {
             ..Configuration::default()
         };
         self.next_learners.iter().for_each(|&node| insert(&mut left.learners, node));
+        // Whoever is gone is unknown: it may come back as another life.
+        let members = left.members();
+        left.identities.retain(|(node, _)| members.contains(node));
         Ok(left)
     }
 

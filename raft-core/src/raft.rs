@@ -233,7 +233,7 @@ impl Raft {
 
     /// One thing happens; what it brings about is added to `effects`.
     ///
-    /// `now` never goes back. The host carries out `effects` as [`crate::io`] says.
+    /// `now` never goes back, and is read after the input has arrived: what is promised counts from it. The host carries out `effects` as [`crate::io`] says.
     pub fn step(&mut self, now: Instant, input: Input, effects: &mut Vec<Effect>) {
         self.step_all(now, [input], effects);
     }

@@ -329,7 +329,8 @@ mod tests {
             };
             assert!(common.contains(&seeds), "{kind} is in {seeds} of 2,000 plans");
         }
-        assert!((16_000..40_000).contains(&faults), "{faults} faults in 2,000 plans");
+        // Some episodes strike every clock or every link of a server, so that a plan with them has many small faults.
+        assert!((16_000..50_000).contains(&faults), "{faults} faults in 2,000 plans");
         assert!(power_losses > 4_000, "{power_losses} power losses in 2,000 plans");
     }
 
