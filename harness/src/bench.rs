@@ -118,12 +118,20 @@ fn long_log() -> f64 {
 fn long_plan() -> Plan {
     let mut plan = plan::generate(0);
     plan.nodes = 5;
-    (plan.raft.founders, plan.raft.check_quorum) = (0, true);
     plan.storm = Duration::millis(600_000);
-    (plan.raft.pre_vote, plan.raft.batch, plan.raft.window) = (true, 64, 16);
-    plan.raft.election_timeout = Duration::millis(500);
-    plan.raft.election_timeout_spread = Duration::millis(500);
-    plan.raft.heartbeat = Duration::millis(100);
+    // The whole log is kept: a snapshot costs what the state does, and that grows with the log.
+    (plan.compaction, plan.held) = (None, None);
+    plan.raft = plan::Raft {
+        election_timeout: Duration::millis(500),
+        election_timeout_spread: Duration::millis(500),
+        heartbeat: Duration::millis(100),
+        pre_vote: true,
+        check_quorum: true,
+        batch: 64,
+        window: 16,
+        syncs: plan.raft.syncs,
+        ..plan::Raft::default()
+    };
     plan.network.loss = Chance(10_000);
     plan.clients = plan::Clients {
         count: 8,
