@@ -189,7 +189,9 @@ impl<S: Server> Cluster<S> {
     fn look_at_outsiders(&mut self) {
         let Some(leader) = self.leader() else { return };
         let Some(group) = self.world.place(leader).configuration() else { return };
-        let inside = [&group.voters, &group.joint, &group.learners].into_iter().flatten().copied().collect();
+        let inside = [&group.voters, &group.joint, &group.learners].into_iter().flatten().copied();
+        // Who is ill may not hear its leader, or not be heard by it: it is not protected.
+        let inside = inside.filter(|node| self.held != Some(*node)).collect();
         self.world.outsiders = Some(Outsiders::new(inside));
     }
 
