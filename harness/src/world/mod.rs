@@ -140,7 +140,8 @@ impl<M: Clone + Display> World<M> {
     pub fn reply(&mut self, from: Node, client: u64, reply: Reply) {
         let owed = &mut self.place_mut(from).owed;
         if let Some(paid) = owed.iter().position(|(_, whose, which)| (*whose, *which) == (client, reply.id)) {
-            owed.swap_remove(paid);
+            // A client may have asked the same several times: the oldest is the one that is paid.
+            owed.remove(paid);
         }
         if matches!(reply.answer, Answer::NotLeader(_) | Answer::Busy) {
             self.observer.copy_is_void(reply.id);
