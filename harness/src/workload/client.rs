@@ -9,8 +9,9 @@
 //! operation *failed*, and is in no history, like the `:fail` of other tools. If its value is read all the same, nobody
 //! wrote it.
 //!
-//! Where sessions end, a client registers one before its first request, asks for it until it is answered, and registers
-//! another when it is told that its session has ended. A registration is no operation: it is in no history.
+//! Where sessions end, a client registers one before its first request, and another when it is told that its session has
+//! ended. A registration is no operation: it is in no history, and a client that is weary of one asks anew at its next
+//! turn.
 
 use super::draw::{Draw, share_of};
 use super::{Answer, Ask, Reply, Request};
@@ -460,12 +461,12 @@ impl Clients {
         let client = &mut self.clients[number as usize - 1];
         let use_of = client.slots[slot].use_of;
         let open = client.slots[slot].open.as_mut().expect("heeded");
-        if let Some((_, call)) = open.call
-            && open.attempts >= self.settings.attempts
-            && !probing
-        {
+        if open.attempts >= self.settings.attempts && !probing {
             let (id, unrefused) = (open.request.id, open.unrefused);
+            let call = open.call;
             client.slots[slot].open = None;
+            // Whoever never stops asking for a session can keep a slow system busy with nothing else.
+            let Some((_, call)) = call else { return };
             client.retire(id.session);
             if unrefused == 0 && world.is_void(id) {
                 self.common.failed.insert(call);
