@@ -1,11 +1,14 @@
 //! One run: two phases.
 
 use crate::cluster::Cluster;
-use crate::outcome::{Failure, LINEARIZABILITY, Options, Outcome, Record, Verdict, WITNESS};
+use crate::outcome::{
+    Counts, DETERMINISM, Failure, LINEARIZABILITY, Options, Outcome, Record, Verdict, WITNESS,
+};
 use crate::plan::Plan;
 use crate::pump::{Mode, pump};
 use crate::server::Server;
 use crate::systems::raft_core::Node;
+use crate::world::Observer;
 use invariants::{Budget, Call, check};
 
 /// Runs a plan on the built-in system.
@@ -23,38 +26,49 @@ pub fn run_with<S: Server>(plan: &Plan, options: &Options) -> Record {
     let Cluster { world, clients, .. } = cluster;
     let (now, timeline, digests) = (world.now(), world.timeline, world.digests);
     let observer = world.observer;
-    let history = clients.into_history();
-    let mut counts = observer.counts;
-    counts.simulated = now;
-    let answered = history.iter().filter(|call| call.returned.is_some()).count() as u64;
-    counts.unknown_operations = history.len() as u64 - answered;
-    let (mut looked, milestones) = (observer.looked(), observer.milestones());
-    let failure = observer.failure.map(|failure| *failure);
-    let searched = is_searched(failure.as_ref(), options);
-    if !options.unchecked {
-        looked.push((LINEARIZABILITY, if searched { answered } else { 0 }));
+    let counts = Counts { simulated: now, unknown_operations: clients.unknown(), ..observer.counts };
+    let (looked, milestones, digest) = (observer.looked(), observer.milestones(), observer.digest);
+    let searched = is_searched(&observer, options);
+    let mut failure = observer.failure.map(|failure| *failure);
+    if searched && !options.history {
+        // Memory for what clients saw grows with the run, and is hardly ever needed. A run that is repeated is the same.
+        let again = run_with::<S>(plan, &Options { history: true, ..options.clone() });
+        if again.outcome.digest == digest {
+            return Record { history: Vec::new(), ..again };
+        }
+        let sentence = || format!("two runs of this plan differ: {digest} and {}", again.outcome.digest);
+        failure.get_or_insert_with(|| Failure {
+            property: DETERMINISM.to_owned(),
+            sentence: sentence(),
+            facts: None,
+        });
     }
-    let found = if searched { search(&history) } else { Verdict::Kept };
+    let history = clients.into_history();
+    let found = if searched && options.history { search(&history) } else { Verdict::Kept };
     let verdict = match (failure, found) {
         (_, Verdict::Failed(convicted)) => Verdict::Failed(convicted),
         (Some(failure), _) => Verdict::Failed(Box::new(failure)),
         (None, found) => found,
     };
-    let outcome = Outcome { verdict, counts, looked, milestones, faults, digest: observer.digest };
+    let outcome = Outcome { verdict, counts, looked, milestones, faults, digest };
     Record {
         outcome,
         timeline,
         facts: observer.kept.unwrap_or_default(),
-        history: if options.history { history } else { Vec::new() },
+        history,
         digests: digests.unwrap_or_default(),
     }
 }
 
-/// Whether the exact search looks at what clients saw: where nothing else was wrong, and where the system's own order did
-/// not hold, for then it decides what that was worth.
-fn is_searched(failure: Option<&Failure>, options: &Options) -> bool {
-    let wanted = !options.unchecked && options.without.iter().all(|name| name != LINEARIZABILITY);
-    wanted && failure.is_none_or(|failure| failure.property == WITNESS)
+/// Whether all that clients saw must be judged at once, when it is over: where an order was broken, for the verdict and its
+/// explanation; and where nothing was, but neither the system's own order nor the stream could prove that.
+fn is_searched(observer: &Observer, options: &Options) -> bool {
+    let looks = |name: &str| !options.unchecked && options.without.iter().all(|without| without != name);
+    looks(LINEARIZABILITY)
+        && match &observer.failure {
+            Some(failure) => [WITNESS, LINEARIZABILITY].contains(&failure.property.as_str()),
+            None => !looks(WITNESS) && !observer.is_linearizable(),
+        }
 }
 
 fn search(history: &[Call]) -> Verdict {

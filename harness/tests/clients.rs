@@ -10,6 +10,7 @@ use harness::server::{Arrival, Host, LocalTime, Server};
 use harness::workload::{Answer, Ask, Reply, Request};
 use invariants::{Action, Call, Content, PROPERTIES, RequestId};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 fn histories() -> impl Iterator<Item = (u64, Vec<Call>)> {
     (0..20).map(|seed| {
@@ -171,11 +172,14 @@ fn busy() -> Plan {
     plan
 }
 
-/// Runs a plan with no property of facts, which toys state too few of.
-fn judged<S: Server>(plan: &Plan, without: &[&str]) -> Record {
-    let without = PROPERTIES.iter().map(|property| property.name).chain(without.iter().copied());
-    let without = without.map(str::to_owned).collect();
-    run_with::<S>(plan, &Options { without, history: true, timeline: true, ..Options::default() })
+/// No property of facts, which toys state too few of.
+fn without(names: &[&str]) -> Options {
+    let without = PROPERTIES.iter().map(|property| property.name).chain(names.iter().copied());
+    Options { without: without.map(str::to_owned).collect(), ..Options::default() }
+}
+
+fn judged<S: Server>(plan: &Plan, names: &[&str]) -> Record {
+    run_with::<S>(plan, &Options { history: true, timeline: true, ..without(names) })
 }
 
 #[test]
@@ -320,4 +324,28 @@ fn a_refusal_that_was_a_lie_is_a_value_that_nobody_wrote() {
         Verdict::Kept,
         "it said nothing wrong"
     );
+}
+
+/// Lies in its first run, and is as good as gold when that is repeated.
+struct Moody;
+
+static RUNS: AtomicU64 = AtomicU64::new(0);
+
+impl Manner for Moody {
+    fn says(number: u64, request: Request) -> Option<(Answer, bool)> {
+        let runs = RUNS.fetch_add(u64::from(number == 1), Ordering::Relaxed) + u64::from(number == 1);
+        if runs == 1 { Liar::says(number, request) } else { None }
+    }
+}
+
+#[test]
+fn what_clients_saw_is_judged_though_nobody_keeps_it() {
+    let record = run_with::<Odd<Liar>>(&busy(), &without(&[WITNESS]));
+    assert_eq!(record.history, []);
+    assert_eq!(record.outcome, judged::<Odd<Liar>>(&busy(), &[WITNESS]).outcome);
+    // To explain it the run is repeated: what was found stands even where it is another one.
+    let found = run_with::<Odd<Moody>>(&busy(), &without(&[WITNESS])).outcome.verdict;
+    let Verdict::Failed(failure) = found else { panic!("what was found is lost") };
+    assert_eq!(failure.property, LINEARIZABILITY);
+    assert_eq!(RUNS.load(Ordering::Relaxed), 2, "it was repeated");
 }

@@ -71,7 +71,7 @@ impl<S: Server> Cluster<S> {
     pub fn new(plan: &Plan, options: &Options) -> Cluster<S> {
         Cluster {
             world: World::new(plan, options),
-            clients: Clients::new(plan),
+            clients: Clients::new(plan, options.history),
             servers: (0..plan.nodes).map(|_| None).collect(),
             faults: Faults::new(plan),
             phase: Phase::Storm,

@@ -56,6 +56,8 @@ pub trait Surroundings {
     fn answered(&mut self, id: RequestId, place: Position, response: &Response);
     /// A client will take no answer to an operation any more.
     fn gave_up(&mut self, id: RequestId);
+    /// A client knows that an operation did not happen and never will.
+    fn failed(&mut self, id: RequestId);
     /// Whether no copy of a request can have an effect any more, because each one was refused or reached nobody. A client
     /// whose network never doubles a message knows that from the refusals alone; ours has to be told.
     fn is_void(&self, id: RequestId) -> bool;
@@ -93,8 +95,9 @@ pub struct Clients {
     /// the time in which progress is asked.
     probing_patience: u64,
     common: Common,
-    /// What is probed, and its place in the history once it is called.
+    /// What is probed, its place among all operations once it is called, and whether it was answered.
     probe: Option<(Probe, Option<usize>)>,
+    probe_is_answered: bool,
     /// Whether new operations are still called.
     calling: bool,
 }
@@ -108,9 +111,14 @@ struct Common {
     lists: Vec<(u64, u64)>,
     /// The next key that was never used.
     fresh_key: u64,
-    history: Vec<Call>,
-    /// Which of them failed: their clients know that they did not happen and never will.
-    failed: BTreeSet<usize>,
+    /// How many operations were called.
+    called: usize,
+    /// How many were answered.
+    answered: u64,
+    /// How many failed: their clients know that they did not happen and never will.
+    failed: u64,
+    /// What was called and answered, where somebody wants it, and which of it failed.
+    history: Option<(Vec<Call>, BTreeSet<usize>)>,
 }
 
 /// One client.
@@ -150,7 +158,7 @@ struct Slot {
 /// A request in flight.
 #[derive(Clone, Copy)]
 struct Open {
-    /// Its operation, and the place of that in the history. `None` for a registration.
+    /// Its operation, and the place of that among all operations. `None` for a registration.
     call: Option<(Operation, usize)>,
     request: Request,
     attempts: u64,
@@ -162,9 +170,10 @@ struct Open {
 }
 
 impl Clients {
-    /// The clients of a plan, and one more that only probes whether all is well.
+    /// The clients of a plan, and one more that only probes whether all is well. `recording`: what they call and are told
+    /// is kept.
     #[must_use]
-    pub fn new(plan: &Plan) -> Clients {
+    pub fn new(plan: &Plan, recording: bool) -> Clients {
         let settings = plan.clients.clone();
         let registers = settings.keys / 2;
         let client = |number: u64| Client {
@@ -202,11 +211,14 @@ impl Clients {
                 values: 0,
                 lists: (registers..settings.keys).map(|key| (key, 0)).collect(),
                 fresh_key: settings.keys,
-                history: Vec::with_capacity(256),
-                failed: BTreeSet::new(),
+                called: 0,
+                answered: 0,
+                failed: 0,
+                history: recording.then(Default::default),
             },
             settings,
             probe: None,
+            probe_is_answered: false,
             calling: true,
         }
     }
@@ -227,10 +239,17 @@ impl Clients {
         self.calling = false;
     }
 
-    /// What was called and answered, without what failed, and nothing will be added to it.
+    /// How many operations have an outcome that nobody knows.
+    #[must_use]
+    pub fn unknown(&self) -> u64 {
+        self.common.called as u64 - self.common.answered - self.common.failed
+    }
+
+    /// What was called and answered, without what failed, and nothing will be added to it; nothing, unless it was
+    /// recorded.
     #[must_use]
     pub fn into_history(self) -> Vec<Call> {
-        let Common { history, failed, .. } = self.common;
+        let (history, failed) = self.common.history.unwrap_or_default();
         if failed.is_empty() {
             return history;
         }
@@ -273,14 +292,14 @@ impl Clients {
 
     /// Whether the last probe was answered.
     #[must_use]
-    pub fn probe_is_answered(&self) -> bool {
-        let place = self.probe.and_then(|(_, place)| place);
-        place.is_some_and(|place| self.common.history[place].returned.is_some())
+    pub const fn probe_is_answered(&self) -> bool {
+        self.probe_is_answered
     }
 
     /// Calls what is probed, or first asks for a session.
     fn call_probe(&mut self, world: &mut impl Surroundings, probe: Probe) {
         let number = self.settings.count + 1;
+        self.probe_is_answered = false;
         if self.needs_session(number) {
             self.probe = Some((probe, None));
             return self.register(world, number, 0);
@@ -290,7 +309,7 @@ impl Clients {
             Probe::Early | Probe::Read => Action::Get,
         };
         let operation = Operation { key: self.common.fresh_key - 1, action };
-        self.probe = Some((probe, Some(self.common.history.len())));
+        self.probe = Some((probe, Some(self.common.called)));
         self.call(world, number, 0, operation);
     }
 
@@ -328,7 +347,11 @@ impl Clients {
             world.state(number, Fact::WriteAcknowledged { index, write: id });
         }
         world.answered(id, position, &response);
-        self.common.history[call].returned = Some((world.now(), response));
+        self.common.answered += 1;
+        self.probe_is_answered |= self.probe.is_some_and(|(_, probe)| probe == Some(call));
+        if let Some((history, _)) = &mut self.common.history {
+            history[call].returned = Some((world.now(), response));
+        }
     }
 
     /// A client has a session.
@@ -424,8 +447,11 @@ impl Clients {
         client.sequence += 1;
         let id = RequestId { session: client.session, sequence: client.sequence };
         let request = Request { id, acknowledged: client.acknowledged(), ask: Ask::Operation(operation) };
-        let call = (operation, self.common.history.len());
-        self.common.history.push(Call { id, operation, called: world.now(), returned: None });
+        let call = (operation, self.common.called);
+        self.common.called += 1;
+        if let Some((history, _)) = &mut self.common.history {
+            history.push(Call { id, operation, called: world.now(), returned: None });
+        }
         world.called(id, operation);
         if operation.action.is_read() {
             world.state(number, Fact::ReadAsked { read: id });
@@ -468,11 +494,14 @@ impl Clients {
             // Whoever never stops asking for a session can keep a slow system busy with nothing else.
             let Some((_, call)) = call else { return };
             client.retire(id.session);
-            if unrefused == 0 && world.is_void(id) {
-                self.common.failed.insert(call);
+            if unrefused > 0 || !world.is_void(id) {
+                return world.gave_up(id);
             }
-            world.gave_up(id);
-            return;
+            self.common.failed += 1;
+            if let Some((_, failed)) = &mut self.common.history {
+                failed.insert(call);
+            }
+            return world.failed(id);
         }
         open.attempts += 1;
         let asked = open.asked;

@@ -375,6 +375,10 @@ impl<M: Clone + Display> Surroundings for World<M> {
         self.observer.gave_up(id);
     }
 
+    fn failed(&mut self, id: RequestId) {
+        self.alert |= !self.observer.failed(id);
+    }
+
     fn is_void(&self, id: RequestId) -> bool {
         self.observer.is_void(id)
     }

@@ -1,6 +1,7 @@
 //! Who watches: folds every fact into the digest, and hands it to those who know what is right.
 
-use crate::outcome::{Counts, Failure, Options, TOLD, WITNESS};
+use crate::outcome::{Counts, Failure, LINEARIZABILITY, Options, TOLD, WITNESS};
+use invariants::linearizability::{Broken, Stream, Streamed};
 use invariants::{
     Checker, Configuration, Digest, Fact, Index, Node, Observed, Operation, Position, RequestId, Response,
     Time,
@@ -15,6 +16,8 @@ pub(crate) struct Observer {
     pub(crate) counts: Counts,
     pub(crate) checker: Option<Checker>,
     witness: Option<Witness>,
+    /// What clients saw, whatever the system says of it.
+    stream: Option<Stream>,
     /// The last index applied anywhere: the first to apply an entry tells the witness.
     applied: Index,
     /// How many copies of each request may have an effect: on their way, or with a server that did not refuse them.
@@ -34,7 +37,8 @@ impl Observer {
     pub(crate) fn new(options: &Options) -> Observer {
         // The names of what is no property of facts are somebody else's.
         let mut without: Vec<&str> = options.without.iter().map(String::as_str).collect();
-        let witness = !options.unchecked && !without.contains(&WITNESS);
+        let looks = |name| !options.unchecked && !without.contains(&name);
+        let (witness, stream) = (looks(WITNESS), looks(LINEARIZABILITY));
         without.retain(|name| PROPERTIES.iter().any(|property| property.name == *name));
         let checker = || Checker::without(&without).expect("only names of properties are left");
         Observer {
@@ -42,6 +46,7 @@ impl Observer {
             counts: Counts::default(),
             checker: (!options.unchecked).then(checker),
             witness: witness.then(Witness::new),
+            stream: stream.then(Stream::new),
             applied: 0,
             copies: BTreeMap::new(),
             sessions: BTreeMap::new(),
@@ -148,6 +153,9 @@ impl Observer {
         if let Some(witness) = &mut self.witness {
             witness.called(id, operation, now);
         }
+        if let Some(stream) = &mut self.stream {
+            stream.called(id, operation);
+        }
     }
 
     /// A client was told how its request ended. Returns whether all promises are kept so far.
@@ -169,6 +177,14 @@ impl Observer {
         {
             self.broke(&broken);
         }
+        // No copy of it needs to be watched any more: a second effect is noticed elsewhere.
+        self.copies.remove(&id);
+        // After the witness: that sees faults which no client happens to notice, and knows the order that was broken.
+        if let Some(stream) = &mut self.stream
+            && let Err(broken) = stream.answered(id, response)
+        {
+            self.convicted(&broken);
+        }
         self.failure.is_none()
     }
 
@@ -177,12 +193,35 @@ impl Observer {
         if let Some(witness) = &mut self.witness {
             witness.gave_up(id);
         }
+        if let Some(stream) = &mut self.stream {
+            stream.gave_up(id);
+        }
+    }
+
+    /// A client knows that its request did not happen and never will. Returns whether all promises are kept so far.
+    pub(crate) fn failed(&mut self, id: RequestId) -> bool {
+        if let Some(witness) = &mut self.witness {
+            witness.gave_up(id);
+        }
+        if let Some(stream) = &mut self.stream
+            && let Err(broken) = stream.failed(id)
+        {
+            self.convicted(&broken);
+        }
+        self.failure.is_none()
+    }
+
+    /// Whether what clients saw was found to be in order, and that by itself: not every workload tells enough for that.
+    pub(crate) fn is_linearizable(&self) -> bool {
+        self.stream.as_ref().is_some_and(|stream| stream.verdict() == Streamed::Linearizable)
     }
 
     /// How often each promise was looked at.
     pub(crate) fn looked(&self) -> Vec<(&'static str, u64)> {
         let properties = self.checker.iter().flat_map(Checker::looked);
-        properties.chain(self.witness.iter().map(|witness| (WITNESS, witness.looked()))).collect()
+        let witness = self.witness.iter().map(|witness| (WITNESS, witness.looked()));
+        let stream = self.stream.iter().map(|stream| (LINEARIZABILITY, stream.looked()));
+        properties.chain(witness).chain(stream).collect()
     }
 
     /// What the run has reached.
@@ -210,6 +249,15 @@ impl Observer {
     #[cold]
     fn broke(&mut self, broken: &WitnessFailure) {
         self.fail(Failure { property: WITNESS.to_owned(), sentence: broken.sentence.clone(), facts: None });
+    }
+
+    #[cold]
+    fn convicted(&mut self, broken: &Broken) {
+        self.fail(Failure {
+            property: LINEARIZABILITY.to_owned(),
+            sentence: broken.to_string(),
+            facts: None,
+        });
     }
 
     /// A promise was broken. Only the first one counts: what comes after follows from it.

@@ -192,3 +192,40 @@ fn a_long_history_is_judged_in_little_memory() {
     assert_eq!(stream.verdict(), Streamed::Linearizable);
     assert!(stream.most_of_a_key() < 1_000, "{} live entries", stream.most_of_a_key());
 }
+
+/// Who is told that a request failed has asked nothing: the verdict is that of the history without it. Its failure may come
+/// long after others have seen what it would have written, and then it is the failure that was wrong.
+#[test]
+fn what_failed_was_never_asked() {
+    let mut chance = Chance(13);
+    let (mut good, mut bad, mut late) = (0, 0, 0);
+    for round in 0..20_000 {
+        let kind = kind(&mut chance);
+        let mut history = execution(&mut chance, kind).history;
+        for _ in 0..chance.below(3) {
+            spoil(&mut chance, &mut history);
+        }
+        let unknown = |call: &Call| call.returned.is_none() && !call.operation.action.is_read();
+        let Some(failed) = history.iter().position(unknown) else { continue };
+        let mut without = history.clone();
+        let failed = without.remove(failed);
+        let mut stream = Stream::new();
+        stream.called(failed.id, failed.operation);
+        let (seen, verdict) = match streamed(&without, stream) {
+            Ok(mut stream) => match stream.failed(failed.id) {
+                Ok(()) => (false, Ok(stream.verdict())),
+                Err(broken) => (true, Err(broken)),
+            },
+            Err(broken) => (false, Err(broken)),
+        };
+        if let Ok(Streamed::Unknown { .. }) = verdict {
+            continue;
+        }
+        let linearizable = brute_force(&without);
+        assert_eq!(verdict.is_ok(), linearizable, "round {round}: {verdict:?}\n{failed}\n{without:#?}");
+        good += u32::from(linearizable);
+        bad += u32::from(!linearizable);
+        late += u32::from(seen);
+    }
+    assert!(good > 1_000 && bad > 200 && late > 50, "{good} good, {bad} bad, {late} late");
+}

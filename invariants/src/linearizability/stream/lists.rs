@@ -63,6 +63,14 @@ impl List {
         Ok(())
     }
 
+    /// It certainly did not happen, nor will it.
+    pub(super) fn failed(&mut self, element: u64) -> Result<(), Flaw> {
+        match self.pending.remove(&element) {
+            Some(_) => Ok(()),
+            None => Err(Flaw::Bad(format!("{element} was seen"))),
+        }
+    }
+
     pub(super) fn retire(&mut self, element: u64) {
         if let Some(pending) = self.pending.remove(&element)
             && let Some((_, zone)) = pending.acknowledged

@@ -255,6 +255,25 @@ impl Stream {
         self.close(id);
     }
 
+    /// A client knows that its request did not happen and never will: every copy of it was refused.
+    ///
+    /// # Errors
+    /// Where somebody has seen what it would have written.
+    pub fn failed(&mut self, id: RequestId) -> Result<(), Box<Broken>> {
+        let Open { operation, .. } = self.close(id);
+        let Some(key) = self.keys.get_mut(&operation.key) else { return Ok(()) };
+        let taken_back = match (&mut key.held, operation.action) {
+            (Held::Register(register), action) => product(action).map(|content| register.failed(content)),
+            (Held::List(list), Action::Append(element) | Action::Replace(element)) => {
+                Some(list.failed(element))
+            }
+            (Held::List(_) | Held::Beyond, _) => None,
+        };
+        let Some(Err(Flaw::Bad(sentence))) = taken_back else { return Ok(()) };
+        let sentence = format!("{id} ({operation}) failed: {sentence}");
+        Err(Box::new(Broken { key: operation.key, id, sentence }))
+    }
+
     /// A mutation whose client gave up is of no further consequence: it did not happen and never will, or what it wrote is
     /// gone. A system that goes by sessions knows this when it has seen a later request of the session, or its end.
     /// Should the system be wrong, then the verdict is unknown; it is never "linearizable".

@@ -83,7 +83,7 @@ impl Register {
     pub(super) fn failed(&mut self, content: Content) -> Result<(), Flaw> {
         match self.pending.remove(&content) {
             Some(_) => Ok(()),
-            None => Err(Flaw::Bad(format!("said to have failed, but {content} was seen"))),
+            None => Err(Flaw::Bad(format!("{content} was seen"))),
         }
     }
 
