@@ -36,6 +36,8 @@ use std::time::{Duration, Instant};
 
 const ROUNDS: usize = 7;
 const CHECKS: [&str; 4] = ["zones", "witness", "search", "stream"];
+/// What it takes to tell the witness or the stream what happens, whoever listens.
+const TELLING: &str = "telling";
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
@@ -46,7 +48,8 @@ fn main() {
     }
     let wanted = |table: &str| arguments.is_empty() || arguments.iter().any(|word| word == table);
     if wanted("speed") {
-        let checks: Vec<&str> = CHECKS
+        let checks: Vec<&str> = [&CHECKS[..], &[TELLING]]
+            .concat()
             .into_iter()
             .filter(|check| arguments.len() < 2 || arguments.iter().any(|word| word == check))
             .collect();
@@ -86,48 +89,113 @@ fn judge(check: &str, simulated: &Simulated) -> usize {
         "search" => good(check_by_search(black_box(history), Budget::default())),
         "witness" => return witnessed(simulated),
         "stream" => return streamed(simulated),
+        TELLING => tell(simulated, &mut Deaf),
         other => panic!("there is no check {other:?}"),
     }
     0
 }
 
-fn witnessed(simulated: &Simulated) -> usize {
-    let mut witness = Witness::new();
-    for &event in &simulated.events {
-        let of = |call: usize| &simulated.history[call];
-        match event {
-            Event::Called(call) => witness.called(of(call).id, of(call).operation, of(call).called),
-            Event::Applied(call, index) => {
-                witness.applied(index, of(call).id, true).unwrap_or_else(|failure| panic!("{failure}"));
-            }
-            Event::Answered(call, position) => answer(&mut witness, of(call), position),
-            Event::GaveUp(call) => witness.gave_up(of(call).id),
-            Event::Retired(call) => witness.retired(of(call).id),
-        }
-    }
-    witness.live()
+/// Who is told what happens while it goes on.
+trait Told {
+    fn called(&mut self, call: &Call);
+    fn applied(&mut self, _: &Call, _: u64) {}
+    fn answered(&mut self, call: &Call, position: Position);
+    fn gave_up(&mut self, call: &Call);
+    fn retired(&mut self, call: &Call);
 }
 
-fn answer(witness: &mut Witness, call: &Call, position: Position) {
-    let (now, response) = call.returned.as_ref().expect("answered");
-    witness.answered(call.id, position, response, *now).unwrap_or_else(|failure| panic!("{failure}"));
+fn tell(simulated: &Simulated, listener: &mut impl Told) {
+    let of = |call: usize| &simulated.history[call];
+    for &event in &simulated.events {
+        match event {
+            Event::Called(call) => listener.called(of(call)),
+            Event::Applied(call, index) => listener.applied(of(call), index),
+            Event::Answered(call, position) => listener.answered(of(call), position),
+            Event::GaveUp(call) => listener.gave_up(of(call)),
+            Event::Retired(call) => listener.retired(of(call)),
+        }
+    }
+}
+
+fn answer(call: &Call) -> &(u64, Response) {
+    call.returned.as_ref().expect("answered")
+}
+
+impl Told for Witness {
+    fn called(&mut self, call: &Call) {
+        self.called(call.id, call.operation, call.called);
+    }
+
+    fn applied(&mut self, call: &Call, index: u64) {
+        self.applied(index, call.id, true).unwrap_or_else(|failure| panic!("{failure}"));
+    }
+
+    fn answered(&mut self, call: &Call, position: Position) {
+        let (now, response) = answer(call);
+        self.answered(call.id, position, response, *now).unwrap_or_else(|failure| panic!("{failure}"));
+    }
+
+    fn gave_up(&mut self, call: &Call) {
+        self.gave_up(call.id);
+    }
+
+    fn retired(&mut self, call: &Call) {
+        self.retired(call.id);
+    }
+}
+
+impl Told for Stream {
+    fn called(&mut self, call: &Call) {
+        self.called(call.id, call.operation);
+    }
+
+    fn answered(&mut self, call: &Call, _: Position) {
+        self.answered(call.id, &answer(call).1).unwrap_or_else(|broken| panic!("{broken}"));
+    }
+
+    fn gave_up(&mut self, call: &Call) {
+        self.gave_up(call.id);
+    }
+
+    fn retired(&mut self, call: &Call) {
+        self.retired(call.operation);
+    }
+}
+
+/// Reads what it is told, and thinks nothing.
+struct Deaf;
+
+impl Told for Deaf {
+    fn called(&mut self, call: &Call) {
+        black_box((call.id, call.operation, call.called));
+    }
+
+    fn applied(&mut self, call: &Call, index: u64) {
+        black_box((call.id, index));
+    }
+
+    fn answered(&mut self, call: &Call, position: Position) {
+        black_box((call.id, position, answer(call)));
+    }
+
+    fn gave_up(&mut self, call: &Call) {
+        black_box(call.id);
+    }
+
+    fn retired(&mut self, call: &Call) {
+        black_box((call.id, call.operation));
+    }
+}
+
+fn witnessed(simulated: &Simulated) -> usize {
+    let mut witness = Witness::new();
+    tell(simulated, &mut witness);
+    witness.live()
 }
 
 fn streamed(simulated: &Simulated) -> usize {
     let mut stream = Stream::new();
-    for &event in &simulated.events {
-        let of = |call: usize| &simulated.history[call];
-        match event {
-            Event::Called(call) => stream.called(of(call).id, of(call).operation),
-            Event::Applied(..) => {}
-            Event::Answered(call, _) => {
-                let (_, response) = of(call).returned.as_ref().expect("answered");
-                stream.answered(of(call).id, response).unwrap_or_else(|broken| panic!("{broken}"));
-            }
-            Event::GaveUp(call) => stream.gave_up(of(call).id),
-            Event::Retired(call) => stream.retired(of(call).operation),
-        }
-    }
+    tell(simulated, &mut stream);
     assert_eq!(stream.verdict(), Streamed::Linearizable);
     stream.most_of_a_key()
 }
@@ -138,6 +206,7 @@ const fn name_of_twin(check: &str) -> &str {
         b"zones" => "search",
         b"witness" => "sort and replay",
         b"search" => "all orders, no rules",
+        b"telling" => "",
         _ => "zones, at the end",
     }
 }
@@ -147,6 +216,7 @@ fn twin(check: &str, simulated: &Simulated) {
         "zones" => _ = judge("search", simulated),
         "witness" => sorted_and_replayed(simulated),
         "search" => explored(&simulated.history),
+        TELLING => {}
         _ => _ = judge("zones", simulated),
     }
 }
@@ -237,12 +307,11 @@ fn speed(checks: &[&str]) {
             }
         }
         for (check, [warm, small, large, twin]) in checks.iter().zip(figures) {
-            println!(
-                "{check:<8} {warm:>10.0} {small:>12.0} {large:>12.0} {:>7.2}   {:<20} {twin:>8.0} {:>6.1}",
-                large / small,
-                name_of_twin(check),
-                twin / warm
-            );
+            print!("{check:<8} {warm:>10.0} {small:>12.0} {large:>12.0} {:>7.2}", large / small);
+            match name_of_twin(check) {
+                "" => println!("   (of witness and stream)"),
+                name => println!("   {name:<20} {twin:>8.0} {:>6.1}", twin / warm),
+            }
         }
     }
     println!();

@@ -41,13 +41,15 @@ impl<T> Ranked<T> {
 
     #[inline]
     pub(crate) fn get_or_insert_with(&mut self, number: u64, new: impl FnOnce() -> T) -> &mut T {
-        let at = match self.place(number) {
-            Ok(at) => at,
-            Err(at) => {
-                self.entries.insert(at, (number, new()));
-                at
-            }
-        };
+        match self.place(number) {
+            Ok(at) => &mut self.entries[at].1,
+            Err(at) => self.insert(at, number, new),
+        }
+    }
+
+    #[cold]
+    fn insert(&mut self, at: usize, number: u64, new: impl FnOnce() -> T) -> &mut T {
+        self.entries.insert(at, (number, new()));
         &mut self.entries[at].1
     }
 }

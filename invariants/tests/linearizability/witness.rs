@@ -71,9 +71,10 @@ fn a_stale_read_is_noticed() {
     assert_eq!((failure.flaw, failure.id), (Flaw::RealTime, id(2)));
     assert_eq!(
         failure.to_string(),
-        "witness: the system's own order is broken: s1#1 (put k1=5; called at 10, answered at 20) had returned when \
-         s2#1 (get k1; called at 30, answered at 40) was called, but the order has the second, at applied index 2, \
-         before the first, at log index 3"
+        "witness: the system's own order is broken: \
+         s1#1 (put k1=5; called at 0.000000010s, answered at 0.000000020s) had returned when \
+         s2#1 (get k1; called at 0.000000030s, answered at 0.000000040s) was called, \
+         but the order has the second, at applied index 2, before the first, at log index 3"
     );
 }
 

@@ -79,8 +79,8 @@ impl Place {
 #[derive(Clone, Debug)]
 pub struct Witness {
     open: Open,
-    /// Numbers of keys, and what each of them held.
-    keys: Ranked<u32>,
+    /// Numbers of keys, whether each is a list, and what it held.
+    keys: Ranked<(u32, bool)>,
     held: Vec<Held>,
     /// The greatest place of all operations that have returned, and whose it is.
     floor: Place,
@@ -102,7 +102,7 @@ impl Default for Witness {
 impl Witness {
     /// A witness that has seen nothing.
     #[must_use]
-    pub const fn new() -> Witness {
+    pub fn new() -> Witness {
         Witness {
             open: Open::new(),
             keys: Ranked::new(),
@@ -125,13 +125,13 @@ impl Witness {
     /// A client calls. A retry of the same request is no new call.
     pub fn called(&mut self, id: RequestId, operation: Operation, now: Time) {
         let is_list = is_of_list(operation.action);
-        let key = *self.keys.get_or_insert_with(operation.key, || {
+        let &mut (key, was_list) = self.keys.get_or_insert_with(operation.key, || {
             self.held.push(Held::new(is_list));
-            u32::try_from(self.held.len() - 1).expect("fewer than four thousand million keys")
+            let key = u32::try_from(self.held.len() - 1).expect("fewer than four thousand million keys");
+            (key, is_list)
         });
         assert_eq!(
-            self.held[key as usize].is_list(),
-            is_list,
+            was_list, is_list,
             "a key is a register or a list throughout, but {id} asks otherwise: {operation}"
         );
         self.open.insert(Asked::new(id, operation, key, now, (self.floor, self.floor_by)));
@@ -176,7 +176,7 @@ impl Witness {
         let asked = &mut self.open[number];
         (asked.index, asked.before) = (index, before);
         let place = Place::at(Position::Log(index));
-        if asked.floor_by != NOBODY && place <= asked.floor {
+        if place <= asked.floor {
             return Err(self.before_its_floor(number, place));
         }
         if index <= self.answered_from {
@@ -199,30 +199,29 @@ impl Witness {
     ) -> Result<(), WitnessFailure> {
         let number = self.open.find(id).unwrap_or_else(|| panic!("{id} is answered, but is not open"));
         let asked = &mut self.open[number];
-        asked.answered = Some(now);
+        asked.answered = now;
         self.looked += 1;
         let place = match asked.operation.action.is_read() {
             true => self.read(number, position, response)?,
             false => self.mutation(number, position, response)?,
         };
         self.answered_from = self.answered_from.max(place.index());
-        if self.floor_by == NOBODY || place > self.floor {
-            self.open.keep(number);
-            let before = self.floor_by;
-            (self.floor, self.floor_by) = (place, number);
-            self.open.release(before);
-        }
-        self.forget(number);
+        self.close(number);
+        // Of the two that were kept until now, as an open one and as the floor, the greater is the floor.
+        let is_floor = place > self.floor;
+        let other = if is_floor { self.floor_by } else { number };
+        self.floor_by = if is_floor { number } else { self.floor_by };
+        self.floor = self.floor.max(place);
+        self.open.release(other);
         Ok(())
     }
 
     /// A client will take no answer to its request. A mutation may have happened, or may happen yet.
     pub fn gave_up(&mut self, id: RequestId) {
         let Some(number) = self.open.find(id) else { return };
-        let asked = &mut self.open[number];
-        asked.awaits = false;
-        if asked.operation.action.is_read() {
-            self.forget(number);
+        match self.open[number].operation.action.is_read() {
+            true => self.forget(number),
+            false => self.open.await_no_more(number),
         }
     }
 
@@ -239,13 +238,19 @@ impl Witness {
         self.open.len() + self.held.iter().map(Held::live).sum::<usize>()
     }
 
+    /// An operation is open no more, and matters no more.
+    fn forget(&mut self, number: u32) {
+        self.close(number);
+        self.open.release(number);
+    }
+
     /// An operation is open no more.
     #[inline]
-    fn forget(&mut self, number: u32) {
+    fn close(&mut self, number: u32) {
         if !self.repeats.is_empty() {
             self.repeats.retain(|&(other, _)| other != number);
         }
-        self.open.forget(number);
+        self.open.close(number);
     }
 
     /// A request was applied that is not open.

@@ -2,15 +2,14 @@
 
 use super::Place;
 use crate::fact::{Index, RequestId, Time};
-use crate::linearizability::operation::{Content, Operation};
+use crate::linearizability::operation::{Action, Content, Operation};
 use crate::linearizability::ranked::Ranked;
 use crate::linearizability::table::Table;
-use std::collections::VecDeque;
 use std::fmt;
 use std::ops::{Index as At, IndexMut as AtMut};
 
-/// No operation: the end of the numbers.
-pub(super) const NOBODY: u32 = u32::MAX;
+/// No operation. Its place is the head of the ring of those that wait.
+pub(super) const NOBODY: u32 = 0;
 
 /// An operation, from its call on.
 #[derive(Clone, Debug)]
@@ -18,7 +17,8 @@ pub(super) struct Asked {
     pub(super) id: RequestId,
     pub(super) operation: Operation,
     called: Time,
-    pub(super) answered: Option<Time>,
+    /// The end of time: not yet.
+    pub(super) answered: Time,
     /// The greatest place of all operations that had returned at the call, and whose it was: for the sentences.
     pub(super) floor: Place,
     pub(super) floor_by: u32,
@@ -28,12 +28,13 @@ pub(super) struct Asked {
     pub(super) index: Index,
     /// What the register held just before.
     pub(super) before: Content,
-    /// Which use of its place in memory this is.
-    use_of: u64,
     /// By how many it is kept: while it is open or the floor, and by each open operation whose floor it is.
     kept: u32,
-    /// Whether it may still be answered.
-    pub(super) awaits: bool,
+    /// Its neighbours in the ring of those that may still be answered; itself, if it may not.
+    earlier: u32,
+    later: u32,
+    /// If it is free: the next free one.
+    next_free: u32,
 }
 
 impl Asked {
@@ -49,15 +50,16 @@ impl Asked {
             id,
             operation,
             called,
-            answered: None,
+            answered: Time::MAX,
             floor,
             floor_by,
             key,
             index: 0,
             before: Content::INITIAL,
-            use_of: 0,
             kept: 1,
-            awaits: true,
+            earlier: NOBODY,
+            later: NOBODY,
+            next_free: NOBODY,
         }
     }
 }
@@ -66,13 +68,13 @@ impl Asked {
 #[derive(Clone, Debug)]
 pub(super) struct Open {
     operations: Vec<Asked>,
-    free: Vec<u32>,
+    /// The first free number.
+    free: u32,
+    /// How many numbers are in use.
+    len: usize,
     sessions: Ranked<Session>,
     /// The numbers of those that are not the newest of their session.
     older: Table,
-    /// All operations that may still be answered, by call, and some that may not: number and use.
-    awaiting: VecDeque<(u32, u64)>,
-    uses: u64,
 }
 
 /// What is remembered of a session's operations for ever.
@@ -87,6 +89,14 @@ struct Session {
 }
 
 impl Session {
+    /// One more than the newest.
+    #[inline]
+    fn advance(&mut self, sequence: u64, is_mutation: bool) {
+        let by = u32::try_from(sequence - self.newest).unwrap_or(u32::MAX);
+        self.mutations = self.mutations.checked_shl(by).unwrap_or(0) | u64::from(is_mutation);
+        self.newest = sequence;
+    }
+
     /// The bit of one of the newest; nothing for one long ago.
     fn bit(&self, sequence: u64) -> u64 {
         self.newest
@@ -114,42 +124,42 @@ impl AtMut<u32> for Open {
 }
 
 impl Open {
-    pub(super) const fn new() -> Open {
-        Open {
-            operations: Vec::new(),
-            free: Vec::new(),
-            sessions: Ranked::new(),
-            older: Table::new(),
-            awaiting: VecDeque::new(),
-            uses: 0,
-        }
+    pub(super) fn new() -> Open {
+        let nothing = Operation { key: 0, action: Action::Get };
+        let name = RequestId { session: 0, sequence: 0 };
+        // Kept as the first floor that there is, and for ever.
+        let nobody = Asked { kept: 2, ..Asked::new(name, nothing, 0, 0, (Place::START, NOBODY)) };
+        Open { operations: vec![nobody], free: NOBODY, len: 0, sessions: Ranked::new(), older: Table::new() }
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.operations.len() - self.free.len()
+    pub(super) const fn len(&self) -> usize {
+        self.len
     }
 
     /// One more.
     #[inline]
-    pub(super) fn insert(&mut self, mut asked: Asked) {
-        let number = self.free.pop().unwrap_or_else(|| {
-            u32::try_from(self.operations.len()).expect("fewer than four thousand million are open")
-        });
-        assert!(number != NOBODY, "fewer than four thousand million are open");
-        self.name(asked.id, number, !asked.operation.action.is_read());
-        self.uses += 1;
-        asked.use_of = self.uses;
-        if asked.floor_by != NOBODY {
-            self.keep(asked.floor_by);
+    pub(super) fn insert(&mut self, asked: Asked) {
+        let (id, is_mutation, floor_by) = (asked.id, !asked.operation.action.is_read(), asked.floor_by);
+        if self.free == NOBODY {
+            self.make_room();
         }
-        match self.operations.get_mut(number as usize) {
-            Some(place) => *place = asked,
-            None => self.operations.push(asked),
-        }
-        self.awaiting.push_back((number, self.uses));
-        if self.awaiting.len() > 2 * self.operations.len() {
-            self.oldest();
-        }
+        let number = self.free;
+        let newest = std::mem::replace(&mut self.operations[NOBODY as usize].earlier, number);
+        let place = &mut self.operations[number as usize];
+        self.free = place.next_free;
+        *place = Asked { earlier: newest, ..asked };
+        self.operations[newest as usize].later = number;
+        self.operations[floor_by as usize].kept += 1;
+        self.len += 1;
+        self.name(id, number, is_mutation);
+    }
+
+    /// One number more that is free.
+    #[cold]
+    fn make_room(&mut self) {
+        let number = u32::try_from(self.operations.len()).expect("fewer than four thousand million are open");
+        self.operations.push(Asked { next_free: self.free, ..self[NOBODY].clone() });
+        self.free = number;
     }
 
     #[inline]
@@ -157,23 +167,30 @@ impl Open {
         let RequestId { session, sequence } = id;
         let first = || Session { newest: sequence, mutations: 0, open: NOBODY };
         let session = self.sessions.get_or_insert_with(session, first);
-        let newer = sequence.saturating_sub(session.newest);
-        let is_new = match (newer, session.newest == sequence) {
-            (0, true) => std::mem::replace(&mut session.open, number) == NOBODY,
-            (0, false) => self.older.insert(id, number),
-            _ => {
-                let before = std::mem::replace(&mut session.open, number);
-                if before != NOBODY {
-                    self.older.insert(RequestId { sequence: session.newest, ..id }, before);
-                }
-                let by = u32::try_from(newer).unwrap_or(u32::MAX);
-                session.mutations = session.mutations.checked_shl(by).unwrap_or(0);
-                session.newest = sequence;
-                true
-            }
+        if sequence > session.newest && session.open == NOBODY {
+            session.open = number;
+            session.advance(sequence, is_mutation);
+        } else {
+            self.name_another(id, number, is_mutation);
+        }
+    }
+
+    /// The same for a session that has another one open, or had a newer one. Few have.
+    #[cold]
+    fn name_another(&mut self, id: RequestId, number: u32, is_mutation: bool) {
+        let sequence = id.sequence;
+        let session = self.sessions.get_mut(id.session).expect("it was found before");
+        let is_new = if sequence < session.newest {
+            self.older.insert(id, number)
+        } else {
+            let before = std::mem::replace(&mut session.open, number);
+            let newest = RequestId { sequence: session.newest, ..id };
+            before == NOBODY || (sequence > session.newest && self.older.insert(newest, before))
         };
         assert!(is_new, "{id} was called twice");
-        if is_mutation {
+        if sequence > session.newest {
+            session.advance(sequence, is_mutation);
+        } else if is_mutation {
             session.mutations |= session.bit(sequence);
         }
     }
@@ -195,65 +212,65 @@ impl Open {
         Some(session.mutations & session.bit(id.sequence) != 0)
     }
 
-    /// An operation is open no more.
+    /// An operation is open no more. Whoever kept it as such still has to release it, or to hand it on.
     #[inline]
-    pub(super) fn forget(&mut self, number: u32) {
+    pub(super) fn close(&mut self, number: u32) {
         let asked = &mut self.operations[number as usize];
-        asked.awaits = false;
-        let floor_by = std::mem::replace(&mut asked.floor_by, NOBODY);
-        match self.sessions.get_mut(asked.id.session) {
-            Some(session) if session.newest == asked.id.sequence => session.open = NOBODY,
-            _ => self.older.remove(asked.id),
+        let (id, floor_by) = (asked.id, std::mem::replace(&mut asked.floor_by, NOBODY));
+        match self.sessions.get_mut(id.session) {
+            Some(session) if session.newest == id.sequence => session.open = NOBODY,
+            _ => self.older.remove(id),
         }
+        self.await_no_more(number);
         self.release(floor_by);
-        self.release(number);
     }
 
-    /// One more keeps an operation.
+    /// An operation may be answered no more. To be told twice does no harm.
     #[inline]
-    pub(super) fn keep(&mut self, number: u32) {
-        self.operations[number as usize].kept += 1;
+    pub(super) fn await_no_more(&mut self, number: u32) {
+        let asked = &mut self.operations[number as usize];
+        let earlier = std::mem::replace(&mut asked.earlier, number);
+        let later = std::mem::replace(&mut asked.later, number);
+        self.operations[earlier as usize].later = later;
+        self.operations[later as usize].earlier = earlier;
     }
 
     /// One of those that keep an operation does so no more.
     #[inline]
     pub(super) fn release(&mut self, number: u32) {
-        if number == NOBODY {
-            return;
-        }
         let asked = &mut self.operations[number as usize];
         asked.kept -= 1;
-        if asked.kept == 0 {
-            asked.use_of = 0;
-            self.free.push(number);
-        }
-    }
-
-    /// The operation that has been open for longest.
-    #[inline]
-    fn oldest(&mut self) -> Option<&Asked> {
-        while let Some(&(number, use_of)) = self.awaiting.front() {
-            let asked = &self.operations[number as usize];
-            if asked.use_of == use_of && asked.awaits {
-                break;
-            }
-            self.awaiting.pop_front();
-        }
-        self.awaiting.front().map(|&(number, _)| &self.operations[number as usize])
+        // Without a branch, for none could be foreseen. Nobody is always kept.
+        let is_free = asked.kept == 0;
+        asked.next_free = self.free;
+        self.free = if is_free { number } else { self.free };
+        self.len -= usize::from(is_free);
     }
 
     /// No answer is given any more from before this place; `floor` is that of who calls now.
-    pub(super) fn needed_from(&mut self, floor: Place) -> Place {
-        self.oldest().map_or(floor, |asked| asked.floor)
+    pub(super) fn needed_from(&self, floor: Place) -> Place {
+        match self.operations[NOBODY as usize].later {
+            NOBODY => floor,
+            oldest => self[oldest].floor,
+        }
     }
 }
 
 impl fmt::Display for Asked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({}; called at {}", self.id, self.operation, self.called)?;
+        write!(f, "{} ({}; called at {}", self.id, self.operation, Seconds(self.called))?;
         match self.answered {
-            Some(answered) => write!(f, ", answered at {answered})"),
-            None => f.write_str(", not answered)"),
+            Time::MAX => f.write_str(", not answered)"),
+            answered => write!(f, ", answered at {})", Seconds(answered)),
         }
+    }
+}
+
+/// Nanoseconds as seconds, to the last one, so that two moments never look the same.
+struct Seconds(Time);
+
+impl fmt::Display for Seconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{:09}s", self.0 / 1_000_000_000, self.0 % 1_000_000_000)
     }
 }
