@@ -73,6 +73,9 @@ impl Raft {
 
     /// Tells whoever passed a proposal on where it now stands. That is so whoever leads by now.
     pub(crate) fn tell_what_was_appended(&mut self, effects: &mut Vec<Effect>) {
+        if self.appended.is_empty() {
+            return;
+        }
         let term = self.term;
         for (peer, token, at) in std::mem::take(&mut self.appended) {
             let outcome = Outcome::Appended(at);

@@ -235,12 +235,10 @@ impl Log {
     }
 
     /// Adds all of `entries` after the first `skip`.
-    pub fn append_rest(&mut self, entries: &Entries, skip: usize) {
+    pub fn append_rest(&mut self, entries: Entries, skip: usize) {
         let first = self.last().index.next();
-        for entry in &entries[skip..] {
-            self.append(entry.clone());
-        }
-        self.remember(first, entries.part(skip, entries.len()));
+        entries[skip..].iter().for_each(|entry| self.append(entry.clone()));
+        self.remember(first, Entries { from: entries.from + skip as u32, ..entries });
     }
 
     /// Cuts everything after `index`.
@@ -301,8 +299,10 @@ impl Log {
         if first > last {
             return Entries::NONE;
         }
-        for (start, recent) in &self.recent {
-            if first >= *start && last.0 < start.0 + recent.len() as u64 {
+        // The newest first: it is what most ask for.
+        for age in 1..=RECENT {
+            let (start, recent) = &self.recent[(self.oldest + RECENT - age) % RECENT];
+            if first >= *start && last.0 - start.0 < u64::from(recent.to - recent.from) {
                 return recent.part((first.0 - start.0) as usize, (last.0 - start.0) as usize + 1);
             }
         }

@@ -169,6 +169,13 @@ pub struct Reads {
     pub(crate) confirmed: VecDeque<Read>,
 }
 
+impl Reads {
+    /// Whether no read waits to be confirmed, and no round is out.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.early.is_empty() && self.waiting.is_empty() && self.confirmed_round == self.round
+    }
+}
+
 /// A read under way.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Read {
@@ -235,7 +242,8 @@ impl Raft {
     ///
     /// `now` never goes back, and is read after the input has arrived: what is promised counts from it. The host carries out `effects` as [`crate::io`] says.
     pub fn step(&mut self, now: Instant, input: Input, effects: &mut Vec<Effect>) {
-        self.step_all(now, [input], effects);
+        self.take_notice(now, input, effects);
+        self.conclude(now, effects);
     }
 
     /// Several things have happened since the last step, in this order: as good as a step for each, and cheaper, for what
@@ -250,16 +258,18 @@ impl Raft {
         inputs: impl IntoIterator<Item = Input>,
         effects: &mut Vec<Effect>,
     ) {
-        for (place, input) in inputs.into_iter().enumerate() {
-            if self.halted {
-                self.refuse_all(input, effects);
-                continue;
-            }
-            if place > 0 {
+        let mut is_first = true;
+        inputs.into_iter().for_each(|input| {
+            if !std::mem::take(&mut is_first) && !self.halted {
                 self.apply(effects);
             }
             self.take_notice(now, input, effects);
-        }
+        });
+        self.conclude(now, effects);
+    }
+
+    /// What the inputs of a step have brought about is written, sent and applied, all at once.
+    fn conclude(&mut self, now: Instant, effects: &mut Vec<Effect>) {
         if self.halted {
             return;
         }
@@ -272,6 +282,9 @@ impl Raft {
     }
 
     fn take_notice(&mut self, now: Instant, input: Input, effects: &mut Vec<Effect>) {
+        if self.halted {
+            return self.refuse_all(input, effects);
+        }
         match input {
             Input::Timer => self.timer(now, effects),
             Input::Receive(letter) => self.receive(now, letter, effects),
@@ -483,18 +496,18 @@ impl Raft {
         if self.is_astray(&letter) && !self.bug(Bug::PeerIdentityUnchecked) {
             return;
         }
-        let Letter { from, message, .. } = letter;
-        if self.is_protected_from(now, &message) {
+        let Letter { from, ref message, .. } = letter;
+        if self.is_protected_from(now, message) {
             return;
         }
         // Whoever leads or asks for votes may do so from a configuration that this server has not heard of (6).
         let only_asks =
             matches!(message, Message::PreVote { .. } | Message::PreVoteResponse { granted: true, .. });
         if message.term() > self.term && !only_asks {
-            self.make_way(from, &message, effects);
+            self.make_way(from, message, effects);
             self.become_follower(now, message.term(), None, effects);
         }
-        match message {
+        match letter.message {
             Message::PreVote { term, last } => self.on_pre_vote(now, from, term, last, effects),
             Message::PreVoteResponse { term, granted } => {
                 self.on_pre_vote_response(now, from, term, granted, effects);
@@ -508,7 +521,7 @@ impl Raft {
                 if term < self.term {
                     self.refuse_append(from, previous, effects);
                 } else {
-                    self.on_append(now, from, previous, &entries, commit, stamp, effects);
+                    self.on_append(now, from, previous, entries, commit, stamp, effects);
                 }
             }
             Message::AppendEntriesResponse { term, matched, stamp } if term == self.term => {
@@ -642,7 +655,14 @@ impl Raft {
     }
 
     /// Lets go what has become durable.
+    #[inline]
     fn release(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        if self.saves.may_release() {
+            self.release_promises(now, effects);
+        }
+    }
+
+    fn release_promises(&mut self, now: Instant, effects: &mut Vec<Effect>) {
         while let Some(promise) = self.saves.release(self.term) {
             match promise {
                 Promise::Send(to, message) => effects.push(self.letter(to, message)),

@@ -95,11 +95,13 @@ impl Raft {
 
     /// A follower has answered: perhaps a round is confirmed, perhaps the first own entry is committed.
     pub(crate) fn confirm_reads(&mut self, now: Instant, effects: &mut Vec<Effect>) {
-        let knows_commit = self.log.term_at(self.commit) == Some(self.term);
         let index = self.commit;
         let Role::Leader(leader) = &mut self.role else { return };
         let reads = &mut leader.reads;
-        if knows_commit && !reads.early.is_empty() {
+        if reads.is_idle() {
+            return;
+        }
+        if !reads.early.is_empty() && self.log.term_at(index) == Some(self.term) {
             let (round, confirmed) = (reads.round + 1, Confirmed::Round);
             let early = reads.early.drain(..).map(|asker| Read { asker, index, round, confirmed });
             reads.waiting.extend(early);
@@ -122,6 +124,9 @@ impl Raft {
     pub(crate) fn serve_reads(&mut self, effects: &mut Vec<Effect>) {
         let (applied, at_once) = (self.applied, self.bug(Bug::ReadBeforeApply));
         let Role::Leader(leader) = &mut self.role else { return };
+        if leader.reads.confirmed.is_empty() {
+            return;
+        }
         // Whoever passed a read on applies by itself.
         let ready =
             |read: &mut Read| read.index <= applied || at_once || matches!(read.asker, Asker::There(..));

@@ -257,7 +257,7 @@ impl Raft {
         now: Instant,
         from: Peer,
         previous: LogId,
-        entries: &Entries,
+        entries: Entries,
         commit: Index,
         stamp: Stamp,
         effects: &mut Vec<Effect>,
@@ -269,13 +269,13 @@ impl Raft {
         let gone = (self.log.base().index.0.saturating_sub(previous.index.0) as usize).min(entries.len());
         let (previous, entries) = match previous.index < self.log.base().index {
             true => (self.log.base(), entries.part(gone, entries.len())),
-            false => (previous, entries.clone()),
+            false => (previous, entries),
         };
         if !self.has(previous) {
             return self.refuse_append(from, previous, effects);
         }
-        self.take(previous.index, &entries);
         let matched = Index(previous.index.0 + entries.len() as u64);
+        self.take(previous.index, entries);
         // Beyond `matched` nothing was compared with the leader's log: what stands there may be a stale tail (5.3).
         let verified = if self.bug(Bug::CommitPastVerifiedPrefix) { self.log.last().index } else { matched };
         // A new leader may know less than this server does: what is committed stays so (figure 2).
@@ -309,7 +309,7 @@ impl Raft {
     }
 
     /// Takes entries over into the log after `previous`, which matches.
-    fn take(&mut self, previous: Index, entries: &Entries) {
+    fn take(&mut self, previous: Index, entries: Entries) {
         let index = |place: usize| Index(previous.0 + 1 + place as u64);
         let mut skip = 0;
         // What stands already is left alone. Only a conflict cuts (5.3): a late message must not take back what a
@@ -418,8 +418,11 @@ impl Raft {
 
     /// What is committed no more counts against the limit of what is not.
     fn count_committed(&mut self, index: Index) {
+        let everything = index == self.log.last().index;
         let Role::Leader(leader) = &mut self.role else { return };
-        if leader.uncommitted > 0 {
+        if everything {
+            leader.uncommitted = 0;
+        } else if leader.uncommitted > 0 {
             // What it inherited it has not taken, and so has not counted.
             let inherited = self.log.last_at_most(index, Term(self.term.0 - 1)).index;
             let first = self.commit.max(self.log.base().index).max(inherited).next();

@@ -136,13 +136,14 @@ impl Saves {
 
     /// The step's own write, if there is one, is issued: what was held during the step waits for it as well.
     pub fn settle(&mut self) {
+        // Nothing was held, so the newest repeats nothing that it did not repeat before.
+        if self.unsettled == 0 {
+            return;
+        }
         for held in self.held.iter_mut().rev().take(self.unsettled) {
             held.needs = self.newest;
         }
-        // Nothing was held, so the newest repeats nothing that it did not repeat before.
-        if std::mem::take(&mut self.unsettled) == 0 {
-            return;
-        }
+        self.unsettled = 0;
         // While a disk hangs, every heartbeat is acknowledged anew: the newest acknowledgement says it all.
         while let Some(before) = self.held.len().checked_sub(2)
             && self.held[before + 1].repeats(&self.held[before])
@@ -151,11 +152,17 @@ impl Saves {
         }
     }
 
+    /// Whether the oldest promise waits for nothing any more.
+    #[must_use]
+    #[inline]
+    pub fn may_release(&self) -> bool {
+        self.held.len() > self.unsettled
+            && self.held.front().is_some_and(|held| Some(held.needs) <= self.durable)
+    }
+
     /// The next promise that may leave, in the order in which they were made. Those of past terms are dropped.
     pub fn release(&mut self, term: Term) -> Option<Promise> {
-        while self.held.len() > self.unsettled
-            && self.held.front().is_some_and(|held| Some(held.needs) <= self.durable)
-        {
+        while self.may_release() {
             let held = self.held.pop_front().expect("just looked at");
             if held.term == term {
                 return Some(held.promise);

@@ -365,7 +365,7 @@ proptest! {
                     let all: Entries = (0..count).map(|_| entry(term.max(1) + newer, &mut name)).collect();
                     let skip = skip % (count + 1);
                     list.entries.extend(all[skip..].iter().cloned());
-                    log.append_rest(&all, skip);
+                    log.append_rest(all.clone(), skip);
                 }
                 Edit::Truncate(index) => {
                     let index = base + index % (last - base + 1);

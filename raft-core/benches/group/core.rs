@@ -4,11 +4,12 @@ use super::{MOST_IN_A_MESSAGE, MOST_IN_FLIGHT, Server};
 use raft_core::{
     Config, Effect, Input, Instant, Letter, NodeId, Payload, Raft, Recovered, RequestId, SaveId,
 };
+use std::vec::Drain;
 
 /// One server and its host.
 pub struct Core {
     raft: Raft,
-    /// What has happened since it last worked.
+    /// What its own host has for it, since it last worked.
     inputs: Vec<Input>,
     effects: Vec<Effect>,
     applied: usize,
@@ -69,15 +70,12 @@ impl Server for Core {
         self.inputs.push(Input::Propose { request, command: command.into() });
     }
 
-    fn receive(&mut self, letter: Letter) {
-        self.inputs.push(Input::Receive(letter));
-    }
-
-    fn work(&mut self, inboxes: &mut [Vec<Letter>]) {
-        if self.inputs.is_empty() {
+    fn work(&mut self, inbox: Drain<'_, Letter>, inboxes: &mut [Vec<Letter>]) {
+        if self.inputs.is_empty() && inbox.as_slice().is_empty() {
             return;
         }
-        self.raft.step_all(NOW, self.inputs.drain(..), &mut self.effects);
+        let inputs = self.inputs.drain(..).chain(inbox.map(Input::Receive));
+        self.raft.step_all(NOW, inputs, &mut self.effects);
         while let Some(id) = self.carry_out(inboxes) {
             self.raft.step(NOW, Input::Saved(id), &mut self.effects);
         }

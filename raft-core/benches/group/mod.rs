@@ -19,6 +19,8 @@
 
 pub mod core;
 
+use std::vec::Drain;
+
 /// The most messages with entries on their way to one follower.
 pub const MOST_IN_FLIGHT: usize = 256;
 
@@ -39,11 +41,9 @@ pub trait Server: Sized {
     /// Proposes a command, at the leader.
     fn propose(&mut self, command: Vec<u8>);
 
-    /// A letter comes in.
-    fn receive(&mut self, letter: Self::Letter);
-
-    /// Carries out what it wants done: its writes are durable at once, its letters go to the inbox of whom they are for.
-    fn work(&mut self, inboxes: &mut [Vec<Self::Letter>]);
+    /// Takes what came in, and carries out what it wants done: its writes are durable at once, its letters go to the
+    /// inbox of whom they are for.
+    fn work(&mut self, inbox: Drain<'_, Self::Letter>, inboxes: &mut [Vec<Self::Letter>]);
 
     /// How many commands it was told to apply.
     fn applied(&self) -> usize;
@@ -111,9 +111,8 @@ impl<S: Server> Group<S> {
         for (place, server) in self.servers.iter_mut().enumerate() {
             let mut inbox = std::mem::take(&mut self.inboxes[place]);
             self.delivered += inbox.len();
-            inbox.drain(..).for_each(|letter| server.receive(letter));
+            server.work(inbox.drain(..), &mut self.inboxes);
             self.inboxes[place] = inbox;
-            server.work(&mut self.inboxes);
         }
     }
 }

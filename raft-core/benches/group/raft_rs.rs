@@ -9,6 +9,7 @@ use crate::group::{MOST_IN_A_MESSAGE, MOST_IN_FLIGHT, Server};
 use raft::prelude::{ConfState, Config, Entry, Message, RawNode};
 use raft::storage::{MemStorage, Storage};
 use slog::{Discard, Logger, o};
+use std::vec::Drain;
 
 /// One server and its host.
 pub struct RaftRs<const BATCH: bool> {
@@ -56,11 +57,8 @@ impl<const BATCH: bool> Server for RaftRs<BATCH> {
         self.node.propose(Vec::new(), command).expect("it leads");
     }
 
-    fn receive(&mut self, letter: Message) {
-        self.node.step(letter).expect("it fits");
-    }
-
-    fn work(&mut self, inboxes: &mut [Vec<Message>]) {
+    fn work(&mut self, inbox: Drain<'_, Message>, inboxes: &mut [Vec<Message>]) {
+        inbox.for_each(|letter| self.node.step(letter).expect("it fits"));
         while self.node.has_ready() {
             let store = self.node.raft.raft_log.store.clone();
             let mut ready = self.node.ready();
