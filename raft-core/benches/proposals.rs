@@ -86,7 +86,7 @@ fn main() {
     header.push("ratio".to_string());
     table.set_header(header);
     let mut ratios = Vec::new();
-    for (size, bytes, window) in points() {
+    for (size, bytes, window) in points().filter(|point| wanted(*point)) {
         let mut best = vec![Best::NONE; systems.len()];
         for _ in 0..SAMPLES {
             for (best, (_, sample)) in best.iter_mut().zip(systems) {
@@ -113,6 +113,12 @@ fn main() {
     if let Some(least) = ratios.iter().copied().reduce(f64::min) {
         println!("least ratio {least:.2}, over {} points", ratios.len());
     }
+}
+
+/// Whether the arguments ask for this point: `-- 3 16 1` is three servers, 16 bytes, one in flight; without a number all are.
+fn wanted((size, bytes, window): (usize, usize, usize)) -> bool {
+    let asked = std::env::args().skip(1).filter_map(|word| word.parse().ok());
+    asked.zip([size, bytes, window]).all(|(asked, is): (usize, usize)| asked == is)
 }
 
 fn points() -> impl Iterator<Item = (usize, usize, usize)> {

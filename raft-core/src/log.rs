@@ -2,13 +2,12 @@
 //!
 //! What was compacted away (7) is known by its last entry alone, the *base*: everything up to it is committed.
 //!
-//! Invariants, kept by every method: indexes are dense from the base on; terms never fall; `runs` says where each term
-//! begins, `configurations` where each configuration does, and both agree with `entries`.
+//! Invariants, kept by every method: indexes are dense from the base on; terms never fall; no slice is empty; `runs` says
+//! where each term begins, `configurations` where each configuration does, and both agree with the entries.
 
 use crate::ids::{Index, LogId, Term};
 use crate::membership::Configuration;
 use bytes::Bytes;
-use std::collections::VecDeque;
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -56,10 +55,31 @@ impl Entries {
     /// None.
     pub const NONE: Entries = Entries { shared: None, from: 0, to: 0 };
 
+    /// How many.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        (self.to - self.from) as usize
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.to == self.from
+    }
+
     /// A part of these, without copying.
     #[must_use]
     pub(crate) fn part(&self, from: usize, to: usize) -> Entries {
         Entries { shared: self.shared.clone(), from: self.from + from as u32, to: self.from + to as u32 }
+    }
+
+    /// Keeps only this part. Where that is the lesser part of what is shared it is copied, so that what nobody can ask for
+    /// any more does not stay in memory.
+    fn keep(&mut self, from: usize, to: usize) {
+        (self.from, self.to) = (self.from + from as u32, self.from + to as u32);
+        if self.shared.as_ref().is_some_and(|shared| self.len() < shared.len() / 2) {
+            *self = self.iter().cloned().collect();
+        }
     }
 }
 
@@ -97,26 +117,35 @@ impl fmt::Debug for Entries {
 pub struct Log {
     /// The last entry that is not kept; 0@0 while all are.
     base: LogId,
-    /// What follows the base.
-    entries: VecDeque<Entry>,
+    /// The last entry of all; the base where none is kept.
+    last: LogId,
+    /// What follows the base, in the slices in which it came, each with where it begins: nothing is copied on its way from
+    /// a message into the log and on into a write, a message or the application.
+    slices: Vec<(Index, Entries)>,
+    /// What was appended since entries were last asked for: it follows the slices, and becomes the next of them.
+    fresh: Vec<Entry>,
     /// Where each term begins, ascending in both; the first is the base's, if there is one.
     runs: Vec<(Index, Term)>,
     /// Where each configuration begins, ascending; the first is in force at the base: the founding one, at 0, or a later.
     configurations: Vec<(Index, Arc<Configuration>)>,
-    /// The slices that came or were asked for last, each with where it begins, in a ring: what is applied is what was
-    /// saved and sent a few steps ago.
-    recent: [(Index, Entries); RECENT],
+    /// The newest of what was asked for across slices, each with where it begins, in a ring: what is sent to one follower
+    /// is sent to others, and applied.
+    joined: [(Index, Entries); JOINED],
     /// The oldest of them.
     oldest: usize,
 }
 
-/// How many slices are remembered: what came with this message, and what the message before it committed, and as much
-/// again for a leader that sends to some what others have.
-const RECENT: usize = 4;
+/// How many copies across slices are remembered.
+const JOINED: usize = 4;
+
+/// How many slices are tried one by one, before the place of an index is searched.
+const NEWEST: usize = 4;
 
 impl PartialEq for Log {
     fn eq(&self, other: &Log) -> bool {
-        self.base == other.base && self.entries == other.entries
+        self.base == other.base
+            && self.last == other.last
+            && self.from(self.base.index.next()).eq(other.from(other.base.index.next()))
     }
 }
 
@@ -138,16 +167,18 @@ impl Log {
     pub fn after(base: LogId, configuration: Arc<Configuration>, entries: Vec<Entry>) -> Log {
         let mut log = Log {
             base,
-            entries: VecDeque::with_capacity(entries.len()),
+            last: base,
+            slices: Vec::new(),
+            fresh: Vec::new(),
             runs: Vec::new(),
             configurations: vec![(base.index, configuration)],
-            recent: Default::default(),
+            joined: Default::default(),
             oldest: 0,
         };
         if base.index > Index(0) {
             log.runs.push((base.index, base.term));
         }
-        entries.into_iter().for_each(|entry| log.append(entry));
+        log.append_rest(entries.into_iter().collect(), 0);
         log
     }
 
@@ -159,21 +190,25 @@ impl Log {
 
     /// The last entry's place; 0@0 in an empty log.
     #[must_use]
-    pub fn last(&self) -> LogId {
-        LogId {
-            index: Index(self.base.index.0 + self.entries.len() as u64),
-            term: self.runs.last().map_or(Term(0), |&(_, term)| term),
-        }
+    pub const fn last(&self) -> LogId {
+        self.last
     }
 
     /// The term of the entry at `index`; 0 at index 0 of a log that keeps all. Nothing before the base, which is no
     /// term of 0: who took it for one would match logs that were never compared. Nothing beyond the end.
     #[must_use]
     pub fn term_at(&self, index: Index) -> Option<Term> {
-        match index.0.checked_sub(self.base.index.0)? {
-            0 => Some(self.base.term),
-            place => self.entries.get(place as usize - 1).map(|entry| entry.term),
+        if index < self.base.index || index > self.last.index {
+            return None;
         }
+        // Most ask for what is new.
+        if let Some(&(start, term)) = self.runs.last()
+            && start <= index
+        {
+            return Some(term);
+        }
+        let runs = self.runs.partition_point(|&(start, _)| start <= index);
+        Some(runs.checked_sub(1).map_or(Term(0), |run| self.runs[run].1))
     }
 
     /// The configuration in force at `index`: the newest up to there.
@@ -223,28 +258,55 @@ impl Log {
     /// # Panics
     /// Where its term is below the last one's.
     pub fn append(&mut self, entry: Entry) {
-        let last = self.last();
-        assert!(entry.term >= last.term, "terms in a log never fall: {} after {last}", entry.term);
-        if entry.term > last.term {
-            self.runs.push((last.index.next(), entry.term));
-        }
-        if let Payload::Configuration(configuration) = &entry.payload {
-            self.configurations.push((last.index.next(), configuration.clone()));
-        }
-        self.entries.push_back(entry);
+        self.count(&entry);
+        self.fresh.push(entry);
     }
 
-    /// Adds all of `entries` after the first `skip`.
+    /// Adds all of `entries` after the first `skip`, without copying them.
+    ///
+    /// # Panics
+    /// Where terms fall.
     pub fn append_rest(&mut self, entries: Entries, skip: usize) {
-        let first = self.last().index.next();
-        entries[skip..].iter().for_each(|entry| self.append(entry.clone()));
-        self.remember(first, Entries { from: entries.from + skip as u32, ..entries });
+        if skip >= entries.len() {
+            return;
+        }
+        self.gather();
+        let first = self.last.index.next();
+        entries[skip..].iter().for_each(|entry| self.count(entry));
+        self.slices.push((first, Entries { from: entries.from + skip as u32, ..entries }));
+    }
+
+    /// What an entry at the end means for terms and configurations.
+    fn count(&mut self, entry: &Entry) {
+        let last = self.last;
+        assert!(entry.term >= last.term, "terms in a log never fall: {} after {last}", entry.term);
+        self.last = LogId { index: last.index.next(), term: entry.term };
+        if entry.term > last.term {
+            self.runs.push((self.last.index, entry.term));
+        }
+        if let Payload::Configuration(configuration) = &entry.payload {
+            self.configurations.push((self.last.index, configuration.clone()));
+        }
+    }
+
+    /// What was appended one by one becomes a slice.
+    fn gather(&mut self) {
+        let first = Index(self.last.index.0 + 1 - self.fresh.len() as u64);
+        if !self.fresh.is_empty() {
+            self.slices.push((first, self.fresh.drain(..).collect()));
+        }
     }
 
     /// Cuts everything after `index`.
     pub fn truncate(&mut self, index: Index) {
         assert!(index >= self.base.index, "a cut after {index} of a log that begins after {}", self.base);
-        self.entries.truncate((index.0 - self.base.index.0) as usize);
+        self.gather();
+        while self.slices.last().is_some_and(|&(first, _)| first > index) {
+            self.slices.pop();
+        }
+        if let Some((first, slice)) = self.slices.last_mut() {
+            slice.keep(0, slice.len().min((index.0 + 1 - first.0) as usize));
+        }
         while self.runs.last().is_some_and(|&(start, _)| start > index) {
             self.runs.pop();
         }
@@ -252,21 +314,31 @@ impl Log {
         while self.configurations.last().is_some_and(|&(start, _)| start > index) {
             self.configurations.pop();
         }
-        self.recent = Default::default();
+        let term = self.runs.last().map_or(Term(0), |&(_, term)| term);
+        self.last = LogId { index: self.last.index.min(index), term };
+        self.joined = Default::default();
     }
 
     /// Forgets everything up to `index`, which is committed and stands in a snapshot (7).
     pub fn compact(&mut self, index: Index) {
         let Some(term) = self.term_at(index).filter(|_| index > self.base.index) else { return };
         let at_base = self.configuration_at(index).clone();
-        self.entries.drain(..(index.0 - self.base.index.0) as usize);
+        self.gather();
+        let gone = self.place(index);
+        self.slices.drain(..gone);
+        let (first, slice) = self.slices.first_mut().expect("the entry at `index` is kept");
+        slice.keep((index.0 + 1 - first.0) as usize, slice.len());
+        *first = index.next();
+        if slice.is_empty() {
+            self.slices.remove(0);
+        }
         self.base = LogId { index, term };
         let gone = self.runs.partition_point(|&(start, _)| start <= index) - 1;
         self.runs.drain(..gone);
         self.runs[0].0 = index;
         self.configurations.retain(|&(start, _)| start > index);
         self.configurations.insert(0, (index, at_base));
-        self.recent = Default::default();
+        self.joined = Default::default();
     }
 
     /// Becomes the log that a snapshot stands for: nothing is kept, and `configuration` is in force (7).
@@ -279,9 +351,10 @@ impl Log {
     #[must_use]
     pub fn batch(&self, first: Index, most: usize, most_bytes: u64) -> (Index, u64) {
         let (mut end, mut bytes) = (first.previous(), 0);
-        let Some(start) = first.0.checked_sub(self.base.index.0 + 1) else { return (end, bytes) };
-        let start = start as usize;
-        for entry in self.entries.range(start..).take(most) {
+        if first <= self.base.index {
+            return (end, bytes);
+        }
+        for entry in self.from(first).take(most) {
             if bytes > 0 && bytes + entry.size() > most_bytes {
                 break;
             }
@@ -299,22 +372,47 @@ impl Log {
         if first > last {
             return Entries::NONE;
         }
-        // The newest first: it is what most ask for.
-        for age in 1..=RECENT {
-            let (start, recent) = &self.recent[(self.oldest + RECENT - age) % RECENT];
-            if first >= *start && last.0 - start.0 < u64::from(recent.to - recent.from) {
-                return recent.part((first.0 - start.0) as usize, (last.0 - start.0) as usize + 1);
-            }
+        assert!(
+            first > self.base.index && last <= self.last.index,
+            "{first} to {last} of a log from {} to {}",
+            self.base,
+            self.last
+        );
+        self.gather();
+        let from = |(start, slice): &(Index, Entries)| {
+            let has = first >= *start && last.0 - start.0 < slice.len() as u64;
+            has.then(|| slice.part((first.0 - start.0) as usize, (last.0 - start.0) as usize + 1))
+        };
+        if let Some(part) =
+            from(&self.slices[self.place(first)]).or_else(|| self.joined.iter().find_map(from))
+        {
+            return part;
         }
-        let place = |index: Index| (index.0 - self.base.index.0) as usize;
-        let entries: Entries = self.entries.range(place(first) - 1..place(last)).cloned().collect();
-        self.remember(first, entries.clone());
+        let entries: Entries = self.from(first).take((last.0 + 1 - first.0) as usize).cloned().collect();
+        self.joined[self.oldest] = (first, entries.clone());
+        self.oldest = (self.oldest + 1) % JOINED;
         entries
     }
 
-    fn remember(&mut self, first: Index, entries: Entries) {
-        self.recent[self.oldest] = (first, entries);
-        self.oldest = (self.oldest + 1) % RECENT;
+    /// All entries from `first` on, which is kept or would be the next.
+    fn from(&self, first: Index) -> impl Iterator<Item = &Entry> {
+        let fresh = Index(self.last.index.0 + 1 - self.fresh.len() as u64);
+        let slices = if first < fresh { self.place(first) } else { self.slices.len() };
+        let start = self.slices.get(slices).map_or(fresh, |&(start, _)| start);
+        let slices = self.slices[slices..].iter().flat_map(|(_, slice)| slice.iter());
+        slices.chain(&self.fresh).skip((first.0 - start.0) as usize)
+    }
+
+    /// The place of the slice that has the entry at `index`, which is in one.
+    fn place(&self, index: Index) -> usize {
+        // Most ask for what is new.
+        let newest = self.slices.len().saturating_sub(NEWEST)..self.slices.len();
+        for place in newest.rev() {
+            if self.slices[place].0 <= index {
+                return place;
+            }
+        }
+        self.slices.partition_point(|&(first, _)| first <= index) - 1
     }
 
     /// The greatest place up to `index` whose term is at most `term`. Where two logs disagree at `index`, and one of

@@ -8,7 +8,7 @@ use crate::log::{Entries, Entry, Payload};
 use crate::membership::Configuration;
 use crate::message::{Message, Stamp};
 use crate::progress::{Pace, Progress, Window};
-use crate::raft::{Leader, Raft, Reads, Role};
+use crate::raft::{Leader, Raft, Reads, Role, add};
 use crate::saves::Promise;
 use crate::snapshot::Part;
 use bytes::Bytes;
@@ -144,14 +144,11 @@ impl Raft {
                 return;
             }
             let (end, size) = self.log.batch(next, self.config.max_batch, self.config.max_batch_bytes);
-            let message = Message::AppendEntries {
-                term: self.term,
-                previous: self.before(next),
-                entries: self.log.entries(next, end),
-                commit: self.commit,
-                stamp: self.stamp(now),
-            };
-            effects.push(self.letter(to, message));
+            let (term, previous, commit) = (self.term, self.before(next), self.commit);
+            let (entries, stamp) = (self.log.entries(next, end), self.stamp(now));
+            add(effects, || {
+                self.letter(to, Message::AppendEntries { term, previous, entries, commit, stamp })
+            });
             let Role::Leader(leader) = &mut self.role else { return };
             leader.progress[place].sent_up_to(end, size);
             leader.progress[place].sent = now;

@@ -74,8 +74,12 @@ impl Server for Core {
         if self.inputs.is_empty() && inbox.as_slice().is_empty() {
             return;
         }
-        let inputs = self.inputs.drain(..).chain(inbox.map(Input::Receive));
-        self.raft.step_all(NOW, inputs, &mut self.effects);
+        let letters = inbox.map(Input::Receive);
+        if self.inputs.is_empty() {
+            self.raft.step_all(NOW, letters, &mut self.effects);
+        } else {
+            self.raft.step_all(NOW, self.inputs.drain(..).chain(letters), &mut self.effects);
+        }
         while let Some(id) = self.carry_out(inboxes) {
             self.raft.step(NOW, Input::Saved(id), &mut self.effects);
         }
