@@ -2,7 +2,7 @@
 
 use crate::answer::{Answer, Refusal};
 use crate::bug::Bug;
-use crate::ids::{Instant, RequestId};
+use crate::ids::{Index, Instant, RequestId};
 use crate::io::Effect;
 use crate::log::Payload;
 use crate::membership::Change;
@@ -44,6 +44,13 @@ impl Raft {
             return Err(Refusal::TransferUnderWay);
         }
         let configuration = self.configuration().after(change).map_err(Refusal::Unfit)?;
+        let newcomers = configuration.voters.iter().filter(|&&node| !self.configuration().votes(node));
+        for &node in newcomers.filter(|&&node| node != self.config.id) {
+            let matched = self.matched(node).unwrap_or(Index(0));
+            if self.log.last().index.0 - matched.0 > self.config.max_promotion_lag {
+                return Err(Refusal::Behind);
+            }
+        }
         Ok(Payload::Configuration(Arc::new(configuration)))
     }
 
@@ -70,6 +77,14 @@ impl Raft {
         self.replicate_to_all();
     }
 
+    /// Who asked for what stands at `index` waits for what follows upon it instead: who switched the old servers off when
+    /// the joint phase had only begun could leave the group without a majority of its old half for ever.
+    fn asked_for(&mut self, index: Index) -> Option<RequestId> {
+        let Role::Leader(leader) = &mut self.role else { return None };
+        let place = leader.proposals.iter().position(|&(at, _)| at == index)?;
+        leader.proposals.remove(place).map(|(_, request)| request)
+    }
+
     /// The commit index of this leader has moved: a joint phase may be over, or this leadership.
     pub(crate) fn after_commit(&mut self, now: Instant, effects: &mut Vec<Effect>) {
         let configuration = self.configuration();
@@ -79,7 +94,8 @@ impl Raft {
         if configuration.is_joint() && configuration.leaves_by_itself {
             // Only now that majorities of both halves know of the joint phase may the old half be left alone (6).
             let left = configuration.leave_joint().expect("it is joint");
-            self.configure(now, None, Payload::Configuration(Arc::new(left)), effects);
+            let request = self.asked_for(self.log.configured_at());
+            self.configure(now, request, Payload::Configuration(Arc::new(left)), effects);
         } else if !configuration.votes(self.config.id) {
             // It has led without counting itself until the others can do without it (6). They learn of the commit
             // from this last word, and the best of them need not wait for a timeout.

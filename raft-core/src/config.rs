@@ -47,6 +47,11 @@ pub struct Config {
     pub max_in_flight_bytes: u64,
     /// The most bytes of commands that a leader holds uncommitted before it refuses more; a single larger one is taken.
     pub max_uncommitted_bytes: u64,
+    /// The most requests that wait here at a time, a host's own and others': beyond that they are refused.
+    pub max_requests: usize,
+    /// A server that lacks more entries than this is not made a voter: it could keep the group from committing until it has
+    /// caught up, as a learner may at its leisure (thesis 4.2.1).
+    pub max_promotion_lag: u64,
     /// The most bytes of a snapshot in one message.
     pub max_chunk: usize,
     /// Where chance comes from. Different servers should have different ones, for their election timeouts. Where `forward`
@@ -79,7 +84,7 @@ impl std::error::Error for ConfigError {}
 
 impl Config {
     /// A server of these founders, with everything at its plainest: pre-vote and check-quorum on, no leases, nothing
-    /// forwarded, windows of 16 messages of at most 64 entries, no limits in bytes, heartbeats of 100 milliseconds and
+    /// forwarded, windows of 16 messages of at most 64 entries, no other limits, heartbeats of 100 milliseconds and
     /// elections after 300 to 600.
     #[must_use]
     pub fn new(id: NodeId, voters: Vec<NodeId>) -> Config {
@@ -101,6 +106,8 @@ impl Config {
             max_in_flight: 16,
             max_in_flight_bytes: u64::MAX,
             max_uncommitted_bytes: u64::MAX,
+            max_requests: usize::MAX,
+            max_promotion_lag: u64::MAX,
             max_chunk: 64 << 10,
             seed: id.0,
             bug: None,
@@ -112,7 +119,7 @@ impl Config {
     #[must_use]
     pub fn lease(&self) -> Option<u64> {
         let drift = u64::from(self.lease_drift?);
-        let scaled = u128::from(self.election_timeout) * u128::from(MILLION - drift);
+        let scaled = u128::from(self.election_timeout) * u128::from(MILLION.saturating_sub(drift));
         Some((scaled / u128::from(MILLION + drift)) as u64)
     }
 
@@ -156,6 +163,7 @@ impl Config {
         check(self.max_in_flight > 0, "max_in_flight", "at least 1")?;
         check(self.max_in_flight_bytes > 0, "max_in_flight_bytes", "at least 1")?;
         check(self.max_uncommitted_bytes > 0, "max_uncommitted_bytes", "at least 1")?;
+        check(self.max_requests > 0, "max_requests", "at least 1")?;
         check(self.max_chunk > 0, "max_chunk", "at least 1")
     }
 }

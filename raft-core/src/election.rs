@@ -40,6 +40,7 @@ impl Raft {
         self.term = self.term.next();
         self.vote = Some(self.config.id);
         self.leader = None;
+        self.incoming = None;
         self.role = Role::Candidate { granted: Vec::new() };
         self.reset_election_timer(now);
         // Candidacy forgotten in a power loss would let this server lead the same term twice.

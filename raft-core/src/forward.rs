@@ -6,7 +6,7 @@
 //! timeout is told that it is *unknown* what became of a proposal; it may have been appended, and a message that comes
 //! twice even appends it twice, so commands need sessions (`session.rs`) as ever.
 
-use crate::answer::Answer;
+use crate::answer::{Answer, Refusal};
 use crate::bug::Bug;
 use crate::ids::{Instant, Peer, RequestId};
 use crate::io::{Confirmed, Effect};
@@ -41,6 +41,9 @@ impl Raft {
             let answer = Answer::NotLeader { hint: self.leader() };
             return effects.push(Effect::Answer { request, answer });
         };
+        if self.is_full() {
+            return effects.push(Effect::Answer { request, answer: Answer::Refused(Refusal::Full) });
+        }
         self.token = self.token.wrapping_add(1);
         let (token, until) = (self.token, now.after(self.config.election_timeout));
         self.forwarded.push_back(Forwarded { token, request, until, waits });

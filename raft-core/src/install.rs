@@ -27,10 +27,23 @@ impl Raft {
         };
         let configuration = self.configuration_in_snapshot(index);
         self.snapshot = Some(Snapshot { last: LogId { index, term }, configuration, data });
-        self.log.compact(keep.min(index));
+        self.log.compact(keep.min(index).min(self.needed_after_transfers(now)));
         self.rewrites = Some(false);
         // Whoever lacks what is gone now gets this snapshot, and nothing is sent any more that would follow what is gone.
         (0..self.followers()).for_each(|place| self.fall_back_on_snapshot(now, place));
+    }
+
+    /// What follows a snapshot that is on its way to somebody stays while that one answers: where snapshots are made faster
+    /// than they are sent, it would need a newer one each time, for ever. Who is silent for an election timeout is not
+    /// waited for: it may never come back.
+    fn needed_after_transfers(&self, now: Instant) -> Index {
+        let Role::Leader(leader) = &self.role else { return Index(u64::MAX) };
+        let needed = leader.progress.iter().filter_map(|progress| match &progress.pace {
+            Pace::Snapshotting { snapshot, .. } => Some((snapshot.last.index, progress.heard)),
+            Pace::Probing { .. } | Pace::Streaming { .. } => None,
+        });
+        let answering = needed.filter(|(_, heard)| heard.after(self.config.election_timeout) > now);
+        answering.map(|(index, _)| index).min().unwrap_or(Index(u64::MAX))
     }
 
     /// The group at the place where the snapshot ends: that of its last entry, not an older nor a newer one.
@@ -91,8 +104,8 @@ impl Raft {
         }
         let last = part.last;
         if last.index <= self.commit && !self.bug(Bug::InstallRegressesState) {
-            // All of that is committed here, so the leader has it too (5.4).
-            self.incoming = None;
+            // All of that is committed here, so the leader has it too (5.4). What is gathered may be newer than this part.
+            self.incoming.take_if(|incoming| incoming.last.index <= self.commit);
             return self.acknowledge(from, self.commit, stamp, effects);
         }
         let end = part.offset + part.data.len() as u64;
@@ -120,6 +133,10 @@ impl Raft {
         if part.offset == 0 && part.data.len() as u64 == part.size {
             self.incoming = None;
             return Ok(part.data);
+        }
+        // A late part of a snapshot that was given up for a newer one must not cost what has come of that.
+        if self.incoming.as_ref().is_some_and(|incoming| incoming.last.index > part.last.index) {
+            return Err(0);
         }
         if self.incoming.as_ref().is_none_or(|incoming| incoming.last != part.last) {
             self.incoming = Some(Incoming { last: part.last, data: Vec::new() });

@@ -58,7 +58,8 @@ pub struct Raft {
     pub(crate) rewrites: Option<bool>,
 }
 
-/// The parts of a snapshot that have come from a leader (`install.rs`). Not durable, and forgotten with the leader.
+/// The parts of a snapshot that have come from a leader (`install.rs`). Not durable, and forgotten with the term: another
+/// leader's snapshot of the same entries may be other bytes. A term has one leader, so silence alone spoils nothing.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Incoming {
     pub(crate) last: LogId,
@@ -173,11 +174,16 @@ pub struct Reads {
     pub(crate) early: Vec<Asker>,
     /// Waiting for a round, in the order of rounds.
     pub(crate) waiting: VecDeque<Read>,
-    /// Confirmed, waiting to be applied far enough.
+    /// Of this server's host, and confirmed: waiting until enough is applied.
     pub(crate) confirmed: VecDeque<Read>,
 }
 
 impl Reads {
+    /// How many are under way.
+    fn len(&self) -> usize {
+        self.early.len() + self.waiting.len() + self.confirmed.len()
+    }
+
     /// Whether no read waits to be confirmed, and no round is out.
     pub(crate) fn is_idle(&self) -> bool {
         self.early.is_empty() && self.waiting.is_empty() && self.confirmed_round == self.round
@@ -412,6 +418,23 @@ impl Raft {
         &self.log
     }
 
+    /// How far another member's log is known to equal this leader's, durably. Nothing where this server does not lead, or
+    /// the other one is no member.
+    #[must_use]
+    pub fn matched(&self, node: NodeId) -> Option<Index> {
+        let Role::Leader(leader) = &self.role else { return None };
+        leader.progress.iter().find(|progress| progress.peer.id == node).map(|progress| progress.matched)
+    }
+
+    /// Whether as many requests wait here as may.
+    pub(crate) fn is_full(&self) -> bool {
+        let own = match &self.role {
+            Role::Leader(leader) => leader.proposals.len() + leader.reads.len(),
+            _ => 0,
+        };
+        own + self.forwarded.len() >= self.config.max_requests
+    }
+
     /// Where the log ends.
     #[must_use]
     pub fn last(&self) -> LogId {
@@ -572,10 +595,11 @@ impl Raft {
         if term > self.term || self.bug(Bug::VoteClearedSameTerm) {
             self.vote = None;
         }
+        if term > self.term {
+            self.incoming = None;
+        }
         self.term = term;
         self.leader = leader;
-        // Another leader's snapshot of the same entries may be other bytes.
-        self.incoming = None;
         if let Role::Leader(leader) = std::mem::replace(&mut self.role, Role::Follower) {
             self.abandon(leader, effects);
             self.reset_election_timer(now);

@@ -11,7 +11,7 @@
 //!
 //! While joint, rounds and leases take a majority of each half; learners are never asked.
 
-use crate::answer::Answer;
+use crate::answer::{Answer, Refusal};
 use crate::bug::Bug;
 use crate::ids::{Index, Instant, NodeId, RequestId};
 use crate::io::{Confirmed, Effect};
@@ -29,6 +29,9 @@ impl Raft {
 
     /// A leader takes a read, from its own host or from a follower.
     pub(crate) fn take_read(&mut self, now: Instant, asker: Asker, effects: &mut Vec<Effect>) {
+        if self.leads() && self.is_full() {
+            return self.answer(asker, Answer::Refused(Refusal::Full), effects);
+        }
         // What a new leader inherits it may not know to be committed, until an entry of its own is (8).
         let knows_commit =
             self.log.term_at(self.commit) == Some(self.term) || self.bug(Bug::ReadIndexBeforeOwnTermCommit);
@@ -43,11 +46,11 @@ impl Raft {
         };
         let reads = &mut leader.reads;
         if local {
-            reads.confirmed.push_back(Read { asker, index, round: 0, confirmed: Confirmed::Round });
+            self.read_confirmed(Read { asker, index, round: 0, confirmed: Confirmed::Round }, effects);
         } else if !knows_commit {
             reads.early.push(asker);
         } else if leased {
-            reads.confirmed.push_back(Read { asker, index, round: 0, confirmed: Confirmed::Lease });
+            self.read_confirmed(Read { asker, index, round: 0, confirmed: Confirmed::Lease }, effects);
         } else {
             // Answers to the round that is out may have left before this read was asked: they say nothing of it.
             let is_out = reads.confirmed_round < reads.round;
@@ -65,8 +68,16 @@ impl Raft {
         if leader.told {
             return false;
         }
+        self.led_at(now).is_some_and(|sent| now < sent.after(length))
+    }
+
+    /// The latest time, on this server's clock, at which a majority is known to have taken it for their leader: when the
+    /// newest message left that a majority has answered. Never later than that was so. Nothing where it does not lead, or
+    /// nobody has answered yet.
+    #[must_use]
+    pub fn led_at(&self, now: Instant) -> Option<Instant> {
         let sent = self.configuration().reached(|node| self.confirmed(node, now).sent);
-        sent.is_some_and(|sent| sent > Instant(0) && now < sent.after(length))
+        sent.filter(|&sent| sent > Instant(0))
     }
 
     /// What a member has confirmed. The leader itself confirms everything at once.
@@ -111,35 +122,43 @@ impl Raft {
             let newest = leader.reads.round;
             let reached = self.configuration().reached(|node| self.confirmed(node, now).round);
             let Role::Leader(leader) = &mut self.role else { return };
-            let reads = &mut leader.reads;
-            reads.confirmed_round = reached.unwrap_or(0).min(newest);
-            while let Some(read) = reads.waiting.pop_front_if(|read| read.round <= reads.confirmed_round) {
-                reads.confirmed.push_back(read);
+            leader.reads.confirmed_round = reached.unwrap_or(0).min(newest);
+            while let Some(read) = self.next_of_a_confirmed_round() {
+                self.read_confirmed(read, effects);
             }
         }
         self.start_round(now, effects);
     }
 
-    /// Reads that are confirmed are answered once everything before them is applied: here, or where they were asked.
+    fn next_of_a_confirmed_round(&mut self) -> Option<Read> {
+        let Role::Leader(Leader { reads, .. }) = &mut self.role else { return None };
+        reads.waiting.pop_front_if(|read| read.round <= reads.confirmed_round)
+    }
+
+    /// A read is confirmed. Whoever passed it on applies by itself, and is told at once; one of this server's own host
+    /// waits until enough is applied here.
+    fn read_confirmed(&mut self, read: Read, effects: &mut Vec<Effect>) {
+        let Role::Leader(leader) = &mut self.role else { return };
+        match read.asker {
+            Asker::Here(_) => leader.reads.confirmed.push_back(read),
+            Asker::There(peer, token) => {
+                let outcome = Outcome::ReadAt(read.index);
+                effects.push(self.letter(peer, Message::ForwardResponse { term: self.term, token, outcome }));
+            }
+        }
+    }
+
+    /// Reads of this server's host that are confirmed are answered once everything before them is applied.
     pub(crate) fn serve_reads(&mut self, effects: &mut Vec<Effect>) {
         let (applied, at_once) = (self.applied, self.bug(Bug::ReadBeforeApply));
         let Role::Leader(leader) = &mut self.role else { return };
         if leader.reads.confirmed.is_empty() {
             return;
         }
-        // Whoever passed a read on applies by itself.
-        let ready =
-            |read: &mut Read| read.index <= applied || at_once || matches!(read.asker, Asker::There(..));
+        let ready = |read: &mut Read| read.index <= applied || at_once;
         while let Some(read) = leader.reads.confirmed.pop_front_if(ready) {
-            match read.asker {
-                Asker::Here(request) => {
-                    effects.push(Effect::ReadNow { request, confirmed: read.confirmed });
-                }
-                Asker::There(peer, token) => {
-                    let outcome = Outcome::ReadAt(read.index);
-                    let message = Message::ForwardResponse { term: self.term, token, outcome };
-                    effects.push(crate::raft::letter(&self.config, peer, message));
-                }
+            if let Asker::Here(request) = read.asker {
+                effects.push(Effect::ReadNow { request, confirmed: read.confirmed });
             }
         }
     }

@@ -60,6 +60,9 @@ impl Raft {
         if self.is_passing_on() {
             return Err(Refusal::TransferUnderWay);
         }
+        if self.is_full() {
+            return Err(Refusal::Full);
+        }
         let (most, size) = (self.config.max_uncommitted_bytes, command.len() as u64);
         let Role::Leader(leader) = &mut self.role else { return Err(Refusal::Busy) };
         if leader.uncommitted > 0 && leader.uncommitted.saturating_add(size) > most {

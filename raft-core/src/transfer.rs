@@ -5,9 +5,11 @@ use crate::answer::{Answer, Refusal};
 use crate::ids::{Instant, NodeId, Peer, RequestId, Term};
 use crate::io::Effect;
 use crate::message::Message;
-use crate::raft::{Raft, Role, Transfer};
+use crate::raft::{Leader, Raft, Role, Transfer};
 
 impl Raft {
+    /// Another target takes the place of the one before, and the leader itself calls a transfer off. Who was told to
+    /// campaign may do so all the same: its letter cannot be called back.
     pub(crate) fn transfer(
         &mut self,
         now: Instant,
@@ -18,12 +20,22 @@ impl Raft {
         let fits = to != self.config.id && self.configuration().votes(to);
         let hint = self.leader();
         let until = now.after(self.config.election_timeout);
+        let itself = to == self.config.id;
         let answer = match &mut self.role {
-            Role::Leader(leader) if leader.transfer.is_some() => Answer::Refused(Refusal::TransferUnderWay),
-            Role::Leader(leader) if fits => {
-                leader.transfer = Some(Transfer { request, to, until, told: false });
-                let to = self.configuration().peer(to);
-                return self.tell_if_caught_up(to, effects);
+            // Whoever asks again and again for the same must not keep it from failing.
+            Role::Leader(Leader { transfer: Some(transfer), .. }) if transfer.to == to => {
+                Answer::Refused(Refusal::TransferUnderWay)
+            }
+            Role::Leader(leader) if fits || (itself && leader.transfer.is_some()) => {
+                if let Some(Transfer { request, .. }) = leader.transfer.take() {
+                    effects.push(Effect::Answer { request, answer: Answer::Refused(Refusal::CalledOff) });
+                }
+                if !itself {
+                    leader.transfer = Some(Transfer { request, to, until, told: false });
+                    let to = self.configuration().peer(to);
+                    return self.tell_if_caught_up(to, effects);
+                }
+                Answer::Stays
             }
             Role::Leader(_) => Answer::Refused(Refusal::NoSuchVoter),
             _ => Answer::NotLeader { hint },
@@ -75,7 +87,7 @@ impl Raft {
         if let Some(Transfer { request, .. }) =
             leader.transfer.take_if(|transfer| !configuration.votes(transfer.to))
         {
-            effects.push(Effect::Answer { request, answer: Answer::Refused(Refusal::TransferFailed) });
+            effects.push(Effect::Answer { request, answer: Answer::Refused(Refusal::TargetRemoved) });
         }
     }
 

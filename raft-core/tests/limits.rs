@@ -1,4 +1,5 @@
-//! Limits in bytes: what goes into a message, into a window, and into the log of a leader that cannot commit.
+//! Limits: what goes into a message, into a window, and into the log of a leader that cannot commit; how many requests
+//! wait, and how much a voter may lack.
 
 mod table;
 
@@ -161,5 +162,51 @@ fn a_learner_that_lags_blocks_nobody() {
     t.story("What it lacks it gets as it answers.");
     t.release(1, 4);
     t.deliver_all();
+    insta::assert_snapshot!(t.transcript());
+}
+
+#[test]
+fn so_many_requests_wait_at_a_time() {
+    let mut t = led_by_n1(3, |config| (config.max_requests, config.forward) = (2, true));
+    t.story("n1 owes two answers. A third request is refused, whoever asks, and whatever for.");
+    t.propose(1, "x=1");
+    t.read(1, "r1");
+    t.propose(1, "x=2");
+    t.read(1, "r2");
+    t.propose(2, "x=3");
+    t.deliver(2, 1);
+    t.story("So it is with what n2 has passed on: one more may wait there, and then none.");
+    t.read(2, "r3");
+    t.propose(2, "x=4");
+    t.quietly(Table::deliver_all);
+    t.story("All is answered, and there is room again.");
+    t.propose(1, "x=5");
+    insta::assert_snapshot!(t.transcript());
+}
+
+#[test]
+fn whoever_lacks_too_much_is_not_made_a_voter() {
+    let mut t = Table::founded_by(2, 3, |config| config.max_promotion_lag = 1);
+    t.quietly(|t| {
+        t.elect(1);
+        t.cut(3);
+        ["x=1", "x=2"].into_iter().for_each(|command| t.propose(1, command));
+        t.deliver_all();
+    });
+    t.story("With n3 for a voter, n1 and n2 could no more do without each other until it has the log.");
+    t.change_steps(1, &[Step::Voter(NodeId(3))]);
+    t.story("As a learner it can catch up at its leisure.");
+    t.quietly(|t| {
+        t.change_steps(1, &[Step::Learner(NodeId(3))]);
+        t.deliver_all();
+    });
+    t.change_steps(1, &[Step::Voter(NodeId(3))]);
+    t.story("It has it all.");
+    t.quietly(|t| {
+        t.heal();
+        t.heartbeat(1);
+        t.deliver_all();
+    });
+    t.change_steps(1, &[Step::Voter(NodeId(3))]);
     insta::assert_snapshot!(t.transcript());
 }

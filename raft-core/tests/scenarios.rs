@@ -203,6 +203,78 @@ fn live(t: &mut Table, milliseconds: u64) {
     }
 }
 
+/// ELE-25: n4 and n5 see every vote request a second late.
+#[test]
+fn late_vote_requests_keep_nobody_from_being_elected() {
+    let mut t = Table::with(5, |config| config.check_quorum = true);
+    t.together = true;
+    t.quietly(|t| {
+        let late = |t: &Table, number: usize| {
+            let asks = matches!(t.letters[number].message, Message::RequestVote { .. });
+            asks && t.letters[number].to.id >= NodeId(4)
+        };
+        for _ in 0..50 {
+            let next = t.nodes().min_by_key(|&id| t.raft(id).deadline().expect("always")).expect("somebody");
+            t.fire(next);
+            while let Some(place) = (0..t.letters.len()).find(|&place| !late(t, place)) {
+                t.deliver_at(place);
+            }
+        }
+        let led = t.raft(1).leader().expect("three of five saw every request");
+        assert!(t.raft(led.0).leads());
+        // They come after all, and depose nobody: there is a leader, and it is heard.
+        let term = t.raft(led.0).term();
+        t.deliver_all();
+        live(t, 1_000);
+        assert!(t.raft(led.0).leads() && t.raft(led.0).term() == term);
+    });
+}
+
+/// FLT-06: everybody sees two others only, but for n3, who sees all.
+#[test]
+fn whoever_sees_a_majority_can_lead_the_others() {
+    for star in [false, true] {
+        let mut t = Table::with(5, |config| (config.pre_vote, config.check_quorum) = (true, true));
+        t.together = true;
+        t.quietly(|t| {
+            [(1, 4), (1, 5), (2, 4), (2, 5)].into_iter().for_each(|(a, b)| t.cut_link(a, b));
+            if star {
+                [(1, 2), (4, 5)].into_iter().for_each(|(a, b)| t.cut_link(a, b));
+            }
+            live(t, 5_000);
+            let leader = t.nodes().find(|&id| t.raft(id).leads()).expect("somebody reaches a majority");
+            assert!(!star || leader == 3, "n{leader} reaches no majority");
+            let term = t.raft(leader).term();
+            t.propose(leader, "a=1");
+            live(t, 5_000);
+            assert!(t.raft(leader).leads() && t.raft(leader).term() == term, "it settles");
+            assert!(t.raft(leader).commit() == t.raft(leader).last().index, "and works");
+        });
+    }
+}
+
+/// OBS-04.
+#[test]
+fn a_leader_knows_since_when_nobody_has_confirmed_it() {
+    let mut t = led(|_| {});
+    settle(&mut t, 1);
+    let now = |t: &Table| raft_core::Instant(t.server(1).now);
+    let confirmed = t.raft(1).led_at(now(&t)).expect("a majority has answered");
+    assert!(confirmed <= now(&t));
+    // What is on its way for long confirms the time when it left, not the time when it came.
+    t.hold(2, 1);
+    t.hold(3, 1);
+    t.heartbeat(1);
+    t.deliver_all();
+    let left = now(&t);
+    t.elapse(70_000_000);
+    assert_eq!(t.raft(1).led_at(now(&t)), Some(confirmed), "nobody has answered");
+    t.release(2, 1);
+    t.deliver_all();
+    assert_eq!(t.raft(1).led_at(now(&t)), Some(left));
+    assert_eq!(t.raft(2).led_at(now(&t)), None, "n2 does not lead");
+}
+
 /// COM-09.
 #[test]
 fn an_acknowledgement_of_what_was_never_sent_is_refused_loudly() {
@@ -286,19 +358,20 @@ fn a_snapshot_that_is_not_needed_any_more_is_given_up() {
 /// SNP-06.
 #[test]
 fn an_older_snapshot_than_the_newest_connects_or_a_newer_one_follows() {
-    for trailing in 0..=3 {
+    for (trailing, silent) in (0..=3).flat_map(|trailing| [(trailing, false), (trailing, true)]) {
         let mut t = lagging();
         begin(&mut t);
         t.hold(1, 3);
         ["d=4", "e=5"].into_iter().for_each(|command| t.propose(1, command));
         t.deliver_all();
+        t.elapse(if silent { 300_000_000 } else { 0 });
         t.compact(1, trailing);
         t.release(1, 3);
         settle(&mut t, 1);
         agree(&t, 1, 3);
         // Where the leader keeps what follows 4, the log serves it; else it takes the newer state as well.
         let last = t.raft(3).snapshot().expect("it took one").last.index.0;
-        assert_eq!(last, if trailing < 2 { 6 } else { 4 }, "{trailing} entries were kept");
+        assert_eq!(last, if trailing < 2 && silent { 6 } else { 4 }, "{trailing} entries were kept");
     }
 }
 

@@ -4,7 +4,8 @@
 
 mod table;
 
-use raft_core::{Change, Index, NodeId, Step};
+use raft_core::message::Stamp;
+use raft_core::{Change, Index, LogId, Message, NodeId, Part, Step, Term};
 use table::Table;
 
 fn small_parts(founders: u64, nodes: u64) -> Table {
@@ -16,12 +17,16 @@ fn lagging() -> Table {
     let mut t = small_parts(3, 3);
     t.quietly(|t| {
         t.elect(1);
-        t.cut(3);
-        commit(t, &["a=1", "b=2", "c=3"]);
-        t.compact(1, 0);
-        t.heal();
+        lag_behind(t);
     });
     t
+}
+
+fn lag_behind(t: &mut Table) {
+    t.cut(3);
+    commit(t, &["a=1", "b=2", "c=3"]);
+    t.compact(1, 0);
+    t.heal();
 }
 
 /// n1 commits some commands, and all whom it reaches know.
@@ -206,27 +211,100 @@ fn two_leaders_parts_are_never_put_together() {
 }
 
 #[test]
-fn what_is_begun_is_brought_to_its_end_though_there_is_a_newer_one() {
+fn parts_outlive_a_silence() {
+    let mut t = Table::with(3, |config| (config.max_chunk, config.pre_vote) = (4, true));
+    t.quietly(|t| {
+        t.elect(1);
+        lag_behind(t);
+        begin(t);
+    });
+    t.story(
+        "n3 has two of three parts, and then hears nothing for so long that it asks whether it could win.",
+    );
+    t.deliver(1, 3);
+    t.deliver(1, 3);
+    t.time_out(3);
+    t.story("Its leader is still the same one, and so is the snapshot: the last part completes it.");
+    t.deliver(1, 3);
+    t.show();
+    insta::assert_snapshot!(t.transcript());
+}
+
+#[test]
+fn a_late_part_of_an_older_snapshot_costs_nothing() {
     let mut t = lagging();
-    t.quietly(begin);
-    t.story("n3 has the first part when n1 makes a newer snapshot, and forgets what follows the old one.");
+    t.quietly(|t| {
+        begin(t);
+        t.deliver_all();
+        t.cut(3);
+        commit(t, &["d=4"]);
+        t.compact(1, 0);
+        t.heal();
+        begin(t);
+    });
+    t.story("n3 has installed a snapshot up to 4, and has two of four parts of the next one.");
+    t.deliver(1, 3);
+    t.deliver(1, 3);
+    t.story("A part of the first one comes once more. It is acknowledged, and what has come of the next one stays.");
+    let part = Part {
+        last: LogId { index: Index(4), term: Term(1) },
+        configuration: t.raft(1).configuration().clone(),
+        size: 11,
+        offset: 0,
+        data: "a=1 ".into(),
+    };
+    t.post(1, 3, Message::InstallSnapshot { term: Term(1), part: Box::new(part), stamp: Stamp::default() });
+    t.deliver_newest(1, 3);
+    t.deliver(1, 3);
+    t.deliver(1, 3);
+    t.show();
+    insta::assert_snapshot!(t.transcript());
+}
+
+/// n3 has the first part of a snapshot when n1 makes a newer one.
+fn overtaken(t: &mut Table, first: impl FnOnce(&mut Table)) {
     t.deliver(1, 3);
     t.propose(1, "d=4");
     t.quietly(|t| {
         t.deliver(1, 2);
         t.deliver(2, 1);
+        t.deliver(3, 1);
+        first(t);
     });
     t.compact(1, 0);
-    t.story("n3 gets what was begun. After that it lacks 5@1, and then gets the newer one.");
+}
+
+/// n3 gets the rest.
+fn brought_to_its_end(t: &mut Table) {
     t.deliver(1, 3);
     t.deliver(1, 3);
-    t.quietly(|t| {
-        t.deliver(3, 1);
-        t.deliver(3, 1);
-    });
+    t.quietly(|t| t.deliver(3, 1));
     t.deliver(3, 1);
     t.quietly(Table::deliver_all);
     t.show();
+}
+
+#[test]
+fn what_follows_a_snapshot_on_its_way_stays_while_its_receiver_answers() {
+    let mut t = lagging();
+    t.quietly(begin);
+    t.story("n3 has the first part, and says so, when n1 makes a newer snapshot. n1 keeps what follows the old one.");
+    overtaken(&mut t, |_| {});
+    t.story("So n3 needs no newer snapshot, however fast they are made: the log serves it.");
+    brought_to_its_end(&mut t);
+    insta::assert_snapshot!(t.transcript());
+}
+
+#[test]
+fn what_is_begun_is_brought_to_its_end_though_there_is_a_newer_one() {
+    let mut t = lagging();
+    t.quietly(begin);
+    t.story(
+        "n3 has the first part, and then is silent for an election timeout: n1 keeps nothing for its sake.",
+    );
+    overtaken(&mut t, |t| t.elapse(300_000_000));
+    t.story("n3 gets what was begun. After that it lacks 5@1, and then gets the newer one.");
+    brought_to_its_end(&mut t);
     insta::assert_snapshot!(t.transcript());
 }
 

@@ -66,9 +66,23 @@ fn proposals_and_changes_are_refused_while_leadership_passes_on() {
     t.propose(1, "x=1");
     t.change(1, Change::Steps(vec![Step::Remove(NodeId(3))]));
     t.read(1, "r1");
-    t.story("One transfer at a time; nor is the one under way called off.");
-    t.transfer(1, 3);
+    t.story("Whoever asks for the same once more does not win it any time.");
     t.transfer(1, 2);
+    insta::assert_snapshot!(t.transcript());
+}
+
+#[test]
+fn a_transfer_is_called_off_for_another_one_or_for_none() {
+    let mut t = led_by_n1(3);
+    t.quietly(|t| t.cut(2));
+    t.transfer(1, 2);
+    t.story("n2 is away. It shall be n3 instead, which is told at once.");
+    t.transfer(1, 3);
+    t.story("Or rather nobody: proposals are taken again. But n3 has its letter, and may lead yet.");
+    t.transfer(1, 1);
+    t.propose(1, "x=1");
+    t.story("Where nothing is under way there is nothing to call off.");
+    t.transfer(1, 1);
     insta::assert_snapshot!(t.transcript());
 }
 
