@@ -13,7 +13,7 @@ use super::{
 
 /// The version of what a seed means. A run is named `seed@generator version`: with the next version the same seed may
 /// give another plan.
-pub const GENERATOR_VERSION: u32 = 3;
+pub const GENERATOR_VERSION: u32 = 4;
 
 /// How much is asked of a cluster in one storm; what is not answered in time keeps some of it from being called.
 const OPERATIONS: (u64, u64) = (480, 760);
@@ -96,6 +96,8 @@ fn further(dice: &mut Dice, raft: &mut Raft) {
     raft.window_bytes = limit(dice, 25, 30, 1_500);
     raft.uncommitted_bytes = limit(dice, 20, 60, 2_000);
     raft.chunk = limit(dice, 60, 40, 2_000);
+    raft.requests = limit(dice, 15, 2, 30);
+    raft.promotion_lag = limit(dice, 30, 1, 50);
 }
 
 /// In most runs servers make snapshots, far more often than anybody would who had more than some hundred entries.

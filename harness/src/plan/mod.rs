@@ -102,6 +102,12 @@ pub struct Raft {
     /// The most bytes of a snapshot in one message. 0: all of it.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub chunk: u64,
+    /// The most requests that wait at a server; it refuses others. 0: no limit.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub requests: u64,
+    /// How many entries a server that is made a voter may lack. 0: any number.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub promotion_lag: u64,
 }
 
 /// When a server makes a snapshot: as soon as any of these is due. 0 stands for never; one at least is given.

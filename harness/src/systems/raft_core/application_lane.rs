@@ -154,7 +154,9 @@ impl ApplicationLane {
             host.note(|| format!("tells the operator: {answer}"));
             match answer {
                 raft_core::Answer::Transferred => host.reached(TRANSFER_COMPLETED),
-                raft_core::Answer::Refused(Refusal::TransferFailed) => host.reached(TRANSFER_ABORTED),
+                raft_core::Answer::Refused(Refusal::TransferFailed | Refusal::TargetRemoved) => {
+                    host.reached(TRANSFER_ABORTED);
+                }
                 _ => {}
             }
             return;
@@ -176,7 +178,9 @@ impl ApplicationLane {
                 .unwrap_or(Answer::Unknown)
             }
             raft_core::Answer::NotLeader { hint } => Answer::NotLeader(hint.map(|hint| hint.0)),
-            raft_core::Answer::Unknown | raft_core::Answer::Transferred => Answer::Unknown,
+            raft_core::Answer::Unknown | raft_core::Answer::Transferred | raft_core::Answer::Stays => {
+                Answer::Unknown
+            }
             raft_core::Answer::Refused(_) => Answer::Busy,
         };
         host.reply(client, Reply { id: request.id, answer });

@@ -372,6 +372,8 @@ fn config(host: &CoreHost<'_>, identity: Identity, seed: u64) -> Config {
         max_in_flight: raft.window as usize,
         max_in_flight_bytes: unless_none(raft.window_bytes),
         max_uncommitted_bytes: unless_none(raft.uncommitted_bytes),
+        max_requests: usize::try_from(unless_none(raft.requests)).unwrap_or(usize::MAX),
+        max_promotion_lag: unless_none(raft.promotion_lag),
         max_chunk: unless_none(raft.chunk).min(1 << 30) as usize,
         seed,
         bug: plan.bug.as_deref().and_then(|name| Bug::ALL.into_iter().find(|bug| bug.name() == name)),
