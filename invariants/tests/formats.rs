@@ -61,7 +61,8 @@ fn fact() -> impl Strategy<Value = Fact> {
                 Fact::Crashed,
                 Fact::PowerLost,
                 Fact::Restarted,
-                Fact::Wiped
+                Fact::Wiped,
+                Fact::Quiet
             ]),
             (number(), request()).prop_map(|(index, write)| Fact::WriteAcknowledged { index, write }),
             request().prop_map(|read| Fact::ReadAsked { read }),

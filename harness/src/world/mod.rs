@@ -16,7 +16,7 @@ pub use queue::Queue;
 
 pub(crate) use event::{Event, Kind};
 pub(crate) use net::{happens, share};
-pub(crate) use node::{NEVER, Outsiders, Place, Syncing};
+pub(crate) use node::{NEVER, Place, Syncing};
 pub(crate) use observer::Observer;
 
 use crate::outcome::{Failure, Line, Options, PROGRESS};
@@ -36,8 +36,6 @@ pub struct World<M> {
     pub(crate) queue: Queue<Event<M>>,
     pub(crate) net: Net,
     pub(crate) places: Vec<Place<M>>,
-    /// Once nothing is asked any more: who does not belong to the group, and what comes of that.
-    pub(crate) outsiders: Option<Outsiders>,
     pub(crate) observer: Observer,
     /// Moments that a fault waits for, a bit each.
     pub(crate) awaited: u8,
@@ -66,7 +64,6 @@ impl<M: Clone + Display> World<M> {
             places: (1..=plan.nodes).map(|node| Place::new(plan, node)).collect(),
             observer: Observer::new(options),
             awaited: 0,
-            outsiders: None,
             come: Vec::new(),
             alert: false,
             recording: options.timeline,
@@ -221,9 +218,6 @@ impl<M: Clone + Display> World<M> {
         | Fact::Configured { .. } = fact
         {
             place.note_group(&fact);
-        }
-        if let Some(outsiders) = &mut self.outsiders {
-            outsiders.saw(node, &fact);
         }
         if self.awaited != 0 {
             let leads = place.standing.leads.is_some();

@@ -319,6 +319,7 @@ fn fold(digest: Digest, node: Node, fact: &Fact) -> Digest {
         Fact::SavedSnapshot { base, last } => {
             head(26).then(base.index).then(base.term).then(last.index).then(last.term)
         }
+        Fact::Quiet => head(27),
     }
 }
 

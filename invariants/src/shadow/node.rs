@@ -129,7 +129,7 @@ impl NodeShadow {
 
     /// Somebody has stated a configuration: perhaps this server was let go, or taken in, since its disk was emptied.
     pub fn hear_of(&mut self, index: Index, configuration: &Configuration) {
-        match (self.emptied, self.belongs_to(configuration)) {
+        match (self.emptied, configuration.has(self.id)) {
             (Some(Emptied::Counted(known)), false) if index > known => {
                 self.emptied = Some(Emptied::Removed(index));
             }
@@ -139,11 +139,6 @@ impl NodeShadow {
             }
             _ => {}
         }
-    }
-
-    fn belongs_to(&self, configuration: &Configuration) -> bool {
-        let groups = [&configuration.voters, &configuration.joint, &configuration.learners];
-        groups.into_iter().any(|nodes| nodes.contains(&self.id))
     }
 
     /// Whether it ever let a vote go.
@@ -291,7 +286,7 @@ impl NodeShadow {
 
     pub(super) fn wipe(&mut self, newest: Option<&(Index, Configuration)>) {
         self.emptied = Some(match newest {
-            Some((index, configuration)) if !self.belongs_to(configuration) => Emptied::Removed(*index),
+            Some((index, configuration)) if !configuration.has(self.id) => Emptied::Removed(*index),
             newest => Emptied::Counted(newest.map_or(0, |newest| newest.0)),
         });
         self.log.clear();

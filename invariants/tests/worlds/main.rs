@@ -10,6 +10,7 @@ mod disks;
 mod commits;
 mod clients;
 mod groups;
+mod outsiders;
 mod snapshots;
 
 use builder::World;
@@ -84,6 +85,10 @@ bad_worlds! {
         two_voters_come_at_once
         a_joint_phase_begins_from_other_voters
         somebody_without_a_vote_campaigns;
+    outsiders:
+        a_member_goes_to_the_term_of_one_outside
+        a_leader_leaves_for_the_term_of_one_outside
+        a_member_goes_to_the_term_of_one_that_is_ill;
     snapshots:
         a_snapshot_of_another_state
         a_snapshot_of_what_is_not_committed
