@@ -107,6 +107,10 @@ pub struct Configuration {
     /// Nodes that receive the log and never count.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub learners: Vec<Node>,
+    /// All that the system keeps of it: also the identities of its members, who comes after a joint phase and how that
+    /// is left. Absent where the system does not say; then it is not compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
 }
 
 impl Configuration {

@@ -16,6 +16,7 @@ fn fact() -> impl Strategy<Value = Fact> {
             voters: (1..x % 5).collect(),
             joint: (y % 5..3).collect(),
             learners: vec![],
+            digest: yes.then_some(Digest(z)),
         });
         match kind {
             0 => Fact::Started {

@@ -4,7 +4,7 @@ use super::builder::World;
 use invariants::{Configuration, Violation};
 
 fn group(voters: &[u64], joint: &[u64]) -> Configuration {
-    Configuration { voters: voters.to_vec(), joint: joint.to_vec(), learners: vec![] }
+    Configuration { voters: voters.to_vec(), joint: joint.to_vec(), ..Configuration::default() }
 }
 
 /// n1 leads term 1, has committed its first entry, and appends the next one, which carries a group.

@@ -95,6 +95,8 @@ bad_worlds! {
         a_snapshot_forgets_a_learner
         a_snapshot_forgets_the_old_half_of_a_group
         an_installed_snapshot_has_an_older_group
+        an_installed_snapshot_has_other_identities
+        a_log_begins_without_the_identities_of_the_snapshot
         a_log_begins_with_another_group_than_the_snapshot_has
         a_restart_begins_with_another_group_than_the_snapshot_had
         a_late_snapshot_is_installed
