@@ -176,6 +176,17 @@ impl NodeShadow {
         Some(&committed.1)
     }
 
+    /// The configurations that entries after the one at `after` carry, up to `until`: each with the one before it, the
+    /// newest first.
+    pub fn changes(
+        &self,
+        after: Index,
+        until: Index,
+    ) -> impl Iterator<Item = (&Configuration, &Configuration)> {
+        let steps = self.configurations.windows(2).rev().take_while(move |step| step[1].0 > after);
+        steps.filter(move |step| step[1].0 <= until).map(|step| (&step[0].1, &step[1].1))
+    }
+
     pub(super) fn start(&mut self, term: Term, vote: Option<Node>, base: Index, log: Runs) {
         self.incarnation += 1;
         self.term = Some(term);
