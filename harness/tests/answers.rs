@@ -39,3 +39,26 @@ fn log_time_is_told_by_the_leaders_clock_and_a_followers_ends_no_session() {
     assert_eq!(answers(&record, "Expired"), 0);
     assert!(answers(&an_hour_ahead(Target::Leader), "Expired") > 0, "the leader's is believed");
 }
+
+#[test]
+fn a_client_is_told_that_the_disk_of_a_server_has_failed() {
+    let mut plan = busy();
+    let lasts = Duration::millis(1_000);
+    plan.faults = vec![fault(Duration::millis(2_000), FaultKind::DiskError { node: Target::Leader, lasts })];
+    let record = told::<Node>(&plan);
+    assert!(answers(&record, "Halted") > 0);
+    assert_eq!(answers(&record, "Busy"), 0);
+}
+
+#[test]
+fn a_client_is_told_that_the_lead_is_being_passed_on() {
+    let mut plan = busy();
+    let (whom, lasts) = (Target::Follower, Duration::millis(500));
+    plan.faults = vec![
+        fault(Duration::millis(2_000), FaultKind::Pause { node: whom, lasts }),
+        fault(Duration::millis(2_010), FaultKind::Transfer { to: whom }),
+    ];
+    let record = told::<Node>(&plan);
+    assert!(answers(&record, "HandingOver") > 0);
+    assert_eq!(answers(&record, "Busy"), 0);
+}

@@ -23,7 +23,7 @@ use crate::outcome::{Failure, Line, Options, PROGRESS};
 use crate::plan::{Moment, Plan};
 use crate::rng::Stream;
 use crate::workload::client::{Alarm, Surroundings};
-use crate::workload::{Answer, Reply, Request};
+use crate::workload::{Reply, Request};
 use invariants::{Digest, Fact, Node, Operation, Position, RequestId, Response, Time};
 use std::fmt::Display;
 
@@ -140,7 +140,7 @@ impl<M: Clone + Display> World<M> {
             // A client may have asked the same several times: the oldest is the one that is paid.
             owed.remove(paid);
         }
-        if matches!(reply.answer, Answer::NotLeader(_) | Answer::Busy) {
+        if reply.answer.is_refusal() {
             self.observer.copy_is_void(reply.id);
         }
         let arrivals = self.net.send(self.now, from as usize - 1, self.address(client));

@@ -177,7 +177,17 @@ impl ApplicationLane {
             }
             raft_core::Answer::NotLeader { hint } => Answer::NotLeader(hint.map(|hint| hint.0)),
             raft_core::Answer::Unknown | raft_core::Answer::Transferred => Answer::Unknown,
-            raft_core::Answer::Refused(_) => Answer::Busy,
+            raft_core::Answer::Refused(why) => match why {
+                Refusal::TransferUnderWay => Answer::HandingOver,
+                Refusal::Halted => Answer::Halted,
+                // All but the first answer what only an operator asks.
+                Refusal::Busy
+                | Refusal::TooEarly
+                | Refusal::ChangeUnderWay
+                | Refusal::Unfit(_)
+                | Refusal::NoSuchVoter
+                | Refusal::TransferFailed => Answer::Busy,
+            },
         };
         host.reply(client, Reply { id: request.id, answer });
     }
