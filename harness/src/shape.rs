@@ -80,6 +80,7 @@ fn kind(fact: &Fact) -> &'static str {
         Fact::PowerLost => "power lost",
         Fact::Restarted => "restarted",
         Fact::Wiped => "wiped",
+        Fact::Quiet => "quiet",
         Fact::WriteAcknowledged { .. } => "write acknowledged",
         Fact::ReadAsked { .. } => "read asked",
     }

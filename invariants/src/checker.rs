@@ -61,6 +61,7 @@ properties! {
     reads: Reads,
     exactly_once: ExactlyOnce,
     configurations: Configurations,
+    outsiders: Outsiders,
 }
 
 /// A name that is no property's.
@@ -165,10 +166,14 @@ impl Properties {
     fn judge(&mut self, scene: Scene<'_>) -> Verdict {
         match scene.observed.fact {
             Fact::Started { term, base, last, digest, .. } => {
+                ask!(self.outsiders, falls, scene);
                 ask!(self.monotonic_term, starts, scene, term);
                 ask!(self.log_matching, starts, scene, base, last, digest);
             }
-            Fact::TermChanged { term } => ask!(self.monotonic_term, changes, scene, term),
+            Fact::TermChanged { term } => {
+                ask!(self.monotonic_term, changes, scene, term);
+                ask!(self.outsiders, changes, scene, term);
+            }
             Fact::Appended { index, term, entry } => {
                 ask!(self.leader_append_only, appends, scene, index, term);
                 ask!(self.log_matching, appends, scene, index, term, entry);
@@ -210,6 +215,7 @@ impl Properties {
                 ask!(self.promises_after_durability, votes, scene, term, scene.node.id);
                 ask!(self.one_vote_per_term, votes, scene, term, scene.node.id);
                 ask!(self.configurations, campaigns, scene, term);
+                ask!(self.outsiders, campaigns, scene, term);
             }
             Fact::Acknowledged { term, index } => {
                 ask!(self.promises_after_durability, acknowledges, scene, term, index);
@@ -234,13 +240,12 @@ impl Properties {
                 ask!(self.snapshots, configures, scene, index, configuration);
                 ask!(self.configurations, configures, scene, index, configuration);
             }
-            Fact::SteppedDown { .. }
-            | Fact::Saved { .. }
+            Fact::Quiet => ask!(self.outsiders, is_quiet, scene),
+            Fact::SteppedDown { .. } => ask!(self.outsiders, steps_down, scene),
+            Fact::Crashed | Fact::PowerLost | Fact::Wiped => ask!(self.outsiders, falls, scene),
+            Fact::Saved { .. }
             | Fact::SavedRecovered
-            | Fact::Crashed
-            | Fact::PowerLost
             | Fact::Restarted
-            | Fact::Wiped
             | Fact::WriteAcknowledged { .. }
             | Fact::ReadAsked { .. } => {}
         }

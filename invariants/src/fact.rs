@@ -107,9 +107,19 @@ pub struct Configuration {
     /// Nodes that receive the log and never count.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub learners: Vec<Node>,
+    /// All that the system keeps of it: also the identities of its members, who comes after a joint phase and how that
+    /// is left. Absent where the system does not say; then it is not compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
 }
 
 impl Configuration {
+    /// Whether this node belongs to it, with a vote or without.
+    #[must_use]
+    pub fn has(&self, node: Node) -> bool {
+        [&self.voters, &self.joint, &self.learners].into_iter().any(|nodes| nodes.contains(&node))
+    }
+
     /// Whether the nodes that count are a quorum: more than half of the voters, and while joint of each half (paper, 6).
     /// Learners are never asked.
     #[must_use]
@@ -296,6 +306,10 @@ pub enum Fact {
     Restarted,
     /// Truth: the disk was emptied.
     Wiped,
+    /// Truth, stated by the world: from now on nothing is wrong with this server, its clocks and its disk. Between it and
+    /// all others of whom this is said messages arrive soon, somebody leads, and nobody asks for changes or transfers. It
+    /// is said only where pre-vote or check-quorum is on.
+    Quiet,
     /// Truth, stated by a client: it has seen its write acknowledged.
     WriteAcknowledged {
         /// The log index that the answer named.

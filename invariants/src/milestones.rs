@@ -74,13 +74,13 @@ milestones! {
     WriteAcknowledged = "write-acknowledged",
     /// A read was served.
     ReadServed = "read-served",
-    /// A leader put a joint configuration into its log.
+    /// A leader committed a joint configuration.
     JointEntered = "joint-entered",
-    /// A leader put the end of a joint configuration into its log.
+    /// A leader committed the end of a joint configuration.
     JointLeft = "joint-left",
-    /// A leader made a learner a voter.
+    /// A leader committed that a learner votes.
     LearnerPromoted = "learner-promoted",
-    /// A leader took its own vote away.
+    /// A leader committed that it does not belong to the group any more.
     LeaderRemoved = "leader-removed",
 }
 
@@ -168,21 +168,16 @@ impl Milestones {
             }
             Fact::Applied { effect, request, .. } => self.reach(RetryAnswered, !effect && request.is_some()),
             Fact::ReadServed { .. } => self.reach(ReadServed, true),
-            Fact::Configured { ref configuration, .. } => {
-                if let (Some(_), Some(before)) = (node.leads, node.configuration()) {
-                    self.configured(node.id, before, configuration);
-                }
-            }
             _ => {}
         }
     }
 
-    fn configured(&mut self, leader: u64, before: &Configuration, next: &Configuration) {
+    fn changed(&mut self, leader: u64, before: &Configuration, next: &Configuration) {
         use Milestone::*;
         self.reach(JointEntered, before.joint.is_empty() && !next.joint.is_empty());
         self.reach(JointLeft, !before.joint.is_empty() && next.joint.is_empty());
         self.reach(LearnerPromoted, before.learners.iter().any(|learner| next.voters.contains(learner)));
-        self.reach(LeaderRemoved, before.voters.contains(&leader) && !next.voters.contains(&leader));
+        self.reach(LeaderRemoved, before.has(leader) && !next.has(leader));
     }
 
     fn started(&mut self, node: &NodeShadow, last: LogId) {
@@ -203,5 +198,9 @@ impl Milestones {
         self.reach(CommittedBeforeOwnDisk, shadow.disks_speak && node.ever_durable(led) < index);
         let newest = shadow.leaderships.last_key_value().map(|(&term, _)| term);
         self.reach(LateCommit, newest.is_some_and(|newest| newest > led));
+        // What others have committed before was counted then; what is cut before it is committed never was a change.
+        for (before, next) in node.changes(shadow.committed.last().index, index) {
+            self.changed(node.id, before, next);
+        }
     }
 }

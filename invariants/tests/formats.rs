@@ -10,8 +10,9 @@ fn request() -> impl Strategy<Value = RequestId> {
 }
 
 fn configuration() -> impl Strategy<Value = Box<Configuration>> {
-    any::<(Vec<u64>, Vec<u64>, Vec<u64>)>()
-        .prop_map(|(voters, joint, learners)| Box::new(Configuration { voters, joint, learners }))
+    any::<(Vec<u64>, Vec<u64>, Vec<u64>, Option<u64>)>().prop_map(|(voters, joint, learners, digest)| {
+        Box::new(Configuration { voters, joint, learners, digest: digest.map(Digest) })
+    })
 }
 
 fn fact() -> impl Strategy<Value = Fact> {
@@ -61,7 +62,8 @@ fn fact() -> impl Strategy<Value = Fact> {
                 Fact::Crashed,
                 Fact::PowerLost,
                 Fact::Restarted,
-                Fact::Wiped
+                Fact::Wiped,
+                Fact::Quiet
             ]),
             (number(), request()).prop_map(|(index, write)| Fact::WriteAcknowledged { index, write }),
             request().prop_map(|read| Fact::ReadAsked { read }),
@@ -155,6 +157,14 @@ fn the_lines_look_as_documented() {
     let fact = facts::read(fact).next().unwrap().unwrap();
     let at = |index| LogId { index, term: 3 };
     assert_eq!(fact.fact, Fact::SavedSnapshot { base: at(4), last: at(5) });
+    // As it was written before there were digests of groups.
+    let line = r#"{"at":1,"step":7,"node":2,"fact":"configured","index":4,"configuration":{"voters":[1,2],"learners":[3]}}"#;
+    let fact = facts::read(line).next().unwrap().unwrap();
+    let group = Configuration { voters: vec![1, 2], learners: vec![3], ..Configuration::default() };
+    assert_eq!(fact.fact, Fact::Configured { index: 4, configuration: Box::new(group) });
+    let mut again = Vec::new();
+    facts::write(&mut again, [&fact]).unwrap();
+    assert_eq!(String::from_utf8(again).unwrap().trim_end(), line);
 }
 
 #[test]

@@ -9,13 +9,14 @@ fn number() -> impl Strategy<Value = u64> {
 }
 
 fn fact() -> impl Strategy<Value = Fact> {
-    (0..26u8, number(), number(), number(), any::<bool>()).prop_map(|(kind, x, y, z, yes)| {
+    (0..27u8, number(), number(), number(), any::<bool>()).prop_map(|(kind, x, y, z, yes)| {
         let request = RequestId { session: y, sequence: z };
         let last = LogId { index: x, term: y };
         let configuration = Box::new(Configuration {
             voters: (1..x % 5).collect(),
             joint: (y % 5..3).collect(),
             learners: vec![],
+            digest: yes.then_some(Digest(z)),
         });
         match kind {
             0 => Fact::Started {
@@ -54,6 +55,7 @@ fn fact() -> impl Strategy<Value = Fact> {
             22 => Fact::SnapshotTaken { last, state: Digest(z), configuration },
             23 => Fact::SnapshotInstalled { last, configuration },
             24 => Fact::Restored { index: x, state: Digest(0) },
+            25 => Fact::Quiet,
             _ => Fact::SavedSnapshot { base: LogId { index: z, term: y }, last },
         }
     })

@@ -5,8 +5,8 @@ use crate::outcome::{Failure, PROGRESS};
 use crate::plan::{Ailment, Chance};
 use crate::server::Server;
 use crate::workload::client::Probe;
-use crate::world::{Event, Outsiders};
-use invariants::Node;
+use crate::world::Event;
+use invariants::{Fact, Node};
 
 /// For how many of the largest election timeouts nothing is asked at the end of a run.
 const QUIET: u64 = 6;
@@ -113,7 +113,7 @@ impl<S: Server> Cluster<S> {
                     match self.silent() {
                         Some(sentence) => self.fails(sentence),
                         None => {
-                            self.look_at_outsiders();
+                            self.state_quiet();
                             self.enter(Phase::Quiet(self.world.observer.counts.leader_changes), QUIET);
                         }
                     }
@@ -134,9 +134,6 @@ impl<S: Server> Cluster<S> {
         }
         let sentence = match self.phase {
             Phase::Storm => unreachable!("the storm has no bound"),
-            Phase::Quiet(_) if self.are_disturbing() => {
-                "all was healed, and servers outside the group brought new terms about in it".to_owned()
-            }
             Phase::Quiet(before) => match self.world.observer.counts.leader_changes - before {
                 0..=CHANGES => return self.finish(),
                 changes => format!(
@@ -185,23 +182,17 @@ impl<S: Server> Cluster<S> {
         !raft.pre_vote && !raft.check_quorum && self.leader().or_else(newest).is_some_and(outside)
     }
 
-    /// From now on: who takes part and does not belong to the group of the leader shall bring about no new terms in it.
-    fn look_at_outsiders(&mut self) {
-        let Some(leader) = self.leader() else { return };
-        let Some(group) = self.world.place(leader).configuration() else { return };
-        let inside = [&group.voters, &group.joint, &group.learners].into_iter().flatten().copied();
-        // Who is ill may not hear its leader, or not be heard by it: it is not protected.
-        let inside = inside.filter(|node| self.held != Some(*node)).collect();
-        self.world.outsiders = Some(Outsiders::new(inside));
-    }
-
-    /// Whether they did. With pre-vote or check-quorum a group is protected from them while it hears its leader (thesis
-    /// 4.2.3), and it does so all the time where no message is lost or takes long.
-    fn are_disturbing(&self) -> bool {
+    /// States for everybody who takes part that nothing is wrong any more: it hears all others, and the group its leader.
+    /// Where messages are lost or take long it may not, and without a quorum nobody leads for long; where neither pre-vote
+    /// nor check-quorum is on, hearing a leader protects nobody (thesis 4.2.3). Of who stays ill nothing is said.
+    fn state_quiet(&mut self) {
         let (raft, network) = (&self.world.plan().raft, &self.world.plan().network);
         let hears_leader = (network.loss, network.tail) == (Chance(0), Chance(0));
-        let adopted = self.world.outsiders.as_ref().map_or(0, |outsiders| outsiders.adopted);
-        (raft.pre_vote || raft.check_quorum) && hears_leader && adopted > 0
+        if !(raft.pre_vote || raft.check_quorum) || !hears_leader || !self.can_progress() {
+            return;
+        }
+        let quiet: Vec<Node> = self.taking_part().collect();
+        quiet.into_iter().for_each(|node| self.world.saw(node, Fact::Quiet));
     }
 
     /// Asks for the next condition, within so many of the largest election timeouts and the time that missing entries
@@ -272,12 +263,7 @@ impl<S: Server> Cluster<S> {
     /// Who takes part and belongs to the group as this server has it.
     fn group(&self, of: Node) -> impl Iterator<Item = Node> {
         let group = self.world.place(of).configuration();
-        let belongs = move |node: &Node| {
-            group.is_none_or(|group| {
-                [&group.voters, &group.joint, &group.learners].into_iter().any(|nodes| nodes.contains(node))
-            })
-        };
-        self.taking_part().filter(belongs)
+        self.taking_part().filter(move |node| group.is_none_or(|group| group.has(*node)))
     }
 
     /// The first way in which somebody has not what the leader has.

@@ -390,7 +390,7 @@ impl Teller {
             Fact::Crashed => format!("n{node} crashes"),
             Fact::PowerLost => format!("n{node} loses power"),
             Fact::Wiped => format!("n{node} loses its disk"),
-            Fact::Restarted => String::new(),
+            Fact::Restarted | Fact::Quiet => String::new(),
             Fact::WriteAcknowledged { index, write } => {
                 format!("c{node} sees {write} done at {}", self.place_of_leader(*index))
             }

@@ -325,7 +325,7 @@ impl Clients {
         let place = |slot: &Slot| slot.open.is_some_and(|open| open.request.id == reply.id);
         let Some(slot) = client.slots.iter().position(place) else { return };
         let open = client.slots[slot].open.as_mut().expect("found open");
-        if let Answer::NotLeader(_) | Answer::Busy = reply.answer {
+        if reply.answer.is_refusal() {
             open.unrefused = open.unrefused.saturating_sub(1);
         }
         let (position, response) = match reply.answer {
@@ -336,7 +336,10 @@ impl Clients {
             // An answer to an attempt that was given up for another one says nothing about that one.
             _ if open.asked != from || open.pausing => return,
             Answer::NotLeader(hint) => return client.sent_away(world, slot, patience, hint),
-            Answer::Busy => return client.sent_away(world, slot, patience, Some(from)),
+            // Even one that has halted is asked again: it may be restarted by then.
+            Answer::Busy | Answer::HandingOver | Answer::Halted => {
+                return client.sent_away(world, slot, patience, Some(from));
+            }
             Answer::Unknown => return client.sent_away(world, slot, patience, None),
         };
         let (id, Some((operation, call))) = (open.request.id, open.call) else { return };

@@ -1,7 +1,8 @@
 //! The application that is replicated: registers and lists by key, with exactly-once sessions.
 //!
 //! Its commands are strings of bytes in the log; the empty one is a leader's no-op. Where sessions end, each command
-//! carries the stamp of the server that proposed it, and the greatest one applied so far is the time by which they end.
+//! carries the stamp of the leader that appended it, and the greatest one applied so far is the time by which they end.
+//! Who only passes a command on stamps it as well, but the leader puts its own stamp in place of that ([`restamp`]).
 //!
 //! Its digest is a sum over all items (contents, list elements, session marks, last uses, kept responses, log time), kept
 //! as they come and go, so that it costs the same however much there is; [`Kv::recomputed_digest`] looks at every item
@@ -86,8 +87,8 @@ impl Kv {
         Kv { settings, data: Data::default(), sessions, sessions_digest: 0 }
     }
 
-    /// The stamp of a command that is proposed, or forwarded to the one who leads, when the wall clock of this server shows
-    /// `wall`. `None` where sessions never end.
+    /// The stamp of a command that is proposed, or arrives at the leader, when the wall clock of this server shows `wall`.
+    /// `None` where sessions never end.
     #[must_use]
     pub fn stamp(&self, wall: i64) -> Option<u64> {
         (self.settings.lifetime > 0).then(|| reading(wall))
@@ -338,7 +339,7 @@ fn of_content(content: Content) -> u64 {
 /// What an entry holds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Command {
-    /// The wall clock of the server that proposed it, where sessions end.
+    /// The wall clock of the leader that appended it, where sessions end.
     pub stamp: Option<u64>,
     /// What was asked.
     pub request: Request,
@@ -375,6 +376,19 @@ pub fn encode(request: &Request, stamp: Option<u64>, to: &mut impl BufMut) {
     for word in [id.session, id.sequence, acknowledged, key].into_iter().chain(words) {
         put_number(word, to);
     }
+}
+
+/// The same command with this stamp; `None` if it has none. A follower's clock is not asked by anybody: one that leaps
+/// ahead would end all sessions, and there are more followers than leaders.
+#[must_use]
+pub fn restamp(command: &[u8], stamp: u64) -> Option<Vec<u8>> {
+    let mut rest = command.strip_prefix(&[STAMPED])?;
+    take_number(&mut rest)?;
+    let mut stamped = Vec::with_capacity(64);
+    stamped.put_u8(STAMPED);
+    put_number(stamp, &mut stamped);
+    stamped.extend_from_slice(rest);
+    Some(stamped)
 }
 
 /// Reads what [`encode`] wrote; `None` if it is anything else.

@@ -83,8 +83,20 @@ pub enum Answer {
     Expired,
     /// Not here: certainly nothing happened. Perhaps there.
     NotLeader(Option<u64>),
-    /// Not now: certainly nothing happened.
+    /// Not now, for so much is under way already: certainly nothing happened.
     Busy,
+    /// Not now, for the server passes its lead on: certainly nothing happened.
+    HandingOver,
+    /// Not here until it is restarted, for the server's disk has failed: certainly nothing happened.
+    Halted,
     /// It may have happened, or may happen yet.
     Unknown,
+}
+
+impl Answer {
+    /// Whether it says that certainly nothing happened, and nothing will.
+    #[must_use]
+    pub const fn is_refusal(&self) -> bool {
+        matches!(self, Answer::NotLeader(_) | Answer::Busy | Answer::HandingOver | Answer::Halted)
+    }
 }

@@ -16,14 +16,14 @@ pub use queue::Queue;
 
 pub(crate) use event::{Event, Kind};
 pub(crate) use net::{happens, share};
-pub(crate) use node::{NEVER, Outsiders, Place, Syncing};
+pub(crate) use node::{NEVER, Place, Syncing};
 pub(crate) use observer::Observer;
 
 use crate::outcome::{Failure, Line, Options, PROGRESS};
 use crate::plan::{Moment, Plan};
 use crate::rng::Stream;
 use crate::workload::client::{Alarm, Surroundings};
-use crate::workload::{Answer, Reply, Request};
+use crate::workload::{Reply, Request};
 use invariants::{Digest, Fact, Node, Operation, Position, RequestId, Response, Time};
 use std::fmt::Display;
 
@@ -36,8 +36,6 @@ pub struct World<M> {
     pub(crate) queue: Queue<Event<M>>,
     pub(crate) net: Net,
     pub(crate) places: Vec<Place<M>>,
-    /// Once nothing is asked any more: who does not belong to the group, and what comes of that.
-    pub(crate) outsiders: Option<Outsiders>,
     pub(crate) observer: Observer,
     /// Moments that a fault waits for, a bit each.
     pub(crate) awaited: u8,
@@ -66,7 +64,6 @@ impl<M: Clone + Display> World<M> {
             places: (1..=plan.nodes).map(|node| Place::new(plan, node)).collect(),
             observer: Observer::new(options),
             awaited: 0,
-            outsiders: None,
             come: Vec::new(),
             alert: false,
             recording: options.timeline,
@@ -143,7 +140,7 @@ impl<M: Clone + Display> World<M> {
             // A client may have asked the same several times: the oldest is the one that is paid.
             owed.remove(paid);
         }
-        if matches!(reply.answer, Answer::NotLeader(_) | Answer::Busy) {
+        if reply.answer.is_refusal() {
             self.observer.copy_is_void(reply.id);
         }
         let arrivals = self.net.send(self.now, from as usize - 1, self.address(client));
@@ -221,9 +218,6 @@ impl<M: Clone + Display> World<M> {
         | Fact::Configured { .. } = fact
         {
             place.note_group(&fact);
-        }
-        if let Some(outsiders) = &mut self.outsiders {
-            outsiders.saw(node, &fact);
         }
         if self.awaited != 0 {
             let leads = place.standing.leads.is_some();

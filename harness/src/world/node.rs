@@ -14,35 +14,6 @@ const FIRST_WALL: i64 = 1_700_000_000_000_000_000;
 /// How far apart wall clocks are as long as nobody meddles with them: they are set by other clocks now and then.
 const WALLS_APART: u64 = 50_000_000;
 
-/// The terms that servers outside the group bring about in it.
-pub(crate) struct Outsiders {
-    /// Who belongs to the group.
-    inside: Vec<Node>,
-    /// Those in which they have campaigned.
-    terms: Vec<Term>,
-    /// How many of those somebody in the group has adopted.
-    pub(crate) adopted: u64,
-}
-
-impl Outsiders {
-    pub(crate) fn new(inside: Vec<Node>) -> Outsiders {
-        Outsiders { inside, terms: Vec::new(), adopted: 0 }
-    }
-
-    #[cold]
-    pub(crate) fn saw(&mut self, node: Node, fact: &Fact) {
-        match fact {
-            Fact::Campaigned { term } if !self.inside.contains(&node) => self.terms.push(*term),
-            Fact::TermChanged { term } if self.inside.contains(&node) => {
-                let before = self.terms.len();
-                self.terms.retain(|campaigned| campaigned != term);
-                self.adopted += u64::from(self.terms.len() < before);
-            }
-            _ => {}
-        }
-    }
-}
-
 /// One node.
 pub(crate) struct Place<M> {
     pub(crate) clock: Clock,

@@ -319,12 +319,14 @@ fn fold(digest: Digest, node: Node, fact: &Fact) -> Digest {
         Fact::SavedSnapshot { base, last } => {
             head(26).then(base.index).then(base.term).then(last.index).then(last.term)
         }
+        Fact::Quiet => head(27),
     }
 }
 
-/// A digest followed by who belongs to a group.
+/// A digest followed by who belongs to a group, and by what else is known of it.
 fn fold_group(digest: Digest, configuration: &Configuration) -> Digest {
     let sets = [&configuration.voters, &configuration.joint, &configuration.learners];
+    let digest = configuration.digest.map_or(digest, |whole| digest.then(whole.0));
     sets.iter().fold(digest, |digest, set| {
         set.iter().fold(digest.then(set.len() as u64), |digest, node| digest.then(*node))
     })

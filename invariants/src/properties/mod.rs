@@ -28,6 +28,7 @@ pub mod snapshots;
 pub mod reads;
 pub mod exactly_once;
 pub mod configurations;
+pub mod outsiders;
 
 pub use acknowledged_stays::AcknowledgedStays;
 pub use committed_stays::CommittedStays;
@@ -42,6 +43,7 @@ pub use leader_completeness::LeaderCompleteness;
 pub use log_matching::LogMatching;
 pub use monotonic_term::MonotonicTerm;
 pub use one_vote_per_term::OneVotePerTerm;
+pub use outsiders::Outsiders;
 pub use own_term_commit::OwnTermCommit;
 pub use promises_after_durability::PromisesAfterDurability;
 pub use reads::Reads;

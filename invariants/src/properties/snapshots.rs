@@ -7,9 +7,10 @@
 //!
 //! *Reading*: only what is committed is put into a snapshot. The state in it, and the state that comes of it on another
 //! server or after a restart, is the one that the first server to apply its last entry was in. The group in it, and the
-//! one that a log begins with after it, is the one in force at that index in the committed log. A snapshot is installed
-//! only by who does not yet know everything in it to be committed (a late or doubled one is dropped), and no state
-//! machine goes back within an incarnation.
+//! one that a log begins with after it, is the one in force at that index in the committed log: it has the same members
+//! with the same parts, in whatever order, and where both facts say by a digest what else is kept of it, the same digest.
+//! A snapshot is installed only by who does not yet know everything in it to be committed (a late or doubled one is
+//! dropped), and no state machine goes back within an incarnation.
 //!
 //! *Blind spots*: a state that nobody states to have applied. An installed snapshot's data before it is restored. That
 //! what is installed is committed is asked by "log-matching", what it may cut by "acknowledged-stays" and
@@ -105,29 +106,39 @@ impl Snapshots {
         if is_same(&known.configuration, group) {
             return Ok(());
         }
+        let (mine, theirs) = (told(group, &known.configuration), told(&known.configuration, group));
         let sentence = format!(
-            "n{} {does} the group {} at {index} although {}, carried by {}, is in force there",
-            scene.node.id,
-            told(group),
-            told(&known.configuration),
-            known.id
+            "n{} {does} the group {mine} at {index} although {theirs}, carried by {}, is in force there",
+            scene.node.id, known.id
         );
         scene.clash(Self::NAME, Some(known.fact()), sentence)
     }
 }
 
-/// Whether they have the same members with the same parts.
+/// Whether they have the same members with the same parts, and nothing else is said to differ.
 fn is_same(one: &Configuration, other: &Configuration) -> bool {
+    same_members(one, other) && !differ_inside(one, other)
+}
+
+fn same_members(one: &Configuration, other: &Configuration) -> bool {
     let same = |one: &[Node], other: &[Node]| {
         one.len() == other.len() && one.iter().all(|node| other.contains(node))
     };
     same(&one.voters, &other.voters) && same(&one.joint, &other.joint) && same(&one.learners, &other.learners)
 }
 
-/// A group with those who only listen.
-fn told(group: &Configuration) -> String {
-    match group.learners.is_empty() {
-        true => group.to_string(),
-        false => format!("{group} and the learners {}", names(group.learners.iter().copied())),
+fn differ_inside(one: &Configuration, other: &Configuration) -> bool {
+    one.digest.zip(other.digest).is_some_and(|(one, other)| one != other)
+}
+
+/// A group with those who only listen; with its digest where only that tells it from the other one.
+fn told(group: &Configuration, other: &Configuration) -> String {
+    let mut told = group.to_string();
+    if !group.learners.is_empty() {
+        told += &format!(" and the learners {}", names(group.learners.iter().copied()));
+    }
+    match group.digest {
+        Some(digest) if same_members(group, other) => format!("{told} with the content {digest}"),
+        _ => told,
     }
 }

@@ -225,6 +225,7 @@ impl Shadow {
             Fact::SnapshotTaken { .. }
             | Fact::ReadServed { .. }
             | Fact::Restarted
+            | Fact::Quiet
             | Fact::WriteAcknowledged { .. }
             | Fact::ReadAsked { .. } => {}
         }

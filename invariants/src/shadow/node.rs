@@ -129,7 +129,7 @@ impl NodeShadow {
 
     /// Somebody has stated a configuration: perhaps this server was let go, or taken in, since its disk was emptied.
     pub fn hear_of(&mut self, index: Index, configuration: &Configuration) {
-        match (self.emptied, self.belongs_to(configuration)) {
+        match (self.emptied, configuration.has(self.id)) {
             (Some(Emptied::Counted(known)), false) if index > known => {
                 self.emptied = Some(Emptied::Removed(index));
             }
@@ -139,11 +139,6 @@ impl NodeShadow {
             }
             _ => {}
         }
-    }
-
-    fn belongs_to(&self, configuration: &Configuration) -> bool {
-        let groups = [&configuration.voters, &configuration.joint, &configuration.learners];
-        groups.into_iter().any(|nodes| nodes.contains(&self.id))
     }
 
     /// Whether it ever let a vote go.
@@ -179,6 +174,17 @@ impl NodeShadow {
         let in_force = newest_first.next()?;
         let committed = if in_force.0 <= self.committed { in_force } else { newest_first.next()? };
         Some(&committed.1)
+    }
+
+    /// The configurations that entries after the one at `after` carry, up to `until`: each with the one before it, the
+    /// newest first.
+    pub fn changes(
+        &self,
+        after: Index,
+        until: Index,
+    ) -> impl Iterator<Item = (&Configuration, &Configuration)> {
+        let steps = self.configurations.windows(2).rev().take_while(move |step| step[1].0 > after);
+        steps.filter(move |step| step[1].0 <= until).map(|step| (&step[0].1, &step[1].1))
     }
 
     pub(super) fn start(&mut self, term: Term, vote: Option<Node>, base: Index, log: Runs) {
@@ -291,7 +297,7 @@ impl NodeShadow {
 
     pub(super) fn wipe(&mut self, newest: Option<&(Index, Configuration)>) {
         self.emptied = Some(match newest {
-            Some((index, configuration)) if !self.belongs_to(configuration) => Emptied::Removed(*index),
+            Some((index, configuration)) if !configuration.has(self.id) => Emptied::Removed(*index),
             newest => Emptied::Counted(newest.map_or(0, |newest| newest.0)),
         });
         self.log.clear();

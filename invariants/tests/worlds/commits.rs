@@ -120,7 +120,7 @@ pub fn a_leader_commits_before_a_majority_has_it_on_disk() -> Violation {
 
 pub fn a_learner_is_counted() -> Violation {
     let mut world = World::with_committed(4, 1);
-    let learner = Configuration { voters: vec![1, 2, 3], joint: vec![], learners: vec![4] };
+    let learner = Configuration { voters: vec![1, 2, 3], learners: vec![4], ..Configuration::default() };
     world.configures(1, 0, learner);
     world.appends(1, 1, 2);
     world.saves(1);
@@ -131,7 +131,11 @@ pub fn a_learner_is_counted() -> Violation {
 
 pub fn one_half_of_a_joint_configuration_commits() -> Violation {
     let mut world = World::with_committed(5, 1);
-    world.configures(1, 0, Configuration { voters: vec![1, 2, 3], joint: vec![3, 4, 5], learners: vec![] });
+    world.configures(
+        1,
+        0,
+        Configuration { voters: vec![1, 2, 3], joint: vec![3, 4, 5], ..Configuration::default() },
+    );
     world.appends(1, 1, 2);
     world.saves(1);
     world.follows(2, 1, 2);
@@ -176,7 +180,7 @@ fn what_a_restart_found_counts_once_it_is_durable_again() {
 #[test]
 fn a_learner_may_lag_and_others_may_save_late() {
     let mut world = World::with_committed(4, 1);
-    let learner = Configuration { voters: vec![1, 2, 3], joint: vec![], learners: vec![4] };
+    let learner = Configuration { voters: vec![1, 2, 3], learners: vec![4], ..Configuration::default() };
     world.configures(1, 0, learner);
     world.appends(1, 1, 2);
     world.saves(1);

@@ -46,7 +46,7 @@ pub fn votes_for_another_do_not_count() -> Violation {
 
 pub fn a_learner_does_not_elect() -> Violation {
     let mut world = World::of(4);
-    let learner = Configuration { voters: vec![1, 2, 3], joint: vec![], learners: vec![4] };
+    let learner = Configuration { voters: vec![1, 2, 3], learners: vec![4], ..Configuration::default() };
     world.configures(1, 0, learner);
     world.wins(1, 1, &[4]);
     world.clashes("elected-by-quorum")
@@ -54,7 +54,11 @@ pub fn a_learner_does_not_elect() -> Violation {
 
 pub fn one_half_of_a_joint_configuration_does_not_elect() -> Violation {
     let mut world = World::of(5);
-    world.configures(1, 0, Configuration { voters: vec![1, 2, 3], joint: vec![1, 4, 5], learners: vec![] });
+    world.configures(
+        1,
+        0,
+        Configuration { voters: vec![1, 2, 3], joint: vec![1, 4, 5], ..Configuration::default() },
+    );
     world.wins(1, 1, &[2, 3]);
     world.clashes("elected-by-quorum")
 }
@@ -169,8 +173,8 @@ fn another_life_of_a_server_has_a_vote_of_its_own() {
     world.votes(3, 7, 1);
     world.is_wiped_and_restarts(3);
     // The leader of an earlier term lets it go, and takes it in anew.
-    world.configures(2, 5, Configuration { voters: vec![1, 2, 4], joint: vec![], learners: vec![] });
-    world.configures(2, 6, Configuration { voters: vec![1, 2, 3, 4], joint: vec![], learners: vec![] });
+    world.configures(2, 5, Configuration { voters: vec![1, 2, 4], ..Configuration::default() });
+    world.configures(2, 6, Configuration { voters: vec![1, 2, 3, 4], ..Configuration::default() });
     world.votes(3, 7, 4);
     world.passes("one-vote-per-term");
 }
@@ -179,7 +183,7 @@ pub fn a_wiped_server_that_was_let_go_votes_for_the_one_it_was() -> Violation {
     let mut world = World::of(4);
     world.votes(3, 7, 1);
     world.is_wiped_and_restarts(3);
-    world.configures(2, 5, Configuration { voters: vec![1, 2, 4], joint: vec![], learners: vec![] });
+    world.configures(2, 5, Configuration { voters: vec![1, 2, 4], ..Configuration::default() });
     world.votes(3, 7, 4);
     world.clashes("one-vote-per-term")
 }

@@ -1,10 +1,10 @@
 //! Who belongs to the group, and how that changes.
 
 use super::builder::World;
-use invariants::{Configuration, Violation};
+use invariants::{Checker, Configuration, Milestone, Violation};
 
 fn group(voters: &[u64], joint: &[u64]) -> Configuration {
-    Configuration { voters: voters.to_vec(), joint: joint.to_vec(), learners: vec![] }
+    Configuration { voters: voters.to_vec(), joint: joint.to_vec(), ..Configuration::default() }
 }
 
 /// n1 leads term 1, has committed its first entry, and appends the next one, which carries a group.
@@ -67,6 +67,80 @@ fn a_joint_phase_is_entered_and_left() {
     world.appends(1, 1, 3);
     world.configures(1, 3, group(&[3, 4, 5], &[]));
     world.passes("configurations");
+}
+
+/// How often each of these was reached.
+fn reached<const N: usize>(world: &World, milestones: [Milestone; N]) -> [u64; N] {
+    let (checker, verdict) = world.judge(Checker::new());
+    assert_eq!(verdict, Ok(()));
+    milestones.map(|milestone| checker.milestones().count(milestone))
+}
+
+#[test]
+fn a_change_is_counted_once_it_is_committed_and_only_once() {
+    let promoted = |world: &World| reached(world, [Milestone::LearnerPromoted]);
+    let mut world = about_to_change(3);
+    world.configures(1, 2, Configuration { learners: vec![3], ..group(&[1, 2], &[]) });
+    world.saves(1);
+    world.follows(2, 1, 2);
+    world.configures(2, 2, Configuration { learners: vec![3], ..group(&[1, 2], &[]) });
+    world.commits(1, 2);
+    world.appends(1, 1, 3);
+    world.configures(1, 3, group(&[1, 2, 3], &[]));
+    world.saves(1);
+    world.follows(2, 1, 3);
+    world.configures(2, 3, group(&[1, 2, 3], &[]));
+    assert_eq!(promoted(&world), [0]);
+    world.follows(3, 1, 3);
+    world.commits(1, 3);
+    assert_eq!(promoted(&world), [1]);
+    world.commits(2, 3);
+    world.wins(2, 2, &[3]);
+    world.appends(2, 2, 4);
+    world.saves(2);
+    world.follows(3, 2, 4);
+    world.commits(2, 4);
+    assert_eq!(promoted(&world), [1]);
+}
+
+#[test]
+fn a_change_that_is_cut_is_not_counted() {
+    let mut world = about_to_change(3);
+    world.configures(1, 2, group(&[2, 3], &[]));
+    world.wins(2, 2, &[3]);
+    world.appends(2, 2, 20);
+    world.saves(2);
+    world.follows(3, 2, 2);
+    world.follows(1, 2, 2);
+    world.commits(2, 2);
+    world.wins(1, 3, &[3]);
+    world.appends(1, 3, 30);
+    world.saves(1);
+    world.follows(3, 1, 3);
+    world.commits(1, 3);
+    assert_eq!(reached(&world, [Milestone::LeaderRemoved]), [0]);
+}
+
+#[test]
+fn a_leader_is_removed_when_it_is_in_no_list_any_more() {
+    let removed = |world: &World| reached(world, [Milestone::LeaderRemoved, Milestone::JointLeft]);
+    let commits_at = |world: &mut World, index: u64, next: Configuration| {
+        world.appends(1, 1, index);
+        world.configures(1, index, next);
+        world.saves(1);
+        for node in [2, 3] {
+            world.follows(node, 1, index);
+        }
+        world.commits(1, index);
+    };
+    let mut demoted = World::with_committed(3, 1);
+    commits_at(&mut demoted, 2, Configuration { learners: vec![1], ..group(&[2, 3], &[]) });
+    assert_eq!(removed(&demoted), [0, 0]);
+    let mut world = World::with_committed(3, 1);
+    commits_at(&mut world, 2, group(&[2, 3], &[1, 2, 3]));
+    assert_eq!(removed(&world), [0, 0], "it still votes in the old half");
+    commits_at(&mut world, 3, group(&[2, 3], &[]));
+    assert_eq!(removed(&world), [1, 1]);
 }
 
 /// The entry that removed it may never commit; the one before it is committed, for leaders change one thing at a time.

@@ -10,6 +10,7 @@ mod disks;
 mod commits;
 mod clients;
 mod groups;
+mod outsiders;
 mod snapshots;
 
 use builder::World;
@@ -84,12 +85,18 @@ bad_worlds! {
         two_voters_come_at_once
         a_joint_phase_begins_from_other_voters
         somebody_without_a_vote_campaigns;
+    outsiders:
+        a_member_goes_to_the_term_of_one_outside
+        a_leader_leaves_for_the_term_of_one_outside
+        a_member_goes_to_the_term_of_one_that_is_ill;
     snapshots:
         a_snapshot_of_another_state
         a_snapshot_of_what_is_not_committed
         a_snapshot_forgets_a_learner
         a_snapshot_forgets_the_old_half_of_a_group
         an_installed_snapshot_has_an_older_group
+        an_installed_snapshot_has_other_identities
+        a_log_begins_without_the_identities_of_the_snapshot
         a_log_begins_with_another_group_than_the_snapshot_has
         a_restart_begins_with_another_group_than_the_snapshot_had
         a_late_snapshot_is_installed

@@ -4,7 +4,7 @@ use crate::builder::{World, digest_of, looked, request};
 use invariants::{Checker, Configuration, Digest, Fact, LogId, Milestone, Violation};
 
 fn group(voters: &[u64], learners: &[u64]) -> Configuration {
-    Configuration { voters: voters.to_vec(), joint: vec![], learners: learners.to_vec() }
+    Configuration { voters: voters.to_vec(), learners: learners.to_vec(), ..Configuration::default() }
 }
 
 /// n1 leads term 1 and has committed and applied four entries, which n2 has too; n3 has nothing.
@@ -72,6 +72,46 @@ pub fn a_snapshot_forgets_the_old_half_of_a_group() -> Violation {
     let (last, state) = (world.id(1, 2), world.state(1, 2));
     world.says(1, Fact::SnapshotTaken { last, state, configuration: Box::new(group(&[1, 4, 5], &[])) });
     world.clashes("snapshots")
+}
+
+/// n1 has committed a group with this digest at 5.
+fn with_content(digest: Option<u64>) -> World {
+    let mut world = with_applied();
+    world.appends(1, 1, 5);
+    world.configures(1, 5, Configuration { digest: digest.map(digest_of), ..world.everybody() });
+    world.saves(1);
+    world.follows(2, 1, 5);
+    world.commits(1, 5);
+    world
+}
+
+/// The voters are the same, and another life of one of them is meant.
+pub fn an_installed_snapshot_has_other_identities() -> Violation {
+    let mut world = with_content(Some(7));
+    let other = Configuration { digest: Some(digest_of(8)), ..world.everybody() };
+    world.installs_with(3, 1, 5, other);
+    world.facts.pop();
+    world.clashes("snapshots")
+}
+
+pub fn a_log_begins_without_the_identities_of_the_snapshot() -> Violation {
+    let mut world = with_content(Some(7));
+    let same = Configuration { digest: Some(digest_of(7)), ..world.everybody() };
+    world.installs_with(3, 1, 5, same);
+    world.facts.pop();
+    world.configures(3, 5, Configuration { digest: Some(digest_of(0)), ..world.everybody() });
+    world.clashes("snapshots")
+}
+
+#[test]
+fn what_nobody_says_of_a_group_is_not_compared() {
+    for (in_force, installed) in [(Some(7), Some(7)), (Some(7), None), (None, Some(7)), (None, None)] {
+        let mut world = with_content(in_force);
+        let everybody = world.everybody();
+        let group = Configuration { digest: installed.map(digest_of), ..everybody };
+        world.installs_with(3, 1, 5, group);
+        world.passes("snapshots");
+    }
 }
 
 #[test]
@@ -531,7 +571,7 @@ pub fn a_snapshot_does_not_count_for_what_comes_after_it() -> Violation {
 fn who_was_caught_up_by_a_snapshot_campaigns_in_the_group_that_it_brought() {
     let mut world = with_a_learner();
     world.appends(1, 1, 7);
-    let promoted = Configuration { voters: vec![1, 2, 3], joint: vec![], learners: vec![] };
+    let promoted = Configuration { voters: vec![1, 2, 3], ..Configuration::default() };
     world.configures(1, 7, promoted.clone());
     world.saves(1);
     world.follows(2, 1, 7);

@@ -181,7 +181,21 @@ impl ApplicationLane {
             raft_core::Answer::Unknown | raft_core::Answer::Transferred | raft_core::Answer::Stays => {
                 Answer::Unknown
             }
-            raft_core::Answer::Refused(_) => Answer::Busy,
+            raft_core::Answer::Refused(why) => match why {
+                Refusal::TransferUnderWay => Answer::HandingOver,
+                Refusal::Halted => Answer::Halted,
+                // All but the first two answer what only an operator asks.
+                Refusal::Busy
+                | Refusal::Full
+                | Refusal::Behind
+                | Refusal::TooEarly
+                | Refusal::ChangeUnderWay
+                | Refusal::Unfit(_)
+                | Refusal::NoSuchVoter
+                | Refusal::CalledOff
+                | Refusal::TargetRemoved
+                | Refusal::TransferFailed => Answer::Busy,
+            },
         };
         host.reply(client, Reply { id: request.id, answer });
     }

@@ -76,6 +76,7 @@ pub(super) fn configuration(configuration: &raft_core::Configuration) -> Configu
         voters: plain(&configuration.voters),
         joint: plain(&configuration.old_voters),
         learners: plain(&configuration.learners),
+        digest: Some(Digest::of(&encode_configuration(configuration))),
     }
 }
 

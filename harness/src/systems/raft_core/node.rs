@@ -15,6 +15,7 @@ use crate::plan;
 use crate::server::{Arrival, Deed, Host, LocalTime, Server};
 use crate::workload::kv::{self, Settings};
 use invariants::{Digest, Fact, LogId};
+use raft_core::message::Request;
 use raft_core::{
     Bug, Change, Config, Effect, Entry, Identity, Index, Input, Instant, Kept, Letter, Message, NodeId,
     Payload, Raft, Recovered, SaveId, Snapshot, Step, Write,
@@ -138,7 +139,7 @@ impl Member {
     fn arrive(&mut self, host: &mut CoreHost<'_>, arrival: Arrival<Letter>) {
         let input = match arrival {
             Arrival::Timer => Input::Timer,
-            Arrival::Message { message: letter, .. } => Input::Receive(letter),
+            Arrival::Message { message: letter, .. } => Input::Receive(self.restamp(host, letter)),
             Arrival::Request { client, request } => {
                 let number = self.application.admit(Asker::Client(client, request));
                 if request.read().is_some() {
@@ -180,6 +181,19 @@ impl Member {
             self.raft.step(Instant(host.now()), Input::Compact { index, data, keep }, &mut self.effects);
             self.carry_out(host);
         }
+    }
+
+    /// What a follower passes on was stamped by its clock. Log time is told by the leader's, so that one goes instead: the
+    /// core never looks into a command, and appends what arrives as it is.
+    fn restamp(&self, host: &CoreHost<'_>, mut letter: Letter) -> Letter {
+        if let Message::Forward { request: Request::Propose(command), .. } = &mut letter.message
+            && self.raft.leads()
+            && let Some(stamp) = self.application.stamp(host)
+            && let Some(stamped) = kv::restamp(command, stamp)
+        {
+            *command = stamped.into();
+        }
+        letter
     }
 
     /// Carries out what the core wants done. Saves come first, so that what they append is stated before anything that

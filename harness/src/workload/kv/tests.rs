@@ -226,6 +226,15 @@ fn action() -> impl Strategy<Value = Action> {
     ]
 }
 
+#[test]
+fn only_a_command_with_a_stamp_gets_another() {
+    let put = request(1, 1, 0, 3, Action::Put(9));
+    assert_eq!(restamp(&stamped(u64::MAX, &put), 3), Some(stamped(3, &put)));
+    assert_eq!(restamp(&command(&put), 3), None, "where sessions never end nobody looks at a clock");
+    assert_eq!(restamp(&[], 3), None, "a no-op");
+    assert_eq!(restamp(&[STAMPED], 3), None, "no command at all");
+}
+
 proptest! {
     #[test]
     fn what_is_encoded_is_decoded(numbers in any::<[u64; 7]>(), shift in 0..64, kind in 0..8) {
@@ -243,6 +252,7 @@ proptest! {
         let request = request(session, sequence, acknowledged, key, action);
         prop_assert_eq!(decode(&command(&request)), Some(Command { stamp: None, request }));
         prop_assert_eq!(decode(&stamped(stamp, &request)), Some(Command { stamp: Some(stamp), request }));
+        prop_assert_eq!(restamp(&stamped(first, &request), stamp), Some(stamped(stamp, &request)));
         let request = Request { ask: Ask::Register, ..request };
         prop_assert_eq!(decode(&stamped(stamp, &request)), Some(Command { stamp: Some(stamp), request }));
     }

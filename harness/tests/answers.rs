@@ -1,0 +1,64 @@
+//! What the built-in system tells its clients.
+
+mod common;
+
+use common::{calm, fault, told};
+use harness::outcome::{PROPOSAL_FORWARDED, Record};
+use harness::plan::{Chance, Duration, FaultKind, Plan, Target};
+use harness::systems::raft_core::Node;
+
+/// Three servers, and clients who write.
+fn busy() -> Plan {
+    let mut plan = calm(3, Duration::millis(6_000));
+    plan.clients.count = 4;
+    plan.clients.reads = Chance(0);
+    plan
+}
+
+/// How often a client was told just this.
+fn answers(record: &Record, answer: &str) -> usize {
+    let told = |text: &str| text.contains(" -> c") && text.ends_with(&format!(" {answer}"));
+    record.timeline.iter().filter(|line| told(&line.text)).count()
+}
+
+/// What becomes of sessions that end after half a minute when this one's wall clock is an hour ahead.
+fn an_hour_ahead(node: Target) -> Record {
+    let mut plan = busy();
+    plan.raft.forward = true;
+    plan.clients.anywhere = Chance(900_000);
+    plan.clients.session = Duration::millis(30_000);
+    plan.faults = vec![fault(Duration::millis(2_000), FaultKind::WallJump { node, by: 3_600_000 })];
+    told::<Node>(&plan)
+}
+
+#[test]
+fn log_time_is_told_by_the_leaders_clock_and_a_followers_ends_no_session() {
+    let record = an_hour_ahead(Target::Follower);
+    let forwarded = record.outcome.milestones.iter().find(|reached| reached.0 == PROPOSAL_FORWARDED);
+    assert!(forwarded.is_some_and(|forwarded| forwarded.1 > 50), "{forwarded:?}");
+    assert_eq!(answers(&record, "Expired"), 0);
+    assert!(answers(&an_hour_ahead(Target::Leader), "Expired") > 0, "the leader's is believed");
+}
+
+#[test]
+fn a_client_is_told_that_the_disk_of_a_server_has_failed() {
+    let mut plan = busy();
+    let lasts = Duration::millis(1_000);
+    plan.faults = vec![fault(Duration::millis(2_000), FaultKind::DiskError { node: Target::Leader, lasts })];
+    let record = told::<Node>(&plan);
+    assert!(answers(&record, "Halted") > 0);
+    assert_eq!(answers(&record, "Busy"), 0);
+}
+
+#[test]
+fn a_client_is_told_that_the_lead_is_being_passed_on() {
+    let mut plan = busy();
+    let (whom, lasts) = (Target::Follower, Duration::millis(500));
+    plan.faults = vec![
+        fault(Duration::millis(2_000), FaultKind::Pause { node: whom, lasts }),
+        fault(Duration::millis(2_010), FaultKind::Transfer { to: whom }),
+    ];
+    let record = told::<Node>(&plan);
+    assert!(answers(&record, "HandingOver") > 0);
+    assert_eq!(answers(&record, "Busy"), 0);
+}

@@ -1,0 +1,113 @@
+//! **Nobody outside the group brings a term about in it** while nothing is wrong and nothing is asked.
+//!
+//! *Source*: thesis 4.2.3 (disruptive servers), 9.6 (pre-vote), 6.2 (a leader that hears a quorum, followers that hear
+//! their leader). *Facts*: `Quiet`, `Campaigned`, `TermChanged`, `SteppedDown`, and for who belongs to the group
+//! `Configured` and `Committed`.
+//!
+//! *Reading*: where it is quiet, everybody in the group hears its leader, and follows no one who asks for votes from
+//! outside: it does not go to a term in which somebody outside has campaigned since it became quiet. Who belongs to the
+//! group but was not said to be quiet, because it is ill, may not hear the leader: nothing is asked of it, and to the
+//! others it is like one outside. A term that was brought about before may still be on its way, and is let go. So is
+//! everything once a member campaigns, falls, or leads no more for a reason of its own: then there is no leader to hear.
+//! Each candidacy from outside is one look: from then on every term of the group is held against it.
+//!
+//! *Blind spots*: with pre-vote those outside mostly do not even campaign, and nothing is looked at; neither is what
+//! they ask before they do. Looks only where the world says that it is quiet, which it does only where pre-vote or
+//! check-quorum is on: without them thesis 4.2.3 promises nothing.
+
+use crate::fact::{Configuration, Node, Observed, Term};
+use crate::scene::{Scene, Verdict};
+use crate::shadow::Shadow;
+
+/// Nobody outside the group brings a term about in it.
+#[derive(Default, Debug)]
+pub struct Outsiders {
+    pub(crate) looked: u64,
+    /// Of whom it was said that it is quiet.
+    quiet: Vec<Node>,
+    /// The candidacies of those outside since then.
+    candidacies: Vec<(Term, Observed)>,
+    /// The event during which a leader stepped down: it may have done so because of a term that it states next.
+    left: Option<u64>,
+}
+
+impl Outsiders {
+    /// Its name.
+    pub const NAME: &str = "outsiders";
+    /// In one line.
+    pub const ABOUT: &str =
+        "after healing, with pre-vote or check-quorum, nobody outside the group brings a term about in it";
+
+    pub(crate) fn is_quiet(&mut self, scene: Scene<'_>) -> Verdict {
+        if !self.quiet.contains(&scene.node.id) {
+            self.quiet.push(scene.node.id);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn campaigns(&mut self, scene: Scene<'_>, term: Term) -> Verdict {
+        let Some(group) = self.group(scene.shadow) else { return Ok(()) };
+        if self.hears_leader(group, scene.node.id) {
+            self.is_over();
+        } else if self.quiet.iter().any(|&node| group.has(node)) {
+            self.looked += 1;
+            self.candidacies.push((term, scene.observed.clone()));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn changes(&mut self, scene: Scene<'_>, term: Term) -> Verdict {
+        let Some(group) = self.group(scene.shadow) else { return Ok(()) };
+        let id = scene.node.id;
+        if !self.hears_leader(group, id) {
+            return Ok(());
+        }
+        if self.left.is_some_and(|step| step != scene.observed.step) {
+            self.is_over();
+            return Ok(());
+        }
+        let Some((_, first)) = self.candidacies.iter().find(|candidacy| candidacy.0 == term) else {
+            return Ok(());
+        };
+        let other = first.node;
+        let who = match group.has(other) {
+            true => "is ill".to_owned(),
+            false => format!("does not belong to the group {group}"),
+        };
+        let sentence = format!("n{id} goes to term {term}, in which n{other} campaigns, which {who}");
+        scene.clash(Self::NAME, Some(first.clone()), sentence)
+    }
+
+    pub(crate) fn steps_down(&mut self, scene: Scene<'_>) -> Verdict {
+        if self.quiet.contains(&scene.node.id) {
+            self.left = Some(scene.observed.step);
+        }
+        Ok(())
+    }
+
+    /// Somebody has died, or lives again.
+    pub(crate) fn falls(&mut self, scene: Scene<'_>) -> Verdict {
+        if self.quiet.contains(&scene.node.id) {
+            self.is_over();
+        }
+        Ok(())
+    }
+
+    /// The group, where it is quiet. Nothing is asked for, so it is the one that is committed.
+    fn group<'a>(&self, shadow: &'a Shadow) -> Option<&'a Configuration> {
+        if self.quiet.is_empty() {
+            return None;
+        }
+        shadow.group_at(shadow.committed.last().index).map(|group| &group.configuration)
+    }
+
+    fn hears_leader(&self, group: &Configuration, node: Node) -> bool {
+        group.has(node) && self.quiet.contains(&node)
+    }
+
+    fn is_over(&mut self) {
+        self.quiet.clear();
+        self.candidacies.clear();
+        self.left = None;
+    }
+}
