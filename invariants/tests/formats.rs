@@ -1,8 +1,8 @@
 //! What is written is read again, and what cannot be read is named.
 
 use invariants::fact::{Configuration, Digest, Fact, LogId, Observed, RequestId};
-use invariants::formats::{facts, histories, kvsim};
-use invariants::linearizability::{Action, Call, Content, Operation, Response};
+use invariants::formats::{facts, histories, kvsim, read_history};
+use invariants::linearizability::{Action, Budget, Call, Content, Operation, Response, Verdict, check};
 use proptest::prelude::*;
 
 fn request() -> impl Strategy<Value = RequestId> {
@@ -182,4 +182,45 @@ fn a_line_that_cannot_be_read_is_named() {
         kvsim::read(unknown).unwrap_err().to_string(),
         "line 1: expected a number as `value`: a write, cas or append has one"
     );
+}
+
+/// Events of one process after the other, in maps: `(f, key, value called, value returned)`.
+fn one_after_the_other(events: &[(&str, &str, &str, &str)]) -> String {
+    let line = |kind: &str, f: &str, key: &str, value: &str| {
+        format!("{{:process 0, :type {kind}, :f :{f}, :key {key}, :value {value}}}\n")
+    };
+    let both = |&(f, key, asked, told): &(&str, &str, &str, &str)| {
+        line(":invoke", f, key, asked) + &line(":ok", f, key, told)
+    };
+    events.iter().map(both).collect()
+}
+
+fn is_linearizable(text: &str) -> bool {
+    let (_, recorded) = read_history(text).unwrap_or_else(|misread| panic!("{misread}:\n{text}"));
+    check(&recorded.calls, Budget::default()).expect("well formed") == Verdict::Linearizable
+}
+
+/// Values and keys that are no small numbers are numbered; none of them may be taken for another one.
+#[test]
+fn what_is_written_differently_is_different() {
+    let values =
+        ["\"a\"", "\"b\"", "4611686018427387904", "4611686018427387905", "-1", "7", "\"7\"", "\"-1\""];
+    for written in values {
+        for seen in values {
+            let register = [("write", "1", written, written), ("read", "1", "nil", seen)];
+            assert_eq!(is_linearizable(&one_after_the_other(&register)), written == seen, "{written} {seen}");
+        }
+    }
+    for element in ["4611686018427387904", "-4611686018427387904", "7"] {
+        let piece = "\"x y\"";
+        let text = [("append", "1", piece, piece), ("read", "1", "nil", &format!("[{element}]"))];
+        assert!(!is_linearizable(&one_after_the_other(&text)), "{element}");
+    }
+    let keys = ["\"a\"", "a", ":a", "nil", "0", "\"0\"", "4294967296", "-1", "18446744073709551615", "[0]"];
+    for written in keys {
+        for read in keys {
+            let both = [("write", written, "5", "5"), ("write", "9", "1", "1"), ("read", read, "nil", "5")];
+            assert_eq!(is_linearizable(&one_after_the_other(&both)), written == read, "{written} {read}");
+        }
+    }
 }

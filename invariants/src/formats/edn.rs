@@ -1,7 +1,9 @@
 //! The part of Clojure's notation that histories are written in.
 
+use std::fmt::{self, Write};
+
 /// A value.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) enum Edn {
     /// `nil`.
     Nil,
@@ -27,6 +29,46 @@ impl Edn {
             .iter()
             .find(|(key, _)| matches!(key, Edn::Keyword(keyword) if keyword == name))
             .map(|(_, value)| value)
+    }
+}
+
+/// As it is written.
+impl fmt::Display for Edn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Edn::Nil => f.write_str("nil"),
+            Edn::Number(number) => write!(f, "{number}"),
+            Edn::Keyword(keyword) => write!(f, ":{keyword}"),
+            Edn::Symbol(symbol) => f.write_str(symbol),
+            Edn::Text(text) => {
+                f.write_char('"')?;
+                for letter in text.chars() {
+                    match letter {
+                        '"' | '\\' => write!(f, "\\{letter}")?,
+                        '\n' => f.write_str("\\n")?,
+                        '\t' => f.write_str("\\t")?,
+                        '\r' => f.write_str("\\r")?,
+                        control if control.is_control() => write!(f, "\\u{:04x}", u32::from(control))?,
+                        letter => f.write_char(letter)?,
+                    }
+                }
+                f.write_char('"')
+            }
+            Edn::Vector(values) => {
+                f.write_char('[')?;
+                for (place, value) in values.iter().enumerate() {
+                    write!(f, "{}{value}", if place == 0 { "" } else { " " })?;
+                }
+                f.write_char(']')
+            }
+            Edn::Map(pairs) => {
+                f.write_char('{')?;
+                for (place, (key, value)) in pairs.iter().enumerate() {
+                    write!(f, "{}{key} {value}", if place == 0 { "" } else { ", " })?;
+                }
+                f.write_char('}')
+            }
+        }
     }
 }
 
@@ -98,7 +140,15 @@ fn text(rest: &mut &str) -> Result<Edn, String> {
             '\\' => match letters.next() {
                 Some((_, 'n')) => content.push('\n'),
                 Some((_, 't')) => content.push('\t'),
-                Some((_, escaped)) => content.push(escaped),
+                Some((_, 'r')) => content.push('\r'),
+                Some((_, escaped @ ('"' | '\\'))) => content.push(escaped),
+                Some((_, 'u')) => {
+                    let digits: String = letters.by_ref().take(4).map(|(_, digit)| digit).collect();
+                    let letter = u32::from_str_radix(&digits, 16).ok().and_then(char::from_u32);
+                    content.push(letter.ok_or_else(|| format!("\\u{digits} is no letter"))?);
+                }
+                // Two texts must not become one because an escape is not known here.
+                Some((_, escaped)) => return Err(format!("\\{escaped} is no escape that is known here")),
                 None => break,
             },
             _ => content.push(letter),
@@ -135,6 +185,14 @@ mod tests {
     }
 
     #[test]
+    fn values_are_written_as_they_are_read() {
+        for text in ["{:a [1 -2 nil], \"b\\n\\\"\\\\\" x}", "\"\\u0007\u{e9}\"", "[]", ":k", "1.5"] {
+            assert_eq!(read(text).unwrap().to_string(), text);
+        }
+        assert_eq!(read("\"\\u0041\\r\""), Ok(Edn::Text("A\r".into())));
+    }
+
+    #[test]
     fn what_is_wrong_is_told() {
         for (text, wrong) in [
             ("", "it ends too early"),
@@ -142,6 +200,8 @@ mod tests {
             ("]", "']' closes nothing"),
             ("{:a}", "a map has a key without a value"),
             ("\"a", "a text does not end"),
+            ("\"\\q\"", "\\q is no escape that is known here"),
+            ("\"\\ud800\"", "\\ud800 is no letter"),
             ("1 2", "there is more: \"2\""),
         ] {
             assert_eq!(read(text), Err(wrong.to_string()), "{text}");

@@ -188,36 +188,50 @@ fn gathered(
     calls(asked)
 }
 
-/// Gives numbers to what is named otherwise.
+/// Numbers values. Small numbers stay what they are; whatever is written otherwise gets a number that none of them has.
 #[derive(Default)]
-struct Names(BTreeMap<String, u64>);
+struct Values(BTreeMap<Edn, u64>);
 
-impl Names {
-    fn number(&mut self, name: String) -> u64 {
-        let next = self.0.len() as u64;
-        *self.0.entry(name).or_insert(next)
+/// The numbers of other values begin here, behind the small ones.
+const OTHERS: u64 = 1 << 62;
+
+impl Values {
+    /// `None`: it is neither a number nor a text.
+    fn number(&mut self, value: &Edn) -> Option<u64> {
+        match value {
+            Edn::Number(number) if (0..OTHERS.cast_signed()).contains(number) => Some(number.cast_unsigned()),
+            Edn::Number(_) => Some(self.other(value.clone())),
+            Edn::Text(text) => Some(self.text(text)),
+            _ => None,
+        }
+    }
+
+    fn text(&mut self, text: &str) -> u64 {
+        self.other(Edn::Text(text.to_string()))
+    }
+
+    fn other(&mut self, value: Edn) -> u64 {
+        let next = OTHERS + self.0.len() as u64;
+        *self.0.entry(value).or_insert(next)
     }
 }
 
-/// The numbers of texts begin here, behind those of numbers.
-const TEXTS: u64 = 1 << 62;
-
 fn calls(asked: Vec<Asked>) -> Result<Recorded, Misread> {
-    let lists: BTreeSet<String> = asked
+    let lists: BTreeSet<Edn> = asked
         .iter()
         .filter(|asked| asked.invoked.function == "append")
-        .map(|asked| format!("{:?}", asked.invoked.key))
+        .map(|asked| asked.invoked.key.clone())
         .collect();
-    let (mut keys, mut texts) = (Keys::default(), Names::default());
+    let (mut keys, mut values) = (Keys::default(), Values::default());
     let texts_are_numbers = asked.iter().all(|asked| matches!(asked.invoked.key, Edn::Text(_)));
+    let is_one_key = asked.iter().all(|asked| asked.invoked.key == Edn::Nil);
     let mut sequences: BTreeMap<i64, u64> = BTreeMap::new();
     let mut recorded = Recorded { calls: Vec::with_capacity(asked.len()), lines: Vec::new(), texts: false };
     for Asked { invoked, ended } in asked {
-        let name = format!("{:?}", invoked.key);
         let is_text = matches!(invoked.function.as_str(), "get" | "put");
         recorded.texts |= is_text;
-        let is_list = is_text || lists.contains(&name);
-        let action = action(&invoked, is_list, &mut texts)?;
+        let is_list = is_text || lists.contains(&invoked.key);
+        let action = action(&invoked, is_list, &mut values)?;
         let returned = match ended {
             None => None,
             Some(ended) => match (ended.kind, action) {
@@ -227,19 +241,17 @@ fn calls(asked: Vec<Asked>) -> Result<Recorded, Misread> {
                     Some((ended.line as u64, Response::Mismatch(None)))
                 }
                 (Kind::Fail, _) => continue,
-                (Kind::Ok, _) => Some((ended.line as u64, response(&ended, action, is_text, &mut texts)?)),
+                (Kind::Ok, _) => Some((ended.line as u64, response(&ended, action, is_text, &mut values)?)),
             },
         };
         let sequence = sequences.entry(invoked.process).or_insert(0);
         *sequence += 1;
         let id = RequestId { session: invoked.process.cast_unsigned(), sequence: *sequence };
         let shown = match &invoked.key {
-            Edn::Nil => "0".to_string(),
-            Edn::Number(number) => number.to_string(),
-            // Quoted, lest it be taken for the number.
-            Edn::Text(text) if !texts_are_numbers => format!("{text:?}"),
-            Edn::Text(text) => text.clone(),
-            _ => name,
+            Edn::Nil if is_one_key => "0".to_string(),
+            Edn::Text(text) if texts_are_numbers => text.clone(),
+            // A text is quoted, lest it be taken for the number.
+            other => other.to_string(),
         };
         let operation = Operation { key: keys.number(&shown, ""), action };
         recorded.lines.push(invoked.line);
@@ -248,19 +260,18 @@ fn calls(asked: Vec<Asked>) -> Result<Recorded, Misread> {
     Ok(recorded)
 }
 
-fn action(event: &Event, is_list: bool, texts: &mut Names) -> Result<Action, Misread> {
+fn action(event: &Event, is_list: bool, values: &mut Values) -> Result<Action, Misread> {
     let wrong = |expected, reason: String| Misread { line: event.line, expected, reason };
-    let mut number = |value: &Edn| match value {
-        Edn::Number(number) => Ok(number.cast_unsigned()),
-        Edn::Text(text) => Ok(TEXTS + texts.number(text.clone())),
-        other => Err(wrong("a number or a text as `:value`", format!("it is {other:?}"))),
+    let mut number = |value: &Edn| {
+        let number = values.number(value);
+        number.ok_or_else(|| wrong("a number or a text as `:value`", format!("it is {value}")))
     };
     if matches!((&event.value, event.function.as_str()), (Edn::Text(text), "put" | "append")
         if is_list && (!text.ends_with('y') || text.matches('y').count() != 1))
     {
         return Err(wrong(
             "a piece of text that ends with its only y, as `:value`",
-            format!("it is {:?}", event.value),
+            format!("it is {}", event.value),
         ));
     }
     Ok(match (event.function.as_str(), is_list) {
@@ -280,7 +291,7 @@ fn action(event: &Event, is_list: bool, texts: &mut Names) -> Result<Action, Mis
                 };
                 Action::CompareAndSet { expect, value: number(&pair[1])? }
             }
-            other => return Err(wrong("[expected new] as `:value` of a cas", format!("it is {other:?}"))),
+            other => return Err(wrong("[expected new] as `:value` of a cas", format!("it is {other}"))),
         },
         (function, _) => {
             let reason = format!("it is :{function}");
@@ -292,28 +303,22 @@ fn action(event: &Event, is_list: bool, texts: &mut Names) -> Result<Action, Mis
     })
 }
 
-fn response(event: &Event, action: Action, is_text: bool, texts: &mut Names) -> Result<Response, Misread> {
+fn response(event: &Event, action: Action, is_text: bool, values: &mut Values) -> Result<Response, Misread> {
     let wrong =
-        |expected| Err(Misread { line: event.line, expected, reason: format!("it is {:?}", event.value) });
+        |expected| Err(Misread { line: event.line, expected, reason: format!("it is {}", event.value) });
     Ok(match (action, &event.value) {
         (Action::Get, Edn::Nil) => Response::Holds(Content::INITIAL),
-        (Action::Get, Edn::Number(number)) => Response::Holds(Content::Present(number.cast_unsigned())),
-        (Action::Get, Edn::Text(text)) => {
-            Response::Holds(Content::Present(TEXTS + texts.number(text.clone())))
-        }
-        (Action::Get, _) => return wrong("nil, a number or a text as what was read"),
+        (Action::Get, value) => match values.number(value) {
+            Some(value) => Response::Holds(Content::Present(value)),
+            None => return wrong("nil, a number or a text as what was read"),
+        },
         (Action::List, Edn::Nil) => Response::List(Vec::new()),
         (Action::List, Edn::Text(text)) if is_text => {
             let pieces = text.split_inclusive('y');
-            Response::List(pieces.map(|piece| TEXTS + texts.number(piece.to_string())).collect())
+            Response::List(pieces.map(|piece| values.text(piece)).collect())
         }
         (Action::List, Edn::Vector(elements)) => {
-            let number = |element: &Edn| match element {
-                Edn::Number(number) => Some(number.cast_unsigned()),
-                Edn::Text(text) => Some(TEXTS + texts.number(text.clone())),
-                _ => None,
-            };
-            match elements.iter().map(number).collect() {
+            match elements.iter().map(|element| values.number(element)).collect() {
                 Some(elements) => Response::List(elements),
                 None => return wrong("a list of numbers or texts as what was read"),
             }
