@@ -224,3 +224,74 @@ fn what_is_written_differently_is_different() {
         }
     }
 }
+
+/// The refusal of two lines, each as maps and as lines of a log: `(f, value called, type of the return, its value)`.
+fn refusals(f: &str, asked: &str, kind: &str, told: &str) -> [Option<String>; 2] {
+    let map = |kind, value| format!("{{:process 3, :type :{kind}, :f :{f}, :value {value}}}\n");
+    let log = |kind, value| format!("INFO  jepsen.util - 3\t:{kind}\t:{f}\t{value}\n");
+    [map("invoke", asked) + &map(kind, told), log("invoke", asked) + &log(kind, told)]
+        .map(|text| read_history(&text).err().map(|misread| misread.to_string()))
+}
+
+#[test]
+fn a_return_from_something_else_is_refused() {
+    for (f, asked, kind, told) in [
+        ("write", "3", "ok", "4"),
+        ("write", "3", "ok", "nil"),
+        ("write", "3", "info", "4"),
+        ("write", "\"a\"", "ok", "\"b\""),
+        ("append", "3", "ok", "4"),
+        ("put", "\"x y\"", "ok", "\"z y\""),
+        ("cas", "[3 4]", "ok", "[3 5]"),
+        ("cas", "[3 4]", "fail", "[4 3]"),
+    ] {
+        let sentence = format!(
+            "line 2: expected the return of what was called: \
+             process 3 called :{f} {asked} in line 1 and returns from {told}"
+        );
+        for refusal in refusals(f, asked, kind, told) {
+            let refusal = refusal.unwrap_or_default();
+            assert!(refusal.starts_with(&sentence), "{refusal}");
+        }
+    }
+    for (f, asked, kind, told) in [
+        ("write", "3", "ok", "3"),
+        ("write", "3", "info", ":timed-out"),
+        ("cas", "[3 4]", "fail", ":timed-out"),
+        ("read", "nil", "ok", "4"),
+        ("get", "nil", "ok", "\"x y\""),
+    ] {
+        assert_eq!(refusals(f, asked, kind, told), [None, None], "{f} {asked} {kind} {told}");
+    }
+    // What is left out is not contradicted.
+    let text = "{:process 3, :type :invoke, :f :write, :value 3}\n{:process 3, :type :ok, :f :write}\n";
+    assert!(is_linearizable(text));
+}
+
+/// A compare-and-set that never reached the register says nothing about it; one that was compared does.
+#[test]
+fn why_a_compare_and_set_failed_makes_a_difference() {
+    let mut judged = Vec::new();
+    for (error, is_told) in [
+        (":error :connection-refused", false),
+        (":error [:duplicate-key \"k\"]", false),
+        (":error \"no route to host\"", false),
+        (":error []", false),
+        (":error :did-not-succeed", true),
+        (":error [:precondition-failed 412]", true),
+        (":error :cas-failed", true),
+        (":error nil", true),
+        ("", true),
+    ] {
+        let text = one_after_the_other(&[("write", "nil", "3", "3")])
+            + "{:process 1, :type :invoke, :f :cas, :value [3 4]}\n"
+            + &format!("{{:process 1, :type :fail, :f :cas, :value [3 4] {error}}}\n");
+        judged.push((error, is_linearizable(&text) != is_told));
+        let log = [":invoke :write 3", ":ok :write 3", ":invoke :cas [3 4]", ":fail :cas [3 4]"]
+            .map(|event| format!("INFO  jepsen.util - 0 {event}"))
+            .join("\n");
+        let behind = error.strip_prefix(":error ").unwrap_or_default();
+        judged.push((behind, is_linearizable(&format!("{log} {behind}")) != is_told));
+    }
+    assert!(judged.iter().all(|&(_, is_right)| is_right), "{judged:?}");
+}

@@ -9,8 +9,13 @@
 //!
 //! The first form is that of a log and knows one key; the second is a map per line. `:invoke` opens an operation of a
 //! process, `:ok`, `:fail` or `:info` ends it. `:info` says that the outcome is unknown; the process is never used
-//! again. `:fail` says that nothing happened; of a `:cas` moreover, unless its value says otherwise (`:timed-out`), that
-//! the register did not hold what was expected. `:f` is
+//! again. Whoever returns from what changes something repeats the value that was called with; another value is refused.
+//!
+//! `:fail` says that nothing happened; of a `:cas` moreover that the register did not hold what was expected, unless it
+//! failed for another reason: then its value (`:timed-out`) or its `:error` (`:connection-refused`; in a log it stands
+//! behind the value) names that, and it tells nothing. An error that begins with one of `:did-not-succeed`,
+//! `:precondition-failed`, `:cas-failed`, `:compare-failed` and `:value-mismatch` does say what the register did not
+//! hold. `:f` is
 //!
 //! - of registers `:read`, `:write`, `:cas` (`[expected new]`),
 //! - of lists `:read` and `:append`,
@@ -33,8 +38,11 @@ struct Event {
     kind: Kind,
     function: String,
     key: Edn,
-    value: Edn,
+    /// `None`: not told.
+    value: Option<Edn>,
     time: Option<i64>,
+    /// Why it failed, where that is told.
+    error: Option<Edn>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -62,7 +70,9 @@ pub fn read_log(text: &str) -> Result<Recorded, Misread> {
         else {
             return Err(wrong("a process, a type, a function and a value are needed"));
         };
-        Event::new(line, event, process, &kind, function, Edn::Nil, value, None)
+        let error = told.next().filter(|error| *error != Edn::Nil);
+        let event = Event::new(line, event, process, &kind, function, Edn::Nil, Some(value), None)?;
+        Ok(event.map(|event| Event { error, ..event }))
     })
 }
 
@@ -77,9 +87,12 @@ pub fn read_maps(text: &str) -> Result<Recorded, Misread> {
         let map = edn::read(text).map_err(wrong)?;
         let field = |name: &str| map.get(name).cloned().ok_or_else(|| wrong(format!(":{name} is missing")));
         let (process, kind, function) = (field("process")?, field("type")?, field("f")?);
-        let optional = |name: &str| map.get(name).cloned().unwrap_or(Edn::Nil);
+        let optional = |name: &str| map.get(name).cloned();
         let time = if let Some(Edn::Number(time)) = map.get("time") { Some(*time) } else { None };
-        Event::new(line, event, process, &kind, function, optional("key"), optional("value"), time)
+        let key = optional("key").unwrap_or(Edn::Nil);
+        let event = Event::new(line, event, process, &kind, function, key, optional("value"), time)?;
+        let error = optional("error").filter(|error| *error != Edn::Nil);
+        Ok(event.map(|event| Event { error, ..event }))
     })
 }
 
@@ -93,7 +106,7 @@ impl Event {
         kind: &Edn,
         function: Edn,
         key: Edn,
-        value: Edn,
+        value: Option<Edn>,
         time: Option<i64>,
     ) -> Result<Option<Event>, Misread> {
         let wrong = |reason: &str| Misread { line, expected, reason: reason.to_string() };
@@ -110,9 +123,45 @@ impl Event {
             _ => return Err(wrong("the type is none of :invoke, :ok, :fail, :info")),
         };
         let Edn::Keyword(function) = function else { return Err(wrong("the function is no keyword")) };
-        Ok(Some(Event { line, process, kind, function, key, value, time }))
+        Ok(Some(Event { line, process, kind, function, key, value, time, error: None }))
+    }
+
+    fn value(&self) -> &Edn {
+        self.value.as_ref().unwrap_or(&Edn::Nil)
+    }
+
+    /// Whether it cannot be the return of this call, for it repeats another value. What a read returns is its own
+    /// business, and whoever does not return well may tell the reason in the place of the value.
+    fn contradicts(&self, invoked: &Event) -> bool {
+        if matches!(self.function.as_str(), "read" | "get") {
+            return false;
+        }
+        let (told, asked) = (self.value(), invoked.value());
+        let is_repeated = match self.kind {
+            Kind::Ok => self.value.is_some(),
+            _ => std::mem::discriminant(told) == std::mem::discriminant(asked),
+        };
+        is_repeated && told != asked
+    }
+
+    /// Whether a compare-and-set that failed tells that it did not find what it expected.
+    fn is_mismatch(&self) -> bool {
+        let reason = match &self.error {
+            Some(Edn::Vector(reasons)) => reasons.first(),
+            error => error.as_ref(),
+        };
+        matches!(self.value(), Edn::Vector(_))
+            && match reason {
+                None => self.error.is_none(),
+                Some(Edn::Keyword(word)) => MISMATCHES.contains(&word.as_str()),
+                Some(_) => false,
+            }
     }
 }
+
+/// The errors of a compare-and-set that found something else than it expected.
+const MISMATCHES: [&str; 5] =
+    ["did-not-succeed", "precondition-failed", "cas-failed", "compare-failed", "value-mismatch"];
 
 /// What has an end, or never gets one.
 struct Asked {
@@ -181,6 +230,17 @@ fn gathered(
                         format!("in line {} process {} asked something else", invoked.line, event.process);
                     return clash("the return of what was called", reason);
                 }
+                if event.contradicts(invoked) {
+                    let reason = format!(
+                        "process {} called :{} {} in line {} and returns from {}",
+                        event.process,
+                        invoked.function,
+                        invoked.value(),
+                        invoked.line,
+                        event.value()
+                    );
+                    return clash("the return of what was called", reason);
+                }
                 asked[open].ended = Some(event);
             }
         }
@@ -236,8 +296,8 @@ fn calls(asked: Vec<Asked>) -> Result<Recorded, Misread> {
             None => None,
             Some(ended) => match (ended.kind, action) {
                 (Kind::Info | Kind::Invoke, _) => None,
-                // It did not happen. Of a compare-and-set this tells what the register did not hold.
-                (Kind::Fail, Action::CompareAndSet { .. }) if matches!(ended.value, Edn::Vector(_)) => {
+                // It did not happen. Of some compare-and-sets this tells what the register did not hold.
+                (Kind::Fail, Action::CompareAndSet { .. }) if ended.is_mismatch() => {
                     Some((ended.line as u64, Response::Mismatch(None)))
                 }
                 (Kind::Fail, _) => continue,
@@ -266,24 +326,24 @@ fn action(event: &Event, is_list: bool, values: &mut Values) -> Result<Action, M
         let number = values.number(value);
         number.ok_or_else(|| wrong("a number or a text as `:value`", format!("it is {value}")))
     };
-    if matches!((&event.value, event.function.as_str()), (Edn::Text(text), "put" | "append")
+    if matches!((event.value(), event.function.as_str()), (Edn::Text(text), "put" | "append")
         if is_list && (!text.ends_with('y') || text.matches('y').count() != 1))
     {
         return Err(wrong(
             "a piece of text that ends with its only y, as `:value`",
-            format!("it is {}", event.value),
+            format!("it is {}", event.value()),
         ));
     }
     Ok(match (event.function.as_str(), is_list) {
         ("read", false) => Action::Get,
         ("read" | "get", true) => Action::List,
-        ("write", false) => match &event.value {
+        ("write", false) => match event.value() {
             Edn::Nil => Action::Delete(0),
             value => Action::Put(number(value)?),
         },
-        ("put", true) => Action::Replace(number(&event.value)?),
-        ("append", true) => Action::Append(number(&event.value)?),
-        ("cas", false) => match &event.value {
+        ("put", true) => Action::Replace(number(event.value())?),
+        ("append", true) => Action::Append(number(event.value())?),
+        ("cas", false) => match event.value() {
             Edn::Vector(pair) if pair.len() == 2 => {
                 let expect = match &pair[0] {
                     Edn::Nil => Content::INITIAL,
@@ -305,8 +365,8 @@ fn action(event: &Event, is_list: bool, values: &mut Values) -> Result<Action, M
 
 fn response(event: &Event, action: Action, is_text: bool, values: &mut Values) -> Result<Response, Misread> {
     let wrong =
-        |expected| Err(Misread { line: event.line, expected, reason: format!("it is {}", event.value) });
-    Ok(match (action, &event.value) {
+        |expected| Err(Misread { line: event.line, expected, reason: format!("it is {}", event.value()) });
+    Ok(match (action, event.value()) {
         (Action::Get, Edn::Nil) => Response::Holds(Content::INITIAL),
         (Action::Get, value) => match values.number(value) {
             Some(value) => Response::Holds(Content::Present(value)),
