@@ -96,13 +96,24 @@ fn call() -> impl Strategy<Value = Call> {
     )
 }
 
+fn sorted(mut numbers: Vec<u64>) -> Vec<u64> {
+    numbers.sort_unstable();
+    numbers
+}
+
 proptest! {
     #[test]
     fn facts_are_read_as_they_were_written(
-        written in proptest::collection::vec((any::<(u64, u64, u64)>(), fact()), 0..20)
+        times in proptest::collection::vec(any::<u64>(), 20).prop_map(sorted),
+        steps in proptest::collection::vec(any::<u64>(), 20).prop_map(sorted),
+        written in proptest::collection::vec((any::<u64>(), fact()), 0..20)
     ) {
-        let written: Vec<Observed> =
-            written.into_iter().map(|((at, step, node), fact)| Observed { at, step, node, fact }).collect();
+        let written: Vec<Observed> = times
+            .into_iter()
+            .zip(steps)
+            .zip(written)
+            .map(|((at, step), (node, fact))| Observed { at, step, node, fact })
+            .collect();
         let mut text = Vec::new();
         facts::write(&mut text, &written).unwrap();
         let text = String::from_utf8(text).unwrap();
@@ -294,4 +305,18 @@ fn why_a_compare_and_set_failed_makes_a_difference() {
         judged.push((behind, is_linearizable(&format!("{log} {behind}")) != is_told));
     }
     assert!(judged.iter().all(|&(_, is_right)| is_right), "{judged:?}");
+}
+
+#[test]
+fn facts_that_run_backwards_are_refused() {
+    let fact =
+        |at, step| format!("{{\"at\":{at},\"step\":{step},\"node\":1,\"fact\":\"leads\",\"term\":1}}\n");
+    let read =
+        |text: &str| facts::read(text).collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string());
+    // What happens in one step happens at one time.
+    assert!(read(&(fact(5, 2) + &fact(5, 2) + &fact(5, 3))).is_ok());
+    let clash = "line 3: expected time to run forward: it is 4 here, and was 5 in line 1";
+    assert_eq!(read(&(fact(5, 2) + "\n" + &fact(4, 3))).unwrap_err(), clash);
+    let clash = "line 2: expected steps to run forward: it is 1 here, and was 2 in line 1";
+    assert_eq!(read(&(fact(5, 2) + &fact(6, 1))).unwrap_err(), clash);
 }
