@@ -1,7 +1,7 @@
 //! What is written is read again, and what cannot be read is named.
 
 use invariants::fact::{Configuration, Digest, Fact, LogId, Observed, RequestId};
-use invariants::formats::{facts, histories, kvsim, read_history};
+use invariants::formats::{self, Format, facts, histories, kvsim, read_history};
 use invariants::linearizability::{Action, Budget, Call, Content, Operation, Response, Verdict, check};
 use proptest::prelude::*;
 
@@ -240,7 +240,8 @@ fn what_is_written_differently_is_different() {
 fn refusals(f: &str, asked: &str, kind: &str, told: &str) -> [Option<String>; 2] {
     let map = |kind, value| format!("{{:process 3, :type :{kind}, :f :{f}, :value {value}}}\n");
     let log = |kind, value| format!("INFO  jepsen.util - 3\t:{kind}\t:{f}\t{value}\n");
-    [map("invoke", asked) + &map(kind, told), log("invoke", asked) + &log(kind, told)]
+    let other = ["{:process 4, :type :invoke, :f :read}\n", "INFO  jepsen.util - 4 :invoke :read nil\n"];
+    [map("invoke", asked) + &map(kind, told) + other[0], log("invoke", asked) + &log(kind, told) + other[1]]
         .map(|text| read_history(&text).err().map(|misread| misread.to_string()))
 }
 
@@ -319,4 +320,96 @@ fn facts_that_run_backwards_are_refused() {
     assert_eq!(read(&(fact(5, 2) + "\n" + &fact(4, 3))).unwrap_err(), clash);
     let clash = "line 2: expected steps to run forward: it is 1 here, and was 2 in line 1";
     assert_eq!(read(&(fact(5, 2) + &fact(6, 1))).unwrap_err(), clash);
+}
+
+/// How a history of one file is explained.
+fn told(text: &str) -> String {
+    let (_, recorded) = read_history(text).unwrap_or_else(|misread| panic!("{misread}:\n{text}"));
+    recorded.told(&check(&recorded.calls, Budget::default()).expect("well formed"))
+}
+
+#[test]
+fn explanations_speak_as_the_file_does() {
+    let register = [
+        ("write", "\"x\"", "-4", "-4"),
+        ("write", "\"y\"", "3", "3"),
+        ("write", "\"x\"", "\"hello\"", "\"hello\""),
+        ("read", "\"x\"", "nil", "-4"),
+    ];
+    let text = ["\"x 0 y\"", "\"z 1 y\""].map(|piece| ("append", "\"a\"", piece, piece));
+    let text = [text[0], text[1], ("get", "\"a\"", "nil", "\"z 1 y\"")];
+    let operation = |op: &str, value: &str, call: u64| {
+        let (process, back) = (call, call + 1);
+        format!(
+            "{{\"process\":{process},\"op\":\"{op}\",\"key\":\"user 7\",{value},\
+             \"call\":{call},\"return\":{back},\"outcome\":\"ok\"}}\n"
+        )
+    };
+    let json =
+        "\n".to_string() + &operation("write", "\"value\":1", 5) + &operation("read", "\"result\":2", 9);
+    let histories = [one_after_the_other(&register), one_after_the_other(&text), json];
+    insta::assert_snapshot!(histories.map(|text| told(&text)).join("\n\n"));
+}
+
+#[test]
+fn where_nothing_was_recorded_there_is_no_verdict() {
+    let nemesis = "{:process :nemesis, :type :info, :f :kill, :value #{\"n1\"}}\n";
+    let failed =
+        "{:process 0, :type :invoke, :f :write, :value 3}\n{:process 0, :type :fail, :f :write, :value 3}\n";
+    let refusal = |text: &str| read_history(text).unwrap_err().to_string();
+    for text in ["", "\n \n", "\u{feff}"] {
+        assert_eq!(refusal(text), "expected a history: nothing was recorded in it", "{text:?}");
+    }
+    for text in ["[]", "[\n]", nemesis, failed] {
+        let sentence = "expected a history: nothing was recorded in it that may have happened to a client";
+        assert_eq!(refusal(text), sentence, "{text:?}");
+    }
+}
+
+/// One history: as maps in lines, in a vector over several lines or in a single one, with tags, after a mark.
+#[test]
+fn maps_are_read_wherever_they_stand() {
+    let text = one_after_the_other(&[("write", "\"a\"", "3", "3"), ("read", "\"a\"", "nil", "4")]);
+    let (_, expected) = read_history(&text).unwrap();
+    let (line, tagged) = (text.replace('\n', " "), text.replace("{:process", "#jepsen.history.Op{:process"));
+    for text in [
+        format!("\u{feff}{text}"),
+        format!("[{text}]"),
+        format!("({line})"),
+        format!("\n\n[\n{line}\n]\n"),
+        tagged.clone(),
+        format!("[{tagged}]"),
+        text.replace('{', "{ "),
+    ] {
+        let (format, recorded) = read_history(&text).unwrap_or_else(|misread| panic!("{misread}:\n{text}"));
+        assert_eq!(format, Format::JepsenMaps);
+        assert_eq!(recorded.calls.len(), expected.calls.len());
+        assert!(!is_linearizable(&text), "{text}");
+    }
+    let spread = text.replace(", :value", ",\n  :value");
+    let (_, recorded) = read_history(&format!("[{spread}]")).unwrap();
+    assert_eq!(recorded.lines, [1, 5]);
+}
+
+#[test]
+fn what_is_wrong_is_said_in_words_of_the_file() {
+    let refusal = |value: &str| {
+        let text = format!("\n{{:process 0, :type :invoke, :f :write, :value {value}}}\n");
+        read_history(&text).unwrap_err().to_string()
+    };
+    assert_eq!(
+        refusal("[:x 1 #{\"hello\" #inst \"2020\"}]"),
+        "line 2: expected a number or a text as `:value`: it is [:x 1 #{\"hello\" #inst \"2020\"}] \
+         (the file was taken for Jepsen maps)"
+    );
+    let refusal = read_history("[{:process 0}\n 7]").unwrap_err().to_string();
+    assert!(
+        refusal.starts_with("line 1: expected an event, as in {") && refusal.contains(":type is missing")
+    );
+    let json = "\u{feff}{\"session\":1,\"sequence\":1,\"key\":4,\"action\":\"get\",\"called\":10}\n";
+    assert_eq!(histories::read(json).unwrap(), read_history(json).unwrap().1.calls);
+    assert_eq!(
+        formats::text(b"INFO\nab\xffc\n".to_vec()).unwrap_err().to_string(),
+        "line 2: expected text in UTF-8: there is a byte 0xff"
+    );
 }

@@ -7,7 +7,8 @@
 //! {:process 1, :type :info, :f :cas, :key "a", :value [3 4]}
 //! ```
 //!
-//! The first form is that of a log and knows one key; the second is a map per line. `:invoke` opens an operation of a
+//! The first form is that of a log and knows one key; the second is a map per line, or a vector of maps, where a map may
+//! have a tag (`#jepsen.history.Op{...}`). `:invoke` opens an operation of a
 //! process, `:ok`, `:fail` or `:info` ends it. `:info` says that the outcome is unknown; the process is never used
 //! again. Whoever returns from what changes something repeats the value that was called with; another value is refused.
 //!
@@ -23,7 +24,8 @@
 //!   of which ends with its only `y`, and a put replaces them all.
 //!
 //! Values are `nil`, numbers or texts. Events of processes that are no numbers (`:nemesis`) are skipped. Time is the
-//! number of the line; where a `:time` is told it must not run backwards.
+//! number of the line, or, where several events stand in one, what keeps them in their order; where a `:time` is told it
+//! must not run backwards.
 
 use super::edn::{self, Edn};
 use super::{Keys, Misread, Recorded};
@@ -34,6 +36,8 @@ use std::collections::{BTreeMap, BTreeSet};
 /// An event as it stands in its line.
 struct Event {
     line: usize,
+    /// When it happened: the number of the line, or, of several in one line, a later one for each.
+    moment: u64,
     process: i64,
     kind: Kind,
     function: String,
@@ -58,7 +62,9 @@ enum Kind {
 /// # Errors
 /// The first line that is no event, or clashes with another.
 pub fn read_log(text: &str) -> Result<Recorded, Misread> {
-    gathered(text, |line, text| {
+    let lines = text.lines().enumerate().filter(|(_, text)| !text.trim().is_empty());
+    gathered(lines.map(|(before, text)| {
+        let line = before + 1;
         let event = "an event, as in INFO jepsen.util - 0 :invoke :read nil";
         let wrong = |reason: &str| Misread { line, expected: event, reason: reason.to_string() };
         let (_, told) = text.split_once(" - ").ok_or_else(|| wrong("there is no \" - \""))?;
@@ -73,18 +79,24 @@ pub fn read_log(text: &str) -> Result<Recorded, Misread> {
         let error = told.next().filter(|error| *error != Edn::Nil);
         let event = Event::new(line, event, process, &kind, function, Edn::Nil, Some(value), None)?;
         Ok(event.map(|event| Event { error, ..event }))
-    })
+    }))
 }
 
-/// Reads a map per line.
+/// Reads a map per line, or a vector of maps.
 ///
 /// # Errors
 /// The first line that is no event, or clashes with another.
 pub fn read_maps(text: &str) -> Result<Recorded, Misread> {
-    gathered(text, |line, text| {
+    gathered(edn::values(text).map(|(line, map)| {
         let event = "an event, as in {:process 0, :type :invoke, :f :read, :key \"a\", :value nil}";
         let wrong = |reason: String| Misread { line, expected: event, reason };
-        let map = edn::read(text).map_err(wrong)?;
+        let map = match map.map_err(wrong)? {
+            Edn::Tagged(_, map) => *map,
+            map => map,
+        };
+        if !matches!(map, Edn::Map(_)) {
+            return Err(wrong(format!("it is {map}")));
+        }
         let field = |name: &str| map.get(name).cloned().ok_or_else(|| wrong(format!(":{name} is missing")));
         let (process, kind, function) = (field("process")?, field("type")?, field("f")?);
         let optional = |name: &str| map.get(name).cloned();
@@ -93,7 +105,7 @@ pub fn read_maps(text: &str) -> Result<Recorded, Misread> {
         let event = Event::new(line, event, process, &kind, function, key, optional("value"), time)?;
         let error = optional("error").filter(|error| *error != Edn::Nil);
         Ok(event.map(|event| Event { error, ..event }))
-    })
+    }))
 }
 
 impl Event {
@@ -123,7 +135,7 @@ impl Event {
             _ => return Err(wrong("the type is none of :invoke, :ok, :fail, :info")),
         };
         let Edn::Keyword(function) = function else { return Err(wrong("the function is no keyword")) };
-        Ok(Some(Event { line, process, kind, function, key, value, time, error: None }))
+        Ok(Some(Event { line, moment: line as u64, process, kind, function, key, value, time, error: None }))
     }
 
     fn value(&self) -> &Edn {
@@ -170,19 +182,16 @@ struct Asked {
 }
 
 /// Pairs calls with returns.
-fn gathered(
-    text: &str,
-    event: impl Fn(usize, &str) -> Result<Option<Event>, Misread>,
-) -> Result<Recorded, Misread> {
+fn gathered(events: impl Iterator<Item = Result<Option<Event>, Misread>>) -> Result<Recorded, Misread> {
     let mut asked: Vec<Asked> = Vec::new();
     // By process: its last operation.
     let mut last: BTreeMap<i64, usize> = BTreeMap::new();
     let mut time: Option<(i64, usize)> = None;
-    for (before, text) in text.lines().enumerate() {
-        if text.trim().is_empty() {
-            continue;
-        }
-        let Some(event) = event(before + 1, text)? else { continue };
+    let mut moment = 0;
+    for event in events {
+        let Some(mut event) = event? else { continue };
+        event.moment = event.moment.max(moment + 1);
+        moment = event.moment;
         let clash = |expected, reason| Err(Misread { line: event.line, expected, reason });
         if let (Some(now), Some((then, line))) = (event.time, time)
             && now < then
@@ -286,7 +295,7 @@ fn calls(asked: Vec<Asked>) -> Result<Recorded, Misread> {
     let texts_are_numbers = asked.iter().all(|asked| matches!(asked.invoked.key, Edn::Text(_)));
     let is_one_key = asked.iter().all(|asked| asked.invoked.key == Edn::Nil);
     let mut sequences: BTreeMap<i64, u64> = BTreeMap::new();
-    let mut recorded = Recorded { calls: Vec::with_capacity(asked.len()), lines: Vec::new(), texts: false };
+    let mut recorded = Recorded { calls: Vec::with_capacity(asked.len()), ..Recorded::default() };
     for Asked { invoked, ended } in asked {
         let is_text = matches!(invoked.function.as_str(), "get" | "put");
         recorded.texts |= is_text;
@@ -298,25 +307,29 @@ fn calls(asked: Vec<Asked>) -> Result<Recorded, Misread> {
                 (Kind::Info | Kind::Invoke, _) => None,
                 // It did not happen. Of some compare-and-sets this tells what the register did not hold.
                 (Kind::Fail, Action::CompareAndSet { .. }) if ended.is_mismatch() => {
-                    Some((ended.line as u64, Response::Mismatch(None)))
+                    Some((ended.moment, Response::Mismatch(None)))
                 }
                 (Kind::Fail, _) => continue,
-                (Kind::Ok, _) => Some((ended.line as u64, response(&ended, action, is_text, &mut values)?)),
+                (Kind::Ok, _) => Some((ended.moment, response(&ended, action, is_text, &mut values)?)),
             },
         };
         let sequence = sequences.entry(invoked.process).or_insert(0);
         *sequence += 1;
         let id = RequestId { session: invoked.process.cast_unsigned(), sequence: *sequence };
-        let shown = match &invoked.key {
-            Edn::Nil if is_one_key => "0".to_string(),
-            Edn::Text(text) if texts_are_numbers => text.clone(),
-            // A text is quoted, lest it be taken for the number.
-            other => other.to_string(),
+        let number = match &invoked.key {
+            Edn::Nil if is_one_key => Some(0),
+            Edn::Number(number) => u64::try_from(*number).ok(),
+            Edn::Text(text) if texts_are_numbers => {
+                text.parse().ok().filter(|n: &u64| n.to_string() == *text)
+            }
+            _ => None,
         };
-        let operation = Operation { key: keys.number(&shown, ""), action };
+        let operation = Operation { key: keys.number(number, || invoked.key.to_string()), action };
         recorded.lines.push(invoked.line);
-        recorded.calls.push(Call { id, operation, called: invoked.line as u64, returned });
+        recorded.calls.push(Call { id, operation, called: invoked.moment, returned });
     }
+    recorded.names.keys = keys.names();
+    recorded.names.values = values.0.into_iter().map(|(value, number)| (number, value.to_string())).collect();
     Ok(recorded)
 }
 
