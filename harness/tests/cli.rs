@@ -437,7 +437,6 @@ fn recordings_that_cannot_be_used_are_refused_with_their_lines() {
         format!("{{:process 0, :type :{kind}, :f :read, :key \"a\", :value nil, :time {time}}}\n")
     };
     let call = "{\"session\":1,\"sequence\":1,\"key\":4,\"action\":\"get\",\"called\":10}\n";
-    desk.file("ok.jsonl", STALE);
     desk.file("two-open.jsonl", &(operation(1, 5, 20) + &operation(1, 10, 30)));
     desk.file("backwards.jsonl", &(operation(1, 15, 20) + &operation(2, 10, 30)));
     desk.file("before.jsonl", &operation(1, 15, 10));
@@ -449,11 +448,20 @@ fn recordings_that_cannot_be_used_are_refused_with_their_lines() {
     desk.file("poem.txt", "Shall I compare thee to a summer's day?\n");
     desk.file("half.log", "INFO  jepsen.util - 0 :invoke\n");
     desk.file("facts.jsonl", "{\"at\":1}\n");
+    let fact =
+        |at: u64, step: u64| format!("{{\"at\":{at},\"step\":{step},\"node\":1,\"fact\":\"crashed\"}}\n");
+    desk.file("early.jsonl", &(fact(5, 1) + &fact(4, 2)));
+    desk.file("steps.jsonl", &(fact(5, 2) + &fact(5, 1)));
+    desk.file("blank.jsonl", "\n");
+    desk.file("else.log", "INFO  jepsen.util - 0 :invoke :write 3\nINFO  jepsen.util - 0 :ok :write 4\n");
+    desk.file("tuple.edn", "{:process 0, :type :invoke, :f :write, :value [:x \"hello\"]}\n");
+    fs::write(desk.path().join("latin.log"), b"INFO  jepsen.util - 0 :invoke :write \"gr\xfc\xdfe\"\n")
+        .unwrap();
     let lines = [
         "check",
         "check history",
         "check history absent.jsonl",
-        "check history ok.jsonl two-open.jsonl",
+        "check history two-open.jsonl",
         "check history backwards.jsonl",
         "check history before.jsonl",
         "check history two-open.log",
@@ -463,10 +471,78 @@ fn recordings_that_cannot_be_used_are_refused_with_their_lines() {
         "check history twice.jsonl",
         "check history poem.txt",
         "check history half.log",
+        "check history blank.jsonl",
+        "check history else.log",
+        "check history tuple.edn",
+        "check history latin.log",
+        "check history --steps -1 half.log",
         "check facts facts.jsonl",
+        "check facts early.jsonl",
+        "check facts steps.jsonl",
+        "check facts blank.jsonl",
     ];
     let said: Vec<String> = lines.iter().map(|line| format!("$ {line}\n{}", desk.refusal(line))).collect();
     insta::assert_snapshot!(said.join("\n\n"));
+}
+
+#[test]
+fn a_recording_that_cannot_be_used_withholds_no_other_verdict() {
+    let desk = Desk::new();
+    desk.file("stale.jsonl", STALE);
+    desk.file("good.log", LOG);
+    desk.file("blank.log", "\n");
+    let fact = |node: u64| format!("{{\"at\":1,\"step\":1,\"node\":{node},\"fact\":\"leads\",\"term\":7}}\n");
+    desk.file("good.facts", &fact(1));
+    desk.file("bad.facts", &(fact(1) + &fact(2)));
+    let verdicts = |line: &str| {
+        let output = desk.run(line);
+        let said = String::from_utf8(output.stdout).unwrap();
+        let verdicts: Vec<String> = said
+            .lines()
+            .filter(|line| !line.starts_with(' ') && !line.is_empty())
+            .map(str::to_owned)
+            .collect();
+        (output.status.code(), verdicts.join(", "), String::from_utf8(output.stderr).unwrap())
+    };
+    let nothing =
+        |kind: &str, file: &str| format!("harness: {file}: expected {kind}: nothing was recorded in it\n");
+    assert_eq!(
+        verdicts("check history good.log blank.log stale.jsonl"),
+        (
+            Some(2),
+            "good.log: linearizable, stale.jsonl: not linearizable".to_owned(),
+            nothing("a history", "blank.log")
+        )
+    );
+    assert_eq!(
+        verdicts("check facts bad.facts blank.log good.facts"),
+        (Some(2), "bad.facts: broken, good.facts: kept".to_owned(), nothing("facts", "blank.log"))
+    );
+    assert_eq!(verdicts("check facts bad.facts good.facts").0, Some(1));
+    let output = desk.run("check history --json blank.log good.log");
+    let said = String::from_utf8(output.stdout).unwrap();
+    let said: Vec<serde_json::Value> = said.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((&said[0]["verdict"], &said[0]["file"]), (&"unusable".into(), &"blank.log".into()));
+    assert_eq!((&said[1]["verdict"], output.status.code()), (&"linearizable".into(), Some(2)));
+}
+
+#[test]
+fn a_history_is_searched_as_long_as_one_likes() {
+    let desk = Desk::new();
+    let event = |process: u64, kind: &str, value: u64| {
+        format!("{{:process {process}, :type :{kind}, :f :write, :key \"x\", :value {value}}}\n")
+    };
+    let twice: String = (0..9).map(|at| event(0, "invoke", at % 2) + &event(0, "ok", at % 2)).collect();
+    desk.file("twice.edn", &twice);
+    assert_eq!(desk.run("check history twice.edn").status.code(), Some(0));
+    for (limit, steps, bytes) in [("--steps 3", 3, 1 << 30), ("--steps 3 --bytes 4", 3, 4)] {
+        let output = desk.run(&format!("check history {limit} twice.edn"));
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        let sentence = format!("unknown: {steps} steps and {bytes} bytes did not suffice for \"x\"");
+        assert!(said.contains(&sentence), "{said}");
+        assert!(said.contains("search (\"x\")"), "{said}");
+    }
 }
 
 /// What a sweep in JSON says that does not depend on the clock.

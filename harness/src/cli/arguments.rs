@@ -2,6 +2,7 @@
 
 use crate::plan::Duration;
 use clap::{Args, Parser, Subcommand};
+use invariants::Budget;
 use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::path::PathBuf;
@@ -211,6 +212,12 @@ pub(super) enum Recording {
         /// The histories
         #[arg(value_name = "FILE", required = true)]
         files: Vec<PathBuf>,
+        /// The most steps of a search, for each key
+        #[arg(long, value_name = "N", default_value_t = Budget::default().steps, allow_hyphen_values = true)]
+        steps: u64,
+        /// The most bytes that a search may remember
+        #[arg(long, value_name = "N", default_value_t = Budget::default().bytes, allow_hyphen_values = true)]
+        bytes: u64,
         /// Print a JSON object per file on standard output and nothing else there
         #[arg(long)]
         json: bool,
@@ -218,9 +225,9 @@ pub(super) enum Recording {
     /// Facts of servers, as JSON lines: do they keep all properties?
     Facts {
         /// The facts
-        #[arg(value_name = "FILE")]
-        file: PathBuf,
-        /// Print one JSON object on standard output and nothing else there
+        #[arg(value_name = "FILE", required = true)]
+        files: Vec<PathBuf>,
+        /// Print a JSON object per file on standard output and nothing else there
         #[arg(long)]
         json: bool,
     },

@@ -1,79 +1,105 @@
 //! The verb `check`: what others recorded, judged without a simulation.
 
-use super::{BROKEN, Done, KEPT, arguments, print};
-use invariants::formats::{self, Format, Recorded};
+use super::{BROKEN, Done, KEPT, UNUSABLE, arguments, print, say};
+use crate::plan::file::reason;
+use invariants::formats::{self, Names};
 use invariants::linearizability::{Judged, Method, report};
 use invariants::{Budget, Checker, Verdict, Violation};
 use serde_json::json;
 use std::fmt::Write;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 pub(super) fn check(arguments: &arguments::Check) -> Done {
     match &arguments.what {
-        arguments::Recording::History { files, json } => histories(files, *json),
-        arguments::Recording::Facts { file, json } => facts(file, *json),
+        arguments::Recording::History { files, steps, bytes, json } => {
+            let budget = Budget { steps: *steps, bytes: *bytes };
+            each(files, *json, |path| history(path, budget, *json))
+        }
+        arguments::Recording::Facts { files, json } => each(files, *json, |path| facts(path, *json)),
     }
 }
 
-fn text(path: &Path) -> Result<String, String> {
-    fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
-}
+/// What is said of a file, and whether it is all well; or why it cannot be judged.
+type Judgement = Result<(String, bool), String>;
 
-/// Histories of clients. Nothing is said before all of them could be read.
-fn histories(files: &[std::path::PathBuf], json: bool) -> Done {
-    let mut read: Vec<(&Path, Format, Recorded)> = Vec::new();
+/// Judges one file after the other. One that cannot be used withholds no verdict on the others.
+fn each(files: &[PathBuf], json: bool, judge: impl Fn(&Path) -> Judgement) -> Done {
+    let mut code = KEPT;
     for path in files {
-        let said = |misread: formats::Misread| format!("{}: {misread}", path.display());
-        let (format, recorded) = formats::read_history(&text(path)?).map_err(said)?;
-        read.push((path, format, recorded));
-    }
-    let (mut lines, mut code) = (String::new(), KEPT);
-    for (path, format, recorded) in &read {
-        let start = Instant::now();
-        let report = report(&recorded.calls, Budget::default())
-            .map_err(|malformed| format!("{}: {}", path.display(), recorded.misread(&malformed)))?;
-        let seconds = start.elapsed().as_secs_f64();
-        let operations = recorded.calls.len();
-        let (verdict, explanation) = match &report.verdict {
-            Verdict::Linearizable => ("linearizable", None),
-            violation @ Verdict::Violation(_) => ("not linearizable", Some(violation.to_string())),
-            unknown @ Verdict::Unknown { .. } => ("unknown", Some(unknown.to_string())),
-        };
-        // Whatever is not known to be linearizable shall not pass for it.
-        code = if report.verdict == Verdict::Linearizable { code } else { BROKEN };
-        let method = methods(&report.keys);
-        let line = if json {
-            json!({
-                "file": path, "verdict": verdict, "seconds": seconds, "operations": operations, "method": method,
-                "explanation": explanation, "format": format.to_string(), "keys": report.keys,
-            })
-            .to_string()
-        } else {
-            let time = seconds * 1_000.0;
-            let mut page = format!("{}: {verdict}\n  format      {format}\n", path.display());
-            write!(page, "  operations  {operations}\n  method      {method}\n  time        {time:.2} ms")
-                .expect("a string takes all");
-            for line in explanation.iter().flat_map(|explanation| explanation.lines()) {
-                write!(page, "\n{}", format!("  {line}").trim_end()).expect("a string takes all");
+        match judge(path) {
+            Ok((page, is_well)) => {
+                print(&page)?;
+                code = code.max(if is_well { KEPT } else { BROKEN });
             }
-            page
-        };
-        lines += &(line + "\n");
+            Err(sentence) => {
+                if json {
+                    print(&format!(
+                        "{}\n",
+                        json!({"file": path, "verdict": "unusable", "explanation": sentence})
+                    ))?;
+                }
+                say(&format!("{}: {sentence}", path.display()));
+                code = UNUSABLE;
+            }
+        }
     }
-    print(&lines)?;
     Ok(code)
 }
 
+fn text(path: &Path) -> Result<String, String> {
+    let bytes = fs::read(path).map_err(|error| format!("it cannot be read: {}", reason(&error)))?;
+    formats::text(bytes).map_err(|misread| misread.to_string())
+}
+
+/// A history of clients.
+fn history(path: &Path, budget: Budget, json: bool) -> Judgement {
+    let (format, recorded) = formats::read_history(&text(path)?).map_err(|misread| misread.to_string())?;
+    let start = Instant::now();
+    let report = report(&recorded.calls, budget);
+    let seconds = start.elapsed().as_secs_f64();
+    let report = report.map_err(|malformed| recorded.misread(&malformed).to_string())?;
+    let operations = recorded.calls.len();
+    let verdict = match &report.verdict {
+        Verdict::Linearizable => "linearizable",
+        Verdict::Violation(_) => "not linearizable",
+        Verdict::Unknown { .. } => "unknown",
+    };
+    // Whatever is not known to be linearizable shall not pass for it.
+    let is_well = report.verdict == Verdict::Linearizable;
+    let explanation = (!is_well).then(|| recorded.told(&report.verdict));
+    let method = methods(&report.keys, &recorded.names);
+    let page = if json {
+        let keys = report.keys.iter().map(|&Judged { key, operations, method }| {
+            json!({"key": key, "name": recorded.names.key(key), "operations": operations, "method": method})
+        });
+        json!({
+            "file": path, "verdict": verdict, "seconds": seconds, "operations": operations, "method": method,
+            "explanation": explanation, "format": format.to_string(), "keys": keys.collect::<Vec<_>>(),
+        })
+        .to_string()
+    } else {
+        let time = seconds * 1_000.0;
+        let mut page = format!("{}: {verdict}\n  format      {format}\n", path.display());
+        write!(page, "  operations  {operations}\n  method      {method}\n  time        {time:.2} ms")
+            .expect("a string takes all");
+        for line in explanation.iter().flat_map(|explanation| explanation.lines()) {
+            write!(page, "\n{}", format!("  {line}").trim_end()).expect("a string takes all");
+        }
+        page
+    };
+    Ok((page + "\n", is_well))
+}
+
 /// What told, and of which keys, as long as there are few of them.
-fn methods(keys: &[Judged]) -> String {
+fn methods(keys: &[Judged], names: &Names) -> String {
     let told = [Method::Zones, Method::Search].map(|method| {
         let mine: Vec<u64> = keys.iter().filter(|key| key.method == method).map(|key| key.key).collect();
         match mine.len() {
             0 => None,
             1..=8 => {
-                let names: Vec<String> = mine.iter().map(|key| format!("k{key}")).collect();
+                let names: Vec<String> = mine.iter().map(|&key| names.key(key)).collect();
                 Some(format!("{method} ({})", names.join(" ")))
             }
             count => Some(format!("{method} ({count} keys)")),
@@ -84,19 +110,22 @@ fn methods(keys: &[Judged]) -> String {
 }
 
 /// A stream of facts, by all properties.
-fn facts(path: &Path, json: bool) -> Done {
+fn facts(path: &Path, json: bool) -> Judgement {
     let text = text(path)?;
     let start = Instant::now();
     let (mut checker, mut count) = (Checker::new(), 0_u64);
     let mut violation: Option<Box<Violation>> = None;
     for fact in formats::facts::read(&text) {
-        let fact = fact.map_err(|misread| format!("{}: {misread}", path.display()))?;
+        let fact = fact.map_err(|misread| misread.to_string())?;
         count += 1;
         if violation.is_none() {
             violation = checker.observe(&fact).err();
         }
     }
     let seconds = start.elapsed().as_secs_f64();
+    if count == 0 {
+        return Err("expected facts: nothing was recorded in it".to_owned());
+    }
     let looked: Vec<(&str, u64)> = checker.looked().collect();
     let verdict = if violation.is_some() { "broken" } else { "kept" };
     let page = if json {
@@ -125,6 +154,5 @@ fn facts(path: &Path, json: bool) -> Done {
         }
         page
     };
-    print(&page)?;
-    Ok(if violation.is_some() { BROKEN } else { KEPT })
+    Ok((page, violation.is_none()))
 }

@@ -1,7 +1,8 @@
 //! The command line: what people type, and what they are told when it cannot be done.
 //!
 //! Exit codes: 0 all promises kept, 1 one was broken, 2 the input cannot be used; then one sentence on standard error
-//! says why, and nothing is half written.
+//! says why, and nothing is half written. Of several recordings each that cannot be used gets its sentence, and the others
+//! are judged.
 
 mod arguments;
 mod check;

@@ -8,7 +8,7 @@
 //!
 //! `at` is true time in nanoseconds, `step` numbers the events of the run, `node` is who stated it. `fact` names one of
 //! the variants of [`Fact`](crate::fact::Fact) in `snake_case`; its fields stand beside it. Digests are numbers. The
-//! lines stand in the order in which the facts came true.
+//! lines stand in the order in which the facts came true, so neither time nor steps run backwards.
 
 use super::{Misread, lines};
 use crate::fact::Observed;
@@ -26,8 +26,26 @@ pub fn write<'a>(output: &mut impl Write, facts: impl IntoIterator<Item = &'a Ob
     Ok(())
 }
 
-/// Reads one fact per line, one after the other, so that a checker can take them as they come.
+/// Reads one fact per line, one after the other, so that a checker can take them as they come. A fact that came true
+/// before the one above it is refused: properties take the order for granted, and would find broken what is not.
 pub fn read(text: &str) -> impl Iterator<Item = Result<Observed, Misread>> {
-    lines(text, "a fact, as in {\"at\":1,\"step\":1,\"node\":1,\"fact\":\"leads\",\"term\":1}")
-        .map(|line| line.map(|(_, fact)| fact))
+    let expected = "a fact, as in {\"at\":1,\"step\":1,\"node\":1,\"fact\":\"leads\",\"term\":1}";
+    // Time, step and line of the fact above.
+    let mut above = (0, 0, 0);
+    lines::<Observed>(text, expected).map(move |line| {
+        let (line, fact) = line?;
+        let (at, step, before) = above;
+        let clash = |expected, now, then| {
+            let reason = format!("it is {now} here, and was {then} in line {before}");
+            Err(Misread { line, expected, reason })
+        };
+        if fact.at < at {
+            return clash("time to run forward", fact.at, at);
+        }
+        if fact.step < step {
+            return clash("steps to run forward", fact.step, step);
+        }
+        above = (fact.at, fact.step, line);
+        Ok(fact)
+    })
 }

@@ -68,7 +68,7 @@ pub fn read(text: &str) -> Result<Vec<Call>, Misread> {
 /// The first line that is no call.
 pub fn read_recorded(text: &str) -> Result<Recorded, Misread> {
     let expected = "a call, as in {\"session\":1,\"sequence\":1,\"key\":4,\"action\":\"get\",\"called\":10}";
-    let mut recorded = Recorded { calls: Vec::new(), lines: Vec::new(), texts: false };
+    let mut recorded = Recorded::default();
     for line in lines::<Line>(text, expected) {
         let (number, line) = line?;
         recorded.calls.push(line.call(number)?);

@@ -87,7 +87,7 @@ pub fn read_recorded(text: &str) -> Result<Recorded, Misread> {
     let mut keys = Keys::default();
     // By process: how often it called, when its last operation returned, and in which line that stands.
     let mut processes: BTreeMap<u64, (u64, Option<Time>, usize)> = BTreeMap::new();
-    let mut recorded = Recorded { calls: Vec::new(), lines: Vec::new(), texts: false };
+    let mut recorded = Recorded::default();
     let mut newest = (0, 0);
     for line in lines::<Line>(text, "an operation with process, op, key, call, return and outcome") {
         let (number, line) = line?;
@@ -98,7 +98,7 @@ pub fn read_recorded(text: &str) -> Result<Recorded, Misread> {
             return Err(clash("operations by time of call", reason));
         }
         newest = (line.call, number);
-        let key = keys.number(&line.key, "k");
+        let key = keys.number(line.number(), || format!("{:?}", line.key));
         let process = line.process;
         let (sequence, returned, before) = processes.entry(process).or_insert((0, Some(0), number));
         match *returned {
@@ -131,10 +131,17 @@ pub fn read_recorded(text: &str) -> Result<Recorded, Misread> {
         recorded.calls.push(Call { id, operation: Operation { key, action }, called, returned: answer });
         recorded.lines.push(number);
     }
+    recorded.names.keys = keys.names();
     Ok(recorded)
 }
 
 impl Line {
+    /// The number of a key that is named by one.
+    fn number(&self) -> Option<u64> {
+        let digits = self.key.strip_prefix('k')?;
+        digits.parse().ok().filter(|number: &u64| number.to_string() == digits)
+    }
+
     fn action(&self) -> Result<Action, (&'static str, &'static str)> {
         let value = self.value.ok_or(("a number as `value`", "a write, cas or append has one"));
         Ok(match self.op {

@@ -5,7 +5,7 @@ use super::model::{answers, is_of_list};
 use super::numbered::Numbered;
 use super::operation::Call;
 use super::ranked::Ranked;
-use super::search::{Found, Search};
+use super::search::{Found, Search, WIDEST};
 use super::shrink::{Shrinker, Shrunk};
 use super::zone::{Survey, Zoned, Zones};
 use crate::fact::{RequestId, Time};
@@ -36,15 +36,30 @@ pub enum Verdict {
     Linearizable,
     /// There is none.
     Violation(Box<Explanation>),
-    /// The budget did not suffice to tell. No other key has a violation.
+    /// It could not be told. No other key has a violation.
     Unknown {
         /// The smallest of the keys in question.
         key: u64,
-        /// The budget that did not suffice.
-        steps: u64,
+        /// Why not.
+        why: Why,
+    },
+}
+
+/// Why it could not be told whether a key is linearizable.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Why {
+    /// This budget did not suffice.
+    Budget {
         /// In steps or in bytes.
+        steps: u64,
+        /// In bytes or in steps.
         bytes: u64,
     },
+    /// So many operations are open at once on the key, and no search is that wide, whatever its budget.
+    Open(u32),
+    /// A content was written more than once, and it was asked of the zones alone.
+    Repeated,
 }
 
 impl fmt::Display for Verdict {
@@ -52,8 +67,21 @@ impl fmt::Display for Verdict {
         match self {
             Verdict::Linearizable => f.write_str("linearizable"),
             Verdict::Violation(explanation) => explanation.fmt(f),
-            Verdict::Unknown { key, steps, bytes } => {
+            Verdict::Unknown { key, why: Why::Budget { steps, bytes } } => {
                 write!(f, "unknown: {steps} steps and {bytes} bytes did not suffice for k{key}")
+            }
+            Verdict::Unknown { key, why: Why::Open(open) } => {
+                write!(
+                    f,
+                    "unknown: {open} operations are open at once on k{key}, more than the {WIDEST} that "
+                )?;
+                f.write_str("can be searched; neither steps nor bytes would help")
+            }
+            Verdict::Unknown { key, why: Why::Repeated } => {
+                write!(
+                    f,
+                    "unknown: a content of k{key} was written more than once, which only a search can judge"
+                )
             }
         }
     }
@@ -147,7 +175,7 @@ pub fn check_by_zones(history: &[Call]) -> Result<Verdict, Malformed> {
         match surveyed.judge(place) {
             Zoned::Order => {}
             Zoned::NotUnique if verdict == Verdict::Linearizable => {
-                verdict = Verdict::Unknown { key: surveyed.keys[place].key, steps: 0, bytes: 0 };
+                verdict = Verdict::Unknown { key: surveyed.keys[place].key, why: Why::Repeated };
             }
             Zoned::NotUnique => {}
             Zoned::Clash(_) => {
@@ -230,7 +258,8 @@ fn search(history: &[Call], mut keys: Vec<(u64, Vec<u32>)>, budget: Budget) -> V
         if keys.len() == 1 {
             effort = budget;
         }
-        let mut hard = Vec::new();
+        // And why the first of them is hard.
+        let (mut hard, mut why) = (Vec::new(), None);
         for (key, mine) in keys {
             let found = match numbered.load(history, &mine, Time::MAX) {
                 Ok(()) => {
@@ -243,13 +272,21 @@ fn search(history: &[Call], mut keys: Vec<(u64, Vec<u32>)>, budget: Budget) -> V
             match found {
                 Found::Order => {}
                 Found::NoOrder => return violation(history, &mine, budget),
-                Found::OutOfBudget => hard.push((key, mine)),
+                Found::OutOfBudget => {
+                    let Budget { steps, bytes } = budget;
+                    why.get_or_insert(Why::Budget { steps, bytes });
+                    hard.push((key, mine));
+                }
+                Found::TooWide(open) => {
+                    why.get_or_insert(Why::Open(open));
+                    hard.push((key, mine));
+                }
             }
         }
         keys = hard;
-        let Some(&(key, _)) = keys.first() else { return Verdict::Linearizable };
+        let (Some(&(key, _)), Some(why)) = (keys.first(), why) else { return Verdict::Linearizable };
         if effort == budget {
-            return Verdict::Unknown { key, steps: budget.steps, bytes: budget.bytes };
+            return Verdict::Unknown { key, why };
         }
         effort.steps = effort.steps.saturating_mul(MORE).min(budget.steps);
         effort.bytes = effort.bytes.saturating_mul(MORE).min(budget.bytes);

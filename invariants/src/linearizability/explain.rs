@@ -54,26 +54,33 @@ pub struct Forced {
     pub why: String,
 }
 
+impl Explanation {
+    /// The explanation as a text, for people who call things otherwise: `named` gets pieces of text in which keys, values
+    /// and operations go by their numbers, and `line` knows where an operation was recorded.
+    pub fn told(&self, named: impl Fn(&str) -> String, line: impl Fn(&Call) -> Option<usize>) -> String {
+        let Explanation { key, sentence, stuck, operations, edges, .. } = self;
+        let line = |call| line(call).map_or_else(String::new, |line| format!(" (line {line})"));
+        let mut lines = vec![wrapped(&named(&format!("k{key} is not linearizable: {sentence}.")), "  ")];
+        let of = operations.iter().position(|call| call == stuck);
+        let name = of.map_or_else(|| format!("{}{}", stuck.id, line(stuck)), |of| letter(of).to_string());
+        let could = named(&format!("returned, all answers on k{key} could be put in an order."));
+        lines.extend([wrapped(&format!("Before {name} {could}"), "  "), String::new()]);
+        for (place, call) in operations.iter().enumerate() {
+            let (call, line) = (named(&call.to_string()), line(call));
+            lines.push(shortened(&format!("  {}  {call}", letter(place)), WIDTH - line.len()) + &line);
+        }
+        lines.extend([String::new(), diagram(operations)]);
+        for Forced { before, after, why } in edges {
+            let (before, after, why) = (letter(*before), letter(*after), named(why));
+            lines.push(format!("  {}", wrapped(&format!("{before} before {after}: {before} {why}"), "    ")));
+        }
+        // The picture ends with a line of its own, so that an empty one comes before the reasons.
+        lines.join("\n")
+    }
+}
+
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Explanation { key, sentence, stuck, operations, edges, .. } = self;
-        writeln!(f, "{}", wrapped(&format!("k{key} is not linearizable: {sentence}."), "  "))?;
-        let of = operations.iter().position(|call| call == stuck);
-        let name = of.map_or_else(|| stuck.id.to_string(), |place| letter(place).to_string());
-        writeln!(f, "Before {name} returned, all answers on k{key} could be put in an order.")?;
-        writeln!(f)?;
-        for (place, call) in operations.iter().enumerate() {
-            writeln!(f, "{}", shortened(&format!("  {}  {call}", letter(place)), WIDTH))?;
-        }
-        write!(f, "\n{}", diagram(operations))?;
-        if !edges.is_empty() {
-            writeln!(f)?;
-        }
-        let mut lines: Vec<String> = Vec::new();
-        for Forced { before, after, why } in edges {
-            let line = format!("{} before {}: {} {why}", letter(*before), letter(*after), letter(*before));
-            lines.push(format!("  {}", wrapped(&line, "    ")));
-        }
-        f.write_str(&lines.join("\n"))
+        f.write_str(&self.told(str::to_string, |_| None))
     }
 }

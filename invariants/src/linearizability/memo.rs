@@ -24,6 +24,12 @@ impl<const W: usize> Memo<W> {
         self.len > 0 && self.table[place(&self.table, configuration)].is_some()
     }
 
+    /// How many bytes it takes.
+    #[inline]
+    pub(crate) fn bytes(&self) -> u64 {
+        (self.table.len() * size_of::<Option<Configuration<W>>>()) as u64
+    }
+
     /// Remembers a configuration, unless that would take more than `bytes` bytes: then says so.
     #[must_use]
     pub(crate) fn insert(&mut self, configuration: Configuration<W>, bytes: u64) -> bool {
@@ -83,5 +89,26 @@ mod tests {
         assert_eq!(memo.len, 1000);
         assert!(!memo.clone().insert(configuration(1000), 0) || memo.table.len() > 2000);
         assert!((0..1000).all(|number| memo.contains(&configuration(number))));
+    }
+
+    /// Also in the moment in which the old table moves into a larger one.
+    #[test]
+    fn takes_no_more_bytes_than_it_may() {
+        let configuration = |next| Configuration { next, state: 0, open: [0] };
+        for most in [0, 5_000, 100_000, 1_000_000] {
+            let mut memo = Memo::<1>::default();
+            let mut before = 0;
+            let refused = (0..).find(|&next| {
+                before = memo.bytes();
+                let is_refused = !memo.insert(configuration(next), most);
+                let grown = if memo.bytes() > before { before } else { 0 };
+                assert!(memo.bytes() + grown <= most, "{} and {grown} of {most}", memo.bytes());
+                is_refused
+            });
+            assert_eq!(
+                refused.map(u64::from),
+                Some(memo.bytes() / size_of::<Option<Configuration<1>>>() as u64 / 2)
+            );
+        }
     }
 }

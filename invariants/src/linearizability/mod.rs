@@ -105,7 +105,7 @@ mod explore;
 mod stream;
 
 pub use check::{
-    Budget, Judged, Malformed, Report, Verdict, check, check_by_search, check_by_zones, order, report,
+    Budget, Judged, Malformed, Report, Verdict, Why, check, check_by_search, check_by_zones, order, report,
 };
 pub use explain::{Explanation, Forced, Method};
 pub use explore::{Asked, Explored, explore};

@@ -35,7 +35,12 @@ pub(crate) enum Found {
     NoOrder,
     /// The steps, or the bytes, did not suffice to tell.
     OutOfBudget,
+    /// So many operations are open at once, more than [`WIDEST`].
+    TooWide(u32),
 }
+
+/// More operations open at once are not searched: each configuration that is remembered takes a bit for each of them.
+pub(crate) const WIDEST: u32 = 8192;
 
 /// The search's memory, kept between searches so that it is asked for once.
 #[derive(Default, Debug)]
@@ -63,12 +68,12 @@ impl Search {
         // Nearly always a few steps tell. Where they do not, it is time for a look at the whole.
         let few = FEW + history.ops.len() as u64;
         let found = self.look(history, steps.min(few), bytes);
-        if found != Found::OutOfBudget {
+        if matches!(found, Found::Order | Found::NoOrder) {
             found
         } else if contradict(history) {
             Found::NoOrder
-        } else if steps <= few {
-            Found::OutOfBudget
+        } else if steps <= few || matches!(found, Found::TooWide(_)) {
+            found
         } else {
             self.look(history, steps, bytes)
         }
@@ -91,8 +96,8 @@ impl Search {
         match history.slots {
             0..=64 => Board::<1>::new(history, self).search(steps, bytes),
             65..=512 => Board::<8>::new(history, self).search(steps, bytes),
-            513..=8192 => Board::<128>::new(history, self).search(steps, bytes),
-            _ => Found::OutOfBudget,
+            513..=WIDEST => Board::<128>::new(history, self).search(steps, bytes),
+            open => Found::TooWide(open),
         }
     }
 }
@@ -140,7 +145,8 @@ impl<'a, const W: usize> Board<'a, W> {
             self.undo(frame.trail as usize);
             self.state = frame.state;
             let Some((urgency, op)) = self.most_urgent(frame.tried) else {
-                if !self.memo.insert(self.configuration(), bytes) {
+                let path = self.memory.bytes();
+                if !self.memo.insert(self.configuration(), bytes.saturating_sub(path)) {
                     return Found::OutOfBudget;
                 }
                 self.memory.frames.pop();
@@ -151,7 +157,7 @@ impl<'a, const W: usize> Board<'a, W> {
                 Some(left) => steps = left,
                 None => return Found::OutOfBudget,
             }
-            if self.memory.bytes() > bytes {
+            if self.memory.bytes() + self.memo.bytes() > bytes {
                 return Found::OutOfBudget;
             }
             if let Some(frame) = self.memory.frames.last_mut() {

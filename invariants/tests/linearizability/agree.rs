@@ -13,8 +13,8 @@ fn is_good(verdict: &Verdict) -> bool {
     }
 }
 
-/// Lets a witness see all that happened.
-fn witnessed(simulated: &Simulated) -> bool {
+/// Lets a witness see all that happened. Whether it lets all of it pass.
+pub fn witnessed(simulated: &Simulated) -> bool {
     let mut witness = Witness::new();
     simulated.events.iter().all(|&event| {
         let of = |call: usize| &simulated.history[call];

@@ -1,7 +1,7 @@
 //! The search on hand-made histories: what it refuses to judge, how wide it can look, and how it explains itself.
 
 use invariants::fact::{RequestId, Time};
-use invariants::linearizability::{Action, Budget, Call, Content, Operation, Response, Verdict, check};
+use invariants::linearizability::{Action, Budget, Call, Content, Operation, Response, Verdict, Why, check};
 
 fn call(session: u64, action: Action, called: Time, returned: Option<(Time, Response)>) -> Call {
     let id = RequestId { session, sequence: called };
@@ -77,6 +77,42 @@ fn hundreds_of_open_operations_are_no_obstacle() {
     }
 }
 
+/// No budget helps there, and so the budget is not blamed. What contradicts itself is told all the same.
+#[test]
+fn thousands_of_open_operations_are_said_to_be_too_many() {
+    let wide = |clients: u64| -> Vec<Call> {
+        (0..clients).map(|session| put(session, session % 2, session, 50_000)).collect()
+    };
+    assert_eq!(judged(&wide(8_192)), Verdict::Linearizable);
+    let verdict = judged(&wide(9_000));
+    assert_eq!(verdict, Verdict::Unknown { key: 3, why: Why::Open(9_000) });
+    assert_eq!(
+        verdict.to_string(),
+        "unknown: 9000 operations are open at once on k3, more than the 8192 that can be searched; \
+         neither steps nor bytes would help"
+    );
+    let mut history = wide(9_000);
+    history.push(get(9_001, 7, 60_000, 60_001));
+    assert!(matches!(judged(&history), Verdict::Violation(_)));
+}
+
+/// Many writes of few values are open at once, and the reads fit no order of them: there is much to remember.
+fn hard() -> Vec<Call> {
+    let mut history: Vec<Call> = (0..14).map(|at| put(at, 1 + at % 7, at, 1_000 + at)).collect();
+    history.extend((0..20).map(|at| get(20, 1 + at % 2, 100 + 10 * at, 105 + 10 * at)));
+    history
+}
+
+#[test]
+fn the_budget_in_bytes_holds() {
+    let steps = u64::MAX;
+    assert!(matches!(check(&hard(), Budget { steps, ..Budget::default() }), Ok(Verdict::Violation(_))));
+    for bytes in [0, 1_000, 4_000] {
+        let why = Why::Budget { steps, bytes };
+        assert_eq!(check(&hard(), Budget { steps, bytes }), Ok(Verdict::Unknown { key: 3, why }), "{bytes}");
+    }
+}
+
 #[test]
 fn a_hard_key_does_not_hide_a_bad_one() {
     // Values repeat, so that it takes a search.
@@ -84,7 +120,7 @@ fn a_hard_key_does_not_hide_a_bad_one() {
     let steps = 3;
     assert_eq!(
         check(&history, Budget { steps, ..Budget::default() }),
-        Ok(Verdict::Unknown { key: 3, steps, bytes: Budget::default().bytes })
+        Ok(Verdict::Unknown { key: 3, why: Why::Budget { steps, bytes: Budget::default().bytes } })
     );
     for mut call in [put(2, 5, 0, 10), get(2, 0, 20, 30)] {
         call.operation.key = 9;

@@ -71,7 +71,7 @@ fn all_checks_agree_with_all_orders_tried() {
     agree(1, 20_000);
 }
 
-/// The size for a night: `cargo test --release -p invariants -- --ignored`.
+/// The size for a night: `cargo test --release -p invariants --test linearizability -- --ignored`.
 #[test]
 #[ignore = "takes minutes"]
 fn all_checks_agree_with_all_orders_tried_a_million_times() {
