@@ -539,7 +539,12 @@ fn a_failing_seed_is_shrunk_and_can_be_replayed_and_kept() {
     let small = "small/seed-2-match-from-sent-index.small.toml";
     let output = desk.run(&format!("replay {small}"));
     let replayed = String::from_utf8(output.stdout).unwrap();
-    assert!(output.status.success() && replayed.contains("as expected"), "{replayed}");
+    assert!(output.status.success() && replayed.contains("\nas expected: "), "{replayed}");
+    // The other half: what catches the bug is silent without it.
+    assert!(
+        replayed.ends_with("as expected without match-from-sent-index: all promises kept\n"),
+        "{replayed}"
+    );
     // The page of the shrunk plan is the same, whoever shows it.
     assert!(replayed.starts_with(&page), "{page}\n{replayed}");
     fs::create_dir_all(desk.path().join("regressions/cases")).unwrap();

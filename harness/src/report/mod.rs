@@ -10,7 +10,7 @@ mod survey;
 
 pub use figures::figures;
 pub use json::{FailureReport, MilestoneReport, NamedCount, PropertyReport, SweepReport};
-pub use page::{Origin, expectation, timeline, verdict};
+pub use page::{Origin, expectation, expectation_without_bug, timeline, verdict};
 pub use progress::{Progress, ShrinkProgress};
 pub use story::{Story, story};
 pub use survey::survey;

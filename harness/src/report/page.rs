@@ -248,6 +248,17 @@ pub fn expectation(case: &Case, outcome: &Outcome) -> String {
     format!("{story}\n\nNEWS: expected was: {}{missed}\n", case.expect)
 }
 
+/// What came of a case with its bug switched off, where all promises must be kept.
+#[must_use]
+pub fn expectation_without_bug(bug: &str, verdict: &Verdict) -> String {
+    let came = match verdict {
+        Verdict::Kept => return format!("as expected without {bug}: all promises kept\n"),
+        Verdict::Unknown(sentence) => format!("linearizability was not decided: {sentence}"),
+        Verdict::Failed(failure) => format!("{}: {}", failure.property, failure.sentence),
+    };
+    format!("NEWS: expected was without {bug}: all promises kept; but {came}\n")
+}
+
 /// A line of the timeline, in fixed columns: when, which event, which server, what.
 #[must_use]
 pub fn timeline(line: &Line) -> String {

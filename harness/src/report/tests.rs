@@ -1,4 +1,6 @@
-use super::{Origin, SweepReport, expectation, figures, grouped, summary, timeline, verdict};
+use super::{
+    Origin, SweepReport, expectation, expectation_without_bug, figures, grouped, summary, timeline, verdict,
+};
 use crate::bench::Figures;
 use crate::case::{Case, Expect};
 use crate::outcome::{COMMIT, Counts, Failure, Line, Options, Outcome, Record, Verdict};
@@ -129,6 +131,17 @@ fn a_case_that_does_something_else_is_news() {
     assert_eq!(expectation(&case, &failed()), "Two led.\n\nas expected: `election-safety` catches the bug\n");
     case.expect = Expect::Passed;
     assert_eq!(expectation(&case, &failed()), "Two led.\n\nNEWS: expected was: all promises kept\n");
+}
+
+#[test]
+fn a_case_that_fails_without_its_bug_is_news_too() {
+    let told = |verdict| expectation_without_bug("leader-local-read", &verdict);
+    assert_eq!(told(Verdict::Kept), "as expected without leader-local-read: all promises kept\n");
+    assert_eq!(
+        told(failed().verdict),
+        "NEWS: expected was without leader-local-read: all promises kept; but election-safety: n1 and n3 both lead \
+         term 4\n"
+    );
 }
 
 #[test]
