@@ -20,12 +20,14 @@ const AT_ONCE: u64 = 50;
 #[must_use]
 pub fn is_met(case: &Case, plan: &Plan, run: &Run<'_>) -> bool {
     case.is_met_by(&run(plan, &Options::default()).outcome)
-        && (plan.bug.is_none() || is_well_without_bug(plan, run))
+        && (plan.bug.is_none() || without_bug(plan, run) == Verdict::Kept)
 }
 
-fn is_well_without_bug(plan: &Plan, run: &Run<'_>) -> bool {
+/// What comes of a plan with its bug switched off.
+#[must_use]
+pub fn without_bug(plan: &Plan, run: &Run<'_>) -> Verdict {
     let without = Plan { bug: None, ..plan.clone() };
-    run(&without, &Options::default()).outcome.verdict == Verdict::Kept
+    run(&without, &Options::default()).outcome.verdict
 }
 
 /// The case with the first other seed with which it does what is expected of it.
@@ -51,4 +53,41 @@ pub fn renewed(case: &Case, plan: Plan, outcome: &Outcome) -> Case {
     let decided = case.expect == Expect::Passed && !case.milestones.is_empty();
     let milestones = if decided { case.milestones.clone() } else { today.milestones };
     Case { commit: Some(COMMIT.to_owned()), milestones, shrunk: case.shrunk, ..today }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{is_met, without_bug};
+    use crate::case::{Case, Expect};
+    use crate::outcome::{Counts, Failure, Options, Outcome, Record, Verdict};
+    use crate::plan::{Plan, generate};
+    use invariants::Digest;
+
+    fn ends(verdict: Verdict) -> Record {
+        let counts = Counts::default();
+        let outcome = Outcome {
+            verdict,
+            counts,
+            looked: vec![],
+            milestones: vec![],
+            faults: vec![],
+            digest: Digest(0),
+        };
+        Record { outcome, timeline: vec![], facts: vec![], history: vec![], digests: vec![] }
+    }
+
+    #[test]
+    fn who_fails_with_and_without_a_bug_has_not_caught_it() {
+        let toast = Failure { property: "toast".into(), sentence: "it fell".into(), facts: None };
+        let fell = || ends(Verdict::Failed(Box::new(toast.clone())));
+        let plan = Plan { bug: Some("butter".into()), ..generate(1) };
+        let expect = Expect::Caught("toast".into());
+        let case = Case::new("It fell.".into(), expect, &fell().outcome, plan.clone());
+        let always = |_: &Plan, _: &Options| fell();
+        let with_it =
+            |plan: &Plan, _: &Options| if plan.bug.is_some() { fell() } else { ends(Verdict::Kept) };
+        assert!(is_met(&case, &plan, &with_it) && !is_met(&case, &plan, &always));
+        assert_eq!(without_bug(&plan, &with_it), Verdict::Kept);
+        assert_eq!(without_bug(&plan, &always), Verdict::Failed(Box::new(toast.clone())));
+    }
 }

@@ -28,7 +28,7 @@ impl Desk {
         let mut command = Command::new(env!("CARGO_BIN_EXE_harness"));
         command.args(line.split_whitespace()).current_dir(self.path()).env_remove("RUST_LOG");
         // Whoever runs these tests may be one of several machines; what they start is not.
-        for name in ["SLURM_ARRAY_TASK_ID", "JOB_COMPLETION_INDEX", "CI_NODE_INDEX"] {
+        for name in ["SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_MIN", "JOB_COMPLETION_INDEX", "CI_NODE_INDEX"] {
             command.env_remove(name);
         }
         command
@@ -225,8 +225,8 @@ fn a_sweep_in_a_pipe_is_plain() {
 fn a_sweep_that_is_interrupted_sums_up_what_was_done() {
     let desk = Desk::new();
     for signal in ["INT", "TERM"] {
-        let child =
-            desk.command("--for 1h --json").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut command = desk.command(&format!("--for 1h --json --out {signal}"));
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         std::thread::sleep(std::time::Duration::from_millis(500));
         let killed = Command::new("kill").args(["-s", signal, &child.id().to_string()]).status().unwrap();
         assert!(killed.success());
@@ -565,8 +565,20 @@ fn a_sweep_that_is_killed_goes_on_to_the_same_totals() {
         assert!(child.try_wait().unwrap().is_none() || ledger.exists(), "it ended without a ledger");
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
+    // One ledger has one writer, and other people's work is not begun anew.
+    let said = desk.refusal(&format!("{sweep} killed"));
+    assert!(said.starts_with("harness: another sweep is writing killed/ledger.jsonl: "), "{said}");
     child.kill().unwrap();
     child.wait().unwrap();
+    let before = fs::read(&ledger).unwrap();
+    let said = desk.refusal(&format!("{sweep} killed"));
+    assert!(said.starts_with("harness: killed/ledger.jsonl holds "), "{said}");
+    assert!(said.ends_with("may be gone on with: add --resume, or choose another folder"), "{said}");
+    assert_eq!(fs::read(&ledger).unwrap(), before);
+    let merged = desk.run("merge killed");
+    let text = String::from_utf8(merged.stdout).unwrap();
+    assert_eq!(merged.status.code(), Some(1), "{text}");
+    assert!(text.contains("\nMISSING: seeds ") && text.contains("..1000: nobody ran them"), "{text}");
     let resumed = desk.run(&format!("{sweep} killed --resume"));
     let undisturbed = desk.run(&format!("{sweep} whole"));
     let said = |output: &Output| {
@@ -594,7 +606,9 @@ fn the_shards_of_a_sweep_are_its_seeds() {
     assert_eq!(parts, [0..10, 10..21]);
     let merged: serde_json::Value =
         serde_json::from_slice(&desk.run("merge --json part-1 part-2").stdout).unwrap();
-    assert_eq!((&merged["seeds"], &merged["events"]), (&21.into(), &swept("")["events"]));
+    let whole = swept("");
+    assert_eq!((&merged["seeds"], &merged["events"]), (&21.into(), &whole["events"]));
+    assert_eq!((&merged["digest"], &merged["ran"]), (&whole["digest"], &whole["ran"]));
 
     let output = desk
         .command("sweep --seeds 0..21 --json")
@@ -603,6 +617,166 @@ fn the_shards_of_a_sweep_are_its_seeds() {
         .output()
         .unwrap();
     assert_eq!(seeds(&totals(&output)), 10..21);
+}
+
+/// Changes a ledger as if another harness had written it: each line keeps a checksum that fits.
+fn forge(path: &Path, from: &str, to: &str) {
+    let text = fs::read_to_string(path).unwrap();
+    assert!(text.contains(from), "no {from} in {text}");
+    let lines = text.lines().map(|line| {
+        let line = line.rsplit_once('\t').unwrap().0.replace(from, to);
+        format!("{line}\t{:08x}\n", crc32c::crc32c(line.as_bytes()))
+    });
+    fs::write(path, lines.collect::<String>()).unwrap();
+}
+
+/// The last line but one of a report on standard output: what was swept, and what came of it.
+fn verdict(output: &Output) -> String {
+    let text = String::from_utf8(output.stdout.clone()).unwrap();
+    text.lines().rev().nth(1).unwrap_or_default().to_owned()
+}
+
+#[test]
+fn what_nobody_ran_is_missing() {
+    let desk = Desk::new();
+    for shard in ["1/3", "2/3", "3/3"] {
+        let part = desk.run(&format!("sweep --seeds 0..20 --shard {shard} --out part-{}", &shard[..1]));
+        assert_eq!(part.status.code(), Some(0));
+    }
+    let merge = |folders: &str, code| {
+        let output = desk.run(&format!("merge {folders}"));
+        assert_eq!(output.status.code(), Some(code), "{folders}");
+        let text = String::from_utf8(output.stdout.clone()).unwrap();
+        let missing = text.lines().find(|line| line.starts_with("MISSING")).unwrap_or_default();
+        format!("$ merge {folders}\n{missing}\n{}", verdict(&output))
+    };
+    let said = [
+        merge("part-1 part-3", 1),
+        merge("part-1 part-2", 1),
+        merge("part-3", 1),
+        merge("part-2 part-3 part-1", 0),
+    ];
+    insta::assert_snapshot!(said.join("\n\n"));
+    let said = ["merge part-1 part-2 part-1", "merge part-1 nowhere"].map(|line| desk.refusal(line));
+    insta::assert_snapshot!(said.join("\n"));
+}
+
+#[test]
+fn what_was_swept_otherwise_is_not_added_in_silence() {
+    let desk = Desk::new();
+    for (part, seeds) in [("one", "0..4"), ("two", "4..8"), ("bug", "4..8 --bug commit-prior-term-by-count")]
+    {
+        desk.run(&format!("sweep --as-found --seeds {seeds} --out {part}"));
+    }
+    let two = desk.path().join("two/ledger.jsonl");
+    let commit = fs::read_to_string(&two).unwrap();
+    let commit = commit.split("\"commit\":\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    forge(&two, &format!("\"commit\":\"{commit}\""), "\"commit\":\"0123456789ab\"");
+    let mixed = desk.run("merge one two");
+    let said = String::from_utf8(mixed.stderr).unwrap();
+    let text = String::from_utf8(mixed.stdout).unwrap();
+    assert_eq!(mixed.status.code(), Some(0), "{text}");
+    let both = format!("{commit}, 0123456789ab");
+    assert_eq!(said, format!("harness: these were made with different commits: {both}\n"));
+    assert!(text.ends_with(&format!(", commits {both}\n")), "{text}");
+
+    let mut said = vec![desk.refusal("merge one bug")];
+    let version = fs::read_to_string(&two).unwrap();
+    let version =
+        version.split("\"generator_version\":").nth(1).unwrap().split(',').next().unwrap().to_owned();
+    forge(&two, &format!("\"generator_version\":{version}"), "\"generator_version\":2");
+    said.push(desk.refusal("merge one two"));
+    said.push(desk.refusal("sweep --out two --resume"));
+    said.push(desk.refusal("sweep --out one --seeds 0..5 --resume"));
+    said.push(desk.refusal("sweep --out one --without reads --resume"));
+    insta::assert_snapshot!(said.join("\n").replace(&format!("@{version}"), "@THIS"));
+    // What another version said is said as that.
+    let output = desk.run("merge two");
+    assert!(verdict(&output).starts_with("seeds 4..8@2: "), "{}", verdict(&output));
+}
+
+#[test]
+fn a_blind_sweep_stays_blind() {
+    let desk = Desk::new();
+    assert_eq!(desk.run("sweep --seeds 0..4 --out here").status.code(), Some(0));
+    forge(&desk.path().join("here/ledger.jsonl"), "\"blind\":0", "\"blind\":1");
+    for line in ["merge here", "sweep --out here --resume"] {
+        let output = desk.run(line);
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.code() == Some(1) && text.contains("\nBLIND: "), "{line}: {text}");
+    }
+}
+
+#[test]
+fn only_a_finished_sweep_makes_room_for_the_next() {
+    let desk = Desk::new();
+    assert_eq!(desk.run("sweep --for 300ms --out night").status.code(), Some(0));
+    let said = desk.refusal("sweep --for 300ms --out night");
+    assert!(said.contains(" runs of seeds from 0 on@") && said.contains("add --resume, or choose"), "{said}");
+    // Its time is over, so that going on adds nothing and says the same.
+    let resumed = desk.run("sweep --out night --resume");
+    assert_eq!(verdict(&resumed), verdict(&desk.run("merge night")));
+
+    let whole = desk.run("sweep --seeds 0..3 --out ci --resume");
+    let said = String::from_utf8(whole.stderr).unwrap();
+    assert!(
+        said.contains("ci/ledger.jsonl: nothing was noted there, so that a new sweep begins\n"),
+        "{said}"
+    );
+    let next = desk.run("sweep --seeds 0..2 --out ci");
+    assert_eq!(next.status.code(), Some(0));
+    assert!(verdict(&desk.run("merge ci")).starts_with("seeds 0..2@"));
+    // Of what no line can be read nobody knows whose work it is.
+    desk.file("ci/ledger.jsonl", "ink\nink\n");
+    let said = ["sweep --seeds 0..2 --out ci", "sweep --seeds 0..2 --out ci --resume", "merge ci"]
+        .map(|line| desk.refusal(line));
+    insta::assert_snapshot!(said.join("\n"));
+}
+
+#[test]
+fn one_of_several_machines_must_know_of_how_many() {
+    let desk = Desk::new();
+    let said = |variables: &[(&str, &str)]| {
+        let mut command = desk.command("sweep --seeds 0..4");
+        let output = command.envs(variables.iter().copied()).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{variables:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let said = [
+        said(&[("JOB_COMPLETION_INDEX", "3")]),
+        said(&[("SLURM_ARRAY_TASK_ID", "3")]),
+        said(&[("CI_NODE_INDEX", "3")]),
+        said(&[("CI_NODE_INDEX", "0"), ("CI_NODE_TOTAL", "4")]),
+        said(&[("JOB_COMPLETION_INDEX", "4"), ("JOB_COMPLETIONS", "4")]),
+        said(&[("JOB_COMPLETION_INDEX", "four"), ("JOB_COMPLETIONS", "4")]),
+    ];
+    insta::assert_snapshot!(said.concat());
+    // Whoever says it in so many words is believed, and so is the pair that is whole.
+    let typed =
+        desk.command("sweep --seeds 0..4 --shard 1/1").env("JOB_COMPLETION_INDEX", "3").output().unwrap();
+    assert!(verdict(&typed).starts_with("seeds 0..4@"));
+    let whole = [("JOB_COMPLETION_INDEX", "3"), ("CI_NODE_INDEX", "1"), ("CI_NODE_TOTAL", "2")];
+    let whole = desk.command("sweep --seeds 0..4").envs(whole).output().unwrap();
+    assert!(verdict(&whole).starts_with("seeds 0..2@"));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_sweep_that_is_told_to_stop_says_what_it_did_not_shrink() {
+    let desk = Desk::new();
+    let mut command = desk.command("sweep --seeds 0..1000000 --bug match-from-sent-index --out stopped");
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let ledger = desk.path().join("stopped/ledger.jsonl");
+    while !fs::read_to_string(&ledger).is_ok_and(|text| text.contains("\"property\"")) {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    let line = "not as small as it gets: cargo run --release -- shrink --seed ";
+    let line = said.lines().find(|said| said.contains(line)).expect(&said);
+    assert!(line.ends_with(" --bug match-from-sent-index --out stopped"), "{line}");
 }
 
 #[test]
@@ -615,7 +789,12 @@ fn a_failing_seed_is_shrunk_and_can_be_replayed_and_kept() {
     let small = "small/seed-2-match-from-sent-index.small.toml";
     let output = desk.run(&format!("replay {small}"));
     let replayed = String::from_utf8(output.stdout).unwrap();
-    assert!(output.status.success() && replayed.contains("as expected"), "{replayed}");
+    assert!(output.status.success() && replayed.contains("\nas expected: "), "{replayed}");
+    // The other half: what catches the bug is silent without it.
+    assert!(
+        replayed.ends_with("as expected without match-from-sent-index: all promises kept\n"),
+        "{replayed}"
+    );
     // The page of the shrunk plan is the same, whoever shows it.
     assert!(replayed.starts_with(&page), "{page}\n{replayed}");
     fs::create_dir_all(desk.path().join("regressions/cases")).unwrap();

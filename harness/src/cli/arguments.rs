@@ -59,7 +59,7 @@ pub(super) struct Sweep {
     /// The folder for failing plans, and where it is named for what was found out [default: failures]
     #[arg(long, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,
-    /// Go on with the sweep in the folder `--out`
+    /// Go on with the sweep in the folder `--out`, which is refused to a new one until its seeds are all done
     #[arg(long)]
     pub(super) resume: bool,
     /// Of N machines this is number I, from 1 on: sweep its part of the seeds

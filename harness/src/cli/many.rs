@@ -1,6 +1,7 @@
 //! The verbs that run many plans: `sweep` and `bench`.
 
-use super::{BROKEN, Done, KEPT, arguments, known, overnight, print, say, smaller};
+use super::smaller::{self, Groups};
+use super::{BROKEN, Done, KEPT, arguments, known, overnight, print, say};
 use crate::plan::file::{no_more_writing, reason};
 use crate::report::{self, Progress, SweepReport};
 use crate::sweep::{self, Settings};
@@ -29,9 +30,11 @@ pub(super) fn sweep(arguments: &arguments::Sweep) -> Done {
     writable(&out)?;
     let lasts = arguments.lasts.map(|lasts| Duration::from_nanos(lasts.0));
     let shard = overnight::shard(arguments)?;
-    let asked = arguments.seeds.clone();
+    let asked = arguments.seeds.clone().or_else(|| lasts.is_none().then_some(0..SEEDS));
+    let shared = overnight::shared(asked, shard)?;
     let settings = Settings {
-        seeds: overnight::part(asked.or_else(|| lasts.is_none().then_some(0..SEEDS)), shard)?,
+        seeds: overnight::part(&shared, shard)?,
+        shared,
         jobs: arguments.jobs.unwrap_or_else(|| thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)),
         lasts,
         out,
@@ -57,13 +60,14 @@ pub(super) fn sweep(arguments: &arguments::Sweep) -> Done {
     }
 
     let small = match arguments.as_found {
-        true => String::new(),
-        false => smaller::first_of_each_group(&summary.failures, &settings),
+        true => Groups::default(),
+        false => smaller::smallest_of_each_group(&summary),
     };
     match arguments.json {
         true => print_json(&SweepReport::of(&summary))?,
-        false => print(&(report::summary(&summary) + &small))?,
+        false => print(&(report::summary(&summary) + &small.text))?,
     }
+    small.left.iter().for_each(|line| say(&format!("not as small as it gets: {line}")));
     Ok(if summary.failures.is_empty() && summary.blind == 0 { KEPT } else { BROKEN })
 }
 

@@ -110,7 +110,14 @@ pub(super) fn replay(arguments: &arguments::Replay) -> Done {
     let origin = Origin::File { path, bug: None };
     let page = page(&case.plan, origin, record, case.shrunk, &options);
     print(&format!("{page}\n{}", report::expectation(&case, &outcome)))?;
-    if case.is_met_by(&outcome) {
+    let mut is_met = case.is_met_by(&outcome);
+    if let Some(bug) = &case.plan.bug {
+        // Whoever catches a bug that is not there catches nothing.
+        let verdict = near::without_bug(&case.plan, &run::run);
+        print(&report::expectation_without_bug(bug, &verdict))?;
+        is_met &= verdict == Verdict::Kept;
+    }
+    if is_met {
         if arguments.refresh {
             near::renewed(&case, case.plan.clone(), &outcome)
                 .write(path)

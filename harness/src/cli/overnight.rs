@@ -4,6 +4,7 @@ use super::arguments::{self, Shard};
 use super::many::print_json;
 use super::{BROKEN, Done, KEPT, print, say};
 use crate::bugs;
+use crate::plan::file::reason;
 use crate::plan::{GENERATOR_VERSION, Plan, generate};
 use crate::report::{self, SweepReport};
 use crate::sweep::ledger::{self, Head, Ledger};
@@ -36,32 +37,56 @@ pub(super) fn shard(arguments: &arguments::Sweep) -> Result<Option<Shard>, Strin
         let Some(value) = std::env::var(name).ok().filter(|value| !value.is_empty()) else { return Ok(None) };
         value.parse().map(Some).map_err(|_| format!("{name} is `{value}`, which is no number"))
     };
-    // The name of the number, that of the count, and the lowest number.
-    let said = [
-        ("SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_COUNT", number("SLURM_ARRAY_TASK_MIN")?.unwrap_or(0)),
-        ("JOB_COMPLETION_INDEX", "JOB_COMPLETION_COUNT", 0),
-        ("JOB_COMPLETION_INDEX", "JOB_COMPLETIONS", 0),
-        ("CI_NODE_INDEX", "CI_NODE_TOTAL", 1),
+    // The name of the number, those that the count may have, and the lowest number.
+    let said: [(&str, &[&str], u64); 3] = [
+        ("SLURM_ARRAY_TASK_ID", &["SLURM_ARRAY_TASK_COUNT"], number("SLURM_ARRAY_TASK_MIN")?.unwrap_or(0)),
+        ("JOB_COMPLETION_INDEX", &["JOB_COMPLETION_COUNT", "JOB_COMPLETIONS"], 0),
+        ("CI_NODE_INDEX", &["CI_NODE_TOTAL"], 1),
     ];
-    for (index_name, count_name, lowest) in said {
-        if let (Some(index), Some(count)) = (number(index_name)?, number(count_name)?) {
-            let index = index.checked_sub(lowest).filter(|index| *index < count);
-            let index = index.ok_or_else(|| format!("{index_name} is not one of {count_name} numbers"))?;
-            say(&format!("by {index_name} this is number {} of {count}", index + 1));
-            return Ok(Some(Shard { index, count }));
-        }
+    let mut uncounted = None;
+    for (index_name, count_names, lowest) in said {
+        let Some(value) = number(index_name)? else { continue };
+        let counts = count_names.iter().map(|name| Ok(number(name)?.map(|count| (*name, count))));
+        let counts = counts.collect::<Result<Vec<_>, String>>()?;
+        let Some((count_name, count)) = counts.into_iter().flatten().next() else {
+            uncounted = uncounted.or(Some((index_name, value, count_names)));
+            continue;
+        };
+        let index = value.checked_sub(lowest).filter(|index| *index < count).ok_or_else(|| {
+            format!(
+                "{index_name} is {value}, which is not one of the {count} numbers from {lowest} on that \
+                 {count_name} tells of; --shard I/N says it without them"
+            )
+        })?;
+        say(&format!("by {index_name} and {count_name} this is number {} of {count}", index + 1));
+        return Ok(Some(Shard { index, count }));
     }
-    Ok(None)
+    match uncounted {
+        None => Ok(None),
+        // One of many that does not know of how many would do the work of them all, as would each of the others.
+        Some((name, value, counts)) => Err(format!(
+            "{name} is {value}, but of how many machines this is one is not said: set {}, or type --shard I/N (1/1 if \
+             it is alone)",
+            counts.join(" or ")
+        )),
+    }
 }
 
-/// The seeds of one of several machines; of seeds without an end each has its own.
-pub(super) fn part(seeds: Option<Range<u64>>, shard: Option<Shard>) -> Result<Range<u64>, String> {
-    let Some(Shard { index, count }) = shard else { return Ok(seeds.unwrap_or(0..u64::MAX)) };
-    let Some(seeds) = seeds else {
-        let first = index.checked_mul(SEEDS_OF_A_SHARD);
-        let range = first.and_then(|first| Some(first..first.checked_add(SEEDS_OF_A_SHARD)?));
-        return range.ok_or_else(|| format!("there are not enough seeds for {count} machines"));
-    };
+/// The seeds of all machines together; of seeds without an end each has its own.
+pub(super) fn shared(seeds: Option<Range<u64>>, shard: Option<Shard>) -> Result<Range<u64>, String> {
+    match (seeds, shard) {
+        (Some(seeds), _) => Ok(seeds),
+        (None, None) => Ok(0..u64::MAX),
+        (None, Some(Shard { count, .. })) => {
+            let end = count.checked_mul(SEEDS_OF_A_SHARD);
+            end.map(|end| 0..end).ok_or_else(|| format!("there are not enough seeds for {count} machines"))
+        }
+    }
+}
+
+/// Which of these seeds are those of one of several machines.
+pub(super) fn part(seeds: &Range<u64>, shard: Option<Shard>) -> Result<Range<u64>, String> {
+    let Some(Shard { index, count }) = shard else { return Ok(seeds.clone()) };
     let length = u128::from(seeds.end - seeds.start);
     let place = |index: u64| seeds.start + (length * u128::from(index) / u128::from(count)) as u64;
     match place(index)..place(index + 1) {
@@ -71,7 +96,7 @@ pub(super) fn part(seeds: Option<Range<u64>>, shard: Option<Shard>) -> Result<Ra
 }
 
 /// Where a sweep begins, and what it writes down: a sweep with a folder of its own, with a time, or one of several
-/// machines keeps a ledger.
+/// machines keeps a ledger. One that is finished makes room for the next; any other is somebody's work.
 pub(super) fn begin(
     arguments: &arguments::Sweep,
     settings: &Settings,
@@ -83,46 +108,74 @@ pub(super) fn begin(
         return Ok((fresh, None));
     }
     let folder = &settings.out;
-    let cannot = |error| format!("{}: cannot be written: {error}", folder.join(ledger::FILE).display());
-    if !arguments.resume || !folder.join(ledger::FILE).exists() {
-        let ledger = Ledger::begin(folder, &fresh).map_err(cannot)?;
+    let path = folder.join(ledger::FILE);
+    let cannot = |error| format!("{}: cannot be written: {}", path.display(), reason(&error));
+    let held = ledger::hold(folder)?;
+    let read = ledger::read(folder, |head| Summary::new(&with_head(settings, head)));
+    let read = match read {
+        Err(error) if !arguments.resume => {
+            return Err(format!("{error}: take it away, or choose another folder"));
+        }
+        read => read?,
+    };
+    let Some(mut read) = read else {
+        if arguments.resume {
+            say(&format!("{}: nothing was noted there, so that a new sweep begins", path.display()));
+        }
+        let ledger = Ledger::begin(held, &fresh).map_err(cannot)?;
+        return Ok((fresh, Some(ledger)));
+    };
+    if !arguments.resume {
+        let stands = format!("{} holds {} runs of {}", path.display(), read.summary.seeds, read.head);
+        if !read.is_finished() {
+            return Err(format!("{stands}, and may be gone on with: add --resume, or choose another folder"));
+        }
+        say(&format!("{stands}, all that it was for; it is replaced"));
+        let ledger = Ledger::begin(held, &fresh).map_err(cannot)?;
         return Ok((fresh, Some(ledger)));
     }
-    let read = ledger::read(folder, |head| Summary::new(&with_head(settings, head)))?;
     tell_damage(&read.damage);
     let (then, now) = (&read.head, Head::of(&fresh));
-    if !then.is_of_the_same_kind(&now) || (arguments.seeds.is_some() && then.seeds != now.seeds) {
-        return Err(format!(
-            "{} is about something else: seeds {:?}@{}, bug {:?}, without {:?}",
-            folder.display(),
-            then.seeds,
-            then.generator_version,
-            then.bug,
-            then.without
-        ));
+    let same_seeds = arguments.seeds.is_none() || then.seeds == now.seeds;
+    if !then.is_of_the_same_kind(&now) || !same_seeds {
+        return Err(format!("{} is about {then}, and this command about {now}", path.display()));
     }
     if then.commit != now.commit {
         say(&format!("the sweep was begun with commit {} and goes on with {}", then.commit, now.commit));
     }
-    let ledger = Ledger::go_on(folder, &read).map_err(cannot)?;
+    if settings.lasts.is_some() {
+        read.summary.settings.lasts = settings.lasts;
+    }
+    let ledger = Ledger::go_on(held, &read).map_err(cannot)?;
     Ok((read.summary, Some(ledger)))
 }
 
-/// Adds what several sweeps found out.
+/// Adds what several sweeps found out. What nobody ran, what cannot be read and what was run blindly is no kept promise.
 pub(super) fn merge(arguments: &arguments::Merge) -> Done {
     let mut reads = Vec::new();
     for folder in &arguments.folders {
         let read = ledger::read(folder, |head| Summary::new(&of_head(folder, head)))?;
+        let nothing = || format!("{}: nothing was noted there", folder.join(ledger::FILE).display());
+        let read = read.ok_or_else(nothing)?;
         tell_damage(&read.damage);
         reads.push(read);
     }
     let damaged = reads.iter().any(|read| !read.damage.is_empty());
     let summary = ledger::merged(reads)?;
+    if summary.generator_version != GENERATOR_VERSION {
+        let version = summary.generator_version;
+        say(&format!("these are seeds of version {version}, which mean something else in this build"));
+    }
+    if summary.commits.len() > 1 {
+        say(&format!("these were made with different commits: {}", summary.commits.join(", ")));
+    }
     match arguments.json {
         true => print_json(&SweepReport::of(&summary))?,
         false => print(&report::summary(&summary))?,
     }
-    Ok(if summary.failures.is_empty() && !damaged { KEPT } else { BROKEN })
+    let all_is_well =
+        summary.failures.is_empty() && summary.missing.is_empty() && summary.blind == 0 && !damaged;
+    Ok(if all_is_well { KEPT } else { BROKEN })
 }
 
 fn tell_damage(damage: &[String]) {
@@ -133,6 +186,7 @@ fn tell_damage(damage: &[String]) {
 fn with_head(settings: &Settings, head: &Head) -> Settings {
     Settings {
         seeds: head.seeds.clone(),
+        shared: head.shared.clone(),
         bug: head.bug.clone(),
         without: head.without.clone(),
         ..settings.clone()
@@ -141,15 +195,9 @@ fn with_head(settings: &Settings, head: &Head) -> Settings {
 
 /// The settings of a sweep of which only the ledger is known.
 fn of_head(folder: &Path, head: &Head) -> Settings {
-    if head.generator_version != GENERATOR_VERSION {
-        let version = head.generator_version;
-        say(&format!(
-            "{} is about seeds of version {version}, which mean something else today",
-            folder.display()
-        ));
-    }
     Settings {
         seeds: head.seeds.clone(),
+        shared: head.shared.clone(),
         jobs: NonZeroUsize::MIN,
         lasts: None,
         out: folder.to_owned(),

@@ -8,8 +8,7 @@ use crate::plan::{GENERATOR_VERSION, Plan, generate};
 use crate::report::{self, Origin, ShrinkProgress};
 use crate::shrink::Settings;
 use crate::survey::{self, Smaller};
-use crate::sweep::{self, Found};
-use std::collections::BTreeSet;
+use crate::sweep::{Found, Group, Summary};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
@@ -101,16 +100,26 @@ fn was(smaller: &Smaller) -> Shrunk {
     Shrunk { faults, operations, runs: smaller.shrunk.runs }
 }
 
-/// Makes the first failure of each group of a sweep smaller. What is said of it.
-pub(super) fn first_of_each_group(found: &[Found], sweep: &sweep::Settings) -> String {
-    let mut groups = BTreeSet::new();
-    let firsts = found.iter().filter(|found| groups.insert((&found.property, &found.clash)));
+/// What came of making a sweep's failures smaller.
+#[derive(Default)]
+pub(super) struct Groups {
+    /// What is said of them.
+    pub(super) text: String,
+    /// What to type for those that were not made as small as they get.
+    pub(super) left: Vec<String>,
+}
+
+/// Makes a failure of each group of a sweep smaller: the one whose plan has the fewest faults.
+pub(super) fn smallest_of_each_group(summary: &Summary) -> Groups {
+    let sweep = &summary.settings;
     let options = Options { without: sweep.without.clone(), ..Options::default() };
     let settings = Settings { jobs: sweep.jobs, runs: RUNS_OF_A_GROUP };
-    let mut text = String::new();
-    for found in firsts.take(GROUPS) {
-        if STOP.load(Ordering::Relaxed) {
-            break;
+    let Groups { mut text, mut left } = Groups::default();
+    for (number, group) in summary.groups().iter().enumerate() {
+        let found = smallest(group);
+        if number >= GROUPS || STOP.load(Ordering::Relaxed) {
+            left.push(report::shrink_line(found.seed, sweep));
+            continue;
         }
         let plan = Plan { bug: sweep.bug.clone(), ..generate(found.seed) };
         let mut progress = ShrinkProgress::new(settings.runs);
@@ -130,9 +139,18 @@ pub(super) fn first_of_each_group(found: &[Found], sweep: &sweep::Settings) -> S
                 smaller.shrunk.runs,
                 path.display()
             );
+            if !smaller.shrunk.done {
+                left.push(report::shrink_on_line(&path, sweep));
+            }
         }
     }
-    text
+    Groups { text, left }
+}
+
+/// The failure of a group whose plan has the fewest faults; of several the first.
+fn smallest<'a>(group: &Group<'a>) -> &'a Found {
+    let faults = |found: &&&Found| generate(found.seed).faults.len();
+    group.found.iter().min_by_key(faults).expect("a group has a failure")
 }
 
 /// Five failing seeds of each bug, and a table of how small they became.
@@ -155,4 +173,32 @@ fn survey(bug: Option<&str>, settings: &Settings) -> Done {
     });
     print(&report::survey(&rows))?;
     Ok(KEPT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::smallest;
+    use crate::plan::generate;
+    use crate::sweep::{Found, Group};
+
+    #[test]
+    fn the_plan_with_the_fewest_faults_is_the_one_to_shrink() {
+        let found = (0..40).map(|seed| Found {
+            property: "toast".into(),
+            clash: "it fell".into(),
+            seed,
+            plan: None,
+            sentence: "it fell".into(),
+        });
+        let found: Vec<Found> = found.collect();
+        let group = Group { property: "toast", clash: "it fell", found: found.iter().collect() };
+        let chosen = smallest(&group).seed;
+        let faults = |seed| generate(seed).faults.len();
+        assert!(faults(chosen) < faults(0), "the first has as few as any: this shows nothing");
+        assert!(
+            (0..40)
+                .all(|seed| faults(chosen) < faults(seed)
+                    || (faults(chosen) == faults(seed) && chosen <= seed))
+        );
+    }
 }

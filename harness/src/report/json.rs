@@ -1,21 +1,26 @@
 //! A sweep as one object for programs. Its keys and their types stay.
 
-use crate::outcome::COMMIT;
-use crate::plan::GENERATOR_VERSION;
 use crate::sweep::{Summary, Tally};
 use serde::Serialize;
+use std::ops::Range;
 
 /// What `harness sweep --json` prints.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct SweepReport {
     /// How many seeds were run.
     pub seeds: u64,
-    /// The first of them; the others follow without a gap.
+    /// The first of them; the others follow without a gap, unless `ran` has several ranges.
     pub first_seed: u64,
+    /// Which they were: from each `start` up to and without its `end`.
+    pub ran: Vec<Range<u64>>,
+    /// Where results were added up: those that belong to them and that nobody ran.
+    pub missing: Vec<Range<u64>>,
     /// The version of what a seed means.
     pub generator_version: u32,
     /// The commit that the harness was built from.
     pub commit: String,
+    /// All commits, where it went on, or was added up, with another.
+    pub commits: Vec<String>,
     /// The bug that was switched on.
     pub bug: Option<String>,
     /// Whether the sweep was ended before its seeds or its time (`--for`) were over.
@@ -58,7 +63,9 @@ pub struct SweepReport {
     pub unknown: u64,
     /// The seeds that broke a promise.
     pub failures: Vec<FailureReport>,
-    /// The digests of all runs, folded in the order of the seeds: sixteen hexadecimal digits.
+    /// The same seeds by what was broken and how.
+    pub groups: Vec<GroupReport>,
+    /// The sum of the digests of all runs, the same in whatever parts they were run: sixteen hexadecimal digits.
     pub digest: String,
 }
 
@@ -96,12 +103,27 @@ pub struct NamedCount {
 pub struct FailureReport {
     /// Which promise.
     pub property: String,
+    /// By what kind of clash.
+    pub clash: String,
     /// The seed.
     pub seed: u64,
     /// The path of the case that was written; `null` where it could not be.
     pub plan: Option<String>,
     /// What was promised and what was seen.
     pub sentence: String,
+}
+
+/// Failures that are the same to a person.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct GroupReport {
+    /// Which promise.
+    pub property: String,
+    /// By what kind of clash.
+    pub clash: String,
+    /// How many seeds broke it like this.
+    pub count: u64,
+    /// The first of them.
+    pub first_seed: u64,
 }
 
 impl SweepReport {
@@ -112,9 +134,12 @@ impl SweepReport {
         let name = |tally: &Tally| tally.name.to_string();
         SweepReport {
             seeds: summary.seeds,
-            first_seed: settings.seeds.start,
-            generator_version: GENERATOR_VERSION,
-            commit: COMMIT.to_owned(),
+            first_seed: summary.ran.nth(0).unwrap_or(settings.seeds.start),
+            ran: summary.ran.ranges().to_vec(),
+            missing: summary.missing.ranges().to_vec(),
+            generator_version: summary.generator_version,
+            commit: summary.commits.join(", "),
+            commits: summary.commits.clone(),
             bug: settings.bug.clone(),
             cut_short: summary.cut_short,
             events: counts.events,
@@ -144,9 +169,18 @@ impl SweepReport {
             failures: (summary.failures.iter())
                 .map(|found| FailureReport {
                     property: found.property.clone(),
+                    clash: found.clash.clone(),
                     seed: found.seed,
                     plan: found.plan.as_ref().map(|path| path.display().to_string()),
                     sentence: found.sentence.clone(),
+                })
+                .collect(),
+            groups: (summary.groups().iter())
+                .map(|group| GroupReport {
+                    property: group.property.to_owned(),
+                    clash: group.clash.to_owned(),
+                    count: group.found.len() as u64,
+                    first_seed: group.found[0].seed,
                 })
                 .collect(),
             digest: format!("{:?}", summary.digest),

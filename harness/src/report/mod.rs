@@ -9,12 +9,15 @@ mod table;
 mod survey;
 
 pub use figures::figures;
-pub use json::{FailureReport, MilestoneReport, NamedCount, PropertyReport, SweepReport};
-pub use page::{Origin, expectation, timeline, verdict};
+pub use json::{FailureReport, GroupReport, MilestoneReport, NamedCount, PropertyReport, SweepReport};
+pub use page::{Origin, expectation, expectation_without_bug, timeline, verdict};
 pub use progress::{Progress, ShrinkProgress};
 pub use story::{Story, story};
 pub use survey::survey;
 pub use table::summary;
+
+use crate::sweep::Settings;
+use std::path::Path;
 
 /// A number as a person reads it: `12,345,678`.
 fn grouped(number: u64) -> String {
@@ -49,6 +52,20 @@ fn command(verb_and_source: &str, bug: Option<&str>, without: &[String]) -> Stri
         line += &format!(" --without {property}");
     }
     line
+}
+
+/// What to type to make the failing plan of a seed smaller.
+#[must_use]
+pub fn shrink_line(seed: u64, settings: &Settings) -> String {
+    let line = command(&format!("shrink --seed {seed}"), settings.bug.as_deref(), &settings.without);
+    format!("{line} --out {}", page::quoted(&settings.out))
+}
+
+/// What to type to go on making the plan in a file smaller.
+#[must_use]
+pub fn shrink_on_line(file: &Path, settings: &Settings) -> String {
+    let line = command(&format!("shrink {}", page::quoted(file)), None, &settings.without);
+    format!("{line} --out {}", page::quoted(&settings.out))
 }
 
 /// What a failure says first. The rest of it has its place where there is room: on the page of the run.

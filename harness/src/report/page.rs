@@ -226,7 +226,7 @@ fn next_steps(plan: &Plan, origin: Origin<'_>, is_small: bool, options: &Options
 }
 
 /// A path as a shell takes it for one word.
-fn quoted(path: &Path) -> String {
+pub(super) fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@%:=,".contains(c);
     if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
@@ -246,6 +246,17 @@ pub fn expectation(case: &Case, outcome: &Outcome) -> String {
         format!("; but it no longer reaches {}", missed.join(", "))
     };
     format!("{story}\n\nNEWS: expected was: {}{missed}\n", case.expect)
+}
+
+/// What came of a case with its bug switched off, where all promises must be kept.
+#[must_use]
+pub fn expectation_without_bug(bug: &str, verdict: &Verdict) -> String {
+    let came = match verdict {
+        Verdict::Kept => return format!("as expected without {bug}: all promises kept\n"),
+        Verdict::Unknown(sentence) => format!("linearizability was not decided: {sentence}"),
+        Verdict::Failed(failure) => format!("{}: {}", failure.property, failure.sentence),
+    };
+    format!("NEWS: expected was without {bug}: all promises kept; but {came}\n")
 }
 
 /// A line of the timeline, in fixed columns: when, which event, which server, what.

@@ -1,14 +1,13 @@
 //! The summary at the end of a sweep.
 
 use super::{command, counted, first_line, grouped, measured};
-use crate::outcome::COMMIT;
-use crate::plan::GENERATOR_VERSION;
-use crate::sweep::{Found, Summary, Tally};
+use crate::sweep::{Found, Group, Settings, Summary, Tally};
 use comfy_table::{CellAlignment, Table, presets};
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fmt::Write;
+use std::path::Path;
 
-/// How many seeds are named for each property; the others are in the folder.
+/// How many seeds are named for each group; the others are in the folder.
 const NAMED: usize = 5;
 
 /// What a person reads at the end of a sweep.
@@ -93,47 +92,62 @@ fn columns(head: &[&str]) -> Table {
     table
 }
 
-/// The failures, property by property, each with the line to type.
+/// The failures, property by property and clash by clash, each with the line to type.
 fn failures(summary: &Summary) -> String {
-    let mut by_property: BTreeMap<&str, Vec<&Found>> = BTreeMap::new();
-    for found in &summary.failures {
-        by_property.entry(&found.property).or_default().push(found);
-    }
-    let settings = &summary.settings;
+    let groups = summary.groups();
     let mut text = String::new();
-    for (property, found) in by_property {
-        text += &format!("{property}: broken by {}\n", counted(found.len() as u64, "seed", "seeds"));
-        let mut clashes: BTreeMap<&str, u64> = BTreeMap::new();
-        found.iter().for_each(|found| *clashes.entry(&found.clash).or_default() += 1);
-        if clashes.len() > 1 {
-            for (clash, count) in clashes {
-                text += &format!("  {} by: {clash}\n", counted(count, "seed", "seeds"));
+    for groups in groups.chunk_by(|one, other| one.property == other.property) {
+        let count: usize = groups.iter().map(|group| group.found.len()).sum();
+        text += &format!("{}: broken by {}\n", groups[0].property, counted(count as u64, "seed", "seeds"));
+        for group in groups {
+            if groups.len() > 1 {
+                let count = counted(group.found.len() as u64, "seed", "seeds");
+                text += &format!("  {count} by: {}\n", group.clash);
             }
-        }
-        for found in found.iter().take(NAMED) {
-            text += &format!("  seed {}: {}\n", found.seed, first_line(&found.sentence));
-            let source = format!("run --seed {}", found.seed);
-            let line = command(&source, settings.bug.as_deref(), &settings.without);
-            text += &format!("    {line} --trace\n");
-            match &found.plan {
-                Some(path) => text += &format!("    kept in {}\n", path.display()),
-                None => text += "    its plan could not be written; the seed says all of it\n",
-            }
-        }
-        let more = found.get(NAMED..).unwrap_or_default();
-        if !more.is_empty() {
-            let (count, out) = (grouped(more.len() as u64), settings.out.display());
-            text += &match more.iter().filter(|found| found.plan.is_none()).count() as u64 {
-                0 => format!("  and {count} more in {out}\n"),
-                lost => format!(
-                    "  and {count} more in {out}, but for {} not written\n",
-                    counted(lost, "plan", "plans")
-                ),
-            };
+            text += &members(group, &summary.settings);
         }
         text.push('\n');
     }
     text
+}
+
+/// The seeds of a group: the first few, and how many more there are.
+fn members(group: &Group<'_>, settings: &Settings) -> String {
+    let mut text = String::new();
+    for found in group.found.iter().take(NAMED) {
+        text += &format!("  seed {}: {}\n", found.seed, first_line(&found.sentence));
+        let source = format!("run --seed {}", found.seed);
+        let line = command(&source, settings.bug.as_deref(), &settings.without);
+        text += &format!("    {line} --trace\n");
+        match &found.plan {
+            Some(path) => text += &format!("    kept in {}\n", path.display()),
+            None => text += "    its plan could not be written; the seed says all of it\n",
+        }
+    }
+    let more = group.found.get(NAMED..).unwrap_or_default();
+    if !more.is_empty() {
+        let (count, out) = (grouped(more.len() as u64), folders(more, &settings.out));
+        text += &match more.iter().filter(|found| found.plan.is_none()).count() as u64 {
+            0 => format!("  and {count} more in {out}\n"),
+            lost => {
+                format!(
+                    "  and {count} more in {out}, but for {} not written\n",
+                    counted(lost, "plan", "plans")
+                )
+            }
+        };
+    }
+    text
+}
+
+/// Where these plans are: in one folder, or where the results of several sweeps were added in several.
+fn folders(found: &[&Found], out: &Path) -> String {
+    let paths = found.iter().filter_map(|found| found.plan.as_deref()?.parent());
+    let mut folders: BTreeSet<&Path> = paths.collect();
+    if folders.is_empty() {
+        folders.insert(out);
+    }
+    folders.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(", ")
 }
 
 fn last_lines(summary: &Summary) -> String {
@@ -144,18 +158,26 @@ fn last_lines(summary: &Summary) -> String {
             counted(blind, "worker", "workers")
         ),
     };
+    let missing = match summary.missing.is_empty() {
+        true => String::new(),
+        false => format!("MISSING: seeds {}: nobody ran them, or nobody can read it\n", summary.missing),
+    };
     let end = if summary.cut_short { " (ended early)" } else { "" };
     let bug = summary.settings.bug.as_ref().map(|bug| format!(" with the bug {bug}")).unwrap_or_default();
     let verdict = match summary.failures.len() {
         0 if summary.seeds == 0 => "no seed was run".to_owned(),
+        0 if !summary.missing.is_empty() => "no promise broken in these".to_owned(),
         0 if summary.unknown == 0 => "all promises kept".to_owned(),
         0 => format!("no promise broken, {} undecided", grouped(summary.unknown)),
         failures => format!("{} broke a promise", counted(failures as u64, "seed", "seeds")),
     };
-    let (start, seeds) = (summary.settings.seeds.start, summary.seeds);
+    let start = summary.settings.seeds.start;
+    let ran = if summary.ran.is_empty() { format!("{start}..{start}") } else { summary.ran.to_string() };
+    let commit = if summary.commits.len() > 1 { "commits" } else { "commit" };
     format!(
-        "{blind}seeds {start}..{}@{GENERATOR_VERSION}{bug}{end}: {verdict}\ndigest {:?}, commit {COMMIT}\n",
-        start.saturating_add(seeds),
-        summary.digest
+        "{blind}{missing}seeds {ran}@{}{bug}{end}: {verdict}\ndigest {:?}, {commit} {}\n",
+        summary.generator_version,
+        summary.digest,
+        summary.commits.join(", ")
     )
 }

@@ -1,9 +1,11 @@
-use super::{Origin, SweepReport, expectation, figures, grouped, summary, timeline, verdict};
+use super::{
+    Origin, SweepReport, expectation, expectation_without_bug, figures, grouped, summary, timeline, verdict,
+};
 use crate::bench::Figures;
 use crate::case::{Case, Expect};
 use crate::outcome::{COMMIT, Counts, Failure, Line, Options, Outcome, Record, Verdict};
 use crate::plan::{Plan, generate};
-use crate::sweep::{Found, Settings, Summary, Tally};
+use crate::sweep::{Found, Seeds, Settings, Summary, Tally};
 use invariants::{Digest, Fact, Observed, Violation};
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -14,6 +16,7 @@ const SENTENCE: &str = "n1 and n3 both lead term 4";
 fn swept(failures: u64) -> Summary {
     let settings = Settings {
         seeds: 0..2_000,
+        shared: 0..2_000,
         jobs: NonZeroUsize::MIN,
         lasts: None,
         out: "failures".into(),
@@ -30,6 +33,7 @@ fn swept(failures: u64) -> Summary {
     };
     Summary {
         seeds: 2_000,
+        ran: Seeds::from(0..2_000),
         counts: counts(2_000),
         looked: vec![
             Tally { name: "election-safety".into(), count: 12_345, seeds: 2_000 },
@@ -109,9 +113,38 @@ fn plans_that_could_not_be_written_are_not_said_to_be_kept() {
 }
 
 #[test]
+fn what_nobody_ran_is_not_said_to_be_kept() {
+    let ran = Seeds::from(vec![0..700, 900..1_600]);
+    let missing = Seeds::from(vec![700..900, 1_600..2_000]);
+    let commits = vec!["0123456789ab".into(), "ba9876543210".into()];
+    let text =
+        summary(&Summary { seeds: 1_400, ran, missing, cut_short: true, commits, blind: 2, ..swept(0) });
+    let last: Vec<&str> = text.lines().rev().take(4).collect();
+    let last: Vec<&str> = last.into_iter().rev().collect();
+    insta::assert_snapshot!(last.join("\n"));
+}
+
+#[test]
+fn each_group_of_failures_has_its_count_and_its_seeds() {
+    let mut swept = swept(7);
+    swept.failures.iter_mut().skip(5).for_each(|found| found.clash = "leads".into());
+    swept.failures[3].property = "log-matching".into();
+    let text = summary(&swept);
+    let begin = text.find("election-safety: broken").unwrap();
+    insta::assert_snapshot!(anywhere(&text[begin..]));
+    let groups = serde_json::to_value(SweepReport::of(&swept)).unwrap()["groups"].clone();
+    let told: Vec<String> = groups.as_array().unwrap().iter().map(ToString::to_string).collect();
+    insta::assert_snapshot!(told.join("\n"));
+}
+
+#[test]
 fn a_sweep_as_a_program_reads_it() {
     // The rates depend on how many cores there are only where there are more jobs than one.
-    let report = SweepReport { commit: "0123456789ab".into(), ..SweepReport::of(&swept(1)) };
+    let report = SweepReport {
+        commit: "0123456789ab".into(),
+        commits: vec!["0123456789ab".into()],
+        ..SweepReport::of(&swept(1))
+    };
     insta::assert_snapshot!(serde_json::to_string_pretty(&report).unwrap());
 }
 
@@ -129,6 +162,17 @@ fn a_case_that_does_something_else_is_news() {
     assert_eq!(expectation(&case, &failed()), "Two led.\n\nas expected: `election-safety` catches the bug\n");
     case.expect = Expect::Passed;
     assert_eq!(expectation(&case, &failed()), "Two led.\n\nNEWS: expected was: all promises kept\n");
+}
+
+#[test]
+fn a_case_that_fails_without_its_bug_is_news_too() {
+    let told = |verdict| expectation_without_bug("leader-local-read", &verdict);
+    assert_eq!(told(Verdict::Kept), "as expected without leader-local-read: all promises kept\n");
+    assert_eq!(
+        told(failed().verdict),
+        "NEWS: expected was without leader-local-read: all promises kept; but election-safety: n1 and n3 both lead \
+         term 4\n"
+    );
 }
 
 #[test]

@@ -1,24 +1,30 @@
 //! What a sweep has found out, on disk: so that one that is killed goes on where it was, and several add up.
 //!
-//! A ledger is a file that only grows, a line after each batch of seeds: what came of them in all. Each line ends with a
-//! checksum of its own. The last one may be torn, by whoever killed the sweep; nothing but its batch is lost with it.
+//! A ledger is a file that only grows, a line after each batch of seeds: what came of them in all. Each line says for
+//! itself which sweep it belongs to and ends with a checksum of its own, so that a line that is damaged takes no other
+//! with it. The last one may be torn, by whoever killed the sweep; nothing but its batch is lost with it.
 
+use super::seeds::Seeds;
 use super::summary::{Found, Summary, Tally};
 use crate::outcome::{COMMIT, Counts};
-use crate::plan::GENERATOR_VERSION;
+use crate::plan::file::{self, reason};
 use invariants::Digest;
 use serde::{Deserialize, Serialize};
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::fmt;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, ErrorKind, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// The name of the file in a folder of results.
 pub const FILE: &str = "ledger.jsonl";
+/// The name that a damaged one is kept under once the sweep goes on without its damage.
+const DAMAGED: &str = "ledger.damaged";
 /// Every how many seconds a line is written.
 const EVERY: u64 = 1;
 
-/// What a ledger says first.
+/// Which sweep a line belongs to.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Head {
     /// The version of what a seed means.
@@ -27,6 +33,10 @@ pub struct Head {
     pub commit: String,
     /// Which seeds.
     pub seeds: Range<u64>,
+    /// Which seeds all machines have together, where several share them.
+    pub shared: Range<u64>,
+    /// For how long, where that is bounded: then nobody expects all of the seeds.
+    pub lasts: Option<Duration>,
     /// The bug that is switched on.
     pub bug: Option<String>,
     /// Properties that do not look.
@@ -37,12 +47,15 @@ impl Head {
     /// The head of the ledger of this sweep.
     #[must_use]
     pub fn of(summary: &Summary) -> Head {
+        let settings = &summary.settings;
         Head {
-            generator_version: GENERATOR_VERSION,
+            generator_version: summary.generator_version,
             commit: COMMIT.to_owned(),
-            seeds: summary.settings.seeds.clone(),
-            bug: summary.settings.bug.clone(),
-            without: summary.settings.without.clone(),
+            seeds: settings.seeds.clone(),
+            shared: settings.shared.clone(),
+            lasts: settings.lasts,
+            bug: settings.bug.clone(),
+            without: settings.without.clone(),
         }
     }
 
@@ -52,13 +65,32 @@ impl Head {
         (self.generator_version, &self.bug, &self.without)
             == (other.generator_version, &other.bug, &other.without)
     }
+
+    /// Whether the two are about the same sweep, which may have gone on for longer and with another commit.
+    fn is_of_the_same_sweep(&self, other: &Head) -> bool {
+        self.is_of_the_same_kind(other) && (&self.seeds, &self.shared) == (&other.seeds, &other.shared)
+    }
 }
 
-/// What came of a batch of seeds, each of which follows the one before.
+impl fmt::Display for Head {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "seeds {}@{}", Seeds::from(self.seeds.clone()), self.generator_version)?;
+        match &self.bug {
+            Some(bug) => write!(f, " with the bug {bug}")?,
+            None => write!(f, " without a bug")?,
+        }
+        match self.without.as_slice() {
+            [] => Ok(()),
+            without => write!(f, ", {} not looking", without.join(", ")),
+        }
+    }
+}
+
+/// What came of some seeds.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 struct Batch {
-    first: u64,
-    seeds: u64,
+    head: Head,
+    ran: Seeds,
     seconds: f64,
     kept: u64,
     unknown: u64,
@@ -67,7 +99,8 @@ struct Batch {
     milestones: Vec<(String, u64, u64)>,
     faults: Vec<(String, u64, u64)>,
     failures: Vec<Found>,
-    /// The digest of all seeds of the sweep up to here.
+    /// Workers that began meanwhile and did not see the canary.
+    blind: u64,
     digest: Digest,
 }
 
@@ -82,54 +115,104 @@ enum Entry {
 /// A ledger that was read.
 #[derive(Clone, Debug)]
 pub struct Read {
-    /// What it says first.
+    /// The folder that it is in.
+    pub folder: PathBuf,
+    /// Which sweep it is about, as its newest line says.
     pub head: Head,
-    /// What it says up to the first damage, summed up: where a sweep goes on.
-    pub summary: Summary,
     /// All that can be read of it, summed up.
-    pub all: Summary,
+    pub summary: Summary,
     /// What is damaged: the file, the line, and what is wrong there.
     pub damage: Vec<String>,
-    /// How many bytes of it can be gone on with.
-    good: u64,
-    /// The first seed that it tells nothing of, nor of any after it.
-    next: u64,
+    /// The lines that can be read, by their bytes.
+    good: Vec<Range<usize>>,
+}
+
+impl Read {
+    /// Whether nothing is left to be done: all its seeds were run, and all of it can be read. Of a sweep that ends by time
+    /// nobody can say so.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.damage.is_empty() && self.head.lasts.is_none() && self.left().is_empty()
+    }
+
+    fn left(&self) -> Seeds {
+        Seeds::from(self.head.seeds.clone()).without(&self.summary.ran)
+    }
+}
+
+/// A ledger that nobody else writes while this lives.
+pub struct Held {
+    file: File,
+    path: PathBuf,
 }
 
 /// A ledger that is being written.
 pub struct Ledger {
-    file: File,
-    path: PathBuf,
+    held: Held,
     /// What is in it already.
     written: Summary,
 }
 
+/// Takes hold of the ledger in a folder, which is made where there is none.
+///
+/// # Errors
+///
+/// Another sweep writes it, or it cannot be written.
+pub fn hold(folder: &Path) -> Result<Held, String> {
+    let path = folder.join(FILE);
+    let opened = fs::create_dir_all(folder)
+        .and_then(|()| OpenOptions::new().read(true).append(true).create(true).open(&path));
+    let file =
+        opened.map_err(|error| format!("{}: cannot be written: {}", path.display(), reason(&error)))?;
+    // The system lets go of it when its holder ends, however that ends: nobody needs to tidy up after a sweep that was
+    // killed.
+    match file.try_lock() {
+        Ok(()) => Ok(Held { file, path }),
+        Err(TryLockError::WouldBlock) => Err(format!(
+            "another sweep is writing {}: wait for its end, or choose another folder",
+            path.display()
+        )),
+        // A file system without locks is no reason not to sweep.
+        Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => Ok(Held { file, path }),
+        Err(TryLockError::Error(error)) => {
+            Err(format!("{}: cannot be locked: {}", path.display(), reason(&error)))
+        }
+    }
+}
+
 impl Ledger {
-    /// Begins a ledger in this folder; one that was there is gone.
+    /// Begins a ledger; what was in it is gone.
     ///
     /// # Errors
     ///
     /// It cannot be written.
-    pub fn begin(folder: &Path, summary: &Summary) -> io::Result<Ledger> {
-        fs::create_dir_all(folder)?;
-        let path = folder.join(FILE);
-        let mut file = File::create(&path)?;
-        write(&mut file, &Entry::Head(Head::of(summary)))?;
-        Ok(Ledger { file, path, written: summary.clone() })
+    pub fn begin(mut held: Held, summary: &Summary) -> io::Result<Ledger> {
+        held.file.set_len(0)?;
+        write(&mut held.file, &Entry::Head(Head::of(summary)))?;
+        Ok(Ledger { held, written: summary.clone() })
     }
 
-    /// Goes on with the ledger in this folder, after its last whole line.
+    /// Goes on with a ledger. One that is damaged is kept as it was beside the one that goes on with all that could be
+    /// read: what is left to be run is what nobody can read any more.
     ///
     /// # Errors
     ///
     /// It cannot be written.
-    pub fn go_on(folder: &Path, read: &Read) -> io::Result<Ledger> {
-        let path = folder.join(FILE);
-        let file = OpenOptions::new().write(true).open(&path)?;
-        file.set_len(read.good)?;
-        drop(file);
-        let file = OpenOptions::new().append(true).open(&path)?;
-        Ok(Ledger { file, path, written: read.summary.clone() })
+    pub fn go_on(held: Held, read: &Read) -> io::Result<Ledger> {
+        let written = read.summary.clone();
+        let end = read.good.last().map_or(0, |last| last.end);
+        if read.damage.is_empty() {
+            // But for the line during whose end the sweep was killed.
+            held.file.set_len(end as u64)?;
+            return Ok(Ledger { held, written });
+        }
+        let bytes = fs::read(&held.path)?;
+        fs::copy(&held.path, kept_aside(&read.folder))?;
+        let good: Vec<u8> = read.good.iter().flat_map(|line| &bytes[line.clone()]).copied().collect();
+        let text = String::from_utf8(good).map_err(io::Error::other)?;
+        file::write_text(&held.path, &text).map_err(io::Error::other)?;
+        let held = hold(&read.folder).map_err(io::Error::other)?;
+        Ok(Ledger { held, written })
     }
 
     /// Writes what is new, from time to time or `now`.
@@ -139,10 +222,11 @@ impl Ledger {
     /// It cannot be written.
     pub fn note(&mut self, summary: &Summary, now: bool) -> io::Result<()> {
         let is_due = summary.took.as_secs() >= self.written.took.as_secs() + EVERY;
-        if summary.seeds == self.written.seeds || !(now || is_due) {
+        let is_new = (summary.seeds, summary.blind) != (self.written.seeds, self.written.blind);
+        if !is_new || !(now || is_due) {
             return Ok(());
         }
-        write(&mut self.file, &Entry::Batch(Box::new(between(&self.written, summary))))?;
+        write(&mut self.held.file, &Entry::Batch(Box::new(between(&self.written, summary))))?;
         self.written = summary.clone();
         Ok(())
     }
@@ -150,61 +234,92 @@ impl Ledger {
     /// Where it is.
     #[must_use]
     pub fn path(&self) -> &Path {
-        &self.path
+        &self.held.path
     }
 }
 
-/// Reads the ledger in a folder. What is damaged is said, and the rest of it counts.
+/// A name in this folder that no damaged ledger has yet.
+fn kept_aside(folder: &Path) -> PathBuf {
+    let names = std::iter::once(DAMAGED.to_owned()).chain((2..).map(|number| format!("{DAMAGED}-{number}")));
+    let mut paths = names.map(|name| folder.join(name));
+    paths.find(|path| path.symlink_metadata().is_err()).expect("there is always another number")
+}
+
+/// Reads the ledger in a folder. What is damaged is said, and the rest of it counts. `None`: nothing was noted.
 ///
 /// # Errors
 ///
-/// There is none, or it does not even say what it is about.
-pub fn read(folder: &Path, empty: impl Fn(&Head) -> Summary) -> Result<Read, String> {
+/// Not one line of it can be read.
+pub fn read(folder: &Path, empty: impl Fn(&Head) -> Summary) -> Result<Option<Read>, String> {
     let path = folder.join(FILE);
-    let bytes = fs::read(&path).map_err(|error| format!("{}: cannot be read: {error}", path.display()))?;
+    let bytes = match fs::read(&path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        bytes => bytes.map_err(|error| format!("{}: cannot be read: {}", path.display(), reason(&error)))?,
+    };
     let mut damage = Vec::new();
-    let mut known: Option<(Head, Summary, Summary)> = None;
-    let (mut good, mut at, mut next) = (0, 0, 0);
+    let mut known: Option<Read> = None;
+    let mut end = 0;
     for (number, line) in (1..).zip(bytes.split_inclusive(|byte| *byte == b'\n')) {
-        at += line.len() as u64;
-        let wrong = match (parse(line), &mut known) {
-            (Ok(Entry::Head(head)), None) => {
-                let summary = empty(&head);
-                next = head.seeds.start;
-                known = Some((head, summary.clone(), summary));
-                None
-            }
-            (Ok(Entry::Head(_)), Some(_)) => Some("it begins anew in the middle".to_owned()),
-            (Ok(Entry::Batch(batch)), Some((_, summary, all))) => {
-                let (first, missing) = (batch.first, next);
-                if first < next {
-                    Some(format!("seeds {first}..{next} were told before this line"))
-                } else {
-                    next = first + batch.seeds;
-                    if damage.is_empty() && first == missing {
-                        add(summary, &batch);
-                    }
-                    add(all, &batch);
-                    (first > missing)
-                        .then(|| format!("seeds {missing}..{first} are missing before this line"))
-                }
-            }
-            (Ok(Entry::Batch(_)), None) => Some("it does not begin with what it is about".to_owned()),
-            (Err(_), _) if at == bytes.len() as u64 && !line.ends_with(b"\n") => {
-                // The batch during whose end the sweep was killed.
-                continue;
-            }
-            (Err(wrong), _) => Some(wrong),
-        };
-        match wrong {
-            None if damage.is_empty() => good = at,
-            None => {}
-            Some(wrong) => damage.push(format!("{}:{number}: {wrong}", path.display())),
+        let place = end..end + line.len();
+        end = place.end;
+        if end == bytes.len() && !line.ends_with(b"\n") {
+            // The batch during whose end the sweep was killed.
+            break;
         }
+        let wrong = parse(line).and_then(|entry| {
+            let head = match &entry {
+                Entry::Head(head) => head,
+                Entry::Batch(batch) => &batch.head,
+            };
+            let read = known.get_or_insert_with(|| Read {
+                folder: folder.to_owned(),
+                head: head.clone(),
+                summary: Summary {
+                    generator_version: head.generator_version,
+                    commits: Vec::new(),
+                    ..empty(head)
+                },
+                damage: Vec::new(),
+                good: Vec::new(),
+            });
+            read.take(&entry, head, place)
+        });
+        damage.extend(wrong.err().map(|wrong| format!("{}:{number}: {wrong}", path.display())));
     }
     match known {
-        Some((head, summary, all)) => Ok(Read { head, summary, all, damage, good, next }),
-        None => Err(format!("{}:1: it does not begin with what it is about", path.display())),
+        Some(mut read) => {
+            read.summary.failures.sort_by_key(|found| found.seed);
+            Ok(Some(Read { damage, ..read }))
+        }
+        None if damage.is_empty() => Ok(None),
+        None => Err(format!("{}, nor can any other line be read", damage[0])),
+    }
+}
+
+impl Read {
+    /// Adds what a line says, unless it cannot be true.
+    fn take(&mut self, entry: &Entry, head: &Head, place: Range<usize>) -> Result<(), String> {
+        if !head.is_of_the_same_sweep(&self.head) {
+            return Err(format!("it is about {head}, and what stands above about {}", self.head));
+        }
+        if let Entry::Batch(batch) = entry {
+            let twice = batch.ran.common(&self.summary.ran);
+            if !twice.is_empty() {
+                return Err(format!("seeds {twice} were told before this line"));
+            }
+            let foreign = batch.ran.without(&Seeds::from(head.seeds.clone()));
+            if !foreign.is_empty() {
+                return Err(format!("seeds {foreign} are none of this sweep"));
+            }
+            add(&mut self.summary, batch);
+        }
+        if !self.summary.commits.contains(&head.commit) {
+            self.summary.commits.push(head.commit.clone());
+        }
+        self.summary.settings.lasts = head.lasts;
+        self.head = head.clone();
+        self.good.push(place);
+        Ok(())
     }
 }
 
@@ -235,9 +350,10 @@ fn between(before: &Summary, now: &Summary) -> Batch {
             })
             .collect()
     };
+    let ran = now.ran.without(&before.ran);
+    let is_new = |found: &&Found| ran.contains(found.seed);
     Batch {
-        first: now.settings.seeds.start + before.seeds,
-        seeds: now.seeds - before.seeds,
+        head: Head::of(now),
         seconds: (now.took.saturating_sub(before.took)).as_secs_f64(),
         kept: now.kept - before.kept,
         unknown: now.unknown - before.unknown,
@@ -245,15 +361,18 @@ fn between(before: &Summary, now: &Summary) -> Batch {
         looked: rest(&before.looked, &now.looked),
         milestones: rest(&before.milestones, &now.milestones),
         faults: rest(&before.faults, &now.faults),
-        failures: now.failures[before.failures.len()..].to_vec(),
-        digest: now.digest,
+        failures: now.failures.iter().filter(is_new).cloned().collect(),
+        blind: now.blind - before.blind,
+        digest: Digest(now.digest.0.wrapping_sub(before.digest.0)),
+        ran,
     }
 }
 
 /// Adds a batch to what there is.
 fn add(summary: &mut Summary, batch: &Batch) {
-    summary.seeds += batch.seeds;
-    summary.took += std::time::Duration::try_from_secs_f64(batch.seconds).unwrap_or_default();
+    summary.seeds += batch.ran.count();
+    summary.ran.add_all(&batch.ran);
+    summary.took += Duration::try_from_secs_f64(batch.seconds).unwrap_or_default();
     summary.kept += batch.kept;
     summary.unknown += batch.unknown;
     summary.counts.add(&batch.counts);
@@ -261,7 +380,8 @@ fn add(summary: &mut Summary, batch: &Batch) {
     add_tallies(&mut summary.milestones, &batch.milestones);
     add_tallies(&mut summary.faults, &batch.faults);
     summary.failures.extend(batch.failures.iter().cloned());
-    summary.digest = batch.digest;
+    summary.blind += batch.blind;
+    summary.add_digest(batch.digest);
 }
 
 fn add_tallies(sums: &mut Vec<Tally>, more: &[(String, u64, u64)]) {
@@ -280,55 +400,72 @@ fn add_tallies(sums: &mut Vec<Tally>, more: &[(String, u64, u64)]) {
 /// They are about different things, or two of them about the same seed.
 pub fn merged(mut reads: Vec<Read>) -> Result<Summary, String> {
     reads.sort_by_key(|read| read.head.seeds.start);
-    let mut all: Option<(Head, Summary)> = None;
-    let mut behind = 0;
-    for Read { head, all: summary, next, .. } in reads {
-        let (first, end) = (head.seeds.start, next);
-        let Some((of, sum)) = &mut all else {
-            behind = end;
-            all = Some((head, summary));
-            continue;
-        };
-        if !of.is_of_the_same_kind(&head) {
-            return Err(format!(
-                "the results from seed {first} on are of another kind of sweep: {head:?} and {of:?}"
-            ));
+    for (place, read) in reads.iter().enumerate() {
+        for other in &reads[..place] {
+            let (folder, before) = (read.folder.display(), other.folder.display());
+            if !read.head.is_of_the_same_kind(&other.head) {
+                let (head, other) = (&read.head, &other.head);
+                return Err(format!(
+                    "{folder} cannot be added to {before}: it is about {head}, and the other about {other}"
+                ));
+            }
+            let twice = read.summary.ran.common(&other.summary.ran);
+            if !twice.is_empty() {
+                return Err(format!("the seeds {twice} were swept twice: in {before} and in {folder}"));
+            }
         }
-        if first < behind {
-            return Err(format!("the seeds {first}..{} were swept twice", behind.min(end)));
-        }
-        behind = end;
-        // One ledger's digest folds the seeds before it; several are folded in the order of their first seeds.
-        sum.digest = sum.digest.then(first).then(summary.digest.0);
-        sum.seeds += summary.seeds;
-        sum.took += summary.took;
-        sum.kept += summary.kept;
-        sum.unknown += summary.unknown;
-        sum.counts.add(&summary.counts);
-        let plain = |tallies: Vec<Tally>| {
-            let told = tallies.into_iter().map(|tally| (tally.name.to_string(), tally.count, tally.seeds));
-            told.collect::<Vec<_>>()
-        };
-        add_tallies(&mut sum.looked, &plain(summary.looked));
-        add_tallies(&mut sum.milestones, &plain(summary.milestones));
-        add_tallies(&mut sum.faults, &plain(summary.faults));
-        sum.failures.extend(summary.failures);
     }
-    all.map(|(_, sum)| sum).ok_or_else(|| "there are no results to merge".to_owned())
+    let missing = missing(&reads);
+    let mut reads = reads.into_iter();
+    let first = reads.next().ok_or("there are no results to merge")?;
+    let mut sum = Summary { cut_short: ended_early(&first), ..first.summary };
+    for read in reads {
+        sum.cut_short |= ended_early(&read);
+        let (seeds, more) = (&mut sum.settings.seeds, &read.head.seeds);
+        *seeds = seeds.start.min(more.start)..seeds.end.max(more.end);
+        let new = read.summary.commits.iter().filter(|commit| !sum.commits.contains(commit));
+        let new: Vec<String> = new.cloned().collect();
+        sum.commits.extend(new);
+        let nothing = Summary::new(&read.summary.settings);
+        add(&mut sum, &between(&nothing, &read.summary));
+    }
+    sum.failures.sort_by_key(|found| found.seed);
+    sum.cut_short |= !missing.is_empty();
+    Ok(Summary { missing, ..sum })
+}
+
+/// Whether a sweep that ends by time had some left.
+fn ended_early(read: &Read) -> bool {
+    read.head.lasts.is_some_and(|lasts| read.summary.took < lasts) && !read.left().is_empty()
+}
+
+/// The seeds between the first and the last that nobody ran. Where a sweep ends by time, all is well behind the last seed
+/// of its range that anybody ran.
+fn missing(reads: &[Read]) -> Seeds {
+    let mut ran = Seeds::default();
+    reads.iter().for_each(|read| ran.add_all(&read.summary.ran));
+    let shared = reads.iter().map(|read| &read.head.shared);
+    let all = shared.cloned().reduce(|all, more| all.start.min(more.start)..all.end.max(more.end));
+    let mut missing = Seeds::from(all.unwrap_or(0..0)).without(&ran);
+    for head in reads.iter().map(|read| &read.head).filter(|head| head.lasts.is_some()) {
+        let last = ran.common(&Seeds::from(head.seeds.clone())).end().unwrap_or(head.seeds.start);
+        missing = missing.without(&Seeds::from(last..head.seeds.end));
+    }
+    missing
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{FILE, Ledger, Read, merged, read};
+    use super::{FILE, Head, Ledger, Read, hold, merged, read};
     use crate::outcome::{Counts, Failure, Options, Outcome, Record, Verdict};
-    use crate::plan::Plan;
-    use crate::sweep::{Settings, Summary, resume, sweep};
+    use crate::plan::{Plan, generate};
+    use crate::sweep::{Seeds, Settings, Summary, resume, sweep};
     use invariants::Digest;
     use std::fs;
     use std::num::NonZeroUsize;
     use std::ops::Range;
     use std::path::Path;
-    use std::sync::atomic::AtomicBool;
+    use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
     use std::time::Duration;
 
     /// One of seven seeds breaks a promise.
@@ -351,7 +488,16 @@ mod tests {
 
     fn settings(seeds: Range<u64>, out: &Path) -> Settings {
         let jobs = NonZeroUsize::new(2).unwrap();
-        Settings { seeds, jobs, lasts: None, out: out.into(), bug: None, without: vec![], canary: vec![] }
+        Settings {
+            shared: seeds.clone(),
+            seeds,
+            jobs,
+            lasts: None,
+            out: out.into(),
+            bug: None,
+            without: vec![],
+            canary: vec![],
+        }
     }
 
     /// Sweeps with a ledger that has a line after each seed, and stops after so many.
@@ -363,7 +509,7 @@ mod tests {
                 ledger.note(summary, true).unwrap();
                 noted = summary.seeds;
             }
-            stop.store(summary.seeds >= until, std::sync::atomic::Ordering::Relaxed);
+            stop.store(summary.seeds >= until, Ordering::Relaxed);
         });
         Summary { took: Duration::ZERO, cut_short: false, ..summary }
     }
@@ -374,7 +520,23 @@ mod tests {
     }
 
     fn read_back(folder: &Path) -> Read {
-        read(folder, |head| Summary::new(&settings(head.seeds.clone(), folder))).unwrap()
+        read(folder, |head| Summary::new(&settings(head.seeds.clone(), folder))).unwrap().unwrap()
+    }
+
+    fn begun(folder: &Path, summary: &Summary) -> Ledger {
+        Ledger::begin(hold(folder).unwrap(), summary).unwrap()
+    }
+
+    /// A ledger of these seeds with a line for each of them or nearly so, and its lines.
+    fn ledger_of(seeds: Range<u64>, folder: &Path) -> Vec<String> {
+        let fresh = Summary::new(&settings(seeds, folder));
+        let mut ledger = begun(folder, &fresh);
+        let summary = swept(fresh, &mut ledger, u64::MAX);
+        ledger.note(&summary, true).unwrap();
+        let lines = fs::read_to_string(folder.join(FILE)).unwrap();
+        let lines: Vec<String> = lines.lines().map(|line| format!("{line}\n")).collect();
+        assert!(lines.len() > 5, "{} lines", lines.len());
+        lines
     }
 
     /// A summary without what depends on the clock, as text.
@@ -387,7 +549,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let settings = settings(10..150, folder.path());
         let fresh = Summary::new(&settings);
-        let mut ledger = Ledger::begin(folder.path(), &fresh).unwrap();
+        let mut ledger = begun(folder.path(), &fresh);
         swept(fresh, &mut ledger, 40);
         drop(ledger);
         // Killed in the middle of a line.
@@ -399,38 +561,147 @@ mod tests {
         let read = read_back(folder.path());
         assert_eq!(read.damage, [""; 0]);
         assert!((1..40).contains(&read.summary.seeds), "{}", read.summary.seeds);
-        let mut ledger = Ledger::go_on(folder.path(), &read).unwrap();
+        let mut ledger = Ledger::go_on(hold(folder.path()).unwrap(), &read).unwrap();
         let resumed = swept(read.summary, &mut ledger, u64::MAX);
         ledger.note(&resumed, true).unwrap();
         let whole = undisturbed(10..150, folder.path());
         assert_eq!(told(&resumed), told(&whole));
-        assert_eq!(told(&read_back(folder.path()).all), told(&whole));
+        let back = read_back(folder.path());
+        assert!(back.is_finished());
+        assert_eq!(told(&back.summary), told(&whole));
     }
 
     #[test]
     fn what_is_damaged_is_told_with_its_line_and_the_rest_counts() {
         let folder = tempfile::tempdir().unwrap();
-        let fresh = Summary::new(&settings(0..30, folder.path()));
-        let mut ledger = Ledger::begin(folder.path(), &fresh).unwrap();
-        swept(fresh, &mut ledger, u64::MAX);
-        let path = folder.path().join(FILE);
-        let lines = fs::read_to_string(&path).unwrap();
-        let mut lines: Vec<String> = lines.lines().map(|line| format!("{line}\n")).collect();
-        let count = lines.len();
-        assert!(count > 5, "{count} lines");
+        let mut lines = ledger_of(0..30, folder.path());
         lines[3] = lines[3].replacen("\"kept\":", "\"kept\":1", 1);
-        fs::write(&path, lines.concat()).unwrap();
+        fs::write(folder.path().join(FILE), lines.concat()).unwrap();
 
         let read = read_back(folder.path());
-        assert_eq!(read.damage.len(), 2, "{:?}", read.damage);
+        assert_eq!(read.damage.len(), 1, "{:?}", read.damage);
         assert!(
             read.damage[0].ends_with("ledger.jsonl:4: the line does not match its checksum"),
             "{:?}",
             read.damage
         );
-        assert!(read.damage[1].contains("are missing before this line"), "{:?}", read.damage);
-        assert!(read.summary.seeds < read.all.seeds && read.all.seeds < 30, "{:?}", read.all.seeds);
-        assert_eq!(read.all.digest, undisturbed(0..30, folder.path()).digest);
+        assert!(!read.is_finished());
+        let lost = read.left();
+        assert_eq!(read.summary.seeds + lost.count(), 30);
+        let sum = merged(vec![read]).unwrap();
+        assert_eq!(sum.missing, lost);
+        assert!(sum.cut_short);
+    }
+
+    #[test]
+    fn a_first_line_that_is_damaged_takes_nothing_with_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut lines = ledger_of(0..30, folder.path());
+        lines[0] = "\0\0\0\0\n".into();
+        fs::write(folder.path().join(FILE), lines.concat()).unwrap();
+        let read = read_back(folder.path());
+        assert!(read.damage.len() == 1 && read.damage[0].contains("ledger.jsonl:1: "), "{:?}", read.damage);
+        assert_eq!(told(&read.summary), told(&undisturbed(0..30, folder.path())));
+    }
+
+    #[test]
+    fn a_damaged_sweep_that_goes_on_runs_only_what_was_lost_and_keeps_what_was_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut lines = ledger_of(0..30, folder.path());
+        lines[3] = lines[3].replacen("\"kept\":", "\"kept\":1", 1);
+        let damaged = lines.concat();
+        fs::write(folder.path().join(FILE), &damaged).unwrap();
+
+        let read = read_back(folder.path());
+        let lost = read.left();
+        assert!(lost.count() < 25, "{lost} are nearly all");
+        let mut ledger = Ledger::go_on(hold(folder.path()).unwrap(), &read).unwrap();
+        assert_eq!(fs::read_to_string(folder.path().join("ledger.damaged")).unwrap(), damaged);
+        let runs = AtomicU64::new(0);
+        let counted = |plan: &Plan, options: &Options| {
+            assert!(lost.contains(plan.seed), "seed {} was run before", plan.seed);
+            runs.fetch_add(1, Ordering::Relaxed);
+            run(plan, options)
+        };
+        let resumed = resume(read.summary, &counted, &AtomicBool::new(false), &mut |_| {});
+        assert!(runs.into_inner() >= lost.count());
+        ledger.note(&resumed, true).unwrap();
+        let whole = told(&undisturbed(0..30, folder.path()));
+        assert_eq!(told(&resumed), whole);
+        let back = read_back(folder.path());
+        assert!(back.is_finished(), "{:?}", back.damage);
+        assert_eq!(told(&back.summary), whole);
+    }
+
+    #[test]
+    fn a_ledger_has_one_writer() {
+        let folder = tempfile::tempdir().unwrap();
+        let held = hold(folder.path()).unwrap();
+        let refused = hold(folder.path()).err().unwrap();
+        assert!(refused.starts_with("another sweep is writing "), "{refused}");
+        drop(held);
+        assert!(hold(folder.path()).is_ok());
+    }
+
+    #[test]
+    fn who_was_blind_once_stays_so() {
+        let folder = tempfile::tempdir().unwrap();
+        // The only plan that shall be caught keeps its promises.
+        let blind = Settings { canary: vec![generate(1)], ..settings(0..60, folder.path()) };
+        let fresh = Summary::new(&blind);
+        let mut ledger = begun(folder.path(), &fresh);
+        let first = swept(fresh, &mut ledger, 5);
+        ledger.note(&first, true).unwrap();
+        drop(ledger);
+        assert_eq!(first.blind, 2);
+        let read = read_back(folder.path());
+        assert_eq!(merged(vec![read.clone()]).unwrap().blind, 2);
+        // The session that goes on sees, for it is shown nothing.
+        let mut ledger = Ledger::go_on(hold(folder.path()).unwrap(), &read).unwrap();
+        let resumed = swept(read.summary, &mut ledger, u64::MAX);
+        ledger.note(&resumed, true).unwrap();
+        assert_eq!((resumed.seeds, resumed.blind, read_back(folder.path()).summary.blind), (60, 2, 2));
+    }
+
+    #[test]
+    fn a_sweep_for_a_time_has_an_open_end_and_no_holes() {
+        fn read(
+            seeds: Range<u64>,
+            shared: Range<u64>,
+            ran: impl Into<Seeds>,
+            lasts: Option<Duration>,
+        ) -> Read {
+            let folder = Path::new("somewhere");
+            let settings = Settings { shared, lasts, ..settings(seeds, folder) };
+            let summary =
+                Summary { ran: ran.into(), took: Duration::from_secs(9), ..Summary::new(&settings) };
+            Read { folder: folder.into(), head: Head::of(&summary), summary, damage: vec![], good: vec![] }
+        }
+        let night = Some(Duration::from_secs(8));
+        let missing = |reads: &[Read]| {
+            let sum = merged(reads.to_vec()).unwrap();
+            (sum.missing.to_string(), sum.cut_short)
+        };
+        let all = 0..u64::MAX;
+        assert_eq!(missing(&[read(all.clone(), all.clone(), 0..500, night)]), ("none".into(), false));
+        let hole = vec![0..500, 600..700];
+        assert_eq!(missing(&[read(all.clone(), all.clone(), hole, night)]), ("500..600".into(), true));
+        // Killed before its time.
+        let longer = Some(Duration::from_secs(10));
+        assert_eq!(missing(&[read(all.clone(), all.clone(), 0..500, longer)]), ("none".into(), true));
+        // Each of several machines has an open end of its own; the third of them is missing.
+        let [one, two] = [0, 1_000].map(|first| first..first + 1_000);
+        let parts = [one, two].map(|part| read(part.clone(), 0..3_000, part.start..part.start + 70, night));
+        assert_eq!(missing(&parts), ("2000..3000".into(), true));
+        // Somebody went on behind an open end, and left something out.
+        let behind = read(900..1_000, 900..1_000, 900..1_000, None);
+        let both = [read(all.clone(), all.clone(), 0..500, night), behind.clone()];
+        assert_eq!(missing(&both), ("500..900".into(), true));
+        // One that has an end is expected to reach it.
+        assert_eq!(missing(&[read(0..900, 0..900, 0..500, None), behind]), ("500..900".into(), true));
+        let twice = [read(all.clone(), all.clone(), 0..500, night), read(all.clone(), all, 0..20, night)];
+        let refused = merged(twice.to_vec()).unwrap_err();
+        assert_eq!(refused, "the seeds 0..20 were swept twice: in somewhere and in somewhere");
     }
 
     #[test]
@@ -441,22 +712,19 @@ mod tests {
         let reads: Vec<Read> = parts
             .iter()
             .map(|(seeds, folder)| {
-                let fresh = Summary::new(&settings(seeds.clone(), folder.path()));
-                let mut ledger = Ledger::begin(folder.path(), &fresh).unwrap();
-                let summary = swept(fresh, &mut ledger, u64::MAX);
-                ledger.note(&summary, true).unwrap();
+                ledger_of(seeds.clone(), folder.path());
                 read_back(folder.path())
             })
             .collect();
         let sum = merged(reads.clone()).unwrap();
         let one = undisturbed(0..80, whole.path());
         assert_eq!(
-            (sum.seeds, sum.kept, sum.counts, &sum.looked),
-            (one.seeds, one.kept, one.counts, &one.looked)
+            (sum.seeds, &sum.ran, sum.kept, sum.counts, &sum.looked, sum.digest),
+            (one.seeds, &one.ran, one.kept, one.counts, &one.looked, one.digest)
         );
         let seeds = |summary: &Summary| summary.failures.iter().map(|found| found.seed).collect::<Vec<_>>();
         assert_eq!(seeds(&sum), seeds(&one));
         let twice = merged([reads.clone(), reads].concat()).unwrap_err();
-        assert_eq!(twice, "the seeds 0..50 were swept twice");
+        assert!(twice.starts_with("the seeds 0..50 were swept twice: in "), "{twice}");
     }
 }

@@ -1,17 +1,19 @@
 //! Many runs, side by side on threads of the operating system, each in a runtime of its own.
 //!
-//! Whatever the threads do, results are folded in the order of the seeds: a sweep's digest is the same for any number of
+//! Whatever the threads do, results are folded in the order of the seeds: what a sweep says is the same for any number of
 //! jobs. What was found is written the moment it is found, and only sums are kept, so that a sweep may be as long as it
 //! likes.
 
+mod seeds;
 mod summary;
 mod judge;
 pub mod ledger;
 
 pub use judge::HARNESS;
-pub use summary::{Found, Summary, Tally};
+pub use seeds::Seeds;
+pub use summary::{Found, Group, Summary, Tally};
 
-use crate::outcome::{Options, Verdict};
+use crate::outcome::{COMMIT, Options, Verdict};
 use crate::plan::Plan;
 use crate::same::Run;
 use judge::Judge;
@@ -31,6 +33,8 @@ use summary::Finished;
 pub struct Settings {
     /// Which seeds.
     pub seeds: Range<u64>,
+    /// Which seeds all machines have together, where this is one of several; else the same.
+    pub shared: Range<u64>,
     /// How many runs are under way at once.
     pub jobs: NonZeroUsize,
     /// For how long new runs begin, where that is bounded.
@@ -63,7 +67,7 @@ pub fn sweep(
     resume(Summary::new(settings), run, stop, watch)
 }
 
-/// Goes on with a sweep of which some seeds are done: with the first that is not.
+/// Goes on with a sweep of which some seeds are done: with those that are not, wherever they are.
 pub fn resume(
     mut summary: Summary,
     run: &Run<'_>,
@@ -71,22 +75,29 @@ pub fn resume(
     watch: &mut dyn FnMut(&Summary),
 ) -> Summary {
     let settings = &summary.settings.clone();
-    let (began, before) = (Instant::now(), summary.took);
-    let first = settings.seeds.start + summary.seeds;
+    let (began, took_before, blind_before) = (Instant::now(), summary.took, summary.blind);
+    let all = Seeds::from(settings.seeds.clone());
+    let left = all.without(&summary.ran);
+    if !left.is_empty() && !summary.commits.iter().any(|commit| commit == COMMIT) {
+        summary.commits.push(COMMIT.to_owned());
+    }
     let shop = Shop {
-        next: AtomicU64::new(first),
-        end: settings.seeds.end,
-        folded: AtomicU64::new(first),
-        until: settings.lasts.and_then(|lasts| began.checked_add(lasts.saturating_sub(before))),
+        count: left.count(),
+        left,
+        next: AtomicU64::new(0),
+        folded: AtomicU64::new(0),
+        until: settings.lasts.and_then(|lasts| began.checked_add(lasts.saturating_sub(took_before))),
         stop,
         blind: AtomicU64::new(0),
         judge: Judge { settings, run },
     };
-    let count = settings.seeds.end - settings.seeds.start;
+    let told = |summary: &mut Summary| {
+        summary.took = took_before + began.elapsed();
+        summary.blind = blind_before + shop.blind.load(Ordering::Relaxed);
+    };
     let (results, arrivals) = channel();
     thread::scope(|scope| {
-        let left = settings.seeds.end - first;
-        let useful = settings.jobs.get().min(usize::try_from(left).unwrap_or(usize::MAX));
+        let useful = settings.jobs.get().min(usize::try_from(shop.count).unwrap_or(usize::MAX));
         for already in 0..useful {
             let (shop, results) = (&shop, results.clone());
             let spawned = thread::Builder::new().spawn_scoped(scope, move || {
@@ -101,21 +112,26 @@ pub fn resume(
         // The arrivals end when the last worker has dropped its sender; this one would keep them open.
         drop(results);
         collect(&shop, &arrivals, &mut summary, |summary| {
-            summary.took = before + began.elapsed();
+            told(summary);
             watch(summary);
         });
     });
-    summary.took = before + began.elapsed();
-    summary.blind = shop.blind.into_inner();
+    told(&mut summary);
+    // Where a sweep that goes on filled a hole, what it found there came last.
+    summary.failures.sort_by_key(|found| found.seed);
     let time_is_over = settings.lasts.is_some_and(|lasts| summary.took >= lasts);
-    summary.cut_short = summary.seeds < count && !time_is_over;
+    summary.cut_short = summary.seeds < all.count() && !time_is_over;
     summary
 }
 
 /// Where the workers get their seeds.
 struct Shop<'a> {
+    /// The seeds that were not run before, and how many they are.
+    left: Seeds,
+    count: u64,
+    /// The place among them of the next that nobody has.
     next: AtomicU64,
-    end: u64,
+    /// How many of them are folded.
     folded: AtomicU64,
     until: Option<Instant>,
     stop: &'a AtomicBool,
@@ -150,8 +166,9 @@ impl Shop<'_> {
             }
             thread::sleep(Duration::from_millis(1));
         }
-        let take = |next: u64| (next < self.end).then_some(next.saturating_add(1));
-        self.next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).ok()
+        let take = |next: u64| (next < self.count).then_some(next.saturating_add(1));
+        let place = self.next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).ok()?;
+        self.left.nth(place)
     }
 }
 
@@ -183,21 +200,22 @@ fn collect(
     mut watch: impl FnMut(&mut Summary),
 ) {
     let mut early: BTreeMap<u64, Finished> = BTreeMap::new();
-    let mut next = shop.folded.load(Ordering::Relaxed);
+    let mut next = 0;
     loop {
         match arrivals.recv_timeout(BEAT) {
             Ok(finished) => drop(early.insert(finished.seed, finished)),
             Err(RecvTimeoutError::Timeout) => watch(summary),
             Err(RecvTimeoutError::Disconnected) => break,
         }
-        while let Some(finished) = early.remove(&next) {
+        while let Some(finished) = shop.left.nth(next).and_then(|seed| early.remove(&seed)) {
             summary.fold(finished);
             next += 1;
             shop.folded.store(next, Ordering::Relaxed);
             watch(summary);
         }
     }
-    assert!(early.is_empty(), "seeds from {next} on were handed out and never came back");
+    let lost = shop.left.nth(next);
+    assert!(early.is_empty(), "seeds from {lost:?} on were handed out and never came back");
 }
 
 #[cfg(test)]

@@ -1,10 +1,13 @@
 //! What came of many runs: sums only.
 
 use super::Settings;
-use crate::outcome::{Counts, Outcome, Verdict};
+use super::seeds::Seeds;
+use crate::outcome::{COMMIT, Counts, Outcome, Verdict};
+use crate::plan::GENERATOR_VERSION;
 use invariants::Digest;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -13,8 +16,16 @@ use std::time::Duration;
 pub struct Summary {
     /// How it was set up.
     pub settings: Settings,
+    /// The version of what a seed means.
+    pub generator_version: u32,
+    /// The commits that the harness was built from: several where it went on, or was added up, with another.
+    pub commits: Vec<String>,
     /// How many seeds were run.
     pub seeds: u64,
+    /// Which.
+    pub ran: Seeds,
+    /// Where results were added up: which of the seeds that belong together nobody ran.
+    pub missing: Seeds,
     /// How much happened in them, in all.
     pub counts: Counts,
     /// How often each property looked.
@@ -29,7 +40,7 @@ pub struct Summary {
     pub unknown: u64,
     /// The seeds that broke a promise, in their order.
     pub failures: Vec<Found>,
-    /// The digests of all runs, folded in the order of the seeds.
+    /// The sum of the digests of all runs, each with its seed: the same in whichever order and parts they were run.
     pub digest: Digest,
     /// How long it took, by the clock on the wall. It is in no verdict.
     pub took: Duration,
@@ -65,6 +76,17 @@ pub struct Found {
     pub sentence: String,
 }
 
+/// The failures of one shape: to a person they are the same.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Group<'a> {
+    /// Which promise was broken.
+    pub property: &'a str,
+    /// By what kind of clash.
+    pub clash: &'a str,
+    /// By which seeds, in their order; there is at least one.
+    pub found: Vec<&'a Found>,
+}
+
 /// What came of one seed.
 pub(super) struct Finished {
     /// The seed.
@@ -81,7 +103,11 @@ impl Summary {
     pub fn new(settings: &Settings) -> Summary {
         Summary {
             settings: settings.clone(),
+            generator_version: GENERATOR_VERSION,
+            commits: vec![COMMIT.to_owned()],
             seeds: 0,
+            ran: Seeds::default(),
+            missing: Seeds::default(),
             counts: Counts::default(),
             looked: Vec::new(),
             milestones: Vec::new(),
@@ -89,11 +115,22 @@ impl Summary {
             kept: 0,
             unknown: 0,
             failures: Vec::new(),
-            digest: Digest::EMPTY,
+            digest: Digest(0),
             took: Duration::ZERO,
             cut_short: false,
             blind: 0,
         }
+    }
+
+    /// The failures by their shapes.
+    #[must_use]
+    pub fn groups(&self) -> Vec<Group<'_>> {
+        let mut groups: BTreeMap<(&str, &str), Vec<&Found>> = BTreeMap::new();
+        for found in &self.failures {
+            groups.entry((&found.property, &found.clash)).or_default().push(found);
+        }
+        let group = |((property, clash), found)| Group { property, clash, found };
+        groups.into_iter().map(group).collect()
     }
 
     /// Checked events per second of real time.
@@ -118,9 +155,10 @@ impl Summary {
     /// Adds the next seed's run.
     pub(super) fn fold(&mut self, finished: Finished) {
         self.seeds += 1;
+        self.ran.add(finished.seed..finished.seed + 1);
         // A run that our own code broke off has no outcome; the digest says so by its absence.
         if let Some(outcome) = finished.outcome {
-            self.digest = self.digest.then(finished.seed).then(outcome.digest.0);
+            self.add_digest(Digest::EMPTY.then(finished.seed).then(outcome.digest.0));
             self.counts.add(&outcome.counts);
             tally(&mut self.looked, &outcome.looked);
             tally(&mut self.milestones, &outcome.milestones);
@@ -132,6 +170,11 @@ impl Summary {
             }
         }
         self.failures.extend(finished.found);
+    }
+
+    /// Adds the digest of more runs.
+    pub(super) fn add_digest(&mut self, more: Digest) {
+        self.digest = Digest(self.digest.0.wrapping_add(more.0));
     }
 }
 

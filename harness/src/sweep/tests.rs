@@ -36,6 +36,7 @@ fn run(plan: &Plan, breaks: impl Fn(u64) -> bool, flutter: u64) -> Record {
 
 fn settings(seeds: Range<u64>, jobs: usize, out: &Path) -> Settings {
     Settings {
+        shared: seeds.clone(),
         seeds,
         jobs: NonZeroUsize::new(jobs).unwrap(),
         lasts: None,

@@ -1,0 +1,190 @@
+//! Which seeds: ranges in their order, with something between any two of them.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::ops::Range;
+
+/// How many ranges a sentence names.
+const NAMED: usize = 8;
+
+/// A set of seeds.
+#[derive(Clone, Default, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(from = "Vec<Range<u64>>")]
+pub struct Seeds(Vec<Range<u64>>);
+
+impl Seeds {
+    /// Adds these seeds; those that are in it already stay in it.
+    pub fn add(&mut self, seeds: Range<u64>) {
+        let Range { mut start, mut end } = seeds;
+        if start >= end {
+            return;
+        }
+        // A sweep adds the next seed, again and again.
+        if let Some(last) = self.0.last_mut()
+            && last.end == start
+        {
+            last.end = end;
+            return;
+        }
+        self.0.retain(|range| {
+            let touches = range.start <= end && start <= range.end;
+            if touches {
+                (start, end) = (start.min(range.start), end.max(range.end));
+            }
+            !touches
+        });
+        let place = self.0.partition_point(|range| range.end < start);
+        self.0.insert(place, start..end);
+    }
+
+    /// Adds all of these.
+    pub fn add_all(&mut self, seeds: &Seeds) {
+        seeds.0.iter().for_each(|range| self.add(range.clone()));
+    }
+
+    /// These seeds, but for the others.
+    #[must_use]
+    pub fn without(&self, others: &Seeds) -> Seeds {
+        let mut left = Vec::new();
+        for range in &self.0 {
+            let mut start = range.start;
+            for other in others.0.iter().filter(|other| other.start < range.end && range.start < other.end) {
+                if start < other.start {
+                    left.push(start..other.start);
+                }
+                start = other.end;
+            }
+            if start < range.end {
+                left.push(start..range.end);
+            }
+        }
+        Seeds(left)
+    }
+
+    /// The seeds that are in both.
+    #[must_use]
+    pub fn common(&self, others: &Seeds) -> Seeds {
+        self.without(&self.without(others))
+    }
+
+    /// Whether this seed is one of them.
+    #[must_use]
+    pub fn contains(&self, seed: u64) -> bool {
+        self.0.iter().any(|range| range.contains(&seed))
+    }
+
+    /// The seed in this place of their order, counted from 0.
+    #[must_use]
+    pub fn nth(&self, mut place: u64) -> Option<u64> {
+        for range in &self.0 {
+            let length = range.end - range.start;
+            if place < length {
+                return Some(range.start + place);
+            }
+            place -= length;
+        }
+        None
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.0.iter().map(|range| range.end - range.start).sum()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The one after the last.
+    #[must_use]
+    pub fn end(&self) -> Option<u64> {
+        self.0.last().map(|range| range.end)
+    }
+
+    /// As ranges, in their order.
+    #[must_use]
+    pub fn ranges(&self) -> &[Range<u64>] {
+        &self.0
+    }
+}
+
+impl From<Range<u64>> for Seeds {
+    fn from(range: Range<u64>) -> Seeds {
+        Seeds::from(vec![range])
+    }
+}
+
+impl From<Vec<Range<u64>>> for Seeds {
+    fn from(ranges: Vec<Range<u64>>) -> Seeds {
+        let mut seeds = Seeds::default();
+        ranges.into_iter().for_each(|range| seeds.add(range));
+        seeds
+    }
+}
+
+impl fmt::Display for Seeds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_empty() {
+            return f.write_str("none");
+        }
+        for (place, Range { start, end }) in self.0.iter().take(NAMED).enumerate() {
+            f.write_str(if place == 0 { "" } else { ", " })?;
+            // Nobody means the last of all numbers: who sweeps for a time has no end to name.
+            match *end {
+                u64::MAX => write!(f, "from {start} on")?,
+                end => write!(f, "{start}..{end}")?,
+            }
+        }
+        match self.0.len().saturating_sub(NAMED) {
+            0 => Ok(()),
+            more => write!(f, " and {more} more ranges"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Seeds;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+    use std::ops::Range;
+
+    fn ranges() -> impl Strategy<Value = Vec<Range<u64>>> {
+        prop::collection::vec((0..40_u64, 0..8_u64).prop_map(|(start, length)| start..start + length), 0..8)
+    }
+
+    /// The stupid twin: each seed by itself.
+    fn each(ranges: &[Range<u64>]) -> BTreeSet<u64> {
+        ranges.iter().cloned().flatten().collect()
+    }
+
+    proptest! {
+        #[test]
+        fn ranges_are_sets(one in ranges(), other in ranges()) {
+            let (a, b) = (Seeds::from(one.clone()), Seeds::from(other.clone()));
+            let (x, y) = (each(&one), each(&other));
+            prop_assert!(a.ranges().windows(2).all(|two| two[0].end < two[1].start), "{:?}", a);
+            prop_assert_eq!(each(a.ranges()), x.clone());
+            prop_assert_eq!(a.count(), x.len() as u64);
+            prop_assert_eq!(each(a.without(&b).ranges()), &x - &y);
+            prop_assert_eq!(each(a.common(&b).ranges()), &x & &y);
+            let in_order: Vec<u64> = (0..a.count()).map(|place| a.nth(place).unwrap()).collect();
+            prop_assert_eq!(in_order, x.iter().copied().collect::<Vec<_>>());
+            prop_assert_eq!(a.nth(a.count()), None);
+            prop_assert!((0..50).all(|seed| a.contains(seed) == x.contains(&seed)));
+        }
+    }
+
+    #[test]
+    fn ranges_are_told_as_they_are_typed() {
+        let told = |ranges: &[Range<u64>]| Seeds::from(ranges.to_vec()).to_string();
+        assert_eq!(told(&[5..9, 0..3]), "0..3, 5..9");
+        assert_eq!(told(&[0..3, 7..u64::MAX]), "0..3, from 7 on");
+        let many: Vec<_> = (0..10).map(|number| number * 3..number * 3 + 1).collect();
+        assert!(told(&many).ends_with("21..22 and 2 more ranges"), "{}", told(&many));
+        assert_eq!(told(&[]), "none");
+    }
+}
