@@ -27,7 +27,8 @@ pub struct Config {
     /// Whether a node asks if it could win before it disturbs anyone with a new term (thesis 9.6).
     pub pre_vote: bool,
     /// Whether a leader that hears no majority for an election timeout steps down, and a server that hears its leader
-    /// helps nobody to depose it (thesis 6.2, 4.2.3). Off: clients of a cut-off leader wait for ever.
+    /// helps nobody to depose it (thesis 6.2, 4.2.3); one that has just restarted waits as long as if it had heard one. Off:
+    /// clients of a cut-off leader wait for ever.
     pub check_quorum: bool,
     /// Where given, leaders answer reads by a lease (thesis 6.4.1), and this is the bound that it rests on: every clock
     /// runs between 1 - r and 1 + r of true time, r in millionths. Wrong, and reads may be stale. A lease is what the

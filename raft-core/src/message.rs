@@ -9,7 +9,9 @@ use crate::snapshot::Part;
 use bytes::Bytes;
 use std::fmt;
 
-/// A message on its way. One from or for another group, or for another life of its receiver, is dropped.
+/// A message on its way. One from or for another group, or for another life of its receiver, is dropped, and so is one by
+/// which another life of a member than the one that the receiver knows would count for something. What else such a life
+/// says is heard as a stranger's is: the receiver may be the one that does not know yet.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Letter {
     /// The group.

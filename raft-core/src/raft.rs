@@ -224,8 +224,10 @@ impl Raft {
         let token = if config.forward { chance.next_u64() } else { 0 };
         let mut raft = Raft {
             chance,
-            // Voters keep the promise that leases rest on even if they forget whom they gave it to.
-            heard: config.lease_drift.map(|_| now),
+            // Voters keep the promise that leases rest on even if they forget whom they gave it to. Without leases as well: a
+            // leader that works is about to be heard, and until then nobody outside the group shall depose it through this
+            // server, which does not know it yet (thesis 4.2.3).
+            heard: config.check_quorum.then_some(now),
             config,
             term: recovered.term,
             vote: recovered.vote,

@@ -36,8 +36,9 @@
 //!
 //! Clients come and go, and a table that never forgets grows for ever. With a *lifetime*, a session that is not used for so
 //! long is forgotten, and all servers must forget it at the same entry, or their states part ways. So no server asks its
-//! own clock: each command carries the wall clock's reading of the server that proposed it, its *stamp*, and **log time**
-//! is the greatest stamp applied so far. It never goes back, whatever a wall clock does. One that leaps ahead ends sessions
+//! own clock: each command carries the wall clock's reading of the leader that appended it, its *stamp*, and **log time**
+//! is the greatest stamp applied so far. A host that lets followers forward puts its own stamp in place of the follower's
+//! when it leads and a `Message::Forward` arrives, before it steps the core. It never goes back, whatever a wall clock does. One that leaps ahead ends sessions
 //! early, on all servers alike, and then none ends until the other clocks have come so far: that breaks nothing.
 //!
 //! Whoever forgets a session forgets what was done in it, so a session that was forgotten must never begin again: a late

@@ -465,6 +465,32 @@ fn a_removed_server_that_was_never_told_is_not_heard_with_check_quorum() {
 }
 
 #[test]
+fn a_removed_server_is_not_heard_by_who_has_just_restarted_either() {
+    let mut t = led_by_n1_with(4, 4, false, true);
+    t.quietly(|t| {
+        t.cut(4);
+        t.change_steps(1, &[remove(4)]);
+        t.deliver_all();
+        t.heartbeat(1);
+        t.deliver_all();
+        t.heal();
+        t.crash(3);
+        t.restart(3);
+    });
+    t.story("n3 has restarted, and knows of no leader yet. n4, which nobody told of its removal, campaigns.");
+    t.time_out(4);
+    t.deliver(4, 3);
+    t.story(
+        "n3 could have promised n1 to elect nobody else: it waits as long as it would after a heartbeat.",
+    );
+    t.heartbeat(1);
+    t.deliver(1, 3);
+    t.deliver(3, 1);
+    t.show();
+    insta::assert_snapshot!(t.transcript());
+}
+
+#[test]
 fn a_removed_server_that_comes_back_catches_up() {
     let mut t = led_by_n1(3, 3);
     t.quietly(|t| {

@@ -178,6 +178,11 @@ impl Table {
         for id in 1..=nodes {
             table.boot(id);
         }
+        // They are up for so long that none of them keeps to a leader of before.
+        for server in table.servers.iter_mut().filter(|server| server.config.check_quorum) {
+            server.now += server.config.election_timeout;
+            server.origin = server.now;
+        }
         table.quiet = false;
         table
     }
