@@ -10,6 +10,11 @@ use crate::saves::Promise;
 impl Raft {
     /// No leader was heard for an election timeout.
     pub(crate) fn election_timeout(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        // Nobody has heard of this candidacy yet, for the disk hangs. Another one would be no better, and others learn of the
+        // terms that it goes through: those that could lead would come too late each time.
+        if matches!(&self.role, Role::Candidate { granted } if !granted.contains(&self.config.id)) {
+            return self.reset_election_timer(now);
+        }
         self.leader = None;
         if !self.may_campaign() {
             self.role = Role::Follower;

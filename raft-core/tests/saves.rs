@@ -105,6 +105,21 @@ fn a_promise_of_an_old_term_is_dropped() {
 }
 
 #[test]
+fn a_candidate_whose_disk_hangs_goes_through_no_more_terms() {
+    let mut t = led_by_n1();
+    t.slow_disk(2);
+    t.story("n2 hears nothing of n1, and campaigns. Its disk hangs: nobody hears of that.");
+    t.time_out(2);
+    t.story("It does not begin anew. Whoever heard of its terms would come too late in each, and it could not lead.");
+    t.wait(2, 1_000);
+    t.wait(2, 1_000);
+    t.show();
+    t.story("When the disk is back, it asks.");
+    t.fast_disk(2);
+    insta::assert_snapshot!(t.transcript());
+}
+
+#[test]
 fn a_leader_whose_disk_hangs_steps_down() {
     let mut t = led_by_n1();
     t.slow_disk(1);
