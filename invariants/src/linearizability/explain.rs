@@ -39,7 +39,9 @@ pub struct Explanation {
     /// compare-and-set may stand without the one that wrote what it expected, and then counts as a plain write, and
     /// from reads of lists every element may be struck that none of them adds.
     pub operations: Vec<Call>,
-    /// What must stand before what, and why.
+    /// What must stand before what, and why. By [`Method::Zones`] this goes round in a circle, but where an operation
+    /// contradicts itself: it saw what nobody wrote, or one thing twice. By [`Method::Search`] it is what time forces, and
+    /// leaves an order open; that none of those is right had to be tried.
     pub edges: Vec<Forced>,
 }
 
@@ -57,7 +59,7 @@ pub struct Forced {
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Explanation { key, sentence, stuck, operations, edges, .. } = self;
-        writeln!(f, "{}", wrapped(&format!("k{key} is not linearizable: {sentence}."), "  "))?;
+        writeln!(f, "{}", wrapped(&format!("k{key} is not linearizable: {sentence}."), "", "  "))?;
         let of = operations.iter().position(|call| call == stuck);
         let name = of.map_or_else(|| stuck.id.to_string(), |place| letter(place).to_string());
         writeln!(f, "Before {name} returned, all answers on k{key} could be put in an order.")?;
@@ -72,7 +74,7 @@ impl fmt::Display for Explanation {
         let mut lines: Vec<String> = Vec::new();
         for Forced { before, after, why } in edges {
             let line = format!("{} before {}: {} {why}", letter(*before), letter(*after), letter(*before));
-            lines.push(format!("  {}", wrapped(&line, "    ")));
+            lines.push(wrapped(&line, "  ", "    "));
         }
         f.write_str(&lines.join("\n"))
     }
