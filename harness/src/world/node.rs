@@ -43,6 +43,15 @@ impl Outsiders {
     }
 }
 
+/// A request that reached a server which has not answered it.
+pub(crate) struct Owed {
+    pub(crate) at: Time,
+    /// The event in which it did.
+    pub(crate) step: u64,
+    pub(crate) client: u64,
+    pub(crate) id: RequestId,
+}
+
 /// One node.
 pub(crate) struct Place<M> {
     pub(crate) clock: Clock,
@@ -54,8 +63,8 @@ pub(crate) struct Place<M> {
     pub(crate) pauses: u32,
     /// What arrived while it stood still.
     pub(crate) held: Vec<Event<M>>,
-    /// Requests that reached this incarnation and that it has not answered: when, whose, which.
-    pub(crate) owed: Vec<(Time, u64, RequestId)>,
+    /// Requests that reached this incarnation and that it has not answered.
+    pub(crate) owed: Vec<Owed>,
     /// When the timer fires that was pushed last; [`NEVER`] if none counts.
     pub(crate) armed: Time,
     pub(crate) standing: Standing,
