@@ -73,12 +73,20 @@ mod tests {
             faults: vec![],
             digest: Digest(0),
         };
-        Record { outcome, timeline: vec![], facts: vec![], history: vec![], digests: vec![] }
+        Record {
+            outcome,
+            timeline: vec![],
+            facts: vec![],
+            history: vec![],
+            digests: vec![],
+            refusals: Default::default(),
+        }
     }
 
     #[test]
     fn who_fails_with_and_without_a_bug_has_not_caught_it() {
-        let toast = Failure { property: "toast".into(), sentence: "it fell".into(), facts: None };
+        let toast =
+            Failure { property: "toast".into(), sentence: "it fell".into(), facts: None, sides: vec![] };
         let fell = || ends(Verdict::Failed(Box::new(toast.clone())));
         let plan = Plan { bug: Some("butter".into()), ..generate(1) };
         let expect = Expect::Caught("toast".into());

@@ -1,7 +1,9 @@
 //! What came of a run.
 
-use invariants::{Call, Digest, Observed, Violation};
+use invariants::{Call, Digest, Fact, Index, Node, Observed, RequestId, Time, Violation};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
 
 /// What came of a run: its verdict, and how hard it tried.
 #[derive(Clone, PartialEq, Debug)]
@@ -41,6 +43,81 @@ pub struct Failure {
     pub sentence: String,
     /// The two facts that clash, where it was facts.
     pub facts: Option<Box<Violation>>,
+    /// What clashes where it was not two facts, in the order of time, as far as somebody kept it.
+    pub sides: Vec<Side>,
+}
+
+impl Failure {
+    /// A broken promise of which only the sentence is known.
+    #[must_use]
+    pub fn told(property: &str, sentence: String) -> Failure {
+        Failure { property: property.to_owned(), sentence, facts: None, sides: Vec::new() }
+    }
+
+    /// With what clashes.
+    #[must_use]
+    pub fn between(mut self, sides: impl IntoIterator<Item = Side>) -> Failure {
+        self.sides = sides.into_iter().collect();
+        self.sides.sort_by_key(|side| (side.at, side.step));
+        self.sides.dedup();
+        self
+    }
+}
+
+/// One side of a clash that is not between two facts.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Side {
+    /// True time, nanoseconds.
+    pub at: Time,
+    /// The event's number.
+    pub step: u64,
+    /// Whose it is.
+    pub who: Who,
+    /// The request that it is about.
+    pub request: Option<RequestId>,
+    /// What happened.
+    pub what: What,
+}
+
+/// Who does something.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Who {
+    /// A server.
+    Server(Node),
+    /// A client.
+    Client(u64),
+    /// All of them, or nobody in particular.
+    All,
+}
+
+impl fmt::Display for Who {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Who::Server(node) => write!(f, "n{node}"),
+            Who::Client(client) => write!(f, "c{client}"),
+            Who::All => f.write_str("all"),
+        }
+    }
+}
+
+/// What happened on a side of a clash.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum What {
+    /// A fact.
+    Fact(Fact),
+    /// Something that no fact tells, in words; and the place in the log that it is about, if there is one.
+    Words(String, Option<Index>),
+}
+
+/// The last time that a server refused a request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Refusal {
+    /// When.
+    pub at: Time,
+    /// Which server.
+    pub node: Node,
+    /// Whether no other copy of the request was left that anybody could have heard.
+    pub for_good: bool,
 }
 
 /// The commit that this was built from, as `git describe` names it; a run is named by its plan and this.
@@ -163,6 +240,8 @@ pub struct Record {
     pub facts: Vec<Observed>,
     /// With [`Options::history`].
     pub history: Vec<Call>,
+    /// With [`Options::history`]: what was refused and not answered.
+    pub refusals: BTreeMap<RequestId, Refusal>,
     /// With [`Options::digests`].
     pub digests: Vec<Digest>,
 }

@@ -113,6 +113,7 @@ mod tests {
                 first,
                 second,
             })),
+            sides: Vec::new(),
         };
         let leads = |node, term| observed(node, Fact::Leads { term });
         let one = Shape::of(&failure(Some(leads(1, 4)), leads(3, 4)));

@@ -9,7 +9,8 @@
 //! use proptest::prelude::*;
 //!
 //! proptest! {
-//!     #![proptest_config(ProptestConfig::with_cases(4))]
+//!     // By itself proptest tries four smaller plans for each case, and a plan takes some hundred to become small.
+//!     #![proptest_config(ProptestConfig { max_shrink_iters: 20_000, ..ProptestConfig::with_cases(4) })]
 //!     # /*
 //!     #[test]
 //!     # */

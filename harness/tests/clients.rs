@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Clerk, Hello, calm, rough, told};
-use harness::outcome::{LINEARIZABILITY, Options, Record, Verdict, WITNESS};
+use harness::outcome::{LINEARIZABILITY, Options, Record, Side, Verdict, WITNESS, What};
 use harness::plan::{Chance, Duration, Plan};
 use harness::run::run_with;
 use harness::server::{Arrival, Host, LocalTime, Server};
@@ -189,8 +189,8 @@ fn where_sessions_end_they_are_registered_first() {
         plan.clients.session = Duration::millis(1_000);
         let record = told::<Clerk>(&plan);
         let given = |line: &harness::outcome::Line| {
-            let (_, session) = line.text.split_once("Registered { session: ")?;
-            Some((line.at, session.trim_end_matches(" }").parse::<u64>().unwrap()))
+            let (_, session) = line.text.split_once(" session ")?;
+            Some((line.at, session.parse::<u64>().unwrap()))
         };
         let given: Vec<(u64, u64)> = record.timeline.iter().filter_map(given).collect();
         let mut sessions: BTreeMap<u64, u64> = BTreeMap::new();
@@ -248,6 +248,8 @@ fn a_session_that_is_given_twice_is_noticed_and_never_used() {
     let Verdict::Failed(failure) = judged::<Odd<Generous>>(&plan, &[]).outcome.verdict else { panic!() };
     assert_eq!(failure.property, WITNESS);
     assert!(failure.sentence.contains("session 7 was given to c"), "{}", failure.sentence);
+    let given = |side: &Side| side.what == What::Words("is given session 7".into(), None);
+    assert!(failure.sides.len() == 2 && failure.sides.iter().all(given), "{:?}", failure.sides);
     let record = told::<Odd<Generous>>(&plan);
     let ids: BTreeSet<_> = record.history.iter().map(|call| call.id).collect();
     assert_eq!(ids.len(), record.history.len());
@@ -319,6 +321,13 @@ fn what_every_attempt_was_refused_of_is_in_no_history() {
 fn a_refusal_that_was_a_lie_is_a_value_that_nobody_wrote() {
     let Verdict::Failed(failure) = judged::<Odd<Liar>>(&busy(), &[WITNESS]).outcome.verdict else { panic!() };
     assert_eq!(failure.property, LINEARIZABILITY);
+    let sides = &failure.sides;
+    // What was seen, and who had said that it would not be written.
+    let lied = |side: &Side| matches!(&side.what, What::Words(words, _) if words.starts_with("refuses "));
+    assert!(
+        sides.len() >= 2 && sides.iter().filter(|side| lied(side)).count() == sides.len() - 1,
+        "{sides:?}"
+    );
     assert_eq!(
         judged::<Odd<Vague>>(&busy(), &[WITNESS]).outcome.verdict,
         Verdict::Kept,

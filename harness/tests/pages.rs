@@ -1,8 +1,8 @@
-//! The pages of three shrunk failures, as somebody meets them in a terminal or in the log of a CI run. Read them.
+//! The pages of four shrunk failures, as somebody meets them in a terminal or in the log of a CI run. Read them.
 
 use harness::case::Case;
 use harness::outcome::{COMMIT, Options};
-use harness::report::{Origin, verdict};
+use harness::report::{Origin, WIDTH, verdict};
 use harness::run::run;
 use harness::survey::watched;
 use std::path::Path;
@@ -13,7 +13,8 @@ fn page(name: &str) -> String {
     let case = Case::read(&path).unwrap();
     let options = Options::default();
     let record = run(&case.plan, &watched(&options));
-    let page = verdict(&case.plan, Origin::File { path: &path, bug: None }, &record, case.shrunk, &options);
+    let page =
+        verdict(&case.plan, Origin::File { path: &path, bug: None }, &record, case.shrunk, &options, WIDTH);
     let digest = format!("{:?}", record.outcome.digest);
     page.replace(COMMIT, "0123456789ab").replace(&digest, "000000000000feed")
 }
@@ -31,4 +32,9 @@ fn joint_commit_on_one_side() {
 #[test]
 fn retry_applied_twice() {
     insta::assert_snapshot!(page("retry-applied-twice"));
+}
+
+#[test]
+fn refused_and_done() {
+    insta::assert_snapshot!(page("refused-and-done"));
 }

@@ -294,13 +294,16 @@ fn who_was_wiped_takes_part_when_it_says_so_and_who_cannot_save_may_leave() {
 
     plan.faults =
         vec![fault(Duration::millis(1), FaultKind::DiskError { node, lasts: Duration::millis(20) })];
-    let sentence = |record: Record| match record.outcome.verdict {
-        Verdict::Failed(failure) => failure.sentence,
+    let failure = |record: Record| match record.outcome.verdict {
+        Verdict::Failed(failure) => failure,
         verdict => panic!("{verdict:?}"),
     };
     // There is no leader among servers that do nothing: that, and not that one of them left, is what is wrong.
-    let said = sentence(told::<Newcomer>(&plan));
-    assert!(said.contains("there is no leader"), "{said}");
+    let failure = failure(told::<Newcomer>(&plan));
+    assert!(failure.sentence.contains("there is no leader"), "{}", failure.sentence);
+    // From when on one was asked for, and until when.
+    let waited = failure.sides.array_windows().next().map(|[asked, missed]| missed.at - asked.at);
+    assert!(failure.sides.len() == 2 && waited > Some(0), "{:?}", failure.sides);
 }
 
 /// A generated plan in which disks refuse every half second, and the power of some of them goes before they save again.

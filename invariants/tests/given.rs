@@ -1,6 +1,9 @@
 //! Recorded histories from elsewhere with known verdicts: Jepsen's of etcd, and Porcupine's of a key-value store. They
 //! are not ours to keep; where the folder is missing, the tests say so and look at nothing.
 
+mod common;
+
+use common::is_conclusive;
 use invariants::formats::{Format, Recorded, read_history};
 use invariants::linearizability::{Budget, Verdict, check, check_by_search};
 use std::path::{Path, PathBuf};
@@ -49,7 +52,14 @@ fn every_verdict_is_the_known_one() {
                 Verdict::Violation(explanation) => {
                     assert!(!linearizable, "{file}: {explanation}");
                     let told = explanation.to_string();
-                    assert!(told.lines().all(|line| line.len() <= 100) && told.is_ascii(), "{file}:\n{told}");
+                    assert!(told.lines().all(|line| line.len() <= 96) && told.is_ascii(), "{file}:\n{told}");
+                    is_conclusive(&explanation);
+                    for call in &explanation.operations {
+                        let named = format!("{} ({}", call.id, call.operation);
+                        let others =
+                            explanation.sentence.replace(&named, "").contains(&format!("{} (", call.id));
+                        assert!(!others, "{file} names {call} by something else:\n{told}");
+                    }
                 }
                 Verdict::Unknown { .. } => panic!("{file}: {verdict}"),
             }

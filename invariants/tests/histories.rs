@@ -4,6 +4,9 @@
 //! unknown outcomes, values that repeat in about 30 % of the files. Each bad file holds one misbehaviour of the server,
 //! and so do twenty of the good ones, where no client could have noticed it. The verdicts are a second checker's.
 
+mod common;
+
+use common::is_conclusive;
 use invariants::formats::kvsim;
 use invariants::linearizability::{Budget, Call, Verdict, Why, check};
 use std::path::Path;
@@ -38,7 +41,10 @@ fn every_verdict_is_the_known_one() {
             check(&history, Budget::default()).unwrap_or_else(|malformed| panic!("{file}: {malformed}"));
         match verdict {
             Verdict::Linearizable => assert!(linearizable, "{file} ({note}) is said to be linearizable"),
-            Verdict::Violation(explanation) => assert!(!linearizable, "{file} ({note}): {explanation}"),
+            Verdict::Violation(explanation) => {
+                assert!(!linearizable, "{file} ({note}): {explanation}");
+                is_conclusive(&explanation);
+            }
             Verdict::Unknown { .. } => panic!("{file} ({note}): {verdict}"),
         }
         bad += u32::from(!linearizable);

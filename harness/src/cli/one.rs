@@ -156,7 +156,7 @@ pub(super) fn page(
         Verdict::Failed(_) => run::run(plan, &survey::watched(options)),
         _ => record,
     };
-    report::verdict(plan, origin, &record, shrunk, options)
+    report::verdict(plan, origin, &record, shrunk, options, report::width())
 }
 
 /// Runs a plan, prints the timeline and writes what was asked to be written.

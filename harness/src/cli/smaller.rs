@@ -62,10 +62,12 @@ pub(super) fn shrink(arguments: &arguments::Shrink) -> Done {
         &smaller.record,
         Some(was(&smaller)),
         &options,
+        report::width(),
     );
     print(&page)?;
     if !shrunk.done {
-        say("ended before nothing more could go; the same command with the smaller plan goes on");
+        let on = report::shrink_on(&path, &options);
+        say(&format!("ended before nothing more could go; this goes on where it ended: {on}"));
     }
     Ok(BROKEN)
 }
@@ -158,7 +160,7 @@ fn survey(bug: Option<&str>, settings: &Settings) -> Done {
     listen_for_signals("ending after the plan that is being shrunk; once more to end at once")?;
     let wanted = |name: &str| bug.is_none_or(|bug| bug == name);
     let lines = |plan: &Plan, record: &_| {
-        report::story(plan.nodes, record).map_or(0, |story| story.rows.len() as u64)
+        report::story(plan.nodes, record, report::WIDTH).map_or(0, |story| story.rows.len() as u64)
     };
     let rows = survey::survey(&wanted, settings, &lines, &STOP, &mut |row| {
         say(&format!(

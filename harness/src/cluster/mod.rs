@@ -10,7 +10,7 @@ use crate::outcome::{Failure, Options, PANIC};
 use crate::plan::Plan;
 use crate::server::{Arrival, Host, Server};
 use crate::workload::client::Clients;
-use crate::world::{Event, Kind, NEVER, Syncing, World};
+use crate::world::{Event, Kind, NEVER, Owed, Syncing, World};
 use faults::Faults;
 use invariants::{Fact, Node, Time};
 use phases::Phase;
@@ -59,6 +59,8 @@ pub struct Cluster<S: Server> {
     held: Option<Node>,
     /// Whether a leader has fallen since: where somebody stays ill, the others must manage that as well.
     fallen: bool,
+    /// When what is asked at present began to be asked, and during which event.
+    entered: (Time, u64),
     /// How often a bound was set: only the newest counts.
     asked: u32,
     /// More events than this are no progress.
@@ -82,6 +84,7 @@ impl<S: Server> Cluster<S> {
             emerged: 0,
             held: None,
             fallen: false,
+            entered: (0, 0),
             asked: 0,
             most_events: plan.bounds.events,
         }
@@ -178,7 +181,7 @@ impl<S: Server> Cluster<S> {
 
     /// A server did what no server may do: it panicked.
     pub fn panicked(&mut self, sentence: String) {
-        self.world.observer.fail(Failure { property: PANIC.to_owned(), sentence, facts: None });
+        self.world.observer.fail(Failure::told(PANIC, sentence));
         self.world.alert = true;
     }
 
@@ -259,8 +262,8 @@ impl<S: Server> Cluster<S> {
                 } else if place.up {
                     self.world.begin(Kind::Request, to, client);
                     self.world.note(to, || format!("c{client} -> n{to}  {} {}", request.id, request.ask));
-                    let now = self.world.now();
-                    self.world.place_mut(to).owed.push((now, client, request.id));
+                    let (now, step) = (self.world.now(), self.world.step());
+                    self.world.place_mut(to).owed.push(Owed { at: now, step, client, id: request.id });
                     self.step(to, Arrival::Request { client, request });
                 } else {
                     self.world.observer.copy_is_void(request.id);
@@ -268,7 +271,7 @@ impl<S: Server> Cluster<S> {
             }
             Event::Reply { from, client, reply } => {
                 self.world.begin(Kind::Reply, client, from);
-                self.world.note(0, || format!("n{from} -> c{client}  {} {:?}", reply.id, reply.answer));
+                self.world.note(0, || format!("n{from} -> c{client}  {} {}", reply.id, reply.answer));
                 self.clients.reply(&mut self.world, client, from, reply);
                 self.happened();
             }

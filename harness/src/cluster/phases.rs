@@ -1,11 +1,11 @@
 //! After the storm: everything heals, and progress is asked, one condition after the other.
 
 use super::Cluster;
-use crate::outcome::{Failure, PROGRESS};
+use crate::outcome::{Failure, PROGRESS, Side, What, Who};
 use crate::plan::{Ailment, Chance};
 use crate::server::Server;
 use crate::workload::client::Probe;
-use crate::world::Event;
+use crate::world::{Event, Owed};
 use invariants::{Fact, Node};
 
 /// For how many of the largest election timeouts nothing is asked at the end of a run.
@@ -40,7 +40,7 @@ impl<S: Server> Cluster<S> {
     pub(super) fn never_rests(&mut self) {
         let (events, seconds) = (self.most_events, self.world.now() / 1_000_000_000);
         let sentence = format!("{events} events after {seconds} simulated seconds: the system never rests");
-        self.world.observer.fail(Failure { property: PROGRESS.to_owned(), sentence, facts: None });
+        self.world.observer.fail(Failure::told(PROGRESS, sentence));
         self.world.alert = true;
     }
 
@@ -111,7 +111,7 @@ impl<S: Server> Cluster<S> {
             Phase::Convergence => {
                 if self.differing().is_none() {
                     match self.silent() {
-                        Some(sentence) => self.fails(sentence),
+                        Some((sentence, sides)) => self.fails(sentence, sides),
                         None => {
                             self.state_quiet();
                             self.enter(Phase::Quiet(self.world.observer.counts.leader_changes), QUIET);
@@ -150,26 +150,60 @@ impl<S: Server> Cluster<S> {
                 format!("{} a fresh write and read were answered, {differing}", self.within())
             }
         };
-        self.fails(sentence);
+        let sides = self.since_and_now();
+        self.fails(sentence, sides);
     }
 
-    fn fails(&mut self, sentence: String) {
-        self.world.observer.fail(Failure { property: PROGRESS.to_owned(), sentence, facts: None });
+    /// From when on something was asked, and that it has not come true.
+    fn since_and_now(&self) -> [Side; 2] {
+        let (since, missing) = match self.phase {
+            Phase::Storm => unreachable!("the storm asks nothing"),
+            Phase::Knock => ("all is healed, and a fresh write is called", "it is not answered"),
+            Phase::Leader => ("all is healed, and a leader is asked for", "there is none"),
+            Phase::Early => ("there is a leader, and a read is called", "it is not answered"),
+            Phase::Write => ("there is a leader, and fresh calls are made", "the write is not answered"),
+            Phase::Read => ("there is a leader, and fresh calls are made", "the read is not answered"),
+            Phase::Convergence => ("a fresh write and read are answered", "not all have what the leader has"),
+            Phase::Quiet(_) => ("all have the same, and nothing more is asked", "there was no rest"),
+        };
+        let side = |(at, step), words: &str| Side {
+            at,
+            step,
+            who: Who::All,
+            request: self.clients.probed().filter(|_| !self.clients.probe_is_answered()),
+            what: What::Words(words.to_owned(), None),
+        };
+        [side(self.entered, since), side((self.world.now(), self.world.step()), missing)]
+    }
+
+    fn fails(&mut self, sentence: String, sides: impl IntoIterator<Item = Side>) {
+        self.world.observer.fail(Failure::told(PROGRESS, sentence).between(sides));
         self.world.alert = true;
     }
 
     /// Who never answered: a server that lives and has what the leader has knows what became of everything that reached
     /// it before there was that leader.
-    fn silent(&self) -> Option<String> {
+    fn silent(&self) -> Option<(String, [Side; 2])> {
         // Whoever passes things on may wait an election timeout for an answer.
         let forward = self.world.plan().raft.forward;
         let waits = if forward { 2 * self.largest_timeout() } else { 0 };
         let since = self.emerged.min(self.world.now().saturating_sub(waits));
         self.group(self.leader()?).find_map(|node| {
             let owed = &self.world.place(node).owed;
-            let (at, client, id) = owed.iter().find(|(at, ..)| *at < since)?;
+            let Owed { at, step, client, id } = owed.iter().find(|owed| owed.at < since)?;
             let seconds = at / 1_000_000_000;
-            Some(format!("n{node} never answers c{client} on {id}, which reached it after {seconds} seconds"))
+            let sentence =
+                format!("n{node} never answers c{client} on {id}, which reached it after {seconds} seconds");
+            let side = |at, step, words| Side {
+                at,
+                step,
+                who: Who::Server(node),
+                request: Some(*id),
+                what: What::Words(words, None),
+            };
+            let reached = side(*at, *step, format!("is reached by {id} of c{client}"));
+            let silent = side(self.world.now(), self.world.step(), format!("has not answered {id}"));
+            Some((sentence, [reached, silent]))
         })
     }
 
@@ -199,6 +233,7 @@ impl<S: Server> Cluster<S> {
     /// need.
     fn enter(&mut self, phase: Phase, timeouts: u64) {
         self.phase = phase;
+        self.entered = (self.world.now(), self.world.step());
         let allowed = timeouts.saturating_mul(self.largest_timeout()).saturating_add(self.catching_up());
         let bound = self.world.now().saturating_add(allowed);
         self.asked += 1;

@@ -1,4 +1,9 @@
-//! What people and programs read of runs and sweeps. Plain ASCII, eighty columns, no escape codes.
+//! What people and programs read of runs and sweeps. Plain ASCII, no escape codes.
+//!
+//! Tables and lists have eighty columns. The page of a run is as wide as the terminal that it is read in, and has a hundred
+//! columns where it goes anywhere else ([`width`]). Its first line, what is to be typed and
+//! the pictures of histories stay as they are, however wide. `--trace`, a line per event, is for searching in rather than for reading, and has what
+//! width it needs.
 
 mod figures;
 mod json;
@@ -10,7 +15,7 @@ mod survey;
 
 pub use figures::figures;
 pub use json::{FailureReport, GroupReport, MilestoneReport, NamedCount, PropertyReport, SweepReport};
-pub use page::{Origin, expectation, expectation_without_bug, timeline, verdict};
+pub use page::{Origin, expectation, expectation_without_bug, shrink_on, timeline, verdict};
 pub use progress::{Progress, ShrinkProgress};
 pub use story::{Story, story};
 pub use survey::survey;
@@ -18,6 +23,62 @@ pub use table::summary;
 
 use crate::sweep::Settings;
 use std::path::Path;
+
+/// How wide a page is where nobody can tell how wide it should be.
+pub const WIDTH: usize = 100;
+/// The columns of a timeline need that much.
+const LEAST_WIDTH: usize = 60;
+
+/// How wide a page shall be that goes to standard output.
+#[must_use]
+pub fn width() -> usize {
+    let terminal = console::Term::stdout();
+    let columns = if terminal.is_term() { terminal.size_checked().map(|(_, columns)| columns) } else { None };
+    columns.map_or(WIDTH, |columns| LEAST_WIDTH.max(columns.into()))
+}
+
+/// A text of which no line is wider than this, as far as there are spaces to break it at. What follows is moved in. Lines
+/// that are to be typed, or that belong to a picture, stay as they are.
+fn fold(text: &str, width: usize) -> String {
+    let mut folded = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        let bare = line.trim_end_matches('\n');
+        let is_typed = bare.trim_start().starts_with("cargo run");
+        let is_picture = bare.contains("--") && !bare.contains(['.', ':']);
+        if bare.len() <= width || is_typed || is_picture {
+            folded += line;
+            continue;
+        }
+        let indent = bare.len() - bare.trim_start().len();
+        let mut rest = bare;
+        let mut first = true;
+        while !rest.is_empty() {
+            let room = if first { width } else { width.saturating_sub(indent + 4) };
+            // The first space may be part of what a line begins with.
+            let from = if first { indent + 1 } else { 1 };
+            let end = match rest.len() <= room {
+                true => rest.len(),
+                false => rest
+                    .char_indices()
+                    .filter(|&(at, c)| c == ' ' && at >= from)
+                    .map(|(at, _)| at)
+                    .take_while(|&at| at <= room)
+                    .last()
+                    .or_else(|| rest[from..].find(' ').map(|at| from + at))
+                    .unwrap_or(rest.len()),
+            };
+            if !first {
+                folded.push('\n');
+                folded += &" ".repeat(indent + 4);
+            }
+            folded += rest[..end].trim_end();
+            rest = rest[end..].trim_start();
+            first = false;
+        }
+        folded += &line[bare.len()..];
+    }
+    folded
+}
 
 /// A number as a person reads it: `12,345,678`.
 fn grouped(number: u64) -> String {

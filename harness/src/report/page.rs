@@ -1,12 +1,13 @@
 //! What people read of one run.
 
-use super::story::{Story, story};
-use super::{command, counted, measured};
+use super::story::{Story, clash_line, index_of, story};
+use super::{command, counted, fold, measured};
 use crate::case::{Case, Shrunk};
-use crate::outcome::{COMMIT, Failure, Line, Options, Outcome, Record, Verdict};
-use crate::plan::{GENERATOR_VERSION, Plan};
+use crate::outcome::{COMMIT, Failure, Line, Options, Outcome, Record, Verdict, What};
+use crate::plan::{Duration, GENERATOR_VERSION, Plan};
 use crate::vocabulary;
-use invariants::Observed;
+use invariants::{Call, Fact, RequestId};
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::Path;
 
@@ -25,7 +26,8 @@ pub enum Origin<'a> {
 }
 
 /// The page of a verdict: what came of the run; where a promise was broken also the facts that clash, the plan, the
-/// timeline of what matters, what clients saw, how far it was shrunk, and what to type next.
+/// timeline of what matters, what clients saw, how far it was shrunk, and what to type next. Lines are folded at this
+/// width ([`super::width`]), but for the first one, for pictures and for what is to be typed.
 #[must_use]
 pub fn verdict(
     plan: &Plan,
@@ -33,12 +35,13 @@ pub fn verdict(
     record: &Record,
     shrunk: Option<Shrunk>,
     options: &Options,
+    width: usize,
 ) -> String {
     let outcome = &record.outcome;
     let counts = &outcome.counts;
     let mut page = match origin {
         Origin::File { path, .. } => path.display().to_string(),
-        Origin::Seed => format!("seed {}@{GENERATOR_VERSION}", plan.seed),
+        Origin::Seed => format!("seed {} (generator {GENERATOR_VERSION})", plan.seed),
     };
     page += &format!(", {}", counted(plan.nodes, "server", "servers"));
     if let Some(bug) = &plan.bug {
@@ -48,7 +51,7 @@ pub fn verdict(
         Verdict::Kept => ": all promises kept\n".to_owned(),
         Verdict::Unknown(key) => format!(": no promise broken, but the search was not done: {key}\n"),
         Verdict::Failed(failure) => {
-            let story = story(plan.nodes, record).filter(|_| !record.timeline.is_empty());
+            let story = story(plan.nodes, record, width).filter(|_| !record.timeline.is_empty());
             let (clash, tale) = (clash(failure, story.as_ref()), tale(plan, record, story.as_ref(), shrunk));
             format!(": {} broken\n\n{clash}{tale}", failure.property)
         }
@@ -67,7 +70,9 @@ pub fn verdict(
     if matches!(outcome.verdict, Verdict::Failed(_)) {
         page += &next_steps(plan, origin, shrunk.is_some(), options);
     }
-    page
+    // What it came to stays in one line, for whoever looks for it in a log.
+    let (head, rest) = page.split_once('\n').expect("more than a line");
+    format!("{head}\n{}", fold(rest, width))
 }
 
 /// How it came to be: the plan, the timeline, the clients, and how much there was before it was shrunk.
@@ -87,31 +92,32 @@ fn tale(plan: &Plan, record: &Record, story: Option<&Story>, shrunk: Option<Shru
         );
     }
     text += &asked(record);
-    if let Some(Shrunk { faults, operations, runs }) = shrunk {
-        text += &format!(
-            "\nshrunk from {} and {} to {} and {}, in {}\n",
-            counted(faults, "fault", "faults"),
-            counted(operations, "operation", "operations"),
-            plan.faults.len(),
-            record.outcome.counts.operations,
-            counted(runs, "run", "runs"),
-        );
+    if let Some(shrunk) = shrunk {
+        text += &was_shrunk(plan, record.outcome.counts.operations, shrunk);
     }
     text
+}
+
+/// How large it was before it was shrunk. What had to go is the plan's: without a fault or two it may take more operations
+/// until it fails.
+fn was_shrunk(plan: &Plan, left: u64, Shrunk { faults, operations, runs }: Shrunk) -> String {
+    let (faults, runs) = (counted(faults, "fault", "faults"), counted(runs, "run", "runs"));
+    let called = counted(operations, "operation", "operations");
+    if left > operations {
+        let left = counted(left, "operation", "operations");
+        return format!(
+            "\nshrunk from {faults} to {}, in {runs}; clients call {left} until it fails, and called {called} before\n",
+            plan.faults.len()
+        );
+    }
+    format!("\nshrunk from {faults} and {called} to {} and {left}, in {runs}\n", plan.faults.len())
 }
 
 /// The plan in about ten lines.
 fn outline(plan: &Plan) -> String {
     const FAULTS: usize = 5;
-    let Plan { raft, network, disk, clients, .. } = plan;
+    let Plan { raft, network, disk, .. } = plan;
     let on = |switch: bool, name: &str| if switch { format!(", {name}") } else { String::new() };
-    let calls = clients.calls.as_ref().map_or_else(String::new, |calls| {
-        let turns = |calls: &Vec<u64>| calls.iter().map(u64::to_string).collect::<Vec<_>>().join(" ");
-        let each = calls.iter().zip(1..).filter(|(calls, _)| !calls.is_empty());
-        let each: Vec<String> =
-            each.map(|(calls, client)| format!("c{client} at turn {}", turns(calls))).collect();
-        if each.is_empty() { ", nobody calls".into() } else { format!(", calls only {}", each.join(", ")) }
-    });
     let mut text = format!(
         "  {} of which {} found the group, storm {}, chance from seed {}\n",
         counted(plan.nodes, "server", "servers"),
@@ -120,9 +126,8 @@ fn outline(plan: &Plan) -> String {
         plan.seed
     );
     text += &format!(
-        "  elections after {} + {}, heartbeat {}, batch {}, window {}, syncs {}{}{}\n",
-        raft.election_timeout,
-        raft.election_timeout_spread,
+        "  elections after {}, heartbeat {}, batch {}, window {}, syncs {}{}{}\n",
+        range(raft.election_timeout, raft.election_timeout_spread),
         raft.heartbeat,
         raft.batch,
         raft.window,
@@ -131,20 +136,15 @@ fn outline(plan: &Plan) -> String {
         on(raft.check_quorum, "check-quorum"),
     );
     text += &format!(
-        "  messages take {} + {}, {} lost, {} doubled, {} overtaken, {} slow\n",
-        network.delay,
-        network.delay_spread,
+        "  messages take {}, {} lost, {} doubled, {} overtaken, {} slow\n",
+        range(network.delay, network.delay_spread),
         network.loss,
         network.duplication,
         network.reordering,
         network.tail
     );
-    text += &format!("  syncs take {} + {}, {} slow\n", disk.sync, disk.sync_spread, disk.tail);
-    text += &format!(
-        "  {} with a call each {}{calls}\n",
-        counted(clients.count, "client", "clients"),
-        clients.pause
-    );
+    text += &format!("  syncs take {}, {} slow\n", range(disk.sync, disk.sync_spread), disk.tail);
+    text += &format!("  {}\n", callers(plan));
     for fault in plan.faults.iter().take(FAULTS) {
         text += &format!("  {fault}\n");
     }
@@ -156,43 +156,139 @@ fn outline(plan: &Plan) -> String {
     text
 }
 
-/// The operations that clients called, the last ones if there are many.
+/// A span of time as its ends.
+fn range(least: Duration, spread: Duration) -> String {
+    match spread.0 {
+        0 => least.to_string(),
+        spread => format!("{least} to {}", Duration(least.0.saturating_add(spread))),
+    }
+}
+
+/// Who calls, and when.
+fn callers(plan: &Plan) -> String {
+    let clients = &plan.clients;
+    let (count, pause) = (counted(clients.count, "client", "clients"), clients.pause);
+    let Some(calls) = &clients.calls else { return format!("{count} with a call each {pause}") };
+    let turns = |calls: &[u64]| {
+        let word = if calls.len() == 1 { "turn" } else { "turns" };
+        format!("{word} {}", calls.iter().map(u64::to_string).collect::<Vec<_>>().join(" "))
+    };
+    let each = calls.iter().zip(1..).filter(|(calls, _)| !calls.is_empty());
+    let each: Vec<String> =
+        each.map(|(calls, client)| format!("c{client} at its {}", turns(calls))).collect();
+    match each.is_empty() {
+        true if clients.count == 1 => "1 client that calls nothing".to_owned(),
+        true => format!("{count} that call nothing"),
+        false => format!("{count} with a turn each {pause}, of whom call only {}", each.join(", ")),
+    }
+}
+
+/// The operations that the clash concerns, and some more on the same keys; the last ones where it concerns none.
 fn asked(record: &Record) -> String {
     const TOLD: usize = 8;
     let history = &record.history;
     if history.is_empty() {
         return String::new();
     }
-    let earlier = history.len().saturating_sub(TOLD);
+    let concerned = match &record.outcome.verdict {
+        Verdict::Failed(failure) => concerned(failure, record),
+        _ => BTreeSet::new(),
+    };
+    let of_clash = |call: &Call| concerned.contains(&call.id);
+    let keys: BTreeSet<u64> =
+        history.iter().filter(|call| of_clash(call)).map(|call| call.operation.key).collect();
+    let last = history.iter().filter(|call| of_clash(call)).map(|call| call.called).max();
+    // Those of the clash, then the nearest in time to the last of these on the same keys; of all, if there is none.
+    let mut order: Vec<&Call> =
+        history.iter().filter(|call| keys.is_empty() || keys.contains(&call.operation.key)).collect();
+    order.sort_by_key(|call| {
+        let distance = last.map_or(u64::MAX - call.called, |last| last.abs_diff(call.called));
+        (!of_clash(call), distance)
+    });
+    order.truncate(TOLD);
+    order.sort_by_key(|call| call.called);
     let mut text = String::from("\nwhat clients asked:\n");
-    if earlier > 0 {
-        text += &format!("  {} before these\n", counted(earlier as u64, "operation", "operations"));
-    }
-    for call in &history[earlier..] {
-        let answer = match &call.returned {
-            Some((at, response)) => format!("{response}, after {}", seconds(at - call.called)),
-            None => "no answer".to_owned(),
+    for call in &order {
+        let mark = if of_clash(call) { '!' } else { ' ' };
+        text += &format!("{mark} {:>13}  {} {}: ", seconds(call.called), call.id, call.operation);
+        text += &match (&call.returned, record.refusals.get(&call.id)) {
+            (Some((at, response)), _) => format!("{response}, after {}\n", seconds(at - call.called)),
+            (None, Some(refused)) if refused.for_good => {
+                let after = seconds(refused.at.saturating_sub(call.called));
+                format!("refused by n{}, after {after}\n", refused.node)
+            }
+            (None, Some(refused)) => format!("no answer, but n{} refused a copy of it\n", refused.node),
+            (None, None) => "no answer\n".to_owned(),
         };
-        text += &format!("  {}  {} {}: {answer}\n", seconds(call.called), call.id, call.operation);
+    }
+    let others = history.len() - order.len();
+    if others > 0 {
+        text += &format!("  and {}\n", counted(others as u64, "other operation", "other operations"));
     }
     text
 }
 
-/// What was promised, what was seen, and the facts that clash.
+/// The requests that a clash is about: those that its sides and its sentence name, and those at the places in the log that
+/// it names.
+fn concerned(failure: &Failure, record: &Record) -> BTreeSet<RequestId> {
+    let words = failure.sentence.split(|c: char| !c.is_ascii_alphanumeric() && c != '#');
+    let mut named: BTreeSet<RequestId> = words.filter_map(request).collect();
+    named.extend(failure.sides.iter().filter_map(|side| side.request));
+    let of_facts = failure.facts.iter().flat_map(|facts| facts.first.iter().chain([&facts.second]));
+    let of_sides = failure.sides.iter().filter_map(|side| match &side.what {
+        What::Fact(fact) => Some(fact),
+        What::Words(..) => None,
+    });
+    let mut indexes = BTreeSet::new();
+    for fact in of_facts.map(|observed| &observed.fact).chain(of_sides) {
+        indexes.extend(index_of(fact));
+        named.extend(match fact {
+            Fact::Applied { request, .. } => *request,
+            Fact::ReadServed { read, .. } | Fact::ReadAsked { read } => Some(*read),
+            Fact::WriteAcknowledged { write, .. } => Some(*write),
+            _ => None,
+        });
+    }
+    named.extend(record.facts.iter().filter_map(|observed| match observed.fact {
+        Fact::Applied { index, request, .. } if indexes.contains(&index) => request,
+        Fact::WriteAcknowledged { index, write } if indexes.contains(&index) => Some(write),
+        _ => None,
+    }));
+    named
+}
+
+/// The request that a word names: `s1#2`.
+fn request(word: &str) -> Option<RequestId> {
+    let (session, sequence) = word.strip_prefix('s')?.split_once('#')?;
+    Some(RequestId { session: session.parse().ok()?, sequence: sequence.parse().ok()? })
+}
+
+/// What was promised, what was seen, and what clashes.
 fn clash(failure: &Failure, story: Option<&Story>) -> String {
     let mut text = String::new();
     let properties = vocabulary::properties();
     if let Some((_, promise)) = properties.iter().find(|(name, _)| *name == failure.property) {
         text += &format!("  promised: {promise}\n");
     }
-    text += &format!("  seen:     {}\n", failure.sentence.trim_end().replace('\n', "\n    "));
+    let seen = story.map_or(&failure.sentence, |story| &story.seen);
+    text += &format!("  seen:     {}\n", seen.trim_end().replace('\n', "\n    "));
     if let Some(story) = story.filter(|story| !story.clash.is_empty()) {
         text.push('\n');
         story.clash.iter().for_each(|line| text += &format!("  {line}\n"));
     } else if let Some(facts) = &failure.facts {
         text.push('\n');
         for fact in facts.first.iter().chain([&facts.second]) {
-            text += &format!("  {}\n", observed(fact));
+            let who = format!("n{}", fact.node);
+            text += &format!("  {}\n", clash_line(fact.step, fact.at, &who, &fields(&fact.fact)));
+        }
+    } else if !failure.sides.is_empty() {
+        text.push('\n');
+        for side in &failure.sides {
+            let words = match &side.what {
+                What::Fact(fact) => fields(fact),
+                What::Words(words, _) => words.clone(),
+            };
+            text += &format!("  {}\n", clash_line(side.step, side.at, &side.who.to_string(), &words));
         }
     }
     text
@@ -223,6 +319,15 @@ fn next_steps(plan: &Plan, origin: Origin<'_>, is_small: bool, options: &Options
             )
         }
     }
+}
+
+/// What to type so that shrinking goes on where it ended.
+#[must_use]
+pub fn shrink_on(path: &Path, options: &Options) -> String {
+    // The smaller plan stands in the folder that it came to, and the next one shall come there, too.
+    let out = path.parent().filter(|out| !["", "failures"].map(Path::new).contains(out));
+    let out = out.map_or_else(String::new, |out| format!(" --out {}", quoted(out)));
+    command(&format!("shrink {}{out}", quoted(path)), None, &options.without)
 }
 
 /// A path as a shell takes it for one word.
@@ -267,11 +372,11 @@ pub fn timeline(line: &Line) -> String {
 }
 
 /// A fact in the words of its fields.
-fn observed(observed: &Observed) -> String {
-    let mut text = format!("{:>14}  {:>8}  n{:<3}", seconds(observed.at), observed.step, observed.node);
-    if let Ok(serde_json::Value::Object(fields)) = serde_json::to_value(&observed.fact) {
+fn fields(fact: &Fact) -> String {
+    let mut text = String::new();
+    if let Ok(serde_json::Value::Object(fields)) = serde_json::to_value(fact) {
         if let Some(serde_json::Value::String(name)) = fields.get("fact") {
-            text += &format!("  {}", name.replace('_', " "));
+            text += &name.replace('_', " ");
         }
         for (field, value) in fields.iter().filter(|(field, _)| *field != "fact") {
             text += &format!(" {field}={}", value.to_string().replace('"', ""));

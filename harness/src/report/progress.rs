@@ -1,4 +1,4 @@
-//! How a sweep is getting on: a bar on a terminal, plain lines otherwise. Always on standard error, so that standard
+//! How a sweep is getting on: a bar on a terminal (without the bar where it is narrow), plain lines otherwise. Always on standard error, so that standard
 //! output holds the result alone.
 
 use super::{first_line, grouped};
@@ -9,6 +9,9 @@ use std::time::{Duration, Instant};
 
 /// How often a plain line is written.
 const PLAIN: Duration = Duration::from_secs(5);
+
+/// In fewer columns the numbers would leave nothing of a bar but its brackets.
+const LEAST_FOR_A_BAR: usize = 70;
 
 /// How many failures are told one by one.
 const TOLD: usize = 20;
@@ -92,7 +95,7 @@ impl ShrinkProgress {
     #[must_use]
     pub fn new(runs: u64) -> ShrinkProgress {
         let bar = (!is_plain()).then(|| {
-            let style = ProgressStyle::with_template("[{wide_bar}] {pos}/{len} runs, {msg}");
+            let style = ProgressStyle::with_template(&template("runs", columns()));
             let bar = ProgressBar::with_draw_target(Some(runs), ProgressDrawTarget::stderr());
             bar.set_style(style.expect("the template is ours").progress_chars("#>-"));
             bar
@@ -134,13 +137,23 @@ fn is_plain() -> bool {
         || !std::io::stderr().is_terminal()
 }
 
+/// How wide the terminal is that the bar moves on.
+fn columns() -> usize {
+    console::Term::stderr().size().1.into()
+}
+
+/// What stands in the line of a bar. Where there is no room for a bar beside the numbers, these alone.
+fn template(unit: &str, columns: usize) -> String {
+    let bar = if columns < LEAST_FOR_A_BAR { "" } else { "[{wide_bar}] " };
+    format!("{bar}{{pos}}/{{len}} {unit}, {{msg}}")
+}
+
 fn bar(settings: &Settings) -> ProgressBar {
     let (length, unit) = match settings.lasts {
         Some(lasts) => (lasts.as_secs(), "s"),
         None => (settings.seeds.end - settings.seeds.start, "seeds"),
     };
-    let template = format!("[{{wide_bar}}] {{pos}}/{{len}} {unit}, {{msg}}");
-    let style = ProgressStyle::with_template(&template).expect("the template is ours");
+    let style = ProgressStyle::with_template(&template(unit, columns())).expect("the template is ours");
     let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stderr());
     bar.set_style(style.progress_chars("#>-"));
     bar
@@ -164,4 +177,15 @@ fn time_left(summary: &Summary) -> Option<Duration> {
     let left = (settings.seeds.end - settings.seeds.start).saturating_sub(summary.seeds);
     (summary.seeds > 0)
         .then(|| Duration::from_secs_f64(summary.took.as_secs_f64() / summary.seeds as f64 * left as f64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::template;
+
+    #[test]
+    fn a_narrow_terminal_has_numbers_and_no_bar() {
+        assert_eq!(template("seeds", 80), "[{wide_bar}] {pos}/{len} seeds, {msg}");
+        assert_eq!(template("seeds", 40), "{pos}/{len} seeds, {msg}");
+    }
 }

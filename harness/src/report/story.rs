@@ -1,17 +1,15 @@
 //! The timeline of what matters: how a promise came to be broken, a line per event.
 //!
-//! What matters is in the causal past of the two facts that clash (what happened on a node before, and what happened
+//! What matters is in the causal past of what clashes (what happened on a node before, and what happened
 //! where a message was sent before that), and changes something: a term, a vote, a log, a commit index, who lives. All
 //! the rest is folded away, and counted.
 
 use super::grouped;
-use crate::outcome::{Failure, Line, Record, Verdict};
-use invariants::{Fact, Index, Node, Observed, Term};
+use crate::outcome::{Failure, Line, Record, Side, Verdict, What, Who};
+use invariants::{Fact, Index, Node, Observed, Term, Time};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How wide a line may be.
-const WIDTH: usize = 100;
-/// How many of the last events are told where no facts clash and all of the past is the cause.
+/// How many of the last events are told where all of the past is the cause.
 const MOST_ROWS: usize = 40;
 
 /// The timeline of a failure.
@@ -23,19 +21,22 @@ pub struct Story {
     pub rows: Vec<String>,
     /// How many events are folded away.
     pub folded: u64,
-    /// The facts that clash, each in a few words: who made it true, and what.
+    /// What clashes, each side in a few words: who made it true, and what.
     pub clash: Vec<String>,
+    /// What was seen, with the terms of the places in the log that it names.
+    pub seen: String,
 }
 
-/// The story of a run that was recorded with its timeline and its facts. `None` where no promise was broken.
+/// The story of a run that was recorded with its timeline and its facts, in lines of at most this width. `None` where no
+/// promise was broken.
 #[must_use]
-pub fn story(nodes: u64, record: &Record) -> Option<Story> {
+pub fn story(nodes: u64, record: &Record, width: usize) -> Option<Story> {
     let Verdict::Failed(failure) = &record.outcome.verdict else { return None };
-    let events = events(record);
+    let events = events(record, failure);
     let past = past(&events, failure);
     let focus = Focus::of(failure);
-    let mut teller =
-        Teller { nodes, standing: vec![Standing::Down; nodes as usize + 1], logs: BTreeMap::new() };
+    let standing = vec![Standing::Down; nodes as usize + 1];
+    let mut teller = Teller { nodes, width, standing, logs: BTreeMap::new() };
     let (mut rows, mut folded, mut all_folded) = (Vec::new(), 0_u64, 0);
     let mut clash = Vec::new();
     let clashing = |fact: &Observed| {
@@ -49,8 +50,15 @@ pub fn story(nodes: u64, record: &Record) -> Option<Story> {
         let told = teller.tell(event, &focus, marks);
         clash.extend(event.facts.iter().filter(|fact| marks && clashing(fact)).map(|fact| {
             let whose = if is_of_a_server(&fact.fact) { 'n' } else { 'c' };
-            (fact.step, fact.at, format!("{whose}{:<3}  {}", fact.node, teller.phrase(fact)))
+            clash_line(fact.step, fact.at, &format!("{whose}{}", fact.node), &teller.phrase(fact))
         }));
+        clash.extend(
+            event
+                .sides
+                .iter()
+                .chain(&event.later)
+                .map(|side| clash_line(side.step, side.at, &side.who.to_string(), &teller.words(side))),
+        );
         match told {
             Some(text) if marks || event.is_of_the_world() || past.contains(step) => {
                 rows.push(teller.row(event, folded, marks, &text));
@@ -58,21 +66,33 @@ pub fn story(nodes: u64, record: &Record) -> Option<Story> {
             }
             _ => (folded, all_folded) = (folded + 1, all_folded + 1),
         }
+        for side in &event.later {
+            let later = Event { at: side.at, sides: vec![side], ..Event::default() };
+            rows.push(teller.row(&later, folded, true, &teller.words(side)));
+            folded = 0;
+        }
     }
     let too_many = rows.len().saturating_sub(MOST_ROWS);
-    if failure.facts.is_none() && too_many > 0 {
+    if !is_pinned(failure) && too_many > 0 {
         rows.drain(..too_many);
         all_folded += too_many as u64;
     }
     let names: String = (1..=nodes).map(|node| format!("{:^3}", format!("n{node}"))).collect();
     let head = format!("{:>13} {:>6}  {}", "seconds", "folded", names.trim_end());
-    let clash = clash.into_iter().map(|(step, at, words)| clash_line(step, at, &words)).collect();
-    Some(Story { head, rows, folded: all_folded, clash })
+    let seen = teller.dated(&failure.sentence, None);
+    Some(Story { head, rows, folded: all_folded, clash, seen })
 }
 
-/// A fact that clashes: when, in which event, and in words.
-fn clash_line(step: u64, at: u64, words: &str) -> String {
-    format!("{:>14}  {step:>8}  {words}", format!("{}.{:09}s", at / 1_000_000_000, at % 1_000_000_000))
+/// Whether the clash is between certain events, and not a matter of what has not happened by a certain time.
+fn is_pinned(failure: &Failure) -> bool {
+    let is_of_all = |side: &Side| side.who == Who::All;
+    failure.facts.is_some() || (!failure.sides.is_empty() && !failure.sides.iter().any(is_of_all))
+}
+
+/// A side of a clash: when, in which event, whose, and in words.
+pub(super) fn clash_line(step: u64, at: Time, who: &str, words: &str) -> String {
+    let seconds = format!("{}.{:09}s", at / 1_000_000_000, at % 1_000_000_000);
+    format!("{seconds:>14}  {step:>8}  {who:<4}  {words}")
 }
 
 /// One event of a run.
@@ -82,13 +102,21 @@ struct Event<'a> {
     cause: u64,
     lines: Vec<&'a Line>,
     facts: Vec<&'a Observed>,
+    /// The sides of the clash that are no facts, and those that came true later, before the next event.
+    sides: Vec<&'a Side>,
+    later: Vec<&'a Side>,
 }
 
 impl Event<'_> {
     /// The servers that it concerns.
     fn nodes(&self) -> BTreeSet<Node> {
         let noted = self.lines.iter().map(|line| line.node).filter(|node| *node > 0);
+        let sides = self.sides.iter().filter_map(|side| match side.who {
+            Who::Server(node) => Some(node),
+            Who::Client(_) | Who::All => None,
+        });
         noted
+            .chain(sides)
             .chain(self.facts.iter().filter(|fact| is_of_a_server(&fact.fact)).map(|fact| fact.node))
             .collect()
     }
@@ -113,8 +141,8 @@ const fn is_of_a_server(fact: &Fact) -> bool {
 }
 
 /// All events by their numbers. Those of the boot, before the first one, are number 0.
-fn events(record: &Record) -> BTreeMap<u64, Event<'_>> {
-    let mut events: BTreeMap<u64, Event<'_>> = BTreeMap::new();
+fn events<'a>(record: &'a Record, failure: &'a Failure) -> BTreeMap<u64, Event<'a>> {
+    let mut events: BTreeMap<u64, Event<'a>> = BTreeMap::new();
     for line in &record.timeline {
         let event = events.entry(line.step).or_default();
         if event.lines.is_empty() {
@@ -126,6 +154,15 @@ fn events(record: &Record) -> BTreeMap<u64, Event<'_>> {
         let event = events.entry(fact.step).or_default();
         event.at = fact.at;
         event.facts.push(fact);
+    }
+    for side in &failure.sides {
+        let is_new = !events.contains_key(&side.step);
+        let event = events.entry(side.step).or_default();
+        if is_new {
+            event.at = side.at;
+        }
+        // What only time brings about is no event: it has the number of the one before.
+        if event.at == side.at { event.sides.push(side) } else { event.later.push(side) }
     }
     events
 }
@@ -141,6 +178,7 @@ fn past(events: &BTreeMap<u64, Event<'_>>, failure: &Failure) -> BTreeSet<u64> {
     }
     let mut open: BTreeSet<u64> = match &failure.facts {
         Some(facts) => facts.first.iter().chain([&facts.second]).map(|fact| fact.step).collect(),
+        None if is_pinned(failure) => failure.sides.iter().map(|side| side.step).collect(),
         None => before.values().filter_map(|steps| steps.last().copied()).collect(),
     };
     let mut past = BTreeSet::new();
@@ -169,16 +207,27 @@ struct Focus {
 
 impl Focus {
     fn of(failure: &Failure) -> Focus {
-        let facts: Vec<&Observed> =
-            failure.facts.iter().flat_map(|facts| facts.first.iter().chain([&facts.second])).collect();
-        Focus {
-            steps: facts.iter().map(|fact| fact.step).collect(),
-            kinds: facts.iter().map(|fact| std::mem::discriminant(&fact.fact)).collect(),
-            index: facts.iter().filter_map(|fact| index_of(&fact.fact)).min(),
+        let observed = failure.facts.iter().flat_map(|facts| facts.first.iter().chain([&facts.second]));
+        let (mut steps, mut kinds, mut indexes) = (Vec::new(), Vec::new(), Vec::new());
+        for fact in observed {
+            steps.push(fact.step);
+            kinds.push(std::mem::discriminant(&fact.fact));
+            indexes.extend(index_of(&fact.fact));
         }
+        for side in &failure.sides {
+            match &side.what {
+                What::Fact(fact) => {
+                    kinds.push(std::mem::discriminant(fact));
+                    indexes.extend(index_of(fact));
+                }
+                What::Words(_, index) => indexes.extend(*index),
+            }
+            steps.push(side.step);
+        }
+        Focus { steps, kinds, index: indexes.into_iter().min() }
     }
 
-    /// Whether one of the two facts was stated in this event.
+    /// Whether a side of the clash came true in this event.
     fn marks(&self, step: u64) -> bool {
         self.steps.contains(&step)
     }
@@ -209,7 +258,7 @@ impl Focus {
 }
 
 /// The place in the log that a fact is about.
-const fn index_of(fact: &Fact) -> Option<Index> {
+pub(super) const fn index_of(fact: &Fact) -> Option<Index> {
     match fact {
         Fact::Appended { index, .. }
         | Fact::Committed { index }
@@ -235,6 +284,8 @@ enum Standing {
 /// Tells events, and knows what was told before.
 struct Teller {
     nodes: u64,
+    /// How wide a line may be.
+    width: usize,
     standing: Vec<Standing>,
     /// The terms of all entries, for `index@term`.
     logs: BTreeMap<Node, BTreeMap<Index, Term>>,
@@ -280,6 +331,16 @@ impl Teller {
                 said.push(phrase);
             }
         }
+        for side in &event.sides {
+            if let What::Words(..) = side.what {
+                // Which server it is stands in the columns.
+                let who = match side.who {
+                    Who::Client(client) => format!("c{client} "),
+                    Who::Server(_) | Who::All => String::new(),
+                };
+                said.push(who + &self.words(side));
+            }
+        }
         let world = event.is_of_the_world();
         // Whoever only heard of a term says so again as soon as it votes, campaigns or appends.
         let only_a_term = event
@@ -291,10 +352,10 @@ impl Teller {
         if only_a_term && !marks && !about_terms {
             said.clear();
         }
-        let head =
-            event.lines.first().filter(|line| world || !is_plain(&line.text)).map(|line| line.text.as_str());
+        let head = event.lines.first().filter(|line| world || !is_plain(&line.text));
+        let head = head.map(|line| self.dated(&line.text, Some(line.node)));
         match (said.is_empty(), head) {
-            (true, Some(head)) if world => Some(head.to_owned()),
+            (true, Some(head)) if world => Some(head),
             (true, _) => None,
             // What it came to first: where a line is too long, it is the message that is cut short.
             (false, Some(head)) => Some(format!("{}  ({head})", said.join(", "))),
@@ -332,27 +393,55 @@ impl Teller {
         }
     }
 
-    /// A place in the log of a node as `index@term`.
-    fn place(&self, node: Node, index: Index) -> String {
-        match self.logs.get(&node).and_then(|log| log.get(&index)) {
+    /// A place in the log of a node as `index@term`. Where it has none there: in that of whoever leads, and then of
+    /// anybody; so it is with clients, who have no log.
+    fn place(&self, node: Option<Node>, index: Index) -> String {
+        let leads = |node: &Node| self.standing[*node as usize] == Standing::Leads;
+        let term = |node: Node| self.logs.get(&node).and_then(|log| log.get(&index));
+        let others = (1..=self.nodes).filter(leads).chain(1..=self.nodes);
+        match node.into_iter().chain(others).find_map(term) {
             Some(term) => format!("{index}@{term}"),
             None if index == 0 => "0@0".into(),
             None => index.to_string(),
         }
     }
 
-    /// A place in the log of whoever leads, for clients, who have none.
-    fn place_of_leader(&self, index: Index) -> String {
-        let leads = |node: &Node| self.standing[*node as usize] == Standing::Leads;
-        let has = |node: &Node| self.logs.get(node).is_some_and(|log| log.contains_key(&index));
-        let node = (1..=self.nodes).filter(leads).chain(1..=self.nodes).find(has);
-        self.place(node.unwrap_or(0), index)
+    /// A text in which places in the log of this node are written as `index@term`, also where whoever wrote it knew the
+    /// index alone.
+    fn dated(&self, text: &str, node: Option<Node>) -> String {
+        let is_digit = |c: char| c.is_ascii_digit();
+        let (mut dated, mut done) = (String::new(), 0);
+        while let Some(start) = text[done..].find(is_digit).map(|at| done + at) {
+            let end = text[start..].find(|c| !is_digit(c)).map_or(text.len(), |length| start + length);
+            dated += &text[done..start];
+            match text[start..end].parse() {
+                Ok(index) if is_place(&text[..start], &text[end..]) => dated += &self.place(node, index),
+                _ => dated += &text[start..end],
+            }
+            done = end;
+        }
+        dated + &text[done..]
+    }
+
+    /// A side of the clash in a few words.
+    fn words(&self, side: &Side) -> String {
+        let node = match side.who {
+            Who::Server(node) => Some(node),
+            Who::Client(_) | Who::All => None,
+        };
+        match &side.what {
+            What::Words(words, _) => self.dated(words, node),
+            What::Fact(fact) => {
+                let node = node.unwrap_or_default();
+                self.phrase(&Observed { at: side.at, step: side.step, node, fact: fact.clone() })
+            }
+        }
     }
 
     /// A fact in a few words.
     fn phrase(&self, fact: &Observed) -> String {
         let node = fact.node;
-        let place = |index: &Index| self.place(node, *index);
+        let place = |index: &Index| self.place(Some(node), *index);
         match &fact.fact {
             Fact::Started { term, last, .. } => format!("n{node} starts in term {term}, log up to {last}"),
             Fact::TermChanged { term } => format!("term {term}"),
@@ -392,7 +481,7 @@ impl Teller {
             Fact::Wiped => format!("n{node} loses its disk"),
             Fact::Restarted | Fact::Quiet => String::new(),
             Fact::WriteAcknowledged { index, write } => {
-                format!("c{node} sees {write} done at {}", self.place_of_leader(*index))
+                format!("c{node} sees {write} done at {}", self.place(None, *index))
             }
             Fact::ReadAsked { read } => format!("c{node} asks {read}"),
         }
@@ -416,9 +505,32 @@ impl Teller {
         let folded = if folded == 0 { String::new() } else { format!("+{}", grouped(folded)) };
         let mark = if marks { '!' } else { ' ' };
         let line = format!("{mark} {seconds:>11} {folded:>6}  {columns}  ");
-        let room = WIDTH.saturating_sub(line.len());
+        let room = self.width.saturating_sub(line.len());
         format!("{line}{}", clipped(text, room))
     }
+}
+
+/// Whether a number that stands between these texts is a bare place in a log.
+fn is_place(before: &str, after: &str) -> bool {
+    const WORDS: [&str; 11] = [
+        "index ",
+        "matched ",
+        "commit ",
+        "committed ",
+        "applied ",
+        "log up to ",
+        "read at ",
+        "again at ",
+        "effect at ",
+        "state after ",
+        "the one after ",
+    ];
+    // A request and where it was: `s1#2 at 3`.
+    let of_a_request = before
+        .strip_suffix(" at ")
+        .and_then(|before| before.rsplit(' ').next())
+        .is_some_and(|word| word.contains('#'));
+    (of_a_request || WORDS.iter().any(|word| before.ends_with(word))) && !after.starts_with(['@', '.'])
 }
 
 /// Whether a line says no more than that time has passed: what came of it says the rest.

@@ -1,12 +1,14 @@
 use super::{
-    Origin, SweepReport, expectation, expectation_without_bug, figures, grouped, summary, timeline, verdict,
+    Origin, SweepReport, WIDTH, expectation, expectation_without_bug, figures, fold, grouped, shrink_on,
+    summary, timeline, verdict,
 };
 use crate::bench::Figures;
-use crate::case::{Case, Expect};
-use crate::outcome::{COMMIT, Counts, Failure, Line, Options, Outcome, Record, Verdict};
+use crate::case::{Case, Expect, Shrunk};
+use crate::outcome::{COMMIT, Counts, Failure, Line, Options, Outcome, Record, Refusal, Verdict, WITNESS};
 use crate::plan::{Plan, generate};
 use crate::sweep::{Found, Seeds, Settings, Summary, Tally};
-use invariants::{Digest, Fact, Observed, Violation};
+use invariants::{Action, Call, Digest, Fact, Observed, Operation, RequestId, Response, Violation};
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::time::Duration;
@@ -75,6 +77,7 @@ fn failed() -> Outcome {
             property: "election-safety".into(),
             sentence: SENTENCE.into(),
             facts: Some(Box::new(facts)),
+            sides: vec![],
         })),
         counts: counts(1),
         looked: vec![],
@@ -86,7 +89,14 @@ fn failed() -> Outcome {
 
 /// A run of which only the outcome was kept.
 fn bare(outcome: Outcome) -> Record {
-    Record { outcome, timeline: vec![], facts: vec![], history: vec![], digests: vec![] }
+    Record {
+        outcome,
+        timeline: vec![],
+        facts: vec![],
+        history: vec![],
+        refusals: Default::default(),
+        digests: vec![],
+    }
 }
 
 /// A report as it is at every commit.
@@ -151,7 +161,7 @@ fn a_sweep_as_a_program_reads_it() {
 #[test]
 fn a_failed_run_as_a_person_reads_it() {
     let plan = Plan { nodes: 5, ..generate(7) };
-    let page = verdict(&plan, Origin::Seed, &bare(failed()), None, &Options::default());
+    let page = verdict(&plan, Origin::Seed, &bare(failed()), None, &Options::default(), WIDTH);
     insta::assert_snapshot!(anywhere(&page));
 }
 
@@ -181,7 +191,7 @@ fn the_line_to_type_has_all_that_was_typed() {
         let without = without.iter().map(|name| (*name).to_owned()).collect();
         let origin = Origin::File { path: Path::new(path), bug };
         let options = Options { without, ..Options::default() };
-        let page = verdict(&generate(7), origin, &bare(failed()), None, &options);
+        let page = verdict(&generate(7), origin, &bare(failed()), None, &options, WIDTH);
         page.lines()
             .find(|line| line.ends_with("--trace"))
             .unwrap()
@@ -220,4 +230,76 @@ fn figures_as_a_person_reads_them() {
 #[test]
 fn numbers_are_grouped() {
     assert_eq!([0, 999, 1_000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
+}
+
+/// What a page says of its plan and of how it was shrunk, in the line with this word.
+fn said(plan: &Plan, shrunk: Option<Shrunk>, word: &str) -> String {
+    let page = verdict(plan, Origin::Seed, &bare(failed()), shrunk, &Options::default(), WIDTH);
+    page.lines().find(|line| line.contains(word)).unwrap_or_else(|| panic!("{page}")).trim().to_owned()
+}
+
+#[test]
+fn a_page_says_only_what_is_true_of_its_clients() {
+    let calling = |calls: &[&[u64]]| {
+        let mut plan = generate(7);
+        plan.clients.count = calls.len() as u64;
+        plan.clients.calls = Some(calls.iter().map(|calls| calls.to_vec()).collect());
+        said(&plan, None, "client")
+    };
+    assert_eq!(calling(&[&[]]), "1 client that calls nothing");
+    assert_eq!(calling(&[&[], &[]]), "2 clients that call nothing");
+    let some = calling(&[&[3], &[], &[1, 2]]);
+    assert!(some.ends_with(", of whom call only c1 at its turn 3, c3 at its turns 1 2"), "{some}");
+}
+
+#[test]
+fn what_grew_is_not_said_to_be_shrunk() {
+    let plan = Plan { faults: vec![], ..generate(7) };
+    let shrunk = |operations| said(&plan, Some(Shrunk { faults: 9, operations, runs: 10 }), "shrunk from");
+    assert_eq!(shrunk(300), "shrunk from 9 faults and 300 operations to 0 and 240, in 10 runs");
+    assert_eq!(
+        shrunk(33),
+        "shrunk from 9 faults to 0, in 10 runs; clients call 240 operations until it fails, and called 33"
+    );
+}
+
+#[test]
+fn what_goes_on_shrinking_can_be_typed() {
+    let on = |path: &str| shrink_on(Path::new(path), &Options::default());
+    assert_eq!(on("failures/a.small.toml"), "cargo run --release -- shrink failures/a.small.toml");
+    assert_eq!(on("here/a.small.toml"), "cargo run --release -- shrink here/a.small.toml --out here");
+}
+
+#[test]
+fn what_clients_asked_begins_with_what_the_clash_is_about() {
+    // Twenty calls in turn to two keys, one a second; the clash names the third.
+    let call = |number: u64| Call {
+        id: RequestId { session: 1, sequence: number },
+        operation: Operation { key: number % 2, action: Action::Put(number) },
+        called: number * 1_000_000_000,
+        returned: (number != 3).then_some((number * 1_000_000_000 + 500_000_000, Response::Done)),
+    };
+    let mut record = bare(failed());
+    record.history = (1..=20).map(call).collect();
+    let refusal = Refusal { at: 3_250_000_000, node: 2, for_good: true };
+    record.refusals = BTreeMap::from([(call(3).id, refusal)]);
+    let sentence = "s1#3 has its effect at 15 although each copy of it was refused".to_owned();
+    record.outcome.verdict = Verdict::Failed(Box::new(Failure::told(WITNESS, sentence)));
+    let page = verdict(&generate(7), Origin::Seed, &record, None, &Options::default(), WIDTH);
+    let (_, asked) = page.split_once("what clients asked:\n").unwrap();
+    let (asked, _) = asked.split_once("\n\n").unwrap();
+    insta::assert_snapshot!(asked);
+}
+
+#[test]
+fn a_page_is_as_wide_as_its_terminal() {
+    for width in [60, 80, WIDTH] {
+        let page = verdict(&generate(7), Origin::Seed, &bare(failed()), None, &Options::default(), width);
+        let is_free = |line: &&str| !line.starts_with("  cargo run");
+        let widest = page.lines().skip(1).filter(is_free).map(str::len).max();
+        assert!(widest <= Some(width), "{widest:?} of {width}:\n{page}");
+    }
+    assert_eq!(fold("  one two three four\n", 12), "  one two\n      three\n      four\n");
+    let picture = "  s1    A-----|           B----->\n";
+    assert_eq!(fold(picture, 12), picture);
 }

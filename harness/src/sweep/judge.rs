@@ -42,7 +42,7 @@ impl Judge<'_> {
         let text = payload.downcast_ref::<String>().map(String::as_str);
         let text = text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("it did not say why");
         let sentence = format!("the harness itself panicked: {text}");
-        let failure = Failure { property: HARNESS.into(), sentence, facts: None };
+        let failure = Failure::told(HARNESS, sentence);
         Finished { seed, outcome: None, found: Some(self.found(self.plan(seed), &failure, None)) }
     }
 
@@ -62,7 +62,7 @@ impl Judge<'_> {
         } else {
             return None;
         };
-        Some(Failure { property: DETERMINISM.into(), sentence, facts: None })
+        Some(Failure::told(DETERMINISM, sentence))
     }
 
     fn found(&self, plan: Plan, failure: &Failure, outcome: Option<&Outcome>) -> Found {

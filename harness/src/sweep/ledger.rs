@@ -470,7 +470,7 @@ mod tests {
 
     /// One of seven seeds breaks a promise.
     fn run(plan: &Plan, _: &Options) -> Record {
-        let failure = || Failure { property: "toast".into(), sentence: "it fell".into(), facts: None };
+        let failure = || Failure::told("toast", "it fell".into());
         let verdict = match plan.seed % 7 {
             0 => Verdict::Failed(Box::new(failure())),
             _ => Verdict::Kept,
@@ -483,7 +483,14 @@ mod tests {
             faults: vec![],
             digest: Digest(plan.seed),
         };
-        Record { outcome, timeline: vec![], facts: vec![], history: vec![], digests: vec![] }
+        Record {
+            outcome,
+            timeline: vec![],
+            facts: vec![],
+            history: vec![],
+            refusals: Default::default(),
+            digests: vec![],
+        }
     }
 
     fn settings(seeds: Range<u64>, out: &Path) -> Settings {

@@ -18,6 +18,7 @@ fn run(plan: &Plan, breaks: impl Fn(u64) -> bool, flutter: u64) -> Record {
             property: "toast".into(),
             sentence: "the toast fell on its buttered side".into(),
             facts: None,
+            sides: vec![],
         })),
         false => Verdict::Kept,
     };
@@ -31,7 +32,14 @@ fn run(plan: &Plan, breaks: impl Fn(u64) -> bool, flutter: u64) -> Record {
         faults: vec![],
         digest: digests[9],
     };
-    Record { outcome, timeline: vec![], facts: vec![], history: vec![], digests }
+    Record {
+        outcome,
+        timeline: vec![],
+        facts: vec![],
+        history: vec![],
+        refusals: Default::default(),
+        digests,
+    }
 }
 
 fn settings(seeds: Range<u64>, jobs: usize, out: &Path) -> Settings {

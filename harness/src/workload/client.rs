@@ -296,6 +296,13 @@ impl Clients {
         self.probe_is_answered
     }
 
+    /// The request that probes, while it is open.
+    #[must_use]
+    pub fn probed(&self) -> Option<RequestId> {
+        let slots = &self.clients[self.settings.count as usize].slots;
+        slots.iter().find_map(|slot| slot.open.filter(|open| open.call.is_some())).map(|open| open.request.id)
+    }
+
     /// Calls what is probed, or first asks for a session.
     fn call_probe(&mut self, world: &mut impl Surroundings, probe: Probe) {
         let number = self.settings.count + 1;

@@ -41,8 +41,8 @@ impl Request {
 impl fmt::Display for Ask {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Ask::Register => f.write_str("Register"),
-            Ask::Operation(Operation { key, action }) => write!(f, "{action:?} of key {key}"),
+            Ask::Register => f.write_str("a session"),
+            Ask::Operation(operation) => operation.fmt(f),
         }
     }
 }
@@ -98,5 +98,22 @@ impl Answer {
     #[must_use]
     pub const fn is_refusal(&self) -> bool {
         matches!(self, Answer::NotLeader(_) | Answer::Busy | Answer::HandingOver | Answer::Halted)
+    }
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Answer::Written { index, response } => write!(f, "{response}, at index {index}"),
+            Answer::Read { applied, response } => write!(f, "{response}, from index {applied}"),
+            Answer::Registered { session } => write!(f, "session {session}"),
+            Answer::Expired => f.write_str("its session has ended"),
+            Answer::NotLeader(None) => f.write_str("not here"),
+            Answer::NotLeader(Some(node)) => write!(f, "not here, perhaps n{node}"),
+            Answer::Busy => f.write_str("not now"),
+            Answer::HandingOver => f.write_str("not now: it hands over"),
+            Answer::Halted => f.write_str("not here: its disk has failed"),
+            Answer::Unknown => f.write_str("nobody knows"),
+        }
     }
 }

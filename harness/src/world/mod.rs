@@ -16,10 +16,10 @@ pub use queue::Queue;
 
 pub(crate) use event::{Event, Kind};
 pub(crate) use net::{happens, share};
-pub(crate) use node::{NEVER, Place, Syncing};
+pub(crate) use node::{NEVER, Owed, Place, Syncing};
 pub(crate) use observer::Observer;
 
-use crate::outcome::{Failure, Line, Options, PROGRESS};
+use crate::outcome::{Failure, Line, Options, PROGRESS, Side, What, Who};
 use crate::plan::{Moment, Plan};
 use crate::rng::Stream;
 use crate::workload::client::{Alarm, Surroundings};
@@ -85,6 +85,11 @@ impl<M: Clone + Display> World<M> {
         self.now
     }
 
+    /// The number of the event that is happening.
+    pub(crate) fn step(&self) -> u64 {
+        self.step
+    }
+
     /// Where a server stands, by the facts that it stated.
     #[must_use]
     pub fn standing(&self, node: Node) -> Standing {
@@ -135,13 +140,13 @@ impl<M: Clone + Display> World<M> {
 
     /// A server answers a client.
     pub fn reply(&mut self, from: Node, client: u64, reply: Reply) {
+        let step = self.step;
         let owed = &mut self.place_mut(from).owed;
-        if let Some(paid) = owed.iter().position(|(_, whose, which)| (*whose, *which) == (client, reply.id)) {
-            // A client may have asked the same several times: the oldest is the one that is paid.
-            owed.remove(paid);
-        }
+        let paid = owed.iter().position(|owed| (owed.client, owed.id) == (client, reply.id));
+        // A client may have asked the same several times: the oldest is the one that is paid.
+        let held = paid.is_some_and(|paid| owed.remove(paid).step < step);
         if reply.answer.is_refusal() {
-            self.observer.copy_is_void(reply.id);
+            self.observer.copy_is_refused((self.now, step), from, reply.id, held);
         }
         let arrivals = self.net.send(self.now, from as usize - 1, self.address(client));
         for at in arrivals.into_iter().flatten() {
@@ -244,7 +249,9 @@ impl<M: Clone + Display> World<M> {
             let sentence = format!(
                 "n{node} takes no part although no bit of its disk ever flipped and no sync failed: {reason}"
             );
-            self.observer.fail(Failure { property: PROGRESS.to_owned(), sentence, facts: None });
+            let what = What::Words(format!("refuses to take part: {reason}"), None);
+            let side = Side { at: self.now, step: self.step, who: Who::Server(node), request: None, what };
+            self.observer.fail(Failure::told(PROGRESS, sentence).between([side]));
             self.alert = true;
         }
         self.place_mut(node).refused = Some(reason);
@@ -344,7 +351,7 @@ impl<M: Clone + Display> Surroundings for World<M> {
     fn ask(&mut self, client: u64, to: Node, request: Request) {
         let from = self.address(client);
         for at in self.net.send(self.now, from, to as usize - 1).into_iter().flatten() {
-            self.observer.copy_is_out(request.id);
+            self.observer.copy_is_out((self.now, self.step), client, request.id, request.ask);
             self.queue.push(at, Event::Request { client, to, request });
         }
     }
@@ -362,7 +369,7 @@ impl<M: Clone + Display> Surroundings for World<M> {
     }
 
     fn answered(&mut self, id: RequestId, place: Position, response: &Response) {
-        self.alert |= !self.observer.answered(id, place, response, self.now);
+        self.alert |= !self.observer.answered(id, place, response, (self.now, self.step));
     }
 
     fn gave_up(&mut self, id: RequestId) {
@@ -378,7 +385,7 @@ impl<M: Clone + Display> Surroundings for World<M> {
     }
 
     fn registered(&mut self, client: u64, session: u64) -> bool {
-        let first = self.observer.registered(client, session);
+        let first = self.observer.registered(client, session, (self.now, self.step));
         self.alert |= !first;
         first
     }

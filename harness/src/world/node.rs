@@ -14,6 +14,15 @@ const FIRST_WALL: i64 = 1_700_000_000_000_000_000;
 /// How far apart wall clocks are as long as nobody meddles with them: they are set by other clocks now and then.
 const WALLS_APART: u64 = 50_000_000;
 
+/// A request that reached a server which has not answered it.
+pub(crate) struct Owed {
+    pub(crate) at: Time,
+    /// The event in which it did.
+    pub(crate) step: u64,
+    pub(crate) client: u64,
+    pub(crate) id: RequestId,
+}
+
 /// One node.
 pub(crate) struct Place<M> {
     pub(crate) clock: Clock,
@@ -25,8 +34,8 @@ pub(crate) struct Place<M> {
     pub(crate) pauses: u32,
     /// What arrived while it stood still.
     pub(crate) held: Vec<Event<M>>,
-    /// Requests that reached this incarnation and that it has not answered: when, whose, which.
-    pub(crate) owed: Vec<(Time, u64, RequestId)>,
+    /// Requests that reached this incarnation and that it has not answered.
+    pub(crate) owed: Vec<Owed>,
     /// When the timer fires that was pushed last; [`NEVER`] if none counts.
     pub(crate) armed: Time,
     pub(crate) standing: Standing,

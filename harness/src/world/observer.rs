@@ -1,10 +1,11 @@
 //! Who watches: folds every fact into the digest, and hands it to those who know what is right.
 
-use crate::outcome::{Counts, Failure, LINEARIZABILITY, Options, TOLD, WITNESS};
-use invariants::linearizability::{Broken, Stream, Streamed};
+use crate::outcome::{Counts, Failure, LINEARIZABILITY, Options, Refusal, Side, TOLD, WITNESS, What, Who};
+use crate::workload::Ask;
+use invariants::linearizability::{Broken, Explanation, Flaw, Forced, Stream, Streamed};
 use invariants::{
-    Checker, Configuration, Digest, Fact, Index, Node, Observed, Operation, Position, RequestId, Response,
-    Time,
+    Action, Checker, Configuration, Content, Digest, Fact, Index, Node, Observed, Operation, Position,
+    RequestId, Response, Time,
 };
 use invariants::{PROPERTIES, Violation, Witness, WitnessFailure};
 use std::collections::BTreeMap;
@@ -20,10 +21,14 @@ pub(crate) struct Observer {
     stream: Option<Stream>,
     /// The last index applied anywhere: the first to apply an entry tells the witness.
     applied: Index,
-    /// How many copies of each request may have an effect: on their way, or with a server that did not refuse them.
-    copies: BTreeMap<RequestId, u32>,
-    /// The sessions that were given to clients, and to whom.
-    sessions: BTreeMap<u64, u64>,
+    /// What is known of the copies of each request that was not answered.
+    copies: BTreeMap<RequestId, Copies>,
+    /// The sessions that were given to clients, to whom and when.
+    sessions: BTreeMap<u64, (u64, When)>,
+    /// The answer that was given from the greatest index.
+    furthest: Option<(Index, Told)>,
+    /// What became of each request, where the history is kept.
+    diary: Option<BTreeMap<RequestId, Diary>>,
     /// Who led last.
     leader: (Node, u32),
     pub(crate) kept: Option<Vec<Observed>>,
@@ -31,6 +36,36 @@ pub(crate) struct Observer {
     told: [(&'static str, u64); TOLD.len()],
     /// The first broken promise.
     pub(crate) failure: Option<Box<Failure>>,
+}
+
+/// A moment: true time, and the number of the event.
+pub(crate) type When = (Time, u64);
+
+/// The copies of a request.
+struct Copies {
+    client: u64,
+    ask: Ask,
+    /// How many may have an effect: on their way, or with a server that did not refuse them.
+    free: u32,
+    /// When one was refused, by whom, and whether that server had held it for a while: of such a refusal more can be wrong
+    /// than of one on the spot.
+    refused: Option<(When, Node, bool)>,
+}
+
+/// A client was answered.
+#[derive(Clone, Copy)]
+struct Told {
+    when: When,
+    client: u64,
+    id: RequestId,
+}
+
+/// What became of a request: the sides that a clash may have.
+#[derive(Default)]
+struct Diary {
+    called: Option<Side>,
+    effects: Vec<Side>,
+    answer: Option<Side>,
 }
 
 impl Observer {
@@ -50,6 +85,8 @@ impl Observer {
             applied: 0,
             copies: BTreeMap::new(),
             sessions: BTreeMap::new(),
+            furthest: None,
+            diary: options.history.then(BTreeMap::new),
             leader: (0, 0),
             kept: options.facts.then(Vec::new),
             told: TOLD.map(|(name, _)| (name, 0)),
@@ -69,9 +106,9 @@ impl Observer {
                 self.leader = (node, incarnation);
                 None
             }
-            Fact::Applied { index, request, effect, .. } if index == self.applied + 1 => {
+            Fact::Applied { index, entry, state, request, effect } if index == self.applied + 1 => {
                 self.applied = index;
-                request.map(|id| (index, id, effect))
+                request.map(|id| (index, id, effect, (entry, state)))
             }
             _ => None,
         };
@@ -79,43 +116,95 @@ impl Observer {
             self.show(Observed { at, step, node, fact });
         }
         // After the checker: a property of facts says more than that their order does not add up.
-        if let (Some((index, id, effect)), Some(witness)) = (first_applied, &mut self.witness)
-            && let Err(broken) = witness.applied(index, id, effect)
-        {
-            self.broke(&broken);
-        }
-        if let Some((index, id, true)) = first_applied {
-            self.takes_effect(index, id);
+        if let Some((index, id, effect, (entry, state))) = first_applied {
+            let side = || {
+                let fact = Fact::Applied { index, entry, state, request: Some(id), effect };
+                Side { at, step, who: Who::Server(node), request: Some(id), what: What::Fact(fact) }
+            };
+            if let Some(witness) = &mut self.witness
+                && let Err(broken) = witness.applied(index, id, effect)
+            {
+                self.broke(&broken, side());
+            }
+            if effect {
+                self.takes_effect(index, id, side);
+            }
         }
         self.failure.is_none()
     }
 
     /// A copy of a request is on its way to a server.
-    pub(crate) fn copy_is_out(&mut self, id: RequestId) {
-        *self.copies.entry(id).or_default() += 1;
+    pub(crate) fn copy_is_out(&mut self, (at, step): When, client: u64, id: RequestId, ask: Ask) {
+        self.copies.entry(id).or_insert(Copies { client, ask, free: 0, refused: None }).free += 1;
+        if let Some(diary) = &mut self.diary {
+            diary.entry(id).or_default().called.get_or_insert_with(|| Side {
+                at,
+                step,
+                who: Who::Client(client),
+                request: Some(id),
+                what: What::Words(format!("asks {id}, {ask}"), None),
+            });
+        }
     }
 
-    /// A copy of a request has certainly no effect: it reached nobody, or whom it reached says so.
+    /// A copy of a request has certainly no effect: it reached nobody.
     pub(crate) fn copy_is_void(&mut self, id: RequestId) {
         if let Some(copies) = self.copies.get_mut(&id) {
-            *copies = copies.saturating_sub(1);
+            copies.free = copies.free.saturating_sub(1);
+        }
+    }
+
+    /// A copy of a request has certainly no effect: the server that it reached says so, at once or after it had `held` it.
+    pub(crate) fn copy_is_refused(&mut self, when: When, node: Node, id: RequestId, held: bool) {
+        self.copy_is_void(id);
+        if let Some(copies) = self.copies.get_mut(&id) {
+            let said_more = copies.refused.is_some_and(|(.., held)| held) && !held;
+            if !said_more {
+                copies.refused = Some((when, node, held));
+            }
         }
     }
 
     /// Whether no copy of a request can have an effect any more.
     pub(crate) fn is_void(&self, id: RequestId) -> bool {
-        self.copies.get(&id) == Some(&0)
+        self.copies.get(&id).is_some_and(|copies| copies.free == 0)
+    }
+
+    /// That a request was refused.
+    #[cold]
+    fn refused(&self, id: RequestId) -> Option<Side> {
+        let Copies { ask, refused, .. } = self.copies.get(&id)?;
+        let ((at, step), node, _) = (*refused)?;
+        let what = What::Words(format!("refuses {id}, {ask}: certainly nothing happened"), None);
+        Some(Side { at, step, who: Who::Server(node), request: Some(id), what })
+    }
+
+    /// What was refused and not answered.
+    pub(crate) fn refusals(&self) -> BTreeMap<RequestId, Refusal> {
+        let refused = |(id, copies): (&RequestId, &Copies)| {
+            let ((at, _), node, _) = copies.refused?;
+            Some((*id, Refusal { at, node, for_good: copies.free == 0 }))
+        };
+        self.copies.iter().filter_map(refused).collect()
     }
 
     /// A client was given a session. Returns whether nobody was given it before: whoever shares one with another is
     /// answered what that one asked.
-    pub(crate) fn registered(&mut self, client: u64, session: u64) -> bool {
+    pub(crate) fn registered(&mut self, client: u64, session: u64, now: When) -> bool {
         self.digest = self.digest.then(client).then(session);
-        if let Some(other) = self.sessions.insert(session, client) {
+        if let Some((other, before)) = self.sessions.insert(session, (client, now)) {
             if self.witness.is_some() {
                 let sentence =
                     format!("session {session} was given to c{client} although c{other} was given it before");
-                self.fail(Failure { property: WITNESS.to_owned(), sentence, facts: None });
+                let given = |client, (at, step): When| Side {
+                    at,
+                    step,
+                    who: Who::Client(client),
+                    request: None,
+                    what: What::Words(format!("is given session {session}"), None),
+                };
+                let sides = [given(other, before), given(client, now)];
+                self.fail(Failure::told(WITNESS, sentence).between(sides));
             }
             return false;
         }
@@ -124,13 +213,17 @@ impl Observer {
 
     /// A request has its effect. Some copy of it must have been free to: "not here" and "not now" are certain (they are
     /// never said of what may happen yet).
-    fn takes_effect(&mut self, index: Index, id: RequestId) {
+    fn takes_effect(&mut self, index: Index, id: RequestId, side: impl Fn() -> Side) {
         if self.witness.is_some() && self.is_void(id) {
             let sentence = format!(
                 "{id} has its effect at {index} although each copy of it was refused: its client knows that nothing \
                  happened"
             );
-            self.fail(Failure { property: WITNESS.to_owned(), sentence, facts: None });
+            let refusal = self.refused(id);
+            self.fail(Failure::told(WITNESS, sentence).between(refusal.into_iter().chain([side()])));
+        }
+        if let Some(diary) = &mut self.diary {
+            diary.entry(id).or_default().effects.push(side());
         }
     }
 
@@ -164,7 +257,7 @@ impl Observer {
         id: RequestId,
         place: Position,
         response: &Response,
-        now: Time,
+        now: When,
     ) -> bool {
         let place_word = match place {
             Position::Log(index) => index << 1,
@@ -172,13 +265,21 @@ impl Observer {
         };
         self.digest = self.digest.then(id.session).then(id.sequence).then(place_word);
         self.digest = fold_response(self.digest, response);
-        if let Some(witness) = &mut self.witness
-            && let Err(broken) = witness.answered(id, place, response, now)
-        {
-            self.broke(&broken);
-        }
         // No copy of it needs to be watched any more: a second effect is noticed elsewhere.
-        self.copies.remove(&id);
+        let client = self.copies.remove(&id).map_or(0, |copies| copies.client);
+        let told = Told { when: now, client, id };
+        if let Some(diary) = &mut self.diary {
+            diary.entry(id).or_default().answer = Some(told.side(place, Some(response)));
+        }
+        if let Some(witness) = &mut self.witness
+            && let Err(broken) = witness.answered(id, place, response, now.0)
+        {
+            self.broke(&broken, told.side(place, Some(response)));
+        }
+        let (Position::Log(index) | Position::Applied(index)) = place;
+        if self.furthest.is_none_or(|(furthest, _)| furthest <= index) {
+            self.furthest = Some((index, told));
+        }
         // After the witness: that sees faults which no client happens to notice, and knows the order that was broken.
         if let Some(stream) = &mut self.stream
             && let Err(broken) = stream.answered(id, response)
@@ -243,27 +344,109 @@ impl Observer {
             property: violation.property.to_owned(),
             sentence: violation.sentence.clone(),
             facts: Some(violation),
+            sides: Vec::new(),
         });
     }
 
     #[cold]
-    fn broke(&mut self, broken: &WitnessFailure) {
-        self.fail(Failure { property: WITNESS.to_owned(), sentence: broken.sentence.clone(), facts: None });
+    fn broke(&mut self, broken: &WitnessFailure, now: Side) {
+        let diary = |id: Option<RequestId>| self.diary.as_ref()?.get(&id?);
+        let (own, other) = (diary(Some(broken.id)), diary(broken.with));
+        let effects = |diary: Option<&Diary>| diary.map_or_else(Vec::new, |diary| diary.effects.clone());
+        let mut sides = match broken.flaw {
+            Flaw::NeverCalled => Vec::new(),
+            Flaw::AppliedTwice | Flaw::NotApplied => effects(own),
+            Flaw::AppliedLate => {
+                let told = |(index, told): (Index, Told)| told.side(Position::Applied(index), None);
+                self.furthest.map(told).into_iter().collect()
+            }
+            Flaw::RealTime => {
+                let answer = other.and_then(|diary| diary.answer.clone());
+                answer.into_iter().chain(own.and_then(|diary| diary.called.clone())).collect()
+            }
+            Flaw::Answer => effects(if broken.with.is_some() { other } else { own }),
+        };
+        sides.push(now);
+        self.fail(Failure::told(WITNESS, broken.sentence.clone()).between(sides));
+    }
+
+    /// What clashes in an explanation: where each of the two operations whose order closes its circle had its effect, or
+    /// what its client was told. Where nobody wrote what was seen: who refused to write it.
+    pub(crate) fn sides(&self, explanation: &Explanation) -> Vec<Side> {
+        let stuck = explanation.stuck.id;
+        let edges = &explanation.edges;
+        let is_turned = |edge: &&Forced| {
+            edges.iter().any(|other| (other.before, other.after) == (edge.after, edge.before))
+        };
+        let last = edges.iter().rev().find(is_turned).or(edges.last());
+        let last = last.map(|edge| [edge.before, edge.after]);
+        let ids = last.map_or(vec![stuck], |places| {
+            places.iter().map(|&place| explanation.operations[place].id).collect()
+        });
+        let side = |id: &RequestId| {
+            let diary = self.diary.as_ref()?.get(id)?;
+            diary.effects.first().or(diary.answer.as_ref()).or(diary.called.as_ref()).cloned()
+        };
+        let mut sides: Vec<Side> = ids.iter().filter_map(side).collect();
+        if edges.is_empty()
+            && let Some((_, seen)) = &explanation.stuck.returned
+        {
+            for (id, copies) in self.copies.iter().filter(|(_, copies)| copies.free == 0) {
+                match copies.ask {
+                    Ask::Operation(Operation { key, action })
+                        if key == explanation.key && shows(seen, action) =>
+                    {
+                        sides.extend(self.refused(*id));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        sides
     }
 
     #[cold]
     fn convicted(&mut self, broken: &Broken) {
-        self.fail(Failure {
-            property: LINEARIZABILITY.to_owned(),
-            sentence: broken.to_string(),
-            facts: None,
-        });
+        let answer = self.diary.as_ref().and_then(|diary| diary.get(&broken.id)?.answer.clone());
+        self.fail(Failure::told(LINEARIZABILITY, broken.to_string()).between(answer));
     }
 
     /// A promise was broken. Only the first one counts: what comes after follows from it.
     #[cold]
     pub(crate) fn fail(&mut self, failure: Failure) {
         self.failure.get_or_insert_with(|| Box::new(failure));
+    }
+}
+
+impl Told {
+    /// This as a side of a clash.
+    fn side(self, place: Position, response: Option<&Response>) -> Side {
+        let (Told { when: (at, step), client, id }, Position::Log(index) | Position::Applied(index)) =
+            (self, place);
+        let told = match (response, place) {
+            (None, _) => format!("is answered on {id}, from index {index}"),
+            (Some(response), Position::Log(_)) => format!("is told \"{response}\" on {id}, at index {index}"),
+            (Some(response), Position::Applied(_)) => {
+                format!("is told \"{response}\" on {id}, from index {index}")
+            }
+        };
+        let what = What::Words(told, Some(index));
+        Side { at, step, who: Who::Client(client), request: Some(id), what }
+    }
+}
+
+/// Whether an answer shows what this would have written.
+fn shows(seen: &Response, action: Action) -> bool {
+    let written = match action {
+        Action::Put(value) | Action::CompareAndSet { value, .. } => Content::Present(value),
+        Action::Append(value) | Action::Replace(value) => Content::Present(value),
+        Action::Delete(deletion) => Content::Absent(deletion),
+        Action::Get | Action::List => return false,
+    };
+    match seen {
+        Response::Holds(content) | Response::Mismatch(Some(content)) => *content == written,
+        Response::List(elements) => elements.iter().any(|element| Content::Present(*element) == written),
+        Response::Done | Response::Mismatch(None) => false,
     }
 }
 
@@ -334,7 +517,6 @@ fn fold_group(digest: Digest, configuration: &Configuration) -> Digest {
 
 /// A digest followed by what a client was told.
 fn fold_response(digest: Digest, response: &Response) -> Digest {
-    use invariants::Content;
     let content = |digest: Digest, content: &Content| match *content {
         Content::Absent(number) => digest.then(0).then(number),
         Content::Present(value) => digest.then(1).then(value),

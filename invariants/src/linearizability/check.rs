@@ -1,5 +1,6 @@
 //! The verdict on a whole history: key by key.
 
+use super::diagram::letter;
 use super::explain::{Explanation, Forced, Method};
 use super::model::{answers, is_of_list};
 use super::numbered::Numbered;
@@ -7,7 +8,7 @@ use super::operation::Call;
 use super::ranked::Ranked;
 use super::search::{Found, Search, WIDEST};
 use super::shrink::{Shrinker, Shrunk};
-use super::zone::{Survey, Zoned, Zones};
+use super::zone::{OTHER, Survey, Zoned, Zones};
 use crate::fact::{RequestId, Time};
 use serde::Serialize;
 use std::fmt;
@@ -311,12 +312,17 @@ fn violation(history: &[Call], mine: &[u32], budget: Budget) -> Verdict {
         Some(certificate) => {
             let place = |call: u32| calls.iter().position(|&other| other == call);
             let edges = certificate.edges.into_iter().filter_map(|edge| {
-                Some(Forced { before: place(edge.before)?, after: place(edge.after)?, why: edge.why })
+                let (before, after) = (place(edge.before)?, place(edge.after)?);
+                let why = edge.why.replace(OTHER, &letter(after).to_string());
+                Some(Forced { before, after, why })
             });
             (Method::Zones, certificate.sentence, edges.collect())
         }
         None => {
-            let sentence = format!("no order explains the answers of these {} operations", operations.len());
+            let sentence = format!(
+                "every order of these {} operations was tried, and none explains all answers",
+                operations.len()
+            );
             (Method::Search, sentence, in_time(&operations))
         }
     };

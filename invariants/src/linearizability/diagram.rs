@@ -4,8 +4,8 @@ use super::operation::Call;
 use crate::fact::Time;
 use std::fmt::Write;
 
-/// No line of an explanation is longer.
-pub(crate) const WIDTH: usize = 100;
+/// No line of an explanation is longer: whoever shows it moves it in, and has a hundred columns.
+pub(crate) const WIDTH: usize = 96;
 /// A moment takes at most so many columns.
 const MOST_PER_MOMENT: usize = 6;
 
@@ -72,25 +72,27 @@ pub(crate) fn diagram(operations: &[Call]) -> String {
     picture
 }
 
-/// Breaks a text into lines of the picture's width; all but the first begin with `indent`.
-pub(crate) fn wrapped(text: &str, indent: &str) -> String {
-    let mut lines = String::new();
-    let mut length = 0;
+/// Breaks a text into lines of the picture's width; the first begins with `head`, and all others with `indent`.
+pub(crate) fn wrapped(text: &str, head: &str, indent: &str) -> String {
+    let mut lines = head.to_string();
+    let mut length = head.len();
+    let mut is_first = true;
     for word in text.split_whitespace() {
         let mut word = word.to_string();
         if word.len() > WIDTH - indent.len() {
             word = shortened(&word, WIDTH - indent.len());
         }
-        if length > 0 && length + 1 + word.len() > WIDTH {
+        if !is_first && length + 1 + word.len() > WIDTH {
             lines.push('\n');
             lines.push_str(indent);
             length = indent.len();
-        } else if length > 0 {
+        } else if !is_first {
             lines.push(' ');
             length += 1;
         }
         lines.push_str(&word);
         length += word.len();
+        is_first = false;
     }
     lines
 }

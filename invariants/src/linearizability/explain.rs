@@ -39,7 +39,9 @@ pub struct Explanation {
     /// compare-and-set may stand without the one that wrote what it expected, and then counts as a plain write, and
     /// from reads of lists every element may be struck that none of them adds.
     pub operations: Vec<Call>,
-    /// What must stand before what, and why.
+    /// What must stand before what, and why. By [`Method::Zones`] this goes round in a circle, but where an operation
+    /// contradicts itself: it saw what nobody wrote, or one thing twice. By [`Method::Search`] it is what time forces, and
+    /// leaves an order open; that none of those is right had to be tried.
     pub edges: Vec<Forced>,
 }
 
@@ -60,11 +62,11 @@ impl Explanation {
     pub fn told(&self, named: impl Fn(&str) -> String, line: impl Fn(&Call) -> Option<usize>) -> String {
         let Explanation { key, sentence, stuck, operations, edges, .. } = self;
         let line = |call| line(call).map_or_else(String::new, |line| format!(" (line {line})"));
-        let mut lines = vec![wrapped(&named(&format!("k{key} is not linearizable: {sentence}.")), "  ")];
+        let mut lines = vec![wrapped(&named(&format!("k{key} is not linearizable: {sentence}.")), "", "  ")];
         let of = operations.iter().position(|call| call == stuck);
         let name = of.map_or_else(|| format!("{}{}", stuck.id, line(stuck)), |of| letter(of).to_string());
         let could = named(&format!("returned, all answers on k{key} could be put in an order."));
-        lines.extend([wrapped(&format!("Before {name} {could}"), "  "), String::new()]);
+        lines.extend([wrapped(&format!("Before {name} {could}"), "", "  "), String::new()]);
         for (place, call) in operations.iter().enumerate() {
             let (call, line) = (named(&call.to_string()), line(call));
             lines.push(shortened(&format!("  {}  {call}", letter(place)), WIDTH - line.len()) + &line);
@@ -72,7 +74,7 @@ impl Explanation {
         lines.extend([String::new(), diagram(operations)]);
         for Forced { before, after, why } in edges {
             let (before, after, why) = (letter(*before), letter(*after), named(why));
-            lines.push(format!("  {}", wrapped(&format!("{before} before {after}: {before} {why}"), "    ")));
+            lines.push(wrapped(&format!("{before} before {after}: {before} {why}"), "  ", "    "));
         }
         // The picture ends with a line of its own, so that an empty one comes before the reasons.
         lines.join("\n")

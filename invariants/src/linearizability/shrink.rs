@@ -83,7 +83,7 @@ impl Shrinker {
             if let Zoned::Clash(certificate) = self.zones.judge(&unique.calls, &unique.places(), Time::MAX) {
                 let few = unique.only(&certificate.calls);
                 if few.calls.len() <= FEW || !self.is_bad(&few.calls, &few.places(), Time::MAX, limits) {
-                    return told(certificate.renumbered(&unique.numbers));
+                    return told(certificate.renumbered(&unique.calls, &unique.numbers, history));
                 }
                 left = few;
             }
@@ -103,7 +103,7 @@ impl Shrinker {
             }
         }
         if let Zoned::Clash(certificate) = self.zones.judge(&left.calls, &left.places(), Time::MAX) {
-            return told(certificate.renumbered(&left.numbers));
+            return told(certificate.renumbered(&left.calls, &left.numbers, history));
         }
         Shrunk { stuck, calls: left.numbers, certificate: None, until }
     }

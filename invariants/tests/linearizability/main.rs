@@ -4,6 +4,8 @@ mod agree;
 mod brute;
 mod certificates;
 mod chance;
+#[path = "../common/mod.rs"]
+mod common;
 mod simulator;
 mod twin;
 mod search;

@@ -149,19 +149,23 @@ impl Held {
         }
     }
 
-    /// What it held after `index`, in words.
+    /// What it held after `index`, in words; and who had written that to a register.
     #[cold]
-    pub(super) fn told(&self, index: Index) -> String {
+    pub(super) fn told(&self, index: Index) -> (String, Option<RequestId>) {
         match self {
             Held::Register { versions, .. } => {
                 match versions[up_to(versions, index, |version| version.index) - 1] {
-                    Version { index: 0, content, .. } => format!("\"{content}\", as in the beginning"),
-                    Version { index, content, by } => format!("\"{content}\", since {by} at index {index}"),
+                    Version { index: 0, content, .. } => {
+                        (format!("\"{content}\", as in the beginning"), None)
+                    }
+                    Version { index, content, by } => {
+                        (format!("\"{content}\", since {by} at index {index}"), Some(by))
+                    }
                 }
             }
             Held::List { elements, indexes, eras, .. } => {
                 let (_, from) = eras[up_to(eras, index, |era| era.0) - 1];
-                format!("{:?}", &elements[from..up_to(indexes, index, |index| *index)])
+                (format!("{:?}", &elements[from..up_to(indexes, index, |index| *index)]), None)
             }
         }
     }

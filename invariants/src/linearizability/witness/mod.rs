@@ -259,7 +259,7 @@ impl Witness {
             None => Err(never_called(index, id)),
             Some(true) if effect => {
                 let sentence = format!("{id} was done with, and had an effect again at index {index}");
-                Err(WitnessFailure { flaw: Flaw::AppliedTwice, id, sentence })
+                Err(WitnessFailure { flaw: Flaw::AppliedTwice, id, with: None, sentence })
             }
             Some(_) => Ok(()),
         }
@@ -309,6 +309,8 @@ pub struct WitnessFailure {
     pub flaw: Flaw,
     /// The request at which it was noticed.
     pub id: RequestId,
+    /// The other one that it clashes with, where that is known.
+    pub with: Option<RequestId>,
     /// What was claimed and what contradicts it, with requests, indexes and times.
     pub sentence: String,
 }
@@ -340,13 +342,13 @@ pub enum Flaw {
 #[cold]
 fn never_called(index: Index, id: RequestId) -> WitnessFailure {
     let sentence = format!("{id} was applied at index {index}, but no client had called it");
-    WitnessFailure { flaw: Flaw::NeverCalled, id, sentence }
+    WitnessFailure { flaw: Flaw::NeverCalled, id, with: None, sentence }
 }
 
 /// The sentences. None of them is on a path that a correct system takes.
 impl Witness {
     fn failure(&self, flaw: Flaw, number: u32, sentence: String) -> WitnessFailure {
-        WitnessFailure { flaw, id: self.open[number].id, sentence }
+        WitnessFailure { flaw, id: self.open[number].id, with: None, sentence }
     }
 
     #[cold]
@@ -388,17 +390,17 @@ impl Witness {
             "{other} had returned when {asked} was called, but the order has the second, at {place}, before the first, at {}",
             asked.floor
         );
-        self.failure(Flaw::RealTime, number, sentence)
+        WitnessFailure { with: Some(other.id), ..self.failure(Flaw::RealTime, number, sentence) }
     }
 
     #[cold]
     fn read_unexplained(&self, number: u32, index: Index, response: &Response) -> WitnessFailure {
         let asked = &self.open[number];
-        let replay = self.held[asked.key as usize].told(index);
+        let (replay, with) = self.held[asked.key as usize].told(index);
         let sentence = format!(
             "{asked} was told \"{response}\" from index {index}, but the log up to there leaves {replay}"
         );
-        self.failure(Flaw::Answer, number, sentence)
+        WitnessFailure { with, ..self.failure(Flaw::Answer, number, sentence) }
     }
 
     #[cold]

@@ -19,8 +19,12 @@ pub(crate) struct Certificate {
 pub(crate) struct Edge {
     pub(crate) before: u32,
     pub(crate) after: u32,
+    /// The end of a sentence that begins with the one; [`OTHER`] stands for the other.
     pub(crate) why: String,
 }
+
+/// Stands for the name of an operation that is not known yet.
+pub(crate) const OTHER: &str = "{other}";
 
 impl Certificate {
     pub(super) fn new(sentence: String, calls: impl IntoIterator<Item = u32>) -> Certificate {
@@ -42,8 +46,15 @@ impl Certificate {
         self.forced(before, after, why);
     }
 
-    /// The same with other numbers, by the ones that it has.
-    pub(crate) fn renumbered(mut self, numbers: &[u32]) -> Certificate {
+    /// The same about the calls of `history` that these are, by their places in `calls`, with other numbers; of some no
+    /// more may be left here than what matters, and in the sentence they are called what they were.
+    pub(crate) fn renumbered(mut self, calls: &[Call], numbers: &[u32], history: &[Call]) -> Certificate {
+        for &call in &self.calls {
+            let (is, was) = (&calls[call as usize], &history[numbers[call as usize] as usize]);
+            if is.operation != was.operation {
+                self.sentence = self.sentence.replace(&Named(is).to_string(), &Named(was).to_string());
+            }
+        }
         let renumber = |call: &mut u32| *call = numbers[*call as usize];
         self.calls.iter_mut().for_each(renumber);
         self.edges.iter_mut().for_each(|edge| {
@@ -51,6 +62,11 @@ impl Certificate {
             renumber(&mut edge.after);
         });
         self
+    }
+
+    /// One operation that must stand before itself.
+    pub(super) fn absurd(&mut self, call: u32, why: String) {
+        self.edges.push(Edge { before: call, after: call, why });
     }
 
     pub(super) fn forced(&mut self, before: u32, after: u32, why: String) {

@@ -4,7 +4,7 @@
 //! be a beginning of it. An acknowledged operation whose element no read shows is a zone of its own: after it the list is
 //! one that nobody saw, until somebody replaces it.
 
-use super::certificate::{Certificate, Named};
+use super::certificate::{Certificate, Named, OTHER};
 use super::layout::{Layout, Zone};
 use super::{Zoned, calls};
 use crate::fact::Time;
@@ -272,7 +272,7 @@ impl Story<'_> {
     fn produced(&self, certificate: &mut Certificate, element: u64, read: u32) {
         if let Some(producer) = self.element(element) {
             certificate.add([producer.call]);
-            certificate.forced(producer.call, read, format!("added {element}, which the other saw"));
+            certificate.forced(producer.call, read, format!("added {element}, which {OTHER} saw"));
         }
     }
 
@@ -299,6 +299,12 @@ impl Story<'_> {
         let mut certificate = Certificate::new(sentence, [read]);
         self.produced(&mut certificate, first, read);
         self.produced(&mut certificate, element, read);
+        if let (Some(one), Some(other)) = (self.element(first), self.element(element)) {
+            let why = format!("added {first}, and the list shows it before {element}, which {OTHER} added");
+            certificate.forced(one.call, other.call, why);
+            let why = format!("replaced all that was there, but not {first}, which {OTHER} added");
+            certificate.forced(other.call, one.call, why);
+        }
         certificate
     }
 
@@ -340,6 +346,12 @@ impl Story<'_> {
         for (read, element) in at {
             self.root(&mut certificate, read);
             self.produced(&mut certificate, element, read);
+        }
+        for [(_, first), (_, second)] in [at, [at[1], at[0]]] {
+            if let (Some(one), Some(other)) = (self.element(first), self.element(second)) {
+                let why = format!("added {first}, and who saw it there saw no {second} of {OTHER} before it");
+                certificate.forced(one.call, other.call, why);
+            }
         }
         certificate
     }
@@ -415,7 +427,7 @@ impl Story<'_> {
                         certificate.forced(before.call, member.call, why);
                     }
                     (true, false) => {
-                        let why = format!("added {}, which the other saw", longest[before.length - 1]);
+                        let why = format!("added {}, which {OTHER} saw", longest[before.length - 1]);
                         certificate.forced(before.call, member.call, why);
                     }
                     (false, true) => {
@@ -423,11 +435,11 @@ impl Story<'_> {
                         // That it was added to this list, and not to one before, is shown by who saw it there.
                         certificate.add([chain.longest]);
                         self.produced(&mut certificate, element, chain.longest);
-                        let why = format!("did not see {element}, which the other added");
+                        let why = format!("did not see {element}, which {OTHER} added");
                         certificate.forced(before.call, member.call, why);
                     }
                     (false, false) => {
-                        let why = format!("did not see {}, which the other saw", longest[before.length]);
+                        let why = format!("did not see {}, which {OTHER} saw", longest[before.length]);
                         certificate.forced(before.call, member.call, why);
                         self.produced(&mut certificate, longest[before.length], member.call);
                     }
@@ -515,6 +527,31 @@ impl Story<'_> {
             if let Some(first) = first {
                 certificate.in_time(self.history, first.call, last.call);
             }
+        }
+        // The one is older than the other, so all of the one stands before all of the other: also its last operation before
+        // the other's first, which had returned when it was called.
+        let older = match other_first {
+            Some(first) => Some((one_last, one, first, other)),
+            None => one_first.map(|first| (other_last, other, first, one)),
+        };
+        if let Some((last, number, first, newer)) = older {
+            let unseen = (newer as usize).checked_sub(self.lists.chains.len());
+            let why = match (self.lists.chains.get(number as usize), unseen) {
+                (None, _) => {
+                    format!("left a list that nobody saw, and that was gone for good at the time of {OTHER}")
+                }
+                (Some(_), _) if last.produces => {
+                    format!("added to {}, which was gone for good at the time of {OTHER}", name(number))
+                }
+                // What was there in the beginning only grows while it is there.
+                (Some(chain), Some(_)) if chain.root == NONE => {
+                    format!("did not see what {OTHER} left behind")
+                }
+                (Some(_), _) => {
+                    format!("saw {}, which was gone for good at the time of {OTHER}", name(number))
+                }
+            };
+            certificate.forced(last.call, first.call, why);
         }
         certificate
     }

@@ -19,7 +19,7 @@ mod registers;
 mod notes;
 mod lists;
 
-pub(crate) use certificate::Certificate;
+pub(crate) use certificate::{Certificate, OTHER};
 
 use super::model::is_of_list;
 use super::operation::Call;

@@ -1,6 +1,6 @@
 //! Registers: chains of compare-and-sets.
 
-use super::certificate::{Certificate, Named};
+use super::certificate::{Certificate, Named, OTHER};
 use super::layout::{Layout, Zone};
 use super::{Zoned, calls};
 use crate::fact::Time;
@@ -420,7 +420,7 @@ impl Story<'_> {
                 certificate.forced(
                     call,
                     seen.call,
-                    format!("wrote {}, which the other saw", self.content(product)),
+                    format!("wrote {}, which {OTHER} saw", self.content(product)),
                 );
                 return;
             }
@@ -432,7 +432,7 @@ impl Story<'_> {
             certificate.forced(
                 call,
                 next,
-                format!("wrote {}, which the other exchanged", self.content(product)),
+                format!("wrote {}, which {OTHER} exchanged", self.content(product)),
             );
             call = next;
         }
@@ -448,13 +448,15 @@ impl Story<'_> {
             self.content(content)
         );
         let mut certificate = Certificate::new(sentence, self.producer(content));
-        for call in producers {
+        for (call, other) in [(producers[0], producers[1]), (producers[1], producers[0])] {
+            let why = format!("exchanged {}, which {OTHER} took away for good", self.content(content));
+            certificate.forced(call, other, why);
             self.prove(&mut certificate, call);
             if let Some(producer) = self.producer(content) {
                 certificate.forced(
                     producer,
                     call,
-                    format!("wrote {}, which the other exchanged", self.content(content)),
+                    format!("wrote {}, which {OTHER} exchanged", self.content(content)),
                 );
             }
         }
@@ -470,11 +472,11 @@ impl Story<'_> {
         let mut certificate = Certificate::new(sentence, []);
         for (place, &call) in producers.iter().enumerate() {
             let next = producers[(place + 1) % producers.len()];
-            certificate.forced(
-                call,
-                next,
-                format!("wrote {}, which the other exchanged", self.content(circle[place])),
-            );
+            let why = format!("wrote {}, which {OTHER} exchanged", self.content(circle[place]));
+            match call == next {
+                true => certificate.absurd(call, why),
+                false => certificate.forced(call, next, why),
+            }
             self.prove(&mut certificate, call);
         }
         certificate
@@ -488,27 +490,33 @@ impl Story<'_> {
         certificate.add(chosen.iter().map(|member| member.call));
         let producers = |place| members.iter().find(move |member| member.place == place && member.produces);
         for place in from..=to {
-            let Some(producer) = producers(place) else { continue };
-            certificate.add([producer.call]);
-            let content = self.content(producer.content);
-            for member in chosen.iter().filter(|member| member.place == place && !member.produces) {
-                certificate.forced(
-                    producer.call,
-                    member.call,
-                    format!("wrote {content}, which the other saw"),
-                );
-            }
-            if let Some(next) = producers(place + 1).filter(|next| next.place <= to) {
-                certificate.forced(
-                    producer.call,
-                    next.call,
-                    format!("wrote {content}, which the other exchanged"),
-                );
-                for member in chosen.iter().filter(|member| member.place == place && !member.produces) {
+            let readers = || chosen.iter().filter(|member| member.place == place && !member.produces);
+            let next = producers(place + 1).filter(|next| next.place <= to);
+            // What is there in the beginning nobody wrote, but somebody may have seen it before it was taken away.
+            if let Some(producer) = producers(place) {
+                certificate.add([producer.call]);
+                let content = self.content(producer.content);
+                for reader in readers() {
                     certificate.forced(
-                        member.call,
+                        producer.call,
+                        reader.call,
+                        format!("wrote {content}, which {OTHER} saw"),
+                    );
+                }
+                if let Some(next) = next {
+                    certificate.forced(
+                        producer.call,
                         next.call,
-                        format!("saw {content}, which the other took away"),
+                        format!("wrote {content}, which {OTHER} exchanged"),
+                    );
+                }
+            }
+            if let Some(next) = next {
+                for reader in readers() {
+                    certificate.forced(
+                        reader.call,
+                        next.call,
+                        format!("saw {}, which {OTHER} took away", self.content(reader.content)),
                     );
                 }
             }
@@ -606,6 +614,18 @@ impl Story<'_> {
         // Whether an acknowledged operation and one that was seen suffice: an unknown one needs somebody who saw it.
         for call in certificate.calls.clone() {
             self.prove(&mut certificate, call);
+        }
+        // The one is older than the other, so all of the one stands before all of the other: also its last operation before
+        // the other's first, which had returned when it was called.
+        let older = if other_first.is_some() { (one_last, other_first) } else { (other_last, one_first) };
+        if let (last, Some(first)) = older {
+            let had = if last.produces { "wrote" } else { "saw" };
+            let gone = match first.produces {
+                true => format!("which {OTHER} replaced for good"),
+                false => format!("which was gone for good when {OTHER} saw {}", self.content(first.content)),
+            };
+            let why = format!("{had} {}, {gone}", self.content(last.content));
+            certificate.forced(last.call, first.call, why);
         }
         certificate
     }
