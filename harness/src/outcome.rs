@@ -95,7 +95,7 @@ impl fmt::Display for Who {
         match self {
             Who::Server(node) => write!(f, "n{node}"),
             Who::Client(client) => write!(f, "c{client}"),
-            Who::All => f.write_str("all"),
+            Who::All => f.write_str("-"),
         }
     }
 }

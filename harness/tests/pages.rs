@@ -1,4 +1,4 @@
-//! The pages of four shrunk failures, as somebody meets them in a terminal or in the log of a CI run. Read them.
+//! The pages of five shrunk failures, as somebody meets them in a terminal or in the log of a CI run. Read them.
 
 use harness::case::Case;
 use harness::outcome::{COMMIT, Options};
@@ -37,4 +37,9 @@ fn retry_applied_twice() {
 #[test]
 fn refused_and_done() {
     insta::assert_snapshot!(page("refused-and-done"));
+}
+
+#[test]
+fn nobody_leads() {
+    insta::assert_snapshot!(page("nobody-leads"));
 }

@@ -46,7 +46,7 @@ pub fn story(nodes: u64, record: &Record, width: usize) -> Option<Story> {
             .is_some_and(|facts| facts.first.iter().chain([&facts.second]).any(|it| it == fact))
     };
     for (step, event) in &events {
-        let marks = focus.marks(*step);
+        let marks = focus.marks(*step) || !event.sides.is_empty();
         let told = teller.tell(event, &focus, marks);
         clash.extend(event.facts.iter().filter(|fact| marks && clashing(fact)).map(|fact| {
             let whose = if is_of_a_server(&fact.fact) { 'n' } else { 'c' };
@@ -65,6 +65,13 @@ pub fn story(nodes: u64, record: &Record, width: usize) -> Option<Story> {
                 folded = 0;
             }
             _ => (folded, all_folded) = (folded + 1, all_folded + 1),
+        }
+        // The end of the storm needs no words where something is asked from then on.
+        let is_told = |line: &Line| event.later.iter().any(|side| side.at == line.at);
+        for line in event.calm.into_iter().filter(|line| !is_told(line)) {
+            let calm = Event { at: line.at, ..Event::default() };
+            rows.push(teller.row(&calm, folded, false, &line.text));
+            folded = 0;
         }
         for side in &event.later {
             let later = Event { at: side.at, sides: vec![side], ..Event::default() };
@@ -105,6 +112,8 @@ struct Event<'a> {
     /// The sides of the clash that are no facts, and those that came true later, before the next event.
     sides: Vec<&'a Side>,
     later: Vec<&'a Side>,
+    /// The end of the storm, if it came before the next event.
+    calm: Option<&'a Line>,
 }
 
 impl Event<'_> {
@@ -148,7 +157,12 @@ fn events<'a>(record: &'a Record, failure: &'a Failure) -> BTreeMap<u64, Event<'
         if event.lines.is_empty() {
             (event.at, event.cause) = (line.at, line.cause);
         }
-        event.lines.push(line);
+        // What only time brings about is no event: it has the number of the one before.
+        if line.node == 0 && line.text.starts_with(CALM) && line.at != event.at {
+            event.calm = Some(line);
+        } else {
+            event.lines.push(line);
+        }
     }
     for fact in &record.facts {
         let event = events.entry(fact.step).or_default();
@@ -161,7 +175,6 @@ fn events<'a>(record: &'a Record, failure: &'a Failure) -> BTreeMap<u64, Event<'
         if is_new {
             event.at = side.at;
         }
-        // What only time brings about is no event: it has the number of the one before.
         if event.at == side.at { event.sides.push(side) } else { event.later.push(side) }
     }
     events
@@ -222,12 +235,11 @@ impl Focus {
                 }
                 What::Words(_, index) => indexes.extend(*index),
             }
-            steps.push(side.step);
         }
         Focus { steps, kinds, index: indexes.into_iter().min() }
     }
 
-    /// Whether a side of the clash came true in this event.
+    /// Whether one of the two facts was stated in this event.
     fn marks(&self, step: u64) -> bool {
         self.steps.contains(&step)
     }
