@@ -2,9 +2,8 @@
 
 use super::{MOST_IN_A_MESSAGE, MOST_IN_FLIGHT, Server};
 use raft_core::{
-    Config, Effect, Input, Instant, Letter, NodeId, Payload, Raft, Recovered, RequestId, SaveId,
+    Config, Confirmed, Effect, Input, Instant, Letter, NodeId, Payload, Raft, Recovered, RequestId, SaveId,
 };
-use std::vec::Drain;
 
 /// One server and its host.
 pub struct Core {
@@ -17,6 +16,9 @@ pub struct Core {
     proposed: u64,
 }
 
+/// What is left in the place of a letter that has gone out.
+const SENT: Effect = Effect::ReadNow { request: RequestId(0), confirmed: Confirmed::Round };
+
 /// Nobody looks at the clock: no deadline is ever stepped but the first.
 const NOW: Instant = Instant(1_000_000_000);
 
@@ -24,10 +26,15 @@ impl Core {
     /// Returns the newest write, if there is one.
     fn carry_out(&mut self, inboxes: &mut [Vec<Letter>]) -> Option<SaveId> {
         let mut saved = None;
-        for effect in self.effects.drain(..) {
+        // Looked at where they lie: only letters move on.
+        for effect in &mut self.effects {
             match effect {
-                Effect::Save { id, .. } => saved = Some(id),
-                Effect::Send(letter) => inboxes[letter.to.id.0 as usize].push(letter),
+                Effect::Save { id, .. } => saved = Some(*id),
+                Effect::Send(letter) => {
+                    let to = letter.to.id.0 as usize;
+                    let Effect::Send(letter) = std::mem::replace(effect, SENT) else { continue };
+                    inboxes[to].push(letter);
+                }
                 Effect::Apply { entries, .. } => {
                     let commands =
                         entries.iter().filter(|entry| matches!(entry.payload, Payload::Command(_)));
@@ -37,6 +44,7 @@ impl Core {
                 Effect::ReadNow { .. } | Effect::Restore(_) => {}
             }
         }
+        self.effects.clear();
         saved
     }
 }
@@ -70,11 +78,11 @@ impl Server for Core {
         self.inputs.push(Input::Propose { request, command: command.into() });
     }
 
-    fn work(&mut self, inbox: Drain<'_, Letter>, inboxes: &mut [Vec<Letter>]) {
-        if self.inputs.is_empty() && inbox.as_slice().is_empty() {
+    fn work(&mut self, inbox: &mut Vec<Letter>, inboxes: &mut [Vec<Letter>]) {
+        if self.inputs.is_empty() && inbox.is_empty() {
             return;
         }
-        let letters = inbox.map(Input::Receive);
+        let letters = inbox.drain(..).map(Input::Receive);
         if self.inputs.is_empty() {
             self.raft.step_all(NOW, letters, &mut self.effects);
         } else {

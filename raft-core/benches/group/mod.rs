@@ -19,8 +19,6 @@
 
 pub mod core;
 
-use std::vec::Drain;
-
 /// The most messages with entries on their way to one follower.
 pub const MOST_IN_FLIGHT: usize = 256;
 
@@ -41,9 +39,9 @@ pub trait Server: Sized {
     /// Proposes a command, at the leader.
     fn propose(&mut self, command: Vec<u8>);
 
-    /// Takes what came in, and carries out what it wants done: its writes are durable at once, its letters go to the
+    /// Takes all that came in, and carries out what it wants done: its writes are durable at once, its letters go to the
     /// inbox of whom they are for.
-    fn work(&mut self, inbox: Drain<'_, Self::Letter>, inboxes: &mut [Vec<Self::Letter>]);
+    fn work(&mut self, inbox: &mut Vec<Self::Letter>, inboxes: &mut [Vec<Self::Letter>]);
 
     /// How many commands it was told to apply.
     fn applied(&self) -> usize;
@@ -111,7 +109,7 @@ impl<S: Server> Group<S> {
         for (place, server) in self.servers.iter_mut().enumerate() {
             let mut inbox = std::mem::take(&mut self.inboxes[place]);
             self.delivered += inbox.len();
-            server.work(inbox.drain(..), &mut self.inboxes);
+            server.work(&mut inbox, &mut self.inboxes);
             self.inboxes[place] = inbox;
         }
     }

@@ -9,7 +9,6 @@ use crate::group::{MOST_IN_A_MESSAGE, MOST_IN_FLIGHT, Server};
 use raft::prelude::{ConfState, Config, Entry, Message, RawNode};
 use raft::storage::{MemStorage, Storage};
 use slog::{Discard, Logger, o};
-use std::vec::Drain;
 
 /// One server and its host.
 pub struct RaftRs<const BATCH: bool> {
@@ -57,8 +56,8 @@ impl<const BATCH: bool> Server for RaftRs<BATCH> {
         self.node.propose(Vec::new(), command).expect("it leads");
     }
 
-    fn work(&mut self, inbox: Drain<'_, Message>, inboxes: &mut [Vec<Message>]) {
-        inbox.for_each(|letter| self.node.step(letter).expect("it fits"));
+    fn work(&mut self, inbox: &mut Vec<Message>, inboxes: &mut [Vec<Message>]) {
+        inbox.drain(..).for_each(|letter| self.node.step(letter).expect("it fits"));
         while self.node.has_ready() {
             let store = self.node.raft.raft_log.store.clone();
             let mut ready = self.node.ready();
