@@ -9,7 +9,7 @@ use crate::ids::{Index, LogId, Term};
 use crate::membership::Configuration;
 use bytes::Bytes;
 use std::fmt;
-use std::ops::Deref;
+use std::ops::{ControlFlow, Deref};
 use std::sync::Arc;
 
 /// What an entry asks for.
@@ -47,8 +47,8 @@ impl Entry {
 #[derive(Clone, Default)]
 pub struct Entries {
     shared: Option<Arc<[Entry]>>,
-    from: u32,
-    to: u32,
+    from: usize,
+    to: usize,
 }
 
 impl Entries {
@@ -58,7 +58,7 @@ impl Entries {
     /// How many.
     #[must_use]
     pub const fn len(&self) -> usize {
-        (self.to - self.from) as usize
+        self.to - self.from
     }
 
     /// Whether there are none.
@@ -70,13 +70,13 @@ impl Entries {
     /// A part of these, without copying.
     #[must_use]
     pub(crate) fn part(&self, from: usize, to: usize) -> Entries {
-        Entries { shared: self.shared.clone(), from: self.from + from as u32, to: self.from + to as u32 }
+        Entries { shared: self.shared.clone(), from: self.from + from, to: self.from + to }
     }
 
     /// Keeps only this part. Where that is the lesser part of what is shared it is copied, so that what nobody can ask for
     /// any more does not stay in memory.
     fn keep(&mut self, from: usize, to: usize) {
-        (self.from, self.to) = (self.from + from as u32, self.from + to as u32);
+        (self.from, self.to) = (self.from + from, self.from + to);
         if self.shared.as_ref().is_some_and(|shared| self.len() < shared.len() / 2) {
             *self = self.iter().cloned().collect();
         }
@@ -86,14 +86,14 @@ impl Entries {
 impl Deref for Entries {
     type Target = [Entry];
     fn deref(&self) -> &[Entry] {
-        self.shared.as_ref().map_or(&[], |shared| &shared[self.from as usize..self.to as usize])
+        self.shared.as_ref().map_or(&[], |shared| &shared[self.from..self.to])
     }
 }
 
 impl FromIterator<Entry> for Entries {
     fn from_iter<I: IntoIterator<Item = Entry>>(entries: I) -> Entries {
         let shared: Arc<[Entry]> = entries.into_iter().collect();
-        let to = u32::try_from(shared.len()).expect("a slice of a log has fewer than four billion entries");
+        let to = shared.len();
         Entries { shared: Some(shared), from: 0, to }
     }
 }
@@ -110,6 +110,13 @@ impl fmt::Debug for Entries {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.iter()).finish()
     }
+}
+
+/// The entries from `first` to `last`, where this slice, with where it begins, has them all.
+#[inline]
+fn part_of((start, slice): &(Index, Entries), first: Index, last: Index) -> Option<Entries> {
+    let has = first >= *start && last.0 - start.0 < slice.len() as u64;
+    has.then(|| slice.part((first.0 - start.0) as usize, (last.0 - start.0) as usize + 1))
 }
 
 /// The log of one server.
@@ -273,7 +280,7 @@ impl Log {
         self.gather();
         let first = self.last.index.next();
         entries[skip..].iter().for_each(|entry| self.count(entry));
-        self.slices.push((first, Entries { from: entries.from + skip as u32, ..entries }));
+        self.slices.push((first, Entries { from: entries.from + skip, ..entries }));
     }
 
     /// What an entry at the end means for terms and configurations.
@@ -290,11 +297,16 @@ impl Log {
     }
 
     /// What was appended one by one becomes a slice.
+    #[inline]
     fn gather(&mut self) {
-        let first = Index(self.last.index.0 + 1 - self.fresh.len() as u64);
         if !self.fresh.is_empty() {
-            self.slices.push((first, self.fresh.drain(..).collect()));
+            self.gather_fresh();
         }
+    }
+
+    fn gather_fresh(&mut self) {
+        let first = Index(self.last.index.0 + 1 - self.fresh.len() as u64);
+        self.slices.push((first, self.fresh.drain(..).collect()));
     }
 
     /// Cuts everything after `index`.
@@ -354,13 +366,14 @@ impl Log {
         if first <= self.base.index {
             return (end, bytes);
         }
-        for entry in self.from(first).take(most) {
+        let _ = self.from(first).take(most).try_for_each(|entry| {
             if bytes > 0 && bytes + entry.size() > most_bytes {
-                break;
+                return ControlFlow::Break(());
             }
             bytes += entry.size();
             end = end.next();
-        }
+            ControlFlow::Continue(())
+        });
         (end, bytes)
     }
 
@@ -368,23 +381,28 @@ impl Log {
     ///
     /// # Panics
     /// Where `first` is not kept, or `last` is beyond the end.
+    #[inline]
     pub fn entries(&mut self, first: Index, last: Index) -> Entries {
         if first > last {
             return Entries::NONE;
         }
+        self.gather();
+        // Most ask for what is new, and the application for what was new just before.
+        let part = self.slices.iter().rev().take(2).find_map(|slice| part_of(slice, first, last));
+        part.unwrap_or_else(|| self.older_entries(first, last))
+    }
+
+    /// The entries from `first` to `last`, which are not all in one of the two newest slices.
+    fn older_entries(&mut self, first: Index, last: Index) -> Entries {
         assert!(
             first > self.base.index && last <= self.last.index,
             "{first} to {last} of a log from {} to {}",
             self.base,
             self.last
         );
-        self.gather();
-        let from = |(start, slice): &(Index, Entries)| {
-            let has = first >= *start && last.0 - start.0 < slice.len() as u64;
-            has.then(|| slice.part((first.0 - start.0) as usize, (last.0 - start.0) as usize + 1))
-        };
+        let part = part_of(&self.slices[self.place(first)], first, last);
         if let Some(part) =
-            from(&self.slices[self.place(first)]).or_else(|| self.joined.iter().find_map(from))
+            part.or_else(|| self.joined.iter().find_map(|joined| part_of(joined, first, last)))
         {
             return part;
         }
@@ -397,10 +415,15 @@ impl Log {
     /// All entries from `first` on, which is kept or would be the next.
     fn from(&self, first: Index) -> impl Iterator<Item = &Entry> {
         let fresh = Index(self.last.index.0 + 1 - self.fresh.len() as u64);
-        let slices = if first < fresh { self.place(first) } else { self.slices.len() };
-        let start = self.slices.get(slices).map_or(fresh, |&(start, _)| start);
-        let slices = self.slices[slices..].iter().flat_map(|(_, slice)| slice.iter());
-        slices.chain(&self.fresh).skip((first.0 - start.0) as usize)
+        let (mut slices, mut begun, mut newest) = (&self.slices[..0], &[][..], &self.fresh[..]);
+        if first < fresh {
+            let place = self.place(first);
+            let (start, slice) = &self.slices[place];
+            (begun, slices) = (&slice[(first.0 - start.0) as usize..], &self.slices[place + 1..]);
+        } else {
+            newest = &newest[(first.0 - fresh.0) as usize..];
+        }
+        begun.iter().chain(slices.iter().flat_map(|(_, slice)| slice.iter())).chain(newest)
     }
 
     /// The place of the slice that has the entry at `index`, which is in one.

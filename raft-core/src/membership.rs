@@ -130,7 +130,9 @@ impl Configuration {
     }
 
     /// The greatest value that a majority has reached: of each half while joint. `None` where nobody votes.
+    #[inline]
     pub fn reached<T: Ord + Copy + Default>(&self, reached: impl Fn(NodeId) -> T) -> Option<T> {
+        #[inline]
         fn by<const ROOM: usize, T: Ord + Copy + Default>(
             voters: &[NodeId],
             reached: impl Fn(NodeId) -> T,

@@ -54,7 +54,12 @@ pub enum Outcome {
 }
 
 /// What one server sends another.
+///
+/// Its tag is as wide as all else in it: a letter passes through many hands, each time a handful of whole words. With a tag
+/// of a byte the rest would be moved in pieces that begin behind it, and a processor waits where a word that is read was
+/// written in two pieces.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[repr(u64)]
 pub enum Message {
     /// Could I win? Asked before a campaign; changes nothing at the receiver (thesis 9.6).
     PreVote {

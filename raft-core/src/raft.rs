@@ -657,11 +657,13 @@ impl Raft {
             effects.push(Effect::Save { id, write });
         } else if changed || self.unsaved_after.is_some() {
             let after = self.unsaved_after.take().unwrap_or(last);
-            let entries = self.log.entries(after.next(), last);
             self.saved = (self.term, self.vote);
             let id = self.saves.issue(last, now);
             let (term, vote) = (self.term, self.vote);
-            add(effects, || Effect::Save { id, write: Write { term, vote, after, entries, kept: None } });
+            add(effects, || {
+                let entries = self.log.entries(after.next(), last);
+                Effect::Save { id, write: Write { term, vote, after, entries, kept: None } }
+            });
         }
         self.saves.settle();
     }
@@ -707,11 +709,26 @@ impl Raft {
     }
 
     /// Hands out what is committed, and durable here: an application must never be ahead of its own log.
+    #[inline]
     pub(crate) fn apply(&mut self, effects: &mut Vec<Effect>) {
         let durable = match self.bug(Bug::ApplyBeforeLocalDurable) {
             true => self.log.last().index,
             false => self.saves.durable_index(),
         };
+        if self.restores || self.commit.min(durable) > self.applied {
+            self.apply_up_to(durable, effects);
+        }
+        if let Role::Leader(leader) = &self.role
+            && !leader.reads.confirmed.is_empty()
+        {
+            self.serve_reads(effects);
+        }
+        if !self.forwarded.is_empty() {
+            self.settle_forwarded(effects);
+        }
+    }
+
+    fn apply_up_to(&mut self, durable: Index, effects: &mut Vec<Effect>) {
         if self.restores
             && let Some(snapshot) = self.snapshot.as_ref().filter(|snapshot| snapshot.last.index <= durable)
         {
@@ -722,9 +739,8 @@ impl Raft {
         let upto = self.commit.min(durable);
         if upto > self.applied && !self.restores {
             let first = self.applied.next();
-            let entries = self.log.entries(first, upto);
+            add(effects, || Effect::Apply { first, entries: self.log.entries(first, upto) });
             self.applied = upto;
-            add(effects, || Effect::Apply { first, entries });
         }
         let applied = self.applied;
         if let Role::Leader(leader) = &mut self.role {
@@ -735,8 +751,6 @@ impl Raft {
                 add(effects, || Effect::Answer { request, answer: Answer::Applied { index } });
             }
         }
-        self.serve_reads(effects);
-        self.settle_forwarded(effects);
     }
 
     /// What must be true of this struct after every step. With a bug switched on it may not be: then it is for the

@@ -148,8 +148,9 @@ impl Raft {
             }
             let (end, size) = self.log.batch(next, self.config.max_batch, self.config.max_batch_bytes);
             let (term, previous, commit) = (self.term, self.before(next), self.commit);
-            let (entries, stamp) = (self.log.entries(next, end), self.stamp(now));
+            let stamp = self.stamp(now);
             add(effects, || {
+                let entries = self.log.entries(next, end);
                 self.letter(to, Message::AppendEntries { term, previous, entries, commit, stamp })
             });
             let Role::Leader(leader) = &mut self.role else { return };
