@@ -64,23 +64,14 @@ mod tests {
     use invariants::Digest;
 
     fn ends(verdict: Verdict) -> Record {
-        let counts = Counts::default();
-        let outcome = Outcome {
+        Record::from(Outcome {
             verdict,
-            counts,
+            counts: Counts::default(),
             looked: vec![],
             milestones: vec![],
             faults: vec![],
             digest: Digest(0),
-        };
-        Record {
-            outcome,
-            timeline: vec![],
-            facts: vec![],
-            history: vec![],
-            digests: vec![],
-            refusals: Default::default(),
-        }
+        })
     }
 
     #[test]

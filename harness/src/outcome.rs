@@ -246,6 +246,20 @@ pub struct Record {
     pub digests: Vec<Digest>,
 }
 
+impl From<Outcome> for Record {
+    /// Nothing was asked to be kept.
+    fn from(outcome: Outcome) -> Record {
+        Record {
+            outcome,
+            timeline: Vec::new(),
+            facts: Vec::new(),
+            history: Vec::new(),
+            refusals: BTreeMap::new(),
+            digests: Vec::new(),
+        }
+    }
+}
+
 /// One line of the timeline.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Line {

@@ -87,18 +87,6 @@ fn failed() -> Outcome {
     }
 }
 
-/// A run of which only the outcome was kept.
-fn bare(outcome: Outcome) -> Record {
-    Record {
-        outcome,
-        timeline: vec![],
-        facts: vec![],
-        history: vec![],
-        refusals: Default::default(),
-        digests: vec![],
-    }
-}
-
 /// A report as it is at every commit.
 fn anywhere(report: &str) -> String {
     report.replace(&format!("commit {COMMIT}"), "commit 0123456789ab")
@@ -161,7 +149,7 @@ fn a_sweep_as_a_program_reads_it() {
 #[test]
 fn a_failed_run_as_a_person_reads_it() {
     let plan = Plan { nodes: 5, ..generate(7) };
-    let page = verdict(&plan, Origin::Seed, &bare(failed()), None, &Options::default(), WIDTH);
+    let page = verdict(&plan, Origin::Seed, &Record::from(failed()), None, &Options::default(), WIDTH);
     insta::assert_snapshot!(anywhere(&page));
 }
 
@@ -191,7 +179,7 @@ fn the_line_to_type_has_all_that_was_typed() {
         let without = without.iter().map(|name| (*name).to_owned()).collect();
         let origin = Origin::File { path: Path::new(path), bug };
         let options = Options { without, ..Options::default() };
-        let page = verdict(&generate(7), origin, &bare(failed()), None, &options, WIDTH);
+        let page = verdict(&generate(7), origin, &Record::from(failed()), None, &options, WIDTH);
         page.lines()
             .find(|line| line.ends_with("--trace"))
             .unwrap()
@@ -234,7 +222,7 @@ fn numbers_are_grouped() {
 
 /// What a page says of its plan and of how it was shrunk, in the line with this word.
 fn said(plan: &Plan, shrunk: Option<Shrunk>, word: &str) -> String {
-    let page = verdict(plan, Origin::Seed, &bare(failed()), shrunk, &Options::default(), WIDTH);
+    let page = verdict(plan, Origin::Seed, &Record::from(failed()), shrunk, &Options::default(), WIDTH);
     page.lines().find(|line| line.contains(word)).unwrap_or_else(|| panic!("{page}")).trim().to_owned()
 }
 
@@ -279,7 +267,7 @@ fn what_clients_asked_begins_with_what_the_clash_is_about() {
         called: number * 1_000_000_000,
         returned: (number != 3).then_some((number * 1_000_000_000 + 500_000_000, Response::Done)),
     };
-    let mut record = bare(failed());
+    let mut record = Record::from(failed());
     record.history = (1..=20).map(call).collect();
     let refusal = Refusal { at: 3_250_000_000, node: 2, for_good: true };
     record.refusals = BTreeMap::from([(call(3).id, refusal)]);
@@ -294,7 +282,8 @@ fn what_clients_asked_begins_with_what_the_clash_is_about() {
 #[test]
 fn a_page_is_as_wide_as_its_terminal() {
     for width in [60, 80, WIDTH] {
-        let page = verdict(&generate(7), Origin::Seed, &bare(failed()), None, &Options::default(), width);
+        let page =
+            verdict(&generate(7), Origin::Seed, &Record::from(failed()), None, &Options::default(), width);
         let is_free = |line: &&str| !line.starts_with("  cargo run");
         let widest = page.lines().skip(1).filter(is_free).map(str::len).max();
         assert!(widest <= Some(width), "{widest:?} of {width}:\n{page}");

@@ -483,14 +483,7 @@ mod tests {
             faults: vec![],
             digest: Digest(plan.seed),
         };
-        Record {
-            outcome,
-            timeline: vec![],
-            facts: vec![],
-            history: vec![],
-            refusals: Default::default(),
-            digests: vec![],
-        }
+        outcome.into()
     }
 
     fn settings(seeds: Range<u64>, out: &Path) -> Settings {

@@ -32,14 +32,7 @@ fn run(plan: &Plan, breaks: impl Fn(u64) -> bool, flutter: u64) -> Record {
         faults: vec![],
         digest: digests[9],
     };
-    Record {
-        outcome,
-        timeline: vec![],
-        facts: vec![],
-        history: vec![],
-        refusals: Default::default(),
-        digests,
-    }
+    Record { digests, ..outcome.into() }
 }
 
 fn settings(seeds: Range<u64>, jobs: usize, out: &Path) -> Settings {

@@ -86,7 +86,6 @@ fn zones_and_search_agree_on_faults_and_without() {
             let searched = check_by_search(history, Budget::default()).expect("well formed");
             let zoned = check_by_zones(history).expect("well formed");
             let told = format!("seed {seed}, {fault:?}: {zoned} and {searched}");
-            assert_eq!(is_good(&searched), fault == Fault::None || is_good(&searched), "{told}");
             // What a failed compare-and-set did not tell is left to the search.
             if !matches!(zoned, Verdict::Unknown { .. }) {
                 assert_eq!(is_good(&zoned), is_good(&searched), "{told}");
