@@ -318,6 +318,40 @@ fn why_a_compare_and_set_failed_makes_a_difference() {
     assert!(judged.iter().all(|&(_, is_right)| is_right), "{judged:?}");
 }
 
+/// Keys and values come in pairs where a test of Jepsen has many keys. A pair of values is none.
+#[test]
+fn pairs_of_keys_and_values_are_told_apart() {
+    let event = |(process, kind, f, value): (&str, &str, &str, &str)| {
+        format!("{{:process {process}, :type :{kind}, :f :{f}, :value {value}}}\n")
+    };
+    let history = |last: &str| {
+        let events = [
+            ("0", "invoke", "write", "[1 5]"),
+            ("1", "invoke", "cas", "[2 [nil 6]]"),
+            ("0", "ok", "write", "[1 5]"),
+            ("1", "fail", "cas", "[2 [nil 6]]"),
+            ("2", "invoke", "write", "[\"a\" 6]"),
+            ("2", "info", "write", ":timed-out"),
+            ("0", "invoke", "read", "[1 nil]"),
+            ("0", "ok", "read", last),
+        ];
+        events.map(event).concat()
+    };
+    let (_, recorded) = read_history(&history("[1 5]")).expect("it can be read");
+    let keys: Vec<u64> = recorded.calls.iter().map(|call| call.operation.key).collect();
+    assert_eq!(keys.len(), 4);
+    assert!(keys[0] == keys[3] && keys[0] != keys[1] && keys[1] != keys[2]);
+    assert!(is_linearizable(&history("[1 5]").replace("fail", "info")));
+    // Nobody wrote to this key what was read; to the other somebody may have.
+    assert!(!is_linearizable(&history("[1 6]").replace("fail", "info")));
+    // An answer about another key.
+    assert!(read_history(&history("[2 5]")).is_err());
+    // One key, and a pair of values.
+    let plain = [("0", "invoke", "cas", "[1 5]"), ("0", "fail", "cas", "[1 5]")];
+    let (_, recorded) = read_history(&plain.map(event).concat()).expect("it can be read");
+    assert!(matches!(recorded.calls[0].operation.action, Action::CompareAndSet { .. }));
+}
+
 #[test]
 fn facts_that_run_backwards_are_refused() {
     let fact =

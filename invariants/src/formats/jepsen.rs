@@ -23,6 +23,9 @@
 //! - of texts, as Porcupine has them, `:get`, `:put`, `:append`: a text is a list of the pieces that were appended, each
 //!   of which ends with its only `y`, and a put replaces them all.
 //!
+//! Where no `:key` is told and the value of every call is a pair, of reads `[key nil]`, the history is one of many keys as
+//! `jepsen.independent` writes them: the first of each pair is the key, the second the value.
+//!
 //! Values are `nil`, numbers or texts. Events of processes that are no numbers (`:nemesis`) are skipped. Time is the
 //! number of the line, or, where several events stand in one, what keeps them in their order; where a `:time` is told it
 //! must not run backwards.
@@ -87,7 +90,7 @@ pub fn read_log(text: &str) -> Result<Recorded, Misread> {
 /// # Errors
 /// The first line that is no event, or clashes with another.
 pub fn read_maps(text: &str) -> Result<Recorded, Misread> {
-    gathered(edn::values(text).map(|(line, map)| {
+    let events = edn::values(text).map(|(line, map)| {
         let event = "an event, as in {:process 0, :type :invoke, :f :read, :key \"a\", :value nil}";
         let wrong = |reason: String| Misread { line, expected: event, reason };
         let map = match map.map_err(wrong)? {
@@ -105,7 +108,33 @@ pub fn read_maps(text: &str) -> Result<Recorded, Misread> {
         let event = Event::new(line, event, process, &kind, function, key, optional("value"), time)?;
         let error = optional("error").filter(|error| *error != Edn::Nil);
         Ok(event.map(|event| Event { error, ..event }))
-    }))
+    });
+    let mut events: Vec<_> = events.collect();
+    let all_clients = events.iter().flatten().flatten();
+    let mut calls = all_clients.filter(|event| event.kind == Kind::Invoke).peekable();
+    if calls.peek().is_some() && calls.all(Event::is_of_a_pair) {
+        part_pairs(events.iter_mut().flatten().flatten());
+    }
+    gathered(events.into_iter())
+}
+
+/// Makes pairs of keys and values what they stand for. What returns without a pair of its own key says all of it about the
+/// key that was called with.
+fn part_pairs<'a>(events: impl Iterator<Item = &'a mut Event>) {
+    let mut keys: BTreeMap<i64, Edn> = BTreeMap::new();
+    for event in events {
+        let called = keys.get(&event.process).cloned();
+        let is_new = |key: &Edn| event.kind == Kind::Invoke || called.as_ref() == Some(key);
+        if let Some(Edn::Vector(pair)) = &event.value
+            && let [key, value] = &pair[..]
+            && is_new(key)
+        {
+            (event.key, event.value) = (key.clone(), Some(value.clone()));
+            keys.insert(event.process, event.key.clone());
+        } else if let Some(called) = called {
+            event.key = called;
+        }
+    }
 }
 
 impl Event {
@@ -136,6 +165,17 @@ impl Event {
         };
         let Edn::Keyword(function) = function else { return Err(wrong("the function is no keyword")) };
         Ok(Some(Event { line, moment: line as u64, process, kind, function, key, value, time, error: None }))
+    }
+
+    /// Whether its value can only be a pair of a key and a value.
+    fn is_of_a_pair(&self) -> bool {
+        let Some(Edn::Vector(pair)) = &self.value else { return false };
+        let is_pair = match self.function.as_str() {
+            // A compare-and-set has a pair of values as it is.
+            "cas" => matches!(&pair[..], [_, Edn::Vector(_)]),
+            _ => pair.len() == 2,
+        };
+        is_pair && self.key == Edn::Nil
     }
 
     fn value(&self) -> &Edn {
