@@ -5,24 +5,31 @@
 #[derive(Clone, Debug)]
 pub(crate) struct Ranked<T> {
     entries: Vec<(u64, T)>,
+    /// The number of the first entry, if there is one.
+    first: u64,
 }
 
 impl<T> Ranked<T> {
     pub(crate) const fn new() -> Ranked<T> {
-        Ranked { entries: Vec::new() }
+        Ranked { entries: Vec::new(), first: 0 }
     }
 
     /// Where `number` is, or where it would have to be inserted.
     #[inline]
     fn place(&self, number: u64) -> Result<usize, usize> {
-        let Some(&(first, _)) = self.entries.first() else { return Err(0) };
         // The guess: no number between the first one and this one is missing.
-        if let Ok(guess) = usize::try_from(number.wrapping_sub(first))
+        if let Ok(guess) = usize::try_from(number.wrapping_sub(self.first))
             && let Some(&(found, _)) = self.entries.get(guess)
             && found == number
         {
             return Ok(guess);
         }
+        self.place_of_any(number)
+    }
+
+    /// The same without a guess.
+    #[cold]
+    fn place_of_any(&self, number: u64) -> Result<usize, usize> {
         match self.entries.last() {
             Some(&(last, _)) if last < number => Err(self.entries.len()),
             _ => self.entries.binary_search_by_key(&number, |&(number, _)| number),
@@ -32,6 +39,11 @@ impl<T> Ranked<T> {
     #[inline]
     pub(crate) fn get(&self, number: u64) -> Option<&T> {
         self.place(number).ok().map(|at| &self.entries[at].1)
+    }
+
+    /// All of them, in order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, &T)> {
+        self.entries.iter().map(|(number, value)| (*number, value))
     }
 
     #[inline]
@@ -50,6 +62,7 @@ impl<T> Ranked<T> {
     #[cold]
     fn insert(&mut self, at: usize, number: u64, new: impl FnOnce() -> T) -> &mut T {
         self.entries.insert(at, (number, new()));
+        self.first = self.entries[0].0;
         &mut self.entries[at].1
     }
 }

@@ -1,26 +1,54 @@
-//! A small map from requests to numbers, for what is open.
+//! A small map from names to anything, for what is open.
 
+use super::operation::Content;
 use crate::fact::RequestId;
+
+/// What a [`Table`] goes by.
+pub(crate) trait Name: Copy + Eq {
+    /// A number whose high half depends on every bit of the name.
+    fn mixed(self) -> u64;
+}
+
+/// Two odd numbers without a pattern.
+const MIXERS: [u64; 2] = [0x9e37_79b9_7f4a_7c15, 0xd1b5_4a32_d192_ed03];
+
+impl Name for RequestId {
+    #[inline]
+    fn mixed(self) -> u64 {
+        self.session.wrapping_mul(MIXERS[0]) ^ self.sequence.wrapping_mul(MIXERS[1])
+    }
+}
+
+impl Name for Content {
+    #[inline]
+    fn mixed(self) -> u64 {
+        match self {
+            Content::Absent(deletion) => deletion.wrapping_mul(MIXERS[0]),
+            Content::Present(value) => value.wrapping_mul(MIXERS[1]),
+        }
+    }
+}
 
 /// Open addressing with a fixed hash. What is removed leaves no trace, so the table is as large as the most that were in it
 /// at once.
 #[derive(Clone, Debug)]
-pub(crate) struct Table {
-    entries: Vec<Option<(RequestId, u32)>>,
+pub(crate) struct Table<N, T> {
+    entries: Vec<Option<(N, T)>>,
     len: usize,
 }
 
-impl Table {
-    pub(crate) const fn new() -> Table {
+impl<N: Name, T: Copy> Table<N, T> {
+    pub(crate) const fn new() -> Table<N, T> {
         Table { entries: Vec::new(), len: 0 }
     }
 
+    pub(crate) const fn len(&self) -> usize {
+        self.len
+    }
+
     #[inline]
-    fn home(&self, id: RequestId) -> usize {
-        // Two multiplications by odd numbers without a pattern; their high halves depend on every bit.
-        let mixed =
-            id.session.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ id.sequence.wrapping_mul(0xd1b5_4a32_d192_ed03);
-        (mixed >> 32) as usize & (self.entries.len() - 1)
+    fn home(&self, name: N) -> usize {
+        (name.mixed() >> 32) as usize & (self.entries.len() - 1)
     }
 
     #[inline]
@@ -28,53 +56,69 @@ impl Table {
         (place + 1) & (self.entries.len() - 1)
     }
 
-    /// Where the request is, or the empty place where it belongs.
+    /// Where the name is, or the empty place where it belongs.
     #[inline]
-    fn place(&self, id: RequestId) -> usize {
-        let mut place = self.home(id);
-        while self.entries[place].is_some_and(|(other, _)| other != id) {
+    fn place(&self, name: N) -> usize {
+        let mut place = self.home(name);
+        while self.entries[place].is_some_and(|(other, _)| other != name) {
             place = self.next(place);
         }
         place
     }
 
     #[inline]
-    pub(crate) fn get(&self, id: RequestId) -> Option<u32> {
+    pub(crate) fn get(&self, name: N) -> Option<&T> {
         if self.len == 0 {
             return None;
         }
-        self.entries[self.place(id)].map(|(_, number)| number)
+        self.entries[self.place(name)].as_ref().map(|(_, value)| value)
     }
 
-    /// Returns whether it is new.
     #[inline]
-    pub(crate) fn insert(&mut self, id: RequestId, number: u32) -> bool {
-        if 2 * self.len >= self.entries.len() {
-            let larger = vec![None; (2 * self.entries.len()).max(64)];
-            for (id, number) in std::mem::replace(&mut self.entries, larger).into_iter().flatten() {
-                let place = self.place(id);
-                self.entries[place] = Some((id, number));
-            }
+    pub(crate) fn get_mut(&mut self, name: N) -> Option<&mut T> {
+        if self.len == 0 {
+            return None;
         }
-        let place = self.place(id);
-        let is_new = self.entries[place].replace((id, number)).is_none();
+        let place = self.place(name);
+        self.entries[place].as_mut().map(|(_, value)| value)
+    }
+
+    /// Returns whether the name is new.
+    #[inline]
+    pub(crate) fn insert(&mut self, name: N, value: T) -> bool {
+        if 4 * (self.len + 1) > 3 * self.entries.len() {
+            self.grow();
+        }
+        let place = self.place(name);
+        let is_new = self.entries[place].replace((name, value)).is_none();
         self.len += usize::from(is_new);
         is_new
     }
 
-    pub(crate) fn remove(&mut self, id: RequestId) {
+    #[cold]
+    fn grow(&mut self) {
+        let larger = vec![None; (2 * self.entries.len()).max(8)];
+        for (name, value) in std::mem::replace(&mut self.entries, larger).into_iter().flatten() {
+            let place = self.place(name);
+            self.entries[place] = Some((name, value));
+        }
+    }
+
+    #[inline]
+    pub(crate) fn remove(&mut self, name: N) -> Option<T> {
         if self.len == 0 {
-            return;
+            return None;
         }
-        let mut hole = self.place(id);
-        if self.entries[hole].take().is_none() {
-            return;
-        }
+        self.remove_at(self.place(name))
+    }
+
+    fn remove_at(&mut self, place: usize) -> Option<T> {
+        let (_, removed) = self.entries[place].take()?;
         self.len -= 1;
         // Whoever stands behind because this place was taken moves up.
-        let mut place = self.next(hole);
+        let mask = self.entries.len() - 1;
+        let (mut hole, mut place) = (place, self.next(place));
         while let Some((other, _)) = self.entries[place] {
-            let mask = self.entries.len() - 1;
             let (from_home, from_hole) =
                 (place.wrapping_sub(self.home(other)) & mask, place.wrapping_sub(hole) & mask);
             if from_home >= from_hole {
@@ -82,6 +126,17 @@ impl Table {
                 hole = place;
             }
             place = self.next(place);
+        }
+        Some(removed)
+    }
+
+    /// Removes what is not to be kept.
+    pub(crate) fn retain(&mut self, keeps: impl Fn(&T) -> bool) {
+        for place in 0..self.entries.len() {
+            // Whoever moves up to this place is looked at next.
+            while self.entries[place].as_ref().is_some_and(|(_, value)| !keeps(value)) {
+                self.remove_at(place);
+            }
         }
     }
 }
@@ -98,15 +153,20 @@ mod tests {
         for round in 0..20_000_u32 {
             lot = lot.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(11);
             let id = RequestId { session: (lot >> 40) % 9, sequence: (lot >> 50) % 13 };
+            if round % 1_000 == 0 {
+                let keeps = |value: &u32| !value.is_multiple_of(3);
+                table.retain(keeps);
+                twin.retain(|_, value| keeps(value));
+            }
             if lot >> 63 == 0 {
                 assert_eq!(table.insert(id, round), twin.insert(id, round).is_none());
             } else {
-                table.remove(id);
-                twin.remove(&id);
+                assert_eq!(table.remove(id), twin.remove(&id));
             }
-            assert_eq!(table.len, twin.len());
-            assert_eq!(table.get(id), twin.get(&id).copied());
+            assert_eq!(table.len(), twin.len());
+            assert_eq!(table.get(id), twin.get(&id));
+            assert_eq!(table.get_mut(id), twin.get_mut(&id));
         }
-        assert!(twin.iter().all(|(id, number)| table.get(*id) == Some(*number)));
+        assert!(twin.iter().all(|(id, number)| table.get(*id) == Some(number)));
     }
 }

@@ -1,8 +1,8 @@
 //! What each key held, when, and which answers that explains.
 
 use crate::fact::{Index, RequestId};
-use crate::linearizability::model::{Model, Register};
 use crate::linearizability::operation::{Action, Content, Response};
+use std::hint::select_unpredictable;
 
 /// So many old contents of a key are no burden: those of a thousand keys fit into a cache.
 const MANY: usize = 8;
@@ -29,19 +29,38 @@ pub(super) enum Held {
 
 /// What came of an application.
 pub(super) enum Applied {
-    /// It has its place, after this content of the register.
-    After(Content),
+    /// It has its place, after this content of the register; and whether that was what it needed to be done.
+    After(Content, bool),
     /// It would have changed something, and did not.
     Refused,
 }
 
-/// Whether a mutation that found `before` in its register may be answered so.
+/// Whether a mutation that found `before` in its register may be answered so: with "done" where that `matched`.
 #[inline]
-pub(super) fn allows(before: Content, action: Action, response: &Response) -> bool {
-    match action {
-        Action::Append(_) | Action::Replace(_) => *response == Response::Done,
-        action => Register.step(&before, &action, Some(response)).is_some(),
+pub(super) fn allows(before: Content, matched: bool, response: &Response) -> bool {
+    match response {
+        Response::Done => matched,
+        // A system need not tell what the register held.
+        Response::Mismatch(found) => !matched && found.is_none_or(|content| content == before),
+        Response::Holds(_) | Response::List(_) => false,
     }
+}
+
+/// What a mutation of a register that holds `before` needs to find there, and what it writes then. One cannot foresee which
+/// of them comes next, and a wrong guess costs the processor more than both: so there are choices here, but no branches.
+#[inline]
+fn needs_and_writes(action: Action, before: Content) -> (Content, Content) {
+    let needs = match action {
+        Action::CompareAndSet { expect, .. } => expect,
+        _ => before,
+    };
+    let number = match action {
+        Action::CompareAndSet { value, .. } => value,
+        Action::Put(number) | Action::Delete(number) => number,
+        _ => 0,
+    };
+    let is_deletion = matches!(action, Action::Delete(_));
+    (needs, select_unpredictable(is_deletion, Content::Absent(number), Content::Present(number)))
 }
 
 impl Held {
@@ -107,14 +126,15 @@ impl Held {
         match (self, action) {
             (Held::Register { versions, .. }, action) => {
                 let before = versions.last().expect("it begins with the initial content").content;
-                let after = Register.step(&before, &action, None).expect("anything may happen to a register");
-                if after != before {
+                let (needs, content) = needs_and_writes(action, before);
+                let matched = needs == before;
+                if matched && content != before {
                     if !effect {
                         return Applied::Refused;
                     }
-                    versions.push(Version { index, content: after, by });
+                    versions.push(Version { index, content, by });
                 }
-                return Applied::After(before);
+                return Applied::After(before, matched);
             }
             (Held::List { .. }, Action::Append(_) | Action::Replace(_)) if !effect => {
                 return Applied::Refused;
@@ -131,7 +151,7 @@ impl Held {
             }
             (Held::List { .. }, action) => unreachable!("{action:?} of a list, refused at the call"),
         }
-        Applied::After(Content::INITIAL)
+        Applied::After(Content::INITIAL, true)
     }
 
     /// Whether a read after `index` was applied is to be answered so.
@@ -171,14 +191,56 @@ impl Held {
     }
 }
 
-/// How many of the first `entries` have an index of at most `index`. Most reads are of the newest state, so the search
-/// begins at the end.
+/// How many of the first `entries` have an index of at most `index`. Most reads are of the newest state.
 #[inline]
 fn up_to<T>(entries: &[T], index: Index, at: impl Fn(&T) -> Index) -> usize {
-    for (place, entry) in entries.iter().enumerate().rev().take(4) {
-        if at(entry) <= index {
-            return place + 1;
+    match entries.last() {
+        Some(newest) if at(newest) > index => entries.partition_point(|entry| at(entry) <= index),
+        _ => entries.len(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::linearizability::model::{Model, Register, answers};
+
+    /// The model is the simpler way to say the same.
+    #[test]
+    fn a_register_does_what_the_model_says() {
+        let contents = [0, 1, 2].map(|number| [Content::Absent(number), Content::Present(number)]).concat();
+        let mut actions =
+            contents.iter().map(|&expect| Action::CompareAndSet { expect, value: 1 }).collect::<Vec<_>>();
+        actions.extend([0, 1, 2].map(|number| [Action::Put(number), Action::Delete(number)]).concat());
+        let mut responses = vec![Response::Done, Response::Mismatch(None), Response::List(Vec::new())];
+        responses.extend(contents.iter().map(|&content| Response::Mismatch(Some(content))));
+        responses.extend(contents.iter().map(|&content| Response::Holds(content)));
+        let by = RequestId { session: 1, sequence: 1 };
+        for (&before, &action, effect) in contents.iter().flat_map(|before| {
+            actions.iter().flat_map(move |action| [(before, action, true), (before, action, false)])
+        }) {
+            let mut held =
+                Held::Register { versions: vec![Version { index: 1, content: before, by }], most: MANY };
+            let after = Register.step(&before, &action, None).expect("an action of a register");
+            let applied = held.apply(2, by, action, effect);
+            let holds = |content| held.explains(2, &Response::Holds(content));
+            let Applied::After(found, matched) = applied else {
+                assert!(!effect && after != before && holds(before), "{action:?} of {before:?}");
+                continue;
+            };
+            assert!(
+                found == before && holds(after) && (effect || after == before),
+                "{action:?} of {before:?}"
+            );
+            for response in &responses {
+                let allowed = answers(action, response) && allows(before, matched, response);
+                let model = Register.step(&before, &action, Some(response)).is_some();
+                assert_eq!(allowed, model, "{action:?} of {before:?}: {response:?}");
+                assert!(
+                    answers(action, response) || !allows(before, matched, response),
+                    "{action:?}: {response:?}"
+                );
+            }
         }
     }
-    entries.partition_point(|entry| at(entry) <= index)
 }

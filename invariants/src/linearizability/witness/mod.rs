@@ -167,14 +167,14 @@ impl Witness {
         if held.is_long() {
             held.forget_before(self.open.needed_from(self.floor).index());
         }
-        let before = match held.apply(index, id, action, effect) {
-            Applied::After(before) => before,
+        let (before, matched) = match held.apply(index, id, action, effect) {
+            Applied::After(before, matched) => (before, matched),
             // Executing it would have changed something and did not: it was refused, perhaps because its session had
             // expired. So it has no place in the order, and must not be acknowledged.
             Applied::Refused => return Ok(()),
         };
         let asked = &mut self.open[number];
-        (asked.index, asked.before) = (index, before);
+        (asked.index, asked.before, asked.matched) = (index, before, matched);
         let place = Place::at(Position::Log(index));
         if place <= asked.floor {
             return Err(self.before_its_floor(number, place));
@@ -197,13 +197,15 @@ impl Witness {
         response: &Response,
         now: Time,
     ) -> Result<(), WitnessFailure> {
-        let number = self.open.find(id).unwrap_or_else(|| panic!("{id} is answered, but is not open"));
+        let number = self.open.take(id).unwrap_or_else(|| panic!("{id} is answered, but is not open"));
         let asked = &mut self.open[number];
         asked.answered = now;
         self.looked += 1;
-        let place = match asked.operation.action.is_read() {
-            true => self.read(number, position, response)?,
-            false => self.mutation(number, position, response)?,
+        let is_read = asked.operation.action.is_read();
+        let place = match position {
+            Position::Log(index) if !is_read => self.mutation(number, index, response)?,
+            Position::Applied(_) if !is_read => return Err(self.not_applied(number, position)),
+            _ => self.read(number, position, response)?,
         };
         self.answered_from = self.answered_from.max(place.index());
         self.close(number);
@@ -217,18 +219,21 @@ impl Witness {
     }
 
     /// A client will take no answer to its request. A mutation may have happened, or may happen yet.
+    #[cold]
     pub fn gave_up(&mut self, id: RequestId) {
         let Some(number) = self.open.find(id) else { return };
         match self.open[number].operation.action.is_read() {
-            true => self.forget(number),
+            true => self.retired(id),
             false => self.open.await_no_more(number),
         }
     }
 
     /// A request whose client gave up will not be applied any more: its session has expired, or has gone on.
+    #[cold]
     pub fn retired(&mut self, id: RequestId) {
-        if let Some(number) = self.open.find(id) {
-            self.forget(number);
+        if let Some(number) = self.open.take(id) {
+            self.close(number);
+            self.open.release(number);
         }
     }
 
@@ -236,12 +241,6 @@ impl Witness {
     #[must_use]
     pub fn live(&self) -> usize {
         self.open.len() + self.held.iter().map(Held::live).sum::<usize>()
-    }
-
-    /// An operation is open no more, and matters no more.
-    fn forget(&mut self, number: u32) {
-        self.close(number);
-        self.open.release(number);
     }
 
     /// An operation is open no more.
@@ -278,23 +277,12 @@ impl Witness {
     }
 
     #[inline]
-    fn mutation(
-        &self,
-        number: u32,
-        position: Position,
-        response: &Response,
-    ) -> Result<Place, WitnessFailure> {
+    fn mutation(&self, number: u32, index: Index, response: &Response) -> Result<Place, WitnessFailure> {
         let asked = &self.open[number];
-        let applied = match position {
-            Position::Log(index) => {
-                asked.index != 0 && (asked.index == index || self.repeats.contains(&(number, index)))
-            }
-            Position::Applied(_) => false,
-        };
-        if !applied {
-            return Err(self.not_applied(number, position));
+        if asked.index == 0 || (asked.index != index && !self.repeats.contains(&(number, index))) {
+            return Err(self.not_applied(number, Position::Log(index)));
         }
-        if meaning::allows(asked.before, asked.operation.action, response) {
+        if meaning::allows(asked.before, asked.matched, response) {
             Ok(Place::at(Position::Log(asked.index)))
         } else {
             Err(self.mutation_unexplained(number, response))

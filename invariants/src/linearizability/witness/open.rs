@@ -26,8 +26,9 @@ pub(super) struct Asked {
     pub(super) key: u32,
     /// The index at which it first had effect; 0 before that.
     pub(super) index: Index,
-    /// What the register held just before.
+    /// What the register held just before, and whether that was what the operation needed to be done.
     pub(super) before: Content,
+    pub(super) matched: bool,
     /// By how many it is kept: while it is open or the floor, and by each open operation whose floor it is.
     kept: u32,
     /// Its neighbours in the ring of those that may still be answered; itself, if it may not.
@@ -56,6 +57,7 @@ impl Asked {
             key,
             index: 0,
             before: Content::INITIAL,
+            matched: false,
             kept: 1,
             earlier: NOBODY,
             later: NOBODY,
@@ -74,7 +76,7 @@ pub(super) struct Open {
     len: usize,
     sessions: Ranked<Session>,
     /// The numbers of those that are not the newest of their session.
-    older: Table,
+    older: Table<RequestId, u32>,
 }
 
 /// What is remembered of a session's operations for ever.
@@ -196,13 +198,13 @@ impl Open {
     }
 
     /// The number of an operation that is open.
-    #[inline]
+    #[inline(always)]
     pub(super) fn find(&self, id: RequestId) -> Option<u32> {
         let session = self.sessions.get(id.session)?;
         if session.newest == id.sequence {
             Some(session.open).filter(|&number| number != NOBODY)
         } else {
-            self.older.get(id)
+            self.older.get(id).copied()
         }
     }
 
@@ -212,15 +214,22 @@ impl Open {
         Some(session.mutations & session.bit(id.sequence) != 0)
     }
 
-    /// An operation is open no more. Whoever kept it as such still has to release it, or to hand it on.
+    /// The same for the last time: by its name it is not found any more.
+    #[inline(always)]
+    pub(super) fn take(&mut self, id: RequestId) -> Option<u32> {
+        let session = self.sessions.get_mut(id.session)?;
+        if session.newest == id.sequence {
+            Some(std::mem::replace(&mut session.open, NOBODY)).filter(|&number| number != NOBODY)
+        } else {
+            self.older.remove(id)
+        }
+    }
+
+    /// An operation that was [taken](Open::take) waits no more. Whoever kept it as open still has to release it, or to
+    /// hand it on.
     #[inline]
     pub(super) fn close(&mut self, number: u32) {
-        let asked = &mut self.operations[number as usize];
-        let (id, floor_by) = (asked.id, std::mem::replace(&mut asked.floor_by, NOBODY));
-        match self.sessions.get_mut(id.session) {
-            Some(session) if session.newest == id.sequence => session.open = NOBODY,
-            _ => self.older.remove(id),
-        }
+        let floor_by = std::mem::replace(&mut self.operations[number as usize].floor_by, NOBODY);
         self.await_no_more(number);
         self.release(floor_by);
     }
