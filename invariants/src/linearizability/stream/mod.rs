@@ -26,11 +26,13 @@ mod lists;
 
 use super::model::is_of_list;
 use super::operation::{Action, Content, Operation, Response};
+use super::ranked::Ranked;
+use super::table::Table;
 use crate::fact::RequestId;
 use lists::List;
 use registers::Register;
 use serde::Serialize;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::fmt;
 use zones::{Clash, Tick};
 
@@ -87,7 +89,8 @@ impl fmt::Display for Broken {
 #[derive(Clone, Debug)]
 enum Held {
     Register(Register),
-    List(List),
+    /// The larger by far, and so kept elsewhere.
+    List(Box<List>),
     /// Not understood.
     Beyond,
 }
@@ -106,6 +109,10 @@ struct Key {
 #[derive(Clone, Copy, Debug)]
 struct Open {
     called: Tick,
+    /// How many calls there had been.
+    number: u64,
+    /// The number of its key.
+    key: u32,
     operation: Operation,
 }
 
@@ -113,10 +120,14 @@ struct Open {
 #[derive(Clone, Debug)]
 pub struct Stream {
     now: Tick,
-    open: BTreeMap<RequestId, Open>,
-    /// The calls of operations that were open when the first of them was called, and whether they still are.
+    open: Table<RequestId, Open>,
+    /// The newest calls, from the oldest one that is open on, and whether they are.
     calls: VecDeque<(Tick, bool)>,
-    keys: BTreeMap<u64, Key>,
+    /// How many calls there were before these.
+    calls_before: u64,
+    /// Numbers of keys, and what is known of each.
+    numbers: Ranked<u32>,
+    keys: Vec<Key>,
     live_most: usize,
     looked: u64,
     per_sweep: u32,
@@ -141,9 +152,11 @@ impl Stream {
     pub const fn forgetting_every(answers: u32) -> Stream {
         Stream {
             now: 0,
-            open: BTreeMap::new(),
+            open: Table::new(),
             calls: VecDeque::new(),
-            keys: BTreeMap::new(),
+            calls_before: 0,
+            numbers: Ranked::new(),
+            keys: Vec::new(),
             live_most: 0,
             looked: 0,
             per_sweep: answers,
@@ -154,16 +167,15 @@ impl Stream {
     pub fn called(&mut self, id: RequestId, operation: Operation) {
         self.now += 1;
         let now = self.now;
-        self.calls.push_back((now, true));
-        let before = self.open.insert(id, Open { called: now, operation });
-        assert!(before.is_none(), "{id} was called twice");
-        let is_list = is_of_list(operation.action);
-        let key = self.keys.entry(operation.key).or_insert_with(|| Key {
-            held: if is_list { Held::List(List::new()) } else { Held::Register(Register::new()) },
-            answers: 0,
-            is_blind: false,
-            has_retired: false,
+        let key = *self.numbers.get_or_insert_with(operation.key, || {
+            self.keys.push(Key::new(is_of_list(operation.action)));
+            u32::try_from(self.keys.len() - 1).expect("fewer than four thousand million keys")
         });
+        let number = self.calls_before + self.calls.len() as u64;
+        self.calls.push_back((now, true));
+        let is_new = self.open.insert(id, Open { called: now, number, key, operation });
+        assert!(is_new, "{id} was called twice");
+        let key = &mut self.keys[key as usize];
         let called = match (&mut key.held, operation.action) {
             (Held::Register(register), Action::CompareAndSet { expect, value }) => {
                 register.called(Content::Present(value), Some(expect), now)
@@ -186,12 +198,12 @@ impl Stream {
     /// # Errors
     /// Where no order explains it all any more. What comes after means nothing.
     pub fn answered(&mut self, id: RequestId, response: &Response) -> Result<(), Box<Broken>> {
-        let Open { called, operation } = self.close(id);
+        let Open { called, key, operation, .. } = self.close(id);
         self.now += 1;
         self.looked += 1;
         let now = self.now;
         let watermark = self.calls.front().map_or(now, |&(called, _)| called);
-        let key = self.keys.get_mut(&operation.key).expect("made at the call");
+        let key = &mut self.keys[key as usize];
         let flaw = match (&mut key.held, operation.action, response) {
             (Held::Beyond, ..) => Ok(()),
             (
@@ -260,8 +272,8 @@ impl Stream {
     /// # Errors
     /// Where somebody has seen what it would have written.
     pub fn failed(&mut self, id: RequestId) -> Result<(), Box<Broken>> {
-        let Open { operation, .. } = self.close(id);
-        let Some(key) = self.keys.get_mut(&operation.key) else { return Ok(()) };
+        let Open { operation, key, .. } = self.close(id);
+        let key = &mut self.keys[key as usize];
         let taken_back = match (&mut key.held, operation.action) {
             (Held::Register(register), action) => product(action).map(|content| register.failed(content)),
             (Held::List(list), Action::Append(element) | Action::Replace(element)) => {
@@ -278,7 +290,8 @@ impl Stream {
     /// gone. A system that goes by sessions knows this when it has seen a later request of the session, or its end.
     /// Should the system be wrong, then the verdict is unknown; it is never "linearizable".
     pub fn retired(&mut self, operation: Operation) {
-        let Some(key) = self.keys.get_mut(&operation.key) else { return };
+        let Some(&key) = self.numbers.get(operation.key) else { return };
+        let key = &mut self.keys[key as usize];
         key.has_retired = true;
         match (&mut key.held, operation.action) {
             (Held::List(list), Action::Append(element) | Action::Replace(element)) => list.retire(element),
@@ -292,11 +305,11 @@ impl Stream {
     }
 
     fn close(&mut self, id: RequestId) -> Open {
-        let open = self.open.remove(&id).unwrap_or_else(|| panic!("{id} is not open"));
-        let place = self.calls.partition_point(|&(called, _)| called < open.called);
-        self.calls[place].1 = false;
+        let open = self.open.remove(id).unwrap_or_else(|| panic!("{id} is not open"));
+        self.calls[(open.number - self.calls_before) as usize].1 = false;
         while self.calls.front().is_some_and(|&(_, is_open)| !is_open) {
             self.calls.pop_front();
+            self.calls_before += 1;
         }
         open
     }
@@ -305,8 +318,8 @@ impl Stream {
     #[must_use]
     pub fn verdict(&self) -> Streamed {
         let unclear = |key: &Key| key.is_blind || matches!(key.held, Held::Beyond);
-        match self.keys.iter().find(|(_, key)| unclear(key)) {
-            Some((&key, _)) => Streamed::Unknown { key },
+        match self.numbers.iter().find(|&(_, &number)| unclear(&self.keys[number as usize])) {
+            Some((key, _)) => Streamed::Unknown { key },
             None => Streamed::Linearizable,
         }
     }
@@ -320,7 +333,7 @@ impl Stream {
     /// How many entries are remembered now: open operations, contents, zones.
     #[must_use]
     pub fn live(&self) -> usize {
-        self.open.len() + self.keys.values().map(Key::live).sum::<usize>()
+        self.open.len() + self.keys.iter().map(Key::live).sum::<usize>()
     }
 
     /// The most entries that any one key had when it was time to forget some.
@@ -331,6 +344,11 @@ impl Stream {
 }
 
 impl Key {
+    fn new(is_list: bool) -> Key {
+        let held = if is_list { Held::List(Box::new(List::new())) } else { Held::Register(Register::new()) };
+        Key { held, answers: 0, is_blind: false, has_retired: false }
+    }
+
     fn live(&self) -> usize {
         match &self.held {
             Held::Register(register) => register.live(),

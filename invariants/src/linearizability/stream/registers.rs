@@ -3,65 +3,36 @@
 use super::Flaw;
 use super::zones::{Tick, Zones};
 use crate::linearizability::operation::Content;
-use std::collections::{BTreeMap, VecDeque};
+use crate::linearizability::table::Table;
 
-/// A content that somebody would write, and that nobody has seen yet.
+/// What is known of a content.
 #[derive(Clone, Copy, Debug)]
-struct Pending {
-    called: Tick,
-    /// What it would be made of.
-    from: Option<Content>,
-}
-
-/// A content that was in force.
-#[derive(Clone, Copy, Debug)]
-struct Version {
-    content: Content,
-    /// The first return of anybody further down the chain.
-    later: Tick,
-}
-
-/// Contents made of one another.
-#[derive(Clone, Debug)]
-struct Chain {
-    zone: u32,
-    /// The number of the first version that is not forgotten.
-    first: u32,
-    versions: VecDeque<Version>,
+enum Known {
+    /// Somebody would write it, if need be in the place of another one, and nobody has seen it yet.
+    Pending { called: Tick, from: Option<Content> },
+    /// It was in force, and belongs to a chain of contents made of one another.
+    Version {
+        /// That of its chain.
+        zone: u32,
+        /// The first return of anybody further down the chain; the end of time while it is the last one.
+        later: Tick,
+    },
 }
 
 #[derive(Clone, Debug)]
 pub(super) struct Register {
     zones: Zones,
-    /// By the number of their zone.
-    chains: Vec<Option<Chain>>,
-    /// Chain and number of each version that is not forgotten.
-    places: BTreeMap<Content, (u32, u32)>,
-    pending: BTreeMap<Content, Pending>,
+    /// Those that are not forgotten.
+    contents: Table<Content, Known>,
 }
 
 impl Register {
     pub(super) fn new() -> Register {
-        let mut register = Register {
-            zones: Zones::default(),
-            chains: Vec::new(),
-            places: BTreeMap::new(),
-            pending: BTreeMap::new(),
-        };
+        let mut register = Register { zones: Zones::default(), contents: Table::new() };
         // There before all returns.
-        register.open(Content::INITIAL, 0, 0).expect("nothing to clash with");
+        let zone = register.zones.open(0, 0).expect("nothing to clash with");
+        register.contents.insert(Content::INITIAL, Known::Version { zone, later: Tick::MAX });
         register
-    }
-
-    fn open(&mut self, content: Content, returned: Tick, called: Tick) -> Result<u32, Flaw> {
-        let zone = self.zones.open(returned, called)?;
-        let versions = VecDeque::from([Version { content, later: Tick::MAX }]);
-        if self.chains.len() <= zone as usize {
-            self.chains.resize(zone as usize + 1, None);
-        }
-        self.chains[zone as usize] = Some(Chain { zone, first: 0, versions });
-        self.places.insert(content, (zone, 0));
-        Ok(zone)
     }
 
     /// Somebody would write a content, if need be in the place of another one.
@@ -71,98 +42,101 @@ impl Register {
         from: Option<Content>,
         called: Tick,
     ) -> Result<(), Flaw> {
-        if self.places.contains_key(&content)
-            || self.pending.insert(content, Pending { called, from }).is_some()
-        {
-            return Err(Flaw::Repeated);
-        }
-        Ok(())
+        let is_new = self.contents.insert(content, Known::Pending { called, from });
+        if is_new { Ok(()) } else { Err(Flaw::Repeated) }
+    }
+
+    fn is_pending(&self, content: Content) -> bool {
+        matches!(self.contents.get(content), Some(Known::Pending { .. }))
     }
 
     /// It certainly did not happen, nor will it.
     pub(super) fn failed(&mut self, content: Content) -> Result<(), Flaw> {
-        match self.pending.remove(&content) {
-            Some(_) => Ok(()),
-            None => Err(Flaw::Bad(format!("{content} was seen"))),
+        if !self.is_pending(content) {
+            return Err(Flaw::Bad(format!("{content} was seen")));
         }
+        self.contents.remove(content);
+        Ok(())
     }
 
     pub(super) fn retire(&mut self, content: Content) {
-        self.pending.remove(&content);
+        if self.is_pending(content) {
+            self.contents.remove(content);
+        }
     }
 
     /// The content was in force at some moment between `called` and now: somebody saw it, or was told that it is written.
     pub(super) fn seen(&mut self, content: Content, called: Tick, now: Tick) -> Result<(), Flaw> {
-        if !self.places.contains_key(&content) {
-            self.link(content, now)?;
-        }
-        let (chain, number) = self.places[&content];
-        let chain = self.chains[chain as usize].as_mut().expect("a place is in a chain");
-        let place = (number - chain.first) as usize;
-        if chain.versions[place].later < called {
-            return Err(Flaw::Bad(format!("called after {content} was seen to be exchanged")));
-        }
-        for version in chain.versions.range_mut(..place).rev() {
-            if version.later != Tick::MAX {
-                break; // And so have all before it.
+        let zone = match self.contents.get(content) {
+            Some(&Known::Version { later, .. }) if later < called => {
+                return Err(Flaw::Bad(format!("called after {content} was seen to be exchanged")));
             }
-            version.later = now;
-        }
-        let zone = chain.zone;
+            Some(&Known::Version { zone, .. }) => zone,
+            Some(&Known::Pending { called, from }) => match from {
+                Some(from) if self.is_pending(from) => self.link_all(content, now)?,
+                _ => self.link(content, called, from, now)?,
+            },
+            None => return Err(Flaw::Missing(content.to_string())),
+        };
         Ok(self.zones.touch(zone, now, called)?)
     }
 
-    /// A content that was pending was in force, and so was all that it is made of.
-    fn link(&mut self, content: Content, now: Tick) -> Result<(), Flaw> {
-        let mut made = Vec::new();
-        let mut next = content;
-        while !self.places.contains_key(&next) {
-            let Some(pending) = self.pending.remove(&next) else {
-                return Err(Flaw::Missing(next.to_string()));
-            };
-            made.push((next, pending));
-            match pending.from {
-                Some(from) => next = from,
-                None => break,
+    /// A content that was pending was in force, in the place of one that was before. Returns its zone.
+    fn link(
+        &mut self,
+        content: Content,
+        called: Tick,
+        from: Option<Content>,
+        now: Tick,
+    ) -> Result<u32, Flaw> {
+        let zone = match from.map(|from| (from, self.contents.get_mut(from))) {
+            None => self.zones.open(now, called)?,
+            // Only the last one of a chain can be exchanged; and now it is the last one no more.
+            Some((_, Some(Known::Version { zone, later }))) if *later == Tick::MAX => {
+                *later = now;
+                self.zones.touch(*zone, now, called)?;
+                *zone
             }
-        }
-        for (content, Pending { called, from }) in made.into_iter().rev() {
-            let Some(from) = from else {
-                self.open(content, now, called)?;
-                continue;
-            };
-            let (number, place) = self.places[&from];
-            let chain = self.chains[number as usize].as_mut().expect("a place is in a chain");
-            let after = chain.first + chain.versions.len() as u32;
-            if place + 1 != after {
+            Some((from, Some(_))) => {
                 return Err(Flaw::Bad(format!("{content} was made of {from}, as was another content")));
             }
-            chain.versions.push_back(Version { content, later: Tick::MAX });
-            self.places.insert(content, (number, after));
-            let zone = chain.zone;
-            self.zones.touch(zone, now, called)?;
+            Some((from, None)) => return Err(Flaw::Missing(from.to_string())),
+        };
+        self.contents.insert(content, Known::Version { zone, later: Tick::MAX });
+        Ok(zone)
+    }
+
+    /// A content that was pending was in force, and so was all that it is made of, however far back that is pending as well.
+    #[cold]
+    fn link_all(&mut self, content: Content, now: Tick) -> Result<u32, Flaw> {
+        let mut made = Vec::new();
+        let mut next = Some(content);
+        while let Some(content) = next
+            && let Some(&Known::Pending { called, from }) = self.contents.get(content)
+        {
+            // Taken out until it is linked, so that a circle has an end.
+            self.contents.remove(content);
+            made.push((content, called, from));
+            next = from;
         }
-        Ok(())
+        let mut zone = 0;
+        for (content, called, from) in made.into_iter().rev() {
+            zone = self.link(content, called, from, now)?;
+        }
+        Ok(zone)
     }
 
     /// Forgets what nobody can see any more without a contradiction.
     pub(super) fn sweep(&mut self, watermark: Tick) {
-        let Register { zones, chains, places, .. } = self;
-        zones.decide(watermark, |zone| {
-            for version in chains[zone as usize].take().into_iter().flat_map(|chain| chain.versions) {
-                places.remove(&version.content);
-            }
+        self.zones.decide(watermark, |_| {});
+        let zones = &self.zones;
+        self.contents.retain(|known| match *known {
+            Known::Pending { .. } => true,
+            Known::Version { zone, later } => later >= watermark && zones.is_live(zone),
         });
-        for chain in chains.iter_mut().flatten() {
-            while chain.versions.front().is_some_and(|version| version.later < watermark) {
-                let version = chain.versions.pop_front().expect("just seen");
-                places.remove(&version.content);
-                chain.first += 1;
-            }
-        }
     }
 
     pub(super) fn live(&self) -> usize {
-        self.zones.len() + self.places.len() + self.pending.len()
+        self.zones.len() + self.contents.len()
     }
 }

@@ -82,6 +82,12 @@ impl Zones {
         self.zones[number as usize].last_call
     }
 
+    /// Whether its contents may be seen yet.
+    #[inline]
+    pub(super) fn is_live(&self, number: u32) -> bool {
+        self.zones[number as usize].is_live
+    }
+
     pub(super) fn close(&mut self, number: u32) {
         self.zones[number as usize].is_used = false;
         self.zones[number as usize].is_live = false;
