@@ -5,7 +5,7 @@ use crate::linearizability::operation::{Action, Content, Response};
 use std::hint::select_unpredictable;
 
 /// So many old contents of a key are no burden: those of a thousand keys fit into a cache.
-const MANY: usize = 8;
+const MANY: usize = 15;
 
 /// A content of a register.
 #[derive(Clone, Copy, Debug)]
@@ -50,17 +50,15 @@ pub(super) fn allows(before: Content, matched: bool, response: &Response) -> boo
 /// of them comes next, and a wrong guess costs the processor more than both: so there are choices here, but no branches.
 #[inline]
 fn needs_and_writes(action: Action, before: Content) -> (Content, Content) {
-    let needs = match action {
-        Action::CompareAndSet { expect, .. } => expect,
-        _ => before,
-    };
-    let number = match action {
-        Action::CompareAndSet { value, .. } => value,
-        Action::Put(number) | Action::Delete(number) => number,
-        _ => 0,
-    };
+    let is_conditional = matches!(action, Action::CompareAndSet { .. });
     let is_deletion = matches!(action, Action::Delete(_));
-    (needs, select_unpredictable(is_deletion, Content::Absent(number), Content::Present(number)))
+    let (first, second) = match action {
+        Action::Put(number) | Action::Delete(number) => (Content::Present(number), number),
+        Action::CompareAndSet { expect, value } => (expect, value),
+        _ => unreachable!("{action:?} of a register, refused at the call"),
+    };
+    let needs = select_unpredictable(is_conditional, first, before);
+    (needs, select_unpredictable(is_deletion, Content::Absent(second), Content::Present(second)))
 }
 
 impl Held {
