@@ -140,3 +140,55 @@ impl Register {
         self.zones.len() + self.contents.len()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn content(value: u64) -> Content {
+        Content::Present(value)
+    }
+
+    /// A register of which these were asked at once: each would write the first in the place of the second.
+    fn asked(exchanges: &[(u64, u64)]) -> Register {
+        let mut register = Register::new();
+        for &(value, from) in exchanges {
+            let from = if from == 0 { Content::INITIAL } else { content(from) };
+            register.called(content(value), Some(from), 1).expect("each once");
+        }
+        register
+    }
+
+    #[test]
+    fn who_sees_the_last_of_a_chain_has_seen_it_all() {
+        let mut register = asked(&[(1, 0), (2, 1), (3, 2), (4, 0)]);
+        register.seen(content(3), 2, 3).expect("in force for the first time");
+        for value in 1..=3 {
+            assert!(!register.is_pending(content(value)), "{value}");
+            register.seen(content(value), 2, 4).expect("called before anybody had seen what came after");
+        }
+        let late = register.seen(content(2), 4, 5);
+        assert_eq!(late, Err(Flaw::Bad("called after 2 was seen to be exchanged".to_string())));
+        let second = register.seen(content(4), 2, 5);
+        assert_eq!(second, Err(Flaw::Bad("4 was made of nothing, as was another content".to_string())));
+    }
+
+    #[test]
+    fn what_is_made_of_itself_was_never_there() {
+        let mut register = asked(&[(1, 1)]);
+        assert_eq!(register.seen(content(1), 1, 2), Err(Flaw::Missing("1".to_string())));
+        let mut register = asked(&[(1, 3), (2, 1), (3, 2)]);
+        assert_eq!(register.seen(content(1), 1, 2), Err(Flaw::Missing("1".to_string())));
+    }
+
+    #[test]
+    fn what_was_exchanged_before_the_watermark_is_forgotten() {
+        let mut register = asked(&[(1, 0), (2, 1)]);
+        register.seen(content(1), 1, 2).expect("exchanged now");
+        register.sweep(2);
+        assert!(register.contents.get(Content::INITIAL).is_some(), "somebody may have been called in time");
+        register.sweep(3);
+        assert!(register.contents.get(Content::INITIAL).is_none());
+        assert!(register.contents.get(content(1)).is_some() && register.is_pending(content(2)));
+    }
+}
