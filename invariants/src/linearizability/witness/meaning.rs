@@ -47,7 +47,7 @@ pub(super) fn allows(before: Content, matched: bool, response: &Response) -> boo
 }
 
 /// What a mutation of a register that holds `before` needs to find there, and what it writes then. One cannot foresee which
-/// of them comes next, and a wrong guess costs the processor more than both: so there are choices here, but no branches.
+/// of them comes next, and a wrong guess costs the processor more than both: so both are at hand, and one is chosen.
 #[inline]
 fn needs_and_writes(action: Action, before: Content) -> (Content, Content) {
     let is_conditional = matches!(action, Action::CompareAndSet { .. });
