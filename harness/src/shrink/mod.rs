@@ -74,6 +74,13 @@ impl Shrinker {
         }
     }
 
+    /// The same, for whoever asks some hundred times and no more: it is not bold at first, for that may cost a thousand
+    /// questions before anything is smaller.
+    #[must_use]
+    pub fn in_haste(plan: Plan) -> Shrinker {
+        Shrinker { phase: Phase::OwnSeed, pass: 1, ..Shrinker::new(plan) }
+    }
+
     /// The smallest plan so far of which it is known that it fails.
     #[must_use]
     pub fn best(&self) -> &Plan {
