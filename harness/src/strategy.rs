@@ -82,7 +82,7 @@ impl Strategy for Plans {
         let plan = (first..first + SEEDS).map(generate).find(|plan| self.profile.nodes.contains(&plan.nodes));
         let plan =
             plan.ok_or_else(|| format!("no plan has a number of servers in {:?}", self.profile.nodes))?;
-        Ok(PlanTree { shrinker: Shrinker::new(self.fitted(plan)), proposed: None })
+        Ok(PlanTree { shrinker: Shrinker::in_haste(self.fitted(plan)), proposed: None })
     }
 }
 

@@ -1,6 +1,6 @@
 //! What people read of one run.
 
-use super::story::{Story, clash_line, index_of, story};
+use super::story::{Story, clash_line, index_of, request_of, requests_in, spans, story};
 use super::{command, counted, fold, measured};
 use crate::case::{Case, Shrunk};
 use crate::outcome::{COMMIT, Failure, Line, Options, Outcome, Record, Verdict, What};
@@ -79,15 +79,16 @@ pub fn verdict(
 fn tale(plan: &Plan, record: &Record, story: Option<&Story>, shrunk: Option<Shrunk>) -> String {
     let mut text = format!("\nthe plan:\n{}", outline(plan));
     if let Some(story) = story {
-        let (lines, folded) = (story.rows.len() as u64, story.folded);
+        let (lines, told, folded) = (story.rows.len() as u64, story.told, story.folded);
         text += &format!(
             "\nhow it happened (L leads, c campaigns, f follows, x down; ! clashes):\n{}\n",
             story.head
         );
         story.rows.iter().for_each(|row| text += &format!("{row}\n"));
         text += &format!(
-            "  {}; {} that changed nothing here folded away\n",
-            counted(lines, "event told", "events told"),
+            "  {}{}; {} that changed nothing here folded away\n",
+            counted(told, "event told", "events told"),
+            if told > lines { format!(" in {}", counted(lines, "line", "lines")) } else { String::new() },
             counted(folded, "event", "events")
         );
     }
@@ -171,7 +172,7 @@ fn callers(plan: &Plan) -> String {
     let Some(calls) = &clients.calls else { return format!("{count} with a call each {pause}") };
     let turns = |calls: &[u64]| {
         let word = if calls.len() == 1 { "turn" } else { "turns" };
-        format!("{word} {}", calls.iter().map(u64::to_string).collect::<Vec<_>>().join(" "))
+        format!("{word} {}", spans(calls).join(" "))
     };
     let each = calls.iter().zip(1..).filter(|(calls, _)| !calls.is_empty());
     let each: Vec<String> =
@@ -231,8 +232,7 @@ fn asked(record: &Record) -> String {
 /// The requests that a clash is about: those that its sides and its sentence name, and those at the places in the log that
 /// it names.
 fn concerned(failure: &Failure, record: &Record) -> BTreeSet<RequestId> {
-    let words = failure.sentence.split(|c: char| !c.is_ascii_alphanumeric() && c != '#');
-    let mut named: BTreeSet<RequestId> = words.filter_map(request).collect();
+    let mut named: BTreeSet<RequestId> = requests_in(&failure.sentence).collect();
     named.extend(failure.sides.iter().filter_map(|side| side.request));
     let of_facts = failure.facts.iter().flat_map(|facts| facts.first.iter().chain([&facts.second]));
     let of_sides = failure.sides.iter().filter_map(|side| match &side.what {
@@ -242,12 +242,7 @@ fn concerned(failure: &Failure, record: &Record) -> BTreeSet<RequestId> {
     let mut indexes = BTreeSet::new();
     for fact in of_facts.map(|observed| &observed.fact).chain(of_sides) {
         indexes.extend(index_of(fact));
-        named.extend(match fact {
-            Fact::Applied { request, .. } => *request,
-            Fact::ReadServed { read, .. } | Fact::ReadAsked { read } => Some(*read),
-            Fact::WriteAcknowledged { write, .. } => Some(*write),
-            _ => None,
-        });
+        named.extend(request_of(fact));
     }
     named.extend(record.facts.iter().filter_map(|observed| match observed.fact {
         Fact::Applied { index, request, .. } if indexes.contains(&index) => request,
@@ -255,12 +250,6 @@ fn concerned(failure: &Failure, record: &Record) -> BTreeSet<RequestId> {
         _ => None,
     }));
     named
-}
-
-/// The request that a word names: `s1#2`.
-fn request(word: &str) -> Option<RequestId> {
-    let (session, sequence) = word.strip_prefix('s')?.split_once('#')?;
-    Some(RequestId { session: session.parse().ok()?, sequence: sequence.parse().ok()? })
 }
 
 /// What was promised, what was seen, and what clashes.

@@ -238,6 +238,8 @@ fn a_page_says_only_what_is_true_of_its_clients() {
     assert_eq!(calling(&[&[], &[]]), "2 clients that call nothing");
     let some = calling(&[&[3], &[], &[1, 2]]);
     assert!(some.ends_with(", of whom call only c1 at its turn 3, c3 at its turns 1 2"), "{some}");
+    let some = calling(&[&[1, 2, 3, 4, 8, 10, 11]]);
+    assert!(some.ends_with(", of whom call only c1 at its turns 1..4 8 10 11"), "{some}");
 }
 
 #[test]

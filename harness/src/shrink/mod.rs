@@ -2,8 +2,10 @@
 //!
 //! A [`Shrinker`] knows only a plan and the answers to one question, "does this one fail as well?". It proposes a smaller
 //! plan, is told, and proposes the next, until nothing that it knows to leave out can go any more: no fault and no call
-//! of a client above all. First with the chance of the plan as it is; then what cannot go is tried again with other
-//! chance (`seed`), for what fails by a narrow margin fails again in one of twenty worlds.
+//! of a client above all. First most of the time that the plan takes, with any chance, for a short plan in
+//! which much happens is likely to fail as well; then all the rest, with the chance that made that plan fail; then what
+//! cannot go is tried again with other chance (`seed`), for what fails by a narrow margin fails again in one of twenty
+//! worlds. The more a proposal takes away, the more of them it is tried in.
 //!
 //! [`shrink`] asks on all cores. Several proposals are looked at side by side, as if those before them had been refused,
 //! and the first success in their order counts: the result is that of one core, only sooner.
@@ -20,8 +22,17 @@ use crate::plan::Plan;
 use passes::{PASSES, Pass};
 use std::sync::Arc;
 
-/// With how many other seeds a proposal is tried again.
-const OTHER_SEEDS: u64 = 20;
+/// How far a shrinker has come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Phase {
+    /// Only much shorter plans are proposed, with other seeds as well: as long as clients call often and much breaks, it is
+    /// likeliest that one of them fails.
+    Bold,
+    /// All passes, with the chance of the plan as it is.
+    OwnSeed,
+    /// All passes, with other seeds as well.
+    OtherSeeds,
+}
 
 /// The way from a failing plan to a small one, one question at a time.
 #[derive(Clone, Debug)]
@@ -34,8 +45,7 @@ pub struct Shrinker {
     quiet: usize,
     /// Whether this one has.
     changed: bool,
-    /// Whether proposals are also tried with other seeds.
-    reseeding: bool,
+    phase: Phase,
     /// The other seed that comes next; 0: the plan's own.
     seed: u64,
     /// How many parts a pass that removes takes at once; 0: it has not begun.
@@ -56,12 +66,19 @@ impl Shrinker {
             pass: 0,
             quiet: 0,
             changed: false,
-            reseeding: false,
+            phase: Phase::Bold,
             seed: 0,
             chunk: 0,
             at: 0,
             listed: None,
         }
+    }
+
+    /// The same, for whoever asks some hundred times and no more: it is not bold at first, for that may cost a thousand
+    /// questions before anything is smaller.
+    #[must_use]
+    pub fn in_haste(plan: Plan) -> Shrinker {
+        Shrinker { phase: Phase::OwnSeed, pass: 1, ..Shrinker::new(plan) }
     }
 
     /// The smallest plan so far of which it is known that it fails.
@@ -129,23 +146,40 @@ impl Shrinker {
 
     /// This proposal was refused, or is none.
     fn go_on(&mut self) {
-        if self.reseeding && PASSES[self.pass].is_worth_other_seeds() && self.seed < OTHER_SEEDS {
+        let others = if self.phase == Phase::OwnSeed { 0 } else { self.other_seeds() };
+        if self.seed < others {
             self.seed += 1;
         } else {
             (self.seed, self.at) = (0, self.at + 1);
         }
     }
 
+    /// With how many other seeds a proposal of this pass is tried.
+    fn other_seeds(&self) -> u64 {
+        let pass = &PASSES[self.pass];
+        let proposals = match pass {
+            Pass::Remove(list) => list.length(&self.best).div_ceil(self.chunk.max(1)),
+            Pass::Try(..) => self.listed.as_ref().map_or(0, |listed| listed.len()),
+        };
+        pass.other_seeds(proposals)
+    }
+
     /// The pass is over: the next one begins. Returns whether that was all.
     fn over(&mut self) -> bool {
         self.quiet = if self.changed { 0 } else { self.quiet + 1 };
-        if self.quiet >= PASSES.len() {
-            if self.reseeding {
-                return true;
+        self.pass = match self.phase {
+            Phase::Bold if self.changed => 0,
+            Phase::Bold => {
+                (self.phase, self.quiet) = (Phase::OwnSeed, 0);
+                1
             }
-            (self.reseeding, self.quiet) = (true, 0);
-        }
-        self.pass = (self.pass + 1) % PASSES.len();
+            Phase::OtherSeeds if self.quiet >= PASSES.len() => return true,
+            Phase::OwnSeed if self.quiet >= PASSES.len() => {
+                (self.phase, self.quiet) = (Phase::OtherSeeds, 0);
+                (self.pass + 1) % PASSES.len()
+            }
+            Phase::OwnSeed | Phase::OtherSeeds => (self.pass + 1) % PASSES.len(),
+        };
         (self.changed, self.seed, self.chunk, self.at, self.listed) = (false, 0, 0, 0, None);
         false
     }

@@ -3,36 +3,47 @@
 use super::knobs::{CHANCES, PLAIN, SPANS};
 use super::list::List;
 use crate::plan::{Duration, Fault, FaultKind, Plan, Target};
+use std::ops::Range;
 
 /// One kind of thing that can be left out.
 pub(super) enum Pass {
     /// Parts of a list: all of it, halves, quarters, and in the end one by one.
     Remove(List),
-    /// These plans, one after another; and whether it is worth trying them with other seeds.
-    Try(fn(&Plan) -> Vec<Plan>, bool),
+    /// These plans, one after another; and with how many other seeds it is worth trying them.
+    Try(fn(&Plan) -> Vec<Plan>, u64),
 }
 
+/// With how many other seeds a proposal is tried again that takes something away.
+pub(super) const OTHER_SEEDS: u64 = 20;
+/// How many runs the proposals that take away most, and are few, may share.
+const SHARED_SEEDS: u64 = 160;
+
 impl Pass {
-    /// Whether what this pass leaves out makes a plan so much smaller that other chance may be taken for it.
-    pub(super) fn is_worth_other_seeds(&self) -> bool {
-        !matches!(self, Pass::Try(_, false))
+    /// With how many other seeds a proposal of this pass is tried, where it is one of so many. What hardly makes a plan
+    /// smaller is not worth other chance; what takes away half of it at once is worth a lot.
+    pub(super) fn other_seeds(&self, proposals: usize) -> u64 {
+        match self {
+            Pass::Remove(_) => (SHARED_SEEDS / proposals.max(1) as u64).max(OTHER_SEEDS),
+            Pass::Try(_, seeds) => *seeds,
+        }
     }
 }
 
-/// All of them, from what takes away most.
-pub(super) const PASSES: [Pass; 12] = [
-    Pass::Try(kinds_of_faults, false),
+/// All of them, from what takes away most. The first one is the boldest: a shrinker begins with it.
+pub(super) const PASSES: [Pass; 13] = [
+    Pass::Try(windows, 2 * OTHER_SEEDS),
+    Pass::Try(kinds_of_faults, 0),
     Pass::Remove(List::Faults),
-    Pass::Try(first_calls, false),
+    Pass::Try(first_calls, 0),
     Pass::Remove(List::Calls),
-    Pass::Try(storm, false),
-    Pass::Try(clients, false),
-    Pass::Try(nodes, true),
-    Pass::Try(gaps, false),
-    Pass::Try(plain, false),
-    Pass::Try(spans, false),
-    Pass::Try(parts_of_faults, false),
-    Pass::Try(strength_of_faults, false),
+    Pass::Try(storm, 0),
+    Pass::Try(clients, 0),
+    Pass::Try(nodes, OTHER_SEEDS),
+    Pass::Try(gaps, 0),
+    Pass::Try(plain, 0),
+    Pass::Try(spans, 0),
+    Pass::Try(parts_of_faults, 0),
+    Pass::Try(strength_of_faults, 0),
 ];
 
 /// Whatever is to happen before there is peace needs some time.
@@ -80,6 +91,46 @@ fn storm(plan: &Plan) -> Vec<Plan> {
         })
     };
     parts(plan.storm.0).filter(|storm| *storm >= SHORTEST_STORM).map(shorter).collect()
+}
+
+/// Only what happens in one span of the time, and sooner: what breaks after hours may break after a second as well.
+pub(super) fn windows(plan: &Plan) -> Vec<Plan> {
+    let storm = plan.storm.0;
+    // Whoever is to lead needs some time before, and what breaks may need some after.
+    let margin = 2 * (plan.raft.election_timeout.0 + plan.raft.election_timeout_spread.0);
+    let mut plans = Vec::new();
+    for length in [8, 4, 2].map(|parts| storm / parts) {
+        // From the end: there it was that it failed.
+        for half in (0..(2 * storm).div_ceil(length.max(1)).saturating_sub(1)).rev() {
+            let (from, to) = (half * length / 2, (half * length / 2 + length).min(storm));
+            let sooner = from.saturating_sub(margin);
+            let end = (to + margin).min(storm) - sooner;
+            // A little is what cutting the storm and the gaps is for.
+            if end <= storm / 16 * 14 && end >= SHORTEST_STORM {
+                plans.push(window(plan, from..to, sooner, round(end)));
+            }
+        }
+    }
+    plans
+}
+
+/// What happens in this span, so much sooner, in a storm of this length.
+fn window(plan: &Plan, span: Range<u64>, sooner: u64, storm: Duration) -> Plan {
+    let pause = plan.clients.pause.0.max(1);
+    let all = || (0..plan.clients.count).map(|_| (1..=plan.storm.0 / pause).collect()).collect();
+    let calls: Vec<Vec<u64>> = plan.clients.calls.clone().unwrap_or_else(all);
+    let turns = (span.start / pause)..=(span.end / pause);
+    let kept = |calls: Vec<u64>| {
+        let within = calls.into_iter().filter(|call| turns.contains(call));
+        within.map(|call| call - sooner / pause).filter(|call| *call > 0).collect()
+    };
+    with(plan, |plan| {
+        plan.faults.retain(|fault| span.contains(&fault.at.0));
+        plan.faults.iter_mut().for_each(|fault| fault.at.0 -= sooner);
+        plan.clients.calls = Some(calls.into_iter().map(kept).collect());
+        plan.storm = storm;
+        plan.faults.retain(|fault| fault.at < storm);
+    })
 }
 
 /// A client less.

@@ -66,6 +66,37 @@ fn other_seeds_are_tried_where_nothing_else_helps() {
 }
 
 #[test]
+fn a_late_failure_is_looked_for_in_short_plans_while_much_happens() {
+    let large = large();
+    let last = large.faults.last().unwrap().kind.clone();
+    // With its own chance it takes all of the time, and no call. With other chance it takes calls, and little time.
+    let fails = |plan: &Plan| {
+        let breaks = plan.faults.iter().any(|fault| fault.kind == last);
+        let own = plan.seed == large.seed && plan.storm == large.storm;
+        let other = plan.seed % 10 == 3 && calls(plan).is_some_and(|calls| calls >= 5);
+        breaks && (own || other)
+    };
+    let plan = shrunk(&large, 2, fails).plan;
+    assert!(plan.storm.0 < large.storm.0 / 4, "{} of {}", plan.storm, large.storm);
+    assert_eq!((plan.faults.len(), calls(&plan)), (1, Some(5)));
+}
+
+#[test]
+fn what_happens_in_a_window_happens_sooner_and_in_the_same_order() {
+    for plan in (0..50).map(generate) {
+        for shorter in super::passes::windows(&plan) {
+            assert_eq!(shorter.check(), Ok(()), "seed {}", plan.seed);
+            assert!(shorter.storm.0 <= plan.storm.0 / 8 * 7, "{} of {}", shorter.storm, plan.storm);
+            let kinds = |plan: &Plan| plan.faults.iter().map(|fault| fault.kind.clone()).collect::<Vec<_>>();
+            let (all, kept) = (kinds(&plan), kinds(&shorter));
+            let is_part = kept.is_empty() || all.windows(kept.len()).any(|part| *part == kept);
+            assert!(is_part, "seed {}: {kept:?} of {all:?}", plan.seed);
+            assert!(shorter.faults.iter().all(|fault| fault.at < shorter.storm));
+        }
+    }
+}
+
+#[test]
 fn it_ends_with_its_budget_or_when_told_and_keeps_the_smallest() {
     let large = large();
     let runs = AtomicU64::new(0);

@@ -1,0 +1,410 @@
+//! Events in words.
+
+use super::focus::Focus;
+use super::spell::{Kind, Part};
+use super::{Event, grouped, is_of_a_server};
+use crate::outcome::{Side, What, Who};
+use invariants::{Fact, Index, LogId, Node, Observed, Term, Time};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What a column shows of a node.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Standing {
+    Down,
+    Follows,
+    Campaigns,
+    Leads,
+}
+
+/// How much is told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Detail {
+    /// Whoever is the first to append an entry has a row for it, with the message that it comes from.
+    EachEntry,
+    /// All that can be told in a spell is.
+    Spells,
+}
+
+/// Tells events, and knows what was told before.
+pub(super) struct Teller<'a> {
+    pub(super) nodes: u64,
+    /// How wide a line may be.
+    width: usize,
+    focus: &'a Focus,
+    /// Who led in which terms.
+    led: BTreeSet<(Term, Node)>,
+    pub(super) standing: Vec<Standing>,
+    /// The terms of all entries, for `index@term`.
+    logs: BTreeMap<Node, BTreeMap<Index, Term>>,
+    /// What each server acknowledged last, and to the leader of which term.
+    acknowledged: BTreeMap<Node, (Term, Index)>,
+    detail: Detail,
+}
+
+/// An event in words.
+pub(super) struct Told<'a> {
+    pub(super) text: String,
+    /// What is told, and the kind of spell that it can be told in.
+    pub(super) facts: Vec<&'a Observed>,
+    pub(super) kind: Option<Kind>,
+}
+
+/// A row: when, how much was folded before it, whom it concerns, and how all stand.
+pub(super) struct Place<'a> {
+    pub(super) at: Time,
+    pub(super) folded: u64,
+    pub(super) here: &'a BTreeSet<Node>,
+    pub(super) standing: &'a [Standing],
+}
+
+impl Teller<'_> {
+    pub(super) fn new(
+        nodes: u64,
+        width: usize,
+        focus: &Focus,
+        led: BTreeSet<(Term, Node)>,
+        detail: Detail,
+    ) -> Teller<'_> {
+        let standing = vec![Standing::Down; nodes as usize + 1];
+        Teller {
+            nodes,
+            width,
+            focus,
+            led,
+            standing,
+            logs: BTreeMap::new(),
+            acknowledged: BTreeMap::new(),
+            detail,
+        }
+    }
+
+    /// What an event changes, in words; `None` if nothing that matters.
+    pub(super) fn tell<'e>(&mut self, event: &Event<'e>, marks: bool) -> Option<Told<'e>> {
+        let alone = |text| Some(Told { text, facts: Vec::new(), kind: None });
+        let fresh = |fact: &&Observed| matches!(fact.fact, Fact::Started { last, .. } if last.index == 0);
+        if event.facts.iter().copied().filter(|fact| fresh(fact)).count() as u64 == self.nodes
+            && self.nodes > 1
+        {
+            for fact in &event.facts {
+                self.note(fact);
+            }
+            return alone("all start with nothing".to_owned());
+        }
+        let facts = self.worth_telling(event, marks);
+        let mut said = self.phrases(&facts);
+        for side in &event.sides {
+            if let What::Words(..) = side.what {
+                // Which server it is stands in the columns.
+                let who = match side.who {
+                    Who::Client(client) => format!("c{client} "),
+                    Who::Server(_) | Who::All => String::new(),
+                };
+                said.push(who + &self.words(side));
+            }
+        }
+        let world = event.is_of_the_world();
+        // Whoever only heard of a term says so again as soon as it votes, campaigns or appends.
+        let only_a_term = facts.iter().all(|fact| matches!(fact.fact, Fact::TermChanged { .. }));
+        if only_a_term && !marks && !self.focus.is_of_kind(&Fact::TermChanged { term: 0 }) {
+            said.clear();
+        }
+        let head = event.lines.first().filter(|line| world || !is_plain(&line.text));
+        let head = head.map(|line| self.dated(&line.text, Some(line.node)));
+        let text = match (said.is_empty(), head) {
+            (true, Some(head)) if world => return alone(head),
+            (true, _) => return None,
+            // What it came to first: where a line is too long, it is the message that is cut short.
+            (false, Some(head)) => format!("{}  ({head})", said.join(", ")),
+            (false, None) => said.join(", "),
+        };
+        let has_own_row =
+            marks || world || (self.detail == Detail::EachEntry && facts.iter().any(|it| self.is_first(it)));
+        let kind = if has_own_row { None } else { Kind::of(&facts, self.focus, &self.led) };
+        Some(Told { text, facts, kind })
+    }
+
+    /// Whether an entry is appended that nobody else has.
+    fn is_first(&self, observed: &Observed) -> bool {
+        let Fact::Appended { index, term, .. } = observed.fact else { return false };
+        let has = |(node, log): (&Node, &BTreeMap<Index, Term>)| {
+            *node != observed.node && log.get(&index) == Some(&term)
+        };
+        !self.logs.iter().any(has)
+    }
+
+    /// The facts of an event that matter. Keeps up with all of them.
+    fn worth_telling<'e>(&mut self, event: &Event<'e>, marks: bool) -> Vec<&'e Observed> {
+        let mut facts = Vec::new();
+        for fact in event.facts.iter().copied() {
+            let is_news = self.note(fact);
+            let in_the_clash = marks && self.focus.is_of_kind(&fact.fact);
+            if in_the_clash || (is_news && self.focus.concerns(fact)) {
+                facts.push(fact);
+            }
+        }
+        facts
+    }
+
+    /// These facts in a few words each. Entries that come together are told together.
+    fn phrases(&self, facts: &[&Observed]) -> Vec<String> {
+        let mut said: Vec<String> = Vec::new();
+        let mut appended: Option<(Node, Index, Index, Term)> = None;
+        for fact in facts {
+            if let Fact::Appended { index, term, .. } = fact.fact {
+                match &mut appended {
+                    Some((node, _, last, of)) if (*node, *last + 1, *of) == (fact.node, index, term) => {
+                        *last = index;
+                        said.pop();
+                    }
+                    _ => appended = Some((fact.node, index, index, term)),
+                }
+                let (_, first, last, _) = appended.expect("just noted");
+                said.push(if first == last {
+                    format!("appends {first}@{term}")
+                } else {
+                    format!("appends {first}@{term}..{last}@{term}")
+                });
+                continue;
+            }
+            let phrase = self.phrase(fact);
+            if !phrase.is_empty() {
+                said.push(phrase);
+            }
+        }
+        said
+    }
+
+    /// An event as a part of a spell.
+    pub(super) fn part<'b>(&'b self, event: &Event<'_>, told: &'b Told<'_>, kind: Kind) -> Part<'b> {
+        let acknowledged = told.facts.iter().filter_map(|observed| match observed.fact {
+            Fact::Acknowledged { index, .. } => {
+                let term = self.logs.get(&observed.node).and_then(|log| log.get(&index));
+                Some((observed.node, LogId { index, term: term.copied().unwrap_or_default() }))
+            }
+            _ => None,
+        });
+        let is_of_a_group = |observed: &&&Observed| matches!(observed.fact, Fact::Configured { .. });
+        Part {
+            kind,
+            at: event.at,
+            here: event.nodes(),
+            standing: &self.standing,
+            facts: &told.facts,
+            acknowledged: acknowledged.collect(),
+            groups: told.facts.iter().filter(is_of_a_group).map(|fact| self.phrase(fact)).collect(),
+        }
+    }
+
+    /// Keeps up with a node. Returns whether it had not said just this before.
+    fn note(&mut self, fact: &Observed) -> bool {
+        if !is_of_a_server(&fact.fact) {
+            return true;
+        }
+        match fact.fact {
+            // An answer to each heartbeat: only the first one promises anything.
+            Fact::Acknowledged { term, index } => {
+                return self.acknowledged.insert(fact.node, (term, index)) != Some((term, index));
+            }
+            Fact::Started { .. } | Fact::Truncated { .. } => drop(self.acknowledged.remove(&fact.node)),
+            _ => {}
+        }
+        let log = self.logs.entry(fact.node).or_default();
+        let standing = match fact.fact {
+            Fact::Started { last, .. } => {
+                log.retain(|index, _| *index <= last.index);
+                Some(Standing::Follows)
+            }
+            Fact::Appended { index, term, .. } => {
+                log.insert(index, term);
+                None
+            }
+            Fact::Truncated { after } => {
+                log.retain(|index, _| *index <= after);
+                None
+            }
+            Fact::TermChanged { .. } | Fact::SteppedDown { .. } => Some(Standing::Follows),
+            Fact::Campaigned { .. } => Some(Standing::Campaigns),
+            Fact::Leads { .. } => Some(Standing::Leads),
+            Fact::Crashed | Fact::PowerLost => Some(Standing::Down),
+            _ => None,
+        };
+        if let (Some(standing), Some(column)) = (standing, self.standing.get_mut(fact.node as usize)) {
+            *column = standing;
+        }
+        true
+    }
+
+    /// A place in the log of a node as `index@term`. Where it has none there: in that of whoever leads, and then of
+    /// anybody; so it is with clients, who have no log.
+    fn place(&self, node: Option<Node>, index: Index) -> String {
+        let leads = |node: &Node| self.standing[*node as usize] == Standing::Leads;
+        let term = |node: Node| self.logs.get(&node).and_then(|log| log.get(&index));
+        let others = (1..=self.nodes).filter(leads).chain(1..=self.nodes);
+        match node.into_iter().chain(others).find_map(term) {
+            Some(term) => format!("{index}@{term}"),
+            None if index == 0 => "0@0".into(),
+            None => index.to_string(),
+        }
+    }
+
+    /// A text in which places in the log of this node are written as `index@term`, also where whoever wrote it knew the
+    /// index alone.
+    pub(super) fn dated(&self, text: &str, node: Option<Node>) -> String {
+        let is_digit = |c: char| c.is_ascii_digit();
+        let (mut dated, mut done) = (String::new(), 0);
+        while let Some(start) = text[done..].find(is_digit).map(|at| done + at) {
+            let end = text[start..].find(|c| !is_digit(c)).map_or(text.len(), |length| start + length);
+            dated += &text[done..start];
+            match text[start..end].parse() {
+                Ok(index) if is_place(&text[..start], &text[end..]) => dated += &self.place(node, index),
+                _ => dated += &text[start..end],
+            }
+            done = end;
+        }
+        dated + &text[done..]
+    }
+
+    /// A side of the clash in a few words.
+    pub(super) fn words(&self, side: &Side) -> String {
+        let node = match side.who {
+            Who::Server(node) => Some(node),
+            Who::Client(_) | Who::All => None,
+        };
+        match &side.what {
+            What::Words(words, _) => self.dated(words, node),
+            What::Fact(fact) => {
+                let node = node.unwrap_or_default();
+                self.phrase(&Observed { at: side.at, step: side.step, node, fact: fact.clone() })
+            }
+        }
+    }
+
+    /// A fact in a few words.
+    pub(super) fn phrase(&self, fact: &Observed) -> String {
+        let node = fact.node;
+        let place = |index: &Index| self.place(Some(node), *index);
+        match &fact.fact {
+            Fact::Started { term, last, .. } => format!("n{node} starts in term {term}, log up to {last}"),
+            Fact::TermChanged { term } => format!("term {term}"),
+            Fact::Appended { index, .. } => format!("appends {}", place(index)),
+            Fact::Truncated { after } => format!("cuts its log after {}", place(after)),
+            Fact::Leads { term } => format!("leads term {term}"),
+            Fact::SteppedDown { term } => format!("no longer leads term {term}"),
+            Fact::Committed { index } => format!("commits {}", place(index)),
+            Fact::Applied { index, request: Some(id), effect, .. } => {
+                let how = if *effect { "" } else { " from memory" };
+                format!("applies {} ({id}{how})", place(index))
+            }
+            Fact::Applied { index, .. } => format!("applies {}", place(index)),
+            Fact::Configured { index, configuration } => format!("group {configuration} by {}", place(index)),
+            Fact::SnapshotTaken { last, configuration, .. } => {
+                format!("has a snapshot up to {last}, group {configuration}")
+            }
+            Fact::SnapshotInstalled { last, configuration } => {
+                format!("installs a snapshot up to {last}, group {configuration}")
+            }
+            Fact::Restored { index, .. } => format!("restores its state as of {}", place(index)),
+            Fact::Voted { term, candidate } => format!("votes for n{candidate} in term {term}"),
+            Fact::Campaigned { term } => format!("campaigns in term {term}"),
+            Fact::Acknowledged { term, index } => {
+                format!("acknowledges {} to the leader of term {term}", place(index))
+            }
+            Fact::ReadServed { read, applied } => format!("serves {read} from {}", place(applied)),
+            Fact::Saved { term, vote, .. } => match vote {
+                Some(vote) => format!("durable: term {term}, vote n{vote}"),
+                None => format!("durable: term {term}"),
+            },
+            Fact::SavedEntry { index, term, .. } => format!("durable: {index}@{term}"),
+            Fact::SavedSnapshot { last, .. } => format!("durable: a snapshot up to {last}"),
+            Fact::SavedRecovered => "durable: what it recovered".into(),
+            Fact::Crashed => format!("n{node} crashes"),
+            Fact::PowerLost => format!("n{node} loses power"),
+            Fact::Wiped => format!("n{node} loses its disk"),
+            Fact::Restarted | Fact::Quiet => String::new(),
+            Fact::WriteAcknowledged { index, write } => {
+                format!("c{node} sees {write} done at {}", self.place(None, *index))
+            }
+            Fact::ReadAsked { read } => format!("c{node} asks {read}"),
+        }
+    }
+
+    /// A line: when, how much was folded before it, how everybody stands, what happens. The clash has a mark.
+    pub(super) fn row(&self, place: &Place<'_>, marks: bool, text: &str) -> String {
+        let Place { at, folded, here, standing } = place;
+        let columns: String = (1..=self.nodes)
+            .map(|node| {
+                let letter = match standing[node as usize] {
+                    Standing::Down => 'x',
+                    Standing::Follows => 'f',
+                    Standing::Campaigns => 'c',
+                    Standing::Leads => 'L',
+                };
+                if here.contains(&node) { format!("[{letter}]") } else { format!(" {letter} ") }
+            })
+            .collect();
+        let seconds = format!("{}.{:06}", at / 1_000_000_000, at / 1_000 % 1_000_000);
+        let folded = if *folded == 0 { String::new() } else { format!("+{}", grouped(*folded)) };
+        let mark = if marks { '!' } else { ' ' };
+        let line = format!("{mark} {seconds:>11} {folded:>6}  {columns}  ");
+        let room = self.width.saturating_sub(line.len());
+        format!("{line}{}", clipped(text, room))
+    }
+
+    /// A line, and more below it until all is said.
+    pub(super) fn rows(&self, place: &Place<'_>, text: &str) -> Vec<String> {
+        let indent = self.row(place, false, "").len();
+        // Without a few columns for words there is nothing to be won.
+        let room = self.width.saturating_sub(indent).max(20);
+        let mut lines: Vec<String> = vec![String::new()];
+        for word in text.split(' ') {
+            let line = lines.last_mut().expect("one at least");
+            if line.is_empty() {
+                line.push_str(word);
+            } else if line.len() + 1 + word.len() <= room {
+                line.push(' ');
+                line.push_str(word);
+            } else {
+                lines.push(format!("  {word}"));
+            }
+        }
+        let below = lines.iter().skip(1).map(|line| format!("{:indent$}{line}", ""));
+        [self.row(place, false, &lines[0])].into_iter().chain(below).collect()
+    }
+}
+
+/// Whether a number that stands between these texts is a bare place in a log.
+fn is_place(before: &str, after: &str) -> bool {
+    const WORDS: [&str; 11] = [
+        "index ",
+        "matched ",
+        "commit ",
+        "committed ",
+        "applied ",
+        "log up to ",
+        "read at ",
+        "again at ",
+        "effect at ",
+        "state after ",
+        "the one after ",
+    ];
+    // A request and where it was: `s1#2 at 3`.
+    let of_a_request = before
+        .strip_suffix(" at ")
+        .and_then(|before| before.rsplit(' ').next())
+        .is_some_and(|word| word.contains('#'));
+    (of_a_request || WORDS.iter().any(|word| before.ends_with(word))) && !after.starts_with(['@', '.'])
+}
+
+/// Whether a line says no more than that time has passed: what came of it says the rest.
+fn is_plain(text: &str) -> bool {
+    text == "timer" || text.starts_with("sync ") || text.starts_with("starts with")
+}
+
+/// A text that fits: a longer one ends with dots.
+fn clipped(text: &str, room: usize) -> String {
+    if text.len() <= room {
+        return text.to_owned();
+    }
+    let end = text.floor_char_boundary(room.saturating_sub(2));
+    format!("{}..", text[..end].trim_end())
+}
