@@ -454,7 +454,7 @@ fn recordings_that_cannot_be_used_are_refused_with_their_lines() {
     desk.file("steps.jsonl", &(fact(5, 2) + &fact(5, 1)));
     desk.file("blank.jsonl", "\n");
     desk.file("else.log", "INFO  jepsen.util - 0 :invoke :write 3\nINFO  jepsen.util - 0 :ok :write 4\n");
-    desk.file("tuple.edn", "{:process 0, :type :invoke, :f :write, :value [:x \"hello\"]}\n");
+    desk.file("triple.edn", "{:process 0, :type :invoke, :f :write, :value [:x \"hello\" 3]}\n");
     fs::write(desk.path().join("latin.log"), b"INFO  jepsen.util - 0 :invoke :write \"gr\xfc\xdfe\"\n")
         .unwrap();
     let lines = [
@@ -473,7 +473,7 @@ fn recordings_that_cannot_be_used_are_refused_with_their_lines() {
         "check history half.log",
         "check history blank.jsonl",
         "check history else.log",
-        "check history tuple.edn",
+        "check history triple.edn",
         "check history latin.log",
         "check history --steps -1 half.log",
         "check facts facts.jsonl",
