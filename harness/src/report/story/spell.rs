@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// What the events of a spell have in common.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Kind {
-    /// Logs become longer.
+    /// Logs become longer, and more of them is acknowledged and committed.
     Growth,
     /// One candidate gets votes.
     Votes(Term, Node),
@@ -26,9 +26,10 @@ impl Kind {
         let is_vain =
             |term: Term, candidate: Node| !led.contains(&(term, candidate)) && !focus.is_about_term(term);
         let mut kinds = facts.iter().filter_map(|observed| match &observed.fact {
-            Fact::Appended { .. } | Fact::Acknowledged { .. } | Fact::Configured { .. } => {
-                Some(Some(Kind::Growth))
-            }
+            Fact::Appended { .. }
+            | Fact::Acknowledged { .. }
+            | Fact::Committed { .. }
+            | Fact::Configured { .. } => Some(Some(Kind::Growth)),
             Fact::Campaigned { term } if is_vain(*term, observed.node) => Some(Some(Kind::Vain)),
             Fact::Voted { term, candidate } if is_vain(*term, *candidate) => Some(Some(Kind::Vain)),
             Fact::Voted { term, candidate } => Some(Some(Kind::Votes(*term, *candidate))),
@@ -56,10 +57,18 @@ pub(super) struct Spell {
     pub(super) standing: Vec<Standing>,
     /// What was appended, by whoever did so first at first.
     grown: Vec<(Node, BTreeSet<LogId>)>,
-    acknowledged: BTreeMap<Node, LogId>,
+    /// How far each server does what it says of all up to a place.
+    reached: BTreeMap<(Node, Reach), LogId>,
     groups: Vec<String>,
     /// Candidates, in which terms, and who voted for them.
     candidates: Vec<(Node, BTreeSet<Term>, BTreeSet<Node>)>,
+}
+
+/// What a server says of all up to a place in its log.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) enum Reach {
+    Acknowledges,
+    Commits,
 }
 
 /// An event that can be told in a spell.
@@ -69,8 +78,8 @@ pub(super) struct Part<'a> {
     pub(super) here: BTreeSet<Node>,
     pub(super) standing: &'a [Standing],
     pub(super) facts: &'a [&'a Observed],
-    /// The places of the log that were acknowledged.
-    pub(super) acknowledged: Vec<(Node, LogId)>,
+    /// The places of the log up to which something was said of all.
+    pub(super) reached: Vec<((Node, Reach), LogId)>,
     /// The groups that it began to use, in words.
     pub(super) groups: Vec<String>,
 }
@@ -87,7 +96,7 @@ impl Spell {
             here: BTreeSet::new(),
             standing: Vec::new(),
             grown: Vec::new(),
-            acknowledged: BTreeMap::new(),
+            reached: BTreeMap::new(),
             groups: part.groups.clone(),
             candidates: Vec::new(),
         };
@@ -108,7 +117,7 @@ impl Spell {
         self.at = part.at;
         self.here.extend(part.here);
         self.standing = part.standing.to_vec();
-        self.acknowledged.extend(part.acknowledged);
+        self.reached.extend(part.reached);
         for observed in part.facts {
             match observed.fact {
                 Fact::Appended { index, term, .. } => {
@@ -176,11 +185,15 @@ impl Spell {
                 false => format!("{} up to {end}", names(who)),
             }));
         }
-        let acknowledges = |(node, place): (&Node, &LogId)| match self.here.len() {
-            1 => format!("acknowledges all up to {place}"),
-            _ => format!("n{node} acknowledges all up to {place}"),
+        let reaches = |(&(node, reach), place): (&(Node, Reach), &LogId)| {
+            let verb = match reach {
+                Reach::Acknowledges => "acknowledges",
+                Reach::Commits => "commits",
+            };
+            let who = if self.here.len() == 1 { String::new() } else { format!("n{node} ") };
+            format!("{who}{verb} all up to {place}")
         };
-        clauses.extend(self.acknowledged.iter().map(acknowledges));
+        clauses.extend(self.reached.iter().map(reaches));
         clauses.extend(self.groups.iter().cloned());
         clauses.join("; ")
     }

@@ -1,7 +1,7 @@
 //! Events in words.
 
 use super::focus::Focus;
-use super::spell::{Kind, Part};
+use super::spell::{Kind, Part, Reach};
 use super::{Event, grouped, is_of_a_server};
 use crate::outcome::{Side, What, Who};
 use invariants::{Fact, Index, LogId, Node, Observed, Term, Time};
@@ -19,7 +19,8 @@ pub(super) enum Standing {
 /// How much is told.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Detail {
-    /// Whoever is the first to append an entry has a row for it, with the message that it comes from.
+    /// Whoever is the first to append an entry has a row for it, with the message that it comes from; and whoever commits
+    /// one.
     EachEntry,
     /// All that can be told in a spell is.
     Spells,
@@ -117,8 +118,10 @@ impl Teller<'_> {
             (false, Some(head)) => format!("{}  ({head})", said.join(", ")),
             (false, None) => said.join(", "),
         };
+        let is_of_an_entry =
+            |fact: &&Observed| self.is_first(fact) || matches!(fact.fact, Fact::Committed { .. });
         let has_own_row =
-            marks || world || (self.detail == Detail::EachEntry && facts.iter().any(|it| self.is_first(it)));
+            marks || world || (self.detail == Detail::EachEntry && facts.iter().any(is_of_an_entry));
         let kind = if has_own_row { None } else { Kind::of(&facts, self.focus, &self.led) };
         Some(Told { text, facts, kind })
     }
@@ -176,12 +179,14 @@ impl Teller<'_> {
 
     /// An event as a part of a spell.
     pub(super) fn part<'b>(&'b self, event: &Event<'_>, told: &'b Told<'_>, kind: Kind) -> Part<'b> {
-        let acknowledged = told.facts.iter().filter_map(|observed| match observed.fact {
-            Fact::Acknowledged { index, .. } => {
-                let term = self.logs.get(&observed.node).and_then(|log| log.get(&index));
-                Some((observed.node, LogId { index, term: term.copied().unwrap_or_default() }))
-            }
-            _ => None,
+        let reached = told.facts.iter().filter_map(|observed| {
+            let (reach, index) = match observed.fact {
+                Fact::Acknowledged { index, .. } => (Reach::Acknowledges, index),
+                Fact::Committed { index } => (Reach::Commits, index),
+                _ => return None,
+            };
+            let term = self.logs.get(&observed.node).and_then(|log| log.get(&index));
+            Some(((observed.node, reach), LogId { index, term: term.copied().unwrap_or_default() }))
         });
         let is_of_a_group = |observed: &&&Observed| matches!(observed.fact, Fact::Configured { .. });
         Part {
@@ -190,7 +195,7 @@ impl Teller<'_> {
             here: event.nodes(),
             standing: &self.standing,
             facts: &told.facts,
-            acknowledged: acknowledged.collect(),
+            reached: reached.collect(),
             groups: told.facts.iter().filter(is_of_a_group).map(|fact| self.phrase(fact)).collect(),
         }
     }

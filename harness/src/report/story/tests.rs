@@ -29,21 +29,15 @@ fn record(facts: &[(Node, Fact)], failure: impl Fn(&[Observed]) -> Failure) -> R
         let (at, step, cause) = (fact.at, fact.step, fact.step - 1);
         Line { at, step, cause, node: fact.node, text: "timer".into() }
     };
-    Record {
-        outcome: Outcome {
-            verdict: Verdict::Failed(Box::new(failure(&facts))),
-            counts: Counts::default(),
-            looked: vec![],
-            milestones: vec![],
-            faults: vec![],
-            digest: Digest(0),
-        },
-        timeline: facts.iter().map(line).collect(),
-        facts,
-        history: vec![],
-        digests: vec![],
-        refusals: Default::default(),
-    }
+    let outcome = Outcome {
+        verdict: Verdict::Failed(Box::new(failure(&facts))),
+        counts: Counts::default(),
+        looked: vec![],
+        milestones: vec![],
+        faults: vec![],
+        digest: Digest(0),
+    };
+    Record { timeline: facts.iter().map(line).collect(), facts, ..outcome.into() }
 }
 
 /// The story of these events, of which those at these two places clash, in as few rows as it goes.
@@ -237,6 +231,29 @@ fn only_the_first_of_equal_acknowledgements_is_told_and_only_whose_it_is() {
             "! acknowledges 1 to the leader of term 1"
         ]
     );
+}
+
+#[test]
+fn what_is_committed_on_the_way_shares_a_row_and_what_clashes_has_its_own() {
+    let committed = |index| Fact::Committed { index };
+    let facts = [
+        (2, Fact::Leads { term: 1 }),
+        (2, appended(1, 1)),
+        (1, appended(1, 1)),
+        (2, committed(1)),
+        (2, appended(2, 1)),
+        (1, committed(1)),
+        (2, committed(2)),
+        (1, appended(2, 1)),
+        (1, committed(2)),
+        (1, committed(1)),
+    ];
+    let story = of_clash(&facts, 8, 9);
+    let shared = "+6 n1, n2 append 1@1..2@1; n1 commits all up to 1@1; n2 commits all up";
+    assert_eq!(said(&story)[1..], [shared, "to 2@1", "! commits 2@1", "! commits 1@1"]);
+    // A short story has room for each.
+    let short = super::story(NODES, &clashing(&facts, 8, 9), WIDTH).expect("it fell");
+    assert!(said(&short).iter().any(|row| row == "commits 2@1"), "{:#?}", said(&short));
 }
 
 #[test]
