@@ -11,6 +11,10 @@ use crate::linearizability::role::Role;
 /// So many notes to a block. A key with one note takes a whole one.
 const BLOCK: usize = 10;
 
+/// A key with many notes takes so many blocks at once: what lies together is fetched together when they are read. It takes
+/// no more than it has.
+const LONGEST: usize = 8;
+
 /// No block: the end of the numbers.
 const NONE: u32 = u32::MAX;
 
@@ -58,7 +62,7 @@ impl Note {
 pub(super) struct Notes {
     /// Block by block.
     notes: Vec<Note>,
-    /// By block: the next one of the same key, or the next free one.
+    /// By block: the next one of the same key, written or not, or the next free one.
     next: Vec<u32>,
     /// The first free block, and one more than its number; 0: none is.
     free: u32,
@@ -115,24 +119,33 @@ impl Notes {
     }
 
     fn lengthen(&mut self, row: &mut Row) {
+        if row.len > 0 && self.next[row.last as usize] != NONE {
+            row.last = self.next[row.last as usize];
+            return;
+        }
         let block = match self.free.checked_sub(1) {
             Some(block) => {
-                self.free = self.next[block as usize];
+                self.free = std::mem::replace(&mut self.next[block as usize], NONE);
                 block
             }
-            None => {
-                let empty = Note { called: 0, took: 0, number: 0 };
-                self.notes.resize(self.notes.len() + BLOCK, empty);
-                self.next.push(NONE);
-                u32::try_from(self.next.len() - 1).expect("fewer than four thousand million")
-            }
+            None => self.more((row.len() / BLOCK).clamp(1, LONGEST)),
         };
-        self.next[block as usize] = NONE;
         match row.len {
             0 => row.first = block,
             _ => self.next[row.last as usize] = block,
         }
         row.last = block;
+    }
+
+    /// So many new blocks, one behind the other. Returns the first.
+    fn more(&mut self, blocks: usize) -> u32 {
+        let empty = Note { called: 0, took: 0, number: 0 };
+        self.notes.resize(self.notes.len() + blocks * BLOCK, empty);
+        let first = self.next.len() as u32;
+        let last = u32::try_from(self.next.len() + blocks - 1).expect("fewer than four thousand million");
+        self.next.extend(first + 1..=last);
+        self.next.push(NONE);
+        first
     }
 
     /// The notes of a key, in the order in which they were taken.
