@@ -59,14 +59,14 @@
 //!
 //! | | ns per operation of 10,000 | of 1,000,000 | that, against 100 times 10,000 | a twin takes (of 10,000) | peak of 1,000,000 |
 //! |---|---|---|---|---|---|
-//! | zones, 1,000 operations per key | 33 | 65 | 1.4 | 4.6 times as long (search) | 114 MB |
-//! | zones, one key | 34 | 54 | 1.1 | 5.2 (search) | 124 MB |
-//! | search, 1,000 operations per key | 137 | 184 | 1.3 | 12 (all orders, without rules) | 92 MB |
-//! | search, one key | 160 | 184 | 1.1 | 1,000 (all orders, without rules) | 178 MB |
-//! | witness | 55 | 64 to 68 | 1.0 | 1.5 (sort by place and replay, once all is over) | 145 MB |
-//! | stream | 350 to 380 | 410 to 460 | 1.0 to 1.3 | 0.1 (zones, which keep it all) | 146 MB |
+//! | zones, 1,000 operations per key | 42 | 61 | 1.1 | 3.5 times as long (search) | 114 MB |
+//! | zones, one key | 44 | 61 | 1.1 | 3.8 (search) | 124 MB |
+//! | search, 1,000 operations per key | 133 | 167 | 1.2 | 11 (all orders, without rules) | 92 MB |
+//! | search, one key | 156 | 178 | 1.1 | 900 (all orders, without rules) | 178 MB |
+//! | witness | 43 to 45 | 53 to 54 | 1.0 | 1.7 to 1.9 (sort by place and replay, once all is over) | 145 MB |
+//! | stream | 147 to 195 | 158 to 212 | 1.0 | 0.3 to 0.4 (zones, which keep it all) | 145 MB |
 //!
-//! The peak includes the history, and for the last two the order of events. Of the time of the last two, 19 ns are the
+//! The peak includes the history, and for the last two the order of events. Of the time of the last two, 18 ns are the
 //! telling: reading from memory what happened next, and who is concerned. A violation among 10,000 operations shrinks to 3
 //! to 6 operations within 8 ms.
 //!
