@@ -6,16 +6,24 @@ pub const fn majority(voters: usize) -> usize {
     voters / 2 + 1
 }
 
-/// The greatest value that a majority has reached: the median, rounded to the safe side. Sorts `reached`.
+/// The greatest value that a majority has reached: the median, rounded to the safe side. May sort `reached`.
 ///
 /// # Panics
 /// Where there are no voters.
 pub fn reached_by_majority<T: Ord + Copy>(reached: &mut [T]) -> T {
     assert!(!reached.is_empty(), "a group without voters decides nothing");
-    if let [a, b, c] = *reached {
-        return a.max(b).min(a.min(b).max(c));
+    match *reached {
+        [a, b, c] => return middle(a, b, c),
+        // Neither the least of four nor the greatest is in the middle of five: the two others are left, and the fifth.
+        [a, b, c, d, e] => return middle(a.min(b).max(c.min(d)), a.max(b).min(c.max(d)), e),
+        _ => {}
     }
     reached.sort_unstable();
     // Ascending: the value here and all after it are at least as great, and they are a majority.
     reached[reached.len() - majority(reached.len())]
+}
+
+/// The second of three.
+fn middle<T: Ord + Copy>(a: T, b: T, c: T) -> T {
+    a.max(b).min(a.min(b).max(c))
 }
