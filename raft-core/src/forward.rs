@@ -109,9 +109,6 @@ impl Raft {
 
     /// Answers what this server has applied far enough for.
     pub(crate) fn settle_forwarded(&mut self, effects: &mut Vec<Effect>) {
-        if self.forwarded.is_empty() {
-            return;
-        }
         let (applied, at_once) = (self.applied, self.bug(Bug::ReadBeforeApply));
         let log = &self.log;
         self.forwarded.retain(|forwarded| {

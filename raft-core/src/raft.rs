@@ -718,6 +718,7 @@ impl Raft {
         if self.restores || self.commit.min(durable) > self.applied {
             self.apply_up_to(durable, effects);
         }
+        // After most steps nobody waits for an answer.
         if let Role::Leader(leader) = &self.role
             && !leader.reads.confirmed.is_empty()
         {

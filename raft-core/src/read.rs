@@ -152,9 +152,6 @@ impl Raft {
     pub(crate) fn serve_reads(&mut self, effects: &mut Vec<Effect>) {
         let (applied, at_once) = (self.applied, self.bug(Bug::ReadBeforeApply));
         let Role::Leader(leader) = &mut self.role else { return };
-        if leader.reads.confirmed.is_empty() {
-            return;
-        }
         let ready = |read: &mut Read| read.index <= applied || at_once;
         while let Some(read) = leader.reads.confirmed.pop_front_if(ready) {
             if let Asker::Here(request) = read.asker {
