@@ -44,7 +44,7 @@ fn whatever_is_written_is_written_once() {
             | Action::Append(number)
             | Action::Replace(number)
             | Action::CompareAndSet { value: number, .. } => Some(number),
-            Action::Get | Action::List => None,
+            _ => None,
         };
         let numbers: Vec<u64> = history.iter().filter_map(written).collect();
         let once: BTreeSet<u64> = numbers.iter().copied().collect();

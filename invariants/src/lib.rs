@@ -64,7 +64,8 @@ pub mod formats;
 pub use checker::{Checker, PROPERTIES, Property, UnknownProperty};
 pub use fact::{Configuration, Digest, Fact, Index, LogId, Node, Observed, RequestId, Term, Time};
 pub use linearizability::{
-    Action, Budget, Call, Content, Operation, Position, Response, Verdict, Witness, WitnessFailure, check,
+    Action, Budget, Call, Content, Object, Operation, Position, Response, Verdict, Witness, WitnessFailure,
+    check,
 };
 pub use milestones::{Milestone, Milestones};
 pub use violation::Violation;

@@ -264,6 +264,7 @@ impl Data {
                 *list = vec![element];
                 Response::Done
             }
+            action => unreachable!("{action:?} has no encoding, so no entry holds it"),
         }
     }
 
@@ -307,6 +308,9 @@ fn kept_item(session: u64, sequence: u64, (index, response): &(u64, Response)) -
         Response::Mismatch(None) => kept.then(2).0,
         Response::Mismatch(Some(content)) => kept.then(3).then(of_content(*content)).0,
         Response::List(list) => list.iter().fold(kept.then(4), |kept, element| kept.then(*element)).0,
+        Response::Set(_) | Response::Count(_) | Response::Dequeued(_) => {
+            unreachable!("{response:?} answers no action that is carried out here")
+        }
     }
 }
 
@@ -371,6 +375,7 @@ pub fn encode(request: &Request, stamp: Option<u64>, to: &mut impl BufMut) {
         Action::Append(element) => (5, [element, 0]),
         Action::List => (6, [0; 2]),
         Action::Replace(element) => (7, [element, 0]),
+        action => panic!("{action:?} is of neither a register nor a list, which are all that is stored here"),
     };
     to.put_u8(kind);
     for word in [id.session, id.sequence, acknowledged, key].into_iter().chain(words) {

@@ -441,12 +441,13 @@ fn shows(seen: &Response, action: Action) -> bool {
         Action::Put(value) | Action::CompareAndSet { value, .. } => Content::Present(value),
         Action::Append(value) | Action::Replace(value) => Content::Present(value),
         Action::Delete(deletion) => Content::Absent(deletion),
-        Action::Get | Action::List => return false,
+        // No client of a run asks for other objects than registers and lists.
+        _ => return false,
     };
     match seen {
         Response::Holds(content) | Response::Mismatch(Some(content)) => *content == written,
         Response::List(elements) => elements.iter().any(|element| Content::Present(*element) == written),
-        Response::Done | Response::Mismatch(None) => false,
+        _ => false,
     }
 }
 
@@ -527,5 +528,9 @@ fn fold_response(digest: Digest, response: &Response) -> Digest {
         Response::Mismatch(None) => digest.then(4),
         Response::Mismatch(Some(holds)) => content(digest.then(5), holds),
         Response::List(list) => list.iter().fold(digest.then(6), |digest, element| digest.then(*element)),
+        Response::Set(set) => set.iter().fold(digest.then(7), |digest, element| digest.then(*element)),
+        Response::Count(count) => digest.then(8).then(count.cast_unsigned()),
+        Response::Dequeued(None) => digest.then(9),
+        Response::Dequeued(Some(value)) => digest.then(10).then(*value),
     }
 }

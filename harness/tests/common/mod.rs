@@ -176,6 +176,7 @@ impl Clerk {
             Action::CompareAndSet { .. } => return Response::Mismatch(Some(*register)),
             Action::Append(element) => self.lists.entry(key).or_default().push(element),
             Action::Replace(element) => *self.lists.entry(key).or_default() = vec![element],
+            action => panic!("{action:?} is of neither a register nor a list"),
         }
         Response::Done
     }

@@ -1,33 +1,18 @@
 //! The verdict on a whole history: key by key.
 
+use super::budget::Budget;
 use super::diagram::letter;
+use super::exact::Exact;
 use super::explain::{Explanation, Forced, Method};
-use super::model::{answers, is_of_list};
-use super::numbered::Numbered;
-use super::operation::Call;
+use super::model::answers;
+use super::operation::{Call, Object};
 use super::ranked::Ranked;
-use super::search::{Found, Search, WIDEST};
+use super::search::{Found, WIDEST};
 use super::shrink::{Shrinker, Shrunk};
 use super::zone::{OTHER, Survey, Zoned, Zones};
 use crate::fact::{RequestId, Time};
 use serde::Serialize;
 use std::fmt;
-
-/// How much a search may cost, for each key. Never seconds: a verdict must not depend on the machine.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Budget {
-    /// Steps of the search. A step is well under a microsecond; with more than 64 operations open at once on the key
-    /// it counts several times.
-    pub steps: u64,
-    /// Bytes that the search may remember, besides the history in small numbers: some hundred bytes per operation.
-    pub bytes: u64,
-}
-
-impl Default for Budget {
-    fn default() -> Self {
-        Budget { steps: 4_000_000, bytes: 1 << 30 }
-    }
-}
 
 /// What clients saw, judged.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
@@ -135,7 +120,7 @@ const MORE: u64 = 16;
 ///
 /// # Errors
 /// If the history cannot have happened to anybody: a request recorded twice, an answer before its call or to another
-/// question, a key that is a register and a list.
+/// question, a key that is two objects at once.
 pub fn check(history: &[Call], budget: Budget) -> Result<Verdict, Malformed> {
     Ok(report(history, budget)?.verdict)
 }
@@ -235,24 +220,20 @@ pub fn check_by_search(history: &[Call], budget: Budget) -> Result<Verdict, Malf
 /// # Errors
 /// As [`check`].
 pub fn order(history: &[Call], budget: Budget) -> Result<Option<Vec<usize>>, Malformed> {
-    let (mut numbered, mut search) = (Numbered::default(), Search::default());
+    let mut exact = Exact::default();
     let mut order = Vec::with_capacity(history.len());
     for (_, mine) in partition(history)? {
-        let found = match numbered.load(history, &mine, Time::MAX) {
-            Ok(()) => search.run(&numbered, budget.steps, budget.bytes),
-            Err(_) => Found::NoOrder,
-        };
-        if found != Found::Order {
+        if exact.run(history, &mine, Time::MAX, budget) != Found::Order {
             return Ok(None);
         }
-        order.extend(search.order(&numbered).into_iter().map(|call| call as usize));
+        order.extend(exact.order().into_iter().map(|call| call as usize));
     }
     Ok(Some(order))
 }
 
 /// Searches each key, with rising effort.
 fn search(history: &[Call], mut keys: Vec<(u64, Vec<u32>)>, budget: Budget) -> Verdict {
-    let (mut numbered, mut search) = (Numbered::default(), Search::default());
+    let mut exact = Exact::default();
     let mut effort = Budget { steps: FIRST.steps.min(budget.steps), bytes: FIRST.bytes.min(budget.bytes) };
     loop {
         // A single key hides no other.
@@ -262,15 +243,9 @@ fn search(history: &[Call], mut keys: Vec<(u64, Vec<u32>)>, budget: Budget) -> V
         // And why the first of them is hard.
         let (mut hard, mut why) = (Vec::new(), None);
         for (key, mine) in keys {
-            let found = match numbered.load(history, &mine, Time::MAX) {
-                Ok(()) => {
-                    // A step for each operation, which an order has to have anyway, makes no key a hard one.
-                    let steps = effort.steps.saturating_add(mine.len() as u64).min(budget.steps);
-                    search.run(&numbered, steps, effort.bytes)
-                }
-                Err(_) => Found::NoOrder,
-            };
-            match found {
+            // A step for each operation, which an order has to have anyway, makes no key a hard one.
+            let steps = effort.steps.saturating_add(mine.len() as u64).min(budget.steps);
+            match exact.run(history, &mine, Time::MAX, Budget { steps, ..effort }) {
                 Found::Order => {}
                 Found::NoOrder => return violation(history, &mine, budget),
                 Found::OutOfBudget => {
@@ -357,7 +332,7 @@ struct Known {
     /// Its number, by first appearance, and the call that that was.
     number: u32,
     first: u32,
-    is_list: bool,
+    object: Object,
     operations: u32,
 }
 
@@ -370,16 +345,17 @@ fn read(history: &[Call], mut each: impl FnMut(usize, u32, &Call)) -> Result<Vec
     let mut rises = true;
     for (number, call) in (0..).zip(history) {
         well_formed(number, call)?;
-        let is_list = is_of_list(call.operation.action);
+        let object = Object::of(call.operation.action);
         let key = *numbers.get_or_insert_with(call.operation.key, || {
             let (key, of) = (call.operation.key, keys.len() as u32);
-            keys.push(Known { key, number: of, first: number, is_list, operations: 0 });
+            keys.push(Known { key, number: of, first: number, object, operations: 0 });
             of
         });
         let known = &mut keys[key as usize];
         known.operations += 1;
-        if known.is_list != is_list {
-            let sentence = format!("{} has a key be a register and a list: {}", call.id, call.operation);
+        if known.object != object {
+            let (id, operation, was) = (call.id, call.operation, known.object);
+            let sentence = format!("{id} has a key be a {object} that was a {was} before: {operation}");
             return Err(Malformed { call: number as usize, sentence, other: Some(known.first as usize) });
         }
         // Sequences count from 0, so one more than the newest is free for "none yet".

@@ -4,7 +4,7 @@
 //! return whose operation has no place yet, by the operations open there that have none, and by the state; reads that
 //! are legal take their place at once; where all branches have ended, the place is remembered as dead.
 
-use super::check::Budget;
+use super::budget::Budget;
 use super::model::Model;
 use crate::fact::Time;
 use std::collections::{BTreeMap, BTreeSet};

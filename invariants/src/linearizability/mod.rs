@@ -21,8 +21,8 @@
 //! The **search** takes the rest: repeated values, deletions without numbers, a failed compare-and-set that did not tell
 //! what it found. It looks for an order or proves that there is none. The problem is hard in general, so it has a
 //! [`Budget`] in steps and bytes and, besides "linearizable" and "violation", a third verdict, "unknown", which means
-//! what it says. Other objects than registers and lists are searched through [`explore()`]: a [`Model`] of one's own
-//! has some thirty lines.
+//! what it says. Sets, counters, queues and mutexes are searched through [`explore()`] by their [`Model`]s; a model of
+//! one's own has some thirty lines.
 //!
 //! The **stream** ([`Stream`]) is the check by zones while it all goes on, in memory that does not grow with the history.
 //!
@@ -76,14 +76,15 @@
 //! operation says of its key. The witness needs no more than these. `zone` is the near-linear check; its head has the
 //! argument. For the search `numbered` translates one key's calls into small numbers (`trie` those of a list), `blocks`
 //! refutes a register at a glance, `search` looks for an order (its head lists the rules that cut it short) and `memo`
-//! is what it remembers. `shrink` makes a bad history small, `explain` and `diagram` tell it, `check` does this for each
-//! key. `explore` is the search for other models, and `stream` the zones while it all goes on.
+//! is what it remembers; `explore` is the search for other models, and `exact` chooses between the two. `shrink` makes a bad history small, `explain` and `diagram` tell it, `check` does this for each
+//! key. `stream` are the zones while it all goes on.
 //!
 //! # What it leaves out
 //!
 //! Operations on several keys, except that the witness covers a history on many keys with one order. Elements that are
 //! removed from lists.
 
+mod budget;
 mod operation;
 mod model;
 mod role;
@@ -97,19 +98,21 @@ mod numbered;
 mod blocks;
 mod memo;
 mod search;
+mod explore;
+mod exact;
 mod diagram;
 mod explain;
 mod shrink;
 mod check;
-mod explore;
 mod stream;
 
+pub use budget::Budget;
 pub use check::{
-    Budget, Judged, Malformed, Report, Verdict, Why, check, check_by_search, check_by_zones, order, report,
+    Judged, Malformed, Report, Verdict, Why, check, check_by_search, check_by_zones, order, report,
 };
 pub use explain::{Explanation, Forced, Method};
 pub use explore::{Asked, Explored, explore};
-pub use model::{List, Model, Register, answers, is_of_list};
-pub use operation::{Action, Call, Content, Operation, Response};
+pub use model::{Counter, List, Model, Mutex, Queue, Register, Set, answers};
+pub use operation::{Action, Call, Content, Object, Operation, Response};
 pub use stream::{Broken, Stream, Streamed};
 pub use witness::{Flaw, Position, Witness, WitnessFailure};

@@ -1,6 +1,7 @@
-//! What a key may answer: one step of a register and of a list, without any notion of time.
+//! What a key may answer: one step of each object, without any notion of time.
 
 use super::operation::{Action, Content, Response};
+use std::collections::{BTreeSet, VecDeque};
 
 /// An object as a state and a question: could this step have answered that? An example is with
 /// [`explore`](super::explore()), which takes any model.
@@ -63,7 +64,7 @@ impl Model for Register {
                 Some(Response::Mismatch(Some(content))) if content == state => Some(*state),
                 Some(_) => None,
             },
-            Action::Append(_) | Action::Replace(_) | Action::List => None,
+            _ => None,
         }
     }
 
@@ -104,23 +105,149 @@ impl Model for List {
     }
 }
 
-/// Whether `response` has the form of an answer to `action` at all, whatever the key holds.
-#[must_use]
-pub const fn answers(action: Action, response: &Response) -> bool {
-    match action {
-        Action::Get => matches!(response, Response::Holds(_)),
-        Action::Put(_) | Action::Delete(_) | Action::Append(_) | Action::Replace(_) => {
-            matches!(response, Response::Done)
+/// A set: add, remove, read the whole of it. To add what is there already, or remove what is not, changes nothing.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Set;
+
+impl Model for Set {
+    type State = BTreeSet<u64>;
+    type Action = Action;
+    type Response = Response;
+
+    fn initial(&self) -> BTreeSet<u64> {
+        BTreeSet::new()
+    }
+
+    fn step(
+        &self,
+        state: &BTreeSet<u64>,
+        action: &Action,
+        response: Option<&Response>,
+    ) -> Option<BTreeSet<u64>> {
+        let mut after = state.clone();
+        match (*action, response) {
+            (Action::SetAdd(element), None | Some(Response::Done)) => drop(after.insert(element)),
+            (Action::SetRemove(element), None | Some(Response::Done)) => drop(after.remove(&element)),
+            (Action::SetRead, None) => {}
+            (Action::SetRead, Some(Response::Set(elements))) if elements.iter().eq(state) => {}
+            _ => return None,
         }
-        Action::CompareAndSet { .. } => matches!(response, Response::Done | Response::Mismatch(_)),
-        Action::List => matches!(response, Response::List(_)),
+        Some(after)
+    }
+
+    fn is_read(&self, action: &Action) -> bool {
+        action.is_read()
     }
 }
 
-/// Whether `action` belongs to lists; every other one belongs to registers.
+/// A counter: add (also less than nothing), read. It begins at 0 and wraps around at the ends of its range.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Counter;
+
+impl Model for Counter {
+    type State = i64;
+    type Action = Action;
+    type Response = Response;
+
+    fn initial(&self) -> i64 {
+        0
+    }
+
+    fn step(&self, state: &i64, action: &Action, response: Option<&Response>) -> Option<i64> {
+        match (*action, response) {
+            (Action::CounterAdd(number), None | Some(Response::Done)) => Some(state.wrapping_add(number)),
+            (Action::CounterRead, None) => Some(*state),
+            (Action::CounterRead, Some(Response::Count(count))) if count == state => Some(*state),
+            _ => None,
+        }
+    }
+
+    fn is_read(&self, action: &Action) -> bool {
+        action.is_read()
+    }
+}
+
+/// A queue: enqueue, dequeue, first in first out. To dequeue from an empty queue changes nothing.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Queue;
+
+impl Model for Queue {
+    type State = VecDeque<u64>;
+    type Action = Action;
+    type Response = Response;
+
+    fn initial(&self) -> VecDeque<u64> {
+        VecDeque::new()
+    }
+
+    fn step(
+        &self,
+        state: &VecDeque<u64>,
+        action: &Action,
+        response: Option<&Response>,
+    ) -> Option<VecDeque<u64>> {
+        let mut after = state.clone();
+        match (*action, response) {
+            (Action::Enqueue(value), None | Some(Response::Done)) => after.push_back(value),
+            (Action::Dequeue, None) => drop(after.pop_front()),
+            (Action::Dequeue, Some(Response::Dequeued(value))) if state.front() == value.as_ref() => {
+                after.pop_front();
+            }
+            _ => return None,
+        }
+        Some(after)
+    }
+}
+
+/// A mutex: acquire, release. Nobody holds it first. To acquire it while it is held is impossible, as is to release it
+/// while it is not; it does not matter who does.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Mutex;
+
+impl Model for Mutex {
+    type State = bool;
+    type Action = Action;
+    type Response = Response;
+
+    fn initial(&self) -> bool {
+        false
+    }
+
+    /// An acquisition of unknown outcome that finds the mutex held has not happened; so with a release.
+    fn step(&self, &is_held: &bool, action: &Action, response: Option<&Response>) -> Option<bool> {
+        match (*action, response) {
+            (Action::Acquire, None) => Some(true),
+            (Action::Release, None) => Some(false),
+            (Action::Acquire, Some(Response::Done)) => (!is_held).then_some(true),
+            (Action::Release, Some(Response::Done)) => is_held.then_some(false),
+            _ => None,
+        }
+    }
+}
+
+/// Whether `response` has the form of an answer to `action` at all, whatever the key holds.
 #[must_use]
-pub const fn is_of_list(action: Action) -> bool {
-    matches!(action, Action::Append(_) | Action::Replace(_) | Action::List)
+pub fn answers(action: Action, response: &Response) -> bool {
+    match action {
+        Action::Get => matches!(response, Response::Holds(_)),
+        Action::CompareAndSet { .. } => matches!(response, Response::Done | Response::Mismatch(_)),
+        Action::List => matches!(response, Response::List(_)),
+        Action::SetRead => {
+            matches!(response, Response::Set(elements) if elements.is_sorted_by(|one, next| one < next))
+        }
+        Action::CounterRead => matches!(response, Response::Count(_)),
+        Action::Dequeue => matches!(response, Response::Dequeued(_)),
+        Action::Put(_)
+        | Action::Delete(_)
+        | Action::Append(_)
+        | Action::Replace(_)
+        | Action::SetAdd(_)
+        | Action::SetRemove(_)
+        | Action::CounterAdd(_)
+        | Action::Enqueue(_)
+        | Action::Acquire
+        | Action::Release => matches!(response, Response::Done),
+    }
 }
 
 #[cfg(test)]
@@ -144,6 +271,34 @@ mod tests {
         let cas = Action::CompareAndSet { expect: Content::Present(7), value: 8 };
         assert_eq!(Register.step(&Content::INITIAL, &cas, None), Some(Content::INITIAL));
         assert_eq!(Register.step(&Content::Present(7), &cas, None), Some(Content::Present(8)));
+    }
+
+    #[test]
+    fn a_mutex_is_held_once_at_a_time() {
+        let done = Some(&Response::Done);
+        assert_eq!(Mutex.step(&false, &Action::Acquire, done), Some(true));
+        assert_eq!(Mutex.step(&true, &Action::Acquire, done), None);
+        assert_eq!(Mutex.step(&true, &Action::Release, done), Some(false));
+        assert_eq!(Mutex.step(&false, &Action::Release, done), None);
+    }
+
+    #[test]
+    fn a_queue_is_first_in_first_out() {
+        let two = VecDeque::from([1, 2]);
+        let took = |value| Response::Dequeued(value);
+        assert_eq!(Queue.step(&two, &Action::Dequeue, Some(&took(Some(1)))), Some(VecDeque::from([2])));
+        assert_eq!(Queue.step(&two, &Action::Dequeue, Some(&took(Some(2)))), None);
+        assert_eq!(Queue.step(&two, &Action::Dequeue, Some(&took(None))), None);
+        let none = VecDeque::new();
+        assert_eq!(Queue.step(&none, &Action::Dequeue, Some(&took(None))), Some(VecDeque::new()));
+        assert_eq!(Queue.step(&none, &Action::Dequeue, None), Some(VecDeque::new()));
+    }
+
+    #[test]
+    fn a_set_answers_in_order_and_without_doubles() {
+        assert!(answers(Action::SetRead, &Response::Set(vec![1, 2])));
+        assert!(!answers(Action::SetRead, &Response::Set(vec![2, 1])));
+        assert!(!answers(Action::SetRead, &Response::Set(vec![1, 1])));
     }
 
     #[test]

@@ -6,8 +6,8 @@
 //! return, so that "what is open" is a bit mask.
 
 use super::interner::Interner;
-use super::model::is_of_list;
-use super::operation::{Call, Content};
+
+use super::operation::{Call, Content, Object};
 use super::role::{ListRole, Role, list_role, role};
 use super::trie::Trie;
 use crate::fact::Time;
@@ -111,7 +111,8 @@ impl Numbered {
     /// Loads what happened to one key up to and including `until`: `mine` are its calls in `history`, by time.
     pub(crate) fn load(&mut self, history: &[Call], mine: &[u32], until: Time) -> Result<(), Contradiction> {
         self.ops.clear();
-        self.is_list = mine.first().is_some_and(|&call| is_of_list(history[call as usize].operation.action));
+        let object = mine.first().map(|&call| Object::of(history[call as usize].operation.action));
+        self.is_list = object == Some(Object::List);
         let calls = mine.iter().map(|&call| (call, &history[call as usize]));
         let calls = calls.take_while(|(_, call)| call.called <= until);
         if self.is_list {

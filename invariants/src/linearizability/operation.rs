@@ -20,7 +20,7 @@ impl Content {
     pub const INITIAL: Content = Content::Absent(0);
 }
 
-/// What is asked of one key. A key is a register or a list throughout a history.
+/// What is asked of one key. A key is one [`Object`] throughout a history.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
@@ -43,13 +43,66 @@ pub enum Action {
     Replace(u64),
     /// Read a whole list.
     List,
+    /// Put an element into a set.
+    SetAdd(u64),
+    /// Take an element out of a set.
+    SetRemove(u64),
+    /// Read a whole set.
+    SetRead,
+    /// Add to a counter.
+    CounterAdd(i64),
+    /// Read a counter.
+    CounterRead,
+    /// Put a value at the end of a queue.
+    Enqueue(u64),
+    /// Take the value at the head of a queue.
+    Dequeue,
+    /// Take a mutex that nobody holds.
+    Acquire,
+    /// Give a mutex back that is held.
+    Release,
 }
 
 impl Action {
     /// Whether it never changes anything.
     #[must_use]
     pub const fn is_read(self) -> bool {
-        matches!(self, Action::Get | Action::List)
+        matches!(self, Action::Get | Action::List | Action::SetRead | Action::CounterRead)
+    }
+}
+
+/// What a key is: the kind of thing that actions are asked of.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Object {
+    /// Get, put, delete, compare-and-set.
+    Register,
+    /// Append, replace, read the whole.
+    List,
+    /// Add, remove, read the whole.
+    Set,
+    /// Add, read.
+    Counter,
+    /// Enqueue, dequeue: first in, first out.
+    Queue,
+    /// Acquire, release.
+    Mutex,
+}
+
+impl Object {
+    /// The object that an action is asked of.
+    #[must_use]
+    pub const fn of(action: Action) -> Object {
+        match action {
+            Action::Get | Action::Put(_) | Action::Delete(_) | Action::CompareAndSet { .. } => {
+                Object::Register
+            }
+            Action::Append(_) | Action::Replace(_) | Action::List => Object::List,
+            Action::SetAdd(_) | Action::SetRemove(_) | Action::SetRead => Object::Set,
+            Action::CounterAdd(_) | Action::CounterRead => Object::Counter,
+            Action::Enqueue(_) | Action::Dequeue => Object::Queue,
+            Action::Acquire | Action::Release => Object::Mutex,
+        }
     }
 }
 
@@ -66,7 +119,7 @@ pub struct Operation {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Response {
-    /// Done (put, delete, append, replace, a compare-and-set that matched).
+    /// Done (every action that only changes something; a compare-and-set that matched).
     Done,
     /// The register held this (get).
     Holds(Content),
@@ -74,6 +127,12 @@ pub enum Response {
     Mismatch(Option<Content>),
     /// The whole list (list).
     List(Vec<u64>),
+    /// The whole set, each element once and in rising order (set read).
+    Set(Vec<u64>),
+    /// What the counter stood at (counter read).
+    Count(i64),
+    /// The value that was taken from the queue; `None`: it was empty (dequeue).
+    Dequeued(Option<u64>),
 }
 
 /// One operation of a client's history, from call to return.
@@ -100,6 +159,19 @@ impl fmt::Display for Content {
     }
 }
 
+impl fmt::Display for Object {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Object::Register => "register",
+            Object::List => "list",
+            Object::Set => "set",
+            Object::Counter => "counter",
+            Object::Queue => "queue",
+            Object::Mutex => "mutex",
+        })
+    }
+}
+
 impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let key = self.key;
@@ -112,6 +184,15 @@ impl fmt::Display for Operation {
             Action::Append(element) => write!(f, "append k{key}+={element}"),
             Action::Replace(element) => write!(f, "replace k{key}=[{element}]"),
             Action::List => write!(f, "list k{key}"),
+            Action::SetAdd(element) => write!(f, "add to set k{key}: {element}"),
+            Action::SetRemove(element) => write!(f, "remove from set k{key}: {element}"),
+            Action::SetRead => write!(f, "read set k{key}"),
+            Action::CounterAdd(number) => write!(f, "add to counter k{key}: {number}"),
+            Action::CounterRead => write!(f, "read counter k{key}"),
+            Action::Enqueue(value) => write!(f, "enqueue k{key}: {value}"),
+            Action::Dequeue => write!(f, "dequeue k{key}"),
+            Action::Acquire => write!(f, "acquire k{key}"),
+            Action::Release => write!(f, "release k{key}"),
         }
     }
 }
@@ -124,6 +205,16 @@ impl fmt::Display for Response {
             Response::Mismatch(None) => f.write_str("mismatch"),
             Response::Mismatch(Some(content)) => write!(f, "mismatch, it holds {content}"),
             Response::List(elements) => write!(f, "{elements:?}"),
+            Response::Set(elements) => {
+                f.write_str("{")?;
+                for (place, element) in elements.iter().enumerate() {
+                    write!(f, "{}{element}", if place == 0 { "" } else { ", " })?;
+                }
+                f.write_str("}")
+            }
+            Response::Count(count) => write!(f, "{count}"),
+            Response::Dequeued(None) => f.write_str("empty"),
+            Response::Dequeued(Some(value)) => write!(f, "{value}"),
         }
     }
 }

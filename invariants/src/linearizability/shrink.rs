@@ -16,11 +16,11 @@
 //! - an element of a list that is only ever appended, in all reads as well: what else the list holds stays in its order;
 //! - an addition to a list that no read left shows: whoever comes behind it before the next replacement is blind too.
 
-use super::model::is_of_list;
-use super::numbered::Numbered;
-use super::operation::{Action, Call, Content, Response};
+use super::budget::Budget;
+use super::exact::{Exact, object};
+use super::operation::{Action, Call, Content, Object, Response};
 use super::role::{ListRole, Role, list_role, role};
-use super::search::{Found, Search};
+use super::search::Found;
 use super::zone::{Certificate, Zoned, Zones};
 use crate::fact::Time;
 use std::collections::{BTreeMap, BTreeSet};
@@ -44,8 +44,7 @@ const FEW: usize = 6;
 #[derive(Default)]
 pub(crate) struct Shrinker {
     zones: Zones,
-    numbered: Numbered,
-    search: Search,
+    exact: Exact,
 }
 
 impl Shrinker {
@@ -54,10 +53,10 @@ impl Shrinker {
         match self.zones.judge(history, mine, until) {
             Zoned::Order => false,
             Zoned::Clash(_) => true,
-            Zoned::NotUnique => match self.numbered.load(history, mine, until) {
-                Ok(()) => self.search.run(&self.numbered, limits.0, limits.1) == Found::NoOrder,
-                Err(_) => true,
-            },
+            Zoned::NotUnique => {
+                let budget = Budget { steps: limits.0, bytes: limits.1 };
+                self.exact.run(history, mine, until, budget) == Found::NoOrder
+            }
         }
     }
 
@@ -75,9 +74,9 @@ impl Shrinker {
         if let Zoned::Clash(certificate) = self.zones.judge(history, &mine, until) {
             return told(*certificate);
         }
-        let is_list = is_of_list(history[mine[0] as usize].operation.action);
+        let object = object(history, &mine);
         let mut left = Left::of(history, mine, until);
-        if !is_list {
+        if object == Object::Register {
             // Without the contents that were written twice it may be a matter of zones.
             let unique = left.without_repeated();
             if let Zoned::Clash(certificate) = self.zones.judge(&unique.calls, &unique.places(), Time::MAX) {
@@ -91,12 +90,16 @@ impl Shrinker {
         loop {
             let before = left.calls.len();
             self.remove(&mut left, limits, Left::observers, Left::without_calls);
-            if is_list {
-                self.remove(&mut left, limits, Left::appended, Left::without_elements);
-                self.remove(&mut left, limits, Left::unseen, Left::without_calls);
-            } else {
-                self.remove(&mut left, limits, Left::contents, Left::without_contents);
-                self.remove(&mut left, limits, Left::mutations, Left::without_unneeded);
+            match object {
+                Object::Register => {
+                    self.remove(&mut left, limits, Left::contents, Left::without_contents);
+                    self.remove(&mut left, limits, Left::mutations, Left::without_unneeded);
+                }
+                Object::List => {
+                    self.remove(&mut left, limits, Left::appended, Left::without_elements);
+                    self.remove(&mut left, limits, Left::unseen, Left::without_calls);
+                }
+                Object::Set | Object::Counter | Object::Queue | Object::Mutex => {}
             }
             if left.calls.len() == before {
                 break;
@@ -190,9 +193,10 @@ impl Left {
 
     /// The numbers of those that change nothing.
     fn observers(&self) -> Vec<u32> {
-        let observes = |call: &Call| match is_of_list(call.operation.action) {
-            true => matches!(list_role(call, Time::MAX).1, ListRole::Reads(_) | ListRole::Nothing),
-            false => matches!(
+        let observes = |call: &Call| match Object::of(call.operation.action) {
+            Object::List => matches!(list_role(call, Time::MAX).1, ListRole::Reads(_) | ListRole::Nothing),
+            Object::Set | Object::Counter | Object::Queue | Object::Mutex => call.operation.action.is_read(),
+            Object::Register => matches!(
                 role(call, Time::MAX).1,
                 Role::Sees(_) | Role::SeesOther(_) | Role::Absurd(_) | Role::Nothing
             ),

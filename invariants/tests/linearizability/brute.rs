@@ -1,6 +1,6 @@
 //! All orders of a tiny history, tried one after the other.
 
-use invariants::linearizability::{Call, Content, List, Model, Operation, Register, is_of_list};
+use invariants::linearizability::{Call, Content, List, Model, Object, Operation, Register};
 use std::collections::BTreeMap;
 
 /// Whether some order explains the history, by trying all of them on all keys at once.
@@ -25,7 +25,7 @@ pub fn brute_force(history: &[Call]) -> bool {
             let Operation { key, action } = call.operation;
             let response = call.returned.as_ref().map(|(_, response)| response);
             let (mut registers, mut lists) = (registers.clone(), lists.clone());
-            let legal = if is_of_list(action) {
+            let legal = if Object::of(action) == Object::List {
                 let list = lists.entry(key).or_insert_with(|| List.initial());
                 List.step(list, &action, response).map(|after| *list = after).is_some()
             } else {

@@ -22,7 +22,7 @@ pub fn alone(explanation: &Explanation, history: &[Call]) -> Vec<Call> {
                 | Action::Append(value)
                 | Action::Replace(value) => content == Content::Present(value),
                 Action::Delete(deletion) => content == Content::Absent(deletion),
-                Action::Get | Action::List => false,
+                _ => false,
             })
     };
     let among = &explanation.operations;

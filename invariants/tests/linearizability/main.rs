@@ -6,6 +6,7 @@ mod certificates;
 mod chance;
 #[path = "../common/mod.rs"]
 mod common;
+mod objects;
 mod simulator;
 mod twin;
 mod search;

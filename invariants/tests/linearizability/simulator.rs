@@ -249,6 +249,7 @@ impl Store {
             }
             Action::Append(element) => self.list(key).push(element),
             Action::Replace(element) => *self.list(key) = vec![element],
+            action => unreachable!("{action:?} is not generated"),
         }
         Response::Done
     }

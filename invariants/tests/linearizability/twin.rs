@@ -5,8 +5,8 @@ use crate::brute::brute_force;
 use crate::chance::{Chance, Execution, Kind, execution, kind, spoil};
 use invariants::fact::Time;
 use invariants::linearizability::{
-    Action, Asked, Budget, Call, Explored, List, Position, Register, Response, Verdict, Witness, check,
-    check_by_search, check_by_zones, explore, is_of_list,
+    Action, Asked, Budget, Call, Explored, List, Object, Position, Register, Response, Verdict, Witness,
+    check, check_by_search, check_by_zones, explore,
 };
 use std::collections::BTreeMap;
 
@@ -56,7 +56,7 @@ fn explored(history: &[Call]) -> bool {
                 returned: call.returned.clone(),
             })
             .collect();
-        let is_list = asked.first().is_some_and(|asked| is_of_list(asked.action));
+        let is_list = asked.first().is_some_and(|asked| Object::of(asked.action) == Object::List);
         let explored = match is_list {
             true => explore(&List, &asked, Budget::default()),
             false => explore(&Register, &asked, Budget::default()),

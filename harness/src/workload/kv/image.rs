@@ -111,6 +111,9 @@ fn put_response(response: &Response, to: &mut Vec<u8>) {
             put_number(4, to);
             put_list(list, to);
         }
+        Response::Set(_) | Response::Count(_) | Response::Dequeued(_) => {
+            unreachable!("{response:?} answers no action that is carried out here")
+        }
     }
 }
 

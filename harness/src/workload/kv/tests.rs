@@ -298,6 +298,7 @@ proptest! {
                         *list = vec![element];
                         Response::Done
                     }
+                    action => unreachable!("{action:?} is not generated"),
                 };
                 past.insert((session, sequence), (index, response.clone()));
                 prop_assert_eq!(outcome, done(id, true, index, response));

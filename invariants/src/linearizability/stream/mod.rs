@@ -24,8 +24,7 @@ mod zones;
 mod registers;
 mod lists;
 
-use super::model::is_of_list;
-use super::operation::{Action, Content, Operation, Response};
+use super::operation::{Action, Content, Object, Operation, Response};
 use super::ranked::Ranked;
 use super::table::Table;
 use crate::fact::RequestId;
@@ -61,7 +60,7 @@ impl From<Clash> for Flaw {
 pub enum Streamed {
     /// There is an order that explains every answer.
     Linearizable,
-    /// Another check must tell: on this key contents were written twice, or a failed compare-and-set did not tell what
+    /// Another check must tell: this key is neither a register nor a list, or on it contents were written twice, or a failed compare-and-set did not tell what
     /// it found, or something was seen that had been retired.
     Unknown {
         /// The smallest such key.
@@ -168,7 +167,7 @@ impl Stream {
         self.now += 1;
         let now = self.now;
         let key = *self.numbers.get_or_insert_with(operation.key, || {
-            self.keys.push(Key::new(is_of_list(operation.action)));
+            self.keys.push(Key::new(Object::of(operation.action)));
             u32::try_from(self.keys.len() - 1).expect("fewer than four thousand million keys")
         });
         let number = self.calls_before + self.calls.len() as u64;
@@ -344,8 +343,12 @@ impl Stream {
 }
 
 impl Key {
-    fn new(is_list: bool) -> Key {
-        let held = if is_list { Held::List(Box::new(List::new())) } else { Held::Register(Register::new()) };
+    fn new(object: Object) -> Key {
+        let held = match object {
+            Object::Register => Held::Register(Register::new()),
+            Object::List => Held::List(Box::new(List::new())),
+            Object::Set | Object::Counter | Object::Queue | Object::Mutex => Held::Beyond,
+        };
         Key { held, answers: 0, is_blind: false, has_retired: false }
     }
 
@@ -363,6 +366,6 @@ fn product(action: Action) -> Option<Content> {
     match action {
         Action::Put(value) | Action::CompareAndSet { value, .. } => Some(Content::Present(value)),
         Action::Delete(deletion) => Some(Content::Absent(deletion)),
-        Action::Get | Action::Append(_) | Action::Replace(_) | Action::List => None,
+        _ => None,
     }
 }

@@ -35,8 +35,7 @@
 mod meaning;
 mod open;
 
-use super::model::is_of_list;
-use super::operation::{Operation, Response};
+use super::operation::{Object, Operation, Response};
 use super::ranked::Ranked;
 use crate::fact::{Index, RequestId, Time};
 use meaning::{Applied, Held};
@@ -124,7 +123,11 @@ impl Witness {
 
     /// A client calls. A retry of the same request is no new call.
     pub fn called(&mut self, id: RequestId, operation: Operation, now: Time) {
-        let is_list = is_of_list(operation.action);
+        let is_list = match Object::of(operation.action) {
+            Object::Register => false,
+            Object::List => true,
+            object => panic!("a witness replays registers and lists, but {id} asks a {object}: {operation}"),
+        };
         let &mut (key, was_list) = self.keys.get_or_insert_with(operation.key, || {
             self.held.push(Held::new(is_list));
             let key = u32::try_from(self.held.len() - 1).expect("fewer than four thousand million keys");

@@ -21,8 +21,7 @@ mod lists;
 
 pub(crate) use certificate::{Certificate, OTHER};
 
-use super::model::is_of_list;
-use super::operation::Call;
+use super::operation::{Call, Object};
 use crate::fact::Time;
 use lists::Lists;
 use notes::{Notes, Row};
@@ -49,11 +48,10 @@ pub(crate) struct Zones {
 impl Zones {
     /// Judges what happened to one key up to and including `until`: `mine` are its calls in `history`, by time.
     pub(crate) fn judge(&mut self, history: &[Call], mine: &[u32], until: Time) -> Zoned {
-        let is_list = mine.first().is_some_and(|&call| is_of_list(history[call as usize].operation.action));
-        if is_list {
-            self.lists.judge(history, mine, until)
-        } else {
-            self.registers.judge(history, mine, until)
+        match mine.first().map(|&call| Object::of(history[call as usize].operation.action)) {
+            Some(Object::List) => self.lists.judge(history, mine, until),
+            Some(Object::Register) | None => self.registers.judge(history, mine, until),
+            Some(Object::Set | Object::Counter | Object::Queue | Object::Mutex) => Zoned::NotUnique,
         }
     }
 }
@@ -74,7 +72,7 @@ struct Surveyed {
     noted: Row,
     /// What came of all that was noted before, if that was very much.
     before: Option<Box<Contents>>,
-    /// A list, or a register with a flaw: it takes a closer look.
+    /// Not a register, or one with a flaw: it takes a closer look.
     is_other: bool,
 }
 
@@ -86,7 +84,7 @@ impl Survey {
     #[inline]
     pub(crate) fn add(&mut self, key: usize, call: &Call) {
         if key == self.keys.len() {
-            let is_other = is_of_list(call.operation.action);
+            let is_other = Object::of(call.operation.action) != Object::Register;
             self.keys.push(Surveyed { noted: Row::EMPTY, before: None, is_other });
         }
         let surveyed = &mut self.keys[key];
