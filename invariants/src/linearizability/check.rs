@@ -355,7 +355,7 @@ fn read(history: &[Call], mut each: impl FnMut(usize, u32, &Call)) -> Result<Vec
         known.operations += 1;
         if known.object != object {
             let (id, operation, was) = (call.id, call.operation, known.object);
-            let sentence = format!("{id} has a key be a {object} that was a {was} before: {operation}");
+            let sentence = format!("{id} has a key be a {was} and a {object}: {operation}");
             return Err(Malformed { call: number as usize, sentence, other: Some(known.first as usize) });
         }
         // Sequences count from 0, so one more than the newest is free for "none yet".

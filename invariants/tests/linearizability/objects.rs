@@ -183,5 +183,5 @@ fn a_key_is_one_object() {
     let mixed = [call(0, Action::SetAdd(1)), call(1, Action::Enqueue(1))];
     let malformed = check(&mixed, Budget::default()).expect_err("two objects");
     assert_eq!((malformed.call, malformed.other), (1, Some(0)));
-    assert!(malformed.sentence.contains("a queue that was a set before"), "{malformed}");
+    assert!(malformed.sentence.contains("a key be a set and a queue"), "{malformed}");
 }
