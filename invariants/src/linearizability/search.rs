@@ -16,6 +16,17 @@
 //! branches have ended, the configuration is remembered as dead. On one path no configuration comes twice, so nothing
 //! else need be remembered, and a search that never turns back remembers nothing.
 //!
+//! Operations of unknown outcome are *optional*: they stay open for ever, so two more rules keep them from multiplying
+//! the configurations.
+//!
+//! - An optional operation of a register is placed only right before an open operation that it makes legal. In any order
+//!   look at the last optional operation that breaks this rule, and at what follows it. Where that is nothing or a blind
+//!   write, the optional operation can be left out; where that is an observer that was legal before as well, the two can
+//!   be exchanged; where that is an operation which it makes legal, it can be moved right before that one, for it is not
+//!   due. Each change leaves fewer optional operations, or the same ones later, so they come to an end.
+//! - A configuration in which fewer optional operations are left than in a dead one, and all else is alike, is dead: an
+//!   order from it would be an order from the dead one that leaves the others out.
+//!
 //! With at most c operations open at once there are at most returns * 2^c * states configurations, so the search is
 //! quick on what clients really do. It is still a search: it gives up after a number of steps, never of seconds.
 
@@ -58,6 +69,8 @@ pub(crate) struct Search {
 struct Frame {
     trail: u32,
     state: u32,
+    /// Whether what follows must be made legal by the optional operation before it.
+    bound: bool,
     /// The branches below this urgency have been tried.
     tried: u64,
 }
@@ -110,9 +123,13 @@ struct Board<'a, const W: usize> {
     /// The first return whose operation has no place yet.
     next: u32,
     state: u32,
-    /// The slots of open operations without a place: those that change nothing, and the others.
+    /// Whether what comes next must be made legal by the optional operation before it.
+    bound: bool,
+    /// The slots of open operations without a place: those that change nothing, those that are due some time, and the
+    /// optional ones.
     observers: [u64; W],
     mutators: [u64; W],
+    optional: [u64; W],
 }
 
 impl<'a, const W: usize> Board<'a, W> {
@@ -129,8 +146,10 @@ impl<'a, const W: usize> Board<'a, W> {
             memo: Memo::default(),
             next,
             state,
+            bound: false,
             observers: [0; W],
             mutators: [0; W],
+            optional: [0; W],
         };
         board.open(0);
         board
@@ -143,7 +162,7 @@ impl<'a, const W: usize> Board<'a, W> {
         self.branch();
         while let Some(&frame) = self.memory.frames.last() {
             self.undo(frame.trail as usize);
-            self.state = frame.state;
+            (self.state, self.bound) = (frame.state, frame.bound);
             let Some((urgency, op)) = self.most_urgent(frame.tried) else {
                 let path = self.memory.bytes();
                 if !self.memo.insert(self.configuration(), bytes.saturating_sub(path)) {
@@ -163,12 +182,16 @@ impl<'a, const W: usize> Board<'a, W> {
             if let Some(frame) = self.memory.frames.last_mut() {
                 frame.tried = urgency + 1;
             }
-            self.state = self.after(&self.history.ops[op as usize]);
+            let placed = &self.history.ops[op as usize];
+            self.state = self.after(placed);
             self.place(op);
+            let length = self.memory.trail.len();
             if self.settle() {
                 return Found::Order;
             }
-            if !self.is_stuck() && !self.memo.contains(&self.configuration()) {
+            let is_optional = placed.due == NONE && !self.history.is_list;
+            self.bound = is_optional && self.memory.trail.len() == length;
+            if !self.is_stuck() && !self.is_dead() {
                 self.branch();
             }
         }
@@ -225,7 +248,9 @@ impl<'a, const W: usize> Board<'a, W> {
         }
         let counts = &self.memory.counts;
         if !self.history.is_list {
-            return counts.producers[state as usize] == 0;
+            // Whatever stands before the operation that is due next is open now.
+            return counts.producers[state as usize] == 0
+                || !self.any_open(|op| self.after(op) == state && op.due != self.next);
         }
         let trie = &self.history.trie;
         let grows = trie.toward(self.state, state).is_some_and(|next| counts.appenders[next as usize] > 0);
@@ -243,7 +268,7 @@ impl<'a, const W: usize> Board<'a, W> {
     #[inline]
     fn branch(&mut self) {
         let trail = self.memory.trail.len() as u32;
-        self.memory.frames.push(Frame { trail, state: self.state, tried: 0 });
+        self.memory.frames.push(Frame { trail, state: self.state, bound: self.bound, tried: 0 });
     }
 
     /// Of the branches from here with this urgency or less, the most urgent one that does not end at once: the one whose
@@ -254,13 +279,16 @@ impl<'a, const W: usize> Board<'a, W> {
         loop {
             let mut best = u64::MAX;
             for word in 0..W {
-                let mut bits = self.mutators[word];
+                let mut bits = self.mutators[word] | self.optional[word];
                 while bits != 0 {
                     let number = self.memory.occupant[word * 64 + bits.trailing_zeros() as usize];
                     bits &= bits - 1;
                     let op = &self.history.ops[number as usize];
                     let urgency = u64::from(self.urgency(op)) << 32 | u64::from(number);
-                    let fits = !matches!(op.step, Step::Exchanges { expect, .. } if expect != self.state);
+                    let fits = match op.step {
+                        Step::Exchanges { expect, .. } => expect == self.state,
+                        _ => !self.bound,
+                    };
                     if fits && urgency >= tried && urgency < best {
                         best = urgency;
                     }
@@ -295,7 +323,7 @@ impl<'a, const W: usize> Board<'a, W> {
             return false; // As always where every value is written once.
         }
         (0..W).any(|word| {
-            let mut bits = self.mutators[word];
+            let mut bits = self.mutators[word] | self.optional[word];
             while bits != 0 {
                 let other = self.memory.occupant[word * 64 + bits.trailing_zeros() as usize];
                 bits &= bits - 1;
@@ -306,6 +334,53 @@ impl<'a, const W: usize> Board<'a, W> {
             }
             false
         })
+    }
+
+    /// Whether any open operation that changes the state is like this.
+    #[inline]
+    fn any_open(&self, is_like_this: impl Fn(&Op) -> bool) -> bool {
+        (0..W).any(|word| {
+            let mut bits = self.mutators[word] | self.optional[word];
+            while bits != 0 {
+                let number = self.memory.occupant[word * 64 + bits.trailing_zeros() as usize];
+                bits &= bits - 1;
+                if is_like_this(&self.history.ops[number as usize]) {
+                    return true;
+                }
+            }
+            false
+        })
+    }
+
+    /// Whether an open operation is legal in `value`, and not as it is: what an optional operation may be placed for.
+    fn makes_legal(&self, value: u32) -> bool {
+        let is_observed = (0..W).any(|word| {
+            let mut bits = self.observers[word];
+            while bits != 0 {
+                let number = self.memory.occupant[word * 64 + bits.trailing_zeros() as usize];
+                bits &= bits - 1;
+                match self.history.ops[number as usize].step {
+                    Step::Sees(state) if state == value => return true,
+                    // It is open, so it is not legal as it is.
+                    Step::SeesOther(_) => return true,
+                    _ => {}
+                }
+            }
+            false
+        });
+        is_observed
+            || self.any_open(|op| matches!(op.step, Step::Exchanges { expect, .. } if expect == value))
+    }
+
+    /// Whether all branches from here are known to have ended.
+    #[inline]
+    fn is_dead(&self) -> bool {
+        if !self.bound {
+            return self.memo.contains(&self.configuration());
+        }
+        // Where nothing leads on from the same place without the condition, nothing does with it.
+        let bound = self.configuration();
+        self.memo.contains(&bound) || self.memo.contains(&Configuration { bound: false, ..bound })
     }
 
     #[inline]
@@ -346,8 +421,10 @@ impl<'a, const W: usize> Board<'a, W> {
                     return op.due != NONE || value != self.history.astray();
                 }
                 let product = value as usize;
-                let is_wanted =
-                    op.due != NONE || counts.needs[product] + counts.wishes[product] + counts.others > 0;
+                let is_wanted = op.due != NONE
+                    || (value != self.state
+                        && counts.needs[product] + counts.wishes[product] + counts.others > 0
+                        && self.makes_legal(value));
                 is_wanted && !self.is_trap(op, value)
             }
             Step::Sees(_) | Step::SeesOther(_) => false,
@@ -397,12 +474,14 @@ impl<'a, const W: usize> Board<'a, W> {
         for (word, mutators) in open.iter_mut().zip(self.mutators) {
             *word |= mutators;
         }
-        Configuration { next: self.next, state: self.state, open }
+        let &Board { next, state, bound, optional, .. } = self;
+        Configuration { next, state, bound, open, optional }
     }
 
     #[inline]
     fn is_open(&self, slot: u32) -> bool {
         let (word, bit) = (slot as usize / 64, slot % 64);
+        // The optional ones are never due.
         (self.observers[word] | self.mutators[word]) >> bit & 1 == 1
     }
 
@@ -412,6 +491,7 @@ impl<'a, const W: usize> Board<'a, W> {
         let (word, bit) = (op.slot as usize / 64, 1 << (op.slot % 64));
         let mask = match op.step {
             Step::Sees(_) | Step::SeesOther(_) => &mut self.observers[word],
+            _ if op.due == NONE => &mut self.optional[word],
             Step::Writes(_) | Step::Exchanges { .. } | Step::Appends(_) => &mut self.mutators[word],
         };
         if waits { *mask |= bit } else { *mask &= !bit }

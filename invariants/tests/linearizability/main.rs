@@ -12,4 +12,5 @@ mod twin;
 mod search;
 mod speed;
 mod stream;
+mod unknown;
 mod witness;
