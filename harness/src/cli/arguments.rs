@@ -212,12 +212,15 @@ pub(super) enum Recording {
         /// The histories
         #[arg(value_name = "FILE", required = true)]
         files: Vec<PathBuf>,
-        /// The most steps of a search, for each key
+        /// The most steps of the whole check: the search of every key, and the explanation
         #[arg(long, value_name = "N", default_value_t = Budget::default().steps, allow_hyphen_values = true)]
         steps: u64,
         /// The most bytes that a search may remember
         #[arg(long, value_name = "N", default_value_t = Budget::default().bytes, allow_hyphen_values = true)]
         bytes: u64,
+        /// The most seconds of the check of a file; what is not judged by then is unknown
+        #[arg(long, value_name = "S", value_parser = seconds, allow_hyphen_values = true)]
+        seconds: Option<std::time::Duration>,
         /// Print a JSON object per file on standard output and nothing else there
         #[arg(long)]
         json: bool,
@@ -286,6 +289,13 @@ fn time(text: &str) -> Result<Duration, String> {
         Duration(0) => Err("a sweep needs more time than none".into()),
         time => Ok(time),
     }
+}
+
+fn seconds(text: &str) -> Result<std::time::Duration, String> {
+    let seconds = text.parse().ok().filter(|&seconds: &f64| seconds > 0.0);
+    seconds
+        .and_then(|seconds| std::time::Duration::try_from_secs_f64(seconds).ok())
+        .ok_or_else(|| "write a number of seconds above 0, such as 2.5".into())
 }
 
 fn case_name(text: &str) -> Result<String, String> {

@@ -3,19 +3,19 @@
 use super::{BROKEN, Done, KEPT, UNUSABLE, arguments, print, say};
 use crate::plan::file::reason;
 use invariants::formats::{self, Names};
-use invariants::linearizability::{Judged, Method, report};
+use invariants::linearizability::{Judged, Method, report, report_within};
 use invariants::{Budget, Checker, Verdict, Violation};
 use serde_json::json;
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 pub(super) fn check(arguments: &arguments::Check) -> Done {
     match &arguments.what {
-        arguments::Recording::History { files, steps, bytes, json } => {
+        arguments::Recording::History { files, steps, bytes, seconds, json } => {
             let budget = Budget { steps: *steps, bytes: *bytes };
-            each(files, *json, |path| history(path, budget, *json))
+            each(files, *json, |path| history(path, budget, *seconds, *json))
         }
         arguments::Recording::Facts { files, json } => each(files, *json, |path| facts(path, *json)),
     }
@@ -54,10 +54,13 @@ fn text(path: &Path) -> Result<String, String> {
 }
 
 /// A history of clients.
-fn history(path: &Path, budget: Budget, json: bool) -> Judgement {
+fn history(path: &Path, budget: Budget, most: Option<Duration>, json: bool) -> Judgement {
     let (format, recorded) = formats::read_history(&text(path)?).map_err(|misread| misread.to_string())?;
     let start = Instant::now();
-    let report = report(&recorded.calls, budget);
+    let report = match most {
+        Some(most) => report_within(&recorded.calls, budget, most),
+        None => report(&recorded.calls, budget),
+    };
     let seconds = start.elapsed().as_secs_f64();
     let report = report.map_err(|malformed| recorded.misread(&malformed).to_string())?;
     let operations = recorded.calls.len();

@@ -1,6 +1,6 @@
 //! The verdict on a whole history: key by key.
 
-use super::budget::Budget;
+use super::budget::{Budget, Effort, Limit};
 use super::diagram::letter;
 use super::exact::Exact;
 use super::explain::{Explanation, Forced, Method};
@@ -13,6 +13,7 @@ use super::zone::{OTHER, Survey, Zoned, Zones};
 use crate::fact::{RequestId, Time};
 use serde::Serialize;
 use std::fmt;
+use std::time::Duration;
 
 /// What clients saw, judged.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
@@ -35,13 +36,12 @@ pub enum Verdict {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Why {
-    /// This budget did not suffice.
-    Budget {
-        /// In steps or in bytes.
-        steps: u64,
-        /// In bytes or in steps.
-        bytes: u64,
-    },
+    /// So many steps did not suffice.
+    Steps(u64),
+    /// So many bytes did not suffice.
+    Bytes(u64),
+    /// So much time did not suffice.
+    Time(Duration),
     /// So many operations are open at once on the key, and no search is that wide, whatever its budget.
     Open(u32),
     /// A content was written more than once, and it was asked of the zones alone.
@@ -53,8 +53,15 @@ impl fmt::Display for Verdict {
         match self {
             Verdict::Linearizable => f.write_str("linearizable"),
             Verdict::Violation(explanation) => explanation.fmt(f),
-            Verdict::Unknown { key, why: Why::Budget { steps, bytes } } => {
-                write!(f, "unknown: {steps} steps and {bytes} bytes did not suffice for k{key}")
+            Verdict::Unknown { key, why: Why::Steps(steps) } => {
+                write!(f, "unknown: {steps} steps did not suffice to judge k{key} (--steps N allows more)")
+            }
+            Verdict::Unknown { key, why: Why::Bytes(bytes) } => {
+                write!(f, "unknown: {bytes} bytes did not suffice to judge k{key} (--bytes N allows more)")
+            }
+            Verdict::Unknown { key, why: Why::Time(time) } => {
+                let seconds = time.as_secs_f64();
+                write!(f, "unknown: {seconds} s did not suffice to judge k{key} (--seconds N allows more)")
             }
             Verdict::Unknown { key, why: Why::Open(open) } => {
                 write!(
@@ -112,9 +119,31 @@ impl fmt::Display for Malformed {
 
 impl std::error::Error for Malformed {}
 
-/// The first effort per key, and the factor of each further one: a hard key must not hide an easy bad one behind it.
+/// The most that a key may take in the first round, and the factor of each further one: a hard key must not hide an easy
+/// bad one behind it.
 const FIRST: Budget = Budget { steps: 2_000, bytes: 1 << 20 };
 const MORE: u64 = 16;
+
+/// What a check may still cost, and what it was allowed.
+struct Allowed {
+    effort: Effort,
+    budget: Budget,
+    time: Option<Duration>,
+}
+
+impl Allowed {
+    fn new(budget: Budget, time: Option<Duration>) -> Allowed {
+        Allowed { effort: Effort::new(budget, time), budget, time }
+    }
+
+    fn why(&self, limit: Limit) -> Why {
+        match limit {
+            Limit::Steps => Why::Steps(self.budget.steps),
+            Limit::Bytes => Why::Bytes(self.budget.bytes),
+            Limit::Time => Why::Time(self.time.unwrap_or_default()),
+        }
+    }
+}
 
 /// Judges a history. The calls may stand in any order.
 ///
@@ -130,6 +159,20 @@ pub fn check(history: &[Call], budget: Budget) -> Result<Verdict, Malformed> {
 /// # Errors
 /// As [`check`].
 pub fn report(history: &[Call], budget: Budget) -> Result<Report, Malformed> {
+    allowed(history, Allowed::new(budget, None))
+}
+
+/// The same with a deadline: so much time from now on. When it is over, what has not been judged by then is unknown, and an
+/// explanation that was begun is left as large as it is. The verdict may depend on the machine, so this is for those who
+/// wait for it, and nothing that must come to the same verdict again asks for it.
+///
+/// # Errors
+/// As [`check`].
+pub fn report_within(history: &[Call], budget: Budget, time: Duration) -> Result<Report, Malformed> {
+    allowed(history, Allowed::new(budget, Some(time)))
+}
+
+fn allowed(history: &[Call], mut allowed: Allowed) -> Result<Report, Malformed> {
     let mut surveyed = Surveyed::new(history)?;
     let (mut judged, mut left) = (Vec::with_capacity(surveyed.keys.len()), Vec::new());
     for place in 0..surveyed.keys.len() {
@@ -141,12 +184,12 @@ pub fn report(history: &[Call], budget: Budget) -> Result<Report, Malformed> {
             Zoned::Order => {}
             Zoned::NotUnique => left.push((key, surveyed.calls(place))),
             Zoned::Clash(_) => {
-                let verdict = violation(history, &surveyed.calls(place), budget);
+                let verdict = violation(history, &surveyed.calls(place), &allowed.effort);
                 return Ok(Report { verdict, keys: judged });
             }
         }
     }
-    Ok(Report { verdict: search(history, left, budget), keys: judged })
+    Ok(Report { verdict: search(history, left, &mut allowed), keys: judged })
 }
 
 /// Judges a history by zones alone: near-linear, and exact where each content of a key was written once. Elsewhere the
@@ -165,7 +208,8 @@ pub fn check_by_zones(history: &[Call]) -> Result<Verdict, Malformed> {
             }
             Zoned::NotUnique => {}
             Zoned::Clash(_) => {
-                return Ok(violation(history, &surveyed.calls(place), Budget { steps: 0, bytes: 0 }));
+                let nothing = Effort::new(Budget { steps: 0, bytes: 0 }, None);
+                return Ok(violation(history, &surveyed.calls(place), &nothing));
             }
         }
     }
@@ -210,7 +254,7 @@ impl<'a> Surveyed<'a> {
 /// # Errors
 /// As [`check`].
 pub fn check_by_search(history: &[Call], budget: Budget) -> Result<Verdict, Malformed> {
-    Ok(search(history, partition(history)?, budget))
+    Ok(search(history, partition(history)?, &mut Allowed::new(budget, None)))
 }
 
 /// An order of each key's operations that explains every answer and respects real time: one key after the other, as
@@ -220,10 +264,10 @@ pub fn check_by_search(history: &[Call], budget: Budget) -> Result<Verdict, Malf
 /// # Errors
 /// As [`check`].
 pub fn order(history: &[Call], budget: Budget) -> Result<Option<Vec<usize>>, Malformed> {
-    let mut exact = Exact::default();
+    let (mut exact, mut effort) = (Exact::default(), Effort::new(budget, None));
     let mut order = Vec::with_capacity(history.len());
     for (_, mine) in partition(history)? {
-        if exact.run(history, &mine, Time::MAX, budget) != Found::Order {
+        if exact.run(history, &mine, Time::MAX, &mut effort) != Found::Order {
             return Ok(None);
         }
         order.extend(exact.order().into_iter().map(|call| call as usize));
@@ -231,26 +275,34 @@ pub fn order(history: &[Call], budget: Budget) -> Result<Option<Vec<usize>>, Mal
     Ok(Some(order))
 }
 
-/// Searches each key, with rising effort.
-fn search(history: &[Call], mut keys: Vec<(u64, Vec<u32>)>, budget: Budget) -> Verdict {
+/// Searches each key, in rounds of rising effort.
+fn search(history: &[Call], mut keys: Vec<(u64, Vec<u32>)>, allowed: &mut Allowed) -> Verdict {
     let mut exact = Exact::default();
-    let mut effort = Budget { steps: FIRST.steps.min(budget.steps), bytes: FIRST.bytes.min(budget.bytes) };
+    let mut most = FIRST;
     loop {
-        // A single key hides no other.
-        if keys.len() == 1 {
-            effort = budget;
-        }
+        // The last round leaves out no key, and each key of it has its share.
+        let is_last =
+            keys.len() == 1 || (most.steps >= allowed.budget.steps && most.bytes >= allowed.budget.bytes);
         // And why the first of them is hard.
         let (mut hard, mut why) = (Vec::new(), None);
+        let mut to_come = keys.len() as u64;
         for (key, mine) in keys {
-            // A step for each operation, which an order has to have anyway, makes no key a hard one.
-            let steps = effort.steps.saturating_add(mine.len() as u64).min(budget.steps);
-            match exact.run(history, &mine, Time::MAX, Budget { steps, ..effort }) {
+            let share = allowed.effort.steps() / to_come;
+            to_come -= 1;
+            let mut effort = if is_last {
+                allowed.effort.part(share, u64::MAX)
+            } else {
+                // A step for each operation, which an order has to have anyway, makes no key a hard one.
+                allowed.effort.part(share.min(most.steps.saturating_add(mine.len() as u64)), most.bytes)
+            };
+            let steps = effort.steps();
+            let found = exact.run(history, &mine, Time::MAX, &mut effort);
+            allowed.effort.spend(steps - effort.steps());
+            match found {
                 Found::Order => {}
-                Found::NoOrder => return violation(history, &mine, budget),
-                Found::OutOfBudget => {
-                    let Budget { steps, bytes } = budget;
-                    why.get_or_insert(Why::Budget { steps, bytes });
+                Found::NoOrder => return violation(history, &mine, &allowed.effort),
+                Found::OutOf(limit) => {
+                    why.get_or_insert(allowed.why(limit));
                     hard.push((key, mine));
                 }
                 Found::TooWide(open) => {
@@ -261,17 +313,19 @@ fn search(history: &[Call], mut keys: Vec<(u64, Vec<u32>)>, budget: Budget) -> V
         }
         keys = hard;
         let (Some(&(key, _)), Some(why)) = (keys.first(), why) else { return Verdict::Linearizable };
-        if effort == budget {
+        if is_last {
             return Verdict::Unknown { key, why };
         }
-        effort.steps = effort.steps.saturating_mul(MORE).min(budget.steps);
-        effort.bytes = effort.bytes.saturating_mul(MORE).min(budget.bytes);
+        most.steps = most.steps.saturating_mul(MORE);
+        most.bytes = most.bytes.saturating_mul(MORE);
     }
 }
 
 /// Explains why a key's calls have no order.
-fn violation(history: &[Call], mine: &[u32], budget: Budget) -> Verdict {
-    let shrunk = Shrinker::default().shrink(history, mine, (budget.steps, budget.bytes));
+fn violation(history: &[Call], mine: &[u32], effort: &Effort) -> Verdict {
+    // A person waits for it, and most of what can be taken away is taken away soon.
+    let mut half = effort.part(effort.steps() / 2, u64::MAX);
+    let shrunk = Shrinker::default().shrink(history, mine, &mut half);
     let Shrunk { stuck, mut calls, certificate, until } = shrunk;
     calls.sort_by_key(|&call| (history[call as usize].called, call));
     let operations: Vec<Call> = calls
@@ -305,22 +359,32 @@ fn violation(history: &[Call], mine: &[u32], budget: Budget) -> Verdict {
     Verdict::Violation(Box::new(Explanation { key, method, sentence, stuck, operations, edges }))
 }
 
-/// Who returned before who was called, without what follows from the rest.
+/// Who returned before who was called, without what follows from the rest. The operations stand by call.
 fn in_time(operations: &[Call]) -> Vec<Forced> {
-    let precedes = |before: usize, after: usize| {
-        let returned = operations[before].returned.as_ref().map(|&(returned, _)| returned);
-        returned.filter(|&returned| returned < operations[after].called)
-    };
-    let mut edges = Vec::new();
-    for after in 0..operations.len() {
-        for before in 0..operations.len() {
-            let Some(returned) = precedes(before, after) else { continue };
-            let mut others = 0..operations.len();
-            if !others.any(|other| precedes(before, other).is_some() && precedes(other, after).is_some()) {
-                let why = format!("returned at {returned}, before the call at {}", operations[after].called);
-                edges.push(Forced { before, after, why });
-            }
+    let mut returns: Vec<(Time, usize)> = (0..)
+        .zip(operations)
+        .filter_map(|(place, call)| call.returned.as_ref().map(|&(returned, _)| (returned, place)))
+        .collect();
+    returns.sort_unstable();
+    let (mut edges, mut latest) = (Vec::new(), 0);
+    let mut passed = 0;
+    for (after, operation) in operations.iter().enumerate() {
+        // Those that returned before this call; the one of them that was called last stands behind all that had returned
+        // before that.
+        while let Some(&(returned, place)) = returns.get(passed)
+            && returned < operation.called
+        {
+            latest = latest.max(operations[place].called);
+            passed += 1;
         }
+        let from = returns.partition_point(|&(returned, _)| returned < latest);
+        let mut before: Vec<usize> = returns[from..passed].iter().map(|&(_, place)| place).collect();
+        before.sort_unstable();
+        edges.extend(before.into_iter().map(|before| {
+            let returned = operations[before].returned.as_ref().map_or(0, |&(returned, _)| returned);
+            let why = format!("returned at {returned}, before the call at {}", operation.called);
+            Forced { before, after, why }
+        }));
     }
     edges
 }

@@ -9,6 +9,9 @@ pub(crate) const WIDTH: usize = 96;
 /// A moment takes at most so many columns.
 const MOST_PER_MOMENT: usize = 6;
 
+/// So many operations have a letter of their own.
+pub(crate) const LETTERS: usize = 62;
+
 /// The letter of an operation in a picture, by its place among the operations.
 pub(crate) fn letter(place: usize) -> char {
     let letters = ('A'..='Z').chain('a'..='z').chain('0'..='9');

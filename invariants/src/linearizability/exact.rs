@@ -3,8 +3,8 @@
 //! Registers and lists have a search of their own, which knows what their states mean. All other objects are
 //! [explored](explore()) by their models.
 
-use super::budget::Budget;
-use super::explore::{Asked, Explored, explore};
+use super::budget::Effort;
+use super::explore::{Asked, Explored, explore_within};
 use super::model::{Counter, Model, Mutex, Queue, Set};
 use super::numbered::Numbered;
 use super::operation::{Action, Call, Object, Response};
@@ -29,19 +29,19 @@ pub(crate) fn object(history: &[Call], mine: &[u32]) -> Object {
 impl Exact {
     /// Looks for an order of what happened to one key up to and including `until`: `mine` are its calls in `history`, by
     /// time.
-    pub(crate) fn run(&mut self, history: &[Call], mine: &[u32], until: Time, budget: Budget) -> Found {
+    pub(crate) fn run(&mut self, history: &[Call], mine: &[u32], until: Time, effort: &mut Effort) -> Found {
         match object(history, mine) {
             Object::Register | Object::List => {
                 self.explored = None;
                 match self.numbered.load(history, mine, until) {
-                    Ok(()) => self.search.run(&self.numbered, budget.steps, budget.bytes),
+                    Ok(()) => self.search.run(&self.numbered, effort),
                     Err(_) => Found::NoOrder,
                 }
             }
-            Object::Set => self.explore(&Set, history, mine, until, budget),
-            Object::Counter => self.explore(&Counter, history, mine, until, budget),
-            Object::Queue => self.explore(&Queue, history, mine, until, budget),
-            Object::Mutex => self.explore(&Mutex, history, mine, until, budget),
+            Object::Set => self.explore(&Set, history, mine, until, effort),
+            Object::Counter => self.explore(&Counter, history, mine, until, effort),
+            Object::Queue => self.explore(&Queue, history, mine, until, effort),
+            Object::Mutex => self.explore(&Mutex, history, mine, until, effort),
         }
     }
 
@@ -56,7 +56,7 @@ impl Exact {
         history: &[Call],
         mine: &[u32],
         until: Time,
-        budget: Budget,
+        effort: &mut Effort,
     ) -> Found {
         let calls = mine.iter().map(|&call| &history[call as usize]);
         let asked: Vec<Asked<Action, Response>> = calls
@@ -67,13 +67,13 @@ impl Exact {
                 Asked { called: call.called, action: call.operation.action, returned }
             })
             .collect();
-        match explore(model, &asked, budget) {
-            Explored::Order(order) => {
+        match explore_within(model, &asked, effort) {
+            Ok(Explored::Order(order)) => {
                 self.explored = Some(order.into_iter().map(|place| mine[place]).collect());
                 Found::Order
             }
-            Explored::NoOrder { .. } => Found::NoOrder,
-            Explored::Unknown => Found::OutOfBudget,
+            Ok(_) => Found::NoOrder,
+            Err(limit) => Found::OutOf(limit),
         }
     }
 }

@@ -1,9 +1,12 @@
 //! Why a key's history is not linearizable, in so many words.
 
-use super::diagram::{WIDTH, diagram, letter, shortened, wrapped};
+use super::diagram::{LETTERS, WIDTH, diagram, letter, shortened, wrapped};
 use super::operation::Call;
 use serde::Serialize;
 use std::fmt;
+
+/// Of more operations than there are letters only the last ones are shown: those are nearest to the contradiction.
+const SHOWN: usize = 24;
 
 /// What told that a key is linearizable or not.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
@@ -61,19 +64,25 @@ impl Explanation {
     /// and operations go by their numbers, and `line` knows where an operation was recorded.
     pub fn told(&self, named: impl Fn(&str) -> String, line: impl Fn(&Call) -> Option<usize>) -> String {
         let Explanation { key, sentence, stuck, operations, edges, .. } = self;
+        let hidden = if operations.len() > LETTERS { operations.len() - SHOWN } else { 0 };
+        let operations = &operations[hidden..];
         let line = |call| line(call).map_or_else(String::new, |line| format!(" (line {line})"));
         let mut lines = vec![wrapped(&named(&format!("k{key} is not linearizable: {sentence}.")), "", "  ")];
         let of = operations.iter().position(|call| call == stuck);
         let name = of.map_or_else(|| format!("{}{}", stuck.id, line(stuck)), |of| letter(of).to_string());
         let could = named(&format!("returned, all answers on k{key} could be put in an order."));
         lines.extend([wrapped(&format!("Before {name} {could}"), "", "  "), String::new()]);
+        if hidden > 0 {
+            lines.push(format!("  ... {hidden} operations that were called before these, and"));
+        }
         for (place, call) in operations.iter().enumerate() {
             let (call, line) = (named(&call.to_string()), line(call));
             lines.push(shortened(&format!("  {}  {call}", letter(place)), WIDTH - line.len()) + &line);
         }
         lines.extend([String::new(), diagram(operations)]);
-        for Forced { before, after, why } in edges {
-            let (before, after, why) = (letter(*before), letter(*after), named(why));
+        let shown = edges.iter().filter(|edge| edge.before.min(edge.after) >= hidden);
+        for Forced { before, after, why } in shown {
+            let (before, after, why) = (letter(before - hidden), letter(after - hidden), named(why));
             lines.push(wrapped(&format!("{before} before {after}: {before} {why}"), "  ", "    "));
         }
         // The picture ends with a line of its own, so that an empty one comes before the reasons.

@@ -4,7 +4,7 @@
 //! return whose operation has no place yet, by the operations open there that have none, and by the state; reads that
 //! are legal take their place at once; where all branches have ended, the place is remembered as dead.
 
-use super::budget::Budget;
+use super::budget::{Budget, Effort, Limit, TURNS};
 use super::model::Model;
 use crate::fact::Time;
 use std::collections::{BTreeMap, BTreeSet};
@@ -83,6 +83,15 @@ pub enum Explored {
 /// assert_eq!(explore(&Counter, &history, Budget::default()), Explored::NoOrder { stuck: 3 });
 /// ```
 pub fn explore<M: Model>(model: &M, history: &[Asked<M::Action, M::Response>], budget: Budget) -> Explored {
+    explore_within(model, history, &mut Effort::new(budget, None)).unwrap_or(Explored::Unknown)
+}
+
+/// The same with at most this effort, which it takes from it; or what did not suffice.
+pub(crate) fn explore_within<M: Model>(
+    model: &M,
+    history: &[Asked<M::Action, M::Response>],
+    effort: &mut Effort,
+) -> Result<Explored, Limit> {
     let mut calls: Vec<usize> = (0..history.len()).collect();
     calls.sort_by_key(|&at| history[at].called);
     let mut returns: Vec<usize> = (0..history.len()).filter(|&at| history[at].returned.is_some()).collect();
@@ -102,7 +111,7 @@ pub fn explore<M: Model>(model: &M, history: &[Asked<M::Action, M::Response>], b
         farthest: 0,
     };
     explorer.open();
-    explorer.run(budget)
+    explorer.run(effort)
 }
 
 /// One thing done on the way, to be taken back.
@@ -136,11 +145,11 @@ struct Explorer<'a, M: Model> {
 }
 
 impl<M: Model> Explorer<'_, M> {
-    fn run(&mut self, budget: Budget) -> Explored {
+    fn run(&mut self, effort: &mut Effort) -> Result<Explored, Limit> {
         let mut dead: BTreeSet<(usize, u32, Vec<usize>)> = BTreeSet::new();
-        let (mut steps, mut bytes) = (budget.steps, 0);
+        let (mut turns, mut bytes) = (0_u32, 0);
         if self.settle() {
-            return self.order();
+            return Ok(self.order());
         }
         let mut frames = vec![self.branch()];
         while let Some(frame) = frames.last_mut() {
@@ -156,21 +165,28 @@ impl<M: Model> Explorer<'_, M> {
                 continue;
             };
             let states = (self.states.len() * 2 * size_of::<M::State>()) as u64;
-            if steps == 0 || bytes + states > budget.bytes {
-                return Explored::Unknown;
+            if effort.steps() == 0 {
+                return Err(Limit::Steps);
             }
-            steps -= 1;
+            if bytes + states > effort.bytes() {
+                return Err(Limit::Bytes);
+            }
+            turns += 1;
+            if turns.is_multiple_of(TURNS) && effort.is_late() {
+                return Err(Limit::Time);
+            }
+            effort.spend(1);
             self.state = after;
             self.open.remove(&op);
             self.trail.push(Done::Placed(op));
             if self.settle() {
-                return self.order();
+                return Ok(self.order());
             }
             if !dead.contains(&self.place()) {
                 frames.push(self.branch());
             }
         }
-        Explored::NoOrder { stuck: self.returns[self.farthest] }
+        Ok(Explored::NoOrder { stuck: self.returns[self.farthest] })
     }
 
     fn order(&self) -> Explored {

@@ -20,8 +20,9 @@
 //!
 //! The **search** takes the rest: repeated values, deletions without numbers, a failed compare-and-set that did not tell
 //! what it found. It looks for an order or proves that there is none. The problem is hard in general, so it has a
-//! [`Budget`] in steps and bytes and, besides "linearizable" and "violation", a third verdict, "unknown", which means
-//! what it says. Sets, counters, queues and mutexes are searched through [`explore()`] by their [`Model`]s; a model of
+//! [`Budget`] in steps and bytes for all of it, the explanation included, and, besides "linearizable" and "violation", a
+//! third verdict, "unknown", which names what ran out. A violation that is proven stays one when the explanation runs out of
+//! it; then more operations are shown than need be. Sets, counters, queues and mutexes are searched through [`explore()`] by their [`Model`]s; a model of
 //! one's own has some thirty lines.
 //!
 //! The **stream** ([`Stream`]) is the check by zones while it all goes on, in memory that does not grow with the history.
@@ -106,9 +107,10 @@ mod shrink;
 mod check;
 mod stream;
 
-pub use budget::Budget;
+pub use budget::{Budget, Limit};
 pub use check::{
     Judged, Malformed, Report, Verdict, Why, check, check_by_search, check_by_zones, order, report,
+    report_within,
 };
 pub use explain::{Explanation, Forced, Method};
 pub use explore::{Asked, Explored, explore};

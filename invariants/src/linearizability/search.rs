@@ -31,6 +31,7 @@
 //! quick on what clients really do. It is still a search: it gives up after a number of steps, never of seconds.
 
 use super::blocks::contradict;
+use super::budget::{Effort, Limit, TURNS};
 use super::memo::{Configuration, Memo};
 use super::numbered::{Counts, NONE, Numbered, Op, Step};
 
@@ -44,8 +45,8 @@ pub(crate) enum Found {
     Order,
     /// There is none.
     NoOrder,
-    /// The steps, or the bytes, did not suffice to tell.
-    OutOfBudget,
+    /// The effort did not suffice to tell.
+    OutOf(Limit),
     /// So many operations are open at once, more than [`WIDEST`].
     TooWide(u32),
 }
@@ -76,19 +77,22 @@ struct Frame {
 }
 
 impl Search {
-    /// Looks for an order, in at most `steps` steps, remembering at most `bytes` bytes.
-    pub(crate) fn run(&mut self, history: &Numbered, steps: u64, bytes: u64) -> Found {
+    /// Looks for an order, with at most this effort, which it takes from it.
+    pub(crate) fn run(&mut self, history: &Numbered, effort: &mut Effort) -> Found {
         // Nearly always a few steps tell. Where they do not, it is time for a look at the whole.
         let few = FEW + history.ops.len() as u64;
-        let found = self.look(history, steps.min(few), bytes);
+        let mut first = effort.part(few, u64::MAX);
+        let most = first.steps();
+        let found = self.look(history, &mut first);
+        effort.spend(most - first.steps());
         if matches!(found, Found::Order | Found::NoOrder) {
             found
         } else if contradict(history) {
             Found::NoOrder
-        } else if steps <= few || matches!(found, Found::TooWide(_)) {
-            found
+        } else if found == Found::OutOf(Limit::Steps) && effort.steps() > 0 {
+            self.look(history, effort)
         } else {
-            self.look(history, steps, bytes)
+            found
         }
     }
 
@@ -104,12 +108,12 @@ impl Search {
         placed.map(|&op| history.ops[op as usize].call).collect()
     }
 
-    fn look(&mut self, history: &Numbered, steps: u64, bytes: u64) -> Found {
+    fn look(&mut self, history: &Numbered, effort: &mut Effort) -> Found {
         // One machine word of open operations is the rule; the others are for long outages.
         match history.slots {
-            0..=64 => Board::<1>::new(history, self).search(steps, bytes),
-            65..=512 => Board::<8>::new(history, self).search(steps, bytes),
-            513..=WIDEST => Board::<128>::new(history, self).search(steps, bytes),
+            0..=64 => Board::<1>::new(history, self).search(effort),
+            65..=512 => Board::<8>::new(history, self).search(effort),
+            513..=WIDEST => Board::<128>::new(history, self).search(effort),
             open => Found::TooWide(open),
         }
     }
@@ -155,7 +159,16 @@ impl<'a, const W: usize> Board<'a, W> {
         board
     }
 
-    fn search(&mut self, mut steps: u64, bytes: u64) -> Found {
+    fn search(&mut self, effort: &mut Effort) -> Found {
+        let mut steps = effort.steps();
+        let found = self.walk(&mut steps, effort);
+        effort.spend(effort.steps() - steps);
+        found
+    }
+
+    fn walk(&mut self, steps: &mut u64, effort: &Effort) -> Found {
+        let bytes = effort.bytes();
+        let mut turns = 0_u32;
         if self.settle() {
             return Found::Order;
         }
@@ -166,18 +179,22 @@ impl<'a, const W: usize> Board<'a, W> {
             let Some((urgency, op)) = self.most_urgent(frame.tried) else {
                 let path = self.memory.bytes();
                 if !self.memo.insert(self.configuration(), bytes.saturating_sub(path)) {
-                    return Found::OutOfBudget;
+                    return Found::OutOf(Limit::Bytes);
                 }
                 self.memory.frames.pop();
                 continue;
             };
             // A step that looks at more words, and remembers more of them, costs more.
             match steps.checked_sub(W as u64) {
-                Some(left) => steps = left,
-                None => return Found::OutOfBudget,
+                Some(left) => *steps = left,
+                None => return Found::OutOf(Limit::Steps),
             }
             if self.memory.bytes() + self.memo.bytes() > bytes {
-                return Found::OutOfBudget;
+                return Found::OutOf(Limit::Bytes);
+            }
+            turns += 1;
+            if turns.is_multiple_of(TURNS) && effort.is_late() {
+                return Found::OutOf(Limit::Time);
             }
             if let Some(frame) = self.memory.frames.last_mut() {
                 frame.tried = urgency + 1;

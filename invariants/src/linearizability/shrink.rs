@@ -16,7 +16,7 @@
 //! - an element of a list that is only ever appended, in all reads as well: what else the list holds stays in its order;
 //! - an addition to a list that no read left shows: whoever comes behind it before the next replacement is blind too.
 
-use super::budget::Budget;
+use super::budget::Effort;
 use super::exact::{Exact, object};
 use super::operation::{Action, Call, Content, Object, Response};
 use super::role::{ListRole, Role, list_role, role};
@@ -37,8 +37,17 @@ pub(crate) struct Shrunk {
     pub(crate) until: Time,
 }
 
+/// Of what is left of an effort, one question takes at most this part.
+const SHARE: u64 = 8;
+
 /// So many operations are few enough to be looked through.
 const FEW: usize = 6;
+
+/// As long as a step takes, so many operations are copied or compared.
+const PER_STEP: u64 = 16;
+/// To take pieces away is to copy the rest once, or to compare each piece with all the rest as well.
+const CHEAP: u64 = 0;
+const DEAR: u64 = 1;
 
 /// The checks with their memory.
 #[derive(Default)]
@@ -49,20 +58,30 @@ pub(crate) struct Shrinker {
 
 impl Shrinker {
     /// Whether these calls surely have no order; where the steps do not suffice to tell, they may have one.
-    fn is_bad(&mut self, history: &[Call], mine: &[u32], until: Time, limits: (u64, u64)) -> bool {
+    fn is_bad(&mut self, history: &[Call], mine: &[u32], until: Time, effort: &mut Effort) -> bool {
         match self.zones.judge(history, mine, until) {
             Zoned::Order => false,
             Zoned::Clash(_) => true,
             Zoned::NotUnique => {
-                let budget = Budget { steps: limits.0, bytes: limits.1 };
-                self.exact.run(history, mine, until, budget) == Found::NoOrder
+                // Also what it takes to read them.
+                effort.spend(mine.len() as u64);
+                if effort.is_spent() {
+                    return false;
+                }
+                // One hard question leaves something for the next ones.
+                let mut part = effort.part(effort.steps() / SHARE, u64::MAX);
+                let most = part.steps();
+                let found = self.exact.run(history, mine, until, &mut part);
+                effort.spend(most - part.steps());
+                found == Found::NoOrder
             }
         }
     }
 
-    /// Makes a bad history small: `mine` are a key's calls in `history`, by time.
-    pub(crate) fn shrink(&mut self, history: &[Call], mine: &[u32], limits: (u64, u64)) -> Shrunk {
-        let (stuck, until) = self.shortest_beginning(history, mine, limits);
+    /// Makes a bad history small: `mine` are a key's calls in `history`, by time. Where the effort is spent before that is
+    /// done, what is left then is larger than need be, and as bad.
+    pub(crate) fn shrink(&mut self, history: &[Call], mine: &[u32], effort: &mut Effort) -> Shrunk {
+        let (stuck, until) = self.shortest_beginning(history, mine, effort);
         let mine: Vec<u32> =
             mine.iter().copied().filter(|&call| history[call as usize].called <= until).collect();
         let told = |certificate: Certificate| Shrunk {
@@ -81,7 +100,7 @@ impl Shrinker {
             let unique = left.without_repeated();
             if let Zoned::Clash(certificate) = self.zones.judge(&unique.calls, &unique.places(), Time::MAX) {
                 let few = unique.only(&certificate.calls);
-                if few.calls.len() <= FEW || !self.is_bad(&few.calls, &few.places(), Time::MAX, limits) {
+                if few.calls.len() <= FEW || !self.is_bad(&few.calls, &few.places(), Time::MAX, effort) {
                     return told(certificate.renumbered(&unique.calls, &unique.numbers, history));
                 }
                 left = few;
@@ -89,15 +108,15 @@ impl Shrinker {
         }
         loop {
             let before = left.calls.len();
-            self.remove(&mut left, limits, Left::observers, Left::without_calls);
+            self.remove(&mut left, effort, CHEAP, Left::observers, Left::without_calls);
             match object {
                 Object::Register => {
-                    self.remove(&mut left, limits, Left::contents, Left::without_contents);
-                    self.remove(&mut left, limits, Left::mutations, Left::without_unneeded);
+                    self.remove(&mut left, effort, CHEAP, Left::contents, Left::without_contents);
+                    self.remove(&mut left, effort, DEAR, Left::mutations, Left::without_unneeded);
                 }
                 Object::List => {
-                    self.remove(&mut left, limits, Left::appended, Left::without_elements);
-                    self.remove(&mut left, limits, Left::unseen, Left::without_calls);
+                    self.remove(&mut left, effort, CHEAP, Left::appended, Left::without_elements);
+                    self.remove(&mut left, effort, CHEAP, Left::unseen, Left::without_calls);
                 }
                 Object::Set | Object::Counter | Object::Queue | Object::Mutex => {}
             }
@@ -113,7 +132,7 @@ impl Shrinker {
 
     /// The shortest bad beginning, by halving. Where the steps do not suffice to tell whether a beginning is bad, it is
     /// not taken for bad, and the beginning found may be longer than need be, but is always bad.
-    fn shortest_beginning(&mut self, history: &[Call], mine: &[u32], limits: (u64, u64)) -> (u32, Time) {
+    fn shortest_beginning(&mut self, history: &[Call], mine: &[u32], effort: &mut Effort) -> (u32, Time) {
         let mut returns: Vec<(Time, u32)> = mine
             .iter()
             .filter_map(|&call| {
@@ -124,7 +143,7 @@ impl Shrinker {
         let (mut good, mut bad) = (0, returns.len() - 1);
         while good < bad {
             let middle = good.midpoint(bad);
-            let is_bad = self.is_bad(history, mine, returns[middle].0, limits);
+            let is_bad = self.is_bad(history, mine, returns[middle].0, effort);
             if is_bad { bad = middle } else { good = middle + 1 }
         }
         let (until, stuck) = returns[bad];
@@ -135,7 +154,8 @@ impl Shrinker {
     fn remove<T>(
         &mut self,
         left: &mut Left,
-        limits: (u64, u64),
+        effort: &mut Effort,
+        price: u64,
         some: impl Fn(&Left) -> Vec<T>,
         without: impl Fn(&Left, &[T]) -> Left,
     ) {
@@ -143,9 +163,13 @@ impl Shrinker {
         let mut size = what.len().div_ceil(2);
         while size > 0 {
             for pieces in what.chunks(size) {
+                if effort.is_spent() {
+                    return;
+                }
+                effort.spend((1 + price * pieces.len() as u64) * left.calls.len() as u64 / PER_STEP);
                 let rest = without(left, pieces);
                 if rest.calls.len() < left.calls.len()
-                    && self.is_bad(&rest.calls, &rest.places(), Time::MAX, limits)
+                    && self.is_bad(&rest.calls, &rest.places(), Time::MAX, effort)
                 {
                     *left = rest;
                 }
@@ -357,6 +381,7 @@ fn product(call: &Call) -> Option<Content> {
 mod tests {
     use super::*;
     use crate::fact::RequestId;
+    use crate::linearizability::budget::Budget;
     use crate::linearizability::operation::Operation;
 
     /// A number below the bound.
@@ -412,8 +437,11 @@ mod tests {
     fn nothing_good_becomes_bad() {
         let mut lot = 1;
         let mut shrinker = Shrinker::default();
-        let mut is_bad =
-            |left: &Left| shrinker.is_bad(&left.calls, &left.places(), Time::MAX, (u64::MAX, u64::MAX));
+        let mut is_bad = |left: &Left| {
+            let budget = Budget { steps: u64::MAX, bytes: u64::MAX };
+            let mut effort = Effort::new(budget, None);
+            shrinker.is_bad(&left.calls, &left.places(), Time::MAX, &mut effort)
+        };
         let (mut tried, mut kinds) = (0, [0; 6]);
         while tried < 4_000 {
             let is_list = below(&mut lot, 3) == 0;

@@ -1,7 +1,10 @@
 //! The search on hand-made histories: what it refuses to judge, how wide it can look, and how it explains itself.
 
 use invariants::fact::{RequestId, Time};
-use invariants::linearizability::{Action, Budget, Call, Content, Operation, Response, Verdict, Why, check};
+use invariants::linearizability::{
+    Action, Budget, Call, Content, Operation, Response, Verdict, Why, check, check_by_search, report_within,
+};
+use std::time::Duration;
 
 fn call(session: u64, action: Action, called: Time, returned: Option<(Time, Response)>) -> Call {
     let id = RequestId { session, sequence: called };
@@ -108,8 +111,94 @@ fn the_budget_in_bytes_holds() {
     let steps = u64::MAX;
     assert!(matches!(check(&hard(), Budget { steps, ..Budget::default() }), Ok(Verdict::Violation(_))));
     for bytes in [0, 1_000, 4_000] {
-        let why = Why::Budget { steps, bytes };
+        let why = Why::Bytes(bytes);
         assert_eq!(check(&hard(), Budget { steps, bytes }), Ok(Verdict::Unknown { key: 3, why }), "{bytes}");
+    }
+}
+
+/// So many compare-and-sets, each of which returns while a few others are open, and a read that is wrong by one.
+fn chain_with_a_wrong_read(length: u64) -> Vec<Call> {
+    let cas = |at: u64| {
+        let action = Action::CompareAndSet { expect: Content::Present((at + 2) % 3), value: at % 3 };
+        call(at, action, 10 + 10 * at, Some((55 + 10 * at, Response::Done)))
+    };
+    let mut history = vec![put(0, 0, 1, 2)];
+    history.extend((1..=length).map(cas));
+    let (called, wrong) = (20 * length + 100, Response::Holds(Content::Present((length + 2) % 3)));
+    history.push(call(length + 1, Action::Get, called, Some((called + 5, wrong))));
+    history
+}
+
+/// The explanation is searched on the same budget. What is proven stays so when the budget is spent on that.
+#[test]
+fn a_budget_bounds_the_explanation_as_well() {
+    for length in [40, 4_000, 8_000] {
+        for steps in [3 * length, 100 * length, Budget::default().steps] {
+            let history = chain_with_a_wrong_read(length);
+            let verdict = check(&history, Budget { steps, ..Budget::default() }).expect("well formed");
+            let Verdict::Violation(explanation) = verdict else { panic!("{length}, {steps}: {verdict}") };
+            assert_eq!(Some(&explanation.stuck), history.last(), "{length}, {steps}");
+            // However much is left, it can be looked through.
+            let lines = explanation.to_string().lines().count();
+            assert!(lines < 400, "{length}, {steps}: {lines} lines");
+            let left = check_by_search(&explanation.operations, Budget::default());
+            assert!(matches!(left, Ok(Verdict::Violation(_))), "{length}, {steps}");
+        }
+    }
+}
+
+/// All searches together take no more than that, however many keys there are.
+#[test]
+fn a_budget_is_for_all_keys_together() {
+    let steps = 40_000;
+    let judged = |keys: u64| {
+        let each = (0..keys).flat_map(|key| {
+            let mut history = hard();
+            history.iter_mut().for_each(|call| {
+                call.operation.key = key;
+                call.id.session += 100 * key;
+            });
+            history
+        });
+        check(&each.collect::<Vec<Call>>(), Budget { steps, ..Budget::default() })
+    };
+    assert!(matches!(judged(1), Ok(Verdict::Violation(_))), "{:?}", judged(1));
+    assert_eq!(judged(200), Ok(Verdict::Unknown { key: 0, why: Why::Steps(steps) }));
+}
+
+/// A deadline turns a verdict into "unknown" and never into another one, and the words name what would help.
+#[test]
+fn a_deadline_makes_a_verdict_unknown_at_most() {
+    let time = Duration::from_nanos(1);
+    let within =
+        |history: &[Call], budget| report_within(history, budget, time).expect("well formed").verdict;
+    let mut verdicts = [0; 3];
+    for clients in [2, 4, 6, 7] {
+        let mut history: Vec<Call> =
+            (0..2 * clients).map(|at| put(at, 1 + at % clients, at, 1_000 + at)).collect();
+        history.extend((0..20).map(|at| get(20, 1 + at % 2, 100 + 10 * at, 105 + 10 * at)));
+        let verdict = within(&history, Budget::default());
+        match &verdict {
+            Verdict::Unknown { why, .. } => assert_eq!(*why, Why::Time(time)),
+            verdict => assert_eq!(
+                matches!(verdict, Verdict::Linearizable),
+                judged(&history) == Verdict::Linearizable,
+                "{clients}: {verdict}"
+            ),
+        }
+        verdicts[match verdict {
+            Verdict::Linearizable => 0,
+            Verdict::Violation(_) => 1,
+            Verdict::Unknown { .. } => 2,
+        }] += 1;
+    }
+    assert!(verdicts[2] > 0 && verdicts[0] + verdicts[1] > 0, "{verdicts:?}");
+    let unknown = |why| Verdict::Unknown { key: 3, why }.to_string();
+    assert!(unknown(Why::Time(Duration::from_millis(2_500))).contains("2.5 s did not suffice"));
+    for (why, option) in
+        [(Why::Steps(7), "--steps"), (Why::Bytes(7), "--bytes"), (Why::Time(time), "--seconds")]
+    {
+        assert!(unknown(why).contains(option), "{}", unknown(why));
     }
 }
 
@@ -120,7 +209,7 @@ fn a_hard_key_does_not_hide_a_bad_one() {
     let steps = 3;
     assert_eq!(
         check(&history, Budget { steps, ..Budget::default() }),
-        Ok(Verdict::Unknown { key: 3, why: Why::Budget { steps, bytes: Budget::default().bytes } })
+        Ok(Verdict::Unknown { key: 3, why: Why::Steps(steps) })
     );
     for mut call in [put(2, 5, 0, 10), get(2, 0, 20, 30)] {
         call.operation.key = 9;
