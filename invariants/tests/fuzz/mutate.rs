@@ -146,7 +146,7 @@ const QUANTITIES: [&str; 14] = [
 pub fn mutate(bytes: &[u8], donor: &[u8], chance: &mut Chance) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
     // Most inputs keep enough sense to get behind the first check.
-    for _ in 0..chance.pick(&[1, 1, 1, 2, 2, 3, 6]) {
+    for _ in 0..chance.pick(&[1, 1, 1, 1, 1, 2, 3, 6]) {
         bytes = match chance.below(100) {
             0..20 => raw(bytes, donor, chance),
             20..45 => lines(&bytes, donor, chance),
