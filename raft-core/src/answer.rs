@@ -26,6 +26,8 @@ pub enum Answer {
     Transferred,
     /// Leadership stays here: the transfer that was under way is called off.
     Stays,
+    /// The state is this server's newest snapshot. The write that follows makes it durable.
+    Compacted,
     /// Not now, or not at all; certainly nothing happened.
     Refused(Refusal),
 }
@@ -56,6 +58,11 @@ pub enum Refusal {
     /// The change would make a voter of a server that lacks too much of the log: it could keep the group from committing
     /// anything until it has caught up (thesis 4.2.1).
     Behind,
+    /// This server has a snapshot of the same entries, or of more: perhaps it came from a leader meanwhile.
+    SnapshotOutdated,
+    /// The snapshot is of entries that were not handed out yet by [`Effect::Apply`](crate::Effect::Apply): nobody has that
+    /// state.
+    SnapshotNotApplied,
     /// This server's disk refused a write: it takes part no more until it is restarted.
     Halted,
 }
@@ -69,6 +76,7 @@ impl fmt::Display for Answer {
             Answer::Unknown => write!(f, "unknown"),
             Answer::Transferred => write!(f, "transferred"),
             Answer::Stays => write!(f, "leadership stays"),
+            Answer::Compacted => write!(f, "compacted"),
             Answer::Refused(why) => write!(f, "refused: {why}"),
         }
     }
@@ -88,6 +96,8 @@ impl fmt::Display for Refusal {
             Refusal::Busy => write!(f, "too much is uncommitted"),
             Refusal::Full => write!(f, "too many requests are under way"),
             Refusal::Behind => write!(f, "a server that is to vote lacks too much of the log"),
+            Refusal::SnapshotOutdated => write!(f, "there is a snapshot that is as new or newer"),
+            Refusal::SnapshotNotApplied => write!(f, "the snapshot is of entries that were not applied yet"),
             Refusal::Halted => write!(f, "this server's disk has failed"),
         }
     }

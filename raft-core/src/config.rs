@@ -16,11 +16,15 @@ pub struct Config {
     pub cluster: u64,
     /// Who founded the group: the same on every server, also on one that joins later and is not among them.
     pub voters: Vec<NodeId>,
-    /// The founders' identities, sorted by founder; none where nobody draws any.
+    /// The founders' identities, sorted by founder; none where nobody draws any. Identity 0 is the same as none.
     pub identities: Vec<(NodeId, Identity)>,
     /// The smallest election timeout. Longer: fewer needless elections, slower recovery from a dead leader.
     pub election_timeout: u64,
     /// How much longer the largest election timeout is. Longer: fewer split votes (5.2).
+    ///
+    /// A server waits one `election_timeout` more than it has drawn, so twice `election_timeout` and this at the most,
+    /// where it refuses its vote, which it has given in this term, to a candidate whose log ends later than its own: that
+    /// candidate has the next turn. Each such refusal begins the wait anew, as each vote that it gives does.
     pub election_timeout_spread: u64,
     /// The longest silence of a leader towards a follower.
     pub heartbeat_interval: u64,
@@ -46,9 +50,11 @@ pub struct Config {
     /// While so many bytes of commands are in flight to one follower, nothing more is sent to it: at most one message
     /// beyond the limit is on its way.
     pub max_in_flight_bytes: u64,
-    /// The most bytes of commands that a leader holds uncommitted before it refuses more; a single larger one is taken.
+    /// The most bytes of commands that a leader holds uncommitted before it refuses more; a single larger one is taken. Each
+    /// command counts [`ENTRY_COST`](crate::log::ENTRY_COST) more than its bytes: empty ones take memory as well.
     pub max_uncommitted_bytes: u64,
-    /// The most requests that wait here at a time, a host's own and others': beyond that they are refused.
+    /// The most requests that wait here at a time, a host's own and others': beyond that they are refused. More: higher
+    /// throughput where many wait for one disk or a long way, and more memory.
     pub max_requests: usize,
     /// A server that lacks more entries than this is not made a voter: it could keep the group from committing until it has
     /// caught up, as a learner may at its leisure (thesis 4.2.1).
@@ -85,8 +91,8 @@ impl std::error::Error for ConfigError {}
 
 impl Config {
     /// A server of these founders, with everything at its plainest: pre-vote and check-quorum on, no leases, nothing
-    /// forwarded, windows of 16 messages of at most 64 entries, no other limits, heartbeats of 100 milliseconds and
-    /// elections after 300 to 600.
+    /// forwarded, windows of 16 messages of at most 64 entries, at most 16,384 requests that wait, no other limits,
+    /// heartbeats of 100 milliseconds and elections after 300 to 600.
     #[must_use]
     pub fn new(id: NodeId, voters: Vec<NodeId>) -> Config {
         Config {
@@ -107,7 +113,7 @@ impl Config {
             max_in_flight: 16,
             max_in_flight_bytes: u64::MAX,
             max_uncommitted_bytes: u64::MAX,
-            max_requests: usize::MAX,
+            max_requests: 1 << 14,
             max_promotion_lag: u64::MAX,
             max_chunk: 64 << 10,
             seed: id.0,

@@ -3,6 +3,7 @@
 use crate::bug::Bug;
 use crate::ids::{Instant, LogId, Peer, Term};
 use crate::io::Effect;
+use crate::membership::insert;
 use crate::message::Message;
 use crate::raft::{Raft, Role};
 use crate::saves::Promise;
@@ -111,7 +112,7 @@ impl Raft {
             && granted
             && term == self.term.next()
         {
-            voters.push(from.id);
+            insert(voters, from.id);
             self.campaign_if_granted(now, effects);
         }
     }
@@ -172,7 +173,7 @@ impl Raft {
     /// One more vote. Only voters count, each once, and while joint it takes a majority of each half (6).
     fn count_vote(&mut self, now: Instant, from: Peer) {
         let Role::Candidate { granted } = &mut self.role else { return };
-        granted.push(from.id);
+        insert(granted, from.id);
         if let Role::Candidate { granted } = &self.role
             && self.configuration().is_quorum(|node| granted.contains(&node))
         {

@@ -5,6 +5,7 @@
 //! as it is, for what follows may have been acknowledged; any other takes the place of the log and of the application's
 //! state, by one write, so that after a loss of power there is the old state or the new one.
 
+use crate::answer::Refusal;
 use crate::bug::Bug;
 use crate::ids::{Index, Instant, LogId, Peer};
 use crate::io::Effect;
@@ -19,18 +20,41 @@ use std::sync::Arc;
 
 impl Raft {
     /// The application hands over its state after `index`.
-    pub(crate) fn compact(&mut self, now: Instant, index: Index, data: Bytes, keep: Index) {
-        let newest = self.snapshot.as_ref().map_or(Index(0), |snapshot| snapshot.last.index);
-        // What was not handed out yet nobody can have a state of, and the state that waits to be restored is newer.
-        let Some(term) = self.log.term_at(index).filter(|_| index > newest && index <= self.applied) else {
-            return;
+    pub(crate) fn compact(
+        &mut self,
+        now: Instant,
+        index: Index,
+        data: Bytes,
+        keep: Index,
+    ) -> Result<(), Refusal> {
+        // The state that waits to be restored is newer as well.
+        if self.snapshot.as_ref().is_some_and(|newest| index <= newest.last.index) || index == Index(0) {
+            return Err(Refusal::SnapshotOutdated);
+        }
+        let Some(term) = self.log.term_at(index).filter(|_| index <= self.applied) else {
+            return Err(Refusal::SnapshotNotApplied);
         };
         let configuration = self.configuration_in_snapshot(index);
         self.snapshot = Some(Snapshot { last: LogId { index, term }, configuration, data });
+        // First, for what follows a snapshot that is replaced need not stay.
+        (0..self.followers()).for_each(|place| self.switch_to_newest_snapshot(now, place));
         self.log.compact(keep.min(index).min(self.needed_after_transfers(now)));
         self.rewrites = Some(false);
         // Whoever lacks what is gone now gets this snapshot, and nothing is sent any more that would follow what is gone.
         (0..self.followers()).for_each(|place| self.fall_back_on_snapshot(now, place));
+        Ok(())
+    }
+
+    /// A snapshot that is being sent is brought to its end while its receiver answers: where snapshots are made faster than
+    /// they are sent, going over to the newest each time would never end. Where nothing of it is known to have come, or
+    /// the receiver has been silent for an election timeout, the newest one takes its place, and the old one is let go.
+    fn switch_to_newest_snapshot(&mut self, now: Instant, place: usize) {
+        let Role::Leader(leader) = &mut self.role else { return };
+        let progress = &mut leader.progress[place];
+        let silent = progress.heard.after(self.config.election_timeout) <= now;
+        if let Some(newest) = self.snapshot.as_ref().filter(|newest| progress.may_switch_to(newest, silent)) {
+            progress.switch_to(newest.clone());
+        }
     }
 
     /// What follows a snapshot that is on its way to somebody stays while that one answers: where snapshots are made faster
@@ -69,6 +93,7 @@ impl Raft {
 
     /// Sends the next parts of a snapshot, as far as the window allows.
     pub(crate) fn send_parts(&mut self, now: Instant, place: usize, effects: &mut Vec<Effect>) {
+        self.switch_to_newest_snapshot(now, place);
         let (chunk, stamp) = (self.config.max_chunk, self.stamp(now));
         let window = (chunk as u64).saturating_mul(self.config.max_in_flight as u64);
         loop {

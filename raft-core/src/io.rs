@@ -20,6 +20,24 @@
 //! A disk that refuses a write is told to the core by [`Input::SaveFailed`]. Nobody knows what such a disk keeps, so the
 //! server takes part no more: it votes for nobody, acknowledges nothing, and refuses every request. A restart reads
 //! what is really there, and is the way back.
+//!
+//! # What a host can do wrong
+//!
+//! | mistake | what happens |
+//! | --- | --- |
+//! | `Saved` with an id that was never issued | [`Raft::step`](crate::Raft::step) panics: whatever the host counts, it is not these writes |
+//! | `Saved` again, or with an older id | nothing |
+//! | `Saved` or `SaveFailed` after `SaveFailed` | nothing: a write that was refused may have taken those before it along |
+//! | `Saved` before the write is durable, or not in order | not noticed. After a power loss a promise is broken: two leaders in a term, a committed entry lost |
+//! | no `Saved`, not even for write 0 | the server promises nothing: no votes, no acknowledgements; a leader steps down after an election timeout |
+//! | `Timer` early | nothing. Late, or never: late elections and heartbeats |
+//! | `now` goes back | what was due earlier may be due again. A lease may be held for longer than it was promised: stale reads |
+//! | `Receive` of what is not for this server | dropped. Twice or late is no mistake: networks do that |
+//! | `Compact` of a state that is too old or too new | refused, without effect |
+//! | `Compact` with bytes that are not the state | not noticed; followers install them |
+//! | a [`Recovered`] that cannot have been saved | [`Raft::new`](crate::Raft::new) refuses it, and says where |
+//! | a [`Recovered`] that lacks what was reported durable | not noticed where it could have been saved. The server has forgotten promises: it must have another [`Identity`](crate::Identity) |
+//! | a request's name used twice | two answers under one name |
 
 use crate::answer::Answer;
 use crate::ids::{Index, NodeId, RequestId, SaveId, Term};
@@ -67,14 +85,16 @@ pub enum Input {
     Saved(SaveId),
     /// The disk has refused a write, or cannot tell what became of it.
     SaveFailed,
-    /// The application hands over its state: the log before it can go (7). Without effect where it is older than the
-    /// newest snapshot.
+    /// The application hands over its state: the log before it can go (7). Answered in the same step: refused, and without
+    /// effect, where the state is not newer than the newest snapshot, or newer than what was applied.
     Compact {
+        /// The name under which it is answered.
+        request: RequestId,
         /// After which entry: one that was applied.
         index: Index,
         /// The state.
         data: Bytes,
-        /// Entries after this one stay, for followers that are a little behind.
+        /// Entries after this one stay, for followers that are a little behind. Beyond `index` it means `index`.
         keep: Index,
     },
 }
@@ -107,7 +127,7 @@ pub enum Effect {
         /// How it is known that this state is new enough.
         confirmed: Confirmed,
     },
-    /// Application: this is how the request ended. Every proposal gets one; every read gets one or a `ReadNow`.
+    /// Application: this is how the request ended. Every request gets one answer; a read gets this or a `ReadNow`.
     Answer {
         /// Which.
         request: RequestId,
@@ -143,12 +163,13 @@ pub struct Write {
     pub kept: Option<Box<Kept>>,
 }
 
-/// What a server's disk kept: everything that a new incarnation starts from.
+/// What a server's disk kept: everything that a new incarnation starts from. Refused where it cannot have been saved
+/// ([`Recovered::validate`]).
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Recovered {
     /// The saved term.
     pub term: Term,
-    /// The saved vote in it.
+    /// The saved vote in it. Not always for a member of a configuration that was recovered: see [`crate::recovery`].
     pub vote: Option<NodeId>,
     /// The newest snapshot, and where the log begins; nothing where all of the log is kept.
     pub kept: Option<Kept>,

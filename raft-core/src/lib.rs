@@ -26,7 +26,7 @@
 //!
 //! # The contract with the host
 //!
-//! Stands in [`io`], and there only. In one sentence: effects form three lanes, disk, network and application, which
+//! Stands in [`io`], and there only, with what happens to a host that breaks it. In one sentence: effects form three lanes, disk, network and application, which
 //! may run side by side; the core holds back every promise until the writes that it rests on are durable.
 //!
 //! # What it can do
@@ -43,14 +43,16 @@
 //! - A disk that refuses a write ([`Input::SaveFailed`]) ends this incarnation: it promises nothing any more, refuses
 //!   as [halted](Refusal::Halted), and a restart finds out what is there.
 //!
+//! - [`Raft::status`] says what a server is doing: for a leader, how far each follower is and how it is sent what it lacks.
+//!
 //! What [`Config::new`] leaves off stays off until it is asked for: leases, forwarding, identities, limits in bytes.
 //!
 //! # In which order to read it
 //!
 //! [`ids`], [`bug`], [`quorum`], [`membership`], [`config`], [`log`], [`snapshot`], [`answer`], [`message`],
-//! [`progress`] hold the nouns; [`io`] the contract; [`saves`] what waits for the disk; [`raft`] the state and the
-//! dispatch; then a section of the paper each: `transfer`, `change`, `election`, `replication`, `read`, `install`,
-//! `forward`. [`session`] stands apart: exactly-once client requests for any state machine, in sessions that may end by
+//! [`progress`] hold the nouns; [`io`] the contract; [`recovery`] what a disk can have kept; [`saves`] what waits for the
+//! disk; [`raft`] the state and the dispatch; then a section of the paper each: `transfer`, `change`, `election`,
+//! `replication`, `read`, `install`, `forward`. [`status`] is for metrics and debugging. [`session`] stands apart: exactly-once client requests for any state machine, in sessions that may end by
 //! log time, which stands in the log and so is the same for all servers.
 //!
 //! # What is left out
@@ -70,6 +72,7 @@ pub mod answer;
 pub mod message;
 pub mod progress;
 pub mod io;
+pub mod recovery;
 pub mod saves;
 pub mod raft;
 mod transfer;
@@ -79,6 +82,7 @@ mod replication;
 mod read;
 mod install;
 mod forward;
+pub mod status;
 pub mod session;
 
 pub use answer::{Answer, Refusal};
@@ -87,7 +91,9 @@ pub use config::{Config, ConfigError};
 pub use ids::{Identity, Index, Instant, LogId, NodeId, Peer, RequestId, SaveId, Term};
 pub use io::{Confirmed, Effect, Input, Recovered, Write};
 pub use log::{Entries, Entry, Log, Payload};
-pub use membership::{Change, Configuration, Step, Unfit};
+pub use membership::{Change, Configuration, Malformed, Step, Unfit};
 pub use message::{Letter, Message};
 pub use raft::{Raft, Role};
+pub use recovery::{RecoveredError, StartError};
 pub use snapshot::{Kept, Part, Snapshot};
+pub use status::Status;

@@ -32,12 +32,26 @@ pub struct Entry {
     pub payload: Payload,
 }
 
+/// What a command costs a leader besides its bytes: the entry around it, and the request that waits for it. A constant, so
+/// that a leader refuses at the same place on every machine.
+pub const ENTRY_COST: u64 = 64;
+
 impl Entry {
-    /// How many bytes of commands it carries: what windows and limits count.
+    /// How many bytes of commands it carries: what messages and windows count.
     #[must_use]
     pub const fn size(&self) -> u64 {
         match &self.payload {
             Payload::Command(command) => command.len() as u64,
+            Payload::Noop | Payload::Configuration(_) => 0,
+        }
+    }
+
+    /// What it counts for in [`Config::max_uncommitted_bytes`](crate::Config::max_uncommitted_bytes): its command and
+    /// [`ENTRY_COST`]. Only commands count.
+    #[must_use]
+    pub const fn cost(&self) -> u64 {
+        match &self.payload {
+            Payload::Command(command) => ENTRY_COST + command.len() as u64,
             Payload::Noop | Payload::Configuration(_) => 0,
         }
     }
@@ -377,12 +391,26 @@ impl Log {
         (end, bytes)
     }
 
-    /// The entries from `first` to `last`, both included; none where `first` is beyond `last`.
+    /// The entries from `first` to `last`, both included; none where `first` is beyond `last`. For reading: it copies
+    /// entries, not their commands.
     ///
     /// # Panics
     /// Where `first` is not kept, or `last` is beyond the end.
+    #[must_use]
+    pub fn entries(&self, first: Index, last: Index) -> Entries {
+        if first > last {
+            return Entries::NONE;
+        }
+        self.assert_has(first, last);
+        self.from(first).take((last.0 + 1 - first.0) as usize).cloned().collect()
+    }
+
+    /// As [`Log::entries`], for what leaves this server: entries that are asked for again are shared, not copied again.
+    ///
+    /// # Panics
+    /// As [`Log::entries`].
     #[inline]
-    pub fn entries(&mut self, first: Index, last: Index) -> Entries {
+    pub fn share(&mut self, first: Index, last: Index) -> Entries {
         if first > last {
             return Entries::NONE;
         }
@@ -394,12 +422,7 @@ impl Log {
 
     /// The entries from `first` to `last`, which are not all in one of the two newest slices.
     fn older_entries(&mut self, first: Index, last: Index) -> Entries {
-        assert!(
-            first > self.base.index && last <= self.last.index,
-            "{first} to {last} of a log from {} to {}",
-            self.base,
-            self.last
-        );
+        self.assert_has(first, last);
         let part = part_of(&self.slices[self.place(first)], first, last);
         if let Some(part) =
             part.or_else(|| self.joined.iter().find_map(|joined| part_of(joined, first, last)))
@@ -410,6 +433,21 @@ impl Log {
         self.joined[self.oldest] = (first, entries.clone());
         self.oldest = (self.oldest + 1) % JOINED;
         entries
+    }
+
+    fn assert_has(&self, first: Index, last: Index) {
+        assert!(
+            first > self.base.index && last <= self.last.index,
+            "{first} to {last} of a log from {} to {}",
+            self.base,
+            self.last
+        );
+    }
+
+    /// What the entries from `first` to `last`, which are kept, cost together ([`Entry::cost`]).
+    pub(crate) fn cost(&self, first: Index, last: Index) -> u64 {
+        let count = (last.0 + 1).saturating_sub(first.0) as usize;
+        if count == 0 { 0 } else { self.from(first).take(count).map(Entry::cost).sum() }
     }
 
     /// All entries from `first` on, which is kept or would be the next.

@@ -31,7 +31,7 @@ pub struct Configuration {
 /// One step of a change.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Step {
-    /// Wherever this change speaks of this node, it means this life of it.
+    /// Wherever this change speaks of this node, it means this life of it; identity 0: one that drew none.
     Identify(NodeId, Identity),
     /// Make this node a voter, whatever it was.
     Voter(NodeId),
@@ -71,7 +71,51 @@ pub enum Unfit {
     OtherLife,
 }
 
+/// What is wrong with a configuration that no change leads to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Malformed {
+    /// No voters.
+    NoVoters,
+    /// More members than [`MOST_MEMBERS`].
+    TooLarge,
+    /// A list is not sorted, or has a node twice.
+    Unsorted,
+    /// A node votes and is a learner as well.
+    VoterAndLearner(NodeId),
+    /// A node is to be a learner after the joint phase, and does not vote in the old half alone.
+    NextLearner(NodeId),
+    /// An identity of a node that is no member.
+    IdentityOf(NodeId),
+}
+
 impl Configuration {
+    /// Whether a change can lead to this configuration.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn validate(&self) -> Result<(), Malformed> {
+        let Configuration { voters, old_voters, learners, next_learners, identities, .. } = self;
+        if voters.is_empty() {
+            return Err(Malformed::NoVoters);
+        }
+        let lists = [voters, old_voters, learners, next_learners];
+        let named = identities.iter().map(|(node, _)| node);
+        if !lists.iter().all(|nodes| nodes.is_sorted_by(|a, b| a < b)) || !named.is_sorted_by(|a, b| a < b) {
+            return Err(Malformed::Unsorted);
+        }
+        if let Some(&node) = learners.iter().find(|&&node| self.votes(node)) {
+            return Err(Malformed::VoterAndLearner(node));
+        }
+        let leaves = |node: &NodeId| old_voters.contains(node) && !voters.contains(node);
+        if let Some(&node) = next_learners.iter().find(|node| !leaves(node)) {
+            return Err(Malformed::NextLearner(node));
+        }
+        if let Some(&(node, _)) = identities.iter().find(|(node, _)| !self.is_member(*node)) {
+            return Err(Malformed::IdentityOf(node));
+        }
+        if self.members().len() > MOST_MEMBERS { Err(Malformed::TooLarge) } else { Ok(()) }
+    }
+
     /// A group of these voters.
     #[must_use]
     pub fn of(voters: impl IntoIterator<Item = NodeId>) -> Configuration {
@@ -195,6 +239,8 @@ impl Configuration {
                 Err(place) => identities.insert(place, (node, identity)),
             }
         }
+        // Who drew none is not named, so that configurations that mean the same are equal.
+        identities.retain(|&(_, identity)| identity != Identity(0));
         Ok(identities)
     }
 
@@ -271,7 +317,8 @@ impl Configuration {
     }
 }
 
-fn insert(nodes: &mut Vec<NodeId>, node: NodeId) {
+/// Adds a node to a sorted list, once.
+pub(crate) fn insert(nodes: &mut Vec<NodeId>, node: NodeId) {
     if let Err(place) = nodes.binary_search(&node) {
         nodes.insert(place, node);
     }
@@ -304,6 +351,24 @@ impl fmt::Display for Configuration {
             }
         }
         if self.leaves_by_itself { write!(f, " autoleave") } else { Ok(()) }
+    }
+}
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Malformed::NoVoters => write!(f, "it has no voters"),
+            Malformed::TooLarge => write!(f, "it has more than 64 members"),
+            Malformed::Unsorted => write!(f, "a list in it is not sorted, or has a node twice"),
+            Malformed::VoterAndLearner(node) => write!(f, "{node} is a voter and a learner"),
+            Malformed::NextLearner(node) => {
+                write!(
+                    f,
+                    "{node} is to be a learner after the joint phase, and is no voter of the old half alone"
+                )
+            }
+            Malformed::IdentityOf(node) => write!(f, "it has an identity of {node}, which is no member"),
+        }
     }
 }
 

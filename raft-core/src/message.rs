@@ -9,9 +9,9 @@ use crate::snapshot::Part;
 use bytes::Bytes;
 use std::fmt;
 
-/// A message on its way. One from or for another group, or for another life of its receiver, is dropped, and so is one by
-/// which another life of a member than the one that the receiver knows would count for something. What else such a life
-/// says is heard as a stranger's is: the receiver may be the one that does not know yet.
+/// A message on its way. One from or for another group, or for another life of its receiver, is dropped, and so is a
+/// response from a server, or a life of one, that is in no configuration which the receiver takes to be in force. A request
+/// is heard from anybody: the receiver may be the one that does not know yet.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Letter {
     /// The group.
@@ -191,17 +191,23 @@ impl Message {
         }
     }
 
-    /// Whether the sender counts for something by it: a vote, a copy, a confirmation.
+    /// Whether it responds to something that its receiver has sent.
     #[must_use]
-    pub const fn counts(&self) -> bool {
-        matches!(
-            self,
+    pub const fn is_response(&self) -> bool {
+        match self {
             Message::PreVoteResponse { .. }
-                | Message::RequestVoteResponse { .. }
-                | Message::AppendEntriesResponse { .. }
-                | Message::AppendEntriesRefused { .. }
-                | Message::InstallSnapshotResponse { .. }
-        )
+            | Message::RequestVoteResponse { .. }
+            | Message::AppendEntriesResponse { .. }
+            | Message::AppendEntriesRefused { .. }
+            | Message::InstallSnapshotResponse { .. }
+            | Message::ForwardResponse { .. } => true,
+            Message::PreVote { .. }
+            | Message::RequestVote { .. }
+            | Message::TimeoutNow { .. }
+            | Message::AppendEntries { .. }
+            | Message::InstallSnapshot { .. }
+            | Message::Forward { .. } => false,
+        }
     }
 }
 

@@ -43,8 +43,10 @@ pub enum Pace {
     },
     /// What it lacks the leader no longer has: it gets a snapshot instead, in parts (7).
     Snapshotting {
-        /// Which one. The leader may have made a newer one since: what is begun is brought to its end.
+        /// Which one. The leader may have made a newer one since.
         snapshot: Snapshot,
+        /// Whether an answer has come since sending began from nothing: what is begun is then brought to its end.
+        answered: bool,
         /// How many bytes it is known to have.
         received: u64,
         /// How many bytes were sent.
@@ -106,13 +108,28 @@ impl Progress {
 
     /// What follows `next` is gone: it gets this snapshot instead.
     pub fn needs(&mut self, snapshot: Snapshot, now: Instant) {
-        self.pace = Pace::Snapshotting { snapshot, received: 0, sent: 0, again: now };
+        self.pace = Pace::Snapshotting { snapshot, answered: false, received: 0, sent: 0, again: now };
+    }
+
+    /// Whether this snapshot may take the place of an older one that is being sent: nothing of that is known to have come,
+    /// or the follower is `silent`.
+    #[must_use]
+    pub fn may_switch_to(&self, newest: &Snapshot, silent: bool) -> bool {
+        matches!(&self.pace, Pace::Snapshotting { snapshot, answered, .. }
+            if newest.last.index > snapshot.last.index && (silent || !answered))
+    }
+
+    /// It gets this snapshot instead of the one that is being sent. Answers to that one still show that it is there.
+    pub fn switch_to(&mut self, newest: Snapshot) {
+        if let Pace::Snapshotting { snapshot, answered, received, sent, .. } = &mut self.pace {
+            (*snapshot, *answered, *received, *sent) = (newest, false, 0, 0);
+        }
     }
 
     /// So many bytes of the snapshot have come, says the answer to a part that ended at `end` and was sent at `sent_at`.
     /// Where something was lost before that part, all after the loss is sent again.
     pub fn received(&mut self, last: LogId, bytes: u64, end: u64, sent_at: Instant, now: Instant) {
-        if let Pace::Snapshotting { snapshot, received, sent, again } = &mut self.pace
+        if let Pace::Snapshotting { snapshot, answered, received, sent, again } = &mut self.pace
             && snapshot.last == last
         {
             let lost = bytes < end && sent_at >= *again && bytes <= *sent;
@@ -120,6 +137,7 @@ impl Progress {
             *received = if lost { bytes } else { bytes.max(*received) };
             if lost {
                 (*sent, *again) = (bytes, now);
+                *answered = bytes > 0;
             }
             *sent = (*sent).max(*received);
         }
@@ -159,6 +177,9 @@ impl Progress {
         self.confirmed.round = self.confirmed.round.max(stamp.round);
         self.confirmed.sent = self.confirmed.sent.max(stamp.sent);
         self.heard = now;
+        if let Pace::Snapshotting { answered, again, .. } = &mut self.pace {
+            *answered |= stamp.sent >= *again;
+        }
     }
 
     /// It refused what should have followed `previous`; the logs may agree up to `agree`. Returns whether that was

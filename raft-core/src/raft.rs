@@ -2,13 +2,14 @@
 
 use crate::answer::{Answer, Refusal};
 use crate::bug::Bug;
-use crate::config::{Config, ConfigError};
-use crate::ids::{Index, Instant, LogId, NodeId, Peer, RequestId, Term};
+use crate::config::Config;
+use crate::ids::{Identity, Index, Instant, LogId, NodeId, Peer, RequestId, Term};
 use crate::io::{Confirmed, Effect, Input, Recovered, Write};
 use crate::log::Log;
 use crate::membership::Configuration;
 use crate::message::{Letter, Message, Outcome};
 use crate::progress::{Pace, Progress};
+use crate::recovery::StartError;
 use crate::saves::{Promise, Saves};
 use crate::snapshot::{Kept, Snapshot};
 use rand_xoshiro::SplitMix64;
@@ -119,12 +120,12 @@ pub enum Role {
     Follower,
     /// Asks whether it could win (thesis 9.6).
     PreCandidate {
-        /// Who said yes.
+        /// Who said yes: sorted, each once.
         granted: Vec<NodeId>,
     },
     /// Asks for votes (5.2).
     Candidate {
-        /// Who voted for it.
+        /// Who voted for it: sorted, each once.
         granted: Vec<NodeId>,
     },
     /// Leads its term.
@@ -180,7 +181,7 @@ pub struct Reads {
 
 impl Reads {
     /// How many are under way.
-    fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.early.len() + self.waiting.len() + self.confirmed.len()
     }
 
@@ -206,13 +207,15 @@ impl Raft {
     /// A new incarnation, from what its disk kept. The host steps `Saved(SaveId(0))` once that is durable again.
     ///
     /// # Errors
-    /// A configuration that cannot work.
-    pub fn new(config: Config, recovered: Recovered, now: Instant) -> Result<Raft, ConfigError> {
+    /// A configuration that cannot work, or a state that cannot have been saved.
+    pub fn new(config: Config, recovered: Recovered, now: Instant) -> Result<Raft, StartError> {
         config.validate()?;
-        let founding = Configuration {
-            identities: config.identities.clone(),
-            ..Configuration::of(config.voters.iter().copied())
-        };
+        // A server with a bug may well have saved it: then it is for the properties to notice.
+        if cfg!(not(feature = "bugs")) || config.bug.is_none() {
+            recovered.validate()?;
+        }
+        let mut founding = Configuration::of(config.voters.iter().copied());
+        founding.identities = config.identities.iter().copied().filter(|it| it.1 != Identity(0)).collect();
         let (log, snapshot) = match recovered.kept {
             Some(Kept { snapshot, base, configuration, .. }) => {
                 (Log::after(base, configuration, recovered.entries), Some(snapshot))
@@ -256,7 +259,11 @@ impl Raft {
 
     /// One thing happens; what it brings about is added to `effects`.
     ///
-    /// `now` never goes back, and is read after the input has arrived: what is promised counts from it. The host carries out `effects` as [`crate::io`] says.
+    /// `now` never goes back, and is read after the input has arrived: what is promised counts from it. The host carries
+    /// out `effects` as [`crate::io`] says.
+    ///
+    /// # Panics
+    /// Where a write is said to be saved that was never issued.
     pub fn step(&mut self, now: Instant, input: Input, effects: &mut Vec<Effect>) {
         self.take_notice(now, input, effects);
         self.conclude(now, effects);
@@ -315,7 +322,13 @@ impl Raft {
                 self.confirm_reads(now, effects);
             }
             Input::SaveFailed => self.halt(now, effects),
-            Input::Compact { index, data, keep } => self.compact(now, index, data, keep),
+            Input::Compact { request, index, data, keep } => {
+                let answer = match self.compact(now, index, data, keep) {
+                    Ok(()) => Answer::Compacted,
+                    Err(why) => Answer::Refused(why),
+                };
+                effects.push(Effect::Answer { request, answer });
+            }
         }
     }
 
@@ -333,7 +346,8 @@ impl Raft {
         let (Input::Propose { request, .. }
         | Input::Read { request }
         | Input::Change { request, .. }
-        | Input::Transfer { request, .. }) = input
+        | Input::Transfer { request, .. }
+        | Input::Compact { request, .. }) = input
         else {
             return;
         };
@@ -514,27 +528,45 @@ impl Raft {
         self.saves.oldest().map(|issued| issued.after(self.config.election_timeout))
     }
 
-    /// Whether a letter is none of this server's business: from another group, for another life of this server, or from
-    /// another life of a member that would count for something by it. What a life promised binds that life alone.
+    /// Whether a letter is none of this server's business: from another group, or for another life of this server.
     fn is_astray(&self, letter: &Letter) -> bool {
-        let Letter { cluster, from, to, message } = letter;
-        let configuration = self.configuration();
-        *cluster != self.config.cluster
-            || *to != self.peer()
-            || from.id == self.config.id
-            || (message.counts() && configuration.peer(from.id) != *from && configuration.is_member(from.id))
+        let Letter { cluster, from, to, .. } = letter;
+        *cluster != self.config.cluster || *to != self.peer() || from.id == self.config.id
     }
 
-    /// The term rule (5.1), then one match.
+    /// Whether a message is a response from a server that has no say here: it is asked nothing, so what it says may be of
+    /// a term that nobody here has any part in, and must not end a leadership (thesis 4.2.3). Requests are heard from
+    /// anybody: who leads or campaigns may do so from a configuration that this server has not heard of (6).
+    fn is_response_of_stranger(&self, from: Peer, message: &Message) -> bool {
+        if !message.is_response() || self.has_say(self.configuration(), from) {
+            return false;
+        }
+        // While the newest configuration is not known to be committed, the one before it may yet be in force again: its
+        // members can win elections, and this leader must hear of that.
+        let known = self.has_say(self.log.committed_configuration(self.commit), from);
+        // A server that joins follows a leader before its log says who that is, and passes requests on to it.
+        let leads = matches!(message, Message::ForwardResponse { .. }) && self.leader == Some(from);
+        !known && !leads
+    }
+
+    /// Whether this life of a server belongs to a configuration. What a life promised binds that life alone.
+    fn has_say(&self, configuration: &Configuration, peer: Peer) -> bool {
+        configuration.is_member(peer.id)
+            && (configuration.peer(peer.id) == peer || self.bug(Bug::PeerIdentityUnchecked))
+    }
+
+    /// Drops what is not for this server, then the term rule (5.1), then one match.
     fn receive(&mut self, now: Instant, letter: Letter, effects: &mut Vec<Effect>) {
         if self.is_astray(&letter) && !self.bug(Bug::PeerIdentityUnchecked) {
+            return;
+        }
+        if self.is_response_of_stranger(letter.from, &letter.message) {
             return;
         }
         let Letter { from, ref message, .. } = letter;
         if self.is_protected_from(now, message) {
             return;
         }
-        // Whoever leads or asks for votes may do so from a configuration that this server has not heard of (6).
         let only_asks =
             matches!(message, Message::PreVote { .. } | Message::PreVoteResponse { granted: true, .. });
         if message.term() > self.term && !only_asks {
@@ -648,7 +680,7 @@ impl Raft {
         if let Some(installed) = self.rewrites.take() {
             let (base, at_base) = (self.log.base(), self.log.configurations()[0].1.clone());
             let snapshot = self.snapshot.clone().expect("only a snapshot makes room");
-            let entries = self.log.entries(base.index.next(), last);
+            let entries = self.log.share(base.index.next(), last);
             self.unsaved_after = None;
             self.saved = (self.term, self.vote);
             let id = self.saves.issue(last, now);
@@ -661,7 +693,7 @@ impl Raft {
             let id = self.saves.issue(last, now);
             let (term, vote) = (self.term, self.vote);
             add(effects, || {
-                let entries = self.log.entries(after.next(), last);
+                let entries = self.log.share(after.next(), last);
                 Effect::Save { id, write: Write { term, vote, after, entries, kept: None } }
             });
         }
@@ -740,7 +772,7 @@ impl Raft {
         let upto = self.commit.min(durable);
         if upto > self.applied && !self.restores {
             let first = self.applied.next();
-            add(effects, || Effect::Apply { first, entries: self.log.entries(first, upto) });
+            add(effects, || Effect::Apply { first, entries: self.log.share(first, upto) });
             self.applied = upto;
         }
         let applied = self.applied;

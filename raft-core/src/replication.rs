@@ -4,7 +4,7 @@ use crate::answer::{Answer, Refusal};
 use crate::bug::Bug;
 use crate::ids::{Index, Instant, LogId, NodeId, Peer, RequestId, Term};
 use crate::io::Effect;
-use crate::log::{Entries, Entry, Payload};
+use crate::log::{ENTRY_COST, Entries, Entry, Payload};
 use crate::membership::Configuration;
 use crate::message::{Message, Stamp};
 use crate::progress::{Pace, Progress, Window};
@@ -63,12 +63,12 @@ impl Raft {
         if self.is_full() {
             return Err(Refusal::Full);
         }
-        let (most, size) = (self.config.max_uncommitted_bytes, command.len() as u64);
+        let (most, cost) = (self.config.max_uncommitted_bytes, ENTRY_COST + command.len() as u64);
         let Role::Leader(leader) = &mut self.role else { return Err(Refusal::Busy) };
-        if leader.uncommitted > 0 && leader.uncommitted.saturating_add(size) > most {
+        if leader.uncommitted > 0 && leader.uncommitted.saturating_add(cost) > most {
             return Err(Refusal::Busy);
         }
-        leader.uncommitted += size;
+        leader.uncommitted += cost;
         let index = self.append(Payload::Command(command));
         self.replicate_to_all();
         Ok(LogId { index, term: self.term })
@@ -150,7 +150,7 @@ impl Raft {
             let (term, previous, commit) = (self.term, self.before(next), self.commit);
             let stamp = self.stamp(now);
             add(effects, || {
-                let entries = self.log.entries(next, end);
+                let entries = self.log.share(next, end);
                 self.letter(to, Message::AppendEntries { term, previous, entries, commit, stamp })
             });
             let Role::Leader(leader) = &mut self.role else { return };
@@ -427,8 +427,7 @@ impl Raft {
             // What it inherited it has not taken, and so has not counted.
             let inherited = self.log.last_at_most(index, Term(self.term.0 - 1)).index;
             let first = self.commit.max(self.log.base().index).max(inherited).next();
-            let (_, bytes) = self.log.batch(first, (index.0 + 1).saturating_sub(first.0) as usize, u64::MAX);
-            leader.uncommitted = leader.uncommitted.saturating_sub(bytes);
+            leader.uncommitted = leader.uncommitted.saturating_sub(self.log.cost(first, index));
         }
     }
 

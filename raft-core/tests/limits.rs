@@ -3,6 +3,7 @@
 
 mod table;
 
+use raft_core::log::ENTRY_COST;
 use raft_core::{Config, NodeId, Step};
 use table::Table;
 
@@ -15,6 +16,11 @@ fn led_by_n1(servers: u64, change: impl Fn(&mut Config)) -> Table {
         t.deliver_all();
     });
     t
+}
+
+/// What two commands of 3 bytes cost a leader.
+fn two_commands() -> u64 {
+    2 * (ENTRY_COST + 3)
 }
 
 /// n1 has appended this while n3 was away.
@@ -86,8 +92,10 @@ fn what_is_larger_than_the_window_goes_when_that_is_open() {
 
 #[test]
 fn a_leader_that_cannot_commit_takes_so_many_bytes() {
-    let mut t = led_by_n1(3, |config| config.max_uncommitted_bytes = 6);
-    t.story("6 bytes may be uncommitted. The third command is refused: certainly nothing comes of it.");
+    let mut t = led_by_n1(3, |config| config.max_uncommitted_bytes = two_commands());
+    t.story(
+        "Two commands of 3 bytes may be uncommitted. The third is refused: certainly nothing comes of it.",
+    );
     t.propose(1, "x=1");
     t.propose(1, "x=2");
     t.propose(1, "x=3");
@@ -100,8 +108,59 @@ fn a_leader_that_cannot_commit_takes_so_many_bytes() {
 }
 
 #[test]
+fn empty_commands_count_against_the_limit() {
+    for (limit, taken) in [(1, 1), (ENTRY_COST, 1), (3 * ENTRY_COST, 3), (100 * ENTRY_COST - 1, 99)] {
+        let mut t = led_by_n1(3, |config| {
+            config.max_uncommitted_bytes = limit;
+            config.forward = true;
+        });
+        let before = t.raft(1).last().index.0;
+        t.cut(1);
+        (0..1_000).for_each(|_| t.propose(1, ""));
+        assert_eq!(t.raft(1).last().index.0 - before, taken, "a limit of {limit} bytes");
+        // All of it is given back once it is committed, and those that followers pass on count as well.
+        t.heal();
+        for _ in 0..3 {
+            t.heartbeat(1);
+            t.deliver_all();
+        }
+        assert_eq!(t.raft(1).commit(), t.raft(1).last().index);
+        t.hold(1, 3);
+        t.hold(1, 2);
+        let before = t.raft(1).last().index.0;
+        for _ in 0..500 {
+            t.propose(2, "");
+            t.propose(3, "");
+            t.deliver(2, 1);
+            t.deliver(3, 1);
+        }
+        assert_eq!(t.raft(1).last().index.0 - before, taken, "a limit of {limit} bytes, passed on");
+    }
+}
+
+#[test]
+fn a_server_that_is_set_up_plainly_holds_a_bounded_number_of_requests() {
+    let most = Config::new(NodeId(1), vec![NodeId(1)]).max_requests;
+    assert_eq!(most, 1 << 14);
+    let waiting = |most: usize| {
+        let mut t = Table::of(3);
+        if most > 1 << 14 {
+            t = Table::with(3, |config| config.max_requests = most);
+        }
+        t.quietly(|t| {
+            t.elect(1);
+            t.cut(1);
+            (0..most + 2).for_each(|_| t.read(1, "r"));
+        });
+        t.unanswered().len()
+    };
+    assert_eq!(waiting(most), most);
+    assert_eq!(waiting(most + 1), most + 1, "a host can raise it");
+}
+
+#[test]
 fn a_single_large_command_is_taken_where_nothing_is_uncommitted() {
-    let mut t = led_by_n1(3, |config| config.max_uncommitted_bytes = 6);
+    let mut t = led_by_n1(3, |config| config.max_uncommitted_bytes = ENTRY_COST + 6);
     t.story("A command that is larger than the limit would never be taken otherwise.");
     t.propose(1, "x=1000000");
     t.propose(1, "x=2");
@@ -115,7 +174,7 @@ fn a_single_large_command_is_taken_where_nothing_is_uncommitted() {
 
 #[test]
 fn what_a_new_leader_inherits_does_not_count() {
-    let mut t = led_by_n1(3, |config| config.max_uncommitted_bytes = 6);
+    let mut t = led_by_n1(3, |config| config.max_uncommitted_bytes = two_commands());
     t.quietly(|t| {
         t.cut(3);
         t.propose(1, "x=1");
@@ -145,7 +204,7 @@ fn what_a_new_leader_inherits_does_not_count() {
 #[test]
 fn a_learner_that_lags_blocks_nobody() {
     let mut t = led_by_n1(4, |config| {
-        config.max_uncommitted_bytes = 3;
+        config.max_uncommitted_bytes = ENTRY_COST + 3;
         config.max_in_flight_bytes = 3;
     });
     t.quietly(|t| {

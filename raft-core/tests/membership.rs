@@ -2,7 +2,7 @@
 
 mod table;
 
-use raft_core::{Change, NodeId, Step};
+use raft_core::{Change, Config, Configuration, Identity, Instant, NodeId, Raft, Recovered, Step};
 use table::Table;
 
 /// So many servers, of which the first `founders` found the group and n1 leads it; everybody has applied its first
@@ -716,4 +716,33 @@ fn a_read_goes_on_when_a_smaller_group_is_enough() {
     t.deliver(1, 2);
     t.deliver(2, 1);
     insta::assert_snapshot!(t.transcript());
+}
+
+#[test]
+fn a_server_that_drew_no_identity_is_not_named() {
+    let plain = Configuration::of([1, 2, 3].map(NodeId));
+    let drawn = Configuration { identities: vec![(NodeId(2), Identity(7))], ..plain.clone() };
+    let learner = |id: u64| Step::Learner(NodeId(id));
+    let identify = |id: u64, identity: u64| Step::Identify(NodeId(id), Identity(identity));
+    for group in [plain, drawn] {
+        for joint in [false, true] {
+            let after = |steps: &[Step]| {
+                let steps = steps.to_vec();
+                group
+                    .after(&if joint { Change::Joint(steps) } else { Change::Steps(steps) })
+                    .expect("it fits")
+            };
+            let named = after(&[learner(4)]);
+            assert_eq!(after(&[identify(4, 0), learner(4)]), named);
+            assert_eq!(after(&[identify(1, 0), identify(4, 9), identify(4, 0), learner(4)]), named);
+            assert_ne!(after(&[identify(4, 9), learner(4)]), named);
+        }
+    }
+    // Nor is a founder.
+    let founded = |identities: Vec<(NodeId, Identity)>| {
+        let config = Config { identities, ..Config::new(NodeId(1), [1, 2].map(NodeId).to_vec()) };
+        let raft = Raft::new(config, Recovered::default(), Instant(0)).expect("a good setup");
+        raft.configuration().clone()
+    };
+    assert_eq!(founded(vec![(NodeId(1), Identity(0)), (NodeId(2), Identity(0))]), founded(Vec::new()));
 }

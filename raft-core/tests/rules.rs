@@ -2,10 +2,11 @@
 
 mod table;
 
+use raft_core::log::ENTRY_COST;
 use raft_core::message::Stamp;
 use raft_core::{
     Change, Config, Effect, Entries, Identity, Index, Input, Instant, Letter, LogId, Message, NodeId, Peer,
-    Raft, Recovered, Role, Term,
+    Raft, Recovered, Role, StartError, Term,
 };
 use table::{MS, Table};
 
@@ -159,6 +160,34 @@ fn a_vote_given_twice_counts_once() {
     t.deliver_copy(2, 1);
     t.deliver(2, 1);
     assert!(!t.raft(1).leads(), "n2 is one voter");
+}
+
+#[test]
+fn a_candidate_keeps_no_grant_twice() {
+    let granted = |t: &Table| match t.raft(1).role() {
+        Role::PreCandidate { granted } | Role::Candidate { granted } => granted.clone(),
+        other => panic!("n1 asks, and is {other:?}"),
+    };
+    for pre_vote in [true, false] {
+        let mut t = Table::with(5, |config| config.pre_vote = pre_vote);
+        t.time_out(1);
+        t.deliver(1, 3);
+        t.deliver_copy(3, 1);
+        let once = t.raft(1).clone();
+        for _ in 0..3 {
+            t.deliver_copy(3, 1);
+            assert_eq!(t.raft(1), &once, "what comes twice changes nothing");
+        }
+        assert_eq!(granted(&t), [NodeId(1), NodeId(3)]);
+    }
+    // In which order they come makes no difference.
+    let mut t = Table::of(7);
+    t.time_out(1);
+    for voter in [5, 2] {
+        t.deliver(1, voter);
+        t.deliver(voter, 1);
+    }
+    assert_eq!(granted(&t), [NodeId(1), NodeId(2), NodeId(5)]);
 }
 
 #[test]
@@ -411,7 +440,7 @@ fn two_tails_of_fifty_become_one_log() {
 #[test]
 fn a_leader_takes_as_many_bytes_as_may_be_uncommitted_and_no_more() {
     let mut t = Table::with(3, |config| {
-        config.max_uncommitted_bytes = 8;
+        config.max_uncommitted_bytes = 2 * ENTRY_COST + 8;
         config.max_batch = 1;
     });
     t.elect(1);
@@ -432,17 +461,17 @@ fn a_leader_takes_as_many_bytes_as_may_be_uncommitted_and_no_more() {
         t.raft(2).last() != before
     };
     assert!(taken(&mut t, "a=1") && taken(&mut t, "b=2"));
-    assert!(!taken(&mut t, "c=3"), "9 bytes are more than 8");
+    assert!(!taken(&mut t, "c=3"), "three commands are more than two of 4 bytes");
     t.story("The inherited one is committed, and n2's first entry. What n2 has taken is not.");
     while t.raft(2).commit() < Index(3) {
         t.deliver(2, 3);
         t.deliver(3, 2);
     }
     assert_eq!(t.raft(2).commit(), Index(3));
-    assert!(!taken(&mut t, "d=4"), "6 bytes are still uncommitted\n{}", t.transcript());
+    assert!(!taken(&mut t, "d=4"), "two commands are still uncommitted\n{}", t.transcript());
     t.story("All is committed, and all is given back. A single command may be larger than the limit.");
     t.deliver_all();
-    assert!(taken(&mut t, "large=123456"));
+    assert!(taken(&mut t, &format!("large={}", "1".repeat(200))));
     assert!(!taken(&mut t, "e=5"));
     t.deliver_all();
     assert!(taken(&mut t, "f=6"));
@@ -480,6 +509,27 @@ fn election_timeouts_are_drawn_anew_within_their_bounds() {
         |seed| Raft::new(setup(seed), Recovered::default(), Instant(0)).expect("a good setup").deadline();
     let same = (0..300).filter(|seed| due(2 * seed) == due(2 * seed + 1)).count();
     assert!(same < 10, "{same} of 300 pairs collide");
+}
+
+#[test]
+fn no_voter_waits_longer_than_twice_the_election_timeout_and_the_spread() {
+    let mut longest = 0;
+    for seed in 0..2_000 {
+        let mut raft = Raft::new(setup(seed), Recovered::default(), Instant(0)).expect("a good setup");
+        raft.step(Instant(0), Input::Saved(raft_core::SaveId(0)), &mut Vec::new());
+        let mut now = 0;
+        for candidate in [2, 3, 3, 2, 3_u64] {
+            now += 7;
+            // The first one gets the vote; whoever asks after that has a longer log, and gets the next turn.
+            let last = LogId { index: Index(candidate), term: Term(1) };
+            let ask = Message::RequestVote { term: Term(4), last, transfer: false };
+            raft.step(Instant(now), Input::Receive(letter(candidate, 1, ask)), &mut Vec::new());
+            let waits = raft.deadline().expect("always").0 - now;
+            assert!((300..=900).contains(&waits), "{waits}");
+            longest = longest.max(waits);
+        }
+    }
+    assert_eq!(longest, 900, "as `Config::election_timeout_spread` says");
 }
 
 #[test]
@@ -555,6 +605,7 @@ fn a_setup_that_cannot_work_is_refused() {
         spoil(&mut config);
         let _ = config.lease(); // Whoever asks before it is looked at gets a number, not an overflow.
         let error = Raft::new(config, Recovered::default(), Instant(0)).expect_err("it cannot work");
+        let StartError::Config(error) = error else { panic!("{error}: nothing was recovered") };
         assert_eq!(error.field, field);
         assert_eq!(error.to_string(), format!("{field} must be {}", error.bound));
     }

@@ -3,10 +3,11 @@
 
 mod table;
 
+use raft_core::log::ENTRY_COST;
 use raft_core::message::Stamp;
 use raft_core::{
     Change, Config, Configuration, Effect, Entry, Identity, Index, Input, Instant, Log, LogId, Message,
-    NodeId, Payload, Raft, Recovered, RequestId, Role, SaveId, Step, Term,
+    NodeId, Payload, Raft, Recovered, RequestId, Role, SaveId, StartError, Step, Term,
 };
 use rand_xoshiro::SplitMix64;
 use rand_xoshiro::rand_core::{RngCore, SeedableRng};
@@ -358,9 +359,14 @@ fn a_snapshot_that_is_not_needed_any_more_is_given_up() {
 /// SNP-06.
 #[test]
 fn an_older_snapshot_than_the_newest_connects_or_a_newer_one_follows() {
-    for (trailing, silent) in (0..=3).flat_map(|trailing| [(trailing, false), (trailing, true)]) {
+    for case in 0..16 {
+        let (trailing, silent, answered) = (case / 4, case & 1 == 1, case & 2 == 2);
         let mut t = lagging();
         begin(&mut t);
+        if answered {
+            t.deliver(1, 3);
+            t.deliver(3, 1);
+        }
         t.hold(1, 3);
         ["d=4", "e=5"].into_iter().for_each(|command| t.propose(1, command));
         t.deliver_all();
@@ -369,9 +375,9 @@ fn an_older_snapshot_than_the_newest_connects_or_a_newer_one_follows() {
         t.release(1, 3);
         settle(&mut t, 1);
         agree(&t, 1, 3);
-        // Where the leader keeps what follows 4, the log serves it; else it takes the newer state as well.
+        // What it answers for is brought to its end, and the log serves it from there; else it takes the newest.
         let last = t.raft(3).snapshot().expect("it took one").last.index.0;
-        assert_eq!(last, if trailing < 2 && silent { 6 } else { 4 }, "{trailing} entries were kept");
+        assert_eq!(last, if answered && !silent { 4 } else { 6 }, "{trailing} kept, {silent}, {answered}");
     }
 }
 
@@ -553,7 +559,7 @@ fn nobody_has_a_state_of_what_was_not_applied() {
     assert_eq!((t.raft(2).commit(), t.raft(2).applied()), (Index(3), Index(1)));
     for index in 2..9 {
         let before = t.raft(2).clone();
-        t.step(2, Input::Compact { index: Index(index), data: "a=1".into(), keep: Index(index) });
+        t.hand_over(2, Index(index), b"a=1", Index(index));
         assert_eq!(t.raft(2), &before);
     }
     t.sync(2);
@@ -561,7 +567,7 @@ fn nobody_has_a_state_of_what_was_not_applied() {
     t.sync(2);
     for index in 0..=3 {
         let before = t.raft(2).clone();
-        t.step(2, Input::Compact { index: Index(index), data: "old".into(), keep: Index(index) });
+        t.hand_over(2, Index(index), b"old", Index(index));
         assert_eq!(t.raft(2), &before, "there is a newer one");
     }
 }
@@ -812,7 +818,7 @@ fn a_snapshot_is_taken_before_what_follows_and_not_before_it_is_durable() {
     assert_eq!(t.server(3).state.applied, Index(1), "what was to be applied is in the snapshot");
     let before = t.raft(3).clone();
     for index in 1..=5 {
-        t.step(3, Input::Compact { index: Index(index), data: "a=1".into(), keep: Index(index) });
+        t.hand_over(3, Index(index), b"a=1", Index(index));
         assert_eq!(t.raft(3), &before, "nobody has that state yet");
     }
     t.fast_disk(3);
@@ -893,29 +899,32 @@ fn a_server_with_an_emptied_disk_is_another_one() {
 /// FLO-08.
 #[test]
 fn a_leader_without_a_majority_takes_so_much_and_no_more() {
-    let mut t = led(|config| config.max_uncommitted_bytes = 8);
+    let mut t = led(|config| config.max_uncommitted_bytes = 2 * ENTRY_COST + 8);
     t.cut(1);
     t.propose(1, "aaaa");
     t.propose(1, "bbbb");
     t.propose(1, "c");
     says(&t, "n1  answers c: refused: too much is uncommitted");
     t.propose(1, "");
+    says(&t, "n1  answers : refused: too much is uncommitted");
     t.change_steps(1, &[Step::Learner(NodeId(2))]);
-    assert_eq!(t.raft(1).last(), at(5, 1), "what has no bytes costs none");
+    assert_eq!(t.raft(1).last(), at(4, 1), "only commands are counted, and empty ones are");
     t.heal();
     settle(&mut t, 1);
     assert_eq!(t.raft(1).commit(), t.raft(1).last().index);
     // One that is larger than the limit goes alone.
-    t.propose(1, "dddddddddddd");
+    let large = "d".repeat(2 * ENTRY_COST as usize);
+    t.propose(1, &large);
     t.propose(1, "e");
     says(&t, "n1  answers e: refused: too much is uncommitted");
+    assert_eq!(t.raft(1).last(), at(5, 1));
 }
 
 /// FLO-09.
 #[test]
 fn what_is_committed_is_given_back_once() {
     let mut t = led(|config| {
-        config.max_uncommitted_bytes = 8;
+        config.max_uncommitted_bytes = ENTRY_COST + 8;
         config.max_batch = 2;
     });
     for command in ["aaaaaaaa", "bbbbbbbb"] {
@@ -1039,8 +1048,13 @@ fn leases_without_check_quorum_are_refused() {
     let base = Config::new(NodeId(1), vec![NodeId(1)]);
     for (check_quorum, pre_vote) in [(true, true), (true, false), (false, true), (false, false)] {
         let config = Config { check_quorum, pre_vote, lease_drift: Some(500), ..base.clone() };
-        let field = Raft::new(config, Recovered::default(), Instant(0)).err().map(|error| error.field);
-        assert_eq!(field, if check_quorum { None } else { Some("check_quorum") });
+        let error = Raft::new(config, Recovered::default(), Instant(0)).err();
+        match error {
+            Some(StartError::Config(error)) => {
+                assert_eq!((error.field, check_quorum), ("check_quorum", false))
+            }
+            other => assert!(other.is_none() && check_quorum, "{other:?}"),
+        }
     }
 }
 

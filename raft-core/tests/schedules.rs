@@ -441,7 +441,7 @@ fn table(founders: u64, nodes: u64, setup: Setup) -> Table {
         if setup.narrow {
             config.max_batch_bytes = 5;
             config.max_in_flight_bytes = 7;
-            config.max_uncommitted_bytes = 20;
+            config.max_uncommitted_bytes = 20 + 3 * raft_core::log::ENTRY_COST;
             config.max_chunk = 3;
         }
     });

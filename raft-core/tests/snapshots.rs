@@ -5,7 +5,11 @@
 mod table;
 
 use raft_core::message::Stamp;
-use raft_core::{Change, Index, LogId, Message, NodeId, Part, Step, Term};
+use raft_core::status::{ProgressState, RoleStatus};
+use raft_core::{
+    Answer, Change, Effect, Index, LogId, Message, NodeId, Part, Refusal, RequestId, Step, Term,
+};
+use std::collections::VecDeque;
 use table::Table;
 
 fn small_parts(founders: u64, nodes: u64) -> Table {
@@ -296,16 +300,113 @@ fn what_follows_a_snapshot_on_its_way_stays_while_its_receiver_answers() {
 }
 
 #[test]
-fn what_is_begun_is_brought_to_its_end_though_there_is_a_newer_one() {
+fn after_a_silence_the_newest_snapshot_takes_the_place_of_the_one_begun() {
     let mut t = lagging();
     t.quietly(begin);
     t.story(
         "n3 has the first part, and then is silent for an election timeout: n1 keeps nothing for its sake.",
     );
     overtaken(&mut t, |t| t.elapse(300_000_000));
-    t.story("n3 gets what was begun. After that it lacks 5@1, and then gets the newer one.");
-    brought_to_its_end(&mut t);
+    t.story("n1 sends the newer one in its place, and n3 installs that alone.");
+    t.lose_all();
+    t.heartbeat(1);
+    t.quietly(Table::deliver_all);
+    t.show();
     insta::assert_snapshot!(t.transcript());
+}
+
+#[test]
+fn a_follower_that_is_cut_off_installs_only_the_newest_snapshot() {
+    let mut t = Table::of(3);
+    t.quietly(|t| t.elect(1));
+    t.story("n3 is cut off. n1 and n2 go on, and n1 makes one snapshot after the other.");
+    t.cut(3);
+    t.quietly(|t| {
+        commit(t, &["a=1", "b=2", "c=3"]);
+        t.compact(1, 0);
+    });
+    let old = t.raft(1).snapshot().expect("just made").data.clone();
+    t.quietly(|t| {
+        for round in 0..20 {
+            commit(t, &[&format!("d={round}")]);
+            t.compact(1, 0);
+        }
+    });
+    t.show();
+    assert!(old.is_unique(), "n1 still holds its first snapshot");
+    t.story("n3 is back: it installs the newest one and no other.");
+    t.heal();
+    t.heartbeat(1);
+    t.deliver_all();
+    t.show();
+    let installs = t.transcript().lines().filter(|line| line.starts_with("n3  begins its log anew"));
+    assert_eq!(installs.collect::<Vec<_>>(), ["n3  begins its log anew after 24@1"]);
+    insta::assert_snapshot!(t.transcript());
+}
+
+#[test]
+fn what_was_begun_is_let_go_after_an_election_timeout_of_silence() {
+    let mut t = lagging();
+    t.quietly(|t| {
+        begin(t);
+        t.deliver(1, 3);
+        t.deliver(3, 1);
+        t.cut(3);
+        t.lose_all();
+    });
+    let heard = t.server(1).now;
+    let old = t.raft(1).snapshot().expect("just made").data.clone();
+    t.quietly(|t| {
+        commit(t, &["d=4"]);
+        t.compact(1, 0);
+    });
+    assert!(!old.is_unique(), "n3 has a part of it, and may be about to answer");
+    let silent_for = |t: &Table| t.server(1).now - heard;
+    t.quietly(|t| t.wait(1, (299_000_000 - silent_for(t)) / 1_000_000));
+    assert!(!old.is_unique(), "not yet");
+    t.quietly(|t| t.wait(1, 101));
+    assert!(old.is_unique(), "no other snapshot needs to be made for that");
+}
+
+#[test]
+fn snapshots_made_faster_than_answers_come_do_not_keep_a_follower_back() {
+    /// How many milliseconds an answer of n3 is on its way.
+    const DELAY: usize = 3;
+    for chunk in [4, 1 << 10] {
+        let mut t = Table::with(3, |config| config.max_chunk = chunk);
+        t.quietly(|t| {
+            t.elect(1);
+            commit(t, &[&"large".repeat(100)]);
+            lag_behind(t);
+            t.hold(3, 1);
+            t.heartbeat(1);
+            t.deliver_all();
+            t.deliver_all();
+        });
+        // Every millisecond there is one more snapshot.
+        let answers = |t: &Table| t.letters.iter().filter(|letter| letter.from.id == NodeId(3)).count();
+        let mut left_after: VecDeque<usize> = VecDeque::from([0; DELAY]);
+        for round in 0..100 {
+            t.quietly(|t| {
+                t.propose(1, &format!("e={round}"));
+                t.deliver_all();
+                t.compact(1, 0);
+                t.deliver_all();
+                left_after.push_back(answers(t));
+                let older = left_after.pop_front().expect("so many");
+                (0..older.min(answers(t))).for_each(|_| t.deliver(3, 1));
+                left_after.iter_mut().for_each(|count| *count = count.saturating_sub(older));
+                t.elapse(1_000_000);
+                if t.raft(1).deadline().is_some_and(|due| due.0 <= t.server(1).now) {
+                    t.fire(1);
+                }
+            });
+        }
+        let RoleStatus::Leader(leader) = t.raft(1).status().role else { panic!("n1 leads") };
+        let n3 = leader.followers.iter().find(|follower| follower.peer.id == NodeId(3)).expect("a member");
+        assert!(matches!(n3.state, ProgressState::Replicate { .. }), "parts of {chunk}: {n3:?}");
+        assert!(n3.match_index.0 + 10 > t.raft(1).last().index.0, "parts of {chunk}: {n3:?}");
+    }
 }
 
 /// n1's snapshot up to 4 is on its way to n3, and so are the entries up to 5, in another order than they were sent.
@@ -645,14 +746,43 @@ fn nothing_moves_backwards() {
     let mut t = lagging();
     t.story("A state of what was not applied, or that is not newer than the snapshot, is nobody's.");
     let (before, now) = (t.raft(1).clone(), raft_core::Instant(t.server(1).now));
-    for index in [0, 3, 4, 5, 9] {
+    let (old, new) = (Refusal::SnapshotOutdated, Refusal::SnapshotNotApplied);
+    for (index, why) in [(0, old), (3, old), (4, old), (5, new), (9, new), (u64::MAX, new)] {
         let (mut after, mut effects) = (before.clone(), Vec::new());
-        let input = raft_core::Input::Compact {
-            index: Index(index),
-            data: b"nonsense".to_vec().into(),
-            keep: Index(index),
-        };
-        after.step(now, input, &mut effects);
-        assert_eq!((effects, &after), (Vec::new(), &before), "a state up to {index}");
+        let request = RequestId(7);
+        let (index, data) = (Index(index), b"nonsense".to_vec().into());
+        after.step(now, raft_core::Input::Compact { request, index, data, keep: index }, &mut effects);
+        let refused = Effect::Answer { request, answer: Answer::Refused(why) };
+        assert_eq!((effects, &after), (vec![refused], &before), "a state up to {index}");
     }
+}
+
+#[test]
+fn every_compaction_is_answered_at_once() {
+    let mut t = small_parts(1, 1);
+    t.quietly(|t| {
+        t.elect(1);
+        t.propose(1, "a=1");
+    });
+    let now = raft_core::Instant(t.server(1).now);
+    let compact = |index: u64, keep: u64| {
+        let (index, keep) = (Index(index), Index(keep));
+        raft_core::Input::Compact { request: RequestId(7), index, data: "a=1".into(), keep }
+    };
+    let answer = |answer| Effect::Answer { request: RequestId(7), answer };
+    for (index, keep, base) in [(2, 2, 2), (2, 1, 1), (2, 0, 0), (1, 9, 1), (2, u64::MAX, 2)] {
+        let (mut raft, mut effects) = (t.raft(1).clone(), Vec::new());
+        raft.step(now, compact(index, keep), &mut effects);
+        assert_eq!(effects[0], answer(Answer::Compacted));
+        assert!(matches!(&effects[1..], [Effect::Save { write, .. }] if write.kept.is_some()));
+        assert_eq!(raft.log().base().index, Index(base), "up to {index}, keep {keep}");
+        effects.clear();
+        raft.step(now, compact(index, keep), &mut effects);
+        assert_eq!(effects, [answer(Answer::Refused(Refusal::SnapshotOutdated))]);
+    }
+    let (mut raft, mut effects) = (t.raft(1).clone(), Vec::new());
+    raft.step(now, raft_core::Input::SaveFailed, &mut effects);
+    effects.clear();
+    raft.step(now, compact(2, 2), &mut effects);
+    assert_eq!(effects, [answer(Answer::Refused(Refusal::Halted))]);
 }

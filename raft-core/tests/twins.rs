@@ -376,8 +376,10 @@ proptest! {
                     // `first` may be one beyond `last`, which is how callers ask for nothing.
                     let to = base + to % (last - base + 1);
                     let from = base + from % (to - base + 1) + 1;
-                    let slice = log.entries(Index(from), Index(to));
-                    prop_assert_eq!(&*slice, &list.entries[from as usize - 1..to as usize]);
+                    let expected = &list.entries[from as usize - 1..to as usize];
+                    prop_assert_eq!(&*log.entries(Index(from), Index(to)), expected);
+                    prop_assert_eq!(&*log.share(Index(from), Index(to)), expected);
+                    prop_assert_eq!(&*log.entries(Index(from), Index(to)), expected);
                 }
                 Edit::LastAtMost(index, term) => {
                     let first = base.max(1);

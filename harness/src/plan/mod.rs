@@ -10,12 +10,10 @@ mod dice;
 mod episode;
 mod operator;
 pub mod generate;
-pub mod mutate;
 
 pub use check::Unusable;
 pub use fault::{Ailment, Fault, FaultKind, Held, Moment, Step, Target};
 pub use generate::{GENERATOR_VERSION, generate};
-pub use mutate::{mutate, mutated};
 pub use quantity::{Chance, Duration};
 
 use serde::{Deserialize, Serialize};
@@ -98,7 +96,8 @@ pub struct Raft {
     /// The most bytes of commands in flight to one follower. 0: no limit.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub window_bytes: u64,
-    /// The most bytes of commands that a leader holds uncommitted before it is busy. 0: no limit.
+    /// The most bytes of commands that a leader holds uncommitted before it is busy; each command counts 64 bytes more than
+    /// it has. 0: no limit.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub uncommitted_bytes: u64,
     /// The most bytes of a snapshot in one message. 0: all of it.

@@ -441,7 +441,13 @@ impl Table {
         let (index, image) = server.image.take().unwrap_or(now);
         self.verb(&format!("compact n{id} up to {index}, keep {trailing}"));
         let keep = Index(index.0.saturating_sub(trailing));
-        self.step(id, Input::Compact { index, data: image.into(), keep });
+        self.hand_over(id, index, &image, keep);
+    }
+
+    /// A server is handed this as the state after `index`, whatever it is.
+    pub fn hand_over(&mut self, id: u64, index: Index, image: &[u8], keep: Index) {
+        let request = self.request(id, &format!("snapshot up to {index}"));
+        self.step(id, Input::Compact { request, index, data: image.to_vec().into(), keep });
     }
 
     fn request(&mut self, id: u64, name: &str) -> RequestId {
@@ -866,7 +872,11 @@ impl Table {
                 self.watch.reads(NodeId(id), request, applied);
             }
             Effect::Answer { request, answer } => {
-                self.line(&format!("n{id}  answers {}: {answer}", self.requests[request.0 as usize].name));
+                // How the log begins anew says as much.
+                if answer != Answer::Compacted {
+                    let name = &self.requests[request.0 as usize].name;
+                    self.line(&format!("n{id}  answers {name}: {answer}"));
+                }
                 let applied = if let Answer::Applied { index } = answer { Some(index) } else { None };
                 self.watch.answers(NodeId(id), request, applied);
                 if let Answer::NotLeader { .. } | Answer::Refused(_) = answer {

@@ -357,7 +357,7 @@ impl Watch {
     }
 
     fn commits(&mut self, node: NodeId, raft: &Raft, before: &Before, disks: &Disks<'_>) {
-        let mut log = raft.log().clone();
+        let log = raft.log();
         // A leader that has removed itself stops leading with the very step that commits it.
         let leads = raft.leads() || before.led && raft.term() == before.term;
         let id = LogId {

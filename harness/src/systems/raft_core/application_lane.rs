@@ -33,6 +33,8 @@ pub(super) enum Asker {
     Client(u64, Request),
     /// Who runs the group: it asks for changes and transfers.
     Operator,
+    /// This lane itself: it hands over its state as a snapshot.
+    Snapshot,
 }
 
 impl ApplicationLane {
@@ -149,17 +151,21 @@ impl ApplicationLane {
         answer: raft_core::Answer,
         leads: bool,
     ) {
-        let asker = self.dismiss(request);
-        let Asker::Client(client, request) = asker else {
-            host.note(|| format!("tells the operator: {answer}"));
-            match answer {
-                raft_core::Answer::Transferred => host.reached(TRANSFER_COMPLETED),
-                raft_core::Answer::Refused(Refusal::TransferFailed | Refusal::TargetRemoved) => {
-                    host.reached(TRANSFER_ABORTED);
+        let (client, request) = match self.dismiss(request) {
+            Asker::Client(client, request) => (client, request),
+            // One that is refused was overtaken; the next one is made when it is due.
+            Asker::Snapshot => return,
+            Asker::Operator => {
+                host.note(|| format!("tells the operator: {answer}"));
+                match answer {
+                    raft_core::Answer::Transferred => host.reached(TRANSFER_COMPLETED),
+                    raft_core::Answer::Refused(Refusal::TransferFailed | Refusal::TargetRemoved) => {
+                        host.reached(TRANSFER_ABORTED);
+                    }
+                    _ => {}
                 }
-                _ => {}
+                return;
             }
-            return;
         };
         let answer = match answer {
             raft_core::Answer::Applied { index } => {
@@ -178,13 +184,14 @@ impl ApplicationLane {
                 .unwrap_or(Answer::Unknown)
             }
             raft_core::Answer::NotLeader { hint } => Answer::NotLeader(hint.map(|hint| hint.0)),
-            raft_core::Answer::Unknown | raft_core::Answer::Transferred | raft_core::Answer::Stays => {
-                Answer::Unknown
-            }
+            raft_core::Answer::Unknown
+            | raft_core::Answer::Transferred
+            | raft_core::Answer::Stays
+            | raft_core::Answer::Compacted => Answer::Unknown,
             raft_core::Answer::Refused(why) => match why {
                 Refusal::TransferUnderWay => Answer::HandingOver,
                 Refusal::Halted => Answer::Halted,
-                // All but the first two answer what only an operator asks.
+                // All but the first two answer what only an operator asks, or this lane.
                 Refusal::Busy
                 | Refusal::Full
                 | Refusal::Behind
@@ -194,7 +201,9 @@ impl ApplicationLane {
                 | Refusal::NoSuchVoter
                 | Refusal::CalledOff
                 | Refusal::TargetRemoved
-                | Refusal::TransferFailed => Answer::Busy,
+                | Refusal::TransferFailed
+                | Refusal::SnapshotOutdated
+                | Refusal::SnapshotNotApplied => Answer::Busy,
             },
         };
         host.reply(client, Reply { id: request.id, answer });

@@ -114,7 +114,7 @@ impl Member {
         host.note(|| format!("starts with term {term}, log after {base} up to {last}"));
         let recovered = Recovered { term: raft_core::Term(term), vote: vote.map(NodeId), kept, entries };
         let raft = Raft::new(config, recovered, Instant(host.now()))
-            .expect("a plan that was checked sets up servers that can work");
+            .unwrap_or_else(|error| panic!("a server does not start: {error}"));
         for (index, configuration) in raft.log().configurations() {
             host.saw(configured(*index, configuration));
         }
@@ -178,7 +178,9 @@ impl Member {
         self.raft.step(Instant(host.now()), input, &mut self.effects);
         self.carry_out(host);
         if let Some((index, data, keep)) = self.application.snapshot_if_due(host) {
-            self.raft.step(Instant(host.now()), Input::Compact { index, data, keep }, &mut self.effects);
+            let request = self.application.admit(Asker::Snapshot);
+            let compact = Input::Compact { request, index, data, keep };
+            self.raft.step(Instant(host.now()), compact, &mut self.effects);
             self.carry_out(host);
         }
     }

@@ -1,0 +1,187 @@
+//! What a server says of itself for metrics and debugging.
+
+mod table;
+
+use raft_core::status::{FollowerStatus, LeaderStatus, ProgressState, ReceivingStatus, RoleStatus, Status};
+use raft_core::{Index, Input, Instant, LogId, NodeId, Step, Term};
+use table::{MS, Table};
+
+fn at(index: u64) -> LogId {
+    LogId { index: Index(index), term: Term(1) }
+}
+
+fn leader(t: &Table) -> LeaderStatus {
+    match t.raft(1).status().role {
+        RoleStatus::Leader(leader) => leader,
+        other => panic!("n1 leads, and says {other:?}"),
+    }
+}
+
+fn follower(t: &Table, id: u64) -> FollowerStatus {
+    let followers = leader(t).followers;
+    *followers.iter().find(|follower| follower.peer.id == NodeId(id)).expect("a member")
+}
+
+#[test]
+fn every_server_says_where_it_stands() {
+    let mut t = Table::of(3);
+    let Status { role, term, vote, leader, last, snapshot, .. } = t.raft(2).status();
+    assert_eq!((role, term, vote, leader), (RoleStatus::Follower, Term(0), None, None));
+    assert_eq!((last, snapshot), (LogId::default(), None));
+    t.time_out(1);
+    let granted = vec![NodeId(1)];
+    assert_eq!(t.raft(1).status().role, RoleStatus::Candidate { granted });
+    t.deliver_all();
+    t.heartbeat(1);
+    t.deliver_all();
+    t.slow_disk(2);
+    t.propose(1, "x=1");
+    t.deliver(1, 2);
+    let raft = t.raft(2);
+    let expected = Status {
+        peer: raft.peer(),
+        term: Term(1),
+        vote: Some(NodeId(1)),
+        role: RoleStatus::Follower,
+        leader: Some(NodeId(1)),
+        halted: false,
+        configuration: raft.configuration().clone(),
+        configured_at: Index(0),
+        compacted: LogId::default(),
+        last: at(2),
+        durable: Index(1),
+        commit: Index(1),
+        applied: Index(1),
+        snapshot: None,
+        receiving: None,
+        forwarded: 0,
+    };
+    assert_eq!(raft.status(), expected);
+    let (mut raft, mut effects) = (raft.clone(), Vec::new());
+    raft.step(Instant(t.server(2).now), Input::SaveFailed, &mut effects);
+    assert_eq!(raft.status(), Status { halted: true, leader: None, ..expected });
+    let mut t = Table::with(3, |config| config.pre_vote = true);
+    t.time_out(3);
+    t.deliver(3, 1);
+    assert_eq!(t.raft(3).status().role, RoleStatus::PreCandidate { granted: vec![NodeId(3)] });
+}
+
+#[test]
+fn a_leader_says_how_far_each_follower_is_and_how_it_is_served() {
+    let mut t = Table::founded_by(3, 4, |config| config.max_chunk = 4);
+    t.elect(1);
+    t.heartbeat(1);
+    t.deliver_all();
+    let heard = Instant(t.server(1).now);
+    let streaming = |messages, bytes| ProgressState::Replicate { messages, bytes };
+    for id in [2, 3] {
+        let status = FollowerStatus {
+            peer: t.peer(id),
+            match_index: Index(1),
+            next_index: Index(2),
+            state: streaming(0, 0),
+            last_contact: heard,
+        };
+        assert_eq!(follower(&t, id), status);
+    }
+    t.pause(1, 10);
+    t.propose(1, "x=1");
+    t.propose(1, "yy=22");
+    assert_eq!(follower(&t, 2).state, streaming(2, 8));
+    assert_eq!((follower(&t, 2).match_index, follower(&t, 2).next_index), (Index(1), Index(4)));
+    assert_eq!((leader(&t).proposals, leader(&t).uncommitted_bytes), (2, 2 * 64 + 8));
+    t.read(1, "r");
+    assert_eq!(leader(&t).reads, 1);
+    t.deliver_all();
+    assert_eq!((leader(&t).proposals, leader(&t).reads, leader(&t).uncommitted_bytes), (0, 0, 0));
+    assert_eq!(follower(&t, 2).last_contact, Instant(heard.0 + 10 * MS));
+    // One that was just added is probed.
+    t.hold(1, 4);
+    t.hold(4, 1);
+    t.change_steps(1, &[Step::Learner(NodeId(4))]);
+    assert_eq!(follower(&t, 4).state, ProgressState::Probe { waiting: true });
+    assert!(t.raft(1).status().configuration.learners.contains(&NodeId(4)));
+    assert_eq!(t.raft(1).status().configured_at, Index(4));
+    t.deliver_all();
+    // What n4 lacks is gone: it gets a snapshot, in parts of 4 bytes.
+    t.compact(1, 0);
+    assert_eq!((t.raft(1).status().compacted, t.raft(1).status().snapshot), (at(4), Some(at(4))));
+    t.pause(1, 100);
+    t.heartbeat(1);
+    let state = |sent, received| ProgressState::Snapshot { last: at(4), size: 9, sent, received };
+    assert_eq!(follower(&t, 4).state, state(9, 0));
+    t.letters.retain(|letter| !letter.message.to_string().starts_with("AppendEntries"));
+    t.deliver(1, 4);
+    assert_eq!(t.raft(4).status().receiving, Some(ReceivingStatus { last: at(4), received: 4 }));
+    t.deliver(4, 1);
+    assert_eq!(follower(&t, 4).state, state(9, 4));
+    t.release(1, 4);
+    t.release(4, 1);
+    t.deliver_all();
+    assert_eq!((follower(&t, 4).state, follower(&t, 4).match_index), (streaming(0, 0), Index(4)));
+    let n4 = t.raft(4).status();
+    assert_eq!((n4.compacted, n4.snapshot, n4.receiving, n4.applied), (at(4), Some(at(4)), None, Index(4)));
+}
+
+#[test]
+fn a_leader_says_to_whom_leadership_is_passing() {
+    let mut t = Table::of(3);
+    t.elect(1);
+    t.heartbeat(1);
+    t.deliver_all();
+    assert_eq!(leader(&t).transfer, None);
+    t.hold(1, 3);
+    t.propose(1, "x=1");
+    t.deliver_all();
+    t.transfer(1, 3);
+    let until = Instant(t.server(1).now + 300 * MS);
+    let transfer = leader(&t).transfer.expect("under way");
+    assert_eq!((transfer.to, transfer.until, transfer.timeout_now_sent), (NodeId(3), until, false));
+    t.deliver(1, 3);
+    t.deliver(3, 1);
+    assert!(leader(&t).transfer.expect("under way").timeout_now_sent, "n3 has all");
+}
+
+#[test]
+fn requests_that_were_passed_on_are_counted() {
+    let mut t = Table::with(3, |config| config.forward = true);
+    t.elect(1);
+    t.heartbeat(1);
+    t.deliver_all();
+    t.propose(2, "x=1");
+    t.read(2, "r");
+    assert_eq!(t.raft(2).status().forwarded, 2);
+    t.deliver_all();
+    t.heartbeat(1);
+    t.deliver_all();
+    assert_eq!(t.raft(2).status().forwarded, 0);
+}
+
+#[test]
+fn to_ask_moves_nothing() {
+    let mut t = Table::of(3);
+    t.elect(1);
+    t.propose(1, "x=1");
+    let before = t.raft(1).clone();
+    assert_eq!(t.raft(1).status(), t.raft(1).status());
+    assert_eq!(t.raft(1), &before);
+}
+
+#[test]
+fn a_host_reads_the_payloads_of_a_log_that_it_only_borrows() {
+    let mut t = Table::of(1);
+    t.elect(1);
+    ["x=1", "y=2", "z=3"].into_iter().for_each(|command| t.propose(1, command));
+    t.compact(1, 2);
+    let log = t.raft(1).log();
+    assert_eq!((log.base(), log.last()), (at(2), at(4)));
+    let commands = |first: u64, last: u64| -> Vec<String> {
+        let entries = log.entries(Index(first), Index(last));
+        entries.iter().map(|entry| format!("{:?}", entry.payload)).collect()
+    };
+    assert_eq!(commands(3, 4), [r#"Command(b"y=2")"#, r#"Command(b"z=3")"#]);
+    assert_eq!(commands(4, 4), [r#"Command(b"z=3")"#]);
+    assert_eq!(commands(4, 3), [] as [&str; 0]);
+    let gone = std::panic::catch_unwind(|| log.entries(Index(2), Index(4)));
+    assert!(gone.is_err(), "what is not kept cannot be read");
+}
