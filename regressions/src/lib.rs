@@ -2,9 +2,9 @@
 //!
 //! `cases/*.toml` are plans with their stories: read one, it says what happened. `tests/` runs them, asks that every
 //! bug in the catalogue is still caught (but those that are listed as surviving), that cases outlive a change of what
-//! happens when, that the same plan is the same run everywhere, that seeds nobody has seen yet are kept, that the
-//! README is true where it names seeds, and that the modules of the house import only what stands above them. This
-//! library holds the little that those tests share.
+//! happens when, that the same plan is the same run everywhere, that seeds nobody has seen yet are kept, that plans
+//! mutated from generated ones are kept, that the README is true where it names seeds, and that the modules of the
+//! house import only what stands above them. This library holds the little that those tests share.
 //!
 //! A case that no longer does what is expected is first tried with other chance (`harness::near`);
 //! `harness replay --refresh FILE` writes back the seed that does.

@@ -347,6 +347,31 @@ impl FaultKind {
         }
     }
 
+    /// The same, to be changed.
+    #[must_use]
+    pub fn targets_mut(&mut self) -> Vec<&mut Target> {
+        match self {
+            FaultKind::Cut { from, to, .. } => vec![from, to],
+            FaultKind::PowerLoss { nodes, .. } => nodes.iter_mut().collect(),
+            FaultKind::Split { side, .. } => side.iter_mut().collect(),
+            FaultKind::Weather { .. } | FaultKind::Leave => Vec::new(),
+            FaultKind::Transfer { to } => vec![to],
+            FaultKind::Change { voters, learners, remove, .. } => {
+                voters.iter_mut().chain(learners).chain(remove).collect()
+            }
+            FaultKind::Crash { node, .. }
+            | FaultKind::Pause { node, .. }
+            | FaultKind::SlowDisk { node, .. }
+            | FaultKind::StalledDisk { node, .. }
+            | FaultKind::ClockRate { node, .. }
+            | FaultKind::ClockJump { node, .. }
+            | FaultKind::WallJump { node, .. }
+            | FaultKind::DiskError { node, .. }
+            | FaultKind::Wipe { node, .. }
+            | FaultKind::Rot { node } => vec![node],
+        }
+    }
+
     /// For how long it lasts; `None` for what happens once.
     #[must_use]
     pub const fn lasts(&self) -> Option<Duration> {
@@ -362,6 +387,29 @@ impl FaultKind {
             | FaultKind::DiskError { lasts, .. }
             | FaultKind::Wipe { lasts, .. }
             | FaultKind::ClockRate { lasts, .. } => Some(*lasts),
+            FaultKind::ClockJump { .. }
+            | FaultKind::WallJump { .. }
+            | FaultKind::Rot { .. }
+            | FaultKind::Transfer { .. }
+            | FaultKind::Change { .. }
+            | FaultKind::Leave => None,
+        }
+    }
+
+    /// The same, to be changed.
+    pub const fn lasts_mut(&mut self) -> Option<&mut Duration> {
+        match self {
+            FaultKind::Crash { lasts, .. }
+            | FaultKind::PowerLoss { lasts, .. }
+            | FaultKind::Pause { lasts, .. }
+            | FaultKind::Cut { lasts, .. }
+            | FaultKind::Split { lasts, .. }
+            | FaultKind::Weather { lasts, .. }
+            | FaultKind::SlowDisk { lasts, .. }
+            | FaultKind::StalledDisk { lasts, .. }
+            | FaultKind::DiskError { lasts, .. }
+            | FaultKind::Wipe { lasts, .. }
+            | FaultKind::ClockRate { lasts, .. } => Some(lasts),
             FaultKind::ClockJump { .. }
             | FaultKind::WallJump { .. }
             | FaultKind::Rot { .. }

@@ -143,13 +143,13 @@ fn held(dice: &mut Dice, nodes: u64, raft: &mut Raft) -> Option<Held> {
 }
 
 /// How long progress may take. Where all are about equally patient, votes are often split.
-fn bounds(held: Option<Held>) -> Bounds {
+pub(super) fn bounds(held: Option<Held>) -> Bounds {
     let (leader, write) = if held.is_some_and(|held| held.drift != 0) { (25, 20) } else { (10, 5) };
     Bounds { leader, write, convergence: 20, events: 1_000_000 }
 }
 
 /// Leases count on clocks, so in runs with leases clocks are as good as leases need.
-fn keep_time(drift: Chance, faults: &mut Vec<Fault>) {
+pub(super) fn keep_time(drift: Chance, faults: &mut Vec<Fault>) {
     let most = i64::from(drift.0);
     faults.retain(|fault| !matches!(fault.kind, FaultKind::ClockJump { .. }));
     for fault in faults {

@@ -10,10 +10,12 @@ mod dice;
 mod episode;
 mod operator;
 pub mod generate;
+pub mod mutate;
 
 pub use check::Unusable;
 pub use fault::{Ailment, Fault, FaultKind, Held, Moment, Step, Target};
 pub use generate::{GENERATOR_VERSION, generate};
+pub use mutate::{mutate, mutated};
 pub use quantity::{Chance, Duration};
 
 use serde::{Deserialize, Serialize};

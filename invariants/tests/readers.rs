@@ -1,0 +1,159 @@
+//! All readers of this crate survive inputs that were changed at random: histories of each format and facts.
+
+mod fuzz;
+
+use fuzz::{Kind, Sample, survives, unfinished};
+use invariants::formats::{self, read_history};
+use invariants::linearizability::{Budget, report};
+use invariants::{Checker, PROPERTIES};
+use std::fs;
+use std::path::Path;
+
+#[test]
+fn readers_survive_mutated_inputs() {
+    survives("readers_survive_mutated_inputs", &samples(), 10_000);
+}
+
+#[test]
+#[ignore = "takes minutes: `cargo test --release -p invariants --test readers -- --ignored --nocapture`"]
+fn readers_survive_a_million_mutated_inputs() {
+    survives("readers_survive_a_million_mutated_inputs", &samples(), 500_000);
+}
+
+/// Enough for small histories; a search that goes on is not what is tried here.
+const BUDGET: Budget = Budget { steps: 2_000, bytes: 1 << 20 };
+
+/// Reads and judges a history, and says what came of it.
+fn history(bytes: &[u8], _: u64) -> bool {
+    let read = formats::text(bytes.to_vec()).and_then(|text| read_history(&text));
+    let recorded = match read {
+        Ok((_, recorded)) => recorded,
+        Err(misread) => return misread.to_string().is_empty(),
+    };
+    match report(&recorded.calls, BUDGET) {
+        Ok(report) => !recorded.told(&report.verdict).is_empty(),
+        Err(malformed) => recorded.misread(&malformed).to_string().is_empty(),
+    }
+}
+
+/// Reads facts and shows them to all properties, to each alone, or to all but one: after a violation nothing is observed.
+fn facts(bytes: &[u8], number: u64) -> bool {
+    let Ok(text) = formats::text(bytes.to_vec()) else { return false };
+    let (others, asked) = (PROPERTIES.len() as u64, (number / 3 % PROPERTIES.len() as u64) as usize);
+    let without = |place: usize| match number % 3 {
+        0 => false,
+        1 => place != asked,
+        _ => place == asked && others > 1,
+    };
+    let without: Vec<&str> = PROPERTIES
+        .iter()
+        .enumerate()
+        .filter(|(place, _)| without(*place))
+        .map(|(_, property)| property.name)
+        .collect();
+    let mut checker = Checker::without(&without).expect("these are names of properties");
+    let mut violation = None;
+    for fact in formats::facts::read(&text) {
+        match fact {
+            Err(misread) => return misread.to_string().is_empty(),
+            Ok(fact) if violation.is_none() => violation = checker.observe(&fact).err(),
+            Ok(_) => {}
+        }
+    }
+    let told = violation.map(|violation| (violation.to_string(), serde_json::to_string(&violation)));
+    checker.looked().count() > 0 && told.is_none_or(|(_, json)| json.is_ok())
+}
+
+/// A kind of history.
+const fn histories(name: &'static str, extension: &'static str) -> Kind {
+    Kind { name, extension, command: "check history", finish: unfinished, read: history }
+}
+
+static CALLS: Kind = histories("our histories", "jsonl");
+static KVSIM: Kind = histories("kvsim", "jsonl");
+static LOG: Kind = histories("Jepsen logs", "log");
+static MAPS: Kind = histories("Jepsen maps", "edn");
+static FACTS: Kind =
+    Kind { name: "facts", extension: "jsonl", command: "check facts", finish: unfinished, read: facts };
+
+/// Operations of a register, as Jepsen's log has them.
+const LOGS: [&str; 2] = [
+    "INFO  jepsen.util - 0 :invoke :write 5
+INFO  jepsen.util - 1 :invoke :read nil
+INFO  jepsen.util - 0 :ok :write 5
+INFO  jepsen.util - 1 :ok :read 5
+INFO  jepsen.util - 2 :invoke :cas [5 3]
+INFO  jepsen.util - 2 :fail :cas [5 3]
+INFO  jepsen.util - 3 :invoke :write 4
+INFO  jepsen.util - 3 :info :write :timed-out
+INFO  jepsen.util - 0 :invoke :read nil
+INFO  jepsen.util - 0 :fail :read :timed-out
+",
+    "2026-01-02 03:04:05,678{GMT} INFO [jepsen worker 0] jepsen.util: 0 :invoke :write [1 5]
+2026-01-02 03:04:05,679{GMT} INFO [jepsen worker 1] jepsen.util: 1 :invoke :read [1 nil]
+2026-01-02 03:04:05,680{GMT} INFO [jepsen worker 0] jepsen.util: 0 :ok :write [1 5]
+2026-01-02 03:04:05,681{GMT} INFO [jepsen worker 1] jepsen.util: 1 :ok :read [1 5]
+",
+];
+
+/// The same as maps, of a register, of keys and of texts.
+const MANY_MAPS: [&str; 3] = [
+    "{:process 0, :type :invoke, :f :write, :value 3, :time 10, :index 0}
+{:process 1, :type :invoke, :f :read, :value nil, :time 12, :index 1}
+{:process 0, :type :ok, :f :write, :value 3, :time 20, :index 2}
+{:process 1, :type :ok, :f :read, :value 3, :time 25, :index 3}
+{:process 2, :type :invoke, :f :cas, :value [3 4], :time 30, :index 4}
+{:process 2, :type :info, :f :cas, :value [3 4], :time 31, :error :timeout, :index 5}
+{:process :nemesis, :type :info, :f :start, :value nil, :time 32, :index 6}
+",
+    "[{:process 0, :type :invoke, :f :write, :value [7 3]}
+ {:process 0, :type :ok, :f :write, :value [7 3]}
+ #jepsen.history.Op{:index 2, :time 5, :type :invoke, :process 1, :f :read, :value [7 nil]}
+ #jepsen.history.Op{:index 3, :time 6, :type :ok, :process 1, :f :read, :value [7 3]}]
+",
+    "{:process 0, :type :invoke, :f :get, :key \"x\", :value nil}
+{:process 1, :type :invoke, :f :append, :key \"x\", :value \"a\"}
+{:process 0, :type :ok, :f :get, :key \"x\", :value \"\"}
+{:process 1, :type :ok, :f :append, :key \"x\", :value \"a\"}
+{:process 0, :type :invoke, :f :put, :key \"y\", :value \"b\"}
+{:process 0, :type :ok, :f :put, :key \"y\", :value \"b\"}
+",
+];
+
+/// The first lines of a text: short inputs are quick, and most of what they can say is said soon.
+fn first_lines(text: &[u8], count: usize) -> Vec<u8> {
+    text.split_inclusive(|byte| *byte == b'\n').take(count).flatten().copied().collect()
+}
+
+/// The files of a folder of these tests, in their order.
+fn files(folder: &str) -> Vec<(String, Vec<u8>)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(folder);
+    let entries = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let mut paths: Vec<_> = entries.map(|entry| entry.expect("a readable folder").path()).collect();
+    paths.sort();
+    let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    paths
+        .iter()
+        .filter(|path| path.is_file())
+        .map(|path| (name(path), fs::read(path).expect("a file")))
+        .collect()
+}
+
+/// Facts and histories that short runs wrote, and small histories of each format.
+fn samples() -> Vec<Sample> {
+    let sample = |kind: &'static Kind, bytes: &[u8]| Sample { kind, bytes: bytes.to_vec() };
+    let (mut samples, mut facts) = (Vec::new(), Vec::new());
+    for (name, bytes) in files("fuzz/corpus") {
+        match name.starts_with("facts") {
+            true => facts.push(sample(&FACTS, &bytes)),
+            false => samples.push(sample(&CALLS, &bytes)),
+        }
+    }
+    samples.append(&mut facts);
+    for (_, bytes) in files("histories/kvsim").into_iter().step_by(7) {
+        samples.push(sample(&KVSIM, &first_lines(&bytes, 40)));
+    }
+    samples.extend(LOGS.map(|text| sample(&LOG, text.as_bytes())));
+    samples.extend(MANY_MAPS.map(|text| sample(&MAPS, text.as_bytes())));
+    samples
+}

@@ -1,0 +1,92 @@
+//! Plans near generated ones are kept too: a user who writes or changes a plan by hand leaves what the generator draws.
+//!
+//! `MADSIM_TEST_SEED` is the number of the first mutated plan and `MADSIM_TEST_NUM` how many there are, so that a long
+//! range can be split. Failing plans are written to a folder of the target folder, and the message says what to type.
+
+use harness::outcome::{Failure, Options, Verdict};
+use harness::plan::{file, mutated};
+use harness::run::run;
+use harness::shape::Shape;
+use harness::sweep::HARNESS;
+use std::collections::BTreeMap;
+use std::panic::catch_unwind;
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+
+#[test]
+fn a_sample_of_mutated_plans_is_kept() {
+    are_kept(300);
+}
+
+#[test]
+#[ignore = "takes twenty minutes: `cargo test --release -p regressions --test mutated -- --ignored`"]
+fn many_mutated_plans_are_kept() {
+    are_kept(200_000);
+}
+
+/// Runs so many mutated plans, unless the environment says otherwise. All of them, whatever fails: one cause must not
+/// hide another.
+fn are_kept(usual: u64) {
+    let first = regressions::first_fresh_seed();
+    let last = first.saturating_add(regressions::how_many_fresh_seeds(usual));
+    println!("mutated plans {first}..{last}");
+    let next = AtomicU64::new(first);
+    let failures = Mutex::new(BTreeMap::new());
+    let work = || {
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            if number >= last {
+                return;
+            }
+            if let Some(failure) = failure(number) {
+                failures.lock().unwrap().insert(number, failure);
+            }
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(work);
+        }
+    });
+    let failures = failures.into_inner().unwrap();
+    assert!(
+        failures.is_empty(),
+        "{} of {} mutated plans fail\n{}",
+        failures.len(),
+        last - first,
+        told(&failures)
+    );
+}
+
+/// How the plan of this number fails.
+fn failure(number: u64) -> Option<Failure> {
+    let verdict = catch_unwind(|| run(&mutated(number), &Options::default()).outcome.verdict);
+    match verdict {
+        Ok(Verdict::Failed(failure)) => Some(*failure),
+        Ok(_) => None,
+        Err(_) => Some(Failure::told(HARNESS, "the harness itself panicked".into())),
+    }
+}
+
+/// The failures by their shapes; of each shape a few, with what to type.
+fn told(failures: &BTreeMap<u64, Failure>) -> String {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("mutated");
+    std::fs::create_dir_all(&folder).expect("the target folder can be written");
+    let mut groups: BTreeMap<Shape, Vec<u64>> = BTreeMap::new();
+    for (&number, failure) in failures {
+        file::write(&folder.join(format!("{number}.toml")), &mutated(number)).expect("it can be written");
+        groups.entry(Shape::of(failure)).or_default().push(number);
+    }
+    let mut text = String::new();
+    for (shape, numbers) in groups {
+        text += &format!("{} times {shape}\n", numbers.len());
+        for number in numbers.iter().take(20) {
+            let plan = folder.join(format!("{number}.toml"));
+            text += &format!("  {}\n", failures[number].sentence.lines().next().unwrap_or_default());
+            text += &format!("  cargo run --release -- run --plan {} --trace\n", plan.display());
+        }
+    }
+    text
+}
