@@ -120,6 +120,11 @@ impl Configuration {
         [&self.voters, &self.joint, &self.learners].into_iter().any(|nodes| nodes.contains(&node))
     }
 
+    /// Whoever belongs to it: once for each part that it has.
+    pub fn members(&self) -> impl Iterator<Item = Node> + '_ {
+        self.voters.iter().chain(&self.joint).chain(&self.learners).copied()
+    }
+
     /// Whether the nodes that count are a quorum: more than half of the voters, and while joint of each half (paper, 6).
     /// Learners are never asked.
     #[must_use]

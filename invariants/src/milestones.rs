@@ -91,12 +91,12 @@ pub struct Milestones {
     /// The first campaigner of each term; whether a second one was counted.
     campaigns: BTreeMap<Term, (u64, bool)>,
     /// The servers whose power failed last, until they start; with the end of the log that they had.
-    dark: Vec<(u64, LogId)>,
+    dark: BTreeMap<u64, LogId>,
 }
 
 impl Default for Milestones {
     fn default() -> Self {
-        Milestones { counts: [0; Milestone::ALL.len()], campaigns: BTreeMap::new(), dark: Vec::new() }
+        Milestones { counts: [0; Milestone::ALL.len()], campaigns: BTreeMap::new(), dark: BTreeMap::new() }
     }
 }
 
@@ -128,16 +128,13 @@ impl Milestones {
             Fact::Leads { term } => {
                 self.reach(LeaderElected, true);
                 self.reach(RestartedNodeElected, node.incarnation > 1);
-                let another =
-                    |other: &NodeShadow| other.id != node.id && other.leads.is_some_and(|led| led < term);
-                self.reach(TwoLeadersAtOnce, shadow.nodes().iter().any(another));
+                self.reach(TwoLeadersAtOnce, shadow.another_leads_below(term, node.id));
             }
             Fact::SteppedDown { .. } => self.reach(LeaderDeposed, true),
             Fact::Crashed => self.reach(LeaderDied, node.leads.is_some()),
             Fact::PowerLost => {
                 self.reach(LeaderDied, node.leads.is_some());
-                self.dark.retain(|dark| dark.0 != node.id);
-                self.dark.push((node.id, node.log.last()));
+                self.dark.insert(node.id, node.log.last());
             }
             Fact::Started { base, last, .. } => {
                 self.reach(RestartedFromSnapshot, base.index > 0);
@@ -152,7 +149,7 @@ impl Milestones {
             }
             Fact::Wiped => {
                 self.reach(DiskWiped, true);
-                self.dark.retain(|dark| dark.0 != node.id);
+                self.dark.remove(&node.id);
             }
             Fact::Campaigned { term } => {
                 let first = self.campaigns.entry(term).or_insert((node.id, false));
@@ -184,8 +181,7 @@ impl Milestones {
         use Milestone::*;
         self.reach(RestartedWithLog, last.index > 0);
         self.reach(UnsyncedTailSurvived, !node.durable.log.contains(last));
-        if let Some(position) = self.dark.iter().position(|dark| dark.0 == node.id) {
-            let (_, had) = self.dark.swap_remove(position);
+        if let Some(had) = self.dark.remove(&node.id) {
             self.reach(TailLostWithPower, last.index < had.index);
         }
     }

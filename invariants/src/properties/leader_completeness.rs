@@ -13,7 +13,7 @@
 
 use crate::fact::{Fact, Index, LogId, Term};
 use crate::scene::{Scene, Verdict};
-use crate::shadow::Seen;
+use crate::shadow::{Seen, until};
 use std::ops::Bound::{Excluded, Unbounded};
 
 /// What is committed stays in the logs of all later leaders.
@@ -98,6 +98,6 @@ impl LeaderCompleteness {
 
     /// How many rows are of this term or lower ones.
     fn rows_until(&self, term: Term) -> usize {
-        self.terms.iter().rposition(|row| row.term <= term).map_or(0, |found| found + 1)
+        until(&self.terms, |row| row.term <= term)
     }
 }

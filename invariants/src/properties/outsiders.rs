@@ -18,15 +18,16 @@
 use crate::fact::{Configuration, Node, Observed, Term};
 use crate::scene::{Scene, Verdict};
 use crate::shadow::Shadow;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Nobody outside the group brings a term about in it.
 #[derive(Default, Debug)]
 pub struct Outsiders {
     pub(crate) looked: u64,
     /// Of whom it was said that it is quiet.
-    quiet: Vec<Node>,
-    /// The candidacies of those outside since then.
-    candidacies: Vec<(Term, Observed)>,
+    quiet: BTreeSet<Node>,
+    /// The first candidacy of those outside in each term since then.
+    candidacies: BTreeMap<Term, Observed>,
     /// The event during which a leader stepped down: it may have done so because of a term that it states next.
     left: Option<u64>,
 }
@@ -39,9 +40,7 @@ impl Outsiders {
         "after healing, with pre-vote or check-quorum, nobody outside the group brings a term about in it";
 
     pub(crate) fn is_quiet(&mut self, scene: Scene<'_>) -> Verdict {
-        if !self.quiet.contains(&scene.node.id) {
-            self.quiet.push(scene.node.id);
-        }
+        self.quiet.insert(scene.node.id);
         Ok(())
     }
 
@@ -49,9 +48,9 @@ impl Outsiders {
         let Some(group) = self.group(scene.shadow) else { return Ok(()) };
         if self.hears_leader(group, scene.node.id) {
             self.is_over();
-        } else if self.quiet.iter().any(|&node| group.has(node)) {
+        } else if group.members().any(|node| self.quiet.contains(&node)) {
             self.looked += 1;
-            self.candidacies.push((term, scene.observed.clone()));
+            self.candidacies.entry(term).or_insert_with(|| scene.observed.clone());
         }
         Ok(())
     }
@@ -66,9 +65,7 @@ impl Outsiders {
             self.is_over();
             return Ok(());
         }
-        let Some((_, first)) = self.candidacies.iter().find(|candidacy| candidacy.0 == term) else {
-            return Ok(());
-        };
+        let Some(first) = self.candidacies.get(&term) else { return Ok(()) };
         let other = first.node;
         let who = match group.has(other) {
             true => "is ill".to_owned(),

@@ -2,6 +2,7 @@
 
 use super::seen::Seen;
 use crate::fact::{Digest, Fact, Index, Observed, RequestId};
+use std::collections::BTreeMap;
 
 /// The first application of an index.
 #[derive(Clone, Copy, Debug)]
@@ -24,32 +25,58 @@ impl Application {
     }
 }
 
-/// The table, dense by index.
+/// The table: dense by index, as far as there are no gaps. It grows by what was applied, never by what an index says.
 #[derive(Default, Debug)]
 pub(crate) struct Applications {
-    first: Vec<Option<Application>>,
+    first: Vec<Application>,
+    /// Those after a gap, which a snapshot leaves whose entries nobody here applied.
+    ahead: BTreeMap<Index, Application>,
 }
-
-/// A leap that no state machine of a run makes; beyond it a stream is broken, and memory must not follow it.
-const LEAP: usize = 1 << 20;
 
 impl Applications {
     /// The first application of this index.
     pub fn find(&self, index: Index) -> Option<&Application> {
-        self.first.get((index as usize).wrapping_sub(1))?.as_ref()
+        let position = usize::try_from(index.checked_sub(1)?).ok()?;
+        self.first.get(position).or_else(|| self.ahead.get(&index))
     }
 
     /// Takes an `Applied` in: the first of its index stays.
     pub fn record(&mut self, observed: &Observed) {
         let Fact::Applied { index, entry, state, request, effect } = observed.fact else { return };
-        let Some(position) = index.checked_sub(1).map(|position| position as usize) else { return };
-        if position >= self.first.len() {
-            if position - self.first.len() > LEAP {
-                return;
-            }
-            self.first.resize(position + 1, None);
+        let end = self.first.len() as Index + 1;
+        if index == 0 || index < end {
+            return;
         }
         let application = Application { entry, state, request, effect, seen: Seen::of(observed) };
-        self.first[position].get_or_insert(application);
+        if index > end {
+            self.ahead.entry(index).or_insert(application);
+        } else {
+            let first = if self.ahead.is_empty() { None } else { self.ahead.remove(&index) };
+            self.first.push(first.unwrap_or(application));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn the_first_application_of_each_index_stays(indexes in prop::collection::vec(0..12u64, 0..40)) {
+            let (mut applications, mut plain) = (Applications::default(), BTreeMap::new());
+            for (step, index) in (0..).zip(indexes) {
+                let fact = Fact::Applied { index, entry: Digest(0), state: Digest(step), request: None, effect: true };
+                applications.record(&Observed { at: 0, step, node: 1, fact });
+                if index > 0 {
+                    plain.entry(index).or_insert(Digest(step));
+                }
+                for index in 0..14 {
+                    let found = applications.find(index).map(|application| application.state);
+                    prop_assert_eq!(found, plain.get(&index).copied());
+                }
+            }
+        }
     }
 }

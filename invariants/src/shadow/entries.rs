@@ -5,6 +5,7 @@
 
 use super::seen::Seen;
 use crate::fact::{Digest, LogId, Term};
+use std::collections::BTreeMap;
 
 /// One entry and where it came from.
 #[derive(Clone, Copy, Debug)]
@@ -21,7 +22,12 @@ pub(crate) struct Entry {
     pub seen: Seen,
     /// The next entry at the same index in [`Entries::arena`], or [`NONE`].
     next: u32,
+    /// How many entries hang after it.
+    after: u32,
 }
+
+/// So many links of a chain are followed; what hangs further down is in a map.
+const LINKS: u32 = 8;
 
 const NONE: u32 = u32::MAX;
 
@@ -30,6 +36,8 @@ const NONE: u32 = u32::MAX;
 pub(crate) struct Entries {
     heads: Vec<u32>,
     arena: Vec<Entry>,
+    /// Where the entries are that hang deep in long chains.
+    deep: BTreeMap<LogId, u32>,
 }
 
 impl Entries {
@@ -42,12 +50,17 @@ impl Entries {
     pub fn find(&self, id: LogId) -> Option<&Entry> {
         let mut at = *self.heads.get((id.index as usize).wrapping_sub(1))?;
         // A chain has one link per term in which somebody wrote this index: few, and the newest is asked for most.
+        let mut links = 0;
         while at != NONE {
+            if links == LINKS {
+                return self.deep.get(&id).map(|&at| &self.arena[at as usize]);
+            }
             let entry = &self.arena[at as usize];
             if entry.term == id.term {
                 return Some(entry);
             }
             at = entry.next;
+            links += 1;
         }
         None
     }
@@ -87,14 +100,22 @@ impl Entries {
         }
         let id = u32::try_from(self.arena.len()).expect("a run has fewer than four billion entries");
         let prefix = prefix.then_entry(term, entry);
+        let head = self.heads[position];
+        let after = if head == NONE { 0 } else { self.arena[head as usize].after + 1 };
         self.arena.push(Entry {
             term,
             entry,
             prefix,
             previous: previous.term,
             seen,
-            next: self.heads[position],
+            next: head,
+            after,
         });
         self.heads[position] = id;
+        if after >= LINKS {
+            // One entry is now beyond the links that are followed.
+            let fallen = (0..LINKS).fold(id, |at, _| self.arena[at as usize].next);
+            self.deep.insert(LogId { index, term: self.arena[fallen as usize].term }, fallen);
+        }
     }
 }

@@ -32,7 +32,7 @@ pub(crate) struct Groups {
 impl Groups {
     /// Writes it down, unless the entry is known to carry one: the first writer wins.
     pub fn record(&mut self, id: LogId, configuration: &Configuration, seen: Seen) {
-        let position = self.known.iter().rposition(|known| known.id <= id).map_or(0, |found| found + 1);
+        let position = self.known.partition_point(|known| known.id <= id);
         if position.checked_sub(1).is_none_or(|before| self.known[before].id != id) {
             self.known.insert(position, Group { id, configuration: configuration.clone(), seen });
         }

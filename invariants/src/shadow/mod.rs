@@ -21,13 +21,13 @@ mod node;
 pub(crate) use applications::{Application, Applications};
 pub(crate) use entries::{Entries, Entry};
 pub(crate) use groups::{Group, Groups};
-pub(crate) use node::NodeShadow;
+pub(crate) use node::{NodeShadow, until};
 pub(crate) use requests::Requests;
 pub(crate) use runs::Runs;
 pub(crate) use seen::Seen;
 
 use crate::fact::{Configuration, Fact, Index, LogId, Node, Observed, Term};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One leader of one term, as it was when it was elected.
 #[derive(Debug)]
@@ -62,16 +62,32 @@ pub(crate) struct Shadow {
     /// The configuration that was stated at the highest index.
     newest_group: Option<(Index, Configuration)>,
     nodes: Vec<NodeShadow>,
+    /// The place of each server.
+    places: BTreeMap<Node, usize>,
+    /// Who leads which term now, by place.
+    leading: BTreeSet<(Term, usize)>,
+    /// The servers whose disk was emptied and that no later configuration has let go yet: since which index, and where.
+    counted: BTreeSet<(Index, usize)>,
 }
+
+/// Among so few servers, a search along a line of neighbours beats a map.
+const FEW: usize = 16;
 
 impl Shadow {
     /// The place of a server in the shadow, which is made at its first fact.
     pub fn place(&mut self, node: Node) -> usize {
-        // Clusters are small: a search along a line of neighbours beats a map.
-        self.nodes.iter().position(|known| known.id == node).unwrap_or_else(|| {
+        self.find(node).unwrap_or_else(|| {
             self.nodes.push(NodeShadow::new(node));
+            self.places.insert(node, self.nodes.len() - 1);
             self.nodes.len() - 1
         })
+    }
+
+    fn find(&self, node: Node) -> Option<usize> {
+        match self.nodes.len() {
+            0..=FEW => self.nodes.iter().position(|known| known.id == node),
+            _ => self.places.get(&node).copied(),
+        }
     }
 
     /// The server at a place.
@@ -81,12 +97,17 @@ impl Shadow {
 
     /// A server by its number.
     pub fn node(&self, node: Node) -> Option<&NodeShadow> {
-        self.nodes.iter().find(|known| known.id == node)
+        self.find(node).map(|place| &self.nodes[place])
     }
 
     /// All servers.
     pub fn nodes(&self) -> &[NodeShadow] {
         &self.nodes
+    }
+
+    /// Whether another server than this one leads a term below `term`.
+    pub fn another_leads_below(&self, term: Term, node: Node) -> bool {
+        self.leading.range(..(term, 0)).take(2).any(|&(_, place)| self.nodes[place].id != node)
     }
 
     /// The fact by which a leader first committed `index`; beyond the committed log, the newest such fact.
@@ -130,6 +151,7 @@ impl Shadow {
     pub fn fold(&mut self, place: usize, observed: &Observed) {
         let seen = Seen::of(observed);
         let node = &mut self.nodes[place];
+        let led = node.leads;
         match observed.fact {
             Fact::Started { term, vote, base, last, .. } => {
                 // The log in memory is asked first: it is mostly the longer one.
@@ -173,7 +195,7 @@ impl Shadow {
                 if self.newest_group.as_ref().is_none_or(|newest| newest.0 <= index) {
                     self.newest_group = Some((index, (**configuration).clone()));
                 }
-                self.nodes.iter_mut().for_each(|node| node.hear_of(index, configuration));
+                self.hear_of(index, configuration);
             }
             Fact::SnapshotInstalled { last, ref configuration } => {
                 let known = [&self.committed, &node.log, &node.durable.log];
@@ -221,7 +243,13 @@ impl Shadow {
                 self.disks_speak = true;
                 node.save_recovered();
             }
-            Fact::Wiped => node.wipe(self.newest_group.as_ref()),
+            Fact::Wiped => {
+                if let Some(since) = node.counted_since() {
+                    self.counted.remove(&(since, place));
+                }
+                node.wipe(self.newest_group.as_ref());
+                self.counted.extend(node.counted_since().map(|since| (since, place)));
+            }
             Fact::SnapshotTaken { .. }
             | Fact::ReadServed { .. }
             | Fact::Restarted
@@ -231,6 +259,30 @@ impl Shadow {
         }
         if let Fact::Leads { term } = observed.fact {
             self.nodes[place].promise(term, observed);
+        }
+        let leads = self.nodes[place].leads;
+        if leads != led {
+            if let Some(led) = led {
+                self.leading.remove(&(led, place));
+            }
+            self.leading.extend(leads.map(|term| (term, place)));
+        }
+    }
+
+    /// A configuration was stated: a server with an emptied disk that it does without is let go, and one of its members
+    /// that had been let go is taken in.
+    fn hear_of(&mut self, index: Index, configuration: &Configuration) {
+        let earlier: Vec<(Index, usize)> = self.counted.range(..(index, 0)).copied().collect();
+        for (since, place) in earlier {
+            self.nodes[place].hear_of(index, configuration);
+            if self.nodes[place].counted_since().is_none() {
+                self.counted.remove(&(since, place));
+            }
+        }
+        for member in configuration.members() {
+            if let Some(place) = self.find(member) {
+                self.nodes[place].hear_of(index, configuration);
+            }
         }
     }
 

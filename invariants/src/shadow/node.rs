@@ -141,6 +141,14 @@ impl NodeShadow {
         }
     }
 
+    /// Its disk was emptied, and it stands in the group for the life that it was: since the configuration at this index.
+    pub fn counted_since(&self) -> Option<Index> {
+        match self.emptied {
+            Some(Emptied::Counted(since)) => Some(since),
+            _ => None,
+        }
+    }
+
     /// Whether it ever let a vote go.
     pub fn has_voted(&self) -> bool {
         !self.ballots.is_empty()
@@ -149,12 +157,8 @@ impl NodeShadow {
     /// The highest index whose entry of `term` was ever durable here. That it may be gone since does not matter: the
     /// leader of `term` has counted it by right.
     pub fn ever_durable(&self, term: Term) -> Index {
-        self.ever_durable
-            .iter()
-            .rev()
-            .find(|saved| saved.0 <= term)
-            .filter(|saved| saved.0 == term)
-            .map_or(0, |s| s.1)
+        let until = until(&self.ever_durable, |saved| saved.0 <= term);
+        self.ever_durable[..until].last().filter(|saved| saved.0 == term).map_or(0, |saved| saved.1)
     }
 
     /// The configuration in force in its log, if it has stated one.
@@ -316,9 +320,7 @@ impl NodeShadow {
     }
 
     fn was_durable(&mut self, id: LogId) {
-        // The newest term is nearly always the one: the search from the end stops at once.
-        let position =
-            self.ever_durable.iter().rposition(|saved| saved.0 <= id.term).map_or(0, |found| found + 1);
+        let position = until(&self.ever_durable, |saved| saved.0 <= id.term);
         match position.checked_sub(1).map(|found| &mut self.ever_durable[found]) {
             Some(saved) if saved.0 == id.term => saved.1 = saved.1.max(id.index),
             _ => self.ever_durable.insert(position, (id.term, id.index)),
@@ -326,7 +328,15 @@ impl NodeShadow {
     }
 
     fn ballots_until(&self, term: Term) -> usize {
-        self.ballots.iter().rposition(|ballot| ballot.term <= term).map_or(0, |found| found + 1)
+        until(&self.ballots, |ballot| ballot.term <= term)
+    }
+}
+
+/// How many of these, which stand in order, are early. Nearly always all of them are.
+pub(crate) fn until<T>(ordered: &[T], is_early: impl Fn(&T) -> bool) -> usize {
+    match ordered.last() {
+        Some(last) if !is_early(last) => ordered.partition_point(is_early),
+        _ => ordered.len(),
     }
 }
 
