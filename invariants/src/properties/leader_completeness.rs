@@ -67,7 +67,7 @@ impl LeaderCompleteness {
         // Mostly there is no higher term, and then this is one look at the end of the map.
         for (higher, leadership) in scene.shadow.leaderships.range((Excluded(led), Unbounded)) {
             self.looked += 1;
-            if !leadership.log.contains(id) {
+            if !scene.shadow.was_elected_with(leadership, id) {
                 let sentence = format!(
                     "n{} commits {id} as leader of term {led} although n{} leads term {higher} without it",
                     scene.node.id, leadership.seen.node

@@ -102,15 +102,7 @@ impl Entries {
         let prefix = prefix.then_entry(term, entry);
         let head = self.heads[position];
         let after = if head == NONE { 0 } else { self.arena[head as usize].after + 1 };
-        self.arena.push(Entry {
-            term,
-            entry,
-            prefix,
-            previous: previous.term,
-            seen,
-            next: head,
-            after,
-        });
+        self.arena.push(Entry { term, entry, prefix, previous: previous.term, seen, next: head, after });
         self.heads[position] = id;
         if after >= LINKS {
             // One entry is now beyond the links that are followed.

@@ -27,7 +27,7 @@ pub(crate) use runs::Runs;
 pub(crate) use seen::Seen;
 
 use crate::fact::{Configuration, Fact, Index, LogId, Node, Observed, Term};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, btree_map};
 
 /// One leader of one term, as it was when it was elected.
 #[derive(Debug)]
@@ -36,9 +36,14 @@ pub(crate) struct Leadership {
     pub seen: Seen,
     /// Its incarnation.
     pub incarnation: u64,
-    /// Its log at that time.
-    pub log: Runs,
+    /// Its log at that time is the committed log up to here, and then goes on like this. `None`: not remembered, for there
+    /// were too many to remember.
+    log: Option<(Index, Runs)>,
 }
+
+/// So many runs of leaders' logs are remembered: a leader that commits leaves a few, and only terms and terms in which
+/// nothing is committed leave as many as this.
+const MOST_RUNS: usize = 1 << 24;
 
 /// The cluster as the facts so far describe it.
 #[derive(Default, Debug)]
@@ -64,6 +69,8 @@ pub(crate) struct Shadow {
     nodes: Vec<NodeShadow>,
     /// The place of each server.
     places: BTreeMap<Node, usize>,
+    /// How many runs the logs in `leaderships` have.
+    leaders_runs: usize,
     /// Who leads which term now, by place.
     leading: BTreeSet<(Term, usize)>,
     /// The servers whose disk was emptied and that no later configuration has let go yet: since which index, and where.
@@ -139,7 +146,19 @@ impl Shadow {
     /// What stands at `index` in the log of the leader of `term`: a leader never changes what it had when it was elected
     /// (paper, 5.3) and whatever it adds is of its own term. `None` if no such leader is known.
     pub fn term_in_leaders_log(&self, term: Term, index: Index) -> Option<Term> {
-        self.leaderships.get(&term).map(|leadership| leadership.log.term_at(index).unwrap_or(term))
+        let leadership = self.leaderships.get(&term)?;
+        leadership.log.as_ref()?;
+        Some(self.elected_with(leadership, index).unwrap_or(term))
+    }
+
+    /// Whether a leader had this entry when it was elected, as far as that is remembered.
+    pub fn was_elected_with(&self, leadership: &Leadership, id: LogId) -> bool {
+        leadership.log.is_none() || self.elected_with(leadership, id.index) == Some(id.term)
+    }
+
+    fn elected_with(&self, leadership: &Leadership, index: Index) -> Option<Term> {
+        let (shared, rest) = leadership.log.as_ref()?;
+        if index <= *shared { self.committed.term_at(index) } else { rest.term_at(index) }
     }
 
     /// The configuration in force at `index` of the committed log, if it is known.
@@ -171,12 +190,17 @@ impl Shadow {
             Fact::Truncated { after } => node.truncate(after),
             Fact::Leads { term } => {
                 node.leads = Some(term);
-                let (incarnation, log) = (node.incarnation, &node.log);
-                self.leaderships.entry(term).or_insert_with(|| Leadership {
-                    seen,
-                    incarnation,
-                    log: log.clone(),
-                });
+                let incarnation = node.incarnation;
+                if let btree_map::Entry::Vacant(vacant) = self.leaderships.entry(term) {
+                    // The committed log only grows, so what is shared with it stays.
+                    let committed = self.committed.last();
+                    let shared = if node.log.contains(committed) { committed.index } else { 0 };
+                    let rest = node.log.after(shared);
+                    let is_remembered = self.leaders_runs + rest.count() <= MOST_RUNS;
+                    self.leaders_runs += if is_remembered { rest.count() } else { 0 };
+                    let log = is_remembered.then_some((shared, rest));
+                    vacant.insert(Leadership { seen, incarnation, log });
+                }
             }
             Fact::SteppedDown { .. } => node.leads = None,
             Fact::Crashed | Fact::PowerLost => node.stop(),

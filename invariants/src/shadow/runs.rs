@@ -47,6 +47,18 @@ impl Runs {
     }
 
     /// Entries of one term, up to this index.
+    /// The entries after `from`: of those before it nothing may be asked.
+    pub fn after(&self, from: Index) -> Runs {
+        let first = self.runs.partition_point(|run| run.0 <= from + 1).saturating_sub(1);
+        let runs = if from < self.last { self.runs[first..].to_vec() } else { Vec::new() };
+        Runs { runs, last: self.last }
+    }
+
+    /// How many runs there are.
+    pub fn count(&self) -> usize {
+        self.runs.len()
+    }
+
     fn append_until(&mut self, end: Index, term: Term) {
         debug_assert!(end > self.last);
         if self.runs.last().is_none_or(|run| run.1 != term) {
@@ -158,6 +170,10 @@ mod tests {
                     prop_assert_eq!(runs.term_at(position as u64 + 1), Some(expected));
                 }
                 prop_assert_eq!(runs.term_at(last.index + 1), None);
+                for from in 0..=last.index {
+                    let after = runs.after(from);
+                    prop_assert!((from + 1..last.index + 3).all(|index| after.term_at(index) == runs.term_at(index)));
+                }
                 let ends: Vec<LogId> = runs.ends().collect();
                 let expected: Vec<LogId> = (1..=plain.len())
                     .filter(|&index| plain.get(index) != Some(&plain[index - 1]))

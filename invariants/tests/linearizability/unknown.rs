@@ -6,7 +6,7 @@ use invariants::fact::RequestId;
 use invariants::linearizability::{
     Action, Budget, Call, Content, Model, Operation, Register, Response, Verdict, check,
 };
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 /// A register that is read, written and compared-and-set by eight clients. Whether a failed compare-and-set is told; a
 /// client with an unknown outcome goes on under another name.
@@ -117,7 +117,7 @@ fn plain_search(history: &[Call], mut steps: u64) -> Option<bool> {
     }
     let end = events.len() + 1;
     let mut placed = vec![0_u64; history.len().div_ceil(64)];
-    let mut seen: HashSet<(Content, Vec<u64>)> = HashSet::new();
+    let mut seen: BTreeSet<(Content, Vec<u64>)> = BTreeSet::new();
     let mut stack: Vec<(usize, Content)> = Vec::new();
     let (mut state, mut at) = (Content::INITIAL, after[0]);
     loop {
