@@ -133,14 +133,17 @@ pub const LEASE_READ: &str = "lease-read";
 pub const READ_FORWARDED: &str = "read-forwarded";
 /// Milestone: a follower answered a proposal that it had passed on.
 pub const PROPOSAL_FORWARDED: &str = "proposal-forwarded";
+/// Milestone: a client was answered a read.
+pub const READ_ANSWERED: &str = "read-answered";
 
-/// The milestones that only servers know of, each with a line for a person.
-pub const TOLD: [(&str, &str); 5] = [
+/// The milestones that no fact tells, each with a line for a person.
+pub const TOLD: [(&str, &str); 6] = [
     (TRANSFER_COMPLETED, "Leadership passed to the server that it was meant for."),
     (TRANSFER_ABORTED, "A transfer of leadership was given up."),
     (LEASE_READ, "A leader answered a read by its lease."),
     (READ_FORWARDED, "A follower answered a read that its leader had confirmed."),
     (PROPOSAL_FORWARDED, "A follower answered a proposal that it had passed on."),
+    (READ_ANSWERED, "A client was answered a read."),
 ];
 
 /// After healing there was no progress within the plan's bounds.

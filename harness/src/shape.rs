@@ -81,6 +81,9 @@ fn kind(fact: &Fact) -> &'static str {
         Fact::Restarted => "restarted",
         Fact::Wiped => "wiped",
         Fact::Quiet => "quiet",
+        Fact::Founded { .. } => "founded",
+        Fact::ChangeRequested { .. } => "change requested",
+        Fact::ChangeAnswered { .. } => "change answered",
         Fact::WriteAcknowledged { .. } => "write acknowledged",
         Fact::ReadAsked { .. } => "read asked",
     }

@@ -7,6 +7,7 @@ use harness::outcome::{Options, Outcome, PANIC, Record, Verdict};
 use harness::plan::{Duration, FaultKind, Plan, Target};
 use harness::pump::tasks::{Asynchronous, Mail, Seat, Tasks};
 use harness::run::run_with;
+use harness::server::OperatorAnswer;
 use harness::workload::{Answer, Ask, Reply};
 use harness::world::Disk;
 use invariants::{Action, Content, Fact, Response};
@@ -34,7 +35,9 @@ impl Tasks for Toy {
             let mut index = 0;
             loop {
                 match mine.receive().await {
-                    Mail::Operator(_) => {}
+                    Mail::Operator { request, .. } => {
+                        mine.answer_operator(request, OperatorAnswer::Refused("it cannot".to_owned()));
+                    }
                     Mail::Message { .. } => {
                         hears.set(hears.get() + 1);
                         let writing = mine.clone();

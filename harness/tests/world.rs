@@ -7,6 +7,7 @@ use harness::outcome::{Options, PANIC, Record, Verdict};
 use harness::plan::{Chance, Duration, FaultKind, Plan, Target, generate};
 use harness::run::{run, run_with};
 use harness::server::{Arrival, Host, LocalTime, Server};
+use invariants::Fact;
 use std::process::Command;
 
 /// Tells what arrives. Node 1 greets node 2 every 20 ms.
@@ -251,23 +252,24 @@ fn a_server_that_its_group_needs_is_not_wiped() {
     }
 }
 
-/// Takes no part, and with the word from its disk takes part again.
-struct Newcomer;
+/// Takes no part once its disk refuses, and does nothing else; or leads as the first server and answers nobody.
+struct Newcomer<const LEADS: bool>;
 
-impl Server for Newcomer {
+impl<const LEADS: bool> Server for Newcomer<LEADS> {
     type Message = Hello;
 
-    fn boot(host: &mut Host<'_, Hello>) -> Newcomer {
+    fn boot(host: &mut Host<'_, Hello>) -> Self {
         host.disk().append("file", |bytes| bytes.push(1));
         host.sync(1);
+        if LEADS && host.node() == 1 {
+            host.saw(Fact::Leads { term: 1 });
+        }
         Newcomer
     }
 
     fn step(&mut self, host: &mut Host<'_, Hello>, arrival: Arrival<Hello>) {
-        match arrival {
-            Arrival::Synced(_) => host.takes_part_again(),
-            Arrival::SyncFailed(_) => host.refuse("its disk refuses"),
-            _ => {}
+        if let Arrival::SyncFailed(_) = arrival {
+            host.refuse("its disk refuses");
         }
     }
 
@@ -281,16 +283,27 @@ impl Server for Newcomer {
 }
 
 #[test]
-fn who_was_wiped_takes_part_when_it_says_so_and_who_cannot_save_may_leave() {
+fn a_wiped_server_counts_again_when_it_may_have_been_added_again_and_who_cannot_save_may_leave() {
     let mut plan = calm(3, Duration::millis(50));
     let (node, lasts) = (Target::Node(2), Duration::millis(5));
-    plan.faults = vec![fault(Duration::millis(8), FaultKind::Wipe { node, lasts })];
-    let record = told::<Newcomer>(&plan);
-    let told_again: Vec<(u64, u64)> = (record.timeline.iter())
-        .filter(|line| line.text == "takes part again")
+    let change = |voters: &[Target], remove: &[Target]| FaultKind::Change {
+        voters: voters.to_vec(),
+        learners: vec![],
+        remove: remove.to_vec(),
+        by_joint: false,
+    };
+    plan.faults = vec![
+        fault(Duration::millis(8), FaultKind::Wipe { node, lasts }),
+        fault(Duration::millis(20), change(&[Target::Node(1), Target::Node(3)], &[])),
+        fault(Duration::millis(25), change(&[], &[node])),
+        fault(Duration::millis(30), change(&[node], &[])),
+    ];
+    let record = told::<Newcomer<true>>(&plan);
+    let again: Vec<(u64, u64)> = (record.timeline.iter())
+        .filter(|line| line.text == "may belong to the group again")
         .map(|line| (line.at / 1_000_000, line.node))
         .collect();
-    assert_eq!(told_again, [(18, 2)], "only who was wiped, and once");
+    assert_eq!(again, [(30, 2)], "only who was wiped, and once");
 
     plan.faults =
         vec![fault(Duration::millis(1), FaultKind::DiskError { node, lasts: Duration::millis(20) })];
@@ -299,7 +312,7 @@ fn who_was_wiped_takes_part_when_it_says_so_and_who_cannot_save_may_leave() {
         verdict => panic!("{verdict:?}"),
     };
     // There is no leader among servers that do nothing: that, and not that one of them left, is what is wrong.
-    let failure = failure(told::<Newcomer>(&plan));
+    let failure = failure(told::<Newcomer<false>>(&plan));
     assert!(failure.sentence.contains("there is no leader"), "{}", failure.sentence);
     // From when on one was asked for, and until when.
     let waited = failure.sides.array_windows().next().map(|[asked, missed]| missed.at - asked.at);

@@ -61,6 +61,7 @@ properties! {
     reads: Reads,
     exactly_once: ExactlyOnce,
     configurations: Configurations,
+    requested_membership: RequestedMembership,
     outsiders: Outsiders,
 }
 
@@ -195,10 +196,12 @@ impl Properties {
                     ask!(self.durable_quorum, leader_commits, scene, led, index);
                     ask!(self.committed_stays, commits, scene, index);
                     ask!(self.leader_completeness, leader_commits, scene, led, index);
+                    ask!(self.requested_membership, commits, scene, index);
                 }
                 None => {
                     ask!(self.committed_stays, commits, scene, index);
                     ask!(self.followers_commit, follower_commits, scene, index);
+                    ask!(self.requested_membership, commits, scene, index);
                 }
             },
             Fact::Applied { index, entry, state, request, effect } => {
@@ -231,6 +234,7 @@ impl Properties {
                 ask!(self.leader_append_only, installs, scene, last);
                 ask!(self.log_matching, installs, scene, last);
                 ask!(self.snapshots, installs, scene, last, configuration);
+                ask!(self.requested_membership, installs, scene, last.index, configuration);
                 ask!(self.acknowledged_stays, truncates, scene, last.index);
                 ask!(self.committed_stays, truncates, scene, last.index);
             }
@@ -239,6 +243,14 @@ impl Properties {
             Fact::Configured { index, ref configuration } => {
                 ask!(self.snapshots, configures, scene, index, configuration);
                 ask!(self.configurations, configures, scene, index, configuration);
+                ask!(self.requested_membership, configures, scene, index, configuration);
+            }
+            Fact::Founded { ref voters } => ask!(self.requested_membership, is_founded, scene, voters),
+            Fact::ChangeRequested { request, ref change } => {
+                ask!(self.requested_membership, is_requested, scene, request, change);
+            }
+            Fact::ChangeAnswered { request, answer } => {
+                ask!(self.requested_membership, is_answered, scene, request, answer);
             }
             Fact::Quiet => ask!(self.outsiders, is_quiet, scene),
             Fact::SteppedDown { .. } => ask!(self.outsiders, steps_down, scene),

@@ -151,6 +151,75 @@ impl fmt::Display for Configuration {
     }
 }
 
+/// A change of the group, as an operator asks for it (Raft paper, 6; thesis 4).
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConfChange {
+    /// These steps, in this order: at once, or by way of a joint phase that ends without a command.
+    Steps(Vec<ConfChangeOp>),
+    /// These steps, in this order, by way of a joint phase that lasts until [`ConfChange::Leave`].
+    Joint(Vec<ConfChangeOp>),
+    /// The joint phase ends.
+    Leave,
+}
+
+impl ConfChange {
+    /// Its steps.
+    #[must_use]
+    pub fn ops(&self) -> &[ConfChangeOp] {
+        match self {
+            ConfChange::Steps(ops) | ConfChange::Joint(ops) => ops,
+            ConfChange::Leave => &[],
+        }
+    }
+}
+
+/// One step of a change. For a server that changes its role, the new one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConfChangeOp {
+    /// This server votes.
+    Voter(Node),
+    /// This server gets the log and does not vote.
+    Learner(Node),
+    /// This server leaves.
+    Remove(Node),
+}
+
+impl fmt::Display for ConfChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (how, ops) = match self {
+            ConfChange::Steps(ops) => ("", ops),
+            ConfChange::Joint(ops) => (" and stay joint", ops),
+            ConfChange::Leave => return f.write_str("leave the joint phase"),
+        };
+        for (place, op) in ops.iter().enumerate() {
+            let comma = if place == 0 { "" } else { ", " };
+            match op {
+                ConfChangeOp::Voter(node) => write!(f, "{comma}voter n{node}")?,
+                ConfChangeOp::Learner(node) => write!(f, "{comma}learner n{node}")?,
+                ConfChangeOp::Remove(node) => write!(f, "{comma}remove n{node}")?,
+            }
+        }
+        if ops.is_empty() {
+            f.write_str("no step")?;
+        }
+        f.write_str(how)
+    }
+}
+
+/// What an operator is answered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChangeAnswer {
+    /// It is complete: a joint phase that ends by itself is over, one that was asked for is in force for good.
+    Done,
+    /// It did not happen and never will.
+    Refused,
+    /// It may have happened, or may happen yet.
+    Unknown,
+}
+
 /// One thing that was made true, without when and by whom: see [`Observed`].
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "fact", rename_all = "snake_case")]
@@ -315,6 +384,25 @@ pub enum Fact {
     /// all others of whom this is said messages arrive soon, somebody leads, and nobody asks for changes or transfers. It
     /// is said only where pre-vote or check-quorum is on.
     Quiet,
+    /// Truth, stated by the world: this server is one of those that found the group.
+    Founded {
+        /// All of them, as voters.
+        voters: Vec<Node>,
+    },
+    /// Truth, stated by the world: an operator asks this server to change the group.
+    ChangeRequested {
+        /// The request: numbered in the order in which they are made.
+        request: u64,
+        /// How.
+        change: Box<ConfChange>,
+    },
+    /// Truth, stated by the world: this server has answered the operator. A server that dies first never answers.
+    ChangeAnswered {
+        /// Which request.
+        request: u64,
+        /// What.
+        answer: ChangeAnswer,
+    },
     /// Truth, stated by a client: it has seen its write acknowledged.
     WriteAcknowledged {
         /// The log index that the answer named.

@@ -38,7 +38,8 @@
 //!
 //! # Reading order
 //!
-//! [`fact`] and [`violation`] are the whole language. The shadow rebuilds every log, vote, term and configuration from
+//! [`fact`] and [`violation`] are the whole language. [`membership`] keeps which configurations may be in force by what
+//! operators asked for. The shadow rebuilds every log, vote, term and configuration from
 //! facts, in memory and on disk, with what snapshots stand for. [`milestones`] counts the situations that tell a good
 //! run from a walk in the park. [`properties`] has one file for each thing that must hold, with its source in the Raft
 //! paper or thesis, its reading and its blind spots. [`checker`] hands each fact to those that it concerns.
@@ -53,6 +54,7 @@
 
 pub mod fact;
 pub mod violation;
+pub mod membership;
 mod shadow;
 pub mod milestones;
 mod scene;
@@ -62,10 +64,14 @@ pub mod linearizability;
 pub mod formats;
 
 pub use checker::{Checker, PROPERTIES, Property, UnknownProperty};
-pub use fact::{Configuration, Digest, Fact, Index, LogId, Node, Observed, RequestId, Term, Time};
+pub use fact::{
+    ChangeAnswer, ConfChange, ConfChangeOp, Configuration, Digest, Fact, Index, LogId, Node, Observed,
+    RequestId, Term, Time,
+};
 pub use linearizability::{
     Action, Budget, Call, Content, Object, Operation, Position, Response, Verdict, Witness, WitnessFailure,
     check,
 };
+pub use membership::{Member, PossibleConfigurations};
 pub use milestones::{Milestone, Milestones};
 pub use violation::Violation;

@@ -1,6 +1,8 @@
 //! What is written is read again, and what cannot be read is named.
 
-use invariants::fact::{Configuration, Digest, Fact, LogId, Observed, RequestId};
+use invariants::fact::{
+    ChangeAnswer, ConfChange, ConfChangeOp, Configuration, Digest, Fact, LogId, Observed, RequestId,
+};
 use invariants::formats::{self, Format, facts, histories, kvsim, read_history};
 use invariants::linearizability::{Action, Budget, Call, Content, Operation, Response, Verdict, check};
 use proptest::prelude::*;
@@ -43,32 +45,56 @@ fn fact() -> impl Strategy<Value = Fact> {
             .prop_map(|(last, configuration)| Fact::SnapshotInstalled { last, configuration }),
         (number(), digest()).prop_map(|(index, state)| Fact::Restored { index, state }),
     ];
-    let promises_and_truths =
-        prop_oneof![
-            (number(), number()).prop_map(|(term, candidate)| Fact::Voted { term, candidate }),
-            number().prop_map(|term| Fact::Campaigned { term }),
-            (number(), number()).prop_map(|(term, index)| Fact::Acknowledged { term, index }),
-            (request(), number()).prop_map(|(read, applied)| Fact::ReadServed { read, applied }),
-            (number(), any::<Option<u64>>(), any::<Option<u64>>())
-                .prop_map(|(term, vote, after)| Fact::Saved { term, vote, after }),
-            (number(), number(), digest()).prop_map(|(index, term, entry)| Fact::SavedEntry {
-                index,
-                term,
-                entry
-            }),
-            (place(), place()).prop_map(|(base, last)| Fact::SavedSnapshot { base, last }),
-            proptest::sample::select(vec![
-                Fact::SavedRecovered,
-                Fact::Crashed,
-                Fact::PowerLost,
-                Fact::Restarted,
-                Fact::Wiped,
-                Fact::Quiet
-            ]),
-            (number(), request()).prop_map(|(index, write)| Fact::WriteAcknowledged { index, write }),
-            request().prop_map(|read| Fact::ReadAsked { read }),
-        ];
+    let promises_and_truths = prop_oneof![
+        (number(), number()).prop_map(|(term, candidate)| Fact::Voted { term, candidate }),
+        number().prop_map(|term| Fact::Campaigned { term }),
+        (number(), number()).prop_map(|(term, index)| Fact::Acknowledged { term, index }),
+        (request(), number()).prop_map(|(read, applied)| Fact::ReadServed { read, applied }),
+        (number(), any::<Option<u64>>(), any::<Option<u64>>()).prop_map(|(term, vote, after)| Fact::Saved {
+            term,
+            vote,
+            after
+        }),
+        (number(), number(), digest()).prop_map(|(index, term, entry)| Fact::SavedEntry {
+            index,
+            term,
+            entry
+        }),
+        (place(), place()).prop_map(|(base, last)| Fact::SavedSnapshot { base, last }),
+        proptest::sample::select(vec![
+            Fact::SavedRecovered,
+            Fact::Crashed,
+            Fact::PowerLost,
+            Fact::Restarted,
+            Fact::Wiped,
+            Fact::Quiet
+        ]),
+        (number(), request()).prop_map(|(index, write)| Fact::WriteAcknowledged { index, write }),
+        request().prop_map(|read| Fact::ReadAsked { read }),
+        any::<Vec<u64>>().prop_map(|voters| Fact::Founded { voters }),
+        (number(), change())
+            .prop_map(|(request, change)| Fact::ChangeRequested { request, change: Box::new(change) }),
+        (
+            number(),
+            proptest::sample::select(vec![ChangeAnswer::Done, ChangeAnswer::Refused, ChangeAnswer::Unknown])
+        )
+            .prop_map(|(request, answer)| Fact::ChangeAnswered { request, answer }),
+    ];
     prop_oneof![claims, promises_and_truths]
+}
+
+fn change() -> impl Strategy<Value = ConfChange> {
+    let op = prop_oneof![
+        any::<u64>().prop_map(ConfChangeOp::Voter),
+        any::<u64>().prop_map(ConfChangeOp::Learner),
+        any::<u64>().prop_map(ConfChangeOp::Remove),
+    ];
+    let ops = proptest::collection::vec(op, 0..3);
+    prop_oneof![
+        ops.clone().prop_map(ConfChange::Steps),
+        ops.prop_map(ConfChange::Joint),
+        Just(ConfChange::Leave),
+    ]
 }
 
 fn call() -> impl Strategy<Value = Call> {

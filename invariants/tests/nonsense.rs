@@ -1,6 +1,9 @@
 //! Streams that no Raft would state. A checker may say anything of them, but it must come back.
 
-use invariants::{Checker, Configuration, Digest, Fact, LogId, Observed, PROPERTIES, RequestId};
+use invariants::{
+    ChangeAnswer, Checker, ConfChange, ConfChangeOp, Configuration, Digest, Fact, LogId, Observed,
+    PROPERTIES, RequestId,
+};
 use proptest::prelude::*;
 
 /// Small numbers that meet each other, and now and then one that nothing should try to allocate.
@@ -9,7 +12,7 @@ fn number() -> impl Strategy<Value = u64> {
 }
 
 fn fact() -> impl Strategy<Value = Fact> {
-    (0..27u8, number(), number(), number(), any::<bool>()).prop_map(|(kind, x, y, z, yes)| {
+    (0..30u8, number(), number(), number(), any::<bool>()).prop_map(|(kind, x, y, z, yes)| {
         let request = RequestId { session: y, sequence: z };
         let last = LogId { index: x, term: y };
         let configuration = Box::new(Configuration {
@@ -56,6 +59,20 @@ fn fact() -> impl Strategy<Value = Fact> {
             23 => Fact::SnapshotInstalled { last, configuration },
             24 => Fact::Restored { index: x, state: Digest(0) },
             25 => Fact::Quiet,
+            26 => Fact::Founded { voters: vec![x, y, z] },
+            27 => {
+                let ops = vec![ConfChangeOp::Voter(x), ConfChangeOp::Learner(y), ConfChangeOp::Remove(z)];
+                let change = match x % 3 {
+                    0 => ConfChange::Steps(ops),
+                    1 => ConfChange::Joint(ops),
+                    _ => ConfChange::Leave,
+                };
+                Fact::ChangeRequested { request: x, change: Box::new(change) }
+            }
+            28 => {
+                let answer = if yes { ChangeAnswer::Done } else { ChangeAnswer::Unknown };
+                Fact::ChangeAnswered { request: x, answer }
+            }
             _ => Fact::SavedSnapshot { base: LogId { index: z, term: y }, last },
         }
     })

@@ -173,9 +173,7 @@ pub(super) fn merge(arguments: &arguments::Merge) -> Done {
         true => print_json(&SweepReport::of(&summary))?,
         false => print(&report::summary(&summary))?,
     }
-    let all_is_well =
-        summary.failures.is_empty() && summary.missing.is_empty() && summary.blind == 0 && !damaged;
-    Ok(if all_is_well { KEPT } else { BROKEN })
+    Ok(if summary.is_well() && !damaged { KEPT } else { BROKEN })
 }
 
 fn tell_damage(damage: &[String]) {

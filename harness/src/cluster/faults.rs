@@ -234,7 +234,9 @@ impl<S: Server> Cluster<S> {
         }
         if let Some((leader, deed)) = deed {
             self.world.note(leader, || format!("the operator wants {deed:?}"));
-            return self.step(leader, Arrival::Operator(deed));
+            let request = self.world.commanded(leader, deed.change());
+            self.step(leader, Arrival::Operator { request, deed });
+            return self.world.admit();
         }
         self.happened();
     }
@@ -353,10 +355,7 @@ impl<S: Server> Cluster<S> {
         let others = |other: Node| other != node;
         self.faults.wiped.is_none()
             && servers().filter(|other| others(*other)).all(|other| !self.world.place(other).rotten)
-            && servers().all(|of| match self.world.place(of).configuration() {
-                Some(group) => group.is_quorum(others),
-                None => 2 * servers().filter(|other| others(*other)).count() > servers().count(),
-            })
+            && self.world.possible_configurations().all_have_quorum(|member| others(member.node))
     }
 
     /// A node goes down, or goes down deeper.

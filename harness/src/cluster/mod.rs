@@ -71,8 +71,10 @@ impl<S: Server> Cluster<S> {
     /// A cluster in which nobody has been booted.
     #[must_use]
     pub fn new(plan: &Plan, options: &Options) -> Cluster<S> {
+        let mut world = World::new(plan, options);
+        world.found();
         Cluster {
-            world: World::new(plan, options),
+            world,
             clients: Clients::new(plan, options.history),
             servers: (0..plan.nodes).map(|_| None).collect(),
             faults: Faults::new(plan),
@@ -155,7 +157,7 @@ impl<S: Server> Cluster<S> {
     pub fn ended(&mut self, node: Node) -> Option<S> {
         let server = self.servers[node as usize - 1].take();
         if let (Some(_), Some(power)) = (&server, self.ending.take()) {
-            self.world.place_mut(node).end();
+            self.world.ended(node);
             match power {
                 true => self.lose_power(node),
                 false => self.world.saw(node, Fact::Crashed),

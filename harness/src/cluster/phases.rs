@@ -1,4 +1,7 @@
 //! After the storm: everything heals, and progress is asked, one condition after the other.
+//!
+//! Whether it is asked follows from what the world knows: who lives, whose disk is sound, and which configurations may be in
+//! force by what operators asked for and were answered. No claim of a server about its group takes anything away from it.
 
 use super::Cluster;
 use crate::outcome::{Failure, PROGRESS, Side, What, Who};
@@ -6,7 +9,7 @@ use crate::plan::{Ailment, Chance};
 use crate::server::Server;
 use crate::workload::client::Probe;
 use crate::world::{Event, Owed};
-use invariants::{Fact, Node};
+use invariants::{Fact, Member, Node};
 
 /// For how many of the largest election timeouts nothing is asked at the end of a run.
 const QUIET: u64 = 6;
@@ -207,13 +210,16 @@ impl<S: Server> Cluster<S> {
         })
     }
 
-    /// Whether somebody who does not belong to the group may depose its leaders for ever: whoever was removed and has not
-    /// heard of it goes on campaigning, and only pre-vote or check-quorum protects the group from that (thesis 4.2.3).
+    /// Whether a server that may have been removed may depose leaders for ever: one that has not heard of it goes on
+    /// campaigning, and only pre-vote or check-quorum protects the group from that (thesis 4.2.3).
     fn may_be_disturbed(&self) -> bool {
         let raft = &self.world.plan().raft;
         let newest = || self.taking_part().max_by_key(|node| self.world.standing(*node).committed);
-        let outside = |node| self.group(node).count() < self.taking_part().count();
-        !raft.pre_vote && !raft.check_quorum && self.leader().or_else(newest).is_some_and(outside)
+        let removed = |of: Node| {
+            let group: Vec<Node> = self.group(of).collect();
+            self.taking_part().any(|node| !group.contains(&node) && self.world.was_member(node))
+        };
+        !raft.pre_vote && !raft.check_quorum && self.leader().or_else(newest).is_some_and(removed)
     }
 
     /// States for everybody who takes part that nothing is wrong any more: it hears all others, and the group its leader.
@@ -274,19 +280,21 @@ impl<S: Server> Cluster<S> {
         raft.election_timeout.0 + raft.election_timeout_spread.0
     }
 
-    /// Whether those who take part are a majority of every group that may be in force: without one, nothing is asked.
+    /// Whether those who take part are a quorum of every configuration that may be in force: without one, nothing is asked.
+    /// That follows from what operators asked for and were answered, and from no claim about the group.
     fn can_progress(&self) -> bool {
-        let group_can = |node: Node| match self.world.place(node).configuration() {
-            Some(group) => group.is_quorum(|voter| self.taking_part().any(|node| node == voter)),
-            None => 2 * self.taking_part().count() > self.world.plan().nodes as usize,
-        };
-        self.taking_part().all(group_can)
+        let well = |member: Member| self.is_well(member.node) && self.world.member(member.node) == member;
+        self.world.possible_configurations().all_have_quorum(well)
+    }
+
+    /// Whether a server lives here that can take part, and that nothing ails.
+    fn is_well(&self, node: Node) -> bool {
+        self.held != Some(node) && self.world.place(node).takes_part()
     }
 
     /// Who lives and has not refused to take part.
     fn taking_part(&self) -> impl Iterator<Item = Node> {
-        let well = |node: &Node| self.held != Some(*node) && self.world.place(*node).takes_part();
-        (1..=self.world.plan().nodes).filter(well)
+        (1..=self.world.plan().nodes).filter(|node| self.is_well(*node))
     }
 
     /// Who leads in the highest term.
@@ -295,10 +303,16 @@ impl<S: Server> Cluster<S> {
         self.taking_part().filter(|node| leads(node).is_some()).max_by_key(leads)
     }
 
-    /// Who takes part and belongs to the group as this server has it.
+    /// Who takes part and belongs to the group: to every configuration that may be in force, or to one of them and to the
+    /// group as this server has it. So what a server says of its group adds to what is asked, and takes nothing away.
     fn group(&self, of: Node) -> impl Iterator<Item = Node> {
-        let group = self.world.place(of).configuration();
-        self.taking_part().filter(move |node| group.is_none_or(|group| group.has(*node)))
+        let possible = self.world.possible_configurations();
+        let claimed = self.world.place(of).configuration();
+        self.taking_part().filter(move |node| {
+            let member = self.world.member(*node);
+            possible.all_have(member)
+                || possible.some_has(member) && claimed.is_some_and(|group| group.has(*node))
+        })
     }
 
     /// The first way in which somebody has not what the leader has.

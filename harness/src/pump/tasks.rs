@@ -9,7 +9,7 @@
 
 use super::panics::catching;
 use super::spawn_local;
-use crate::server::{Arrival, Deed, Host, LocalTime, Server};
+use crate::server::{Arrival, Deed, Host, LocalTime, OperatorAnswer, Server};
 use crate::workload::{Reply, Request};
 use crate::world::{Disk, FileName};
 use invariants::{Fact, Node};
@@ -49,8 +49,13 @@ pub enum Mail<M> {
         /// What it asks.
         request: Request,
     },
-    /// Whoever runs the group wants something done to it.
-    Operator(Deed),
+    /// An operator's command: see [`Arrival::Operator`].
+    Operator {
+        /// The number under which it is answered.
+        request: u64,
+        /// The command.
+        deed: Deed,
+    },
 }
 
 /// One incarnation's place in the world. When the incarnation has ended, nothing that is done from it has an effect.
@@ -91,6 +96,7 @@ enum Act<M> {
     Attach(Fact),
     Sync(u64),
     Reply(u64, Reply),
+    AnswerOperator(u64, OperatorAnswer),
     Saw(Fact),
 }
 
@@ -136,6 +142,11 @@ impl<M: Send + 'static> Seat<M> {
     /// Answers a client.
     pub fn reply(&self, client: u64, reply: Reply) {
         self.does(Act::Reply(client, reply));
+    }
+
+    /// Answers an operator.
+    pub fn answer_operator(&self, request: u64, answer: OperatorAnswer) {
+        self.does(Act::AnswerOperator(request, answer));
     }
 
     /// States a fact about this node.
@@ -245,6 +256,7 @@ impl<T: Tasks> Asynchronous<T> {
                 Act::Attach(truth) => host.disk().attach(truth),
                 Act::Sync(token) => host.sync(token),
                 Act::Reply(client, reply) => host.reply(client, reply),
+                Act::AnswerOperator(request, answer) => host.answer_operator(request, &answer),
                 Act::Saw(fact) => host.saw(fact),
             }
         }
@@ -286,7 +298,7 @@ impl<T: Tasks> Server for Asynchronous<T> {
             }
             Arrival::Message { from, message } => desk.mail.push_back(Mail::Message { from, message }),
             Arrival::Request { client, request } => desk.mail.push_back(Mail::Request { client, request }),
-            Arrival::Operator(deed) => desk.mail.push_back(Mail::Operator(deed)),
+            Arrival::Operator { request, deed } => desk.mail.push_back(Mail::Operator { request, deed }),
             Arrival::Synced(token) | Arrival::SyncFailed(token) => {
                 desk.synced.push((token, matches!(arrival, Arrival::Synced(_))));
                 for (_, waker) in desk.syncing.extract_if(.., |(other, _)| *other == token) {

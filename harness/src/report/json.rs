@@ -57,6 +57,10 @@ pub struct SweepReport {
     pub faults: Vec<NamedCount>,
     /// Whether some worker did not see the bug that it was shown before its first seed.
     pub blind: bool,
+    /// Which of "no leader", "no write" and "no read" is true of all seeds together.
+    pub never_seen: Vec<String>,
+    /// The properties that were not left out and have never looked.
+    pub never_looked: Vec<String>,
     /// In how many seeds all promises were kept.
     pub kept: u64,
     /// In how many seeds the exact search was not done within its budget.
@@ -164,6 +168,8 @@ impl SweepReport {
                 .map(|tally| NamedCount { name: name(tally), count: tally.count })
                 .collect(),
             blind: summary.blind > 0,
+            never_seen: summary.never_seen().into_iter().map(str::to_owned).collect(),
+            never_looked: summary.never_looked().into_iter().map(str::to_owned).collect(),
             kept: summary.kept,
             unknown: summary.unknown,
             failures: (summary.failures.iter())

@@ -150,6 +150,17 @@ fn folders(found: &[&Found], out: &Path) -> String {
     folders.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(", ")
 }
 
+/// Names as a person lists them: `one, another and a third`.
+fn listed(names: &[&str]) -> String {
+    match names {
+        [first @ .., before, last] => {
+            let first: String = first.iter().map(|name| format!("{name}, ")).collect();
+            format!("{first}{before} and {last}")
+        }
+        names => names.concat(),
+    }
+}
+
 fn last_lines(summary: &Summary) -> String {
     let blind = match summary.blind {
         0 => String::new(),
@@ -164,13 +175,24 @@ fn last_lines(summary: &Summary) -> String {
     };
     let end = if summary.cut_short { " (ended early)" } else { "" };
     let bug = summary.settings.bug.as_ref().map(|bug| format!(" with the bug {bug}")).unwrap_or_default();
-    let verdict = match summary.failures.len() {
+    let (unseen, idle) = (summary.never_seen(), summary.never_looked());
+    let is_broken = !summary.failures.is_empty();
+    let mut verdict = match summary.failures.len() {
         0 if summary.seeds == 0 => "no seed was run".to_owned(),
         0 if !summary.missing.is_empty() => "no promise broken in these".to_owned(),
-        0 if summary.unknown == 0 => "all promises kept".to_owned(),
-        0 => format!("no promise broken, {} undecided", grouped(summary.unknown)),
+        0 if summary.unknown > 0 || !unseen.is_empty() || !idle.is_empty() => "no promise broken".to_owned(),
+        0 => "all promises kept".to_owned(),
         failures => format!("{} broke a promise", counted(failures as u64, "seed", "seeds")),
     };
+    if summary.unknown > 0 && !is_broken {
+        verdict += &format!(", {} undecided", grouped(summary.unknown));
+    }
+    if !unseen.is_empty() {
+        verdict += &format!(", and {} was ever seen", listed(&unseen));
+    }
+    if !idle.is_empty() && !is_broken {
+        verdict += &format!(", but {} never looked", listed(&idle));
+    }
     let start = summary.settings.seeds.start;
     let ran = if summary.ran.is_empty() { format!("{start}..{start}") } else { summary.ran.to_string() };
     let commit = if summary.commits.len() > 1 { "commits" } else { "commit" };

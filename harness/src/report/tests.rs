@@ -123,6 +123,25 @@ fn what_nobody_ran_is_not_said_to_be_kept() {
 }
 
 #[test]
+fn what_was_never_tried_is_not_said_to_be_kept() {
+    let verdict = |swept: &Summary| {
+        let text = summary(swept);
+        text.lines().rev().nth(1).unwrap().split_once(": ").unwrap().1.to_owned()
+    };
+    let mut swept = swept(0);
+    assert_eq!(verdict(&swept), "no promise broken, but exactly-once never looked");
+    swept.looked.remove(1);
+    assert_eq!(verdict(&swept), "all promises kept");
+    for name in ["leader-elected", "write-acknowledged", "read-answered"] {
+        swept.milestones.push(Tally { name: name.into(), count: 0, seeds: 0 });
+    }
+    assert_eq!(verdict(&swept), "no promise broken, and no leader, no write and no read was ever seen");
+    swept.milestones[1].count = 1;
+    swept.milestones[3].count = 1;
+    assert_eq!(verdict(&swept), "no promise broken, and no write was ever seen");
+}
+
+#[test]
 fn each_group_of_failures_has_its_count_and_its_seeds() {
     let mut swept = swept(7);
     swept.failures.iter_mut().skip(5).for_each(|found| found.clash = "leads".into());

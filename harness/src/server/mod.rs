@@ -3,8 +3,9 @@
 use crate::plan::{Moment, Plan, Step};
 use crate::rng::{self, Stream};
 use crate::workload::{Reply, Request};
+pub use crate::world::OperatorAnswer;
 use crate::world::{Disk, World};
-use invariants::{Fact, Node};
+use invariants::{ConfChange, ConfChangeOp, Fact, Node};
 use rand::RngCore;
 use std::fmt::Display;
 
@@ -50,15 +51,24 @@ pub enum Arrival<M> {
         /// What it asks.
         request: Request,
     },
-    /// Whoever runs the group wants something done to it. It reaches the server that leads, as far as the world knows.
-    Operator(Deed),
+    /// An operator's command, for the server that leads as far as the world knows. Answer with [`Host::answer_operator`], now
+    /// or later.
+    ///
+    /// A server takes commands up at once and in their order. So a change that has not been appended, and committed or lost,
+    /// when a later one is done never happens: what the world believes to be in force rests on that.
+    Operator {
+        /// The number under which it is answered.
+        request: u64,
+        /// The command.
+        deed: Deed,
+    },
     /// Everything that was written before the [`Host::sync`] with this token is durable.
     Synced(u64),
     /// The [`Host::sync`] with this token has failed: nothing became durable by it.
     SyncFailed(u64),
 }
 
-/// What whoever runs the group may want. A system that cannot do it does nothing.
+/// What an operator may want. A system that cannot do it refuses.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Deed {
     /// Leadership shall pass to this server.
@@ -72,6 +82,26 @@ pub enum Deed {
     },
     /// The joint phase shall end.
     Leave,
+}
+
+impl Deed {
+    /// The change of the group that it asks for.
+    pub(crate) fn change(&self) -> Option<ConfChange> {
+        let ops = |steps: &[Step]| {
+            let op = |step: &Step| match *step {
+                Step::Voter(node) => ConfChangeOp::Voter(node),
+                Step::Learner(node) => ConfChangeOp::Learner(node),
+                Step::Remove(node) => ConfChangeOp::Remove(node),
+            };
+            steps.iter().map(op).collect()
+        };
+        match self {
+            Deed::Transfer(_) => None,
+            Deed::Change { steps, by_joint: false } => Some(ConfChange::Steps(ops(steps))),
+            Deed::Change { steps, by_joint: true } => Some(ConfChange::Joint(ops(steps))),
+            Deed::Leave => Some(ConfChange::Leave),
+        }
+    }
 }
 
 /// A server's toolbox: the world as one incarnation on one node may touch it. Nothing outlives it.
@@ -143,6 +173,12 @@ impl<'a, M: Clone + Display> Host<'a, M> {
         self.world.reply(self.node, client, reply);
     }
 
+    /// Answers an operator. Where a change is refused, the world takes it that it never happens; where it is done, that it
+    /// is complete. What is not answered is unknown. Only the first answer counts.
+    pub fn answer_operator(&mut self, request: u64, answer: &OperatorAnswer) {
+        self.world.answer_operator(self.node, request, answer);
+    }
+
     /// States a fact about this node.
     pub fn saw(&mut self, fact: Fact) {
         self.world.saw(self.node, fact);
@@ -153,12 +189,6 @@ impl<'a, M: Clone + Display> Host<'a, M> {
     /// the disk is sound again.
     pub fn refuse(&mut self, reason: &str) {
         self.world.refuse(self.node, reason.to_owned());
-    }
-
-    /// This server takes part again: where its disk was emptied, nobody asks anything of it, however often it is restarted,
-    /// before it says so.
-    pub fn takes_part_again(&mut self) {
-        self.world.takes_part_again(self.node);
     }
 
     /// A moment has come that only the server knows of, and that a fault may wait for.

@@ -2,7 +2,7 @@
 
 use super::Settings;
 use super::seeds::Seeds;
-use crate::outcome::{COMMIT, Counts, Outcome, Verdict};
+use crate::outcome::{COMMIT, Counts, Outcome, READ_ANSWERED, Verdict};
 use crate::plan::GENERATOR_VERSION;
 use invariants::Digest;
 use serde::{Deserialize, Serialize};
@@ -10,6 +10,12 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
+
+/// What a sweep must have seen at least once, or it has tried nothing: the milestone, and what is said where it is missing.
+const MUST_SEE: [(&str, &str); 3] =
+    [("leader-elected", "no leader"), ("write-acknowledged", "no write"), (READ_ANSWERED, "no read")];
+/// In so many seeds every property that looks at all has looked.
+const ENOUGH: u64 = 1_000;
 
 /// What came of a sweep so far.
 #[derive(Clone, Debug)]
@@ -131,6 +137,33 @@ impl Summary {
         }
         let group = |((property, clash), found)| Group { property, clash, found };
         groups.into_iter().map(group).collect()
+    }
+
+    /// Which of a leader, a write and a read no seed has seen: `no leader`. A milestone that was not counted, because a
+    /// ledger is older than it, is not missed.
+    #[must_use]
+    pub fn never_seen(&self) -> Vec<&'static str> {
+        let is_missing = |name: &str| {
+            self.milestones.iter().any(|milestone| milestone.name == name && milestone.count == 0)
+        };
+        MUST_SEE.into_iter().filter(|(name, _)| is_missing(name)).map(|(_, said)| said).collect()
+    }
+
+    /// The properties that were not left out and have never looked.
+    #[must_use]
+    pub fn never_looked(&self) -> Vec<&str> {
+        self.looked.iter().filter(|property| property.count == 0).map(|property| &*property.name).collect()
+    }
+
+    /// Whether this can stand for kept promises: nothing is broken or missing, every worker saw its canary, and something was
+    /// tried. In a small sweep a property may have had no occasion to look.
+    #[must_use]
+    pub fn is_well(&self) -> bool {
+        self.failures.is_empty()
+            && self.missing.is_empty()
+            && self.blind == 0
+            && self.never_seen().is_empty()
+            && (self.seeds < ENOUGH || self.never_looked().is_empty())
     }
 
     /// Checked events per second of real time.

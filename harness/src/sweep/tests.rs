@@ -136,3 +136,41 @@ fn a_sweep_that_is_stopped_sums_up_what_was_done() {
     let bounded = Settings { lasts: Some(Duration::from_millis(20)), ..settings };
     assert!(swept(&bounded, &|plan, _| run(plan, |_| false, 0)).seeds > 0);
 }
+
+/// A run in which these milestones were reached, and these properties looked.
+fn tried(milestones: [u64; 3], looked: u64) -> impl Fn(&Plan, &Options) -> Record + Sync {
+    move |plan, _| {
+        let mut record = run(plan, |_| false, 0);
+        let [leaders, writes, reads] = milestones;
+        record.outcome.milestones =
+            vec![("leader-elected", leaders), ("write-acknowledged", writes), ("read-answered", reads)];
+        record.outcome.looked = vec![("toast", 1), ("butter", looked)];
+        record
+    }
+}
+
+#[test]
+fn a_sweep_in_which_nothing_was_tried_is_not_well_whatever_its_size() {
+    let folder = tempfile::tempdir().unwrap();
+    let swept = |milestones| swept(&settings(0..3, 2, folder.path()), &tried(milestones, 1));
+    for (milestones, unseen) in [
+        ([0, 0, 0], vec!["no leader", "no write", "no read"]),
+        ([1, 0, 0], vec!["no write", "no read"]),
+        ([1, 5, 0], vec!["no read"]),
+        ([1, 1, 1], vec![]),
+    ] {
+        let summary = swept(milestones);
+        assert_eq!(summary.never_seen(), unseen);
+        assert_eq!(summary.is_well(), unseen.is_empty());
+    }
+}
+
+#[test]
+fn in_a_large_sweep_a_property_that_never_looked_is_not_well() {
+    let folder = tempfile::tempdir().unwrap();
+    for (seeds, is_well) in [(999, true), (1_000, false)] {
+        let summary = swept(&settings(0..seeds, 8, folder.path()), &tried([1, 1, 1], 0));
+        assert_eq!(summary.never_looked(), ["butter"]);
+        assert_eq!(summary.is_well(), is_well);
+    }
+}

@@ -7,19 +7,22 @@ pub mod disk;
 mod event;
 mod node;
 mod observer;
+mod operator;
 
 pub use clock::Clock;
 pub use disk::{Disk, FileName, Ticket};
 pub use net::{Net, Weather};
 pub use node::Standing;
+pub use operator::OperatorAnswer;
 pub use queue::Queue;
 
 pub(crate) use event::{Event, Kind};
 pub(crate) use net::{happens, share};
 pub(crate) use node::{NEVER, Owed, Place, Syncing};
 pub(crate) use observer::Observer;
+use operator::Operator;
 
-use crate::outcome::{Failure, Line, Options, PROGRESS, Side, What, Who};
+use crate::outcome::{Failure, Line, Options, PROGRESS, READ_ANSWERED, Side, What, Who};
 use crate::plan::{Moment, Plan};
 use crate::rng::Stream;
 use crate::workload::client::{Alarm, Surroundings};
@@ -37,6 +40,7 @@ pub struct World<M> {
     pub(crate) net: Net,
     pub(crate) places: Vec<Place<M>>,
     pub(crate) observer: Observer,
+    operator: Operator,
     /// Moments that a fault waits for, a bit each.
     pub(crate) awaited: u8,
     /// Moments that have come, and where.
@@ -63,6 +67,7 @@ impl<M: Clone + Display> World<M> {
             net,
             places: (1..=plan.nodes).map(|node| Place::new(plan, node)).collect(),
             observer: Observer::new(options),
+            operator: Operator::new(plan.founders()),
             awaited: 0,
             come: Vec::new(),
             alert: false,
@@ -257,13 +262,10 @@ impl<M: Clone + Display> World<M> {
         self.place_mut(node).refused = Some(reason);
     }
 
-    /// A server whose disk was emptied is what it was before to the others.
-    pub fn takes_part_again(&mut self, node: Node) {
-        let place = self.place_mut(node);
-        if std::mem::take(&mut place.wiped) {
-            place.refused = None;
-            self.note(node, || "takes part again".to_owned());
-        }
+    /// The incarnation on this node has ended.
+    pub(crate) fn ended(&mut self, node: Node) {
+        self.place_mut(node).end();
+        self.operator.lost(node);
     }
 
     /// A disk is emptied, under nobody's feet.
@@ -369,6 +371,9 @@ impl<M: Clone + Display> Surroundings for World<M> {
     }
 
     fn answered(&mut self, id: RequestId, place: Position, response: &Response) {
+        if let Position::Applied(_) = place {
+            self.observer.reached(READ_ANSWERED);
+        }
         self.alert |= !self.observer.answered(id, place, response, (self.now, self.step));
     }
 

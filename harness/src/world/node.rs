@@ -49,7 +49,7 @@ pub(crate) struct Place<M> {
     pub(crate) doomed: bool,
     /// How often it was emptied.
     pub(crate) lives: u64,
-    /// Whether it was emptied, and no server has said since that it takes part again.
+    /// Whether it was emptied, and no change that may be in force has added the server since.
     pub(crate) wiped: bool,
     /// How many faults let the disk's syncs fail.
     pub(crate) refusals: u32,
@@ -153,7 +153,7 @@ impl<M> Place<M> {
         self.up = true;
         self.pauses = 0;
         self.armed = NEVER;
-        self.refused = self.wiped.then(|| "its disk was emptied".to_owned());
+        self.refused = None;
         self.failed = false;
         self.standing = Standing { vote: self.standing.vote, ..Standing::default() };
         self.own = rng::stream(seed, "node", [node, u64::from(self.incarnation)]);
@@ -211,14 +211,14 @@ impl<M> Place<M> {
         }
     }
 
-    /// The group in force for the server that lives here, if it has said.
+    /// The group that is in force by what the server here says, if it has said. Nothing that is asked may become less by it.
     pub(crate) fn configuration(&self) -> Option<&Configuration> {
         self.configurations.last().map(|configured| &configured.1)
     }
 
-    /// Whether a server lives here that takes part.
+    /// Whether a server lives here that can take part: what it had promised was not lost or damaged.
     pub(crate) fn takes_part(&self) -> bool {
-        self.up && self.refused.is_none()
+        self.up && self.refused.is_none() && !self.wiped
     }
 }
 

@@ -4,8 +4,8 @@ use crate::outcome::{Counts, Failure, LINEARIZABILITY, Options, Refusal, Side, T
 use crate::workload::Ask;
 use invariants::linearizability::{Broken, Explanation, Flaw, Forced, Stream, Streamed};
 use invariants::{
-    Action, Checker, Configuration, Content, Digest, Fact, Index, Node, Observed, Operation, Position,
-    RequestId, Response, Time,
+    Action, Checker, ConfChange, ConfChangeOp, Configuration, Content, Digest, Fact, Index, Node, Observed,
+    Operation, Position, RequestId, Response, Time,
 };
 use invariants::{PROPERTIES, Violation, Witness, WitnessFailure};
 use std::collections::BTreeMap;
@@ -504,6 +504,26 @@ fn fold(digest: Digest, node: Node, fact: &Fact) -> Digest {
             head(26).then(base.index).then(base.term).then(last.index).then(last.term)
         }
         Fact::Quiet => head(27),
+        Fact::Founded { ref voters } => {
+            voters.iter().fold(head(28).then(voters.len() as u64), |digest, node| digest.then(*node))
+        }
+        Fact::ChangeRequested { request, ref change } => {
+            change.ops().iter().fold(head(29).then(request).then(how(change)), |digest, op| match *op {
+                ConfChangeOp::Voter(node) => digest.then(1).then(node),
+                ConfChangeOp::Learner(node) => digest.then(2).then(node),
+                ConfChangeOp::Remove(node) => digest.then(3).then(node),
+            })
+        }
+        Fact::ChangeAnswered { request, answer } => head(30).then(request).then(answer as u64),
+    }
+}
+
+/// A number for how a change is made.
+fn how(change: &ConfChange) -> u64 {
+    match change {
+        ConfChange::Steps(_) => 1,
+        ConfChange::Joint(_) => 2,
+        ConfChange::Leave => 3,
     }
 }
 

@@ -5,7 +5,7 @@
 use harness::outcome::{Options, Record};
 use harness::plan::{self, Chance, Duration, Fault, FaultKind, Moment, Plan, Target};
 use harness::run::run_with;
-use harness::server::{Arrival, Host, LocalTime, Server};
+use harness::server::{Arrival, Host, LocalTime, OperatorAnswer, Server};
 use harness::workload::{Answer, Ask, Reply, Request};
 use invariants::{Action, Content, Fact, Operation, Response};
 use std::collections::BTreeMap;
@@ -206,7 +206,10 @@ impl Server for Clerk {
                 }
                 self.due = host.now() + 20_000_000;
             }
-            Arrival::Message { .. } | Arrival::Operator(_) | Arrival::SyncFailed(_) => {}
+            Arrival::Message { .. } | Arrival::SyncFailed(_) => {}
+            Arrival::Operator { request, .. } => {
+                host.answer_operator(request, &OperatorAnswer::Refused("it cannot".to_owned()));
+            }
             Arrival::Request { client, request } if self.node != 1 => {
                 host.reply(client, Reply { id: request.id, answer: Answer::NotLeader(Some(1)) });
             }

@@ -28,6 +28,7 @@ pub mod snapshots;
 pub mod reads;
 pub mod exactly_once;
 pub mod configurations;
+pub mod requested_membership;
 pub mod outsiders;
 
 pub use acknowledged_stays::AcknowledgedStays;
@@ -47,5 +48,6 @@ pub use outsiders::Outsiders;
 pub use own_term_commit::OwnTermCommit;
 pub use promises_after_durability::PromisesAfterDurability;
 pub use reads::Reads;
+pub use requested_membership::RequestedMembership;
 pub use snapshots::Snapshots;
 pub use state_machine_safety::StateMachineSafety;

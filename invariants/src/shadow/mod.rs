@@ -278,6 +278,9 @@ impl Shadow {
             | Fact::ReadServed { .. }
             | Fact::Restarted
             | Fact::Quiet
+            | Fact::Founded { .. }
+            | Fact::ChangeRequested { .. }
+            | Fact::ChangeAnswered { .. }
             | Fact::WriteAcknowledged { .. }
             | Fact::ReadAsked { .. } => {}
         }

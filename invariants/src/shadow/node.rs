@@ -180,6 +180,18 @@ impl NodeShadow {
         Some(&committed.1)
     }
 
+    /// The configurations at indexes after `after` and up to `until`, in their order.
+    pub fn configurations_between(
+        &self,
+        after: Index,
+        until: Index,
+    ) -> impl Iterator<Item = (Index, &Configuration)> {
+        let first =
+            self.configurations.iter().rposition(|known| known.0 <= after).map_or(0, |place| place + 1);
+        let news = self.configurations[first..].iter().take_while(move |known| known.0 <= until);
+        news.map(|(index, configuration)| (*index, configuration))
+    }
+
     /// The configurations that entries after the one at `after` carry, up to `until`: each with the one before it, the
     /// newest first.
     pub fn changes(

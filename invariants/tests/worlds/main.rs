@@ -10,6 +10,7 @@ mod disks;
 mod commits;
 mod clients;
 mod groups;
+mod operators;
 mod outsiders;
 mod snapshots;
 
@@ -85,6 +86,13 @@ bad_worlds! {
         two_voters_come_at_once
         a_joint_phase_begins_from_other_voters
         somebody_without_a_vote_campaigns;
+    operators:
+        a_group_that_nobody_asked_for_is_committed
+        a_refused_change_is_committed
+        a_joint_phase_ends_unasked
+        a_learner_is_lost_on_the_way
+        a_founder_begins_with_itself_alone
+        an_installed_snapshot_has_a_group_that_nobody_asked_for;
     outsiders:
         a_member_goes_to_the_term_of_one_outside
         a_leader_leaves_for_the_term_of_one_outside

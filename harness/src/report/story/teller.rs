@@ -4,7 +4,7 @@ use super::focus::Focus;
 use super::spell::{Kind, Part, Reach};
 use super::{Event, grouped, is_of_a_server};
 use crate::outcome::{Side, What, Who};
-use invariants::{Fact, Index, LogId, Node, Observed, Term, Time};
+use invariants::{ChangeAnswer, Fact, Index, LogId, Node, Observed, Term, Time};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a column shows of a node.
@@ -326,6 +326,16 @@ impl Teller<'_> {
             Fact::PowerLost => format!("n{node} loses power"),
             Fact::Wiped => format!("n{node} loses its disk"),
             Fact::Restarted | Fact::Quiet => String::new(),
+            Fact::Founded { voters } => format!("the group is founded by {} servers", voters.len()),
+            Fact::ChangeRequested { change, .. } => format!("is asked by the operator: {change}"),
+            Fact::ChangeAnswered { answer, .. } => {
+                let answer = match answer {
+                    ChangeAnswer::Done => "it is done",
+                    ChangeAnswer::Refused => "it is refused",
+                    ChangeAnswer::Unknown => "unknown",
+                };
+                format!("answers the operator: {answer}")
+            }
             Fact::WriteAcknowledged { index, write } => {
                 format!("c{node} sees {write} done at {}", self.place(None, *index))
             }

@@ -3,7 +3,7 @@
 use super::compaction::Policy;
 use super::entry::{configuration, digest};
 use crate::outcome::{LEASE_READ, PROPOSAL_FORWARDED, READ_FORWARDED, TRANSFER_ABORTED, TRANSFER_COMPLETED};
-use crate::server::Host;
+use crate::server::{Host, OperatorAnswer};
 use crate::workload::kv::{Kv, Settings};
 use crate::workload::{Answer, Reply, Request};
 use bytes::Bytes;
@@ -31,8 +31,8 @@ pub(super) struct ApplicationLane {
 #[derive(Clone, Copy)]
 pub(super) enum Asker {
     Client(u64, Request),
-    /// Who runs the group: it asks for changes and transfers.
-    Operator,
+    /// Who runs the group: it asks for changes and transfers, each with a number.
+    Operator(u64),
     /// This lane itself: it hands over its state as a snapshot.
     Snapshot,
 }
@@ -155,17 +155,7 @@ impl ApplicationLane {
             Asker::Client(client, request) => (client, request),
             // One that is refused was overtaken; the next one is made when it is due.
             Asker::Snapshot => return,
-            Asker::Operator => {
-                host.note(|| format!("tells the operator: {answer}"));
-                match answer {
-                    raft_core::Answer::Transferred => host.reached(TRANSFER_COMPLETED),
-                    raft_core::Answer::Refused(Refusal::TransferFailed | Refusal::TargetRemoved) => {
-                        host.reached(TRANSFER_ABORTED);
-                    }
-                    _ => {}
-                }
-                return;
-            }
+            Asker::Operator(request) => return answer_operator(host, request, answer),
         };
         let answer = match answer {
             raft_core::Answer::Applied { index } => {
@@ -208,4 +198,26 @@ impl ApplicationLane {
         };
         host.reply(client, Reply { id: request.id, answer });
     }
+}
+
+/// An operator's command has ended.
+fn answer_operator(host: &mut CoreHost<'_>, request: u64, answer: raft_core::Answer) {
+    match answer {
+        raft_core::Answer::Transferred => host.reached(TRANSFER_COMPLETED),
+        raft_core::Answer::Refused(Refusal::TransferFailed | Refusal::TargetRemoved) => {
+            host.reached(TRANSFER_ABORTED);
+        }
+        _ => {}
+    }
+    let answer = match answer {
+        // A leader that is asked to pass leadership to itself keeps it.
+        raft_core::Answer::Applied { .. } | raft_core::Answer::Transferred | raft_core::Answer::Stays => {
+            OperatorAnswer::Done
+        }
+        // The last answers only a snapshot.
+        raft_core::Answer::Unknown | raft_core::Answer::Compacted => OperatorAnswer::Unknown,
+        raft_core::Answer::NotLeader { .. } => OperatorAnswer::Refused(answer.to_string()),
+        raft_core::Answer::Refused(why) => OperatorAnswer::Refused(why.to_string()),
+    };
+    host.answer_operator(request, &answer);
 }

@@ -42,8 +42,6 @@ pub struct Member {
     effects: Vec<Effect>,
     /// What the core was last seen to be.
     seen: Seen,
-    /// Whether this life of the server was not yet seen to belong to the group.
-    stranger: bool,
 }
 
 /// What facts were stated about.
@@ -128,11 +126,9 @@ impl Member {
             disk,
             application: ApplicationLane::new(Settings::of(host.plan()), policy),
             effects: Vec::new(),
-            stranger: true,
         };
         // A snapshot says how far everything was committed.
         member.state_commit(host);
-        member.meet(host);
         Ok(member)
     }
 
@@ -150,8 +146,8 @@ impl Member {
                     Input::Propose { request: number, command: command.into() }
                 }
             }
-            Arrival::Operator(deed) => {
-                let request = self.application.admit(Asker::Operator);
+            Arrival::Operator { request, deed } => {
+                let request = self.application.admit(Asker::Operator(request));
                 match deed {
                     Deed::Transfer(to) => Input::Transfer { request, to: NodeId(to) },
                     Deed::Change { steps, by_joint } => {
@@ -240,7 +236,6 @@ impl Member {
         }
         self.application.step_is_over();
         self.effects = effects;
-        self.meet(host);
     }
 
     /// One write that replaces all before: states what it means, and hands it to the disk with what is true once it is
@@ -276,17 +271,6 @@ impl Member {
             truths: vec![Fact::Saved { term, vote, after: None }, Fact::SavedSnapshot { base, last }],
         };
         self.disk.rewrite(host, id, rewrite);
-    }
-
-    /// Says, once, that this life of the server belongs to the group.
-    fn meet(&mut self, host: &mut CoreHost<'_>) {
-        if self.stranger && self.raft.configuration().is_member(self.raft.peer().id) {
-            let group = self.raft.configuration();
-            if group.peer(self.raft.peer().id) == self.raft.peer() {
-                self.stranger = false;
-                host.takes_part_again();
-            }
-        }
     }
 
     /// States how far everything is committed, as far as this server knows.
