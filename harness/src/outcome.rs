@@ -36,8 +36,8 @@ pub enum Verdict {
 /// A broken promise.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Failure {
-    /// Which: the name of a property, or one of [`PROGRESS`], [`PANIC`], [`DETERMINISM`], [`WITNESS`],
-    /// [`LINEARIZABILITY`].
+    /// Which: the name of a property, or one of [`PROGRESS`], [`PANIC`], [`DETERMINISM`], [`WRONG_ANSWER`],
+    /// [`WITNESS`], [`LINEARIZABILITY`].
     pub property: String,
     /// What was promised and what was seen, in one sentence.
     pub sentence: String,
@@ -150,6 +150,8 @@ pub const TOLD: [(&str, &str); 6] = [
 pub const PROGRESS: &str = "progress";
 /// The system under test panicked.
 pub const PANIC: &str = "no-panic";
+/// A server gave an answer that does not belong to what it was asked.
+pub const WRONG_ANSWER: &str = "wrong-answer";
 /// Two runs of the same plan differed.
 pub const DETERMINISM: &str = "determinism";
 /// The order that the system itself claims does not explain what clients saw.

@@ -78,6 +78,7 @@ fn search(history: &[Call], observer: &Observer) -> Verdict {
             Verdict::Failed(Box::new(failure.between(observer.sides(&explanation))))
         }
         Ok(unknown @ invariants::Verdict::Unknown { .. }) => Verdict::Unknown(unknown.to_string()),
-        Err(malformed) => unreachable!("our own clients write histories that can have happened: {malformed}"),
+        // Wrong answers never come into it.
+        Err(malformed) => panic!("our own clients wrote a history that cannot have happened: {malformed}"),
     }
 }

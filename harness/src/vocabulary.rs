@@ -1,6 +1,6 @@
 //! What has a name: the properties that may look, and the milestones that a good run reaches.
 
-use crate::outcome::{DETERMINISM, LINEARIZABILITY, PANIC, PROGRESS, TOLD, WITNESS};
+use crate::outcome::{DETERMINISM, LINEARIZABILITY, PANIC, PROGRESS, TOLD, WITNESS, WRONG_ANSWER};
 use invariants::Milestone;
 
 /// All properties, each with a line for a person.
@@ -8,6 +8,10 @@ use invariants::Milestone;
 pub fn properties() -> Vec<(&'static str, &'static str)> {
     let of_facts = invariants::PROPERTIES.iter().map(|property| (property.name, property.about));
     let of_runs = [
+        (
+            WRONG_ANSWER,
+            "each answer belongs to a request of its client, and is of the kind that was asked for",
+        ),
         (WITNESS, "the order that the system itself claims explains what clients saw"),
         (LINEARIZABILITY, "some order explains what clients saw"),
         (

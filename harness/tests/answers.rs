@@ -62,3 +62,20 @@ fn a_client_is_told_that_the_lead_is_being_passed_on() {
     assert!(answers(&record, "it hands over") > 0);
     assert_eq!(answers(&record, "not now"), 0);
 }
+
+#[test]
+fn a_server_takes_no_part_whichever_of_its_files_rots() {
+    let mut seen = [0; 2];
+    for seed in 0..24 {
+        let mut plan = busy();
+        plan.seed = seed;
+        let node = Target::Node(2);
+        plan.faults = vec![fault(Duration::millis(3_000), FaultKind::Rot { node })];
+        let record = told::<Node>(&plan);
+        assert_eq!(record.outcome.verdict, harness::outcome::Verdict::Kept, "seed {seed}");
+        let says = |words| record.timeline.iter().any(|line| line.node == 2 && line.text.starts_with(words));
+        seen[0] += usize::from(says("takes no part: the identity is damaged"));
+        seen[1] += usize::from(says("takes no part: the log is damaged"));
+    }
+    assert!(seen[0] > 4 && seen[1] > 4 && seen[0] + seen[1] == 24, "identity and log: {seen:?}");
+}

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Clerk, Hello, calm, rough, told};
-use harness::outcome::{LINEARIZABILITY, Options, Record, Side, Verdict, WITNESS, What};
+use harness::outcome::{LINEARIZABILITY, Options, Record, Side, Verdict, WITNESS, WRONG_ANSWER, What};
 use harness::plan::{Chance, Duration, Plan};
 use harness::run::run_with;
 use harness::server::{Arrival, Host, LocalTime, Server};
@@ -172,9 +172,10 @@ fn busy() -> Plan {
     plan
 }
 
-/// No property of facts, which toys state too few of.
+/// No property of facts, which toys state too few of; and the clerk's own answers go to a client that never asked.
 fn without(names: &[&str]) -> Options {
-    let without = PROPERTIES.iter().map(|property| property.name).chain(names.iter().copied());
+    let without =
+        PROPERTIES.iter().map(|property| property.name).chain(names.iter().copied()).chain([WRONG_ANSWER]);
     Options { without: without.map(str::to_owned).collect(), ..Options::default() }
 }
 

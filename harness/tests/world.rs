@@ -457,7 +457,8 @@ fn a_panic_is_a_verdict() {
         let record = run_with::<Clumsy>(&calm(2, Duration::millis(500)), &options);
         let Verdict::Failed(failure) = record.outcome.verdict else { panic!("{:?}", record.outcome.verdict) };
         assert_eq!(failure.property, PANIC);
-        assert!(failure.sentence.starts_with("greeting 3 is too much"), "{}", failure.sentence);
+        let sentence = "n2 panics at 70ms of simulated time: greeting 3 is too much";
+        assert!(failure.sentence.starts_with(sentence), "{}", failure.sentence);
         assert!(failure.sentence.contains("world.rs"), "{}", failure.sentence);
         assert_eq!(record.outcome.counts.simulated, 70_000_000);
     }

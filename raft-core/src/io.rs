@@ -18,8 +18,13 @@
 //! other: a new file that is written, synced, renamed over the old one, and the directory synced.
 //!
 //! A disk that refuses a write is told to the core by [`Input::SaveFailed`]. Nobody knows what such a disk keeps, so the
-//! server takes part no more: it votes for nobody, acknowledges nothing, and refuses every request. A restart reads
-//! what is really there, and is the way back.
+//! server takes part no more: it votes for nobody, acknowledges nothing, and refuses every request. A restart is the way
+//! back, but what it reads is not always what is durable. Some systems keep the pages of a failed sync in the page cache and
+//! write them with the next sync; others mark them clean, so that reads still show them, no later sync writes them, and a
+//! loss of power takes them, though every sync since has ended well. So recovery after a failed sync must not believe the
+//! page cache: it reads past it (direct I/O, or after the cache was dropped), or it writes again all that it has read, into
+//! a new file as for a snapshot, and syncs that. `Saved(SaveId(0))` may be stepped only when this is durable: a sync alone
+//! does not show that.
 //!
 //! # What a host can do wrong
 //!

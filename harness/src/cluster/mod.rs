@@ -6,8 +6,8 @@
 mod faults;
 mod phases;
 
-use crate::outcome::{Failure, Options, PANIC};
-use crate::plan::Plan;
+use crate::outcome::{Failure, Options, PANIC, Side, What, Who};
+use crate::plan::{Duration, Plan};
 use crate::server::{Arrival, Host, Server};
 use crate::workload::client::Clients;
 use crate::world::{Event, Kind, NEVER, Owed, Syncing, World};
@@ -15,6 +15,9 @@ use faults::Faults;
 use invariants::{Fact, Node, Time};
 use phases::Phase;
 use std::collections::VecDeque;
+
+/// The most messages, answers, timers, ... that may be on their way at once: some hundred bytes each.
+const MOST_IN_FLIGHT: usize = 1 << 20;
 
 /// What the pump does next.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -43,6 +46,8 @@ pub struct Cluster<S: Server> {
     pub(crate) world: World<S::Message>,
     pub(crate) clients: Clients,
     servers: Vec<Option<S>>,
+    /// Whose code runs: if it panics, that server is the one that did.
+    acting: Option<Node>,
     faults: Faults,
     phase: Phase,
     /// What only the pump can do, in the order in which it is due.
@@ -77,6 +82,7 @@ impl<S: Server> Cluster<S> {
             world,
             clients: Clients::new(plan, options.history),
             servers: (0..plan.nodes).map(|_| None).collect(),
+            acting: None,
             faults: Faults::new(plan),
             phase: Phase::Storm,
             orders: VecDeque::new(),
@@ -123,6 +129,9 @@ impl<S: Server> Cluster<S> {
         if self.world.observer.counts.events > self.most_events {
             self.never_rests();
         }
+        if self.world.queue.len() > MOST_IN_FLIGHT {
+            self.drowns();
+        }
         if self.phase != Phase::Storm {
             self.look_for_progress();
         }
@@ -136,7 +145,9 @@ impl<S: Server> Cluster<S> {
         if self.world.place(node).incarnation > 1 {
             self.world.saw(node, Fact::Restarted);
         }
+        self.acting = Some(node);
         let server = S::boot(&mut Host::new(&mut self.world, node));
+        self.acting = None;
         self.servers[node as usize - 1] = Some(server);
         self.rearm(node);
     }
@@ -181,9 +192,21 @@ impl<S: Server> Cluster<S> {
         self.world.observer.failure.is_some()
     }
 
+    /// Whose code runs at present: a panic is this server's. `None`: it is our own.
+    #[must_use]
+    pub fn acting(&self) -> Option<Node> {
+        self.acting
+    }
+
     /// A server did what no server may do: it panicked.
-    pub fn panicked(&mut self, sentence: String) {
-        self.world.observer.fail(Failure::told(PANIC, sentence));
+    pub fn panicked(&mut self, node: Node, said: &str) {
+        self.acting = None;
+        let (at, step) = (self.world.now(), self.world.step());
+        self.world.note(node, || format!("panics: {said}"));
+        let what = What::Words(format!("panics: {said}"), None);
+        let side = Side { at, step, who: Who::Server(node), request: None, what };
+        let sentence = format!("n{node} panics at {} of simulated time: {said}", Duration(at));
+        self.world.observer.fail(Failure::told(PANIC, sentence).between([side]));
         self.world.alert = true;
     }
 
@@ -193,7 +216,9 @@ impl<S: Server> Cluster<S> {
             if let Some(server) = &mut self.servers[node as usize - 1]
                 && self.world.place(node).pauses == 0
             {
+                self.acting = Some(node);
                 server.settle(&mut Host::new(&mut self.world, node));
+                self.acting = None;
                 self.rearm(node);
             }
         }
@@ -226,6 +251,7 @@ impl<S: Server> Cluster<S> {
                     place.held.push(Event::Message { from, to, message });
                 } else if place.up {
                     self.world.begin(Kind::Message, to, from);
+                    self.acting = Some(to);
                     self.world.observer.counts.heartbeats += 2 * u64::from(S::is_heartbeat(&message));
                     self.world.note(to, || format!("n{from} -> n{to}  {message}"));
                     self.step(to, Arrival::Message { from, message });
@@ -274,6 +300,7 @@ impl<S: Server> Cluster<S> {
             Event::Reply { from, client, reply } => {
                 self.world.begin(Kind::Reply, client, from);
                 self.world.note(0, || format!("n{from} -> c{client}  {} {}", reply.id, reply.answer));
+                self.world.observer.answer_comes();
                 self.clients.reply(&mut self.world, client, from, reply);
                 self.happened();
             }
@@ -304,7 +331,10 @@ impl<S: Server> Cluster<S> {
         if place.pauses > 0 {
             return;
         }
-        if server.deadline().is_some_and(|deadline| place.clock.local(now) >= deadline) {
+        self.acting = Some(node);
+        let deadline = server.deadline();
+        self.acting = None;
+        if deadline.is_some_and(|deadline| place.clock.local(now) >= deadline) {
             self.world.begin(Kind::Timer, node, 0);
             self.world.note(node, || "timer".to_owned());
             self.step(node, Arrival::Timer);
@@ -335,6 +365,7 @@ impl<S: Server> Cluster<S> {
     #[inline]
     fn step(&mut self, node: Node, arrival: Arrival<S::Message>) {
         let server = self.servers[node as usize - 1].as_mut().expect("a node that is up has a server");
+        self.acting = Some(node);
         server.step(&mut Host::new(&mut self.world, node), arrival);
         self.rearm(node);
         self.happened();
@@ -345,7 +376,10 @@ impl<S: Server> Cluster<S> {
     #[inline]
     fn rearm(&mut self, node: Node) {
         let Some(server) = &self.servers[node as usize - 1] else { return };
-        let Some(deadline) = server.deadline() else { return };
+        self.acting = Some(node);
+        let deadline = server.deadline();
+        self.acting = None;
+        let Some(deadline) = deadline else { return };
         let now = self.world.now();
         let place = self.world.place_mut(node);
         let due = place.clock.global_of(deadline).max(now);

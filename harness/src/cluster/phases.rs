@@ -5,16 +5,19 @@
 
 use super::Cluster;
 use crate::outcome::{Failure, PROGRESS, Side, What, Who};
-use crate::plan::{Ailment, Chance};
+use crate::plan::{Ailment, Chance, Duration};
 use crate::server::Server;
 use crate::workload::client::Probe;
 use crate::world::{Event, Owed};
-use invariants::{Fact, Member, Node};
+use invariants::{Fact, Member, Node, Time};
 
 /// For how many of the largest election timeouts nothing is asked at the end of a run.
 const QUIET: u64 = 6;
 /// How often the lead may change hands in that time: messages are lost even where nothing is wrong.
 const CHANGES: u64 = 2;
+
+/// Nothing is asked for longer than until this time: no sum of a time and a span of a plan overflows.
+const END: Time = Time::MAX / 2;
 
 /// What is asked at present.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -43,6 +46,18 @@ impl<S: Server> Cluster<S> {
     pub(super) fn never_rests(&mut self) {
         let (events, seconds) = (self.most_events, self.world.now() / 1_000_000_000);
         let sentence = format!("{events} events after {seconds} simulated seconds: the system never rests");
+        self.world.observer.fail(Failure::told(PROGRESS, sentence));
+        self.world.alert = true;
+    }
+
+    /// So much is in flight at once that nothing could ever carry it.
+    #[cold]
+    pub(super) fn drowns(&mut self) {
+        let sentence = format!(
+            "{} things are in flight at once after {} of simulated time: the system sends more than arrives",
+            self.world.queue.len(),
+            Duration(self.world.now())
+        );
         self.world.observer.fail(Failure::told(PROGRESS, sentence));
         self.world.alert = true;
     }
@@ -240,8 +255,10 @@ impl<S: Server> Cluster<S> {
     fn enter(&mut self, phase: Phase, timeouts: u64) {
         self.phase = phase;
         self.entered = (self.world.now(), self.world.step());
-        let allowed = timeouts.saturating_mul(self.largest_timeout()).saturating_add(self.catching_up());
-        let bound = self.world.now().saturating_add(allowed);
+        // A leader is found without any entry that is missing.
+        let missing = if phase == Phase::Leader { 0 } else { self.catching_up() };
+        let allowed = timeouts.saturating_mul(self.largest_timeout()).saturating_add(missing);
+        let bound = self.world.now().saturating_add(allowed).min(END);
         self.asked += 1;
         self.world.queue.push(bound, Event::Bound { stage: self.asked });
     }
@@ -251,28 +268,33 @@ impl<S: Server> Cluster<S> {
         self.world.alert = true;
     }
 
-    /// How long it may take until everybody has what the leader has: a write may need the one that lacks most. Where
-    /// only one message is in flight, each batch takes a way there and back and a sync, and sometimes a heartbeat more
-    /// because it was lost.
+    /// How long it may take until everybody has what the leader has: a write, or a read that waits for the leader's own
+    /// first entry, may need the one that lacks most. The leader of now may be deposed at once, by a candidate that was on
+    /// its way: so what is missing is measured by the longest log, whoever has it. Where only one message is in flight,
+    /// each batch takes a way there and back and a sync, and sometimes a heartbeat more because it was lost.
     fn catching_up(&self) -> u64 {
-        let Some(leader) = self.leader() else { return 0 };
+        let members: Vec<Node> = match self.leader() {
+            Some(leader) => self.group(leader).collect(),
+            None => self.taking_part().collect(),
+        };
         // What somebody has for certain is what it knows to be committed. After a restart it has forgotten that, and its
         // log counts: else every server that was just restarted would seem to lack everything.
         let has = |node: Node| {
             let standing = self.world.standing(node);
             if standing.committed == 0 { standing.last } else { standing.committed }
         };
-        let least = self.group(leader).map(has).min().unwrap_or(0);
+        let least = members.iter().map(|node| has(*node)).min().unwrap_or(0);
+        let most = members.iter().map(|node| self.world.standing(*node).last).max().unwrap_or(0);
         let plan = self.world.plan();
         // A command has up to forty bytes.
         let fit = match plan.raft.batch_bytes {
             0 => plan.raft.batch,
             bytes => plan.raft.batch.min(bytes / 40).max(1),
         };
-        let batches = self.world.standing(leader).last.saturating_sub(least) / fit + 1;
+        let batches = (most.saturating_sub(least) / fit).saturating_add(1);
         let (network, disk) = (&plan.network, &plan.disk);
         let way = network.delay.0 + network.delay_spread.0;
-        batches * (2 * way + disk.sync.0 + disk.sync_spread.0 + plan.raft.heartbeat.0 / 4)
+        batches.saturating_mul(2 * way + disk.sync.0 + disk.sync_spread.0 + plan.raft.heartbeat.0 / 4)
     }
 
     fn largest_timeout(&self) -> u64 {

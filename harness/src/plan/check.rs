@@ -1,17 +1,37 @@
 //! What a plan must be so that it can be run.
 
-use super::{Ailment, Chance, Compaction, Duration, FaultKind, MOST_NODES, Plan, Target, VERSION};
+use super::{Ailment, Chance, Clients, Compaction, Duration, FaultKind, MOST_NODES, Plan, Target, VERSION};
 use crate::{bugs, names};
 use std::fmt;
 
 /// The longest that anything in a plan may take: thirty days. No sum of such durations overflows.
 pub const LONGEST: Duration = Duration(30 * 24 * 3_600 * 1_000_000_000);
-/// The most clients, requests in flight, keys, entries in a batch, ... that a plan may have.
+/// The most of what costs nothing before it is there: entries in a batch, messages in flight, attempts, ...
 const MOST: u64 = 1_000_000;
+/// The most bytes that a limit may allow.
+const MOST_BYTES: u64 = 1 << 30;
+/// The most clients: each has a link to and from each server.
+const MOST_CLIENTS: u64 = 10_000;
+/// The most requests that one client may have in flight: it looks through them at each answer.
+const MOST_IN_FLIGHT: u64 = 1_000;
+/// The most keys: the application keeps a table of them, and each snapshot holds it.
+const MOST_KEYS: u64 = 100_000;
+/// The most faults of a plan, and the most servers that one of them may name in one list.
+const MOST_FAULTS: usize = 10_000;
+const MOST_TARGETS: usize = 100;
+/// The most events of a run.
+pub const MOST_EVENTS: u64 = 100_000_000;
+/// How many bytes a run may keep, by [`Plan::keeps`]: with what is there anyway it stays below 1 GiB.
+const MOST_KEPT: u64 = 900 << 20;
 /// How much faster or slower than true time a clock may run, in parts per million.
 const MOST_DRIFT: i64 = 500_000;
 /// How many times slower a disk may become.
 const MOST_FACTOR: u64 = 1_000;
+
+/// How many bytes are kept of a call, of a write besides, and of an entry in a log and on its disk. Measured.
+const OF_A_CALL: u64 = 100;
+const OF_A_WRITE: u64 = 400;
+const OF_AN_ENTRY: u64 = 170;
 
 /// Why a plan cannot be run.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -40,6 +60,10 @@ impl Plan {
         self.check_cluster()?;
         self.check_surroundings()?;
         self.check_clients()?;
+        self.check_memory()?;
+        if self.faults.len() > MOST_FAULTS {
+            return unusable("fault", format!("is there {} times: {MOST_FAULTS} at most", self.faults.len()));
+        }
         for (number, fault) in (1..).zip(&self.faults) {
             let name = |field: &str| format!("fault {number} ({}): {field}", fault.kind.name());
             if fault.at >= self.storm {
@@ -88,6 +112,12 @@ impl Plan {
         within("raft.batch", raft.batch, 1, MOST)?;
         within("raft.window", raft.window, 1, MOST)?;
         within("raft.syncs", raft.syncs, 1, MOST)?;
+        within("raft.batch_bytes", raft.batch_bytes, 0, MOST_BYTES)?;
+        within("raft.window_bytes", raft.window_bytes, 0, MOST_BYTES)?;
+        within("raft.uncommitted_bytes", raft.uncommitted_bytes, 0, MOST_BYTES)?;
+        within("raft.chunk", raft.chunk, 0, MOST_BYTES)?;
+        within("raft.requests", raft.requests, 0, MOST)?;
+        within("raft.promotion_lag", raft.promotion_lag, 0, MOST)?;
         within("raft.founders", raft.founders, 0, self.nodes)?;
         self.check_lease()?;
         self.check_compaction()?;
@@ -95,7 +125,7 @@ impl Plan {
         within("bounds.leader", self.bounds.leader, 1, MOST)?;
         within("bounds.write", self.bounds.write, 1, MOST)?;
         within("bounds.convergence", self.bounds.convergence, 1, MOST)?;
-        within("bounds.events", self.bounds.events, 1, u64::MAX >> 1)
+        within("bounds.events", self.bounds.events, 1, MOST_EVENTS)
     }
 
     fn check_lease(&self) -> Result<(), Unusable> {
@@ -175,6 +205,7 @@ impl Plan {
         let Some(Compaction { entries, bytes, every, trailing }) = self.compaction else { return Ok(()) };
         within("compaction.entries", entries, 0, MOST)?;
         within("compaction.trailing", trailing, 0, MOST)?;
+        within("compaction.bytes", bytes, 0, MOST_BYTES)?;
         span("compaction.every", every, Duration(0))?;
         if (entries, bytes, every) == (0, 0, Duration(0)) {
             return unusable(
@@ -202,11 +233,11 @@ impl Plan {
 
     fn check_clients(&self) -> Result<(), Unusable> {
         let clients = &self.clients;
-        within("clients.count", clients.count, 1, MOST)?;
-        within("clients.in_flight", clients.in_flight, 1, MOST)?;
+        within("clients.count", clients.count, 1, MOST_CLIENTS)?;
+        within("clients.in_flight", clients.in_flight, 1, MOST_IN_FLIGHT)?;
         within("clients.attempts", clients.attempts, 1, MOST)?;
         // The first half of the keys are registers and the rest lists: there must be one of each.
-        within("clients.keys", clients.keys, 2, MOST)?;
+        within("clients.keys", clients.keys, 2, MOST_KEYS)?;
         span("clients.pause", clients.pause, Duration(0))?;
         span("clients.patience", clients.patience, Duration(1))?;
         chance("clients.reads", clients.reads)?;
@@ -218,6 +249,53 @@ impl Plan {
             return unusable("clients.calls", format!("has {lists} lists, but the plan has {count} clients"));
         }
         calls.iter().flatten().try_for_each(|number| within("clients.calls", *number, 1, MOST))
+    }
+
+    /// What clients call is kept: by those who judge it, and, until it is compacted, in the log of each server.
+    fn check_memory(&self) -> Result<(), Unusable> {
+        let (calls, kept) = (self.calls(), self.keeps());
+        if kept <= MOST_KEPT {
+            return Ok(());
+        }
+        unusable(
+            "clients.pause",
+            format!(
+                "is {}: with that, {} clients call up to {calls} times in {}, of which a run keeps about {} MiB, and it may \
+                 keep {}; give them longer pauses or fewer events (`bounds.events`), or let logs be compacted more often",
+                self.clients.pause,
+                self.clients.count,
+                self.storm,
+                kept >> 20,
+                MOST_KEPT >> 20
+            ),
+        )
+    }
+
+    /// How often clients call, at most: at each of their turns, and with three events at least for each call.
+    fn calls(&self) -> u64 {
+        let Clients { count, pause, .. } = &self.clients;
+        let turns = match &self.clients.calls {
+            Some(calls) => calls.iter().map(|calls| calls.len() as u64).sum(),
+            // Pauses are drawn, and their mean is this one.
+            None => count.saturating_mul(self.storm.0 / pause.0.max(1) + 1),
+        };
+        turns.min(self.bounds.events / 3)
+    }
+
+    /// About how many bytes a run keeps of what clients call.
+    fn keeps(&self) -> u64 {
+        let calls = self.calls();
+        let reads = u128::from(calls) * u128::from(self.clients.reads.0.min(1_000_000)) / 1_000_000;
+        let writes = calls - reads as u64;
+        let log =
+            self.compaction.as_ref().map_or(writes, |Compaction { entries, bytes, every, trailing }| {
+                let limit = |limit: u64| if limit == 0 { u64::MAX } else { limit };
+                let every = (u128::from(writes) * u128::from(limit(every.0))
+                    / u128::from(self.storm.0.max(1))) as u64;
+                // A command has some ten bytes at least.
+                limit(*entries).min(limit(*bytes) / 10).min(every).saturating_add(*trailing).min(writes)
+            });
+        calls * OF_A_CALL + writes * OF_A_WRITE + log * self.nodes * OF_AN_ENTRY
     }
 
     fn check_targets(
@@ -243,6 +321,10 @@ impl Plan {
                 }
                 _ => {}
             }
+        }
+        if kind.targets().len() > MOST_TARGETS {
+            let (field, _) = kind.targets()[MOST_TARGETS];
+            return unusable(name(field), format!("names more than {MOST_TARGETS} servers"));
         }
         match kind {
             FaultKind::Cut { from, to, .. } if from == to => {

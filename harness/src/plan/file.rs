@@ -163,8 +163,15 @@ fn field(before: &str) -> Option<&str> {
     Some(name).filter(|name| !name.is_empty())
 }
 
+/// The most bytes of a file that is read whole, with a plan or a case in it. The parser needs some hundred times as many.
+pub const MOST_BYTES: u64 = 4 << 20;
+
 /// The text in a file.
 pub(crate) fn read_text(path: &Path) -> Result<String, FileError> {
+    if let Some(bytes) = fs::metadata(path).ok().map(|file| file.len()).filter(|bytes| *bytes > MOST_BYTES) {
+        let sentence = format!("has {bytes} bytes: a plan or a case has at most {MOST_BYTES}");
+        return Err(FileError { path: Some(path.into()), place: None, sentence });
+    }
     fs::read_to_string(path).map_err(|error| FileError {
         path: Some(path.into()),
         place: None,

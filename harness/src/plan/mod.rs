@@ -12,7 +12,7 @@ mod operator;
 pub mod generate;
 pub mod mutate;
 
-pub use check::Unusable;
+pub use check::{MOST_EVENTS, Unusable};
 pub use fault::{Ailment, Fault, FaultKind, Held, Moment, Step, Target};
 pub use generate::{GENERATOR_VERSION, generate};
 pub use mutate::{mutate, mutated};

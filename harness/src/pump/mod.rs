@@ -21,6 +21,7 @@ use madsim::task::{NodeId, spawn_local, yield_now};
 use madsim::time::TimeHandle;
 use panics::catching;
 use std::future::pending;
+use std::panic::resume_unwind;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -102,14 +103,15 @@ impl<S: Server> Stage<S> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Does something with the cluster. A panic is the cluster's verdict.
+    /// Does something with the cluster. A panic of a server is the cluster's verdict; any other is our own, and goes on.
     fn with<T>(&self, act: impl FnOnce(&mut Cluster<S>) -> T) -> Option<T> {
         let mut setting = self.lock();
         let cluster = setting.cluster.as_mut()?;
         match catching(|| act(cluster)) {
             Ok(done) => Some(done),
-            Err(sentence) => {
-                cluster.panicked(sentence);
+            Err(said) => {
+                let Some(node) = cluster.acting() else { resume_unwind(Box::new(said)) };
+                cluster.panicked(node, &said);
                 None
             }
         }
@@ -125,8 +127,12 @@ impl<S: Server> Simulator for Stage<S> {
     /// is dropped when our own lock is free again, for it may do anything when it is dropped.
     fn reset_node(&self, id: NodeId) {
         let place = self.lock().ids.iter().position(|other| *other == id);
-        if let Some(place) = place {
-            drop(self.with(|cluster| cluster.ended(place as Node + 1)));
+        let Some(node) = place.map(|place| place as Node + 1) else { return };
+        let server = self.with(|cluster| cluster.ended(node));
+        if let Err(said) = catching(|| drop(server))
+            && let Some(cluster) = &mut self.lock().cluster
+        {
+            cluster.panicked(node, &said);
         }
     }
 }

@@ -15,7 +15,8 @@ pub type LocalTime = u64;
 /// A system under test.
 ///
 /// It is booted from what its disk kept and nothing else, and then stepped, once for each thing that arrives. It is
-/// dropped at a crash. Whatever it does to the world it does through its [`Host`].
+/// dropped at a crash. Whatever it does to the world it does through its [`Host`]. Whatever it does wrong is a verdict on it:
+/// a panic in any of these functions breaks the property `no-panic`.
 pub trait Server: Sized + Send + 'static {
     /// What servers send each other. The text of `Display` is what the timeline shows.
     type Message: Clone + Display + Send + 'static;
@@ -24,7 +25,8 @@ pub trait Server: Sized + Send + 'static {
     fn boot(host: &mut Host<'_, Self::Message>) -> Self;
     /// One thing arrives.
     fn step(&mut self, host: &mut Host<'_, Self::Message>, arrival: Arrival<Self::Message>);
-    /// When it must be stepped with [`Arrival::Timer`], if nothing comes before.
+    /// When it must be stepped with [`Arrival::Timer`], if nothing comes before. One that has passed is due at once; a server
+    /// that never gets beyond it never rests, and breaks `progress` by the plan's bound of events.
     fn deadline(&self) -> Option<LocalTime>;
     /// Whether a message only says "I lead": for the count of heartbeats, which takes an answer to each for granted.
     fn is_heartbeat(message: &Self::Message) -> bool;
@@ -141,20 +143,23 @@ impl<'a, M: Clone + Display> Host<'a, M> {
         self.world.node_stream(self.node)
     }
 
-    /// Lets a message go. It may be lost, doubled, late.
+    /// Lets a message go. It may be lost, doubled, late. One to a server that there is not reaches nobody; one to the server
+    /// itself takes its way like any other.
     pub fn send(&mut self, to: Node, message: M) {
         self.world.send(self.node, to, message);
     }
 
-    /// What is on this node's disk, and a way to write it. Writes are seen at once and durable only after a sync.
+    /// What is on this node's disk, and a way to write it. Writes are seen at once and durable only after a sync. What cannot
+    /// be done (to remove what is not there, to cut a file longer than it is) panics, and that is the server's panic.
     pub fn disk(&mut self) -> &mut Disk {
         self.world.disk(self.node)
     }
 
     /// The identity that the disk of this server draws when it is first used: another one after it was emptied. Whoever
     /// runs the group has it from there; a server that asks for another's is told what its operator would tell it.
+    /// There is one for each number, also where there is no such server.
     pub fn identity_of(&self, node: Node) -> u64 {
-        identity(self.world.plan().seed, node, self.world.place(node).lives)
+        identity(self.world.plan().seed, node, self.world.lives(node))
     }
 
     /// The identity with which this server founded the group.
@@ -162,13 +167,14 @@ impl<'a, M: Clone + Display> Host<'a, M> {
         identity(self.world.plan().seed, node, 0)
     }
 
-    /// Starts a sync of all that is written by now; [`Arrival::Synced`] tells when it is durable, and
+    /// Starts a sync of all that is written by now, under any token, also one that was used before; [`Arrival::Synced`] tells when it is durable, and
     /// [`Arrival::SyncFailed`] that it never will be. Several may be in flight, and they may end in any order.
     pub fn sync(&mut self, token: u64) {
         self.world.sync(self.node, token);
     }
 
-    /// Answers a client.
+    /// Answers a client: an open request of its own, with what belongs to it ([`Answer`](crate::workload::Answer)). Anything
+    /// else is a wrong answer, but for a late or a second one, which is dropped.
     pub fn reply(&mut self, client: u64, reply: Reply) {
         self.world.reply(self.node, client, reply);
     }
@@ -179,7 +185,7 @@ impl<'a, M: Clone + Display> Host<'a, M> {
         self.world.answer_operator(self.node, request, answer);
     }
 
-    /// States a fact about this node.
+    /// States a fact about this node. What does not fit what was stated before breaks a property, whatever it says.
     pub fn saw(&mut self, fact: Fact) {
         self.world.saw(self.node, fact);
     }
@@ -196,7 +202,7 @@ impl<'a, M: Clone + Display> Host<'a, M> {
         self.world.moment(moment, self.node);
     }
 
-    /// Counts a situation that only the server knows of, under one of the names of milestones.
+    /// Counts a situation that only the server knows of, under one of the names of milestones; any other name is ignored.
     pub fn reached(&mut self, milestone: &'static str) {
         self.world.reached(milestone);
     }

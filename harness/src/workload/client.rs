@@ -2,7 +2,8 @@
 //!
 //! A client has several requests in flight, in sessions that number them. It sends each to the server that it believes
 //! to lead, under the same name until it is answered. Where its patience runs out for good, the outcome is *unknown*,
-//! and the session is never used for anything new: what was asked in it may happen yet. Every value, every element and
+//! and the session is never used for anything new: what was asked in it may happen yet. (In a run with very many sessions
+//! that never end it is used on: the server forgets what is open in it with the next request.) Every value, every element and
 //! every deletion has a number of its own, so that whoever reads it knows who wrote it.
 //!
 //! Where every attempt was refused ("not here", "not now": certainly nothing happened), the client believes it: the
@@ -19,10 +20,16 @@ use crate::plan::{self, Chance, Plan};
 use crate::rng::{self, Draws, Stream};
 use invariants::{Action, Call, Content, Fact, Node, Operation, Position, RequestId, Response, Time};
 use rand::SeedableRng;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// The most elements that are ever appended to one list: a list is read whole.
 const LONGEST_LIST: u64 = 30;
+/// How many lists are begun in one run before the oldest one is begun anew: the application never forgets a list, and each
+/// snapshot holds them all.
+const MOST_LISTS: usize = 64;
+/// How many sessions are begun in one run, where sessions never end, before a client goes on in one whose outcome it does
+/// not know: the application never forgets a session either.
+const MOST_SESSIONS: u64 = 1_024;
 /// Of one patience, the longest part that a client waits after it was sent away. The shortest is a quarter of that.
 const PAUSE_OF_PATIENCE: u64 = 8;
 
@@ -61,6 +68,9 @@ pub trait Surroundings {
     /// Whether no copy of a request can have an effect any more, because each one was refused or reached nobody. A client
     /// whose network never doubles a message knows that from the refusals alone; ours has to be told.
     fn is_void(&self, id: RequestId) -> bool;
+    /// A server answered what does not belong to any request, or not to this one: `asked` says what was asked, and
+    /// `possible` what could have come.
+    fn answered_wrongly(&mut self, client: u64, from: Node, reply: &Reply, asked: &str, possible: &str);
     /// A client was given a session. Returns whether it is the first to be given this one.
     fn registered(&mut self, client: u64, session: u64) -> bool;
 }
@@ -105,10 +115,15 @@ pub struct Clients {
 /// What all clients share: whatever must be unique.
 struct Common {
     sessions: u64,
-    registrations: u64,
+    /// Who asked in each session, and up to which number.
+    asked: BTreeMap<u64, (u64, u64)>,
+    /// Who asked for each session, in the order in which they did.
+    registrations: Vec<u64>,
     values: u64,
     /// Each list that elements are appended to: its key, and how many were.
     lists: Vec<(u64, u64)>,
+    /// Full lists, the oldest first, as long as there are few enough to leave them alone.
+    full: VecDeque<u64>,
     /// The next key that was never used.
     fresh_key: u64,
     /// How many operations were called.
@@ -141,11 +156,12 @@ struct Client {
     turns: u64,
     /// The turns at which it calls; `None`: all of them.
     calls: Option<BTreeSet<u64>>,
+    /// As many as it has ever had requests in flight.
     slots: Vec<Slot>,
     /// The server that it believes to lead.
     believed: Option<Node>,
-    /// What it last saw in each register.
-    seen: Vec<Content>,
+    /// What it last saw in each register of which it has seen anything.
+    seen: BTreeMap<u64, Content>,
 }
 
 /// Room for one request in flight.
@@ -194,9 +210,9 @@ impl Clients {
                 .calls
                 .as_ref()
                 .map(|calls| calls.get(number as usize - 1).into_iter().flatten().copied().collect()),
-            slots: vec![Slot::default(); settings.in_flight.max(1) as usize],
+            slots: Vec::new(),
             believed: None,
-            seen: vec![Content::INITIAL; registers as usize],
+            seen: BTreeMap::new(),
         };
         Clients {
             nodes: plan.nodes,
@@ -207,9 +223,11 @@ impl Clients {
             clients: (1..=settings.count + 1).map(client).collect(),
             common: Common {
                 sessions: 0,
-                registrations: 0,
+                asked: BTreeMap::new(),
+                registrations: Vec::new(),
                 values: 0,
                 lists: (registers..settings.keys).map(|key| (key, 0)).collect(),
+                full: VecDeque::new(),
                 fresh_key: settings.keys,
                 called: 0,
                 answered: 0,
@@ -307,9 +325,10 @@ impl Clients {
     fn call_probe(&mut self, world: &mut impl Surroundings, probe: Probe) {
         let number = self.settings.count + 1;
         self.probe_is_answered = false;
+        let slot = self.clients[number as usize - 1].free_slot(1).unwrap_or(0);
         if self.needs_session(number) {
             self.probe = Some((probe, None));
-            return self.register(world, number, 0);
+            return self.register(world, number, slot);
         }
         let action = match probe {
             Probe::Knock | Probe::Write => Action::Put(self.common.value()),
@@ -317,7 +336,7 @@ impl Clients {
         };
         let operation = Operation { key: self.common.fresh_key - 1, action };
         self.probe = Some((probe, Some(self.common.called)));
-        self.call(world, number, 0, operation);
+        self.call(world, number, slot, operation);
     }
 
     /// How long a client waits for an answer before it asks again.
@@ -330,8 +349,17 @@ impl Clients {
         let patience = self.patience(number);
         let client = &mut self.clients[number as usize - 1];
         let place = |slot: &Slot| slot.open.is_some_and(|open| open.request.id == reply.id);
-        let Some(slot) = client.slots.iter().position(place) else { return };
+        let Some(slot) = client.slots.iter().position(place) else {
+            if !self.common.was_asked(number, reply.id) {
+                world.answered_wrongly(number, from, &reply, "which it never asked", "nothing");
+            }
+            return;
+        };
         let open = client.slots[slot].open.as_mut().expect("found open");
+        let ask = open.request.ask;
+        if !ask.is_answered_by(&reply.answer, self.settings.session.0 > 0, self.nodes) {
+            return world.answered_wrongly(number, from, &reply, &ask.to_string(), ask.possible());
+        }
         if reply.answer.is_refusal() {
             open.unrefused = open.unrefused.saturating_sub(1);
         }
@@ -415,8 +443,8 @@ impl Clients {
 
     /// Asks for a session.
     fn register(&mut self, world: &mut impl Surroundings, number: u64, slot: usize) {
-        self.common.registrations += 1;
-        let id = RequestId { session: 0, sequence: self.common.registrations };
+        self.common.registrations.push(number);
+        let id = RequestId { session: 0, sequence: self.common.registrations.len() as u64 };
         self.open(world, number, slot, Request { id, acknowledged: 0, ask: Ask::Register }, None);
     }
 
@@ -434,7 +462,7 @@ impl Clients {
         if client.calls.as_ref().is_some_and(|calls| !calls.contains(&client.turns)) {
             return;
         }
-        if let Some(slot) = client.slots.iter().position(|slot| slot.open.is_none()) {
+        if let Some(slot) = client.free_slot(self.settings.in_flight) {
             if self.needs_session(number) {
                 if !self.clients[number as usize - 1].is_registering() {
                     self.register(world, number, slot);
@@ -456,6 +484,7 @@ impl Clients {
         }
         client.sequence += 1;
         let id = RequestId { session: client.session, sequence: client.sequence };
+        self.common.asked.insert(id.session, (number, id.sequence));
         let request = Request { id, acknowledged: client.acknowledged(), ask: Ask::Operation(operation) };
         let call = (operation, self.common.called);
         self.common.called += 1;
@@ -503,7 +532,9 @@ impl Clients {
             client.slots[slot].open = None;
             // Whoever never stops asking for a session can keep a slow system busy with nothing else.
             let Some((_, call)) = call else { return };
-            client.retire(id.session);
+            if self.settings.session.0 > 0 || self.common.sessions < MOST_SESSIONS {
+                client.retire(id.session);
+            }
             if unrefused > 0 || !world.is_void(id) {
                 return world.gave_up(id);
             }
@@ -537,6 +568,16 @@ impl Client {
     /// The pause before the turn after this one: anything up to twice the mean.
     fn pause(&self, mean: u64) -> u64 {
         share_of(2 * mean + 1, self.pauses.of(self.turns))
+    }
+
+    /// Room for one more request in flight, if it may have as many.
+    fn free_slot(&mut self, in_flight: u64) -> Option<usize> {
+        let free = self.slots.iter().position(|slot| slot.open.is_none());
+        if free.is_none() && (self.slots.len() as u64) < in_flight.max(1) {
+            self.slots.push(Slot::default());
+            return Some(self.slots.len() - 1);
+        }
+        free
     }
 
     /// Whether it calls at any turn after this one.
@@ -600,6 +641,11 @@ impl Client {
         if asked != 0 && node >= asked && nodes > 1 { node + 1 } else { node }
     }
 
+    /// What a register was last seen to hold.
+    fn seen(&self, key: u64) -> Content {
+        self.seen.get(&key).copied().unwrap_or(Content::INITIAL)
+    }
+
     /// Remembers what a register was seen to hold, for the next compare-and-set.
     fn saw(&mut self, operation: Operation, response: &Response) {
         let holds = match (operation.action, response) {
@@ -610,9 +656,7 @@ impl Client {
             (Action::Delete(number), Response::Done) => Content::Absent(number),
             _ => return,
         };
-        if let Some(seen) = self.seen.get_mut(operation.key as usize) {
-            *seen = holds;
-        }
+        self.seen.insert(operation.key, holds);
     }
 }
 
@@ -623,16 +667,30 @@ impl Common {
         self.values
     }
 
+    /// Whether a client ever asked this.
+    fn was_asked(&self, client: u64, id: RequestId) -> bool {
+        let RequestId { session, sequence } = id;
+        match session {
+            0 => sequence.checked_sub(1).is_some_and(|place| {
+                usize::try_from(place).is_ok_and(|place| self.registrations.get(place) == Some(&client))
+            }),
+            _ => self
+                .asked
+                .get(&session)
+                .is_some_and(|(whose, last)| *whose == client && (1..=*last).contains(&sequence)),
+        }
+    }
+
     /// What a client asks next.
     fn operation(&mut self, settings: &plan::Clients, client: &Client, mut lot: Stream) -> Operation {
-        let registers = client.seen.len() as u64;
+        let registers = settings.keys / 2;
         let key = lot.below(settings.keys);
         let read = lot.chance(settings.reads);
         if key < registers {
             let action = match lot.below(10) {
                 _ if read => Action::Get,
                 0..5 => Action::Put(self.value()),
-                5..8 => Action::CompareAndSet { expect: client.seen[key as usize], value: self.value() },
+                5..8 => Action::CompareAndSet { expect: client.seen(key), value: self.value() },
                 _ => Action::Delete(self.value()),
             };
             return Operation { key, action };
@@ -642,10 +700,116 @@ impl Common {
             return Operation { key: self.lists[list].0, action: Action::List };
         }
         if self.lists[list].1 == LONGEST_LIST {
+            self.full.push_back(self.lists[list].0);
+            if self.full.len() > MOST_LISTS
+                && let Some(oldest) = self.full.pop_front()
+            {
+                self.lists[list] = (oldest, 1);
+                return Operation { key: oldest, action: Action::Replace(self.value()) };
+            }
             self.lists[list] = (self.fresh_key, 0);
             self.fresh_key += 1;
         }
         self.lists[list].1 += 1;
         Operation { key: self.lists[list].0, action: Action::Append(self.value()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{Chance, Duration, generate};
+    use crate::workload::kv::{Kv, Settings, encode};
+
+    /// What can be on its way.
+    enum Event {
+        Alarm(u64, Alarm),
+        Reply(u64, Reply),
+    }
+
+    /// One server that applies everything at once, and from which nothing is heard of each `lost`th request.
+    struct Alone {
+        now: Time,
+        queue: BTreeMap<(Time, u64), Event>,
+        put: u64,
+        kv: Kv,
+        index: u64,
+        lost: u64,
+    }
+
+    impl Alone {
+        fn push(&mut self, at: Time, event: Event) {
+            self.put += 1;
+            self.queue.insert((at, self.put), event);
+        }
+    }
+
+    impl Surroundings for Alone {
+        fn now(&self) -> Time {
+            self.now
+        }
+        fn ask(&mut self, client: u64, _: Node, request: Request) {
+            self.index += 1;
+            let mut command = Vec::new();
+            encode(&request, self.kv.stamp(self.now as i64), &mut command);
+            let outcome = self.kv.apply(self.index, &command, 0);
+            if let Some(answer) = outcome.answer.filter(|_| !self.index.is_multiple_of(self.lost)) {
+                self.push(self.now + 1_000_000, Event::Reply(client, Reply { id: request.id, answer }));
+            }
+        }
+        fn alarm(&mut self, client: u64, at: Time, alarm: Alarm) {
+            self.push(at, Event::Alarm(client, alarm));
+        }
+        fn answered_wrongly(&mut self, _: u64, _: Node, reply: &Reply, asked: &str, possible: &str) {
+            panic!("{reply:?} to {asked}, and not {possible}");
+        }
+        fn registered(&mut self, _: u64, _: u64) -> bool {
+            true
+        }
+        fn is_void(&self, _: RequestId) -> bool {
+            false
+        }
+        fn state(&mut self, _: u64, _: Fact) {}
+        fn called(&mut self, _: RequestId, _: Operation) {}
+        fn answered(&mut self, _: RequestId, _: Position, _: &Response) {}
+        fn gave_up(&mut self, _: RequestId) {}
+        fn failed(&mut self, _: RequestId) {}
+    }
+
+    /// How long the image of the application's state is after so many operations, each time.
+    fn images<const N: usize>(session: Duration, after: [usize; N]) -> [usize; N] {
+        let mut plan = generate(1);
+        plan.clients.session = session;
+        (plan.clients.count, plan.clients.in_flight, plan.clients.attempts) = (3, 4, 1);
+        plan.clients.reads = Chance(200_000);
+        (plan.clients.pause, plan.clients.patience) = (Duration::millis(10), Duration::millis(20));
+        let mut clients = Clients::new(&plan, false);
+        let kv = Kv::new(Settings { lifetime: session.0, ..Settings::default() });
+        let mut world = Alone { now: 0, queue: BTreeMap::new(), put: 0, kv, index: 0, lost: 7 };
+        clients.begin(&mut world);
+        after.map(|operations| {
+            while clients.common.called < operations {
+                let ((at, _), event) = world.queue.pop_first().expect("clients call for ever");
+                world.now = at;
+                match event {
+                    Event::Alarm(client, alarm) if clients.heeds(client, alarm) => {
+                        clients.alarm(&mut world, client, alarm);
+                    }
+                    Event::Alarm(..) => {}
+                    Event::Reply(client, reply) => clients.reply(&mut world, client, 1, reply),
+                }
+            }
+            world.kv.to_bytes().len()
+        })
+    }
+
+    /// Each snapshot holds all of the application's state. If that grew with the run, a run would cost the square of its
+    /// length.
+    #[test]
+    fn what_clients_leave_behind_does_not_grow_with_the_run() {
+        for session in [Duration(0), Duration::millis(1_000)] {
+            let [few, many] = images(session, [20_000, 200_000]);
+            assert!(many < 2 * few && many < 64 << 10, "{session}: {few} bytes, and then {many}");
+        }
     }
 }

@@ -97,11 +97,12 @@ impl Kv {
     /// Applies the command of the entry at `index`. `wall` is the wall clock of this server: nothing may depend on it, and
     /// only a bug does.
     pub fn apply(&mut self, index: u64, command: &[u8], wall: i64) -> Outcome {
-        if command.is_empty() {
+        // Bytes that are no command do nothing, like a no-op's: that they were committed is the log's fault, and the
+        // properties of the log see it.
+        let command = decode(command).filter(|command| self.can_be_applied(command));
+        let Some(Command { stamp, request: Request { id, acknowledged, ask } }) = command else {
             return Outcome { id: None, effect: false, answer: None };
-        }
-        let Command { stamp, request: Request { id, acknowledged, ask } } =
-            decode(command).expect("a committed entry holds no command that was ever encoded");
+        };
         if let Some(stamp) = stamp {
             self.time_passes(stamp, wall);
         }
@@ -116,6 +117,14 @@ impl Kv {
         }
         let (effect, answer) = self.ask(index, id, acknowledged, operation);
         Outcome { id: Some(id), effect, answer }
+    }
+
+    /// Whether a client of this run could have asked it.
+    const fn can_be_applied(&self, command: &Command) -> bool {
+        match command.request.ask {
+            Ask::Register => self.settings.lifetime > 0,
+            Ask::Operation(Operation { key, .. }) => key < MOST_KEYS,
+        }
     }
 
     /// Log time moves on with this stamp, and what was not used for too long ends.

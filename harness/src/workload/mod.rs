@@ -4,7 +4,8 @@ mod draw;
 pub mod kv;
 pub mod client;
 
-use invariants::{Operation, RequestId, Response};
+use invariants::linearizability::answers;
+use invariants::{Action, Operation, RequestId, Response};
 use std::fmt;
 
 /// What a client sends to a server.
@@ -38,6 +39,47 @@ impl Request {
     }
 }
 
+impl Ask {
+    /// Whether this has the form of an answer to what is asked. `ends`: whether sessions end in this run. `nodes`: how many
+    /// servers there are.
+    #[must_use]
+    pub fn is_answered_by(&self, answer: &Answer, ends: bool, nodes: u64) -> bool {
+        match (self, answer) {
+            (_, Answer::NotLeader(Some(node))) => (1..=nodes).contains(node),
+            (_, Answer::NotLeader(None) | Answer::Busy | Answer::HandingOver) => true,
+            (_, Answer::Halted | Answer::Unknown) => true,
+            // 0 is the session of nobody.
+            (Ask::Register, Answer::Registered { session }) => *session > 0,
+            (Ask::Operation(_), Answer::Expired) => ends,
+            (Ask::Operation(operation), Answer::Written { response, .. }) => {
+                answers(operation.action, response)
+            }
+            (Ask::Operation(operation), Answer::Read { response, .. }) => {
+                operation.action.is_read() && answers(operation.action, response)
+            }
+            _ => false,
+        }
+    }
+
+    /// What could come of it, in words.
+    #[must_use]
+    pub const fn possible(&self) -> &'static str {
+        match self {
+            Ask::Register => {
+                "a session above 0, a refusal that names a server of this plan or none, or \"nobody knows\""
+            }
+            Ask::Operation(Operation { action, .. }) => match action {
+                Action::Get => "what the register holds, or a refusal, an ended session or \"nobody knows\"",
+                Action::List => "the list, or a refusal, an ended session or \"nobody knows\"",
+                Action::CompareAndSet { .. } => {
+                    "\"done\" or \"mismatch\" with its index, or a refusal, an ended session or \"nobody knows\""
+                }
+                _ => "\"done\" with its index, or a refusal, an ended session or \"nobody knows\"",
+            },
+        }
+    }
+}
+
 impl fmt::Display for Ask {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -56,7 +98,8 @@ pub struct Reply {
     pub answer: Answer,
 }
 
-/// How a request ended at a server.
+/// How a request ended at a server. What [`Ask::is_answered_by`] says no to is a wrong answer, and breaks a property of that
+/// name; so does an answer to a request that its client never made. A late one, or a second one, is dropped.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Answer {
     /// A mutation took effect (now or when it was first tried) in the entry at `index`.

@@ -64,6 +64,8 @@ struct File {
     guarded: usize,
     /// How much at the front is durable, and as the page cache shows it.
     untouched: usize,
+    /// The newest write of any file when the whole file was first seen to be durable as it is.
+    durable_since: u64,
 }
 
 /// One write that is not durable.
@@ -176,21 +178,28 @@ impl Disk {
 
     /// Begins a sync: of everything written by now.
     #[must_use]
-    pub fn begin_sync(&mut self) -> Ticket {
+    pub(crate) fn begin_sync(&mut self) -> Ticket {
         Ticket(self.written)
     }
 
     /// A sync has ended: hands each truth that has become durable to `state`, in order.
     ///
     /// Syncs end in any order: one that ends late, after a newer one, has nothing left to do.
-    pub fn end_sync(&mut self, ticket: Ticket, mut state: impl FnMut(Fact)) {
+    pub(crate) fn end_sync(&mut self, ticket: Ticket, mut state: impl FnMut(Fact)) {
         assert!(ticket.0 <= self.written, "{ticket:?} is of a sync that was never begun");
         if ticket.0 < self.power_lost {
             return;
         }
         self.durable = self.durable.max(ticket.0);
+        let mut newest_guard = 0;
         for (_, file) in &mut self.files {
-            file.settle(self.durable);
+            newest_guard = newest_guard.max(file.settle(self.durable, self.written));
+        }
+        // A server that writes on in one file can know that another, which it has finished, is durable.
+        for (_, file) in &mut self.files {
+            if file.unsynced.is_empty() && file.durable_since < newest_guard {
+                file.guarded = file.untouched;
+            }
         }
         while self.renamed.front().is_some_and(|renaming| renaming.number <= self.durable) {
             self.renamed.pop_front();
@@ -204,7 +213,7 @@ impl Disk {
     /// The power fails: any subset of the unsynced writes is gone, the last survivor may be torn; attached truths that
     /// are not durable are forgotten (recovery states anew what it finds). Syncs in flight are void: `end_sync` of
     /// older tickets does nothing.
-    pub fn lose_power(&mut self, chance: &mut Stream) {
+    pub(crate) fn lose_power(&mut self, chance: &mut Stream) {
         // How lucky all of them are together, so that "all gone" and "all there" happen with many writes, too.
         let luck = chance.gen_range(0..=4_u32);
         self.lose_names(luck, chance);
@@ -212,27 +221,27 @@ impl Disk {
             file.lose_power(luck, chance);
         }
         self.void_syncs();
+        for (_, file) in &mut self.files {
+            file.durable_since = self.written;
+        }
     }
 
     /// One bit of what is synced flips. Returns whether there was anything.
     ///
-    /// It strikes only where the loss can be noticed: bytes that were durable before a later write of the same file was
-    /// begun, which is durable itself by now. No log can tell rot in its newest synced batch from a torn tail. This
-    /// takes it that a server hears of a finished sync before it writes again.
-    pub fn rot(&mut self, chance: &mut Stream) -> bool {
-        let total: u64 = self.files.iter().map(|(_, file)| file.guarded as u64).sum();
-        if total == 0 {
+    /// It strikes only where the loss can be noticed, and there every file alike, however short it is: bytes that were
+    /// durable before a later write was begun which is durable itself by now, of the same file, or one that went on with
+    /// another file. No log can tell rot in its newest synced batch from a torn tail. This takes it that a server hears of a
+    /// finished sync before it writes again.
+    pub(crate) fn rot(&mut self, chance: &mut Stream) -> bool {
+        let guarded = || self.files.iter().enumerate().filter(|(_, (_, file))| file.guarded > 0);
+        let count = guarded().count();
+        if count == 0 {
             return false;
         }
-        let mut bit = chance.gen_range(0..total * 8);
-        for (_, file) in &mut self.files {
-            let bits = file.guarded as u64 * 8;
-            if bit < bits {
-                file.bytes[(bit / 8) as usize] ^= 1 << (bit % 8);
-                break;
-            }
-            bit -= bits;
-        }
+        let Some((place, _)) = guarded().nth(chance.gen_range(0..count)) else { return false };
+        let file = &mut self.files[place].1;
+        let bit = chance.gen_range(0..file.guarded as u64 * 8);
+        file.bytes[(bit / 8) as usize] ^= 1 << (bit % 8);
         true
     }
 
@@ -243,7 +252,7 @@ impl Disk {
     }
 
     /// All of it is gone.
-    pub fn wipe(&mut self) {
+    pub(crate) fn wipe(&mut self) {
         self.files.clear();
         self.void_syncs();
     }
@@ -293,7 +302,7 @@ impl Disk {
 
     /// A file that nobody saw any more is there again, with what was synced meanwhile.
     fn put_back(&mut self, name: FileName, mut file: File) {
-        file.settle(self.durable);
+        file.settle(self.durable, self.written);
         self.files.push((name, file));
     }
 
@@ -308,19 +317,24 @@ impl Disk {
 }
 
 impl File {
-    /// Every write up to this number is durable.
-    fn settle(&mut self, durable: u64) {
-        let before = self.unsynced.len();
+    /// Every write up to this number is durable; the newest of any file has the number `newest`. Returns the newest of these
+    /// that went on with a file of which something was durable.
+    fn settle(&mut self, durable: u64, newest: u64) -> u64 {
+        let (before, mut goes_on) = (self.unsynced.len(), 0);
         while self.unsynced.front().is_some_and(|write| write.number <= durable) {
             let write = self.unsynced.pop_front().expect("it was just looked at");
             self.guarded = match write.change {
                 Change::Append { guards, .. } => self.guarded.max(guards),
                 Change::Cut { .. } => 0,
             };
+            if let Change::Append { guards: 1.., .. } = write.change {
+                goes_on = write.number;
+            }
         }
         if self.unsynced.len() == before {
-            return;
+            return 0;
         }
+        self.durable_since = newest;
         self.untouched = self.bytes.len();
         for write in &self.unsynced {
             match write.change {
@@ -331,6 +345,7 @@ impl File {
                 }
             }
         }
+        goes_on
     }
 
     /// Each write survives `luck` times out of four.

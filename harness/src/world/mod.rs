@@ -132,7 +132,10 @@ impl<M: Clone + Display> World<M> {
     /// A server lets a message go.
     #[inline]
     pub fn send(&mut self, from: Node, to: Node, message: M) {
-        assert!((1..=self.plan.nodes).contains(&to), "server {from} sends to {to}, which there is not");
+        if !(1..=self.plan.nodes).contains(&to) {
+            return self
+                .note(from, || format!("n{from} -> n{to}  {message}  reaches nobody: there is no n{to}"));
+        }
         match self.net.send(self.now, from as usize - 1, to as usize - 1) {
             [Some(first), None] => self.queue.push(first, Event::Message { from, to, message }),
             [Some(first), Some(second)] => {
@@ -146,6 +149,21 @@ impl<M: Clone + Display> World<M> {
     /// A server answers a client.
     pub fn reply(&mut self, from: Node, client: u64, reply: Reply) {
         let step = self.step;
+        if !(1..=self.plan.clients.count + 1).contains(&client) {
+            let side = |words| Side {
+                at: self.now,
+                step,
+                who: Who::Server(from),
+                request: Some(reply.id),
+                what: What::Words(words, None),
+            };
+            let said = format!("answers c{client} on {} with \"{}\"", reply.id, reply.answer);
+            let sides = [side(said.clone())];
+            let sentence =
+                format!("n{from} {said}: there is no such client, and nothing could have come to it");
+            self.alert |= !self.observer.answered_wrongly(sentence, sides);
+            return;
+        }
         let owed = &mut self.place_mut(from).owed;
         let paid = owed.iter().position(|owed| (owed.client, owed.id) == (client, reply.id));
         // A client may have asked the same several times: the oldest is the one that is paid.
@@ -330,6 +348,12 @@ impl<M: Clone + Display> World<M> {
         &mut self.places[node as usize - 1]
     }
 
+    /// How often a disk was emptied; never, where there is no such server.
+    pub(crate) fn lives(&self, node: Node) -> u64 {
+        let place = node.checked_sub(1).and_then(|place| self.places.get(usize::try_from(place).ok()?));
+        place.map_or(0, |place| place.lives)
+    }
+
     /// A client's place among the links.
     fn address(&self, client: u64) -> usize {
         self.places.len() + client as usize - 1
@@ -387,6 +411,17 @@ impl<M: Clone + Display> Surroundings for World<M> {
 
     fn is_void(&self, id: RequestId) -> bool {
         self.observer.is_void(id)
+    }
+
+    fn answered_wrongly(&mut self, client: u64, from: Node, reply: &Reply, asked: &str, possible: &str) {
+        let Reply { id, answer } = reply;
+        let what = What::Words(format!("is told \"{answer}\" by n{from} on {id}, {asked}"), None);
+        let who = Who::Client(client);
+        let side = Side { at: self.now, step: self.step, who, request: Some(*id), what };
+        let sentence = format!(
+            "n{from} answers c{client} on {id}, {asked}, with \"{answer}\": what could have come is {possible}"
+        );
+        self.alert |= !self.observer.answered_wrongly(sentence, [side]);
     }
 
     fn registered(&mut self, client: u64, session: u64) -> bool {

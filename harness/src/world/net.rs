@@ -8,9 +8,11 @@ use crate::plan::{Chance, Network};
 use crate::rng::Draws;
 use invariants::Time;
 
-/// All directed links between addresses. Servers have the addresses from 0, clients those after them.
+/// All directed links. Servers have the addresses from 0, clients those after them. Clients have no links to each other,
+/// so that there are as many links as clients times servers, not clients times clients.
 pub struct Net {
-    addresses: usize,
+    servers: usize,
+    /// Those between servers, then those of each client: to each server, and from each.
     links: Vec<Link>,
     usual: Odds,
     weather: Vec<(u64, Weather)>,
@@ -76,21 +78,26 @@ impl Net {
     /// many others there are.
     #[must_use]
     pub fn new(seed: u64, network: &Network, servers: usize, clients: usize) -> Net {
-        let addresses = servers + clients;
         let name = |address: usize| {
             if address < servers { address as u64 + 1 } else { (1 << 32) + (address - servers) as u64 + 1 }
         };
-        let draws =
-            |label, place: usize| Draws::new(seed, label, [name(place / addresses), name(place % addresses)]);
-        let link = |place: usize| Link {
-            fates: draws("link fate", place),
-            delays: draws("link delay", place),
-            tails: draws("link tail", place),
-            overtakings: draws("link overtaking", place),
-            sent: 0,
-            last: 0,
-            cuts: 0,
+        let link = |(from, to): (usize, usize)| {
+            let draws = |label| Draws::new(seed, label, [name(from), name(to)]);
+            Link {
+                fates: draws("link fate"),
+                delays: draws("link delay"),
+                tails: draws("link tail"),
+                overtakings: draws("link overtaking"),
+                sent: 0,
+                last: 0,
+                cuts: 0,
+            }
         };
+        let between = (0..servers).flat_map(|from| (0..servers).map(move |to| (from, to)));
+        let of_clients = (servers..servers + clients).flat_map(|client| {
+            let asks = (0..servers).map(move |server| (client, server));
+            asks.chain((0..servers).map(move |server| (server, client)))
+        });
         let usual = Odds {
             loss: out_of(network.loss),
             duplication: out_of(network.duplication),
@@ -102,8 +109,8 @@ impl Net {
             overtaken_by: 0,
         };
         Net {
-            addresses,
-            links: (0..addresses * addresses).map(link).collect(),
+            servers,
+            links: between.chain(of_clients).map(link).collect(),
             usual,
             weather: Vec::new(),
             odds: usual,
@@ -117,10 +124,25 @@ impl Net {
         self.one_draw_more = true;
     }
 
+    /// Where the link from one address to another lies. One of the two is a server's.
+    #[inline]
+    fn place(&self, from: usize, to: usize) -> usize {
+        let servers = self.servers;
+        // The links of the client with this address.
+        let client = |address: usize| servers * servers + (address - servers) * 2 * servers;
+        match (from < servers, to < servers) {
+            (true, true) => from * servers + to,
+            (false, true) => client(from) + to,
+            (true, false) => client(to) + servers + from,
+            (false, false) => panic!("no link leads from one client to another"),
+        }
+    }
+
     /// When a message that is sent now arrives.
     pub fn send(&mut self, now: Time, from: usize, to: usize) -> Arrivals {
+        let place = self.place(from, to);
         let odds = &self.odds;
-        let link = &mut self.links[from * self.addresses + to];
+        let link = &mut self.links[place];
         // Counted even where nothing passes: a cut shall not shift the fate of what is sent after it.
         let copies = [2 * link.sent, 2 * link.sent + 1];
         link.sent += 1 + u64::from(self.one_draw_more && link.sent.is_multiple_of(RARELY));
@@ -140,12 +162,14 @@ impl Net {
 
     /// One more fault cuts the link from one address to another.
     pub fn cut(&mut self, from: usize, to: usize) {
-        self.links[from * self.addresses + to].cuts += 1;
+        let place = self.place(from, to);
+        self.links[place].cuts += 1;
     }
 
     /// One fault less cuts it.
     pub fn mend(&mut self, from: usize, to: usize) {
-        let cuts = &mut self.links[from * self.addresses + to].cuts;
+        let place = self.place(from, to);
+        let cuts = &mut self.links[place].cuts;
         *cuts = cuts.checked_sub(1).expect("only what was cut is mended");
     }
 

@@ -1,6 +1,8 @@
 //! Who watches: folds every fact into the digest, and hands it to those who know what is right.
 
-use crate::outcome::{Counts, Failure, LINEARIZABILITY, Options, Refusal, Side, TOLD, WITNESS, What, Who};
+use crate::outcome::{
+    Counts, Failure, LINEARIZABILITY, Options, Refusal, Side, TOLD, WITNESS, WRONG_ANSWER, What, Who,
+};
 use crate::workload::Ask;
 use invariants::linearizability::{Broken, Explanation, Flaw, Forced, Stream, Streamed};
 use invariants::{
@@ -19,6 +21,8 @@ pub(crate) struct Observer {
     witness: Option<Witness>,
     /// What clients saw, whatever the system says of it.
     stream: Option<Stream>,
+    /// How many answers were looked at: whether each belongs to what was asked. `None`: nobody looks.
+    answers: Option<u64>,
     /// The last index applied anywhere: the first to apply an entry tells the witness.
     applied: Index,
     /// What is known of the copies of each request that was not answered.
@@ -73,7 +77,7 @@ impl Observer {
         // The names of what is no property of facts are somebody else's.
         let mut without: Vec<&str> = options.without.iter().map(String::as_str).collect();
         let looks = |name| !options.unchecked && !without.contains(&name);
-        let (witness, stream) = (looks(WITNESS), looks(LINEARIZABILITY));
+        let (witness, stream, answers) = (looks(WITNESS), looks(LINEARIZABILITY), looks(WRONG_ANSWER));
         without.retain(|name| PROPERTIES.iter().any(|property| property.name == *name));
         let checker = || Checker::without(&without).expect("only names of properties are left");
         Observer {
@@ -82,6 +86,7 @@ impl Observer {
             checker: (!options.unchecked).then(checker),
             witness: witness.then(Witness::new),
             stream: stream.then(Stream::new),
+            answers: answers.then_some(0),
             applied: 0,
             copies: BTreeMap::new(),
             sessions: BTreeMap::new(),
@@ -289,6 +294,23 @@ impl Observer {
         self.failure.is_none()
     }
 
+    /// An answer reaches a client.
+    pub(crate) fn answer_comes(&mut self) {
+        if let Some(answers) = &mut self.answers {
+            *answers += 1;
+        }
+    }
+
+    /// An answer does not belong to what was asked. Whoever got it takes no notice of it. Returns whether all promises are
+    /// kept so far.
+    #[cold]
+    pub(crate) fn answered_wrongly(&mut self, sentence: String, sides: [Side; 1]) -> bool {
+        if self.answers.is_some() {
+            self.fail(Failure::told(WRONG_ANSWER, sentence).between(sides));
+        }
+        self.failure.is_none()
+    }
+
     /// A client will take no answer any more. No observation, only leave to forget.
     pub(crate) fn gave_up(&mut self, id: RequestId) {
         if let Some(witness) = &mut self.witness {
@@ -320,9 +342,10 @@ impl Observer {
     /// How often each promise was looked at.
     pub(crate) fn looked(&self) -> Vec<(&'static str, u64)> {
         let properties = self.checker.iter().flat_map(Checker::looked);
+        let answers = self.answers.iter().map(|answers| (WRONG_ANSWER, *answers));
         let witness = self.witness.iter().map(|witness| (WITNESS, witness.looked()));
         let stream = self.stream.iter().map(|stream| (LINEARIZABILITY, stream.looked()));
-        properties.chain(witness).chain(stream).collect()
+        properties.chain(answers).chain(witness).chain(stream).collect()
     }
 
     /// What the run has reached.
@@ -455,7 +478,8 @@ fn shows(seen: &Response, action: Action) -> bool {
 #[inline]
 fn fold(digest: Digest, node: Node, fact: &Fact) -> Digest {
     let head = |kind: u64| digest.then(node << 8 | kind);
-    let voter = |vote: Option<Node>| vote.map_or(0, |node| node + 1);
+    // What a server states may be anything.
+    let voter = |vote: Option<Node>| vote.map_or(0, |node| node.wrapping_add(1));
     match *fact {
         Fact::Started { term, vote, base, last, digest } => head(1)
             .then(term)
@@ -481,7 +505,7 @@ fn fold(digest: Digest, node: Node, fact: &Fact) -> Digest {
         Fact::Acknowledged { term, index } => head(12).then(term).then(index),
         Fact::ReadServed { read, applied } => head(13).then(read.session).then(read.sequence).then(applied),
         Fact::Saved { term, vote, after } => {
-            head(14).then(term).then(voter(vote)).then(after.map_or(0, |index| index + 1))
+            head(14).then(term).then(voter(vote)).then(after.map_or(0, |index| index.wrapping_add(1)))
         }
         Fact::SavedEntry { index, term, entry } => head(15).then(index).then(term).then(entry.0),
         Fact::SavedRecovered => head(16),

@@ -109,7 +109,7 @@ pub(in crate::report) const fn index_of(fact: &Fact) -> Option<Index> {
         | Fact::Acknowledged { index, .. }
         | Fact::SavedEntry { index, .. }
         | Fact::WriteAcknowledged { index, .. } => Some(*index),
-        Fact::Truncated { after } => Some(*after + 1),
+        Fact::Truncated { after } => Some(after.saturating_add(1)),
         _ => None,
     }
 }

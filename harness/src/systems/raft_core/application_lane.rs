@@ -4,11 +4,10 @@ use super::compaction::Policy;
 use super::entry::{configuration, digest};
 use crate::outcome::{LEASE_READ, PROPOSAL_FORWARDED, READ_FORWARDED, TRANSFER_ABORTED, TRANSFER_COMPLETED};
 use crate::server::{Host, OperatorAnswer};
-use crate::workload::kv::{Kv, Settings};
+use crate::workload::kv::{Kv, NoImage, Settings};
 use crate::workload::{Answer, Reply, Request};
 use bytes::Bytes;
-use invariants::Fact;
-use invariants::LogId;
+use invariants::{Digest, Fact, LogId};
 use raft_core::{Confirmed, Entry, Index, Letter, Payload, Refusal, RequestId, Snapshot};
 use std::collections::VecDeque;
 
@@ -79,11 +78,10 @@ impl ApplicationLane {
 
     /// The state is what a snapshot says.
     pub(super) fn restore(&mut self, host: &mut CoreHost<'_>, snapshot: &Snapshot) {
-        // What the disk or a leader hands over was sealed by a checksum: it is what some server wrote.
-        self.kv = Kv::from_bytes(self.settings, &snapshot.data).expect("a snapshot is an image of a state");
+        let (kv, state) = read_image(self.settings, &snapshot.data);
+        self.kv = kv;
         self.applied = snapshot.last.index.0;
         self.policy.begin_anew(host.now());
-        let state = self.kv.recomputed_digest();
         host.saw(Fact::Restored { index: self.applied, state });
         host.note(|| format!("restores its state from a snapshot up to {}", snapshot.last));
     }
@@ -99,9 +97,9 @@ impl ApplicationLane {
     /// States what is in a snapshot that was just made: what somebody else will read out of its bytes.
     pub(super) fn state_snapshot(&self, host: &mut CoreHost<'_>, snapshot: &Snapshot) {
         let last = LogId { index: snapshot.last.index.0, term: snapshot.last.term.0 };
-        let image = Kv::from_bytes(self.settings, &snapshot.data).expect("it was just written");
+        let (_, state) = read_image(self.settings, &snapshot.data);
         let configuration = Box::new(configuration(&snapshot.configuration));
-        host.saw(Fact::SnapshotTaken { last, state: image.recomputed_digest(), configuration });
+        host.saw(Fact::SnapshotTaken { last, state, configuration });
         host.note(|| format!("has a snapshot up to {last}"));
     }
 
@@ -220,4 +218,72 @@ fn answer_operator(host: &mut CoreHost<'_>, request: u64, answer: raft_core::Ans
         raft_core::Answer::Refused(why) => OperatorAnswer::Refused(why.to_string()),
     };
     host.answer_operator(request, &answer);
+}
+
+/// The state that an image holds, and its digest. Bytes that are no image are a verdict on whoever handed them over, and not
+/// a panic: they stand for the empty state under a digest of their own, which no server that applied the log ever had.
+fn read_image(settings: Settings, image: &[u8]) -> (Kv, Digest) {
+    match Kv::from_bytes(settings, image) {
+        Ok(kv) => {
+            let state = kv.recomputed_digest();
+            (kv, state)
+        }
+        Err(NoImage) => {
+            let bytes = image.iter().fold(Digest::EMPTY, |digest, byte| digest.then(u64::from(*byte)));
+            (Kv::new(settings), bytes.then(image.len() as u64))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outcome::Options;
+    use crate::plan;
+    use crate::world::World;
+    use std::sync::Arc;
+
+    /// The property that a run breaks in which a server applies an entry, and this is then handed over as a snapshot of the
+    /// state after it.
+    fn broken_by(image: impl Fn(&Kv) -> Vec<u8>, restores: bool) -> Option<String> {
+        let mut world = World::new(&plan::generate(0), &Options::default());
+        let settings = Settings::default();
+        let mut lane = ApplicationLane::new(settings, Policy::new(None, 0));
+        let group = raft_core::Configuration::default();
+        let host = &mut Host::new(&mut world, 1);
+        let entry = Entry { term: raft_core::Term(1), payload: Payload::Noop };
+        host.saw(Fact::Started {
+            term: 0,
+            vote: None,
+            base: LogId::default(),
+            last: LogId::default(),
+            digest: Digest::EMPTY,
+        });
+        lane.apply(host, Index(1), std::slice::from_ref(&entry));
+        let snapshot = Snapshot {
+            last: raft_core::LogId { index: Index(1), term: raft_core::Term(1) },
+            configuration: Arc::new(group),
+            data: image(&lane.kv).into(),
+        };
+        match restores {
+            true => lane.restore(host, &snapshot),
+            false => lane.state_snapshot(host, &snapshot),
+        }
+        world.observer.failure.take().map(|failure| failure.property)
+    }
+
+    #[test]
+    fn bytes_that_are_no_image_break_the_property_of_snapshots() {
+        for restores in [true, false] {
+            assert_eq!(broken_by(Kv::to_bytes, restores), None);
+            let corrupt: [fn(&Kv) -> Vec<u8>; 3] = [
+                |_| Vec::new(),
+                |kv| [kv.to_bytes(), vec![0]].concat(),
+                |kv| kv.to_bytes().iter().map(|byte| byte ^ 0x80).collect(),
+            ];
+            for image in corrupt {
+                assert_eq!(broken_by(image, restores).as_deref(), Some("snapshots"), "restores: {restores}");
+            }
+        }
+    }
 }

@@ -82,7 +82,7 @@ impl DiskLane {
             wal,
             chance,
             most_syncs,
-            syncs: Vec::with_capacity(most_syncs),
+            syncs: Vec::new(),
             next_token: 0,
             written: SaveId(0),
             behind: false,

@@ -18,6 +18,9 @@ struct Twins {
     durable: Names,
     /// What names were after each change, with its number and whether it can be lost by itself.
     changes: Vec<(u64, bool, Names)>,
+    /// Appends that went on with a file, with their numbers, and the files that were wholly durable when they were begun,
+    /// each with its newest write.
+    witnesses: Vec<(u64, usize, Vec<(usize, u64)>)>,
 }
 
 impl Twins {
@@ -55,8 +58,36 @@ impl Twins {
         self.changes.push((number, true, names));
     }
 
+    /// One write of a file.
+    fn write(&mut self, name: FileName, number: u64, op: Op) {
+        self.file(name, number);
+        let place = self.names()[name];
+        let whole = (0..self.files.len()).filter(|file| self.files[*file].writes.is_empty());
+        let whole = whole.map(|file| (file, self.files[file].newest)).collect();
+        let appends = matches!(op, Op::Append(..));
+        let untouched = self.files[place].push(number, op);
+        if appends && untouched > 0 {
+            self.witnesses.push((number, place, whole));
+        }
+    }
+
     fn settle(&mut self, durable: u64) {
         self.files.iter_mut().for_each(|file| file.settle(durable));
+        let named: BTreeSet<usize> = self.names().values().copied().collect();
+        for (number, by, whole) in std::mem::take(&mut self.witnesses) {
+            if number > durable {
+                self.witnesses.push((number, by, whole));
+                continue;
+            }
+            for (file, newest) in
+                whole.into_iter().filter(|(file, _)| named.contains(&by) && named.contains(file))
+            {
+                let file = &mut self.files[file];
+                if file.writes.is_empty() && file.newest == newest {
+                    file.guards.push(file.durable.len());
+                }
+            }
+        }
         while self.changes.first().is_some_and(|change| change.0 <= durable) {
             self.durable = self.changes.remove(0).2;
         }
@@ -109,6 +140,8 @@ struct Twin {
     writes: Vec<(u64, Op, usize)>,
     /// What the durable appends since the last cut guard.
     guards: Vec<usize>,
+    /// The number of its newest write.
+    newest: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -144,10 +177,13 @@ impl Twin {
         file
     }
 
-    fn push(&mut self, number: u64, op: Op) {
+    /// Returns how much of the file is durable and untouched by other writes.
+    fn push(&mut self, number: u64, op: Op) -> usize {
+        self.newest = number;
         let places = self.writes.iter().map(|(_, op, _)| op.place());
         let untouched = places.chain([self.durable.len()]).min().unwrap();
         self.writes.push((number, op, untouched));
+        untouched
     }
 
     fn settle(&mut self, durable: u64) {
@@ -254,13 +290,13 @@ proptest! {
                     number += 1;
                     let at = disk.append(FILES[file], |to| to.extend_from_slice(&bytes)) as usize;
                     prop_assert_eq!(at, twins.cache(FILES[file]).len());
-                    twins.file(FILES[file], number).push(number, Op::Append(at, bytes));
+                    twins.write(FILES[file], number, Op::Append(at, bytes));
                 }
                 Act::Cut(file, to) => {
                     number += 1;
                     let to = to.index(twins.cache(FILES[file]).len() + 1);
                     disk.truncate(FILES[file], to as u64);
-                    twins.file(FILES[file], number).push(number, Op::Cut(to));
+                    twins.write(FILES[file], number, Op::Cut(to));
                 }
                 Act::Rename(file, _) | Act::Remove(file) if twins.named(FILES[file]).is_none() => {}
                 Act::Rename(from, to) => {
@@ -296,6 +332,7 @@ proptest! {
                 Act::LosePower => {
                     disk.lose_power(&mut chance);
                     prop_assert!(twins.lose_power(&disk), "{:?} left {:?}", twins, disk);
+                    twins.witnesses.clear();
                     durable = number;
                     syncs.iter_mut().for_each(|sync| sync.1 = None);
                     truths.clear();
@@ -450,4 +487,49 @@ fn a_rename_that_was_synced_stays_and_what_it_replaced_is_gone() {
         disk.lose_power(&mut stream(seed, "loss", [0; 2]));
         assert_ne!(disk.read("log"), b"old");
     }
+}
+
+/// Bytes of which files can rot, in many tries.
+fn struck(disk: &Disk) -> BTreeSet<FileName> {
+    let mut struck = BTreeSet::new();
+    for seed in 0..100 {
+        let mut rotten = disk.clone();
+        if rotten.rot(&mut stream(seed, "rot", [0; 2])) {
+            struck.extend(FILES.into_iter().filter(|file| rotten.read(file) != disk.read(file)));
+        }
+    }
+    struck
+}
+
+#[test]
+fn rot_strikes_each_file_whose_loss_can_be_noticed_however_short_it_is() {
+    let mut disk = Disk::new();
+    let synced = |disk: &mut Disk| {
+        let sync = disk.begin_sync();
+        disk.end_sync(sync, |_| {});
+    };
+    disk.append("state", |bytes| bytes.push(1));
+    disk.append("log", |bytes| bytes.extend([2; 1_000]));
+    assert_eq!(struck(&disk), BTreeSet::new());
+    synced(&mut disk);
+    assert_eq!(struck(&disk), BTreeSet::new(), "nothing was written since");
+    // A file beside them says nothing about them: it may never be read.
+    disk.append("new", |bytes| bytes.extend([3; 10]));
+    synced(&mut disk);
+    assert_eq!(struck(&disk), BTreeSet::new());
+    disk.append("log", |bytes| bytes.extend([4; 1_000]));
+    assert_eq!(struck(&disk), BTreeSet::new(), "what may be gone itself is no witness");
+    synced(&mut disk);
+    assert_eq!(struck(&disk), BTreeSet::from(["log", "new", "state"]));
+    // The newest batch of the log itself has no witness.
+    for seed in 0..200 {
+        let mut rotten = disk.clone();
+        rotten.rot(&mut stream(seed, "rot", [0; 2]));
+        assert_eq!(rotten.read("log")[1_000..], disk.read("log")[1_000..]);
+    }
+    // What is written anew has none either.
+    disk.truncate("state", 0);
+    disk.append("state", |bytes| bytes.push(5));
+    synced(&mut disk);
+    assert_eq!(struck(&disk), BTreeSet::from(["log", "new"]));
 }
