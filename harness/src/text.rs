@@ -7,6 +7,8 @@ use std::borrow::Cow;
 
 /// How many characters of a value a sentence shows: with the rest of the sentence, about a line.
 const LONGEST: usize = 100;
+/// How many characters a line has that repeats what came from outside.
+const LONGEST_LINE: usize = 1_000;
 
 /// A text in which every character can be seen, in one line: `\u{1b}` for an escape, `\n` for the end of a line.
 #[must_use]
@@ -29,6 +31,19 @@ pub fn shown(value: &str) -> String {
     match rest.count() {
         0 => head,
         more => format!("{head}... ({more} more characters)"),
+    }
+}
+
+/// A line in which no value is longer than a line: words are cut, and of words without an end the later ones are left out.
+#[must_use]
+pub fn shown_line(line: &str) -> String {
+    let is_long = |word: &&str| word.chars().nth(LONGEST).is_some();
+    let words =
+        line.split(' ').map(|word| if is_long(&word) { shown(word) } else { visible(word).into_owned() });
+    let line = words.collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(LONGEST_LINE) {
+        None => line,
+        Some((end, _)) => format!("{}... ({} more characters)", &line[..end], line[end..].chars().count()),
     }
 }
 
@@ -63,7 +78,7 @@ fn is_visible(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{shown, visible, visible_lines};
+    use super::{shown, shown_line, visible, visible_lines};
     use proptest::prelude::*;
 
     #[test]
@@ -98,6 +113,10 @@ mod tests {
         let long = shown(&("x".repeat(100) + "\u{1b}rest"));
         assert_eq!(long, "x".repeat(100) + "... (5 more characters)");
         assert!(shown(&"\u{1b}".repeat(1_000)).len() < 700);
+        let line = format!("read of `{}` at 5 s", "y".repeat(200));
+        assert_eq!(shown_line(&line), format!("read of `{}... (102 more characters) at 5 s", "y".repeat(99)));
+        let words = shown_line(&"word ".repeat(1_000));
+        assert!(words.ends_with("... (4000 more characters)") && words.len() < 1_100, "{words}");
     }
 
     proptest! {

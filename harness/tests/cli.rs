@@ -2,7 +2,7 @@
 
 mod desk;
 
-use desk::Desk;
+use desk::{Desk, Running};
 use invariants::Observed;
 use invariants::formats::{self, Misread};
 use std::fs;
@@ -169,12 +169,11 @@ fn a_sweep_in_a_pipe_is_plain() {
 fn a_sweep_that_is_interrupted_sums_up_what_was_done() {
     let desk = Desk::new();
     for signal in ["INT", "TERM"] {
-        let mut command = desk.command(&format!("--for 1h --json --out {signal}"));
-        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut running = Running::start(desk.command(&format!("--for 1h --json --out {signal}")));
+        running.wait_until_it_hears();
         std::thread::sleep(std::time::Duration::from_millis(500));
-        let killed = Command::new("kill").args(["-s", signal, &child.id().to_string()]).status().unwrap();
-        assert!(killed.success());
-        let output = child.wait_with_output().unwrap();
+        running.signal(signal);
+        let output = running.output();
         let code = if signal == "INT" { 130 } else { 143 };
         assert_eq!(output.status.code(), Some(code), "{}", String::from_utf8_lossy(&output.stderr));
         let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();

@@ -4,15 +4,15 @@
 
 mod desk;
 
-use desk::{Desk, object};
+use desk::{Desk, Running, object};
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// A folder with a plan, a case, and all ways to name them.
 fn furnished() -> Desk {
@@ -146,16 +146,9 @@ fn only_regular_files_are_read() {
         lines.push(format!("sweep --seeds 2 --resume --out {folder}"));
     }
     for line in lines {
-        let mut child = desk.command(&line).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        let deadline = Instant::now() + Duration::from_secs(20);
-        while child.try_wait().unwrap().is_none() {
-            if Instant::now() > deadline {
-                child.kill().unwrap();
-                panic!("{line} hangs");
-            }
-            sleep(Duration::from_millis(10));
-        }
-        let output = child.wait_with_output().unwrap();
+        let mut running = Running::start(desk.command(&line));
+        assert!(running.ends_within(Duration::from_secs(30)), "{line} hangs");
+        let output = running.output();
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(2), "{line}: {said}");
         assert!(said.contains("only regular files are read"), "{line}: {said}");
@@ -174,22 +167,19 @@ fn a_folder_that_is_not_named_in_utf_8_is_refused_at_the_start() {
 }
 
 /// A sweep over many seeds, as soon as some of it stands in its ledger.
-fn begun(desk: &Desk, line: &str, folder: &str) -> Child {
-    let mut child = desk.command(line).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+fn begun(desk: &Desk, line: &str, folder: &str) -> Running {
+    let mut running = Running::start(desk.command(line));
     let ledger = desk.path().join(folder).join("ledger.jsonl");
-    while fs::read_to_string(&ledger).map_or(0, |text| text.lines().count()) < 2 {
-        assert!(child.try_wait().unwrap().is_none(), "it ended without a ledger");
-        sleep(Duration::from_millis(20));
-    }
-    child
+    running.wait_until(|| fs::read_to_string(&ledger).map_or(0, |text| text.lines().count()) >= 2);
+    running
 }
 
 #[test]
 fn an_output_folder_that_is_removed_during_a_sweep_is_no_success() {
     let desk = Desk::new();
-    let child = begun(&desk, "sweep --for 4s --json --out gone", "gone");
+    let running = begun(&desk, "sweep --for 4s --json --out gone", "gone");
     fs::remove_dir_all(desk.path().join("gone")).unwrap();
-    let output = child.wait_with_output().unwrap();
+    let output = running.output();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(2), "{said}");
     let lost = "gone/ledger.jsonl: not all results are in it: it was removed or replaced during the sweep";
@@ -201,16 +191,13 @@ fn an_output_folder_that_is_removed_during_a_sweep_is_no_success() {
 fn plans_that_are_removed_during_a_sweep_are_missed() {
     let desk = Desk::new();
     let line = "sweep --seeds 0..1000000 --bug match-from-sent-index --as-found --jobs 1";
-    let mut child = desk.command(line).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut running = Running::start(desk.command(line));
     let failures = desk.path().join("failures");
-    while fs::read_dir(&failures).map_or(0, Iterator::count) < 3 {
-        assert!(child.try_wait().unwrap().is_none());
-        sleep(Duration::from_millis(20));
-    }
+    running.wait_until(|| fs::read_dir(&failures).map_or(0, Iterator::count) >= 3);
     // The sweep may be writing the next plan.
     while fs::remove_dir_all(&failures).is_err() && failures.exists() {}
-    assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
-    let output = child.wait_with_output().unwrap();
+    running.signal("TERM");
+    let output = running.output();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(said.contains("harness: not written: the plans of the seeds 0"), "{said}");
     assert_eq!(output.status.code(), Some(143));
@@ -259,10 +246,10 @@ fn a_smaller_plan_that_cannot_be_written_stands_on_standard_output() {
     desk.file("file", "");
     // The folder becomes a file while plans are shrunk.
     let line = "shrink --seed 2 --bug match-from-sent-index --out out/deeper";
-    let child = desk.command(line).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let running = Running::start(desk.command(line));
     sleep(Duration::from_millis(300));
     desk.file("out", "");
-    let output = child.wait_with_output().unwrap();
+    let output = running.output();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(said.contains("the smaller plan stands on standard output instead"), "{said}");
@@ -275,18 +262,15 @@ fn a_smaller_plan_that_cannot_be_written_stands_on_standard_output() {
 fn what_a_killed_sweep_left_half_written_is_tidied_up() {
     let desk = Desk::new();
     let sweep = "sweep --seeds 0..1000000 --as-found --out night";
-    let mut child = begun(&desk, sweep, "night");
-    child.kill().unwrap();
-    child.wait().unwrap();
+    let mut running = begun(&desk, sweep, "night");
+    running.signal("KILL");
+    drop(running.output());
     // A file in the middle of whose writing it was killed.
     desk.file("night/.writing-stray", "half");
-    let mut child = begun(&desk, &format!("{sweep} --resume"), "night");
-    while desk.path().join("night/.writing-stray").exists() {
-        assert!(child.try_wait().unwrap().is_none(), "it ended and left the file");
-        sleep(Duration::from_millis(20));
-    }
-    assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
-    let output = child.wait_with_output().unwrap();
+    let mut running = begun(&desk, &format!("{sweep} --resume"), "night");
+    running.wait_until(|| !desk.path().join("night/.writing-stray").exists());
+    running.signal("TERM");
+    let output = running.output();
     assert_eq!(output.status.code(), Some(143), "{}", String::from_utf8_lossy(&output.stderr));
 }
 

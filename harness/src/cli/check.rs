@@ -3,7 +3,7 @@
 use super::exit::{BROKEN, KEPT, UNUSABLE};
 use super::{Done, arguments, print, print_json, say, signals};
 use crate::plan::file::{self, named};
-use crate::text::shown;
+use crate::text::{shown, shown_line};
 use invariants::formats::{self, Names};
 use invariants::linearizability::{Judged, Method, report, report_within};
 use invariants::{Budget, Checker, Verdict, Violation};
@@ -138,7 +138,7 @@ fn history(path: &Path, budget: Budget, most: Option<Duration>) -> Judgement {
     write!(page, "  operations  {operations}\n  method      {method}\n  time        {time:.2} ms\n")
         .expect("a string takes all");
     for line in explanation.iter().flat_map(|explanation| explanation.lines()) {
-        writeln!(page, "{}", format!("  {line}").trim_end()).expect("a string takes all");
+        writeln!(page, "{}", format!("  {}", shown_line(line)).trim_end()).expect("a string takes all");
     }
     Ok(Report { page, json, is_well })
 }
@@ -189,10 +189,10 @@ fn facts(path: &Path) -> Judgement {
     let time = seconds * 1_000.0;
     write!(page, "  facts       {count}\n  time        {time:.2} ms\n").expect("a string takes all");
     if let Some(violation) = &violation {
-        writeln!(page, "  {violation}").expect("a string takes all");
+        writeln!(page, "  {}", shown_line(&violation.to_string())).expect("a string takes all");
         for fact in violation.first.iter().chain([&violation.second]) {
             let fact = serde_json::to_string(fact).expect("facts have text keys");
-            writeln!(page, "    {fact}").expect("a string takes all");
+            writeln!(page, "    {}", shown_line(&fact)).expect("a string takes all");
         }
     }
     for (name, times) in looked {

@@ -58,11 +58,11 @@ pub(super) fn keep(arguments: &arguments::Keep) -> Done {
     known::bug(arguments.bug.as_deref())?;
     let path = case::path_of(&arguments.name);
     if path.symlink_metadata().is_ok() {
-        return Err(format!("{} is there already: choose another name", path.display()));
+        return Err(format!("{} is there already: choose another name", named(&path)));
     }
     let folder = Path::new(case::FOLDER);
     if !folder.is_dir() {
-        return Err(format!("there is no folder {} here: go to the top of the work tree", folder.display()));
+        return Err(format!("there is no folder {} here: go to the top of the work tree", named(folder)));
     }
     let mut paths = Paths::default();
     arguments.file.iter().for_each(|file| paths.read("the plan", file));
@@ -79,15 +79,15 @@ pub(super) fn keep(arguments: &arguments::Keep) -> Done {
     if arguments.bug.is_some() {
         plan.bug.clone_from(&arguments.bug);
     }
-    let named = format!("seed {}", plan.seed);
+    let seed = format!("seed {}", plan.seed);
     let outcome = run::run(&plan, &Options::default()).outcome;
     let expect = match (&plan.bug, &outcome.verdict) {
         (Some(_), Verdict::Failed(failure)) => Expect::Caught(failure.property.clone()),
         (Some(bug), _) => {
-            return Err(format!("with the bug {bug} {named} breaks no promise: there is nothing to catch"));
+            return Err(format!("with the bug {bug} {seed} breaks no promise: there is nothing to catch"));
         }
         (None, Verdict::Unknown(_)) => {
-            return Err(format!("{named} stays undecided: nothing can be expected of it"));
+            return Err(format!("{seed} stays undecided: nothing can be expected of it"));
         }
         (None, _) => Expect::Passed,
     };
@@ -105,9 +105,9 @@ pub(super) fn keep(arguments: &arguments::Keep) -> Done {
     case.write(&path).map_err(|error| error.to_string())?;
     print(&format!(
         "{}: now fill in its story; expected is: {}\n  cargo run --release -- replay {}\n",
-        path.display(),
+        named(&path),
         case.expect,
-        path.display()
+        named(&path)
     ))?;
     Ok(KEPT)
 }
@@ -148,14 +148,14 @@ pub(super) fn replay(arguments: &arguments::Replay) -> Done {
         return Ok(BROKEN);
     };
     if !arguments.refresh {
-        let (seed, path) = (near.plan.seed, path.display());
+        let (seed, path) = (near.plan.seed, named(path));
         print(&format!(
             "with the seed {seed} it does what is expected:\n  cargo run --release -- replay --refresh {path}\n"
         ))?;
         return Ok(BROKEN);
     }
     near.write(path).map_err(|error| error.to_string())?;
-    print(&format!("refreshed: {} has the seed {} now\n", path.display(), near.plan.seed))?;
+    print(&format!("refreshed: {} has the seed {} now\n", named(path), near.plan.seed))?;
     Ok(KEPT)
 }
 

@@ -1,7 +1,7 @@
 //! What goes to standard output and standard error, and the one JSON object of a command with `--json`.
 
 use crate::plan::file::reason;
-use crate::text::{visible, visible_lines};
+use crate::text::{shown_line, visible_lines};
 use serde::Serialize;
 use serde_json::json;
 use std::io::{self, Write};
@@ -52,7 +52,7 @@ pub(super) fn end_at_once(code: u8, sentence: &str) -> ! {
 
 /// Says a sentence on standard error. Whoever closed that does not want to hear it.
 pub(super) fn say(sentence: &str) {
-    drop(writeln!(io::stderr(), "harness: {}", visible(sentence)));
+    drop(writeln!(io::stderr(), "harness: {}", shown_line(sentence)));
 }
 
 fn write(text: &str) -> Result<(), String> {

@@ -11,7 +11,11 @@ use std::ffi::OsString;
 
 /// Whether an object in JSON is wanted, also of a line that cannot be understood.
 pub(super) fn asks_for_json(typed: &[OsString]) -> bool {
-    typed.iter().skip(1).take_while(|word| *word != "--").any(|word| word == "--json")
+    typed
+        .iter()
+        .skip(1)
+        .take_while(|word| *word != "--")
+        .any(|word| word == "--json" || word.as_encoded_bytes().starts_with(b"--json="))
 }
 
 /// What was typed; `None` where it was a question that is answered already (`--help`).

@@ -1,7 +1,7 @@
 //! Plans as text and as files: TOML that a person can read, write and change.
 
-use super::{Plan, VERSION};
-use crate::{names, text};
+use super::{Plan, VERSION, reader};
+use crate::text;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::fmt;
@@ -102,65 +102,11 @@ pub(crate) fn checked(plan: &Plan) -> Result<(), FileError> {
 
 /// Reads any TOML; an error knows its line and column.
 pub(crate) fn parse<T: DeserializeOwned>(text: &str) -> Result<T, FileError> {
-    toml::from_str(text).map_err(|error| {
-        let at = error.span().map(|span| span.start);
-        FileError {
-            path: None,
-            place: at.map(|at| place(text, at)),
-            sentence: in_words(error.message(), at.and_then(|at| text.split_at_checked(at))),
-        }
+    reader::read(text).map_err(|trouble| FileError {
+        path: None,
+        place: trouble.at.as_ref().map(|at| place(text, at.start)),
+        sentence: trouble.to_string(),
     })
-}
-
-/// What the parser says, in one line and without the names of Rust's types; with the field that it is about, and with what
-/// was perhaps meant. `around` is the text before the place and from there on.
-fn in_words(message: &str, around: Option<(&str, &str)>) -> String {
-    if let Some((what, typed, known)) = unknown(message) {
-        let near = names::nearest(typed, known);
-        if !near.is_empty() {
-            let near: Vec<String> = near.into_iter().map(|name| format!("`{name}`")).collect();
-            return format!("unknown {what} `{typed}`; did you mean {}?", near.join(" or "));
-        }
-    }
-    let field =
-        around.and_then(|(before, _)| field(before)).map_or_else(String::new, |field| format!("`{field}`: "));
-    if message.starts_with("invalid boolean") {
-        // Whatever begins with a t or an f is a boolean to the parser.
-        let value = around.map_or("", |(_, from)| from);
-        let value = value.split(|c: char| c.is_whitespace() || ",]}#".contains(c)).next().unwrap_or(value);
-        return format!(
-            "{field}`{value}` is no value, expected a number, a text in quotes, or `true` or `false`"
-        );
-    }
-    // It puts what it expected on a line of its own.
-    let line = message.lines().map(str::trim).collect::<Vec<_>>().join(", ");
-    let words = [
-        ("expected u64", "expected a whole number from 0 on"),
-        ("expected u32", "expected a whole number from 0 on"),
-        ("expected i64", "expected a whole number"),
-        ("expected a sequence", "expected a list in brackets, such as [1, 2]"),
-        ("` as i128,", "`, too large,"),
-    ];
-    let line = words.into_iter().fold(line, |line, (from, to)| line.replace(from, to));
-    if line.starts_with("invalid ") { field + &line } else { line }
-}
-
-/// A name that the parser does not know: of what kind, which, and those that it knows there.
-fn unknown(message: &str) -> Option<(&str, &str, Vec<&str>)> {
-    let kinds = [("unknown field `", "field"), ("unknown variant `", "name")];
-    let (rest, what) =
-        kinds.into_iter().find_map(|(head, what)| Some((message.strip_prefix(head)?, what)))?;
-    let (typed, known) = rest.split_once('`')?;
-    // Between backticks, and what separates them.
-    Some((what, typed, known.split('`').skip(1).step_by(2).collect()))
-}
-
-/// The field whose value a text ends in, if that began in its last line.
-fn field(before: &str) -> Option<&str> {
-    let line = before.rsplit('\n').next()?;
-    let (name, _) = line.rsplit_once('=')?;
-    let name = name.trim_end().rsplit(|c: char| c.is_whitespace() || "{,".contains(c)).next()?;
-    Some(name).filter(|name| !name.is_empty())
 }
 
 /// The text in a file.

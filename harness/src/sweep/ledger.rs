@@ -449,7 +449,7 @@ pub fn merged(mut reads: Vec<Read>) -> Result<Summary, String> {
     reads.sort_by_key(|read| read.head.seeds.start);
     for (place, read) in reads.iter().enumerate() {
         for other in &reads[..place] {
-            let (folder, before) = (read.folder.display(), other.folder.display());
+            let (folder, before) = (named(&read.folder), named(&other.folder));
             if !read.head.is_of_the_same_kind(&other.head) {
                 let (head, other) = (&read.head, &other.head);
                 return Err(format!(

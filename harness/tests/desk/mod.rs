@@ -5,7 +5,9 @@
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// Runs the harness in an empty folder of its own.
@@ -82,6 +84,76 @@ impl Desk {
         let output = self.run(&format!("plan --seed {seed}"));
         assert!(output.status.success());
         String::from_utf8(output.stdout).unwrap()
+    }
+}
+
+/// A command that is under way; it ends with the test.
+pub struct Running(Option<Child>);
+
+impl Running {
+    /// Starts a command whose output is read at its end.
+    pub fn start(mut command: Command) -> Running {
+        Running(Some(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()))
+    }
+
+    fn child(&mut self) -> &mut Child {
+        self.0.as_mut().unwrap()
+    }
+
+    /// Waits until something holds; the command must not end before.
+    pub fn wait_until(&mut self, mut holds: impl FnMut() -> bool) {
+        while !holds() {
+            assert!(self.child().try_wait().unwrap().is_none(), "it ended too early");
+            sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Waits for the end of the command, for so long at the most.
+    pub fn ends_within(&mut self, limit: Duration) -> bool {
+        let deadline = Instant::now() + limit;
+        while self.child().try_wait().unwrap().is_none() {
+            if Instant::now() > deadline {
+                return false;
+            }
+            sleep(Duration::from_millis(10));
+        }
+        true
+    }
+
+    /// Waits until the command hears SIGINT and SIGTERM.
+    pub fn wait_until_it_hears(&mut self) {
+        let status = format!("/proc/{}/status", self.child().id());
+        let hears = |line: &str| {
+            let caught =
+                line.strip_prefix("SigCgt:").map(|mask| u64::from_str_radix(mask.trim(), 16).unwrap());
+            // A bit for each signal, from 1 on: SIGINT is 2, SIGTERM is 15.
+            caught.is_some_and(|caught| caught & (1 << 1) != 0 && caught & (1 << 14) != 0)
+        };
+        if Path::new(&status).exists() {
+            self.wait_until(|| fs::read_to_string(&status).is_ok_and(|text| text.lines().any(hears)));
+        } else {
+            sleep(Duration::from_millis(500));
+        }
+    }
+
+    /// Sends a signal of this name.
+    pub fn signal(&mut self, name: &str) {
+        let id = self.child().id().to_string();
+        assert!(Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
+    }
+
+    /// What it said in the end.
+    pub fn output(mut self) -> Output {
+        self.0.take().unwrap().wait_with_output().unwrap()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.0 {
+            drop(child.kill());
+            drop(child.wait());
+        }
     }
 }
 
