@@ -1,9 +1,10 @@
 //! A stored plan with its story: what was found once, and what shall come of it from now on.
 
-use crate::outcome::{COMMIT, Outcome, Verdict};
+use crate::outcome::{COMMIT, HARNESS, Outcome, Verdict};
 use crate::plan::Plan;
 use crate::plan::file::{self, FileError};
-use serde::de::IgnoredAny;
+use crate::{names, vocabulary};
+use serde::de::{Deserializer, Error, IgnoredAny};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -24,7 +25,7 @@ pub struct Case {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
     /// What its run reached: where nothing breaks, this is what makes it worth running.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "milestones")]
     pub milestones: Vec<String>,
     /// What it was before it was shrunk.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -52,9 +53,44 @@ pub enum Expect {
     /// It stays fixed: all promises are kept.
     Passed,
     /// It stays caught: the plan's bug is noticed by this property.
-    Caught(String),
+    Caught(#[serde(deserialize_with = "property")] String),
     /// It is still there: a known open defect breaks this property.
-    StillThere(String),
+    StillThere(#[serde(deserialize_with = "property")] String),
+}
+
+/// The name of a property that exists.
+fn property<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let properties = vocabulary::properties().into_iter().map(|(name, _)| name);
+    known("property", String::deserialize(deserializer)?, properties.chain([HARNESS]))
+}
+
+/// Names of milestones that exist.
+fn milestones<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    let milestones = Vec::<Milestone>::deserialize(deserializer)?;
+    Ok(milestones.into_iter().map(|Milestone(name)| name).collect())
+}
+
+/// The name of a milestone that exists.
+struct Milestone(String);
+
+impl<'de> Deserialize<'de> for Milestone {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Milestone, D::Error> {
+        let milestones = vocabulary::milestones().into_iter().map(|(name, _)| name);
+        known("milestone", String::deserialize(deserializer)?, milestones).map(Milestone)
+    }
+}
+
+/// What was typed, if it is one of these names.
+fn known<E: Error>(
+    what: &str,
+    typed: String,
+    names: impl Iterator<Item = &'static str>,
+) -> Result<String, E> {
+    let names: Vec<&str> = names.collect();
+    match names.contains(&typed.as_str()) {
+        true => Ok(typed),
+        false => Err(E::custom(names::unknown(what, &typed, names))),
+    }
 }
 
 impl Expect {
@@ -245,6 +281,7 @@ struct OutlineOfPlan {
 mod tests {
     use super::{Case, Expect, Shrunk, read_plan};
     use crate::plan::{file, generate};
+    use crate::vocabulary;
     use proptest::prelude::*;
 
     fn case(expect: Expect) -> Case {
@@ -291,10 +328,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_case_is_read_back_as_it_was(story: String, seed: u64, still in any::<bool>()) {
-            let expect = if still { Expect::StillThere(story.clone()) } else { Expect::Passed };
+        fn every_case_is_read_back_as_it_was(story: String, seed: u64, still in any::<bool>(), at: prop::sample::Index) {
+            let properties = vocabulary::properties();
+            let property = properties[at.index(properties.len())].0.to_owned();
+            let expect = if still { Expect::StillThere(property) } else { Expect::Passed };
             let commit = still.then(|| story.clone());
-            let milestones = Vec::from_iter(commit.clone());
+            let all = vocabulary::milestones();
+            let milestones = all[at.index(all.len())..].iter().map(|(name, _)| (*name).to_owned()).collect();
             let case = Case { story, expect, commit, milestones, shrunk: None, plan: generate(seed) };
             prop_assert_eq!(Case::from_text(&case.to_text()), Ok(case));
         }

@@ -46,6 +46,7 @@ compile_error!(
 );
 
 pub mod rng;
+pub mod text;
 pub mod names;
 pub mod bugs;
 pub mod plan;

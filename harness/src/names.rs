@@ -1,5 +1,7 @@
 //! Names that people type. Where none fits, the nearest ones are offered.
 
+use crate::text::shown;
+
 /// How alike two names must be for one to be offered for the other.
 const ALIKE: f64 = 0.8;
 
@@ -19,6 +21,7 @@ pub fn nearest<'a>(typed: &str, names: impl IntoIterator<Item = &'a str>) -> Vec
 #[must_use]
 pub fn unknown<'a>(what: &str, typed: &str, names: impl IntoIterator<Item = &'a str>) -> String {
     let near = nearest(typed, names);
+    let typed = shown(typed);
     if near.is_empty() {
         return format!("there is no {what} `{typed}`; `harness list` names them all");
     }

@@ -159,6 +159,9 @@ pub const WITNESS: &str = "witness";
 /// No order explains what clients saw.
 pub const LINEARIZABILITY: &str = "linearizability";
 
+/// The harness itself panicked, outside of what it catches of the system under test.
+pub const HARNESS: &str = "harness-panic";
+
 /// How much happened in a run.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Counts {
@@ -183,13 +186,13 @@ pub struct Counts {
 impl Counts {
     /// Adds what else happened.
     pub fn add(&mut self, more: &Counts) {
-        self.change(more, |one, other| one + other);
+        self.change(more, u64::saturating_add);
     }
 
     /// Without what happened before.
     #[must_use]
     pub fn without(mut self, before: &Counts) -> Counts {
-        self.change(before, |one, other| one - other);
+        self.change(before, u64::saturating_sub);
         self
     }
 

@@ -1,70 +1,14 @@
 //! The command line as its users meet it: bad input gets one clear sentence and exit code 2, and nothing is left behind.
 
+mod desk;
+
+use desk::{Desk, Running};
 use invariants::Observed;
 use invariants::formats::{self, Misread};
 use std::fs;
 use std::io::Read;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
-use tempfile::TempDir;
-
-/// Runs the harness in an empty folder of its own.
-struct Desk(TempDir);
-
-impl Desk {
-    fn new() -> Desk {
-        Desk(tempfile::tempdir().unwrap())
-    }
-
-    fn path(&self) -> &Path {
-        self.0.path()
-    }
-
-    fn file(&self, name: &str, text: &str) {
-        fs::write(self.path().join(name), text).unwrap();
-    }
-
-    fn command(&self, line: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_harness"));
-        command.args(line.split_whitespace()).current_dir(self.path()).env_remove("RUST_LOG");
-        // Whoever runs these tests may be one of several machines; what they start is not.
-        for name in ["SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_MIN", "JOB_COMPLETION_INDEX", "CI_NODE_INDEX"] {
-            command.env_remove(name);
-        }
-        command
-    }
-
-    fn run(&self, line: &str) -> Output {
-        self.command(line).output().unwrap()
-    }
-
-    /// What is said on standard error of a line that cannot be used. It must be one line, and all that happens.
-    fn refusal(&self, line: &str) -> String {
-        let before = self.names();
-        let output = self.run(line);
-        let said = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(2), "{line}: {said}");
-        assert!(output.stdout.is_empty(), "{line} wrote to standard output");
-        assert_eq!(said.lines().count(), 1, "{line}: {said}");
-        assert_eq!(self.names(), before, "{line} left something behind");
-        said.trim_end().to_owned()
-    }
-
-    fn names(&self) -> Vec<String> {
-        let entries = fs::read_dir(self.path()).unwrap();
-        let mut names: Vec<String> =
-            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-        names.sort();
-        names
-    }
-
-    /// The plan of a seed as the harness prints it.
-    fn plan(&self, seed: u64) -> String {
-        let output = self.run(&format!("plan --seed {seed}"));
-        assert!(output.status.success());
-        String::from_utf8(output.stdout).unwrap()
-    }
-}
 
 #[test]
 fn lines_that_cannot_be_used_are_refused_with_a_sentence() {
@@ -225,13 +169,13 @@ fn a_sweep_in_a_pipe_is_plain() {
 fn a_sweep_that_is_interrupted_sums_up_what_was_done() {
     let desk = Desk::new();
     for signal in ["INT", "TERM"] {
-        let mut command = desk.command(&format!("--for 1h --json --out {signal}"));
-        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut running = Running::start(desk.command(&format!("--for 1h --json --out {signal}")));
+        running.wait_until_it_hears();
         std::thread::sleep(std::time::Duration::from_millis(500));
-        let killed = Command::new("kill").args(["-s", signal, &child.id().to_string()]).status().unwrap();
-        assert!(killed.success());
-        let output = child.wait_with_output().unwrap();
-        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+        running.signal(signal);
+        let output = running.output();
+        let code = if signal == "INT" { 130 } else { 143 };
+        assert_eq!(output.status.code(), Some(code), "{}", String::from_utf8_lossy(&output.stderr));
         let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
         assert!(report["cut_short"] == true && report["seeds"].as_u64() > Some(0), "{report}");
     }
@@ -321,7 +265,7 @@ fn what_was_typed_cannot_move_the_cursor() {
     let output = desk.command("--bug").arg("\u{1b}[31mred\nalert").output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2));
-    assert_eq!(said, "harness: there is no bug `?[31mred?alert`; `harness list` names them all\n");
+    assert_eq!(said, "harness: there is no bug `\\u{1b}[31mred\\nalert`; `harness list` names them all\n");
 }
 
 #[cfg(target_os = "linux")]
@@ -388,9 +332,8 @@ fn recorded_histories_are_judged() {
 
     let output = desk.run("check history --json good.log stale.jsonl");
     assert_eq!(output.status.code(), Some(1));
-    let said = String::from_utf8(output.stdout).unwrap();
-    let lines: Vec<serde_json::Value> =
-        said.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let lines = report["files"].as_array().unwrap();
     assert_eq!(lines.len(), 2);
     let told = |line: &serde_json::Value, field: &str| line[field].as_str().unwrap_or_default().to_owned();
     assert_eq!(
@@ -420,6 +363,7 @@ fn recorded_facts_are_judged() {
     assert!(said.contains("election-safety: n3 leads term 7 although n1 already leads it"), "{said}");
     let output = desk.run("check facts --json bad.jsonl");
     let said: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let said = &said["files"][0];
     assert_eq!((&said["verdict"], &said["facts"]), (&"broken".into(), &2.into()));
 }
 
@@ -520,8 +464,8 @@ fn a_recording_that_cannot_be_used_withholds_no_other_verdict() {
     );
     assert_eq!(verdicts("check facts bad.facts good.facts").0, Some(1));
     let output = desk.run("check history --json blank.log good.log");
-    let said = String::from_utf8(output.stdout).unwrap();
-    let said: Vec<serde_json::Value> = said.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let said = &report["files"];
     assert_eq!((&said[0]["verdict"], &said[0]["file"]), (&"unusable".into(), &"blank.log".into()));
     assert_eq!((&said[1]["verdict"], output.status.code()), (&"linearizable".into(), Some(2)));
 }
@@ -773,7 +717,7 @@ fn a_sweep_that_is_told_to_stop_says_what_it_did_not_shrink() {
     assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
     let output = child.wait_with_output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert_eq!(output.status.code(), Some(143), "{said}");
     let line = "not as small as it gets: cargo run --release -- shrink --seed ";
     let line = said.lines().find(|said| said.contains(line)).expect(&said);
     assert!(line.ends_with(" --bug match-from-sent-index --out stopped"), "{line}");

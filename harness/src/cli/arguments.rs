@@ -1,7 +1,7 @@
 //! What may be typed. The names of verbs and options stay.
 
 use crate::plan::Duration;
-use clap::{Args, Parser, Subcommand};
+use clap::{ArgGroup, Args, Parser, Subcommand};
 use invariants::Budget;
 use std::num::NonZeroUsize;
 use std::ops::Range;
@@ -57,13 +57,13 @@ pub(super) struct Sweep {
     #[arg(long = "for", value_name = "TIME", value_parser = time, allow_hyphen_values = true)]
     pub(super) lasts: Option<Duration>,
     /// The folder for failing plans, and where it is named for what was found out [default: failures]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", allow_negative_numbers = true)]
     pub(super) out: Option<PathBuf>,
     /// Go on with the sweep in the folder `--out`, which is refused to a new one until its seeds are all done
     #[arg(long)]
     pub(super) resume: bool,
     /// Of N machines this is number I, from 1 on: sweep its part of the seeds
-    #[arg(long, value_name = "I/N", value_parser = shard)]
+    #[arg(long, value_name = "I/N", value_parser = shard, allow_hyphen_values = true)]
     pub(super) shard: Option<Shard>,
     /// Print one JSON object on standard output and nothing else there
     #[arg(long)]
@@ -79,10 +79,10 @@ pub(super) struct Sweep {
 #[derive(Args, Debug)]
 pub(super) struct Changes {
     /// Switch a bug on
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", allow_negative_numbers = true)]
     pub(super) bug: Option<String>,
     /// Do not let this property look; may be given several times
-    #[arg(long, value_name = "PROPERTY")]
+    #[arg(long, value_name = "PROPERTY", allow_negative_numbers = true)]
     pub(super) without: Vec<String>,
 }
 
@@ -104,7 +104,7 @@ pub(super) struct Source {
     #[arg(long, value_name = "N", value_parser = seed, allow_hyphen_values = true)]
     pub(super) seed: Option<u64>,
     /// The plan in this file, alone or in a case
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", allow_negative_numbers = true)]
     pub(super) plan: Option<PathBuf>,
 }
 
@@ -118,10 +118,10 @@ pub(super) struct Watch {
     #[arg(long)]
     pub(super) strict: bool,
     /// Write the facts to this file, as JSON lines
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", allow_negative_numbers = true)]
     pub(super) facts: Option<PathBuf>,
     /// Write the clients' history to this file, as JSON lines
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", allow_negative_numbers = true)]
     pub(super) history: Option<PathBuf>,
 }
 
@@ -131,23 +131,24 @@ pub(super) struct Plan {
     #[arg(long, value_name = "N", value_parser = seed, allow_hyphen_values = true)]
     pub(super) seed: u64,
     /// Switch a bug on
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", allow_negative_numbers = true)]
     pub(super) bug: Option<String>,
 }
 
 #[derive(Args, Debug)]
+#[command(group = ArgGroup::new("kept").required(true))]
 pub(super) struct Keep {
     /// A plan, alone or in a case
-    #[arg(value_name = "FILE", required_unless_present = "seed", conflicts_with = "seed")]
+    #[arg(value_name = "FILE", group = "kept")]
     pub(super) file: Option<PathBuf>,
     /// The plan of this seed
-    #[arg(long, value_name = "N", value_parser = seed, allow_hyphen_values = true)]
+    #[arg(long, value_name = "N", value_parser = seed, allow_hyphen_values = true, group = "kept")]
     pub(super) seed: Option<u64>,
     /// The name of the case: small letters, digits and dashes
-    #[arg(long, value_name = "NAME", value_parser = case_name)]
+    #[arg(long, value_name = "NAME", value_parser = case_name, allow_negative_numbers = true)]
     pub(super) name: String,
     /// Switch a bug on, which shall stay caught
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", allow_negative_numbers = true)]
     pub(super) bug: Option<String>,
 }
 
@@ -174,24 +175,25 @@ pub(super) struct Merge {
 }
 
 #[derive(Args, Debug)]
+#[command(group = ArgGroup::new("shrunk").required(true))]
 pub(super) struct Shrink {
     /// A plan that fails, alone or in a case
-    #[arg(value_name = "FILE", required_unless_present_any = ["seed", "survey"], conflicts_with_all = ["seed", "survey"])]
+    #[arg(value_name = "FILE", group = "shrunk")]
     pub(super) file: Option<PathBuf>,
     /// The plan of this seed
-    #[arg(long, value_name = "N", value_parser = seed, allow_hyphen_values = true, conflicts_with = "survey")]
+    #[arg(long, value_name = "N", value_parser = seed, allow_hyphen_values = true, group = "shrunk")]
     pub(super) seed: Option<u64>,
     /// Shrink five failing seeds of each bug and print a table of it
-    #[arg(long)]
+    #[arg(long, group = "shrunk")]
     pub(super) survey: bool,
     /// How many runs at once [default: one per core]
     #[arg(long, value_name = "N", value_parser = jobs, allow_hyphen_values = true)]
     pub(super) jobs: Option<NonZeroUsize>,
     /// The most runs; where they are used up, the smallest plan so far is kept
-    #[arg(long, value_name = "N", default_value_t = SHRINK_RUNS)]
+    #[arg(long, value_name = "N", value_parser = count, default_value_t = SHRINK_RUNS, allow_hyphen_values = true)]
     pub(super) runs: u64,
     /// The folder for the smaller plan
-    #[arg(long, value_name = "DIR", default_value = "failures")]
+    #[arg(long, value_name = "DIR", default_value = "failures", allow_negative_numbers = true)]
     pub(super) out: PathBuf,
     #[command(flatten)]
     pub(super) changes: Changes,
@@ -213,15 +215,15 @@ pub(super) enum Recording {
         #[arg(value_name = "FILE", required = true)]
         files: Vec<PathBuf>,
         /// The most steps of the whole check: the search of every key, and the explanation
-        #[arg(long, value_name = "N", default_value_t = Budget::default().steps, allow_hyphen_values = true)]
+        #[arg(long, value_name = "N", value_parser = count, default_value_t = Budget::default().steps, allow_hyphen_values = true)]
         steps: u64,
         /// The most bytes that a search may remember
-        #[arg(long, value_name = "N", default_value_t = Budget::default().bytes, allow_hyphen_values = true)]
+        #[arg(long, value_name = "N", value_parser = count, default_value_t = Budget::default().bytes, allow_hyphen_values = true)]
         bytes: u64,
         /// The most seconds of the check of a file; what is not judged by then is unknown
         #[arg(long, value_name = "S", value_parser = seconds, allow_hyphen_values = true)]
         seconds: Option<std::time::Duration>,
-        /// Print a JSON object per file on standard output and nothing else there
+        /// Print one JSON object on standard output and nothing else there: `files` has one for each
         #[arg(long)]
         json: bool,
     },
@@ -230,7 +232,7 @@ pub(super) enum Recording {
         /// The facts
         #[arg(value_name = "FILE", required = true)]
         files: Vec<PathBuf>,
-        /// Print a JSON object per file on standard output and nothing else there
+        /// Print one JSON object on standard output and nothing else there: `files` has one for each
         #[arg(long)]
         json: bool,
     },
@@ -278,6 +280,11 @@ fn seeds(text: &str) -> Result<Range<u64>, String> {
 
 fn seed(text: &str) -> Result<u64, String> {
     text.parse().map_err(|_| format!("a seed is a whole number from 0 to {}", u64::MAX))
+}
+
+/// A count of things; the number is the option's.
+pub(super) fn count(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| format!("write a whole number from 0 to {}", u64::MAX))
 }
 
 fn jobs(text: &str) -> Result<NonZeroUsize, String> {

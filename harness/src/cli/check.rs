@@ -1,60 +1,113 @@
 //! The verb `check`: what others recorded, judged without a simulation.
 
-use super::{BROKEN, Done, KEPT, UNUSABLE, arguments, print, say};
-use crate::plan::file::reason;
+use super::exit::{BROKEN, KEPT, UNUSABLE};
+use super::{Done, arguments, print, print_json, say, signals};
+use crate::plan::file::{self, named};
+use crate::text::{shown, shown_line};
 use invariants::formats::{self, Names};
 use invariants::linearizability::{Judged, Method, report, report_within};
 use invariants::{Budget, Checker, Verdict, Violation};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::fmt::Write;
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
 use std::time::{Duration, Instant};
+
+/// The stack of the thread that judges: as large as that of the main thread.
+const STACK: usize = 8 << 20;
+/// How often a signal is looked for while a file is judged.
+const BEAT: Duration = Duration::from_millis(50);
 
 pub(super) fn check(arguments: &arguments::Check) -> Done {
     match &arguments.what {
         arguments::Recording::History { files, steps, bytes, seconds, json } => {
             let budget = Budget { steps: *steps, bytes: *bytes };
-            each(files, *json, |path| history(path, budget, *seconds, *json))
+            let most = *seconds;
+            each(files, *json, move |path| history(path, budget, most))
         }
-        arguments::Recording::Facts { files, json } => each(files, *json, |path| facts(path, *json)),
+        arguments::Recording::Facts { files, json } => each(files, *json, facts),
     }
 }
 
-/// What is said of a file, and whether it is all well; or why it cannot be judged.
-type Judgement = Result<(String, bool), String>;
+/// What is said of a file.
+struct Report {
+    /// To a person.
+    page: String,
+    /// To a program.
+    json: Value,
+    /// Whether it is all well.
+    is_well: bool,
+}
 
-/// Judges one file after the other. One that cannot be used withholds no verdict on the others.
-fn each(files: &[PathBuf], json: bool, judge: impl Fn(&Path) -> Judgement) -> Done {
-    let mut code = KEPT;
+/// What is said of a file, or why it cannot be judged.
+type Judgement = Result<Report, String>;
+
+/// Judges one file after the other. One that cannot be used withholds no verdict on the others; those that a signal comes
+/// before stay unknown.
+fn each(files: &[PathBuf], json: bool, judge: impl Fn(&Path) -> Judgement + Send + 'static) -> Done {
+    signals::listen("ending without the files that are not judged; once more to end at once")?;
+    let (results, arrivals) = channel();
+    // A thread of its own, which a signal leaves behind in the middle of a file.
+    let all = files.to_vec();
+    let judging = thread::Builder::new().stack_size(STACK).spawn(move || {
+        all.iter().take_while(|path| results.send(judge(path)).is_ok()).count();
+    });
+    let judging = judging.map_err(|error| format!("there is no thread to judge with: {error}"))?;
+    let (mut code, mut reports) = (KEPT, Vec::new());
     for path in files {
-        match judge(path) {
-            Ok((page, is_well)) => {
-                print(&page)?;
-                code = code.max(if is_well { KEPT } else { BROKEN });
+        let judgement = loop {
+            let wait = if signals::is_set() { Duration::ZERO } else { BEAT };
+            match arrivals.recv_timeout(wait) {
+                Ok(judgement) => break Some(judgement),
+                Err(RecvTimeoutError::Timeout) if signals::is_set() => break None,
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => match judging.join() {
+                    Err(panic) => std::panic::resume_unwind(panic),
+                    Ok(()) => unreachable!("it ends once nobody receives"),
+                },
             }
-            Err(sentence) => {
-                if json {
-                    print(&format!(
-                        "{}\n",
-                        json!({"file": path, "verdict": "unusable", "explanation": sentence})
-                    ))?;
-                }
-                say(&format!("{}: {sentence}", path.display()));
+        };
+        let report = match judgement {
+            Some(Ok(report)) => report,
+            Some(Err(sentence)) => {
+                say(&format!("{}: {sentence}", named(path)));
                 code = UNUSABLE;
+                let (page, is_well) = (String::new(), true);
+                let verdict =
+                    json!({"file": path.to_string_lossy(), "verdict": "unusable", "explanation": sentence});
+                Report { page, json: verdict, is_well }
             }
+            None => {
+                code = signals::code(code);
+                let sentence = "a signal came before it was judged";
+                let page = format!("{}: unknown\n  {sentence}\n", named(path));
+                let verdict =
+                    json!({"file": path.to_string_lossy(), "verdict": "unknown", "explanation": sentence});
+                Report { page, json: verdict, is_well: true }
+            }
+        };
+        if !report.is_well {
+            code = code.max(BROKEN);
         }
+        match json {
+            true => reports.push(report.json),
+            false => print(&report.page)?,
+        }
+    }
+    if json {
+        print_json(&json!({"files": reports}))?;
     }
     Ok(code)
 }
 
 fn text(path: &Path) -> Result<String, String> {
-    let bytes = fs::read(path).map_err(|error| format!("it cannot be read: {}", reason(&error)))?;
+    let bytes = file::read_bytes(path).map_err(|why| format!("it cannot be read: {why}"))?;
     formats::text(bytes).map_err(|misread| misread.to_string())
 }
 
 /// A history of clients.
-fn history(path: &Path, budget: Budget, most: Option<Duration>, json: bool) -> Judgement {
+fn history(path: &Path, budget: Budget, most: Option<Duration>) -> Judgement {
     let (format, recorded) = formats::read_history(&text(path)?).map_err(|misread| misread.to_string())?;
     let start = Instant::now();
     let report = match most {
@@ -73,26 +126,21 @@ fn history(path: &Path, budget: Budget, most: Option<Duration>, json: bool) -> J
     let is_well = report.verdict == Verdict::Linearizable;
     let explanation = (!is_well).then(|| recorded.told(&report.verdict));
     let method = methods(&report.keys, &recorded.names);
-    let page = if json {
-        let keys = report.keys.iter().map(|&Judged { key, operations, method }| {
-            json!({"key": key, "name": recorded.names.key(key), "operations": operations, "method": method})
-        });
-        json!({
-            "file": path, "verdict": verdict, "seconds": seconds, "operations": operations, "method": method,
-            "explanation": explanation, "format": format.to_string(), "keys": keys.collect::<Vec<_>>(),
-        })
-        .to_string()
-    } else {
-        let time = seconds * 1_000.0;
-        let mut page = format!("{}: {verdict}\n  format      {format}\n", path.display());
-        write!(page, "  operations  {operations}\n  method      {method}\n  time        {time:.2} ms")
-            .expect("a string takes all");
-        for line in explanation.iter().flat_map(|explanation| explanation.lines()) {
-            write!(page, "\n{}", format!("  {line}").trim_end()).expect("a string takes all");
-        }
-        page
-    };
-    Ok((page + "\n", is_well))
+    let keys = report.keys.iter().map(|&Judged { key, operations, method }| {
+        json!({"key": key, "name": recorded.names.key(key), "operations": operations, "method": method})
+    });
+    let json = json!({
+        "file": path.to_string_lossy(), "verdict": verdict, "seconds": seconds, "operations": operations, "method": method,
+        "explanation": explanation, "format": format.to_string(), "keys": keys.collect::<Vec<_>>(),
+    });
+    let time = seconds * 1_000.0;
+    let mut page = format!("{}: {verdict}\n  format      {format}\n", named(path));
+    write!(page, "  operations  {operations}\n  method      {method}\n  time        {time:.2} ms\n")
+        .expect("a string takes all");
+    for line in explanation.iter().flat_map(|explanation| explanation.lines()) {
+        writeln!(page, "{}", format!("  {}", shown_line(line)).trim_end()).expect("a string takes all");
+    }
+    Ok(Report { page, json, is_well })
 }
 
 /// What told, and of which keys, as long as there are few of them.
@@ -102,7 +150,7 @@ fn methods(keys: &[Judged], names: &Names) -> String {
         match mine.len() {
             0 => None,
             1..=8 => {
-                let names: Vec<String> = mine.iter().map(|&key| names.key(key)).collect();
+                let names: Vec<String> = mine.iter().map(|&key| shown(&names.key(key))).collect();
                 Some(format!("{method} ({})", names.join(" ")))
             }
             count => Some(format!("{method} ({count} keys)")),
@@ -113,7 +161,7 @@ fn methods(keys: &[Judged], names: &Names) -> String {
 }
 
 /// A stream of facts, by all properties.
-fn facts(path: &Path, json: bool) -> Judgement {
+fn facts(path: &Path) -> Judgement {
     let text = text(path)?;
     let start = Instant::now();
     let (mut checker, mut count) = (Checker::new(), 0_u64);
@@ -131,31 +179,25 @@ fn facts(path: &Path, json: bool) -> Judgement {
     }
     let looked: Vec<(&str, u64)> = checker.looked().collect();
     let verdict = if violation.is_some() { "broken" } else { "kept" };
-    let page = if json {
-        let looked: serde_json::Map<String, serde_json::Value> =
-            looked.into_iter().map(|(name, times)| (name.to_owned(), times.into())).collect();
-        json!({
-            "file": path, "verdict": verdict, "seconds": seconds, "facts": count, "looked": looked,
-            "violation": violation,
-        })
-        .to_string()
-            + "\n"
-    } else {
-        let mut page = format!("{}: {verdict}\n", path.display());
-        let time = seconds * 1_000.0;
-        write!(page, "  facts       {count}\n  time        {time:.2} ms\n").expect("a string takes all");
-        if let Some(violation) = &violation {
-            writeln!(page, "  {violation}").expect("a string takes all");
-            for fact in violation.first.iter().chain([&violation.second]) {
-                let fact = serde_json::to_string(fact).expect("facts have text keys");
-                writeln!(page, "    {fact}").expect("a string takes all");
-            }
+    let by_name: serde_json::Map<String, Value> =
+        looked.iter().map(|&(name, times)| (name.to_owned(), times.into())).collect();
+    let json = json!({
+        "file": path.to_string_lossy(), "verdict": verdict, "seconds": seconds, "facts": count, "looked": by_name,
+        "violation": violation,
+    });
+    let mut page = format!("{}: {verdict}\n", named(path));
+    let time = seconds * 1_000.0;
+    write!(page, "  facts       {count}\n  time        {time:.2} ms\n").expect("a string takes all");
+    if let Some(violation) = &violation {
+        writeln!(page, "  {}", shown_line(&violation.to_string())).expect("a string takes all");
+        for fact in violation.first.iter().chain([&violation.second]) {
+            let fact = serde_json::to_string(fact).expect("facts have text keys");
+            writeln!(page, "    {}", shown_line(&fact)).expect("a string takes all");
         }
-        for (name, times) in looked {
-            let times = if times == 0 { "never looked".to_owned() } else { format!("looked {times} times") };
-            writeln!(page, "  {name:<32} {times}").expect("a string takes all");
-        }
-        page
-    };
-    Ok((page, violation.is_none()))
+    }
+    for (name, times) in looked {
+        let times = if times == 0 { "never looked".to_owned() } else { format!("looked {times} times") };
+        writeln!(page, "  {name:<32} {times}").expect("a string takes all");
+    }
+    Ok(Report { page, json, is_well: violation.is_none() })
 }

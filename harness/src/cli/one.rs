@@ -1,11 +1,16 @@
 //! The verbs about one plan: `run`, `plan`, `keep` and `replay`.
 
-use super::{BROKEN, Done, KEPT, arguments, known, print};
+use super::exit::{BROKEN, KEPT};
+use super::overnight::variable;
+use super::paths::Paths;
+use super::{Done, arguments, known, print};
 use crate::case::{self, Case, Expect, NO_STORY, Shrunk};
 use crate::near;
 use crate::outcome::{Options, Outcome, Record, Verdict};
+use crate::plan::file::named;
 use crate::plan::{GENERATOR_VERSION, Plan, file, generate};
 use crate::report::{self, Origin};
+use crate::text::{shown, visible_lines};
 use crate::{run, survey};
 use invariants::formats;
 use std::io;
@@ -19,8 +24,10 @@ pub(super) fn run(arguments: &arguments::Run) -> Done {
     known::bug(changes.bug.as_deref())?;
     let options = known::options_without(&changes.without)?;
     let mut shrunk = None;
+    let mut paths = Paths::default();
     let mut plan = match (&source.plan, source.seed) {
         (Some(path), _) => {
+            paths.read("the plan", path);
             let case = case::read_either(path).map_err(|error| error.to_string())?;
             shrunk = case.shrunk;
             case.plan
@@ -31,7 +38,7 @@ pub(super) fn run(arguments: &arguments::Run) -> Done {
     if changes.bug.is_some() {
         plan.bug.clone_from(&changes.bug);
     }
-    let (record, options) = watched(&plan, &arguments.watch, options)?;
+    let (record, options) = watched(&plan, &arguments.watch, paths, options)?;
     let origin = match &source.plan {
         Some(path) => Origin::File { path, bug: changes.bug.as_deref() },
         None => Origin::Seed,
@@ -50,13 +57,16 @@ pub(super) fn plan(arguments: &arguments::Plan) -> Done {
 pub(super) fn keep(arguments: &arguments::Keep) -> Done {
     known::bug(arguments.bug.as_deref())?;
     let path = case::path_of(&arguments.name);
-    if path.exists() {
-        return Err(format!("{} is there already: choose another name", path.display()));
+    if path.symlink_metadata().is_ok() {
+        return Err(format!("{} is there already: choose another name", named(&path)));
     }
     let folder = Path::new(case::FOLDER);
     if !folder.is_dir() {
-        return Err(format!("there is no folder {} here: go to the top of the work tree", folder.display()));
+        return Err(format!("there is no folder {} here: go to the top of the work tree", named(folder)));
     }
+    let mut paths = Paths::default();
+    arguments.file.iter().for_each(|file| paths.read("the plan", file));
+    paths.write("the case", &path)?;
 
     let found = match (&arguments.file, arguments.seed) {
         (Some(file), _) => Some(case::read_either(file).map_err(|error| error.to_string())?),
@@ -69,20 +79,20 @@ pub(super) fn keep(arguments: &arguments::Keep) -> Done {
     if arguments.bug.is_some() {
         plan.bug.clone_from(&arguments.bug);
     }
-    let named = format!("seed {}", plan.seed);
+    let seed = format!("seed {}", plan.seed);
     let outcome = run::run(&plan, &Options::default()).outcome;
     let expect = match (&plan.bug, &outcome.verdict) {
         (Some(_), Verdict::Failed(failure)) => Expect::Caught(failure.property.clone()),
         (Some(bug), _) => {
-            return Err(format!("with the bug {bug} {named} breaks no promise: there is nothing to catch"));
+            return Err(format!("with the bug {bug} {seed} breaks no promise: there is nothing to catch"));
         }
         (None, Verdict::Unknown(_)) => {
-            return Err(format!("{named} stays undecided: nothing can be expected of it"));
+            return Err(format!("{seed} stays undecided: nothing can be expected of it"));
         }
         (None, _) => Expect::Passed,
     };
     let seen = match &outcome.verdict {
-        Verdict::Failed(failure) => format!("{}: {}", failure.property, failure.sentence),
+        Verdict::Failed(failure) => format!("{}: {}", failure.property, visible_lines(&failure.sentence)),
         _ => "All promises were kept.".into(),
     };
     let found_before = found.as_ref().map_or_else(
@@ -95,9 +105,9 @@ pub(super) fn keep(arguments: &arguments::Keep) -> Done {
     case.write(&path).map_err(|error| error.to_string())?;
     print(&format!(
         "{}: now fill in its story; expected is: {}\n  cargo run --release -- replay {}\n",
-        path.display(),
+        named(&path),
         case.expect,
-        path.display()
+        named(&path)
     ))?;
     Ok(KEPT)
 }
@@ -105,7 +115,12 @@ pub(super) fn keep(arguments: &arguments::Keep) -> Done {
 pub(super) fn replay(arguments: &arguments::Replay) -> Done {
     let path = &arguments.file;
     let case = Case::read(path).map_err(|error| error.to_string())?;
-    let (record, options) = watched(&case.plan, &arguments.watch, Options::default())?;
+    let mut paths = Paths::default();
+    match arguments.refresh {
+        true => paths.rewrite("the case", path)?,
+        false => paths.read("the case", path),
+    }
+    let (record, options) = watched(&case.plan, &arguments.watch, paths, Options::default())?;
     let outcome = record.outcome.clone();
     let origin = Origin::File { path, bug: None };
     let page = page(&case.plan, origin, record, case.shrunk, &options);
@@ -133,14 +148,14 @@ pub(super) fn replay(arguments: &arguments::Replay) -> Done {
         return Ok(BROKEN);
     };
     if !arguments.refresh {
-        let (seed, path) = (near.plan.seed, path.display());
+        let (seed, path) = (near.plan.seed, named(path));
         print(&format!(
             "with the seed {seed} it does what is expected:\n  cargo run --release -- replay --refresh {path}\n"
         ))?;
         return Ok(BROKEN);
     }
     near.write(path).map_err(|error| error.to_string())?;
-    print(&format!("refreshed: {} has the seed {} now\n", path.display(), near.plan.seed))?;
+    print(&format!("refreshed: {} has the seed {} now\n", named(path), near.plan.seed))?;
     Ok(KEPT)
 }
 
@@ -160,13 +175,15 @@ pub(super) fn page(
 }
 
 /// Runs a plan, prints the timeline and writes what was asked to be written.
-fn watched(plan: &Plan, watch: &arguments::Watch, options: Options) -> Result<(Record, Options), String> {
+fn watched(
+    plan: &Plan,
+    watch: &arguments::Watch,
+    mut paths: Paths,
+    options: Options,
+) -> Result<(Record, Options), String> {
     let traced = show_tracing()?;
-    if watch.facts.is_some() && watch.facts == watch.history {
-        return Err("--facts and --history need a file each".into());
-    }
-    for path in watch.facts.iter().chain(&watch.history) {
-        file::writable(path).map_err(|error| error.to_string())?;
+    for (what, path) in [("--facts", &watch.facts), ("--history", &watch.history)] {
+        path.iter().try_for_each(|path| paths.write(what, path))?;
     }
     let options = Options {
         strict: watch.strict,
@@ -192,19 +209,17 @@ fn watched(plan: &Plan, watch: &arguments::Watch, options: Options) -> Result<(R
 /// Writes what was observed to a file, all of it or nothing.
 fn write_observed(path: &Path, write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> Result<(), String> {
     let mut bytes = Vec::new();
-    write(&mut bytes).map_err(|error| format!("{}: {error}", path.display()))?;
-    let text = String::from_utf8(bytes).map_err(|error| format!("{}: {error}", path.display()))?;
+    write(&mut bytes).map_err(|error| format!("{}: {error}", named(path)))?;
+    let text = String::from_utf8(bytes).map_err(|error| format!("{}: {error}", named(path)))?;
     file::write_text(path, &text).map_err(|error| error.to_string())
 }
 
 /// Shows the timeline as tracing events on standard error, where `RUST_LOG` asks for them. Returns whether it does.
 fn show_tracing() -> Result<bool, String> {
-    let Some(wanted) = std::env::var("RUST_LOG").ok().filter(|wanted| !wanted.is_empty()) else {
-        return Ok(false);
-    };
+    let Some(wanted) = variable("RUST_LOG")? else { return Ok(false) };
     let filter = EnvFilter::builder()
         .parse(&wanted)
-        .map_err(|error| format!("RUST_LOG is `{wanted}`, which is no filter: {error}"))?;
+        .map_err(|error| format!("RUST_LOG is `{}`, which is no filter: {error}", shown(&wanted)))?;
     // What madsim itself has to say would bury the run.
     let silence: Directive =
         "madsim=off".parse().map_err(|error| format!("madsim cannot be silenced: {error}"))?;

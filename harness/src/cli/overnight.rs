@@ -1,14 +1,15 @@
 //! Long sweeps: what is kept of them on disk, how they go on, and how several machines share one.
 
 use super::arguments::{self, Shard};
-use super::many::print_json;
-use super::{BROKEN, Done, KEPT, print, say};
+use super::exit::{BROKEN, KEPT};
+use super::{Done, print, print_json, say};
 use crate::bugs;
-use crate::plan::file::reason;
+use crate::plan::file::{named, reason};
 use crate::plan::{GENERATOR_VERSION, Plan, generate};
 use crate::report::{self, SweepReport};
 use crate::sweep::ledger::{self, Head, Ledger};
 use crate::sweep::{Settings, Summary};
+use crate::text::shown;
 use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::path::Path;
@@ -34,8 +35,10 @@ pub(super) fn shard(arguments: &arguments::Sweep) -> Result<Option<Shard>, Strin
         return Ok(arguments.shard);
     }
     let number = |name: &str| -> Result<Option<u64>, String> {
-        let Some(value) = std::env::var(name).ok().filter(|value| !value.is_empty()) else { return Ok(None) };
-        value.parse().map(Some).map_err(|_| format!("{name} is `{value}`, which is no number"))
+        let Some(value) = variable(name)? else { return Ok(None) };
+        value.parse().map(Some).map_err(|_| {
+            format!("{name} is `{}`: expected a whole number from 0 to {}", shown(&value), u64::MAX)
+        })
     };
     // The name of the number, those that the count may have, and the lowest number.
     let said: [(&str, &[&str], u64); 3] = [
@@ -70,6 +73,15 @@ pub(super) fn shard(arguments: &arguments::Sweep) -> Result<Option<Shard>, Strin
             counts.join(" or ")
         )),
     }
+}
+
+/// An environment variable; `None` where it is empty or not set.
+pub(super) fn variable(name: &str) -> Result<Option<String>, String> {
+    let Some(value) = std::env::var_os(name).filter(|value| !value.is_empty()) else { return Ok(None) };
+    let as_text = value.into_string();
+    as_text
+        .map(Some)
+        .map_err(|value| format!("{name} is `{}`, which is not in UTF-8", shown(&value.to_string_lossy())))
 }
 
 /// The seeds of all machines together; of seeds without an end each has its own.
@@ -109,7 +121,7 @@ pub(super) fn begin(
     }
     let folder = &settings.out;
     let path = folder.join(ledger::FILE);
-    let cannot = |error| format!("{}: cannot be written: {}", path.display(), reason(&error));
+    let cannot = |error| format!("{}: cannot be written: {}", named(&path), reason(&error));
     let held = ledger::hold(folder)?;
     let read = ledger::read(folder, |head| Summary::new(&with_head(settings, head)));
     let read = match read {
@@ -120,13 +132,13 @@ pub(super) fn begin(
     };
     let Some(mut read) = read else {
         if arguments.resume {
-            say(&format!("{}: nothing was noted there, so that a new sweep begins", path.display()));
+            say(&format!("{}: nothing was noted there, so that a new sweep begins", named(&path)));
         }
         let ledger = Ledger::begin(held, &fresh).map_err(cannot)?;
         return Ok((fresh, Some(ledger)));
     };
     if !arguments.resume {
-        let stands = format!("{} holds {} runs of {}", path.display(), read.summary.seeds, read.head);
+        let stands = format!("{} holds {} runs of {}", named(&path), read.summary.seeds, read.head);
         if !read.is_finished() {
             return Err(format!("{stands}, and may be gone on with: add --resume, or choose another folder"));
         }
@@ -138,7 +150,7 @@ pub(super) fn begin(
     let (then, now) = (&read.head, Head::of(&fresh));
     let same_seeds = arguments.seeds.is_none() || then.seeds == now.seeds;
     if !then.is_of_the_same_kind(&now) || !same_seeds {
-        return Err(format!("{} is about {then}, and this command about {now}", path.display()));
+        return Err(format!("{} is about {then}, and this command about {now}", named(&path)));
     }
     if then.commit != now.commit {
         say(&format!("the sweep was begun with commit {} and goes on with {}", then.commit, now.commit));
@@ -155,7 +167,7 @@ pub(super) fn merge(arguments: &arguments::Merge) -> Done {
     let mut reads = Vec::new();
     for folder in &arguments.folders {
         let read = ledger::read(folder, |head| Summary::new(&of_head(folder, head)))?;
-        let nothing = || format!("{}: nothing was noted there", folder.join(ledger::FILE).display());
+        let nothing = || format!("{}: nothing was noted there", named(&folder.join(ledger::FILE)));
         let read = read.ok_or_else(nothing)?;
         tell_damage(&read.damage);
         reads.push(read);

@@ -1,12 +1,12 @@
 //! Plans as text and as files: TOML that a person can read, write and change.
 
-use super::{Plan, VERSION};
-use crate::names;
+use super::{Plan, VERSION, reader};
+use crate::text;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::fmt;
 use std::fs;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock, RwLockWriteGuard};
 
@@ -27,8 +27,8 @@ pub struct FileError {
 impl fmt::Display for FileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.path, self.place) {
-            (Some(path), Some((line, column))) => write!(f, "{}:{line}:{column}: ", path.display())?,
-            (Some(path), None) => write!(f, "{}: ", path.display())?,
+            (Some(path), Some((line, column))) => write!(f, "{}:{line}:{column}: ", named(path))?,
+            (Some(path), None) => write!(f, "{}: ", named(path))?,
             (None, Some((line, column))) => write!(f, "line {line}, column {column}: ")?,
             (None, None) => {}
         }
@@ -102,65 +102,11 @@ pub(crate) fn checked(plan: &Plan) -> Result<(), FileError> {
 
 /// Reads any TOML; an error knows its line and column.
 pub(crate) fn parse<T: DeserializeOwned>(text: &str) -> Result<T, FileError> {
-    toml::from_str(text).map_err(|error| {
-        let at = error.span().map(|span| span.start);
-        FileError {
-            path: None,
-            place: at.map(|at| place(text, at)),
-            sentence: in_words(error.message(), at.and_then(|at| text.split_at_checked(at))),
-        }
+    reader::read(text).map_err(|trouble| FileError {
+        path: None,
+        place: trouble.at.as_ref().map(|at| place(text, at.start)),
+        sentence: trouble.to_string(),
     })
-}
-
-/// What the parser says, in one line and without the names of Rust's types; with the field that it is about, and with what
-/// was perhaps meant. `around` is the text before the place and from there on.
-fn in_words(message: &str, around: Option<(&str, &str)>) -> String {
-    if let Some((what, typed, known)) = unknown(message) {
-        let near = names::nearest(typed, known);
-        if !near.is_empty() {
-            let near: Vec<String> = near.into_iter().map(|name| format!("`{name}`")).collect();
-            return format!("unknown {what} `{typed}`; did you mean {}?", near.join(" or "));
-        }
-    }
-    let field =
-        around.and_then(|(before, _)| field(before)).map_or_else(String::new, |field| format!("`{field}`: "));
-    if message.starts_with("invalid boolean") {
-        // Whatever begins with a t or an f is a boolean to the parser.
-        let value = around.map_or("", |(_, from)| from);
-        let value = value.split(|c: char| c.is_whitespace() || ",]}#".contains(c)).next().unwrap_or(value);
-        return format!(
-            "{field}`{value}` is no value, expected a number, a text in quotes, or `true` or `false`"
-        );
-    }
-    // It puts what it expected on a line of its own.
-    let line = message.lines().map(str::trim).collect::<Vec<_>>().join(", ");
-    let words = [
-        ("expected u64", "expected a whole number from 0 on"),
-        ("expected u32", "expected a whole number from 0 on"),
-        ("expected i64", "expected a whole number"),
-        ("expected a sequence", "expected a list in brackets, such as [1, 2]"),
-        ("` as i128,", "`, too large,"),
-    ];
-    let line = words.into_iter().fold(line, |line, (from, to)| line.replace(from, to));
-    if line.starts_with("invalid ") { field + &line } else { line }
-}
-
-/// A name that the parser does not know: of what kind, which, and those that it knows there.
-fn unknown(message: &str) -> Option<(&str, &str, Vec<&str>)> {
-    let kinds = [("unknown field `", "field"), ("unknown variant `", "name")];
-    let (rest, what) =
-        kinds.into_iter().find_map(|(head, what)| Some((message.strip_prefix(head)?, what)))?;
-    let (typed, known) = rest.split_once('`')?;
-    // Between backticks, and what separates them.
-    Some((what, typed, known.split('`').skip(1).step_by(2).collect()))
-}
-
-/// The field whose value a text ends in, if that began in its last line.
-fn field(before: &str) -> Option<&str> {
-    let line = before.rsplit('\n').next()?;
-    let (name, _) = line.rsplit_once('=')?;
-    let name = name.trim_end().rsplit(|c: char| c.is_whitespace() || "{,".contains(c)).next()?;
-    Some(name).filter(|name| !name.is_empty())
 }
 
 /// The most bytes of a file that is read whole, with a plan or a case in it. The parser needs some hundred times as many.
@@ -172,11 +118,35 @@ pub(crate) fn read_text(path: &Path) -> Result<String, FileError> {
         let sentence = format!("has {bytes} bytes: a plan or a case has at most {MOST_BYTES}");
         return Err(FileError { path: Some(path.into()), place: None, sentence });
     }
-    fs::read_to_string(path).map_err(|error| FileError {
+    let text = read_bytes(path)
+        .and_then(|bytes| String::from_utf8(bytes).map_err(|_| "this is no text in UTF-8".to_owned()));
+    text.map_err(|why| FileError {
         path: Some(path.into()),
         place: None,
-        sentence: format!("cannot be read: {}", reason(&error)),
+        sentence: format!("cannot be read: {why}"),
     })
+}
+
+/// What is in a file, or why it cannot be read. Only regular files are read: a pipe may never end, nor may a device.
+pub(crate) fn read_bytes(path: &Path) -> Result<Vec<u8>, String> {
+    let attempt = || {
+        refuse_irregular(&path.metadata()?)?;
+        let mut file = fs::File::open(path)?;
+        // Another file may have taken its place since.
+        refuse_irregular(&file.metadata()?)?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map(|_| bytes)
+    };
+    attempt().map_err(|error| reason(&error))
+}
+
+/// Refuses anything but a regular file.
+pub(crate) fn refuse_irregular(metadata: &fs::Metadata) -> io::Result<()> {
+    match metadata.file_type() {
+        kind if kind.is_file() => Ok(()),
+        kind if kind.is_dir() => Err(ErrorKind::IsADirectory.into()),
+        _ => Err(io::Error::other("it is a pipe, a socket or a device; only regular files are read")),
+    }
 }
 
 /// Writes a text to a temporary file beside `path` and renames it, so that nobody ever finds half of it.
@@ -216,26 +186,91 @@ enum Destination {
     Stream,
 }
 
+/// Refuses what a rename would replace although it cannot be written: a file without any right to write (the mode decides,
+/// as root may do everything), and a link that leads nowhere.
 fn destination(path: &Path) -> io::Result<Destination> {
+    if path.file_name().is_none() || path.as_os_str().as_encoded_bytes().ends_with(b"/") {
+        return Err(ErrorKind::IsADirectory.into());
+    }
     match path.metadata() {
         Ok(metadata) if metadata.is_dir() => Err(ErrorKind::IsADirectory.into()),
+        Ok(metadata) if metadata.permissions().readonly() => Err(io::Error::other("it is read-only")),
         Ok(metadata) if metadata.is_file() => path.canonicalize().map(Destination::File),
         Ok(_) => Ok(Destination::Stream),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Destination::File(path.into())),
-        Err(error) => Err(error),
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        Err(_) if path.symlink_metadata().is_ok() => Err(io::Error::other("it is a link that leads nowhere")),
+        Err(_) => Ok(Destination::File(path.into())),
     }
 }
 
-/// An empty file beside `path` that is gone when it is dropped. It may be read by whom the umask lets read any file.
+/// Refuses a path where no regular file can be written in place.
+pub(crate) fn refuse_unwritable_file(path: &Path) -> io::Result<()> {
+    match destination(path)? {
+        Destination::File(_) => Ok(()),
+        Destination::Stream => refuse_irregular(&path.metadata()?),
+    }
+}
+
+/// Which file of the system something is.
+#[cfg(unix)]
+pub(crate) type Identity = (u64, u64);
+/// Which file of the system something is.
+#[cfg(not(unix))]
+pub(crate) type Identity = PathBuf;
+
+/// The identity of the file that a path leads to.
+#[cfg(unix)]
+pub(crate) fn identity(_: &Path, metadata: &fs::Metadata) -> io::Result<Identity> {
+    use std::os::unix::fs::MetadataExt;
+    Ok((metadata.dev(), metadata.ino()))
+}
+
+/// The identity of the file that a path leads to.
+#[cfg(not(unix))]
+pub(crate) fn identity(path: &Path, _: &fs::Metadata) -> io::Result<Identity> {
+    path.canonicalize()
+}
+
+/// The folder that a path is in.
+pub(crate) fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// The beginning of the names of files that are being written.
+const TEMPORARY: &str = ".writing-";
+
+/// An empty file beside `path` that is gone when it is dropped. It may be read by whom the umask lets read any file. It is
+/// locked as long as it is open, so that [`tidy`] can tell it from one whose writer was killed.
 fn temporary(path: &Path) -> io::Result<tempfile::NamedTempFile> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut builder = tempfile::Builder::new();
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
         builder.permissions(fs::Permissions::from_mode(0o666));
     }
-    builder.prefix(".writing-").tempfile_in(folder)
+    loop {
+        let file = builder.prefix(TEMPORARY).tempfile_in(folder_of(path))?;
+        // A file system without locks is no reason not to write.
+        let locked = file.as_file().lock();
+        if locked.is_err() || file.path().exists() {
+            return Ok(file);
+        }
+        // It was taken for a stray one before it was locked.
+    }
+}
+
+/// Removes the files in a folder that somebody was writing who was killed. Returns how many there were.
+pub(crate) fn tidy(folder: &Path) -> usize {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let begun =
+        entries.filter(|entry| entry.file_name().as_encoded_bytes().starts_with(TEMPORARY.as_bytes()));
+    let stray = begun.filter(|entry| {
+        let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+        let file = is_file.then(|| fs::File::open(entry.path()).ok()).flatten();
+        // Removed while it is locked: its writer, if there is one after all, makes another.
+        file.is_some_and(|file| file.try_lock().is_ok() && fs::remove_file(entry.path()).is_ok())
+    });
+    stray.count()
 }
 
 fn cannot_be_written(path: &Path, error: &io::Error) -> FileError {
@@ -249,6 +284,11 @@ fn cannot_be_written(path: &Path, error: &io::Error) -> FileError {
 /// Adds the file's name to an error about its text.
 pub(crate) fn in_file<T>(path: &Path, result: Result<T, FileError>) -> Result<T, FileError> {
     result.map_err(|error| FileError { path: Some(path.into()), ..error })
+}
+
+/// A path as a sentence names it.
+pub(crate) fn named(path: &Path) -> String {
+    text::visible(&path.to_string_lossy()).into_owned()
 }
 
 /// What an error of the system means, without its number.
@@ -377,6 +417,61 @@ mod tests {
         assert!(said.ends_with("absent.toml: cannot be read: no such file or directory"), "{said}");
         let said = write(&folder.path().join("no/folder.toml"), &plan).unwrap_err().to_string();
         assert!(said.ends_with("folder.toml: cannot be written: no such file or directory"), "{said}");
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_not_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        std::fs::write(path("kept"), "kept").unwrap();
+        let mut permissions = path("kept").metadata().unwrap().permissions();
+        permissions.set_readonly(true);
+        std::fs::set_permissions(path("kept"), permissions).unwrap();
+        let mut refused = vec!["kept", "new/", "."];
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink("nowhere", path("dangling")).unwrap();
+            std::os::unix::fs::symlink("kept", path("link")).unwrap();
+            refused.extend(["dangling", "link"]);
+        }
+        for name in refused {
+            let said = super::write_text(&path(name), "new").unwrap_err().to_string();
+            assert!(said.contains(": cannot be written: "), "{said}");
+            assert_eq!(super::writable(&path(name)).unwrap_err().to_string(), said);
+        }
+        assert_eq!(std::fs::read_to_string(path("kept")).unwrap(), "kept");
+        assert!(!path("nowhere").exists() && !path("new").exists());
+    }
+
+    #[test]
+    fn files_of_writers_that_were_killed_are_removed_and_those_of_others_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        std::fs::write(path(".writing-stray"), "half").unwrap();
+        std::fs::write(path("seed-1.toml"), "whole").unwrap();
+        std::fs::create_dir(path(".writing-folder")).unwrap();
+        let live = super::temporary(&path("seed-2.toml")).unwrap();
+        assert_eq!(super::tidy(folder.path()), 1);
+        assert!(live.path().exists() && path("seed-1.toml").exists() && path(".writing-folder").exists());
+        drop(live);
+        assert_eq!((super::tidy(folder.path()), super::tidy(&path("absent"))), (0, 0));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn only_regular_files_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        for path in [&pipe, std::path::Path::new("/dev/zero")] {
+            let said = read(path).unwrap_err().to_string();
+            assert!(
+                said.ends_with(
+                    "cannot be read: it is a pipe, a socket or a device; only regular files are read"
+                ),
+                "{said}"
+            );
+        }
     }
 
     #[cfg(unix)]

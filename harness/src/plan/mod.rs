@@ -5,6 +5,7 @@ mod quantity;
 mod fault;
 mod wire;
 mod check;
+mod reader;
 pub mod file;
 mod dice;
 mod episode;

@@ -1,5 +1,6 @@
 //! The two quantities of a plan, as people write them: `"2.5s"` and `"2.5%"`. Exact both ways, without floats.
 
+use crate::text::shown;
 use serde::de::{Deserializer, Error, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 use std::fmt;
@@ -71,9 +72,17 @@ impl FromStr for Duration {
         let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
         let (number, name) = (&text[..end], text[end..].trim_start());
         let unit = WRITTEN.into_iter().chain(READ).find(|&(unit, _)| unit == name).map(|(_, unit)| unit);
-        unit.and_then(|unit| parse(number, unit)).map(Duration).ok_or_else(|| {
-            format!("`{text}` is no duration: write a number and its unit, such as 2.5s, 150ms, 80us or 7ns")
-        })
+        match unit.ok_or(Misfit::NoNumber).and_then(|unit| parse(number, unit)) {
+            Ok(nanos) => Ok(Duration(nanos)),
+            Err(Misfit::NoNumber) => {
+                Err("write a number and its unit, such as 2.5s, 150ms, 80us or 7ns".to_owned())
+            }
+            Err(Misfit::TooLarge) => Err(format!(
+                "longer than a duration can be: at most {}, which is 584 years",
+                Duration(u64::MAX)
+            )),
+            Err(Misfit::TooFine) => Err("finer than 1ns, the shortest duration".to_owned()),
+        }
     }
 }
 
@@ -81,13 +90,12 @@ impl FromStr for Chance {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Chance, String> {
-        let number = text.strip_suffix('%').and_then(|number| parse(number.trim_end(), PERCENT));
-        match number.and_then(|number| u32::try_from(number).ok()) {
-            Some(number) if number <= Chance::CERTAIN.0 => Ok(Chance(number)),
-            Some(_) => Err(format!("`{text}` is no chance: it must be between 0% and 100%")),
-            None => {
-                Err(format!("`{text}` is no chance: write percent with at most four decimals, such as 2.5%"))
-            }
+        let number = text.strip_suffix('%').ok_or(Misfit::NoNumber);
+        match number.and_then(|number| parse(number.trim_end(), PERCENT)).map(u32::try_from) {
+            Ok(Ok(number)) if number <= Chance::CERTAIN.0 => Ok(Chance(number)),
+            Ok(_) | Err(Misfit::TooLarge) => Err("a chance is between 0% and 100%".to_owned()),
+            Err(Misfit::NoNumber) => Err("write a chance in percent, such as 2.5%".to_owned()),
+            Err(Misfit::TooFine) => Err("a chance has at most four decimals, such as 0.0001%".to_owned()),
         }
     }
 }
@@ -102,23 +110,41 @@ fn decimal(value: u64, unit: u64) -> String {
     format!("{whole}.{rest:0digits$}").trim_end_matches('0').to_owned()
 }
 
-/// The number of parts that `text` times `unit` is; `None` where it is no decimal number, too large, or finer than one
-/// part.
-fn parse(text: &str, unit: u64) -> Option<u64> {
+/// Why a text is no number of parts.
+enum Misfit {
+    /// It is no decimal number.
+    NoNumber,
+    /// There are more parts than can be counted.
+    TooLarge,
+    /// It names less than one part.
+    TooFine,
+}
+
+/// The number of parts that `text` times `unit` is.
+fn parse(text: &str, unit: u64) -> Result<u64, Misfit> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
     let all_digits = |digits: &str| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
     if !all_digits(whole) || !all_digits(fraction) {
-        return None;
+        return Err(Misfit::NoNumber);
     }
+    // Of digits without an end, one that is not 0 is too fine by itself.
     let fraction = fraction.trim_end_matches('0');
-    let scale = 10_u128.checked_pow(u32::try_from(fraction.len()).ok()?)?;
-    let fraction = if fraction.is_empty() { 0 } else { fraction.parse::<u128>().ok()? };
-    let parts = fraction.checked_mul(u128::from(unit))?;
-    if parts % scale != 0 {
-        return None;
-    }
-    let whole = u128::from(whole.parse::<u64>().ok()?) * u128::from(unit);
-    u64::try_from(whole.checked_add(parts / scale)?).ok()
+    let parts = match fraction.len() {
+        0 => 0,
+        length @ 1..=18 => {
+            let (number, scale) = (fraction.parse::<u128>(), 10_u128.pow(length as u32));
+            let parts = number.map_err(|_| Misfit::NoNumber)? * u128::from(unit);
+            if parts % scale != 0 {
+                return Err(Misfit::TooFine);
+            }
+            parts / scale
+        }
+        _ => return Err(Misfit::TooFine),
+    };
+    let whole = whole.trim_start_matches('0');
+    let whole = if whole.is_empty() { Ok(0) } else { whole.parse::<u64>() };
+    let whole = u128::from(whole.map_err(|_| Misfit::TooLarge)?) * u128::from(unit);
+    u64::try_from(whole + parts).map_err(|_| Misfit::TooLarge)
 }
 
 /// Reads a quantity from its text, and says what would be right where there is none.
@@ -135,7 +161,7 @@ impl<T> Visitor<'_> for Text<T> {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
-        (self.read)(text).map_err(E::custom)
+        (self.read)(text).map_err(|why| E::custom(format!("`{}`: {why}", shown(text))))
     }
 }
 
@@ -188,13 +214,32 @@ mod tests {
 
     #[test]
     fn what_cannot_be_exact_or_has_no_unit_is_refused() {
-        for text in
-            ["", "5", "s", ".5s", "5.s", "1.5ns", "-1s", "1e3s", "20000000000s", "5 parsecs", "1.2.3s"]
-        {
-            assert!(text.parse::<Duration>().unwrap_err().contains("150ms"), "{text}");
+        let number = "write a number and its unit, such as 2.5s, 150ms, 80us or 7ns";
+        let long = "longer than a duration can be: at most 18446744073.709551615s, which is 584 years";
+        let fine = "finer than 1ns, the shortest duration";
+        for text in ["", "5", "s", ".5s", "5.s", "-1s", "1e3s", "5 parsecs", "1.2.3s", "h", "٣s"] {
+            assert_eq!(text.parse::<Duration>(), Err(number.into()), "{text}");
         }
-        for text in ["", "5", "%", "0.00001%", "100.0001%", "-1%", "99999999999%"] {
-            assert!(text.parse::<Chance>().unwrap_err().contains("no chance"), "{text}");
+        let many = "9".repeat(400);
+        for text in ["20000000000s", "18446744073.709551616s", "5124096h", &format!("{many}ns")] {
+            assert_eq!(text.parse::<Duration>(), Err(long.into()), "{text}");
+        }
+        for text in ["1.5ns", "0.0000000001s", &format!("0.{many}s")] {
+            assert_eq!(text.parse::<Duration>(), Err(fine.into()), "{text}");
+        }
+        assert_eq!("0000000000000000000000000000001s".parse(), Ok(Duration(1_000_000_000)));
+        assert_eq!(format!("1.5{}s", "0".repeat(100)).parse(), Ok(Duration(1_500_000_000)));
+        for (text, why) in [
+            ("", "write a chance in percent, such as 2.5%"),
+            ("5", "write a chance in percent, such as 2.5%"),
+            ("%", "write a chance in percent, such as 2.5%"),
+            ("-1%", "write a chance in percent, such as 2.5%"),
+            ("0.00001%", "a chance has at most four decimals, such as 0.0001%"),
+            ("100.0001%", "a chance is between 0% and 100%"),
+            ("99999999999%", "a chance is between 0% and 100%"),
+            ("99999999999999999999999%", "a chance is between 0% and 100%"),
+        ] {
+            assert_eq!(text.parse::<Chance>(), Err(why.into()), "{text}");
         }
     }
 

@@ -69,6 +69,8 @@ pub struct SweepReport {
     pub failures: Vec<FailureReport>,
     /// The same seeds by what was broken and how.
     pub groups: Vec<GroupReport>,
+    /// Results that could not be written, a sentence each.
+    pub not_written: Vec<String>,
     /// The sum of the digests of all runs, the same in whatever parts they were run: sixteen hexadecimal digits.
     pub digest: String,
 }
@@ -189,6 +191,7 @@ impl SweepReport {
                     first_seed: group.found[0].seed,
                 })
                 .collect(),
+            not_written: Vec::new(),
             digest: format!("{:?}", summary.digest),
         }
     }

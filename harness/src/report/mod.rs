@@ -22,6 +22,7 @@ pub use survey::survey;
 pub use table::summary;
 
 use crate::sweep::Settings;
+use crate::text::shown_line;
 use std::path::Path;
 
 /// How wide a page is where nobody can tell how wide it should be.
@@ -130,8 +131,8 @@ pub fn shrink_on_line(file: &Path, settings: &Settings) -> String {
 }
 
 /// What a failure says first. The rest of it has its place where there is room: on the page of the run.
-fn first_line(sentence: &str) -> &str {
-    sentence.lines().next().unwrap_or(sentence)
+fn first_line(sentence: &str) -> String {
+    shown_line(sentence.lines().next().unwrap_or(sentence))
 }
 
 #[cfg(test)]

@@ -4,7 +4,9 @@ use super::story::{Story, clash_line, index_of, request_of, requests_in, spans, 
 use super::{command, counted, fold, measured};
 use crate::case::{Case, Shrunk};
 use crate::outcome::{COMMIT, Failure, Line, Options, Outcome, Record, Verdict, What};
+use crate::plan::file::named;
 use crate::plan::{Duration, GENERATOR_VERSION, Plan};
+use crate::text::shown_line;
 use crate::vocabulary;
 use invariants::{Call, Fact, RequestId};
 use std::collections::BTreeSet;
@@ -40,7 +42,7 @@ pub fn verdict(
     let outcome = &record.outcome;
     let counts = &outcome.counts;
     let mut page = match origin {
-        Origin::File { path, .. } => path.display().to_string(),
+        Origin::File { path, .. } => named(path),
         Origin::Seed => format!("seed {} (generator {GENERATOR_VERSION})", plan.seed),
     };
     page += &format!(", {}", counted(plan.nodes, "server", "servers"));
@@ -260,7 +262,8 @@ fn clash(failure: &Failure, story: Option<&Story>) -> String {
         text += &format!("  promised: {promise}\n");
     }
     let seen = story.map_or(&failure.sentence, |story| &story.seen);
-    text += &format!("  seen:     {}\n", seen.trim_end().replace('\n', "\n    "));
+    let seen: Vec<String> = seen.trim_end().split('\n').map(shown_line).collect();
+    text += &format!("  seen:     {}\n", seen.join("\n    "));
     if let Some(story) = story.filter(|story| !story.clash.is_empty()) {
         text.push('\n');
         story.clash.iter().for_each(|line| text += &format!("  {line}\n"));

@@ -3,6 +3,7 @@
 
 use super::{first_line, grouped};
 use crate::sweep::{Settings, Summary};
+use crate::text::visible;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
@@ -75,7 +76,9 @@ impl Progress {
         }
     }
 
-    fn say(&self, line: &str) {
+    /// Says a line beside the bar.
+    pub fn say(&self, line: &str) {
+        let line = visible(line);
         match &self.bar {
             Some(bar) => bar.println(line),
             // Nobody may be listening any more: that is no reason to end a sweep.
@@ -175,8 +178,8 @@ fn time_left(summary: &Summary) -> Option<Duration> {
         return Some(lasts.saturating_sub(summary.took));
     }
     let left = (settings.seeds.end - settings.seeds.start).saturating_sub(summary.seeds);
-    (summary.seeds > 0)
-        .then(|| Duration::from_secs_f64(summary.took.as_secs_f64() / summary.seeds as f64 * left as f64))
+    // None where nothing was run, or where nobody will see its end.
+    Duration::try_from_secs_f64(summary.took.as_secs_f64() / summary.seeds as f64 * left as f64).ok()
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The summary at the end of a sweep.
 
 use super::{command, counted, first_line, grouped, measured};
+use crate::plan::file::named;
 use crate::sweep::{Found, Group, Settings, Summary, Tally};
 use comfy_table::{CellAlignment, Table, presets};
 use std::collections::BTreeSet;
@@ -120,7 +121,7 @@ fn members(group: &Group<'_>, settings: &Settings) -> String {
         let line = command(&source, settings.bug.as_deref(), &settings.without);
         text += &format!("    {line} --trace\n");
         match &found.plan {
-            Some(path) => text += &format!("    kept in {}\n", path.display()),
+            Some(path) => text += &format!("    kept in {}\n", named(path)),
             None => text += "    its plan could not be written; the seed says all of it\n",
         }
     }
@@ -147,7 +148,7 @@ fn folders(found: &[&Found], out: &Path) -> String {
     if folders.is_empty() {
         folders.insert(out);
     }
-    folders.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(", ")
+    folders.iter().map(|folder| named(folder)).collect::<Vec<_>>().join(", ")
 }
 
 /// Names as a person lists them: `one, another and a third`.

@@ -3,16 +3,15 @@
 use super::Settings;
 use super::summary::{Finished, Found};
 use crate::case::{Case, Expect};
-use crate::outcome::{DETERMINISM, Failure, Options, Outcome, Record, Verdict};
+use crate::outcome::{DETERMINISM, Failure, HARNESS, Options, Outcome, Record, Verdict};
+use crate::plan::file::{named, reason};
 use crate::plan::{GENERATOR_VERSION, Plan, generate};
 use crate::same::Run;
 use crate::shape::Shape;
+use crate::text::visible_lines;
 use invariants::Digest;
 use std::any::Any;
 use std::path::PathBuf;
-
-/// The harness itself panicked, outside of what it catches of the system under test.
-pub const HARNESS: &str = "harness-panic";
 
 /// Judges seeds.
 pub(super) struct Judge<'a> {
@@ -28,13 +27,14 @@ impl Judge<'_> {
         let plan = self.plan(seed);
         let options = Options { without: self.settings.without.clone(), ..Options::default() };
         let mut outcome = (self.run)(&plan, &options).outcome;
-        let mut found = None;
+        let (mut found, mut unwritten) = (None, None);
         if let Verdict::Failed(failure) = &outcome.verdict {
             let failure = self.confirm(&plan, &options, &outcome).unwrap_or_else(|| (**failure).clone());
-            found = Some(self.found(plan, &failure, Some(&outcome)));
+            let (seen, lost) = self.found(plan, &failure, Some(&outcome));
+            (found, unwritten) = (Some(seen), lost);
             outcome.verdict = Verdict::Failed(Box::new(failure));
         }
-        Finished { seed, outcome: Some(outcome), found }
+        Finished { seed, outcome: Some(outcome), found, unwritten }
     }
 
     /// What is said of a seed in which our own code panicked.
@@ -43,7 +43,8 @@ impl Judge<'_> {
         let text = text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("it did not say why");
         let sentence = format!("the harness itself panicked: {text}");
         let failure = Failure::told(HARNESS, sentence);
-        Finished { seed, outcome: None, found: Some(self.found(self.plan(seed), &failure, None)) }
+        let (found, unwritten) = self.found(self.plan(seed), &failure, None);
+        Finished { seed, outcome: None, found: Some(found), unwritten }
     }
 
     fn plan(&self, seed: u64) -> Plan {
@@ -65,18 +66,22 @@ impl Judge<'_> {
         Some(Failure::told(DETERMINISM, sentence))
     }
 
-    fn found(&self, plan: Plan, failure: &Failure, outcome: Option<&Outcome>) -> Found {
-        Found {
+    /// What was found, and why its plan could not be written, if so.
+    fn found(&self, plan: Plan, failure: &Failure, outcome: Option<&Outcome>) -> (Found, Option<String>) {
+        let seed = plan.seed;
+        let kept = self.keep(plan, failure, outcome);
+        let found = Found {
             property: failure.property.clone(),
             clash: Shape::of(failure).clash,
-            seed: plan.seed,
+            seed,
             sentence: failure.sentence.clone(),
-            plan: self.keep(plan, failure, outcome),
-        }
+            plan: kept.as_ref().ok().cloned(),
+        };
+        (found, kept.err())
     }
 
-    /// Writes a failing plan as a case. `None` where that was not possible: its seed still tells all of it.
-    fn keep(&self, plan: Plan, failure: &Failure, outcome: Option<&Outcome>) -> Option<PathBuf> {
+    /// Writes a failing plan as a case. Where that is not possible its seed still tells all of it.
+    fn keep(&self, plan: Plan, failure: &Failure, outcome: Option<&Outcome>) -> Result<PathBuf, String> {
         // The bug is in the name, so that trying one out never replaces what was found in earnest.
         let bug = plan.bug.as_ref().map(|bug| format!("-{bug}")).unwrap_or_default();
         let path = self.settings.out.join(format!("seed-{}{bug}.toml", plan.seed));
@@ -84,20 +89,23 @@ impl Judge<'_> {
             self.settings.without.iter().map(|property| format!(", without {property}")).collect();
         let story = format!(
             "Found by a sweep as seed {}@{GENERATOR_VERSION}{without}.\n{}: {}\n",
-            plan.seed, failure.property, failure.sentence
+            plan.seed,
+            failure.property,
+            visible_lines(&failure.sentence)
         );
         // With a bug switched on it did what it should; without one it is to be mended.
         let expect = match plan.bug {
             Some(_) => Expect::Caught(failure.property.clone()),
             None => Expect::Passed,
         };
-        std::fs::create_dir_all(&self.settings.out).ok()?;
+        std::fs::create_dir_all(&self.settings.out)
+            .map_err(|error| format!("{}: cannot be made: {}", named(&self.settings.out), reason(&error)))?;
         let case = match outcome {
             Some(outcome) => Case::new(story, expect, outcome, plan),
             None => Case { story, expect, commit: None, milestones: Vec::new(), shrunk: None, plan },
         };
-        case.write(&path).ok()?;
-        Some(path)
+        case.write(&path).map_err(|error| error.to_string())?;
+        Ok(path)
     }
 }
 

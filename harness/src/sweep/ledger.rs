@@ -7,7 +7,8 @@
 use super::seeds::Seeds;
 use super::summary::{Found, Summary, Tally};
 use crate::outcome::{COMMIT, Counts};
-use crate::plan::file::{self, reason};
+use crate::plan::file::{self, named, reason};
+use crate::text::visible;
 use invariants::Digest;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -21,6 +22,8 @@ use std::time::Duration;
 pub const FILE: &str = "ledger.jsonl";
 /// The name that a damaged one is kept under once the sweep goes on without its damage.
 const DAMAGED: &str = "ledger.damaged";
+/// No sweep takes longer: a hundred years.
+const LONGEST_SECONDS: f64 = 3.2e9;
 /// Every how many seconds a line is written.
 const EVERY: u64 = 1;
 
@@ -76,12 +79,12 @@ impl fmt::Display for Head {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "seeds {}@{}", Seeds::from(self.seeds.clone()), self.generator_version)?;
         match &self.bug {
-            Some(bug) => write!(f, " with the bug {bug}")?,
+            Some(bug) => write!(f, " with the bug {}", visible(bug))?,
             None => write!(f, " without a bug")?,
         }
         match self.without.as_slice() {
             [] => Ok(()),
-            without => write!(f, ", {} not looking", without.join(", ")),
+            without => write!(f, ", {} not looking", visible(&without.join(", "))),
         }
     }
 }
@@ -151,6 +154,8 @@ pub struct Ledger {
     held: Held,
     /// What is in it already.
     written: Summary,
+    /// How long the sweep had taken when it was last tried to write.
+    tried: Duration,
 }
 
 /// Takes hold of the ledger in a folder, which is made where there is none.
@@ -161,22 +166,33 @@ pub struct Ledger {
 pub fn hold(folder: &Path) -> Result<Held, String> {
     let path = folder.join(FILE);
     let opened = fs::create_dir_all(folder)
+        .and_then(|()| file::refuse_unwritable_file(&path))
         .and_then(|()| OpenOptions::new().read(true).append(true).create(true).open(&path));
-    let file =
-        opened.map_err(|error| format!("{}: cannot be written: {}", path.display(), reason(&error)))?;
+    let file = opened.map_err(|error| format!("{}: cannot be written: {}", named(&path), reason(&error)))?;
     // The system lets go of it when its holder ends, however that ends: nobody needs to tidy up after a sweep that was
     // killed.
     match file.try_lock() {
         Ok(()) => Ok(Held { file, path }),
         Err(TryLockError::WouldBlock) => Err(format!(
             "another sweep is writing {}: wait for its end, or choose another folder",
-            path.display()
+            named(&path)
         )),
         // A file system without locks is no reason not to sweep.
         Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => Ok(Held { file, path }),
         Err(TryLockError::Error(error)) => {
-            Err(format!("{}: cannot be locked: {}", path.display(), reason(&error)))
+            Err(format!("{}: cannot be locked: {}", named(&path), reason(&error)))
         }
+    }
+}
+
+impl Held {
+    /// Refuses to write what nobody will find: a file that was removed, or that another one has taken the place of.
+    fn is_still_there(&self) -> io::Result<()> {
+        let gone = || io::Error::other("it was removed or replaced during the sweep");
+        let there = self.path.metadata().map_err(|_| gone())?;
+        let is_same =
+            file::identity(&self.path, &there)? == file::identity(&self.path, &self.file.metadata()?)?;
+        if is_same { Ok(()) } else { Err(gone()) }
     }
 }
 
@@ -189,7 +205,7 @@ impl Ledger {
     pub fn begin(mut held: Held, summary: &Summary) -> io::Result<Ledger> {
         held.file.set_len(0)?;
         write(&mut held.file, &Entry::Head(Head::of(summary)))?;
-        Ok(Ledger { held, written: summary.clone() })
+        Ok(Ledger { held, written: summary.clone(), tried: summary.took })
     }
 
     /// Goes on with a ledger. One that is damaged is kept as it was beside the one that goes on with all that could be
@@ -199,12 +215,12 @@ impl Ledger {
     ///
     /// It cannot be written.
     pub fn go_on(held: Held, read: &Read) -> io::Result<Ledger> {
-        let written = read.summary.clone();
+        let (written, tried) = (read.summary.clone(), read.summary.took);
         let end = read.good.last().map_or(0, |last| last.end);
         if read.damage.is_empty() {
             // But for the line during whose end the sweep was killed.
             held.file.set_len(end as u64)?;
-            return Ok(Ledger { held, written });
+            return Ok(Ledger { held, written, tried });
         }
         let bytes = fs::read(&held.path)?;
         fs::copy(&held.path, kept_aside(&read.folder))?;
@@ -212,21 +228,31 @@ impl Ledger {
         let text = String::from_utf8(good).map_err(io::Error::other)?;
         file::write_text(&held.path, &text).map_err(io::Error::other)?;
         let held = hold(&read.folder).map_err(io::Error::other)?;
-        Ok(Ledger { held, written })
+        Ok(Ledger { held, written, tried })
     }
 
-    /// Writes what is new, from time to time or `now`.
+    /// Writes what is new, from time to time or `now`. What could not be written is new the next time, too.
     ///
     /// # Errors
     ///
-    /// It cannot be written.
+    /// It cannot be written, or is no longer where it was.
     pub fn note(&mut self, summary: &Summary, now: bool) -> io::Result<()> {
-        let is_due = summary.took.as_secs() >= self.written.took.as_secs() + EVERY;
-        let is_new = (summary.seeds, summary.blind) != (self.written.seeds, self.written.blind);
-        if !is_new || !(now || is_due) {
+        let is_due = summary.took.as_secs() >= self.tried.as_secs().saturating_add(EVERY);
+        if !(now || is_due) {
             return Ok(());
         }
-        write(&mut self.held.file, &Entry::Batch(Box::new(between(&self.written, summary))))?;
+        self.tried = summary.took;
+        self.held.is_still_there()?;
+        if (summary.seeds, summary.blind) == (self.written.seeds, self.written.blind) {
+            return Ok(());
+        }
+        let end = self.held.file.metadata()?.len();
+        let entry = Entry::Batch(Box::new(between(&self.written, summary)));
+        if let Err(error) = write(&mut self.held.file, &entry) {
+            // Half a line would spoil the next one. If it stays it is damage like any other.
+            drop(self.held.file.set_len(end));
+            return Err(error);
+        }
         self.written = summary.clone();
         Ok(())
     }
@@ -252,10 +278,10 @@ fn kept_aside(folder: &Path) -> PathBuf {
 /// Not one line of it can be read.
 pub fn read(folder: &Path, empty: impl Fn(&Head) -> Summary) -> Result<Option<Read>, String> {
     let path = folder.join(FILE);
-    let bytes = match fs::read(&path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        bytes => bytes.map_err(|error| format!("{}: cannot be read: {}", path.display(), reason(&error)))?,
-    };
+    if path.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound) {
+        return Ok(None);
+    }
+    let bytes = file::read_bytes(&path).map_err(|why| format!("{}: cannot be read: {why}", named(&path)))?;
     let mut damage = Vec::new();
     let mut known: Option<Read> = None;
     let mut end = 0;
@@ -284,7 +310,7 @@ pub fn read(folder: &Path, empty: impl Fn(&Head) -> Summary) -> Result<Option<Re
             });
             read.take(&entry, head, place)
         });
-        damage.extend(wrong.err().map(|wrong| format!("{}:{number}: {wrong}", path.display())));
+        damage.extend(wrong.err().map(|wrong| format!("{}:{number}: {wrong}", named(&path))));
     }
     match known {
         Some(mut read) => {
@@ -301,6 +327,9 @@ impl Read {
     fn take(&mut self, entry: &Entry, head: &Head, place: Range<usize>) -> Result<(), String> {
         if !head.is_of_the_same_sweep(&self.head) {
             return Err(format!("it is about {head}, and what stands above about {}", self.head));
+        }
+        if !is_believable(entry, head) {
+            return Err("its numbers cannot be true".into());
         }
         if let Entry::Batch(batch) = entry {
             let twice = batch.ran.common(&self.summary.ran);
@@ -323,6 +352,19 @@ impl Read {
     }
 }
 
+/// Whether numbers can be what a sweep counted: seeds in their order, no century, and no more verdicts than seeds. Sums
+/// that are too large to be added stay at the largest number.
+fn is_believable(entry: &Entry, head: &Head) -> bool {
+    let in_order = |seeds: &Range<u64>| seeds.start <= seeds.end;
+    if !in_order(&head.seeds) || !in_order(&head.shared) {
+        return false;
+    }
+    let Entry::Batch(batch) = entry else { return true };
+    let verdicts = [batch.kept, batch.unknown, batch.failures.len() as u64];
+    let verdicts = verdicts.iter().try_fold(0, |sum: u64, count| sum.checked_add(*count));
+    (0.0..LONGEST_SECONDS).contains(&batch.seconds) && verdicts.is_some_and(|sum| sum <= batch.ran.count())
+}
+
 fn write(file: &mut File, entry: &Entry) -> io::Result<()> {
     let text = serde_json::to_string(entry)?;
     // In one piece, so that it is there or is not; and the sum tells a piece that is torn.
@@ -336,7 +378,8 @@ fn parse(line: &[u8]) -> Result<Entry, String> {
     if format!("{:08x}", crc32c::crc32c(text.as_bytes())) != sum {
         return Err("the line does not match its checksum".into());
     }
-    serde_json::from_str(text).map_err(|error| format!("the line cannot be understood: {error}"))
+    serde_json::from_str(text)
+        .map_err(|error| format!("the line is no entry of a ledger, from column {} on", error.column()))
 }
 
 /// What came after `before` up to `now`.
@@ -372,7 +415,8 @@ fn between(before: &Summary, now: &Summary) -> Batch {
 fn add(summary: &mut Summary, batch: &Batch) {
     summary.seeds += batch.ran.count();
     summary.ran.add_all(&batch.ran);
-    summary.took += Duration::try_from_secs_f64(batch.seconds).unwrap_or_default();
+    let seconds = Duration::try_from_secs_f64(batch.seconds).unwrap_or_default();
+    summary.took = summary.took.saturating_add(seconds);
     summary.kept += batch.kept;
     summary.unknown += batch.unknown;
     summary.counts.add(&batch.counts);
@@ -380,14 +424,17 @@ fn add(summary: &mut Summary, batch: &Batch) {
     add_tallies(&mut summary.milestones, &batch.milestones);
     add_tallies(&mut summary.faults, &batch.faults);
     summary.failures.extend(batch.failures.iter().cloned());
-    summary.blind += batch.blind;
+    summary.blind = summary.blind.saturating_add(batch.blind);
     summary.add_digest(batch.digest);
 }
 
 fn add_tallies(sums: &mut Vec<Tally>, more: &[(String, u64, u64)]) {
     for (name, count, seeds) in more {
         match sums.iter_mut().find(|sum| sum.name == *name) {
-            Some(sum) => (sum.count, sum.seeds) = (sum.count + count, sum.seeds + seeds),
+            Some(sum) => {
+                sum.count = sum.count.saturating_add(*count);
+                sum.seeds = sum.seeds.saturating_add(*seeds);
+            }
             None => sums.push(Tally { name: name.clone().into(), count: *count, seeds: *seeds }),
         }
     }
@@ -402,7 +449,7 @@ pub fn merged(mut reads: Vec<Read>) -> Result<Summary, String> {
     reads.sort_by_key(|read| read.head.seeds.start);
     for (place, read) in reads.iter().enumerate() {
         for other in &reads[..place] {
-            let (folder, before) = (read.folder.display(), other.folder.display());
+            let (folder, before) = (named(&read.folder), named(&other.folder));
             if !read.head.is_of_the_same_kind(&other.head) {
                 let (head, other) = (&read.head, &other.head);
                 return Err(format!(

@@ -9,7 +9,7 @@ mod summary;
 mod judge;
 pub mod ledger;
 
-pub use judge::HARNESS;
+pub use crate::outcome::HARNESS;
 pub use seeds::Seeds;
 pub use summary::{Found, Group, Summary, Tally};
 

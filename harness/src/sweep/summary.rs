@@ -54,6 +54,8 @@ pub struct Summary {
     pub cut_short: bool,
     /// How many workers did not see the bug that each of them was shown before its first seed.
     pub blind: u64,
+    /// Why the first of the plans that could not be written in this session could not.
+    pub unwritten: Option<String>,
 }
 
 /// How often something was seen.
@@ -101,6 +103,8 @@ pub(super) struct Finished {
     pub(super) outcome: Option<Outcome>,
     /// What it broke.
     pub(super) found: Option<Found>,
+    /// Why its plan could not be written.
+    pub(super) unwritten: Option<String>,
 }
 
 impl Summary {
@@ -125,6 +129,7 @@ impl Summary {
             took: Duration::ZERO,
             cut_short: false,
             blind: 0,
+            unwritten: None,
         }
     }
 
@@ -203,6 +208,7 @@ impl Summary {
             }
         }
         self.failures.extend(finished.found);
+        self.unwritten = self.unwritten.take().or(finished.unwritten);
     }
 
     /// Adds the digest of more runs.

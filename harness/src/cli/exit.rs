@@ -1,0 +1,26 @@
+//! The exit codes: what each says, once for all commands.
+
+/// All properties held.
+pub(super) const KEPT: u8 = 0;
+/// A property was broken.
+pub(super) const BROKEN: u8 = 1;
+/// The input cannot be used, or results could not be written.
+pub(super) const UNUSABLE: u8 = 2;
+/// Added to the number of the signal that ended a command.
+pub(super) const SIGNAL: u8 = 128;
+/// The harness itself panicked.
+pub(super) const PANICKED: u8 = 101;
+
+/// The table of exit codes, as `--help` and the README show it.
+pub(super) const TABLE: &str = "\
+Exit codes:
+    0  all properties held, or what was asked for is done; also where `--for` ends a sweep
+    1  a property was broken, a case did not do what it expects, or a history is not known to be linearizable;
+       for sweeps also: a canary was missed, seeds are missing, or a ledger is damaged
+    2  input cannot be used, or results could not be written: standard error says which
+  101  the harness itself panicked
+  130  a sweep, shrink or check was ended by SIGINT, after its summary
+  143  the same by SIGTERM
+Where several apply, the highest counts. What a search left undecided counts as 0 in `run` and `sweep`, and the report
+says so. With `--json`, standard output holds exactly one object in every case; where there is no result, this is
+{\"error\": \"...\"}.";

@@ -1,0 +1,166 @@
+//! What was typed, and one sentence where it cannot be understood.
+
+use super::arguments::Cli;
+use super::exit;
+use super::output::print;
+use crate::text::shown;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{CommandFactory, FromArgMatches};
+use std::error::Error;
+use std::ffi::OsString;
+
+/// Whether an object in JSON is wanted, also of a line that cannot be understood.
+pub(super) fn asks_for_json(typed: &[OsString]) -> bool {
+    typed
+        .iter()
+        .skip(1)
+        .take_while(|word| *word != "--")
+        .any(|word| word == "--json" || word.as_encoded_bytes().starts_with(b"--json="))
+}
+
+/// What was typed; `None` where it was a question that is answered already (`--help`).
+pub(super) fn parse(typed: Vec<OsString>) -> Result<Option<Cli>, String> {
+    match try_parse(typed) {
+        Ok(cli) => Ok(Some(cli)),
+        Err(error) => match error.kind() {
+            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+                print(&error.to_string())?;
+                Ok(None)
+            }
+            _ => Err(sentence(&error)),
+        },
+    }
+}
+
+fn try_parse(typed: Vec<OsString>) -> Result<Cli, clap::Error> {
+    let matches = Cli::command().after_help(exit::TABLE).try_get_matches_from(typed)?;
+    Cli::from_arg_matches(&matches)
+}
+
+/// What is wrong with a line, and what was perhaps meant.
+fn sentence(error: &clap::Error) -> String {
+    let of = |kind| error.get(kind).map(words).unwrap_or_default();
+    let all = |kind| of(kind).join(", ");
+    let argument = all(ContextKind::InvalidArg);
+    let option = argument.split_whitespace().next().unwrap_or_default();
+    let value = shown(&all(ContextKind::InvalidValue));
+    let meant = |near: Vec<String>| match near.is_empty() {
+        true => String::new(),
+        false => format!("; did you mean `{}`?", near.join("` or `")),
+    };
+    match error.kind() {
+        ErrorKind::UnknownArgument if argument.starts_with('-') => {
+            format!("there is no option `{}` here{}", shown(&argument), meant(of(ContextKind::SuggestedArg)))
+        }
+        ErrorKind::UnknownArgument => format!("nothing is expected where `{}` stands", shown(&argument)),
+        ErrorKind::InvalidSubcommand => {
+            let (typed, near) = (all(ContextKind::InvalidSubcommand), of(ContextKind::SuggestedSubcommand));
+            format!("there is no command `{}`{}", shown(&typed), meant(near))
+        }
+        ErrorKind::ValueValidation => {
+            let why = error.source().map(ToString::to_string).unwrap_or_default();
+            format!("{option} `{value}`: {why}")
+        }
+        ErrorKind::InvalidValue if value.is_empty() => format!("a value is missing: {argument}"),
+        ErrorKind::InvalidValue | ErrorKind::TooManyValues => format!("{option} does not take `{value}`"),
+        ErrorKind::ArgumentConflict => match all(ContextKind::PriorArg) {
+            prior if prior == argument => format!("{argument} is given twice"),
+            prior if argument.is_empty() => {
+                let command = all(ContextKind::InvalidSubcommand);
+                format!("the command `{}` comes first, and then {prior}", shown(&command))
+            }
+            prior => format!("{argument} and {prior} do not go together"),
+        },
+        ErrorKind::MissingRequiredArgument => {
+            format!(
+                "missing: {}",
+                of(ContextKind::InvalidArg)
+                    .iter()
+                    .map(|one| alternatives(one))
+                    .collect::<Vec<_>>()
+                    .join(" and ")
+            )
+        }
+        ErrorKind::MissingSubcommand => {
+            format!(
+                "missing: `{}` what? {}",
+                all(ContextKind::InvalidSubcommand),
+                of(ContextKind::ValidSubcommand).join(" or ")
+            )
+        }
+        ErrorKind::InvalidUtf8 => "an argument is not in UTF-8".into(),
+        _ => error.to_string().lines().next().unwrap_or_default().to_owned(),
+    }
+}
+
+/// What clap knows of an error, one text for each thing.
+fn words(value: &ContextValue) -> Vec<String> {
+    match value {
+        ContextValue::Strings(words) => words.clone(),
+        value => vec![value.to_string()],
+    }
+}
+
+/// `<FILE|--seed <N>>`, of which one is needed, as `FILE or --seed <N>`.
+fn alternatives(required: &str) -> String {
+    let several = if required.ends_with("...") { "..." } else { "" };
+    let one = required.trim_end_matches("...");
+    match one.strip_prefix('<').and_then(|inner| inner.strip_suffix('>')) {
+        Some(inner) => inner.split('|').collect::<Vec<_>>().join(" or ") + several,
+        None => required.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{sentence, try_parse};
+    use crate::cli::arguments::Cli;
+    use clap::error::ErrorKind;
+    use clap::{Command, CommandFactory};
+
+    /// All options that take a value, each with the commands before it.
+    fn options(command: &Command, before: &[String], found: &mut Vec<(Vec<String>, String)>) {
+        for argument in command.get_arguments().filter(|argument| argument.get_action().takes_values()) {
+            if let Some(long) = argument.get_long() {
+                found.push((before.to_vec(), format!("--{long}")));
+            }
+        }
+        for inner in command.get_subcommands() {
+            options(inner, &[before, &[inner.get_name().to_owned()]].concat(), found);
+        }
+    }
+
+    #[test]
+    fn every_option_takes_a_negative_number_for_its_value() {
+        let mut found = Vec::new();
+        options(&Cli::command(), &["harness".to_owned()], &mut found);
+        assert!(found.len() > 25, "{found:?}");
+        for (before, option) in found {
+            // Numbers with something behind them as well, where the value is a number with something behind it.
+            let numbers: &[&str] = match option.as_str() {
+                "--seeds" => &["-1", "-4..4"],
+                "--shard" => &["-1", "-1/4"],
+                "--for" | "--seconds" => &["-1", "-1s"],
+                _ => &["-1"],
+            };
+            for number in numbers {
+                let line = [before.clone(), vec![option.clone(), (*number).to_owned()]].concat();
+                let told = match try_parse(line.iter().map(Into::into).collect()) {
+                    Ok(_) => continue,
+                    Err(error) => (error.kind(), sentence(&error)),
+                };
+                let right = [
+                    ErrorKind::ValueValidation,
+                    ErrorKind::MissingRequiredArgument,
+                    ErrorKind::MissingSubcommand,
+                ];
+                assert!(right.contains(&told.0), "{line:?}: {}", told.1);
+            }
+        }
+    }
+
+    #[test]
+    fn the_arguments_are_well_formed() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,429 @@
+//! TOML as values, with errors for people: which field, what stands there and what should.
+//!
+//! The crate `toml` parses, and its values know where they stand. Reading them here and not there keeps an error what it
+//! is, a kind with its parts, where `toml` would make a text of it in the words of Rust.
+
+use crate::names;
+use crate::text::shown;
+use serde::de::value::StrDeserializer;
+use serde::de::{
+    DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, Error, Expected, IntoDeserializer,
+    MapAccess, SeqAccess, Unexpected, VariantAccess, Visitor,
+};
+use serde::forward_to_deserialize_any;
+use std::fmt;
+use std::ops::Range;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+/// What is wrong in a text.
+#[derive(Debug)]
+pub(super) struct Trouble {
+    /// Where, in bytes.
+    pub(super) at: Option<Range<usize>>,
+    /// In which field, where the sentence does not say so itself.
+    field: Option<String>,
+    sentence: String,
+    names_field: bool,
+}
+
+/// Reads any TOML.
+pub(super) fn read<T: DeserializeOwned>(text: &str) -> Result<T, Trouble> {
+    let table = DeTable::parse(text).map_err(|error| malformed(text, &error))?;
+    let (table, at) = (table.get_ref(), table.span());
+    let entries = in_order(table);
+    T::deserialize(Table { entries, at: at.clone() }).map_err(|trouble| trouble.within(&at, None))
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.field {
+            Some(field) if !self.names_field => write!(f, "`{field}`: {}", self.sentence),
+            _ => f.write_str(&self.sentence),
+        }
+    }
+}
+
+impl std::error::Error for Trouble {}
+
+impl Trouble {
+    fn new(sentence: String, names_field: bool) -> Trouble {
+        Trouble { at: None, field: None, sentence, names_field }
+    }
+
+    /// With its place, where it has none yet.
+    fn within(mut self, at: &Range<usize>, field: Option<&str>) -> Trouble {
+        self.at.get_or_insert_with(|| at.clone());
+        self.field = self.field.or_else(|| field.map(str::to_owned));
+        self
+    }
+}
+
+impl Error for Trouble {
+    fn custom<T: fmt::Display>(message: T) -> Trouble {
+        Trouble::new(message.to_string(), true)
+    }
+
+    fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> Trouble {
+        Trouble::new(format!("expected {}, not {}", wanted(expected), told(found)), false)
+    }
+
+    fn invalid_value(found: Unexpected<'_>, expected: &dyn Expected) -> Trouble {
+        Trouble::invalid_type(found, expected)
+    }
+
+    fn invalid_length(length: usize, expected: &dyn Expected) -> Trouble {
+        Trouble::new(format!("expected {}, not {length}", wanted(expected)), false)
+    }
+
+    fn unknown_variant(typed: &str, known: &'static [&'static str]) -> Trouble {
+        Trouble::new(unknown("name", typed, known), true)
+    }
+
+    fn unknown_field(typed: &str, known: &'static [&'static str]) -> Trouble {
+        Trouble::new(unknown("field", typed, known), true)
+    }
+
+    fn missing_field(field: &'static str) -> Trouble {
+        Trouble::new(format!("missing field `{field}`"), true)
+    }
+
+    fn duplicate_field(field: &'static str) -> Trouble {
+        Trouble::new(format!("the field `{field}` stands here twice"), true)
+    }
+}
+
+fn unknown(what: &str, typed: &str, known: &[&str]) -> String {
+    let near = names::nearest(typed, known.iter().copied());
+    let listed = |names: &[&str], between: &str| {
+        names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(between)
+    };
+    let typed = shown(typed);
+    match near.is_empty() {
+        true => format!("unknown {what} `{typed}`, expected one of {}", listed(known, ", ")),
+        false => format!("unknown {what} `{typed}`; did you mean {}?", listed(&near, " or ")),
+    }
+}
+
+/// What the standard library and serde call what they expect, as a person would.
+fn wanted(expected: &dyn Expected) -> String {
+    match expected.to_string().as_str() {
+        "u8" | "u16" | "u32" | "u64" | "u128" | "usize" => WHOLE_FROM_0.into(),
+        "i8" | "i16" | "i32" | "i64" | "i128" | "isize" => "a whole number".into(),
+        "f32" | "f64" => "a number".into(),
+        "a boolean" => BOOLEAN.into(),
+        "a string" | "a borrowed string" => "a text in quotes".into(),
+        "newtype variant" => "a name with a value, such as { NAME = \"...\" }".into(),
+        "unit variant" => "a name in quotes alone".into(),
+        words if words.starts_with("struct ") || words == "a map" => TABLE.into(),
+        words if words.starts_with("enum ") || words == "variant identifier" => NAME.into(),
+        words if words.starts_with("tuple") || words == "a sequence" => LIST.into(),
+        words => words.into(),
+    }
+}
+
+const WHOLE_FROM_0: &str = "a whole number from 0 on";
+const BOOLEAN: &str = "`true` or `false`";
+const TABLE: &str = "a table of fields";
+const LIST: &str = "a list in brackets, such as [1, 2]";
+const NAME: &str = "a name in quotes";
+
+fn told(found: Unexpected<'_>) -> String {
+    match found {
+        Unexpected::Bool(value) => format!("`{value}`"),
+        Unexpected::Unsigned(value) => format!("`{value}`"),
+        Unexpected::Signed(value) => format!("`{value}`"),
+        Unexpected::Float(value) => format!("`{value:?}`"),
+        Unexpected::Str(text) => format!("the text `{}`", shown(text)),
+        Unexpected::Seq => "a list".into(),
+        Unexpected::Map | Unexpected::StructVariant => "a table of fields".into(),
+        Unexpected::UnitVariant => "a name alone".into(),
+        Unexpected::NewtypeVariant | Unexpected::TupleVariant => "a name with a value".into(),
+        Unexpected::Other(words) => words.into(),
+        other => other.to_string(),
+    }
+}
+
+/// What is wrong where a text is no TOML at all.
+fn malformed(text: &str, error: &toml::de::Error) -> Trouble {
+    let at = error.span().unwrap_or(0..0);
+    let (before, from) = text.split_at_checked(at.start).unwrap_or((text, ""));
+    let line = before.rsplit('\n').next().unwrap_or_default().trim_end();
+    let word = from.split(|c: char| c.is_whitespace() || ",]}#".contains(c)).next().unwrap_or_default();
+    let is_word = word.starts_with(|c: char| c.is_alphabetic());
+    let field = line.strip_suffix('=').map(|line| {
+        let words = line.trim_end().rsplit(|c: char| c.is_whitespace() || "{,".contains(c));
+        shown(words.map(str::trim).next().unwrap_or_default())
+    });
+    let sentence = if error.message().contains("recurs") {
+        // The parser's word for its own limit.
+        "lists and tables stand in one another too deep here".to_owned()
+    } else if is_word && line.ends_with(['=', '[', ',']) {
+        format!("`{}` is no value, expected a number, a text in quotes, or `true` or `false`", shown(word))
+    } else {
+        // It puts what it expected on a line of its own.
+        error.message().lines().map(str::trim).collect::<Vec<_>>().join(", ")
+    };
+    let names_field = !is_word;
+    Trouble { at: Some(at), field, sentence, names_field }
+}
+
+/// The entries of a table as they stand in the text.
+fn in_order<'a, 'i>(table: &'a DeTable<'i>) -> Vec<Entry<'a, 'i>> {
+    let mut entries: Vec<_> = table.iter().collect();
+    entries.sort_by_key(|(key, _)| key.span().start);
+    entries.reverse();
+    entries
+}
+
+type Entry<'a, 'i> = (&'a Spanned<std::borrow::Cow<'i, str>>, &'a Spanned<DeValue<'i>>);
+
+/// The fields of a table, the next one last.
+struct Table<'a, 'i> {
+    entries: Vec<Entry<'a, 'i>>,
+    at: Range<usize>,
+}
+
+/// A value, and the field that it is in.
+#[derive(Clone)]
+struct Value<'a, 'i> {
+    value: &'a DeValue<'i>,
+    at: Range<usize>,
+    field: Option<&'a str>,
+}
+
+/// The values of a list.
+struct List<'a, 'i> {
+    values: std::slice::Iter<'a, Spanned<DeValue<'i>>>,
+    field: Option<&'a str>,
+}
+
+impl<'de> Deserializer<'de> for Table<'_, '_> {
+    type Error = Trouble;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Trouble> {
+        visitor.visit_map(self)
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
+        newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
+    }
+}
+
+impl<'de> MapAccess<'de> for Table<'_, '_> {
+    type Error = Trouble;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Trouble> {
+        let Some((key, _)) = self.entries.last() else { return Ok(None) };
+        let name: StrDeserializer<'_, Trouble> = key.get_ref().as_ref().into_deserializer();
+        seed.deserialize(name).map(Some).map_err(|trouble| trouble.within(&key.span(), None))
+    }
+
+    fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, Trouble> {
+        let (key, value) = self.entries.pop().ok_or_else(|| Trouble::custom("a field has no value"))?;
+        seed.deserialize(Value { value: value.get_ref(), at: value.span(), field: Some(key.get_ref()) })
+            .map_err(|trouble| trouble.within(&value.span(), Some(key.get_ref())))
+    }
+}
+
+impl<'de> SeqAccess<'de> for List<'_, '_> {
+    type Error = Trouble;
+
+    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Trouble> {
+        let value = self.values.next();
+        let read = |value: &Spanned<DeValue<'_>>| {
+            seed.deserialize(Value { value: value.get_ref(), at: value.span(), field: self.field })
+                .map_err(|trouble| trouble.within(&value.span(), self.field))
+        };
+        value.map(read).transpose()
+    }
+}
+
+impl Value<'_, '_> {
+    /// This is not what is expected here.
+    fn misfit(&self, expected: &str) -> Trouble {
+        let found = match self.value {
+            DeValue::String(text) => told(Unexpected::Str(text)),
+            DeValue::Integer(number) => format!("`{}`", shown(&number.to_string())),
+            DeValue::Float(number) => format!("`{}`", shown(number.as_str())),
+            DeValue::Boolean(value) => told(Unexpected::Bool(*value)),
+            DeValue::Datetime(_) => "a date".into(),
+            DeValue::Array(_) => told(Unexpected::Seq),
+            DeValue::Table(_) => told(Unexpected::Map),
+        };
+        Trouble::new(format!("expected {expected}, not {found}"), false).within(&self.at, self.field)
+    }
+
+    /// A whole number of no more than this size.
+    fn integer(&self, least: i128, largest: i128) -> Result<i128, Trouble> {
+        let expected = if least == 0 { WHOLE_FROM_0 } else { "a whole number" };
+        let DeValue::Integer(number) = self.value else { return Err(self.misfit(expected)) };
+        match i128::from_str_radix(number.as_str(), number.radix()) {
+            Ok(value) if (least..=largest).contains(&value) => Ok(value),
+            Ok(value) if value < 0 && least == 0 => Err(self.misfit(expected)),
+            _ => Err(self.misfit(&format!("a whole number from {least} to {largest}"))),
+        }
+    }
+}
+
+/// Reads whole numbers of each size.
+macro_rules! whole_numbers {
+    ($($method:ident $visit:ident $type:ty,)*) => {$(
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Trouble> {
+            let value = self.integer(<$type>::MIN.into(), <$type>::MAX.into())?;
+            let value = <$type>::try_from(value).map_err(Trouble::custom)?;
+            visitor.$visit(value).map_err(|trouble: Trouble| trouble.within(&self.at, self.field))
+        }
+    )*};
+}
+
+impl<'de> Deserializer<'de> for Value<'_, '_> {
+    type Error = Trouble;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Trouble> {
+        let (at, field) = (self.at.clone(), self.field);
+        let read = match self.value {
+            DeValue::String(text) => visitor.visit_str(text),
+            DeValue::Integer(_) => match self.integer(i64::MIN.into(), u64::MAX.into())? {
+                number if number < 0 => visitor.visit_i64(number as i64),
+                number => match i64::try_from(number) {
+                    Ok(number) => visitor.visit_i64(number),
+                    Err(_) => visitor.visit_u64(number as u64),
+                },
+            },
+            DeValue::Float(number) => match number.as_str().parse() {
+                Ok(number) => visitor.visit_f64(number),
+                Err(_) => Err(self.misfit("a number")),
+            },
+            DeValue::Boolean(value) => visitor.visit_bool(*value),
+            DeValue::Datetime(_) => Err(Trouble::invalid_type(Unexpected::Other("a date"), &visitor)),
+            DeValue::Array(values) => visitor.visit_seq(List { values: values.iter(), field }),
+            DeValue::Table(table) => visitor.visit_map(Table { entries: in_order(table), at: at.clone() }),
+        };
+        read.map_err(|trouble| trouble.within(&at, field))
+    }
+
+    /// A field that another version may have is what it likes.
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Trouble> {
+        visitor.visit_unit()
+    }
+
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Trouble> {
+        match self.value {
+            DeValue::Boolean(_) => self.deserialize_any(visitor),
+            _ => Err(self.misfit(BOOLEAN)),
+        }
+    }
+
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Trouble> {
+        match self.value {
+            DeValue::Array(_) => self.deserialize_any(visitor),
+            _ => Err(self.misfit(LIST)),
+        }
+    }
+
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Trouble> {
+        match self.value {
+            DeValue::Table(_) => self.deserialize_any(visitor),
+            _ => Err(self.misfit(TABLE)),
+        }
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Trouble> {
+        self.deserialize_map(visitor)
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Trouble> {
+        visitor.visit_some(self)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Trouble> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Trouble> {
+        let (at, field) = (self.at.clone(), self.field);
+        let read = match self.value {
+            DeValue::String(name) => {
+                let name: StrDeserializer<'_, Trouble> = name.as_ref().into_deserializer();
+                visitor.visit_enum(name)
+            }
+            DeValue::Table(table) if table.len() == 1 => {
+                visitor.visit_enum(Variant(Table { entries: in_order(table), at: at.clone() }))
+            }
+            _ => Err(self.misfit(NAME)),
+        };
+        read.map_err(|trouble| trouble.within(&at, field))
+    }
+
+    whole_numbers! {
+        deserialize_i8 visit_i8 i8,
+        deserialize_i16 visit_i16 i16,
+        deserialize_i32 visit_i32 i32,
+        deserialize_i64 visit_i64 i64,
+        deserialize_u8 visit_u8 u8,
+        deserialize_u16 visit_u16 u16,
+        deserialize_u32 visit_u32 u32,
+        deserialize_u64 visit_u64 u64,
+    }
+
+    forward_to_deserialize_any! {
+        i128 u128 f32 f64 char str string bytes byte_buf unit unit_struct tuple tuple_struct identifier
+    }
+}
+
+/// A name with a value: a table of one field.
+struct Variant<'a, 'i>(Table<'a, 'i>);
+
+impl<'de> EnumAccess<'de> for Variant<'_, '_> {
+    type Error = Trouble;
+    type Variant = Self;
+
+    fn variant_seed<T: DeserializeSeed<'de>>(mut self, seed: T) -> Result<(T::Value, Self), Trouble> {
+        match self.0.next_key_seed(seed)? {
+            Some(name) => Ok((name, self)),
+            None => Err(Trouble::new(format!("expected {NAME}, not an empty table"), false)),
+        }
+    }
+}
+
+impl<'de> VariantAccess<'de> for Variant<'_, '_> {
+    type Error = Trouble;
+
+    fn unit_variant(self) -> Result<(), Trouble> {
+        Err(Trouble::invalid_type(Unexpected::NewtypeVariant, &"unit variant").within(&self.0.at, None))
+    }
+
+    fn newtype_variant_seed<T: DeserializeSeed<'de>>(mut self, seed: T) -> Result<T::Value, Trouble> {
+        self.0.next_value_seed(seed)
+    }
+
+    fn tuple_variant<V: Visitor<'de>>(mut self, _: usize, visitor: V) -> Result<V::Value, Trouble> {
+        let (_, value) = self.0.entries.pop().ok_or_else(|| Trouble::custom("a name has no value"))?;
+        Value { value: value.get_ref(), at: value.span(), field: None }.deserialize_seq(visitor)
+    }
+
+    fn struct_variant<V: Visitor<'de>>(
+        mut self,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Trouble> {
+        let (_, value) = self.0.entries.pop().ok_or_else(|| Trouble::custom("a name has no value"))?;
+        Value { value: value.get_ref(), at: value.span(), field: None }.deserialize_map(visitor)
+    }
+}

@@ -1,0 +1,131 @@
+//! Text from outside, as a sentence can show it: file names, stories, keys, values, messages of a panic.
+//!
+//! A terminal obeys control characters, and characters that have no width or that turn the direction of writing around
+//! change what a line seems to say. All of them are shown by their numbers. JSON needs none of this.
+
+use std::borrow::Cow;
+
+/// How many characters of a value a sentence shows: with the rest of the sentence, about a line.
+const LONGEST: usize = 100;
+/// How many characters a line has that repeats what came from outside.
+const LONGEST_LINE: usize = 1_000;
+
+/// A text in which every character can be seen, in one line: `\u{1b}` for an escape, `\n` for the end of a line.
+#[must_use]
+pub fn visible(text: &str) -> Cow<'_, str> {
+    escaped(text, is_visible)
+}
+
+/// The same of a text that has several lines: they stay lines.
+#[must_use]
+pub fn visible_lines(text: &str) -> Cow<'_, str> {
+    escaped(text, |c| c == '\n' || is_visible(c))
+}
+
+/// A value for a sentence: visible, and cut where it is longer than a line.
+#[must_use]
+pub fn shown(value: &str) -> String {
+    let mut rest = value.chars();
+    let head: String = rest.by_ref().take(LONGEST).collect();
+    let head = visible(&head).into_owned();
+    match rest.count() {
+        0 => head,
+        more => format!("{head}... ({more} more characters)"),
+    }
+}
+
+/// A line in which no value is longer than a line: words are cut, and of words without an end the later ones are left out.
+#[must_use]
+pub fn shown_line(line: &str) -> String {
+    let is_long = |word: &&str| word.chars().nth(LONGEST).is_some();
+    let words =
+        line.split(' ').map(|word| if is_long(&word) { shown(word) } else { visible(word).into_owned() });
+    let line = words.collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(LONGEST_LINE) {
+        None => line,
+        Some((end, _)) => format!("{}... ({} more characters)", &line[..end], line[end..].chars().count()),
+    }
+}
+
+fn escaped(text: &str, stays: impl Fn(char) -> bool) -> Cow<'_, str> {
+    if text.chars().all(&stays) {
+        return text.into();
+    }
+    let mut escaped = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        match c {
+            _ if stays(c) => escaped.push(c),
+            '\n' | '\r' | '\t' => escaped.extend(c.escape_default()),
+            _ => escaped.extend(c.escape_unicode()),
+        }
+    }
+    escaped.into()
+}
+
+/// Whether a character takes up room of its own or, like an accent, belongs to one that does.
+fn is_visible(c: char) -> bool {
+    if c.is_ascii() {
+        return !c.is_ascii_control();
+    }
+    // The standard library knows what can be printed. An accent alone counts as invisible there, behind a letter it does
+    // not. These letters and marks print as nothing although it thinks otherwise.
+    let blank = matches!(c,
+        '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}' | '\u{2800}' | '\u{3164}'
+        | '\u{fe00}'..='\u{fe0f}' | '\u{ffa0}' | '\u{e0000}'..='\u{e0fff}');
+    let letter_and_this: String = ['a', c].iter().collect();
+    !blank && letter_and_this.escape_debug().nth(1) == Some(c)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{shown, shown_line, visible, visible_lines};
+    use proptest::prelude::*;
+
+    #[test]
+    fn what_moves_the_cursor_or_the_direction_is_shown_by_its_number() {
+        let told = [
+            ("\u{1b}[31mred", "\\u{1b}[31mred"),
+            ("a\nb\tc\rd", "a\\nb\\tc\\rd"),
+            ("\u{7f}\u{9b}2J", "\\u{7f}\\u{9b}2J"),
+            ("abc\u{202e}fed", "abc\\u{202e}fed"),
+            ("\u{2066}x\u{2069}\u{200f}\u{61c}", "\\u{2066}x\\u{2069}\\u{200f}\\u{61c}"),
+            ("no\u{200b}thing\u{feff}\u{2060}\u{ad}", "no\\u{200b}thing\\u{feff}\\u{2060}\\u{ad}"),
+            ("one\u{2028}two", "one\\u{2028}two"),
+            ("\u{3164}\u{e0041}\u{fe0f}", "\\u{3164}\\u{e0041}\\u{fe0f}"),
+        ];
+        for (text, right) in told {
+            assert_eq!(visible(text), right);
+        }
+        assert_eq!(visible_lines("a\nb\u{1b}\n"), "a\nb\\u{1b}\n");
+    }
+
+    #[test]
+    fn what_people_write_stays() {
+        for text in ["it's a \"plan\" in C:\\plans", "größer", "e\u{301}", "日本語", "🙂", "נתונים"]
+        {
+            assert_eq!(visible(text), text);
+        }
+    }
+
+    #[test]
+    fn a_long_value_is_cut() {
+        assert_eq!(shown(&"x".repeat(100)), "x".repeat(100));
+        let long = shown(&("x".repeat(100) + "\u{1b}rest"));
+        assert_eq!(long, "x".repeat(100) + "... (5 more characters)");
+        assert!(shown(&"\u{1b}".repeat(1_000)).len() < 700);
+        let line = format!("read of `{}` at 5 s", "y".repeat(200));
+        assert_eq!(shown_line(&line), format!("read of `{}... (102 more characters) at 5 s", "y".repeat(99)));
+        let words = shown_line(&"word ".repeat(1_000));
+        assert!(words.ends_with("... (4000 more characters)") && words.len() < 1_100, "{words}");
+    }
+
+    proptest! {
+            #[test]
+            fn nothing_visible_is_lost_and_nothing_else_is_left(text: String) {
+                let seen = visible(&text);
+                prop_assert!(!seen.chars().any(char::is_control));
+                prop_assert_eq!(visible(&seen), seen.as_ref());
+    prop_assert_eq!(visible_lines(&text).matches('\n').count(), text.matches('\n').count());
+            }
+        }
+}
