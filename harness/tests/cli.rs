@@ -377,9 +377,6 @@ fn recordings_that_cannot_be_used_are_refused_with_their_lines() {
         )
     };
     let event = |process: u64, kind: &str| format!("INFO  jepsen.util - {process} :{kind} :read nil\n");
-    let map = |kind: &str, time: u64| {
-        format!("{{:process 0, :type :{kind}, :f :read, :key \"a\", :value nil, :time {time}}}\n")
-    };
     let call = "{\"session\":1,\"sequence\":1,\"key\":4,\"action\":\"get\",\"called\":10}\n";
     desk.file("two-open.jsonl", &(operation(1, 5, 20) + &operation(1, 10, 30)));
     desk.file("backwards.jsonl", &(operation(1, 15, 20) + &operation(2, 10, 30)));
@@ -387,7 +384,7 @@ fn recordings_that_cannot_be_used_are_refused_with_their_lines() {
     desk.file("two-open.log", &(event(0, "invoke") + &event(0, "invoke")));
     desk.file("no-call.log", &(event(0, "invoke") + &event(1, "ok")));
     desk.file("twice.log", &(event(0, "invoke") + &event(0, "ok") + &event(0, "ok")));
-    desk.file("backwards.edn", &(map("invoke", 7) + &map("ok", 5)));
+    desk.file("doubled.edn", "{:process 0, :type :invoke, :f :read, :value nil}\n{:process 0, :type :ok, :f :read, :value 5, :value 1}\n");
     desk.file("twice.jsonl", &(call.to_owned() + call));
     desk.file("poem.txt", "Shall I compare thee to a summer's day?\n");
     desk.file("half.log", "INFO  jepsen.util - 0 :invoke\n");
@@ -398,7 +395,7 @@ fn recordings_that_cannot_be_used_are_refused_with_their_lines() {
     desk.file("steps.jsonl", &(fact(5, 2) + &fact(5, 1)));
     desk.file("blank.jsonl", "\n");
     desk.file("else.log", "INFO  jepsen.util - 0 :invoke :write 3\nINFO  jepsen.util - 0 :ok :write 4\n");
-    desk.file("triple.edn", "{:process 0, :type :invoke, :f :write, :value [:x \"hello\" 3]}\n");
+    desk.file("triple.edn", "{:process 0, :type :invoke, :f :cas, :value [:x \"hello\" 3]}\n");
     fs::write(desk.path().join("latin.log"), b"INFO  jepsen.util - 0 :invoke :write \"gr\xfc\xdfe\"\n")
         .unwrap();
     let lines = [
@@ -411,7 +408,7 @@ fn recordings_that_cannot_be_used_are_refused_with_their_lines() {
         "check history two-open.log",
         "check history no-call.log",
         "check history twice.log",
-        "check history backwards.edn",
+        "check history doubled.edn",
         "check history twice.jsonl",
         "check history poem.txt",
         "check history half.log",

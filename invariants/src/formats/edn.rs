@@ -1,49 +1,97 @@
-//! The part of Clojure's notation that histories are written in.
+//! EDN, the notation in which Jepsen prints histories: all of it, and of Clojure's what its printer adds (regular
+//! expressions, `##Inf`, numbers to other bases).
+//!
+//! Why there is a reader here: a history is refused by line, and one of a million operations is read in a second or
+//! two. Of the crates that are kept up, `clojure-reader` has positions only behind a feature that it calls unstable, knows
+//! no `\u0041` in a string, and needs two crates for big numbers to read `3N`; `edn-format` has no positions; `edn-rs`
+//! is deprecated. Nothing is copied here but strings with escapes.
+//!
+//! Values that are equal in Clojure are equal here: `3` and `3N`, `2/4` and `1/2`, `(1)` and `[1]`, sets and maps in any
+//! order.
 
+use super::shown::shown;
+use std::borrow::Cow;
 use std::fmt::{self, Write};
 
 /// A value.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(super) enum Edn {
-    /// `nil`.
+pub(super) enum Edn<'a> {
+    /// `nil`
     Nil,
+    /// `true`
+    Bool(bool),
     /// `7`
     Number(i64),
+    /// Any other number, in one spelling for each: `1.5`, `1/2`, `1.50M`, an integer that is too large for `Number`.
+    Numeral(Cow<'a, str>),
+    /// `\a`
+    Char(char),
     /// `:read`, without its colon.
-    Keyword(String),
+    Keyword(Cow<'a, str>),
     /// `"text"`
-    Text(String),
-    /// `[1 2]`
-    Vector(Vec<Edn>),
-    /// `{:a 1}`
-    Map(Vec<(Edn, Edn)>),
-    /// `#{1 2}`
-    Set(Vec<Edn>),
-    /// `#tag value`, with the tag as it is written.
-    Tagged(String, Box<Edn>),
+    Text(Cow<'a, str>),
     /// Anything else, by its letters.
-    Symbol(String),
+    Symbol(Cow<'a, str>),
+    /// `[1 2]`, `(1 2)`
+    Vector(Vec<Edn<'a>>),
+    /// `#{1 2}`, in order.
+    Set(Vec<Edn<'a>>),
+    /// `{:a 1}`, in order of the keys.
+    Map(Vec<(Edn<'a>, Edn<'a>)>),
+    /// `#tag value`, the tag without its `#`.
+    Tagged(Box<(Cow<'a, str>, Edn<'a>)>),
 }
 
-impl Edn {
-    /// What a map says under a keyword.
-    pub(super) fn get(&self, name: &str) -> Option<&Edn> {
-        let Edn::Map(pairs) = self else { return None };
-        pairs
-            .iter()
-            .find(|(key, _)| matches!(key, Edn::Keyword(keyword) if keyword == name))
-            .map(|(_, value)| value)
+/// No value nests deeper.
+pub(super) const DEEPEST: u32 = 100;
+
+/// No single value has more members, of vectors, sets and maps at all depths.
+pub(super) const LARGEST: usize = 6_000_000;
+
+impl<'a> Edn<'a> {
+    /// A set, or `None` where a member stands in it twice.
+    pub(super) fn set(mut members: Vec<Edn<'a>>) -> Option<Edn<'a>> {
+        members.sort_unstable();
+        let is_set = members.windows(2).all(|pair| pair[0] != pair[1]);
+        is_set.then_some(Edn::Set(members))
+    }
+
+    /// A map, or else a key that stands in it twice.
+    pub(super) fn map(mut pairs: Vec<(Edn<'a>, Edn<'a>)>) -> Result<Edn<'a>, Edn<'a>> {
+        pairs.sort_unstable_by(|one, other| one.0.cmp(&other.0));
+        match pairs.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+            Some(pair) => Err(pair[0].0.clone()),
+            None => Ok(Edn::Map(pairs)),
+        }
+    }
+
+    /// How many members it has, at all depths; pairs of simple values do not count.
+    pub(super) fn weight(&self) -> usize {
+        match self {
+            Edn::Vector(members) | Edn::Set(members) => {
+                let inside: usize = members.iter().map(Edn::weight).sum();
+                inside + if members.len() > 2 { members.len() } else { 0 }
+            }
+            Edn::Map(pairs) => pairs.iter().map(|(key, value)| 2 + key.weight() + value.weight()).sum(),
+            Edn::Tagged(tagged) => tagged.1.weight(),
+            _ => 0,
+        }
     }
 }
 
 /// As it is written.
-impl fmt::Display for Edn {
+impl fmt::Display for Edn<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Edn::Nil => f.write_str("nil"),
+            Edn::Bool(truth) => write!(f, "{truth}"),
             Edn::Number(number) => write!(f, "{number}"),
             Edn::Keyword(keyword) => write!(f, ":{keyword}"),
-            Edn::Symbol(symbol) => f.write_str(symbol),
+            Edn::Numeral(word) | Edn::Symbol(word) => f.write_str(word),
+            Edn::Char(letter) => match CHARACTERS.iter().find(|(_, named)| named == letter) {
+                Some((name, _)) => write!(f, "\\{name}"),
+                None => write!(f, "\\{letter}"),
+            },
             Edn::Text(text) => {
                 f.write_char('"')?;
                 for letter in text.chars() {
@@ -66,7 +114,7 @@ impl fmt::Display for Edn {
                 }
                 f.write_char(close)
             }
-            Edn::Tagged(tag, value) => write!(f, "{tag} {value}"),
+            Edn::Tagged(tagged) => write!(f, "#{} {}", tagged.0, tagged.1),
             Edn::Map(pairs) => {
                 f.write_char('{')?;
                 for (place, (key, value)) in pairs.iter().enumerate() {
@@ -78,178 +126,654 @@ impl fmt::Display for Edn {
     }
 }
 
+/// What is wrong with a text, and where.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Wrong {
+    /// The place in the text, in bytes.
+    pub(super) at: usize,
+    pub(super) reason: String,
+}
+
 /// Reads one value and nothing else. The error says what is wrong with it.
-pub(super) fn read(text: &str) -> Result<Edn, String> {
-    let mut rest = text;
-    let value = value(&mut rest, 0)?;
-    match skipped(rest) {
-        "" => Ok(value),
-        more => Err(format!("there is more: {:?}", more.chars().take(20).collect::<String>())),
+pub(super) fn read(text: &str) -> Result<Edn<'_>, String> {
+    let mut reader = Reader::new(text);
+    let mut read = || {
+        let value = reader.value()?;
+        match reader.rest()? {
+            "" => Ok(value),
+            more => Err(reader.wrong(format!("there is more: {}", shown(more)))),
+        }
+    };
+    read().map_err(|wrong| wrong.reason)
+}
+
+/// Counts lines up to a place that only moves forward.
+pub(super) struct Lines<'a> {
+    text: &'a str,
+    at: usize,
+    line: usize,
+}
+
+impl<'a> Lines<'a> {
+    pub(super) fn new(text: &'a str) -> Lines<'a> {
+        Lines { text, at: 0, line: 1 }
+    }
+
+    /// The line of a place at or behind the one asked for last.
+    pub(super) fn line(&mut self, at: usize) -> usize {
+        let between = &self.text.as_bytes()[self.at.min(at)..at];
+        self.line += between.iter().filter(|&&byte| byte == b'\n').count();
+        self.at = self.at.max(at);
+        self.line
     }
 }
 
-/// Reads one value after the other, with the line in which each begins: one in each line that is not blank; or, where
-/// the text is a vector or a list, its elements, wherever they stand. After an error in one of these nothing comes.
+/// The values of a text, one after the other, each with the line in which it begins. Where the text is one vector or
+/// list these are its elements, and where it is a map with a `:history`, those of that. After an error nothing comes.
 pub(super) fn values(text: &str) -> Values<'_> {
-    let start = skipped(text);
-    let close = match start.chars().next() {
-        Some('[') => Some(']'),
-        Some('(') => Some(')'),
-        _ => None,
-    };
-    let rest = if close.is_some() { &start[1..] } else { text };
-    Values { rest, line: 1 + lines_between(text, rest), close }
+    let mut reader = Reader::new(text);
+    // An error comes again when the value is read.
+    let container = reader.clone().container().ok().flatten();
+    let close = container.map(|Container { at, .. }| if text.as_bytes()[at] == b'[' { b']' } else { b')' });
+    reader.at = container.map_or(0, |Container { at, .. }| at + 1);
+    let is_in_map = container.is_some_and(|container| container.is_in_map);
+    Values { reader, lines: Lines::new(text), close, is_in_map, is_over: false }
+}
+
+/// The vector or list that holds a history.
+#[derive(Clone, Copy)]
+struct Container {
+    /// Where it opens.
+    at: usize,
+    /// Whether it is the value of a key in a map.
+    is_in_map: bool,
 }
 
 pub(super) struct Values<'a> {
-    rest: &'a str,
-    line: usize,
+    reader: Reader<'a>,
+    lines: Lines<'a>,
     /// What ends the vector or list.
-    close: Option<char>,
+    close: Option<u8>,
+    is_in_map: bool,
+    is_over: bool,
 }
 
-/// How many lines end between a text and one of its ends.
-fn lines_between(text: &str, end: &str) -> usize {
-    text[..text.len() - end.len()].matches('\n').count()
+impl<'a> Values<'a> {
+    fn step(&mut self) -> Result<Option<(usize, Edn<'a>)>, Wrong> {
+        let reader = &mut self.reader;
+        let rest = reader.rest()?;
+        let Some(&first) = rest.as_bytes().first() else {
+            return if self.close.is_some() { Err(reader.too_early()) } else { Ok(None) };
+        };
+        if Some(first) == self.close {
+            reader.at += 1;
+            self.close = None;
+            if self.is_in_map {
+                reader.rest_of_map()?;
+            }
+            return match reader.rest()? {
+                "" => Ok(None),
+                _ => Err(reader.wrong("there is more behind the end of the history")),
+            };
+        }
+        let at = reader.at;
+        let value = reader.value()?;
+        Ok(Some((at, value)))
+    }
 }
 
-impl Iterator for Values<'_> {
-    type Item = (usize, Result<Edn, String>);
+impl<'a> Iterator for Values<'a> {
+    type Item = (usize, Result<Edn<'a>, String>);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let start = skipped(self.rest);
-        self.line += lines_between(self.rest, start);
-        let (line, mut rest) = (self.line, start);
-        let told = match self.close {
-            None if start.is_empty() => None,
-            None => {
-                let value;
-                (value, rest) = start.split_once('\n').unwrap_or((start, ""));
-                Some(read(value))
+        if self.is_over {
+            return None;
+        }
+        match self.step() {
+            Ok(Some((at, value))) => Some((self.lines.line(at), Ok(value))),
+            Ok(None) => {
+                self.is_over = true;
+                None
             }
-            Some(close) => match start.strip_prefix(close) {
-                Some(after) => {
-                    (self.close, rest) = (None, "");
-                    let is_end = skipped(after).is_empty();
-                    (!is_end).then(|| Err(format!("there is more behind the closing {close:?}")))
+            Err(Wrong { at, reason }) => {
+                self.is_over = true;
+                Some((self.lines.line(at), Err(reason)))
+            }
+        }
+    }
+}
+
+/// Reads values from a text.
+#[derive(Clone)]
+pub(super) struct Reader<'a> {
+    text: &'a str,
+    at: usize,
+    /// How many members the value has so far.
+    members: usize,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(text: &'a str) -> Reader<'a> {
+        Reader { text, at: 0, members: 0 }
+    }
+
+    /// What comes after white space, comments and what is discarded.
+    pub(super) fn rest(&mut self) -> Result<&'a str, Wrong> {
+        self.skip(0)?;
+        Ok(&self.text[self.at..])
+    }
+
+    /// The next value.
+    pub(super) fn value(&mut self) -> Result<Edn<'a>, Wrong> {
+        self.members = 0;
+        self.form(0)
+    }
+
+    fn wrong(&self, reason: impl Into<String>) -> Wrong {
+        Wrong { at: self.at, reason: reason.into() }
+    }
+
+    fn too_early(&self) -> Wrong {
+        self.wrong("it ends too early")
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    fn skip(&mut self, depth: u32) -> Result<(), Wrong> {
+        let bytes = self.text.as_bytes();
+        loop {
+            match self.peek() {
+                Some(b' ' | b',' | b'\n' | b'\t' | b'\r' | 0x0b | 0x0c | 0x1c..=0x1f) => self.at += 1,
+                Some(b';') => self.skip_line(),
+                Some(b'#') if bytes.get(self.at + 1) == Some(&b'!') => self.skip_line(),
+                Some(b'#') if bytes.get(self.at + 1) == Some(&b'_') => {
+                    self.at += 2;
+                    self.form(depth + 1)?;
                 }
-                None => Some(value(&mut rest, 0).inspect_err(|_| (self.close, rest) = (None, ""))),
+                Some(0x80..) => match self.text[self.at..].chars().next() {
+                    Some(letter) if letter.is_whitespace() => self.at += letter.len_utf8(),
+                    _ => return Ok(()),
+                },
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    fn skip_line(&mut self) {
+        let rest = &self.text[self.at..];
+        self.at += rest.find('\n').unwrap_or(rest.len());
+    }
+
+    fn form(&mut self, depth: u32) -> Result<Edn<'a>, Wrong> {
+        if depth > DEEPEST {
+            return Err(self.wrong(format!("it is nested more than {DEEPEST} deep")));
+        }
+        self.skip(depth)?;
+        let start = self.at;
+        let Some(first) = self.peek() else { return Err(self.too_early()) };
+        match first {
+            b'[' => Ok(Edn::Vector(self.members(b']', depth)?)),
+            b'(' => Ok(Edn::Vector(self.members(b')', depth)?)),
+            b'{' => self.map(None, start, depth),
+            b'"' => Ok(Edn::Text(self.text_value()?)),
+            b'\\' => self.character(),
+            b'#' => self.dispatch(depth),
+            b']' | b')' | b'}' => Err(self.wrong(format!("{:?} closes nothing", char::from(first)))),
+            b':' => match self.word()? {
+                ":" => Err(Wrong { at: start, reason: "a keyword has no name".into() }),
+                word => Ok(Edn::Keyword(Cow::Borrowed(&word[1..]))),
             },
+            b'^' | b'`' | b'~' | b'@' => {
+                Err(self.wrong(format!("{:?} begins no value in EDN", char::from(first))))
+            }
+            _ => {
+                let word = self.word()?;
+                let digits = word.strip_prefix(['+', '-']).unwrap_or(word);
+                match word {
+                    "nil" => Ok(Edn::Nil),
+                    "true" => Ok(Edn::Bool(true)),
+                    "false" => Ok(Edn::Bool(false)),
+                    _ if digits.starts_with(|digit: char| digit.is_ascii_digit()) => number(word)
+                        .ok_or_else(|| Wrong { at: start, reason: format!("{} is no number", shown(word)) }),
+                    _ => Ok(Edn::Symbol(Cow::Borrowed(word))),
+                }
+            }
+        }
+    }
+
+    /// What begins with `#`.
+    fn dispatch(&mut self, depth: u32) -> Result<Edn<'a>, Wrong> {
+        let start = self.at;
+        self.at += 1;
+        let Some(second) = self.peek() else { return Err(self.too_early()) };
+        match second {
+            b'{' => {
+                let members = self.members(b'}', depth)?;
+                let twice = "a set has a member twice".to_string();
+                Edn::set(members).ok_or(Wrong { at: start, reason: twice })
+            }
+            b':' => {
+                self.at += 1;
+                let space = self.word()?;
+                self.skip(depth)?;
+                if space.is_empty() || space.starts_with(':') || self.peek() != Some(b'{') {
+                    return Err(Wrong {
+                        at: start,
+                        reason: "#: needs a name and a map, as in #:a{:b 1}".into(),
+                    });
+                }
+                self.map(Some(space), start, depth)
+            }
+            b'#' => {
+                self.at += 1;
+                match self.word()? {
+                    "Inf" => Ok(Edn::Numeral(Cow::Borrowed("##Inf"))),
+                    "-Inf" => Ok(Edn::Numeral(Cow::Borrowed("##-Inf"))),
+                    "NaN" => Ok(Edn::Numeral(Cow::Borrowed("##NaN"))),
+                    word => Err(Wrong { at: start, reason: format!("##{} is no number", shown(word)) }),
+                }
+            }
+            // A regular expression: only its own quote is escaped in it.
+            b'"' => {
+                let end = self.quote_end()?;
+                let pattern = Edn::Text(Cow::Borrowed(&self.text[self.at + 1..end]));
+                self.at = end + 1;
+                Ok(Edn::Tagged(Box::new((Cow::Borrowed("\""), pattern))))
+            }
+            _ => match self.word()? {
+                tag if tag.starts_with(char::is_alphabetic) => {
+                    let value = self.form(depth + 1)?;
+                    Ok(Edn::Tagged(Box::new((Cow::Borrowed(tag), value))))
+                }
+                tag => {
+                    let reason = format!("#{} begins no value in EDN", shown(tag));
+                    Err(Wrong { at: start, reason })
+                }
+            },
+        }
+    }
+
+    /// The values up to a closing bracket.
+    fn members(&mut self, close: u8, depth: u32) -> Result<Vec<Edn<'a>>, Wrong> {
+        let start = self.at;
+        self.at += 1;
+        let mut members = Vec::new();
+        loop {
+            self.skip(depth)?;
+            match self.peek() {
+                Some(byte) if byte == close => {
+                    self.at += 1;
+                    return Ok(members);
+                }
+                None => return Err(Wrong { at: start, reason: "it ends too early".into() }),
+                _ => {}
+            }
+            self.members += 1;
+            if self.members > LARGEST {
+                let reason = format!("it has more than {LARGEST} members");
+                return Err(Wrong { at: start, reason });
+            }
+            members.push(self.form(depth + 1)?);
+        }
+    }
+
+    /// A map from its opening brace, with a name space for its keys; `start` is where it begins with that.
+    fn map(&mut self, space: Option<&str>, start: usize, depth: u32) -> Result<Edn<'a>, Wrong> {
+        let values = self.members(b'}', depth)?;
+        if values.len() % 2 == 1 {
+            return Err(Wrong { at: start, reason: "a map has a key without a value".into() });
+        }
+        let mut pairs = Vec::with_capacity(values.len() / 2);
+        let mut values = values.into_iter();
+        while let (Some(key), Some(value)) = (values.next(), values.next()) {
+            pairs.push((if let Some(space) = space { within(space, key) } else { key }, value));
+        }
+        Edn::map(pairs).map_err(|key| {
+            let reason = format!("a map has the key {} twice", shown(key));
+            Wrong { at: start, reason }
+        })
+    }
+
+    /// A string from its opening quote.
+    fn text_value(&mut self) -> Result<Cow<'a, str>, Wrong> {
+        let start = self.at;
+        let end = self.quote_end()?;
+        let inside = &self.text[start + 1..end];
+        self.at = end + 1;
+        if !inside.contains('\\') {
+            return Ok(Cow::Borrowed(inside));
+        }
+        unescaped(inside).map(Cow::Owned).map_err(|reason| Wrong { at: start, reason })
+    }
+
+    /// Where the closing quote stands.
+    fn quote_end(&self) -> Result<usize, Wrong> {
+        let bytes = self.text.as_bytes();
+        let mut at = self.at + 1;
+        while let Some(&byte) = bytes.get(at) {
+            match byte {
+                b'"' => return Ok(at),
+                b'\\' => at += 2,
+                _ => at += 1,
+            }
+        }
+        Err(self.wrong("a text does not end"))
+    }
+
+    fn character(&mut self) -> Result<Edn<'a>, Wrong> {
+        let start = self.at;
+        self.at += 1;
+        let Some(first) = self.text[self.at..].chars().next() else { return Err(self.too_early()) };
+        self.at += first.len_utf8();
+        self.word()?;
+        let name = &self.text[start + 1..self.at];
+        let mut letters = name.chars();
+        let letter = match (letters.next(), letters.as_str()) {
+            (Some(letter), "") => Some(letter),
+            (Some('u'), digits) if digits.len() == 4 => {
+                u32::from_str_radix(digits, 16).ok().and_then(char::from_u32)
+            }
+            (Some('o'), digits) if digits.len() <= 3 => {
+                u32::from_str_radix(digits, 8).ok().filter(|&code| code < 256).and_then(char::from_u32)
+            }
+            _ => CHARACTERS.iter().find(|(known, _)| *known == name).map(|&(_, letter)| letter),
         };
-        self.line += lines_between(start, rest);
-        self.rest = rest;
-        Some((line, told?))
+        let reason = || Wrong { at: start, reason: format!("\\{} is no character", shown(name)) };
+        letter.map(Edn::Char).ok_or_else(reason)
     }
-}
 
-/// No history nests deeper.
-const DEEPEST: u32 = 20;
-
-/// What comes after white space, of which commas are a part.
-fn skipped(text: &str) -> &str {
-    text.trim_start_matches(|c: char| c.is_whitespace() || c == ',')
-}
-
-fn value(rest: &mut &str, depth: u32) -> Result<Edn, String> {
-    *rest = skipped(rest);
-    let first = rest.chars().next().ok_or("it ends too early")?;
-    match first {
-        _ if depth > DEEPEST => Err("it is nested too deeply".to_string()),
-        '[' | '(' => Ok(Edn::Vector(until(rest, if first == '[' { ']' } else { ')' }, depth)?)),
-        '{' => {
-            let values = until(rest, '}', depth)?;
-            if values.len() % 2 == 1 {
-                return Err("a map has a key without a value".to_string());
-            }
-            let mut values = values.into_iter();
-            let mut pairs = Vec::new();
-            while let (Some(key), Some(value)) = (values.next(), values.next()) {
-                pairs.push((key, value));
-            }
-            Ok(Edn::Map(pairs))
-        }
-        '"' => text(rest),
-        '#' if rest[1..].starts_with('{') => {
-            *rest = &rest[1..];
-            Ok(Edn::Set(until(rest, '}', depth)?))
-        }
-        '#' if rest[1..].starts_with(|c: char| c.is_ascii_alphabetic()) => {
-            let Edn::Symbol(tag) = atom(rest) else { return Err("a tag is no symbol".to_string()) };
-            Ok(Edn::Tagged(tag, Box::new(value(rest, depth + 1)?)))
-        }
-        ']' | ')' | '}' => Err(format!("{first:?} closes nothing")),
-        _ => Ok(atom(rest)),
-    }
-}
-
-/// The values up to a closing bracket.
-fn until(rest: &mut &str, close: char, depth: u32) -> Result<Vec<Edn>, String> {
-    *rest = &rest[1..];
-    let mut values = Vec::new();
-    loop {
-        *rest = skipped(rest);
-        if let Some(after) = rest.strip_prefix(close) {
-            *rest = after;
-            return Ok(values);
-        }
-        values.push(value(rest, depth + 1)?);
-    }
-}
-
-fn text(rest: &mut &str) -> Result<Edn, String> {
-    let mut content = String::new();
-    let mut letters = rest[1..].char_indices();
-    while let Some((at, letter)) = letters.next() {
-        match letter {
-            '"' => {
-                *rest = &rest[at + 2..];
-                return Ok(Edn::Text(content));
-            }
-            '\\' => match letters.next() {
-                Some((_, 'n')) => content.push('\n'),
-                Some((_, 't')) => content.push('\t'),
-                Some((_, 'r')) => content.push('\r'),
-                Some((_, escaped @ ('"' | '\\'))) => content.push(escaped),
-                Some((_, 'u')) => {
-                    let digits: String = letters.by_ref().take(4).map(|(_, digit)| digit).collect();
-                    let letter = u32::from_str_radix(&digits, 16).ok().and_then(char::from_u32);
-                    content.push(letter.ok_or_else(|| format!("\\u{digits} is no letter"))?);
+    /// Letters up to white space or a delimiter.
+    fn word(&mut self) -> Result<&'a str, Wrong> {
+        let start = self.at;
+        loop {
+            match self.peek() {
+                None
+                | Some(
+                    b' '
+                    | b','
+                    | b'\n'
+                    | b'\t'
+                    | b'\r'
+                    | 0x0b
+                    | 0x0c
+                    | 0x1c..=0x1f
+                    | b'['
+                    | b']'
+                    | b'{'
+                    | b'}'
+                    | b'('
+                    | b')'
+                    | b'"'
+                    | b';',
+                ) => break,
+                Some(0x80..) => {
+                    let letter = self.text[self.at..].chars().next();
+                    match letter {
+                        Some(letter) if !letter.is_whitespace() => self.at += letter.len_utf8(),
+                        _ => break,
+                    }
                 }
-                // Two texts must not become one because an escape is not known here.
-                Some((_, escaped)) => return Err(format!("\\{escaped} is no escape that is known here")),
-                None => break,
-            },
-            _ => content.push(letter),
+                Some(_) => self.at += 1,
+            }
+        }
+        Ok(&self.text[start..self.at])
+    }
+
+    /// Where the vector or list opens that is all of this text, or that a map has as its `:history`.
+    fn container(mut self) -> Result<Option<Container>, Wrong> {
+        self.skip(0)?;
+        self.skip_tag()?;
+        match self.peek() {
+            Some(b'[' | b'(') => Ok(Some(Container { at: self.at, is_in_map: false })),
+            Some(b'{') => {
+                self.at += 1;
+                loop {
+                    self.skip(0)?;
+                    if matches!(self.peek(), None | Some(b'}')) {
+                        return Ok(None);
+                    }
+                    self.members = 0;
+                    if self.form(1)? == Edn::Keyword(Cow::Borrowed("history")) {
+                        self.skip(1)?;
+                        self.skip_tag()?;
+                        let container = Container { at: self.at, is_in_map: true };
+                        return Ok(matches!(self.peek(), Some(b'[' | b'(')).then_some(container));
+                    }
+                    self.form(1)?;
+                }
+            }
+            _ => Ok(None),
         }
     }
-    Err("a text does not end".to_string())
+
+    fn skip_tag(&mut self) -> Result<(), Wrong> {
+        let second = self.text.as_bytes().get(self.at + 1);
+        if self.peek() == Some(b'#') && second.is_some_and(u8::is_ascii_alphabetic) {
+            let before = self.at;
+            self.at += 1;
+            self.word()?;
+            self.skip(0)?;
+            if !matches!(self.peek(), Some(b'[' | b'(')) {
+                self.at = before;
+            }
+        }
+        Ok(())
+    }
+
+    /// What stands in a map behind the value of a key.
+    fn rest_of_map(&mut self) -> Result<(), Wrong> {
+        loop {
+            self.skip(0)?;
+            match self.peek() {
+                None => return Err(self.too_early()),
+                Some(b'}') => {
+                    self.at += 1;
+                    return Ok(());
+                }
+                _ => {}
+            }
+            self.members = 0;
+            let at = self.at;
+            if self.form(1)? == Edn::Keyword(Cow::Borrowed("history")) {
+                return Err(Wrong { at, reason: "a map has the key :history twice".into() });
+            }
+            self.form(1)?;
+        }
+    }
 }
 
-fn atom(rest: &mut &str) -> Edn {
-    let ends = |c: char| c.is_whitespace() || matches!(c, ',' | '[' | ']' | '{' | '}' | '(' | ')' | '"');
-    let end = rest.find(ends).unwrap_or(rest.len());
-    let (word, after) = rest.split_at(end);
-    *rest = after;
-    match (word, word.strip_prefix(':')) {
-        (_, Some(keyword)) => Edn::Keyword(keyword.to_string()),
-        ("nil", _) => Edn::Nil,
-        _ => word.parse().map_or_else(|_| Edn::Symbol(word.to_string()), Edn::Number),
+/// The key of a map that has a name space: `:b` is `:a/b` there, and `:_/b` stays `:b`.
+fn within<'a>(space: &str, key: Edn<'a>) -> Edn<'a> {
+    let inside = |name: Cow<'a, str>| -> Cow<'a, str> {
+        match name.strip_prefix("_/") {
+            Some(bare) => Cow::Owned(bare.to_string()),
+            None if name.contains('/') => name,
+            None => Cow::Owned(format!("{space}/{name}")),
+        }
+    };
+    match key {
+        Edn::Keyword(name) => Edn::Keyword(inside(name)),
+        Edn::Symbol(name) => Edn::Symbol(inside(name)),
+        other => other,
     }
+}
+
+/// Characters with a name.
+const CHARACTERS: [(&str, char); 6] = [
+    ("newline", '\n'),
+    ("space", ' '),
+    ("tab", '\t'),
+    ("return", '\r'),
+    ("backspace", '\u{8}'),
+    ("formfeed", '\u{c}'),
+];
+
+fn unescaped(inside: &str) -> Result<String, String> {
+    let mut text = String::with_capacity(inside.len());
+    let mut letters = inside.chars();
+    while let Some(letter) = letters.next() {
+        if letter != '\\' {
+            text.push(letter);
+            continue;
+        }
+        match letters.next() {
+            Some('n') => text.push('\n'),
+            Some('t') => text.push('\t'),
+            Some('r') => text.push('\r'),
+            Some('b') => text.push('\u{8}'),
+            Some('f') => text.push('\u{c}'),
+            Some(escaped @ ('"' | '\\')) => text.push(escaped),
+            Some('u') => {
+                let mut unit = || {
+                    let digits: String = letters.by_ref().take(4).collect();
+                    let code = u16::from_str_radix(&digits, 16).ok().filter(|_| digits.len() == 4);
+                    code.ok_or_else(|| format!("\\u{} is no letter", shown(digits)))
+                };
+                let first = unit()?;
+                let is_half = (0xd800..0xdc00).contains(&first);
+                let units = if is_half && letters.as_str().starts_with("\\u") {
+                    letters.nth(1);
+                    let digits: String = letters.by_ref().take(4).collect();
+                    let second = u16::from_str_radix(&digits, 16)
+                        .map_err(|_| format!("\\u{} is no letter", shown(&digits)))?;
+                    vec![first, second]
+                } else {
+                    vec![first]
+                };
+                let letter =
+                    String::from_utf16(&units).map_err(|_| format!("\\u{first:04x} is no letter"))?;
+                text.push_str(&letter);
+            }
+            Some(digit @ '0'..='7') => {
+                let more =
+                    letters.as_str().chars().take(2).take_while(|more| ('0'..='7').contains(more)).count();
+                let digits: String = std::iter::once(digit).chain(letters.by_ref().take(more)).collect();
+                let code = u32::from_str_radix(&digits, 8).ok().filter(|&code| code < 256);
+                text.push(code.and_then(char::from_u32).ok_or_else(|| format!("\\{digits} is no letter"))?);
+            }
+            // Two texts must not become one because an escape is not known here.
+            Some(escaped) => return Err(format!("\\{} is no escape that is known here", shown(escaped))),
+            None => return Err("a text does not end".to_string()),
+        }
+    }
+    Ok(text)
+}
+
+/// A number as Clojure reads it. `None`: it is none.
+fn number(word: &str) -> Option<Edn<'_>> {
+    let (sign, digits) = match word.as_bytes()[0] {
+        b'-' => ("-", &word[1..]),
+        b'+' => ("", &word[1..]),
+        _ => ("", word),
+    };
+    let all_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if all_digits(digits) {
+        // As Clojure has it: a number that begins with 0 is octal.
+        return if digits.len() > 1 && digits.starts_with('0') {
+            integer(sign, digits, 8)
+        } else {
+            Some(whole(sign, digits))
+        };
+    }
+    if let Some(digits) = digits.strip_suffix('N').filter(|digits| all_digits(digits)) {
+        return Some(whole(sign, digits));
+    }
+    if let Some(digits) = digits.strip_prefix("0x").or_else(|| digits.strip_prefix("0X")) {
+        return integer(sign, digits.strip_suffix('N').unwrap_or(digits), 16);
+    }
+    if let Some((base, digits)) = digits.split_once(['r', 'R']) {
+        let base = base.parse().ok().filter(|base| (2..=36).contains(base))?;
+        return integer(sign, digits, base);
+    }
+    if let Some((above, below)) = digits.split_once('/') {
+        if !all_digits(above) || !all_digits(below) {
+            return None;
+        }
+        return Some(match (above.parse::<u128>(), below.parse::<u128>()) {
+            (_, Ok(0)) => return None,
+            (Ok(above), Ok(below)) => {
+                let common = common_divisor(above, below);
+                match (above / common, below / common) {
+                    (above, 1) => whole(sign, &above.to_string()),
+                    (above, below) => Edn::Numeral(Cow::Owned(format!("{sign}{above}/{below}"))),
+                }
+            }
+            _ => Edn::Numeral(Cow::Owned(format!("{sign}{above}/{below}"))),
+        });
+    }
+    let (decimal, is_exact) = match digits.strip_suffix('M') {
+        Some(decimal) => (decimal, true),
+        None => (digits, false),
+    };
+    let plain =
+        decimal.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'e' | b'E' | b'+' | b'-'));
+    let value: f64 = decimal.parse().ok().filter(|_| plain)?;
+    if is_exact {
+        return Some(Edn::Numeral(Cow::Owned(format!("{sign}{digits}"))));
+    }
+    Some(float(if sign.is_empty() { value } else { -value }))
+}
+
+/// A floating-point number, in one spelling.
+pub(super) fn float<'a>(value: f64) -> Edn<'a> {
+    // Zero has no sign that would tell it from zero.
+    let value = if value == 0.0 { 0.0 } else { value };
+    match value {
+        f64::INFINITY => Edn::Numeral(Cow::Borrowed("##Inf")),
+        f64::NEG_INFINITY => Edn::Numeral(Cow::Borrowed("##-Inf")),
+        value => Edn::Numeral(Cow::Owned(format!("{value:?}"))),
+    }
+}
+
+/// A whole number from its digits to base ten.
+fn whole<'a>(sign: &str, digits: &str) -> Edn<'a> {
+    let digits = match digits.trim_start_matches('0') {
+        "" => "0",
+        digits => digits,
+    };
+    let signed = format!("{sign}{digits}");
+    signed.parse().map_or_else(|_| Edn::Numeral(Cow::Owned(signed)), Edn::Number)
+}
+
+/// A whole number to another base, as far as it is one of 64 bits.
+fn integer<'a>(sign: &str, digits: &str, base: u32) -> Option<Edn<'a>> {
+    if digits.starts_with(['+', '-']) {
+        return None;
+    }
+    let value = i128::from_str_radix(digits, base).ok()?;
+    let value = if sign.is_empty() { value } else { -value };
+    Some(i64::try_from(value).map_or_else(|_| Edn::Numeral(Cow::Owned(value.to_string())), Edn::Number))
+}
+
+fn common_divisor(mut one: u128, mut other: u128) -> u128 {
+    while other != 0 {
+        (one, other) = (other, one % other);
+    }
+    one.max(1)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn keyword(name: &str) -> Edn<'_> {
+        Edn::Keyword(Cow::Borrowed(name))
+    }
+
     #[test]
     fn values_are_read() {
         let map = read("{:process 3, :f :append :value [1 nil \"a\\\"b\"], :time -7 :x true}").unwrap();
-        assert_eq!(map.get("process"), Some(&Edn::Number(3)));
-        assert_eq!(map.get("f"), Some(&Edn::Keyword("append".into())));
+        let Edn::Map(pairs) = &map else { panic!("{map}") };
+        let get = |name| pairs.iter().find(|(key, _)| *key == keyword(name)).map(|(_, value)| value);
+        assert_eq!(get("process"), Some(&Edn::Number(3)));
+        assert_eq!(get("f"), Some(&keyword("append")));
         let list = vec![Edn::Number(1), Edn::Nil, Edn::Text("a\"b".into())];
-        assert_eq!(map.get("value"), Some(&Edn::Vector(list)));
-        assert_eq!(map.get("time"), Some(&Edn::Number(-7)));
-        assert_eq!(map.get("y"), None);
+        assert_eq!(get("value"), Some(&Edn::Vector(list)));
+        assert_eq!(get("time"), Some(&Edn::Number(-7)));
+        assert_eq!(get("x"), Some(&Edn::Bool(true)));
+        assert_eq!(get("y"), None);
     }
 
     #[test]
@@ -262,10 +786,52 @@ mod tests {
             "[]",
             ":k",
             "1.5",
+            "[\\a \\newline \\space \\[ \\u]",
+            "[1.5M 1/3 ##Inf ##-Inf ##NaN]",
         ] {
             assert_eq!(read(text).unwrap().to_string(), text);
         }
-        assert_eq!(read("\"\\u0041\\r\""), Ok(Edn::Text("A\r".into())));
+        assert_eq!(read("\"\\u0041\\r\\101\\ud83d\\ude00\""), Ok(Edn::Text("A\rA\u{1f600}".into())));
+    }
+
+    #[test]
+    fn what_is_equal_in_clojure_is_equal_here() {
+        for (one, other) in [
+            ("3", "3N"),
+            ("3", "+3"),
+            ("255", "0xff"),
+            ("8", "010"),
+            ("5", "2r101"),
+            ("2/4", "1/2"),
+            ("4/2", "2"),
+            ("1.50", "1.5"),
+            ("1e3", "1000.0"),
+            ("0.0", "-0.0"),
+            ("(1 2)", "[1 2]"),
+            ("#{1 2}", "#{2 1}"),
+            ("{:a 1 :b 2}", "{:b 2, :a 1}"),
+            ("#:a{:b 1 :_/c 2 :d/e 3}", "{:a/b 1 :c 2 :d/e 3}"),
+            ("\\u0041", "\\A"),
+            ("\\o101", "\\A"),
+            ("123456789012345678901234567890N", "123456789012345678901234567890"),
+            ("[1 #_2 3] ; four", "[1 3]"),
+            ("[1 #_ #_ 2 3 4]", "[1 4]"),
+            ("[#_{:a ; \"\n 2}1]", "[1]"),
+            ("{:a 1 #_ #_ :b 2}", "{:a 1}"),
+            ("#!x\n1", "1"),
+        ] {
+            assert_eq!(read(one), read(other), "{one} {other}");
+            assert!(read(one).is_ok(), "{one}: {:?}", read(one));
+        }
+        let different = [
+            "1", "1.0", "1M", "1.0M", "\"1\"", "\\1", ":1", "true", "\"true\"", "[1]", "#{1}", "1/2",
+            "#\"1\"",
+        ];
+        for one in different {
+            for other in different {
+                assert_eq!(read(one).unwrap() == read(other).unwrap(), one == other, "{one} {other}");
+            }
+        }
     }
 
     #[test]
@@ -277,10 +843,15 @@ mod tests {
             });
             told.collect()
         };
-        assert_eq!(told("\n1\n\n{:a\n2\n"), ["2: 1", "4! it ends too early", "5: 2"]);
+        assert_eq!(told("\n1\n\n{:a\n2}\n"), ["2: 1", "4: {:a 2}"]);
+        assert_eq!(told("\n1\n\n{:a\n2\n"), ["2: 1", "4! it ends too early"]);
         assert_eq!(told("\n[1 {:a\n2}, 3\n\n4]\n"), ["2: 1", "2: {:a 2}", "3: 3", "5: 4"]);
-        assert_eq!(told("(1\n)\n2"), ["1: 1", "2! there is more behind the closing ')'"]);
+        assert_eq!(told("(1\n)\n2"), ["1: 1", "3! there is more behind the end of the history"]);
         assert_eq!(told("[1\n{:a"), ["1: 1", "2! it ends too early"]);
+        assert_eq!(told("; [9]\n#x.Y [1\n 2] ; 3"), ["2: 1", "3: 2"]);
+        assert_eq!(told("{:a [7]\n:history #x/y\n[1\n2] :b 3}"), ["3: 1", "4: 2"]);
+        assert_eq!(told("{:history [1]\n:history 3}"), ["1: 1", "2! a map has the key :history twice"]);
+        assert_eq!(told("1 #_2\n#_3 4;5"), ["1: 1", "2: 4"]);
         assert_eq!(told(" [ ] "), [""; 0]);
         assert_eq!(told(" \n "), [""; 0]);
     }
@@ -291,14 +862,37 @@ mod tests {
             ("", "it ends too early"),
             ("[1 2", "it ends too early"),
             ("]", "']' closes nothing"),
+            ("[1 2)", "')' closes nothing"),
             ("{:a}", "a map has a key without a value"),
+            ("{:a 1 :b 2 :a 1}", "a map has the key :a twice"),
+            ("[{(1) 1 [1] 2}]", "a map has the key [1] twice"),
+            ("#:a{:b 1 :a/b 2}", "a map has the key :a/b twice"),
+            ("#{1 2 1}", "a set has a member twice"),
             ("\"a", "a text does not end"),
+            ("\"a\\", "a text does not end"),
             ("\"\\q\"", "\\q is no escape that is known here"),
             ("\"\\ud800\"", "\\ud800 is no letter"),
-            ("1 2", "there is more: \"2\""),
+            ("\"\\u12\"", "\\u12 is no letter"),
+            ("\\abc", "\\abc is no character"),
+            ("1 2", "there is more: 2"),
+            ("12abc", "12abc is no number"),
+            ("1/0", "1/0 is no number"),
+            (":", "a keyword has no name"),
+            ("#", "it ends too early"),
+            ("#_", "it ends too early"),
+            ("#<Foo>", "#<Foo> begins no value in EDN"),
+            ("^{:a 1} b", "'^' begins no value in EDN"),
         ] {
             assert_eq!(read(text), Err(wrong.to_string()), "{text}");
         }
-        assert!(read(&"[".repeat(1000)).is_err());
+    }
+
+    #[test]
+    fn deep_nesting_is_refused() {
+        for open in ["[", "(", "#{", "{", "#_", "#_[", "#a ", "#a{:b ", "{:history "] {
+            let text = open.repeat(1_000_000);
+            assert!(read(&text).is_err(), "{open}");
+            assert!(values(&text).any(|(_, value)| value.is_err()), "{open}");
+        }
     }
 }

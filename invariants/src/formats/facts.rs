@@ -10,7 +10,8 @@
 //! the variants of [`Fact`](crate::fact::Fact) in `snake_case`; its fields stand beside it. Digests are numbers. The
 //! lines stand in the order in which the facts came true, so neither time nor steps run backwards.
 
-use super::{Misread, lines};
+use super::Misread;
+use super::lines::lines;
 use crate::fact::Observed;
 use std::io::{self, Write};
 

@@ -17,7 +17,8 @@
 //! A content C is `{"present":7}`, or `{"absent":8}` since the deletion with number 8. In the beginning a register holds
 //! `{"absent":0}`; where deletions have no numbers it is 0 always.
 
-use super::{Misread, Recorded, lines};
+use super::lines::lines;
+use super::{Misread, Reading, Recorded, with_numbers};
 use crate::fact::{RequestId, Time};
 use crate::linearizability::{Action, Call, Operation, Response};
 use serde::{Deserialize, Serialize};
@@ -71,10 +72,14 @@ pub fn read_recorded(text: &str) -> Result<Recorded, Misread> {
     let mut recorded = Recorded::default();
     for line in lines::<Line>(text, expected) {
         let (number, line) = line?;
-        recorded.calls.push(line.call(number)?);
-        recorded.lines.push(number);
+        recorded.push(line.call(number)?, number)?;
     }
     Ok(recorded)
+}
+
+/// The same, with what the file does not say itself.
+pub(super) fn read_recorded_as(text: &str, reading: &Reading) -> Result<Recorded, Misread> {
+    with_numbers(read_recorded(text)?, reading)
 }
 
 impl Line {

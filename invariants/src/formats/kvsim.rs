@@ -11,7 +11,9 @@
 //! `unknown` (then `return` is `null`). A process becomes a session and counts its requests; keys are
 //! numbers behind a `k`, and others are numbered in the order in which they appear.
 
-use super::{Keys, Misread, Recorded, lines};
+use super::lines::lines;
+use super::recorded::{Keys, few_names};
+use super::{Misread, Reading, Recorded, with_numbers};
 use crate::fact::{RequestId, Time};
 use crate::linearizability::{Action, Call, Content, Operation, Response};
 use serde::{Deserialize, Deserializer};
@@ -128,11 +130,16 @@ pub fn read_recorded(text: &str) -> Result<Recorded, Misread> {
             return Err(clash("a return after the call", reason));
         }
         (*returned, *before) = (answer.as_ref().map(|&(returned, _)| returned), number);
-        recorded.calls.push(Call { id, operation: Operation { key, action }, called, returned: answer });
-        recorded.lines.push(number);
+        recorded.push(Call { id, operation: Operation { key, action }, called, returned: answer }, number)?;
+        few_names(keys.len(), number)?;
     }
     recorded.names.keys = keys.names();
     Ok(recorded)
+}
+
+/// The same, with what the file does not say itself.
+pub(super) fn read_recorded_as(text: &str, reading: &Reading) -> Result<Recorded, Misread> {
+    with_numbers(read_recorded(text)?, reading)
 }
 
 impl Line {

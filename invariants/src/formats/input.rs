@@ -1,0 +1,144 @@
+//! From the bytes of a file to its text.
+
+use super::Misread;
+use flate2::read::MultiGzDecoder;
+use std::io::Read;
+
+/// No file may be larger, packed or unpacked: text of this size, and what is read from it, fits in 1 GiB.
+pub const MAX_BYTES: usize = 256 << 20;
+
+/// The text of a file, unpacked where it is compressed with gzip.
+///
+/// # Errors
+/// Where it is larger than [`MAX_BYTES`], damaged, or no text in UTF-8.
+pub fn text(bytes: Vec<u8>) -> Result<String, Misread> {
+    let bytes = if bytes.starts_with(&[0x1f, 0x8b]) { unpacked(&bytes)? } else { bytes };
+    if bytes.len() > MAX_BYTES {
+        return Err(too_large());
+    }
+    if let Some(name) = foreign(&bytes) {
+        return Err(Misread { line: 0, expected: "text in UTF-8", reason: format!("it is {name}") });
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let (end, bytes) = (error.utf8_error().valid_up_to(), error.as_bytes());
+        let line = 1 + bytes[..end].iter().filter(|&&byte| byte == b'\n').count();
+        Misread { line, expected: "text in UTF-8", reason: format!("there is a byte {:#04x}", bytes[end]) }
+    })
+}
+
+fn too_large() -> Misread {
+    let reason = "it is larger; a part of it, cut between two runs of the recorder, can be judged by itself";
+    Misread { line: 0, expected: "a file of at most 256 MiB once unpacked", reason: reason.to_string() }
+}
+
+fn unpacked(bytes: &[u8]) -> Result<Vec<u8>, Misread> {
+    let mut text = Vec::new();
+    // One byte more than is allowed tells that there is more.
+    let mut input = MultiGzDecoder::new(bytes).take(MAX_BYTES as u64 + 1);
+    match input.read_to_end(&mut text) {
+        Ok(_) => Ok(text),
+        Err(error) => Err(Misread {
+            line: 0,
+            expected: "a whole gzip file",
+            reason: match error.kind() {
+                std::io::ErrorKind::UnexpectedEof => "it ends too early".to_string(),
+                _ => "its data is damaged".to_string(),
+            },
+        }),
+    }
+}
+
+/// What begins with these bytes, and what to do about it.
+const FOREIGN: [(&[u8], &str); 9] = [
+    (
+        b"JEPSEN",
+        "Jepsen's binary test file (test.jepsen); its history is in history.edn or history.txt beside it",
+    ),
+    (b"\xff\xfe\0\0", "text in UTF-32; convert it to UTF-8"),
+    (b"\0\0\xfe\xff", "text in UTF-32; convert it to UTF-8"),
+    (b"\xff\xfe", UTF_16),
+    (b"\xfe\xff", UTF_16),
+    (b"PK\x03\x04", "a zip archive; unpack it first"),
+    (b"\x28\xb5\x2f\xfd", "compressed with zstd; unpack it first"),
+    (b"BZh", "compressed with bzip2; unpack it first"),
+    (b"\xfd7zXZ\0", "compressed with xz; unpack it first"),
+];
+
+const UTF_16: &str = "text in UTF-16; convert it to UTF-8";
+
+/// What a file is that cannot hold a text in UTF-8.
+fn foreign(bytes: &[u8]) -> Option<&'static str> {
+    let known = FOREIGN.iter().find(|(magic, _)| bytes.starts_with(magic));
+    let is_wide = || {
+        // ASCII in UTF-16 has a zero in every second byte.
+        let start = &bytes[..bytes.len().min(64) & !1];
+        let zeros = |odd: usize| start.iter().skip(odd).step_by(2).filter(|&&byte| byte == 0).count();
+        start.len() >= 8
+            && [zeros(0), zeros(1)].iter().any(|&zeros| zeros * 2 > start.len() * 3 / 4)
+            && zeros(0).abs_diff(zeros(1)) > start.len() / 4
+    };
+    known.map(|&(_, name)| name).or_else(|| is_wide().then_some(UTF_16))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+    use std::io::Write;
+
+    fn packed(text: &[u8]) -> Vec<u8> {
+        let mut packer = GzEncoder::new(Vec::new(), Compression::fast());
+        packer.write_all(text).unwrap();
+        packer.finish().unwrap()
+    }
+
+    #[test]
+    fn gzip_is_unpacked_and_refused_where_it_is_damaged() {
+        let whole = packed(b"one history");
+        assert_eq!(text(whole.clone()).unwrap(), "one history");
+        assert_eq!(text([whole.clone(), packed(b" more")].concat()).unwrap(), "one history more");
+        for end in 3..whole.len() {
+            let refused = text(whole[..end].to_vec()).unwrap_err().to_string();
+            assert_eq!(refused, "expected a whole gzip file: it ends too early");
+        }
+        let mut damaged = whole;
+        let last = damaged.len() - 6;
+        damaged[last] ^= 1;
+        assert_eq!(text(damaged).unwrap_err().to_string(), "expected a whole gzip file: its data is damaged");
+    }
+
+    /// A file of a few hundred kilobytes that would unpack to more than is allowed.
+    #[test]
+    fn a_gzip_bomb_is_refused() {
+        let mut packer = GzEncoder::new(Vec::new(), Compression::fast());
+        let block = vec![b' '; 1 << 20];
+        for _ in 0..=MAX_BYTES >> 20 {
+            packer.write_all(&block).unwrap();
+        }
+        let bomb = packer.finish().unwrap();
+        assert!(bomb.len() < 4 << 20);
+        assert!(text(bomb).unwrap_err().to_string().starts_with("expected a file of at most 256 MiB"));
+        assert!(text(vec![b' '; MAX_BYTES + 1]).is_err());
+    }
+
+    #[test]
+    fn files_that_hold_no_text_are_named() {
+        let wide: Vec<u8> = "{:process 0, :type :invoke}".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let big: Vec<u8> = "{:process 0, :type :invoke}".encode_utf16().flat_map(u16::to_be_bytes).collect();
+        for (bytes, name) in [
+            (b"JEPSEN\0\0\0\x01".to_vec(), "test.jepsen"),
+            ([b"\xff\xfe".to_vec(), wide.clone()].concat(), "UTF-16"),
+            ([b"\xfe\xff".to_vec(), big.clone()].concat(), "UTF-16"),
+            (wide.clone(), "UTF-16"),
+            (big, "UTF-16"),
+            (packed(&wide), "UTF-16"),
+            (b"PK\x03\x04 and so on".to_vec(), "zip"),
+        ] {
+            let refused = text(bytes).unwrap_err().to_string();
+            assert!(refused.contains(name), "{name}: {refused}");
+        }
+        assert_eq!(text(b"short".to_vec()).unwrap(), "short");
+        assert_eq!(text(vec![0; 100]).unwrap().len(), 100);
+    }
+}

@@ -1,0 +1,363 @@
+//! What the keys of a history are, and what its operations mean to them.
+
+use super::event::Function;
+use super::{Asked, End};
+use crate::fact::RequestId;
+use crate::formats::edn::{self, Edn};
+use crate::formats::recorded::{Failed, First, Keys, few_names, refused_initial};
+use crate::formats::shown::shown;
+use crate::formats::{FailedCas, Misread, Reading, Recorded};
+use crate::linearizability::{Action, Call, Content, Object, Operation, Response};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Numbers values. Small numbers stay what they are; whatever is written otherwise gets a number that none of them has.
+#[derive(Default)]
+struct Values<'a>(BTreeMap<Edn<'a>, u64>);
+
+/// The numbers of other values begin here, behind the small ones.
+const OTHERS: u64 = 1 << 62;
+
+impl<'a> Values<'a> {
+    fn number(&mut self, value: Edn<'a>) -> u64 {
+        match value {
+            Edn::Number(number) if (0..OTHERS.cast_signed()).contains(&number) => number.cast_unsigned(),
+            value => {
+                let next = OTHERS + self.0.len() as u64;
+                *self.0.entry(value).or_insert(next)
+            }
+        }
+    }
+
+    fn content(&mut self, value: Edn<'a>) -> Content {
+        match value {
+            Edn::Nil => Content::INITIAL,
+            value => Content::Present(self.number(value)),
+        }
+    }
+}
+
+/// What the keys are.
+enum Objects<'a> {
+    /// All of them this; lists written as texts or not.
+    All(Object, bool),
+    /// These are lists, and the others registers.
+    ListsAre(BTreeSet<Edn<'a>>),
+}
+
+impl<'a> Objects<'a> {
+    fn of(asked: &[Asked<'a>], given: Option<Object>) -> Objects<'a> {
+        use Function as F;
+        let has = |wanted: &[Function]| asked.iter().any(|asked| wanted.contains(&asked.function));
+        let is_text = || {
+            let mut pieces =
+                asked.iter().filter(|asked| matches!(asked.function, F::Put | F::Append)).peekable();
+            let has_pieces = pieces.peek().is_some();
+            has(&[F::Get, F::Put])
+                && (has(&[F::Append]) || has_pieces && pieces.all(|piece| is_piece(&piece.value)))
+        };
+        match given {
+            Some(Object::List) => return Objects::All(Object::List, is_text()),
+            Some(given) => return Objects::All(given, false),
+            None => {}
+        }
+        if has(&[F::Enqueue, F::Dequeue, F::Drain]) {
+            Objects::All(Object::Queue, false)
+        } else if has(&[F::Acquire, F::Release]) {
+            Objects::All(Object::Mutex, false)
+        } else if has(&[F::Increment, F::Decrement]) {
+            Objects::All(Object::Counter, false)
+        } else if has(&[F::Add, F::Remove]) {
+            let reads_a_number = asked.iter().any(|asked| {
+                asked.function == F::Read
+                    && matches!(asked.end, End::Done { .. })
+                    && matches!(asked.value, Edn::Number(_))
+            });
+            let is_counter = reads_a_number && !has(&[F::Remove]);
+            Objects::All(if is_counter { Object::Counter } else { Object::Set }, false)
+        } else if is_text() {
+            Objects::All(Object::List, true)
+        } else {
+            let appended = asked.iter().filter(|asked| asked.function == F::Append);
+            Objects::ListsAre(appended.map(|asked| asked.key.clone()).collect())
+        }
+    }
+
+    fn object(&self, key: &Edn<'a>) -> Object {
+        match self {
+            Objects::All(object, _) => *object,
+            Objects::ListsAre(lists) if !lists.is_empty() && lists.contains(key) => Object::List,
+            Objects::ListsAre(_) => Object::Register,
+        }
+    }
+
+    fn are_texts(&self) -> bool {
+        matches!(self, Objects::All(Object::List, true))
+    }
+}
+
+/// Whether it is a piece of text as Porcupine's histories append them.
+fn is_piece(value: &Edn<'_>) -> bool {
+    matches!(value, Edn::Text(text) if text.ends_with('y') && text.matches('y').count() == 1)
+}
+
+/// Makes calls of what was asked.
+pub(super) fn calls<'a>(
+    mut asked: Vec<Asked<'a>>,
+    processes: Vec<Edn<'a>>,
+    reading: &'a Reading,
+) -> Result<Recorded, Misread> {
+    if !asked.is_empty() && asked.iter().all(Asked::is_of_a_pair) {
+        for asked in &mut asked {
+            if let Edn::Vector(pair) = std::mem::replace(&mut asked.value, Edn::Nil)
+                && let Ok([key, value]) = <[Edn<'_>; 2]>::try_from(pair)
+            {
+                (asked.key, asked.value) = (key, value);
+            }
+        }
+    }
+    let objects = Objects::of(&asked, reading.model);
+    let texts_are_numbers = asked.iter().all(|asked| matches!(asked.key, Edn::Text(_)));
+    let is_one_key = asked.iter().all(|asked| asked.key == Edn::Nil);
+    let sessions = sessions(&processes);
+    let mut sequences = vec![0_u64; sessions.len()];
+    let (mut keys, mut values) = (Keys::default(), Values::default());
+    let mut recorded = Recorded { texts: objects.are_texts(), ..Recorded::default() };
+    recorded.calls.reserve(asked.len().min(crate::formats::MAX_OPERATIONS));
+    recorded.lines.reserve(asked.len().min(crate::formats::MAX_OPERATIONS));
+    for asked in asked {
+        let line = asked.line as usize;
+        let number = match &asked.key {
+            Edn::Nil if is_one_key => Some(0),
+            Edn::Number(number) => u64::try_from(*number).ok(),
+            Edn::Text(text) if texts_are_numbers => {
+                text.parse().ok().filter(|n: &u64| n.to_string() == *text)
+            }
+            _ => None,
+        };
+        let object = objects.object(&asked.key);
+        let key = keys.number(number, || asked.key.to_string());
+        let Asked { process, called, function, value, end, .. } = asked;
+        let meant =
+            Meaning { object, texts: objects.are_texts(), line, function }.of(value, end, &mut values)?;
+        few_names(keys.len() + values.0.len(), line)?;
+        let session = sessions[process as usize];
+        let sequence = &mut sequences[process as usize];
+        for (action, response) in meant {
+            let operation = Operation { key, action };
+            *sequence += 1;
+            let id = RequestId { session, sequence: *sequence };
+            let is_cas = matches!(action, Action::CompareAndSet { .. });
+            let returned = match end {
+                End::Open | End::Unknown => None,
+                End::Done { at } => Some((u64::from(at), response)),
+                End::Failed { at, line, may_be_mismatch: true }
+                    if is_cas && reading.failed_cas == FailedCas::Mismatch =>
+                {
+                    recorded.assumed.insert(id, line as usize);
+                    Some((u64::from(at), Response::Mismatch(None)))
+                }
+                End::Failed { line: failed, .. } => {
+                    *sequence -= 1;
+                    if !action.is_read() {
+                        recorded.failed.push(Failed { operation, lines: (line, failed as usize) });
+                    }
+                    continue;
+                }
+            };
+            recorded.push(Call { id, operation, called: u64::from(called), returned }, line)?;
+        }
+    }
+    let first = match &reading.initial {
+        None => None,
+        Some(value) => Some(first(value, &mut values)?),
+    };
+    recorded.names.keys = keys.names();
+    recorded.names.values = values.0.into_iter().map(|(value, number)| (number, shown(value))).collect();
+    for (session, process) in sessions.iter().zip(&processes) {
+        if !matches!(process, Edn::Number(0..)) {
+            recorded.names.processes.insert(*session, shown(process));
+        }
+    }
+    if let Some(first) = first {
+        recorded.begin_with(first)?;
+    }
+    Ok(recorded)
+}
+
+/// The value that is held first. A bare word is a text: quotes do not survive a shell.
+fn first<'a>(written: &'a str, values: &mut Values<'a>) -> Result<First, Misread> {
+    let value = edn::read(written).map_err(|reason| {
+        let reason = format!("{}: {reason}", shown(written));
+        refused_initial("a value as --initial", &reason)
+    })?;
+    Ok(match value {
+        Edn::Nil => First::Nothing,
+        Edn::Number(number) => First::Value { number: values.number(value), count: Some(number) },
+        Edn::Symbol(word) => First::Value { number: values.number(Edn::Text(word)), count: None },
+        value => First::Value { number: values.number(value), count: None },
+    })
+}
+
+/// Numbers processes: those that are numbers keep them, and the others take the smallest that are free.
+fn sessions(processes: &[Edn<'_>]) -> Vec<u64> {
+    let number = |process: &Edn<'_>| match process {
+        Edn::Number(number) => u64::try_from(*number).ok(),
+        _ => None,
+    };
+    let taken: BTreeSet<u64> = processes.iter().filter_map(number).collect();
+    let mut free = (0..).filter(|number| !taken.contains(number));
+    processes.iter().map(|process| number(process).or_else(|| free.next()).unwrap_or(u64::MAX)).collect()
+}
+
+/// What one operation means.
+struct Meaning {
+    object: Object,
+    texts: bool,
+    line: usize,
+    function: Function,
+}
+
+impl Meaning {
+    fn wrong<T>(&self, expected: &'static str, value: &Edn<'_>) -> Result<T, Misread> {
+        Err(Misread { line: self.line, expected, reason: format!("it is {}", shown(value)) })
+    }
+
+    /// The actions, each with what was answered to it where it was done.
+    fn of<'a>(&self, value: Edn<'a>, end: End, values: &mut Values<'a>) -> Result<Meant, Misread> {
+        use Function as F;
+        if !matches!(end, End::Done { .. }) && self.function.answers() {
+            let action = match (self.object, self.function) {
+                (Object::Register, F::Read | F::Get) => Action::Get,
+                (Object::List, F::Read | F::Get) => Action::List,
+                (Object::Set, F::Read) => Action::SetRead,
+                (Object::Counter, F::Read) => Action::CounterRead,
+                (Object::Queue, F::Dequeue) => Action::Dequeue,
+                (Object::Queue, F::Drain) if matches!(end, End::Failed { .. }) => {
+                    return Ok(Meant::Many(Vec::new()));
+                }
+                (Object::Queue, F::Drain) => {
+                    let reason = "how much of the queue it took is unknown".to_string();
+                    return Err(Misread { line: self.line, expected: "a :drain that returns", reason });
+                }
+                _ => return self.of_another_object(),
+            };
+            return Ok(Meant::One(action, Response::Done));
+        }
+        let (action, response) = match (self.object, self.function) {
+            (Object::Register, F::Read | F::Get) => (Action::Get, Response::Holds(values.content(value))),
+            (Object::Register, F::Write | F::Put) => match value {
+                Edn::Nil => (Action::Delete(0), Response::Done),
+                value => (Action::Put(values.number(value)), Response::Done),
+            },
+            (Object::Register, F::Cas) => match value {
+                Edn::Vector(pair) if pair.len() == 2 => {
+                    let mut pair = pair.into_iter();
+                    let expect = values.content(pair.next().unwrap_or(Edn::Nil));
+                    let value = values.number(pair.next().unwrap_or(Edn::Nil));
+                    (Action::CompareAndSet { expect, value }, Response::Done)
+                }
+                other => return self.wrong("[expected new] as `:value` of a cas", &other),
+            },
+            (Object::List, F::Read | F::Get) => (Action::List, Response::List(self.elements(value, values)?)),
+            (Object::List, F::Append | F::Put) if self.texts && !is_piece(&value) => {
+                return self.wrong("a piece of text that ends with its only y, as `:value`", &value);
+            }
+            (Object::List, F::Append) => (Action::Append(values.number(value)), Response::Done),
+            (Object::List, F::Put) => (Action::Replace(values.number(value)), Response::Done),
+            (Object::Set, F::Add) => (Action::SetAdd(values.number(value)), Response::Done),
+            (Object::Set, F::Remove) => (Action::SetRemove(values.number(value)), Response::Done),
+            (Object::Set, F::Read) => {
+                let mut elements = self.elements(value, values)?;
+                elements.sort_unstable();
+                if elements.windows(2).any(|pair| pair[0] == pair[1]) {
+                    let reason = "one element stands there twice".to_string();
+                    return Err(Misread { line: self.line, expected: "a set as what was read", reason });
+                }
+                (Action::SetRead, Response::Set(elements))
+            }
+            (Object::Counter, F::Read) => match value {
+                Edn::Number(count) => (Action::CounterRead, Response::Count(count)),
+                other => return self.wrong("a whole number as what was read from a counter", &other),
+            },
+            (Object::Counter, F::Add | F::Increment | F::Decrement) => {
+                let number = match value {
+                    Edn::Number(number) => number,
+                    Edn::Nil if self.function != F::Add => 1,
+                    other => return self.wrong("a whole number to add to a counter", &other),
+                };
+                let is_less = self.function == F::Decrement;
+                (Action::CounterAdd(if is_less { number.wrapping_neg() } else { number }), Response::Done)
+            }
+            (Object::Queue, F::Enqueue) => (Action::Enqueue(values.number(value)), Response::Done),
+            (Object::Queue, F::Dequeue) => {
+                let taken = (value != Edn::Nil).then(|| values.number(value));
+                (Action::Dequeue, Response::Dequeued(taken))
+            }
+            (Object::Queue, F::Drain) => {
+                let taken = self.elements(value, values)?;
+                return Ok(Meant::Many(taken));
+            }
+            (Object::Mutex, F::Acquire) => (Action::Acquire, Response::Done),
+            (Object::Mutex, F::Release) => (Action::Release, Response::Done),
+            _ => return self.of_another_object(),
+        };
+        Ok(Meant::One(action, response))
+    }
+
+    fn of_another_object<T>(&self) -> Result<T, Misread> {
+        let reason = format!("it is :{}, and the key was taken for a {}", self.function.name(), self.object);
+        let expected = "an operation of the key's object as `:f`";
+        Err(Misread { line: self.line, expected, reason })
+    }
+
+    /// The numbers of what a list, set or drain shows.
+    fn elements<'a>(&self, value: Edn<'a>, values: &mut Values<'a>) -> Result<Vec<u64>, Misread> {
+        match value {
+            Edn::Nil => Ok(Vec::new()),
+            Edn::Text(text) if self.texts => Ok(pieces(text, values)),
+            Edn::Vector(elements) | Edn::Set(elements) => {
+                Ok(elements.into_iter().map(|element| values.number(element)).collect())
+            }
+            other => self.wrong("a list or a set as what was read", &other),
+        }
+    }
+}
+
+/// The numbers of the pieces of a text.
+fn pieces<'a>(text: std::borrow::Cow<'a, str>, values: &mut Values<'a>) -> Vec<u64> {
+    use std::borrow::Cow;
+    match text {
+        Cow::Borrowed(text) => {
+            text.split_inclusive('y').map(|piece| values.number(Edn::Text(Cow::Borrowed(piece)))).collect()
+        }
+        Cow::Owned(text) => text
+            .split_inclusive('y')
+            .map(|piece| values.number(Edn::Text(Cow::Owned(piece.to_string()))))
+            .collect(),
+    }
+}
+
+/// What an operation is made of.
+enum Meant {
+    One(Action, Response),
+    /// These values, each dequeued by itself.
+    Many(Vec<u64>),
+}
+
+impl IntoIterator for Meant {
+    type Item = (Action, Response);
+    type IntoIter = std::iter::Chain<
+        std::option::IntoIter<(Action, Response)>,
+        std::iter::Map<std::vec::IntoIter<u64>, fn(u64) -> (Action, Response)>,
+    >;
+
+    fn into_iter(self) -> Self::IntoIter {
+        let (one, many) = match self {
+            Meant::One(action, response) => (Some((action, response)), Vec::new()),
+            Meant::Many(many) => (None, many),
+        };
+        let dequeue: fn(u64) -> (Action, Response) =
+            |value| (Action::Dequeue, Response::Dequeued(Some(value)));
+        one.into_iter().chain(many.into_iter().map(dequeue))
+    }
+}
