@@ -9,8 +9,9 @@ use harness::run::run;
 use harness::shape::Shape;
 use harness::sweep::HARNESS;
 use std::collections::BTreeMap;
+use std::fs;
 use std::panic::catch_unwind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -32,6 +33,7 @@ fn are_kept(usual: u64) {
     let first = regressions::first_fresh_seed();
     let last = first.saturating_add(regressions::how_many_fresh_seeds(usual));
     println!("mutated plans {first}..{last}");
+    fs::create_dir_all(folder()).expect("the target folder can be written");
     let next = AtomicU64::new(first);
     let failures = Mutex::new(BTreeMap::new());
     let work = || {
@@ -41,7 +43,14 @@ fn are_kept(usual: u64) {
                 return;
             }
             if let Some(failure) = failure(number) {
+                // At once, so that nothing is lost with a range that is broken off.
+                file::write(&path(number), &mutated(number)).expect("the target folder can be written");
+                println!("{number}: {}: {}", failure.property, first_line(&failure));
                 failures.lock().unwrap().insert(number, failure);
+            }
+            let ran = number - first + 1;
+            if ran.is_multiple_of(20_000) {
+                println!("{ran} plans were begun");
             }
         }
     };
@@ -70,22 +79,31 @@ fn failure(number: u64) -> Option<Failure> {
     }
 }
 
+/// Where failing plans are written.
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("mutated")
+}
+
+fn path(number: u64) -> PathBuf {
+    folder().join(format!("{number}.toml"))
+}
+
+fn first_line(failure: &Failure) -> &str {
+    failure.sentence.lines().next().unwrap_or_default()
+}
+
 /// The failures by their shapes; of each shape a few, with what to type.
 fn told(failures: &BTreeMap<u64, Failure>) -> String {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("mutated");
-    std::fs::create_dir_all(&folder).expect("the target folder can be written");
     let mut groups: BTreeMap<Shape, Vec<u64>> = BTreeMap::new();
     for (&number, failure) in failures {
-        file::write(&folder.join(format!("{number}.toml")), &mutated(number)).expect("it can be written");
         groups.entry(Shape::of(failure)).or_default().push(number);
     }
     let mut text = String::new();
     for (shape, numbers) in groups {
         text += &format!("{} times {shape}\n", numbers.len());
-        for number in numbers.iter().take(20) {
-            let plan = folder.join(format!("{number}.toml"));
-            text += &format!("  {}\n", failures[number].sentence.lines().next().unwrap_or_default());
-            text += &format!("  cargo run --release -- run --plan {} --trace\n", plan.display());
+        for number in numbers.into_iter().take(20) {
+            text += &format!("  {}\n", first_line(&failures[&number]));
+            text += &format!("  cargo run --release -- run --plan {} --trace\n", path(number).display());
         }
     }
     text
