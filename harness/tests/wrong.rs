@@ -70,7 +70,7 @@ const ANSWERS: [(fn(Ask) -> Option<Answer>, &str, &str); 13] = [
     (
         |ask| if is(ask, "cas") { written(Response::Holds(NOTHING)) } else { None },
         "\"nothing",
-        "or \"mismatch\"",
+        "is \"done\" or \"mismatch\"",
     ),
     (|ask| is(ask, "put").then_some(Answer::Registered { session: 3 }), "\"session 3\"", DONE),
     // Sessions end only where the plan says so.
@@ -120,7 +120,7 @@ fn wrongs() -> Vec<Wrong> {
         Wrong::Floods,
     ];
     let disks = (0..DISKS.len()).map(Wrong::Disk);
-    answers.chain(others).chain(disks).chain((0..120).map(Wrong::Nonsense)).collect()
+    answers.chain(others).chain(disks).chain((0..24).map(Wrong::Nonsense)).collect()
 }
 
 /// The clerk, but for what it does wrong.
