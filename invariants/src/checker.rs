@@ -133,6 +133,12 @@ impl Checker {
                 // Properties and milestones see the shadow as it stood before the fact; then the fact becomes the past.
                 let place = self.shadow.place(observed.node);
                 let node = self.shadow.at(place);
+                if let Some(configurations) = &mut self.properties.configurations {
+                    configurations.is_stated(Scene { shadow: &self.shadow, node, observed })?;
+                }
+                // Whoever is listed twice counts once.
+                let once = observed.without_repeats();
+                let observed = once.as_ref().unwrap_or(observed);
                 self.properties.judge(Scene { shadow: &self.shadow, node, observed })?;
                 self.milestones.server(&self.shadow, node, observed);
                 self.shadow.fold(place, observed);

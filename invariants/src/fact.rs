@@ -5,6 +5,7 @@
 //! so that any Raft can be judged by them.
 
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// A server's number. Servers are numbered from 1; clients have numbers of their own in client facts.
@@ -68,6 +69,7 @@ impl fmt::Display for Digest {
 
 /// A place in a log: `index@term`.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct LogId {
     /// The index.
     pub index: Index,
@@ -83,6 +85,7 @@ impl fmt::Display for LogId {
 
 /// A client's request by its name: the session that it belongs to, and its number there.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct RequestId {
     /// The session.
     pub session: u64,
@@ -98,6 +101,7 @@ impl fmt::Display for RequestId {
 
 /// Who votes and who only listens.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Configuration {
     /// The voters; while joint, those of the new half.
     pub voters: Vec<Node>,
@@ -114,6 +118,41 @@ pub struct Configuration {
 }
 
 impl Configuration {
+    /// What no system may carry in an entry or a snapshot, or state of its founding: a server that is listed twice in one
+    /// half, or as a voter of the new half and as a learner; no voter, except in what no entry carries. A voter that is
+    /// about to go may be a learner already while the old half counts (thesis, 4.3).
+    pub(crate) fn flaw(&self, is_carried: bool) -> Option<String> {
+        let halves =
+            [(&self.voters, "voters"), (&self.joint, "voters of the old half"), (&self.learners, "learners")];
+        let twice = halves.into_iter().find_map(|(nodes, what)| {
+            let node = repeated(nodes)?;
+            Some(format!("lists n{node} twice among its {what}"))
+        });
+        twice
+            .or_else(|| {
+                let node = self.learners.iter().find(|node| self.voters.contains(node))?;
+                Some(format!("lists n{node} as a voter and as a learner"))
+            })
+            .or_else(|| (is_carried && self.voters.is_empty()).then(|| "has no voter".to_owned()))
+    }
+
+    /// The same with each server once in each half, which is what it counts as; `None` where it is so.
+    pub(crate) fn without_repeats(&self) -> Option<Configuration> {
+        let halves = [&self.voters, &self.joint, &self.learners];
+        halves.into_iter().any(|nodes| repeated(nodes).is_some()).then(|| {
+            let once = |nodes: &[Node]| {
+                let mut known = BTreeSet::new();
+                nodes.iter().copied().filter(|&node| known.insert(node)).collect()
+            };
+            Configuration {
+                voters: once(&self.voters),
+                joint: once(&self.joint),
+                learners: once(&self.learners),
+                digest: self.digest,
+            }
+        })
+    }
+
     /// Whether this node belongs to it, with a vote or without.
     #[must_use]
     pub fn has(&self, node: Node) -> bool {
@@ -132,6 +171,13 @@ impl Configuration {
         let majority = |half: &[Node]| 2 * half.iter().filter(|&&node| counts(node)).count() > half.len();
         majority(&self.voters) && (self.joint.is_empty() || majority(&self.joint))
     }
+}
+
+/// A server that is listed more than once.
+fn repeated(nodes: &[Node]) -> Option<Node> {
+    let mut sorted = nodes.to_vec();
+    sorted.sort_unstable();
+    sorted.array_windows().find(|[one, other]| one == other).map(|&[one, _]| one)
 }
 
 impl fmt::Display for Configuration {
@@ -417,6 +463,54 @@ pub enum Fact {
     },
 }
 
+impl Fact {
+    /// The configuration in it, and the index that it stands for.
+    pub(crate) fn configuration(&self) -> Option<(Index, &Configuration)> {
+        match self {
+            Fact::Configured { index, configuration } => Some((*index, configuration)),
+            Fact::SnapshotTaken { last, configuration, .. }
+            | Fact::SnapshotInstalled { last, configuration } => Some((last.index, configuration)),
+            _ => None,
+        }
+    }
+
+    /// The names of its fields.
+    #[must_use]
+    pub const fn fields(&self) -> &'static [&'static str] {
+        match self {
+            Fact::Founded { .. } => &["voters"],
+            Fact::ChangeRequested { .. } => &["request", "change"],
+            Fact::ChangeAnswered { .. } => &["request", "answer"],
+            Fact::Started { .. } => &["term", "vote", "base", "last", "digest"],
+            Fact::TermChanged { .. }
+            | Fact::Leads { .. }
+            | Fact::SteppedDown { .. }
+            | Fact::Campaigned { .. } => &["term"],
+            Fact::Appended { .. } | Fact::SavedEntry { .. } => &["index", "term", "entry"],
+            Fact::Truncated { .. } => &["after"],
+            Fact::Committed { .. } => &["index"],
+            Fact::Applied { .. } => &["index", "entry", "state", "request", "effect"],
+            Fact::Configured { .. } => &["index", "configuration"],
+            Fact::SnapshotTaken { .. } => &["last", "state", "configuration"],
+            Fact::SnapshotInstalled { .. } => &["last", "configuration"],
+            Fact::Restored { .. } => &["index", "state"],
+            Fact::Voted { .. } => &["term", "candidate"],
+            Fact::Acknowledged { .. } => &["term", "index"],
+            Fact::ReadServed { .. } => &["read", "applied"],
+            Fact::Saved { .. } => &["term", "vote", "after"],
+            Fact::SavedSnapshot { .. } => &["base", "last"],
+            Fact::SavedRecovered
+            | Fact::Crashed
+            | Fact::PowerLost
+            | Fact::Restarted
+            | Fact::Wiped
+            | Fact::Quiet => &[],
+            Fact::WriteAcknowledged { .. } => &["index", "write"],
+            Fact::ReadAsked { .. } => &["read"],
+        }
+    }
+}
+
 /// A fact with its place in the run.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Observed {
@@ -429,4 +523,20 @@ pub struct Observed {
     /// What.
     #[serde(flatten)]
     pub fact: Fact,
+}
+
+impl Observed {
+    /// The same with each server once in each half of its configuration; `None` where it is so.
+    pub(crate) fn without_repeats(&self) -> Option<Observed> {
+        let (_, configuration) = self.fact.configuration()?;
+        let once = Box::new(configuration.without_repeats()?);
+        let mut observed = self.clone();
+        match &mut observed.fact {
+            Fact::Configured { configuration, .. }
+            | Fact::SnapshotTaken { configuration, .. }
+            | Fact::SnapshotInstalled { configuration, .. } => *configuration = once,
+            _ => {}
+        }
+        Some(observed)
+    }
 }

@@ -446,6 +446,40 @@ fn pairs_of_keys_and_values_are_told_apart() {
 }
 
 #[test]
+fn a_field_that_a_fact_does_not_have_is_refused_with_its_line() {
+    let good = "{\"at\":1,\"step\":1,\"node\":1,\"fact\":\"crashed\"}";
+    let refused = |line: &str| {
+        let text = format!("{good}\n\n{line}\n{good}");
+        let facts: Result<Vec<_>, _> = facts::read(&text).collect();
+        let misread = facts.expect_err(line);
+        assert_eq!(misread.line, 3, "{line}");
+        misread.to_string()
+    };
+    let with = |rest: &str| format!("{{\"at\":1,\"step\":1,\"node\":1,{rest}}}");
+    for (rest, words) in [
+        // Optional fields are those that nobody would miss.
+        ("\"fact\":\"saved\",\"term\":1,\"vote\":null,\"aftr\":3", "\"aftr\" in it; did you mean \"after\"?"),
+        (
+            "\"fact\":\"leads\",\"term\":1,\"xyzzy\":3",
+            "\"xyzzy\" in it, only \"at\", \"step\", \"node\", \"fact\", \"term\"",
+        ),
+        ("\"fact\":\"crashed\",\"term\":1", "no field \"term\" in it"),
+        ("\"fact\":\"leads\",\"term\":1,\"term\":1", "duplicate field `term`"),
+        (
+            "\"fact\":\"configured\",\"index\":1,\"configuration\":{\"voters\":[1],\"learner\":[2]}",
+            "unknown field `learner`, expected one of `voters`, `joint`, `learners`, `digest`",
+        ),
+        (
+            "\"fact\":\"saved_snapshot\",\"base\":{\"index\":1,\"term\":1},\"last\":{\"index\":1,\"term\":1,\"x\":1}",
+            "unknown field `x`, expected `index` or `term`",
+        ),
+    ] {
+        let told = refused(&with(rest));
+        assert!(told.contains(words), "{rest}: {told}");
+    }
+}
+
+#[test]
 fn facts_that_run_backwards_are_refused() {
     let fact =
         |at, step| format!("{{\"at\":{at},\"step\":{step},\"node\":1,\"fact\":\"leads\",\"term\":1}}\n");

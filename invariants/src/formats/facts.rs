@@ -8,11 +8,16 @@
 //!
 //! `at` is true time in nanoseconds, `step` numbers the events of the run, `node` is who stated it. `fact` names one of
 //! the variants of [`Fact`](crate::fact::Fact) in `snake_case`; its fields stand beside it. Digests are numbers. The
-//! lines stand in the order in which the facts came true, so neither time nor steps run backwards.
+//! lines stand in the order in which the facts came true, so neither time nor steps run backwards. A field that the fact does
+//! not have is refused: it is rather a misspelt one than one too many.
 
 use super::Misread;
-use super::lines::lines;
-use crate::fact::Observed;
+use super::lines::{lines, without_mark};
+use super::shown::shown;
+use crate::fact::{Fact, Observed};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+use std::borrow::Cow;
+use std::fmt;
 use std::io::{self, Write};
 
 /// Writes one line per fact.
@@ -33,8 +38,12 @@ pub fn read(text: &str) -> impl Iterator<Item = Result<Observed, Misread>> {
     let expected = "a fact, as in {\"at\":1,\"step\":1,\"node\":1,\"fact\":\"leads\",\"term\":1}";
     // Time, step and line of the fact above.
     let mut above = (0, 0, 0);
-    lines::<Observed>(text, expected).map(move |line| {
+    let texts = without_mark(text).lines().filter(|text| !text.trim().is_empty());
+    lines::<Observed>(text, expected).zip(texts).map(move |(line, text)| {
         let (line, fact) = line?;
+        if let Some(reason) = stranger(text, &fact.fact) {
+            return Err(Misread { line, expected: "the fields of the fact", reason });
+        }
         let (at, step, before) = above;
         let clash = |expected, now, then| {
             let reason = format!("it is {now} here, and was {then} in line {before}");
@@ -49,4 +58,56 @@ pub fn read(text: &str) -> impl Iterator<Item = Result<Observed, Misread>> {
         above = (fact.at, fact.step, line);
         Ok(fact)
     })
+}
+
+/// The fields of every fact, besides its own.
+const OF_ALL: [&str; 4] = ["at", "step", "node", "fact"];
+
+/// How alike two names must be for one to be offered for the other.
+const ALIKE: f64 = 0.8;
+
+/// What to say of a field that stands in a line and that the fact which was read from it does not have.
+fn stranger(text: &str, fact: &Fact) -> Option<String> {
+    let known = || OF_ALL.iter().chain(fact.fields()).copied();
+    let Ok(Fields(fields)) = serde_json::from_str(text) else { return None };
+    let Field(name) = fields.iter().find(|field| known().all(|known| known != field.0))?;
+    let likeness = |known: &str| strsim::jaro_winkler(known, name);
+    let nearest = known().max_by(|one, other| likeness(one).total_cmp(&likeness(other)));
+    Some(match nearest.filter(|nearest| likeness(nearest) >= ALIKE) {
+        Some(nearest) => format!("there is no field \"{}\" in it; did you mean {nearest:?}?", shown(name)),
+        None => {
+            let known: Vec<String> = known().map(|known| format!("{known:?}")).collect();
+            format!("there is no field \"{}\" in it, only {}", shown(name), known.join(", "))
+        }
+    })
+}
+
+/// The names of an object's fields, as they stand.
+struct Fields<'a>(Vec<Field<'a>>);
+
+#[derive(serde::Deserialize)]
+struct Field<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl<'de> Deserialize<'de> for Fields<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Names;
+
+        impl<'de> Visitor<'de> for Names {
+            type Value = Fields<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields<'de>, A::Error> {
+                let mut fields = Vec::with_capacity(8);
+                while let Some((field, IgnoredAny)) = map.next_entry()? {
+                    fields.push(field);
+                }
+                Ok(Fields(fields))
+            }
+        }
+
+        deserializer.deserialize_map(Names)
+    }
 }

@@ -10,6 +10,10 @@
 //! newest that it knows to be committed. Whoever follows takes configurations as they come, also those that a later
 //! leader will cut, or those that come with a snapshot ("snapshots" asks whether that one is right).
 //!
+//! And a configuration does not contradict itself, whoever states it, in its log or in a snapshot: nobody is listed twice in
+//! one half, no voter of the new half is a learner, and what an entry or a snapshot carries has a voter. An old voter
+//! may be a learner while joint, and a server that joins may begin with an empty configuration, which no entry carries.
+//!
 //! *Blind spots*: a leader's commit index is taken at its word here. Looks only where configurations are stated.
 
 use crate::fact::{Configuration, Index, Node, Term};
@@ -27,6 +31,15 @@ impl Configurations {
     /// In one line.
     pub const ABOUT: &str =
         "the group changes by one committed step after the other, and only its voters campaign";
+
+    /// A configuration was stated, as in force or in a snapshot: it contradicts itself, or not.
+    pub(crate) fn is_stated(&mut self, scene: Scene<'_>) -> Verdict {
+        let Some((index, configuration)) = scene.observed.fact.configuration() else { return Ok(()) };
+        let Some(flaw) = configuration.flaw(index > 0) else { return Ok(()) };
+        let sentence =
+            format!("n{} states at {index} the group {configuration}, which {flaw}", scene.node.id);
+        scene.clash(Self::NAME, None, sentence)
+    }
 
     pub(crate) fn configures(&mut self, scene: Scene<'_>, index: Index, next: &Configuration) -> Verdict {
         let node = scene.node;

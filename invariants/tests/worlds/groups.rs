@@ -1,7 +1,7 @@
 //! Who belongs to the group, and how that changes.
 
 use super::builder::World;
-use invariants::{Checker, Configuration, Milestone, Violation};
+use invariants::{Checker, Configuration, Fact, Milestone, Violation};
 
 fn group(voters: &[u64], joint: &[u64]) -> Configuration {
     Configuration { voters: voters.to_vec(), joint: joint.to_vec(), ..Configuration::default() }
@@ -53,6 +53,88 @@ pub fn somebody_without_a_vote_campaigns() -> Violation {
     world.commits(3, 2);
     world.campaigns(3, 2);
     world.clashes("configurations")
+}
+
+/// n1 states this group with its second entry.
+fn states(configuration: Configuration) -> Violation {
+    let mut world = about_to_change(3);
+    world.configures(1, 2, configuration);
+    world.clashes("configurations")
+}
+
+pub fn a_voter_is_listed_twice() -> Violation {
+    states(group(&[1, 2, 3, 3], &[]))
+}
+
+pub fn an_old_voter_is_listed_twice() -> Violation {
+    states(group(&[1, 2, 3, 4], &[1, 2, 3, 2]))
+}
+
+pub fn a_learner_is_listed_twice() -> Violation {
+    states(Configuration { learners: vec![4, 5, 4], ..group(&[1, 2, 3], &[]) })
+}
+
+pub fn a_voter_is_a_learner_as_well() -> Violation {
+    states(Configuration { learners: vec![4, 3], ..group(&[1, 2, 3], &[]) })
+}
+
+pub fn a_new_voter_is_a_learner_as_well_while_joint() -> Violation {
+    states(Configuration { learners: vec![4], ..group(&[2, 3, 4], &[1, 2, 3]) })
+}
+
+pub fn an_entry_leaves_no_voter() -> Violation {
+    states(group(&[], &[]))
+}
+
+pub fn a_snapshot_leaves_no_voter() -> Violation {
+    let mut world = World::with_committed(3, 2);
+    let configuration = Box::new(Configuration { learners: vec![1, 2, 3], ..group(&[], &[]) });
+    let last = world.id(1, 2);
+    world.says(3, Fact::SnapshotInstalled { last, configuration });
+    world.clashes("configurations")
+}
+
+/// It votes in the old half until the joint phase is left, and listens from then on.
+#[test]
+fn an_old_voter_may_be_a_learner_while_joint() {
+    let mut world = about_to_change(3);
+    world.configures(1, 2, Configuration { learners: vec![3], ..group(&[1, 2, 4], &[1, 2, 3]) });
+    world.passes("configurations");
+}
+
+#[test]
+fn a_server_that_joins_may_begin_without_a_group() {
+    let mut world = World::with_committed(3, 1);
+    world.configures(4, 0, Configuration::default());
+    world.passes("configurations");
+}
+
+/// As a voter, as an old voter and as neither of the two: that is not twice in one half.
+#[test]
+fn a_server_may_stand_in_both_halves() {
+    let mut world = about_to_change(3);
+    world.configures(1, 2, group(&[1, 2, 3, 4], &[3, 2, 1]));
+    world.passes("configurations");
+}
+
+/// Where nobody asks for the form of groups, a voter that is listed twice has one vote all the same.
+#[test]
+fn a_voter_that_is_listed_twice_counts_once() {
+    let durable_on = |nodes: &[u64]| {
+        let mut world = about_to_change(3);
+        world.configures(1, 2, group(&[1, 1, 1, 2, 3], &[]));
+        for &node in nodes {
+            match node {
+                1 => world.saves(1),
+                node => world.follows(node, 1, 2),
+            }
+        }
+        world.commits(1, 2);
+        let checker = Checker::without(&["configurations"]).expect("a property");
+        world.judge(checker).1.err().map(|violation| violation.property)
+    };
+    assert_eq!(durable_on(&[1]), Some("durable-quorum"));
+    assert_eq!(durable_on(&[1, 2]), None);
 }
 
 #[test]

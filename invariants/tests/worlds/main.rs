@@ -85,7 +85,14 @@ bad_worlds! {
         a_change_before_anything_is_committed_in_the_term
         two_voters_come_at_once
         a_joint_phase_begins_from_other_voters
-        somebody_without_a_vote_campaigns;
+        somebody_without_a_vote_campaigns
+        a_voter_is_listed_twice
+        an_old_voter_is_listed_twice
+        a_learner_is_listed_twice
+        a_voter_is_a_learner_as_well
+        a_new_voter_is_a_learner_as_well_while_joint
+        an_entry_leaves_no_voter
+        a_snapshot_leaves_no_voter;
     operators:
         a_group_that_nobody_asked_for_is_committed
         a_refused_change_is_committed
