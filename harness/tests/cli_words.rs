@@ -121,14 +121,14 @@ fn ended(desk: &Desk, line: &str, signal: &str, times: u32) -> Output {
 fn what_a_signal_ends_says_so_by_its_code_and_still_sums_up() {
     let desk = Desk::new();
     for (signal, code) in [("INT", 130), ("TERM", 143)] {
-        let output = ended(&desk, "sweep --for 1h --json", signal, 1);
+        let output = ended(&desk, &format!("sweep --for 1h --json --out {signal}-1"), signal, 1);
         assert_eq!(output.status.code(), Some(code));
         assert!(object(&output)["cut_short"] == true);
-        let output = ended(&desk, "sweep --for 1h", signal, 1);
+        let output = ended(&desk, &format!("sweep --for 1h --out {signal}-2"), signal, 1);
         assert_eq!(output.status.code(), Some(code));
         assert!(String::from_utf8_lossy(&output.stdout).contains("(ended early)"));
         // At once: then there is no summary, but still an object.
-        let output = ended(&desk, "sweep --for 1h --json", signal, 2);
+        let output = ended(&desk, &format!("sweep --for 1h --json --out {signal}-3"), signal, 2);
         assert_eq!(output.status.code(), Some(code));
         object(&output);
         let output = ended(&desk, "shrink --seed 1 --bug commit-prior-term-by-count --jobs 1", signal, 1);
