@@ -1,10 +1,12 @@
-//! Plans near generated ones are kept too: a user who writes or changes a plan by hand leaves what the generator draws.
+//! Plans near generated ones and near stored cases are kept too: a user who writes or changes a plan by hand leaves what
+//! the generator draws, and what failed once has neighbours.
 //!
 //! `MADSIM_TEST_SEED` is the number of the first mutated plan and `MADSIM_TEST_NUM` how many there are, so that a long
 //! range can be split. Failing plans are written to a folder of the target folder, and the message says what to type.
 
+use harness::case::Case;
 use harness::outcome::{Failure, Options, Verdict};
-use harness::plan::{file, mutated};
+use harness::plan::{Plan, file, generate, mutate, mutated};
 use harness::run::run;
 use harness::shape::Shape;
 use harness::sweep::HARNESS;
@@ -34,6 +36,7 @@ fn are_kept(usual: u64) {
     let last = first.saturating_add(regressions::how_many_fresh_seeds(usual));
     println!("mutated plans {first}..{last}");
     fs::create_dir_all(folder()).expect("the target folder can be written");
+    let cases = cases();
     let next = AtomicU64::new(first);
     let failures = Mutex::new(BTreeMap::new());
     let work = || {
@@ -42,9 +45,10 @@ fn are_kept(usual: u64) {
             if number >= last {
                 return;
             }
-            if let Some(failure) = failure(number) {
+            let plan = plan(number, &cases);
+            if let Some(failure) = failure(&plan) {
                 // At once, so that nothing is lost with a range that is broken off.
-                file::write(&path(number), &mutated(number)).expect("the target folder can be written");
+                file::write(&path(number), &plan).expect("the target folder can be written");
                 println!("{number}: {}: {}", failure.property, first_line(&failure));
                 failures.lock().unwrap().insert(number, failure);
             }
@@ -69,9 +73,24 @@ fn are_kept(usual: u64) {
     );
 }
 
-/// How the plan of this number fails.
-fn failure(number: u64) -> Option<Failure> {
-    let verdict = catch_unwind(|| run(&mutated(number), &Options::default()).outcome.verdict);
+/// The plans of all stored cases, without their bugs.
+fn cases() -> Vec<Plan> {
+    let read = |path: &Path| Case::read(path).unwrap_or_else(|error| panic!("{error}"));
+    regressions::cases().iter().map(|(_, path)| Plan { bug: None, ..read(path).plan }).collect()
+}
+
+/// The mutated plan of this number: near a generated plan, and every fourth near a stored case.
+fn plan(number: u64, cases: &[Plan]) -> Plan {
+    if !number.is_multiple_of(4) {
+        return mutated(number);
+    }
+    let case = &cases[(number / 4) as usize % cases.len()];
+    mutate(case, &generate(number), number)
+}
+
+/// How a plan fails.
+fn failure(plan: &Plan) -> Option<Failure> {
+    let verdict = catch_unwind(|| run(plan, &Options::default()).outcome.verdict);
     match verdict {
         Ok(Verdict::Failed(failure)) => Some(*failure),
         Ok(_) => None,
