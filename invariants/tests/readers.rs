@@ -2,11 +2,15 @@
 
 mod fuzz;
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use fuzz::mutate::Chance;
 use fuzz::{Kind, Sample, survives, unfinished};
-use invariants::formats::{self, read_history};
-use invariants::linearizability::{Budget, report};
+use invariants::formats::{self, FailedCas, Reading, read_history_as};
+use invariants::linearizability::{Budget, Object, report};
 use invariants::{Checker, PROPERTIES};
 use std::fs;
+use std::io::Write;
 use std::path::Path;
 
 #[test]
@@ -16,16 +20,23 @@ fn readers_survive_mutated_inputs() {
 
 #[test]
 #[ignore = "takes minutes: `cargo test --release -p invariants --test readers -- --ignored --nocapture`"]
-fn readers_survive_a_million_mutated_inputs() {
-    survives("readers_survive_a_million_mutated_inputs", &samples(), 500_000);
+fn readers_survive_half_a_million_mutated_inputs() {
+    survives("readers_survive_half_a_million_mutated_inputs", &samples(), 500_000);
 }
 
 /// Enough for small histories; a search that goes on is not what is tried here.
 const BUDGET: Budget = Budget { steps: 2_000, bytes: 1 << 20 };
 
-/// Reads and judges a history, and says what came of it.
-fn history(bytes: &[u8], _: u64) -> bool {
-    let read = formats::text(bytes.to_vec()).and_then(|text| read_history(&text));
+/// Reads and judges a history, and says what came of it; most of them as they are read without options.
+fn history(bytes: &[u8], number: u64) -> bool {
+    let models = [Object::Register, Object::List, Object::Set, Object::Counter, Object::Queue, Object::Mutex]
+        .map(Some);
+    let reading = match number % 8 {
+        0 => Reading { failed_cas: FailedCas::Mismatch, initial: Some("0".to_owned()), model: None },
+        1 => Reading { model: models[(number / 8) as usize % models.len()], ..Reading::default() },
+        _ => Reading::default(),
+    };
+    let read = formats::text(bytes.to_vec()).and_then(|text| read_history_as(&text, &reading));
     let recorded = match read {
         Ok((_, recorded)) => recorded,
         Err(misread) => return misread.to_string().is_empty(),
@@ -73,8 +84,27 @@ static CALLS: Kind = histories("our histories", "jsonl");
 static KVSIM: Kind = histories("kvsim", "jsonl");
 static LOG: Kind = histories("Jepsen logs", "log");
 static MAPS: Kind = histories("Jepsen maps", "edn");
+static JSON: Kind = histories("Jepsen JSON", "json");
+static COLUMNS: Kind = histories("Jepsen columns", "txt");
+static CSV: Kind = histories("CSV", "csv");
+static PACKED: Kind = Kind { finish: packed, ..histories("gzip", "gz") };
 static FACTS: Kind =
     Kind { name: "facts", extension: "jsonl", command: "check facts", finish: unfinished, read: facts };
+
+/// Compressed, and in half of all cases damaged.
+fn packed(bytes: Vec<u8>, chance: &mut Chance) -> Vec<u8> {
+    let mut packer = GzEncoder::new(Vec::new(), Compression::fast());
+    packer.write_all(&bytes).expect("memory takes all");
+    let mut bytes = packer.finish().expect("memory takes all");
+    let at = chance.below(bytes.len() as u64) as usize;
+    match chance.below(6) {
+        0 => bytes.truncate(at),
+        1 => bytes[at] ^= 1 << chance.below(8),
+        2 => bytes.extend_from_within(at..),
+        _ => {}
+    }
+    bytes
+}
 
 /// Operations of a register, as Jepsen's log has them.
 const LOGS: [&str; 2] = [
@@ -141,19 +171,27 @@ fn files(folder: &str) -> Vec<(String, Vec<u8>)> {
 
 /// Facts and histories that short runs wrote, and small histories of each format.
 fn samples() -> Vec<Sample> {
-    let sample = |kind: &'static Kind, bytes: &[u8]| Sample { kind, bytes: bytes.to_vec() };
-    let (mut samples, mut facts) = (Vec::new(), Vec::new());
+    let mut samples = Vec::new();
+    let mut add = |kind: &'static Kind, bytes: Vec<u8>| samples.push(Sample { kind, bytes });
     for (name, bytes) in files("fuzz/corpus") {
-        match name.starts_with("facts") {
-            true => facts.push(sample(&FACTS, &bytes)),
-            false => samples.push(sample(&CALLS, &bytes)),
-        }
+        add(if name.starts_with("facts") { &FACTS } else { &CALLS }, bytes);
     }
-    samples.append(&mut facts);
     for (_, bytes) in files("histories/kvsim").into_iter().step_by(7) {
-        samples.push(sample(&KVSIM, &first_lines(&bytes, 40)));
+        add(&KVSIM, first_lines(&bytes, 40));
     }
-    samples.extend(LOGS.map(|text| sample(&LOG, text.as_bytes())));
-    samples.extend(MANY_MAPS.map(|text| sample(&MAPS, text.as_bytes())));
+    LOGS.iter().for_each(|text| add(&LOG, text.as_bytes().to_vec()));
+    MANY_MAPS.iter().for_each(|text| add(&MAPS, text.as_bytes().to_vec()));
+    for (name, bytes) in [files("data/histories"), files("data/live")].concat() {
+        let kind = match name.rsplit_once('.').map(|(_, extension)| extension) {
+            Some("edn") => &MAPS,
+            Some("json" | "jsonl") => &JSON,
+            Some("txt") => &COLUMNS,
+            Some("csv") => &CSV,
+            Some("gz") => &PACKED,
+            _ => continue,
+        };
+        let text = formats::text(bytes).expect("stored histories are texts");
+        add(kind, first_lines(text.as_bytes(), 40));
+    }
     samples
 }

@@ -6,7 +6,7 @@
 
 use super::dice::Dice;
 use super::generate::{bounds, generate, keep_time};
-use super::{Chance, Duration, Fault, FaultKind, Moment, Plan, Target};
+use super::{Bounds, Chance, Duration, Fault, FaultKind, Moment, Plan, Target};
 
 /// The most steps that lead from a plan to a mutated one.
 const STEPS: u64 = 10;
@@ -88,9 +88,17 @@ fn fit(plan: &mut Plan) {
         keep_time(drift, &mut plan.faults);
     }
     plan.faults.sort_by_key(|fault| fault.at);
+    // Bounds are fit for the plan that they stand in; other knobs may need those of generated plans.
     let least = bounds(plan.held);
-    plan.bounds.leader = plan.bounds.leader.max(least.leader);
-    plan.bounds.write = plan.bounds.write.max(least.write);
+    let Bounds { leader, write, convergence, events } = &mut plan.bounds;
+    for (bound, least) in [
+        (leader, least.leader),
+        (write, least.write),
+        (convergence, least.convergence),
+        (events, least.events),
+    ] {
+        *bound = least.max(*bound);
+    }
 }
 
 /// A server of a larger plan becomes one of this plan.

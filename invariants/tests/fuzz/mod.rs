@@ -65,6 +65,7 @@ pub fn input(samples: &[Sample], number: u64) -> (&'static Kind, Vec<u8>) {
     let mut chance = Chance::new(number);
     // Each reader gets as many inputs as the others, however many samples it has.
     let mut kinds: Vec<&'static Kind> = samples.iter().map(|sample| sample.kind).collect();
+    kinds.sort_by_key(|kind| kind.name);
     kinds.dedup_by_key(|kind| kind.name);
     let kind = kinds[chance.below(kinds.len() as u64) as usize];
     let mine: Vec<&Sample> = samples.iter().filter(|sample| sample.kind.name == kind.name).collect();

@@ -1,0 +1,168 @@
+//! All readers of this crate survive inputs that were changed at random: plans, cases and ledgers. What is accepted is
+//! used: plans are run, cut short, and ledgers are added up and reported.
+
+#[path = "../../invariants/tests/fuzz/mod.rs"]
+mod fuzz;
+
+use fuzz::mutate::Chance;
+use fuzz::{Kind, Sample, survives, unfinished};
+use harness::case::Case;
+use harness::outcome::{Options, PANIC, Verdict};
+use harness::plan::{self, Duration, Plan, file, generate, mutated};
+use harness::report::{SweepReport, summary};
+use harness::run::run;
+use harness::sweep::ledger::{self, Ledger};
+use harness::sweep::{Settings, Summary, sweep};
+use std::fs;
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+
+#[test]
+fn readers_survive_mutated_inputs() {
+    survives("readers_survive_mutated_inputs", &samples(), 10_000);
+}
+
+#[test]
+#[ignore = "takes minutes: `cargo test --release -p harness --test readers -- --ignored --nocapture`"]
+fn readers_survive_half_a_million_mutated_inputs() {
+    survives("readers_survive_half_a_million_mutated_inputs", &samples(), 500_000);
+}
+
+/// One accepted plan of so many is run.
+const RUN_ONE_OF: u64 = 16;
+
+/// What is accepted can be run, and is read back as it was.
+fn accepted(plan: &Plan, number: u64) {
+    assert_eq!(plan.check(), Ok(()), "what is read was checked");
+    assert_eq!(file::from_text(&file::to_text(plan)).as_ref(), Ok(plan), "what is written is read back");
+    if !number.is_multiple_of(RUN_ONE_OF) {
+        return;
+    }
+    let mut short = plan.clone();
+    short.storm = short.storm.min(Duration::millis(1_500));
+    short.bounds.events = short.bounds.events.min(4_000);
+    let storm = short.storm;
+    short.faults.retain(|fault| fault.at < storm);
+    let verdict = run(&short, &Options::default()).outcome.verdict;
+    // A cluster that is set up badly need not make progress; but only a bug may end a server.
+    if let (Verdict::Failed(failure), None) = (verdict, &plan.bug) {
+        assert_ne!(failure.property, PANIC, "{}", failure.sentence);
+    }
+}
+
+fn plan(bytes: &[u8], number: u64) -> bool {
+    let Ok(text) = std::str::from_utf8(bytes) else { return false };
+    match file::from_text(text) {
+        Ok(plan) => accepted(&plan, number),
+        Err(error) => return error.to_string().is_empty(),
+    }
+    true
+}
+
+fn case(bytes: &[u8], number: u64) -> bool {
+    let Ok(text) = std::str::from_utf8(bytes) else { return false };
+    match Case::from_text(text) {
+        Ok(case) => {
+            assert_eq!(Case::from_text(&case.to_text()).as_ref(), Ok(&case), "what is written is read back");
+            accepted(&case.plan, number);
+        }
+        Err(error) => return error.to_string().is_empty(),
+    }
+    true
+}
+
+fn settings(folder: &Path, head: Option<&ledger::Head>) -> Settings {
+    let seeds = head.map_or(0..6, |head| head.seeds.clone());
+    Settings {
+        shared: head.map_or(seeds.clone(), |head| head.shared.clone()),
+        seeds,
+        jobs: NonZeroUsize::MIN,
+        lasts: None,
+        out: folder.to_owned(),
+        bug: head.and_then(|head| head.bug.clone()),
+        without: head.map(|head| head.without.clone()).unwrap_or_default(),
+        canary: Vec::new(),
+    }
+}
+
+/// Reads a ledger, adds it up with itself or alone, and reports the sum.
+fn ledger(bytes: &[u8], _: u64) -> bool {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join(ledger::FILE), bytes).expect("a file");
+    let read = ledger::read(folder.path(), |head| Summary::new(&settings(folder.path(), Some(head))));
+    let read = match read {
+        Ok(Some(read)) => read,
+        Ok(None) => return false,
+        Err(error) => return error.is_empty(),
+    };
+    let accepted = read.damage.is_empty();
+    assert!(ledger::merged(vec![read.clone(), read.clone()]).is_err() || read.summary.ran.is_empty());
+    if let Ok(sum) = ledger::merged(vec![read]) {
+        assert!(!summary(&sum).is_empty());
+        assert!(serde_json::to_string(&SweepReport::of(&sum)).is_ok());
+    }
+    accepted
+}
+
+/// Most lines get the checksum that they should have, or nothing but checksums would be tried.
+fn with_checksums(bytes: Vec<u8>, chance: &mut Chance) -> Vec<u8> {
+    if chance.below(8) == 0 {
+        return bytes;
+    }
+    let line = |line: &[u8]| {
+        let ended = line.ends_with(b"\n");
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        let text = line.rsplitn(2, |byte| *byte == b'\t').last().unwrap_or(line);
+        let sum = format!("\t{:08x}", crc32c::crc32c(text));
+        [text, sum.as_bytes(), if ended { b"\n" } else { b"" }].concat()
+    };
+    bytes.split_inclusive(|byte| *byte == b'\n').flat_map(line).collect()
+}
+
+static PLAN: Kind =
+    Kind { name: "plans", extension: "toml", command: "run --plan", finish: unfinished, read: plan };
+static CASE: Kind =
+    Kind { name: "cases", extension: "toml", command: "replay", finish: unfinished, read: case };
+static LEDGER: Kind = Kind {
+    name: "ledgers",
+    extension: "jsonl",
+    command: "merge FOLDER, where its ledger.jsonl is",
+    finish: with_checksums,
+    read: ledger,
+};
+
+/// A sweep over six seeds of which one fails; a line after each.
+fn written_ledger() -> Vec<u8> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let settings = settings(folder.path(), None);
+    let held = ledger::hold(folder.path()).expect("nobody else writes it");
+    let mut ledger = Ledger::begin(held, &Summary::new(&settings)).expect("it can be written");
+    let short = |plan: &Plan, options: &Options| {
+        let faults = plan.faults.iter().filter(|fault| fault.at < Duration::millis(400)).cloned().collect();
+        let bounds =
+            plan::Bounds { events: if plan.seed == 4 { 50 } else { 100_000 }, ..plan.bounds.clone() };
+        run(&Plan { storm: Duration::millis(400), faults, bounds, ..plan.clone() }, options)
+    };
+    sweep(&settings, &short, &AtomicBool::new(false), &mut |sum| {
+        ledger.note(sum, true).expect("it can be written");
+    });
+    fs::read(ledger.path()).expect("it was written")
+}
+
+fn samples() -> Vec<Sample> {
+    let mut samples = Vec::new();
+    let text = |kind, text: String| Sample { kind, bytes: text.into_bytes() };
+    samples.extend((0..12).map(|seed| text(&PLAN, file::to_text(&generate(seed)))));
+    samples.extend((0..12).map(|number| text(&PLAN, file::to_text(&mutated(number)))));
+    let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(harness::case::FOLDER);
+    let mut paths: Vec<_> = fs::read_dir(cases)
+        .expect("the stored cases")
+        .map(|entry| entry.expect("a readable folder").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
+        .collect();
+    paths.sort();
+    samples.extend(paths.iter().map(|path| text(&CASE, fs::read_to_string(path).expect("a stored case"))));
+    samples.push(Sample { kind: &LEDGER, bytes: written_ledger() });
+    samples
+}
