@@ -1,6 +1,6 @@
 //! The summary at the end of a sweep.
 
-use super::{command, counted, first_line, grouped, measured};
+use super::{command, counted, first_line, fold, grouped, measured};
 use crate::plan::file::named;
 use crate::sweep::{Found, Group, Settings, Summary, Tally};
 use comfy_table::{CellAlignment, Table, presets};
@@ -8,6 +8,8 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::Path;
 
+/// How wide the verdict is at most.
+const COLUMNS: usize = 80;
 /// How many seeds are named for each group; the others are in the folder.
 const NAMED: usize = 5;
 
@@ -197,9 +199,10 @@ fn last_lines(summary: &Summary) -> String {
     let start = summary.settings.seeds.start;
     let ran = if summary.ran.is_empty() { format!("{start}..{start}") } else { summary.ran.to_string() };
     let commit = if summary.commits.len() > 1 { "commits" } else { "commit" };
+    let version = summary.generator_version;
+    let verdict = fold(&format!("seeds {ran}@{version}{bug}{end}: {verdict}"), COLUMNS);
     format!(
-        "{blind}{missing}seeds {ran}@{}{bug}{end}: {verdict}\ndigest {:?}, {commit} {}\n",
-        summary.generator_version,
+        "{blind}{missing}{verdict}\ndigest {:?}, {commit} {}\n",
         summary.digest,
         summary.commits.join(", ")
     )
