@@ -249,7 +249,7 @@ mod tests {
         let mut world = World::new(&plan::generate(0), &Options::default());
         let settings = Settings::default();
         let mut lane = ApplicationLane::new(settings, Policy::new(None, 0));
-        let group = raft_core::Configuration::default();
+        let group = raft_core::Configuration::of([raft_core::NodeId(1)]);
         let host = &mut Host::new(&mut world, 1);
         let entry = Entry { term: raft_core::Term(1), payload: Payload::Noop };
         host.saw(Fact::Started {
