@@ -3,6 +3,8 @@
 use crate::plan::Duration;
 use clap::{ArgGroup, Args, Parser, Subcommand};
 use invariants::Budget;
+use invariants::formats::FailedCas;
+use invariants::linearizability::Object;
 use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::path::PathBuf;
@@ -209,9 +211,10 @@ pub(super) struct Check {
 /// What was recorded.
 #[derive(Subcommand, Debug)]
 pub(super) enum Recording {
-    /// Histories of clients: are they linearizable? In our JSON lines, kvsim's, Jepsen's or Porcupine's
+    /// Histories of clients: are they linearizable? In our JSON lines, kvsim's, Jepsen's (EDN, JSON, history.txt, log),
+    /// Porcupine's or CSV, plain or gzipped; the content tells
     History {
-        /// The histories
+        /// The histories; `-` is standard input
         #[arg(value_name = "FILE", required = true)]
         files: Vec<PathBuf>,
         /// The most steps of the whole check: the search of every key, and the explanation
@@ -223,13 +226,23 @@ pub(super) enum Recording {
         /// The most seconds of the check of a file; what is not judged by then is unknown
         #[arg(long, value_name = "S", value_parser = seconds, allow_hyphen_values = true)]
         seconds: Option<std::time::Duration>,
+        /// What a failed compare-and-set proves where failure is one word, as in Jepsen: `dropped`, that it did not
+        /// happen, or `mismatch`, that it found another value as well
+        #[arg(long, value_name = "MEANING", value_parser = failed_cas, default_value = "dropped")]
+        failed_cas: FailedCas,
+        /// What each register or counter holds first, as the file would write it [default: nothing, or 0]
+        #[arg(long, value_name = "VALUE", allow_negative_numbers = true)]
+        initial: Option<String>,
+        /// What the keys are: register, list, set, counter, queue or mutex [default: as the operations suggest]
+        #[arg(long, value_name = "NAME", value_parser = model)]
+        model: Option<Object>,
         /// Print one JSON object on standard output and nothing else there: `files` has one for each
         #[arg(long)]
         json: bool,
     },
     /// Facts of servers, as JSON lines: do they keep all properties?
     Facts {
-        /// The facts
+        /// The facts; `-` is standard input
         #[arg(value_name = "FILE", required = true)]
         files: Vec<PathBuf>,
         /// Print one JSON object on standard output and nothing else there: `files` has one for each
@@ -296,6 +309,20 @@ fn time(text: &str) -> Result<Duration, String> {
         Duration(0) => Err("a sweep needs more time than none".into()),
         time => Ok(time),
     }
+}
+
+fn failed_cas(text: &str) -> Result<FailedCas, String> {
+    match text {
+        "dropped" => Ok(FailedCas::Dropped),
+        "mismatch" => Ok(FailedCas::Mismatch),
+        _ => Err("write dropped or mismatch".into()),
+    }
+}
+
+fn model(text: &str) -> Result<Object, String> {
+    let all = [Object::Register, Object::List, Object::Set, Object::Counter, Object::Queue, Object::Mutex];
+    let known = all.into_iter().find(|object| object.to_string() == text);
+    known.ok_or_else(|| "write register, list, set, counter, queue or mutex".into())
 }
 
 fn seconds(text: &str) -> Result<std::time::Duration, String> {

@@ -4,11 +4,12 @@ use super::exit::{BROKEN, KEPT, UNUSABLE};
 use super::{Done, arguments, print, print_json, say, signals};
 use crate::plan::file::{self, named};
 use crate::text::{shown, shown_line};
-use invariants::formats::{self, Names};
+use invariants::formats::{self, Names, Reading};
 use invariants::linearizability::{Judged, Method, report, report_within};
 use invariants::{Budget, Checker, Verdict, Violation};
 use serde_json::{Value, json};
 use std::fmt::Write;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
@@ -21,10 +22,11 @@ const BEAT: Duration = Duration::from_millis(50);
 
 pub(super) fn check(arguments: &arguments::Check) -> Done {
     match &arguments.what {
-        arguments::Recording::History { files, steps, bytes, seconds, json } => {
+        arguments::Recording::History { files, steps, bytes, seconds, failed_cas, initial, model, json } => {
             let budget = Budget { steps: *steps, bytes: *bytes };
             let most = *seconds;
-            each(files, *json, move |path| history(path, budget, most))
+            let reading = Reading { failed_cas: *failed_cas, initial: initial.clone(), model: *model };
+            each(files, *json, move |path| history(path, &reading, budget, most))
         }
         arguments::Recording::Facts { files, json } => each(files, *json, facts),
     }
@@ -46,6 +48,9 @@ type Judgement = Result<Report, String>;
 /// Judges one file after the other. One that cannot be used withholds no verdict on the others; those that a signal comes
 /// before stay unknown.
 fn each(files: &[PathBuf], json: bool, judge: impl Fn(&Path) -> Judgement + Send + 'static) -> Done {
+    if files.iter().filter(|path| is_standard_input(path)).count() > 1 {
+        return Err("standard input can be read once: name - a single time".into());
+    }
     signals::listen("ending without the files that are not judged; once more to end at once")?;
     let (results, arrivals) = channel();
     // A thread of its own, which a signal leaves behind in the middle of a file.
@@ -71,7 +76,7 @@ fn each(files: &[PathBuf], json: bool, judge: impl Fn(&Path) -> Judgement + Send
         let report = match judgement {
             Some(Ok(report)) => report,
             Some(Err(sentence)) => {
-                say(&format!("{}: {sentence}", named(path)));
+                say(&format!("{}: {sentence}", called(path)));
                 code = UNUSABLE;
                 let (page, is_well) = (String::new(), true);
                 let verdict =
@@ -81,7 +86,7 @@ fn each(files: &[PathBuf], json: bool, judge: impl Fn(&Path) -> Judgement + Send
             None => {
                 code = signals::code(code);
                 let sentence = "a signal came before it was judged";
-                let page = format!("{}: unknown\n  {sentence}\n", named(path));
+                let page = format!("{}: unknown\n  {sentence}\n", called(path));
                 let verdict =
                     json!({"file": path.to_string_lossy(), "verdict": "unknown", "explanation": sentence});
                 Report { page, json: verdict, is_well: true }
@@ -102,13 +107,38 @@ fn each(files: &[PathBuf], json: bool, judge: impl Fn(&Path) -> Judgement + Send
 }
 
 fn text(path: &Path) -> Result<String, String> {
-    let bytes = file::read_bytes(path).map_err(|why| format!("it cannot be read: {why}"))?;
+    let cannot = |why| format!("it cannot be read: {why}");
+    let bytes = if is_standard_input(path) {
+        let mut bytes = Vec::new();
+        // One byte more than is allowed tells that there is more.
+        let mut input = io::stdin().lock().take(formats::MAX_BYTES as u64 + 1);
+        input.read_to_end(&mut bytes).map_err(|error| cannot(file::reason(&error)))?;
+        bytes
+    } else {
+        let is_larger = path.metadata().is_ok_and(|file| file.len() > formats::MAX_BYTES as u64);
+        if is_larger {
+            return Err(formats::too_large().to_string());
+        }
+        file::read_bytes(path).map_err(cannot)?
+    };
     formats::text(bytes).map_err(|misread| misread.to_string())
 }
 
+/// Whether a file is named by the sign for standard input.
+fn is_standard_input(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
+
+/// How a file is called in a sentence.
+fn called(path: &Path) -> String {
+    if is_standard_input(path) { "standard input".into() } else { named(path) }
+}
+
 /// A history of clients.
-fn history(path: &Path, budget: Budget, most: Option<Duration>) -> Judgement {
-    let (format, recorded) = formats::read_history(&text(path)?).map_err(|misread| misread.to_string())?;
+fn history(path: &Path, reading: &Reading, budget: Budget, most: Option<Duration>) -> Judgement {
+    // The text is gone before the check needs memory.
+    let read = formats::read_history_as(&text(path)?, reading);
+    let (format, recorded) = read.map_err(|misread| misread.to_string())?;
     let start = Instant::now();
     let report = match most {
         Some(most) => report_within(&recorded.calls, budget, most),
@@ -116,7 +146,7 @@ fn history(path: &Path, budget: Budget, most: Option<Duration>) -> Judgement {
     };
     let seconds = start.elapsed().as_secs_f64();
     let report = report.map_err(|malformed| recorded.misread(&malformed).to_string())?;
-    let operations = recorded.calls.len();
+    let operations = recorded.operations();
     let verdict = match &report.verdict {
         Verdict::Linearizable => "linearizable",
         Verdict::Violation(_) => "not linearizable",
@@ -127,6 +157,7 @@ fn history(path: &Path, budget: Budget, most: Option<Duration>) -> Judgement {
     let explanation = (!is_well).then(|| recorded.told(&report.verdict));
     let method = methods(&report.keys, &recorded.names);
     let keys = report.keys.iter().map(|&Judged { key, operations, method }| {
+        let operations = operations - usize::from(recorded.has_initial());
         json!({"key": key, "name": recorded.names.key(key), "operations": operations, "method": method})
     });
     let json = json!({
@@ -134,7 +165,7 @@ fn history(path: &Path, budget: Budget, most: Option<Duration>) -> Judgement {
         "explanation": explanation, "format": format.to_string(), "keys": keys.collect::<Vec<_>>(),
     });
     let time = seconds * 1_000.0;
-    let mut page = format!("{}: {verdict}\n  format      {format}\n", named(path));
+    let mut page = format!("{}: {verdict}\n  format      {format}\n", called(path));
     write!(page, "  operations  {operations}\n  method      {method}\n  time        {time:.2} ms\n")
         .expect("a string takes all");
     for line in explanation.iter().flat_map(|explanation| explanation.lines()) {
@@ -185,7 +216,7 @@ fn facts(path: &Path) -> Judgement {
         "file": path.to_string_lossy(), "verdict": verdict, "seconds": seconds, "facts": count, "looked": by_name,
         "violation": violation,
     });
-    let mut page = format!("{}: {verdict}\n", named(path));
+    let mut page = format!("{}: {verdict}\n", called(path));
     let time = seconds * 1_000.0;
     write!(page, "  facts       {count}\n  time        {time:.2} ms\n").expect("a string takes all");
     if let Some(violation) = &violation {

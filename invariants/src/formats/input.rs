@@ -26,7 +26,9 @@ pub fn text(bytes: Vec<u8>) -> Result<String, Misread> {
     })
 }
 
-fn too_large() -> Misread {
+/// What is said of a file that is larger than [`MAX_BYTES`].
+#[must_use]
+pub fn too_large() -> Misread {
     let reason = "it is larger; a part of it, cut between two runs of the recorder, can be judged by itself";
     Misread { line: 0, expected: "a file of at most 256 MiB once unpacked", reason: reason.to_string() }
 }

@@ -44,7 +44,7 @@ mod json;
 pub mod jepsen;
 pub mod operations;
 
-pub use input::{MAX_BYTES, text};
+pub use input::{MAX_BYTES, text, too_large};
 pub use recorded::{FailedCas, MAX_ELEMENTS, MAX_NAMES, MAX_OPERATIONS, Misread, Names, Reading, Recorded};
 
 use lines::without_mark;

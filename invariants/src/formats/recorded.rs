@@ -78,6 +78,12 @@ impl Recorded {
         }
     }
 
+    /// Whether each key has an operation besides that stands for [`Reading::initial`].
+    #[must_use]
+    pub fn has_initial(&self) -> bool {
+        self.initial.is_some()
+    }
+
     /// Adds a call that stands in this line.
     pub(super) fn push(&mut self, call: Call, line: usize) -> Result<(), Misread> {
         let too_many = |expected, reason: &str| Err(Misread { line, expected, reason: reason.to_string() });
@@ -100,10 +106,13 @@ impl Recorded {
 
     /// Lets all registers hold this value first, and all counters stand at it: by an operation before all others.
     pub(super) fn begin_with(&mut self, first: First) -> Result<(), Misread> {
+        if matches!(first, First::Nothing) {
+            return Ok(());
+        }
         let objects: BTreeSet<(u64, Object)> =
             self.calls.iter().map(|call| (call.operation.key, Object::of(call.operation.action))).collect();
-        let session = (0..).find(|&session| self.calls.iter().all(|call| call.id.session != session));
-        let session = session.unwrap_or(u64::MAX);
+        let sessions: BTreeSet<u64> = self.calls.iter().map(|call| call.id.session).collect();
+        let session = (0..).find(|session| !sessions.contains(session)).unwrap_or(u64::MAX);
         // Nothing of the file may be called while this happens.
         if self.calls.iter().any(|call| call.called == 0) {
             for call in &mut self.calls {
@@ -115,7 +124,6 @@ impl Recorded {
         }
         for (sequence, (key, object)) in (1..).zip(objects) {
             let action = match (object, first) {
-                (_, First::Nothing) => continue,
                 (Object::Register, First::Value { number, .. }) => Action::Put(number),
                 (Object::Counter, First::Value { count: Some(count), .. }) => Action::CounterAdd(count),
                 (Object::Counter, First::Value { count: None, .. }) => {
@@ -187,30 +195,36 @@ impl Recorded {
                 unwritten.remove(&value);
             }
         }
-        for &value in &unwritten {
-            let mut failed = self.failed.iter().filter(|failed| {
-                failed.operation.key == key && written(failed.operation.action) == Some(value)
-            });
-            let name = self.names.value(value);
-            if let Some(Failed { operation, lines: (called, returned) }) = failed.next() {
-                let more = match failed.count() {
-                    0 => String::new(),
-                    1 => " (and one more like it)".to_string(),
-                    more => format!(" (and {more} more like it)"),
-                };
-                notes.push(format!(
-                    "Only an operation that is said to have failed would have written {name}: {}, in lines \
-                     {called}-{returned}{more}.",
-                    self.names.told(&operation.to_string())
-                ));
-            } else if self.initial.is_none()
-                && Object::of(explanation.stuck.operation.action) == Object::Register
-            {
-                notes.push(format!(
-                    "No operation wrote {name}. If {} held it from the beginning, say so with --initial {name}.",
-                    self.names.key(key)
-                ));
+        // By value: the first operation that failed to write it, and how many more there are.
+        let mut failed: BTreeMap<u64, (&Failed, usize)> = BTreeMap::new();
+        for one in self.failed.iter().filter(|failed| failed.operation.key == key) {
+            if let Some(value) = written(one.operation.action).filter(|value| unwritten.contains(value)) {
+                failed.entry(value).and_modify(|(_, more)| *more += 1).or_insert((one, 0));
             }
+        }
+        for (value, (Failed { operation, lines: (called, returned) }, more)) in failed.iter().take(MOST_NOTES)
+        {
+            let more = match more {
+                0 => String::new(),
+                1 => " (and one more like it)".to_string(),
+                more => format!(" (and {more} more like it)"),
+            };
+            notes.push(format!(
+                "Only an operation that is said to have failed would have written {}: {}, in lines \
+                 {called}-{returned}{more}.",
+                self.names.value(*value),
+                self.names.told(&operation.to_string())
+            ));
+        }
+        let is_register = Object::of(explanation.stuck.operation.action) == Object::Register;
+        if let Some(&value) = unwritten.iter().find(|value| !failed.contains_key(value))
+            && self.initial.is_none()
+            && is_register
+        {
+            let (name, key) = (self.names.value(value), self.names.key(key));
+            notes.push(format!(
+                "No operation wrote {name}. If {key} held it from the beginning, say so with --initial {name}."
+            ));
         }
         for call in &explanation.operations {
             if let Some(line) = self.assumed.get(&call.id) {
@@ -243,6 +257,9 @@ impl Recorded {
         Misread { line: line(malformed.call), expected: "a history that can have happened", reason }
     }
 }
+
+/// So many values at most get a sentence about who failed to write them.
+const MOST_NOTES: usize = 3;
 
 /// What is to be held first.
 #[derive(Clone, Copy)]
