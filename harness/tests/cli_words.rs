@@ -415,7 +415,9 @@ fn a_value_longer_than_a_line_is_cut() {
     for words in lines {
         let output = desk.command("").args(words).output().unwrap();
         let said = String::from_utf8([output.stderr, output.stdout].concat()).unwrap();
-        assert!(said.contains(" more characters)") && said.lines().all(|line| line.len() < 1_500), "{said}");
+        // A name of a history is cut in its middle.
+        let is_cut = said.contains(" more characters)") || said.contains("xxx ... xxx");
+        assert!(is_cut && said.lines().all(|line| line.len() < 1_500), "{said}");
     }
 }
 
