@@ -228,13 +228,13 @@ pub(super) enum Recording {
         seconds: Option<std::time::Duration>,
         /// What a failed compare-and-set proves where failure is one word, as in Jepsen: `dropped`, that it did not
         /// happen, or `mismatch`, that it found another value as well
-        #[arg(long, value_name = "MEANING", value_parser = failed_cas, default_value = "dropped")]
+        #[arg(long, value_name = "MEANING", value_parser = failed_cas, default_value = "dropped", allow_negative_numbers = true)]
         failed_cas: FailedCas,
         /// What each register or counter holds first, as the file would write it [default: nothing, or 0]
         #[arg(long, value_name = "VALUE", allow_negative_numbers = true)]
         initial: Option<String>,
         /// What the keys are: register, list, set, counter, queue or mutex [default: as the operations suggest]
-        #[arg(long, value_name = "NAME", value_parser = model)]
+        #[arg(long, value_name = "NAME", value_parser = model, allow_negative_numbers = true)]
         model: Option<Object>,
         /// Print one JSON object on standard output and nothing else there: `files` has one for each
         #[arg(long)]
