@@ -1,90 +1,105 @@
-//! The index of bugs that can be switched on: those of `raft-core`, and those of what stands around it.
+//! The bugs that can be switched on: those of `raft-core`, and those of what stands around it.
 
-/// A load-bearing line, by what happens without it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Bug {
-    /// The name that switches it on.
-    pub name: &'static str,
-    /// The short name under which catalogues of Raft bugs keep it.
-    pub id: &'static str,
-    /// The property that must notice first.
-    pub first: &'static str,
-    /// What a user would suffer.
-    pub consequence: &'static str,
+pub use raft_core::bug::BugInfo;
+
+raft_core::bugs! {
+    /// A line outside the core that safety stands on, by what happens without it.
+    pub enum HostBug {
+        RetryAppliedTwice {
+            id: "K01", name: "retry-applied-twice", at: "workload/kv.rs",
+            breaks: "The application carries a request out again when its client tries again",
+            first: "exactly-once",
+            consequence: "a request that was answered late takes effect twice: an amount is booked twice",
+        }
+        SessionTableNotInSnapshot {
+            id: "K02", name: "session-table-not-in-snapshot", at: "workload/kv/image.rs",
+            breaks: "The image of the application leaves the sessions out",
+            first: "snapshots",
+            consequence: "a server that was restored carries retries out again: an amount is booked twice, or its copy of the data is another one for ever",
+        }
+        SessionExpiryByLocalClock {
+            id: "K06", name: "session-expiry-by-local-clock", at: "workload/kv.rs",
+            breaks: "Sessions end by the wall clock of the server that applies, not by log time",
+            first: "state-machine-safety",
+            consequence: "a clock that was set wrong makes one server refuse a write that the others carry out: its copy of the data is another one for ever",
+        }
+        InstallNotAtomic {
+            id: "N06", name: "install-not-atomic", at: "disk_lane.rs",
+            breaks: "The new log takes the old one's place before it is synced, and one sync is to cover both",
+            first: "monotonic-term",
+            consequence: "after a loss of power the log has its name and not its content: term, vote and log are gone",
+        }
+        PersistFailureIgnored {
+            id: "P05", name: "persist-failure-ignored", at: "disk_lane.rs",
+            breaks: "A sync that failed counts as one that ended well",
+            first: "promises-after-durability",
+            consequence: "what a full or failing disk never kept is acknowledged: a write is lost with the power",
+        }
+        CompactionRewriteLosesHardstate {
+            id: "P06", name: "compaction-rewrite-loses-hardstate", at: "disk_lane.rs",
+            breaks: "A log that is rewritten forgets term and vote",
+            first: "monotonic-term",
+            consequence: "after a restart the node votes again in a term in which it has voted: two leaders, writes lost",
+        }
+    }
 }
-
-/// The application carries a request out again when its client tries again (`workload/kv.rs`).
-pub const RETRY_APPLIED_TWICE: &str = "retry-applied-twice";
-/// The image of the application leaves the sessions out (`workload/kv/image.rs`).
-pub const SESSION_TABLE_NOT_IN_SNAPSHOT: &str = "session-table-not-in-snapshot";
-/// Sessions end by the wall clock of the server that applies, not by log time (`workload/kv.rs`).
-pub const SESSION_EXPIRY_BY_LOCAL_CLOCK: &str = "session-expiry-by-local-clock";
-/// The new log takes the old one's place before it is synced, and one sync is to cover both (`disk_lane.rs`).
-pub const INSTALL_NOT_ATOMIC: &str = "install-not-atomic";
-/// A sync that failed counts as one that ended well (`disk_lane.rs`).
-pub const PERSIST_FAILURE_IGNORED: &str = "persist-failure-ignored";
-/// A log that is rewritten forgets term and vote (`disk_lane.rs`).
-pub const COMPACTION_REWRITE_LOSES_HARDSTATE: &str = "compaction-rewrite-loses-hardstate";
 
 /// All of them, in the order of the catalogue. Without the feature `bugs` there are none.
 #[must_use]
-pub fn all() -> Vec<Bug> {
+pub fn all() -> Vec<&'static BugInfo> {
     if !cfg!(feature = "bugs") {
         return Vec::new();
     }
-    let core = raft_core::Bug::ALL.into_iter().map(|bug| Bug {
-        name: bug.name(),
-        id: bug.id(),
-        first: bug.first(),
-        consequence: bug.consequence(),
-    });
-    let around = [
-        Bug {
-            name: RETRY_APPLIED_TWICE,
-            id: "K01",
-            first: "exactly-once",
-            consequence: "a request that was answered late takes effect twice: an amount is booked twice",
-        },
-        Bug {
-            name: SESSION_TABLE_NOT_IN_SNAPSHOT,
-            id: "K02",
-            first: "snapshots",
-            consequence: "a server that was restored carries retries out again: an amount is booked twice, or its \
-                          copy of the data is another one for ever",
-        },
-        Bug {
-            name: SESSION_EXPIRY_BY_LOCAL_CLOCK,
-            id: "K06",
-            first: "state-machine-safety",
-            consequence: "a clock that was set wrong makes one server refuse a write that the others carry out: its \
-                          copy of the data is another one for ever",
-        },
-        Bug {
-            name: INSTALL_NOT_ATOMIC,
-            id: "N06",
-            first: "monotonic-term",
-            consequence: "after a loss of power the log has its name and not its content: term, vote and log are gone",
-        },
-        Bug {
-            name: PERSIST_FAILURE_IGNORED,
-            id: "P05",
-            first: "promises-after-durability",
-            consequence: "what a full or failing disk never kept is acknowledged: a write is lost with the power",
-        },
-        Bug {
-            name: COMPACTION_REWRITE_LOSES_HARDSTATE,
-            id: "P06",
-            first: "monotonic-term",
-            consequence: "after a restart the node votes again in a term in which it has voted: two leaders, writes lost",
-        },
-    ];
-    let mut all: Vec<Bug> = core.chain(around).collect();
+    let core = raft_core::Bug::ALL.iter().map(|bug| bug.info());
+    let mut all: Vec<_> = core.chain(HostBug::ALL.iter().map(|bug| bug.info())).collect();
     all.sort_by_key(|bug| bug.id);
     all
 }
 
 /// The bug of this name.
 #[must_use]
-pub fn find(name: &str) -> Option<Bug> {
+pub fn find(name: &str) -> Option<&'static BugInfo> {
     all().into_iter().find(|bug| bug.name == name)
+}
+
+/// The bug of an index that a plan switches on by name, if it is one of that index, as in
+/// `switched_on(plan.bug.as_deref(), HostBug::named)`. Without the feature `bugs`: none.
+pub fn switched_on<B>(name: Option<&str>, named: impl Fn(&str) -> Option<B>) -> Option<B> {
+    name.filter(|_| cfg!(feature = "bugs")).and_then(named)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fmt::Debug;
+
+    fn kebab_case(variant: &impl Debug) -> String {
+        let mut name = String::new();
+        for letter in format!("{variant:?}").chars() {
+            if letter.is_uppercase() && !name.is_empty() {
+                name.push('-');
+            }
+            name.extend(letter.to_lowercase());
+        }
+        name
+    }
+
+    #[test]
+    fn a_bug_has_the_name_of_its_variant_and_an_id_of_its_own() {
+        let core = raft_core::Bug::ALL.iter().map(|bug| (kebab_case(bug), bug.info()));
+        let bugs: Vec<_> = core.chain(HostBug::ALL.iter().map(|bug| (kebab_case(bug), bug.info()))).collect();
+        for (variant, bug) in &bugs {
+            assert_eq!(bug.name, variant);
+        }
+        let ids: std::collections::BTreeSet<_> = bugs.iter().map(|(_, bug)| bug.id).collect();
+        assert_eq!(ids.len(), bugs.len());
+    }
+
+    #[test]
+    #[cfg_attr(not(feature = "bugs"), ignore = "bugs are switched off")]
+    fn a_plan_switches_on_the_bug_of_the_index_that_has_its_name() {
+        assert_eq!(switched_on(Some("install-not-atomic"), HostBug::named), Some(HostBug::InstallNotAtomic));
+        assert_eq!(switched_on(Some("install-not-atomic"), raft_core::Bug::named), None);
+        assert_eq!(switched_on(None, HostBug::named), None);
+    }
 }

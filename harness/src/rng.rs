@@ -1,5 +1,7 @@
 //! All chance has a name: every component draws from a stream of its own, so that taking one thing away leaves the
 //! rest alone.
+//!
+#![doc = include_str!("../docs/determinism.md")]
 
 use rand::SeedableRng;
 use rand_xoshiro::Xoshiro256PlusPlus;

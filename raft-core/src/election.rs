@@ -37,7 +37,7 @@ impl Raft {
         let peer = self.peer();
         let was = self.log.committed_configuration(self.commit);
         self.configuration().votes_as(peer)
-            || (was.votes_as(peer) && !self.bug(Bug::RemovedNodeMishandled))
+            || (was.votes_as(peer) && !self.bug(Bug::RemovedOrRetiredNodeMishandled))
             || self.bug(Bug::NonvoterCampaigns)
     }
 
@@ -91,7 +91,7 @@ impl Raft {
         if !granted && self.bug(Bug::TimerResetOnDeniedVote) {
             self.reset_election_timer(now);
         }
-        if !granted && term <= self.term && self.bug(Bug::PreVoteTermDeadlock) {
+        if !granted && term <= self.term && self.bug(Bug::PrevoteTermDeadlock) {
             return;
         }
         // Granted, the answer names the term asked for; refused, the own one, so that an asker with an old term

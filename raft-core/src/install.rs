@@ -72,7 +72,7 @@ impl Raft {
 
     /// The group at the place where the snapshot ends: that of its last entry, not an older nor a newer one.
     fn configuration_in_snapshot(&self, index: Index) -> Arc<Configuration> {
-        if self.bug(Bug::SnapshotConfigurationStale) {
+        if self.bug(Bug::SnapshotConfigLostOrStale) {
             return self.log.configurations()[0].1.clone();
         }
         self.log.configuration_at(index).clone()

@@ -470,7 +470,7 @@ impl Raft {
     /// The group as it now is: in force from the moment it stands in the log, committed or not (6).
     #[must_use]
     pub fn configuration(&self) -> &Arc<Configuration> {
-        if self.bug(Bug::ConfigAppliedLate) {
+        if self.bug(Bug::ConfigAppliedLateCampaignUnguarded) {
             return self.log.configuration_at(self.applied.max(self.log.base().index));
         }
         self.log.configuration()
@@ -704,9 +704,7 @@ impl Raft {
     pub(crate) fn promise(&mut self, promise: Promise, effects: &mut Vec<Effect>) {
         match promise {
             // The lines below are the contract of `io.rs`; the bugs are hosts that send once a write is issued.
-            Promise::Send(to, message @ Message::RequestVote { .. })
-                if self.bug(Bug::RequestVoteBeforeSync) =>
-            {
+            Promise::Send(to, message @ Message::RequestVote { .. }) if self.bug(Bug::SelfVoteAfterRv) => {
                 effects.push(self.letter(to, message));
             }
             Promise::Send(to, message @ Message::RequestVoteResponse { .. })

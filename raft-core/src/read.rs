@@ -34,7 +34,7 @@ impl Raft {
         }
         // What a new leader inherits it may not know to be committed, until an entry of its own is (8).
         let knows_commit =
-            self.log.term_at(self.commit) == Some(self.term) || self.bug(Bug::ReadIndexBeforeOwnTermCommit);
+            self.log.term_at(self.commit) == Some(self.term) || self.bug(Bug::ReadindexBeforeOwnTermCommit);
         // A restart forgets how much is committed: what is left of it is the snapshot, or nothing.
         let forgotten =
             self.commit == self.snapshot.as_ref().map_or(Index(0), |snapshot| snapshot.last.index);

@@ -162,7 +162,7 @@ impl Raft {
     /// Whether the entry before `next`, by which a follower tells whether the logs agree, is not known any more.
     pub(crate) fn is_gone(&self, next: Index) -> bool {
         let base = self.log.base().index;
-        if self.bug(Bug::MissingPreviousTermReadsAsZero) {
+        if self.bug(Bug::MissingPrevTermReadsAsZero) {
             return false;
         }
         // The base itself is known: what follows it can still be sent.
@@ -303,7 +303,7 @@ impl Raft {
 
     /// Whether the log has this entry, and so everything before it.
     fn has(&self, previous: LogId) -> bool {
-        if self.bug(Bug::MissingPreviousTermReadsAsZero) && previous.term == Term(0) {
+        if self.bug(Bug::MissingPrevTermReadsAsZero) && previous.term == Term(0) {
             return true;
         }
         self.log.contains(previous)
@@ -326,7 +326,7 @@ impl Raft {
             }
         }
         let end = index(entries.len()).previous();
-        if self.bug(Bug::TruncateOnMatchingAppend) && self.log.last().index > end {
+        if self.bug(Bug::TruncateOnMatchingAe) && self.log.last().index > end {
             self.truncate(end);
         }
         if skip < entries.len() {

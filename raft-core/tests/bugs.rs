@@ -15,7 +15,7 @@ struct Story {
 
 #[test]
 fn each_line_carries_something() {
-    for bug in Bug::ALL {
+    for &bug in Bug::ALL {
         let Story { founders, servers, schedule, violated } = story(bug);
         let with = |switched_on: bool| {
             let mut t = Table::founded_by(founders, servers, |config| {
@@ -33,7 +33,7 @@ fn each_line_carries_something() {
         assert_eq!(bad.violated(), violated, "{bug:?}, switched on:\n{}", bad.transcript());
         assert_eq!(
             violated[0],
-            bug.first(),
+            bug.info().first,
             "{bug:?} is noticed first by another property:\n{}",
             bad.transcript()
         );
@@ -45,7 +45,7 @@ fn set_up(bug: Bug, config: &mut Config) {
     match bug {
         Bug::VoteRuleInsideLease | Bug::LeaseFromAckArrival => lease(config, 0),
         Bug::LeaseIgnoresDrift => lease(config, DRIFT),
-        Bug::MissingPreviousTermReadsAsZero => config.max_in_flight = 2,
+        Bug::MissingPrevTermReadsAsZero => config.max_in_flight = 2,
         Bug::ReadBeforeApply => config.forward = true,
         Bug::PeerIdentityUnchecked => {
             config.identity = Identity(config.id.0);
@@ -56,7 +56,7 @@ fn set_up(bug: Bug, config: &mut Config) {
             (config.election_timeout, config.election_timeout_spread) = (150 * MS, 0);
         }
         Bug::NoCheckQuorum => config.check_quorum = true,
-        Bug::PreVoteTermDeadlock => config.pre_vote = true,
+        Bug::PrevoteTermDeadlock => config.pre_vote = true,
         Bug::SnapshotTransferNeverRetried => config.max_chunk = 4,
         _ => {}
     }
@@ -176,7 +176,7 @@ fn story(bug: Bug) -> Story {
             },
             violated: &["leader-completeness", "state-machine-safety"],
         },
-        Bug::TruncateOnMatchingAppend => Story {
+        Bug::TruncateOnMatchingAe => Story {
             founders: 3,
             servers: 3,
             schedule: |t| {
@@ -431,7 +431,7 @@ fn story(bug: Bug) -> Story {
             },
             violated: &["configurations", "leader-completeness", "state-machine-safety"],
         },
-        Bug::RequestVoteBeforeSync => Story {
+        Bug::SelfVoteAfterRv => Story {
             founders: 3,
             servers: 3,
             schedule: |t| {
@@ -479,7 +479,7 @@ fn story(bug: Bug) -> Story {
             },
             violated: &["committed-stays"],
         },
-        Bug::ReadIndexBeforeOwnTermCommit => Story {
+        Bug::ReadindexBeforeOwnTermCommit => Story {
             founders: 3,
             servers: 3,
             schedule: |t| {
@@ -592,7 +592,7 @@ fn story(bug: Bug) -> Story {
             },
             violated: &["reads"],
         },
-        Bug::MissingPreviousTermReadsAsZero => Story {
+        Bug::MissingPrevTermReadsAsZero => Story {
             founders: 3,
             servers: 3,
             schedule: |t| {
@@ -686,7 +686,7 @@ fn story(bug: Bug) -> Story {
             },
             violated: &["snapshots", "acknowledged-stays", "committed-stays", "apply-after-durability"],
         },
-        Bug::SnapshotConfigurationStale => Story {
+        Bug::SnapshotConfigLostOrStale => Story {
             founders: 3,
             servers: 4,
             schedule: |t| {
@@ -717,7 +717,7 @@ fn story(bug: Bug) -> Story {
             },
             violated: &["progress"],
         },
-        Bug::ConfigAppliedLate => Story {
+        Bug::ConfigAppliedLateCampaignUnguarded => Story {
             founders: 3,
             servers: 4,
             schedule: |t| {
@@ -894,7 +894,7 @@ fn story(bug: Bug) -> Story {
             },
             violated: &["progress"],
         },
-        Bug::PreVoteTermDeadlock => {
+        Bug::PrevoteTermDeadlock => {
             Story {
                 founders: 3,
                 servers: 3,
@@ -963,7 +963,7 @@ fn story(bug: Bug) -> Story {
             },
             violated: &["progress"],
         },
-        Bug::RemovedNodeMishandled => {
+        Bug::RemovedOrRetiredNodeMishandled => {
             Story {
                 founders: 2,
                 servers: 2,

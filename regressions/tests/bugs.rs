@@ -30,12 +30,12 @@ const SURVIVING: [(&str, &str); 3] = [
     ),
 ];
 
-fn survives(bug: &harness::bugs::Bug) -> bool {
+fn survives(bug: &harness::bugs::BugInfo) -> bool {
     SURVIVING.iter().any(|(name, _)| *name == bug.name)
 }
 
 /// The first seed at which the bug's `first` property notices it.
-fn seeds_needed(bug: &harness::bugs::Bug) -> Option<u64> {
+fn seeds_needed(bug: &harness::bugs::BugInfo) -> Option<u64> {
     (0..MOST_SEEDS).find(|&seed| {
         let mut plan = generate(seed);
         plan.bug = Some(bug.name.to_string());
@@ -45,12 +45,12 @@ fn seeds_needed(bug: &harness::bugs::Bug) -> Option<u64> {
 }
 
 /// The same for all bugs, in their order: some cost two thousand runs, so whoever is free takes the next one.
-fn seeds_needed_by_all(bugs: &[harness::bugs::Bug]) -> Vec<Option<u64>> {
+fn seeds_needed_by_all(bugs: &[&harness::bugs::BugInfo]) -> Vec<Option<u64>> {
     let next = AtomicUsize::new(0);
     let work = || {
         let places = std::iter::repeat_with(|| next.fetch_add(1, Ordering::Relaxed));
         let places = places.take_while(|&place| place < bugs.len());
-        places.map(|place| (place, seeds_needed(&bugs[place]))).collect::<Vec<_>>()
+        places.map(|place| (place, seeds_needed(bugs[place]))).collect::<Vec<_>>()
     };
     let jobs = std::thread::available_parallelism().map_or(1, usize::from);
     let mut needed = std::thread::scope(|scope| {
@@ -74,7 +74,7 @@ fn each_is_caught_by_its_first_property() {
             bug.first,
             seeds.map_or("-".into(), |seed| (seed + 1).to_string())
         );
-        if survives(&bug) {
+        if survives(bug) {
             assert!(seeds.is_none(), "{} survives no more: it was caught by {}", bug.name, bug.first);
             table += &format!("{:3}  {:36} {} (survives)\n", bug.id, bug.name, bug.first);
             continue;

@@ -49,9 +49,43 @@ fn modules_import_only_from_above() {
     let mut found = Vec::new();
     for (name, _) in MAY_KNOW {
         let src = regressions::root().join(name).join("src");
-        check_folder(&src.join("lib.rs"), &src, "crate", &mut found);
+        found.extend(imports_from_below(&read_modules(&src)).into_iter().map(|it| format!("  {name}: {it}")));
     }
     assert!(found.is_empty(), "imports from below, which make circles:\n{}", found.join("\n"));
+}
+
+#[test]
+fn a_circle_is_found_however_the_import_is_written() {
+    let circle = |import: &str| {
+        let module =
+            |path: &str, text: &str| (path.split("::").map(str::to_owned).collect(), text.to_owned());
+        let modules = BTreeMap::from([
+            module("crate", "mod above;\nmod room;"),
+            module("crate::above", ""),
+            module("crate::room", "mod first;\nmod second;\npub use second::Second;\nstruct Own;"),
+            module("crate::room::first", import),
+            module("crate::room::second", "use super::first::First;\nuse crate::above::Above;"),
+        ]);
+        imports_from_below(&modules).len()
+    };
+    for import in [
+        "use super::second::Second;",
+        "use super::{Own, second};",
+        "use super::{\n    Own,\n    second::{Second, Third},\n};",
+        "use crate::{above::Above, room::second::Second};",
+        "fn f() -> super::second::Second { todo!() }",
+        "use super::Second;",
+    ] {
+        assert_eq!(circle(import), 1, "{import}");
+    }
+    for import in [
+        "use super::Own;",
+        "use crate::above::Above;",
+        "// use super::second::Second;",
+        "#[cfg(test)]\nmod tests {\n    use super::super::second::Second;\n}",
+    ] {
+        assert_eq!(circle(import), 0, "{import}");
+    }
 }
 
 #[test]
@@ -72,78 +106,135 @@ fn only_the_pump_names_madsim() {
     }
 }
 
-/// Checks the modules that `front` declares, and theirs in turn.
-fn check_folder(front: &Path, folder: &Path, path: &str, found: &mut Vec<String>) {
-    let declared = declared(front);
-    let order: BTreeMap<&str, usize> =
-        declared.iter().enumerate().map(|(place, name)| (name.as_str(), place)).collect();
-    for (place, module) in declared.iter().enumerate() {
-        let own_path = format!("{path}::{module}");
-        let (file, inner) = (folder.join(format!("{module}.rs")), folder.join(module));
-        let own_front = if file.exists() { file } else { inner.join("mod.rs") };
-        let mut files = vec![own_front.clone()];
-        if inner.is_dir() {
-            files.extend(rust_files(&inner));
+/// Modules by their paths (`["crate", "world", "disk"]`), each with its text.
+type Modules = BTreeMap<Vec<String>, String>;
+
+/// All modules of a crate. Test modules in files of their own are left out: they may import what they like.
+fn read_modules(src: &Path) -> Modules {
+    let mut modules = Modules::new();
+    let mut waiting = vec![(vec!["crate".to_owned()], src.join("lib.rs"), src.to_owned())];
+    while let Some((path, file, folder)) = waiting.pop() {
+        let text = fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        for module in declared(&text) {
+            let (flat, inner) = (folder.join(format!("{module}.rs")), folder.join(&module));
+            let front = if flat.exists() { flat } else { inner.join("mod.rs") };
+            let path = path.iter().cloned().chain([module]).collect();
+            waiting.push((path, front, inner));
         }
-        for file in files {
-            for (line, target) in imports(&file) {
-                let Some(rest) = target.strip_prefix(&format!("{path}::")) else { continue };
-                let first = rest.split("::").next().unwrap_or(rest);
-                if order.get(first).is_some_and(|&other| other > place) {
-                    found.push(format!("  {}:{line}: {own_path} imports {target}", file.display()));
-                }
+        modules.insert(path, text);
+    }
+    modules
+}
+
+/// The part of a module's text that is no test.
+fn code(text: &str) -> String {
+    let code = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
+    let lines = code.lines().map(|line| line.split("//").next().unwrap_or_default());
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// The modules that a module declares, in order.
+fn declared(text: &str) -> Vec<String> {
+    let name = |line: &str| {
+        let line = line.trim_start_matches("pub(crate) ").trim_start_matches("pub ");
+        Some(line.strip_prefix("mod ")?.strip_suffix(';')?.to_owned())
+    };
+    code(text).lines().filter_map(name).collect()
+}
+
+/// Each import of a module from one that stands below it: where the two paths part, the `mod` line of the one must come
+/// after that of the other. A name that the common parent takes over from a module of its own (`pub use`) is that
+/// module's.
+fn imports_from_below(modules: &Modules) -> Vec<String> {
+    let mut found = Vec::new();
+    for (path, text) in modules {
+        for target in paths(&code(text), path) {
+            let common = path.iter().zip(&target).take_while(|(own, other)| own == other).count();
+            let (Some(own), Some(other)) = (path.get(common), target.get(common)) else { continue };
+            let Some(parent) = modules.get(&path[..common]) else { continue };
+            let order = declared(parent);
+            let place = |name: &String| order.iter().position(|module| module == name);
+            let module = match place(other) {
+                Some(_) => other.clone(),
+                None => match taken_over(&code(parent), &path[..common], other) {
+                    Some(module) => module,
+                    None => continue,
+                },
+            };
+            if place(&module) > place(own) {
+                found.push(format!("{} imports {}::{module}", path.join("::"), path[..common].join("::")));
             }
-        }
-        if inner.is_dir() {
-            check_folder(&own_front, &inner, &own_path, found);
         }
     }
+    found.sort();
+    found.dedup();
+    found
 }
 
-/// The modules that a file declares, in order.
-fn declared(front: &Path) -> Vec<String> {
-    let text = fs::read_to_string(front).unwrap_or_else(|error| panic!("{}: {error}", front.display()));
-    let code = text.split("#[cfg(test)]").next().unwrap_or_default();
-    code.lines()
-        .filter_map(|line| {
-            let line = line.trim_start_matches("pub(crate) ").trim_start_matches("pub ");
-            Some(line.strip_prefix("mod ")?.strip_suffix(';')?.to_string())
-        })
-        .collect()
+/// From which of its own modules a module takes this name over.
+fn taken_over(code: &str, path: &[String], name: &str) -> Option<String> {
+    let uses = code.split(';').filter_map(|statement| statement.split("use ").nth(1));
+    let mut names = uses.flat_map(|tree| {
+        let mut found = Vec::new();
+        expand(tree, path, &mut found);
+        found
+    });
+    let target = names.find(|target| target.last().is_some_and(|last| last == name) && target.len() > 1)?;
+    Some(target[if target.starts_with(path) { path.len() } else { 0 }].clone())
 }
 
-/// What a file imports from its own crate: (line, `crate::...` path). Groups are taken apart one level deep; `super`
-/// is looked up. Tests inside a file may import what they like.
-fn imports(file: &Path) -> Vec<(usize, String)> {
-    let text = fs::read_to_string(file).unwrap();
-    let code = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
+/// All paths in a text that begin with `crate` or `super`, as paths from the crate's root.
+fn paths(code: &str, own: &[String]) -> Vec<Vec<String>> {
     let mut found = Vec::new();
-    for (place, line) in code.lines().enumerate() {
-        let line = line.trim_start();
-        if line.starts_with("//") || line.starts_with("pub use ") {
-            continue;
-        }
-        let mut rest = line;
-        while let Some(at) = rest.find("crate::") {
-            let before = rest[..at].chars().last();
-            rest = &rest[at..];
-            let end =
-                rest.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':')).unwrap_or(rest.len());
-            let (path, group) = (&rest[..end], &rest[end..]);
-            if !before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == '$') {
-                match group.strip_prefix('{').filter(|_| path.ends_with("::")) {
-                    Some(group) => {
-                        let group = group.split('}').next().unwrap_or(group);
-                        let names = group.split(',').map(str::trim).filter(|name| !name.is_empty());
-                        found.extend(names.map(|name| (place + 1, format!("{path}{name}"))));
-                    }
-                    None => found.push((place + 1, path.to_string())),
-                }
+    for start in ["crate::", "super::"] {
+        for (at, _) in code.match_indices(start) {
+            let before = code[..at].chars().next_back();
+            // Not inside of a longer name, and not in the middle of `super::super`.
+            if before.is_none_or(|c| !c.is_alphanumeric() && !['_', '$', ':'].contains(&c)) {
+                expand(&code[at..], own, &mut found);
             }
-            rest = &rest[end.max(1)..];
         }
     }
     found
+}
+
+/// The paths of a tree such as `super::{Own, second::{Second, Third}}`, which may go on with other text.
+fn expand(tree: &str, own: &[String], found: &mut Vec<Vec<String>>) {
+    let end = tree.find(|c: char| !c.is_alphanumeric() && !['_', ':'].contains(&c)).unwrap_or(tree.len());
+    let (path, rest) = tree.split_at(end);
+    let mut whole: Vec<String> = Vec::new();
+    for (place, part) in path.split("::").filter(|part| !part.is_empty()).enumerate() {
+        match part {
+            "super" if place == 0 => whole.extend_from_slice(&own[..own.len() - 1]),
+            "super" => drop(whole.pop()),
+            part => whole.push(part.to_owned()),
+        }
+    }
+    match rest.strip_prefix('{').filter(|_| path.is_empty() || path.ends_with("::")) {
+        None => found.push(whole),
+        Some(group) => {
+            let (mut depth, mut from) = (0, 0);
+            for (at, c) in group.char_indices() {
+                match c {
+                    '{' => depth += 1,
+                    ',' | '}' if depth == 0 => {
+                        let branch = group[from..at].trim();
+                        let mut inner = Vec::new();
+                        if !branch.is_empty() {
+                            expand(branch, own, &mut inner);
+                        }
+                        found.extend(inner.into_iter().map(|tail| [&whole[..], &tail].concat()));
+                        from = at + 1;
+                        if c == '}' {
+                            break;
+                        }
+                    }
+                    '}' => depth -= 1,
+                    _ => {}
+                }
+            }
+        }
+    }
 }
 
 fn rust_files(folder: &Path) -> Vec<PathBuf> {

@@ -4,6 +4,8 @@
 //! columns where it goes anywhere else ([`width`]). Its first line, what is to be typed and
 //! the pictures of histories stay as they are, however wide. `--trace`, a line per event, is for searching in rather than for reading, and has what
 //! width it needs.
+//!
+#![doc = include_str!("../../docs/failure-page.md")]
 
 mod figures;
 mod json;

@@ -1,5 +1,6 @@
 //! The one seam: a system under test is a server that the world boots and steps.
 
+use crate::bugs::BugInfo;
 use crate::plan::{Moment, Plan, Step};
 use crate::rng::{self, Stream};
 use crate::workload::{Reply, Request};
@@ -207,9 +208,10 @@ impl<'a, M: Clone + Display> Host<'a, M> {
         self.world.reached(milestone);
     }
 
-    /// Whether the bug of this name is switched on. Without the feature `bugs`: never.
-    pub fn bug(&self, name: &str) -> bool {
-        cfg!(feature = "bugs") && self.world.bug() == Some(name)
+    /// Whether this bug is switched on, as in `host.bug(HostBug::InstallNotAtomic.info())`. Without the feature `bugs`:
+    /// never.
+    pub fn bug(&self, bug: &BugInfo) -> bool {
+        cfg!(feature = "bugs") && self.world.bug() == Some(bug.name)
     }
 
     /// Adds a line to the timeline, made only where somebody reads it.

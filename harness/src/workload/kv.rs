@@ -14,7 +14,7 @@ mod image;
 pub use image::NoImage;
 
 use super::{Answer, Ask, Request};
-use crate::bugs;
+use crate::bugs::{self, HostBug};
 use crate::plan::Plan;
 use bytes::BufMut;
 use invariants::{Action, Content, Digest, Operation, RequestId, Response};
@@ -28,25 +28,16 @@ const MOST_KEYS: u64 = 1 << 20;
 pub struct Settings {
     /// For how many nanoseconds of log time a session may go unused. 0: for ever, and none is registered.
     pub lifetime: u64,
-    /// Bug K01, [`bugs::RETRY_APPLIED_TWICE`]: entries are applied without a look at the sessions.
-    pub retry_applied_twice: bool,
-    /// Bug K02, [`bugs::SESSION_TABLE_NOT_IN_SNAPSHOT`]: the image leaves the sessions out.
-    pub session_table_not_in_snapshot: bool,
-    /// Bug K06, [`bugs::SESSION_EXPIRY_BY_LOCAL_CLOCK`]: whoever applies looks at its own clock.
-    pub session_expiry_by_local_clock: bool,
+    /// The bug that is switched on.
+    pub bug: Option<HostBug>,
 }
 
 impl Settings {
     /// As a plan has it.
     #[must_use]
     pub fn of(plan: &Plan) -> Settings {
-        let bug = |name: &str| cfg!(feature = "bugs") && plan.bug.as_deref() == Some(name);
-        Settings {
-            lifetime: plan.clients.session.0,
-            retry_applied_twice: bug(bugs::RETRY_APPLIED_TWICE),
-            session_table_not_in_snapshot: bug(bugs::SESSION_TABLE_NOT_IN_SNAPSHOT),
-            session_expiry_by_local_clock: bug(bugs::SESSION_EXPIRY_BY_LOCAL_CLOCK),
-        }
+        let bug = bugs::switched_on(plan.bug.as_deref(), HostBug::named);
+        Settings { lifetime: plan.clients.session.0, bug }
     }
 }
 
@@ -111,7 +102,7 @@ impl Kv {
             self.add(used_item(index, self.sessions.log_time()));
             return Outcome { id: None, effect: true, answer: Some(Answer::Registered { session: index }) };
         };
-        if self.settings.retry_applied_twice {
+        if self.settings.bug == Some(HostBug::RetryAppliedTwice) {
             let response = self.data.carry_out(operation);
             return Outcome { id: Some(id), effect: true, answer: Some(Answer::Written { index, response }) };
         }
@@ -133,7 +124,8 @@ impl Kv {
         let now = self.sessions.advance(stamp);
         self.add(time_item(now).wrapping_sub(time_item(before)));
         // Servers apply the same entry at different times and by different clocks, and must forget the same sessions at it.
-        let by = if self.settings.session_expiry_by_local_clock { reading(wall) } else { now };
+        let by =
+            if self.settings.bug == Some(HostBug::SessionExpiryByLocalClock) { reading(wall) } else { now };
         let Kv { sessions, sessions_digest, .. } = self;
         sessions.forget_unused(by, |number, session| {
             *sessions_digest = sessions_digest.wrapping_sub(session_items(number, &session, true));

@@ -9,6 +9,8 @@
 //! new fact must differ from all of its kind (leaders by term, votes by term), it is compared with the table of all
 //! earlier ones; that is one look, and none while the table is empty. A property that needs facts which nobody states
 //! lets everything go and looks zero times.
+//!
+#![doc = include_str!("../../docs/properties.md")]
 
 pub mod election_safety;
 pub mod elected_by_quorum;

@@ -5,6 +5,7 @@
 //! the rest is folded away, and counted. Events of one kind that follow each other share a line.
 
 mod focus;
+mod role;
 mod spell;
 mod teller;
 

@@ -5,7 +5,7 @@
 //! faults do and who is elected never hide in a spell.
 
 use super::focus::Focus;
-use super::teller::Standing;
+use super::role::ShownRole;
 use invariants::{Fact, LogId, Node, Observed, Term, Time};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -54,7 +54,7 @@ pub(super) struct Spell {
     /// When its last event was, which servers it concerns, and how all stood in the end.
     pub(super) at: Time,
     pub(super) here: BTreeSet<Node>,
-    pub(super) standing: Vec<Standing>,
+    pub(super) standing: Vec<ShownRole>,
     /// What was appended, by whoever did so first at first.
     grown: Vec<(Node, BTreeSet<LogId>)>,
     /// How far each server does what it says of all up to a place.
@@ -76,7 +76,7 @@ pub(super) struct Part<'a> {
     pub(super) kind: Kind,
     pub(super) at: Time,
     pub(super) here: BTreeSet<Node>,
-    pub(super) standing: &'a [Standing],
+    pub(super) standing: &'a [ShownRole],
     pub(super) facts: &'a [&'a Observed],
     /// The places of the log up to which something was said of all.
     pub(super) reached: Vec<((Node, Reach), LogId)>,

@@ -1,20 +1,12 @@
 //! Events in words.
 
 use super::focus::Focus;
+use super::role::ShownRole;
 use super::spell::{Kind, Part, Reach};
 use super::{Event, grouped, is_of_a_server};
 use crate::outcome::{Side, What, Who};
 use invariants::{ChangeAnswer, Fact, Index, LogId, Node, Observed, Term, Time};
 use std::collections::{BTreeMap, BTreeSet};
-
-/// What a column shows of a node.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Standing {
-    Down,
-    Follows,
-    Campaigns,
-    Leads,
-}
 
 /// How much is told.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -34,7 +26,7 @@ pub(super) struct Teller<'a> {
     focus: &'a Focus,
     /// Who led in which terms.
     led: BTreeSet<(Term, Node)>,
-    pub(super) standing: Vec<Standing>,
+    pub(super) standing: Vec<ShownRole>,
     /// The terms of all entries, for `index@term`.
     logs: BTreeMap<Node, BTreeMap<Index, Term>>,
     /// What each server acknowledged last, and to the leader of which term.
@@ -55,7 +47,7 @@ pub(super) struct Place<'a> {
     pub(super) at: Time,
     pub(super) folded: u64,
     pub(super) here: &'a BTreeSet<Node>,
-    pub(super) standing: &'a [Standing],
+    pub(super) standing: &'a [ShownRole],
 }
 
 impl Teller<'_> {
@@ -66,7 +58,7 @@ impl Teller<'_> {
         led: BTreeSet<(Term, Node)>,
         detail: Detail,
     ) -> Teller<'_> {
-        let standing = vec![Standing::Down; nodes as usize + 1];
+        let standing = vec![ShownRole::Down; nodes as usize + 1];
         Teller {
             nodes,
             width,
@@ -217,7 +209,7 @@ impl Teller<'_> {
         let standing = match fact.fact {
             Fact::Started { last, .. } => {
                 log.retain(|index, _| *index <= last.index);
-                Some(Standing::Follows)
+                Some(ShownRole::Follows)
             }
             Fact::Appended { index, term, .. } => {
                 log.insert(index, term);
@@ -227,10 +219,10 @@ impl Teller<'_> {
                 log.retain(|index, _| *index <= after);
                 None
             }
-            Fact::TermChanged { .. } | Fact::SteppedDown { .. } => Some(Standing::Follows),
-            Fact::Campaigned { .. } => Some(Standing::Campaigns),
-            Fact::Leads { .. } => Some(Standing::Leads),
-            Fact::Crashed | Fact::PowerLost => Some(Standing::Down),
+            Fact::TermChanged { .. } | Fact::SteppedDown { .. } => Some(ShownRole::Follows),
+            Fact::Campaigned { .. } => Some(ShownRole::Campaigns),
+            Fact::Leads { .. } => Some(ShownRole::Leads),
+            Fact::Crashed | Fact::PowerLost => Some(ShownRole::Down),
             _ => None,
         };
         if let (Some(standing), Some(column)) = (standing, self.standing.get_mut(fact.node as usize)) {
@@ -242,7 +234,7 @@ impl Teller<'_> {
     /// A place in the log of a node as `index@term`. Where it has none there: in that of whoever leads, and then of
     /// anybody; so it is with clients, who have no log.
     fn place(&self, node: Option<Node>, index: Index) -> String {
-        let leads = |node: &Node| self.standing[*node as usize] == Standing::Leads;
+        let leads = |node: &Node| self.standing[*node as usize] == ShownRole::Leads;
         let term = |node: Node| self.logs.get(&node).and_then(|log| log.get(&index));
         let others = (1..=self.nodes).filter(leads).chain(1..=self.nodes);
         match node.into_iter().chain(others).find_map(term) {
@@ -348,12 +340,7 @@ impl Teller<'_> {
         let Place { at, folded, here, standing } = place;
         let columns: String = (1..=self.nodes)
             .map(|node| {
-                let letter = match standing[node as usize] {
-                    Standing::Down => 'x',
-                    Standing::Follows => 'f',
-                    Standing::Campaigns => 'c',
-                    Standing::Leads => 'L',
-                };
+                let letter = standing[node as usize].letter();
                 if here.contains(&node) { format!("[{letter}]") } else { format!(" {letter} ") }
             })
             .collect();

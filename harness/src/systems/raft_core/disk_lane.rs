@@ -8,7 +8,7 @@
 
 use super::entry::{digest, encode};
 use super::wal::{Kept, Mark, Wal};
-use crate::bugs::{COMPACTION_REWRITE_LOSES_HARDSTATE, INSTALL_NOT_ATOMIC, PERSIST_FAILURE_IGNORED};
+use crate::bugs::HostBug;
 use crate::plan::Moment;
 use crate::rng::Stream;
 use crate::server::Host;
@@ -137,7 +137,7 @@ impl DiskLane {
     /// The first step of replacing the log: the new one is written beside it.
     fn write_new(&mut self, host: &mut CoreHost<'_>, id: SaveId, rewrite: Rewrite) {
         let Rewrite { term, vote, kept, entries, truths } = rewrite;
-        let hard_state = match host.bug(COMPACTION_REWRITE_LOSES_HARDSTATE) {
+        let hard_state = match host.bug(HostBug::CompactionRewriteLosesHardstate.info()) {
             false => (term, vote),
             true => (0, None),
         };
@@ -146,7 +146,7 @@ impl DiskLane {
         self.rewriting = Some((id, truths));
         self.behind = true;
         host.moment(Moment::Rewriting);
-        if host.bug(INSTALL_NOT_ATOMIC) {
+        if host.bug(HostBug::InstallNotAtomic.info()) {
             let mark = self.wal.mark();
             self.wal.durable_to(mark);
             self.switch_if_synced(host);
@@ -186,7 +186,7 @@ impl DiskLane {
         if self.failed {
             return Ended::Nothing;
         }
-        if !well && !host.bug(PERSIST_FAILURE_IGNORED) {
+        if !well && !host.bug(HostBug::PersistFailureIgnored.info()) {
             self.failed = true;
             self.behind = false;
             self.waiting.clear();

@@ -11,6 +11,7 @@ use super::entry::{
 };
 use super::identity;
 use super::wal::{self, Damaged, Wal};
+use crate::bugs;
 use crate::plan;
 use crate::server::{Arrival, Deed, Host, LocalTime, Server};
 use crate::workload::kv::{self, Settings};
@@ -376,7 +377,7 @@ fn config(host: &CoreHost<'_>, identity: Identity, seed: u64) -> Config {
         max_promotion_lag: unless_none(raft.promotion_lag),
         max_chunk: unless_none(raft.chunk).min(1 << 30) as usize,
         seed,
-        bug: plan.bug.as_deref().and_then(|name| Bug::ALL.into_iter().find(|bug| bug.name() == name)),
+        bug: bugs::switched_on(plan.bug.as_deref(), Bug::named),
     }
 }
 

@@ -13,6 +13,7 @@
 //! what is no image at all is refused.
 
 use super::{Data, Kv, MOST_KEYS, Settings, put_number, take_number};
+use crate::bugs::HostBug;
 use invariants::{Content, Response};
 use raft_core::session::{Session, Sessions};
 use std::fmt;
@@ -41,7 +42,7 @@ impl Kv {
         self.data.lists.iter().for_each(|list| put_list(list, to));
         put_number(self.sessions.log_time(), to);
         // What was done in them is part of the state: without it a retry that comes after a restore is carried out again.
-        if self.settings.session_table_not_in_snapshot {
+        if self.settings.bug == Some(HostBug::SessionTableNotInSnapshot) {
             put_number(0, to);
             return bytes;
         }

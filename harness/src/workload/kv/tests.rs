@@ -1,6 +1,7 @@
 //! The application against one that keeps every request it ever saw.
 
 use super::*;
+use crate::bugs::HostBug;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -78,7 +79,7 @@ fn a_compare_and_set_that_does_not_match_tells_what_it_found() {
 
 #[test]
 fn without_sessions_a_retry_is_applied_twice() {
-    let mut kv = Kv::new(Settings { retry_applied_twice: true, ..Settings::default() });
+    let mut kv = Kv::new(Settings { bug: Some(HostBug::RetryAppliedTwice), ..Settings::default() });
     let append = request(1, 1, 0, 0, Action::Append(7));
     for index in [1, 2] {
         assert_eq!(kv.apply(index, &command(&append), 0), done(append.id, true, index, Response::Done));
@@ -167,7 +168,8 @@ fn the_digest_covers_sessions_last_uses_and_log_time() {
 
 #[test]
 fn whoever_looks_at_its_own_clock_parts_from_the_others() {
-    let settings = Settings { lifetime: 10, session_expiry_by_local_clock: true, ..Settings::default() };
+    let settings =
+        Settings { lifetime: 10, bug: Some(HostBug::SessionExpiryByLocalClock), ..Settings::default() };
     let good = lived(mortal(), [5_000; 4]);
     // As long as all clocks agree nobody notices.
     assert_eq!(lived(Kv::new(settings), [100, 103, 105, 113]).digest(), good.digest());
@@ -177,7 +179,8 @@ fn whoever_looks_at_its_own_clock_parts_from_the_others() {
 
 #[test]
 fn an_image_without_the_sessions_is_another_state() {
-    let settings = Settings { lifetime: 10, session_table_not_in_snapshot: true, ..Settings::default() };
+    let settings =
+        Settings { lifetime: 10, bug: Some(HostBug::SessionTableNotInSnapshot), ..Settings::default() };
     for (good, bad) in [(mortal(), settings), (forever(), Settings { lifetime: 0, ..settings })] {
         let live = |kv: Kv| if kv.settings.lifetime > 0 { lived(kv, [0; 4]) } else { asked(kv) };
         let restored = Kv::from_bytes(good.settings, &live(good.clone()).to_bytes()).unwrap();

@@ -16,10 +16,10 @@ struct Desk {
 
 impl Desk {
     /// With term 3 and two entries in a log that is durable.
-    fn new(seed: u64, bug: Option<&str>) -> Desk {
+    fn new(seed: u64, bug: Option<HostBug>) -> Desk {
         let mut plan = plan::generate(0);
         plan.seed = seed;
-        plan.bug = bug.map(str::to_owned);
+        plan.bug = bug.map(|bug| bug.info().name.to_owned());
         let options = Options { unchecked: true, facts: true, ..Options::default() };
         let mut world = World::new(&plan, &options);
         let mut chance = stream(seed, "lane", [0; 2]);
@@ -143,7 +143,7 @@ fn a_failed_sync_is_the_end_and_nothing_is_true_by_it() {
 fn a_name_before_its_bytes_leaves_neither_log() {
     let (mut forgotten, mut whole) = (0, 0);
     for seed in 0..200 {
-        let mut desk = Desk::new(seed, Some(INSTALL_NOT_ATOMIC));
+        let mut desk = Desk::new(seed, Some(HostBug::InstallNotAtomic));
         desk.rewrite(1);
         match desk.lose_power(seed) {
             Some(found) if is_old(&found) || is_new(&found, 1) => whole += 1,
@@ -153,7 +153,7 @@ fn a_name_before_its_bytes_leaves_neither_log() {
             }
             None => {}
         }
-        let mut desk = Desk::new(seed, Some(INSTALL_NOT_ATOMIC));
+        let mut desk = Desk::new(seed, Some(HostBug::InstallNotAtomic));
         desk.rewrite(1);
         assert_eq!(desk.end_sync(true), Ended::Saved(SaveId(1)), "one sync for both");
     }
@@ -164,7 +164,7 @@ fn a_name_before_its_bytes_leaves_neither_log() {
 #[test]
 #[cfg_attr(not(feature = "bugs"), ignore = "bugs are switched off")]
 fn a_rewriting_that_forgets_term_and_vote() {
-    let mut desk = Desk::new(1, Some(COMPACTION_REWRITE_LOSES_HARDSTATE));
+    let mut desk = Desk::new(1, Some(HostBug::CompactionRewriteLosesHardstate));
     desk.rewrite(1);
     desk.end_sync(true);
     assert_eq!(desk.end_sync(true), Ended::Saved(SaveId(1)));
@@ -176,7 +176,7 @@ fn a_rewriting_that_forgets_term_and_vote() {
 #[test]
 #[cfg_attr(not(feature = "bugs"), ignore = "bugs are switched off")]
 fn a_failure_that_is_ignored_is_reported_as_done() {
-    let mut desk = Desk::new(1, Some(PERSIST_FAILURE_IGNORED));
+    let mut desk = Desk::new(1, Some(HostBug::PersistFailureIgnored));
     desk.rewrite(1);
     assert_eq!(desk.end_sync(false), Ended::Nothing);
     assert_eq!(desk.end_sync(false), Ended::Saved(SaveId(1)));
