@@ -51,8 +51,10 @@ const fn written(response: Response) -> Option<Answer> {
     Some(Answer::Written { index: 1, response })
 }
 
-/// Each with what is said of the answer that came, and of what could have.
-const ANSWERS: [(fn(Ask) -> Option<Answer>, &str, &str); 13] = [
+/// A wrong answer to some requests, with what is said of the answer that came, and of what could have.
+type WrongAnswer = (fn(Ask) -> Option<Answer>, &'static str, &'static str);
+
+const ANSWERS: [WrongAnswer; 13] = [
     (|ask| if is(ask, "get") { read(Response::Done) } else { None }, "\"done, from index 1\"", HOLDS),
     (|ask| if is(ask, "get") { read(Response::List(vec![])) } else { None }, "\"[], from index 1\"", HOLDS),
     (

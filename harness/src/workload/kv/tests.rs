@@ -168,8 +168,7 @@ fn the_digest_covers_sessions_last_uses_and_log_time() {
 
 #[test]
 fn whoever_looks_at_its_own_clock_parts_from_the_others() {
-    let settings =
-        Settings { lifetime: 10, bug: Some(HostBug::SessionExpiryByLocalClock), ..Settings::default() };
+    let settings = Settings { lifetime: 10, bug: Some(HostBug::SessionExpiryByLocalClock) };
     let good = lived(mortal(), [5_000; 4]);
     // As long as all clocks agree nobody notices.
     assert_eq!(lived(Kv::new(settings), [100, 103, 105, 113]).digest(), good.digest());
@@ -179,8 +178,7 @@ fn whoever_looks_at_its_own_clock_parts_from_the_others() {
 
 #[test]
 fn an_image_without_the_sessions_is_another_state() {
-    let settings =
-        Settings { lifetime: 10, bug: Some(HostBug::SessionTableNotInSnapshot), ..Settings::default() };
+    let settings = Settings { lifetime: 10, bug: Some(HostBug::SessionTableNotInSnapshot) };
     for (good, bad) in [(mortal(), settings), (forever(), Settings { lifetime: 0, ..settings })] {
         let live = |kv: Kv| if kv.settings.lifetime > 0 { lived(kv, [0; 4]) } else { asked(kv) };
         let restored = Kv::from_bytes(good.settings, &live(good.clone()).to_bytes()).unwrap();

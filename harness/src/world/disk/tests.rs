@@ -18,10 +18,12 @@ struct Twins {
     durable: Names,
     /// What names were after each change, with its number and whether it can be lost by itself.
     changes: Vec<(u64, bool, Names)>,
-    /// Appends that went on with a file, with their numbers, and the files that were wholly durable when they were begun,
-    /// each with its newest write.
-    witnesses: Vec<(u64, usize, Vec<(usize, u64)>)>,
+    witnesses: Vec<Witness>,
 }
+
+/// An append that went on with a file: its number, the file, and the files that were wholly durable when it was begun, each
+/// with its newest write.
+type Witness = (u64, usize, Vec<(usize, u64)>);
 
 impl Twins {
     /// As the page cache shows them.
