@@ -573,10 +573,14 @@ fn forge(path: &Path, from: &str, to: &str) {
     fs::write(path, lines.collect::<String>()).unwrap();
 }
 
-/// The last line but one of a report on standard output: what was swept, and what came of it.
+/// What was swept, and what came of it: the line before the digest, which may be folded.
 fn verdict(output: &Output) -> String {
     let text = String::from_utf8(output.stdout.clone()).unwrap();
-    text.lines().rev().nth(1).unwrap_or_default().to_owned()
+    let lines: Vec<&str> = text.lines().collect();
+    let begin = lines.iter().rposition(|line| line.starts_with("seeds ")).unwrap_or(lines.len());
+    let end = lines.iter().rposition(|line| line.starts_with("digest ")).unwrap_or(lines.len());
+    let folded = lines.get(begin..end).unwrap_or_default();
+    folded.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ")
 }
 
 #[test]
