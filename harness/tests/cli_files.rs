@@ -11,7 +11,6 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Command;
-use std::thread::sleep;
 use std::time::Duration;
 
 /// A folder with a plan, a case, and all ways to name them.
@@ -243,11 +242,10 @@ fn plans_that_cannot_be_written_are_missed() {
 #[test]
 fn a_smaller_plan_that_cannot_be_written_stands_on_standard_output() {
     let desk = Desk::new();
-    desk.file("file", "");
-    // The folder becomes a file while plans are shrunk.
-    let line = "shrink --seed 2 --bug match-from-sent-index --out out/deeper";
-    let running = Running::start(desk.command(line));
-    sleep(Duration::from_millis(300));
+    // The folder becomes a file while a plan is shrunk, which takes far longer than to notice that it has begun.
+    let line = "shrink --seed 0 --bug snapshot-transfer-never-retried --jobs 1 --out out/deeper";
+    let mut running = Running::start(desk.command(line));
+    running.wait_until_it_hears();
     desk.file("out", "");
     let output = running.output();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
