@@ -44,7 +44,9 @@ fn overview(summary: &Summary) -> Table {
     let mut line = |name: &str, value: String| {
         table.add_row([name.to_owned(), value, String::new()]);
     };
-    let heartbeats = (counts.heartbeats * 1_000).checked_div(counts.events).unwrap_or(0);
+    // A ledger may hold any number: the product must not overflow.
+    let permille = u128::from(counts.heartbeats) * 1_000;
+    let heartbeats = permille.checked_div(u128::from(counts.events)).unwrap_or(0);
     line("heartbeats of all events", format!("{}.{} %", heartbeats / 10, heartbeats % 10));
     line("real seconds", measured(summary.took.as_secs_f64()));
     line("simulated / real time", measured(summary.simulated_per_second()));
