@@ -1,7 +1,8 @@
 //! The command line: what people type, and what they are told when it cannot be done.
 //!
-//! Exit codes: [`exit`]. Where the input cannot be used, one sentence on standard error says why, and nothing is half
-//! written. Of several recordings each that cannot be used gets its sentence, and the others are judged.
+//! Exit codes: the table in `exit.rs`, which `--help` prints. Where the input cannot be used, one sentence on standard
+//! error says why, and nothing is half written. Of several recordings each that cannot be used gets its sentence, and the
+//! others are judged.
 
 mod exit;
 mod output;

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! `at` is true time in nanoseconds, `step` numbers the events of the run, `node` is who stated it. `fact` names one of
-//! the variants of [`Fact`](crate::fact::Fact) in `snake_case`; its fields stand beside it. Digests are numbers. The
+//! the variants of [`Fact`] in `snake_case`; its fields stand beside it. Digests are numbers. The
 //! lines stand in the order in which the facts came true, so neither time nor steps run backwards. A field that the fact does
 //! not have is refused: it is rather a misspelt one than one too many.
 

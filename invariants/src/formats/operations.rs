@@ -21,7 +21,7 @@
 //! The first four must be there; names are compared without regard to case, and other columns are not looked at. `op` is
 //! `get` or `read`; `put`, `set` or `write`; `delete`; `cas`. What is written in cells that are small whole numbers is a
 //! number, and anything else a text. A failed `cas` proves no more than that it did not happen, unless
-//! [`FailedCas::Mismatch`](super::FailedCas::Mismatch) says so.
+//! [`FailedCas::Mismatch`] says so.
 
 use super::edn::Lines;
 use super::lines::without_mark;
