@@ -5,8 +5,9 @@
 
 use super::budget::Effort;
 use super::explore::{Asked, Explored, explore_within};
-use super::model::{Counter, Model, Mutex, Queue, Set};
+use super::model::{Model, Mutex, Queue};
 use super::numbered::Numbered;
+use super::objects::{self, CounterOf, QueueOf, SetOf};
 use super::operation::{Action, Call, Object, Response};
 use super::role::outcome;
 use super::search::{Found, Search};
@@ -38,10 +39,27 @@ impl Exact {
                     Err(_) => Found::NoOrder,
                 }
             }
-            Object::Set => self.explore(&Set, history, mine, until, effort),
-            Object::Counter => self.explore(&Counter, history, mine, until, effort),
-            Object::Queue => self.explore(&Queue, history, mine, until, effort),
-            Object::Mutex => self.explore(&Mutex, history, mine, until, effort),
+            Object::Set => {
+                let mut calls = asked(history, mine, until);
+                let set = SetOf::new(&mut calls);
+                self.explore(&set, calls, effort)
+            }
+            Object::Counter => {
+                let calls = asked(history, mine, until);
+                match CounterOf::new(&calls) {
+                    Ok(counter) => self.explore(&counter, calls, effort),
+                    Err(objects::Contradiction) => Found::NoOrder,
+                }
+            }
+            Object::Queue => {
+                let mut calls = asked(history, mine, until);
+                match QueueOf::new(&mut calls) {
+                    Some(Ok(queue)) => self.explore(&queue, calls, effort),
+                    Some(Err(objects::Contradiction)) => Found::NoOrder,
+                    None => self.explore(&Queue, calls, effort),
+                }
+            }
+            Object::Mutex => self.explore(&Mutex, asked(history, mine, until), effort),
         }
     }
 
@@ -53,27 +71,30 @@ impl Exact {
     fn explore<M: Model<Action = Action, Response = Response>>(
         &mut self,
         model: &M,
-        history: &[Call],
-        mine: &[u32],
-        until: Time,
+        calls: Vec<objects::Numbered>,
         effort: &mut Effort,
     ) -> Found {
-        let calls = mine.iter().map(|&call| &history[call as usize]);
-        let asked: Vec<Asked<Action, Response>> = calls
-            .take_while(|call| call.called <= until)
-            .map(|call| {
-                let (returned, response) = outcome(call, until);
-                let returned = returned.zip(response.cloned());
-                Asked { called: call.called, action: call.operation.action, returned }
-            })
-            .collect();
+        let (numbers, asked): (Vec<u32>, Vec<Asked<Action, Response>>) = calls.into_iter().unzip();
         match explore_within(model, &asked, effort) {
             Ok(Explored::Order(order)) => {
-                self.explored = Some(order.into_iter().map(|place| mine[place]).collect());
+                self.explored = Some(order.into_iter().map(|place| numbers[place]).collect());
                 Found::Order
             }
             Ok(_) => Found::NoOrder,
             Err(limit) => Found::OutOf(limit),
         }
     }
+}
+
+/// A key's calls, cut at `until`, with their numbers.
+fn asked(history: &[Call], mine: &[u32], until: Time) -> Vec<objects::Numbered> {
+    let calls = mine.iter().map(|&number| (number, &history[number as usize]));
+    calls
+        .take_while(|(_, call)| call.called <= until)
+        .map(|(number, call)| {
+            let (returned, response) = outcome(call, until);
+            let returned = returned.zip(response.cloned());
+            (number, Asked { called: call.called, action: call.operation.action, returned })
+        })
+        .collect()
 }

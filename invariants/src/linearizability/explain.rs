@@ -40,7 +40,7 @@ pub struct Explanation {
     pub stuck: Call,
     /// The operations that contradict each other, by time of call. What they depend on is among them; only a
     /// compare-and-set may stand without the one that wrote what it expected, and then counts as a plain write, and
-    /// from reads of lists every element may be struck that none of them adds.
+    /// from reads of lists and sets every element may be struck that none of them adds.
     pub operations: Vec<Call>,
     /// What must stand before what, and why. By [`Method::Zones`] this goes round in a circle, but where an operation
     /// contradicts itself: it saw what nobody wrote, or one thing twice. By [`Method::Search`] it is what time forces, and

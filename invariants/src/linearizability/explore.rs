@@ -2,10 +2,11 @@
 //!
 //! It is the [search](super::search) without what that knows of registers and lists: where it stands is told by the first
 //! return whose operation has no place yet, by the operations open there that have none, and by the state; reads that
-//! are legal take their place at once; where all branches have ended, the place is remembered as dead.
+//! are legal take their place at once; where all branches have ended, the place is remembered as dead, for as many
+//! operations of unknown outcome as were left there, and for fewer. What else cuts it short, a [`Model`] may tell.
 
 use super::budget::{Budget, Effort, Limit, TURNS};
-use super::model::Model;
+use super::model::{Model, When};
 use crate::fact::Time;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -101,11 +102,10 @@ pub(crate) fn explore_within<M: Model>(
         history,
         calls,
         returns,
-        states: vec![model.initial()],
-        numbers: BTreeMap::from([(model.initial(), 0)]),
         open: BTreeSet::new(),
+        optional: BTreeSet::new(),
         trail: Vec::new(),
-        state: 0,
+        state: model.initial(),
         next: 0,
         called: 0,
         farthest: 0,
@@ -121,11 +121,22 @@ enum Done {
     Passed(usize),
 }
 
-struct Frame {
+/// A place from which branches are tried.
+struct Frame<S> {
     trail: usize,
-    state: u32,
-    /// Untried operations and what they lead to, the most urgent one last.
-    branches: Vec<(usize, u32)>,
+    /// The state there. Large ones are kept now and then only: the others follow from the trail.
+    state: Option<S>,
+    /// Untried operations, the most urgent one last.
+    branches: Vec<usize>,
+}
+
+/// Where a search stands, but for the optional operations.
+type Place<S> = (usize, Vec<usize>, S);
+
+/// The places from which nothing leads on, each with the optional operations that were left.
+struct Dead<S> {
+    known: BTreeMap<Place<S>, Vec<Vec<usize>>>,
+    bytes: u64,
 }
 
 struct Explorer<'a, M: Model> {
@@ -133,57 +144,65 @@ struct Explorer<'a, M: Model> {
     history: &'a [Asked<M::Action, M::Response>],
     calls: Vec<usize>,
     returns: Vec<usize>,
-    states: Vec<M::State>,
-    numbers: BTreeMap<M::State, u32>,
-    /// Called by now and without a place.
+    /// Called by now and without a place: those that returned, and the others, which may be left out.
     open: BTreeSet<usize>,
+    optional: BTreeSet<usize>,
     trail: Vec<Done>,
-    state: u32,
+    state: M::State,
     next: usize,
     called: usize,
     farthest: usize,
 }
 
+/// A turn of this search takes as long as so many steps of that of a register, and as many more as there is to copy and to
+/// compare: so many open operations, or bytes of a state, for each.
+const PER_TURN: u64 = 8;
+const OPEN_PER_STEP: usize = 4;
+const BYTES_PER_STEP: usize = 512;
+
 impl<M: Model> Explorer<'_, M> {
     fn run(&mut self, effort: &mut Effort) -> Result<Explored, Limit> {
-        let mut dead: BTreeSet<(usize, u32, Vec<usize>)> = BTreeSet::new();
-        let (mut turns, mut bytes) = (0_u32, 0);
+        let mut dead = Dead { known: BTreeMap::new(), bytes: 0 };
+        let mut since_look = 0;
         if self.settle() {
             return Ok(self.order());
         }
-        let mut frames = vec![self.branch()];
+        let (mut frames, mut bytes) = (Vec::new(), 0);
+        self.branch(&mut frames, &mut bytes);
         while let Some(frame) = frames.last_mut() {
-            let (trail, state) = (frame.trail, frame.state);
-            let branch = frame.branches.pop();
-            self.undo(trail);
-            self.state = state;
-            let Some((op, after)) = branch else {
-                let place = self.place();
-                bytes += (place.2.len() * size_of::<usize>() + 64) as u64;
-                dead.insert(place);
-                frames.pop();
+            let Some(op) = frame.branches.pop() else {
+                self.restore(&frames);
+                self.bury(&mut dead);
+                bytes -= frames.pop().map_or(0, |frame| self.bytes(&frame));
                 continue;
             };
-            let states = (self.states.len() * 2 * size_of::<M::State>()) as u64;
-            if effort.steps() == 0 {
+            self.restore(&frames);
+            let open = self.open.len() + self.optional.len();
+            let weight = self.model.weight(&self.state);
+            let cost = PER_TURN + (open / OPEN_PER_STEP + weight / BYTES_PER_STEP) as u64;
+            since_look += cost;
+            if effort.steps() < cost {
                 return Err(Limit::Steps);
             }
-            if bytes + states > effort.bytes() {
+            effort.spend(cost);
+            if bytes + dead.bytes > effort.bytes() {
                 return Err(Limit::Bytes);
             }
-            turns += 1;
-            if turns.is_multiple_of(TURNS) && effort.is_late() {
-                return Err(Limit::Time);
+            if since_look >= u64::from(TURNS) {
+                since_look = 0;
+                if effort.is_late() {
+                    return Err(Limit::Time);
+                }
             }
-            effort.spend(1);
+            let after = self.after(op).filter(|after| !self.optional.contains(&op) || *after != self.state);
+            let Some(after) = after else { continue };
             self.state = after;
-            self.open.remove(&op);
-            self.trail.push(Done::Placed(op));
+            self.place(op);
             if self.settle() {
                 return Ok(self.order());
             }
-            if !dead.contains(&self.place()) {
-                frames.push(self.branch());
+            if !self.is_lost() && !self.is_dead(&dead) {
+                self.branch(&mut frames, &mut bytes);
             }
         }
         Ok(Explored::NoOrder { stuck: self.returns[self.farthest] })
@@ -197,24 +216,87 @@ impl<M: Model> Explorer<'_, M> {
         Explored::Order(placed.collect())
     }
 
-    fn place(&self) -> (usize, u32, Vec<usize>) {
-        (self.next, self.state, self.open.iter().copied().collect())
+    fn bytes(&self, frame: &Frame<M::State>) -> u64 {
+        let state = frame.state.as_ref().map_or(0, |state| self.model.weight(state));
+        (state + size_of::<Frame<M::State>>() + frame.branches.capacity() * size_of::<usize>()) as u64
+    }
+
+    /// Back to the last frame, from wherever the search stands.
+    fn restore(&mut self, frames: &[Frame<M::State>]) {
+        let Some(last) = frames.last() else { return };
+        if self.trail.len() == last.trail {
+            return;
+        }
+        self.undo(last.trail);
+        let kept =
+            frames.iter().rposition(|frame| frame.state.is_some()).expect("the first frame keeps its state");
+        self.state = frames[kept].state.clone().expect("it was found");
+        for at in frames[kept].trail..last.trail {
+            if let Done::Placed(op) = self.trail[at]
+                && !self.is_read(op)
+            {
+                self.state = self.after(op).expect("it was placed here before");
+            }
+        }
+    }
+
+    fn here(&self) -> Place<M::State> {
+        (self.next, self.open.iter().copied().collect(), self.state.clone())
+    }
+
+    fn bury(&self, dead: &mut Dead<M::State>) {
+        let optional: Vec<usize> = self.optional.iter().copied().collect();
+        let entries = (self.open.len() + optional.len()) * size_of::<usize>();
+        dead.bytes += (entries + self.model.weight(&self.state) + size_of::<M::State>() + 128) as u64;
+        let known = dead.known.entry(self.here()).or_default();
+        // What fewer optional operations tell is told by more.
+        known.retain(|fewer| !fewer.iter().all(|op| optional.binary_search(op).is_ok()));
+        known.push(optional);
+    }
+
+    /// Whether nothing led on from here when at least the same optional operations were left.
+    fn is_dead(&self, dead: &Dead<M::State>) -> bool {
+        if dead.known.is_empty() {
+            return false;
+        }
+        dead.known.get(&self.here()).is_some_and(|known| {
+            known.iter().any(|optional| {
+                self.optional.len() <= optional.len()
+                    && self.optional.iter().all(|op| optional.binary_search(op).is_ok())
+            })
+        })
+    }
+
+    /// Whether the answer of an open operation cannot be given any more.
+    fn is_lost(&self) -> bool {
+        self.open.iter().any(|&op| {
+            let Asked { action, returned, .. } = &self.history[op];
+            returned.as_ref().is_some_and(|(_, response)| self.model.is_lost(&self.state, action, response))
+        })
+    }
+
+    fn is_read(&self, op: usize) -> bool {
+        self.model.is_read(&self.history[op].action)
     }
 
     /// What the state becomes; `None`: not here.
-    fn after(&mut self, op: usize) -> Option<u32> {
+    fn after(&self, op: usize) -> Option<M::State> {
         let Asked { action, returned, .. } = &self.history[op];
-        let response = returned.as_ref().map(|(_, response)| response);
-        let after = self.model.step(&self.states[self.state as usize], action, response)?;
-        let next = self.states.len() as u32;
-        Some(match self.numbers.get(&after) {
-            Some(&number) => number,
-            None => {
-                self.states.push(after.clone());
-                self.numbers.insert(after, next);
-                next
-            }
-        })
+        self.model.step(&self.state, action, returned.as_ref().map(|(_, response)| response))
+    }
+
+    fn place(&mut self, op: usize) {
+        if !self.open.remove(&op) {
+            self.optional.remove(&op);
+        }
+        self.trail.push(Done::Placed(op));
+    }
+
+    fn waits(&mut self, op: usize) {
+        match self.history[op].returned {
+            Some(_) => self.open.insert(op),
+            None => self.optional.insert(op),
+        };
     }
 
     /// Everything that was called before the next return, or at the same time, is open.
@@ -224,28 +306,39 @@ impl<M: Model> Explorer<'_, M> {
         while let Some(&op) = self.calls.get(self.called)
             && self.history[op].called <= until
         {
-            self.open.insert(op);
+            self.waits(op);
             self.called += 1;
         }
     }
 
-    /// Places all reads that are legal now, and passes all returns that can be passed. True: that was the last one.
+    /// The first operation that changes the state and need not wait; and what it changes it to.
+    fn at_once(&self) -> Option<(usize, M::State)> {
+        self.open.iter().chain(&self.optional).find_map(|&op| {
+            let action = &self.history[op].action;
+            if self.model.is_read(action) || self.model.when(action) != When::AtOnce {
+                return None;
+            }
+            let after =
+                self.after(op).filter(|after| !self.optional.contains(&op) || *after != self.state)?;
+            Some((op, after))
+        })
+    }
+
+    /// Places all reads that are legal now and whatever need not wait, and passes all returns that can be passed. True: that
+    /// was the last one.
     fn settle(&mut self) -> bool {
         loop {
-            let reads: Vec<usize> = self
-                .open
-                .iter()
-                .copied()
-                .filter(|&op| {
-                    self.history[op].returned.is_some() && self.model.is_read(&self.history[op].action)
-                })
-                .collect();
-            for op in reads {
-                if self.after(op) == Some(self.state) {
-                    self.open.remove(&op);
-                    self.trail.push(Done::Placed(op));
-                }
+            while let Some((op, after)) = self.at_once() {
+                self.state = after;
+                self.place(op);
             }
+            let legal = |&op: &usize| {
+                let Asked { action, returned, .. } = &self.history[op];
+                let Some((_, response)) = returned else { return false };
+                self.model.is_read(action) && self.model.shows(&self.state, action, response)
+            };
+            let reads: Vec<usize> = self.open.iter().copied().filter(legal).collect();
+            reads.into_iter().for_each(|op| self.place(op));
             let before = self.next;
             while let Some(op) = self.returns.get(self.next)
                 && !self.open.contains(op)
@@ -264,31 +357,56 @@ impl<M: Model> Explorer<'_, M> {
         }
     }
 
-    /// The operations that may come next; a read that is not legal now waits.
-    fn branch(&mut self) -> Frame {
-        let open: Vec<usize> = self.open.iter().copied().collect();
-        let mut branches: Vec<(usize, u32)> = Vec::new();
-        for op in open {
-            if !self.model.is_read(&self.history[op].action)
-                && let Some(after) = self.after(op)
-            {
-                branches.push((op, after));
+    /// Begins to try the operations that may come next, but for reads, which wait until they are legal. Of two that do the
+    /// same only the one that is due first is tried, and an optional one only if it changes the state.
+    fn branch(&self, frames: &mut Vec<Frame<M::State>>, bytes: &mut u64) {
+        let due = |op: usize| self.history[op].returned.as_ref().map_or(Time::MAX, |&(returned, _)| returned);
+        let rank = |op: usize| self.model.rank(&self.history[op].action);
+        // What stands before the operation that is due next in the object's own order goes first.
+        let next = rank(self.returns[self.next]);
+        let urgency = |op: usize| match (rank(op), next) {
+            (Some(rank), Some(next)) if rank < next => (0, rank, op),
+            _ => (1, due(op), op),
+        };
+        let mut ops: Vec<usize> = self.open.iter().chain(&self.optional).copied().collect();
+        ops.retain(|&op| {
+            !self.is_read(op)
+                && match self.model.when(&self.history[op].action) {
+                    When::AtOnce => false,
+                    When::WhenDue => op == self.returns[self.next],
+                    When::Any => true,
+                }
+        });
+        ops.sort_by_key(|&op| urgency(op));
+        let mut branches: Vec<usize> = Vec::new();
+        let told = |op: usize| {
+            let Asked { action, returned, .. } = &self.history[op];
+            (action, returned.as_ref().map(|(_, response)| response))
+        };
+        for op in ops {
+            if !branches.iter().any(|&other| self.model.are_alike(told(other), told(op))) {
+                branches.push(op);
             }
         }
-        let due = |op: usize| self.history[op].returned.as_ref().map_or(Time::MAX, |&(returned, _)| returned);
-        branches.sort_by_key(|&(op, _)| std::cmp::Reverse((due(op), op)));
-        Frame { trail: self.trail.len(), state: self.state, branches }
+        branches.reverse();
+        let weight = self.model.weight(&self.state);
+        // Those in between take as long to find again as a state has bytes.
+        let is_kept = frames.len().is_multiple_of(1 + weight / BYTES_PER_STEP);
+        let state = is_kept.then(|| self.state.clone());
+        let frame = Frame { trail: self.trail.len(), state, branches };
+        *bytes += self.bytes(&frame);
+        frames.push(frame);
     }
 
     fn undo(&mut self, length: usize) {
         for done in self.trail.split_off(length).into_iter().rev() {
             match done {
-                Done::Placed(op) => {
-                    self.open.insert(op);
-                }
+                Done::Placed(op) => self.waits(op),
                 Done::Passed(called) => {
                     for op in &self.calls[called..self.called] {
-                        self.open.remove(op);
+                        if !self.open.remove(op) {
+                            self.optional.remove(op);
+                        }
                     }
                     self.called = called;
                     self.next -= 1;

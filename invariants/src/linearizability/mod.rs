@@ -62,8 +62,8 @@
 //! |---|---|---|---|---|---|
 //! | zones, 1,000 operations per key | 42 | 61 | 1.1 | 3.5 times as long (search) | 114 MB |
 //! | zones, one key | 44 | 61 | 1.1 | 3.8 (search) | 124 MB |
-//! | search, 1,000 operations per key | 133 | 167 | 1.2 | 11 (all orders, without rules) | 92 MB |
-//! | search, one key | 156 | 178 | 1.1 | 900 (all orders, without rules) | 178 MB |
+//! | search, 1,000 operations per key | 133 | 167 | 1.2 | 5.6 (all orders, without rules) | 92 MB |
+//! | search, one key | 156 | 178 | 1.1 | 27 (all orders, without rules) | 178 MB |
 //! | witness | 43 to 45 | 53 to 54 | 1.0 | 1.7 to 1.9 (sort by place and replay, once all is over) | 145 MB |
 //! | stream | 147 to 195 | 158 to 212 | 1.0 | 0.3 to 0.4 (zones, which keep it all) | 145 MB |
 //!
@@ -100,6 +100,7 @@ mod blocks;
 mod memo;
 mod search;
 mod explore;
+mod objects;
 mod exact;
 mod diagram;
 mod explain;
@@ -114,7 +115,7 @@ pub use check::{
 };
 pub use explain::{Explanation, Forced, Method};
 pub use explore::{Asked, Explored, explore};
-pub use model::{Counter, List, Model, Mutex, Queue, Register, Set, answers};
+pub use model::{Counter, List, Model, Mutex, Queue, Register, Set, When, answers};
 pub use operation::{Action, Call, Content, Object, Operation, Response};
 pub use stream::{Broken, Stream, Streamed};
 pub use witness::{Flaw, Position, Witness, WitnessFailure};

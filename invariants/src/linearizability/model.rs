@@ -1,7 +1,7 @@
 //! What a key may answer: one step of each object, without any notion of time.
 
 use super::operation::{Action, Content, Response};
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
 /// An object as a state and a question: could this step have answered that? An example is with
 /// [`explore`](super::explore()), which takes any model.
@@ -30,6 +30,54 @@ pub trait Model {
     fn is_read(&self, _action: &Self::Action) -> bool {
         false
     }
+
+    /// Whether a read in this state is answered so. The search asks for this often.
+    fn shows(&self, state: &Self::State, action: &Self::Action, response: &Self::Response) -> bool {
+        self.step(state, action, Some(response)).is_some()
+    }
+
+    /// Whether nothing that happens after this state makes it the answer. `false` where that is not easily told.
+    fn is_lost(&self, _state: &Self::State, _action: &Self::Action, _response: &Self::Response) -> bool {
+        false
+    }
+
+    /// Whether two actions that are not reads do the same wherever they are answered so: then it does not matter which of
+    /// them goes first. `false` where that is not easily told.
+    fn are_alike(
+        &self,
+        _one: (&Self::Action, Option<&Self::Response>),
+        _other: (&Self::Action, Option<&Self::Response>),
+    ) -> bool {
+        false
+    }
+
+    /// When an action that is not a read may as well take its place.
+    fn when(&self, _action: &Self::Action) -> When {
+        When::Any
+    }
+
+    /// Where in an order of its own the object puts what this action brings: a guess that later answers suggest, for the
+    /// search to try first.
+    fn rank(&self, _action: &Self::Action) -> Option<u64> {
+        None
+    }
+
+    /// How many bytes a state takes besides its own size.
+    fn weight(&self, _state: &Self::State) -> usize {
+        0
+    }
+}
+
+/// When an operation that changes the state may as well take its place: whatever order explains all answers, one in which it
+/// stands there does so too.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum When {
+    /// As soon as it is legal; without an answer, as soon as it changes the state.
+    AtOnce,
+    /// Only when its return is the next one.
+    WhenDue,
+    /// That is not easily told.
+    Any,
 }
 
 /// A register: get, put, delete, compare-and-set.
@@ -110,26 +158,30 @@ impl Model for List {
 pub struct Set;
 
 impl Model for Set {
-    type State = BTreeSet<u64>;
+    /// In rising order.
+    type State = Vec<u64>;
     type Action = Action;
     type Response = Response;
 
-    fn initial(&self) -> BTreeSet<u64> {
-        BTreeSet::new()
+    fn initial(&self) -> Vec<u64> {
+        Vec::new()
     }
 
-    fn step(
-        &self,
-        state: &BTreeSet<u64>,
-        action: &Action,
-        response: Option<&Response>,
-    ) -> Option<BTreeSet<u64>> {
+    fn step(&self, state: &Vec<u64>, action: &Action, response: Option<&Response>) -> Option<Vec<u64>> {
         let mut after = state.clone();
         match (*action, response) {
-            (Action::SetAdd(element), None | Some(Response::Done)) => drop(after.insert(element)),
-            (Action::SetRemove(element), None | Some(Response::Done)) => drop(after.remove(&element)),
+            (Action::SetAdd(element), None | Some(Response::Done)) => {
+                if let Err(place) = after.binary_search(&element) {
+                    after.insert(place, element);
+                }
+            }
+            (Action::SetRemove(element), None | Some(Response::Done)) => {
+                if let Ok(place) = after.binary_search(&element) {
+                    after.remove(place);
+                }
+            }
             (Action::SetRead, None) => {}
-            (Action::SetRead, Some(Response::Set(elements))) if elements.iter().eq(state) => {}
+            (Action::SetRead, Some(Response::Set(elements))) if elements == state => {}
             _ => return None,
         }
         Some(after)
@@ -137,6 +189,18 @@ impl Model for Set {
 
     fn is_read(&self, action: &Action) -> bool {
         action.is_read()
+    }
+
+    fn shows(&self, state: &Vec<u64>, _: &Action, response: &Response) -> bool {
+        matches!(response, Response::Set(elements) if elements == state)
+    }
+
+    fn are_alike(&self, one: (&Action, Option<&Response>), other: (&Action, Option<&Response>)) -> bool {
+        one.0 == other.0
+    }
+
+    fn weight(&self, state: &Vec<u64>) -> usize {
+        size_of_val(&state[..])
     }
 }
 
@@ -164,6 +228,10 @@ impl Model for Counter {
 
     fn is_read(&self, action: &Action) -> bool {
         action.is_read()
+    }
+
+    fn are_alike(&self, one: (&Action, Option<&Response>), other: (&Action, Option<&Response>)) -> bool {
+        one.0 == other.0
     }
 }
 
@@ -197,6 +265,14 @@ impl Model for Queue {
         }
         Some(after)
     }
+
+    fn are_alike(&self, one: (&Action, Option<&Response>), other: (&Action, Option<&Response>)) -> bool {
+        one.0 == other.0 && (*one.0 != Action::Dequeue || one.1 == other.1)
+    }
+
+    fn weight(&self, state: &VecDeque<u64>) -> usize {
+        state.len() * size_of::<u64>()
+    }
 }
 
 /// A mutex: acquire, release. Nobody holds it first. To acquire it while it is held is impossible, as is to release it
@@ -222,6 +298,10 @@ impl Model for Mutex {
             (Action::Release, Some(Response::Done)) => is_held.then_some(false),
             _ => None,
         }
+    }
+
+    fn are_alike(&self, one: (&Action, Option<&Response>), other: (&Action, Option<&Response>)) -> bool {
+        one.0 == other.0
     }
 }
 

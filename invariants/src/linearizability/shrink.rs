@@ -14,7 +14,10 @@
 //!   that was called after it had returned. Then the content before may last longer, too. (The last one who wrote what
 //!   somebody saw stays all the same: that it is not the one which was seen is the explanation;)
 //! - an element of a list that is only ever appended, in all reads as well: what else the list holds stays in its order;
-//! - an addition to a list that no read left shows: whoever comes behind it before the next replacement is blind too.
+//! - an addition to a list that no read left shows: whoever comes behind it before the next replacement is blind too;
+//! - an element of a set, in all reads as well: the others do not notice it;
+//! - a value of a queue with all who enqueued it and all who dequeued it: the others keep their order. A dequeue of
+//!   unknown outcome that took it can be left out.
 
 use super::budget::Effort;
 use super::exact::{Exact, object};
@@ -108,7 +111,11 @@ impl Shrinker {
         }
         loop {
             let before = left.calls.len();
-            self.remove(&mut left, effort, CHEAP, Left::observers, Left::without_calls);
+            // The smaller these are, the less it takes to search for an order.
+            if matches!(object, Object::Set | Object::Queue) {
+                self.remove(&mut left, effort, CHEAP, Left::values, Left::without_values);
+            }
+            self.remove_calls(&mut left, effort, Left::observers);
             match object {
                 Object::Register => {
                     self.remove(&mut left, effort, CHEAP, Left::contents, Left::without_contents);
@@ -116,9 +123,9 @@ impl Shrinker {
                 }
                 Object::List => {
                     self.remove(&mut left, effort, CHEAP, Left::appended, Left::without_elements);
-                    self.remove(&mut left, effort, CHEAP, Left::unseen, Left::without_calls);
+                    self.remove_calls(&mut left, effort, Left::unseen);
                 }
-                Object::Set | Object::Counter | Object::Queue | Object::Mutex => {}
+                Object::Set | Object::Queue | Object::Counter | Object::Mutex => {}
             }
             if left.calls.len() == before {
                 break;
@@ -148,6 +155,28 @@ impl Shrinker {
         }
         let (until, stuck) = returns[bad];
         (stuck, until)
+    }
+
+    /// Takes away calls that `some` lists, first halves, then ever less, as long as the rest is bad. The others stay as they
+    /// are, so nothing need be copied to see that.
+    fn remove_calls(&mut self, left: &mut Left, effort: &mut Effort, some: impl Fn(&Left) -> Vec<u32>) {
+        let what = some(left);
+        let mut size = what.len().div_ceil(2);
+        while size > 0 {
+            for pieces in what.chunks(size) {
+                if effort.is_spent() {
+                    return;
+                }
+                effort.spend(1 + left.calls.len() as u64 / PER_STEP);
+                let gone: BTreeSet<u32> = pieces.iter().copied().collect();
+                let is_kept = |place: &u32| !gone.contains(&left.numbers[*place as usize]);
+                let rest: Vec<u32> = left.places().into_iter().filter(is_kept).collect();
+                if rest.len() < left.calls.len() && self.is_bad(&left.calls, &rest, Time::MAX, effort) {
+                    *left = left.without_calls(pieces);
+                }
+            }
+            size = if size == 1 { 0 } else { size.div_ceil(2) };
+        }
     }
 
     /// Takes away pieces of what `some` lists, first halves, then ever less, as long as the rest is bad.
@@ -219,7 +248,8 @@ impl Left {
     fn observers(&self) -> Vec<u32> {
         let observes = |call: &Call| match Object::of(call.operation.action) {
             Object::List => matches!(list_role(call, Time::MAX).1, ListRole::Reads(_) | ListRole::Nothing),
-            Object::Set | Object::Counter | Object::Queue | Object::Mutex => call.operation.action.is_read(),
+            Object::Queue => matches!(call.returned, Some((_, Response::Dequeued(None)))),
+            Object::Set | Object::Counter | Object::Mutex => call.operation.action.is_read(),
             Object::Register => matches!(
                 role(call, Time::MAX).1,
                 Role::Sees(_) | Role::SeesOther(_) | Role::Absurd(_) | Role::Nothing
@@ -353,6 +383,26 @@ impl Left {
         })
     }
 
+    /// The elements of a set, or the values of a queue.
+    fn values(&self) -> Vec<u64> {
+        let values: BTreeSet<u64> = self.calls.iter().filter_map(value).collect();
+        values.into_iter().collect()
+    }
+
+    fn without_values(&self, gone: &[u64]) -> Left {
+        let gone: BTreeSet<u64> = gone.iter().copied().collect();
+        self.each(|_, call| {
+            if value(call).is_some_and(|value| gone.contains(&value)) {
+                return None;
+            }
+            let mut call = call.clone();
+            if let Some((_, Response::Set(elements))) = &mut call.returned {
+                elements.retain(|element| !gone.contains(element));
+            }
+            Some(call)
+        })
+    }
+
     /// The additions to a list that no read shows, and reads that were never answered.
     fn unseen(&self) -> Vec<u32> {
         let mut shown: BTreeSet<u64> = BTreeSet::new();
@@ -366,6 +416,15 @@ impl Left {
             ListRole::Reads(_) => false,
             ListRole::Nothing => true,
         })
+    }
+}
+
+/// The one element of a set, or value of a queue, that an operation is about.
+fn value(call: &Call) -> Option<u64> {
+    match (call.operation.action, &call.returned) {
+        (Action::SetAdd(value) | Action::SetRemove(value) | Action::Enqueue(value), _) => Some(value),
+        (Action::Dequeue, Some((_, Response::Dequeued(value)))) => *value,
+        _ => None,
     }
 }
 
