@@ -1,8 +1,8 @@
 //! How one server is set up.
 
 use crate::bug::Bug;
-use crate::ids::{Identity, NodeId};
-use crate::membership::MOST_MEMBERS;
+use crate::ids::{DirectoryId, NodeId};
+use crate::membership::MAX_MEMBERS;
 use std::fmt;
 
 /// How one server is set up. Lengths of time are nanoseconds.
@@ -11,13 +11,13 @@ pub struct Config {
     /// This server.
     pub id: NodeId,
     /// Which life of this server: drawn when its disk was first initialised. 0 where nobody draws any.
-    pub identity: Identity,
+    pub directory_id: DirectoryId,
     /// Which group: letters of another one are dropped.
     pub cluster: u64,
     /// Who founded the group: the same on every server, also on one that joins later and is not among them.
     pub voters: Vec<NodeId>,
     /// The founders' identities, sorted by founder; none where nobody draws any. Identity 0 is the same as none.
-    pub identities: Vec<(NodeId, Identity)>,
+    pub directory_ids: Vec<(NodeId, DirectoryId)>,
     /// The smallest election timeout. Longer: fewer needless elections, slower recovery from a dead leader.
     pub election_timeout: u64,
     /// How much longer the largest election timeout is. Longer: fewer split votes (5.2).
@@ -42,11 +42,11 @@ pub struct Config {
     /// Whether a follower passes proposals and reads on to its leader, instead of sending the client there.
     pub forward: bool,
     /// The most entries in one `AppendEntries`.
-    pub max_batch: usize,
+    pub max_batch_entries: usize,
     /// The most bytes of commands in one `AppendEntries`; a single larger command goes alone.
     pub max_batch_bytes: u64,
     /// The most messages with entries, or with parts of a snapshot, in flight to one follower.
-    pub max_in_flight: usize,
+    pub max_in_flight_messages: usize,
     /// While so many bytes of commands are in flight to one follower, nothing more is sent to it: at most one message
     /// beyond the limit is on its way.
     pub max_in_flight_bytes: u64,
@@ -60,7 +60,7 @@ pub struct Config {
     /// caught up, as a learner may at its leisure (thesis 4.2.1).
     pub max_promotion_lag: u64,
     /// The most bytes of a snapshot in one message.
-    pub max_chunk: usize,
+    pub max_chunk_bytes: usize,
     /// Where chance comes from. Different servers should have different ones, for their election timeouts. Where `forward`
     /// is on, every incarnation of a server must have another one: from it come the names under which requests are passed
     /// on, and an answer to what an incarnation before has asked would be taken for one to what this one did.
@@ -97,10 +97,10 @@ impl Config {
     pub fn new(id: NodeId, voters: Vec<NodeId>) -> Config {
         Config {
             id,
-            identity: Identity(0),
+            directory_id: DirectoryId(0),
             cluster: 0,
             voters,
-            identities: Vec::new(),
+            directory_ids: Vec::new(),
             election_timeout: 300_000_000,
             election_timeout_spread: 300_000_000,
             heartbeat_interval: 100_000_000,
@@ -108,14 +108,14 @@ impl Config {
             check_quorum: true,
             lease_drift: None,
             forward: false,
-            max_batch: 64,
+            max_batch_entries: 64,
             max_batch_bytes: u64::MAX,
-            max_in_flight: 16,
+            max_in_flight_messages: 16,
             max_in_flight_bytes: u64::MAX,
             max_uncommitted_bytes: u64::MAX,
             max_requests: 1 << 14,
             max_promotion_lag: u64::MAX,
-            max_chunk: 64 << 10,
+            max_chunk_bytes: 64 << 10,
             seed: id.0,
             bug: None,
         }
@@ -124,7 +124,7 @@ impl Config {
     /// For how long a voter that has heard a leader keeps the others from electing another, on the leader's clock and
     /// whatever the two clocks do within their bound: the voter counts at least (1 - r) / (1 + r) of what the leader does.
     #[must_use]
-    pub fn lease(&self) -> Option<u64> {
+    pub fn lease_duration(&self) -> Option<u64> {
         let drift = u64::from(self.lease_drift?);
         let scaled = u128::from(self.election_timeout) * u128::from(MILLION.saturating_sub(drift));
         Some((scaled / u128::from(MILLION + drift)) as u64)
@@ -137,11 +137,11 @@ impl Config {
     pub fn validate(&self) -> Result<(), ConfigError> {
         let check = |holds, field, bound| if holds { Ok(()) } else { Err(ConfigError { field, bound }) };
         check(!self.voters.is_empty(), "voters", "at least one")?;
-        check(self.voters.len() <= MOST_MEMBERS, "voters", "at most 64")?;
+        check(self.voters.len() <= MAX_MEMBERS, "voters", "at most 64")?;
         check(self.voters.is_sorted_by(|a, b| a < b), "voters", "sorted, each once")?;
-        check(self.identities.is_sorted_by(|a, b| a.0 < b.0), "identities", "sorted, each once")?;
+        check(self.directory_ids.is_sorted_by(|a, b| a.0 < b.0), "identities", "sorted, each once")?;
         check(
-            self.identities.iter().all(|(node, _)| self.voters.contains(node)),
+            self.directory_ids.iter().all(|(node, _)| self.voters.contains(node)),
             "identities",
             "those of founders only",
         )?;
@@ -165,12 +165,12 @@ impl Config {
         let longest = u64::MAX >> 2;
         check(self.election_timeout < longest, "election_timeout", "below 2^62 nanoseconds")?;
         check(self.election_timeout_spread < longest, "election_timeout_spread", "below 2^62 nanoseconds")?;
-        check(self.max_batch > 0, "max_batch", "at least 1")?;
+        check(self.max_batch_entries > 0, "max_batch", "at least 1")?;
         check(self.max_batch_bytes > 0, "max_batch_bytes", "at least 1")?;
-        check(self.max_in_flight > 0, "max_in_flight", "at least 1")?;
+        check(self.max_in_flight_messages > 0, "max_in_flight", "at least 1")?;
         check(self.max_in_flight_bytes > 0, "max_in_flight_bytes", "at least 1")?;
         check(self.max_uncommitted_bytes > 0, "max_uncommitted_bytes", "at least 1")?;
         check(self.max_requests > 0, "max_requests", "at least 1")?;
-        check(self.max_chunk > 0, "max_chunk", "at least 1")
+        check(self.max_chunk_bytes > 0, "max_chunk", "at least 1")
     }
 }

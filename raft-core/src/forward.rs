@@ -6,101 +6,124 @@
 //! timeout is told that it is *unknown* what became of a proposal; it may have been appended, and a message that comes
 //! twice even appends it twice, so commands need sessions (`session.rs`) as ever.
 
-use crate::answer::{Answer, Refusal};
+use crate::answer::{Rejection, Response};
 use crate::bug::Bug;
-use crate::ids::{Instant, Peer, RequestId};
-use crate::io::{Confirmed, Effect};
-use crate::message::{Message, Outcome, Request};
-use crate::raft::{Asker, Forwarded, Raft, Waits};
+use crate::ids::{ReplicaKey, RequestId, Timestamp};
+use crate::io::{Effect, ReadConfirmation};
+use crate::message::{ForwardOutcome, ForwardRequest, Message};
+use crate::raft::{Origin, PendingForward, Raft, WaitingFor};
 use bytes::Bytes;
 
 impl Raft {
     pub(crate) fn forward_proposal(
         &mut self,
-        now: Instant,
+        now: Timestamp,
         request: RequestId,
         command: Bytes,
         effects: &mut Vec<Effect>,
     ) {
-        self.forward(now, request, Request::Propose(command), Waits::Appended, effects);
+        self.forward(now, request, ForwardRequest::Propose(command), WaitingFor::LeaderAppend, effects);
     }
 
-    pub(crate) fn forward_read(&mut self, now: Instant, request: RequestId, effects: &mut Vec<Effect>) {
-        self.forward(now, request, Request::Read, Waits::Confirmed, effects);
+    pub(crate) fn forward_read(&mut self, now: Timestamp, request: RequestId, effects: &mut Vec<Effect>) {
+        self.forward(now, request, ForwardRequest::Read, WaitingFor::LeaderReadIndex, effects);
     }
 
     fn forward(
         &mut self,
-        now: Instant,
+        now: Timestamp,
         request: RequestId,
-        what: Request,
-        waits: Waits,
+        what: ForwardRequest,
+        waiting_for: WaitingFor,
         effects: &mut Vec<Effect>,
     ) {
         let Some(leader) = self.leader.filter(|_| self.config.forward) else {
-            let answer = Answer::NotLeader { hint: self.leader() };
-            return effects.push(Effect::Answer { request, answer });
+            let answer = Response::NotLeader { hint: self.leader() };
+            return effects.push(Effect::Respond { request, response: answer });
         };
-        if self.is_full() {
-            return effects.push(Effect::Answer { request, answer: Answer::Refused(Refusal::Full) });
+        if self.has_too_many_requests() {
+            return effects
+                .push(Effect::Respond { request, response: Response::Rejected(Rejection::TooManyRequests) });
         }
-        self.token = self.token.wrapping_add(1);
-        let (token, until) = (self.token, now.after(self.config.election_timeout));
-        self.forwarded.push_back(Forwarded { token, request, until, waits });
-        effects.push(self.letter(leader, Message::Forward { term: self.term, token, request: what }));
+        self.last_forward_id = self.last_forward_id.wrapping_add(1);
+        let (token, until) = (self.last_forward_id, now.after(self.config.election_timeout));
+        self.pending_forwards.push_back(PendingForward {
+            forward_id: token,
+            request,
+            deadline: until,
+            waiting_for,
+        });
+        effects.push(
+            self.envelope(leader, Message::Forward { term: self.term, forward_id: token, request: what }),
+        );
     }
 
     /// A follower passes something on.
     pub(crate) fn on_forward(
         &mut self,
-        now: Instant,
-        from: Peer,
+        now: Timestamp,
+        from: ReplicaKey,
         token: u64,
-        request: Request,
+        request: ForwardRequest,
         effects: &mut Vec<Effect>,
     ) {
         let outcome = match request {
             // Passing it on once more could go round in circles.
-            _ if !self.leads() => Outcome::Ended(Answer::NotLeader { hint: self.leader() }),
-            Request::Read => {
-                self.take_read(now, Asker::There(from, token), effects);
+            _ if !self.is_leader() => ForwardOutcome::Completed(Response::NotLeader { hint: self.leader() }),
+            ForwardRequest::Read => {
+                self.start_read(now, Origin::Forwarded(from, token), effects);
                 return;
             }
-            Request::Propose(command) => match self.take_in(command) {
-                Ok(at) => return self.appended.push((from, token, at)),
-                Err(why) => Outcome::Ended(Answer::Refused(why)),
+            ForwardRequest::Propose(command) => match self.append_command(command) {
+                Ok(at) => return self.appended_for_others.push((from, token, at)),
+                Err(why) => ForwardOutcome::Completed(Response::Rejected(why)),
             },
         };
-        effects.push(self.letter(from, Message::ForwardResponse { term: self.term, token, outcome }));
+        effects.push(
+            self.envelope(from, Message::ForwardResponse { term: self.term, forward_id: token, outcome }),
+        );
     }
 
     /// Tells whoever passed a proposal on where it now stands. That is so whoever leads by now.
-    pub(crate) fn tell_what_was_appended(&mut self, effects: &mut Vec<Effect>) {
-        if self.appended.is_empty() {
+    pub(crate) fn send_forward_results(&mut self, effects: &mut Vec<Effect>) {
+        if self.appended_for_others.is_empty() {
             return;
         }
         let term = self.term;
-        for (peer, token, at) in std::mem::take(&mut self.appended) {
-            let outcome = Outcome::Appended(at);
-            effects.push(self.letter(peer, Message::ForwardResponse { term, token, outcome }));
+        for (peer, token, at) in std::mem::take(&mut self.appended_for_others) {
+            let outcome = ForwardOutcome::Appended(at);
+            effects.push(self.envelope(peer, Message::ForwardResponse { term, forward_id: token, outcome }));
         }
     }
 
     /// The leader's word on something that was passed on.
-    pub(crate) fn on_forward_response(&mut self, token: u64, outcome: Outcome, effects: &mut Vec<Effect>) {
-        let Some(place) = self.forwarded.iter().position(|forwarded| forwarded.token == token) else {
+    pub(crate) fn on_forward_response(
+        &mut self,
+        token: u64,
+        outcome: ForwardOutcome,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(place) = self.pending_forwards.iter().position(|forwarded| forwarded.forward_id == token)
+        else {
             return;
         };
-        let forwarded = &mut self.forwarded[place];
-        match (outcome, forwarded.waits) {
-            (Outcome::Appended(at), Waits::Appended) => forwarded.waits = Waits::Entry(at),
-            (Outcome::ReadAt(index), Waits::Confirmed) => forwarded.waits = Waits::Index(index),
-            (Outcome::Ended(answer), waits @ (Waits::Appended | Waits::Confirmed)) => {
+        let forwarded = &mut self.pending_forwards[place];
+        match (outcome, forwarded.waiting_for) {
+            (ForwardOutcome::Appended(at), WaitingFor::LeaderAppend) => {
+                forwarded.waiting_for = WaitingFor::EntryApplied(at)
+            }
+            (ForwardOutcome::ReadAt(index), WaitingFor::LeaderReadIndex) => {
+                forwarded.waiting_for = WaitingFor::IndexApplied(index)
+            }
+            (
+                ForwardOutcome::Completed(answer),
+                waiting_for @ (WaitingFor::LeaderAppend | WaitingFor::LeaderReadIndex),
+            ) => {
                 // A double of a proposal that is refused now may be taken later.
-                let answer = if waits == Waits::Appended { Answer::Unknown } else { answer };
+                let answer = if waiting_for == WaitingFor::LeaderAppend { Response::Unknown } else { answer };
                 let request = forwarded.request;
-                self.forwarded.remove(place);
-                effects.push(Effect::Answer { request, answer });
+                self.pending_forwards.remove(place);
+                effects.push(Effect::Respond { request, response: answer });
             }
             // A double.
             _ => {}
@@ -108,23 +131,23 @@ impl Raft {
     }
 
     /// Answers what this server has applied far enough for.
-    pub(crate) fn settle_forwarded(&mut self, effects: &mut Vec<Effect>) {
-        let (applied, at_once) = (self.applied, self.bug(Bug::ReadBeforeApply));
+    pub(crate) fn complete_forwards(&mut self, effects: &mut Vec<Effect>) {
+        let (applied, at_once) = (self.last_applied, self.bug(Bug::ReadBeforeApply));
         let log = &self.log;
-        self.forwarded.retain(|forwarded| {
+        self.pending_forwards.retain(|forwarded| {
             let request = forwarded.request;
-            match forwarded.waits {
-                Waits::Entry(at) if at.index <= applied => {
+            match forwarded.waiting_for {
+                WaitingFor::EntryApplied(at) if at.index <= applied => {
                     let answer = match log.term_at(at.index) == Some(at.term) {
-                        true => Answer::Applied { index: at.index },
+                        true => Response::Applied { index: at.index },
                         // Another entry stands there, or a snapshot: a double of it may stand elsewhere.
-                        false => Answer::Unknown,
+                        false => Response::Unknown,
                     };
-                    effects.push(Effect::Answer { request, answer });
+                    effects.push(Effect::Respond { request, response: answer });
                     false
                 }
-                Waits::Index(index) if index <= applied || at_once => {
-                    effects.push(Effect::ReadNow { request, confirmed: Confirmed::Leader });
+                WaitingFor::IndexApplied(index) if index <= applied || at_once => {
+                    effects.push(Effect::ReadNow { request, confirmation: ReadConfirmation::Leader });
                     false
                 }
                 _ => true,
@@ -133,25 +156,28 @@ impl Raft {
     }
 
     /// Whoever has waited for an election timeout waits no longer.
-    pub(crate) fn give_up_forwarded(&mut self, now: Instant, effects: &mut Vec<Effect>) {
-        while let Some(forwarded) = self.forwarded.pop_front_if(|forwarded| forwarded.until <= now) {
-            self.give_up(&forwarded, effects);
+    pub(crate) fn expire_forwards(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
+        while let Some(forwarded) = self.pending_forwards.pop_front_if(|forwarded| forwarded.deadline <= now)
+        {
+            self.fail_forward(&forwarded, effects);
         }
     }
 
     /// Nobody waits any more.
-    pub(crate) fn forget_forwarded(&mut self, effects: &mut Vec<Effect>) {
-        while let Some(forwarded) = self.forwarded.pop_front() {
-            self.give_up(&forwarded, effects);
+    pub(crate) fn fail_all_forwards(&mut self, effects: &mut Vec<Effect>) {
+        while let Some(forwarded) = self.pending_forwards.pop_front() {
+            self.fail_forward(&forwarded, effects);
         }
     }
 
-    fn give_up(&self, forwarded: &Forwarded, effects: &mut Vec<Effect>) {
-        let answer = match forwarded.waits {
-            Waits::Appended | Waits::Entry(_) => Answer::Unknown,
+    fn fail_forward(&self, forwarded: &PendingForward, effects: &mut Vec<Effect>) {
+        let answer = match forwarded.waiting_for {
+            WaitingFor::LeaderAppend | WaitingFor::EntryApplied(_) => Response::Unknown,
             // A read that was not answered has certainly done nothing.
-            Waits::Confirmed | Waits::Index(_) => Answer::NotLeader { hint: self.leader() },
+            WaitingFor::LeaderReadIndex | WaitingFor::IndexApplied(_) => {
+                Response::NotLeader { hint: self.leader() }
+            }
         };
-        effects.push(Effect::Answer { request: forwarded.request, answer });
+        effects.push(Effect::Respond { request: forwarded.request, response: answer });
     }
 }

@@ -9,15 +9,15 @@ pub struct NodeId(pub u64);
 /// Which life of a server: drawn when its disk is first initialised. It survives restarts and not a wiped disk, for who
 /// has forgotten what it promised must not count as the one who promised. 0 where nobody draws any.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct Identity(pub u64);
+pub struct DirectoryId(pub u64);
 
 /// One life of one server.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct Peer {
+pub struct ReplicaKey {
     /// The server.
     pub id: NodeId,
     /// Which life of it.
-    pub identity: Identity,
+    pub directory_id: DirectoryId,
 }
 
 /// A term: Raft's logical clock. 0 is before the first election.
@@ -39,7 +39,7 @@ pub struct LogId {
 
 /// Nanoseconds on this node's own monotonic clock. Never comparable between nodes or incarnations.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct Instant(pub u64);
+pub struct Timestamp(pub u64);
 
 /// A write that the host was asked to make durable. Ids only grow; 0 is what boot recovered.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -71,11 +71,11 @@ impl Index {
     }
 }
 
-impl Instant {
+impl Timestamp {
     /// This much later, `nanoseconds` being a length of time.
     #[must_use]
-    pub const fn after(self, nanoseconds: u64) -> Instant {
-        Instant(self.0.saturating_add(nanoseconds))
+    pub const fn after(self, nanoseconds: u64) -> Timestamp {
+        Timestamp(self.0.saturating_add(nanoseconds))
     }
 }
 
@@ -85,7 +85,7 @@ impl fmt::Display for NodeId {
     }
 }
 
-impl fmt::Display for Peer {
+impl fmt::Display for ReplicaKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.id.fmt(f)
     }

@@ -5,16 +5,16 @@
 //! as it is, for what follows may have been acknowledged; any other takes the place of the log and of the application's
 //! state, by one write, so that after a loss of power there is the old state or the new one.
 
-use crate::answer::Refusal;
+use crate::answer::Rejection;
 use crate::bug::Bug;
-use crate::ids::{Index, Instant, LogId, Peer};
+use crate::ids::{Index, LogId, ReplicaKey, Timestamp};
 use crate::io::Effect;
 use crate::membership::Configuration;
-use crate::message::{Message, Stamp};
-use crate::progress::Pace;
-use crate::raft::{Incoming, Raft, Role};
+use crate::message::{Message, MessageContext};
+use crate::progress::ProgressState;
+use crate::raft::{IncomingSnapshot, Raft, Role};
 use crate::saves::Promise;
-use crate::snapshot::{Part, Snapshot};
+use crate::snapshot::{Snapshot, SnapshotChunk};
 use bytes::Bytes;
 use std::sync::Arc;
 
@@ -22,51 +22,54 @@ impl Raft {
     /// The application hands over its state after `index`.
     pub(crate) fn compact(
         &mut self,
-        now: Instant,
+        now: Timestamp,
         index: Index,
         data: Bytes,
         keep: Index,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), Rejection> {
         // The state that waits to be restored is newer as well.
         if self.snapshot.as_ref().is_some_and(|newest| index <= newest.last.index) || index == Index(0) {
-            return Err(Refusal::SnapshotOutdated);
+            return Err(Rejection::SnapshotOutdated);
         }
-        let Some(term) = self.log.term_at(index).filter(|_| index <= self.applied) else {
-            return Err(Refusal::SnapshotNotApplied);
+        let Some(term) = self.log.term_at(index).filter(|_| index <= self.last_applied) else {
+            return Err(Rejection::SnapshotNotApplied);
         };
         let configuration = self.configuration_in_snapshot(index);
         self.snapshot = Some(Snapshot { last: LogId { index, term }, configuration, data });
         // First, for what follows a snapshot that is replaced need not stay.
-        (0..self.followers()).for_each(|place| self.switch_to_newest_snapshot(now, place));
-        self.log.compact(keep.min(index).min(self.needed_after_transfers(now)));
-        self.rewrites = Some(false);
+        (0..self.follower_count()).for_each(|place| self.switch_to_newest_snapshot(now, place));
+        self.log.compact(keep.min(index).min(self.retained_for_transfers(now)));
+        self.pending_rewrite = Some(false);
         // Whoever lacks what is gone now gets this snapshot, and nothing is sent any more that would follow what is gone.
-        (0..self.followers()).for_each(|place| self.fall_back_on_snapshot(now, place));
+        (0..self.follower_count()).for_each(|place| self.maybe_switch_to_snapshot(now, place));
         Ok(())
     }
 
     /// A snapshot that is being sent is brought to its end while its receiver answers: where snapshots are made faster than
     /// they are sent, going over to the newest each time would never end. Where nothing of it is known to have come, or
     /// the receiver has been silent for an election timeout, the newest one takes its place, and the old one is let go.
-    fn switch_to_newest_snapshot(&mut self, now: Instant, place: usize) {
+    fn switch_to_newest_snapshot(&mut self, now: Timestamp, place: usize) {
         let Role::Leader(leader) = &mut self.role else { return };
         let progress = &mut leader.progress[place];
-        let silent = progress.heard.after(self.config.election_timeout) <= now;
-        if let Some(newest) = self.snapshot.as_ref().filter(|newest| progress.may_switch_to(newest, silent)) {
-            progress.switch_to(newest.clone());
+        let silent = progress.last_contact.after(self.config.election_timeout) <= now;
+        if let Some(newest) =
+            self.snapshot.as_ref().filter(|newest| progress.can_replace_snapshot(newest, silent))
+        {
+            progress.replace_snapshot(newest.clone());
         }
     }
 
     /// What follows a snapshot that is on its way to somebody stays while that one answers: where snapshots are made faster
     /// than they are sent, it would need a newer one each time, for ever. Who is silent for an election timeout is not
     /// waited for: it may never come back.
-    fn needed_after_transfers(&self, now: Instant) -> Index {
+    fn retained_for_transfers(&self, now: Timestamp) -> Index {
         let Role::Leader(leader) = &self.role else { return Index(u64::MAX) };
-        let needed = leader.progress.iter().filter_map(|progress| match &progress.pace {
-            Pace::Snapshotting { snapshot, .. } => Some((snapshot.last.index, progress.heard)),
-            Pace::Probing { .. } | Pace::Streaming { .. } => None,
+        let needed = leader.progress.iter().filter_map(|progress| match &progress.state {
+            ProgressState::Snapshot { snapshot, .. } => Some((snapshot.last.index, progress.last_contact)),
+            ProgressState::Probe { .. } | ProgressState::Replicate { .. } => None,
         });
-        let answering = needed.filter(|(_, heard)| heard.after(self.config.election_timeout) > now);
+        let answering =
+            needed.filter(|(_, last_contact)| last_contact.after(self.config.election_timeout) > now);
         answering.map(|(index, _)| index).min().unwrap_or(Index(u64::MAX))
     }
 
@@ -80,81 +83,91 @@ impl Raft {
 
     /// Where what a follower lacks is gone, it gets the newest snapshot. Asked whenever the log's beginning moves, or what
     /// is to be sent next: nothing is ever sent that would follow what is gone.
-    pub(crate) fn fall_back_on_snapshot(&mut self, now: Instant, place: usize) {
+    pub(crate) fn maybe_switch_to_snapshot(&mut self, now: Timestamp, place: usize) {
         let Role::Leader(leader) = &self.role else { return };
         let progress = &leader.progress[place];
-        if matches!(progress.pace, Pace::Snapshotting { .. }) || !self.is_gone(progress.next) {
+        if matches!(progress.state, ProgressState::Snapshot { .. }) || !self.is_compacted(progress.next_index)
+        {
             return;
         }
         let snapshot = self.snapshot.clone().expect("entries go only into a snapshot");
         let Role::Leader(leader) = &mut self.role else { return };
-        leader.progress[place].needs(snapshot, now);
+        leader.progress[place].become_snapshot(snapshot, now);
     }
 
     /// Sends the next parts of a snapshot, as far as the window allows.
-    pub(crate) fn send_parts(&mut self, now: Instant, place: usize, effects: &mut Vec<Effect>) {
+    pub(crate) fn send_chunks(&mut self, now: Timestamp, place: usize, effects: &mut Vec<Effect>) {
         self.switch_to_newest_snapshot(now, place);
-        let (chunk, stamp) = (self.config.max_chunk, self.stamp(now));
-        let window = (chunk as u64).saturating_mul(self.config.max_in_flight as u64);
+        let (chunk, stamp) = (self.config.max_chunk_bytes, self.context(now));
+        let window = (chunk as u64).saturating_mul(self.config.max_in_flight_messages as u64);
         loop {
             let Role::Leader(leader) = &mut self.role else { return };
             let progress = &mut leader.progress[place];
-            let Pace::Snapshotting { snapshot, received, sent, .. } = &mut progress.pace else { return };
+            let ProgressState::Snapshot { snapshot, received, sent, .. } = &mut progress.state else {
+                return;
+            };
             let size = snapshot.data.len() as u64;
             // An empty state is a part as well, the only one.
-            let nothing_sent = *sent == 0 && size == 0 && progress.sent != now;
+            let nothing_sent = *sent == 0 && size == 0 && progress.last_sent != now;
             if (*sent >= size && !nothing_sent) || *sent - *received >= window {
                 return;
             }
-            let part = Part::of(snapshot, *sent, chunk);
+            let part = SnapshotChunk::of(snapshot, *sent, chunk);
             *sent += part.data.len() as u64;
-            progress.sent = now;
+            progress.last_sent = now;
             let to = progress.peer;
-            effects.push(
-                self.letter(to, Message::InstallSnapshot { term: self.term, part: Box::new(part), stamp }),
-            );
+            effects.push(self.envelope(
+                to,
+                Message::InstallSnapshot { term: self.term, chunk: Box::new(part), context: stamp },
+            ));
         }
     }
 
-    pub(crate) fn on_install(
+    pub(crate) fn on_install_snapshot(
         &mut self,
-        now: Instant,
-        from: Peer,
-        part: Part,
-        stamp: Stamp,
+        now: Timestamp,
+        from: ReplicaKey,
+        part: SnapshotChunk,
+        stamp: MessageContext,
         effects: &mut Vec<Effect>,
     ) {
-        if !self.hear(now, from, effects) {
+        if !self.on_leader_contact(now, from, effects) {
             return;
         }
         let last = part.last;
-        if last.index <= self.commit && !self.bug(Bug::InstallRegressesState) {
+        if last.index <= self.commit_index && !self.bug(Bug::InstallRegressesState) {
             // All of that is committed here, so the leader has it too (5.4). What is gathered may be newer than this part.
-            self.incoming.take_if(|incoming| incoming.last.index <= self.commit);
-            return self.acknowledge(from, self.commit, stamp, effects);
+            self.incoming.take_if(|incoming| incoming.last.index <= self.commit_index);
+            return self.acknowledge(from, self.commit_index, stamp, effects);
         }
         let end = part.offset + part.data.len() as u64;
         let configuration = part.configuration.clone();
-        match self.gather(part) {
+        match self.assemble_chunk(part) {
             Ok(data) => {
                 self.install(Snapshot { last, configuration, data });
                 self.acknowledge(from, last.index, stamp, effects);
             }
             Err(received) => {
                 let message =
-                    Message::InstallSnapshotResponse { term: self.term, last, received, end, stamp };
-                self.promise(Promise::Send(from, message), effects);
+                    Message::InstallSnapshotResponse { term: self.term, last, received, end, context: stamp };
+                self.send_when_durable(Promise::Send(from, message), effects);
             }
         }
     }
 
-    fn acknowledge(&mut self, to: Peer, matched: Index, stamp: Stamp, effects: &mut Vec<Effect>) {
-        let message = Message::AppendEntriesResponse { term: self.term, matched, stamp };
-        self.promise(Promise::Send(to, message), effects);
+    fn acknowledge(
+        &mut self,
+        to: ReplicaKey,
+        match_index: Index,
+        stamp: MessageContext,
+        effects: &mut Vec<Effect>,
+    ) {
+        let message = Message::AppendEntriesResponse { term: self.term, match_index, context: stamp };
+        self.send_when_durable(Promise::Send(to, message), effects);
     }
 
     /// Puts a part where it belongs. Returns the whole once it is there; until then, how much has come without a gap.
-    fn gather(&mut self, part: Part) -> Result<Bytes, u64> {
+    fn assemble_chunk(&mut self, part: SnapshotChunk) -> Result<Bytes, u64> {
         if part.offset == 0 && part.data.len() as u64 == part.size {
             self.incoming = None;
             return Ok(part.data);
@@ -164,7 +177,7 @@ impl Raft {
             return Err(0);
         }
         if self.incoming.as_ref().is_none_or(|incoming| incoming.last != part.last) {
-            self.incoming = Some(Incoming { last: part.last, data: Vec::new() });
+            self.incoming = Some(IncomingSnapshot { last: part.last, data: Vec::new() });
         }
         let incoming = self.incoming.as_mut().expect("just made");
         if part.offset == incoming.data.len() as u64 {
@@ -183,39 +196,39 @@ impl Raft {
         // With its last entry in the log, the log has everything before it, and what follows may count at the leader:
         // all that is new is how much of it is committed (figure 13, step 6).
         if self.log.contains(last) && !self.bug(Bug::InstallDropsAckedSuffix) {
-            self.commit = self.commit.max(last.index);
+            self.commit_index = self.commit_index.max(last.index);
             return;
         }
         // What is committed is in the snapshot; anything else that is durable here says nothing about the new log.
-        self.saves.cut(self.commit);
+        self.saves.truncate(self.commit_index);
         self.unsaved_after = None;
-        self.log.restart_after(last, snapshot.configuration.clone());
-        self.commit = last.index;
+        self.log.reset_to_snapshot(last, snapshot.configuration.clone());
+        self.commit_index = last.index;
         self.snapshot = Some(snapshot);
-        self.restores = true;
-        self.rewrites = Some(true);
+        self.restore_pending = true;
+        self.pending_rewrite = Some(true);
     }
 
     #[expect(clippy::too_many_arguments, reason = "they are the message's fields")]
     pub(crate) fn on_install_response(
         &mut self,
-        now: Instant,
-        from: Peer,
+        now: Timestamp,
+        from: ReplicaKey,
         last: LogId,
         received: u64,
         end: u64,
-        stamp: Stamp,
+        stamp: MessageContext,
         effects: &mut Vec<Effect>,
     ) {
-        let Some(place) = self.follower(from) else { return };
+        let Some(place) = self.follower_position(from) else { return };
         // Whatever was lost is sent again, as often as it takes.
         let end = if self.bug(Bug::SnapshotTransferNeverRetried) { received } else { end };
-        let confirmed = self.confirmed_by(stamp, now);
+        let confirmed = self.confirmed_context(stamp, now);
         let Role::Leader(leader) = &mut self.role else { return };
         let progress = &mut leader.progress[place];
-        progress.confirms(confirmed, now);
-        progress.received(last, received, end, stamp.sent, now);
-        self.send_what_it_lacks(now, place, effects);
+        progress.on_confirmed(confirmed, now);
+        progress.on_chunk_received(last, received, end, stamp.sent_at, now);
+        self.send_entries(now, place, effects);
         self.confirm_reads(now, effects);
     }
 }

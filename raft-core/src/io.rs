@@ -41,15 +41,15 @@
 //! | `Compact` of a state that is too old or too new | refused, without effect |
 //! | `Compact` with bytes that are not the state | not noticed; followers install them |
 //! | a [`Recovered`] that cannot have been saved | [`Raft::new`](crate::Raft::new) refuses it, and says where |
-//! | a [`Recovered`] that lacks what was reported durable | not noticed where it could have been saved. The server has forgotten promises: it must have another [`Identity`](crate::Identity) |
+//! | a [`Recovered`] that lacks what was reported durable | not noticed where it could have been saved. The server has forgotten promises: it must have another [`DirectoryId`](crate::Identity) |
 //! | a request's name used twice | two answers under one name |
 
-use crate::answer::Answer;
+use crate::answer::Response;
 use crate::ids::{Index, NodeId, RequestId, SaveId, Term};
 use crate::log::{Entries, Entry};
-use crate::membership::Change;
-use crate::message::Letter;
-use crate::snapshot::{Kept, Snapshot};
+use crate::membership::ConfChange;
+use crate::message::Envelope;
+use crate::snapshot::{Checkpoint, Snapshot};
 use bytes::Bytes;
 use std::fmt;
 
@@ -59,7 +59,7 @@ pub enum Input {
     /// The deadline is due. Stepping it early does nothing.
     Timer,
     /// A letter came in.
-    Receive(Letter),
+    Receive(Envelope),
     /// A client's command shall be appended.
     Propose {
         /// The name under which it is answered.
@@ -73,11 +73,11 @@ pub enum Input {
         request: RequestId,
     },
     /// The group shall change.
-    Change {
+    ConfChange {
         /// The name under which it is answered.
         request: RequestId,
         /// How.
-        change: Change,
+        change: ConfChange,
     },
     /// Leadership shall pass to another server.
     Transfer {
@@ -112,10 +112,10 @@ pub enum Effect {
         /// Its number.
         id: SaveId,
         /// What to write.
-        write: Write,
+        record: SaveRecord,
     },
     /// Network: send this.
-    Send(Letter),
+    Send(Envelope),
     /// Application: the state is what this snapshot says; what was before is gone.
     Restore(Snapshot),
     /// Application: these entries are committed, and durable here.
@@ -130,22 +130,22 @@ pub enum Effect {
         /// Which.
         request: RequestId,
         /// How it is known that this state is new enough.
-        confirmed: Confirmed,
+        confirmation: ReadConfirmation,
     },
     /// Application: this is how the request ended. Every request gets one answer; a read gets this or a `ReadNow`.
-    Answer {
+    Respond {
         /// Which.
         request: RequestId,
         /// How.
-        answer: Answer,
+        response: Response,
     },
 }
 
 /// How it is known that a read may be answered.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Confirmed {
+pub enum ReadConfirmation {
     /// A majority has said, since it was asked, that this server leads.
-    Round,
+    Quorum,
     /// This server holds a lease.
     Lease,
     /// The leader has said so: it was passed on to it.
@@ -154,7 +154,7 @@ pub enum Confirmed {
 
 /// One record of the write-ahead log: after a loss of power it is wholly there or wholly gone.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Write {
+pub struct SaveRecord {
     /// The current term.
     pub term: Term,
     /// The vote in it.
@@ -165,7 +165,7 @@ pub struct Write {
     pub entries: Entries,
     /// Where given, this write replaces all that were made before: `after` is the base, and `entries` the whole log
     /// after it.
-    pub kept: Option<Box<Kept>>,
+    pub checkpoint: Option<Box<Checkpoint>>,
 }
 
 /// What a server's disk kept: everything that a new incarnation starts from. Refused where it cannot have been saved
@@ -177,18 +177,18 @@ pub struct Recovered {
     /// The saved vote in it. Not always for a member of a configuration that was recovered: see [`crate::recovery`].
     pub vote: Option<NodeId>,
     /// The newest snapshot, and where the log begins; nothing where all of the log is kept.
-    pub kept: Option<Kept>,
+    pub checkpoint: Option<Checkpoint>,
     /// The saved log, from the base on, or from index 1.
     pub entries: Vec<Entry>,
 }
 
-impl fmt::Display for Write {
+impl fmt::Display for SaveRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "term {}", self.term)?;
         if let Some(vote) = self.vote {
             write!(f, ", vote {vote}")?;
         }
-        if let Some(kept) = &self.kept {
+        if let Some(kept) = &self.checkpoint {
             write!(f, ", snapshot up to {}", kept.snapshot.last)?;
         }
         if let (Some(first), Some(last)) = (self.entries.first(), self.entries.last()) {

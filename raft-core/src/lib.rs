@@ -32,7 +32,7 @@
 //! # What it can do
 //!
 //! - Elections with pre-vote and check-quorum; leadership passes on; any change of the group through joint consensus,
-//!   with learners. Each life of a server has an [`Identity`]: one whose disk was emptied has forgotten what it
+//!   with learners. Each life of a server has an [`DirectoryId`]: one whose disk was emptied has forgotten what it
 //!   promised, and does not count as the one that promised it.
 //! - Replication in windows of messages and of bytes. A leader that holds too much uncommitted is
 //!   [busy](Refusal::Busy) and says so; then certainly nothing happened.
@@ -85,15 +85,15 @@ mod forward;
 pub mod status;
 pub mod session;
 
-pub use answer::{Answer, Refusal};
+pub use answer::{Rejection, Response};
 pub use bug::Bug;
 pub use config::{Config, ConfigError};
-pub use ids::{Identity, Index, Instant, LogId, NodeId, Peer, RequestId, SaveId, Term};
-pub use io::{Confirmed, Effect, Input, Recovered, Write};
+pub use ids::{DirectoryId, Index, LogId, NodeId, ReplicaKey, RequestId, SaveId, Term, Timestamp};
+pub use io::{Effect, Input, ReadConfirmation, Recovered, SaveRecord};
 pub use log::{Entries, Entry, Log, Payload};
-pub use membership::{Change, Configuration, Malformed, Step, Unfit};
-pub use message::{Letter, Message};
+pub use membership::{ConfChange, ConfChangeError, ConfChangeOp, Configuration, Malformed};
+pub use message::{Envelope, Message};
 pub use raft::{Raft, Role};
 pub use recovery::{RecoveredError, StartError};
-pub use snapshot::{Kept, Part, Snapshot};
+pub use snapshot::{Checkpoint, Snapshot, SnapshotChunk};
 pub use status::Status;

@@ -83,13 +83,13 @@ impl Entries {
 
     /// A part of these, without copying.
     #[must_use]
-    pub(crate) fn part(&self, from: usize, to: usize) -> Entries {
+    pub(crate) fn slice(&self, from: usize, to: usize) -> Entries {
         Entries { shared: self.shared.clone(), from: self.from + from, to: self.from + to }
     }
 
     /// Keeps only this part. Where that is the lesser part of what is shared it is copied, so that what nobody can ask for
     /// any more does not stay in memory.
-    fn keep(&mut self, from: usize, to: usize) {
+    fn narrow(&mut self, from: usize, to: usize) {
         (self.from, self.to) = (self.from + from, self.from + to);
         if self.shared.as_ref().is_some_and(|shared| self.len() < shared.len() / 2) {
             *self = self.iter().cloned().collect();
@@ -128,16 +128,16 @@ impl fmt::Debug for Entries {
 
 /// The entries from `first` to `last`, where this slice, with where it begins, has them all.
 #[inline]
-fn part_of((start, slice): &(Index, Entries), first: Index, last: Index) -> Option<Entries> {
+fn slice_of((start, slice): &(Index, Entries), first: Index, last: Index) -> Option<Entries> {
     let has = first >= *start && last.0 - start.0 < slice.len() as u64;
-    has.then(|| slice.part((first.0 - start.0) as usize, (last.0 - start.0) as usize + 1))
+    has.then(|| slice.slice((first.0 - start.0) as usize, (last.0 - start.0) as usize + 1))
 }
 
 /// The log of one server.
 #[derive(Clone, Debug)]
 pub struct Log {
     /// The last entry that is not kept; 0@0 while all are.
-    base: LogId,
+    compacted: LogId,
     /// The last entry of all; the base where none is kept.
     last: LogId,
     /// What follows the base, in the slices in which it came, each with where it begins: nothing is copied on its way from
@@ -151,22 +151,22 @@ pub struct Log {
     configurations: Vec<(Index, Arc<Configuration>)>,
     /// The newest of what was asked for across slices, each with where it begins, in a ring: what is sent to one follower
     /// is sent to others, and applied.
-    joined: [(Index, Entries); JOINED],
+    joined_cache: [(Index, Entries); JOINED_CACHE],
     /// The oldest of them.
-    oldest: usize,
+    oldest_joined: usize,
 }
 
 /// How many copies across slices are remembered.
-const JOINED: usize = 4;
+const JOINED_CACHE: usize = 4;
 
 /// How many slices are tried one by one, before the place of an index is searched.
-const NEWEST: usize = 4;
+const NEWEST_SLICES: usize = 4;
 
 impl PartialEq for Log {
     fn eq(&self, other: &Log) -> bool {
-        self.base == other.base
+        self.compacted == other.compacted
             && self.last == other.last
-            && self.from(self.base.index.next()).eq(other.from(other.base.index.next()))
+            && self.from(self.compacted.index.next()).eq(other.from(other.compacted.index.next()))
     }
 }
 
@@ -177,27 +177,27 @@ impl Log {
     /// Where terms fall.
     #[must_use]
     pub fn new(founding: Configuration, entries: Vec<Entry>) -> Log {
-        Log::after(LogId::default(), Arc::new(founding), entries)
+        Log::compacted_at(LogId::default(), Arc::new(founding), entries)
     }
 
-    /// The log of which only this is kept: `entries` after `base`, where `configuration` was in force.
+    /// The log of which only this is kept: `entries` after `compacted`, where `configuration` was in force.
     ///
     /// # Panics
     /// Where terms fall.
     #[must_use]
-    pub fn after(base: LogId, configuration: Arc<Configuration>, entries: Vec<Entry>) -> Log {
+    pub fn compacted_at(compacted: LogId, configuration: Arc<Configuration>, entries: Vec<Entry>) -> Log {
         let mut log = Log {
-            base,
-            last: base,
+            compacted,
+            last: compacted,
             slices: Vec::new(),
             fresh: Vec::new(),
             runs: Vec::new(),
-            configurations: vec![(base.index, configuration)],
-            joined: Default::default(),
-            oldest: 0,
+            configurations: vec![(compacted.index, configuration)],
+            joined_cache: Default::default(),
+            oldest_joined: 0,
         };
-        if base.index > Index(0) {
-            log.runs.push((base.index, base.term));
+        if compacted.index > Index(0) {
+            log.runs.push((compacted.index, compacted.term));
         }
         log.append_rest(entries.into_iter().collect(), 0);
         log
@@ -205,8 +205,8 @@ impl Log {
 
     /// The last entry that is not kept: everything up to it is committed. 0@0 while all are kept.
     #[must_use]
-    pub const fn base(&self) -> LogId {
-        self.base
+    pub const fn compacted(&self) -> LogId {
+        self.compacted
     }
 
     /// The last entry's place; 0@0 in an empty log.
@@ -219,7 +219,7 @@ impl Log {
     /// term of 0: who took it for one would match logs that were never compared. Nothing beyond the end.
     #[must_use]
     pub fn term_at(&self, index: Index) -> Option<Term> {
-        if index < self.base.index || index > self.last.index {
+        if index < self.compacted.index || index > self.last.index {
             return None;
         }
         // Most ask for what is new.
@@ -260,7 +260,7 @@ impl Log {
 
     /// Where the configuration in force stands.
     #[must_use]
-    pub fn configured_at(&self) -> Index {
+    pub fn configuration_index(&self) -> Index {
         self.configurations.last().expect("the founding one is always there").0
     }
 
@@ -270,7 +270,7 @@ impl Log {
     #[must_use]
     pub fn committed_configuration(&self, commit: Index) -> &Arc<Configuration> {
         let last = self.configurations.len() - 1;
-        let committed = if self.configured_at() <= commit { last } else { last.saturating_sub(1) };
+        let committed = if self.configuration_index() <= commit { last } else { last.saturating_sub(1) };
         &self.configurations[committed].1
     }
 
@@ -279,7 +279,7 @@ impl Log {
     /// # Panics
     /// Where its term is below the last one's.
     pub fn append(&mut self, entry: Entry) {
-        self.count(&entry);
+        self.index_entry(&entry);
         self.fresh.push(entry);
     }
 
@@ -291,14 +291,14 @@ impl Log {
         if skip >= entries.len() {
             return;
         }
-        self.gather();
+        self.collect_fresh();
         let first = self.last.index.next();
-        entries[skip..].iter().for_each(|entry| self.count(entry));
+        entries[skip..].iter().for_each(|entry| self.index_entry(entry));
         self.slices.push((first, Entries { from: entries.from + skip, ..entries }));
     }
 
     /// What an entry at the end means for terms and configurations.
-    fn count(&mut self, entry: &Entry) {
+    fn index_entry(&mut self, entry: &Entry) {
         let last = self.last;
         assert!(entry.term >= last.term, "terms in a log never fall: {} after {last}", entry.term);
         self.last = LogId { index: last.index.next(), term: entry.term };
@@ -312,26 +312,30 @@ impl Log {
 
     /// What was appended one by one becomes a slice.
     #[inline]
-    fn gather(&mut self) {
+    fn collect_fresh(&mut self) {
         if !self.fresh.is_empty() {
-            self.gather_fresh();
+            self.collect_fresh_slow();
         }
     }
 
-    fn gather_fresh(&mut self) {
+    fn collect_fresh_slow(&mut self) {
         let first = Index(self.last.index.0 + 1 - self.fresh.len() as u64);
         self.slices.push((first, self.fresh.drain(..).collect()));
     }
 
     /// Cuts everything after `index`.
     pub fn truncate(&mut self, index: Index) {
-        assert!(index >= self.base.index, "a cut after {index} of a log that begins after {}", self.base);
-        self.gather();
+        assert!(
+            index >= self.compacted.index,
+            "a cut after {index} of a log that begins after {}",
+            self.compacted
+        );
+        self.collect_fresh();
         while self.slices.last().is_some_and(|&(first, _)| first > index) {
             self.slices.pop();
         }
         if let Some((first, slice)) = self.slices.last_mut() {
-            slice.keep(0, slice.len().min((index.0 + 1 - first.0) as usize));
+            slice.narrow(0, slice.len().min((index.0 + 1 - first.0) as usize));
         }
         while self.runs.last().is_some_and(|&(start, _)| start > index) {
             self.runs.pop();
@@ -342,34 +346,34 @@ impl Log {
         }
         let term = self.runs.last().map_or(Term(0), |&(_, term)| term);
         self.last = LogId { index: self.last.index.min(index), term };
-        self.joined = Default::default();
+        self.joined_cache = Default::default();
     }
 
     /// Forgets everything up to `index`, which is committed and stands in a snapshot (7).
     pub fn compact(&mut self, index: Index) {
-        let Some(term) = self.term_at(index).filter(|_| index > self.base.index) else { return };
+        let Some(term) = self.term_at(index).filter(|_| index > self.compacted.index) else { return };
         let at_base = self.configuration_at(index).clone();
-        self.gather();
-        let gone = self.place(index);
+        self.collect_fresh();
+        let gone = self.slice_position(index);
         self.slices.drain(..gone);
         let (first, slice) = self.slices.first_mut().expect("the entry at `index` is kept");
-        slice.keep((index.0 + 1 - first.0) as usize, slice.len());
+        slice.narrow((index.0 + 1 - first.0) as usize, slice.len());
         *first = index.next();
         if slice.is_empty() {
             self.slices.remove(0);
         }
-        self.base = LogId { index, term };
+        self.compacted = LogId { index, term };
         let gone = self.runs.partition_point(|&(start, _)| start <= index) - 1;
         self.runs.drain(..gone);
         self.runs[0].0 = index;
         self.configurations.retain(|&(start, _)| start > index);
         self.configurations.insert(0, (index, at_base));
-        self.joined = Default::default();
+        self.joined_cache = Default::default();
     }
 
     /// Becomes the log that a snapshot stands for: nothing is kept, and `configuration` is in force (7).
-    pub fn restart_after(&mut self, base: LogId, configuration: Arc<Configuration>) {
-        *self = Log::after(base, configuration, Vec::new());
+    pub fn reset_to_snapshot(&mut self, compacted: LogId, configuration: Arc<Configuration>) {
+        *self = Log::compacted_at(compacted, configuration, Vec::new());
     }
 
     /// The last of the entries from `first` on that fit into one message, and their bytes: so many entries, so many bytes,
@@ -377,7 +381,7 @@ impl Log {
     #[must_use]
     pub fn batch(&self, first: Index, most: usize, most_bytes: u64) -> (Index, u64) {
         let (mut end, mut bytes) = (first.previous(), 0);
-        if first <= self.base.index {
+        if first <= self.compacted.index {
             return (end, bytes);
         }
         let _ = self.from(first).take(most).try_for_each(|entry| {
@@ -401,7 +405,7 @@ impl Log {
         if first > last {
             return Entries::NONE;
         }
-        self.assert_has(first, last);
+        self.assert_contains_range(first, last);
         self.from(first).take((last.0 + 1 - first.0) as usize).cloned().collect()
     }
 
@@ -414,32 +418,32 @@ impl Log {
         if first > last {
             return Entries::NONE;
         }
-        self.gather();
+        self.collect_fresh();
         // Most ask for what is new, and the application for what was new just before.
-        let part = self.slices.iter().rev().take(2).find_map(|slice| part_of(slice, first, last));
+        let part = self.slices.iter().rev().take(2).find_map(|slice| slice_of(slice, first, last));
         part.unwrap_or_else(|| self.older_entries(first, last))
     }
 
     /// The entries from `first` to `last`, which are not all in one of the two newest slices.
     fn older_entries(&mut self, first: Index, last: Index) -> Entries {
-        self.assert_has(first, last);
-        let part = part_of(&self.slices[self.place(first)], first, last);
-        if let Some(part) =
-            part.or_else(|| self.joined.iter().find_map(|joined| part_of(joined, first, last)))
+        self.assert_contains_range(first, last);
+        let part = slice_of(&self.slices[self.slice_position(first)], first, last);
+        if let Some(part) = part
+            .or_else(|| self.joined_cache.iter().find_map(|joined_cache| slice_of(joined_cache, first, last)))
         {
             return part;
         }
         let entries: Entries = self.from(first).take((last.0 + 1 - first.0) as usize).cloned().collect();
-        self.joined[self.oldest] = (first, entries.clone());
-        self.oldest = (self.oldest + 1) % JOINED;
+        self.joined_cache[self.oldest_joined] = (first, entries.clone());
+        self.oldest_joined = (self.oldest_joined + 1) % JOINED_CACHE;
         entries
     }
 
-    fn assert_has(&self, first: Index, last: Index) {
+    fn assert_contains_range(&self, first: Index, last: Index) {
         assert!(
-            first > self.base.index && last <= self.last.index,
+            first > self.compacted.index && last <= self.last.index,
             "{first} to {last} of a log from {} to {}",
-            self.base,
+            self.compacted,
             self.last
         );
     }
@@ -455,7 +459,7 @@ impl Log {
         let fresh = Index(self.last.index.0 + 1 - self.fresh.len() as u64);
         let (mut slices, mut begun, mut newest) = (&self.slices[..0], &[][..], &self.fresh[..]);
         if first < fresh {
-            let place = self.place(first);
+            let place = self.slice_position(first);
             let (start, slice) = &self.slices[place];
             (begun, slices) = (&slice[(first.0 - start.0) as usize..], &self.slices[place + 1..]);
         } else {
@@ -465,9 +469,9 @@ impl Log {
     }
 
     /// The place of the slice that has the entry at `index`, which is in one.
-    fn place(&self, index: Index) -> usize {
+    fn slice_position(&self, index: Index) -> usize {
         // Most ask for what is new.
-        let newest = self.slices.len().saturating_sub(NEWEST)..self.slices.len();
+        let newest = self.slices.len().saturating_sub(NEWEST_SLICES)..self.slices.len();
         for place in newest.rev() {
             if self.slices[place].0 <= index {
                 return place;
@@ -479,7 +483,7 @@ impl Log {
     /// The greatest place up to `index` whose term is at most `term`. Where two logs disagree at `index`, and one of
     /// them has `term` there, they cannot agree anywhere between: so a conflict skips whole terms (5.3).
     #[must_use]
-    pub fn last_at_most(&self, index: Index, term: Term) -> LogId {
+    pub fn last_at_or_below_term(&self, index: Index, term: Term) -> LogId {
         let index = index.min(self.last().index);
         let below = self.runs.partition_point(|&(start, run)| start <= index && run <= term);
         let Some(&(_, run)) = below.checked_sub(1).and_then(|place| self.runs.get(place)) else {

@@ -4,12 +4,12 @@
 //! everything, each by a majority of its own. A change of a single voter needs no joint phase, because majorities of
 //! neighbouring sets overlap (thesis 4.1).
 
-use crate::ids::{Identity, NodeId, Peer};
-use crate::quorum::{majority, reached_by_majority};
+use crate::ids::{DirectoryId, NodeId, ReplicaKey};
+use crate::quorum::{majority, majority_value};
 use std::fmt;
 
 /// The most nodes that a group may have, learners included.
-pub const MOST_MEMBERS: usize = 64;
+pub const MAX_MEMBERS: usize = 64;
 
 /// Who belongs to the group. All lists are sorted, each node once.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
@@ -21,54 +21,54 @@ pub struct Configuration {
     /// Who gets the log and never counts.
     pub learners: Vec<NodeId>,
     /// Voters of the old half that will be learners once the joint phase is over: until then they still vote.
-    pub next_learners: Vec<NodeId>,
+    pub learners_next: Vec<NodeId>,
     /// Whether the leader ends the joint phase by itself.
-    pub leaves_by_itself: bool,
+    pub auto_leave: bool,
     /// Which life of a member belongs to the group, sorted by member; who is not named here drew no identity.
-    pub identities: Vec<(NodeId, Identity)>,
+    pub directory_ids: Vec<(NodeId, DirectoryId)>,
 }
 
 /// One step of a change.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Step {
+pub enum ConfChangeOp {
     /// Wherever this change speaks of this node, it means this life of it; identity 0: one that drew none.
-    Identify(NodeId, Identity),
+    SetDirectoryId(NodeId, DirectoryId),
     /// Make this node a voter, whatever it was.
-    Voter(NodeId),
+    AddVoter(NodeId),
     /// Make this node a learner, whatever it was.
-    Learner(NodeId),
+    AddLearner(NodeId),
     /// Remove this node.
     Remove(NodeId),
 }
 
 /// A change of the group.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Change {
+pub enum ConfChange {
     /// These steps, in this order: at once where they change one voter at the most, else by way of a joint phase that
     /// ends by itself.
-    Steps(Vec<Step>),
-    /// These steps by way of a joint phase that goes on until somebody asks for [`Change::Leave`].
-    Joint(Vec<Step>),
+    Auto(Vec<ConfChangeOp>),
+    /// These steps by way of a joint phase that goes on until somebody asks for [`ConfChange::LeaveJoint`].
+    ExplicitJoint(Vec<ConfChangeOp>),
     /// The end of a joint phase.
-    Leave,
+    LeaveJoint,
 }
 
 /// Why a change cannot be made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Unfit {
+pub enum ConfChangeError {
     /// Nobody would vote.
     NoVoters,
     /// More than one voter would change at once.
-    TooMany,
+    MoreThanOneVoter,
     /// The group is joint already.
-    Joint,
+    AlreadyJoint,
     /// There is no joint phase to leave.
     NotJoint,
-    /// The group would have more members than [`MOST_MEMBERS`].
-    TooLarge,
+    /// The group would have more members than [`MAX_MEMBERS`].
+    TooManyMembers,
     /// Another life of the node still belongs to the group: it has to be removed before, and in a change of its own. The
     /// two share a number, so majorities with the one and with the other would seem to overlap, and need not.
-    OtherLife,
+    OtherIncarnation,
 }
 
 /// What is wrong with a configuration that no change leads to.
@@ -76,8 +76,8 @@ pub enum Unfit {
 pub enum Malformed {
     /// No voters.
     NoVoters,
-    /// More members than [`MOST_MEMBERS`].
-    TooLarge,
+    /// More members than [`MAX_MEMBERS`].
+    TooManyMembers,
     /// A list is not sorted, or has a node twice.
     Unsorted,
     /// A node votes and is a learner as well.
@@ -85,7 +85,7 @@ pub enum Malformed {
     /// A node is to be a learner after the joint phase, and does not vote in the old half alone.
     NextLearner(NodeId),
     /// An identity of a node that is no member.
-    IdentityOf(NodeId),
+    DirectoryIdOfNonMember(NodeId),
 }
 
 impl Configuration {
@@ -94,26 +94,26 @@ impl Configuration {
     /// # Errors
     /// What is wrong with it.
     pub fn validate(&self) -> Result<(), Malformed> {
-        let Configuration { voters, old_voters, learners, next_learners, identities, .. } = self;
+        let Configuration { voters, old_voters, learners, learners_next, directory_ids, .. } = self;
         if voters.is_empty() {
             return Err(Malformed::NoVoters);
         }
-        let lists = [voters, old_voters, learners, next_learners];
-        let named = identities.iter().map(|(node, _)| node);
+        let lists = [voters, old_voters, learners, learners_next];
+        let named = directory_ids.iter().map(|(node, _)| node);
         if !lists.iter().all(|nodes| nodes.is_sorted_by(|a, b| a < b)) || !named.is_sorted_by(|a, b| a < b) {
             return Err(Malformed::Unsorted);
         }
-        if let Some(&node) = learners.iter().find(|&&node| self.votes(node)) {
+        if let Some(&node) = learners.iter().find(|&&node| self.is_voter(node)) {
             return Err(Malformed::VoterAndLearner(node));
         }
         let leaves = |node: &NodeId| old_voters.contains(node) && !voters.contains(node);
-        if let Some(&node) = next_learners.iter().find(|node| !leaves(node)) {
+        if let Some(&node) = learners_next.iter().find(|node| !leaves(node)) {
             return Err(Malformed::NextLearner(node));
         }
-        if let Some(&(node, _)) = identities.iter().find(|(node, _)| !self.is_member(*node)) {
-            return Err(Malformed::IdentityOf(node));
+        if let Some(&(node, _)) = directory_ids.iter().find(|(node, _)| !self.is_member(*node)) {
+            return Err(Malformed::DirectoryIdOfNonMember(node));
         }
-        if self.members().len() > MOST_MEMBERS { Err(Malformed::TooLarge) } else { Ok(()) }
+        if self.members().len() > MAX_MEMBERS { Err(Malformed::TooManyMembers) } else { Ok(()) }
     }
 
     /// A group of these voters.
@@ -132,27 +132,30 @@ impl Configuration {
 
     /// Whether a node votes, in either half.
     #[must_use]
-    pub fn votes(&self, node: NodeId) -> bool {
+    pub fn is_voter(&self, node: NodeId) -> bool {
         self.voters.contains(&node) || self.old_voters.contains(&node)
     }
 
     /// Which life of a node belongs to the group.
     #[must_use]
-    pub fn peer(&self, node: NodeId) -> Peer {
-        let known = self.identities.binary_search_by_key(&node, |known| known.0);
-        Peer { id: node, identity: known.map_or(Identity(0), |place| self.identities[place].1) }
+    pub fn replica(&self, node: NodeId) -> ReplicaKey {
+        let known = self.directory_ids.binary_search_by_key(&node, |known| known.0);
+        ReplicaKey {
+            id: node,
+            directory_id: known.map_or(DirectoryId(0), |place| self.directory_ids[place].1),
+        }
     }
 
     /// Whether this life of a node votes, in either half.
     #[must_use]
-    pub fn votes_as(&self, peer: Peer) -> bool {
-        self.votes(peer.id) && self.peer(peer.id) == peer
+    pub fn is_voter_replica(&self, peer: ReplicaKey) -> bool {
+        self.is_voter(peer.id) && self.replica(peer.id) == peer
     }
 
     /// Whether a node gets the log.
     #[must_use]
     pub fn is_member(&self, node: NodeId) -> bool {
-        self.votes(node) || self.learners.contains(&node)
+        self.is_voter(node) || self.learners.contains(&node)
     }
 
     /// Everybody who gets the log, sorted.
@@ -175,7 +178,7 @@ impl Configuration {
 
     /// The greatest value that a majority has reached: of each half while joint. `None` where nobody votes.
     #[inline]
-    pub fn reached<T: Ord + Copy + Default>(&self, reached: impl Fn(NodeId) -> T) -> Option<T> {
+    pub fn quorum_value<T: Ord + Copy + Default>(&self, reached: impl Fn(NodeId) -> T) -> Option<T> {
         #[inline]
         fn by<const ROOM: usize, T: Ord + Copy + Default>(
             voters: &[NodeId],
@@ -185,13 +188,13 @@ impl Configuration {
             for (value, &voter) in values.iter_mut().zip(voters) {
                 *value = reached(voter);
             }
-            reached_by_majority(&mut values[..voters.len()])
+            majority_value(&mut values[..voters.len()])
         }
         // Most groups are small, and to clear room for the largest would cost more than the sum.
         let half = |voters: &[NodeId]| match voters.len() {
             0 => None,
             1..=8 => Some(by::<8, T>(voters, &reached)),
-            _ => Some(by::<MOST_MEMBERS, T>(voters, &reached)),
+            _ => Some(by::<MAX_MEMBERS, T>(voters, &reached)),
         };
         match (half(&self.voters), half(&self.old_voters)) {
             (Some(new), Some(old)) => Some(new.min(old)),
@@ -203,62 +206,65 @@ impl Configuration {
     ///
     /// # Errors
     /// The change does not fit.
-    pub fn after(&self, change: &Change) -> Result<Configuration, Unfit> {
+    pub fn after(&self, change: &ConfChange) -> Result<Configuration, ConfChangeError> {
         let mut changed = match change {
-            Change::Steps(steps) => match self.simple(steps) {
-                Err(Unfit::TooMany) => self.enter_joint(steps, true)?,
+            ConfChange::Auto(steps) => match self.simple(steps) {
+                Err(ConfChangeError::MoreThanOneVoter) => self.enter_joint(steps, true)?,
                 simple => simple?,
             },
-            Change::Joint(steps) => self.enter_joint(steps, false)?,
-            Change::Leave => self.leave_joint()?,
+            ConfChange::ExplicitJoint(steps) => self.enter_joint(steps, false)?,
+            ConfChange::LeaveJoint => self.leave_joint()?,
         };
         let members = changed.members();
-        if members.len() > MOST_MEMBERS {
-            return Err(Unfit::TooLarge);
+        if members.len() > MAX_MEMBERS {
+            return Err(ConfChangeError::TooManyMembers);
         }
         let steps = match change {
-            Change::Steps(steps) | Change::Joint(steps) => &steps[..],
-            Change::Leave => &[],
+            ConfChange::Auto(steps) | ConfChange::ExplicitJoint(steps) => &steps[..],
+            ConfChange::LeaveJoint => &[],
         };
-        changed.identities = self.identified(steps)?;
-        changed.identities.retain(|(node, _)| members.contains(node));
+        changed.directory_ids = self.directory_ids_after(steps)?;
+        changed.directory_ids.retain(|(node, _)| members.contains(node));
         Ok(changed)
     }
 
     /// The identities that are known, and those that the steps tell.
-    fn identified(&self, steps: &[Step]) -> Result<Vec<(NodeId, Identity)>, Unfit> {
+    fn directory_ids_after(
+        &self,
+        steps: &[ConfChangeOp],
+    ) -> Result<Vec<(NodeId, DirectoryId)>, ConfChangeError> {
         let members = self.members();
-        let mut identities = self.identities.clone();
+        let mut directory_ids = self.directory_ids.clone();
         for &step in steps {
-            let Step::Identify(node, identity) = step else { continue };
-            if members.contains(&node) && self.peer(node).identity != identity {
-                return Err(Unfit::OtherLife);
+            let ConfChangeOp::SetDirectoryId(node, directory_id) = step else { continue };
+            if members.contains(&node) && self.replica(node).directory_id != directory_id {
+                return Err(ConfChangeError::OtherIncarnation);
             }
-            match identities.binary_search_by_key(&node, |known| known.0) {
-                Ok(place) => identities[place].1 = identity,
-                Err(place) => identities.insert(place, (node, identity)),
+            match directory_ids.binary_search_by_key(&node, |known| known.0) {
+                Ok(place) => directory_ids[place].1 = directory_id,
+                Err(place) => directory_ids.insert(place, (node, directory_id)),
             }
         }
         // Who drew none is not named, so that configurations that mean the same are equal.
-        identities.retain(|&(_, identity)| identity != Identity(0));
-        Ok(identities)
+        directory_ids.retain(|&(_, directory_id)| directory_id != DirectoryId(0));
+        Ok(directory_ids)
     }
 
     /// After steps that change one voter at the most.
     ///
     /// # Errors
     /// They change more, or leave nobody who votes, or a joint phase is under way.
-    pub fn simple(&self, steps: &[Step]) -> Result<Configuration, Unfit> {
+    pub fn simple(&self, steps: &[ConfChangeOp]) -> Result<Configuration, ConfChangeError> {
         if self.is_joint() {
-            return Err(Unfit::Joint);
+            return Err(ConfChangeError::AlreadyJoint);
         }
         let mut changed = self.clone();
-        changed.take(steps);
+        changed.apply_ops(steps);
         let gone = self.voters.iter().filter(|voter| !changed.voters.contains(voter)).count();
         let come = changed.voters.iter().filter(|voter| !self.voters.contains(voter)).count();
         match changed.voters.is_empty() {
-            true => Err(Unfit::NoVoters),
-            false if gone + come > 1 => Err(Unfit::TooMany),
+            true => Err(ConfChangeError::NoVoters),
+            false if gone + come > 1 => Err(ConfChangeError::MoreThanOneVoter),
             false => Ok(changed),
         }
     }
@@ -267,51 +273,61 @@ impl Configuration {
     ///
     /// # Errors
     /// It is joint already, or nobody votes before or after.
-    pub fn enter_joint(&self, steps: &[Step], leaves_by_itself: bool) -> Result<Configuration, Unfit> {
+    pub fn enter_joint(
+        &self,
+        steps: &[ConfChangeOp],
+        auto_leave: bool,
+    ) -> Result<Configuration, ConfChangeError> {
         if self.is_joint() {
-            return Err(Unfit::Joint);
+            return Err(ConfChangeError::AlreadyJoint);
         }
         if self.voters.is_empty() {
-            return Err(Unfit::NoVoters);
+            return Err(ConfChangeError::NoVoters);
         }
-        let mut changed = Configuration { old_voters: self.voters.clone(), leaves_by_itself, ..self.clone() };
-        changed.take(steps);
-        if changed.voters.is_empty() { Err(Unfit::NoVoters) } else { Ok(changed) }
+        let mut changed = Configuration { old_voters: self.voters.clone(), auto_leave, ..self.clone() };
+        changed.apply_ops(steps);
+        if changed.voters.is_empty() { Err(ConfChangeError::NoVoters) } else { Ok(changed) }
     }
 
     /// At the end of a joint phase: the new half alone counts.
     ///
     /// # Errors
     /// There is no joint phase.
-    pub fn leave_joint(&self) -> Result<Configuration, Unfit> {
+    pub fn leave_joint(&self) -> Result<Configuration, ConfChangeError> {
         if !self.is_joint() {
-            return Err(Unfit::NotJoint);
+            return Err(ConfChangeError::NotJoint);
         }
         let mut left = Configuration {
             voters: self.voters.clone(),
             learners: self.learners.clone(),
-            identities: self.identities.clone(),
+            directory_ids: self.directory_ids.clone(),
             ..Configuration::default()
         };
-        self.next_learners.iter().for_each(|&node| insert(&mut left.learners, node));
+        self.learners_next.iter().for_each(|&node| insert(&mut left.learners, node));
         // Whoever is gone is unknown: it may come back as another life.
         let members = left.members();
-        left.identities.retain(|(node, _)| members.contains(node));
+        left.directory_ids.retain(|(node, _)| members.contains(node));
         Ok(left)
     }
 
-    fn take(&mut self, steps: &[Step]) {
+    fn apply_ops(&mut self, steps: &[ConfChangeOp]) {
         for &step in steps {
-            let (Step::Voter(node) | Step::Learner(node) | Step::Remove(node)) = step else { continue };
+            let (ConfChangeOp::AddVoter(node) | ConfChangeOp::AddLearner(node) | ConfChangeOp::Remove(node)) =
+                step
+            else {
+                continue;
+            };
             remove(&mut self.voters, node);
             remove(&mut self.learners, node);
-            remove(&mut self.next_learners, node);
+            remove(&mut self.learners_next, node);
             match step {
-                Step::Voter(_) => insert(&mut self.voters, node),
+                ConfChangeOp::AddVoter(_) => insert(&mut self.voters, node),
                 // Who still votes in the old half must not be a learner at the same time.
-                Step::Learner(_) if self.old_voters.contains(&node) => insert(&mut self.next_learners, node),
-                Step::Learner(_) => insert(&mut self.learners, node),
-                Step::Remove(_) | Step::Identify(..) => {}
+                ConfChangeOp::AddLearner(_) if self.old_voters.contains(&node) => {
+                    insert(&mut self.learners_next, node)
+                }
+                ConfChangeOp::AddLearner(_) => insert(&mut self.learners, node),
+                ConfChangeOp::Remove(_) | ConfChangeOp::SetDirectoryId(..) => {}
             }
         }
     }
@@ -341,7 +357,7 @@ impl fmt::Display for Configuration {
         let rest = [
             ("&&", &self.old_voters),
             (" learners=", &self.learners),
-            (" learners_next=", &self.next_learners),
+            (" learners_next=", &self.learners_next),
         ];
         for (name, nodes) in rest {
             if !nodes.is_empty() {
@@ -350,7 +366,7 @@ impl fmt::Display for Configuration {
                 write!(f, ")")?;
             }
         }
-        if self.leaves_by_itself { write!(f, " autoleave") } else { Ok(()) }
+        if self.auto_leave { write!(f, " autoleave") } else { Ok(()) }
     }
 }
 
@@ -358,7 +374,7 @@ impl fmt::Display for Malformed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Malformed::NoVoters => write!(f, "it has no voters"),
-            Malformed::TooLarge => write!(f, "it has more than 64 members"),
+            Malformed::TooManyMembers => write!(f, "it has more than 64 members"),
             Malformed::Unsorted => write!(f, "a list in it is not sorted, or has a node twice"),
             Malformed::VoterAndLearner(node) => write!(f, "{node} is a voter and a learner"),
             Malformed::NextLearner(node) => {
@@ -367,20 +383,24 @@ impl fmt::Display for Malformed {
                     "{node} is to be a learner after the joint phase, and is no voter of the old half alone"
                 )
             }
-            Malformed::IdentityOf(node) => write!(f, "it has an identity of {node}, which is no member"),
+            Malformed::DirectoryIdOfNonMember(node) => {
+                write!(f, "it has an identity of {node}, which is no member")
+            }
         }
     }
 }
 
-impl fmt::Display for Unfit {
+impl fmt::Display for ConfChangeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Unfit::NoVoters => "nobody would vote",
-            Unfit::TooMany => "more than one voter would change without a joint phase",
-            Unfit::Joint => "a joint phase is under way",
-            Unfit::NotJoint => "there is no joint phase to leave",
-            Unfit::TooLarge => "the group would have more than 64 members",
-            Unfit::OtherLife => "another life of the node belongs to the group, and must be removed first",
+            ConfChangeError::NoVoters => "nobody would vote",
+            ConfChangeError::MoreThanOneVoter => "more than one voter would change without a joint phase",
+            ConfChangeError::AlreadyJoint => "a joint phase is under way",
+            ConfChangeError::NotJoint => "there is no joint phase to leave",
+            ConfChangeError::TooManyMembers => "the group would have more than 64 members",
+            ConfChangeError::OtherIncarnation => {
+                "another life of the node belongs to the group, and must be removed first"
+            }
         })
     }
 }

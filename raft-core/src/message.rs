@@ -2,10 +2,10 @@
 //!
 //! A message speaks of the term in which it was made. What a receiver may conclude stands with each field.
 
-use crate::answer::Answer;
-use crate::ids::{Index, Instant, LogId, Peer, Term};
+use crate::answer::Response;
+use crate::ids::{Index, LogId, ReplicaKey, Term, Timestamp};
 use crate::log::Entries;
-use crate::snapshot::Part;
+use crate::snapshot::SnapshotChunk;
 use bytes::Bytes;
 use std::fmt;
 
@@ -13,29 +13,29 @@ use std::fmt;
 /// response from a server, or a life of one, that is in no configuration which the receiver takes to be in force. A request
 /// is heard from anybody: the receiver may be the one that does not know yet.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Letter {
+pub struct Envelope {
     /// The group.
     pub cluster: u64,
     /// Who sent it.
-    pub from: Peer,
+    pub from: ReplicaKey,
     /// Whom it is for.
-    pub to: Peer,
+    pub to: ReplicaKey,
     /// What it says.
     pub message: Message,
 }
 
 /// What a leader writes on a message and gets back with the answer: so it knows when that was asked for.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
-pub struct Stamp {
+pub struct MessageContext {
     /// The newest round of "do I still lead" for reads (8, thesis 6.4).
     pub round: u64,
     /// The leader's own clock when it sent this: what a lease is counted from (thesis 6.4.1).
-    pub sent: Instant,
+    pub sent_at: Timestamp,
 }
 
 /// What a follower passes on to its leader.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Request {
+pub enum ForwardRequest {
     /// Append this.
     Propose(Bytes),
     /// Say up to where a reader must wait.
@@ -44,13 +44,13 @@ pub enum Request {
 
 /// What became of a request that was passed on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Outcome {
+pub enum ForwardOutcome {
     /// It was appended here. Whether it is committed shows in everybody's log.
     Appended(LogId),
     /// Whoever has applied this much may answer the read.
     ReadAt(Index),
     /// It ended like this.
-    Ended(Answer),
+    Completed(Response),
 }
 
 /// What one server sends another.
@@ -101,29 +101,29 @@ pub enum Message {
         /// The leader's term.
         term: Term,
         /// The entry before the first of `entries`: a receiver that has it has all before it as well.
-        previous: LogId,
+        prev_log: LogId,
         /// What follows it.
         entries: Entries,
         /// How far the leader knows everything to be committed.
-        commit: Index,
+        commit_index: Index,
         /// An answer gives it back.
-        stamp: Stamp,
+        context: MessageContext,
     },
     /// The log has what was sent, durably. A promise.
     AppendEntriesResponse {
         /// The term of the leader that it is made to.
         term: Term,
         /// Everything up to here equals the leader's log.
-        matched: Index,
+        match_index: Index,
         /// Of the message that this answers.
-        stamp: Stamp,
+        context: MessageContext,
     },
     /// The log does not have the previous entry, or the sender's term is over.
-    AppendEntriesRefused {
+    AppendEntriesRejected {
         /// The receiver's term.
         term: Term,
         /// The index that was refused: by it the leader knows an old refusal from a new one.
-        previous: Index,
+        prev_log: Index,
         /// The last place where the receiver's log may still agree: its own entries between here and `previous` have
         /// terms above the leader's there.
         hint: LogId,
@@ -133,9 +133,9 @@ pub enum Message {
         /// The leader's term.
         term: Term,
         /// Which part. Boxed: all other messages are moved about far more often, and are smaller.
-        part: Box<Part>,
+        chunk: Box<SnapshotChunk>,
         /// An answer gives it back.
-        stamp: Stamp,
+        context: MessageContext,
     },
     /// So much of that snapshot has come. Once all of it is durable, the answer is `AppendEntriesResponse`. A promise, of
     /// the term that it speaks of.
@@ -149,25 +149,25 @@ pub enum Message {
         /// Where the part ended that this answers: beyond `received`, something was lost before it.
         end: u64,
         /// Of the message that this answers.
-        stamp: Stamp,
+        context: MessageContext,
     },
     /// A client asked the sender, who does not lead.
     Forward {
         /// The sender's term.
         term: Term,
         /// The sender's name for it; none is used twice, not even by another incarnation.
-        token: u64,
+        forward_id: u64,
         /// What the client asked.
-        request: Request,
+        request: ForwardRequest,
     },
     /// What became of that.
     ForwardResponse {
         /// The sender's term.
         term: Term,
         /// The name under which it was passed on.
-        token: u64,
+        forward_id: u64,
         /// What became of it.
-        outcome: Outcome,
+        outcome: ForwardOutcome,
     },
 }
 
@@ -183,7 +183,7 @@ impl Message {
             | Message::TimeoutNow { term }
             | Message::AppendEntries { term, .. }
             | Message::AppendEntriesResponse { term, .. }
-            | Message::AppendEntriesRefused { term, .. }
+            | Message::AppendEntriesRejected { term, .. }
             | Message::InstallSnapshot { term, .. }
             | Message::InstallSnapshotResponse { term, .. }
             | Message::Forward { term, .. }
@@ -198,7 +198,7 @@ impl Message {
             Message::PreVoteResponse { .. }
             | Message::RequestVoteResponse { .. }
             | Message::AppendEntriesResponse { .. }
-            | Message::AppendEntriesRefused { .. }
+            | Message::AppendEntriesRejected { .. }
             | Message::InstallSnapshotResponse { .. }
             | Message::ForwardResponse { .. } => true,
             Message::PreVote { .. }
@@ -211,13 +211,13 @@ impl Message {
     }
 }
 
-impl fmt::Display for Letter {
+impl fmt::Display for Envelope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.message.fmt(f)
     }
 }
 
-impl fmt::Display for Stamp {
+impl fmt::Display for MessageContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.round > 0 { write!(f, " round {}", self.round) } else { Ok(()) }
     }
@@ -237,40 +237,40 @@ impl fmt::Display for Message {
             Message::RequestVoteResponse { term, granted } => {
                 write!(f, "RequestVoteResponse {} term {term}", if *granted { "yes" } else { "no" })
             }
-            Message::AppendEntries { term, previous, entries, commit, stamp } => {
-                write!(f, "AppendEntries term {term} after {previous}")?;
+            Message::AppendEntries { term, prev_log, entries, commit_index, context: stamp } => {
+                write!(f, "AppendEntries term {term} after {prev_log}")?;
                 if let (Some(first), Some(last)) = (entries.first(), entries.last()) {
-                    let index = previous.index.next();
+                    let index = prev_log.index.next();
                     write!(f, " [{index}@{}", first.term)?;
                     if entries.len() > 1 {
-                        write!(f, "..{}@{}", previous.index.0 + entries.len() as u64, last.term)?;
+                        write!(f, "..{}@{}", prev_log.index.0 + entries.len() as u64, last.term)?;
                     }
                     write!(f, "]")?;
                 }
-                write!(f, " commit {commit}{stamp}")
+                write!(f, " commit {commit_index}{stamp}")
             }
-            Message::AppendEntriesResponse { term, matched, stamp } => {
-                write!(f, "AppendEntriesResponse term {term} matched {matched}{stamp}")
+            Message::AppendEntriesResponse { term, match_index, context } => {
+                write!(f, "AppendEntriesResponse term {term} matched {match_index}{context}")
             }
-            Message::AppendEntriesRefused { term, previous, hint } => {
-                write!(f, "AppendEntriesRefused term {term} at {previous} hint {hint}")
+            Message::AppendEntriesRejected { term, prev_log, hint } => {
+                write!(f, "AppendEntriesRefused term {term} at {prev_log} hint {hint}")
             }
-            Message::InstallSnapshot { term, part, stamp } => {
-                let Part { last, size, offset, data, .. } = &**part;
+            Message::InstallSnapshot { term, chunk: part, context: stamp } => {
+                let SnapshotChunk { last, size, offset, data, .. } = &**part;
                 let end = offset + data.len() as u64;
                 write!(f, "InstallSnapshot term {term} up to {last} bytes {offset}..{end} of {size}{stamp}")
             }
-            Message::InstallSnapshotResponse { term, last, received, stamp, .. } => {
+            Message::InstallSnapshotResponse { term, last, received, context: stamp, .. } => {
                 write!(f, "InstallSnapshotResponse term {term} up to {last} received {received}{stamp}")
             }
-            Message::Forward { request: Request::Propose(command), .. } => {
+            Message::Forward { request: ForwardRequest::Propose(command), .. } => {
                 write!(f, "Forward proposal of {} bytes", command.len())
             }
-            Message::Forward { request: Request::Read, .. } => write!(f, "Forward read"),
+            Message::Forward { request: ForwardRequest::Read, .. } => write!(f, "Forward read"),
             Message::ForwardResponse { outcome, .. } => match outcome {
-                Outcome::Appended(at) => write!(f, "ForwardResponse appended at {at}"),
-                Outcome::ReadAt(index) => write!(f, "ForwardResponse read at {index}"),
-                Outcome::Ended(answer) => write!(f, "ForwardResponse {answer}"),
+                ForwardOutcome::Appended(at) => write!(f, "ForwardResponse appended at {at}"),
+                ForwardOutcome::ReadAt(index) => write!(f, "ForwardResponse read at {index}"),
+                ForwardOutcome::Completed(answer) => write!(f, "ForwardResponse {answer}"),
             },
         }
     }

@@ -10,12 +10,12 @@ pub const fn majority(voters: usize) -> usize {
 ///
 /// # Panics
 /// Where there are no voters.
-pub fn reached_by_majority<T: Ord + Copy>(reached: &mut [T]) -> T {
+pub fn majority_value<T: Ord + Copy>(reached: &mut [T]) -> T {
     assert!(!reached.is_empty(), "a group without voters decides nothing");
     match *reached {
-        [a, b, c] => return middle(a, b, c),
+        [a, b, c] => return median(a, b, c),
         // Neither the least of four nor the greatest is in the middle of five: the two others are left, and the fifth.
-        [a, b, c, d, e] => return middle(a.min(b).max(c.min(d)), a.max(b).min(c.max(d)), e),
+        [a, b, c, d, e] => return median(a.min(b).max(c.min(d)), a.max(b).min(c.max(d)), e),
         _ => {}
     }
     reached.sort_unstable();
@@ -24,6 +24,6 @@ pub fn reached_by_majority<T: Ord + Copy>(reached: &mut [T]) -> T {
 }
 
 /// The second of three.
-fn middle<T: Ord + Copy>(a: T, b: T, c: T) -> T {
+fn median<T: Ord + Copy>(a: T, b: T, c: T) -> T {
     a.max(b).min(a.min(b).max(c))
 }

@@ -11,151 +11,172 @@
 //!
 //! While joint, rounds and leases take a majority of each half; learners are never asked.
 
-use crate::answer::{Answer, Refusal};
+use crate::answer::{Rejection, Response};
 use crate::bug::Bug;
-use crate::ids::{Index, Instant, NodeId, RequestId};
-use crate::io::{Confirmed, Effect};
-use crate::message::{Message, Outcome, Stamp};
-use crate::raft::{Asker, Leader, Raft, Read, Role};
+use crate::ids::{Index, NodeId, RequestId, Timestamp};
+use crate::io::{Effect, ReadConfirmation};
+use crate::message::{ForwardOutcome, Message, MessageContext};
+use crate::raft::{Leader, Origin, PendingRead, Raft, Role};
 
 impl Raft {
-    pub(crate) fn read(&mut self, now: Instant, request: RequestId, effects: &mut Vec<Effect>) {
-        if self.leads() {
-            self.take_read(now, Asker::Here(request), effects)
+    pub(crate) fn read(&mut self, now: Timestamp, request: RequestId, effects: &mut Vec<Effect>) {
+        if self.is_leader() {
+            self.start_read(now, Origin::Local(request), effects)
         } else {
             self.forward_read(now, request, effects)
         }
     }
 
     /// A leader takes a read, from its own host or from a follower.
-    pub(crate) fn take_read(&mut self, now: Instant, asker: Asker, effects: &mut Vec<Effect>) {
-        if self.leads() && self.is_full() {
-            return self.answer(asker, Answer::Refused(Refusal::Full), effects);
+    pub(crate) fn start_read(&mut self, now: Timestamp, origin: Origin, effects: &mut Vec<Effect>) {
+        if self.is_leader() && self.has_too_many_requests() {
+            return self.respond(origin, Response::Rejected(Rejection::TooManyRequests), effects);
         }
         // What a new leader inherits it may not know to be committed, until an entry of its own is (8).
-        let knows_commit =
-            self.log.term_at(self.commit) == Some(self.term) || self.bug(Bug::ReadindexBeforeOwnTermCommit);
+        let knows_commit = self.log.term_at(self.commit_index) == Some(self.term)
+            || self.bug(Bug::ReadindexBeforeOwnTermCommit);
         // A restart forgets how much is committed: what is left of it is the snapshot, or nothing.
         let forgotten =
-            self.commit == self.snapshot.as_ref().map_or(Index(0), |snapshot| snapshot.last.index);
+            self.commit_index == self.snapshot.as_ref().map_or(Index(0), |snapshot| snapshot.last.index);
         let knows_commit = knows_commit || forgotten && self.bug(Bug::RestartServesBeforeRecovery);
-        let (index, leased) = (self.commit, self.holds_lease(now));
+        let (index, leased) = (self.commit_index, self.holds_lease(now));
         let (local, joins) = (self.bug(Bug::LeaderLocalRead), self.bug(Bug::ReadAckContextReused));
         let Role::Leader(leader) = &mut self.role else {
-            return self.answer(asker, Answer::NotLeader { hint: self.leader() }, effects);
+            return self.respond(origin, Response::NotLeader { hint: self.leader() }, effects);
         };
         let reads = &mut leader.reads;
         if local {
-            self.read_confirmed(Read { asker, index, round: 0, confirmed: Confirmed::Round }, effects);
+            self.on_read_confirmed(
+                PendingRead { origin, index, round: 0, confirmation: ReadConfirmation::Quorum },
+                effects,
+            );
         } else if !knows_commit {
-            reads.early.push(asker);
+            reads.before_first_commit.push(origin);
         } else if leased {
-            self.read_confirmed(Read { asker, index, round: 0, confirmed: Confirmed::Lease }, effects);
+            self.on_read_confirmed(
+                PendingRead { origin, index, round: 0, confirmation: ReadConfirmation::Lease },
+                effects,
+            );
         } else {
             // Answers to the round that is out may have left before this read was asked: they say nothing of it.
             let is_out = reads.confirmed_round < reads.round;
             let round = if joins && is_out { reads.round } else { reads.round + 1 };
-            reads.waiting.push_back(Read { asker, index, round, confirmed: Confirmed::Round });
+            reads.awaiting_quorum.push_back(PendingRead {
+                origin,
+                index,
+                round,
+                confirmation: ReadConfirmation::Quorum,
+            });
             self.start_round(now, effects);
         }
     }
 
     /// Whether nobody else can have been elected, by what a majority has promised and by what clocks may do.
-    fn holds_lease(&self, now: Instant) -> bool {
-        let (Some(length), Role::Leader(leader)) = (self.config.lease(), &self.role) else { return false };
+    fn holds_lease(&self, now: Timestamp) -> bool {
+        let (Some(length), Role::Leader(leader)) = (self.config.lease_duration(), &self.role) else {
+            return false;
+        };
         let length = if self.bug(Bug::LeaseIgnoresDrift) { self.config.election_timeout } else { length };
         // Whom this leader told to campaign the voters do not keep from it, whatever they promised.
-        if leader.told {
+        if leader.timeout_now_sent {
             return false;
         }
-        self.led_at(now).is_some_and(|sent| now < sent.after(length))
+        self.leader_confirmed_at(now).is_some_and(|sent| now < sent.after(length))
     }
 
     /// The latest time, on this server's clock, at which a majority is known to have taken it for their leader: when the
     /// newest message left that a majority has answered. Never later than that was so. Nothing where it does not lead, or
     /// nobody has answered yet.
     #[must_use]
-    pub fn led_at(&self, now: Instant) -> Option<Instant> {
-        let sent = self.configuration().reached(|node| self.confirmed(node, now).sent);
-        sent.filter(|&sent| sent > Instant(0))
+    pub fn leader_confirmed_at(&self, now: Timestamp) -> Option<Timestamp> {
+        let sent = self.configuration().quorum_value(|node| self.last_confirmed(node, now).sent_at);
+        sent.filter(|&sent| sent > Timestamp(0))
     }
 
     /// What a member has confirmed. The leader itself confirms everything at once.
-    fn confirmed(&self, node: NodeId, now: Instant) -> Stamp {
-        let Role::Leader(leader) = &self.role else { return Stamp::default() };
+    fn last_confirmed(&self, node: NodeId, now: Timestamp) -> MessageContext {
+        let Role::Leader(leader) = &self.role else { return MessageContext::default() };
         if node == self.config.id {
-            return Stamp { round: leader.reads.round, sent: now };
+            return MessageContext { round: leader.reads.round, sent_at: now };
         }
         let follower = leader.progress.iter().find(|progress| progress.peer.id == node);
-        follower.map_or(Stamp::default(), |progress| progress.confirmed)
+        follower.map_or(MessageContext::default(), |progress| progress.confirmed)
     }
 
     /// Asks everybody, unless a round is out or nobody waits for one.
-    fn start_round(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+    fn start_round(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
         let Role::Leader(Leader { reads, .. }) = &self.role else { return };
         if reads.confirmed_round == reads.round
-            && reads.waiting.back().is_some_and(|read| read.round > reads.round)
+            && reads.awaiting_quorum.back().is_some_and(|read| read.round > reads.round)
         {
-            self.replicate_where_owed(now, effects);
+            self.send_pending(now, effects);
             let Role::Leader(leader) = &mut self.role else { return };
             leader.reads.round += 1;
-            self.speak_to_all(now, effects);
+            self.broadcast_heartbeat(now, effects);
             self.confirm_reads(now, effects);
         }
     }
 
     /// A follower has answered: perhaps a round is confirmed, perhaps the first own entry is committed.
-    pub(crate) fn confirm_reads(&mut self, now: Instant, effects: &mut Vec<Effect>) {
-        let index = self.commit;
+    pub(crate) fn confirm_reads(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
+        let index = self.commit_index;
         let Role::Leader(leader) = &mut self.role else { return };
         let reads = &mut leader.reads;
         if reads.is_idle() {
             return;
         }
-        if !reads.early.is_empty() && self.log.term_at(index) == Some(self.term) {
-            let (round, confirmed) = (reads.round + 1, Confirmed::Round);
-            let early = reads.early.drain(..).map(|asker| Read { asker, index, round, confirmed });
-            reads.waiting.extend(early);
+        if !reads.before_first_commit.is_empty() && self.log.term_at(index) == Some(self.term) {
+            let (round, confirmed) = (reads.round + 1, ReadConfirmation::Quorum);
+            let early = reads.before_first_commit.drain(..).map(|origin| PendingRead {
+                origin,
+                index,
+                round,
+                confirmation: confirmed,
+            });
+            reads.awaiting_quorum.extend(early);
         }
         if reads.confirmed_round < reads.round {
             let Role::Leader(leader) = &self.role else { return };
             let newest = leader.reads.round;
-            let reached = self.configuration().reached(|node| self.confirmed(node, now).round);
+            let reached = self.configuration().quorum_value(|node| self.last_confirmed(node, now).round);
             let Role::Leader(leader) = &mut self.role else { return };
             leader.reads.confirmed_round = reached.unwrap_or(0).min(newest);
-            while let Some(read) = self.next_of_a_confirmed_round() {
-                self.read_confirmed(read, effects);
+            while let Some(read) = self.pop_confirmed_read() {
+                self.on_read_confirmed(read, effects);
             }
         }
         self.start_round(now, effects);
     }
 
-    fn next_of_a_confirmed_round(&mut self) -> Option<Read> {
+    fn pop_confirmed_read(&mut self) -> Option<PendingRead> {
         let Role::Leader(Leader { reads, .. }) = &mut self.role else { return None };
-        reads.waiting.pop_front_if(|read| read.round <= reads.confirmed_round)
+        reads.awaiting_quorum.pop_front_if(|read| read.round <= reads.confirmed_round)
     }
 
     /// A read is confirmed. Whoever passed it on applies by itself, and is told at once; one of this server's own host
     /// waits until enough is applied here.
-    fn read_confirmed(&mut self, read: Read, effects: &mut Vec<Effect>) {
+    fn on_read_confirmed(&mut self, read: PendingRead, effects: &mut Vec<Effect>) {
         let Role::Leader(leader) = &mut self.role else { return };
-        match read.asker {
-            Asker::Here(_) => leader.reads.confirmed.push_back(read),
-            Asker::There(peer, token) => {
-                let outcome = Outcome::ReadAt(read.index);
-                effects.push(self.letter(peer, Message::ForwardResponse { term: self.term, token, outcome }));
+        match read.origin {
+            Origin::Local(_) => leader.reads.awaiting_apply.push_back(read),
+            Origin::Forwarded(peer, token) => {
+                let outcome = ForwardOutcome::ReadAt(read.index);
+                effects.push(self.envelope(
+                    peer,
+                    Message::ForwardResponse { term: self.term, forward_id: token, outcome },
+                ));
             }
         }
     }
 
     /// Reads of this server's host that are confirmed are answered once everything before them is applied.
     pub(crate) fn serve_reads(&mut self, effects: &mut Vec<Effect>) {
-        let (applied, at_once) = (self.applied, self.bug(Bug::ReadBeforeApply));
+        let (applied, at_once) = (self.last_applied, self.bug(Bug::ReadBeforeApply));
         let Role::Leader(leader) = &mut self.role else { return };
-        let ready = |read: &mut Read| read.index <= applied || at_once;
-        while let Some(read) = leader.reads.confirmed.pop_front_if(ready) {
-            if let Asker::Here(request) = read.asker {
-                effects.push(Effect::ReadNow { request, confirmed: read.confirmed });
+        let ready = |read: &mut PendingRead| read.index <= applied || at_once;
+        while let Some(read) = leader.reads.awaiting_apply.pop_front_if(ready) {
+            if let Origin::Local(request) = read.origin {
+                effects.push(Effect::ReadNow { request, confirmation: read.confirmation });
             }
         }
     }

@@ -10,7 +10,7 @@
 //!   since, in the same term.
 //!
 //! What cannot be told from here is whether something is missing: a disk that has lost what it once reported durable must
-//! come back as another [`Identity`](crate::Identity).
+//! come back as another [`DirectoryId`](crate::Identity).
 
 use crate::config::ConfigError;
 use crate::ids::{Index, LogId, NodeId, Term};
@@ -38,19 +38,19 @@ pub enum RecoveredError {
     },
     /// An entry, or a base above index 0, of term 0: only leaders create entries, and the first leads term 1 at the
     /// earliest. Or a base at index 0, before all entries, of another term.
-    NoSuchTerm {
+    ImpossibleTerm {
         /// Where.
         entry: LogId,
     },
     /// The term of an entry is below that of the one before it.
-    TermFalls {
+    TermDecreases {
         /// The entry.
         entry: LogId,
         /// The entry before it, or the base.
         previous: LogId,
     },
     /// An entry, or the base, is of a term after the saved one: the term is saved with or before the first entry of it.
-    AboveTerm {
+    BeyondSavedTerm {
         /// The first such entry.
         entry: LogId,
         /// The saved term.
@@ -61,7 +61,7 @@ pub enum RecoveredError {
         /// The last entry that the snapshot stands for.
         snapshot: LogId,
         /// What the log begins after.
-        base: LogId,
+        compacted: LogId,
     },
     /// The snapshot stands for entries beyond the end of the log: one that is installed is the log's new base.
     SnapshotBeyondLog {
@@ -95,42 +95,42 @@ impl Recovered {
         if let Some(vote) = self.vote.filter(|_| self.term == Term(0)) {
             return Err(RecoveredError::VoteInTermZero { vote });
         }
-        let base = self.kept.as_ref().map_or(LogId::default(), |kept| kept.base);
-        if (base.index == Index(0)) != (base.term == Term(0)) {
-            return Err(RecoveredError::NoSuchTerm { entry: base });
+        let compacted = self.checkpoint.as_ref().map_or(LogId::default(), |kept| kept.compacted);
+        if (compacted.index == Index(0)) != (compacted.term == Term(0)) {
+            return Err(RecoveredError::ImpossibleTerm { entry: compacted });
         }
-        if base.term > self.term {
-            return Err(RecoveredError::AboveTerm { entry: base, term: self.term });
+        if compacted.term > self.term {
+            return Err(RecoveredError::BeyondSavedTerm { entry: compacted, term: self.term });
         }
-        let mut previous = base;
+        let mut previous = compacted;
         for recovered in &self.entries {
             let entry = LogId { index: previous.index.next(), term: recovered.term };
             if entry.term == Term(0) {
-                return Err(RecoveredError::NoSuchTerm { entry });
+                return Err(RecoveredError::ImpossibleTerm { entry });
             }
             if entry.term < previous.term {
-                return Err(RecoveredError::TermFalls { entry, previous });
+                return Err(RecoveredError::TermDecreases { entry, previous });
             }
             if entry.term > self.term {
-                return Err(RecoveredError::AboveTerm { entry, term: self.term });
+                return Err(RecoveredError::BeyondSavedTerm { entry, term: self.term });
             }
             if let Payload::Configuration(configuration) = &recovered.payload {
-                check(configuration, entry.index)?;
+                validate_configuration(configuration, entry.index)?;
             }
             previous = entry;
         }
-        let Some(kept) = &self.kept else { return Ok(()) };
-        check(&kept.configuration, base.index)?;
+        let Some(kept) = &self.checkpoint else { return Ok(()) };
+        validate_configuration(&kept.configuration, compacted.index)?;
         let (snapshot, last) = (kept.snapshot.last, previous);
-        check(&kept.snapshot.configuration, snapshot.index)?;
-        if snapshot.index < base.index || snapshot.index == Index(0) {
-            return Err(RecoveredError::GapAfterSnapshot { snapshot, base });
+        validate_configuration(&kept.snapshot.configuration, snapshot.index)?;
+        if snapshot.index < compacted.index || snapshot.index == Index(0) {
+            return Err(RecoveredError::GapAfterSnapshot { snapshot, compacted });
         }
         if snapshot.index > last.index {
             return Err(RecoveredError::SnapshotBeyondLog { snapshot, last });
         }
-        let place = (snapshot.index.0 - base.index.0).checked_sub(1);
-        let term = place.map_or(base.term, |place| self.entries[place as usize].term);
+        let place = (snapshot.index.0 - compacted.index.0).checked_sub(1);
+        let term = place.map_or(compacted.term, |place| self.entries[place as usize].term);
         if term != snapshot.term {
             let entry = LogId { index: snapshot.index, term };
             return Err(RecoveredError::SnapshotDiffers { snapshot, entry });
@@ -139,7 +139,7 @@ impl Recovered {
     }
 }
 
-fn check(configuration: &Configuration, index: Index) -> Result<(), RecoveredError> {
+fn validate_configuration(configuration: &Configuration, index: Index) -> Result<(), RecoveredError> {
     configuration.validate().map_err(|why| RecoveredError::Malformed { index, why })
 }
 
@@ -171,17 +171,17 @@ impl fmt::Display for RecoveredError {
             RecoveredError::VoteInTermZero { vote } => {
                 write!(f, "a vote for {vote} in term 0, before the first election")
             }
-            RecoveredError::NoSuchTerm { entry } => {
+            RecoveredError::ImpossibleTerm { entry } => {
                 write!(f, "{entry}; term 0 is that of index 0 and of nothing else")
             }
-            RecoveredError::TermFalls { entry, previous } => {
+            RecoveredError::TermDecreases { entry, previous } => {
                 write!(f, "{entry} follows {previous}; terms in a log never fall")
             }
-            RecoveredError::AboveTerm { entry, term } => {
+            RecoveredError::BeyondSavedTerm { entry, term } => {
                 write!(f, "{entry} is of a term after the saved term {term}")
             }
-            RecoveredError::GapAfterSnapshot { snapshot, base } => {
-                write!(f, "the snapshot ends at {snapshot}, and the log begins after {base}")
+            RecoveredError::GapAfterSnapshot { snapshot, compacted } => {
+                write!(f, "the snapshot ends at {snapshot}, and the log begins after {compacted}")
             }
             RecoveredError::SnapshotBeyondLog { snapshot, last } => {
                 write!(f, "the snapshot ends at {snapshot}, beyond the end of the log at {last}")

@@ -8,7 +8,7 @@
 //! * a cut of the tail lowers the durable index at once, and what a write in flight had beyond the cut is forgotten,
 //!   so a late completion cannot raise the durable index over it.
 
-use crate::ids::{Index, Instant, Peer, SaveId, Term};
+use crate::ids::{Index, ReplicaKey, SaveId, Term, Timestamp};
 use crate::message::Message;
 use std::collections::VecDeque;
 
@@ -16,7 +16,7 @@ use std::collections::VecDeque;
 #[derive(Clone, PartialEq, Debug)]
 pub enum Promise {
     /// A message.
-    Send(Peer, Message),
+    Send(ReplicaKey, Message),
     /// The vote that a candidate gives itself.
     OwnVote,
 }
@@ -31,7 +31,7 @@ pub struct Saves {
     /// Every entry up to here is durable and still in the log.
     durable_index: Index,
     in_flight: VecDeque<InFlight>,
-    held: VecDeque<Held>,
+    pending: VecDeque<PendingPromise>,
     /// How many of `held`, at the back, were made in this step and do not yet know what they wait for.
     unsettled: usize,
 }
@@ -42,42 +42,42 @@ struct InFlight {
     id: SaveId,
     /// Where the log ends once it is durable, less what was cut since.
     last: Index,
-    issued: Instant,
+    issued: Timestamp,
 }
 
 /// A promise that waits.
 #[derive(Clone, PartialEq, Debug)]
-struct Held {
+struct PendingPromise {
     needs: SaveId,
     term: Term,
     promise: Promise,
 }
 
-impl Held {
+impl PendingPromise {
     /// Whether this acknowledges at least what `before` does, to the same leader, waiting for the same write.
-    fn repeats(&self, before: &Held) -> bool {
+    fn supersedes(&self, before: &PendingPromise) -> bool {
         let both = (&self.promise, &before.promise);
         let (
-            Promise::Send(to, Message::AppendEntriesResponse { matched, stamp, .. }),
+            Promise::Send(to, Message::AppendEntriesResponse { match_index, context: stamp, .. }),
             Promise::Send(
                 before_to,
-                Message::AppendEntriesResponse { matched: before_matched, stamp: before_stamp, .. },
+                Message::AppendEntriesResponse { match_index: before_matched, context: before_stamp, .. },
             ),
         ) = both
         else {
             return false;
         };
         (to, self.term, self.needs) == (before_to, before.term, before.needs)
-            && matched >= before_matched
+            && match_index >= before_matched
             && stamp.round >= before_stamp.round
-            && stamp.sent >= before_stamp.sent
+            && stamp.sent_at >= before_stamp.sent_at
     }
 }
 
 impl Saves {
     /// Of a new incarnation: what it recovered, a log up to `last`, is write 0 and still in flight.
     #[must_use]
-    pub fn recovered(last: Index, now: Instant) -> Saves {
+    pub fn recovered(last: Index, now: Timestamp) -> Saves {
         Saves {
             in_flight: VecDeque::from([InFlight { id: SaveId(0), last, issued: now }]),
             ..Saves::default()
@@ -92,12 +92,12 @@ impl Saves {
 
     /// Since when the oldest write has been on its way.
     #[must_use]
-    pub fn oldest(&self) -> Option<Instant> {
+    pub fn oldest_in_flight(&self) -> Option<Timestamp> {
         self.in_flight.front().map(|write| write.issued)
     }
 
     /// The log was cut after `index`.
-    pub fn cut(&mut self, index: Index) {
+    pub fn truncate(&mut self, index: Index) {
         self.durable_index = self.durable_index.min(index);
         for write in &mut self.in_flight {
             write.last = write.last.min(index);
@@ -105,14 +105,14 @@ impl Saves {
     }
 
     /// No promise will ever be kept.
-    pub fn give_up(&mut self) {
-        self.held.clear();
+    pub fn discard(&mut self) {
+        self.pending.clear();
         self.unsettled = 0;
         self.in_flight.clear();
     }
 
     /// A new write, after which the log ends at `last`.
-    pub fn issue(&mut self, last: Index, now: Instant) -> SaveId {
+    pub fn issue(&mut self, last: Index, now: Timestamp) -> SaveId {
         self.newest = SaveId(self.newest.0 + 1);
         self.in_flight.push_back(InFlight { id: self.newest, last, issued: now });
         self.newest
@@ -129,8 +129,8 @@ impl Saves {
     }
 
     /// Keeps a promise, made in `term`, until it may leave.
-    pub fn hold(&mut self, term: Term, promise: Promise) {
-        self.held.push_back(Held { needs: self.newest, term, promise });
+    pub fn defer(&mut self, term: Term, promise: Promise) {
+        self.pending.push_back(PendingPromise { needs: self.newest, term, promise });
         self.unsettled += 1;
     }
 
@@ -140,30 +140,30 @@ impl Saves {
         if self.unsettled == 0 {
             return;
         }
-        for held in self.held.iter_mut().rev().take(self.unsettled) {
+        for held in self.pending.iter_mut().rev().take(self.unsettled) {
             held.needs = self.newest;
         }
         self.unsettled = 0;
         // While a disk hangs, every heartbeat is acknowledged anew: the newest acknowledgement says it all.
-        while let Some(before) = self.held.len().checked_sub(2)
-            && self.held[before + 1].repeats(&self.held[before])
+        while let Some(before) = self.pending.len().checked_sub(2)
+            && self.pending[before + 1].supersedes(&self.pending[before])
         {
-            self.held.swap_remove_back(before);
+            self.pending.swap_remove_back(before);
         }
     }
 
     /// Whether the oldest promise waits for nothing any more.
     #[must_use]
     #[inline]
-    pub fn may_release(&self) -> bool {
-        self.held.len() > self.unsettled
-            && self.held.front().is_some_and(|held| Some(held.needs) <= self.durable)
+    pub fn can_release(&self) -> bool {
+        self.pending.len() > self.unsettled
+            && self.pending.front().is_some_and(|held| Some(held.needs) <= self.durable)
     }
 
     /// The next promise that may leave, in the order in which they were made. Those of past terms are dropped.
     pub fn release(&mut self, term: Term) -> Option<Promise> {
-        while self.may_release() {
-            let held = self.held.pop_front().expect("just looked at");
+        while self.can_release() {
+            let held = self.pending.pop_front().expect("just looked at");
             if held.term == term {
                 return Some(held.promise);
             }

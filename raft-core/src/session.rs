@@ -78,7 +78,7 @@ pub struct Sessions<R> {
     log_time: u64,
     /// Nothing expires before log time is here: at most the earliest end of a session, so that the common command looks at
     /// one number and at no session.
-    nothing_before: u64,
+    next_expiry: u64,
     sessions: BTreeMap<u64, Session<R>>,
 }
 
@@ -109,7 +109,7 @@ pub enum Applied<'a, R> {
 
 /// What a session was before a request used it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Before {
+pub struct PreviousUse {
     /// The mark.
     pub acknowledged: u64,
     /// Log time at its last use.
@@ -120,25 +120,25 @@ impl<R> Sessions<R> {
     /// No sessions. They begin with their first request and live for ever.
     #[must_use]
     pub const fn new() -> Sessions<R> {
-        Sessions::expiring(0)
+        Sessions::with_lifetime(0)
     }
 
     /// No sessions. They must be registered, and end when they were not used for so much log time, which is counted in
     /// whatever stamps are counted in. 0 is [`Sessions::new`]. All servers must be given the same one.
     #[must_use]
-    pub const fn expiring(lifetime: u64) -> Sessions<R> {
-        Sessions { lifetime, log_time: 0, nothing_before: u64::MAX, sessions: BTreeMap::new() }
+    pub const fn with_lifetime(lifetime: u64) -> Sessions<R> {
+        Sessions { lifetime, log_time: 0, next_expiry: u64::MAX, sessions: BTreeMap::new() }
     }
 
     /// The table as it was when its parts were taken from it: log time, and [`Sessions::items`]. `None` if no table ever had
     /// these parts.
     #[must_use]
-    pub fn restored(
+    pub fn from_parts(
         lifetime: u64,
         log_time: u64,
         items: impl IntoIterator<Item = (u64, Session<R>)>,
     ) -> Option<Sessions<R>> {
-        let mut table = Sessions { log_time, ..Sessions::expiring(lifetime) };
+        let mut table = Sessions { log_time, ..Sessions::with_lifetime(lifetime) };
         for (number, session) in items {
             let ascends = table.sessions.last_key_value().is_none_or(|(last, _)| *last < number);
             if !ascends || session.last_use > log_time {
@@ -146,7 +146,7 @@ impl<R> Sessions<R> {
             }
             table.sessions.insert(number, session);
         }
-        table.nothing_before = table.earliest_end();
+        table.next_expiry = table.earliest_end();
         Some(table)
     }
 
@@ -163,15 +163,15 @@ impl<R> Sessions<R> {
     ///
     /// `now` is what [`Sessions::advance`] returned. Nothing else will do: no two clocks agree, and servers that forget at
     /// different entries answer differently. It is called for every command that is applied, before anything else is done.
-    pub fn forget_unused(&mut self, now: u64, mut forgotten: impl FnMut(u64, Session<R>)) {
-        if now < self.nothing_before || self.lifetime == 0 {
+    pub fn expire(&mut self, now: u64, mut forgotten: impl FnMut(u64, Session<R>)) {
+        if now < self.next_expiry || self.lifetime == 0 {
             return;
         }
         let lifetime = self.lifetime;
         let unused = |session: &Session<R>| now.saturating_sub(session.last_use) >= lifetime;
         let ended = self.sessions.extract_if(.., |_, session| unused(session));
         ended.for_each(|(number, session)| forgotten(number, session));
-        self.nothing_before = self.earliest_end();
+        self.next_expiry = self.earliest_end();
     }
 
     /// The entry at `index` registers a session: that is its number.
@@ -183,7 +183,7 @@ impl<R> Sessions<R> {
         let newest = self.sessions.last_key_value().is_none_or(|(last, _)| *last < index);
         assert!(newest, "entries are applied in order, and {index} was applied before");
         let session = Session { acknowledged: 0, last_use: self.log_time, responses: VecDeque::new() };
-        self.nothing_before = self.nothing_before.min(session.ends(self.lifetime));
+        self.next_expiry = self.next_expiry.min(session.ends(self.lifetime));
         self.sessions.insert(index, session);
     }
 
@@ -201,7 +201,7 @@ impl<R> Sessions<R> {
         if sequence <= session.acknowledged {
             return Applied::Forgotten;
         }
-        match session.place(sequence) {
+        match session.position(sequence) {
             Ok(place) => Applied::Repeated(&session.responses[place].1),
             Err(place) => {
                 session.responses.insert(place, (sequence, carry_out()));
@@ -220,9 +220,9 @@ impl<R> Sessions<R> {
         session: u64,
         acknowledged: u64,
         mut forgotten: impl FnMut(u64, R),
-    ) -> Option<Before> {
+    ) -> Option<PreviousUse> {
         let (last_use, session) = self.session(session)?;
-        let before = Before { acknowledged: session.acknowledged, last_use };
+        let before = PreviousUse { acknowledged: session.acknowledged, last_use };
         session.acknowledge(acknowledged, |(sequence, response)| forgotten(sequence, response));
         Some(before)
     }
@@ -287,7 +287,7 @@ impl<R> Session<R> {
     /// The session as it was when its parts were taken from it: its mark, log time at its last use, and
     /// [`Session::responses`]. `None` if no session ever had these parts.
     #[must_use]
-    pub fn restored(
+    pub fn from_parts(
         acknowledged: u64,
         last_use: u64,
         responses: impl IntoIterator<Item = (u64, R)>,
@@ -321,7 +321,7 @@ impl<R> Session<R> {
     }
 
     /// Where the response to a request is, or where it belongs.
-    fn place(&self, sequence: u64) -> Result<usize, usize> {
+    fn position(&self, sequence: u64) -> Result<usize, usize> {
         // Most requests come in order, and then the end is the place.
         match self.responses.back() {
             Some((last, _)) if *last >= sequence => {
@@ -399,32 +399,32 @@ mod tests {
 
     #[test]
     fn a_session_ends_when_it_was_not_used_for_a_lifetime_and_never_begins_again() {
-        let mut sessions = Sessions::expiring(10);
+        let mut sessions = Sessions::with_lifetime(10);
         assert_eq!(sessions.apply(1, 1, 0, || 'x'), Applied::Expired, "it was not registered");
         sessions.advance(100);
         sessions.register(1);
         sessions.register(2);
         sessions.advance(109);
-        sessions.forget_unused(109, |number, _| unreachable!("{number} was used just now"));
+        sessions.expire(109, |number, _| unreachable!("{number} was used just now"));
         assert_eq!(sessions.apply(2, 1, 0, || 'a'), Applied::Fresh(&'a'));
         let mut ended = Vec::new();
         assert_eq!(sessions.advance(110), 110);
-        sessions.forget_unused(110, |number, session| ended.push((number, session.last_use())));
+        sessions.expire(110, |number, session| ended.push((number, session.last_use())));
         assert_eq!(ended, [(1, 100)]);
         assert_eq!(sessions.apply(1, 1, 0, || 'b'), Applied::Expired);
         // The clock of the next leader is behind: log time stands still, and nothing ends.
         assert_eq!(sessions.advance(7), 110);
-        sessions.forget_unused(110, |number, _| unreachable!("{number} is in use"));
+        sessions.expire(110, |number, _| unreachable!("{number} is in use"));
         assert_eq!(sessions.apply(2, 1, 0, || 'c'), Applied::Repeated(&'a'));
         assert_eq!(sessions.get(2).unwrap().last_use(), 110, "a retry is a use, too");
     }
 
     #[test]
     fn at_the_end_of_all_time_sessions_still_live() {
-        let mut sessions: Sessions<()> = Sessions::expiring(10);
+        let mut sessions: Sessions<()> = Sessions::with_lifetime(10);
         for index in 1..3 {
             let now = sessions.advance(u64::MAX);
-            sessions.forget_unused(now, |number, _| unreachable!("{number} was used just now"));
+            sessions.expire(now, |number, _| unreachable!("{number} was used just now"));
             sessions.register(index);
         }
     }
@@ -432,14 +432,14 @@ mod tests {
     #[test]
     fn a_table_that_cannot_have_been_is_not_restored() {
         let session = |acknowledged, last_use, numbers: &[u64]| {
-            Session::restored(acknowledged, last_use, numbers.iter().map(|number| (*number, ())))
+            Session::from_parts(acknowledged, last_use, numbers.iter().map(|number| (*number, ())))
         };
         assert!(session(2, 5, &[3, 4]).is_some());
         assert_eq!(session(2, 5, &[2, 4]), None, "it was acknowledged");
         assert_eq!(session(2, 5, &[4, 3]), None);
         assert_eq!(session(2, 5, &[3, 3]), None);
         let table = |log_time, numbers: [u64; 2]| {
-            Sessions::restored(9, log_time, numbers.map(|number| (number, session(0, 5, &[]).unwrap())))
+            Sessions::from_parts(9, log_time, numbers.map(|number| (number, session(0, 5, &[]).unwrap())))
         };
         assert!(table(5, [1, 2]).is_some());
         assert_eq!(table(4, [1, 2]), None, "used in the future");
@@ -512,16 +512,16 @@ mod tests {
         fn sessions_end_as_they_do_for_one_that_looks_at_everything_again(
             commands in commands(), lifetime in 1..50_u64, restored_at in 0..120_usize,
         ) {
-            let mut sessions = Sessions::expiring(lifetime);
+            let mut sessions = Sessions::with_lifetime(lifetime);
             let mut past: Vec<Past> = Vec::new();
             let mut stamps = Vec::new();
             for (place, (stamp, request)) in commands.into_iter().enumerate() {
                 if place == restored_at {
                     let items = sessions.items().map(|(number, session)| {
                         let responses = session.responses().map(|(sequence, response)| (sequence, *response));
-                        (number, Session::restored(session.acknowledged(), session.last_use(), responses).unwrap())
+                        (number, Session::from_parts(session.acknowledged(), session.last_use(), responses).unwrap())
                     });
-                    let restored = Sessions::restored(lifetime, sessions.log_time(), items.collect::<Vec<_>>());
+                    let restored = Sessions::from_parts(lifetime, sessions.log_time(), items.collect::<Vec<_>>());
                     prop_assert_eq!(restored.as_ref(), Some(&sessions));
                     sessions = restored.unwrap();
                 }
@@ -533,7 +533,7 @@ mod tests {
                 past.retain(lives);
                 let mut ended = Vec::new();
                 prop_assert_eq!(sessions.advance(stamp), log_time);
-                sessions.forget_unused(log_time, |number, _| ended.push(number));
+                sessions.expire(log_time, |number, _| ended.push(number));
                 prop_assert_eq!(ended, should_end);
                 let index = place as u64 + 1;
                 match request {
@@ -544,7 +544,7 @@ mod tests {
                     Some((whose, sequence, acknowledged)) => {
                         // Some that live, and some numbers under which there is none.
                         let number = past.get(whose).map_or(1_000 + whose as u64, |past| past.number);
-                        let before = past.get(whose).map(|past| Before {
+                        let before = past.get(whose).map(|past| PreviousUse {
                             acknowledged: past.marks.iter().copied().max().unwrap_or(0),
                             last_use: past.last_use(),
                         });

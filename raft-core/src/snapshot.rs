@@ -18,7 +18,7 @@ pub struct Snapshot {
 
 /// A part of a snapshot, as it is sent.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Part {
+pub struct SnapshotChunk {
     /// The last entry that the snapshot stands for.
     pub last: LogId,
     /// The group after that entry.
@@ -31,14 +31,14 @@ pub struct Part {
     pub data: Bytes,
 }
 
-impl Part {
+impl SnapshotChunk {
     /// The part that begins at `offset`, of at most `most` bytes, without copying.
     #[must_use]
-    pub fn of(snapshot: &Snapshot, offset: u64, most: usize) -> Part {
+    pub fn of(snapshot: &Snapshot, offset: u64, most: usize) -> SnapshotChunk {
         let Snapshot { last, configuration, data } = snapshot;
         let start = (offset as usize).min(data.len());
         let end = start.saturating_add(most).min(data.len());
-        Part {
+        SnapshotChunk {
             last: *last,
             configuration: configuration.clone(),
             size: data.len() as u64,
@@ -50,12 +50,12 @@ impl Part {
 
 /// What a server keeps in place of the beginning of its log.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Kept {
+pub struct Checkpoint {
     /// The newest snapshot.
     pub snapshot: Snapshot,
     /// The last entry that is not kept. Not beyond the snapshot, so nothing is missing between the two; before it where
     /// entries stay for followers that are behind.
-    pub base: LogId,
+    pub compacted: LogId,
     /// The group at the base.
     pub configuration: Arc<Configuration>,
     /// Whether it came from a leader, in place of the whole log: else it was made here, and the log goes on as it was.

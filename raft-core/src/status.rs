@@ -3,9 +3,9 @@
 //! It takes time in proportion to the number of followers, whatever the size of log and snapshot, and shares the
 //! configuration. Nothing is kept up to date for it, so a server that nobody asks pays nothing.
 
-use crate::ids::{Index, Instant, LogId, NodeId, Peer, Term};
+use crate::ids::{Index, LogId, NodeId, ReplicaKey, Term, Timestamp};
 use crate::membership::Configuration;
-use crate::progress::{Pace, Progress};
+use crate::progress::{Progress, ProgressState};
 use crate::raft::{Leader, Raft, Role};
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use std::sync::Arc;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Status {
     /// Which server, and which life of it.
-    pub peer: Peer,
+    pub peer: ReplicaKey,
     /// The current term.
     pub term: Term,
     /// The vote in it.
@@ -27,17 +27,17 @@ pub struct Status {
     /// The configuration in force: the last one in the log, committed or not.
     pub configuration: Arc<Configuration>,
     /// Where that configuration stands.
-    pub configured_at: Index,
+    pub configuration_index: Index,
     /// What the log begins after: everything up to here was compacted away.
     pub compacted: LogId,
     /// Where the log ends.
     pub last: LogId,
     /// Every entry up to here is durable on this server.
-    pub durable: Index,
+    pub durable_index: Index,
     /// Everything up to here is known to be committed.
-    pub commit: Index,
+    pub commit_index: Index,
     /// Everything up to here was handed to the application.
-    pub applied: Index,
+    pub last_applied: Index,
     /// The last entry that the newest snapshot stands for.
     pub snapshot: Option<LogId>,
     /// A snapshot that a leader is sending to this server.
@@ -93,20 +93,20 @@ pub struct LeaderStatus {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct FollowerStatus {
     /// Which server, and which life of it.
-    pub peer: Peer,
+    pub peer: ReplicaKey,
     /// Everything up to here is durable there and equals the leader's log.
     pub match_index: Index,
     /// The next entry to send.
     pub next_index: Index,
     /// How entries are sent to it.
-    pub state: ProgressState,
+    pub state: ProgressStatus,
     /// When it last answered in this term; before that, when the leader began to count on it. On the leader's clock.
-    pub last_contact: Instant,
+    pub last_contact: Timestamp,
 }
 
 /// How entries are sent to a follower.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum ProgressState {
+pub enum ProgressStatus {
     /// One message at a time, until it is known where the logs agree.
     Probe {
         /// Whether that message is on its way.
@@ -138,7 +138,7 @@ pub struct TransferStatus {
     /// To which server.
     pub to: NodeId,
     /// When it is given up, on the leader's clock.
-    pub until: Instant,
+    pub until: Timestamp,
     /// Whether that server was told to campaign. Until then it lacks entries.
     pub timeout_now_sent: bool,
 }
@@ -149,7 +149,7 @@ impl Raft {
     pub fn status(&self) -> Status {
         let log = &self.log;
         Status {
-            peer: self.peer(),
+            peer: self.replica(),
             term: self.term,
             vote: self.vote,
             role: match &self.role {
@@ -161,18 +161,18 @@ impl Raft {
             leader: self.leader(),
             halted: self.is_halted(),
             configuration: log.configuration().clone(),
-            configured_at: log.configured_at(),
-            compacted: log.base(),
+            configuration_index: log.configuration_index(),
+            compacted: log.compacted(),
             last: log.last(),
-            durable: self.saves.durable_index(),
-            commit: self.commit,
-            applied: self.applied,
+            durable_index: self.saves.durable_index(),
+            commit_index: self.commit_index,
+            last_applied: self.last_applied,
             snapshot: self.snapshot.as_ref().map(|snapshot| snapshot.last),
             receiving: self.incoming.as_ref().map(|incoming| ReceivingStatus {
                 last: incoming.last,
                 received: incoming.data.len() as u64,
             }),
-            forwarded: self.forwarded.len(),
+            forwarded: self.pending_forwards.len(),
         }
     }
 }
@@ -183,24 +183,24 @@ impl Leader {
             followers: self.progress.iter().map(Progress::status).collect(),
             transfer: self.transfer.map(|transfer| TransferStatus {
                 to: transfer.to,
-                until: transfer.until,
-                timeout_now_sent: transfer.told,
+                until: transfer.deadline,
+                timeout_now_sent: transfer.timeout_now_sent,
             }),
             proposals: self.proposals.len(),
             reads: self.reads.len(),
-            uncommitted_bytes: self.uncommitted,
+            uncommitted_bytes: self.uncommitted_bytes,
         }
     }
 }
 
 impl Progress {
     fn status(&self) -> FollowerStatus {
-        let state = match &self.pace {
-            Pace::Probing { waiting } => ProgressState::Probe { waiting: *waiting },
-            Pace::Streaming { in_flight, bytes } => {
-                ProgressState::Replicate { messages: in_flight.len(), bytes: *bytes }
+        let state = match &self.state {
+            ProgressState::Probe { waiting } => ProgressStatus::Probe { waiting: *waiting },
+            ProgressState::Replicate { in_flight, bytes } => {
+                ProgressStatus::Replicate { messages: in_flight.len(), bytes: *bytes }
             }
-            Pace::Snapshotting { snapshot, received, sent, .. } => ProgressState::Snapshot {
+            ProgressState::Snapshot { snapshot, received, sent, .. } => ProgressStatus::Snapshot {
                 last: snapshot.last,
                 size: snapshot.data.len() as u64,
                 sent: *sent,
@@ -209,10 +209,10 @@ impl Progress {
         };
         FollowerStatus {
             peer: self.peer,
-            match_index: self.matched,
-            next_index: self.next,
+            match_index: self.match_index,
+            next_index: self.next_index,
             state,
-            last_contact: self.heard,
+            last_contact: self.last_contact,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 mod table;
 
-use raft_core::{Bug, Change, Config, Identity, NodeId, Step};
+use raft_core::{Bug, ConfChange, ConfChangeOp, Config, DirectoryId, NodeId};
 use table::{MS, Table};
 
 /// What happens, on how many servers, of which how many found the group, and everything that is violated by it without the line, in order.
@@ -19,7 +19,7 @@ fn each_line_carries_something() {
         let Story { founders, servers, schedule, violated } = story(bug);
         let with = |switched_on: bool| {
             let mut t = Table::founded_by(founders, servers, |config| {
-                config.max_batch = 1;
+                config.max_batch_entries = 1;
                 set_up(bug, config);
                 config.bug = switched_on.then_some(bug);
             });
@@ -45,11 +45,11 @@ fn set_up(bug: Bug, config: &mut Config) {
     match bug {
         Bug::VoteRuleInsideLease | Bug::LeaseFromAckArrival => lease(config, 0),
         Bug::LeaseIgnoresDrift => lease(config, DRIFT),
-        Bug::MissingPrevTermReadsAsZero => config.max_in_flight = 2,
+        Bug::MissingPrevTermReadsAsZero => config.max_in_flight_messages = 2,
         Bug::ReadBeforeApply => config.forward = true,
         Bug::PeerIdentityUnchecked => {
-            config.identity = Identity(config.id.0);
-            config.identities = config.voters.iter().map(|&voter| (voter, Identity(voter.0))).collect();
+            config.directory_id = DirectoryId(config.id.0);
+            config.directory_ids = config.voters.iter().map(|&voter| (voter, DirectoryId(voter.0))).collect();
         }
         // Two who lose patience before the third does.
         Bug::TimerResetOnDeniedVote if config.id == NodeId(3) => {
@@ -57,7 +57,7 @@ fn set_up(bug: Bug, config: &mut Config) {
         }
         Bug::NoCheckQuorum => config.check_quorum = true,
         Bug::PrevoteTermDeadlock => config.pre_vote = true,
-        Bug::SnapshotTransferNeverRetried => config.max_chunk = 4,
+        Bug::SnapshotTransferNeverRetried => config.max_chunk_bytes = 4,
         _ => {}
     }
 }
@@ -91,7 +91,7 @@ fn live(t: &mut Table, milliseconds: u64) {
 
 /// Whether somebody who runs leads.
 fn somebody_leads(t: &Table) -> bool {
-    t.nodes().any(|id| t.is_up(id) && t.raft(id).leads())
+    t.nodes().any(|id| t.is_up(id) && t.raft(id).is_leader())
 }
 
 fn story(bug: Bug) -> Story {
@@ -297,7 +297,7 @@ fn story(bug: Bug) -> Story {
                 t.deliver_all();
                 t.time_out(5);
                 t.deliver_all();
-                assert!(t.raft(5).leads());
+                assert!(t.raft(5).is_leader());
             },
             violated: &["own-term-commit", "leader-completeness", "state-machine-safety", "followers-commit"],
         },
@@ -365,7 +365,7 @@ fn story(bug: Bug) -> Story {
             schedule: |t| {
                 t.story("n4 is a learner that has everything, and hears nobody for an election timeout.");
                 t.elect(1);
-                t.change(1, Change::Steps(vec![Step::Learner(NodeId(4))]));
+                t.change(1, ConfChange::Auto(vec![ConfChangeOp::Learner(NodeId(4))]));
                 t.deliver_all();
                 t.time_out(4);
                 t.deliver_all();
@@ -383,7 +383,7 @@ fn story(bug: Bug) -> Story {
                 for id in [2, 3, 4] {
                     t.cut(id);
                 }
-                t.change(1, Change::Steps(vec![Step::Voter(NodeId(5))]));
+                t.change(1, ConfChange::Auto(vec![ConfChangeOp::Voter(NodeId(5))]));
                 t.deliver_all();
                 t.story("n2 leads the group of four, and removes n1 at once: two of three have that.");
                 t.heal();
@@ -396,8 +396,8 @@ fn story(bug: Bug) -> Story {
                 t.deliver(4, 2);
                 t.cut(4);
                 t.deliver_any(2, 3);
-                t.letters.retain(|letter| letter.to.id != NodeId(4));
-                t.change(2, Change::Steps(vec![Step::Remove(NodeId(1))]));
+                t.letters.retain(|envelope| envelope.to.id != NodeId(4));
+                t.change(2, ConfChange::Auto(vec![ConfChangeOp::Remove(NodeId(1))]));
                 t.deliver_all();
                 t.story("n1 leads the group of five with n4 and n5: three of five, none of them n2 or n3.");
                 t.heal();
@@ -418,8 +418,8 @@ fn story(bug: Bug) -> Story {
                 t.elect(1);
                 t.cut(2);
                 t.cut(3);
-                t.change(1, Change::Steps(vec![Step::Voter(NodeId(4))]));
-                t.change(1, Change::Steps(vec![Step::Voter(NodeId(5))]));
+                t.change(1, ConfChange::Auto(vec![ConfChangeOp::Voter(NodeId(4))]));
+                t.change(1, ConfChange::Auto(vec![ConfChangeOp::Voter(NodeId(5))]));
                 t.deliver_all();
                 t.story("n2 and n3 are two of three, and elect n2.");
                 t.heal();
@@ -509,9 +509,9 @@ fn story(bug: Bug) -> Story {
                 t.deliver_all();
                 t.cut(2);
                 t.cut(3);
-                let voter = |id| Step::Voter(NodeId(id));
-                let remove = |id| Step::Remove(NodeId(id));
-                t.change(1, Change::Joint(vec![voter(4), voter(5), remove(2), remove(3)]));
+                let voter = |id| ConfChangeOp::Voter(NodeId(id));
+                let remove = |id| ConfChangeOp::Remove(NodeId(id));
+                t.change(1, ConfChange::Joint(vec![voter(4), voter(5), remove(2), remove(3)]));
                 t.deliver_all();
             },
             violated: &["durable-quorum"],
@@ -524,7 +524,10 @@ fn story(bug: Bug) -> Story {
                 t.elect(1);
                 t.heartbeat(1);
                 t.deliver_all();
-                t.change(1, Change::Steps(vec![Step::Voter(NodeId(4)), Step::Voter(NodeId(5))]));
+                t.change(
+                    1,
+                    ConfChange::Auto(vec![ConfChangeOp::Voter(NodeId(4)), ConfChangeOp::Voter(NodeId(5))]),
+                );
             },
             violated: &["configurations"],
         },
@@ -536,7 +539,13 @@ fn story(bug: Bug) -> Story {
                 t.elect(1);
                 t.heartbeat(1);
                 t.deliver_all();
-                t.change(1, Change::Steps(vec![Step::Learner(NodeId(4)), Step::Learner(NodeId(5))]));
+                t.change(
+                    1,
+                    ConfChange::Auto(vec![
+                        ConfChangeOp::Learner(NodeId(4)),
+                        ConfChangeOp::Learner(NodeId(5)),
+                    ]),
+                );
                 t.deliver_all();
                 t.cut(2);
                 t.cut(3);
@@ -692,7 +701,7 @@ fn story(bug: Bug) -> Story {
             schedule: |t| {
                 t.story("The group was founded without n4. By the end of the snapshot n4 votes.");
                 t.elect(1);
-                t.change(1, Change::Steps(vec![Step::Voter(NodeId(4))]));
+                t.change(1, ConfChange::Auto(vec![ConfChangeOp::Voter(NodeId(4))]));
                 t.deliver_all();
                 t.compact(1, 0);
             },
@@ -727,7 +736,7 @@ fn story(bug: Bug) -> Story {
                 t.deliver_all();
                 t.cut(3);
                 t.cut(4);
-                t.change(1, Change::Steps(vec![Step::Voter(NodeId(4))]));
+                t.change(1, ConfChange::Auto(vec![ConfChangeOp::Voter(NodeId(4))]));
                 t.deliver_all();
             },
             violated: &["durable-quorum"],
@@ -972,7 +981,7 @@ fn story(bug: Bug) -> Story {
                     t.elect(1);
                     t.heartbeat(1);
                     t.deliver_all();
-                    t.change(1, Change::Steps(vec![Step::Remove(NodeId(1))]));
+                    t.change(1, ConfChange::Auto(vec![ConfChangeOp::Remove(NodeId(1))]));
                     t.lose_all();
                     t.crash(1);
                     t.restart(1);

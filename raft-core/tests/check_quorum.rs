@@ -2,7 +2,7 @@
 
 mod table;
 
-use raft_core::{Change, NodeId, Step};
+use raft_core::{ConfChange, ConfChangeOp, NodeId};
 use table::Table;
 
 /// So many servers, of which the first `founders` found the group, led by n1.
@@ -66,7 +66,7 @@ fn without_check_quorum_a_cut_off_leader_leads_on() {
 fn learners_do_not_count() {
     let mut t = led_by_n1(3, 4);
     t.quietly(|t| {
-        t.change(1, Change::Steps(vec![Step::Learner(NodeId(4))]));
+        t.change(1, ConfChange::Auto(vec![ConfChangeOp::AddLearner(NodeId(4))]));
         t.deliver_all();
         t.cut(2);
         t.cut(3);
@@ -92,9 +92,9 @@ fn learners_do_not_count() {
 fn both_halves_must_be_heard_while_joint() {
     let mut t = led_by_n1(3, 5);
     t.quietly(|t| {
-        let steps = [4, 5].map(|id| Step::Voter(NodeId(id))).into_iter();
-        let steps = steps.chain([2, 3].map(|id| Step::Remove(NodeId(id))));
-        t.change(1, Change::Joint(steps.collect()));
+        let steps = [4, 5].map(|id| ConfChangeOp::AddVoter(NodeId(id))).into_iter();
+        let steps = steps.chain([2, 3].map(|id| ConfChangeOp::Remove(NodeId(id))));
+        t.change(1, ConfChange::ExplicitJoint(steps.collect()));
         t.deliver_all();
         t.heartbeat(1);
         t.deliver_all();
@@ -123,7 +123,7 @@ fn a_server_just_added_has_time_to_answer() {
     let mut t = led_by_n1(1, 2);
     t.quietly(|t| t.wait(1, 299));
     t.story("n1, alone in its group, takes n2 in, and looks a moment later whether a majority answers.");
-    t.change(1, Change::Steps(vec![Step::Voter(NodeId(2))]));
+    t.change(1, ConfChange::Auto(vec![ConfChangeOp::AddVoter(NodeId(2))]));
     t.quietly(|t| t.wait(1, 2));
     t.story("n2 has not answered yet, and has an election timeout to do so.");
     t.show();
@@ -190,7 +190,7 @@ fn whoever_has_not_heard_the_leader_for_a_while_votes() {
 fn a_server_that_is_not_in_its_own_group_follows() {
     let mut t = led_by_n1(1, 2);
     t.story("n2's empty log says that n1 alone is the group. It follows all the same, in n1's term.");
-    t.change(1, Change::Steps(vec![Step::Voter(NodeId(2))]));
+    t.change(1, ConfChange::Auto(vec![ConfChangeOp::AddVoter(NodeId(2))]));
     t.deliver(1, 2);
     t.show();
     insta::assert_snapshot!(t.transcript());

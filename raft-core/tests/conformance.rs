@@ -3,10 +3,10 @@
 //!
 //! The data lies beside the workspace, in `shared/conformance`. Where it is absent these tests say so and pass.
 
-use raft_core::message::Stamp;
+use raft_core::message::MessageContext;
 use raft_core::{
-    Answer, Config, Configuration, Effect, Entry, Identity, Index, Input, Instant, Letter, Log, LogId,
-    Message, NodeId, Payload, Peer, Raft, Recovered, RequestId, Role, Step, Term, Unfit,
+    ConfChangeOp, Config, Configuration, DirectoryId, Effect, Entry, Envelope, Index, Input, Log, LogId,
+    Message, NodeId, Payload, Raft, Recovered, ReplicaKey, RequestId, Response, Role, Term, Timestamp, Unfit,
 };
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -127,15 +127,15 @@ fn committed(directive: &Directive) -> String {
     let (new, old, known) = halves(directive, "idx");
     let value = |node: NodeId| known.get(&node.0).and_then(|value| value.parse::<u64>().ok()).unwrap_or(0);
     let group = joint(&new, &old);
-    let reached = group.reached(value);
+    let reached = group.quorum_value(value);
     // The halves are equals, and a half with itself or with nobody is what it is alone.
-    assert_eq!(joint(&old, &new).reached(value), reached, "{}", directive.place);
+    assert_eq!(joint(&old, &new).quorum_value(value), reached, "{}", directive.place);
     if old.is_empty() {
-        assert_eq!(joint(&new, &new).reached(value), reached, "{}", directive.place);
+        assert_eq!(joint(&new, &new).quorum_value(value), reached, "{}", directive.place);
     }
     // Whoever is below the result may as well have nothing.
     for &low in known.keys().filter(|&&id| reached.is_some_and(|reached| value(NodeId(id)) < reached)) {
-        let lowered = group.reached(|node| if node.0 == low { 0 } else { value(node) });
+        let lowered = group.quorum_value(|node| if node.0 == low { 0 } else { value(node) });
         assert_eq!(lowered, reached, "{}", directive.place);
     }
     reached.map_or("∞".to_owned(), |reached| reached.to_string())
@@ -166,7 +166,7 @@ fn configurations_change_as_the_cases_say() {
         // A file is one session.
         let mut group = Configuration::default();
         for directive in directives(name, &text) {
-            let steps: Vec<Step> = directive.input.iter().filter_map(|word| step(word)).collect();
+            let steps: Vec<ConfChangeOp> = directive.input.iter().filter_map(|word| step(word)).collect();
             let changed = match directive.command.as_str() {
                 "simple" => group.simple(&steps),
                 "enter-joint" => {
@@ -191,14 +191,14 @@ fn configurations_change_as_the_cases_say() {
 }
 
 /// `v1` a voter, `l1` a learner, `r1` removed; `u1` asks for nothing, and nobody is called 0.
-fn step(word: &str) -> Option<Step> {
+fn step(word: &str) -> Option<ConfChangeOp> {
     let (kind, id) = word.split_at(1);
     let node = NodeId(id.parse().expect("a number"));
     match kind {
         _ if node == NodeId(0) => None,
-        "v" => Some(Step::Voter(node)),
-        "l" => Some(Step::Learner(node)),
-        "r" => Some(Step::Remove(node)),
+        "v" => Some(ConfChangeOp::AddVoter(node)),
+        "l" => Some(ConfChangeOp::AddLearner(node)),
+        "r" => Some(ConfChangeOp::Remove(node)),
         "u" => None,
         other => panic!("what is {other}?"),
     }
@@ -222,7 +222,7 @@ fn expected(directive: &Directive) -> (String, Vec<(u64, bool)>) {
 fn refusal(directive: &Directive) -> Unfit {
     match directive.output[0].trim() {
         "removed all voters" | "can't make a zero-voter config joint" => Unfit::NoVoters,
-        "more than one voter changed without entering joint config" => Unfit::TooMany,
+        "more than one voter changed without entering joint config" => Unfit::MoreThanOneVoter,
         "can't apply simple config change in joint config" | "config is already joint" => Unfit::Joint,
         "can't leave a non-joint config" => Unfit::NotJoint,
         other => panic!("{}: allowed, and not expected to be: {other}", directive.place),
@@ -249,8 +249,8 @@ impl Server {
         };
         let vote = (vote > 0).then_some(NodeId(vote));
         let entries = log.iter().map(|&term| entry(term)).collect();
-        let recovered = Recovered { term: Term(term), vote, kept: None, entries };
-        let raft = Raft::new(config, recovered, Instant(0)).expect("a good setup");
+        let recovered = Recovered { term: Term(term), vote, checkpoint: None, entries };
+        let raft = Raft::new(config, recovered, Timestamp(0)).expect("a good setup");
         let mut server = Server { raft, now: 0, slow: false };
         server.step(Input::Saved(raft_core::SaveId(0)));
         server
@@ -264,20 +264,20 @@ impl Server {
         for voter in 2..=size {
             server.receive(voter, Message::RequestVoteResponse { term: Term(term), granted: true });
         }
-        assert!(server.raft.leads());
+        assert!(server.raft.is_leader());
         server
     }
 
     fn step(&mut self, input: Input) -> Vec<Effect> {
         let mut effects = Vec::new();
-        self.raft.step(Instant(self.now), input, &mut effects);
+        self.raft.step(Timestamp(self.now), input, &mut effects);
         let mut looked = 0;
         while let Some(effect) = effects.get(looked) {
             looked += 1;
             if let Effect::Save { id, .. } = *effect
                 && !self.slow
             {
-                self.raft.step(Instant(self.now), Input::Saved(id), &mut effects);
+                self.raft.step(Timestamp(self.now), Input::Saved(id), &mut effects);
             }
         }
         effects
@@ -289,8 +289,8 @@ impl Server {
     }
 
     fn receive(&mut self, from: u64, message: Message) -> Vec<Effect> {
-        let from = Peer { id: NodeId(from), identity: Identity(0) };
-        self.step(Input::Receive(Letter { cluster: 0, from, to: self.raft.peer(), message }))
+        let from = ReplicaKey { id: NodeId(from), directory_id: DirectoryId(0) };
+        self.step(Input::Receive(Envelope { cluster: 0, from, to: self.raft.replica(), message }))
     }
 
     fn propose(&mut self) -> Vec<Effect> {
@@ -315,16 +315,16 @@ fn append(term: u64, previous: LogId, entries: &[u64], commit: u64) -> Message {
     let entries = entries.iter().map(|&term| entry(term)).collect();
     Message::AppendEntries {
         term: Term(term),
-        previous,
+        prev_log: previous,
         entries,
-        commit: Index(commit),
-        stamp: Stamp::default(),
+        commit_index: Index(commit),
+        context: MessageContext::default(),
     }
 }
 
 fn sent(effects: &[Effect]) -> impl Iterator<Item = &Message> {
     effects.iter().filter_map(|effect| match effect {
-        Effect::Send(letter) => Some(&letter.message),
+        Effect::Send(envelope) => Some(&envelope.message),
         _ => None,
     })
 }
@@ -371,7 +371,7 @@ fn append_entries(id: &str, input: &Value, expect: &Value) {
     if commit > 0 {
         server.receive(2, append(term, log_id(commit, log[commit as usize - 1]), &[], commit));
     }
-    assert_eq!(server.raft.commit(), Index(commit), "{id}");
+    assert_eq!(server.raft.commit_index(), Index(commit), "{id}");
     let message = &input["msg"];
     let message = append(
         number(&message["term"]),
@@ -389,7 +389,7 @@ fn append_entries(id: &str, input: &Value, expect: &Value) {
     let accepts = sent(&effects).any(|message| matches!(message, Message::AppendEntriesResponse { .. }));
     assert_eq!(accepts, expect["accept"] == true, "{id}: {effects:?}");
     assert_eq!(server.raft.last().index.0, number(&expect["last_index"]), "{id}");
-    assert_eq!(server.raft.commit().0, number(&expect["commit"]), "{id}");
+    assert_eq!(server.raft.commit_index().0, number(&expect["commit"]), "{id}");
     if expect["log_terms"].is_array() {
         assert_eq!(server.terms(), numbers(&expect["log_terms"]), "{id}");
     }
@@ -450,11 +450,11 @@ fn up_to_date(id: &str, input: &Value, expect: &Value) {
 /// its first entry; where the row gives it none, that one is there and nobody has it. Entries of later terms than the
 /// leader's, which cannot be, are left out.
 fn commit_by_count(id: &str, input: &Value, expect: &Value) {
-    let (term, matched) = (number(&input["term"]), numbers(&input["match"]));
+    let (term, match_index) = (number(&input["term"]), numbers(&input["match"]));
     let log: Vec<u64> = numbers(&input["log_terms"]).into_iter().filter(|&of| of <= term).collect();
     let old: Vec<u64> = log.iter().copied().filter(|&of| of < term).collect();
     assert_eq!(number(&input["commit"]), 0, "{id}");
-    let mut server = Server::leading(matched.len() as u64, term, &old);
+    let mut server = Server::leading(match_index.len() as u64, term, &old);
     while server.terms().len() < log.len() {
         server.propose();
     }
@@ -465,20 +465,23 @@ fn commit_by_count(id: &str, input: &Value, expect: &Value) {
         let newest = newest.take(count + 1).last().expect("some");
         server.step(Input::Saved(newest));
     }
-    for (follower, &index) in (2..).zip(&matched[1..]) {
-        let matched = Index(index.min(log.len() as u64));
-        let stamp = Stamp::default();
-        server.receive(follower, Message::AppendEntriesResponse { term: Term(term), matched, stamp });
+    for (follower, &index) in (2..).zip(&match_index[1..]) {
+        let match_index = Index(index.min(log.len() as u64));
+        let stamp = MessageContext::default();
+        server.receive(
+            follower,
+            Message::AppendEntriesResponse { term: Term(term), match_index, context: stamp },
+        );
     }
-    assert_eq!(server.raft.commit().0, number(&expect["commit"]), "{id}");
+    assert_eq!(server.raft.commit_index().0, number(&expect["commit"]), "{id}");
 }
 
 /// The greatest place up to `index` with at most this term, in a log that begins after the base.
 fn find_conflict_by_term(id: &str, input: &Value, expect: &Value) {
-    let base = log_id(number(&input["base_index"]), number(&input["base_term"]));
+    let compacted = log_id(number(&input["base_index"]), number(&input["base_term"]));
     let entries = numbers(&input["log_terms"]).into_iter().map(entry).collect();
-    let log = Log::after(base, Configuration::of([NodeId(1)]).into(), entries);
-    let found = log.last_at_most(Index(number(&input["index"])), Term(number(&input["term"])));
+    let log = Log::compacted_at(compacted, Configuration::of([NodeId(1)]).into(), entries);
+    let found = log.last_at_or_below_term(Index(number(&input["index"])), Term(number(&input["term"])));
     assert_eq!(found.index.0, number(&expect["index"]), "{id}");
 }
 
@@ -496,7 +499,7 @@ fn find_conflict(id: &str, input: &Value, expect: &Value) {
     let mut server = Server::new(1, 3, (term, 0), &log, false);
     let effects = server.receive(2, append(term, previous, &entries, 0));
     let changed = effects.iter().find_map(|effect| match effect {
-        Effect::Save { write, .. } if !write.entries.is_empty() => Some(write.after.next().0),
+        Effect::Save { record: write, .. } if !write.entries.is_empty() => Some(write.after.next().0),
         _ => None,
     });
     assert_eq!(changed.unwrap_or(0), number(&expect["index"]), "{id}");
@@ -511,7 +514,7 @@ fn election_round(id: &str, input: &Value, expect: &Value) {
         let message = Message::RequestVoteResponse { term: Term(1), granted: *granted == true };
         server.receive(voter.parse().expect("a number"), message);
     }
-    assert_eq!(server.raft.leads(), expect["role"] == "leader", "{id}");
+    assert_eq!(server.raft.is_leader(), expect["role"] == "leader", "{id}");
     assert_eq!(server.raft.term().0, number(&expect["term"]), "{id}");
 }
 
@@ -521,19 +524,20 @@ fn ack_commit(id: &str, input: &Value, expect: &Value) {
     let mut server = Server::leading(size, 1, &[]);
     server.slow = false;
     server.step(Input::Saved(raft_core::SaveId(2)));
-    let stamp = Stamp::default();
-    let has = |index| Message::AppendEntriesResponse { term: Term(1), matched: Index(index), stamp };
+    let stamp = MessageContext::default();
+    let has =
+        |index| Message::AppendEntriesResponse { term: Term(1), match_index: Index(index), context: stamp };
     for follower in 2..=size {
         server.receive(follower, has(1));
     }
-    assert_eq!(server.raft.commit(), Index(1), "{id}");
+    assert_eq!(server.raft.commit_index(), Index(1), "{id}");
     let mut effects = server.propose();
     for follower in numbers(&input["acks"]) {
         effects.extend(server.receive(follower, has(2)));
     }
     let committed = expect["committed"] == true;
-    assert_eq!(server.raft.commit() == Index(2), committed, "{id}");
-    let answer = Effect::Answer { request: RequestId(0), answer: Answer::Applied { index: Index(2) } };
+    assert_eq!(server.raft.commit_index() == Index(2), committed, "{id}");
+    let answer = Effect::Respond { request: RequestId(0), answer: Answer::Applied { index: Index(2) } };
     assert_eq!(effects.contains(&answer), committed, "{id}");
 }
 
@@ -541,17 +545,17 @@ fn ack_commit(id: &str, input: &Value, expect: &Value) {
 fn talk(leader: &mut Server, follower: &mut Server, effects: Vec<Effect>) -> Vec<u64> {
     let to_follower = |effects: Vec<Effect>| {
         effects.into_iter().filter_map(|effect| match effect {
-            Effect::Send(letter) if letter.to.id == NodeId(2) => Some(letter.message),
+            Effect::Send(envelope) if envelope.to.id == NodeId(2) => Some(envelope.message),
             _ => None,
         })
     };
     let mut letters: std::collections::VecDeque<Message> = to_follower(effects).collect();
     let mut began = Vec::new();
-    while let Some(letter) = letters.pop_front() {
-        if let Message::AppendEntries { previous, .. } = letter {
+    while let Some(envelope) = letters.pop_front() {
+        if let Message::AppendEntries { prev_log: previous, .. } = envelope {
             began.push(previous.index.0);
         }
-        for answer in sent(&follower.receive(1, letter)).cloned() {
+        for answer in sent(&follower.receive(1, envelope)).cloned() {
             letters.extend(to_follower(leader.receive(2, answer)));
         }
         assert!(began.len() < 100, "the two never end");

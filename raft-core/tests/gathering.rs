@@ -2,7 +2,7 @@
 
 mod table;
 
-use raft_core::{NodeId, Step};
+use raft_core::{ConfChangeOp, NodeId};
 use table::Table;
 
 /// n1 leads and everything is quiet.
@@ -107,7 +107,7 @@ fn a_state_is_handed_over_among_other_things() {
 #[test]
 fn the_last_word_of_a_leader_that_leaves_follows_what_it_still_owes() {
     let mut t = led_by_n1(3);
-    t.change_steps(1, &[Step::Remove(NodeId(1))]);
+    t.change_steps(1, &[ConfChangeOp::Remove(NodeId(1))]);
     t.deliver(1, 2);
     t.deliver(1, 3);
     t.deliver(2, 1);

@@ -5,9 +5,9 @@ mod table;
 
 use proptest::prelude::*;
 use raft_core::{
-    Answer, Config, Configuration, Effect, Entry, Identity, Index, Input, Instant, Kept, Letter, LogId,
-    Malformed, Message, NodeId, Payload, Peer, Raft, Recovered, RecoveredError, RequestId, Role, SaveId,
-    Snapshot, StartError, Term,
+    Checkpoint, Config, Configuration, DirectoryId, Effect, Entry, Envelope, Index, Input, LogId, Malformed,
+    Message, NodeId, Payload, Raft, Recovered, RecoveredError, ReplicaKey, RequestId, Response, Role, SaveId,
+    Snapshot, StartError, Term, Timestamp,
 };
 use std::sync::Arc;
 use table::Table;
@@ -26,18 +26,21 @@ fn group(voters: &[u64]) -> Configuration {
 
 /// Term 5, a vote, and a log with these terms.
 fn log(terms: &[u64]) -> Recovered {
-    Recovered { term: Term(5), vote: Some(NodeId(2)), kept: None, entries: noops(terms) }
+    Recovered { term: Term(5), vote: Some(NodeId(2)), checkpoint: None, entries: noops(terms) }
 }
 
 /// The same after a base, with a snapshot.
-fn after(base: LogId, snapshot: LogId, terms: &[u64]) -> Recovered {
+fn after(compacted: LogId, snapshot: LogId, terms: &[u64]) -> Recovered {
     let configuration = Arc::new(group(&[1, 2, 3]));
     let snapshot = Snapshot { last: snapshot, configuration: configuration.clone(), data: "state".into() };
-    Recovered { kept: Some(Kept { snapshot, base, configuration, installed: false }), ..log(terms) }
+    Recovered {
+        checkpoint: Some(Checkpoint { snapshot, compacted, configuration, installed: false }),
+        ..log(terms)
+    }
 }
 
 fn start(recovered: Recovered) -> Result<Raft, StartError> {
-    Raft::new(Config::new(NodeId(1), [1, 2, 3].map(NodeId).to_vec()), recovered, Instant(0))
+    Raft::new(Config::new(NodeId(1), [1, 2, 3].map(NodeId).to_vec()), recovered, Timestamp(0))
 }
 
 #[test]
@@ -46,25 +49,29 @@ fn what_cannot_have_been_saved_is_refused_with_its_place() {
     let vote_in_term_zero = Recovered { term: Term(0), ..log(&[]) };
     let cases = [
         (vote_in_term_zero, E::VoteInTermZero { vote: NodeId(2) }, "a vote for n2 in term 0"),
-        (log(&[0]), E::NoSuchTerm { entry: at(1, 0) }, "1@0; term 0"),
-        (after(at(3, 0), at(3, 0), &[]), E::NoSuchTerm { entry: at(3, 0) }, "3@0; term 0"),
-        (after(at(0, 2), at(1, 2), &[2]), E::NoSuchTerm { entry: at(0, 2) }, "0@2; term 0"),
-        (log(&[1, 3, 2]), E::TermFalls { entry: at(3, 2), previous: at(2, 3) }, "3@2 follows 2@3"),
+        (log(&[0]), E::ImpossibleTerm { entry: at(1, 0) }, "1@0; term 0"),
+        (after(at(3, 0), at(3, 0), &[]), E::ImpossibleTerm { entry: at(3, 0) }, "3@0; term 0"),
+        (after(at(0, 2), at(1, 2), &[2]), E::ImpossibleTerm { entry: at(0, 2) }, "0@2; term 0"),
+        (log(&[1, 3, 2]), E::TermDecreases { entry: at(3, 2), previous: at(2, 3) }, "3@2 follows 2@3"),
         (
             after(at(7, 4), at(7, 4), &[3]),
-            E::TermFalls { entry: at(8, 3), previous: at(7, 4) },
+            E::TermDecreases { entry: at(8, 3), previous: at(7, 4) },
             "8@3 follows 7@4",
         ),
-        (log(&[1, 6, 7]), E::AboveTerm { entry: at(2, 6), term: Term(5) }, "2@6 is of a term after"),
-        (after(at(7, 6), at(7, 6), &[]), E::AboveTerm { entry: at(7, 6), term: Term(5) }, "7@6 is of a term"),
+        (log(&[1, 6, 7]), E::BeyondSavedTerm { entry: at(2, 6), term: Term(5) }, "2@6 is of a term after"),
+        (
+            after(at(7, 6), at(7, 6), &[]),
+            E::BeyondSavedTerm { entry: at(7, 6), term: Term(5) },
+            "7@6 is of a term",
+        ),
         (
             after(at(7, 4), at(6, 4), &[5]),
-            E::GapAfterSnapshot { snapshot: at(6, 4), base: at(7, 4) },
+            E::GapAfterSnapshot { snapshot: at(6, 4), compacted: at(7, 4) },
             "ends at 6@4, and the log begins after 7@4",
         ),
         (
             after(at(0, 0), at(0, 0), &[5]),
-            E::GapAfterSnapshot { snapshot: at(0, 0), base: at(0, 0) },
+            E::GapAfterSnapshot { snapshot: at(0, 0), compacted: at(0, 0) },
             "ends at 0@0",
         ),
         (
@@ -98,19 +105,19 @@ fn a_malformed_configuration_is_refused_wherever_it_stands() {
     let malformed = [
         (group(&[]), Malformed::NoVoters),
         (Configuration { learners: nodes(&[1]), ..group(&[]) }, Malformed::NoVoters),
-        (group(&many), Malformed::TooLarge),
-        (Configuration { learners: nodes(&many[2..]), ..group(&[1, 2]) }, Malformed::TooLarge),
+        (group(&many), Malformed::TooManyMembers),
+        (Configuration { learners: nodes(&many[2..]), ..group(&[1, 2]) }, Malformed::TooManyMembers),
         (group(&[2, 1]), Malformed::Unsorted),
         (group(&[1, 1]), Malformed::Unsorted),
         (Configuration { learners: nodes(&[5, 4]), ..group(&[1]) }, Malformed::Unsorted),
         (Configuration { old_voters: nodes(&[2, 2]), ..group(&[1]) }, Malformed::Unsorted),
         (Configuration { learners: nodes(&[2]), ..group(&[1, 2]) }, Malformed::VoterAndLearner(NodeId(2))),
         (Configuration { learners: nodes(&[2]), ..joint.clone() }, Malformed::VoterAndLearner(NodeId(2))),
-        (Configuration { next_learners: nodes(&[2]), ..group(&[1]) }, Malformed::NextLearner(NodeId(2))),
-        (Configuration { next_learners: nodes(&[1]), ..joint.clone() }, Malformed::NextLearner(NodeId(1))),
+        (Configuration { learners_next: nodes(&[2]), ..group(&[1]) }, Malformed::NextLearner(NodeId(2))),
+        (Configuration { learners_next: nodes(&[1]), ..joint.clone() }, Malformed::NextLearner(NodeId(1))),
         (
-            Configuration { identities: vec![(NodeId(9), Identity(1))], ..group(&[1]) },
-            Malformed::IdentityOf(NodeId(9)),
+            Configuration { directory_ids: vec![(NodeId(9), DirectoryId(1))], ..group(&[1]) },
+            Malformed::DirectoryIdOfNonMember(NodeId(9)),
         ),
     ];
     for (configuration, why) in malformed {
@@ -120,8 +127,8 @@ fn a_malformed_configuration_is_refused_wherever_it_stands() {
         in_log.entries[1].payload = Payload::Configuration(bad.clone());
         let (mut at_base, mut in_snapshot) =
             (after(at(3, 1), at(4, 2), &[2]), after(at(3, 1), at(4, 2), &[2]));
-        at_base.kept.as_mut().expect("given").configuration = bad.clone();
-        in_snapshot.kept.as_mut().expect("given").snapshot.configuration = bad;
+        at_base.checkpoint.as_mut().expect("given").configuration = bad.clone();
+        in_snapshot.checkpoint.as_mut().expect("given").snapshot.configuration = bad;
         for (recovered, index) in [(in_log, 2), (at_base, 3), (in_snapshot, 4)] {
             let error = RecoveredError::Malformed { index: Index(index), why };
             assert_eq!(start(recovered), Err(StartError::Recovered(error)));
@@ -129,7 +136,7 @@ fn a_malformed_configuration_is_refused_wherever_it_stands() {
         }
     }
     // An outgoing voter may be a learner to come.
-    let legal = Configuration { next_learners: nodes(&[2]), learners: nodes(&[7]), ..joint };
+    let legal = Configuration { learners_next: nodes(&[2]), learners: nodes(&[7]), ..joint };
     assert_eq!(legal.validate(), Ok(()));
 }
 
@@ -169,17 +176,17 @@ proptest! {
                 Payload::Configuration(Arc::new(group(&(1..=voters).collect::<Vec<_>>())))
             }),
         });
-        let kept = kept.map(|(base, last, voters)| {
+        let kept = kept.map(|(compacted, last, voters)| {
             let configuration = Arc::new(group(&(1..=voters).collect::<Vec<_>>()));
             let snapshot =
                 Snapshot { last: at(last.0, last.1), configuration: configuration.clone(), data: "s".into() };
-            Kept { snapshot, base: at(base.0, base.1), configuration, installed: false }
+            Checkpoint { snapshot, compacted: at(compacted.0, compacted.1), configuration, installed: false }
         });
         let recovered =
-            Recovered { term: Term(term), vote: vote.map(NodeId), kept, entries: entries.collect() };
+            Recovered { term: Term(term), vote: vote.map(NodeId), checkpoint: kept, entries: entries.collect() };
         if let Ok(mut raft) = start(recovered) {
             let mut effects = Vec::new();
-            raft.step(Instant(0), Input::Saved(SaveId(0)), &mut effects);
+            raft.step(Timestamp(0), Input::Saved(SaveId(0)), &mut effects);
             for _ in 0..3 {
                 let due = raft.deadline().expect("it is not halted");
                 raft.step(due, Input::Timer, &mut effects);
@@ -199,8 +206,8 @@ fn led() -> Table {
 }
 
 /// A server that does not share the table's disk.
-fn apart(t: &Table, id: u64) -> (Raft, Instant) {
-    (t.raft(id).clone(), Instant(t.server(id).now))
+fn apart(t: &Table, id: u64) -> (Raft, Timestamp) {
+    (t.raft(id).clone(), Timestamp(t.server(id).now))
 }
 
 #[test]
@@ -244,9 +251,9 @@ fn without_completions_a_server_promises_nothing() {
     (1..=3).for_each(|id| t.slow_disk(id));
     t.propose(1, "x=1");
     t.deliver_all();
-    assert_eq!(t.raft(1).commit(), Index(1), "nobody acknowledges");
+    assert_eq!(t.raft(1).commit_index(), Index(1), "nobody acknowledges");
     t.quietly(|t| t.wait(1, 301));
-    assert!(!t.raft(1).leads(), "others may have a disk that works");
+    assert!(!t.raft(1).is_leader(), "others may have a disk that works");
     // Nor does one that has just started, and is told nothing of write 0.
     let mut raft = start(Recovered { term: Term(5), ..log(&[1]) }).expect("it can have been saved");
     let mut effects = Vec::new();
@@ -256,8 +263,8 @@ fn without_completions_a_server_promises_nothing() {
     }
     assert!(!matches!(raft.role(), Role::Leader(_)));
     let sends = effects.iter().filter(|effect| {
-        matches!(effect, Effect::Send(letter)
-        if !matches!(letter.message, Message::PreVote { .. }))
+        matches!(effect, Effect::Send(envelope)
+        if !matches!(envelope.message, Message::PreVote { .. }))
     });
     assert_eq!(sends.count(), 0, "{effects:?}");
     assert!(!effects.iter().any(|effect| matches!(effect, Effect::Apply { .. } | Effect::Restore(_))));
@@ -268,7 +275,7 @@ fn an_early_timer_does_nothing() {
     for id in 1..=3 {
         let (before, now) = apart(&led(), id);
         let due = before.deadline().expect("it waits");
-        for early in [now, Instant(now.0.midpoint(due.0)), Instant(due.0 - 1)] {
+        for early in [now, Timestamp(now.0.midpoint(due.0)), Timestamp(due.0 - 1)] {
             let (mut raft, mut effects) = (before.clone(), Vec::new());
             raft.step(early, Input::Timer, &mut effects);
             assert_eq!((raft, effects), (before.clone(), Vec::new()), "n{id}");
@@ -280,18 +287,18 @@ fn an_early_timer_does_nothing() {
 fn what_is_not_for_a_server_is_dropped() {
     let t = led();
     let (before, now) = apart(&t, 1);
-    let peer = |id: u64, life: u64| Peer { id: NodeId(id), identity: Identity(life) };
+    let peer = |id: u64, life: u64| ReplicaKey { id: NodeId(id), directory_id: DirectoryId(life) };
     let message = Message::RequestVote { term: Term(9), last: at(9, 8), transfer: true };
     let for_others = [
-        Letter { cluster: 1, from: peer(2, 0), to: peer(1, 0), message: message.clone() },
-        Letter { cluster: 0, from: peer(2, 0), to: peer(3, 0), message: message.clone() },
-        Letter { cluster: 0, from: peer(2, 0), to: peer(1, 7), message: message.clone() },
-        Letter { cluster: 0, from: peer(1, 0), to: peer(1, 0), message },
+        Envelope { cluster: 1, from: peer(2, 0), to: peer(1, 0), message: message.clone() },
+        Envelope { cluster: 0, from: peer(2, 0), to: peer(3, 0), message: message.clone() },
+        Envelope { cluster: 0, from: peer(2, 0), to: peer(1, 7), message: message.clone() },
+        Envelope { cluster: 0, from: peer(1, 0), to: peer(1, 0), message },
     ];
-    for letter in for_others {
+    for envelope in for_others {
         let (mut raft, mut effects) = (before.clone(), Vec::new());
-        raft.step(now, Input::Receive(letter.clone()), &mut effects);
-        assert_eq!((raft, effects), (before.clone(), Vec::new()), "{letter:?}");
+        raft.step(now, Input::Receive(envelope.clone()), &mut effects);
+        assert_eq!((raft, effects), (before.clone(), Vec::new()), "{envelope:?}");
     }
 }
 
@@ -304,7 +311,7 @@ fn a_clock_that_goes_back_makes_nobody_panic() {
         let (mut raft, now) = apart(&t, id);
         let mut effects = Vec::new();
         for back in [0, 1, 1_000_000, 500_000_000, 900_000_000_000_000, u64::MAX] {
-            let now = Instant(now.0.saturating_sub(back));
+            let now = Timestamp(now.0.saturating_sub(back));
             for input in [Input::Timer, Input::Read { request: RequestId(back) }] {
                 raft.step(now, input, &mut effects);
             }
@@ -318,8 +325,8 @@ fn a_name_that_is_used_twice_is_answered_twice() {
     let mut raft = start(Recovered::default()).expect("it can have been saved");
     let mut effects = Vec::new();
     for _ in 0..2 {
-        raft.step(Instant(0), Input::Read { request: RequestId(7) }, &mut effects);
+        raft.step(Timestamp(0), Input::Read { request: RequestId(7) }, &mut effects);
     }
-    let answer = Effect::Answer { request: RequestId(7), answer: Answer::NotLeader { hint: None } };
+    let answer = Effect::Respond { request: RequestId(7), response: Response::NotLeader { hint: None } };
     assert_eq!(effects, [answer.clone(), answer]);
 }

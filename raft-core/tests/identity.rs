@@ -2,7 +2,7 @@
 
 mod table;
 
-use raft_core::{Identity, Letter, LogId, Message, NodeId, Peer, Role, Step, Term};
+use raft_core::{ConfChangeOp, DirectoryId, Envelope, LogId, Message, NodeId, ReplicaKey, Role, Term};
 use table::Table;
 
 /// Three founders in their first lives, led by n1. A life's number is the server's; after a wipe, a hundred more.
@@ -18,8 +18,8 @@ fn led_by_n1() -> Table {
 
 fn founded() -> Table {
     Table::with(3, |config| {
-        config.identity = Identity(config.id.0);
-        config.identities = config.voters.iter().map(|&voter| (voter, Identity(voter.0))).collect();
+        config.directory_id = DirectoryId(config.id.0);
+        config.directory_ids = config.voters.iter().map(|&voter| (voter, DirectoryId(voter.0))).collect();
     })
 }
 
@@ -30,8 +30,8 @@ fn replace_disk(t: &mut Table, id: u64) {
     t.restart(id);
 }
 
-fn life(id: u64, identity: u64) -> Step {
-    Step::Identify(NodeId(id), Identity(identity))
+fn life(id: u64, directory_id: u64) -> ConfChangeOp {
+    ConfChangeOp::SetDirectoryId(NodeId(id), DirectoryId(directory_id))
 }
 
 #[test]
@@ -39,7 +39,7 @@ fn a_letter_from_another_group_is_dropped() {
     let mut t = led_by_n1();
     t.story("Somewhere else another group has an n2, which believes that this is its n1.");
     let message = Message::RequestVote { term: Term(9), last: LogId::default(), transfer: true };
-    t.letters.push_back(Letter { cluster: 7, from: t.peer(2), to: t.peer(1), message: message.clone() });
+    t.letters.push_back(Envelope { cluster: 7, from: t.peer(2), to: t.peer(1), message: message.clone() });
     t.deliver(2, 1);
     t.story("From the own group the same letter ends n1's leadership.");
     t.post(2, 1, message);
@@ -85,13 +85,13 @@ fn a_wiped_voter_is_removed_and_taken_in_again() {
     let mut t = led_by_n1();
     t.quietly(|t| replace_disk(t, 3));
     t.story("n3 came back with an empty disk. Its old life is removed, and the new one begins as a learner.");
-    t.change_steps(1, &[Step::Remove(NodeId(3))]);
+    t.change_steps(1, &[ConfChangeOp::Remove(NodeId(3))]);
     t.quietly(Table::deliver_all);
-    t.change_steps(1, &[life(3, 103), Step::Learner(NodeId(3))]);
+    t.change_steps(1, &[life(3, 103), ConfChangeOp::Learner(NodeId(3))]);
     t.quietly(Table::deliver_all);
     t.story("It has everything now, and becomes a voter.");
     t.show();
-    t.change_steps(1, &[Step::Voter(NodeId(3))]);
+    t.change_steps(1, &[ConfChangeOp::Voter(NodeId(3))]);
     t.quietly(Table::deliver_all);
     t.story("It counts: without n2, n1 commits with n3.");
     t.cut(2);
@@ -105,10 +105,10 @@ fn two_lives_of_one_server_are_never_in_one_change() {
     let mut t = led_by_n1();
     t.quietly(|t| replace_disk(t, 3));
     t.story("The new life cannot come while the old one is there, nor in the change that removes it.");
-    t.change_steps(1, &[life(3, 103), Step::Voter(NodeId(3))]);
-    t.change_steps(1, &[Step::Remove(NodeId(3)), life(3, 103), Step::Voter(NodeId(3))]);
+    t.change_steps(1, &[life(3, 103), ConfChangeOp::Voter(NodeId(3))]);
+    t.change_steps(1, &[ConfChangeOp::Remove(NodeId(3)), life(3, 103), ConfChangeOp::Voter(NodeId(3))]);
     t.story("Named by the life that the group knows, n3 may be anything.");
-    t.change_steps(1, &[life(3, 3), Step::Learner(NodeId(3))]);
+    t.change_steps(1, &[life(3, 3), ConfChangeOp::Learner(NodeId(3))]);
     insta::assert_snapshot!(t.transcript());
 }
 
@@ -124,10 +124,10 @@ fn what_the_old_life_acknowledged_does_not_count_for_the_new_one() {
         t.deliver_all();
         replace_disk(t, 3);
         t.hold(1, 3);
-        t.change_steps(1, &[Step::Remove(NodeId(3))]);
+        t.change_steps(1, &[ConfChangeOp::Remove(NodeId(3))]);
         t.deliver_all();
-        t.letters.retain(|letter| letter.from.id == NodeId(3));
-        t.change_steps(1, &[life(3, 103), Step::Voter(NodeId(3))]);
+        t.letters.retain(|envelope| envelope.from.id == NodeId(3));
+        t.change_steps(1, &[life(3, 103), ConfChangeOp::Voter(NodeId(3))]);
         t.deliver_all();
     });
     t.show();
@@ -148,15 +148,15 @@ fn what_the_old_life_acknowledged_does_not_count_for_the_new_one() {
 #[test]
 fn a_vote_of_another_life_does_not_count() {
     // Whatever letters come, of whatever life: only the one that the group knows can make n1 a leader.
-    for (identity, elected) in [(0, false), (2, true), (3, false), (102, false)] {
+    for (directory_id, elected) in [(0, false), (2, true), (3, false), (102, false)] {
         let mut t = founded();
         t.time_out(1);
-        let (from, to) = (Peer { id: NodeId(2), identity: Identity(identity) }, t.peer(1));
+        let (from, to) = (ReplicaKey { id: NodeId(2), directory_id: DirectoryId(directory_id) }, t.peer(1));
         let message = Message::RequestVoteResponse { term: Term(1), granted: true };
         t.lenient = true; // Nobody has asked its disk.
-        t.letters.push_back(Letter { cluster: 0, from, to, message });
+        t.letters.push_back(Envelope { cluster: 0, from, to, message });
         t.deliver(2, 1);
-        assert_eq!(matches!(t.raft(1).role(), Role::Leader(_)), elected, "life {identity}");
+        assert_eq!(matches!(t.raft(1).role(), Role::Leader(_)), elected, "life {directory_id}");
     }
 }
 

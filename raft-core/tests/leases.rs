@@ -2,7 +2,7 @@
 
 mod table;
 
-use raft_core::{Change, Config, NodeId, Step};
+use raft_core::{ConfChange, ConfChangeOp, Config, NodeId};
 use table::Table;
 
 /// Everybody waits for 300 ms, and clocks may be wrong by so many millionths.
@@ -117,9 +117,9 @@ fn a_transfer_voids_leases_for_the_rest_of_the_term() {
 fn while_joint_a_lease_takes_both_halves() {
     let mut t = led_by_n1(3, 5, 0);
     t.quietly(|t| {
-        let voter = |id| Step::Voter(NodeId(id));
-        let remove = |id| Step::Remove(NodeId(id));
-        t.change(1, Change::Joint(vec![voter(4), voter(5), remove(2), remove(3)]));
+        let voter = |id| ConfChangeOp::AddVoter(NodeId(id));
+        let remove = |id| ConfChangeOp::Remove(NodeId(id));
+        t.change(1, ConfChange::ExplicitJoint(vec![voter(4), voter(5), remove(2), remove(3)]));
         t.deliver_all();
         t.cut(2);
         t.cut(3);
@@ -143,7 +143,7 @@ fn while_joint_a_lease_takes_both_halves() {
 fn learners_give_no_lease() {
     let mut t = led_by_n1(3, 5, 0);
     t.quietly(|t| {
-        t.change_steps(1, &[Step::Learner(NodeId(4)), Step::Learner(NodeId(5))]);
+        t.change_steps(1, &[ConfChangeOp::AddLearner(NodeId(4)), ConfChangeOp::AddLearner(NodeId(5))]);
         t.deliver_all();
         t.cut(2);
         t.cut(3);
@@ -184,7 +184,8 @@ fn clocks_that_drift_shorten_the_lease() {
     t.story(
         "Any clock may be wrong by a tenth. n1's may be slow, n2's fast: (1 - 0.1) / (1 + 0.1) of 300 ms are 245.45 ms.",
     );
-    let lease = Config { lease_drift: Some(100_000), ..Config::new(NodeId(1), vec![NodeId(1)]) }.lease();
+    let lease =
+        Config { lease_drift: Some(100_000), ..Config::new(NodeId(1), vec![NodeId(1)]) }.lease_duration();
     assert_eq!(lease, Some(245_454_545));
     t.pause(1, 245);
     t.read(1, "r1");

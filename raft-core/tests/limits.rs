@@ -4,7 +4,7 @@
 mod table;
 
 use raft_core::log::ENTRY_COST;
-use raft_core::{Config, NodeId, Step};
+use raft_core::{ConfChangeOp, Config, NodeId};
 use table::Table;
 
 /// So many servers, of which the first three found the group and n1 leads it.
@@ -124,7 +124,7 @@ fn empty_commands_count_against_the_limit() {
             t.heartbeat(1);
             t.deliver_all();
         }
-        assert_eq!(t.raft(1).commit(), t.raft(1).last().index);
+        assert_eq!(t.raft(1).commit_index(), t.raft(1).last().index);
         t.hold(1, 3);
         t.hold(1, 2);
         let before = t.raft(1).last().index.0;
@@ -208,7 +208,7 @@ fn a_learner_that_lags_blocks_nobody() {
         config.max_in_flight_bytes = 3;
     });
     t.quietly(|t| {
-        t.change_steps(1, &[Step::Learner(NodeId(4))]);
+        t.change_steps(1, &[ConfChangeOp::AddLearner(NodeId(4))]);
         t.deliver_all();
         t.cut(3);
     });
@@ -253,19 +253,19 @@ fn whoever_lacks_too_much_is_not_made_a_voter() {
         t.deliver_all();
     });
     t.story("With n3 for a voter, n1 and n2 could no more do without each other until it has the log.");
-    t.change_steps(1, &[Step::Voter(NodeId(3))]);
+    t.change_steps(1, &[ConfChangeOp::AddVoter(NodeId(3))]);
     t.story("As a learner it can catch up at its leisure.");
     t.quietly(|t| {
-        t.change_steps(1, &[Step::Learner(NodeId(3))]);
+        t.change_steps(1, &[ConfChangeOp::AddLearner(NodeId(3))]);
         t.deliver_all();
     });
-    t.change_steps(1, &[Step::Voter(NodeId(3))]);
+    t.change_steps(1, &[ConfChangeOp::AddVoter(NodeId(3))]);
     t.story("It has it all.");
     t.quietly(|t| {
         t.heal();
         t.heartbeat(1);
         t.deliver_all();
     });
-    t.change_steps(1, &[Step::Voter(NodeId(3))]);
+    t.change_steps(1, &[ConfChangeOp::AddVoter(NodeId(3))]);
     insta::assert_snapshot!(t.transcript());
 }

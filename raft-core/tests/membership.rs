@@ -2,7 +2,9 @@
 
 mod table;
 
-use raft_core::{Change, Config, Configuration, Identity, Instant, NodeId, Raft, Recovered, Step};
+use raft_core::{
+    ConfChange, ConfChangeOp, Config, Configuration, DirectoryId, NodeId, Raft, Recovered, Timestamp,
+};
 use table::Table;
 
 /// So many servers, of which the first `founders` found the group and n1 leads it; everybody has applied its first
@@ -24,16 +26,16 @@ fn led_by_n1_with(founders: u64, servers: u64, pre_vote: bool, check_quorum: boo
     t
 }
 
-fn voter(id: u64) -> Step {
-    Step::Voter(NodeId(id))
+fn voter(id: u64) -> ConfChangeOp {
+    ConfChangeOp::AddVoter(NodeId(id))
 }
 
-fn learner(id: u64) -> Step {
-    Step::Learner(NodeId(id))
+fn learner(id: u64) -> ConfChangeOp {
+    ConfChangeOp::AddLearner(NodeId(id))
 }
 
-fn remove(id: u64) -> Step {
-    Step::Remove(NodeId(id))
+fn remove(id: u64) -> ConfChangeOp {
+    ConfChangeOp::Remove(NodeId(id))
 }
 
 #[test]
@@ -235,7 +237,7 @@ fn two_voters_change_by_way_of_a_joint_phase() {
 fn an_explicit_joint_phase_stays_until_somebody_ends_it() {
     let mut t = led_by_n1(2, 3);
     t.story("Somebody asks for a joint phase of his own, to look around before he goes on.");
-    t.change(1, Change::Joint(vec![voter(3), remove(2)]));
+    t.change(1, ConfChange::ExplicitJoint(vec![voter(3), remove(2)]));
     t.quietly(|t| {
         t.deliver_all();
         t.heartbeat(1);
@@ -248,7 +250,7 @@ fn an_explicit_joint_phase_stays_until_somebody_ends_it() {
     t.story("Meanwhile nothing else may change.");
     t.change_steps(1, &[learner(2)]);
     t.story("Now it ends, and n2 is out.");
-    t.change(1, Change::Leave);
+    t.change(1, ConfChange::LeaveJoint);
     t.deliver_all();
     insta::assert_snapshot!(t.transcript());
 }
@@ -269,7 +271,7 @@ fn a_voter_that_becomes_a_learner_in_a_joint_phase_votes_until_it_ends() {
 fn elections_take_both_halves_while_joint() {
     let mut t = led_by_n1(3, 5);
     t.quietly(|t| {
-        t.change(1, Change::Joint(vec![voter(4), voter(5), remove(1), remove(2)]));
+        t.change(1, ConfChange::ExplicitJoint(vec![voter(4), voter(5), remove(1), remove(2)]));
         t.deliver_all();
         t.heartbeat(1);
         t.deliver_all();
@@ -328,9 +330,9 @@ fn a_change_that_does_not_fit_is_refused() {
     let mut t = led_by_n1(2, 2);
     t.story("Somebody has to vote.");
     t.change_steps(1, &[remove(1), remove(2)]);
-    t.change(1, Change::Joint(vec![learner(1), remove(2)]));
+    t.change(1, ConfChange::ExplicitJoint(vec![learner(1), remove(2)]));
     t.story("What is not joint cannot be left.");
-    t.change(1, Change::Leave);
+    t.change(1, ConfChange::LeaveJoint);
     t.story("And only leaders change the group.");
     t.change_steps(2, &[remove(1)]);
     insta::assert_snapshot!(t.transcript());
@@ -686,7 +688,7 @@ fn a_server_that_restarts_counts_on_what_its_log_says() {
 fn reads_and_leaders_count_both_halves_while_joint() {
     let mut t = led_by_n1(3, 5);
     t.quietly(|t| {
-        t.change(1, Change::Joint(vec![voter(4), voter(5), remove(2), remove(3)]));
+        t.change(1, ConfChange::ExplicitJoint(vec![voter(4), voter(5), remove(2), remove(3)]));
         t.deliver_all();
         t.heartbeat(1);
         t.deliver_all();
@@ -721,15 +723,16 @@ fn a_read_goes_on_when_a_smaller_group_is_enough() {
 #[test]
 fn a_server_that_drew_no_identity_is_not_named() {
     let plain = Configuration::of([1, 2, 3].map(NodeId));
-    let drawn = Configuration { identities: vec![(NodeId(2), Identity(7))], ..plain.clone() };
-    let learner = |id: u64| Step::Learner(NodeId(id));
-    let identify = |id: u64, identity: u64| Step::Identify(NodeId(id), Identity(identity));
+    let drawn = Configuration { directory_ids: vec![(NodeId(2), DirectoryId(7))], ..plain.clone() };
+    let learner = |id: u64| ConfChangeOp::AddLearner(NodeId(id));
+    let identify =
+        |id: u64, directory_id: u64| ConfChangeOp::SetDirectoryId(NodeId(id), DirectoryId(directory_id));
     for group in [plain, drawn] {
         for joint in [false, true] {
-            let after = |steps: &[Step]| {
+            let after = |steps: &[ConfChangeOp]| {
                 let steps = steps.to_vec();
                 group
-                    .after(&if joint { Change::Joint(steps) } else { Change::Steps(steps) })
+                    .after(&if joint { ConfChange::ExplicitJoint(steps) } else { ConfChange::Auto(steps) })
                     .expect("it fits")
             };
             let named = after(&[learner(4)]);
@@ -739,10 +742,10 @@ fn a_server_that_drew_no_identity_is_not_named() {
         }
     }
     // Nor is a founder.
-    let founded = |identities: Vec<(NodeId, Identity)>| {
-        let config = Config { identities, ..Config::new(NodeId(1), [1, 2].map(NodeId).to_vec()) };
-        let raft = Raft::new(config, Recovered::default(), Instant(0)).expect("a good setup");
+    let founded = |directory_ids: Vec<(NodeId, DirectoryId)>| {
+        let config = Config { directory_ids, ..Config::new(NodeId(1), [1, 2].map(NodeId).to_vec()) };
+        let raft = Raft::new(config, Recovered::default(), Timestamp(0)).expect("a good setup");
         raft.configuration().clone()
     };
-    assert_eq!(founded(vec![(NodeId(1), Identity(0)), (NodeId(2), Identity(0))]), founded(Vec::new()));
+    assert_eq!(founded(vec![(NodeId(1), DirectoryId(0)), (NodeId(2), DirectoryId(0))]), founded(Vec::new()));
 }

@@ -71,8 +71,8 @@ fn several_messages_and_saves_are_in_flight_at_once() {
 #[test]
 fn entries_are_batched_within_the_window() {
     let mut t = Table::with(2, |config| {
-        config.max_batch = 2;
-        config.max_in_flight = 2;
+        config.max_batch_entries = 2;
+        config.max_in_flight_messages = 2;
     });
     t.quietly(|t| {
         t.elect(1);
@@ -229,7 +229,7 @@ fn duplicated_and_reordered_messages_do_not_truncate() {
 
 #[test]
 fn an_old_entry_is_not_committed_by_counting() {
-    let mut t = Table::with(5, |config| config.max_batch = 1);
+    let mut t = Table::with(5, |config| config.max_batch_entries = 1);
     t.quietly(|t| {
         t.elect(1);
         for id in [3, 4, 5] {

@@ -3,10 +3,10 @@
 mod table;
 
 use raft_core::log::ENTRY_COST;
-use raft_core::message::Stamp;
+use raft_core::message::MessageContext;
 use raft_core::{
-    Change, Config, Effect, Entries, Identity, Index, Input, Instant, Letter, LogId, Message, NodeId, Peer,
-    Raft, Recovered, Role, StartError, Term,
+    ConfChange, Config, DirectoryId, Effect, Entries, Envelope, Index, Input, LogId, Message, NodeId, Raft,
+    Recovered, ReplicaKey, Role, StartError, Term, Timestamp,
 };
 use table::{MS, Table};
 
@@ -36,7 +36,7 @@ fn in_each_role() -> Vec<(&'static str, Table)> {
 
 /// One of each kind; who asks for votes has a log up to `last`.
 fn messages(term: Term, last: LogId) -> Vec<Message> {
-    let (entries, commit, stamp) = (Entries::NONE, Index(0), Stamp::default());
+    let (entries, commit, stamp) = (Entries::NONE, Index(0), MessageContext::default());
     vec![
         Message::RequestVote { term, last, transfer: false },
         Message::RequestVote { term, last, transfer: true },
@@ -44,23 +44,23 @@ fn messages(term: Term, last: LogId) -> Vec<Message> {
         Message::RequestVoteResponse { term, granted: false },
         Message::PreVoteResponse { term, granted: false },
         Message::TimeoutNow { term },
-        Message::AppendEntries { term, previous: last, entries, commit, stamp },
-        Message::AppendEntriesResponse { term, matched: Index(0), stamp },
-        Message::AppendEntriesRefused { term, previous: Index(0), hint: LogId::default() },
+        Message::AppendEntries { term, prev_log: last, entries, commit_index: commit, context: stamp },
+        Message::AppendEntriesResponse { term, match_index: Index(0), context: stamp },
+        Message::AppendEntriesRejected { term, prev_log: Index(0), hint: LogId::default() },
     ]
 }
 
 /// A letter in a group where nobody draws identities.
-fn letter(from: u64, to: u64, message: Message) -> Letter {
-    let peer = |id| Peer { id: NodeId(id), identity: Identity(0) };
-    Letter { cluster: 0, from: peer(from), to: peer(to), message }
+fn envelope(from: u64, to: u64, message: Message) -> Envelope {
+    let peer = |id| ReplicaKey { id: NodeId(id), directory_id: DirectoryId(0) };
+    Envelope { cluster: 0, from: peer(from), to: peer(to), message }
 }
 
 /// What a server does on a message, without the table's looking on.
 fn given(raft: &Raft, now: u64, message: &Message) -> (Raft, Vec<Effect>) {
     let (mut raft, mut effects) = (raft.clone(), Vec::new());
-    let input = Input::Receive(letter(3, raft.peer().id.0, message.clone()));
-    raft.step(Instant(now), input, &mut effects);
+    let input = Input::Receive(envelope(3, raft.replica().id.0, message.clone()));
+    raft.step(Timestamp(now), input, &mut effects);
     (raft, effects)
 }
 
@@ -71,7 +71,7 @@ fn every_message_of_a_later_term_moves_every_role() {
             let (after, _) = given(t.raft(1), t.server(1).now, &message);
             let campaigns = matches!(message, Message::TimeoutNow { .. });
             assert_eq!(after.term(), Term(if campaigns { 10 } else { 9 }), "{role}: {message}");
-            assert!(!after.leads(), "{role}: {message}");
+            assert!(!after.is_leader(), "{role}: {message}");
             let vote = match message {
                 Message::RequestVote { .. } => Some(NodeId(3)),
                 Message::TimeoutNow { .. } => Some(NodeId(1)),
@@ -117,10 +117,10 @@ fn a_leader_takes_nothing_from_another_leader_of_its_term() {
     t.elect(1);
     let message = Message::AppendEntries {
         term: Term(1),
-        previous: LogId::default(),
+        prev_log: LogId::default(),
         entries: Entries::NONE,
-        commit: Index(1),
-        stamp: Stamp::default(),
+        commit_index: Index(1),
+        context: MessageContext::default(),
     };
     let (after, effects) = given(t.raft(1), t.server(1).now, &message);
     assert_eq!((&after, effects), (t.raft(1), Vec::new()));
@@ -132,12 +132,12 @@ fn a_candidate_leads_with_a_majority_and_with_nothing_less() {
         let mut t = Table::of(size);
         t.time_out(1);
         let mut votes = 1;
-        assert_eq!(t.raft(1).leads(), size == 1);
+        assert_eq!(t.raft(1).is_leader(), size == 1);
         for voter in 2..=size {
             t.deliver(1, voter);
             t.deliver(voter, 1);
             votes += 1;
-            assert_eq!(t.raft(1).leads(), 2 * votes > size, "{votes} of {size}");
+            assert_eq!(t.raft(1).is_leader(), 2 * votes > size, "{votes} of {size}");
         }
         // As many refusals change nothing.
         let mut t = Table::of(size);
@@ -147,7 +147,7 @@ fn a_candidate_leads_with_a_majority_and_with_nothing_less() {
             t.post(from, 1, Message::RequestVoteResponse { term: Term(1), granted: false });
             t.deliver(from, 1);
         }
-        assert_eq!(t.raft(1).leads(), size == 1);
+        assert_eq!(t.raft(1).is_leader(), size == 1);
     }
 }
 
@@ -159,7 +159,7 @@ fn a_vote_given_twice_counts_once() {
     t.deliver_copy(2, 1);
     t.deliver_copy(2, 1);
     t.deliver(2, 1);
-    assert!(!t.raft(1).leads(), "n2 is one voter");
+    assert!(!t.raft(1).is_leader(), "n2 is one voter");
 }
 
 #[test]
@@ -202,7 +202,7 @@ fn an_entry_commits_with_exactly_those_who_make_a_majority() {
                 t.deliver(follower, 1);
             }
             let have = 1 + u64::from(set.count_ones());
-            assert_eq!(t.raft(1).commit() == Index(2), 2 * have > size, "{have} of {size}");
+            assert_eq!(t.raft(1).commit_index() == Index(2), 2 * have > size, "{have} of {size}");
         }
     }
 }
@@ -250,7 +250,7 @@ fn a_group_without_faults_keeps_its_leader_and_costs_its_heartbeats() {
         });
         t.elect(1);
         let letters = live(&mut t, 10_000);
-        assert!(t.raft(1).leads() && t.raft(1).term() == Term(1), "{pre_vote} {check_quorum}");
+        assert!(t.raft(1).is_leader() && t.raft(1).term() == Term(1), "{pre_vote} {check_quorum}");
         assert!(letters <= 2 * 101, "{letters} letters of the leader in 100 heartbeats");
     }
 }
@@ -265,18 +265,20 @@ fn a_group_of_any_setups_elects_a_leader() {
             config.check_quorum = on(config.id.0, 1);
         });
         live(&mut t, 3_000);
-        let leader =
-            t.nodes().find(|&id| t.raft(id).leads()).unwrap_or_else(|| panic!("{setups:b}: nobody leads"));
+        let leader = t
+            .nodes()
+            .find(|&id| t.raft(id).is_leader())
+            .unwrap_or_else(|| panic!("{setups:b}: nobody leads"));
         // Cut off, it may drive its term up; the others elect somebody, and when it is back all are one again.
         t.cut(leader);
         live(&mut t, 3_000);
         assert!(
-            t.nodes().any(|id| id != leader && t.raft(id).leads()),
+            t.nodes().any(|id| id != leader && t.raft(id).is_leader()),
             "{setups:b}: nobody leads the others"
         );
         t.heal();
         live(&mut t, 5_000);
-        assert_eq!(t.nodes().filter(|&id| t.raft(id).leads()).count(), 1, "{setups:b}");
+        assert_eq!(t.nodes().filter(|&id| t.raft(id).is_leader()).count(), 1, "{setups:b}");
         let terms: Vec<Term> = t.nodes().map(|id| t.raft(id).term()).collect();
         assert!(terms.iter().all(|term| *term == terms[0]), "{setups:b}: {terms:?}");
     }
@@ -292,13 +294,13 @@ fn two_who_have_both_lost_patience_elect_one() {
     t.time_out(3);
     t.deliver_all();
     live_on(&mut t);
-    assert!(t.raft(2).leads() != t.raft(3).leads(), "{}", t.transcript());
+    assert!(t.raft(2).is_leader() != t.raft(3).is_leader(), "{}", t.transcript());
 }
 
 /// The two that are left time out by turns until one leads.
 fn live_on(t: &mut Table) {
     for id in [2, 3, 2, 3] {
-        if !t.raft(2).leads() && !t.raft(3).leads() {
+        if !t.raft(2).is_leader() && !t.raft(3).is_leader() {
             t.pause(5 - id, 1_000);
             t.time_out(id);
             t.deliver_all();
@@ -313,9 +315,9 @@ fn alone_with_pre_vote_a_server_elects_itself() {
         config.check_quorum = true;
     });
     t.time_out(1);
-    assert!(t.raft(1).leads());
+    assert!(t.raft(1).is_leader());
     live(&mut t, 2_000);
-    assert!(t.raft(1).leads(), "it hears itself");
+    assert!(t.raft(1).is_leader(), "it hears itself");
 }
 
 #[test]
@@ -346,14 +348,14 @@ fn a_candidate_that_steps_down_in_its_term_keeps_its_vote() {
     t.letters.clear();
     t.time_out(2);
     t.time_out(3);
-    t.letters.retain(|letter| letter.from.id == NodeId(3));
+    t.letters.retain(|envelope| envelope.from.id == NodeId(3));
     t.story("n3 has voted for itself in term 2, hears n2 as its leader with something that does not fit, and refuses n1.");
     let message = Message::AppendEntries {
         term: Term(2),
-        previous: LogId { index: Index(7), term: Term(2) },
+        prev_log: LogId { index: Index(7), term: Term(2) },
         entries: Entries::NONE,
-        commit: Index(0),
-        stamp: Stamp::default(),
+        commit_index: Index(0),
+        context: MessageContext::default(),
     };
     let (mut raft, _) = given(t.raft(2), t.server(2).now, &message);
     assert_eq!(raft.leader(), Some(NodeId(3)));
@@ -364,8 +366,8 @@ fn a_candidate_that_steps_down_in_its_term_keeps_its_vote() {
         transfer: false,
     };
     let mut effects = Vec::new();
-    raft.step(Instant(t.server(2).now), Input::Receive(letter(1, 2, ask)), &mut effects);
-    let no = letter(2, 1, Message::RequestVoteResponse { term: Term(2), granted: false });
+    raft.step(Timestamp(t.server(2).now), Input::Receive(envelope(1, 2, ask)), &mut effects);
+    let no = envelope(2, 1, Message::RequestVoteResponse { term: Term(2), granted: false });
     assert!(effects.contains(&Effect::Send(no)), "{effects:?}");
 }
 
@@ -374,7 +376,7 @@ fn a_voter_that_asks_itself_keeps_its_vote() {
     let mut t = Table::with(3, |config| config.pre_vote = true);
     t.time_out(1);
     t.deliver_all();
-    assert!(t.raft(1).leads());
+    assert!(t.raft(1).is_leader());
     t.pause(2, 1_000);
     t.time_out(2);
     assert!(matches!(t.raft(2).role(), Role::PreCandidate { .. }));
@@ -396,14 +398,14 @@ fn a_refusal_of_what_is_acknowledged_changes_nothing() {
     t.propose(1, "x=2");
     t.deliver_all();
     for previous in 0..=3 {
-        let message = Message::AppendEntriesRefused {
+        let message = Message::AppendEntriesRejected {
             term: Term(1),
-            previous: Index(previous),
+            prev_log: Index(previous),
             hint: LogId::default(),
         };
         let (mut raft, mut effects) = (t.raft(1).clone(), Vec::new());
-        let input = Input::Receive(letter(2, 1, message));
-        raft.step(Instant(t.server(1).now), input, &mut effects);
+        let input = Input::Receive(envelope(2, 1, message));
+        raft.step(Timestamp(t.server(1).now), input, &mut effects);
         assert_eq!(effects, Vec::new(), "a refusal at {previous}");
     }
 }
@@ -427,13 +429,13 @@ fn two_tails_of_fifty_become_one_log() {
     t.deliver_all();
     t.heal();
     live(&mut t, 3_000);
-    let leader = t.nodes().find(|&id| t.raft(id).leads()).expect("a leader");
+    let leader = t.nodes().find(|&id| t.raft(id).is_leader()).expect("a leader");
     t.propose(leader, "c=1");
     t.deliver_all();
     live(&mut t, 300);
     for id in t.nodes() {
         assert_eq!(t.server(id).state, t.server(leader).state, "n{id} differs");
-        assert_eq!(t.raft(id).commit(), t.raft(leader).last().index);
+        assert_eq!(t.raft(id).commit_index(), t.raft(leader).last().index);
     }
 }
 
@@ -441,7 +443,7 @@ fn two_tails_of_fifty_become_one_log() {
 fn a_leader_takes_as_many_bytes_as_may_be_uncommitted_and_no_more() {
     let mut t = Table::with(3, |config| {
         config.max_uncommitted_bytes = 2 * ENTRY_COST + 8;
-        config.max_batch = 1;
+        config.max_batch_entries = 1;
     });
     t.elect(1);
     t.story(
@@ -454,7 +456,7 @@ fn a_leader_takes_as_many_bytes_as_may_be_uncommitted_and_no_more() {
     t.time_out(2);
     t.deliver(2, 3);
     t.deliver(3, 2);
-    assert!(t.raft(2).leads());
+    assert!(t.raft(2).is_leader());
     let taken = |t: &mut Table, command: &str| {
         let before = t.raft(2).last();
         t.propose(2, command);
@@ -463,11 +465,11 @@ fn a_leader_takes_as_many_bytes_as_may_be_uncommitted_and_no_more() {
     assert!(taken(&mut t, "a=1") && taken(&mut t, "b=2"));
     assert!(!taken(&mut t, "c=3"), "three commands are more than two of 4 bytes");
     t.story("The inherited one is committed, and n2's first entry. What n2 has taken is not.");
-    while t.raft(2).commit() < Index(3) {
+    while t.raft(2).commit_index() < Index(3) {
         t.deliver(2, 3);
         t.deliver(3, 2);
     }
-    assert_eq!(t.raft(2).commit(), Index(3));
+    assert_eq!(t.raft(2).commit_index(), Index(3));
     assert!(!taken(&mut t, "d=4"), "two commands are still uncommitted\n{}", t.transcript());
     t.story("All is committed, and all is given back. A single command may be larger than the limit.");
     t.deliver_all();
@@ -484,8 +486,8 @@ fn setup(seed: u64) -> Config {
         heartbeat_interval: 100,
         pre_vote: false,
         check_quorum: false,
-        max_batch: 1,
-        max_in_flight: 1,
+        max_batch_entries: 1,
+        max_in_flight_messages: 1,
         seed,
         ..Config::new(NodeId(1), vec![NodeId(1), NodeId(2), NodeId(3)])
     }
@@ -493,7 +495,7 @@ fn setup(seed: u64) -> Config {
 
 #[test]
 fn election_timeouts_are_drawn_anew_within_their_bounds() {
-    let mut raft = Raft::new(setup(7), Recovered::default(), Instant(0)).expect("a good setup");
+    let mut raft = Raft::new(setup(7), Recovered::default(), Timestamp(0)).expect("a good setup");
     let (mut now, mut counts) = (0, [0_u32; 3]);
     for _ in 0..3_000 {
         let due = raft.deadline().expect("always").0;
@@ -501,12 +503,12 @@ fn election_timeouts_are_drawn_anew_within_their_bounds() {
         assert!((300..=600).contains(&timeout), "{timeout}");
         counts[(timeout as usize - 300).min(299) / 100] += 1;
         now = due;
-        raft.step(Instant(now), Input::Timer, &mut Vec::new());
+        raft.step(Timestamp(now), Input::Timer, &mut Vec::new());
     }
     assert!(counts.iter().all(|count| (900..1_100).contains(count)), "not even: {counts:?}");
     // Two servers rarely choose the same.
     let due =
-        |seed| Raft::new(setup(seed), Recovered::default(), Instant(0)).expect("a good setup").deadline();
+        |seed| Raft::new(setup(seed), Recovered::default(), Timestamp(0)).expect("a good setup").deadline();
     let same = (0..300).filter(|seed| due(2 * seed) == due(2 * seed + 1)).count();
     assert!(same < 10, "{same} of 300 pairs collide");
 }
@@ -515,18 +517,18 @@ fn election_timeouts_are_drawn_anew_within_their_bounds() {
 fn no_voter_waits_longer_than_twice_the_election_timeout_and_the_spread() {
     let mut longest = 0;
     for seed in 0..2_000 {
-        let mut raft = Raft::new(setup(seed), Recovered::default(), Instant(0)).expect("a good setup");
-        raft.step(Instant(0), Input::Saved(raft_core::SaveId(0)), &mut Vec::new());
+        let mut raft = Raft::new(setup(seed), Recovered::default(), Timestamp(0)).expect("a good setup");
+        raft.step(Timestamp(0), Input::Saved(raft_core::SaveId(0)), &mut Vec::new());
         let mut now = 0;
         for candidate in [2, 3, 3, 2, 3_u64] {
             now += 7;
             // The first one gets the vote; whoever asks after that has a longer log, and gets the next turn.
             let last = LogId { index: Index(candidate), term: Term(1) };
             let ask = Message::RequestVote { term: Term(4), last, transfer: false };
-            raft.step(Instant(now), Input::Receive(letter(candidate, 1, ask)), &mut Vec::new());
-            let waits = raft.deadline().expect("always").0 - now;
-            assert!((300..=900).contains(&waits), "{waits}");
-            longest = longest.max(waits);
+            raft.step(Timestamp(now), Input::Receive(envelope(candidate, 1, ask)), &mut Vec::new());
+            let waiting_for = raft.deadline().expect("always").0 - now;
+            assert!((300..=900).contains(&waiting_for), "{waiting_for}");
+            longest = longest.max(waiting_for);
         }
     }
     assert_eq!(longest, 900, "as `Config::election_timeout_spread` says");
@@ -536,7 +538,7 @@ fn no_voter_waits_longer_than_twice_the_election_timeout_and_the_spread() {
 fn the_plainest_setup_works_and_another_says_what_would_be_right() {
     let plain = Config::new(NodeId(1), vec![NodeId(1)]);
     assert_eq!(plain.validate(), Ok(()));
-    let error = Config { max_batch: 0, ..plain.clone() }.validate().expect_err("it cannot work");
+    let error = Config { max_batch_entries: 0, ..plain.clone() }.validate().expect_err("it cannot work");
     assert_eq!(error.to_string(), "max_batch must be at least 1");
     // The promise that a lease rests on is one that voters make only with check-quorum.
     let error = Config { lease_drift: Some(0), check_quorum: false, ..plain }.validate();
@@ -551,13 +553,13 @@ fn a_new_server_follows_nobody_and_waits() {
     let recovered = Recovered { term: Term(4), vote: Some(NodeId(2)), ..Recovered::default() };
     for recovered in [Recovered::default(), recovered] {
         let (term, vote) = (recovered.term, recovered.vote);
-        let mut raft = Raft::new(setup(1), recovered, Instant(50)).expect("a good setup");
+        let mut raft = Raft::new(setup(1), recovered, Timestamp(50)).expect("a good setup");
         let mut effects = Vec::new();
-        raft.step(Instant(50), Input::Saved(raft_core::SaveId(0)), &mut effects);
+        raft.step(Timestamp(50), Input::Saved(raft_core::SaveId(0)), &mut effects);
         assert_eq!(effects, Vec::new(), "nothing has happened");
         assert!(matches!(raft.role(), Role::Follower) && raft.leader().is_none());
-        assert_eq!((raft.term(), raft.vote(), raft.commit()), (term, vote, Index(0)));
-        assert!(raft.deadline().expect("always") >= Instant(350), "it gives its leader a whole timeout");
+        assert_eq!((raft.term(), raft.vote(), raft.commit_index()), (term, vote, Index(0)));
+        assert!(raft.deadline().expect("always") >= Timestamp(350), "it gives its leader a whole timeout");
     }
 }
 
@@ -566,7 +568,7 @@ fn a_server_of_no_group_sends_everybody_elsewhere() {
     let mut t = Table::founded_by(2, 3, |_| {});
     t.propose(3, "x=1");
     t.read(3, "r1");
-    t.change(3, Change::Steps(vec![raft_core::Step::Voter(NodeId(3))]));
+    t.change(3, ConfChange::Auto(vec![raft_core::ConfChangeOp::AddVoter(NodeId(3))]));
     t.transfer(3, 1);
     t.time_out(3);
     assert_eq!(t.unanswered(), [] as [&str; 0]);
@@ -576,15 +578,19 @@ fn a_server_of_no_group_sends_everybody_elsewhere() {
 
 #[test]
 fn a_setup_that_cannot_work_is_refused() {
-    type Change = fn(&mut Config);
-    let spoilt: [(&str, Change); 21] = [
+    type Adjust = fn(&mut Config);
+    let spoilt: [(&str, Adjust); 21] = [
         ("voters", |config| config.voters.clear()),
         ("voters", |config| config.voters = (0..65).map(NodeId).collect()),
         ("voters", |config| config.voters = vec![NodeId(2), NodeId(1)]),
         ("voters", |config| config.voters = vec![NodeId(1), NodeId(1)]),
-        ("identities", |config| config.identities = vec![(NodeId(2), Identity(7)), (NodeId(1), Identity(8))]),
-        ("identities", |config| config.identities = vec![(NodeId(1), Identity(7)), (NodeId(1), Identity(7))]),
-        ("identities", |config| config.identities = vec![(NodeId(4), Identity(7))]),
+        ("identities", |config| {
+            config.directory_ids = vec![(NodeId(2), DirectoryId(7)), (NodeId(1), DirectoryId(8))]
+        }),
+        ("identities", |config| {
+            config.directory_ids = vec![(NodeId(1), DirectoryId(7)), (NodeId(1), DirectoryId(7))]
+        }),
+        ("identities", |config| config.directory_ids = vec![(NodeId(4), DirectoryId(7))]),
         ("heartbeat_interval", |config| config.heartbeat_interval = 0),
         ("election_timeout", |config| config.election_timeout = config.heartbeat_interval),
         ("election_timeout", |config| config.election_timeout = u64::MAX),
@@ -592,35 +598,36 @@ fn a_setup_that_cannot_work_is_refused() {
         ("lease_drift", |config| (config.check_quorum, config.lease_drift) = (true, Some(1_000_000))),
         ("lease_drift", |config| (config.check_quorum, config.lease_drift) = (true, Some(u32::MAX))),
         ("check_quorum", |config| config.lease_drift = Some(0)),
-        ("max_batch", |config| config.max_batch = 0),
+        ("max_batch", |config| config.max_batch_entries = 0),
         ("max_batch_bytes", |config| config.max_batch_bytes = 0),
-        ("max_in_flight", |config| config.max_in_flight = 0),
+        ("max_in_flight", |config| config.max_in_flight_messages = 0),
         ("max_in_flight_bytes", |config| config.max_in_flight_bytes = 0),
         ("max_uncommitted_bytes", |config| config.max_uncommitted_bytes = 0),
         ("max_requests", |config| config.max_requests = 0),
-        ("max_chunk", |config| config.max_chunk = 0),
+        ("max_chunk", |config| config.max_chunk_bytes = 0),
     ];
     for (field, spoil) in spoilt {
         let mut config = setup(1);
         spoil(&mut config);
-        let _ = config.lease(); // Whoever asks before it is looked at gets a number, not an overflow.
-        let error = Raft::new(config, Recovered::default(), Instant(0)).expect_err("it cannot work");
+        let _ = config.lease_duration(); // Whoever asks before it is looked at gets a number, not an overflow.
+        let error = Raft::new(config, Recovered::default(), Timestamp(0)).expect_err("it cannot work");
         let StartError::Config(error) = error else { panic!("{error}: nothing was recovered") };
         assert_eq!(error.field, field);
         assert_eq!(error.to_string(), format!("{field} must be {}", error.bound));
     }
     // What is just within its bounds can.
-    let good: [Change; 8] = [
+    let good: [ConfChange; 8] = [
         |_| {},
         |config| config.voters = vec![NodeId(9)],
         |config| config.voters = (0..64).map(NodeId).collect(),
-        |config| config.identities = vec![(NodeId(1), Identity(7)), (NodeId(3), Identity(7))],
+        |config| config.directory_ids = vec![(NodeId(1), DirectoryId(7)), (NodeId(3), DirectoryId(7))],
         |config| config.heartbeat_interval = 1,
         |config| config.election_timeout = config.heartbeat_interval + 1,
         |config| (config.check_quorum, config.lease_drift) = (true, Some(999_999)),
         |config| {
-            (config.max_batch, config.max_batch_bytes, config.max_chunk) = (1, 1, 1);
-            (config.max_in_flight, config.max_in_flight_bytes, config.max_uncommitted_bytes) = (1, 1, 1);
+            (config.max_batch_entries, config.max_batch_bytes, config.max_chunk_bytes) = (1, 1, 1);
+            (config.max_in_flight_messages, config.max_in_flight_bytes, config.max_uncommitted_bytes) =
+                (1, 1, 1);
             config.max_requests = 1;
         },
     ];
@@ -633,7 +640,7 @@ fn a_setup_that_cannot_work_is_refused() {
 
 #[test]
 fn a_lease_is_as_long_as_every_clock_within_its_bound_allows() {
-    let lease = |lease_drift| Config { lease_drift, ..setup(1) }.lease();
+    let lease = |lease_drift| Config { lease_drift, ..setup(1) }.lease_duration();
     assert_eq!(lease(None), None);
     assert_eq!(lease(Some(0)), Some(300));
     for drift in [1, 1_000, 100_000, 333_333, 999_999_u32] {

@@ -2,7 +2,7 @@
 
 mod table;
 
-use raft_core::{NodeId, Step};
+use raft_core::{ConfChangeOp, NodeId};
 use table::Table;
 
 fn led_by_n1() -> Table {
@@ -220,7 +220,7 @@ fn a_leader_whose_disk_refuses_takes_part_no_more() {
     t.propose(1, "x=2");
     t.read(1, "r2");
     t.transfer(1, 2);
-    t.change_steps(1, &[Step::Remove(NodeId(3))]);
+    t.change_steps(1, &[ConfChangeOp::Remove(NodeId(3))]);
     assert_eq!(t.raft(1).deadline(), None, "it waits for nothing any more");
     assert!(t.raft(1).is_halted());
     t.story("The others go on. Restarted, n1 reads what is really there, and takes part again.");

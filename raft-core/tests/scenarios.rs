@@ -4,10 +4,10 @@
 mod table;
 
 use raft_core::log::ENTRY_COST;
-use raft_core::message::Stamp;
+use raft_core::message::MessageContext;
 use raft_core::{
-    Change, Config, Configuration, Effect, Entry, Identity, Index, Input, Instant, Log, LogId, Message,
-    NodeId, Payload, Raft, Recovered, RequestId, Role, SaveId, StartError, Step, Term,
+    ConfChange, ConfChangeOp, Config, Configuration, DirectoryId, Effect, Entry, Index, Input, Log, LogId,
+    Message, NodeId, Payload, Raft, Recovered, RequestId, Role, SaveId, StartError, Term, Timestamp,
 };
 use rand_xoshiro::SplitMix64;
 use rand_xoshiro::rand_core::{RngCore, SeedableRng};
@@ -39,7 +39,7 @@ fn commit(t: &mut Table, leader: u64, commands: &[&str]) {
 
 /// n3 has none of the three commands that n1 has committed with n2, and n1 keeps nothing but their state, up to 4.
 fn lagging() -> Table {
-    let mut t = led(|config| config.max_chunk = 4);
+    let mut t = led(|config| config.max_chunk_bytes = 4);
     t.cut(3);
     commit(&mut t, 1, &["a=1", "b=2", "c=3"]);
     t.compact(1, 0);
@@ -55,8 +55,8 @@ fn begin(t: &mut Table) {
 }
 
 fn in_flight(t: &Table, from: u64, to: u64) -> Vec<&Message> {
-    let letters = t.letters.iter().filter(|letter| (letter.from.id.0, letter.to.id.0) == (from, to));
-    letters.map(|letter| &letter.message).collect()
+    let letters = t.letters.iter().filter(|envelope| (envelope.from.id.0, envelope.to.id.0) == (from, to));
+    letters.map(|envelope| &envelope.message).collect()
 }
 
 fn is_part(message: &&Message) -> bool {
@@ -65,7 +65,7 @@ fn is_part(message: &&Message) -> bool {
 
 /// Where the log of a server begins, and where it ends.
 fn kept(t: &Table, id: u64) -> (u64, u64) {
-    (t.raft(id).log().base().index.0, t.raft(id).last().index.0)
+    (t.raft(id).log().compacted().index.0, t.raft(id).last().index.0)
 }
 
 fn at(index: u64, term: u64) -> LogId {
@@ -76,14 +76,14 @@ fn at(index: u64, term: u64) -> LogId {
 fn snapshot(t: &Table, term: u64, last: LogId, data: &'static str) -> Message {
     Message::InstallSnapshot {
         term: Term(term),
-        part: Box::new(raft_core::Part {
+        chunk: Box::new(raft_core::SnapshotChunk {
             last,
             configuration: Arc::clone(t.raft(1).configuration()),
             size: data.len() as u64,
             offset: 0,
             data: data.into(),
         }),
-        stamp: Stamp::default(),
+        context: MessageContext::default(),
     }
 }
 
@@ -110,21 +110,27 @@ fn nobody_leads_without_having_asked_for_votes() {
         for (t, own) in tables.iter().flat_map(|t| [(t, true), (t, false)]) {
             let before = t.raft(1);
             let term = Term(before.term().0 + u64::from(!own));
-            let (previous, stamp) = (before.last(), Stamp::default());
-            let append = |entries, commit| Message::AppendEntries { term, previous, entries, commit, stamp };
+            let (previous, stamp) = (before.last(), MessageContext::default());
+            let append = |entries, commit| Message::AppendEntries {
+                term,
+                prev_log: previous,
+                entries,
+                commit_index: commit,
+                context: stamp,
+            };
             let mut inputs: Vec<Input> = [
                 Message::RequestVote { term, last: at(9, 9), transfer: true },
                 Message::RequestVoteResponse { term, granted: true },
                 Message::PreVoteResponse { term: term.next(), granted: true },
                 Message::TimeoutNow { term },
                 append(raft_core::Entries::NONE, Index(0)),
-                Message::AppendEntriesResponse { term, matched: Index(0), stamp },
+                Message::AppendEntriesResponse { term, match_index: Index(0), context: stamp },
                 snapshot(t, term.0, at(9, term.0), "z=1"),
             ]
             .into_iter()
             .map(|message| {
                 let (from, to) = (t.peer(2), t.peer(1));
-                Input::Receive(raft_core::Letter { cluster: 0, from, to, message })
+                Input::Receive(raft_core::Envelope { cluster: 0, from, to, message })
             })
             .collect();
             inputs.extend([Input::Timer, Input::Saved(SaveId(0)), Input::SaveFailed]);
@@ -133,11 +139,15 @@ fn nobody_leads_without_having_asked_for_votes() {
                 let due = before.deadline().expect("always");
                 after.step(due, input.clone(), &mut effects);
                 let asked = matches!(before.role(), Role::Candidate { .. });
-                assert!(!after.leads() || before.leads() || asked, "{:?} on {input:?}", before.role());
+                assert!(
+                    !after.is_leader() || before.is_leader() || asked,
+                    "{:?} on {input:?}",
+                    before.role()
+                );
                 let campaigns = matches!(after.role(), Role::Candidate { .. } | Role::PreCandidate { .. });
                 // A leader that campaigns has made way before: to a later term.
                 let made_way = after.term() > before.term();
-                assert!(!before.leads() || !campaigns || made_way, "a leader on {input:?}");
+                assert!(!before.is_leader() || !campaigns || made_way, "a leader on {input:?}");
             }
         }
     }
@@ -154,13 +164,13 @@ fn a_late_yes_to_a_pre_vote_is_no_vote() {
     assert!(matches!(t.raft(1).role(), Role::Candidate { .. }));
     t.deliver(4, 1);
     t.deliver(5, 1);
-    assert!(!t.raft(1).leads());
+    assert!(!t.raft(1).is_leader());
     t.deliver(1, 2);
     t.deliver(2, 1);
-    assert!(!t.raft(1).leads(), "its own vote and one more are two of five");
+    assert!(!t.raft(1).is_leader(), "its own vote and one more are two of five");
     t.deliver(1, 3);
     t.deliver(3, 1);
-    assert!(t.raft(1).leads());
+    assert!(t.raft(1).is_leader());
 }
 
 /// ELE-23.
@@ -177,10 +187,10 @@ fn of_seven_any_four_find_a_leader() {
             away.iter().for_each(|&id| t.cut(id));
             // Two elections that nobody wins are bad luck; five of them are no luck at all.
             live(t, 3_000);
-            let leads = |id: &u64| t.raft(*id).leads();
-            let leaders: Vec<u64> = t.nodes().filter(|id| !away.contains(id)).filter(leads).collect();
+            let is_leader = |id: &u64| t.raft(*id).is_leader();
+            let leaders: Vec<u64> = t.nodes().filter(|id| !away.contains(id)).filter(is_leader).collect();
             assert_eq!(leaders.len(), 1, "without {away:?}");
-            assert!(!away.iter().any(leads), "one of {away:?} leads without a majority");
+            assert!(!away.iter().any(is_leader), "one of {away:?} leads without a majority");
         }
         t.heal();
         live(t, 3_000);
@@ -222,12 +232,12 @@ fn late_vote_requests_keep_nobody_from_being_elected() {
             }
         }
         let led = t.raft(1).leader().expect("three of five saw every request");
-        assert!(t.raft(led.0).leads());
+        assert!(t.raft(led.0).is_leader());
         // They come after all, and depose nobody: there is a leader, and it is heard.
         let term = t.raft(led.0).term();
         t.deliver_all();
         live(t, 1_000);
-        assert!(t.raft(led.0).leads() && t.raft(led.0).term() == term);
+        assert!(t.raft(led.0).is_leader() && t.raft(led.0).term() == term);
     });
 }
 
@@ -243,13 +253,13 @@ fn whoever_sees_a_majority_can_lead_the_others() {
                 [(1, 2), (4, 5)].into_iter().for_each(|(a, b)| t.cut_link(a, b));
             }
             live(t, 5_000);
-            let leader = t.nodes().find(|&id| t.raft(id).leads()).expect("somebody reaches a majority");
+            let leader = t.nodes().find(|&id| t.raft(id).is_leader()).expect("somebody reaches a majority");
             assert!(!star || leader == 3, "n{leader} reaches no majority");
             let term = t.raft(leader).term();
             t.propose(leader, "a=1");
             live(t, 5_000);
-            assert!(t.raft(leader).leads() && t.raft(leader).term() == term, "it settles");
-            assert!(t.raft(leader).commit() == t.raft(leader).last().index, "and works");
+            assert!(t.raft(leader).is_leader() && t.raft(leader).term() == term, "it settles");
+            assert!(t.raft(leader).commit_index() == t.raft(leader).last().index, "and works");
         });
     }
 }
@@ -259,8 +269,8 @@ fn whoever_sees_a_majority_can_lead_the_others() {
 fn a_leader_knows_since_when_nobody_has_confirmed_it() {
     let mut t = led(|_| {});
     settle(&mut t, 1);
-    let now = |t: &Table| raft_core::Instant(t.server(1).now);
-    let confirmed = t.raft(1).led_at(now(&t)).expect("a majority has answered");
+    let now = |t: &Table| raft_core::Timestamp(t.server(1).now);
+    let confirmed = t.raft(1).leader_confirmed_at(now(&t)).expect("a majority has answered");
     assert!(confirmed <= now(&t));
     // What is on its way for long confirms the time when it left, not the time when it came.
     t.hold(2, 1);
@@ -269,19 +279,22 @@ fn a_leader_knows_since_when_nobody_has_confirmed_it() {
     t.deliver_all();
     let left = now(&t);
     t.elapse(70_000_000);
-    assert_eq!(t.raft(1).led_at(now(&t)), Some(confirmed), "nobody has answered");
+    assert_eq!(t.raft(1).leader_confirmed_at(now(&t)), Some(confirmed), "nobody has answered");
     t.release(2, 1);
     t.deliver_all();
-    assert_eq!(t.raft(1).led_at(now(&t)), Some(left));
-    assert_eq!(t.raft(2).led_at(now(&t)), None, "n2 does not lead");
+    assert_eq!(t.raft(1).leader_confirmed_at(now(&t)), Some(left));
+    assert_eq!(t.raft(2).leader_confirmed_at(now(&t)), None, "n2 does not lead");
 }
 
 /// COM-09.
 #[test]
 fn an_acknowledgement_of_what_was_never_sent_is_refused_loudly() {
     let mut t = led(|_| {});
-    let message =
-        Message::AppendEntriesResponse { term: Term(1), matched: Index(7), stamp: Stamp::default() };
+    let message = Message::AppendEntriesResponse {
+        term: Term(1),
+        match_index: Index(7),
+        context: MessageContext::default(),
+    };
     t.post(2, 1, message);
     let step = std::panic::AssertUnwindSafe(|| t.deliver(2, 1));
     assert!(std::panic::catch_unwind(step).is_err());
@@ -300,7 +313,7 @@ fn who_needs_the_state_gets_no_entries_until_it_has_it() {
         t.deliver_any(3, 1);
     }
     // It goes on after the state, without asking where the logs part.
-    let follows = matches!(in_flight(&t, 1, 3)[..], [Message::AppendEntries { previous, entries, .. }]
+    let follows = matches!(in_flight(&t, 1, 3)[..], [Message::AppendEntries { prev_log: previous, entries, .. }]
         if *previous == at(4, 1) && entries.len() == 1);
     assert!(follows, "{:?}", in_flight(&t, 1, 3));
     settle(&mut t, 1);
@@ -321,7 +334,10 @@ fn a_follower_that_has_lost_its_parts_gets_all_of_them_again() {
     t.deliver(1, 3);
     t.deliver(3, 1);
     let parts = in_flight(&t, 1, 3);
-    assert!(matches!(&parts[0], Message::InstallSnapshot { part, .. } if part.offset == 0), "{parts:?}");
+    assert!(
+        matches!(&parts[0], Message::InstallSnapshot { chunk: part, .. } if part.offset == 0),
+        "{parts:?}"
+    );
     settle(&mut t, 1);
     agree(&t, 1, 3);
 }
@@ -330,7 +346,7 @@ fn a_follower_that_has_lost_its_parts_gets_all_of_them_again() {
 #[test]
 fn a_snapshot_that_is_not_needed_any_more_is_given_up() {
     for trailing in [0, 1] {
-        let mut t = led(|config| config.max_chunk = 4);
+        let mut t = led(|config| config.max_chunk_bytes = 4);
         t.hold(1, 3);
         ["a=1", "b=2", "c=3"].into_iter().for_each(|command| t.propose(1, command));
         t.deliver_all();
@@ -406,13 +422,13 @@ fn a_snapshot_of_what_is_known_to_be_committed_changes_nothing() {
     let mut t = led(|_| {});
     commit(&mut t, 1, &["a=1", "b=2", "c=3"]);
     for (last, data) in [(2, "a=1"), (3, "a=1 b=2"), (4, "a=1 b=2 c=3")] {
-        let (log, commit) = (t.raft(3).log().clone(), t.raft(3).commit());
+        let (log, commit) = (t.raft(3).log().clone(), t.raft(3).commit_index());
         let message = snapshot(&t, 1, at(last, 1), data);
         t.post(1, 3, message);
         t.deliver(1, 3);
-        assert_eq!((t.raft(3).log(), t.raft(3).commit(), t.raft(3).snapshot()), (&log, commit, None));
+        assert_eq!((t.raft(3).log(), t.raft(3).commit_index(), t.raft(3).snapshot()), (&log, commit, None));
         let answers = in_flight(&t, 3, 1);
-        let known = matches!(answers[..], [Message::AppendEntriesResponse { matched: Index(4), .. }]);
+        let known = matches!(answers[..], [Message::AppendEntriesResponse { match_index: Index(4), .. }]);
         assert!(known, "{answers:?}");
         t.deliver(3, 1);
     }
@@ -424,11 +440,11 @@ fn a_snapshot_of_what_stands_in_the_log_says_only_that_it_is_committed() {
     let mut t = led(|_| {});
     ["a=1", "b=2", "c=3", "d=4"].into_iter().for_each(|command| t.propose(1, command));
     t.deliver_all();
-    assert_eq!((t.raft(3).commit(), t.raft(3).last()), (Index(1), at(5, 1)));
+    assert_eq!((t.raft(3).commit_index(), t.raft(3).last()), (Index(1), at(5, 1)));
     let message = snapshot(&t, 1, at(4, 1), "a=1 b=2 c=3");
     t.post(1, 3, message);
     t.deliver(1, 3);
-    assert_eq!((t.raft(3).commit(), t.raft(3).snapshot(), kept(&t, 3)), (Index(4), None, (0, 5)));
+    assert_eq!((t.raft(3).commit_index(), t.raft(3).snapshot(), kept(&t, 3)), (Index(4), None, (0, 5)));
     assert_eq!(t.server(3).state.commands, ["a=1", "b=2", "c=3"]);
 }
 
@@ -448,7 +464,7 @@ fn a_deposed_leader_gives_up_its_entries_for_a_snapshot_and_its_clients_know() {
     settle(&mut t, 1);
     agree(&t, 1, 3);
     assert_eq!(t.server(3).state.commands, ["a=1", "b=2"]);
-    assert_eq!((t.raft(3).log().base(), t.raft(3).last()), (at(4, 2), at(4, 2)));
+    assert_eq!((t.raft(3).log().compacted(), t.raft(3).last()), (at(4, 2), at(4, 2)));
     assert_eq!(t.unanswered(), [] as [&str; 0]);
     says(&t, "n3  answers x=1: unknown");
 }
@@ -515,17 +531,17 @@ fn a_compacted_log_knows_the_term_it_begins_after_and_nothing_before() {
         let mut log =
             Log::new(Configuration::of([NodeId(1)]), terms[..5].iter().copied().map(entry).collect());
         log.compact(Index(keep.min(5)));
-        let base = keep.min(5);
+        let compacted = keep.min(5);
         log.append(entry(6));
-        assert_eq!((log.base().index, log.last()), (Index(base), at(6, 6)));
+        assert_eq!((log.compacted().index, log.last()), (Index(compacted), at(6, 6)));
         for index in 0..9_u64 {
             let term = match index {
-                _ if index < base => None,
+                _ if index < compacted => None,
                 0 => Some(Term(0)),
                 _ => terms.get(index as usize - 1).map(|&term| Term(term)),
             };
-            assert_eq!(log.term_at(Index(index)), term, "{index} in a log after {base}");
-            assert_eq!(log.contains(at(index, 0)), index == 0 && base == 0, "no term is not term 0");
+            assert_eq!(log.term_at(Index(index)), term, "{index} in a log after {compacted}");
+            assert_eq!(log.contains(at(index, 0)), index == 0 && compacted == 0, "no term is not term 0");
         }
     }
 }
@@ -543,7 +559,7 @@ fn a_server_goes_on_after_its_snapshot_when_it_restarts() {
         t.crash(3);
         t.restart(3);
         assert_eq!(t.raft(3).log(), &log);
-        assert_eq!((t.raft(3).commit(), t.raft(3).applied()), (Index(4), Index(4)));
+        assert_eq!((t.raft(3).commit_index(), t.raft(3).last_applied()), (Index(4), Index(4)));
         assert_eq!(t.server(3).state.commands, ["a=1", "b=2", "c=3"]);
         settle(&mut t, 1);
         agree(&t, 1, 3);
@@ -556,7 +572,7 @@ fn nobody_has_a_state_of_what_was_not_applied() {
     let mut t = led(|_| {});
     t.slow_disk(2);
     commit(&mut t, 1, &["a=1", "b=2"]);
-    assert_eq!((t.raft(2).commit(), t.raft(2).applied()), (Index(3), Index(1)));
+    assert_eq!((t.raft(2).commit_index(), t.raft(2).last_applied()), (Index(3), Index(1)));
     for index in 2..9 {
         let before = t.raft(2).clone();
         t.hand_over(2, Index(index), b"a=1", Index(index));
@@ -579,7 +595,7 @@ fn wherever_the_log_begins_a_slow_follower_catches_up() {
     for (had, trailing, elects) in
         (0..=5).flat_map(|had| (0..=6).flat_map(move |keep| [(had, keep, false), (had, keep, true)]))
     {
-        let mut t = led(|config| config.max_in_flight = 2);
+        let mut t = led(|config| config.max_in_flight_messages = 2);
         t.quietly(|t| {
             commit(t, 1, &commands[..had]);
             t.cut(3);
@@ -603,7 +619,7 @@ fn wherever_the_log_begins_a_slow_follower_catches_up() {
 /// Whoever has applied ten entries since its newest snapshot makes one, and keeps nothing.
 fn compact_by_tens(t: &mut Table) {
     for id in t.nodes().filter(|&id| t.is_up(id)).collect::<Vec<_>>() {
-        if t.server(id).state.applied.0 >= t.raft(id).log().base().index.0 + 10 {
+        if t.server(id).state.applied.0 >= t.raft(id).log().compacted().index.0 + 10 {
             t.compact(id, 0);
         }
     }
@@ -613,8 +629,8 @@ fn compact_by_tens(t: &mut Table) {
 #[track_caller]
 fn logs_are_short(t: &Table) {
     for id in t.nodes().filter(|&id| t.is_up(id)) {
-        let (base, last) = kept(t, id);
-        assert!(last - base <= 14, "n{id} keeps {base}..{last}");
+        let (compacted, last) = kept(t, id);
+        assert!(last - compacted <= 14, "n{id} keeps {compacted}..{last}");
     }
 }
 
@@ -623,7 +639,7 @@ fn logs_are_short(t: &Table) {
 fn with_snapshots_by_tens_no_log_grows_and_who_was_away_catches_up() {
     let leaves: [fn(&mut Table); 3] = [|_| {}, |t| t.cut(3), |t| t.power_loss(3)];
     for leave in leaves {
-        let mut t = led(|config| config.max_chunk = 16);
+        let mut t = led(|config| config.max_chunk_bytes = 16);
         t.quietly(|t| {
             for number in 0..90 {
                 if number == 20 {
@@ -652,7 +668,7 @@ fn with_snapshots_by_tens_no_log_grows_and_who_was_away_catches_up() {
 #[test]
 fn with_snapshots_by_tens_and_loss_and_delay_who_was_away_catches_up() {
     for (every, crashes) in (2..=5).flat_map(|every| [(every, false), (every, true)]) {
-        let mut t = led(|config| config.max_chunk = 16);
+        let mut t = led(|config| config.max_chunk_bytes = 16);
         t.quietly(|t| {
             let mut chance = SplitMix64::seed_from_u64(every);
             let mut pass = |t: &mut Table| {
@@ -683,8 +699,8 @@ fn with_snapshots_by_tens_and_loss_and_delay_who_was_away_catches_up() {
                     assert!(rounds < 60, "{number} does not commit, one of {every} being lost");
                 }
                 compact_by_tens(t);
-                let (base, last) = kept(t, 1);
-                assert!(last - base <= 14, "n1 keeps {base}..{last}");
+                let (compacted, last) = kept(t, 1);
+                assert!(last - compacted <= 14, "n1 keeps {compacted}..{last}");
             }
             let mut rounds = 0;
             while [2, 3].into_iter().any(|id| t.server(id).state != t.server(1).state) {
@@ -743,13 +759,18 @@ fn while_a_state_is_copied_the_log_goes_on() {
 /// SNP-25, MEM-24, MEM-26.
 #[test]
 fn every_group_survives_snapshots_restarts_and_installs() {
-    let (learner, voter) = (Step::Learner(NodeId(4)), Step::Voter(NodeId(5)));
+    let (learner, voter) = (ConfChangeOp::AddLearner(NodeId(4)), ConfChangeOp::AddVoter(NodeId(5)));
     let changes = [
-        Change::Steps(vec![learner]),
-        Change::Steps(vec![Step::Voter(NodeId(4))]),
-        Change::Joint(vec![Step::Voter(NodeId(4)), voter]),
-        Change::Joint(vec![learner, voter, Step::Learner(NodeId(3)), Step::Remove(NodeId(2))]),
-        Change::Steps(vec![Step::Identify(NodeId(4), Identity(0)), learner]),
+        ConfChange::Auto(vec![learner]),
+        ConfChange::Auto(vec![ConfChangeOp::AddVoter(NodeId(4))]),
+        ConfChange::ExplicitJoint(vec![ConfChangeOp::AddVoter(NodeId(4)), voter]),
+        ConfChange::ExplicitJoint(vec![
+            learner,
+            voter,
+            ConfChangeOp::AddLearner(NodeId(3)),
+            ConfChangeOp::Remove(NodeId(2)),
+        ]),
+        ConfChange::Auto(vec![ConfChangeOp::SetDirectoryId(NodeId(4), DirectoryId(0)), learner]),
     ];
     for change in changes {
         let mut t = Table::founded_by(3, 5, |_| {});
@@ -806,7 +827,11 @@ fn a_snapshot_is_taken_before_what_follows_and_not_before_it_is_durable() {
     let mut t = led(|_| {});
     t.slow_disk(3);
     commit(&mut t, 1, &["a=1"]);
-    assert_eq!((t.raft(3).commit(), t.raft(3).applied()), (Index(2), Index(1)), "it waits for the disk");
+    assert_eq!(
+        (t.raft(3).commit_index(), t.raft(3).last_applied()),
+        (Index(2), Index(1)),
+        "it waits for the disk"
+    );
     t.cut(3);
     commit(&mut t, 1, &["b=2", "c=3"]);
     t.compact(1, 0);
@@ -834,7 +859,7 @@ fn whoever_takes_a_snapshot_is_what_it_says() {
     let mut t = Table::founded_by(3, 4, |_| {});
     t.elect(1);
     settle(&mut t, 1);
-    let mut tell = |id: u64, step: Step, command: &str| {
+    let mut tell = |id: u64, step: ConfChangeOp, command: &str| {
         t.cut(id);
         t.change_steps(1, &[step]);
         commit(&mut t, 1, &[command]);
@@ -848,9 +873,13 @@ fn whoever_takes_a_snapshot_is_what_it_says() {
         asks.time_out(id);
         (group.learners.clone(), asks.raft(id).term() > term)
     };
-    assert_eq!(tell(4, Step::Learner(NodeId(4)), "a=1"), (vec![NodeId(4)], false), "a learner stays one");
-    assert_eq!(tell(3, Step::Learner(NodeId(3)), "b=2"), (vec![NodeId(3), NodeId(4)], false));
-    assert_eq!(tell(3, Step::Voter(NodeId(3)), "c=3"), (vec![NodeId(4)], true));
+    assert_eq!(
+        tell(4, ConfChangeOp::AddLearner(NodeId(4)), "a=1"),
+        (vec![NodeId(4)], false),
+        "a learner stays one"
+    );
+    assert_eq!(tell(3, ConfChangeOp::AddLearner(NodeId(3)), "b=2"), (vec![NodeId(3), NodeId(4)], false));
+    assert_eq!(tell(3, ConfChangeOp::AddVoter(NodeId(3)), "c=3"), (vec![NodeId(4)], true));
     t.elect(3);
 }
 
@@ -858,8 +887,8 @@ fn whoever_takes_a_snapshot_is_what_it_says() {
 #[test]
 fn a_server_with_an_emptied_disk_is_another_one() {
     let mut t = led(|config| {
-        config.identity = Identity(config.id.0);
-        config.identities = config.voters.iter().map(|&voter| (voter, Identity(voter.0))).collect();
+        config.directory_id = DirectoryId(config.id.0);
+        config.directory_ids = config.voters.iter().map(|&voter| (voter, DirectoryId(voter.0))).collect();
     });
     commit(&mut t, 1, &["a=1"]);
     t.power_loss(3);
@@ -868,13 +897,13 @@ fn a_server_with_an_emptied_disk_is_another_one() {
     // n1 and what was n3 are no majority: neither for an entry nor for a leader.
     t.cut(2);
     commit(&mut t, 1, &["b=2"]);
-    assert_eq!((t.raft(1).commit(), t.raft(3).last()), (Index(2), at(0, 0)));
+    assert_eq!((t.raft(1).commit_index(), t.raft(3).last()), (Index(2), at(0, 0)));
     t.time_out(2);
     t.heal();
     t.cut(1);
     t.time_out(2);
     t.deliver_all();
-    assert!(!t.raft(2).leads());
+    assert!(!t.raft(2).is_leader());
     assert_eq!((t.raft(3).vote(), t.raft(3).term()), (None, Term(0)));
     t.heal();
     t.heartbeat(1);
@@ -882,18 +911,19 @@ fn a_server_with_an_emptied_disk_is_another_one() {
     t.elect(1);
     settle(&mut t, 1);
     // It may join again, once it is clear that the other life is over.
-    let joins = [Step::Identify(NodeId(3), Identity(103)), Step::Voter(NodeId(3))];
+    let joins =
+        [ConfChangeOp::SetDirectoryId(NodeId(3), DirectoryId(103)), ConfChangeOp::AddVoter(NodeId(3))];
     let before = t.raft(1).configuration().clone();
     t.change_steps(1, &joins);
     assert_eq!(t.raft(1).configuration(), &before);
-    t.change_steps(1, &[Step::Remove(NodeId(3))]);
+    t.change_steps(1, &[ConfChangeOp::Remove(NodeId(3))]);
     settle(&mut t, 1);
     t.change_steps(1, &joins);
     settle(&mut t, 1);
     agree(&t, 1, 3);
     t.cut(2);
     commit(&mut t, 1, &["c=3"]);
-    assert_eq!(t.raft(1).commit(), t.raft(1).last().index, "now it counts");
+    assert_eq!(t.raft(1).commit_index(), t.raft(1).last().index, "now it counts");
 }
 
 /// FLO-08.
@@ -907,11 +937,11 @@ fn a_leader_without_a_majority_takes_so_much_and_no_more() {
     says(&t, "n1  answers c: refused: too much is uncommitted");
     t.propose(1, "");
     says(&t, "n1  answers : refused: too much is uncommitted");
-    t.change_steps(1, &[Step::Learner(NodeId(2))]);
+    t.change_steps(1, &[ConfChangeOp::AddLearner(NodeId(2))]);
     assert_eq!(t.raft(1).last(), at(4, 1), "only commands are counted, and empty ones are");
     t.heal();
     settle(&mut t, 1);
-    assert_eq!(t.raft(1).commit(), t.raft(1).last().index);
+    assert_eq!(t.raft(1).commit_index(), t.raft(1).last().index);
     // One that is larger than the limit goes alone.
     let large = "d".repeat(2 * ENTRY_COST as usize);
     t.propose(1, &large);
@@ -925,7 +955,7 @@ fn a_leader_without_a_majority_takes_so_much_and_no_more() {
 fn what_is_committed_is_given_back_once() {
     let mut t = led(|config| {
         config.max_uncommitted_bytes = ENTRY_COST + 8;
-        config.max_batch = 2;
+        config.max_batch_entries = 2;
     });
     for command in ["aaaaaaaa", "bbbbbbbb"] {
         t.propose(1, command);
@@ -943,7 +973,7 @@ fn what_is_committed_is_given_back_once() {
     t.time_out(2);
     t.deliver(2, 3);
     t.deliver(3, 2);
-    assert!(t.raft(2).leads());
+    assert!(t.raft(2).is_leader());
     // What it has inherited it never took in, so there is room; and what that commits gives nothing back.
     t.propose(2, "dddddddd");
     assert_eq!(t.raft(2).last(), at(6, 2));
@@ -953,7 +983,7 @@ fn what_is_committed_is_given_back_once() {
     t.deliver(3, 2); // n3 lacks 4, 5 and 6, and two fit into a message.
     t.deliver(2, 3);
     t.deliver(3, 2);
-    assert_eq!(t.raft(2).commit(), Index(5), "its own first entry, and what it inherited");
+    assert_eq!(t.raft(2).commit_index(), Index(5), "its own first entry, and what it inherited");
     t.propose(2, "f");
     says(&t, "n2  answers f: refused: too much is uncommitted");
     settle(&mut t, 2);
@@ -973,13 +1003,13 @@ fn a_server_whose_disk_has_failed_says_so_and_nothing_else() {
     says(&t, "n1  answers r1: not the leader");
     t.propose(1, "b=2");
     t.read(1, "r2");
-    t.change_steps(1, &[Step::Remove(NodeId(2))]);
+    t.change_steps(1, &[ConfChangeOp::Remove(NodeId(2))]);
     t.transfer(1, 2);
     for name in ["b=2", "r2", "remove n2", "transfer to n2"] {
         says(&t, &format!("n1  answers {name}: refused: this server's disk has failed"));
     }
     assert_eq!(t.raft(1).deadline(), None, "it does nothing of its own accord");
-    t.letters.retain(|letter| letter.to.id == NodeId(1));
+    t.letters.retain(|envelope| envelope.to.id == NodeId(1));
     t.elect(2);
     t.sync(1);
     settle(&mut t, 2);
@@ -1003,7 +1033,7 @@ fn a_follower_whose_disk_has_failed_acknowledges_nothing() {
     t.fail_disk(3);
     t.deliver_all();
     settle(&mut t, 1);
-    assert!(t.raft(3).is_halted() && t.raft(3).applied() == Index(1));
+    assert!(t.raft(3).is_halted() && t.raft(3).last_applied() == Index(1));
     assert_eq!(t.unanswered(), [] as [&str; 0], "the others are enough");
     assert!(!t.transcript().contains("n3 -> n1  AppendEntriesResponse term 1 matched 2"));
     t.power_loss(3);
@@ -1045,10 +1075,10 @@ fn a_leader_with_a_lease_reads_at_once_and_without_one_asks() {
 /// RDX-09.
 #[test]
 fn leases_without_check_quorum_are_refused() {
-    let base = Config::new(NodeId(1), vec![NodeId(1)]);
+    let compacted = Config::new(NodeId(1), vec![NodeId(1)]);
     for (check_quorum, pre_vote) in [(true, true), (true, false), (false, true), (false, false)] {
-        let config = Config { check_quorum, pre_vote, lease_drift: Some(500), ..base.clone() };
-        let error = Raft::new(config, Recovered::default(), Instant(0)).err();
+        let config = Config { check_quorum, pre_vote, lease_drift: Some(500), ..compacted.clone() };
+        let error = Raft::new(config, Recovered::default(), Timestamp(0)).err();
         match error {
             Some(StartError::Config(error)) => {
                 assert_eq!((error.field, check_quorum), ("check_quorum", false))
@@ -1063,7 +1093,7 @@ fn leases_without_check_quorum_are_refused() {
 fn two_reads_under_one_name_are_both_answered_safely() {
     let mut t = led(|_| {});
     let (mut raft, mut effects) = (t.raft(1).clone(), Vec::new());
-    let now = Instant(t.server(1).now);
+    let now = Timestamp(t.server(1).now);
     let read = Input::Read { request: RequestId(7) };
     let served = |effects: &[Effect]| {
         effects
@@ -1074,11 +1104,11 @@ fn two_reads_under_one_name_are_both_answered_safely() {
     raft.step(now, read.clone(), &mut effects);
     raft.step(now, read, &mut effects);
     for answered in 1..=2 {
-        let round = Stamp { round: answered, sent: now };
-        let message = Message::AppendEntriesResponse { term: Term(1), matched: Index(1), stamp: round };
+        let round = MessageContext { round: answered, sent_at: now };
+        let message = Message::AppendEntriesResponse { term: Term(1), match_index: Index(1), context: round };
         t.post(2, 1, message);
-        let letter = t.letters.pop_back().expect("just posted");
-        raft.step(now, Input::Receive(letter), &mut effects);
+        let envelope = t.letters.pop_back().expect("just posted");
+        raft.step(now, Input::Receive(envelope), &mut effects);
         assert_eq!(served(&effects), answered as usize, "each after a round of its own");
     }
 }
@@ -1096,17 +1126,28 @@ fn what_a_leader_says_of_a_read_commits_nothing_here() {
     // n2 hears of its leader, and has another entry at 2 than it.
     t.heal();
     t.hold(1, 2);
-    let (previous, stamp) = (t.raft(1).last(), Stamp::default());
-    let (entries, commit) = (raft_core::Entries::NONE, t.raft(1).commit());
-    t.post(1, 2, Message::AppendEntries { term: Term(2), previous, entries, commit, stamp });
+    let (previous, stamp) = (t.raft(1).last(), MessageContext::default());
+    let (entries, commit) = (raft_core::Entries::NONE, t.raft(1).commit_index());
+    t.post(
+        1,
+        2,
+        Message::AppendEntries {
+            term: Term(2),
+            prev_log: previous,
+            entries,
+            commit_index: commit,
+            context: stamp,
+        },
+    );
     t.deliver(1, 2);
     t.lose(2, 1);
     t.read(2, "r");
     t.deliver_all();
-    let is_answer = |letter: &raft_core::Letter| matches!(letter.message, Message::ForwardResponse { .. });
+    let is_answer =
+        |envelope: &raft_core::Envelope| matches!(envelope.message, Message::ForwardResponse { .. });
     let place = t.letters.iter().position(is_answer).expect("n1's word");
     t.deliver_at(place);
-    assert_eq!((t.raft(2).last(), t.raft(2).commit()), (at(2, 1), Index(1)));
+    assert_eq!((t.raft(2).last(), t.raft(2).commit_index()), (at(2, 1), Index(1)));
     assert_eq!(t.unanswered(), ["r"]);
     t.release(1, 2);
     settle(&mut t, 1);
@@ -1150,11 +1191,11 @@ fn a_voter_may_know_more_committed_than_whom_it_has_voted_for_has() {
     t.time_out(2);
     t.deliver(1, 3);
     t.cut(1);
-    t.letters.retain(|letter| letter.from.id != NodeId(1) && letter.to.id != NodeId(1));
+    t.letters.retain(|envelope| envelope.from.id != NodeId(1) && envelope.to.id != NodeId(1));
     t.deliver_all();
-    assert!(t.raft(2).leads());
+    assert!(t.raft(2).is_leader());
     commit(&mut t, 2, &["a=1"]);
     let voter = t.raft(3);
-    assert_eq!((voter.vote(), voter.term(), voter.commit()), (Some(NodeId(1)), Term(1), Index(2)));
+    assert_eq!((voter.vote(), voter.term(), voter.commit_index()), (Some(NodeId(1)), Term(1), Index(2)));
     assert_eq!((t.raft(1).term(), t.raft(1).last()), (Term(1), at(0, 0)));
 }

@@ -5,7 +5,7 @@ mod table;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
-use raft_core::{Change, Config, Configuration, Identity, Input, Instant, NodeId, Step};
+use raft_core::{ConfChange, ConfChangeOp, Config, Configuration, DirectoryId, Input, NodeId, Timestamp};
 use table::Table;
 
 /// One thing that happens. The numbers are taken modulo what there is.
@@ -28,10 +28,10 @@ enum Event {
     Crash(u64),
     PowerLoss(u64, usize),
     Restart(u64),
-    Change(u64, Change),
+    ConfChange(u64, ConfChange),
     Transfer(u64, u64),
     ProposeToLeader,
-    ChangeByLeader(Change),
+    ChangeByLeader(ConfChange),
     TransferByLeader(u64),
     CopyState(u64),
     Compact(u64, u64),
@@ -45,21 +45,21 @@ enum Event {
 }
 
 /// A step names anybody: its number is taken modulo what there is when it is asked for.
-fn step() -> impl Strategy<Value = Step> {
+fn step() -> impl Strategy<Value = ConfChangeOp> {
     let node = (0..6_u64).prop_map(NodeId);
     prop_oneof![
-        4 => node.clone().prop_map(Step::Voter),
-        2 => node.clone().prop_map(Step::Learner),
-        3 => node.prop_map(Step::Remove),
+        4 => node.clone().prop_map(ConfChangeOp::AddVoter),
+        2 => node.clone().prop_map(ConfChangeOp::AddLearner),
+        3 => node.prop_map(ConfChangeOp::Remove),
     ]
 }
 
-fn change() -> impl Strategy<Value = Change> {
+fn change() -> impl Strategy<Value = ConfChange> {
     prop_oneof![
-        4 => step().prop_map(|step| Change::Steps(vec![step])),
-        4 => vec(step(), 1..5).prop_map(Change::Steps),
-        2 => vec(step(), 0..4).prop_map(Change::Joint),
-        3 => Just(Change::Leave),
+        4 => step().prop_map(|step| ConfChange::Auto(vec![step])),
+        4 => vec(step(), 1..5).prop_map(ConfChange::Auto),
+        2 => vec(step(), 0..4).prop_map(ConfChange::ExplicitJoint),
+        3 => Just(ConfChange::LeaveJoint),
     ]
 }
 
@@ -110,7 +110,7 @@ fn churn() -> impl Strategy<Value = Event> {
         130 => events(),
         6 => Just(Event::ProposeToLeader),
         14 => change().prop_map(Event::ChangeByLeader),
-        2 => (node.clone(), change()).prop_map(|(node, change)| Event::Change(node, change)),
+        2 => (node.clone(), change()).prop_map(|(node, change)| Event::ConfChange(node, change)),
         4 => node.clone().prop_map(Event::TransferByLeader),
         1 => (node.clone(), node).prop_map(|(node, to)| Event::Transfer(node, to)),
     ]
@@ -143,14 +143,14 @@ fn events() -> impl Strategy<Value = Event> {
 fn happen(table: &mut Table, event: &Event, count: &mut u64) {
     let nodes = table.servers.len() as u64;
     let id = |node: u64| node % nodes + 1;
-    let letter = |number: usize| number % table.letters.len().max(1);
+    let envelope = |number: usize| number % table.letters.len().max(1);
     match *event {
-        Event::Deliver(number) if !table.letters.is_empty() => table.deliver_at(letter(number)),
+        Event::Deliver(number) if !table.letters.is_empty() => table.deliver_at(envelope(number)),
         Event::Lose(number) if !table.letters.is_empty() => {
-            table.letters.remove(letter(number));
+            table.letters.remove(envelope(number));
         }
         Event::Duplicate(number) if !table.letters.is_empty() => {
-            let copy = table.letters[letter(number)].clone();
+            let copy = table.letters[envelope(number)].clone();
             table.letters.push_back(copy);
         }
         Event::Deliver(_) | Event::Lose(_) | Event::Duplicate(_) => {}
@@ -169,7 +169,7 @@ fn happen(table: &mut Table, event: &Event, count: &mut u64) {
         | Event::Fast(node)
         | Event::Crash(node)
         | Event::PowerLoss(node, _)
-        | Event::Change(node, _)
+        | Event::ConfChange(node, _)
         | Event::Transfer(node, _)
         | Event::CopyState(node)
         | Event::Compact(node, _)
@@ -194,8 +194,8 @@ fn happen(table: &mut Table, event: &Event, count: &mut u64) {
         Event::Crash(node) => table.crash(id(node)),
         Event::PowerLoss(node, kept) => table.power_loss_but(id(node), kept),
         // Whoever removes the living while a dead one is counted may leave no majority.
-        Event::Change(_, ref change) if *change != Change::Leave && knows_the_dead(table) => {}
-        Event::Change(node, ref change) => table.change(id(node), named(change, table)),
+        Event::ConfChange(_, ref change) if *change != ConfChange::LeaveJoint && knows_the_dead(table) => {}
+        Event::ConfChange(node, ref change) => table.change(id(node), named(change, table)),
         Event::Transfer(node, to) => table.transfer(id(node), id(to)),
         Event::CopyState(node) => table.copy_state(id(node)),
         Event::Compact(node, trailing) => table.compact(id(node), trailing),
@@ -213,7 +213,7 @@ fn happen(table: &mut Table, event: &Event, count: &mut u64) {
         | Event::CompactByLeader(_) => {
             let Some(leader) = newest_leader(table) else { return };
             let event = match event {
-                Event::ChangeByLeader(change) => Event::Change(leader - 1, change.clone()),
+                Event::ChangeByLeader(change) => Event::ConfChange(leader - 1, change.clone()),
                 Event::TransferByLeader(to) => Event::Transfer(leader - 1, *to),
                 Event::GatherAtLeader => Event::Gather(leader - 1),
                 Event::CompactByLeader(trailing) => Event::Compact(leader - 1, *trailing),
@@ -225,36 +225,40 @@ fn happen(table: &mut Table, event: &Event, count: &mut u64) {
 }
 
 /// A change that names only who is there, and in the life in which it is.
-fn named(change: &Change, table: &Table) -> Change {
-    let name = |step: &Step| -> Vec<Step> {
+fn named(change: &ConfChange, table: &Table) -> ConfChange {
+    let name = |step: &ConfChangeOp| -> Vec<ConfChangeOp> {
         let id = |NodeId(node): NodeId| NodeId(node % table.servers.len() as u64 + 1);
-        let life = |node: NodeId| match table.peer(node.0).identity {
-            Identity(0) => None,
-            life => Some(Step::Identify(node, life)),
+        let life = |node: NodeId| match table.peer(node.0).directory_id {
+            DirectoryId(0) => None,
+            life => Some(ConfChangeOp::SetDirectoryId(node, life)),
         };
         match *step {
-            Step::Voter(node) => life(id(node)).into_iter().chain([Step::Voter(id(node))]).collect(),
-            Step::Learner(node) => life(id(node)).into_iter().chain([Step::Learner(id(node))]).collect(),
-            Step::Remove(node) => vec![Step::Remove(id(node))],
-            Step::Identify(node, life) => vec![Step::Identify(id(node), life)],
+            ConfChangeOp::AddVoter(node) => {
+                life(id(node)).into_iter().chain([ConfChangeOp::AddVoter(id(node))]).collect()
+            }
+            ConfChangeOp::AddLearner(node) => {
+                life(id(node)).into_iter().chain([ConfChangeOp::AddLearner(id(node))]).collect()
+            }
+            ConfChangeOp::Remove(node) => vec![ConfChangeOp::Remove(id(node))],
+            ConfChangeOp::SetDirectoryId(node, life) => vec![ConfChangeOp::SetDirectoryId(id(node), life)],
         }
     };
     match change {
-        Change::Steps(steps) => Change::Steps(steps.iter().flat_map(name).collect()),
-        Change::Joint(steps) => Change::Joint(steps.iter().flat_map(name).collect()),
-        Change::Leave => Change::Leave,
+        ConfChange::Auto(steps) => ConfChange::Auto(steps.iter().flat_map(name).collect()),
+        ConfChange::ExplicitJoint(steps) => ConfChange::ExplicitJoint(steps.iter().flat_map(name).collect()),
+        ConfChange::LeaveJoint => ConfChange::LeaveJoint,
     }
 }
 
 /// Wipes a disk, if the group can live with that: of all who belong to it, in any log and in either half, a majority
 /// must be in the life that it knows.
 fn wipe(table: &mut Table, id: u64) {
-    let drawn = table.peer(id).identity != Identity(0);
+    let drawn = table.peer(id).directory_id != DirectoryId(0);
     if !drawn || table.nodes().any(|other| !table.is_up(other) || table.raft(other).is_halted()) {
         return;
     }
     let lives = |configuration: &Configuration| {
-        configuration.is_quorum(|node| node.0 != id && table.peer(node.0) == configuration.peer(node))
+        configuration.is_quorum(|node| node.0 != id && table.peer(node.0) == configuration.replica(node))
     };
     let all = |id: u64| table.raft(id).log().configurations().iter().all(|(_, known)| lives(known));
     if table.nodes().all(all) {
@@ -269,7 +273,7 @@ fn knows_the_dead(table: &Table) -> bool {
     let groups = up.flat_map(|id| table.raft(id).log().configurations());
     groups
         .into_iter()
-        .any(|(_, group)| group.members().iter().any(|&node| table.peer(node.0) != group.peer(node)))
+        .any(|(_, group)| group.members().iter().any(|&node| table.peer(node.0) != group.replica(node)))
 }
 
 /// A server that came back as another life is removed, or taken in again.
@@ -277,16 +281,19 @@ fn readmit(table: &mut Table, id: u64) {
     let Some(leader) = newest_leader(table) else { return };
     let (peer, group) = (table.peer(id), table.raft(leader).configuration().clone());
     let node = NodeId(id);
-    if group.is_member(node) && group.peer(node) != peer {
-        table.change_steps(leader, &[Step::Remove(node)]);
-    } else if !group.is_member(node) && peer.identity != Identity(0) && !knows_the_dead(table) {
-        table.change_steps(leader, &[Step::Identify(node, peer.identity), Step::Voter(node)]);
+    if group.is_member(node) && group.replica(node) != peer {
+        table.change_steps(leader, &[ConfChangeOp::Remove(node)]);
+    } else if !group.is_member(node) && peer.directory_id != DirectoryId(0) && !knows_the_dead(table) {
+        table.change_steps(
+            leader,
+            &[ConfChangeOp::SetDirectoryId(node, peer.directory_id), ConfChangeOp::AddVoter(node)],
+        );
     }
 }
 
 /// A timer that rings before it is due does nothing, as `Input::Timer` says.
 fn nothing_is_early(table: &Table, id: u64) {
-    let (before, now) = (table.raft(id), Instant(table.server(id).now));
+    let (before, now) = (table.raft(id), Timestamp(table.server(id).now));
     if before.deadline().is_some_and(|due| now < due) {
         let (mut after, mut effects) = (before.clone(), Vec::new());
         after.step(now, Input::Timer, &mut effects);
@@ -330,17 +337,22 @@ fn settle(table: &mut Table) {
 fn bury(table: &mut Table) {
     let dead = |table: &Table, leader: u64| -> Option<u64> {
         let group = table.raft(leader).configuration().clone();
-        group.members().into_iter().map(|NodeId(id)| id).find(|&id| group.peer(NodeId(id)) != table.peer(id))
+        group
+            .members()
+            .into_iter()
+            .map(|NodeId(id)| id)
+            .find(|&id| group.replica(NodeId(id)) != table.peer(id))
     };
     for _ in 0..20 {
         let settled = |table: &Table| {
-            newest_leader(table).is_some_and(|id| table.raft(id).commit() == table.raft(id).last().index)
+            newest_leader(table)
+                .is_some_and(|id| table.raft(id).commit_index() == table.raft(id).last().index)
         };
         live(table, settled, "nobody leads those who are left");
         let leader = newest_leader(table).expect("just elected");
         let Some(id) = dead(table, leader) else { return };
         match table.raft(leader).configuration().is_joint() {
-            true => table.change(leader, Change::Leave),
+            true => table.change(leader, ConfChange::LeaveJoint),
             false => readmit(table, id),
         }
         table.deliver_all();
@@ -357,12 +369,12 @@ fn has_converged(table: &Table) -> bool {
             .configuration()
             .members()
             .iter()
-            .all(|node| table.raft(node.0).applied() >= leader.last().index)
+            .all(|node| table.raft(node.0).last_applied() >= leader.last().index)
     })
 }
 
 fn newest_leader(table: &Table) -> Option<u64> {
-    let leaders = table.nodes().filter(|&id| table.is_up(id) && table.raft(id).leads());
+    let leaders = table.nodes().filter(|&id| table.is_up(id) && table.raft(id).is_leader());
     leaders.max_by_key(|&id| table.raft(id).term())
 }
 
@@ -392,7 +404,7 @@ struct Setup {
     narrow: bool,
     /// By how many millionths clocks may be wrong, and by how many sixteenths of that each is.
     lease: Option<(u32, [i64; 6])>,
-    identities: bool,
+    directory_ids: bool,
 }
 
 fn setups() -> impl Strategy<Value = Setup> {
@@ -402,7 +414,7 @@ fn setups() -> impl Strategy<Value = Setup> {
         forward: false,
         narrow: false,
         lease: None,
-        identities: false,
+        directory_ids: false,
     })
 }
 
@@ -411,38 +423,38 @@ fn all_setups() -> impl Strategy<Value = Setup> {
     let lease =
         proptest::option::of((drift, prop::array::uniform6(prop_oneof![Just(-16), -16..17_i64, Just(16)])));
     (setups(), any::<(bool, bool, bool)>(), lease).prop_map(
-        |(setup, (forward, narrow, identities), lease)| Setup {
+        |(setup, (forward, narrow, directory_ids), lease)| Setup {
             check_quorum: setup.check_quorum || lease.is_some(),
             forward,
             narrow,
             lease,
-            identities,
+            directory_ids,
             ..setup
         },
     )
 }
 
 fn table(founders: u64, nodes: u64, setup: Setup) -> Table {
-    let first_life = |id: NodeId| Identity(if setup.identities { id.0 } else { 0 });
+    let first_life = |id: NodeId| DirectoryId(if setup.directory_ids { id.0 } else { 0 });
     let mut table = Table::founded_by(founders, nodes, |config| {
         let Config { id, voters, .. } = config;
-        let identities = voters.iter().map(|&voter| (voter, first_life(voter)));
+        let directory_ids = voters.iter().map(|&voter| (voter, first_life(voter)));
         *config = Config {
-            identity: first_life(*id),
-            identities: identities.filter(|(_, life)| *life != Identity(0)).collect(),
+            directory_id: first_life(*id),
+            directory_ids: directory_ids.filter(|(_, life)| *life != DirectoryId(0)).collect(),
             pre_vote: setup.pre_vote,
             check_quorum: setup.check_quorum,
             forward: setup.forward,
             lease_drift: setup.lease.map(|(drift, _)| drift),
-            max_batch: 2,
-            max_in_flight: 2,
+            max_batch_entries: 2,
+            max_in_flight_messages: 2,
             ..config.clone()
         };
         if setup.narrow {
             config.max_batch_bytes = 5;
             config.max_in_flight_bytes = 7;
             config.max_uncommitted_bytes = 20 + 3 * raft_core::log::ENTRY_COST;
-            config.max_chunk = 3;
+            config.max_chunk_bytes = 3;
         }
     });
     if let Some((drift, rates)) = setup.lease {
@@ -514,7 +526,7 @@ proptest! {
         setup in all_setups(),
         schedule in vec(wear(), 0..400),
     ) {
-        let setup = Setup { identities: false, ..setup };
+        let setup = Setup { directory_ids: false, ..setup };
         let first = [Event::Fire(0), Event::DeliverAll, Event::Fire(0), Event::DeliverAll];
         let schedule: Vec<Event> = first.into_iter().chain(schedule).collect();
         run(nodes, nodes, setup, &schedule);
@@ -528,7 +540,7 @@ proptest! {
         setup in all_setups(),
         schedule in vec(gathered(), 0..500),
     ) {
-        let setup = Setup { identities: false, ..setup };
+        let setup = Setup { directory_ids: false, ..setup };
         let first = [Event::Fire(0), Event::DeliverAll];
         let schedule: Vec<Event> = first.into_iter().chain(schedule).collect();
         run(founders, 6.min(founders + spares), setup, &schedule);

@@ -4,16 +4,17 @@
 
 mod table;
 
-use raft_core::message::Stamp;
-use raft_core::status::{ProgressState, RoleStatus};
+use raft_core::message::MessageContext;
+use raft_core::status::{ProgressStatus, RoleStatus};
 use raft_core::{
-    Answer, Change, Effect, Index, LogId, Message, NodeId, Part, Refusal, RequestId, Step, Term,
+    ConfChange, ConfChangeOp, Effect, Index, LogId, Message, NodeId, Rejection, RequestId, Response,
+    SnapshotChunk, Term,
 };
 use std::collections::VecDeque;
 use table::Table;
 
 fn small_parts(founders: u64, nodes: u64) -> Table {
-    Table::founded_by(founders, nodes, |config| config.max_chunk = 4)
+    Table::founded_by(founders, nodes, |config| config.max_chunk_bytes = 4)
 }
 
 /// n1 has committed three commands with n2, and keeps nothing but their state; n3 has none of them.
@@ -216,7 +217,7 @@ fn two_leaders_parts_are_never_put_together() {
 
 #[test]
 fn parts_outlive_a_silence() {
-    let mut t = Table::with(3, |config| (config.max_chunk, config.pre_vote) = (4, true));
+    let mut t = Table::with(3, |config| (config.max_chunk_bytes, config.pre_vote) = (4, true));
     t.quietly(|t| {
         t.elect(1);
         lag_behind(t);
@@ -250,14 +251,18 @@ fn a_late_part_of_an_older_snapshot_costs_nothing() {
     t.deliver(1, 3);
     t.deliver(1, 3);
     t.story("A part of the first one comes once more. It is acknowledged, and what has come of the next one stays.");
-    let part = Part {
+    let part = SnapshotChunk {
         last: LogId { index: Index(4), term: Term(1) },
         configuration: t.raft(1).configuration().clone(),
         size: 11,
         offset: 0,
         data: "a=1 ".into(),
     };
-    t.post(1, 3, Message::InstallSnapshot { term: Term(1), part: Box::new(part), stamp: Stamp::default() });
+    t.post(
+        1,
+        3,
+        Message::InstallSnapshot { term: Term(1), chunk: Box::new(part), context: MessageContext::default() },
+    );
     t.deliver_newest(1, 3);
     t.deliver(1, 3);
     t.deliver(1, 3);
@@ -354,14 +359,14 @@ fn what_was_begun_is_let_go_after_an_election_timeout_of_silence() {
         t.cut(3);
         t.lose_all();
     });
-    let heard = t.server(1).now;
+    let last_contact = t.server(1).now;
     let old = t.raft(1).snapshot().expect("just made").data.clone();
     t.quietly(|t| {
         commit(t, &["d=4"]);
         t.compact(1, 0);
     });
     assert!(!old.is_unique(), "n3 has a part of it, and may be about to answer");
-    let silent_for = |t: &Table| t.server(1).now - heard;
+    let silent_for = |t: &Table| t.server(1).now - last_contact;
     t.quietly(|t| t.wait(1, (299_000_000 - silent_for(t)) / 1_000_000));
     assert!(!old.is_unique(), "not yet");
     t.quietly(|t| t.wait(1, 101));
@@ -373,7 +378,7 @@ fn snapshots_made_faster_than_answers_come_do_not_keep_a_follower_back() {
     /// How many milliseconds an answer of n3 is on its way.
     const DELAY: usize = 3;
     for chunk in [4, 1 << 10] {
-        let mut t = Table::with(3, |config| config.max_chunk = chunk);
+        let mut t = Table::with(3, |config| config.max_chunk_bytes = chunk);
         t.quietly(|t| {
             t.elect(1);
             commit(t, &[&"large".repeat(100)]);
@@ -384,7 +389,7 @@ fn snapshots_made_faster_than_answers_come_do_not_keep_a_follower_back() {
             t.deliver_all();
         });
         // Every millisecond there is one more snapshot.
-        let answers = |t: &Table| t.letters.iter().filter(|letter| letter.from.id == NodeId(3)).count();
+        let answers = |t: &Table| t.letters.iter().filter(|envelope| envelope.from.id == NodeId(3)).count();
         let mut left_after: VecDeque<usize> = VecDeque::from([0; DELAY]);
         for round in 0..100 {
             t.quietly(|t| {
@@ -404,7 +409,7 @@ fn snapshots_made_faster_than_answers_come_do_not_keep_a_follower_back() {
         }
         let RoleStatus::Leader(leader) = t.raft(1).status().role else { panic!("n1 leads") };
         let n3 = leader.followers.iter().find(|follower| follower.peer.id == NodeId(3)).expect("a member");
-        assert!(matches!(n3.state, ProgressState::Replicate { .. }), "parts of {chunk}: {n3:?}");
+        assert!(matches!(n3.state, ProgressStatus::Replicate { .. }), "parts of {chunk}: {n3:?}");
         assert!(n3.match_index.0 + 10 > t.raft(1).last().index.0, "parts of {chunk}: {n3:?}");
     }
 }
@@ -456,11 +461,11 @@ fn a_snapshot_of_what_is_committed_is_acknowledged_and_no_more() {
     t.quietly(|t| {
         let message = raft_core::Message::InstallSnapshot {
             term: t.raft(1).term(),
-            part: Box::new(raft_core::Part {
+            chunk: Box::new(raft_core::SnapshotChunk {
                 configuration,
-                ..raft_core::Part::of(&snapshot, 0, usize::MAX)
+                ..raft_core::SnapshotChunk::of(&snapshot, 0, usize::MAX)
             }),
-            stamp: raft_core::message::Stamp::default(),
+            context: raft_core::message::MessageContext::default(),
         };
         t.post(1, 3, message);
     });
@@ -601,8 +606,12 @@ fn the_group_travels_with_the_snapshot() {
         t.cut(3);
     });
     t.story("While n3 is away the group becomes joint, and stays so: n4 comes for n2, n5 listens, n2 will.");
-    let steps = vec![Step::Voter(NodeId(4)), Step::Learner(NodeId(5)), Step::Learner(NodeId(2))];
-    t.change(1, Change::Joint(steps));
+    let steps = vec![
+        ConfChangeOp::AddVoter(NodeId(4)),
+        ConfChangeOp::AddLearner(NodeId(5)),
+        ConfChangeOp::AddLearner(NodeId(2)),
+    ];
+    t.change(1, ConfChange::ExplicitJoint(steps));
     t.quietly(|t| {
         t.deliver_all();
         commit(t, &["c=3"]);
@@ -631,11 +640,11 @@ fn a_snapshot_is_of_the_group_as_it_was() {
         t.elect(1);
         commit(t, &["a=1"]);
         t.copy_state(1);
-        t.change(1, Change::Steps(vec![Step::Learner(NodeId(4))]));
+        t.change(1, ConfChange::Auto(vec![ConfChangeOp::AddLearner(NodeId(4))]));
         t.deliver_all();
         t.cut(2);
         t.cut(3);
-        t.change(1, Change::Steps(vec![Step::Voter(NodeId(4))]));
+        t.change(1, ConfChange::Auto(vec![ConfChangeOp::AddVoter(NodeId(4))]));
     });
     t.story("n1 hands over a state from before two changes. The second one is not even committed.");
     t.show();
@@ -662,7 +671,7 @@ fn a_learner_that_installs_a_snapshot_stays_one() {
         t.compact(1, 0);
     });
     t.story("n4 is to listen. All that it lacks is gone.");
-    t.change(1, Change::Steps(vec![Step::Learner(NodeId(4))]));
+    t.change(1, ConfChange::Auto(vec![ConfChangeOp::AddLearner(NodeId(4))]));
     t.quietly(|t| {
         t.deliver_all();
         t.heartbeat(1);
@@ -671,7 +680,7 @@ fn a_learner_that_installs_a_snapshot_stays_one() {
     t.show();
     t.story("It does not campaign. Made a voter, it may.");
     t.time_out(4);
-    t.change(1, Change::Steps(vec![Step::Voter(NodeId(4))]));
+    t.change(1, ConfChange::Auto(vec![ConfChangeOp::AddVoter(NodeId(4))]));
     t.quietly(Table::deliver_all);
     t.time_out(4);
     insta::assert_snapshot!(t.transcript());
@@ -723,7 +732,7 @@ fn heartbeats_and_reads_go_on_while_a_snapshot_is_on_its_way() {
 
 #[test]
 fn a_window_full_of_what_is_lost_does_not_keep_a_snapshot_back() {
-    let mut t = Table::with(3, |config| config.max_in_flight = 2);
+    let mut t = Table::with(3, |config| config.max_in_flight_messages = 2);
     t.quietly(|t| {
         t.elect(1);
         t.cut(3);
@@ -745,14 +754,14 @@ fn a_window_full_of_what_is_lost_does_not_keep_a_snapshot_back() {
 fn nothing_moves_backwards() {
     let mut t = lagging();
     t.story("A state of what was not applied, or that is not newer than the snapshot, is nobody's.");
-    let (before, now) = (t.raft(1).clone(), raft_core::Instant(t.server(1).now));
-    let (old, new) = (Refusal::SnapshotOutdated, Refusal::SnapshotNotApplied);
+    let (before, now) = (t.raft(1).clone(), raft_core::Timestamp(t.server(1).now));
+    let (old, new) = (Rejection::SnapshotOutdated, Rejection::SnapshotNotApplied);
     for (index, why) in [(0, old), (3, old), (4, old), (5, new), (9, new), (u64::MAX, new)] {
         let (mut after, mut effects) = (before.clone(), Vec::new());
         let request = RequestId(7);
         let (index, data) = (Index(index), b"nonsense".to_vec().into());
         after.step(now, raft_core::Input::Compact { request, index, data, keep: index }, &mut effects);
-        let refused = Effect::Answer { request, answer: Answer::Refused(why) };
+        let refused = Effect::Respond { request, answer: Answer::Rejected(why) };
         assert_eq!((effects, &after), (vec![refused], &before), "a state up to {index}");
     }
 }
@@ -764,25 +773,25 @@ fn every_compaction_is_answered_at_once() {
         t.elect(1);
         t.propose(1, "a=1");
     });
-    let now = raft_core::Instant(t.server(1).now);
+    let now = raft_core::Timestamp(t.server(1).now);
     let compact = |index: u64, keep: u64| {
         let (index, keep) = (Index(index), Index(keep));
         raft_core::Input::Compact { request: RequestId(7), index, data: "a=1".into(), keep }
     };
-    let answer = |answer| Effect::Answer { request: RequestId(7), answer };
-    for (index, keep, base) in [(2, 2, 2), (2, 1, 1), (2, 0, 0), (1, 9, 1), (2, u64::MAX, 2)] {
+    let answer = |answer| Effect::Respond { request: RequestId(7), answer };
+    for (index, keep, compacted) in [(2, 2, 2), (2, 1, 1), (2, 0, 0), (1, 9, 1), (2, u64::MAX, 2)] {
         let (mut raft, mut effects) = (t.raft(1).clone(), Vec::new());
         raft.step(now, compact(index, keep), &mut effects);
         assert_eq!(effects[0], answer(Answer::Compacted));
-        assert!(matches!(&effects[1..], [Effect::Save { write, .. }] if write.kept.is_some()));
-        assert_eq!(raft.log().base().index, Index(base), "up to {index}, keep {keep}");
+        assert!(matches!(&effects[1..], [Effect::Save { record: write, .. }] if write.kept.is_some()));
+        assert_eq!(raft.log().compacted().index, Index(compacted), "up to {index}, keep {keep}");
         effects.clear();
         raft.step(now, compact(index, keep), &mut effects);
-        assert_eq!(effects, [answer(Answer::Refused(Refusal::SnapshotOutdated))]);
+        assert_eq!(effects, [answer(Answer::Rejected(Rejection::SnapshotOutdated))]);
     }
     let (mut raft, mut effects) = (t.raft(1).clone(), Vec::new());
     raft.step(now, raft_core::Input::SaveFailed, &mut effects);
     effects.clear();
     raft.step(now, compact(2, 2), &mut effects);
-    assert_eq!(effects, [answer(Answer::Refused(Refusal::Halted))]);
+    assert_eq!(effects, [answer(Answer::Rejected(Rejection::Halted))]);
 }

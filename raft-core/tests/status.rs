@@ -2,8 +2,8 @@
 
 mod table;
 
-use raft_core::status::{FollowerStatus, LeaderStatus, ProgressState, ReceivingStatus, RoleStatus, Status};
-use raft_core::{Index, Input, Instant, LogId, NodeId, Step, Term};
+use raft_core::status::{FollowerStatus, LeaderStatus, ProgressStatus, ReceivingStatus, RoleStatus, Status};
+use raft_core::{ConfChangeOp, Index, Input, LogId, NodeId, Term, Timestamp};
 use table::{MS, Table};
 
 fn at(index: u64) -> LogId {
@@ -46,7 +46,7 @@ fn every_server_says_where_it_stands() {
         leader: Some(NodeId(1)),
         halted: false,
         configuration: raft.configuration().clone(),
-        configured_at: Index(0),
+        configuration_index: Index(0),
         compacted: LogId::default(),
         last: at(2),
         durable: Index(1),
@@ -58,7 +58,7 @@ fn every_server_says_where_it_stands() {
     };
     assert_eq!(raft.status(), expected);
     let (mut raft, mut effects) = (raft.clone(), Vec::new());
-    raft.step(Instant(t.server(2).now), Input::SaveFailed, &mut effects);
+    raft.step(Timestamp(t.server(2).now), Input::SaveFailed, &mut effects);
     assert_eq!(raft.status(), Status { halted: true, leader: None, ..expected });
     let mut t = Table::with(3, |config| config.pre_vote = true);
     t.time_out(3);
@@ -68,19 +68,19 @@ fn every_server_says_where_it_stands() {
 
 #[test]
 fn a_leader_says_how_far_each_follower_is_and_how_it_is_served() {
-    let mut t = Table::founded_by(3, 4, |config| config.max_chunk = 4);
+    let mut t = Table::founded_by(3, 4, |config| config.max_chunk_bytes = 4);
     t.elect(1);
     t.heartbeat(1);
     t.deliver_all();
-    let heard = Instant(t.server(1).now);
-    let streaming = |messages, bytes| ProgressState::Replicate { messages, bytes };
+    let last_contact = Timestamp(t.server(1).now);
+    let streaming = |messages, bytes| ProgressStatus::Replicate { messages, bytes };
     for id in [2, 3] {
         let status = FollowerStatus {
             peer: t.peer(id),
             match_index: Index(1),
             next_index: Index(2),
             state: streaming(0, 0),
-            last_contact: heard,
+            last_contact: last_contact,
         };
         assert_eq!(follower(&t, id), status);
     }
@@ -94,23 +94,23 @@ fn a_leader_says_how_far_each_follower_is_and_how_it_is_served() {
     assert_eq!(leader(&t).reads, 1);
     t.deliver_all();
     assert_eq!((leader(&t).proposals, leader(&t).reads, leader(&t).uncommitted_bytes), (0, 0, 0));
-    assert_eq!(follower(&t, 2).last_contact, Instant(heard.0 + 10 * MS));
+    assert_eq!(follower(&t, 2).last_contact, Timestamp(last_contact.0 + 10 * MS));
     // One that was just added is probed.
     t.hold(1, 4);
     t.hold(4, 1);
-    t.change_steps(1, &[Step::Learner(NodeId(4))]);
-    assert_eq!(follower(&t, 4).state, ProgressState::Probe { waiting: true });
+    t.change_steps(1, &[ConfChangeOp::Learner(NodeId(4))]);
+    assert_eq!(follower(&t, 4).state, ProgressStatus::Probe { waiting: true });
     assert!(t.raft(1).status().configuration.learners.contains(&NodeId(4)));
-    assert_eq!(t.raft(1).status().configured_at, Index(4));
+    assert_eq!(t.raft(1).status().configuration_index, Index(4));
     t.deliver_all();
     // What n4 lacks is gone: it gets a snapshot, in parts of 4 bytes.
     t.compact(1, 0);
     assert_eq!((t.raft(1).status().compacted, t.raft(1).status().snapshot), (at(4), Some(at(4))));
     t.pause(1, 100);
     t.heartbeat(1);
-    let state = |sent, received| ProgressState::Snapshot { last: at(4), size: 9, sent, received };
+    let state = |sent, received| ProgressStatus::Snapshot { last: at(4), size: 9, sent, received };
     assert_eq!(follower(&t, 4).state, state(9, 0));
-    t.letters.retain(|letter| !letter.message.to_string().starts_with("AppendEntries"));
+    t.letters.retain(|envelope| !envelope.message.to_string().starts_with("AppendEntries"));
     t.deliver(1, 4);
     assert_eq!(t.raft(4).status().receiving, Some(ReceivingStatus { last: at(4), received: 4 }));
     t.deliver(4, 1);
@@ -134,7 +134,7 @@ fn a_leader_says_to_whom_leadership_is_passing() {
     t.propose(1, "x=1");
     t.deliver_all();
     t.transfer(1, 3);
-    let until = Instant(t.server(1).now + 300 * MS);
+    let until = Timestamp(t.server(1).now + 300 * MS);
     let transfer = leader(&t).transfer.expect("under way");
     assert_eq!((transfer.to, transfer.until, transfer.timeout_now_sent), (NodeId(3), until, false));
     t.deliver(1, 3);
@@ -174,7 +174,7 @@ fn a_host_reads_the_payloads_of_a_log_that_it_only_borrows() {
     ["x=1", "y=2", "z=3"].into_iter().for_each(|command| t.propose(1, command));
     t.compact(1, 2);
     let log = t.raft(1).log();
-    assert_eq!((log.base(), log.last()), (at(2), at(4)));
+    assert_eq!((log.compacted(), log.last()), (at(2), at(4)));
     let commands = |first: u64, last: u64| -> Vec<String> {
         let entries = log.entries(Index(first), Index(last));
         entries.iter().map(|entry| format!("{:?}", entry.payload)).collect()

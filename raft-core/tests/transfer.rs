@@ -2,7 +2,7 @@
 
 mod table;
 
-use raft_core::{Change, NodeId, Step};
+use raft_core::{ConfChange, ConfChangeOp, NodeId};
 use table::Table;
 
 /// So many servers, led by n1; everybody has applied its first entry.
@@ -64,7 +64,7 @@ fn proposals_and_changes_are_refused_while_leadership_passes_on() {
     t.transfer(1, 2);
     t.story("Whatever n1 took now, n2 would lack: a moving target. Reads go on.");
     t.propose(1, "x=1");
-    t.change(1, Change::Steps(vec![Step::Remove(NodeId(3))]));
+    t.change(1, ConfChange::Auto(vec![ConfChangeOp::Remove(NodeId(3))]));
     t.read(1, "r1");
     t.story("Whoever asks for the same once more does not win it any time.");
     t.transfer(1, 2);
@@ -109,7 +109,7 @@ fn a_transfer_that_nobody_fits_is_refused() {
     let mut t = Table::founded_by(3, 5, |_| {});
     t.quietly(|t| {
         t.elect(1);
-        t.change(1, Change::Steps(vec![Step::Learner(NodeId(4))]));
+        t.change(1, ConfChange::Auto(vec![ConfChangeOp::Learner(NodeId(4))]));
         t.deliver_all();
     });
     t.story("Not to itself, not to a learner, not to somebody outside of the group; and only a leader can.");
@@ -128,7 +128,7 @@ fn a_transfer_ends_when_its_target_is_removed() {
         t.cut_link(1, 2);
     });
     t.story("A joint phase is under way that will remove n3. Leadership is to pass to n3 meanwhile, which still votes.");
-    t.change(1, Change::Steps(vec![Step::Remove(NodeId(2)), Step::Remove(NodeId(3))]));
+    t.change(1, ConfChange::Auto(vec![ConfChangeOp::Remove(NodeId(2)), ConfChangeOp::Remove(NodeId(3))]));
     t.transfer(1, 3);
     t.story("The joint phase is committed and ends by itself, and n3 is no voter any more.");
     t.deliver(1, 3);
@@ -194,7 +194,7 @@ fn an_order_to_a_learner_does_nothing() {
     let mut t = Table::founded_by(2, 3, |_| {});
     t.quietly(|t| {
         t.elect(1);
-        t.change(1, Change::Steps(vec![Step::Learner(NodeId(3))]));
+        t.change(1, ConfChange::Auto(vec![ConfChangeOp::Learner(NodeId(3))]));
         t.deliver_all();
         t.heartbeat(1);
         t.deliver_all();

@@ -4,13 +4,13 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use raft_core::log::{Entry, Log, Payload};
-use raft_core::membership::MOST_MEMBERS;
-use raft_core::message::Stamp;
-use raft_core::quorum::{majority, reached_by_majority};
+use raft_core::membership::MAX_MEMBERS;
+use raft_core::message::MessageContext;
+use raft_core::quorum::{majority, majority_value};
 use raft_core::saves::{Promise, Saves};
 use raft_core::{
-    Change, Configuration, Entries, Identity, Index, Instant, LogId, Message, NodeId, Peer, SaveId, Step,
-    Term, Unfit,
+    ConfChange, ConfChangeError, ConfChangeOp, Configuration, DirectoryId, Entries, Index, LogId, Message,
+    NodeId, ReplicaKey, SaveId, Term, Timestamp,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -36,7 +36,7 @@ proptest! {
             .filter(|value| reached.iter().filter(|other| *other >= value).count() * 2 > reached.len())
             .max()
             .expect("a majority has reached the smallest value");
-        prop_assert_eq!(reached_by_majority(&mut reached), by_counting);
+        prop_assert_eq!(majority_value(&mut reached), by_counting);
     }
 
     /// A majority is the smallest number of which no two fit into the group side by side.
@@ -60,25 +60,25 @@ fn groups() -> impl Strategy<Value = Configuration> {
         let votes = |node: &NodeId| voters.contains(node) || old_voters.contains(node);
         let learners = learners.into_iter().filter(|node| !votes(node)).collect();
         let next = next.into_iter().filter(|node| old_voters.contains(node) && !voters.contains(node));
-        let next_learners = next.collect();
+        let learners_next = next.collect();
         Configuration {
             voters,
             old_voters,
             learners,
-            next_learners,
-            leaves_by_itself: joint && by_itself,
-            identities: Vec::new(),
+            learners_next,
+            auto_leave: joint && by_itself,
+            directory_ids: Vec::new(),
         }
     })
 }
 
-fn steps() -> impl Strategy<Value = Vec<Step>> {
+fn steps() -> impl Strategy<Value = Vec<ConfChangeOp>> {
     let node = (1..=7_u64).prop_map(NodeId);
     vec(
         prop_oneof![
-            3 => node.clone().prop_map(Step::Voter),
-            2 => node.clone().prop_map(Step::Learner),
-            3 => node.prop_map(Step::Remove),
+            3 => node.clone().prop_map(ConfChangeOp::AddVoter),
+            2 => node.clone().prop_map(ConfChangeOp::AddLearner),
+            3 => node.prop_map(ConfChangeOp::Remove),
         ],
         0..8,
     )
@@ -98,16 +98,18 @@ fn decides(set: &BTreeSet<NodeId>, group: &Configuration) -> bool {
 }
 
 /// What the steps say of each node that they name: the last word holds.
-fn last_words(steps: &[Step]) -> BTreeMap<NodeId, Step> {
-    let named = |step: &Step| match *step {
-        Step::Voter(node) | Step::Learner(node) | Step::Remove(node) => Some((node, *step)),
-        Step::Identify(..) => None,
+fn last_words(steps: &[ConfChangeOp]) -> BTreeMap<NodeId, ConfChangeOp> {
+    let named = |step: &ConfChangeOp| match *step {
+        ConfChangeOp::AddVoter(node) | ConfChangeOp::AddLearner(node) | ConfChangeOp::Remove(node) => {
+            Some((node, *step))
+        }
+        ConfChangeOp::SetDirectoryId(..) => None,
     };
     steps.iter().filter_map(named).collect()
 }
 
 /// The stupid twin: it asks of each node, by itself, what becomes of it.
-fn stepped(group: &Configuration, steps: &[Step]) -> Configuration {
+fn stepped(group: &Configuration, steps: &[ConfChangeOp]) -> Configuration {
     let words = last_words(steps);
     let who = |was: &[NodeId], becomes: &dyn Fn(NodeId) -> bool| -> Vec<NodeId> {
         (1..=7)
@@ -115,44 +117,52 @@ fn stepped(group: &Configuration, steps: &[Step]) -> Configuration {
             .filter(|node| if words.contains_key(node) { becomes(*node) } else { was.contains(node) })
             .collect()
     };
-    let learns = |node: NodeId| matches!(words[&node], Step::Learner(_));
+    let learns = |node: NodeId| matches!(words[&node], ConfChangeOp::AddLearner(_));
     let votes_yet = |node: NodeId| group.old_voters.contains(&node);
     Configuration {
-        voters: who(&group.voters, &|node| matches!(words[&node], Step::Voter(_))),
+        voters: who(&group.voters, &|node| matches!(words[&node], ConfChangeOp::AddVoter(_))),
         learners: who(&group.learners, &|node| learns(node) && !votes_yet(node)),
-        next_learners: who(&group.next_learners, &|node| learns(node) && votes_yet(node)),
+        learners_next: who(&group.learners_next, &|node| learns(node) && votes_yet(node)),
         ..group.clone()
     }
 }
 
-fn simply(group: &Configuration, steps: &[Step]) -> Result<Configuration, Unfit> {
+fn simply(group: &Configuration, steps: &[ConfChangeOp]) -> Result<Configuration, ConfChangeError> {
     if group.is_joint() {
-        return Err(Unfit::Joint);
+        return Err(ConfChangeError::AlreadyJoint);
     }
     let changed = stepped(group, steps);
     let differ = |node: &&NodeId| group.voters.contains(node) != changed.voters.contains(node);
     let everybody: Vec<NodeId> = (1..=7).map(NodeId).collect();
     match everybody.iter().filter(differ).count() {
-        _ if changed.voters.is_empty() => Err(Unfit::NoVoters),
+        _ if changed.voters.is_empty() => Err(ConfChangeError::NoVoters),
         0 | 1 => Ok(changed),
-        _ => Err(Unfit::TooMany),
+        _ => Err(ConfChangeError::MoreThanOneVoter),
     }
 }
 
-fn jointly(group: &Configuration, steps: &[Step], leaves_by_itself: bool) -> Result<Configuration, Unfit> {
+fn jointly(
+    group: &Configuration,
+    steps: &[ConfChangeOp],
+    auto_leave: bool,
+) -> Result<Configuration, ConfChangeError> {
     if group.is_joint() {
-        return Err(Unfit::Joint);
+        return Err(ConfChangeError::AlreadyJoint);
     }
-    let both = Configuration { old_voters: group.voters.clone(), leaves_by_itself, ..group.clone() };
+    let both = Configuration { old_voters: group.voters.clone(), auto_leave, ..group.clone() };
     let changed = stepped(&both, steps);
-    if group.voters.is_empty() || changed.voters.is_empty() { Err(Unfit::NoVoters) } else { Ok(changed) }
+    if group.voters.is_empty() || changed.voters.is_empty() {
+        Err(ConfChangeError::NoVoters)
+    } else {
+        Ok(changed)
+    }
 }
 
-fn left(group: &Configuration) -> Result<Configuration, Unfit> {
+fn left(group: &Configuration) -> Result<Configuration, ConfChangeError> {
     if !group.is_joint() {
-        return Err(Unfit::NotJoint);
+        return Err(ConfChangeError::NotJoint);
     }
-    let mut learners: Vec<NodeId> = group.learners.iter().chain(&group.next_learners).copied().collect();
+    let mut learners: Vec<NodeId> = group.learners.iter().chain(&group.learners_next).copied().collect();
     learners.sort_unstable();
     Ok(Configuration { voters: group.voters.clone(), learners, ..Configuration::default() })
 }
@@ -172,12 +182,12 @@ proptest! {
     #[test]
     fn what_a_group_has_reached_is_what_its_best_quorum_has(group in groups(), values in vec(0..9_u64, 8)) {
         let value = |node: NodeId| values[node.0 as usize];
-        let voters = |set: &BTreeSet<NodeId>| set.iter().all(|&node| group.votes(node));
+        let voters = |set: &BTreeSet<NodeId>| set.iter().all(|&node| group.is_voter(node));
         let best = sets()
             .filter(|set| !set.is_empty() && voters(set) && decides(set, &group))
             .filter_map(|set| set.into_iter().map(value).min())
             .max();
-        prop_assert_eq!(group.reached(value), best);
+        prop_assert_eq!(group.quorum_value(value), best);
     }
 
     #[test]
@@ -186,7 +196,7 @@ proptest! {
             [&group.voters, &group.old_voters, &group.learners].into_iter().flatten().copied().collect();
         prop_assert_eq!(group.members(), everybody.into_iter().collect::<Vec<_>>());
         for node in (1..=7).map(NodeId) {
-            prop_assert_eq!(group.votes(node), group.voters.contains(&node) || group.old_voters.contains(&node));
+            prop_assert_eq!(group.is_voter(node), group.voters.contains(&node) || group.old_voters.contains(&node));
         }
     }
 
@@ -196,12 +206,12 @@ proptest! {
         prop_assert_eq!(group.enter_joint(&steps, by_itself), jointly(&group, &steps, by_itself));
         prop_assert_eq!(group.leave_joint(), left(&group));
         let at_once = match simply(&group, &steps) {
-            Err(Unfit::TooMany) => jointly(&group, &steps, true),
+            Err(ConfChangeError::MoreThanOneVoter) => jointly(&group, &steps, true),
             simple => simple,
         };
-        prop_assert_eq!(group.after(&Change::Steps(steps.clone())), at_once);
-        prop_assert_eq!(group.after(&Change::Joint(steps.clone())), jointly(&group, &steps, false));
-        prop_assert_eq!(group.after(&Change::Leave), left(&group));
+        prop_assert_eq!(group.after(&ConfChange::Auto(steps.clone())), at_once);
+        prop_assert_eq!(group.after(&ConfChange::ExplicitJoint(steps.clone())), jointly(&group, &steps, false));
+        prop_assert_eq!(group.after(&ConfChange::LeaveJoint), left(&group));
     }
 
     /// Whatever follows upon a group, the two never decide apart: any two sets that decide share somebody.
@@ -209,12 +219,12 @@ proptest! {
     fn neighbours_never_decide_apart(group in groups(), steps in steps(), explicit: bool) {
         prop_assume!(!group.voters.is_empty());
         let change = match explicit {
-            _ if group.is_joint() => Change::Leave,
-            true => Change::Joint(steps),
-            false => Change::Steps(steps),
+            _ if group.is_joint() => ConfChange::LeaveJoint,
+            true => ConfChange::ExplicitJoint(steps),
+            false => ConfChange::Auto(steps),
         };
         if let Ok(after) = group.after(&change) {
-            let lists = [&after.voters, &after.old_voters, &after.learners, &after.next_learners];
+            let lists = [&after.voters, &after.old_voters, &after.learners, &after.learners_next];
             prop_assert!(lists.into_iter().all(|list| list.is_sorted_by(|a, b| a < b)), "{}", after);
             for set in sets().filter(|set| decides(set, &group)) {
                 let others: BTreeSet<NodeId> = (1..=7).map(NodeId).filter(|node| !set.contains(node)).collect();
@@ -226,16 +236,16 @@ proptest! {
 
 #[test]
 fn a_group_has_room_for_64() {
-    let full = Configuration::of((1..=MOST_MEMBERS as u64).map(NodeId));
-    let one_more = NodeId(MOST_MEMBERS as u64 + 1);
-    for step in [Step::Learner(one_more), Step::Voter(one_more)] {
-        assert_eq!(full.after(&Change::Steps(vec![step])), Err(Unfit::TooLarge));
+    let full = Configuration::of((1..=MAX_MEMBERS as u64).map(NodeId));
+    let one_more = NodeId(MAX_MEMBERS as u64 + 1);
+    for step in [ConfChangeOp::AddLearner(one_more), ConfChangeOp::AddVoter(one_more)] {
+        assert_eq!(full.after(&ConfChange::Auto(vec![step])), Err(ConfChangeError::TooManyMembers));
     }
     // While joint both halves are there.
-    let swap = vec![Step::Voter(one_more), Step::Remove(NodeId(1))];
-    assert_eq!(full.after(&Change::Steps(swap)), Err(Unfit::TooLarge));
-    assert_eq!(full.reached(|node| node.0), Some(MOST_MEMBERS as u64 / 2));
-    assert!(full.after(&Change::Steps(vec![Step::Learner(NodeId(1))])).is_ok());
+    let swap = vec![ConfChangeOp::AddVoter(one_more), ConfChangeOp::Remove(NodeId(1))];
+    assert_eq!(full.after(&ConfChange::Auto(swap)), Err(ConfChangeError::TooManyMembers));
+    assert_eq!(full.quorum_value(|node| node.0), Some(MAX_MEMBERS as u64 / 2));
+    assert!(full.after(&ConfChange::Auto(vec![ConfChangeOp::AddLearner(NodeId(1))])).is_ok());
 }
 
 /// What one can do to a log. Numbers are taken modulo what there is.
@@ -283,7 +293,7 @@ fn founders() -> Configuration {
 /// The stupid twin: a list of everything that ever was, and how much of it is only remembered here.
 struct List {
     entries: Vec<Entry>,
-    base: u64,
+    compacted: u64,
     /// The group before the first of the entries.
     before: Configuration,
 }
@@ -296,7 +306,7 @@ impl List {
     /// The term at an index, as far as the log can know it.
     fn term(&self, index: u64) -> Option<Term> {
         match index {
-            _ if index < self.base => None,
+            _ if index < self.compacted => None,
             0 => Some(Term(0)),
             _ => self.entries.get(index as usize - 1).map(|entry| entry.term),
         }
@@ -310,14 +320,14 @@ impl List {
             _ => None,
         });
         let (at, group) = newest.into_iter().next().unwrap_or((0, &self.before));
-        (Index(at.max(self.base)), group)
+        (Index(at.max(self.compacted)), group)
     }
 
     /// The whole log beside it, after each edit.
     fn compare(&self, log: &Log) {
-        let (last, base) = (self.last(), self.base);
+        let (last, compacted) = (self.last(), self.compacted);
         let id = |index: u64| LogId { index: Index(index), term: self.term(index).expect("known") };
-        assert_eq!((log.base(), log.last()), (id(base), id(last)));
+        assert_eq!((log.compacted(), log.last()), (id(compacted), id(last)));
         for index in 0..=last + 2 {
             let term = self.term(index);
             assert_eq!(log.term_at(Index(index)), term);
@@ -326,20 +336,21 @@ impl List {
                 assert_eq!(log.contains(id), term == Some(Term(other)));
             }
         }
-        let at_base = Arc::new(self.group(base).1.clone());
-        let rest = self.entries[base as usize..].to_vec();
-        assert_eq!(*log, Log::after(id(base), at_base, rest));
-        let mut groups: Vec<(Index, &Configuration)> = (base..=last).map(|index| self.group(index)).collect();
+        let at_base = Arc::new(self.group(compacted).1.clone());
+        let rest = self.entries[compacted as usize..].to_vec();
+        assert_eq!(*log, Log::compacted_at(id(compacted), at_base, rest));
+        let mut groups: Vec<(Index, &Configuration)> =
+            (compacted..=last).map(|index| self.group(index)).collect();
         groups.dedup_by_key(|(at, _)| *at);
         let known: Vec<(Index, &Configuration)> =
             log.configurations().iter().map(|(at, group)| (*at, &**group)).collect();
         assert_eq!(known, groups);
-        assert_eq!((log.configured_at(), &**log.configuration()), self.group(last));
-        for commit in base..=last {
+        assert_eq!((log.configuration_index(), &**log.configuration()), self.group(last));
+        for commit in compacted..=last {
             assert_eq!(&**log.configuration_at(Index(commit)), self.group(commit).1);
             // A configuration follows only upon a committed one: all but the newest are.
             let (at, newest) = self.group(last);
-            let committed = if at.0 > commit.max(base) { self.group(at.0 - 1).1 } else { newest };
+            let committed = if at.0 > commit.max(compacted) { self.group(at.0 - 1).1 } else { newest };
             assert_eq!(&**log.committed_configuration(Index(commit)), committed);
         }
     }
@@ -351,9 +362,9 @@ proptest! {
     #[test]
     fn a_log_is_a_list(edits in vec(edits(), 0..40)) {
         let (mut log, mut name) = (Log::new(founders(), Vec::new()), 0);
-        let mut list = List { entries: Vec::new(), base: 0, before: founders() };
+        let mut list = List { entries: Vec::new(), compacted: 0, before: founders() };
         for edit in edits {
-            let (last, base) = (list.last(), list.base);
+            let (last, compacted) = (list.last(), list.compacted);
             let term = list.term(last).expect("known").0;
             match edit {
                 Edit::Append { newer } => {
@@ -368,41 +379,41 @@ proptest! {
                     log.append_rest(all.clone(), skip);
                 }
                 Edit::Truncate(index) => {
-                    let index = base + index % (last - base + 1);
+                    let index = compacted + index % (last - compacted + 1);
                     list.entries.truncate(index as usize);
                     log.truncate(Index(index));
                 }
                 Edit::Slice(from, to) => {
                     // `first` may be one beyond `last`, which is how callers ask for nothing.
-                    let to = base + to % (last - base + 1);
-                    let from = base + from % (to - base + 1) + 1;
+                    let to = compacted + to % (last - compacted + 1);
+                    let from = compacted + from % (to - compacted + 1) + 1;
                     let expected = &list.entries[from as usize - 1..to as usize];
                     prop_assert_eq!(&*log.entries(Index(from), Index(to)), expected);
                     prop_assert_eq!(&*log.share(Index(from), Index(to)), expected);
                     prop_assert_eq!(&*log.entries(Index(from), Index(to)), expected);
                 }
                 Edit::LastAtMost(index, term) => {
-                    let first = base.max(1);
+                    let first = compacted.max(1);
                     let known = (first..=last.min(index)).rev();
                     let by_looking = known.map(|i| LogId { index: Index(i), term: list.term(i).expect("known") });
                     let expected = by_looking.into_iter().find(|id| id.term <= Term(term)).unwrap_or_default();
-                    prop_assert_eq!(log.last_at_most(Index(index), Term(term)), expected);
+                    prop_assert_eq!(log.last_at_or_below_term(Index(index), Term(term)), expected);
                 }
                 Edit::Compact(index) => {
                     // What is beyond the end, or gone already, changes nothing.
                     let index = index % (last + 2);
-                    list.base = if index <= last { base.max(index) } else { base };
+                    list.compacted = if index <= last { compacted.max(index) } else { compacted };
                     log.compact(Index(index));
                 }
                 Edit::RestartAfter { beyond, newer } => {
-                    let base = LogId { index: Index(last + beyond), term: Term(term.max(1) + newer) };
-                    if base.index > Index(0) {
-                        let gone = Entry { term: base.term, payload: Payload::Noop };
+                    let compacted = LogId { index: Index(last + beyond), term: Term(term.max(1) + newer) };
+                    if compacted.index > Index(0) {
+                        let gone = Entry { term: compacted.term, payload: Payload::Noop };
                         name += 1;
                         list.before = Configuration::of((1..=name).map(NodeId));
-                        list.entries = std::iter::repeat_n(gone, base.index.0 as usize).collect();
-                        list.base = base.index.0;
-                        log.restart_after(base, Arc::new(list.before.clone()));
+                        list.entries = std::iter::repeat_n(gone, compacted.index.0 as usize).collect();
+                        list.compacted = compacted.index.0;
+                        log.reset_to_snapshot(compacted, Arc::new(list.before.clone()));
                     }
                 }
                 Edit::Batch { first, most, most_bytes } => {
@@ -411,7 +422,7 @@ proptest! {
                     let sum = |end: u64| (first..=end).map(size).sum::<u64>();
                     // The one that would be too much is not taken, but a first one that has any bytes always is.
                     let fits = |end: &u64| sum(*end) <= most_bytes || sum(*end - 1) == 0;
-                    let kept = if first > base { (first..=last).take(most).take_while(fits).count() } else { 0 };
+                    let kept = if first > compacted { (first..=last).take(most).take_while(fits).count() } else { 0 };
                     let end = first.saturating_sub(1) + kept as u64;
                     let bytes = if kept > 0 { sum(end) } else { 0 };
                     prop_assert_eq!(log.batch(Index(first), most, most_bytes), (Index(end), bytes));
@@ -426,7 +437,7 @@ proptest! {
 #[derive(Clone, Debug)]
 enum Happening {
     /// A step that replaces the log after some index by so many entries, in so much later a term, and makes promises.
-    Step { cut: Option<u64>, append: u64, newer: u64, promises: usize, write: bool },
+    ConfChangeOp { cut: Option<u64>, append: u64, newer: u64, promises: usize, write: bool },
     /// A completion of the oldest so many writes in flight.
     Complete(u64),
 }
@@ -434,7 +445,7 @@ enum Happening {
 fn happenings() -> impl Strategy<Value = Happening> {
     let step = (proptest::option::of(any::<u64>()), 0..3_u64, 0..6_u64, 0..3_usize, any::<bool>());
     prop_oneof![
-        3 => step.prop_map(|(cut, append, newer, promises, write)| Happening::Step {
+        3 => step.prop_map(|(cut, append, newer, promises, write)| Happening::ConfChangeOp {
             cut,
             append,
             newer: newer / 5,
@@ -452,7 +463,7 @@ struct Memory {
     log: Vec<u64>,
     /// The log at the time of each write; write 0 is the empty one.
     writes: Vec<Vec<u64>>,
-    issued: Vec<Instant>,
+    issued: Vec<Timestamp>,
     durable: Option<u64>,
     /// Promise number, term, and the newest write when it was made.
     promises: Vec<(u64, u64, u64)>,
@@ -489,15 +500,18 @@ impl Memory {
 }
 
 fn promise(number: u64) -> Promise {
-    let message =
-        Message::AppendEntriesResponse { term: Term(0), matched: Index(number), stamp: Stamp::default() };
-    Promise::Send(Peer { id: NodeId(1), identity: Identity(0) }, message)
+    let message = Message::AppendEntriesResponse {
+        term: Term(0),
+        match_index: Index(number),
+        context: MessageContext::default(),
+    };
+    Promise::Send(ReplicaKey { id: NodeId(1), directory_id: DirectoryId(0) }, message)
 }
 
 fn drain(saves: &mut Saves, term: u64) -> Vec<u64> {
     std::iter::from_fn(|| saves.release(Term(term)))
         .map(|released| match released {
-            Promise::Send(_, Message::AppendEntriesResponse { matched, .. }) => matched.0,
+            Promise::Send(_, Message::AppendEntriesResponse { match_index, .. }) => match_index.0,
             other => panic!("nobody promised {other:?}"),
         })
         .collect()
@@ -508,22 +522,22 @@ proptest! {
 
     #[test]
     fn saves_agree_with_a_memory_of_everything(happenings in vec(happenings(), 0..60)) {
-        let mut saves = Saves::recovered(Index(0), Instant(0));
-        let mut memory = Memory { writes: vec![Vec::new()], issued: vec![Instant(0)], ..Memory::default() };
+        let mut saves = Saves::recovered(Index(0), Timestamp(0));
+        let mut memory = Memory { writes: vec![Vec::new()], issued: vec![Timestamp(0)], ..Memory::default() };
         let (mut term, mut name, mut number) = (1, 0, 0);
         for (time, happening) in happenings.into_iter().enumerate() {
-            let now = Instant(time as u64 + 1);
+            let now = Timestamp(time as u64 + 1);
             match happening {
-                Happening::Step { cut, append, newer, promises, write } => {
+                Happening::ConfChangeOp { cut, append, newer, promises, write } => {
                     term += newer;
                     for _ in 0..promises {
                         number += 1;
-                        saves.hold(Term(term), promise(number));
+                        saves.defer(Term(term), promise(number));
                     }
                     if let Some(cut) = cut {
                         let cut = cut % (memory.log.len() as u64 + 1);
                         memory.log.truncate(cut as usize);
-                        saves.cut(Index(cut));
+                        saves.truncate(Index(cut));
                     }
                     for _ in 0..append {
                         name += 1;
@@ -555,7 +569,7 @@ proptest! {
             prop_assert_eq!(drain(&mut saves, term), memory.released(term));
             prop_assert_eq!(saves.durable_index(), memory.durable_index());
             let oldest = memory.durable.map_or(0, |durable| durable as usize + 1);
-            prop_assert_eq!(saves.oldest(), memory.issued.get(oldest).copied());
+            prop_assert_eq!(saves.oldest_in_flight(), memory.issued.get(oldest).copied());
         }
     }
 }

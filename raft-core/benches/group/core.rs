@@ -2,7 +2,8 @@
 
 use super::{MOST_IN_A_MESSAGE, MOST_IN_FLIGHT, Server};
 use raft_core::{
-    Config, Confirmed, Effect, Input, Instant, Letter, NodeId, Payload, Raft, Recovered, RequestId, SaveId,
+    Config, Effect, Envelope, Input, NodeId, Payload, Raft, ReadConfirmation, Recovered, RequestId, SaveId,
+    Timestamp,
 };
 
 /// One server and its host.
@@ -17,30 +18,30 @@ pub struct Core {
 }
 
 /// What is left in the place of a letter that has gone out.
-const SENT: Effect = Effect::ReadNow { request: RequestId(0), confirmed: Confirmed::Round };
+const SENT: Effect = Effect::ReadNow { request: RequestId(0), confirmation: ReadConfirmation::Quorum };
 
 /// Nobody looks at the clock: no deadline is ever stepped but the first.
-const NOW: Instant = Instant(1_000_000_000);
+const NOW: Timestamp = Timestamp(1_000_000_000);
 
 impl Core {
     /// Returns the newest write, if there is one.
-    fn carry_out(&mut self, inboxes: &mut [Vec<Letter>]) -> Option<SaveId> {
+    fn carry_out(&mut self, inboxes: &mut [Vec<Envelope>]) -> Option<SaveId> {
         let mut saved = None;
         // Looked at where they lie: only letters move on.
         for effect in &mut self.effects {
             match effect {
                 Effect::Save { id, .. } => saved = Some(*id),
-                Effect::Send(letter) => {
-                    let to = letter.to.id.0 as usize;
-                    let Effect::Send(letter) = std::mem::replace(effect, SENT) else { continue };
-                    inboxes[to].push(letter);
+                Effect::Send(envelope) => {
+                    let to = envelope.to.id.0 as usize;
+                    let Effect::Send(envelope) = std::mem::replace(effect, SENT) else { continue };
+                    inboxes[to].push(envelope);
                 }
                 Effect::Apply { entries, .. } => {
                     let commands =
                         entries.iter().filter(|entry| matches!(entry.payload, Payload::Command(_)));
                     self.applied += commands.count();
                 }
-                Effect::Answer { .. } => self.answered += 1,
+                Effect::Respond { .. } => self.answered += 1,
                 Effect::ReadNow { .. } | Effect::Restore(_) => {}
             }
         }
@@ -50,18 +51,18 @@ impl Core {
 }
 
 impl Server for Core {
-    type Letter = Letter;
+    type Envelope = Envelope;
 
     fn new(place: usize, size: usize) -> Core {
         let id = NodeId(place as u64);
         let config = Config {
             pre_vote: false,
-            max_batch: usize::MAX,
+            max_batch_entries: usize::MAX,
             max_batch_bytes: MOST_IN_A_MESSAGE,
-            max_in_flight: MOST_IN_FLIGHT,
+            max_in_flight_messages: MOST_IN_FLIGHT,
             ..Config::new(id, (0..size as u64).map(NodeId).collect())
         };
-        let raft = Raft::new(config, Recovered::default(), Instant(0)).expect("a configuration that works");
+        let raft = Raft::new(config, Recovered::default(), Timestamp(0)).expect("a configuration that works");
         let mut server =
             Core { raft, inputs: Vec::new(), effects: Vec::new(), applied: 0, answered: 0, proposed: 0 };
         server.inputs.push(Input::Saved(SaveId(0)));
@@ -78,7 +79,7 @@ impl Server for Core {
         self.inputs.push(Input::Propose { request, command: command.into() });
     }
 
-    fn work(&mut self, inbox: &mut Vec<Letter>, inboxes: &mut [Vec<Letter>]) {
+    fn work(&mut self, inbox: &mut Vec<Envelope>, inboxes: &mut [Vec<Envelope>]) {
         if self.inputs.is_empty() && inbox.is_empty() {
             return;
         }

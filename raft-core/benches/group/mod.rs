@@ -28,7 +28,7 @@ pub const MOST_IN_A_MESSAGE: u64 = 4 << 20;
 /// One server of the group, of whichever Raft, with its host.
 pub trait Server: Sized {
     /// What servers send each other.
-    type Letter;
+    type Envelope;
 
     /// One of `size` servers; `place` counts from 0.
     fn new(place: usize, size: usize) -> Self;
@@ -41,7 +41,7 @@ pub trait Server: Sized {
 
     /// Takes all that came in, and carries out what it wants done: its writes are durable at once, its letters go to the
     /// inbox of whom they are for.
-    fn work(&mut self, inbox: &mut Vec<Self::Letter>, inboxes: &mut [Vec<Self::Letter>]);
+    fn work(&mut self, inbox: &mut Vec<Self::Envelope>, inboxes: &mut [Vec<Self::Envelope>]);
 
     /// How many commands it was told to apply.
     fn applied(&self) -> usize;
@@ -53,7 +53,7 @@ pub trait Server: Sized {
 /// The servers, and what is on its way to each.
 pub struct Group<S: Server> {
     servers: Vec<S>,
-    inboxes: Vec<Vec<S::Letter>>,
+    inboxes: Vec<Vec<S::Envelope>>,
     /// Letters delivered so far.
     #[allow(dead_code, reason = "only who measures time looks")]
     pub delivered: usize,

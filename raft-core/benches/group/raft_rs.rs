@@ -28,7 +28,7 @@ fn send(messages: Vec<Message>, inboxes: &mut [Vec<Message>]) {
 }
 
 impl<const BATCH: bool> Server for RaftRs<BATCH> {
-    type Letter = Message;
+    type Envelope = Message;
 
     fn new(place: usize, size: usize) -> RaftRs<BATCH> {
         let config = Config {
@@ -57,7 +57,7 @@ impl<const BATCH: bool> Server for RaftRs<BATCH> {
     }
 
     fn work(&mut self, inbox: &mut Vec<Message>, inboxes: &mut [Vec<Message>]) {
-        inbox.drain(..).for_each(|letter| self.node.step(letter).expect("it fits"));
+        inbox.drain(..).for_each(|envelope| self.node.step(envelope).expect("it fits"));
         while self.node.has_ready() {
             let store = self.node.raft.raft_log.store.clone();
             let mut ready = self.node.ready();

@@ -1,6 +1,6 @@
 //! A disk on the table: what is durable, what was issued and is not yet, what a loss of power takes.
 
-use raft_core::{Entry, Index, LogId, NodeId, Recovered, SaveId, Term, Write};
+use raft_core::{Entry, Index, LogId, NodeId, Recovered, SaveId, SaveRecord, Term};
 use std::collections::{BTreeSet, VecDeque};
 
 /// One server's disk.
@@ -13,7 +13,7 @@ pub struct Disk {
     /// Whether somebody has to say when a write is synced. Otherwise it is at once.
     pub slow: bool,
     /// What a process crash left unsynced in the page cache.
-    cache: Vec<Write>,
+    cache: Vec<SaveRecord>,
     /// Every entry that ever was durable here.
     ever: BTreeSet<(Index, Term)>,
     /// How far a snapshot that ever was durable here goes.
@@ -24,7 +24,7 @@ pub struct Disk {
 #[derive(Clone)]
 pub struct Pending {
     pub id: SaveId,
-    pub writes: Vec<Write>,
+    pub writes: Vec<SaveRecord>,
 }
 
 impl Disk {
@@ -43,7 +43,7 @@ impl Disk {
     }
 
     /// The power is gone, and with it everything that was not synced, but for the oldest `kept` writes.
-    pub fn power_loss(&mut self, kept: usize) -> Vec<Write> {
+    pub fn power_loss(&mut self, kept: usize) -> Vec<SaveRecord> {
         for _ in 0..kept {
             self.sync_one();
         }
@@ -69,13 +69,13 @@ impl Disk {
 
     /// What is durable at a place of the log that was not compacted away.
     pub fn entry(&self, index: Index) -> Option<&Entry> {
-        let place = index.0.checked_sub(base(&self.durable).index.0 + 1)?;
+        let place = index.0.checked_sub(compacted(&self.durable).index.0 + 1)?;
         self.durable.entries.get(place as usize)
     }
 
     /// How long the durable log is, what was compacted away included.
     pub fn length(&self) -> Index {
-        Index(base(&self.durable).index.0 + self.durable.entries.len() as u64)
+        Index(compacted(&self.durable).index.0 + self.durable.entries.len() as u64)
     }
 
     /// Whether the durable vote is this one.
@@ -83,9 +83,9 @@ impl Disk {
         self.durable.term == term && self.durable.vote == Some(vote)
     }
 
-    fn harden(&mut self, write: &Write) {
+    fn harden(&mut self, write: &SaveRecord) {
         replay(&mut self.durable, write);
-        if let Some(kept) = &write.kept {
+        if let Some(kept) = &write.checkpoint {
             self.snapshot_upto = self.snapshot_upto.max(kept.snapshot.last.index);
         }
         let first = write.after.0 + 1;
@@ -94,21 +94,21 @@ impl Disk {
     }
 }
 
-fn replay(recovered: &mut Recovered, write: &Write) {
+fn replay(recovered: &mut Recovered, write: &SaveRecord) {
     recovered.term = write.term;
     recovered.vote = write.vote;
-    if let Some(kept) = &write.kept {
-        recovered.kept = Some((**kept).clone());
+    if let Some(kept) = &write.checkpoint {
+        recovered.checkpoint = Some((**kept).clone());
         recovered.entries.clear();
     }
     let after =
-        write.after.0.checked_sub(base(recovered).index.0).expect("a write begins before the log does");
+        write.after.0.checked_sub(compacted(recovered).index.0).expect("a write begins before the log does");
     assert!(after as usize <= recovered.entries.len(), "a write leaves a gap in the log");
     recovered.entries.truncate(after as usize);
     recovered.entries.extend(write.entries.iter().cloned());
 }
 
 /// The last entry that a disk no longer keeps.
-pub fn base(recovered: &Recovered) -> LogId {
-    recovered.kept.as_ref().map_or(LogId::default(), |kept| kept.base)
+pub fn compacted(recovered: &Recovered) -> LogId {
+    recovered.checkpoint.as_ref().map_or(LogId::default(), |kept| kept.compacted)
 }

@@ -13,8 +13,9 @@ pub mod watch;
 
 use disk::Disk;
 use raft_core::{
-    Answer, Change, Config, Configuration, Confirmed, Effect, Entry, Identity, Index, Input, Instant, Letter,
-    LogId, Message, NodeId, Payload, Peer, Raft, RequestId, Role, Snapshot, Step, Term,
+    ConfChange, ConfChangeOp, Config, Configuration, DirectoryId, Effect, Entry, Envelope, Index, Input,
+    LogId, Message, NodeId, Payload, Raft, ReadConfirmation, ReplicaKey, RequestId, Response, Role, Snapshot,
+    Term, Timestamp,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::{Display, Write as _};
@@ -29,7 +30,7 @@ pub const MS: u64 = 1_000_000;
 pub struct Table {
     pub servers: Vec<Server>,
     /// In flight, oldest first.
-    pub letters: VecDeque<Letter>,
+    pub letters: VecDeque<Envelope>,
     pub watch: Watch,
     /// Whether a clash is noted, and the story goes on.
     pub lenient: bool,
@@ -38,7 +39,7 @@ pub struct Table {
     /// True time since the beginning; nothing looks at it but the clocks.
     time: u64,
     /// The disks of lives that are over.
-    graves: BTreeMap<Peer, Disk>,
+    graves: BTreeMap<ReplicaKey, Disk>,
     /// Links that lose what is sent now.
     cuts: BTreeSet<(u64, u64)>,
     /// Links whose letters wait until someone delivers them by name.
@@ -70,8 +71,8 @@ pub struct Server {
 }
 
 impl Server {
-    fn peer(&self) -> Peer {
-        Peer { id: self.config.id, identity: self.config.identity }
+    fn peer(&self) -> ReplicaKey {
+        ReplicaKey { id: self.config.id, directory_id: self.config.directory_id }
     }
 
     /// It runs no more, and what has happened to it nobody knows.
@@ -230,7 +231,7 @@ impl Table {
     }
 
     /// Which life of a server there is now.
-    pub fn peer(&self, id: u64) -> Peer {
+    pub fn peer(&self, id: u64) -> ReplicaKey {
         self.server(id).peer()
     }
 
@@ -262,7 +263,8 @@ impl Table {
 
     /// Whether nobody has ever changed the group, as far as this server can tell.
     fn is_as_founded(&self, raft: &Raft) -> bool {
-        raft.log().configured_at() == raft.log().base().index && **raft.configuration() == self.watch.founding
+        raft.log().configuration_index() == raft.log().compacted().index
+            && **raft.configuration() == self.watch.founding
     }
 
     /// Enough was done and time enough has passed that this should be so.
@@ -279,8 +281,8 @@ impl Table {
             let line = match &self.server(id).raft {
                 Some(raft) => {
                     let mut runs: Vec<(LogId, LogId)> = Vec::new();
-                    let base = raft.log().base();
-                    for index in (base.index.0 + 1..=raft.last().index.0).map(Index) {
+                    let compacted = raft.log().compacted();
+                    for index in (compacted.index.0 + 1..=raft.last().index.0).map(Index) {
                         let id = LogId { index, term: raft.log().term_at(index).expect("in the log") };
                         match runs.last_mut() {
                             Some((_, last)) if last.term == id.term => *last = id,
@@ -288,8 +290,8 @@ impl Table {
                         }
                     }
                     let mut log = String::new();
-                    if base.index > Index(0) {
-                        write!(log, " after {base}").expect("strings are patient");
+                    if compacted.index > Index(0) {
+                        write!(log, " after {compacted}").expect("strings are patient");
                     }
                     for (first, last) in runs {
                         let end = if first == last { String::new() } else { format!("..{last}") };
@@ -300,7 +302,7 @@ impl Table {
                         true => String::new(),
                         false => format!(", {}", configured(raft)),
                     };
-                    let (term, commit) = (raft.term(), raft.commit());
+                    let (term, commit) = (raft.term(), raft.commit_index());
                     format!("n{id}  {}, term {term}, log{log}, commit {commit}{group}", role(raft))
                 }
                 None => format!("n{id}  is down"),
@@ -317,20 +319,20 @@ impl Table {
         self.verb(&format!("elect n{id}"));
         self.fire(id);
         self.pass_letters();
-        assert!(self.raft(id).leads(), "n{id} was not elected\n{}", self.transcript);
+        assert!(self.raft(id).is_leader(), "n{id} was not elected\n{}", self.transcript);
     }
 
     /// A server hears no leader for as long as it is willing to wait.
     pub fn time_out(&mut self, id: u64) {
         self.verb(&format!("time out n{id}"));
-        assert!(!self.raft(id).leads(), "a leader does not time out");
+        assert!(!self.raft(id).is_leader(), "a leader does not time out");
         self.fire(id);
     }
 
     /// A leader's heartbeat is due.
     pub fn heartbeat(&mut self, id: u64) {
         self.verb(&format!("heartbeat n{id}"));
-        assert!(self.raft(id).leads(), "only leaders have heartbeats");
+        assert!(self.raft(id).is_leader(), "only leaders have heartbeats");
         self.fire(id);
     }
 
@@ -407,16 +409,16 @@ impl Table {
     }
 
     /// Somebody asks a server to change the group.
-    pub fn change(&mut self, id: u64, change: Change) {
+    pub fn change(&mut self, id: u64, change: ConfChange) {
         let text = changes(&change);
         self.verb(&format!("change n{id} {text}"));
         let request = self.request(id, &text);
-        self.step(id, Input::Change { request, change });
+        self.step(id, Input::ConfChange { request, change });
     }
 
     /// Somebody asks a server to make these steps.
-    pub fn change_steps(&mut self, id: u64, steps: &[Step]) {
-        self.change(id, Change::Steps(steps.to_vec()));
+    pub fn change_steps(&mut self, id: u64, steps: &[ConfChangeOp]) {
+        self.change(id, ConfChange::Auto(steps.to_vec()));
     }
 
     /// Somebody asks a server to pass leadership on.
@@ -467,7 +469,7 @@ impl Table {
 
     /// The oldest letter of a link arrives, if there is one.
     pub fn deliver_any(&mut self, from: u64, to: u64) {
-        if self.letters.iter().any(|letter| link(letter) == (from, to)) {
+        if self.letters.iter().any(|envelope| link(envelope) == (from, to)) {
             self.deliver(from, to);
         }
     }
@@ -480,36 +482,36 @@ impl Table {
 
     /// A letter arrives.
     pub fn deliver_at(&mut self, place: usize) {
-        let letter = self.letters.remove(place).expect("a letter");
-        self.verb(&format!("deliver {} -> {}  {letter}", letter.from, letter.to));
-        self.arrive(letter);
+        let envelope = self.letters.remove(place).expect("a letter");
+        self.verb(&format!("deliver {} -> {}  {envelope}", envelope.from, envelope.to));
+        self.arrive(envelope);
     }
 
     /// The oldest letter of a link arrives, and will arrive again.
     pub fn deliver_copy(&mut self, from: u64, to: u64) {
-        let letter = self.letters[self.oldest(from, to)].clone();
-        self.verb(&format!("deliver a copy n{from} -> n{to}  {letter}"));
-        self.arrive(letter);
+        let envelope = self.letters[self.oldest(from, to)].clone();
+        self.verb(&format!("deliver a copy n{from} -> n{to}  {envelope}"));
+        self.arrive(envelope);
     }
 
     /// The oldest letter of a link will arrive twice.
     pub fn duplicate(&mut self, from: u64, to: u64) {
-        let letter = self.letters[self.oldest(from, to)].clone();
-        self.verb(&format!("duplicate n{from} -> n{to}  {letter}"));
-        self.letters.push_back(letter);
+        let envelope = self.letters[self.oldest(from, to)].clone();
+        self.verb(&format!("duplicate n{from} -> n{to}  {envelope}"));
+        self.letters.push_back(envelope);
     }
 
     /// The oldest letter of a link is lost.
     pub fn lose(&mut self, from: u64, to: u64) {
         let place = self.oldest(from, to);
-        let letter = self.letters.remove(place).expect("a letter");
-        self.verb(&format!("lose n{from} -> n{to}  {letter}"));
+        let envelope = self.letters.remove(place).expect("a letter");
+        self.verb(&format!("lose n{from} -> n{to}  {envelope}"));
     }
 
     /// A letter that nobody here has written is in flight.
     pub fn post(&mut self, from: u64, to: u64, message: Message) {
         let (from, to) = (self.peer(from), self.peer(to));
-        self.letters.push_back(Letter { cluster: 0, from, to, message });
+        self.letters.push_back(Envelope { cluster: 0, from, to, message });
     }
 
     /// Everything arrives that is in flight and not held, and what it brings about, and so on.
@@ -557,31 +559,31 @@ impl Table {
     }
 
     fn oldest(&self, from: u64, to: u64) -> usize {
-        let place = self.letters.iter().position(|letter| link(letter) == (from, to));
+        let place = self.letters.iter().position(|envelope| link(envelope) == (from, to));
         place.unwrap_or_else(|| panic!("nothing is in flight n{from} -> n{to}\n{}", self.transcript))
     }
 
     fn newest(&self, from: u64, to: u64) -> usize {
-        let place = self.letters.iter().rposition(|letter| link(letter) == (from, to));
+        let place = self.letters.iter().rposition(|envelope| link(envelope) == (from, to));
         place.unwrap_or_else(|| panic!("nothing is in flight n{from} -> n{to}\n{}", self.transcript))
     }
 
     fn pass_letters(&mut self) {
         for _ in 0..10_000 {
-            let Some(place) = self.letters.iter().position(|letter| !self.holds.contains(&link(letter)))
+            let Some(place) = self.letters.iter().position(|envelope| !self.holds.contains(&link(envelope)))
             else {
                 return;
             };
-            let letter = self.letters.remove(place).expect("just found");
-            self.arrive(letter);
+            let envelope = self.letters.remove(place).expect("just found");
+            self.arrive(envelope);
         }
         panic!("the letters never end\n{}", self.transcript);
     }
 
-    fn arrive(&mut self, letter: Letter) {
-        let (_, to) = link(&letter);
+    fn arrive(&mut self, envelope: Envelope) {
+        let (_, to) = link(&envelope);
         if self.is_up(to) {
-            self.step(to, Input::Receive(letter));
+            self.step(to, Input::Receive(envelope));
         }
     }
 }
@@ -666,11 +668,11 @@ impl Table {
 
     /// The disk of a server that is down is emptied. It comes back as another life.
     pub fn wipe(&mut self, id: u64) {
-        let life = Identity(self.peer(id).identity.0 + 100);
+        let life = DirectoryId(self.peer(id).directory_id.0 + 100);
         self.verb(&format!("wipe n{id}, which will be in its life {}", life.0));
         assert!(!self.is_up(id), "a disk in use is not wiped");
         let (peer, server) = (self.peer(id), self.server_mut(id));
-        server.config.identity = life;
+        server.config.directory_id = life;
         let slow = server.disk.slow;
         let disk = std::mem::take(&mut server.disk);
         server.disk.slow = slow;
@@ -690,12 +692,12 @@ impl Table {
         if let Some(vote) = recovered.vote {
             write!(line, ", vote {vote}").expect("strings are patient");
         }
-        let base = disk::base(&recovered).index.0;
-        if let Some(kept) = &recovered.kept {
+        let compacted = disk::compacted(&recovered).index.0;
+        if let Some(kept) = &recovered.checkpoint {
             write!(line, ", snapshot up to {}", kept.snapshot.last).expect("strings are patient");
         }
         if let Some(last) = recovered.entries.last() {
-            write!(line, ", log up to {}@{}", base + recovered.entries.len() as u64, last.term)
+            write!(line, ", log up to {}@{}", compacted + recovered.entries.len() as u64, last.term)
                 .expect("strings are patient");
         }
         server.incarnation += 1;
@@ -707,7 +709,7 @@ impl Table {
         // No two incarnations draw the same numbers.
         let seed = server.config.seed + 1_000 * (server.incarnation - 1);
         let config = Config { seed, ..server.config.clone() };
-        server.raft = Some(Raft::new(config, recovered, Instant(server.now)).expect("a good setup"));
+        server.raft = Some(Raft::new(config, recovered, Timestamp(server.now)).expect("a good setup"));
         self.line(&line);
         if !self.is_as_founded(self.raft(id)) {
             self.line(&format!("n{id}  counts on {}", configured(self.raft(id))));
@@ -752,7 +754,7 @@ impl Table {
     }
 
     fn step_all(&mut self, id: u64, inputs: Vec<Input>) {
-        let now = Instant(self.server(id).now);
+        let now = Timestamp(self.server(id).now);
         let mut effects = Vec::new();
         let mut raft = self.server_mut(id).raft.take().unwrap_or_else(|| panic!("n{id} is down"));
         let before = (role(&raft), raft.term());
@@ -770,14 +772,21 @@ impl Table {
             raft.step_all(now, inputs, &mut effects);
             self.compare(id, (&raft, &effects), (&many, &of_many));
         }
-        let (commit, group) = (then.commit, (then.configured_at, then.group));
+        let (commit, group) = (then.commit, (then.configuration_index, then.group));
         self.line_if_moved(id, &before, &raft);
         self.line_if_configured(id, &group, &raft);
         for effect in effects {
             self.carry_out(id, &raft, last, effect);
         }
-        if self.server(id).disk.slow && raft.commit() > commit && raft.applied() < raft.commit() {
-            self.line(&format!("n{id}  knows {} committed, has applied {}", raft.commit(), raft.applied()));
+        if self.server(id).disk.slow
+            && raft.commit_index() > commit
+            && raft.last_applied() < raft.commit_index()
+        {
+            self.line(&format!(
+                "n{id}  knows {} committed, has applied {}",
+                raft.commit_index(),
+                raft.last_applied()
+            ));
         }
         self.server_mut(id).raft = Some(raft);
         self.judge();
@@ -794,12 +803,12 @@ impl Table {
     /// One step for many things is as good as many steps, of which it spares the writes and the messages to followers.
     fn compare(&self, id: u64, one: (&Raft, &[Effect]), many: (&Raft, &[Effect])) {
         let standing = |raft: &Raft| {
-            let end = (raft.commit(), raft.applied(), raft.is_halted());
+            let end = (raft.commit_index(), raft.last_applied(), raft.is_halted());
             (raft.term(), raft.vote(), role(raft), raft.log().clone(), raft.snapshot().cloned(), end)
         };
         assert_eq!(standing(one.0), standing(many.0), "n{id} stands elsewhere\n{}", self.transcript);
         // A leader that looks for silence before it sends what it owes looks again sooner than it need.
-        let sooner = one.0.leads() && one.0.deadline() < many.0.deadline();
+        let sooner = one.0.is_leader() && one.0.deadline() < many.0.deadline();
         assert!(sooner || one.0.deadline() == many.0.deadline(), "n{id} waits for another time");
         let [(done, writes), (expected, many_writes)] = [one.1, many.1].map(|effects| {
             let writes = effects.iter().filter(|effect| matches!(effect, Effect::Save { .. })).count();
@@ -812,28 +821,28 @@ impl Table {
     fn carry_out(&mut self, id: u64, raft: &Raft, last: LogId, effect: Effect) {
         let place = id as usize - 1;
         match effect {
-            Effect::Save { id: number, write } => {
-                if let Some(kept) = &write.kept {
+            Effect::Save { id: number, record: write } => {
+                if let Some(kept) = &write.checkpoint {
                     let does = if kept.installed { "begins its log anew" } else { "begins its log" };
-                    self.line(&format!("n{id}  {does} after {}", kept.base));
+                    self.line(&format!("n{id}  {does} after {}", kept.compacted));
                 } else if write.after < last.index {
                     let term = raft.log().term_at(write.after).expect("what is kept is in the log");
                     self.line(&format!("n{id}  cuts back to {}@{term}", write.after));
                 }
-                let waits = if self.servers[place].disk.slow { "    waits" } else { "" };
-                self.line(&format!("n{id}  saves {write}{waits}"));
+                let waiting_for = if self.servers[place].disk.slow { "    waits" } else { "" };
+                self.line(&format!("n{id}  saves {write}{waiting_for}"));
                 self.watch.saves(NodeId(id), raft, &write);
                 let pending = disk::Pending { id: number, writes: vec![write] };
                 self.servers[place].disk.pending.push_back(pending);
             }
-            Effect::Send(letter) => {
-                let (_, to) = link(&letter);
+            Effect::Send(envelope) => {
+                let (_, to) = link(&envelope);
                 let lost = self.cuts.contains(&(id, to)) || self.server(to).raft.is_none();
                 let mark = if lost { "    lost" } else { "" };
-                self.line(&format!("n{id} -> n{to}  {letter}{mark}"));
-                self.watch.sends(&letter, &self.servers[place].disk);
+                self.line(&format!("n{id} -> n{to}  {envelope}{mark}"));
+                self.watch.sends(&envelope, &self.servers[place].disk);
                 if !lost {
-                    self.letters.push_back(letter);
+                    self.letters.push_back(envelope);
                 }
             }
             Effect::Restore(snapshot) => {
@@ -858,12 +867,12 @@ impl Table {
                     self.servers[place].state.apply(index, entry);
                 }
             }
-            Effect::ReadNow { request, confirmed } => {
+            Effect::ReadNow { request, confirmation } => {
                 let applied = self.servers[place].state.applied;
-                let why = match confirmed {
-                    Confirmed::Round => "",
-                    Confirmed::Lease => " by its lease",
-                    Confirmed::Leader => " by its leader's word",
+                let why = match confirmation {
+                    ReadConfirmation::Quorum => "",
+                    ReadConfirmation::Lease => " by its lease",
+                    ReadConfirmation::Leader => " by its leader's word",
                 };
                 self.line(&format!(
                     "n{id}  serves {} at {applied}{why}",
@@ -871,15 +880,15 @@ impl Table {
                 ));
                 self.watch.reads(NodeId(id), request, applied);
             }
-            Effect::Answer { request, answer } => {
+            Effect::Respond { request, response: answer } => {
                 // How the log begins anew says as much.
-                if answer != Answer::Compacted {
+                if answer != Response::Compacted {
                     let name = &self.requests[request.0 as usize].name;
                     self.line(&format!("n{id}  answers {name}: {answer}"));
                 }
-                let applied = if let Answer::Applied { index } = answer { Some(index) } else { None };
+                let applied = if let Response::Applied { index } = answer { Some(index) } else { None };
                 self.watch.answers(NodeId(id), request, applied);
-                if let Answer::NotLeader { .. } | Answer::Refused(_) = answer {
+                if let Response::NotLeader { .. } | Response::Rejected(_) = answer {
                     self.watch.denies(NodeId(id), &self.requests[request.0 as usize].name);
                 }
             }
@@ -897,16 +906,16 @@ impl Table {
     }
 
     fn line_if_configured(&mut self, id: u64, (at, group): &(Index, Arc<Configuration>), raft: &Raft) {
-        let (now, base) = (raft.log().configured_at(), raft.log().base().index);
-        if (*at != now && now > base) || group != raft.log().configuration() {
+        let (now, compacted) = (raft.log().configuration_index(), raft.log().compacted().index);
+        if (*at != now && now > compacted) || group != raft.log().configuration() {
             self.line(&format!("n{id}  counts on {}", configured(raft)));
         }
     }
 
     fn judge(&mut self) {
-        while self.watch.told < self.watch.violations.len() {
-            let violation = self.watch.violations[self.watch.told].clone();
-            self.watch.told += 1;
+        while self.watch.timeout_now_sent < self.watch.violations.len() {
+            let violation = self.watch.violations[self.watch.timeout_now_sent].clone();
+            self.watch.timeout_now_sent += 1;
             self.line(&format!("!! {}: {}", violation.property, violation.sentence));
             assert!(self.lenient, "{}: {}\n{}", violation.property, violation.sentence, self.transcript);
         }
@@ -925,7 +934,7 @@ impl Table {
 
 /// What an application is told, entry by entry.
 fn for_the_application(effects: &[Effect]) -> Vec<Effect> {
-    let told = effects.iter().flat_map(|effect| match effect {
+    let timeout_now_sent = effects.iter().flat_map(|effect| match effect {
         Effect::Save { .. } | Effect::Send(_) => Vec::new(),
         Effect::Apply { first, entries } => {
             let each = (first.0..).map(Index).zip(entries.iter());
@@ -934,18 +943,18 @@ fn for_the_application(effects: &[Effect]) -> Vec<Effect> {
         }
         other => vec![other.clone()],
     });
-    told.collect()
+    timeout_now_sent.collect()
 }
 
 /// From whom to whom a letter goes.
-fn link(letter: &Letter) -> (u64, u64) {
-    (letter.from.id.0, letter.to.id.0)
+fn link(envelope: &Envelope) -> (u64, u64) {
+    (envelope.from.id.0, envelope.to.id.0)
 }
 
 /// The group as it was founded.
 fn founding(config: &Config) -> Configuration {
     let founders = Configuration::of(config.voters.iter().copied());
-    Configuration { identities: config.identities.clone(), ..founders }
+    Configuration { directory_ids: config.directory_ids.clone(), ..founders }
 }
 
 fn role(raft: &Raft) -> String {
@@ -962,29 +971,29 @@ fn role(raft: &Raft) -> String {
 
 /// The configuration in force, and where it stands.
 fn configured(raft: &Raft) -> String {
-    let index = raft.log().configured_at();
+    let index = raft.log().configuration_index();
     let id = LogId { index, term: raft.log().term_at(index).expect("in the log") };
     format!("{id} {}", raft.configuration())
 }
 
-fn changes(change: &Change) -> String {
-    let list = |steps: &[Step]| {
+fn changes(change: &ConfChange) -> String {
+    let list = |steps: &[ConfChangeOp]| {
         let texts = steps.iter().map(|step| match step {
-            Step::Voter(node) => format!("voter {node}"),
-            Step::Learner(node) => format!("learner {node}"),
-            Step::Remove(node) => format!("remove {node}"),
-            Step::Identify(node, Identity(life)) => format!("{node} in its life {life}"),
+            ConfChangeOp::AddVoter(node) => format!("voter {node}"),
+            ConfChangeOp::AddLearner(node) => format!("learner {node}"),
+            ConfChangeOp::Remove(node) => format!("remove {node}"),
+            ConfChangeOp::SetDirectoryId(node, DirectoryId(life)) => format!("{node} in its life {life}"),
         });
         texts.collect::<Vec<_>>().join(", ")
     };
     match change {
-        Change::Steps(steps) => list(steps),
-        Change::Joint(steps) => format!("joint: {}", list(steps)),
-        Change::Leave => "leave".to_owned(),
+        ConfChange::Auto(steps) => list(steps),
+        ConfChange::ExplicitJoint(steps) => format!("joint: {}", list(steps)),
+        ConfChange::LeaveJoint => "leave".to_owned(),
     }
 }
 
-fn written(writes: &[raft_core::Write]) -> String {
+fn written(writes: &[raft_core::SaveRecord]) -> String {
     let texts: Vec<String> = writes.iter().map(ToString::to_string).collect();
     if texts.is_empty() { "what was recovered".to_owned() } else { texts.join("; ") }
 }

@@ -2,8 +2,8 @@
 
 use super::disk::Disk;
 use raft_core::{
-    Configuration, Entry, Index, Letter, LogId, Message, NodeId, Payload, Peer, Raft, RequestId, Snapshot,
-    Term, Write,
+    Configuration, Entry, Envelope, Index, LogId, Message, NodeId, Payload, Raft, ReplicaKey, RequestId,
+    SaveRecord, Snapshot, Term,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -16,7 +16,7 @@ pub struct Violation {
 }
 
 /// The disk of each life that there ever was.
-pub type Disks<'a> = BTreeMap<Peer, &'a Disk>;
+pub type Disks<'a> = BTreeMap<ReplicaKey, &'a Disk>;
 
 /// How a server was before a step.
 pub struct Before {
@@ -24,7 +24,7 @@ pub struct Before {
     pub led: bool,
     pub term: Term,
     pub group: Arc<Configuration>,
-    pub configured_at: Index,
+    pub configuration_index: Index,
     /// The end of its snapshot.
     pub snapshot: LogId,
 }
@@ -32,11 +32,11 @@ pub struct Before {
 impl Before {
     pub fn of(raft: &Raft) -> Before {
         Before {
-            commit: raft.commit(),
-            led: raft.leads(),
+            commit: raft.commit_index(),
+            led: raft.is_leader(),
             term: raft.term(),
             group: Arc::clone(raft.log().configuration()),
-            configured_at: raft.log().configured_at(),
+            configuration_index: raft.log().configuration_index(),
             snapshot: raft.snapshot().map_or(LogId::default(), |snapshot| snapshot.last),
         }
     }
@@ -62,15 +62,15 @@ pub struct Watch {
     pub founding: Configuration,
     pub violations: Vec<Violation>,
     /// How many of them were told.
-    pub told: usize,
+    pub timeout_now_sent: usize,
     /// Who led which term in which incarnation, and the log that it had.
     leaders: BTreeMap<Term, (NodeId, u64, Vec<Term>)>,
     /// Whom a node's vote, once it had left, was for.
-    votes: BTreeMap<(Peer, Term), NodeId>,
+    votes: BTreeMap<(ReplicaKey, Term), NodeId>,
     /// How far a node's log, by its own words, equals the one of the leader of a term.
-    acknowledged_to: BTreeMap<Peer, (Term, Index)>,
+    acknowledged_to: BTreeMap<ReplicaKey, (Term, Index)>,
     /// The newest term in which a node promised something.
-    promised: BTreeMap<Peer, Term>,
+    promised: BTreeMap<ReplicaKey, Term>,
     /// What is committed, and in which term it was.
     committed: Vec<(Entry, Term)>,
     /// The payload of each entry and the term before it.
@@ -83,26 +83,26 @@ pub struct Watch {
     /// How many of those who proposed a command were not told that nothing came of it.
     hopeful: BTreeMap<String, u64>,
     /// Every life that ever belonged to a group, whatever became of that.
-    members: BTreeSet<Peer>,
+    members: BTreeSet<ReplicaKey>,
 }
 
 impl Watch {
     /// Over a group that was founded like this.
     pub fn of(founding: Configuration) -> Watch {
-        let members = founding.members().into_iter().map(|member| founding.peer(member)).collect();
+        let members = founding.members().into_iter().map(|member| founding.replica(member)).collect();
         Watch { founding, members, ..Watch::default() }
     }
 
     /// The terms of a whole log: what was compacted away is what is committed.
-    fn terms(&self, base: Index, kept: impl Iterator<Item = Term>) -> Vec<Term> {
-        let gone = self.committed.iter().take(base.0 as usize).map(|(entry, _)| entry.term);
+    fn terms(&self, compacted: Index, kept: impl Iterator<Item = Term>) -> Vec<Term> {
+        let gone = self.committed.iter().take(compacted.0 as usize).map(|(entry, _)| entry.term);
         gone.chain(kept).collect()
     }
 
     fn terms_of(&self, raft: &Raft) -> Vec<Term> {
-        let base = raft.log().base().index;
-        let kept = (base.0 + 1..=raft.last().index.0).map(Index);
-        self.terms(base, kept.map(|index| raft.log().term_at(index).expect("in the log")))
+        let compacted = raft.log().compacted().index;
+        let kept = (compacted.0 + 1..=raft.last().index.0).map(Index);
+        self.terms(compacted, kept.map(|index| raft.log().term_at(index).expect("in the log")))
     }
 
     pub fn clash(&mut self, property: &'static str, sentence: String) {
@@ -110,8 +110,8 @@ impl Watch {
     }
 
     /// A message leaves.
-    pub fn sends(&mut self, letter: &Letter, disk: &Disk) {
-        let (from, to, message) = (letter.from, letter.to.id, &letter.message);
+    pub fn sends(&mut self, envelope: &Envelope, disk: &Disk) {
+        let (from, to, message) = (envelope.from, envelope.to.id, &envelope.message);
         if matches!(
             message,
             Message::RequestVote { .. }
@@ -143,22 +143,24 @@ impl Watch {
                 }
                 self.votes_for(from, term, to);
             }
-            Message::AppendEntriesResponse { term, matched, .. } => {
-                let (newest, upto) = self.acknowledged_to.entry(from).or_insert((term, matched));
-                *upto = if *newest == term { matched.max(*upto) } else { matched };
+            Message::AppendEntriesResponse { term, match_index, .. } => {
+                let (newest, upto) = self.acknowledged_to.entry(from).or_insert((term, match_index));
+                *upto = if *newest == term { match_index.max(*upto) } else { match_index };
                 *newest = term;
                 let entries = disk.durable.entries.iter().map(|entry| entry.term);
-                let durable = self.terms(super::disk::base(&disk.durable).index, entries);
-                let matched = matched.0 as usize;
+                let durable = self.terms(super::disk::compacted(&disk.durable).index, entries);
+                let match_index = match_index.0 as usize;
                 let holds = disk.durable.term == term
-                    && durable.len() >= matched
+                    && durable.len() >= match_index
                     && self.leaders.get(&term).is_some_and(|(_, _, log)| {
-                        log.len() >= matched && durable[..matched] == log[..matched]
+                        log.len() >= match_index && durable[..match_index] == log[..match_index]
                     });
                 if !holds {
                     self.clash(
                         "promises-after-durability",
-                        format!("{from} acknowledges {matched} in term {term} and does not have it durably"),
+                        format!(
+                            "{from} acknowledges {match_index} in term {term} and does not have it durably"
+                        ),
                     );
                 }
             }
@@ -166,9 +168,9 @@ impl Watch {
         }
     }
 
-    fn votes_for(&mut self, voter: Peer, term: Term, candidate: NodeId) {
+    fn votes_for(&mut self, voter: ReplicaKey, term: Term, candidate: NodeId) {
         // Whom nobody has taken in votes in the name of the one who belongs to the group.
-        let voter = if self.members.contains(&voter) { voter } else { self.founding.peer(voter.id) };
+        let voter = if self.members.contains(&voter) { voter } else { self.founding.replica(voter.id) };
         let first = *self.votes.entry((voter, term)).or_insert(candidate);
         if first != candidate {
             self.clash(
@@ -179,17 +181,17 @@ impl Watch {
     }
 
     /// A write is issued: the log of `raft` changed.
-    pub fn saves(&mut self, node: NodeId, raft: &Raft, write: &Write) {
-        if let Some(kept) = &write.kept
+    pub fn saves(&mut self, node: NodeId, raft: &Raft, write: &SaveRecord) {
+        if let Some(kept) = &write.checkpoint
             && self
                 .committed
-                .get(kept.base.index.previous().0 as usize)
-                .is_none_or(|known| known.0.term != kept.base.term)
-            && kept.base.index > Index(0)
+                .get(kept.compacted.index.previous().0 as usize)
+                .is_none_or(|known| known.0.term != kept.compacted.term)
+            && kept.compacted.index > Index(0)
         {
             self.clash(
                 "snapshots",
-                format!("{node} begins its log after {}, which is not committed", kept.base),
+                format!("{node} begins its log after {}, which is not committed", kept.compacted),
             );
         }
         let mut previous = raft.log().term_at(write.after).expect("a write follows what the log has");
@@ -200,7 +202,7 @@ impl Watch {
                 .or_insert_with(|| (entry.payload.clone(), previous))
                 .clone();
             if let Payload::Configuration(group) = &entry.payload {
-                self.members.extend(group.members().into_iter().map(|member| group.peer(member)));
+                self.members.extend(group.members().into_iter().map(|member| group.replica(member)));
             }
             if known != (entry.payload.clone(), previous) {
                 self.clash("log-matching", format!("{node} has another {index}@{}", entry.term));
@@ -211,9 +213,9 @@ impl Watch {
 
     /// A step is over, and its effects are known.
     pub fn stepped(&mut self, incarnation: u64, raft: &Raft, before: &Before, disks: &Disks<'_>) {
-        let node = raft.peer().id;
+        let node = raft.replica().id;
         let commit = before.commit;
-        if raft.leads() {
+        if raft.is_leader() {
             let terms = self.terms_of(raft);
             match self.leaders.get_mut(&raft.term()) {
                 Some((leader, life, log)) if (*leader, *life) == (node, incarnation) => {
@@ -235,7 +237,8 @@ impl Watch {
                 self.complete(node, raft);
             }
             // Where the log is compacted, the group stands at its beginning.
-            if raft.log().configured_at() > before.configured_at.max(raft.log().base().index) {
+            if raft.log().configuration_index() > before.configuration_index.max(raft.log().compacted().index)
+            {
                 self.configures(node, raft, before);
             }
         }
@@ -249,7 +252,7 @@ impl Watch {
             }
             self.is_true(node, snapshot);
         }
-        if let Some(&(term, upto)) = self.acknowledged_to.get(&raft.peer())
+        if let Some(&(term, upto)) = self.acknowledged_to.get(&raft.replica())
             && term == raft.term()
             && raft.last().index < upto
         {
@@ -258,26 +261,29 @@ impl Watch {
                 format!("{node} cuts its log back to {} and acknowledged {upto}", raft.last()),
             );
         }
-        if self.promised.get(&raft.peer()).is_some_and(|&promised| raft.term() < promised) {
+        if self.promised.get(&raft.replica()).is_some_and(|&promised| raft.term() < promised) {
             self.clash(
                 "monotonic-term",
                 format!("{node} is in term {} and promised in a later one", raft.term()),
             );
         }
-        if raft.commit() < commit {
-            self.clash("committed-stays", format!("{node} takes its commit index back to {}", raft.commit()));
+        if raft.commit_index() < commit {
+            self.clash(
+                "committed-stays",
+                format!("{node} takes its commit index back to {}", raft.commit_index()),
+            );
         }
-        if raft.last().index < raft.commit() {
+        if raft.last().index < raft.commit_index() {
             let end = raft.last();
             if end.index < commit {
                 self.clash("committed-stays", format!("{node} cuts what it knows to be committed"));
             } else {
-                let sentence = format!("{node} commits {}, and its log ends at {end}", raft.commit());
+                let sentence = format!("{node} commits {}, and its log ends at {end}", raft.commit_index());
                 self.clash("followers-commit", sentence);
             }
             return;
         }
-        if raft.commit() > commit {
+        if raft.commit_index() > commit {
             self.commits(node, raft, before, disks);
         }
     }
@@ -286,10 +292,10 @@ impl Watch {
     fn elected(&mut self, node: NodeId, raft: &Raft, disks: &Disks<'_>) {
         let term = raft.term();
         let voted = |voter: NodeId| {
-            let voter = raft.configuration().peer(voter);
+            let voter = raft.configuration().replica(voter);
             match self.votes.get(&(voter, term)) {
                 Some(&candidate) => candidate == node,
-                None => voter == raft.peer() && disks[&voter].voted(term, node),
+                None => voter == raft.replica() && disks[&voter].voted(term, node),
             }
         };
         if !agreed(raft.configuration(), voted) {
@@ -299,7 +305,7 @@ impl Watch {
             let (voters, group) = (voters.join(", "), raft.configuration());
             self.clash("elected-by-quorum", format!("{node} leads term {term} with {voters} of {group}"));
         }
-        let committed = raft.log().committed_configuration(raft.commit());
+        let committed = raft.log().committed_configuration(raft.commit_index());
         if !votes(raft.configuration(), node) && !votes(committed, node) {
             self.clash("configurations", format!("{node} leads term {term}, and does not vote"));
         }
@@ -307,15 +313,15 @@ impl Watch {
 
     /// A leader has changed the group.
     fn configures(&mut self, node: NodeId, raft: &Raft, before: &Before) {
-        let at = raft.log().configured_at();
-        if before.configured_at > raft.commit() {
-            let open = before.configured_at;
+        let at = raft.log().configuration_index();
+        if before.configuration_index > raft.commit_index() {
+            let open = before.configuration_index;
             self.clash(
                 "configurations",
                 format!("{node} changes the group at {at}, and {open} is not committed"),
             );
         }
-        if raft.log().term_at(raft.commit()) != Some(raft.term()) {
+        if raft.log().term_at(raft.commit_index()) != Some(raft.term()) {
             self.clash(
                 "configurations",
                 format!("{node} changes the group at {at}, and does not know which change is committed"),
@@ -359,12 +365,12 @@ impl Watch {
     fn commits(&mut self, node: NodeId, raft: &Raft, before: &Before, disks: &Disks<'_>) {
         let log = raft.log();
         // A leader that has removed itself stops leading with the very step that commits it.
-        let leads = raft.leads() || before.led && raft.term() == before.term;
+        let is_leader = raft.is_leader() || before.led && raft.term() == before.term;
         let id = LogId {
-            index: raft.commit(),
-            term: raft.log().term_at(raft.commit()).expect("committed entries are in the log"),
+            index: raft.commit_index(),
+            term: raft.log().term_at(raft.commit_index()).expect("committed entries are in the log"),
         };
-        if leads {
+        if is_leader {
             if id.term != raft.term() {
                 self.clash(
                     "own-term-commit",
@@ -373,18 +379,19 @@ impl Watch {
             }
             // What the leader counted on when it committed: a joint phase may have ended by that very step.
             let group = &before.group;
-            let has = |voter: NodeId| disks.get(&group.peer(voter)).is_some_and(|disk| disk.ever_had(id));
+            let has = |voter: NodeId| disks.get(&group.replica(voter)).is_some_and(|disk| disk.ever_had(id));
             if !agreed(group, has) {
                 let have = disks.values().filter(|disk| disk.ever_had(id)).count();
                 self.clash("durable-quorum", format!("{node} commits {id}, which {have} have, of {group}"));
             }
         }
         // Up to the base the snapshot is looked at.
-        let known = before.commit.max(raft.log().base().index);
-        for (place, entry) in (known.0 as usize..).zip(log.entries(known.next(), raft.commit()).iter()) {
+        let known = before.commit.max(raft.log().compacted().index);
+        for (place, entry) in (known.0 as usize..).zip(log.entries(known.next(), raft.commit_index()).iter())
+        {
             match self.committed.get(place) {
                 Some((known, _)) if known == entry => {}
-                Some((known, _)) if !leads => {
+                Some((known, _)) if !is_leader => {
                     let known = known.term;
                     self.clash(
                         "followers-commit",
@@ -398,7 +405,7 @@ impl Watch {
                         format!("{node} commits {}@{}, and {known} is committed", place + 1, entry.term),
                     );
                 }
-                None if leads => {
+                None if is_leader => {
                     self.committed.push((entry.clone(), raft.term()));
                     if let Payload::Command(command) = &entry.payload {
                         self.hoped(node, &String::from_utf8_lossy(command));
@@ -462,7 +469,7 @@ impl Watch {
         if last.index < applied {
             self.clash("snapshots", format!("{node} goes back from {applied} to {last}"));
         }
-        if disk.durable.kept.as_ref().is_none_or(|kept| kept.snapshot != *snapshot) {
+        if disk.durable.checkpoint.as_ref().is_none_or(|kept| kept.snapshot != *snapshot) {
             self.clash(
                 "apply-after-durability",
                 format!("{node} takes a snapshot up to {last} that is not durable"),
