@@ -4,7 +4,7 @@ mod desk;
 
 use desk::{Desk, Running};
 use invariants::Observed;
-use invariants::formats::{self, Misread};
+use invariants::formats::{self, ParseError};
 use std::fs;
 use std::io::Read;
 use std::path::Path;
@@ -192,7 +192,7 @@ fn a_run_writes_what_was_observed_as_json_lines() {
         let fact: serde_json::Value = serde_json::from_str(line).unwrap();
         assert!(fact["at"].is_u64() && fact["fact"].is_string(), "{line}");
     }
-    let facts: Result<Vec<Observed>, Misread> = formats::facts::read(&facts).collect();
+    let facts: Result<Vec<Observed>, ParseError> = formats::facts::read(&facts).collect();
     assert!(facts.is_ok_and(|facts| !facts.is_empty()));
     let history = fs::read_to_string(desk.path().join("history.jsonl")).unwrap();
     assert!(formats::histories::read(&history).is_ok_and(|history| !history.is_empty()));

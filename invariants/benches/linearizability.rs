@@ -23,10 +23,10 @@ mod chance;
 #[allow(dead_code, reason = "the tests use the rest")]
 mod simulator;
 
-use invariants::formats::{FailedCas, Reading, read_history_as};
+use invariants::formats::{FailedCas, ReadOptions, read_history_with};
 use invariants::linearizability::{
-    Action, Asked, Budget, Call, Content, Explored, Model, Position, Register, Response, Stream, Streamed,
-    Verdict, Witness, check, check_by_search, check_by_zones, explore,
+    Action, Budget, Call, Content, ExploreOutcome, Model, ModelOperation, Position, RegisterModel, Response,
+    Stream, StreamVerdict, Verdict, Witness, check, check_by_search, check_by_zones, explore,
 };
 use simulator::{Event, FAULTS, Fault, Setup, Simulated, simulate};
 use std::collections::BTreeMap;
@@ -123,42 +123,42 @@ fn answer(call: &Call) -> &(u64, Response) {
 
 impl Told for Witness {
     fn called(&mut self, call: &Call) {
-        self.called(call.id, call.operation, call.called);
+        self.record_call(call.id, call.operation, call.called);
     }
 
     fn applied(&mut self, call: &Call, index: u64) {
-        self.applied(index, call.id, true).unwrap_or_else(|failure| panic!("{failure}"));
+        self.record_apply(index, call.id, true).unwrap_or_else(|failure| panic!("{failure}"));
     }
 
     fn answered(&mut self, call: &Call, position: Position) {
         let (now, response) = answer(call);
-        self.answered(call.id, position, response, *now).unwrap_or_else(|failure| panic!("{failure}"));
+        self.record_response(call.id, position, response, *now).unwrap_or_else(|failure| panic!("{failure}"));
     }
 
     fn gave_up(&mut self, call: &Call) {
-        self.gave_up(call.id);
+        self.record_abandoned(call.id);
     }
 
     fn retired(&mut self, call: &Call) {
-        self.retired(call.id);
+        self.retire(call.id);
     }
 }
 
 impl Told for Stream {
     fn called(&mut self, call: &Call) {
-        self.called(call.id, call.operation);
+        self.record_call(call.id, call.operation);
     }
 
     fn answered(&mut self, call: &Call, _: Position) {
-        self.answered(call.id, &answer(call).1).unwrap_or_else(|broken| panic!("{broken}"));
+        self.record_response(call.id, &answer(call).1).unwrap_or_else(|broken| panic!("{broken}"));
     }
 
     fn gave_up(&mut self, call: &Call) {
-        self.gave_up(call.id);
+        self.record_abandoned(call.id);
     }
 
     fn retired(&mut self, call: &Call) {
-        self.retired(call.operation);
+        self.retire(call.operation);
     }
 }
 
@@ -190,14 +190,14 @@ impl Told for Deaf {
 fn witnessed(simulated: &Simulated) -> usize {
     let mut witness = Witness::new();
     tell(simulated, &mut witness);
-    witness.live()
+    witness.live_entries()
 }
 
 fn streamed(simulated: &Simulated) -> usize {
     let mut stream = Stream::new();
     tell(simulated, &mut stream);
-    assert_eq!(stream.verdict(), Streamed::Linearizable);
-    stream.most_of_a_key()
+    assert_eq!(stream.verdict(), StreamVerdict::Linearizable);
+    stream.max_live_per_key()
 }
 
 /// The simplest other way to the same verdict.
@@ -242,23 +242,23 @@ fn sorted_and_replayed(simulated: &Simulated) {
         assert!(returned.as_ref().is_none_or(|&(returned, _)| returned >= latest), "out of order");
         let response = returned.as_ref().map(|(_, response)| response);
         let register = registers.entry(operation.key).or_insert(Content::INITIAL);
-        *register = Register.step(register, &operation.action, response).expect("explained");
+        *register = RegisterModel.step(register, &operation.action, response).expect("explained");
         latest = latest.max(called);
     }
 }
 
 /// Each key by the search that knows nothing but the model.
 fn explored(history: &[Call]) {
-    let mut keys: BTreeMap<u64, Vec<Asked<Action, Response>>> = BTreeMap::new();
+    let mut keys: BTreeMap<u64, Vec<ModelOperation<Action, Response>>> = BTreeMap::new();
     for Call { operation, called, returned, .. } in history {
-        let asked = Asked { called: *called, action: operation.action, returned: returned.clone() };
+        let asked = ModelOperation { called: *called, action: operation.action, returned: returned.clone() };
         keys.entry(operation.key).or_default().push(asked);
     }
     let budget = Budget { steps: 2_000_000, ..Budget::default() };
     for asked in keys.values() {
         // With fifty clients on a key it does not always find an order in time.
-        let explored = explore(&Register, asked, budget);
-        assert!(!matches!(explored, Explored::NoOrder { .. }), "{explored:?}");
+        let explored = explore(&RegisterModel, asked, budget);
+        assert!(!matches!(explored, ExploreOutcome::NoOrder { .. }), "{explored:?}");
     }
 }
 
@@ -327,8 +327,8 @@ fn given() {
         .map(|entry| {
             let text = std::fs::read_to_string(entry.expect("an entry").path()).expect("a file");
             // The known verdicts rest on it, and it makes the logs harder.
-            let reading = Reading { failed_cas: FailedCas::Mismatch, ..Reading::default() };
-            read_history_as(&text, &reading).expect("readable").1.calls
+            let reading = ReadOptions { failed_cas: FailedCas::Mismatch, ..ReadOptions::default() };
+            read_history_with(&text, &reading).expect("readable").1.calls
         })
         .collect();
     let mut bad = 0;

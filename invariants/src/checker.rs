@@ -2,10 +2,10 @@
 //!
 //! The first clash is the verdict. A fact costs the same after a million others as after ten.
 
+use crate::check_context::{CheckContext, CheckResult};
 use crate::fact::{Fact, Observed};
 use crate::milestones::Milestones;
 use crate::properties::*;
-use crate::scene::{Scene, Verdict};
 use crate::shadow::Shadow;
 use crate::violation::Violation;
 use std::fmt;
@@ -31,12 +31,12 @@ macro_rules! properties {
         struct Properties { $($field: Option<$property>,)+ }
 
         impl Properties {
-            fn without(names: &[&str]) -> Properties {
+            fn with_disabled(names: &[&str]) -> Properties {
                 Properties { $($field: (!names.contains(&$property::NAME)).then($property::default),)+ }
             }
 
-            fn looked(&self) -> impl Iterator<Item = (&'static str, u64)> {
-                [$(self.$field.as_ref().map(|property| ($property::NAME, property.looked)),)+].into_iter().flatten()
+            fn checks(&self) -> impl Iterator<Item = (&'static str, u64)> {
+                [$(self.$field.as_ref().map(|property| ($property::NAME, property.checks)),)+].into_iter().flatten()
             }
         }
     };
@@ -49,20 +49,20 @@ properties! {
     monotonic_term: MonotonicTerm,
     log_matching: LogMatching,
     leader_append_only: LeaderAppendOnly,
-    own_term_commit: OwnTermCommit,
-    durable_quorum: DurableQuorum,
-    followers_commit: FollowersCommit,
+    current_term_commit: CurrentTermCommit,
+    committed_on_quorum: CommittedOnQuorum,
+    follower_commit_safety: FollowerCommitSafety,
     leader_completeness: LeaderCompleteness,
-    promises_after_durability: PromisesAfterDurability,
-    acknowledged_stays: AcknowledgedStays,
-    committed_stays: CommittedStays,
+    persist_before_reply: PersistBeforeReply,
+    acked_immutable: AckedImmutable,
+    committed_immutable: CommittedImmutable,
     state_machine_safety: StateMachineSafety,
-    snapshots: Snapshots,
-    reads: Reads,
+    snapshot_consistency: SnapshotConsistency,
+    read_safety: ReadSafety,
     exactly_once: ExactlyOnce,
-    configurations: Configurations,
+    membership_safety: MembershipSafety,
     requested_membership: RequestedMembership,
-    outsiders: Outsiders,
+    no_disruption: NoDisruption,
 }
 
 /// A name that is no property's.
@@ -101,16 +101,16 @@ impl Checker {
     pub fn new() -> Checker {
         Checker {
             shadow: Shadow::default(),
-            properties: Properties::without(&[]),
+            properties: Properties::with_disabled(&[]),
             milestones: Milestones::default(),
         }
     }
 
     /// Asks all properties but these.
-    pub fn without(names: &[&str]) -> Result<Checker, UnknownProperty> {
+    pub fn with_disabled(names: &[&str]) -> Result<Checker, UnknownProperty> {
         match names.iter().find(|name| PROPERTIES.iter().all(|property| property.name != **name)) {
             Some(&unknown) => Err(UnknownProperty { name: unknown.into() }),
-            None => Ok(Checker { properties: Properties::without(names), ..Checker::new() }),
+            None => Ok(Checker { properties: Properties::with_disabled(names), ..Checker::new() }),
         }
     }
 
@@ -119,37 +119,37 @@ impl Checker {
     pub fn observe(&mut self, observed: &Observed) -> Result<(), Box<Violation>> {
         match observed.fact {
             Fact::WriteAcknowledged { index, write } => {
-                if let Some(reads) = &mut self.properties.reads {
-                    reads.write_acknowledged(observed, index, write);
+                if let Some(reads) = &mut self.properties.read_safety {
+                    reads.record_acked_write(observed, index, write);
                 }
-                self.milestones.client(observed);
+                self.milestones.record_client_fact(observed);
             }
             Fact::ReadAsked { read } => {
-                if let Some(reads) = &mut self.properties.reads {
-                    reads.asked(read);
+                if let Some(reads) = &mut self.properties.read_safety {
+                    reads.record_read_request(read);
                 }
             }
             _ => {
                 // Properties and milestones see the shadow as it stood before the fact; then the fact becomes the past.
-                let place = self.shadow.place(observed.node);
-                let node = self.shadow.at(place);
-                if let Some(configurations) = &mut self.properties.configurations {
-                    configurations.is_stated(Scene { shadow: &self.shadow, node, observed })?;
+                let place = self.shadow.get_or_insert_node(observed.node);
+                let node = self.shadow.node_at(place);
+                if let Some(configurations) = &mut self.properties.membership_safety {
+                    configurations.check_valid(CheckContext { shadow: &self.shadow, node, observed })?;
                 }
                 // Whoever is listed twice counts once.
-                let once = observed.without_repeats();
+                let once = observed.without_duplicates();
                 let observed = once.as_ref().unwrap_or(observed);
-                self.properties.judge(Scene { shadow: &self.shadow, node, observed })?;
-                self.milestones.server(&self.shadow, node, observed);
-                self.shadow.fold(place, observed);
+                self.properties.check(CheckContext { shadow: &self.shadow, node, observed })?;
+                self.milestones.record_server_fact(&self.shadow, node, observed);
+                self.shadow.apply_fact(place, observed);
             }
         }
         Ok(())
     }
 
     /// How often each property that was asked has looked.
-    pub fn looked(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        self.properties.looked()
+    pub fn checks(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        self.properties.checks()
     }
 
     /// What the run has reached.
@@ -170,97 +170,103 @@ macro_rules! ask {
 
 impl Properties {
     /// Shows a server's fact to the properties that it concerns, the most telling first.
-    fn judge(&mut self, scene: Scene<'_>) -> Verdict {
+    fn check(&mut self, scene: CheckContext<'_>) -> CheckResult {
         match scene.observed.fact {
             Fact::Started { term, base, last, digest, .. } => {
-                ask!(self.outsiders, falls, scene);
-                ask!(self.monotonic_term, starts, scene, term);
-                ask!(self.log_matching, starts, scene, base, last, digest);
+                ask!(self.no_disruption, record_failure, scene);
+                ask!(self.monotonic_term, check_start, scene, term);
+                ask!(self.log_matching, check_start, scene, base, last, digest);
             }
             Fact::TermChanged { term } => {
-                ask!(self.monotonic_term, changes, scene, term);
-                ask!(self.outsiders, changes, scene, term);
+                ask!(self.monotonic_term, check_term_change, scene, term);
+                ask!(self.no_disruption, check_term_change, scene, term);
             }
             Fact::Appended { index, term, entry } => {
-                ask!(self.leader_append_only, appends, scene, index, term);
-                ask!(self.log_matching, appends, scene, index, term, entry);
+                ask!(self.leader_append_only, check_append, scene, index, term);
+                ask!(self.log_matching, check_append, scene, index, term, entry);
             }
             Fact::Truncated { after } => {
-                ask!(self.leader_append_only, truncates, scene, after);
-                ask!(self.acknowledged_stays, truncates, scene, after);
-                ask!(self.committed_stays, truncates, scene, after);
+                ask!(self.leader_append_only, check_truncate, scene, after);
+                ask!(self.acked_immutable, check_truncate, scene, after);
+                ask!(self.committed_immutable, check_truncate, scene, after);
             }
             Fact::Leads { term } => {
-                ask!(self.election_safety, leads, scene, term);
-                ask!(self.one_vote_per_term, votes, scene, term, scene.node.id);
-                ask!(self.elected_by_quorum, leads, scene, term);
-                ask!(self.leader_completeness, leads, scene, term);
+                ask!(self.election_safety, check_leader, scene, term);
+                ask!(self.one_vote_per_term, check_vote, scene, term, scene.node.id);
+                ask!(self.elected_by_quorum, check_leader, scene, term);
+                ask!(self.leader_completeness, check_leader, scene, term);
             }
-            Fact::Committed { index } => match scene.node.leads {
+            Fact::Committed { index } => match scene.node.leader_of {
                 Some(led) => {
-                    ask!(self.own_term_commit, leader_commits, scene, led, index);
-                    ask!(self.durable_quorum, leader_commits, scene, led, index);
-                    ask!(self.committed_stays, commits, scene, index);
-                    ask!(self.leader_completeness, leader_commits, scene, led, index);
-                    ask!(self.requested_membership, commits, scene, index);
+                    ask!(self.current_term_commit, check_leader_commit, scene, led, index);
+                    ask!(self.committed_on_quorum, check_leader_commit, scene, led, index);
+                    ask!(self.committed_immutable, check_commit, scene, index);
+                    ask!(self.leader_completeness, check_leader_commit, scene, led, index);
+                    ask!(self.requested_membership, check_commit, scene, index);
                 }
                 None => {
-                    ask!(self.committed_stays, commits, scene, index);
-                    ask!(self.followers_commit, follower_commits, scene, index);
-                    ask!(self.requested_membership, commits, scene, index);
+                    ask!(self.committed_immutable, check_commit, scene, index);
+                    ask!(self.follower_commit_safety, check_follower_commit, scene, index);
+                    ask!(self.requested_membership, check_commit, scene, index);
                 }
             },
             Fact::Applied { index, entry, state, request, effect } => {
                 if let Some(request) = request {
-                    ask!(self.exactly_once, applies, scene, request, effect);
+                    ask!(self.exactly_once, check_apply, scene, request, effect);
                 }
-                ask!(self.state_machine_safety, applies, scene, index, entry, state);
+                ask!(self.state_machine_safety, check_apply, scene, index, entry, state);
             }
             Fact::Voted { term, candidate } => {
-                ask!(self.promises_after_durability, votes, scene, term, candidate);
-                ask!(self.one_vote_per_term, votes, scene, term, candidate);
+                ask!(self.persist_before_reply, check_vote, scene, term, candidate);
+                ask!(self.one_vote_per_term, check_vote, scene, term, candidate);
             }
             Fact::Campaigned { term } => {
-                ask!(self.promises_after_durability, votes, scene, term, scene.node.id);
-                ask!(self.one_vote_per_term, votes, scene, term, scene.node.id);
-                ask!(self.configurations, campaigns, scene, term);
-                ask!(self.outsiders, campaigns, scene, term);
+                ask!(self.persist_before_reply, check_vote, scene, term, scene.node.id);
+                ask!(self.one_vote_per_term, check_vote, scene, term, scene.node.id);
+                ask!(self.membership_safety, check_campaign, scene, term);
+                ask!(self.no_disruption, check_campaign, scene, term);
             }
             Fact::Acknowledged { term, index } => {
-                ask!(self.promises_after_durability, acknowledges, scene, term, index);
+                ask!(self.persist_before_reply, check_ack, scene, term, index);
             }
-            Fact::ReadServed { read, applied } => ask!(self.reads, serves, scene, read, applied),
+            Fact::ReadServed { read, applied } => ask!(self.read_safety, check_read, scene, read, applied),
             Fact::SavedEntry { index, term, entry } => {
-                ask!(self.log_matching, saves, scene, index, term, entry)
+                ask!(self.log_matching, check_saved_entry, scene, index, term, entry)
             }
             Fact::SnapshotTaken { last, state, ref configuration } => {
-                ask!(self.snapshots, takes, scene, last, state, configuration);
+                ask!(self.snapshot_consistency, check_snapshot_taken, scene, last, state, configuration);
             }
             Fact::SnapshotInstalled { last, ref configuration } => {
-                ask!(self.leader_append_only, installs, scene, last);
-                ask!(self.log_matching, installs, scene, last);
-                ask!(self.snapshots, installs, scene, last, configuration);
-                ask!(self.requested_membership, installs, scene, last.index, configuration);
-                ask!(self.acknowledged_stays, truncates, scene, last.index);
-                ask!(self.committed_stays, truncates, scene, last.index);
+                ask!(self.leader_append_only, check_install, scene, last);
+                ask!(self.log_matching, check_install, scene, last);
+                ask!(self.snapshot_consistency, check_install, scene, last, configuration);
+                ask!(self.requested_membership, check_install, scene, last.index, configuration);
+                ask!(self.acked_immutable, check_truncate, scene, last.index);
+                ask!(self.committed_immutable, check_truncate, scene, last.index);
             }
-            Fact::Restored { index, state } => ask!(self.snapshots, restores, scene, index, state),
-            Fact::SavedSnapshot { base, last } => ask!(self.log_matching, saves_snapshot, scene, base, last),
+            Fact::Restored { index, state } => {
+                ask!(self.snapshot_consistency, check_restore, scene, index, state)
+            }
+            Fact::SavedSnapshot { base, last } => {
+                ask!(self.log_matching, check_saved_snapshot, scene, base, last)
+            }
             Fact::Configured { index, ref configuration } => {
-                ask!(self.snapshots, configures, scene, index, configuration);
-                ask!(self.configurations, configures, scene, index, configuration);
-                ask!(self.requested_membership, configures, scene, index, configuration);
+                ask!(self.snapshot_consistency, check_configuration, scene, index, configuration);
+                ask!(self.membership_safety, check_configuration, scene, index, configuration);
+                ask!(self.requested_membership, check_configuration, scene, index, configuration);
             }
-            Fact::Founded { ref voters } => ask!(self.requested_membership, is_founded, scene, voters),
+            Fact::Founded { ref voters } => {
+                ask!(self.requested_membership, record_initial_voters, scene, voters)
+            }
             Fact::ChangeRequested { request, ref change } => {
-                ask!(self.requested_membership, is_requested, scene, request, change);
+                ask!(self.requested_membership, record_request, scene, request, change);
             }
             Fact::ChangeAnswered { request, answer } => {
-                ask!(self.requested_membership, is_answered, scene, request, answer);
+                ask!(self.requested_membership, record_response, scene, request, answer);
             }
-            Fact::Quiet => ask!(self.outsiders, is_quiet, scene),
-            Fact::SteppedDown { .. } => ask!(self.outsiders, steps_down, scene),
-            Fact::Crashed | Fact::PowerLost | Fact::Wiped => ask!(self.outsiders, falls, scene),
+            Fact::Quiet => ask!(self.no_disruption, record_healed, scene),
+            Fact::SteppedDown { .. } => ask!(self.no_disruption, record_step_down, scene),
+            Fact::Crashed | Fact::PowerLost | Fact::Wiped => ask!(self.no_disruption, record_failure, scene),
             Fact::Saved { .. }
             | Fact::SavedRecovered
             | Fact::Restarted

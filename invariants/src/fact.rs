@@ -121,11 +121,11 @@ impl Configuration {
     /// What no system may carry in an entry or a snapshot, or state of its founding: a server that is listed twice in one
     /// half, or as a voter of the new half and as a learner; no voter, except in what no entry carries. A voter that is
     /// about to go may be a learner already while the old half counts (thesis, 4.3).
-    pub(crate) fn flaw(&self, is_carried: bool) -> Option<String> {
+    pub(crate) fn validation_error(&self, is_carried: bool) -> Option<String> {
         let halves =
             [(&self.voters, "voters"), (&self.joint, "voters of the old half"), (&self.learners, "learners")];
         let twice = halves.into_iter().find_map(|(nodes, what)| {
-            let node = repeated(nodes)?;
+            let node = find_duplicate(nodes)?;
             Some(format!("lists n{node} twice among its {what}"))
         });
         twice
@@ -137,9 +137,9 @@ impl Configuration {
     }
 
     /// The same with each server once in each half, which is what it counts as; `None` where it is so.
-    pub(crate) fn without_repeats(&self) -> Option<Configuration> {
+    pub(crate) fn without_duplicates(&self) -> Option<Configuration> {
         let halves = [&self.voters, &self.joint, &self.learners];
-        halves.into_iter().any(|nodes| repeated(nodes).is_some()).then(|| {
+        halves.into_iter().any(|nodes| find_duplicate(nodes).is_some()).then(|| {
             let once = |nodes: &[Node]| {
                 let mut known = BTreeSet::new();
                 nodes.iter().copied().filter(|&node| known.insert(node)).collect()
@@ -174,7 +174,7 @@ impl Configuration {
 }
 
 /// A server that is listed more than once.
-fn repeated(nodes: &[Node]) -> Option<Node> {
+fn find_duplicate(nodes: &[Node]) -> Option<Node> {
     let mut sorted = nodes.to_vec();
     sorted.sort_unstable();
     sorted.array_windows().find(|[one, other]| one == other).map(|&[one, _]| one)
@@ -257,7 +257,7 @@ impl fmt::Display for ConfChange {
 /// What an operator is answered.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum ChangeAnswer {
+pub enum ConfChangeResponse {
     /// It is complete: a joint phase that ends by itself is over, one that was asked for is in force for good.
     Done,
     /// It did not happen and never will.
@@ -447,7 +447,7 @@ pub enum Fact {
         /// Which request.
         request: u64,
         /// What.
-        answer: ChangeAnswer,
+        answer: ConfChangeResponse,
     },
     /// Truth, stated by a client: it has seen its write acknowledged.
     WriteAcknowledged {
@@ -527,9 +527,9 @@ pub struct Observed {
 
 impl Observed {
     /// The same with each server once in each half of its configuration; `None` where it is so.
-    pub(crate) fn without_repeats(&self) -> Option<Observed> {
+    pub(crate) fn without_duplicates(&self) -> Option<Observed> {
         let (_, configuration) = self.fact.configuration()?;
-        let once = Box::new(configuration.without_repeats()?);
+        let once = Box::new(configuration.without_duplicates()?);
         let mut observed = self.clone();
         match &mut observed.fact {
             Fact::Configured { configuration, .. }

@@ -57,7 +57,7 @@ pub mod violation;
 pub mod membership;
 mod shadow;
 pub mod milestones;
-mod scene;
+mod check_context;
 pub mod properties;
 pub mod checker;
 pub mod linearizability;
@@ -65,7 +65,7 @@ pub mod formats;
 
 pub use checker::{Checker, PROPERTIES, Property, UnknownProperty};
 pub use fact::{
-    ChangeAnswer, ConfChange, ConfChangeOp, Configuration, Digest, Fact, Index, LogId, Node, Observed,
+    ConfChange, ConfChangeOp, ConfChangeResponse, Configuration, Digest, Fact, Index, LogId, Node, Observed,
     RequestId, Term, Time,
 };
 pub use linearizability::{

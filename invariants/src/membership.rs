@@ -8,10 +8,10 @@
 //! stand in its log, and no change that is missing there can be committed afterwards. From then on the set holds what that
 //! change makes of each configuration that was possible before it.
 
-use crate::fact::{ChangeAnswer, ConfChange, ConfChangeOp, Configuration, Node};
+use crate::fact::{ConfChange, ConfChangeOp, ConfChangeResponse, Configuration, Node};
 
 /// More configurations than this are not told apart.
-const MOST: usize = 256;
+const MAX_POSSIBLE: usize = 256;
 
 /// A server as a member of a configuration.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -24,21 +24,21 @@ pub struct Member {
 
 /// A configuration that may be in force. Its lists are sorted and name each server once.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Default, Debug)]
-struct Possible {
+struct PossibleConfiguration {
     /// While joint, the new half.
     voters: Vec<Member>,
     /// The old half; empty unless joint.
     old_voters: Vec<Member>,
     learners: Vec<Member>,
     /// Voters of the old half that become learners when the joint phase ends.
-    next_learners: Vec<Member>,
+    learners_next: Vec<Member>,
     /// Whether the joint phase ends without a command.
-    leaves_by_itself: bool,
+    auto_leave: bool,
 }
 
 /// A change that was asked for and may be in force, or not.
 #[derive(Clone, PartialEq, Eq, Debug)]
-struct Open {
+struct PendingChange {
     request: u64,
     change: ConfChange,
     /// The disk generation of each server that it adds.
@@ -49,31 +49,38 @@ struct Open {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PossibleConfigurations {
     /// What may have been in force before the oldest open change.
-    base: Vec<Possible>,
-    open: Vec<Open>,
+    settled: Vec<PossibleConfiguration>,
+    pending: Vec<PendingChange>,
     /// What may be in force now: never empty.
-    possible: Vec<Possible>,
+    possible: Vec<PossibleConfiguration>,
     /// Set once there were too many to tell apart: every server that may ever have been a member since.
-    any_of: Option<Vec<Member>>,
+    overflow_members: Option<Vec<Member>>,
 }
 
 impl PossibleConfigurations {
     /// A group that was founded by these voters.
     #[must_use]
-    pub fn founded_by(voters: impl IntoIterator<Item = Node>) -> PossibleConfigurations {
-        let mut founding = Possible::default();
-        voters.into_iter().for_each(|node| insert(&mut founding.voters, Member { node, disk_generation: 0 }));
+    pub fn with_initial_voters(voters: impl IntoIterator<Item = Node>) -> PossibleConfigurations {
+        let mut founding = PossibleConfiguration::default();
+        voters
+            .into_iter()
+            .for_each(|node| insert_member(&mut founding.voters, Member { node, disk_generation: 0 }));
         PossibleConfigurations {
-            base: vec![founding.clone()],
-            open: Vec::new(),
+            settled: vec![founding.clone()],
+            pending: Vec::new(),
             possible: vec![founding],
-            any_of: None,
+            overflow_members: None,
         }
     }
 
     /// A change is asked for. Until it is answered it may be in force or not. Requests are numbered in the order in which
     /// servers take them up.
-    pub fn requested(&mut self, request: u64, change: ConfChange, disk_generation: impl Fn(Node) -> u64) {
+    pub fn record_request(
+        &mut self,
+        request: u64,
+        change: ConfChange,
+        disk_generation: impl Fn(Node) -> u64,
+    ) {
         let added = |op: &ConfChangeOp| match *op {
             ConfChangeOp::Voter(node) | ConfChangeOp::Learner(node) => {
                 Some(Member { node, disk_generation: disk_generation(node) })
@@ -81,35 +88,37 @@ impl PossibleConfigurations {
             ConfChangeOp::Remove(_) => None,
         };
         let added = change.ops().iter().filter_map(added).collect();
-        self.open.push(Open { request, change, added });
-        self.refresh();
+        self.pending.push(PendingChange { request, change, added });
+        self.recompute();
     }
 
     /// A change is answered. What is unknown, or was decided by a later change, says nothing new.
-    pub fn answered(&mut self, request: u64, answer: ChangeAnswer) {
-        let Some(place) = self.open.iter().position(|open| open.request == request) else { return };
+    pub fn record_response(&mut self, request: u64, answer: ConfChangeResponse) {
+        let Some(place) = self.pending.iter().position(|open| open.request == request) else { return };
         match answer {
-            ChangeAnswer::Unknown => return,
-            ChangeAnswer::Refused => _ = self.open.remove(place),
-            ChangeAnswer::Done => {
-                let before = fold(&self.base, &self.open[..place]);
-                let done = &self.open[place];
-                let mut after: Vec<Possible> =
-                    before.iter().filter_map(|possible| possible.after(done).last().cloned()).collect();
-                normalize(&mut after);
+            ConfChangeResponse::Unknown => return,
+            ConfChangeResponse::Refused => _ = self.pending.remove(place),
+            ConfChangeResponse::Done => {
+                let before = apply_pending(&self.settled, &self.pending[..place]);
+                let done = &self.pending[place];
+                let mut after: Vec<PossibleConfiguration> = before
+                    .iter()
+                    .filter_map(|possible| possible.apply_change(done).last().cloned())
+                    .collect();
+                sort_and_dedup(&mut after);
                 // It fits none of them: the system calls something a success that changes nothing.
-                self.base = if after.is_empty() { before } else { after };
-                self.open.drain(..=place);
+                self.settled = if after.is_empty() { before } else { after };
+                self.pending.drain(..=place);
             }
         }
-        self.refresh();
+        self.recompute();
     }
 
     /// Whether this configuration may be in force.
     #[must_use]
     pub fn contains(&self, configuration: &Configuration) -> bool {
-        match &self.any_of {
-            None => self.possible.iter().any(|possible| possible.is(configuration)),
+        match &self.overflow_members {
+            None => self.possible.iter().any(|possible| possible.matches(configuration)),
             Some(members) => {
                 let Configuration { voters, joint, learners, .. } = configuration;
                 let mut named = voters.iter().chain(joint).chain(learners);
@@ -124,7 +133,7 @@ impl PossibleConfigurations {
     pub fn all_have_quorum(&self, counts: impl Fn(Member) -> bool) -> bool {
         let majority =
             |half: &[Member]| 2 * half.iter().filter(|&&member| counts(member)).count() > half.len();
-        match &self.any_of {
+        match &self.overflow_members {
             None => self.possible.iter().all(|possible| {
                 majority(&possible.voters)
                     && (possible.old_voters.is_empty() || majority(&possible.old_voters))
@@ -136,14 +145,14 @@ impl PossibleConfigurations {
 
     /// Whether every configuration that may be in force has this member.
     #[must_use]
-    pub fn all_have(&self, member: Member) -> bool {
-        self.any_of.is_none() && self.possible.iter().all(|possible| possible.has(member))
+    pub fn all_contain(&self, member: Member) -> bool {
+        self.overflow_members.is_none() && self.possible.iter().all(|possible| possible.has(member))
     }
 
     /// Whether some configuration that may be in force has this member.
     #[must_use]
-    pub fn some_has(&self, member: Member) -> bool {
-        match &self.any_of {
+    pub fn any_contains(&self, member: Member) -> bool {
+        match &self.overflow_members {
             None => self.possible.iter().any(|possible| possible.has(member)),
             Some(members) => members.contains(&member),
         }
@@ -152,63 +161,72 @@ impl PossibleConfigurations {
     /// The configurations that may be in force, as facts have them.
     #[must_use]
     pub fn configurations(&self) -> Vec<Configuration> {
-        self.possible.iter().map(Possible::plain).collect()
+        self.possible.iter().map(PossibleConfiguration::to_configuration).collect()
     }
 
     /// Takes up what has changed.
-    fn refresh(&mut self) {
-        self.possible = fold(&self.base, &self.open);
-        if self.any_of.is_none() && self.possible.len() > MOST {
-            self.any_of = Some(Vec::new());
+    fn recompute(&mut self) {
+        self.possible = apply_pending(&self.settled, &self.pending);
+        if self.overflow_members.is_none() && self.possible.len() > MAX_POSSIBLE {
+            self.overflow_members = Some(Vec::new());
         }
-        if let Some(any_of) = &mut self.any_of {
-            let members = self.possible.iter().flat_map(Possible::members);
-            let asked = self.open.iter().flat_map(|open| open.added.iter().copied());
+        if let Some(any_of) = &mut self.overflow_members {
+            let members = self.possible.iter().flat_map(PossibleConfiguration::members);
+            let asked = self.pending.iter().flat_map(|open| open.added.iter().copied());
             any_of.extend(members.chain(asked));
-            normalize(any_of);
+            sort_and_dedup(any_of);
             // They are not told apart any more, so that a few stand for all.
-            self.base = self.possible.drain(..1).collect();
-            self.possible.clone_from(&self.base);
-            self.open.clear();
+            self.settled = self.possible.drain(..1).collect();
+            self.possible.clone_from(&self.settled);
+            self.pending.clear();
         }
     }
 }
 
-impl Possible {
+impl PossibleConfiguration {
     /// What a change makes of this configuration: all that may be in force meanwhile, and in the end the last. Nothing where
     /// it does not fit.
-    fn after(&self, open: &Open) -> Vec<Possible> {
+    fn apply_change(&self, open: &PendingChange) -> Vec<PossibleConfiguration> {
         match &open.change {
             ConfChange::Steps(ops) => {
-                let Some(joint) = self.joined(ops, &open.added, true) else { return Vec::new() };
-                let left = joint.left();
+                let Some(joint) = self.enter_joint(ops, &open.added, true) else { return Vec::new() };
+                let left = joint.leave_joint();
                 vec![joint, left]
             }
-            ConfChange::Joint(ops) => self.joined(ops, &open.added, false).into_iter().collect(),
-            ConfChange::Leave if self.is_joint() => vec![self.left()],
+            ConfChange::Joint(ops) => self.enter_joint(ops, &open.added, false).into_iter().collect(),
+            ConfChange::Leave if self.is_joint() => vec![self.leave_joint()],
             ConfChange::Leave => Vec::new(),
         }
     }
 
     /// At the beginning of a joint phase. `None` where there is one already, or nobody would vote after it.
-    fn joined(&self, ops: &[ConfChangeOp], added: &[Member], leaves_by_itself: bool) -> Option<Possible> {
+    fn enter_joint(
+        &self,
+        ops: &[ConfChangeOp],
+        added: &[Member],
+        leaves_by_itself: bool,
+    ) -> Option<PossibleConfiguration> {
         if self.is_joint() {
             return None;
         }
-        let mut joint = Possible { old_voters: self.voters.clone(), leaves_by_itself, ..self.clone() };
+        let mut joint = PossibleConfiguration {
+            old_voters: self.voters.clone(),
+            auto_leave: leaves_by_itself,
+            ..self.clone()
+        };
         for op in ops {
             let (ConfChangeOp::Voter(node) | ConfChangeOp::Learner(node) | ConfChangeOp::Remove(node)) = *op;
-            for list in [&mut joint.voters, &mut joint.learners, &mut joint.next_learners] {
+            for list in [&mut joint.voters, &mut joint.learners, &mut joint.learners_next] {
                 list.retain(|member| member.node != node);
             }
             let Some(&member) = added.iter().find(|member| member.node == node) else { continue };
             match op {
-                ConfChangeOp::Voter(_) => insert(&mut joint.voters, member),
+                ConfChangeOp::Voter(_) => insert_member(&mut joint.voters, member),
                 // A server that still votes in the old half is not a learner at the same time.
                 ConfChangeOp::Learner(_) if joint.old_voters.iter().any(|old| old.node == node) => {
-                    insert(&mut joint.next_learners, member);
+                    insert_member(&mut joint.learners_next, member);
                 }
-                ConfChangeOp::Learner(_) => insert(&mut joint.learners, member),
+                ConfChangeOp::Learner(_) => insert_member(&mut joint.learners, member),
                 ConfChangeOp::Remove(_) => {}
             }
         }
@@ -216,10 +234,10 @@ impl Possible {
     }
 
     /// At the end of a joint phase.
-    fn left(&self) -> Possible {
+    fn leave_joint(&self) -> PossibleConfiguration {
         let mut learners = self.learners.clone();
-        self.next_learners.iter().for_each(|&member| insert(&mut learners, member));
-        Possible { voters: self.voters.clone(), learners, ..Possible::default() }
+        self.learners_next.iter().for_each(|&member| insert_member(&mut learners, member));
+        PossibleConfiguration { voters: self.voters.clone(), learners, ..PossibleConfiguration::default() }
     }
 
     fn is_joint(&self) -> bool {
@@ -227,7 +245,7 @@ impl Possible {
     }
 
     fn members(&self) -> impl Iterator<Item = Member> {
-        let lists = [&self.voters, &self.old_voters, &self.learners, &self.next_learners];
+        let lists = [&self.voters, &self.old_voters, &self.learners, &self.learners_next];
         lists.into_iter().flatten().copied()
     }
 
@@ -237,21 +255,21 @@ impl Possible {
 
     /// Whether this is what a system states. Servers that become learners at the end of a joint phase may be named as such
     /// before.
-    fn is(&self, stated: &Configuration) -> bool {
+    fn matches(&self, stated: &Configuration) -> bool {
         let among = |nodes: &[Node], members: &[Member]| {
             nodes.iter().all(|&node| members.iter().any(|member| member.node == node))
         };
         let named =
             |members: &[Member], nodes: &[Node]| members.iter().all(|member| nodes.contains(&member.node));
         let same = |nodes: &[Node], members: &[Member]| among(nodes, members) && named(members, nodes);
-        let learners: Vec<Member> = self.learners.iter().chain(&self.next_learners).copied().collect();
+        let learners: Vec<Member> = self.learners.iter().chain(&self.learners_next).copied().collect();
         same(&stated.voters, &self.voters)
             && same(&stated.joint, &self.old_voters)
             && named(&self.learners, &stated.learners)
             && among(&stated.learners, &learners)
     }
 
-    fn plain(&self) -> Configuration {
+    fn to_configuration(&self) -> Configuration {
         let nodes = |members: &[Member]| members.iter().map(|member| member.node).collect();
         Configuration {
             voters: nodes(&self.voters),
@@ -263,23 +281,24 @@ impl Possible {
 }
 
 /// What may be in force where some of these changes have happened, in their order.
-fn fold(base: &[Possible], open: &[Open]) -> Vec<Possible> {
+fn apply_pending(base: &[PossibleConfiguration], open: &[PendingChange]) -> Vec<PossibleConfiguration> {
     let mut possible = base.to_vec();
     for open in open {
-        let more: Vec<Possible> = possible.iter().flat_map(|possible| possible.after(open)).collect();
+        let more: Vec<PossibleConfiguration> =
+            possible.iter().flat_map(|possible| possible.apply_change(open)).collect();
         possible.extend(more);
-        normalize(&mut possible);
+        sort_and_dedup(&mut possible);
     }
     possible
 }
 
-fn normalize<T: Ord>(list: &mut Vec<T>) {
+fn sort_and_dedup<T: Ord>(list: &mut Vec<T>) {
     list.sort_unstable();
     list.dedup();
 }
 
 /// Puts a member into a sorted list, in place of an earlier disk generation of the same server.
-fn insert(members: &mut Vec<Member>, member: Member) {
+fn insert_member(members: &mut Vec<Member>, member: Member) {
     match members.binary_search_by_key(&member.node, |other| other.node) {
         Ok(place) => members[place] = member,
         Err(place) => members.insert(place, member),

@@ -91,12 +91,16 @@ pub struct Milestones {
     /// The first campaigner of each term; whether a second one was counted.
     campaigns: BTreeMap<Term, (u64, bool)>,
     /// The servers whose power failed last, until they start; with the end of the log that they had.
-    dark: BTreeMap<u64, LogId>,
+    power_lost: BTreeMap<u64, LogId>,
 }
 
 impl Default for Milestones {
     fn default() -> Self {
-        Milestones { counts: [0; Milestone::ALL.len()], campaigns: BTreeMap::new(), dark: BTreeMap::new() }
+        Milestones {
+            counts: [0; Milestone::ALL.len()],
+            campaigns: BTreeMap::new(),
+            power_lost: BTreeMap::new(),
+        }
     }
 }
 
@@ -112,91 +116,93 @@ impl Milestones {
         Milestone::ALL.iter().map(|&milestone| (milestone, self.count(milestone)))
     }
 
-    fn reach(&mut self, milestone: Milestone, if_so: bool) {
+    fn count_if(&mut self, milestone: Milestone, if_so: bool) {
         self.counts[milestone as usize] += u64::from(if_so);
     }
 
     /// Takes a client's fact in.
-    pub(crate) fn client(&mut self, observed: &Observed) {
-        self.reach(Milestone::WriteAcknowledged, matches!(observed.fact, Fact::WriteAcknowledged { .. }));
+    pub(crate) fn record_client_fact(&mut self, observed: &Observed) {
+        self.count_if(Milestone::WriteAcknowledged, matches!(observed.fact, Fact::WriteAcknowledged { .. }));
     }
 
     /// Takes a server's fact in, before the shadow does.
-    pub(crate) fn server(&mut self, shadow: &Shadow, node: &NodeShadow, observed: &Observed) {
+    pub(crate) fn record_server_fact(&mut self, shadow: &Shadow, node: &NodeShadow, observed: &Observed) {
         use Milestone::*;
         match observed.fact {
             Fact::Leads { term } => {
-                self.reach(LeaderElected, true);
-                self.reach(RestartedNodeElected, node.incarnation > 1);
-                self.reach(TwoLeadersAtOnce, shadow.another_leads_below(term, node.id));
+                self.count_if(LeaderElected, true);
+                self.count_if(RestartedNodeElected, node.incarnation > 1);
+                self.count_if(TwoLeadersAtOnce, shadow.has_other_leader_below(term, node.id));
             }
-            Fact::SteppedDown { .. } => self.reach(LeaderDeposed, true),
-            Fact::Crashed => self.reach(LeaderDied, node.leads.is_some()),
+            Fact::SteppedDown { .. } => self.count_if(LeaderDeposed, true),
+            Fact::Crashed => self.count_if(LeaderDied, node.leader_of.is_some()),
             Fact::PowerLost => {
-                self.reach(LeaderDied, node.leads.is_some());
-                self.dark.insert(node.id, node.log.last());
+                self.count_if(LeaderDied, node.leader_of.is_some());
+                self.power_lost.insert(node.id, node.log.last());
             }
             Fact::Started { base, last, .. } => {
-                self.reach(RestartedFromSnapshot, base.index > 0);
-                self.started(node, last);
+                self.count_if(RestartedFromSnapshot, base.index > 0);
+                self.count_start(node, last);
             }
-            Fact::SnapshotTaken { .. } => self.reach(SnapshotTaken, true),
+            Fact::SnapshotTaken { .. } => self.count_if(SnapshotTaken, true),
             Fact::SnapshotInstalled { last, .. } => {
-                self.reach(SnapshotInstalled, true);
+                self.count_if(SnapshotInstalled, true);
                 let stood = node.log.term_at(last.index.min(node.log.last().index));
-                let stands = shadow.committed.term_at(last.index.min(node.log.last().index));
-                self.reach(SnapshotReplacedTail, stands.is_some() && stood != stands);
+                let stands = shadow.committed_log.term_at(last.index.min(node.log.last().index));
+                self.count_if(SnapshotReplacedTail, stands.is_some() && stood != stands);
             }
             Fact::Wiped => {
-                self.reach(DiskWiped, true);
-                self.dark.remove(&node.id);
+                self.count_if(DiskWiped, true);
+                self.power_lost.remove(&node.id);
             }
             Fact::Campaigned { term } => {
                 let first = self.campaigns.entry(term).or_insert((node.id, false));
                 let second = first.0 != node.id && !first.1;
                 first.1 |= second;
-                self.reach(VoteSplit, second);
+                self.count_if(VoteSplit, second);
             }
-            Fact::Truncated { after } => self.reach(LogTruncated, after < node.log.last().index),
+            Fact::Truncated { after } => self.count_if(LogTruncated, after < node.log.last().index),
             Fact::Committed { index } => {
-                if let Some(led) = node.leads {
-                    self.committed(shadow, node, led, index);
+                if let Some(led) = node.leader_of {
+                    self.count_commit(shadow, node, led, index);
                 }
             }
-            Fact::Applied { effect, request, .. } => self.reach(RetryAnswered, !effect && request.is_some()),
-            Fact::ReadServed { .. } => self.reach(ReadServed, true),
+            Fact::Applied { effect, request, .. } => {
+                self.count_if(RetryAnswered, !effect && request.is_some())
+            }
+            Fact::ReadServed { .. } => self.count_if(ReadServed, true),
             _ => {}
         }
     }
 
-    fn changed(&mut self, leader: u64, before: &Configuration, next: &Configuration) {
+    fn count_membership_change(&mut self, leader: u64, before: &Configuration, next: &Configuration) {
         use Milestone::*;
-        self.reach(JointEntered, before.joint.is_empty() && !next.joint.is_empty());
-        self.reach(JointLeft, !before.joint.is_empty() && next.joint.is_empty());
-        self.reach(LearnerPromoted, before.learners.iter().any(|learner| next.voters.contains(learner)));
-        self.reach(LeaderRemoved, before.has(leader) && !next.has(leader));
+        self.count_if(JointEntered, before.joint.is_empty() && !next.joint.is_empty());
+        self.count_if(JointLeft, !before.joint.is_empty() && next.joint.is_empty());
+        self.count_if(LearnerPromoted, before.learners.iter().any(|learner| next.voters.contains(learner)));
+        self.count_if(LeaderRemoved, before.has(leader) && !next.has(leader));
     }
 
-    fn started(&mut self, node: &NodeShadow, last: LogId) {
+    fn count_start(&mut self, node: &NodeShadow, last: LogId) {
         use Milestone::*;
-        self.reach(RestartedWithLog, last.index > 0);
-        self.reach(UnsyncedTailSurvived, !node.durable.log.contains(last));
-        if let Some(had) = self.dark.remove(&node.id) {
-            self.reach(TailLostWithPower, last.index < had.index);
+        self.count_if(RestartedWithLog, last.index > 0);
+        self.count_if(UnsyncedTailSurvived, !node.durable.log.contains(last));
+        if let Some(had) = self.power_lost.remove(&node.id) {
+            self.count_if(TailLostWithPower, last.index < had.index);
         }
     }
 
-    fn committed(&mut self, shadow: &Shadow, node: &NodeShadow, led: Term, index: u64) {
+    fn count_commit(&mut self, shadow: &Shadow, node: &NodeShadow, led: Term, index: u64) {
         use Milestone::*;
-        let next = shadow.committed.last().index + 1;
+        let next = shadow.committed_log.last().index + 1;
         let first = node.log.term_at(next).filter(|_| next < index);
-        self.reach(OlderTermCommitted, first.is_some_and(|term| term < led));
-        self.reach(CommittedBeforeOwnDisk, shadow.disks_speak && node.ever_durable(led) < index);
+        self.count_if(OlderTermCommitted, first.is_some_and(|term| term < led));
+        self.count_if(CommittedBeforeOwnDisk, shadow.disk_facts_seen && node.ever_durable(led) < index);
         let newest = shadow.leaderships.last_key_value().map(|(&term, _)| term);
-        self.reach(LateCommit, newest.is_some_and(|newest| newest > led));
+        self.count_if(LateCommit, newest.is_some_and(|newest| newest > led));
         // What others have committed before was counted then; what is cut before it is committed never was a change.
-        for (before, next) in node.changes(shadow.committed.last().index, index) {
-            self.changed(node.id, before, next);
+        for (before, next) in node.configuration_changes(shadow.committed_log.last().index, index) {
+            self.count_membership_change(node.id, before, next);
         }
     }
 }

@@ -1,11 +1,11 @@
 //! What is written is read again, and what cannot be read is named.
 
 use invariants::fact::{
-    ChangeAnswer, ConfChange, ConfChangeOp, Configuration, Digest, Fact, LogId, Observed, RequestId,
+    ConfChange, ConfChangeOp, ConfChangeResponse, Configuration, Digest, Fact, LogId, Observed, RequestId,
 };
 use invariants::formats::{
-    self, FailedCas, Format, MAX_ELEMENTS, MAX_NAMES, MAX_OPERATIONS, Reading, facts, histories, kvsim,
-    read_history, read_history_as,
+    self, FailedCas, Format, MAX_ELEMENTS, MAX_NAMES, MAX_OPERATIONS, ReadOptions, facts, histories, kvsim,
+    read_history, read_history_with,
 };
 use invariants::linearizability::{
     Action, Budget, Call, Content, Object, Operation, Response, Verdict, check,
@@ -51,41 +51,43 @@ fn fact() -> impl Strategy<Value = Fact> {
             .prop_map(|(last, configuration)| Fact::SnapshotInstalled { last, configuration }),
         (number(), digest()).prop_map(|(index, state)| Fact::Restored { index, state }),
     ];
-    let promises_and_truths = prop_oneof![
-        (number(), number()).prop_map(|(term, candidate)| Fact::Voted { term, candidate }),
-        number().prop_map(|term| Fact::Campaigned { term }),
-        (number(), number()).prop_map(|(term, index)| Fact::Acknowledged { term, index }),
-        (request(), number()).prop_map(|(read, applied)| Fact::ReadServed { read, applied }),
-        (number(), any::<Option<u64>>(), any::<Option<u64>>()).prop_map(|(term, vote, after)| Fact::Saved {
-            term,
-            vote,
-            after
-        }),
-        (number(), number(), digest()).prop_map(|(index, term, entry)| Fact::SavedEntry {
-            index,
-            term,
-            entry
-        }),
-        (place(), place()).prop_map(|(base, last)| Fact::SavedSnapshot { base, last }),
-        proptest::sample::select(vec![
-            Fact::SavedRecovered,
-            Fact::Crashed,
-            Fact::PowerLost,
-            Fact::Restarted,
-            Fact::Wiped,
-            Fact::Quiet
-        ]),
-        (number(), request()).prop_map(|(index, write)| Fact::WriteAcknowledged { index, write }),
-        request().prop_map(|read| Fact::ReadAsked { read }),
-        any::<Vec<u64>>().prop_map(|voters| Fact::Founded { voters }),
-        (number(), change())
-            .prop_map(|(request, change)| Fact::ChangeRequested { request, change: Box::new(change) }),
-        (
-            number(),
-            proptest::sample::select(vec![ChangeAnswer::Done, ChangeAnswer::Refused, ChangeAnswer::Unknown])
-        )
-            .prop_map(|(request, answer)| Fact::ChangeAnswered { request, answer }),
-    ];
+    let promises_and_truths =
+        prop_oneof![
+            (number(), number()).prop_map(|(term, candidate)| Fact::Voted { term, candidate }),
+            number().prop_map(|term| Fact::Campaigned { term }),
+            (number(), number()).prop_map(|(term, index)| Fact::Acknowledged { term, index }),
+            (request(), number()).prop_map(|(read, applied)| Fact::ReadServed { read, applied }),
+            (number(), any::<Option<u64>>(), any::<Option<u64>>())
+                .prop_map(|(term, vote, after)| Fact::Saved { term, vote, after }),
+            (number(), number(), digest()).prop_map(|(index, term, entry)| Fact::SavedEntry {
+                index,
+                term,
+                entry
+            }),
+            (place(), place()).prop_map(|(base, last)| Fact::SavedSnapshot { base, last }),
+            proptest::sample::select(vec![
+                Fact::SavedRecovered,
+                Fact::Crashed,
+                Fact::PowerLost,
+                Fact::Restarted,
+                Fact::Wiped,
+                Fact::Quiet
+            ]),
+            (number(), request()).prop_map(|(index, write)| Fact::WriteAcknowledged { index, write }),
+            request().prop_map(|read| Fact::ReadAsked { read }),
+            any::<Vec<u64>>().prop_map(|voters| Fact::Founded { voters }),
+            (number(), change())
+                .prop_map(|(request, change)| Fact::ChangeRequested { request, change: Box::new(change) }),
+            (
+                number(),
+                proptest::sample::select(vec![
+                    ConfChangeResponse::Done,
+                    ConfChangeResponse::Refused,
+                    ConfChangeResponse::Unknown
+                ])
+            )
+                .prop_map(|(request, answer)| Fact::ChangeAnswered { request, answer }),
+        ];
     prop_oneof![claims, promises_and_truths]
 }
 
@@ -249,16 +251,17 @@ fn one_after_the_other(events: &[(&str, &str, &str, &str)]) -> String {
 }
 
 /// What those know whose system fails a compare-and-set only where it found another value.
-fn mismatch() -> Reading {
-    Reading { failed_cas: FailedCas::Mismatch, ..Reading::default() }
+fn mismatch() -> ReadOptions {
+    ReadOptions { failed_cas: FailedCas::Mismatch, ..ReadOptions::default() }
 }
 
 fn is_linearizable(text: &str) -> bool {
-    is_linearizable_as(text, &Reading::default())
+    is_linearizable_as(text, &ReadOptions::default())
 }
 
-fn is_linearizable_as(text: &str, reading: &Reading) -> bool {
-    let (_, recorded) = read_history_as(text, reading).unwrap_or_else(|misread| panic!("{misread}:\n{text}"));
+fn is_linearizable_as(text: &str, reading: &ReadOptions) -> bool {
+    let (_, recorded) =
+        read_history_with(text, reading).unwrap_or_else(|misread| panic!("{misread}:\n{text}"));
     check(&recorded.calls, Budget::default()).expect("well formed") == Verdict::Linearizable
 }
 
@@ -393,8 +396,8 @@ fn what_a_failed_compare_and_set_proves_is_for_the_reader_to_say() {
             judged.push((text.clone(), is_linearizable(&text)));
             judged.push((text.clone(), is_linearizable_as(&text, &mismatch()) != is_told));
             if is_told {
-                let (_, recorded) = read_history_as(&text, &mismatch()).unwrap();
-                let told = recorded.told(&check(&recorded.calls, Budget::default()).unwrap());
+                let (_, recorded) = read_history_with(&text, &mismatch()).unwrap();
+                let told = recorded.describe(&check(&recorded.calls, Budget::default()).unwrap());
                 let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
                 let sentence =
                     "This rests on --failed-cas mismatch: that the compare-and-set failed (line 4)";
@@ -429,7 +432,7 @@ fn pairs_of_keys_and_values_are_told_apart() {
         ];
         events.map(event).concat()
     };
-    let (_, recorded) = read_history_as(&history("[1 5]"), &mismatch()).expect("it can be read");
+    let (_, recorded) = read_history_with(&history("[1 5]"), &mismatch()).expect("it can be read");
     let keys: Vec<u64> = recorded.calls.iter().map(|call| call.operation.key).collect();
     assert_eq!(keys.len(), 4);
     assert!(keys[0] == keys[3] && keys[0] != keys[1] && keys[1] != keys[2]);
@@ -441,7 +444,7 @@ fn pairs_of_keys_and_values_are_told_apart() {
     assert!(read_history(&history("[2 5]")).is_err());
     // One key, and a pair of values.
     let plain = [("0", "invoke", "cas", "[1 5]"), ("0", "fail", "cas", "[1 5]")];
-    let (_, recorded) = read_history_as(&plain.map(event).concat(), &mismatch()).expect("it can be read");
+    let (_, recorded) = read_history_with(&plain.map(event).concat(), &mismatch()).expect("it can be read");
     assert!(matches!(recorded.calls[0].operation.action, Action::CompareAndSet { .. }));
 }
 
@@ -496,7 +499,7 @@ fn facts_that_run_backwards_are_refused() {
 /// How a history of one file is explained.
 fn told(text: &str) -> String {
     let (_, recorded) = read_history(text).unwrap_or_else(|misread| panic!("{misread}:\n{text}"));
-    recorded.told(&check(&recorded.calls, Budget::default()).expect("well formed"))
+    recorded.describe(&check(&recorded.calls, Budget::default()).expect("well formed"))
 }
 
 #[test]
@@ -583,7 +586,7 @@ fn what_is_wrong_is_said_in_words_of_the_file() {
     let json = "\u{feff}{\"session\":1,\"sequence\":1,\"key\":4,\"action\":\"get\",\"called\":10}\n";
     assert_eq!(histories::read(json).unwrap(), read_history(json).unwrap().1.calls);
     assert_eq!(
-        formats::text(b"INFO\nab\xffc\n".to_vec()).unwrap_err().to_string(),
+        formats::decode_text(b"INFO\nab\xffc\n".to_vec()).unwrap_err().to_string(),
         "line 2: expected text in UTF-8: there is a byte 0xff"
     );
 }
@@ -658,7 +661,7 @@ fn all_notations_of_jepsen_say_the_same() {
     ];
     let (_, expected) = read_history(&texts[0].1).unwrap();
     assert_eq!(expected.calls.len(), 3);
-    let what = |recorded: &formats::Recorded| {
+    let what = |recorded: &formats::ParsedHistory| {
         let parts = |call: &Call| {
             let answer = call.returned.as_ref().map(|(_, response)| response.clone());
             (call.id, call.operation, answer)
@@ -732,8 +735,8 @@ fn nesting_is_bounded_in_every_notation() {
 #[test]
 fn objects_are_guessed_by_their_operations_and_can_be_given() {
     let object = |events: &[(&str, &str, &str, &str)], model: Option<Object>| {
-        let reading = Reading { model, ..Reading::default() };
-        let read = read_history_as(&one_after_the_other(events), &reading);
+        let reading = ReadOptions { model, ..ReadOptions::default() };
+        let read = read_history_with(&one_after_the_other(events), &reading);
         read.map(|(_, recorded)| Object::of(recorded.calls[0].operation.action))
             .map_err(|misread| misread.to_string())
     };
@@ -765,8 +768,14 @@ fn objects_are_guessed_by_their_operations_and_can_be_given() {
         "{refused}"
     );
     let ours = "{\"session\":1,\"sequence\":1,\"key\":4,\"action\":\"get\",\"called\":10}\n";
-    assert!(read_history_as(ours, &Reading { model: Some(Object::Register), ..Reading::default() }).is_ok());
-    assert!(read_history_as(ours, &Reading { model: Some(Object::List), ..Reading::default() }).is_err());
+    assert!(
+        read_history_with(ours, &ReadOptions { model: Some(Object::Register), ..ReadOptions::default() })
+            .is_ok()
+    );
+    assert!(
+        read_history_with(ours, &ReadOptions { model: Some(Object::List), ..ReadOptions::default() })
+            .is_err()
+    );
 }
 
 #[test]
@@ -862,7 +871,7 @@ fn what_failed_operations_would_have_written_is_named() {
 
 #[test]
 fn an_initial_value_is_held_first_by_every_key() {
-    let initial = |value: &str| Reading { initial: Some(value.to_string()), ..Reading::default() };
+    let initial = |value: &str| ReadOptions { initial: Some(value.to_string()), ..ReadOptions::default() };
     for (written, value) in
         [("7", "7"), ("\"a b\"", "\"a b\""), ("red", "\"red\""), (":a", ":a"), ("1.50", "1.5")]
     {
@@ -882,7 +891,7 @@ fn an_initial_value_is_held_first_by_every_key() {
     for (text, value) in
         [("0 :invoke :append 1\n0 :ok :append 1\n", "1"), (counter, "red"), (counter, "[1"), (ours, "red")]
     {
-        assert!(read_history_as(text, &initial(value)).is_err(), "{text} {value}");
+        assert!(read_history_with(text, &initial(value)).is_err(), "{text} {value}");
     }
 }
 

@@ -1,7 +1,7 @@
 //! Recorded histories in all formats, with the right answers (`data/histories/RIGHT.tsv`), and two of real clusters
-//! (`data/live`). Each row of the table is a row here, and no row is missing.
+//! (`data/live_entries`). Each row of the table is a row here, and no row is missing.
 
-use invariants::formats::{FailedCas, Format, Reading, Recorded, read_history_as, text};
+use invariants::formats::{FailedCas, Format, ParsedHistory, ReadOptions, decode_text, read_history_with};
 use invariants::linearizability::{Budget, Verdict, check};
 use std::path::{Path, PathBuf};
 
@@ -9,10 +9,10 @@ fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)
 }
 
-fn read(path: &Path, reading: &Reading) -> Result<(Format, Recorded), String> {
+fn read(path: &Path, reading: &ReadOptions) -> Result<(Format, ParsedHistory), String> {
     let bytes = std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let text = text(bytes).map_err(|misread| misread.to_string())?;
-    read_history_as(&text, reading).map_err(|misread| misread.to_string())
+    let text = decode_text(bytes).map_err(|misread| misread.to_string())?;
+    read_history_with(&text, reading).map_err(|misread| misread.to_string())
 }
 
 /// What is to be said of a file.
@@ -26,7 +26,7 @@ enum Right {
 
 use Right::{Linearizable, Refused, Violation};
 
-const PLAIN: Reading = Reading { failed_cas: FailedCas::Dropped, initial: None, model: None };
+const PLAIN: ReadOptions = ReadOptions { failed_cas: FailedCas::Dropped, initial: None, model: None };
 
 /// The rows of the table.
 const RIGHT: [(&str, Format, Right); 21] = [
@@ -64,7 +64,7 @@ fn every_row_of_the_table_is_judged_right() {
     }
 }
 
-fn judge(file: &str, format: Format, right: &Right, reading: &Reading) {
+fn judge(file: &str, format: Format, right: &Right, reading: &ReadOptions) {
     let read = read(&folder("histories").join(file), reading);
     match (right, read) {
         (Refused(words), Err(refusal)) => assert!(refusal.contains(words), "{file}: {refusal}"),
@@ -73,7 +73,7 @@ fn judge(file: &str, format: Format, right: &Right, reading: &Reading) {
         (right, Ok((found, recorded))) => {
             assert_eq!(found, format, "{file}");
             let verdict = check(&recorded.calls, Budget::default()).expect("well formed");
-            let told = recorded.told(&verdict);
+            let told = recorded.describe(&verdict);
             match (right, verdict) {
                 (Linearizable, Verdict::Linearizable) => {}
                 (Violation(words), Verdict::Violation(_)) => {
@@ -89,11 +89,11 @@ fn judge(file: &str, format: Format, right: &Right, reading: &Reading) {
 
 #[test]
 fn a_register_that_begins_with_a_value_is_judged_so() {
-    let initial = |value: &str| Reading { initial: Some(value.to_string()), ..Reading::default() };
+    let initial = |value: &str| ReadOptions { initial: Some(value.to_string()), ..ReadOptions::default() };
     judge("initial-zero.edn", Format::JepsenMaps, &Linearizable, &initial("0"));
     // The sentence about an initial value is for those who gave none.
     let (_, recorded) = read(&folder("histories").join("initial-zero.edn"), &initial("1")).unwrap();
-    let told = recorded.told(&check(&recorded.calls, Budget::default()).unwrap());
+    let told = recorded.describe(&check(&recorded.calls, Budget::default()).unwrap());
     assert!(told.contains("not linearizable") && !told.contains("No operation wrote"), "{told}");
     assert_eq!(recorded.operations(), 3);
 }
@@ -102,7 +102,7 @@ fn a_register_that_begins_with_a_value_is_judged_so() {
 /// their table. That counts what failed for a mismatch.
 #[test]
 fn histories_of_real_clusters_are_judged_right() {
-    let mismatch = Reading { failed_cas: FailedCas::Mismatch, ..PLAIN };
+    let mismatch = ReadOptions { failed_cas: FailedCas::Mismatch, ..PLAIN };
     for (file, operations, failed, is_linearizable) in [
         ("etcd-live-serializable-reads.edn.gz", 28_298, 4_871, false),
         ("zookeeper-live-sync-reads.edn.gz", 69_240, 0, true),

@@ -4,12 +4,12 @@
 mod common;
 
 use common::is_conclusive;
-use invariants::formats::{FailedCas, Format, Reading, Recorded, read_history, read_history_as};
+use invariants::formats::{FailedCas, Format, ParsedHistory, ReadOptions, read_history, read_history_with};
 use invariants::linearizability::{Budget, Verdict, check, check_by_search};
 use std::path::{Path, PathBuf};
 
 /// A row of the table: file, verdict, number of operations, and the history.
-type Row = (String, bool, usize, Format, Recorded);
+type Row = (String, bool, usize, Format, ParsedHistory);
 
 fn given() -> Option<Vec<Row>> {
     let folder: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/histories");
@@ -23,8 +23,8 @@ fn given() -> Option<Vec<Row>> {
         };
         let text = std::fs::read_to_string(folder.join(file)).expect(file);
         // The verdicts on etcd rest on its failing a compare-and-set only where it found another value.
-        let reading = Reading { failed_cas: FailedCas::Mismatch, ..Reading::default() };
-        let read = read_history_as(&text, &reading);
+        let reading = ReadOptions { failed_cas: FailedCas::Mismatch, ..ReadOptions::default() };
+        let read = read_history_with(&text, &reading);
         let (format, recorded) = read.unwrap_or_else(|misread| panic!("{file}: {misread}"));
         // Where that is not known, there may be fewer violations, and never others.
         let (_, carefully) = read_history(&text).unwrap_or_else(|misread| panic!("{file}: {misread}"));
@@ -53,7 +53,7 @@ fn every_verdict_is_the_known_one() {
         assert!(recorded.calls.len() <= operations, "{file}: {} of {operations}", recorded.calls.len());
         for check in [check, check_by_search] {
             let verdict = check(&recorded.calls, Budget::default()).unwrap_or_else(|malformed| {
-                panic!("{file}: {}", recorded.misread(&malformed));
+                panic!("{file}: {}", recorded.parse_error(&malformed));
             });
             match verdict {
                 Verdict::Linearizable => assert!(linearizable, "{file} is said to be linearizable"),

@@ -8,7 +8,7 @@ mod common;
 
 use common::is_conclusive;
 use invariants::formats::kvsim;
-use invariants::linearizability::{Budget, Call, Verdict, Why, check};
+use invariants::linearizability::{Budget, Call, UnknownReason, Verdict, check};
 use std::path::Path;
 
 /// The rows of the table: file, verdict, number of operations, what was done to it, and the history.
@@ -60,7 +60,7 @@ fn a_budget_that_is_too_small_is_no_verdict() {
             Verdict::Linearizable => assert!(linearizable, "{file}"),
             Verdict::Violation(explanation) => assert!(!linearizable, "{file}: {explanation}"),
             Verdict::Unknown { why, .. } => {
-                assert_eq!(why, Why::Steps(3));
+                assert_eq!(why, UnknownReason::Steps(3));
                 unknown += 1;
                 continue;
             }

@@ -1,7 +1,7 @@
 //! Which configurations may be in force, beside a twin that plays every course of events by itself.
 
-use invariants::ChangeAnswer::{self, Done, Refused, Unknown};
 use invariants::ConfChangeOp::{self, Learner, Remove, Voter};
+use invariants::ConfChangeResponse::{self, Done, Refused, Unknown};
 use invariants::{ConfChange, Configuration, Member, PossibleConfigurations};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
@@ -12,7 +12,7 @@ fn group(voters: &[u64], joint: &[u64], learners: &[u64]) -> Configuration {
 }
 
 fn founding() -> PossibleConfigurations {
-    PossibleConfigurations::founded_by([1, 2, 3])
+    PossibleConfigurations::with_initial_voters([1, 2, 3])
 }
 
 fn member(node: u64, disk_generation: u64) -> Member {
@@ -22,7 +22,7 @@ fn member(node: u64, disk_generation: u64) -> Member {
 #[test]
 fn before_its_answer_a_change_may_be_in_force_or_not_or_half() {
     let mut possible = founding();
-    possible.requested(1, ConfChange::Steps(vec![Voter(4), Remove(3)]), |_| 0);
+    possible.record_request(1, ConfChange::Steps(vec![Voter(4), Remove(3)]), |_| 0);
     let half = group(&[1, 2, 4], &[1, 2, 3], &[]);
     for configuration in [group(&[1, 2, 3], &[], &[]), half.clone(), group(&[1, 2, 4], &[], &[])] {
         assert!(possible.contains(&configuration), "{configuration}");
@@ -30,62 +30,62 @@ fn before_its_answer_a_change_may_be_in_force_or_not_or_half() {
     // A majority of each: two of {1, 2, 3} and two of {1, 2, 4}.
     let counts = |nodes: &[u64]| possible.all_have_quorum(|member| nodes.contains(&member.node));
     assert!(counts(&[1, 2]) && counts(&[2, 3, 4]) && !counts(&[1, 3]) && !counts(&[3, 4]));
-    possible.answered(1, Unknown);
+    possible.record_response(1, Unknown);
     assert!(possible.contains(&half));
-    possible.answered(1, Done);
+    possible.record_response(1, Done);
     assert_eq!(possible.configurations(), [group(&[1, 2, 4], &[], &[])]);
 }
 
 #[test]
 fn a_refused_change_leaves_nothing_behind() {
     let mut possible = founding();
-    possible.requested(1, ConfChange::Steps(vec![Remove(3)]), |_| 0);
-    possible.answered(1, Refused);
+    possible.record_request(1, ConfChange::Steps(vec![Remove(3)]), |_| 0);
+    possible.record_response(1, Refused);
     assert_eq!(possible, founding());
 }
 
 #[test]
 fn a_joint_phase_that_was_asked_for_lasts_until_its_end_is_asked_for() {
     let mut possible = founding();
-    possible.requested(1, ConfChange::Joint(vec![Learner(3)]), |_| 0);
-    possible.answered(1, Done);
+    possible.record_request(1, ConfChange::Joint(vec![Learner(3)]), |_| 0);
+    possible.record_response(1, Done);
     assert_eq!(possible.configurations(), [group(&[1, 2], &[1, 2, 3], &[])]);
-    possible.requested(2, ConfChange::Leave, |_| 0);
-    possible.answered(2, Done);
+    possible.record_request(2, ConfChange::Leave, |_| 0);
+    possible.record_response(2, Done);
     assert_eq!(possible.configurations(), [group(&[1, 2], &[], &[3])]);
 }
 
 #[test]
 fn a_later_success_decides_what_was_unknown_before_and_a_late_answer_says_nothing_new() {
     let mut possible = founding();
-    possible.requested(1, ConfChange::Steps(vec![Voter(4)]), |_| 0);
-    possible.requested(2, ConfChange::Steps(vec![Remove(4)]), |_| 0);
-    possible.answered(2, Done);
+    possible.record_request(1, ConfChange::Steps(vec![Voter(4)]), |_| 0);
+    possible.record_request(2, ConfChange::Steps(vec![Remove(4)]), |_| 0);
+    possible.record_response(2, Done);
     assert_eq!(possible.configurations(), [group(&[1, 2, 3], &[], &[])]);
-    possible.answered(1, Done);
+    possible.record_response(1, Done);
     assert_eq!(possible.configurations(), [group(&[1, 2, 3], &[], &[])]);
 }
 
 #[test]
 fn an_emptied_server_is_a_member_again_once_it_may_have_been_added_again() {
     let mut possible = founding();
-    assert!(possible.all_have(member(3, 0)) && !possible.some_has(member(3, 1)));
-    possible.requested(1, ConfChange::Steps(vec![Remove(3)]), |_| 1);
-    possible.answered(1, Done);
-    assert!(!possible.some_has(member(3, 0)) && !possible.some_has(member(3, 1)));
-    possible.requested(2, ConfChange::Steps(vec![Learner(3)]), |_| 1);
-    assert!(possible.some_has(member(3, 1)) && !possible.all_have(member(3, 1)));
-    possible.answered(2, Done);
-    assert!(possible.all_have(member(3, 1)));
+    assert!(possible.all_contain(member(3, 0)) && !possible.any_contains(member(3, 1)));
+    possible.record_request(1, ConfChange::Steps(vec![Remove(3)]), |_| 1);
+    possible.record_response(1, Done);
+    assert!(!possible.any_contains(member(3, 0)) && !possible.any_contains(member(3, 1)));
+    possible.record_request(2, ConfChange::Steps(vec![Learner(3)]), |_| 1);
+    assert!(possible.any_contains(member(3, 1)) && !possible.all_contain(member(3, 1)));
+    possible.record_response(2, Done);
+    assert!(possible.all_contain(member(3, 1)));
 }
 
 #[test]
 fn a_thousand_unanswered_changes_cost_no_memory_and_still_leave_something_to_ask() {
-    let mut possible = PossibleConfigurations::founded_by(1..=15);
+    let mut possible = PossibleConfigurations::with_initial_voters(1..=15);
     for request in 0..1_000 {
         let node = request % 15 + 1;
         let op = if request % 2 == 0 { Remove(node) } else { Voter(node) };
-        possible.requested(request, ConfChange::Steps(vec![op]), |_| 0);
+        possible.record_request(request, ConfChange::Steps(vec![op]), |_| 0);
     }
     assert!(possible.configurations().len() < 300);
     // Whoever of them votes: all of them are a quorum of it.
@@ -149,7 +149,7 @@ impl Plain {
 }
 
 /// All that a history can have led to: with each change that has no answer, or an unknown one, in every state.
-fn courses(history: &[(ConfChange, Option<ChangeAnswer>)]) -> BTreeSet<Plain> {
+fn courses(history: &[(ConfChange, Option<ConfChangeResponse>)]) -> BTreeSet<Plain> {
     let none = BTreeSet::new;
     let mut all = BTreeSet::from([Plain {
         voters: BTreeSet::from([1, 2, 3]),
@@ -196,15 +196,15 @@ proptest! {
         let answer = |kind| match kind { 0 => Some(Done), 1 => Some(Refused), 2 => Some(Unknown), _ => None };
         let mut possible = founding();
         for (request, (change, kind)) in (0..).zip(&changes) {
-            possible.requested(request, change.clone(), |_| 0);
+            possible.record_request(request, change.clone(), |_| 0);
             if let Some(answer) = answer(*kind).filter(|_| at_once) {
-                possible.answered(request, answer);
+                possible.record_response(request, answer);
             }
         }
         // Answers that all come at the end, in the order of the commands, say the same.
         for (request, (_, kind)) in (0..).zip(&changes) {
             if let Some(answer) = answer(*kind).filter(|_| !at_once) {
-                possible.answered(request, answer);
+                possible.record_response(request, answer);
             }
         }
         let history: Vec<_> = changes.into_iter().map(|(change, kind)| (change, answer(kind))).collect();

@@ -6,7 +6,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use fuzz::mutate::Chance;
 use fuzz::{Kind, Sample, survives, unfinished};
-use invariants::formats::{self, FailedCas, Reading, read_history_as};
+use invariants::formats::{self, FailedCas, ReadOptions, read_history_with};
 use invariants::linearizability::{Budget, Object, report};
 use invariants::{Checker, PROPERTIES};
 use std::fs;
@@ -32,24 +32,24 @@ fn history(bytes: &[u8], number: u64) -> bool {
     let models = [Object::Register, Object::List, Object::Set, Object::Counter, Object::Queue, Object::Mutex]
         .map(Some);
     let reading = match number % 8 {
-        0 => Reading { failed_cas: FailedCas::Mismatch, initial: Some("0".to_owned()), model: None },
-        1 => Reading { model: models[(number / 8) as usize % models.len()], ..Reading::default() },
-        _ => Reading::default(),
+        0 => ReadOptions { failed_cas: FailedCas::Mismatch, initial: Some("0".to_owned()), model: None },
+        1 => ReadOptions { model: models[(number / 8) as usize % models.len()], ..ReadOptions::default() },
+        _ => ReadOptions::default(),
     };
-    let read = formats::text(bytes.to_vec()).and_then(|text| read_history_as(&text, &reading));
+    let read = formats::decode_text(bytes.to_vec()).and_then(|text| read_history_with(&text, &reading));
     let recorded = match read {
         Ok((_, recorded)) => recorded,
         Err(misread) => return misread.to_string().is_empty(),
     };
     match report(&recorded.calls, BUDGET) {
-        Ok(report) => !recorded.told(&report.verdict).is_empty(),
-        Err(malformed) => recorded.misread(&malformed).to_string().is_empty(),
+        Ok(report) => !recorded.describe(&report.verdict).is_empty(),
+        Err(malformed) => recorded.parse_error(&malformed).to_string().is_empty(),
     }
 }
 
 /// Reads facts and shows them to all properties, to each alone, or to all but one: after a violation nothing is observed.
 fn facts(bytes: &[u8], number: u64) -> bool {
-    let Ok(text) = formats::text(bytes.to_vec()) else { return false };
+    let Ok(text) = formats::decode_text(bytes.to_vec()) else { return false };
     let (others, asked) = (PROPERTIES.len() as u64, (number / 3 % PROPERTIES.len() as u64) as usize);
     let without = |place: usize| match number % 3 {
         0 => false,
@@ -62,7 +62,7 @@ fn facts(bytes: &[u8], number: u64) -> bool {
         .filter(|(place, _)| without(*place))
         .map(|(_, property)| property.name)
         .collect();
-    let mut checker = Checker::without(&without).expect("these are names of properties");
+    let mut checker = Checker::with_disabled(&without).expect("these are names of properties");
     let mut violation = None;
     for fact in formats::facts::read(&text) {
         match fact {
@@ -72,7 +72,7 @@ fn facts(bytes: &[u8], number: u64) -> bool {
         }
     }
     let told = violation.map(|violation| (violation.to_string(), serde_json::to_string(&violation)));
-    checker.looked().count() > 0 && told.is_none_or(|(_, json)| json.is_ok())
+    checker.checks().count() > 0 && told.is_none_or(|(_, json)| json.is_ok())
 }
 
 /// A kind of history.
@@ -190,7 +190,7 @@ fn samples() -> Vec<Sample> {
             Some("gz") => &PACKED,
             _ => continue,
         };
-        let text = formats::text(bytes).expect("stored histories are texts");
+        let text = formats::decode_text(bytes).expect("stored histories are texts");
         add(kind, first_lines(text.as_bytes(), 40));
     }
     samples

@@ -365,7 +365,7 @@ fn story(bug: Bug) -> Story {
             schedule: |t| {
                 t.story("n4 is a learner that has everything, and hears nobody for an election timeout.");
                 t.elect(1);
-                t.change(1, ConfChange::Auto(vec![ConfChangeOp::Learner(NodeId(4))]));
+                t.change(1, ConfChange::Auto(vec![ConfChangeOp::AddLearner(NodeId(4))]));
                 t.deliver_all();
                 t.time_out(4);
                 t.deliver_all();
@@ -383,7 +383,7 @@ fn story(bug: Bug) -> Story {
                 for id in [2, 3, 4] {
                     t.cut(id);
                 }
-                t.change(1, ConfChange::Auto(vec![ConfChangeOp::Voter(NodeId(5))]));
+                t.change(1, ConfChange::Auto(vec![ConfChangeOp::AddVoter(NodeId(5))]));
                 t.deliver_all();
                 t.story("n2 leads the group of four, and removes n1 at once: two of three have that.");
                 t.heal();
@@ -418,8 +418,8 @@ fn story(bug: Bug) -> Story {
                 t.elect(1);
                 t.cut(2);
                 t.cut(3);
-                t.change(1, ConfChange::Auto(vec![ConfChangeOp::Voter(NodeId(4))]));
-                t.change(1, ConfChange::Auto(vec![ConfChangeOp::Voter(NodeId(5))]));
+                t.change(1, ConfChange::Auto(vec![ConfChangeOp::AddVoter(NodeId(4))]));
+                t.change(1, ConfChange::Auto(vec![ConfChangeOp::AddVoter(NodeId(5))]));
                 t.deliver_all();
                 t.story("n2 and n3 are two of three, and elect n2.");
                 t.heal();
@@ -509,9 +509,9 @@ fn story(bug: Bug) -> Story {
                 t.deliver_all();
                 t.cut(2);
                 t.cut(3);
-                let voter = |id| ConfChangeOp::Voter(NodeId(id));
+                let voter = |id| ConfChangeOp::AddVoter(NodeId(id));
                 let remove = |id| ConfChangeOp::Remove(NodeId(id));
-                t.change(1, ConfChange::Joint(vec![voter(4), voter(5), remove(2), remove(3)]));
+                t.change(1, ConfChange::ExplicitJoint(vec![voter(4), voter(5), remove(2), remove(3)]));
                 t.deliver_all();
             },
             violated: &["durable-quorum"],
@@ -526,7 +526,10 @@ fn story(bug: Bug) -> Story {
                 t.deliver_all();
                 t.change(
                     1,
-                    ConfChange::Auto(vec![ConfChangeOp::Voter(NodeId(4)), ConfChangeOp::Voter(NodeId(5))]),
+                    ConfChange::Auto(vec![
+                        ConfChangeOp::AddVoter(NodeId(4)),
+                        ConfChangeOp::AddVoter(NodeId(5)),
+                    ]),
                 );
             },
             violated: &["configurations"],
@@ -542,8 +545,8 @@ fn story(bug: Bug) -> Story {
                 t.change(
                     1,
                     ConfChange::Auto(vec![
-                        ConfChangeOp::Learner(NodeId(4)),
-                        ConfChangeOp::Learner(NodeId(5)),
+                        ConfChangeOp::AddLearner(NodeId(4)),
+                        ConfChangeOp::AddLearner(NodeId(5)),
                     ]),
                 );
                 t.deliver_all();
@@ -701,7 +704,7 @@ fn story(bug: Bug) -> Story {
             schedule: |t| {
                 t.story("The group was founded without n4. By the end of the snapshot n4 votes.");
                 t.elect(1);
-                t.change(1, ConfChange::Auto(vec![ConfChangeOp::Voter(NodeId(4))]));
+                t.change(1, ConfChange::Auto(vec![ConfChangeOp::AddVoter(NodeId(4))]));
                 t.deliver_all();
                 t.compact(1, 0);
             },
@@ -721,7 +724,7 @@ fn story(bug: Bug) -> Story {
                 t.compact(1, 0);
                 t.heal();
                 live(t, 2_000);
-                let lacks = t.raft(3).commit() < t.raft(1).commit();
+                let lacks = t.raft(3).commit_index() < t.raft(1).commit_index();
                 t.by_now(!lacks, "n3 lacks 3@1 for ever");
             },
             violated: &["progress"],
@@ -736,7 +739,7 @@ fn story(bug: Bug) -> Story {
                 t.deliver_all();
                 t.cut(3);
                 t.cut(4);
-                t.change(1, ConfChange::Auto(vec![ConfChangeOp::Voter(NodeId(4))]));
+                t.change(1, ConfChange::Auto(vec![ConfChangeOp::AddVoter(NodeId(4))]));
                 t.deliver_all();
             },
             violated: &["durable-quorum"],
@@ -942,7 +945,7 @@ fn story(bug: Bug) -> Story {
                 t.deliver_all();
                 t.heal();
                 live(t, 2_000);
-                let lacks = t.raft(3).commit() < t.raft(1).commit();
+                let lacks = t.raft(3).commit_index() < t.raft(1).commit_index();
                 t.by_now(!lacks, "n3 is asked about 3@1 for ever");
             },
             violated: &["progress"],
@@ -967,7 +970,7 @@ fn story(bug: Bug) -> Story {
                 t.deliver(1, 3);
                 t.lose(1, 3);
                 live(t, 2_000);
-                let lacks = t.raft(3).commit() < t.raft(1).commit();
+                let lacks = t.raft(3).commit_index() < t.raft(1).commit_index();
                 t.by_now(!lacks, "n3 waits for the second part for ever");
             },
             violated: &["progress"],

@@ -5,8 +5,9 @@
 
 use raft_core::message::MessageContext;
 use raft_core::{
-    ConfChangeOp, Config, Configuration, DirectoryId, Effect, Entry, Envelope, Index, Input, Log, LogId,
-    Message, NodeId, Payload, Raft, Recovered, ReplicaKey, RequestId, Response, Role, Term, Timestamp, Unfit,
+    ConfChangeError, ConfChangeOp, Config, Configuration, DirectoryId, Effect, Entry, Envelope, Index, Input,
+    Log, LogId, Message, NodeId, Payload, Raft, Recovered, ReplicaKey, RequestId, Response, Role, Term,
+    Timestamp,
 };
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -219,12 +220,14 @@ fn expected(directive: &Directive) -> (String, Vec<(u64, bool)>) {
     (first.trim().to_owned(), members.iter().map(member).collect())
 }
 
-fn refusal(directive: &Directive) -> Unfit {
+fn refusal(directive: &Directive) -> ConfChangeError {
     match directive.output[0].trim() {
-        "removed all voters" | "can't make a zero-voter config joint" => Unfit::NoVoters,
-        "more than one voter changed without entering joint config" => Unfit::MoreThanOneVoter,
-        "can't apply simple config change in joint config" | "config is already joint" => Unfit::Joint,
-        "can't leave a non-joint config" => Unfit::NotJoint,
+        "removed all voters" | "can't make a zero-voter config joint" => ConfChangeError::NoVoters,
+        "more than one voter changed without entering joint config" => ConfChangeError::MoreThanOneVoter,
+        "can't apply simple config change in joint config" | "config is already joint" => {
+            ConfChangeError::AlreadyJoint
+        }
+        "can't leave a non-joint config" => ConfChangeError::NotJoint,
         other => panic!("{}: allowed, and not expected to be: {other}", directive.place),
     }
 }
@@ -537,7 +540,7 @@ fn ack_commit(id: &str, input: &Value, expect: &Value) {
     }
     let committed = expect["committed"] == true;
     assert_eq!(server.raft.commit_index() == Index(2), committed, "{id}");
-    let answer = Effect::Respond { request: RequestId(0), answer: Answer::Applied { index: Index(2) } };
+    let answer = Effect::Respond { request: RequestId(0), response: Response::Applied { index: Index(2) } };
     assert_eq!(effects.contains(&answer), committed, "{id}");
 }
 

@@ -87,11 +87,11 @@ fn a_wiped_voter_is_removed_and_taken_in_again() {
     t.story("n3 came back with an empty disk. Its old life is removed, and the new one begins as a learner.");
     t.change_steps(1, &[ConfChangeOp::Remove(NodeId(3))]);
     t.quietly(Table::deliver_all);
-    t.change_steps(1, &[life(3, 103), ConfChangeOp::Learner(NodeId(3))]);
+    t.change_steps(1, &[life(3, 103), ConfChangeOp::AddLearner(NodeId(3))]);
     t.quietly(Table::deliver_all);
     t.story("It has everything now, and becomes a voter.");
     t.show();
-    t.change_steps(1, &[ConfChangeOp::Voter(NodeId(3))]);
+    t.change_steps(1, &[ConfChangeOp::AddVoter(NodeId(3))]);
     t.quietly(Table::deliver_all);
     t.story("It counts: without n2, n1 commits with n3.");
     t.cut(2);
@@ -105,10 +105,10 @@ fn two_lives_of_one_server_are_never_in_one_change() {
     let mut t = led_by_n1();
     t.quietly(|t| replace_disk(t, 3));
     t.story("The new life cannot come while the old one is there, nor in the change that removes it.");
-    t.change_steps(1, &[life(3, 103), ConfChangeOp::Voter(NodeId(3))]);
-    t.change_steps(1, &[ConfChangeOp::Remove(NodeId(3)), life(3, 103), ConfChangeOp::Voter(NodeId(3))]);
+    t.change_steps(1, &[life(3, 103), ConfChangeOp::AddVoter(NodeId(3))]);
+    t.change_steps(1, &[ConfChangeOp::Remove(NodeId(3)), life(3, 103), ConfChangeOp::AddVoter(NodeId(3))]);
     t.story("Named by the life that the group knows, n3 may be anything.");
-    t.change_steps(1, &[life(3, 3), ConfChangeOp::Learner(NodeId(3))]);
+    t.change_steps(1, &[life(3, 3), ConfChangeOp::AddLearner(NodeId(3))]);
     insta::assert_snapshot!(t.transcript());
 }
 
@@ -127,7 +127,7 @@ fn what_the_old_life_acknowledged_does_not_count_for_the_new_one() {
         t.change_steps(1, &[ConfChangeOp::Remove(NodeId(3))]);
         t.deliver_all();
         t.letters.retain(|envelope| envelope.from.id == NodeId(3));
-        t.change_steps(1, &[life(3, 103), ConfChangeOp::Voter(NodeId(3))]);
+        t.change_steps(1, &[life(3, 103), ConfChangeOp::AddVoter(NodeId(3))]);
         t.deliver_all();
     });
     t.show();

@@ -616,7 +616,7 @@ fn a_setup_that_cannot_work_is_refused() {
         assert_eq!(error.to_string(), format!("{field} must be {}", error.bound));
     }
     // What is just within its bounds can.
-    let good: [ConfChange; 8] = [
+    let good: [Adjust; 8] = [
         |_| {},
         |config| config.voters = vec![NodeId(9)],
         |config| config.voters = (0..64).map(NodeId).collect(),

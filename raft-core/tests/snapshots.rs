@@ -761,7 +761,7 @@ fn nothing_moves_backwards() {
         let request = RequestId(7);
         let (index, data) = (Index(index), b"nonsense".to_vec().into());
         after.step(now, raft_core::Input::Compact { request, index, data, keep: index }, &mut effects);
-        let refused = Effect::Respond { request, answer: Answer::Rejected(why) };
+        let refused = Effect::Respond { request, response: Response::Rejected(why) };
         assert_eq!((effects, &after), (vec![refused], &before), "a state up to {index}");
     }
 }
@@ -778,20 +778,20 @@ fn every_compaction_is_answered_at_once() {
         let (index, keep) = (Index(index), Index(keep));
         raft_core::Input::Compact { request: RequestId(7), index, data: "a=1".into(), keep }
     };
-    let answer = |answer| Effect::Respond { request: RequestId(7), answer };
+    let answer = |answer| Effect::Respond { request: RequestId(7), response: answer };
     for (index, keep, compacted) in [(2, 2, 2), (2, 1, 1), (2, 0, 0), (1, 9, 1), (2, u64::MAX, 2)] {
         let (mut raft, mut effects) = (t.raft(1).clone(), Vec::new());
         raft.step(now, compact(index, keep), &mut effects);
-        assert_eq!(effects[0], answer(Answer::Compacted));
-        assert!(matches!(&effects[1..], [Effect::Save { record: write, .. }] if write.kept.is_some()));
+        assert_eq!(effects[0], answer(Response::Compacted));
+        assert!(matches!(&effects[1..], [Effect::Save { record: write, .. }] if write.checkpoint.is_some()));
         assert_eq!(raft.log().compacted().index, Index(compacted), "up to {index}, keep {keep}");
         effects.clear();
         raft.step(now, compact(index, keep), &mut effects);
-        assert_eq!(effects, [answer(Answer::Rejected(Rejection::SnapshotOutdated))]);
+        assert_eq!(effects, [answer(Response::Rejected(Rejection::SnapshotOutdated))]);
     }
     let (mut raft, mut effects) = (t.raft(1).clone(), Vec::new());
     raft.step(now, raft_core::Input::SaveFailed, &mut effects);
     effects.clear();
     raft.step(now, compact(2, 2), &mut effects);
-    assert_eq!(effects, [answer(Answer::Rejected(Rejection::Halted))]);
+    assert_eq!(effects, [answer(Response::Rejected(Rejection::Halted))]);
 }

@@ -39,7 +39,7 @@ fn every_server_says_where_it_stands() {
     t.deliver(1, 2);
     let raft = t.raft(2);
     let expected = Status {
-        peer: raft.peer(),
+        peer: raft.replica(),
         term: Term(1),
         vote: Some(NodeId(1)),
         role: RoleStatus::Follower,
@@ -49,9 +49,9 @@ fn every_server_says_where_it_stands() {
         configuration_index: Index(0),
         compacted: LogId::default(),
         last: at(2),
-        durable: Index(1),
-        commit: Index(1),
-        applied: Index(1),
+        durable_index: Index(1),
+        commit_index: Index(1),
+        last_applied: Index(1),
         snapshot: None,
         receiving: None,
         forwarded: 0,
@@ -98,7 +98,7 @@ fn a_leader_says_how_far_each_follower_is_and_how_it_is_served() {
     // One that was just added is probed.
     t.hold(1, 4);
     t.hold(4, 1);
-    t.change_steps(1, &[ConfChangeOp::Learner(NodeId(4))]);
+    t.change_steps(1, &[ConfChangeOp::AddLearner(NodeId(4))]);
     assert_eq!(follower(&t, 4).state, ProgressStatus::Probe { waiting: true });
     assert!(t.raft(1).status().configuration.learners.contains(&NodeId(4)));
     assert_eq!(t.raft(1).status().configuration_index, Index(4));
@@ -120,7 +120,10 @@ fn a_leader_says_how_far_each_follower_is_and_how_it_is_served() {
     t.deliver_all();
     assert_eq!((follower(&t, 4).state, follower(&t, 4).match_index), (streaming(0, 0), Index(4)));
     let n4 = t.raft(4).status();
-    assert_eq!((n4.compacted, n4.snapshot, n4.receiving, n4.applied), (at(4), Some(at(4)), None, Index(4)));
+    assert_eq!(
+        (n4.compacted, n4.snapshot, n4.receiving, n4.last_applied),
+        (at(4), Some(at(4)), None, Index(4))
+    );
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 mod table;
 
-use raft_core::message::{ForwardOutcome, MessageContext, Request};
+use raft_core::message::{ForwardOutcome, ForwardRequest, MessageContext};
 use raft_core::{
     ConfChange, ConfChangeOp, DirectoryId, Effect, Entries, Envelope, Index, Input, LogId, Message, NodeId,
     Raft, ReplicaKey, RequestId, Response, Role, SnapshotChunk, Term, Timestamp,
@@ -18,7 +18,7 @@ fn peer(id: u64) -> ReplicaKey {
 fn responses(term: Term) -> Vec<Message> {
     let stamp = MessageContext { round: 1_000, sent_at: Timestamp(u64::MAX) };
     let last = LogId { index: Index(1), term: Term(1) };
-    let ended = Outcome::Completed(Answer::NotLeader { hint: None });
+    let ended = ForwardOutcome::Completed(Response::NotLeader { hint: None });
     vec![
         Message::PreVoteResponse { term, granted: true },
         Message::PreVoteResponse { term, granted: false },
@@ -27,8 +27,8 @@ fn responses(term: Term) -> Vec<Message> {
         Message::AppendEntriesResponse { term, match_index: Index(1), context: stamp },
         Message::AppendEntriesRejected { term, prev_log: Index(0), hint: LogId::default() },
         Message::InstallSnapshotResponse { term, last, received: 1, end: 1, context: stamp },
-        Message::ForwardResponse { term, forward_id: 0, outcome: Outcome::Appended(last) },
-        Message::ForwardResponse { term, forward_id: 0, outcome: Outcome::ReadAt(Index(1)) },
+        Message::ForwardResponse { term, forward_id: 0, outcome: ForwardOutcome::Appended(last) },
+        Message::ForwardResponse { term, forward_id: 0, outcome: ForwardOutcome::ReadAt(Index(1)) },
         Message::ForwardResponse { term, forward_id: 0, outcome: ended },
     ]
 }
@@ -143,7 +143,7 @@ fn requests_of_a_stranger_are_heard() {
                 context: stamp,
             },
             Message::InstallSnapshot { term, chunk: Box::new(part), context: stamp },
-            Message::Forward { term, forward_id: 7, request: Request::Read },
+            Message::Forward { term, forward_id: 7, request: ForwardRequest::Read },
         ];
         for message in requests {
             let (after, _) = given(&t, 1, peer(4), &message);
@@ -297,16 +297,16 @@ fn a_server_that_joins_hears_the_leader_to_which_it_passes_requests_on() {
     assert_eq!(t.raft(3).leader(), Some(NodeId(2)));
     t.propose(3, "x=1");
     let forwarded = t.letters.iter().find_map(|envelope| match envelope.message {
-        Message::Forward { token, .. } => Some(token),
+        Message::Forward { forward_id, .. } => Some(forward_id),
         _ => None,
     });
     let token = forwarded.expect("it passes it on");
-    let outcome = Outcome::Completed(Answer::NotLeader { hint: None });
+    let outcome = ForwardOutcome::Completed(Response::NotLeader { hint: None });
     let response = Message::ForwardResponse { term: Term(7), forward_id: token, outcome };
     let (after, effects) = given(&t, 3, peer(4), &response);
     assert_eq!((&after, effects), (t.raft(3), Vec::new()), "n4 was asked nothing");
     let (_, effects) = given(&t, 3, peer(2), &response);
-    let unknown = Effect::Respond { request: RequestId(0), answer: Answer::Unknown };
+    let unknown = Effect::Respond { request: RequestId(0), response: Response::Unknown };
     assert_eq!(effects, [unknown], "n2 was");
 }
 

@@ -109,7 +109,7 @@ fn a_transfer_that_nobody_fits_is_refused() {
     let mut t = Table::founded_by(3, 5, |_| {});
     t.quietly(|t| {
         t.elect(1);
-        t.change(1, ConfChange::Auto(vec![ConfChangeOp::Learner(NodeId(4))]));
+        t.change(1, ConfChange::Auto(vec![ConfChangeOp::AddLearner(NodeId(4))]));
         t.deliver_all();
     });
     t.story("Not to itself, not to a learner, not to somebody outside of the group; and only a leader can.");
@@ -194,7 +194,7 @@ fn an_order_to_a_learner_does_nothing() {
     let mut t = Table::founded_by(2, 3, |_| {});
     t.quietly(|t| {
         t.elect(1);
-        t.change(1, ConfChange::Auto(vec![ConfChangeOp::Learner(NodeId(3))]));
+        t.change(1, ConfChange::Auto(vec![ConfChangeOp::AddLearner(NodeId(3))]));
         t.deliver_all();
         t.heartbeat(1);
         t.deliver_all();

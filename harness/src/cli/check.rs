@@ -4,8 +4,8 @@ use super::exit::{BROKEN, KEPT, UNUSABLE};
 use super::{Done, arguments, print, print_json, say, signals};
 use crate::plan::file::{self, named};
 use crate::text::{shown, shown_line};
-use invariants::formats::{self, Names, Reading};
-use invariants::linearizability::{Judged, Method, report, report_within};
+use invariants::formats::{self, Names, ReadOptions};
+use invariants::linearizability::{KeyReport, Method, report, report_within};
 use invariants::{Budget, Checker, Verdict, Violation};
 use serde_json::{Value, json};
 use std::fmt::Write;
@@ -25,7 +25,7 @@ pub(super) fn check(arguments: &arguments::Check) -> Done {
         arguments::Recording::History { files, steps, bytes, seconds, failed_cas, initial, model, json } => {
             let budget = Budget { steps: *steps, bytes: *bytes };
             let most = *seconds;
-            let reading = Reading { failed_cas: *failed_cas, initial: initial.clone(), model: *model };
+            let reading = ReadOptions { failed_cas: *failed_cas, initial: initial.clone(), model: *model };
             each(files, *json, move |path| history(path, &reading, budget, most))
         }
         arguments::Recording::Facts { files, json } => each(files, *json, facts),
@@ -135,7 +135,7 @@ fn called(path: &Path) -> String {
 }
 
 /// A history of clients.
-fn history(path: &Path, reading: &Reading, budget: Budget, most: Option<Duration>) -> Judgement {
+fn history(path: &Path, reading: &ReadOptions, budget: Budget, most: Option<Duration>) -> Judgement {
     // The text is gone before the check needs memory.
     let read = formats::read_history_as(&text(path)?, reading);
     let (format, recorded) = read.map_err(|misread| misread.to_string())?;
@@ -156,7 +156,7 @@ fn history(path: &Path, reading: &Reading, budget: Budget, most: Option<Duration
     let is_well = report.verdict == Verdict::Linearizable;
     let explanation = (!is_well).then(|| recorded.told(&report.verdict));
     let method = methods(&report.keys, &recorded.names);
-    let keys = report.keys.iter().map(|&Judged { key, operations, method }| {
+    let keys = report.keys.iter().map(|&KeyReport { key, operations, method }| {
         let operations = operations - usize::from(recorded.has_initial());
         json!({"key": key, "name": recorded.names.key(key), "operations": operations, "method": method})
     });
@@ -175,7 +175,7 @@ fn history(path: &Path, reading: &Reading, budget: Budget, most: Option<Duration
 }
 
 /// What told, and of which keys, as long as there are few of them.
-fn methods(keys: &[Judged], names: &Names) -> String {
+fn methods(keys: &[KeyReport], names: &Names) -> String {
     let told = [Method::Zones, Method::Search].map(|method| {
         let mine: Vec<u64> = keys.iter().filter(|key| key.method == method).map(|key| key.key).collect();
         match mine.len() {

@@ -332,8 +332,8 @@ impl<S: Server> Cluster<S> {
         let claimed = self.world.place(of).configuration();
         self.taking_part().filter(move |node| {
             let member = self.world.member(*node);
-            possible.all_have(member)
-                || possible.some_has(member) && claimed.is_some_and(|group| group.has(*node))
+            possible.all_contain(member)
+                || possible.any_contains(member) && claimed.is_some_and(|group| group.has(*node))
         })
     }
 

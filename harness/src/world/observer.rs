@@ -4,7 +4,7 @@ use crate::outcome::{
     Counts, Failure, LINEARIZABILITY, Options, Refusal, Side, TOLD, WITNESS, WRONG_ANSWER, What, Who,
 };
 use crate::workload::Ask;
-use invariants::linearizability::{Broken, Explanation, Flaw, Forced, Stream, Streamed};
+use invariants::linearizability::{Explanation, Flaw, OrderingEdge, Stream, StreamVerdict, StreamViolation};
 use invariants::{
     Action, Checker, ConfChange, ConfChangeOp, Configuration, Content, Digest, Fact, Index, Node, Observed,
     Operation, Position, RequestId, Response, Time,
@@ -336,7 +336,7 @@ impl Observer {
 
     /// Whether what clients saw was found to be in order, and that by itself: not every workload tells enough for that.
     pub(crate) fn is_linearizable(&self) -> bool {
-        self.stream.as_ref().is_some_and(|stream| stream.verdict() == Streamed::Linearizable)
+        self.stream.as_ref().is_some_and(|stream| stream.verdict() == StreamVerdict::Linearizable)
     }
 
     /// How often each promise was looked at.
@@ -398,7 +398,7 @@ impl Observer {
     pub(crate) fn sides(&self, explanation: &Explanation) -> Vec<Side> {
         let stuck = explanation.stuck.id;
         let edges = &explanation.edges;
-        let is_turned = |edge: &&Forced| {
+        let is_turned = |edge: &&OrderingEdge| {
             edges.iter().any(|other| (other.before, other.after) == (edge.after, edge.before))
         };
         let last = edges.iter().rev().find(is_turned).or(edges.last());
@@ -429,7 +429,7 @@ impl Observer {
     }
 
     #[cold]
-    fn convicted(&mut self, broken: &Broken) {
+    fn convicted(&mut self, broken: &StreamViolation) {
         let answer = self.diary.as_ref().and_then(|diary| diary.get(&broken.id)?.answer.clone());
         self.fail(Failure::told(LINEARIZABILITY, broken.to_string()).between(answer));
     }

@@ -1,7 +1,7 @@
 //! What operators ask for, what they are answered, and which configurations may be in force by that.
 
 use super::World;
-use invariants::{ChangeAnswer, ConfChange, Fact, Member, Node, PossibleConfigurations};
+use invariants::{ConfChange, ConfChangeResponse, Fact, Member, Node, PossibleConfigurations};
 use std::collections::BTreeSet;
 use std::fmt::{self, Display};
 
@@ -70,7 +70,7 @@ impl<M: Clone + Display> World<M> {
         operator.open.push((request, node, change.is_some()));
         if let Some(change) = change {
             let generation = |node: Node| places[node as usize - 1].lives;
-            operator.possible.requested(request, change.clone(), generation);
+            operator.possible.record_request(request, change.clone(), generation);
             self.saw(node, Fact::ChangeRequested { request, change: Box::new(change) });
         }
         request
@@ -84,9 +84,9 @@ impl<M: Clone + Display> World<M> {
         self.note(node, || format!("tells the operator: {answer}"));
         if is_change {
             let answer = match answer {
-                OperatorAnswer::Done => ChangeAnswer::Done,
-                OperatorAnswer::Refused(_) => ChangeAnswer::Refused,
-                OperatorAnswer::Unknown => ChangeAnswer::Unknown,
+                OperatorAnswer::Done => ConfChangeResponse::Done,
+                OperatorAnswer::Refused(_) => ConfChangeResponse::Refused,
+                OperatorAnswer::Unknown => ConfChangeResponse::Unknown,
             };
             self.operator.possible.answered(request, answer);
             self.saw(node, Fact::ChangeAnswered { request, answer });
@@ -113,7 +113,7 @@ impl<M: Clone + Display> World<M> {
     pub(crate) fn admit(&mut self) {
         for node in 1..=self.plan.nodes {
             let member = self.member(node);
-            if !self.operator.possible.some_has(member) {
+            if !self.operator.possible.any_contains(member) {
                 continue;
             }
             self.operator.members.insert(member);

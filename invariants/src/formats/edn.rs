@@ -9,7 +9,7 @@
 //! Values that are equal in Clojure are equal here: `3` and `3N`, `2/4` and `1/2`, `(1)` and `[1]`, sets and maps in any
 //! order.
 
-use super::shown::shown;
+use super::display_value;
 use std::borrow::Cow;
 use std::fmt::{self, Write};
 
@@ -23,7 +23,7 @@ pub(super) enum Edn<'a> {
     /// `7`
     Number(i64),
     /// Any other number, in one spelling for each: `1.5`, `1/2`, `1.50M`, an integer that is too large for `Number`.
-    Numeral(Cow<'a, str>),
+    OtherNumber(Cow<'a, str>),
     /// `\a`
     Char(char),
     /// `:read`, without its colon.
@@ -43,10 +43,10 @@ pub(super) enum Edn<'a> {
 }
 
 /// No value nests deeper.
-pub(super) const DEEPEST: u32 = 100;
+pub(super) const MAX_DEPTH: u32 = 100;
 
 /// No single value has more members, of vectors, sets and maps at all depths.
-pub(super) const LARGEST: usize = 6_000_000;
+pub(super) const MAX_MEMBERS: usize = 6_000_000;
 
 impl<'a> Edn<'a> {
     /// A set, or `None` where a member stands in it twice.
@@ -66,14 +66,16 @@ impl<'a> Edn<'a> {
     }
 
     /// How many members it has, at all depths; pairs of simple values do not count.
-    pub(super) fn weight(&self) -> usize {
+    pub(super) fn count_members(&self) -> usize {
         match self {
             Edn::Vector(members) | Edn::Set(members) => {
-                let inside: usize = members.iter().map(Edn::weight).sum();
+                let inside: usize = members.iter().map(Edn::count_members).sum();
                 inside + if members.len() > 2 { members.len() } else { 0 }
             }
-            Edn::Map(pairs) => pairs.iter().map(|(key, value)| 2 + key.weight() + value.weight()).sum(),
-            Edn::Tagged(tagged) => tagged.1.weight(),
+            Edn::Map(pairs) => {
+                pairs.iter().map(|(key, value)| 2 + key.count_members() + value.count_members()).sum()
+            }
+            Edn::Tagged(tagged) => tagged.1.count_members(),
             _ => 0,
         }
     }
@@ -87,7 +89,7 @@ impl fmt::Display for Edn<'_> {
             Edn::Bool(truth) => write!(f, "{truth}"),
             Edn::Number(number) => write!(f, "{number}"),
             Edn::Keyword(keyword) => write!(f, ":{keyword}"),
-            Edn::Numeral(word) | Edn::Symbol(word) => f.write_str(word),
+            Edn::OtherNumber(word) | Edn::Symbol(word) => f.write_str(word),
             Edn::Char(letter) => match CHARACTERS.iter().find(|(_, named)| named == letter) {
                 Some((name, _)) => write!(f, "\\{name}"),
                 None => write!(f, "\\{letter}"),
@@ -128,7 +130,7 @@ impl fmt::Display for Edn<'_> {
 
 /// What is wrong with a text, and where.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Wrong {
+pub(super) struct EdnError {
     /// The place in the text, in bytes.
     pub(super) at: usize,
     pub(super) reason: String,
@@ -136,27 +138,27 @@ pub(super) struct Wrong {
 
 /// Reads one value and nothing else. The error says what is wrong with it.
 pub(super) fn read(text: &str) -> Result<Edn<'_>, String> {
-    let mut reader = Reader::new(text);
+    let mut reader = EdnReader::new(text);
     let mut read = || {
         let value = reader.value()?;
         match reader.rest()? {
             "" => Ok(value),
-            more => Err(reader.wrong(format!("there is more: {}", shown(more)))),
+            more => Err(reader.error(format!("there is more: {}", display_value(more)))),
         }
     };
     read().map_err(|wrong| wrong.reason)
 }
 
 /// Counts lines up to a place that only moves forward.
-pub(super) struct Lines<'a> {
+pub(super) struct LineCounter<'a> {
     text: &'a str,
     at: usize,
     line: usize,
 }
 
-impl<'a> Lines<'a> {
-    pub(super) fn new(text: &'a str) -> Lines<'a> {
-        Lines { text, at: 0, line: 1 }
+impl<'a> LineCounter<'a> {
+    pub(super) fn new(text: &'a str) -> LineCounter<'a> {
+        LineCounter { text, at: 0, line: 1 }
     }
 
     /// The line of a place at or behind the one asked for last.
@@ -170,14 +172,14 @@ impl<'a> Lines<'a> {
 
 /// The values of a text, one after the other, each with the line in which it begins. Where the text is one vector or
 /// list these are its elements, and where it is a map with a `:history`, those of that. After an error nothing comes.
-pub(super) fn values(text: &str) -> Values<'_> {
-    let mut reader = Reader::new(text);
+pub(super) fn values(text: &str) -> EdnValues<'_> {
+    let mut reader = EdnReader::new(text);
     // An error comes again when the value is read.
     let container = reader.clone().container().ok().flatten();
     let close = container.map(|Container { at, .. }| if text.as_bytes()[at] == b'[' { b']' } else { b')' });
     reader.at = container.map_or(0, |Container { at, .. }| at + 1);
     let is_in_map = container.is_some_and(|container| container.is_in_map);
-    Values { reader, lines: Lines::new(text), close, is_in_map, is_over: false }
+    EdnValues { reader, lines: LineCounter::new(text), close, is_in_map, is_over: false }
 }
 
 /// The vector or list that holds a history.
@@ -189,21 +191,21 @@ struct Container {
     is_in_map: bool,
 }
 
-pub(super) struct Values<'a> {
-    reader: Reader<'a>,
-    lines: Lines<'a>,
+pub(super) struct EdnValues<'a> {
+    reader: EdnReader<'a>,
+    lines: LineCounter<'a>,
     /// What ends the vector or list.
     close: Option<u8>,
     is_in_map: bool,
     is_over: bool,
 }
 
-impl<'a> Values<'a> {
-    fn step(&mut self) -> Result<Option<(usize, Edn<'a>)>, Wrong> {
+impl<'a> EdnValues<'a> {
+    fn step(&mut self) -> Result<Option<(usize, Edn<'a>)>, EdnError> {
         let reader = &mut self.reader;
         let rest = reader.rest()?;
         let Some(&first) = rest.as_bytes().first() else {
-            return if self.close.is_some() { Err(reader.too_early()) } else { Ok(None) };
+            return if self.close.is_some() { Err(reader.unexpected_end()) } else { Ok(None) };
         };
         if Some(first) == self.close {
             reader.at += 1;
@@ -213,7 +215,7 @@ impl<'a> Values<'a> {
             }
             return match reader.rest()? {
                 "" => Ok(None),
-                _ => Err(reader.wrong("there is more behind the end of the history")),
+                _ => Err(reader.error("there is more behind the end of the history")),
             };
         }
         let at = reader.at;
@@ -222,7 +224,7 @@ impl<'a> Values<'a> {
     }
 }
 
-impl<'a> Iterator for Values<'a> {
+impl<'a> Iterator for EdnValues<'a> {
     type Item = (usize, Result<Edn<'a>, String>);
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -235,7 +237,7 @@ impl<'a> Iterator for Values<'a> {
                 self.is_over = true;
                 None
             }
-            Err(Wrong { at, reason }) => {
+            Err(EdnError { at, reason }) => {
                 self.is_over = true;
                 Some((self.lines.line(at), Err(reason)))
             }
@@ -245,43 +247,43 @@ impl<'a> Iterator for Values<'a> {
 
 /// Reads values from a text.
 #[derive(Clone)]
-pub(super) struct Reader<'a> {
+pub(super) struct EdnReader<'a> {
     text: &'a str,
     at: usize,
     /// How many members the value has so far.
     members: usize,
 }
 
-impl<'a> Reader<'a> {
-    pub(super) fn new(text: &'a str) -> Reader<'a> {
-        Reader { text, at: 0, members: 0 }
+impl<'a> EdnReader<'a> {
+    pub(super) fn new(text: &'a str) -> EdnReader<'a> {
+        EdnReader { text, at: 0, members: 0 }
     }
 
     /// What comes after white space, comments and what is discarded.
-    pub(super) fn rest(&mut self) -> Result<&'a str, Wrong> {
+    pub(super) fn rest(&mut self) -> Result<&'a str, EdnError> {
         self.skip(0)?;
         Ok(&self.text[self.at..])
     }
 
     /// The next value.
-    pub(super) fn value(&mut self) -> Result<Edn<'a>, Wrong> {
+    pub(super) fn value(&mut self) -> Result<Edn<'a>, EdnError> {
         self.members = 0;
         self.form(0)
     }
 
-    fn wrong(&self, reason: impl Into<String>) -> Wrong {
-        Wrong { at: self.at, reason: reason.into() }
+    fn error(&self, reason: impl Into<String>) -> EdnError {
+        EdnError { at: self.at, reason: reason.into() }
     }
 
-    fn too_early(&self) -> Wrong {
-        self.wrong("it ends too early")
+    fn unexpected_end(&self) -> EdnError {
+        self.error("it ends too early")
     }
 
     fn peek(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
     }
 
-    fn skip(&mut self, depth: u32) -> Result<(), Wrong> {
+    fn skip(&mut self, depth: u32) -> Result<(), EdnError> {
         let bytes = self.text.as_bytes();
         loop {
             match self.peek() {
@@ -306,13 +308,13 @@ impl<'a> Reader<'a> {
         self.at += rest.find('\n').unwrap_or(rest.len());
     }
 
-    fn form(&mut self, depth: u32) -> Result<Edn<'a>, Wrong> {
-        if depth > DEEPEST {
-            return Err(self.wrong(format!("it is nested more than {DEEPEST} deep")));
+    fn form(&mut self, depth: u32) -> Result<Edn<'a>, EdnError> {
+        if depth > MAX_DEPTH {
+            return Err(self.error(format!("it is nested more than {MAX_DEPTH} deep")));
         }
         self.skip(depth)?;
         let start = self.at;
-        let Some(first) = self.peek() else { return Err(self.too_early()) };
+        let Some(first) = self.peek() else { return Err(self.unexpected_end()) };
         match first {
             b'[' => Ok(Edn::Vector(self.members(b']', depth)?)),
             b'(' => Ok(Edn::Vector(self.members(b')', depth)?)),
@@ -320,13 +322,13 @@ impl<'a> Reader<'a> {
             b'"' => Ok(Edn::Text(self.text_value()?)),
             b'\\' => self.character(),
             b'#' => self.dispatch(depth),
-            b']' | b')' | b'}' => Err(self.wrong(format!("{:?} closes nothing", char::from(first)))),
+            b']' | b')' | b'}' => Err(self.error(format!("{:?} closes nothing", char::from(first)))),
             b':' => match self.word()? {
-                ":" => Err(Wrong { at: start, reason: "a keyword has no name".into() }),
+                ":" => Err(EdnError { at: start, reason: "a keyword has no name".into() }),
                 word => Ok(Edn::Keyword(Cow::Borrowed(&word[1..]))),
             },
             b'^' | b'`' | b'~' | b'@' => {
-                Err(self.wrong(format!("{:?} begins no value in EDN", char::from(first))))
+                Err(self.error(format!("{:?} begins no value in EDN", char::from(first))))
             }
             _ => {
                 let word = self.word()?;
@@ -335,8 +337,12 @@ impl<'a> Reader<'a> {
                     "nil" => Ok(Edn::Nil),
                     "true" => Ok(Edn::Bool(true)),
                     "false" => Ok(Edn::Bool(false)),
-                    _ if digits.starts_with(|digit: char| digit.is_ascii_digit()) => number(word)
-                        .ok_or_else(|| Wrong { at: start, reason: format!("{} is no number", shown(word)) }),
+                    _ if digits.starts_with(|digit: char| digit.is_ascii_digit()) => {
+                        number(word).ok_or_else(|| EdnError {
+                            at: start,
+                            reason: format!("{} is no number", display_value(word)),
+                        })
+                    }
                     _ => Ok(Edn::Symbol(Cow::Borrowed(word))),
                 }
             }
@@ -344,22 +350,22 @@ impl<'a> Reader<'a> {
     }
 
     /// What begins with `#`.
-    fn dispatch(&mut self, depth: u32) -> Result<Edn<'a>, Wrong> {
+    fn dispatch(&mut self, depth: u32) -> Result<Edn<'a>, EdnError> {
         let start = self.at;
         self.at += 1;
-        let Some(second) = self.peek() else { return Err(self.too_early()) };
+        let Some(second) = self.peek() else { return Err(self.unexpected_end()) };
         match second {
             b'{' => {
                 let members = self.members(b'}', depth)?;
                 let twice = "a set has a member twice".to_string();
-                Edn::set(members).ok_or(Wrong { at: start, reason: twice })
+                Edn::set(members).ok_or(EdnError { at: start, reason: twice })
             }
             b':' => {
                 self.at += 1;
                 let space = self.word()?;
                 self.skip(depth)?;
                 if space.is_empty() || space.starts_with(':') || self.peek() != Some(b'{') {
-                    return Err(Wrong {
+                    return Err(EdnError {
                         at: start,
                         reason: "#: needs a name and a map, as in #:a{:b 1}".into(),
                     });
@@ -369,10 +375,12 @@ impl<'a> Reader<'a> {
             b'#' => {
                 self.at += 1;
                 match self.word()? {
-                    "Inf" => Ok(Edn::Numeral(Cow::Borrowed("##Inf"))),
-                    "-Inf" => Ok(Edn::Numeral(Cow::Borrowed("##-Inf"))),
-                    "NaN" => Ok(Edn::Numeral(Cow::Borrowed("##NaN"))),
-                    word => Err(Wrong { at: start, reason: format!("##{} is no number", shown(word)) }),
+                    "Inf" => Ok(Edn::OtherNumber(Cow::Borrowed("##Inf"))),
+                    "-Inf" => Ok(Edn::OtherNumber(Cow::Borrowed("##-Inf"))),
+                    "NaN" => Ok(Edn::OtherNumber(Cow::Borrowed("##NaN"))),
+                    word => {
+                        Err(EdnError { at: start, reason: format!("##{} is no number", display_value(word)) })
+                    }
                 }
             }
             // A regular expression: only its own quote is escaped in it.
@@ -388,15 +396,15 @@ impl<'a> Reader<'a> {
                     Ok(Edn::Tagged(Box::new((Cow::Borrowed(tag), value))))
                 }
                 tag => {
-                    let reason = format!("#{} begins no value in EDN", shown(tag));
-                    Err(Wrong { at: start, reason })
+                    let reason = format!("#{} begins no value in EDN", display_value(tag));
+                    Err(EdnError { at: start, reason })
                 }
             },
         }
     }
 
     /// The values up to a closing bracket.
-    fn members(&mut self, close: u8, depth: u32) -> Result<Vec<Edn<'a>>, Wrong> {
+    fn members(&mut self, close: u8, depth: u32) -> Result<Vec<Edn<'a>>, EdnError> {
         let start = self.at;
         self.at += 1;
         let mut members = Vec::new();
@@ -407,37 +415,37 @@ impl<'a> Reader<'a> {
                     self.at += 1;
                     return Ok(members);
                 }
-                None => return Err(Wrong { at: start, reason: "it ends too early".into() }),
+                None => return Err(EdnError { at: start, reason: "it ends too early".into() }),
                 _ => {}
             }
             self.members += 1;
-            if self.members > LARGEST {
-                let reason = format!("it has more than {LARGEST} members");
-                return Err(Wrong { at: start, reason });
+            if self.members > MAX_MEMBERS {
+                let reason = format!("it has more than {MAX_MEMBERS} members");
+                return Err(EdnError { at: start, reason });
             }
             members.push(self.form(depth + 1)?);
         }
     }
 
     /// A map from its opening brace, with a name space for its keys; `start` is where it begins with that.
-    fn map(&mut self, space: Option<&str>, start: usize, depth: u32) -> Result<Edn<'a>, Wrong> {
+    fn map(&mut self, space: Option<&str>, start: usize, depth: u32) -> Result<Edn<'a>, EdnError> {
         let values = self.members(b'}', depth)?;
         if values.len() % 2 == 1 {
-            return Err(Wrong { at: start, reason: "a map has a key without a value".into() });
+            return Err(EdnError { at: start, reason: "a map has a key without a value".into() });
         }
         let mut pairs = Vec::with_capacity(values.len() / 2);
         let mut values = values.into_iter();
         while let (Some(key), Some(value)) = (values.next(), values.next()) {
-            pairs.push((if let Some(space) = space { within(space, key) } else { key }, value));
+            pairs.push((if let Some(space) = space { with_namespace(space, key) } else { key }, value));
         }
         Edn::map(pairs).map_err(|key| {
-            let reason = format!("a map has the key {} twice", shown(key));
-            Wrong { at: start, reason }
+            let reason = format!("a map has the key {} twice", display_value(key));
+            EdnError { at: start, reason }
         })
     }
 
     /// A string from its opening quote.
-    fn text_value(&mut self) -> Result<Cow<'a, str>, Wrong> {
+    fn text_value(&mut self) -> Result<Cow<'a, str>, EdnError> {
         let start = self.at;
         let end = self.quote_end()?;
         let inside = &self.text[start + 1..end];
@@ -445,11 +453,11 @@ impl<'a> Reader<'a> {
         if !inside.contains('\\') {
             return Ok(Cow::Borrowed(inside));
         }
-        unescaped(inside).map(Cow::Owned).map_err(|reason| Wrong { at: start, reason })
+        unescape(inside).map(Cow::Owned).map_err(|reason| EdnError { at: start, reason })
     }
 
     /// Where the closing quote stands.
-    fn quote_end(&self) -> Result<usize, Wrong> {
+    fn quote_end(&self) -> Result<usize, EdnError> {
         let bytes = self.text.as_bytes();
         let mut at = self.at + 1;
         while let Some(&byte) = bytes.get(at) {
@@ -459,13 +467,13 @@ impl<'a> Reader<'a> {
                 _ => at += 1,
             }
         }
-        Err(self.wrong("a text does not end"))
+        Err(self.error("a text does not end"))
     }
 
-    fn character(&mut self) -> Result<Edn<'a>, Wrong> {
+    fn character(&mut self) -> Result<Edn<'a>, EdnError> {
         let start = self.at;
         self.at += 1;
-        let Some(first) = self.text[self.at..].chars().next() else { return Err(self.too_early()) };
+        let Some(first) = self.text[self.at..].chars().next() else { return Err(self.unexpected_end()) };
         self.at += first.len_utf8();
         self.word()?;
         let name = &self.text[start + 1..self.at];
@@ -480,12 +488,12 @@ impl<'a> Reader<'a> {
             }
             _ => CHARACTERS.iter().find(|(known, _)| *known == name).map(|&(_, letter)| letter),
         };
-        let reason = || Wrong { at: start, reason: format!("\\{} is no character", shown(name)) };
+        let reason = || EdnError { at: start, reason: format!("\\{} is no character", display_value(name)) };
         letter.map(Edn::Char).ok_or_else(reason)
     }
 
     /// Letters up to white space or a delimiter.
-    fn word(&mut self) -> Result<&'a str, Wrong> {
+    fn word(&mut self) -> Result<&'a str, EdnError> {
         let start = self.at;
         loop {
             match self.peek() {
@@ -522,7 +530,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Where the vector or list opens that is all of this text, or that a map has as its `:history`.
-    fn container(mut self) -> Result<Option<Container>, Wrong> {
+    fn container(mut self) -> Result<Option<Container>, EdnError> {
         self.skip(0)?;
         self.skip_tag()?;
         match self.peek() {
@@ -548,7 +556,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn skip_tag(&mut self) -> Result<(), Wrong> {
+    fn skip_tag(&mut self) -> Result<(), EdnError> {
         let second = self.text.as_bytes().get(self.at + 1);
         if self.peek() == Some(b'#') && second.is_some_and(u8::is_ascii_alphabetic) {
             let before = self.at;
@@ -563,11 +571,11 @@ impl<'a> Reader<'a> {
     }
 
     /// What stands in a map behind the value of a key.
-    fn rest_of_map(&mut self) -> Result<(), Wrong> {
+    fn rest_of_map(&mut self) -> Result<(), EdnError> {
         loop {
             self.skip(0)?;
             match self.peek() {
-                None => return Err(self.too_early()),
+                None => return Err(self.unexpected_end()),
                 Some(b'}') => {
                     self.at += 1;
                     return Ok(());
@@ -577,7 +585,7 @@ impl<'a> Reader<'a> {
             self.members = 0;
             let at = self.at;
             if self.form(1)? == Edn::Keyword(Cow::Borrowed("history")) {
-                return Err(Wrong { at, reason: "a map has the key :history twice".into() });
+                return Err(EdnError { at, reason: "a map has the key :history twice".into() });
             }
             self.form(1)?;
         }
@@ -585,7 +593,7 @@ impl<'a> Reader<'a> {
 }
 
 /// The key of a map that has a name space: `:b` is `:a/b` there, and `:_/b` stays `:b`.
-fn within<'a>(space: &str, key: Edn<'a>) -> Edn<'a> {
+fn with_namespace<'a>(space: &str, key: Edn<'a>) -> Edn<'a> {
     let inside = |name: Cow<'a, str>| -> Cow<'a, str> {
         match name.strip_prefix("_/") {
             Some(bare) => Cow::Owned(bare.to_string()),
@@ -610,7 +618,7 @@ const CHARACTERS: [(&str, char); 6] = [
     ("formfeed", '\u{c}'),
 ];
 
-fn unescaped(inside: &str) -> Result<String, String> {
+fn unescape(inside: &str) -> Result<String, String> {
     let mut text = String::with_capacity(inside.len());
     let mut letters = inside.chars();
     while let Some(letter) = letters.next() {
@@ -629,7 +637,7 @@ fn unescaped(inside: &str) -> Result<String, String> {
                 let mut unit = || {
                     let digits: String = letters.by_ref().take(4).collect();
                     let code = u16::from_str_radix(&digits, 16).ok().filter(|_| digits.len() == 4);
-                    code.ok_or_else(|| format!("\\u{} is no letter", shown(digits)))
+                    code.ok_or_else(|| format!("\\u{} is no letter", display_value(digits)))
                 };
                 let first = unit()?;
                 let is_half = (0xd800..0xdc00).contains(&first);
@@ -637,7 +645,7 @@ fn unescaped(inside: &str) -> Result<String, String> {
                     letters.nth(1);
                     let digits: String = letters.by_ref().take(4).collect();
                     let second = u16::from_str_radix(&digits, 16)
-                        .map_err(|_| format!("\\u{} is no letter", shown(&digits)))?;
+                        .map_err(|_| format!("\\u{} is no letter", display_value(&digits)))?;
                     vec![first, second]
                 } else {
                     vec![first]
@@ -654,7 +662,9 @@ fn unescaped(inside: &str) -> Result<String, String> {
                 text.push(code.and_then(char::from_u32).ok_or_else(|| format!("\\{digits} is no letter"))?);
             }
             // Two texts must not become one because an escape is not known here.
-            Some(escaped) => return Err(format!("\\{} is no escape that is known here", shown(escaped))),
+            Some(escaped) => {
+                return Err(format!("\\{} is no escape that is known here", display_value(escaped)));
+            }
             None => return Err("a text does not end".to_string()),
         }
     }
@@ -672,20 +682,20 @@ fn number(word: &str) -> Option<Edn<'_>> {
     if all_digits(digits) {
         // As Clojure has it: a number that begins with 0 is octal.
         return if digits.len() > 1 && digits.starts_with('0') {
-            integer(sign, digits, 8)
+            radix_integer(sign, digits, 8)
         } else {
-            Some(whole(sign, digits))
+            Some(decimal_integer(sign, digits))
         };
     }
     if let Some(digits) = digits.strip_suffix('N').filter(|digits| all_digits(digits)) {
-        return Some(whole(sign, digits));
+        return Some(decimal_integer(sign, digits));
     }
     if let Some(digits) = digits.strip_prefix("0x").or_else(|| digits.strip_prefix("0X")) {
-        return integer(sign, digits.strip_suffix('N').unwrap_or(digits), 16);
+        return radix_integer(sign, digits.strip_suffix('N').unwrap_or(digits), 16);
     }
     if let Some((base, digits)) = digits.split_once(['r', 'R']) {
         let base = base.parse().ok().filter(|base| (2..=36).contains(base))?;
-        return integer(sign, digits, base);
+        return radix_integer(sign, digits, base);
     }
     if let Some((above, below)) = digits.split_once('/') {
         if !all_digits(above) || !all_digits(below) {
@@ -696,11 +706,11 @@ fn number(word: &str) -> Option<Edn<'_>> {
             (Ok(above), Ok(below)) => {
                 let common = common_divisor(above, below);
                 match (above / common, below / common) {
-                    (above, 1) => whole(sign, &above.to_string()),
-                    (above, below) => Edn::Numeral(Cow::Owned(format!("{sign}{above}/{below}"))),
+                    (above, 1) => decimal_integer(sign, &above.to_string()),
+                    (above, below) => Edn::OtherNumber(Cow::Owned(format!("{sign}{above}/{below}"))),
                 }
             }
-            _ => Edn::Numeral(Cow::Owned(format!("{sign}{above}/{below}"))),
+            _ => Edn::OtherNumber(Cow::Owned(format!("{sign}{above}/{below}"))),
         });
     }
     let (decimal, is_exact) = match digits.strip_suffix('M') {
@@ -711,7 +721,7 @@ fn number(word: &str) -> Option<Edn<'_>> {
         decimal.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'e' | b'E' | b'+' | b'-'));
     let value: f64 = decimal.parse().ok().filter(|_| plain)?;
     if is_exact {
-        return Some(Edn::Numeral(Cow::Owned(format!("{sign}{digits}"))));
+        return Some(Edn::OtherNumber(Cow::Owned(format!("{sign}{digits}"))));
     }
     Some(float(if sign.is_empty() { value } else { -value }))
 }
@@ -721,30 +731,30 @@ pub(super) fn float<'a>(value: f64) -> Edn<'a> {
     // Zero has no sign that would tell it from zero.
     let value = if value == 0.0 { 0.0 } else { value };
     match value {
-        f64::INFINITY => Edn::Numeral(Cow::Borrowed("##Inf")),
-        f64::NEG_INFINITY => Edn::Numeral(Cow::Borrowed("##-Inf")),
-        value => Edn::Numeral(Cow::Owned(format!("{value:?}"))),
+        f64::INFINITY => Edn::OtherNumber(Cow::Borrowed("##Inf")),
+        f64::NEG_INFINITY => Edn::OtherNumber(Cow::Borrowed("##-Inf")),
+        value => Edn::OtherNumber(Cow::Owned(format!("{value:?}"))),
     }
 }
 
 /// A whole number from its digits to base ten.
-fn whole<'a>(sign: &str, digits: &str) -> Edn<'a> {
+fn decimal_integer<'a>(sign: &str, digits: &str) -> Edn<'a> {
     let digits = match digits.trim_start_matches('0') {
         "" => "0",
         digits => digits,
     };
     let signed = format!("{sign}{digits}");
-    signed.parse().map_or_else(|_| Edn::Numeral(Cow::Owned(signed)), Edn::Number)
+    signed.parse().map_or_else(|_| Edn::OtherNumber(Cow::Owned(signed)), Edn::Number)
 }
 
 /// A whole number to another base, as far as it is one of 64 bits.
-fn integer<'a>(sign: &str, digits: &str, base: u32) -> Option<Edn<'a>> {
+fn radix_integer<'a>(sign: &str, digits: &str, base: u32) -> Option<Edn<'a>> {
     if digits.starts_with(['+', '-']) {
         return None;
     }
     let value = i128::from_str_radix(digits, base).ok()?;
     let value = if sign.is_empty() { value } else { -value };
-    Some(i64::try_from(value).map_or_else(|_| Edn::Numeral(Cow::Owned(value.to_string())), Edn::Number))
+    Some(i64::try_from(value).map_or_else(|_| Edn::OtherNumber(Cow::Owned(value.to_string())), Edn::Number))
 }
 
 fn common_divisor(mut one: u128, mut other: u128) -> u128 {

@@ -11,9 +11,9 @@
 //! lines stand in the order in which the facts came true, so neither time nor steps run backwards. A field that the fact does
 //! not have is refused: it is rather a misspelt one than one too many.
 
-use super::Misread;
-use super::lines::{lines, without_mark};
-use super::shown::shown;
+use super::ParseError;
+use super::display_value;
+use super::lines::{parse_lines, strip_byte_order_mark};
 use crate::fact::{Fact, Observed};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use std::borrow::Cow;
@@ -34,20 +34,20 @@ pub fn write<'a>(output: &mut impl Write, facts: impl IntoIterator<Item = &'a Ob
 
 /// Reads one fact per line, one after the other, so that a checker can take them as they come. A fact that came true
 /// before the one above it is refused: properties take the order for granted, and would find broken what is not.
-pub fn read(text: &str) -> impl Iterator<Item = Result<Observed, Misread>> {
+pub fn read(text: &str) -> impl Iterator<Item = Result<Observed, ParseError>> {
     let expected = "a fact, as in {\"at\":1,\"step\":1,\"node\":1,\"fact\":\"leads\",\"term\":1}";
     // Time, step and line of the fact above.
     let mut above = (0, 0, 0);
-    let texts = without_mark(text).lines().filter(|text| !text.trim().is_empty());
-    lines::<Observed>(text, expected).zip(texts).map(move |(line, text)| {
+    let texts = strip_byte_order_mark(text).lines().filter(|text| !text.trim().is_empty());
+    parse_lines::<Observed>(text, expected).zip(texts).map(move |(line, text)| {
         let (line, fact) = line?;
-        if let Some(reason) = stranger(text, &fact.fact) {
-            return Err(Misread { line, expected: "the fields of the fact", reason });
+        if let Some(reason) = unknown_field_error(text, &fact.fact) {
+            return Err(ParseError { line, expected: "the fields of the fact", reason });
         }
         let (at, step, before) = above;
         let clash = |expected, now, then| {
             let reason = format!("it is {now} here, and was {then} in line {before}");
-            Err(Misread { line, expected, reason })
+            Err(ParseError { line, expected, reason })
         };
         if fact.at < at {
             return clash("time to run forward", fact.at, at);
@@ -61,23 +61,25 @@ pub fn read(text: &str) -> impl Iterator<Item = Result<Observed, Misread>> {
 }
 
 /// The fields of every fact, besides its own.
-const OF_ALL: [&str; 4] = ["at", "step", "node", "fact"];
+const COMMON_FIELDS: [&str; 4] = ["at", "step", "node", "fact"];
 
 /// How alike two names must be for one to be offered for the other.
-const ALIKE: f64 = 0.8;
+const MIN_SIMILARITY: f64 = 0.8;
 
 /// What to say of a field that stands in a line and that the fact which was read from it does not have.
-fn stranger(text: &str, fact: &Fact) -> Option<String> {
-    let known = || OF_ALL.iter().chain(fact.fields()).copied();
+fn unknown_field_error(text: &str, fact: &Fact) -> Option<String> {
+    let known = || COMMON_FIELDS.iter().chain(fact.fields()).copied();
     let Ok(Fields(fields)) = serde_json::from_str(text) else { return None };
     let Field(name) = fields.iter().find(|field| known().all(|known| known != field.0))?;
     let likeness = |known: &str| strsim::jaro_winkler(known, name);
     let nearest = known().max_by(|one, other| likeness(one).total_cmp(&likeness(other)));
-    Some(match nearest.filter(|nearest| likeness(nearest) >= ALIKE) {
-        Some(nearest) => format!("there is no field \"{}\" in it; did you mean {nearest:?}?", shown(name)),
+    Some(match nearest.filter(|nearest| likeness(nearest) >= MIN_SIMILARITY) {
+        Some(nearest) => {
+            format!("there is no field \"{}\" in it; did you mean {nearest:?}?", display_value(name))
+        }
         None => {
             let known: Vec<String> = known().map(|known| format!("{known:?}")).collect();
-            format!("there is no field \"{}\" in it, only {}", shown(name), known.join(", "))
+            format!("there is no field \"{}\" in it, only {}", display_value(name), known.join(", "))
         }
     })
 }
@@ -90,9 +92,9 @@ struct Field<'a>(#[serde(borrow)] Cow<'a, str>);
 
 impl<'de> Deserialize<'de> for Fields<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Names;
+        struct FieldsVisitor;
 
-        impl<'de> Visitor<'de> for Names {
+        impl<'de> Visitor<'de> for FieldsVisitor {
             type Value = Fields<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -108,6 +110,6 @@ impl<'de> Deserialize<'de> for Fields<'de> {
             }
         }
 
-        deserializer.deserialize_map(Names)
+        deserializer.deserialize_map(FieldsVisitor)
     }
 }

@@ -17,8 +17,8 @@
 //! A content C is `{"present":7}`, or `{"absent":8}` since the deletion with number 8. In the beginning a register holds
 //! `{"absent":0}`; where deletions have no numbers it is 0 always.
 
-use super::lines::lines;
-use super::{Misread, Reading, Recorded, with_numbers};
+use super::lines::parse_lines;
+use super::{ParseError, ParsedHistory, ReadOptions, apply_options};
 use crate::fact::{RequestId, Time};
 use crate::linearizability::{Action, Call, Operation, Response};
 use serde::{Deserialize, Serialize};
@@ -59,18 +59,18 @@ pub fn write<'a>(output: &mut impl Write, history: impl IntoIterator<Item = &'a 
 ///
 /// # Errors
 /// The first line that is no call.
-pub fn read(text: &str) -> Result<Vec<Call>, Misread> {
-    Ok(read_recorded(text)?.calls)
+pub fn read(text: &str) -> Result<Vec<Call>, ParseError> {
+    Ok(read_parsed(text)?.calls)
 }
 
 /// The same, with the line of each call.
 ///
 /// # Errors
 /// The first line that is no call.
-pub fn read_recorded(text: &str) -> Result<Recorded, Misread> {
+pub fn read_parsed(text: &str) -> Result<ParsedHistory, ParseError> {
     let expected = "a call, as in {\"session\":1,\"sequence\":1,\"key\":4,\"action\":\"get\",\"called\":10}";
-    let mut recorded = Recorded::default();
-    for line in lines::<Line>(text, expected) {
+    let mut recorded = ParsedHistory::default();
+    for line in parse_lines::<Line>(text, expected) {
         let (number, line) = line?;
         recorded.push(line.call(number)?, number)?;
     }
@@ -78,16 +78,20 @@ pub fn read_recorded(text: &str) -> Result<Recorded, Misread> {
 }
 
 /// The same, with what the file does not say itself.
-pub(super) fn read_recorded_as(text: &str, reading: &Reading) -> Result<Recorded, Misread> {
-    with_numbers(read_recorded(text)?, reading)
+pub(super) fn read_parsed_with(text: &str, reading: &ReadOptions) -> Result<ParsedHistory, ParseError> {
+    apply_options(read_parsed(text)?, reading)
 }
 
 impl Line {
-    fn call(self, line: usize) -> Result<Call, Misread> {
+    fn call(self, line: usize) -> Result<Call, ParseError> {
         let Line { session, sequence, key, action, called, returned, response } = self;
         if returned.is_some() != response.is_some() {
             let reason = "one of them is missing".to_string();
-            return Err(Misread { line, expected: "`returned` and `response` together, or neither", reason });
+            return Err(ParseError {
+                line,
+                expected: "`returned` and `response` together, or neither",
+                reason,
+            });
         }
         let (id, operation) = (RequestId { session, sequence }, Operation { key, action });
         Ok(Call { id, operation, called, returned: returned.zip(response) })

@@ -1,6 +1,6 @@
 //! From the bytes of a file to its text.
 
-use super::Misread;
+use super::ParseError;
 use flate2::read::MultiGzDecoder;
 use std::io::Read;
 
@@ -11,35 +11,35 @@ pub const MAX_BYTES: usize = 256 << 20;
 ///
 /// # Errors
 /// Where it is larger than [`MAX_BYTES`], damaged, or no text in UTF-8.
-pub fn text(bytes: Vec<u8>) -> Result<String, Misread> {
-    let bytes = if bytes.starts_with(&[0x1f, 0x8b]) { unpacked(&bytes)? } else { bytes };
+pub fn decode_text(bytes: Vec<u8>) -> Result<String, ParseError> {
+    let bytes = if bytes.starts_with(&[0x1f, 0x8b]) { gunzip(&bytes)? } else { bytes };
     if bytes.len() > MAX_BYTES {
-        return Err(too_large());
+        return Err(too_large_error());
     }
-    if let Some(name) = foreign(&bytes) {
-        return Err(Misread { line: 0, expected: "text in UTF-8", reason: format!("it is {name}") });
+    if let Some(name) = unsupported_encoding(&bytes) {
+        return Err(ParseError { line: 0, expected: "text in UTF-8", reason: format!("it is {name}") });
     }
     String::from_utf8(bytes).map_err(|error| {
         let (end, bytes) = (error.utf8_error().valid_up_to(), error.as_bytes());
         let line = 1 + bytes[..end].iter().filter(|&&byte| byte == b'\n').count();
-        Misread { line, expected: "text in UTF-8", reason: format!("there is a byte {:#04x}", bytes[end]) }
+        ParseError { line, expected: "text in UTF-8", reason: format!("there is a byte {:#04x}", bytes[end]) }
     })
 }
 
 /// What is said of a file that is larger than [`MAX_BYTES`].
 #[must_use]
-pub fn too_large() -> Misread {
+pub fn too_large_error() -> ParseError {
     let reason = "it is larger; a part of it, cut between two runs of the recorder, can be judged by itself";
-    Misread { line: 0, expected: "a file of at most 256 MiB once unpacked", reason: reason.to_string() }
+    ParseError { line: 0, expected: "a file of at most 256 MiB once unpacked", reason: reason.to_string() }
 }
 
-fn unpacked(bytes: &[u8]) -> Result<Vec<u8>, Misread> {
+fn gunzip(bytes: &[u8]) -> Result<Vec<u8>, ParseError> {
     let mut text = Vec::new();
     // One byte more than is allowed tells that there is more.
     let mut input = MultiGzDecoder::new(bytes).take(MAX_BYTES as u64 + 1);
     match input.read_to_end(&mut text) {
         Ok(_) => Ok(text),
-        Err(error) => Err(Misread {
+        Err(error) => Err(ParseError {
             line: 0,
             expected: "a whole gzip file",
             reason: match error.kind() {
@@ -51,7 +51,7 @@ fn unpacked(bytes: &[u8]) -> Result<Vec<u8>, Misread> {
 }
 
 /// What begins with these bytes, and what to do about it.
-const FOREIGN: [(&[u8], &str); 9] = [
+const UNSUPPORTED_MAGIC: [(&[u8], &str); 9] = [
     (
         b"JEPSEN",
         "Jepsen's binary test file (test.jepsen); its history is in history.edn or history.txt beside it",
@@ -69,8 +69,8 @@ const FOREIGN: [(&[u8], &str); 9] = [
 const UTF_16: &str = "text in UTF-16; convert it to UTF-8";
 
 /// What a file is that cannot hold a text in UTF-8.
-fn foreign(bytes: &[u8]) -> Option<&'static str> {
-    let known = FOREIGN.iter().find(|(magic, _)| bytes.starts_with(magic));
+fn unsupported_encoding(bytes: &[u8]) -> Option<&'static str> {
+    let known = UNSUPPORTED_MAGIC.iter().find(|(magic, _)| bytes.starts_with(magic));
     let is_wide = || {
         // ASCII in UTF-16 has a zero in every second byte.
         let start = &bytes[..bytes.len().min(64) & !1];
@@ -98,16 +98,19 @@ mod tests {
     #[test]
     fn gzip_is_unpacked_and_refused_where_it_is_damaged() {
         let whole = packed(b"one history");
-        assert_eq!(text(whole.clone()).unwrap(), "one history");
-        assert_eq!(text([whole.clone(), packed(b" more")].concat()).unwrap(), "one history more");
+        assert_eq!(decode_text(whole.clone()).unwrap(), "one history");
+        assert_eq!(decode_text([whole.clone(), packed(b" more")].concat()).unwrap(), "one history more");
         for end in 3..whole.len() {
-            let refused = text(whole[..end].to_vec()).unwrap_err().to_string();
+            let refused = decode_text(whole[..end].to_vec()).unwrap_err().to_string();
             assert_eq!(refused, "expected a whole gzip file: it ends too early");
         }
         let mut damaged = whole;
         let last = damaged.len() - 6;
         damaged[last] ^= 1;
-        assert_eq!(text(damaged).unwrap_err().to_string(), "expected a whole gzip file: its data is damaged");
+        assert_eq!(
+            decode_text(damaged).unwrap_err().to_string(),
+            "expected a whole gzip file: its data is damaged"
+        );
     }
 
     /// A file of a few hundred kilobytes that would unpack to more than is allowed.
@@ -120,8 +123,8 @@ mod tests {
         }
         let bomb = packer.finish().unwrap();
         assert!(bomb.len() < 4 << 20);
-        assert!(text(bomb).unwrap_err().to_string().starts_with("expected a file of at most 256 MiB"));
-        assert!(text(vec![b' '; MAX_BYTES + 1]).is_err());
+        assert!(decode_text(bomb).unwrap_err().to_string().starts_with("expected a file of at most 256 MiB"));
+        assert!(decode_text(vec![b' '; MAX_BYTES + 1]).is_err());
     }
 
     #[test]
@@ -137,10 +140,10 @@ mod tests {
             (packed(&wide), "UTF-16"),
             (b"PK\x03\x04 and so on".to_vec(), "zip"),
         ] {
-            let refused = text(bytes).unwrap_err().to_string();
+            let refused = decode_text(bytes).unwrap_err().to_string();
             assert!(refused.contains(name), "{name}: {refused}");
         }
-        assert_eq!(text(b"short".to_vec()).unwrap(), "short");
-        assert_eq!(text(vec![0; 100]).unwrap().len(), 100);
+        assert_eq!(decode_text(b"short".to_vec()).unwrap(), "short");
+        assert_eq!(decode_text(vec![0; 100]).unwrap().len(), 100);
     }
 }

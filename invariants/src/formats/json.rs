@@ -1,7 +1,7 @@
 //! JSON in which each object is an event of Jepsen, read as the EDN that it was made of: names are keywords.
 
-use super::edn::{Edn, LARGEST, Lines, float};
-use super::lines::reason;
+use super::edn::{Edn, LineCounter, MAX_MEMBERS, float};
+use super::lines::json_error_reason;
 use serde::de::{self, Deserialize, DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Deserializer;
 use std::borrow::Cow;
@@ -38,12 +38,12 @@ pub(super) fn values(text: &str) -> impl Iterator<Item = (usize, Result<Edn<'_>,
     let start = text.len() - text.trim_start().len();
     let open = match &text[start..] {
         rest if rest.starts_with('[') => Some(start),
-        rest if rest.starts_with('{') => history(text, start),
+        rest if rest.starts_with('{') => history_array(text, start),
         _ => None,
     };
     let is_array = open.is_some();
     let mut at = open.map_or(start, |open| open + 1);
-    let mut lines = Lines::new(text);
+    let mut lines = LineCounter::new(text);
     let (mut is_first, mut is_over) = (true, false);
     std::iter::from_fn(move || {
         if is_over {
@@ -83,14 +83,14 @@ pub(super) fn values(text: &str) -> impl Iterator<Item = (usize, Result<Edn<'_>,
             }
             Err(error) => {
                 is_over = true;
-                Some((line + error.line().saturating_sub(1), Err(reason(&error))))
+                Some((line + error.line().saturating_sub(1), Err(json_error_reason(&error))))
             }
         }
     })
 }
 
 /// Where the array opens that an object has as its `history`.
-fn history(text: &str, start: usize) -> Option<usize> {
+fn history_array(text: &str, start: usize) -> Option<usize> {
     let mut at = start + 1;
     loop {
         let name = text[at..].trim_start();
@@ -113,27 +113,27 @@ struct Value<'a>(Edn<'a>);
 
 impl<'de> Deserialize<'de> for Value<'de> {
     fn deserialize<D: serde::Deserializer<'de>>(reader: D) -> Result<Value<'de>, D::Error> {
-        Json { members: &Cell::new(0) }.deserialize(reader).map(Value)
+        JsonVisitor { members: &Cell::new(0) }.deserialize(reader).map(Value)
     }
 }
 
 /// Reads a value and counts the members of its arrays and objects.
 #[derive(Clone, Copy)]
-struct Json<'c> {
+struct JsonVisitor<'c> {
     members: &'c Cell<usize>,
 }
 
-impl Json<'_> {
-    fn count<E: de::Error>(self) -> Result<(), E> {
+impl JsonVisitor<'_> {
+    fn count_member<E: de::Error>(self) -> Result<(), E> {
         self.members.set(self.members.get() + 1);
-        if self.members.get() > LARGEST {
-            return Err(E::custom(format!("it has more than {LARGEST} members")));
+        if self.members.get() > MAX_MEMBERS {
+            return Err(E::custom(format!("it has more than {MAX_MEMBERS} members")));
         }
         Ok(())
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Json<'_> {
+impl<'de> DeserializeSeed<'de> for JsonVisitor<'_> {
     type Value = Edn<'de>;
 
     fn deserialize<D: serde::Deserializer<'de>>(self, reader: D) -> Result<Edn<'de>, D::Error> {
@@ -141,7 +141,7 @@ impl<'de> DeserializeSeed<'de> for Json<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Json<'_> {
+impl<'de> Visitor<'de> for JsonVisitor<'_> {
     type Value = Edn<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -161,7 +161,7 @@ impl<'de> Visitor<'de> for Json<'_> {
     }
 
     fn visit_u64<E>(self, number: u64) -> Result<Edn<'de>, E> {
-        let large = |_| Edn::Numeral(Cow::Owned(number.to_string()));
+        let large = |_| Edn::OtherNumber(Cow::Owned(number.to_string()));
         Ok(i64::try_from(number).map_or_else(large, Edn::Number))
     }
 
@@ -180,7 +180,7 @@ impl<'de> Visitor<'de> for Json<'_> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Edn<'de>, A::Error> {
         let mut members = Vec::new();
         while let Some(element) = elements.next_element_seed(self)? {
-            self.count()?;
+            self.count_member()?;
             members.push(element);
         }
         Ok(Edn::Vector(members))
@@ -188,8 +188,8 @@ impl<'de> Visitor<'de> for Json<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Edn<'de>, A::Error> {
         let mut pairs = Vec::new();
-        while let Some(name) = fields.next_key_seed(Name)? {
-            self.count()?;
+        while let Some(name) = fields.next_key_seed(FieldName)? {
+            self.count_member()?;
             pairs.push((Edn::Keyword(name), fields.next_value_seed(self)?));
         }
         Edn::map(pairs).map_err(|name| {
@@ -200,9 +200,9 @@ impl<'de> Visitor<'de> for Json<'_> {
 }
 
 /// The name of a field.
-struct Name;
+struct FieldName;
 
-impl<'de> DeserializeSeed<'de> for Name {
+impl<'de> DeserializeSeed<'de> for FieldName {
     type Value = Cow<'de, str>;
 
     fn deserialize<D: serde::Deserializer<'de>>(self, reader: D) -> Result<Cow<'de, str>, D::Error> {
@@ -210,7 +210,7 @@ impl<'de> DeserializeSeed<'de> for Name {
     }
 }
 
-impl<'de> Visitor<'de> for Name {
+impl<'de> Visitor<'de> for FieldName {
     type Value = Cow<'de, str>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -11,9 +11,9 @@
 //! `unknown` (then `return` is `null`). A process becomes a session and counts its requests; keys are
 //! numbers behind a `k`, and others are numbered in the order in which they appear.
 
-use super::lines::lines;
-use super::recorded::{Keys, few_names};
-use super::{Misread, Reading, Recorded, with_numbers};
+use super::lines::parse_lines;
+use super::parsed_history::{KeyNumbers, check_name_count};
+use super::{ParseError, ParsedHistory, ReadOptions, apply_options};
 use crate::fact::{RequestId, Time};
 use crate::linearizability::{Action, Call, Content, Operation, Response};
 use serde::{Deserialize, Deserializer};
@@ -24,23 +24,23 @@ use std::collections::BTreeMap;
 #[serde(deny_unknown_fields)]
 struct Line {
     process: u64,
-    op: Op,
+    op: KvsimOp,
     key: String,
     value: Option<u64>,
     expect: Option<u64>,
     /// The outer `None`: not told. The inner one: told that there is nothing.
-    #[serde(default, deserialize_with = "told")]
+    #[serde(default, deserialize_with = "deserialize_observed")]
     observed: Option<Option<u64>>,
-    result: Option<Seen>,
+    result: Option<ReadResult>,
     call: Time,
     #[serde(rename = "return")]
     returned: Option<Time>,
-    outcome: Outcome,
+    outcome: KvsimOutcome,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Op {
+enum KvsimOp {
     Read,
     Write,
     Delete,
@@ -51,7 +51,7 @@ enum Op {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Outcome {
+enum KvsimOutcome {
     Ok,
     Fail,
     Unknown,
@@ -60,12 +60,12 @@ enum Outcome {
 /// What a read saw.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Seen {
+enum ReadResult {
     One(u64),
     All(Vec<u64>),
 }
 
-fn told<'de, D: Deserializer<'de>>(field: D) -> Result<Option<Option<u64>>, D::Error> {
+fn deserialize_observed<'de, D: Deserializer<'de>>(field: D) -> Result<Option<Option<u64>>, D::Error> {
     Option::deserialize(field).map(Some)
 }
 
@@ -77,23 +77,23 @@ fn content(value: Option<u64>) -> Content {
 ///
 /// # Errors
 /// The first line that is no operation.
-pub fn read(text: &str) -> Result<Vec<Call>, Misread> {
-    Ok(read_recorded(text)?.calls)
+pub fn read(text: &str) -> Result<Vec<Call>, ParseError> {
+    Ok(read_parsed(text)?.calls)
 }
 
 /// The same, with the line of each operation.
 ///
 /// # Errors
 /// The first line that is no operation, or clashes with another.
-pub fn read_recorded(text: &str) -> Result<Recorded, Misread> {
-    let mut keys = Keys::default();
+pub fn read_parsed(text: &str) -> Result<ParsedHistory, ParseError> {
+    let mut keys = KeyNumbers::default();
     // By process: how often it called, when its last operation returned, and in which line that stands.
     let mut processes: BTreeMap<u64, (u64, Option<Time>, usize)> = BTreeMap::new();
-    let mut recorded = Recorded::default();
+    let mut recorded = ParsedHistory::default();
     let mut newest = (0, 0);
-    for line in lines::<Line>(text, "an operation with process, op, key, call, return and outcome") {
+    for line in parse_lines::<Line>(text, "an operation with process, op, key, call, return and outcome") {
         let (number, line) = line?;
-        let clash = |expected, reason| Misread { line: number, expected, reason };
+        let clash = |expected, reason| ParseError { line: number, expected, reason };
         let (then, before) = newest;
         if line.call < then {
             let reason = format!("the call at {} comes after the one at {then} in line {before}", line.call);
@@ -120,7 +120,7 @@ pub fn read_recorded(text: &str) -> Result<Recorded, Misread> {
         *sequence += 1;
         let id = RequestId { session: process, sequence: *sequence };
         let misread =
-            |(expected, reason): (_, &str)| Misread { line: number, expected, reason: reason.into() };
+            |(expected, reason): (_, &str)| ParseError { line: number, expected, reason: reason.into() };
         let (action, called) = (line.action().map_err(misread)?, line.call);
         let answer = line.returned(action).map_err(misread)?;
         if let Some((returned, _)) = answer
@@ -131,15 +131,15 @@ pub fn read_recorded(text: &str) -> Result<Recorded, Misread> {
         }
         (*returned, *before) = (answer.as_ref().map(|&(returned, _)| returned), number);
         recorded.push(Call { id, operation: Operation { key, action }, called, returned: answer }, number)?;
-        few_names(keys.len(), number)?;
+        check_name_count(keys.len(), number)?;
     }
     recorded.names.keys = keys.names();
     Ok(recorded)
 }
 
 /// The same, with what the file does not say itself.
-pub(super) fn read_recorded_as(text: &str, reading: &Reading) -> Result<Recorded, Misread> {
-    with_numbers(read_recorded(text)?, reading)
+pub(super) fn read_parsed_with(text: &str, reading: &ReadOptions) -> Result<ParsedHistory, ParseError> {
+    apply_options(read_parsed(text)?, reading)
 }
 
 impl Line {
@@ -152,30 +152,32 @@ impl Line {
     fn action(&self) -> Result<Action, (&'static str, &'static str)> {
         let value = self.value.ok_or(("a number as `value`", "a write, cas or append has one"));
         Ok(match self.op {
-            Op::Read => Action::Get,
-            Op::Write => Action::Put(value?),
-            Op::Delete => Action::Delete(0),
-            Op::Cas => Action::CompareAndSet { expect: content(self.expect), value: value? },
-            Op::Append => Action::Append(value?),
-            Op::List => Action::List,
+            KvsimOp::Read => Action::Get,
+            KvsimOp::Write => Action::Put(value?),
+            KvsimOp::Delete => Action::Delete(0),
+            KvsimOp::Cas => Action::CompareAndSet { expect: content(self.expect), value: value? },
+            KvsimOp::Append => Action::Append(value?),
+            KvsimOp::List => Action::List,
         })
     }
 
     fn returned(self, action: Action) -> Result<Option<(Time, Response)>, (&'static str, &'static str)> {
         let response = match (self.outcome, action, self.result) {
-            (Outcome::Unknown, ..) if self.returned.is_none() => return Ok(None),
-            (Outcome::Unknown, ..) => return Err(("null as `return`", "the outcome is unknown")),
-            (Outcome::Fail, Action::CompareAndSet { .. }, _) => {
+            (KvsimOutcome::Unknown, ..) if self.returned.is_none() => return Ok(None),
+            (KvsimOutcome::Unknown, ..) => return Err(("null as `return`", "the outcome is unknown")),
+            (KvsimOutcome::Fail, Action::CompareAndSet { .. }, _) => {
                 Response::Mismatch(self.observed.map(content))
             }
-            (Outcome::Fail, ..) => return Err(("`cas`", "nothing else fails")),
-            (Outcome::Ok, Action::Get, None) => Response::Holds(Content::INITIAL),
-            (Outcome::Ok, Action::Get, Some(Seen::One(value))) => Response::Holds(Content::Present(value)),
-            (Outcome::Ok, Action::List, Some(Seen::All(elements))) => Response::List(elements),
-            (Outcome::Ok, Action::Get | Action::List, _) => {
+            (KvsimOutcome::Fail, ..) => return Err(("`cas`", "nothing else fails")),
+            (KvsimOutcome::Ok, Action::Get, None) => Response::Holds(Content::INITIAL),
+            (KvsimOutcome::Ok, Action::Get, Some(ReadResult::One(value))) => {
+                Response::Holds(Content::Present(value))
+            }
+            (KvsimOutcome::Ok, Action::List, Some(ReadResult::All(elements))) => Response::List(elements),
+            (KvsimOutcome::Ok, Action::Get | Action::List, _) => {
                 return Err(("a `result`", "a read has a number or null, a list has numbers"));
             }
-            (Outcome::Ok, ..) => Response::Done,
+            (KvsimOutcome::Ok, ..) => Response::Done,
         };
         let returned = self.returned.ok_or(("a time as `return`", "the outcome is known"))?;
         Ok(Some((returned, response)))

@@ -1,7 +1,7 @@
 //! What is judged, as text: facts and histories from anywhere.
 //!
 //! A format here is a pair of functions between text and our own types, or one of them; opening files is the caller's.
-//! Blank lines are skipped, and so is a mark of byte order at the beginning. What cannot be read is a [`Misread`] with
+//! Blank lines are skipped, and so is a mark of byte order at the beginning. What cannot be read is a [`ParseError`] with
 //! the number of the line and what was expected there.
 //!
 //! - [`facts`]: what nodes made true, one [`Observed`](crate::fact::Observed) per line.
@@ -12,7 +12,7 @@
 //!
 //! [`text`] makes a text of a file, unpacked where it is compressed with gzip; [`read_history`] tells the formats of
 //! histories from each other, by content and never by name. What is said of a history has numbers for all that its
-//! file names otherwise; [`Recorded::told`] says it in the words of the file.
+//! file names otherwise; [`ParsedHistory::told`] says it in the words of the file.
 //!
 //! # What answers mean
 //!
@@ -32,8 +32,8 @@
 //! Each size of a history has a bound that fits in 1 GiB of memory with all that is made of it: [`MAX_BYTES`],
 //! [`MAX_OPERATIONS`], [`MAX_ELEMENTS`], [`MAX_NAMES`].
 
-mod shown;
-mod recorded;
+mod display;
+mod parsed_history;
 mod input;
 mod lines;
 pub mod facts;
@@ -44,11 +44,13 @@ mod json;
 pub mod jepsen;
 pub mod operations;
 
-pub use input::{MAX_BYTES, text, too_large};
-pub use recorded::{FailedCas, MAX_ELEMENTS, MAX_NAMES, MAX_OPERATIONS, Misread, Names, Reading, Recorded};
+pub use input::{MAX_BYTES, decode_text, too_large_error};
+pub use parsed_history::{
+    FailedCas, MAX_ELEMENTS, MAX_NAMES, MAX_OPERATIONS, Names, ParseError, ParsedHistory, ReadOptions,
+};
 
-use lines::without_mark;
-use shown::shown;
+use display::{display_sentence, display_value, wrap_note};
+use lines::strip_byte_order_mark;
 use std::fmt;
 
 /// A way of writing histories.
@@ -92,21 +94,21 @@ impl fmt::Display for Format {
 /// # Errors
 /// Where no format is recognised, or the first line that does not fit the one recognised. Where nothing was recorded,
 /// for that is rather a mistake than a history.
-pub fn read_history(text: &str) -> Result<(Format, Recorded), Misread> {
-    read_history_as(text, &Reading::default())
+pub fn read_history(text: &str) -> Result<(Format, ParsedHistory), ParseError> {
+    read_history_with(text, &ReadOptions::default())
 }
 
 /// The same, with what the file does not say itself.
 ///
 /// # Errors
 /// As [`read_history`]; and where the file cannot be read so.
-pub fn read_history_as(text: &str, reading: &Reading) -> Result<(Format, Recorded), Misread> {
-    let nothing = |reason: &str| Misread { line: 0, expected: "a history", reason: reason.to_string() };
-    let text = without_mark(text);
+pub fn read_history_with(text: &str, reading: &ReadOptions) -> Result<(Format, ParsedHistory), ParseError> {
+    let nothing = |reason: &str| ParseError { line: 0, expected: "a history", reason: reason.to_string() };
+    let text = strip_byte_order_mark(text);
     let Some((before, first)) = text.lines().enumerate().find(|(_, line)| !line.trim().is_empty()) else {
         return Err(nothing("nothing was recorded in it"));
     };
-    let guess = guess(text, first)?.ok_or_else(|| Misread {
+    let guess = detect_format(text, first)?.ok_or_else(|| ParseError {
         line: before + 1,
         expected: "a JSON object, a line of a Jepsen log, or an EDN map",
         reason: format!("it begins with {:?}", first.trim_start().chars().take(20).collect::<String>()),
@@ -117,8 +119,8 @@ pub fn read_history_as(text: &str, reading: &Reading) -> Result<(Format, Recorde
         Format::JepsenLog => jepsen::read_log(text, reading),
         Format::JepsenColumns => jepsen::read_columns(text, reading),
         Format::Operations => operations::read(text, reading),
-        Format::Kvsim => kvsim::read_recorded_as(text, reading),
-        Format::Calls => histories::read_recorded_as(text, reading),
+        Format::Kvsim => kvsim::read_parsed_with(text, reading),
+        Format::Calls => histories::read_parsed_with(text, reading),
     };
     let recorded = recorded.map_err(|mut misread| {
         misread.reason = format!("{} (the file was taken for {guess})", misread.reason);
@@ -128,13 +130,13 @@ pub fn read_history_as(text: &str, reading: &Reading) -> Result<(Format, Recorde
         _ if recorded.calls.is_empty() => {
             Err(nothing("nothing was recorded in it that may have happened to a client"))
         }
-        Format::JepsenMaps if recorded.texts => Ok((Format::PorcupineText, recorded)),
+        Format::JepsenMaps if recorded.lists_are_texts => Ok((Format::PorcupineText, recorded)),
         guess => Ok((guess, recorded)),
     }
 }
 
 /// The format of a text, by its beginning and its first line. What is known and holds no history is refused by name.
-fn guess(text: &str, first: &str) -> Result<Option<Format>, Misread> {
+fn detect_format(text: &str, first: &str) -> Result<Option<Format>, ParseError> {
     let start = text.trim_start();
     let inside = |open| start.strip_prefix(open).map(str::trim_start);
     let is_json_array = inside('[').is_some_and(json::is_object);
@@ -146,7 +148,7 @@ fn guess(text: &str, first: &str) -> Result<Option<Format>, Misread> {
             let fields = json::first_fields(text);
             let has = |name: &str| fields.iter().any(|field| field == name);
             if has("valid?") && !has("process") {
-                return Err(results("results.json"));
+                return Err(checker_results_error("results.json"));
             }
             let is_jepsen = is_json_array || has("history") || (has("process") && has("type") && !has("op"));
             Some(match is_jepsen {
@@ -160,7 +162,7 @@ fn guess(text: &str, first: &str) -> Result<Option<Format>, Misread> {
                     pairs.iter().any(|(key, _)| matches!(key, edn::Edn::Keyword(key) if key == name))
                 };
                 if has("valid?") && !has("process") {
-                    return Err(results("results.edn"));
+                    return Err(checker_results_error("results.edn"));
                 }
             }
             Some(Format::JepsenMaps)
@@ -176,15 +178,15 @@ fn guess(text: &str, first: &str) -> Result<Option<Format>, Misread> {
     )
 }
 
-fn results(name: &str) -> Misread {
+fn checker_results_error(name: &str) -> ParseError {
     let reason = format!(
         "it is what a checker of Jepsen found ({name}); the history is in history.edn or history.txt beside it"
     );
-    Misread { line: 0, expected: "a history", reason }
+    ParseError { line: 0, expected: "a history", reason }
 }
 
 /// Refuses options that mean nothing to a format whose values are numbers.
-fn with_numbers(mut recorded: Recorded, reading: &Reading) -> Result<Recorded, Misread> {
+fn apply_options(mut recorded: ParsedHistory, reading: &ReadOptions) -> Result<ParsedHistory, ParseError> {
     if let Some(model) = reading.model {
         let other = recorded
             .calls
@@ -193,21 +195,21 @@ fn with_numbers(mut recorded: Recorded, reading: &Reading) -> Result<Recorded, M
             .find(|(call, _)| crate::linearizability::Object::of(call.operation.action) != model);
         if let Some((call, &line)) = other {
             let reason = format!("it is {}, which is no operation of a {model}", call.operation);
-            return Err(Misread { line, expected: "operations of the given model", reason });
+            return Err(ParseError { line, expected: "operations of the given model", reason });
         }
     }
     match reading.initial.as_deref().map(str::trim) {
         None | Some("null" | "nil") => {}
         Some(value) => {
             let number = value.parse().map_err(|_| {
-                let reason = format!("it is {}", shown(value));
-                recorded::refused_initial(
+                let reason = format!("it is {}", display_value(value));
+                parsed_history::initial_error(
                     "a whole number as --initial, as all values of this format are",
                     &reason,
                 )
             })?;
             let count = value.parse().ok();
-            recorded.begin_with(recorded::First::Value { number, count })?;
+            recorded.set_initial(parsed_history::InitialValue::Value { number, count })?;
         }
     }
     Ok(recorded)

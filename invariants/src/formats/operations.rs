@@ -23,11 +23,11 @@
 //! number, and anything else a text. A failed `cas` proves no more than that it did not happen, unless
 //! [`FailedCas::Mismatch`] says so.
 
-use super::edn::Lines;
-use super::lines::without_mark;
-use super::recorded::{Failed, First, Keys, few_names};
-use super::shown::shown;
-use super::{FailedCas, Misread, Reading, Recorded};
+use super::display_value;
+use super::edn::LineCounter;
+use super::lines::strip_byte_order_mark;
+use super::parsed_history::{FailedOperation, InitialValue, KeyNumbers, check_name_count};
+use super::{FailedCas, ParseError, ParsedHistory, ReadOptions};
 use crate::fact::{RequestId, Time};
 use crate::linearizability::{Action, Call, Content, Object, Operation, Response};
 use std::collections::BTreeMap;
@@ -86,28 +86,31 @@ enum Column {
     Outcome,
 }
 
-fn column(name: &str) -> Option<Column> {
+fn find_column(name: &str) -> Option<Column> {
     let name = name.trim().trim_matches('"').to_ascii_lowercase();
     COLUMNS.iter().find(|(_, names)| names.contains(&name.as_str())).map(|&(column, _)| column)
 }
 
 /// Whether a line is the header of such a table.
 pub(super) fn is_header(line: &str) -> bool {
-    let columns: Vec<Column> = line.split(',').filter_map(column).collect();
+    let columns: Vec<Column> = line.split(',').filter_map(find_column).collect();
     [Column::Call, Column::Op].iter().all(|column| columns.contains(column))
 }
 
 /// Numbers values: small whole numbers stay what they are.
 #[derive(Default)]
-struct Values(BTreeMap<String, u64>);
+struct CellNumbers(BTreeMap<String, u64>);
 
 /// The numbers of other values begin here, behind the small ones.
-const OTHERS: u64 = 1 << 62;
+const FIRST_OTHER_VALUE: u64 = 1 << 62;
 
-impl Values {
+impl CellNumbers {
     fn number(&mut self, cell: &str) -> u64 {
-        let number = cell.parse().ok().filter(|number: &u64| *number < OTHERS && number.to_string() == cell);
-        let next = OTHERS + self.0.len() as u64;
+        let number = cell
+            .parse()
+            .ok()
+            .filter(|number: &u64| *number < FIRST_OTHER_VALUE && number.to_string() == cell);
+        let next = FIRST_OTHER_VALUE + self.0.len() as u64;
         number.unwrap_or_else(|| *self.0.entry(cell.to_string()).or_insert(next))
     }
 
@@ -120,69 +123,69 @@ impl Values {
 ///
 /// # Errors
 /// The first row that is no operation.
-pub fn read(text: &str, reading: &Reading) -> Result<Recorded, Misread> {
-    let text = without_mark(text);
-    let mut lines = Lines::new(text);
+pub fn read(text: &str, reading: &ReadOptions) -> Result<ParsedHistory, ParseError> {
+    let text = strip_byte_order_mark(text);
+    let mut lines = LineCounter::new(text);
     let mut reader =
         csv::ReaderBuilder::new().trim(csv::Trim::All).flexible(true).from_reader(text.as_bytes());
-    let header = reader.headers().cloned().map_err(|error| of_csv(&error))?;
+    let header = reader.headers().cloned().map_err(|error| csv_error(&error))?;
     let mut places: BTreeMap<Column, usize> = BTreeMap::new();
     for (place, name) in header.iter().enumerate() {
-        if let Some(column) = column(name)
+        if let Some(column) = find_column(name)
             && places.insert(column, place).is_some()
         {
-            let reason = format!("{} is another one", shown(name));
-            return Err(Misread { line: 1, expected: "one column of each kind", reason });
+            let reason = format!("{} is another one", display_value(name));
+            return Err(ParseError { line: 1, expected: "one column of each kind", reason });
         }
     }
     for (column, names) in &COLUMNS[..4] {
         if !places.contains_key(column) {
             let reason = format!("there is no column {}", names[0]);
-            return Err(Misread { line: 1, expected: "columns call, return, client and op", reason });
+            return Err(ParseError { line: 1, expected: "columns call, return, client and op", reason });
         }
     }
     if let Some(model) = reading.model.filter(|&model| model != Object::Register) {
         let reason = format!("--model {model} is for others");
-        return Err(Misread { line: 0, expected: "registers, which is all that this format has", reason });
+        return Err(ParseError { line: 0, expected: "registers, which is all that this format has", reason });
     }
-    let (mut keys, mut values) = (Keys::default(), Values::default());
-    let mut clients = Keys::default();
+    let (mut keys, mut values) = (KeyNumbers::default(), CellNumbers::default());
+    let mut clients = KeyNumbers::default();
     let mut sequences: BTreeMap<u64, u64> = BTreeMap::new();
-    let mut recorded = Recorded::default();
+    let mut recorded = ParsedHistory::default();
     let mut record = csv::StringRecord::new();
-    while reader.read_record(&mut record).map_err(|error| of_csv(&error))? {
+    while reader.read_record(&mut record).map_err(|error| csv_error(&error))? {
         // Where the reader stood before the record, and blank lines perhaps before it.
         let before = record.position().map_or(0, |position| usize::try_from(position.byte()).unwrap_or(0));
         let rest = text[before..].trim_start_matches(['\r', '\n']);
         let line = lines.line(text.len() - rest.len());
         let cell = |column| places.get(&column).and_then(|&place| record.get(place)).unwrap_or_default();
-        let row = Row { line, cell: &cell };
+        let row = TableRow { line, cell: &cell };
         let whole = |cell: &str| cell.parse().ok().filter(|number: &u64| number.to_string() == cell);
         let key = cell(Column::Key);
         let key = keys.number(if key.is_empty() { Some(0) } else { whole(key) }, || format!("{key:?}"));
         let client = cell(Column::Client);
         let session = clients.number(whole(client), || client.to_string());
         let operation = Operation { key, action: row.action(&mut values)? };
-        few_names(keys.len() + clients.len() + values.0.len(), line)?;
-        let called = row.time(Column::Call)?.ok_or_else(|| row.wrong("a time as `call`", ""))?;
+        check_name_count(keys.len() + clients.len() + values.0.len(), line)?;
+        let called = row.time(Column::Call)?.ok_or_else(|| row.error("a time as `call`", ""))?;
         let returned = row.time(Column::Return)?;
         if let Some(returned) = returned.filter(|&returned| returned < called) {
             let reason = format!("the call is at {called} and the return at {returned}");
-            return Err(Misread { line, expected: "a return after the call", reason });
+            return Err(ParseError { line, expected: "a return after the call", reason });
         }
         let sequence = sequences.entry(session).or_insert(0);
         let id = RequestId { session, sequence: *sequence + 1 };
         let is_cas = matches!(operation.action, Action::CompareAndSet { .. });
         let returned = match (row.outcome(returned)?, returned) {
-            (Outcome::Ok, Some(returned)) => Some((returned, row.response(operation.action, &mut values))),
-            (Outcome::Ok | Outcome::Unknown, _) => None,
-            (Outcome::Fail, Some(returned)) if is_cas && reading.failed_cas == FailedCas::Mismatch => {
-                recorded.assumed.insert(id, line);
+            (RowOutcome::Ok, Some(returned)) => Some((returned, row.response(operation.action, &mut values))),
+            (RowOutcome::Ok | RowOutcome::Unknown, _) => None,
+            (RowOutcome::Fail, Some(returned)) if is_cas && reading.failed_cas == FailedCas::Mismatch => {
+                recorded.assumed_mismatches.insert(id, line);
                 Some((returned, Response::Mismatch(None)))
             }
-            (Outcome::Fail, _) => {
+            (RowOutcome::Fail, _) => {
                 if !operation.action.is_read() {
-                    recorded.failed.push(Failed { operation, lines: (line, line) });
+                    recorded.failed.push(FailedOperation { operation, lines: (line, line) });
                 }
                 continue;
             }
@@ -191,57 +194,61 @@ pub fn read(text: &str, reading: &Reading) -> Result<Recorded, Misread> {
         recorded.push(Call { id, operation, called, returned }, line)?;
     }
     let first = reading.initial.as_deref().map(|written| match written.trim() {
-        "" => First::Nothing,
-        written => First::Value { number: values.number(written), count: None },
+        "" => InitialValue::Nothing,
+        written => InitialValue::Value { number: values.number(written), count: None },
     });
     recorded.names.keys = keys.names();
     recorded.name_processes(clients.names());
-    recorded.names.values = values.0.into_iter().map(|(value, number)| (number, shown(value))).collect();
+    recorded.names.values =
+        values.0.into_iter().map(|(value, number)| (number, display_value(value))).collect();
     if let Some(first) = first {
-        recorded.begin_with(first)?;
+        recorded.set_initial(first)?;
     }
     Ok(recorded)
 }
 
-fn of_csv(error: &csv::Error) -> Misread {
+fn csv_error(error: &csv::Error) -> ParseError {
     let line = error.position().map_or(0, |position| usize::try_from(position.line()).unwrap_or(0));
-    Misread { line, expected: "a table in CSV", reason: error.to_string() }
+    ParseError { line, expected: "a table in CSV", reason: error.to_string() }
 }
 
 #[derive(Clone, Copy)]
-enum Outcome {
+enum RowOutcome {
     Ok,
     Fail,
     Unknown,
 }
 
 /// A row of the table.
-struct Row<'r> {
+struct TableRow<'r> {
     line: usize,
     cell: &'r dyn Fn(Column) -> &'r str,
 }
 
-impl Row<'_> {
-    fn wrong(&self, expected: &'static str, cell: &str) -> Misread {
-        let reason =
-            if cell.is_empty() { "it is empty".to_string() } else { format!("it is {}", shown(cell)) };
-        Misread { line: self.line, expected, reason }
+impl TableRow<'_> {
+    fn error(&self, expected: &'static str, cell: &str) -> ParseError {
+        let reason = if cell.is_empty() {
+            "it is empty".to_string()
+        } else {
+            format!("it is {}", display_value(cell))
+        };
+        ParseError { line: self.line, expected, reason }
     }
 
-    fn time(&self, column: Column) -> Result<Option<Time>, Misread> {
+    fn time(&self, column: Column) -> Result<Option<Time>, ParseError> {
         match (self.cell)(column) {
             "" => Ok(None),
             cell => match cell.parse() {
                 Ok(time) => Ok(Some(time)),
-                Err(_) => Err(self.wrong("a time as a whole number from 0 on", cell)),
+                Err(_) => Err(self.error("a time as a whole number from 0 on", cell)),
             },
         }
     }
 
-    fn action(&self, values: &mut Values) -> Result<Action, Misread> {
+    fn action(&self, values: &mut CellNumbers) -> Result<Action, ParseError> {
         let op = (self.cell)(Column::Op);
         let value = match (self.cell)(Column::Value) {
-            "" => Err(self.wrong("what was written as `value`", "")),
+            "" => Err(self.error("what was written as `value`", "")),
             value => Ok(value),
         };
         match op.to_ascii_lowercase().as_str() {
@@ -252,23 +259,23 @@ impl Row<'_> {
                 let expect = values.content((self.cell)(Column::Expected));
                 Ok(Action::CompareAndSet { expect, value: values.number(value?) })
             }
-            _ => Err(self.wrong("get, put, delete or cas as `op`", op)),
+            _ => Err(self.error("get, put, delete or cas as `op`", op)),
         }
     }
 
-    fn outcome(&self, returned: Option<Time>) -> Result<Outcome, Misread> {
+    fn outcome(&self, returned: Option<Time>) -> Result<RowOutcome, ParseError> {
         let cell = (self.cell)(Column::Outcome);
         match cell.to_ascii_lowercase().as_str() {
-            "" if returned.is_none() => Ok(Outcome::Unknown),
-            "ok" if returned.is_none() => Err(self.wrong("a time as `return` of what is ok", "")),
-            "" | "ok" | "success" => Ok(Outcome::Ok),
-            "fail" | "failed" => Ok(Outcome::Fail),
-            "unknown" | "info" | "timeout" => Ok(Outcome::Unknown),
-            _ => Err(self.wrong("ok, fail or unknown as `outcome`", cell)),
+            "" if returned.is_none() => Ok(RowOutcome::Unknown),
+            "ok" if returned.is_none() => Err(self.error("a time as `return` of what is ok", "")),
+            "" | "ok" | "success" => Ok(RowOutcome::Ok),
+            "fail" | "failed" => Ok(RowOutcome::Fail),
+            "unknown" | "info" | "timeout" => Ok(RowOutcome::Unknown),
+            _ => Err(self.error("ok, fail or unknown as `outcome`", cell)),
         }
     }
 
-    fn response(&self, action: Action, values: &mut Values) -> Response {
+    fn response(&self, action: Action, values: &mut CellNumbers) -> Response {
         match action {
             Action::Get => Response::Holds(values.content((self.cell)(Column::Output))),
             _ => Response::Done,

@@ -11,7 +11,7 @@
 //!
 //! This refutes what no search would refute in time, a stale read among fifty clients; it never confirms.
 
-use super::numbered::{NONE, Numbered, Step};
+use super::indexed_history::{IndexedHistory, NONE, Step};
 
 /// The value's block: its first return and its last call. Times, and -1 for before all times.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -21,11 +21,11 @@ struct Block {
 }
 
 /// Whether two blocks contradict each other. Of lists it knows nothing: they need no search to speak of.
-pub(crate) fn contradict(history: &Numbered) -> bool {
+pub(crate) fn has_conflicting_blocks(history: &IndexedHistory) -> bool {
     if history.is_list {
         return false;
     }
-    let blocks = blocks(history);
+    let blocks = value_blocks(history);
     let (mut forward, backward): (Vec<Block>, Vec<Block>) =
         blocks.into_iter().partition(|block| block.first_return < block.last_call);
     forward.sort_unstable();
@@ -38,7 +38,7 @@ pub(crate) fn contradict(history: &Numbered) -> bool {
 }
 
 /// The blocks of all values that have one producer and certainly were in force at some time.
-fn blocks(history: &Numbered) -> Vec<Block> {
+fn value_blocks(history: &IndexedHistory) -> Vec<Block> {
     let counts = &history.counts;
     let nothing = Block { first_return: i128::MAX, last_call: -1 };
     let mut blocks = vec![nothing; counts.producers.len()];
@@ -51,7 +51,7 @@ fn blocks(history: &Numbered) -> Vec<Block> {
             Step::SeesOther(_) | Step::Appends(_) => (None, None),
             Step::Writes(value) => (None, Some(value)),
             // What may be left out proves nothing about what it would have needed.
-            Step::Exchanges { expect, value } => ((op.due != NONE).then_some(expect), Some(value)),
+            Step::Exchanges { expect, value } => ((op.return_rank != NONE).then_some(expect), Some(value)),
         };
         for value in [needed, product].into_iter().flatten() {
             let block = &mut blocks[value as usize];
@@ -59,7 +59,7 @@ fn blocks(history: &Numbered) -> Vec<Block> {
             block.last_call = block.last_call.max(op.called.into());
         }
         if let Some(product) = product {
-            is_certain[product as usize] |= op.due != NONE;
+            is_certain[product as usize] |= op.return_rank != NONE;
         }
     }
     let of_one_producer = |value: usize| counts.producers[value] == u32::from(value != 0);

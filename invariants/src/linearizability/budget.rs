@@ -35,7 +35,7 @@ pub enum Limit {
 }
 
 /// So many turns of a search pass between two looks at the clock, where there is a deadline.
-pub(crate) const TURNS: u32 = 1 << 12;
+pub(crate) const TURNS_PER_CLOCK_CHECK: u32 = 1 << 12;
 
 #[allow(clippy::disallowed_methods, reason = "a deadline that somebody who waits has set")]
 fn now() -> Instant {
@@ -44,17 +44,17 @@ fn now() -> Instant {
 
 /// What is left of a budget.
 #[derive(Debug)]
-pub(crate) struct Effort {
+pub(crate) struct RemainingBudget {
     steps: u64,
     bytes: u64,
     deadline: Option<Instant>,
 }
 
-impl Effort {
-    pub(crate) fn new(budget: Budget, time: Option<Duration>) -> Effort {
+impl RemainingBudget {
+    pub(crate) fn new(budget: Budget, time: Option<Duration>) -> RemainingBudget {
         // A time too long for a clock is no limit.
         let deadline = time.and_then(|time| now().checked_add(time));
-        Effort { steps: budget.steps, bytes: budget.bytes, deadline }
+        RemainingBudget { steps: budget.steps, bytes: budget.bytes, deadline }
     }
 
     pub(crate) const fn steps(&self) -> u64 {
@@ -71,17 +71,17 @@ impl Effort {
     }
 
     /// Whether the time is over.
-    pub(crate) fn is_late(&self) -> bool {
+    pub(crate) fn deadline_passed(&self) -> bool {
         self.deadline.is_some_and(|deadline| now() >= deadline)
     }
 
     /// Whether nothing more may be tried.
-    pub(crate) fn is_spent(&self) -> bool {
-        self.steps == 0 || self.is_late()
+    pub(crate) fn is_exhausted(&self) -> bool {
+        self.steps == 0 || self.deadline_passed()
     }
 
     /// As much of it as one part may take: at most so many steps, and so many bytes.
-    pub(crate) fn part(&self, steps: u64, bytes: u64) -> Effort {
-        Effort { steps: self.steps.min(steps), bytes: self.bytes.min(bytes), ..*self }
+    pub(crate) fn limited_to(&self, steps: u64, bytes: u64) -> RemainingBudget {
+        RemainingBudget { steps: self.steps.min(steps), bytes: self.bytes.min(bytes), ..*self }
     }
 }

@@ -5,12 +5,12 @@ use crate::fact::Time;
 use std::fmt::Write;
 
 /// No line of an explanation is longer: whoever shows it moves it in, and has a hundred columns.
-pub(crate) const WIDTH: usize = 96;
+pub(crate) const MAX_LINE_WIDTH: usize = 96;
 /// A moment takes at most so many columns.
-const MOST_PER_MOMENT: usize = 6;
+const MAX_COLUMNS_PER_MOMENT: usize = 6;
 
 /// So many operations have a letter of their own.
-pub(crate) const LETTERS: usize = 62;
+pub(crate) const MAX_LETTERS: usize = 62;
 
 /// The letter of an operation in a picture, by its place among the operations.
 pub(crate) fn letter(place: usize) -> char {
@@ -35,11 +35,11 @@ pub(crate) fn diagram(operations: &[Call]) -> String {
         }
     }
     let label = sessions.iter().map(|session| format!("s{session}").len()).max().unwrap_or(0);
-    let width = WIDTH - label - 4;
+    let width = MAX_LINE_WIDTH - label - 4;
     let column = |time: Time| {
         let moment = moments.partition_point(|&moment| moment < time);
-        if moments.len() * MOST_PER_MOMENT <= width {
-            moment * MOST_PER_MOMENT
+        if moments.len() * MAX_COLUMNS_PER_MOMENT <= width {
+            moment * MAX_COLUMNS_PER_MOMENT
         } else {
             moment * (width - 1) / moments.len().max(1)
         }
@@ -76,16 +76,16 @@ pub(crate) fn diagram(operations: &[Call]) -> String {
 }
 
 /// Breaks a text into lines of the picture's width; the first begins with `head`, and all others with `indent`.
-pub(crate) fn wrapped(text: &str, head: &str, indent: &str) -> String {
+pub(crate) fn wrap_text(text: &str, head: &str, indent: &str) -> String {
     let mut lines = head.to_string();
     let mut length = head.len();
     let mut is_first = true;
     for word in text.split_whitespace() {
         let mut word = word.to_string();
-        if word.len() > WIDTH - indent.len() {
-            word = shortened(&word, WIDTH - indent.len());
+        if word.len() > MAX_LINE_WIDTH - indent.len() {
+            word = elide_middle(&word, MAX_LINE_WIDTH - indent.len());
         }
-        if !is_first && length + 1 + word.len() > WIDTH {
+        if !is_first && length + 1 + word.len() > MAX_LINE_WIDTH {
             lines.push('\n');
             lines.push_str(indent);
             length = indent.len();
@@ -101,7 +101,7 @@ pub(crate) fn wrapped(text: &str, head: &str, indent: &str) -> String {
 }
 
 /// A line with its middle left out where it is too long.
-pub(crate) fn shortened(line: &str, width: usize) -> String {
+pub(crate) fn elide_middle(line: &str, width: usize) -> String {
     let length = line.chars().count();
     if length <= width {
         return line.to_string();

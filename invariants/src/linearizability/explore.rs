@@ -5,14 +5,14 @@
 //! are legal take their place at once; where all branches have ended, the place is remembered as dead, for as many
 //! operations of unknown outcome as were left there, and for fewer. What else cuts it short, a [`Model`] may tell.
 
-use super::budget::{Budget, Effort, Limit, TURNS};
-use super::model::{Model, When};
+use super::budget::{Budget, Limit, RemainingBudget, TURNS_PER_CLOCK_CHECK};
+use super::model::{Model, Placement};
 use crate::fact::Time;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One operation of a history of any model.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Asked<A, R> {
+pub struct ModelOperation<A, R> {
     /// When the client called.
     pub called: Time,
     /// What it asked.
@@ -23,7 +23,7 @@ pub struct Asked<A, R> {
 
 /// What came of a search.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Explored {
+pub enum ExploreOutcome {
     /// There is an order: places in the history. What is left out of it has an unknown outcome.
     Order(Vec<usize>),
     /// There is none.
@@ -83,16 +83,20 @@ pub enum Explored {
 /// history.push(asked(50, Action::Read, 5, 60));
 /// assert_eq!(explore(&Counter, &history, Budget::default()), Explored::NoOrder { stuck: 3 });
 /// ```
-pub fn explore<M: Model>(model: &M, history: &[Asked<M::Action, M::Response>], budget: Budget) -> Explored {
-    explore_within(model, history, &mut Effort::new(budget, None)).unwrap_or(Explored::Unknown)
+pub fn explore<M: Model>(
+    model: &M,
+    history: &[ModelOperation<M::Action, M::Response>],
+    budget: Budget,
+) -> ExploreOutcome {
+    explore_within(model, history, &mut RemainingBudget::new(budget, None)).unwrap_or(ExploreOutcome::Unknown)
 }
 
 /// The same with at most this effort, which it takes from it; or what did not suffice.
 pub(crate) fn explore_within<M: Model>(
     model: &M,
-    history: &[Asked<M::Action, M::Response>],
-    effort: &mut Effort,
-) -> Result<Explored, Limit> {
+    history: &[ModelOperation<M::Action, M::Response>],
+    effort: &mut RemainingBudget,
+) -> Result<ExploreOutcome, Limit> {
     let mut calls: Vec<usize> = (0..history.len()).collect();
     calls.sort_by_key(|&at| history[at].called);
     let mut returns: Vec<usize> = (0..history.len()).filter(|&at| history[at].returned.is_some()).collect();
@@ -100,29 +104,29 @@ pub(crate) fn explore_within<M: Model>(
     let mut explorer = Explorer {
         model,
         history,
-        calls,
-        returns,
+        by_call: calls,
+        by_return: returns,
         open: BTreeSet::new(),
         optional: BTreeSet::new(),
         trail: Vec::new(),
         state: model.initial(),
         next: 0,
-        called: 0,
+        called_count: 0,
         farthest: 0,
     };
-    explorer.open();
+    explorer.open_called();
     explorer.run(effort)
 }
 
 /// One thing done on the way, to be taken back.
-enum Done {
+enum TrailStep {
     Placed(usize),
     /// A return was passed, and then this many had been called before.
     Passed(usize),
 }
 
 /// A place from which branches are tried.
-struct Frame<S> {
+struct ExploreFrame<S> {
     trail: usize,
     /// The state there. Large ones are kept now and then only: the others follow from the trail.
     state: Option<S>,
@@ -131,40 +135,40 @@ struct Frame<S> {
 }
 
 /// Where a search stands, but for the optional operations.
-type Place<S> = (usize, Vec<usize>, S);
+type ExploreState<S> = (usize, Vec<usize>, S);
 
 /// The places from which nothing leads on, each with the optional operations that were left.
-struct Dead<S> {
-    known: BTreeMap<Place<S>, Vec<Vec<usize>>>,
+struct DeadStates<S> {
+    known: BTreeMap<ExploreState<S>, Vec<Vec<usize>>>,
     bytes: u64,
 }
 
 struct Explorer<'a, M: Model> {
     model: &'a M,
-    history: &'a [Asked<M::Action, M::Response>],
-    calls: Vec<usize>,
-    returns: Vec<usize>,
+    history: &'a [ModelOperation<M::Action, M::Response>],
+    by_call: Vec<usize>,
+    by_return: Vec<usize>,
     /// Called by now and without a place: those that returned, and the others, which may be left out.
     open: BTreeSet<usize>,
     optional: BTreeSet<usize>,
-    trail: Vec<Done>,
+    trail: Vec<TrailStep>,
     state: M::State,
     next: usize,
-    called: usize,
+    called_count: usize,
     farthest: usize,
 }
 
 /// A turn of this search takes as long as so many steps of that of a register, and as many more as there is to copy and to
 /// compare: so many open operations, or bytes of a state, for each.
-const PER_TURN: u64 = 8;
+const STEPS_PER_TURN: u64 = 8;
 const OPEN_PER_STEP: usize = 4;
 const BYTES_PER_STEP: usize = 512;
 
 impl<M: Model> Explorer<'_, M> {
-    fn run(&mut self, effort: &mut Effort) -> Result<Explored, Limit> {
-        let mut dead = Dead { known: BTreeMap::new(), bytes: 0 };
+    fn run(&mut self, effort: &mut RemainingBudget) -> Result<ExploreOutcome, Limit> {
+        let mut dead = DeadStates { known: BTreeMap::new(), bytes: 0 };
         let mut since_look = 0;
-        if self.settle() {
+        if self.advance() {
             return Ok(self.order());
         }
         let (mut frames, mut bytes) = (Vec::new(), 0);
@@ -172,14 +176,14 @@ impl<M: Model> Explorer<'_, M> {
         while let Some(frame) = frames.last_mut() {
             let Some(op) = frame.branches.pop() else {
                 self.restore(&frames);
-                self.bury(&mut dead);
-                bytes -= frames.pop().map_or(0, |frame| self.bytes(&frame));
+                self.record_dead(&mut dead);
+                bytes -= frames.pop().map_or(0, |frame| self.frame_bytes(&frame));
                 continue;
             };
             self.restore(&frames);
             let open = self.open.len() + self.optional.len();
-            let weight = self.model.weight(&self.state);
-            let cost = PER_TURN + (open / OPEN_PER_STEP + weight / BYTES_PER_STEP) as u64;
+            let weight = self.model.heap_bytes(&self.state);
+            let cost = STEPS_PER_TURN + (open / OPEN_PER_STEP + weight / BYTES_PER_STEP) as u64;
             since_look += cost;
             if effort.steps() < cost {
                 return Err(Limit::Steps);
@@ -188,9 +192,9 @@ impl<M: Model> Explorer<'_, M> {
             if bytes + dead.bytes > effort.bytes() {
                 return Err(Limit::Bytes);
             }
-            if since_look >= u64::from(TURNS) {
+            if since_look >= u64::from(TURNS_PER_CLOCK_CHECK) {
                 since_look = 0;
-                if effort.is_late() {
+                if effort.deadline_passed() {
                     return Err(Limit::Time);
                 }
             }
@@ -198,31 +202,31 @@ impl<M: Model> Explorer<'_, M> {
             let Some(after) = after else { continue };
             self.state = after;
             self.place(op);
-            if self.settle() {
+            if self.advance() {
                 return Ok(self.order());
             }
-            if !self.is_lost() && !self.is_dead(&dead) {
+            if !self.has_unreachable_answer() && !self.is_dead(&dead) {
                 self.branch(&mut frames, &mut bytes);
             }
         }
-        Ok(Explored::NoOrder { stuck: self.returns[self.farthest] })
+        Ok(ExploreOutcome::NoOrder { stuck: self.by_return[self.farthest] })
     }
 
-    fn order(&self) -> Explored {
+    fn order(&self) -> ExploreOutcome {
         let placed = self.trail.iter().filter_map(|done| match done {
-            Done::Placed(op) => Some(*op),
-            Done::Passed(_) => None,
+            TrailStep::Placed(op) => Some(*op),
+            TrailStep::Passed(_) => None,
         });
-        Explored::Order(placed.collect())
+        ExploreOutcome::Order(placed.collect())
     }
 
-    fn bytes(&self, frame: &Frame<M::State>) -> u64 {
-        let state = frame.state.as_ref().map_or(0, |state| self.model.weight(state));
-        (state + size_of::<Frame<M::State>>() + frame.branches.capacity() * size_of::<usize>()) as u64
+    fn frame_bytes(&self, frame: &ExploreFrame<M::State>) -> u64 {
+        let state = frame.state.as_ref().map_or(0, |state| self.model.heap_bytes(state));
+        (state + size_of::<ExploreFrame<M::State>>() + frame.branches.capacity() * size_of::<usize>()) as u64
     }
 
     /// Back to the last frame, from wherever the search stands.
-    fn restore(&mut self, frames: &[Frame<M::State>]) {
+    fn restore(&mut self, frames: &[ExploreFrame<M::State>]) {
         let Some(last) = frames.last() else { return };
         if self.trail.len() == last.trail {
             return;
@@ -232,7 +236,7 @@ impl<M: Model> Explorer<'_, M> {
             frames.iter().rposition(|frame| frame.state.is_some()).expect("the first frame keeps its state");
         self.state = frames[kept].state.clone().expect("it was found");
         for at in frames[kept].trail..last.trail {
-            if let Done::Placed(op) = self.trail[at]
+            if let TrailStep::Placed(op) = self.trail[at]
                 && !self.is_read(op)
             {
                 self.state = self.after(op).expect("it was placed here before");
@@ -240,26 +244,26 @@ impl<M: Model> Explorer<'_, M> {
         }
     }
 
-    fn here(&self) -> Place<M::State> {
+    fn current_state(&self) -> ExploreState<M::State> {
         (self.next, self.open.iter().copied().collect(), self.state.clone())
     }
 
-    fn bury(&self, dead: &mut Dead<M::State>) {
+    fn record_dead(&self, dead: &mut DeadStates<M::State>) {
         let optional: Vec<usize> = self.optional.iter().copied().collect();
         let entries = (self.open.len() + optional.len()) * size_of::<usize>();
-        dead.bytes += (entries + self.model.weight(&self.state) + size_of::<M::State>() + 128) as u64;
-        let known = dead.known.entry(self.here()).or_default();
+        dead.bytes += (entries + self.model.heap_bytes(&self.state) + size_of::<M::State>() + 128) as u64;
+        let known = dead.known.entry(self.current_state()).or_default();
         // What fewer optional operations tell is told by more.
         known.retain(|fewer| !fewer.iter().all(|op| optional.binary_search(op).is_ok()));
         known.push(optional);
     }
 
     /// Whether nothing led on from here when at least the same optional operations were left.
-    fn is_dead(&self, dead: &Dead<M::State>) -> bool {
+    fn is_dead(&self, dead: &DeadStates<M::State>) -> bool {
         if dead.known.is_empty() {
             return false;
         }
-        dead.known.get(&self.here()).is_some_and(|known| {
+        dead.known.get(&self.current_state()).is_some_and(|known| {
             known.iter().any(|optional| {
                 self.optional.len() <= optional.len()
                     && self.optional.iter().all(|op| optional.binary_search(op).is_ok())
@@ -268,10 +272,12 @@ impl<M: Model> Explorer<'_, M> {
     }
 
     /// Whether the answer of an open operation cannot be given any more.
-    fn is_lost(&self) -> bool {
+    fn has_unreachable_answer(&self) -> bool {
         self.open.iter().any(|&op| {
-            let Asked { action, returned, .. } = &self.history[op];
-            returned.as_ref().is_some_and(|(_, response)| self.model.is_lost(&self.state, action, response))
+            let ModelOperation { action, returned, .. } = &self.history[op];
+            returned
+                .as_ref()
+                .is_some_and(|(_, response)| self.model.is_unreachable(&self.state, action, response))
         })
     }
 
@@ -281,7 +287,7 @@ impl<M: Model> Explorer<'_, M> {
 
     /// What the state becomes; `None`: not here.
     fn after(&self, op: usize) -> Option<M::State> {
-        let Asked { action, returned, .. } = &self.history[op];
+        let ModelOperation { action, returned, .. } = &self.history[op];
         self.model.step(&self.state, action, returned.as_ref().map(|(_, response)| response))
     }
 
@@ -289,10 +295,10 @@ impl<M: Model> Explorer<'_, M> {
         if !self.open.remove(&op) {
             self.optional.remove(&op);
         }
-        self.trail.push(Done::Placed(op));
+        self.trail.push(TrailStep::Placed(op));
     }
 
-    fn waits(&mut self, op: usize) {
+    fn mark_unplaced(&mut self, op: usize) {
         match self.history[op].returned {
             Some(_) => self.open.insert(op),
             None => self.optional.insert(op),
@@ -300,22 +306,22 @@ impl<M: Model> Explorer<'_, M> {
     }
 
     /// Everything that was called before the next return, or at the same time, is open.
-    fn open(&mut self) {
-        let until = self.returns.get(self.next).and_then(|&op| self.history[op].returned.as_ref());
+    fn open_called(&mut self) {
+        let until = self.by_return.get(self.next).and_then(|&op| self.history[op].returned.as_ref());
         let until = until.map_or(Time::MAX, |&(returned, _)| returned);
-        while let Some(&op) = self.calls.get(self.called)
+        while let Some(&op) = self.by_call.get(self.called_count)
             && self.history[op].called <= until
         {
-            self.waits(op);
-            self.called += 1;
+            self.mark_unplaced(op);
+            self.called_count += 1;
         }
     }
 
     /// The first operation that changes the state and need not wait; and what it changes it to.
-    fn at_once(&self) -> Option<(usize, M::State)> {
+    fn next_eager(&self) -> Option<(usize, M::State)> {
         self.open.iter().chain(&self.optional).find_map(|&op| {
             let action = &self.history[op].action;
-            if self.model.is_read(action) || self.model.when(action) != When::AtOnce {
+            if self.model.is_read(action) || self.model.placement(action) != Placement::Eager {
                 return None;
             }
             let after =
@@ -326,29 +332,29 @@ impl<M: Model> Explorer<'_, M> {
 
     /// Places all reads that are legal now and whatever need not wait, and passes all returns that can be passed. True: that
     /// was the last one.
-    fn settle(&mut self) -> bool {
+    fn advance(&mut self) -> bool {
         loop {
-            while let Some((op, after)) = self.at_once() {
+            while let Some((op, after)) = self.next_eager() {
                 self.state = after;
                 self.place(op);
             }
             let legal = |&op: &usize| {
-                let Asked { action, returned, .. } = &self.history[op];
+                let ModelOperation { action, returned, .. } = &self.history[op];
                 let Some((_, response)) = returned else { return false };
-                self.model.is_read(action) && self.model.shows(&self.state, action, response)
+                self.model.is_read(action) && self.model.read_matches(&self.state, action, response)
             };
             let reads: Vec<usize> = self.open.iter().copied().filter(legal).collect();
             reads.into_iter().for_each(|op| self.place(op));
             let before = self.next;
-            while let Some(op) = self.returns.get(self.next)
+            while let Some(op) = self.by_return.get(self.next)
                 && !self.open.contains(op)
             {
-                self.trail.push(Done::Passed(self.called));
+                self.trail.push(TrailStep::Passed(self.called_count));
                 self.next += 1;
-                self.open();
+                self.open_called();
             }
-            self.farthest = self.farthest.max(self.next.min(self.returns.len().saturating_sub(1)));
-            if self.next == self.returns.len() {
+            self.farthest = self.farthest.max(self.next.min(self.by_return.len().saturating_sub(1)));
+            if self.next == self.by_return.len() {
                 return true;
             }
             if self.next == before {
@@ -359,11 +365,11 @@ impl<M: Model> Explorer<'_, M> {
 
     /// Begins to try the operations that may come next, but for reads, which wait until they are legal. Of two that do the
     /// same only the one that is due first is tried, and an optional one only if it changes the state.
-    fn branch(&self, frames: &mut Vec<Frame<M::State>>, bytes: &mut u64) {
+    fn branch(&self, frames: &mut Vec<ExploreFrame<M::State>>, bytes: &mut u64) {
         let due = |op: usize| self.history[op].returned.as_ref().map_or(Time::MAX, |&(returned, _)| returned);
         let rank = |op: usize| self.model.rank(&self.history[op].action);
         // What stands before the operation that is due next in the object's own order goes first.
-        let next = rank(self.returns[self.next]);
+        let next = rank(self.by_return[self.next]);
         let urgency = |op: usize| match (rank(op), next) {
             (Some(rank), Some(next)) if rank < next => (0, rank, op),
             _ => (1, due(op), op),
@@ -371,44 +377,44 @@ impl<M: Model> Explorer<'_, M> {
         let mut ops: Vec<usize> = self.open.iter().chain(&self.optional).copied().collect();
         ops.retain(|&op| {
             !self.is_read(op)
-                && match self.model.when(&self.history[op].action) {
-                    When::AtOnce => false,
-                    When::WhenDue => op == self.returns[self.next],
-                    When::Any => true,
+                && match self.model.placement(&self.history[op].action) {
+                    Placement::Eager => false,
+                    Placement::AtReturn => op == self.by_return[self.next],
+                    Placement::Any => true,
                 }
         });
         ops.sort_by_key(|&op| urgency(op));
         let mut branches: Vec<usize> = Vec::new();
         let told = |op: usize| {
-            let Asked { action, returned, .. } = &self.history[op];
+            let ModelOperation { action, returned, .. } = &self.history[op];
             (action, returned.as_ref().map(|(_, response)| response))
         };
         for op in ops {
-            if !branches.iter().any(|&other| self.model.are_alike(told(other), told(op))) {
+            if !branches.iter().any(|&other| self.model.are_interchangeable(told(other), told(op))) {
                 branches.push(op);
             }
         }
         branches.reverse();
-        let weight = self.model.weight(&self.state);
+        let weight = self.model.heap_bytes(&self.state);
         // Those in between take as long to find again as a state has bytes.
         let is_kept = frames.len().is_multiple_of(1 + weight / BYTES_PER_STEP);
         let state = is_kept.then(|| self.state.clone());
-        let frame = Frame { trail: self.trail.len(), state, branches };
-        *bytes += self.bytes(&frame);
+        let frame = ExploreFrame { trail: self.trail.len(), state, branches };
+        *bytes += self.frame_bytes(&frame);
         frames.push(frame);
     }
 
     fn undo(&mut self, length: usize) {
         for done in self.trail.split_off(length).into_iter().rev() {
             match done {
-                Done::Placed(op) => self.waits(op),
-                Done::Passed(called) => {
-                    for op in &self.calls[called..self.called] {
+                TrailStep::Placed(op) => self.mark_unplaced(op),
+                TrailStep::Passed(called) => {
+                    for op in &self.by_call[called..self.called_count] {
                         if !self.open.remove(op) {
                             self.optional.remove(op);
                         }
                     }
-                    self.called = called;
+                    self.called_count = called;
                     self.next -= 1;
                 }
             }

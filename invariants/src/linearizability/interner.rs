@@ -15,15 +15,15 @@ pub(crate) struct Interner {
 }
 
 /// The least table.
-const LEAST: usize = 16;
+const MIN_TABLE_SIZE: usize = 16;
 
 /// So many contents in a row where none of them belongs are no accident: it is time to mix.
-const CROWD: usize = 64;
+const MIX_THRESHOLD: usize = 64;
 
 impl Interner {
     /// Forgets all. There is room for about as many contents again, for one key is mostly like the next.
     pub(crate) fn clear(&mut self) {
-        let room = (2 * self.contents.len()).next_power_of_two().max(LEAST);
+        let room = (2 * self.contents.len()).next_power_of_two().max(MIN_TABLE_SIZE);
         self.contents.clear();
         self.is_mixed = false;
         self.table.clear();
@@ -41,7 +41,7 @@ impl Interner {
 
     /// Where the content is, or the empty place where it belongs; and how far that is from where it should be.
     #[inline]
-    fn place(&self, content: Content) -> (usize, usize) {
+    fn find_slot(&self, content: Content) -> (usize, usize) {
         let mask = self.table.len() - 1;
         let (kind, number) = match content {
             Content::Absent(deletion) => (0, deletion),
@@ -64,15 +64,15 @@ impl Interner {
 
     #[inline]
     pub(crate) fn number(&mut self, content: Content) -> u32 {
-        let (mut place, far) = self.place(content);
-        if far > CROWD && !self.is_mixed {
-            self.mix();
-            (place, _) = self.place(content);
+        let (mut place, far) = self.find_slot(content);
+        if far > MIX_THRESHOLD && !self.is_mixed {
+            self.enable_mixing();
+            (place, _) = self.find_slot(content);
         }
         if self.table[place] == 0 {
             if 2 * self.contents.len() >= self.table.len() {
-                self.spread(2 * self.table.len());
-                (place, _) = self.place(content);
+                self.rehash(2 * self.table.len());
+                (place, _) = self.find_slot(content);
             }
             self.contents.push(content);
             self.table[place] = u32::try_from(self.contents.len()).expect("fewer than four thousand million");
@@ -81,18 +81,18 @@ impl Interner {
     }
 
     #[cold]
-    fn mix(&mut self) {
+    fn enable_mixing(&mut self) {
         self.is_mixed = true;
-        self.spread(self.table.len());
+        self.rehash(self.table.len());
     }
 
     /// Gives every content its place in a table of another size.
     #[cold]
-    fn spread(&mut self, size: usize) {
+    fn rehash(&mut self, size: usize) {
         self.table.clear();
         self.table.resize(size, 0);
         for number in 0..self.contents.len() {
-            let (place, _) = self.place(self.contents[number]);
+            let (place, _) = self.find_slot(self.contents[number]);
             self.table[place] = number as u32 + 1;
         }
     }
@@ -100,7 +100,7 @@ impl Interner {
     /// The content's number, or the end of the numbers.
     #[inline]
     pub(crate) fn get(&self, content: Content) -> u32 {
-        self.table[self.place(content).0].wrapping_sub(1)
+        self.table[self.find_slot(content).0].wrapping_sub(1)
     }
 }
 

@@ -89,19 +89,19 @@ mod budget;
 mod operation;
 mod model;
 mod role;
-mod ranked;
-mod table;
+mod dense_map;
+mod fixed_hash_map;
 mod witness;
 mod interner;
 mod zone;
 mod trie;
-mod numbered;
+mod indexed_history;
 mod blocks;
 mod memo;
 mod search;
 mod explore;
 mod objects;
-mod exact;
+mod order_search;
 mod diagram;
 mod explain;
 mod shrink;
@@ -110,12 +110,15 @@ mod stream;
 
 pub use budget::{Budget, Limit};
 pub use check::{
-    Judged, Malformed, Report, Verdict, Why, check, check_by_search, check_by_zones, order, report,
-    report_within,
+    KeyReport, MalformedHistory, Report, UnknownReason, Verdict, check, check_by_search, check_by_zones,
+    find_order, report, report_with_deadline,
 };
-pub use explain::{Explanation, Forced, Method};
-pub use explore::{Asked, Explored, explore};
-pub use model::{Counter, List, Model, Mutex, Queue, Register, Set, When, answers};
+pub use explain::{Explanation, Method, OrderingEdge};
+pub use explore::{ExploreOutcome, ModelOperation, explore};
+pub use model::{
+    CounterModel, ListModel, Model, MutexModel, Placement, QueueModel, RegisterModel, SetModel,
+    is_response_to,
+};
 pub use operation::{Action, Call, Content, Object, Operation, Response};
-pub use stream::{Broken, Stream, Streamed};
-pub use witness::{Flaw, Position, Witness, WitnessFailure};
+pub use stream::{Stream, StreamVerdict, StreamViolation};
+pub use witness::{Position, ViolationKind, Witness, WitnessFailure};

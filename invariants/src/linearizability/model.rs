@@ -32,18 +32,23 @@ pub trait Model {
     }
 
     /// Whether a read in this state is answered so. The search asks for this often.
-    fn shows(&self, state: &Self::State, action: &Self::Action, response: &Self::Response) -> bool {
+    fn read_matches(&self, state: &Self::State, action: &Self::Action, response: &Self::Response) -> bool {
         self.step(state, action, Some(response)).is_some()
     }
 
     /// Whether nothing that happens after this state makes it the answer. `false` where that is not easily told.
-    fn is_lost(&self, _state: &Self::State, _action: &Self::Action, _response: &Self::Response) -> bool {
+    fn is_unreachable(
+        &self,
+        _state: &Self::State,
+        _action: &Self::Action,
+        _response: &Self::Response,
+    ) -> bool {
         false
     }
 
     /// Whether two actions that are not reads do the same wherever they are answered so: then it does not matter which of
     /// them goes first. `false` where that is not easily told.
-    fn are_alike(
+    fn are_interchangeable(
         &self,
         _one: (&Self::Action, Option<&Self::Response>),
         _other: (&Self::Action, Option<&Self::Response>),
@@ -52,8 +57,8 @@ pub trait Model {
     }
 
     /// When an action that is not a read may as well take its place.
-    fn when(&self, _action: &Self::Action) -> When {
-        When::Any
+    fn placement(&self, _action: &Self::Action) -> Placement {
+        Placement::Any
     }
 
     /// Where in an order of its own the object puts what this action brings: a guess that later answers suggest, for the
@@ -63,7 +68,7 @@ pub trait Model {
     }
 
     /// How many bytes a state takes besides its own size.
-    fn weight(&self, _state: &Self::State) -> usize {
+    fn heap_bytes(&self, _state: &Self::State) -> usize {
         0
     }
 }
@@ -71,20 +76,20 @@ pub trait Model {
 /// When an operation that changes the state may as well take its place: whatever order explains all answers, one in which it
 /// stands there does so too.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum When {
+pub enum Placement {
     /// As soon as it is legal; without an answer, as soon as it changes the state.
-    AtOnce,
+    Eager,
     /// Only when its return is the next one.
-    WhenDue,
+    AtReturn,
     /// That is not easily told.
     Any,
 }
 
 /// A register: get, put, delete, compare-and-set.
 #[derive(Clone, Copy, Default, Debug)]
-pub struct Register;
+pub struct RegisterModel;
 
-impl Model for Register {
+impl Model for RegisterModel {
     type State = Content;
     type Action = Action;
     type Response = Response;
@@ -123,9 +128,9 @@ impl Model for Register {
 
 /// A list: append, replace, read the whole of it.
 #[derive(Clone, Copy, Default, Debug)]
-pub struct List;
+pub struct ListModel;
 
-impl Model for List {
+impl Model for ListModel {
     type State = Vec<u64>;
     type Action = Action;
     type Response = Response;
@@ -155,9 +160,9 @@ impl Model for List {
 
 /// A set: add, remove, read the whole of it. To add what is there already, or remove what is not, changes nothing.
 #[derive(Clone, Copy, Default, Debug)]
-pub struct Set;
+pub struct SetModel;
 
-impl Model for Set {
+impl Model for SetModel {
     /// In rising order.
     type State = Vec<u64>;
     type Action = Action;
@@ -191,24 +196,28 @@ impl Model for Set {
         action.is_read()
     }
 
-    fn shows(&self, state: &Vec<u64>, _: &Action, response: &Response) -> bool {
+    fn read_matches(&self, state: &Vec<u64>, _: &Action, response: &Response) -> bool {
         matches!(response, Response::Set(elements) if elements == state)
     }
 
-    fn are_alike(&self, one: (&Action, Option<&Response>), other: (&Action, Option<&Response>)) -> bool {
+    fn are_interchangeable(
+        &self,
+        one: (&Action, Option<&Response>),
+        other: (&Action, Option<&Response>),
+    ) -> bool {
         one.0 == other.0
     }
 
-    fn weight(&self, state: &Vec<u64>) -> usize {
+    fn heap_bytes(&self, state: &Vec<u64>) -> usize {
         size_of_val(&state[..])
     }
 }
 
 /// A counter: add (also less than nothing), read. It begins at 0 and wraps around at the ends of its range.
 #[derive(Clone, Copy, Default, Debug)]
-pub struct Counter;
+pub struct CounterModel;
 
-impl Model for Counter {
+impl Model for CounterModel {
     type State = i64;
     type Action = Action;
     type Response = Response;
@@ -230,16 +239,20 @@ impl Model for Counter {
         action.is_read()
     }
 
-    fn are_alike(&self, one: (&Action, Option<&Response>), other: (&Action, Option<&Response>)) -> bool {
+    fn are_interchangeable(
+        &self,
+        one: (&Action, Option<&Response>),
+        other: (&Action, Option<&Response>),
+    ) -> bool {
         one.0 == other.0
     }
 }
 
 /// A queue: enqueue, dequeue, first in first out. To dequeue from an empty queue changes nothing.
 #[derive(Clone, Copy, Default, Debug)]
-pub struct Queue;
+pub struct QueueModel;
 
-impl Model for Queue {
+impl Model for QueueModel {
     type State = VecDeque<u64>;
     type Action = Action;
     type Response = Response;
@@ -266,11 +279,15 @@ impl Model for Queue {
         Some(after)
     }
 
-    fn are_alike(&self, one: (&Action, Option<&Response>), other: (&Action, Option<&Response>)) -> bool {
+    fn are_interchangeable(
+        &self,
+        one: (&Action, Option<&Response>),
+        other: (&Action, Option<&Response>),
+    ) -> bool {
         one.0 == other.0 && (*one.0 != Action::Dequeue || one.1 == other.1)
     }
 
-    fn weight(&self, state: &VecDeque<u64>) -> usize {
+    fn heap_bytes(&self, state: &VecDeque<u64>) -> usize {
         state.len() * size_of::<u64>()
     }
 }
@@ -278,9 +295,9 @@ impl Model for Queue {
 /// A mutex: acquire, release. Nobody holds it first. To acquire it while it is held is impossible, as is to release it
 /// while it is not; it does not matter who does.
 #[derive(Clone, Copy, Default, Debug)]
-pub struct Mutex;
+pub struct MutexModel;
 
-impl Model for Mutex {
+impl Model for MutexModel {
     type State = bool;
     type Action = Action;
     type Response = Response;
@@ -300,14 +317,18 @@ impl Model for Mutex {
         }
     }
 
-    fn are_alike(&self, one: (&Action, Option<&Response>), other: (&Action, Option<&Response>)) -> bool {
+    fn are_interchangeable(
+        &self,
+        one: (&Action, Option<&Response>),
+        other: (&Action, Option<&Response>),
+    ) -> bool {
         one.0 == other.0
     }
 }
 
 /// Whether `response` has the form of an answer to `action` at all, whatever the key holds.
 #[must_use]
-pub fn answers(action: Action, response: &Response) -> bool {
+pub fn is_response_to(action: Action, response: &Response) -> bool {
     match action {
         Action::Get => matches!(response, Response::Holds(_)),
         Action::CompareAndSet { .. } => matches!(response, Response::Done | Response::Mismatch(_)),
@@ -338,54 +359,54 @@ mod tests {
     fn compare_and_set_compares() {
         let cas = Action::CompareAndSet { expect: Content::INITIAL, value: 7 };
         let (empty, seven) = (Content::INITIAL, Content::Present(7));
-        assert_eq!(Register.step(&empty, &cas, Some(&Response::Done)), Some(seven));
-        assert_eq!(Register.step(&empty, &cas, Some(&Response::Mismatch(None))), None);
-        assert_eq!(Register.step(&seven, &cas, Some(&Response::Done)), None);
-        assert_eq!(Register.step(&seven, &cas, Some(&Response::Mismatch(None))), Some(seven));
-        assert_eq!(Register.step(&seven, &cas, Some(&Response::Mismatch(Some(seven)))), Some(seven));
-        assert_eq!(Register.step(&seven, &cas, Some(&Response::Mismatch(Some(empty)))), None);
+        assert_eq!(RegisterModel.step(&empty, &cas, Some(&Response::Done)), Some(seven));
+        assert_eq!(RegisterModel.step(&empty, &cas, Some(&Response::Mismatch(None))), None);
+        assert_eq!(RegisterModel.step(&seven, &cas, Some(&Response::Done)), None);
+        assert_eq!(RegisterModel.step(&seven, &cas, Some(&Response::Mismatch(None))), Some(seven));
+        assert_eq!(RegisterModel.step(&seven, &cas, Some(&Response::Mismatch(Some(seven)))), Some(seven));
+        assert_eq!(RegisterModel.step(&seven, &cas, Some(&Response::Mismatch(Some(empty)))), None);
     }
 
     #[test]
     fn an_unknown_compare_and_set_does_what_it_would_have_done() {
         let cas = Action::CompareAndSet { expect: Content::Present(7), value: 8 };
-        assert_eq!(Register.step(&Content::INITIAL, &cas, None), Some(Content::INITIAL));
-        assert_eq!(Register.step(&Content::Present(7), &cas, None), Some(Content::Present(8)));
+        assert_eq!(RegisterModel.step(&Content::INITIAL, &cas, None), Some(Content::INITIAL));
+        assert_eq!(RegisterModel.step(&Content::Present(7), &cas, None), Some(Content::Present(8)));
     }
 
     #[test]
     fn a_mutex_is_held_once_at_a_time() {
         let done = Some(&Response::Done);
-        assert_eq!(Mutex.step(&false, &Action::Acquire, done), Some(true));
-        assert_eq!(Mutex.step(&true, &Action::Acquire, done), None);
-        assert_eq!(Mutex.step(&true, &Action::Release, done), Some(false));
-        assert_eq!(Mutex.step(&false, &Action::Release, done), None);
+        assert_eq!(MutexModel.step(&false, &Action::Acquire, done), Some(true));
+        assert_eq!(MutexModel.step(&true, &Action::Acquire, done), None);
+        assert_eq!(MutexModel.step(&true, &Action::Release, done), Some(false));
+        assert_eq!(MutexModel.step(&false, &Action::Release, done), None);
     }
 
     #[test]
     fn a_queue_is_first_in_first_out() {
         let two = VecDeque::from([1, 2]);
         let took = |value| Response::Dequeued(value);
-        assert_eq!(Queue.step(&two, &Action::Dequeue, Some(&took(Some(1)))), Some(VecDeque::from([2])));
-        assert_eq!(Queue.step(&two, &Action::Dequeue, Some(&took(Some(2)))), None);
-        assert_eq!(Queue.step(&two, &Action::Dequeue, Some(&took(None))), None);
+        assert_eq!(QueueModel.step(&two, &Action::Dequeue, Some(&took(Some(1)))), Some(VecDeque::from([2])));
+        assert_eq!(QueueModel.step(&two, &Action::Dequeue, Some(&took(Some(2)))), None);
+        assert_eq!(QueueModel.step(&two, &Action::Dequeue, Some(&took(None))), None);
         let none = VecDeque::new();
-        assert_eq!(Queue.step(&none, &Action::Dequeue, Some(&took(None))), Some(VecDeque::new()));
-        assert_eq!(Queue.step(&none, &Action::Dequeue, None), Some(VecDeque::new()));
+        assert_eq!(QueueModel.step(&none, &Action::Dequeue, Some(&took(None))), Some(VecDeque::new()));
+        assert_eq!(QueueModel.step(&none, &Action::Dequeue, None), Some(VecDeque::new()));
     }
 
     #[test]
     fn a_set_answers_in_order_and_without_doubles() {
-        assert!(answers(Action::SetRead, &Response::Set(vec![1, 2])));
-        assert!(!answers(Action::SetRead, &Response::Set(vec![2, 1])));
-        assert!(!answers(Action::SetRead, &Response::Set(vec![1, 1])));
+        assert!(is_response_to(Action::SetRead, &Response::Set(vec![1, 2])));
+        assert!(!is_response_to(Action::SetRead, &Response::Set(vec![2, 1])));
+        assert!(!is_response_to(Action::SetRead, &Response::Set(vec![1, 1])));
     }
 
     #[test]
     fn one_absence_is_not_another() {
-        let after = Register.step(&Content::Present(1), &Action::Delete(4), Some(&Response::Done));
+        let after = RegisterModel.step(&Content::Present(1), &Action::Delete(4), Some(&Response::Done));
         assert_eq!(after, Some(Content::Absent(4)));
         let initial = Response::Holds(Content::INITIAL);
-        assert_eq!(Register.step(&Content::Absent(4), &Action::Get, Some(&initial)), None);
+        assert_eq!(RegisterModel.step(&Content::Absent(4), &Action::Get, Some(&initial)), None);
     }
 }

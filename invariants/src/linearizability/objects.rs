@@ -17,20 +17,20 @@
 //!   to its end does not mind. And what nobody got may as well come when it is due, and is then in the way of less; the
 //!   dequeue of unknown outcome that took it can wait for it.
 
-use super::explore::Asked;
-use super::model::{Counter, Model, Queue, Set, When};
+use super::explore::ModelOperation;
+use super::model::{CounterModel, Model, Placement, QueueModel, SetModel};
 use super::operation::{Action, Response};
 use crate::fact::Time;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// An operation of a history that is explored: its number, and what it asked.
-pub(super) type Numbered = (u32, Asked<Action, Response>);
+pub(super) type NumberedOperation = (u32, ModelOperation<Action, Response>);
 
 /// Whatever stands in the history contradicts itself.
-pub(super) struct Contradiction;
+pub(super) struct ObjectContradiction;
 
 /// An operation of unknown outcome happened before `until`, which is as good as its own return.
-fn happened(asked: &mut Asked<Action, Response>, until: Time) {
+fn mark_happened(asked: &mut ModelOperation<Action, Response>, until: Time) {
     // What was seen before anybody called for it is a contradiction, and found by the search.
     if asked.called <= until {
         asked.returned = Some((until, Response::Done));
@@ -38,14 +38,14 @@ fn happened(asked: &mut Asked<Action, Response>, until: Time) {
 }
 
 /// A set.
-pub(super) struct SetOf {
+pub(super) struct HistorySetModel {
     removed: BTreeSet<u64>,
 }
 
-impl SetOf {
-    pub(super) fn new(calls: &mut Vec<Numbered>) -> SetOf {
+impl HistorySetModel {
+    pub(super) fn new(calls: &mut Vec<NumberedOperation>) -> HistorySetModel {
         let (mut removed, mut shown, mut added) = (BTreeSet::new(), BTreeMap::new(), BTreeMap::new());
-        for (_, Asked { action, returned, .. }) in &*calls {
+        for (_, ModelOperation { action, returned, .. }) in &*calls {
             match (action, returned) {
                 (Action::SetAdd(element), _) => *added.entry(*element).or_insert(0) += 1,
                 (Action::SetRemove(element), _) => drop(removed.insert(*element)),
@@ -63,39 +63,39 @@ impl SetOf {
                 None => false,
                 Some(&until) => {
                     if added[&element] == 1 {
-                        happened(asked, until);
+                        mark_happened(asked, until);
                     }
                     true
                 }
             },
             _ => true,
         });
-        SetOf { removed }
+        HistorySetModel { removed }
     }
 }
 
-impl Model for SetOf {
+impl Model for HistorySetModel {
     type State = Vec<u64>;
     type Action = Action;
     type Response = Response;
 
     fn initial(&self) -> Vec<u64> {
-        Set.initial()
+        SetModel.initial()
     }
 
     fn step(&self, state: &Vec<u64>, action: &Action, response: Option<&Response>) -> Option<Vec<u64>> {
-        Set.step(state, action, response)
+        SetModel.step(state, action, response)
     }
 
     fn is_read(&self, action: &Action) -> bool {
-        Set.is_read(action)
+        SetModel.is_read(action)
     }
 
-    fn shows(&self, state: &Vec<u64>, action: &Action, response: &Response) -> bool {
-        Set.shows(state, action, response)
+    fn read_matches(&self, state: &Vec<u64>, action: &Action, response: &Response) -> bool {
+        SetModel.read_matches(state, action, response)
     }
 
-    fn is_lost(&self, state: &Vec<u64>, _: &Action, response: &Response) -> bool {
+    fn is_unreachable(&self, state: &Vec<u64>, _: &Action, response: &Response) -> bool {
         let Response::Set(elements) = response else { return false };
         let mut shown = elements.iter().peekable();
         state.iter().any(|element| {
@@ -104,24 +104,28 @@ impl Model for SetOf {
         })
     }
 
-    fn are_alike(&self, one: (&Action, Option<&Response>), other: (&Action, Option<&Response>)) -> bool {
-        Set.are_alike(one, other)
+    fn are_interchangeable(
+        &self,
+        one: (&Action, Option<&Response>),
+        other: (&Action, Option<&Response>),
+    ) -> bool {
+        SetModel.are_interchangeable(one, other)
     }
 
-    fn weight(&self, state: &Vec<u64>) -> usize {
-        Set.weight(state)
+    fn heap_bytes(&self, state: &Vec<u64>) -> usize {
+        SetModel.heap_bytes(state)
     }
 }
 
 /// A counter.
-pub(super) struct CounterOf {
-    rises: bool,
-    falls: bool,
+pub(super) struct HistoryCounterModel {
+    may_rise: bool,
+    may_fall: bool,
 }
 
-impl CounterOf {
-    pub(super) fn new(calls: &[Numbered]) -> Result<CounterOf, Contradiction> {
-        let sums = Sums::new(calls);
+impl HistoryCounterModel {
+    pub(super) fn new(calls: &[NumberedOperation]) -> Result<HistoryCounterModel, ObjectContradiction> {
+        let sums = CounterSums::new(calls);
         let added = || {
             calls.iter().filter_map(|(_, asked)| match asked.action {
                 Action::CounterAdd(number) => Some(number),
@@ -130,34 +134,34 @@ impl CounterOf {
         };
         // Where it may wrap around, it may do both.
         let wraps = added().map(|number| i128::from(number).abs()).sum::<i128>() > i128::from(i64::MAX);
-        if !wraps && calls.iter().any(|(_, asked)| is_out_of_reach(asked, &sums)) {
-            return Err(Contradiction);
+        if !wraps && calls.iter().any(|(_, asked)| is_unreachable_count(asked, &sums)) {
+            return Err(ObjectContradiction);
         }
-        Ok(CounterOf {
-            rises: wraps || added().any(|number| number > 0),
-            falls: wraps || added().any(|number| number < 0),
+        Ok(HistoryCounterModel {
+            may_rise: wraps || added().any(|number| number > 0),
+            may_fall: wraps || added().any(|number| number < 0),
         })
     }
 }
 
 /// What was added up to some time, by when that was called and by when it had returned.
-struct Sums {
-    called: Vec<(Time, Sum)>,
-    returned: Vec<(Time, Sum)>,
+struct CounterSums {
+    called: Vec<(Time, CounterSum)>,
+    returned: Vec<(Time, CounterSum)>,
 }
 
 /// What is above nothing and what is below, by itself.
 #[derive(Clone, Copy, Default)]
-struct Sum {
+struct CounterSum {
     above: i128,
     below: i128,
 }
 
-impl Sums {
-    fn new(calls: &[Numbered]) -> Sums {
+impl CounterSums {
+    fn new(calls: &[NumberedOperation]) -> CounterSums {
         let summed = |mut added: Vec<(Time, i64)>| {
             added.sort_unstable();
-            let mut sum = Sum::default();
+            let mut sum = CounterSum::default();
             let sums = added.into_iter().map(|(time, number)| {
                 sum.above += i128::from(number.max(0));
                 sum.below += i128::from(number.min(0));
@@ -172,17 +176,17 @@ impl Sums {
                 returned.extend(asked.returned.as_ref().map(|&(returned, _)| (returned, number)));
             }
         }
-        Sums { called: summed(called), returned: summed(returned) }
+        CounterSums { called: summed(called), returned: summed(returned) }
     }
 }
 
 /// Whether a read shows what no choice of the additions that may stand before it adds up to: those that returned before its
 /// call surely do, and those that were called after its return surely do not.
-fn is_out_of_reach(asked: &Asked<Action, Response>, sums: &Sums) -> bool {
+fn is_unreachable_count(asked: &ModelOperation<Action, Response>, sums: &CounterSums) -> bool {
     let Some((returned, Response::Count(count))) = &asked.returned else { return false };
-    let until = |sums: &[(Time, Sum)], is_before: &dyn Fn(Time) -> bool| {
+    let until = |sums: &[(Time, CounterSum)], is_before: &dyn Fn(Time) -> bool| {
         let place = sums.partition_point(|&(time, _)| is_before(time));
-        place.checked_sub(1).map_or(Sum::default(), |place| sums[place].1)
+        place.checked_sub(1).map_or(CounterSum::default(), |place| sums[place].1)
     };
     let sure = until(&sums.returned, &|time| time < asked.called);
     let possible = until(&sums.called, &|time| time <= *returned);
@@ -190,47 +194,53 @@ fn is_out_of_reach(asked: &Asked<Action, Response>, sums: &Sums) -> bool {
     !reach.contains(&i128::from(*count))
 }
 
-impl Model for CounterOf {
+impl Model for HistoryCounterModel {
     type State = i64;
     type Action = Action;
     type Response = Response;
 
     fn initial(&self) -> i64 {
-        Counter.initial()
+        CounterModel.initial()
     }
 
     fn step(&self, state: &i64, action: &Action, response: Option<&Response>) -> Option<i64> {
-        Counter.step(state, action, response)
+        CounterModel.step(state, action, response)
     }
 
     fn is_read(&self, action: &Action) -> bool {
-        Counter.is_read(action)
+        CounterModel.is_read(action)
     }
 
-    fn is_lost(&self, state: &i64, _: &Action, response: &Response) -> bool {
+    fn is_unreachable(&self, state: &i64, _: &Action, response: &Response) -> bool {
         matches!(response, Response::Count(count)
-            if (!self.falls && state > count) || (!self.rises && state < count))
+            if (!self.may_fall && state > count) || (!self.may_rise && state < count))
     }
 
-    fn are_alike(&self, one: (&Action, Option<&Response>), other: (&Action, Option<&Response>)) -> bool {
-        Counter.are_alike(one, other)
+    fn are_interchangeable(
+        &self,
+        one: (&Action, Option<&Response>),
+        other: (&Action, Option<&Response>),
+    ) -> bool {
+        CounterModel.are_interchangeable(one, other)
     }
 }
 
 /// A queue whose values are enqueued once each.
-pub(super) struct QueueOf {
+pub(super) struct HistoryQueueModel {
     /// When each value was dequeued: from call to return.
-    taken: BTreeMap<u64, (Time, Time)>,
+    dequeue_times: BTreeMap<u64, (Time, Time)>,
     /// Whether a dequeue may have taken what nobody got.
-    loses: bool,
+    may_lose: bool,
 }
 
-impl QueueOf {
+impl HistoryQueueModel {
     /// `None`: some value is enqueued more than once.
-    pub(super) fn new(calls: &mut Vec<Numbered>) -> Option<Result<QueueOf, Contradiction>> {
+    pub(super) fn new(
+        calls: &mut Vec<NumberedOperation>,
+    ) -> Option<Result<HistoryQueueModel, ObjectContradiction>> {
         let (mut put, mut taken, mut loses) = (BTreeMap::new(), BTreeMap::new(), false);
         let mut is_good = true;
-        for (_, Asked { called, action, returned }) in &*calls {
+        for (_, ModelOperation { called, action, returned }) in &*calls {
             match (action, returned) {
                 (Action::Enqueue(value), _) if put.insert(*value, *called).is_some() => return None,
                 (Action::Dequeue, Some((returned, Response::Dequeued(Some(value))))) => {
@@ -243,13 +253,13 @@ impl QueueOf {
         is_good &=
             taken.iter().all(|(value, (_, until))| put.get(value).is_some_and(|called| called <= until));
         if !is_good {
-            return Some(Err(Contradiction));
+            return Some(Err(ObjectContradiction));
         }
         calls.retain_mut(|(_, asked)| match (asked.action, &asked.returned) {
             (Action::Enqueue(value), None) => match taken.get(&value) {
                 None => false,
                 Some(&(_, until)) => {
-                    happened(asked, until);
+                    mark_happened(asked, until);
                     true
                 }
             },
@@ -264,26 +274,26 @@ impl QueueOf {
                 *value = lost;
             }
         }
-        Some(Ok(QueueOf { taken, loses }))
+        Some(Ok(HistoryQueueModel { dequeue_times: taken, may_lose: loses }))
     }
 
     /// Whether this value may stand behind those in the queue.
     fn may_follow(&self, state: &VecDeque<u64>, value: u64) -> bool {
-        let Some(&(_, returned)) = self.taken.get(&value) else { return true };
-        state.iter().all(|before| match self.taken.get(before) {
+        let Some(&(_, returned)) = self.dequeue_times.get(&value) else { return true };
+        state.iter().all(|before| match self.dequeue_times.get(before) {
             Some(&(called, _)) => called <= returned,
-            None => self.loses,
+            None => self.may_lose,
         })
     }
 }
 
-impl Model for QueueOf {
+impl Model for HistoryQueueModel {
     type State = VecDeque<u64>;
     type Action = Action;
     type Response = Response;
 
     fn initial(&self) -> VecDeque<u64> {
-        Queue.initial()
+        QueueModel.initial()
     }
 
     fn step(
@@ -294,33 +304,39 @@ impl Model for QueueOf {
     ) -> Option<VecDeque<u64>> {
         let leads_on = match (action, response) {
             (Action::Enqueue(value), _) => self.may_follow(state, *value),
-            (Action::Dequeue, None) => state.front().is_none_or(|value| !self.taken.contains_key(value)),
+            (Action::Dequeue, None) => {
+                state.front().is_none_or(|value| !self.dequeue_times.contains_key(value))
+            }
             (_, Some(Response::Dequeued(value))) => state.front() == value.as_ref(),
             _ => true,
         };
-        if leads_on { Queue.step(state, action, response) } else { None }
+        if leads_on { QueueModel.step(state, action, response) } else { None }
     }
 
-    fn are_alike(&self, one: (&Action, Option<&Response>), other: (&Action, Option<&Response>)) -> bool {
-        Queue.are_alike(one, other)
+    fn are_interchangeable(
+        &self,
+        one: (&Action, Option<&Response>),
+        other: (&Action, Option<&Response>),
+    ) -> bool {
+        QueueModel.are_interchangeable(one, other)
     }
 
-    fn when(&self, action: &Action) -> When {
+    fn placement(&self, action: &Action) -> Placement {
         match action {
-            Action::Dequeue => When::AtOnce,
-            Action::Enqueue(value) if !self.taken.contains_key(value) => When::WhenDue,
-            _ => When::Any,
+            Action::Dequeue => Placement::Eager,
+            Action::Enqueue(value) if !self.dequeue_times.contains_key(value) => Placement::AtReturn,
+            _ => Placement::Any,
         }
     }
 
     fn rank(&self, action: &Action) -> Option<u64> {
         match action {
-            Action::Enqueue(value) => self.taken.get(value).map(|&(_, returned)| returned),
+            Action::Enqueue(value) => self.dequeue_times.get(value).map(|&(_, returned)| returned),
             _ => None,
         }
     }
 
-    fn weight(&self, state: &VecDeque<u64>) -> usize {
-        Queue.weight(state)
+    fn heap_bytes(&self, state: &VecDeque<u64>) -> usize {
+        QueueModel.heap_bytes(state)
     }
 }

@@ -15,7 +15,7 @@ pub(crate) enum Role {
     /// The register held the one and holds the other from now on.
     Exchanges { expect: Content, value: Content },
     /// A compare-and-set that failed because it found what it expected.
-    Absurd(Content),
+    SelfContradictory(Content),
     /// Nothing: a read that was never answered.
     Nothing,
 }
@@ -52,7 +52,7 @@ pub(crate) fn role(call: &Call, until: Time) -> (Time, Role) {
         (Action::Delete(deletion), _) => Role::Writes(Content::Absent(deletion)),
         (Action::CompareAndSet { expect, .. }, Some(Response::Mismatch(None))) => Role::SeesOther(expect),
         (Action::CompareAndSet { expect, .. }, Some(Response::Mismatch(Some(content)))) => {
-            if *content == expect { Role::Absurd(expect) } else { Role::Sees(*content) }
+            if *content == expect { Role::SelfContradictory(expect) } else { Role::Sees(*content) }
         }
         (Action::CompareAndSet { expect, value }, _) => {
             Role::Exchanges { expect, value: Content::Present(value) }

@@ -30,17 +30,17 @@
 //! With at most c operations open at once there are at most returns * 2^c * states configurations, so the search is
 //! quick on what clients really do. It is still a search: it gives up after a number of steps, never of seconds.
 
-use super::blocks::contradict;
-use super::budget::{Effort, Limit, TURNS};
-use super::memo::{Configuration, Memo};
-use super::numbered::{Counts, NONE, Numbered, Op, Step};
+use super::blocks::has_conflicting_blocks;
+use super::budget::{Limit, RemainingBudget, TURNS_PER_CLOCK_CHECK};
+use super::indexed_history::{Counts, IndexedHistory, IndexedOp, NONE, Step};
+use super::memo::{Memo, SearchState};
 
 /// With a step for each operation, the steps that suffice for nearly every history.
-const FEW: u64 = 2_000;
+const USUAL_STEPS: u64 = 2_000;
 
 /// What came of a search.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Found {
+pub(crate) enum SearchOutcome {
     /// There is an order.
     Order,
     /// There is none.
@@ -52,7 +52,7 @@ pub(crate) enum Found {
 }
 
 /// More operations open at once are not searched: each configuration that is remembered takes a bit for each of them.
-pub(crate) const WIDEST: u32 = 8192;
+pub(crate) const MAX_OPEN: u32 = 8192;
 
 /// The search's memory, kept between searches so that it is asked for once.
 #[derive(Default, Debug)]
@@ -62,35 +62,35 @@ pub(crate) struct Search {
     occupant: Vec<u32>,
     /// The order so far: operations, and [`NONE`] for each return passed.
     trail: Vec<u32>,
-    frames: Vec<Frame>,
+    frames: Vec<SearchFrame>,
 }
 
 /// A configuration whose branches are being tried.
 #[derive(Clone, Copy, Debug)]
-struct Frame {
+struct SearchFrame {
     trail: u32,
     state: u32,
     /// Whether what follows must be made legal by the optional operation before it.
-    bound: bool,
+    must_use_last: bool,
     /// The branches below this urgency have been tried.
     tried: u64,
 }
 
 impl Search {
     /// Looks for an order, with at most this effort, which it takes from it.
-    pub(crate) fn run(&mut self, history: &Numbered, effort: &mut Effort) -> Found {
+    pub(crate) fn run(&mut self, history: &IndexedHistory, effort: &mut RemainingBudget) -> SearchOutcome {
         // Nearly always a few steps tell. Where they do not, it is time for a look at the whole.
-        let few = FEW + history.ops.len() as u64;
-        let mut first = effort.part(few, u64::MAX);
+        let few = USUAL_STEPS + history.ops.len() as u64;
+        let mut first = effort.limited_to(few, u64::MAX);
         let most = first.steps();
-        let found = self.look(history, &mut first);
+        let found = self.search_with_width(history, &mut first);
         effort.spend(most - first.steps());
-        if matches!(found, Found::Order | Found::NoOrder) {
+        if matches!(found, SearchOutcome::Order | SearchOutcome::NoOrder) {
             found
-        } else if contradict(history) {
-            Found::NoOrder
-        } else if found == Found::OutOf(Limit::Steps) && effort.steps() > 0 {
-            self.look(history, effort)
+        } else if has_conflicting_blocks(history) {
+            SearchOutcome::NoOrder
+        } else if found == SearchOutcome::OutOf(Limit::Steps) && effort.steps() > 0 {
+            self.search_with_width(history, effort)
         } else {
             found
         }
@@ -99,36 +99,36 @@ impl Search {
     /// What the path is remembered in. The order itself is no larger than the history.
     #[inline]
     fn bytes(&self) -> u64 {
-        (self.frames.len() * size_of::<Frame>()) as u64
+        (self.frames.len() * size_of::<SearchFrame>()) as u64
     }
 
     /// The order that was found, in numbers of calls.
-    pub(crate) fn order(&self, history: &Numbered) -> Vec<u32> {
+    pub(crate) fn order(&self, history: &IndexedHistory) -> Vec<u32> {
         let placed = self.trail.iter().filter(|&&op| op != NONE);
         placed.map(|&op| history.ops[op as usize].call).collect()
     }
 
-    fn look(&mut self, history: &Numbered, effort: &mut Effort) -> Found {
+    fn search_with_width(&mut self, history: &IndexedHistory, effort: &mut RemainingBudget) -> SearchOutcome {
         // One machine word of open operations is the rule; the others are for long outages.
         match history.slots {
-            0..=64 => Board::<1>::new(history, self).search(effort),
-            65..=512 => Board::<8>::new(history, self).search(effort),
-            513..=WIDEST => Board::<128>::new(history, self).search(effort),
-            open => Found::TooWide(open),
+            0..=64 => SearchBoard::<1>::new(history, self).search(effort),
+            65..=512 => SearchBoard::<8>::new(history, self).search(effort),
+            513..=MAX_OPEN => SearchBoard::<128>::new(history, self).search(effort),
+            open => SearchOutcome::TooWide(open),
         }
     }
 }
 
 /// One search: where it stands.
-struct Board<'a, const W: usize> {
-    history: &'a Numbered,
+struct SearchBoard<'a, const W: usize> {
+    history: &'a IndexedHistory,
     memory: &'a mut Search,
     memo: Memo<W>,
     /// The first return whose operation has no place yet.
     next: u32,
     state: u32,
     /// Whether what comes next must be made legal by the optional operation before it.
-    bound: bool,
+    must_use_last: bool,
     /// The slots of open operations without a place: those that change nothing, those that are due some time, and the
     /// optional ones.
     observers: [u64; W],
@@ -136,50 +136,50 @@ struct Board<'a, const W: usize> {
     optional: [u64; W],
 }
 
-impl<'a, const W: usize> Board<'a, W> {
-    fn new(history: &'a Numbered, memory: &'a mut Search) -> Self {
+impl<'a, const W: usize> SearchBoard<'a, W> {
+    fn new(history: &'a IndexedHistory, memory: &'a mut Search) -> Self {
         memory.counts.clone_from(&history.counts);
         memory.occupant.clear();
         memory.occupant.resize(history.slots as usize, NONE);
         memory.trail.clear();
         memory.frames.clear();
         let (next, state) = (0, 0);
-        let mut board = Board {
+        let mut board = SearchBoard {
             history,
             memory,
             memo: Memo::default(),
             next,
             state,
-            bound: false,
+            must_use_last: false,
             observers: [0; W],
             mutators: [0; W],
             optional: [0; W],
         };
-        board.open(0);
+        board.open_called(0);
         board
     }
 
-    fn search(&mut self, effort: &mut Effort) -> Found {
+    fn search(&mut self, effort: &mut RemainingBudget) -> SearchOutcome {
         let mut steps = effort.steps();
         let found = self.walk(&mut steps, effort);
         effort.spend(effort.steps() - steps);
         found
     }
 
-    fn walk(&mut self, steps: &mut u64, effort: &Effort) -> Found {
+    fn walk(&mut self, steps: &mut u64, effort: &RemainingBudget) -> SearchOutcome {
         let bytes = effort.bytes();
         let mut turns = 0_u32;
-        if self.settle() {
-            return Found::Order;
+        if self.advance() {
+            return SearchOutcome::Order;
         }
         self.branch();
         while let Some(&frame) = self.memory.frames.last() {
             self.undo(frame.trail as usize);
-            (self.state, self.bound) = (frame.state, frame.bound);
+            (self.state, self.must_use_last) = (frame.state, frame.must_use_last);
             let Some((urgency, op)) = self.most_urgent(frame.tried) else {
                 let path = self.memory.bytes();
-                if !self.memo.insert(self.configuration(), bytes.saturating_sub(path)) {
-                    return Found::OutOf(Limit::Bytes);
+                if !self.memo.insert(self.search_state(), bytes.saturating_sub(path)) {
+                    return SearchOutcome::OutOf(Limit::Bytes);
                 }
                 self.memory.frames.pop();
                 continue;
@@ -187,14 +187,14 @@ impl<'a, const W: usize> Board<'a, W> {
             // A step that looks at more words, and remembers more of them, costs more.
             match steps.checked_sub(W as u64) {
                 Some(left) => *steps = left,
-                None => return Found::OutOf(Limit::Steps),
+                None => return SearchOutcome::OutOf(Limit::Steps),
             }
             if self.memory.bytes() + self.memo.bytes() > bytes {
-                return Found::OutOf(Limit::Bytes);
+                return SearchOutcome::OutOf(Limit::Bytes);
             }
             turns += 1;
-            if turns.is_multiple_of(TURNS) && effort.is_late() {
-                return Found::OutOf(Limit::Time);
+            if turns.is_multiple_of(TURNS_PER_CLOCK_CHECK) && effort.deadline_passed() {
+                return SearchOutcome::OutOf(Limit::Time);
             }
             if let Some(frame) = self.memory.frames.last_mut() {
                 frame.tried = urgency + 1;
@@ -203,21 +203,21 @@ impl<'a, const W: usize> Board<'a, W> {
             self.state = self.after(placed);
             self.place(op);
             let length = self.memory.trail.len();
-            if self.settle() {
-                return Found::Order;
+            if self.advance() {
+                return SearchOutcome::Order;
             }
-            let is_optional = placed.due == NONE && !self.history.is_list;
-            self.bound = is_optional && self.memory.trail.len() == length;
+            let is_optional = placed.return_rank == NONE && !self.history.is_list;
+            self.must_use_last = is_optional && self.memory.trail.len() == length;
             if !self.is_stuck() && !self.is_dead() {
                 self.branch();
             }
         }
-        Found::NoOrder
+        SearchOutcome::NoOrder
     }
 
     /// Places all observers that are legal now and passes all returns that can be passed. True: that was the last one.
     #[inline]
-    fn settle(&mut self) -> bool {
+    fn advance(&mut self) -> bool {
         loop {
             for word in 0..W {
                 let mut bits = self.observers[word];
@@ -241,7 +241,7 @@ impl<'a, const W: usize> Board<'a, W> {
                 }
                 self.next += 1;
                 self.memory.trail.push(NONE);
-                self.open(self.next);
+                self.open_called(self.next);
             }
             if self.next as usize == self.history.returns.len() {
                 return true;
@@ -267,10 +267,11 @@ impl<'a, const W: usize> Board<'a, W> {
         if !self.history.is_list {
             // Whatever stands before the operation that is due next is open now.
             return counts.producers[state as usize] == 0
-                || !self.any_open(|op| self.after(op) == state && op.due != self.next);
+                || !self.any_open(|op| self.after(op) == state && op.return_rank != self.next);
         }
         let trie = &self.history.trie;
-        let grows = trie.toward(self.state, state).is_some_and(|next| counts.appenders[next as usize] > 0);
+        let grows =
+            trie.next_element(self.state, state).is_some_and(|next| counts.appenders[next as usize] > 0);
         !grows && counts.producers[trie.root(state) as usize] == 0
     }
 
@@ -285,7 +286,12 @@ impl<'a, const W: usize> Board<'a, W> {
     #[inline]
     fn branch(&mut self) {
         let trail = self.memory.trail.len() as u32;
-        self.memory.frames.push(Frame { trail, state: self.state, bound: self.bound, tried: 0 });
+        self.memory.frames.push(SearchFrame {
+            trail,
+            state: self.state,
+            must_use_last: self.must_use_last,
+            tried: 0,
+        });
     }
 
     /// Of the branches from here with this urgency or less, the most urgent one that does not end at once: the one whose
@@ -304,7 +310,7 @@ impl<'a, const W: usize> Board<'a, W> {
                     let urgency = u64::from(self.urgency(op)) << 32 | u64::from(number);
                     let fits = match op.step {
                         Step::Exchanges { expect, .. } => expect == self.state,
-                        _ => !self.bound,
+                        _ => !self.must_use_last,
                     };
                     if fits && urgency >= tried && urgency < best {
                         best = urgency;
@@ -316,7 +322,7 @@ impl<'a, const W: usize> Board<'a, W> {
             }
             let number = best as u32;
             let op = &self.history.ops[number as usize];
-            if self.is_worth_trying(op) && !self.has_elder_twin(op, number) {
+            if self.is_worth_trying(op) && !self.has_earlier_equivalent(op, number) {
                 return Some((best, number));
             }
             tried = best + 1;
@@ -326,7 +332,7 @@ impl<'a, const W: usize> Board<'a, W> {
     /// Whether another open operation does the same and is due earlier. Of two such operations that one may go first: in
     /// any order that has them the other way round they can be exchanged.
     #[inline]
-    fn has_elder_twin(&self, op: &Op, number: u32) -> bool {
+    fn has_earlier_equivalent(&self, op: &IndexedOp, number: u32) -> bool {
         let counts = &self.memory.counts;
         let alike = match op.step {
             Step::Appends(NONE) => 2,
@@ -345,7 +351,7 @@ impl<'a, const W: usize> Board<'a, W> {
                 let other = self.memory.occupant[word * 64 + bits.trailing_zeros() as usize];
                 bits &= bits - 1;
                 let twin = &self.history.ops[other as usize];
-                if twin.step == op.step && (twin.due, other) < (op.due, number) {
+                if twin.step == op.step && (twin.return_rank, other) < (op.return_rank, number) {
                     return true;
                 }
             }
@@ -355,7 +361,7 @@ impl<'a, const W: usize> Board<'a, W> {
 
     /// Whether any open operation that changes the state is like this.
     #[inline]
-    fn any_open(&self, is_like_this: impl Fn(&Op) -> bool) -> bool {
+    fn any_open(&self, is_like_this: impl Fn(&IndexedOp) -> bool) -> bool {
         (0..W).any(|word| {
             let mut bits = self.mutators[word] | self.optional[word];
             while bits != 0 {
@@ -392,23 +398,23 @@ impl<'a, const W: usize> Board<'a, W> {
     /// Whether all branches from here are known to have ended.
     #[inline]
     fn is_dead(&self) -> bool {
-        if !self.bound {
-            return self.memo.contains(&self.configuration());
+        if !self.must_use_last {
+            return self.memo.contains(&self.search_state());
         }
         // Where nothing leads on from the same place without the condition, nothing does with it.
-        let bound = self.configuration();
-        self.memo.contains(&bound) || self.memo.contains(&Configuration { bound: false, ..bound })
+        let bound = self.search_state();
+        self.memo.contains(&bound) || self.memo.contains(&SearchState { must_use_last: false, ..bound })
     }
 
     #[inline]
-    fn is_worth_trying(&self, op: &Op) -> bool {
+    fn is_worth_trying(&self, op: &IndexedOp) -> bool {
         let (state, counts) = (self.state as usize, &self.memory.counts);
         match op.step {
             Step::Appends(element) => {
                 if counts.needs[state] > 0 && !self.may_return() {
                     return false;
                 }
-                if self.after(op) != self.history.astray() {
+                if self.after(op) != self.history.off_trie() {
                     return true;
                 }
                 // From astray only who replaces the list leads back, and then not to an element appended there: a
@@ -421,7 +427,7 @@ impl<'a, const W: usize> Board<'a, W> {
                         .trie
                         .child(0, element)
                         .is_none_or(|only| all.producers[only as usize] == 0);
-                op.due != NONE && !is_lost && (counts.all_needs == 0 || counts.all_producers > 0)
+                op.return_rank != NONE && !is_lost && (counts.all_needs == 0 || counts.all_producers > 0)
             }
             Step::Writes(value) | Step::Exchanges { value, .. } => {
                 let mut needs = counts.needs[state];
@@ -429,20 +435,20 @@ impl<'a, const W: usize> Board<'a, W> {
                     if expect != self.state {
                         return false;
                     }
-                    needs -= u32::from(op.due != NONE);
+                    needs -= u32::from(op.return_rank != NONE);
                 }
                 if needs > 0 && value != self.state && !self.may_return() {
                     return false;
                 }
                 if self.history.is_list {
-                    return op.due != NONE || value != self.history.astray();
+                    return op.return_rank != NONE || value != self.history.off_trie();
                 }
                 let product = value as usize;
-                let is_wanted = op.due != NONE
+                let is_wanted = op.return_rank != NONE
                     || (value != self.state
-                        && counts.needs[product] + counts.wishes[product] + counts.others > 0
+                        && counts.needs[product] + counts.optional_needs[product] + counts.needs_other > 0
                         && self.makes_legal(value));
-                is_wanted && !self.is_trap(op, value)
+                is_wanted && !self.is_premature(op, value)
             }
             Step::Sees(_) | Step::SeesOther(_) => false,
         }
@@ -452,9 +458,9 @@ impl<'a, const W: usize> Board<'a, W> {
     /// after the return that is due next, so it must last until then; but then the operation that is due next has to
     /// be legal in it.
     #[inline]
-    fn is_trap(&self, op: &Op, value: u32) -> bool {
+    fn is_premature(&self, op: &IndexedOp, value: u32) -> bool {
         let (due, called) = self.history.returns[self.next as usize];
-        op.due != self.next
+        op.return_rank != self.next
             && self.memory.counts.producers[value as usize] == 1
             && self.history.newest_need[value as usize] > called
             && match self.history.ops[due as usize].step {
@@ -466,33 +472,33 @@ impl<'a, const W: usize> Board<'a, W> {
 
     /// The nearest return that this operation would help: its own, or that of somebody who needs its product.
     #[inline]
-    fn urgency(&self, op: &Op) -> u32 {
+    fn urgency(&self, op: &IndexedOp) -> u32 {
         match op.step {
             Step::Writes(value) | Step::Exchanges { value, .. } => {
-                op.due.min(self.history.next_need(value, self.next))
+                op.return_rank.min(self.history.next_need(value, self.next))
             }
-            _ => op.due,
+            _ => op.return_rank,
         }
     }
 
     #[inline]
-    fn after(&self, op: &Op) -> u32 {
+    fn after(&self, op: &IndexedOp) -> u32 {
         match op.step {
             Step::Writes(value) | Step::Exchanges { value, .. } => value,
             Step::Appends(element) => {
-                self.history.trie.child(self.state, element).unwrap_or_else(|| self.history.astray())
+                self.history.trie.child(self.state, element).unwrap_or_else(|| self.history.off_trie())
             }
             Step::Sees(_) | Step::SeesOther(_) => self.state,
         }
     }
 
-    fn configuration(&self) -> Configuration<W> {
+    fn search_state(&self) -> SearchState<W> {
         let mut open = self.observers;
         for (word, mutators) in open.iter_mut().zip(self.mutators) {
             *word |= mutators;
         }
-        let &Board { next, state, bound, optional, .. } = self;
-        Configuration { next, state, bound, open, optional }
+        let &SearchBoard { next, state, must_use_last: bound, optional, .. } = self;
+        SearchState { next, state, must_use_last: bound, open, optional }
     }
 
     #[inline]
@@ -504,11 +510,11 @@ impl<'a, const W: usize> Board<'a, W> {
 
     /// Whether an operation with this slot waits for its place from now on, or no longer.
     #[inline]
-    fn mark(&mut self, op: &Op, waits: bool) {
+    fn set_unplaced(&mut self, op: &IndexedOp, waits: bool) {
         let (word, bit) = (op.slot as usize / 64, 1 << (op.slot % 64));
         let mask = match op.step {
             Step::Sees(_) | Step::SeesOther(_) => &mut self.observers[word],
-            _ if op.due == NONE => &mut self.optional[word],
+            _ if op.return_rank == NONE => &mut self.optional[word],
             Step::Writes(_) | Step::Exchanges { .. } | Step::Appends(_) => &mut self.mutators[word],
         };
         if waits { *mask |= bit } else { *mask &= !bit }
@@ -519,8 +525,8 @@ impl<'a, const W: usize> Board<'a, W> {
     fn place(&mut self, op: u32) {
         self.memory.trail.push(op);
         let op = &self.history.ops[op as usize];
-        self.memory.counts.take(op);
-        self.mark(op, false);
+        self.memory.counts.remove(op);
+        self.set_unplaced(op, false);
     }
 
     /// The operations called between the return before `rank` and the one at `rank`.
@@ -534,11 +540,11 @@ impl<'a, const W: usize> Board<'a, W> {
     }
 
     #[inline]
-    fn open(&mut self, rank: u32) {
+    fn open_called(&mut self, rank: u32) {
         for number in self.called_before(rank) {
             let op = &self.history.ops[number as usize];
             self.memory.occupant[op.slot as usize] = number;
-            self.mark(op, true);
+            self.set_unplaced(op, true);
         }
     }
 
@@ -550,14 +556,14 @@ impl<'a, const W: usize> Board<'a, W> {
             if number == NONE {
                 for number in self.called_before(self.next).rev() {
                     let op = &self.history.ops[number as usize];
-                    self.memory.occupant[op.slot as usize] = op.previous;
-                    self.mark(op, false);
+                    self.memory.occupant[op.slot as usize] = op.previous_occupant;
+                    self.set_unplaced(op, false);
                 }
                 self.next -= 1;
             } else {
                 let op = &self.history.ops[number as usize];
                 self.memory.counts.add(op);
-                self.mark(op, true);
+                self.set_unplaced(op, true);
             }
         }
     }

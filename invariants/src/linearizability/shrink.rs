@@ -19,18 +19,18 @@
 //! - a value of a queue with all who enqueued it and all who dequeued it: the others keep their order. A dequeue of
 //!   unknown outcome that took it can be left out.
 
-use super::budget::Effort;
-use super::exact::{Exact, object};
+use super::budget::RemainingBudget;
 use super::operation::{Action, Call, Content, Object, Response};
+use super::order_search::{OrderSearch, object_of};
 use super::role::{ListRole, Role, list_role, role};
-use super::search::Found;
-use super::zone::{Certificate, Zoned, Zones};
+use super::search::SearchOutcome;
+use super::zone::{Certificate, ZoneChecker, ZoneVerdict};
 use crate::fact::Time;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What is left of a bad history.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Shrunk {
+pub(crate) struct ShrunkHistory {
     /// The call whose return made it bad.
     pub(crate) stuck: u32,
     /// The calls that contradict each other, and, if their zones tell it, why.
@@ -41,70 +41,79 @@ pub(crate) struct Shrunk {
 }
 
 /// Of what is left of an effort, one question takes at most this part.
-const SHARE: u64 = 8;
+const QUESTION_SHARE: u64 = 8;
 
 /// So many operations are few enough to be looked through.
-const FEW: usize = 6;
+const SMALL_HISTORY: usize = 6;
 
 /// As long as a step takes, so many operations are copied or compared.
-const PER_STEP: u64 = 16;
+const OPS_PER_STEP: u64 = 16;
 /// To take pieces away is to copy the rest once, or to compare each piece with all the rest as well.
-const CHEAP: u64 = 0;
-const DEAR: u64 = 1;
+const COPY_PRICE: u64 = 0;
+const COMPARE_PRICE: u64 = 1;
 
 /// The checks with their memory.
 #[derive(Default)]
 pub(crate) struct Shrinker {
-    zones: Zones,
-    exact: Exact,
+    zones: ZoneChecker,
+    order_search: OrderSearch,
 }
 
 impl Shrinker {
     /// Whether these calls surely have no order; where the steps do not suffice to tell, they may have one.
-    fn is_bad(&mut self, history: &[Call], mine: &[u32], until: Time, effort: &mut Effort) -> bool {
+    fn is_bad(&mut self, history: &[Call], mine: &[u32], until: Time, effort: &mut RemainingBudget) -> bool {
         match self.zones.judge(history, mine, until) {
-            Zoned::Order => false,
-            Zoned::Clash(_) => true,
-            Zoned::NotUnique => {
+            ZoneVerdict::Order => false,
+            ZoneVerdict::Conflict(_) => true,
+            ZoneVerdict::NotUnique => {
                 // Also what it takes to read them.
                 effort.spend(mine.len() as u64);
-                if effort.is_spent() {
+                if effort.is_exhausted() {
                     return false;
                 }
                 // One hard question leaves something for the next ones.
-                let mut part = effort.part(effort.steps() / SHARE, u64::MAX);
+                let mut part = effort.limited_to(effort.steps() / QUESTION_SHARE, u64::MAX);
                 let most = part.steps();
-                let found = self.exact.run(history, mine, until, &mut part);
+                let found = self.order_search.run(history, mine, until, &mut part);
                 effort.spend(most - part.steps());
-                found == Found::NoOrder
+                found == SearchOutcome::NoOrder
             }
         }
     }
 
     /// Makes a bad history small: `mine` are a key's calls in `history`, by time. Where the effort is spent before that is
     /// done, what is left then is larger than need be, and as bad.
-    pub(crate) fn shrink(&mut self, history: &[Call], mine: &[u32], effort: &mut Effort) -> Shrunk {
-        let (stuck, until) = self.shortest_beginning(history, mine, effort);
+    pub(crate) fn shrink(
+        &mut self,
+        history: &[Call],
+        mine: &[u32],
+        effort: &mut RemainingBudget,
+    ) -> ShrunkHistory {
+        let (stuck, until) = self.shortest_bad_prefix(history, mine, effort);
         let mine: Vec<u32> =
             mine.iter().copied().filter(|&call| history[call as usize].called <= until).collect();
-        let told = |certificate: Certificate| Shrunk {
+        let told = |certificate: Certificate| ShrunkHistory {
             stuck,
             calls: certificate.calls.clone(),
             certificate: Some(certificate),
             until,
         };
-        if let Zoned::Clash(certificate) = self.zones.judge(history, &mine, until) {
+        if let ZoneVerdict::Conflict(certificate) = self.zones.judge(history, &mine, until) {
             return told(*certificate);
         }
-        let object = object(history, &mine);
-        let mut left = Left::of(history, mine, until);
+        let object = object_of(history, &mine);
+        let mut left = RemainingCalls::cut_at(history, mine, until);
         if object == Object::Register {
             // Without the contents that were written twice it may be a matter of zones.
             let unique = left.without_repeated();
-            if let Zoned::Clash(certificate) = self.zones.judge(&unique.calls, &unique.places(), Time::MAX) {
-                let few = unique.only(&certificate.calls);
-                if few.calls.len() <= FEW || !self.is_bad(&few.calls, &few.places(), Time::MAX, effort) {
-                    return told(certificate.renumbered(&unique.calls, &unique.numbers, history));
+            if let ZoneVerdict::Conflict(certificate) =
+                self.zones.judge(&unique.calls, &unique.places(), Time::MAX)
+            {
+                let few = unique.restricted_to(&certificate.calls);
+                if few.calls.len() <= SMALL_HISTORY
+                    || !self.is_bad(&few.calls, &few.places(), Time::MAX, effort)
+                {
+                    return told(certificate.with_numbers(&unique.calls, &unique.numbers, history));
                 }
                 left = few;
             }
@@ -113,17 +122,41 @@ impl Shrinker {
             let before = left.calls.len();
             // The smaller these are, the less it takes to search for an order.
             if matches!(object, Object::Set | Object::Queue) {
-                self.remove(&mut left, effort, CHEAP, Left::values, Left::without_values);
+                self.remove(
+                    &mut left,
+                    effort,
+                    COPY_PRICE,
+                    RemainingCalls::values,
+                    RemainingCalls::without_values,
+                );
             }
-            self.remove_calls(&mut left, effort, Left::observers);
+            self.remove_calls(&mut left, effort, RemainingCalls::observers);
             match object {
                 Object::Register => {
-                    self.remove(&mut left, effort, CHEAP, Left::contents, Left::without_contents);
-                    self.remove(&mut left, effort, DEAR, Left::mutations, Left::without_unneeded);
+                    self.remove(
+                        &mut left,
+                        effort,
+                        COPY_PRICE,
+                        RemainingCalls::contents,
+                        RemainingCalls::without_contents,
+                    );
+                    self.remove(
+                        &mut left,
+                        effort,
+                        COMPARE_PRICE,
+                        RemainingCalls::mutations,
+                        RemainingCalls::without_unneeded,
+                    );
                 }
                 Object::List => {
-                    self.remove(&mut left, effort, CHEAP, Left::appended, Left::without_elements);
-                    self.remove_calls(&mut left, effort, Left::unseen);
+                    self.remove(
+                        &mut left,
+                        effort,
+                        COPY_PRICE,
+                        RemainingCalls::appended_elements,
+                        RemainingCalls::without_elements,
+                    );
+                    self.remove_calls(&mut left, effort, RemainingCalls::unread);
                 }
                 Object::Set | Object::Queue | Object::Counter | Object::Mutex => {}
             }
@@ -131,15 +164,20 @@ impl Shrinker {
                 break;
             }
         }
-        if let Zoned::Clash(certificate) = self.zones.judge(&left.calls, &left.places(), Time::MAX) {
-            return told(certificate.renumbered(&left.calls, &left.numbers, history));
+        if let ZoneVerdict::Conflict(certificate) = self.zones.judge(&left.calls, &left.places(), Time::MAX) {
+            return told(certificate.with_numbers(&left.calls, &left.numbers, history));
         }
-        Shrunk { stuck, calls: left.numbers, certificate: None, until }
+        ShrunkHistory { stuck, calls: left.numbers, certificate: None, until }
     }
 
     /// The shortest bad beginning, by halving. Where the steps do not suffice to tell whether a beginning is bad, it is
     /// not taken for bad, and the beginning found may be longer than need be, but is always bad.
-    fn shortest_beginning(&mut self, history: &[Call], mine: &[u32], effort: &mut Effort) -> (u32, Time) {
+    fn shortest_bad_prefix(
+        &mut self,
+        history: &[Call],
+        mine: &[u32],
+        effort: &mut RemainingBudget,
+    ) -> (u32, Time) {
         let mut returns: Vec<(Time, u32)> = mine
             .iter()
             .filter_map(|&call| {
@@ -159,15 +197,20 @@ impl Shrinker {
 
     /// Takes away calls that `some` lists, first halves, then ever less, as long as the rest is bad. The others stay as they
     /// are, so nothing need be copied to see that.
-    fn remove_calls(&mut self, left: &mut Left, effort: &mut Effort, some: impl Fn(&Left) -> Vec<u32>) {
+    fn remove_calls(
+        &mut self,
+        left: &mut RemainingCalls,
+        effort: &mut RemainingBudget,
+        some: impl Fn(&RemainingCalls) -> Vec<u32>,
+    ) {
         let what = some(left);
         let mut size = what.len().div_ceil(2);
         while size > 0 {
             for pieces in what.chunks(size) {
-                if effort.is_spent() {
+                if effort.is_exhausted() {
                     return;
                 }
-                effort.spend(1 + left.calls.len() as u64 / PER_STEP);
+                effort.spend(1 + left.calls.len() as u64 / OPS_PER_STEP);
                 let gone: BTreeSet<u32> = pieces.iter().copied().collect();
                 let is_kept = |place: &u32| !gone.contains(&left.numbers[*place as usize]);
                 let rest: Vec<u32> = left.places().into_iter().filter(is_kept).collect();
@@ -182,20 +225,20 @@ impl Shrinker {
     /// Takes away pieces of what `some` lists, first halves, then ever less, as long as the rest is bad.
     fn remove<T>(
         &mut self,
-        left: &mut Left,
-        effort: &mut Effort,
+        left: &mut RemainingCalls,
+        effort: &mut RemainingBudget,
         price: u64,
-        some: impl Fn(&Left) -> Vec<T>,
-        without: impl Fn(&Left, &[T]) -> Left,
+        some: impl Fn(&RemainingCalls) -> Vec<T>,
+        without: impl Fn(&RemainingCalls, &[T]) -> RemainingCalls,
     ) {
         let what = some(left);
         let mut size = what.len().div_ceil(2);
         while size > 0 {
             for pieces in what.chunks(size) {
-                if effort.is_spent() {
+                if effort.is_exhausted() {
                     return;
                 }
-                effort.spend((1 + price * pieces.len() as u64) * left.calls.len() as u64 / PER_STEP);
+                effort.spend((1 + price * pieces.len() as u64) * left.calls.len() as u64 / OPS_PER_STEP);
                 let rest = without(left, pieces);
                 if rest.calls.len() < left.calls.len()
                     && self.is_bad(&rest.calls, &rest.places(), Time::MAX, effort)
@@ -210,19 +253,19 @@ impl Shrinker {
 
 /// Calls of one key, cut at a time, by time, as they count after all that was taken away; and their numbers in the history.
 #[derive(Clone)]
-struct Left {
+struct RemainingCalls {
     calls: Vec<Call>,
     numbers: Vec<u32>,
 }
 
-impl Left {
-    fn of(history: &[Call], numbers: Vec<u32>, until: Time) -> Left {
+impl RemainingCalls {
+    fn cut_at(history: &[Call], numbers: Vec<u32>, until: Time) -> RemainingCalls {
         let cut = |&number: &u32| {
             let mut call = history[number as usize].clone();
             call.returned.take_if(|(returned, _)| *returned > until);
             call
         };
-        Left { calls: numbers.iter().map(cut).collect(), numbers }
+        RemainingCalls { calls: numbers.iter().map(cut).collect(), numbers }
     }
 
     fn places(&self) -> Vec<u32> {
@@ -230,18 +273,18 @@ impl Left {
     }
 
     /// What is left when each call is taken as it is, changed, or not at all.
-    fn each(&self, mut what: impl FnMut(usize, &Call) -> Option<Call>) -> Left {
+    fn map_calls(&self, mut what: impl FnMut(usize, &Call) -> Option<Call>) -> RemainingCalls {
         let left = self.calls.iter().enumerate().filter_map(|(place, call)| {
             let call = what(place, call)?;
             Some((call, self.numbers[place]))
         });
         let (calls, numbers) = left.unzip();
-        Left { calls, numbers }
+        RemainingCalls { calls, numbers }
     }
 
-    fn without_calls(&self, gone: &[u32]) -> Left {
+    fn without_calls(&self, gone: &[u32]) -> RemainingCalls {
         let gone: BTreeSet<u32> = gone.iter().copied().collect();
-        self.each(|place, call| (!gone.contains(&self.numbers[place])).then(|| call.clone()))
+        self.map_calls(|place, call| (!gone.contains(&self.numbers[place])).then(|| call.clone()))
     }
 
     /// The numbers of those that change nothing.
@@ -252,7 +295,7 @@ impl Left {
             Object::Set | Object::Counter | Object::Mutex => call.operation.action.is_read(),
             Object::Register => matches!(
                 role(call, Time::MAX).1,
-                Role::Sees(_) | Role::SeesOther(_) | Role::Absurd(_) | Role::Nothing
+                Role::Sees(_) | Role::SeesOther(_) | Role::SelfContradictory(_) | Role::Nothing
             ),
         };
         self.numbers_of(observes)
@@ -274,7 +317,7 @@ impl Left {
     }
 
     /// Of a register whose contents were written once each: only these, by place, and what they need.
-    fn only(&self, places: &[u32]) -> Left {
+    fn restricted_to(&self, places: &[u32]) -> RemainingCalls {
         let kept: BTreeSet<Content> =
             places.iter().filter_map(|&place| product(&self.calls[place as usize])).collect();
         let mut gone = self.contents();
@@ -292,7 +335,7 @@ impl Left {
     }
 
     /// Without those of these that surely nobody stands behind, each as it is once the ones before are gone.
-    fn without_unneeded(&self, numbers: &[u32]) -> Left {
+    fn without_unneeded(&self, numbers: &[u32]) -> RemainingCalls {
         let mut left = self.clone();
         for number in numbers {
             let place = left.numbers.iter().position(|other| other == number);
@@ -320,7 +363,7 @@ impl Left {
             let may_stand_behind = match role(call, Time::MAX).1 {
                 Role::Sees(seen) | Role::Exchanges { expect: seen, .. } => seen == content,
                 Role::SeesOther(seen) => seen != content,
-                Role::Writes(_) | Role::Absurd(_) | Role::Nothing => false,
+                Role::Writes(_) | Role::SelfContradictory(_) | Role::Nothing => false,
             };
             let other_times = called_and_returned(call);
             let surely_elsewhere = other_times.1 < called || next_return < other_times.0;
@@ -329,9 +372,10 @@ impl Left {
     }
 
     /// Without the contents that were written more than once, and without who told nothing.
-    fn without_repeated(&self) -> Left {
-        let told = self
-            .each(|_, call| (!matches!(role(call, Time::MAX).1, Role::SeesOther(_))).then(|| call.clone()));
+    fn without_repeated(&self) -> RemainingCalls {
+        let told = self.map_calls(|_, call| {
+            (!matches!(role(call, Time::MAX).1, Role::SeesOther(_))).then(|| call.clone())
+        });
         let mut producers: BTreeMap<Content, u32> = BTreeMap::from([(Content::INITIAL, 1)]);
         for product in told.calls.iter().filter_map(product) {
             *producers.entry(product).or_default() += 1;
@@ -340,9 +384,9 @@ impl Left {
         told.without_contents(&producers.into_keys().collect::<Vec<_>>())
     }
 
-    fn without_contents(&self, gone: &[Content]) -> Left {
+    fn without_contents(&self, gone: &[Content]) -> RemainingCalls {
         let gone: BTreeSet<Content> = gone.iter().copied().collect();
-        self.each(|_, call| match role(call, Time::MAX).1 {
+        self.map_calls(|_, call| match role(call, Time::MAX).1 {
             Role::Sees(content) | Role::Writes(content) => (!gone.contains(&content)).then(|| call.clone()),
             Role::Exchanges { value, .. } if gone.contains(&value) => None,
             Role::Exchanges { expect, .. } if gone.contains(&expect) => {
@@ -357,7 +401,7 @@ impl Left {
     }
 
     /// The elements of a list that nobody would put in the place of all others.
-    fn appended(&self) -> Vec<u64> {
+    fn appended_elements(&self) -> Vec<u64> {
         let (mut appended, mut replaced) = (BTreeSet::new(), BTreeSet::new());
         for call in &self.calls {
             match list_role(call, Time::MAX).1 {
@@ -369,9 +413,9 @@ impl Left {
         appended.difference(&replaced).copied().collect()
     }
 
-    fn without_elements(&self, gone: &[u64]) -> Left {
+    fn without_elements(&self, gone: &[u64]) -> RemainingCalls {
         let gone: BTreeSet<u64> = gone.iter().copied().collect();
-        self.each(|_, call| match call.operation.action {
+        self.map_calls(|_, call| match call.operation.action {
             Action::Append(element) if gone.contains(&element) => None,
             _ => {
                 let mut call = call.clone();
@@ -389,9 +433,9 @@ impl Left {
         values.into_iter().collect()
     }
 
-    fn without_values(&self, gone: &[u64]) -> Left {
+    fn without_values(&self, gone: &[u64]) -> RemainingCalls {
         let gone: BTreeSet<u64> = gone.iter().copied().collect();
-        self.each(|_, call| {
+        self.map_calls(|_, call| {
             if value(call).is_some_and(|value| gone.contains(&value)) {
                 return None;
             }
@@ -404,7 +448,7 @@ impl Left {
     }
 
     /// The additions to a list that no read shows, and reads that were never answered.
-    fn unseen(&self) -> Vec<u32> {
+    fn unread(&self) -> Vec<u32> {
         let mut shown: BTreeSet<u64> = BTreeSet::new();
         for call in &self.calls {
             if let (_, ListRole::Reads(elements)) = list_role(call, Time::MAX) {
@@ -496,16 +540,16 @@ mod tests {
     fn nothing_good_becomes_bad() {
         let mut lot = 1;
         let mut shrinker = Shrinker::default();
-        let mut is_bad = |left: &Left| {
+        let mut is_bad = |left: &RemainingCalls| {
             let budget = Budget { steps: u64::MAX, bytes: u64::MAX };
-            let mut effort = Effort::new(budget, None);
+            let mut effort = RemainingBudget::new(budget, None);
             shrinker.is_bad(&left.calls, &left.places(), Time::MAX, &mut effort)
         };
         let (mut tried, mut kinds) = (0, [0; 6]);
         while tried < 4_000 {
             let is_list = below(&mut lot, 3) == 0;
             let history = anything(&mut lot, is_list);
-            let left = Left::of(&history, (0..history.len() as u32).collect(), Time::MAX);
+            let left = RemainingCalls::cut_at(&history, (0..history.len() as u32).collect(), Time::MAX);
             if is_bad(&left) {
                 continue;
             }
@@ -516,8 +560,8 @@ mod tests {
             let rests = match is_list {
                 true => vec![
                     (0, left.without_calls(&some(&mut lot, left.observers()))),
-                    (1, left.without_elements(&some(&mut lot, left.appended()))),
-                    (2, left.without_calls(&some(&mut lot, left.unseen()))),
+                    (1, left.without_elements(&some(&mut lot, left.appended_elements()))),
+                    (2, left.without_calls(&some(&mut lot, left.unread()))),
                 ],
                 false => vec![
                     (0, left.without_calls(&some(&mut lot, left.observers()))),

@@ -11,7 +11,7 @@ const NONE: u32 = u32::MAX;
 
 /// A list that is the beginning of some read.
 #[derive(Clone, Copy, Debug)]
-struct Node {
+struct TrieNode {
     /// The list without its last element, and that element's number.
     parent: u32,
     element: u32,
@@ -25,21 +25,28 @@ struct Node {
 /// The beginnings of all reads. 0 is the empty list.
 #[derive(Default, Debug)]
 pub(crate) struct Trie {
-    nodes: Vec<Node>,
+    nodes: Vec<TrieNode>,
     /// By element: the list of nothing but it.
     roots: Vec<u32>,
-    names: Interner,
+    interner: Interner,
     /// The nodes of the read before, for the next one is mostly longer by a little.
     path: Vec<u32>,
 }
 
 impl Trie {
     pub(crate) fn clear(&mut self) {
-        self.names.clear();
+        self.interner.clear();
         self.roots.clear();
         self.path.clear();
         self.nodes.clear();
-        self.nodes.push(Node { parent: NONE, element: NONE, depth: 0, run: 0, child: NONE, sibling: NONE });
+        self.nodes.push(TrieNode {
+            parent: NONE,
+            element: NONE,
+            depth: 0,
+            run: 0,
+            child: NONE,
+            sibling: NONE,
+        });
     }
 
     /// How many beginnings there are; as a state, this is the one astray.
@@ -53,11 +60,11 @@ impl Trie {
     }
 
     /// Adds a read, of which the first `same` elements are those of the read before.
-    pub(crate) fn read(&mut self, elements: &[u64], same: usize) -> u32 {
+    pub(crate) fn insert_read(&mut self, elements: &[u64], same: usize) -> u32 {
         self.path.truncate(same);
         let mut node = self.path.last().copied().unwrap_or(0);
         for &element in &elements[same..] {
-            let element = self.names.number(Content::Present(element));
+            let element = self.interner.number(Content::Present(element));
             if element as usize == self.roots.len() {
                 self.roots.push(NONE);
             }
@@ -76,7 +83,7 @@ impl Trie {
         let run = if parent + 1 == number { above.run } else { number };
         let sibling = std::mem::replace(&mut above.child, number);
         let depth = above.depth + 1;
-        self.nodes.push(Node { parent, element, depth, run, child: NONE, sibling });
+        self.nodes.push(TrieNode { parent, element, depth, run, child: NONE, sibling });
         if parent == 0 {
             self.roots[element as usize] = number;
         }
@@ -85,7 +92,7 @@ impl Trie {
 
     /// The element's number; [`NONE`]: no read shows it.
     pub(crate) fn element(&self, element: u64) -> u32 {
-        self.names.get(Content::Present(element))
+        self.interner.get(Content::Present(element))
     }
 
     /// The last element of a list.
@@ -114,9 +121,9 @@ impl Trie {
     }
 
     /// The beginning of a list with this many elements.
-    fn beginning(&self, mut node: u32, depth: u32) -> u32 {
+    fn prefix(&self, mut node: u32, depth: u32) -> u32 {
         loop {
-            let Node { depth: deep, run, parent, .. } = self.nodes[node as usize];
+            let TrieNode { depth: deep, run, parent, .. } = self.nodes[node as usize];
             let up = deep - depth;
             if up <= node - run {
                 return node - up;
@@ -129,19 +136,19 @@ impl Trie {
     #[inline]
     pub(crate) fn root(&self, node: u32) -> u32 {
         match self.nodes.get(node as usize) {
-            Some(of) if of.depth > 1 => self.beginning(node, 1),
+            Some(of) if of.depth > 1 => self.prefix(node, 1),
             _ => node,
         }
     }
 
     /// The element that must be appended next to make of the one list the other; `None` where no appending helps.
     #[inline]
-    pub(crate) fn toward(&self, from: u32, to: u32) -> Option<u32> {
+    pub(crate) fn next_element(&self, from: u32, to: u32) -> Option<u32> {
         let depth = self.nodes.get(from as usize)?.depth;
         if depth >= self.nodes[to as usize].depth {
             return None;
         }
-        let next = self.beginning(to, depth + 1);
+        let next = self.prefix(to, depth + 1);
         (self.nodes[next as usize].parent == from).then(|| self.nodes[next as usize].element)
     }
 }
@@ -154,20 +161,20 @@ mod tests {
     fn beginnings_are_found() {
         let mut trie = Trie::default();
         trie.clear();
-        let long = trie.read(&[1, 2, 3, 4], 0);
-        let fork = trie.read(&[1, 2, 5, 6], 2);
-        let other = trie.read(&[5, 6], 0);
+        let long = trie.insert_read(&[1, 2, 3, 4], 0);
+        let fork = trie.insert_read(&[1, 2, 5, 6], 2);
+        let other = trie.insert_read(&[5, 6], 0);
         assert_eq!((trie.len(), trie.elements()), (9, 6));
-        let one = trie.read(&[1], 0);
+        let one = trie.insert_read(&[1], 0);
         assert_eq!((trie.root(long), trie.root(fork), trie.root(one), trie.root(0)), (one, one, one, 0));
-        assert_eq!(trie.toward(0, fork), Some(trie.element(1)));
-        assert_eq!(trie.toward(one, fork), Some(trie.element(2)));
-        let two = trie.read(&[1, 2], 1);
-        assert_eq!(trie.toward(two, fork), Some(trie.element(5)));
-        assert_eq!(trie.toward(two, long), Some(trie.element(3)));
-        assert_eq!(trie.toward(two, other), None);
-        assert_eq!(trie.toward(long, two), None);
-        assert_eq!(trie.toward(9, two), None);
+        assert_eq!(trie.next_element(0, fork), Some(trie.element(1)));
+        assert_eq!(trie.next_element(one, fork), Some(trie.element(2)));
+        let two = trie.insert_read(&[1, 2], 1);
+        assert_eq!(trie.next_element(two, fork), Some(trie.element(5)));
+        assert_eq!(trie.next_element(two, long), Some(trie.element(3)));
+        assert_eq!(trie.next_element(two, other), None);
+        assert_eq!(trie.next_element(long, two), None);
+        assert_eq!(trie.next_element(9, two), None);
         assert_eq!(trie.child(two, trie.element(5)), Some(trie.parent(fork)));
         assert_eq!(trie.child(two, trie.element(4)), None);
         assert_eq!(trie.element(77), NONE);

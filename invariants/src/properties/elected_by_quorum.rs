@@ -10,13 +10,13 @@
 //! *Blind spots*: a vote counts from when it left, so a vote that left but was lost on the way counts too. Looks only
 //! where votes and configurations are stated.
 
+use crate::check_context::{CheckContext, CheckResult, format_nodes};
 use crate::fact::Term;
-use crate::scene::{Scene, Verdict, names};
 
 /// Whoever leads has the votes of a majority.
 #[derive(Default, Debug)]
 pub struct ElectedByQuorum {
-    pub(crate) looked: u64,
+    pub(crate) checks: u64,
 }
 
 impl ElectedByQuorum {
@@ -25,22 +25,23 @@ impl ElectedByQuorum {
     /// In one line.
     pub const ABOUT: &str = "whoever leads has votes of a majority that left their voters";
 
-    pub(crate) fn leads(&mut self, scene: Scene<'_>, term: Term) -> Verdict {
+    pub(crate) fn check_leader(&mut self, scene: CheckContext<'_>, term: Term) -> CheckResult {
         let leader = scene.node.id;
-        let Some(configuration) = scene.node.configuration().filter(|_| scene.shadow.votes_stated) else {
+        let Some(configuration) = scene.node.configuration().filter(|_| scene.shadow.vote_facts_seen) else {
             return Ok(());
         };
         let voted = |voter| {
             voter == leader || scene.shadow.node(voter).is_some_and(|node| node.voted_for(leader, term))
         };
-        self.looked += 1;
+        self.checks += 1;
         if configuration.is_quorum(voted) {
             return Ok(());
         }
-        let electors = names(scene.shadow.nodes().iter().map(|node| node.id).filter(|&node| voted(node)));
+        let electors =
+            format_nodes(scene.shadow.nodes().iter().map(|node| node.id).filter(|&node| voted(node)));
         let sentence = format!(
             "n{leader} leads term {term} with the votes of {electors}, which is no majority of {configuration}",
         );
-        scene.clash(Self::NAME, None, sentence)
+        scene.violation(Self::NAME, None, sentence)
     }
 }

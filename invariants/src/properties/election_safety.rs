@@ -9,13 +9,13 @@
 //! *Blind spots*: a leader that never says so. Leading a term again in the same incarnation is let go: nothing was
 //! forgotten in between.
 
+use crate::check_context::{CheckContext, CheckResult};
 use crate::fact::Term;
-use crate::scene::{Scene, Verdict};
 
 /// At most one leader in a term.
 #[derive(Default, Debug)]
 pub struct ElectionSafety {
-    pub(crate) looked: u64,
+    pub(crate) checks: u64,
 }
 
 impl ElectionSafety {
@@ -24,19 +24,19 @@ impl ElectionSafety {
     /// In one line.
     pub const ABOUT: &str = "at most one leader in a term";
 
-    pub(crate) fn leads(&mut self, scene: Scene<'_>, term: Term) -> Verdict {
+    pub(crate) fn check_leader(&mut self, scene: CheckContext<'_>, term: Term) -> CheckResult {
         let leaderships = &scene.shadow.leaderships;
-        self.looked += u64::from(!leaderships.is_empty());
+        self.checks += u64::from(!leaderships.is_empty());
         let Some(known) = leaderships.get(&term) else { return Ok(()) };
         let node = scene.node;
-        if (known.seen.node, known.incarnation) == (node.id, node.incarnation) {
+        if (known.origin.node, known.incarnation) == (node.id, node.incarnation) {
             return Ok(());
         }
-        let sentence = if known.seen.node == node.id {
+        let sentence = if known.origin.node == node.id {
             format!("n{} leads term {term} again after a restart", node.id)
         } else {
-            format!("n{} leads term {term} although n{} already leads it", node.id, known.seen.node)
+            format!("n{} leads term {term} although n{} already leads it", node.id, known.origin.node)
         };
-        scene.clash(Self::NAME, scene.shadow.leads_of(term), sentence)
+        scene.violation(Self::NAME, scene.shadow.leader_fact(term), sentence)
     }
 }

@@ -9,15 +9,15 @@
 //!
 //! *Blind spots*: a request that never has an effect; requests that are not named.
 
+use crate::check_context::{CheckContext, CheckResult};
 use crate::fact::{Digest, Fact, Index, RequestId};
-use crate::scene::{Scene, Verdict};
-use crate::shadow::{Requests, Seen};
+use crate::shadow::{FactOrigin, RequestMap};
 
 /// A request has its effect at one index only.
 #[derive(Default, Debug)]
 pub struct ExactlyOnce {
-    pub(crate) looked: u64,
-    effects: Requests<Effect>,
+    pub(crate) checks: u64,
+    effects: RequestMap<Effect>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -25,7 +25,7 @@ struct Effect {
     index: Index,
     entry: Digest,
     state: Digest,
-    seen: Seen,
+    origin: FactOrigin,
 }
 
 impl ExactlyOnce {
@@ -34,15 +34,21 @@ impl ExactlyOnce {
     /// In one line.
     pub const ABOUT: &str = "a client's request changes the state at one index only";
 
-    pub(crate) fn applies(&mut self, scene: Scene<'_>, request: RequestId, effect: bool) -> Verdict {
+    pub(crate) fn check_apply(
+        &mut self,
+        scene: CheckContext<'_>,
+        request: RequestId,
+        effect: bool,
+    ) -> CheckResult {
         let Fact::Applied { index, entry, state, .. } = scene.observed.fact else { return Ok(()) };
         let Some(&first) = self.effects.get(request) else {
             if effect {
-                self.effects.insert(request, Effect { index, entry, state, seen: Seen::of(scene.observed) });
+                self.effects
+                    .insert(request, Effect { index, entry, state, origin: FactOrigin::of(scene.observed) });
             }
             return Ok(());
         };
-        self.looked += 1;
+        self.checks += 1;
         if !effect || first.index == index {
             return Ok(());
         }
@@ -57,6 +63,6 @@ impl ExactlyOnce {
             request: Some(request),
             effect: true,
         };
-        scene.clash(Self::NAME, Some(first.seen.fact(fact)), sentence)
+        scene.violation(Self::NAME, Some(first.origin.observed(fact)), sentence)
     }
 }

@@ -8,13 +8,13 @@
 //!
 //! *Blind spots*: what a former leader loses with the power is no cut, and is let go.
 
+use crate::check_context::{CheckContext, CheckResult};
 use crate::fact::{Index, LogId, Term};
-use crate::scene::{Scene, Verdict};
 
 /// A leader only appends, and only in its own term.
 #[derive(Default, Debug)]
 pub struct LeaderAppendOnly {
-    pub(crate) looked: u64,
+    pub(crate) checks: u64,
 }
 
 impl LeaderAppendOnly {
@@ -23,37 +23,37 @@ impl LeaderAppendOnly {
     /// In one line.
     pub const ABOUT: &str = "a leader cuts nothing and appends entries of its own term, one after the other";
 
-    pub(crate) fn truncates(&mut self, scene: Scene<'_>, after: Index) -> Verdict {
+    pub(crate) fn check_truncate(&mut self, scene: CheckContext<'_>, after: Index) -> CheckResult {
         let (node, last) = (scene.node.id, scene.node.log.last());
         if after >= last.index {
             return Ok(());
         }
-        self.looked += 1;
-        let Some(term) = scene.node.leads else { return Ok(()) };
+        self.checks += 1;
+        let Some(term) = scene.node.leader_of else { return Ok(()) };
         let sentence = format!("n{node} leads term {term} and cuts its log from {last} to {after}");
-        scene.clash(Self::NAME, scene.shadow.leads_of(term), sentence)
+        scene.violation(Self::NAME, scene.shadow.leader_fact(term), sentence)
     }
 
-    pub(crate) fn installs(&mut self, scene: Scene<'_>, last: LogId) -> Verdict {
-        self.looked += 1;
-        let Some(term) = scene.node.leads else { return Ok(()) };
+    pub(crate) fn check_install(&mut self, scene: CheckContext<'_>, last: LogId) -> CheckResult {
+        self.checks += 1;
+        let Some(term) = scene.node.leader_of else { return Ok(()) };
         let sentence = format!("n{} leads term {term} and takes a snapshot up to {last} over", scene.node.id);
-        scene.clash(Self::NAME, scene.shadow.leads_of(term), sentence)
+        scene.violation(Self::NAME, scene.shadow.leader_fact(term), sentence)
     }
 
-    pub(crate) fn appends(&mut self, scene: Scene<'_>, index: Index, term: Term) -> Verdict {
+    pub(crate) fn check_append(&mut self, scene: CheckContext<'_>, index: Index, term: Term) -> CheckResult {
         let (node, last) = (scene.node.id, scene.node.log.last());
         let id = LogId { index, term };
         if index != last.index + 1 {
             let sentence = format!("n{node} appends {id} to a log that ends at {last}");
-            return scene.clash(Self::NAME, None, sentence);
+            return scene.violation(Self::NAME, None, sentence);
         }
-        let Some(led) = scene.node.leads else { return Ok(()) };
-        self.looked += 1;
+        let Some(led) = scene.node.leader_of else { return Ok(()) };
+        self.checks += 1;
         if term == led {
             return Ok(());
         }
         let sentence = format!("n{node} leads term {led} and appends {id}");
-        scene.clash(Self::NAME, scene.shadow.leads_of(led), sentence)
+        scene.violation(Self::NAME, scene.shadow.leader_fact(led), sentence)
     }
 }

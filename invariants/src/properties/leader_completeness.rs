@@ -11,22 +11,22 @@
 //!
 //! *Blind spots*: looks only where logs are stated. A commit that no leader states is not known to be one.
 
+use crate::check_context::{CheckContext, CheckResult};
 use crate::fact::{Fact, Index, LogId, Term};
-use crate::scene::{Scene, Verdict};
-use crate::shadow::{Seen, until};
+use crate::shadow::{FactOrigin, count_prefix};
 use std::ops::Bound::{Excluded, Unbounded};
 
 /// What is committed stays in the logs of all later leaders.
 #[derive(Default, Debug)]
 pub struct LeaderCompleteness {
-    pub(crate) looked: u64,
+    pub(crate) checks: u64,
     /// The furthest commit of each term's leader, by term.
-    terms: Vec<Furthest>,
+    furthest_commits: Vec<FurthestCommit>,
 }
 
 /// Up to where the leaders of all terms so far have committed.
 #[derive(Clone, Copy, Debug)]
-struct Furthest {
+struct FurthestCommit {
     /// The term of this row.
     term: Term,
     /// The furthest commit of this or any lower term.
@@ -36,8 +36,8 @@ struct Furthest {
 #[derive(Clone, Copy, Debug)]
 struct Commit {
     id: LogId,
-    by_leader_of: Term,
-    seen: Seen,
+    leader_term: Term,
+    origin: FactOrigin,
 }
 
 impl LeaderCompleteness {
@@ -46,49 +46,54 @@ impl LeaderCompleteness {
     /// In one line.
     pub const ABOUT: &str = "what a leader has committed is in the logs of the leaders of all higher terms";
 
-    pub(crate) fn leads(&mut self, scene: Scene<'_>, term: Term) -> Verdict {
-        let lower = self.rows_until(term.saturating_sub(1));
-        let Some(row) = self.terms[..lower].last() else { return Ok(()) };
-        self.looked += 1;
+    pub(crate) fn check_leader(&mut self, scene: CheckContext<'_>, term: Term) -> CheckResult {
+        let lower = self.count_up_to_term(term.saturating_sub(1));
+        let Some(row) = self.furthest_commits[..lower].last() else { return Ok(()) };
+        self.checks += 1;
         if scene.node.log.contains(row.commit.id) {
             return Ok(());
         }
-        let Commit { id, by_leader_of, seen } = row.commit;
+        let Commit { id, leader_term: by_leader_of, origin: seen } = row.commit;
         let sentence = format!(
             "n{} leads term {term} without {id}, which n{} committed as leader of term {by_leader_of}",
             scene.node.id, seen.node
         );
-        scene.clash(Self::NAME, Some(seen.fact(Fact::Committed { index: id.index })), sentence)
+        scene.violation(Self::NAME, Some(seen.observed(Fact::Committed { index: id.index })), sentence)
     }
 
-    pub(crate) fn leader_commits(&mut self, scene: Scene<'_>, led: Term, index: Index) -> Verdict {
+    pub(crate) fn check_leader_commit(
+        &mut self,
+        scene: CheckContext<'_>,
+        led: Term,
+        index: Index,
+    ) -> CheckResult {
         let Some(term) = scene.node.log.term_at(index).filter(|_| index > 0) else { return Ok(()) };
         let id = LogId { index, term };
         // Mostly there is no higher term, and then this is one look at the end of the map.
         for (higher, leadership) in scene.shadow.leaderships.range((Excluded(led), Unbounded)) {
-            self.looked += 1;
-            if !scene.shadow.was_elected_with(leadership, id) {
+            self.checks += 1;
+            if !scene.shadow.had_entry_when_elected(leadership, id) {
                 let sentence = format!(
                     "n{} commits {id} as leader of term {led} although n{} leads term {higher} without it",
-                    scene.node.id, leadership.seen.node
+                    scene.node.id, leadership.origin.node
                 );
-                return scene.clash(Self::NAME, scene.shadow.leads_of(*higher), sentence);
+                return scene.violation(Self::NAME, scene.shadow.leader_fact(*higher), sentence);
             }
         }
-        self.remember(led, Commit { id, by_leader_of: led, seen: Seen::of(scene.observed) });
+        self.record_commit(led, Commit { id, leader_term: led, origin: FactOrigin::of(scene.observed) });
         Ok(())
     }
 
-    fn remember(&mut self, led: Term, commit: Commit) {
-        let until = self.rows_until(led);
-        let known = self.terms[..until].last().copied();
+    fn record_commit(&mut self, led: Term, commit: Commit) {
+        let until = self.count_up_to_term(led);
+        let known = self.furthest_commits[..until].last().copied();
         if known.is_none_or(|row| row.term != led) {
             let commit = known.map_or(commit, |row| row.commit);
-            self.terms.insert(until, Furthest { term: led, commit });
+            self.furthest_commits.insert(until, FurthestCommit { term: led, commit });
         }
-        let own = self.rows_until(led) - 1;
+        let own = self.count_up_to_term(led) - 1;
         // A row speaks for all lower terms too. Rows above are passed only by a leader that commits late.
-        for row in &mut self.terms[own..] {
+        for row in &mut self.furthest_commits[own..] {
             if row.commit.id.index >= commit.id.index {
                 break;
             }
@@ -97,7 +102,7 @@ impl LeaderCompleteness {
     }
 
     /// How many rows are of this term or lower ones.
-    fn rows_until(&self, term: Term) -> usize {
-        until(&self.terms, |row| row.term <= term)
+    fn count_up_to_term(&self, term: Term) -> usize {
+        count_prefix(&self.furthest_commits, |row| row.term <= term)
     }
 }

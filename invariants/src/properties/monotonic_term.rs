@@ -10,13 +10,13 @@
 //! *Blind spots*: a server whose disk was emptied has lost its term by no fault of its own, and begins anew; but votes
 //! that it gives then still stand beside those that it had given before ("one-vote-per-term").
 
+use crate::check_context::{CheckContext, CheckResult};
 use crate::fact::Term;
-use crate::scene::{Scene, Verdict};
 
 /// A server's term only grows.
 #[derive(Default, Debug)]
 pub struct MonotonicTerm {
-    pub(crate) looked: u64,
+    pub(crate) checks: u64,
 }
 
 impl MonotonicTerm {
@@ -25,24 +25,28 @@ impl MonotonicTerm {
     /// In one line.
     pub const ABOUT: &str = "terms grow, and no restart falls below a term that was promised in";
 
-    pub(crate) fn changes(&mut self, scene: Scene<'_>, term: Term) -> Verdict {
+    pub(crate) fn check_term_change(&mut self, scene: CheckContext<'_>, term: Term) -> CheckResult {
         let Some(current) = scene.node.term else { return Ok(()) };
-        self.looked += 1;
+        self.checks += 1;
         if term > current {
             return Ok(());
         }
-        scene.clash(Self::NAME, None, format!("n{} goes from term {current} to term {term}", scene.node.id))
+        scene.violation(
+            Self::NAME,
+            None,
+            format!("n{} goes from term {current} to term {term}", scene.node.id),
+        )
     }
 
-    pub(crate) fn starts(&mut self, scene: Scene<'_>, term: Term) -> Verdict {
+    pub(crate) fn check_start(&mut self, scene: CheckContext<'_>, term: Term) -> CheckResult {
         let node = scene.node;
-        let Some((promised, first)) = &node.promised else { return Ok(()) };
-        self.looked += 1;
+        let Some((promised, first)) = &node.highest_promise else { return Ok(()) };
+        self.checks += 1;
         if term >= *promised {
             return Ok(());
         }
         let sentence =
             format!("n{} starts in term {term} although it has made a promise in term {promised}", node.id);
-        scene.clash(Self::NAME, Some(first.clone()), sentence)
+        scene.violation(Self::NAME, Some(first.clone()), sentence)
     }
 }

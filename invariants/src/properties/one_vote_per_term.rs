@@ -9,13 +9,13 @@
 //!
 //! *Blind spots*: votes that nobody states; pre-votes are no votes and are not facts.
 
+use crate::check_context::{CheckContext, CheckResult};
 use crate::fact::{Fact, Node, Term};
-use crate::scene::{Scene, Verdict};
 
 /// A server votes once in a term.
 #[derive(Default, Debug)]
 pub struct OneVotePerTerm {
-    pub(crate) looked: u64,
+    pub(crate) checks: u64,
 }
 
 impl OneVotePerTerm {
@@ -25,10 +25,10 @@ impl OneVotePerTerm {
     pub const ABOUT: &str = "a server lets at most one vote go in a term, its own candidacy included";
 
     /// A vote for `candidate` leaves, or is implied by what the server says.
-    pub(crate) fn votes(&mut self, scene: Scene<'_>, term: Term, candidate: Node) -> Verdict {
+    pub(crate) fn check_vote(&mut self, scene: CheckContext<'_>, term: Term, candidate: Node) -> CheckResult {
         let node = scene.node;
-        self.looked += u64::from(node.has_voted());
-        let Some(ballot) = node.ballot(term).filter(|ballot| ballot.candidate != candidate) else {
+        self.checks += u64::from(node.has_voted());
+        let Some(ballot) = node.sent_vote(term).filter(|ballot| ballot.candidate != candidate) else {
             return Ok(());
         };
         let whom = |whom| if whom == node.id { "itself".into() } else { format!("n{whom}") };
@@ -43,6 +43,6 @@ impl OneVotePerTerm {
             whom(candidate),
             whom(ballot.candidate)
         );
-        scene.clash(Self::NAME, Some(ballot.seen.fact(first)), sentence)
+        scene.violation(Self::NAME, Some(ballot.origin.observed(first)), sentence)
     }
 }

@@ -15,26 +15,26 @@
 //! a member. Where more than a few hundred configurations are possible, only names are compared. Looks only where the world
 //! says who founded the group.
 
-use crate::fact::{ChangeAnswer, ConfChange, Configuration, Index, Node, Observed};
+use crate::check_context::{CheckContext, CheckResult, format_nodes};
+use crate::fact::{ConfChange, ConfChangeResponse, Configuration, Index, Node, Observed};
 use crate::membership::PossibleConfigurations;
-use crate::scene::{Scene, Verdict, names};
 
 /// Who belongs to the group is what its operator asked for.
 #[derive(Default, Debug)]
 pub struct RequestedMembership {
-    pub(crate) looked: u64,
+    pub(crate) checks: u64,
     /// Once the world has said who founded the group.
-    group: Option<Group>,
+    membership: Option<RequestedConfigurations>,
 }
 
 #[derive(Debug)]
-struct Group {
-    founding: PossibleConfigurations,
+struct RequestedConfigurations {
+    initial: PossibleConfigurations,
     possible: PossibleConfigurations,
     /// What the world said last.
-    newest: Observed,
+    newest_fact: Observed,
     /// Committed configurations up to this index were compared.
-    compared: Index,
+    compared_up_to: Index,
 }
 
 impl RequestedMembership {
@@ -43,53 +43,79 @@ impl RequestedMembership {
     /// In one line.
     pub const ABOUT: &str = "a committed configuration follows from the changes that were asked for";
 
-    pub(crate) fn is_founded(&mut self, scene: Scene<'_>, voters: &[Node]) -> Verdict {
-        self.group.get_or_insert_with(|| {
-            let founding = PossibleConfigurations::founded_by(voters.iter().copied());
-            Group { possible: founding.clone(), founding, newest: scene.observed.clone(), compared: 0 }
+    pub(crate) fn record_initial_voters(&mut self, scene: CheckContext<'_>, voters: &[Node]) -> CheckResult {
+        self.membership.get_or_insert_with(|| {
+            let founding = PossibleConfigurations::with_initial_voters(voters.iter().copied());
+            RequestedConfigurations {
+                possible: founding.clone(),
+                initial: founding,
+                newest_fact: scene.observed.clone(),
+                compared_up_to: 0,
+            }
         });
         Ok(())
     }
 
-    pub(crate) fn is_requested(&mut self, scene: Scene<'_>, request: u64, change: &ConfChange) -> Verdict {
-        if let Some(group) = &mut self.group {
-            group.possible.requested(request, change.clone(), |_| 0);
-            group.newest = scene.observed.clone();
+    pub(crate) fn record_request(
+        &mut self,
+        scene: CheckContext<'_>,
+        request: u64,
+        change: &ConfChange,
+    ) -> CheckResult {
+        if let Some(group) = &mut self.membership {
+            group.possible.record_request(request, change.clone(), |_| 0);
+            group.newest_fact = scene.observed.clone();
         }
         Ok(())
     }
 
-    pub(crate) fn is_answered(&mut self, scene: Scene<'_>, request: u64, answer: ChangeAnswer) -> Verdict {
-        if let Some(group) = &mut self.group {
-            group.possible.answered(request, answer);
-            group.newest = scene.observed.clone();
+    pub(crate) fn record_response(
+        &mut self,
+        scene: CheckContext<'_>,
+        request: u64,
+        answer: ConfChangeResponse,
+    ) -> CheckResult {
+        if let Some(group) = &mut self.membership {
+            group.possible.record_response(request, answer);
+            group.newest_fact = scene.observed.clone();
         }
         Ok(())
     }
 
-    pub(crate) fn configures(&mut self, scene: Scene<'_>, index: Index, stated: &Configuration) -> Verdict {
-        let Some(group) = &self.group else { return Ok(()) };
+    pub(crate) fn check_configuration(
+        &mut self,
+        scene: CheckContext<'_>,
+        index: Index,
+        stated: &Configuration,
+    ) -> CheckResult {
+        let Some(group) = &self.membership else { return Ok(()) };
         if index > 0 {
-            return if index <= scene.node.committed { self.compares(scene, index, stated) } else { Ok(()) };
+            return if index <= scene.node.commit_index {
+                self.check_committed(scene, index, stated)
+            } else {
+                Ok(())
+            };
         }
         if stated.voters.is_empty() && stated.joint.is_empty() && stated.learners.is_empty() {
             return Ok(());
         }
-        self.looked += 1;
-        if group.founding.contains(stated) {
+        self.checks += 1;
+        if group.initial.contains(stated) {
             return Ok(());
         }
         let id = scene.node.id;
         let sentence = format!(
             "n{id} begins with the configuration {}, but the group was founded as {}",
-            told(stated),
-            possible(&group.founding)
+            describe_configuration(stated),
+            describe_possible(&group.initial)
         );
-        scene.clash(Self::NAME, Some(group.newest.clone()), sentence)
+        scene.violation(Self::NAME, Some(group.newest_fact.clone()), sentence)
     }
 
-    pub(crate) fn commits(&mut self, scene: Scene<'_>, index: Index) -> Verdict {
-        let Some(Group { compared, .. }) = self.group else { return Ok(()) };
+    pub(crate) fn check_commit(&mut self, scene: CheckContext<'_>, index: Index) -> CheckResult {
+        let Some(RequestedConfigurations { compared_up_to: compared, .. }) = self.membership else {
+            return Ok(());
+        };
         // Nearly always nothing is new.
         match scene.node.newest_configuration() {
             Some((newest, _)) if newest > compared => {}
@@ -97,41 +123,51 @@ impl RequestedMembership {
         }
         let news = scene.node.configurations_between(compared, index);
         for (at, stated) in news {
-            self.compares(scene, at, stated)?;
+            self.check_committed(scene, at, stated)?;
         }
         Ok(())
     }
 
-    pub(crate) fn installs(&mut self, scene: Scene<'_>, index: Index, stated: &Configuration) -> Verdict {
-        self.compares(scene, index, stated)
+    pub(crate) fn check_install(
+        &mut self,
+        scene: CheckContext<'_>,
+        index: Index,
+        stated: &Configuration,
+    ) -> CheckResult {
+        self.check_committed(scene, index, stated)
     }
 
     /// A committed configuration, unless it is known.
-    fn compares(&mut self, scene: Scene<'_>, index: Index, stated: &Configuration) -> Verdict {
-        let Some(group) = &mut self.group else { return Ok(()) };
-        if index <= group.compared {
+    fn check_committed(
+        &mut self,
+        scene: CheckContext<'_>,
+        index: Index,
+        stated: &Configuration,
+    ) -> CheckResult {
+        let Some(group) = &mut self.membership else { return Ok(()) };
+        if index <= group.compared_up_to {
             return Ok(());
         }
-        group.compared = index;
-        self.looked += 1;
+        group.compared_up_to = index;
+        self.checks += 1;
         if group.possible.contains(stated) {
             return Ok(());
         }
         let id = scene.node.id;
         let sentence = format!(
             "n{id} has committed the configuration {} at {index}, and nobody asked for it: possible is {}",
-            told(stated),
-            possible(&group.possible)
+            describe_configuration(stated),
+            describe_possible(&group.possible)
         );
-        scene.clash(Self::NAME, Some(group.newest.clone()), sentence)
+        scene.violation(Self::NAME, Some(group.newest_fact.clone()), sentence)
     }
 }
 
 /// The configurations that may be in force, as a person reads them.
-fn possible(possible: &PossibleConfigurations) -> String {
+fn describe_possible(possible: &PossibleConfigurations) -> String {
     const SHOWN: usize = 4;
     let all = possible.configurations();
-    let mut shown: Vec<String> = all.iter().take(SHOWN).map(told).collect();
+    let mut shown: Vec<String> = all.iter().take(SHOWN).map(describe_configuration).collect();
     if all.len() > SHOWN {
         shown.push(format!("{} more", all.len() - SHOWN));
     }
@@ -139,9 +175,9 @@ fn possible(possible: &PossibleConfigurations) -> String {
 }
 
 /// A configuration with its learners.
-fn told(configuration: &Configuration) -> String {
+fn describe_configuration(configuration: &Configuration) -> String {
     match configuration.learners.as_slice() {
         [] => configuration.to_string(),
-        learners => format!("{configuration} and learner {}", names(learners.iter().copied())),
+        learners => format!("{configuration} and learner {}", format_nodes(learners.iter().copied())),
     }
 }

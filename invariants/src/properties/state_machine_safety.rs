@@ -11,14 +11,14 @@
 //! *Blind spots*: a wrong state that all servers share. Two states with equal digests. An index more than a million
 //! beyond all applied ones is not kept. Where an incarnation begins is taken at its word; the state there is not.
 
+use crate::check_context::{CheckContext, CheckResult};
 use crate::fact::{Digest, Index, LogId};
-use crate::scene::{Scene, Verdict};
 use crate::shadow::Application;
 
 /// Equal entries and equal states at every applied index.
 #[derive(Default, Debug)]
 pub struct StateMachineSafety {
-    pub(crate) looked: u64,
+    pub(crate) checks: u64,
 }
 
 impl StateMachineSafety {
@@ -28,40 +28,40 @@ impl StateMachineSafety {
     pub const ABOUT: &str =
         "every server applies the same entry at the same index, with the same state after it";
 
-    pub(crate) fn applies(
+    pub(crate) fn check_apply(
         &mut self,
-        scene: Scene<'_>,
+        scene: CheckContext<'_>,
         index: Index,
         entry: Digest,
         state: Digest,
-    ) -> Verdict {
+    ) -> CheckResult {
         let node = scene.node;
-        if let Some(before) = node.applied.filter(|&before| before.checked_add(1) != Some(index)) {
+        if let Some(before) = node.applied_index.filter(|&before| before.checked_add(1) != Some(index)) {
             let sentence = format!("n{} applies {index} right after {before}", node.id);
-            return scene.clash(Self::NAME, None, sentence);
+            return scene.violation(Self::NAME, None, sentence);
         }
         match scene.shadow.applications.find(index) {
             Some(first) => {
-                self.looked += 1;
+                self.checks += 1;
                 if first.entry == entry && first.state == state {
                     return Ok(());
                 }
-                differs(scene, first, index, entry, state)
+                divergence(scene, first, index, entry, state)
             }
-            None => self.applies_first(scene, index, entry),
+            None => self.check_first_apply(scene, index, entry),
         }
     }
 
-    fn applies_first(&mut self, scene: Scene<'_>, index: Index, entry: Digest) -> Verdict {
-        let committed = scene.shadow.committed.term_at(index).map(|term| LogId { index, term });
+    fn check_first_apply(&mut self, scene: CheckContext<'_>, index: Index, entry: Digest) -> CheckResult {
+        let committed = scene.shadow.committed_log.term_at(index).map(|term| LogId { index, term });
         if let Some((id, known)) = committed.and_then(|id| Some((id, scene.shadow.entries.find(id)?))) {
-            self.looked += 1;
-            if known.entry != entry {
+            self.checks += 1;
+            if known.digest != entry {
                 let sentence = format!(
                     "n{} applies {entry} at {index} although {id} with {} is committed",
-                    scene.node.id, known.entry
+                    scene.node.id, known.digest
                 );
-                return scene.clash(Self::NAME, scene.shadow.commit_of(index), sentence);
+                return scene.violation(Self::NAME, scene.shadow.commit_fact(index), sentence);
             }
         }
         Ok(())
@@ -69,12 +69,18 @@ impl StateMachineSafety {
 }
 
 #[cold]
-fn differs(scene: Scene<'_>, first: &Application, index: Index, entry: Digest, state: Digest) -> Verdict {
-    let (node, other) = (scene.node.id, first.seen.node);
+fn divergence(
+    scene: CheckContext<'_>,
+    first: &Application,
+    index: Index,
+    entry: Digest,
+    state: Digest,
+) -> CheckResult {
+    let (node, other) = (scene.node.id, first.origin.node);
     let sentence = if first.entry == entry {
         format!("n{node} is in state {state} after {index} although n{other} was in {} after it", first.state)
     } else {
         format!("n{node} applies {entry} at {index} although n{other} applied {} there", first.entry)
     };
-    scene.clash(StateMachineSafety::NAME, Some(first.fact(index)), sentence)
+    scene.violation(StateMachineSafety::NAME, Some(first.observed(index)), sentence)
 }

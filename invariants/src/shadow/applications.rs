@@ -1,6 +1,6 @@
 //! What was first applied at each index, by anybody, and the state after it.
 
-use super::seen::Seen;
+use super::fact_origin::FactOrigin;
 use crate::fact::{Digest, Fact, Index, Observed, RequestId};
 use std::collections::BTreeMap;
 
@@ -14,14 +14,14 @@ pub(crate) struct Application {
     request: Option<RequestId>,
     effect: bool,
     /// Who stated it.
-    pub seen: Seen,
+    pub origin: FactOrigin,
 }
 
 impl Application {
     /// The fact that stated it.
-    pub fn fact(&self, index: Index) -> Observed {
-        let &Application { entry, state, request, effect, seen } = self;
-        seen.fact(Fact::Applied { index, entry, state, request, effect })
+    pub fn observed(&self, index: Index) -> Observed {
+        let &Application { entry, state, request, effect, origin: seen } = self;
+        seen.observed(Fact::Applied { index, entry, state, request, effect })
     }
 }
 
@@ -30,14 +30,14 @@ impl Application {
 pub(crate) struct Applications {
     first: Vec<Application>,
     /// Those after a gap, which a snapshot leaves whose entries nobody here applied.
-    ahead: BTreeMap<Index, Application>,
+    after_gap: BTreeMap<Index, Application>,
 }
 
 impl Applications {
     /// The first application of this index.
     pub fn find(&self, index: Index) -> Option<&Application> {
         let position = usize::try_from(index.checked_sub(1)?).ok()?;
-        self.first.get(position).or_else(|| self.ahead.get(&index))
+        self.first.get(position).or_else(|| self.after_gap.get(&index))
     }
 
     /// Takes an `Applied` in: the first of its index stays.
@@ -47,11 +47,11 @@ impl Applications {
         if index == 0 || index < end {
             return;
         }
-        let application = Application { entry, state, request, effect, seen: Seen::of(observed) };
+        let application = Application { entry, state, request, effect, origin: FactOrigin::of(observed) };
         if index > end {
-            self.ahead.entry(index).or_insert(application);
+            self.after_gap.entry(index).or_insert(application);
         } else {
-            let first = if self.ahead.is_empty() { None } else { self.ahead.remove(&index) };
+            let first = if self.after_gap.is_empty() { None } else { self.after_gap.remove(&index) };
             self.first.push(first.unwrap_or(application));
         }
     }

@@ -3,7 +3,7 @@
 //! By the Log Matching Property (paper, 5.3) index and term name one entry and one log before it, so the table holds the
 //! digest of that whole prefix, folded here and not taken from any server. A server that forgot its log cannot forge it.
 
-use super::seen::Seen;
+use super::fact_origin::FactOrigin;
 use crate::fact::{Digest, LogId, Term};
 use std::collections::BTreeMap;
 
@@ -13,21 +13,21 @@ pub(crate) struct Entry {
     /// Its term.
     pub term: Term,
     /// Its content.
-    pub entry: Digest,
+    pub digest: Digest,
     /// The whole log up to and with it.
-    pub prefix: Digest,
+    pub prefix_digest: Digest,
     /// The term of the entry before it.
-    pub previous: Term,
+    pub prev_log_term: Term,
     /// Who wrote it first.
-    pub seen: Seen,
+    pub origin: FactOrigin,
     /// The next entry at the same index in [`Entries::arena`], or [`NONE`].
-    next: u32,
+    next_in_chain: u32,
     /// How many entries hang after it.
-    after: u32,
+    chain_len: u32,
 }
 
 /// So many links of a chain are followed; what hangs further down is in a map.
-const LINKS: u32 = 8;
+const MAX_CHAIN_LINKS: u32 = 8;
 
 const NONE: u32 = u32::MAX;
 
@@ -37,7 +37,7 @@ pub(crate) struct Entries {
     heads: Vec<u32>,
     arena: Vec<Entry>,
     /// Where the entries are that hang deep in long chains.
-    deep: BTreeMap<LogId, u32>,
+    overflow: BTreeMap<LogId, u32>,
 }
 
 impl Entries {
@@ -52,35 +52,39 @@ impl Entries {
         // A chain has one link per term in which somebody wrote this index: few, and the newest is asked for most.
         let mut links = 0;
         while at != NONE {
-            if links == LINKS {
-                return self.deep.get(&id).map(|&at| &self.arena[at as usize]);
+            if links == MAX_CHAIN_LINKS {
+                return self.overflow.get(&id).map(|&at| &self.arena[at as usize]);
             }
             let entry = &self.arena[at as usize];
             if entry.term == id.term {
                 return Some(entry);
             }
-            at = entry.next;
+            at = entry.next_in_chain;
             links += 1;
         }
         None
     }
 
     /// The digest of the log that ends with this entry; the empty log's for 0@0.
-    pub fn prefix(&self, id: LogId) -> Option<Digest> {
-        if id == LogId::default() { Some(Digest::EMPTY) } else { self.find(id).map(|entry| entry.prefix) }
+    pub fn prefix_digest(&self, id: LogId) -> Option<Digest> {
+        if id == LogId::default() {
+            Some(Digest::EMPTY)
+        } else {
+            self.find(id).map(|entry| entry.prefix_digest)
+        }
     }
 
     /// The entries after `base` up to `last`, folded as a server folds what it recovers; `None` if `last` does not follow
     /// `base`. It walks from one to the other: this is for restarts.
-    pub fn fold_between(&self, base: LogId, last: LogId) -> Option<Digest> {
+    pub fn digest_between(&self, base: LogId, last: LogId) -> Option<Digest> {
         if base == LogId::default() {
-            return self.prefix(last);
+            return self.prefix_digest(last);
         }
         let (mut at, mut walked) = (last, Vec::new());
         while at.index > base.index {
             let entry = self.find(at)?;
-            walked.push((at.term, entry.entry));
-            at = LogId { index: at.index - 1, term: entry.previous };
+            walked.push((at.term, entry.digest));
+            at = LogId { index: at.index - 1, term: entry.prev_log_term };
         }
         let fold = |digest: Digest, &(term, entry): &(Term, Digest)| digest.then_entry(term, entry);
         (at == base).then(|| walked.iter().rev().fold(Digest::EMPTY, fold))
@@ -88,12 +92,12 @@ impl Entries {
 
     /// Writes down the entry after `previous`, unless its name is taken: the first writer wins. An entry after a log
     /// that nobody ever had is not written down; such a log is a clash by itself.
-    pub fn record(&mut self, previous: LogId, term: Term, entry: Digest, seen: Seen) {
+    pub fn record(&mut self, previous: LogId, term: Term, entry: Digest, seen: FactOrigin) {
         let index = previous.index + 1;
         if self.find(LogId { index, term }).is_some() {
             return;
         }
-        let Some(prefix) = self.prefix(previous) else { return };
+        let Some(prefix) = self.prefix_digest(previous) else { return };
         let position = previous.index as usize;
         if position == self.heads.len() {
             self.heads.push(NONE);
@@ -101,13 +105,21 @@ impl Entries {
         let id = u32::try_from(self.arena.len()).expect("a run has fewer than four billion entries");
         let prefix = prefix.then_entry(term, entry);
         let head = self.heads[position];
-        let after = if head == NONE { 0 } else { self.arena[head as usize].after + 1 };
-        self.arena.push(Entry { term, entry, prefix, previous: previous.term, seen, next: head, after });
+        let after = if head == NONE { 0 } else { self.arena[head as usize].chain_len + 1 };
+        self.arena.push(Entry {
+            term,
+            digest: entry,
+            prefix_digest: prefix,
+            prev_log_term: previous.term,
+            origin: seen,
+            next_in_chain: head,
+            chain_len: after,
+        });
         self.heads[position] = id;
-        if after >= LINKS {
+        if after >= MAX_CHAIN_LINKS {
             // One entry is now beyond the links that are followed.
-            let fallen = (0..LINKS).fold(id, |at, _| self.arena[at as usize].next);
-            self.deep.insert(LogId { index, term: self.arena[fallen as usize].term }, fallen);
+            let fallen = (0..MAX_CHAIN_LINKS).fold(id, |at, _| self.arena[at as usize].next_in_chain);
+            self.overflow.insert(LogId { index, term: self.arena[fallen as usize].term }, fallen);
         }
     }
 }

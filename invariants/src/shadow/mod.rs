@@ -10,21 +10,21 @@
 //! Nothing here walks a log. The exception is a restart, which walks back from the recovered end to the first entry that
 //! the disk, or the memory before the crash, is known to have held: no more than was appended since.
 
-mod seen;
-mod runs;
+mod fact_origin;
+mod term_runs;
 mod entries;
-mod requests;
-mod groups;
+mod request_map;
+mod logged_configurations;
 mod applications;
 mod node;
 
 pub(crate) use applications::{Application, Applications};
 pub(crate) use entries::{Entries, Entry};
-pub(crate) use groups::{Group, Groups};
-pub(crate) use node::{NodeShadow, until};
-pub(crate) use requests::Requests;
-pub(crate) use runs::Runs;
-pub(crate) use seen::Seen;
+pub(crate) use fact_origin::FactOrigin;
+pub(crate) use logged_configurations::{LoggedConfiguration, LoggedConfigurations};
+pub(crate) use node::{NodeShadow, count_prefix};
+pub(crate) use request_map::RequestMap;
+pub(crate) use term_runs::TermRuns;
 
 use crate::fact::{Configuration, Fact, Index, LogId, Node, Observed, Term};
 use std::collections::{BTreeMap, BTreeSet, btree_map};
@@ -33,17 +33,17 @@ use std::collections::{BTreeMap, BTreeSet, btree_map};
 #[derive(Debug)]
 pub(crate) struct Leadership {
     /// Who, and when it said so.
-    pub seen: Seen,
+    pub origin: FactOrigin,
     /// Its incarnation.
     pub incarnation: u64,
     /// Its log at that time is the committed log up to here, and then goes on like this. `None`: not remembered, for there
     /// were too many to remember.
-    log: Option<(Index, Runs)>,
+    log: Option<(Index, TermRuns)>,
 }
 
 /// So many runs of leaders' logs are remembered: a leader that commits leaves a few, and only terms and terms in which
 /// nothing is committed leave as many as this.
-const MOST_RUNS: usize = 1 << 24;
+const MAX_LEADER_LOG_RUNS: usize = 1 << 24;
 
 /// The cluster as the facts so far describe it.
 #[derive(Default, Debug)]
@@ -53,58 +53,58 @@ pub(crate) struct Shadow {
     /// The first leader of each term. Elections are rare, so an ordered map does.
     pub leaderships: BTreeMap<Term, Leadership>,
     /// What leaders have committed, as far as the furthest of them.
-    pub committed: Runs,
+    pub committed_log: TermRuns,
     /// What was first applied at each index.
     pub applications: Applications,
     /// All configurations that any log ever held.
-    groups: Groups,
+    configurations: LoggedConfigurations,
     /// Whether any disk ever said that something is durable. Without such truths nothing can be asked of disks.
-    pub disks_speak: bool,
+    pub disk_facts_seen: bool,
     /// Whether any vote or candidacy was ever stated.
-    pub votes_stated: bool,
+    pub vote_facts_seen: bool,
     /// By which leader's fact, in which term of its, the committed log grew to which index.
-    commits: Vec<(Index, Term, Seen)>,
+    commits: Vec<(Index, Term, FactOrigin)>,
     /// The configuration that was stated at the highest index.
-    newest_group: Option<(Index, Configuration)>,
+    newest_configuration: Option<(Index, Configuration)>,
     nodes: Vec<NodeShadow>,
     /// The place of each server.
-    places: BTreeMap<Node, usize>,
+    node_indexes: BTreeMap<Node, usize>,
     /// How many runs the logs in `leaderships` have.
-    leaders_runs: usize,
+    leader_log_runs: usize,
     /// Who leads which term now, by place.
-    leading: BTreeSet<(Term, usize)>,
+    current_leaders: BTreeSet<(Term, usize)>,
     /// The servers whose disk was emptied and that no later configuration has let go yet: since which index, and where.
-    counted: BTreeSet<(Index, usize)>,
+    wiped_members: BTreeSet<(Index, usize)>,
 }
 
 /// Among so few servers, a search along a line of neighbours beats a map.
-const FEW: usize = 16;
+const MAX_LINEAR_SEARCH: usize = 16;
 
 impl Shadow {
     /// The place of a server in the shadow, which is made at its first fact.
-    pub fn place(&mut self, node: Node) -> usize {
-        self.find(node).unwrap_or_else(|| {
+    pub fn get_or_insert_node(&mut self, node: Node) -> usize {
+        self.find_node(node).unwrap_or_else(|| {
             self.nodes.push(NodeShadow::new(node));
-            self.places.insert(node, self.nodes.len() - 1);
+            self.node_indexes.insert(node, self.nodes.len() - 1);
             self.nodes.len() - 1
         })
     }
 
-    fn find(&self, node: Node) -> Option<usize> {
+    fn find_node(&self, node: Node) -> Option<usize> {
         match self.nodes.len() {
-            0..=FEW => self.nodes.iter().position(|known| known.id == node),
-            _ => self.places.get(&node).copied(),
+            0..=MAX_LINEAR_SEARCH => self.nodes.iter().position(|known| known.id == node),
+            _ => self.node_indexes.get(&node).copied(),
         }
     }
 
     /// The server at a place.
-    pub fn at(&self, place: usize) -> &NodeShadow {
+    pub fn node_at(&self, place: usize) -> &NodeShadow {
         &self.nodes[place]
     }
 
     /// A server by its number.
     pub fn node(&self, node: Node) -> Option<&NodeShadow> {
-        self.find(node).map(|place| &self.nodes[place])
+        self.find_node(node).map(|place| &self.nodes[place])
     }
 
     /// All servers.
@@ -113,22 +113,22 @@ impl Shadow {
     }
 
     /// Whether another server than this one leads a term below `term`.
-    pub fn another_leads_below(&self, term: Term, node: Node) -> bool {
-        self.leading.range(..(term, 0)).take(2).any(|&(_, place)| self.nodes[place].id != node)
+    pub fn has_other_leader_below(&self, term: Term, node: Node) -> bool {
+        self.current_leaders.range(..(term, 0)).take(2).any(|&(_, place)| self.nodes[place].id != node)
     }
 
     /// The fact by which a leader first committed `index`; beyond the committed log, the newest such fact.
-    pub fn commit_of(&self, index: Index) -> Option<Observed> {
-        let (index, _, seen) = self.growth(index)?;
-        Some(seen.fact(Fact::Committed { index: *index }))
+    pub fn commit_fact(&self, index: Index) -> Option<Observed> {
+        let (index, _, seen) = self.find_commit(index)?;
+        Some(seen.observed(Fact::Committed { index: *index }))
     }
 
     /// The term of the leader that first committed `index`.
-    pub fn committed_in(&self, index: Index) -> Option<Term> {
-        self.growth(index).map(|growth| growth.1)
+    pub fn commit_term(&self, index: Index) -> Option<Term> {
+        self.find_commit(index).map(|growth| growth.1)
     }
 
-    fn growth(&self, index: Index) -> Option<&(Index, Term, Seen)> {
+    fn find_commit(&self, index: Index) -> Option<&(Index, Term, FactOrigin)> {
         let position = self.commits.partition_point(|commit| commit.0 < index);
         self.commits.get(position).or(self.commits.last())
     }
@@ -139,8 +139,8 @@ impl Shadow {
     }
 
     /// The fact with which the leader of `term` announced itself.
-    pub fn leads_of(&self, term: Term) -> Option<Observed> {
-        self.leaderships.get(&term).map(|leadership| leadership.seen.fact(Fact::Leads { term }))
+    pub fn leader_fact(&self, term: Term) -> Option<Observed> {
+        self.leaderships.get(&term).map(|leadership| leadership.origin.observed(Fact::Leads { term }))
     }
 
     /// What stands at `index` in the log of the leader of `term`: a leader never changes what it had when it was elected
@@ -148,82 +148,82 @@ impl Shadow {
     pub fn term_in_leaders_log(&self, term: Term, index: Index) -> Option<Term> {
         let leadership = self.leaderships.get(&term)?;
         leadership.log.as_ref()?;
-        Some(self.elected_with(leadership, index).unwrap_or(term))
+        Some(self.term_when_elected(leadership, index).unwrap_or(term))
     }
 
     /// Whether a leader had this entry when it was elected, as far as that is remembered.
-    pub fn was_elected_with(&self, leadership: &Leadership, id: LogId) -> bool {
-        leadership.log.is_none() || self.elected_with(leadership, id.index) == Some(id.term)
+    pub fn had_entry_when_elected(&self, leadership: &Leadership, id: LogId) -> bool {
+        leadership.log.is_none() || self.term_when_elected(leadership, id.index) == Some(id.term)
     }
 
-    fn elected_with(&self, leadership: &Leadership, index: Index) -> Option<Term> {
+    fn term_when_elected(&self, leadership: &Leadership, index: Index) -> Option<Term> {
         let (shared, rest) = leadership.log.as_ref()?;
-        if index <= *shared { self.committed.term_at(index) } else { rest.term_at(index) }
+        if index <= *shared { self.committed_log.term_at(index) } else { rest.term_at(index) }
     }
 
     /// The configuration in force at `index` of the committed log, if it is known.
-    pub fn group_at(&self, index: Index) -> Option<&Group> {
-        self.groups.in_force(&self.committed, index)
+    pub fn configuration_at(&self, index: Index) -> Option<&LoggedConfiguration> {
+        self.configurations.in_force(&self.committed_log, index)
     }
 
     /// Takes a server's fact in.
-    pub fn fold(&mut self, place: usize, observed: &Observed) {
-        let seen = Seen::of(observed);
+    pub fn apply_fact(&mut self, place: usize, observed: &Observed) {
+        let seen = FactOrigin::of(observed);
         let node = &mut self.nodes[place];
-        let led = node.leads;
+        let led = node.leader_of;
         match observed.fact {
             Fact::Started { term, vote, base, last, .. } => {
                 // The log in memory is asked first: it is mostly the longer one.
-                let known = [&node.log, &node.durable.log, &self.committed];
+                let known = [&node.log, &node.durable.log, &self.committed_log];
                 // Nobody ever wrote this entry: a clash by itself. If nobody was asked to notice, the disk is believed.
-                let log = log_that_ends_with(&self.entries, &known, last)
-                    .unwrap_or_else(|| node.durable.log.clone());
+                let log =
+                    log_ending_at(&self.entries, &known, last).unwrap_or_else(|| node.durable.log.clone());
                 node.start(term, vote, base.index, log);
             }
             Fact::TermChanged { term } => node.change_term(term),
             Fact::Appended { index, term, entry } => {
-                if let Some(previous) = node::make_room(&mut node.log, index) {
+                if let Some(previous) = node::truncate_before(&mut node.log, index) {
                     self.entries.record(previous, term, entry, seen);
                     node.log.append(term);
                 }
             }
             Fact::Truncated { after } => node.truncate(after),
             Fact::Leads { term } => {
-                node.leads = Some(term);
+                node.leader_of = Some(term);
                 let incarnation = node.incarnation;
                 if let btree_map::Entry::Vacant(vacant) = self.leaderships.entry(term) {
                     // The committed log only grows, so what is shared with it stays.
-                    let committed = self.committed.last();
+                    let committed = self.committed_log.last();
                     let shared = if node.log.contains(committed) { committed.index } else { 0 };
-                    let rest = node.log.after(shared);
-                    let is_remembered = self.leaders_runs + rest.count() <= MOST_RUNS;
-                    self.leaders_runs += if is_remembered { rest.count() } else { 0 };
+                    let rest = node.log.suffix(shared);
+                    let is_remembered = self.leader_log_runs + rest.run_count() <= MAX_LEADER_LOG_RUNS;
+                    self.leader_log_runs += if is_remembered { rest.run_count() } else { 0 };
                     let log = is_remembered.then_some((shared, rest));
-                    vacant.insert(Leadership { seen, incarnation, log });
+                    vacant.insert(Leadership { origin: seen, incarnation, log });
                 }
             }
-            Fact::SteppedDown { .. } => node.leads = None,
+            Fact::SteppedDown { .. } => node.leader_of = None,
             Fact::Crashed | Fact::PowerLost => node.stop(),
             Fact::Committed { index } => {
-                node.committed = node.committed.max(index);
-                if let Some(term) = node.leads {
-                    self.commit(place, index, term, seen);
+                node.commit_index = node.commit_index.max(index);
+                if let Some(term) = node.leader_of {
+                    self.extend_committed(place, index, term, seen);
                 }
             }
             Fact::Configured { index, ref configuration } => {
                 // One at the log's beginning came with a snapshot: the entry that carries it may be an older one.
-                if let Some(term) = node.log.term_at(index).filter(|_| index == 0 || index > node.base) {
-                    self.groups.record(LogId { index, term }, configuration, seen);
+                if let Some(term) = node.log.term_at(index).filter(|_| index == 0 || index > node.compacted) {
+                    self.configurations.record(LogId { index, term }, configuration, seen);
                 }
                 node.configure(index, configuration);
-                if self.newest_group.as_ref().is_none_or(|newest| newest.0 <= index) {
-                    self.newest_group = Some((index, (**configuration).clone()));
+                if self.newest_configuration.as_ref().is_none_or(|newest| newest.0 <= index) {
+                    self.newest_configuration = Some((index, (**configuration).clone()));
                 }
-                self.hear_of(index, configuration);
+                self.update_membership(index, configuration);
             }
             Fact::SnapshotInstalled { last, ref configuration } => {
-                let known = [&self.committed, &node.log, &node.durable.log];
-                let log = log_that_ends_with(&self.entries, &known, last).unwrap_or_else(|| {
+                let known = [&self.committed_log, &node.log, &node.durable.log];
+                let log = log_ending_at(&self.entries, &known, last).unwrap_or_else(|| {
                     // Nobody ever wrote it: a clash by itself. If nobody was asked to notice, what can be kept is.
                     let mut log = node.log.clone();
                     log.truncate(last.index);
@@ -233,46 +233,46 @@ impl Shadow {
             }
             Fact::Applied { index, .. } => {
                 self.applications.record(observed);
-                node.applied = Some(index);
+                node.applied_index = Some(index);
             }
-            Fact::Restored { index, .. } => node.applied = Some(index),
+            Fact::Restored { index, .. } => node.applied_index = Some(index),
             Fact::Voted { term, candidate } => {
-                self.votes_stated = true;
-                node.vote(term, candidate, observed);
+                self.vote_facts_seen = true;
+                node.record_vote(term, candidate, observed);
             }
             Fact::Campaigned { term } => {
-                self.votes_stated = true;
-                node.vote(term, node.id, observed);
+                self.vote_facts_seen = true;
+                node.record_vote(term, node.id, observed);
             }
             Fact::Acknowledged { term, index } => node.acknowledge(term, index, observed),
             Fact::Saved { term, vote, after } => {
-                self.disks_speak = true;
+                self.disk_facts_seen = true;
                 node.save(term, vote, after);
             }
             Fact::SavedEntry { index, term, entry } => {
-                self.disks_speak = true;
-                if let Some(previous) = node::make_room(&mut node.durable.log, index) {
+                self.disk_facts_seen = true;
+                if let Some(previous) = node::truncate_before(&mut node.durable.log, index) {
                     self.entries.record(previous, term, entry, seen);
                     node.save_entry(index, term);
                 }
             }
             Fact::SavedSnapshot { last, .. } => {
-                self.disks_speak = true;
+                self.disk_facts_seen = true;
                 let is_news = !node.durable.log.contains(last);
-                let known = [&self.committed, &node.log];
-                let log = is_news.then(|| log_that_ends_with(&self.entries, &known, last)).flatten();
+                let known = [&self.committed_log, &node.log];
+                let log = is_news.then(|| log_ending_at(&self.entries, &known, last)).flatten();
                 node.save_snapshot(log);
             }
             Fact::SavedRecovered => {
-                self.disks_speak = true;
+                self.disk_facts_seen = true;
                 node.save_recovered();
             }
             Fact::Wiped => {
-                if let Some(since) = node.counted_since() {
-                    self.counted.remove(&(since, place));
+                if let Some(since) = node.wiped_member_since() {
+                    self.wiped_members.remove(&(since, place));
                 }
-                node.wipe(self.newest_group.as_ref());
-                self.counted.extend(node.counted_since().map(|since| (since, place)));
+                node.wipe(self.newest_configuration.as_ref());
+                self.wiped_members.extend(node.wiped_member_since().map(|since| (since, place)));
             }
             Fact::SnapshotTaken { .. }
             | Fact::ReadServed { .. }
@@ -285,41 +285,41 @@ impl Shadow {
             | Fact::ReadAsked { .. } => {}
         }
         if let Fact::Leads { term } = observed.fact {
-            self.nodes[place].promise(term, observed);
+            self.nodes[place].record_promise(term, observed);
         }
-        let leads = self.nodes[place].leads;
+        let leads = self.nodes[place].leader_of;
         if leads != led {
             if let Some(led) = led {
-                self.leading.remove(&(led, place));
+                self.current_leaders.remove(&(led, place));
             }
-            self.leading.extend(leads.map(|term| (term, place)));
+            self.current_leaders.extend(leads.map(|term| (term, place)));
         }
     }
 
     /// A configuration was stated: a server with an emptied disk that it does without is let go, and one of its members
     /// that had been let go is taken in.
-    fn hear_of(&mut self, index: Index, configuration: &Configuration) {
-        let earlier: Vec<(Index, usize)> = self.counted.range(..(index, 0)).copied().collect();
+    fn update_membership(&mut self, index: Index, configuration: &Configuration) {
+        let earlier: Vec<(Index, usize)> = self.wiped_members.range(..(index, 0)).copied().collect();
         for (since, place) in earlier {
-            self.nodes[place].hear_of(index, configuration);
-            if self.nodes[place].counted_since().is_none() {
-                self.counted.remove(&(since, place));
+            self.nodes[place].update_membership(index, configuration);
+            if self.nodes[place].wiped_member_since().is_none() {
+                self.wiped_members.remove(&(since, place));
             }
         }
         for member in configuration.members() {
-            if let Some(place) = self.find(member) {
-                self.nodes[place].hear_of(index, configuration);
+            if let Some(place) = self.find_node(member) {
+                self.nodes[place].update_membership(index, configuration);
             }
         }
     }
 
     /// A leader's commit index makes the committed log as long as its own is up to there.
-    fn commit(&mut self, place: usize, index: Index, term: Term, seen: Seen) {
+    fn extend_committed(&mut self, place: usize, index: Index, term: Term, seen: FactOrigin) {
         let log = &self.nodes[place].log;
         let end = index.min(log.last().index);
         // A leader whose log contradicts what is committed is a clash; if nobody was asked to notice, the first stays.
-        if end > self.committed.last().index && log.contains(self.committed.last()) {
-            self.committed.extend_from(log, end);
+        if end > self.committed_log.last().index && log.contains(self.committed_log.last()) {
+            self.committed_log.extend_from(log, end);
             self.commits.push((end, term, seen));
         }
     }
@@ -327,7 +327,7 @@ impl Shadow {
 
 /// The log that ends with `last`: by log matching the rest follows from its last entry, so it suffices to walk back to
 /// an entry that one of the known logs holds. `None` if nobody ever wrote this entry.
-fn log_that_ends_with(entries: &Entries, known: &[&Runs], last: LogId) -> Option<Runs> {
+fn log_ending_at(entries: &Entries, known: &[&TermRuns], last: LogId) -> Option<TermRuns> {
     let (mut at, mut walked) = (last, Vec::new());
     let known = loop {
         if let Some(log) = known.iter().find(|log| log.contains(at)) {
@@ -335,7 +335,7 @@ fn log_that_ends_with(entries: &Entries, known: &[&Runs], last: LogId) -> Option
         }
         let entry = entries.find(at)?;
         walked.push(at.term);
-        at = LogId { index: at.index - 1, term: entry.previous };
+        at = LogId { index: at.index - 1, term: entry.prev_log_term };
     };
     let mut log = known.clone();
     log.truncate(at.index);
@@ -406,8 +406,8 @@ mod tests {
 
     impl Plain {
         fn says(&mut self, node: Node, fact: Fact) {
-            let place = self.shadow.place(node);
-            self.shadow.fold(place, &Observed { at: 0, step: 0, node, fact });
+            let place = self.shadow.get_or_insert_node(node);
+            self.shadow.apply_fact(place, &Observed { at: 0, step: 0, node, fact });
         }
 
         /// With a new snapshot, everything after its base may be stated again, or only what is new.
@@ -441,7 +441,7 @@ mod tests {
             let entries = &self.memory.terms[base.index as usize..];
             let digest =
                 entries.iter().fold(Digest::EMPTY, |digest, &term| digest.then_entry(term, Digest(0)));
-            assert_eq!(self.shadow.entries.fold_between(base, last), Some(digest));
+            assert_eq!(self.shadow.entries.digest_between(base, last), Some(digest));
             self.says(1, Fact::Started { term: 0, vote: None, base, last, digest });
             self.agrees();
             self.records = vec![self.memory.clone()];
@@ -487,7 +487,7 @@ mod tests {
                     assert!(log.contains(plain.id(index)));
                 }
             }
-            assert_eq!(self.shadow.committed.last().index, self.committed.len() as Index);
+            assert_eq!(self.shadow.committed_log.last().index, self.committed.len() as Index);
             let newest = self.durable.iter().map(|id| id.term).max().unwrap_or(0);
             for term in 1..=newest + 1 {
                 let of_term = self.durable.iter().filter(|id| id.term == term);

@@ -2,7 +2,7 @@
 
 use crate::simulator::{Event, FAULTS, Fault, Setup, Simulated, simulate};
 use invariants::linearizability::{
-    Budget, Call, Position, Verdict, Witness, check, check_by_search, check_by_zones, order,
+    Budget, Call, Position, Verdict, Witness, check, check_by_search, check_by_zones, find_order,
 };
 
 fn is_good(verdict: &Verdict) -> bool {
@@ -19,14 +19,14 @@ pub fn witnessed(simulated: &Simulated) -> bool {
     simulated.events.iter().all(|&event| {
         let of = |call: usize| &simulated.history[call];
         match event {
-            Event::Called(call) => witness.called(of(call).id, of(call).operation, of(call).called),
-            Event::Applied(call, index) => return witness.applied(index, of(call).id, true).is_ok(),
+            Event::Called(call) => witness.record_call(of(call).id, of(call).operation, of(call).called),
+            Event::Applied(call, index) => return witness.record_apply(index, of(call).id, true).is_ok(),
             Event::Answered(call, position) => {
                 let (now, response) = of(call).returned.as_ref().expect("answered");
-                return witness.answered(of(call).id, position, response, *now).is_ok();
+                return witness.record_response(of(call).id, position, response, *now).is_ok();
             }
-            Event::GaveUp(call) => witness.gave_up(of(call).id),
-            Event::Retired(call) => witness.retired(of(call).id),
+            Event::GaveUp(call) => witness.record_abandoned(of(call).id),
+            Event::Retired(call) => witness.retire(of(call).id),
         }
         true
     })
@@ -41,20 +41,20 @@ fn the_witness_forgets() {
     for &event in &simulated.events {
         let of = |call: usize| &simulated.history[call];
         match event {
-            Event::Called(call) => witness.called(of(call).id, of(call).operation, of(call).called),
+            Event::Called(call) => witness.record_call(of(call).id, of(call).operation, of(call).called),
             Event::Applied(call, index) => {
-                witness.applied(index, of(call).id, true).unwrap_or_else(|failure| panic!("{failure}"));
+                witness.record_apply(index, of(call).id, true).unwrap_or_else(|failure| panic!("{failure}"));
             }
             Event::Answered(call, position) => {
                 let (now, response) = of(call).returned.as_ref().expect("answered");
-                let answered = witness.answered(of(call).id, position, response, *now);
+                let answered = witness.record_response(of(call).id, position, response, *now);
                 answered.unwrap_or_else(|failure| panic!("{failure}"));
                 if call % 64 == 0 {
-                    most = most.max(witness.live());
+                    most = most.max(witness.live_entries());
                 }
             }
-            Event::GaveUp(call) => witness.gave_up(of(call).id),
-            Event::Retired(call) => witness.retired(of(call).id),
+            Event::GaveUp(call) => witness.record_abandoned(of(call).id),
+            Event::Retired(call) => witness.retire(of(call).id),
         }
     }
     // A list that is given up for a fresh one leaves an entry.
@@ -136,18 +136,18 @@ fn accepted_alone(history: &[Call], key: u64, order: &[usize]) {
     for (now, what, _, number) in events {
         let call = &history[number];
         match what {
-            0 => witness.called(call.id, call.operation, now),
+            0 => witness.record_call(call.id, call.operation, now),
             1 if call.operation.action.is_read() => positions[number] = Some(Position::Applied(index)),
             1 => {
                 index += 1;
                 positions[number] = Some(Position::Log(index));
-                witness.applied(index, call.id, true).unwrap_or_else(|failure| panic!("{failure}"));
+                witness.record_apply(index, call.id, true).unwrap_or_else(|failure| panic!("{failure}"));
             }
             _ => {
                 let (_, response) = call.returned.as_ref().expect("answered");
                 let position = positions[number].expect("whatever returned has a place before that");
                 witness
-                    .answered(call.id, position, response, now)
+                    .record_response(call.id, position, response, now)
                     .unwrap_or_else(|failure| panic!("{failure}"));
             }
         }

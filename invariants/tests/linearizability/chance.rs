@@ -1,7 +1,9 @@
 //! Histories as a correct system might leave them, and ways to spoil them.
 
 use invariants::fact::{RequestId, Time};
-use invariants::linearizability::{Action, Call, Content, Model, Operation, Position, Register, Response};
+use invariants::linearizability::{
+    Action, Call, Content, Model, Operation, Position, RegisterModel, Response,
+};
 use std::collections::BTreeMap;
 
 /// A small generator with a seed.
@@ -115,7 +117,7 @@ pub fn execution(chance: &mut Chance, kind: Kind) -> Execution {
                 match action {
                     Action::Append(element) => list.push(element),
                     Action::Replace(element) => *list = vec![element],
-                    _ => *register = Register.step(register, &action, None).expect("a register"),
+                    _ => *register = RegisterModel.step(register, &action, None).expect("a register"),
                 }
             }
         }

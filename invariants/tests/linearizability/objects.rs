@@ -4,7 +4,7 @@
 use crate::chance::Chance;
 use invariants::fact::RequestId;
 use invariants::linearizability::{
-    Action, Budget, Call, Object, Operation, Response, Verdict, check, check_by_search, order,
+    Action, Budget, Call, Object, Operation, Response, Verdict, check, check_by_search, find_order,
 };
 
 const OBJECTS: [Object; 4] = [Object::Set, Object::Counter, Object::Queue, Object::Mutex];
@@ -126,7 +126,7 @@ fn history(chance: &mut Chance, object: Object) -> Vec<Call> {
             None => call.returned = Some((call.called + chance.below(span), Response::Done)),
         }
         if call.returned.as_ref().is_some_and(|(_, response)| {
-            !invariants::linearizability::answers(call.operation.action, response)
+            !invariants::linearizability::is_response_to(call.operation.action, response)
         }) {
             call.returned = None;
         }

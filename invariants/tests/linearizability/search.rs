@@ -2,7 +2,8 @@
 
 use invariants::fact::{RequestId, Time};
 use invariants::linearizability::{
-    Action, Budget, Call, Content, Operation, Response, Verdict, Why, check, check_by_search, report_within,
+    Action, Budget, Call, Content, Operation, Response, UnknownReason, Verdict, check, check_by_search,
+    report_with_deadline,
 };
 use std::time::Duration;
 
@@ -88,7 +89,7 @@ fn thousands_of_open_operations_are_said_to_be_too_many() {
     };
     assert_eq!(judged(&wide(8_192)), Verdict::Linearizable);
     let verdict = judged(&wide(9_000));
-    assert_eq!(verdict, Verdict::Unknown { key: 3, why: Why::Open(9_000) });
+    assert_eq!(verdict, Verdict::Unknown { key: 3, why: UnknownReason::Open(9_000) });
     assert_eq!(
         verdict.to_string(),
         "unknown: 9000 operations are open at once on k3, more than the 8192 that can be searched; \
@@ -111,7 +112,7 @@ fn the_budget_in_bytes_holds() {
     let steps = u64::MAX;
     assert!(matches!(check(&hard(), Budget { steps, ..Budget::default() }), Ok(Verdict::Violation(_))));
     for bytes in [0, 1_000, 4_000] {
-        let why = Why::Bytes(bytes);
+        let why = UnknownReason::Bytes(bytes);
         assert_eq!(check(&hard(), Budget { steps, bytes }), Ok(Verdict::Unknown { key: 3, why }), "{bytes}");
     }
 }
@@ -163,7 +164,7 @@ fn a_budget_is_for_all_keys_together() {
         check(&each.collect::<Vec<Call>>(), Budget { steps, ..Budget::default() })
     };
     assert!(matches!(judged(1), Ok(Verdict::Violation(_))), "{:?}", judged(1));
-    assert_eq!(judged(200), Ok(Verdict::Unknown { key: 0, why: Why::Steps(steps) }));
+    assert_eq!(judged(200), Ok(Verdict::Unknown { key: 0, why: UnknownReason::Steps(steps) }));
 }
 
 /// A deadline turns a verdict into "unknown" and never into another one, and the words name what would help.
@@ -179,7 +180,7 @@ fn a_deadline_makes_a_verdict_unknown_at_most() {
         history.extend((0..20).map(|at| get(20, 1 + at % 2, 100 + 10 * at, 105 + 10 * at)));
         let verdict = within(&history, Budget::default());
         match &verdict {
-            Verdict::Unknown { why, .. } => assert_eq!(*why, Why::Time(time)),
+            Verdict::Unknown { why, .. } => assert_eq!(*why, UnknownReason::Time(time)),
             verdict => assert_eq!(
                 matches!(verdict, Verdict::Linearizable),
                 judged(&history) == Verdict::Linearizable,
@@ -194,10 +195,12 @@ fn a_deadline_makes_a_verdict_unknown_at_most() {
     }
     assert!(verdicts[2] > 0 && verdicts[0] + verdicts[1] > 0, "{verdicts:?}");
     let unknown = |why| Verdict::Unknown { key: 3, why }.to_string();
-    assert!(unknown(Why::Time(Duration::from_millis(2_500))).contains("2.5 s did not suffice"));
-    for (why, option) in
-        [(Why::Steps(7), "--steps"), (Why::Bytes(7), "--bytes"), (Why::Time(time), "--seconds")]
-    {
+    assert!(unknown(UnknownReason::Time(Duration::from_millis(2_500))).contains("2.5 s did not suffice"));
+    for (why, option) in [
+        (UnknownReason::Steps(7), "--steps"),
+        (UnknownReason::Bytes(7), "--bytes"),
+        (UnknownReason::Time(time), "--seconds"),
+    ] {
         assert!(unknown(why).contains(option), "{}", unknown(why));
     }
 }
@@ -209,7 +212,7 @@ fn a_hard_key_does_not_hide_a_bad_one() {
     let steps = 3;
     assert_eq!(
         check(&history, Budget { steps, ..Budget::default() }),
-        Ok(Verdict::Unknown { key: 3, why: Why::Steps(steps) })
+        Ok(Verdict::Unknown { key: 3, why: UnknownReason::Steps(steps) })
     );
     for mut call in [put(2, 5, 0, 10), get(2, 0, 20, 30)] {
         call.operation.key = 9;

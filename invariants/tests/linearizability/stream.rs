@@ -5,11 +5,11 @@ use crate::brute::brute_force;
 use crate::chance::{Chance, execution, kind, spoil};
 use crate::simulator::{Event, FAULTS, Fault, Setup, Simulated, simulate};
 use invariants::linearizability::{
-    Action, Broken, Budget, Call, Response, Stream, Streamed, Verdict, check, check_by_zones,
+    Action, Budget, Call, Response, Stream, StreamVerdict, StreamViolation, Verdict, check, check_by_zones,
 };
 
 /// Lets a stream see a history: at one time first the calls, for touching is no precedence.
-pub fn streamed(history: &[Call], mut stream: Stream) -> Result<Stream, Box<Broken>> {
+pub fn streamed(history: &[Call], mut stream: Stream) -> Result<Stream, Box<StreamViolation>> {
     let mut events = Vec::new();
     for (number, call) in history.iter().enumerate() {
         events.push((call.called, false, number));
@@ -21,11 +21,11 @@ pub fn streamed(history: &[Call], mut stream: Stream) -> Result<Stream, Box<Brok
     for (_, returns, number) in events {
         let call = &history[number];
         match &call.returned {
-            Some((_, response)) if returns => stream.answered(call.id, response)?,
-            Some(_) => stream.called(call.id, call.operation),
+            Some((_, response)) if returns => stream.record_response(call.id, response)?,
+            Some(_) => stream.record_call(call.id, call.operation),
             None => {
-                stream.called(call.id, call.operation);
-                stream.gave_up(call.id);
+                stream.record_call(call.id, call.operation);
+                stream.record_abandoned(call.id);
             }
         }
     }
@@ -33,18 +33,18 @@ pub fn streamed(history: &[Call], mut stream: Stream) -> Result<Stream, Box<Brok
 }
 
 /// Lets a stream see all that happened.
-pub fn followed(simulated: &Simulated, retire: bool) -> Result<Stream, Box<Broken>> {
+pub fn followed(simulated: &Simulated, retire: bool) -> Result<Stream, Box<StreamViolation>> {
     let mut stream = Stream::new();
     for &event in &simulated.events {
         let of = |call: usize| &simulated.history[call];
         match event {
-            Event::Called(call) => stream.called(of(call).id, of(call).operation),
+            Event::Called(call) => stream.record_call(of(call).id, of(call).operation),
             Event::Answered(call, _) => {
                 let (_, response) = of(call).returned.as_ref().expect("answered");
-                stream.answered(of(call).id, response)?;
+                stream.record_response(of(call).id, response)?;
             }
-            Event::GaveUp(call) => stream.gave_up(of(call).id),
-            Event::Retired(call) if retire => stream.retired(of(call).operation),
+            Event::GaveUp(call) => stream.record_abandoned(of(call).id),
+            Event::Retired(call) if retire => stream.retire(of(call).operation),
             Event::Applied(..) | Event::Retired(_) => {}
         }
     }
@@ -62,18 +62,18 @@ fn the_stream_agrees_with_all_orders_tried() {
             spoil(&mut chance, &mut history);
         }
         let verdict = streamed(&history, Stream::new()).map(|stream| stream.verdict());
-        let forgetful = streamed(&history, Stream::forgetting_every(1)).map(|stream| stream.verdict());
+        let forgetful = streamed(&history, Stream::with_sweep_interval(1)).map(|stream| stream.verdict());
         match (&verdict, &forgetful) {
             // What was forgotten may be written again, and then is another content.
-            (Ok(Streamed::Unknown { .. }), _) => {}
+            (Ok(StreamVerdict::Unknown { .. }), _) => {}
             _ => assert_eq!(verdict.is_ok(), forgetful.is_ok(), "round {round}: {verdict:?}, {forgetful:?}"),
         }
-        if let Ok(Streamed::Linearizable) = forgetful {
+        if let Ok(StreamVerdict::Linearizable) = forgetful {
             assert!(brute_force(&history), "round {round}: {history:#?}");
         }
         let told = || history.iter().map(|call| format!("\n  {call}")).collect::<String>();
         let zoned = check_by_zones(&history).expect("well formed");
-        if let Ok(Streamed::Unknown { .. }) = &verdict {
+        if let Ok(StreamVerdict::Unknown { .. }) = &verdict {
             // While it goes on nobody knows that a compare-and-set will fail, so that its content is written once.
             unclear += u32::from(!matches!(zoned, Verdict::Unknown { .. }));
             continue;
@@ -96,11 +96,11 @@ fn the_stream_agrees_with_the_zones_on_faults_and_without() {
             let zoned = check_by_zones(&simulated.history).expect("well formed");
             for retire in [false, true] {
                 match followed(&simulated, retire).map(|stream| stream.verdict()) {
-                    Ok(Streamed::Linearizable) => {
+                    Ok(StreamVerdict::Linearizable) => {
                         assert_eq!(zoned, Verdict::Linearizable, "{seed} {fault:?}")
                     }
                     // What was retired and seen all the same, and what was not told.
-                    Ok(Streamed::Unknown { .. }) => {
+                    Ok(StreamVerdict::Unknown { .. }) => {
                         assert!(retire || matches!(zoned, Verdict::Unknown { .. }))
                     }
                     Err(broken) => {
@@ -127,10 +127,10 @@ fn seeing_less_or_taking_longer_never_makes_it_worse() {
     for seed in 0..400 {
         let history = simulate(setup(seed, FAULTS[seed as usize % FAULTS.len()])).history;
         let judged = |history: &[Call], every| {
-            streamed(history, Stream::forgetting_every(every)).map(|stream| stream.verdict())
+            streamed(history, Stream::with_sweep_interval(every)).map(|stream| stream.verdict())
         };
         // Faults that nobody noticed make the better half.
-        if judged(&history, 16) != Ok(Streamed::Linearizable) {
+        if judged(&history, 16) != Ok(StreamVerdict::Linearizable) {
             continue;
         }
         for _ in 0..20 {
@@ -170,7 +170,7 @@ fn seeing_less_or_taking_longer_never_makes_it_worse() {
             for every in [1, 16] {
                 // Written at the end instead of never: then nobody comes later who could miss it.
                 let verdict = judged(&other, every);
-                assert_eq!(verdict, Ok(Streamed::Linearizable), "seed {seed}, change {kind} of {at}");
+                assert_eq!(verdict, Ok(StreamVerdict::Linearizable), "seed {seed}, change {kind} of {at}");
             }
             changed[kind] += 1;
         }
@@ -184,13 +184,13 @@ fn a_long_history_is_judged_in_little_memory() {
     for (operations, unknown) in [(200_000, 0), (1_000_000, 10)] {
         let setup = Setup { operations, clients: 50, keys: 1, unknown, ..Setup::default() };
         let stream = followed(&simulate(setup), true).unwrap_or_else(|broken| panic!("{broken}"));
-        assert_eq!(stream.verdict(), Streamed::Linearizable);
-        assert!(stream.most_of_a_key() < 1_000, "{} live entries", stream.most_of_a_key());
+        assert_eq!(stream.verdict(), StreamVerdict::Linearizable);
+        assert!(stream.max_live_per_key() < 1_000, "{} live entries", stream.max_live_per_key());
     }
     let setup = Setup { operations: 100_000, clients: 50, keys: 4, lists: 4, ..Setup::default() };
     let stream = followed(&simulate(setup), true).unwrap_or_else(|broken| panic!("{broken}"));
-    assert_eq!(stream.verdict(), Streamed::Linearizable);
-    assert!(stream.most_of_a_key() < 1_000, "{} live entries", stream.most_of_a_key());
+    assert_eq!(stream.verdict(), StreamVerdict::Linearizable);
+    assert!(stream.max_live_per_key() < 1_000, "{} live entries", stream.max_live_per_key());
 }
 
 /// Who is told that a request failed has asked nothing: the verdict is that of the history without it. Its failure may come
@@ -210,15 +210,15 @@ fn what_failed_was_never_asked() {
         let mut without = history.clone();
         let failed = without.remove(failed);
         let mut stream = Stream::new();
-        stream.called(failed.id, failed.operation);
+        stream.record_call(failed.id, failed.operation);
         let (seen, verdict) = match streamed(&without, stream) {
-            Ok(mut stream) => match stream.failed(failed.id) {
+            Ok(mut stream) => match stream.record_failure(failed.id) {
                 Ok(()) => (false, Ok(stream.verdict())),
                 Err(broken) => (true, Err(broken)),
             },
             Err(broken) => (false, Err(broken)),
         };
-        if let Ok(Streamed::Unknown { .. }) = verdict {
+        if let Ok(StreamVerdict::Unknown { .. }) = verdict {
             continue;
         }
         let linearizable = brute_force(&without);

@@ -5,8 +5,8 @@ use crate::brute::brute_force;
 use crate::chance::{Chance, Execution, Kind, execution, kind, spoil};
 use invariants::fact::Time;
 use invariants::linearizability::{
-    Action, Asked, Budget, Call, Explored, List, Object, Position, Register, Response, Verdict, Witness,
-    check, check_by_search, check_by_zones, explore,
+    Action, Asked, Budget, Call, ExploreOutcome, List, Object, Position, Register, Response, Verdict,
+    Witness, check, check_by_search, check_by_zones, explore,
 };
 use std::collections::BTreeMap;
 
@@ -31,14 +31,16 @@ fn witnessed(execution: &Execution, history: &[Call]) -> bool {
         let call = &history[number];
         match (what, positions.get(&number)) {
             (0, _) => {
-                witness.called(call.id, call.operation, now);
+                witness.record_call(call.id, call.operation, now);
                 true
             }
-            (1, Some(&Position::Log(index))) => witness.applied(index, call.id, true).is_ok(),
+            (1, Some(&Position::Log(index))) => witness.record_apply(index, call.id, true).is_ok(),
             (1, _) => true,
             (_, position) => {
                 let (_, response) = call.returned.as_ref().expect("it returned");
-                position.is_some_and(|&position| witness.answered(call.id, position, response, now).is_ok())
+                position.is_some_and(|&position| {
+                    witness.record_response(call.id, position, response, now).is_ok()
+                })
             }
         }
     })
@@ -61,8 +63,8 @@ fn explored(history: &[Call]) -> bool {
             true => explore(&List, &asked, Budget::default()),
             false => explore(&Register, &asked, Budget::default()),
         };
-        assert_ne!(explored, Explored::Unknown);
-        matches!(explored, Explored::Order(_))
+        assert_ne!(explored, ExploreOutcome::Unknown);
+        matches!(explored, ExploreOutcome::Order(_))
     })
 }
 

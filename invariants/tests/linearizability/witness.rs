@@ -33,18 +33,18 @@ impl Story {
     /// Each session asks once, of key 1.
     fn call(&mut self, session: u64, action: Action) -> &mut Story {
         self.now += 10;
-        self.witness.called(id(session), Operation { key: 1, action }, self.now);
+        self.witness.record_call(id(session), Operation { key: 1, action }, self.now);
         self
     }
 
     fn apply(&mut self, index: u64, session: u64) -> &mut Story {
-        self.witness.applied(index, id(session), true).unwrap_or_else(|failure| panic!("{failure}"));
+        self.witness.record_apply(index, id(session), true).unwrap_or_else(|failure| panic!("{failure}"));
         self
     }
 
     fn try_answer(&mut self, session: u64, at: Position, response: &Response) -> Result<(), WitnessFailure> {
         self.now += 10;
-        self.witness.answered(id(session), at, response, self.now)
+        self.witness.record_response(id(session), at, response, self.now)
     }
 
     fn answer(&mut self, session: u64, at: Position, response: &Response) -> &mut Story {
@@ -104,7 +104,7 @@ fn reads_of_one_moment_are_let_go() {
         Position::Log(3),
         &Response::Done,
     );
-    assert_eq!(story.witness.looked(), 4);
+    assert_eq!(story.witness.checks(), 4);
 }
 
 #[test]
@@ -143,16 +143,16 @@ fn a_write_of_a_client_that_gave_up_may_happen_later() {
 #[test]
 fn an_effect_before_the_call_is_noticed() {
     let mut story = Story::new();
-    let failure = story.witness.applied(3, id(1), true).unwrap_err();
+    let failure = story.witness.record_apply(3, id(1), true).unwrap_err();
     assert_eq!(failure.flaw, Flaw::NeverCalled);
     // An entry slips in at or below an index that somebody was told of, before the call or after it.
     for index in [6, 7] {
         let mut story = Story::new();
         story.call(2, Action::Get).answer(2, Position::Applied(7), &ABSENT).call(1, Action::Put(5));
-        assert_eq!(flaw(story.witness.applied(index, id(1), true)), Flaw::RealTime);
+        assert_eq!(flaw(story.witness.record_apply(index, id(1), true)), Flaw::RealTime);
         let mut story = Story::new();
         story.call(2, Action::Get).call(1, Action::Put(5)).answer(2, Position::Applied(7), &ABSENT);
-        assert_eq!(flaw(story.witness.applied(index, id(1), true)), Flaw::AppliedLate);
+        assert_eq!(flaw(story.witness.record_apply(index, id(1), true)), Flaw::AppliedLate);
     }
     let mut story = Story::new();
     story.call(2, Action::Get).answer(2, Position::Applied(7), &ABSENT).put(1, 5, 8);
@@ -162,7 +162,7 @@ fn an_effect_before_the_call_is_noticed() {
 fn a_double_effect_is_noticed() {
     let mut story = Story::new();
     story.call(1, Action::Append(5)).apply(3, 1);
-    assert_eq!(flaw(story.witness.applied(4, id(1), true)), Flaw::AppliedTwice);
+    assert_eq!(flaw(story.witness.record_apply(4, id(1), true)), Flaw::AppliedTwice);
 }
 
 #[test]
@@ -170,7 +170,7 @@ fn a_retry_from_the_session_table_is_let_go_under_either_index() {
     for named in [3, 5] {
         let mut story = Story::new();
         story.call(1, Action::Put(5)).apply(3, 1).put(2, 6, 4);
-        story.witness.applied(5, id(1), false).expect("the table answers");
+        story.witness.record_apply(5, id(1), false).expect("the table answers");
         story.answer(1, Position::Log(named), &Response::Done);
         // It had its effect at 3, whichever index it names.
         story.call(3, Action::Get).answer(3, Position::Applied(5), &holds(6));
@@ -181,7 +181,7 @@ fn a_retry_from_the_session_table_is_let_go_under_either_index() {
 fn a_refused_request_has_no_place_and_no_success() {
     let mut story = Story::new();
     story.call(1, Action::Put(5));
-    story.witness.applied(3, id(1), false).expect("refused");
+    story.witness.record_apply(3, id(1), false).expect("refused");
     story.call(2, Action::Get).answer(2, Position::Applied(3), &ABSENT);
     assert_eq!(flaw(story.try_answer(1, Position::Log(3), &Response::Done)), Flaw::NotApplied);
 }
@@ -191,7 +191,7 @@ fn a_compare_and_set_is_answered_from_its_own_index() {
     let told = |effect: bool, response: Response| {
         let mut story = Story::new();
         story.put(1, 5, 1).call(2, cas(5, 6)).call(3, cas(5, 7)).apply(2, 2);
-        story.witness.applied(3, id(3), effect).expect("an effect or none, for it does not match");
+        story.witness.record_apply(3, id(3), effect).expect("an effect or none, for it does not match");
         story.put(4, 5, 4);
         story.try_answer(3, Position::Log(3), &response)
     };
@@ -231,13 +231,15 @@ fn any_numbers_will_do() {
     let names =
         || numbers.iter().flat_map(|&session| numbers.map(|sequence| RequestId { session, sequence }));
     for (value, id) in (0..).zip(names()) {
-        witness.called(id, Operation { key: id.session, action: Action::Put(value) }, 0);
+        witness.record_call(id, Operation { key: id.session, action: Action::Put(value) }, 0);
     }
     for (index, id) in (1..).zip(names()) {
-        witness.applied(index, id, true).expect("called before");
-        witness.answered(id, Position::Log(index), &Response::Done, 1).expect("applied before");
+        witness.record_apply(index, id, true).expect("called before");
+        witness.record_response(id, Position::Log(index), &Response::Done, 1).expect("applied before");
     }
     let read = RequestId { session: 9, sequence: 9 };
-    witness.called(read, Operation { key: 1 << 40, action: Action::Get }, 2);
-    witness.answered(read, Position::Applied(u64::MAX), &holds(27), 3).expect("the last put of that session");
+    witness.record_call(read, Operation { key: 1 << 40, action: Action::Get }, 2);
+    witness
+        .record_response(read, Position::Applied(u64::MAX), &holds(27), 3)
+        .expect("the last put of that session");
 }

@@ -299,7 +299,7 @@ impl World {
         if let Some(first) = &violation.first {
             assert!(self.facts.contains(first), "{violation}\nnobody has stated {first:?}");
         }
-        let (_, verdict) = self.judge(Checker::without(&[property]).expect("a property"));
+        let (_, verdict) = self.judge(Checker::with_disabled(&[property]).expect("a property"));
         assert!(verdict.is_ok() || verdict.is_err_and(|violation| violation.property != property));
         *violation
     }
@@ -314,7 +314,7 @@ impl World {
 }
 
 pub fn looked(checker: &Checker, property: &str) -> u64 {
-    checker.looked().find(|looked| looked.0 == property).expect("a property").1
+    checker.checks().find(|looked| looked.0 == property).expect("a property").1
 }
 
 /// A request of the one session that these tests have.

@@ -142,7 +142,7 @@ fn where_no_disk_speaks_nothing_is_asked_of_disks() {
     world.facts.retain(|fact| !of_disk(&fact.fact));
     let (checker, verdict) = world.judge(Checker::new());
     assert_eq!(verdict, Ok(()));
-    let silent: Vec<_> = checker.looked().filter(|looked| looked.1 == 0).map(|looked| looked.0).collect();
+    let silent: Vec<_> = checker.checks().filter(|looked| looked.1 == 0).map(|looked| looked.0).collect();
     assert!(
         silent.contains(&"promises-after-durability") && silent.contains(&"durable-quorum"),
         "{silent:?}"

@@ -130,7 +130,7 @@ fn a_voter_that_is_listed_twice_counts_once() {
             }
         }
         world.commits(1, 2);
-        let checker = Checker::without(&["configurations"]).expect("a property");
+        let checker = Checker::with_disabled(&["configurations"]).expect("a property");
         world.judge(checker).1.err().map(|violation| violation.property)
     };
     assert_eq!(durable_on(&[1]), Some("durable-quorum"));

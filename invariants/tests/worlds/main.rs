@@ -157,7 +157,7 @@ fn every_property_catches_a_bad_world() {
 
 #[test]
 fn an_unknown_property_is_told_with_the_known_ones() {
-    let error = Checker::without(&["reads", "raeds"]).expect_err("no such property");
+    let error = Checker::with_disabled(&["reads", "raeds"]).expect_err("no such property");
     insta::assert_snapshot!(error);
 }
 

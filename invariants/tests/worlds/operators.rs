@@ -1,9 +1,9 @@
 //! What an operator asks for, and which group comes of it.
 
 use super::builder::World;
-use invariants::ChangeAnswer::{self, Done, Refused, Unknown};
 use invariants::ConfChange::{self, Joint, Leave, Steps};
 use invariants::ConfChangeOp::{Learner, Remove, Voter};
+use invariants::ConfChangeResponse::{self, Done, Refused, Unknown};
 use invariants::{Checker, Configuration, Fact, Violation};
 
 const PROPERTY: &str = "requested-membership";
@@ -24,7 +24,7 @@ fn asks(world: &mut World, request: u64, change: ConfChange) {
     world.says(1, Fact::ChangeRequested { request, change: Box::new(change) });
 }
 
-fn is_answered(world: &mut World, request: u64, answer: ChangeAnswer) {
+fn is_answered(world: &mut World, request: u64, answer: ConfChangeResponse) {
     world.says(1, Fact::ChangeAnswered { request, answer });
 }
 
@@ -81,7 +81,7 @@ pub fn an_installed_snapshot_has_a_group_that_nobody_asked_for() -> Violation {
     world.installs_with(5, 1, 1, group(&[1, 2, 3], &[], &[]));
     world.facts.pop();
     // "snapshots" sees the same.
-    let (_, verdict) = world.judge(Checker::without(&["snapshots"]).expect("a property"));
+    let (_, verdict) = world.judge(Checker::with_disabled(&["snapshots"]).expect("a property"));
     let violation = verdict.expect_err("nobody noticed");
     assert_eq!(violation.property, PROPERTY);
     *violation

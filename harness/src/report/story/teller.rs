@@ -5,7 +5,7 @@ use super::role::ShownRole;
 use super::spell::{Kind, Part, Reach};
 use super::{Event, grouped, is_of_a_server};
 use crate::outcome::{Side, What, Who};
-use invariants::{ChangeAnswer, Fact, Index, LogId, Node, Observed, Term, Time};
+use invariants::{ConfChangeResponse, Fact, Index, LogId, Node, Observed, Term, Time};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How much is told.
@@ -322,9 +322,9 @@ impl Teller<'_> {
             Fact::ChangeRequested { change, .. } => format!("is asked by the operator: {change}"),
             Fact::ChangeAnswered { answer, .. } => {
                 let answer = match answer {
-                    ChangeAnswer::Done => "it is done",
-                    ChangeAnswer::Refused => "it is refused",
-                    ChangeAnswer::Unknown => "unknown",
+                    ConfChangeResponse::Done => "it is done",
+                    ConfChangeResponse::Refused => "it is refused",
+                    ConfChangeResponse::Unknown => "unknown",
                 };
                 format!("answers the operator: {answer}")
             }

@@ -1,15 +1,15 @@
 //! One event, from each of the notations.
 
-use crate::formats::Misread;
-use crate::formats::edn::{self, Edn, Reader};
+use crate::formats::ParseError;
+use crate::formats::display_value;
+use crate::formats::edn::{self, Edn, EdnReader};
 use crate::formats::json;
-use crate::formats::shown::shown;
 
 /// A call or a return.
 pub(super) struct Event<'a> {
     pub(super) line: usize,
     pub(super) process: Edn<'a>,
-    pub(super) kind: Kind,
+    pub(super) kind: EventKind,
     /// `None`: not told, of what did not return well.
     pub(super) function: Option<Function>,
     pub(super) key: Edn<'a>,
@@ -20,7 +20,7 @@ pub(super) struct Event<'a> {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum EventKind {
     Invoke,
     Ok,
     Fail,
@@ -73,14 +73,14 @@ impl Function {
     }
 
     /// Whether its return tells something else than its call.
-    pub(super) fn answers(self) -> bool {
+    pub(super) fn has_result(self) -> bool {
         matches!(self, Function::Read | Function::Get | Function::Dequeue | Function::Drain)
     }
 }
 
 /// What there is of an event, as it was written.
 #[derive(Default)]
-struct Parts<'a> {
+struct RawEvent<'a> {
     process: Option<Edn<'a>>,
     kind: Option<Edn<'a>>,
     function: Option<Edn<'a>>,
@@ -90,29 +90,29 @@ struct Parts<'a> {
 }
 
 /// The events of EDN maps.
-pub(super) fn of_maps(text: &str) -> impl Iterator<Item = Result<Option<Event<'_>>, Misread>> {
+pub(super) fn parse_maps(text: &str) -> impl Iterator<Item = Result<Option<Event<'_>>, ParseError>> {
     const EVENT: &str = "an event, as in {:process 0, :type :invoke, :f :read, :key \"a\", :value nil}";
-    edn::values(text).map(|(line, map)| of_map(line, map, EVENT))
+    edn::values(text).map(|(line, map)| parse_map(line, map, EVENT))
 }
 
 /// The events of JSON objects.
-pub(super) fn of_json(text: &str) -> impl Iterator<Item = Result<Option<Event<'_>>, Misread>> {
+pub(super) fn parse_json(text: &str) -> impl Iterator<Item = Result<Option<Event<'_>>, ParseError>> {
     const EVENT: &str = "an event, as in {\"process\":0,\"type\":\"invoke\",\"f\":\"read\",\"value\":null}";
-    json::values(text).map(|(line, map)| of_map(line, map, EVENT))
+    json::values(text).map(|(line, map)| parse_map(line, map, EVENT))
 }
 
-fn of_map<'a>(
+fn parse_map<'a>(
     line: usize,
     map: Result<Edn<'a>, String>,
     expected: &'static str,
-) -> Result<Option<Event<'a>>, Misread> {
-    let wrong = |reason: String| Misread { line, expected, reason };
+) -> Result<Option<Event<'a>>, ParseError> {
+    let wrong = |reason: String| ParseError { line, expected, reason };
     let map = match map.map_err(wrong)? {
         Edn::Tagged(tagged) => tagged.1,
         map => map,
     };
-    let Edn::Map(pairs) = map else { return Err(wrong(format!("it is {}", shown(map)))) };
-    let mut parts = Parts::default();
+    let Edn::Map(pairs) = map else { return Err(wrong(format!("it is {}", display_value(map)))) };
+    let mut parts = RawEvent::default();
     for (key, value) in pairs {
         let Edn::Keyword(key) = key else { continue };
         let part = match key.as_ref() {
@@ -130,14 +130,14 @@ fn of_map<'a>(
 }
 
 /// The events of `history.txt`.
-pub(super) fn of_columns(text: &str) -> impl Iterator<Item = Result<Option<Event<'_>>, Misread>> {
+pub(super) fn parse_columns(text: &str) -> impl Iterator<Item = Result<Option<Event<'_>>, ParseError>> {
     let lines = text.lines().enumerate().filter(|(_, text)| !text.trim().is_empty());
-    lines.map(|(before, text)| of_row(before + 1, text, "an event, as in 0 :invoke :read nil"))
+    lines.map(|(before, text)| parse_row(before + 1, text, "an event, as in 0 :invoke :read nil"))
 }
 
 /// Whether a line is an event in columns.
 pub(in crate::formats) fn is_columns(line: &str) -> bool {
-    let mut reader = Reader::new(line);
+    let mut reader = EdnReader::new(line);
     let process = reader.value();
     process.is_ok_and(|process| !matches!(process, Edn::Map(_) | Edn::Vector(_)))
         && reader.rest().is_ok_and(begins_with_type)
@@ -149,17 +149,17 @@ fn begins_with_type(text: &str) -> bool {
 }
 
 /// The events of a log.
-pub(super) fn of_log(text: &str) -> impl Iterator<Item = Result<Option<Event<'_>>, Misread>> {
-    text.lines().enumerate().map(|(before, text)| match message(text) {
+pub(super) fn parse_log(text: &str) -> impl Iterator<Item = Result<Option<Event<'_>>, ParseError>> {
+    text.lines().enumerate().map(|(before, text)| match log_message(text) {
         Some(row) if is_columns(row) => {
-            of_row(before + 1, row, "an event, as in INFO jepsen.util - 0 :invoke :read nil")
+            parse_row(before + 1, row, "an event, as in INFO jepsen.util - 0 :invoke :read nil")
         }
         _ => Ok(None),
     })
 }
 
 /// What the logger of operations says in a line.
-fn message(line: &str) -> Option<&str> {
+fn log_message(line: &str) -> Option<&str> {
     let said = match line.split_once("jepsen.util") {
         Some((_, said)) => said,
         // Another logger may say the same.
@@ -174,9 +174,13 @@ fn message(line: &str) -> Option<&str> {
 }
 
 /// An event in columns: process, type, function, value, and perhaps an error.
-fn of_row<'a>(line: usize, text: &'a str, expected: &'static str) -> Result<Option<Event<'a>>, Misread> {
-    let wrong = |reason: String| Misread { line, expected, reason };
-    let mut reader = Reader::new(text);
+fn parse_row<'a>(
+    line: usize,
+    text: &'a str,
+    expected: &'static str,
+) -> Result<Option<Event<'a>>, ParseError> {
+    let wrong = |reason: String| ParseError { line, expected, reason };
+    let mut reader = EdnReader::new(text);
     let mut next = || match reader.rest() {
         Ok("") => Err(wrong("a process, a type, a function and a value are needed".into())),
         Ok(_) => reader.value().map_err(|error| wrong(error.reason)),
@@ -194,7 +198,7 @@ fn of_row<'a>(line: usize, text: &'a str, expected: &'static str) -> Result<Opti
         Ok(rest) => Some(reader.value().unwrap_or_else(|_| Edn::Symbol(rest.into()))),
         Err(_) => Some(Edn::Symbol("unreadable".into())),
     };
-    let parts = Parts {
+    let parts = RawEvent {
         process: Some(process),
         kind: Some(kind),
         function: Some(function),
@@ -211,7 +215,7 @@ fn is_nemesis(process: &Edn<'_>) -> bool {
 }
 
 /// A keyword, or the text that stands for one in JSON.
-fn word<'e>(value: &'e Edn<'_>) -> Option<&'e str> {
+fn keyword_name<'e>(value: &'e Edn<'_>) -> Option<&'e str> {
     match value {
         Edn::Keyword(word) => Some(word),
         Edn::Text(word) => Some(word.strip_prefix(':').unwrap_or(word)),
@@ -221,9 +225,13 @@ fn word<'e>(value: &'e Edn<'_>) -> Option<&'e str> {
 
 impl<'a> Event<'a> {
     /// `None` where it concerns no client.
-    fn new(line: usize, parts: Parts<'a>, expected: &'static str) -> Result<Option<Event<'a>>, Misread> {
-        let wrong = |reason: &str| Misread { line, expected, reason: reason.to_string() };
-        let Parts { process, kind, function, key, value, error } = parts;
+    fn new(
+        line: usize,
+        parts: RawEvent<'a>,
+        expected: &'static str,
+    ) -> Result<Option<Event<'a>>, ParseError> {
+        let wrong = |reason: &str| ParseError { line, expected, reason: reason.to_string() };
+        let RawEvent { process, kind, function, key, value, error } = parts;
         let process = process.ok_or_else(|| wrong(":process is missing"))?;
         if is_nemesis(&process) {
             return Ok(None);
@@ -232,17 +240,17 @@ impl<'a> Event<'a> {
             return Err(wrong("the process is nil"));
         }
         let kind = kind.ok_or_else(|| wrong(":type is missing"))?;
-        let kind = match word(&kind) {
-            Some("invoke") => Kind::Invoke,
-            Some("ok") => Kind::Ok,
-            Some("fail") => Kind::Fail,
-            Some("info") => Kind::Info,
+        let kind = match keyword_name(&kind) {
+            Some("invoke") => EventKind::Invoke,
+            Some("ok") => EventKind::Ok,
+            Some("fail") => EventKind::Fail,
+            Some("info") => EventKind::Info,
             _ => return Err(wrong("the type is none of :invoke, :ok, :fail, :info")),
         };
         // A process with a name that only reports something is no client.
-        let may_report = kind == Kind::Info && !matches!(process, Edn::Number(_));
+        let may_report = kind == EventKind::Info && !matches!(process, Edn::Number(_));
         let function = function.ok_or_else(|| wrong(":f is missing"))?;
-        let Some(name) = word(&function) else { return Err(wrong("the function is no keyword")) };
+        let Some(name) = keyword_name(&function) else { return Err(wrong("the function is no keyword")) };
         let (key, error) = (key.unwrap_or(Edn::Nil), error.filter(|error| *error != Edn::Nil));
         let known = FUNCTIONS.iter().find(|(known, _)| *known == name).map(|&(_, function)| function);
         let operations = value.as_ref().and_then(micro_operations);
@@ -258,25 +266,25 @@ impl<'a> Event<'a> {
                 },
                 _ => return Err(wrong("the transaction is no vector")),
             },
-            ("txn", ..) if kind == Kind::Fail || kind == Kind::Info => {
+            ("txn", ..) if kind == EventKind::Fail || kind == EventKind::Info => {
                 // It need not say again what was asked.
                 (None, key, None)
             }
             ("txn" | "read" | "write", _, Some(count)) => {
                 let reason =
                     format!("it is :{name} with {count} micro-operations; transactions are not judged");
-                return Err(Misread { line, expected: "a transaction of one micro-operation", reason });
+                return Err(ParseError { line, expected: "a transaction of one micro-operation", reason });
             }
             ("txn", ..) => {
                 let reason = "it is :txn with something else; transactions are not judged".to_string();
-                return Err(Misread { line, expected: "a transaction of one micro-operation", reason });
+                return Err(ParseError { line, expected: "a transaction of one micro-operation", reason });
             }
             (_, Some(function), _) => (Some(function), key, value),
             (_, None, _) if may_report => return Ok(None),
             (name, None, _) => {
-                let reason = format!("it is :{}, which is not judged", shown(name));
+                let reason = format!("it is :{}, which is not judged", display_value(name));
                 let expected = "an operation of a register, list, set, counter, queue or mutex as `:f`";
-                return Err(Misread { line, expected, reason });
+                return Err(ParseError { line, expected, reason });
             }
         };
         Ok(Some(Event { line, process, kind, function, key, value, error }))
@@ -285,12 +293,12 @@ impl<'a> Event<'a> {
     /// Whether it cannot be the return of this call, for it repeats another value. What a read returns is its own
     /// business, and what does not return well may tell the reason in the place of the value.
     pub(super) fn contradicts(&self, function: Function, asked: &Edn<'_>) -> bool {
-        if function.answers() || matches!(function, Function::Acquire | Function::Release) {
+        if function.has_result() || matches!(function, Function::Acquire | Function::Release) {
             return false;
         }
         let Some(told) = &self.value else { return false };
         let is_repeated = match self.kind {
-            Kind::Ok => true,
+            EventKind::Ok => true,
             _ => std::mem::discriminant(told) == std::mem::discriminant(asked),
         };
         is_repeated && told != asked
@@ -305,7 +313,7 @@ impl<'a> Event<'a> {
         matches!(self.value, Some(Edn::Vector(_)))
             && match reason {
                 None => self.error.is_none(),
-                Some(reason) => word(reason).is_some_and(|word| MISMATCHES.contains(&word)),
+                Some(reason) => keyword_name(reason).is_some_and(|word| MISMATCHES.contains(&word)),
             }
     }
 }
@@ -322,7 +330,7 @@ fn micro_operations(value: &Edn<'_>) -> Option<usize> {
 }
 
 fn micro_function(name: &Edn<'_>) -> Option<Function> {
-    match word(name)? {
+    match keyword_name(name)? {
         "r" => Some(Function::Read),
         "w" => Some(Function::Write),
         "append" => Some(Function::Append),

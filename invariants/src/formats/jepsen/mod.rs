@@ -35,7 +35,7 @@
 //! | mutex | `:acquire`, `:release` |
 //!
 //! A key with an `:append` is a list, and other keys are registers. Where `:add` may be of a set or of a counter, the reads
-//! tell. [`Reading::model`] overrides all that. A `:txn` of one micro-operation is that operation (`:r`, `:w`, `:append`);
+//! tell. [`ReadOptions::model`] overrides all that. A `:txn` of one micro-operation is that operation (`:r`, `:w`, `:append`);
 //! longer ones, and every other `:f`, are refused in the first line that has one.
 //!
 //! Where no `:key` is told and the value of every call is a pair, of reads `[key nil]`, the history is one of many keys as
@@ -46,13 +46,13 @@
 //! what keeps them in their order; a `:time` is not looked at, for clocks may run backwards.
 
 mod event;
-mod object;
+mod interpret;
 
+use super::display_value;
 use super::edn::Edn;
-use super::recorded::{MAX_ELEMENTS, MAX_OPERATIONS};
-use super::shown::shown;
-use super::{Misread, Reading, Recorded};
-use event::{Event, Function, Kind};
+use super::parsed_history::{MAX_ELEMENTS, MAX_OPERATIONS};
+use super::{ParseError, ParsedHistory, ReadOptions};
+use event::{Event, EventKind, Function};
 use std::collections::BTreeMap;
 
 pub(super) use event::is_columns;
@@ -61,36 +61,36 @@ pub(super) use event::is_columns;
 ///
 /// # Errors
 /// The first line that is no event, or clashes with another.
-pub fn read_log(text: &str, reading: &Reading) -> Result<Recorded, Misread> {
-    gathered(event::of_log(text), reading)
+pub fn read_log(text: &str, reading: &ReadOptions) -> Result<ParsedHistory, ParseError> {
+    pair_events(event::parse_log(text), reading)
 }
 
 /// Reads the columns of `history.txt`.
 ///
 /// # Errors
 /// The first line that is no event, or clashes with another.
-pub fn read_columns(text: &str, reading: &Reading) -> Result<Recorded, Misread> {
-    gathered(event::of_columns(text), reading)
+pub fn read_columns(text: &str, reading: &ReadOptions) -> Result<ParsedHistory, ParseError> {
+    pair_events(event::parse_columns(text), reading)
 }
 
 /// Reads EDN maps.
 ///
 /// # Errors
 /// The first line that is no event, or clashes with another.
-pub fn read_maps(text: &str, reading: &Reading) -> Result<Recorded, Misread> {
-    gathered(event::of_maps(text), reading)
+pub fn read_maps(text: &str, reading: &ReadOptions) -> Result<ParsedHistory, ParseError> {
+    pair_events(event::parse_maps(text), reading)
 }
 
 /// Reads JSON objects.
 ///
 /// # Errors
 /// The first line that is no event, or clashes with another.
-pub fn read_json(text: &str, reading: &Reading) -> Result<Recorded, Misread> {
-    gathered(event::of_json(text), reading)
+pub fn read_json(text: &str, reading: &ReadOptions) -> Result<ParsedHistory, ParseError> {
+    pair_events(event::parse_json(text), reading)
 }
 
 /// An operation that has an end, or never gets one.
-struct Asked<'a> {
+struct JepsenOperation<'a> {
     /// Its process, by number of appearance.
     process: u32,
     line: u32,
@@ -99,12 +99,12 @@ struct Asked<'a> {
     key: Edn<'a>,
     /// What was called with; of an operation that answers something and is done, the answer.
     value: Edn<'a>,
-    end: End,
+    completion: Completion,
 }
 
 /// How an operation ended.
 #[derive(Clone, Copy)]
-enum End {
+enum Completion {
     Open,
     Unknown,
     Done {
@@ -118,10 +118,10 @@ enum End {
     },
 }
 
-impl<'a> Asked<'a> {
+impl<'a> JepsenOperation<'a> {
     /// Puts the answer in the place of what was called with. A pair with a key stays one. Returns false where the answer
     /// is about another key.
-    fn answer(&mut self, answer: Edn<'a>) -> bool {
+    fn set_result(&mut self, answer: Edn<'a>) -> bool {
         self.value = match (std::mem::replace(&mut self.value, Edn::Nil), answer) {
             (Edn::Vector(mut asked), answer) if asked.len() == 2 && self.key == Edn::Nil => match answer {
                 Edn::Vector(told) if told.len() == 2 && told[0] == asked[0] => Edn::Vector(told),
@@ -137,7 +137,7 @@ impl<'a> Asked<'a> {
     }
 
     /// Whether its value can only be a pair of a key and a value.
-    fn is_of_a_pair(&self) -> bool {
+    fn is_keyed_pair(&self) -> bool {
         let Edn::Vector(pair) = &self.value else { return false };
         let is_pair = match self.function {
             // A compare-and-set has a pair of values as it is.
@@ -150,76 +150,77 @@ impl<'a> Asked<'a> {
 
 /// A process, and what it did last.
 struct Process {
-    last: u32,
+    last_operation: u32,
     /// The line of the return.
-    ended: u32,
-    kind: Kind,
+    return_line: u32,
+    kind: EventKind,
 }
 
 /// What was read so far.
 #[derive(Default)]
-struct Gathered<'a> {
-    asked: Vec<Asked<'a>>,
+struct EventPairing<'a> {
+    operations: Vec<JepsenOperation<'a>>,
     numbers: BTreeMap<Edn<'a>, u32>,
     processes: Vec<Process>,
-    moment: u32,
+    newest_time: u32,
     elements: usize,
 }
 
 /// Pairs calls with returns.
-fn gathered<'a>(
-    events: impl Iterator<Item = Result<Option<Event<'a>>, Misread>>,
-    reading: &Reading,
-) -> Result<Recorded, Misread> {
-    let mut gathered = Gathered::default();
+fn pair_events<'a>(
+    events: impl Iterator<Item = Result<Option<Event<'a>>, ParseError>>,
+    reading: &ReadOptions,
+) -> Result<ParsedHistory, ParseError> {
+    let mut gathered = EventPairing::default();
     for event in events {
         if let Some(event) = event? {
             gathered.add(event)?;
         }
     }
-    let Gathered { asked, numbers, .. } = gathered;
+    let EventPairing { operations: asked, numbers, .. } = gathered;
     let mut processes: Vec<(u32, Edn<'a>)> =
         numbers.into_iter().map(|(name, number)| (number, name)).collect();
     processes.sort_unstable_by_key(|(number, _)| *number);
-    object::calls(asked, processes.into_iter().map(|(_, name)| name).collect(), reading)
+    interpret::build_history(asked, processes.into_iter().map(|(_, name)| name).collect(), reading)
 }
 
-impl<'a> Gathered<'a> {
-    fn add(&mut self, event: Event<'a>) -> Result<(), Misread> {
+impl<'a> EventPairing<'a> {
+    fn add(&mut self, event: Event<'a>) -> Result<(), ParseError> {
         let line = event.line;
-        let clash = |expected, reason| Err(Misread { line, expected, reason });
-        let moment = u32::try_from(line).unwrap_or(u32::MAX).max(self.moment + 1);
+        let clash = |expected, reason| Err(ParseError { line, expected, reason });
+        let moment = u32::try_from(line).unwrap_or(u32::MAX).max(self.newest_time + 1);
         let is_named = !matches!(event.process, Edn::Number(_));
         let next = self.processes.len();
-        let name = |event: &Event<'_>| shown(&event.process);
+        let name = |event: &Event<'_>| display_value(&event.process);
         let known = self.numbers.get(&event.process).copied();
-        if is_named && event.kind == Kind::Info {
-            let is_open = known.is_some_and(|process| self.processes[process as usize].kind == Kind::Invoke);
+        if is_named && event.kind == EventKind::Info {
+            let is_open =
+                known.is_some_and(|process| self.processes[process as usize].kind == EventKind::Invoke);
             if !is_open {
                 return Ok(());
             }
         }
-        self.moment = moment;
+        self.newest_time = moment;
         let process = known.map(|process| &self.processes[process as usize]);
-        if event.kind == Kind::Invoke {
+        if event.kind == EventKind::Invoke {
             match process {
-                Some(Process { kind: Kind::Invoke, last, .. }) => {
-                    let open = self.asked[*last as usize].line;
+                Some(Process { kind: EventKind::Invoke, last_operation: last, .. }) => {
+                    let open = self.operations[*last as usize].line;
                     let reason = format!("process {} still has the one of line {open} open", name(&event));
                     return clash("one call at a time in each process", reason);
                 }
-                Some(Process { kind: Kind::Info, ended, .. }) => {
+                Some(Process { kind: EventKind::Info, return_line: ended, .. }) => {
                     let reason = format!("process {} gave up in line {ended} and calls again", name(&event));
                     return clash("no call of a process whose last outcome is unknown", reason);
                 }
                 _ => {}
             }
-            if self.asked.len() == 2 * MAX_OPERATIONS {
+            if self.operations.len() == 2 * MAX_OPERATIONS {
                 return clash("at most 1500000 operations that may have happened", "this is far more".into());
             }
-            self.weigh(line, &event.value)?;
-            let last = self.asked.len() as u32;
-            let new = Process { last, ended: 0, kind: Kind::Invoke };
+            self.count_elements(line, &event.value)?;
+            let last = self.operations.len() as u32;
+            let new = Process { last_operation: last, return_line: 0, kind: EventKind::Invoke };
             let number = match known {
                 Some(process) => {
                     self.processes[process as usize] = new;
@@ -232,20 +233,20 @@ impl<'a> Gathered<'a> {
                 }
             };
             let Some(function) = event.function else { return Ok(()) };
-            self.asked.push(Asked {
+            self.operations.push(JepsenOperation {
                 process: number,
                 line: line as u32,
                 called: moment,
                 function,
                 key: event.key,
                 value: event.value.unwrap_or(Edn::Nil),
-                end: End::Open,
+                completion: Completion::Open,
             });
             return Ok(());
         }
         let last = match process {
-            Some(process) if process.kind == Kind::Invoke => process.last as usize,
-            Some(Process { ended, .. }) => {
+            Some(process) if process.kind == EventKind::Invoke => process.last_operation as usize,
+            Some(Process { return_line: ended, .. }) => {
                 let reason =
                     format!("the last call of process {} has returned in line {ended}", name(&event));
                 return clash("a call before its return", reason);
@@ -255,8 +256,8 @@ impl<'a> Gathered<'a> {
                 return clash("a call before its return", reason);
             }
         };
-        let asked = &self.asked[last];
-        let has_other_key = asked.key != event.key && (event.kind == Kind::Ok || event.key != Edn::Nil);
+        let asked = &self.operations[last];
+        let has_other_key = asked.key != event.key && (event.kind == EventKind::Ok || event.key != Edn::Nil);
         if event.function.is_some_and(|function| function != asked.function) || has_other_key {
             let reason = format!("in line {} process {} asked something else", asked.line, name(&event));
             return clash("the return of what was called", reason);
@@ -266,40 +267,40 @@ impl<'a> Gathered<'a> {
                 "process {} called :{} {} in line {} and returns from {}",
                 name(&event),
                 asked.function.name(),
-                shown(&asked.value),
+                display_value(&asked.value),
                 asked.line,
-                shown(event.value.as_ref().unwrap_or(&Edn::Nil))
+                display_value(event.value.as_ref().unwrap_or(&Edn::Nil))
             );
             return clash("the return of what was called", reason);
         }
-        let answers = asked.function.answers();
-        if event.kind == Kind::Ok && answers {
-            self.weigh(line, &event.value)?;
+        let answers = asked.function.has_result();
+        if event.kind == EventKind::Ok && answers {
+            self.count_elements(line, &event.value)?;
         }
         if let Some(process) = known.and_then(|process| self.processes.get_mut(process as usize)) {
-            (process.kind, process.ended) = (event.kind, line as u32);
+            (process.kind, process.return_line) = (event.kind, line as u32);
         }
-        let asked = &mut self.asked[last];
-        asked.end = match event.kind {
-            Kind::Ok => End::Done { at: moment },
-            Kind::Fail => {
-                End::Failed { at: moment, line: line as u32, may_be_mismatch: event.may_be_mismatch() }
+        let asked = &mut self.operations[last];
+        asked.completion = match event.kind {
+            EventKind::Ok => Completion::Done { at: moment },
+            EventKind::Fail => {
+                Completion::Failed { at: moment, line: line as u32, may_be_mismatch: event.may_be_mismatch() }
             }
-            Kind::Info | Kind::Invoke => End::Unknown,
+            EventKind::Info | EventKind::Invoke => Completion::Unknown,
         };
-        if event.kind == Kind::Ok && answers && !asked.answer(event.value.unwrap_or(Edn::Nil)) {
+        if event.kind == EventKind::Ok && answers && !asked.set_result(event.value.unwrap_or(Edn::Nil)) {
             let reason = format!("the call in line {} names another key", asked.line);
             return clash("the return of what was called", reason);
         }
         Ok(())
     }
 
-    fn weigh(&mut self, line: usize, value: &Option<Edn<'a>>) -> Result<(), Misread> {
-        self.elements += value.as_ref().map_or(0, Edn::weight);
+    fn count_elements(&mut self, line: usize, value: &Option<Edn<'a>>) -> Result<(), ParseError> {
+        self.elements += value.as_ref().map_or(0, Edn::count_members);
         if self.elements <= MAX_ELEMENTS {
             return Ok(());
         }
         let expected = "at most 6000000 elements in the values of all operations";
-        Err(Misread { line, expected, reason: "here they are exceeded".to_string() })
+        Err(ParseError { line, expected, reason: "here they are exceeded".to_string() })
     }
 }

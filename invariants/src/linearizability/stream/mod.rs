@@ -24,40 +24,40 @@ mod zones;
 mod registers;
 mod lists;
 
+use super::dense_map::DenseMap;
+use super::fixed_hash_map::FixedHashMap;
 use super::operation::{Action, Content, Object, Operation, Response};
-use super::ranked::Ranked;
-use super::table::Table;
 use crate::fact::RequestId;
-use lists::List;
-use registers::Register;
+use lists::ListStream;
+use registers::RegisterStream;
 use serde::Serialize;
 use std::collections::VecDeque;
 use std::fmt;
-use zones::{Clash, Tick};
+use zones::{Tick, ZoneConflict};
 
 /// So many answers on a key pass between two looks at what may be forgotten.
-const PER_SWEEP: u32 = 16;
+const ANSWERS_PER_SWEEP: u32 = 16;
 
 /// What is wrong on a key.
 #[derive(Clone, PartialEq, Eq, Debug)]
-enum Flaw {
+enum StreamFailure {
     /// Nothing, but this check does not understand it: a content was written twice.
     Repeated,
     /// A content that nobody would write, or that was forgotten.
     Missing(String),
-    Bad(String),
+    Violation(String),
 }
 
-impl From<Clash> for Flaw {
-    fn from(clash: Clash) -> Flaw {
-        Flaw::Bad(clash.to_string())
+impl From<ZoneConflict> for StreamFailure {
+    fn from(clash: ZoneConflict) -> StreamFailure {
+        StreamFailure::Violation(clash.to_string())
     }
 }
 
 /// What clients saw, as far as it went.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Streamed {
+pub enum StreamVerdict {
     /// There is an order that explains every answer.
     Linearizable,
     /// Another check must tell: this key is neither a register nor a list, or on it contents were written twice, or a failed compare-and-set did not tell what
@@ -70,7 +70,7 @@ pub enum Streamed {
 
 /// No order explains what clients saw up to here.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-pub struct Broken {
+pub struct StreamViolation {
     /// The key.
     pub key: u64,
     /// The operation whose answer made it so.
@@ -79,34 +79,34 @@ pub struct Broken {
     pub sentence: String,
 }
 
-impl fmt::Display for Broken {
+impl fmt::Display for StreamViolation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "k{} is not linearizable: {}", self.key, self.sentence)
     }
 }
 
 #[derive(Clone, Debug)]
-enum Held {
-    Register(Register),
+enum KeyState {
+    Register(RegisterStream),
     /// The larger by far, and so kept elsewhere.
-    List(Box<List>),
+    List(Box<ListStream>),
     /// Not understood.
-    Beyond,
+    Unsupported,
 }
 
 #[derive(Clone, Debug)]
-struct Key {
-    held: Held,
+struct StreamKey {
+    state: KeyState,
     answers: u32,
     /// Whether a failed compare-and-set told nothing.
-    is_blind: bool,
+    has_unknown_mismatch: bool,
     /// Whether something was retired.
     has_retired: bool,
 }
 
 /// An operation from call to answer.
 #[derive(Clone, Copy, Debug)]
-struct Open {
+struct OpenCall {
     called: Tick,
     /// How many calls there had been.
     number: u64,
@@ -119,17 +119,17 @@ struct Open {
 #[derive(Clone, Debug)]
 pub struct Stream {
     now: Tick,
-    open: Table<RequestId, Open>,
+    open: FixedHashMap<RequestId, OpenCall>,
     /// The newest calls, from the oldest one that is open on, and whether they are.
     calls: VecDeque<(Tick, bool)>,
     /// How many calls there were before these.
     calls_before: u64,
     /// Numbers of keys, and what is known of each.
-    numbers: Ranked<u32>,
-    keys: Vec<Key>,
-    live_most: usize,
-    looked: u64,
-    per_sweep: u32,
+    numbers: DenseMap<u32>,
+    keys: Vec<StreamKey>,
+    max_live_per_key: usize,
+    checks: u64,
+    answers_per_sweep: u32,
 }
 
 impl Default for Stream {
@@ -142,53 +142,53 @@ impl Stream {
     /// A stream that has seen nothing.
     #[must_use]
     pub const fn new() -> Stream {
-        Stream::forgetting_every(PER_SWEEP)
+        Stream::with_sweep_interval(ANSWERS_PER_SWEEP)
     }
 
     /// One that looks for what may be forgotten after every so many answers on a key: fewer take more time and less
     /// memory.
     #[must_use]
-    pub const fn forgetting_every(answers: u32) -> Stream {
+    pub const fn with_sweep_interval(answers: u32) -> Stream {
         Stream {
             now: 0,
-            open: Table::new(),
+            open: FixedHashMap::new(),
             calls: VecDeque::new(),
             calls_before: 0,
-            numbers: Ranked::new(),
+            numbers: DenseMap::new(),
             keys: Vec::new(),
-            live_most: 0,
-            looked: 0,
-            per_sweep: answers,
+            max_live_per_key: 0,
+            checks: 0,
+            answers_per_sweep: answers,
         }
     }
 
     /// A client calls. A retry of the same request is no new call.
-    pub fn called(&mut self, id: RequestId, operation: Operation) {
+    pub fn record_call(&mut self, id: RequestId, operation: Operation) {
         self.now += 1;
         let now = self.now;
         let key = *self.numbers.get_or_insert_with(operation.key, || {
-            self.keys.push(Key::new(Object::of(operation.action)));
+            self.keys.push(StreamKey::new(Object::of(operation.action)));
             u32::try_from(self.keys.len() - 1).expect("fewer than four thousand million keys")
         });
         let number = self.calls_before + self.calls.len() as u64;
         self.calls.push_back((now, true));
-        let is_new = self.open.insert(id, Open { called: now, number, key, operation });
+        let is_new = self.open.insert(id, OpenCall { called: now, number, key, operation });
         assert!(is_new, "{id} was called twice");
         let key = &mut self.keys[key as usize];
-        let called = match (&mut key.held, operation.action) {
-            (Held::Register(register), Action::CompareAndSet { expect, value }) => {
-                register.called(Content::Present(value), Some(expect), now)
+        let called = match (&mut key.state, operation.action) {
+            (KeyState::Register(register), Action::CompareAndSet { expect, value }) => {
+                register.record_call(Content::Present(value), Some(expect), now)
             }
-            (Held::Register(register), action) => match product(action) {
-                Some(content) => register.called(content, None, now),
+            (KeyState::Register(register), action) => match product(action) {
+                Some(content) => register.record_call(content, None, now),
                 None => Ok(()),
             },
-            (Held::List(list), Action::Append(element)) => list.called(element, false, now),
-            (Held::List(list), Action::Replace(element)) => list.called(element, true, now),
-            (Held::List(_) | Held::Beyond, _) => Ok(()),
+            (KeyState::List(list), Action::Append(element)) => list.record_call(element, false, now),
+            (KeyState::List(list), Action::Replace(element)) => list.record_call(element, true, now),
+            (KeyState::List(_) | KeyState::Unsupported, _) => Ok(()),
         };
         if called.is_err() {
-            key.held = Held::Beyond;
+            key.state = KeyState::Unsupported;
         }
     }
 
@@ -196,73 +196,79 @@ impl Stream {
     ///
     /// # Errors
     /// Where no order explains it all any more. What comes after means nothing.
-    pub fn answered(&mut self, id: RequestId, response: &Response) -> Result<(), Box<Broken>> {
-        let Open { called, key, operation, .. } = self.close(id);
+    pub fn record_response(
+        &mut self,
+        id: RequestId,
+        response: &Response,
+    ) -> Result<(), Box<StreamViolation>> {
+        let OpenCall { called, key, operation, .. } = self.close(id);
         self.now += 1;
-        self.looked += 1;
+        self.checks += 1;
         let now = self.now;
         let watermark = self.calls.front().map_or(now, |&(called, _)| called);
         let key = &mut self.keys[key as usize];
-        let flaw = match (&mut key.held, operation.action, response) {
-            (Held::Beyond, ..) => Ok(()),
+        let flaw = match (&mut key.state, operation.action, response) {
+            (KeyState::Unsupported, ..) => Ok(()),
             (
-                Held::Register(register),
+                KeyState::Register(register),
                 Action::CompareAndSet { expect, value },
                 Response::Mismatch(found),
             ) => {
-                key.is_blind |= found.is_none();
-                register.failed(Content::Present(value)).and_then(|()| match *found {
-                    Some(found) if found == expect => {
-                        Err(Flaw::Bad("it failed because it found what it expected".to_string()))
-                    }
-                    Some(found) => register.seen(found, called, now),
+                key.has_unknown_mismatch |= found.is_none();
+                register.record_failure(Content::Present(value)).and_then(|()| match *found {
+                    Some(found) if found == expect => Err(StreamFailure::Violation(
+                        "it failed because it found what it expected".to_string(),
+                    )),
+                    Some(found) => register.record_seen(found, called, now),
                     None => Ok(()),
                 })
             }
-            (Held::Register(register), _, Response::Holds(content)) => register.seen(*content, called, now),
-            (Held::Register(register), action, _) => match product(action) {
-                Some(content) => register.seen(content, called, now),
+            (KeyState::Register(register), _, Response::Holds(content)) => {
+                register.record_seen(*content, called, now)
+            }
+            (KeyState::Register(register), action, _) => match product(action) {
+                Some(content) => register.record_seen(content, called, now),
                 None => Ok(()),
             },
-            (Held::List(list), Action::Append(element) | Action::Replace(element), _) => {
-                list.added(element, called, now)
+            (KeyState::List(list), Action::Append(element) | Action::Replace(element), _) => {
+                list.record_append(element, called, now)
             }
-            (Held::List(list), _, Response::List(elements)) => list.read(elements, called, now),
-            (Held::List(_), ..) => Ok(()),
+            (KeyState::List(list), _, Response::List(elements)) => list.record_read(elements, called, now),
+            (KeyState::List(_), ..) => Ok(()),
         };
         let sentence = match flaw {
             Ok(()) => {
                 key.answers += 1;
-                if key.answers.is_multiple_of(self.per_sweep) {
-                    let before = key.live();
-                    match &mut key.held {
-                        Held::Register(register) => register.sweep(watermark),
-                        Held::List(list) => list.sweep(watermark),
-                        Held::Beyond => {}
+                if key.answers.is_multiple_of(self.answers_per_sweep) {
+                    let before = key.live_entries();
+                    match &mut key.state {
+                        KeyState::Register(register) => register.forget_before(watermark),
+                        KeyState::List(list) => list.forget_before(watermark),
+                        KeyState::Unsupported => {}
                     }
-                    self.live_most = self.live_most.max(before);
+                    self.max_live_per_key = self.max_live_per_key.max(before);
                 }
                 return Ok(());
             }
-            Err(Flaw::Missing(_)) if key.has_retired => {
-                key.held = Held::Beyond;
+            Err(StreamFailure::Missing(_)) if key.has_retired => {
+                key.state = KeyState::Unsupported;
                 return Ok(());
             }
-            Err(Flaw::Repeated) => {
-                key.held = Held::Beyond;
+            Err(StreamFailure::Repeated) => {
+                key.state = KeyState::Unsupported;
                 return Ok(());
             }
-            Err(Flaw::Missing(content)) => {
+            Err(StreamFailure::Missing(content)) => {
                 format!("{content} was never written, or was gone by the time of the call")
             }
-            Err(Flaw::Bad(sentence)) => sentence,
+            Err(StreamFailure::Violation(sentence)) => sentence,
         };
         let sentence = format!("{id} ({operation}) was told \"{response}\": {sentence}");
-        Err(Box::new(Broken { key: operation.key, id, sentence }))
+        Err(Box::new(StreamViolation { key: operation.key, id, sentence }))
     }
 
     /// A client will take no answer to its request. It may have happened, or may happen yet.
-    pub fn gave_up(&mut self, id: RequestId) {
+    pub fn record_abandoned(&mut self, id: RequestId) {
         self.close(id);
     }
 
@@ -270,31 +276,35 @@ impl Stream {
     ///
     /// # Errors
     /// Where somebody has seen what it would have written.
-    pub fn failed(&mut self, id: RequestId) -> Result<(), Box<Broken>> {
-        let Open { operation, key, .. } = self.close(id);
+    pub fn record_failure(&mut self, id: RequestId) -> Result<(), Box<StreamViolation>> {
+        let OpenCall { operation, key, .. } = self.close(id);
         let key = &mut self.keys[key as usize];
-        let taken_back = match (&mut key.held, operation.action) {
-            (Held::Register(register), action) => product(action).map(|content| register.failed(content)),
-            (Held::List(list), Action::Append(element) | Action::Replace(element)) => {
-                Some(list.failed(element))
+        let taken_back = match (&mut key.state, operation.action) {
+            (KeyState::Register(register), action) => {
+                product(action).map(|content| register.record_failure(content))
             }
-            (Held::List(_) | Held::Beyond, _) => None,
+            (KeyState::List(list), Action::Append(element) | Action::Replace(element)) => {
+                Some(list.record_failure(element))
+            }
+            (KeyState::List(_) | KeyState::Unsupported, _) => None,
         };
-        let Some(Err(Flaw::Bad(sentence))) = taken_back else { return Ok(()) };
+        let Some(Err(StreamFailure::Violation(sentence))) = taken_back else { return Ok(()) };
         let sentence = format!("{id} ({operation}) failed: {sentence}");
-        Err(Box::new(Broken { key: operation.key, id, sentence }))
+        Err(Box::new(StreamViolation { key: operation.key, id, sentence }))
     }
 
     /// A mutation whose client gave up is of no further consequence: it did not happen and never will, or what it wrote is
     /// gone. A system that goes by sessions knows this when it has seen a later request of the session, or its end.
     /// Should the system be wrong, then the verdict is unknown; it is never "linearizable".
-    pub fn retired(&mut self, operation: Operation) {
+    pub fn retire(&mut self, operation: Operation) {
         let Some(&key) = self.numbers.get(operation.key) else { return };
         let key = &mut self.keys[key as usize];
         key.has_retired = true;
-        match (&mut key.held, operation.action) {
-            (Held::List(list), Action::Append(element) | Action::Replace(element)) => list.retire(element),
-            (Held::Register(register), action) => {
+        match (&mut key.state, operation.action) {
+            (KeyState::List(list), Action::Append(element) | Action::Replace(element)) => {
+                list.retire(element)
+            }
+            (KeyState::Register(register), action) => {
                 if let Some(content) = product(action) {
                     register.retire(content);
                 }
@@ -303,7 +313,7 @@ impl Stream {
         }
     }
 
-    fn close(&mut self, id: RequestId) -> Open {
+    fn close(&mut self, id: RequestId) -> OpenCall {
         let open = self.open.remove(id).unwrap_or_else(|| panic!("{id} is not open"));
         self.calls[(open.number - self.calls_before) as usize].1 = false;
         while self.calls.front().is_some_and(|&(_, is_open)| !is_open) {
@@ -315,48 +325,49 @@ impl Stream {
 
     /// The verdict on what has been seen so far, if nothing was found to be broken.
     #[must_use]
-    pub fn verdict(&self) -> Streamed {
-        let unclear = |key: &Key| key.is_blind || matches!(key.held, Held::Beyond);
+    pub fn verdict(&self) -> StreamVerdict {
+        let unclear =
+            |key: &StreamKey| key.has_unknown_mismatch || matches!(key.state, KeyState::Unsupported);
         match self.numbers.iter().find(|&(_, &number)| unclear(&self.keys[number as usize])) {
-            Some((key, _)) => Streamed::Unknown { key },
-            None => Streamed::Linearizable,
+            Some((key, _)) => StreamVerdict::Unknown { key },
+            None => StreamVerdict::Linearizable,
         }
     }
 
     /// How many answers were looked at.
     #[must_use]
-    pub const fn looked(&self) -> u64 {
-        self.looked
+    pub const fn checks(&self) -> u64 {
+        self.checks
     }
 
     /// How many entries are remembered now: open operations, contents, zones.
     #[must_use]
-    pub fn live(&self) -> usize {
-        self.open.len() + self.keys.iter().map(Key::live).sum::<usize>()
+    pub fn live_entries(&self) -> usize {
+        self.open.len() + self.keys.iter().map(StreamKey::live_entries).sum::<usize>()
     }
 
     /// The most entries that any one key had when it was time to forget some.
     #[must_use]
-    pub const fn most_of_a_key(&self) -> usize {
-        self.live_most
+    pub const fn max_live_per_key(&self) -> usize {
+        self.max_live_per_key
     }
 }
 
-impl Key {
-    fn new(object: Object) -> Key {
+impl StreamKey {
+    fn new(object: Object) -> StreamKey {
         let held = match object {
-            Object::Register => Held::Register(Register::new()),
-            Object::List => Held::List(Box::new(List::new())),
-            Object::Set | Object::Counter | Object::Queue | Object::Mutex => Held::Beyond,
+            Object::Register => KeyState::Register(RegisterStream::new()),
+            Object::List => KeyState::List(Box::new(ListStream::new())),
+            Object::Set | Object::Counter | Object::Queue | Object::Mutex => KeyState::Unsupported,
         };
-        Key { held, answers: 0, is_blind: false, has_retired: false }
+        StreamKey { state: held, answers: 0, has_unknown_mismatch: false, has_retired: false }
     }
 
-    fn live(&self) -> usize {
-        match &self.held {
-            Held::Register(register) => register.live(),
-            Held::List(list) => list.live(),
-            Held::Beyond => 0,
+    fn live_entries(&self) -> usize {
+        match &self.state {
+            KeyState::Register(register) => register.live_entries(),
+            KeyState::List(list) => list.live_entries(),
+            KeyState::Unsupported => 0,
         }
     }
 }

@@ -1,13 +1,13 @@
 //! One register while it all goes on.
 
-use super::Flaw;
-use super::zones::{Tick, Zones};
+use super::StreamFailure;
+use super::zones::{StreamZones, Tick};
+use crate::linearizability::fixed_hash_map::FixedHashMap;
 use crate::linearizability::operation::Content;
-use crate::linearizability::table::Table;
 
 /// What is known of a content.
 #[derive(Clone, Copy, Debug)]
-enum Known {
+enum ContentState {
     /// Somebody would write it, if need be in the place of another one, and nobody has seen it yet.
     Pending { called: Tick, from: Option<Content> },
     /// It was in force, and belongs to a chain of contents made of one another.
@@ -20,40 +20,40 @@ enum Known {
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Register {
-    zones: Zones,
+pub(super) struct RegisterStream {
+    zones: StreamZones,
     /// Those that are not forgotten.
-    contents: Table<Content, Known>,
+    contents: FixedHashMap<Content, ContentState>,
 }
 
-impl Register {
-    pub(super) fn new() -> Register {
-        let mut register = Register { zones: Zones::default(), contents: Table::new() };
+impl RegisterStream {
+    pub(super) fn new() -> RegisterStream {
+        let mut register = RegisterStream { zones: StreamZones::default(), contents: FixedHashMap::new() };
         // There before all returns.
         let zone = register.zones.open(0, 0).expect("nothing to clash with");
-        register.contents.insert(Content::INITIAL, Known::Version { zone, later: Tick::MAX });
+        register.contents.insert(Content::INITIAL, ContentState::Version { zone, later: Tick::MAX });
         register
     }
 
     /// Somebody would write a content, if need be in the place of another one.
-    pub(super) fn called(
+    pub(super) fn record_call(
         &mut self,
         content: Content,
         from: Option<Content>,
         called: Tick,
-    ) -> Result<(), Flaw> {
-        let is_new = self.contents.insert(content, Known::Pending { called, from });
-        if is_new { Ok(()) } else { Err(Flaw::Repeated) }
+    ) -> Result<(), StreamFailure> {
+        let is_new = self.contents.insert(content, ContentState::Pending { called, from });
+        if is_new { Ok(()) } else { Err(StreamFailure::Repeated) }
     }
 
     fn is_pending(&self, content: Content) -> bool {
-        matches!(self.contents.get(content), Some(Known::Pending { .. }))
+        matches!(self.contents.get(content), Some(ContentState::Pending { .. }))
     }
 
     /// It certainly did not happen, nor will it.
-    pub(super) fn failed(&mut self, content: Content) -> Result<(), Flaw> {
+    pub(super) fn record_failure(&mut self, content: Content) -> Result<(), StreamFailure> {
         if !self.is_pending(content) {
-            return Err(Flaw::Bad(format!("{content} was seen")));
+            return Err(StreamFailure::Violation(format!("{content} was seen")));
         }
         self.contents.remove(content);
         Ok(())
@@ -66,17 +66,24 @@ impl Register {
     }
 
     /// The content was in force at some moment between `called` and now: somebody saw it, or was told that it is written.
-    pub(super) fn seen(&mut self, content: Content, called: Tick, now: Tick) -> Result<(), Flaw> {
+    pub(super) fn record_seen(
+        &mut self,
+        content: Content,
+        called: Tick,
+        now: Tick,
+    ) -> Result<(), StreamFailure> {
         let zone = match self.contents.get(content) {
-            Some(&Known::Version { later, .. }) if later < called => {
-                return Err(Flaw::Bad(format!("called after {content} was seen to be exchanged")));
+            Some(&ContentState::Version { later, .. }) if later < called => {
+                return Err(StreamFailure::Violation(format!(
+                    "called after {content} was seen to be exchanged"
+                )));
             }
-            Some(&Known::Version { zone, .. }) => zone,
-            Some(&Known::Pending { called, from }) => match from {
+            Some(&ContentState::Version { zone, .. }) => zone,
+            Some(&ContentState::Pending { called, from }) => match from {
                 Some(from) if self.is_pending(from) => self.link_all(content, now)?,
                 _ => self.link(content, called, from, now)?,
             },
-            None => return Err(Flaw::Missing(content.to_string())),
+            None => return Err(StreamFailure::Missing(content.to_string())),
         };
         Ok(self.zones.touch(zone, now, called)?)
     }
@@ -88,31 +95,33 @@ impl Register {
         called: Tick,
         from: Option<Content>,
         now: Tick,
-    ) -> Result<u32, Flaw> {
+    ) -> Result<u32, StreamFailure> {
         let zone = match from.map(|from| (from, self.contents.get_mut(from))) {
             None => self.zones.open(now, called)?,
             // Only the last one of a chain can be exchanged; and now it is the last one no more.
-            Some((_, Some(Known::Version { zone, later }))) if *later == Tick::MAX => {
+            Some((_, Some(ContentState::Version { zone, later }))) if *later == Tick::MAX => {
                 *later = now;
                 self.zones.touch(*zone, now, called)?;
                 *zone
             }
             Some((from, Some(_))) => {
-                return Err(Flaw::Bad(format!("{content} was made of {from}, as was another content")));
+                return Err(StreamFailure::Violation(format!(
+                    "{content} was made of {from}, as was another content"
+                )));
             }
-            Some((from, None)) => return Err(Flaw::Missing(from.to_string())),
+            Some((from, None)) => return Err(StreamFailure::Missing(from.to_string())),
         };
-        self.contents.insert(content, Known::Version { zone, later: Tick::MAX });
+        self.contents.insert(content, ContentState::Version { zone, later: Tick::MAX });
         Ok(zone)
     }
 
     /// A content that was pending was in force, and so was all that it is made of, however far back that is pending as well.
     #[cold]
-    fn link_all(&mut self, content: Content, now: Tick) -> Result<u32, Flaw> {
+    fn link_all(&mut self, content: Content, now: Tick) -> Result<u32, StreamFailure> {
         let mut made = Vec::new();
         let mut next = Some(content);
         while let Some(content) = next
-            && let Some(&Known::Pending { called, from }) = self.contents.get(content)
+            && let Some(&ContentState::Pending { called, from }) = self.contents.get(content)
         {
             // Taken out until it is linked, so that a circle has an end.
             self.contents.remove(content);
@@ -127,16 +136,16 @@ impl Register {
     }
 
     /// Forgets what nobody can see any more without a contradiction.
-    pub(super) fn sweep(&mut self, watermark: Tick) {
-        self.zones.decide(watermark, |_| {});
+    pub(super) fn forget_before(&mut self, watermark: Tick) {
+        self.zones.decide_before(watermark, |_| {});
         let zones = &self.zones;
         self.contents.retain(|known| match *known {
-            Known::Pending { .. } => true,
-            Known::Version { zone, later } => later >= watermark && zones.is_live(zone),
+            ContentState::Pending { .. } => true,
+            ContentState::Version { zone, later } => later >= watermark && zones.is_live(zone),
         });
     }
 
-    pub(super) fn live(&self) -> usize {
+    pub(super) fn live_entries(&self) -> usize {
         self.zones.len() + self.contents.len()
     }
 }
@@ -150,11 +159,11 @@ mod tests {
     }
 
     /// A register of which these were asked at once: each would write the first in the place of the second.
-    fn asked(exchanges: &[(u64, u64)]) -> Register {
-        let mut register = Register::new();
+    fn asked(exchanges: &[(u64, u64)]) -> RegisterStream {
+        let mut register = RegisterStream::new();
         for &(value, from) in exchanges {
             let from = if from == 0 { Content::INITIAL } else { content(from) };
-            register.called(content(value), Some(from), 1).expect("each once");
+            register.record_call(content(value), Some(from), 1).expect("each once");
         }
         register
     }
@@ -162,32 +171,40 @@ mod tests {
     #[test]
     fn who_sees_the_last_of_a_chain_has_seen_it_all() {
         let mut register = asked(&[(1, 0), (2, 1), (3, 2), (4, 0)]);
-        register.seen(content(3), 2, 3).expect("in force for the first time");
+        register.record_seen(content(3), 2, 3).expect("in force for the first time");
         for value in 1..=3 {
             assert!(!register.is_pending(content(value)), "{value}");
-            register.seen(content(value), 2, 4).expect("called before anybody had seen what came after");
+            register
+                .record_seen(content(value), 2, 4)
+                .expect("called before anybody had seen what came after");
         }
-        let late = register.seen(content(2), 4, 5);
-        assert_eq!(late, Err(Flaw::Bad("called after 2 was seen to be exchanged".to_string())));
-        let second = register.seen(content(4), 2, 5);
-        assert_eq!(second, Err(Flaw::Bad("4 was made of nothing, as was another content".to_string())));
+        let late = register.record_seen(content(2), 4, 5);
+        assert_eq!(
+            late,
+            Err(StreamFailure::Violation("called after 2 was seen to be exchanged".to_string()))
+        );
+        let second = register.record_seen(content(4), 2, 5);
+        assert_eq!(
+            second,
+            Err(StreamFailure::Violation("4 was made of nothing, as was another content".to_string()))
+        );
     }
 
     #[test]
     fn what_is_made_of_itself_was_never_there() {
         let mut register = asked(&[(1, 1)]);
-        assert_eq!(register.seen(content(1), 1, 2), Err(Flaw::Missing("1".to_string())));
+        assert_eq!(register.record_seen(content(1), 1, 2), Err(StreamFailure::Missing("1".to_string())));
         let mut register = asked(&[(1, 3), (2, 1), (3, 2)]);
-        assert_eq!(register.seen(content(1), 1, 2), Err(Flaw::Missing("1".to_string())));
+        assert_eq!(register.record_seen(content(1), 1, 2), Err(StreamFailure::Missing("1".to_string())));
     }
 
     #[test]
     fn what_was_exchanged_before_the_watermark_is_forgotten() {
         let mut register = asked(&[(1, 0), (2, 1)]);
-        register.seen(content(1), 1, 2).expect("exchanged now");
-        register.sweep(2);
+        register.record_seen(content(1), 1, 2).expect("exchanged now");
+        register.forget_before(2);
         assert!(register.contents.get(Content::INITIAL).is_some(), "somebody may have been called in time");
-        register.sweep(3);
+        register.forget_before(3);
         assert!(register.contents.get(Content::INITIAL).is_none());
         assert!(register.contents.get(content(1)).is_some() && register.is_pending(content(2)));
     }

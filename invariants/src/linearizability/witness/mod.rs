@@ -32,14 +32,14 @@
 //! Two rooms: `open` knows the operations that are open, by name and in the order of their calls, and `meaning` what each
 //! key held when.
 
-mod meaning;
-mod open;
+mod key_history;
+mod pending_calls;
 
+use super::dense_map::DenseMap;
 use super::operation::{Object, Operation, Response};
-use super::ranked::Ranked;
 use crate::fact::{Index, RequestId, Time};
-use meaning::{Applied, Held};
-use open::{Asked, NOBODY, Open};
+use key_history::{ApplyOutcome, KeyHistory};
+use pending_calls::{NO_CALL, PendingCall, PendingCalls};
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -55,17 +55,17 @@ pub enum Position {
 
 /// A place in the order: twice the index, and one more for reads, which stand behind the mutation with that index.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-struct Place(u64);
+struct LinearizationPoint(u64);
 
-impl Place {
+impl LinearizationPoint {
     /// Before everything.
-    const START: Place = Place(0);
+    const START: LinearizationPoint = LinearizationPoint(0);
 
-    const fn at(position: Position) -> Place {
+    const fn at(position: Position) -> LinearizationPoint {
         match position {
             // Of an index beyond all that can be a log's only matters that it is beyond.
-            Position::Log(index) => Place(index.saturating_mul(2)),
-            Position::Applied(index) => Place(index.saturating_mul(2).saturating_add(1)),
+            Position::Log(index) => LinearizationPoint(index.saturating_mul(2)),
+            Position::Applied(index) => LinearizationPoint(index.saturating_mul(2).saturating_add(1)),
         }
     }
 
@@ -77,19 +77,19 @@ impl Place {
 /// Verifies the order that a system claims, one event after the other, in constant amortised time each.
 #[derive(Clone, Debug)]
 pub struct Witness {
-    open: Open,
+    open: PendingCalls,
     /// Numbers of keys, whether each is a list, and what it held.
-    keys: Ranked<(u32, bool)>,
-    held: Vec<Held>,
+    keys: DenseMap<(u32, bool)>,
+    histories: Vec<KeyHistory>,
     /// The greatest place of all operations that have returned, and whose it is.
-    floor: Place,
+    floor: LinearizationPoint,
     floor_by: u32,
     /// The last index applied, and the greatest one that any answer was given from.
     applied: Index,
     answered_from: Index,
     /// Applications that the session table answered. Rare.
-    repeats: BTreeSet<(u32, Index)>,
-    looked: u64,
+    repeated_applies: BTreeSet<(u32, Index)>,
+    checks: u64,
 }
 
 impl Default for Witness {
@@ -103,41 +103,41 @@ impl Witness {
     #[must_use]
     pub fn new() -> Witness {
         Witness {
-            open: Open::new(),
-            keys: Ranked::new(),
-            held: Vec::new(),
-            floor: Place::START,
-            floor_by: NOBODY,
+            open: PendingCalls::new(),
+            keys: DenseMap::new(),
+            histories: Vec::new(),
+            floor: LinearizationPoint::START,
+            floor_by: NO_CALL,
             applied: 0,
             answered_from: 0,
-            repeats: BTreeSet::new(),
-            looked: 0,
+            repeated_applies: BTreeSet::new(),
+            checks: 0,
         }
     }
 
     /// How many answers were compared with a replay.
     #[must_use]
-    pub const fn looked(&self) -> u64 {
-        self.looked
+    pub const fn checks(&self) -> u64 {
+        self.checks
     }
 
     /// A client calls. A retry of the same request is no new call.
-    pub fn called(&mut self, id: RequestId, operation: Operation, now: Time) {
+    pub fn record_call(&mut self, id: RequestId, operation: Operation, now: Time) {
         let is_list = match Object::of(operation.action) {
             Object::Register => false,
             Object::List => true,
             object => panic!("a witness replays registers and lists, but {id} asks a {object}: {operation}"),
         };
         let &mut (key, was_list) = self.keys.get_or_insert_with(operation.key, || {
-            self.held.push(Held::new(is_list));
-            let key = u32::try_from(self.held.len() - 1).expect("fewer than four thousand million keys");
+            self.histories.push(KeyHistory::new(is_list));
+            let key = u32::try_from(self.histories.len() - 1).expect("fewer than four thousand million keys");
             (key, is_list)
         });
         assert_eq!(
             was_list, is_list,
             "a key is a register or a list throughout, but {id} asks otherwise: {operation}"
         );
-        self.open.insert(Asked::new(id, operation, key, now, (self.floor, self.floor_by)));
+        self.open.insert(PendingCall::new(id, operation, key, now, (self.floor, self.floor_by)));
     }
 
     /// Some node is the first one to apply the log entry at `index`, which carries this request. Entries without a
@@ -146,14 +146,14 @@ impl Witness {
     ///
     /// # Errors
     /// Where that breaks the order: see [`Flaw`].
-    pub fn applied(&mut self, index: Index, id: RequestId, effect: bool) -> Result<(), WitnessFailure> {
+    pub fn record_apply(&mut self, index: Index, id: RequestId, effect: bool) -> Result<(), WitnessFailure> {
         assert!(
             index > self.applied,
             "index {index} is told after {}, but the log has an order",
             self.applied
         );
         self.applied = index;
-        let Some(number) = self.open.find(id) else { return self.applied_again(index, id, effect) };
+        let Some(number) = self.open.find(id) else { return self.check_closed_apply(index, id, effect) };
         let asked = &self.open[number];
         if asked.operation.action.is_read() {
             return Ok(());
@@ -162,25 +162,25 @@ impl Witness {
             if effect {
                 return Err(self.applied_twice(index, number));
             }
-            self.repeats.insert((number, index));
+            self.repeated_applies.insert((number, index));
             return Ok(());
         }
         let (key, action) = (asked.key as usize, asked.operation.action);
-        let held = &mut self.held[key];
-        if held.is_long() {
-            held.forget_before(self.open.needed_from(self.floor).index());
+        let held = &mut self.histories[key];
+        if held.should_forget() {
+            held.forget_before(self.open.oldest_needed(self.floor).index());
         }
         let (before, matched) = match held.apply(index, id, action, effect) {
-            Applied::After(before, matched) => (before, matched),
+            ApplyOutcome::After(before, matched) => (before, matched),
             // Executing it would have changed something and did not: it was refused, perhaps because its session had
             // expired. So it has no place in the order, and must not be acknowledged.
-            Applied::Refused => return Ok(()),
+            ApplyOutcome::Rejected => return Ok(()),
         };
         let asked = &mut self.open[number];
         (asked.index, asked.before, asked.matched) = (index, before, matched);
-        let place = Place::at(Position::Log(index));
+        let place = LinearizationPoint::at(Position::Log(index));
         if place <= asked.floor {
-            return Err(self.before_its_floor(number, place));
+            return Err(self.real_time_failure(number, place));
         }
         if index <= self.answered_from {
             return Err(self.applied_late(number));
@@ -193,7 +193,7 @@ impl Witness {
     ///
     /// # Errors
     /// Where that breaks the order: see [`Flaw`].
-    pub fn answered(
+    pub fn record_response(
         &mut self,
         id: RequestId,
         position: Position,
@@ -203,11 +203,11 @@ impl Witness {
         let number = self.open.take(id).unwrap_or_else(|| panic!("{id} is answered, but is not open"));
         let asked = &mut self.open[number];
         asked.answered = now;
-        self.looked += 1;
+        self.checks += 1;
         // By where it stands rather than by what was asked: a processor that foresaw the other one learns of that sooner.
         let place = match position {
-            Position::Applied(_) => self.read(number, position, response)?,
-            Position::Log(index) => self.logged(number, index, response)?,
+            Position::Applied(_) => self.check_read(number, position, response)?,
+            Position::Log(index) => self.check_logged(number, index, response)?,
         };
         self.answered_from = self.answered_from.max(place.index());
         self.close(number);
@@ -222,17 +222,17 @@ impl Witness {
 
     /// A client will take no answer to its request. A mutation may have happened, or may happen yet.
     #[cold]
-    pub fn gave_up(&mut self, id: RequestId) {
+    pub fn record_abandoned(&mut self, id: RequestId) {
         let Some(number) = self.open.find(id) else { return };
         match self.open[number].operation.action.is_read() {
-            true => self.retired(id),
-            false => self.open.await_no_more(number),
+            true => self.retire(id),
+            false => self.open.stop_waiting(number),
         }
     }
 
     /// A request whose client gave up will not be applied any more: its session has expired, or has gone on.
     #[cold]
-    pub fn retired(&mut self, id: RequestId) {
+    pub fn retire(&mut self, id: RequestId) {
         if let Some(number) = self.open.take(id) {
             self.close(number);
             self.open.release(number);
@@ -241,63 +241,78 @@ impl Witness {
 
     /// How many entries are remembered: operations, and contents of keys. The elements of lists are not counted.
     #[must_use]
-    pub fn live(&self) -> usize {
-        self.open.len() + self.held.iter().map(Held::live).sum::<usize>()
+    pub fn live_entries(&self) -> usize {
+        self.open.len() + self.histories.iter().map(KeyHistory::live_entries).sum::<usize>()
     }
 
     /// An operation is open no more.
     #[inline]
     fn close(&mut self, number: u32) {
-        if !self.repeats.is_empty() {
-            self.repeats.retain(|&(other, _)| other != number);
+        if !self.repeated_applies.is_empty() {
+            self.repeated_applies.retain(|&(other, _)| other != number);
         }
         self.open.close(number);
     }
 
     /// A request was applied that is not open.
-    fn applied_again(&self, index: Index, id: RequestId, effect: bool) -> Result<(), WitnessFailure> {
+    fn check_closed_apply(&self, index: Index, id: RequestId, effect: bool) -> Result<(), WitnessFailure> {
         match self.open.was_mutation(id) {
             None => Err(never_called(index, id)),
             Some(true) if effect => {
                 let sentence = format!("{id} was done with, and had an effect again at index {index}");
-                Err(WitnessFailure { flaw: Flaw::AppliedTwice, id, with: None, sentence })
+                Err(WitnessFailure { flaw: ViolationKind::AppliedTwice, id, with: None, sentence })
             }
             Some(_) => Ok(()),
         }
     }
 
     #[inline]
-    fn read(&self, number: u32, position: Position, response: &Response) -> Result<Place, WitnessFailure> {
+    fn check_read(
+        &self,
+        number: u32,
+        position: Position,
+        response: &Response,
+    ) -> Result<LinearizationPoint, WitnessFailure> {
         let asked = &self.open[number];
         if !asked.operation.action.is_read() {
             return Err(self.not_applied(number, position));
         }
-        let place = Place::at(position);
+        let place = LinearizationPoint::at(position);
         if place < asked.floor {
-            return Err(self.before_its_floor(number, place));
+            return Err(self.real_time_failure(number, place));
         }
         let (Position::Log(index) | Position::Applied(index)) = position;
-        let explained = self.held[asked.key as usize].explains(index, response);
+        let explained = self.histories[asked.key as usize].explains_read(index, response);
         if explained { Ok(place) } else { Err(self.read_unexplained(number, index, response)) }
     }
 
     /// Few systems send their reads through the log.
     #[cold]
-    fn logged_read(&self, number: u32, index: Index, response: &Response) -> Result<Place, WitnessFailure> {
-        self.read(number, Position::Log(index), response)
+    fn check_logged_read(
+        &self,
+        number: u32,
+        index: Index,
+        response: &Response,
+    ) -> Result<LinearizationPoint, WitnessFailure> {
+        self.check_read(number, Position::Log(index), response)
     }
 
     #[inline]
-    fn logged(&self, number: u32, index: Index, response: &Response) -> Result<Place, WitnessFailure> {
+    fn check_logged(
+        &self,
+        number: u32,
+        index: Index,
+        response: &Response,
+    ) -> Result<LinearizationPoint, WitnessFailure> {
         let asked = &self.open[number];
         if asked.operation.action.is_read() {
-            return self.logged_read(number, index, response);
+            return self.check_logged_read(number, index, response);
         }
-        if asked.index == 0 || (asked.index != index && !self.repeats.contains(&(number, index))) {
+        if asked.index == 0 || (asked.index != index && !self.repeated_applies.contains(&(number, index))) {
             return Err(self.not_applied(number, Position::Log(index)));
         }
-        if meaning::allows(asked.before, asked.matched, response) {
-            Ok(Place::at(Position::Log(asked.index)))
+        if key_history::allows_response(asked.before, asked.matched, response) {
+            Ok(LinearizationPoint::at(Position::Log(asked.index)))
         } else {
             Err(self.mutation_unexplained(number, response))
         }
@@ -308,7 +323,7 @@ impl Witness {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct WitnessFailure {
     /// What is wrong with the order.
-    pub flaw: Flaw,
+    pub flaw: ViolationKind,
     /// The request at which it was noticed.
     pub id: RequestId,
     /// The other one that it clashes with, where that is known.
@@ -326,7 +341,7 @@ impl fmt::Display for WitnessFailure {
 /// What can be wrong with an order.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Flaw {
+pub enum ViolationKind {
     /// It holds a request that no client made.
     NeverCalled,
     /// One request has two effects.
@@ -344,12 +359,12 @@ pub enum Flaw {
 #[cold]
 fn never_called(index: Index, id: RequestId) -> WitnessFailure {
     let sentence = format!("{id} was applied at index {index}, but no client had called it");
-    WitnessFailure { flaw: Flaw::NeverCalled, id, with: None, sentence }
+    WitnessFailure { flaw: ViolationKind::NeverCalled, id, with: None, sentence }
 }
 
 /// The sentences. None of them is on a path that a correct system takes.
 impl Witness {
-    fn failure(&self, flaw: Flaw, number: u32, sentence: String) -> WitnessFailure {
+    fn failure(&self, flaw: ViolationKind, number: u32, sentence: String) -> WitnessFailure {
         WitnessFailure { flaw, id: self.open[number].id, with: None, sentence }
     }
 
@@ -357,7 +372,7 @@ impl Witness {
     fn applied_twice(&self, index: Index, number: u32) -> WitnessFailure {
         let asked = &self.open[number];
         let sentence = format!("{asked} had its effect at index {}, and again at index {index}", asked.index);
-        self.failure(Flaw::AppliedTwice, number, sentence)
+        self.failure(ViolationKind::AppliedTwice, number, sentence)
     }
 
     #[cold]
@@ -367,7 +382,7 @@ impl Witness {
             "{asked} was first applied at index {}, after an answer had been given from index {}",
             asked.index, self.answered_from
         );
-        self.failure(Flaw::AppliedLate, number, sentence)
+        self.failure(ViolationKind::AppliedLate, number, sentence)
     }
 
     #[cold]
@@ -381,44 +396,44 @@ impl Witness {
             0 => "no node has applied it with effect".to_string(),
             index => format!("it had its effect at index {index}"),
         };
-        self.failure(Flaw::NotApplied, number, format!("{asked} was answered {claim}, but {truth}"))
+        self.failure(ViolationKind::NotApplied, number, format!("{asked} was answered {claim}, but {truth}"))
     }
 
     #[cold]
-    fn before_its_floor(&self, number: u32, place: Place) -> WitnessFailure {
+    fn real_time_failure(&self, number: u32, place: LinearizationPoint) -> WitnessFailure {
         let asked = &self.open[number];
         let other = &self.open[asked.floor_by];
         let sentence = format!(
             "{other} had returned when {asked} was called, but the order has the second, at {place}, before the first, at {}",
             asked.floor
         );
-        WitnessFailure { with: Some(other.id), ..self.failure(Flaw::RealTime, number, sentence) }
+        WitnessFailure { with: Some(other.id), ..self.failure(ViolationKind::RealTime, number, sentence) }
     }
 
     #[cold]
     fn read_unexplained(&self, number: u32, index: Index, response: &Response) -> WitnessFailure {
         let asked = &self.open[number];
-        let (replay, with) = self.held[asked.key as usize].told(index);
+        let (replay, with) = self.histories[asked.key as usize].describe(index);
         let sentence = format!(
             "{asked} was told \"{response}\" from index {index}, but the log up to there leaves {replay}"
         );
-        WitnessFailure { with, ..self.failure(Flaw::Answer, number, sentence) }
+        WitnessFailure { with, ..self.failure(ViolationKind::Answer, number, sentence) }
     }
 
     #[cold]
     fn mutation_unexplained(&self, number: u32, response: &Response) -> WitnessFailure {
         let asked = &self.open[number];
-        let held = match self.held[asked.key as usize].is_list() {
+        let held = match self.histories[asked.key as usize].is_list() {
             false => format!(", where the log before it leaves \"{}\"", asked.before),
             true => String::new(),
         };
         let sentence =
             format!("{asked} was told \"{response}\", but was applied at index {}{held}", asked.index);
-        self.failure(Flaw::Answer, number, sentence)
+        self.failure(ViolationKind::Answer, number, sentence)
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for LinearizationPoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let which = if self.0.is_multiple_of(2) { "log" } else { "applied" };
         write!(f, "{which} index {}", self.index())

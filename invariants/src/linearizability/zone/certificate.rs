@@ -19,12 +19,12 @@ pub(crate) struct Certificate {
 pub(crate) struct Edge {
     pub(crate) before: u32,
     pub(crate) after: u32,
-    /// The end of a sentence that begins with the one; [`OTHER`] stands for the other.
+    /// The end of a sentence that begins with the one; [`OTHER_PLACEHOLDER`] stands for the other.
     pub(crate) why: String,
 }
 
 /// Stands for the name of an operation that is not known yet.
-pub(crate) const OTHER: &str = "{other}";
+pub(crate) const OTHER_PLACEHOLDER: &str = "{other}";
 
 impl Certificate {
     pub(super) fn new(sentence: String, calls: impl IntoIterator<Item = u32>) -> Certificate {
@@ -40,19 +40,20 @@ impl Certificate {
     }
 
     /// The one returned before the other was called.
-    pub(super) fn in_time(&mut self, history: &[Call], before: u32, after: u32) {
+    pub(super) fn add_real_time_edge(&mut self, history: &[Call], before: u32, after: u32) {
         let Some((returned, _)) = history[before as usize].returned else { return };
         let why = format!("returned at {returned}, before the call at {}", history[after as usize].called);
-        self.forced(before, after, why);
+        self.add_edge(before, after, why);
     }
 
     /// The same about the calls of `history` that these are, by their places in `calls`, with other numbers; of some no
     /// more may be left here than what matters, and in the sentence they are called what they were.
-    pub(crate) fn renumbered(mut self, calls: &[Call], numbers: &[u32], history: &[Call]) -> Certificate {
+    pub(crate) fn with_numbers(mut self, calls: &[Call], numbers: &[u32], history: &[Call]) -> Certificate {
         for &call in &self.calls {
             let (is, was) = (&calls[call as usize], &history[numbers[call as usize] as usize]);
             if is.operation != was.operation {
-                self.sentence = self.sentence.replace(&Named(is).to_string(), &Named(was).to_string());
+                self.sentence =
+                    self.sentence.replace(&NamedCall(is).to_string(), &NamedCall(was).to_string());
             }
         }
         let renumber = |call: &mut u32| *call = numbers[*call as usize];
@@ -65,11 +66,11 @@ impl Certificate {
     }
 
     /// One operation that must stand before itself.
-    pub(super) fn absurd(&mut self, call: u32, why: String) {
+    pub(super) fn add_self_edge(&mut self, call: u32, why: String) {
         self.edges.push(Edge { before: call, after: call, why });
     }
 
-    pub(super) fn forced(&mut self, before: u32, after: u32, why: String) {
+    pub(super) fn add_edge(&mut self, before: u32, after: u32, why: String) {
         let edge = Edge { before, after, why };
         if before != after && !self.edges.contains(&edge) {
             self.edges.push(edge);
@@ -78,9 +79,9 @@ impl Certificate {
 }
 
 /// An operation by its name and what it asks.
-pub(super) struct Named<'a>(pub(super) &'a Call);
+pub(super) struct NamedCall<'a>(pub(super) &'a Call);
 
-impl fmt::Display for Named<'_> {
+impl fmt::Display for NamedCall<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({})", self.0.id, self.0.operation)
     }

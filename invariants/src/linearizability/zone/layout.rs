@@ -32,12 +32,12 @@ impl Zone {
 
 /// The zones of one key.
 #[derive(Default, Debug)]
-pub(super) struct Layout {
+pub(super) struct ZoneLayout {
     forward: Vec<Zone>,
     backward: Vec<Zone>,
 }
 
-impl Layout {
+impl ZoneLayout {
     pub(super) fn clear(&mut self) {
         self.forward.clear();
         self.backward.clear();
@@ -49,7 +49,7 @@ impl Layout {
     }
 
     /// Two zones each of which must stand before the other.
-    pub(super) fn clash(&mut self) -> Option<(Zone, Zone)> {
+    pub(super) fn find_conflict(&mut self) -> Option<(Zone, Zone)> {
         // Both come nearly sorted, and this sort is linear on what is.
         self.forward.sort_by_key(|zone| zone.after_first_return);
         if let Some(&[before, after]) =

@@ -4,9 +4,9 @@
 //! be a beginning of it. An acknowledged operation whose element no read shows is a zone of its own: after it the list is
 //! one that nobody saw, until somebody replaces it.
 
-use super::certificate::{Certificate, Named, OTHER};
-use super::layout::{Layout, Zone};
-use super::{Zoned, calls};
+use super::certificate::{Certificate, NamedCall, OTHER_PLACEHOLDER};
+use super::layout::{Zone, ZoneLayout};
+use super::{ZoneVerdict, calls};
 use crate::fact::Time;
 use crate::linearizability::interner::Interner;
 use crate::linearizability::operation::{Call, Content};
@@ -28,7 +28,7 @@ struct Element {
 
 /// What the reads with one first element show.
 #[derive(Clone, Copy, Debug)]
-struct Chain {
+struct ReadChain {
     /// The element that it begins with; [`NONE`]: it begins with the empty list.
     root: u32,
     /// The read that shows most, as a call; [`NONE`]: no read shows it.
@@ -40,62 +40,62 @@ struct Chain {
 
 /// The first return and the last call of all reads of one length.
 #[derive(Clone, Copy, Debug)]
-struct Seen {
+struct ReadTimes {
     first: Time,
     last: Time,
 }
 
 #[derive(Default, Debug)]
-pub(super) struct Lists {
-    names: Interner,
+pub(super) struct ListZoneChecker {
+    interner: Interner,
     elements: Vec<Element>,
     /// The one of the empty list first.
-    chains: Vec<Chain>,
+    chains: Vec<ReadChain>,
     /// By element: the chain that begins with it.
     roots: Vec<u32>,
-    seen: Vec<Seen>,
-    layout: Layout,
+    seen: Vec<ReadTimes>,
+    layout: ZoneLayout,
 }
 
 /// What was found, in numbers. The words come later.
-enum Flaw {
+enum ListAnomaly {
     NotUnique,
     /// A read (a call) that shows an element nobody appended.
-    Phantom(u32, u64),
+    NeverAdded(u32, u64),
     /// A read that shows an element in the middle which replaced all others.
-    Middle(u32, u64),
+    ReplacedMidway(u32, u64),
     /// One read, or two, that show an element in two places.
-    Doubled(u32, u32, u64),
+    SeenTwice(u32, u32, u64),
     /// Two reads that differ at this place.
-    Fork(u32, u32, usize),
-    Chain(u32),
-    Zones(u32, u32),
+    Diverged(u32, u32, usize),
+    OutOfOrder(u32),
+    ConflictingZones(u32, u32),
 }
 
-impl Lists {
-    pub(super) fn judge(&mut self, history: &[Call], mine: &[u32], until: Time) -> Zoned {
-        match self.find(history, mine, until) {
-            Ok(()) => Zoned::Order,
-            Err(flaw) => self.told(history, mine, until, &flaw),
+impl ListZoneChecker {
+    pub(super) fn judge(&mut self, history: &[Call], mine: &[u32], until: Time) -> ZoneVerdict {
+        match self.find_anomaly(history, mine, until) {
+            Ok(()) => ZoneVerdict::Order,
+            Err(flaw) => self.explain(history, mine, until, &flaw),
         }
     }
 
-    fn find(&mut self, history: &[Call], mine: &[u32], until: Time) -> Result<(), Flaw> {
+    fn find_anomaly(&mut self, history: &[Call], mine: &[u32], until: Time) -> Result<(), ListAnomaly> {
         self.load(history, mine, until)?;
-        self.look(history, mine, until)?;
-        self.lay_out(history)
+        self.compare_reads(history, mine, until)?;
+        self.build_zones(history)
     }
 
     fn element(&self, element: u64) -> Option<u32> {
-        Some(self.names.get(Content::Present(element))).filter(|&number| number != NONE)
+        Some(self.interner.get(Content::Present(element))).filter(|&number| number != NONE)
     }
 
     /// Notes who produced which element, and the longest read of each chain.
-    fn load(&mut self, history: &[Call], mine: &[u32], until: Time) -> Result<(), Flaw> {
-        self.names.clear();
+    fn load(&mut self, history: &[Call], mine: &[u32], until: Time) -> Result<(), ListAnomaly> {
+        self.interner.clear();
         self.elements.clear();
         self.chains.clear();
-        self.chains.push(Chain { root: NONE, longest: NONE, length: 0, times: 0 });
+        self.chains.push(ReadChain { root: NONE, longest: NONE, length: 0, times: 0 });
         for (number, call) in calls(history, mine, until) {
             let (returned, role) = list_role(call, until);
             let (element, replaces) = match role {
@@ -103,8 +103,8 @@ impl Lists {
                 ListRole::Replaces(element) => (element, true),
                 ListRole::Reads(_) | ListRole::Nothing => continue,
             };
-            if self.names.number(Content::Present(element)) as usize != self.elements.len() {
-                return Err(Flaw::NotUnique);
+            if self.interner.number(Content::Present(element)) as usize != self.elements.len() {
+                return Err(ListAnomaly::NotUnique);
             }
             self.elements.push(Element {
                 call: number,
@@ -130,28 +130,28 @@ impl Lists {
 
     /// The chain that a read shows.
     #[inline]
-    fn chain_of(&mut self, read: u32, elements: &[u64]) -> Result<u32, Flaw> {
+    fn chain_of(&mut self, read: u32, elements: &[u64]) -> Result<u32, ListAnomaly> {
         let Some(&first) = elements.first() else { return Ok(0) };
-        let root = self.element(first).ok_or(Flaw::Phantom(read, first))?;
+        let root = self.element(first).ok_or(ListAnomaly::NeverAdded(read, first))?;
         if !self.elements[root as usize].replaces {
             return Ok(0);
         }
         if self.roots[root as usize] == NONE {
             self.roots[root as usize] = self.chains.len() as u32;
-            self.chains.push(Chain { root, longest: NONE, length: 0, times: 0 });
+            self.chains.push(ReadChain { root, longest: NONE, length: 0, times: 0 });
         }
         Ok(self.roots[root as usize])
     }
 
     /// Compares each read with the longest one of its chain, and notes when each length was seen.
-    fn look(&mut self, history: &[Call], mine: &[u32], until: Time) -> Result<(), Flaw> {
+    fn compare_reads(&mut self, history: &[Call], mine: &[u32], until: Time) -> Result<(), ListAnomaly> {
         let mut times = 0;
         for chain in &mut self.chains {
             chain.times = times;
             times += chain.length + 1;
         }
         self.seen.clear();
-        self.seen.resize(times as usize, Seen { first: Time::MAX, last: 0 });
+        self.seen.resize(times as usize, ReadTimes { first: Time::MAX, last: 0 });
         for (number, call) in calls(history, mine, until) {
             let (returned, ListRole::Reads(elements)) = list_role(call, until) else { continue };
             let chain = self.chain_of(number, elements)?;
@@ -159,7 +159,11 @@ impl Lists {
             let longest = shown(history, chain.longest);
             if !longest.starts_with(elements) {
                 let place = longest.iter().zip(elements).position(|(one, other)| one != other);
-                return Err(Flaw::Fork(chain.longest, number, place.expect("no longer than the longest")));
+                return Err(ListAnomaly::Diverged(
+                    chain.longest,
+                    number,
+                    place.expect("no longer than the longest"),
+                ));
             }
             let seen = &mut self.seen[chain.times as usize + elements.len()];
             seen.first = seen.first.min(returned);
@@ -168,7 +172,7 @@ impl Lists {
         Ok(())
     }
 
-    fn lay_out(&mut self, history: &[Call]) -> Result<(), Flaw> {
+    fn build_zones(&mut self, history: &[Call]) -> Result<(), ListAnomaly> {
         self.layout.clear();
         for number in 0..self.chains.len() as u32 {
             let chain = self.chains[number as usize];
@@ -184,14 +188,14 @@ impl Lists {
             let empty = self.seen[chain.times as usize];
             see(empty.first, empty.last);
             for (place, &element) in shown(history, chain.longest).iter().enumerate() {
-                let name = self.element(element).ok_or(Flaw::Phantom(chain.longest, element))?;
+                let name = self.element(element).ok_or(ListAnomaly::NeverAdded(chain.longest, element))?;
                 let producer = &mut self.elements[name as usize];
                 if producer.chain != NONE {
                     let other = self.chains[producer.chain as usize].longest;
-                    return Err(Flaw::Doubled(other, chain.longest, element));
+                    return Err(ListAnomaly::SeenTwice(other, chain.longest, element));
                 }
                 if producer.replaces && place > 0 {
-                    return Err(Flaw::Middle(chain.longest, element));
+                    return Err(ListAnomaly::ReplacedMidway(chain.longest, element));
                 }
                 producer.chain = number;
                 see(producer.returned, producer.called);
@@ -199,7 +203,7 @@ impl Lists {
                 see(seen.first, seen.last);
             }
             if is_bad {
-                return Err(Flaw::Chain(number));
+                return Err(ListAnomaly::OutOfOrder(number));
             }
             let after_first_return = if number == 0 { 0 } else { first_return.saturating_add(1) };
             self.layout.push(Zone { after_first_return, last_call, chain: number });
@@ -211,9 +215,9 @@ impl Lists {
                 self.layout.push(Zone { after_first_return, last_call: element.called, chain: number });
             }
         }
-        match self.layout.clash() {
+        match self.layout.find_conflict() {
             None => Ok(()),
-            Some((one, other)) => Err(Flaw::Zones(one.chain, other.chain)),
+            Some((one, other)) => Err(ListAnomaly::ConflictingZones(one.chain, other.chain)),
         }
     }
 }
@@ -228,7 +232,7 @@ fn shown(history: &[Call], read: u32) -> &[u64] {
 
 /// An operation of a chain: a read of this length, or the producer of the element before it.
 #[derive(Clone, Copy, Debug)]
-struct Member {
+struct ListChainOp {
     call: u32,
     length: usize,
     returned: Time,
@@ -236,32 +240,32 @@ struct Member {
 }
 
 /// The words. None of this is on a path that a good history takes.
-impl Lists {
+impl ListZoneChecker {
     #[cold]
-    fn told(&self, history: &[Call], mine: &[u32], until: Time, flaw: &Flaw) -> Zoned {
-        let story = Story { lists: self, history, mine, until };
-        Zoned::Clash(Box::new(match *flaw {
-            Flaw::NotUnique => return Zoned::NotUnique,
-            Flaw::Phantom(read, element) => story.phantom(read, element),
-            Flaw::Middle(read, element) => story.middle(read, element),
-            Flaw::Doubled(one, other, element) => story.doubled(one, other, element),
-            Flaw::Fork(one, other, place) => story.fork(one, other, place),
-            Flaw::Chain(chain) => story.out_of_order(chain),
-            Flaw::Zones(one, other) => story.two_zones(one, other),
+    fn explain(&self, history: &[Call], mine: &[u32], until: Time, flaw: &ListAnomaly) -> ZoneVerdict {
+        let story = ListExplainer { lists: self, history, mine, until };
+        ZoneVerdict::Conflict(Box::new(match *flaw {
+            ListAnomaly::NotUnique => return ZoneVerdict::NotUnique,
+            ListAnomaly::NeverAdded(read, element) => story.explain_never_added(read, element),
+            ListAnomaly::ReplacedMidway(read, element) => story.explain_replaced_midway(read, element),
+            ListAnomaly::SeenTwice(one, other, element) => story.explain_seen_twice(one, other, element),
+            ListAnomaly::Diverged(one, other, place) => story.explain_diverged(one, other, place),
+            ListAnomaly::OutOfOrder(chain) => story.explain_out_of_order(chain),
+            ListAnomaly::ConflictingZones(one, other) => story.explain_conflicting_zones(one, other),
         }))
     }
 }
 
-struct Story<'a> {
-    lists: &'a Lists,
+struct ListExplainer<'a> {
+    lists: &'a ListZoneChecker,
     history: &'a [Call],
     mine: &'a [u32],
     until: Time,
 }
 
-impl Story<'_> {
-    fn call(&self, number: u32) -> Named<'_> {
-        Named(&self.history[number as usize])
+impl ListExplainer<'_> {
+    fn call(&self, number: u32) -> NamedCall<'_> {
+        NamedCall(&self.history[number as usize])
     }
 
     fn element(&self, element: u64) -> Option<Element> {
@@ -269,46 +273,53 @@ impl Story<'_> {
     }
 
     /// Adds who produced an element, and that it comes before a read that shows it.
-    fn produced(&self, certificate: &mut Certificate, element: u64, read: u32) {
+    fn add_producer(&self, certificate: &mut Certificate, element: u64, read: u32) {
         if let Some(producer) = self.element(element) {
             certificate.add([producer.call]);
-            certificate.forced(producer.call, read, format!("added {element}, which {OTHER} saw"));
+            certificate.add_edge(
+                producer.call,
+                read,
+                format!("added {element}, which {OTHER_PLACEHOLDER} saw"),
+            );
         }
     }
 
     /// Adds who replaced the list by the first element of a read.
-    fn root(&self, certificate: &mut Certificate, read: u32) {
+    fn add_root(&self, certificate: &mut Certificate, read: u32) {
         if let Some(&first) = shown(self.history, read).first()
             && self.element(first).is_some_and(|element| element.replaces)
         {
-            self.produced(certificate, first, read);
+            self.add_producer(certificate, first, read);
         }
     }
 
-    fn phantom(&self, read: u32, element: u64) -> Certificate {
+    fn explain_never_added(&self, read: u32, element: u64) -> Certificate {
         let sentence = format!("{} saw {element}, which nobody added", self.call(read));
         Certificate::new(sentence, [read])
     }
 
-    fn middle(&self, read: u32, element: u64) -> Certificate {
+    fn explain_replaced_midway(&self, read: u32, element: u64) -> Certificate {
         let first = shown(self.history, read)[0];
         let sentence = format!(
             "{} saw {first} before {element}, which had replaced all that was there before",
             self.call(read)
         );
         let mut certificate = Certificate::new(sentence, [read]);
-        self.produced(&mut certificate, first, read);
-        self.produced(&mut certificate, element, read);
+        self.add_producer(&mut certificate, first, read);
+        self.add_producer(&mut certificate, element, read);
         if let (Some(one), Some(other)) = (self.element(first), self.element(element)) {
-            let why = format!("added {first}, and the list shows it before {element}, which {OTHER} added");
-            certificate.forced(one.call, other.call, why);
-            let why = format!("replaced all that was there, but not {first}, which {OTHER} added");
-            certificate.forced(other.call, one.call, why);
+            let why = format!(
+                "added {first}, and the list shows it before {element}, which {OTHER_PLACEHOLDER} added"
+            );
+            certificate.add_edge(one.call, other.call, why);
+            let why =
+                format!("replaced all that was there, but not {first}, which {OTHER_PLACEHOLDER} added");
+            certificate.add_edge(other.call, one.call, why);
         }
         certificate
     }
 
-    fn doubled(&self, one: u32, other: u32, element: u64) -> Certificate {
+    fn explain_seen_twice(&self, one: u32, other: u32, element: u64) -> Certificate {
         let sentence = match one == other {
             true => format!("{} saw {element} twice, which was added once", self.call(one)),
             false => format!(
@@ -319,18 +330,18 @@ impl Story<'_> {
         };
         let mut certificate = Certificate::new(sentence, [one, other]);
         for read in [one, other] {
-            self.root(&mut certificate, read);
-            self.produced(&mut certificate, element, read);
+            self.add_root(&mut certificate, read);
+            self.add_producer(&mut certificate, element, read);
         }
         certificate
     }
 
-    fn fork(&self, one: u32, other: u32, place: usize) -> Certificate {
+    fn explain_diverged(&self, one: u32, other: u32, place: usize) -> Certificate {
         let at = [one, other].map(|read| (read, shown(self.history, read)[place]));
         for (read, element) in at {
             match self.element(element) {
-                None => return self.phantom(read, element),
-                Some(producer) if producer.replaces => return self.middle(read, element),
+                None => return self.explain_never_added(read, element),
+                Some(producer) if producer.replaces => return self.explain_replaced_midway(read, element),
                 Some(_) => {}
             }
         }
@@ -344,25 +355,27 @@ impl Story<'_> {
         );
         let mut certificate = Certificate::new(sentence, [one, other]);
         for (read, element) in at {
-            self.root(&mut certificate, read);
-            self.produced(&mut certificate, element, read);
+            self.add_root(&mut certificate, read);
+            self.add_producer(&mut certificate, element, read);
         }
         for [(_, first), (_, second)] in [at, [at[1], at[0]]] {
             if let (Some(one), Some(other)) = (self.element(first), self.element(second)) {
-                let why = format!("added {first}, and who saw it there saw no {second} of {OTHER} before it");
-                certificate.forced(one.call, other.call, why);
+                let why = format!(
+                    "added {first}, and who saw it there saw no {second} of {OTHER_PLACEHOLDER} before it"
+                );
+                certificate.add_edge(one.call, other.call, why);
             }
         }
         certificate
     }
 
     /// The chain's operations in the order in which they must stand.
-    fn members(&self, number: u32) -> Vec<Member> {
+    fn members(&self, number: u32) -> Vec<ListChainOp> {
         let lists = self.lists;
         let mut members = Vec::new();
         if let Some(unseen) = (number as usize).checked_sub(lists.chains.len()) {
             let Element { call, returned, .. } = lists.elements[unseen];
-            return vec![Member { call, length: 1, returned, produces: true }];
+            return vec![ListChainOp { call, length: 1, returned, produces: true }];
         }
         let chain = lists.chains[number as usize];
         let longest = shown(self.history, chain.longest);
@@ -372,12 +385,12 @@ impl Story<'_> {
                     let root = elements.first().and_then(|&first| lists.element(first));
                     let root = root.filter(|&root| lists.elements[root as usize].replaces);
                     if root.unwrap_or(NONE) == chain.root {
-                        members.push(Member { call, length: elements.len(), returned, produces: false });
+                        members.push(ListChainOp { call, length: elements.len(), returned, produces: false });
                     }
                 }
                 (returned, ListRole::Appends(element) | ListRole::Replaces(element)) => {
                     if let Some(place) = longest.iter().position(|&other| other == element) {
-                        members.push(Member { call, length: place + 1, returned, produces: true });
+                        members.push(ListChainOp { call, length: place + 1, returned, produces: true });
                     }
                 }
                 (_, ListRole::Nothing) => {}
@@ -387,11 +400,11 @@ impl Story<'_> {
         members
     }
 
-    fn out_of_order(&self, number: u32) -> Certificate {
+    fn explain_out_of_order(&self, number: u32) -> Certificate {
         let members = self.members(number);
         let chain = self.lists.chains[number as usize];
         let longest = shown(self.history, chain.longest);
-        let mut latest: Option<Member> = None;
+        let mut latest: Option<ListChainOp> = None;
         for &member in &members {
             if let Some(before) = latest
                 && member.returned < self.history[before.call as usize].called
@@ -416,40 +429,42 @@ impl Story<'_> {
                     self.call(before.call)
                 );
                 let mut certificate = Certificate::new(sentence, [before.call, member.call]);
-                certificate.in_time(self.history, member.call, before.call);
+                certificate.add_real_time_edge(self.history, member.call, before.call);
                 match (before.produces, member.produces) {
                     (true, true) => {
                         certificate.add([chain.longest]);
                         for place in [before.length, member.length] {
-                            self.produced(&mut certificate, longest[place - 1], chain.longest);
+                            self.add_producer(&mut certificate, longest[place - 1], chain.longest);
                         }
                         let why = "the list shows it first".to_string();
-                        certificate.forced(before.call, member.call, why);
+                        certificate.add_edge(before.call, member.call, why);
                     }
                     (true, false) => {
-                        let why = format!("added {}, which {OTHER} saw", longest[before.length - 1]);
-                        certificate.forced(before.call, member.call, why);
+                        let why =
+                            format!("added {}, which {OTHER_PLACEHOLDER} saw", longest[before.length - 1]);
+                        certificate.add_edge(before.call, member.call, why);
                     }
                     (false, true) => {
                         let element = longest[member.length - 1];
                         // That it was added to this list, and not to one before, is shown by who saw it there.
                         certificate.add([chain.longest]);
-                        self.produced(&mut certificate, element, chain.longest);
-                        let why = format!("did not see {element}, which {OTHER} added");
-                        certificate.forced(before.call, member.call, why);
+                        self.add_producer(&mut certificate, element, chain.longest);
+                        let why = format!("did not see {element}, which {OTHER_PLACEHOLDER} added");
+                        certificate.add_edge(before.call, member.call, why);
                     }
                     (false, false) => {
-                        let why = format!("did not see {}, which {OTHER} saw", longest[before.length]);
-                        certificate.forced(before.call, member.call, why);
-                        self.produced(&mut certificate, longest[before.length], member.call);
+                        let why =
+                            format!("did not see {}, which {OTHER_PLACEHOLDER} saw", longest[before.length]);
+                        certificate.add_edge(before.call, member.call, why);
+                        self.add_producer(&mut certificate, longest[before.length], member.call);
                     }
                 }
                 for read in certificate.calls.clone() {
-                    self.root(&mut certificate, read);
+                    self.add_root(&mut certificate, read);
                 }
                 return certificate;
             }
-            let called = |member: Member| self.history[member.call as usize].called;
+            let called = |member: ListChainOp| self.history[member.call as usize].called;
             if latest.is_none_or(|latest| called(latest) < called(member)) {
                 latest = Some(member);
             }
@@ -457,7 +472,7 @@ impl Story<'_> {
         unreachable!("the walk along the chain found one")
     }
 
-    fn two_zones(&self, one: u32, other: u32) -> Certificate {
+    fn explain_conflicting_zones(&self, one: u32, other: u32) -> Certificate {
         let extremes = |number: u32| {
             let members = self.members(number);
             let first = members.iter().copied().min_by_key(|member| member.returned);
@@ -472,7 +487,7 @@ impl Story<'_> {
                 format!("the list that {} left and nobody saw", self.call(unseen.call))
             }
         };
-        let older = |first: Option<Member>, last: Member, which: u32, than: u32| match first {
+        let older = |first: Option<ListChainOp>, last: ListChainOp, which: u32, than: u32| match first {
             None => format!("{} is older than {}", name(which), name(than)),
             Some(first) => format!(
                 "{} returned before {} was called, so {} is older than {}",
@@ -499,12 +514,12 @@ impl Story<'_> {
                 certificate.add([chain.longest]);
                 for member in chosen().filter(|member| member.produces) {
                     let element = shown(self.history, chain.longest)[member.length - 1];
-                    self.produced(&mut certificate, element, chain.longest);
+                    self.add_producer(&mut certificate, element, chain.longest);
                 }
             }
             for read in chosen().map(|member| member.call).chain([chain.longest]) {
                 if certificate.calls.contains(&read) {
-                    self.root(&mut certificate, read);
+                    self.add_root(&mut certificate, read);
                 }
             }
         }
@@ -519,13 +534,13 @@ impl Story<'_> {
                     && self.element(first).is_some_and(|element| !element.replaces)
                     && chain.longest != NONE
                 {
-                    self.produced(&mut certificate, first, read);
+                    self.add_producer(&mut certificate, first, read);
                 }
             }
         }
         for (first, last) in [(one_first, other_last), (other_first, one_last)] {
             if let Some(first) = first {
-                certificate.in_time(self.history, first.call, last.call);
+                certificate.add_real_time_edge(self.history, first.call, last.call);
             }
         }
         // The one is older than the other, so all of the one stands before all of the other: also its last operation before
@@ -538,20 +553,28 @@ impl Story<'_> {
             let unseen = (newer as usize).checked_sub(self.lists.chains.len());
             let why = match (self.lists.chains.get(number as usize), unseen) {
                 (None, _) => {
-                    format!("left a list that nobody saw, and that was gone for good at the time of {OTHER}")
+                    format!(
+                        "left a list that nobody saw, and that was gone for good at the time of {OTHER_PLACEHOLDER}"
+                    )
                 }
                 (Some(_), _) if last.produces => {
-                    format!("added to {}, which was gone for good at the time of {OTHER}", name(number))
+                    format!(
+                        "added to {}, which was gone for good at the time of {OTHER_PLACEHOLDER}",
+                        name(number)
+                    )
                 }
                 // What was there in the beginning only grows while it is there.
                 (Some(chain), Some(_)) if chain.root == NONE => {
-                    format!("did not see what {OTHER} left behind")
+                    format!("did not see what {OTHER_PLACEHOLDER} left behind")
                 }
                 (Some(_), _) => {
-                    format!("saw {}, which was gone for good at the time of {OTHER}", name(number))
+                    format!(
+                        "saw {}, which was gone for good at the time of {OTHER_PLACEHOLDER}",
+                        name(number)
+                    )
                 }
             };
-            certificate.forced(last.call, first.call, why);
+            certificate.add_edge(last.call, first.call, why);
         }
         certificate
     }

@@ -16,42 +16,42 @@
 mod layout;
 mod certificate;
 mod registers;
-mod notes;
+mod event_log;
 mod lists;
 
-pub(crate) use certificate::{Certificate, OTHER};
+pub(crate) use certificate::{Certificate, OTHER_PLACEHOLDER};
 
 use super::operation::{Call, Object};
 use crate::fact::Time;
-use lists::Lists;
-use notes::{Notes, Row};
-use registers::{Contents, Noted, Registers};
+use event_log::{EventLog, KeyEvents};
+use lists::ListZoneChecker;
+use registers::{RegisterContents, RegisterEvent, RegisterZoneChecker};
 
 /// What the zones of one key say.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) enum Zoned {
+pub(crate) enum ZoneVerdict {
     /// There is an order.
     Order,
     /// There is none, and this is why.
-    Clash(Box<Certificate>),
+    Conflict(Box<Certificate>),
     /// The key is none of those that this check understands.
     NotUnique,
 }
 
 /// The check's memory, kept between keys so that it is asked for once.
 #[derive(Default, Debug)]
-pub(crate) struct Zones {
-    registers: Registers,
-    lists: Lists,
+pub(crate) struct ZoneChecker {
+    registers: RegisterZoneChecker,
+    lists: ListZoneChecker,
 }
 
-impl Zones {
+impl ZoneChecker {
     /// Judges what happened to one key up to and including `until`: `mine` are its calls in `history`, by time.
-    pub(crate) fn judge(&mut self, history: &[Call], mine: &[u32], until: Time) -> Zoned {
+    pub(crate) fn judge(&mut self, history: &[Call], mine: &[u32], until: Time) -> ZoneVerdict {
         match mine.first().map(|&call| Object::of(history[call as usize].operation.action)) {
             Some(Object::List) => self.lists.judge(history, mine, until),
             Some(Object::Register) | None => self.registers.judge(history, mine, until),
-            Some(Object::Set | Object::Counter | Object::Queue | Object::Mutex) => Zoned::NotUnique,
+            Some(Object::Set | Object::Counter | Object::Queue | Object::Mutex) => ZoneVerdict::NotUnique,
         }
     }
 }
@@ -61,23 +61,23 @@ impl Zones {
 /// then: notes of all of them would not be read from a cache any more.
 #[derive(Default, Debug)]
 pub(crate) struct Survey {
-    keys: Vec<Surveyed>,
-    notes: Notes,
-    registers: Registers,
+    keys: Vec<KeySurvey>,
+    notes: EventLog,
+    registers: RegisterZoneChecker,
 }
 
 /// One key.
 #[derive(Debug)]
-struct Surveyed {
-    noted: Row,
+struct KeySurvey {
+    events: KeyEvents,
     /// What came of all that was noted before, if that was very much.
-    before: Option<Box<Contents>>,
+    folded: Option<Box<RegisterContents>>,
     /// Not a register, or one with a flaw: it takes a closer look.
     is_other: bool,
 }
 
 /// So many notes of one key are enough.
-const ENOUGH: usize = 1 << 12;
+const MAX_UNFOLDED_EVENTS: usize = 1 << 12;
 
 impl Survey {
     /// One more call. The keys have numbers, by first appearance.
@@ -85,13 +85,13 @@ impl Survey {
     pub(crate) fn add(&mut self, key: usize, call: &Call) {
         if key == self.keys.len() {
             let is_other = Object::of(call.operation.action) != Object::Register;
-            self.keys.push(Surveyed { noted: Row::EMPTY, before: None, is_other });
+            self.keys.push(KeySurvey { events: KeyEvents::EMPTY, folded: None, is_other });
         }
         let surveyed = &mut self.keys[key];
         if !surveyed.is_other {
-            surveyed.is_other = !self.notes.push(&mut surveyed.noted, Noted::of(call, Time::MAX));
-            if surveyed.noted.len() >= ENOUGH {
-                surveyed.digest(&mut self.notes);
+            surveyed.is_other = !self.notes.push(&mut surveyed.events, RegisterEvent::of(call, Time::MAX));
+            if surveyed.events.len() >= MAX_UNFOLDED_EVENTS {
+                surveyed.fold_events(&mut self.notes);
             }
         }
     }
@@ -100,23 +100,23 @@ impl Survey {
     /// once.
     pub(crate) fn has_order(&mut self, key: usize) -> bool {
         let surveyed = &mut self.keys[key];
-        if surveyed.before.is_some() {
-            surveyed.digest(&mut self.notes);
+        if surveyed.folded.is_some() {
+            surveyed.fold_events(&mut self.notes);
         }
-        match surveyed.before.take() {
+        match surveyed.folded.take() {
             _ if surveyed.is_other => false,
             Some(mut contents) => self.registers.has_order_of(&mut contents),
-            None => self.registers.has_order(self.notes.of(surveyed.noted)),
+            None => self.registers.has_order(self.notes.of(surveyed.events)),
         }
     }
 }
 
-impl Surveyed {
+impl KeySurvey {
     #[cold]
-    fn digest(&mut self, notes: &mut Notes) {
-        let contents = self.before.get_or_insert_with(|| Box::new(Contents::new()));
-        self.is_other |= notes.of(self.noted).any(|noted| contents.add(noted).is_err());
-        notes.forget(&mut self.noted);
+    fn fold_events(&mut self, notes: &mut EventLog) {
+        let contents = self.folded.get_or_insert_with(|| Box::new(RegisterContents::new()));
+        self.is_other |= notes.of(self.events).any(|noted| contents.add(noted).is_err());
+        notes.forget(&mut self.events);
     }
 }
 

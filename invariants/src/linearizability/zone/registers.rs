@@ -1,8 +1,8 @@
 //! Registers: chains of compare-and-sets.
 
-use super::certificate::{Certificate, Named, OTHER};
-use super::layout::{Layout, Zone};
-use super::{Zoned, calls};
+use super::certificate::{Certificate, NamedCall, OTHER_PLACEHOLDER};
+use super::layout::{Zone, ZoneLayout};
+use super::{ZoneVerdict, calls};
 use crate::fact::Time;
 use crate::linearizability::interner::Interner;
 use crate::linearizability::operation::{Call, Content};
@@ -13,7 +13,7 @@ const NONE: u32 = u32::MAX;
 
 /// A content of the register: who wrote it, who saw it, and what it was exchanged for.
 #[derive(Clone, Copy, Debug)]
-struct Version {
+struct VersionTimes {
     /// Its producer's call and return; the end of time where the outcome is unknown.
     called: Time,
     returned: Time,
@@ -29,7 +29,7 @@ struct Version {
     is_certain: bool,
 }
 
-const UNSEEN: Version = Version {
+const UNSEEN_VERSION: VersionTimes = VersionTimes {
     called: 0,
     returned: Time::MAX,
     first_seen: Time::MAX,
@@ -42,125 +42,129 @@ const UNSEEN: Version = Version {
 
 /// What an operation says of a register, and when.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Noted {
+pub(super) struct RegisterEvent {
     pub(super) called: Time,
     /// The end of time: nobody knows.
     pub(super) returned: Time,
     pub(super) role: Role,
 }
 
-impl Noted {
+impl RegisterEvent {
     #[inline]
-    pub(super) fn of(call: &Call, until: Time) -> Noted {
+    pub(super) fn of(call: &Call, until: Time) -> RegisterEvent {
         let (returned, role) = role(call, until);
-        Noted { called: call.called, returned, role }
+        RegisterEvent { called: call.called, returned, role }
     }
 }
 
 /// All that a register held. Loaded one call after the other, in any order.
 #[derive(Default, Debug)]
-pub(super) struct Contents {
-    names: Interner,
-    versions: Vec<Version>,
+pub(super) struct RegisterContents {
+    interner: Interner,
+    versions: Vec<VersionTimes>,
     /// Whether a compare-and-set failed without telling what it found.
-    is_blind: bool,
+    has_unknown_mismatch: bool,
 }
 
 #[derive(Default, Debug)]
-pub(super) struct Registers {
-    contents: Contents,
-    chains: Chains,
+pub(super) struct RegisterZoneChecker {
+    contents: RegisterContents,
+    chains: RegisterChains,
 }
 
 /// What it takes to string contents together and to lay them out.
 #[derive(Default, Debug)]
-struct Chains {
+struct RegisterChains {
     /// Certain contents that a compare-and-set made and that are not yet linked.
     unlinked: Vec<u32>,
-    layout: Layout,
+    layout: ZoneLayout,
 }
 
 /// What was found, in numbers of contents. The words come later, and only if need be.
-pub(super) enum Flaw {
+pub(super) enum RegisterAnomaly {
     /// Two writes of one content, or of the initial one.
     NotUnique,
     /// Nobody wrote what was seen or exchanged.
-    Phantom(u32),
-    Absurd(u32),
+    NeverWritten(u32),
+    SelfContradictory(u32),
     /// Two compare-and-sets that both had effect took this away.
-    Twice(u32, u32, u32),
+    TakenTwice(u32, u32, u32),
     /// Compare-and-sets that need each other's products.
-    Circle(u32),
+    Cycle(u32),
     /// Within the chain of this root an operation was called after one further down had returned.
-    Chain(u32),
-    Zones(u32, u32),
+    OutOfOrder(u32),
+    ConflictingZones(u32, u32),
 }
 
-impl Flaw {
+impl RegisterAnomaly {
     /// With the call that shows it, where that was not known.
-    fn at(self, call: u32) -> Flaw {
-        if matches!(self, Flaw::Absurd(_)) { Flaw::Absurd(call) } else { self }
+    fn with_call(self, call: u32) -> RegisterAnomaly {
+        if matches!(self, RegisterAnomaly::SelfContradictory(_)) {
+            RegisterAnomaly::SelfContradictory(call)
+        } else {
+            self
+        }
     }
 }
 
-impl Registers {
-    pub(super) fn judge(&mut self, history: &[Call], mine: &[u32], until: Time) -> Zoned {
-        match self.find(history, mine, until) {
-            Err(flaw) => self.contents.told(history, mine, until, &flaw),
-            Ok(()) if self.contents.is_blind => Zoned::NotUnique,
-            Ok(()) => Zoned::Order,
+impl RegisterZoneChecker {
+    pub(super) fn judge(&mut self, history: &[Call], mine: &[u32], until: Time) -> ZoneVerdict {
+        match self.find_anomaly(history, mine, until) {
+            Err(flaw) => self.contents.explain(history, mine, until, &flaw),
+            Ok(()) if self.contents.has_unknown_mismatch => ZoneVerdict::NotUnique,
+            Ok(()) => ZoneVerdict::Order,
         }
     }
 
     /// Whether one more register, of which all was noted here, surely has an order.
-    pub(super) fn has_order(&mut self, mut noted: impl Iterator<Item = Noted>) -> bool {
+    pub(super) fn has_order(&mut self, mut noted: impl Iterator<Item = RegisterEvent>) -> bool {
         self.contents.clear();
         noted.all(|noted| self.contents.add(noted).is_ok()) && self.chains.has_order(&mut self.contents)
     }
 
     /// The same of what a register held.
-    pub(super) fn has_order_of(&mut self, contents: &mut Contents) -> bool {
+    pub(super) fn has_order_of(&mut self, contents: &mut RegisterContents) -> bool {
         self.chains.has_order(contents)
     }
 
-    fn find(&mut self, history: &[Call], mine: &[u32], until: Time) -> Result<(), Flaw> {
+    fn find_anomaly(&mut self, history: &[Call], mine: &[u32], until: Time) -> Result<(), RegisterAnomaly> {
         self.contents.clear();
         for (number, call) in calls(history, mine, until) {
-            self.contents.add(Noted::of(call, until)).map_err(|flaw| flaw.at(number))?;
+            self.contents.add(RegisterEvent::of(call, until)).map_err(|flaw| flaw.with_call(number))?;
         }
         self.chains.judge(&mut self.contents)
     }
 }
 
-impl Contents {
-    pub(super) fn new() -> Contents {
-        let mut contents = Contents::default();
+impl RegisterContents {
+    pub(super) fn new() -> RegisterContents {
+        let mut contents = RegisterContents::default();
         contents.clear();
         contents
     }
 
     /// Nothing but the initial content.
     fn clear(&mut self) {
-        self.names.clear();
+        self.interner.clear();
         self.versions.clear();
-        self.is_blind = false;
+        self.has_unknown_mismatch = false;
         let (_, initial) = self.version(Content::INITIAL);
         (initial.is_produced, initial.is_certain, initial.returned) = (true, true, 0);
     }
 
     #[inline]
-    fn version(&mut self, content: Content) -> (u32, &mut Version) {
-        let number = self.names.number(content);
+    fn version(&mut self, content: Content) -> (u32, &mut VersionTimes) {
+        let number = self.interner.number(content);
         if number as usize == self.versions.len() {
-            self.versions.push(UNSEEN);
+            self.versions.push(UNSEEN_VERSION);
         }
         (number, &mut self.versions[number as usize])
     }
 
     /// Notes what an operation produced or saw.
     #[inline]
-    pub(super) fn add(&mut self, noted: Noted) -> Result<(), Flaw> {
-        let Noted { called, returned, role } = noted;
+    pub(super) fn add(&mut self, noted: RegisterEvent) -> Result<(), RegisterAnomaly> {
+        let RegisterEvent { called, returned, role } = noted;
         let (from, product) = match role {
             Role::Sees(content) => {
                 let (_, version) = self.version(content);
@@ -170,17 +174,17 @@ impl Contents {
                 return Ok(());
             }
             Role::SeesOther(_) => {
-                self.is_blind = true;
+                self.has_unknown_mismatch = true;
                 return Ok(());
             }
             Role::Writes(content) => (NONE, content),
             Role::Exchanges { expect, value } => (self.version(expect).0, value),
-            Role::Absurd(_) => return Err(Flaw::Absurd(NONE)),
+            Role::SelfContradictory(_) => return Err(RegisterAnomaly::SelfContradictory(NONE)),
             Role::Nothing => return Ok(()),
         };
         let (_, version) = self.version(product);
         if version.is_produced {
-            return Err(Flaw::NotUnique);
+            return Err(RegisterAnomaly::NotUnique);
         }
         version.is_produced = true;
         (version.called, version.returned, version.from) = (called, returned, from);
@@ -189,26 +193,26 @@ impl Contents {
     }
 }
 
-impl Chains {
+impl RegisterChains {
     /// Whether what a register held surely has an order.
-    fn has_order(&mut self, contents: &mut Contents) -> bool {
-        !contents.is_blind && self.judge(contents).is_ok()
+    fn has_order(&mut self, contents: &mut RegisterContents) -> bool {
+        !contents.has_unknown_mismatch && self.judge(contents).is_ok()
     }
 
     /// Whether the contents of a register can be put in an order.
-    fn judge(&mut self, contents: &mut Contents) -> Result<(), Flaw> {
+    fn judge(&mut self, contents: &mut RegisterContents) -> Result<(), RegisterAnomaly> {
         let linked = self.link(&mut contents.versions)?;
-        self.lay_out(contents, linked)
+        self.build_zones(contents, linked)
     }
 
     /// Strings contents together where a compare-and-set certainly took effect, and with it all that it needs. Returns
     /// the number of such contents.
-    fn link(&mut self, versions: &mut [Version]) -> Result<usize, Flaw> {
+    fn link(&mut self, versions: &mut [VersionTimes]) -> Result<usize, RegisterAnomaly> {
         self.unlinked.clear();
         for (number, version) in (0..).zip(&*versions) {
             if version.is_certain {
                 if !version.is_produced {
-                    return Err(Flaw::Phantom(number));
+                    return Err(RegisterAnomaly::NeverWritten(number));
                 }
                 if version.from != NONE {
                     self.unlinked.push(number);
@@ -220,10 +224,10 @@ impl Chains {
             let from = versions[number as usize].from;
             let source = &mut versions[from as usize];
             if !source.is_produced {
-                return Err(Flaw::Phantom(from));
+                return Err(RegisterAnomaly::NeverWritten(from));
             }
             if source.next != NONE {
-                return Err(Flaw::Twice(from, source.next, number));
+                return Err(RegisterAnomaly::TakenTwice(from, source.next, number));
             }
             source.next = number;
             linked += 1;
@@ -238,7 +242,7 @@ impl Chains {
     }
 
     /// Walks each chain from its root and lays out its zone.
-    fn lay_out(&mut self, contents: &Contents, linked: usize) -> Result<(), Flaw> {
+    fn build_zones(&mut self, contents: &RegisterContents, linked: usize) -> Result<(), RegisterAnomaly> {
         self.layout.clear();
         let mut walked = 0;
         for (root, version) in (0..).zip(&contents.versions) {
@@ -252,13 +256,13 @@ impl Chains {
                 let version = &contents.versions[next as usize];
                 if next != 0 {
                     if version.returned < last_call {
-                        return Err(Flaw::Chain(root));
+                        return Err(RegisterAnomaly::OutOfOrder(root));
                     }
                     last_call = last_call.max(version.called);
                     first_return = first_return.min(version.returned);
                 }
                 if version.first_seen < last_call {
-                    return Err(Flaw::Chain(root));
+                    return Err(RegisterAnomaly::OutOfOrder(root));
                 }
                 last_call = last_call.max(version.last_seen);
                 first_return = first_return.min(version.first_seen);
@@ -272,19 +276,19 @@ impl Chains {
             }
         }
         if walked < linked {
-            return Err(Flaw::Circle(contents.in_a_circle()));
+            return Err(RegisterAnomaly::Cycle(contents.find_cycle()));
         }
-        match self.layout.clash() {
+        match self.layout.find_conflict() {
             None => Ok(()),
-            Some((one, other)) => Err(Flaw::Zones(one.chain, other.chain)),
+            Some((one, other)) => Err(RegisterAnomaly::ConflictingZones(one.chain, other.chain)),
         }
     }
 }
 
-impl Contents {
+impl RegisterContents {
     /// A content that no walk from a root reaches.
     #[cold]
-    fn in_a_circle(&self) -> u32 {
+    fn find_cycle(&self) -> u32 {
         let mut is_reached = vec![false; self.versions.len()];
         for (root, version) in (0..).zip(&self.versions) {
             if version.is_certain && version.from == NONE {
@@ -311,7 +315,7 @@ impl Contents {
 
 /// An operation and the content that it produced or saw; its place in a chain.
 #[derive(Clone, Copy, Debug)]
-struct Member {
+struct RegisterChainOp {
     call: u32,
     content: u32,
     place: usize,
@@ -320,43 +324,45 @@ struct Member {
 }
 
 /// The words. None of this is on a path that a good history takes.
-impl Contents {
+impl RegisterContents {
     #[cold]
-    fn told(&self, history: &[Call], mine: &[u32], until: Time, flaw: &Flaw) -> Zoned {
-        let story = Story { contents: self, history, mine, until };
-        Zoned::Clash(Box::new(match *flaw {
-            Flaw::NotUnique => return Zoned::NotUnique,
-            Flaw::Phantom(content) => match story.phantom(content) {
+    fn explain(&self, history: &[Call], mine: &[u32], until: Time, flaw: &RegisterAnomaly) -> ZoneVerdict {
+        let story = RegisterExplainer { contents: self, history, mine, until };
+        ZoneVerdict::Conflict(Box::new(match *flaw {
+            RegisterAnomaly::NotUnique => return ZoneVerdict::NotUnique,
+            RegisterAnomaly::NeverWritten(content) => match story.explain_never_written(content) {
                 Some(certificate) => certificate,
-                None => return Zoned::NotUnique,
+                None => return ZoneVerdict::NotUnique,
             },
-            Flaw::Absurd(call) => Certificate::new(
-                format!("{} failed because it found what it expected", Named(&history[call as usize])),
+            RegisterAnomaly::SelfContradictory(call) => Certificate::new(
+                format!("{} failed because it found what it expected", NamedCall(&history[call as usize])),
                 [call],
             ),
-            Flaw::Twice(content, one, other) => story.twice(content, one, other),
-            Flaw::Circle(content) => story.circle(content),
-            Flaw::Chain(root) => story.out_of_order(root),
-            Flaw::Zones(one, other) => story.two_zones(one, other),
+            RegisterAnomaly::TakenTwice(content, one, other) => {
+                story.explain_taken_twice(content, one, other)
+            }
+            RegisterAnomaly::Cycle(content) => story.explain_cycle(content),
+            RegisterAnomaly::OutOfOrder(root) => story.explain_out_of_order(root),
+            RegisterAnomaly::ConflictingZones(one, other) => story.explain_conflicting_zones(one, other),
         }))
     }
 }
 
-struct Story<'a> {
-    contents: &'a Contents,
+struct RegisterExplainer<'a> {
+    contents: &'a RegisterContents,
     history: &'a [Call],
     mine: &'a [u32],
     until: Time,
 }
 
-impl Story<'_> {
-    fn call(&self, number: u32) -> Named<'_> {
-        Named(&self.history[number as usize])
+impl RegisterExplainer<'_> {
+    fn call(&self, number: u32) -> NamedCall<'_> {
+        NamedCall(&self.history[number as usize])
     }
 
     /// Everybody who produced or saw one of these contents, in the order of the chain.
-    fn members(&self, chain: &[u32]) -> Vec<Member> {
-        let names = &self.contents.names;
+    fn members(&self, chain: &[u32]) -> Vec<RegisterChainOp> {
+        let names = &self.contents.interner;
         let mut members = Vec::new();
         for (call, asked) in calls(self.history, self.mine, self.until) {
             let (returned, role) = role(asked, self.until);
@@ -367,7 +373,7 @@ impl Story<'_> {
             };
             let content = names.get(content);
             if let Some(place) = chain.iter().position(|&other| other == content) {
-                members.push(Member { call, content, place, returned, produces });
+                members.push(RegisterChainOp { call, content, place, returned, produces });
             }
         }
         members.sort_by_key(|member| (member.place, !member.produces));
@@ -379,16 +385,16 @@ impl Story<'_> {
     }
 
     fn content(&self, number: u32) -> Content {
-        self.contents.names.content(number)
+        self.contents.interner.content(number)
     }
 
-    fn phantom(&self, content: u32) -> Option<Certificate> {
+    fn explain_never_written(&self, content: u32) -> Option<Certificate> {
         // Who needs it: those who saw it, and compare-and-sets that certainly had effect.
         let needs =
             calls(self.history, self.mine, self.until).find(|(_, call)| match role(call, self.until) {
                 (_, Role::Sees(seen)) => seen == self.content(content),
                 (returned, Role::Exchanges { expect, value }) => {
-                    let product = self.contents.names.get(value);
+                    let product = self.contents.interner.get(value);
                     expect == self.content(content)
                         && (returned != Time::MAX || self.contents.versions[product as usize].is_certain)
                 }
@@ -396,15 +402,15 @@ impl Story<'_> {
             });
         let (call, asked) = needs?;
         let what = if matches!(role(asked, self.until).1, Role::Sees(_)) { "saw" } else { "exchanged" };
-        let sentence = format!("{} {what} {}, which nobody wrote", Named(asked), self.content(content));
+        let sentence = format!("{} {what} {}, which nobody wrote", NamedCall(asked), self.content(content));
         let mut certificate = Certificate::new(sentence, [call]);
-        self.prove(&mut certificate, call);
+        self.add_proof(&mut certificate, call);
         Some(certificate)
     }
 
     /// Adds what shows that an operation of unknown outcome happened: who saw its product, if need be through
     /// compare-and-sets.
-    fn prove(&self, certificate: &mut Certificate, call: u32) {
+    fn add_proof(&self, certificate: &mut Certificate, call: u32) {
         let mut call = call;
         loop {
             certificate.add([call]);
@@ -413,14 +419,14 @@ impl Story<'_> {
             if returned != Time::MAX {
                 return;
             }
-            let product = self.contents.names.get(product);
+            let product = self.contents.interner.get(product);
             let seen = self.members(&[product]).into_iter().find(|member| !member.produces);
             if let Some(seen) = seen {
                 certificate.add([seen.call]);
-                certificate.forced(
+                certificate.add_edge(
                     call,
                     seen.call,
-                    format!("wrote {}, which {OTHER} saw", self.content(product)),
+                    format!("wrote {}, which {OTHER_PLACEHOLDER} saw", self.content(product)),
                 );
                 return;
             }
@@ -429,16 +435,16 @@ impl Story<'_> {
             if certificate.calls.contains(&next) {
                 return;
             }
-            certificate.forced(
+            certificate.add_edge(
                 call,
                 next,
-                format!("wrote {}, which {OTHER} exchanged", self.content(product)),
+                format!("wrote {}, which {OTHER_PLACEHOLDER} exchanged", self.content(product)),
             );
             call = next;
         }
     }
 
-    fn twice(&self, content: u32, one: u32, other: u32) -> Certificate {
+    fn explain_taken_twice(&self, content: u32, one: u32, other: u32) -> Certificate {
         let producers =
             [self.producer(one), self.producer(other)].map(|call| call.expect("linked, so produced"));
         let sentence = format!(
@@ -449,21 +455,22 @@ impl Story<'_> {
         );
         let mut certificate = Certificate::new(sentence, self.producer(content));
         for (call, other) in [(producers[0], producers[1]), (producers[1], producers[0])] {
-            let why = format!("exchanged {}, which {OTHER} took away for good", self.content(content));
-            certificate.forced(call, other, why);
-            self.prove(&mut certificate, call);
+            let why =
+                format!("exchanged {}, which {OTHER_PLACEHOLDER} took away for good", self.content(content));
+            certificate.add_edge(call, other, why);
+            self.add_proof(&mut certificate, call);
             if let Some(producer) = self.producer(content) {
-                certificate.forced(
+                certificate.add_edge(
                     producer,
                     call,
-                    format!("wrote {}, which {OTHER} exchanged", self.content(content)),
+                    format!("wrote {}, which {OTHER_PLACEHOLDER} exchanged", self.content(content)),
                 );
             }
         }
         certificate
     }
 
-    fn circle(&self, content: u32) -> Certificate {
+    fn explain_cycle(&self, content: u32) -> Certificate {
         let mut circle: Vec<u32> = self.contents.chain(content).take(self.contents.versions.len()).collect();
         // The walk may begin outside of the circle only if it never enters one, for each content has one source.
         circle.dedup();
@@ -472,19 +479,25 @@ impl Story<'_> {
         let mut certificate = Certificate::new(sentence, []);
         for (place, &call) in producers.iter().enumerate() {
             let next = producers[(place + 1) % producers.len()];
-            let why = format!("wrote {}, which {OTHER} exchanged", self.content(circle[place]));
+            let why = format!("wrote {}, which {OTHER_PLACEHOLDER} exchanged", self.content(circle[place]));
             match call == next {
-                true => certificate.absurd(call, why),
-                false => certificate.forced(call, next, why),
+                true => certificate.add_self_edge(call, why),
+                false => certificate.add_edge(call, next, why),
             }
-            self.prove(&mut certificate, call);
+            self.add_proof(&mut certificate, call);
         }
         certificate
     }
 
     /// Adds operations with the producers of their contents and the compare-and-sets between them, which show that they
     /// stand together.
-    fn connect(&self, certificate: &mut Certificate, members: &[Member], chosen: &[Member], from: usize) {
+    fn add_connection(
+        &self,
+        certificate: &mut Certificate,
+        members: &[RegisterChainOp],
+        chosen: &[RegisterChainOp],
+        from: usize,
+    ) {
         let from = chosen.iter().map(|member| member.place).min().unwrap_or(0).min(from);
         let to = chosen.iter().map(|member| member.place).max().unwrap_or(0);
         certificate.add(chosen.iter().map(|member| member.call));
@@ -497,36 +510,36 @@ impl Story<'_> {
                 certificate.add([producer.call]);
                 let content = self.content(producer.content);
                 for reader in readers() {
-                    certificate.forced(
+                    certificate.add_edge(
                         producer.call,
                         reader.call,
-                        format!("wrote {content}, which {OTHER} saw"),
+                        format!("wrote {content}, which {OTHER_PLACEHOLDER} saw"),
                     );
                 }
                 if let Some(next) = next {
-                    certificate.forced(
+                    certificate.add_edge(
                         producer.call,
                         next.call,
-                        format!("wrote {content}, which {OTHER} exchanged"),
+                        format!("wrote {content}, which {OTHER_PLACEHOLDER} exchanged"),
                     );
                 }
             }
             if let Some(next) = next {
                 for reader in readers() {
-                    certificate.forced(
+                    certificate.add_edge(
                         reader.call,
                         next.call,
-                        format!("saw {}, which {OTHER} took away", self.content(reader.content)),
+                        format!("saw {}, which {OTHER_PLACEHOLDER} took away", self.content(reader.content)),
                     );
                 }
             }
         }
     }
 
-    fn out_of_order(&self, root: u32) -> Certificate {
+    fn explain_out_of_order(&self, root: u32) -> Certificate {
         let chain: Vec<u32> = self.contents.chain(root).collect();
         let members = self.members(&chain);
-        let mut latest: Option<Member> = None;
+        let mut latest: Option<RegisterChainOp> = None;
         for &member in &members {
             if let Some(before) = latest
                 && member.returned < self.history[before.call as usize].called
@@ -552,11 +565,11 @@ impl Story<'_> {
                     }
                 );
                 let mut certificate = Certificate::new(sentence, []);
-                self.connect(&mut certificate, &members, &[before, member], usize::MAX);
-                certificate.in_time(self.history, member.call, before.call);
+                self.add_connection(&mut certificate, &members, &[before, member], usize::MAX);
+                certificate.add_real_time_edge(self.history, member.call, before.call);
                 return certificate;
             }
-            let called = |member: Member| self.history[member.call as usize].called;
+            let called = |member: RegisterChainOp| self.history[member.call as usize].called;
             if latest.is_none_or(|latest| called(latest) < called(member)) {
                 latest = Some(member);
             }
@@ -564,7 +577,7 @@ impl Story<'_> {
         unreachable!("the walk along the chain found one")
     }
 
-    fn two_zones(&self, one: u32, other: u32) -> Certificate {
+    fn explain_conflicting_zones(&self, one: u32, other: u32) -> Certificate {
         let extremes = |root: u32| {
             let chain: Vec<u32> = self.contents.chain(root).collect();
             let members = self.members(&chain);
@@ -575,22 +588,25 @@ impl Story<'_> {
         let (one_members, one_first, one_last) = extremes(one);
         let (other_members, other_first, other_last) = extremes(other);
         // What was there in the beginning needs nobody to be the first, but then all that was made of it until then.
-        let needed = |root: u32, first: Option<Member>, last: Member| {
+        let needed = |root: u32, first: Option<RegisterChainOp>, last: RegisterChainOp| {
             let called = self.history[last.call as usize].called;
             first.filter(|first| root != 0 || first.returned < called)
         };
         let (one_first, other_first) =
             (needed(one, one_first, other_last), needed(other, other_first, one_last));
-        let older = |first: Option<Member>, last: Member, which: Content, than: Content| match first {
-            None => format!("{which} was there in the beginning, so it is older than {than}"),
-            Some(first) => format!(
-                "{} returned before {} was called, so {which} is older than {than}",
-                self.call(first.call),
-                self.call(last.call)
-            ),
+        let older = |first: Option<RegisterChainOp>, last: RegisterChainOp, which: Content, than: Content| {
+            match first {
+                None => format!("{which} was there in the beginning, so it is older than {than}"),
+                Some(first) => format!(
+                    "{} returned before {} was called, so {which} is older than {than}",
+                    self.call(first.call),
+                    self.call(last.call)
+                ),
+            }
         };
-        let content =
-            |first: Option<Member>| first.map_or(Content::INITIAL, |first| self.content(first.content));
+        let content = |first: Option<RegisterChainOp>| {
+            first.map_or(Content::INITIAL, |first| self.content(first.content))
+        };
         let (this, that) = (content(one_first), content(other_first));
         let sentence = format!(
             "{}; {}; each of them was there once, and without a break",
@@ -601,19 +617,19 @@ impl Story<'_> {
         for (members, first, last) in
             [(&one_members, one_first, one_last), (&other_members, other_first, other_last)]
         {
-            let mut chosen: Vec<Member> = first.into_iter().chain([last]).collect();
+            let mut chosen: Vec<RegisterChainOp> = first.into_iter().chain([last]).collect();
             chosen.dedup_by_key(|member| member.call);
             let from = if first.is_none() { 0 } else { usize::MAX };
-            self.connect(&mut certificate, members, &chosen, from);
+            self.add_connection(&mut certificate, members, &chosen, from);
         }
         for (first, last) in [(one_first, other_last), (other_first, one_last)] {
             if let Some(first) = first {
-                certificate.in_time(self.history, first.call, last.call);
+                certificate.add_real_time_edge(self.history, first.call, last.call);
             }
         }
         // Whether an acknowledged operation and one that was seen suffice: an unknown one needs somebody who saw it.
         for call in certificate.calls.clone() {
-            self.prove(&mut certificate, call);
+            self.add_proof(&mut certificate, call);
         }
         // The one is older than the other, so all of the one stands before all of the other: also its last operation before
         // the other's first, which had returned when it was called.
@@ -621,11 +637,14 @@ impl Story<'_> {
         if let (last, Some(first)) = older {
             let had = if last.produces { "wrote" } else { "saw" };
             let gone = match first.produces {
-                true => format!("which {OTHER} replaced for good"),
-                false => format!("which was gone for good when {OTHER} saw {}", self.content(first.content)),
+                true => format!("which {OTHER_PLACEHOLDER} replaced for good"),
+                false => format!(
+                    "which was gone for good when {OTHER_PLACEHOLDER} saw {}",
+                    self.content(first.content)
+                ),
             };
             let why = format!("{had} {}, {gone}", self.content(last.content));
-            certificate.forced(last.call, first.call, why);
+            certificate.add_edge(last.call, first.call, why);
         }
         certificate
     }

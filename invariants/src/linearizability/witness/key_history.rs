@@ -5,39 +5,39 @@ use crate::linearizability::operation::{Action, Content, Response};
 use std::hint::select_unpredictable;
 
 /// So many old contents of a key are no burden: those of a thousand keys fit into a cache.
-const MANY: usize = 15;
+const MIN_FORGET_LEN: usize = 15;
 
 /// A content of a register.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Version {
+pub(super) struct RegisterVersion {
     /// The index that wrote it.
     index: Index,
     content: Content,
     /// Who asked for it.
-    by: RequestId,
+    writer: RequestId,
 }
 
 /// What a key held: from the first thing that matters on.
 #[derive(Clone, Debug)]
-pub(super) enum Held {
+pub(super) enum KeyHistory {
     /// The contents of a register. When they are more than `most`, it is time to forget some; so it is with eras.
-    Register { versions: Vec<Version>, most: usize },
+    Register { versions: Vec<RegisterVersion>, forget_above: usize },
     /// A list only grows until it is replaced, so one copy holds all its versions: element *i* was added at `indexes[i]`.
     /// An era is the index of a replacement, and where it begins.
-    List { elements: Vec<u64>, indexes: Vec<Index>, eras: Vec<(Index, usize)>, most: usize },
+    List { elements: Vec<u64>, indexes: Vec<Index>, replacements: Vec<(Index, usize)>, forget_above: usize },
 }
 
 /// What came of an application.
-pub(super) enum Applied {
+pub(super) enum ApplyOutcome {
     /// It has its place, after this content of the register; and whether that was what it needed to be done.
     After(Content, bool),
     /// It would have changed something, and did not.
-    Refused,
+    Rejected,
 }
 
 /// Whether a mutation that found `before` in its register may be answered so: with "done" where that `matched`.
 #[inline]
-pub(super) fn allows(before: Content, matched: bool, response: &Response) -> bool {
+pub(super) fn allows_response(before: Content, matched: bool, response: &Response) -> bool {
     match response {
         Response::Done => matched,
         // A system need not tell what the register held.
@@ -61,37 +61,42 @@ fn needs_and_writes(action: Action, before: Content) -> (Content, Content) {
     (needs, select_unpredictable(is_deletion, Content::Absent(second), Content::Present(second)))
 }
 
-impl Held {
-    pub(super) fn new(is_list: bool) -> Held {
+impl KeyHistory {
+    pub(super) fn new(is_list: bool) -> KeyHistory {
         // Nobody wrote what is there in the beginning.
         let by = RequestId { session: 0, sequence: 0 };
         match is_list {
-            false => Held::Register {
-                versions: vec![Version { index: 0, content: Content::INITIAL, by }],
-                most: MANY,
+            false => KeyHistory::Register {
+                versions: vec![RegisterVersion { index: 0, content: Content::INITIAL, writer: by }],
+                forget_above: MIN_FORGET_LEN,
             },
-            true => Held::List { elements: Vec::new(), indexes: Vec::new(), eras: vec![(0, 0)], most: MANY },
+            true => KeyHistory::List {
+                elements: Vec::new(),
+                indexes: Vec::new(),
+                replacements: vec![(0, 0)],
+                forget_above: MIN_FORGET_LEN,
+            },
         }
     }
 
     #[inline]
     pub(super) const fn is_list(&self) -> bool {
-        matches!(self, Held::List { .. })
+        matches!(self, KeyHistory::List { .. })
     }
 
-    pub(super) fn live(&self) -> usize {
+    pub(super) fn live_entries(&self) -> usize {
         match self {
-            Held::Register { versions, .. } => versions.len(),
-            Held::List { eras, .. } => eras.len(),
+            KeyHistory::Register { versions, .. } => versions.len(),
+            KeyHistory::List { replacements: eras, .. } => eras.len(),
         }
     }
 
     /// Whether it is worth while to [forget](Held::forget_before) some of it.
     #[inline]
-    pub(super) fn is_long(&self) -> bool {
+    pub(super) fn should_forget(&self) -> bool {
         match self {
-            Held::Register { versions, most } => versions.len() > *most,
-            Held::List { eras, most, .. } => eras.len() > *most,
+            KeyHistory::Register { versions, forget_above: most } => versions.len() > *most,
+            KeyHistory::List { replacements: eras, forget_above: most, .. } => eras.len() > *most,
         }
     }
 
@@ -99,13 +104,13 @@ impl Held {
     #[cold]
     pub(super) fn forget_before(&mut self, index: Index) {
         match self {
-            Held::Register { versions, most } => {
-                let first = up_to(versions, index, |version| version.index).saturating_sub(1);
+            KeyHistory::Register { versions, forget_above: most } => {
+                let first = count_up_to(versions, index, |version| version.index).saturating_sub(1);
                 versions.drain(..first);
-                *most = MANY.max(2 * versions.len());
+                *most = MIN_FORGET_LEN.max(2 * versions.len());
             }
-            Held::List { elements, indexes, eras, most } => {
-                let first = up_to(eras, index, |era| era.0).saturating_sub(1);
+            KeyHistory::List { elements, indexes, replacements: eras, forget_above: most } => {
+                let first = count_up_to(eras, index, |era| era.0).saturating_sub(1);
                 let (_, start) = eras[first];
                 eras.drain(..first);
                 elements.drain(..start);
@@ -113,32 +118,38 @@ impl Held {
                 for era in eras.iter_mut() {
                     era.1 -= start;
                 }
-                *most = MANY.max(2 * eras.len());
+                *most = MIN_FORGET_LEN.max(2 * eras.len());
             }
         }
     }
 
     /// The log entry at `index` asks for this action; `effect` is false where the node says that it changed nothing.
     #[inline]
-    pub(super) fn apply(&mut self, index: Index, by: RequestId, action: Action, effect: bool) -> Applied {
+    pub(super) fn apply(
+        &mut self,
+        index: Index,
+        by: RequestId,
+        action: Action,
+        effect: bool,
+    ) -> ApplyOutcome {
         match (self, action) {
-            (Held::Register { versions, .. }, action) => {
+            (KeyHistory::Register { versions, .. }, action) => {
                 let before = versions.last().expect("it begins with the initial content").content;
                 let (needs, content) = needs_and_writes(action, before);
                 let matched = needs == before;
                 if matched && content != before {
                     if !effect {
-                        return Applied::Refused;
+                        return ApplyOutcome::Rejected;
                     }
-                    versions.push(Version { index, content, by });
+                    versions.push(RegisterVersion { index, content, writer: by });
                 }
-                return Applied::After(before, matched);
+                return ApplyOutcome::After(before, matched);
             }
-            (Held::List { .. }, Action::Append(_) | Action::Replace(_)) if !effect => {
-                return Applied::Refused;
+            (KeyHistory::List { .. }, Action::Append(_) | Action::Replace(_)) if !effect => {
+                return ApplyOutcome::Rejected;
             }
             (
-                Held::List { elements, indexes, eras, .. },
+                KeyHistory::List { elements, indexes, replacements: eras, .. },
                 Action::Append(element) | Action::Replace(element),
             ) => {
                 if matches!(action, Action::Replace(_)) {
@@ -147,21 +158,21 @@ impl Held {
                 elements.push(element);
                 indexes.push(index);
             }
-            (Held::List { .. }, action) => unreachable!("{action:?} of a list, refused at the call"),
+            (KeyHistory::List { .. }, action) => unreachable!("{action:?} of a list, refused at the call"),
         }
-        Applied::After(Content::INITIAL, true)
+        ApplyOutcome::After(Content::INITIAL, true)
     }
 
     /// Whether a read after `index` was applied is to be answered so.
     #[inline]
-    pub(super) fn explains(&self, index: Index, response: &Response) -> bool {
+    pub(super) fn explains_read(&self, index: Index, response: &Response) -> bool {
         match (self, response) {
-            (Held::Register { versions, .. }, Response::Holds(content)) => {
-                versions[up_to(versions, index, |version| version.index) - 1].content == *content
+            (KeyHistory::Register { versions, .. }, Response::Holds(content)) => {
+                versions[count_up_to(versions, index, |version| version.index) - 1].content == *content
             }
-            (Held::List { elements, indexes, eras, .. }, Response::List(read)) => {
-                let (_, from) = eras[up_to(eras, index, |era| era.0) - 1];
-                elements[from..up_to(indexes, index, |index| *index)] == **read
+            (KeyHistory::List { elements, indexes, replacements: eras, .. }, Response::List(read)) => {
+                let (_, from) = eras[count_up_to(eras, index, |era| era.0) - 1];
+                elements[from..count_up_to(indexes, index, |index| *index)] == **read
             }
             _ => false,
         }
@@ -169,21 +180,21 @@ impl Held {
 
     /// What it held after `index`, in words; and who had written that to a register.
     #[cold]
-    pub(super) fn told(&self, index: Index) -> (String, Option<RequestId>) {
+    pub(super) fn describe(&self, index: Index) -> (String, Option<RequestId>) {
         match self {
-            Held::Register { versions, .. } => {
-                match versions[up_to(versions, index, |version| version.index) - 1] {
-                    Version { index: 0, content, .. } => {
+            KeyHistory::Register { versions, .. } => {
+                match versions[count_up_to(versions, index, |version| version.index) - 1] {
+                    RegisterVersion { index: 0, content, .. } => {
                         (format!("\"{content}\", as in the beginning"), None)
                     }
-                    Version { index, content, by } => {
+                    RegisterVersion { index, content, writer: by } => {
                         (format!("\"{content}\", since {by} at index {index}"), Some(by))
                     }
                 }
             }
-            Held::List { elements, indexes, eras, .. } => {
-                let (_, from) = eras[up_to(eras, index, |era| era.0) - 1];
-                (format!("{:?}", &elements[from..up_to(indexes, index, |index| *index)]), None)
+            KeyHistory::List { elements, indexes, replacements: eras, .. } => {
+                let (_, from) = eras[count_up_to(eras, index, |era| era.0) - 1];
+                (format!("{:?}", &elements[from..count_up_to(indexes, index, |index| *index)]), None)
             }
         }
     }
@@ -191,7 +202,7 @@ impl Held {
 
 /// How many of the first `entries` have an index of at most `index`. Most reads are of the newest state.
 #[inline]
-fn up_to<T>(entries: &[T], index: Index, at: impl Fn(&T) -> Index) -> usize {
+fn count_up_to<T>(entries: &[T], index: Index, at: impl Fn(&T) -> Index) -> usize {
     match entries.last() {
         Some(newest) if at(newest) > index => entries.partition_point(|entry| at(entry) <= index),
         _ => entries.len(),
@@ -201,7 +212,7 @@ fn up_to<T>(entries: &[T], index: Index, at: impl Fn(&T) -> Index) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::linearizability::model::{Model, Register, answers};
+    use crate::linearizability::model::{Model, RegisterModel, is_response_to};
 
     /// The model is the simpler way to say the same.
     #[test]
@@ -217,12 +228,14 @@ mod tests {
         for (&before, &action, effect) in contents.iter().flat_map(|before| {
             actions.iter().flat_map(move |action| [(before, action, true), (before, action, false)])
         }) {
-            let mut held =
-                Held::Register { versions: vec![Version { index: 1, content: before, by }], most: MANY };
-            let after = Register.step(&before, &action, None).expect("an action of a register");
+            let mut held = KeyHistory::Register {
+                versions: vec![RegisterVersion { index: 1, content: before, writer: by }],
+                forget_above: MIN_FORGET_LEN,
+            };
+            let after = RegisterModel.step(&before, &action, None).expect("an action of a register");
             let applied = held.apply(2, by, action, effect);
-            let holds = |content| held.explains(2, &Response::Holds(content));
-            let Applied::After(found, matched) = applied else {
+            let holds = |content| held.explains_read(2, &Response::Holds(content));
+            let ApplyOutcome::After(found, matched) = applied else {
                 assert!(!effect && after != before && holds(before), "{action:?} of {before:?}");
                 continue;
             };
@@ -231,11 +244,11 @@ mod tests {
                 "{action:?} of {before:?}"
             );
             for response in &responses {
-                let allowed = answers(action, response) && allows(before, matched, response);
-                let model = Register.step(&before, &action, Some(response)).is_some();
+                let allowed = is_response_to(action, response) && allows_response(before, matched, response);
+                let model = RegisterModel.step(&before, &action, Some(response)).is_some();
                 assert_eq!(allowed, model, "{action:?} of {before:?}: {response:?}");
                 assert!(
-                    answers(action, response) || !allows(before, matched, response),
+                    is_response_to(action, response) || !allows_response(before, matched, response),
                     "{action:?}: {response:?}"
                 );
             }

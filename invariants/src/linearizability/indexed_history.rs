@@ -17,7 +17,7 @@ pub(crate) const NONE: u32 = u32::MAX;
 
 /// Of a history with so many operations the names of contents are not kept for the next one: they take some tens of
 /// bytes for each.
-const LARGE: usize = 1 << 16;
+const LARGE_HISTORY: usize = 1 << 16;
 
 /// What an operation asks of the state and makes of it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -36,25 +36,25 @@ pub(crate) enum Step {
 
 /// An operation that matters.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Op {
+pub(crate) struct IndexedOp {
     pub(crate) step: Step,
     /// Its place in the whole history.
     pub(crate) call: u32,
     /// Its rank among the returns. [`NONE`]: its outcome is unknown, and it may be left out.
-    pub(crate) due: u32,
+    pub(crate) return_rank: u32,
     pub(crate) slot: u32,
     /// Who had the slot before.
-    pub(crate) previous: u32,
+    pub(crate) previous_occupant: u32,
     pub(crate) called: Time,
     /// The end of time where `due` is [`NONE`].
     pub(crate) returned: Time,
 }
 
-impl Op {
+impl IndexedOp {
     /// With its rank and its slot still open.
-    fn new(call: u32, called: Time, returned: Time, step: Step) -> Op {
+    fn new(call: u32, called: Time, returned: Time, step: Step) -> IndexedOp {
         let due = if returned == Time::MAX { NONE } else { 0 };
-        Op { step, call, due, slot: NONE, previous: NONE, called, returned }
+        IndexedOp { step, call, return_rank: due, slot: NONE, previous_occupant: NONE, called, returned }
     }
 }
 
@@ -68,19 +68,19 @@ pub(crate) struct Counts {
     /// Operations that returned and are legal only in it.
     pub(crate) needs: Vec<u32>,
     /// The same with unknown outcome.
-    pub(crate) wishes: Vec<u32>,
+    pub(crate) optional_needs: Vec<u32>,
     /// The sums of `producers` and of `needs`.
     pub(crate) all_producers: u32,
     pub(crate) all_needs: u32,
     /// [`Step::SeesOther`] of any state.
-    pub(crate) others: u32,
+    pub(crate) needs_other: u32,
 }
 
 /// One key's history. Loaded again and again, so that its memory is asked for once.
 #[derive(Default, Debug)]
-pub(crate) struct Numbered {
+pub(crate) struct IndexedHistory {
     /// By call.
-    pub(crate) ops: Vec<Op>,
+    pub(crate) ops: Vec<IndexedOp>,
     /// By return: the operation, and how many had been called when it returned.
     pub(crate) returns: Vec<(u32, u32)>,
     pub(crate) slots: u32,
@@ -94,20 +94,20 @@ pub(crate) struct Numbered {
     pub(crate) newest_need: Vec<u32>,
     /// Where several operations produce one state: all needs, by state and rank.
     all_needs: Vec<(u32, u32)>,
-    names: Interner,
-    free: Vec<u32>,
+    interner: Interner,
+    free_slots: Vec<u32>,
     occupant: Vec<u32>,
     /// By state of a register or element of a list: whether a producer has been called yet.
     called: Vec<bool>,
     /// By state of a list: whether producers of all its elements have been called.
-    whole: Vec<bool>,
+    fully_called: Vec<bool>,
 }
 
 /// An answer that no order explains, whatever else happens: seen while loading.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Contradiction;
 
-impl Numbered {
+impl IndexedHistory {
     /// Loads what happened to one key up to and including `until`: `mine` are its calls in `history`, by time.
     pub(crate) fn load(&mut self, history: &[Call], mine: &[u32], until: Time) -> Result<(), Contradiction> {
         self.ops.clear();
@@ -118,19 +118,19 @@ impl Numbered {
         if self.is_list {
             self.number_list(calls, until);
         } else {
-            self.names.clear();
+            self.interner.clear();
             self.number_register(calls, until)?;
         }
-        self.count();
-        if mine.len() > LARGE {
-            self.names = Interner::default();
+        self.count_ops();
+        if mine.len() > LARGE_HISTORY {
+            self.interner = Interner::default();
         }
-        self.rank()
+        self.assign_ranks()
     }
 
     /// As a state of a list: one that no read shows.
-    pub(crate) fn astray(&self) -> u32 {
-        small(self.trie.len())
+    pub(crate) fn off_trie(&self) -> u32 {
+        to_u32(self.trie.len())
     }
 
     fn number_register<'a>(
@@ -138,10 +138,10 @@ impl Numbered {
         calls: impl Iterator<Item = (u32, &'a Call)>,
         until: Time,
     ) -> Result<(), Contradiction> {
-        self.names.number(Content::INITIAL);
+        self.interner.number(Content::INITIAL);
         for (number, call) in calls {
             let (returned, role) = role(call, until);
-            let names = &mut self.names;
+            let names = &mut self.interner;
             let step = match role {
                 Role::Sees(content) => Step::Sees(names.number(content)),
                 Role::SeesOther(content) => Step::SeesOther(names.number(content)),
@@ -149,7 +149,7 @@ impl Numbered {
                 Role::Exchanges { expect, value } => {
                     Step::Exchanges { expect: names.number(expect), value: names.number(value) }
                 }
-                Role::Absurd(_) => return Err(Contradiction),
+                Role::SelfContradictory(_) => return Err(Contradiction),
                 Role::Nothing => continue,
             };
             self.push(number, call.called, returned, step);
@@ -163,7 +163,7 @@ impl Numbered {
         for (number, call) in calls.clone() {
             if let (returned, ListRole::Reads(elements)) = list_role(call, until) {
                 let same = before.iter().zip(elements).take_while(|(one, other)| one == other).count();
-                let state = self.trie.read(elements, same);
+                let state = self.trie.insert_read(elements, same);
                 before = elements;
                 self.push(number, call.called, returned, Step::Sees(state));
             } else {
@@ -171,7 +171,7 @@ impl Numbered {
                 self.push(number, call.called, Time::MAX, Step::Appends(NONE));
             }
         }
-        let astray = self.astray();
+        let astray = self.off_trie();
         let mut kept = 0;
         for (place, (number, call)) in calls.enumerate() {
             let (returned, role) = list_role(call, until);
@@ -183,46 +183,46 @@ impl Numbered {
                 }
                 ListRole::Nothing => continue,
             };
-            self.ops[kept] = Op::new(number, call.called, returned, step);
+            self.ops[kept] = IndexedOp::new(number, call.called, returned, step);
             kept += 1;
         }
         self.ops.truncate(kept);
     }
 
     fn push(&mut self, call: u32, called: Time, returned: Time, step: Step) {
-        self.ops.push(Op::new(call, called, returned, step));
+        self.ops.push(IndexedOp::new(call, called, returned, step));
     }
 
-    fn count(&mut self) {
+    fn count_ops(&mut self) {
         let (states, elements) = match self.is_list {
             true => (self.trie.len() + 1, self.trie.elements()),
-            false => (self.names.len(), 0),
+            false => (self.interner.len(), 0),
         };
         let counts = &mut self.counts;
-        for numbers in [&mut counts.producers, &mut counts.needs, &mut counts.wishes] {
+        for numbers in [&mut counts.producers, &mut counts.needs, &mut counts.optional_needs] {
             numbers.clear();
             numbers.resize(states, 0);
         }
         counts.appenders.clear();
         counts.appenders.resize(elements, 0);
-        (counts.all_producers, counts.all_needs, counts.others) = (0, 0, 0);
+        (counts.all_producers, counts.all_needs, counts.needs_other) = (0, 0, 0);
         for op in &self.ops {
             counts.add(op);
         }
-        self.drop_the_useless();
-        self.bound_the_needed();
+        self.drop_unneeded_ops();
+        self.bound_needed_ops();
     }
 
     /// An operation with unknown outcome that alone can have produced what somebody saw did happen, and before the first
     /// of those who saw it returned. So that is as good as its own return, and it is not open for ever.
-    fn bound_the_needed(&mut self) {
-        if self.ops.iter().all(|op| op.due != NONE) {
+    fn bound_needed_ops(&mut self) {
+        if self.ops.iter().all(|op| op.return_rank != NONE) {
             return;
         }
         let mut first_return = vec![Time::MAX; self.counts.needs.len()];
         for op in &self.ops {
             if let (Step::Sees(state) | Step::Exchanges { expect: state, .. }, true) =
-                (op.step, op.due != NONE)
+                (op.step, op.return_rank != NONE)
             {
                 let first = &mut first_return[state as usize];
                 *first = (*first).min(op.returned);
@@ -233,16 +233,16 @@ impl Numbered {
         if self.is_list {
             for node in (1..self.trie.len()).rev() {
                 let returned = first_return[node];
-                let above = &mut first_return[self.trie.parent(small(node)) as usize];
+                let above = &mut first_return[self.trie.parent(to_u32(node)) as usize];
                 *above = (*above).min(returned);
-                let shown = &mut first_shown[self.trie.last(small(node)) as usize];
+                let shown = &mut first_shown[self.trie.last(to_u32(node)) as usize];
                 *shown = (*shown).min(returned);
             }
         }
         let mut changed = true;
         while changed {
             changed = false;
-            for op in self.ops.iter_mut().filter(|op| op.due == NONE) {
+            for op in self.ops.iter_mut().filter(|op| op.return_rank == NONE) {
                 let counts = &self.counts;
                 let needed = match op.step {
                     Step::Writes(state) if self.is_list => {
@@ -268,8 +268,8 @@ impl Numbered {
                 if needed == Time::MAX || needed < op.called {
                     continue;
                 }
-                self.counts.take(op);
-                (op.due, op.returned) = (0, needed);
+                self.counts.remove(op);
+                (op.return_rank, op.returned) = (0, needed);
                 self.counts.add(op);
                 changed = true;
                 if let Step::Exchanges { expect, .. } = op.step {
@@ -282,24 +282,27 @@ impl Numbered {
 
     /// An operation with unknown outcome whose product nobody wants may be left out of any order (what follows it in
     /// the order is blind to the state, or it is last), so it is left out of all. Leaving it out may make others useless.
-    fn drop_the_useless(&mut self) {
-        let astray = self.is_list.then(|| self.astray());
+    fn drop_unneeded_ops(&mut self) {
+        let astray = self.is_list.then(|| self.off_trie());
         let (counts, ops) = (&mut self.counts, &mut self.ops);
         loop {
             let before = ops.len();
             ops.retain(|op| {
                 let wanted = match op.step {
-                    _ if op.due != NONE => true,
+                    _ if op.return_rank != NONE => true,
                     Step::Appends(element) => element != NONE,
                     // A list that it begins may be wanted for what is appended to it.
                     Step::Writes(state) if let Some(astray) = astray => state != astray,
                     Step::Writes(value) | Step::Exchanges { value, .. } => {
-                        counts.needs[value as usize] + counts.wishes[value as usize] + counts.others > 0
+                        counts.needs[value as usize]
+                            + counts.optional_needs[value as usize]
+                            + counts.needs_other
+                            > 0
                     }
                     Step::Sees(_) | Step::SeesOther(_) => true,
                 };
                 if !wanted {
-                    counts.take(op);
+                    counts.remove(op);
                 }
                 wanted
             });
@@ -310,19 +313,19 @@ impl Numbered {
     }
 
     /// Ranks the returns, gives out the slots, and notices what was seen before anyone had called for it.
-    fn rank(&mut self) -> Result<(), Contradiction> {
+    fn assign_ranks(&mut self) -> Result<(), Contradiction> {
         // By themselves, for the operations lie far apart.
-        let ops = (0..).zip(&self.ops).filter(|(_, op)| op.due != NONE);
+        let ops = (0..).zip(&self.ops).filter(|(_, op)| op.return_rank != NONE);
         let mut returns: Vec<(Time, u32)> = ops.map(|(number, op)| (op.returned, number)).collect();
         returns.sort_unstable();
         self.returns.clear();
         self.returns.extend(returns.into_iter().map(|(_, op)| (op, 0)));
-        self.free.clear();
+        self.free_slots.clear();
         self.occupant.clear();
         self.called.clear();
         self.called.resize(self.counts.producers.len().max(self.counts.appenders.len()), false);
-        self.whole.clear();
-        self.whole.resize(if self.is_list { self.trie.len() } else { 0 }, false);
+        self.fully_called.clear();
+        self.fully_called.resize(if self.is_list { self.trie.len() } else { 0 }, false);
         self.first_need.clear();
         self.first_need.resize(self.counts.needs.len(), NONE);
         self.newest_need.clear();
@@ -333,28 +336,28 @@ impl Numbered {
             let op = self.returns[rank].0;
             // One operation precedes another only if it returned strictly before the call.
             while self.ops.get(next).is_some_and(|called| called.called <= self.ops[op as usize].returned) {
-                self.open(next);
+                self.open_op(next);
                 next += 1;
             }
-            let Op { step, slot, .. } = self.ops[op as usize];
-            self.ops[op as usize].due = small(rank);
-            self.returns[rank].1 = small(next);
-            self.free.push(slot);
+            let IndexedOp { step, slot, .. } = self.ops[op as usize];
+            self.ops[op as usize].return_rank = to_u32(rank);
+            self.returns[rank].1 = to_u32(next);
+            self.free_slots.push(slot);
             let (Step::Sees(state) | Step::Exchanges { expect: state, .. }) = step else { continue };
             let first = &mut self.first_need[state as usize];
-            *first = (*first).min(small(rank));
+            *first = (*first).min(to_u32(rank));
             let newest = &mut self.newest_need[state as usize];
             *newest = (*newest).max(op + 1);
-            self.all_needs.push((state, small(rank)));
+            self.all_needs.push((state, to_u32(rank)));
             let was_called = match self.is_list {
-                true => self.is_whole(state),
+                true => self.is_fully_called(state),
                 false => state == 0 || self.called[state as usize],
             };
             if !was_called {
                 return Err(Contradiction);
             }
         }
-        self.slots = small(self.occupant.len());
+        self.slots = to_u32(self.occupant.len());
         if self.is_list || self.counts.producers.iter().any(|&producers| producers > 1) {
             self.all_needs.sort_unstable();
         } else {
@@ -377,29 +380,29 @@ impl Numbered {
     }
 
     /// Whether each element of a list has been asked for.
-    fn is_whole(&mut self, state: u32) -> bool {
+    fn is_fully_called(&mut self, state: u32) -> bool {
         let mut node = state;
-        while node != 0 && !self.whole[node as usize] {
+        while node != 0 && !self.fully_called[node as usize] {
             if !self.called[self.trie.last(node) as usize] {
                 return false;
             }
             node = self.trie.parent(node);
         }
         let mut node = state;
-        while node != 0 && !self.whole[node as usize] {
-            self.whole[node as usize] = true;
+        while node != 0 && !self.fully_called[node as usize] {
+            self.fully_called[node as usize] = true;
             node = self.trie.parent(node);
         }
         true
     }
 
-    fn open(&mut self, op: usize) {
-        let slot = self.free.pop().unwrap_or_else(|| {
+    fn open_op(&mut self, op: usize) {
+        let slot = self.free_slots.pop().unwrap_or_else(|| {
             self.occupant.push(NONE);
-            small(self.occupant.len() - 1)
+            to_u32(self.occupant.len() - 1)
         });
-        let previous = std::mem::replace(&mut self.occupant[slot as usize], small(op));
-        self.ops[op] = Op { slot, previous, ..self.ops[op] };
+        let previous = std::mem::replace(&mut self.occupant[slot as usize], to_u32(op));
+        self.ops[op] = IndexedOp { slot, previous_occupant: previous, ..self.ops[op] };
         let product = match self.ops[op].step {
             Step::Writes(state) if self.is_list => self.trie.last(state),
             Step::Writes(product) | Step::Exchanges { value: product, .. } | Step::Appends(product) => {
@@ -416,32 +419,32 @@ impl Numbered {
 impl Counts {
     /// This operation is still to come.
     #[inline]
-    pub(crate) fn add(&mut self, op: &Op) {
+    pub(crate) fn add(&mut self, op: &IndexedOp) {
         self.change(op, |count| *count += 1);
     }
 
     /// This operation has had its place, or never gets one.
     #[inline]
-    pub(crate) fn take(&mut self, op: &Op) {
+    pub(crate) fn remove(&mut self, op: &IndexedOp) {
         self.change(op, |count| *count -= 1);
     }
 
     #[inline]
-    fn change(&mut self, op: &Op, change: impl Fn(&mut u32)) {
+    fn change(&mut self, op: &IndexedOp, change: impl Fn(&mut u32)) {
         match op.step {
             Step::Sees(state) => {
                 change(&mut self.needs[state as usize]);
                 change(&mut self.all_needs);
             }
-            Step::SeesOther(_) => change(&mut self.others),
+            Step::SeesOther(_) => change(&mut self.needs_other),
             Step::Writes(value) => {
                 change(&mut self.producers[value as usize]);
                 change(&mut self.all_producers);
             }
             Step::Exchanges { expect, value } => {
                 change(&mut self.producers[value as usize]);
-                if op.due == NONE {
-                    change(&mut self.wishes[expect as usize]);
+                if op.return_rank == NONE {
+                    change(&mut self.optional_needs[expect as usize]);
                 } else {
                     change(&mut self.needs[expect as usize]);
                     change(&mut self.all_needs);
@@ -453,6 +456,6 @@ impl Counts {
     }
 }
 
-fn small(number: usize) -> u32 {
+fn to_u32(number: usize) -> u32 {
     u32::try_from(number).ok().filter(|&number| number != NONE).expect("fewer than four thousand million")
 }

@@ -3,20 +3,20 @@
 /// An ordered map over `u64`. Sessions, sequences and keys of our own workloads are dense and come in rising order:
 /// then a look-up is one comparison and an insertion a push. Any other numbers are found by binary search.
 #[derive(Clone, Debug)]
-pub(crate) struct Ranked<T> {
+pub(crate) struct DenseMap<T> {
     entries: Vec<(u64, T)>,
     /// The number of the first entry, if there is one.
     first: u64,
 }
 
-impl<T> Ranked<T> {
-    pub(crate) const fn new() -> Ranked<T> {
-        Ranked { entries: Vec::new(), first: 0 }
+impl<T> DenseMap<T> {
+    pub(crate) const fn new() -> DenseMap<T> {
+        DenseMap { entries: Vec::new(), first: 0 }
     }
 
     /// Where `number` is, or where it would have to be inserted.
     #[inline]
-    fn place(&self, number: u64) -> Result<usize, usize> {
+    fn find(&self, number: u64) -> Result<usize, usize> {
         // The guess: no number between the first one and this one is missing.
         if let Ok(guess) = usize::try_from(number.wrapping_sub(self.first))
             && let Some(&(found, _)) = self.entries.get(guess)
@@ -24,12 +24,12 @@ impl<T> Ranked<T> {
         {
             return Ok(guess);
         }
-        self.place_of_any(number)
+        self.binary_search(number)
     }
 
     /// The same without a guess.
     #[cold]
-    fn place_of_any(&self, number: u64) -> Result<usize, usize> {
+    fn binary_search(&self, number: u64) -> Result<usize, usize> {
         match self.entries.last() {
             Some(&(last, _)) if last < number => Err(self.entries.len()),
             _ => self.entries.binary_search_by_key(&number, |&(number, _)| number),
@@ -38,7 +38,7 @@ impl<T> Ranked<T> {
 
     #[inline]
     pub(crate) fn get(&self, number: u64) -> Option<&T> {
-        self.place(number).ok().map(|at| &self.entries[at].1)
+        self.find(number).ok().map(|at| &self.entries[at].1)
     }
 
     /// All of them, in order.
@@ -48,12 +48,12 @@ impl<T> Ranked<T> {
 
     #[inline]
     pub(crate) fn get_mut(&mut self, number: u64) -> Option<&mut T> {
-        self.place(number).ok().map(|at| &mut self.entries[at].1)
+        self.find(number).ok().map(|at| &mut self.entries[at].1)
     }
 
     #[inline]
     pub(crate) fn get_or_insert_with(&mut self, number: u64, new: impl FnOnce() -> T) -> &mut T {
-        match self.place(number) {
+        match self.find(number) {
             Ok(at) => &mut self.entries[at].1,
             Err(at) => self.insert(at, number, new),
         }
@@ -75,7 +75,7 @@ mod tests {
     #[test]
     fn is_a_map_for_any_numbers() {
         let mut twin = BTreeMap::new();
-        let mut ranked = Ranked::new();
+        let mut ranked = DenseMap::new();
         let mut number = 1_u64;
         for round in 0..2000_u64 {
             // Dense stretches, then jumps, then the extremes.

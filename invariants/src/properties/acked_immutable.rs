@@ -12,41 +12,41 @@
 //!
 //! *Blind spots*: what is lost without being cut: with the power, or with a disk.
 
+use crate::check_context::{CheckContext, CheckResult};
 use crate::fact::{Fact, Index};
-use crate::scene::{Scene, Verdict};
 
 /// A follower cuts nothing that it has acknowledged in its current term.
 #[derive(Default, Debug)]
-pub struct AcknowledgedStays {
-    pub(crate) looked: u64,
+pub struct AckedImmutable {
+    pub(crate) checks: u64,
 }
 
-impl AcknowledgedStays {
+impl AckedImmutable {
     /// Its name.
     pub const NAME: &str = "acknowledged-stays";
     /// In one line.
     pub const ABOUT: &str = "a follower cuts nothing that it has acknowledged in its current term";
 
     /// The log ends with `after` from now on.
-    pub(crate) fn truncates(&mut self, scene: Scene<'_>, after: Index) -> Verdict {
+    pub(crate) fn check_truncate(&mut self, scene: CheckContext<'_>, after: Index) -> CheckResult {
         let node = scene.node;
-        let Some(given) = node.acknowledged.filter(|given| node.term == Some(given.term)) else {
+        let Some(given) = node.furthest_ack.filter(|given| node.term == Some(given.term)) else {
             return Ok(());
         };
         if after >= node.log.last().index {
             return Ok(());
         }
-        self.looked += 1;
+        self.checks += 1;
         if after >= given.index {
             return Ok(());
         }
         let first = Fact::Acknowledged { term: given.term, index: given.index };
         let sentence = format!(
             "{} in term {}, in which it has acknowledged {}",
-            scene.cuts_to(after),
+            scene.describe_truncation(after),
             given.term,
             given.index
         );
-        scene.clash(Self::NAME, Some(given.seen.fact(first)), sentence)
+        scene.violation(Self::NAME, Some(given.origin.observed(first)), sentence)
     }
 }

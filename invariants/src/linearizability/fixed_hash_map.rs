@@ -3,28 +3,28 @@
 use super::operation::Content;
 use crate::fact::RequestId;
 
-/// What a [`Table`] goes by.
-pub(crate) trait Name: Copy + Eq {
+/// What a [`FixedHashMap`] goes by.
+pub(crate) trait MapKey: Copy + Eq {
     /// A number whose high half depends on every bit of the name.
-    fn mixed(self) -> u64;
+    fn hash_bits(self) -> u64;
 }
 
 /// Two odd numbers without a pattern.
-const MIXERS: [u64; 2] = [0x9e37_79b9_7f4a_7c15, 0xd1b5_4a32_d192_ed03];
+const HASH_MULTIPLIERS: [u64; 2] = [0x9e37_79b9_7f4a_7c15, 0xd1b5_4a32_d192_ed03];
 
-impl Name for RequestId {
+impl MapKey for RequestId {
     #[inline]
-    fn mixed(self) -> u64 {
-        self.session.wrapping_mul(MIXERS[0]) ^ self.sequence.wrapping_mul(MIXERS[1])
+    fn hash_bits(self) -> u64 {
+        self.session.wrapping_mul(HASH_MULTIPLIERS[0]) ^ self.sequence.wrapping_mul(HASH_MULTIPLIERS[1])
     }
 }
 
-impl Name for Content {
+impl MapKey for Content {
     #[inline]
-    fn mixed(self) -> u64 {
+    fn hash_bits(self) -> u64 {
         match self {
-            Content::Absent(deletion) => deletion.wrapping_mul(MIXERS[0]),
-            Content::Present(value) => value.wrapping_mul(MIXERS[1]),
+            Content::Absent(deletion) => deletion.wrapping_mul(HASH_MULTIPLIERS[0]),
+            Content::Present(value) => value.wrapping_mul(HASH_MULTIPLIERS[1]),
         }
     }
 }
@@ -32,14 +32,14 @@ impl Name for Content {
 /// Open addressing with a fixed hash. What is removed leaves no trace, so the table is as large as the most that were in it
 /// at once.
 #[derive(Clone, Debug)]
-pub(crate) struct Table<N, T> {
+pub(crate) struct FixedHashMap<N, T> {
     entries: Vec<Option<(N, T)>>,
     len: usize,
 }
 
-impl<N: Name, T: Copy> Table<N, T> {
-    pub(crate) const fn new() -> Table<N, T> {
-        Table { entries: Vec::new(), len: 0 }
+impl<N: MapKey, T: Copy> FixedHashMap<N, T> {
+    pub(crate) const fn new() -> FixedHashMap<N, T> {
+        FixedHashMap { entries: Vec::new(), len: 0 }
     }
 
     pub(crate) const fn len(&self) -> usize {
@@ -47,21 +47,21 @@ impl<N: Name, T: Copy> Table<N, T> {
     }
 
     #[inline]
-    fn home(&self, name: N) -> usize {
-        (name.mixed() >> 32) as usize & (self.entries.len() - 1)
+    fn home_slot(&self, name: N) -> usize {
+        (name.hash_bits() >> 32) as usize & (self.entries.len() - 1)
     }
 
     #[inline]
-    fn next(&self, place: usize) -> usize {
+    fn next_slot(&self, place: usize) -> usize {
         (place + 1) & (self.entries.len() - 1)
     }
 
     /// Where the name is, or the empty place where it belongs.
     #[inline]
-    fn place(&self, name: N) -> usize {
-        let mut place = self.home(name);
+    fn find_slot(&self, name: N) -> usize {
+        let mut place = self.home_slot(name);
         while self.entries[place].is_some_and(|(other, _)| other != name) {
-            place = self.next(place);
+            place = self.next_slot(place);
         }
         place
     }
@@ -71,7 +71,7 @@ impl<N: Name, T: Copy> Table<N, T> {
         if self.len == 0 {
             return None;
         }
-        self.entries[self.place(name)].as_ref().map(|(_, value)| value)
+        self.entries[self.find_slot(name)].as_ref().map(|(_, value)| value)
     }
 
     #[inline]
@@ -79,7 +79,7 @@ impl<N: Name, T: Copy> Table<N, T> {
         if self.len == 0 {
             return None;
         }
-        let place = self.place(name);
+        let place = self.find_slot(name);
         self.entries[place].as_mut().map(|(_, value)| value)
     }
 
@@ -89,7 +89,7 @@ impl<N: Name, T: Copy> Table<N, T> {
         if 4 * (self.len + 1) > 3 * self.entries.len() {
             self.grow();
         }
-        let place = self.place(name);
+        let place = self.find_slot(name);
         let is_new = self.entries[place].replace((name, value)).is_none();
         self.len += usize::from(is_new);
         is_new
@@ -99,7 +99,7 @@ impl<N: Name, T: Copy> Table<N, T> {
     fn grow(&mut self) {
         let larger = vec![None; (2 * self.entries.len()).max(8)];
         for (name, value) in std::mem::replace(&mut self.entries, larger).into_iter().flatten() {
-            let place = self.place(name);
+            let place = self.find_slot(name);
             self.entries[place] = Some((name, value));
         }
     }
@@ -109,7 +109,7 @@ impl<N: Name, T: Copy> Table<N, T> {
         if self.len == 0 {
             return None;
         }
-        self.remove_at(self.place(name))
+        self.remove_at(self.find_slot(name))
     }
 
     fn remove_at(&mut self, place: usize) -> Option<T> {
@@ -117,15 +117,15 @@ impl<N: Name, T: Copy> Table<N, T> {
         self.len -= 1;
         // Whoever stands behind because this place was taken moves up.
         let mask = self.entries.len() - 1;
-        let (mut hole, mut place) = (place, self.next(place));
+        let (mut hole, mut place) = (place, self.next_slot(place));
         while let Some((other, _)) = self.entries[place] {
             let (from_home, from_hole) =
-                (place.wrapping_sub(self.home(other)) & mask, place.wrapping_sub(hole) & mask);
+                (place.wrapping_sub(self.home_slot(other)) & mask, place.wrapping_sub(hole) & mask);
             if from_home >= from_hole {
                 self.entries[hole] = self.entries[place].take();
                 hole = place;
             }
-            place = self.next(place);
+            place = self.next_slot(place);
         }
         Some(removed)
     }
@@ -148,7 +148,7 @@ mod tests {
 
     #[test]
     fn is_a_map() {
-        let (mut table, mut twin) = (Table::new(), BTreeMap::new());
+        let (mut table, mut twin) = (FixedHashMap::new(), BTreeMap::new());
         let mut lot = 1_u64;
         for round in 0..20_000_u32 {
             lot = lot.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(11);

@@ -3,28 +3,28 @@
 //! Notes are taken in blocks, one after the other in memory. So the blocks that are being written lie near each other
 //! however many keys there are, nothing is ever moved, and no key takes much more than it needs.
 
-use super::registers::Noted;
+use super::registers::RegisterEvent;
 use crate::fact::Time;
 use crate::linearizability::operation::Content;
 use crate::linearizability::role::Role;
 
 /// So many notes to a block. A key with one note takes a whole one.
-const BLOCK: usize = 10;
+const EVENTS_PER_BLOCK: usize = 10;
 
 /// A key with many notes takes so many blocks at once: what lies together is fetched together when they are read. It takes
 /// no more than it has.
-const LONGEST: usize = 8;
+const MAX_BLOCKS_AT_ONCE: usize = 8;
 
 /// No block: the end of the numbers.
 const NONE: u32 = u32::MAX;
 
-/// A [`Noted`] in three words, for the memory of a million of them has to be fetched from the machine first. An exchange
+/// A [`RegisterEvent`] in three words, for the memory of a million of them has to be fetched from the machine first. An exchange
 /// takes two notes: what it expected, and then what it wrote.
 #[derive(Clone, Copy, Debug)]
-struct Note {
+struct PackedEvent {
     called: Time,
     /// How long it took, and in the lowest bits what it says.
-    took: u64,
+    duration_and_kind: u64,
     /// The number of the content.
     number: u64,
 }
@@ -34,34 +34,38 @@ const SEES: u64 = 0;
 const SEES_OTHER: u64 = 1;
 const WRITES: u64 = 2;
 const EXPECTS: u64 = 3;
-const ABSURD: u64 = 4;
+const SELF_CONTRADICTORY: u64 = 4;
 const IS_PRESENT: u64 = 8;
-const BITS: u32 = 4;
+const KIND_BITS: u32 = 4;
 
 /// Took for ever.
-const NEVER: u64 = u64::MAX >> BITS;
+const NEVER: u64 = u64::MAX >> KIND_BITS;
 
-impl Note {
+impl PackedEvent {
     #[inline]
-    fn new(says: u64, content: Content, called: Time, took: u64) -> Note {
+    fn new(says: u64, content: Content, called: Time, took: u64) -> PackedEvent {
         let (is_present, number) = match content {
             Content::Absent(deletion) => (0, deletion),
             Content::Present(value) => (IS_PRESENT, value),
         };
-        Note { called, took: took << BITS | is_present | says, number }
+        PackedEvent { called, duration_and_kind: took << KIND_BITS | is_present | says, number }
     }
 
     #[inline]
     fn content(self) -> Content {
-        if self.took & IS_PRESENT == 0 { Content::Absent(self.number) } else { Content::Present(self.number) }
+        if self.duration_and_kind & IS_PRESENT == 0 {
+            Content::Absent(self.number)
+        } else {
+            Content::Present(self.number)
+        }
     }
 }
 
 /// All notes.
 #[derive(Default, Debug)]
-pub(super) struct Notes {
+pub(super) struct EventLog {
     /// Block by block.
-    notes: Vec<Note>,
+    notes: Vec<PackedEvent>,
     /// By block: the next one of the same key, written or not, or the next free one.
     next: Vec<u32>,
     /// The first free block, and one more than its number; 0: none is.
@@ -70,25 +74,29 @@ pub(super) struct Notes {
 
 /// The notes of one key.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Row {
+pub(super) struct KeyEvents {
     first: u32,
     last: u32,
     len: u32,
 }
 
-impl Row {
-    pub(super) const EMPTY: Row = Row { first: NONE, last: NONE, len: 0 };
+impl KeyEvents {
+    pub(super) const EMPTY: KeyEvents = KeyEvents { first: NONE, last: NONE, len: 0 };
 
     pub(super) const fn len(&self) -> usize {
         self.len as usize
     }
 }
 
-impl Notes {
+impl EventLog {
     /// Takes a note. False: it is beyond what can be noted.
     #[inline]
     #[must_use]
-    pub(super) fn push(&mut self, row: &mut Row, Noted { called, returned, role }: Noted) -> bool {
+    pub(super) fn push(
+        &mut self,
+        row: &mut KeyEvents,
+        RegisterEvent { called, returned, role }: RegisterEvent,
+    ) -> bool {
         let took = if returned == Time::MAX { NEVER } else { returned - called };
         if took >= NEVER && returned != Time::MAX {
             return false; // In nanoseconds that is decades.
@@ -98,27 +106,27 @@ impl Notes {
             Role::SeesOther(content) => (SEES_OTHER, content),
             Role::Writes(content) => (WRITES, content),
             Role::Exchanges { expect, value } => {
-                self.note(row, Note::new(EXPECTS, expect, called, took));
+                self.push_packed(row, PackedEvent::new(EXPECTS, expect, called, took));
                 (WRITES, value)
             }
-            Role::Absurd(content) => (ABSURD, content),
+            Role::SelfContradictory(content) => (SELF_CONTRADICTORY, content),
             Role::Nothing => return true,
         };
-        self.note(row, Note::new(says, content, called, took));
+        self.push_packed(row, PackedEvent::new(says, content, called, took));
         true
     }
 
     #[inline]
-    fn note(&mut self, row: &mut Row, note: Note) {
-        let place = row.len as usize % BLOCK;
+    fn push_packed(&mut self, row: &mut KeyEvents, note: PackedEvent) {
+        let place = row.len as usize % EVENTS_PER_BLOCK;
         if place == 0 {
-            self.lengthen(row);
+            self.extend_row(row);
         }
-        self.notes[row.last as usize * BLOCK + place] = note;
+        self.notes[row.last as usize * EVENTS_PER_BLOCK + place] = note;
         row.len += 1;
     }
 
-    fn lengthen(&mut self, row: &mut Row) {
+    fn extend_row(&mut self, row: &mut KeyEvents) {
         if row.len > 0 && self.next[row.last as usize] != NONE {
             row.last = self.next[row.last as usize];
             return;
@@ -128,7 +136,7 @@ impl Notes {
                 self.free = std::mem::replace(&mut self.next[block as usize], NONE);
                 block
             }
-            None => self.more((row.len() / BLOCK).clamp(1, LONGEST)),
+            None => self.add_blocks((row.len() / EVENTS_PER_BLOCK).clamp(1, MAX_BLOCKS_AT_ONCE)),
         };
         match row.len {
             0 => row.first = block,
@@ -138,9 +146,9 @@ impl Notes {
     }
 
     /// So many new blocks, one behind the other. Returns the first.
-    fn more(&mut self, blocks: usize) -> u32 {
-        let empty = Note { called: 0, took: 0, number: 0 };
-        self.notes.resize(self.notes.len() + blocks * BLOCK, empty);
+    fn add_blocks(&mut self, blocks: usize) -> u32 {
+        let empty = PackedEvent { called: 0, duration_and_kind: 0, number: 0 };
+        self.notes.resize(self.notes.len() + blocks * EVENTS_PER_BLOCK, empty);
         let first = self.next.len() as u32;
         let last = u32::try_from(self.next.len() + blocks - 1).expect("fewer than four thousand million");
         self.next.extend(first + 1..=last);
@@ -149,14 +157,14 @@ impl Notes {
     }
 
     /// The notes of a key, in the order in which they were taken.
-    pub(super) fn of(&self, row: Row) -> impl Iterator<Item = Noted> {
+    pub(super) fn of(&self, row: KeyEvents) -> impl Iterator<Item = RegisterEvent> {
         let (mut block, mut left) = (row.first, row.len());
         let mut notes = std::iter::from_fn(move || {
             if left == 0 {
                 return None;
             }
-            let start = block as usize * BLOCK;
-            let some = &self.notes[start..start + left.min(BLOCK)];
+            let start = block as usize * EVENTS_PER_BLOCK;
+            let some = &self.notes[start..start + left.min(EVENTS_PER_BLOCK)];
             left -= some.len();
             block = self.next[block as usize];
             Some(some)
@@ -165,21 +173,21 @@ impl Notes {
         std::iter::from_fn(move || {
             let &note = notes.next()?;
             let content = note.content();
-            let role = match note.took & (IS_PRESENT - 1) {
+            let role = match note.duration_and_kind & (IS_PRESENT - 1) {
                 SEES => Role::Sees(content),
                 SEES_OTHER => Role::SeesOther(content),
                 WRITES => Role::Writes(content),
                 EXPECTS => Role::Exchanges { expect: content, value: notes.next()?.content() },
-                _ => Role::Absurd(content),
+                _ => Role::SelfContradictory(content),
             };
-            let took = note.took >> BITS;
+            let took = note.duration_and_kind >> KIND_BITS;
             let returned = if took == NEVER { Time::MAX } else { note.called + took };
-            Some(Noted { called: note.called, returned, role })
+            Some(RegisterEvent { called: note.called, returned, role })
         })
     }
 
     /// Forgets the notes of a key.
-    pub(super) fn forget(&mut self, row: &mut Row) {
+    pub(super) fn forget(&mut self, row: &mut KeyEvents) {
         let mut block = row.first;
         while block != NONE {
             let next = self.next[block as usize];
@@ -187,7 +195,7 @@ impl Notes {
             self.free = block + 1;
             block = next;
         }
-        *row = Row::EMPTY;
+        *row = KeyEvents::EMPTY;
     }
 }
 
@@ -205,15 +213,16 @@ mod tests {
                 1 => Role::SeesOther(content),
                 2 => Role::Writes(content),
                 3 => Role::Exchanges { expect: content, value: other },
-                _ => Role::Absurd(content),
+                _ => Role::SelfContradictory(content),
             }
         };
-        let (mut notes, mut rows, mut twins) = (Notes::default(), [Row::EMPTY; 3], vec![Vec::new(); 3]);
+        let (mut notes, mut rows, mut twins) =
+            (EventLog::default(), [KeyEvents::EMPTY; 3], vec![Vec::new(); 3]);
         for at in 0..3_000 {
             let key = at % 7 % 3;
             let called = 1_000 * at as u64;
             let returned = if at % 11 == 0 { Time::MAX } else { called + at as u64 % 900 };
-            let noted = Noted { called, returned, role: roles(at) };
+            let noted = RegisterEvent { called, returned, role: roles(at) };
             assert!(notes.push(&mut rows[key], noted));
             twins[key].push(noted);
             if at % 500 == 0 {
@@ -221,12 +230,13 @@ mod tests {
                 twins[key].clear();
             }
         }
-        let said = |noted: Noted| (noted.called, noted.returned, noted.role);
+        let said = |noted: RegisterEvent| (noted.called, noted.returned, noted.role);
         for (row, twin) in rows.into_iter().zip(twins) {
             assert!(notes.of(row).map(said).eq(twin.into_iter().map(said)));
         }
-        let decades = Noted { called: 0, returned: Time::MAX - 1, role: Role::Writes(Content::INITIAL) };
-        let mut row = Row::EMPTY;
+        let decades =
+            RegisterEvent { called: 0, returned: Time::MAX - 1, role: Role::Writes(Content::INITIAL) };
+        let mut row = KeyEvents::EMPTY;
         assert!(!notes.push(&mut row, decades));
     }
 }

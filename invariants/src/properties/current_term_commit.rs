@@ -8,27 +8,32 @@
 //! *Blind spots*: a leader that leaps over the wrong index within one step and states only the last. Looks only where
 //! logs are stated.
 
+use crate::check_context::{CheckContext, CheckResult};
 use crate::fact::{Index, LogId, Term};
-use crate::scene::{Scene, Verdict};
 
 /// A leader commits by count only entries of its own term.
 #[derive(Default, Debug)]
-pub struct OwnTermCommit {
-    pub(crate) looked: u64,
+pub struct CurrentTermCommit {
+    pub(crate) checks: u64,
 }
 
-impl OwnTermCommit {
+impl CurrentTermCommit {
     /// Its name.
     pub const NAME: &str = "own-term-commit";
     /// In one line.
     pub const ABOUT: &str = "a leader's commit index moves to entries of its own term only";
 
-    pub(crate) fn leader_commits(&mut self, scene: Scene<'_>, led: Term, index: Index) -> Verdict {
+    pub(crate) fn check_leader_commit(
+        &mut self,
+        scene: CheckContext<'_>,
+        led: Term,
+        index: Index,
+    ) -> CheckResult {
         // What a server already knew to be committed before it was elected is not committed by count.
-        if scene.shadow.entries.is_empty() || index <= scene.node.committed {
+        if scene.shadow.entries.is_empty() || index <= scene.node.commit_index {
             return Ok(());
         }
-        self.looked += 1;
+        self.checks += 1;
         let node = scene.node.id;
         let sentence = match scene.node.log.term_at(index) {
             Some(term) if term == led => return Ok(()),
@@ -38,6 +43,6 @@ impl OwnTermCommit {
                 scene.node.log.last()
             ),
         };
-        scene.clash(Self::NAME, scene.shadow.leads_of(led), sentence)
+        scene.violation(Self::NAME, scene.shadow.leader_fact(led), sentence)
     }
 }

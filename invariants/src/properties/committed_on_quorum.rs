@@ -13,30 +13,35 @@
 //! *Blind spots*: commits of an older term's entry are the business of "own-term-commit". Looks only where disks and
 //! configurations are stated.
 
+use crate::check_context::{CheckContext, CheckResult, format_nodes};
 use crate::fact::{Index, LogId, Term};
-use crate::scene::{Scene, Verdict, names};
 
 /// What a leader commits is on the disks of a majority.
 #[derive(Default, Debug)]
-pub struct DurableQuorum {
-    pub(crate) looked: u64,
+pub struct CommittedOnQuorum {
+    pub(crate) checks: u64,
 }
 
-impl DurableQuorum {
+impl CommittedOnQuorum {
     /// Its name.
     pub const NAME: &str = "durable-quorum";
     /// In one line.
     pub const ABOUT: &str = "what a leader commits has been durable on a majority of the voters";
 
-    pub(crate) fn leader_commits(&mut self, scene: Scene<'_>, led: Term, index: Index) -> Verdict {
+    pub(crate) fn check_leader_commit(
+        &mut self,
+        scene: CheckContext<'_>,
+        led: Term,
+        index: Index,
+    ) -> CheckResult {
         let (shadow, node) = (scene.shadow, scene.node);
         // What it knew to be committed before it was elected was committed by another.
-        if !shadow.disks_speak || index <= node.committed || node.log.term_at(index) != Some(led) {
+        if !shadow.disk_facts_seen || index <= node.commit_index || node.log.term_at(index) != Some(led) {
             return Ok(());
         }
         let Some(configuration) = node.configuration() else { return Ok(()) };
         let durable = |voter| shadow.node(voter).is_some_and(|voter| voter.ever_durable(led) >= index);
-        self.looked += 1;
+        self.checks += 1;
         if configuration.is_quorum(durable) {
             return Ok(());
         }
@@ -44,8 +49,8 @@ impl DurableQuorum {
             "n{} commits {} which was durable on {}, and that is no majority of {configuration}",
             node.id,
             LogId { index, term: led },
-            names(shadow.nodes().iter().map(|node| node.id).filter(|&node| durable(node)))
+            format_nodes(shadow.nodes().iter().map(|node| node.id).filter(|&node| durable(node)))
         );
-        scene.clash(Self::NAME, None, sentence)
+        scene.violation(Self::NAME, None, sentence)
     }
 }

@@ -16,16 +16,16 @@
 //!
 //! *Blind spots*: a leader's commit index is taken at its word here. Looks only where configurations are stated.
 
+use crate::check_context::{CheckContext, CheckResult};
 use crate::fact::{Configuration, Index, Node, Term};
-use crate::scene::{Scene, Verdict};
 
 /// One change of the group at a time, each overlapping with the one before it.
 #[derive(Default, Debug)]
-pub struct Configurations {
-    pub(crate) looked: u64,
+pub struct MembershipSafety {
+    pub(crate) checks: u64,
 }
 
-impl Configurations {
+impl MembershipSafety {
     /// Its name.
     pub const NAME: &str = "configurations";
     /// In one line.
@@ -33,50 +33,55 @@ impl Configurations {
         "the group changes by one committed step after the other, and only its voters campaign";
 
     /// A configuration was stated, as in force or in a snapshot: it contradicts itself, or not.
-    pub(crate) fn is_stated(&mut self, scene: Scene<'_>) -> Verdict {
+    pub(crate) fn check_valid(&mut self, scene: CheckContext<'_>) -> CheckResult {
         let Some((index, configuration)) = scene.observed.fact.configuration() else { return Ok(()) };
-        let Some(flaw) = configuration.flaw(index > 0) else { return Ok(()) };
+        let Some(flaw) = configuration.validation_error(index > 0) else { return Ok(()) };
         let sentence =
             format!("n{} states at {index} the group {configuration}, which {flaw}", scene.node.id);
-        scene.clash(Self::NAME, None, sentence)
+        scene.violation(Self::NAME, None, sentence)
     }
 
-    pub(crate) fn configures(&mut self, scene: Scene<'_>, index: Index, next: &Configuration) -> Verdict {
+    pub(crate) fn check_configuration(
+        &mut self,
+        scene: CheckContext<'_>,
+        index: Index,
+        next: &Configuration,
+    ) -> CheckResult {
         let node = scene.node;
         // Followers, and whoever states at boot what it has recovered, decide nothing.
-        let (Some(led), Some((since, before))) = (node.leads, node.newest_configuration()) else {
+        let (Some(led), Some((since, before))) = (node.leader_of, node.newest_configuration()) else {
             return Ok(());
         };
         // The founding group is nobody's decision.
         if index == 0 {
             return Ok(());
         }
-        self.looked += 1;
+        self.checks += 1;
         let id = node.id;
-        let sentence = if since > node.committed {
+        let sentence = if since > node.commit_index {
             format!("n{id} changes the group at {index} although its change at {since} is not committed")
-        } else if node.log.term_at(node.committed) != Some(led) {
+        } else if node.log.term_at(node.commit_index) != Some(led) {
             format!(
                 "n{id} leads term {led} and changes the group at {index} before it has committed anything in it"
             )
-        } else if !overlap(before, next) {
+        } else if !majorities_overlap(before, next) {
             format!(
                 "n{id} changes the group at {index} from {before} to {next}, whose majorities need not overlap"
             )
         } else {
             return Ok(());
         };
-        scene.clash(Self::NAME, scene.shadow.leads_of(led), sentence)
+        scene.violation(Self::NAME, scene.shadow.leader_fact(led), sentence)
     }
 
-    pub(crate) fn campaigns(&mut self, scene: Scene<'_>, term: Term) -> Verdict {
+    pub(crate) fn check_campaign(&mut self, scene: CheckContext<'_>, term: Term) -> CheckResult {
         let node = scene.node;
         let Some((_, in_force)) = node.newest_configuration() else { return Ok(()) };
         // The request may have waited for the disk while somebody else won, and changed the group: it asks for nothing.
         if scene.shadow.leaderships.contains_key(&term) {
             return Ok(());
         }
-        self.looked += 1;
+        self.checks += 1;
         let votes = |configuration: &Configuration| {
             configuration.voters.contains(&node.id) || configuration.joint.contains(&node.id)
         };
@@ -84,12 +89,12 @@ impl Configurations {
             return Ok(());
         }
         let sentence = format!("n{} campaigns in term {term} and has no vote in {in_force}", node.id);
-        scene.clash(Self::NAME, None, sentence)
+        scene.violation(Self::NAME, None, sentence)
     }
 }
 
 /// Whether every majority of one has a member in every majority of the other.
-fn overlap(before: &Configuration, next: &Configuration) -> bool {
+fn majorities_overlap(before: &Configuration, next: &Configuration) -> bool {
     let same = |one: &[Node], other: &[Node]| {
         one.len() == other.len() && one.iter().all(|node| other.contains(node))
     };

@@ -1,28 +1,32 @@
 //! What the keys of a history are, and what its operations mean to them.
 
 use super::event::Function;
-use super::{Asked, End};
+use super::{Completion, JepsenOperation};
 use crate::fact::RequestId;
+use crate::formats::display_value;
 use crate::formats::edn::{self, Edn};
-use crate::formats::recorded::{Failed, First, Keys, few_names, refused_initial};
-use crate::formats::shown::shown;
-use crate::formats::{FailedCas, Misread, Reading, Recorded};
+use crate::formats::parsed_history::{
+    FailedOperation, InitialValue, KeyNumbers, check_name_count, initial_error,
+};
+use crate::formats::{FailedCas, ParseError, ParsedHistory, ReadOptions};
 use crate::linearizability::{Action, Call, Content, Object, Operation, Response};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Numbers values. Small numbers stay what they are; whatever is written otherwise gets a number that none of them has.
 #[derive(Default)]
-struct Values<'a>(BTreeMap<Edn<'a>, u64>);
+struct EdnValueNumbers<'a>(BTreeMap<Edn<'a>, u64>);
 
 /// The numbers of other values begin here, behind the small ones.
-const OTHERS: u64 = 1 << 62;
+const FIRST_OTHER_VALUE: u64 = 1 << 62;
 
-impl<'a> Values<'a> {
+impl<'a> EdnValueNumbers<'a> {
     fn number(&mut self, value: Edn<'a>) -> u64 {
         match value {
-            Edn::Number(number) if (0..OTHERS.cast_signed()).contains(&number) => number.cast_unsigned(),
+            Edn::Number(number) if (0..FIRST_OTHER_VALUE.cast_signed()).contains(&number) => {
+                number.cast_unsigned()
+            }
             value => {
-                let next = OTHERS + self.0.len() as u64;
+                let next = FIRST_OTHER_VALUE + self.0.len() as u64;
                 *self.0.entry(value).or_insert(next)
             }
         }
@@ -37,15 +41,15 @@ impl<'a> Values<'a> {
 }
 
 /// What the keys are.
-enum Objects<'a> {
+enum KeyObjects<'a> {
     /// All of them this; lists written as texts or not.
     All(Object, bool),
     /// These are lists, and the others registers.
-    ListsAre(BTreeSet<Edn<'a>>),
+    ListKeys(BTreeSet<Edn<'a>>),
 }
 
-impl<'a> Objects<'a> {
-    fn of(asked: &[Asked<'a>], given: Option<Object>) -> Objects<'a> {
+impl<'a> KeyObjects<'a> {
+    fn infer(asked: &[JepsenOperation<'a>], given: Option<Object>) -> KeyObjects<'a> {
         use Function as F;
         let has = |wanted: &[Function]| asked.iter().any(|asked| wanted.contains(&asked.function));
         let is_text = || {
@@ -53,60 +57,60 @@ impl<'a> Objects<'a> {
                 asked.iter().filter(|asked| matches!(asked.function, F::Put | F::Append)).peekable();
             let has_pieces = pieces.peek().is_some();
             has(&[F::Get, F::Put])
-                && (has(&[F::Append]) || has_pieces && pieces.all(|piece| is_piece(&piece.value)))
+                && (has(&[F::Append]) || has_pieces && pieces.all(|piece| is_text_piece(&piece.value)))
         };
         match given {
-            Some(Object::List) => return Objects::All(Object::List, is_text()),
-            Some(given) => return Objects::All(given, false),
+            Some(Object::List) => return KeyObjects::All(Object::List, is_text()),
+            Some(given) => return KeyObjects::All(given, false),
             None => {}
         }
         if has(&[F::Enqueue, F::Dequeue, F::Drain]) {
-            Objects::All(Object::Queue, false)
+            KeyObjects::All(Object::Queue, false)
         } else if has(&[F::Acquire, F::Release]) {
-            Objects::All(Object::Mutex, false)
+            KeyObjects::All(Object::Mutex, false)
         } else if has(&[F::Increment, F::Decrement]) {
-            Objects::All(Object::Counter, false)
+            KeyObjects::All(Object::Counter, false)
         } else if has(&[F::Add, F::Remove]) {
             let reads_a_number = asked.iter().any(|asked| {
                 asked.function == F::Read
-                    && matches!(asked.end, End::Done { .. })
+                    && matches!(asked.completion, Completion::Done { .. })
                     && matches!(asked.value, Edn::Number(_))
             });
             let is_counter = reads_a_number && !has(&[F::Remove]);
-            Objects::All(if is_counter { Object::Counter } else { Object::Set }, false)
+            KeyObjects::All(if is_counter { Object::Counter } else { Object::Set }, false)
         } else if is_text() {
-            Objects::All(Object::List, true)
+            KeyObjects::All(Object::List, true)
         } else {
             let appended = asked.iter().filter(|asked| asked.function == F::Append);
-            Objects::ListsAre(appended.map(|asked| asked.key.clone()).collect())
+            KeyObjects::ListKeys(appended.map(|asked| asked.key.clone()).collect())
         }
     }
 
     fn object(&self, key: &Edn<'a>) -> Object {
         match self {
-            Objects::All(object, _) => *object,
-            Objects::ListsAre(lists) if !lists.is_empty() && lists.contains(key) => Object::List,
-            Objects::ListsAre(_) => Object::Register,
+            KeyObjects::All(object, _) => *object,
+            KeyObjects::ListKeys(lists) if !lists.is_empty() && lists.contains(key) => Object::List,
+            KeyObjects::ListKeys(_) => Object::Register,
         }
     }
 
     fn are_texts(&self) -> bool {
-        matches!(self, Objects::All(Object::List, true))
+        matches!(self, KeyObjects::All(Object::List, true))
     }
 }
 
 /// Whether it is a piece of text as Porcupine's histories append them.
-fn is_piece(value: &Edn<'_>) -> bool {
+fn is_text_piece(value: &Edn<'_>) -> bool {
     matches!(value, Edn::Text(text) if text.ends_with('y') && text.matches('y').count() == 1)
 }
 
 /// Makes calls of what was asked.
-pub(super) fn calls<'a>(
-    mut asked: Vec<Asked<'a>>,
+pub(super) fn build_history<'a>(
+    mut asked: Vec<JepsenOperation<'a>>,
     processes: Vec<Edn<'a>>,
-    reading: &'a Reading,
-) -> Result<Recorded, Misread> {
-    if !asked.is_empty() && asked.iter().all(Asked::is_of_a_pair) {
+    reading: &'a ReadOptions,
+) -> Result<ParsedHistory, ParseError> {
+    if !asked.is_empty() && asked.iter().all(JepsenOperation::is_keyed_pair) {
         for asked in &mut asked {
             if let Edn::Vector(pair) = std::mem::replace(&mut asked.value, Edn::Nil)
                 && let Ok([key, value]) = <[Edn<'_>; 2]>::try_from(pair)
@@ -115,13 +119,13 @@ pub(super) fn calls<'a>(
             }
         }
     }
-    let objects = Objects::of(&asked, reading.model);
+    let objects = KeyObjects::infer(&asked, reading.model);
     let texts_are_numbers = asked.iter().all(|asked| matches!(asked.key, Edn::Text(_)));
     let is_one_key = asked.iter().all(|asked| asked.key == Edn::Nil);
-    let sessions = sessions(&processes);
+    let sessions = assign_sessions(&processes);
     let mut sequences = vec![0_u64; sessions.len()];
-    let (mut keys, mut values) = (Keys::default(), Values::default());
-    let mut recorded = Recorded { texts: objects.are_texts(), ..Recorded::default() };
+    let (mut keys, mut values) = (KeyNumbers::default(), EdnValueNumbers::default());
+    let mut recorded = ParsedHistory { lists_are_texts: objects.are_texts(), ..ParsedHistory::default() };
     recorded.calls.reserve(asked.len().min(crate::formats::MAX_OPERATIONS));
     recorded.lines.reserve(asked.len().min(crate::formats::MAX_OPERATIONS));
     for asked in asked {
@@ -136,10 +140,13 @@ pub(super) fn calls<'a>(
         };
         let object = objects.object(&asked.key);
         let key = keys.number(number, || asked.key.to_string());
-        let Asked { process, called, function, value, end, .. } = asked;
-        let meant =
-            Meaning { object, texts: objects.are_texts(), line, function }.of(value, end, &mut values)?;
-        few_names(keys.len() + values.0.len(), line)?;
+        let JepsenOperation { process, called, function, value, completion: end, .. } = asked;
+        let meant = OperationContext { object, texts: objects.are_texts(), line, function }.interpret(
+            value,
+            end,
+            &mut values,
+        )?;
+        check_name_count(keys.len() + values.0.len(), line)?;
         let session = sessions[process as usize];
         let sequence = &mut sequences[process as usize];
         for (action, response) in meant {
@@ -148,18 +155,18 @@ pub(super) fn calls<'a>(
             let id = RequestId { session, sequence: *sequence };
             let is_cas = matches!(action, Action::CompareAndSet { .. });
             let returned = match end {
-                End::Open | End::Unknown => None,
-                End::Done { at } => Some((u64::from(at), response)),
-                End::Failed { at, line, may_be_mismatch: true }
+                Completion::Open | Completion::Unknown => None,
+                Completion::Done { at } => Some((u64::from(at), response)),
+                Completion::Failed { at, line, may_be_mismatch: true }
                     if is_cas && reading.failed_cas == FailedCas::Mismatch =>
                 {
-                    recorded.assumed.insert(id, line as usize);
+                    recorded.assumed_mismatches.insert(id, line as usize);
                     Some((u64::from(at), Response::Mismatch(None)))
                 }
-                End::Failed { line: failed, .. } => {
+                Completion::Failed { line: failed, .. } => {
                     *sequence -= 1;
                     if !action.is_read() {
-                        recorded.failed.push(Failed { operation, lines: (line, failed as usize) });
+                        recorded.failed.push(FailedOperation { operation, lines: (line, failed as usize) });
                     }
                     continue;
                 }
@@ -169,37 +176,38 @@ pub(super) fn calls<'a>(
     }
     let first = match &reading.initial {
         None => None,
-        Some(value) => Some(first(value, &mut values)?),
+        Some(value) => Some(parse_initial(value, &mut values)?),
     };
     recorded.names.keys = keys.names();
-    recorded.names.values = values.0.into_iter().map(|(value, number)| (number, shown(value))).collect();
+    recorded.names.values =
+        values.0.into_iter().map(|(value, number)| (number, display_value(value))).collect();
     for (session, process) in sessions.iter().zip(&processes) {
         if !matches!(process, Edn::Number(0..)) {
-            recorded.names.processes.insert(*session, shown(process));
+            recorded.names.processes.insert(*session, display_value(process));
         }
     }
     if let Some(first) = first {
-        recorded.begin_with(first)?;
+        recorded.set_initial(first)?;
     }
     Ok(recorded)
 }
 
 /// The value that is held first. A bare word is a text: quotes do not survive a shell.
-fn first<'a>(written: &'a str, values: &mut Values<'a>) -> Result<First, Misread> {
+fn parse_initial<'a>(written: &'a str, values: &mut EdnValueNumbers<'a>) -> Result<InitialValue, ParseError> {
     let value = edn::read(written).map_err(|reason| {
-        let reason = format!("{}: {reason}", shown(written));
-        refused_initial("a value as --initial", &reason)
+        let reason = format!("{}: {reason}", display_value(written));
+        initial_error("a value as --initial", &reason)
     })?;
     Ok(match value {
-        Edn::Nil => First::Nothing,
-        Edn::Number(number) => First::Value { number: values.number(value), count: Some(number) },
-        Edn::Symbol(word) => First::Value { number: values.number(Edn::Text(word)), count: None },
-        value => First::Value { number: values.number(value), count: None },
+        Edn::Nil => InitialValue::Nothing,
+        Edn::Number(number) => InitialValue::Value { number: values.number(value), count: Some(number) },
+        Edn::Symbol(word) => InitialValue::Value { number: values.number(Edn::Text(word)), count: None },
+        value => InitialValue::Value { number: values.number(value), count: None },
     })
 }
 
 /// Numbers processes: those that are numbers keep them, and the others take the smallest that are free.
-fn sessions(processes: &[Edn<'_>]) -> Vec<u64> {
+fn assign_sessions(processes: &[Edn<'_>]) -> Vec<u64> {
     let number = |process: &Edn<'_>| match process {
         Edn::Number(number) => u64::try_from(*number).ok(),
         _ => None,
@@ -210,38 +218,43 @@ fn sessions(processes: &[Edn<'_>]) -> Vec<u64> {
 }
 
 /// What one operation means.
-struct Meaning {
+struct OperationContext {
     object: Object,
     texts: bool,
     line: usize,
     function: Function,
 }
 
-impl Meaning {
-    fn wrong<T>(&self, expected: &'static str, value: &Edn<'_>) -> Result<T, Misread> {
-        Err(Misread { line: self.line, expected, reason: format!("it is {}", shown(value)) })
+impl OperationContext {
+    fn error<T>(&self, expected: &'static str, value: &Edn<'_>) -> Result<T, ParseError> {
+        Err(ParseError { line: self.line, expected, reason: format!("it is {}", display_value(value)) })
     }
 
     /// The actions, each with what was answered to it where it was done.
-    fn of<'a>(&self, value: Edn<'a>, end: End, values: &mut Values<'a>) -> Result<Meant, Misread> {
+    fn interpret<'a>(
+        &self,
+        value: Edn<'a>,
+        end: Completion,
+        values: &mut EdnValueNumbers<'a>,
+    ) -> Result<InterpretedActions, ParseError> {
         use Function as F;
-        if !matches!(end, End::Done { .. }) && self.function.answers() {
+        if !matches!(end, Completion::Done { .. }) && self.function.has_result() {
             let action = match (self.object, self.function) {
                 (Object::Register, F::Read | F::Get) => Action::Get,
                 (Object::List, F::Read | F::Get) => Action::List,
                 (Object::Set, F::Read) => Action::SetRead,
                 (Object::Counter, F::Read) => Action::CounterRead,
                 (Object::Queue, F::Dequeue) => Action::Dequeue,
-                (Object::Queue, F::Drain) if matches!(end, End::Failed { .. }) => {
-                    return Ok(Meant::Many(Vec::new()));
+                (Object::Queue, F::Drain) if matches!(end, Completion::Failed { .. }) => {
+                    return Ok(InterpretedActions::Many(Vec::new()));
                 }
                 (Object::Queue, F::Drain) => {
                     let reason = "how much of the queue it took is unknown".to_string();
-                    return Err(Misread { line: self.line, expected: "a :drain that returns", reason });
+                    return Err(ParseError { line: self.line, expected: "a :drain that returns", reason });
                 }
-                _ => return self.of_another_object(),
+                _ => return self.wrong_object_error(),
             };
-            return Ok(Meant::One(action, Response::Done));
+            return Ok(InterpretedActions::One(action, Response::Done));
         }
         let (action, response) = match (self.object, self.function) {
             (Object::Register, F::Read | F::Get) => (Action::Get, Response::Holds(values.content(value))),
@@ -256,11 +269,11 @@ impl Meaning {
                     let value = values.number(pair.next().unwrap_or(Edn::Nil));
                     (Action::CompareAndSet { expect, value }, Response::Done)
                 }
-                other => return self.wrong("[expected new] as `:value` of a cas", &other),
+                other => return self.error("[expected new] as `:value` of a cas", &other),
             },
             (Object::List, F::Read | F::Get) => (Action::List, Response::List(self.elements(value, values)?)),
-            (Object::List, F::Append | F::Put) if self.texts && !is_piece(&value) => {
-                return self.wrong("a piece of text that ends with its only y, as `:value`", &value);
+            (Object::List, F::Append | F::Put) if self.texts && !is_text_piece(&value) => {
+                return self.error("a piece of text that ends with its only y, as `:value`", &value);
             }
             (Object::List, F::Append) => (Action::Append(values.number(value)), Response::Done),
             (Object::List, F::Put) => (Action::Replace(values.number(value)), Response::Done),
@@ -271,19 +284,19 @@ impl Meaning {
                 elements.sort_unstable();
                 if elements.windows(2).any(|pair| pair[0] == pair[1]) {
                     let reason = "one element stands there twice".to_string();
-                    return Err(Misread { line: self.line, expected: "a set as what was read", reason });
+                    return Err(ParseError { line: self.line, expected: "a set as what was read", reason });
                 }
                 (Action::SetRead, Response::Set(elements))
             }
             (Object::Counter, F::Read) => match value {
                 Edn::Number(count) => (Action::CounterRead, Response::Count(count)),
-                other => return self.wrong("a whole number as what was read from a counter", &other),
+                other => return self.error("a whole number as what was read from a counter", &other),
             },
             (Object::Counter, F::Add | F::Increment | F::Decrement) => {
                 let number = match value {
                     Edn::Number(number) => number,
                     Edn::Nil if self.function != F::Add => 1,
-                    other => return self.wrong("a whole number to add to a counter", &other),
+                    other => return self.error("a whole number to add to a counter", &other),
                 };
                 let is_less = self.function == F::Decrement;
                 (Action::CounterAdd(if is_less { number.wrapping_neg() } else { number }), Response::Done)
@@ -295,36 +308,36 @@ impl Meaning {
             }
             (Object::Queue, F::Drain) => {
                 let taken = self.elements(value, values)?;
-                return Ok(Meant::Many(taken));
+                return Ok(InterpretedActions::Many(taken));
             }
             (Object::Mutex, F::Acquire) => (Action::Acquire, Response::Done),
             (Object::Mutex, F::Release) => (Action::Release, Response::Done),
-            _ => return self.of_another_object(),
+            _ => return self.wrong_object_error(),
         };
-        Ok(Meant::One(action, response))
+        Ok(InterpretedActions::One(action, response))
     }
 
-    fn of_another_object<T>(&self) -> Result<T, Misread> {
+    fn wrong_object_error<T>(&self) -> Result<T, ParseError> {
         let reason = format!("it is :{}, and the key was taken for a {}", self.function.name(), self.object);
         let expected = "an operation of the key's object as `:f`";
-        Err(Misread { line: self.line, expected, reason })
+        Err(ParseError { line: self.line, expected, reason })
     }
 
     /// The numbers of what a list, set or drain shows.
-    fn elements<'a>(&self, value: Edn<'a>, values: &mut Values<'a>) -> Result<Vec<u64>, Misread> {
+    fn elements<'a>(&self, value: Edn<'a>, values: &mut EdnValueNumbers<'a>) -> Result<Vec<u64>, ParseError> {
         match value {
             Edn::Nil => Ok(Vec::new()),
-            Edn::Text(text) if self.texts => Ok(pieces(text, values)),
+            Edn::Text(text) if self.texts => Ok(split_pieces(text, values)),
             Edn::Vector(elements) | Edn::Set(elements) => {
                 Ok(elements.into_iter().map(|element| values.number(element)).collect())
             }
-            other => self.wrong("a list or a set as what was read", &other),
+            other => self.error("a list or a set as what was read", &other),
         }
     }
 }
 
 /// The numbers of the pieces of a text.
-fn pieces<'a>(text: std::borrow::Cow<'a, str>, values: &mut Values<'a>) -> Vec<u64> {
+fn split_pieces<'a>(text: std::borrow::Cow<'a, str>, values: &mut EdnValueNumbers<'a>) -> Vec<u64> {
     use std::borrow::Cow;
     match text {
         Cow::Borrowed(text) => {
@@ -338,13 +351,13 @@ fn pieces<'a>(text: std::borrow::Cow<'a, str>, values: &mut Values<'a>) -> Vec<u
 }
 
 /// What an operation is made of.
-enum Meant {
+enum InterpretedActions {
     One(Action, Response),
     /// These values, each dequeued by itself.
     Many(Vec<u64>),
 }
 
-impl IntoIterator for Meant {
+impl IntoIterator for InterpretedActions {
     type Item = (Action, Response);
     type IntoIter = std::iter::Chain<
         std::option::IntoIter<(Action, Response)>,
@@ -353,8 +366,8 @@ impl IntoIterator for Meant {
 
     fn into_iter(self) -> Self::IntoIter {
         let (one, many) = match self {
-            Meant::One(action, response) => (Some((action, response)), Vec::new()),
-            Meant::Many(many) => (None, many),
+            InterpretedActions::One(action, response) => (Some((action, response)), Vec::new()),
+            InterpretedActions::Many(many) => (None, many),
         };
         let dequeue: fn(u64) -> (Action, Response) =
             |value| (Action::Dequeue, Response::Dequeued(Some(value)));

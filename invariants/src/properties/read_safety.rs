@@ -10,47 +10,54 @@
 //! *Blind spots*: a write that is committed but not yet seen by its client owes nothing. What the answer says is not
 //! looked at; that is the history's business. A served read that nobody asked is let go.
 
+use crate::check_context::{CheckContext, CheckResult};
 use crate::fact::{Fact, Index, Observed, RequestId};
-use crate::scene::{Scene, Verdict};
-use crate::shadow::{Requests, Seen};
+use crate::shadow::{FactOrigin, RequestMap};
 
 /// Reads see what was acknowledged before they were asked.
 #[derive(Default, Debug)]
-pub struct Reads {
-    pub(crate) looked: u64,
+pub struct ReadSafety {
+    pub(crate) checks: u64,
     /// The furthest acknowledged write so far.
-    acknowledged: Option<Write>,
+    newest_acked_write: Option<AckedWrite>,
     /// For each read, the furthest acknowledged write when it was first asked. Reads stay: an answer to a retry may yet
     /// come from a server that has fallen behind, and the client takes whichever comes first.
-    asked: Requests<Option<Write>>,
+    requested: RequestMap<Option<AckedWrite>>,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Write {
+struct AckedWrite {
     index: Index,
     write: RequestId,
-    seen: Seen,
+    origin: FactOrigin,
 }
 
-impl Reads {
+impl ReadSafety {
     /// Its name.
     pub const NAME: &str = "reads";
     /// In one line.
     pub const ABOUT: &str = "a read is served from a state with all writes acknowledged before it was asked";
 
-    pub(crate) fn write_acknowledged(&mut self, observed: &Observed, index: Index, write: RequestId) {
-        if self.acknowledged.is_none_or(|known| known.index < index) {
-            self.acknowledged = Some(Write { index, write, seen: Seen::of(observed) });
+    pub(crate) fn record_acked_write(&mut self, observed: &Observed, index: Index, write: RequestId) {
+        if self.newest_acked_write.is_none_or(|known| known.index < index) {
+            self.newest_acked_write = Some(AckedWrite { index, write, origin: FactOrigin::of(observed) });
         }
     }
 
-    pub(crate) fn asked(&mut self, read: RequestId) {
-        self.asked.insert(read, self.acknowledged);
+    pub(crate) fn record_read_request(&mut self, read: RequestId) {
+        self.requested.insert(read, self.newest_acked_write);
     }
 
-    pub(crate) fn serves(&mut self, scene: Scene<'_>, read: RequestId, applied: Index) -> Verdict {
-        let Some(&Some(Write { index, write, seen })) = self.asked.get(read) else { return Ok(()) };
-        self.looked += 1;
+    pub(crate) fn check_read(
+        &mut self,
+        scene: CheckContext<'_>,
+        read: RequestId,
+        applied: Index,
+    ) -> CheckResult {
+        let Some(&Some(AckedWrite { index, write, origin: seen })) = self.requested.get(read) else {
+            return Ok(());
+        };
+        self.checks += 1;
         if applied >= index {
             return Ok(());
         }
@@ -59,6 +66,6 @@ impl Reads {
              before the read was asked",
             scene.node.id
         );
-        scene.clash(Self::NAME, Some(seen.fact(Fact::WriteAcknowledged { index, write })), sentence)
+        scene.violation(Self::NAME, Some(seen.observed(Fact::WriteAcknowledged { index, write })), sentence)
     }
 }

@@ -16,108 +16,138 @@
 //! what is installed is committed is asked by "log-matching", what it may cut by "acknowledged-stays" and
 //! "committed-stays". Nothing is asked of what is committed while no leader has committed anything.
 
+use crate::check_context::{CheckContext, CheckResult, format_nodes};
 use crate::fact::{Configuration, Digest, Index, LogId, Node};
-use crate::scene::{Scene, Verdict, names};
 
 /// A snapshot is what it stands for.
 #[derive(Default, Debug)]
-pub struct Snapshots {
-    pub(crate) looked: u64,
+pub struct SnapshotConsistency {
+    pub(crate) checks: u64,
 }
 
-impl Snapshots {
+impl SnapshotConsistency {
     /// Its name.
     pub const NAME: &str = "snapshots";
     /// In one line.
     pub const ABOUT: &str =
         "a snapshot holds the state and the group after its last entry, and moves nobody backwards";
 
-    pub(crate) fn takes(
+    pub(crate) fn check_snapshot_taken(
         &mut self,
-        scene: Scene<'_>,
+        scene: CheckContext<'_>,
         last: LogId,
         state: Digest,
         group: &Configuration,
-    ) -> Verdict {
-        if scene.shadow.committed.last().index > 0 {
-            self.looked += 1;
-            if let Some((first, why)) = scene.not_committed(last) {
+    ) -> CheckResult {
+        if scene.shadow.committed_log.last().index > 0 {
+            self.checks += 1;
+            if let Some((first, why)) = scene.explain_uncommitted(last) {
                 let sentence = format!("n{} takes a snapshot up to {last} although {why}", scene.node.id);
-                return scene.clash(Self::NAME, first, sentence);
+                return scene.violation(Self::NAME, first, sentence);
             }
         }
-        self.same_state(scene, last.index, state, "takes a snapshot of")?;
-        self.same_group(scene, last.index, group, "takes a snapshot with")
+        self.check_state(scene, last.index, state, "takes a snapshot of")?;
+        self.check_same_configuration(scene, last.index, group, "takes a snapshot with")
     }
 
-    pub(crate) fn installs(&mut self, scene: Scene<'_>, last: LogId, group: &Configuration) -> Verdict {
-        self.looked += 1;
+    pub(crate) fn check_install(
+        &mut self,
+        scene: CheckContext<'_>,
+        last: LogId,
+        group: &Configuration,
+    ) -> CheckResult {
+        self.checks += 1;
         let node = scene.node;
-        if last.index <= node.committed {
+        if last.index <= node.commit_index {
             let sentence = format!(
                 "n{} installs a snapshot up to {last} although it knows {} to be committed",
-                node.id, node.committed
+                node.id, node.commit_index
             );
-            return scene.clash(Self::NAME, None, sentence);
+            return scene.violation(Self::NAME, None, sentence);
         }
-        self.same_group(scene, last.index, group, "installs a snapshot with")
+        self.check_same_configuration(scene, last.index, group, "installs a snapshot with")
     }
 
-    pub(crate) fn restores(&mut self, scene: Scene<'_>, index: Index, state: Digest) -> Verdict {
+    pub(crate) fn check_restore(
+        &mut self,
+        scene: CheckContext<'_>,
+        index: Index,
+        state: Digest,
+    ) -> CheckResult {
         let node = scene.node;
-        if let Some(applied) = node.applied {
-            self.looked += 1;
+        if let Some(applied) = node.applied_index {
+            self.checks += 1;
             if index < applied {
                 let sentence =
                     format!("n{} goes back to the state after {index} from the one after {applied}", node.id);
-                return scene.clash(Self::NAME, None, sentence);
+                return scene.violation(Self::NAME, None, sentence);
             }
         }
-        self.same_state(scene, index, state, "restores")
+        self.check_state(scene, index, state, "restores")
     }
 
     /// The group that a log begins with after a snapshot, as its server took it from there.
-    pub(crate) fn configures(&mut self, scene: Scene<'_>, index: Index, group: &Configuration) -> Verdict {
-        if index == 0 || index > scene.node.base {
+    pub(crate) fn check_configuration(
+        &mut self,
+        scene: CheckContext<'_>,
+        index: Index,
+        group: &Configuration,
+    ) -> CheckResult {
+        if index == 0 || index > scene.node.compacted {
             return Ok(());
         }
-        self.same_group(scene, index, group, "begins its log with")
+        self.check_same_configuration(scene, index, group, "begins its log with")
     }
 
-    fn same_state(&mut self, scene: Scene<'_>, index: Index, state: Digest, does: &str) -> Verdict {
+    fn check_state(
+        &mut self,
+        scene: CheckContext<'_>,
+        index: Index,
+        state: Digest,
+        does: &str,
+    ) -> CheckResult {
         let Some(known) = scene.shadow.applications.find(index) else { return Ok(()) };
-        self.looked += 1;
+        self.checks += 1;
         if known.state == state {
             return Ok(());
         }
         let sentence = format!(
             "n{} {does} the state {state} after {index} although n{} was in {} after it",
-            scene.node.id, known.seen.node, known.state
+            scene.node.id, known.origin.node, known.state
         );
-        scene.clash(Self::NAME, Some(known.fact(index)), sentence)
+        scene.violation(Self::NAME, Some(known.observed(index)), sentence)
     }
 
-    fn same_group(&mut self, scene: Scene<'_>, index: Index, group: &Configuration, does: &str) -> Verdict {
-        if index > scene.shadow.committed.last().index {
+    fn check_same_configuration(
+        &mut self,
+        scene: CheckContext<'_>,
+        index: Index,
+        group: &Configuration,
+        does: &str,
+    ) -> CheckResult {
+        if index > scene.shadow.committed_log.last().index {
             return Ok(());
         }
-        let Some(known) = scene.shadow.group_at(index) else { return Ok(()) };
-        self.looked += 1;
-        if is_same(&known.configuration, group) {
+        let Some(known) = scene.shadow.configuration_at(index) else { return Ok(()) };
+        self.checks += 1;
+        if same_configuration(&known.configuration, group) {
             return Ok(());
         }
-        let (mine, theirs) = (told(group, &known.configuration), told(&known.configuration, group));
+        let (mine, theirs) = (
+            describe_configuration(group, &known.configuration),
+            describe_configuration(&known.configuration, group),
+        );
         let sentence = format!(
             "n{} {does} the group {mine} at {index} although {theirs}, carried by {}, is in force there",
             scene.node.id, known.id
         );
-        scene.clash(Self::NAME, Some(known.fact()), sentence)
+        scene.violation(Self::NAME, Some(known.observed()), sentence)
     }
 }
 
 /// Whether they have the same members with the same parts, and nothing else is said to differ.
-fn is_same(one: &Configuration, other: &Configuration) -> bool {
-    same_members(one, other) && !differ_inside(one, other)
+fn same_configuration(one: &Configuration, other: &Configuration) -> bool {
+    same_members(one, other) && !digests_differ(one, other)
 }
 
 fn same_members(one: &Configuration, other: &Configuration) -> bool {
@@ -127,15 +157,15 @@ fn same_members(one: &Configuration, other: &Configuration) -> bool {
     same(&one.voters, &other.voters) && same(&one.joint, &other.joint) && same(&one.learners, &other.learners)
 }
 
-fn differ_inside(one: &Configuration, other: &Configuration) -> bool {
+fn digests_differ(one: &Configuration, other: &Configuration) -> bool {
     one.digest.zip(other.digest).is_some_and(|(one, other)| one != other)
 }
 
 /// A group with those who only listen; with its digest where only that tells it from the other one.
-fn told(group: &Configuration, other: &Configuration) -> String {
+fn describe_configuration(group: &Configuration, other: &Configuration) -> String {
     let mut told = group.to_string();
     if !group.learners.is_empty() {
-        told += &format!(" and the learners {}", names(group.learners.iter().copied()));
+        told += &format!(" and the learners {}", format_nodes(group.learners.iter().copied()));
     }
     match group.digest {
         Some(digest) if same_members(group, other) => format!("{told} with the content {digest}"),

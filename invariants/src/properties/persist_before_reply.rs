@@ -16,27 +16,27 @@
 //! was on disk once, was cut, and was taken again but not saved. Looks only where disks speak: in a stream
 //! without a single truth of a disk nothing can be asked.
 
+use crate::check_context::{CheckContext, CheckResult};
 use crate::fact::{Index, LogId, Node, Term};
-use crate::scene::{Scene, Verdict};
 
 /// Nothing that promises a write leaves before that write is durable.
 #[derive(Default, Debug)]
-pub struct PromisesAfterDurability {
-    pub(crate) looked: u64,
+pub struct PersistBeforeReply {
+    pub(crate) checks: u64,
 }
 
-impl PromisesAfterDurability {
+impl PersistBeforeReply {
     /// Its name.
     pub const NAME: &str = "promises-after-durability";
     /// In one line.
     pub const ABOUT: &str =
         "votes, candidacies and acknowledgements leave only after what they promise is on disk";
 
-    pub(crate) fn votes(&mut self, scene: Scene<'_>, term: Term, candidate: Node) -> Verdict {
-        if !scene.shadow.disks_speak {
+    pub(crate) fn check_vote(&mut self, scene: CheckContext<'_>, term: Term, candidate: Node) -> CheckResult {
+        if !scene.shadow.disk_facts_seen {
             return Ok(());
         }
-        self.looked += 1;
+        self.checks += 1;
         let (node, durable) = (scene.node.id, &scene.node.durable);
         if durable.term > term || (durable.term == term && durable.vote == Some(candidate)) {
             return Ok(());
@@ -50,21 +50,21 @@ impl PromisesAfterDurability {
         } else {
             format!("n{node} gives n{candidate} its vote in term {term}")
         };
-        scene.clash(Self::NAME, None, format!("{does} while its disk has {has}"))
+        scene.violation(Self::NAME, None, format!("{does} while its disk has {has}"))
     }
 
-    pub(crate) fn acknowledges(&mut self, scene: Scene<'_>, term: Term, index: Index) -> Verdict {
-        if !scene.shadow.disks_speak {
+    pub(crate) fn check_ack(&mut self, scene: CheckContext<'_>, term: Term, index: Index) -> CheckResult {
+        if !scene.shadow.disk_facts_seen {
             return Ok(());
         }
-        self.looked += 1;
+        self.checks += 1;
         let (node, durable) = (scene.node.id, &scene.node.durable);
         if durable.term < term {
             let sentence = format!(
                 "n{node} acknowledges {index} in term {term} while its disk has term {}",
                 durable.term
             );
-            return scene.clash(Self::NAME, None, sentence);
+            return scene.violation(Self::NAME, None, sentence);
         }
         let leaders = scene.shadow.term_in_leaders_log(term, index);
         let Some(promised) = leaders.or(scene.node.log.term_at(index)) else { return Ok(()) };
@@ -83,6 +83,6 @@ impl PromisesAfterDurability {
                 durable.log.last()
             ),
         };
-        scene.clash(Self::NAME, scene.shadow.leads_of(term), sentence)
+        scene.violation(Self::NAME, scene.shadow.leader_fact(term), sentence)
     }
 }

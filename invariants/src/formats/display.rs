@@ -3,32 +3,32 @@
 use std::fmt::{Display, Write};
 
 /// No name or value takes more columns in a sentence.
-const WIDEST: usize = 60;
+const MAX_VALUE_WIDTH: usize = 60;
 
 /// A name or a value: control characters are visible, and the middle of a long one is left out.
-pub(super) fn shown(value: impl Display) -> String {
-    let mut visible = Visible::default();
+pub(super) fn display_value(value: impl Display) -> String {
+    let mut visible = EscapingWriter::default();
     write!(visible, "{value}").expect("a string takes all");
-    visible.finish(WIDEST)
+    visible.finish(MAX_VALUE_WIDTH)
 }
 
 /// A sentence that quotes a file: the same, at the length of a few lines.
-pub(super) fn sentence(text: impl Display) -> String {
-    let mut visible = Visible::default();
+pub(super) fn display_sentence(text: impl Display) -> String {
+    let mut visible = EscapingWriter::default();
     write!(visible, "{text}").expect("a string takes all");
-    visible.finish(4 * WIDEST)
+    visible.finish(4 * MAX_VALUE_WIDTH)
 }
 
 /// No line of an explanation is longer.
-const WIDTH: usize = 96;
+const MAX_LINE_WIDTH: usize = 96;
 
 /// A sentence in lines of that width; the second and all others are indented.
-pub(super) fn wrapped(text: &str) -> String {
+pub(super) fn wrap_note(text: &str) -> String {
     let mut lines = String::with_capacity(text.len());
     let mut length = 0;
     for word in text.split_whitespace() {
         let width = word.chars().count();
-        if length > 0 && length + 1 + width > WIDTH {
+        if length > 0 && length + 1 + width > MAX_LINE_WIDTH {
             lines.push_str("\n  ");
             length = 2;
         } else if length > 0 {
@@ -43,14 +43,14 @@ pub(super) fn wrapped(text: &str) -> String {
 
 /// Collects text. Its memory is bounded whatever is written: of a long text only the beginning and the end are kept.
 #[derive(Default)]
-struct Visible {
+struct EscapingWriter {
     head: String,
     tail: String,
     /// Characters that were left out between the two.
     gap: bool,
 }
 
-impl Visible {
+impl EscapingWriter {
     fn finish(self, widest: usize) -> String {
         let length = self.head.chars().count() + self.tail.chars().count();
         if !self.gap && length <= widest {
@@ -65,12 +65,12 @@ impl Visible {
 }
 
 /// The parts that are kept while a text is written.
-const KEPT: usize = 2_048;
+const KEPT_BYTES: usize = 2_048;
 
-impl Write for Visible {
+impl Write for EscapingWriter {
     fn write_str(&mut self, text: &str) -> std::fmt::Result {
         for letter in text.chars() {
-            let part = if self.head.len() < KEPT { &mut self.head } else { &mut self.tail };
+            let part = if self.head.len() < KEPT_BYTES { &mut self.head } else { &mut self.tail };
             match letter {
                 // Characters that move the cursor, and those that reorder what stands around them.
                 letter
@@ -82,8 +82,8 @@ impl Write for Visible {
                 letter => part.push(letter),
             }
         }
-        if self.tail.len() > 2 * KEPT {
-            let mut cut = self.tail.len() - KEPT;
+        if self.tail.len() > 2 * KEPT_BYTES {
+            let mut cut = self.tail.len() - KEPT_BYTES;
             while !self.tail.is_char_boundary(cut) {
                 cut += 1;
             }
@@ -100,19 +100,19 @@ mod tests {
 
     #[test]
     fn control_characters_are_visible() {
-        assert_eq!(shown("a\u{1b}[31mb\n\u{202e}c"), "a\\u{1b}[31mb\\n\\u{202e}c");
-        assert_eq!(shown("gr\u{fc}n"), "gr\u{fc}n");
+        assert_eq!(display_value("a\u{1b}[31mb\n\u{202e}c"), "a\\u{1b}[31mb\\n\\u{202e}c");
+        assert_eq!(display_value("gr\u{fc}n"), "gr\u{fc}n");
     }
 
     #[test]
     fn long_values_are_cut_in_the_middle() {
         for length in [61, 1_000, 100_000, 1_000_000] {
             let value = format!("<{}>", "\u{e9}".repeat(length - 2));
-            let shown = shown(&value);
+            let shown = display_value(&value);
             assert!(shown.starts_with("<\u{e9}") && shown.ends_with("\u{e9}>") && shown.contains(" ... "));
-            assert!(shown.chars().count() <= WIDEST, "{shown}");
+            assert!(shown.chars().count() <= MAX_VALUE_WIDTH, "{shown}");
         }
-        let value = "x".repeat(WIDEST);
-        assert_eq!(shown(&value), value);
+        let value = "x".repeat(MAX_VALUE_WIDTH);
+        assert_eq!(display_value(&value), value);
     }
 }

@@ -5,17 +5,17 @@ use crate::fact::RequestId;
 /// A sorted list of sessions, each a sorted list by sequence. Sessions are few and requests come nearly in order, so a
 /// look-up is short and an insertion is mostly a push.
 #[derive(Debug)]
-pub(crate) struct Requests<T> {
+pub(crate) struct RequestMap<T> {
     sessions: Vec<(u64, Vec<(u64, T)>)>,
 }
 
-impl<T> Default for Requests<T> {
+impl<T> Default for RequestMap<T> {
     fn default() -> Self {
-        Requests { sessions: Vec::new() }
+        RequestMap { sessions: Vec::new() }
     }
 }
 
-impl<T> Requests<T> {
+impl<T> RequestMap<T> {
     /// What is kept for this request.
     pub fn get(&self, request: RequestId) -> Option<&T> {
         let session = self.sessions.binary_search_by_key(&request.session, |session| session.0).ok()?;
@@ -60,7 +60,7 @@ mod tests {
     proptest! {
         #[test]
         fn requests_are_a_map(names in prop::collection::vec((0..4u64, 0..60u64), 0..200)) {
-            let (mut requests, mut plain) = (Requests::default(), BTreeMap::new());
+            let (mut requests, mut plain) = (RequestMap::default(), BTreeMap::new());
             for (position, (session, sequence)) in names.into_iter().enumerate() {
                 let request = RequestId { session, sequence };
                 prop_assert_eq!(requests.get(request), plain.get(&request));

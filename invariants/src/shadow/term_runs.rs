@@ -7,14 +7,14 @@ use crate::fact::{Index, LogId, Term};
 
 /// The terms of one log, from index 1.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
-pub(crate) struct Runs {
+pub(crate) struct TermRuns {
     /// The first index of each run and its term; starts grow, neighbours differ in term.
     runs: Vec<(Index, Term)>,
     /// The last index.
     last: Index,
 }
 
-impl Runs {
+impl TermRuns {
     /// The last index and its term; 0@0 while empty.
     pub fn last(&self) -> LogId {
         LogId { index: self.last, term: self.runs.last().map_or(0, |run| run.1) }
@@ -43,23 +43,23 @@ impl Runs {
 
     /// One more entry.
     pub fn append(&mut self, term: Term) {
-        self.append_until(self.last + 1, term);
+        self.extend_to(self.last + 1, term);
     }
 
     /// Entries of one term, up to this index.
     /// The entries after `from`: of those before it nothing may be asked.
-    pub fn after(&self, from: Index) -> Runs {
+    pub fn suffix(&self, from: Index) -> TermRuns {
         let first = self.runs.partition_point(|run| run.0 <= from + 1).saturating_sub(1);
         let runs = if from < self.last { self.runs[first..].to_vec() } else { Vec::new() };
-        Runs { runs, last: self.last }
+        TermRuns { runs, last: self.last }
     }
 
     /// How many runs there are.
-    pub fn count(&self) -> usize {
+    pub fn run_count(&self) -> usize {
         self.runs.len()
     }
 
-    fn append_until(&mut self, end: Index, term: Term) {
+    fn extend_to(&mut self, end: Index, term: Term) {
         debug_assert!(end > self.last);
         if self.runs.last().is_none_or(|run| run.1 != term) {
             self.runs.push((self.last + 1, term));
@@ -68,7 +68,7 @@ impl Runs {
     }
 
     /// What stands in `longer` after the end of this log, up to `end`.
-    pub fn extend_from(&mut self, longer: &Runs, end: Index) {
+    pub fn extend_from(&mut self, longer: &TermRuns, end: Index) {
         debug_assert!(end <= longer.last);
         let first = longer.runs.partition_point(|run| run.0 <= self.last + 1).saturating_sub(1);
         for (position, &(start, term)) in longer.runs.iter().enumerate().skip(first) {
@@ -77,7 +77,7 @@ impl Runs {
             }
             let next = longer.runs.get(position + 1).map_or(longer.last, |run| run.0 - 1);
             if next.min(end) > self.last {
-                self.append_until(next.min(end), term);
+                self.extend_to(next.min(end), term);
             }
         }
     }
@@ -99,13 +99,13 @@ impl Runs {
     }
 
     /// Becomes a copy of `other`, in the memory that it has.
-    pub fn copy_from(&mut self, other: &Runs) {
+    pub fn copy_from(&mut self, other: &TermRuns) {
         self.runs.clone_from(&other.runs);
         self.last = other.last;
     }
 
     /// The last entry of each run.
-    pub fn ends(&self) -> impl DoubleEndedIterator<Item = LogId> + '_ {
+    pub fn run_ends(&self) -> impl DoubleEndedIterator<Item = LogId> + '_ {
         self.runs.iter().enumerate().map(|(position, &(_, term))| LogId {
             index: self.runs.get(position + 1).map_or(self.last, |run| run.0 - 1),
             term,
@@ -138,7 +138,7 @@ mod tests {
         /// The twin is a plain list of terms.
         #[test]
         fn runs_are_a_list_of_terms(verbs in verbs()) {
-            let (mut runs, mut plain): (Runs, Vec<Term>) = Default::default();
+            let (mut runs, mut plain): (TermRuns, Vec<Term>) = Default::default();
             let mut term = 1;
             for verb in verbs {
                 match verb {
@@ -171,10 +171,10 @@ mod tests {
                 }
                 prop_assert_eq!(runs.term_at(last.index + 1), None);
                 for from in 0..=last.index {
-                    let after = runs.after(from);
+                    let after = runs.suffix(from);
                     prop_assert!((from + 1..last.index + 3).all(|index| after.term_at(index) == runs.term_at(index)));
                 }
-                let ends: Vec<LogId> = runs.ends().collect();
+                let ends: Vec<LogId> = runs.run_ends().collect();
                 let expected: Vec<LogId> = (1..=plain.len())
                     .filter(|&index| plain.get(index) != Some(&plain[index - 1]))
                     .map(|index| LogId { index: index as u64, term: plain[index - 1] })

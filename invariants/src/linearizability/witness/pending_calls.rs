@@ -1,26 +1,26 @@
 //! The operations that are open: by name, in the order of their calls, and for as long as anybody speaks of them.
 
-use super::Place;
+use super::LinearizationPoint;
 use crate::fact::{Index, RequestId, Time};
+use crate::linearizability::dense_map::DenseMap;
+use crate::linearizability::fixed_hash_map::FixedHashMap;
 use crate::linearizability::operation::{Action, Content, Operation};
-use crate::linearizability::ranked::Ranked;
-use crate::linearizability::table::Table;
 use std::fmt;
 use std::ops::{Index as At, IndexMut as AtMut};
 
 /// No operation. Its place is the head of the ring of those that wait.
-pub(super) const NOBODY: u32 = 0;
+pub(super) const NO_CALL: u32 = 0;
 
 /// An operation, from its call on.
 #[derive(Clone, Debug)]
-pub(super) struct Asked {
+pub(super) struct PendingCall {
     pub(super) id: RequestId,
     pub(super) operation: Operation,
     called: Time,
     /// The end of time: not yet.
     pub(super) answered: Time,
     /// The greatest place of all operations that had returned at the call, and whose it was: for the sentences.
-    pub(super) floor: Place,
+    pub(super) floor: LinearizationPoint,
     pub(super) floor_by: u32,
     /// The number of its key.
     pub(super) key: u32,
@@ -30,7 +30,7 @@ pub(super) struct Asked {
     pub(super) before: Content,
     pub(super) matched: bool,
     /// By how many it is kept: while it is open or the floor, and by each open operation whose floor it is.
-    kept: u32,
+    references: u32,
     /// Its neighbours in the ring of those that may still be answered; itself, if it may not.
     earlier: u32,
     later: u32,
@@ -38,16 +38,16 @@ pub(super) struct Asked {
     next_free: u32,
 }
 
-impl Asked {
+impl PendingCall {
     #[inline]
     pub(super) const fn new(
         id: RequestId,
         operation: Operation,
         key: u32,
         called: Time,
-        (floor, floor_by): (Place, u32),
-    ) -> Asked {
-        Asked {
+        (floor, floor_by): (LinearizationPoint, u32),
+    ) -> PendingCall {
+        PendingCall {
             id,
             operation,
             called,
@@ -58,25 +58,25 @@ impl Asked {
             index: 0,
             before: Content::INITIAL,
             matched: false,
-            kept: 1,
-            earlier: NOBODY,
-            later: NOBODY,
-            next_free: NOBODY,
+            references: 1,
+            earlier: NO_CALL,
+            later: NO_CALL,
+            next_free: NO_CALL,
         }
     }
 }
 
 /// All of them, by number; numbers are used again.
 #[derive(Clone, Debug)]
-pub(super) struct Open {
-    operations: Vec<Asked>,
+pub(super) struct PendingCalls {
+    operations: Vec<PendingCall>,
     /// The first free number.
     free: u32,
     /// How many numbers are in use.
     len: usize,
-    sessions: Ranked<Session>,
+    sessions: DenseMap<Session>,
     /// The numbers of those that are not the newest of their session.
-    older: Table<RequestId, u32>,
+    older_calls: FixedHashMap<RequestId, u32>,
 }
 
 /// What is remembered of a session's operations for ever.
@@ -109,29 +109,38 @@ impl Session {
     }
 }
 
-impl At<u32> for Open {
-    type Output = Asked;
+impl At<u32> for PendingCalls {
+    type Output = PendingCall;
 
     #[inline]
-    fn index(&self, number: u32) -> &Asked {
+    fn index(&self, number: u32) -> &PendingCall {
         &self.operations[number as usize]
     }
 }
 
-impl AtMut<u32> for Open {
+impl AtMut<u32> for PendingCalls {
     #[inline]
-    fn index_mut(&mut self, number: u32) -> &mut Asked {
+    fn index_mut(&mut self, number: u32) -> &mut PendingCall {
         &mut self.operations[number as usize]
     }
 }
 
-impl Open {
-    pub(super) fn new() -> Open {
+impl PendingCalls {
+    pub(super) fn new() -> PendingCalls {
         let nothing = Operation { key: 0, action: Action::Get };
         let name = RequestId { session: 0, sequence: 0 };
         // Kept as the first floor that there is, and for ever.
-        let nobody = Asked { kept: 2, ..Asked::new(name, nothing, 0, 0, (Place::START, NOBODY)) };
-        Open { operations: vec![nobody], free: NOBODY, len: 0, sessions: Ranked::new(), older: Table::new() }
+        let nobody = PendingCall {
+            references: 2,
+            ..PendingCall::new(name, nothing, 0, 0, (LinearizationPoint::START, NO_CALL))
+        };
+        PendingCalls {
+            operations: vec![nobody],
+            free: NO_CALL,
+            len: 0,
+            sessions: DenseMap::new(),
+            older_calls: FixedHashMap::new(),
+        }
     }
 
     pub(super) const fn len(&self) -> usize {
@@ -140,54 +149,54 @@ impl Open {
 
     /// One more.
     #[inline]
-    pub(super) fn insert(&mut self, asked: Asked) {
+    pub(super) fn insert(&mut self, asked: PendingCall) {
         let (id, is_mutation, floor_by) = (asked.id, !asked.operation.action.is_read(), asked.floor_by);
-        if self.free == NOBODY {
-            self.make_room();
+        if self.free == NO_CALL {
+            self.add_free_slot();
         }
         let number = self.free;
-        let newest = std::mem::replace(&mut self.operations[NOBODY as usize].earlier, number);
+        let newest = std::mem::replace(&mut self.operations[NO_CALL as usize].earlier, number);
         let place = &mut self.operations[number as usize];
         self.free = place.next_free;
-        *place = Asked { earlier: newest, ..asked };
+        *place = PendingCall { earlier: newest, ..asked };
         self.operations[newest as usize].later = number;
-        self.operations[floor_by as usize].kept += 1;
+        self.operations[floor_by as usize].references += 1;
         self.len += 1;
-        self.name(id, number, is_mutation);
+        self.register_id(id, number, is_mutation);
     }
 
     /// One number more that is free.
     #[cold]
-    fn make_room(&mut self) {
+    fn add_free_slot(&mut self) {
         let number = u32::try_from(self.operations.len()).expect("fewer than four thousand million are open");
-        self.operations.push(Asked { next_free: self.free, ..self[NOBODY].clone() });
+        self.operations.push(PendingCall { next_free: self.free, ..self[NO_CALL].clone() });
         self.free = number;
     }
 
     #[inline]
-    fn name(&mut self, id: RequestId, number: u32, is_mutation: bool) {
+    fn register_id(&mut self, id: RequestId, number: u32, is_mutation: bool) {
         let RequestId { session, sequence } = id;
-        let first = || Session { newest: sequence, mutations: 0, open: NOBODY };
+        let first = || Session { newest: sequence, mutations: 0, open: NO_CALL };
         let session = self.sessions.get_or_insert_with(session, first);
-        if sequence > session.newest && session.open == NOBODY {
+        if sequence > session.newest && session.open == NO_CALL {
             session.open = number;
             session.advance(sequence, is_mutation);
         } else {
-            self.name_another(id, number, is_mutation);
+            self.register_id_out_of_order(id, number, is_mutation);
         }
     }
 
     /// The same for a session that has another one open, or had a newer one. Few have.
     #[cold]
-    fn name_another(&mut self, id: RequestId, number: u32, is_mutation: bool) {
+    fn register_id_out_of_order(&mut self, id: RequestId, number: u32, is_mutation: bool) {
         let sequence = id.sequence;
         let session = self.sessions.get_mut(id.session).expect("it was found before");
         let is_new = if sequence < session.newest {
-            self.older.insert(id, number)
+            self.older_calls.insert(id, number)
         } else {
             let before = std::mem::replace(&mut session.open, number);
             let newest = RequestId { sequence: session.newest, ..id };
-            before == NOBODY || (sequence > session.newest && self.older.insert(newest, before))
+            before == NO_CALL || (sequence > session.newest && self.older_calls.insert(newest, before))
         };
         assert!(is_new, "{id} was called twice");
         if sequence > session.newest {
@@ -202,9 +211,9 @@ impl Open {
     pub(super) fn find(&self, id: RequestId) -> Option<u32> {
         let session = self.sessions.get(id.session)?;
         if session.newest == id.sequence {
-            Some(session.open).filter(|&number| number != NOBODY)
+            Some(session.open).filter(|&number| number != NO_CALL)
         } else {
-            self.older.get(id).copied()
+            self.older_calls.get(id).copied()
         }
     }
 
@@ -219,9 +228,9 @@ impl Open {
     pub(super) fn take(&mut self, id: RequestId) -> Option<u32> {
         let session = self.sessions.get_mut(id.session)?;
         if session.newest == id.sequence {
-            Some(std::mem::replace(&mut session.open, NOBODY)).filter(|&number| number != NOBODY)
+            Some(std::mem::replace(&mut session.open, NO_CALL)).filter(|&number| number != NO_CALL)
         } else {
-            self.older.remove(id)
+            self.older_calls.remove(id)
         }
     }
 
@@ -229,14 +238,14 @@ impl Open {
     /// hand it on.
     #[inline]
     pub(super) fn close(&mut self, number: u32) {
-        let floor_by = std::mem::replace(&mut self.operations[number as usize].floor_by, NOBODY);
-        self.await_no_more(number);
+        let floor_by = std::mem::replace(&mut self.operations[number as usize].floor_by, NO_CALL);
+        self.stop_waiting(number);
         self.release(floor_by);
     }
 
     /// An operation may be answered no more. To be told twice does no harm.
     #[inline]
-    pub(super) fn await_no_more(&mut self, number: u32) {
+    pub(super) fn stop_waiting(&mut self, number: u32) {
         let asked = &mut self.operations[number as usize];
         let earlier = std::mem::replace(&mut asked.earlier, number);
         let later = std::mem::replace(&mut asked.later, number);
@@ -248,24 +257,24 @@ impl Open {
     #[inline]
     pub(super) fn release(&mut self, number: u32) {
         let asked = &mut self.operations[number as usize];
-        asked.kept -= 1;
+        asked.references -= 1;
         // Without a branch, for none could be foreseen. Nobody is always kept.
-        let is_free = asked.kept == 0;
+        let is_free = asked.references == 0;
         asked.next_free = self.free;
         self.free = if is_free { number } else { self.free };
         self.len -= usize::from(is_free);
     }
 
     /// No answer is given any more from before this place; `floor` is that of who calls now.
-    pub(super) fn needed_from(&self, floor: Place) -> Place {
-        match self.operations[NOBODY as usize].later {
-            NOBODY => floor,
+    pub(super) fn oldest_needed(&self, floor: LinearizationPoint) -> LinearizationPoint {
+        match self.operations[NO_CALL as usize].later {
+            NO_CALL => floor,
             oldest => self[oldest].floor,
         }
     }
 }
 
-impl fmt::Display for Asked {
+impl fmt::Display for PendingCall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({}; called at {}", self.id, self.operation, Seconds(self.called))?;
         match self.answered {

@@ -15,54 +15,54 @@
 //! they ask before they do. Looks only where the world says that it is quiet, which it does only where pre-vote or
 //! check-quorum is on: without them thesis 4.2.3 promises nothing.
 
+use crate::check_context::{CheckContext, CheckResult};
 use crate::fact::{Configuration, Node, Observed, Term};
-use crate::scene::{Scene, Verdict};
 use crate::shadow::Shadow;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Nobody outside the group brings a term about in it.
 #[derive(Default, Debug)]
-pub struct Outsiders {
-    pub(crate) looked: u64,
+pub struct NoDisruption {
+    pub(crate) checks: u64,
     /// Of whom it was said that it is quiet.
-    quiet: BTreeSet<Node>,
+    healed: BTreeSet<Node>,
     /// The first candidacy of those outside in each term since then.
     candidacies: BTreeMap<Term, Observed>,
     /// The event during which a leader stepped down: it may have done so because of a term that it states next.
-    left: Option<u64>,
+    stepped_down_at: Option<u64>,
 }
 
-impl Outsiders {
+impl NoDisruption {
     /// Its name.
     pub const NAME: &str = "outsiders";
     /// In one line.
     pub const ABOUT: &str =
         "after healing, with pre-vote or check-quorum, nobody outside the group brings a term about in it";
 
-    pub(crate) fn is_quiet(&mut self, scene: Scene<'_>) -> Verdict {
-        self.quiet.insert(scene.node.id);
+    pub(crate) fn record_healed(&mut self, scene: CheckContext<'_>) -> CheckResult {
+        self.healed.insert(scene.node.id);
         Ok(())
     }
 
-    pub(crate) fn campaigns(&mut self, scene: Scene<'_>, term: Term) -> Verdict {
-        let Some(group) = self.group(scene.shadow) else { return Ok(()) };
-        if self.hears_leader(group, scene.node.id) {
-            self.is_over();
-        } else if group.members().any(|node| self.quiet.contains(&node)) {
-            self.looked += 1;
+    pub(crate) fn check_campaign(&mut self, scene: CheckContext<'_>, term: Term) -> CheckResult {
+        let Some(group) = self.committed_configuration(scene.shadow) else { return Ok(()) };
+        if self.is_healed_member(group, scene.node.id) {
+            self.reset();
+        } else if group.members().any(|node| self.healed.contains(&node)) {
+            self.checks += 1;
             self.candidacies.entry(term).or_insert_with(|| scene.observed.clone());
         }
         Ok(())
     }
 
-    pub(crate) fn changes(&mut self, scene: Scene<'_>, term: Term) -> Verdict {
-        let Some(group) = self.group(scene.shadow) else { return Ok(()) };
+    pub(crate) fn check_term_change(&mut self, scene: CheckContext<'_>, term: Term) -> CheckResult {
+        let Some(group) = self.committed_configuration(scene.shadow) else { return Ok(()) };
         let id = scene.node.id;
-        if !self.hears_leader(group, id) {
+        if !self.is_healed_member(group, id) {
             return Ok(());
         }
-        if self.left.is_some_and(|step| step != scene.observed.step) {
-            self.is_over();
+        if self.stepped_down_at.is_some_and(|step| step != scene.observed.step) {
+            self.reset();
             return Ok(());
         }
         let Some(first) = self.candidacies.get(&term) else { return Ok(()) };
@@ -72,39 +72,39 @@ impl Outsiders {
             false => format!("does not belong to the group {group}"),
         };
         let sentence = format!("n{id} goes to term {term}, in which n{other} campaigns, which {who}");
-        scene.clash(Self::NAME, Some(first.clone()), sentence)
+        scene.violation(Self::NAME, Some(first.clone()), sentence)
     }
 
-    pub(crate) fn steps_down(&mut self, scene: Scene<'_>) -> Verdict {
-        if self.quiet.contains(&scene.node.id) {
-            self.left = Some(scene.observed.step);
+    pub(crate) fn record_step_down(&mut self, scene: CheckContext<'_>) -> CheckResult {
+        if self.healed.contains(&scene.node.id) {
+            self.stepped_down_at = Some(scene.observed.step);
         }
         Ok(())
     }
 
     /// Somebody has died, or lives again.
-    pub(crate) fn falls(&mut self, scene: Scene<'_>) -> Verdict {
-        if self.quiet.contains(&scene.node.id) {
-            self.is_over();
+    pub(crate) fn record_failure(&mut self, scene: CheckContext<'_>) -> CheckResult {
+        if self.healed.contains(&scene.node.id) {
+            self.reset();
         }
         Ok(())
     }
 
     /// The group, where it is quiet. Nothing is asked for, so it is the one that is committed.
-    fn group<'a>(&self, shadow: &'a Shadow) -> Option<&'a Configuration> {
-        if self.quiet.is_empty() {
+    fn committed_configuration<'a>(&self, shadow: &'a Shadow) -> Option<&'a Configuration> {
+        if self.healed.is_empty() {
             return None;
         }
-        shadow.group_at(shadow.committed.last().index).map(|group| &group.configuration)
+        shadow.configuration_at(shadow.committed_log.last().index).map(|group| &group.configuration)
     }
 
-    fn hears_leader(&self, group: &Configuration, node: Node) -> bool {
-        group.has(node) && self.quiet.contains(&node)
+    fn is_healed_member(&self, group: &Configuration, node: Node) -> bool {
+        group.has(node) && self.healed.contains(&node)
     }
 
-    fn is_over(&mut self) {
-        self.quiet.clear();
+    fn reset(&mut self) {
+        self.healed.clear();
         self.candidacies.clear();
-        self.left = None;
+        self.stepped_down_at = None;
     }
 }

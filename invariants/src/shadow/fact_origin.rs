@@ -4,7 +4,7 @@ use crate::fact::{Fact, Node, Observed, Time};
 
 /// Enough to state a fact again when it turns out to be one side of a clash.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Seen {
+pub(crate) struct FactOrigin {
     /// True time.
     pub at: Time,
     /// The event of the run.
@@ -13,14 +13,14 @@ pub(crate) struct Seen {
     pub node: Node,
 }
 
-impl Seen {
+impl FactOrigin {
     /// The place of this fact.
-    pub fn of(observed: &Observed) -> Seen {
-        Seen { at: observed.at, step: observed.step, node: observed.node }
+    pub fn of(observed: &Observed) -> FactOrigin {
+        FactOrigin { at: observed.at, step: observed.step, node: observed.node }
     }
 
     /// The fact back in its place.
-    pub fn fact(self, fact: Fact) -> Observed {
+    pub fn observed(self, fact: Fact) -> Observed {
         Observed { at: self.at, step: self.step, node: self.node, fact }
     }
 }

@@ -15,39 +15,39 @@
 //! *Blind spots*: an entry stands for its content by "log-matching": leave that out, and equal index and term are taken
 //! for equal entries. What is lost with a disk is no cut. Looks only where logs are stated.
 
+use crate::check_context::{CheckContext, CheckResult};
 use crate::fact::{Index, LogId};
-use crate::scene::{Scene, Verdict};
 
 /// What is committed stays.
 #[derive(Default, Debug)]
-pub struct CommittedStays {
-    pub(crate) looked: u64,
+pub struct CommittedImmutable {
+    pub(crate) checks: u64,
 }
 
-impl CommittedStays {
+impl CommittedImmutable {
     /// Its name.
     pub const NAME: &str = "committed-stays";
     /// In one line.
     pub const ABOUT: &str =
         "nothing else is committed in its place, nobody cuts it, no commit index goes back";
 
-    pub(crate) fn commits(&mut self, scene: Scene<'_>, index: Index) -> Verdict {
+    pub(crate) fn check_commit(&mut self, scene: CheckContext<'_>, index: Index) -> CheckResult {
         let node = scene.node;
-        if index < node.committed {
+        if index < node.commit_index {
             let sentence =
-                format!("n{} takes its commit index back from {} to {index}", node.id, node.committed);
-            return scene.clash(Self::NAME, None, sentence);
+                format!("n{} takes its commit index back from {} to {index}", node.id, node.commit_index);
+            return scene.violation(Self::NAME, None, sentence);
         }
-        if node.leads.is_none() {
+        if node.leader_of.is_none() {
             return Ok(());
         }
-        let committed = &scene.shadow.committed;
+        let committed = &scene.shadow.committed_log;
         let index = index.min(committed.last().index);
         let (Some(theirs), Some(own)) = (committed.term_at(index), node.log.term_at(index)) else {
             return Ok(());
         };
         // A leader's commit beside its own earlier one says nothing new: it cannot cut in between.
-        self.looked += u64::from(scene.shadow.last_committer().is_some_and(|last| last != node.id));
+        self.checks += u64::from(scene.shadow.last_committer().is_some_and(|last| last != node.id));
         if own == theirs {
             return Ok(());
         }
@@ -57,22 +57,23 @@ impl CommittedStays {
             LogId { index, term: own },
             LogId { index, term: theirs }
         );
-        scene.clash(Self::NAME, scene.shadow.commit_of(index), sentence)
+        scene.violation(Self::NAME, scene.shadow.commit_fact(index), sentence)
     }
 
     /// The log ends with `after` from now on. What a snapshot replaced up to there is committed itself ("log-matching").
-    pub(crate) fn truncates(&mut self, scene: Scene<'_>, after: Index) -> Verdict {
-        let (node, committed) = (scene.node, &scene.shadow.committed);
+    pub(crate) fn check_truncate(&mut self, scene: CheckContext<'_>, after: Index) -> CheckResult {
+        let (node, committed) = (scene.node, &scene.shadow.committed_log);
         let index = after.saturating_add(1);
         let (Some(term), Some(cut)) = (committed.term_at(index), node.log.term_at(index)) else {
             return Ok(());
         };
-        let binds = scene.shadow.committed_in(index) <= node.term;
-        self.looked += u64::from(binds);
+        let binds = scene.shadow.commit_term(index) <= node.term;
+        self.checks += u64::from(binds);
         if term != cut || !binds {
             return Ok(());
         }
-        let sentence = format!("{} although {} is committed", scene.cuts_to(after), LogId { index, term });
-        scene.clash(Self::NAME, scene.shadow.commit_of(index), sentence)
+        let sentence =
+            format!("{} although {} is committed", scene.describe_truncation(after), LogId { index, term });
+        scene.violation(Self::NAME, scene.shadow.commit_fact(index), sentence)
     }
 }

@@ -8,33 +8,33 @@
 //! *Blind spots*: a commit index that is lower after a restart is let go, since it is volatile. Looks only where logs are
 //! stated.
 
+use crate::check_context::{CheckContext, CheckResult};
 use crate::fact::{Index, LogId};
-use crate::scene::{Scene, Verdict};
 
 /// Followers commit what a leader has committed.
 #[derive(Default, Debug)]
-pub struct FollowersCommit {
-    pub(crate) looked: u64,
+pub struct FollowerCommitSafety {
+    pub(crate) checks: u64,
 }
 
-impl FollowersCommit {
+impl FollowerCommitSafety {
     /// Its name.
     pub const NAME: &str = "followers-commit";
     /// In one line.
     pub const ABOUT: &str =
         "who does not lead commits only what some leader has committed, and has it in its log";
 
-    pub(crate) fn follower_commits(&mut self, scene: Scene<'_>, index: Index) -> Verdict {
+    pub(crate) fn check_follower_commit(&mut self, scene: CheckContext<'_>, index: Index) -> CheckResult {
         let (shadow, node) = (scene.shadow, scene.node.id);
         if shadow.entries.is_empty() || index == 0 {
             return Ok(());
         }
-        self.looked += 1;
-        let Some(term) = shadow.committed.term_at(index) else {
-            let furthest = shadow.committed.last();
+        self.checks += 1;
+        let Some(term) = shadow.committed_log.term_at(index) else {
+            let furthest = shadow.committed_log.last();
             let sentence =
                 format!("n{node} commits {index} although no leader has committed further than {furthest}");
-            return scene.clash(Self::NAME, shadow.commit_of(index), sentence);
+            return scene.violation(Self::NAME, shadow.commit_fact(index), sentence);
         };
         let committed = LogId { index, term };
         let sentence = match scene.node.log.term_at(index) {
@@ -44,6 +44,6 @@ impl FollowersCommit {
             }
             None => format!("n{node} commits {committed} although its log ends at {}", scene.node.log.last()),
         };
-        scene.clash(Self::NAME, shadow.commit_of(index), sentence)
+        scene.violation(Self::NAME, shadow.commit_fact(index), sentence)
     }
 }
