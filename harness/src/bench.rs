@@ -2,12 +2,12 @@
 
 use crate::cluster::Cluster;
 use crate::outcome::Options;
-use crate::plan::{self, Chance, Duration, Fault, FaultKind, Plan, Target};
-use crate::pump::{Mode, Running, pump};
+use crate::plan::{self, Fault, FaultKind, Plan, Probability, SimDuration, Target};
+use crate::pump::{Mode, StepwiseRun, pump};
 use crate::rng;
 use crate::run::run;
 use crate::server::{Arrival, Host, LocalTime, Server};
-use crate::systems::raft_core::Node;
+use crate::systems::raft_core::RaftServer;
 use crate::systems::raft_core::wal::Wal;
 use rand::Rng;
 use serde::Serialize;
@@ -15,7 +15,7 @@ use std::time::Instant;
 
 /// What `harness bench` prints.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize)]
-pub struct Figures {
+pub struct BenchResults {
     /// Messages per second through the whole of world and pump, between servers that do nothing with them.
     pub pump_events_per_second: f64,
     /// Events per second of seeds 0..200, with nobody looking.
@@ -33,35 +33,35 @@ pub struct Figures {
 }
 
 /// The seeds that runs are timed with.
-const SEEDS: std::ops::Range<u64> = 0..200;
+const BENCH_SEEDS: std::ops::Range<u64> = 0..200;
 /// How often each figure is taken. The best counts: whatever else runs on the machine only ever adds time.
 const ROUNDS: usize = 5;
 
 /// Takes the figures, all in this process and in turn, so that their ratios hold when the machine's speed drifts.
 #[must_use]
-pub fn measure() -> Figures {
-    let _ = (bare_pump(Mode::Fast, 200_000), seeds(false));
+pub fn measure() -> BenchResults {
+    let _ = (measure_bare_pump(Mode::Fast, 200_000), generated_runs(false));
     let (mut pump, mut unchecked, mut checked) = (0.0_f64, 0.0_f64, 0.0_f64);
     for _ in 0..ROUNDS {
-        pump = pump.max(bare_pump(Mode::Fast, 2_000_000));
-        unchecked = unchecked.max(seeds(true));
-        checked = checked.max(seeds(false));
+        pump = pump.max(measure_bare_pump(Mode::Fast, 2_000_000));
+        unchecked = unchecked.max(generated_runs(true));
+        checked = checked.max(generated_runs(false));
     }
-    Figures {
+    BenchResults {
         pump_events_per_second: pump,
         unchecked_events_per_second: unchecked,
         checked_events_per_second: checked,
         checked_to_pump: checked / pump,
         checked_to_unchecked: checked / unchecked,
-        cost_ratio_long_log: long_log(),
-        nanoseconds_per_recovered_entry: recovery(),
+        cost_ratio_long_log: long_log_cost_ratio(),
+        nanoseconds_per_recovered_entry: recovery_cost(),
     }
 }
 
 /// Events per second of the usual runs.
-fn seeds(unchecked: bool) -> f64 {
+fn generated_runs(unchecked: bool) -> f64 {
     let options = Options { unchecked, ..Options::default() };
-    let plans: Vec<Plan> = SEEDS.map(plan::generate).collect();
+    let plans: Vec<Plan> = BENCH_SEEDS.map(plan::generate).collect();
     let start = Instant::now();
     let events: u64 = plans.iter().map(|plan| run(plan, &options).outcome.counts.events).sum();
     events as f64 / start.elapsed().as_secs_f64()
@@ -75,7 +75,7 @@ const LONG_RUNS: usize = 5;
 ///
 /// Every run of one plan does the same. So each little stretch of it counts with the best time that it took in any run:
 /// whatever else the machine did at that moment is gone, and what the run itself did, such as growing an array, is not.
-fn long_log() -> f64 {
+fn long_log_cost_ratio() -> f64 {
     let runs: Vec<_> = (0..LONG_RUNS).map(|_| long_run()).collect();
     let cost = |window: usize| {
         let stretches = runs[0][window].len();
@@ -93,16 +93,16 @@ fn long_run() -> [Vec<std::time::Duration>; 2] {
     const STRETCH: u64 = 4_000;
     let plan = long_plan();
     // Inside madsim every clock shows simulated time, so the run is left for each look at a real one.
-    let mut running = Running::new(Cluster::<Node>::new(&plan, &Options::default()), Mode::Fast);
+    let mut running = StepwiseRun::new(Cluster::<RaftServer>::new(&plan, &Options::default()), Mode::Fast);
     let (mut events, [mut short, mut long]) = (0, [const { Vec::new() }; 2]);
     while long.len() < WINDOW {
-        let last = |cluster: &Cluster<Node>| {
-            (1..=plan.nodes).map(|node| cluster.world.standing(node).last).max().unwrap_or(0)
+        let last = |cluster: &Cluster<RaftServer>| {
+            (1..=plan.nodes).map(|node| cluster.world.node_status(node).last_index).max().unwrap_or(0)
         };
-        let entries = running.look(last);
+        let entries = running.inspect(last);
         events += STRETCH;
         let start = Instant::now();
-        if !running.go(events) {
+        if !running.run_until(events) {
             break;
         }
         // The short log passes its mark within its window; the long one begins half a window before its.
@@ -112,7 +112,7 @@ fn long_run() -> [Vec<std::time::Duration>; 2] {
             long.push(start.elapsed());
         }
     }
-    let cluster = running.end();
+    let cluster = running.finish();
     assert!(!cluster.has_failed(), "the long run breaks a promise: {:?}", cluster.world.observer.failure);
     assert!(long.len() == WINDOW, "the long run ends before its log is long");
     [short, long]
@@ -122,45 +122,45 @@ fn long_run() -> [Vec<std::time::Duration>; 2] {
 fn long_plan() -> Plan {
     let mut plan = plan::generate(0);
     plan.nodes = 5;
-    plan.storm = Duration::millis(600_000);
+    plan.storm = SimDuration::millis(600_000);
     // The whole log is kept: a snapshot costs what the state does, and that grows with the log.
     (plan.compaction, plan.held) = (None, None);
-    plan.raft = plan::Raft {
-        election_timeout: Duration::millis(500),
-        election_timeout_spread: Duration::millis(500),
-        heartbeat: Duration::millis(100),
+    plan.raft = plan::RaftConfig {
+        election_timeout: SimDuration::millis(500),
+        election_timeout_spread: SimDuration::millis(500),
+        heartbeat: SimDuration::millis(100),
         pre_vote: true,
         check_quorum: true,
         batch: 64,
         window: 16,
         syncs: plan.raft.syncs,
-        ..plan::Raft::default()
+        ..plan::RaftConfig::default()
     };
-    plan.network.loss = Chance(10_000);
-    plan.clients = plan::Clients {
+    plan.network.loss = Probability(10_000);
+    plan.clients = plan::ClientConfig {
         count: 8,
         in_flight: 32,
-        pause: Duration::millis(2),
-        patience: Duration::millis(1_000),
+        pause: SimDuration::millis(2),
+        patience: SimDuration::millis(1_000),
         attempts: 6,
         keys: 64,
-        reads: Chance(100_000),
-        session: Duration(0),
-        anywhere: Chance(0),
+        reads: Probability(100_000),
+        session: SimDuration(0),
+        anywhere: Probability(0),
         calls: None,
     };
     plan.bounds.events = u64::MAX;
     plan.faults.clear();
     for second in 0..590 {
-        let at = Duration::millis(second * 1_000 + 500);
+        let at = SimDuration::millis(second * 1_000 + 500);
         let (one, other) = (1 + second % 5, 1 + (second + 2) % 5);
-        let lasts = Duration::millis(400);
+        let lasts = SimDuration::millis(400);
         let kind = match second % 3 {
             0 => FaultKind::Cut { from: Target::Node(one), to: Target::Node(other), lasts },
             1 => FaultKind::Split { side: vec![Target::Node(one)], lasts },
             _ => {
                 let drift = if second % 2 == 0 { 100_000 } else { -100_000 };
-                FaultKind::ClockRate { node: Target::Node(one), drift, lasts: Duration::millis(3_000) }
+                FaultKind::ClockRate { node: Target::Node(one), drift, lasts: SimDuration::millis(3_000) }
             }
         };
         plan.faults.push(Fault { at, on: None, kind });
@@ -169,17 +169,17 @@ fn long_plan() -> Plan {
 }
 
 /// Nanoseconds per entry that a restart recovers: reading the log, checking it, and stating what it holds.
-fn recovery() -> f64 {
+fn recovery_cost() -> f64 {
     const ENTRIES: u64 = 200_000;
-    let mut plan = bare_plan(Duration::millis(1));
+    let mut plan = bare_plan(SimDuration::millis(1));
     plan.raft = long_plan().raft;
     let once = || {
         let options = Options { unchecked: true, ..Options::default() };
-        let mut cluster = Cluster::<Node>::new(&plan, &options);
+        let mut cluster = Cluster::<RaftServer>::new(&plan, &options);
         let mut chance = rng::stream(1, "bench", [0, 0]);
         let disk = cluster.world.disk(1);
         let (mut wal, _) = Wal::open(disk, &mut chance).expect("an empty disk is not damaged");
-        wal.durable_to(wal.mark());
+        wal.mark_durable(wal.mark());
         for _ in 0..ENTRIES / 4 {
             wal.append(disk, 1, Some(1), None, [(1, 1, &[7_u8; 24][..]); 4]);
         }
@@ -194,19 +194,19 @@ fn recovery() -> f64 {
 
 /// Events per second of the bare pump: 5 nodes, 20 messages in flight, each on its way for 1 to 10 ms.
 #[must_use]
-pub fn bare_pump(mode: Mode, events: u64) -> f64 {
+pub fn measure_bare_pump(mode: Mode, events: u64) -> f64 {
     // Twenty messages that take 5.5 ms each.
-    let plan = bare_plan(Duration(events * 275_000));
+    let plan = bare_plan(SimDuration(events * 275_000));
     let options = Options { unchecked: true, ..Options::default() };
-    let cluster = Cluster::<Juggler>::new(&plan, &options);
+    let cluster = Cluster::<RelayServer>::new(&plan, &options);
     let start = Instant::now();
     let cluster = pump(cluster, mode);
     cluster.world.observer.counts.events as f64 / start.elapsed().as_secs_f64()
 }
 
 /// Nothing ever breaks, and nobody asks for anything.
-fn bare_plan(storm: Duration) -> Plan {
-    let none = Duration(0);
+fn bare_plan(storm: SimDuration) -> Plan {
+    let none = SimDuration(0);
     Plan {
         version: plan::VERSION,
         seed: 1,
@@ -215,58 +215,58 @@ fn bare_plan(storm: Duration) -> Plan {
         bug: None,
         compaction: None,
         held: None,
-        raft: plan::Raft { batch: 1, window: 1, syncs: 1, ..plan::Raft::default() },
-        network: plan::Network {
-            delay: Duration::millis(1),
-            delay_spread: Duration::millis(9),
-            tail: Chance(0),
+        raft: plan::RaftConfig { batch: 1, window: 1, syncs: 1, ..plan::RaftConfig::default() },
+        network: plan::NetworkConfig {
+            delay: SimDuration::millis(1),
+            delay_spread: SimDuration::millis(9),
+            tail: Probability(0),
             tail_spread: none,
-            loss: Chance(0),
-            duplication: Chance(0),
-            reordering: Chance::CERTAIN,
+            loss: Probability(0),
+            duplication: Probability(0),
+            reordering: Probability::CERTAIN,
         },
-        disk: plan::Disk { sync: none, sync_spread: none, tail: Chance(0), tail_spread: none },
-        clients: plan::Clients {
+        disk: plan::DiskConfig { sync: none, sync_spread: none, tail: Probability(0), tail_spread: none },
+        clients: plan::ClientConfig {
             count: 0,
             in_flight: 1,
             pause: none,
             patience: none,
             attempts: 1,
             keys: 1,
-            reads: Chance(0),
+            reads: Probability(0),
             session: none,
-            anywhere: Chance(0),
+            anywhere: Probability(0),
             calls: None,
         },
-        bounds: plan::Bounds { leader: 0, write: 0, convergence: 0, events: u64::MAX },
+        bounds: plan::LivenessBounds { leader: 0, write: 0, convergence: 0, events: u64::MAX },
         faults: Vec::new(),
     }
 }
 
 /// A server that throws on whatever it catches.
-struct Juggler;
+struct RelayServer;
 
-impl Juggler {
-    fn throw(host: &mut Host<'_, u64>, ball: u64) {
+impl RelayServer {
+    fn relay(host: &mut Host<'_, u64>, ball: u64) {
         let other: u64 = host.rng().gen_range(1..5);
         let to = if other >= host.node() { other + 1 } else { other };
         host.send(to, ball);
     }
 }
 
-impl Server for Juggler {
+impl Server for RelayServer {
     type Message = u64;
 
-    fn boot(host: &mut Host<'_, u64>) -> Juggler {
+    fn boot(host: &mut Host<'_, u64>) -> RelayServer {
         for ball in 0..4 {
-            Juggler::throw(host, ball);
+            RelayServer::relay(host, ball);
         }
-        Juggler
+        RelayServer
     }
 
     fn step(&mut self, host: &mut Host<'_, u64>, arrival: Arrival<u64>) {
         if let Arrival::Message { message, .. } = arrival {
-            Juggler::throw(host, message);
+            RelayServer::relay(host, message);
         }
     }
 

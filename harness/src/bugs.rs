@@ -63,8 +63,8 @@ pub fn find(name: &str) -> Option<&'static BugInfo> {
 }
 
 /// The bug of an index that a plan switches on by name, if it is one of that index, as in
-/// `switched_on(plan.bug.as_deref(), HostBug::named)`. Without the feature `bugs`: none.
-pub fn switched_on<B>(name: Option<&str>, named: impl Fn(&str) -> Option<B>) -> Option<B> {
+/// `enabled_bug(plan.bug.as_deref(), HostBug::named)`. Without the feature `bugs`: none.
+pub fn enabled_bug<B>(name: Option<&str>, named: impl Fn(&str) -> Option<B>) -> Option<B> {
     name.filter(|_| cfg!(feature = "bugs")).and_then(named)
 }
 
@@ -98,8 +98,8 @@ mod tests {
     #[test]
     #[cfg_attr(not(feature = "bugs"), ignore = "bugs are switched off")]
     fn a_plan_switches_on_the_bug_of_the_index_that_has_its_name() {
-        assert_eq!(switched_on(Some("install-not-atomic"), HostBug::named), Some(HostBug::InstallNotAtomic));
-        assert_eq!(switched_on(Some("install-not-atomic"), raft_core::Bug::named), None);
-        assert_eq!(switched_on(None, HostBug::named), None);
+        assert_eq!(enabled_bug(Some("install-not-atomic"), HostBug::named), Some(HostBug::InstallNotAtomic));
+        assert_eq!(enabled_bug(Some("install-not-atomic"), raft_core::Bug::named), None);
+        assert_eq!(enabled_bug(None, HostBug::named), None);
     }
 }

@@ -1,6 +1,6 @@
 //! A stored plan with its story: what was found once, and what shall come of it from now on.
 
-use crate::outcome::{COMMIT, HARNESS, Outcome, Verdict};
+use crate::outcome::{COMMIT, HARNESS_PANIC, Outcome, Verdict};
 use crate::plan::Plan;
 use crate::plan::file::{self, FileError};
 use crate::{names, vocabulary};
@@ -11,7 +11,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 /// Where the cases of the house are kept, seen from the top of the work tree.
-pub const FOLDER: &str = "regressions/cases";
+pub const CASES_DIR: &str = "regressions/cases";
 
 /// A stored plan with its story.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -20,7 +20,7 @@ pub struct Case {
     /// What happened, and why it is kept.
     pub story: String,
     /// What shall come of it.
-    pub expect: Expect,
+    pub expect: Expectation,
     /// The commit that it was made or last refreshed on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
@@ -29,7 +29,7 @@ pub struct Case {
     pub milestones: Vec<String>,
     /// What it was before it was shrunk.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub shrunk: Option<Shrunk>,
+    pub shrunk: Option<ShrunkFrom>,
     /// What shall happen.
     pub plan: Plan,
 }
@@ -37,7 +37,7 @@ pub struct Case {
 /// What a plan was before it was shrunk, and how long that took.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Shrunk {
+pub struct ShrunkFrom {
     /// How many faults it had.
     pub faults: u64,
     /// How many operations clients called until it failed.
@@ -49,7 +49,7 @@ pub struct Shrunk {
 /// What shall come of a case. A case that does anything else is news.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Expect {
+pub enum Expectation {
     /// It stays fixed: all promises are kept.
     Passed,
     /// It stays caught: the plan's bug is noticed by this property.
@@ -61,27 +61,27 @@ pub enum Expect {
 /// The name of a property that exists.
 fn property<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let properties = vocabulary::properties().into_iter().map(|(name, _)| name);
-    known("property", String::deserialize(deserializer)?, properties.chain([HARNESS]))
+    parse_known_name("property", String::deserialize(deserializer)?, properties.chain([HARNESS_PANIC]))
 }
 
 /// Names of milestones that exist.
 fn milestones<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
-    let milestones = Vec::<Milestone>::deserialize(deserializer)?;
-    Ok(milestones.into_iter().map(|Milestone(name)| name).collect())
+    let milestones = Vec::<MilestoneName>::deserialize(deserializer)?;
+    Ok(milestones.into_iter().map(|MilestoneName(name)| name).collect())
 }
 
 /// The name of a milestone that exists.
-struct Milestone(String);
+struct MilestoneName(String);
 
-impl<'de> Deserialize<'de> for Milestone {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Milestone, D::Error> {
+impl<'de> Deserialize<'de> for MilestoneName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<MilestoneName, D::Error> {
         let milestones = vocabulary::milestones().into_iter().map(|(name, _)| name);
-        known("milestone", String::deserialize(deserializer)?, milestones).map(Milestone)
+        parse_known_name("milestone", String::deserialize(deserializer)?, milestones).map(MilestoneName)
     }
 }
 
 /// What was typed, if it is one of these names.
-fn known<E: Error>(
+fn parse_known_name<E: Error>(
     what: &str,
     typed: String,
     names: impl Iterator<Item = &'static str>,
@@ -89,17 +89,17 @@ fn known<E: Error>(
     let names: Vec<&str> = names.collect();
     match names.contains(&typed.as_str()) {
         true => Ok(typed),
-        false => Err(E::custom(names::unknown(what, &typed, names))),
+        false => Err(E::custom(names::unknown_name(what, &typed, names))),
     }
 }
 
-impl Expect {
+impl Expectation {
     /// Whether this verdict is what was expected.
     #[must_use]
     pub fn is_met_by(&self, verdict: &Verdict) -> bool {
         match (self, verdict) {
-            (Expect::Passed, Verdict::Kept) => true,
-            (Expect::Caught(property) | Expect::StillThere(property), Verdict::Failed(failure)) => {
+            (Expectation::Passed, Verdict::Passed) => true,
+            (Expectation::Caught(property) | Expectation::StillThere(property), Verdict::Failed(failure)) => {
                 *property == failure.property
             }
             _ => false,
@@ -107,12 +107,12 @@ impl Expect {
     }
 }
 
-impl fmt::Display for Expect {
+impl fmt::Display for Expectation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Expect::Passed => f.write_str("all promises kept"),
-            Expect::Caught(property) => write!(f, "`{property}` catches the bug"),
-            Expect::StillThere(property) => write!(f, "`{property}` is still broken"),
+            Expectation::Passed => f.write_str("all promises kept"),
+            Expectation::Caught(property) => write!(f, "`{property}` catches the bug"),
+            Expectation::StillThere(property) => write!(f, "`{property}` is still broken"),
         }
     }
 }
@@ -120,12 +120,12 @@ impl fmt::Display for Expect {
 impl Case {
     /// A case that is made of this plan now: it says what came of it.
     #[must_use]
-    pub fn new(story: String, expect: Expect, outcome: &Outcome, plan: Plan) -> Case {
+    pub fn new(story: String, expect: Expectation, outcome: &Outcome, plan: Plan) -> Case {
         Case {
             story,
             expect,
             commit: Some(COMMIT.to_owned()),
-            milestones: reached(outcome),
+            milestones: reached_milestones(outcome),
             shrunk: None,
             plan,
         }
@@ -136,13 +136,13 @@ impl Case {
     #[must_use]
     pub fn is_met_by(&self, outcome: &Outcome) -> bool {
         self.expect.is_met_by(&outcome.verdict)
-            && (self.expect != Expect::Passed || self.missed_by(outcome).is_empty())
+            && (self.expect != Expectation::Passed || self.missed_milestones(outcome).is_empty())
     }
 
     /// The milestones that its run reached once and this one did not.
     #[must_use]
-    pub fn missed_by(&self, outcome: &Outcome) -> Vec<&str> {
-        let reached = reached(outcome);
+    pub fn missed_milestones(&self, outcome: &Outcome) -> Vec<&str> {
+        let reached = reached_milestones(outcome);
         self.milestones.iter().filter(|name| !reached.contains(name)).map(String::as_str).collect()
     }
 
@@ -164,7 +164,7 @@ impl Case {
         if !self.milestones.is_empty() {
             text += &format!("milestones = {}\n", toml::Value::from(self.milestones.clone()));
         }
-        if let Some(Shrunk { faults, operations, runs }) = self.shrunk {
+        if let Some(ShrunkFrom { faults, operations, runs }) = self.shrunk {
             text += &format!("shrunk = {{ faults = {faults}, operations = {operations}, runs = {runs} }}\n");
         }
         let plan = toml::to_string(&BTreeMap::from([("plan", &self.plan)])).expect(sayable);
@@ -177,22 +177,22 @@ impl Case {
     ///
     /// The text is no case, or its plan cannot be run.
     pub fn from_text(text: &str) -> Result<Case, FileError> {
-        let outline: Outline = file::parse(text)?;
+        let outline: CaseHeader = file::parse_toml(text)?;
         if outline.plan.is_none() && outline.nodes.is_some() {
             return Err(FileError {
                 path: None,
-                place: None,
+                position: None,
                 sentence: "this is a plan and not a case: `harness run --plan` runs it".into(),
             });
         }
-        file::refuse_newer(outline.plan.and_then(|plan| plan.version))?;
-        let case: Case = file::parse(text)?;
-        file::checked(&case.plan)?;
-        let needs_bug = matches!(case.expect, Expect::Caught(_)) && case.plan.bug.is_none();
+        file::reject_newer_version(outline.plan.and_then(|plan| plan.version))?;
+        let case: Case = file::parse_toml(text)?;
+        file::check_plan(&case.plan)?;
+        let needs_bug = matches!(case.expect, Expectation::Caught(_)) && case.plan.bug.is_none();
         if needs_bug {
             return Err(FileError {
                 path: None,
-                place: None,
+                position: None,
                 sentence: "`expect` says that a bug is caught, but `plan.bug` switches none on".into(),
             });
         }
@@ -205,7 +205,7 @@ impl Case {
     ///
     /// The file cannot be read, or holds no case that can be run.
     pub fn read(path: &Path) -> Result<Case, FileError> {
-        file::in_file(path, Case::from_text(&file::read_text(path)?))
+        file::with_path(path, Case::from_text(&file::read_text(path)?))
     }
 
     /// Writes the case to a file, wholly or not at all.
@@ -219,34 +219,35 @@ impl Case {
 }
 
 /// The milestones that a run reached.
-fn reached(outcome: &Outcome) -> Vec<String> {
+fn reached_milestones(outcome: &Outcome) -> Vec<String> {
     let reached = outcome.milestones.iter().filter(|(_, count)| *count > 0);
     reached.map(|(name, _)| (*name).to_owned()).collect()
 }
 
 /// What a case begins with that was found and has no story yet.
-pub const NO_STORY: &str = "(Tell the story: what happens here, why it once went wrong, what mended it.)";
+pub const DESCRIPTION_TEMPLATE: &str =
+    "(Tell the story: what happens here, why it once went wrong, what mended it.)";
 
 /// The case in a file, and of a plan that stands alone a case that asks that all promises are kept.
 ///
 /// # Errors
 ///
 /// The file cannot be read, or holds no plan that can be run.
-pub fn read_either(path: &Path) -> Result<Case, FileError> {
+pub fn read_case_or_plan(path: &Path) -> Result<Case, FileError> {
     let text = file::read_text(path)?;
-    let outline: Outline = file::in_file(path, file::parse(&text))?;
+    let outline: CaseHeader = file::with_path(path, file::parse_toml(&text))?;
     let case = match outline.plan {
         Some(_) => Case::from_text(&text),
         None => file::from_text(&text).map(|plan| Case {
             story: String::new(),
-            expect: Expect::Passed,
+            expect: Expectation::Passed,
             commit: None,
             milestones: Vec::new(),
             shrunk: None,
             plan,
         }),
     };
-    file::in_file(path, case)
+    file::with_path(path, case)
 }
 
 /// The plan in a file, whether it stands there alone or in a case.
@@ -255,36 +256,36 @@ pub fn read_either(path: &Path) -> Result<Case, FileError> {
 ///
 /// The file cannot be read, or holds no plan that can be run.
 pub fn read_plan(path: &Path) -> Result<Plan, FileError> {
-    read_either(path).map(|case| case.plan)
+    read_case_or_plan(path).map(|case| case.plan)
 }
 
 /// Where the case of this name is kept.
 #[must_use]
-pub fn path_of(name: &str) -> PathBuf {
-    Path::new(FOLDER).join(format!("{name}.toml"))
+pub fn case_path(name: &str) -> PathBuf {
+    Path::new(CASES_DIR).join(format!("{name}.toml"))
 }
 
 /// As much of a case as any version of it has, and what tells a plan that stands alone.
 #[derive(Deserialize)]
-struct Outline {
-    plan: Option<OutlineOfPlan>,
+struct CaseHeader {
+    plan: Option<PlanHeader>,
     nodes: Option<IgnoredAny>,
 }
 
 /// As much of a plan as any version of it has.
 #[derive(Deserialize)]
-struct OutlineOfPlan {
+struct PlanHeader {
     version: Option<u32>,
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Case, Expect, Shrunk, read_plan};
+    use super::{Case, Expectation, Shrunk, read_plan};
     use crate::plan::{file, generate};
     use crate::vocabulary;
     use proptest::prelude::*;
 
-    fn case(expect: Expect) -> Case {
+    fn case(expect: Expectation) -> Case {
         let story = "A leader fell.\nIt came back.\n".into();
         let shrunk = Some(Shrunk { faults: 17, operations: 230, runs: 1_234 });
         let milestones = vec!["log-truncated".into()];
@@ -293,13 +294,13 @@ mod tests {
 
     #[test]
     fn a_case_begins_with_its_story() {
-        let text = case(Expect::StillThere("reads".into())).to_text();
+        let text = case(Expectation::StillThere("reads".into())).to_text();
         insta::assert_snapshot!(text.split("seed = ").next().unwrap());
     }
 
     #[test]
     fn what_is_wrong_in_a_case_has_a_sentence() {
-        let text = case(Expect::Passed).to_text();
+        let text = case(Expectation::Passed).to_text();
         let said = [
             ("expect = \"passed\"", "expect = \"failed\""),
             ("expect = \"passed\"", ""),
@@ -320,7 +321,7 @@ mod tests {
     fn a_plan_is_found_alone_and_in_a_case() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("it.toml");
-        case(Expect::Passed).write(&path).unwrap();
+        case(Expectation::Passed).write(&path).unwrap();
         assert_eq!(read_plan(&path), Ok(generate(3)));
         file::write(&path, &generate(4)).unwrap();
         assert_eq!(read_plan(&path), Ok(generate(4)));
@@ -331,7 +332,7 @@ mod tests {
         fn every_case_is_read_back_as_it_was(story: String, seed: u64, still in any::<bool>(), at: prop::sample::Index) {
             let properties = vocabulary::properties();
             let property = properties[at.index(properties.len())].0.to_owned();
-            let expect = if still { Expect::StillThere(property) } else { Expect::Passed };
+            let expect = if still { Expectation::StillThere(property) } else { Expectation::Passed };
             let commit = still.then(|| story.clone());
             let all = vocabulary::milestones();
             let milestones = all[at.index(all.len())..].iter().map(|(name, _)| (*name).to_owned()).collect();

@@ -15,7 +15,7 @@
 //!
 //! Its fields are the list ([`plan`]), and [`plan::FaultKind::ALL`] that of what breaks. Disks tear, stall, refuse to
 //! sync, rot and are emptied; then a server comes back with another identity, and whoever runs the group may put it in
-//! the old one's place. A fault may wait for a [`plan::Moment`], such as the one between a new log file and its name.
+//! the old one's place. A fault may wait for a [`plan::Trigger`], such as the one between a new log file and its name.
 //! Servers make snapshots far too often, read by leases on clocks that are as bad as they count on, pass requests on,
 //! and are short of bytes; clients ask anybody, and lose their sessions by log time. Each of it in some runs only: what
 //! is everywhere hides the rest.
@@ -52,7 +52,7 @@ pub mod bugs;
 pub mod plan;
 pub mod shrink;
 pub mod outcome;
-pub mod shape;
+pub mod signature;
 pub mod workload;
 pub mod world;
 pub mod server;
@@ -60,12 +60,12 @@ pub mod cluster;
 pub mod pump;
 pub mod systems;
 pub mod run;
-pub mod same;
+pub mod reproducer;
 pub mod strategy;
 pub mod vocabulary;
 pub mod bench;
 pub mod case;
-pub mod near;
+pub mod refresh;
 pub mod sweep;
 pub mod survey;
 pub mod report;

@@ -1,9 +1,9 @@
 //! Names that people type. Where none fits, the nearest ones are offered.
 
-use crate::text::shown;
+use crate::text::display_value;
 
 /// How alike two names must be for one to be offered for the other.
-const ALIKE: f64 = 0.8;
+const MIN_SIMILARITY: f64 = 0.8;
 
 /// Those of `names` that look most like `typed`, the nearest first; none where nothing is near.
 #[must_use]
@@ -11,7 +11,7 @@ pub fn nearest<'a>(typed: &str, names: impl IntoIterator<Item = &'a str>) -> Vec
     let mut near: Vec<(f64, &str)> = names
         .into_iter()
         .map(|name| (strsim::jaro_winkler(typed, name), name))
-        .filter(|&(likeness, name)| likeness >= ALIKE || (typed.len() >= 3 && name.contains(typed)))
+        .filter(|&(likeness, name)| likeness >= MIN_SIMILARITY || (typed.len() >= 3 && name.contains(typed)))
         .collect();
     near.sort_by(|(one, _), (other, _)| other.total_cmp(one));
     near.into_iter().take(3).map(|(_, name)| name).collect()
@@ -19,9 +19,9 @@ pub fn nearest<'a>(typed: &str, names: impl IntoIterator<Item = &'a str>) -> Vec
 
 /// What to say of a name that does not exist: "there is no bug `x`; did you mean `y`?"
 #[must_use]
-pub fn unknown<'a>(what: &str, typed: &str, names: impl IntoIterator<Item = &'a str>) -> String {
+pub fn unknown_name<'a>(what: &str, typed: &str, names: impl IntoIterator<Item = &'a str>) -> String {
     let near = nearest(typed, names);
-    let typed = shown(typed);
+    let typed = display_value(typed);
     if near.is_empty() {
         return format!("there is no {what} `{typed}`; `harness list` names them all");
     }

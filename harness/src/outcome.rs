@@ -13,7 +13,7 @@ pub struct Outcome {
     /// How much happened.
     pub counts: Counts,
     /// How often each property looked.
-    pub looked: Vec<(&'static str, u64)>,
+    pub checks: Vec<(&'static str, u64)>,
     /// How often each milestone was reached.
     pub milestones: Vec<(&'static str, u64)>,
     /// How often each kind of fault struck.
@@ -26,7 +26,7 @@ pub struct Outcome {
 #[derive(Clone, PartialEq, Debug)]
 pub enum Verdict {
     /// All of them, and linearizability was decided.
-    Kept,
+    Passed,
     /// No clash, but the budget of the exact search did not suffice for this key.
     Unknown(String),
     /// One was broken.
@@ -36,7 +36,7 @@ pub enum Verdict {
 /// A broken promise.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Failure {
-    /// Which: the name of a property, or one of [`PROGRESS`], [`PANIC`], [`DETERMINISM`], [`WRONG_ANSWER`],
+    /// Which: the name of a property, or one of [`LIVENESS`], [`NO_PANIC`], [`DETERMINISM`], [`WRONG_ANSWER`],
     /// [`WITNESS`], [`LINEARIZABILITY`].
     pub property: String,
     /// What was promised and what was seen, in one sentence.
@@ -44,44 +44,44 @@ pub struct Failure {
     /// The two facts that clash, where it was facts.
     pub facts: Option<Box<Violation>>,
     /// What clashes where it was not two facts, in the order of time, as far as somebody kept it.
-    pub sides: Vec<Side>,
+    pub evidence: Vec<Evidence>,
 }
 
 impl Failure {
     /// A broken promise of which only the sentence is known.
     #[must_use]
-    pub fn told(property: &str, sentence: String) -> Failure {
-        Failure { property: property.to_owned(), sentence, facts: None, sides: Vec::new() }
+    pub fn new(property: &str, sentence: String) -> Failure {
+        Failure { property: property.to_owned(), sentence, facts: None, evidence: Vec::new() }
     }
 
     /// With what clashes.
     #[must_use]
-    pub fn between(mut self, sides: impl IntoIterator<Item = Side>) -> Failure {
-        self.sides = sides.into_iter().collect();
-        self.sides.sort_by_key(|side| (side.at, side.step));
-        self.sides.dedup();
+    pub fn with_evidence(mut self, sides: impl IntoIterator<Item = Evidence>) -> Failure {
+        self.evidence = sides.into_iter().collect();
+        self.evidence.sort_by_key(|side| (side.at, side.step));
+        self.evidence.dedup();
         self
     }
 }
 
 /// One side of a clash that is not between two facts.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Side {
+pub struct Evidence {
     /// True time, nanoseconds.
     pub at: Time,
     /// The event's number.
     pub step: u64,
     /// Whose it is.
-    pub who: Who,
+    pub actor: Actor,
     /// The request that it is about.
     pub request: Option<RequestId>,
     /// What happened.
-    pub what: What,
+    pub kind: EvidenceKind,
 }
 
 /// Who does something.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Who {
+pub enum Actor {
     /// A server.
     Server(Node),
     /// A client.
@@ -90,37 +90,37 @@ pub enum Who {
     All,
 }
 
-impl fmt::Display for Who {
+impl fmt::Display for Actor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Who::Server(node) => write!(f, "n{node}"),
-            Who::Client(client) => write!(f, "c{client}"),
-            Who::All => f.write_str("-"),
+            Actor::Server(node) => write!(f, "n{node}"),
+            Actor::Client(client) => write!(f, "c{client}"),
+            Actor::All => f.write_str("-"),
         }
     }
 }
 
 /// What happened on a side of a clash.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum What {
+pub enum EvidenceKind {
     /// A fact.
     Fact(Fact),
     /// Something that no fact tells, in words; and the place in the log that it is about, if there is one.
-    Words(String, Option<Index>),
+    Text(String, Option<Index>),
 }
 
 /// The last time that a server refused a request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Refusal {
+pub struct Rejection {
     /// When.
     pub at: Time,
     /// Which server.
     pub node: Node,
     /// Whether no other copy of the request was left that anybody could have heard.
-    pub for_good: bool,
+    pub is_final: bool,
 }
 
-/// The commit that this was built from, as `git describe` names it; a run is named by its plan and this.
+/// The commit that this was built from, as `git describe_panic` names it; a run is named by its plan and this.
 pub const COMMIT: &str = env!("HARNESS_COMMIT");
 
 /// Milestone: leadership passed to the server that it was meant for.
@@ -137,7 +137,7 @@ pub const PROPOSAL_FORWARDED: &str = "proposal-forwarded";
 pub const READ_ANSWERED: &str = "read-answered";
 
 /// The milestones that no fact tells, each with a line for a person.
-pub const TOLD: [(&str, &str); 6] = [
+pub const RUN_MILESTONES: [(&str, &str); 6] = [
     (TRANSFER_COMPLETED, "Leadership passed to the server that it was meant for."),
     (TRANSFER_ABORTED, "A transfer of leadership was given up."),
     (LEASE_READ, "A leader answered a read by its lease."),
@@ -147,9 +147,9 @@ pub const TOLD: [(&str, &str); 6] = [
 ];
 
 /// After healing there was no progress within the plan's bounds.
-pub const PROGRESS: &str = "progress";
+pub const LIVENESS: &str = "progress";
 /// The system under test panicked.
-pub const PANIC: &str = "no-panic";
+pub const NO_PANIC: &str = "no-panic";
 /// A server gave an answer that does not belong to what it was asked.
 pub const WRONG_ANSWER: &str = "wrong-answer";
 /// Two runs of the same plan differed.
@@ -160,7 +160,7 @@ pub const WITNESS: &str = "witness";
 pub const LINEARIZABILITY: &str = "linearizability";
 
 /// The harness itself panicked, outside of what it catches of the system under test.
-pub const HARNESS: &str = "harness-panic";
+pub const HARNESS_PANIC: &str = "harness-panic";
 
 /// How much happened in a run.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -186,17 +186,17 @@ pub struct Counts {
 impl Counts {
     /// Adds what else happened.
     pub fn add(&mut self, more: &Counts) {
-        self.change(more, u64::saturating_add);
+        self.combine(more, u64::saturating_add);
     }
 
     /// Without what happened before.
     #[must_use]
-    pub fn without(mut self, before: &Counts) -> Counts {
-        self.change(before, u64::saturating_sub);
+    pub fn since(mut self, before: &Counts) -> Counts {
+        self.combine(before, u64::saturating_sub);
         self
     }
 
-    fn change(&mut self, other: &Counts, sum: impl Fn(u64, u64) -> u64) {
+    fn combine(&mut self, other: &Counts, sum: impl Fn(u64, u64) -> u64) {
         let Counts { events, heartbeats, simulated, operations, .. } = self;
         let Counts { unknown_operations, leader_changes, power_losses, facts, .. } = *other;
         for (mine, others) in [
@@ -220,15 +220,15 @@ pub struct Options {
     /// Leave all checks out; only the digest is folded.
     pub unchecked: bool,
     /// End the run with its storm: progress is not asked.
-    pub storm_only: bool,
+    pub fault_phase_only: bool,
     /// Let each link draw a number more now and then, for nothing: a change of the harness that stored cases must outlive.
-    pub one_draw_more: bool,
+    pub extra_link_draw: bool,
     /// Let madsim's executor run between any two events.
     pub strict: bool,
     /// Properties that shall not look, by name.
-    pub without: Vec<String>,
+    pub disabled: Vec<String>,
     /// Keep the timeline, a line per event.
-    pub timeline: bool,
+    pub trace: bool,
     /// Keep the facts.
     pub facts: bool,
     /// Keep the clients' history.
@@ -239,30 +239,30 @@ pub struct Options {
 
 /// An outcome with what was asked to be kept.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Record {
+pub struct RunRecord {
     /// What came of it.
     pub outcome: Outcome,
     /// With [`Options::timeline`].
-    pub timeline: Vec<Line>,
+    pub trace: Vec<TraceLine>,
     /// With [`Options::facts`].
     pub facts: Vec<Observed>,
     /// With [`Options::history`].
     pub history: Vec<Call>,
     /// With [`Options::history`]: what was refused and not answered.
-    pub refusals: BTreeMap<RequestId, Refusal>,
+    pub rejections: BTreeMap<RequestId, Rejection>,
     /// With [`Options::digests`].
     pub digests: Vec<Digest>,
 }
 
-impl From<Outcome> for Record {
+impl From<Outcome> for RunRecord {
     /// Nothing was asked to be kept.
-    fn from(outcome: Outcome) -> Record {
-        Record {
+    fn from(outcome: Outcome) -> RunRecord {
+        RunRecord {
             outcome,
-            timeline: Vec::new(),
+            trace: Vec::new(),
             facts: Vec::new(),
             history: Vec::new(),
-            refusals: BTreeMap::new(),
+            rejections: BTreeMap::new(),
             digests: Vec::new(),
         }
     }
@@ -270,7 +270,7 @@ impl From<Outcome> for Record {
 
 /// One line of the timeline.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Line {
+pub struct TraceLine {
     /// True time, nanoseconds.
     pub at: u64,
     /// The event's number.

@@ -22,7 +22,7 @@
 //! # my_raft_keeps_its_promises();
 //! ```
 
-use crate::plan::{Duration, MOST_NODES, Plan, generate};
+use crate::plan::{MAX_NODES, Plan, SimDuration, generate};
 use crate::shrink::Shrinker;
 use proptest::prelude::Rng;
 use proptest::strategy::{NewTree, Strategy, ValueTree};
@@ -35,54 +35,60 @@ pub struct Profile {
     /// How many servers; most plans have 3 or 5.
     pub nodes: RangeInclusive<u64>,
     /// The longest storm. A shorter one is quicker, and sees less.
-    pub longest_storm: Duration,
+    pub max_fault_phase: SimDuration,
     /// Kinds of faults that there shall not be, by name: what a system does not promise to survive.
-    pub without: Vec<&'static str>,
+    pub excluded_faults: Vec<&'static str>,
 }
 
 impl Default for Profile {
     /// What `harness sweep` runs.
     fn default() -> Profile {
-        Profile { nodes: 1..=MOST_NODES, longest_storm: Duration::millis(60_000), without: Vec::new() }
+        Profile {
+            nodes: 1..=MAX_NODES,
+            max_fault_phase: SimDuration::millis(60_000),
+            excluded_faults: Vec::new(),
+        }
     }
 }
 
 /// Plans of this profile, which shrink as `harness shrink` shrinks them.
 #[must_use]
-pub const fn plans(profile: Profile) -> Plans {
-    Plans { profile }
+pub const fn plans(profile: Profile) -> PlanStrategy {
+    PlanStrategy { profile }
 }
 
 /// See [`plans`].
 #[derive(Clone, Debug)]
-pub struct Plans {
+pub struct PlanStrategy {
     profile: Profile,
 }
 
 /// For how many seeds in vain a plan with the right number of servers is looked for.
-const SEEDS: u64 = 10_000;
+const MAX_SEEDS_TRIED: u64 = 10_000;
 
-impl Plans {
-    fn fitted(&self, mut plan: Plan) -> Plan {
-        plan.storm = plan.storm.min(self.profile.longest_storm);
+impl PlanStrategy {
+    fn fit_to_profile(&self, mut plan: Plan) -> Plan {
+        plan.storm = plan.storm.min(self.profile.max_fault_phase);
         let storm = plan.storm;
         plan.faults.retain(|fault| {
-            fault.at < storm && !self.profile.without.iter().any(|name| *name == fault.kind.name())
+            fault.at < storm && !self.profile.excluded_faults.iter().any(|name| *name == fault.kind.name())
         });
         plan
     }
 }
 
-impl Strategy for Plans {
+impl Strategy for PlanStrategy {
     type Tree = PlanTree;
     type Value = Plan;
 
-    fn new_tree(&self, runner: &mut TestRunner) -> NewTree<Plans> {
+    fn new_tree(&self, runner: &mut TestRunner) -> NewTree<PlanStrategy> {
         let first = runner.rng().next_u64() >> 1;
-        let plan = (first..first + SEEDS).map(generate).find(|plan| self.profile.nodes.contains(&plan.nodes));
+        let plan = (first..first + MAX_SEEDS_TRIED)
+            .map(generate)
+            .find(|plan| self.profile.nodes.contains(&plan.nodes));
         let plan =
             plan.ok_or_else(|| format!("no plan has a number of servers in {:?}", self.profile.nodes))?;
-        Ok(PlanTree { shrinker: Shrinker::in_haste(self.fitted(plan)), proposed: None })
+        Ok(PlanTree { shrinker: Shrinker::with_small_budget(self.fit_to_profile(plan)), proposed: None })
     }
 }
 
@@ -111,7 +117,7 @@ impl ValueTree for PlanTree {
     /// What was tried fails as well.
     fn simplify(&mut self) -> bool {
         if self.proposed.is_some() {
-            self.shrinker.answer(true);
+            self.shrinker.record_result(true);
         }
         self.propose()
     }
@@ -119,7 +125,7 @@ impl ValueTree for PlanTree {
     /// It does not.
     fn complicate(&mut self) -> bool {
         if self.proposed.is_some() {
-            self.shrinker.answer(false);
+            self.shrinker.record_result(false);
         }
         self.propose()
     }
@@ -159,7 +165,7 @@ mod tests {
     #[test]
     fn a_profile_bounds_what_there_is() {
         let profile =
-            Profile { nodes: 5..=5, longest_storm: Duration::millis(9_000), without: vec!["rot", "crash"] };
+            Profile { nodes: 5..=5, max_fault_phase: Duration::millis(9_000), without: vec!["rot", "crash"] };
         let outside = |plan: &Plan| {
             plan.nodes != 5
                 || plan.storm > Duration::millis(9_000)

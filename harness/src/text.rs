@@ -6,28 +6,28 @@
 use std::borrow::Cow;
 
 /// How many characters of a value a sentence shows: with the rest of the sentence, about a line.
-const LONGEST: usize = 100;
+const MAX_VALUE_CHARS: usize = 100;
 /// How many characters a line has that repeats what came from outside.
-const LONGEST_LINE: usize = 1_000;
+const MAX_LINE_CHARS: usize = 1_000;
 
 /// A text in which every character can be seen, in one line: `\u{1b}` for an escape, `\n` for the end of a line.
 #[must_use]
-pub fn visible(text: &str) -> Cow<'_, str> {
-    escaped(text, is_visible)
+pub fn escape(text: &str) -> Cow<'_, str> {
+    escape_unless(text, is_visible)
 }
 
 /// The same of a text that has several lines: they stay lines.
 #[must_use]
-pub fn visible_lines(text: &str) -> Cow<'_, str> {
-    escaped(text, |c| c == '\n' || is_visible(c))
+pub fn escape_lines(text: &str) -> Cow<'_, str> {
+    escape_unless(text, |c| c == '\n' || is_visible(c))
 }
 
 /// A value for a sentence: visible, and cut where it is longer than a line.
 #[must_use]
-pub fn shown(value: &str) -> String {
+pub fn display_value(value: &str) -> String {
     let mut rest = value.chars();
-    let head: String = rest.by_ref().take(LONGEST).collect();
-    let head = visible(&head).into_owned();
+    let head: String = rest.by_ref().take(MAX_VALUE_CHARS).collect();
+    let head = escape(&head).into_owned();
     match rest.count() {
         0 => head,
         more => format!("{head}... ({more} more characters)"),
@@ -36,18 +36,19 @@ pub fn shown(value: &str) -> String {
 
 /// A line in which no value is longer than a line: words are cut, and of words without an end the later ones are left out.
 #[must_use]
-pub fn shown_line(line: &str) -> String {
-    let is_long = |word: &&str| word.chars().nth(LONGEST).is_some();
-    let words =
-        line.split(' ').map(|word| if is_long(&word) { shown(word) } else { visible(word).into_owned() });
+pub fn display_line(line: &str) -> String {
+    let is_long = |word: &&str| word.chars().nth(MAX_VALUE_CHARS).is_some();
+    let words = line
+        .split(' ')
+        .map(|word| if is_long(&word) { display_value(word) } else { escape(word).into_owned() });
     let line = words.collect::<Vec<_>>().join(" ");
-    match line.char_indices().nth(LONGEST_LINE) {
+    match line.char_indices().nth(MAX_LINE_CHARS) {
         None => line,
         Some((end, _)) => format!("{}... ({} more characters)", &line[..end], line[end..].chars().count()),
     }
 }
 
-fn escaped(text: &str, stays: impl Fn(char) -> bool) -> Cow<'_, str> {
+fn escape_unless(text: &str, stays: impl Fn(char) -> bool) -> Cow<'_, str> {
     if text.chars().all(&stays) {
         return text.into();
     }
@@ -78,7 +79,7 @@ fn is_visible(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{shown, shown_line, visible, visible_lines};
+    use super::{escape, escape_lines, shown, shown_line};
     use proptest::prelude::*;
 
     #[test]
@@ -94,16 +95,16 @@ mod tests {
             ("\u{3164}\u{e0041}\u{fe0f}", "\\u{3164}\\u{e0041}\\u{fe0f}"),
         ];
         for (text, right) in told {
-            assert_eq!(visible(text), right);
+            assert_eq!(escape(text), right);
         }
-        assert_eq!(visible_lines("a\nb\u{1b}\n"), "a\nb\\u{1b}\n");
+        assert_eq!(escape_lines("a\nb\u{1b}\n"), "a\nb\\u{1b}\n");
     }
 
     #[test]
     fn what_people_write_stays() {
         for text in ["it's a \"plan\" in C:\\plans", "größer", "e\u{301}", "日本語", "🙂", "נתונים"]
         {
-            assert_eq!(visible(text), text);
+            assert_eq!(escape(text), text);
         }
     }
 
@@ -122,10 +123,10 @@ mod tests {
     proptest! {
             #[test]
             fn nothing_visible_is_lost_and_nothing_else_is_left(text: String) {
-                let seen = visible(&text);
+                let seen = escape(&text);
                 prop_assert!(!seen.chars().any(char::is_control));
-                prop_assert_eq!(visible(&seen), seen.as_ref());
-    prop_assert_eq!(visible_lines(&text).matches('\n').count(), text.matches('\n').count());
+                prop_assert_eq!(escape(&seen), seen.as_ref());
+    prop_assert_eq!(escape_lines(&text).matches('\n').count(), text.matches('\n').count());
             }
         }
 }

@@ -1,6 +1,8 @@
 //! What has a name: the properties that may look, and the milestones that a good run reaches.
 
-use crate::outcome::{DETERMINISM, LINEARIZABILITY, PANIC, PROGRESS, TOLD, WITNESS, WRONG_ANSWER};
+use crate::outcome::{
+    DETERMINISM, LINEARIZABILITY, LIVENESS, NO_PANIC, RUN_MILESTONES, WITNESS, WRONG_ANSWER,
+};
 use invariants::Milestone;
 
 /// All properties, each with a line for a person.
@@ -15,10 +17,10 @@ pub fn properties() -> Vec<(&'static str, &'static str)> {
         (WITNESS, "the order that the system itself claims explains what clients saw"),
         (LINEARIZABILITY, "some order explains what clients saw"),
         (
-            PROGRESS,
+            LIVENESS,
             "after healing there is a leader, a write, a read and convergence within the plan's bounds",
         ),
-        (PANIC, "the system under test does not panic"),
+        (NO_PANIC, "the system under test does not panic"),
         (DETERMINISM, "two runs of the same plan are the same"),
     ];
     of_facts.chain(of_runs).collect()
@@ -26,13 +28,13 @@ pub fn properties() -> Vec<(&'static str, &'static str)> {
 
 /// Whether this property can be kept from looking. Without the others there would be no end and no verdict to a run.
 #[must_use]
-pub fn is_optional(property: &str) -> bool {
-    ![PROGRESS, PANIC, DETERMINISM].contains(&property)
+pub fn can_be_disabled(property: &str) -> bool {
+    ![LIVENESS, NO_PANIC, DETERMINISM].contains(&property)
 }
 
 /// All milestones that a run can reach, each with a line for a person.
 #[must_use]
 pub fn milestones() -> Vec<(&'static str, &'static str)> {
     let of_facts = Milestone::ALL.iter().map(|milestone| (milestone.name(), milestone.about()));
-    of_facts.chain(TOLD).collect()
+    of_facts.chain(RUN_MILESTONES).collect()
 }

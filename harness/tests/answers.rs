@@ -4,14 +4,14 @@ mod common;
 
 use common::{calm, fault, told};
 use harness::outcome::{PROPOSAL_FORWARDED, Record};
-use harness::plan::{Chance, Duration, FaultKind, Plan, Target};
+use harness::plan::{Duration, FaultKind, Plan, Probability, Target};
 use harness::systems::raft_core::Node;
 
 /// Three servers, and clients who write.
 fn busy() -> Plan {
     let mut plan = calm(3, Duration::millis(6_000));
     plan.clients.count = 4;
-    plan.clients.reads = Chance(0);
+    plan.clients.reads = Probability(0);
     plan
 }
 
@@ -25,7 +25,7 @@ fn answers(record: &Record, answer: &str) -> usize {
 fn an_hour_ahead(node: Target) -> Record {
     let mut plan = busy();
     plan.raft.forward = true;
-    plan.clients.anywhere = Chance(900_000);
+    plan.clients.anywhere = Probability(900_000);
     plan.clients.session = Duration::millis(30_000);
     plan.faults = vec![fault(Duration::millis(2_000), FaultKind::WallJump { node, by: 3_600_000 })];
     told::<Node>(&plan)

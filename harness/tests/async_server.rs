@@ -3,12 +3,12 @@
 mod common;
 
 use common::{Hello, calm, fault, rough};
-use harness::outcome::{Options, Outcome, PANIC, Record, Verdict};
+use harness::outcome::{NO_PANIC, Options, Outcome, Record, Verdict};
 use harness::plan::{Duration, FaultKind, Plan, Target};
-use harness::pump::tasks::{Asynchronous, Mail, Seat, Tasks};
+use harness::pump::tasks::{NodeHandle, TaskInput, TaskServer, Tasks};
 use harness::run::run_with;
-use harness::server::OperatorAnswer;
-use harness::workload::{Answer, Ask, Reply};
+use harness::server::OperatorResponse;
+use harness::workload::{Answer, Reply, RequestBody};
 use harness::world::Disk;
 use invariants::{Action, Content, Fact, Response};
 use std::cell::Cell;
@@ -23,7 +23,7 @@ struct Toy;
 impl Tasks for Toy {
     type Message = Hello;
 
-    fn start(seat: Seat<Hello>, disk: &Disk) {
+    fn start(seat: NodeHandle<Hello>, disk: &Disk) {
         let heard = Rc::new(Cell::new(disk.read("heard").len() as u64));
         if seat.node() == 1 {
             seat.saw(Fact::Leads { term: disk.read("boots").len() as u64 + 1 });
@@ -35,10 +35,10 @@ impl Tasks for Toy {
             let mut index = 0;
             loop {
                 match mine.receive().await {
-                    Mail::Operator { request, .. } => {
-                        mine.answer_operator(request, OperatorAnswer::Refused("it cannot".to_owned()));
+                    TaskInput::Operator { request, .. } => {
+                        mine.answer_operator(request, OperatorResponse::Refused("it cannot".to_owned()));
                     }
-                    Mail::Message { .. } => {
+                    TaskInput::Message { .. } => {
                         hears.set(hears.get() + 1);
                         let writing = mine.clone();
                         mine.spawn(async move {
@@ -47,10 +47,10 @@ impl Tasks for Toy {
                             _ = writing.sync().await;
                         });
                     }
-                    Mail::Request { client, request } if mine.node() != 1 => {
+                    TaskInput::Request { client, request } if mine.node() != 1 => {
                         mine.reply(client, Reply { id: request.id, answer: Answer::NotLeader(Some(1)) });
                     }
-                    Mail::Request { client, request } => {
+                    TaskInput::Request { client, request } => {
                         index += 1;
                         let (index, answering) = (index, mine.clone());
                         // Several requests wait for the disk side by side.
@@ -59,7 +59,7 @@ impl Tasks for Toy {
                             if answering.sync().await.is_err() {
                                 return;
                             }
-                            let Ask::Operation(operation) = request.ask else { return };
+                            let RequestBody::Operation(operation) = request.ask else { return };
                             let response = match operation.action {
                                 Action::Get => Response::Holds(Content::INITIAL),
                                 Action::List => Response::List(vec![]),
@@ -97,7 +97,7 @@ impl Tasks for Toy {
 fn run(plan: &Plan) -> Record {
     let options =
         Options { unchecked: true, strict: true, timeline: true, history: true, ..Options::default() };
-    run_with::<Asynchronous<Toy>>(plan, &options)
+    run_with::<TaskServer<Toy>>(plan, &options)
 }
 
 fn outcome(seed: u64) -> Outcome {
@@ -194,7 +194,7 @@ struct Fragile;
 impl Tasks for Fragile {
     type Message = Hello;
 
-    fn start(seat: Seat<Hello>, _: &Disk) {
+    fn start(seat: NodeHandle<Hello>, _: &Disk) {
         let mine = seat.clone();
         seat.spawn(async move {
             mine.sleep_until(mine.now() + 50_000_000).await;
@@ -210,9 +210,9 @@ impl Tasks for Fragile {
 #[test]
 fn a_panic_in_a_task_is_a_verdict() {
     let options = Options { unchecked: true, strict: true, ..Options::default() };
-    let record = run_with::<Asynchronous<Fragile>>(&calm(3, Duration::millis(500)), &options);
+    let record = run_with::<TaskServer<Fragile>>(&calm(3, Duration::millis(500)), &options);
     let Verdict::Failed(failure) = record.outcome.verdict else { panic!("{:?}", record.outcome.verdict) };
-    assert_eq!(failure.property, PANIC);
+    assert_eq!(failure.property, NO_PANIC);
     assert!(failure.sentence.contains("node 2 breaks"), "{}", failure.sentence);
     assert!(failure.sentence.contains("async_server.rs"), "{}", failure.sentence);
 }

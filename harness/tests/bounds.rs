@@ -3,9 +3,9 @@
 mod common;
 
 use common::{calm, fault};
-use harness::case::{self, Case, Expect};
+use harness::case::{self, Case, Expectation};
 use harness::outcome::Options;
-use harness::plan::{self, Chance, Compaction, Duration, FaultKind, MOST_NODES, Plan, Target};
+use harness::plan::{self, CompactionConfig, Duration, FaultKind, MAX_NODES, Plan, Probability, Target};
 use harness::run::run;
 use std::process::Command;
 
@@ -42,17 +42,17 @@ const FIELDS: &[Extreme] = &[
     ("raft.requests", |plan, value| plan.raft.requests = value),
     ("raft.promotion_lag", |plan, value| plan.raft.promotion_lag = value),
     ("compaction.entries", |plan, entries| {
-        plan.compaction = Some(Compaction { entries, bytes: 0, every: Duration(0), trailing: 0 });
+        plan.compaction = Some(CompactionConfig { entries, bytes: 0, every: Duration(0), trailing: 0 });
     }),
     ("compaction.bytes", |plan, bytes| {
-        plan.compaction = Some(Compaction { entries: 0, bytes, every: Duration(0), trailing: 0 });
+        plan.compaction = Some(CompactionConfig { entries: 0, bytes, every: Duration(0), trailing: 0 });
     }),
     ("compaction.trailing", |plan, trailing| {
-        plan.compaction = Some(Compaction { entries: 1, bytes: 0, every: Duration(0), trailing });
+        plan.compaction = Some(CompactionConfig { entries: 1, bytes: 0, every: Duration(0), trailing });
     }),
     ("clients.count", |plan, value| {
         plan.clients.count = value;
-        plan.nodes = MOST_NODES;
+        plan.nodes = MAX_NODES;
     }),
     ("clients.in_flight", |plan, value| {
         plan.clients.in_flight = value;
@@ -63,8 +63,8 @@ const FIELDS: &[Extreme] = &[
         plan.clients.keys = value;
         plan.clients.count = 100;
         plan.clients.pause = Duration::millis(5);
-        plan.nodes = MOST_NODES;
-        plan.compaction = Some(Compaction { entries: 500, bytes: 0, every: Duration(0), trailing: 0 });
+        plan.nodes = MAX_NODES;
+        plan.compaction = Some(CompactionConfig { entries: 500, bytes: 0, every: Duration(0), trailing: 0 });
     }),
     ("clients.calls", |plan, value| plan.clients.calls = Some(vec![vec![value; 1_000]; 3])),
     ("bounds.leader", |plan, value| plan.bounds.leader = value),
@@ -77,9 +77,9 @@ const FIELDS: &[Extreme] = &[
             0 => FaultKind::Transfer { to: Target::Follower },
             1 => FaultKind::Split { side: vec![Target::Leader; 50], lasts: Duration::millis(200) },
             _ => FaultKind::Weather {
-                loss: Chance(10),
-                duplication: Chance(10),
-                reordering: Chance(10),
+                loss: Probability(10),
+                duplication: Probability(10),
+                reordering: Probability(10),
                 delay: Duration::millis(10),
                 lasts: Duration::millis(300),
             },
@@ -150,7 +150,7 @@ fn each_field_at_its_bound_is_run_within_a_gibibyte() {
 }
 
 /// A plan in which clients call as much as a run may keep.
-fn as_much_as_can_be_kept(nodes: u64, compaction: Option<Compaction>, reads: Chance) -> Plan {
+fn as_much_as_can_be_kept(nodes: u64, compaction: Option<CompactionConfig>, reads: Probability) -> Plan {
     let mut plan = short(nodes);
     plan.compaction = compaction;
     plan.clients.reads = reads;
@@ -159,7 +159,7 @@ fn as_much_as_can_be_kept(nodes: u64, compaction: Option<Compaction>, reads: Cha
     plan.clients.pause = Duration::millis(1);
     plan.raft.heartbeat = Duration::millis(90);
     (plan.raft.batch, plan.raft.window) = (1_000, 4);
-    plan.bounds.events = plan::MOST_EVENTS;
+    plan.bounds.events = plan::MAX_EVENTS;
     let passes = |storm: u64| Plan { storm: Duration::millis(storm), ..plan.clone() }.check().is_ok();
     let (mut least, mut most) = (1, 1 << 30);
     while most - least > 1 {
@@ -173,15 +173,16 @@ fn as_much_as_can_be_kept(nodes: u64, compaction: Option<Compaction>, reads: Cha
 #[ignore = "a minute or more, and a GiB"]
 fn what_clients_call_is_kept_within_a_gibibyte() {
     let test = "what_clients_call_is_kept_within_a_gibibyte";
-    let seldom = |trailing| Some(Compaction { entries: 1_000_000, bytes: 0, every: Duration(0), trailing });
-    let often = Some(Compaction { entries: 2_000, bytes: 0, every: Duration(0), trailing: 0 });
+    let seldom =
+        |trailing| Some(CompactionConfig { entries: 1_000_000, bytes: 0, every: Duration(0), trailing });
+    let often = Some(CompactionConfig { entries: 2_000, bytes: 0, every: Duration(0), trailing: 0 });
     let plans = [
-        (1, None, Chance(0)),
-        (5, None, Chance(0)),
-        (15, None, Chance(0)),
-        (3, seldom(0), Chance(0)),
-        (3, often.clone(), Chance(0)),
-        (1, often, Chance::CERTAIN),
+        (1, None, Probability(0)),
+        (5, None, Probability(0)),
+        (15, None, Probability(0)),
+        (3, seldom(0), Probability(0)),
+        (3, often.clone(), Probability(0)),
+        (1, often, Probability::CERTAIN),
     ];
     if let Some(place) = std::env::var("ALONE").ok().and_then(|place| place.parse::<usize>().ok()) {
         let (nodes, compaction, reads) = plans[place - 1].clone();
@@ -215,7 +216,7 @@ fn the_largest_file_is_read_within_a_gibibyte_and_no_larger_one() {
     plan.clients.calls = Some(vec![vec![1; 300_000]; 3]);
     let mut case = Case {
         story: String::new(),
-        expect: Expect::Passed,
+        expect: Expectation::Passed,
         commit: None,
         milestones: vec![],
         shrunk: None,
@@ -225,10 +226,10 @@ fn the_largest_file_is_read_within_a_gibibyte_and_no_larger_one() {
     case.story = "x".repeat(most - case.to_text().len());
     case.write(&path).unwrap();
     assert_eq!(std::fs::metadata(&path).unwrap().len(), plan::file::MOST_BYTES);
-    assert_eq!(case::read_either(&path), Ok(case.clone()));
+    assert_eq!(case::read_case_or_plan(&path), Ok(case.clone()));
     case.story.push('x');
     case.write(&path).unwrap();
-    let said = case::read_either(&path).unwrap_err().to_string();
+    let said = case::read_case_or_plan(&path).unwrap_err().to_string();
     assert!(said.ends_with("has 4194305 bytes: a plan or a case has at most 4194304"), "{said}");
     println!("peak {}", peak());
 }

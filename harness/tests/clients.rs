@@ -3,11 +3,13 @@
 mod common;
 
 use common::{Clerk, Hello, calm, rough, told};
-use harness::outcome::{LINEARIZABILITY, Options, Record, Side, Verdict, WITNESS, WRONG_ANSWER, What};
-use harness::plan::{Chance, Duration, Plan};
+use harness::outcome::{
+    Evidence, EvidenceKind, LINEARIZABILITY, Options, Record, Verdict, WITNESS, WRONG_ANSWER,
+};
+use harness::plan::{Duration, Plan, Probability};
 use harness::run::run_with;
 use harness::server::{Arrival, Host, LocalTime, Server};
-use harness::workload::{Answer, Ask, Reply, Request};
+use harness::workload::{Answer, Reply, Request, RequestBody};
 use invariants::{Action, Call, Content, PROPERTIES, RequestId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,7 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 fn histories() -> impl Iterator<Item = (u64, Vec<Call>)> {
     (0..20).map(|seed| {
         let mut plan = rough(seed);
-        plan.network.loss = Chance(50_000);
+        plan.network.loss = Probability(50_000);
         (seed, told::<Clerk>(&plan).history)
     })
 }
@@ -189,7 +191,7 @@ fn where_sessions_end_they_are_registered_first() {
         let mut plan = rough(seed);
         plan.clients.session = Duration::millis(1_000);
         let record = told::<Clerk>(&plan);
-        let given = |line: &harness::outcome::Line| {
+        let given = |line: &harness::outcome::TraceLine| {
             let (_, session) = line.text.split_once(" session ")?;
             Some((line.at, session.parse::<u64>().unwrap()))
         };
@@ -211,7 +213,8 @@ struct Forgetful;
 
 impl Manner for Forgetful {
     fn says(number: u64, request: Request) -> Option<(Answer, bool)> {
-        (number.is_multiple_of(10) && request.ask != Ask::Register).then_some((Answer::Expired, false))
+        (number.is_multiple_of(10) && request.ask != RequestBody::Register)
+            .then_some((Answer::Expired, false))
     }
 }
 
@@ -238,7 +241,7 @@ struct Generous;
 
 impl Manner for Generous {
     fn says(_: u64, request: Request) -> Option<(Answer, bool)> {
-        (request.ask == Ask::Register).then_some((Answer::Registered { session: 7 }, false))
+        (request.ask == RequestBody::Register).then_some((Answer::SessionRegistered { session: 7 }, false))
     }
 }
 
@@ -249,7 +252,7 @@ fn a_session_that_is_given_twice_is_noticed_and_never_used() {
     let Verdict::Failed(failure) = judged::<Odd<Generous>>(&plan, &[]).outcome.verdict else { panic!() };
     assert_eq!(failure.property, WITNESS);
     assert!(failure.sentence.contains("session 7 was given to c"), "{}", failure.sentence);
-    let given = |side: &Side| side.what == What::Words("is given session 7".into(), None);
+    let given = |side: &Evidence| side.what == EvidenceKind::Text("is given session 7".into(), None);
     assert!(failure.sides.len() == 2 && failure.sides.iter().all(given), "{:?}", failure.sides);
     let record = told::<Odd<Generous>>(&plan);
     let ids: BTreeSet<_> = record.history.iter().map(|call| call.id).collect();
@@ -265,10 +268,10 @@ fn who_asks_anywhere_moves_nothing_else() {
     };
     let still = told::<Clerk>(&plan);
     let mut hardly = plan.clone();
-    hardly.clients.anywhere = Chance(1);
+    hardly.clients.anywhere = Probability(1);
     assert_eq!(told::<Clerk>(&hardly).outcome, still.outcome, "that it might does not move a thing");
     let mut often = plan;
-    often.clients.anywhere = Chance(900_000);
+    often.clients.anywhere = Probability(900_000);
     let often = told::<Clerk>(&often);
     let (often, seldom) = (asked_elsewhere(&often), asked_elsewhere(&still));
     assert!(often > 2 * seldom, "{often} and {seldom} requests went elsewhere");
@@ -313,7 +316,7 @@ fn what_every_attempt_was_refused_of_is_in_no_history() {
     assert!(writes(&honest) < 30, "what is open at the end, or was asked just now: {}", writes(&honest));
     assert!(writes(&told::<Odd<Vague>>(&busy())) > 50, "what may have happened stays");
     let mut lossy = busy();
-    lossy.network.loss = Chance(200_000);
+    lossy.network.loss = Probability(200_000);
     let unsure = told::<Odd<Lazy>>(&lossy);
     assert!(writes(&unsure) > writes(&honest) + 20, "what was not heard of may have happened");
 }
@@ -324,7 +327,8 @@ fn a_refusal_that_was_a_lie_is_a_value_that_nobody_wrote() {
     assert_eq!(failure.property, LINEARIZABILITY);
     let sides = &failure.sides;
     // What was seen, and who had said that it would not be written.
-    let lied = |side: &Side| matches!(&side.what, What::Words(words, _) if words.starts_with("refuses "));
+    let lied =
+        |side: &Evidence| matches!(&side.what, EvidenceKind::Text(words, _) if words.starts_with("refuses "));
     assert!(
         sides.len() >= 2 && sides.iter().filter(|side| lied(side)).count() == sides.len() - 1,
         "{sides:?}"

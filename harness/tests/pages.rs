@@ -2,7 +2,7 @@
 
 use harness::case::Case;
 use harness::outcome::{COMMIT, Options};
-use harness::report::{Origin, WIDTH, verdict};
+use harness::report::{PlanSource, WIDTH, verdict};
 use harness::run::run;
 use harness::survey::watched;
 use std::path::Path;
@@ -13,8 +13,14 @@ fn page(name: &str) -> String {
     let case = Case::read(&path).unwrap();
     let options = Options::default();
     let record = run(&case.plan, &watched(&options));
-    let page =
-        verdict(&case.plan, Origin::File { path: &path, bug: None }, &record, case.shrunk, &options, WIDTH);
+    let page = verdict(
+        &case.plan,
+        PlanSource::File { path: &path, bug: None },
+        &record,
+        case.shrunk,
+        &options,
+        WIDTH,
+    );
     let digest = format!("{:?}", record.outcome.digest);
     page.replace(COMMIT, "0123456789ab").replace(&digest, "000000000000feed")
 }

@@ -3,10 +3,10 @@
 mod common;
 
 use common::{Hello, calm, fault};
-use harness::outcome::{Failure, Options, PROGRESS, Verdict};
+use harness::outcome::{Failure, LIVENESS, Options, Verdict};
 use harness::plan::{Duration, Fault, FaultKind, Plan, Target};
 use harness::run::run_with;
-use harness::server::{Arrival, Host, LocalTime, OperatorAnswer, Server};
+use harness::server::{Arrival, Host, LocalTime, OperatorResponse, Server};
 use harness::sweep::{Settings, sweep};
 use invariants::{Configuration, Digest, Fact, LogId};
 use std::num::NonZeroUsize;
@@ -88,9 +88,9 @@ impl Server for Idle {
         }
         let Arrival::Operator { request, .. } = arrival else { return };
         let answer = match self.answers {
-            Answers::Done => OperatorAnswer::Done,
-            Answers::Refused => OperatorAnswer::Refused("it does nothing".to_owned()),
-            Answers::Unknown => OperatorAnswer::Unknown,
+            Answers::Done => OperatorResponse::Done,
+            Answers::Refused => OperatorResponse::Refused("it does nothing".to_owned()),
+            Answers::Unknown => OperatorResponse::Unknown,
             Answers::Never | Answers::NeverAsked => return,
         };
         host.answer_operator(request, &answer);
@@ -120,7 +120,7 @@ fn failure(plan: &Plan, group: Group, answers: Answers, without: &[&str]) -> Opt
 #[track_caller]
 fn fail_progress(plan: &Plan, group: Group, answers: Answers, without: &[&str], sentence: &str) {
     let failure = failure(plan, group, answers, without).expect("they do nothing, and nobody minds");
-    assert_eq!(failure.property, PROGRESS, "{}", failure.sentence);
+    assert_eq!(failure.property, LIVENESS, "{}", failure.sentence);
     assert!(failure.sentence.contains(sentence), "{}", failure.sentence);
 }
 
@@ -163,7 +163,7 @@ fn a_sweep_over_servers_that_do_nothing_fails_and_says_what_it_has_not_seen() {
         run_with::<Idle>(&plan_of(plan, Group::Empty, Answers::NeverAsked), options)
     };
     let summary = sweep(&settings, &idle, &AtomicBool::new(false), &mut |_| {});
-    assert!(summary.failures.iter().all(|found| found.property == PROGRESS));
+    assert!(summary.failures.iter().all(|found| found.property == LIVENESS));
     assert_eq!(summary.failures.len(), 20);
     assert_eq!(summary.never_seen(), ["no leader", "no write", "no read"]);
     assert!(!summary.is_well());

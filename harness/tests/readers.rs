@@ -4,11 +4,11 @@
 #[path = "../../invariants/tests/fuzz/mod.rs"]
 mod fuzz;
 
-use fuzz::mutate::Chance;
+use fuzz::mutate::Probability;
 use fuzz::{Kind, Sample, survives, unfinished};
 use harness::case::Case;
-use harness::outcome::{Options, PANIC, Verdict};
-use harness::plan::{self, Duration, Plan, file, generate, mutated};
+use harness::outcome::{NO_PANIC, Options, Verdict};
+use harness::plan::{self, Duration, Plan, file, generate, mutated_plan};
 use harness::report::{SweepReport, summary};
 use harness::run::run;
 use harness::sweep::ledger::{self, Ledger};
@@ -47,7 +47,7 @@ fn accepted(plan: &Plan, number: u64) {
     let verdict = run(&short, &Options::default()).outcome.verdict;
     // A cluster that is set up badly need not make progress; but only a bug may end a server.
     if let (Verdict::Failed(failure), None) = (verdict, &plan.bug) {
-        assert_ne!(failure.property, PANIC, "{}", failure.sentence);
+        assert_ne!(failure.property, NO_PANIC, "{}", failure.sentence);
     }
 }
 
@@ -106,7 +106,7 @@ fn ledger(bytes: &[u8], _: u64) -> bool {
 }
 
 /// Most lines get the checksum that they should have, or nothing but checksums would be tried.
-fn with_checksums(bytes: Vec<u8>, chance: &mut Chance) -> Vec<u8> {
+fn with_checksums(bytes: Vec<u8>, chance: &mut Probability) -> Vec<u8> {
     if chance.below(8) == 0 {
         return bytes;
     }
@@ -141,7 +141,7 @@ fn written_ledger() -> Vec<u8> {
     let short = |plan: &Plan, options: &Options| {
         let faults = plan.faults.iter().filter(|fault| fault.at < Duration::millis(400)).cloned().collect();
         let bounds =
-            plan::Bounds { events: if plan.seed == 4 { 50 } else { 100_000 }, ..plan.bounds.clone() };
+            plan::LivenessBounds { events: if plan.seed == 4 { 50 } else { 100_000 }, ..plan.bounds.clone() };
         run(&Plan { storm: Duration::millis(400), faults, bounds, ..plan.clone() }, options)
     };
     sweep(&settings, &short, &AtomicBool::new(false), &mut |sum| {
@@ -154,8 +154,8 @@ fn samples() -> Vec<Sample> {
     let mut samples = Vec::new();
     let text = |kind, text: String| Sample { kind, bytes: text.into_bytes() };
     samples.extend((0..12).map(|seed| text(&PLAN, file::to_text(&generate(seed)))));
-    samples.extend((0..12).map(|number| text(&PLAN, file::to_text(&mutated(number)))));
-    let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(harness::case::FOLDER);
+    samples.extend((0..12).map(|number| text(&PLAN, file::to_text(&mutated_plan(number)))));
+    let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(harness::case::CASES_DIR);
     let mut paths: Vec<_> = fs::read_dir(cases)
         .expect("the stored cases")
         .map(|entry| entry.expect("a readable folder").path())

@@ -3,8 +3,8 @@
 mod common;
 
 use common::{Hello, calm, fault, said, told};
-use harness::outcome::{Options, PANIC, Record, Verdict};
-use harness::plan::{Chance, Duration, FaultKind, Plan, Target, generate};
+use harness::outcome::{NO_PANIC, Options, Record, Verdict};
+use harness::plan::{Duration, FaultKind, Plan, Probability, Target, generate};
 use harness::run::{run, run_with};
 use harness::server::{Arrival, Host, LocalTime, Server};
 use invariants::Fact;
@@ -416,11 +416,11 @@ fn links_keep_order_unless_they_are_told_not_to() {
     };
     let kept = order(&plan);
     assert!(kept.len() > 150 && kept.is_sorted());
-    plan.network.reordering = Chance::CERTAIN;
+    plan.network.reordering = Probability::CERTAIN;
     assert!(!order(&plan).is_sorted());
-    plan.network.duplication = Chance::CERTAIN;
+    plan.network.duplication = Probability::CERTAIN;
     assert!(order(&plan).len() > 2 * kept.len() - 10);
-    plan.network.loss = Chance::CERTAIN;
+    plan.network.loss = Probability::CERTAIN;
     assert!(order(&plan).is_empty());
 }
 
@@ -456,7 +456,7 @@ fn a_panic_is_a_verdict() {
         let options = Options { unchecked: true, strict, ..Options::default() };
         let record = run_with::<Clumsy>(&calm(2, Duration::millis(500)), &options);
         let Verdict::Failed(failure) = record.outcome.verdict else { panic!("{:?}", record.outcome.verdict) };
-        assert_eq!(failure.property, PANIC);
+        assert_eq!(failure.property, NO_PANIC);
         let sentence = "n2 panics at 70ms of simulated time: greeting 3 is too much";
         assert!(failure.sentence.starts_with(sentence), "{}", failure.sentence);
         assert!(failure.sentence.contains("world.rs"), "{}", failure.sentence);

@@ -4,13 +4,14 @@ mod common;
 
 use common::{Clerk, Hello, calm, fault};
 use harness::outcome::{
-    Failure, LINEARIZABILITY, Options, PANIC, PROGRESS, Record, Verdict, WITNESS, WRONG_ANSWER, What, Who,
+    Actor, EvidenceKind, Failure, LINEARIZABILITY, LIVENESS, NO_PANIC, Options, Record, Verdict, WITNESS,
+    WRONG_ANSWER,
 };
-use harness::plan::{Duration, FaultKind, Moment, Plan, Target};
-use harness::report::{Origin, verdict};
+use harness::plan::{Duration, FaultKind, Plan, Target, Trigger};
+use harness::report::{PlanSource, verdict};
 use harness::run::run_with;
 use harness::server::{Arrival, Host, LocalTime, Server};
-use harness::workload::{Answer, Ask, Reply};
+use harness::workload::{Answer, Reply, RequestBody};
 use harness::world::Disk;
 use invariants::{Action, Configuration, Content, Digest, Fact, LogId, PROPERTIES, RequestId, Response};
 use std::collections::BTreeSet;
@@ -52,7 +53,7 @@ const fn written(response: Response) -> Option<Answer> {
 }
 
 /// A wrong answer to some requests, with what is said of the answer that came, and of what could have.
-type WrongAnswer = (fn(Ask) -> Option<Answer>, &'static str, &'static str);
+type WrongAnswer = (fn(RequestBody) -> Option<Answer>, &'static str, &'static str);
 
 const ANSWERS: [WrongAnswer; 13] = [
     (|ask| if is(ask, "get") { read(Response::Done) } else { None }, "\"done, from index 1\"", HOLDS),
@@ -74,12 +75,16 @@ const ANSWERS: [WrongAnswer; 13] = [
         "\"nothing",
         "is \"done\" or \"mismatch\"",
     ),
-    (|ask| is(ask, "put").then_some(Answer::Registered { session: 3 }), "\"session 3\"", DONE),
+    (|ask| is(ask, "put").then_some(Answer::SessionRegistered { session: 3 }), "\"session 3\"", DONE),
     // Sessions end only where the plan says so.
     (|ask| is(ask, "put").then_some(Answer::Expired), "\"its session has ended\"", DONE),
     (|_| Some(Answer::NotLeader(Some(99))), "\"not here, perhaps n99\"", "is "),
     (|_| Some(Answer::NotLeader(Some(0))), "\"not here, perhaps n0\"", "is "),
-    (|ask| is(ask, "a session").then_some(Answer::Registered { session: 0 }), "\"session 0\"", SESSION),
+    (
+        |ask| is(ask, "a session").then_some(Answer::SessionRegistered { session: 0 }),
+        "\"session 0\"",
+        SESSION,
+    ),
     (
         |ask| if is(ask, "a session") { written(Response::Done) } else { None },
         "\"done, at index 1\"",
@@ -90,7 +95,7 @@ const HOLDS: &str = "is what the register holds";
 const DONE: &str = "is \"done\" with its index";
 const SESSION: &str = "is a session above 0";
 
-fn is(ask: Ask, word: &str) -> bool {
+fn is(ask: RequestBody, word: &str) -> bool {
     ask.to_string().starts_with(word)
 }
 
@@ -143,10 +148,10 @@ impl Server for Bad {
             Wrong::Harmless => {
                 for to in [0, host.node(), 4, 99, u64::MAX] {
                     host.send(to, Hello(7));
-                    assert!(host.identity_of(to) > 0 && host.founding_identity_of(to) > 0);
+                    assert!(host.directory_id_of(to) > 0 && host.initial_directory_id_of(to) > 0);
                 }
                 host.reached("the moon");
-                Moment::ALL.into_iter().for_each(|moment| host.moment(moment));
+                Trigger::ALL.into_iter().for_each(|moment| host.moment(moment));
                 (0..3).for_each(|_| host.sync(0));
             }
             Wrong::Disk(asks) if host.node() == 2 && !host.disk().read("boots").is_empty() => {
@@ -289,7 +294,7 @@ fn what_reaches_nobody_is_no_fault() {
     for (_, plan) in each(&busy(), |wrong| matches!(wrong, Wrong::Twice | Wrong::Harmless)) {
         // Toys do not converge: they state too few facts for that.
         match run_with::<Bad>(&plan, &without(&[])).outcome.verdict {
-            Verdict::Failed(failure) => assert_eq!(failure.property, PROGRESS, "{}", failure.sentence),
+            Verdict::Failed(failure) => assert_eq!(failure.property, LIVENESS, "{}", failure.sentence),
             Verdict::Kept | Verdict::Unknown(_) => {}
         }
     }
@@ -300,7 +305,7 @@ fn what_never_rests_ends() {
     for (wrong, plan) in each(&busy(), |wrong| matches!(wrong, Wrong::Restless | Wrong::Floods)) {
         let failure = convicted(&plan);
         let why = if wrong == Wrong::Restless { "never rests" } else { "in flight" };
-        assert!(failure.property == PROGRESS && failure.sentence.contains(why), "{}", failure.sentence);
+        assert!(failure.property == LIVENESS && failure.sentence.contains(why), "{}", failure.sentence);
     }
 }
 
@@ -312,19 +317,22 @@ fn a_panic_names_server_and_time_and_marks_its_line() {
     let plans = each(&plan, |wrong| matches!(wrong, Wrong::Disk(_)));
     for (_, plan) in &plans {
         let failure = convicted(plan);
-        assert_eq!(failure.property, PANIC, "{}", failure.sentence);
+        assert_eq!(failure.property, NO_PANIC, "{}", failure.sentence);
         assert!(
             failure.sentence.starts_with("n2 panics at 1.1s of simulated time: "),
             "{}",
             failure.sentence
         );
         let [side] = &failure.sides[..] else { panic!("{:?}", failure.sides) };
-        assert_eq!((side.who, side.at), (Who::Server(2), 1_100_000_000));
-        assert!(matches!(&side.what, What::Words(words, None) if words.starts_with("panics: ")), "{side:?}");
+        assert_eq!((side.who, side.at), (Actor::Server(2), 1_100_000_000));
+        assert!(
+            matches!(&side.what, EvidenceKind::Text(words, None) if words.starts_with("panics: ")),
+            "{side:?}"
+        );
     }
     let (_, plan) = plans.last().unwrap();
     let record = run_with::<Bad>(plan, &Options { facts: true, ..without(&[]) });
-    let page = verdict(plan, Origin::Seed, &record, None, &Options::default(), 100);
+    let page = verdict(plan, PlanSource::Seed, &record, None, &Options::default(), 100);
     let marked = |line: &&str| line.starts_with('!') && line.contains("panics: it does not like this");
     assert_eq!(page.lines().filter(marked).count(), 1, "{page}");
 }
@@ -364,7 +372,7 @@ fn a_server_may_not_panic_where_it_is_dropped_either() {
     let (node, lasts) = (Target::Node(3), Duration::millis(100));
     plan.faults = vec![fault(Duration::millis(500), FaultKind::Crash { node, lasts })];
     let record = run_with::<Bang>(&plan, &without(&[]));
-    assert_eq!(failure(&record).property, PANIC);
+    assert_eq!(failure(&record).property, NO_PANIC);
     assert!(failure(&record).sentence.starts_with("n3 panics at 500ms"), "{}", failure(&record).sentence);
 }
 
@@ -441,10 +449,10 @@ fn facts_that_cannot_be_break_a_property_and_nothing_else() {
         for options in [all, without(&[WRONG_ANSWER]), none] {
             let record = run_with::<Bad>(&plan, &options);
             if let Verdict::Failed(failure) = &record.outcome.verdict {
-                assert_ne!(failure.property, PANIC, "{}", failure.sentence);
+                assert_ne!(failure.property, NO_PANIC, "{}", failure.sentence);
                 properties.insert(failure.property.clone());
             }
-            let _ = verdict(&plan, Origin::Seed, &record, None, &options, 100);
+            let _ = verdict(&plan, PlanSource::Seed, &record, None, &options, 100);
         }
     }
     assert!(properties.len() > 3, "{properties:?}");

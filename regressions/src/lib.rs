@@ -23,7 +23,7 @@ pub fn root() -> PathBuf {
 /// Where the folder cannot be read.
 #[must_use]
 pub fn cases() -> Vec<(String, PathBuf)> {
-    let folder = root().join(harness::case::FOLDER);
+    let folder = root().join(harness::case::CASES_DIR);
     let files = std::fs::read_dir(&folder).expect("the cases stand beside this crate");
     let mut cases: Vec<(String, PathBuf)> = files
         .map(|file| file.expect("a readable folder").path())

@@ -1,7 +1,7 @@
 //! Every bug in the catalogue is caught by the property that was named before it was first run, within its first
 //! 2,000 seeds, and has a stored case.
 
-use harness::case::{Case, Expect};
+use harness::case::{Case, Expectation};
 use harness::outcome::{Options, Verdict};
 use harness::plan::generate;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -90,8 +90,9 @@ fn each_has_a_stored_case() {
     let cases: Vec<Case> = regressions::cases().iter().map(|(_, path)| Case::read(path).unwrap()).collect();
     for bug in harness::bugs::all().iter().filter(|bug| !survives(bug)) {
         let stored = cases.iter().any(|case| {
-            case.plan.bug.as_deref() == Some(bug.name) && case.expect == Expect::Caught(bug.first.to_string())
+            case.plan.bug.as_deref() == Some(bug.name)
+                && case.expect == Expectation::Caught(bug.first.to_string())
         });
-        assert!(stored, "{} has no case in {}", bug.name, harness::case::FOLDER);
+        assert!(stored, "{} has no case in {}", bug.name, harness::case::CASES_DIR);
     }
 }

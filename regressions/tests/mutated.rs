@@ -6,10 +6,10 @@
 
 use harness::case::Case;
 use harness::outcome::{Failure, Options, Verdict};
-use harness::plan::{Plan, file, generate, mutate, mutated};
+use harness::plan::{Plan, file, generate, mutate, mutated_plan};
 use harness::run::run;
-use harness::shape::Shape;
-use harness::sweep::HARNESS;
+use harness::signature::FailureSignature;
+use harness::sweep::HARNESS_PANIC;
 use std::collections::BTreeMap;
 use std::fs;
 use std::panic::catch_unwind;
@@ -82,7 +82,7 @@ fn cases() -> Vec<Plan> {
 /// The mutated plan of this number: near a generated plan, and every fourth near a stored case.
 fn plan(number: u64, cases: &[Plan]) -> Plan {
     if !number.is_multiple_of(4) {
-        return mutated(number);
+        return mutated_plan(number);
     }
     let case = &cases[(number / 4) as usize % cases.len()];
     mutate(case, &generate(number), number)
@@ -94,7 +94,7 @@ fn failure(plan: &Plan) -> Option<Failure> {
     match verdict {
         Ok(Verdict::Failed(failure)) => Some(*failure),
         Ok(_) => None,
-        Err(_) => Some(Failure::told(HARNESS, "the harness itself panicked".into())),
+        Err(_) => Some(Failure::told(HARNESS_PANIC, "the harness itself panicked".into())),
     }
 }
 
@@ -113,13 +113,13 @@ fn first_line(failure: &Failure) -> &str {
 
 /// The failures by their shapes; of each shape a few, with what to type.
 fn told(failures: &BTreeMap<u64, Failure>) -> String {
-    let mut groups: BTreeMap<Shape, Vec<u64>> = BTreeMap::new();
+    let mut groups: BTreeMap<FailureSignature, Vec<u64>> = BTreeMap::new();
     for (&number, failure) in failures {
-        groups.entry(Shape::of(failure)).or_default().push(number);
+        groups.entry(FailureSignature::of(failure)).or_default().push(number);
     }
     let mut text = String::new();
-    for (shape, numbers) in groups {
-        text += &format!("{} times {shape}\n", numbers.len());
+    for (signature, numbers) in groups {
+        text += &format!("{} times {signature}\n", numbers.len());
         for number in numbers.into_iter().take(20) {
             text += &format!("  {}\n", first_line(&failures[&number]));
             text += &format!("  cargo run --release -- run --plan {} --trace\n", path(number).display());

@@ -1,6 +1,6 @@
 //! Each stored case as a test of its own: `cargo test -p regressions --test replay NAME` runs one.
 
-use harness::case::{Case, Expect};
+use harness::case::{Case, Expectation};
 use harness::outcome::{Options, Verdict};
 use libtest_mimic::{Arguments, Failed, Trial};
 use std::path::Path;
@@ -15,10 +15,11 @@ fn main() {
 /// Runs a case: it must end as its story says, and a case whose bug is on must pass with the bug off.
 fn replay(path: &Path) -> Result<(), Failed> {
     let case = Case::read(path).map_err(|error| error.to_string())?;
-    let met = |expect: &Expect, plan| {
+    let met = |expect: &Expectation, plan| {
         let outcome = harness::run::run(plan, &Options::default()).outcome;
-        let missed = case.missed_by(&outcome);
-        let far_enough = *expect != Expect::Passed || case.expect != Expect::Passed || missed.is_empty();
+        let missed = case.missed_milestones(&outcome);
+        let far_enough =
+            *expect != Expectation::Passed || case.expect != Expectation::Passed || missed.is_empty();
         if expect.is_met_by(&outcome.verdict) && far_enough {
             return Ok(());
         }
@@ -39,7 +40,7 @@ fn replay(path: &Path) -> Result<(), Failed> {
     if case.plan.bug.is_some() {
         let mut plan = case.plan.clone();
         plan.bug = None;
-        met(&Expect::Passed, &plan)?;
+        met(&Expectation::Passed, &plan)?;
     }
     Ok(())
 }

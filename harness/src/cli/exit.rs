@@ -1,18 +1,18 @@
 //! The exit codes: what each says, once for all commands.
 
 /// All properties held.
-pub(super) const KEPT: u8 = 0;
+pub(super) const SUCCESS: u8 = 0;
 /// A property was broken.
-pub(super) const BROKEN: u8 = 1;
+pub(super) const VIOLATION: u8 = 1;
 /// The input cannot be used, or results could not be written.
-pub(super) const UNUSABLE: u8 = 2;
+pub(super) const INVALID_INPUT: u8 = 2;
 /// Added to the number of the signal that ended a command.
-pub(super) const SIGNAL: u8 = 128;
+pub(super) const SIGNAL_BASE: u8 = 128;
 /// The harness itself panicked.
 pub(super) const PANICKED: u8 = 101;
 
 /// The table of exit codes, as `--help` and the README show it.
-pub(super) const TABLE: &str = "\
+pub(super) const EXIT_CODES_HELP: &str = "\
 Exit codes:
     0  all properties held, or what was asked for is done; also where `--for` ends a sweep
     1  a property was broken, a case did not do what it expects, or a history is not known to be linearizable;

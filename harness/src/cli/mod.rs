@@ -11,20 +11,20 @@ mod paths;
 mod arguments;
 mod usage;
 mod check;
-mod known;
-mod smaller;
-mod overnight;
-mod many;
-mod one;
+mod catalog;
+mod shrink_commands;
+mod long_sweep;
+mod sweep_commands;
+mod plan_commands;
 
-use arguments::{Cli, Verb};
-use exit::{KEPT, PANICKED, UNUSABLE};
-use output::{print, print_json, say};
+use arguments::{Cli, CliCommand};
+use exit::{INVALID_INPUT, PANICKED, SUCCESS};
+use output::{print, print_json, print_message};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
 /// What a command came to: its exit code, or one sentence that says why it was not carried out.
-type Done = Result<u8, String>;
+type CommandResult = Result<u8, String>;
 
 /// Does what the command line says.
 #[must_use]
@@ -33,34 +33,34 @@ pub fn main() -> ExitCode {
     if usage::asks_for_json(&typed) {
         output::expect_json();
     }
-    let done = catch_unwind(AssertUnwindSafe(|| usage::parse(typed)?.map_or(Ok(KEPT), obey)));
+    let done = catch_unwind(AssertUnwindSafe(|| usage::parse(typed)?.map_or(Ok(SUCCESS), dispatch)));
     let code = match done {
         Ok(Ok(code)) => code,
         Ok(Err(sentence)) => {
-            output::refuse(&sentence);
-            signals::code(UNUSABLE)
+            output::report_error(&sentence);
+            signals::exit_code_after(INVALID_INPUT)
         }
         // The hook has said what and where.
         Err(_) => {
-            output::refuse("the harness itself panicked: please report this");
+            output::report_error("the harness itself panicked: please report this");
             PANICKED
         }
     };
     ExitCode::from(code)
 }
 
-fn obey(cli: Cli) -> Done {
-    match cli.verb {
-        None => many::sweep(&cli.sweep),
-        Some(Verb::Sweep(arguments)) => many::sweep(&arguments),
-        Some(Verb::Run(arguments)) => one::run(&arguments),
-        Some(Verb::Plan(arguments)) => one::plan(&arguments),
-        Some(Verb::Keep(arguments)) => one::keep(&arguments),
-        Some(Verb::Replay(arguments)) => one::replay(&arguments),
-        Some(Verb::Merge(arguments)) => overnight::merge(&arguments),
-        Some(Verb::Shrink(arguments)) => smaller::shrink(&arguments),
-        Some(Verb::Check(arguments)) => check::check(&arguments),
-        Some(Verb::List) => known::list(),
-        Some(Verb::Bench(arguments)) => many::bench(&arguments),
+fn dispatch(cli: Cli) -> CommandResult {
+    match cli.command {
+        None => sweep_commands::sweep(&cli.sweep),
+        Some(CliCommand::Sweep(arguments)) => sweep_commands::sweep(&arguments),
+        Some(CliCommand::Run(arguments)) => plan_commands::run(&arguments),
+        Some(CliCommand::Plan(arguments)) => plan_commands::plan(&arguments),
+        Some(CliCommand::Keep(arguments)) => plan_commands::write_case(&arguments),
+        Some(CliCommand::Replay(arguments)) => plan_commands::replay(&arguments),
+        Some(CliCommand::Merge(arguments)) => long_sweep::merge(&arguments),
+        Some(CliCommand::Shrink(arguments)) => shrink_commands::shrink(&arguments),
+        Some(CliCommand::Check(arguments)) => check::check(&arguments),
+        Some(CliCommand::List) => catalog::list(),
+        Some(CliCommand::Bench(arguments)) => sweep_commands::bench(&arguments),
     }
 }

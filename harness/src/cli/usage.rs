@@ -3,7 +3,7 @@
 use super::arguments::Cli;
 use super::exit;
 use super::output::print;
-use crate::text::shown;
+use crate::text::display_value;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, FromArgMatches};
 use std::error::Error;
@@ -27,35 +27,41 @@ pub(super) fn parse(typed: Vec<OsString>) -> Result<Option<Cli>, String> {
                 print(&error.to_string())?;
                 Ok(None)
             }
-            _ => Err(sentence(&error)),
+            _ => Err(error_message(&error)),
         },
     }
 }
 
 fn try_parse(typed: Vec<OsString>) -> Result<Cli, clap::Error> {
-    let matches = Cli::command().after_help(exit::TABLE).try_get_matches_from(typed)?;
+    let matches = Cli::command().after_help(exit::EXIT_CODES_HELP).try_get_matches_from(typed)?;
     Cli::from_arg_matches(&matches)
 }
 
 /// What is wrong with a line, and what was perhaps meant.
-fn sentence(error: &clap::Error) -> String {
-    let of = |kind| error.get(kind).map(words).unwrap_or_default();
+fn error_message(error: &clap::Error) -> String {
+    let of = |kind| error.get(kind).map(context_values).unwrap_or_default();
     let all = |kind| of(kind).join(", ");
     let argument = all(ContextKind::InvalidArg);
     let option = argument.split_whitespace().next().unwrap_or_default();
-    let value = shown(&all(ContextKind::InvalidValue));
+    let value = display_value(&all(ContextKind::InvalidValue));
     let meant = |near: Vec<String>| match near.is_empty() {
         true => String::new(),
         false => format!("; did you mean `{}`?", near.join("` or `")),
     };
     match error.kind() {
         ErrorKind::UnknownArgument if argument.starts_with('-') => {
-            format!("there is no option `{}` here{}", shown(&argument), meant(of(ContextKind::SuggestedArg)))
+            format!(
+                "there is no option `{}` here{}",
+                display_value(&argument),
+                meant(of(ContextKind::SuggestedArg))
+            )
         }
-        ErrorKind::UnknownArgument => format!("nothing is expected where `{}` stands", shown(&argument)),
+        ErrorKind::UnknownArgument => {
+            format!("nothing is expected where `{}` stands", display_value(&argument))
+        }
         ErrorKind::InvalidSubcommand => {
             let (typed, near) = (all(ContextKind::InvalidSubcommand), of(ContextKind::SuggestedSubcommand));
-            format!("there is no command `{}`{}", shown(&typed), meant(near))
+            format!("there is no command `{}`{}", display_value(&typed), meant(near))
         }
         ErrorKind::ValueValidation => {
             let why = error.source().map(ToString::to_string).unwrap_or_default();
@@ -67,7 +73,7 @@ fn sentence(error: &clap::Error) -> String {
             prior if prior == argument => format!("{argument} is given twice"),
             prior if argument.is_empty() => {
                 let command = all(ContextKind::InvalidSubcommand);
-                format!("the command `{}` comes first, and then {prior}", shown(&command))
+                format!("the command `{}` comes first, and then {prior}", display_value(&command))
             }
             prior => format!("{argument} and {prior} do not go together"),
         },
@@ -94,7 +100,7 @@ fn sentence(error: &clap::Error) -> String {
 }
 
 /// What clap knows of an error, one text for each thing.
-fn words(value: &ContextValue) -> Vec<String> {
+fn context_values(value: &ContextValue) -> Vec<String> {
     match value {
         ContextValue::Strings(words) => words.clone(),
         value => vec![value.to_string()],

@@ -6,18 +6,18 @@
 mod faults;
 mod phases;
 
-use crate::outcome::{Failure, Options, PANIC, Side, What, Who};
-use crate::plan::{Duration, Plan};
+use crate::outcome::{Actor, Evidence, EvidenceKind, Failure, NO_PANIC, Options};
+use crate::plan::{Plan, SimDuration};
 use crate::server::{Arrival, Host, Server};
-use crate::workload::client::Clients;
-use crate::world::{Event, Kind, NEVER, Owed, Syncing, World};
+use crate::workload::client::ClientPool;
+use crate::world::{Event, EventKind, NEVER, SyncInFlight, UnansweredRequest, World};
 use faults::Faults;
 use invariants::{Fact, Node, Time};
 use phases::Phase;
 use std::collections::VecDeque;
 
 /// The most messages, answers, timers, ... that may be on their way at once: some hundred bytes each.
-const MOST_IN_FLIGHT: usize = 1 << 20;
+const MAX_QUEUED_EVENTS: usize = 1 << 20;
 
 /// What the pump does next.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -29,7 +29,7 @@ pub enum Control {
         /// Which node.
         node: Node,
         /// Whether what was not synced is at stake.
-        power: bool,
+        power_loss: bool,
     },
     /// Begins a new incarnation on this node.
     Restart(Node),
@@ -44,32 +44,32 @@ pub enum Control {
 /// A world with somebody in it.
 pub struct Cluster<S: Server> {
     pub(crate) world: World<S::Message>,
-    pub(crate) clients: Clients,
+    pub(crate) clients: ClientPool,
     servers: Vec<Option<S>>,
     /// Whose code runs: if it panics, that server is the one that did.
-    acting: Option<Node>,
+    running_node: Option<Node>,
     faults: Faults,
     phase: Phase,
     /// What only the pump can do, in the order in which it is due.
-    orders: VecDeque<Control>,
+    pending_controls: VecDeque<Control>,
     /// How the incarnation that is being ended ends; `None` while the whole run is taken down.
-    ending: Option<bool>,
+    ending_by_power_loss: Option<bool>,
     /// Whether the run has come to its end.
-    over: bool,
+    finished: bool,
     /// Whether the run ends with its storm.
-    storm_only: bool,
+    fault_phase_only: bool,
     /// When there was a leader after the storm.
-    emerged: Time,
+    leader_found_at: Time,
     /// Who stays ill after it.
-    held: Option<Node>,
+    permanently_faulty: Option<Node>,
     /// Whether a leader has fallen since: where somebody stays ill, the others must manage that as well.
-    fallen: bool,
+    leader_crashed: bool,
     /// When what is asked at present began to be asked, and during which event.
-    entered: (Time, u64),
+    phase_entered: (Time, u64),
     /// How often a bound was set: only the newest counts.
-    asked: u32,
+    deadline_number: u32,
     /// More events than this are no progress.
-    most_events: u64,
+    max_events: u64,
 }
 
 impl<S: Server> Cluster<S> {
@@ -77,63 +77,63 @@ impl<S: Server> Cluster<S> {
     #[must_use]
     pub fn new(plan: &Plan, options: &Options) -> Cluster<S> {
         let mut world = World::new(plan, options);
-        world.found();
+        world.record_initial_voters();
         Cluster {
             world,
-            clients: Clients::new(plan, options.history),
+            clients: ClientPool::new(plan, options.history),
             servers: (0..plan.nodes).map(|_| None).collect(),
-            acting: None,
+            running_node: None,
             faults: Faults::new(plan),
-            phase: Phase::Storm,
-            orders: VecDeque::new(),
-            ending: None,
-            over: false,
-            storm_only: options.storm_only,
-            emerged: 0,
-            held: None,
-            fallen: false,
-            entered: (0, 0),
-            asked: 0,
-            most_events: plan.bounds.events,
+            phase: Phase::Faults,
+            pending_controls: VecDeque::new(),
+            ending_by_power_loss: None,
+            finished: false,
+            fault_phase_only: options.fault_phase_only,
+            leader_found_at: 0,
+            permanently_faulty: None,
+            leader_crashed: false,
+            phase_entered: (0, 0),
+            deadline_number: 0,
+            max_events: plan.bounds.events,
         }
     }
 
     /// All servers have been booted for the first time: clients call, and the faults take their course.
-    pub fn begin(&mut self) {
-        self.clients.begin(&mut self.world);
+    pub fn start(&mut self) {
+        self.clients.start(&mut self.world);
         let storm = self.world.plan().storm.0;
         for (number, fault) in self.world.plan().faults.clone().iter().enumerate() {
             if fault.at.0 < storm {
                 self.world.queue.push(fault.at.0, Event::Fault { number: number as u32 });
             }
         }
-        self.world.queue.push(storm, Event::Calm);
+        self.world.queue.push(storm, Event::Heal);
     }
 
     /// When the next event is due; `None` when nothing will ever happen again.
     #[must_use]
-    pub fn next_at(&self) -> Option<Time> {
+    pub fn next_event_time(&self) -> Option<Time> {
         // What waits for the pump or for a fault is due at once.
-        if self.world.alert { Some(self.world.now()) } else { self.world.queue.next_at() }
+        if self.world.interrupt_pending { Some(self.world.now()) } else { self.world.queue.next_time() }
     }
 
     /// Lets one thing happen.
     #[inline]
     pub fn advance(&mut self) -> Control {
-        if self.world.alert {
-            return self.attend();
+        if self.world.interrupt_pending {
+            return self.handle_interrupt();
         }
         let Some((at, event)) = self.world.queue.pop() else { return Control::Stop };
-        self.world.reach(at);
-        self.happen(event);
-        if self.world.observer.counts.events > self.most_events {
-            self.never_rests();
+        self.world.advance_to(at);
+        self.handle_event(event);
+        if self.world.observer.counts.events > self.max_events {
+            self.fail_too_many_events();
         }
-        if self.world.queue.len() > MOST_IN_FLIGHT {
-            self.drowns();
+        if self.world.queue.len() > MAX_QUEUED_EVENTS {
+            self.fail_too_many_queued();
         }
-        if self.phase != Phase::Storm {
-            self.look_for_progress();
+        if self.phase != Phase::Faults {
+            self.check_liveness();
         }
         Control::Continue
     }
@@ -141,15 +141,15 @@ impl<S: Server> Cluster<S> {
     /// Boots a server from what its node's disk kept.
     pub fn boot(&mut self, node: Node) {
         let (seed, now) = (self.world.plan().seed, self.world.now());
-        self.world.place_mut(node).begin(seed, node, now);
-        if self.world.place(node).incarnation > 1 {
-            self.world.saw(node, Fact::Restarted);
+        self.world.node_state_mut(node).begin_incarnation(seed, node, now);
+        if self.world.node_state(node).incarnation > 1 {
+            self.world.record_fact(node, Fact::Restarted);
         }
-        self.acting = Some(node);
+        self.running_node = Some(node);
         let server = S::boot(&mut Host::new(&mut self.world, node));
-        self.acting = None;
+        self.running_node = None;
         self.servers[node as usize - 1] = Some(server);
-        self.rearm(node);
+        self.rearm_timer(node);
     }
 
     /// Whether a server lives on this node.
@@ -159,22 +159,22 @@ impl<S: Server> Cluster<S> {
     }
 
     /// The incarnation on this node will end like this.
-    pub fn will_end(&mut self, node: Node, power: bool) {
+    pub fn prepare_kill(&mut self, node: Node, power: bool) {
         debug_assert!(self.is_up(node), "only who lives can be killed");
-        self.ending = Some(power);
+        self.ending_by_power_loss = Some(power);
     }
 
     /// The incarnation on this node has ended. Its server is handed out, to be dropped where nothing is locked.
-    pub fn ended(&mut self, node: Node) -> Option<S> {
+    pub fn end_incarnation(&mut self, node: Node) -> Option<S> {
         let server = self.servers[node as usize - 1].take();
-        if let (Some(_), Some(power)) = (&server, self.ending.take()) {
-            self.world.ended(node);
+        if let (Some(_), Some(power)) = (&server, self.ending_by_power_loss.take()) {
+            self.world.end_incarnation(node);
             match power {
                 true => self.lose_power(node),
-                false => self.world.saw(node, Fact::Crashed),
+                false => self.world.record_fact(node, Fact::Crashed),
             }
-            if self.world.place(node).doomed {
-                self.world.wipe(node);
+            if self.world.node_state(node).wipe_pending {
+                self.world.wipe_disk(node);
             }
         }
         server
@@ -194,212 +194,219 @@ impl<S: Server> Cluster<S> {
 
     /// Whose code runs at present: a panic is this server's. `None`: it is our own.
     #[must_use]
-    pub fn acting(&self) -> Option<Node> {
-        self.acting
+    pub fn running_node(&self) -> Option<Node> {
+        self.running_node
     }
 
     /// A server did what no server may do: it panicked.
-    pub fn panicked(&mut self, node: Node, said: &str) {
-        self.acting = None;
+    pub fn record_panic(&mut self, node: Node, said: &str) {
+        self.running_node = None;
         let (at, step) = (self.world.now(), self.world.step());
-        self.world.note(node, || format!("panics: {said}"));
-        let what = What::Words(format!("panics: {said}"), None);
-        let side = Side { at, step, who: Who::Server(node), request: None, what };
-        let sentence = format!("n{node} panics at {} of simulated time: {said}", Duration(at));
-        self.world.observer.fail(Failure::told(PANIC, sentence).between([side]));
-        self.world.alert = true;
+        self.world.trace(node, || format!("panics: {said}"));
+        let what = EvidenceKind::Text(format!("panics: {said}"), None);
+        let side = Evidence { at, step, actor: Actor::Server(node), request: None, kind: what };
+        let sentence = format!("n{node} panics at {} of simulated time: {said}", SimDuration(at));
+        self.world.observer.fail(Failure::new(NO_PANIC, sentence).with_evidence([side]));
+        self.world.interrupt_pending = true;
     }
 
     /// Lets every server that works outside its steps hand over what it has done by now.
-    pub fn settle(&mut self) {
+    pub fn collect_task_output(&mut self) {
         for node in 1..=self.servers.len() as u64 {
             if let Some(server) = &mut self.servers[node as usize - 1]
-                && self.world.place(node).pauses == 0
+                && self.world.node_state(node).pause_count == 0
             {
-                self.acting = Some(node);
-                server.settle(&mut Host::new(&mut self.world, node));
-                self.acting = None;
-                self.rearm(node);
+                self.running_node = Some(node);
+                server.collect_task_output(&mut Host::new(&mut self.world, node));
+                self.running_node = None;
+                self.rearm_timer(node);
             }
         }
     }
 
     /// Something is due before the next event.
     #[cold]
-    fn attend(&mut self) -> Control {
-        if self.over || self.world.observer.failure.is_some() {
+    fn handle_interrupt(&mut self) -> Control {
+        if self.finished || self.world.observer.failure.is_some() {
             return Control::Stop;
         }
-        if let Some(order) = self.orders.pop_front() {
+        if let Some(order) = self.pending_controls.pop_front() {
             return order;
         }
-        if let Some((moment, node)) = self.world.next_moment() {
-            self.strike_at(moment, node);
+        if let Some((moment, node)) = self.world.next_trigger() {
+            self.apply_triggered_fault(moment, node);
             return Control::Continue;
         }
-        self.world.alert = false;
+        self.world.interrupt_pending = false;
         Control::Continue
     }
 
     /// One event happens, if it still means anything.
     #[inline]
-    fn happen(&mut self, event: Event<S::Message>) {
+    fn handle_event(&mut self, event: Event<S::Message>) {
         match event {
             Event::Message { from, to, message } => {
-                let place = self.world.place_mut(to);
-                if place.pauses > 0 {
-                    place.held.push(Event::Message { from, to, message });
+                let place = self.world.node_state_mut(to);
+                if place.pause_count > 0 {
+                    place.paused_events.push(Event::Message { from, to, message });
                 } else if place.up {
-                    self.world.begin(Kind::Message, to, from);
-                    self.acting = Some(to);
+                    self.world.begin_event(EventKind::Message, to, from);
+                    self.running_node = Some(to);
                     self.world.observer.counts.heartbeats += 2 * u64::from(S::is_heartbeat(&message));
-                    self.world.note(to, || format!("n{from} -> n{to}  {message}"));
+                    self.world.trace(to, || format!("n{from} -> n{to}  {message}"));
                     self.step(to, Arrival::Message { from, message });
                 }
             }
-            Event::Timer { node } => self.timer(node),
-            Event::Platter { node, number } => {
+            Event::Timer { node } => self.on_timer(node),
+            Event::SyncDone { node, number } => {
                 let now = self.world.now();
-                let place = self.world.place_mut(node);
+                let place = self.world.node_state_mut(node);
                 // It may be over already, or void, or not be due yet because the disk became slower meanwhile.
-                let ends = |sync: &Syncing| sync.number == number && sync.due <= now && place.stalls == 0;
-                if let Some(at) = place.syncing.iter().position(ends) {
-                    let Syncing { token, ticket, incarnation, .. } = place.syncing.swap_remove(at);
-                    let well = place.refusals == 0;
-                    place.failed |= !well && place.incarnation == incarnation;
-                    let kind = if well { Kind::Platter } else { Kind::SyncFailed };
-                    self.world.begin(kind, node, token & 0xfff_ffff);
+                let ends =
+                    |sync: &SyncInFlight| sync.number == number && sync.due <= now && place.stall_faults == 0;
+                if let Some(at) = place.syncs_in_flight.iter().position(ends) {
+                    let SyncInFlight { token, ticket, incarnation, .. } =
+                        place.syncs_in_flight.swap_remove(at);
+                    let well = place.sync_error_faults == 0;
+                    place.sync_failed |= !well && place.incarnation == incarnation;
+                    let kind = if well { EventKind::SyncDone } else { EventKind::SyncFailed };
+                    self.world.begin_event(kind, node, token & 0xfff_ffff);
                     let is = if well { "is durable" } else { "has failed" };
-                    self.world.note(node, || format!("sync {token} {is}"));
+                    self.world.trace(node, || format!("sync {token} {is}"));
                     if well {
                         self.world.end_sync(node, ticket);
                     }
-                    self.synced(node, token, incarnation, well);
+                    self.on_sync_report(node, token, incarnation, well);
                 }
             }
-            Event::Synced { node, token, incarnation, well } => {
-                if self.world.place(node).incarnation == incarnation {
-                    self.world.begin(Kind::Synced, node, token & 0xfff_ffff);
-                    self.synced(node, token, incarnation, well);
+            Event::SyncReport { node, token, incarnation, succeeded: well } => {
+                if self.world.node_state(node).incarnation == incarnation {
+                    self.world.begin_event(EventKind::SyncReport, node, token & 0xfff_ffff);
+                    self.on_sync_report(node, token, incarnation, well);
                 }
             }
             Event::Request { client, to, request } => {
-                let place = self.world.place_mut(to);
-                if place.pauses > 0 {
-                    place.held.push(Event::Request { client, to, request });
+                let place = self.world.node_state_mut(to);
+                if place.pause_count > 0 {
+                    place.paused_events.push(Event::Request { client, to, request });
                 } else if place.up {
-                    self.world.begin(Kind::Request, to, client);
-                    self.world.note(to, || format!("c{client} -> n{to}  {} {}", request.id, request.ask));
+                    self.world.begin_event(EventKind::Request, to, client);
+                    self.world.trace(to, || format!("c{client} -> n{to}  {} {}", request.id, request.body));
                     let (now, step) = (self.world.now(), self.world.step());
-                    self.world.place_mut(to).owed.push(Owed { at: now, step, client, id: request.id });
+                    self.world.node_state_mut(to).unanswered.push(UnansweredRequest {
+                        at: now,
+                        step,
+                        client,
+                        id: request.id,
+                    });
                     self.step(to, Arrival::Request { client, request });
                 } else {
-                    self.world.observer.copy_is_void(request.id);
+                    self.world.observer.on_request_dropped(request.id);
                 }
             }
             Event::Reply { from, client, reply } => {
-                self.world.begin(Kind::Reply, client, from);
-                self.world.note(0, || format!("n{from} -> c{client}  {} {}", reply.id, reply.answer));
-                self.world.observer.answer_comes();
-                self.clients.reply(&mut self.world, client, from, reply);
-                self.happened();
+                self.world.begin_event(EventKind::Reply, client, from);
+                self.world.trace(0, || format!("n{from} -> c{client}  {} {}", reply.id, reply.response));
+                self.world.observer.count_reply();
+                self.clients.on_reply(&mut self.world, client, from, reply);
+                self.record_digest();
             }
-            Event::Alarm { client, alarm } => {
-                if self.clients.heeds(client, alarm) {
-                    self.world.begin(Kind::Alarm, client, 0);
-                    self.clients.alarm(&mut self.world, client, alarm);
-                    self.happened();
+            Event::ClientTimer { client, timer: alarm } => {
+                if self.clients.is_live_timer(client, alarm) {
+                    self.world.begin_event(EventKind::ClientTimer, client, 0);
+                    self.clients.on_timer(&mut self.world, client, alarm);
+                    self.record_digest();
                 }
             }
-            Event::Fault { number } => self.fault_is_due(number as usize),
-            Event::Over { number } => self.fault_is_over(number as usize),
-            Event::Calm => self.calm(),
-            Event::Bound { stage } => self.bound(stage),
+            Event::Fault { number } => self.on_fault_due(number as usize),
+            Event::FaultEnd { number } => self.end_fault(number as usize),
+            Event::Heal => self.begin_healed_phase(),
+            Event::LivenessDeadline { stage } => self.on_liveness_deadline(stage),
         }
     }
 
     /// A timer was popped. It counts only if it is the one that was armed last, and if the deadline is still the same.
-    fn timer(&mut self, node: Node) {
+    fn on_timer(&mut self, node: Node) {
         let now = self.world.now();
-        let place = self.world.place_mut(node);
-        if place.armed != now {
+        let place = self.world.node_state_mut(node);
+        if place.timer_due != now {
             return;
         }
-        place.armed = NEVER;
+        place.timer_due = NEVER;
         let Some(server) = &self.servers[node as usize - 1] else { return };
-        let place = self.world.place(node);
-        if place.pauses > 0 {
+        let place = self.world.node_state(node);
+        if place.pause_count > 0 {
             return;
         }
-        self.acting = Some(node);
+        self.running_node = Some(node);
         let deadline = server.deadline();
-        self.acting = None;
+        self.running_node = None;
         if deadline.is_some_and(|deadline| place.clock.local(now) >= deadline) {
-            self.world.begin(Kind::Timer, node, 0);
-            self.world.note(node, || "timer".to_owned());
+            self.world.begin_event(EventKind::Timer, node, 0);
+            self.world.trace(node, || "timer".to_owned());
             self.step(node, Arrival::Timer);
         } else {
-            self.rearm(node);
+            self.rearm_timer(node);
         }
     }
 
     /// A server is told how its sync has ended, if it still lives and nothing comes between.
-    fn synced(&mut self, node: Node, token: u64, incarnation: u32, well: bool) {
-        let (now, alert) = (self.world.now(), self.world.alert);
-        let place = self.world.place_mut(node);
+    fn on_sync_report(&mut self, node: Node, token: u64, incarnation: u32, well: bool) {
+        let (now, alert) = (self.world.now(), self.world.interrupt_pending);
+        let place = self.world.node_state_mut(node);
         let lives = place.up && place.incarnation == incarnation;
-        if lives && place.pauses == 0 && !alert {
+        if lives && place.pause_count == 0 && !alert {
             return self.step(node, if well { Arrival::Synced(token) } else { Arrival::SyncFailed(token) });
         }
-        let told = Event::Synced { node, token, incarnation, well };
-        if lives && place.pauses > 0 {
-            place.held.push(told);
+        let told = Event::SyncReport { node, token, incarnation, succeeded: well };
+        if lives && place.pause_count > 0 {
+            place.paused_events.push(told);
         } else if lives {
             // A fault waited for just this: between what is durable and what is said about it.
             self.world.queue.push(now, told);
         }
-        self.happened();
+        self.record_digest();
     }
 
     /// Something arrives at a server that is up.
     #[inline]
     fn step(&mut self, node: Node, arrival: Arrival<S::Message>) {
         let server = self.servers[node as usize - 1].as_mut().expect("a node that is up has a server");
-        self.acting = Some(node);
+        self.running_node = Some(node);
         server.step(&mut Host::new(&mut self.world, node), arrival);
-        self.rearm(node);
-        self.happened();
+        self.rearm_timer(node);
+        self.record_digest();
     }
 
     /// Makes sure that a timer fires when the server's deadline is due. One that fires too early is cheap, so one is
     /// pushed only if none is armed before.
     #[inline]
-    fn rearm(&mut self, node: Node) {
+    fn rearm_timer(&mut self, node: Node) {
         let Some(server) = &self.servers[node as usize - 1] else { return };
-        self.acting = Some(node);
+        self.running_node = Some(node);
         let deadline = server.deadline();
-        self.acting = None;
+        self.running_node = None;
         let Some(deadline) = deadline else { return };
         let now = self.world.now();
-        let place = self.world.place_mut(node);
+        let place = self.world.node_state_mut(node);
         let due = place.clock.global_of(deadline).max(now);
-        if due < place.armed {
-            place.armed = due;
+        if due < place.timer_due {
+            place.timer_due = due;
             self.world.queue.push(due, Event::Timer { node });
         }
     }
 
     /// The event is over.
     #[inline]
-    fn happened(&mut self) {
+    fn record_digest(&mut self) {
         if let Some(digests) = &mut self.world.digests {
             digests.push(self.world.observer.digest);
         }
     }
 
     /// Something for the pump to do.
-    fn order(&mut self, order: Control) {
-        self.orders.push_back(order);
-        self.world.alert = true;
+    fn push_control(&mut self, order: Control) {
+        self.pending_controls.push_back(order);
+        self.world.interrupt_pending = true;
     }
 }

@@ -4,32 +4,32 @@
 //! force by what operators asked for and were answered. No claim of a server about its group takes anything away from it.
 
 use super::Cluster;
-use crate::outcome::{Failure, PROGRESS, Side, What, Who};
-use crate::plan::{Ailment, Chance, Duration};
+use crate::outcome::{Actor, Evidence, EvidenceKind, Failure, LIVENESS};
+use crate::plan::{PermanentFaultKind, Probability, SimDuration};
 use crate::server::Server;
 use crate::workload::client::Probe;
-use crate::world::{Event, Owed};
+use crate::world::{Event, UnansweredRequest};
 use invariants::{Fact, Member, Node, Time};
 
 /// For how many of the largest election timeouts nothing is asked at the end of a run.
-const QUIET: u64 = 6;
+const QUIET_TIMEOUTS: u64 = 6;
 /// How often the lead may change hands in that time: messages are lost even where nothing is wrong.
-const CHANGES: u64 = 2;
+const MAX_QUIET_LEADER_CHANGES: u64 = 2;
 
 /// Nothing is asked for longer than until this time: no sum of a time and a span of a plan overflows.
-const END: Time = Time::MAX / 2;
+const LATEST_DEADLINE: Time = Time::MAX / 2;
 
 /// What is asked at present.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Phase {
     /// Only safety.
-    Storm,
+    Faults,
     /// That a write is answered, whoever leads by then: a leader whose disk hangs notices it with the first one.
-    Knock,
+    DiskProbe,
     /// A leader.
     Leader,
     /// That a read is answered, though nothing is written.
-    Early,
+    FirstRead,
     /// That a fresh write is answered.
     Write,
     /// That a fresh read is answered.
@@ -43,96 +43,102 @@ pub(super) enum Phase {
 impl<S: Server> Cluster<S> {
     /// So much has happened that nobody can call it progress.
     #[cold]
-    pub(super) fn never_rests(&mut self) {
-        let (events, seconds) = (self.most_events, self.world.now() / 1_000_000_000);
+    pub(super) fn fail_too_many_events(&mut self) {
+        let (events, seconds) = (self.max_events, self.world.now() / 1_000_000_000);
         let sentence = format!("{events} events after {seconds} simulated seconds: the system never rests");
-        self.world.observer.fail(Failure::told(PROGRESS, sentence));
-        self.world.alert = true;
+        self.world.observer.fail(Failure::new(LIVENESS, sentence));
+        self.world.interrupt_pending = true;
     }
 
     /// So much is in flight at once that nothing could ever carry it.
     #[cold]
-    pub(super) fn drowns(&mut self) {
+    pub(super) fn fail_too_many_queued(&mut self) {
         let sentence = format!(
             "{} things are in flight at once after {} of simulated time: the system sends more than arrives",
             self.world.queue.len(),
-            Duration(self.world.now())
+            SimDuration(self.world.now())
         );
-        self.world.observer.fail(Failure::told(PROGRESS, sentence));
-        self.world.alert = true;
+        self.world.observer.fail(Failure::new(LIVENESS, sentence));
+        self.world.interrupt_pending = true;
     }
 
     /// The storm is over.
-    pub(super) fn calm(&mut self) {
-        if self.storm_only {
+    pub(super) fn begin_healed_phase(&mut self) {
+        if self.fault_phase_only {
             return self.finish();
         }
-        self.world.note(0, || "the storm is over, everything heals".to_owned());
+        self.world.trace(0, || "the storm is over, everything heals".to_owned());
         self.heal();
-        self.hold();
-        self.clients.rest();
+        self.apply_permanent_fault();
+        self.clients.stop_calling();
         let bounds = self.world.plan().bounds.clone();
-        if self.world.plan().held.is_some_and(|held| held.ailment == Ailment::StalledDisk) {
-            self.clients.probe(&mut self.world, Probe::Knock);
-            return self.enter(Phase::Knock, bounds.leader + bounds.write);
+        if self.world.plan().held.is_some_and(|held| held.ailment == PermanentFaultKind::StalledDisk) {
+            self.clients.start_probe(&mut self.world, Probe::DiskProbe);
+            return self.enter_phase(Phase::DiskProbe, bounds.leader + bounds.write);
         }
-        self.enter(Phase::Leader, bounds.leader);
+        self.enter_phase(Phase::Leader, bounds.leader);
     }
 
     /// Looks whether what is asked has come true, and then asks for the next.
-    pub(super) fn look_for_progress(&mut self) {
-        if !self.orders.is_empty() {
+    pub(super) fn check_liveness(&mut self) {
+        if !self.pending_controls.is_empty() {
             return;
         }
         let bounds = &self.world.plan().bounds;
         match self.phase {
-            Phase::Storm => {}
-            Phase::Knock => {
+            Phase::Faults => {}
+            Phase::DiskProbe => {
                 if self.clients.probe_is_answered() {
-                    self.enter(Phase::Leader, bounds.leader);
+                    self.enter_phase(Phase::Leader, bounds.leader);
                 }
             }
             Phase::Leader => {
-                if self.leader().is_some() {
-                    self.emerged = self.world.now();
+                if self.participating_leader().is_some() {
+                    self.leader_found_at = self.world.now();
                     let write = bounds.write;
-                    self.clients.probe(&mut self.world, Probe::Early);
-                    self.enter(Phase::Early, write);
+                    self.clients.start_probe(&mut self.world, Probe::FirstRead);
+                    self.enter_phase(Phase::FirstRead, write);
                 }
             }
-            Phase::Early => {
+            Phase::FirstRead => {
                 if self.clients.probe_is_answered() {
-                    self.clients.probe(&mut self.world, Probe::Write);
+                    self.clients.start_probe(&mut self.world, Probe::Write);
                     self.phase = Phase::Write;
                 }
             }
             Phase::Write => {
                 if self.clients.probe_is_answered() {
                     // One bound for both: no new one begins.
-                    self.clients.probe(&mut self.world, Probe::Read);
+                    self.clients.start_probe(&mut self.world, Probe::Read);
                     self.phase = Phase::Read;
                 }
             }
             Phase::Read => {
                 if self.clients.probe_is_answered() {
                     let (leader, convergence) = (bounds.leader, bounds.convergence);
-                    match self.leader().filter(|_| self.held.is_some() && !self.fallen) {
+                    match self
+                        .participating_leader()
+                        .filter(|_| self.permanently_faulty.is_some() && !self.leader_crashed)
+                    {
                         Some(falls) => {
-                            self.fallen = true;
-                            self.leader_falls(falls, self.largest_timeout());
-                            self.enter(Phase::Leader, leader + 1);
+                            self.leader_crashed = true;
+                            self.crash_leader(falls, self.largest_timeout());
+                            self.enter_phase(Phase::Leader, leader + 1);
                         }
-                        None => self.enter(Phase::Convergence, convergence),
+                        None => self.enter_phase(Phase::Convergence, convergence),
                     }
                 }
             }
             Phase::Convergence => {
-                if self.differing().is_none() {
-                    match self.silent() {
-                        Some((sentence, sides)) => self.fails(sentence, sides),
+                if self.first_difference().is_none() {
+                    match self.find_unanswered() {
+                        Some((sentence, sides)) => self.fail_liveness(sentence, sides),
                         None => {
-                            self.state_quiet();
-                            self.enter(Phase::Quiet(self.world.observer.counts.leader_changes), QUIET);
+                            self.record_quiet();
+                            self.enter_phase(
+                                Phase::Quiet(self.world.observer.counts.leader_changes),
+                                QUIET_TIMEOUTS,
+                            );
                         }
                     }
                 }
@@ -143,81 +149,89 @@ impl<S: Server> Cluster<S> {
 
     /// A bound has passed. If what it was for has not come true, that is a broken promise, unless too few take part for
     /// anything to be promised.
-    pub(super) fn bound(&mut self, stage: u32) {
-        if stage != self.asked {
+    pub(super) fn on_liveness_deadline(&mut self, stage: u32) {
+        if stage != self.deadline_number {
             return;
         }
-        if !self.can_progress() || self.may_be_disturbed() {
+        if !self.can_progress() || self.may_be_disrupted() {
             return self.finish();
         }
         let sentence = match self.phase {
-            Phase::Storm => unreachable!("the storm has no bound"),
+            Phase::Faults => unreachable!("the storm has no bound"),
             Phase::Quiet(before) => match self.world.observer.counts.leader_changes - before {
-                0..=CHANGES => return self.finish(),
+                0..=MAX_QUIET_LEADER_CHANGES => return self.finish(),
                 changes => format!(
                     "all was healed and nothing was asked, and the lead changed hands {changes} times"
                 ),
             },
-            Phase::Knock => format!("{} all was healed, a fresh write is not answered", self.within()),
-            Phase::Early => format!("{} there was a leader, a read is not answered", self.within()),
-            Phase::Leader => format!("{} all was healed, there is no leader", self.within()),
-            Phase::Write => format!("{} there was a leader, a fresh write is not answered", self.within()),
-            Phase::Read => format!("{} there was a leader, a fresh read is not answered", self.within()),
+            Phase::DiskProbe => {
+                format!("{} all was healed, a fresh write is not answered", self.deadline_text())
+            }
+            Phase::FirstRead => {
+                format!("{} there was a leader, a read is not answered", self.deadline_text())
+            }
+            Phase::Leader => format!("{} all was healed, there is no leader", self.deadline_text()),
+            Phase::Write => {
+                format!("{} there was a leader, a fresh write is not answered", self.deadline_text())
+            }
+            Phase::Read => {
+                format!("{} there was a leader, a fresh read is not answered", self.deadline_text())
+            }
             Phase::Convergence => {
-                let differing = self.differing().unwrap_or_else(|| "they differ".to_owned());
-                format!("{} a fresh write and read were answered, {differing}", self.within())
+                let differing = self.first_difference().unwrap_or_else(|| "they differ".to_owned());
+                format!("{} a fresh write and read were answered, {differing}", self.deadline_text())
             }
         };
-        let sides = self.since_and_now();
-        self.fails(sentence, sides);
+        let sides = self.liveness_evidence();
+        self.fail_liveness(sentence, sides);
     }
 
     /// From when on something was asked, and that it has not come true.
-    fn since_and_now(&self) -> [Side; 2] {
+    fn liveness_evidence(&self) -> [Evidence; 2] {
         let (since, missing) = match self.phase {
-            Phase::Storm => unreachable!("the storm asks nothing"),
-            Phase::Knock => ("all is healed, and a fresh write is called", "it is not answered"),
+            Phase::Faults => unreachable!("the storm asks nothing"),
+            Phase::DiskProbe => ("all is healed, and a fresh write is called", "it is not answered"),
             Phase::Leader => ("all is healed, and a leader is asked for", "there is none"),
-            Phase::Early => ("there is a leader, and a read is called", "it is not answered"),
+            Phase::FirstRead => ("there is a leader, and a read is called", "it is not answered"),
             Phase::Write => ("there is a leader, and fresh calls are made", "the write is not answered"),
             Phase::Read => ("there is a leader, and fresh calls are made", "the read is not answered"),
             Phase::Convergence => ("a fresh write and read are answered", "not all have what the leader has"),
             Phase::Quiet(_) => ("all have the same, and nothing more is asked", "there was no rest"),
         };
-        let side = |(at, step), words: &str| Side {
+        let side = |(at, step), words: &str| Evidence {
             at,
             step,
-            who: Who::All,
-            request: self.clients.probed().filter(|_| !self.clients.probe_is_answered()),
-            what: What::Words(words.to_owned(), None),
+            actor: Actor::All,
+            request: self.clients.open_probe_request().filter(|_| !self.clients.probe_is_answered()),
+            kind: EvidenceKind::Text(words.to_owned(), None),
         };
-        [side(self.entered, since), side((self.world.now(), self.world.step()), missing)]
+        [side(self.phase_entered, since), side((self.world.now(), self.world.step()), missing)]
     }
 
-    fn fails(&mut self, sentence: String, sides: impl IntoIterator<Item = Side>) {
-        self.world.observer.fail(Failure::told(PROGRESS, sentence).between(sides));
-        self.world.alert = true;
+    fn fail_liveness(&mut self, sentence: String, sides: impl IntoIterator<Item = Evidence>) {
+        self.world.observer.fail(Failure::new(LIVENESS, sentence).with_evidence(sides));
+        self.world.interrupt_pending = true;
     }
 
     /// Who never answered: a server that lives and has what the leader has knows what became of everything that reached
     /// it before there was that leader.
-    fn silent(&self) -> Option<(String, [Side; 2])> {
+    fn find_unanswered(&self) -> Option<(String, [Evidence; 2])> {
         // Whoever passes things on may wait an election timeout for an answer.
         let forward = self.world.plan().raft.forward;
         let waits = if forward { 2 * self.largest_timeout() } else { 0 };
-        let since = self.emerged.min(self.world.now().saturating_sub(waits));
-        self.group(self.leader()?).find_map(|node| {
-            let owed = &self.world.place(node).owed;
-            let Owed { at, step, client, id } = owed.iter().find(|owed| owed.at < since)?;
+        let since = self.leader_found_at.min(self.world.now().saturating_sub(waits));
+        self.group_members(self.participating_leader()?).find_map(|node| {
+            let owed = &self.world.node_state(node).unanswered;
+            let UnansweredRequest { at, step, client, id } = owed.iter().find(|owed| owed.at < since)?;
             let seconds = at / 1_000_000_000;
             let sentence =
                 format!("n{node} never answers c{client} on {id}, which reached it after {seconds} seconds");
-            let side = |at, step, words| Side {
+            let side = |at, step, words| Evidence {
                 at,
                 step,
-                who: Who::Server(node),
+                actor: Actor::Server(node),
                 request: Some(*id),
-                what: What::Words(words, None),
+                kind: EvidenceKind::Text(words, None),
             };
             let reached = side(*at, *step, format!("is reached by {id} of c{client}"));
             let silent = side(self.world.now(), self.world.step(), format!("has not answered {id}"));
@@ -227,64 +241,66 @@ impl<S: Server> Cluster<S> {
 
     /// Whether a server that may have been removed may depose leaders for ever: one that has not heard of it goes on
     /// campaigning, and only pre-vote or check-quorum protects the group from that (thesis 4.2.3).
-    fn may_be_disturbed(&self) -> bool {
+    fn may_be_disrupted(&self) -> bool {
         let raft = &self.world.plan().raft;
-        let newest = || self.taking_part().max_by_key(|node| self.world.standing(*node).committed);
+        let newest = || self.participants().max_by_key(|node| self.world.node_status(*node).commit_index);
         let removed = |of: Node| {
-            let group: Vec<Node> = self.group(of).collect();
-            self.taking_part().any(|node| !group.contains(&node) && self.world.was_member(node))
+            let group: Vec<Node> = self.group_members(of).collect();
+            self.participants().any(|node| !group.contains(&node) && self.world.was_member(node))
         };
-        !raft.pre_vote && !raft.check_quorum && self.leader().or_else(newest).is_some_and(removed)
+        !raft.pre_vote
+            && !raft.check_quorum
+            && self.participating_leader().or_else(newest).is_some_and(removed)
     }
 
     /// States for everybody who takes part that nothing is wrong any more: it hears all others, and the group its leader.
     /// Where messages are lost or take long it may not, and without a quorum nobody leads for long; where neither pre-vote
     /// nor check-quorum is on, hearing a leader protects nobody (thesis 4.2.3). Of who stays ill nothing is said.
-    fn state_quiet(&mut self) {
+    fn record_quiet(&mut self) {
         let (raft, network) = (&self.world.plan().raft, &self.world.plan().network);
-        let hears_leader = (network.loss, network.tail) == (Chance(0), Chance(0));
+        let hears_leader = (network.loss, network.tail) == (Probability(0), Probability(0));
         if !(raft.pre_vote || raft.check_quorum) || !hears_leader || !self.can_progress() {
             return;
         }
-        let quiet: Vec<Node> = self.taking_part().collect();
-        quiet.into_iter().for_each(|node| self.world.saw(node, Fact::Quiet));
+        let quiet: Vec<Node> = self.participants().collect();
+        quiet.into_iter().for_each(|node| self.world.record_fact(node, Fact::Quiet));
     }
 
     /// Asks for the next condition, within so many of the largest election timeouts and the time that missing entries
     /// need.
-    fn enter(&mut self, phase: Phase, timeouts: u64) {
+    fn enter_phase(&mut self, phase: Phase, timeouts: u64) {
         self.phase = phase;
-        self.entered = (self.world.now(), self.world.step());
+        self.phase_entered = (self.world.now(), self.world.step());
         // A leader is found without any entry that is missing.
-        let missing = if phase == Phase::Leader { 0 } else { self.catching_up() };
+        let missing = if phase == Phase::Leader { 0 } else { self.catch_up_time() };
         let allowed = timeouts.saturating_mul(self.largest_timeout()).saturating_add(missing);
-        let bound = self.world.now().saturating_add(allowed).min(END);
-        self.asked += 1;
-        self.world.queue.push(bound, Event::Bound { stage: self.asked });
+        let bound = self.world.now().saturating_add(allowed).min(LATEST_DEADLINE);
+        self.deadline_number += 1;
+        self.world.queue.push(bound, Event::LivenessDeadline { stage: self.deadline_number });
     }
 
     fn finish(&mut self) {
-        self.over = true;
-        self.world.alert = true;
+        self.finished = true;
+        self.world.interrupt_pending = true;
     }
 
     /// How long it may take until everybody has what the leader has: a write, or a read that waits for the leader's own
     /// first entry, may need the one that lacks most. The leader of now may be deposed at once, by a candidate that was on
     /// its way: so what is missing is measured by the longest log, whoever has it. Where only one message is in flight,
     /// each batch takes a way there and back and a sync, and sometimes a heartbeat more because it was lost.
-    fn catching_up(&self) -> u64 {
-        let members: Vec<Node> = match self.leader() {
-            Some(leader) => self.group(leader).collect(),
-            None => self.taking_part().collect(),
+    fn catch_up_time(&self) -> u64 {
+        let members: Vec<Node> = match self.participating_leader() {
+            Some(leader) => self.group_members(leader).collect(),
+            None => self.participants().collect(),
         };
         // What somebody has for certain is what it knows to be committed. After a restart it has forgotten that, and its
         // log counts: else every server that was just restarted would seem to lack everything.
         let has = |node: Node| {
-            let standing = self.world.standing(node);
-            if standing.committed == 0 { standing.last } else { standing.committed }
+            let standing = self.world.node_status(node);
+            if standing.commit_index == 0 { standing.last_index } else { standing.commit_index }
         };
         let least = members.iter().map(|node| has(*node)).min().unwrap_or(0);
-        let most = members.iter().map(|node| self.world.standing(*node).last).max().unwrap_or(0);
+        let most = members.iter().map(|node| self.world.node_status(*node).last_index).max().unwrap_or(0);
         let plan = self.world.plan();
         // A command has up to forty bytes.
         let fit = match plan.raft.batch_bytes {
@@ -305,32 +321,32 @@ impl<S: Server> Cluster<S> {
     /// Whether those who take part are a quorum of every configuration that may be in force: without one, nothing is asked.
     /// That follows from what operators asked for and were answered, and from no claim about the group.
     fn can_progress(&self) -> bool {
-        let well = |member: Member| self.is_well(member.node) && self.world.member(member.node) == member;
+        let well = |member: Member| self.is_healthy(member.node) && self.world.member(member.node) == member;
         self.world.possible_configurations().all_have_quorum(well)
     }
 
     /// Whether a server lives here that can take part, and that nothing ails.
-    fn is_well(&self, node: Node) -> bool {
-        self.held != Some(node) && self.world.place(node).takes_part()
+    fn is_healthy(&self, node: Node) -> bool {
+        self.permanently_faulty != Some(node) && self.world.node_state(node).is_participating()
     }
 
     /// Who lives and has not refused to take part.
-    fn taking_part(&self) -> impl Iterator<Item = Node> {
-        (1..=self.world.plan().nodes).filter(|node| self.is_well(*node))
+    fn participants(&self) -> impl Iterator<Item = Node> {
+        (1..=self.world.plan().nodes).filter(|node| self.is_healthy(*node))
     }
 
     /// Who leads in the highest term.
-    fn leader(&self) -> Option<Node> {
-        let leads = |node: &Node| self.world.standing(*node).leads;
-        self.taking_part().filter(|node| leads(node).is_some()).max_by_key(leads)
+    fn participating_leader(&self) -> Option<Node> {
+        let leads = |node: &Node| self.world.node_status(*node).leading_term;
+        self.participants().filter(|node| leads(node).is_some()).max_by_key(leads)
     }
 
     /// Who takes part and belongs to the group: to every configuration that may be in force, or to one of them and to the
     /// group as this server has it. So what a server says of its group adds to what is asked, and takes nothing away.
-    fn group(&self, of: Node) -> impl Iterator<Item = Node> {
+    fn group_members(&self, of: Node) -> impl Iterator<Item = Node> {
         let possible = self.world.possible_configurations();
-        let claimed = self.world.place(of).configuration();
-        self.taking_part().filter(move |node| {
+        let claimed = self.world.node_state(of).configuration();
+        self.participants().filter(move |node| {
             let member = self.world.member(*node);
             possible.all_contain(member)
                 || possible.any_contains(member) && claimed.is_some_and(|group| group.has(*node))
@@ -338,35 +354,38 @@ impl<S: Server> Cluster<S> {
     }
 
     /// The first way in which somebody has not what the leader has.
-    fn differing(&self) -> Option<String> {
-        let Some(leader) = self.leader() else { return Some("there is no leader any more".to_owned()) };
-        let has = self.world.standing(leader);
-        if has.committed != has.last || has.applied != has.last {
-            let (last, committed, applied) = (has.last, has.committed, has.applied);
+    fn first_difference(&self) -> Option<String> {
+        let Some(leader) = self.participating_leader() else {
+            return Some("there is no leader any more".to_owned());
+        };
+        let has = self.world.node_status(leader);
+        if has.commit_index != has.last_index || has.applied_index != has.last_index {
+            let (last, committed, applied) = (has.last_index, has.commit_index, has.applied_index);
             return Some(format!(
                 "the leader n{leader} has a log up to {last}, committed {committed}, applied {applied}"
             ));
         }
         let differs = |node: &Node| {
-            let other = self.world.standing(*node);
-            (other.last, other.committed, other.applied) != (has.last, has.committed, has.applied)
+            let other = self.world.node_status(*node);
+            (other.last_index, other.commit_index, other.applied_index)
+                != (has.last_index, has.commit_index, has.applied_index)
         };
-        self.group(leader).find(differs).map(|node| {
-            let other = self.world.standing(node);
+        self.group_members(leader).find(differs).map(|node| {
+            let other = self.world.node_status(node);
             format!(
                 "n{node} has a log up to {}, committed {}, applied {}, and the leader n{leader} {}",
-                other.last, other.committed, other.applied, has.last
+                other.last_index, other.commit_index, other.applied_index, has.last_index
             )
         })
     }
 
-    fn within(&self) -> String {
+    fn deadline_text(&self) -> String {
         let bounds = &self.world.plan().bounds;
         let timeouts = match self.phase {
-            Phase::Storm | Phase::Leader => bounds.leader,
-            Phase::Knock => bounds.leader + bounds.write,
-            Phase::Early | Phase::Write | Phase::Read => bounds.write,
-            Phase::Quiet(_) => QUIET,
+            Phase::Faults | Phase::Leader => bounds.leader,
+            Phase::DiskProbe => bounds.leader + bounds.write,
+            Phase::FirstRead | Phase::Write | Phase::Read => bounds.write,
+            Phase::Quiet(_) => QUIET_TIMEOUTS,
             Phase::Convergence => bounds.convergence,
         };
         format!("{timeouts} largest election timeouts after")

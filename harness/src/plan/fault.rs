@@ -1,6 +1,6 @@
 //! What breaks, when, and whom it strikes.
 
-use super::{Chance, Duration};
+use super::{Probability, SimDuration};
 use serde::de::{Deserializer, Error, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 use std::fmt;
@@ -9,10 +9,10 @@ use std::fmt;
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Fault {
     /// When: not before this time of the run.
-    pub at: Duration,
+    pub at: SimDuration,
     /// Where given: at the first such moment after that time, on the node where it happens.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub on: Option<Moment>,
+    pub on: Option<Trigger>,
     /// What breaks.
     #[serde(flatten)]
     pub kind: FaultKind,
@@ -21,7 +21,7 @@ pub struct Fault {
 /// A moment between two things that belong together. A fault that waits for one strikes the node where it occurs.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Moment {
+pub enum Trigger {
     /// A record was written and is not yet synced.
     Unsynced,
     /// A vote was recorded, and its answer has not left.
@@ -40,31 +40,31 @@ pub enum Moment {
     Installed,
 }
 
-impl Moment {
+impl Trigger {
     /// All of them.
-    pub const ALL: [Moment; 8] = [
-        Moment::Unsynced,
-        Moment::Voting,
-        Moment::Elected,
-        Moment::Truncated,
-        Moment::Acknowledged,
-        Moment::Committed,
-        Moment::Rewriting,
-        Moment::Installed,
+    pub const ALL: [Trigger; 8] = [
+        Trigger::Unsynced,
+        Trigger::Voting,
+        Trigger::Elected,
+        Trigger::Truncated,
+        Trigger::Acknowledged,
+        Trigger::Committed,
+        Trigger::Rewriting,
+        Trigger::Installed,
     ];
 
     /// Its name in a plan.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
-            Moment::Unsynced => "unsynced",
-            Moment::Voting => "voting",
-            Moment::Elected => "elected",
-            Moment::Truncated => "truncated",
-            Moment::Acknowledged => "acknowledged",
-            Moment::Committed => "committed",
-            Moment::Rewriting => "rewriting",
-            Moment::Installed => "installed",
+            Trigger::Unsynced => "unsynced",
+            Trigger::Voting => "voting",
+            Trigger::Elected => "elected",
+            Trigger::Truncated => "truncated",
+            Trigger::Acknowledged => "acknowledged",
+            Trigger::Committed => "committed",
+            Trigger::Rewriting => "rewriting",
+            Trigger::Installed => "installed",
         }
     }
 }
@@ -79,9 +79,9 @@ pub enum Target {
     /// A follower of it: the lowest-numbered live server that does not lead.
     Follower,
     /// The live server with the longest log.
-    Newest,
+    LongestLog,
     /// The server where the moment occurred that the fault waited for.
-    There,
+    TriggerNode,
 }
 
 /// What can break. Every kind ends by itself after `lasts`, or when the storm is over.
@@ -93,21 +93,21 @@ pub enum FaultKind {
         /// Which server.
         node: Target,
         /// For how long it is down.
-        lasts: Duration,
+        lasts: SimDuration,
     },
     /// The power of these servers fails: of what was not synced any subset is gone, and the last of it is torn.
     PowerLoss {
         /// Which servers; empty: all of them.
         nodes: Vec<Target>,
         /// For how long they are down.
-        lasts: Duration,
+        lasts: SimDuration,
     },
     /// The server stands still and then goes on.
     Pause {
         /// Which server.
         node: Target,
         /// For how long.
-        lasts: Duration,
+        lasts: SimDuration,
     },
     /// Nothing passes from one server to another, in this direction.
     Cut {
@@ -116,27 +116,27 @@ pub enum FaultKind {
         /// To whom.
         to: Target,
         /// For how long.
-        lasts: Duration,
+        lasts: SimDuration,
     },
     /// Nothing passes between these servers and the others.
     Split {
         /// One side.
         side: Vec<Target>,
         /// For how long.
-        lasts: Duration,
+        lasts: SimDuration,
     },
     /// All links become worse.
     Weather {
         /// How often a message is lost.
-        loss: Chance,
+        loss: Probability,
         /// How often it arrives twice.
-        duplication: Chance,
+        duplication: Probability,
         /// How often it may be overtaken, by up to `delay`.
-        reordering: Chance,
+        reordering: Probability,
         /// How much longer a message that is overtaken may take.
-        delay: Duration,
+        delay: SimDuration,
         /// For how long.
-        lasts: Duration,
+        lasts: SimDuration,
     },
     /// The syncs of a disk take longer.
     SlowDisk {
@@ -145,14 +145,14 @@ pub enum FaultKind {
         /// How many times longer.
         factor: u64,
         /// For how long.
-        lasts: Duration,
+        lasts: SimDuration,
     },
     /// The syncs of a disk do not end before this is over.
     StalledDisk {
         /// Whose.
         node: Target,
         /// For how long.
-        lasts: Duration,
+        lasts: SimDuration,
     },
     /// A monotonic clock runs at another rate.
     ClockRate {
@@ -161,14 +161,14 @@ pub enum FaultKind {
         /// Parts per million faster (or, below zero, slower) than true time; within ±500,000.
         drift: i64,
         /// For how long.
-        lasts: Duration,
+        lasts: SimDuration,
     },
     /// A monotonic clock jumps forward, once.
     ClockJump {
         /// Whose.
         node: Target,
         /// By how much.
-        by: Duration,
+        by: SimDuration,
     },
     /// A wall clock jumps, once.
     WallJump {
@@ -188,7 +188,7 @@ pub enum FaultKind {
         /// Whose.
         node: Target,
         /// For how long.
-        lasts: Duration,
+        lasts: SimDuration,
     },
     /// The server dies and its disk is emptied; it starts again after `lasts`. This strikes one server per run at most, and
     /// none that a group needs, and none while another's disk is rotten: Raft promises nothing where several forget what
@@ -197,7 +197,7 @@ pub enum FaultKind {
         /// Which server.
         node: Target,
         /// For how long it is down.
-        lasts: Duration,
+        lasts: SimDuration,
     },
     /// No fault, but what whoever runs the group may want at any time: leadership shall pass on.
     Transfer {
@@ -223,11 +223,11 @@ pub enum FaultKind {
 /// leader among themselves, whoever led before (needs check-quorum, without which a leader is never given up).
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Held {
+pub struct PermanentFault {
     /// Which server.
     pub node: Target,
     /// What ails it.
-    pub ailment: Ailment,
+    pub ailment: PermanentFaultKind,
     /// Parts per million by which its clock is faster than true time.
     #[serde(default, skip_serializing_if = "is_none")]
     pub drift: i64,
@@ -236,7 +236,7 @@ pub struct Held {
 /// What may ail a server for ever.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Ailment {
+pub enum PermanentFaultKind {
     /// It hears nobody.
     Deaf,
     /// Nobody hears it.
@@ -253,7 +253,7 @@ const fn is_none(drift: &i64) -> bool {
 
 /// One step of a change of the group.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Step {
+pub enum MembershipOp {
     /// This server shall vote.
     Voter(u64),
     /// This server shall listen.
@@ -293,12 +293,12 @@ impl FaultKind {
     /// The name of this kind, as a plan's `kind` says it.
     #[must_use]
     pub const fn name(&self) -> &'static str {
-        FaultKind::ALL[self.place()].0
+        FaultKind::ALL[self.index()].0
     }
 
     /// The place of this kind in [`FaultKind::ALL`].
     #[must_use]
-    pub const fn place(&self) -> usize {
+    pub const fn index(&self) -> usize {
         match self {
             FaultKind::Crash { .. } => 0,
             FaultKind::PowerLoss { .. } => 1,
@@ -374,7 +374,7 @@ impl FaultKind {
 
     /// For how long it lasts; `None` for what happens once.
     #[must_use]
-    pub const fn lasts(&self) -> Option<Duration> {
+    pub const fn lasts(&self) -> Option<SimDuration> {
         match self {
             FaultKind::Crash { lasts, .. }
             | FaultKind::PowerLoss { lasts, .. }
@@ -397,7 +397,7 @@ impl FaultKind {
     }
 
     /// The same, to be changed.
-    pub const fn lasts_mut(&mut self) -> Option<&mut Duration> {
+    pub const fn lasts_mut(&mut self) -> Option<&mut SimDuration> {
         match self {
             FaultKind::Crash { lasts, .. }
             | FaultKind::PowerLoss { lasts, .. }
@@ -466,8 +466,8 @@ impl fmt::Display for Target {
             Target::Node(number) => write!(f, "n{number}"),
             Target::Leader => f.pad("leader"),
             Target::Follower => f.pad("follower"),
-            Target::Newest => f.pad("newest"),
-            Target::There => f.pad("there"),
+            Target::LongestLog => f.pad("newest"),
+            Target::TriggerNode => f.pad("there"),
         }
     }
 }
@@ -483,9 +483,9 @@ impl Serialize for Target {
 
 impl<'de> Deserialize<'de> for Target {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Target, D::Error> {
-        struct NumberOrWord;
+        struct TargetVisitor;
 
-        impl Visitor<'_> for NumberOrWord {
+        impl Visitor<'_> for TargetVisitor {
             type Value = Target;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -503,7 +503,7 @@ impl<'de> Deserialize<'de> for Target {
             }
 
             fn visit_str<E: Error>(self, word: &str) -> Result<Target, E> {
-                [Target::Leader, Target::Follower, Target::Newest, Target::There]
+                [Target::Leader, Target::Follower, Target::LongestLog, Target::TriggerNode]
                     .into_iter()
                     .find(|target| target.to_string() == word)
                     .ok_or_else(|| {
@@ -514,6 +514,6 @@ impl<'de> Deserialize<'de> for Target {
             }
         }
 
-        deserializer.deserialize_any(NumberOrWord)
+        deserializer.deserialize_any(TargetVisitor)
     }
 }

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock, RwLockWriteGuard};
 
 /// Held for reading while a file is being written.
-static WRITING: RwLock<()> = RwLock::new(());
+static WRITE_LOCK: RwLock<()> = RwLock::new(());
 
 /// Why a file could not be read or written: where, and one sentence.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -19,16 +19,16 @@ pub struct FileError {
     /// Which file; `None` where it was only text.
     pub path: Option<PathBuf>,
     /// The line and the column in it, counted from 1, where there is such a place.
-    pub place: Option<(usize, usize)>,
+    pub position: Option<(usize, usize)>,
     /// What is wrong.
     pub sentence: String,
 }
 
 impl fmt::Display for FileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.path, self.place) {
-            (Some(path), Some((line, column))) => write!(f, "{}:{line}:{column}: ", named(path))?,
-            (Some(path), None) => write!(f, "{}: ", named(path))?,
+        match (&self.path, self.position) {
+            (Some(path), Some((line, column))) => write!(f, "{}:{line}:{column}: ", display_path(path))?,
+            (Some(path), None) => write!(f, "{}: ", display_path(path))?,
             (None, Some((line, column))) => write!(f, "line {line}, column {column}: ")?,
             (None, None) => {}
         }
@@ -54,10 +54,10 @@ pub fn to_text(plan: &Plan) -> String {
 ///
 /// The text is no plan, or one that cannot be run.
 pub fn from_text(text: &str) -> Result<Plan, FileError> {
-    let version = parse::<Version>(text)?;
-    refuse_newer(version.version)?;
-    let plan: Plan = parse(text)?;
-    checked(&plan)?;
+    let version = parse_toml::<VersionHeader>(text)?;
+    reject_newer_version(version.version)?;
+    let plan: Plan = parse_toml(text)?;
+    check_plan(&plan)?;
     Ok(plan)
 }
 
@@ -67,7 +67,7 @@ pub fn from_text(text: &str) -> Result<Plan, FileError> {
 ///
 /// The file cannot be read, or holds no plan that can be run.
 pub fn read(path: &Path) -> Result<Plan, FileError> {
-    in_file(path, from_text(&read_text(path)?))
+    with_path(path, from_text(&read_text(path)?))
 }
 
 /// Writes the plan to a file, wholly or not at all.
@@ -81,14 +81,14 @@ pub fn write(path: &Path, plan: &Plan) -> Result<(), FileError> {
 
 /// What a text of any version says of itself. It is read first: a newer version has every right to new fields.
 #[derive(Deserialize)]
-struct Version {
+struct VersionHeader {
     version: Option<u32>,
 }
 
 /// Refuses a plan of a version that this build does not know.
-pub(crate) fn refuse_newer(version: Option<u32>) -> Result<(), FileError> {
+pub(crate) fn reject_newer_version(version: Option<u32>) -> Result<(), FileError> {
     match version {
-        Some(version) if version > VERSION => Err(bare(format!(
+        Some(version) if version > VERSION => Err(error_without_path(format!(
             "the plan has version {version}, and this build understands no newer one than {VERSION}"
         ))),
         _ => Ok(()),
@@ -96,33 +96,35 @@ pub(crate) fn refuse_newer(version: Option<u32>) -> Result<(), FileError> {
 }
 
 /// Refuses a plan that cannot be run.
-pub(crate) fn checked(plan: &Plan) -> Result<(), FileError> {
-    plan.check().map_err(|unusable| bare(unusable.to_string()))
+pub(crate) fn check_plan(plan: &Plan) -> Result<(), FileError> {
+    plan.check().map_err(|unusable| error_without_path(unusable.to_string()))
 }
 
 /// Reads any TOML; an error knows its line and column.
-pub(crate) fn parse<T: DeserializeOwned>(text: &str) -> Result<T, FileError> {
+pub(crate) fn parse_toml<T: DeserializeOwned>(text: &str) -> Result<T, FileError> {
     reader::read(text).map_err(|trouble| FileError {
         path: None,
-        place: trouble.at.as_ref().map(|at| place(text, at.start)),
+        position: trouble.at.as_ref().map(|at| line_and_column(text, at.start)),
         sentence: trouble.to_string(),
     })
 }
 
 /// The most bytes of a file that is read whole, with a plan or a case in it. The parser needs some hundred times as many.
-pub const MOST_BYTES: u64 = 4 << 20;
+pub const MAX_FILE_BYTES: u64 = 4 << 20;
 
 /// The text in a file.
 pub(crate) fn read_text(path: &Path) -> Result<String, FileError> {
-    if let Some(bytes) = fs::metadata(path).ok().map(|file| file.len()).filter(|bytes| *bytes > MOST_BYTES) {
-        let sentence = format!("has {bytes} bytes: a plan or a case has at most {MOST_BYTES}");
-        return Err(FileError { path: Some(path.into()), place: None, sentence });
+    if let Some(bytes) =
+        fs::metadata(path).ok().map(|file| file.len()).filter(|bytes| *bytes > MAX_FILE_BYTES)
+    {
+        let sentence = format!("has {bytes} bytes: a plan or a case has at most {MAX_FILE_BYTES}");
+        return Err(FileError { path: Some(path.into()), position: None, sentence });
     }
     let text = read_bytes(path)
         .and_then(|bytes| String::from_utf8(bytes).map_err(|_| "this is no text in UTF-8".to_owned()));
     text.map_err(|why| FileError {
         path: Some(path.into()),
-        place: None,
+        position: None,
         sentence: format!("cannot be read: {why}"),
     })
 }
@@ -130,18 +132,18 @@ pub(crate) fn read_text(path: &Path) -> Result<String, FileError> {
 /// What is in a file, or why it cannot be read. Only regular files are read: a pipe may never end, nor may a device.
 pub(crate) fn read_bytes(path: &Path) -> Result<Vec<u8>, String> {
     let attempt = || {
-        refuse_irregular(&path.metadata()?)?;
+        require_regular_file(&path.metadata()?)?;
         let mut file = fs::File::open(path)?;
         // Another file may have taken its place since.
-        refuse_irregular(&file.metadata()?)?;
+        require_regular_file(&file.metadata()?)?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map(|_| bytes)
     };
-    attempt().map_err(|error| reason(&error))
+    attempt().map_err(|error| error_reason(&error))
 }
 
 /// Refuses anything but a regular file.
-pub(crate) fn refuse_irregular(metadata: &fs::Metadata) -> io::Result<()> {
+pub(crate) fn require_regular_file(metadata: &fs::Metadata) -> io::Result<()> {
     match metadata.file_type() {
         kind if kind.is_file() => Ok(()),
         kind if kind.is_dir() => Err(ErrorKind::IsADirectory.into()),
@@ -151,31 +153,31 @@ pub(crate) fn refuse_irregular(metadata: &fs::Metadata) -> io::Result<()> {
 
 /// Writes a text to a temporary file beside `path` and renames it, so that nobody ever finds half of it.
 pub(crate) fn write_text(path: &Path, text: &str) -> Result<(), FileError> {
-    let _busy = WRITING.read().unwrap_or_else(PoisonError::into_inner);
-    let attempt = || match destination(path)? {
+    let _busy = WRITE_LOCK.read().unwrap_or_else(PoisonError::into_inner);
+    let attempt = || match resolve_destination(path)? {
         Destination::Stream => fs::OpenOptions::new().write(true).open(path)?.write_all(text.as_bytes()),
         Destination::File(path) => {
-            let mut file = temporary(&path)?;
+            let mut file = create_temp_file(&path)?;
             file.write_all(text.as_bytes())?;
             file.as_file().sync_all()?;
             file.persist(path).map(drop).map_err(|error| error.error)
         }
     };
-    attempt().map_err(|error| cannot_be_written(path, &error))
+    attempt().map_err(|error| write_error(path, &error))
 }
 
 /// Refuses a path that nothing could be written to, so that nobody works in vain.
-pub(crate) fn writable(path: &Path) -> Result<(), FileError> {
-    let attempt = || match destination(path)? {
+pub(crate) fn check_writable(path: &Path) -> Result<(), FileError> {
+    let attempt = || match resolve_destination(path)? {
         Destination::Stream => Ok(()),
-        Destination::File(path) => temporary(&path).map(drop),
+        Destination::File(path) => create_temp_file(&path).map(drop),
     };
-    attempt().map_err(|error| cannot_be_written(path, &error))
+    attempt().map_err(|error| write_error(path, &error))
 }
 
 /// Waits until no file is half written, and lets nobody begin another one while the guard lives.
-pub(crate) fn no_more_writing() -> RwLockWriteGuard<'static, ()> {
-    WRITING.write().unwrap_or_else(PoisonError::into_inner)
+pub(crate) fn block_writes() -> RwLockWriteGuard<'static, ()> {
+    WRITE_LOCK.write().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Where a text for a path goes.
@@ -188,7 +190,7 @@ enum Destination {
 
 /// Refuses what a rename would replace although it cannot be written: a file without any right to write (the mode decides,
 /// as root may do everything), and a link that leads nowhere.
-fn destination(path: &Path) -> io::Result<Destination> {
+fn resolve_destination(path: &Path) -> io::Result<Destination> {
     if path.file_name().is_none() || path.as_os_str().as_encoded_bytes().ends_with(b"/") {
         return Err(ErrorKind::IsADirectory.into());
     }
@@ -204,44 +206,44 @@ fn destination(path: &Path) -> io::Result<Destination> {
 }
 
 /// Refuses a path where no regular file can be written in place.
-pub(crate) fn refuse_unwritable_file(path: &Path) -> io::Result<()> {
-    match destination(path)? {
+pub(crate) fn check_file_writable(path: &Path) -> io::Result<()> {
+    match resolve_destination(path)? {
         Destination::File(_) => Ok(()),
-        Destination::Stream => refuse_irregular(&path.metadata()?),
+        Destination::Stream => require_regular_file(&path.metadata()?),
     }
 }
 
 /// Which file of the system something is.
 #[cfg(unix)]
-pub(crate) type Identity = (u64, u64);
+pub(crate) type FileId = (u64, u64);
 /// Which file of the system something is.
 #[cfg(not(unix))]
-pub(crate) type Identity = PathBuf;
+pub(crate) type FileId = PathBuf;
 
 /// The identity of the file that a path leads to.
 #[cfg(unix)]
-pub(crate) fn identity(_: &Path, metadata: &fs::Metadata) -> io::Result<Identity> {
+pub(crate) fn file_id(_: &Path, metadata: &fs::Metadata) -> io::Result<FileId> {
     use std::os::unix::fs::MetadataExt;
     Ok((metadata.dev(), metadata.ino()))
 }
 
 /// The identity of the file that a path leads to.
 #[cfg(not(unix))]
-pub(crate) fn identity(path: &Path, _: &fs::Metadata) -> io::Result<Identity> {
+pub(crate) fn file_id(path: &Path, _: &fs::Metadata) -> io::Result<Identity> {
     path.canonicalize()
 }
 
 /// The folder that a path is in.
-pub(crate) fn folder_of(path: &Path) -> &Path {
+pub(crate) fn parent_folder(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// The beginning of the names of files that are being written.
-const TEMPORARY: &str = ".writing-";
+const TEMP_PREFIX: &str = ".writing-";
 
 /// An empty file beside `path` that is gone when it is dropped. It may be read by whom the umask lets read any file. It is
 /// locked as long as it is open, so that [`tidy`] can tell it from one whose writer was killed.
-fn temporary(path: &Path) -> io::Result<tempfile::NamedTempFile> {
+fn create_temp_file(path: &Path) -> io::Result<tempfile::NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     #[cfg(unix)]
     {
@@ -249,7 +251,7 @@ fn temporary(path: &Path) -> io::Result<tempfile::NamedTempFile> {
         builder.permissions(fs::Permissions::from_mode(0o666));
     }
     loop {
-        let file = builder.prefix(TEMPORARY).tempfile_in(folder_of(path))?;
+        let file = builder.prefix(TEMP_PREFIX).tempfile_in(parent_folder(path))?;
         // A file system without locks is no reason not to write.
         let locked = file.as_file().lock();
         if locked.is_err() || file.path().exists() {
@@ -260,10 +262,10 @@ fn temporary(path: &Path) -> io::Result<tempfile::NamedTempFile> {
 }
 
 /// Removes the files in a folder that somebody was writing who was killed. Returns how many there were.
-pub(crate) fn tidy(folder: &Path) -> usize {
+pub(crate) fn remove_stale_temp_files(folder: &Path) -> usize {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let begun =
-        entries.filter(|entry| entry.file_name().as_encoded_bytes().starts_with(TEMPORARY.as_bytes()));
+        entries.filter(|entry| entry.file_name().as_encoded_bytes().starts_with(TEMP_PREFIX.as_bytes()));
     let stray = begun.filter(|entry| {
         let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
         let file = is_file.then(|| fs::File::open(entry.path()).ok()).flatten();
@@ -273,26 +275,26 @@ pub(crate) fn tidy(folder: &Path) -> usize {
     stray.count()
 }
 
-fn cannot_be_written(path: &Path, error: &io::Error) -> FileError {
+fn write_error(path: &Path, error: &io::Error) -> FileError {
     FileError {
         path: Some(path.into()),
-        place: None,
-        sentence: format!("cannot be written: {}", reason(error)),
+        position: None,
+        sentence: format!("cannot be written: {}", error_reason(error)),
     }
 }
 
 /// Adds the file's name to an error about its text.
-pub(crate) fn in_file<T>(path: &Path, result: Result<T, FileError>) -> Result<T, FileError> {
+pub(crate) fn with_path<T>(path: &Path, result: Result<T, FileError>) -> Result<T, FileError> {
     result.map_err(|error| FileError { path: Some(path.into()), ..error })
 }
 
 /// A path as a sentence names it.
-pub(crate) fn named(path: &Path) -> String {
-    text::visible(&path.to_string_lossy()).into_owned()
+pub(crate) fn display_path(path: &Path) -> String {
+    text::escape(&path.to_string_lossy()).into_owned()
 }
 
 /// What an error of the system means, without its number.
-pub(crate) fn reason(error: &io::Error) -> String {
+pub(crate) fn error_reason(error: &io::Error) -> String {
     let text = error.to_string();
     match text.find(" (os error") {
         Some(end) => text[..end].to_lowercase(),
@@ -300,12 +302,12 @@ pub(crate) fn reason(error: &io::Error) -> String {
     }
 }
 
-fn bare(sentence: String) -> FileError {
-    FileError { path: None, place: None, sentence }
+fn error_without_path(sentence: String) -> FileError {
+    FileError { path: None, position: None, sentence }
 }
 
 /// The line and the column of a byte of `text`, counted from 1.
-fn place(text: &str, at: usize) -> (usize, usize) {
+fn line_and_column(text: &str, at: usize) -> (usize, usize) {
     let before = &text[..text.floor_char_boundary(at)];
     let line = before.bytes().filter(|&byte| byte == b'\n').count() + 1;
     let column = before.rsplit('\n').next().map_or(0, |rest| rest.chars().count()) + 1;
@@ -315,7 +317,7 @@ fn place(text: &str, at: usize) -> (usize, usize) {
 #[cfg(test)]
 mod tests {
     use super::{from_text, read, to_text, write};
-    use crate::plan::{Chance, Duration, Plan};
+    use crate::plan::{Duration, Plan, Probability};
 
     /// A plan that does not change when the generator does.
     const EXAMPLE: &str = include_str!("../../tests/example.toml");
@@ -336,7 +338,10 @@ mod tests {
         let reads = "reads = \"37.9%\"\n";
         let on = EXAMPLE.replacen(reads, &format!("{reads}session = \"2.5s\"\nanywhere = \"10%\"\n"), 1);
         let plan = from_text(&on).unwrap();
-        assert_eq!((plan.clients.session, plan.clients.anywhere), (Duration::millis(2_500), Chance(100_000)));
+        assert_eq!(
+            (plan.clients.session, plan.clients.anywhere),
+            (Duration::millis(2_500), Probability(100_000))
+        );
         assert_eq!(to_text(&plan), on);
     }
 
@@ -437,7 +442,7 @@ mod tests {
         for name in refused {
             let said = super::write_text(&path(name), "new").unwrap_err().to_string();
             assert!(said.contains(": cannot be written: "), "{said}");
-            assert_eq!(super::writable(&path(name)).unwrap_err().to_string(), said);
+            assert_eq!(super::check_writable(&path(name)).unwrap_err().to_string(), said);
         }
         assert_eq!(std::fs::read_to_string(path("kept")).unwrap(), "kept");
         assert!(!path("nowhere").exists() && !path("new").exists());
@@ -450,7 +455,7 @@ mod tests {
         std::fs::write(path(".writing-stray"), "half").unwrap();
         std::fs::write(path("seed-1.toml"), "whole").unwrap();
         std::fs::create_dir(path(".writing-folder")).unwrap();
-        let live = super::temporary(&path("seed-2.toml")).unwrap();
+        let live = super::create_temp_file(&path("seed-2.toml")).unwrap();
         assert_eq!(super::tidy(folder.path()), 1);
         assert!(live.path().exists() && path("seed-1.toml").exists() && path(".writing-folder").exists());
         drop(live);

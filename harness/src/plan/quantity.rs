@@ -1,6 +1,6 @@
 //! The two quantities of a plan, as people write them: `"2.5s"` and `"2.5%"`. Exact both ways, without floats.
 
-use crate::text::shown;
+use crate::text::display_value;
 use serde::de::{Deserializer, Error, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 use std::fmt;
@@ -9,24 +9,25 @@ use std::str::FromStr;
 /// A span of time in nanoseconds, written with its unit: `"2.5s"`, `"150ms"`, `"80us"`, `"7ns"`. Hours and minutes are
 /// read too (`"8h"`, `"90min"`), and written in seconds.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct Duration(pub u64);
+pub struct SimDuration(pub u64);
 
 /// A chance in parts per million, written in percent: `"2.5%"`.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct Chance(pub u32);
+pub struct Probability(pub u32);
 
 /// The units that a duration is written in, the largest first.
-const WRITTEN: [(&str, u64); 4] = [("s", 1_000_000_000), ("ms", 1_000_000), ("us", 1_000), ("ns", 1)];
+const WRITE_UNITS: [(&str, u64); 4] = [("s", 1_000_000_000), ("ms", 1_000_000), ("us", 1_000), ("ns", 1)];
 /// Further units that it is read in.
-const READ: [(&str, u64); 3] = [("h", 3_600_000_000_000), ("min", 60_000_000_000), ("m", 60_000_000_000)];
+const READ_ONLY_UNITS: [(&str, u64); 3] =
+    [("h", 3_600_000_000_000), ("min", 60_000_000_000), ("m", 60_000_000_000)];
 /// Parts per million in one percent.
-const PERCENT: u64 = 10_000;
+const PPM_PER_PERCENT: u64 = 10_000;
 
-impl Duration {
+impl SimDuration {
     /// So many milliseconds.
     #[must_use]
-    pub const fn millis(count: u64) -> Duration {
-        Duration(count * 1_000_000)
+    pub const fn millis(count: u64) -> SimDuration {
+        SimDuration(count * 1_000_000)
     }
 
     /// Whether it is none at all: in a plan, mostly, that something never happens.
@@ -37,14 +38,14 @@ impl Duration {
 
     /// So many microseconds.
     #[must_use]
-    pub const fn micros(count: u64) -> Duration {
-        Duration(count * 1_000)
+    pub const fn micros(count: u64) -> SimDuration {
+        SimDuration(count * 1_000)
     }
 }
 
-impl Chance {
+impl Probability {
     /// What always happens.
-    pub const CERTAIN: Chance = Chance(1_000_000);
+    pub const CERTAIN: Probability = Probability(1_000_000);
 
     /// Whether it never happens: what is off stands in no file.
     pub(super) const fn is_zero(&self) -> bool {
@@ -52,56 +53,63 @@ impl Chance {
     }
 }
 
-impl fmt::Display for Duration {
+impl fmt::Display for SimDuration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (name, unit) = WRITTEN.into_iter().find(|&(_, unit)| self.0 >= unit).unwrap_or(WRITTEN[0]);
-        f.pad(&(decimal(self.0, unit) + name))
+        let (name, unit) =
+            WRITE_UNITS.into_iter().find(|&(_, unit)| self.0 >= unit).unwrap_or(WRITE_UNITS[0]);
+        f.pad(&(format_decimal(self.0, unit) + name))
     }
 }
 
-impl fmt::Display for Chance {
+impl fmt::Display for Probability {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&(decimal(u64::from(self.0), PERCENT) + "%"))
+        f.pad(&(format_decimal(u64::from(self.0), PPM_PER_PERCENT) + "%"))
     }
 }
 
-impl FromStr for Duration {
+impl FromStr for SimDuration {
     type Err = String;
 
-    fn from_str(text: &str) -> Result<Duration, String> {
+    fn from_str(text: &str) -> Result<SimDuration, String> {
         let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
         let (number, name) = (&text[..end], text[end..].trim_start());
-        let unit = WRITTEN.into_iter().chain(READ).find(|&(unit, _)| unit == name).map(|(_, unit)| unit);
-        match unit.ok_or(Misfit::NoNumber).and_then(|unit| parse(number, unit)) {
-            Ok(nanos) => Ok(Duration(nanos)),
-            Err(Misfit::NoNumber) => {
+        let unit = WRITE_UNITS
+            .into_iter()
+            .chain(READ_ONLY_UNITS)
+            .find(|&(unit, _)| unit == name)
+            .map(|(_, unit)| unit);
+        match unit.ok_or(QuantityError::NoNumber).and_then(|unit| parse_decimal(number, unit)) {
+            Ok(nanos) => Ok(SimDuration(nanos)),
+            Err(QuantityError::NoNumber) => {
                 Err("write a number and its unit, such as 2.5s, 150ms, 80us or 7ns".to_owned())
             }
-            Err(Misfit::TooLarge) => Err(format!(
+            Err(QuantityError::TooLarge) => Err(format!(
                 "longer than a duration can be: at most {}, which is 584 years",
-                Duration(u64::MAX)
+                SimDuration(u64::MAX)
             )),
-            Err(Misfit::TooFine) => Err("finer than 1ns, the shortest duration".to_owned()),
+            Err(QuantityError::TooFine) => Err("finer than 1ns, the shortest duration".to_owned()),
         }
     }
 }
 
-impl FromStr for Chance {
+impl FromStr for Probability {
     type Err = String;
 
-    fn from_str(text: &str) -> Result<Chance, String> {
-        let number = text.strip_suffix('%').ok_or(Misfit::NoNumber);
-        match number.and_then(|number| parse(number.trim_end(), PERCENT)).map(u32::try_from) {
-            Ok(Ok(number)) if number <= Chance::CERTAIN.0 => Ok(Chance(number)),
-            Ok(_) | Err(Misfit::TooLarge) => Err("a chance is between 0% and 100%".to_owned()),
-            Err(Misfit::NoNumber) => Err("write a chance in percent, such as 2.5%".to_owned()),
-            Err(Misfit::TooFine) => Err("a chance has at most four decimals, such as 0.0001%".to_owned()),
+    fn from_str(text: &str) -> Result<Probability, String> {
+        let number = text.strip_suffix('%').ok_or(QuantityError::NoNumber);
+        match number.and_then(|number| parse_decimal(number.trim_end(), PPM_PER_PERCENT)).map(u32::try_from) {
+            Ok(Ok(number)) if number <= Probability::CERTAIN.0 => Ok(Probability(number)),
+            Ok(_) | Err(QuantityError::TooLarge) => Err("a chance is between 0% and 100%".to_owned()),
+            Err(QuantityError::NoNumber) => Err("write a chance in percent, such as 2.5%".to_owned()),
+            Err(QuantityError::TooFine) => {
+                Err("a chance has at most four decimals, such as 0.0001%".to_owned())
+            }
         }
     }
 }
 
 /// `value / unit` in decimals, exact: `unit` is a power of ten.
-fn decimal(value: u64, unit: u64) -> String {
+fn format_decimal(value: u64, unit: u64) -> String {
     let (whole, rest) = (value / unit, value % unit);
     if rest == 0 {
         return whole.to_string();
@@ -111,7 +119,7 @@ fn decimal(value: u64, unit: u64) -> String {
 }
 
 /// Why a text is no number of parts.
-enum Misfit {
+enum QuantityError {
     /// It is no decimal number.
     NoNumber,
     /// There are more parts than can be counted.
@@ -121,11 +129,11 @@ enum Misfit {
 }
 
 /// The number of parts that `text` times `unit` is.
-fn parse(text: &str, unit: u64) -> Result<u64, Misfit> {
+fn parse_decimal(text: &str, unit: u64) -> Result<u64, QuantityError> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
     let all_digits = |digits: &str| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
     if !all_digits(whole) || !all_digits(fraction) {
-        return Err(Misfit::NoNumber);
+        return Err(QuantityError::NoNumber);
     }
     // Of digits without an end, one that is not 0 is too fine by itself.
     let fraction = fraction.trim_end_matches('0');
@@ -133,27 +141,27 @@ fn parse(text: &str, unit: u64) -> Result<u64, Misfit> {
         0 => 0,
         length @ 1..=18 => {
             let (number, scale) = (fraction.parse::<u128>(), 10_u128.pow(length as u32));
-            let parts = number.map_err(|_| Misfit::NoNumber)? * u128::from(unit);
+            let parts = number.map_err(|_| QuantityError::NoNumber)? * u128::from(unit);
             if parts % scale != 0 {
-                return Err(Misfit::TooFine);
+                return Err(QuantityError::TooFine);
             }
             parts / scale
         }
-        _ => return Err(Misfit::TooFine),
+        _ => return Err(QuantityError::TooFine),
     };
     let whole = whole.trim_start_matches('0');
     let whole = if whole.is_empty() { Ok(0) } else { whole.parse::<u64>() };
-    let whole = u128::from(whole.map_err(|_| Misfit::TooLarge)?) * u128::from(unit);
-    u64::try_from(whole + parts).map_err(|_| Misfit::TooLarge)
+    let whole = u128::from(whole.map_err(|_| QuantityError::TooLarge)?) * u128::from(unit);
+    u64::try_from(whole + parts).map_err(|_| QuantityError::TooLarge)
 }
 
 /// Reads a quantity from its text, and says what would be right where there is none.
-struct Text<T> {
+struct QuantityVisitor<T> {
     expecting: &'static str,
     read: fn(&str) -> Result<T, String>,
 }
 
-impl<T> Visitor<'_> for Text<T> {
+impl<T> Visitor<'_> for QuantityVisitor<T> {
     type Value = T;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -161,41 +169,43 @@ impl<T> Visitor<'_> for Text<T> {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
-        (self.read)(text).map_err(|why| E::custom(format!("`{}`: {why}", shown(text))))
+        (self.read)(text).map_err(|why| E::custom(format!("`{}`: {why}", display_value(text))))
     }
 }
 
-impl Serialize for Duration {
+impl Serialize for SimDuration {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
 }
 
-impl<'de> Deserialize<'de> for Duration {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-        deserializer.deserialize_str(Text {
+impl<'de> Deserialize<'de> for SimDuration {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<SimDuration, D::Error> {
+        deserializer.deserialize_str(QuantityVisitor {
             expecting: "a duration in quotes with its unit, such as \"150ms\"",
             read: str::parse,
         })
     }
 }
 
-impl Serialize for Chance {
+impl Serialize for Probability {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
 }
 
-impl<'de> Deserialize<'de> for Chance {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Chance, D::Error> {
-        deserializer
-            .deserialize_str(Text { expecting: "a chance in quotes, such as \"2.5%\"", read: str::parse })
+impl<'de> Deserialize<'de> for Probability {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Probability, D::Error> {
+        deserializer.deserialize_str(QuantityVisitor {
+            expecting: "a chance in quotes, such as \"2.5%\"",
+            read: str::parse,
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Chance, Duration};
+    use super::{Duration, Probability};
     use proptest::prelude::*;
 
     #[test]
@@ -206,7 +216,7 @@ mod tests {
             ["0s", "7ns", "80us", "150ms", "2.5s", "1.000000001s", "1.5us"]
         );
         assert_eq!(
-            [0, 1, 25_000, 1_000_000].map(|ppm| Chance(ppm).to_string()),
+            [0, 1, 25_000, 1_000_000].map(|ppm| Probability(ppm).to_string()),
             ["0%", "0.0001%", "2.5%", "100%"]
         );
         assert_eq!("8h".parse(), Ok(Duration(8 * 3_600 * 1_000_000_000)));
@@ -239,7 +249,7 @@ mod tests {
             ("99999999999%", "a chance is between 0% and 100%"),
             ("99999999999999999999999%", "a chance is between 0% and 100%"),
         ] {
-            assert_eq!(text.parse::<Chance>(), Err(why.into()), "{text}");
+            assert_eq!(text.parse::<Probability>(), Err(why.into()), "{text}");
         }
     }
 
@@ -247,7 +257,7 @@ mod tests {
         #[test]
         fn every_quantity_is_read_back_as_it_was(nanos: u64, ppm in 0..=1_000_000_u32) {
             prop_assert_eq!(Duration(nanos).to_string().parse(), Ok(Duration(nanos)));
-            prop_assert_eq!(Chance(ppm).to_string().parse(), Ok(Chance(ppm)));
+            prop_assert_eq!(Probability(ppm).to_string().parse(), Ok(Probability(ppm)));
         }
     }
 }

@@ -4,7 +4,7 @@
 //! is, a kind with its parts, where `toml` would make a text of it in the words of Rust.
 
 use crate::names;
-use crate::text::shown;
+use crate::text::display_value;
 use serde::de::value::StrDeserializer;
 use serde::de::{
     DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, Error, Expected, IntoDeserializer,
@@ -18,7 +18,7 @@ use toml::de::{DeTable, DeValue};
 
 /// What is wrong in a text.
 #[derive(Debug)]
-pub(super) struct Trouble {
+pub(super) struct TomlError {
     /// Where, in bytes.
     pub(super) at: Option<Range<usize>>,
     /// In which field, where the sentence does not say so itself.
@@ -28,14 +28,14 @@ pub(super) struct Trouble {
 }
 
 /// Reads any TOML.
-pub(super) fn read<T: DeserializeOwned>(text: &str) -> Result<T, Trouble> {
-    let table = DeTable::parse(text).map_err(|error| malformed(text, &error))?;
+pub(super) fn read<T: DeserializeOwned>(text: &str) -> Result<T, TomlError> {
+    let table = DeTable::parse(text).map_err(|error| syntax_error(text, &error))?;
     let (table, at) = (table.get_ref(), table.span());
-    let entries = in_order(table);
-    T::deserialize(Table { entries, at: at.clone() }).map_err(|trouble| trouble.within(&at, None))
+    let entries = entries_in_order(table);
+    T::deserialize(Table { entries, at: at.clone() }).map_err(|trouble| trouble.with_context(&at, None))
 }
 
-impl fmt::Display for Trouble {
+impl fmt::Display for TomlError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.field {
             Some(field) if !self.names_field => write!(f, "`{field}`: {}", self.sentence),
@@ -44,61 +44,64 @@ impl fmt::Display for Trouble {
     }
 }
 
-impl std::error::Error for Trouble {}
+impl std::error::Error for TomlError {}
 
-impl Trouble {
-    fn new(sentence: String, names_field: bool) -> Trouble {
-        Trouble { at: None, field: None, sentence, names_field }
+impl TomlError {
+    fn new(sentence: String, names_field: bool) -> TomlError {
+        TomlError { at: None, field: None, sentence, names_field }
     }
 
     /// With its place, where it has none yet.
-    fn within(mut self, at: &Range<usize>, field: Option<&str>) -> Trouble {
+    fn with_context(mut self, at: &Range<usize>, field: Option<&str>) -> TomlError {
         self.at.get_or_insert_with(|| at.clone());
         self.field = self.field.or_else(|| field.map(str::to_owned));
         self
     }
 }
 
-impl Error for Trouble {
-    fn custom<T: fmt::Display>(message: T) -> Trouble {
-        Trouble::new(message.to_string(), true)
+impl Error for TomlError {
+    fn custom<T: fmt::Display>(message: T) -> TomlError {
+        TomlError::new(message.to_string(), true)
     }
 
-    fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> Trouble {
-        Trouble::new(format!("expected {}, not {}", wanted(expected), told(found)), false)
+    fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> TomlError {
+        TomlError::new(
+            format!("expected {}, not {}", describe_expected(expected), describe_found(found)),
+            false,
+        )
     }
 
-    fn invalid_value(found: Unexpected<'_>, expected: &dyn Expected) -> Trouble {
-        Trouble::invalid_type(found, expected)
+    fn invalid_value(found: Unexpected<'_>, expected: &dyn Expected) -> TomlError {
+        TomlError::invalid_type(found, expected)
     }
 
-    fn invalid_length(length: usize, expected: &dyn Expected) -> Trouble {
-        Trouble::new(format!("expected {}, not {length}", wanted(expected)), false)
+    fn invalid_length(length: usize, expected: &dyn Expected) -> TomlError {
+        TomlError::new(format!("expected {}, not {length}", describe_expected(expected)), false)
     }
 
-    fn unknown_variant(typed: &str, known: &'static [&'static str]) -> Trouble {
-        Trouble::new(unknown("name", typed, known), true)
+    fn unknown_variant(typed: &str, known: &'static [&'static str]) -> TomlError {
+        TomlError::new(unknown_name("name", typed, known), true)
     }
 
-    fn unknown_field(typed: &str, known: &'static [&'static str]) -> Trouble {
-        Trouble::new(unknown("field", typed, known), true)
+    fn unknown_field(typed: &str, known: &'static [&'static str]) -> TomlError {
+        TomlError::new(unknown_name("field", typed, known), true)
     }
 
-    fn missing_field(field: &'static str) -> Trouble {
-        Trouble::new(format!("missing field `{field}`"), true)
+    fn missing_field(field: &'static str) -> TomlError {
+        TomlError::new(format!("missing field `{field}`"), true)
     }
 
-    fn duplicate_field(field: &'static str) -> Trouble {
-        Trouble::new(format!("the field `{field}` stands here twice"), true)
+    fn duplicate_field(field: &'static str) -> TomlError {
+        TomlError::new(format!("the field `{field}` stands here twice"), true)
     }
 }
 
-fn unknown(what: &str, typed: &str, known: &[&str]) -> String {
+fn unknown_name(what: &str, typed: &str, known: &[&str]) -> String {
     let near = names::nearest(typed, known.iter().copied());
     let listed = |names: &[&str], between: &str| {
         names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(between)
     };
-    let typed = shown(typed);
+    let typed = display_value(typed);
     match near.is_empty() {
         true => format!("unknown {what} `{typed}`, expected one of {}", listed(known, ", ")),
         false => format!("unknown {what} `{typed}`; did you mean {}?", listed(&near, " or ")),
@@ -106,9 +109,9 @@ fn unknown(what: &str, typed: &str, known: &[&str]) -> String {
 }
 
 /// What the standard library and serde call what they expect, as a person would.
-fn wanted(expected: &dyn Expected) -> String {
+fn describe_expected(expected: &dyn Expected) -> String {
     match expected.to_string().as_str() {
-        "u8" | "u16" | "u32" | "u64" | "u128" | "usize" => WHOLE_FROM_0.into(),
+        "u8" | "u16" | "u32" | "u64" | "u128" | "usize" => UNSIGNED.into(),
         "i8" | "i16" | "i32" | "i64" | "i128" | "isize" => "a whole number".into(),
         "f32" | "f64" => "a number".into(),
         "a boolean" => BOOLEAN.into(),
@@ -122,19 +125,19 @@ fn wanted(expected: &dyn Expected) -> String {
     }
 }
 
-const WHOLE_FROM_0: &str = "a whole number from 0 on";
+const UNSIGNED: &str = "a whole number from 0 on";
 const BOOLEAN: &str = "`true` or `false`";
 const TABLE: &str = "a table of fields";
 const LIST: &str = "a list in brackets, such as [1, 2]";
 const NAME: &str = "a name in quotes";
 
-fn told(found: Unexpected<'_>) -> String {
+fn describe_found(found: Unexpected<'_>) -> String {
     match found {
         Unexpected::Bool(value) => format!("`{value}`"),
         Unexpected::Unsigned(value) => format!("`{value}`"),
         Unexpected::Signed(value) => format!("`{value}`"),
         Unexpected::Float(value) => format!("`{value:?}`"),
-        Unexpected::Str(text) => format!("the text `{}`", shown(text)),
+        Unexpected::Str(text) => format!("the text `{}`", display_value(text)),
         Unexpected::Seq => "a list".into(),
         Unexpected::Map | Unexpected::StructVariant => "a table of fields".into(),
         Unexpected::UnitVariant => "a name alone".into(),
@@ -145,7 +148,7 @@ fn told(found: Unexpected<'_>) -> String {
 }
 
 /// What is wrong where a text is no TOML at all.
-fn malformed(text: &str, error: &toml::de::Error) -> Trouble {
+fn syntax_error(text: &str, error: &toml::de::Error) -> TomlError {
     let at = error.span().unwrap_or(0..0);
     let (before, from) = text.split_at_checked(at.start).unwrap_or((text, ""));
     let line = before.rsplit('\n').next().unwrap_or_default().trim_end();
@@ -153,23 +156,26 @@ fn malformed(text: &str, error: &toml::de::Error) -> Trouble {
     let is_word = word.starts_with(|c: char| c.is_alphabetic());
     let field = line.strip_suffix('=').map(|line| {
         let words = line.trim_end().rsplit(|c: char| c.is_whitespace() || "{,".contains(c));
-        shown(words.map(str::trim).next().unwrap_or_default())
+        display_value(words.map(str::trim).next().unwrap_or_default())
     });
     let sentence = if error.message().contains("recurs") {
         // The parser's word for its own limit.
         "lists and tables stand in one another too deep here".to_owned()
     } else if is_word && line.ends_with(['=', '[', ',']) {
-        format!("`{}` is no value, expected a number, a text in quotes, or `true` or `false`", shown(word))
+        format!(
+            "`{}` is no value, expected a number, a text in quotes, or `true` or `false`",
+            display_value(word)
+        )
     } else {
         // It puts what it expected on a line of its own.
         error.message().lines().map(str::trim).collect::<Vec<_>>().join(", ")
     };
     let names_field = !is_word;
-    Trouble { at: Some(at), field, sentence, names_field }
+    TomlError { at: Some(at), field, sentence, names_field }
 }
 
 /// The entries of a table as they stand in the text.
-fn in_order<'a, 'i>(table: &'a DeTable<'i>) -> Vec<Entry<'a, 'i>> {
+fn entries_in_order<'a, 'i>(table: &'a DeTable<'i>) -> Vec<Entry<'a, 'i>> {
     let mut entries: Vec<_> = table.iter().collect();
     entries.sort_by_key(|(key, _)| key.span().start);
     entries.reverse();
@@ -199,9 +205,9 @@ struct List<'a, 'i> {
 }
 
 impl<'de> Deserializer<'de> for Table<'_, '_> {
-    type Error = Trouble;
+    type Error = TomlError;
 
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Trouble> {
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, TomlError> {
         visitor.visit_map(self)
     }
 
@@ -212,29 +218,29 @@ impl<'de> Deserializer<'de> for Table<'_, '_> {
 }
 
 impl<'de> MapAccess<'de> for Table<'_, '_> {
-    type Error = Trouble;
+    type Error = TomlError;
 
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Trouble> {
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, TomlError> {
         let Some((key, _)) = self.entries.last() else { return Ok(None) };
-        let name: StrDeserializer<'_, Trouble> = key.get_ref().as_ref().into_deserializer();
-        seed.deserialize(name).map(Some).map_err(|trouble| trouble.within(&key.span(), None))
+        let name: StrDeserializer<'_, TomlError> = key.get_ref().as_ref().into_deserializer();
+        seed.deserialize(name).map(Some).map_err(|trouble| trouble.with_context(&key.span(), None))
     }
 
-    fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, Trouble> {
-        let (key, value) = self.entries.pop().ok_or_else(|| Trouble::custom("a field has no value"))?;
+    fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, TomlError> {
+        let (key, value) = self.entries.pop().ok_or_else(|| TomlError::custom("a field has no value"))?;
         seed.deserialize(Value { value: value.get_ref(), at: value.span(), field: Some(key.get_ref()) })
-            .map_err(|trouble| trouble.within(&value.span(), Some(key.get_ref())))
+            .map_err(|trouble| trouble.with_context(&value.span(), Some(key.get_ref())))
     }
 }
 
 impl<'de> SeqAccess<'de> for List<'_, '_> {
-    type Error = Trouble;
+    type Error = TomlError;
 
-    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Trouble> {
+    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, TomlError> {
         let value = self.values.next();
         let read = |value: &Spanned<DeValue<'_>>| {
             seed.deserialize(Value { value: value.get_ref(), at: value.span(), field: self.field })
-                .map_err(|trouble| trouble.within(&value.span(), self.field))
+                .map_err(|trouble| trouble.with_context(&value.span(), self.field))
         };
         value.map(read).transpose()
     }
@@ -242,27 +248,27 @@ impl<'de> SeqAccess<'de> for List<'_, '_> {
 
 impl Value<'_, '_> {
     /// This is not what is expected here.
-    fn misfit(&self, expected: &str) -> Trouble {
+    fn type_mismatch(&self, expected: &str) -> TomlError {
         let found = match self.value {
-            DeValue::String(text) => told(Unexpected::Str(text)),
-            DeValue::Integer(number) => format!("`{}`", shown(&number.to_string())),
-            DeValue::Float(number) => format!("`{}`", shown(number.as_str())),
-            DeValue::Boolean(value) => told(Unexpected::Bool(*value)),
+            DeValue::String(text) => describe_found(Unexpected::Str(text)),
+            DeValue::Integer(number) => format!("`{}`", display_value(&number.to_string())),
+            DeValue::Float(number) => format!("`{}`", display_value(number.as_str())),
+            DeValue::Boolean(value) => describe_found(Unexpected::Bool(*value)),
             DeValue::Datetime(_) => "a date".into(),
-            DeValue::Array(_) => told(Unexpected::Seq),
-            DeValue::Table(_) => told(Unexpected::Map),
+            DeValue::Array(_) => describe_found(Unexpected::Seq),
+            DeValue::Table(_) => describe_found(Unexpected::Map),
         };
-        Trouble::new(format!("expected {expected}, not {found}"), false).within(&self.at, self.field)
+        TomlError::new(format!("expected {expected}, not {found}"), false).with_context(&self.at, self.field)
     }
 
     /// A whole number of no more than this size.
-    fn integer(&self, least: i128, largest: i128) -> Result<i128, Trouble> {
-        let expected = if least == 0 { WHOLE_FROM_0 } else { "a whole number" };
-        let DeValue::Integer(number) = self.value else { return Err(self.misfit(expected)) };
+    fn integer(&self, least: i128, largest: i128) -> Result<i128, TomlError> {
+        let expected = if least == 0 { UNSIGNED } else { "a whole number" };
+        let DeValue::Integer(number) = self.value else { return Err(self.type_mismatch(expected)) };
         match i128::from_str_radix(number.as_str(), number.radix()) {
             Ok(value) if (least..=largest).contains(&value) => Ok(value),
-            Ok(value) if value < 0 && least == 0 => Err(self.misfit(expected)),
-            _ => Err(self.misfit(&format!("a whole number from {least} to {largest}"))),
+            Ok(value) if value < 0 && least == 0 => Err(self.type_mismatch(expected)),
+            _ => Err(self.type_mismatch(&format!("a whole number from {least} to {largest}"))),
         }
     }
 }
@@ -270,18 +276,18 @@ impl Value<'_, '_> {
 /// Reads whole numbers of each size.
 macro_rules! whole_numbers {
     ($($method:ident $visit:ident $type:ty,)*) => {$(
-        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Trouble> {
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, TomlError> {
             let value = self.integer(<$type>::MIN.into(), <$type>::MAX.into())?;
-            let value = <$type>::try_from(value).map_err(Trouble::custom)?;
-            visitor.$visit(value).map_err(|trouble: Trouble| trouble.within(&self.at, self.field))
+            let value = <$type>::try_from(value).map_err(TomlError::custom)?;
+            visitor.$visit(value).map_err(|trouble: TomlError| trouble.with_context(&self.at, self.field))
         }
     )*};
 }
 
 impl<'de> Deserializer<'de> for Value<'_, '_> {
-    type Error = Trouble;
+    type Error = TomlError;
 
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Trouble> {
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, TomlError> {
         let (at, field) = (self.at.clone(), self.field);
         let read = match self.value {
             DeValue::String(text) => visitor.visit_str(text),
@@ -294,39 +300,41 @@ impl<'de> Deserializer<'de> for Value<'_, '_> {
             },
             DeValue::Float(number) => match number.as_str().parse() {
                 Ok(number) => visitor.visit_f64(number),
-                Err(_) => Err(self.misfit("a number")),
+                Err(_) => Err(self.type_mismatch("a number")),
             },
             DeValue::Boolean(value) => visitor.visit_bool(*value),
-            DeValue::Datetime(_) => Err(Trouble::invalid_type(Unexpected::Other("a date"), &visitor)),
+            DeValue::Datetime(_) => Err(TomlError::invalid_type(Unexpected::Other("a date"), &visitor)),
             DeValue::Array(values) => visitor.visit_seq(List { values: values.iter(), field }),
-            DeValue::Table(table) => visitor.visit_map(Table { entries: in_order(table), at: at.clone() }),
+            DeValue::Table(table) => {
+                visitor.visit_map(Table { entries: entries_in_order(table), at: at.clone() })
+            }
         };
-        read.map_err(|trouble| trouble.within(&at, field))
+        read.map_err(|trouble| trouble.with_context(&at, field))
     }
 
     /// A field that another version may have is what it likes.
-    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Trouble> {
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, TomlError> {
         visitor.visit_unit()
     }
 
-    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Trouble> {
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, TomlError> {
         match self.value {
             DeValue::Boolean(_) => self.deserialize_any(visitor),
-            _ => Err(self.misfit(BOOLEAN)),
+            _ => Err(self.type_mismatch(BOOLEAN)),
         }
     }
 
-    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Trouble> {
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, TomlError> {
         match self.value {
             DeValue::Array(_) => self.deserialize_any(visitor),
-            _ => Err(self.misfit(LIST)),
+            _ => Err(self.type_mismatch(LIST)),
         }
     }
 
-    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Trouble> {
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, TomlError> {
         match self.value {
             DeValue::Table(_) => self.deserialize_any(visitor),
-            _ => Err(self.misfit(TABLE)),
+            _ => Err(self.type_mismatch(TABLE)),
         }
     }
 
@@ -335,11 +343,11 @@ impl<'de> Deserializer<'de> for Value<'_, '_> {
         _: &'static str,
         _: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Trouble> {
+    ) -> Result<V::Value, TomlError> {
         self.deserialize_map(visitor)
     }
 
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Trouble> {
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, TomlError> {
         visitor.visit_some(self)
     }
 
@@ -347,7 +355,7 @@ impl<'de> Deserializer<'de> for Value<'_, '_> {
         self,
         _: &'static str,
         visitor: V,
-    ) -> Result<V::Value, Trouble> {
+    ) -> Result<V::Value, TomlError> {
         visitor.visit_newtype_struct(self)
     }
 
@@ -356,19 +364,19 @@ impl<'de> Deserializer<'de> for Value<'_, '_> {
         _: &'static str,
         _: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Trouble> {
+    ) -> Result<V::Value, TomlError> {
         let (at, field) = (self.at.clone(), self.field);
         let read = match self.value {
             DeValue::String(name) => {
-                let name: StrDeserializer<'_, Trouble> = name.as_ref().into_deserializer();
+                let name: StrDeserializer<'_, TomlError> = name.as_ref().into_deserializer();
                 visitor.visit_enum(name)
             }
             DeValue::Table(table) if table.len() == 1 => {
-                visitor.visit_enum(Variant(Table { entries: in_order(table), at: at.clone() }))
+                visitor.visit_enum(Variant(Table { entries: entries_in_order(table), at: at.clone() }))
             }
-            _ => Err(self.misfit(NAME)),
+            _ => Err(self.type_mismatch(NAME)),
         };
-        read.map_err(|trouble| trouble.within(&at, field))
+        read.map_err(|trouble| trouble.with_context(&at, field))
     }
 
     whole_numbers! {
@@ -391,30 +399,31 @@ impl<'de> Deserializer<'de> for Value<'_, '_> {
 struct Variant<'a, 'i>(Table<'a, 'i>);
 
 impl<'de> EnumAccess<'de> for Variant<'_, '_> {
-    type Error = Trouble;
+    type Error = TomlError;
     type Variant = Self;
 
-    fn variant_seed<T: DeserializeSeed<'de>>(mut self, seed: T) -> Result<(T::Value, Self), Trouble> {
+    fn variant_seed<T: DeserializeSeed<'de>>(mut self, seed: T) -> Result<(T::Value, Self), TomlError> {
         match self.0.next_key_seed(seed)? {
             Some(name) => Ok((name, self)),
-            None => Err(Trouble::new(format!("expected {NAME}, not an empty table"), false)),
+            None => Err(TomlError::new(format!("expected {NAME}, not an empty table"), false)),
         }
     }
 }
 
 impl<'de> VariantAccess<'de> for Variant<'_, '_> {
-    type Error = Trouble;
+    type Error = TomlError;
 
-    fn unit_variant(self) -> Result<(), Trouble> {
-        Err(Trouble::invalid_type(Unexpected::NewtypeVariant, &"unit variant").within(&self.0.at, None))
+    fn unit_variant(self) -> Result<(), TomlError> {
+        Err(TomlError::invalid_type(Unexpected::NewtypeVariant, &"unit variant")
+            .with_context(&self.0.at, None))
     }
 
-    fn newtype_variant_seed<T: DeserializeSeed<'de>>(mut self, seed: T) -> Result<T::Value, Trouble> {
+    fn newtype_variant_seed<T: DeserializeSeed<'de>>(mut self, seed: T) -> Result<T::Value, TomlError> {
         self.0.next_value_seed(seed)
     }
 
-    fn tuple_variant<V: Visitor<'de>>(mut self, _: usize, visitor: V) -> Result<V::Value, Trouble> {
-        let (_, value) = self.0.entries.pop().ok_or_else(|| Trouble::custom("a name has no value"))?;
+    fn tuple_variant<V: Visitor<'de>>(mut self, _: usize, visitor: V) -> Result<V::Value, TomlError> {
+        let (_, value) = self.0.entries.pop().ok_or_else(|| TomlError::custom("a name has no value"))?;
         Value { value: value.get_ref(), at: value.span(), field: None }.deserialize_seq(visitor)
     }
 
@@ -422,8 +431,8 @@ impl<'de> VariantAccess<'de> for Variant<'_, '_> {
         mut self,
         _: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Trouble> {
-        let (_, value) = self.0.entries.pop().ok_or_else(|| Trouble::custom("a name has no value"))?;
+    ) -> Result<V::Value, TomlError> {
+        let (_, value) = self.0.entries.pop().ok_or_else(|| TomlError::custom("a name has no value"))?;
         Value { value: value.get_ref(), at: value.span(), field: None }.deserialize_map(visitor)
     }
 }

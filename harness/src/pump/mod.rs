@@ -19,7 +19,7 @@ use madsim::rand::GlobalRng;
 use madsim::runtime::{Handle, Runtime};
 use madsim::task::{NodeId, spawn_local, yield_now};
 use madsim::time::TimeHandle;
-use panics::catching;
+use panics::catch_panic;
 use std::future::pending;
 use std::panic::resume_unwind;
 use std::pin::pin;
@@ -36,149 +36,149 @@ pub enum Mode {
 }
 
 /// What tasks get between two events at the same time, in nanoseconds: madsim lets each turn take some 75 of them.
-const TURNS: u64 = 1_500;
+const MIN_TASK_TIME: u64 = 1_500;
 
 /// Runs a cluster to its end in a runtime of its own, and hands it back.
 pub fn pump<S: Server>(cluster: Cluster<S>, mode: Mode) -> Cluster<S> {
-    let mut running = Running::new(cluster, mode);
-    running.go(u64::MAX);
-    running.end()
+    let mut running = StepwiseRun::new(cluster, mode);
+    running.run_until(u64::MAX);
+    running.finish()
 }
 
 /// A run that can be stopped on its way, to look at a real clock: inside madsim there is none.
-pub struct Running<S: Server> {
+pub struct StepwiseRun<S: Server> {
     runtime: Runtime,
     pump: Pump<S>,
 }
 
-impl<S: Server> Running<S> {
+impl<S: Server> StepwiseRun<S> {
     /// A runtime with the cluster in it, all of its servers booted.
     #[must_use]
-    pub fn new(cluster: Cluster<S>, mode: Mode) -> Running<S> {
+    pub fn new(cluster: Cluster<S>, mode: Mode) -> StepwiseRun<S> {
         let (seed, nodes) = (cluster.world.plan().seed, cluster.world.plan().nodes);
         let runtime = Runtime::with_seed_and_config(seed, madsim::Config::default());
         // Before any node is created: madsim tells a simulator only of what comes after it.
-        runtime.add_simulator::<Stage<S>>();
+        runtime.add_simulator::<SimulatorHook<S>>();
         let pump = runtime.block_on(async {
-            let stage = simulator::<Stage<S>>();
+            let stage = simulator::<SimulatorHook<S>>();
             stage.lock().cluster = Some(cluster);
-            let pump = Pump { stage, mode, handle: Handle::current(), time: TimeHandle::current() };
-            pump.begin(nodes).await;
+            let pump = Pump { hook: stage, mode, handle: Handle::current(), time: TimeHandle::current() };
+            pump.boot_all(nodes).await;
             pump
         });
-        Running { runtime, pump }
+        StepwiseRun { runtime, pump }
     }
 
     /// Lets things happen until there have been so many events, or until the end. Returns whether it goes on.
-    pub fn go(&mut self, events: u64) -> bool {
-        self.runtime.block_on(self.pump.go(events))
+    pub fn run_until(&mut self, events: u64) -> bool {
+        self.runtime.block_on(self.pump.run_until(events))
     }
 
     /// Looks at the cluster.
-    pub fn look<T>(&self, at: impl FnOnce(&Cluster<S>) -> T) -> T {
-        at(self.pump.stage.lock().cluster.as_ref().expect("the cluster is on its stage until the end"))
+    pub fn inspect<T>(&self, at: impl FnOnce(&Cluster<S>) -> T) -> T {
+        at(self.pump.hook.lock().cluster.as_ref().expect("the cluster is on its stage until the end"))
     }
 
     /// Takes everything down, and hands the cluster back.
     #[must_use]
-    pub fn end(self) -> Cluster<S> {
-        self.runtime.block_on(self.pump.take_down())
+    pub fn finish(self) -> Cluster<S> {
+        self.runtime.block_on(self.pump.shut_down())
     }
 }
 
 /// Where a cluster lives while it is pumped: what madsim's callbacks can reach.
 ///
 /// One simulator for everything: the order in which madsim visits several is that of a hash map.
-struct Stage<S: Server>(Mutex<Setting<S>>);
+struct SimulatorHook<S: Server>(Mutex<SimState<S>>);
 
-struct Setting<S: Server> {
+struct SimState<S: Server> {
     cluster: Option<Cluster<S>>,
     /// The madsim node of each server.
-    ids: Vec<NodeId>,
+    node_ids: Vec<NodeId>,
 }
 
-impl<S: Server> Stage<S> {
+impl<S: Server> SimulatorHook<S> {
     /// A panic is caught while this is locked, so that poison says nothing new.
-    fn lock(&self) -> MutexGuard<'_, Setting<S>> {
+    fn lock(&self) -> MutexGuard<'_, SimState<S>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Does something with the cluster. A panic of a server is the cluster's verdict; any other is our own, and goes on.
-    fn with<T>(&self, act: impl FnOnce(&mut Cluster<S>) -> T) -> Option<T> {
+    fn with_cluster<T>(&self, act: impl FnOnce(&mut Cluster<S>) -> T) -> Option<T> {
         let mut setting = self.lock();
         let cluster = setting.cluster.as_mut()?;
-        match catching(|| act(cluster)) {
+        match catch_panic(|| act(cluster)) {
             Ok(done) => Some(done),
             Err(said) => {
-                let Some(node) = cluster.acting() else { resume_unwind(Box::new(said)) };
-                cluster.panicked(node, &said);
+                let Some(node) = cluster.running_node() else { resume_unwind(Box::new(said)) };
+                cluster.record_panic(node, &said);
                 None
             }
         }
     }
 }
 
-impl<S: Server> Simulator for Stage<S> {
-    fn new(_: &GlobalRng, _: &TimeHandle, _: &madsim::Config) -> Stage<S> {
-        Stage(Mutex::new(Setting { cluster: None, ids: Vec::new() }))
+impl<S: Server> Simulator for SimulatorHook<S> {
+    fn new(_: &GlobalRng, _: &TimeHandle, _: &madsim::Config) -> SimulatorHook<S> {
+        SimulatorHook(Mutex::new(SimState { cluster: None, node_ids: Vec::new() }))
     }
 
     /// A node was killed. madsim's table of nodes is locked meanwhile, so nothing here may ask for it; the server itself
     /// is dropped when our own lock is free again, for it may do anything when it is dropped.
     fn reset_node(&self, id: NodeId) {
-        let place = self.lock().ids.iter().position(|other| *other == id);
+        let place = self.lock().node_ids.iter().position(|other| *other == id);
         let Some(node) = place.map(|place| place as Node + 1) else { return };
-        let server = self.with(|cluster| cluster.ended(node));
-        if let Err(said) = catching(|| drop(server))
+        let server = self.with_cluster(|cluster| cluster.end_incarnation(node));
+        if let Err(said) = catch_panic(|| drop(server))
             && let Some(cluster) = &mut self.lock().cluster
         {
-            cluster.panicked(node, &said);
+            cluster.record_panic(node, &said);
         }
     }
 }
 
 /// What pumps.
 struct Pump<S: Server> {
-    stage: Arc<Stage<S>>,
+    hook: Arc<SimulatorHook<S>>,
     mode: Mode,
     handle: Handle,
     time: TimeHandle,
 }
 
 impl<S: Server> Pump<S> {
-    async fn begin(&self, nodes: u64) {
+    async fn boot_all(&self, nodes: u64) {
         // One after the other: the order of boots shall not be the executor's choice.
         for node in 1..=nodes {
-            self.build(node);
-            self.booted(node).await;
+            self.create_node(node);
+            self.wait_until_booted(node).await;
         }
-        self.stage.with(Cluster::begin);
+        self.hook.with_cluster(Cluster::start);
     }
 
-    async fn go(&self, events: u64) -> bool {
+    async fn run_until(&self, events: u64) -> bool {
         loop {
-            if self.stage.with(|cluster| cluster.events() >= events).unwrap_or(true) {
+            if self.hook.with_cluster(|cluster| cluster.events() >= events).unwrap_or(true) {
                 return true;
             }
             let control = match self.mode {
-                Mode::Fast => self.slice(events),
-                Mode::Strict => self.event().await,
+                Mode::Fast => self.advance_fast(events),
+                Mode::Strict => self.advance_strict().await,
             };
             match control {
                 Control::Continue => {}
-                Control::Kill { node, power } => {
-                    self.stage.with(|cluster| cluster.will_end(node, power));
-                    let id = self.id(node);
+                Control::Kill { node, power_loss: power } => {
+                    self.hook.with_cluster(|cluster| cluster.prepare_kill(node, power));
+                    let id = self.node_id(node);
                     self.handle.kill(id);
                 }
                 Control::Restart(node) => {
-                    let id = self.id(node);
+                    let id = self.node_id(node);
                     self.handle.restart(id);
-                    self.booted(node).await;
+                    self.wait_until_booted(node).await;
                 }
                 // What is stepped by the pump is held by the world. Tasks must be held by their executor.
-                Control::Pause(node) if self.mode == Mode::Strict => self.handle.pause(self.id(node)),
-                Control::Resume(node) if self.mode == Mode::Strict => self.handle.resume(self.id(node)),
+                Control::Pause(node) if self.mode == Mode::Strict => self.handle.pause(self.node_id(node)),
+                Control::Resume(node) if self.mode == Mode::Strict => self.handle.resume(self.node_id(node)),
                 Control::Pause(_) | Control::Resume(_) => {}
                 Control::Stop => return false,
             }
@@ -186,10 +186,10 @@ impl<S: Server> Pump<S> {
     }
 
     /// Pumps until something needs the executor, with everything locked once.
-    fn slice(&self, events: u64) -> Control {
+    fn advance_fast(&self, events: u64) -> Control {
         let mut reached = self.time.elapsed().as_nanos() as u64;
         let slice = |cluster: &mut Cluster<S>| loop {
-            let Some(at) = cluster.next_at() else { return Control::Stop };
+            let Some(at) = cluster.next_event_time() else { return Control::Stop };
             // Polls of tasks take a few nanoseconds of madsim's time, so its clock may be ahead of the world's.
             if at > reached {
                 self.time.advance(Duration::from_nanos(at - reached));
@@ -200,24 +200,26 @@ impl<S: Server> Pump<S> {
                 return control;
             }
         };
-        self.stage.with(slice).unwrap_or(Control::Stop)
+        self.hook.with_cluster(slice).unwrap_or(Control::Stop)
     }
 
     /// Sleeps until the next event, and lets it happen.
-    async fn event(&self) -> Control {
-        let Some(at) = self.stage.with(|cluster| cluster.next_at()).flatten() else { return Control::Stop };
+    async fn advance_strict(&self) -> Control {
+        let Some(at) = self.hook.with_cluster(|cluster| cluster.next_event_time()).flatten() else {
+            return Control::Stop;
+        };
         self.sleep_until(at).await;
         let advance = |cluster: &mut Cluster<S>| {
-            cluster.settle();
+            cluster.collect_task_output();
             cluster.advance()
         };
-        self.stage.with(advance).unwrap_or(Control::Stop)
+        self.hook.with_cluster(advance).unwrap_or(Control::Stop)
     }
 
     /// Sleeps to the nanosecond: an ordinary sleep of madsim takes a millisecond at least, one that is reset does not.
-    /// Never less than [`TURNS`]: between any two events tasks have their turns.
+    /// Never less than [`MIN_TASK_TIME`]: between any two events tasks have their turns.
     async fn sleep_until(&self, at: u64) {
-        let ahead = at.saturating_sub(self.time.elapsed().as_nanos() as u64).max(TURNS);
+        let ahead = at.saturating_sub(self.time.elapsed().as_nanos() as u64).max(MIN_TASK_TIME);
         let deadline = self.time.now_instant() + Duration::from_nanos(ahead);
         let mut sleep = pin!(self.time.sleep(Duration::ZERO));
         sleep.as_mut().reset(deadline);
@@ -225,41 +227,41 @@ impl<S: Server> Pump<S> {
     }
 
     /// Creates the madsim node of a server, which boots it now and at each restart.
-    fn build(&self, node: Node) {
-        let stage = self.stage.clone();
+    fn create_node(&self, node: Node) {
+        let stage = self.hook.clone();
         let boots = move || {
             let stage = stage.clone();
             async move {
-                stage.with(|cluster| cluster.boot(node));
+                stage.with_cluster(|cluster| cluster.boot(node));
                 // The node ends when it is killed, not when this does.
                 pending::<()>().await;
             }
         };
         let id = self.handle.create_node().init(boots).build().id();
-        self.stage.lock().ids.push(id);
+        self.hook.lock().node_ids.push(id);
     }
 
     /// Waits until a server lives on this node. One turn is not enough: the executor picks tasks at random.
-    async fn booted(&self, node: Node) {
+    async fn wait_until_booted(&self, node: Node) {
         let waiting = |cluster: &mut Cluster<S>| !cluster.is_up(node) && !cluster.has_failed();
-        while self.stage.with(waiting).unwrap_or(false) {
+        while self.hook.with_cluster(waiting).unwrap_or(false) {
             yield_now().await;
         }
     }
 
     /// Ends everything in order. A runtime that is dropped while tasks still sleep never frees them, and a killed task is
     /// only dropped at its next turn: so all nodes are killed, and some time passes.
-    async fn take_down(self) -> Cluster<S> {
-        let ids = self.stage.lock().ids.clone();
+    async fn shut_down(self) -> Cluster<S> {
+        let ids = self.hook.lock().node_ids.clone();
         for id in ids {
             self.handle.kill(id);
         }
         self.time.sleep(Duration::from_millis(1)).await;
-        let mut setting = self.stage.lock();
+        let mut setting = self.hook.lock();
         setting.cluster.take().expect("the cluster is on its stage until the end")
     }
 
-    fn id(&self, node: Node) -> NodeId {
-        self.stage.lock().ids[node as usize - 1]
+    fn node_id(&self, node: Node) -> NodeId {
+        self.hook.lock().node_ids[node as usize - 1]
     }
 }

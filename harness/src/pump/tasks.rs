@@ -1,15 +1,15 @@
 //! Systems that are made of asynchronous tasks, in the same world as those that are stepped.
 //!
-//! The tasks run on their node's madsim executor, and touch the world only through their [`Seat`]: its mailbox, its
+//! The tasks run on their node's madsim executor, and touch the world only through their [`NodeHandle`]: its mailbox, its
 //! clock (the node's own, skewed and jumping), its disk. What they do goes to the world between two events; what they
 //! wait for comes to them as an event. So the world treats them like any other server: they are crashed, paused, cut
 //! off, and get their sleep from the world's queue, not from a timer of madsim, which would know true time.
 //!
 //! They live in the strict mode only: in the fast mode no task has a turn between two events.
 
-use super::panics::catching;
+use super::panics::catch_panic;
 use super::spawn_local;
-use crate::server::{Arrival, Deed, Host, LocalTime, OperatorAnswer, Server};
+use crate::server::{Arrival, Host, LocalTime, OperatorCommand, OperatorResponse, Server};
 use crate::workload::{Reply, Request};
 use crate::world::{Disk, FileName};
 use invariants::{Fact, Node};
@@ -27,14 +27,14 @@ pub trait Tasks: Sized + 'static {
     type Message: Clone + Display + Send + 'static;
 
     /// A new incarnation, from what survived on the disk: spawns what it consists of.
-    fn start(seat: Seat<Self::Message>, disk: &Disk);
+    fn start(seat: NodeHandle<Self::Message>, disk: &Disk);
     /// Whether a message only says "I lead" or answers that.
     fn is_heartbeat(message: &Self::Message) -> bool;
 }
 
 /// What arrives in a mailbox.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Mail<M> {
+pub enum TaskInput<M> {
     /// A message from another server.
     Message {
         /// The sender.
@@ -54,33 +54,33 @@ pub enum Mail<M> {
         /// The number under which it is answered.
         request: u64,
         /// The command.
-        deed: Deed,
+        command: OperatorCommand,
     },
 }
 
 /// One incarnation's place in the world. When the incarnation has ended, nothing that is done from it has an effect.
-pub struct Seat<M>(Arc<Mutex<Desk<M>>>);
+pub struct NodeHandle<M>(Arc<Mutex<TaskState<M>>>);
 
 /// A server made of tasks, as the world sees it.
-pub struct Asynchronous<T: Tasks>(Seat<T::Message>);
+pub struct TaskServer<T: Tasks>(NodeHandle<T::Message>);
 
 /// What lies between tasks and world.
-struct Desk<M> {
+struct TaskState<M> {
     node: Node,
     nodes: u64,
     now: LocalTime,
-    mail: VecDeque<Mail<M>>,
+    inputs: VecDeque<TaskInput<M>>,
     /// Who waits for mail.
-    reader: Option<Waker>,
+    input_waker: Option<Waker>,
     /// Who sleeps until when, by the number of the sleep.
     sleepers: Vec<(LocalTime, u64, Waker)>,
-    sleeps: u64,
+    sleep_count: u64,
     /// What has been done and not been handed over.
-    done: Vec<Act<M>>,
-    syncs: u64,
+    commands: Vec<TaskCommand<M>>,
+    sync_count: u64,
     /// Syncs that have ended, well or not, and were not noticed, and who waits for the others.
-    synced: Vec<(u64, bool)>,
-    syncing: Vec<(u64, Waker)>,
+    finished_syncs: Vec<(u64, bool)>,
+    sync_waiters: Vec<(u64, Waker)>,
     panicked: Option<String>,
 }
 
@@ -89,79 +89,79 @@ struct Desk<M> {
 pub struct SyncFailed;
 
 /// What a task does to the world.
-enum Act<M> {
+enum TaskCommand<M> {
     Send(Node, M),
     Append(FileName, Vec<u8>),
     Truncate(FileName, u64),
     Attach(Fact),
     Sync(u64),
     Reply(u64, Reply),
-    AnswerOperator(u64, OperatorAnswer),
-    Saw(Fact),
+    RespondToOperator(u64, OperatorResponse),
+    RecordFact(Fact),
 }
 
-impl<M: Send + 'static> Seat<M> {
+impl<M: Send + 'static> NodeHandle<M> {
     /// This node's number.
     #[must_use]
     pub fn node(&self) -> Node {
-        self.desk().node
+        self.state().node
     }
 
     /// How many servers there are.
     #[must_use]
     pub fn nodes(&self) -> u64 {
-        self.desk().nodes
+        self.state().nodes
     }
 
     /// This node's monotonic clock.
     #[must_use]
     pub fn now(&self) -> LocalTime {
-        self.desk().now
+        self.state().now
     }
 
     /// Lets a message go.
     pub fn send(&self, to: Node, message: M) {
-        self.does(Act::Send(to, message));
+        self.push_command(TaskCommand::Send(to, message));
     }
 
     /// One write at the end of a file.
     pub fn append(&self, file: FileName, bytes: Vec<u8>) {
-        self.does(Act::Append(file, bytes));
+        self.push_command(TaskCommand::Append(file, bytes));
     }
 
     /// Cuts a file.
     pub fn truncate(&self, file: FileName, length: u64) {
-        self.does(Act::Truncate(file, length));
+        self.push_command(TaskCommand::Truncate(file, length));
     }
 
     /// Attaches a truth to all that is written by now.
     pub fn attach(&self, truth: Fact) {
-        self.does(Act::Attach(truth));
+        self.push_command(TaskCommand::Attach(truth));
     }
 
     /// Answers a client.
     pub fn reply(&self, client: u64, reply: Reply) {
-        self.does(Act::Reply(client, reply));
+        self.push_command(TaskCommand::Reply(client, reply));
     }
 
     /// Answers an operator.
-    pub fn answer_operator(&self, request: u64, answer: OperatorAnswer) {
-        self.does(Act::AnswerOperator(request, answer));
+    pub fn respond_to_operator(&self, request: u64, answer: OperatorResponse) {
+        self.push_command(TaskCommand::RespondToOperator(request, answer));
     }
 
     /// States a fact about this node.
-    pub fn saw(&self, fact: Fact) {
-        self.does(Act::Saw(fact));
+    pub fn record_fact(&self, fact: Fact) {
+        self.push_command(TaskCommand::RecordFact(fact));
     }
 
     /// Waits for what arrives next. One task reads the mail.
-    pub async fn receive(&self) -> Mail<M> {
+    pub async fn receive(&self) -> TaskInput<M> {
         poll_fn(|context| {
-            let mut desk = self.desk();
-            match desk.mail.pop_front() {
+            let mut desk = self.state();
+            match desk.inputs.pop_front() {
                 Some(mail) => Poll::Ready(mail),
                 None => {
-                    desk.reader = Some(context.waker().clone());
+                    desk.input_waker = Some(context.waker().clone());
                     Poll::Pending
                 }
             }
@@ -173,13 +173,13 @@ impl<M: Send + 'static> Seat<M> {
     pub async fn sleep_until(&self, due: LocalTime) {
         let mut mine = None;
         poll_fn(|context| {
-            let mut desk = self.desk();
+            let mut desk = self.state();
             if desk.now >= due {
                 return Poll::Ready(());
             }
             let number = *mine.get_or_insert_with(|| {
-                desk.sleeps += 1;
-                desk.sleeps
+                desk.sleep_count += 1;
+                desk.sleep_count
             });
             // Whoever is polled for another reason is already on the list.
             desk.sleepers.retain(|(_, other, _)| *other != number);
@@ -192,20 +192,20 @@ impl<M: Send + 'static> Seat<M> {
     /// Waits until all that is written by now is durable, or the disk says that it does not save it.
     pub async fn sync(&self) -> Result<(), SyncFailed> {
         let token = {
-            let mut desk = self.desk();
-            desk.syncs += 1;
-            let token = desk.syncs;
-            desk.done.push(Act::Sync(token));
+            let mut desk = self.state();
+            desk.sync_count += 1;
+            let token = desk.sync_count;
+            desk.commands.push(TaskCommand::Sync(token));
             token
         };
         poll_fn(|context| {
-            let mut desk = self.desk();
-            if let Some(place) = desk.synced.iter().position(|(other, _)| *other == token) {
-                let (_, well) = desk.synced.swap_remove(place);
+            let mut desk = self.state();
+            if let Some(place) = desk.finished_syncs.iter().position(|(other, _)| *other == token) {
+                let (_, well) = desk.finished_syncs.swap_remove(place);
                 return Poll::Ready(if well { Ok(()) } else { Err(SyncFailed) });
             }
-            desk.syncing.retain(|(other, _)| *other != token);
-            desk.syncing.push((token, context.waker().clone()));
+            desk.sync_waiters.retain(|(other, _)| *other != token);
+            desk.sync_waiters.push((token, context.waker().clone()));
             Poll::Pending
         })
         .await
@@ -216,78 +216,78 @@ impl<M: Send + 'static> Seat<M> {
         let seat = self.clone();
         let mut task: Pin<Box<dyn Future<Output = ()>>> = Box::pin(task);
         // The handle is let go: the task goes on without, until its node is killed.
-        drop(spawn_local(poll_fn(move |context| match catching(|| task.as_mut().poll(context)) {
+        drop(spawn_local(poll_fn(move |context| match catch_panic(|| task.as_mut().poll(context)) {
             Ok(poll) => poll,
             Err(sentence) => {
-                seat.desk().panicked.get_or_insert(sentence);
+                seat.state().panicked.get_or_insert(sentence);
                 Poll::Ready(())
             }
         })));
     }
 
-    fn does(&self, deed: Act<M>) {
-        self.desk().done.push(deed);
+    fn push_command(&self, deed: TaskCommand<M>) {
+        self.state().commands.push(deed);
     }
 
-    fn desk(&self) -> MutexGuard<'_, Desk<M>> {
+    fn state(&self) -> MutexGuard<'_, TaskState<M>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<M> Clone for Seat<M> {
-    fn clone(&self) -> Seat<M> {
-        Seat(self.0.clone())
+impl<M> Clone for NodeHandle<M> {
+    fn clone(&self) -> NodeHandle<M> {
+        NodeHandle(self.0.clone())
     }
 }
 
-impl<T: Tasks> Asynchronous<T> {
+impl<T: Tasks> TaskServer<T> {
     /// Hands over to the world what the tasks have done.
-    fn hand_over(&self, host: &mut Host<'_, T::Message>) {
-        let mut desk = self.0.desk();
+    fn flush_commands(&self, host: &mut Host<'_, T::Message>) {
+        let mut desk = self.0.state();
         if let Some(sentence) = desk.panicked.take() {
             drop(desk);
             resume_unwind(Box::new(sentence));
         }
-        for deed in desk.done.drain(..) {
+        for deed in desk.commands.drain(..) {
             match deed {
-                Act::Send(to, message) => host.send(to, message),
-                Act::Append(file, bytes) => _ = host.disk().append(file, |end| end.extend(bytes)),
-                Act::Truncate(file, length) => host.disk().truncate(file, length),
-                Act::Attach(truth) => host.disk().attach(truth),
-                Act::Sync(token) => host.sync(token),
-                Act::Reply(client, reply) => host.reply(client, reply),
-                Act::AnswerOperator(request, answer) => host.answer_operator(request, &answer),
-                Act::Saw(fact) => host.saw(fact),
+                TaskCommand::Send(to, message) => host.send(to, message),
+                TaskCommand::Append(file, bytes) => _ = host.disk().append(file, |end| end.extend(bytes)),
+                TaskCommand::Truncate(file, length) => host.disk().truncate(file, length),
+                TaskCommand::Attach(truth) => host.disk().attach(truth),
+                TaskCommand::Sync(token) => host.sync(token),
+                TaskCommand::Reply(client, reply) => host.reply(client, reply),
+                TaskCommand::RespondToOperator(request, answer) => host.respond_to_operator(request, &answer),
+                TaskCommand::RecordFact(fact) => host.record_fact(fact),
             }
         }
     }
 }
 
-impl<T: Tasks> Server for Asynchronous<T> {
+impl<T: Tasks> Server for TaskServer<T> {
     type Message = T::Message;
 
-    fn boot(host: &mut Host<'_, T::Message>) -> Asynchronous<T> {
-        let desk = Desk {
+    fn boot(host: &mut Host<'_, T::Message>) -> TaskServer<T> {
+        let desk = TaskState {
             node: host.node(),
             nodes: host.plan().nodes,
             now: host.now(),
-            mail: VecDeque::new(),
-            reader: None,
+            inputs: VecDeque::new(),
+            input_waker: None,
             sleepers: Vec::new(),
-            sleeps: 0,
-            done: Vec::new(),
-            syncs: 0,
-            synced: Vec::new(),
-            syncing: Vec::new(),
+            sleep_count: 0,
+            commands: Vec::new(),
+            sync_count: 0,
+            finished_syncs: Vec::new(),
+            sync_waiters: Vec::new(),
             panicked: None,
         };
-        let seat = Seat(Arc::new(Mutex::new(desk)));
+        let seat = NodeHandle(Arc::new(Mutex::new(desk)));
         T::start(seat.clone(), host.disk());
-        Asynchronous(seat)
+        TaskServer(seat)
     }
 
     fn step(&mut self, host: &mut Host<'_, T::Message>, arrival: Arrival<T::Message>) {
-        let mut desk = self.0.desk();
+        let mut desk = self.0.state();
         desk.now = host.now();
         match arrival {
             Arrival::Timer => {
@@ -296,29 +296,33 @@ impl<T: Tasks> Server for Asynchronous<T> {
                     sleeper.wake();
                 }
             }
-            Arrival::Message { from, message } => desk.mail.push_back(Mail::Message { from, message }),
-            Arrival::Request { client, request } => desk.mail.push_back(Mail::Request { client, request }),
-            Arrival::Operator { request, deed } => desk.mail.push_back(Mail::Operator { request, deed }),
+            Arrival::Message { from, message } => desk.inputs.push_back(TaskInput::Message { from, message }),
+            Arrival::Request { client, request } => {
+                desk.inputs.push_back(TaskInput::Request { client, request })
+            }
+            Arrival::Operator { request, command: deed } => {
+                desk.inputs.push_back(TaskInput::Operator { request, command: deed })
+            }
             Arrival::Synced(token) | Arrival::SyncFailed(token) => {
-                desk.synced.push((token, matches!(arrival, Arrival::Synced(_))));
-                for (_, waker) in desk.syncing.extract_if(.., |(other, _)| *other == token) {
+                desk.finished_syncs.push((token, matches!(arrival, Arrival::Synced(_))));
+                for (_, waker) in desk.sync_waiters.extract_if(.., |(other, _)| *other == token) {
                     waker.wake();
                 }
             }
         }
-        if !desk.mail.is_empty()
-            && let Some(reader) = desk.reader.take()
+        if !desk.inputs.is_empty()
+            && let Some(reader) = desk.input_waker.take()
         {
             reader.wake();
         }
     }
 
-    fn settle(&mut self, host: &mut Host<'_, T::Message>) {
-        self.hand_over(host);
+    fn collect_task_output(&mut self, host: &mut Host<'_, T::Message>) {
+        self.flush_commands(host);
     }
 
     fn deadline(&self) -> Option<LocalTime> {
-        self.0.desk().sleepers.iter().map(|(due, ..)| *due).min()
+        self.0.state().sleepers.iter().map(|(due, ..)| *due).min()
     }
 
     fn is_heartbeat(message: &T::Message) -> bool {

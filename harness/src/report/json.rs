@@ -151,7 +151,7 @@ impl SweepReport {
             events: counts.events,
             heartbeats: counts.heartbeats,
             simulated_seconds: counts.simulated as f64 / 1e9,
-            wall_seconds: summary.took.as_secs_f64(),
+            wall_seconds: summary.elapsed.as_secs_f64(),
             jobs: settings.jobs.get() as u64,
             checked_events_per_second: summary.events_per_second(),
             checked_events_per_second_per_core: summary.events_per_second() / summary.cores() as f64,
@@ -160,7 +160,7 @@ impl SweepReport {
             leader_changes: counts.leader_changes,
             power_losses: counts.power_losses,
             facts: counts.facts,
-            properties: (summary.looked.iter())
+            properties: (summary.checks.iter())
                 .map(|tally| PropertyReport { name: name(tally), looked: tally.count })
                 .collect(),
             milestones: (summary.milestones.iter())
@@ -169,10 +169,10 @@ impl SweepReport {
             faults: (summary.faults.iter())
                 .map(|tally| NamedCount { name: name(tally), count: tally.count })
                 .collect(),
-            blind: summary.blind > 0,
+            blind: summary.canaries_missed > 0,
             never_seen: summary.never_seen().into_iter().map(str::to_owned).collect(),
-            never_looked: summary.never_looked().into_iter().map(str::to_owned).collect(),
-            kept: summary.kept,
+            never_looked: summary.never_checked().into_iter().map(str::to_owned).collect(),
+            kept: summary.passed,
             unknown: summary.unknown,
             failures: (summary.failures.iter())
                 .map(|found| FailureReport {
@@ -187,8 +187,8 @@ impl SweepReport {
                 .map(|group| GroupReport {
                     property: group.property.to_owned(),
                     clash: group.clash.to_owned(),
-                    count: group.found.len() as u64,
-                    first_seed: group.found[0].seed,
+                    count: group.failures.len() as u64,
+                    first_seed: group.failures[0].seed,
                 })
                 .collect(),
             not_written: Vec::new(),

@@ -7,37 +7,39 @@
 //!
 #![doc = include_str!("../../docs/failure-page.md")]
 
-mod figures;
+mod bench_table;
 mod json;
-mod story;
+mod timeline;
 mod page;
 mod progress;
 mod table;
 mod survey;
 
-pub use figures::figures;
+pub use bench_table::bench_table;
 pub use json::{FailureReport, GroupReport, MilestoneReport, NamedCount, PropertyReport, SweepReport};
-pub use page::{Origin, expectation, expectation_without_bug, shrink_on, timeline, verdict};
-pub use progress::{Progress, ShrinkProgress};
-pub use story::{Story, story};
-pub use survey::survey;
-pub use table::summary;
+pub use page::{
+    PlanSource, case_report, case_report_without_bug, continue_shrink_command, run_page, trace_line,
+};
+pub use progress::{ShrinkProgress, SweepProgress};
+pub use survey::survey_table;
+pub use table::sweep_summary;
+pub use timeline::{Timeline, timeline};
 
-use crate::sweep::Settings;
-use crate::text::shown_line;
+use crate::sweep::SweepSettings;
+use crate::text::display_line;
 use std::path::Path;
 
 /// How wide a page is where nobody can tell how wide it should be.
-pub const WIDTH: usize = 100;
+pub const DEFAULT_WIDTH: usize = 100;
 /// The columns of a timeline need that much.
-const LEAST_WIDTH: usize = 60;
+const MIN_WIDTH: usize = 60;
 
 /// How wide a page shall be that goes to standard output.
 #[must_use]
-pub fn width() -> usize {
+pub fn page_width() -> usize {
     let terminal = console::Term::stdout();
     let columns = if terminal.is_term() { terminal.size_checked().map(|(_, columns)| columns) } else { None };
-    columns.map_or(WIDTH, |columns| LEAST_WIDTH.max(columns.into()))
+    columns.map_or(DEFAULT_WIDTH, |columns| MIN_WIDTH.max(columns.into()))
 }
 
 /// A text of which no line is wider than this, as far as there are spaces to break it at. What follows is moved in. Lines
@@ -84,7 +86,7 @@ fn fold(text: &str, width: usize) -> String {
 }
 
 /// A number as a person reads it: `12,345,678`.
-fn grouped(number: u64) -> String {
+fn with_thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (place, digit) in digits.char_indices() {
@@ -97,17 +99,17 @@ fn grouped(number: u64) -> String {
 }
 
 /// A measured number as a person reads it: whole from a hundred on.
-fn measured(number: f64) -> String {
-    if number >= 100.0 { grouped(number.round() as u64) } else { format!("{number:.2}") }
+fn format_measurement(number: f64) -> String {
+    if number >= 100.0 { with_thousands(number.round() as u64) } else { format!("{number:.2}") }
 }
 
-/// A count of things: `1 power loss`, `2 power losses`.
-fn counted(number: u64, one: &str, many: &str) -> String {
-    format!("{} {}", grouped(number), if number == 1 { one } else { many })
+/// A count of things: `1 power loss`, `2 power power_losses`.
+fn pluralize(number: u64, one: &str, many: &str) -> String {
+    format!("{} {}", with_thousands(number), if number == 1 { one } else { many })
 }
 
 /// What to type for one more look: everything that made it what it was.
-fn command(verb_and_source: &str, bug: Option<&str>, without: &[String]) -> String {
+fn harness_command(verb_and_source: &str, bug: Option<&str>, without: &[String]) -> String {
     let mut line = format!("cargo run --release -- {verb_and_source}");
     if let Some(bug) = bug {
         line += &format!(" --bug {bug}");
@@ -120,21 +122,21 @@ fn command(verb_and_source: &str, bug: Option<&str>, without: &[String]) -> Stri
 
 /// What to type to make the failing plan of a seed smaller.
 #[must_use]
-pub fn shrink_line(seed: u64, settings: &Settings) -> String {
-    let line = command(&format!("shrink --seed {seed}"), settings.bug.as_deref(), &settings.without);
-    format!("{line} --out {}", page::quoted(&settings.out))
+pub fn shrink_seed_command(seed: u64, settings: &SweepSettings) -> String {
+    let line = harness_command(&format!("shrink --seed {seed}"), settings.bug.as_deref(), &settings.disabled);
+    format!("{line} --out {}", page::shell_quote(&settings.out))
 }
 
 /// What to type to go on making the plan in a file smaller.
 #[must_use]
-pub fn shrink_on_line(file: &Path, settings: &Settings) -> String {
-    let line = command(&format!("shrink {}", page::quoted(file)), None, &settings.without);
-    format!("{line} --out {}", page::quoted(&settings.out))
+pub fn continue_sweep_shrink_command(file: &Path, settings: &SweepSettings) -> String {
+    let line = harness_command(&format!("shrink {}", page::shell_quote(file)), None, &settings.disabled);
+    format!("{line} --out {}", page::shell_quote(&settings.out))
 }
 
 /// What a failure says first. The rest of it has its place where there is room: on the page of the run.
 fn first_line(sentence: &str) -> String {
-    shown_line(sentence.lines().next().unwrap_or(sentence))
+    display_line(sentence.lines().next().unwrap_or(sentence))
 }
 
 #[cfg(test)]

@@ -1,12 +1,12 @@
 //! The table of `harness shrink --survey`.
 
-use super::{counted, grouped};
-use crate::survey::Row;
+use super::{pluralize, with_thousands};
+use crate::survey::SurveyRow;
 use comfy_table::{CellAlignment, Table, presets};
 
 /// What a person reads of a survey.
 #[must_use]
-pub fn survey(rows: &[Row]) -> String {
+pub fn survey_table(rows: &[SurveyRow]) -> String {
     let mut table = Table::new();
     table.load_preset(presets::ASCII_BORDERS_ONLY_CONDENSED);
     table.set_header(["bug", "seed", "property", "faults", "operations", "runs", "s", "lines", "same"]);
@@ -14,13 +14,13 @@ pub fn survey(rows: &[Row]) -> String {
         table.add_row([
             row.bug.to_owned(),
             row.seed.to_string(),
-            row.shape.property.clone(),
+            row.signature.property.clone(),
             format!("{} -> {}", row.before.faults, row.after.faults),
             format!("{} -> {}", row.before.operations, row.after.operations),
-            grouped(row.runs) + if row.done { "" } else { "+" },
-            format!("{:.1}", row.took.as_secs_f64()),
-            row.lines.to_string(),
-            if row.same { "yes" } else { "NO" }.to_owned(),
+            with_thousands(row.runs) + if row.is_minimal { "" } else { "+" },
+            format!("{:.1}", row.elapsed.as_secs_f64()),
+            row.timeline_lines.to_string(),
+            if row.same_signature { "yes" } else { "NO" }.to_owned(),
         ]);
     }
     for number in [1, 3, 4, 5, 6, 7] {
@@ -31,23 +31,23 @@ pub fn survey(rows: &[Row]) -> String {
     if rows.is_empty() {
         return "no bug failed: there was nothing to shrink\n".into();
     }
-    let of = |value: &dyn Fn(&Row) -> f64| median(rows.iter().map(value).collect());
-    let share = |holds: &dyn Fn(&Row) -> bool| {
+    let of = |value: &dyn Fn(&SurveyRow) -> f64| median(rows.iter().map(value).collect());
+    let share = |holds: &dyn Fn(&SurveyRow) -> bool| {
         let holding = rows.iter().filter(|row| holds(row)).count();
         format!("{:.1} %", 100.0 * holding as f64 / rows.len() as f64)
     };
     format!(
         "{table}\n\n{}; medians: {} faults, {} operations, {} runs, {:.1} s, {} lines\n{} have at most 40 lines, {} \
          fail in the same way, {} can lose nothing more\n",
-        counted(rows.len() as u64, "plan", "plans"),
+        pluralize(rows.len() as u64, "plan", "plans"),
         of(&|row| row.after.faults as f64),
         of(&|row| row.after.operations as f64),
         of(&|row| row.runs as f64),
-        of(&|row| row.took.as_secs_f64()),
-        of(&|row| row.lines as f64),
-        share(&|row| row.lines <= 40),
-        share(&|row| row.same),
-        share(&|row| row.done),
+        of(&|row| row.elapsed.as_secs_f64()),
+        of(&|row| row.timeline_lines as f64),
+        share(&|row| row.timeline_lines <= 40),
+        share(&|row| row.same_signature),
+        share(&|row| row.is_minimal),
     )
 }
 

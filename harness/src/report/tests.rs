@@ -1,12 +1,14 @@
 use super::{
-    Origin, SweepReport, WIDTH, expectation, expectation_without_bug, figures, fold, grouped, shrink_on,
-    summary, timeline, verdict,
+    PlanSource, SweepReport, WIDTH, bench_table, case_report, case_report_without_bug,
+    continue_shrink_command, fold, grouped, summary, timeline, verdict,
 };
-use crate::bench::Figures;
-use crate::case::{Case, Expect, Shrunk};
-use crate::outcome::{COMMIT, Counts, Failure, Line, Options, Outcome, Record, Refusal, Verdict, WITNESS};
+use crate::bench::BenchResults;
+use crate::case::{Case, Expectation, Shrunk};
+use crate::outcome::{
+    COMMIT, Counts, Failure, Options, Outcome, Record, Rejection, TraceLine, Verdict, WITNESS,
+};
 use crate::plan::{Plan, generate};
-use crate::sweep::{Found, Seeds, Settings, Summary, Tally};
+use crate::sweep::{FailureRecord, Seeds, Settings, Summary, Tally};
 use invariants::{Action, Call, Digest, Fact, Observed, Operation, RequestId, Response, Violation};
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -26,7 +28,7 @@ fn swept(failures: u64) -> Summary {
         without: vec!["reads".into()],
         canary: vec![],
     };
-    let found = |seed| Found {
+    let found = |seed| FailureRecord {
         property: "election-safety".into(),
         clash: "leads and leads".into(),
         seed,
@@ -171,22 +173,22 @@ fn a_sweep_as_a_program_reads_it() {
 #[test]
 fn a_failed_run_as_a_person_reads_it() {
     let plan = Plan { nodes: 5, ..generate(7) };
-    let page = verdict(&plan, Origin::Seed, &Record::from(failed()), None, &Options::default(), WIDTH);
+    let page = verdict(&plan, PlanSource::Seed, &Record::from(failed()), None, &Options::default(), WIDTH);
     insta::assert_snapshot!(anywhere(&page));
 }
 
 #[test]
 fn a_case_that_does_something_else_is_news() {
-    let expect = Expect::Caught("election-safety".into());
+    let expect = Expectation::Caught("election-safety".into());
     let mut case = Case::new("Two led.\n".into(), expect, &failed(), generate(7));
-    assert_eq!(expectation(&case, &failed()), "Two led.\n\nas expected: `election-safety` catches the bug\n");
-    case.expect = Expect::Passed;
-    assert_eq!(expectation(&case, &failed()), "Two led.\n\nNEWS: expected was: all promises kept\n");
+    assert_eq!(case_report(&case, &failed()), "Two led.\n\nas expected: `election-safety` catches the bug\n");
+    case.expect = Expectation::Passed;
+    assert_eq!(case_report(&case, &failed()), "Two led.\n\nNEWS: expected was: all promises kept\n");
 }
 
 #[test]
 fn a_case_that_fails_without_its_bug_is_news_too() {
-    let told = |verdict| expectation_without_bug("leader-local-read", &verdict);
+    let told = |verdict| case_report_without_bug("leader-local-read", &verdict);
     assert_eq!(told(Verdict::Kept), "as expected without leader-local-read: all promises kept\n");
     assert_eq!(
         told(failed().verdict),
@@ -199,7 +201,7 @@ fn a_case_that_fails_without_its_bug_is_news_too() {
 fn the_line_to_type_has_all_that_was_typed() {
     let line = |path: &str, bug, without: &[&str]| {
         let without = without.iter().map(|name| (*name).to_owned()).collect();
-        let origin = Origin::File { path: Path::new(path), bug };
+        let origin = PlanSource::File { path: Path::new(path), bug };
         let options = Options { without, ..Options::default() };
         let page = verdict(&generate(7), origin, &Record::from(failed()), None, &options, WIDTH);
         page.lines()
@@ -217,7 +219,8 @@ fn the_line_to_type_has_all_that_was_typed() {
 
 #[test]
 fn the_columns_of_a_timeline_are_fixed() {
-    let line = |at, step, node, text: &str| timeline(&Line { at, step, cause: 0, node, text: text.into() });
+    let line =
+        |at, step, node, text: &str| timeline(&TraceLine { at, step, cause: 0, node, text: text.into() });
     let lines =
         [line(7, 1, 0, "split n1"), line(12_345_678_901, 123_456, 12, "follower(n1) => candidate, term 2")];
     insta::assert_snapshot!(lines.join("\n"));
@@ -225,7 +228,7 @@ fn the_columns_of_a_timeline_are_fixed() {
 
 #[test]
 fn figures_as_a_person_reads_them() {
-    let measured = Figures {
+    let measured = BenchResults {
         pump_events_per_second: 6_543_210.9,
         unchecked_events_per_second: 1_500_000.0,
         checked_events_per_second: 1_200_000.0,
@@ -234,7 +237,7 @@ fn figures_as_a_person_reads_them() {
         cost_ratio_long_log: 1.1,
         nanoseconds_per_recovered_entry: 99.5,
     };
-    insta::assert_snapshot!(figures(&measured));
+    insta::assert_snapshot!(bench_table(&measured));
 }
 
 #[test]
@@ -244,7 +247,7 @@ fn numbers_are_grouped() {
 
 /// What a page says of its plan and of how it was shrunk, in the line with this word.
 fn said(plan: &Plan, shrunk: Option<Shrunk>, word: &str) -> String {
-    let page = verdict(plan, Origin::Seed, &Record::from(failed()), shrunk, &Options::default(), WIDTH);
+    let page = verdict(plan, PlanSource::Seed, &Record::from(failed()), shrunk, &Options::default(), WIDTH);
     page.lines().find(|line| line.contains(word)).unwrap_or_else(|| panic!("{page}")).trim().to_owned()
 }
 
@@ -277,7 +280,7 @@ fn what_grew_is_not_said_to_be_shrunk() {
 
 #[test]
 fn what_goes_on_shrinking_can_be_typed() {
-    let on = |path: &str| shrink_on(Path::new(path), &Options::default());
+    let on = |path: &str| continue_shrink_command(Path::new(path), &Options::default());
     assert_eq!(on("failures/a.small.toml"), "cargo run --release -- shrink failures/a.small.toml");
     assert_eq!(on("here/a.small.toml"), "cargo run --release -- shrink here/a.small.toml --out here");
 }
@@ -293,11 +296,11 @@ fn what_clients_asked_begins_with_what_the_clash_is_about() {
     };
     let mut record = Record::from(failed());
     record.history = (1..=20).map(call).collect();
-    let refusal = Refusal { at: 3_250_000_000, node: 2, for_good: true };
+    let refusal = Rejection { at: 3_250_000_000, node: 2, is_final: true };
     record.refusals = BTreeMap::from([(call(3).id, refusal)]);
     let sentence = "s1#3 has its effect at 15 although each copy of it was refused".to_owned();
     record.outcome.verdict = Verdict::Failed(Box::new(Failure::told(WITNESS, sentence)));
-    let page = verdict(&generate(7), Origin::Seed, &record, None, &Options::default(), WIDTH);
+    let page = verdict(&generate(7), PlanSource::Seed, &record, None, &Options::default(), WIDTH);
     let (_, asked) = page.split_once("what clients asked:\n").unwrap();
     let (asked, _) = asked.split_once("\n\n").unwrap();
     insta::assert_snapshot!(asked);
@@ -306,8 +309,14 @@ fn what_clients_asked_begins_with_what_the_clash_is_about() {
 #[test]
 fn a_page_is_as_wide_as_its_terminal() {
     for width in [60, 80, WIDTH] {
-        let page =
-            verdict(&generate(7), Origin::Seed, &Record::from(failed()), None, &Options::default(), width);
+        let page = verdict(
+            &generate(7),
+            PlanSource::Seed,
+            &Record::from(failed()),
+            None,
+            &Options::default(),
+            width,
+        );
         let is_free = |line: &&str| !line.starts_with("  cargo run");
         let widest = page.lines().skip(1).filter(is_free).map(str::len).max();
         assert!(widest <= Some(width), "{widest:?} of {width}:\n{page}");

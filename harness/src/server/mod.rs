@@ -1,10 +1,10 @@
 //! The one seam: a system under test is a server that the world boots and steps.
 
 use crate::bugs::BugInfo;
-use crate::plan::{Moment, Plan, Step};
-use crate::rng::{self, Stream};
+use crate::plan::{MembershipOp, Plan, Trigger};
+use crate::rng::{self, RngStream};
 use crate::workload::{Reply, Request};
-pub use crate::world::OperatorAnswer;
+pub use crate::world::OperatorResponse;
 use crate::world::{Disk, World};
 use invariants::{ConfChange, ConfChangeOp, Fact, Node};
 use rand::RngCore;
@@ -32,7 +32,7 @@ pub trait Server: Sized + Send + 'static {
     /// Whether a message only says "I lead": for the count of heartbeats, which takes an answer to each for granted.
     fn is_heartbeat(message: &Self::Message) -> bool;
     /// In strict mode, before each event: a server that works in tasks of its own hands over what they have done.
-    fn settle(&mut self, _host: &mut Host<'_, Self::Message>) {}
+    fn collect_task_output(&mut self, _host: &mut Host<'_, Self::Message>) {}
 }
 
 /// What can arrive at a server.
@@ -63,7 +63,7 @@ pub enum Arrival<M> {
         /// The number under which it is answered.
         request: u64,
         /// The command.
-        deed: Deed,
+        command: OperatorCommand,
     },
     /// Everything that was written before the [`Host::sync`] with this token is durable.
     Synced(u64),
@@ -73,36 +73,36 @@ pub enum Arrival<M> {
 
 /// What an operator may want. A system that cannot do it refuses.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Deed {
+pub enum OperatorCommand {
     /// Leadership shall pass to this server.
     Transfer(Node),
     /// The group shall change.
     Change {
         /// How, step by step.
-        steps: Vec<Step>,
-        /// Whether by way of a joint phase that goes on until [`Deed::Leave`].
+        steps: Vec<MembershipOp>,
+        /// Whether by way of a joint phase that goes on until [`OperatorCommand::Leave`].
         by_joint: bool,
     },
     /// The joint phase shall end.
     Leave,
 }
 
-impl Deed {
+impl OperatorCommand {
     /// The change of the group that it asks for.
-    pub(crate) fn change(&self) -> Option<ConfChange> {
-        let ops = |steps: &[Step]| {
-            let op = |step: &Step| match *step {
-                Step::Voter(node) => ConfChangeOp::Voter(node),
-                Step::Learner(node) => ConfChangeOp::Learner(node),
-                Step::Remove(node) => ConfChangeOp::Remove(node),
+    pub(crate) fn conf_change(&self) -> Option<ConfChange> {
+        let ops = |steps: &[MembershipOp]| {
+            let op = |step: &MembershipOp| match *step {
+                MembershipOp::Voter(node) => ConfChangeOp::Voter(node),
+                MembershipOp::Learner(node) => ConfChangeOp::Learner(node),
+                MembershipOp::Remove(node) => ConfChangeOp::Remove(node),
             };
             steps.iter().map(op).collect()
         };
         match self {
-            Deed::Transfer(_) => None,
-            Deed::Change { steps, by_joint: false } => Some(ConfChange::Steps(ops(steps))),
-            Deed::Change { steps, by_joint: true } => Some(ConfChange::Joint(ops(steps))),
-            Deed::Leave => Some(ConfChange::Leave),
+            OperatorCommand::Transfer(_) => None,
+            OperatorCommand::Change { steps, by_joint: false } => Some(ConfChange::Steps(ops(steps))),
+            OperatorCommand::Change { steps, by_joint: true } => Some(ConfChange::Joint(ops(steps))),
+            OperatorCommand::Leave => Some(ConfChange::Leave),
         }
     }
 }
@@ -135,13 +135,13 @@ impl<'a, M: Clone + Display> Host<'a, M> {
     }
 
     /// This node's wall clock, nanoseconds; it may jump anywhere.
-    pub fn wall(&self) -> i64 {
+    pub fn wall_time(&self) -> i64 {
         self.world.wall_time(self.node)
     }
 
     /// This node's own generator, a different one in each incarnation.
-    pub fn rng(&mut self) -> &mut Stream {
-        self.world.node_stream(self.node)
+    pub fn rng(&mut self) -> &mut RngStream {
+        self.world.node_rng(self.node)
     }
 
     /// Lets a message go. It may be lost, doubled, late. One to a server that there is not reaches nobody; one to the server
@@ -159,13 +159,13 @@ impl<'a, M: Clone + Display> Host<'a, M> {
     /// The identity that the disk of this server draws when it is first used: another one after it was emptied. Whoever
     /// runs the group has it from there; a server that asks for another's is told what its operator would tell it.
     /// There is one for each number, also where there is no such server.
-    pub fn identity_of(&self, node: Node) -> u64 {
-        identity(self.world.plan().seed, node, self.world.lives(node))
+    pub fn directory_id_of(&self, node: Node) -> u64 {
+        directory_id(self.world.plan().seed, node, self.world.disk_generation(node))
     }
 
     /// The identity with which this server founded the group.
-    pub fn founding_identity_of(&self, node: Node) -> u64 {
-        identity(self.world.plan().seed, node, 0)
+    pub fn initial_directory_id_of(&self, node: Node) -> u64 {
+        directory_id(self.world.plan().seed, node, 0)
     }
 
     /// Starts a sync of all that is written by now, under any token, also one that was used before; [`Arrival::Synced`] tells when it is durable, and
@@ -182,30 +182,30 @@ impl<'a, M: Clone + Display> Host<'a, M> {
 
     /// Answers an operator. Where a change is refused, the world takes it that it never happens; where it is done, that it
     /// is complete. What is not answered is unknown. Only the first answer counts.
-    pub fn answer_operator(&mut self, request: u64, answer: &OperatorAnswer) {
-        self.world.answer_operator(self.node, request, answer);
+    pub fn respond_to_operator(&mut self, request: u64, answer: &OperatorResponse) {
+        self.world.respond_to_operator(self.node, request, answer);
     }
 
     /// States a fact about this node. What does not fit what was stated before breaks a property, whatever it says.
-    pub fn saw(&mut self, fact: Fact) {
-        self.world.saw(self.node, fact);
+    pub fn record_fact(&mut self, fact: Fact) {
+        self.world.record_fact(self.node, fact);
     }
 
     /// This server takes no part from now on, and says why: what it had promised is damaged on its disk, or its disk
     /// refuses to save more. No progress is asked of it until its next incarnation; one whose disk refused is restarted when
     /// the disk is sound again.
-    pub fn refuse(&mut self, reason: &str) {
-        self.world.refuse(self.node, reason.to_owned());
+    pub fn fail_stop(&mut self, reason: &str) {
+        self.world.fail_stop(self.node, reason.to_owned());
     }
 
     /// A moment has come that only the server knows of, and that a fault may wait for.
-    pub fn moment(&mut self, moment: Moment) {
-        self.world.moment(moment, self.node);
+    pub fn fire_trigger(&mut self, moment: Trigger) {
+        self.world.fire_trigger(moment, self.node);
     }
 
     /// Counts a situation that only the server knows of, under one of the names of milestones; any other name is ignored.
-    pub fn reached(&mut self, milestone: &'static str) {
-        self.world.reached(milestone);
+    pub fn count_milestone(&mut self, milestone: &'static str) {
+        self.world.count_milestone(milestone);
     }
 
     /// Whether this bug is switched on, as in `host.bug(HostBug::InstallNotAtomic.info())`. Without the feature `bugs`:
@@ -215,12 +215,12 @@ impl<'a, M: Clone + Display> Host<'a, M> {
     }
 
     /// Adds a line to the timeline, made only where somebody reads it.
-    pub fn note(&mut self, text: impl FnOnce() -> String) {
-        self.world.note(self.node, text);
+    pub fn trace(&mut self, text: impl FnOnce() -> String) {
+        self.world.trace(self.node, text);
     }
 }
 
 /// What the disk of a server draws in one of its lives. Never 0.
-fn identity(seed: u64, node: Node, life: u64) -> u64 {
+fn directory_id(seed: u64, node: Node, life: u64) -> u64 {
     rng::stream(seed, "identity", [node, life]).next_u64() | 1
 }

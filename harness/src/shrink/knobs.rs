@@ -1,9 +1,9 @@
 //! The knobs of a plan, a line each: a new one is added here, and nowhere else in this folder.
 
-use crate::plan::{Chance, Duration, Plan};
+use crate::plan::{Plan, Probability, SimDuration};
 
 /// A switch or a number, and its plain value: the one with which nothing happens that somebody would have to explain.
-pub(super) const PLAIN: &[fn(&mut Plan)] = &[
+pub(super) const KNOB_DEFAULTS: &[fn(&mut Plan)] = &[
     |plan| plan.raft.pre_vote = false,
     |plan| plan.raft.check_quorum = false,
     |plan| plan.raft.founders = 0,
@@ -21,14 +21,14 @@ pub(super) const PLAIN: &[fn(&mut Plan)] = &[
     |plan| plan.raft.chunk = 0,
     |plan| plan.raft.requests = 0,
     |plan| plan.raft.promotion_lag = 0,
-    |plan| plan.clients.session = Duration(0),
+    |plan| plan.clients.session = SimDuration(0),
     |plan| plan.clients.in_flight = 1,
     |plan| plan.clients.attempts = 1,
     |plan| plan.clients.keys = 2,
 ];
 
 /// How often something happens; never, if it can be.
-pub(super) const CHANCES: &[fn(&mut Plan) -> &mut Chance] = &[
+pub(super) const PROBABILITIES: &[fn(&mut Plan) -> &mut Probability] = &[
     |plan| &mut plan.network.loss,
     |plan| &mut plan.network.duplication,
     |plan| &mut plan.network.reordering,
@@ -39,19 +39,19 @@ pub(super) const CHANCES: &[fn(&mut Plan) -> &mut Chance] = &[
 ];
 
 /// Where a span of time stands in a plan.
-type Span = fn(&mut Plan) -> &mut Duration;
+type DurationField = fn(&mut Plan) -> &mut SimDuration;
 
 /// How long something takes, and how long it takes in a plain plan.
-pub(super) const SPANS: &[(Span, Duration)] = &[
-    (|plan| &mut plan.network.delay, Duration::millis(1)),
-    (|plan| &mut plan.network.delay_spread, Duration(0)),
-    (|plan| &mut plan.network.tail_spread, Duration(0)),
-    (|plan| &mut plan.disk.sync, Duration::millis(1)),
-    (|plan| &mut plan.disk.sync_spread, Duration(0)),
-    (|plan| &mut plan.disk.tail_spread, Duration(0)),
-    (|plan| &mut plan.raft.election_timeout, Duration::millis(300)),
-    (|plan| &mut plan.raft.election_timeout_spread, Duration::millis(300)),
-    (|plan| &mut plan.raft.heartbeat, Duration::millis(100)),
-    (|plan| &mut plan.clients.pause, Duration::millis(100)),
-    (|plan| &mut plan.clients.patience, Duration::millis(500)),
+pub(super) const DURATION_DEFAULTS: &[(DurationField, SimDuration)] = &[
+    (|plan| &mut plan.network.delay, SimDuration::millis(1)),
+    (|plan| &mut plan.network.delay_spread, SimDuration(0)),
+    (|plan| &mut plan.network.tail_spread, SimDuration(0)),
+    (|plan| &mut plan.disk.sync, SimDuration::millis(1)),
+    (|plan| &mut plan.disk.sync_spread, SimDuration(0)),
+    (|plan| &mut plan.disk.tail_spread, SimDuration(0)),
+    (|plan| &mut plan.raft.election_timeout, SimDuration::millis(300)),
+    (|plan| &mut plan.raft.election_timeout_spread, SimDuration::millis(300)),
+    (|plan| &mut plan.raft.heartbeat, SimDuration::millis(100)),
+    (|plan| &mut plan.clients.pause, SimDuration::millis(100)),
+    (|plan| &mut plan.clients.patience, SimDuration::millis(500)),
 ];

@@ -5,28 +5,28 @@ use std::ops::Range;
 
 /// A list in a plan, in the order of time.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum List {
+pub(super) enum PlanList {
     /// What breaks.
     Faults,
     /// What clients call, where it is said call by call.
     Calls,
 }
 
-impl List {
+impl PlanList {
     /// How long it is.
     pub(super) fn length(self, plan: &Plan) -> usize {
         match self {
-            List::Faults => plan.faults.len(),
-            List::Calls => plan.clients.calls.iter().flatten().map(Vec::len).sum(),
+            PlanList::Faults => plan.faults.len(),
+            PlanList::Calls => plan.clients.calls.iter().flatten().map(Vec::len).sum(),
         }
     }
 
     /// The plan without these parts of the list.
-    pub(super) fn without(self, plan: &Plan, parts: Range<usize>) -> Plan {
+    pub(super) fn remove_range(self, plan: &Plan, parts: Range<usize>) -> Plan {
         let mut plan = plan.clone();
         match self {
-            List::Faults => drop(plan.faults.drain(parts)),
-            List::Calls => {
+            PlanList::Faults => drop(plan.faults.drain(parts)),
+            PlanList::Calls => {
                 let calls = plan.clients.calls.get_or_insert_default();
                 let mut all: Vec<(u64, usize)> = Vec::new();
                 for (client, calls) in calls.iter().enumerate() {

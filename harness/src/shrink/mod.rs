@@ -16,7 +16,7 @@ mod passes;
 mod search;
 
 pub(crate) use search::first_that_fails;
-pub use search::{Progress, Settings, Shrunk, shrink};
+pub use search::{ShrinkResult, ShrinkSettings, ShrinkStatus, shrink};
 
 use crate::plan::Plan;
 use passes::{PASSES, Pass};
@@ -24,10 +24,10 @@ use std::sync::Arc;
 
 /// How far a shrinker has come.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Phase {
+enum ShrinkPhase {
     /// Only much shorter plans are proposed, with other seeds as well: as long as clients call often and much breaks, it is
     /// likeliest that one of them fails.
-    Bold,
+    ShortPlans,
     /// All passes, with the chance of the plan as it is.
     OwnSeed,
     /// All passes, with other seeds as well.
@@ -42,18 +42,18 @@ pub struct Shrinker {
     proposed: Option<Arc<Plan>>,
     pass: usize,
     /// How many passes on end have changed nothing.
-    quiet: usize,
+    unchanged_passes: usize,
     /// Whether this one has.
-    changed: bool,
-    phase: Phase,
+    has_changed: bool,
+    phase: ShrinkPhase,
     /// The other seed that comes next; 0: the plan's own.
     seed: u64,
     /// How many parts a pass that removes takes at once; 0: it has not begun.
     chunk: usize,
     /// Where in the pass.
-    at: usize,
+    position: usize,
     /// The proposals of a pass that lists them, for the plan as it is.
-    listed: Option<Arc<Vec<Plan>>>,
+    candidates: Option<Arc<Vec<Plan>>>,
 }
 
 impl Shrinker {
@@ -64,21 +64,21 @@ impl Shrinker {
             best: Arc::new(plan),
             proposed: None,
             pass: 0,
-            quiet: 0,
-            changed: false,
-            phase: Phase::Bold,
+            unchanged_passes: 0,
+            has_changed: false,
+            phase: ShrinkPhase::ShortPlans,
             seed: 0,
             chunk: 0,
-            at: 0,
-            listed: None,
+            position: 0,
+            candidates: None,
         }
     }
 
     /// The same, for whoever asks some hundred times and no more: it is not bold at first, for that may cost a thousand
     /// questions before anything is smaller.
     #[must_use]
-    pub fn in_haste(plan: Plan) -> Shrinker {
-        Shrinker { phase: Phase::OwnSeed, pass: 1, ..Shrinker::new(plan) }
+    pub fn with_small_budget(plan: Plan) -> Shrinker {
+        Shrinker { phase: ShrinkPhase::OwnSeed, pass: 1, ..Shrinker::new(plan) }
     }
 
     /// The smallest plan so far of which it is known that it fails.
@@ -90,13 +90,13 @@ impl Shrinker {
     /// The next plan to be asked about; the same until [`Shrinker::answer`] is called. `None`: nothing can go any more.
     pub fn proposal(&mut self) -> Option<&Plan> {
         while self.proposed.is_none() {
-            match self.look() {
+            match self.current_candidate() {
                 Some(plan) if plan != *self.best && plan.check().is_ok() => {
                     let seed = if self.seed == 0 { plan.seed } else { self.seed };
                     self.proposed = Some(Arc::new(Plan { seed, ..plan }));
                 }
-                Some(_) => (self.seed, self.at) = (0, self.at + 1),
-                None if self.over() => return None,
+                Some(_) => (self.seed, self.position) = (0, self.position + 1),
+                None if self.end_pass() => return None,
                 None => {}
             }
         }
@@ -104,39 +104,39 @@ impl Shrinker {
     }
 
     /// Whether the plan that was proposed fails as well.
-    pub fn answer(&mut self, fails: bool) {
+    pub fn record_result(&mut self, fails: bool) {
         let Some(plan) = self.proposed.take() else { return };
         if !fails {
-            return self.go_on();
+            return self.advance();
         }
         // What comes next in the pass now stands where the proposal was, so the place stays.
         self.best = plan;
-        self.changed = true;
+        self.has_changed = true;
         self.seed = 0;
-        self.listed = None;
+        self.candidates = None;
     }
 
     /// The proposal at this place; `None`: the pass is over.
-    fn look(&mut self) -> Option<Plan> {
+    fn current_candidate(&mut self) -> Option<Plan> {
         Some(match PASSES[self.pass] {
             Pass::Remove(list) => {
                 let length = list.length(&self.best);
                 if self.chunk == 0 {
                     self.chunk = length;
                 }
-                while self.chunk > 0 && self.at * self.chunk >= length {
-                    (self.chunk, self.at) = (self.chunk / 2, 0);
+                while self.chunk > 0 && self.position * self.chunk >= length {
+                    (self.chunk, self.position) = (self.chunk / 2, 0);
                 }
                 if self.chunk == 0 {
                     return None;
                 }
                 // From the end: what comes late is most likely to have come too late to matter.
-                let end = length - self.at * self.chunk;
-                list.without(&self.best, end.saturating_sub(self.chunk)..end)
+                let end = length - self.position * self.chunk;
+                list.remove_range(&self.best, end.saturating_sub(self.chunk)..end)
             }
             Pass::Try(list, _) => {
-                let listed = self.listed.get_or_insert_with(|| Arc::new(list(&self.best)));
-                match listed.get(self.at) {
+                let listed = self.candidates.get_or_insert_with(|| Arc::new(list(&self.best)));
+                match listed.get(self.position) {
                     Some(plan) => plan.clone(),
                     None => return None,
                 }
@@ -145,12 +145,12 @@ impl Shrinker {
     }
 
     /// This proposal was refused, or is none.
-    fn go_on(&mut self) {
-        let others = if self.phase == Phase::OwnSeed { 0 } else { self.other_seeds() };
+    fn advance(&mut self) {
+        let others = if self.phase == ShrinkPhase::OwnSeed { 0 } else { self.other_seeds() };
         if self.seed < others {
             self.seed += 1;
         } else {
-            (self.seed, self.at) = (0, self.at + 1);
+            (self.seed, self.position) = (0, self.position + 1);
         }
     }
 
@@ -159,28 +159,28 @@ impl Shrinker {
         let pass = &PASSES[self.pass];
         let proposals = match pass {
             Pass::Remove(list) => list.length(&self.best).div_ceil(self.chunk.max(1)),
-            Pass::Try(..) => self.listed.as_ref().map_or(0, |listed| listed.len()),
+            Pass::Try(..) => self.candidates.as_ref().map_or(0, |listed| listed.len()),
         };
         pass.other_seeds(proposals)
     }
 
     /// The pass is over: the next one begins. Returns whether that was all.
-    fn over(&mut self) -> bool {
-        self.quiet = if self.changed { 0 } else { self.quiet + 1 };
+    fn end_pass(&mut self) -> bool {
+        self.unchanged_passes = if self.has_changed { 0 } else { self.unchanged_passes + 1 };
         self.pass = match self.phase {
-            Phase::Bold if self.changed => 0,
-            Phase::Bold => {
-                (self.phase, self.quiet) = (Phase::OwnSeed, 0);
+            ShrinkPhase::ShortPlans if self.has_changed => 0,
+            ShrinkPhase::ShortPlans => {
+                (self.phase, self.unchanged_passes) = (ShrinkPhase::OwnSeed, 0);
                 1
             }
-            Phase::OtherSeeds if self.quiet >= PASSES.len() => return true,
-            Phase::OwnSeed if self.quiet >= PASSES.len() => {
-                (self.phase, self.quiet) = (Phase::OtherSeeds, 0);
+            ShrinkPhase::OtherSeeds if self.unchanged_passes >= PASSES.len() => return true,
+            ShrinkPhase::OwnSeed if self.unchanged_passes >= PASSES.len() => {
+                (self.phase, self.unchanged_passes) = (ShrinkPhase::OtherSeeds, 0);
                 (self.pass + 1) % PASSES.len()
             }
-            Phase::OwnSeed | Phase::OtherSeeds => (self.pass + 1) % PASSES.len(),
+            ShrinkPhase::OwnSeed | ShrinkPhase::OtherSeeds => (self.pass + 1) % PASSES.len(),
         };
-        (self.changed, self.seed, self.chunk, self.at, self.listed) = (false, 0, 0, 0, None);
+        (self.has_changed, self.seed, self.chunk, self.position, self.candidates) = (false, 0, 0, 0, None);
         false
     }
 }

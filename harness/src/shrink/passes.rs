@@ -1,29 +1,29 @@
 //! What can be left out of a plan, kind by kind.
 
-use super::knobs::{CHANCES, PLAIN, SPANS};
-use super::list::List;
-use crate::plan::{Duration, Fault, FaultKind, Plan, Target};
+use super::knobs::{DURATION_DEFAULTS, KNOB_DEFAULTS, PROBABILITIES};
+use super::list::PlanList;
+use crate::plan::{Fault, FaultKind, Plan, SimDuration, Target};
 use std::ops::Range;
 
 /// One kind of thing that can be left out.
 pub(super) enum Pass {
     /// Parts of a list: all of it, halves, quarters, and in the end one by one.
-    Remove(List),
+    Remove(PlanList),
     /// These plans, one after another; and with how many other seeds it is worth trying them.
     Try(fn(&Plan) -> Vec<Plan>, u64),
 }
 
 /// With how many other seeds a proposal is tried again that takes something away.
-pub(super) const OTHER_SEEDS: u64 = 20;
+pub(super) const SEEDS_PER_PROPOSAL: u64 = 20;
 /// How many runs the proposals that take away most, and are few, may share.
-const SHARED_SEEDS: u64 = 160;
+const MAX_SHARED_SEEDS: u64 = 160;
 
 impl Pass {
     /// With how many other seeds a proposal of this pass is tried, where it is one of so many. What hardly makes a plan
     /// smaller is not worth other chance; what takes away half of it at once is worth a lot.
     pub(super) fn other_seeds(&self, proposals: usize) -> u64 {
         match self {
-            Pass::Remove(_) => (SHARED_SEEDS / proposals.max(1) as u64).max(OTHER_SEEDS),
+            Pass::Remove(_) => (MAX_SHARED_SEEDS / proposals.max(1) as u64).max(SEEDS_PER_PROPOSAL),
             Pass::Try(_, seeds) => *seeds,
         }
     }
@@ -31,41 +31,41 @@ impl Pass {
 
 /// All of them, from what takes away most. The first one is the boldest: a shrinker begins with it.
 pub(super) const PASSES: [Pass; 13] = [
-    Pass::Try(windows, 2 * OTHER_SEEDS),
-    Pass::Try(kinds_of_faults, 0),
-    Pass::Remove(List::Faults),
-    Pass::Try(first_calls, 0),
-    Pass::Remove(List::Calls),
-    Pass::Try(storm, 0),
-    Pass::Try(clients, 0),
-    Pass::Try(nodes, OTHER_SEEDS),
-    Pass::Try(gaps, 0),
-    Pass::Try(plain, 0),
-    Pass::Try(spans, 0),
-    Pass::Try(parts_of_faults, 0),
-    Pass::Try(strength_of_faults, 0),
+    Pass::Try(keep_windows, 2 * SEEDS_PER_PROPOSAL),
+    Pass::Try(remove_fault_kinds, 0),
+    Pass::Remove(PlanList::Faults),
+    Pass::Try(keep_first_calls, 0),
+    Pass::Remove(PlanList::Calls),
+    Pass::Try(shorten_fault_phase, 0),
+    Pass::Try(remove_client, 0),
+    Pass::Try(remove_node, SEEDS_PER_PROPOSAL),
+    Pass::Try(shorten_gaps, 0),
+    Pass::Try(reset_knobs, 0),
+    Pass::Try(reset_durations, 0),
+    Pass::Try(reduce_fault_targets, 0),
+    Pass::Try(weaken_faults, 0),
 ];
 
 /// Whatever is to happen before there is peace needs some time.
-const SHORTEST_STORM: u64 = MILLISECOND;
+const MIN_FAULT_PHASE: u64 = MILLISECOND;
 const MILLISECOND: u64 = 1_000_000;
 
 /// The plan, changed.
-fn with(plan: &Plan, change: impl FnOnce(&mut Plan)) -> Plan {
+fn modified(plan: &Plan, change: impl FnOnce(&mut Plan)) -> Plan {
     let mut plan = plan.clone();
     change(&mut plan);
     plan
 }
 
 /// Without one kind of fault.
-fn kinds_of_faults(plan: &Plan) -> Vec<Plan> {
-    let there = |kind: &usize| plan.faults.iter().any(|fault| fault.kind.place() == *kind);
+fn remove_fault_kinds(plan: &Plan) -> Vec<Plan> {
+    let there = |kind: &usize| plan.faults.iter().any(|fault| fault.kind.index() == *kind);
     let kinds = (0..FaultKind::ALL.len()).filter(there);
-    kinds.map(|kind| with(plan, |plan| plan.faults.retain(|fault| fault.kind.place() != kind))).collect()
+    kinds.map(|kind| modified(plan, |plan| plan.faults.retain(|fault| fault.kind.index() != kind))).collect()
 }
 
 /// Only the first calls of each client, said one by one, so that they can be taken away one by one.
-fn first_calls(plan: &Plan) -> Vec<Plan> {
+fn keep_first_calls(plan: &Plan) -> Vec<Plan> {
     let clients = &plan.clients;
     if clients.calls.is_some() {
         return Vec::new();
@@ -76,25 +76,25 @@ fn first_calls(plan: &Plan) -> Vec<Plan> {
     counts
         .map(|count: u64| {
             let calls = (0..clients.count).map(|_| (1..=count).collect()).collect();
-            with(plan, |plan| plan.clients.calls = Some(calls))
+            modified(plan, |plan| plan.clients.calls = Some(calls))
         })
         .collect()
 }
 
 /// A shorter storm; what would break after it does not.
-fn storm(plan: &Plan) -> Vec<Plan> {
+fn shorten_fault_phase(plan: &Plan) -> Vec<Plan> {
     let shorter = |storm: u64| {
-        with(plan, |plan| {
-            plan.storm = round(storm);
+        modified(plan, |plan| {
+            plan.storm = round_to_millis(storm);
             let storm = plan.storm;
             plan.faults.retain(|fault| fault.at < storm);
         })
     };
-    parts(plan.storm.0).filter(|storm| *storm >= SHORTEST_STORM).map(shorter).collect()
+    fractions(plan.storm.0).filter(|storm| *storm >= MIN_FAULT_PHASE).map(shorter).collect()
 }
 
 /// Only what happens in one span of the time, and sooner: what breaks after hours may break after a second as well.
-pub(super) fn windows(plan: &Plan) -> Vec<Plan> {
+pub(super) fn keep_windows(plan: &Plan) -> Vec<Plan> {
     let storm = plan.storm.0;
     // Whoever is to lead needs some time before, and what breaks may need some after.
     let margin = 2 * (plan.raft.election_timeout.0 + plan.raft.election_timeout_spread.0);
@@ -106,8 +106,8 @@ pub(super) fn windows(plan: &Plan) -> Vec<Plan> {
             let sooner = from.saturating_sub(margin);
             let end = (to + margin).min(storm) - sooner;
             // A little is what cutting the storm and the gaps is for.
-            if end <= storm / 16 * 14 && end >= SHORTEST_STORM {
-                plans.push(window(plan, from..to, sooner, round(end)));
+            if end <= storm / 16 * 14 && end >= MIN_FAULT_PHASE {
+                plans.push(keep_window(plan, from..to, sooner, round_to_millis(end)));
             }
         }
     }
@@ -115,7 +115,7 @@ pub(super) fn windows(plan: &Plan) -> Vec<Plan> {
 }
 
 /// What happens in this span, so much sooner, in a storm of this length.
-fn window(plan: &Plan, span: Range<u64>, sooner: u64, storm: Duration) -> Plan {
+fn keep_window(plan: &Plan, span: Range<u64>, sooner: u64, storm: SimDuration) -> Plan {
     let pause = plan.clients.pause.0.max(1);
     let all = || (0..plan.clients.count).map(|_| (1..=plan.storm.0 / pause).collect()).collect();
     let calls: Vec<Vec<u64>> = plan.clients.calls.clone().unwrap_or_else(all);
@@ -124,7 +124,7 @@ fn window(plan: &Plan, span: Range<u64>, sooner: u64, storm: Duration) -> Plan {
         let within = calls.into_iter().filter(|call| turns.contains(call));
         within.map(|call| call - sooner / pause).filter(|call| *call > 0).collect()
     };
-    with(plan, |plan| {
+    modified(plan, |plan| {
         plan.faults.retain(|fault| span.contains(&fault.at.0));
         plan.faults.iter_mut().for_each(|fault| fault.at.0 -= sooner);
         plan.clients.calls = Some(calls.into_iter().map(kept).collect());
@@ -134,9 +134,9 @@ fn window(plan: &Plan, span: Range<u64>, sooner: u64, storm: Duration) -> Plan {
 }
 
 /// A client less.
-fn clients(plan: &Plan) -> Vec<Plan> {
+fn remove_client(plan: &Plan) -> Vec<Plan> {
     let without = |client: u64| {
-        with(plan, |plan| {
+        modified(plan, |plan| {
             plan.clients.count -= 1;
             if let Some(calls) = &mut plan.clients.calls
                 && (client as usize) < calls.len()
@@ -149,11 +149,11 @@ fn clients(plan: &Plan) -> Vec<Plan> {
 }
 
 /// A server less. The ones after it get the numbers before theirs.
-fn nodes(plan: &Plan) -> Vec<Plan> {
+fn remove_node(plan: &Plan) -> Vec<Plan> {
     (1..=plan.nodes)
         .rev()
         .map(|gone| {
-            with(plan, |plan| {
+            modified(plan, |plan| {
                 plan.nodes -= 1;
                 if plan.raft.founders >= gone {
                     plan.raft.founders -= 1;
@@ -164,24 +164,24 @@ fn nodes(plan: &Plan) -> Vec<Plan> {
                     other => Some(other),
                 };
                 let faults = std::mem::take(&mut plan.faults);
-                plan.faults = faults.into_iter().filter_map(|fault| retargeted(fault, moved)).collect();
+                plan.faults = faults.into_iter().filter_map(|fault| map_targets(fault, moved)).collect();
             })
         })
         .collect()
 }
 
 /// Everything from one fault on sooner.
-fn gaps(plan: &Plan) -> Vec<Plan> {
+fn shorten_gaps(plan: &Plan) -> Vec<Plan> {
     let mut plans = Vec::new();
     for first in 0..plan.faults.len() {
         let before = if first == 0 { 0 } else { plan.faults[first - 1].at.0 };
         let gap = plan.faults[first].at.0.saturating_sub(before);
-        for shorter in parts(gap).map(|shorter| round(shorter).0) {
-            plans.push(with(plan, |plan| {
+        for shorter in fractions(gap).map(|shorter| round_to_millis(shorter).0) {
+            plans.push(modified(plan, |plan| {
                 for fault in &mut plan.faults[first..] {
-                    fault.at = Duration(fault.at.0 - (gap - shorter));
+                    fault.at = SimDuration(fault.at.0 - (gap - shorter));
                 }
-                plan.storm = Duration((plan.storm.0 - (gap - shorter)).max(SHORTEST_STORM));
+                plan.storm = SimDuration((plan.storm.0 - (gap - shorter)).max(MIN_FAULT_PHASE));
             }));
         }
     }
@@ -189,36 +189,37 @@ fn gaps(plan: &Plan) -> Vec<Plan> {
 }
 
 /// A knob at its plain value, a chance at zero: all of them, and one by one.
-fn plain(plan: &Plan) -> Vec<Plan> {
-    let all = with(plan, |plan| {
-        PLAIN.iter().for_each(|plain| plain(plan));
-        CHANCES.iter().for_each(|chance| chance(plan).0 = 0);
+fn reset_knobs(plan: &Plan) -> Vec<Plan> {
+    let all = modified(plan, |plan| {
+        KNOB_DEFAULTS.iter().for_each(|plain| plain(plan));
+        PROBABILITIES.iter().for_each(|chance| chance(plan).0 = 0);
     });
-    let knobs = PLAIN.iter().map(|plain| with(plan, plain));
-    let chances = CHANCES.iter().map(|chance| with(plan, |plan| chance(plan).0 = 0));
+    let knobs = KNOB_DEFAULTS.iter().map(|plain| modified(plan, plain));
+    let chances = PROBABILITIES.iter().map(|chance| modified(plan, |plan| chance(plan).0 = 0));
     [all].into_iter().chain(knobs).chain(chances).collect()
 }
 
 /// A span of time at its plain value.
-fn spans(plan: &Plan) -> Vec<Plan> {
-    let all = with(plan, |plan| SPANS.iter().for_each(|(span, value)| *span(plan) = *value));
-    let each = SPANS.iter().map(|(span, value)| with(plan, |plan| *span(plan) = *value));
+fn reset_durations(plan: &Plan) -> Vec<Plan> {
+    let all = modified(plan, |plan| DURATION_DEFAULTS.iter().for_each(|(span, value)| *span(plan) = *value));
+    let each = DURATION_DEFAULTS.iter().map(|(span, value)| modified(plan, |plan| *span(plan) = *value));
     [all].into_iter().chain(each).collect()
 }
 
 /// A fault that strikes fewer, or waits for no moment.
-fn parts_of_faults(plan: &Plan) -> Vec<Plan> {
+fn reduce_fault_targets(plan: &Plan) -> Vec<Plan> {
     let mut plans = Vec::new();
     let mut instead = |number: usize, fault: Fault| {
-        plans.push(with(plan, |plan| plan.faults[number] = fault));
+        plans.push(modified(plan, |plan| plan.faults[number] = fault));
     };
     for (number, fault) in plan.faults.iter().enumerate() {
         if fault.on.is_some() {
-            let waits_for = |target| (target == Target::There).then_some(());
+            let waits_for = |target| (target == Target::TriggerNode).then_some(());
             let there = fault.kind.targets().into_iter().find_map(|(_, target)| waits_for(target)).is_some();
             for node in 1..=if there { plan.nodes } else { 1 } {
-                let named = |target| Some(if target == Target::There { Target::Node(node) } else { target });
-                let kind = retargeted(fault.clone(), named).expect("nobody is taken away").kind;
+                let named =
+                    |target| Some(if target == Target::TriggerNode { Target::Node(node) } else { target });
+                let kind = map_targets(fault.clone(), named).expect("nobody is taken away").kind;
                 instead(number, Fault { on: None, kind, ..fault.clone() });
             }
         }
@@ -228,7 +229,7 @@ fn parts_of_faults(plan: &Plan) -> Vec<Plan> {
                 place += 1;
                 (place != left_out + 1).then_some(target)
             };
-            if let Some(smaller) = retargeted(fault.clone(), others) {
+            if let Some(smaller) = map_targets(fault.clone(), others) {
                 instead(number, smaller);
             }
         }
@@ -237,15 +238,15 @@ fn parts_of_faults(plan: &Plan) -> Vec<Plan> {
 }
 
 /// A fault that lasts less long, or is less hard.
-fn strength_of_faults(plan: &Plan) -> Vec<Plan> {
+fn weaken_faults(plan: &Plan) -> Vec<Plan> {
     let mut plans = Vec::new();
     for number in 0..plan.faults.len() {
         let mut instead = |change: &dyn Fn(&mut FaultKind)| {
-            plans.push(with(plan, |plan| change(&mut plan.faults[number].kind)));
+            plans.push(modified(plan, |plan| change(&mut plan.faults[number].kind)));
         };
         if let Some(lasts) = plan.faults[number].kind.lasts() {
-            for shorter in parts(lasts.0).filter(|shorter| *shorter >= MILLISECOND) {
-                instead(&|kind| set_lasts(kind, round(shorter)));
+            for shorter in fractions(lasts.0).filter(|shorter| *shorter >= MILLISECOND) {
+                instead(&|kind| set_duration(kind, round_to_millis(shorter)));
             }
         }
         match &plan.faults[number].kind {
@@ -295,16 +296,16 @@ fn strength_of_faults(plan: &Plan) -> Vec<Plan> {
 }
 
 /// Parts of a span, the shortest first: nothing, and so many sixteenths of it.
-fn parts(span: u64) -> impl Iterator<Item = u64> {
+fn fractions(span: u64) -> impl Iterator<Item = u64> {
     [0, 1, 2, 4, 8, 12, 14, 15].into_iter().map(move |sixteenths| span / 16 * sixteenths)
 }
 
 /// A duration as a person writes it: whole milliseconds, where it has some.
-fn round(nanos: u64) -> Duration {
-    Duration(if nanos < MILLISECOND { nanos } else { nanos / MILLISECOND * MILLISECOND })
+fn round_to_millis(nanos: u64) -> SimDuration {
+    SimDuration(if nanos < MILLISECOND { nanos } else { nanos / MILLISECOND * MILLISECOND })
 }
 
-fn set_lasts(kind: &mut FaultKind, new: Duration) {
+fn set_duration(kind: &mut FaultKind, new: SimDuration) {
     match kind {
         FaultKind::Crash { lasts, .. }
         | FaultKind::PowerLoss { lasts, .. }
@@ -323,7 +324,7 @@ fn set_lasts(kind: &mut FaultKind, new: Duration) {
 
 /// A fault with other targets; `None` where it has lost one that it cannot do without. A loss of power whose last server
 /// goes, goes with it: one without servers would strike them all.
-fn retargeted(mut fault: Fault, mut other: impl FnMut(Target) -> Option<Target>) -> Option<Fault> {
+fn map_targets(mut fault: Fault, mut other: impl FnMut(Target) -> Option<Target>) -> Option<Fault> {
     let mut list = |nodes: &mut Vec<Target>| {
         *nodes = nodes.iter().filter_map(|node| other(*node)).collect();
         nodes.len()

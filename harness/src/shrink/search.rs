@@ -9,16 +9,16 @@ use std::thread;
 
 /// How much may be asked, and how.
 #[derive(Clone, Copy, Debug)]
-pub struct Settings {
+pub struct ShrinkSettings {
     /// How many questions are asked at once.
     pub jobs: NonZeroUsize,
     /// The most runs. Those that were made in vain on a second core are not counted.
-    pub runs: u64,
+    pub max_runs: u64,
 }
 
 /// How far a plan has been shrunk.
 #[derive(Clone, Debug)]
-pub struct Progress<'a> {
+pub struct ShrinkStatus<'a> {
     /// The smallest plan so far.
     pub best: &'a Plan,
     /// How many runs that took, as they would be on one core.
@@ -27,13 +27,13 @@ pub struct Progress<'a> {
 
 /// What came of it.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Shrunk {
+pub struct ShrinkResult {
     /// The smallest plan that was found to fail.
     pub plan: Plan,
     /// How many runs that took, as they would be on one core.
     pub runs: u64,
     /// Whether nothing can go any more; otherwise the budget was used up, or somebody ended it.
-    pub done: bool,
+    pub is_minimal: bool,
 }
 
 /// Makes a plan that fails smaller, as long as `fails` says yes.
@@ -41,21 +41,21 @@ pub struct Shrunk {
 /// `watch` hears of it from time to time. When `stop` is set the smallest plan so far is returned.
 pub fn shrink(
     plan: &Plan,
-    settings: &Settings,
+    settings: &ShrinkSettings,
     fails: &(dyn Fn(&Plan) -> bool + Sync),
     stop: &AtomicBool,
-    watch: &mut dyn FnMut(&Progress<'_>),
-) -> Shrunk {
+    watch: &mut dyn FnMut(&ShrinkStatus<'_>),
+) -> ShrinkResult {
     let mut shrinker = Shrinker::new(plan.clone());
     let mut runs = 0;
     let mut ahead = settings.jobs.get();
     let done = loop {
-        watch(&Progress { best: shrinker.best(), runs });
-        let left = usize::try_from(settings.runs - runs).unwrap_or(usize::MAX);
+        watch(&ShrinkStatus { best: shrinker.best(), runs });
+        let left = usize::try_from(settings.max_runs - runs).unwrap_or(usize::MAX);
         if left == 0 || stop.load(Ordering::Relaxed) {
             break false;
         }
-        let proposals = proposals(&shrinker, ahead.min(left));
+        let proposals = next_proposals(&shrinker, ahead.min(left));
         if proposals.is_empty() {
             break true;
         }
@@ -68,20 +68,20 @@ pub fn shrink(
         let asked = first.map_or(proposals.len(), |first| first + 1);
         for number in 0..asked {
             shrinker.proposal();
-            shrinker.answer(first == Some(number));
+            shrinker.record_result(first == Some(number));
         }
         runs += asked as u64;
     };
-    Shrunk { plan: shrinker.best().clone(), runs, done }
+    ShrinkResult { plan: shrinker.best().clone(), runs, is_minimal: done }
 }
 
 /// What would be proposed next, if all before it were refused.
-fn proposals(shrinker: &Shrinker, most: usize) -> Vec<Arc<Plan>> {
+fn next_proposals(shrinker: &Shrinker, most: usize) -> Vec<Arc<Plan>> {
     let mut ahead = shrinker.clone();
     let mut proposals = Vec::with_capacity(most);
     while proposals.len() < most && ahead.proposal().is_some() {
         proposals.extend(ahead.proposed.clone());
-        ahead.answer(false);
+        ahead.record_result(false);
     }
     proposals
 }

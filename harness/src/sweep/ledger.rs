@@ -5,10 +5,10 @@
 //! with it. The last one may be torn, by whoever killed the sweep; nothing but its batch is lost with it.
 
 use super::seeds::Seeds;
-use super::summary::{Found, Summary, Tally};
+use super::summary::{FailureRecord, Summary, Tally};
 use crate::outcome::{COMMIT, Counts};
-use crate::plan::file::{self, named, reason};
-use crate::text::visible;
+use crate::plan::file::{self, display_path, error_reason};
+use crate::text::escape;
 use invariants::Digest;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -19,17 +19,17 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The name of the file in a folder of results.
-pub const FILE: &str = "ledger.jsonl";
+pub const LEDGER_FILE: &str = "ledger.jsonl";
 /// The name that a damaged one is kept under once the sweep goes on without its damage.
-const DAMAGED: &str = "ledger.damaged";
+const DAMAGED_LEDGER_FILE: &str = "ledger.damaged";
 /// No sweep takes longer: a hundred years.
-const LONGEST_SECONDS: f64 = 3.2e9;
+const MAX_SECONDS: f64 = 3.2e9;
 /// Every how many seconds a line is written.
-const EVERY: u64 = 1;
+const WRITE_INTERVAL_SECONDS: u64 = 1;
 
 /// Which sweep a line belongs to.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Head {
+pub struct LedgerHeader {
     /// The version of what a seed means.
     pub generator_version: u32,
     /// The commit that the harness was built from.
@@ -46,45 +46,45 @@ pub struct Head {
     pub without: Vec<String>,
 }
 
-impl Head {
+impl LedgerHeader {
     /// The head of the ledger of this sweep.
     #[must_use]
-    pub fn of(summary: &Summary) -> Head {
+    pub fn from_summary(summary: &Summary) -> LedgerHeader {
         let settings = &summary.settings;
-        Head {
+        LedgerHeader {
             generator_version: summary.generator_version,
             commit: COMMIT.to_owned(),
             seeds: settings.seeds.clone(),
-            shared: settings.shared.clone(),
-            lasts: settings.lasts,
+            shared: settings.all_seeds.clone(),
+            lasts: settings.time_limit,
             bug: settings.bug.clone(),
-            without: settings.without.clone(),
+            without: settings.disabled.clone(),
         }
     }
 
     /// Whether the results of the two can be added.
     #[must_use]
-    pub fn is_of_the_same_kind(&self, other: &Head) -> bool {
+    pub fn is_mergeable_with(&self, other: &LedgerHeader) -> bool {
         (self.generator_version, &self.bug, &self.without)
             == (other.generator_version, &other.bug, &other.without)
     }
 
     /// Whether the two are about the same sweep, which may have gone on for longer and with another commit.
-    fn is_of_the_same_sweep(&self, other: &Head) -> bool {
-        self.is_of_the_same_kind(other) && (&self.seeds, &self.shared) == (&other.seeds, &other.shared)
+    fn is_same_sweep(&self, other: &LedgerHeader) -> bool {
+        self.is_mergeable_with(other) && (&self.seeds, &self.shared) == (&other.seeds, &other.shared)
     }
 }
 
-impl fmt::Display for Head {
+impl fmt::Display for LedgerHeader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "seeds {}@{}", Seeds::from(self.seeds.clone()), self.generator_version)?;
         match &self.bug {
-            Some(bug) => write!(f, " with the bug {}", visible(bug))?,
+            Some(bug) => write!(f, " with the bug {}", escape(bug))?,
             None => write!(f, " without a bug")?,
         }
         match self.without.as_slice() {
             [] => Ok(()),
-            without => write!(f, ", {} not looking", visible(&without.join(", "))),
+            without => write!(f, ", {} not looking", escape(&without.join(", "))),
         }
     }
 }
@@ -92,7 +92,7 @@ impl fmt::Display for Head {
 /// What came of some seeds.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 struct Batch {
-    head: Head,
+    head: LedgerHeader,
     ran: Seeds,
     seconds: f64,
     kept: u64,
@@ -101,7 +101,7 @@ struct Batch {
     looked: Vec<(String, u64, u64)>,
     milestones: Vec<(String, u64, u64)>,
     faults: Vec<(String, u64, u64)>,
-    failures: Vec<Found>,
+    failures: Vec<FailureRecord>,
     /// Workers that began meanwhile and did not see the canary.
     blind: u64,
     digest: Digest,
@@ -110,52 +110,52 @@ struct Batch {
 /// A line of a ledger.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Entry {
-    Head(Head),
+enum LedgerEntry {
+    Head(LedgerHeader),
     Batch(Box<Batch>),
 }
 
 /// A ledger that was read.
 #[derive(Clone, Debug)]
-pub struct Read {
+pub struct LedgerContents {
     /// The folder that it is in.
     pub folder: PathBuf,
     /// Which sweep it is about, as its newest line says.
-    pub head: Head,
+    pub header: LedgerHeader,
     /// All that can be read of it, summed up.
     pub summary: Summary,
     /// What is damaged: the file, the line, and what is wrong there.
     pub damage: Vec<String>,
     /// The lines that can be read, by their bytes.
-    good: Vec<Range<usize>>,
+    valid_lines: Vec<Range<usize>>,
 }
 
-impl Read {
+impl LedgerContents {
     /// Whether nothing is left to be done: all its seeds were run, and all of it can be read. Of a sweep that ends by time
     /// nobody can say so.
     #[must_use]
     pub fn is_finished(&self) -> bool {
-        self.damage.is_empty() && self.head.lasts.is_none() && self.left().is_empty()
+        self.damage.is_empty() && self.header.lasts.is_none() && self.remaining().is_empty()
     }
 
-    fn left(&self) -> Seeds {
-        Seeds::from(self.head.seeds.clone()).without(&self.summary.ran)
+    fn remaining(&self) -> Seeds {
+        Seeds::from(self.header.seeds.clone()).difference(&self.summary.ran)
     }
 }
 
 /// A ledger that nobody else writes while this lives.
-pub struct Held {
+pub struct LedgerLock {
     file: File,
     path: PathBuf,
 }
 
 /// A ledger that is being written.
 pub struct Ledger {
-    held: Held,
+    lock: LedgerLock,
     /// What is in it already.
     written: Summary,
     /// How long the sweep had taken when it was last tried to write.
-    tried: Duration,
+    last_attempt: Duration,
 }
 
 /// Takes hold of the ledger in a folder, which is made where there is none.
@@ -163,35 +163,38 @@ pub struct Ledger {
 /// # Errors
 ///
 /// Another sweep writes it, or it cannot be written.
-pub fn hold(folder: &Path) -> Result<Held, String> {
-    let path = folder.join(FILE);
+pub fn lock(folder: &Path) -> Result<LedgerLock, String> {
+    let path = folder.join(LEDGER_FILE);
     let opened = fs::create_dir_all(folder)
-        .and_then(|()| file::refuse_unwritable_file(&path))
+        .and_then(|()| file::check_file_writable(&path))
         .and_then(|()| OpenOptions::new().read(true).append(true).create(true).open(&path));
-    let file = opened.map_err(|error| format!("{}: cannot be written: {}", named(&path), reason(&error)))?;
+    let file = opened
+        .map_err(|error| format!("{}: cannot be written: {}", display_path(&path), error_reason(&error)))?;
     // The system lets go of it when its holder ends, however that ends: nobody needs to tidy up after a sweep that was
     // killed.
     match file.try_lock() {
-        Ok(()) => Ok(Held { file, path }),
+        Ok(()) => Ok(LedgerLock { file, path }),
         Err(TryLockError::WouldBlock) => Err(format!(
             "another sweep is writing {}: wait for its end, or choose another folder",
-            named(&path)
+            display_path(&path)
         )),
         // A file system without locks is no reason not to sweep.
-        Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => Ok(Held { file, path }),
+        Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => {
+            Ok(LedgerLock { file, path })
+        }
         Err(TryLockError::Error(error)) => {
-            Err(format!("{}: cannot be locked: {}", named(&path), reason(&error)))
+            Err(format!("{}: cannot be locked: {}", display_path(&path), error_reason(&error)))
         }
     }
 }
 
-impl Held {
+impl LedgerLock {
     /// Refuses to write what nobody will find: a file that was removed, or that another one has taken the place of.
-    fn is_still_there(&self) -> io::Result<()> {
+    fn check_in_place(&self) -> io::Result<()> {
         let gone = || io::Error::other("it was removed or replaced during the sweep");
         let there = self.path.metadata().map_err(|_| gone())?;
         let is_same =
-            file::identity(&self.path, &there)? == file::identity(&self.path, &self.file.metadata()?)?;
+            file::file_id(&self.path, &there)? == file::file_id(&self.path, &self.file.metadata()?)?;
         if is_same { Ok(()) } else { Err(gone()) }
     }
 }
@@ -202,10 +205,10 @@ impl Ledger {
     /// # Errors
     ///
     /// It cannot be written.
-    pub fn begin(mut held: Held, summary: &Summary) -> io::Result<Ledger> {
+    pub fn create(mut held: LedgerLock, summary: &Summary) -> io::Result<Ledger> {
         held.file.set_len(0)?;
-        write(&mut held.file, &Entry::Head(Head::of(summary)))?;
-        Ok(Ledger { held, written: summary.clone(), tried: summary.took })
+        write(&mut held.file, &LedgerEntry::Head(LedgerHeader::from_summary(summary)))?;
+        Ok(Ledger { lock: held, written: summary.clone(), last_attempt: summary.elapsed })
     }
 
     /// Goes on with a ledger. One that is damaged is kept as it was beside the one that goes on with all that could be
@@ -214,21 +217,21 @@ impl Ledger {
     /// # Errors
     ///
     /// It cannot be written.
-    pub fn go_on(held: Held, read: &Read) -> io::Result<Ledger> {
-        let (written, tried) = (read.summary.clone(), read.summary.took);
-        let end = read.good.last().map_or(0, |last| last.end);
+    pub fn resume(held: LedgerLock, read: &LedgerContents) -> io::Result<Ledger> {
+        let (written, tried) = (read.summary.clone(), read.summary.elapsed);
+        let end = read.valid_lines.last().map_or(0, |last| last.end);
         if read.damage.is_empty() {
             // But for the line during whose end the sweep was killed.
             held.file.set_len(end as u64)?;
-            return Ok(Ledger { held, written, tried });
+            return Ok(Ledger { lock: held, written, last_attempt: tried });
         }
         let bytes = fs::read(&held.path)?;
-        fs::copy(&held.path, kept_aside(&read.folder))?;
-        let good: Vec<u8> = read.good.iter().flat_map(|line| &bytes[line.clone()]).copied().collect();
+        fs::copy(&held.path, damaged_ledger_path(&read.folder))?;
+        let good: Vec<u8> = read.valid_lines.iter().flat_map(|line| &bytes[line.clone()]).copied().collect();
         let text = String::from_utf8(good).map_err(io::Error::other)?;
         file::write_text(&held.path, &text).map_err(io::Error::other)?;
-        let held = hold(&read.folder).map_err(io::Error::other)?;
-        Ok(Ledger { held, written, tried })
+        let held = lock(&read.folder).map_err(io::Error::other)?;
+        Ok(Ledger { lock: held, written, last_attempt: tried })
     }
 
     /// Writes what is new, from time to time or `now`. What could not be written is new the next time, too.
@@ -236,21 +239,22 @@ impl Ledger {
     /// # Errors
     ///
     /// It cannot be written, or is no longer where it was.
-    pub fn note(&mut self, summary: &Summary, now: bool) -> io::Result<()> {
-        let is_due = summary.took.as_secs() >= self.tried.as_secs().saturating_add(EVERY);
+    pub fn write_progress(&mut self, summary: &Summary, now: bool) -> io::Result<()> {
+        let is_due =
+            summary.elapsed.as_secs() >= self.last_attempt.as_secs().saturating_add(WRITE_INTERVAL_SECONDS);
         if !(now || is_due) {
             return Ok(());
         }
-        self.tried = summary.took;
-        self.held.is_still_there()?;
-        if (summary.seeds, summary.blind) == (self.written.seeds, self.written.blind) {
+        self.last_attempt = summary.elapsed;
+        self.lock.check_in_place()?;
+        if (summary.seeds, summary.canaries_missed) == (self.written.seeds, self.written.canaries_missed) {
             return Ok(());
         }
-        let end = self.held.file.metadata()?.len();
-        let entry = Entry::Batch(Box::new(between(&self.written, summary)));
-        if let Err(error) = write(&mut self.held.file, &entry) {
+        let end = self.lock.file.metadata()?.len();
+        let entry = LedgerEntry::Batch(Box::new(batch_since(&self.written, summary)));
+        if let Err(error) = write(&mut self.lock.file, &entry) {
             // Half a line would spoil the next one. If it stays it is damage like any other.
-            drop(self.held.file.set_len(end));
+            drop(self.lock.file.set_len(end));
             return Err(error);
         }
         self.written = summary.clone();
@@ -260,13 +264,14 @@ impl Ledger {
     /// Where it is.
     #[must_use]
     pub fn path(&self) -> &Path {
-        &self.held.path
+        &self.lock.path
     }
 }
 
 /// A name in this folder that no damaged ledger has yet.
-fn kept_aside(folder: &Path) -> PathBuf {
-    let names = std::iter::once(DAMAGED.to_owned()).chain((2..).map(|number| format!("{DAMAGED}-{number}")));
+fn damaged_ledger_path(folder: &Path) -> PathBuf {
+    let names = std::iter::once(DAMAGED_LEDGER_FILE.to_owned())
+        .chain((2..).map(|number| format!("{DAMAGED_LEDGER_FILE}-{number}")));
     let mut paths = names.map(|name| folder.join(name));
     paths.find(|path| path.symlink_metadata().is_err()).expect("there is always another number")
 }
@@ -276,14 +281,18 @@ fn kept_aside(folder: &Path) -> PathBuf {
 /// # Errors
 ///
 /// Not one line of it can be read.
-pub fn read(folder: &Path, empty: impl Fn(&Head) -> Summary) -> Result<Option<Read>, String> {
-    let path = folder.join(FILE);
+pub fn read(
+    folder: &Path,
+    empty: impl Fn(&LedgerHeader) -> Summary,
+) -> Result<Option<LedgerContents>, String> {
+    let path = folder.join(LEDGER_FILE);
     if path.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound) {
         return Ok(None);
     }
-    let bytes = file::read_bytes(&path).map_err(|why| format!("{}: cannot be read: {why}", named(&path)))?;
+    let bytes =
+        file::read_bytes(&path).map_err(|why| format!("{}: cannot be read: {why}", display_path(&path)))?;
     let mut damage = Vec::new();
-    let mut known: Option<Read> = None;
+    let mut known: Option<LedgerContents> = None;
     let mut end = 0;
     for (number, line) in (1..).zip(bytes.split_inclusive(|byte| *byte == b'\n')) {
         let place = end..end + line.len();
@@ -294,85 +303,90 @@ pub fn read(folder: &Path, empty: impl Fn(&Head) -> Summary) -> Result<Option<Re
         }
         let wrong = parse(line).and_then(|entry| {
             let head = match &entry {
-                Entry::Head(head) => head,
-                Entry::Batch(batch) => &batch.head,
+                LedgerEntry::Head(head) => head,
+                LedgerEntry::Batch(batch) => &batch.head,
             };
-            let read = known.get_or_insert_with(|| Read {
+            let read = known.get_or_insert_with(|| LedgerContents {
                 folder: folder.to_owned(),
-                head: head.clone(),
+                header: head.clone(),
                 summary: Summary {
                     generator_version: head.generator_version,
                     commits: Vec::new(),
                     ..empty(head)
                 },
                 damage: Vec::new(),
-                good: Vec::new(),
+                valid_lines: Vec::new(),
             });
-            read.take(&entry, head, place)
+            read.add_line(&entry, head, place)
         });
-        damage.extend(wrong.err().map(|wrong| format!("{}:{number}: {wrong}", named(&path))));
+        damage.extend(wrong.err().map(|wrong| format!("{}:{number}: {wrong}", display_path(&path))));
     }
     match known {
         Some(mut read) => {
             read.summary.failures.sort_by_key(|found| found.seed);
-            Ok(Some(Read { damage, ..read }))
+            Ok(Some(LedgerContents { damage, ..read }))
         }
         None if damage.is_empty() => Ok(None),
         None => Err(format!("{}, nor can any other line be read", damage[0])),
     }
 }
 
-impl Read {
+impl LedgerContents {
     /// Adds what a line says, unless it cannot be true.
-    fn take(&mut self, entry: &Entry, head: &Head, place: Range<usize>) -> Result<(), String> {
-        if !head.is_of_the_same_sweep(&self.head) {
-            return Err(format!("it is about {head}, and what stands above about {}", self.head));
+    fn add_line(
+        &mut self,
+        entry: &LedgerEntry,
+        head: &LedgerHeader,
+        place: Range<usize>,
+    ) -> Result<(), String> {
+        if !head.is_same_sweep(&self.header) {
+            return Err(format!("it is about {head}, and what stands above about {}", self.header));
         }
-        if !is_believable(entry, head) {
+        if !is_plausible(entry, head) {
             return Err("its numbers cannot be true".into());
         }
-        if let Entry::Batch(batch) = entry {
-            let twice = batch.ran.common(&self.summary.ran);
+        if let LedgerEntry::Batch(batch) = entry {
+            let twice = batch.ran.intersection(&self.summary.ran);
             if !twice.is_empty() {
                 return Err(format!("seeds {twice} were told before this line"));
             }
-            let foreign = batch.ran.without(&Seeds::from(head.seeds.clone()));
+            let foreign = batch.ran.difference(&Seeds::from(head.seeds.clone()));
             if !foreign.is_empty() {
                 return Err(format!("seeds {foreign} are none of this sweep"));
             }
-            add(&mut self.summary, batch);
+            add_batch(&mut self.summary, batch);
         }
         if !self.summary.commits.contains(&head.commit) {
             self.summary.commits.push(head.commit.clone());
         }
-        self.summary.settings.lasts = head.lasts;
-        self.head = head.clone();
-        self.good.push(place);
+        self.summary.settings.time_limit = head.lasts;
+        self.header = head.clone();
+        self.valid_lines.push(place);
         Ok(())
     }
 }
 
 /// Whether numbers can be what a sweep counted: seeds in their order, no century, and no more verdicts than seeds. Sums
 /// that are too large to be added stay at the largest number.
-fn is_believable(entry: &Entry, head: &Head) -> bool {
+fn is_plausible(entry: &LedgerEntry, head: &LedgerHeader) -> bool {
     let in_order = |seeds: &Range<u64>| seeds.start <= seeds.end;
     if !in_order(&head.seeds) || !in_order(&head.shared) {
         return false;
     }
-    let Entry::Batch(batch) = entry else { return true };
+    let LedgerEntry::Batch(batch) = entry else { return true };
     let verdicts = [batch.kept, batch.unknown, batch.failures.len() as u64];
     let verdicts = verdicts.iter().try_fold(0, |sum: u64, count| sum.checked_add(*count));
-    (0.0..LONGEST_SECONDS).contains(&batch.seconds) && verdicts.is_some_and(|sum| sum <= batch.ran.count())
+    (0.0..MAX_SECONDS).contains(&batch.seconds) && verdicts.is_some_and(|sum| sum <= batch.ran.count())
 }
 
-fn write(file: &mut File, entry: &Entry) -> io::Result<()> {
+fn write(file: &mut File, entry: &LedgerEntry) -> io::Result<()> {
     let text = serde_json::to_string(entry)?;
     // In one piece, so that it is there or is not; and the sum tells a piece that is torn.
     file.write_all(format!("{text}\t{:08x}\n", crc32c::crc32c(text.as_bytes())).as_bytes())?;
     file.sync_data()
 }
 
-fn parse(line: &[u8]) -> Result<Entry, String> {
+fn parse(line: &[u8]) -> Result<LedgerEntry, String> {
     let text = std::str::from_utf8(line).map_err(|_| "this is no text".to_owned())?;
     let (text, sum) = text.trim_end_matches('\n').rsplit_once('\t').ok_or("the line has no checksum")?;
     if format!("{:08x}", crc32c::crc32c(text.as_bytes())) != sum {
@@ -383,7 +397,7 @@ fn parse(line: &[u8]) -> Result<Entry, String> {
 }
 
 /// What came after `before` up to `now`.
-fn between(before: &Summary, now: &Summary) -> Batch {
+fn batch_since(before: &Summary, now: &Summary) -> Batch {
     let rest = |before: &[Tally], now: &[Tally]| {
         now.iter()
             .map(|tally| {
@@ -393,38 +407,38 @@ fn between(before: &Summary, now: &Summary) -> Batch {
             })
             .collect()
     };
-    let ran = now.ran.without(&before.ran);
-    let is_new = |found: &&Found| ran.contains(found.seed);
+    let ran = now.ran.difference(&before.ran);
+    let is_new = |found: &&FailureRecord| ran.contains(found.seed);
     Batch {
-        head: Head::of(now),
-        seconds: (now.took.saturating_sub(before.took)).as_secs_f64(),
-        kept: now.kept - before.kept,
+        head: LedgerHeader::from_summary(now),
+        seconds: (now.elapsed.saturating_sub(before.elapsed)).as_secs_f64(),
+        kept: now.passed - before.passed,
         unknown: now.unknown - before.unknown,
-        counts: now.counts.without(&before.counts),
-        looked: rest(&before.looked, &now.looked),
+        counts: now.counts.since(&before.counts),
+        looked: rest(&before.checks, &now.checks),
         milestones: rest(&before.milestones, &now.milestones),
         faults: rest(&before.faults, &now.faults),
         failures: now.failures.iter().filter(is_new).cloned().collect(),
-        blind: now.blind - before.blind,
+        blind: now.canaries_missed - before.canaries_missed,
         digest: Digest(now.digest.0.wrapping_sub(before.digest.0)),
         ran,
     }
 }
 
 /// Adds a batch to what there is.
-fn add(summary: &mut Summary, batch: &Batch) {
+fn add_batch(summary: &mut Summary, batch: &Batch) {
     summary.seeds += batch.ran.count();
-    summary.ran.add_all(&batch.ran);
+    summary.ran.insert_all(&batch.ran);
     let seconds = Duration::try_from_secs_f64(batch.seconds).unwrap_or_default();
-    summary.took = summary.took.saturating_add(seconds);
-    summary.kept += batch.kept;
+    summary.elapsed = summary.elapsed.saturating_add(seconds);
+    summary.passed += batch.kept;
     summary.unknown += batch.unknown;
     summary.counts.add(&batch.counts);
-    add_tallies(&mut summary.looked, &batch.looked);
+    add_tallies(&mut summary.checks, &batch.looked);
     add_tallies(&mut summary.milestones, &batch.milestones);
     add_tallies(&mut summary.faults, &batch.faults);
     summary.failures.extend(batch.failures.iter().cloned());
-    summary.blind = summary.blind.saturating_add(batch.blind);
+    summary.canaries_missed = summary.canaries_missed.saturating_add(batch.blind);
     summary.add_digest(batch.digest);
 }
 
@@ -445,36 +459,36 @@ fn add_tallies(sums: &mut Vec<Tally>, more: &[(String, u64, u64)]) {
 /// # Errors
 ///
 /// They are about different things, or two of them about the same seed.
-pub fn merged(mut reads: Vec<Read>) -> Result<Summary, String> {
-    reads.sort_by_key(|read| read.head.seeds.start);
+pub fn merge(mut reads: Vec<LedgerContents>) -> Result<Summary, String> {
+    reads.sort_by_key(|read| read.header.seeds.start);
     for (place, read) in reads.iter().enumerate() {
         for other in &reads[..place] {
-            let (folder, before) = (named(&read.folder), named(&other.folder));
-            if !read.head.is_of_the_same_kind(&other.head) {
-                let (head, other) = (&read.head, &other.head);
+            let (folder, before) = (display_path(&read.folder), display_path(&other.folder));
+            if !read.header.is_mergeable_with(&other.header) {
+                let (head, other) = (&read.header, &other.header);
                 return Err(format!(
                     "{folder} cannot be added to {before}: it is about {head}, and the other about {other}"
                 ));
             }
-            let twice = read.summary.ran.common(&other.summary.ran);
+            let twice = read.summary.ran.intersection(&other.summary.ran);
             if !twice.is_empty() {
                 return Err(format!("the seeds {twice} were swept twice: in {before} and in {folder}"));
             }
         }
     }
-    let missing = missing(&reads);
+    let missing = missing_seeds(&reads);
     let mut reads = reads.into_iter();
     let first = reads.next().ok_or("there are no results to merge")?;
     let mut sum = Summary { cut_short: ended_early(&first), ..first.summary };
     for read in reads {
         sum.cut_short |= ended_early(&read);
-        let (seeds, more) = (&mut sum.settings.seeds, &read.head.seeds);
+        let (seeds, more) = (&mut sum.settings.seeds, &read.header.seeds);
         *seeds = seeds.start.min(more.start)..seeds.end.max(more.end);
         let new = read.summary.commits.iter().filter(|commit| !sum.commits.contains(commit));
         let new: Vec<String> = new.cloned().collect();
         sum.commits.extend(new);
         let nothing = Summary::new(&read.summary.settings);
-        add(&mut sum, &between(&nothing, &read.summary));
+        add_batch(&mut sum, &batch_since(&nothing, &read.summary));
     }
     sum.failures.sort_by_key(|found| found.seed);
     sum.cut_short |= !missing.is_empty();
@@ -482,21 +496,21 @@ pub fn merged(mut reads: Vec<Read>) -> Result<Summary, String> {
 }
 
 /// Whether a sweep that ends by time had some left.
-fn ended_early(read: &Read) -> bool {
-    read.head.lasts.is_some_and(|lasts| read.summary.took < lasts) && !read.left().is_empty()
+fn ended_early(read: &LedgerContents) -> bool {
+    read.header.lasts.is_some_and(|lasts| read.summary.elapsed < lasts) && !read.remaining().is_empty()
 }
 
 /// The seeds between the first and the last that nobody ran. Where a sweep ends by time, all is well behind the last seed
 /// of its range that anybody ran.
-fn missing(reads: &[Read]) -> Seeds {
+fn missing_seeds(reads: &[LedgerContents]) -> Seeds {
     let mut ran = Seeds::default();
-    reads.iter().for_each(|read| ran.add_all(&read.summary.ran));
-    let shared = reads.iter().map(|read| &read.head.shared);
+    reads.iter().for_each(|read| ran.insert_all(&read.summary.ran));
+    let shared = reads.iter().map(|read| &read.header.shared);
     let all = shared.cloned().reduce(|all, more| all.start.min(more.start)..all.end.max(more.end));
-    let mut missing = Seeds::from(all.unwrap_or(0..0)).without(&ran);
-    for head in reads.iter().map(|read| &read.head).filter(|head| head.lasts.is_some()) {
-        let last = ran.common(&Seeds::from(head.seeds.clone())).end().unwrap_or(head.seeds.start);
-        missing = missing.without(&Seeds::from(last..head.seeds.end));
+    let mut missing = Seeds::from(all.unwrap_or(0..0)).difference(&ran);
+    for head in reads.iter().map(|read| &read.header).filter(|head| head.lasts.is_some()) {
+        let last = ran.intersection(&Seeds::from(head.seeds.clone())).end().unwrap_or(head.seeds.start);
+        missing = missing.difference(&Seeds::from(last..head.seeds.end));
     }
     missing
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::ops::Range;
 
 /// How many ranges a sentence names.
-const NAMED: usize = 8;
+const MAX_NAMED_RANGES: usize = 8;
 
 /// A set of seeds.
 #[derive(Clone, Default, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -14,7 +14,7 @@ pub struct Seeds(Vec<Range<u64>>);
 
 impl Seeds {
     /// Adds these seeds; those that are in it already stay in it.
-    pub fn add(&mut self, seeds: Range<u64>) {
+    pub fn insert(&mut self, seeds: Range<u64>) {
         let Range { mut start, mut end } = seeds;
         if start >= end {
             return;
@@ -38,13 +38,13 @@ impl Seeds {
     }
 
     /// Adds all of these.
-    pub fn add_all(&mut self, seeds: &Seeds) {
-        seeds.0.iter().for_each(|range| self.add(range.clone()));
+    pub fn insert_all(&mut self, seeds: &Seeds) {
+        seeds.0.iter().for_each(|range| self.insert(range.clone()));
     }
 
     /// These seeds, but for the others.
     #[must_use]
-    pub fn without(&self, others: &Seeds) -> Seeds {
+    pub fn difference(&self, others: &Seeds) -> Seeds {
         let mut left = Vec::new();
         for range in &self.0 {
             let mut start = range.start;
@@ -63,8 +63,8 @@ impl Seeds {
 
     /// The seeds that are in both.
     #[must_use]
-    pub fn common(&self, others: &Seeds) -> Seeds {
-        self.without(&self.without(others))
+    pub fn intersection(&self, others: &Seeds) -> Seeds {
+        self.difference(&self.difference(others))
     }
 
     /// Whether this seed is one of them.
@@ -120,7 +120,7 @@ impl From<Range<u64>> for Seeds {
 impl From<Vec<Range<u64>>> for Seeds {
     fn from(ranges: Vec<Range<u64>>) -> Seeds {
         let mut seeds = Seeds::default();
-        ranges.into_iter().for_each(|range| seeds.add(range));
+        ranges.into_iter().for_each(|range| seeds.insert(range));
         seeds
     }
 }
@@ -130,7 +130,7 @@ impl fmt::Display for Seeds {
         if self.is_empty() {
             return f.write_str("none");
         }
-        for (place, Range { start, end }) in self.0.iter().take(NAMED).enumerate() {
+        for (place, Range { start, end }) in self.0.iter().take(MAX_NAMED_RANGES).enumerate() {
             f.write_str(if place == 0 { "" } else { ", " })?;
             // Nobody means the last of all numbers: who sweeps for a time has no end to name.
             match *end {
@@ -138,7 +138,7 @@ impl fmt::Display for Seeds {
                 end => write!(f, "{start}..{end}")?,
             }
         }
-        match self.0.len().saturating_sub(NAMED) {
+        match self.0.len().saturating_sub(MAX_NAMED_RANGES) {
             0 => Ok(()),
             more => write!(f, " and {more} more ranges"),
         }

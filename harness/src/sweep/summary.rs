@@ -1,6 +1,6 @@
 //! What came of many runs: sums only.
 
-use super::Settings;
+use super::SweepSettings;
 use super::seeds::Seeds;
 use crate::outcome::{COMMIT, Counts, Outcome, READ_ANSWERED, Verdict};
 use crate::plan::GENERATOR_VERSION;
@@ -12,16 +12,16 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// What a sweep must have seen at least once, or it has tried nothing: the milestone, and what is said where it is missing.
-const MUST_SEE: [(&str, &str); 3] =
+const REQUIRED_MILESTONES: [(&str, &str); 3] =
     [("leader-elected", "no leader"), ("write-acknowledged", "no write"), (READ_ANSWERED, "no read")];
 /// In so many seeds every property that looks at all has looked.
-const ENOUGH: u64 = 1_000;
+const MIN_SEEDS_FOR_COVERAGE: u64 = 1_000;
 
 /// What came of a sweep so far.
 #[derive(Clone, Debug)]
 pub struct Summary {
     /// How it was set up.
-    pub settings: Settings,
+    pub settings: SweepSettings,
     /// The version of what a seed means.
     pub generator_version: u32,
     /// The commits that the harness was built from: several where it went on, or was added up, with another.
@@ -35,27 +35,27 @@ pub struct Summary {
     /// How much happened in them, in all.
     pub counts: Counts,
     /// How often each property looked.
-    pub looked: Vec<Tally>,
+    pub checks: Vec<Tally>,
     /// How often each milestone was reached.
     pub milestones: Vec<Tally>,
     /// How often each kind of fault struck.
     pub faults: Vec<Tally>,
     /// In how many seeds all promises were kept.
-    pub kept: u64,
+    pub passed: u64,
     /// In how many seeds the exact search was not done within its budget.
     pub unknown: u64,
     /// The seeds that broke a promise, in their order.
-    pub failures: Vec<Found>,
+    pub failures: Vec<FailureRecord>,
     /// The sum of the digests of all runs, each with its seed: the same in whichever order and parts they were run.
     pub digest: Digest,
     /// How long it took, by the clock on the wall. It is in no verdict.
-    pub took: Duration,
+    pub elapsed: Duration,
     /// Whether it was ended before its seeds or its time were over.
     pub cut_short: bool,
     /// How many workers did not see the bug that each of them was shown before its first seed.
-    pub blind: u64,
+    pub canaries_missed: u64,
     /// Why the first of the plans that could not be written in this session could not.
-    pub unwritten: Option<String>,
+    pub first_write_error: Option<String>,
 }
 
 /// How often something was seen.
@@ -71,7 +71,7 @@ pub struct Tally {
 
 /// A seed that broke a promise.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Found {
+pub struct FailureRecord {
     /// Which promise.
     pub property: String,
     /// By what kind of clash: with the property, its shape.
@@ -86,31 +86,31 @@ pub struct Found {
 
 /// The failures of one shape: to a person they are the same.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Group<'a> {
+pub struct FailureGroup<'a> {
     /// Which promise was broken.
     pub property: &'a str,
     /// By what kind of clash.
     pub clash: &'a str,
     /// By which seeds, in their order; there is at least one.
-    pub found: Vec<&'a Found>,
+    pub failures: Vec<&'a FailureRecord>,
 }
 
 /// What came of one seed.
-pub(super) struct Finished {
+pub(super) struct SeedResult {
     /// The seed.
     pub(super) seed: u64,
     /// Its outcome; `None` where our own code broke off.
     pub(super) outcome: Option<Outcome>,
     /// What it broke.
-    pub(super) found: Option<Found>,
+    pub(super) failure: Option<FailureRecord>,
     /// Why its plan could not be written.
-    pub(super) unwritten: Option<String>,
+    pub(super) write_error: Option<String>,
 }
 
 impl Summary {
     /// A sweep before its first seed.
     #[must_use]
-    pub fn new(settings: &Settings) -> Summary {
+    pub fn new(settings: &SweepSettings) -> Summary {
         Summary {
             settings: settings.clone(),
             generator_version: GENERATOR_VERSION,
@@ -119,28 +119,28 @@ impl Summary {
             ran: Seeds::default(),
             missing: Seeds::default(),
             counts: Counts::default(),
-            looked: Vec::new(),
+            checks: Vec::new(),
             milestones: Vec::new(),
             faults: Vec::new(),
-            kept: 0,
+            passed: 0,
             unknown: 0,
             failures: Vec::new(),
             digest: Digest(0),
-            took: Duration::ZERO,
+            elapsed: Duration::ZERO,
             cut_short: false,
-            blind: 0,
-            unwritten: None,
+            canaries_missed: 0,
+            first_write_error: None,
         }
     }
 
     /// The failures by their shapes.
     #[must_use]
-    pub fn groups(&self) -> Vec<Group<'_>> {
-        let mut groups: BTreeMap<(&str, &str), Vec<&Found>> = BTreeMap::new();
+    pub fn groups(&self) -> Vec<FailureGroup<'_>> {
+        let mut groups: BTreeMap<(&str, &str), Vec<&FailureRecord>> = BTreeMap::new();
         for found in &self.failures {
             groups.entry((&found.property, &found.clash)).or_default().push(found);
         }
-        let group = |((property, clash), found)| Group { property, clash, found };
+        let group = |((property, clash), found)| FailureGroup { property, clash, failures: found };
         groups.into_iter().map(group).collect()
     }
 
@@ -151,36 +151,36 @@ impl Summary {
         let is_missing = |name: &str| {
             self.milestones.iter().any(|milestone| milestone.name == name && milestone.count == 0)
         };
-        MUST_SEE.into_iter().filter(|(name, _)| is_missing(name)).map(|(_, said)| said).collect()
+        REQUIRED_MILESTONES.into_iter().filter(|(name, _)| is_missing(name)).map(|(_, said)| said).collect()
     }
 
     /// The properties that were not left out and have never looked.
     #[must_use]
-    pub fn never_looked(&self) -> Vec<&str> {
-        self.looked.iter().filter(|property| property.count == 0).map(|property| &*property.name).collect()
+    pub fn never_checked(&self) -> Vec<&str> {
+        self.checks.iter().filter(|property| property.count == 0).map(|property| &*property.name).collect()
     }
 
     /// Whether this can stand for kept promises: nothing is broken or missing, every worker saw its canary, and something was
     /// tried. In a small sweep a property may have had no occasion to look.
     #[must_use]
-    pub fn is_well(&self) -> bool {
+    pub fn is_success(&self) -> bool {
         self.failures.is_empty()
             && self.missing.is_empty()
-            && self.blind == 0
+            && self.canaries_missed == 0
             && self.never_seen().is_empty()
-            && (self.seeds < ENOUGH || self.never_looked().is_empty())
+            && (self.seeds < MIN_SEEDS_FOR_COVERAGE || self.never_checked().is_empty())
     }
 
     /// Checked events per second of real time.
     #[must_use]
     pub fn events_per_second(&self) -> f64 {
-        per_second(self.counts.events, self.took)
+        per_second(self.counts.events, self.elapsed)
     }
 
     /// Simulated seconds per second of real time.
     #[must_use]
     pub fn simulated_per_second(&self) -> f64 {
-        per_second(self.counts.simulated, self.took) / 1e9
+        per_second(self.counts.simulated, self.elapsed) / 1e9
     }
 
     /// How many cores the jobs can have kept busy.
@@ -191,24 +191,24 @@ impl Summary {
     }
 
     /// Adds the next seed's run.
-    pub(super) fn fold(&mut self, finished: Finished) {
+    pub(super) fn add_result(&mut self, finished: SeedResult) {
         self.seeds += 1;
-        self.ran.add(finished.seed..finished.seed + 1);
+        self.ran.insert(finished.seed..finished.seed + 1);
         // A run that our own code broke off has no outcome; the digest says so by its absence.
         if let Some(outcome) = finished.outcome {
             self.add_digest(Digest::EMPTY.then(finished.seed).then(outcome.digest.0));
             self.counts.add(&outcome.counts);
-            tally(&mut self.looked, &outcome.looked);
-            tally(&mut self.milestones, &outcome.milestones);
-            tally(&mut self.faults, &outcome.faults);
+            add_counts(&mut self.checks, &outcome.checks);
+            add_counts(&mut self.milestones, &outcome.milestones);
+            add_counts(&mut self.faults, &outcome.faults);
             match outcome.verdict {
-                Verdict::Kept => self.kept += 1,
+                Verdict::Passed => self.passed += 1,
                 Verdict::Unknown(_) => self.unknown += 1,
                 Verdict::Failed(_) => {}
             }
         }
-        self.failures.extend(finished.found);
-        self.unwritten = self.unwritten.take().or(finished.unwritten);
+        self.failures.extend(finished.failure);
+        self.first_write_error = self.first_write_error.take().or(finished.write_error);
     }
 
     /// Adds the digest of more runs.
@@ -222,7 +222,7 @@ fn per_second(count: u64, took: Duration) -> f64 {
 }
 
 /// Adds one run's counts by name. Names keep the order in which they first came, which is that of the runs.
-fn tally(sums: &mut Vec<Tally>, counts: &[(&'static str, u64)]) {
+fn add_counts(sums: &mut Vec<Tally>, counts: &[(&'static str, u64)]) {
     for (place, &(name, count)) in counts.iter().enumerate() {
         // Every run lists the same names in the same order, so that the first look nearly always finds it.
         let place = match sums.get(place) {

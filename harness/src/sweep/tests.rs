@@ -1,8 +1,8 @@
-use super::{HARNESS, Settings, Summary, sweep};
-use crate::case::{Case, Expect};
+use super::{HARNESS_PANIC, Settings, Summary, sweep};
+use crate::case::{Case, Expectation};
 use crate::outcome::{Counts, DETERMINISM, Failure, Options, Outcome, Record, Verdict};
 use crate::plan::Plan;
-use crate::same::Run;
+use crate::reproducer::Run;
 use invariants::Digest;
 use std::num::NonZeroUsize;
 use std::ops::Range;
@@ -76,7 +76,7 @@ fn what_fails_is_run_again_and_kept_as_a_case() {
     let summary = swept(&settings(0..4, 2, folder.path()), &counted);
     assert_eq!(runs.into_inner(), 6);
     let case = Case::read(summary.failures[0].plan.as_deref().unwrap()).unwrap();
-    assert_eq!((case.plan.seed, case.expect), (2, Expect::Passed));
+    assert_eq!((case.plan.seed, case.expect), (2, Expectation::Passed));
     assert!(case.story.contains("buttered side"), "{}", case.story);
 }
 
@@ -108,7 +108,7 @@ fn a_panic_of_our_own_loses_nothing() {
     let summary = swept(&settings(0..8, 1, folder.path()), &breaking);
     assert_eq!((summary.seeds, summary.kept), (8, 6));
     let found = &summary.failures[1];
-    assert_eq!((found.property.as_str(), found.seed), (HARNESS, 4));
+    assert_eq!((found.property.as_str(), found.seed), (HARNESS_PANIC, 4));
     assert_eq!(found.sentence, "the harness itself panicked: seed 4 hurts");
 }
 

@@ -14,33 +14,33 @@
 //! ended. A registration is no operation: it is in no history, and a client that is weary of one asks anew at its next
 //! turn.
 
-use super::draw::{Draw, share_of};
-use super::{Answer, Ask, Reply, Request};
-use crate::plan::{self, Chance, Plan};
-use crate::rng::{self, Draws, Stream};
+use super::draw::{DrawExt, scale_draw};
+use super::{ClientResponse, Reply, Request, RequestBody};
+use crate::plan::{self, Plan, Probability};
+use crate::rng::{self, CounterRng, RngStream};
 use invariants::{Action, Call, Content, Fact, Node, Operation, Position, RequestId, Response, Time};
 use rand::SeedableRng;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// The most elements that are ever appended to one list: a list is read whole.
-const LONGEST_LIST: u64 = 30;
+const MAX_LIST_LENGTH: u64 = 30;
 /// How many lists are begun in one run before the oldest one is begun anew: the application never forgets a list, and each
 /// snapshot holds them all.
-const MOST_LISTS: usize = 64;
+const MAX_LISTS: usize = 64;
 /// How many sessions are begun in one run, where sessions never end, before a client goes on in one whose outcome it does
 /// not know: the application never forgets a session either.
-const MOST_SESSIONS: u64 = 1_024;
+const MAX_SESSIONS: u64 = 1_024;
 /// Of one patience, the longest part that a client waits after it was sent away. The shortest is a quarter of that.
-const PAUSE_OF_PATIENCE: u64 = 8;
+const TIMEOUT_PER_RETRY_DELAY: u64 = 8;
 
 /// What is probed once all is well.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Probe {
     /// A write to a register that nobody has written, before anything else: whoever leads shall notice that its disk
     /// hangs.
-    Knock,
+    DiskProbe,
     /// A read of a register that nobody has written.
-    Early,
+    FirstRead,
     /// A write to it.
     Write,
     /// Another read of it.
@@ -48,90 +48,90 @@ pub enum Probe {
 }
 
 /// What a client needs of the world.
-pub trait Surroundings {
+pub trait ClientContext {
     /// True time.
     fn now(&self) -> Time;
     /// A client's request goes to a server.
-    fn ask(&mut self, client: u64, to: Node, request: Request);
+    fn send_request(&mut self, client: u64, to: Node, request: Request);
     /// At this time the client wants to be told.
-    fn alarm(&mut self, client: u64, at: Time, alarm: Alarm);
+    fn set_timer(&mut self, client: u64, at: Time, alarm: Timer);
     /// A client states a fact.
-    fn state(&mut self, client: u64, fact: Fact);
+    fn record_fact(&mut self, client: u64, fact: Fact);
     /// An operation is called, for the first time.
-    fn called(&mut self, id: RequestId, operation: Operation);
+    fn record_call(&mut self, id: RequestId, operation: Operation);
     /// An operation returns.
-    fn answered(&mut self, id: RequestId, place: Position, response: &Response);
+    fn record_response(&mut self, id: RequestId, place: Position, response: &Response);
     /// A client will take no answer to an operation any more.
-    fn gave_up(&mut self, id: RequestId);
+    fn record_unknown(&mut self, id: RequestId);
     /// A client knows that an operation did not happen and never will.
-    fn failed(&mut self, id: RequestId);
+    fn record_failed(&mut self, id: RequestId);
     /// Whether no copy of a request can have an effect any more, because each one was refused or reached nobody. A client
     /// whose network never doubles a message knows that from the refusals alone; ours has to be told.
-    fn is_void(&self, id: RequestId) -> bool;
+    fn cannot_take_effect(&self, id: RequestId) -> bool;
     /// A server answered what does not belong to any request, or not to this one: `asked` says what was asked, and
     /// `possible` what could have come.
-    fn answered_wrongly(&mut self, client: u64, from: Node, reply: &Reply, asked: &str, possible: &str);
+    fn report_wrong_answer(&mut self, client: u64, from: Node, reply: &Reply, asked: &str, possible: &str);
     /// A client was given a session. Returns whether it is the first to be given this one.
-    fn registered(&mut self, client: u64, session: u64) -> bool;
+    fn record_session(&mut self, client: u64, session: u64) -> bool;
 }
 
 /// What a client wants to be told.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Alarm {
+pub enum Timer {
     /// It is time for a new request.
-    Next,
+    NextRequest,
     /// The patience with the request in this slot has run out.
-    Patience {
+    RequestTimeout {
         /// Where the request is.
         slot: u32,
         /// Which one: a slot is used again.
-        use_of: u32,
+        generation: u32,
     },
     /// The pause after the request in this slot was sent away is over.
-    Again {
+    Retry {
         /// Where the request is.
         slot: u32,
         /// Which one.
-        use_of: u32,
+        generation: u32,
     },
 }
 
 /// All clients of a run, and what they remember together.
-pub struct Clients {
-    settings: plan::Clients,
+pub struct ClientPool {
+    settings: plan::ClientConfig,
     nodes: u64,
     clients: Vec<Client>,
     /// How long the probing client waits: half a largest election timeout, so that a lost message or two do not use up
     /// the time in which progress is asked.
-    probing_patience: u64,
-    common: Common,
+    probe_timeout: u64,
+    shared: SharedState,
     /// What is probed, its place among all operations once it is called, and whether it was answered.
     probe: Option<(Probe, Option<usize>)>,
     probe_is_answered: bool,
     /// Whether new operations are still called.
-    calling: bool,
+    is_calling: bool,
 }
 
 /// What all clients share: whatever must be unique.
-struct Common {
-    sessions: u64,
+struct SharedState {
+    last_session: u64,
     /// Who asked in each session, and up to which number.
-    asked: BTreeMap<u64, (u64, u64)>,
+    session_owners: BTreeMap<u64, (u64, u64)>,
     /// Who asked for each session, in the order in which they did.
-    registrations: Vec<u64>,
-    values: u64,
+    registering_clients: Vec<u64>,
+    last_value: u64,
     /// Each list that elements are appended to: its key, and how many were.
     lists: Vec<(u64, u64)>,
     /// Full lists, the oldest first, as long as there are few enough to leave them alone.
-    full: VecDeque<u64>,
+    full_lists: VecDeque<u64>,
     /// The next key that was never used.
     fresh_key: u64,
     /// How many operations were called.
-    called: usize,
+    call_count: usize,
     /// How many were answered.
-    answered: u64,
+    response_count: u64,
     /// How many failed: their clients know that they did not happen and never will.
-    failed: u64,
+    failed_count: u64,
     /// What was called and answered, where somebody wants it, and which of it failed.
     history: Option<(Vec<Call>, BTreeSet<usize>)>,
 }
@@ -140,134 +140,134 @@ struct Common {
 struct Client {
     number: u64,
     /// How long it pauses before each turn.
-    pauses: Draws,
+    think_times: CounterRng,
     /// What it calls at each turn.
-    lots: Draws,
+    call_draws: CounterRng,
     /// Whom it asks, where it does not know.
-    choices: Stream,
+    target_choices: RngStream,
     /// How long it waits after it was sent away.
-    waits: Stream,
+    retry_delays: RngStream,
     /// How often it asks anywhere instead, and the stream that this is drawn from.
-    anywhere: (Chance, Stream),
+    random_target: (Probability, RngStream),
     /// 0: it has none.
     session: u64,
     sequence: u64,
     /// How often it was time for a call.
     turns: u64,
     /// The turns at which it calls; `None`: all of them.
-    calls: Option<BTreeSet<u64>>,
+    call_turns: Option<BTreeSet<u64>>,
     /// As many as it has ever had requests in flight.
     slots: Vec<Slot>,
     /// The server that it believes to lead.
-    believed: Option<Node>,
+    believed_leader: Option<Node>,
     /// What it last saw in each register of which it has seen anything.
-    seen: BTreeMap<u64, Content>,
+    last_seen: BTreeMap<u64, Content>,
 }
 
 /// Room for one request in flight.
 #[derive(Clone, Copy, Default)]
 struct Slot {
-    use_of: u32,
-    open: Option<Open>,
+    generation: u32,
+    open: Option<OpenRequest>,
 }
 
 /// A request in flight.
 #[derive(Clone, Copy)]
-struct Open {
+struct OpenRequest {
     /// Its operation, and the place of that among all operations. `None` for a registration.
     call: Option<(Operation, usize)>,
     request: Request,
     attempts: u64,
-    asked: Node,
+    target: Node,
     /// Whether it waits for the end of a pause, and is with no server that would answer.
-    pausing: bool,
+    is_waiting_to_retry: bool,
     /// How often it was sent and, as far as its client knows, not refused: it may have been heard.
-    unrefused: u64,
+    unrejected_sends: u64,
 }
 
-impl Clients {
+impl ClientPool {
     /// The clients of a plan, and one more that only probes whether all is well. `recording`: what they call and are told
     /// is kept.
     #[must_use]
-    pub fn new(plan: &Plan, recording: bool) -> Clients {
+    pub fn new(plan: &Plan, recording: bool) -> ClientPool {
         let settings = plan.clients.clone();
         let registers = settings.keys / 2;
         let client = |number: u64| Client {
             number,
-            pauses: Draws::new(plan.seed, "client pause", [number, 0]),
-            lots: Draws::new(plan.seed, "client call", [number, 0]),
-            choices: rng::stream(plan.seed, "client choice", [number, 0]),
-            waits: rng::stream(plan.seed, "client wait", [number, 0]),
+            think_times: CounterRng::new(plan.seed, "client pause", [number, 0]),
+            call_draws: CounterRng::new(plan.seed, "client call", [number, 0]),
+            target_choices: rng::stream(plan.seed, "client choice", [number, 0]),
+            retry_delays: rng::stream(plan.seed, "client wait", [number, 0]),
             // Whoever probes asks the one who leads, as soon as there is one.
-            anywhere: (
-                if number > settings.count { Chance(0) } else { settings.anywhere },
+            random_target: (
+                if number > settings.count { Probability(0) } else { settings.anywhere },
                 rng::stream(plan.seed, "client anywhere", [number, 0]),
             ),
             session: 0,
             sequence: 0,
             turns: 0,
-            calls: settings
+            call_turns: settings
                 .calls
                 .as_ref()
                 .map(|calls| calls.get(number as usize - 1).into_iter().flatten().copied().collect()),
             slots: Vec::new(),
-            believed: None,
-            seen: BTreeMap::new(),
+            believed_leader: None,
+            last_seen: BTreeMap::new(),
         };
-        Clients {
+        ClientPool {
             nodes: plan.nodes,
-            probing_patience: {
+            probe_timeout: {
                 let largest = plan.raft.election_timeout.0 + plan.raft.election_timeout_spread.0;
                 (largest / 2).max(1).min(settings.patience.0)
             },
             clients: (1..=settings.count + 1).map(client).collect(),
-            common: Common {
-                sessions: 0,
-                asked: BTreeMap::new(),
-                registrations: Vec::new(),
-                values: 0,
+            shared: SharedState {
+                last_session: 0,
+                session_owners: BTreeMap::new(),
+                registering_clients: Vec::new(),
+                last_value: 0,
                 lists: (registers..settings.keys).map(|key| (key, 0)).collect(),
-                full: VecDeque::new(),
+                full_lists: VecDeque::new(),
                 fresh_key: settings.keys,
-                called: 0,
-                answered: 0,
-                failed: 0,
+                call_count: 0,
+                response_count: 0,
+                failed_count: 0,
                 history: recording.then(Default::default),
             },
             settings,
             probe: None,
             probe_is_answered: false,
-            calling: true,
+            is_calling: true,
         }
     }
 
     /// Everybody begins.
-    pub fn begin(&mut self, world: &mut impl Surroundings) {
+    pub fn start(&mut self, world: &mut impl ClientContext) {
         for client in &mut self.clients[..self.settings.count as usize] {
-            if !client.calls_after(0) {
+            if !client.has_calls_after(0) {
                 continue;
             }
-            let pause = client.pause(self.settings.pause.0);
-            world.alarm(client.number, world.now() + pause, Alarm::Next);
+            let pause = client.think_time(self.settings.pause.0);
+            world.set_timer(client.number, world.now() + pause, Timer::NextRequest);
         }
     }
 
     /// No new operations are called from now on; what is open is brought to an end.
-    pub fn rest(&mut self) {
-        self.calling = false;
+    pub fn stop_calling(&mut self) {
+        self.is_calling = false;
     }
 
     /// How many operations have an outcome that nobody knows.
     #[must_use]
-    pub fn unknown(&self) -> u64 {
-        self.common.called as u64 - self.common.answered - self.common.failed
+    pub fn unknown_count(&self) -> u64 {
+        self.shared.call_count as u64 - self.shared.response_count - self.shared.failed_count
     }
 
     /// What was called and answered, without what failed, and nothing will be added to it; nothing, unless it was
     /// recorded.
     #[must_use]
     pub fn into_history(self) -> Vec<Call> {
-        let (history, failed) = self.common.history.unwrap_or_default();
+        let (history, failed) = self.shared.history.unwrap_or_default();
         if failed.is_empty() {
             return history;
         }
@@ -277,33 +277,33 @@ impl Clients {
 
     /// Whether an alarm still means something. One that does not reaches nobody.
     #[must_use]
-    pub fn heeds(&self, client: u64, alarm: Alarm) -> bool {
+    pub fn is_live_timer(&self, client: u64, alarm: Timer) -> bool {
         match alarm {
-            Alarm::Next => self.calling,
-            Alarm::Patience { slot, use_of } => {
+            Timer::NextRequest => self.is_calling,
+            Timer::RequestTimeout { slot, generation: use_of } => {
                 let slot = &self.clients[client as usize - 1].slots[slot as usize];
-                slot.use_of == use_of && slot.open.is_some()
+                slot.generation == use_of && slot.open.is_some()
             }
-            Alarm::Again { slot, use_of } => {
+            Timer::Retry { slot, generation: use_of } => {
                 let slot = &self.clients[client as usize - 1].slots[slot as usize];
-                slot.use_of == use_of && slot.open.is_some_and(|open| open.pausing)
+                slot.generation == use_of && slot.open.is_some_and(|open| open.is_waiting_to_retry)
             }
         }
     }
 
     /// An alarm that a client heeds.
-    pub fn alarm(&mut self, world: &mut impl Surroundings, client: u64, alarm: Alarm) {
+    pub fn on_timer(&mut self, world: &mut impl ClientContext, client: u64, alarm: Timer) {
         match alarm {
-            Alarm::Next => self.next(world, client),
-            Alarm::Patience { slot, .. } => self.impatient(world, client, slot as usize),
-            Alarm::Again { slot, .. } => self.again(world, client, slot as usize),
+            Timer::NextRequest => self.on_next_request(world, client),
+            Timer::RequestTimeout { slot, .. } => self.on_timeout(world, client, slot as usize),
+            Timer::Retry { slot, .. } => self.retry(world, client, slot as usize),
         }
     }
 
     /// The extra client calls one operation on a key that nobody else uses, and asks until it is answered.
-    pub fn probe(&mut self, world: &mut impl Surroundings, probe: Probe) {
-        if matches!(probe, Probe::Early | Probe::Knock) {
-            self.common.fresh_key += 1;
+    pub fn start_probe(&mut self, world: &mut impl ClientContext, probe: Probe) {
+        if matches!(probe, Probe::FirstRead | Probe::DiskProbe) {
+            self.shared.fresh_key += 1;
         }
         self.call_probe(world, probe);
     }
@@ -316,86 +316,94 @@ impl Clients {
 
     /// The request that probes, while it is open.
     #[must_use]
-    pub fn probed(&self) -> Option<RequestId> {
+    pub fn open_probe_request(&self) -> Option<RequestId> {
         let slots = &self.clients[self.settings.count as usize].slots;
         slots.iter().find_map(|slot| slot.open.filter(|open| open.call.is_some())).map(|open| open.request.id)
     }
 
     /// Calls what is probed, or first asks for a session.
-    fn call_probe(&mut self, world: &mut impl Surroundings, probe: Probe) {
+    fn call_probe(&mut self, world: &mut impl ClientContext, probe: Probe) {
         let number = self.settings.count + 1;
         self.probe_is_answered = false;
         let slot = self.clients[number as usize - 1].free_slot(1).unwrap_or(0);
         if self.needs_session(number) {
             self.probe = Some((probe, None));
-            return self.register(world, number, slot);
+            return self.register_session(world, number, slot);
         }
         let action = match probe {
-            Probe::Knock | Probe::Write => Action::Put(self.common.value()),
-            Probe::Early | Probe::Read => Action::Get,
+            Probe::DiskProbe | Probe::Write => Action::Put(self.shared.next_value()),
+            Probe::FirstRead | Probe::Read => Action::Get,
         };
-        let operation = Operation { key: self.common.fresh_key - 1, action };
-        self.probe = Some((probe, Some(self.common.called)));
+        let operation = Operation { key: self.shared.fresh_key - 1, action };
+        self.probe = Some((probe, Some(self.shared.call_count)));
         self.call(world, number, slot, operation);
     }
 
     /// How long a client waits for an answer before it asks again.
-    fn patience(&self, number: u64) -> u64 {
-        if number > self.settings.count { self.probing_patience } else { self.settings.patience.0 }
+    fn request_timeout(&self, number: u64) -> u64 {
+        if number > self.settings.count { self.probe_timeout } else { self.settings.patience.0 }
     }
 
     /// An answer arrives.
-    pub fn reply(&mut self, world: &mut impl Surroundings, number: u64, from: Node, reply: Reply) {
-        let patience = self.patience(number);
+    pub fn on_reply(&mut self, world: &mut impl ClientContext, number: u64, from: Node, reply: Reply) {
+        let patience = self.request_timeout(number);
         let client = &mut self.clients[number as usize - 1];
         let place = |slot: &Slot| slot.open.is_some_and(|open| open.request.id == reply.id);
         let Some(slot) = client.slots.iter().position(place) else {
-            if !self.common.was_asked(number, reply.id) {
-                world.answered_wrongly(number, from, &reply, "which it never asked", "nothing");
+            if !self.shared.was_sent(number, reply.id) {
+                world.report_wrong_answer(number, from, &reply, "which it never asked", "nothing");
             }
             return;
         };
         let open = client.slots[slot].open.as_mut().expect("found open");
-        let ask = open.request.ask;
-        if !ask.is_answered_by(&reply.answer, self.settings.session.0 > 0, self.nodes) {
-            return world.answered_wrongly(number, from, &reply, &ask.to_string(), ask.possible());
+        let ask = open.request.body;
+        if !ask.accepts(&reply.response, self.settings.session.0 > 0, self.nodes) {
+            return world.report_wrong_answer(
+                number,
+                from,
+                &reply,
+                &ask.to_string(),
+                ask.expected_responses(),
+            );
         }
-        if reply.answer.is_refusal() {
-            open.unrefused = open.unrefused.saturating_sub(1);
+        if reply.response.is_rejection() {
+            open.unrejected_sends = open.unrejected_sends.saturating_sub(1);
         }
-        let (position, response) = match reply.answer {
-            Answer::Written { index, response } => (Position::Log(index), response),
-            Answer::Read { applied, response } => (Position::Applied(applied), response),
-            Answer::Registered { session } => return self.registered(world, number, slot, from, session),
-            Answer::Expired => return self.expired(world, number, slot, from),
-            // An answer to an attempt that was given up for another one says nothing about that one.
-            _ if open.asked != from || open.pausing => return,
-            Answer::NotLeader(hint) => return client.sent_away(world, slot, patience, hint),
-            // Even one that has halted is asked again: it may be restarted by then.
-            Answer::Busy | Answer::HandingOver | Answer::Halted => {
-                return client.sent_away(world, slot, patience, Some(from));
+        let (position, response) = match reply.response {
+            ClientResponse::Written { index, response } => (Position::Log(index), response),
+            ClientResponse::Read { applied, response } => (Position::Applied(applied), response),
+            ClientResponse::SessionRegistered { session } => {
+                return self.on_session_registered(world, number, slot, from, session);
             }
-            Answer::Unknown => return client.sent_away(world, slot, patience, None),
+            ClientResponse::SessionExpired => return self.on_session_expired(world, number, slot, from),
+            // An answer to an attempt that was given up for another one says nothing about that one.
+            _ if open.target != from || open.is_waiting_to_retry => return,
+            ClientResponse::NotLeader(hint) => return client.on_rejected(world, slot, patience, hint),
+            // Even one that has halted is asked again: it may be restarted by then.
+            ClientResponse::Busy | ClientResponse::TransferInProgress | ClientResponse::Halted => {
+                return client.on_rejected(world, slot, patience, Some(from));
+            }
+            ClientResponse::Unknown => return client.on_rejected(world, slot, patience, None),
         };
         let (id, Some((operation, call))) = (open.request.id, open.call) else { return };
         client.slots[slot].open = None;
-        client.believed = Some(from);
-        client.saw(operation, &response);
+        client.believed_leader = Some(from);
+        client.record_seen_value(operation, &response);
         if let Position::Log(index) = position {
-            world.state(number, Fact::WriteAcknowledged { index, write: id });
+            world.record_fact(number, Fact::WriteAcknowledged { index, write: id });
         }
-        world.answered(id, position, &response);
-        self.common.answered += 1;
+        world.record_response(id, position, &response);
+        self.shared.response_count += 1;
         self.probe_is_answered |= self.probe.is_some_and(|(_, probe)| probe == Some(call));
-        if let Some((history, _)) = &mut self.common.history {
+        if let Some((history, _)) = &mut self.shared.history {
             history[call].returned = Some((world.now(), response));
         }
     }
 
     /// A client has a session.
-    fn registered(
+    fn on_session_registered(
         &mut self,
-        world: &mut impl Surroundings,
+        world: &mut impl ClientContext,
         number: u64,
         slot: usize,
         from: Node,
@@ -406,31 +414,32 @@ impl Clients {
             return;
         }
         client.slots[slot].open = None;
-        client.believed = Some(from);
+        client.believed_leader = Some(from);
         // One that somebody else has was given wrongly: two requests would have one name.
-        if world.registered(number, session) {
+        if world.record_session(number, session) {
             (client.session, client.sequence) = (session, 0);
         }
-        self.probe_again(world, number);
+        self.retry_probe(world, number);
     }
 
     /// A request will have no effect any more: its session has ended. But it may have had one, if this client asked more
     /// than once or the network doubled what it sent: an earlier copy may have been carried out while the session lived,
     /// and its answer lost. So its outcome is unknown, as if the client had given up.
-    fn expired(&mut self, world: &mut impl Surroundings, number: u64, slot: usize, from: Node) {
+    fn on_session_expired(&mut self, world: &mut impl ClientContext, number: u64, slot: usize, from: Node) {
         let client = &mut self.clients[number as usize - 1];
-        let Some(Open { call: Some(_), request: Request { id, .. }, .. }) = client.slots[slot].open else {
+        let Some(OpenRequest { call: Some(_), request: Request { id, .. }, .. }) = client.slots[slot].open
+        else {
             return;
         };
         client.slots[slot].open = None;
-        client.believed = Some(from);
-        client.retire(id.session);
-        world.gave_up(id);
-        self.probe_again(world, number);
+        client.believed_leader = Some(from);
+        client.retire_session(id.session);
+        world.record_unknown(id);
+        self.retry_probe(world, number);
     }
 
     /// The client that probes goes on with what it could not ask.
-    fn probe_again(&mut self, world: &mut impl Surroundings, number: u64) {
+    fn retry_probe(&mut self, world: &mut impl ClientContext, number: u64) {
         if let (true, Some((probe, _))) = (number > self.settings.count, self.probe) {
             self.call_probe(world, probe);
         }
@@ -442,132 +451,149 @@ impl Clients {
     }
 
     /// Asks for a session.
-    fn register(&mut self, world: &mut impl Surroundings, number: u64, slot: usize) {
-        self.common.registrations.push(number);
-        let id = RequestId { session: 0, sequence: self.common.registrations.len() as u64 };
-        self.open(world, number, slot, Request { id, acknowledged: 0, ask: Ask::Register }, None);
+    fn register_session(&mut self, world: &mut impl ClientContext, number: u64, slot: usize) {
+        self.shared.registering_clients.push(number);
+        let id = RequestId { session: 0, sequence: self.shared.registering_clients.len() as u64 };
+        self.send_new_request(
+            world,
+            number,
+            slot,
+            Request { id, acknowledged_up_to: 0, body: RequestBody::RegisterSession },
+            None,
+        );
     }
 
     /// Time for a new request, and for setting the time of the one after.
-    fn next(&mut self, world: &mut impl Surroundings, number: u64) {
+    fn on_next_request(&mut self, world: &mut impl ClientContext, number: u64) {
         let client = &mut self.clients[number as usize - 1];
         client.turns += 1;
-        let pause = client.pause(self.settings.pause.0);
+        let pause = client.think_time(self.settings.pause.0);
         // A pause of nothing at all would let no time pass for ever.
-        if client.calls_after(client.turns) {
-            world.alarm(number, world.now() + pause.max(1), Alarm::Next);
+        if client.has_calls_after(client.turns) {
+            world.set_timer(number, world.now() + pause.max(1), Timer::NextRequest);
         }
         // The turn decides: what is asked later shall not depend on how quickly answers came.
-        let lot = Stream::seed_from_u64(client.lots.of(client.turns));
-        if client.calls.as_ref().is_some_and(|calls| !calls.contains(&client.turns)) {
+        let lot = RngStream::seed_from_u64(client.call_draws.at(client.turns));
+        if client.call_turns.as_ref().is_some_and(|calls| !calls.contains(&client.turns)) {
             return;
         }
         if let Some(slot) = client.free_slot(self.settings.in_flight) {
             if self.needs_session(number) {
                 if !self.clients[number as usize - 1].is_registering() {
-                    self.register(world, number, slot);
+                    self.register_session(world, number, slot);
                 }
                 return;
             }
             let client = &mut self.clients[number as usize - 1];
-            let operation = self.common.operation(&self.settings, client, lot);
+            let operation = self.shared.draw_operation(&self.settings, client, lot);
             self.call(world, number, slot, operation);
         }
     }
 
     /// Calls an operation.
-    fn call(&mut self, world: &mut impl Surroundings, number: u64, slot: usize, operation: Operation) {
+    fn call(&mut self, world: &mut impl ClientContext, number: u64, slot: usize, operation: Operation) {
         let client = &mut self.clients[number as usize - 1];
         if client.session == 0 {
-            self.common.sessions += 1;
-            (client.session, client.sequence) = (self.common.sessions, 0);
+            self.shared.last_session += 1;
+            (client.session, client.sequence) = (self.shared.last_session, 0);
         }
         client.sequence += 1;
         let id = RequestId { session: client.session, sequence: client.sequence };
-        self.common.asked.insert(id.session, (number, id.sequence));
-        let request = Request { id, acknowledged: client.acknowledged(), ask: Ask::Operation(operation) };
-        let call = (operation, self.common.called);
-        self.common.called += 1;
-        if let Some((history, _)) = &mut self.common.history {
+        self.shared.session_owners.insert(id.session, (number, id.sequence));
+        let request = Request {
+            id,
+            acknowledged_up_to: client.acknowledged_up_to(),
+            body: RequestBody::Operation(operation),
+        };
+        let call = (operation, self.shared.call_count);
+        self.shared.call_count += 1;
+        if let Some((history, _)) = &mut self.shared.history {
             history.push(Call { id, operation, called: world.now(), returned: None });
         }
-        world.called(id, operation);
+        world.record_call(id, operation);
         if operation.action.is_read() {
-            world.state(number, Fact::ReadAsked { read: id });
+            world.record_fact(number, Fact::ReadAsked { read: id });
         }
-        self.open(world, number, slot, request, Some(call));
+        self.send_new_request(world, number, slot, request, Some(call));
     }
 
     /// Sends a request for the first time.
-    fn open(
+    fn send_new_request(
         &mut self,
-        world: &mut impl Surroundings,
+        world: &mut impl ClientContext,
         number: u64,
         slot: usize,
         request: Request,
         call: Option<(Operation, usize)>,
     ) {
-        let patience = self.patience(number);
+        let patience = self.request_timeout(number);
         let client = &mut self.clients[number as usize - 1];
-        let to = client.believed.unwrap_or_else(|| client.any_but(0, self.nodes));
-        let to = client.strays(to, self.nodes);
-        let open = Open { call, request, attempts: 1, asked: to, pausing: false, unrefused: 1 };
-        let use_of = client.slots[slot].use_of.wrapping_add(1);
-        client.slots[slot] = Slot { use_of, open: Some(open) };
+        let to = client.believed_leader.unwrap_or_else(|| client.random_node_except(0, self.nodes));
+        let to = client.maybe_random_target(to, self.nodes);
+        let open = OpenRequest {
+            call,
+            request,
+            attempts: 1,
+            target: to,
+            is_waiting_to_retry: false,
+            unrejected_sends: 1,
+        };
+        let use_of = client.slots[slot].generation.wrapping_add(1);
+        client.slots[slot] = Slot { generation: use_of, open: Some(open) };
         let until = world.now() + patience;
-        world.alarm(number, until, Alarm::Patience { slot: slot as u32, use_of });
-        world.ask(number, to, request);
+        world.set_timer(number, until, Timer::RequestTimeout { slot: slot as u32, generation: use_of });
+        world.send_request(number, to, request);
     }
 
     /// Nothing was heard in time: asks somebody else, or gives up.
-    fn impatient(&mut self, world: &mut impl Surroundings, number: u64, slot: usize) {
-        let patience = self.patience(number);
+    fn on_timeout(&mut self, world: &mut impl ClientContext, number: u64, slot: usize) {
+        let patience = self.request_timeout(number);
         let probing = number > self.settings.count;
         let client = &mut self.clients[number as usize - 1];
-        let use_of = client.slots[slot].use_of;
+        let use_of = client.slots[slot].generation;
         let open = client.slots[slot].open.as_mut().expect("heeded");
         if open.attempts >= self.settings.attempts && !probing {
-            let (id, unrefused) = (open.request.id, open.unrefused);
+            let (id, unrefused) = (open.request.id, open.unrejected_sends);
             let call = open.call;
             client.slots[slot].open = None;
             // Whoever never stops asking for a session can keep a slow system busy with nothing else.
             let Some((_, call)) = call else { return };
-            if self.settings.session.0 > 0 || self.common.sessions < MOST_SESSIONS {
-                client.retire(id.session);
+            if self.settings.session.0 > 0 || self.shared.last_session < MAX_SESSIONS {
+                client.retire_session(id.session);
             }
-            if unrefused > 0 || !world.is_void(id) {
-                return world.gave_up(id);
+            if unrefused > 0 || !world.cannot_take_effect(id) {
+                return world.record_unknown(id);
             }
-            self.common.failed += 1;
-            if let Some((_, failed)) = &mut self.common.history {
+            self.shared.failed_count += 1;
+            if let Some((_, failed)) = &mut self.shared.history {
                 failed.insert(call);
             }
-            return world.failed(id);
+            return world.record_failed(id);
         }
         open.attempts += 1;
-        let asked = open.asked;
-        let to = client.any_but(asked, self.nodes);
-        let to = client.strays(to, self.nodes);
-        client.believed = None;
-        client.ask(world, slot, to);
+        let asked = open.target;
+        let to = client.random_node_except(asked, self.nodes);
+        let to = client.maybe_random_target(to, self.nodes);
+        client.believed_leader = None;
+        client.resend(world, slot, to);
         let until = world.now() + patience;
-        world.alarm(number, until, Alarm::Patience { slot: slot as u32, use_of });
+        world.set_timer(number, until, Timer::RequestTimeout { slot: slot as u32, generation: use_of });
     }
 
     /// The pause after being sent away is over.
-    fn again(&mut self, world: &mut impl Surroundings, number: u64, slot: usize) {
+    fn retry(&mut self, world: &mut impl ClientContext, number: u64, slot: usize) {
         let client = &mut self.clients[number as usize - 1];
-        let asked = client.slots[slot].open.as_ref().expect("heeded").asked;
-        let to = client.believed.unwrap_or_else(|| client.any_but(asked, self.nodes));
-        let to = client.strays(to, self.nodes);
-        client.ask(world, slot, to);
+        let asked = client.slots[slot].open.as_ref().expect("heeded").target;
+        let to = client.believed_leader.unwrap_or_else(|| client.random_node_except(asked, self.nodes));
+        let to = client.maybe_random_target(to, self.nodes);
+        client.resend(world, slot, to);
     }
 }
 
 impl Client {
     /// The pause before the turn after this one: anything up to twice the mean.
-    fn pause(&self, mean: u64) -> u64 {
-        share_of(2 * mean + 1, self.pauses.of(self.turns))
+    fn think_time(&self, mean: u64) -> u64 {
+        scale_draw(2 * mean + 1, self.think_times.at(self.turns))
     }
 
     /// Room for one more request in flight, if it may have as many.
@@ -581,36 +607,40 @@ impl Client {
     }
 
     /// Whether it calls at any turn after this one.
-    fn calls_after(&self, turn: u64) -> bool {
-        self.calls.as_ref().is_none_or(|calls| calls.last().is_some_and(|last| *last > turn))
+    fn has_calls_after(&self, turn: u64) -> bool {
+        self.call_turns.as_ref().is_none_or(|calls| calls.last().is_some_and(|last| *last > turn))
     }
 
     /// Sends what is in a slot once more.
-    fn ask(&mut self, world: &mut impl Surroundings, slot: usize, to: Node) {
+    fn resend(&mut self, world: &mut impl ClientContext, slot: usize, to: Node) {
         let open = self.slots[slot].open.as_mut().expect("only what is open is asked again");
-        (open.asked, open.pausing) = (to, false);
-        open.unrefused += 1;
-        world.ask(self.number, to, open.request);
+        (open.target, open.is_waiting_to_retry) = (to, false);
+        open.unrejected_sends += 1;
+        world.send_request(self.number, to, open.request);
     }
 
     /// A server would not, or could not say: a short pause, and then whoever is believed to lead.
-    fn sent_away(
+    fn on_rejected(
         &mut self,
-        world: &mut impl Surroundings,
+        world: &mut impl ClientContext,
         slot: usize,
         patience: u64,
         believed: Option<Node>,
     ) {
-        self.believed = believed;
-        let longest = patience / PAUSE_OF_PATIENCE;
-        let pause = longest / 4 + self.waits.below(longest - longest / 4 + 1);
-        let Slot { use_of, open } = &mut self.slots[slot];
-        open.as_mut().expect("it was answered").pausing = true;
-        world.alarm(self.number, world.now() + pause, Alarm::Again { slot: slot as u32, use_of: *use_of });
+        self.believed_leader = believed;
+        let longest = patience / TIMEOUT_PER_RETRY_DELAY;
+        let pause = longest / 4 + self.retry_delays.draw_below(longest - longest / 4 + 1);
+        let Slot { generation: use_of, open } = &mut self.slots[slot];
+        open.as_mut().expect("it was answered").is_waiting_to_retry = true;
+        world.set_timer(
+            self.number,
+            world.now() + pause,
+            Timer::Retry { slot: slot as u32, generation: *use_of },
+        );
     }
 
     /// Requests of a session that are still open keep it; only new ones go elsewhere.
-    fn retire(&mut self, session: u64) {
+    fn retire_session(&mut self, session: u64) {
         if session == self.session {
             self.session = 0;
         }
@@ -622,32 +652,32 @@ impl Client {
     }
 
     /// Now and then it asks anybody, instead of this one.
-    fn strays(&mut self, to: Node, nodes: u64) -> Node {
-        let (chance, stream) = &mut self.anywhere;
-        if chance.0 > 0 && stream.chance(*chance) { 1 + stream.below(nodes) } else { to }
+    fn maybe_random_target(&mut self, to: Node, nodes: u64) -> Node {
+        let (chance, stream) = &mut self.random_target;
+        if chance.0 > 0 && stream.draw_bool(*chance) { 1 + stream.draw_below(nodes) } else { to }
     }
 
     /// Up to where everything in the session has been answered.
-    fn acknowledged(&self) -> u64 {
+    fn acknowledged_up_to(&self) -> u64 {
         let open = self.slots.iter().filter_map(|slot| slot.open.as_ref());
         let open = open.filter(|open| open.request.id.session == self.session);
         open.map(|open| open.request.id.sequence).min().unwrap_or(self.sequence) - 1
     }
 
     /// Any server but this one, unless there is no other.
-    fn any_but(&mut self, asked: Node, nodes: u64) -> Node {
+    fn random_node_except(&mut self, asked: Node, nodes: u64) -> Node {
         let others = if asked == 0 { nodes } else { (nodes - 1).max(1) };
-        let node = 1 + self.choices.below(others);
+        let node = 1 + self.target_choices.draw_below(others);
         if asked != 0 && node >= asked && nodes > 1 { node + 1 } else { node }
     }
 
     /// What a register was last seen to hold.
-    fn seen(&self, key: u64) -> Content {
-        self.seen.get(&key).copied().unwrap_or(Content::INITIAL)
+    fn last_seen_value(&self, key: u64) -> Content {
+        self.last_seen.get(&key).copied().unwrap_or(Content::INITIAL)
     }
 
     /// Remembers what a register was seen to hold, for the next compare-and-set.
-    fn saw(&mut self, operation: Operation, response: &Response) {
+    fn record_seen_value(&mut self, operation: Operation, response: &Response) {
         let holds = match (operation.action, response) {
             (_, Response::Holds(content) | Response::Mismatch(Some(content))) => *content,
             (Action::Put(value) | Action::CompareAndSet { value, .. }, Response::Done) => {
@@ -656,42 +686,49 @@ impl Client {
             (Action::Delete(number), Response::Done) => Content::Absent(number),
             _ => return,
         };
-        self.seen.insert(operation.key, holds);
+        self.last_seen.insert(operation.key, holds);
     }
 }
 
-impl Common {
+impl SharedState {
     /// A number that no value, element or deletion has.
-    fn value(&mut self) -> u64 {
-        self.values += 1;
-        self.values
+    fn next_value(&mut self) -> u64 {
+        self.last_value += 1;
+        self.last_value
     }
 
     /// Whether a client ever asked this.
-    fn was_asked(&self, client: u64, id: RequestId) -> bool {
+    fn was_sent(&self, client: u64, id: RequestId) -> bool {
         let RequestId { session, sequence } = id;
         match session {
             0 => sequence.checked_sub(1).is_some_and(|place| {
-                usize::try_from(place).is_ok_and(|place| self.registrations.get(place) == Some(&client))
+                usize::try_from(place).is_ok_and(|place| self.registering_clients.get(place) == Some(&client))
             }),
             _ => self
-                .asked
+                .session_owners
                 .get(&session)
                 .is_some_and(|(whose, last)| *whose == client && (1..=*last).contains(&sequence)),
         }
     }
 
     /// What a client asks next.
-    fn operation(&mut self, settings: &plan::Clients, client: &Client, mut lot: Stream) -> Operation {
+    fn draw_operation(
+        &mut self,
+        settings: &plan::ClientConfig,
+        client: &Client,
+        mut lot: RngStream,
+    ) -> Operation {
         let registers = settings.keys / 2;
-        let key = lot.below(settings.keys);
-        let read = lot.chance(settings.reads);
+        let key = lot.draw_below(settings.keys);
+        let read = lot.draw_bool(settings.reads);
         if key < registers {
-            let action = match lot.below(10) {
+            let action = match lot.draw_below(10) {
                 _ if read => Action::Get,
-                0..5 => Action::Put(self.value()),
-                5..8 => Action::CompareAndSet { expect: client.seen(key), value: self.value() },
-                _ => Action::Delete(self.value()),
+                0..5 => Action::Put(self.next_value()),
+                5..8 => {
+                    Action::CompareAndSet { expect: client.last_seen_value(key), value: self.next_value() }
+                }
+                _ => Action::Delete(self.next_value()),
             };
             return Operation { key, action };
         }
@@ -699,26 +736,26 @@ impl Common {
         if read {
             return Operation { key: self.lists[list].0, action: Action::List };
         }
-        if self.lists[list].1 == LONGEST_LIST {
-            self.full.push_back(self.lists[list].0);
-            if self.full.len() > MOST_LISTS
-                && let Some(oldest) = self.full.pop_front()
+        if self.lists[list].1 == MAX_LIST_LENGTH {
+            self.full_lists.push_back(self.lists[list].0);
+            if self.full_lists.len() > MAX_LISTS
+                && let Some(oldest) = self.full_lists.pop_front()
             {
                 self.lists[list] = (oldest, 1);
-                return Operation { key: oldest, action: Action::Replace(self.value()) };
+                return Operation { key: oldest, action: Action::Replace(self.next_value()) };
             }
             self.lists[list] = (self.fresh_key, 0);
             self.fresh_key += 1;
         }
         self.lists[list].1 += 1;
-        Operation { key: self.lists[list].0, action: Action::Append(self.value()) }
+        Operation { key: self.lists[list].0, action: Action::Append(self.next_value()) }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{Chance, Duration, generate};
+    use crate::plan::{Duration, Probability, generate};
     use crate::workload::kv::{Kv, Settings, encode};
 
     /// What can be on its way.
@@ -744,11 +781,11 @@ mod tests {
         }
     }
 
-    impl Surroundings for Alone {
+    impl ClientContext for Alone {
         fn now(&self) -> Time {
             self.now
         }
-        fn ask(&mut self, client: u64, _: Node, request: Request) {
+        fn send_request(&mut self, client: u64, _: Node, request: Request) {
             self.index += 1;
             let mut command = Vec::new();
             encode(&request, self.kv.stamp(self.now as i64), &mut command);
@@ -757,23 +794,23 @@ mod tests {
                 self.push(self.now + 1_000_000, Event::Reply(client, Reply { id: request.id, answer }));
             }
         }
-        fn alarm(&mut self, client: u64, at: Time, alarm: Alarm) {
+        fn set_timer(&mut self, client: u64, at: Time, alarm: Alarm) {
             self.push(at, Event::Alarm(client, alarm));
         }
-        fn answered_wrongly(&mut self, _: u64, _: Node, reply: &Reply, asked: &str, possible: &str) {
+        fn report_wrong_answer(&mut self, _: u64, _: Node, reply: &Reply, asked: &str, possible: &str) {
             panic!("{reply:?} to {asked}, and not {possible}");
         }
-        fn registered(&mut self, _: u64, _: u64) -> bool {
+        fn record_session(&mut self, _: u64, _: u64) -> bool {
             true
         }
-        fn is_void(&self, _: RequestId) -> bool {
+        fn cannot_take_effect(&self, _: RequestId) -> bool {
             false
         }
-        fn state(&mut self, _: u64, _: Fact) {}
-        fn called(&mut self, _: RequestId, _: Operation) {}
-        fn answered(&mut self, _: RequestId, _: Position, _: &Response) {}
-        fn gave_up(&mut self, _: RequestId) {}
-        fn failed(&mut self, _: RequestId) {}
+        fn record_fact(&mut self, _: u64, _: Fact) {}
+        fn record_call(&mut self, _: RequestId, _: Operation) {}
+        fn record_response(&mut self, _: RequestId, _: Position, _: &Response) {}
+        fn record_unknown(&mut self, _: RequestId) {}
+        fn record_failed(&mut self, _: RequestId) {}
     }
 
     /// How long the image of the application's state is after so many operations, each time.
@@ -781,7 +818,7 @@ mod tests {
         let mut plan = generate(1);
         plan.clients.session = session;
         (plan.clients.count, plan.clients.in_flight, plan.clients.attempts) = (3, 4, 1);
-        plan.clients.reads = Chance(200_000);
+        plan.clients.reads = Probability(200_000);
         (plan.clients.pause, plan.clients.patience) = (Duration::millis(10), Duration::millis(20));
         let mut clients = Clients::new(&plan, false);
         let kv = Kv::new(Settings { lifetime: session.0, ..Settings::default() });
@@ -792,7 +829,7 @@ mod tests {
                 let ((at, _), event) = world.queue.pop_first().expect("clients call for ever");
                 world.now = at;
                 match event {
-                    Event::Alarm(client, alarm) if clients.heeds(client, alarm) => {
+                    Event::Alarm(client, alarm) if clients.is_live_timer(client, alarm) => {
                         clients.alarm(&mut world, client, alarm);
                     }
                     Event::Alarm(..) => {}

@@ -11,7 +11,7 @@ pub struct Clock {
     /// True time from which on the present rate holds.
     since: Time,
     /// What the monotonic clock showed then.
-    shown: u64,
+    local_at_since: u64,
     /// Parts per million by which it is faster than true time.
     drift: i64,
     /// What the wall clock shows more than true time.
@@ -22,7 +22,7 @@ impl Clock {
     /// A clock at its proper rate that shows `shown` at `now`.
     #[must_use]
     pub const fn new(now: Time, shown: u64, wall: i64) -> Clock {
-        Clock { since: now, shown, drift: 0, wall }
+        Clock { since: now, local_at_since: shown, drift: 0, wall }
     }
 
     /// What the monotonic clock shows.
@@ -31,9 +31,9 @@ impl Clock {
         let passed = now - self.since;
         // Nearly every reading is of a clock that runs as it should: it shall not pay for a division.
         if self.drift == 0 {
-            return self.shown + passed;
+            return self.local_at_since + passed;
         }
-        self.shown + (passed as u128 * self.rate() / MILLION as u128) as u64
+        self.local_at_since + (passed as u128 * self.rate() / MILLION as u128) as u64
     }
 
     /// The first true time at which the monotonic clock shows `local` or more; [`Time::MAX`] if that is never.
@@ -42,7 +42,7 @@ impl Clock {
     /// instant again, for ever.
     #[must_use]
     pub fn global_of(&self, local: u64) -> Time {
-        let Some(ahead) = local.checked_sub(self.shown) else { return self.since };
+        let Some(ahead) = local.checked_sub(self.local_at_since) else { return self.since };
         if self.drift == 0 {
             return self.since.saturating_add(ahead);
         }
@@ -58,7 +58,7 @@ impl Clock {
 
     /// From now on the monotonic clock is this much faster (below zero: slower) than true time.
     pub fn set_drift(&mut self, now: Time, drift: i64) {
-        self.shown = self.local(now);
+        self.local_at_since = self.local(now);
         self.since = now;
         self.drift = drift.clamp(-MILLION / 2, MILLION / 2);
     }
@@ -67,7 +67,7 @@ impl Clock {
     pub fn jump(&mut self, now: Time, by: u64) {
         // However often it jumps, it never comes to the end of all time.
         let shown = self.local(now);
-        self.shown = shown.max(shown.saturating_add(by).min(u64::MAX / 4));
+        self.local_at_since = shown.max(shown.saturating_add(by).min(u64::MAX / 4));
         self.since = now;
     }
 

@@ -20,7 +20,7 @@
 //! Not modelled: sectors that mix what was synced with garbage; files whose creation is lost, unless a change of names
 //! before it is; and writes that a failed sync has dropped: the next sync that ends well covers them.
 
-use crate::rng::Stream;
+use crate::rng::RngStream;
 use invariants::Fact;
 use rand::{Rng, RngCore};
 use std::collections::VecDeque;
@@ -37,20 +37,20 @@ pub struct Disk {
     /// In the order in which they were first written; there are few.
     files: Vec<(FileName, File)>,
     /// Changes of names that are not durable, oldest first. Mostly there are none.
-    renamed: VecDeque<Renaming>,
+    name_changes: VecDeque<UnsyncedNameChange>,
     /// The number of the newest write. A loss of power takes a number as well.
-    written: u64,
+    last_write: u64,
     /// Every write up to this number is durable.
-    durable: u64,
+    durable_write: u64,
     /// The number of the last loss of power: syncs of older writes ended with it.
-    power_lost: u64,
+    last_power_loss: u64,
     /// Truths with the write that they wait for; both only grow.
     truths: VecDeque<(u64, Fact)>,
 }
 
 /// What a sync that was started will have made durable when it ends.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct Ticket(pub u64);
+pub struct SyncTicket(pub u64);
 
 /// One file.
 #[derive(Clone, Default, Debug)]
@@ -58,46 +58,46 @@ struct File {
     /// As the page cache shows it.
     bytes: Vec<u8>,
     /// What led from the durable file to `bytes`, oldest first.
-    unsynced: VecDeque<Write>,
+    unsynced: VecDeque<UnsyncedWrite>,
     /// Bytes below were durable before a write that is durable by now was begun: a log that notes in each record how
     /// far it was durable can tell their loss from a torn tail. See [`Disk::rot`].
-    guarded: usize,
+    rot_limit: usize,
     /// How much at the front is durable, and as the page cache shows it.
-    untouched: usize,
+    durable_prefix: usize,
     /// The newest write of any file when the whole file was first seen to be durable as it is.
     durable_since: u64,
 }
 
 /// One write that is not durable.
 #[derive(Clone, Debug)]
-struct Write {
+struct UnsyncedWrite {
     number: u64,
-    change: Change,
+    change: WriteKind,
 }
 
 #[derive(Clone, Debug)]
-enum Change {
+enum WriteKind {
     /// The bytes from `at` on, up to the next write's beginning, of a file of which `guards` bytes were durable.
-    Append { at: usize, guards: usize },
+    Append { at: usize, durable_prefix: usize },
     /// The file was cut to `to`. What was removed stays here until the cut is durable, for it may come back.
-    Cut { to: usize, removed: Vec<u8> },
+    Truncate { to: usize, removed: Vec<u8> },
 }
 
 /// One change of names that is not durable.
 #[derive(Clone, Debug)]
-struct Renaming {
+struct UnsyncedNameChange {
     number: u64,
-    change: Names,
+    change: NameChange,
 }
 
 #[derive(Clone, Debug)]
-enum Names {
+enum NameChange {
     /// The file `from` is called `to` now. What was called so before stays here, for it may come back.
     Renamed { from: FileName, to: FileName, replaced: Option<File> },
     /// The file is called nothing any more.
     Removed { name: FileName, file: File },
     /// A file was begun after another change, which its name may rest on.
-    Begun { name: FileName },
+    Created { name: FileName },
 }
 
 impl Disk {
@@ -117,29 +117,30 @@ impl Disk {
     ///
     /// `write` gets the file's own buffer, so that nothing is copied. It may touch only what it pushes.
     pub fn append(&mut self, file: FileName, write: impl FnOnce(&mut Vec<u8>)) -> u64 {
-        self.written += 1;
-        let number = self.written;
-        let file = self.file(file);
+        self.last_write += 1;
+        let number = self.last_write;
+        let file = self.file_mut(file);
         let at = file.bytes.len();
-        let guards = file.untouched;
+        let guards = file.durable_prefix;
         write(&mut file.bytes);
         assert!(file.bytes.len() >= at, "an append took away what was there before");
-        file.unsynced.push_back(Write { number, change: Change::Append { at, guards } });
+        file.unsynced
+            .push_back(UnsyncedWrite { number, change: WriteKind::Append { at, durable_prefix: guards } });
         at as u64
     }
 
     /// Cuts a file. One write as well.
     pub fn truncate(&mut self, file: FileName, length: u64) {
-        self.written += 1;
-        let number = self.written;
-        let file = self.file(file);
+        self.last_write += 1;
+        let number = self.last_write;
+        let file = self.file_mut(file);
         assert!(length <= file.bytes.len() as u64, "a cut to {length} of a file of {}", file.bytes.len());
         let to = length as usize;
         let removed = file.bytes.split_off(to);
-        file.untouched = file.untouched.min(to);
+        file.durable_prefix = file.durable_prefix.min(to);
         // The record that guarded the rest may be among what was removed.
-        file.guarded = 0;
-        file.unsynced.push_back(Write { number, change: Change::Cut { to, removed } });
+        file.rot_limit = 0;
+        file.unsynced.push_back(UnsyncedWrite { number, change: WriteKind::Truncate { to, removed } });
     }
 
     /// Whether there is a file of this name, as the page cache shows it.
@@ -152,8 +153,8 @@ impl Disk {
     /// not what the file holds is durable.
     pub fn rename(&mut self, from: FileName, to: FileName) {
         assert!(from != to, "a file is renamed to what it is called");
-        self.written += 1;
-        let file = self.take(from);
+        self.last_write += 1;
+        let file = self.take_file(from);
         let replaced = match self.files.iter_mut().find(|(name, _)| *name == to) {
             Some((_, replaced)) => Some(std::mem::replace(replaced, file)),
             None => {
@@ -161,50 +162,50 @@ impl Disk {
                 None
             }
         };
-        self.renames(Names::Renamed { from, to, replaced });
+        self.push_name_change(NameChange::Renamed { from, to, replaced });
     }
 
     /// Takes a file away. One write as well.
     pub fn remove(&mut self, name: FileName) {
-        self.written += 1;
-        let file = self.take(name);
-        self.renames(Names::Removed { name, file });
+        self.last_write += 1;
+        let file = self.take_file(name);
+        self.push_name_change(NameChange::Removed { name, file });
     }
 
     /// Attaches a truth to all that is written by now: it is stated when that is durable.
     pub fn attach(&mut self, truth: Fact) {
-        self.truths.push_back((self.written, truth));
+        self.truths.push_back((self.last_write, truth));
     }
 
     /// Begins a sync: of everything written by now.
     #[must_use]
-    pub(crate) fn begin_sync(&mut self) -> Ticket {
-        Ticket(self.written)
+    pub(crate) fn begin_sync(&mut self) -> SyncTicket {
+        SyncTicket(self.last_write)
     }
 
     /// A sync has ended: hands each truth that has become durable to `state`, in order.
     ///
     /// Syncs end in any order: one that ends late, after a newer one, has nothing left to do.
-    pub(crate) fn end_sync(&mut self, ticket: Ticket, mut state: impl FnMut(Fact)) {
-        assert!(ticket.0 <= self.written, "{ticket:?} is of a sync that was never begun");
-        if ticket.0 < self.power_lost {
+    pub(crate) fn end_sync(&mut self, ticket: SyncTicket, mut state: impl FnMut(Fact)) {
+        assert!(ticket.0 <= self.last_write, "{ticket:?} is of a sync that was never begun");
+        if ticket.0 < self.last_power_loss {
             return;
         }
-        self.durable = self.durable.max(ticket.0);
+        self.durable_write = self.durable_write.max(ticket.0);
         let mut newest_guard = 0;
         for (_, file) in &mut self.files {
-            newest_guard = newest_guard.max(file.settle(self.durable, self.written));
+            newest_guard = newest_guard.max(file.mark_durable(self.durable_write, self.last_write));
         }
         // A server that writes on in one file can know that another, which it has finished, is durable.
         for (_, file) in &mut self.files {
             if file.unsynced.is_empty() && file.durable_since < newest_guard {
-                file.guarded = file.untouched;
+                file.rot_limit = file.durable_prefix;
             }
         }
-        while self.renamed.front().is_some_and(|renaming| renaming.number <= self.durable) {
-            self.renamed.pop_front();
+        while self.name_changes.front().is_some_and(|renaming| renaming.number <= self.durable_write) {
+            self.name_changes.pop_front();
         }
-        while self.truths.front().is_some_and(|(number, _)| *number <= self.durable) {
+        while self.truths.front().is_some_and(|(number, _)| *number <= self.durable_write) {
             let (_, truth) = self.truths.pop_front().expect("it was just looked at");
             state(truth);
         }
@@ -213,16 +214,16 @@ impl Disk {
     /// The power fails: any subset of the unsynced writes is gone, the last survivor may be torn; attached truths that
     /// are not durable are forgotten (recovery states anew what it finds). Syncs in flight are void: `end_sync` of
     /// older tickets does nothing.
-    pub(crate) fn lose_power(&mut self, chance: &mut Stream) {
+    pub(crate) fn lose_power(&mut self, chance: &mut RngStream) {
         // How lucky all of them are together, so that "all gone" and "all there" happen with many writes, too.
         let luck = chance.gen_range(0..=4_u32);
-        self.lose_names(luck, chance);
+        self.lose_name_changes(luck, chance);
         for (_, file) in &mut self.files {
             file.lose_power(luck, chance);
         }
-        self.void_syncs();
+        self.drop_pending_syncs();
         for (_, file) in &mut self.files {
-            file.durable_since = self.written;
+            file.durable_since = self.last_write;
         }
     }
 
@@ -232,15 +233,15 @@ impl Disk {
     /// durable before a later write was begun which is durable itself by now, of the same file, or one that went on with
     /// another file. No log can tell rot in its newest synced batch from a torn tail. This takes it that a server hears of a
     /// finished sync before it writes again.
-    pub(crate) fn rot(&mut self, chance: &mut Stream) -> bool {
-        let guarded = || self.files.iter().enumerate().filter(|(_, (_, file))| file.guarded > 0);
+    pub(crate) fn flip_synced_bit(&mut self, chance: &mut RngStream) -> bool {
+        let guarded = || self.files.iter().enumerate().filter(|(_, (_, file))| file.rot_limit > 0);
         let count = guarded().count();
         if count == 0 {
             return false;
         }
         let Some((place, _)) = guarded().nth(chance.gen_range(0..count)) else { return false };
         let file = &mut self.files[place].1;
-        let bit = chance.gen_range(0..file.guarded as u64 * 8);
+        let bit = chance.gen_range(0..file.rot_limit as u64 * 8);
         file.bytes[(bit / 8) as usize] ^= 1 << (bit % 8);
         true
     }
@@ -248,19 +249,19 @@ impl Disk {
     /// Whether anything is written that is not durable.
     #[must_use]
     pub fn has_unsynced(&self) -> bool {
-        !self.renamed.is_empty() || self.files.iter().any(|(_, file)| !file.unsynced.is_empty())
+        !self.name_changes.is_empty() || self.files.iter().any(|(_, file)| !file.unsynced.is_empty())
     }
 
     /// All of it is gone.
     pub(crate) fn wipe(&mut self) {
         self.files.clear();
-        self.void_syncs();
+        self.drop_pending_syncs();
     }
 
-    fn file(&mut self, name: FileName) -> &mut File {
+    fn file_mut(&mut self, name: FileName) -> &mut File {
         let place = self.files.iter().position(|(other, _)| *other == name).unwrap_or_else(|| {
-            if !self.renamed.is_empty() {
-                self.renames(Names::Begun { name });
+            if !self.name_changes.is_empty() {
+                self.push_name_change(NameChange::Created { name });
             }
             self.files.push((name, File::default()));
             self.files.len() - 1
@@ -269,65 +270,65 @@ impl Disk {
     }
 
     /// Takes the file of this name out.
-    fn take(&mut self, name: FileName) -> File {
+    fn take_file(&mut self, name: FileName) -> File {
         let place = self.files.iter().position(|(other, _)| *other == name);
         self.files.remove(place.unwrap_or_else(|| panic!("there is no file {name}"))).1
     }
 
-    fn renames(&mut self, change: Names) {
-        self.renamed.push_back(Renaming { number: self.written, change });
+    fn push_name_change(&mut self, change: NameChange) {
+        self.name_changes.push_back(UnsyncedNameChange { number: self.last_write, change });
     }
 
     /// Of the changes of names some of the newest are lost: from the newest back, each is undone.
-    fn lose_names(&mut self, luck: u32, chance: &mut Stream) {
-        let survives = |renaming: &&Renaming| {
+    fn lose_name_changes(&mut self, luck: u32, chance: &mut RngStream) {
+        let survives = |renaming: &&UnsyncedNameChange| {
             // That a file was begun is lost with what was lost before it, and not by itself.
-            matches!(renaming.change, Names::Begun { .. }) || chance.gen_ratio(luck, 4)
+            matches!(renaming.change, NameChange::Created { .. }) || chance.gen_ratio(luck, 4)
         };
-        let kept = self.renamed.iter().take_while(survives).count();
-        for Renaming { change, .. } in self.renamed.split_off(kept).into_iter().rev() {
+        let kept = self.name_changes.iter().take_while(survives).count();
+        for UnsyncedNameChange { change, .. } in self.name_changes.split_off(kept).into_iter().rev() {
             match change {
-                Names::Renamed { from, to, replaced } => {
-                    let file = self.take(to);
+                NameChange::Renamed { from, to, replaced } => {
+                    let file = self.take_file(to);
                     self.files.push((from, file));
                     if let Some(replaced) = replaced {
-                        self.put_back(to, replaced);
+                        self.restore_file(to, replaced);
                     }
                 }
-                Names::Removed { name, file } => self.put_back(name, file),
-                Names::Begun { name } => drop(self.take(name)),
+                NameChange::Removed { name, file } => self.restore_file(name, file),
+                NameChange::Created { name } => drop(self.take_file(name)),
             }
         }
     }
 
     /// A file that nobody saw any more is there again, with what was synced meanwhile.
-    fn put_back(&mut self, name: FileName, mut file: File) {
-        file.settle(self.durable, self.written);
+    fn restore_file(&mut self, name: FileName, mut file: File) {
+        file.mark_durable(self.durable_write, self.last_write);
         self.files.push((name, file));
     }
 
     /// What is there is durable, nothing is in flight, and no sync that was begun before ever ends.
-    fn void_syncs(&mut self) {
+    fn drop_pending_syncs(&mut self) {
         self.truths.clear();
-        self.renamed.clear();
-        self.written += 1;
-        self.power_lost = self.written;
-        self.durable = self.written;
+        self.name_changes.clear();
+        self.last_write += 1;
+        self.last_power_loss = self.last_write;
+        self.durable_write = self.last_write;
     }
 }
 
 impl File {
     /// Every write up to this number is durable; the newest of any file has the number `newest`. Returns the newest of these
     /// that went on with a file of which something was durable.
-    fn settle(&mut self, durable: u64, newest: u64) -> u64 {
+    fn mark_durable(&mut self, durable: u64, newest: u64) -> u64 {
         let (before, mut goes_on) = (self.unsynced.len(), 0);
         while self.unsynced.front().is_some_and(|write| write.number <= durable) {
             let write = self.unsynced.pop_front().expect("it was just looked at");
-            self.guarded = match write.change {
-                Change::Append { guards, .. } => self.guarded.max(guards),
-                Change::Cut { .. } => 0,
+            self.rot_limit = match write.change {
+                WriteKind::Append { durable_prefix: guards, .. } => self.rot_limit.max(guards),
+                WriteKind::Truncate { .. } => 0,
             };
-            if let Change::Append { guards: 1.., .. } = write.change {
+            if let WriteKind::Append { durable_prefix: 1.., .. } = write.change {
                 goes_on = write.number;
             }
         }
@@ -335,13 +336,13 @@ impl File {
             return 0;
         }
         self.durable_since = newest;
-        self.untouched = self.bytes.len();
+        self.durable_prefix = self.bytes.len();
         for write in &self.unsynced {
             match write.change {
-                Change::Append { at, .. } => self.untouched = self.untouched.min(at),
-                Change::Cut { to, .. } => {
-                    self.untouched = self.untouched.min(to);
-                    self.guarded = 0;
+                WriteKind::Append { at, .. } => self.durable_prefix = self.durable_prefix.min(at),
+                WriteKind::Truncate { to, .. } => {
+                    self.durable_prefix = self.durable_prefix.min(to);
+                    self.rot_limit = 0;
                 }
             }
         }
@@ -349,8 +350,8 @@ impl File {
     }
 
     /// Each write survives `luck` times out of four.
-    fn lose_power(&mut self, luck: u32, chance: &mut Stream) {
-        let mut writes = self.take_back();
+    fn lose_power(&mut self, luck: u32, chance: &mut RngStream) {
+        let mut writes = self.undo_unsynced();
         writes.retain(|_| chance.gen_ratio(luck, 4));
         if let Some((at, Some(bytes))) = writes.last_mut() {
             tear(*at, bytes, chance);
@@ -368,16 +369,16 @@ impl File {
             }
         }
         // A record that survived may yet be cut by recovery, because one before it did not: it guards nothing new.
-        self.untouched = self.bytes.len();
+        self.durable_prefix = self.bytes.len();
     }
 
     /// Goes back to the durable file. Returns the writes, oldest first: where, and what; a cut has no bytes.
-    fn take_back(&mut self) -> Vec<(usize, Option<Vec<u8>>)> {
+    fn undo_unsynced(&mut self) -> Vec<(usize, Option<Vec<u8>>)> {
         let mut writes = Vec::with_capacity(self.unsynced.len());
         while let Some(write) = self.unsynced.pop_back() {
             writes.push(match write.change {
-                Change::Append { at, .. } => (at, Some(self.bytes.split_off(at))),
-                Change::Cut { to, removed } => {
+                WriteKind::Append { at, .. } => (at, Some(self.bytes.split_off(at))),
+                WriteKind::Truncate { to, removed } => {
                     assert_eq!(self.bytes.len(), to, "a cut is not where the writes after it began");
                     self.bytes.extend_from_slice(&removed);
                     (to, None)
@@ -391,7 +392,7 @@ impl File {
 
 /// Of an append at `at` these bytes reached the platter: all, or those before a byte or a sector, or whole sectors and
 /// then garbage.
-fn tear(at: usize, bytes: &mut Vec<u8>, chance: &mut Stream) {
+fn tear(at: usize, bytes: &mut Vec<u8>, chance: &mut RngStream) {
     let kind = chance.gen_range(0..4_u32);
     if bytes.is_empty() || kind == 0 {
         return;

@@ -1,6 +1,6 @@
 //! What can be in flight.
 
-use crate::workload::client::Alarm;
+use crate::workload::client::Timer;
 use crate::workload::{Reply, Request};
 use invariants::Node;
 
@@ -15,32 +15,32 @@ pub(crate) enum Event<M> {
     /// Perhaps a server's deadline is due.
     Timer { node: Node },
     /// A disk may have finished what the sync of this number asked for.
-    Platter { node: Node, number: u32 },
+    SyncDone { node: Node, number: u32 },
     /// The server that asked for a sync is told how it ended.
-    Synced { node: Node, token: u64, incarnation: u32, well: bool },
+    SyncReport { node: Node, token: u64, incarnation: u32, succeeded: bool },
     /// A client's pause or patience ends.
-    Alarm { client: u64, alarm: Alarm },
+    ClientTimer { client: u64, timer: Timer },
     /// The time of a planned fault has come.
     Fault { number: u32 },
     /// A fault that struck is over.
-    Over { number: u32 },
+    FaultEnd { number: u32 },
     /// The storm is over.
-    Calm,
+    Heal,
     /// Progress was asked until now.
-    Bound { stage: u32 },
+    LivenessDeadline { stage: u32 },
 }
 
 /// The kinds of events, as the digest knows them. Their numbers are part of what a digest means.
 #[derive(Clone, Copy)]
-pub(crate) enum Kind {
+pub(crate) enum EventKind {
     Message = 1,
     Request = 2,
     Reply = 3,
     Timer = 4,
-    Platter = 5,
-    Synced = 6,
-    Alarm = 7,
+    SyncDone = 5,
+    SyncReport = 6,
+    ClientTimer = 7,
     Fault = 8,
-    Over = 9,
+    FaultEnd = 9,
     SyncFailed = 10,
 }

@@ -9,42 +9,42 @@ use std::collections::BinaryHeap;
 
 /// Things that will happen, by time; of one time, in the order in which they were put here.
 pub struct Queue<E> {
-    heap: BinaryHeap<Place>,
+    heap: BinaryHeap<HeapEntry>,
     slab: Vec<Option<E>>,
     free: Vec<u32>,
     sequence: u64,
     /// During which event each payload was put here, by its slot.
     causes: Vec<u64>,
     /// The event that is happening.
-    event: u64,
+    current_event: u64,
     /// During which one it was put here.
     cause: u64,
 }
 
 /// When something happens, and where in the slab it lies.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Place {
+struct HeapEntry {
     at: Time,
     sequence: u64,
     slot: u32,
 }
 
-impl Place {
+impl HeapEntry {
     /// Time and sequence as one number: one comparison without a branch.
     const fn key(self) -> u128 {
         (self.at as u128) << 64 | self.sequence as u128
     }
 }
 
-impl Ord for Place {
+impl Ord for HeapEntry {
     /// Reversed: the heap's greatest is what happens first.
-    fn cmp(&self, other: &Place) -> Ordering {
+    fn cmp(&self, other: &HeapEntry) -> Ordering {
         other.key().cmp(&self.key())
     }
 }
 
-impl PartialOrd for Place {
-    fn partial_cmp(&self, other: &Place) -> Option<Ordering> {
+impl PartialOrd for HeapEntry {
+    fn partial_cmp(&self, other: &HeapEntry) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
@@ -59,7 +59,7 @@ impl<E> Queue<E> {
             free: Vec::with_capacity(256),
             sequence: 0,
             causes: Vec::with_capacity(256),
-            event: 0,
+            current_event: 0,
             cause: 0,
         }
     }
@@ -69,16 +69,16 @@ impl<E> Queue<E> {
         let slot = match self.free.pop() {
             Some(slot) => {
                 self.slab[slot as usize] = Some(event);
-                self.causes[slot as usize] = self.event;
+                self.causes[slot as usize] = self.current_event;
                 slot
             }
             None => {
                 self.slab.push(Some(event));
-                self.causes.push(self.event);
+                self.causes.push(self.current_event);
                 u32::try_from(self.slab.len() - 1).expect("fewer than 2^32 things are in flight")
             }
         };
-        self.heap.push(Place { at, sequence: self.sequence, slot });
+        self.heap.push(HeapEntry { at, sequence: self.sequence, slot });
         self.sequence += 1;
     }
 
@@ -93,8 +93,8 @@ impl<E> Queue<E> {
 
     /// From now on, what is put here was put here during this event.
     #[inline]
-    pub fn happens(&mut self, event: u64) {
-        self.event = event;
+    pub fn set_current_event(&mut self, event: u64) {
+        self.current_event = event;
     }
 
     /// During which event that was put here which was taken out last.
@@ -105,7 +105,7 @@ impl<E> Queue<E> {
 
     /// When the next thing happens.
     #[must_use]
-    pub fn next_at(&self) -> Option<Time> {
+    pub fn next_time(&self) -> Option<Time> {
         self.heap.peek().map(|place| place.at)
     }
 

@@ -3,10 +3,10 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 use harness::outcome::{Options, Record};
-use harness::plan::{self, Chance, Duration, Fault, FaultKind, Moment, Plan, Target};
+use harness::plan::{self, Duration, Fault, FaultKind, Plan, Probability, Target, Trigger};
 use harness::run::run_with;
-use harness::server::{Arrival, Host, LocalTime, OperatorAnswer, Server};
-use harness::workload::{Answer, Ask, Reply, Request};
+use harness::server::{Arrival, Host, LocalTime, OperatorResponse, Server};
+use harness::workload::{Answer, Reply, Request, RequestBody};
 use invariants::{Action, Content, Fact, Operation, Response};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -35,13 +35,18 @@ pub fn calm(nodes: u64, storm: Duration) -> Plan {
         network: plan::Network {
             delay: Duration::millis(10),
             delay_spread: none,
-            tail: Chance(0),
+            tail: Probability(0),
             tail_spread: none,
-            loss: Chance(0),
-            duplication: Chance(0),
-            reordering: Chance(0),
+            loss: Probability(0),
+            duplication: Probability(0),
+            reordering: Probability(0),
         },
-        disk: plan::Disk { sync: Duration::millis(5), sync_spread: none, tail: Chance(0), tail_spread: none },
+        disk: plan::Disk {
+            sync: Duration::millis(5),
+            sync_spread: none,
+            tail: Probability(0),
+            tail_spread: none,
+        },
         clients: plan::Clients {
             count: 0,
             in_flight: 3,
@@ -49,12 +54,12 @@ pub fn calm(nodes: u64, storm: Duration) -> Plan {
             patience: Duration::millis(300),
             attempts: 3,
             keys: 6,
-            reads: Chance(300_000),
+            reads: Probability(300_000),
             session: none,
-            anywhere: Chance(0),
+            anywhere: Probability(0),
             calls: None,
         },
-        bounds: plan::Bounds { leader: 10, write: 10, convergence: 20, events: 1_000_000 },
+        bounds: plan::LivenessBounds { leader: 10, write: 10, convergence: 20, events: 1_000_000 },
         faults: Vec::new(),
     }
 }
@@ -62,12 +67,12 @@ pub fn calm(nodes: u64, storm: Duration) -> Plan {
 /// A plan in which much breaks.
 pub fn rough(seed: u64) -> Plan {
     let (node, lasts) = (Target::Node, Duration::millis);
-    let fault = |at: u64, on: Option<Moment>, kind: FaultKind| Fault { at: Duration::millis(at), on, kind };
+    let fault = |at: u64, on: Option<Trigger>, kind: FaultKind| Fault { at: Duration::millis(at), on, kind };
     let faults = vec![
         fault(300, None, FaultKind::Crash { node: node(2), lasts: lasts(200) }),
         fault(
             400,
-            Some(Moment::Unsynced),
+            Some(Trigger::Unsynced),
             FaultKind::PowerLoss { nodes: vec![Target::There], lasts: lasts(90) },
         ),
         fault(500, None, FaultKind::Pause { node: node(3), lasts: lasts(400) }),
@@ -76,17 +81,17 @@ pub fn rough(seed: u64) -> Plan {
         fault(800, None, FaultKind::Split { side: vec![Target::Leader], lasts: lasts(300) }),
         fault(900, None, FaultKind::Cut { from: node(2), to: node(1), lasts: lasts(300) }),
         fault(1_000, None, FaultKind::StalledDisk { node: Target::Leader, lasts: lasts(300) }),
-        fault(1_100, None, FaultKind::SlowDisk { node: Target::Newest, factor: 9, lasts: lasts(500) }),
+        fault(1_100, None, FaultKind::SlowDisk { node: Target::LongestLog, factor: 9, lasts: lasts(500) }),
         fault(1_200, None, FaultKind::PowerLoss { nodes: vec![], lasts: lasts(300) }),
-        fault(1_800, Some(Moment::Elected), FaultKind::Pause { node: Target::There, lasts: lasts(50) }),
+        fault(1_800, Some(Trigger::Elected), FaultKind::Pause { node: Target::There, lasts: lasts(50) }),
         fault(1_900, None, FaultKind::Crash { node: Target::Leader, lasts: lasts(10_000) }),
         fault(
             1_300,
             None,
             FaultKind::Weather {
-                loss: Chance(100_000),
-                duplication: Chance(200_000),
-                reordering: Chance(300_000),
+                loss: Probability(100_000),
+                duplication: Probability(200_000),
+                reordering: Probability(300_000),
                 delay: lasts(100),
                 lasts: lasts(900),
             },
@@ -112,11 +117,11 @@ pub fn rough(seed: u64) -> Plan {
     plan.seed = seed;
     plan.network.delay = Duration::micros(500);
     plan.network.delay_spread = lasts(4);
-    plan.network.tail = Chance(20_000);
+    plan.network.tail = Probability(20_000);
     plan.network.tail_spread = lasts(80);
-    plan.network.loss = Chance(5_000);
+    plan.network.loss = Probability(5_000);
     plan.disk.sync_spread = lasts(3);
-    plan.disk.tail = Chance(50_000);
+    plan.disk.tail = Probability(50_000);
     plan.disk.tail_spread = lasts(40);
     plan.clients.count = 3;
     plan.faults = faults;
@@ -208,7 +213,7 @@ impl Server for Clerk {
             }
             Arrival::Message { .. } | Arrival::SyncFailed(_) => {}
             Arrival::Operator { request, .. } => {
-                host.answer_operator(request, &OperatorAnswer::Refused("it cannot".to_owned()));
+                host.answer_operator(request, &OperatorResponse::Refused("it cannot".to_owned()));
             }
             Arrival::Request { client, request } if self.node != 1 => {
                 host.reply(client, Reply { id: request.id, answer: Answer::NotLeader(Some(1)) });
@@ -223,8 +228,10 @@ impl Server for Clerk {
                 if let Some((client, request)) = self.open.remove(&token) {
                     let answer = match request.ask {
                         // Its numbers begin again with every boot, and no session may be given twice.
-                        Ask::Register => Answer::Registered { session: self.term << 32 | token },
-                        Ask::Operation(operation) => {
+                        RequestBody::Register => {
+                            Answer::SessionRegistered { session: self.term << 32 | token }
+                        }
+                        RequestBody::Operation(operation) => {
                             let response = self.execute(operation);
                             match operation.action.is_read() {
                                 true => Answer::Read { applied: token, response },

@@ -161,7 +161,7 @@ fn the_order_that_the_search_finds_is_accepted_by_the_witness() {
         for domain in [0, 3] {
             let setup = Setup { domain, telling: seed % 2 == 0, ..setup(seed, Fault::None) };
             let simulated = simulate(setup);
-            let order = order(&simulated.history, Budget::default()).expect("well formed");
+            let order = find_order(&simulated.history, Budget::default()).expect("well formed");
             accepted(&simulated.history, &order.unwrap_or_else(|| panic!("{setup:?}")));
             looked += 1;
         }

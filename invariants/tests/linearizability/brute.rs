@@ -1,6 +1,6 @@
 //! All orders of a tiny history, tried one after the other.
 
-use invariants::linearizability::{Call, Content, List, Model, Object, Operation, Register};
+use invariants::linearizability::{Call, Content, ListModel, Model, Object, Operation, RegisterModel};
 use std::collections::BTreeMap;
 
 /// Whether some order explains the history, by trying all of them on all keys at once.
@@ -26,11 +26,11 @@ pub fn brute_force(history: &[Call]) -> bool {
             let response = call.returned.as_ref().map(|(_, response)| response);
             let (mut registers, mut lists) = (registers.clone(), lists.clone());
             let legal = if Object::of(action) == Object::List {
-                let list = lists.entry(key).or_insert_with(|| List.initial());
-                List.step(list, &action, response).map(|after| *list = after).is_some()
+                let list = lists.entry(key).or_insert_with(|| ListModel.initial());
+                ListModel.step(list, &action, response).map(|after| *list = after).is_some()
             } else {
-                let register = registers.entry(key).or_insert_with(|| Register.initial());
-                Register.step(register, &action, response).map(|after| *register = after).is_some()
+                let register = registers.entry(key).or_insert_with(|| RegisterModel.initial());
+                RegisterModel.step(register, &action, response).map(|after| *register = after).is_some()
             };
             placed[next] = true;
             if legal && go(history, placed, &registers, &lists) {

@@ -156,7 +156,7 @@ fn every_object_is_judged_as_by_all_orders_tried() {
                     Verdict::Unknown { .. } => panic!("{}", told()),
                 }
             }
-            let order = order(&history, Budget::default()).expect("well formed");
+            let order = find_order(&history, Budget::default()).expect("well formed");
             assert_eq!(order.is_some(), linearizable, "{object}, round {round}{}", told());
             let mut held = (Vec::new(), 0);
             for call in order.into_iter().flatten().map(|place| &history[place]) {

@@ -5,8 +5,8 @@ use crate::brute::brute_force;
 use crate::chance::{Chance, Execution, Kind, execution, kind, spoil};
 use invariants::fact::Time;
 use invariants::linearizability::{
-    Action, Asked, Budget, Call, ExploreOutcome, List, Object, Position, Register, Response, Verdict,
-    Witness, check, check_by_search, check_by_zones, explore,
+    Action, Budget, Call, ExploreOutcome, ListModel, ModelOperation, Object, Position, RegisterModel,
+    Response, Verdict, Witness, check, check_by_search, check_by_zones, explore,
 };
 use std::collections::BTreeMap;
 
@@ -49,19 +49,19 @@ fn witnessed(execution: &Execution, history: &[Call]) -> bool {
 /// Each key by the search that knows no model.
 fn explored(history: &[Call]) -> bool {
     (0..2).all(|key| {
-        let asked: Vec<Asked<Action, Response>> = history
+        let asked: Vec<ModelOperation<Action, Response>> = history
             .iter()
             .filter(|call| call.operation.key == key)
-            .map(|call| Asked {
+            .map(|call| ModelOperation {
                 called: call.called,
                 action: call.operation.action,
                 returned: call.returned.clone(),
             })
             .collect();
-        let is_list = asked.first().is_some_and(|asked| Object::of(asked.action) == Object::List);
+        let is_list = asked.first().is_some_and(|asked| Object::of(asked.action) == Object::ListModel);
         let explored = match is_list {
-            true => explore(&List, &asked, Budget::default()),
-            false => explore(&Register, &asked, Budget::default()),
+            true => explore(&ListModel, &asked, Budget::default()),
+            false => explore(&RegisterModel, &asked, Budget::default()),
         };
         assert_ne!(explored, ExploreOutcome::Unknown);
         matches!(explored, ExploreOutcome::Order(_))

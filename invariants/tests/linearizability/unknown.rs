@@ -4,7 +4,7 @@
 use crate::chance::Chance;
 use invariants::fact::RequestId;
 use invariants::linearizability::{
-    Action, Budget, Call, Content, Model, Operation, Register, Response, Verdict, check,
+    Action, Budget, Call, Content, Model, Operation, RegisterModel, Response, Verdict, check,
 };
 use std::collections::BTreeSet;
 
@@ -32,7 +32,7 @@ fn recorded(seed: u64, calls: usize, values: u64, unknown: u64, tells_mismatch: 
             Action::CompareAndSet { expect, .. } if expect != *held => Response::Mismatch(None),
             _ => Response::Done,
         };
-        *held = Register.step(held, &action, None).expect("a register");
+        *held = RegisterModel.step(held, &action, None).expect("a register");
         call.returned = Some((0, answer));
     };
     while history.len() < calls || clients.iter().any(|phase| !matches!(phase, Phase::Idle)) {
@@ -129,7 +129,7 @@ fn plain_search(history: &[Call], mut steps: u64) -> Option<bool> {
         if !is_return {
             let call = &history[place];
             let response = call.returned.as_ref().map(|(_, response)| response);
-            if let Some(next) = Register.step(&state, &call.operation.action, response) {
+            if let Some(next) = RegisterModel.step(&state, &call.operation.action, response) {
                 placed[place / 64] |= 1 << (place % 64);
                 if seen.insert((next, placed.clone())) {
                     stack.push((at, state));

@@ -2,7 +2,7 @@
 
 use invariants::fact::RequestId;
 use invariants::linearizability::{
-    Action, Content, Flaw, Operation, Position, Response, Witness, WitnessFailure,
+    Action, Content, Operation, Position, Response, ViolationKind, Witness, WitnessFailure,
 };
 
 /// A witness, and a clock that moves with each event.
@@ -59,7 +59,7 @@ impl Story {
     }
 }
 
-fn flaw(result: Result<(), WitnessFailure>) -> Flaw {
+fn flaw(result: Result<(), WitnessFailure>) -> ViolationKind {
     result.expect_err("the witness should have noticed").flaw
 }
 
@@ -68,7 +68,7 @@ fn a_stale_read_is_noticed() {
     let mut story = Story::new();
     story.put(1, 5, 3).call(2, Action::Get);
     let failure = story.try_answer(2, Position::Applied(2), &ABSENT).unwrap_err();
-    assert_eq!((failure.flaw, failure.id), (Flaw::RealTime, id(2)));
+    assert_eq!((failure.flaw, failure.id), (ViolationKind::RealTime, id(2)));
     assert_eq!(
         failure.to_string(),
         "witness: the system's own order is broken: \
@@ -90,7 +90,7 @@ fn reads_that_go_back_in_time_are_noticed() {
     story.call(1, Action::Put(5)).apply(3, 1);
     story.call(2, Action::Get).answer(2, Position::Applied(3), &holds(5));
     story.call(3, Action::Get);
-    assert_eq!(flaw(story.try_answer(3, Position::Applied(2), &ABSENT)), Flaw::RealTime);
+    assert_eq!(flaw(story.try_answer(3, Position::Applied(2), &ABSENT)), ViolationKind::RealTime);
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn a_read_of_what_the_log_does_not_say_is_noticed() {
     let mut story = Story::new();
     story.put(1, 5, 3).call(2, Action::Get);
     let failure = story.try_answer(2, Position::Applied(4), &ABSENT).unwrap_err();
-    assert_eq!(failure.flaw, Flaw::Answer);
+    assert_eq!(failure.flaw, ViolationKind::Answer);
     assert!(
         failure.sentence.ends_with(
             "told \"nothing\" from index 4, but the log up to there leaves \"5\", since s1#1 at index 3"
@@ -125,11 +125,11 @@ fn a_read_of_what_the_log_does_not_say_is_noticed() {
 fn a_lost_write_is_noticed_even_if_nobody_reads_it() {
     let mut story = Story::new();
     story.call(1, Action::Put(5));
-    assert_eq!(flaw(story.try_answer(1, Position::Log(3), &Response::Done)), Flaw::NotApplied);
+    assert_eq!(flaw(story.try_answer(1, Position::Log(3), &Response::Done)), ViolationKind::NotApplied);
     // Another entry is at the index that the answer names.
     let mut story = Story::new();
     story.call(1, Action::Put(5)).call(2, Action::Put(6)).apply(3, 2).apply(4, 1);
-    assert_eq!(flaw(story.try_answer(1, Position::Log(3), &Response::Done)), Flaw::NotApplied);
+    assert_eq!(flaw(story.try_answer(1, Position::Log(3), &Response::Done)), ViolationKind::NotApplied);
 }
 
 #[test]
@@ -144,15 +144,15 @@ fn a_write_of_a_client_that_gave_up_may_happen_later() {
 fn an_effect_before_the_call_is_noticed() {
     let mut story = Story::new();
     let failure = story.witness.record_apply(3, id(1), true).unwrap_err();
-    assert_eq!(failure.flaw, Flaw::NeverCalled);
+    assert_eq!(failure.flaw, ViolationKind::NeverCalled);
     // An entry slips in at or below an index that somebody was told of, before the call or after it.
     for index in [6, 7] {
         let mut story = Story::new();
         story.call(2, Action::Get).answer(2, Position::Applied(7), &ABSENT).call(1, Action::Put(5));
-        assert_eq!(flaw(story.witness.record_apply(index, id(1), true)), Flaw::RealTime);
+        assert_eq!(flaw(story.witness.record_apply(index, id(1), true)), ViolationKind::RealTime);
         let mut story = Story::new();
         story.call(2, Action::Get).call(1, Action::Put(5)).answer(2, Position::Applied(7), &ABSENT);
-        assert_eq!(flaw(story.witness.record_apply(index, id(1), true)), Flaw::AppliedLate);
+        assert_eq!(flaw(story.witness.record_apply(index, id(1), true)), ViolationKind::AppliedLate);
     }
     let mut story = Story::new();
     story.call(2, Action::Get).answer(2, Position::Applied(7), &ABSENT).put(1, 5, 8);
@@ -162,7 +162,7 @@ fn an_effect_before_the_call_is_noticed() {
 fn a_double_effect_is_noticed() {
     let mut story = Story::new();
     story.call(1, Action::Append(5)).apply(3, 1);
-    assert_eq!(flaw(story.witness.record_apply(4, id(1), true)), Flaw::AppliedTwice);
+    assert_eq!(flaw(story.witness.record_apply(4, id(1), true)), ViolationKind::AppliedTwice);
 }
 
 #[test]
@@ -183,7 +183,7 @@ fn a_refused_request_has_no_place_and_no_success() {
     story.call(1, Action::Put(5));
     story.witness.record_apply(3, id(1), false).expect("refused");
     story.call(2, Action::Get).answer(2, Position::Applied(3), &ABSENT);
-    assert_eq!(flaw(story.try_answer(1, Position::Log(3), &Response::Done)), Flaw::NotApplied);
+    assert_eq!(flaw(story.try_answer(1, Position::Log(3), &Response::Done)), ViolationKind::NotApplied);
 }
 
 #[test]
@@ -198,8 +198,8 @@ fn a_compare_and_set_is_answered_from_its_own_index() {
     for effect in [false, true] {
         assert_eq!(told(effect, Response::Mismatch(Some(Content::Present(6)))), Ok(()));
         assert_eq!(told(effect, Response::Mismatch(None)), Ok(()));
-        assert_eq!(flaw(told(effect, Response::Mismatch(Some(Content::Present(7))))), Flaw::Answer);
-        assert_eq!(flaw(told(effect, Response::Done)), Flaw::Answer);
+        assert_eq!(flaw(told(effect, Response::Mismatch(Some(Content::Present(7))))), ViolationKind::Answer);
+        assert_eq!(flaw(told(effect, Response::Done)), ViolationKind::Answer);
     }
 }
 
@@ -213,8 +213,8 @@ fn a_list_is_read_as_it_was() {
     story.call(4, Action::List).call(5, Action::List).call(6, Action::List).call(7, Action::List);
     story.answer(4, Position::Applied(6), &long).answer(5, Position::Applied(1), &Response::List(vec![]));
     let swapped = Response::List(vec![20, 10]);
-    assert_eq!(flaw(story.try_answer(6, Position::Applied(6), &swapped)), Flaw::Answer);
-    assert_eq!(flaw(story.try_answer(7, Position::Applied(7), &long)), Flaw::Answer);
+    assert_eq!(flaw(story.try_answer(6, Position::Applied(6), &swapped)), ViolationKind::Answer);
+    assert_eq!(flaw(story.try_answer(7, Position::Applied(7), &long)), ViolationKind::Answer);
 }
 
 #[test]

@@ -1,34 +1,34 @@
 //! The application lane: the state machine, its snapshots, and who waits for it.
 
-use super::compaction::Policy;
-use super::entry::{configuration, digest};
+use super::compaction::CompactionPolicy;
+use super::entry::{fact_configuration, payload_digest};
 use crate::outcome::{LEASE_READ, PROPOSAL_FORWARDED, READ_FORWARDED, TRANSFER_ABORTED, TRANSFER_COMPLETED};
-use crate::server::{Host, OperatorAnswer};
-use crate::workload::kv::{Kv, NoImage, Settings};
-use crate::workload::{Answer, Reply, Request};
+use crate::server::{Host, OperatorResponse};
+use crate::workload::kv::{InvalidImage, Kv, KvConfig};
+use crate::workload::{ClientResponse, Reply, Request};
 use bytes::Bytes;
 use invariants::{Digest, Fact, LogId};
-use raft_core::{Confirmed, Entry, Index, Letter, Payload, Refusal, RequestId, Snapshot};
+use raft_core::{Entry, Envelope, Index, Payload, ReadConfirmation, Rejection, RequestId, Snapshot};
 use std::collections::VecDeque;
 
-type CoreHost<'a> = Host<'a, Letter>;
+type CoreHost<'a> = Host<'a, Envelope>;
 
 /// The application lane: the state machine, and who waits for it.
 pub(super) struct ApplicationLane {
     kv: Kv,
-    settings: Settings,
-    policy: Policy,
+    settings: KvConfig,
+    policy: CompactionPolicy,
     applied: u64,
     /// Who asked, by the number that the core knows the request by.
-    requests: Vec<Option<Asker>>,
+    requests: Vec<Option<PendingRequest>>,
     free: Vec<usize>,
     /// What the entries applied in this step came to: nearly always that is when somebody asks.
-    results: VecDeque<(u64, Option<Answer>)>,
+    results: VecDeque<(u64, Option<ClientResponse>)>,
 }
 
 /// Who waits for an answer.
 #[derive(Clone, Copy)]
-pub(super) enum Asker {
+pub(super) enum PendingRequest {
     Client(u64, Request),
     /// Who runs the group: it asks for changes and transfers, each with a number.
     Operator(u64),
@@ -38,7 +38,7 @@ pub(super) enum Asker {
 
 impl ApplicationLane {
     /// Of a new incarnation: nothing is applied, nobody waits.
-    pub(super) fn new(settings: Settings, policy: Policy) -> ApplicationLane {
+    pub(super) fn new(settings: KvConfig, policy: CompactionPolicy) -> ApplicationLane {
         ApplicationLane {
             kv: Kv::new(settings),
             settings,
@@ -51,17 +51,17 @@ impl ApplicationLane {
     }
 
     /// Whoever may ask what the entries applied in this step came to has asked.
-    pub(super) fn step_is_over(&mut self) {
+    pub(super) fn end_step(&mut self) {
         self.results.clear();
     }
 
     /// The stamp of a command that is proposed now.
     pub(super) fn stamp(&self, host: &CoreHost<'_>) -> Option<u64> {
-        self.kv.stamp(host.wall())
+        self.kv.timestamp(host.wall_time())
     }
 
     /// Remembers who asked. The number is free again once it is answered.
-    pub(super) fn admit(&mut self, asker: Asker) -> RequestId {
+    pub(super) fn add_request(&mut self, asker: PendingRequest) -> RequestId {
         let place = self.free.pop().unwrap_or_else(|| {
             self.requests.push(None);
             self.requests.len() - 1
@@ -70,7 +70,7 @@ impl ApplicationLane {
         RequestId(place as u64)
     }
 
-    fn dismiss(&mut self, request: RequestId) -> Asker {
+    fn take_request(&mut self, request: RequestId) -> PendingRequest {
         let place = request.0 as usize;
         self.free.push(place);
         self.requests[place].take().expect("a request is answered once")
@@ -81,84 +81,84 @@ impl ApplicationLane {
         let (kv, state) = read_image(self.settings, &snapshot.data);
         self.kv = kv;
         self.applied = snapshot.last.index.0;
-        self.policy.begin_anew(host.now());
-        host.saw(Fact::Restored { index: self.applied, state });
-        host.note(|| format!("restores its state from a snapshot up to {}", snapshot.last));
+        self.policy.reset(host.now());
+        host.record_fact(Fact::Restored { index: self.applied, state });
+        host.trace(|| format!("restores its state from a snapshot up to {}", snapshot.last));
     }
 
     /// The state as it is, if it is time for a snapshot: after which entry, its image, and after which entry the log stays.
     pub(super) fn snapshot_if_due(&mut self, host: &mut CoreHost<'_>) -> Option<(Index, Bytes, Index)> {
         let trailing = self.policy.due(host.now())?;
-        self.policy.begin_anew(host.now());
+        self.policy.reset(host.now());
         let image = Bytes::from(self.kv.to_bytes());
         Some((Index(self.applied), image, Index(self.applied.saturating_sub(trailing))))
     }
 
     /// States what is in a snapshot that was just made: what somebody else will read out of its bytes.
-    pub(super) fn state_snapshot(&self, host: &mut CoreHost<'_>, snapshot: &Snapshot) {
+    pub(super) fn record_snapshot(&self, host: &mut CoreHost<'_>, snapshot: &Snapshot) {
         let last = LogId { index: snapshot.last.index.0, term: snapshot.last.term.0 };
         let (_, state) = read_image(self.settings, &snapshot.data);
-        let configuration = Box::new(configuration(&snapshot.configuration));
-        host.saw(Fact::SnapshotTaken { last, state, configuration });
-        host.note(|| format!("has a snapshot up to {last}"));
+        let configuration = Box::new(fact_configuration(&snapshot.configuration));
+        host.record_fact(Fact::SnapshotTaken { last, state, configuration });
+        host.trace(|| format!("has a snapshot up to {last}"));
     }
 
     pub(super) fn apply(&mut self, host: &mut CoreHost<'_>, first: Index, entries: &[Entry]) {
         // Whoever waits for one of these asks in this step, and mostly nobody does.
         let asked = self.free.len() < self.requests.len();
-        let wall = host.wall();
+        let wall = host.wall_time();
         for (index, entry) in (first.0..).zip(entries) {
             let command: &[u8] = if let Payload::Command(command) = &entry.payload { command } else { &[] };
-            self.policy.applied(command.len());
+            self.policy.count_applied(command.len());
             let outcome = self.kv.apply(index, command, wall);
-            host.saw(Fact::Applied {
+            host.record_fact(Fact::Applied {
                 index,
-                entry: digest(&entry.payload),
+                entry: payload_digest(&entry.payload),
                 state: self.kv.digest(),
                 request: outcome.id,
-                effect: outcome.effect,
+                effect: outcome.took_effect,
             });
             self.applied = index;
             if asked {
-                self.results.push_back((index, outcome.answer));
+                self.results.push_back((index, outcome.response));
             }
         }
         let applied = self.applied;
-        host.note(|| format!("applies up to {applied}"));
+        host.trace(|| format!("applies up to {applied}"));
     }
 
-    pub(super) fn read(&mut self, host: &mut CoreHost<'_>, request: RequestId, confirmed: Confirmed) {
+    pub(super) fn read(&mut self, host: &mut CoreHost<'_>, request: RequestId, confirmed: ReadConfirmation) {
         match confirmed {
-            Confirmed::Round => {}
-            Confirmed::Lease => host.reached(LEASE_READ),
-            Confirmed::Leader => host.reached(READ_FORWARDED),
+            ReadConfirmation::Quorum => {}
+            ReadConfirmation::Lease => host.count_milestone(LEASE_READ),
+            ReadConfirmation::Leader => host.count_milestone(READ_FORWARDED),
         }
-        let Asker::Client(client, request) = self.dismiss(request) else { return };
-        let Some(operation) = request.read() else { return };
+        let PendingRequest::Client(client, request) = self.take_request(request) else { return };
+        let Some(operation) = request.read_operation() else { return };
         let applied = self.applied;
-        host.saw(Fact::ReadServed { read: request.id, applied });
+        host.record_fact(Fact::ReadServed { read: request.id, applied });
         let response = self.kv.read(operation);
-        host.reply(client, Reply { id: request.id, answer: Answer::Read { applied, response } });
+        host.reply(client, Reply { id: request.id, response: ClientResponse::Read { applied, response } });
     }
 
     /// A request has ended. `leads`: whether this server led when it was answered.
-    pub(super) fn answer(
+    pub(super) fn finish_request(
         &mut self,
         host: &mut CoreHost<'_>,
         request: RequestId,
-        answer: raft_core::Answer,
+        answer: raft_core::Response,
         leads: bool,
     ) {
-        let (client, request) = match self.dismiss(request) {
-            Asker::Client(client, request) => (client, request),
+        let (client, request) = match self.take_request(request) {
+            PendingRequest::Client(client, request) => (client, request),
             // One that is refused was overtaken; the next one is made when it is due.
-            Asker::Snapshot => return,
-            Asker::Operator(request) => return answer_operator(host, request, answer),
+            PendingRequest::Snapshot => return,
+            PendingRequest::Operator(request) => return respond_to_operator(host, request, answer),
         };
         let answer = match answer {
-            raft_core::Answer::Applied { index } => {
+            raft_core::Response::Applied { index } => {
                 if !leads {
-                    host.reached(PROPOSAL_FORWARDED);
+                    host.count_milestone(PROPOSAL_FORWARDED);
                 }
                 while self.results.front().is_some_and(|&(applied, _)| applied < index.0) {
                     self.results.pop_front();
@@ -166,69 +166,69 @@ impl ApplicationLane {
                 match self.results.front_mut() {
                     Some((applied, answer)) if *applied == index.0 => answer.take(),
                     // Passed on, and applied here before the leader's word came.
-                    _ => self.kv.answered(request.id),
+                    _ => self.kv.cached_response(request.id),
                 }
                 // Its client has long had the answer, and the session has let go of it: nobody waits.
-                .unwrap_or(Answer::Unknown)
+                .unwrap_or(ClientResponse::Unknown)
             }
-            raft_core::Answer::NotLeader { hint } => Answer::NotLeader(hint.map(|hint| hint.0)),
-            raft_core::Answer::Unknown
-            | raft_core::Answer::Transferred
-            | raft_core::Answer::Stays
-            | raft_core::Answer::Compacted => Answer::Unknown,
-            raft_core::Answer::Refused(why) => match why {
-                Refusal::TransferUnderWay => Answer::HandingOver,
-                Refusal::Halted => Answer::Halted,
+            raft_core::Response::NotLeader { hint } => ClientResponse::NotLeader(hint.map(|hint| hint.0)),
+            raft_core::Response::Unknown
+            | raft_core::Response::Transferred
+            | raft_core::Response::TransferCancelled
+            | raft_core::Response::Compacted => ClientResponse::Unknown,
+            raft_core::Response::Rejected(why) => match why {
+                Rejection::TransferInProgress => ClientResponse::TransferInProgress,
+                Rejection::Halted => ClientResponse::Halted,
                 // All but the first two answer what only an operator asks, or this lane.
-                Refusal::Busy
-                | Refusal::Full
-                | Refusal::Behind
-                | Refusal::TooEarly
-                | Refusal::ChangeUnderWay
-                | Refusal::Unfit(_)
-                | Refusal::NoSuchVoter
-                | Refusal::CalledOff
-                | Refusal::TargetRemoved
-                | Refusal::TransferFailed
-                | Refusal::SnapshotOutdated
-                | Refusal::SnapshotNotApplied => Answer::Busy,
+                Rejection::TooMuchUncommitted
+                | Rejection::TooManyRequests
+                | Rejection::LearnerTooFarBehind
+                | Rejection::NoCommitInTerm
+                | Rejection::ConfChangeInProgress
+                | Rejection::ConfChange(_)
+                | Rejection::TransferTargetNotVoter
+                | Rejection::TransferSuperseded
+                | Rejection::TransferTargetRemoved
+                | Rejection::TransferFailed
+                | Rejection::SnapshotOutdated
+                | Rejection::SnapshotNotApplied => ClientResponse::Busy,
             },
         };
-        host.reply(client, Reply { id: request.id, answer });
+        host.reply(client, Reply { id: request.id, response: answer });
     }
 }
 
 /// An operator's command has ended.
-fn answer_operator(host: &mut CoreHost<'_>, request: u64, answer: raft_core::Answer) {
+fn respond_to_operator(host: &mut CoreHost<'_>, request: u64, answer: raft_core::Response) {
     match answer {
-        raft_core::Answer::Transferred => host.reached(TRANSFER_COMPLETED),
-        raft_core::Answer::Refused(Refusal::TransferFailed | Refusal::TargetRemoved) => {
-            host.reached(TRANSFER_ABORTED);
+        raft_core::Response::Transferred => host.count_milestone(TRANSFER_COMPLETED),
+        raft_core::Response::Rejected(Rejection::TransferFailed | Rejection::TransferTargetRemoved) => {
+            host.count_milestone(TRANSFER_ABORTED);
         }
         _ => {}
     }
     let answer = match answer {
         // A leader that is asked to pass leadership to itself keeps it.
-        raft_core::Answer::Applied { .. } | raft_core::Answer::Transferred | raft_core::Answer::Stays => {
-            OperatorAnswer::Done
-        }
+        raft_core::Response::Applied { .. }
+        | raft_core::Response::Transferred
+        | raft_core::Response::TransferCancelled => OperatorResponse::Done,
         // The last answers only a snapshot.
-        raft_core::Answer::Unknown | raft_core::Answer::Compacted => OperatorAnswer::Unknown,
-        raft_core::Answer::NotLeader { .. } => OperatorAnswer::Refused(answer.to_string()),
-        raft_core::Answer::Refused(why) => OperatorAnswer::Refused(why.to_string()),
+        raft_core::Response::Unknown | raft_core::Response::Compacted => OperatorResponse::Unknown,
+        raft_core::Response::NotLeader { .. } => OperatorResponse::Rejected(answer.to_string()),
+        raft_core::Response::Rejected(why) => OperatorResponse::Rejected(why.to_string()),
     };
-    host.answer_operator(request, &answer);
+    host.respond_to_operator(request, &answer);
 }
 
 /// The state that an image holds, and its digest. Bytes that are no image are a verdict on whoever handed them over, and not
 /// a panic: they stand for the empty state under a digest of their own, which no server that applied the log ever had.
-fn read_image(settings: Settings, image: &[u8]) -> (Kv, Digest) {
+fn read_image(settings: KvConfig, image: &[u8]) -> (Kv, Digest) {
     match Kv::from_bytes(settings, image) {
         Ok(kv) => {
             let state = kv.recomputed_digest();
             (kv, state)
         }
-        Err(NoImage) => {
+        Err(InvalidImage) => {
             let bytes = image.iter().fold(Digest::EMPTY, |digest, byte| digest.then(u64::from(*byte)));
             (Kv::new(settings), bytes.then(image.len() as u64))
         }
@@ -248,7 +248,7 @@ mod tests {
     fn broken_by(image: impl Fn(&Kv) -> Vec<u8>, restores: bool) -> Option<String> {
         let mut world = World::new(&plan::generate(0), &Options::default());
         let settings = Settings::default();
-        let mut lane = ApplicationLane::new(settings, Policy::new(None, 0));
+        let mut lane = ApplicationLane::new(settings, CompactionPolicy::new(None, 0));
         let group = raft_core::Configuration::of([raft_core::NodeId(1)]);
         let host = &mut Host::new(&mut world, 1);
         let entry = Entry { term: raft_core::Term(1), payload: Payload::Noop };
@@ -267,7 +267,7 @@ mod tests {
         };
         match restores {
             true => lane.restore(host, &snapshot),
-            false => lane.state_snapshot(host, &snapshot),
+            false => lane.record_snapshot(host, &snapshot),
         }
         world.observer.failure.take().map(|failure| failure.property)
     }

@@ -2,7 +2,7 @@
 
 use bytes::Buf;
 use invariants::{Configuration, Digest, Fact};
-use raft_core::{Entry, Identity, Index, NodeId, Payload};
+use raft_core::{DirectoryId, Entry, Index, NodeId, Payload};
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -28,9 +28,9 @@ pub(super) fn encode_configuration(configuration: &raft_core::Configuration) -> 
         voters,
         old_voters,
         learners,
-        next_learners,
-        leaves_by_itself,
-        identities,
+        learners_next: next_learners,
+        auto_leave: leaves_by_itself,
+        directory_ids: identities,
     } = configuration;
     let mut bytes = vec![u8::from(*leaves_by_itself)];
     for nodes in [voters, old_voters, learners, next_learners] {
@@ -50,17 +50,24 @@ pub(super) fn decode_configuration(mut bytes: &[u8]) -> raft_core::Configuration
     let [voters, old_voters, learners, next_learners] = [nodes(), nodes(), nodes(), nodes()];
     let mut identities = Vec::new();
     while bytes.has_remaining() {
-        identities.push((NodeId(bytes.get_u64_le()), Identity(bytes.get_u64_le())));
+        identities.push((NodeId(bytes.get_u64_le()), DirectoryId(bytes.get_u64_le())));
     }
-    raft_core::Configuration { voters, old_voters, learners, next_learners, leaves_by_itself, identities }
+    raft_core::Configuration {
+        voters,
+        old_voters,
+        learners,
+        learners_next: next_learners,
+        auto_leave: leaves_by_itself,
+        directory_ids: identities,
+    }
 }
 
-pub(super) fn digest(payload: &Payload) -> Digest {
+pub(super) fn payload_digest(payload: &Payload) -> Digest {
     let (kind, bytes) = encode(payload);
     Digest::of(&bytes).then(u64::from(kind))
 }
 
-pub(super) fn entry((term, kind, bytes): (u64, u8, bytes::Bytes)) -> Entry {
+pub(super) fn decode_entry((term, kind, bytes): (u64, u8, bytes::Bytes)) -> Entry {
     let payload = match kind {
         COMMAND => Payload::Command(bytes),
         CONFIGURATION => Payload::Configuration(Arc::new(decode_configuration(&bytes))),
@@ -70,7 +77,7 @@ pub(super) fn entry((term, kind, bytes): (u64, u8, bytes::Bytes)) -> Entry {
 }
 
 /// A configuration in the plain numbers of facts.
-pub(super) fn configuration(configuration: &raft_core::Configuration) -> Configuration {
+pub(super) fn fact_configuration(configuration: &raft_core::Configuration) -> Configuration {
     let plain = |nodes: &[NodeId]| nodes.iter().map(|node| node.0).collect();
     Configuration {
         voters: plain(&configuration.voters),
@@ -80,6 +87,6 @@ pub(super) fn configuration(configuration: &raft_core::Configuration) -> Configu
     }
 }
 
-pub(super) fn configured(index: Index, group: &raft_core::Configuration) -> Fact {
-    Fact::Configured { index: index.0, configuration: Box::new(configuration(group)) }
+pub(super) fn configured_fact(index: Index, group: &raft_core::Configuration) -> Fact {
+    Fact::Configured { index: index.0, configuration: Box::new(fact_configuration(group)) }
 }

@@ -4,12 +4,12 @@
 //!
 //! | bytes | |
 //! |---|---|
-//! | 4 | CRC32C of all that follows, begun from [`SEED`], so that no run of zeros is a record |
+//! | 4 | CRC32C of all that follows, begun from [`CHECKSUM_SEED`], so that no run of zeros is a record |
 //! | 4 | length of the payload |
 //! | 8 | identity of the file, drawn when it is initialised: what lay there before is not ours |
 //! | 8 | number of the record, from 1 |
 //! | 8 | how far the file was *known durable* when this record was written |
-//! | | payload: term, vote (0: none), the index to which the log is cut first ([`NO_CUT`]: none), then per entry its term, its length, its kind, its bytes |
+//! | | payload: term, vote (0: none), the index to which the log is cut first ([`NO_TRUNCATION`]: none), then per entry its term, its length, its kind, its bytes |
 //!
 //! All numbers are little-endian. Entries are consecutive, so their indexes are implied.
 //!
@@ -18,7 +18,7 @@
 //! that nothing is appended. A loss of power at any point leaves the old log or the new one, never a mix; a new file that
 //! never got the log's name never was the log, and is removed when the log is opened.
 //!
-//! The new file has an identity of its own and begins with its **head**, a record with the number [`HEAD`]:
+//! The new file has an identity of its own and begins with its **head**, a record with the number [`HEAD_NUMBER`]:
 //!
 //! | bytes | |
 //! |---|---|
@@ -38,12 +38,12 @@
 //!
 //! A tail that is cut comes back if the power fails before the cut is durable, and a shorter new record in its place
 //! would then be followed by old ones that look good. So nothing is appended before a first sync after opening is
-//! durable: see [`Wal::is_settled`].
+//! durable: see [`Wal::can_append`].
 //!
 //! **Blind spot**: rot in the newest synced batch looks like a torn tail, because no later record speaks of it. Of a head
 //! without a later record this is so only where its number rots.
 
-use crate::rng::Stream;
+use crate::rng::RngStream;
 use crate::world::{Disk, FileName};
 use bytes::Bytes;
 use invariants::LogId;
@@ -56,29 +56,29 @@ pub const FILE: FileName = "wal";
 /// Where a log is written that shall replace it.
 pub const NEW_FILE: FileName = "wal.new";
 /// In place of a record's number: this is a head.
-pub const HEAD: u64 = 0x6465_6874_6461_6568;
+pub const HEAD_NUMBER: u64 = 0x6465_6874_6461_6568;
 /// Where checksums begin.
-pub const SEED: u32 = 0x5afe_106e;
+pub const CHECKSUM_SEED: u32 = 0x5afe_106e;
 /// In place of an index: the log is not cut.
-pub const NO_CUT: u64 = u64::MAX;
+pub const NO_TRUNCATION: u64 = u64::MAX;
 /// What is damaged where it is this file.
-const LOG: &str = "the log";
+const LOG_NAME: &str = "the log";
 /// Bytes before the payload.
-const HEADER: usize = 32;
+const HEADER_BYTES: usize = 32;
 /// Bytes of a payload without entries.
-const STATE: usize = 24;
+const STATE_BYTES: usize = 24;
 /// Bytes of a head's payload between those and what has no fixed length.
-const KEPT: usize = 36;
+const CHECKPOINT_BYTES: usize = 36;
 /// Bytes before those of an entry.
-const ENTRY: usize = 13;
+const ENTRY_HEADER_BYTES: usize = 13;
 
 /// The write-ahead log of one incarnation.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Wal {
     /// Drawn when the file was initialised.
-    identity: u64,
+    file_id: u64,
     /// Of the newest record.
-    number: u64,
+    record_number: u64,
     /// Where the next record will start.
     end: u64,
     /// Everything before is known to be durable.
@@ -87,30 +87,30 @@ pub struct Wal {
     base: u64,
     /// The index of the last entry.
     last: u64,
-    stage: Stage,
+    state: WalState,
     /// How often the stage was one that waits for a sync: one that began before says nothing about it.
-    step: u64,
+    sync_stage: u64,
 }
 
 /// What a log waits for before anything may be appended.
 #[derive(Clone, PartialEq, Eq, Debug)]
-enum Stage {
+enum WalState {
     /// What was recovered, and the cut of what was not, is not known durable.
     Opened,
     /// Nothing.
-    Settled,
+    Ready,
     /// A new file stands beside the log, and is not known durable.
-    Written(New),
+    Written(NewFile),
     /// It is: it may take the log's place.
-    Synced(New),
+    Synced(NewFile),
     /// It stands in the log's place, which is not known durable.
     Switched,
 }
 
 /// A file that shall be the log.
 #[derive(Clone, PartialEq, Eq, Debug)]
-struct New {
-    identity: u64,
+struct NewFile {
+    file_id: u64,
     end: u64,
     base: u64,
     last: u64,
@@ -118,14 +118,14 @@ struct New {
 
 /// How far the log was when a sync began.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Mark {
-    step: u64,
+pub struct SyncMark {
+    sync_stage: u64,
     end: u64,
 }
 
 /// What stands in place of the log's beginning.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
-pub struct Kept {
+pub struct WalCheckpoint {
     /// The last entry in the snapshot.
     pub last: LogId,
     /// The group as it was after it.
@@ -140,24 +140,24 @@ pub struct Kept {
 
 /// What a log held.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
-pub struct Recovered {
+pub struct RecoveredLog {
     /// The newest term.
     pub term: u64,
     /// The vote in it.
     pub vote: Option<u64>,
     /// What stands in place of the entries up to its base, if anything does.
-    pub kept: Option<Kept>,
+    pub checkpoint: Option<WalCheckpoint>,
     /// All entries after the base, or from index 1 on: term, kind, content. They share one buffer.
     pub entries: Vec<(u64, u8, Bytes)>,
     /// How many records were read, without a head.
     pub records: u64,
     /// How many bytes of a torn or lost tail were cut.
-    pub cut: u64,
+    pub truncated_bytes: u64,
 }
 
 /// What was durable is damaged: the node must neither vote nor acknowledge.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Damaged {
+pub struct DamagedFile {
     /// What is.
     pub what: &'static str,
     /// Where the first bad record starts.
@@ -166,7 +166,7 @@ pub struct Damaged {
     pub reason: String,
 }
 
-impl fmt::Display for Damaged {
+impl fmt::Display for DamagedFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} is damaged at byte {}: {}", self.what, self.offset, self.reason)
     }
@@ -176,47 +176,49 @@ impl Wal {
     /// Opens the log, reads what it holds and cuts a torn or lost tail.
     ///
     /// Even where nothing was cut, the page cache may be ahead of the disk. The caller starts a sync, hands its end to
-    /// [`Wal::durable_to`], and promises nothing and appends nothing before.
-    pub fn open(disk: &mut Disk, chance: &mut Stream) -> Result<(Wal, Recovered), Damaged> {
+    /// [`Wal::mark_durable`], and promises nothing and appends nothing before.
+    pub fn open(disk: &mut Disk, chance: &mut RngStream) -> Result<(Wal, RecoveredLog), DamagedFile> {
         if disk.contains(NEW_FILE) {
             disk.remove(NEW_FILE);
         }
         let file = Bytes::copy_from_slice(disk.read(FILE));
-        let mut recovered = Recovered::default();
+        let mut recovered = RecoveredLog::default();
         let mut identity = None;
         let mut end = 0;
-        while let Some(record) = Record::read(&file, end) {
-            let continues = identity.is_none_or(|known| known == record.identity)
+        while let Some(record) = RecordHeader::read(&file, end) {
+            let continues = identity.is_none_or(|known| known == record.file_id)
                 && match record.number {
-                    HEAD => end == 0 && recovered.take_head(&file, record.payload()),
-                    number => number == recovered.records + 1 && recovered.take(&file, record.payload()),
+                    HEAD_NUMBER => end == 0 && recovered.apply_head(&file, record.payload()),
+                    number => {
+                        number == recovered.records + 1 && recovered.apply_record(&file, record.payload())
+                    }
                 };
             if !continues {
                 break;
             }
-            identity = Some(record.identity);
+            identity = Some(record.file_id);
             end = record.end();
         }
         if end < file.len() {
-            if let Some(witness) = witness(&file, end, identity) {
+            if let Some(witness) = find_damage(&file, end, identity) {
                 return Err(witness);
             }
-            if end == 0 && file.len() >= HEADER && word(&file, 16) == HEAD {
+            if end == 0 && file.len() >= HEADER_BYTES && read_u64(&file, 16) == HEAD_NUMBER {
                 let reason = "its head was durable before it became the log".to_owned();
-                return Err(Damaged { what: LOG, offset: 0, reason });
+                return Err(DamagedFile { what: LOG_NAME, offset: 0, reason });
             }
-            recovered.cut = (file.len() - end) as u64;
+            recovered.truncated_bytes = (file.len() - end) as u64;
             disk.truncate(FILE, end as u64);
         }
         let wal = Wal {
-            identity: identity.unwrap_or_else(|| chance.next_u64()),
-            number: recovered.records,
+            file_id: identity.unwrap_or_else(|| chance.next_u64()),
+            record_number: recovered.records,
             end: end as u64,
             durable: 0,
             base: recovered.base(),
             last: recovered.last(),
-            stage: Stage::Opened,
-            step: 0,
+            state: WalState::Opened,
+            sync_stage: 0,
         };
         Ok((wal, recovered))
     }
@@ -232,22 +234,22 @@ impl Wal {
         entries: impl IntoIterator<Item = (u64, u8, B)>,
     ) -> u64 {
         assert!(
-            self.is_settled(),
+            self.can_append(),
             "an append before what was recovered or rewritten is durable: a cut tail could come back, or the old log"
         );
         if let Some(after) = after {
             let (base, last) = (self.base, self.last);
             assert!((base..=last).contains(&after), "a cut to {after} of entries after {base} up to {last}");
         }
-        self.number += 1;
+        self.record_number += 1;
         self.last = after.unwrap_or(self.last);
-        let header = (self.identity, self.number, self.durable);
+        let header = (self.file_id, self.record_number, self.durable);
         let mut end = 0;
         let start = disk.append(FILE, |file| {
             let start = file.len();
-            begin(file, term, vote, after.unwrap_or(NO_CUT));
+            begin_record(file, term, vote, after.unwrap_or(NO_TRUNCATION));
             self.last += push_entries(file, entries);
-            seal(&mut file[start..], header);
+            finish_record(&mut file[start..], header);
             end = file.len() as u64;
         });
         assert_eq!(start, self.end, "somebody else has written to the log");
@@ -258,26 +260,26 @@ impl Wal {
     /// Writes a new file beside the log, which replaces everything before: term, vote, what is kept, and the entries
     /// after its base: term, kind, content. `identity` is drawn for it.
     ///
-    /// The caller starts a sync, hands its end to [`Wal::durable_to`] and then lets the new file take the log's place:
+    /// The caller starts a sync, hands its end to [`Wal::mark_durable`] and then lets the new file take the log's place:
     /// [`Wal::switch`].
     pub fn rewrite<B: AsRef<[u8]>>(
         &mut self,
         disk: &mut Disk,
         identity: u64,
         (term, vote): (u64, Option<u64>),
-        kept: &Kept,
+        kept: &WalCheckpoint,
         entries: impl IntoIterator<Item = (u64, u8, B)>,
     ) {
-        assert!(self.is_settled(), "a log is rewritten before what was recovered or rewritten is durable");
+        assert!(self.can_append(), "a log is rewritten before what was recovered or rewritten is durable");
         assert!(
             kept.base.index <= kept.last.index,
             "entries between {} and {} are lost",
             kept.last,
             kept.base
         );
-        let mut new = New { identity, end: 0, base: kept.base.index, last: kept.base.index };
+        let mut new = NewFile { file_id: identity, end: 0, base: kept.base.index, last: kept.base.index };
         let start = disk.append(NEW_FILE, |file| {
-            begin(file, term, vote, kept.base.index);
+            begin_record(file, term, vote, kept.base.index);
             for word in [kept.base.term, kept.last.index, kept.last.term] {
                 file.extend_from_slice(&word.to_le_bytes());
             }
@@ -288,7 +290,7 @@ impl Wal {
             }
             parts.into_iter().for_each(|part| file.extend_from_slice(part));
             new.last += push_entries(file, entries);
-            seal(file, (identity, HEAD, 0));
+            finish_record(file, (identity, HEAD_NUMBER, 0));
             new.end = file.len() as u64;
         });
         assert_eq!(start, 0, "somebody else has written a new log");
@@ -298,43 +300,43 @@ impl Wal {
             kept.last,
             new.last
         );
-        self.stage = Stage::Written(new);
-        self.step += 1;
+        self.state = WalState::Written(new);
+        self.sync_stage += 1;
     }
 
     /// Whether a new file is durable and waits to take the log's place.
     #[must_use]
-    pub const fn is_rewritten(&self) -> bool {
-        matches!(self.stage, Stage::Synced(_))
+    pub const fn is_rewrite_durable(&self) -> bool {
+        matches!(self.state, WalState::Synced(_))
     }
 
     /// Lets the new file take the log's place. The caller starts another sync; when its end was handed to
-    /// [`Wal::durable_to`], the old log can come back no more.
-    pub fn switch(&mut self, disk: &mut Disk) {
-        let Stage::Synced(new) = &self.stage else {
+    /// [`Wal::mark_durable`], the old log can come back no more.
+    pub fn switch_to_new_file(&mut self, disk: &mut Disk) {
+        let WalState::Synced(new) = &self.state else {
             panic!("a new log takes the old one's place before it is durable");
         };
-        let New { identity, end, base, last } = *new;
+        let NewFile { file_id: identity, end, base, last } = *new;
         disk.rename(NEW_FILE, FILE);
-        (self.identity, self.number, self.end, self.durable) = (identity, 0, end, 0);
+        (self.file_id, self.record_number, self.end, self.durable) = (identity, 0, end, 0);
         (self.base, self.last) = (base, last);
-        self.stage = Stage::Switched;
-        self.step += 1;
+        self.state = WalState::Switched;
+        self.sync_stage += 1;
     }
 
     /// A sync has ended that began at this mark. Syncs may end in any order.
-    pub fn durable_to(&mut self, mark: Mark) {
-        assert!(mark.step <= self.step, "{mark:?} is of another log");
-        if mark.step < self.step {
+    pub fn mark_durable(&mut self, mark: SyncMark) {
+        assert!(mark.sync_stage <= self.sync_stage, "{mark:?} is of another log");
+        if mark.sync_stage < self.sync_stage {
             // It says nothing about a new file, or about whether that has taken the log's place.
             return;
         }
-        self.stage = match std::mem::replace(&mut self.stage, Stage::Settled) {
-            Stage::Written(new) | Stage::Synced(new) => Stage::Synced(new),
-            Stage::Opened | Stage::Settled | Stage::Switched => {
+        self.state = match std::mem::replace(&mut self.state, WalState::Ready) {
+            WalState::Written(new) | WalState::Synced(new) => WalState::Synced(new),
+            WalState::Opened | WalState::Ready | WalState::Switched => {
                 assert!(mark.end <= self.end, "{mark:?}, but only {} is written", self.end);
                 self.durable = self.durable.max(mark.end);
-                Stage::Settled
+                WalState::Ready
             }
         };
     }
@@ -342,14 +344,14 @@ impl Wal {
     /// Whether what was recovered, the cut of what was not, and a new file in the log's place are durable: before that
     /// nothing may be appended.
     #[must_use]
-    pub const fn is_settled(&self) -> bool {
-        matches!(self.stage, Stage::Settled)
+    pub const fn can_append(&self) -> bool {
+        matches!(self.state, WalState::Ready)
     }
 
-    /// How far the log is. Kept beside a sync that begins now, for [`Wal::durable_to`] when it has ended.
+    /// How far the log is. Kept beside a sync that begins now, for [`Wal::mark_durable`] when it has ended.
     #[must_use]
-    pub const fn mark(&self) -> Mark {
-        Mark { step: self.step, end: self.end }
+    pub const fn mark(&self) -> SyncMark {
+        SyncMark { sync_stage: self.sync_stage, end: self.end }
     }
 
     /// Where the log ends.
@@ -365,11 +367,11 @@ impl Wal {
     }
 }
 
-impl Recovered {
+impl RecoveredLog {
     /// The index after which entries begin.
     #[must_use]
     pub fn base(&self) -> u64 {
-        self.kept.as_ref().map_or(0, |kept| kept.base.index)
+        self.checkpoint.as_ref().map_or(0, |kept| kept.base.index)
     }
 
     /// The index of the last entry.
@@ -379,32 +381,32 @@ impl Recovered {
     }
 
     /// Takes what one record saved. Returns whether it fits to what was there before; if not, nothing is taken.
-    fn take(&mut self, file: &Bytes, payload: Range<usize>) -> bool {
-        let after = word(file, payload.start + 16);
-        let entries = payload.start + STATE..payload.end;
-        let fits = after == NO_CUT || (self.base()..=self.last()).contains(&after);
-        if !fits || !are_entries(file, entries.clone()) {
+    fn apply_record(&mut self, file: &Bytes, payload: Range<usize>) -> bool {
+        let after = read_u64(file, payload.start + 16);
+        let entries = payload.start + STATE_BYTES..payload.end;
+        let fits = after == NO_TRUNCATION || (self.base()..=self.last()).contains(&after);
+        if !fits || !are_valid_entries(file, entries.clone()) {
             return false;
         }
-        if after != NO_CUT {
+        if after != NO_TRUNCATION {
             self.entries.truncate((after - self.base()) as usize);
         }
-        self.take_state(file, payload.start);
-        self.take_entries(file, entries);
+        self.read_state(file, payload.start);
+        self.read_entries(file, entries);
         self.records += 1;
         true
     }
 
     /// The same of a head.
-    fn take_head(&mut self, file: &Bytes, payload: Range<usize>) -> bool {
-        if payload.len() < STATE + KEPT {
+    fn apply_head(&mut self, file: &Bytes, payload: Range<usize>) -> bool {
+        if payload.len() < STATE_BYTES + CHECKPOINT_BYTES {
             return false;
         }
-        let at = payload.start + STATE;
-        let lengths = [at + 24, at + 28, at + 32].map(|at| half(file, at) as usize);
-        let parts = at + KEPT;
+        let at = payload.start + STATE_BYTES;
+        let lengths = [at + 24, at + 28, at + 32].map(|at| read_u32(file, at) as usize);
+        let parts = at + CHECKPOINT_BYTES;
         let entries = parts + lengths.iter().sum::<usize>()..payload.end;
-        if entries.start > entries.end || !are_entries(file, entries.clone()) {
+        if entries.start > entries.end || !are_valid_entries(file, entries.clone()) {
             return false;
         }
         let mut part = parts;
@@ -412,28 +414,28 @@ impl Recovered {
             part += length;
             file.slice(part - length..part)
         });
-        self.kept = Some(Kept {
-            base: LogId { index: word(file, at - 8), term: word(file, at) },
-            last: LogId { index: word(file, at + 8), term: word(file, at + 16) },
+        self.checkpoint = Some(WalCheckpoint {
+            base: LogId { index: read_u64(file, at - 8), term: read_u64(file, at) },
+            last: LogId { index: read_u64(file, at + 8), term: read_u64(file, at + 16) },
             configuration,
             base_configuration,
             data,
         });
-        self.take_state(file, payload.start);
-        self.take_entries(file, entries);
+        self.read_state(file, payload.start);
+        self.read_entries(file, entries);
         true
     }
 
-    fn take_state(&mut self, file: &Bytes, at: usize) {
-        self.term = word(file, at);
-        self.vote = Some(word(file, at + 8)).filter(|vote| *vote != 0);
+    fn read_state(&mut self, file: &Bytes, at: usize) {
+        self.term = read_u64(file, at);
+        self.vote = Some(read_u64(file, at + 8)).filter(|vote| *vote != 0);
     }
 
-    fn take_entries(&mut self, file: &Bytes, range: Range<usize>) {
+    fn read_entries(&mut self, file: &Bytes, range: Range<usize>) {
         let mut at = range.start;
         while at < range.end {
-            let bytes = at + ENTRY..at + ENTRY + half(file, at + 8) as usize;
-            let (term, kind) = (word(file, at), file[at + 12]);
+            let bytes = at + ENTRY_HEADER_BYTES..at + ENTRY_HEADER_BYTES + read_u32(file, at + 8) as usize;
+            let (term, kind) = (read_u64(file, at), file[at + 12]);
             at = bytes.end;
             self.entries.push((term, kind, file.slice(bytes)));
         }
@@ -441,55 +443,57 @@ impl Recovered {
 }
 
 /// Whether these bytes are entries and nothing else.
-fn are_entries(file: &[u8], range: Range<usize>) -> bool {
+fn are_valid_entries(file: &[u8], range: Range<usize>) -> bool {
     let mut at = range.start;
     while at < range.end {
-        if range.end - at < ENTRY || range.end - at - ENTRY < half(file, at + 8) as usize {
+        if range.end - at < ENTRY_HEADER_BYTES
+            || range.end - at - ENTRY_HEADER_BYTES < read_u32(file, at + 8) as usize
+        {
             return false;
         }
-        at += ENTRY + half(file, at + 8) as usize;
+        at += ENTRY_HEADER_BYTES + read_u32(file, at + 8) as usize;
     }
     true
 }
 
 /// A record whose checksum is right.
-struct Record {
+struct RecordHeader {
     start: usize,
     length: usize,
-    identity: u64,
+    file_id: u64,
     number: u64,
     durable: u64,
 }
 
-impl Record {
+impl RecordHeader {
     /// The record that starts at `start`, if there is a good one.
-    fn read(file: &[u8], start: usize) -> Option<Record> {
+    fn read(file: &[u8], start: usize) -> Option<RecordHeader> {
         let rest = &file[start..];
-        if rest.len() < HEADER + STATE {
+        if rest.len() < HEADER_BYTES + STATE_BYTES {
             return None;
         }
-        let length = half(rest, 4) as usize;
-        if !(STATE..=rest.len() - HEADER).contains(&length) {
+        let length = read_u32(rest, 4) as usize;
+        if !(STATE_BYTES..=rest.len() - HEADER_BYTES).contains(&length) {
             return None;
         }
-        if crc32c::crc32c_append(SEED, &rest[4..HEADER + length]) != half(rest, 0) {
+        if crc32c::crc32c_append(CHECKSUM_SEED, &rest[4..HEADER_BYTES + length]) != read_u32(rest, 0) {
             return None;
         }
-        Some(Record {
+        Some(RecordHeader {
             start,
             length,
-            identity: word(rest, 8),
-            number: word(rest, 16),
-            durable: word(rest, 24),
+            file_id: read_u64(rest, 8),
+            number: read_u64(rest, 16),
+            durable: read_u64(rest, 24),
         })
     }
 
     fn payload(&self) -> Range<usize> {
-        self.start + HEADER..self.end()
+        self.start + HEADER_BYTES..self.end()
     }
 
     fn end(&self) -> usize {
-        self.start + HEADER + self.length
+        self.start + HEADER_BYTES + self.length
     }
 }
 
@@ -497,28 +501,28 @@ impl Record {
 ///
 /// The length of a bad record is not to be trusted, so a good one may start at any byte. What does not claim anything of
 /// interest is passed over before a checksum is computed.
-fn witness(file: &[u8], bad: usize, identity: Option<u64>) -> Option<Damaged> {
-    let last = file.len().checked_sub(HEADER + STATE)?;
+fn find_damage(file: &[u8], bad: usize, identity: Option<u64>) -> Option<DamagedFile> {
+    let last = file.len().checked_sub(HEADER_BYTES + STATE_BYTES)?;
     let speaks = |start: usize| {
-        identity.is_none_or(|identity| word(file, start + 8) == identity)
-            && (bad as u64 + 1..=start as u64).contains(&word(file, start + 24))
+        identity.is_none_or(|identity| read_u64(file, start + 8) == identity)
+            && (bad as u64 + 1..=start as u64).contains(&read_u64(file, start + 24))
     };
     let record =
-        (bad + 1..=last).filter(|start| speaks(*start)).find_map(|start| Record::read(file, start))?;
+        (bad + 1..=last).filter(|start| speaks(*start)).find_map(|start| RecordHeader::read(file, start))?;
     let reason = format!(
         "record {} at byte {} says that everything before byte {} was durable",
         record.number, record.start, record.durable
     );
-    Some(Damaged { what: LOG, offset: bad as u64, reason })
+    Some(DamagedFile { what: LOG_NAME, offset: bad as u64, reason })
 }
 
 /// Begins a record: room for its header, and what every payload begins with.
-fn begin(file: &mut Vec<u8>, term: u64, vote: Option<u64>, after: u64) {
+fn begin_record(file: &mut Vec<u8>, term: u64, vote: Option<u64>, after: u64) {
     assert!(vote != Some(0), "servers are numbered from 1");
-    let mut state = [0; HEADER + STATE];
-    state[HEADER..HEADER + 8].copy_from_slice(&term.to_le_bytes());
-    state[HEADER + 8..HEADER + 16].copy_from_slice(&vote.unwrap_or(0).to_le_bytes());
-    state[HEADER + 16..].copy_from_slice(&after.to_le_bytes());
+    let mut state = [0; HEADER_BYTES + STATE_BYTES];
+    state[HEADER_BYTES..HEADER_BYTES + 8].copy_from_slice(&term.to_le_bytes());
+    state[HEADER_BYTES + 8..HEADER_BYTES + 16].copy_from_slice(&vote.unwrap_or(0).to_le_bytes());
+    state[HEADER_BYTES + 16..].copy_from_slice(&after.to_le_bytes());
     file.extend_from_slice(&state);
 }
 
@@ -528,7 +532,7 @@ fn push_entries<B: AsRef<[u8]>>(file: &mut Vec<u8>, entries: impl IntoIterator<I
     for (term, kind, bytes) in entries {
         let bytes = bytes.as_ref();
         let length = u32::try_from(bytes.len()).expect("an entry is shorter than 4 GiB");
-        let mut head = [0; ENTRY];
+        let mut head = [0; ENTRY_HEADER_BYTES];
         head[..8].copy_from_slice(&term.to_le_bytes());
         head[8..12].copy_from_slice(&length.to_le_bytes());
         head[12] = kind;
@@ -540,23 +544,23 @@ fn push_entries<B: AsRef<[u8]>>(file: &mut Vec<u8>, entries: impl IntoIterator<I
 }
 
 /// Fills in the header of a record whose payload is written.
-fn seal(record: &mut [u8], (identity, number, durable): (u64, u64, u64)) {
-    let length = u32::try_from(record.len() - HEADER).expect("a record is shorter than 4 GiB");
+fn finish_record(record: &mut [u8], (identity, number, durable): (u64, u64, u64)) {
+    let length = u32::try_from(record.len() - HEADER_BYTES).expect("a record is shorter than 4 GiB");
     record[4..8].copy_from_slice(&length.to_le_bytes());
     record[8..16].copy_from_slice(&identity.to_le_bytes());
     record[16..24].copy_from_slice(&number.to_le_bytes());
     record[24..32].copy_from_slice(&durable.to_le_bytes());
-    let checksum = crc32c::crc32c_append(SEED, &record[4..]);
+    let checksum = crc32c::crc32c_append(CHECKSUM_SEED, &record[4..]);
     record[..4].copy_from_slice(&checksum.to_le_bytes());
 }
 
 /// The eight bytes at `at`.
-fn word(bytes: &[u8], at: usize) -> u64 {
+fn read_u64(bytes: &[u8], at: usize) -> u64 {
     u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"))
 }
 
 /// The four bytes at `at`.
-fn half(bytes: &[u8], at: usize) -> u32 {
+fn read_u32(bytes: &[u8], at: usize) -> u32 {
     u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes"))
 }
 

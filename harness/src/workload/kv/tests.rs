@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use std::collections::BTreeMap;
 
 fn request(session: u64, sequence: u64, acknowledged: u64, key: u64, action: Action) -> Request {
-    let ask = Ask::Operation(Operation { key, action });
+    let ask = RequestBody::Operation(Operation { key, action });
     Request { id: RequestId { session, sequence }, acknowledged, ask }
 }
 
@@ -33,7 +33,7 @@ fn stamped(stamp: u64, request: &Request) -> Vec<u8> {
 }
 
 fn registration(number: u64) -> Request {
-    Request { id: RequestId { session: 0, sequence: number }, acknowledged: 0, ask: Ask::Register }
+    Request { id: RequestId { session: 0, sequence: number }, acknowledged: 0, ask: RequestBody::Register }
 }
 
 fn done(id: RequestId, effect: bool, index: u64, response: Response) -> Outcome {
@@ -140,7 +140,8 @@ fn a_session_that_was_not_used_ends_and_its_requests_have_no_effect() {
     assert_eq!(get(&kv, 0), Response::Holds(Content::Present(1)));
     let again = request(1, 2, 1, 3, Action::Append(7));
     assert_eq!(kv.apply(6, &stamped(122, &again), 0), done(again.id, false, 4, Response::Done));
-    let registered = Outcome { id: None, effect: true, answer: Some(Answer::Registered { session: 7 }) };
+    let registered =
+        Outcome { id: None, effect: true, answer: Some(Answer::SessionRegistered { session: 7 }) };
     // A late double of the first registration makes another session.
     assert_eq!(kv.apply(7, &stamped(1_000, &registration(1)), 0), registered);
     let late = Outcome { id: Some(again.id), effect: false, answer: Some(Answer::Expired) };
@@ -202,12 +203,12 @@ fn what_is_no_image_is_refused() {
     let read = |image: &[u8]| Kv::from_bytes(kv.settings, image);
     assert_eq!(read(&good), Ok(kv.clone()));
     for length in 0..good.len() {
-        assert_eq!(read(&good[..length]), Err(NoImage), "{length} of {} bytes", good.len());
+        assert_eq!(read(&good[..length]), Err(InvalidImage), "{length} of {} bytes", good.len());
     }
-    assert_eq!(read(&[good.as_slice(), &[0]].concat()), Err(NoImage));
-    assert_eq!(read(&[0xff; 40]), Err(NoImage), "so many registers there are not");
+    assert_eq!(read(&[good.as_slice(), &[0]].concat()), Err(InvalidImage));
+    assert_eq!(read(&[0xff; 40]), Err(InvalidImage), "so many registers there are not");
     // No registers, no lists, log time 5, one session: used at 6.
-    assert_eq!(read(&[0, 0, 5, 1, 1, 0, 6, 0]), Err(NoImage));
+    assert_eq!(read(&[0, 0, 5, 1, 1, 0, 6, 0]), Err(InvalidImage));
     assert!(read(&[0, 0, 5, 1, 1, 0, 5, 0]).is_ok());
 }
 
@@ -233,7 +234,7 @@ fn only_a_command_with_a_stamp_gets_another() {
     assert_eq!(restamp(&stamped(u64::MAX, &put), 3), Some(stamped(3, &put)));
     assert_eq!(restamp(&command(&put), 3), None, "where sessions never end nobody looks at a clock");
     assert_eq!(restamp(&[], 3), None, "a no-op");
-    assert_eq!(restamp(&[STAMPED], 3), None, "no command at all");
+    assert_eq!(restamp(&[TIMESTAMPED], 3), None, "no command at all");
 }
 
 proptest! {
@@ -254,7 +255,7 @@ proptest! {
         prop_assert_eq!(decode(&command(&request)), Some(Command { stamp: None, request }));
         prop_assert_eq!(decode(&stamped(stamp, &request)), Some(Command { stamp: Some(stamp), request }));
         prop_assert_eq!(restamp(&stamped(first, &request), stamp), Some(stamped(stamp, &request)));
-        let request = Request { ask: Ask::Register, ..request };
+        let request = Request { ask: RequestBody::Register, ..request };
         prop_assert_eq!(decode(&stamped(stamp, &request)), Some(Command { stamp: Some(stamp), request }));
     }
 
@@ -318,7 +319,7 @@ proptest! {
     #[test]
     fn a_restored_state_goes_on_as_the_original(
         commands in prop::collection::vec(
-            (0..40_u64, prop::option::weighted(0.85, (0..8_u64, 1..6_u64, 0..4_u64, 0..3_u64, action()))), 0..60,
+            (0..40_u64, prop::option::pick_weighted(0.85, (0..8_u64, 1..6_u64, 0..4_u64, 0..3_u64, action()))), 0..60,
         ),
         lifetime in prop_oneof![Just(0), 1..30_u64],
         taken_at in 0..60_usize,
@@ -348,7 +349,7 @@ proptest! {
             let command = if lifetime > 0 { stamped(stamp, &request) } else { command(&request) };
             let outcome = original.apply(index, &command, walls[0]);
             match outcome.answer {
-                Some(Answer::Registered { session }) => sessions.push(session),
+                Some(Answer::SessionRegistered { session }) => sessions.push(session),
                 Some(Answer::Expired) => ended += 1,
                 _ => {}
             }

@@ -281,7 +281,7 @@ proptest! {
         let (mut disk, mut chance) = (Disk::new(), stream(seed, "disk", [0; 2]));
         let mut twins = Twins::default();
         let (mut number, mut durable) = (0, 0);
-        let mut syncs: Vec<(Ticket, Option<u64>)> = Vec::new();
+        let mut syncs: Vec<(SyncTicket, Option<u64>)> = Vec::new();
         let mut truths: Vec<(u64, Fact)> = Vec::new();
         for (step, act) in acts.into_iter().enumerate() {
             match act {

@@ -5,7 +5,7 @@ use crate::outcome::Options;
 use crate::plan;
 use crate::rng::stream;
 use crate::systems::raft_core::wal::Recovered;
-use crate::world::{Syncing, World};
+use crate::world::{SyncInFlight, World};
 use invariants::LogId;
 
 /// A lane in a world of its own.
@@ -27,7 +27,7 @@ impl Desk {
         let lane = DiskLane::new(wal, 2, chance);
         let mut desk = Desk { world, lane };
         desk.lane.begin_sync(&mut Host::new(&mut desk.world, 1));
-        assert_eq!(desk.end_sync(true), Ended::Saved(SaveId(0)));
+        assert_eq!(desk.end_sync(true), SyncOutcome::Saved(SaveId(0)));
         let mark = {
             let entries = [(3, 1, b"x"), (3, 1, b"y")];
             desk.lane.wal.append(desk.world.disk(1), 3, Some(2), None, entries);
@@ -35,7 +35,7 @@ impl Desk {
         };
         let ticket = desk.world.disk(1).begin_sync();
         desk.world.end_sync(1, ticket);
-        desk.lane.wal.durable_to(mark);
+        desk.lane.wal.mark_durable(mark);
         desk
     }
 
@@ -53,12 +53,12 @@ impl Desk {
         let rewrite = Rewrite { term: 4, vote: None, kept, entries, truths };
         let mut host = Host::new(&mut self.world, 1);
         self.lane.rewrite(&mut host, SaveId(id), rewrite);
-        self.lane.sync_if_behind(&mut host);
+        self.lane.sync_if_needed(&mut host);
     }
 
     /// The oldest sync ends.
-    fn end_sync(&mut self, well: bool) -> Ended {
-        let Syncing { token, ticket, .. } = self.world.place_mut(1).syncing.remove(0);
+    fn end_sync(&mut self, well: bool) -> SyncOutcome {
+        let SyncInFlight { token, ticket, .. } = self.world.node_state_mut(1).syncing.remove(0);
         if well {
             self.world.end_sync(1, ticket);
         }
@@ -100,12 +100,12 @@ fn a_new_log_is_reported_when_it_stands_durable_in_the_old_ones_place() {
     desk.rewrite(1);
     desk.rewrite(2);
     assert_eq!(desk.syncs(), 1, "the second waits for the first");
-    assert_eq!(desk.end_sync(true), Ended::Nothing, "it is durable and has not its name");
+    assert_eq!(desk.end_sync(true), SyncOutcome::Nothing, "it is durable and has not its name");
     assert_eq!(desk.stated(), []);
-    assert_eq!(desk.end_sync(true), Ended::Saved(SaveId(1)));
+    assert_eq!(desk.end_sync(true), SyncOutcome::Saved(SaveId(1)));
     assert_eq!(desk.stated(), [Some(1)]);
-    assert_eq!(desk.end_sync(true), Ended::Nothing);
-    assert_eq!(desk.end_sync(true), Ended::Saved(SaveId(2)));
+    assert_eq!(desk.end_sync(true), SyncOutcome::Nothing);
+    assert_eq!(desk.end_sync(true), SyncOutcome::Saved(SaveId(2)));
     assert_eq!((desk.stated(), desk.syncs()), (vec![Some(1), Some(2)], 0));
     assert!(is_new(&desk.lose_power(1).unwrap(), 2));
 }
@@ -131,7 +131,7 @@ fn a_loss_of_power_leaves_the_old_log_or_the_new_one() {
 fn a_failed_sync_is_the_end_and_nothing_is_true_by_it() {
     let mut desk = Desk::new(1, None);
     desk.rewrite(1);
-    assert_eq!(desk.end_sync(false), Ended::Failed(SaveId(0)));
+    assert_eq!(desk.end_sync(false), SyncOutcome::Failed(SaveId(0)));
     desk.rewrite(2);
     assert_eq!((desk.syncs(), desk.stated()), (0, vec![]));
     assert!(is_old(&desk.lose_power(1).unwrap()));
@@ -155,7 +155,7 @@ fn a_name_before_its_bytes_leaves_neither_log() {
         }
         let mut desk = Desk::new(seed, Some(HostBug::InstallNotAtomic));
         desk.rewrite(1);
-        assert_eq!(desk.end_sync(true), Ended::Saved(SaveId(1)), "one sync for both");
+        assert_eq!(desk.end_sync(true), SyncOutcome::Saved(SaveId(1)), "one sync for both");
     }
     assert!(forgotten > 10 && whole > 10, "{forgotten} times forgotten, {whole} times whole");
 }
@@ -167,7 +167,7 @@ fn a_rewriting_that_forgets_term_and_vote() {
     let mut desk = Desk::new(1, Some(HostBug::CompactionRewriteLosesHardstate));
     desk.rewrite(1);
     desk.end_sync(true);
-    assert_eq!(desk.end_sync(true), Ended::Saved(SaveId(1)));
+    assert_eq!(desk.end_sync(true), SyncOutcome::Saved(SaveId(1)));
     let found = desk.lose_power(1).unwrap();
     assert_eq!((found.term, found.vote, found.entries.len()), (0, None, 1));
 }
@@ -178,7 +178,7 @@ fn a_rewriting_that_forgets_term_and_vote() {
 fn a_failure_that_is_ignored_is_reported_as_done() {
     let mut desk = Desk::new(1, Some(HostBug::PersistFailureIgnored));
     desk.rewrite(1);
-    assert_eq!(desk.end_sync(false), Ended::Nothing);
-    assert_eq!(desk.end_sync(false), Ended::Saved(SaveId(1)));
+    assert_eq!(desk.end_sync(false), SyncOutcome::Nothing);
+    assert_eq!(desk.end_sync(false), SyncOutcome::Saved(SaveId(1)));
     assert_eq!(desk.stated(), []);
 }

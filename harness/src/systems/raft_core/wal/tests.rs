@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::rng::stream;
-use crate::world::Ticket;
+use crate::world::SyncTicket;
 use proptest::prelude::*;
 use rand::RngCore;
 
@@ -84,7 +84,7 @@ struct Written {
 /// A sync in flight.
 #[derive(Clone, Copy)]
 struct Sync {
-    ticket: Ticket,
+    ticket: SyncTicket,
     mark: Mark,
     /// The incarnation that began it, the number of switches before it, and the number of records in the log.
     incarnation: u64,
@@ -122,7 +122,7 @@ impl Desk {
         match act {
             Act::Append(save) => self.append(save),
             Act::Rewrite(rewriting) => self.rewrite(rewriting),
-            Act::Switch if self.wal.is_rewritten() => self.switch(),
+            Act::Switch if self.wal.is_rewrite_durable() => self.switch(),
             Act::Switch => {}
             Act::BeginSync => self.begin_sync(),
             Act::EndSync(place) if !self.syncs.is_empty() => self.end_sync(place % self.syncs.len()),
@@ -162,8 +162,8 @@ impl Desk {
 
     /// Waits until something may be appended.
     fn settle(&mut self) {
-        while !self.wal.is_settled() {
-            if self.wal.is_rewritten() {
+        while !self.wal.can_append() {
+            if self.wal.is_rewrite_durable() {
                 self.switch();
             }
             self.sync();
@@ -237,7 +237,7 @@ impl Desk {
             old.synced = old.synced.max(sync.records);
         }
         if sync.incarnation == self.incarnation {
-            self.wal.durable_to(sync.mark);
+            self.wal.mark_durable(sync.mark);
         }
     }
 
@@ -261,7 +261,7 @@ fn save() -> impl Strategy<Value = Save> {
         4 => prop::collection::vec(any::<u8>(), 0..50),
         1 => prop::collection::vec(any::<u8>(), 300..900),
     ];
-    let parts = (1..9_u64, prop::option::of(1..6_u64), prop::option::weighted(0.2, 0..4_usize));
+    let parts = (1..9_u64, prop::option::of(1..6_u64), prop::option::pick_weighted(0.2, 0..4_usize));
     (parts, prop::collection::vec(bytes, 0..4)).prop_map(|((term, vote, cut), entries)| Save {
         term,
         vote,
@@ -274,7 +274,7 @@ fn rewriting() -> impl Strategy<Value = Rewriting> {
     let percent = || prop_oneof![Just(0), Just(100), 0..=100_u64];
     let data =
         prop_oneof![prop::collection::vec(any::<u8>(), 0..40), prop::collection::vec(any::<u8>(), 400..900)];
-    (percent(), percent(), data, prop::bool::weighted(0.3))
+    (percent(), percent(), data, prop::bool::pick_weighted(0.3))
         .prop_map(|(base, last, data, installed)| Rewriting { base, last, data, installed })
 }
 

@@ -1,6 +1,8 @@
 use super::teller::Detail;
-use super::{MOST_ROWS, Story, story, told};
-use crate::outcome::{Counts, Failure, Line, Outcome, Record, Side, Verdict, WITNESS, What, Who};
+use super::{MAX_ROWS, Timeline, story, told};
+use crate::outcome::{
+    Actor, Counts, Evidence, EvidenceKind, Failure, Outcome, Record, TraceLine, Verdict, WITNESS,
+};
 use invariants::{Configuration, Digest, Fact, Index, Node, Observed, RequestId, Term, Violation};
 
 const NODES: u64 = 3;
@@ -27,7 +29,7 @@ fn record(facts: &[(Node, Fact)], failure: impl Fn(&[Observed]) -> Failure) -> R
     let facts: Vec<Observed> = observed.collect();
     let line = |fact: &Observed| {
         let (at, step, cause) = (fact.at, fact.step, fact.step - 1);
-        Line { at, step, cause, node: fact.node, text: "timer".into() }
+        TraceLine { at, step, cause, node: fact.node, text: "timer".into() }
     };
     let outcome = Outcome {
         verdict: Verdict::Failed(Box::new(failure(&facts))),
@@ -41,10 +43,10 @@ fn record(facts: &[(Node, Fact)], failure: impl Fn(&[Observed]) -> Failure) -> R
 }
 
 /// The story of these events, of which those at these two places clash, in as few rows as it goes.
-fn of_clash(facts: &[(Node, Fact)], first: usize, second: usize) -> Story {
+fn of_clash(facts: &[(Node, Fact)], first: usize, second: usize) -> Timeline {
     let record = clashing(facts, first, second);
     let Verdict::Failed(failure) = &record.outcome.verdict else { unreachable!("it fell") };
-    told(NODES, &record, failure, WIDTH, Detail::Spells)
+    told(NODES, &record, failure, WIDTH, Detail::Grouped)
 }
 
 fn clashing(facts: &[(Node, Fact)], first: usize, second: usize) -> Record {
@@ -63,7 +65,7 @@ fn clashing(facts: &[(Node, Fact)], first: usize, second: usize) -> Record {
 }
 
 /// What the rows say, each with its mark and how much was folded before.
-fn said(story: &Story) -> Vec<String> {
+fn said(story: &Timeline) -> Vec<String> {
     // A column is as wide as `[f]`, and the last one of the head ends with a space that nobody sees.
     let from = story.head.len() + 3;
     let row = |row: &String| {
@@ -106,7 +108,7 @@ fn who_asked_for_an_entry_is_told_as_long_as_there_is_room() {
         rows(2),
         ["appends 1@1", "+1 n2, n3 append 1@1", "appends 2@1", "+1 n2, n3 append 2@1", "! leads term 1"]
     );
-    assert_eq!(rows(19).len(), MOST_ROWS - 1);
+    assert_eq!(rows(19).len(), MAX_ROWS - 1);
     assert_eq!(rows(20), ["+59 all append 1@1..20@1", "! leads term 1"]);
 }
 
@@ -269,12 +271,12 @@ fn of_reads_and_writes_only_those_of_the_clash_are_told() {
     assert_eq!(rows, ["!+2 c7 sees s1#3 done at 5", "! serves s1#4 from 4"]);
     // Where it is told in words, the words and the sides name them.
     let told = |facts: &[Observed]| {
-        let side = |fact: &Observed, request| Side {
+        let side = |fact: &Observed, request| Evidence {
             at: fact.at,
             step: fact.step,
-            who: Who::Server(1),
+            who: Actor::Server(1),
             request,
-            what: What::Words("is asked".into(), None),
+            what: EvidenceKind::Text("is asked".into(), None),
         };
         let sides = [side(&facts[3], Some(id(4)))];
         Failure::told(WITNESS, "s1#1 was after s1#4".into()).between(sides)

@@ -1,20 +1,20 @@
 //! What a generator of plans rolls. Integers only, so that a seed means the same plan on every machine.
 
-use super::{Chance, Duration};
-use crate::rng::{self, Stream};
+use super::{Probability, SimDuration};
+use crate::rng::{self, RngStream};
 use rand::RngCore;
 
 /// A named stream of chance with the few throws that plans need.
-pub(super) struct Dice(Stream);
+pub(super) struct PlanRng(RngStream);
 
-impl Dice {
+impl PlanRng {
     /// The dice of this name.
-    pub(super) fn new(seed: u64, label: &str, number: u64) -> Dice {
-        Dice(rng::stream(seed, label, [number, 0]))
+    pub(super) fn new(seed: u64, label: &str, number: u64) -> PlanRng {
+        PlanRng(rng::stream(seed, label, [number, 0]))
     }
 
     /// A number from `least` to `most`, both included.
-    pub(super) fn between(&mut self, least: u64, most: u64) -> u64 {
+    pub(super) fn in_range(&mut self, least: u64, most: u64) -> u64 {
         assert!(least <= most, "nothing lies between {least} and {most}");
         let count = u128::from(most - least) + 1;
         // The upper half of the product: below `count`, and uneven by less than anyone could notice.
@@ -22,34 +22,34 @@ impl Dice {
     }
 
     /// A duration from `least` to `most` milliseconds.
-    pub(super) fn millis(&mut self, least: u64, most: u64) -> Duration {
-        Duration::millis(self.between(least, most))
+    pub(super) fn millis(&mut self, least: u64, most: u64) -> SimDuration {
+        SimDuration::millis(self.in_range(least, most))
     }
 
     /// A duration from `least` to `most` times ten microseconds.
-    pub(super) fn hundredths(&mut self, least: u64, most: u64) -> Duration {
-        Duration::micros(self.between(least, most) * 10)
+    pub(super) fn hundredths_of_millis(&mut self, least: u64, most: u64) -> SimDuration {
+        SimDuration::micros(self.in_range(least, most) * 10)
     }
 
     /// A chance from `least` to `most` tenths of a percent.
-    pub(super) fn permille(&mut self, least: u32, most: u32) -> Chance {
-        Chance(self.between(u64::from(least), u64::from(most)) as u32 * 1_000)
+    pub(super) fn permille(&mut self, least: u32, most: u32) -> Probability {
+        Probability(self.in_range(u64::from(least), u64::from(most)) as u32 * 1_000)
     }
 
     /// Whether something happens that happens so often in a hundred times.
-    pub(super) fn percent(&mut self, chance: u64) -> bool {
-        self.between(1, 100) <= chance
+    pub(super) fn chance_percent(&mut self, chance: u64) -> bool {
+        self.in_range(1, 100) <= chance
     }
 
     /// One of these, each as likely as the other.
     pub(super) fn pick<T: Copy>(&mut self, choices: &[T]) -> T {
-        choices[self.between(0, choices.len() as u64 - 1) as usize]
+        choices[self.in_range(0, choices.len() as u64 - 1) as usize]
     }
 
     /// One of these, each as likely as its weight says.
-    pub(super) fn weighted<T: Copy>(&mut self, choices: &[(u64, T)]) -> T {
+    pub(super) fn pick_weighted<T: Copy>(&mut self, choices: &[(u64, T)]) -> T {
         let total: u64 = choices.iter().map(|&(weight, _)| weight).sum();
-        let mut left = self.between(1, total);
+        let mut left = self.in_range(1, total);
         for &(weight, choice) in choices {
             if left <= weight {
                 return choice;

@@ -1,19 +1,19 @@
 //! What a clash is about, and what of its causal past can matter to it.
 
-use super::is_pinned;
-use crate::outcome::{Failure, What, Who};
+use super::has_exact_events;
+use crate::outcome::{Actor, EvidenceKind, Failure};
 use invariants::{Fact, Index, Node, Observed, RequestId, Term};
 use std::collections::BTreeSet;
 
 /// What the clash is about.
 #[derive(Default)]
-pub(super) struct Focus {
+pub(super) struct Relevance {
     steps: Vec<u64>,
     kinds: Vec<std::mem::Discriminant<Fact>>,
     /// The lowest index that matters.
-    index: Option<Index>,
+    lowest_index: Option<Index>,
     /// Whether it is between certain events, so that all that it is about is known.
-    is_pinned: bool,
+    has_exact_events: bool,
     /// The places in the log, the requests and the terms that these name, and whose they are.
     indexes: BTreeSet<Index>,
     requests: BTreeSet<RequestId>,
@@ -21,30 +21,30 @@ pub(super) struct Focus {
     nodes: BTreeSet<Node>,
 }
 
-impl Focus {
-    pub(super) fn of(failure: &Failure) -> Focus {
-        let mut focus = Focus { is_pinned: is_pinned(failure), ..Focus::default() };
+impl Relevance {
+    pub(super) fn from_failure(failure: &Failure) -> Relevance {
+        let mut relevance = Relevance { has_exact_events: has_exact_events(failure), ..Relevance::default() };
         for fact in failure.facts.iter().flat_map(|facts| facts.first.iter().chain([&facts.second])) {
-            focus.steps.push(fact.step);
-            focus.nodes.insert(fact.node);
-            focus.look_at(&fact.fact);
+            relevance.steps.push(fact.step);
+            relevance.nodes.insert(fact.node);
+            relevance.add_fact(&fact.fact);
         }
-        for side in &failure.sides {
-            focus.requests.extend(side.request);
-            if let Who::Server(node) = side.who {
-                focus.nodes.insert(node);
+        for side in &failure.evidence {
+            relevance.requests.extend(side.request);
+            if let Actor::Server(node) = side.actor {
+                relevance.nodes.insert(node);
             }
-            match &side.what {
-                What::Fact(fact) => focus.look_at(fact),
-                What::Words(_, index) => focus.indexes.extend(*index),
+            match &side.kind {
+                EvidenceKind::Fact(fact) => relevance.add_fact(fact),
+                EvidenceKind::Text(_, index) => relevance.indexes.extend(*index),
             }
         }
-        focus.requests.extend(requests_in(&failure.sentence));
-        focus.index = focus.indexes.first().copied();
-        focus
+        relevance.requests.extend(requests_in(&failure.sentence));
+        relevance.lowest_index = relevance.indexes.first().copied();
+        relevance
     }
 
-    fn look_at(&mut self, fact: &Fact) {
+    fn add_fact(&mut self, fact: &Fact) {
         self.kinds.push(std::mem::discriminant(fact));
         self.indexes.extend(index_of(fact));
         self.requests.extend(request_of(fact));
@@ -52,12 +52,12 @@ impl Focus {
     }
 
     /// Whether one of the two facts was stated in this event.
-    pub(super) fn marks(&self, step: u64) -> bool {
+    pub(super) fn contains_step(&self, step: u64) -> bool {
         self.steps.contains(&step)
     }
 
     /// Whether the clash is of a fact of this kind.
-    pub(super) fn is_of_kind(&self, fact: &Fact) -> bool {
+    pub(super) fn has_fact_kind(&self, fact: &Fact) -> bool {
         self.kinds.contains(&std::mem::discriminant(fact))
     }
 
@@ -67,10 +67,10 @@ impl Focus {
     }
 
     /// Whether a fact changes something that the clash can be about.
-    pub(super) fn concerns(&self, observed: &Observed) -> bool {
-        let late_enough = |index: Index| self.index.is_none_or(|lowest| index >= lowest);
+    pub(super) fn is_relevant(&self, observed: &Observed) -> bool {
+        let late_enough = |index: Index| self.lowest_index.is_none_or(|lowest| index >= lowest);
         let is_of_request = |id: &RequestId| {
-            let may_be_of_any = !self.is_pinned && self.requests.is_empty();
+            let may_be_of_any = !self.has_exact_events && self.requests.is_empty();
             may_be_of_any || self.requests.contains(id)
         };
         match &observed.fact {
@@ -91,10 +91,12 @@ impl Focus {
             Fact::ReadServed { read, .. } => is_of_request(read),
             Fact::WriteAcknowledged { index, write } => is_of_request(write) || self.indexes.contains(index),
             // An acknowledgement is a promise of the server that gives it, and of no other.
-            Fact::Acknowledged { index, .. } if self.is_pinned => {
-                self.is_of_kind(&observed.fact) && late_enough(*index) && self.nodes.contains(&observed.node)
+            Fact::Acknowledged { index, .. } if self.has_exact_events => {
+                self.has_fact_kind(&observed.fact)
+                    && late_enough(*index)
+                    && self.nodes.contains(&observed.node)
             }
-            other => self.is_of_kind(other) && index_of(other).is_none_or(late_enough),
+            other => self.has_fact_kind(other) && index_of(other).is_none_or(late_enough),
         }
     }
 }

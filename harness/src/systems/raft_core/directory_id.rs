@@ -6,7 +6,7 @@
 //! begins with covers it: nothing is promised, and nothing stands in the log, before it is durable. A torn one was
 //! never known to anybody, and another is drawn; a bad one beside a log with records is damage.
 
-use super::wal::{Damaged, SEED};
+use super::wal::{CHECKSUM_SEED, DamagedFile};
 use crate::world::{Disk, FileName};
 
 /// The file that it is in.
@@ -14,23 +14,23 @@ pub const FILE: FileName = "id";
 
 /// The identity that the disk keeps, or the one that was drawn for it, to be durable with the next sync. `promised`: whether the log holds
 /// anything.
-pub fn open(disk: &mut Disk, drawn: u64, promised: bool) -> Result<u64, Damaged> {
+pub fn open(disk: &mut Disk, drawn: u64, promised: bool) -> Result<u64, DamagedFile> {
     if let Some((checksum, identity)) = disk.read(FILE).split_first_chunk::<4>()
         && let Some(identity) = identity.first_chunk::<8>()
-        && u32::from_le_bytes(*checksum) == crc32c::crc32c_append(SEED, identity)
+        && u32::from_le_bytes(*checksum) == crc32c::crc32c_append(CHECKSUM_SEED, identity)
     {
         return Ok(u64::from_le_bytes(*identity));
     }
     if promised {
         let reason = "it was durable before the log had its first record".to_owned();
-        return Err(Damaged { what: "the identity", offset: 0, reason });
+        return Err(DamagedFile { what: "the identity", offset: 0, reason });
     }
     let bytes = drawn.to_le_bytes();
     if disk.contains(FILE) {
         disk.truncate(FILE, 0);
     }
     disk.append(FILE, |file| {
-        file.extend_from_slice(&crc32c::crc32c_append(SEED, &bytes).to_le_bytes());
+        file.extend_from_slice(&crc32c::crc32c_append(CHECKSUM_SEED, &bytes).to_le_bytes());
         file.extend_from_slice(&bytes);
     });
     Ok(drawn)

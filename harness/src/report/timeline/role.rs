@@ -4,9 +4,9 @@
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum ShownRole {
     Down,
-    Follows,
-    Campaigns,
-    Leads,
+    Follower,
+    Candidate,
+    Leader,
 }
 
 impl ShownRole {
@@ -14,9 +14,9 @@ impl ShownRole {
     pub(super) const fn letter(self) -> char {
         match self {
             ShownRole::Down => 'x',
-            ShownRole::Follows => 'f',
-            ShownRole::Campaigns => 'c',
-            ShownRole::Leads => 'L',
+            ShownRole::Follower => 'f',
+            ShownRole::Candidate => 'c',
+            ShownRole::Leader => 'L',
         }
     }
 }

@@ -1,13 +1,13 @@
 //! What has a name: all of it listed, and what is unknown refused.
 
-use super::{Done, KEPT, print};
+use super::{CommandResult, SUCCESS, print};
 use crate::outcome::Options;
 use crate::plan::FaultKind;
 use crate::{bugs, names, vocabulary};
 use std::fmt::Display;
 
 /// Names all bugs, faults, properties and milestones.
-pub(super) fn list() -> Done {
+pub(super) fn list() -> CommandResult {
     let bugs = bugs::all();
     let mut text = String::from(
         "bugs (--bug NAME), each with its number, the property that must notice it, and its consequence\n",
@@ -20,18 +20,18 @@ pub(super) fn list() -> Done {
     }
     text += &section("faults (`kind` in a plan)", &FaultKind::ALL);
     let (optional, always): (Vec<_>, Vec<_>) =
-        vocabulary::properties().into_iter().partition(|&(name, _)| vocabulary::is_optional(name));
+        vocabulary::properties().into_iter().partition(|&(name, _)| vocabulary::can_be_disabled(name));
     text += &section("properties (--without PROPERTY)", &optional);
     text += &section("properties that always look", &always);
     let milestones: Vec<(&str, String)> =
-        vocabulary::milestones().into_iter().map(|(name, line)| (name, as_part(line))).collect();
+        vocabulary::milestones().into_iter().map(|(name, line)| (name, without_full_stop(line))).collect();
     text += &section("milestones", &milestones);
     print(&text)?;
-    Ok(KEPT)
+    Ok(SUCCESS)
 }
 
 /// A sentence as the part of one: as all other lines of the list are.
-fn as_part(sentence: &str) -> String {
+fn without_full_stop(sentence: &str) -> String {
     let mut rest = sentence.trim_end_matches('.').chars();
     rest.next().map(|first| first.to_ascii_lowercase()).into_iter().chain(rest).collect()
 }
@@ -42,25 +42,25 @@ fn section(head: &str, lines: &[(&str, impl Display)]) -> String {
 }
 
 /// Refuses a bug that does not exist.
-pub(super) fn bug(name: Option<&str>) -> Result<(), String> {
+pub(super) fn check_bug(name: Option<&str>) -> Result<(), String> {
     match name {
         Some(name) if bugs::find(name).is_none() => {
-            Err(names::unknown("bug", name, bugs::all().iter().map(|bug| bug.name)))
+            Err(names::unknown_name("bug", name, bugs::all().iter().map(|bug| bug.name)))
         }
         _ => Ok(()),
     }
 }
 
 /// Options without these properties; refuses one that does not exist.
-pub(super) fn options_without(without: &[String]) -> Result<Options, String> {
+pub(super) fn options_with_disabled(without: &[String]) -> Result<Options, String> {
     let properties = vocabulary::properties();
     for name in without {
         if !properties.iter().any(|&(known, _)| known == name) {
-            return Err(names::unknown("property", name, properties.iter().map(|&(known, _)| known)));
+            return Err(names::unknown_name("property", name, properties.iter().map(|&(known, _)| known)));
         }
-        if !vocabulary::is_optional(name) {
+        if !vocabulary::can_be_disabled(name) {
             return Err(format!("the property `{name}` always looks: no run can do without it"));
         }
     }
-    Ok(Options { without: without.to_vec(), ..Options::default() })
+    Ok(Options { disabled: without.to_vec(), ..Options::default() })
 }

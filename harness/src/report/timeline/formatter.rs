@@ -1,10 +1,10 @@
 //! Events in words.
 
-use super::focus::Focus;
+use super::event_group::{GroupKind, GroupMember, LogClaim};
+use super::relevance::Relevance;
 use super::role::ShownRole;
-use super::spell::{Kind, Part, Reach};
-use super::{Event, grouped, is_of_a_server};
-use crate::outcome::{Side, What, Who};
+use super::{TimelineEvent, is_server_fact, with_thousands};
+use crate::outcome::{Actor, Evidence, EvidenceKind};
 use invariants::{ConfChangeResponse, Fact, Index, LogId, Node, Observed, Term, Time};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,18 +15,18 @@ pub(super) enum Detail {
     /// one.
     EachEntry,
     /// All that can be told in a spell is.
-    Spells,
+    Grouped,
 }
 
 /// Tells events, and knows what was told before.
-pub(super) struct Teller<'a> {
+pub(super) struct TimelineFormatter<'a> {
     pub(super) nodes: u64,
     /// How wide a line may be.
     width: usize,
-    focus: &'a Focus,
+    relevance: &'a Relevance,
     /// Who led in which terms.
-    led: BTreeSet<(Term, Node)>,
-    pub(super) standing: Vec<ShownRole>,
+    leaderships: BTreeSet<(Term, Node)>,
+    pub(super) roles: Vec<ShownRole>,
     /// The terms of all entries, for `index@term`.
     logs: BTreeMap<Node, BTreeMap<Index, Term>>,
     /// What each server acknowledged last, and to the leader of which term.
@@ -35,36 +35,36 @@ pub(super) struct Teller<'a> {
 }
 
 /// An event in words.
-pub(super) struct Told<'a> {
+pub(super) struct FormattedEvent<'a> {
     pub(super) text: String,
     /// What is told, and the kind of spell that it can be told in.
     pub(super) facts: Vec<&'a Observed>,
-    pub(super) kind: Option<Kind>,
+    pub(super) group_kind: Option<GroupKind>,
 }
 
 /// A row: when, how much was folded before it, whom it concerns, and how all stand.
-pub(super) struct Place<'a> {
+pub(super) struct RowContext<'a> {
     pub(super) at: Time,
     pub(super) folded: u64,
-    pub(super) here: &'a BTreeSet<Node>,
-    pub(super) standing: &'a [ShownRole],
+    pub(super) involved: &'a BTreeSet<Node>,
+    pub(super) roles: &'a [ShownRole],
 }
 
-impl Teller<'_> {
+impl TimelineFormatter<'_> {
     pub(super) fn new(
         nodes: u64,
         width: usize,
-        focus: &Focus,
+        relevance: &Relevance,
         led: BTreeSet<(Term, Node)>,
         detail: Detail,
-    ) -> Teller<'_> {
+    ) -> TimelineFormatter<'_> {
         let standing = vec![ShownRole::Down; nodes as usize + 1];
-        Teller {
+        TimelineFormatter {
             nodes,
             width,
-            focus,
-            led,
-            standing,
+            relevance,
+            leaderships: led,
+            roles: standing,
             logs: BTreeMap::new(),
             acknowledged: BTreeMap::new(),
             detail,
@@ -72,37 +72,41 @@ impl Teller<'_> {
     }
 
     /// What an event changes, in words; `None` if nothing that matters.
-    pub(super) fn tell<'e>(&mut self, event: &Event<'e>, marks: bool) -> Option<Told<'e>> {
-        let alone = |text| Some(Told { text, facts: Vec::new(), kind: None });
+    pub(super) fn format_event<'e>(
+        &mut self,
+        event: &TimelineEvent<'e>,
+        marks: bool,
+    ) -> Option<FormattedEvent<'e>> {
+        let alone = |text| Some(FormattedEvent { text, facts: Vec::new(), group_kind: None });
         let fresh = |fact: &&Observed| matches!(fact.fact, Fact::Started { last, .. } if last.index == 0);
         if event.facts.iter().copied().filter(|fact| fresh(fact)).count() as u64 == self.nodes
             && self.nodes > 1
         {
             for fact in &event.facts {
-                self.note(fact);
+                self.track_fact(fact);
             }
             return alone("all start with nothing".to_owned());
         }
-        let facts = self.worth_telling(event, marks);
-        let mut said = self.phrases(&facts);
-        for side in &event.sides {
-            if let What::Words(..) = side.what {
+        let facts = self.relevant_facts(event, marks);
+        let mut said = self.describe_facts(&facts);
+        for side in &event.evidence {
+            if let EvidenceKind::Text(..) = side.kind {
                 // Which server it is stands in the columns.
-                let who = match side.who {
-                    Who::Client(client) => format!("c{client} "),
-                    Who::Server(_) | Who::All => String::new(),
+                let who = match side.actor {
+                    Actor::Client(client) => format!("c{client} "),
+                    Actor::Server(_) | Actor::All => String::new(),
                 };
-                said.push(who + &self.words(side));
+                said.push(who + &self.describe_evidence(side));
             }
         }
-        let world = event.is_of_the_world();
+        let world = event.is_fault();
         // Whoever only heard of a term says so again as soon as it votes, campaigns or appends.
         let only_a_term = facts.iter().all(|fact| matches!(fact.fact, Fact::TermChanged { .. }));
-        if only_a_term && !marks && !self.focus.is_of_kind(&Fact::TermChanged { term: 0 }) {
+        if only_a_term && !marks && !self.relevance.has_fact_kind(&Fact::TermChanged { term: 0 }) {
             said.clear();
         }
-        let head = event.lines.first().filter(|line| world || !is_plain(&line.text));
-        let head = head.map(|line| self.dated(&line.text, Some(line.node)));
+        let head = event.lines.first().filter(|line| world || !is_routine_line(&line.text));
+        let head = head.map(|line| self.add_terms_to_indexes(&line.text, Some(line.node)));
         let text = match (said.is_empty(), head) {
             (true, Some(head)) if world => return alone(head),
             (true, _) => return None,
@@ -111,15 +115,16 @@ impl Teller<'_> {
             (false, None) => said.join(", "),
         };
         let is_of_an_entry =
-            |fact: &&Observed| self.is_first(fact) || matches!(fact.fact, Fact::Committed { .. });
+            |fact: &&Observed| self.is_first_append(fact) || matches!(fact.fact, Fact::Committed { .. });
         let has_own_row =
             marks || world || (self.detail == Detail::EachEntry && facts.iter().any(is_of_an_entry));
-        let kind = if has_own_row { None } else { Kind::of(&facts, self.focus, &self.led) };
-        Some(Told { text, facts, kind })
+        let kind =
+            if has_own_row { None } else { GroupKind::classify(&facts, self.relevance, &self.leaderships) };
+        Some(FormattedEvent { text, facts, group_kind: kind })
     }
 
     /// Whether an entry is appended that nobody else has.
-    fn is_first(&self, observed: &Observed) -> bool {
+    fn is_first_append(&self, observed: &Observed) -> bool {
         let Fact::Appended { index, term, .. } = observed.fact else { return false };
         let has = |(node, log): (&Node, &BTreeMap<Index, Term>)| {
             *node != observed.node && log.get(&index) == Some(&term)
@@ -128,12 +133,12 @@ impl Teller<'_> {
     }
 
     /// The facts of an event that matter. Keeps up with all of them.
-    fn worth_telling<'e>(&mut self, event: &Event<'e>, marks: bool) -> Vec<&'e Observed> {
+    fn relevant_facts<'e>(&mut self, event: &TimelineEvent<'e>, marks: bool) -> Vec<&'e Observed> {
         let mut facts = Vec::new();
         for fact in event.facts.iter().copied() {
-            let is_news = self.note(fact);
-            let in_the_clash = marks && self.focus.is_of_kind(&fact.fact);
-            if in_the_clash || (is_news && self.focus.concerns(fact)) {
+            let is_news = self.track_fact(fact);
+            let in_the_clash = marks && self.relevance.has_fact_kind(&fact.fact);
+            if in_the_clash || (is_news && self.relevance.is_relevant(fact)) {
                 facts.push(fact);
             }
         }
@@ -141,7 +146,7 @@ impl Teller<'_> {
     }
 
     /// These facts in a few words each. Entries that come together are told together.
-    fn phrases(&self, facts: &[&Observed]) -> Vec<String> {
+    fn describe_facts(&self, facts: &[&Observed]) -> Vec<String> {
         let mut said: Vec<String> = Vec::new();
         let mut appended: Option<(Node, Index, Index, Term)> = None;
         for fact in facts {
@@ -161,7 +166,7 @@ impl Teller<'_> {
                 });
                 continue;
             }
-            let phrase = self.phrase(fact);
+            let phrase = self.describe_fact(fact);
             if !phrase.is_empty() {
                 said.push(phrase);
             }
@@ -170,31 +175,41 @@ impl Teller<'_> {
     }
 
     /// An event as a part of a spell.
-    pub(super) fn part<'b>(&'b self, event: &Event<'_>, told: &'b Told<'_>, kind: Kind) -> Part<'b> {
+    pub(super) fn group_member<'b>(
+        &'b self,
+        event: &TimelineEvent<'_>,
+        told: &'b FormattedEvent<'_>,
+        kind: GroupKind,
+    ) -> GroupMember<'b> {
         let reached = told.facts.iter().filter_map(|observed| {
             let (reach, index) = match observed.fact {
-                Fact::Acknowledged { index, .. } => (Reach::Acknowledges, index),
-                Fact::Committed { index } => (Reach::Commits, index),
+                Fact::Acknowledged { index, .. } => (LogClaim::Acknowledges, index),
+                Fact::Committed { index } => (LogClaim::Commits, index),
                 _ => return None,
             };
             let term = self.logs.get(&observed.node).and_then(|log| log.get(&index));
             Some(((observed.node, reach), LogId { index, term: term.copied().unwrap_or_default() }))
         });
         let is_of_a_group = |observed: &&&Observed| matches!(observed.fact, Fact::Configured { .. });
-        Part {
+        GroupMember {
             kind,
             at: event.at,
-            here: event.nodes(),
-            standing: &self.standing,
+            involved: event.nodes(),
+            roles: &self.roles,
             facts: &told.facts,
-            reached: reached.collect(),
-            groups: told.facts.iter().filter(is_of_a_group).map(|fact| self.phrase(fact)).collect(),
+            log_claims: reached.collect(),
+            configurations: told
+                .facts
+                .iter()
+                .filter(is_of_a_group)
+                .map(|fact| self.describe_fact(fact))
+                .collect(),
         }
     }
 
     /// Keeps up with a node. Returns whether it had not said just this before.
-    fn note(&mut self, fact: &Observed) -> bool {
-        if !is_of_a_server(&fact.fact) {
+    fn track_fact(&mut self, fact: &Observed) -> bool {
+        if !is_server_fact(&fact.fact) {
             return true;
         }
         match fact.fact {
@@ -209,7 +224,7 @@ impl Teller<'_> {
         let standing = match fact.fact {
             Fact::Started { last, .. } => {
                 log.retain(|index, _| *index <= last.index);
-                Some(ShownRole::Follows)
+                Some(ShownRole::Follower)
             }
             Fact::Appended { index, term, .. } => {
                 log.insert(index, term);
@@ -219,13 +234,13 @@ impl Teller<'_> {
                 log.retain(|index, _| *index <= after);
                 None
             }
-            Fact::TermChanged { .. } | Fact::SteppedDown { .. } => Some(ShownRole::Follows),
-            Fact::Campaigned { .. } => Some(ShownRole::Campaigns),
-            Fact::Leads { .. } => Some(ShownRole::Leads),
+            Fact::TermChanged { .. } | Fact::SteppedDown { .. } => Some(ShownRole::Follower),
+            Fact::Campaigned { .. } => Some(ShownRole::Candidate),
+            Fact::Leads { .. } => Some(ShownRole::Leader),
             Fact::Crashed | Fact::PowerLost => Some(ShownRole::Down),
             _ => None,
         };
-        if let (Some(standing), Some(column)) = (standing, self.standing.get_mut(fact.node as usize)) {
+        if let (Some(standing), Some(column)) = (standing, self.roles.get_mut(fact.node as usize)) {
             *column = standing;
         }
         true
@@ -233,8 +248,8 @@ impl Teller<'_> {
 
     /// A place in the log of a node as `index@term`. Where it has none there: in that of whoever leads, and then of
     /// anybody; so it is with clients, who have no log.
-    fn place(&self, node: Option<Node>, index: Index) -> String {
-        let leads = |node: &Node| self.standing[*node as usize] == ShownRole::Leads;
+    fn format_index(&self, node: Option<Node>, index: Index) -> String {
+        let leads = |node: &Node| self.roles[*node as usize] == ShownRole::Leader;
         let term = |node: Node| self.logs.get(&node).and_then(|log| log.get(&index));
         let others = (1..=self.nodes).filter(leads).chain(1..=self.nodes);
         match node.into_iter().chain(others).find_map(term) {
@@ -246,14 +261,16 @@ impl Teller<'_> {
 
     /// A text in which places in the log of this node are written as `index@term`, also where whoever wrote it knew the
     /// index alone.
-    pub(super) fn dated(&self, text: &str, node: Option<Node>) -> String {
+    pub(super) fn add_terms_to_indexes(&self, text: &str, node: Option<Node>) -> String {
         let is_digit = |c: char| c.is_ascii_digit();
         let (mut dated, mut done) = (String::new(), 0);
         while let Some(start) = text[done..].find(is_digit).map(|at| done + at) {
             let end = text[start..].find(|c| !is_digit(c)).map_or(text.len(), |length| start + length);
             dated += &text[done..start];
             match text[start..end].parse() {
-                Ok(index) if is_place(&text[..start], &text[end..]) => dated += &self.place(node, index),
+                Ok(index) if is_log_index(&text[..start], &text[end..]) => {
+                    dated += &self.format_index(node, index)
+                }
                 _ => dated += &text[start..end],
             }
             done = end;
@@ -262,24 +279,24 @@ impl Teller<'_> {
     }
 
     /// A side of the clash in a few words.
-    pub(super) fn words(&self, side: &Side) -> String {
-        let node = match side.who {
-            Who::Server(node) => Some(node),
-            Who::Client(_) | Who::All => None,
+    pub(super) fn describe_evidence(&self, side: &Evidence) -> String {
+        let node = match side.actor {
+            Actor::Server(node) => Some(node),
+            Actor::Client(_) | Actor::All => None,
         };
-        match &side.what {
-            What::Words(words, _) => self.dated(words, node),
-            What::Fact(fact) => {
+        match &side.kind {
+            EvidenceKind::Text(words, _) => self.add_terms_to_indexes(words, node),
+            EvidenceKind::Fact(fact) => {
                 let node = node.unwrap_or_default();
-                self.phrase(&Observed { at: side.at, step: side.step, node, fact: fact.clone() })
+                self.describe_fact(&Observed { at: side.at, step: side.step, node, fact: fact.clone() })
             }
         }
     }
 
     /// A fact in a few words.
-    pub(super) fn phrase(&self, fact: &Observed) -> String {
+    pub(super) fn describe_fact(&self, fact: &Observed) -> String {
         let node = fact.node;
-        let place = |index: &Index| self.place(Some(node), *index);
+        let place = |index: &Index| self.format_index(Some(node), *index);
         match &fact.fact {
             Fact::Started { term, last, .. } => format!("n{node} starts in term {term}, log up to {last}"),
             Fact::TermChanged { term } => format!("term {term}"),
@@ -329,15 +346,15 @@ impl Teller<'_> {
                 format!("answers the operator: {answer}")
             }
             Fact::WriteAcknowledged { index, write } => {
-                format!("c{node} sees {write} done at {}", self.place(None, *index))
+                format!("c{node} sees {write} done at {}", self.format_index(None, *index))
             }
             Fact::ReadAsked { read } => format!("c{node} asks {read}"),
         }
     }
 
     /// A line: when, how much was folded before it, how everybody stands, what happens. The clash has a mark.
-    pub(super) fn row(&self, place: &Place<'_>, marks: bool, text: &str) -> String {
-        let Place { at, folded, here, standing } = place;
+    pub(super) fn format_row(&self, place: &RowContext<'_>, marks: bool, text: &str) -> String {
+        let RowContext { at, folded, involved: here, roles: standing } = place;
         let columns: String = (1..=self.nodes)
             .map(|node| {
                 let letter = standing[node as usize].letter();
@@ -345,16 +362,16 @@ impl Teller<'_> {
             })
             .collect();
         let seconds = format!("{}.{:06}", at / 1_000_000_000, at / 1_000 % 1_000_000);
-        let folded = if *folded == 0 { String::new() } else { format!("+{}", grouped(*folded)) };
+        let folded = if *folded == 0 { String::new() } else { format!("+{}", with_thousands(*folded)) };
         let mark = if marks { '!' } else { ' ' };
         let line = format!("{mark} {seconds:>11} {folded:>6}  {columns}  ");
         let room = self.width.saturating_sub(line.len());
-        format!("{line}{}", clipped(text, room))
+        format!("{line}{}", truncate_line(text, room))
     }
 
     /// A line, and more below it until all is said.
-    pub(super) fn rows(&self, place: &Place<'_>, text: &str) -> Vec<String> {
-        let indent = self.row(place, false, "").len();
+    pub(super) fn format_wrapped_row(&self, place: &RowContext<'_>, text: &str) -> Vec<String> {
+        let indent = self.format_row(place, false, "").len();
         // Without a few columns for words there is nothing to be won.
         let room = self.width.saturating_sub(indent).max(20);
         let mut lines: Vec<String> = vec![String::new()];
@@ -370,12 +387,12 @@ impl Teller<'_> {
             }
         }
         let below = lines.iter().skip(1).map(|line| format!("{:indent$}{line}", ""));
-        [self.row(place, false, &lines[0])].into_iter().chain(below).collect()
+        [self.format_row(place, false, &lines[0])].into_iter().chain(below).collect()
     }
 }
 
 /// Whether a number that stands between these texts is a bare place in a log.
-fn is_place(before: &str, after: &str) -> bool {
+fn is_log_index(before: &str, after: &str) -> bool {
     const WORDS: [&str; 11] = [
         "index ",
         "matched ",
@@ -398,12 +415,12 @@ fn is_place(before: &str, after: &str) -> bool {
 }
 
 /// Whether a line says no more than that time has passed: what came of it says the rest.
-fn is_plain(text: &str) -> bool {
+fn is_routine_line(text: &str) -> bool {
     text == "timer" || text.starts_with("sync ") || text.starts_with("starts with")
 }
 
 /// A text that fits: a longer one ends with dots.
-fn clipped(text: &str, room: usize) -> String {
+fn truncate_line(text: &str, room: usize) -> String {
     if text.len() <= room {
         return text.to_owned();
     }

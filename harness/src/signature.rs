@@ -6,29 +6,29 @@ use std::fmt;
 
 /// Which property was broken, and by what kind of clash. Failures of one shape are one group.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct Shape {
+pub struct FailureSignature {
     /// Which property.
     pub property: String,
     /// The kinds of the two facts that clash; where it was not facts, the sentence without its numbers.
     pub clash: String,
 }
 
-impl Shape {
+impl FailureSignature {
     /// The shape of this failure.
     #[must_use]
-    pub fn of(failure: &Failure) -> Shape {
+    pub fn of(failure: &Failure) -> FailureSignature {
         let clash = match &failure.facts {
             Some(facts) => match &facts.first {
-                Some(first) => format!("{} and {}", kind(&first.fact), kind(&facts.second.fact)),
-                None => kind(&facts.second.fact).to_owned(),
+                Some(first) => format!("{} and {}", fact_name(&first.fact), fact_name(&facts.second.fact)),
+                None => fact_name(&facts.second.fact).to_owned(),
             },
-            None => skeleton(failure.sentence.lines().next().unwrap_or_default()),
+            None => strip_numbers(failure.sentence.lines().next().unwrap_or_default()),
         };
-        Shape { property: failure.property.clone(), clash }
+        FailureSignature { property: failure.property.clone(), clash }
     }
 }
 
-impl fmt::Display for Shape {
+impl fmt::Display for FailureSignature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({})", self.property, self.clash)
     }
@@ -36,7 +36,7 @@ impl fmt::Display for Shape {
 
 /// A sentence without its numbers, and without how many there are in a list: `n3, n4 lag` and `n1 lags` differ, `n3, n4`
 /// and `n1, n2, n5` do not.
-fn skeleton(sentence: &str) -> String {
+fn strip_numbers(sentence: &str) -> String {
     let mut bare = String::new();
     for c in sentence.chars() {
         match c {
@@ -54,7 +54,7 @@ fn skeleton(sentence: &str) -> String {
 }
 
 /// The kind of a fact, in words.
-fn kind(fact: &Fact) -> &'static str {
+fn fact_name(fact: &Fact) -> &'static str {
     match fact {
         Fact::Started { .. } => "started",
         Fact::TermChanged { .. } => "term changed",
@@ -91,13 +91,13 @@ fn kind(fact: &Fact) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use super::{Shape, skeleton};
+    use super::{FailureSignature, strip_numbers};
     use crate::outcome::Failure;
     use invariants::{Fact, Observed, Violation};
 
     #[test]
     fn numbers_do_not_count_and_words_do() {
-        let same = |one: &str, other: &str| skeleton(one) == skeleton(other);
+        let same = |one: &str, other: &str| strip_numbers(one) == strip_numbers(other);
         assert!(same("n3 has a log up to 12, committed 7", "n1 has a log up to 9, committed 9"));
         assert!(same("{n1, n2, n3} voted", "{n4} voted"));
         assert!(!same("there is no leader", "a fresh read is not answered"));
@@ -119,10 +119,10 @@ mod tests {
             sides: Vec::new(),
         };
         let leads = |node, term| observed(node, Fact::Leads { term });
-        let one = Shape::of(&failure(Some(leads(1, 4)), leads(3, 4)));
-        assert_eq!(one, Shape::of(&failure(Some(leads(2, 9)), leads(5, 9))));
-        assert_ne!(one, Shape::of(&failure(Some(observed(1, Fact::Crashed)), leads(3, 4))));
-        assert_ne!(one, Shape::of(&failure(None, leads(3, 4))));
+        let one = FailureSignature::of(&failure(Some(leads(1, 4)), leads(3, 4)));
+        assert_eq!(one, FailureSignature::of(&failure(Some(leads(2, 9)), leads(5, 9))));
+        assert_ne!(one, FailureSignature::of(&failure(Some(observed(1, Fact::Crashed)), leads(3, 4))));
+        assert_ne!(one, FailureSignature::of(&failure(None, leads(3, 4))));
         assert_eq!(one.to_string(), "election-safety (leads and leads)");
     }
 }

@@ -1,16 +1,16 @@
 //! The verbs about one plan: `run`, `plan`, `keep` and `replay`.
 
-use super::exit::{BROKEN, KEPT};
-use super::overnight::variable;
+use super::exit::{SUCCESS, VIOLATION};
+use super::long_sweep::env_var;
 use super::paths::Paths;
-use super::{Done, arguments, known, print};
-use crate::case::{self, Case, Expect, NO_STORY, Shrunk};
-use crate::near;
-use crate::outcome::{Options, Outcome, Record, Verdict};
-use crate::plan::file::named;
+use super::{CommandResult, arguments, catalog, print};
+use crate::case::{self, Case, DESCRIPTION_TEMPLATE, Expectation, ShrunkFrom};
+use crate::outcome::{Options, Outcome, RunRecord, Verdict};
+use crate::plan::file::display_path;
 use crate::plan::{GENERATOR_VERSION, Plan, file, generate};
-use crate::report::{self, Origin};
-use crate::text::{shown, visible_lines};
+use crate::refresh;
+use crate::report::{self, PlanSource};
+use crate::text::{display_value, escape_lines};
 use crate::{run, survey};
 use invariants::formats;
 use std::io;
@@ -19,16 +19,16 @@ use std::path::Path;
 use std::thread;
 use tracing_subscriber::filter::{Directive, EnvFilter};
 
-pub(super) fn run(arguments: &arguments::Run) -> Done {
-    let (source, changes) = (&arguments.source, &arguments.changes);
-    known::bug(changes.bug.as_deref())?;
-    let options = known::options_without(&changes.without)?;
+pub(super) fn run(arguments: &arguments::RunArgs) -> CommandResult {
+    let (source, changes) = (&arguments.source, &arguments.overrides);
+    catalog::check_bug(changes.bug.as_deref())?;
+    let options = catalog::options_with_disabled(&changes.without)?;
     let mut shrunk = None;
     let mut paths = Paths::default();
     let mut plan = match (&source.plan, source.seed) {
         (Some(path), _) => {
-            paths.read("the plan", path);
-            let case = case::read_either(path).map_err(|error| error.to_string())?;
+            paths.add_input("the plan", path);
+            let case = case::read_case_or_plan(path).map_err(|error| error.to_string())?;
             shrunk = case.shrunk;
             case.plan
         }
@@ -38,38 +38,41 @@ pub(super) fn run(arguments: &arguments::Run) -> Done {
     if changes.bug.is_some() {
         plan.bug.clone_from(&changes.bug);
     }
-    let (record, options) = watched(&plan, &arguments.watch, paths, options)?;
+    let (record, options) = run_and_record(&plan, &arguments.recording, paths, options)?;
     let origin = match &source.plan {
-        Some(path) => Origin::File { path, bug: changes.bug.as_deref() },
-        None => Origin::Seed,
+        Some(path) => PlanSource::File { path, bug: changes.bug.as_deref() },
+        None => PlanSource::Seed,
     };
-    print(&page(&plan, origin, record.clone(), shrunk, &options))?;
-    Ok(code(&record.outcome))
+    print(&run_page(&plan, origin, record.clone(), shrunk, &options))?;
+    Ok(verdict_exit_code(&record.outcome))
 }
 
-pub(super) fn plan(arguments: &arguments::Plan) -> Done {
-    known::bug(arguments.bug.as_deref())?;
+pub(super) fn plan(arguments: &arguments::PlanArgs) -> CommandResult {
+    catalog::check_bug(arguments.bug.as_deref())?;
     let plan = Plan { bug: arguments.bug.clone(), ..generate(arguments.seed) };
     print(&file::to_text(&plan))?;
-    Ok(KEPT)
+    Ok(SUCCESS)
 }
 
-pub(super) fn keep(arguments: &arguments::Keep) -> Done {
-    known::bug(arguments.bug.as_deref())?;
-    let path = case::path_of(&arguments.name);
+pub(super) fn write_case(arguments: &arguments::KeepArgs) -> CommandResult {
+    catalog::check_bug(arguments.bug.as_deref())?;
+    let path = case::case_path(&arguments.name);
     if path.symlink_metadata().is_ok() {
-        return Err(format!("{} is there already: choose another name", named(&path)));
+        return Err(format!("{} is there already: choose another name", display_path(&path)));
     }
-    let folder = Path::new(case::FOLDER);
+    let folder = Path::new(case::CASES_DIR);
     if !folder.is_dir() {
-        return Err(format!("there is no folder {} here: go to the top of the work tree", named(folder)));
+        return Err(format!(
+            "there is no folder {} here: go to the top of the work tree",
+            display_path(folder)
+        ));
     }
     let mut paths = Paths::default();
-    arguments.file.iter().for_each(|file| paths.read("the plan", file));
-    paths.write("the case", &path)?;
+    arguments.file.iter().for_each(|file| paths.add_input("the plan", file));
+    paths.add_output("the case", &path)?;
 
     let found = match (&arguments.file, arguments.seed) {
-        (Some(file), _) => Some(case::read_either(file).map_err(|error| error.to_string())?),
+        (Some(file), _) => Some(case::read_case_or_plan(file).map_err(|error| error.to_string())?),
         _ => None,
     };
     let mut plan = match (&found, arguments.seed) {
@@ -82,144 +85,144 @@ pub(super) fn keep(arguments: &arguments::Keep) -> Done {
     let seed = format!("seed {}", plan.seed);
     let outcome = run::run(&plan, &Options::default()).outcome;
     let expect = match (&plan.bug, &outcome.verdict) {
-        (Some(_), Verdict::Failed(failure)) => Expect::Caught(failure.property.clone()),
+        (Some(_), Verdict::Failed(failure)) => Expectation::Caught(failure.property.clone()),
         (Some(bug), _) => {
             return Err(format!("with the bug {bug} {seed} breaks no promise: there is nothing to catch"));
         }
         (None, Verdict::Unknown(_)) => {
             return Err(format!("{seed} stays undecided: nothing can be expected of it"));
         }
-        (None, _) => Expect::Passed,
+        (None, _) => Expectation::Passed,
     };
     let seen = match &outcome.verdict {
-        Verdict::Failed(failure) => format!("{}: {}", failure.property, visible_lines(&failure.sentence)),
+        Verdict::Failed(failure) => format!("{}: {}", failure.property, escape_lines(&failure.sentence)),
         _ => "All promises were kept.".into(),
     };
     let found_before = found.as_ref().map_or_else(
         || format!("Seed {}@{GENERATOR_VERSION}. {seen}\n", plan.seed),
         |found| if found.story.is_empty() { format!("{seen}\n") } else { found.story.clone() },
     );
-    let story = format!("{NO_STORY}\n{found_before}");
+    let story = format!("{DESCRIPTION_TEMPLATE}\n{found_before}");
     let shrunk = found.and_then(|found| found.shrunk);
     let case = Case { shrunk, ..Case::new(story, expect, &outcome, plan) };
     case.write(&path).map_err(|error| error.to_string())?;
     print(&format!(
         "{}: now fill in its story; expected is: {}\n  cargo run --release -- replay {}\n",
-        named(&path),
+        display_path(&path),
         case.expect,
-        named(&path)
+        display_path(&path)
     ))?;
-    Ok(KEPT)
+    Ok(SUCCESS)
 }
 
-pub(super) fn replay(arguments: &arguments::Replay) -> Done {
+pub(super) fn replay(arguments: &arguments::ReplayArgs) -> CommandResult {
     let path = &arguments.file;
     let case = Case::read(path).map_err(|error| error.to_string())?;
     let mut paths = Paths::default();
     match arguments.refresh {
-        true => paths.rewrite("the case", path)?,
-        false => paths.read("the case", path),
+        true => paths.add_in_place("the case", path)?,
+        false => paths.add_input("the case", path),
     }
-    let (record, options) = watched(&case.plan, &arguments.watch, paths, Options::default())?;
+    let (record, options) = run_and_record(&case.plan, &arguments.recording, paths, Options::default())?;
     let outcome = record.outcome.clone();
-    let origin = Origin::File { path, bug: None };
-    let page = page(&case.plan, origin, record, case.shrunk, &options);
-    print(&format!("{page}\n{}", report::expectation(&case, &outcome)))?;
+    let origin = PlanSource::File { path, bug: None };
+    let page = run_page(&case.plan, origin, record, case.shrunk, &options);
+    print(&format!("{page}\n{}", report::case_report(&case, &outcome)))?;
     let mut is_met = case.is_met_by(&outcome);
     if let Some(bug) = &case.plan.bug {
         // Whoever catches a bug that is not there catches nothing.
-        let verdict = near::without_bug(&case.plan, &run::run);
-        print(&report::expectation_without_bug(bug, &verdict))?;
-        is_met &= verdict == Verdict::Kept;
+        let verdict = refresh::verdict_without_bug(&case.plan, &run::run);
+        print(&report::case_report_without_bug(bug, &verdict))?;
+        is_met &= verdict == Verdict::Passed;
     }
     if is_met {
         if arguments.refresh {
-            near::renewed(&case, case.plan.clone(), &outcome)
+            refresh::rebuild_case(&case, case.plan.clone(), &outcome)
                 .write(path)
                 .map_err(|error| error.to_string())?;
         }
-        return Ok(KEPT);
+        return Ok(SUCCESS);
     }
     // Before it is called stale: the same plan, with other chance.
     let jobs = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-    let Some(near) = near::refreshed(&case, &run::run, jobs) else {
-        let seeds = near::SEEDS;
+    let Some(near) = refresh::find_refreshed_case(&case, &run::run, jobs) else {
+        let seeds = refresh::REFRESH_SEEDS;
         print(&format!("stale: none of {seeds} other seeds does what is expected either\n"))?;
-        return Ok(BROKEN);
+        return Ok(VIOLATION);
     };
     if !arguments.refresh {
-        let (seed, path) = (near.plan.seed, named(path));
+        let (seed, path) = (near.plan.seed, display_path(path));
         print(&format!(
             "with the seed {seed} it does what is expected:\n  cargo run --release -- replay --refresh {path}\n"
         ))?;
-        return Ok(BROKEN);
+        return Ok(VIOLATION);
     }
     near.write(path).map_err(|error| error.to_string())?;
-    print(&format!("refreshed: {} has the seed {} now\n", named(path), near.plan.seed))?;
-    Ok(KEPT)
+    print(&format!("refreshed: {} has the seed {} now\n", display_path(path), near.plan.seed))?;
+    Ok(SUCCESS)
 }
 
 /// The page of a run. Of one that broke a promise all is kept that its page tells.
-pub(super) fn page(
+pub(super) fn run_page(
     plan: &Plan,
-    origin: Origin<'_>,
-    record: Record,
-    shrunk: Option<Shrunk>,
+    origin: PlanSource<'_>,
+    record: RunRecord,
+    shrunk: Option<ShrunkFrom>,
     options: &Options,
 ) -> String {
     let record = match record.outcome.verdict {
-        Verdict::Failed(_) => run::run(plan, &survey::watched(options)),
+        Verdict::Failed(_) => run::run(plan, &survey::record_everything(options)),
         _ => record,
     };
-    report::verdict(plan, origin, &record, shrunk, options, report::width())
+    report::run_page(plan, origin, &record, shrunk, options, report::page_width())
 }
 
 /// Runs a plan, prints the timeline and writes what was asked to be written.
-fn watched(
+fn run_and_record(
     plan: &Plan,
-    watch: &arguments::Watch,
+    watch: &arguments::RecordingArgs,
     mut paths: Paths,
     options: Options,
-) -> Result<(Record, Options), String> {
-    let traced = show_tracing()?;
+) -> Result<(RunRecord, Options), String> {
+    let traced = init_tracing()?;
     for (what, path) in [("--facts", &watch.facts), ("--history", &watch.history)] {
-        path.iter().try_for_each(|path| paths.write(what, path))?;
+        path.iter().try_for_each(|path| paths.add_output(what, path))?;
     }
     let options = Options {
         strict: watch.strict,
-        timeline: watch.trace || traced,
+        trace: watch.trace || traced,
         facts: watch.facts.is_some(),
         history: watch.history.is_some(),
         ..options
     };
     let record = run::run(plan, &options);
     if let Some(path) = &watch.facts {
-        write_observed(path, |output| formats::facts::write(output, &record.facts))?;
+        write_recording(path, |output| formats::facts::write(output, &record.facts))?;
     }
     if let Some(path) = &watch.history {
-        write_observed(path, |output| formats::histories::write(output, &record.history))?;
+        write_recording(path, |output| formats::histories::write(output, &record.history))?;
     }
     if watch.trace {
-        let lines: String = record.timeline.iter().map(|line| report::timeline(line) + "\n").collect();
+        let lines: String = record.trace.iter().map(|line| report::trace_line(line) + "\n").collect();
         print(&(lines + "\n"))?;
     }
     Ok((record, options))
 }
 
 /// Writes what was observed to a file, all of it or nothing.
-fn write_observed(path: &Path, write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> Result<(), String> {
+fn write_recording(path: &Path, write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> Result<(), String> {
     let mut bytes = Vec::new();
-    write(&mut bytes).map_err(|error| format!("{}: {error}", named(path)))?;
-    let text = String::from_utf8(bytes).map_err(|error| format!("{}: {error}", named(path)))?;
+    write(&mut bytes).map_err(|error| format!("{}: {error}", display_path(path)))?;
+    let text = String::from_utf8(bytes).map_err(|error| format!("{}: {error}", display_path(path)))?;
     file::write_text(path, &text).map_err(|error| error.to_string())
 }
 
 /// Shows the timeline as tracing events on standard error, where `RUST_LOG` asks for them. Returns whether it does.
-fn show_tracing() -> Result<bool, String> {
-    let Some(wanted) = variable("RUST_LOG")? else { return Ok(false) };
+fn init_tracing() -> Result<bool, String> {
+    let Some(wanted) = env_var("RUST_LOG")? else { return Ok(false) };
     let filter = EnvFilter::builder()
         .parse(&wanted)
-        .map_err(|error| format!("RUST_LOG is `{}`, which is no filter: {error}", shown(&wanted)))?;
+        .map_err(|error| format!("RUST_LOG is `{}`, which is no filter: {error}", display_value(&wanted)))?;
     // What madsim itself has to say would bury the run.
     let silence: Directive =
         "madsim=off".parse().map_err(|error| format!("madsim cannot be silenced: {error}"))?;
@@ -233,9 +236,9 @@ fn show_tracing() -> Result<bool, String> {
         .map_err(|error| format!("tracing cannot be shown: {error}"))
 }
 
-fn code(outcome: &Outcome) -> u8 {
+fn verdict_exit_code(outcome: &Outcome) -> u8 {
     match outcome.verdict {
-        Verdict::Kept | Verdict::Unknown(_) => KEPT,
-        Verdict::Failed(_) => BROKEN,
+        Verdict::Passed | Verdict::Unknown(_) => SUCCESS,
+        Verdict::Failed(_) => VIOLATION,
     }
 }

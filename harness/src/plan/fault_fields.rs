@@ -1,7 +1,7 @@
 //! A fault as a file writes it: flat. Read by hand, because a flattened enum would forget in which line and column a
 //! field stands, and would let fields pass that no kind has.
 
-use super::{Chance, Duration, Fault, FaultKind, Moment, Target};
+use super::{Fault, FaultKind, Probability, SimDuration, Target, Trigger};
 use crate::names;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error};
@@ -9,23 +9,23 @@ use serde::de::{Deserializer, Error};
 /// All fields that a fault of any kind may have.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Wire {
-    at: Duration,
-    on: Option<Moment>,
-    kind: Kind,
+struct FaultFields {
+    at: SimDuration,
+    on: Option<Trigger>,
+    kind: FaultName,
     node: Option<Target>,
     nodes: Option<Vec<Target>>,
     from: Option<Target>,
     to: Option<Target>,
     side: Option<Vec<Target>>,
-    loss: Option<Chance>,
-    duplication: Option<Chance>,
-    reordering: Option<Chance>,
-    delay: Option<Duration>,
+    loss: Option<Probability>,
+    duplication: Option<Probability>,
+    reordering: Option<Probability>,
+    delay: Option<SimDuration>,
     factor: Option<u64>,
     drift: Option<i64>,
-    by: Option<By>,
-    lasts: Option<Duration>,
+    by: Option<JumpBy>,
+    lasts: Option<SimDuration>,
     voters: Option<Vec<Target>>,
     learners: Option<Vec<Target>>,
     remove: Option<Vec<Target>>,
@@ -33,15 +33,15 @@ struct Wire {
 }
 
 /// The name of a kind that exists.
-struct Kind(&'static str);
+struct FaultName(&'static str);
 
-impl<'de> Deserialize<'de> for Kind {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Kind, D::Error> {
+impl<'de> Deserialize<'de> for FaultName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<FaultName, D::Error> {
         let typed = String::deserialize(deserializer)?;
         let kinds = || FaultKind::ALL.into_iter().map(|(name, _)| name);
         match kinds().find(|&name| name == typed) {
-            Some(name) => Ok(Kind(name)),
-            None => Err(D::Error::custom(names::unknown("fault", &typed, kinds()))),
+            Some(name) => Ok(FaultName(name)),
+            None => Err(D::Error::custom(names::unknown_name("fault", &typed, kinds()))),
         }
     }
 }
@@ -52,20 +52,20 @@ impl<'de> Deserialize<'de> for Kind {
     untagged,
     expecting = "a clock jumps `by` a duration such as \"150ms\", a wall clock `by` whole milliseconds"
 )]
-enum By {
-    Duration(Duration),
+enum JumpBy {
+    Duration(SimDuration),
     Milliseconds(i64),
 }
 
 impl<'de> Deserialize<'de> for Fault {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Fault, D::Error> {
-        Wire::deserialize(deserializer)?.fault().map_err(D::Error::custom)
+        FaultFields::deserialize(deserializer)?.into_fault().map_err(D::Error::custom)
     }
 }
 
-impl Wire {
+impl FaultFields {
     /// The fault, if the fields are just those that its kind has.
-    fn fault(self) -> Result<Fault, String> {
+    fn into_fault(self) -> Result<Fault, String> {
         let mut wire = self;
         let name = wire.kind.0;
         // Takes a field that the kind must have. What is left over in the end, the kind does not have.
@@ -99,14 +99,14 @@ impl Wire {
                 FaultKind::ClockRate { node: need!(node), drift: need!(drift), lasts: need!(lasts) }
             }
             "clock-jump" => match need!(by) {
-                By::Duration(by) => FaultKind::ClockJump { node: need!(node), by },
-                By::Milliseconds(_) => {
+                JumpBy::Duration(by) => FaultKind::ClockJump { node: need!(node), by },
+                JumpBy::Milliseconds(_) => {
                     return Err("a clock jumps `by` a duration in quotes, such as \"150ms\"".into());
                 }
             },
             "wall-jump" => match need!(by) {
-                By::Milliseconds(by) => FaultKind::WallJump { node: need!(node), by },
-                By::Duration(_) => {
+                JumpBy::Milliseconds(by) => FaultKind::WallJump { node: need!(node), by },
+                JumpBy::Duration(_) => {
                     return Err(
                         "a wall clock jumps `by` a whole number of milliseconds, such as -1500".into()
                     );
@@ -125,14 +125,14 @@ impl Wire {
             "leave" => FaultKind::Leave,
             _ => unreachable!("a kind was read that no list has: {name}"),
         };
-        match wire.left_over() {
+        match wire.unexpected_field() {
             Some(field) => Err(format!("a fault of kind `{name}` has no `{field}`")),
             None => Ok(Fault { at: wire.at, on: wire.on, kind }),
         }
     }
 
     /// A field that is there and was not taken.
-    fn left_over(&self) -> Option<&'static str> {
+    fn unexpected_field(&self) -> Option<&'static str> {
         let fields = [
             ("node", self.node.is_some()),
             ("nodes", self.nodes.is_some()),
