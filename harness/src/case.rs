@@ -280,14 +280,14 @@ struct PlanHeader {
 
 #[cfg(test)]
 mod tests {
-    use super::{Case, Expectation, Shrunk, read_plan};
+    use super::{Case, Expectation, ShrunkFrom, read_plan};
     use crate::plan::{file, generate};
     use crate::vocabulary;
     use proptest::prelude::*;
 
     fn case(expect: Expectation) -> Case {
         let story = "A leader fell.\nIt came back.\n".into();
-        let shrunk = Some(Shrunk { faults: 17, operations: 230, runs: 1_234 });
+        let shrunk = Some(ShrunkFrom { faults: 17, operations: 230, runs: 1_234 });
         let milestones = vec!["log-truncated".into()];
         Case { story, expect, commit: Some("0123456789ab".into()), milestones, shrunk, plan: generate(3) }
     }

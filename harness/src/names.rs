@@ -31,15 +31,18 @@ pub fn unknown_name<'a>(what: &str, typed: &str, names: impl IntoIterator<Item =
 
 #[cfg(test)]
 mod tests {
-    use super::unknown;
+    use super::unknown_name;
 
     #[test]
     fn the_nearest_names_are_offered() {
         let names = ["crash", "pause", "cut", "power-loss"];
-        assert_eq!(unknown("fault", "crahs", names), "there is no fault `crahs`; did you mean `crash`?");
-        assert_eq!(unknown("fault", "power", names), "there is no fault `power`; did you mean `power-loss`?");
+        assert_eq!(unknown_name("fault", "crahs", names), "there is no fault `crahs`; did you mean `crash`?");
         assert_eq!(
-            unknown("fault", "zzzzzz", names),
+            unknown_name("fault", "power", names),
+            "there is no fault `power`; did you mean `power-loss`?"
+        );
+        assert_eq!(
+            unknown_name("fault", "zzzzzz", names),
             "there is no fault `zzzzzz`; `harness list` names them all"
         );
     }

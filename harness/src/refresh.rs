@@ -57,17 +57,17 @@ pub fn rebuild_case(case: &Case, plan: Plan, outcome: &Outcome) -> Case {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_met, verdict_without_bug};
+    use super::{meets_expectation, verdict_without_bug};
     use crate::case::{Case, Expectation};
-    use crate::outcome::{Counts, Failure, Options, Outcome, Record, Verdict};
+    use crate::outcome::{Counts, Failure, Options, Outcome, RunRecord, Verdict};
     use crate::plan::{Plan, generate};
     use invariants::Digest;
 
-    fn ends(verdict: Verdict) -> Record {
-        Record::from(Outcome {
+    fn ends(verdict: Verdict) -> RunRecord {
+        RunRecord::from(Outcome {
             verdict,
             counts: Counts::default(),
-            looked: vec![],
+            checks: vec![],
             milestones: vec![],
             faults: vec![],
             digest: Digest(0),
@@ -77,16 +77,16 @@ mod tests {
     #[test]
     fn who_fails_with_and_without_a_bug_has_not_caught_it() {
         let toast =
-            Failure { property: "toast".into(), sentence: "it fell".into(), facts: None, sides: vec![] };
+            Failure { property: "toast".into(), sentence: "it fell".into(), facts: None, evidence: vec![] };
         let fell = || ends(Verdict::Failed(Box::new(toast.clone())));
         let plan = Plan { bug: Some("butter".into()), ..generate(1) };
         let expect = Expectation::Caught("toast".into());
         let case = Case::new("It fell.".into(), expect, &fell().outcome, plan.clone());
         let always = |_: &Plan, _: &Options| fell();
         let with_it =
-            |plan: &Plan, _: &Options| if plan.bug.is_some() { fell() } else { ends(Verdict::Kept) };
-        assert!(is_met(&case, &plan, &with_it) && !is_met(&case, &plan, &always));
-        assert_eq!(verdict_without_bug(&plan, &with_it), Verdict::Kept);
+            |plan: &Plan, _: &Options| if plan.bug.is_some() { fell() } else { ends(Verdict::Passed) };
+        assert!(meets_expectation(&case, &plan, &with_it) && !meets_expectation(&case, &plan, &always));
+        assert_eq!(verdict_without_bug(&plan, &with_it), Verdict::Passed);
         assert_eq!(verdict_without_bug(&plan, &always), Verdict::Failed(Box::new(toast.clone())));
     }
 }

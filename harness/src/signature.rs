@@ -116,7 +116,7 @@ mod tests {
                 first,
                 second,
             })),
-            sides: Vec::new(),
+            evidence: Vec::new(),
         };
         let leads = |node, term| observed(node, Fact::Leads { term });
         let one = FailureSignature::of(&failure(Some(leads(1, 4)), leads(3, 4)));

@@ -134,7 +134,7 @@ impl ValueTree for PlanTree {
 #[cfg(test)]
 mod tests {
     use super::{Profile, plans};
-    use crate::plan::{Duration, FaultKind, Plan};
+    use crate::plan::{FaultKind, Plan, SimDuration};
     use proptest::test_runner::{Config, TestCaseError, TestError, TestRunner};
 
     fn smallest(profile: Profile, fails: impl Fn(&Plan) -> bool) -> Plan {
@@ -164,11 +164,14 @@ mod tests {
 
     #[test]
     fn a_profile_bounds_what_there_is() {
-        let profile =
-            Profile { nodes: 5..=5, max_fault_phase: Duration::millis(9_000), without: vec!["rot", "crash"] };
+        let profile = Profile {
+            nodes: 5..=5,
+            max_fault_phase: SimDuration::millis(9_000),
+            excluded_faults: vec!["rot", "crash"],
+        };
         let outside = |plan: &Plan| {
             plan.nodes != 5
-                || plan.storm > Duration::millis(9_000)
+                || plan.storm > SimDuration::millis(9_000)
                 || plan.faults.iter().any(|fault| ["rot", "crash"].contains(&fault.kind.name()))
         };
         let mut runner = TestRunner::deterministic();

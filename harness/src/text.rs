@@ -79,7 +79,7 @@ fn is_visible(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{escape, escape_lines, shown, shown_line};
+    use super::{display_line, display_value, escape, escape_lines};
     use proptest::prelude::*;
 
     #[test]
@@ -110,13 +110,16 @@ mod tests {
 
     #[test]
     fn a_long_value_is_cut() {
-        assert_eq!(shown(&"x".repeat(100)), "x".repeat(100));
-        let long = shown(&("x".repeat(100) + "\u{1b}rest"));
+        assert_eq!(display_value(&"x".repeat(100)), "x".repeat(100));
+        let long = display_value(&("x".repeat(100) + "\u{1b}rest"));
         assert_eq!(long, "x".repeat(100) + "... (5 more characters)");
-        assert!(shown(&"\u{1b}".repeat(1_000)).len() < 700);
+        assert!(display_value(&"\u{1b}".repeat(1_000)).len() < 700);
         let line = format!("read of `{}` at 5 s", "y".repeat(200));
-        assert_eq!(shown_line(&line), format!("read of `{}... (102 more characters) at 5 s", "y".repeat(99)));
-        let words = shown_line(&"word ".repeat(1_000));
+        assert_eq!(
+            display_line(&line),
+            format!("read of `{}... (102 more characters) at 5 s", "y".repeat(99))
+        );
+        let words = display_line(&"word ".repeat(1_000));
         assert!(words.ends_with("... (4000 more characters)") && words.len() < 1_100, "{words}");
     }
 

@@ -3,12 +3,12 @@
 mod common;
 
 use common::{Hello, calm, fault, rough};
-use harness::outcome::{NO_PANIC, Options, Outcome, Record, Verdict};
-use harness::plan::{Duration, FaultKind, Plan, Target};
+use harness::outcome::{NO_PANIC, Options, Outcome, RunRecord, Verdict};
+use harness::plan::{FaultKind, Plan, SimDuration, Target};
 use harness::pump::tasks::{NodeHandle, TaskInput, TaskServer, Tasks};
 use harness::run::run_with;
 use harness::server::OperatorResponse;
-use harness::workload::{Answer, Reply, RequestBody};
+use harness::workload::{ClientResponse, Reply, RequestBody};
 use harness::world::Disk;
 use invariants::{Action, Content, Fact, Response};
 use std::cell::Cell;
@@ -26,7 +26,7 @@ impl Tasks for Toy {
     fn start(seat: NodeHandle<Hello>, disk: &Disk) {
         let heard = Rc::new(Cell::new(disk.read("heard").len() as u64));
         if seat.node() == 1 {
-            seat.saw(Fact::Leads { term: disk.read("boots").len() as u64 + 1 });
+            seat.record_fact(Fact::Leads { term: disk.read("boots").len() as u64 + 1 });
         }
         seat.append("boots", vec![1]);
 
@@ -36,7 +36,7 @@ impl Tasks for Toy {
             loop {
                 match mine.receive().await {
                     TaskInput::Operator { request, .. } => {
-                        mine.answer_operator(request, OperatorResponse::Refused("it cannot".to_owned()));
+                        mine.respond_to_operator(request, OperatorResponse::Rejected("it cannot".to_owned()));
                     }
                     TaskInput::Message { .. } => {
                         hears.set(hears.get() + 1);
@@ -48,7 +48,10 @@ impl Tasks for Toy {
                         });
                     }
                     TaskInput::Request { client, request } if mine.node() != 1 => {
-                        mine.reply(client, Reply { id: request.id, answer: Answer::NotLeader(Some(1)) });
+                        mine.reply(
+                            client,
+                            Reply { id: request.id, response: ClientResponse::NotLeader(Some(1)) },
+                        );
                     }
                     TaskInput::Request { client, request } => {
                         index += 1;
@@ -59,17 +62,17 @@ impl Tasks for Toy {
                             if answering.sync().await.is_err() {
                                 return;
                             }
-                            let RequestBody::Operation(operation) = request.ask else { return };
+                            let RequestBody::Operation(operation) = request.body else { return };
                             let response = match operation.action {
                                 Action::Get => Response::Holds(Content::INITIAL),
                                 Action::List => Response::List(vec![]),
                                 _ => Response::Done,
                             };
                             let answer = match operation.action.is_read() {
-                                true => Answer::Read { applied: index, response },
-                                false => Answer::Written { index, response },
+                                true => ClientResponse::Read { applied: index, response },
+                                false => ClientResponse::Written { index, response },
                             };
-                            answering.reply(client, Reply { id: request.id, answer });
+                            answering.reply(client, Reply { id: request.id, response: answer });
                         });
                     }
                 }
@@ -94,9 +97,8 @@ impl Tasks for Toy {
     }
 }
 
-fn run(plan: &Plan) -> Record {
-    let options =
-        Options { unchecked: true, strict: true, timeline: true, history: true, ..Options::default() };
+fn run(plan: &Plan) -> RunRecord {
+    let options = Options { unchecked: true, strict: true, trace: true, history: true, ..Options::default() };
     run_with::<TaskServer<Toy>>(plan, &options)
 }
 
@@ -109,7 +111,7 @@ fn it_survives_what_others_survive() {
     let mut quiet: BTreeSet<&str> = BTreeSet::new();
     for seed in 0..10 {
         let outcome = outcome(seed);
-        assert_eq!(outcome.verdict, Verdict::Kept, "seed {seed}");
+        assert_eq!(outcome.verdict, Verdict::Passed, "seed {seed}");
         let counts = outcome.counts;
         assert!(counts.events > 1_000 && counts.operations > 50, "{counts:?}");
         assert!(counts.unknown_operations < counts.operations, "{counts:?}");
@@ -154,25 +156,25 @@ fn prints_digests() {
 /// When greetings of node 1 arrived at node 2, in milliseconds.
 fn greetings(plan: &Plan) -> Vec<u64> {
     let record = run(plan);
-    let lines = record.timeline.iter().filter(|line| line.text.starts_with("n1 -> n2  Hello"));
+    let lines = record.trace.iter().filter(|line| line.text.starts_with("n1 -> n2  Hello"));
     lines.map(|line| line.at / 1_000_000).collect()
 }
 
 #[test]
 fn its_sleep_is_on_its_own_clock() {
-    let mut plan = calm(2, Duration::millis(150));
+    let mut plan = calm(2, SimDuration::millis(150));
     plan.bounds.leader = 1;
     assert_eq!(greetings(&plan)[..4], [40, 70, 100, 130]);
-    let (node, lasts) = (Target::Node(1), Duration::millis(1_000));
-    plan.faults = vec![fault(Duration::millis(0), FaultKind::ClockRate { node, drift: 500_000, lasts })];
+    let (node, lasts) = (Target::Node(1), SimDuration::millis(1_000));
+    plan.faults = vec![fault(SimDuration::millis(0), FaultKind::ClockRate { node, drift: 500_000, lasts })];
     assert_eq!(greetings(&plan)[..4], [30, 50, 70, 90], "one and a half times as fast");
 }
 
 #[test]
 fn it_stands_still_while_it_is_paused() {
-    let mut plan = calm(2, Duration::millis(200));
-    let (node, lasts) = (Target::Node(1), Duration::millis(75));
-    plan.faults = vec![fault(Duration::millis(50), FaultKind::Pause { node, lasts })];
+    let mut plan = calm(2, SimDuration::millis(200));
+    let (node, lasts) = (Target::Node(1), SimDuration::millis(75));
+    plan.faults = vec![fault(SimDuration::millis(50), FaultKind::Pause { node, lasts })];
     assert_eq!(
         greetings(&plan)[..5],
         [40, 135, 135, 135, 160],
@@ -182,9 +184,9 @@ fn it_stands_still_while_it_is_paused() {
 
 #[test]
 fn the_dead_do_nothing() {
-    let mut plan = calm(2, Duration::millis(200));
-    let (node, lasts) = (Target::Node(1), Duration::millis(65));
-    plan.faults = vec![fault(Duration::millis(50), FaultKind::Crash { node, lasts })];
+    let mut plan = calm(2, SimDuration::millis(200));
+    let (node, lasts) = (Target::Node(1), SimDuration::millis(65));
+    plan.faults = vec![fault(SimDuration::millis(50), FaultKind::Crash { node, lasts })];
     assert_eq!(greetings(&plan)[..3], [40, 155, 185]);
 }
 
@@ -210,7 +212,7 @@ impl Tasks for Fragile {
 #[test]
 fn a_panic_in_a_task_is_a_verdict() {
     let options = Options { unchecked: true, strict: true, ..Options::default() };
-    let record = run_with::<TaskServer<Fragile>>(&calm(3, Duration::millis(500)), &options);
+    let record = run_with::<TaskServer<Fragile>>(&calm(3, SimDuration::millis(500)), &options);
     let Verdict::Failed(failure) = record.outcome.verdict else { panic!("{:?}", record.outcome.verdict) };
     assert_eq!(failure.property, NO_PANIC);
     assert!(failure.sentence.contains("node 2 breaks"), "{}", failure.sentence);

@@ -5,7 +5,7 @@ mod common;
 use common::{calm, fault};
 use harness::case::{self, Case, Expectation};
 use harness::outcome::Options;
-use harness::plan::{self, CompactionConfig, Duration, FaultKind, MAX_NODES, Plan, Probability, Target};
+use harness::plan::{self, CompactionConfig, FaultKind, MAX_NODES, Plan, Probability, SimDuration, Target};
 use harness::run::run;
 use std::process::Command;
 
@@ -18,10 +18,10 @@ fn peak() -> u64 {
 
 /// A plan that is short and in which clients are busy.
 fn short(nodes: u64) -> Plan {
-    let mut plan = calm(nodes, Duration::millis(1_000));
+    let mut plan = calm(nodes, SimDuration::millis(1_000));
     plan.clients.count = 3;
-    plan.network.delay = Duration::millis(1);
-    plan.disk.sync = Duration::micros(100);
+    plan.network.delay = SimDuration::millis(1);
+    plan.disk.sync = SimDuration::micros(100);
     plan
 }
 
@@ -42,13 +42,13 @@ const FIELDS: &[Extreme] = &[
     ("raft.requests", |plan, value| plan.raft.requests = value),
     ("raft.promotion_lag", |plan, value| plan.raft.promotion_lag = value),
     ("compaction.entries", |plan, entries| {
-        plan.compaction = Some(CompactionConfig { entries, bytes: 0, every: Duration(0), trailing: 0 });
+        plan.compaction = Some(CompactionConfig { entries, bytes: 0, every: SimDuration(0), trailing: 0 });
     }),
     ("compaction.bytes", |plan, bytes| {
-        plan.compaction = Some(CompactionConfig { entries: 0, bytes, every: Duration(0), trailing: 0 });
+        plan.compaction = Some(CompactionConfig { entries: 0, bytes, every: SimDuration(0), trailing: 0 });
     }),
     ("compaction.trailing", |plan, trailing| {
-        plan.compaction = Some(CompactionConfig { entries: 1, bytes: 0, every: Duration(0), trailing });
+        plan.compaction = Some(CompactionConfig { entries: 1, bytes: 0, every: SimDuration(0), trailing });
     }),
     ("clients.count", |plan, value| {
         plan.clients.count = value;
@@ -56,15 +56,16 @@ const FIELDS: &[Extreme] = &[
     }),
     ("clients.in_flight", |plan, value| {
         plan.clients.in_flight = value;
-        plan.clients.pause = Duration::micros(20);
+        plan.clients.pause = SimDuration::micros(20);
     }),
     ("clients.attempts", |plan, value| plan.clients.attempts = value),
     ("clients.keys", |plan, value| {
         plan.clients.keys = value;
         plan.clients.count = 100;
-        plan.clients.pause = Duration::millis(5);
+        plan.clients.pause = SimDuration::millis(5);
         plan.nodes = MAX_NODES;
-        plan.compaction = Some(CompactionConfig { entries: 500, bytes: 0, every: Duration(0), trailing: 0 });
+        plan.compaction =
+            Some(CompactionConfig { entries: 500, bytes: 0, every: SimDuration(0), trailing: 0 });
     }),
     ("clients.calls", |plan, value| plan.clients.calls = Some(vec![vec![value; 1_000]; 3])),
     ("bounds.leader", |plan, value| plan.bounds.leader = value),
@@ -72,16 +73,16 @@ const FIELDS: &[Extreme] = &[
     ("bounds.convergence", |plan, value| plan.bounds.convergence = value),
     ("bounds.events", |plan, value| plan.bounds.events = value),
     ("fault", |plan, value| {
-        let at = |number: u64| Duration(plan.storm.0 * number / value.max(1));
+        let at = |number: u64| SimDuration(plan.storm.0 * number / value.max(1));
         let weather = |number: u64| match number % 3 {
             0 => FaultKind::Transfer { to: Target::Follower },
-            1 => FaultKind::Split { side: vec![Target::Leader; 50], lasts: Duration::millis(200) },
+            1 => FaultKind::Split { side: vec![Target::Leader; 50], lasts: SimDuration::millis(200) },
             _ => FaultKind::Weather {
                 loss: Probability(10),
                 duplication: Probability(10),
                 reordering: Probability(10),
-                delay: Duration::millis(10),
-                lasts: Duration::millis(300),
+                delay: SimDuration::millis(10),
+                lasts: SimDuration::millis(300),
             },
         };
         // Beyond the bound there is nothing to be set up.
@@ -89,12 +90,14 @@ const FIELDS: &[Extreme] = &[
     }),
     ("fault.nodes", |plan, value| {
         let nodes = vec![Target::Node(1); value.min(1 << 20) as usize];
-        plan.faults =
-            vec![fault(Duration::millis(1), FaultKind::PowerLoss { nodes, lasts: Duration::millis(9) })];
+        plan.faults = vec![fault(
+            SimDuration::millis(1),
+            FaultKind::PowerLoss { nodes, lasts: SimDuration::millis(9) },
+        )];
     }),
     ("fault.factor", |plan, factor| {
-        let (node, lasts) = (Target::Node(1), Duration::millis(9));
-        plan.faults = vec![fault(Duration::millis(1), FaultKind::SlowDisk { node, factor, lasts })];
+        let (node, lasts) = (Target::Node(1), SimDuration::millis(9));
+        plan.faults = vec![fault(SimDuration::millis(1), FaultKind::SlowDisk { node, factor, lasts })];
     }),
 ];
 
@@ -156,17 +159,17 @@ fn as_much_as_can_be_kept(nodes: u64, compaction: Option<CompactionConfig>, read
     plan.clients.reads = reads;
     plan.clients.count = 20;
     plan.clients.in_flight = 50;
-    plan.clients.pause = Duration::millis(1);
-    plan.raft.heartbeat = Duration::millis(90);
+    plan.clients.pause = SimDuration::millis(1);
+    plan.raft.heartbeat = SimDuration::millis(90);
     (plan.raft.batch, plan.raft.window) = (1_000, 4);
     plan.bounds.events = plan::MAX_EVENTS;
-    let passes = |storm: u64| Plan { storm: Duration::millis(storm), ..plan.clone() }.check().is_ok();
+    let passes = |storm: u64| Plan { storm: SimDuration::millis(storm), ..plan.clone() }.check().is_ok();
     let (mut least, mut most) = (1, 1 << 30);
     while most - least > 1 {
         let middle = (least + most) / 2;
         if passes(middle) { least = middle } else { most = middle }
     }
-    Plan { storm: Duration::millis(least), ..plan }
+    Plan { storm: SimDuration::millis(least), ..plan }
 }
 
 #[test]
@@ -174,8 +177,8 @@ fn as_much_as_can_be_kept(nodes: u64, compaction: Option<CompactionConfig>, read
 fn what_clients_call_is_kept_within_a_gibibyte() {
     let test = "what_clients_call_is_kept_within_a_gibibyte";
     let seldom =
-        |trailing| Some(CompactionConfig { entries: 1_000_000, bytes: 0, every: Duration(0), trailing });
-    let often = Some(CompactionConfig { entries: 2_000, bytes: 0, every: Duration(0), trailing: 0 });
+        |trailing| Some(CompactionConfig { entries: 1_000_000, bytes: 0, every: SimDuration(0), trailing });
+    let often = Some(CompactionConfig { entries: 2_000, bytes: 0, every: SimDuration(0), trailing: 0 });
     let plans = [
         (1, None, Probability(0)),
         (5, None, Probability(0)),
@@ -222,10 +225,10 @@ fn the_largest_file_is_read_within_a_gibibyte_and_no_larger_one() {
         shrunk: None,
         plan,
     };
-    let most = plan::file::MOST_BYTES as usize;
+    let most = plan::file::MAX_FILE_BYTES as usize;
     case.story = "x".repeat(most - case.to_text().len());
     case.write(&path).unwrap();
-    assert_eq!(std::fs::metadata(&path).unwrap().len(), plan::file::MOST_BYTES);
+    assert_eq!(std::fs::metadata(&path).unwrap().len(), plan::file::MAX_FILE_BYTES);
     assert_eq!(case::read_case_or_plan(&path), Ok(case.clone()));
     case.story.push('x');
     case.write(&path).unwrap();

@@ -4,12 +4,12 @@ mod common;
 
 use common::{Clerk, Hello, calm, rough, told};
 use harness::outcome::{
-    Evidence, EvidenceKind, LINEARIZABILITY, Options, Record, Verdict, WITNESS, WRONG_ANSWER,
+    Evidence, EvidenceKind, LINEARIZABILITY, Options, RunRecord, Verdict, WITNESS, WRONG_ANSWER,
 };
-use harness::plan::{Duration, Plan, Probability};
+use harness::plan::{Plan, Probability, SimDuration};
 use harness::run::run_with;
 use harness::server::{Arrival, Host, LocalTime, Server};
-use harness::workload::{Answer, Reply, Request, RequestBody};
+use harness::workload::{ClientResponse, Reply, Request, RequestBody};
 use invariants::{Action, Call, Content, PROPERTIES, RequestId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -75,7 +75,7 @@ fn an_unknown_outcome_retires_its_session() {
 #[test]
 fn lists_stay_short_and_keys_keep_their_kind() {
     let mut plan = rough(1);
-    plan.storm = Duration::millis(60_000);
+    plan.storm = SimDuration::millis(60_000);
     let history = told::<Clerk>(&plan).history;
     let mut appended: BTreeMap<u64, u64> = BTreeMap::new();
     let (mut registers, mut lists) = (BTreeSet::new(), BTreeSet::new());
@@ -99,7 +99,7 @@ fn lists_stay_short_and_keys_keep_their_kind() {
 fn a_compare_and_set_often_matches() {
     let mut plan = rough(1);
     plan.faults.clear();
-    plan.storm = Duration::millis(60_000);
+    plan.storm = SimDuration::millis(60_000);
     let history = told::<Clerk>(&plan).history;
     let attempts = history.iter().filter(|call| {
         matches!(call.operation.action, Action::CompareAndSet { expect, .. } if expect != Content::INITIAL)
@@ -114,7 +114,7 @@ fn a_compare_and_set_often_matches() {
 /// What a server does that is not always honest.
 trait Manner: Send + 'static {
     /// What it says to the `number`th request instead of what the clerk would say; and whether the clerk hears of it.
-    fn says(number: u64, request: Request) -> Option<(Answer, bool)>;
+    fn says(number: u64, request: Request) -> Option<(ClientResponse, bool)>;
 }
 
 /// A clerk with manners of its own.
@@ -149,7 +149,7 @@ impl<M: Manner> Server for Odd<M> {
             if heard && self.heard.insert(request.id) {
                 self.clerk.step(host, Arrival::Request { client: PROBING, request });
             }
-            return host.reply(client, Reply { id: request.id, answer });
+            return host.reply(client, Reply { id: request.id, response: answer });
         }
         self.clerk.step(host, arrival);
     }
@@ -168,9 +168,9 @@ const PROBING: u64 = 4;
 
 /// A plan without faults, in which three clients ask for ten seconds.
 fn busy() -> Plan {
-    let mut plan = calm(3, Duration::millis(10_000));
+    let mut plan = calm(3, SimDuration::millis(10_000));
     plan.clients.count = 3;
-    plan.network.delay = Duration::millis(1);
+    plan.network.delay = SimDuration::millis(1);
     plan
 }
 
@@ -178,24 +178,24 @@ fn busy() -> Plan {
 fn without(names: &[&str]) -> Options {
     let without =
         PROPERTIES.iter().map(|property| property.name).chain(names.iter().copied()).chain([WRONG_ANSWER]);
-    Options { without: without.map(str::to_owned).collect(), ..Options::default() }
+    Options { disabled: without.map(str::to_owned).collect(), ..Options::default() }
 }
 
-fn judged<S: Server>(plan: &Plan, names: &[&str]) -> Record {
-    run_with::<S>(plan, &Options { history: true, timeline: true, ..without(names) })
+fn judged<S: Server>(plan: &Plan, names: &[&str]) -> RunRecord {
+    run_with::<S>(plan, &Options { history: true, trace: true, ..without(names) })
 }
 
 #[test]
 fn where_sessions_end_they_are_registered_first() {
     for seed in 0..10 {
         let mut plan = rough(seed);
-        plan.clients.session = Duration::millis(1_000);
+        plan.clients.session = SimDuration::millis(1_000);
         let record = told::<Clerk>(&plan);
         let given = |line: &harness::outcome::TraceLine| {
             let (_, session) = line.text.split_once(" session ")?;
             Some((line.at, session.parse::<u64>().unwrap()))
         };
-        let given: Vec<(u64, u64)> = record.timeline.iter().filter_map(given).collect();
+        let given: Vec<(u64, u64)> = record.trace.iter().filter_map(given).collect();
         let mut sessions: BTreeMap<u64, u64> = BTreeMap::new();
         for call in &record.history {
             let known = given.iter().any(|(at, session)| *session == call.id.session && *at <= call.called);
@@ -212,23 +212,23 @@ fn where_sessions_end_they_are_registered_first() {
 struct Forgetful;
 
 impl Manner for Forgetful {
-    fn says(number: u64, request: Request) -> Option<(Answer, bool)> {
-        (number.is_multiple_of(10) && request.ask != RequestBody::Register)
-            .then_some((Answer::Expired, false))
+    fn says(number: u64, request: Request) -> Option<(ClientResponse, bool)> {
+        (number.is_multiple_of(10) && request.body != RequestBody::RegisterSession)
+            .then_some((ClientResponse::SessionExpired, false))
     }
 }
 
 #[test]
 fn whose_session_has_ended_goes_on_in_another() {
     let mut plan = busy();
-    plan.clients.session = Duration::millis(1_000);
+    plan.clients.session = SimDuration::millis(1_000);
     let record = told::<Odd<Forgetful>>(&plan);
-    assert_eq!(record.outcome.verdict, Verdict::Kept, "the probing client must get through, too");
+    assert_eq!(record.outcome.verdict, Verdict::Passed, "the probing client must get through, too");
     let unknown: Vec<&Call> = record.history.iter().filter(|call| call.returned.is_none()).collect();
     let sessions: BTreeSet<u64> = record.history.iter().map(|call| call.id.session).collect();
     assert!(unknown.len() > 30 && sessions.len() > 30, "{} of {}", unknown.len(), sessions.len());
     for lost in unknown {
-        let way_there_and_back = Duration::millis(20).0;
+        let way_there_and_back = SimDuration::millis(20).0;
         let later = |call: &&Call| {
             call.id.session == lost.id.session && call.called > lost.called + way_there_and_back
         };
@@ -240,20 +240,21 @@ fn whose_session_has_ended_goes_on_in_another() {
 struct Generous;
 
 impl Manner for Generous {
-    fn says(_: u64, request: Request) -> Option<(Answer, bool)> {
-        (request.ask == RequestBody::Register).then_some((Answer::SessionRegistered { session: 7 }, false))
+    fn says(_: u64, request: Request) -> Option<(ClientResponse, bool)> {
+        (request.body == RequestBody::RegisterSession)
+            .then_some((ClientResponse::SessionRegistered { session: 7 }, false))
     }
 }
 
 #[test]
 fn a_session_that_is_given_twice_is_noticed_and_never_used() {
     let mut plan = busy();
-    plan.clients.session = Duration::millis(1_000);
+    plan.clients.session = SimDuration::millis(1_000);
     let Verdict::Failed(failure) = judged::<Odd<Generous>>(&plan, &[]).outcome.verdict else { panic!() };
     assert_eq!(failure.property, WITNESS);
     assert!(failure.sentence.contains("session 7 was given to c"), "{}", failure.sentence);
-    let given = |side: &Evidence| side.what == EvidenceKind::Text("is given session 7".into(), None);
-    assert!(failure.sides.len() == 2 && failure.sides.iter().all(given), "{:?}", failure.sides);
+    let given = |side: &Evidence| side.kind == EvidenceKind::Text("is given session 7".into(), None);
+    assert!(failure.evidence.len() == 2 && failure.evidence.iter().all(given), "{:?}", failure.evidence);
     let record = told::<Odd<Generous>>(&plan);
     let ids: BTreeSet<_> = record.history.iter().map(|call| call.id).collect();
     assert_eq!(ids.len(), record.history.len());
@@ -262,9 +263,9 @@ fn a_session_that_is_given_twice_is_noticed_and_never_used() {
 #[test]
 fn who_asks_anywhere_moves_nothing_else() {
     let plan = rough(1);
-    let asked_elsewhere = |record: &Record| {
+    let asked_elsewhere = |record: &RunRecord| {
         let asks = |text: &str| text.starts_with('c') && !text.contains("-> n1 ");
-        record.timeline.iter().filter(|line| asks(&line.text)).count()
+        record.trace.iter().filter(|line| asks(&line.text)).count()
     };
     let still = told::<Clerk>(&plan);
     let mut hardly = plan.clone();
@@ -281,8 +282,8 @@ fn who_asks_anywhere_moves_nothing_else() {
 struct Lazy;
 
 impl Manner for Lazy {
-    fn says(_: u64, request: Request) -> Option<(Answer, bool)> {
-        request.read().is_none().then_some((Answer::Busy, false))
+    fn says(_: u64, request: Request) -> Option<(ClientResponse, bool)> {
+        request.read_operation().is_none().then_some((ClientResponse::Busy, false))
     }
 }
 
@@ -290,7 +291,7 @@ impl Manner for Lazy {
 struct Liar;
 
 impl Manner for Liar {
-    fn says(number: u64, request: Request) -> Option<(Answer, bool)> {
+    fn says(number: u64, request: Request) -> Option<(ClientResponse, bool)> {
         Lazy::says(number, request).map(|(answer, _)| (answer, true))
     }
 }
@@ -299,14 +300,14 @@ impl Manner for Liar {
 struct Vague;
 
 impl Manner for Vague {
-    fn says(number: u64, request: Request) -> Option<(Answer, bool)> {
-        Liar::says(number, request).map(|(_, heard)| (Answer::Unknown, heard))
+    fn says(number: u64, request: Request) -> Option<(ClientResponse, bool)> {
+        Liar::says(number, request).map(|(_, heard)| (ClientResponse::Unknown, heard))
     }
 }
 
 #[test]
 fn what_every_attempt_was_refused_of_is_in_no_history() {
-    let writes = |record: &Record| {
+    let writes = |record: &RunRecord| {
         let asked = |call: &&Call| !call.operation.action.is_read();
         record.history.iter().filter(asked).count()
     };
@@ -325,17 +326,17 @@ fn what_every_attempt_was_refused_of_is_in_no_history() {
 fn a_refusal_that_was_a_lie_is_a_value_that_nobody_wrote() {
     let Verdict::Failed(failure) = judged::<Odd<Liar>>(&busy(), &[WITNESS]).outcome.verdict else { panic!() };
     assert_eq!(failure.property, LINEARIZABILITY);
-    let sides = &failure.sides;
+    let sides = &failure.evidence;
     // What was seen, and who had said that it would not be written.
     let lied =
-        |side: &Evidence| matches!(&side.what, EvidenceKind::Text(words, _) if words.starts_with("refuses "));
+        |side: &Evidence| matches!(&side.kind, EvidenceKind::Text(words, _) if words.starts_with("refuses "));
     assert!(
         sides.len() >= 2 && sides.iter().filter(|side| lied(side)).count() == sides.len() - 1,
         "{sides:?}"
     );
     assert_eq!(
         judged::<Odd<Vague>>(&busy(), &[WITNESS]).outcome.verdict,
-        Verdict::Kept,
+        Verdict::Passed,
         "it said nothing wrong"
     );
 }
@@ -346,7 +347,7 @@ struct Moody;
 static RUNS: AtomicU64 = AtomicU64::new(0);
 
 impl Manner for Moody {
-    fn says(number: u64, request: Request) -> Option<(Answer, bool)> {
+    fn says(number: u64, request: Request) -> Option<(ClientResponse, bool)> {
         let runs = RUNS.fetch_add(u64::from(number == 1), Ordering::Relaxed) + u64::from(number == 1);
         if runs == 1 { Liar::says(number, request) } else { None }
     }

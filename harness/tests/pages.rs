@@ -2,9 +2,9 @@
 
 use harness::case::Case;
 use harness::outcome::{COMMIT, Options};
-use harness::report::{PlanSource, WIDTH, verdict};
+use harness::report::{DEFAULT_WIDTH, PlanSource, run_page};
 use harness::run::run;
-use harness::survey::watched;
+use harness::survey::record_everything;
 use std::path::Path;
 
 /// The page of the plan in this file, without what is another at every commit.
@@ -12,14 +12,14 @@ fn page(name: &str) -> String {
     let path = Path::new("tests/pages").join(format!("{name}.toml"));
     let case = Case::read(&path).unwrap();
     let options = Options::default();
-    let record = run(&case.plan, &watched(&options));
-    let page = verdict(
+    let record = run(&case.plan, &record_everything(&options));
+    let page = run_page(
         &case.plan,
         PlanSource::File { path: &path, bug: None },
         &record,
         case.shrunk,
         &options,
-        WIDTH,
+        DEFAULT_WIDTH,
     );
     let digest = format!("{:?}", record.outcome.digest);
     page.replace(COMMIT, "0123456789ab").replace(&digest, "000000000000feed")

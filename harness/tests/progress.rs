@@ -4,10 +4,10 @@ mod common;
 
 use common::{Hello, calm, fault};
 use harness::outcome::{Failure, LIVENESS, Options, Verdict};
-use harness::plan::{Duration, Fault, FaultKind, Plan, Target};
+use harness::plan::{Fault, FaultKind, Plan, SimDuration, Target};
 use harness::run::run_with;
 use harness::server::{Arrival, Host, LocalTime, OperatorResponse, Server};
-use harness::sweep::{Settings, sweep};
+use harness::sweep::{SweepSettings, sweep};
 use invariants::{Configuration, Digest, Fact, LogId};
 use std::num::NonZeroUsize;
 use std::sync::atomic::AtomicBool;
@@ -61,10 +61,10 @@ impl Server for Idle {
             host.disk().append("file", |bytes| bytes.extend([0; 8]));
             host.sync(1);
         } else if found.iter().any(|byte| *byte != 0) {
-            host.refuse("its disk is damaged");
+            host.fail_stop("its disk is damaged");
         }
         let (base, last) = (LogId::default(), LogId::default());
-        host.saw(Fact::Started { term: 0, vote: None, base, last, digest: Digest::EMPTY });
+        host.record_fact(Fact::Started { term: 0, vote: None, base, last, digest: Digest::EMPTY });
         let voters = match group {
             Group::Empty => Some(vec![]),
             Group::Alone => Some(vec![host.node()]),
@@ -72,10 +72,10 @@ impl Server for Idle {
         };
         if let Some(voters) = voters {
             let configuration = Box::new(Configuration { voters, ..Configuration::default() });
-            host.saw(Fact::Configured { index: 0, configuration });
+            host.record_fact(Fact::Configured { index: 0, configuration });
         }
         if answers != Answers::NeverAsked && host.node() == 1 {
-            host.saw(Fact::Leads { term: 1 });
+            host.record_fact(Fact::Leads { term: 1 });
         }
         Idle { answers }
     }
@@ -89,11 +89,11 @@ impl Server for Idle {
         let Arrival::Operator { request, .. } = arrival else { return };
         let answer = match self.answers {
             Answers::Done => OperatorResponse::Done,
-            Answers::Refused => OperatorResponse::Refused("it does nothing".to_owned()),
+            Answers::Refused => OperatorResponse::Rejected("it does nothing".to_owned()),
             Answers::Unknown => OperatorResponse::Unknown,
             Answers::Never | Answers::NeverAsked => return,
         };
-        host.answer_operator(request, &answer);
+        host.respond_to_operator(request, &answer);
     }
 
     fn deadline(&self) -> Option<LocalTime> {
@@ -108,10 +108,10 @@ impl Server for Idle {
 /// What servers that say this fail in this plan.
 fn failure(plan: &Plan, group: Group, answers: Answers, without: &[&str]) -> Option<Failure> {
     let without = without.iter().map(|name| (*name).to_owned()).collect();
-    let options = Options { without, ..Options::default() };
+    let options = Options { disabled: without, ..Options::default() };
     match run_with::<Idle>(&plan_of(plan, group, answers), &options).outcome.verdict {
         Verdict::Failed(failure) => Some(*failure),
-        Verdict::Kept => None,
+        Verdict::Passed => None,
         Verdict::Unknown(why) => panic!("{why}"),
     }
 }
@@ -125,12 +125,12 @@ fn fail_progress(plan: &Plan, group: Group, answers: Answers, without: &[&str], 
 }
 
 fn rot(node: u64) -> Fault {
-    fault(Duration::millis(50 + node), FaultKind::Rot { node: Target::Node(node) })
+    fault(SimDuration::millis(50 + node), FaultKind::Rot { node: Target::Node(node) })
 }
 
 #[test]
 fn servers_that_do_nothing_fail_progress_whatever_they_say_of_their_group() {
-    let plan = calm(3, Duration::millis(100));
+    let plan = calm(3, SimDuration::millis(100));
     fail_progress(&plan, Group::Empty, Answers::NeverAsked, &[], "there is no leader");
     fail_progress(&plan, Group::Nothing, Answers::NeverAsked, &[], "there is no leader");
     // What no entry carries is what the group was founded as.
@@ -142,22 +142,22 @@ fn servers_that_do_nothing_fail_progress_whatever_they_say_of_their_group() {
 
 #[test]
 fn one_that_says_that_it_leads_and_does_nothing_fails_progress() {
-    let plan = calm(3, Duration::millis(100));
+    let plan = calm(3, SimDuration::millis(100));
     fail_progress(&plan, Group::Empty, Answers::Never, &[], "a read is not answered");
 }
 
 #[test]
 fn a_sweep_over_servers_that_do_nothing_fails_and_says_what_it_has_not_seen() {
     let folder = tempfile::tempdir().unwrap();
-    let settings = Settings {
+    let settings = SweepSettings {
         seeds: 0..20,
-        shared: 0..20,
+        all_seeds: 0..20,
         jobs: NonZeroUsize::MIN,
-        lasts: None,
+        time_limit: None,
         out: folder.path().to_owned(),
         bug: None,
-        without: Vec::new(),
-        canary: Vec::new(),
+        disabled: Vec::new(),
+        canary_plans: Vec::new(),
     };
     let idle = |plan: &Plan, options: &Options| {
         run_with::<Idle>(&plan_of(plan, Group::Empty, Answers::NeverAsked), options)
@@ -166,12 +166,12 @@ fn a_sweep_over_servers_that_do_nothing_fails_and_says_what_it_has_not_seen() {
     assert!(summary.failures.iter().all(|found| found.property == LIVENESS));
     assert_eq!(summary.failures.len(), 20);
     assert_eq!(summary.never_seen(), ["no leader", "no write", "no read"]);
-    assert!(!summary.is_well());
+    assert!(!summary.is_success());
 }
 
 #[test]
 fn without_a_majority_that_can_take_part_nothing_is_asked() {
-    let mut plan = calm(3, Duration::millis(200));
+    let mut plan = calm(3, SimDuration::millis(200));
     plan.faults = vec![rot(1)];
     fail_progress(&plan, Group::Empty, Answers::NeverAsked, &[], "there is no leader");
     plan.faults = vec![rot(1), rot(2)];
@@ -180,7 +180,7 @@ fn without_a_majority_that_can_take_part_nothing_is_asked() {
 
 #[test]
 fn a_server_that_was_never_added_does_not_count() {
-    let mut plan = calm(5, Duration::millis(200));
+    let mut plan = calm(5, SimDuration::millis(200));
     plan.raft.founders = 3;
     plan.faults = vec![rot(4), rot(5)];
     fail_progress(&plan, Group::Empty, Answers::NeverAsked, &[], "there is no leader");
@@ -190,11 +190,11 @@ fn a_server_that_was_never_added_does_not_count() {
 
 #[test]
 fn what_became_of_a_change_decides_who_is_needed() {
-    let mut plan = calm(3, Duration::millis(300));
+    let mut plan = calm(3, SimDuration::millis(300));
     let (voters, learners) = (vec![], vec![]);
     let remove = vec![Target::Node(1), Target::Node(2)];
     let change = FaultKind::Change { voters, learners, remove, by_joint: false };
-    plan.faults = vec![fault(Duration::millis(20), change), rot(3)];
+    plan.faults = vec![fault(SimDuration::millis(20), change), rot(3)];
     // n3 alone is the group, or may be, and its disk is damaged.
     for answers in [Answers::Done, Answers::Unknown, Answers::Never] {
         assert_eq!(failure(&plan, Group::Empty, answers, &[]), None);
@@ -206,12 +206,12 @@ fn what_became_of_a_change_decides_who_is_needed() {
 
 #[test]
 fn unanswered_commands_do_not_free_anybody_from_progress() {
-    let mut plan = calm(7, Duration::millis(1_000));
+    let mut plan = calm(7, SimDuration::millis(1_000));
     for number in 0..100 {
         let remove = vec![Target::Node(number % 7 + 1)];
         let voters = vec![Target::Node((number + 3) % 7 + 1)];
         let kind = FaultKind::Change { voters, learners: vec![], remove, by_joint: number % 3 == 0 };
-        plan.faults.push(fault(Duration::millis(10 + number), kind));
+        plan.faults.push(fault(SimDuration::millis(10 + number), kind));
     }
     fail_progress(&plan, Group::Empty, Answers::Never, &[], "is not answered");
 }

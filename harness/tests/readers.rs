@@ -4,15 +4,15 @@
 #[path = "../../invariants/tests/fuzz/mod.rs"]
 mod fuzz;
 
-use fuzz::mutate::Probability;
+use fuzz::mutate::Chance;
 use fuzz::{Kind, Sample, survives, unfinished};
 use harness::case::Case;
 use harness::outcome::{NO_PANIC, Options, Verdict};
-use harness::plan::{self, Duration, Plan, file, generate, mutated_plan};
-use harness::report::{SweepReport, summary};
+use harness::plan::{self, Plan, SimDuration, file, generate, mutated_plan};
+use harness::report::{SweepReport, sweep_summary};
 use harness::run::run;
 use harness::sweep::ledger::{self, Ledger};
-use harness::sweep::{Settings, Summary, sweep};
+use harness::sweep::{Summary, SweepSettings, sweep};
 use std::fs;
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -40,7 +40,7 @@ fn accepted(plan: &Plan, number: u64) {
         return;
     }
     let mut short = plan.clone();
-    short.storm = short.storm.min(Duration::millis(1_500));
+    short.storm = short.storm.min(SimDuration::millis(1_500));
     short.bounds.events = short.bounds.events.min(4_000);
     let storm = short.storm;
     short.faults.retain(|fault| fault.at < storm);
@@ -72,24 +72,24 @@ fn case(bytes: &[u8], number: u64) -> bool {
     true
 }
 
-fn settings(folder: &Path, head: Option<&ledger::Head>) -> Settings {
+fn settings(folder: &Path, head: Option<&ledger::LedgerHeader>) -> SweepSettings {
     let seeds = head.map_or(0..6, |head| head.seeds.clone());
-    Settings {
-        shared: head.map_or(seeds.clone(), |head| head.shared.clone()),
+    SweepSettings {
+        all_seeds: head.map_or(seeds.clone(), |head| head.shared.clone()),
         seeds,
         jobs: NonZeroUsize::MIN,
-        lasts: None,
+        time_limit: None,
         out: folder.to_owned(),
         bug: head.and_then(|head| head.bug.clone()),
-        without: head.map(|head| head.without.clone()).unwrap_or_default(),
-        canary: Vec::new(),
+        disabled: head.map(|head| head.without.clone()).unwrap_or_default(),
+        canary_plans: Vec::new(),
     }
 }
 
 /// Reads a ledger, adds it up with itself or alone, and reports the sum.
 fn ledger(bytes: &[u8], _: u64) -> bool {
     let folder = tempfile::tempdir().expect("a folder");
-    fs::write(folder.path().join(ledger::FILE), bytes).expect("a file");
+    fs::write(folder.path().join(ledger::LEDGER_FILE), bytes).expect("a file");
     let read = ledger::read(folder.path(), |head| Summary::new(&settings(folder.path(), Some(head))));
     let read = match read {
         Ok(Some(read)) => read,
@@ -97,16 +97,16 @@ fn ledger(bytes: &[u8], _: u64) -> bool {
         Err(error) => return error.is_empty(),
     };
     let accepted = read.damage.is_empty();
-    assert!(ledger::merged(vec![read.clone(), read.clone()]).is_err() || read.summary.ran.is_empty());
-    if let Ok(sum) = ledger::merged(vec![read]) {
-        assert!(!summary(&sum).is_empty());
+    assert!(ledger::merge(vec![read.clone(), read.clone()]).is_err() || read.summary.ran.is_empty());
+    if let Ok(sum) = ledger::merge(vec![read]) {
+        assert!(!sweep_summary(&sum).is_empty());
         assert!(serde_json::to_string(&SweepReport::of(&sum)).is_ok());
     }
     accepted
 }
 
 /// Most lines get the checksum that they should have, or nothing but checksums would be tried.
-fn with_checksums(bytes: Vec<u8>, chance: &mut Probability) -> Vec<u8> {
+fn with_checksums(bytes: Vec<u8>, chance: &mut Chance) -> Vec<u8> {
     if chance.below(8) == 0 {
         return bytes;
     }
@@ -136,16 +136,17 @@ static LEDGER: Kind = Kind {
 fn written_ledger() -> Vec<u8> {
     let folder = tempfile::tempdir().expect("a folder");
     let settings = settings(folder.path(), None);
-    let held = ledger::hold(folder.path()).expect("nobody else writes it");
-    let mut ledger = Ledger::begin(held, &Summary::new(&settings)).expect("it can be written");
+    let held = ledger::lock(folder.path()).expect("nobody else writes it");
+    let mut ledger = Ledger::create(held, &Summary::new(&settings)).expect("it can be written");
     let short = |plan: &Plan, options: &Options| {
-        let faults = plan.faults.iter().filter(|fault| fault.at < Duration::millis(400)).cloned().collect();
+        let faults =
+            plan.faults.iter().filter(|fault| fault.at < SimDuration::millis(400)).cloned().collect();
         let bounds =
             plan::LivenessBounds { events: if plan.seed == 4 { 50 } else { 100_000 }, ..plan.bounds.clone() };
-        run(&Plan { storm: Duration::millis(400), faults, bounds, ..plan.clone() }, options)
+        run(&Plan { storm: SimDuration::millis(400), faults, bounds, ..plan.clone() }, options)
     };
     sweep(&settings, &short, &AtomicBool::new(false), &mut |sum| {
-        ledger.note(sum, true).expect("it can be written");
+        ledger.write_progress(sum, true).expect("it can be written");
     });
     fs::read(ledger.path()).expect("it was written")
 }

@@ -3,12 +3,12 @@
 mod common;
 
 use common::{Clerk, rough};
-use harness::outcome::{Options, Outcome, Record, Verdict};
+use harness::outcome::{Options, Outcome, RunRecord, Verdict};
 use harness::plan::generate;
 use harness::run::{run as run_built_in, run_with};
 use std::process::Command;
 
-fn run(seed: u64, options: &Options) -> Record {
+fn run(seed: u64, options: &Options) -> RunRecord {
     run_with::<Clerk>(&rough(seed), &Options { unchecked: true, ..options.clone() })
 }
 
@@ -19,7 +19,7 @@ fn outcome(seed: u64) -> Outcome {
 #[test]
 fn rough_plans_do_much() {
     let outcome = outcome(1);
-    assert_eq!(outcome.verdict, Verdict::Kept, "the clerk is back after the storm");
+    assert_eq!(outcome.verdict, Verdict::Passed, "the clerk is back after the storm");
     let quiet: Vec<_> = outcome.faults.iter().filter(|(_, count)| *count == 0).collect();
     assert!(quiet.is_empty(), "{quiet:?} did not strike");
     assert!(outcome.counts.events > 1_000 && outcome.counts.operations > 50, "{:?}", outcome.counts);
@@ -44,10 +44,10 @@ fn on_a_fresh_thread_and_on_a_used_one() {
 
 #[test]
 fn whatever_is_kept() {
-    let keep = Options { timeline: true, facts: true, history: true, digests: true, ..Options::default() };
+    let keep = Options { trace: true, facts: true, history: true, digests: true, ..Options::default() };
     let record = run(3, &keep);
     assert_eq!(record.outcome, outcome(3));
-    assert!(!record.timeline.is_empty() && !record.facts.is_empty() && !record.history.is_empty());
+    assert!(!record.trace.is_empty() && !record.facts.is_empty() && !record.history.is_empty());
     assert_eq!(record.digests.len() as u64, record.outcome.counts.events);
 }
 

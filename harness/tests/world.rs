@@ -3,8 +3,8 @@
 mod common;
 
 use common::{Hello, calm, fault, said, told};
-use harness::outcome::{NO_PANIC, Options, Record, Verdict};
-use harness::plan::{Duration, FaultKind, Plan, Probability, Target, generate};
+use harness::outcome::{NO_PANIC, Options, RunRecord, Verdict};
+use harness::plan::{FaultKind, Plan, Probability, SimDuration, Target, generate};
 use harness::run::{run, run_with};
 use harness::server::{Arrival, Host, LocalTime, Server};
 use invariants::Fact;
@@ -21,7 +21,7 @@ impl Server for Teller {
     type Message = Hello;
 
     fn boot(host: &mut Host<'_, Hello>) -> Teller {
-        host.note(|| "say boots".to_owned());
+        host.trace(|| "say boots".to_owned());
         let due = (host.node() == 1).then(|| host.now() + 20_000_000);
         Teller { node: host.node(), count: 0, due }
     }
@@ -33,7 +33,7 @@ impl Server for Teller {
                 host.send(2, Hello(self.count));
                 self.due = Some(host.now() + 20_000_000);
             }
-            Arrival::Message { from, message } => host.note(|| format!("say {message} from n{from}")),
+            Arrival::Message { from, message } => host.trace(|| format!("say {message} from n{from}")),
             _ => {}
         }
     }
@@ -49,13 +49,13 @@ impl Server for Teller {
 
 #[test]
 fn what_is_in_flight_outlives_cuts_and_restarts() {
-    let mut plan = calm(2, Duration::millis(100));
-    plan.network.delay = Duration::millis(50);
+    let mut plan = calm(2, SimDuration::millis(100));
+    plan.network.delay = SimDuration::millis(50);
     let (from, to) = (Target::Node(1), Target::Node(2));
     plan.faults = vec![
         // Greetings leave at 20, 40, 60 and 80. The first two cross: the second meets the next incarnation.
-        fault(Duration::millis(50), FaultKind::Cut { from, to, lasts: Duration::millis(25) }),
-        fault(Duration::millis(75), FaultKind::Crash { node: to, lasts: Duration::millis(10) }),
+        fault(SimDuration::millis(50), FaultKind::Cut { from, to, lasts: SimDuration::millis(25) }),
+        fault(SimDuration::millis(75), FaultKind::Crash { node: to, lasts: SimDuration::millis(10) }),
     ];
     plan.bounds.leader = 1;
     let said = said(&told::<Teller>(&plan));
@@ -71,14 +71,14 @@ fn what_is_in_flight_outlives_cuts_and_restarts() {
 
 #[test]
 fn a_pause_holds_everything_and_lets_it_go_in_order() {
-    let mut plan = calm(2, Duration::millis(100));
-    let pause = |node| FaultKind::Pause { node, lasts: Duration::millis(55) };
+    let mut plan = calm(2, SimDuration::millis(100));
+    let pause = |node| FaultKind::Pause { node, lasts: SimDuration::millis(55) };
     plan.faults = vec![
-        fault(Duration::millis(25), pause(Target::Node(2))),
+        fault(SimDuration::millis(25), pause(Target::Node(2))),
         // A pause of the sender holds its timer: it comes late, and once.
-        fault(Duration::millis(85), pause(Target::Node(1))),
+        fault(SimDuration::millis(85), pause(Target::Node(1))),
     ];
-    plan.storm = Duration::millis(200);
+    plan.storm = SimDuration::millis(200);
     plan.bounds.leader = 0;
     assert_eq!(
         said(&told::<Teller>(&plan)),
@@ -98,11 +98,11 @@ fn a_pause_holds_everything_and_lets_it_go_in_order() {
 
 #[test]
 fn a_clock_that_runs_fast_or_jumps_makes_timers_early() {
-    let mut plan = calm(2, Duration::millis(110));
-    let (node, lasts) = (Target::Node(1), Duration::millis(40));
+    let mut plan = calm(2, SimDuration::millis(110));
+    let (node, lasts) = (Target::Node(1), SimDuration::millis(40));
     plan.faults = vec![
-        fault(Duration::millis(20), FaultKind::ClockRate { node, drift: 500_000, lasts }),
-        fault(Duration::millis(70), FaultKind::ClockJump { node, by: Duration::millis(15) }),
+        fault(SimDuration::millis(20), FaultKind::ClockRate { node, drift: 500_000, lasts }),
+        fault(SimDuration::millis(70), FaultKind::ClockJump { node, by: SimDuration::millis(15) }),
     ];
     plan.bounds.leader = 0;
     let said = said(&told::<Teller>(&plan));
@@ -119,7 +119,7 @@ impl Server for Writer {
 
     fn boot(host: &mut Host<'_, Hello>) -> Writer {
         let found = host.disk().read("file").to_vec();
-        host.note(|| format!("say finds {found:?}"));
+        host.trace(|| format!("say finds {found:?}"));
         if found.is_empty() {
             host.disk().append("file", |bytes| bytes.push(1));
             host.sync(1);
@@ -129,7 +129,7 @@ impl Server for Writer {
     }
 
     fn step(&mut self, host: &mut Host<'_, Hello>, arrival: Arrival<Hello>) {
-        host.note(|| format!("say {arrival:?}"));
+        host.trace(|| format!("say {arrival:?}"));
     }
 
     fn deadline(&self) -> Option<LocalTime> {
@@ -143,9 +143,9 @@ impl Server for Writer {
 
 #[test]
 fn a_crash_keeps_the_page_cache() {
-    let mut plan = calm(1, Duration::millis(50));
-    let (node, lasts) = (Target::Node(1), Duration::millis(10));
-    plan.faults = vec![fault(Duration::millis(2), FaultKind::Crash { node, lasts })];
+    let mut plan = calm(1, SimDuration::millis(50));
+    let (node, lasts) = (Target::Node(1), SimDuration::millis(10));
+    plan.faults = vec![fault(SimDuration::millis(2), FaultKind::Crash { node, lasts })];
     plan.bounds.leader = 0;
     let said = said(&told::<Writer>(&plan));
     assert_eq!(said, ["0 n1 finds []", "12 n1 finds [1, 2]"], "and the dead are not told of their syncs");
@@ -155,10 +155,10 @@ fn a_crash_keeps_the_page_cache() {
 fn a_loss_of_power_takes_what_is_not_synced_and_nothing_else() {
     let mut lost = 0;
     for seed in 0..20 {
-        let mut plan = calm(1, Duration::millis(50));
+        let mut plan = calm(1, SimDuration::millis(50));
         plan.seed = seed;
-        let lasts = Duration::millis(10);
-        plan.faults = vec![fault(Duration::millis(8), FaultKind::PowerLoss { nodes: vec![], lasts })];
+        let lasts = SimDuration::millis(10);
+        plan.faults = vec![fault(SimDuration::millis(8), FaultKind::PowerLoss { nodes: vec![], lasts })];
         plan.bounds.leader = 0;
         let record = told::<Writer>(&plan);
         let said = said(&record);
@@ -172,18 +172,18 @@ fn a_loss_of_power_takes_what_is_not_synced_and_nothing_else() {
 
 #[test]
 fn a_stalled_disk_ends_its_syncs_when_the_stall_is_over() {
-    let mut plan = calm(1, Duration::millis(50));
-    let (node, lasts) = (Target::Node(1), Duration::millis(20));
-    plan.faults = vec![fault(Duration::millis(1), FaultKind::StalledDisk { node, lasts })];
+    let mut plan = calm(1, SimDuration::millis(50));
+    let (node, lasts) = (Target::Node(1), SimDuration::millis(20));
+    plan.faults = vec![fault(SimDuration::millis(1), FaultKind::StalledDisk { node, lasts })];
     plan.bounds.leader = 0;
     assert_eq!(said(&told::<Writer>(&plan)), ["0 n1 finds []", "21 n1 Synced(1)"]);
 }
 
 #[test]
 fn a_disk_that_refuses_says_so_and_its_server_is_restarted_when_it_saves_again() {
-    let mut plan = calm(1, Duration::millis(50));
-    let (node, lasts) = (Target::Node(1), Duration::millis(20));
-    plan.faults = vec![fault(Duration::millis(1), FaultKind::DiskError { node, lasts })];
+    let mut plan = calm(1, SimDuration::millis(50));
+    let (node, lasts) = (Target::Node(1), SimDuration::millis(20));
+    plan.faults = vec![fault(SimDuration::millis(1), FaultKind::DiskError { node, lasts })];
     plan.bounds.leader = 0;
     assert_eq!(
         said(&told::<Writer>(&plan)),
@@ -191,10 +191,10 @@ fn a_disk_that_refuses_says_so_and_its_server_is_restarted_when_it_saves_again()
         "the page cache survives"
     );
     // Also when the storm ends before the fault does.
-    plan.storm = Duration::millis(10);
+    plan.storm = SimDuration::millis(10);
     assert_eq!(said(&told::<Writer>(&plan)).last().unwrap(), "10 n1 finds [1, 2]");
     // Where no sync fell into that time, nothing has happened.
-    plan.faults = vec![fault(Duration::millis(6), FaultKind::DiskError { node, lasts })];
+    plan.faults = vec![fault(SimDuration::millis(6), FaultKind::DiskError { node, lasts })];
     assert_eq!(said(&told::<Writer>(&plan)), ["0 n1 finds []", "5 n1 Synced(1)"]);
 }
 
@@ -202,12 +202,12 @@ fn a_disk_that_refuses_says_so_and_its_server_is_restarted_when_it_saves_again()
 fn nothing_is_durable_by_a_sync_that_failed() {
     let mut lost = 0;
     for seed in 0..20 {
-        let mut plan = calm(1, Duration::millis(50));
+        let mut plan = calm(1, SimDuration::millis(50));
         plan.seed = seed;
-        let (node, lasts) = (Target::Node(1), Duration::millis(10));
+        let (node, lasts) = (Target::Node(1), SimDuration::millis(10));
         plan.faults = vec![
-            fault(Duration::millis(1), FaultKind::DiskError { node, lasts }),
-            fault(Duration::millis(8), FaultKind::PowerLoss { nodes: vec![node], lasts }),
+            fault(SimDuration::millis(1), FaultKind::DiskError { node, lasts }),
+            fault(SimDuration::millis(8), FaultKind::PowerLoss { nodes: vec![node], lasts }),
         ];
         plan.bounds.leader = 0;
         let said = said(&told::<Writer>(&plan));
@@ -219,15 +219,18 @@ fn nothing_is_durable_by_a_sync_that_failed() {
 
 #[test]
 fn a_wiped_server_finds_nothing_and_there_is_one_at_most() {
-    let mut plan = calm(3, Duration::millis(90));
+    let mut plan = calm(3, SimDuration::millis(90));
     let wipe = |at, node, lasts| {
         fault(
-            Duration::millis(at),
-            FaultKind::Wipe { node: Target::Node(node), lasts: Duration::millis(lasts) },
+            SimDuration::millis(at),
+            FaultKind::Wipe { node: Target::Node(node), lasts: SimDuration::millis(lasts) },
         )
     };
     plan.faults = vec![
-        fault(Duration::millis(8), FaultKind::Crash { node: Target::Node(2), lasts: Duration::millis(5) }),
+        fault(
+            SimDuration::millis(8),
+            FaultKind::Crash { node: Target::Node(2), lasts: SimDuration::millis(5) },
+        ),
         wipe(10, 2, 10),
         wipe(30, 3, 10),
         wipe(50, 2, 10),
@@ -243,9 +246,9 @@ fn a_wiped_server_finds_nothing_and_there_is_one_at_most() {
 #[test]
 fn a_server_that_its_group_needs_is_not_wiped() {
     for nodes in [1, 2] {
-        let mut plan = calm(nodes, Duration::millis(50));
-        let (node, lasts) = (Target::Node(1), Duration::millis(5));
-        plan.faults = vec![fault(Duration::millis(8), FaultKind::Wipe { node, lasts })];
+        let mut plan = calm(nodes, SimDuration::millis(50));
+        let (node, lasts) = (Target::Node(1), SimDuration::millis(5));
+        plan.faults = vec![fault(SimDuration::millis(8), FaultKind::Wipe { node, lasts })];
         plan.bounds.leader = 0;
         let record = told::<Writer>(&plan);
         assert_eq!(said(&record).len() as u64, 2 * nodes, "each boots once, and hears of its sync");
@@ -262,14 +265,14 @@ impl<const LEADS: bool> Server for Newcomer<LEADS> {
         host.disk().append("file", |bytes| bytes.push(1));
         host.sync(1);
         if LEADS && host.node() == 1 {
-            host.saw(Fact::Leads { term: 1 });
+            host.record_fact(Fact::Leads { term: 1 });
         }
         Newcomer
     }
 
     fn step(&mut self, host: &mut Host<'_, Hello>, arrival: Arrival<Hello>) {
         if let Arrival::SyncFailed(_) = arrival {
-            host.refuse("its disk refuses");
+            host.fail_stop("its disk refuses");
         }
     }
 
@@ -284,8 +287,8 @@ impl<const LEADS: bool> Server for Newcomer<LEADS> {
 
 #[test]
 fn a_wiped_server_counts_again_when_it_may_have_been_added_again_and_who_cannot_save_may_leave() {
-    let mut plan = calm(3, Duration::millis(50));
-    let (node, lasts) = (Target::Node(2), Duration::millis(5));
+    let mut plan = calm(3, SimDuration::millis(50));
+    let (node, lasts) = (Target::Node(2), SimDuration::millis(5));
     let change = |voters: &[Target], remove: &[Target]| FaultKind::Change {
         voters: voters.to_vec(),
         learners: vec![],
@@ -293,21 +296,21 @@ fn a_wiped_server_counts_again_when_it_may_have_been_added_again_and_who_cannot_
         by_joint: false,
     };
     plan.faults = vec![
-        fault(Duration::millis(8), FaultKind::Wipe { node, lasts }),
-        fault(Duration::millis(20), change(&[Target::Node(1), Target::Node(3)], &[])),
-        fault(Duration::millis(25), change(&[], &[node])),
-        fault(Duration::millis(30), change(&[node], &[])),
+        fault(SimDuration::millis(8), FaultKind::Wipe { node, lasts }),
+        fault(SimDuration::millis(20), change(&[Target::Node(1), Target::Node(3)], &[])),
+        fault(SimDuration::millis(25), change(&[], &[node])),
+        fault(SimDuration::millis(30), change(&[node], &[])),
     ];
     let record = told::<Newcomer<true>>(&plan);
-    let again: Vec<(u64, u64)> = (record.timeline.iter())
+    let again: Vec<(u64, u64)> = (record.trace.iter())
         .filter(|line| line.text == "may belong to the group again")
         .map(|line| (line.at / 1_000_000, line.node))
         .collect();
     assert_eq!(again, [(30, 2)], "only who was wiped, and once");
 
     plan.faults =
-        vec![fault(Duration::millis(1), FaultKind::DiskError { node, lasts: Duration::millis(20) })];
-    let failure = |record: Record| match record.outcome.verdict {
+        vec![fault(SimDuration::millis(1), FaultKind::DiskError { node, lasts: SimDuration::millis(20) })];
+    let failure = |record: RunRecord| match record.outcome.verdict {
         Verdict::Failed(failure) => failure,
         verdict => panic!("{verdict:?}"),
     };
@@ -315,8 +318,8 @@ fn a_wiped_server_counts_again_when_it_may_have_been_added_again_and_who_cannot_
     let failure = failure(told::<Newcomer<false>>(&plan));
     assert!(failure.sentence.contains("there is no leader"), "{}", failure.sentence);
     // From when on one was asked for, and until when.
-    let waited = failure.sides.array_windows().next().map(|[asked, missed]| missed.at - asked.at);
-    assert!(failure.sides.len() == 2 && waited > Some(0), "{:?}", failure.sides);
+    let waited = failure.evidence.array_windows().next().map(|[asked, missed]| missed.at - asked.at);
+    assert!(failure.evidence.len() == 2 && waited > Some(0), "{:?}", failure.evidence);
 }
 
 /// A generated plan in which disks refuse every half second, and the power of some of them goes before they save again.
@@ -324,13 +327,13 @@ fn refusing(seed: u64) -> Plan {
     let mut plan = generate(seed);
     for number in 1..plan.storm.0 / 500_000_000 {
         let node = Target::Node((number * 7 + seed) % plan.nodes + 1);
-        let at = Duration(number * 500_000_000);
-        let lasts = Duration::millis(20 + number * 37 % 400);
+        let at = SimDuration(number * 500_000_000);
+        let lasts = SimDuration::millis(20 + number * 37 % 400);
         plan.faults.push(fault(at, FaultKind::DiskError { node, lasts }));
         if number % 3 == 0 {
-            let at = Duration(at.0 + lasts.0 - 10_000_000);
+            let at = SimDuration(at.0 + lasts.0 - 10_000_000);
             plan.faults
-                .push(fault(at, FaultKind::PowerLoss { nodes: vec![node], lasts: Duration::millis(50) }));
+                .push(fault(at, FaultKind::PowerLoss { nodes: vec![node], lasts: SimDuration::millis(50) }));
         }
     }
     plan.faults.retain(|fault| fault.at < plan.storm);
@@ -341,7 +344,7 @@ fn refusing(seed: u64) -> Plan {
 fn the_built_in_system_survives_disks_that_refuse() {
     for seed in 0..30 {
         let outcome = run(&refusing(seed), &Options::default()).outcome;
-        assert_eq!(outcome.verdict, Verdict::Kept, "seed {seed}");
+        assert_eq!(outcome.verdict, Verdict::Passed, "seed {seed}");
         let struck = outcome.faults.iter().find(|(kind, _)| *kind == "disk-error").unwrap();
         assert!(struck.1 > 20, "{struck:?}");
     }
@@ -381,7 +384,7 @@ impl Server for Sleeper {
         if let Arrival::Message { from, .. } = arrival {
             host.send(from, Hello(0));
         } else {
-            host.note(|| "say wakes".to_owned());
+            host.trace(|| "say wakes".to_owned());
         }
         self.due = host.now() + 100_000_000;
     }
@@ -397,7 +400,7 @@ impl Server for Sleeper {
 
 #[test]
 fn a_timer_that_was_put_off_is_no_event() {
-    let mut plan = calm(2, Duration::millis(1_005));
+    let mut plan = calm(2, SimDuration::millis(1_005));
     plan.bounds.leader = 0;
     let record = told::<Sleeper>(&plan);
     assert_eq!(said(&record), [""; 0], "a message every 20 ms keeps everybody asleep");
@@ -407,8 +410,8 @@ fn a_timer_that_was_put_off_is_no_event() {
 
 #[test]
 fn links_keep_order_unless_they_are_told_not_to() {
-    let mut plan = calm(2, Duration::millis(4_000));
-    plan.network.delay_spread = Duration::millis(200);
+    let mut plan = calm(2, SimDuration::millis(4_000));
+    plan.network.delay_spread = SimDuration::millis(200);
     plan.bounds.leader = 0;
     let order = |plan: &_| -> Vec<u64> {
         let number = |line: &String| line.split("Hello ").nth(1)?.split(' ').next()?.parse().ok();
@@ -454,7 +457,7 @@ impl Server for Clumsy {
 fn a_panic_is_a_verdict() {
     for strict in [false, true] {
         let options = Options { unchecked: true, strict, ..Options::default() };
-        let record = run_with::<Clumsy>(&calm(2, Duration::millis(500)), &options);
+        let record = run_with::<Clumsy>(&calm(2, SimDuration::millis(500)), &options);
         let Verdict::Failed(failure) = record.outcome.verdict else { panic!("{:?}", record.outcome.verdict) };
         assert_eq!(failure.property, NO_PANIC);
         let sentence = "n2 panics at 70ms of simulated time: greeting 3 is too much";
@@ -483,7 +486,7 @@ fn a_thousand_runs_do_not_leak() {
     let runs = || {
         for seed in 0..500 {
             let mut plan = common::rough(seed);
-            plan.storm = Duration::millis(700);
+            plan.storm = SimDuration::millis(700);
             let options = Options { unchecked: true, strict: seed % 4 == 0, ..Options::default() };
             let _ = run_with::<common::Clerk>(&plan, &options);
         }

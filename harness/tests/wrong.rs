@@ -4,14 +4,14 @@ mod common;
 
 use common::{Clerk, Hello, calm, fault};
 use harness::outcome::{
-    Actor, EvidenceKind, Failure, LINEARIZABILITY, LIVENESS, NO_PANIC, Options, Record, Verdict, WITNESS,
+    Actor, EvidenceKind, Failure, LINEARIZABILITY, LIVENESS, NO_PANIC, Options, RunRecord, Verdict, WITNESS,
     WRONG_ANSWER,
 };
-use harness::plan::{Duration, FaultKind, Plan, Target, Trigger};
-use harness::report::{PlanSource, verdict};
+use harness::plan::{FaultKind, Plan, SimDuration, Target, Trigger};
+use harness::report::{PlanSource, run_page};
 use harness::run::run_with;
 use harness::server::{Arrival, Host, LocalTime, Server};
-use harness::workload::{Answer, Reply, RequestBody};
+use harness::workload::{ClientResponse, Reply, RequestBody};
 use harness::world::Disk;
 use invariants::{Action, Configuration, Content, Digest, Fact, LogId, PROPERTIES, RequestId, Response};
 use std::collections::BTreeSet;
@@ -44,16 +44,16 @@ enum Wrong {
 
 const NOTHING: Content = Content::INITIAL;
 
-const fn read(response: Response) -> Option<Answer> {
-    Some(Answer::Read { applied: 1, response })
+const fn read(response: Response) -> Option<ClientResponse> {
+    Some(ClientResponse::Read { applied: 1, response })
 }
 
-const fn written(response: Response) -> Option<Answer> {
-    Some(Answer::Written { index: 1, response })
+const fn written(response: Response) -> Option<ClientResponse> {
+    Some(ClientResponse::Written { index: 1, response })
 }
 
 /// A wrong answer to some requests, with what is said of the answer that came, and of what could have.
-type WrongAnswer = (fn(RequestBody) -> Option<Answer>, &'static str, &'static str);
+type WrongAnswer = (fn(RequestBody) -> Option<ClientResponse>, &'static str, &'static str);
 
 const ANSWERS: [WrongAnswer; 13] = [
     (|ask| if is(ask, "get") { read(Response::Done) } else { None }, "\"done, from index 1\"", HOLDS),
@@ -75,13 +75,13 @@ const ANSWERS: [WrongAnswer; 13] = [
         "\"nothing",
         "is \"done\" or \"mismatch\"",
     ),
-    (|ask| is(ask, "put").then_some(Answer::SessionRegistered { session: 3 }), "\"session 3\"", DONE),
+    (|ask| is(ask, "put").then_some(ClientResponse::SessionRegistered { session: 3 }), "\"session 3\"", DONE),
     // Sessions end only where the plan says so.
-    (|ask| is(ask, "put").then_some(Answer::Expired), "\"its session has ended\"", DONE),
-    (|_| Some(Answer::NotLeader(Some(99))), "\"not here, perhaps n99\"", "is "),
-    (|_| Some(Answer::NotLeader(Some(0))), "\"not here, perhaps n0\"", "is "),
+    (|ask| is(ask, "put").then_some(ClientResponse::SessionExpired), "\"its session has ended\"", DONE),
+    (|_| Some(ClientResponse::NotLeader(Some(99))), "\"not here, perhaps n99\"", "is "),
+    (|_| Some(ClientResponse::NotLeader(Some(0))), "\"not here, perhaps n0\"", "is "),
     (
-        |ask| is(ask, "a session").then_some(Answer::SessionRegistered { session: 0 }),
+        |ask| is(ask, "a session").then_some(ClientResponse::SessionRegistered { session: 0 }),
         "\"session 0\"",
         SESSION,
     ),
@@ -143,15 +143,18 @@ impl Server for Bad {
         let wrong = wrongs()[host.plan().seed as usize];
         match wrong {
             Wrong::Unasked(session, sequence) => {
-                host.reply(1, Reply { id: RequestId { session, sequence }, answer: Answer::Unknown });
+                host.reply(
+                    1,
+                    Reply { id: RequestId { session, sequence }, response: ClientResponse::Unknown },
+                );
             }
             Wrong::Harmless => {
                 for to in [0, host.node(), 4, 99, u64::MAX] {
                     host.send(to, Hello(7));
                     assert!(host.directory_id_of(to) > 0 && host.initial_directory_id_of(to) > 0);
                 }
-                host.reached("the moon");
-                Trigger::ALL.into_iter().for_each(|moment| host.moment(moment));
+                host.count_milestone("the moon");
+                Trigger::ALL.into_iter().for_each(|moment| host.fire_trigger(moment));
                 (0..3).for_each(|_| host.sync(0));
             }
             Wrong::Disk(asks) if host.node() == 2 && !host.disk().read("boots").is_empty() => {
@@ -165,18 +168,18 @@ impl Server for Bad {
     fn step(&mut self, host: &mut Host<'_, Hello>, arrival: Arrival<Hello>) {
         match (self.wrong, &arrival) {
             (Wrong::Says(says), Arrival::Request { client, request }) if host.node() == 1 => {
-                if let Some(answer) = ANSWERS[says].0(request.ask) {
-                    return host.reply(*client, Reply { id: request.id, answer });
+                if let Some(answer) = ANSWERS[says].0(request.body) {
+                    return host.reply(*client, Reply { id: request.id, response: answer });
                 }
             }
             (Wrong::ToAnother, Arrival::Request { client, request }) => {
-                host.reply(client % 3 + 1, Reply { id: request.id, answer: Answer::Busy });
+                host.reply(client % 3 + 1, Reply { id: request.id, response: ClientResponse::Busy });
             }
             (Wrong::ToClient(client), Arrival::Request { request, .. }) => {
-                host.reply(client, Reply { id: request.id, answer: Answer::Busy });
+                host.reply(client, Reply { id: request.id, response: ClientResponse::Busy });
             }
             (Wrong::Twice, Arrival::Request { client, request }) if host.node() != 1 => {
-                host.reply(*client, Reply { id: request.id, answer: Answer::NotLeader(Some(1)) });
+                host.reply(*client, Reply { id: request.id, response: ClientResponse::NotLeader(Some(1)) });
             }
             (Wrong::Restless, Arrival::Timer) => return,
             (Wrong::Floods, _) => (0..50_000).for_each(|_| host.send(2, Hello(1))),
@@ -187,7 +190,7 @@ impl Server for Bad {
                 for fact in facts.into_iter().take(few) {
                     match round % 3 {
                         0 => host.disk().attach(fact),
-                        _ => host.saw(fact),
+                        _ => host.record_fact(fact),
                     }
                 }
                 host.sync(round);
@@ -208,9 +211,9 @@ impl Server for Bad {
 
 /// Three servers of which the first leads, and three clients.
 fn busy() -> Plan {
-    let mut plan = calm(3, Duration::millis(3_000));
+    let mut plan = calm(3, SimDuration::millis(3_000));
     plan.clients.count = 3;
-    plan.network.delay = Duration::millis(1);
+    plan.network.delay = SimDuration::millis(1);
     plan.bounds.events = 100_000;
     plan
 }
@@ -220,14 +223,14 @@ fn without(names: &[&str]) -> Options {
     let facts = PROPERTIES.iter().map(|property| property.name).chain([WITNESS, LINEARIZABILITY]);
     let without = facts.chain(names.iter().copied());
     Options {
-        without: without.map(str::to_owned).collect(),
+        disabled: without.map(str::to_owned).collect(),
         history: true,
-        timeline: true,
+        trace: true,
         ..Options::default()
     }
 }
 
-fn failure(record: &Record) -> &Failure {
+fn failure(record: &RunRecord) -> &Failure {
     match &record.outcome.verdict {
         Verdict::Failed(failure) => failure,
         other => panic!("it should have failed: {other:?}"),
@@ -255,14 +258,14 @@ fn an_answer_of_the_wrong_kind_is_a_verdict() {
     {
         let (_, came, possible) = ANSWERS[place];
         if possible == SESSION {
-            plan.clients.session = Duration::millis(1_000);
+            plan.clients.session = SimDuration::millis(1_000);
         }
         let failure = convicted(&plan);
         let said = &failure.sentence;
         assert_eq!(failure.property, WRONG_ANSWER, "{said}");
         assert!(said.starts_with("n1 answers c") && said.contains(" on s"), "{said}");
         assert!(said.contains(came) && said.contains(&format!("what could have come {possible}")), "{said}");
-        let [side] = &failure.sides[..] else { panic!("{:?}", failure.sides) };
+        let [side] = &failure.evidence[..] else { panic!("{:?}", failure.evidence) };
         assert!(side.request.is_some() && side.at > 0, "{side:?}");
     }
 }
@@ -295,7 +298,7 @@ fn what_reaches_nobody_is_no_fault() {
         // Toys do not converge: they state too few facts for that.
         match run_with::<Bad>(&plan, &without(&[])).outcome.verdict {
             Verdict::Failed(failure) => assert_eq!(failure.property, LIVENESS, "{}", failure.sentence),
-            Verdict::Kept | Verdict::Unknown(_) => {}
+            Verdict::Passed | Verdict::Unknown(_) => {}
         }
     }
 }
@@ -312,8 +315,8 @@ fn what_never_rests_ends() {
 #[test]
 fn a_panic_names_server_and_time_and_marks_its_line() {
     let mut plan = busy();
-    let (node, lasts) = (Target::Node(2), Duration::millis(100));
-    plan.faults = vec![fault(Duration::millis(1_000), FaultKind::Crash { node, lasts })];
+    let (node, lasts) = (Target::Node(2), SimDuration::millis(100));
+    plan.faults = vec![fault(SimDuration::millis(1_000), FaultKind::Crash { node, lasts })];
     let plans = each(&plan, |wrong| matches!(wrong, Wrong::Disk(_)));
     for (_, plan) in &plans {
         let failure = convicted(plan);
@@ -323,16 +326,16 @@ fn a_panic_names_server_and_time_and_marks_its_line() {
             "{}",
             failure.sentence
         );
-        let [side] = &failure.sides[..] else { panic!("{:?}", failure.sides) };
-        assert_eq!((side.who, side.at), (Actor::Server(2), 1_100_000_000));
+        let [side] = &failure.evidence[..] else { panic!("{:?}", failure.evidence) };
+        assert_eq!((side.actor, side.at), (Actor::Server(2), 1_100_000_000));
         assert!(
-            matches!(&side.what, EvidenceKind::Text(words, None) if words.starts_with("panics: ")),
+            matches!(&side.kind, EvidenceKind::Text(words, None) if words.starts_with("panics: ")),
             "{side:?}"
         );
     }
     let (_, plan) = plans.last().unwrap();
     let record = run_with::<Bad>(plan, &Options { facts: true, ..without(&[]) });
-    let page = verdict(plan, PlanSource::Seed, &record, None, &Options::default(), 100);
+    let page = run_page(plan, PlanSource::Seed, &record, None, &Options::default(), 100);
     let marked = |line: &&str| line.starts_with('!') && line.contains("panics: it does not like this");
     assert_eq!(page.lines().filter(marked).count(), 1, "{page}");
 }
@@ -369,8 +372,8 @@ impl Server for Bang {
 #[test]
 fn a_server_may_not_panic_where_it_is_dropped_either() {
     let mut plan = busy();
-    let (node, lasts) = (Target::Node(3), Duration::millis(100));
-    plan.faults = vec![fault(Duration::millis(500), FaultKind::Crash { node, lasts })];
+    let (node, lasts) = (Target::Node(3), SimDuration::millis(100));
+    plan.faults = vec![fault(SimDuration::millis(500), FaultKind::Crash { node, lasts })];
     let record = run_with::<Bang>(&plan, &without(&[]));
     assert_eq!(failure(&record).property, NO_PANIC);
     assert!(failure(&record).sentence.starts_with("n3 panics at 500ms"), "{}", failure(&record).sentence);
@@ -381,7 +384,7 @@ fn a_panic_of_the_harness_is_no_verdict_on_a_server() {
     let mut plan = busy();
     // The first to send is a client, and no plan that passes its check has such links.
     plan.nodes = 1;
-    plan.network.delay = Duration(u64::MAX);
+    plan.network.delay = SimDuration(u64::MAX);
     assert!(plan.check().is_err());
     assert!(catch_unwind(|| run_with::<Clerk>(&plan, &without(&[]))).is_err());
 }
@@ -440,11 +443,11 @@ fn facts(round: u64) -> Vec<Fact> {
 #[test]
 fn facts_that_cannot_be_break_a_property_and_nothing_else() {
     let mut plan = busy();
-    plan.storm = Duration::millis(300);
+    plan.storm = SimDuration::millis(300);
     let mut properties = BTreeSet::new();
     for (_, plan) in each(&plan, |wrong| matches!(wrong, Wrong::Nonsense(_))) {
         // All properties, those that are no properties of facts, and none.
-        let all = Options { timeline: true, facts: true, history: true, ..Options::default() };
+        let all = Options { trace: true, facts: true, history: true, ..Options::default() };
         let none = Options { unchecked: true, ..Options::default() };
         for options in [all, without(&[WRONG_ANSWER]), none] {
             let record = run_with::<Bad>(&plan, &options);
@@ -452,7 +455,7 @@ fn facts_that_cannot_be_break_a_property_and_nothing_else() {
                 assert_ne!(failure.property, NO_PANIC, "{}", failure.sentence);
                 properties.insert(failure.property.clone());
             }
-            let _ = verdict(&plan, PlanSource::Seed, &record, None, &options, 100);
+            let _ = run_page(&plan, PlanSource::Seed, &record, None, &options, 100);
         }
     }
     assert!(properties.len() > 3, "{properties:?}");

@@ -285,9 +285,9 @@ fn speed(checks: &[&str]) {
         let small: Vec<Simulated> =
             (1..=100).map(|seed| simulate(Setup { seed, ..setup(10_000, keys(10_000)) })).collect();
         let large = [simulate(setup(1_000_000, keys(1_000_000)))];
-        let mut bench_table = vec![[f64::MAX; 4]; checks.len()];
+        let mut figures = vec![[f64::MAX; 4]; checks.len()];
         for round in 0..ROUNDS {
-            for (check, bench_table) in checks.iter().zip(&mut bench_table) {
+            for (check, figures) in checks.iter().zip(&mut figures) {
                 for measured in [Measured::Warm, Measured::Small, Measured::Large, Measured::Twin] {
                     let of = match measured {
                         Measured::Small => &small[..],
@@ -301,12 +301,12 @@ fn speed(checks: &[&str]) {
                         _ => timed(|| of.iter().for_each(|simulated| _ = judge(check, simulated))),
                     };
                     let operations: usize = of.iter().map(|simulated| simulated.history.len()).sum();
-                    let figure = &mut bench_table[measured as usize];
+                    let figure = &mut figures[measured as usize];
                     *figure = figure.min(time.as_nanos() as f64 / operations as f64);
                 }
             }
         }
-        for (check, [warm, small, large, twin]) in checks.iter().zip(bench_table) {
+        for (check, [warm, small, large, twin]) in checks.iter().zip(figures) {
             print!("{check:<8} {warm:>10.0} {small:>12.0} {large:>12.0} {:>7.2}", large / small);
             match name_of_twin(check) {
                 "" => println!("   (of witness and stream)"),

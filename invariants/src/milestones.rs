@@ -91,7 +91,7 @@ pub struct Milestones {
     /// The first campaigner of each term; whether a second one was counted.
     campaigns: BTreeMap<Term, (u64, bool)>,
     /// The servers whose power failed last, until they start; with the end of the log that they had.
-    last_power_loss: BTreeMap<u64, LogId>,
+    power_lost: BTreeMap<u64, LogId>,
 }
 
 impl Default for Milestones {
@@ -99,7 +99,7 @@ impl Default for Milestones {
         Milestones {
             counts: [0; Milestone::ALL.len()],
             campaigns: BTreeMap::new(),
-            last_power_loss: BTreeMap::new(),
+            power_lost: BTreeMap::new(),
         }
     }
 }
@@ -138,7 +138,7 @@ impl Milestones {
             Fact::Crashed => self.count_if(LeaderDied, node.leader_of.is_some()),
             Fact::PowerLost => {
                 self.count_if(LeaderDied, node.leader_of.is_some());
-                self.last_power_loss.insert(node.id, node.log.last());
+                self.power_lost.insert(node.id, node.log.last());
             }
             Fact::Started { base, last, .. } => {
                 self.count_if(RestartedFromSnapshot, base.index > 0);
@@ -153,7 +153,7 @@ impl Milestones {
             }
             Fact::Wiped => {
                 self.count_if(DiskWiped, true);
-                self.last_power_loss.remove(&node.id);
+                self.power_lost.remove(&node.id);
             }
             Fact::Campaigned { term } => {
                 let first = self.campaigns.entry(term).or_insert((node.id, false));
@@ -187,7 +187,7 @@ impl Milestones {
         use Milestone::*;
         self.count_if(RestartedWithLog, last.index > 0);
         self.count_if(UnsyncedTailSurvived, !node.durable.log.contains(last));
-        if let Some(had) = self.last_power_loss.remove(&node.id) {
+        if let Some(had) = self.power_lost.remove(&node.id) {
             self.count_if(TailLostWithPower, last.index < had.index);
         }
     }

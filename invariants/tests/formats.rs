@@ -397,7 +397,7 @@ fn what_a_failed_compare_and_set_proves_is_for_the_reader_to_say() {
             judged.push((text.clone(), is_linearizable_as(&text, &mismatch()) != is_told));
             if is_told {
                 let (_, recorded) = read_history_with(&text, &mismatch()).unwrap();
-                let told = recorded.describe_panic(&check(&recorded.calls, Budget::default()).unwrap());
+                let told = recorded.describe(&check(&recorded.calls, Budget::default()).unwrap());
                 let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
                 let sentence =
                     "This rests on --failed-cas mismatch: that the compare-and-set failed (line 4)";
@@ -499,7 +499,7 @@ fn facts_that_run_backwards_are_refused() {
 /// How a history of one file is explained.
 fn told(text: &str) -> String {
     let (_, recorded) = read_history(text).unwrap_or_else(|misread| panic!("{misread}:\n{text}"));
-    recorded.describe_panic(&check(&recorded.calls, Budget::default()).expect("well formed"))
+    recorded.describe(&check(&recorded.calls, Budget::default()).expect("well formed"))
 }
 
 #[test]

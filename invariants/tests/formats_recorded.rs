@@ -73,7 +73,7 @@ fn judge(file: &str, format: Format, right: &Right, reading: &ReadOptions) {
         (right, Ok((found, recorded))) => {
             assert_eq!(found, format, "{file}");
             let verdict = check(&recorded.calls, Budget::default()).expect("well formed");
-            let told = recorded.describe_panic(&verdict);
+            let told = recorded.describe(&verdict);
             match (right, verdict) {
                 (Linearizable, Verdict::Linearizable) => {}
                 (Violation(words), Verdict::Violation(_)) => {
@@ -93,7 +93,7 @@ fn a_register_that_begins_with_a_value_is_judged_so() {
     judge("initial-zero.edn", Format::JepsenMaps, &Linearizable, &initial("0"));
     // The sentence about an initial value is for those who gave none.
     let (_, recorded) = read(&folder("histories").join("initial-zero.edn"), &initial("1")).unwrap();
-    let told = recorded.describe_panic(&check(&recorded.calls, Budget::default()).unwrap());
+    let told = recorded.describe(&check(&recorded.calls, Budget::default()).unwrap());
     assert!(told.contains("not linearizable") && !told.contains("No operation wrote"), "{told}");
     assert_eq!(recorded.operations(), 3);
 }

@@ -42,7 +42,7 @@ fn history(bytes: &[u8], number: u64) -> bool {
         Err(misread) => return misread.to_string().is_empty(),
     };
     match report(&recorded.calls, BUDGET) {
-        Ok(report) => !recorded.describe_panic(&report.verdict).is_empty(),
+        Ok(report) => !recorded.describe(&report.verdict).is_empty(),
         Err(malformed) => recorded.parse_error(&malformed).to_string().is_empty(),
     }
 }

@@ -11,7 +11,7 @@ use crate::bug::Bug;
 use crate::ids::{ReplicaKey, RequestId, Timestamp};
 use crate::io::{Effect, ReadConfirmation};
 use crate::message::{ForwardOutcome, ForwardRequest, Message};
-use crate::raft::{PendingForward, PlanSource, Raft, WaitingFor};
+use crate::raft::{Origin, PendingForward, Raft, WaitingFor};
 use bytes::Bytes;
 
 impl Raft {
@@ -71,7 +71,7 @@ impl Raft {
             // Passing it on once more could go round in circles.
             _ if !self.is_leader() => ForwardOutcome::Completed(Response::NotLeader { hint: self.leader() }),
             ForwardRequest::Read => {
-                self.start_read(now, PlanSource::Forwarded(from, token), effects);
+                self.start_read(now, Origin::Forwarded(from, token), effects);
                 return;
             }
             ForwardRequest::Propose(command) => match self.append_command(command) {

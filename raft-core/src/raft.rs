@@ -106,7 +106,7 @@ pub enum WaitingFor {
 
 /// Who wants an answer.
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub enum PlanSource {
+pub enum Origin {
     /// This server's host.
     Local(RequestId),
     /// Another server that passed it on, under this name.
@@ -172,7 +172,7 @@ pub struct PendingReads {
     /// Rounds up to here were confirmed by a majority.
     pub(crate) confirmed_round: u64,
     /// Asked before an entry of this term was committed.
-    pub(crate) before_first_commit: Vec<PlanSource>,
+    pub(crate) before_first_commit: Vec<Origin>,
     /// Waiting for a round, in the order of rounds.
     pub(crate) awaiting_quorum: VecDeque<PendingRead>,
     /// Of this server's host, and confirmed: waiting until enough is applied.
@@ -196,7 +196,7 @@ impl PendingReads {
 /// A read under way.
 #[derive(Clone, PartialEq, Debug)]
 pub struct PendingRead {
-    pub(crate) origin: PlanSource,
+    pub(crate) origin: Origin,
     /// What must be applied first: the commit index when it was asked.
     pub(crate) index: Index,
     /// The round that must be confirmed first.
@@ -664,10 +664,10 @@ impl Raft {
     }
 
     /// Tells whoever asked.
-    pub(crate) fn respond(&self, origin: PlanSource, answer: Response, effects: &mut Vec<Effect>) {
+    pub(crate) fn respond(&self, origin: Origin, answer: Response, effects: &mut Vec<Effect>) {
         match origin {
-            PlanSource::Local(request) => effects.push(Effect::Respond { request, response: answer }),
-            PlanSource::Forwarded(peer, token) => {
+            Origin::Local(request) => effects.push(Effect::Respond { request, response: answer }),
+            Origin::Forwarded(peer, token) => {
                 let (term, outcome) = (self.term, ForwardOutcome::Completed(answer));
                 effects
                     .push(self.envelope(peer, Message::ForwardResponse { term, forward_id: token, outcome }));

@@ -16,19 +16,19 @@ use crate::bug::Bug;
 use crate::ids::{Index, NodeId, RequestId, Timestamp};
 use crate::io::{Effect, ReadConfirmation};
 use crate::message::{ForwardOutcome, Message, MessageContext};
-use crate::raft::{Leader, PendingRead, PlanSource, Raft, Role};
+use crate::raft::{Leader, Origin, PendingRead, Raft, Role};
 
 impl Raft {
     pub(crate) fn read(&mut self, now: Timestamp, request: RequestId, effects: &mut Vec<Effect>) {
         if self.is_leader() {
-            self.start_read(now, PlanSource::Local(request), effects)
+            self.start_read(now, Origin::Local(request), effects)
         } else {
             self.forward_read(now, request, effects)
         }
     }
 
     /// A leader takes a read, from its own host or from a follower.
-    pub(crate) fn start_read(&mut self, now: Timestamp, origin: PlanSource, effects: &mut Vec<Effect>) {
+    pub(crate) fn start_read(&mut self, now: Timestamp, origin: Origin, effects: &mut Vec<Effect>) {
         if self.is_leader() && self.has_too_many_requests() {
             return self.respond(origin, Response::Rejected(Rejection::TooManyRequests), effects);
         }
@@ -158,8 +158,8 @@ impl Raft {
     fn on_read_confirmed(&mut self, read: PendingRead, effects: &mut Vec<Effect>) {
         let Role::Leader(leader) = &mut self.role else { return };
         match read.origin {
-            PlanSource::Local(_) => leader.reads.awaiting_apply.push_back(read),
-            PlanSource::Forwarded(peer, token) => {
+            Origin::Local(_) => leader.reads.awaiting_apply.push_back(read),
+            Origin::Forwarded(peer, token) => {
                 let outcome = ForwardOutcome::ReadAt(read.index);
                 effects.push(self.envelope(
                     peer,
@@ -175,7 +175,7 @@ impl Raft {
         let Role::Leader(leader) = &mut self.role else { return };
         let ready = |read: &mut PendingRead| read.index <= applied || at_once;
         while let Some(read) = leader.reads.awaiting_apply.pop_front_if(ready) {
-            if let PlanSource::Local(request) = read.origin {
+            if let Origin::Local(request) = read.origin {
                 effects.push(Effect::ReadNow { request, confirmation: read.confirmation });
             }
         }

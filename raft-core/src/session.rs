@@ -470,7 +470,7 @@ mod tests {
     fn commands() -> impl Strategy<Value = Vec<Command>> {
         let stamp = prop_oneof![5 => 0..60_u64, 1 => 0..400_u64, 1 => Just(0)];
         let request = (0..6_usize, 1..6_u64, 0..5_u64);
-        prop::collection::vec((stamp, prop::option::pick_weighted(0.8, request)), 0..120)
+        prop::collection::vec((stamp, prop::option::weighted(0.8, request)), 0..120)
     }
 
     proptest! {

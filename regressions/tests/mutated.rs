@@ -94,7 +94,7 @@ fn failure(plan: &Plan) -> Option<Failure> {
     match verdict {
         Ok(Verdict::Failed(failure)) => Some(*failure),
         Ok(_) => None,
-        Err(_) => Some(Failure::told(HARNESS_PANIC, "the harness itself panicked".into())),
+        Err(_) => Some(Failure::new(HARNESS_PANIC, "the harness itself panicked".into())),
     }
 }
 

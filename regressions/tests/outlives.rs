@@ -3,17 +3,17 @@
 //! seed near it.
 
 use harness::case::Case;
-use harness::near;
-use harness::outcome::{Options, Record};
+use harness::outcome::{Options, RunRecord};
 use harness::plan::Plan;
+use harness::refresh;
 
 /// How many cases must outlive it.
 const CASES: usize = 20;
 
 #[test]
 fn every_stored_case_outlives_one_more_draw_in_the_network() {
-    let changed = |plan: &Plan, options: &Options| -> Record {
-        harness::run::run(plan, &Options { one_draw_more: true, ..options.clone() })
+    let changed = |plan: &Plan, options: &Options| -> RunRecord {
+        harness::run::run(plan, &Options { extra_link_draw: true, ..options.clone() })
     };
     let jobs = std::thread::available_parallelism().unwrap();
     let (mut as_stored, mut refreshed, mut moved) = (0, 0, 0);
@@ -25,12 +25,16 @@ fn every_stored_case_outlives_one_more_draw_in_the_network() {
         let options = Options::default();
         let digest = harness::run::run(&case.plan, &options).outcome.digest;
         moved += usize::from(changed(&case.plan, &options).outcome.digest != digest);
-        if near::is_met(&case, &case.plan, &changed) {
+        if refresh::meets_expectation(&case, &case.plan, &changed) {
             as_stored += 1;
             continue;
         }
-        let near = near::refreshed(&case, &changed, jobs).unwrap_or_else(|| panic!("{name} is stale"));
-        assert!(near::is_met(&near, &near.plan, &changed), "{name} was refreshed to something else");
+        let near =
+            refresh::find_refreshed_case(&case, &changed, jobs).unwrap_or_else(|| panic!("{name} is stale"));
+        assert!(
+            refresh::meets_expectation(&near, &near.plan, &changed),
+            "{name} was refreshed to something else"
+        );
         println!("{name}: with the seed {}", near.plan.seed);
         refreshed += 1;
     }

@@ -24,8 +24,8 @@ fn replay(path: &Path) -> Result<(), Failed> {
             return Ok(());
         }
         let came = match &outcome.verdict {
-            Verdict::Kept if !far_enough => format!("it does not reach {} any more", missed.join(", ")),
-            Verdict::Kept => "all promises were kept".to_string(),
+            Verdict::Passed if !far_enough => format!("it does not reach {} any more", missed.join(", ")),
+            Verdict::Passed => "all promises were kept".to_string(),
             Verdict::Unknown(sentence) => format!("linearizability was not decided: {sentence}"),
             Verdict::Failed(failure) => format!("{}: {}", failure.property, failure.sentence),
         };

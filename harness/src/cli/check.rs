@@ -158,7 +158,7 @@ fn check_history(path: &Path, reading: &ReadOptions, budget: Budget, most: Optio
     };
     // Whatever is not known to be linearizable shall not pass for it.
     let is_well = report.verdict == Verdict::Linearizable;
-    let explanation = (!is_well).then(|| recorded.describe_panic(&report.verdict));
+    let explanation = (!is_well).then(|| recorded.describe(&report.verdict));
     let method = list_methods(&report.keys, &recorded.names);
     let keys = report.keys.iter().map(|&KeyReport { key, operations, method }| {
         let operations = operations - usize::from(recorded.has_initial());

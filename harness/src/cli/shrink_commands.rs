@@ -225,7 +225,7 @@ fn survey(bug: Option<&str>, settings: &ShrinkSettings) -> CommandResult {
 
 #[cfg(test)]
 mod tests {
-    use super::{small, smallest};
+    use super::{fewest_faults, shrunk_file_name};
     use crate::plan::generate;
     use crate::sweep::{FailureGroup, FailureRecord};
 
@@ -239,7 +239,7 @@ mod tests {
             "seed-1.small-x.small.toml",
             "a.smaller.small.toml",
         ];
-        assert_eq!(names.map(small), right);
+        assert_eq!(names.map(shrunk_file_name), right);
     }
 
     #[test]
@@ -252,8 +252,8 @@ mod tests {
             sentence: "it fell".into(),
         });
         let found: Vec<FailureRecord> = found.collect();
-        let group = FailureGroup { property: "toast", clash: "it fell", found: found.iter().collect() };
-        let chosen = smallest(&group).seed;
+        let group = FailureGroup { property: "toast", clash: "it fell", failures: found.iter().collect() };
+        let chosen = fewest_faults(&group).seed;
         let faults = |seed| generate(seed).faults.len();
         assert!(faults(chosen) < faults(0), "the first has as few as any: this shows nothing");
         assert!(

@@ -119,7 +119,7 @@ fn alternatives(required: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{sentence, try_parse};
+    use super::{error_message, try_parse};
     use crate::cli::arguments::Cli;
     use clap::error::ErrorKind;
     use clap::{Command, CommandFactory};
@@ -153,7 +153,7 @@ mod tests {
                 let line = [before.clone(), vec![option.clone(), (*number).to_owned()]].concat();
                 let told = match try_parse(line.iter().map(Into::into).collect()) {
                     Ok(_) => continue,
-                    Err(error) => (error.kind(), sentence(&error)),
+                    Err(error) => (error.kind(), error_message(&error)),
                 };
                 let right = [
                     ErrorKind::ValueValidation,

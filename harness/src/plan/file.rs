@@ -317,7 +317,7 @@ fn line_and_column(text: &str, at: usize) -> (usize, usize) {
 #[cfg(test)]
 mod tests {
     use super::{from_text, read, to_text, write};
-    use crate::plan::{Duration, Plan, Probability};
+    use crate::plan::{Plan, Probability, SimDuration};
 
     /// A plan that does not change when the generator does.
     const EXAMPLE: &str = include_str!("../../tests/example.toml");
@@ -340,7 +340,7 @@ mod tests {
         let plan = from_text(&on).unwrap();
         assert_eq!(
             (plan.clients.session, plan.clients.anywhere),
-            (Duration::millis(2_500), Probability(100_000))
+            (SimDuration::millis(2_500), Probability(100_000))
         );
         assert_eq!(to_text(&plan), on);
     }
@@ -410,7 +410,7 @@ mod tests {
         let path = folder.path().join("plan.toml");
         let plan = from_text(EXAMPLE).unwrap();
         write(&path, &plan).unwrap();
-        let longer = Plan { storm: Duration::millis(99_999), seed: u64::MAX, ..plan.clone() };
+        let longer = Plan { storm: SimDuration::millis(99_999), seed: u64::MAX, ..plan.clone() };
         write(&path, &longer).unwrap();
         assert_eq!(read(&path), Ok(longer));
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "a temporary file was left behind");
@@ -456,10 +456,13 @@ mod tests {
         std::fs::write(path("seed-1.toml"), "whole").unwrap();
         std::fs::create_dir(path(".writing-folder")).unwrap();
         let live = super::create_temp_file(&path("seed-2.toml")).unwrap();
-        assert_eq!(super::tidy(folder.path()), 1);
+        assert_eq!(super::remove_stale_temp_files(folder.path()), 1);
         assert!(live.path().exists() && path("seed-1.toml").exists() && path(".writing-folder").exists());
         drop(live);
-        assert_eq!((super::tidy(folder.path()), super::tidy(&path("absent"))), (0, 0));
+        assert_eq!(
+            (super::remove_stale_temp_files(folder.path()), super::remove_stale_temp_files(&path("absent"))),
+            (0, 0)
+        );
     }
 
     #[cfg(unix)]

@@ -346,14 +346,14 @@ const KNOBS: &[fn(&mut Plan, &Plan)] = &[
 
 #[cfg(test)]
 mod tests {
-    use super::{ALL, KNOBS, mutate, mutated_plan};
+    use super::{KNOBS, MUTATIONS, mutate, mutated_plan};
     use crate::plan::plan_rng::PlanRng;
     use crate::plan::{file, generate};
     use proptest::prelude::*;
 
     #[test]
     fn each_step_changes_plans() {
-        for (place, (_, step)) in ALL.iter().enumerate() {
+        for (place, (_, step)) in MUTATIONS.iter().enumerate() {
             let changed = (0..100).filter(|&number| {
                 let (plan, donor) = (generate(number), generate(number + 1));
                 let mut next = plan.clone();

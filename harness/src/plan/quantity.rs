@@ -205,21 +205,21 @@ impl<'de> Deserialize<'de> for Probability {
 
 #[cfg(test)]
 mod tests {
-    use super::{Duration, Probability};
+    use super::{Probability, SimDuration};
     use proptest::prelude::*;
 
     #[test]
     fn are_written_as_people_write_them() {
         let durations = [0, 7, 80_000, 150_000_000, 2_500_000_000, 1_000_000_001, 1_500];
         assert_eq!(
-            durations.map(|nanos| Duration(nanos).to_string()),
+            durations.map(|nanos| SimDuration(nanos).to_string()),
             ["0s", "7ns", "80us", "150ms", "2.5s", "1.000000001s", "1.5us"]
         );
         assert_eq!(
             [0, 1, 25_000, 1_000_000].map(|ppm| Probability(ppm).to_string()),
             ["0%", "0.0001%", "2.5%", "100%"]
         );
-        assert_eq!("8h".parse(), Ok(Duration(8 * 3_600 * 1_000_000_000)));
+        assert_eq!("8h".parse(), Ok(SimDuration(8 * 3_600 * 1_000_000_000)));
     }
 
     #[test]
@@ -228,17 +228,17 @@ mod tests {
         let long = "longer than a duration can be: at most 18446744073.709551615s, which is 584 years";
         let fine = "finer than 1ns, the shortest duration";
         for text in ["", "5", "s", ".5s", "5.s", "-1s", "1e3s", "5 parsecs", "1.2.3s", "h", "٣s"] {
-            assert_eq!(text.parse::<Duration>(), Err(number.into()), "{text}");
+            assert_eq!(text.parse::<SimDuration>(), Err(number.into()), "{text}");
         }
         let many = "9".repeat(400);
         for text in ["20000000000s", "18446744073.709551616s", "5124096h", &format!("{many}ns")] {
-            assert_eq!(text.parse::<Duration>(), Err(long.into()), "{text}");
+            assert_eq!(text.parse::<SimDuration>(), Err(long.into()), "{text}");
         }
         for text in ["1.5ns", "0.0000000001s", &format!("0.{many}s")] {
-            assert_eq!(text.parse::<Duration>(), Err(fine.into()), "{text}");
+            assert_eq!(text.parse::<SimDuration>(), Err(fine.into()), "{text}");
         }
-        assert_eq!("0000000000000000000000000000001s".parse(), Ok(Duration(1_000_000_000)));
-        assert_eq!(format!("1.5{}s", "0".repeat(100)).parse(), Ok(Duration(1_500_000_000)));
+        assert_eq!("0000000000000000000000000000001s".parse(), Ok(SimDuration(1_000_000_000)));
+        assert_eq!(format!("1.5{}s", "0".repeat(100)).parse(), Ok(SimDuration(1_500_000_000)));
         for (text, why) in [
             ("", "write a chance in percent, such as 2.5%"),
             ("5", "write a chance in percent, such as 2.5%"),
@@ -256,7 +256,7 @@ mod tests {
     proptest! {
         #[test]
         fn every_quantity_is_read_back_as_it_was(nanos: u64, ppm in 0..=1_000_000_u32) {
-            prop_assert_eq!(Duration(nanos).to_string().parse(), Ok(Duration(nanos)));
+            prop_assert_eq!(SimDuration(nanos).to_string().parse(), Ok(SimDuration(nanos)));
             prop_assert_eq!(Probability(ppm).to_string().parse(), Ok(Probability(ppm)));
         }
     }

@@ -37,7 +37,7 @@ impl SweepProgress {
         let untold = summary.failures.iter().enumerate().skip(self.failures_reported);
         for (number, found) in untold.take_while(|&(number, _)| number <= MAX_REPORTED_FAILURES) {
             match number {
-                TOLD => {
+                MAX_REPORTED_FAILURES => {
                     self.print_line("further failures are only counted here; their plans are kept like these")
                 }
                 _ => self.print_line(&format!(

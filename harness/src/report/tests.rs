@@ -1,14 +1,14 @@
 use super::{
-    PlanSource, SweepReport, WIDTH, bench_table, case_report, case_report_without_bug,
-    continue_shrink_command, fold, grouped, summary, timeline, verdict,
+    DEFAULT_WIDTH, PlanSource, SweepReport, bench_table, case_report, case_report_without_bug,
+    continue_shrink_command, fold, run_page, sweep_summary, trace_line, with_thousands,
 };
 use crate::bench::BenchResults;
-use crate::case::{Case, Expectation, Shrunk};
+use crate::case::{Case, Expectation, ShrunkFrom};
 use crate::outcome::{
-    COMMIT, Counts, Failure, Options, Outcome, Record, Rejection, TraceLine, Verdict, WITNESS,
+    COMMIT, Counts, Failure, Options, Outcome, Rejection, RunRecord, TraceLine, Verdict, WITNESS,
 };
 use crate::plan::{Plan, generate};
-use crate::sweep::{FailureRecord, Seeds, Settings, Summary, Tally};
+use crate::sweep::{FailureRecord, Seeds, Summary, SweepSettings, Tally};
 use invariants::{Action, Call, Digest, Fact, Observed, Operation, RequestId, Response, Violation};
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -18,15 +18,15 @@ use std::time::Duration;
 const SENTENCE: &str = "n1 and n3 both lead term 4";
 
 fn swept(failures: u64) -> Summary {
-    let settings = Settings {
+    let settings = SweepSettings {
         seeds: 0..2_000,
-        shared: 0..2_000,
+        all_seeds: 0..2_000,
         jobs: NonZeroUsize::MIN,
-        lasts: None,
+        time_limit: None,
         out: "failures".into(),
         bug: None,
-        without: vec!["reads".into()],
-        canary: vec![],
+        disabled: vec!["reads".into()],
+        canary_plans: vec![],
     };
     let found = |seed| FailureRecord {
         property: "election-safety".into(),
@@ -39,16 +39,16 @@ fn swept(failures: u64) -> Summary {
         seeds: 2_000,
         ran: Seeds::from(0..2_000),
         counts: counts(2_000),
-        looked: vec![
+        checks: vec![
             Tally { name: "election-safety".into(), count: 12_345, seeds: 2_000 },
             Tally { name: "exactly-once".into(), count: 0, seeds: 0 },
         ],
         milestones: vec![Tally { name: "log-truncated".into(), count: 4_321, seeds: 1_234 }],
         faults: vec![Tally { name: "crash".into(), count: 9_876, seeds: 1_900 }],
-        kept: 2_000 - failures,
+        passed: 2_000 - failures,
         failures: (0..failures).map(found).collect(),
         digest: Digest(0xfeed),
-        took: Duration::from_millis(25_500),
+        elapsed: Duration::from_millis(25_500),
         ..Summary::new(&settings)
     }
 }
@@ -79,10 +79,10 @@ fn failed() -> Outcome {
             property: "election-safety".into(),
             sentence: SENTENCE.into(),
             facts: Some(Box::new(facts)),
-            sides: vec![],
+            evidence: vec![],
         })),
         counts: counts(1),
-        looked: vec![],
+        checks: vec![],
         milestones: vec![],
         faults: vec![],
         digest: Digest(0xfeed),
@@ -97,7 +97,7 @@ fn anywhere(report: &str) -> String {
 #[test]
 fn a_sweep_as_a_person_reads_it() {
     for failures in [0, 1, 7] {
-        let text = anywhere(&summary(&swept(failures)));
+        let text = anywhere(&sweep_summary(&swept(failures)));
         assert!(text.is_ascii() && text.lines().all(|line| line.len() <= 80), "{text}");
         insta::assert_snapshot!(format!("sweep_with_{failures}_failures"), text);
     }
@@ -107,7 +107,7 @@ fn a_sweep_as_a_person_reads_it() {
 fn plans_that_could_not_be_written_are_not_said_to_be_kept() {
     let mut swept = swept(7);
     swept.failures.iter_mut().skip(4).for_each(|found| found.plan = None);
-    let text = summary(&swept);
+    let text = sweep_summary(&swept);
     assert!(text.contains("    its plan could not be written; the seed says all of it\n"), "{text}");
     assert!(text.contains("  and 2 more in failures, but for 2 plans not written\n"), "{text}");
 }
@@ -117,8 +117,15 @@ fn what_nobody_ran_is_not_said_to_be_kept() {
     let ran = Seeds::from(vec![0..700, 900..1_600]);
     let missing = Seeds::from(vec![700..900, 1_600..2_000]);
     let commits = vec!["0123456789ab".into(), "ba9876543210".into()];
-    let text =
-        summary(&Summary { seeds: 1_400, ran, missing, cut_short: true, commits, blind: 2, ..swept(0) });
+    let text = sweep_summary(&Summary {
+        seeds: 1_400,
+        ran,
+        missing,
+        cut_short: true,
+        commits,
+        canaries_missed: 2,
+        ..swept(0)
+    });
     let last: Vec<&str> = text.lines().rev().take(5).collect();
     let last: Vec<&str> = last.into_iter().rev().collect();
     insta::assert_snapshot!(last.join("\n"));
@@ -127,7 +134,7 @@ fn what_nobody_ran_is_not_said_to_be_kept() {
 #[test]
 fn what_was_never_tried_is_not_said_to_be_kept() {
     let verdict = |swept: &Summary| {
-        let text = summary(swept);
+        let text = sweep_summary(swept);
         assert!(text.lines().all(|line| line.len() <= 80), "{text}");
         let (_, last) = text.split_once("\nseeds 0..2000@4: ").unwrap();
         let (verdict, _) = last.split_once("\ndigest").unwrap();
@@ -135,7 +142,7 @@ fn what_was_never_tried_is_not_said_to_be_kept() {
     };
     let mut swept = swept(0);
     assert_eq!(verdict(&swept), "no promise broken, but exactly-once never looked");
-    swept.looked.remove(1);
+    swept.checks.remove(1);
     assert_eq!(verdict(&swept), "all promises kept");
     for name in ["leader-elected", "write-acknowledged", "read-answered"] {
         swept.milestones.push(Tally { name: name.into(), count: 0, seeds: 0 });
@@ -151,7 +158,7 @@ fn each_group_of_failures_has_its_count_and_its_seeds() {
     let mut swept = swept(7);
     swept.failures.iter_mut().skip(5).for_each(|found| found.clash = "leads".into());
     swept.failures[3].property = "log-matching".into();
-    let text = summary(&swept);
+    let text = sweep_summary(&swept);
     let begin = text.find("election-safety: broken").unwrap();
     insta::assert_snapshot!(anywhere(&text[begin..]));
     let groups = serde_json::to_value(SweepReport::of(&swept)).unwrap()["groups"].clone();
@@ -173,7 +180,14 @@ fn a_sweep_as_a_program_reads_it() {
 #[test]
 fn a_failed_run_as_a_person_reads_it() {
     let plan = Plan { nodes: 5, ..generate(7) };
-    let page = verdict(&plan, PlanSource::Seed, &Record::from(failed()), None, &Options::default(), WIDTH);
+    let page = run_page(
+        &plan,
+        PlanSource::Seed,
+        &RunRecord::from(failed()),
+        None,
+        &Options::default(),
+        DEFAULT_WIDTH,
+    );
     insta::assert_snapshot!(anywhere(&page));
 }
 
@@ -189,7 +203,7 @@ fn a_case_that_does_something_else_is_news() {
 #[test]
 fn a_case_that_fails_without_its_bug_is_news_too() {
     let told = |verdict| case_report_without_bug("leader-local-read", &verdict);
-    assert_eq!(told(Verdict::Kept), "as expected without leader-local-read: all promises kept\n");
+    assert_eq!(told(Verdict::Passed), "as expected without leader-local-read: all promises kept\n");
     assert_eq!(
         told(failed().verdict),
         "NEWS: expected was without leader-local-read: all promises kept; but election-safety: n1 and n3 both lead \
@@ -202,8 +216,8 @@ fn the_line_to_type_has_all_that_was_typed() {
     let line = |path: &str, bug, without: &[&str]| {
         let without = without.iter().map(|name| (*name).to_owned()).collect();
         let origin = PlanSource::File { path: Path::new(path), bug };
-        let options = Options { without, ..Options::default() };
-        let page = verdict(&generate(7), origin, &Record::from(failed()), None, &options, WIDTH);
+        let options = Options { disabled: without, ..Options::default() };
+        let page = run_page(&generate(7), origin, &RunRecord::from(failed()), None, &options, DEFAULT_WIDTH);
         page.lines()
             .find(|line| line.ends_with("--trace"))
             .unwrap()
@@ -220,7 +234,7 @@ fn the_line_to_type_has_all_that_was_typed() {
 #[test]
 fn the_columns_of_a_timeline_are_fixed() {
     let line =
-        |at, step, node, text: &str| timeline(&TraceLine { at, step, cause: 0, node, text: text.into() });
+        |at, step, node, text: &str| trace_line(&TraceLine { at, step, cause: 0, node, text: text.into() });
     let lines =
         [line(7, 1, 0, "split n1"), line(12_345_678_901, 123_456, 12, "follower(n1) => candidate, term 2")];
     insta::assert_snapshot!(lines.join("\n"));
@@ -242,12 +256,19 @@ fn figures_as_a_person_reads_them() {
 
 #[test]
 fn numbers_are_grouped() {
-    assert_eq!([0, 999, 1_000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
+    assert_eq!([0, 999, 1_000, 1_234_567].map(with_thousands), ["0", "999", "1,000", "1,234,567"]);
 }
 
 /// What a page says of its plan and of how it was shrunk, in the line with this word.
-fn said(plan: &Plan, shrunk: Option<Shrunk>, word: &str) -> String {
-    let page = verdict(plan, PlanSource::Seed, &Record::from(failed()), shrunk, &Options::default(), WIDTH);
+fn said(plan: &Plan, shrunk: Option<ShrunkFrom>, word: &str) -> String {
+    let page = run_page(
+        plan,
+        PlanSource::Seed,
+        &RunRecord::from(failed()),
+        shrunk,
+        &Options::default(),
+        DEFAULT_WIDTH,
+    );
     page.lines().find(|line| line.contains(word)).unwrap_or_else(|| panic!("{page}")).trim().to_owned()
 }
 
@@ -270,7 +291,8 @@ fn a_page_says_only_what_is_true_of_its_clients() {
 #[test]
 fn what_grew_is_not_said_to_be_shrunk() {
     let plan = Plan { faults: vec![], ..generate(7) };
-    let shrunk = |operations| said(&plan, Some(Shrunk { faults: 9, operations, runs: 10 }), "shrunk from");
+    let shrunk =
+        |operations| said(&plan, Some(ShrunkFrom { faults: 9, operations, runs: 10 }), "shrunk from");
     assert_eq!(shrunk(300), "shrunk from 9 faults and 300 operations to 0 and 240, in 10 runs");
     assert_eq!(
         shrunk(33),
@@ -294,13 +316,13 @@ fn what_clients_asked_begins_with_what_the_clash_is_about() {
         called: number * 1_000_000_000,
         returned: (number != 3).then_some((number * 1_000_000_000 + 500_000_000, Response::Done)),
     };
-    let mut record = Record::from(failed());
+    let mut record = RunRecord::from(failed());
     record.history = (1..=20).map(call).collect();
     let refusal = Rejection { at: 3_250_000_000, node: 2, is_final: true };
-    record.refusals = BTreeMap::from([(call(3).id, refusal)]);
+    record.rejections = BTreeMap::from([(call(3).id, refusal)]);
     let sentence = "s1#3 has its effect at 15 although each copy of it was refused".to_owned();
-    record.outcome.verdict = Verdict::Failed(Box::new(Failure::told(WITNESS, sentence)));
-    let page = verdict(&generate(7), PlanSource::Seed, &record, None, &Options::default(), WIDTH);
+    record.outcome.verdict = Verdict::Failed(Box::new(Failure::new(WITNESS, sentence)));
+    let page = run_page(&generate(7), PlanSource::Seed, &record, None, &Options::default(), DEFAULT_WIDTH);
     let (_, asked) = page.split_once("what clients asked:\n").unwrap();
     let (asked, _) = asked.split_once("\n\n").unwrap();
     insta::assert_snapshot!(asked);
@@ -308,11 +330,11 @@ fn what_clients_asked_begins_with_what_the_clash_is_about() {
 
 #[test]
 fn a_page_is_as_wide_as_its_terminal() {
-    for width in [60, 80, WIDTH] {
-        let page = verdict(
+    for width in [60, 80, DEFAULT_WIDTH] {
+        let page = run_page(
             &generate(7),
             PlanSource::Seed,
-            &Record::from(failed()),
+            &RunRecord::from(failed()),
             None,
             &Options::default(),
             width,

@@ -1,15 +1,15 @@
-use super::{Progress, Settings, Shrinker, Shrunk, shrink};
-use crate::plan::{Duration, FaultKind, Plan, generate};
+use super::{ShrinkResult, ShrinkSettings, ShrinkStatus, Shrinker, shrink};
+use crate::plan::{FaultKind, Plan, SimDuration, generate};
 use proptest::prelude::*;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-fn settings(jobs: usize) -> Settings {
-    Settings { jobs: NonZeroUsize::new(jobs).unwrap(), runs: 100_000 }
+fn settings(jobs: usize) -> ShrinkSettings {
+    ShrinkSettings { jobs: NonZeroUsize::new(jobs).unwrap(), max_runs: 100_000 }
 }
 
-fn shrunk(plan: &Plan, jobs: usize, fails: impl Fn(&Plan) -> bool + Sync) -> Shrunk {
-    shrink(plan, &settings(jobs), &fails, &AtomicBool::new(false), &mut |_: &Progress<'_>| {})
+fn shrunk(plan: &Plan, jobs: usize, fails: impl Fn(&Plan) -> bool + Sync) -> ShrinkResult {
+    shrink(plan, &settings(jobs), &fails, &AtomicBool::new(false), &mut |_: &ShrinkStatus<'_>| {})
 }
 
 /// A plan with all kinds of faults in it.
@@ -33,7 +33,7 @@ fn what_always_fails_shrinks_to_nothing() {
 fn what_only_fails_as_it_is_stays_as_it_is() {
     let plan = large();
     let result = shrunk(&plan, 2, |other| *other == plan);
-    assert_eq!((&result.plan, result.done), (&plan, true));
+    assert_eq!((&result.plan, result.is_minimal), (&plan, true));
 }
 
 #[test]
@@ -47,13 +47,13 @@ fn only_what_is_needed_stays() {
             Some(calls) => calls.get(client).is_some_and(|calls| calls.contains(&number)),
         };
         let in_order = matches!((place(&third), place(&ninth)), (Some(third), Some(ninth)) if third < ninth);
-        in_order && called(1, 5) && called(0, 17) && plan.storm > Duration::millis(900)
+        in_order && called(1, 5) && called(0, 17) && plan.storm > SimDuration::millis(900)
     };
     assert!(needs(&large));
     let plan = shrunk(&large, 2, needs).plan;
     assert_eq!(plan.faults.len(), 2);
     assert_eq!(plan.clients.calls, Some(vec![vec![17], vec![5]]));
-    assert!(plan.storm < Duration::millis(1_100), "{}", plan.storm);
+    assert!(plan.storm < SimDuration::millis(1_100), "{}", plan.storm);
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn a_late_failure_is_looked_for_in_short_plans_while_much_happens() {
 #[test]
 fn what_happens_in_a_window_happens_sooner_and_in_the_same_order() {
     for plan in (0..50).map(generate) {
-        for shorter in super::passes::windows(&plan) {
+        for shorter in super::passes::keep_windows(&plan) {
             assert_eq!(shorter.check(), Ok(()), "seed {}", plan.seed);
             assert!(shorter.storm.0 <= plan.storm.0 / 8 * 7, "{} of {}", shorter.storm, plan.storm);
             let kinds = |plan: &Plan| plan.faults.iter().map(|fault| fault.kind.clone()).collect::<Vec<_>>();
@@ -106,21 +106,21 @@ fn it_ends_with_its_budget_or_when_told_and_keeps_the_smallest() {
     };
     let result = shrink(
         &large,
-        &Settings { runs: 3, ..settings(1) },
+        &ShrinkSettings { max_runs: 3, ..settings(1) },
         &fails,
         &AtomicBool::new(false),
-        &mut |_: &Progress<'_>| {},
+        &mut |_: &ShrinkStatus<'_>| {},
     );
-    assert_eq!((result.runs, result.done, runs.into_inner()), (3, false, 3));
+    assert_eq!((result.runs, result.is_minimal, runs.into_inner()), (3, false, 3));
     assert!(result.plan.faults.len() < large.faults.len());
 
     let stop = AtomicBool::new(false);
     let mut smallest = large.clone();
-    let result = shrink(&large, &settings(2), &|_| true, &stop, &mut |progress: &Progress<'_>| {
+    let result = shrink(&large, &settings(2), &|_| true, &stop, &mut |progress: &ShrinkStatus<'_>| {
         smallest = progress.best.clone();
         stop.store(progress.runs >= 5, Ordering::Relaxed);
     });
-    assert_eq!((&result.plan, result.done), (&smallest, false));
+    assert_eq!((&result.plan, result.is_minimal), (&smallest, false));
 }
 
 /// The stupid twin: one proposal after the other, with nobody looking ahead.
@@ -128,7 +128,7 @@ fn one_by_one(plan: &Plan, fails: impl Fn(&Plan) -> bool) -> (Plan, u64) {
     let (mut shrinker, mut runs) = (Shrinker::new(plan.clone()), 0);
     while let Some(proposal) = shrinker.proposal() {
         let answer = fails(proposal);
-        shrinker.answer(answer);
+        shrinker.record_result(answer);
         runs += 1;
     }
     (shrinker.best().clone(), runs)

@@ -517,10 +517,10 @@ fn missing_seeds(reads: &[LedgerContents]) -> Seeds {
 
 #[cfg(test)]
 mod tests {
-    use super::{FILE, Head, Ledger, Read, hold, merged, read};
-    use crate::outcome::{Counts, Failure, Options, Outcome, Record, Verdict};
+    use super::{LEDGER_FILE, Ledger, LedgerContents, LedgerHeader, lock, merge, read};
+    use crate::outcome::{Counts, Failure, Options, Outcome, RunRecord, Verdict};
     use crate::plan::{Plan, generate};
-    use crate::sweep::{Seeds, Settings, Summary, resume, sweep};
+    use crate::sweep::{Seeds, Summary, SweepSettings, resume, sweep};
     use invariants::Digest;
     use std::fs;
     use std::num::NonZeroUsize;
@@ -530,16 +530,16 @@ mod tests {
     use std::time::Duration;
 
     /// One of seven seeds breaks a promise.
-    fn run(plan: &Plan, _: &Options) -> Record {
-        let failure = || Failure::told("toast", "it fell".into());
+    fn run(plan: &Plan, _: &Options) -> RunRecord {
+        let failure = || Failure::new("toast", "it fell".into());
         let verdict = match plan.seed % 7 {
             0 => Verdict::Failed(Box::new(failure())),
-            _ => Verdict::Kept,
+            _ => Verdict::Passed,
         };
         let outcome = Outcome {
             verdict,
             counts: Counts { events: plan.seed, ..Counts::default() },
-            looked: vec![("toast", plan.seed % 3)],
+            checks: vec![("toast", plan.seed % 3)],
             milestones: vec![("bread", plan.seed % 2)],
             faults: vec![],
             digest: Digest(plan.seed),
@@ -547,17 +547,17 @@ mod tests {
         outcome.into()
     }
 
-    fn settings(seeds: Range<u64>, out: &Path) -> Settings {
+    fn settings(seeds: Range<u64>, out: &Path) -> SweepSettings {
         let jobs = NonZeroUsize::new(2).unwrap();
-        Settings {
-            shared: seeds.clone(),
+        SweepSettings {
+            all_seeds: seeds.clone(),
             seeds,
             jobs,
-            lasts: None,
+            time_limit: None,
             out: out.into(),
             bug: None,
-            without: vec![],
-            canary: vec![],
+            disabled: vec![],
+            canary_plans: vec![],
         }
     }
 
@@ -567,25 +567,25 @@ mod tests {
         let mut noted = 0;
         let summary = resume(from, &run, &stop, &mut |summary| {
             if noted < until {
-                ledger.note(summary, true).unwrap();
+                ledger.write_progress(summary, true).unwrap();
                 noted = summary.seeds;
             }
             stop.store(summary.seeds >= until, Ordering::Relaxed);
         });
-        Summary { took: Duration::ZERO, cut_short: false, ..summary }
+        Summary { elapsed: Duration::ZERO, cut_short: false, ..summary }
     }
 
     fn undisturbed(seeds: Range<u64>, out: &Path) -> Summary {
         let summary = sweep(&settings(seeds, out), &run, &AtomicBool::new(false), &mut |_| {});
-        Summary { took: Duration::ZERO, ..summary }
+        Summary { elapsed: Duration::ZERO, ..summary }
     }
 
-    fn read_back(folder: &Path) -> Read {
+    fn read_back(folder: &Path) -> LedgerContents {
         read(folder, |head| Summary::new(&settings(head.seeds.clone(), folder))).unwrap().unwrap()
     }
 
     fn begun(folder: &Path, summary: &Summary) -> Ledger {
-        Ledger::begin(hold(folder).unwrap(), summary).unwrap()
+        Ledger::create(lock(folder).unwrap(), summary).unwrap()
     }
 
     /// A ledger of these seeds with a line for each of them or nearly so, and its lines.
@@ -593,8 +593,8 @@ mod tests {
         let fresh = Summary::new(&settings(seeds, folder));
         let mut ledger = begun(folder, &fresh);
         let summary = swept(fresh, &mut ledger, u64::MAX);
-        ledger.note(&summary, true).unwrap();
-        let lines = fs::read_to_string(folder.join(FILE)).unwrap();
+        ledger.write_progress(&summary, true).unwrap();
+        let lines = fs::read_to_string(folder.join(LEDGER_FILE)).unwrap();
         let lines: Vec<String> = lines.lines().map(|line| format!("{line}\n")).collect();
         assert!(lines.len() > 5, "{} lines", lines.len());
         lines
@@ -602,7 +602,7 @@ mod tests {
 
     /// A summary without what depends on the clock, as text.
     fn told(summary: &Summary) -> String {
-        format!("{:?}", Summary { took: Duration::ZERO, ..summary.clone() })
+        format!("{:?}", Summary { elapsed: Duration::ZERO, ..summary.clone() })
     }
 
     #[test]
@@ -614,7 +614,7 @@ mod tests {
         swept(fresh, &mut ledger, 40);
         drop(ledger);
         // Killed in the middle of a line.
-        let path = folder.path().join(FILE);
+        let path = folder.path().join(LEDGER_FILE);
         let mut bytes = fs::read(&path).unwrap();
         bytes.truncate(bytes.len() - 20);
         fs::write(&path, bytes).unwrap();
@@ -622,9 +622,9 @@ mod tests {
         let read = read_back(folder.path());
         assert_eq!(read.damage, [""; 0]);
         assert!((1..40).contains(&read.summary.seeds), "{}", read.summary.seeds);
-        let mut ledger = Ledger::go_on(hold(folder.path()).unwrap(), &read).unwrap();
+        let mut ledger = Ledger::resume(lock(folder.path()).unwrap(), &read).unwrap();
         let resumed = swept(read.summary, &mut ledger, u64::MAX);
-        ledger.note(&resumed, true).unwrap();
+        ledger.write_progress(&resumed, true).unwrap();
         let whole = undisturbed(10..150, folder.path());
         assert_eq!(told(&resumed), told(&whole));
         let back = read_back(folder.path());
@@ -637,7 +637,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut lines = ledger_of(0..30, folder.path());
         lines[3] = lines[3].replacen("\"kept\":", "\"kept\":1", 1);
-        fs::write(folder.path().join(FILE), lines.concat()).unwrap();
+        fs::write(folder.path().join(LEDGER_FILE), lines.concat()).unwrap();
 
         let read = read_back(folder.path());
         assert_eq!(read.damage.len(), 1, "{:?}", read.damage);
@@ -647,9 +647,9 @@ mod tests {
             read.damage
         );
         assert!(!read.is_finished());
-        let lost = read.left();
+        let lost = read.remaining();
         assert_eq!(read.summary.seeds + lost.count(), 30);
-        let sum = merged(vec![read]).unwrap();
+        let sum = merge(vec![read]).unwrap();
         assert_eq!(sum.missing, lost);
         assert!(sum.cut_short);
     }
@@ -659,7 +659,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut lines = ledger_of(0..30, folder.path());
         lines[0] = "\0\0\0\0\n".into();
-        fs::write(folder.path().join(FILE), lines.concat()).unwrap();
+        fs::write(folder.path().join(LEDGER_FILE), lines.concat()).unwrap();
         let read = read_back(folder.path());
         assert!(read.damage.len() == 1 && read.damage[0].contains("ledger.jsonl:1: "), "{:?}", read.damage);
         assert_eq!(told(&read.summary), told(&undisturbed(0..30, folder.path())));
@@ -671,12 +671,12 @@ mod tests {
         let mut lines = ledger_of(0..30, folder.path());
         lines[3] = lines[3].replacen("\"kept\":", "\"kept\":1", 1);
         let damaged = lines.concat();
-        fs::write(folder.path().join(FILE), &damaged).unwrap();
+        fs::write(folder.path().join(LEDGER_FILE), &damaged).unwrap();
 
         let read = read_back(folder.path());
-        let lost = read.left();
+        let lost = read.remaining();
         assert!(lost.count() < 25, "{lost} are nearly all");
-        let mut ledger = Ledger::go_on(hold(folder.path()).unwrap(), &read).unwrap();
+        let mut ledger = Ledger::resume(lock(folder.path()).unwrap(), &read).unwrap();
         assert_eq!(fs::read_to_string(folder.path().join("ledger.damaged")).unwrap(), damaged);
         let runs = AtomicU64::new(0);
         let counted = |plan: &Plan, options: &Options| {
@@ -686,7 +686,7 @@ mod tests {
         };
         let resumed = resume(read.summary, &counted, &AtomicBool::new(false), &mut |_| {});
         assert!(runs.into_inner() >= lost.count());
-        ledger.note(&resumed, true).unwrap();
+        ledger.write_progress(&resumed, true).unwrap();
         let whole = told(&undisturbed(0..30, folder.path()));
         assert_eq!(told(&resumed), whole);
         let back = read_back(folder.path());
@@ -697,31 +697,34 @@ mod tests {
     #[test]
     fn a_ledger_has_one_writer() {
         let folder = tempfile::tempdir().unwrap();
-        let held = hold(folder.path()).unwrap();
-        let refused = hold(folder.path()).err().unwrap();
+        let held = lock(folder.path()).unwrap();
+        let refused = lock(folder.path()).err().unwrap();
         assert!(refused.starts_with("another sweep is writing "), "{refused}");
         drop(held);
-        assert!(hold(folder.path()).is_ok());
+        assert!(lock(folder.path()).is_ok());
     }
 
     #[test]
     fn who_was_blind_once_stays_so() {
         let folder = tempfile::tempdir().unwrap();
         // The only plan that shall be caught keeps its promises.
-        let blind = Settings { canary: vec![generate(1)], ..settings(0..60, folder.path()) };
+        let blind = SweepSettings { canary_plans: vec![generate(1)], ..settings(0..60, folder.path()) };
         let fresh = Summary::new(&blind);
         let mut ledger = begun(folder.path(), &fresh);
         let first = swept(fresh, &mut ledger, 5);
-        ledger.note(&first, true).unwrap();
+        ledger.write_progress(&first, true).unwrap();
         drop(ledger);
-        assert_eq!(first.blind, 2);
+        assert_eq!(first.canaries_missed, 2);
         let read = read_back(folder.path());
-        assert_eq!(merged(vec![read.clone()]).unwrap().blind, 2);
+        assert_eq!(merge(vec![read.clone()]).unwrap().canaries_missed, 2);
         // The session that goes on sees, for it is shown nothing.
-        let mut ledger = Ledger::go_on(hold(folder.path()).unwrap(), &read).unwrap();
+        let mut ledger = Ledger::resume(lock(folder.path()).unwrap(), &read).unwrap();
         let resumed = swept(read.summary, &mut ledger, u64::MAX);
-        ledger.note(&resumed, true).unwrap();
-        assert_eq!((resumed.seeds, resumed.blind, read_back(folder.path()).summary.blind), (60, 2, 2));
+        ledger.write_progress(&resumed, true).unwrap();
+        assert_eq!(
+            (resumed.seeds, resumed.canaries_missed, read_back(folder.path()).summary.canaries_missed),
+            (60, 2, 2)
+        );
     }
 
     #[test]
@@ -731,16 +734,22 @@ mod tests {
             shared: Range<u64>,
             ran: impl Into<Seeds>,
             lasts: Option<Duration>,
-        ) -> Read {
+        ) -> LedgerContents {
             let folder = Path::new("somewhere");
-            let settings = Settings { shared, lasts, ..settings(seeds, folder) };
+            let settings = SweepSettings { all_seeds: shared, time_limit: lasts, ..settings(seeds, folder) };
             let summary =
-                Summary { ran: ran.into(), took: Duration::from_secs(9), ..Summary::new(&settings) };
-            Read { folder: folder.into(), head: Head::of(&summary), summary, damage: vec![], good: vec![] }
+                Summary { ran: ran.into(), elapsed: Duration::from_secs(9), ..Summary::new(&settings) };
+            LedgerContents {
+                folder: folder.into(),
+                header: LedgerHeader::from_summary(&summary),
+                summary,
+                damage: vec![],
+                valid_lines: vec![],
+            }
         }
         let night = Some(Duration::from_secs(8));
-        let missing = |reads: &[Read]| {
-            let sum = merged(reads.to_vec()).unwrap();
+        let missing = |reads: &[LedgerContents]| {
+            let sum = merge(reads.to_vec()).unwrap();
             (sum.missing.to_string(), sum.cut_short)
         };
         let all = 0..u64::MAX;
@@ -761,7 +770,7 @@ mod tests {
         // One that has an end is expected to reach it.
         assert_eq!(missing(&[read(0..900, 0..900, 0..500, None), behind]), ("500..900".into(), true));
         let twice = [read(all.clone(), all.clone(), 0..500, night), read(all.clone(), all, 0..20, night)];
-        let refused = merged(twice.to_vec()).unwrap_err();
+        let refused = merge(twice.to_vec()).unwrap_err();
         assert_eq!(refused, "the seeds 0..20 were swept twice: in somewhere and in somewhere");
     }
 
@@ -770,22 +779,22 @@ mod tests {
         let whole = tempfile::tempdir().unwrap();
         let parts: Vec<_> =
             [0..50, 50..80].into_iter().map(|seeds| (seeds, tempfile::tempdir().unwrap())).collect();
-        let reads: Vec<Read> = parts
+        let reads: Vec<LedgerContents> = parts
             .iter()
             .map(|(seeds, folder)| {
                 ledger_of(seeds.clone(), folder.path());
                 read_back(folder.path())
             })
             .collect();
-        let sum = merged(reads.clone()).unwrap();
+        let sum = merge(reads.clone()).unwrap();
         let one = undisturbed(0..80, whole.path());
         assert_eq!(
-            (sum.seeds, &sum.ran, sum.kept, sum.counts, &sum.looked, sum.digest),
-            (one.seeds, &one.ran, one.kept, one.counts, &one.looked, one.digest)
+            (sum.seeds, &sum.ran, sum.passed, sum.counts, &sum.checks, sum.digest),
+            (one.seeds, &one.ran, one.passed, one.counts, &one.checks, one.digest)
         );
         let seeds = |summary: &Summary| summary.failures.iter().map(|found| found.seed).collect::<Vec<_>>();
         assert_eq!(seeds(&sum), seeds(&one));
-        let twice = merged([reads.clone(), reads].concat()).unwrap_err();
+        let twice = merge([reads.clone(), reads].concat()).unwrap_err();
         assert!(twice.starts_with("the seeds 0..50 were swept twice: in "), "{twice}");
     }
 }

@@ -169,8 +169,8 @@ mod tests {
             prop_assert!(a.ranges().windows(2).all(|two| two[0].end < two[1].start), "{:?}", a);
             prop_assert_eq!(each(a.ranges()), x.clone());
             prop_assert_eq!(a.count(), x.len() as u64);
-            prop_assert_eq!(each(a.without(&b).ranges()), &x - &y);
-            prop_assert_eq!(each(a.common(&b).ranges()), &x & &y);
+            prop_assert_eq!(each(a.difference(&b).ranges()), &x - &y);
+            prop_assert_eq!(each(a.intersection(&b).ranges()), &x & &y);
             let in_order: Vec<u64> = (0..a.count()).map(|place| a.nth(place).unwrap()).collect();
             prop_assert_eq!(in_order, x.iter().copied().collect::<Vec<_>>());
             prop_assert_eq!(a.nth(a.count()), None);

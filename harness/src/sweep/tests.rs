@@ -1,8 +1,8 @@
-use super::{HARNESS_PANIC, Settings, Summary, sweep};
+use super::{HARNESS_PANIC, Summary, SweepSettings, sweep};
 use crate::case::{Case, Expectation};
-use crate::outcome::{Counts, DETERMINISM, Failure, Options, Outcome, Record, Verdict};
+use crate::outcome::{Counts, DETERMINISM, Failure, Options, Outcome, RunRecord, Verdict};
 use crate::plan::Plan;
-use crate::reproducer::Run;
+use crate::reproducer::RunFn;
 use invariants::Digest;
 use std::num::NonZeroUsize;
 use std::ops::Range;
@@ -11,44 +11,44 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 /// A run that takes a while, a different one for each seed, and breaks a promise where told.
-fn run(plan: &Plan, breaks: impl Fn(u64) -> bool, flutter: u64) -> Record {
+fn run(plan: &Plan, breaks: impl Fn(u64) -> bool, flutter: u64) -> RunRecord {
     std::thread::sleep(Duration::from_micros(plan.seed % 7 * 100));
     let verdict = match breaks(plan.seed) {
         true => Verdict::Failed(Box::new(Failure {
             property: "toast".into(),
             sentence: "the toast fell on its buttered side".into(),
             facts: None,
-            sides: vec![],
+            evidence: vec![],
         })),
-        false => Verdict::Kept,
+        false => Verdict::Passed,
     };
     let digests: Vec<Digest> =
         (0..10).map(|event| Digest(plan.seed).then(event + event / 6 * flutter)).collect();
     let outcome = Outcome {
         verdict,
         counts: Counts { events: 10, ..Counts::default() },
-        looked: vec![("toast", 10)],
+        checks: vec![("toast", 10)],
         milestones: vec![("bread", plan.seed % 2)],
         faults: vec![],
         digest: digests[9],
     };
-    Record { digests, ..outcome.into() }
+    RunRecord { digests, ..outcome.into() }
 }
 
-fn settings(seeds: Range<u64>, jobs: usize, out: &Path) -> Settings {
-    Settings {
-        shared: seeds.clone(),
+fn settings(seeds: Range<u64>, jobs: usize, out: &Path) -> SweepSettings {
+    SweepSettings {
+        all_seeds: seeds.clone(),
         seeds,
         jobs: NonZeroUsize::new(jobs).unwrap(),
-        lasts: None,
+        time_limit: None,
         out: out.join("failures"),
         bug: None,
-        without: vec![],
-        canary: vec![],
+        disabled: vec![],
+        canary_plans: vec![],
     }
 }
 
-fn swept(settings: &Settings, run: &Run<'_>) -> Summary {
+fn swept(settings: &SweepSettings, run: &RunFn<'_>) -> Summary {
     sweep(settings, run, &AtomicBool::new(false), &mut |_| {})
 }
 
@@ -59,7 +59,7 @@ fn the_sum_is_the_same_for_any_number_of_jobs() {
     let [one, many] = [1, 8].map(|jobs| swept(&settings(10..210, jobs, folder.path()), &one_of_50));
     assert_eq!(one.digest, many.digest);
     assert_eq!(one.failures, many.failures);
-    assert_eq!((many.seeds, many.kept, many.counts.events), (200, 196, 2_000));
+    assert_eq!((many.seeds, many.passed, many.counts.events), (200, 196, 2_000));
     assert_eq!((many.milestones[0].count, many.milestones[0].seeds), (100, 100));
     assert_eq!(many.failures.iter().map(|found| found.seed).collect::<Vec<_>>(), [53, 103, 153, 203]);
     assert!(!many.cut_short);
@@ -84,7 +84,7 @@ fn what_fails_is_run_again_and_kept_as_a_case() {
 fn nothing_is_made_where_nothing_fails() {
     let folder = tempfile::tempdir().unwrap();
     let summary = swept(&settings(0..4, 2, folder.path()), &|plan, _| run(plan, |_| false, 0));
-    assert_eq!((summary.kept, std::fs::read_dir(folder.path()).unwrap().count()), (4, 0));
+    assert_eq!((summary.passed, std::fs::read_dir(folder.path()).unwrap().count()), (4, 0));
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn a_panic_of_our_own_loses_nothing() {
         run(plan, |seed| seed == 1, 0)
     };
     let summary = swept(&settings(0..8, 1, folder.path()), &breaking);
-    assert_eq!((summary.seeds, summary.kept), (8, 6));
+    assert_eq!((summary.seeds, summary.passed), (8, 6));
     let found = &summary.failures[1];
     assert_eq!((found.property.as_str(), found.seed), (HARNESS_PANIC, 4));
     assert_eq!(found.sentence, "the harness itself panicked: seed 4 hurts");
@@ -133,18 +133,18 @@ fn a_sweep_that_is_stopped_sums_up_what_was_done() {
     assert!(summary.cut_short && (20..=23).contains(&summary.seeds), "{} seeds", summary.seeds);
     assert_eq!(seen, summary.seeds);
 
-    let bounded = Settings { lasts: Some(Duration::from_millis(20)), ..settings };
+    let bounded = SweepSettings { time_limit: Some(Duration::from_millis(20)), ..settings };
     assert!(swept(&bounded, &|plan, _| run(plan, |_| false, 0)).seeds > 0);
 }
 
 /// A run in which these milestones were reached, and these properties looked.
-fn tried(milestones: [u64; 3], looked: u64) -> impl Fn(&Plan, &Options) -> Record + Sync {
+fn tried(milestones: [u64; 3], looked: u64) -> impl Fn(&Plan, &Options) -> RunRecord + Sync {
     move |plan, _| {
         let mut record = run(plan, |_| false, 0);
         let [leaders, writes, reads] = milestones;
         record.outcome.milestones =
             vec![("leader-elected", leaders), ("write-acknowledged", writes), ("read-answered", reads)];
-        record.outcome.looked = vec![("toast", 1), ("butter", looked)];
+        record.outcome.checks = vec![("toast", 1), ("butter", looked)];
         record
     }
 }
@@ -161,7 +161,7 @@ fn a_sweep_in_which_nothing_was_tried_is_not_well_whatever_its_size() {
     ] {
         let summary = swept(milestones);
         assert_eq!(summary.never_seen(), unseen);
-        assert_eq!(summary.is_well(), unseen.is_empty());
+        assert_eq!(summary.is_success(), unseen.is_empty());
     }
 }
 
@@ -170,7 +170,7 @@ fn in_a_large_sweep_a_property_that_never_looked_is_not_well() {
     let folder = tempfile::tempdir().unwrap();
     for (seeds, is_well) in [(999, true), (1_000, false)] {
         let summary = swept(&settings(0..seeds, 8, folder.path()), &tried([1, 1, 1], 0));
-        assert_eq!(summary.never_looked(), ["butter"]);
-        assert_eq!(summary.is_well(), is_well);
+        assert_eq!(summary.never_checked(), ["butter"]);
+        assert_eq!(summary.is_success(), is_well);
     }
 }

@@ -755,12 +755,12 @@ impl SharedState {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{Duration, Probability, generate};
-    use crate::workload::kv::{Kv, Settings, encode};
+    use crate::plan::{Probability, SimDuration, generate};
+    use crate::workload::kv::{Kv, KvConfig, encode};
 
     /// What can be on its way.
     enum Event {
-        Alarm(u64, Alarm),
+        Alarm(u64, Timer),
         Reply(u64, Reply),
     }
 
@@ -788,13 +788,16 @@ mod tests {
         fn send_request(&mut self, client: u64, _: Node, request: Request) {
             self.index += 1;
             let mut command = Vec::new();
-            encode(&request, self.kv.stamp(self.now as i64), &mut command);
+            encode(&request, self.kv.timestamp(self.now as i64), &mut command);
             let outcome = self.kv.apply(self.index, &command, 0);
-            if let Some(answer) = outcome.answer.filter(|_| !self.index.is_multiple_of(self.lost)) {
-                self.push(self.now + 1_000_000, Event::Reply(client, Reply { id: request.id, answer }));
+            if let Some(answer) = outcome.response.filter(|_| !self.index.is_multiple_of(self.lost)) {
+                self.push(
+                    self.now + 1_000_000,
+                    Event::Reply(client, Reply { id: request.id, response: answer }),
+                );
             }
         }
-        fn set_timer(&mut self, client: u64, at: Time, alarm: Alarm) {
+        fn set_timer(&mut self, client: u64, at: Time, alarm: Timer) {
             self.push(at, Event::Alarm(client, alarm));
         }
         fn report_wrong_answer(&mut self, _: u64, _: Node, reply: &Reply, asked: &str, possible: &str) {
@@ -814,26 +817,26 @@ mod tests {
     }
 
     /// How long the image of the application's state is after so many operations, each time.
-    fn images<const N: usize>(session: Duration, after: [usize; N]) -> [usize; N] {
+    fn images<const N: usize>(session: SimDuration, after: [usize; N]) -> [usize; N] {
         let mut plan = generate(1);
         plan.clients.session = session;
         (plan.clients.count, plan.clients.in_flight, plan.clients.attempts) = (3, 4, 1);
         plan.clients.reads = Probability(200_000);
-        (plan.clients.pause, plan.clients.patience) = (Duration::millis(10), Duration::millis(20));
-        let mut clients = Clients::new(&plan, false);
-        let kv = Kv::new(Settings { lifetime: session.0, ..Settings::default() });
+        (plan.clients.pause, plan.clients.patience) = (SimDuration::millis(10), SimDuration::millis(20));
+        let mut clients = ClientPool::new(&plan, false);
+        let kv = Kv::new(KvConfig { session_lifetime: session.0, ..KvConfig::default() });
         let mut world = Alone { now: 0, queue: BTreeMap::new(), put: 0, kv, index: 0, lost: 7 };
-        clients.begin(&mut world);
+        clients.start(&mut world);
         after.map(|operations| {
-            while clients.common.called < operations {
+            while clients.shared.call_count < operations {
                 let ((at, _), event) = world.queue.pop_first().expect("clients call for ever");
                 world.now = at;
                 match event {
                     Event::Alarm(client, alarm) if clients.is_live_timer(client, alarm) => {
-                        clients.alarm(&mut world, client, alarm);
+                        clients.on_timer(&mut world, client, alarm);
                     }
                     Event::Alarm(..) => {}
-                    Event::Reply(client, reply) => clients.reply(&mut world, client, 1, reply),
+                    Event::Reply(client, reply) => clients.on_reply(&mut world, client, 1, reply),
                 }
             }
             world.kv.to_bytes().len()
@@ -844,7 +847,7 @@ mod tests {
     /// length.
     #[test]
     fn what_clients_leave_behind_does_not_grow_with_the_run() {
-        for session in [Duration(0), Duration::millis(1_000)] {
+        for session in [SimDuration(0), SimDuration::millis(1_000)] {
             let [few, many] = images(session, [20_000, 200_000]);
             assert!(many < 2 * few && many < 64 << 10, "{session}: {few} bytes, and then {many}");
         }

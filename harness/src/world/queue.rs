@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn a_place_is_small() {
-        assert_eq!(size_of::<Place>(), 24);
+        assert_eq!(size_of::<HeapEntry>(), 24);
     }
 
     #[test]

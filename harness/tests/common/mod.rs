@@ -2,18 +2,18 @@
 
 #![allow(dead_code, reason = "each test binary uses its part")]
 
-use harness::outcome::{Options, Record};
-use harness::plan::{self, Duration, Fault, FaultKind, Plan, Probability, Target, Trigger};
+use harness::outcome::{Options, RunRecord};
+use harness::plan::{self, Fault, FaultKind, Plan, Probability, SimDuration, Target, Trigger};
 use harness::run::run_with;
 use harness::server::{Arrival, Host, LocalTime, OperatorResponse, Server};
-use harness::workload::{Answer, Reply, Request, RequestBody};
+use harness::workload::{ClientResponse, Reply, Request, RequestBody};
 use invariants::{Action, Content, Fact, Operation, Response};
 use std::collections::BTreeMap;
 use std::fmt;
 
 /// A plan in which nothing breaks and nobody asks: messages take 10 ms, syncs 5 ms.
-pub fn calm(nodes: u64, storm: Duration) -> Plan {
-    let none = Duration(0);
+pub fn calm(nodes: u64, storm: SimDuration) -> Plan {
+    let none = SimDuration(0);
     Plan {
         version: plan::VERSION,
         seed: 1,
@@ -22,18 +22,18 @@ pub fn calm(nodes: u64, storm: Duration) -> Plan {
         bug: None,
         compaction: None,
         held: None,
-        raft: plan::Raft {
-            election_timeout: Duration::millis(100),
-            election_timeout_spread: Duration::millis(100),
-            heartbeat: Duration::millis(30),
+        raft: plan::RaftConfig {
+            election_timeout: SimDuration::millis(100),
+            election_timeout_spread: SimDuration::millis(100),
+            heartbeat: SimDuration::millis(30),
             pre_vote: true,
             batch: 16,
             window: 4,
             syncs: 4,
-            ..plan::Raft::default()
+            ..plan::RaftConfig::default()
         },
-        network: plan::Network {
-            delay: Duration::millis(10),
+        network: plan::NetworkConfig {
+            delay: SimDuration::millis(10),
             delay_spread: none,
             tail: Probability(0),
             tail_spread: none,
@@ -41,17 +41,17 @@ pub fn calm(nodes: u64, storm: Duration) -> Plan {
             duplication: Probability(0),
             reordering: Probability(0),
         },
-        disk: plan::Disk {
-            sync: Duration::millis(5),
+        disk: plan::DiskConfig {
+            sync: SimDuration::millis(5),
             sync_spread: none,
             tail: Probability(0),
             tail_spread: none,
         },
-        clients: plan::Clients {
+        clients: plan::ClientConfig {
             count: 0,
             in_flight: 3,
-            pause: Duration::millis(50),
-            patience: Duration::millis(300),
+            pause: SimDuration::millis(50),
+            patience: SimDuration::millis(300),
             attempts: 3,
             keys: 6,
             reads: Probability(300_000),
@@ -66,14 +66,15 @@ pub fn calm(nodes: u64, storm: Duration) -> Plan {
 
 /// A plan in which much breaks.
 pub fn rough(seed: u64) -> Plan {
-    let (node, lasts) = (Target::Node, Duration::millis);
-    let fault = |at: u64, on: Option<Trigger>, kind: FaultKind| Fault { at: Duration::millis(at), on, kind };
+    let (node, lasts) = (Target::Node, SimDuration::millis);
+    let fault =
+        |at: u64, on: Option<Trigger>, kind: FaultKind| Fault { at: SimDuration::millis(at), on, kind };
     let faults = vec![
         fault(300, None, FaultKind::Crash { node: node(2), lasts: lasts(200) }),
         fault(
             400,
             Some(Trigger::Unsynced),
-            FaultKind::PowerLoss { nodes: vec![Target::There], lasts: lasts(90) },
+            FaultKind::PowerLoss { nodes: vec![Target::TriggerNode], lasts: lasts(90) },
         ),
         fault(500, None, FaultKind::Pause { node: node(3), lasts: lasts(400) }),
         fault(600, None, FaultKind::ClockRate { node: node(1), drift: 300_000, lasts: lasts(700) }),
@@ -83,7 +84,11 @@ pub fn rough(seed: u64) -> Plan {
         fault(1_000, None, FaultKind::StalledDisk { node: Target::Leader, lasts: lasts(300) }),
         fault(1_100, None, FaultKind::SlowDisk { node: Target::LongestLog, factor: 9, lasts: lasts(500) }),
         fault(1_200, None, FaultKind::PowerLoss { nodes: vec![], lasts: lasts(300) }),
-        fault(1_800, Some(Trigger::Elected), FaultKind::Pause { node: Target::There, lasts: lasts(50) }),
+        fault(
+            1_800,
+            Some(Trigger::Elected),
+            FaultKind::Pause { node: Target::TriggerNode, lasts: lasts(50) },
+        ),
         fault(1_900, None, FaultKind::Crash { node: Target::Leader, lasts: lasts(10_000) }),
         fault(
             1_300,
@@ -115,7 +120,7 @@ pub fn rough(seed: u64) -> Plan {
     ];
     let mut plan = calm(3, lasts(3_000));
     plan.seed = seed;
-    plan.network.delay = Duration::micros(500);
+    plan.network.delay = SimDuration::micros(500);
     plan.network.delay_spread = lasts(4);
     plan.network.tail = Probability(20_000);
     plan.network.tail_spread = lasts(80);
@@ -129,19 +134,19 @@ pub fn rough(seed: u64) -> Plan {
 }
 
 /// A fault by hand.
-pub fn fault(at: Duration, kind: FaultKind) -> Fault {
+pub fn fault(at: SimDuration, kind: FaultKind) -> Fault {
     Fault { at, on: None, kind }
 }
 
 /// Runs a plan with its timeline kept and nothing checked: toys promise nothing.
-pub fn told<S: Server>(plan: &Plan) -> Record {
-    run_with::<S>(plan, &Options { unchecked: true, timeline: true, history: true, ..Options::default() })
+pub fn told<S: Server>(plan: &Plan) -> RunRecord {
+    run_with::<S>(plan, &Options { unchecked: true, trace: true, history: true, ..Options::default() })
 }
 
 /// The lines of a timeline that servers wrote themselves, with the milliseconds at which they did.
-pub fn said(record: &Record) -> Vec<String> {
+pub fn said(record: &RunRecord) -> Vec<String> {
     let own = |text: &str| text.starts_with("say ");
-    let lines = record.timeline.iter().filter(|line| own(&line.text));
+    let lines = record.trace.iter().filter(|line| own(&line.text));
     lines.map(|line| format!("{} n{} {}", line.at / 1_000_000, line.node, &line.text[4..])).collect()
 }
 
@@ -196,7 +201,7 @@ impl Server for Clerk {
         let (node, nodes, now) = (host.node(), host.plan().nodes, host.now());
         let term = host.disk().read("boots").len() as u64;
         if node == 1 {
-            host.saw(Fact::Leads { term });
+            host.record_fact(Fact::Leads { term });
         }
         let due = now + 20_000_000;
         let (open, registers, lists) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
@@ -213,10 +218,10 @@ impl Server for Clerk {
             }
             Arrival::Message { .. } | Arrival::SyncFailed(_) => {}
             Arrival::Operator { request, .. } => {
-                host.answer_operator(request, &OperatorResponse::Refused("it cannot".to_owned()));
+                host.respond_to_operator(request, &OperatorResponse::Rejected("it cannot".to_owned()));
             }
             Arrival::Request { client, request } if self.node != 1 => {
-                host.reply(client, Reply { id: request.id, answer: Answer::NotLeader(Some(1)) });
+                host.reply(client, Reply { id: request.id, response: ClientResponse::NotLeader(Some(1)) });
             }
             Arrival::Request { client, request } => {
                 self.index += 1;
@@ -226,20 +231,20 @@ impl Server for Clerk {
             }
             Arrival::Synced(token) => {
                 if let Some((client, request)) = self.open.remove(&token) {
-                    let answer = match request.ask {
+                    let answer = match request.body {
                         // Its numbers begin again with every boot, and no session may be given twice.
-                        RequestBody::Register => {
-                            Answer::SessionRegistered { session: self.term << 32 | token }
+                        RequestBody::RegisterSession => {
+                            ClientResponse::SessionRegistered { session: self.term << 32 | token }
                         }
                         RequestBody::Operation(operation) => {
                             let response = self.execute(operation);
                             match operation.action.is_read() {
-                                true => Answer::Read { applied: token, response },
-                                false => Answer::Written { index: token, response },
+                                true => ClientResponse::Read { applied: token, response },
+                                false => ClientResponse::Written { index: token, response },
                             }
                         }
                     };
-                    host.reply(client, Reply { id: request.id, answer });
+                    host.reply(client, Reply { id: request.id, response: answer });
                 }
             }
         }

@@ -49,7 +49,7 @@ pub use parsed_history::{
     FailedCas, MAX_ELEMENTS, MAX_NAMES, MAX_OPERATIONS, Names, ParseError, ParsedHistory, ReadOptions,
 };
 
-use display::{display_sentence, display_value, wrap_note};
+use display::display_value;
 use lines::strip_byte_order_mark;
 use std::fmt;
 

@@ -167,7 +167,7 @@ impl ParsedHistory {
     /// A verdict on this history in the words of its file: keys and values as they are written there, operations with
     /// their lines.
     #[must_use]
-    pub fn describe_panic(&self, verdict: &Verdict) -> String {
+    pub fn describe(&self, verdict: &Verdict) -> String {
         let line = |call: &Call| {
             let place = self.calls.iter().position(|other| other.id == call.id)?;
             self.lines.get(place).copied().filter(|&line| line > 0)

@@ -172,7 +172,7 @@ fn a_budget_is_for_all_keys_together() {
 fn a_deadline_makes_a_verdict_unknown_at_most() {
     let time = Duration::from_nanos(1);
     let within =
-        |history: &[Call], budget| report_within(history, budget, time).expect("well formed").verdict;
+        |history: &[Call], budget| report_with_deadline(history, budget, time).expect("well formed").verdict;
     let mut verdicts = [0; 3];
     for clients in [2, 4, 6, 7] {
         let mut history: Vec<Call> =

@@ -58,7 +58,7 @@ fn explored(history: &[Call]) -> bool {
                 returned: call.returned.clone(),
             })
             .collect();
-        let is_list = asked.first().is_some_and(|asked| Object::of(asked.action) == Object::ListModel);
+        let is_list = asked.first().is_some_and(|asked| Object::of(asked.action) == Object::List);
         let explored = match is_list {
             true => explore(&ListModel, &asked, Budget::default()),
             false => explore(&RegisterModel, &asked, Budget::default()),

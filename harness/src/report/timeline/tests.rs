@@ -1,7 +1,7 @@
-use super::teller::Detail;
-use super::{MAX_ROWS, Timeline, story, told};
+use super::formatter::Detail;
+use super::{MAX_ROWS, Timeline, build_timeline, timeline};
 use crate::outcome::{
-    Actor, Counts, Evidence, EvidenceKind, Failure, Outcome, Record, TraceLine, Verdict, WITNESS,
+    Actor, Counts, Evidence, EvidenceKind, Failure, Outcome, RunRecord, TraceLine, Verdict, WITNESS,
 };
 use invariants::{Configuration, Digest, Fact, Index, Node, Observed, RequestId, Term, Violation};
 
@@ -21,7 +21,7 @@ fn campaigned(term: Term) -> Fact {
 }
 
 /// A run in which each of these is an event, caused by the one before, and that fails in this way.
-fn record(facts: &[(Node, Fact)], failure: impl Fn(&[Observed]) -> Failure) -> Record {
+fn record(facts: &[(Node, Fact)], failure: impl Fn(&[Observed]) -> Failure) -> RunRecord {
     let observed = facts.iter().zip(1..).map(|((node, fact), step)| {
         let fact = fact.clone();
         Observed { at: step * 1_000_000, step, node: *node, fact }
@@ -34,22 +34,22 @@ fn record(facts: &[(Node, Fact)], failure: impl Fn(&[Observed]) -> Failure) -> R
     let outcome = Outcome {
         verdict: Verdict::Failed(Box::new(failure(&facts))),
         counts: Counts::default(),
-        looked: vec![],
+        checks: vec![],
         milestones: vec![],
         faults: vec![],
         digest: Digest(0),
     };
-    Record { timeline: facts.iter().map(line).collect(), facts, ..outcome.into() }
+    RunRecord { trace: facts.iter().map(line).collect(), facts, ..outcome.into() }
 }
 
 /// The story of these events, of which those at these two places clash, in as few rows as it goes.
 fn of_clash(facts: &[(Node, Fact)], first: usize, second: usize) -> Timeline {
     let record = clashing(facts, first, second);
     let Verdict::Failed(failure) = &record.outcome.verdict else { unreachable!("it fell") };
-    told(NODES, &record, failure, WIDTH, Detail::Grouped)
+    build_timeline(NODES, &record, failure, WIDTH, Detail::Grouped)
 }
 
-fn clashing(facts: &[(Node, Fact)], first: usize, second: usize) -> Record {
+fn clashing(facts: &[(Node, Fact)], first: usize, second: usize) -> RunRecord {
     let clash = |facts: &[Observed]| Failure {
         property: "toast".into(),
         sentence: "it fell".into(),
@@ -59,7 +59,7 @@ fn clashing(facts: &[(Node, Fact)], first: usize, second: usize) -> Record {
             first: Some(facts[first].clone()),
             second: facts[second].clone(),
         })),
-        sides: vec![],
+        evidence: vec![],
     };
     record(facts, clash)
 }
@@ -67,7 +67,7 @@ fn clashing(facts: &[(Node, Fact)], first: usize, second: usize) -> Record {
 /// What the rows say, each with its mark and how much was folded before.
 fn said(story: &Timeline) -> Vec<String> {
     // A column is as wide as `[f]`, and the last one of the head ends with a space that nobody sees.
-    let from = story.head.len() + 3;
+    let from = story.header.len() + 3;
     let row = |row: &String| {
         let (mark, folded) = (&row[..1], row[14..21].trim());
         format!("{mark}{folded} {}", row.get(from..).unwrap_or_default()).trim().to_owned()
@@ -92,7 +92,7 @@ fn what_all_append_is_told_in_one_row() {
             "! leads term 1"
         ]
     );
-    assert_eq!((story.told, story.folded), (20, 0));
+    assert_eq!((story.shown_events, story.folded), (20, 0));
     assert!(story.rows[2].contains("0.019000"), "a spell ends with its last event: {}", story.rows[2]);
 }
 
@@ -102,7 +102,7 @@ fn who_asked_for_an_entry_is_told_as_long_as_there_is_room() {
         let copies = (1..=entries).flat_map(|index| [1, 2, 3].map(|node| (node, appended(index, 1))));
         let facts: Vec<(Node, Fact)> = copies.chain([(1, Fact::Leads { term: 1 })]).collect();
         let record = clashing(&facts, facts.len() - 1, facts.len() - 1);
-        said(&story(NODES, &record, WIDTH).unwrap())
+        said(&timeline(NODES, &record, WIDTH).unwrap())
     };
     assert_eq!(
         rows(2),
@@ -254,7 +254,7 @@ fn what_is_committed_on_the_way_shares_a_row_and_what_clashes_has_its_own() {
     let shared = "+6 n1, n2 append 1@1..2@1; n1 commits all up to 1@1; n2 commits all up";
     assert_eq!(said(&story)[1..], [shared, "to 2@1", "! commits 2@1", "! commits 1@1"]);
     // A short story has room for each.
-    let short = super::story(NODES, &clashing(&facts, 8, 9), WIDTH).expect("it fell");
+    let short = super::timeline(NODES, &clashing(&facts, 8, 9), WIDTH).expect("it fell");
     assert!(said(&short).iter().any(|row| row == "commits 2@1"), "{:#?}", said(&short));
 }
 
@@ -274,14 +274,14 @@ fn of_reads_and_writes_only_those_of_the_clash_are_told() {
         let side = |fact: &Observed, request| Evidence {
             at: fact.at,
             step: fact.step,
-            who: Actor::Server(1),
+            actor: Actor::Server(1),
             request,
-            what: EvidenceKind::Text("is asked".into(), None),
+            kind: EvidenceKind::Text("is asked".into(), None),
         };
         let sides = [side(&facts[3], Some(id(4)))];
-        Failure::told(WITNESS, "s1#1 was after s1#4".into()).between(sides)
+        Failure::new(WITNESS, "s1#1 was after s1#4".into()).with_evidence(sides)
     };
-    let rows = said(&story(NODES, &record(&facts, told), WIDTH).unwrap());
+    let rows = said(&timeline(NODES, &record(&facts, told), WIDTH).unwrap());
     assert_eq!(rows, ["serves s1#1 from 3", "!+2 serves s1#4 from 4, is asked"]);
 }
 
@@ -293,5 +293,5 @@ fn a_long_spell_goes_on_below_and_is_never_cut_short() {
     assert!(story.rows.len() > 2 && story.rows.iter().all(|row| row.len() <= WIDTH), "{:#?}", story.rows);
     let all = story.rows.join(" ");
     assert!((1..40).step_by(2).all(|term| all.contains(&format!(" {term}"))), "{all}");
-    assert_eq!(story.told, 21);
+    assert_eq!(story.shown_events, 21);
 }

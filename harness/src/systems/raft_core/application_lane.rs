@@ -247,12 +247,12 @@ mod tests {
     /// state after it.
     fn broken_by(image: impl Fn(&Kv) -> Vec<u8>, restores: bool) -> Option<String> {
         let mut world = World::new(&plan::generate(0), &Options::default());
-        let settings = Settings::default();
+        let settings = KvConfig::default();
         let mut lane = ApplicationLane::new(settings, CompactionPolicy::new(None, 0));
         let group = raft_core::Configuration::of([raft_core::NodeId(1)]);
         let host = &mut Host::new(&mut world, 1);
         let entry = Entry { term: raft_core::Term(1), payload: Payload::Noop };
-        host.saw(Fact::Started {
+        host.record_fact(Fact::Started {
             term: 0,
             vote: None,
             base: LogId::default(),

@@ -43,19 +43,19 @@ impl CompactionPolicy {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::Duration;
+    use crate::plan::SimDuration;
 
     /// What etcd does.
     const EVERY_FIVE_MINUTES_OR_THOUSAND: CompactionConfig =
-        CompactionConfig { entries: 1_000, bytes: 0, every: Duration(300_000_000_000), trailing: 7 };
+        CompactionConfig { entries: 1_000, bytes: 0, every: SimDuration(300_000_000_000), trailing: 7 };
 
     #[test]
     fn whichever_comes_first() {
         let mut policy = CompactionPolicy::new(Some(EVERY_FIVE_MINUTES_OR_THOUSAND), 10);
-        (0..999).for_each(|_| policy.applied(1 << 20));
+        (0..999).for_each(|_| policy.count_applied(1 << 20));
         assert_eq!(policy.due(300_000_000_009), None);
         assert_eq!(policy.due(300_000_000_010), Some(7), "the time has come");
-        policy.applied(0);
+        policy.count_applied(0);
         assert_eq!(policy.due(11), Some(7), "so many entries");
         policy.reset(11);
         assert_eq!(policy.due(u64::MAX), None, "nothing was applied since");
@@ -63,14 +63,14 @@ mod tests {
 
     #[test]
     fn bytes_alone_and_never() {
-        let plan = CompactionConfig { entries: 0, bytes: 100, every: Duration(0), trailing: 0 };
+        let plan = CompactionConfig { entries: 0, bytes: 100, every: SimDuration(0), trailing: 0 };
         let mut policy = CompactionPolicy::new(Some(plan), 0);
-        policy.applied(99);
+        policy.count_applied(99);
         assert_eq!(policy.due(u64::MAX), None);
-        policy.applied(1);
+        policy.count_applied(1);
         assert_eq!(policy.due(0), Some(0));
         let mut never = CompactionPolicy::new(None, 0);
-        never.applied(1 << 40);
+        never.count_applied(1 << 40);
         assert_eq!(never.due(u64::MAX), None);
     }
 }

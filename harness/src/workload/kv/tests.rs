@@ -7,17 +7,17 @@ use std::collections::BTreeMap;
 
 fn request(session: u64, sequence: u64, acknowledged: u64, key: u64, action: Action) -> Request {
     let ask = RequestBody::Operation(Operation { key, action });
-    Request { id: RequestId { session, sequence }, acknowledged, ask }
+    Request { id: RequestId { session, sequence }, acknowledged_up_to: acknowledged, body: ask }
 }
 
 /// In which sessions never end.
 fn forever() -> Kv {
-    Kv::new(Settings::default())
+    Kv::new(KvConfig::default())
 }
 
 /// In which sessions end after ten.
 fn mortal() -> Kv {
-    Kv::new(Settings { lifetime: 10, ..Settings::default() })
+    Kv::new(KvConfig { session_lifetime: 10, ..KvConfig::default() })
 }
 
 fn command(request: &Request) -> Vec<u8> {
@@ -33,11 +33,19 @@ fn stamped(stamp: u64, request: &Request) -> Vec<u8> {
 }
 
 fn registration(number: u64) -> Request {
-    Request { id: RequestId { session: 0, sequence: number }, acknowledged: 0, ask: RequestBody::Register }
+    Request {
+        id: RequestId { session: 0, sequence: number },
+        acknowledged_up_to: 0,
+        body: RequestBody::RegisterSession,
+    }
 }
 
-fn done(id: RequestId, effect: bool, index: u64, response: Response) -> Outcome {
-    Outcome { id: Some(id), effect, answer: Some(Answer::Written { index, response }) }
+fn done(id: RequestId, effect: bool, index: u64, response: Response) -> ApplyResult {
+    ApplyResult {
+        id: Some(id),
+        took_effect: effect,
+        response: Some(ClientResponse::Written { index, response }),
+    }
 }
 
 fn get(kv: &Kv, key: u64) -> Response {
@@ -49,7 +57,7 @@ fn a_retry_is_answered_with_the_index_of_its_effect() {
     let mut kv = forever();
     let append = request(1, 1, 0, 3, Action::Append(7));
     assert_eq!(kv.apply(1, &command(&append), 0), done(append.id, true, 1, Response::Done));
-    assert_eq!(kv.apply(2, &[], 0), Outcome { id: None, effect: false, answer: None });
+    assert_eq!(kv.apply(2, &[], 0), ApplyResult { id: None, took_effect: false, response: None });
     assert_eq!(kv.apply(3, &command(&append), 0), done(append.id, false, 1, Response::Done));
     assert_eq!(kv.read(Operation { key: 3, action: Action::List }), Response::List(vec![7]));
 }
@@ -60,7 +68,10 @@ fn what_the_client_has_seen_is_forgotten_without_effect() {
     let first = request(1, 1, 0, 0, Action::Put(1));
     kv.apply(1, &command(&first), 0);
     kv.apply(2, &command(&request(1, 2, 1, 0, Action::Put(2))), 0);
-    assert_eq!(kv.apply(3, &command(&first), 0), Outcome { id: Some(first.id), effect: false, answer: None });
+    assert_eq!(
+        kv.apply(3, &command(&first), 0),
+        ApplyResult { id: Some(first.id), took_effect: false, response: None }
+    );
     assert_eq!(get(&kv, 0), Response::Holds(Content::Present(2)));
 }
 
@@ -79,7 +90,7 @@ fn a_compare_and_set_that_does_not_match_tells_what_it_found() {
 
 #[test]
 fn without_sessions_a_retry_is_applied_twice() {
-    let mut kv = Kv::new(Settings { bug: Some(HostBug::RetryAppliedTwice), ..Settings::default() });
+    let mut kv = Kv::new(KvConfig { bug: Some(HostBug::RetryAppliedTwice), ..KvConfig::default() });
     let append = request(1, 1, 0, 0, Action::Append(7));
     for index in [1, 2] {
         assert_eq!(kv.apply(index, &command(&append), 0), done(append.id, true, index, Response::Done));
@@ -131,7 +142,8 @@ fn lived(mut kv: Kv, walls: [i64; 4]) -> Kv {
 fn a_session_that_was_not_used_ends_and_its_requests_have_no_effect() {
     let mut kv = lived(mortal(), [0; 4]);
     let put = request(2, 1, 0, 0, Action::Put(2));
-    let expired = Outcome { id: Some(put.id), effect: false, answer: Some(Answer::Expired) };
+    let expired =
+        ApplyResult { id: Some(put.id), took_effect: false, response: Some(ClientResponse::SessionExpired) };
     assert_eq!(
         kv.apply(5, &stamped(0, &put), 0),
         expired,
@@ -140,11 +152,18 @@ fn a_session_that_was_not_used_ends_and_its_requests_have_no_effect() {
     assert_eq!(get(&kv, 0), Response::Holds(Content::Present(1)));
     let again = request(1, 2, 1, 3, Action::Append(7));
     assert_eq!(kv.apply(6, &stamped(122, &again), 0), done(again.id, false, 4, Response::Done));
-    let registered =
-        Outcome { id: None, effect: true, answer: Some(Answer::SessionRegistered { session: 7 }) };
+    let registered = ApplyResult {
+        id: None,
+        took_effect: true,
+        response: Some(ClientResponse::SessionRegistered { session: 7 }),
+    };
     // A late double of the first registration makes another session.
     assert_eq!(kv.apply(7, &stamped(1_000, &registration(1)), 0), registered);
-    let late = Outcome { id: Some(again.id), effect: false, answer: Some(Answer::Expired) };
+    let late = ApplyResult {
+        id: Some(again.id),
+        took_effect: false,
+        response: Some(ClientResponse::SessionExpired),
+    };
     assert_eq!(kv.apply(8, &stamped(1_000, &again), 0), late);
     assert_eq!(kv.digest(), kv.recomputed_digest());
 }
@@ -169,7 +188,7 @@ fn the_digest_covers_sessions_last_uses_and_log_time() {
 
 #[test]
 fn whoever_looks_at_its_own_clock_parts_from_the_others() {
-    let settings = Settings { lifetime: 10, bug: Some(HostBug::SessionExpiryByLocalClock) };
+    let settings = KvConfig { session_lifetime: 10, bug: Some(HostBug::SessionExpiryByLocalClock) };
     let good = lived(mortal(), [5_000; 4]);
     // As long as all clocks agree nobody notices.
     assert_eq!(lived(Kv::new(settings), [100, 103, 105, 113]).digest(), good.digest());
@@ -179,9 +198,9 @@ fn whoever_looks_at_its_own_clock_parts_from_the_others() {
 
 #[test]
 fn an_image_without_the_sessions_is_another_state() {
-    let settings = Settings { lifetime: 10, bug: Some(HostBug::SessionTableNotInSnapshot) };
-    for (good, bad) in [(mortal(), settings), (forever(), Settings { lifetime: 0, ..settings })] {
-        let live = |kv: Kv| if kv.settings.lifetime > 0 { lived(kv, [0; 4]) } else { asked(kv) };
+    let settings = KvConfig { session_lifetime: 10, bug: Some(HostBug::SessionTableNotInSnapshot) };
+    for (good, bad) in [(mortal(), settings), (forever(), KvConfig { session_lifetime: 0, ..settings })] {
+        let live = |kv: Kv| if kv.settings.session_lifetime > 0 { lived(kv, [0; 4]) } else { asked(kv) };
         let restored = Kv::from_bytes(good.settings, &live(good.clone()).to_bytes()).unwrap();
         assert_eq!(restored.recomputed_digest(), live(good).digest());
         let kv = live(Kv::new(bad));
@@ -231,10 +250,14 @@ fn action() -> impl Strategy<Value = Action> {
 #[test]
 fn only_a_command_with_a_stamp_gets_another() {
     let put = request(1, 1, 0, 3, Action::Put(9));
-    assert_eq!(restamp(&stamped(u64::MAX, &put), 3), Some(stamped(3, &put)));
-    assert_eq!(restamp(&command(&put), 3), None, "where sessions never end nobody looks at a clock");
-    assert_eq!(restamp(&[], 3), None, "a no-op");
-    assert_eq!(restamp(&[TIMESTAMPED], 3), None, "no command at all");
+    assert_eq!(replace_timestamp(&stamped(u64::MAX, &put), 3), Some(stamped(3, &put)));
+    assert_eq!(
+        replace_timestamp(&command(&put), 3),
+        None,
+        "where sessions never end nobody looks at a clock"
+    );
+    assert_eq!(replace_timestamp(&[], 3), None, "a no-op");
+    assert_eq!(replace_timestamp(&[TIMESTAMPED], 3), None, "no command at all");
 }
 
 proptest! {
@@ -252,11 +275,11 @@ proptest! {
             _ => Action::List,
         };
         let request = request(session, sequence, acknowledged, key, action);
-        prop_assert_eq!(decode(&command(&request)), Some(Command { stamp: None, request }));
-        prop_assert_eq!(decode(&stamped(stamp, &request)), Some(Command { stamp: Some(stamp), request }));
-        prop_assert_eq!(restamp(&stamped(first, &request), stamp), Some(stamped(stamp, &request)));
-        let request = Request { ask: RequestBody::Register, ..request };
-        prop_assert_eq!(decode(&stamped(stamp, &request)), Some(Command { stamp: Some(stamp), request }));
+        prop_assert_eq!(decode(&command(&request)), Some(Command { timestamp: None, request }));
+        prop_assert_eq!(decode(&stamped(stamp, &request)), Some(Command { timestamp: Some(stamp), request }));
+        prop_assert_eq!(replace_timestamp(&stamped(first, &request), stamp), Some(stamped(stamp, &request)));
+        let request = Request { body: RequestBody::RegisterSession, ..request };
+        prop_assert_eq!(decode(&stamped(stamp, &request)), Some(Command { timestamp: Some(stamp), request }));
     }
 
     /// The twin keeps every response for ever, next to the highest mark of each session, and plain maps of contents.
@@ -276,7 +299,7 @@ proptest! {
             let id = RequestId { session, sequence };
             let held = registers.get(&key).copied().unwrap_or(Content::INITIAL);
             if sequence <= *mark {
-                prop_assert_eq!(outcome, Outcome { id: Some(id), effect: false, answer: None });
+                prop_assert_eq!(outcome, ApplyResult { id: Some(id), took_effect: false, response: None });
             } else if let Some((index, response)) = past.get(&(session, sequence)) {
                 prop_assert_eq!(outcome, done(id, false, *index, response.clone()));
             } else {
@@ -319,13 +342,13 @@ proptest! {
     #[test]
     fn a_restored_state_goes_on_as_the_original(
         commands in prop::collection::vec(
-            (0..40_u64, prop::option::pick_weighted(0.85, (0..8_u64, 1..6_u64, 0..4_u64, 0..3_u64, action()))), 0..60,
+            (0..40_u64, prop::option::weighted(0.85, (0..8_u64, 1..6_u64, 0..4_u64, 0..3_u64, action()))), 0..60,
         ),
         lifetime in prop_oneof![Just(0), 1..30_u64],
         taken_at in 0..60_usize,
         walls in any::<[i64; 2]>(),
     ) {
-        let settings = Settings { lifetime, ..Settings::default() };
+        let settings = KvConfig { session_lifetime: lifetime, ..KvConfig::default() };
         let (mut original, mut restored) = (Kv::new(settings), None::<Kv>);
         let (mut sessions, mut ended) = (Vec::new(), 0);
         for (place, (stamp, asked)) in commands.into_iter().enumerate() {
@@ -348,9 +371,9 @@ proptest! {
             };
             let command = if lifetime > 0 { stamped(stamp, &request) } else { command(&request) };
             let outcome = original.apply(index, &command, walls[0]);
-            match outcome.answer {
-                Some(Answer::SessionRegistered { session }) => sessions.push(session),
-                Some(Answer::Expired) => ended += 1,
+            match outcome.response {
+                Some(ClientResponse::SessionRegistered { session }) => sessions.push(session),
+                Some(ClientResponse::SessionExpired) => ended += 1,
                 _ => {}
             }
             prop_assert_eq!(original.digest(), original.recomputed_digest());

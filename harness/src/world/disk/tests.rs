@@ -347,7 +347,7 @@ proptest! {
                     truths.clear();
                 }
                 Act::Rot => {
-                    let struck = disk.rot(&mut chance);
+                    let struck = disk.flip_synced_bit(&mut chance);
                     let mut flipped = 0;
                     let mut can = false;
                     for name in FILES {
@@ -437,13 +437,17 @@ fn a_sync_in_flight_when_the_power_failed_is_void() {
 fn what_can_be_told_from_a_torn_tail_may_rot_and_nothing_else() {
     let mut disk = Disk::new();
     let mut chance = stream(0, "rot", [0; 2]);
-    assert!(!disk.rot(&mut chance), "there is nothing");
+    assert!(!disk.flip_synced_bit(&mut chance), "there is nothing");
     for round in 0..3 {
         disk.append("log", |file| file.extend_from_slice(&[0; 10]));
         let sync = disk.begin_sync();
-        assert_eq!(disk.rot(&mut chance), round > 1);
+        assert_eq!(disk.flip_synced_bit(&mut chance), round > 1);
         disk.end_sync(sync, |_| {});
-        assert_eq!(disk.rot(&mut chance), round > 0, "the newest record speaks of those before it");
+        assert_eq!(
+            disk.flip_synced_bit(&mut chance),
+            round > 0,
+            "the newest record speaks of those before it"
+        );
     }
     assert_eq!(disk.read("log")[20..], [0; 10]);
 }
@@ -496,7 +500,7 @@ fn struck(disk: &Disk) -> BTreeSet<FileName> {
     let mut struck = BTreeSet::new();
     for seed in 0..100 {
         let mut rotten = disk.clone();
-        if rotten.rot(&mut stream(seed, "rot", [0; 2])) {
+        if rotten.flip_synced_bit(&mut stream(seed, "rot", [0; 2])) {
             struck.extend(FILES.into_iter().filter(|file| rotten.read(file) != disk.read(file)));
         }
     }
@@ -526,7 +530,7 @@ fn rot_strikes_each_file_whose_loss_can_be_noticed_however_short_it_is() {
     // The newest batch of the log itself has no witness.
     for seed in 0..200 {
         let mut rotten = disk.clone();
-        rotten.rot(&mut stream(seed, "rot", [0; 2]));
+        rotten.flip_synced_bit(&mut stream(seed, "rot", [0; 2]));
         assert_eq!(rotten.read("log")[1_000..], disk.read("log")[1_000..]);
     }
     // What is written anew has none either.

@@ -180,7 +180,7 @@ impl KeyHistory {
 
     /// What it held after `index`, in words; and who had written that to a register.
     #[cold]
-    pub(super) fn describe_panic(&self, index: Index) -> (String, Option<RequestId>) {
+    pub(super) fn describe(&self, index: Index) -> (String, Option<RequestId>) {
         match self {
             KeyHistory::Register { versions, .. } => {
                 match versions[count_up_to(versions, index, |version| version.index) - 1] {

@@ -413,7 +413,7 @@ impl Witness {
     #[cold]
     fn read_unexplained(&self, number: u32, index: Index, response: &Response) -> WitnessFailure {
         let asked = &self.open[number];
-        let (replay, with) = self.histories[asked.key as usize].describe_panic(index);
+        let (replay, with) = self.histories[asked.key as usize].describe(index);
         let sentence = format!(
             "{asked} was told \"{response}\" from index {index}, but the log up to there leaves {replay}"
         );

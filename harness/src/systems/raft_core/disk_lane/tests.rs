@@ -4,13 +4,13 @@ use super::*;
 use crate::outcome::Options;
 use crate::plan;
 use crate::rng::stream;
-use crate::systems::raft_core::wal::Recovered;
+use crate::systems::raft_core::wal::RecoveredLog;
 use crate::world::{SyncInFlight, World};
 use invariants::LogId;
 
 /// A lane in a world of its own.
 struct Desk {
-    world: World<Letter>,
+    world: World<Envelope>,
     lane: DiskLane,
 }
 
@@ -41,7 +41,7 @@ impl Desk {
 
     /// Replaces the log by a snapshot of its first entry, which stands for write `id`.
     fn rewrite(&mut self, id: u64) {
-        let kept = Kept {
+        let kept = WalCheckpoint {
             last: LogId { index: 1, term: 3 },
             configuration: b"group".as_slice().into(),
             data: id.to_le_bytes().to_vec().into(),
@@ -50,7 +50,7 @@ impl Desk {
         };
         let entries = vec![(3, 1, b"y".as_slice().into())];
         let truths = vec![Fact::Saved { term: 4, vote: None, after: Some(id) }];
-        let rewrite = Rewrite { term: 4, vote: None, kept, entries, truths };
+        let rewrite = LogRewrite { term: 4, vote: None, checkpoint: kept, entries, truths };
         let mut host = Host::new(&mut self.world, 1);
         self.lane.rewrite(&mut host, SaveId(id), rewrite);
         self.lane.sync_if_needed(&mut host);
@@ -58,7 +58,7 @@ impl Desk {
 
     /// The oldest sync ends.
     fn end_sync(&mut self, well: bool) -> SyncOutcome {
-        let SyncInFlight { token, ticket, .. } = self.world.node_state_mut(1).syncing.remove(0);
+        let SyncInFlight { token, ticket, .. } = self.world.node_state_mut(1).syncs_in_flight.remove(0);
         if well {
             self.world.end_sync(1, ticket);
         }
@@ -67,11 +67,11 @@ impl Desk {
     }
 
     fn syncs(&self) -> usize {
-        self.world.place(1).syncing.len()
+        self.world.node_state(1).syncs_in_flight.len()
     }
 
     /// What a restart after a loss of power finds; `None`: damage.
-    fn lose_power(&mut self, seed: u64) -> Option<Recovered> {
+    fn lose_power(&mut self, seed: u64) -> Option<RecoveredLog> {
         let mut chance = stream(seed, "loss", [0; 2]);
         self.world.disk(1).lose_power(&mut chance);
         Wal::open(self.world.disk(1), &mut chance).ok().map(|(_, recovered)| recovered)
@@ -79,18 +79,18 @@ impl Desk {
 
     /// What the disk has said, by the number of the write.
     fn stated(&self) -> Vec<Option<u64>> {
-        let facts = self.world.observer.kept.as_ref().unwrap();
+        let facts = self.world.observer.recorded_facts.as_ref().unwrap();
         let after = |fact: &Fact| if let Fact::Saved { after, .. } = fact { *after } else { None };
         facts.iter().map(|observed| after(&observed.fact)).collect()
     }
 }
 
-fn is_old(found: &Recovered) -> bool {
-    (found.term, found.vote, found.kept.is_none(), found.entries.len()) == (3, Some(2), true, 2)
+fn is_old(found: &RecoveredLog) -> bool {
+    (found.term, found.vote, found.checkpoint.is_none(), found.entries.len()) == (3, Some(2), true, 2)
 }
 
-fn is_new(found: &Recovered, id: u64) -> bool {
-    let data = found.kept.as_ref().map(|kept| kept.data.to_vec());
+fn is_new(found: &RecoveredLog, id: u64) -> bool {
+    let data = found.checkpoint.as_ref().map(|kept| kept.data.to_vec());
     (found.term, found.vote, data, found.entries.len()) == (4, None, Some(id.to_le_bytes().to_vec()), 1)
 }
 
@@ -100,11 +100,11 @@ fn a_new_log_is_reported_when_it_stands_durable_in_the_old_ones_place() {
     desk.rewrite(1);
     desk.rewrite(2);
     assert_eq!(desk.syncs(), 1, "the second waits for the first");
-    assert_eq!(desk.end_sync(true), SyncOutcome::Nothing, "it is durable and has not its name");
+    assert_eq!(desk.end_sync(true), SyncOutcome::Unchanged, "it is durable and has not its name");
     assert_eq!(desk.stated(), []);
     assert_eq!(desk.end_sync(true), SyncOutcome::Saved(SaveId(1)));
     assert_eq!(desk.stated(), [Some(1)]);
-    assert_eq!(desk.end_sync(true), SyncOutcome::Nothing);
+    assert_eq!(desk.end_sync(true), SyncOutcome::Unchanged);
     assert_eq!(desk.end_sync(true), SyncOutcome::Saved(SaveId(2)));
     assert_eq!((desk.stated(), desk.syncs()), (vec![Some(1), Some(2)], 0));
     assert!(is_new(&desk.lose_power(1).unwrap(), 2));
@@ -148,7 +148,10 @@ fn a_name_before_its_bytes_leaves_neither_log() {
         match desk.lose_power(seed) {
             Some(found) if is_old(&found) || is_new(&found, 1) => whole += 1,
             Some(found) => {
-                assert_eq!(found, Recovered { cut: found.cut, ..Recovered::default() });
+                assert_eq!(
+                    found,
+                    RecoveredLog { truncated_bytes: found.truncated_bytes, ..RecoveredLog::default() }
+                );
                 forgotten += 1;
             }
             None => {}
@@ -178,7 +181,7 @@ fn a_rewriting_that_forgets_term_and_vote() {
 fn a_failure_that_is_ignored_is_reported_as_done() {
     let mut desk = Desk::new(1, Some(HostBug::PersistFailureIgnored));
     desk.rewrite(1);
-    assert_eq!(desk.end_sync(false), SyncOutcome::Nothing);
+    assert_eq!(desk.end_sync(false), SyncOutcome::Unchanged);
     assert_eq!(desk.end_sync(false), SyncOutcome::Saved(SaveId(1)));
     assert_eq!(desk.stated(), []);
 }

@@ -11,7 +11,7 @@ use rand::RngCore;
 struct State {
     term: u64,
     vote: Option<u64>,
-    kept: Option<Kept>,
+    kept: Option<WalCheckpoint>,
     /// After the base.
     entries: Vec<(u64, Vec<u8>)>,
 }
@@ -22,8 +22,8 @@ impl State {
     }
 }
 
-impl From<Recovered> for State {
-    fn from(recovered: Recovered) -> State {
+impl From<RecoveredLog> for State {
+    fn from(recovered: RecoveredLog) -> State {
         let entries = recovered
             .entries
             .into_iter()
@@ -32,7 +32,7 @@ impl From<Recovered> for State {
                 (term, bytes.to_vec())
             })
             .collect();
-        State { term: recovered.term, vote: recovered.vote, kept: recovered.kept, entries }
+        State { term: recovered.term, vote: recovered.vote, kept: recovered.checkpoint, entries }
     }
 }
 
@@ -85,7 +85,7 @@ struct Written {
 #[derive(Clone, Copy)]
 struct Sync {
     ticket: SyncTicket,
-    mark: Mark,
+    mark: SyncMark,
     /// The incarnation that began it, the number of switches before it, and the number of records in the log.
     incarnation: u64,
     switches: u64,
@@ -96,7 +96,7 @@ struct Sync {
 struct Desk {
     disk: Disk,
     wal: Wal,
-    chance: Stream,
+    chance: RngStream,
     /// The file that is called the log.
     log: Written,
     /// The file that was so before, while it may come back.
@@ -112,7 +112,7 @@ impl Desk {
     fn new(seed: u64) -> Desk {
         let (mut disk, mut chance) = (Disk::new(), stream(seed, "desk", [0; 2]));
         let (wal, recovered) = Wal::open(&mut disk, &mut chance).expect("there is nothing to be damaged");
-        assert_eq!(recovered, Recovered::default());
+        assert_eq!(recovered, RecoveredLog::default());
         let log = Written { states: vec![State::default()], records: vec![], synced: 0, head: 0 };
         let (old, new) = (None, None);
         Desk { disk, wal, chance, log, old, new, syncs: vec![], incarnation: 0, switches: 0 }
@@ -146,7 +146,7 @@ impl Desk {
         let candidates = [Some(self.log.clone()), old];
         let left = candidates.into_iter().flatten().find_map(|mut written| {
             let of_this = |state: &State| state.kept == found.kept;
-            let records = self.wal.number as usize;
+            let records = self.wal.record_number as usize;
             if !written.states.iter().all(of_this) || records >= written.states.len() {
                 return None;
             }
@@ -193,7 +193,7 @@ impl Desk {
         let last = cut + (count - cut) * rewriting.last / 100;
         let ahead = if rewriting.installed { count + rewriting.last } else { 0 };
         let id = |index: u64| LogId { index: base + index, term: index % 5 };
-        let kept = Kept {
+        let kept = WalCheckpoint {
             base: id(if rewriting.installed { ahead } else { cut }),
             last: id(if rewriting.installed { ahead } else { last }),
             // No two are the same, so that it can be told what was found.
@@ -214,7 +214,7 @@ impl Desk {
     }
 
     fn switch(&mut self) {
-        self.wal.switch(&mut self.disk);
+        self.wal.switch_to_new_file(&mut self.disk);
         let new = self.new.take().expect("a new file was written");
         assert!(self.old.is_none(), "the log before the old one may still come back");
         self.old = Some(std::mem::replace(&mut self.log, new));
@@ -261,7 +261,7 @@ fn save() -> impl Strategy<Value = Save> {
         4 => prop::collection::vec(any::<u8>(), 0..50),
         1 => prop::collection::vec(any::<u8>(), 300..900),
     ];
-    let parts = (1..9_u64, prop::option::of(1..6_u64), prop::option::pick_weighted(0.2, 0..4_usize));
+    let parts = (1..9_u64, prop::option::of(1..6_u64), prop::option::weighted(0.2, 0..4_usize));
     (parts, prop::collection::vec(bytes, 0..4)).prop_map(|((term, vote, cut), entries)| Save {
         term,
         vote,
@@ -274,7 +274,7 @@ fn rewriting() -> impl Strategy<Value = Rewriting> {
     let percent = || prop_oneof![Just(0), Just(100), 0..=100_u64];
     let data =
         prop_oneof![prop::collection::vec(any::<u8>(), 0..40), prop::collection::vec(any::<u8>(), 400..900)];
-    (percent(), percent(), data, prop::bool::pick_weighted(0.3))
+    (percent(), percent(), data, prop::bool::weighted(0.3))
         .prop_map(|(base, last, data, installed)| Rewriting { base, last, data, installed })
 }
 
@@ -342,7 +342,7 @@ proptest! {
         let guarded = desk.wal.durable() > 0;
         desk.append(&newest);
         desk.sync();
-        prop_assert_eq!(desk.disk.rot(&mut desk.chance), guarded);
+        prop_assert_eq!(desk.disk.flip_synced_bit(&mut desk.chance), guarded);
         prop_assert_eq!(Wal::open(&mut desk.disk, &mut desk.chance).is_err(), guarded);
     }
 
@@ -393,7 +393,7 @@ proptest! {
         let mut disk = Disk::new();
         disk.append(FILE, |file| file.extend_from_slice(&bytes));
         let (wal, recovered) = Wal::open(&mut disk, &mut stream(0, "garbage", [0; 2])).expect("nothing was promised");
-        prop_assert_eq!((wal.end(), recovered.records, recovered.cut), (0, 0, bytes.len() as u64));
+        prop_assert_eq!((wal.end(), recovered.records, recovered.truncated_bytes), (0, 0, bytes.len() as u64));
     }
 }
 
