@@ -80,7 +80,7 @@ fn a_leader_says_how_far_each_follower_is_and_how_it_is_served() {
             match_index: Index(1),
             next_index: Index(2),
             state: streaming(0, 0),
-            last_contact: last_contact,
+            last_contact,
         };
         assert_eq!(follower(&t, id), status);
     }
