@@ -14,7 +14,7 @@ raft_core::bugs! {
         SessionTableNotInSnapshot {
             id: "K02", name: "session-table-not-in-snapshot", at: "workload/kv/image.rs",
             breaks: "The image of the application leaves the sessions out",
-            first: "snapshots",
+            first: "snapshot-consistency",
             consequence: "a server that was restored carries retries out again: an amount is booked twice, or its copy of the data is another one for ever",
         }
         SessionExpiryByLocalClock {
@@ -32,7 +32,7 @@ raft_core::bugs! {
         PersistFailureIgnored {
             id: "P05", name: "persist-failure-ignored", at: "disk_lane.rs",
             breaks: "A sync that failed counts as one that ended well",
-            first: "promises-after-durability",
+            first: "persist-before-reply",
             consequence: "what a full or failing disk never kept is acknowledged: a write is lost with the power",
         }
         CompactionRewriteLosesHardstate {

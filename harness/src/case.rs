@@ -294,7 +294,7 @@ mod tests {
 
     #[test]
     fn a_case_begins_with_its_story() {
-        let text = case(Expectation::StillThere("reads".into())).to_text();
+        let text = case(Expectation::StillThere("read-safety".into())).to_text();
         insta::assert_snapshot!(text.split("seed = ").next().unwrap());
     }
 

@@ -224,7 +224,7 @@ fn a_sweep_with_a_bug_exits_1_and_keeps_what_fails() {
     let text = String::from_utf8(output.stdout).unwrap();
     let seed = &failures[0]["seed"];
     assert!(text.contains(&format!("run --seed {seed} --bug commit-prior-term-by-count --trace")), "{text}");
-    assert!(text.contains("own-term-commit: broken by "), "{text}");
+    assert!(text.contains("current-term-commit: broken by "), "{text}");
 }
 
 #[test]
@@ -732,7 +732,7 @@ fn a_failing_seed_is_shrunk_and_can_be_replayed_and_kept() {
     let output = desk.run("shrink --seed 2 --bug match-from-sent-index --out small");
     let page = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(1), "{page}");
-    assert!(page.contains("durable-quorum broken") && page.contains("\nshrunk from "), "{page}");
+    assert!(page.contains("committed-on-quorum broken") && page.contains("\nshrunk from "), "{page}");
     let small = "small/seed-2-match-from-sent-index.small.toml";
     let output = desk.run(&format!("replay {small}"));
     let replayed = String::from_utf8(output.stdout).unwrap();

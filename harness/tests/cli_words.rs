@@ -133,7 +133,7 @@ fn what_a_signal_ends_says_so_by_its_code_and_still_sums_up() {
         object(&output);
         let output = ended(&desk, "shrink --seed 1 --bug commit-prior-term-by-count --jobs 1", signal, 1);
         assert_eq!(output.status.code(), Some(code), "{}", String::from_utf8_lossy(&output.stderr));
-        assert!(String::from_utf8_lossy(&output.stdout).contains("own-term-commit broken"));
+        assert!(String::from_utf8_lossy(&output.stdout).contains("current-term-commit broken"));
     }
 }
 

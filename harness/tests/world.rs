@@ -362,7 +362,7 @@ fn a_host_that_ignores_what_its_disk_says_is_caught() {
             _ => None,
         }
     });
-    assert_eq!(caught.as_deref(), Some("promises-after-durability"));
+    assert_eq!(caught.as_deref(), Some("persist-before-reply"));
 }
 
 /// Puts its deadline off whenever a message arrives.

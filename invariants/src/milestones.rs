@@ -35,21 +35,21 @@ milestones! {
     /// A leader was elected.
     LeaderElected = "leader-elected",
     /// A leader stepped down.
-    LeaderDeposed = "leader-deposed",
+    LeaderSteppedDown = "leader-stepped-down",
     /// A leader's process died, or its power failed.
-    LeaderDied = "leader-died",
+    LeaderCrashed = "leader-crashed",
     /// A server that had died before was elected.
     RestartedNodeElected = "restarted-node-elected",
     /// A leader was elected while another, of a lower term, still led.
     TwoLeadersAtOnce = "two-leaders-at-once",
     /// Two servers campaigned in one term.
-    VoteSplit = "vote-split",
+    SplitVote = "split-vote",
     /// A server cut a tail off its log.
     LogTruncated = "log-truncated",
     /// A server restarted with a log.
     RestartedWithLog = "restarted-with-log",
     /// A server came back from a power loss without entries that it had.
-    TailLostWithPower = "tail-lost-with-power",
+    UnsyncedTailLost = "unsynced-tail-lost",
     /// A server came back with entries that were not yet known to be durable.
     UnsyncedTailSurvived = "unsynced-tail-survived",
     /// A server took a snapshot of its application.
@@ -57,19 +57,19 @@ milestones! {
     /// A leader's snapshot replaced a server's log.
     SnapshotInstalled = "snapshot-installed",
     /// A leader's snapshot replaced a log with entries that contradict it.
-    SnapshotReplacedTail = "snapshot-replaced-tail",
+    SnapshotReplacedConflict = "snapshot-replaced-conflict",
     /// A server restarted with a snapshot in place of its log's beginning.
     RestartedFromSnapshot = "restarted-from-snapshot",
     /// A server's disk was emptied.
     DiskWiped = "disk-wiped",
     /// A leader committed entries of older terms along with one of its own.
-    OlderTermCommitted = "older-term-committed",
+    PriorTermCommitted = "prior-term-committed",
     /// A leader committed what its own disk did not yet have.
-    CommittedBeforeOwnDisk = "committed-before-own-disk",
+    CommittedBeforeLocalSync = "committed-before-local-sync",
     /// A leader committed while another already led a higher term.
-    LateCommit = "late-commit",
+    StaleLeaderCommitted = "stale-leader-committed",
     /// A retry was answered from the session table.
-    RetryAnswered = "retry-answered",
+    RetryDeduplicated = "retry-deduplicated",
     /// A client saw its write acknowledged.
     WriteAcknowledged = "write-acknowledged",
     /// A read was served.
@@ -134,10 +134,10 @@ impl Milestones {
                 self.count_if(RestartedNodeElected, node.incarnation > 1);
                 self.count_if(TwoLeadersAtOnce, shadow.has_other_leader_below(term, node.id));
             }
-            Fact::SteppedDown { .. } => self.count_if(LeaderDeposed, true),
-            Fact::Crashed => self.count_if(LeaderDied, node.leader_of.is_some()),
+            Fact::SteppedDown { .. } => self.count_if(LeaderSteppedDown, true),
+            Fact::Crashed => self.count_if(LeaderCrashed, node.leader_of.is_some()),
             Fact::PowerLost => {
-                self.count_if(LeaderDied, node.leader_of.is_some());
+                self.count_if(LeaderCrashed, node.leader_of.is_some());
                 self.power_lost.insert(node.id, node.log.last());
             }
             Fact::Started { base, last, .. } => {
@@ -149,7 +149,7 @@ impl Milestones {
                 self.count_if(SnapshotInstalled, true);
                 let stood = node.log.term_at(last.index.min(node.log.last().index));
                 let stands = shadow.committed_log.term_at(last.index.min(node.log.last().index));
-                self.count_if(SnapshotReplacedTail, stands.is_some() && stood != stands);
+                self.count_if(SnapshotReplacedConflict, stands.is_some() && stood != stands);
             }
             Fact::Wiped => {
                 self.count_if(DiskWiped, true);
@@ -159,7 +159,7 @@ impl Milestones {
                 let first = self.campaigns.entry(term).or_insert((node.id, false));
                 let second = first.0 != node.id && !first.1;
                 first.1 |= second;
-                self.count_if(VoteSplit, second);
+                self.count_if(SplitVote, second);
             }
             Fact::Truncated { after } => self.count_if(LogTruncated, after < node.log.last().index),
             Fact::Committed { index } => {
@@ -168,7 +168,7 @@ impl Milestones {
                 }
             }
             Fact::Applied { effect, request, .. } => {
-                self.count_if(RetryAnswered, !effect && request.is_some())
+                self.count_if(RetryDeduplicated, !effect && request.is_some())
             }
             Fact::ReadServed { .. } => self.count_if(ReadServed, true),
             _ => {}
@@ -188,7 +188,7 @@ impl Milestones {
         self.count_if(RestartedWithLog, last.index > 0);
         self.count_if(UnsyncedTailSurvived, !node.durable.log.contains(last));
         if let Some(had) = self.power_lost.remove(&node.id) {
-            self.count_if(TailLostWithPower, last.index < had.index);
+            self.count_if(UnsyncedTailLost, last.index < had.index);
         }
     }
 
@@ -196,10 +196,10 @@ impl Milestones {
         use Milestone::*;
         let next = shadow.committed_log.last().index + 1;
         let first = node.log.term_at(next).filter(|_| next < index);
-        self.count_if(OlderTermCommitted, first.is_some_and(|term| term < led));
-        self.count_if(CommittedBeforeOwnDisk, shadow.disk_facts_seen && node.ever_durable(led) < index);
+        self.count_if(PriorTermCommitted, first.is_some_and(|term| term < led));
+        self.count_if(CommittedBeforeLocalSync, shadow.disk_facts_seen && node.ever_durable(led) < index);
         let newest = shadow.leaderships.last_key_value().map(|(&term, _)| term);
-        self.count_if(LateCommit, newest.is_some_and(|newest| newest > led));
+        self.count_if(StaleLeaderCommitted, newest.is_some_and(|newest| newest > led));
         // What others have committed before was counted then; what is cut before it is committed never was a change.
         for (before, next) in node.configuration_changes(shadow.committed_log.last().index, index) {
             self.count_membership_change(node.id, before, next);

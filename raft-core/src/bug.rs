@@ -77,7 +77,7 @@ bugs! {
         VoteReplyBeforeSync {
             id: "E01", name: "vote-reply-before-sync", at: "saves.rs",
             breaks: "A granted vote leaves before it is durable",
-            first: "promises-after-durability",
+            first: "persist-before-reply",
             consequence: "after a loss of power the node votes again in the same term: two leaders, writes lost",
         }
         VoteClearedSameTerm {
@@ -101,145 +101,145 @@ bugs! {
         TruncateOnMatchingAe {
             id: "R01", name: "truncate-on-matching-ae", at: "replication.rs, 5.3",
             breaks: "An `AppendEntries` that fits cuts what it does not mention",
-            first: "acknowledged-stays",
+            first: "acked-immutable",
             consequence: "a late message deletes acknowledged entries: an acknowledged write is lost with the next leader",
         }
         NoTruncateOnConflict {
             id: "R02", name: "no-truncate-on-conflict", at: "replication.rs, 5.3",
             breaks: "Entries that stand in conflict are kept",
-            first: "promises-after-durability",
+            first: "persist-before-reply",
             consequence: "replicas apply different commands at one index and drift apart for ever",
         }
         MatchFromSentIndex {
             id: "R05", name: "match-from-sent-index", at: "replication.rs",
             breaks: "Any success counts for everything that was sent",
-            first: "durable-quorum",
+            first: "committed-on-quorum",
             consequence: "a write is acknowledged that only one server has: lost with that server",
         }
         CommitPriorTermByCount {
             id: "C01", name: "commit-prior-term-by-count", at: "replication.rs, 5.4.2, figure 8",
             breaks: "An entry of an earlier term commits by being counted",
-            first: "own-term-commit",
+            first: "current-term-commit",
             consequence: "an acknowledged write is overwritten by a later leader (figure 8)",
         }
         CommitPastVerifiedPrefix {
             id: "C02", name: "commit-past-verified-prefix", at: "replication.rs, 5.3",
             breaks: "A follower commits what the leader has not yet compared",
-            first: "followers-commit",
+            first: "follower-commit-safety",
             consequence: "a follower applies its own stale entries: replicas drift apart",
         }
         FollowerAckBeforeSync {
             id: "P01", name: "follower-ack-before-sync", at: "saves.rs",
             breaks: "A follower acknowledges what is not yet durable",
-            first: "promises-after-durability",
+            first: "persist-before-reply",
             consequence: "an acknowledged write is lost when the power of a majority fails",
         }
         LeaderLocalRead {
             id: "D01", name: "leader-local-read", at: "read.rs, 8",
             breaks: "A leader answers reads without asking whether it still leads",
-            first: "reads",
+            first: "read-safety",
             consequence: "a deposed leader answers reads from the past",
         }
         NonvoterCampaigns {
             id: "M10", name: "nonvoter-campaigns", at: "election.rs, thesis 4.2.2",
             breaks: "A server that does not vote campaigns",
-            first: "configurations",
+            first: "membership-safety",
             consequence: "a removed server disturbs the group for ever",
         }
         ConfigChangeBeforeOwnTermCommit {
             id: "M01", name: "config-change-before-own-term-commit", at: "change.rs, thesis 4.1 as amended",
             breaks: "A leader changes the group before an entry of its own term is committed",
-            first: "configurations",
+            first: "membership-safety",
             consequence: "two leaders with majorities that do not overlap: an acknowledged write is lost",
         }
         OverlappingConfigChanges {
             id: "M02", name: "overlapping-config-changes", at: "change.rs, 6",
             breaks: "A change begins before the one before it is committed",
-            first: "configurations",
+            first: "membership-safety",
             consequence: "two leaders with majorities that do not overlap: an acknowledged write is lost",
         }
         SelfVoteAfterRv {
             id: "E02", name: "self-vote-after-rv", at: "saves.rs",
             breaks: "A candidate asks for votes before its own vote is durable",
-            first: "promises-after-durability",
+            first: "persist-before-reply",
             consequence: "after a loss of power the candidate leads the same term twice, or votes for another: writes lost",
         }
         AckReportsOwnLastIndex {
             id: "R04", name: "ack-reports-own-last-index", at: "replication.rs",
             breaks: "A follower acknowledges all that it has, compared or not",
-            first: "promises-after-durability",
+            first: "persist-before-reply",
             consequence: "a stale tail counts as a copy of what it is not: an acknowledged write is lost",
         }
         CommitIndexRegress {
             id: "C04", name: "commit-index-regress", at: "replication.rs, figure 2",
             breaks: "A follower takes the leader's commit index even where it is lower",
-            first: "committed-stays",
+            first: "committed-immutable",
             consequence: "a server that has answered from a state serves an older one later",
         }
         ReadindexBeforeOwnTermCommit {
             id: "D02", name: "readindex-before-own-term-commit", at: "read.rs, 8",
             breaks: "A new leader serves reads before it has committed anything in its term",
-            first: "reads",
+            first: "read-safety",
             consequence: "a read right after an election misses an acknowledged write",
         }
         JointCommitOneSide {
             id: "M06", name: "joint-commit-one-side", at: "replication.rs, 6",
             breaks: "While joint, the new half alone commits",
-            first: "durable-quorum",
+            first: "committed-on-quorum",
             consequence: "the old half elects a leader without an acknowledged write, which is lost",
         }
         JointLeftBeforeCommit {
             id: "M07", name: "joint-left-before-commit", at: "change.rs, 6",
             breaks: "The joint phase is left before it is committed",
-            first: "configurations",
+            first: "membership-safety",
             consequence: "the old and the new voters elect a leader each: writes lost",
         }
         LearnerCountedInQuorum {
             id: "M09", name: "learner-counted-in-quorum", at: "replication.rs, thesis 4.2.1",
             breaks: "Learners count as if they voted",
-            first: "durable-quorum",
+            first: "committed-on-quorum",
             consequence: "a write is acknowledged that no majority of voters has: lost with the next leader",
         }
         TermAdoptedNotDurable {
             id: "E03", name: "term-adopted-not-durable", at: "raft.rs",
             breaks: "A term that was learnt is saved only with the next vote or entry",
-            first: "promises-after-durability",
+            first: "persist-before-reply",
             consequence: "after a restart the node serves an older leader and cuts what a newer one has committed",
         }
         VoteRuleInsideLease {
             id: "E10", name: "vote-rule-inside-lease", at: "election.rs, thesis 6.4.1",
             breaks: "A voter that hears a leader helps to depose it all the same",
-            first: "reads",
+            first: "read-safety",
             consequence: "a read by lease misses what a new leader has written",
         }
         MissingPrevTermReadsAsZero {
             id: "R11", name: "missing-prev-term-reads-as-zero", at: "replication.rs, 5.3",
             breaks: "The term of an entry that is gone reads as 0, and 0 fits everywhere",
-            first: "followers-commit",
+            first: "follower-commit-safety",
             consequence: "a follower acknowledges entries that it does not have: an acknowledged write is lost",
         }
         ApplyBeforeLocalDurable {
             id: "C06", name: "apply-before-local-durable", at: "replication.rs, raft.rs",
             breaks: "A leader counts and applies what its own disk does not have",
-            first: "durable-quorum",
+            first: "committed-on-quorum",
             consequence: "alone in its group, a server acknowledges a write and loses it with the power",
         }
         InstallDropsAckedSuffix {
             id: "N01", name: "install-drops-acked-suffix", at: "install.rs, figure 13",
             breaks: "A snapshot replaces a log that goes on beyond it",
-            first: "acknowledged-stays",
+            first: "acked-immutable",
             consequence: "a late snapshot deletes acknowledged entries: an acknowledged write is lost with the next leader",
         }
         InstallRegressesState {
             id: "N02", name: "install-regresses-state", at: "install.rs",
             breaks: "A snapshot of what is long committed is installed",
-            first: "snapshots",
+            first: "snapshot-consistency",
             consequence: "a server goes back in time: its readers see the past, and its log loses what it acknowledged",
         }
         SnapshotConfigLostOrStale {
             id: "N04", name: "snapshot-config-lost-or-stale", at: "install.rs, 7",
             breaks: "A snapshot carries the group as it was where the log began",
-            first: "snapshots",
+            first: "snapshot-consistency",
             consequence: "after an install or a restart wrong majorities count: two leaders, writes lost",
         }
         SnapshotBoundaryOffByOne {
@@ -251,37 +251,37 @@ bugs! {
         ConfigAppliedLateCampaignUnguarded {
             id: "M04", name: "config-applied-late-campaign-unguarded", at: "raft.rs, 6",
             breaks: "A configuration is in force once it is applied, not once it stands in the log",
-            first: "durable-quorum",
+            first: "committed-on-quorum",
             consequence: "leaders elected by old majorities and by new ones: writes lost",
         }
         ReadAckContextReused {
             id: "D03", name: "read-ack-context-reused", at: "read.rs, 8",
             breaks: "A read joins the round that is out",
-            first: "reads",
+            first: "read-safety",
             consequence: "late answers confirm a read that they know nothing of: it misses an acknowledged write",
         }
         LeaseFromAckArrival {
             id: "D06", name: "lease-from-ack-arrival", at: "replication.rs, thesis 6.4.1",
             breaks: "A lease is counted from when the answer came",
-            first: "reads",
+            first: "read-safety",
             consequence: "a lease outlives the promises that it rests on: a read misses what a new leader has written",
         }
         LeaseIgnoresDrift {
             id: "D08", name: "lease-ignores-drift", at: "read.rs, thesis 6.4.1",
             breaks: "A lease lasts a whole election timeout, whatever the clocks do",
-            first: "reads",
+            first: "read-safety",
             consequence: "with a slow clock at the leader or a fast one at a voter, a read misses what a new leader has written",
         }
         ReadBeforeApply {
             id: "D09", name: "read-before-apply", at: "read.rs, forward.rs, 8",
             breaks: "A read that is confirmed is answered from whatever is applied",
-            first: "reads",
+            first: "read-safety",
             consequence: "a read misses an acknowledged write",
         }
         RestartServesBeforeRecovery {
             id: "D10", name: "restart-serves-before-recovery", at: "read.rs, 8",
             breaks: "A leader that has restarted takes what it recovered for all that is committed",
-            first: "reads",
+            first: "read-safety",
             consequence: "a read is served from before what was acknowledged",
         }
         StepdownReportedAsFailure {

@@ -111,7 +111,7 @@ fn story(bug: Bug) -> Story {
                 t.deliver(3, 2);
                 t.deliver_any(2, 3);
             },
-            violated: &["promises-after-durability", "one-vote-per-term", "election-safety"],
+            violated: &["persist-before-reply", "one-vote-per-term", "election-safety"],
         },
         Bug::VoteClearedSameTerm => {
             Story {
@@ -199,10 +199,10 @@ fn story(bug: Bug) -> Story {
                 t.elect(2);
             },
             violated: &[
-                "acknowledged-stays",
-                "committed-stays",
+                "acked-immutable",
+                "committed-immutable",
                 "leader-completeness",
-                "followers-commit",
+                "follower-commit-safety",
                 "state-machine-safety",
             ],
         },
@@ -226,7 +226,7 @@ fn story(bug: Bug) -> Story {
                 t.heartbeat(2);
                 t.deliver(2, 1);
             },
-            violated: &["promises-after-durability", "followers-commit", "state-machine-safety"],
+            violated: &["persist-before-reply", "follower-commit-safety", "state-machine-safety"],
         },
         Bug::MatchFromSentIndex => Story {
             founders: 3,
@@ -245,7 +245,7 @@ fn story(bug: Bug) -> Story {
                 t.heal();
                 t.elect(2);
             },
-            violated: &["durable-quorum", "leader-completeness", "state-machine-safety"],
+            violated: &["committed-on-quorum", "leader-completeness", "state-machine-safety"],
         },
         Bug::CommitPriorTermByCount => Story {
             founders: 5,
@@ -299,7 +299,7 @@ fn story(bug: Bug) -> Story {
                 t.deliver_all();
                 assert!(t.raft(5).is_leader());
             },
-            violated: &["own-term-commit", "leader-completeness", "state-machine-safety", "followers-commit"],
+            violated: &["current-term-commit", "leader-completeness", "state-machine-safety", "follower-commit-safety"],
         },
         Bug::CommitPastVerifiedPrefix => Story {
             founders: 3,
@@ -315,7 +315,7 @@ fn story(bug: Bug) -> Story {
                 t.read(2, "r1");
                 t.deliver(2, 1);
             },
-            violated: &["followers-commit", "state-machine-safety"],
+            violated: &["follower-commit-safety", "state-machine-safety"],
         },
         Bug::FollowerAckBeforeSync => Story {
             founders: 3,
@@ -337,9 +337,9 @@ fn story(bug: Bug) -> Story {
                 t.elect(2);
             },
             violated: &[
-                "promises-after-durability",
-                "durable-quorum",
-                "acknowledged-stays",
+                "persist-before-reply",
+                "committed-on-quorum",
+                "acked-immutable",
                 "leader-completeness",
                 "state-machine-safety",
             ],
@@ -357,7 +357,7 @@ fn story(bug: Bug) -> Story {
                 t.story("Another client asks n1.");
                 t.read(1, "r1");
             },
-            violated: &["reads"],
+            violated: &["read-safety"],
         },
         Bug::NonvoterCampaigns => Story {
             founders: 3,
@@ -370,7 +370,7 @@ fn story(bug: Bug) -> Story {
                 t.time_out(4);
                 t.deliver_all();
             },
-            violated: &["configurations"],
+            violated: &["membership-safety"],
         },
         Bug::ConfigChangeBeforeOwnTermCommit => Story {
             founders: 4,
@@ -408,7 +408,7 @@ fn story(bug: Bug) -> Story {
                 t.time_out(1);
                 t.deliver_all();
             },
-            violated: &["configurations", "leader-completeness", "state-machine-safety"],
+            violated: &["membership-safety", "leader-completeness", "state-machine-safety"],
         },
         Bug::OverlappingConfigChanges => Story {
             founders: 3,
@@ -429,7 +429,7 @@ fn story(bug: Bug) -> Story {
                 t.time_out(2);
                 t.deliver_all();
             },
-            violated: &["configurations", "leader-completeness", "state-machine-safety"],
+            violated: &["membership-safety", "leader-completeness", "state-machine-safety"],
         },
         Bug::SelfVoteAfterRv => Story {
             founders: 3,
@@ -440,7 +440,7 @@ fn story(bug: Bug) -> Story {
                 t.time_out(1);
                 t.deliver_all();
             },
-            violated: &["promises-after-durability"],
+            violated: &["persist-before-reply"],
         },
         Bug::AckReportsOwnLastIndex => Story {
             founders: 3,
@@ -459,7 +459,7 @@ fn story(bug: Bug) -> Story {
                 t.deliver(2, 1);
                 t.deliver_any(1, 2);
             },
-            violated: &["promises-after-durability"],
+            violated: &["persist-before-reply"],
         },
         Bug::CommitIndexRegress => Story {
             founders: 3,
@@ -477,7 +477,7 @@ fn story(bug: Bug) -> Story {
                 t.time_out(3);
                 t.deliver_all();
             },
-            violated: &["committed-stays"],
+            violated: &["committed-immutable"],
         },
         Bug::ReadindexBeforeOwnTermCommit => Story {
             founders: 3,
@@ -497,7 +497,7 @@ fn story(bug: Bug) -> Story {
                 t.read(2, "r1");
                 t.deliver_all();
             },
-            violated: &["reads"],
+            violated: &["read-safety"],
         },
         Bug::JointCommitOneSide => Story {
             founders: 3,
@@ -514,7 +514,7 @@ fn story(bug: Bug) -> Story {
                 t.change(1, ConfChange::ExplicitJoint(vec![voter(4), voter(5), remove(2), remove(3)]));
                 t.deliver_all();
             },
-            violated: &["durable-quorum"],
+            violated: &["committed-on-quorum"],
         },
         Bug::JointLeftBeforeCommit => Story {
             founders: 3,
@@ -532,7 +532,7 @@ fn story(bug: Bug) -> Story {
                     ]),
                 );
             },
-            violated: &["configurations"],
+            violated: &["membership-safety"],
         },
         Bug::LearnerCountedInQuorum => Story {
             founders: 3,
@@ -555,7 +555,7 @@ fn story(bug: Bug) -> Story {
                 t.propose(1, "x=1");
                 t.deliver_all();
             },
-            violated: &["durable-quorum"],
+            violated: &["committed-on-quorum"],
         },
         Bug::TermAdoptedNotDurable => Story {
             founders: 3,
@@ -580,7 +580,7 @@ fn story(bug: Bug) -> Story {
                 t.power_loss(3);
                 t.restart(3);
             },
-            violated: &["promises-after-durability", "monotonic-term"],
+            violated: &["persist-before-reply", "monotonic-term"],
         },
         Bug::VoteRuleInsideLease => Story {
             founders: 3,
@@ -602,7 +602,7 @@ fn story(bug: Bug) -> Story {
                 t.deliver_all();
                 t.read(1, "r1");
             },
-            violated: &["reads"],
+            violated: &["read-safety"],
         },
         Bug::MissingPrevTermReadsAsZero => Story {
             founders: 3,
@@ -624,7 +624,7 @@ fn story(bug: Bug) -> Story {
                 t.deliver(3, 1);
                 t.deliver(1, 3);
             },
-            violated: &["followers-commit", "promises-after-durability"],
+            violated: &["follower-commit-safety", "persist-before-reply"],
         },
         Bug::ApplyBeforeLocalDurable => Story {
             founders: 1,
@@ -639,7 +639,7 @@ fn story(bug: Bug) -> Story {
                 t.story("The power fails. What of x=2?");
                 t.power_loss(1);
             },
-            violated: &["durable-quorum", "apply-after-durability"],
+            violated: &["committed-on-quorum", "apply-after-durability"],
         },
         Bug::InstallDropsAckedSuffix => {
             Story {
@@ -666,7 +666,7 @@ fn story(bug: Bug) -> Story {
                     t.deliver(1, 3);
                     t.deliver(1, 3);
                 },
-                violated: &["acknowledged-stays"],
+                violated: &["acked-immutable"],
             }
         }
         Bug::InstallRegressesState => Story {
@@ -696,7 +696,7 @@ fn story(bug: Bug) -> Story {
                 t.story("Now the copy arrives.");
                 t.deliver(1, 3);
             },
-            violated: &["snapshots", "acknowledged-stays", "committed-stays", "apply-after-durability"],
+            violated: &["snapshot-consistency", "acked-immutable", "committed-immutable", "apply-after-durability"],
         },
         Bug::SnapshotConfigLostOrStale => Story {
             founders: 3,
@@ -708,7 +708,7 @@ fn story(bug: Bug) -> Story {
                 t.deliver_all();
                 t.compact(1, 0);
             },
-            violated: &["snapshots"],
+            violated: &["snapshot-consistency"],
         },
         Bug::SnapshotBoundaryOffByOne => Story {
             founders: 3,
@@ -742,7 +742,7 @@ fn story(bug: Bug) -> Story {
                 t.change(1, ConfChange::Auto(vec![ConfChangeOp::AddVoter(NodeId(4))]));
                 t.deliver_all();
             },
-            violated: &["durable-quorum"],
+            violated: &["committed-on-quorum"],
         },
         Bug::ReadAckContextReused => Story {
             founders: 3,
@@ -762,7 +762,7 @@ fn story(bug: Bug) -> Story {
                 t.story("The answer says that n1 led when r1 was asked.");
                 t.deliver(2, 1);
             },
-            violated: &["reads"],
+            violated: &["read-safety"],
         },
         Bug::LeaseFromAckArrival => Story {
             founders: 3,
@@ -784,7 +784,7 @@ fn story(bug: Bug) -> Story {
                 t.deliver_all();
                 t.read(1, "r1");
             },
-            violated: &["reads"],
+            violated: &["read-safety"],
         },
         Bug::LeaseIgnoresDrift => Story {
             founders: 3,
@@ -805,7 +805,7 @@ fn story(bug: Bug) -> Story {
                 t.deliver_all();
                 t.read(1, "r1");
             },
-            violated: &["reads"],
+            violated: &["read-safety"],
         },
         Bug::ReadBeforeApply => Story {
             founders: 3,
@@ -823,7 +823,7 @@ fn story(bug: Bug) -> Story {
                 t.deliver_newest(1, 2);
                 t.deliver(1, 2);
             },
-            violated: &["reads"],
+            violated: &["read-safety"],
         },
         Bug::RestartServesBeforeRecovery => Story {
             founders: 1,
@@ -842,7 +842,7 @@ fn story(bug: Bug) -> Story {
                 t.read(1, "r1");
                 t.sync(1);
             },
-            violated: &["reads"],
+            violated: &["read-safety"],
         },
         Bug::StepdownReportedAsFailure => Story {
             founders: 3,

@@ -24,8 +24,8 @@ const SURVIVING: [(&str, &str); 3] = [
     ),
     (
         "vote-rule-inside-lease",
-        "`reads` needs a rival that is up to date without having heard the leader for an election timeout, so nobody may \
-         write meanwhile; what else it does, leaders deposed without end, `progress` or `outsiders` sees in about one \
+        "`read-safety` needs a rival that is up to date without having heard the leader for an election timeout, so nobody may \
+         write meanwhile; what else it does, leaders deposed without end, `progress` or `no-disruption` sees in about one \
          seed of fifty",
     ),
 ];

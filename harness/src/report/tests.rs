@@ -25,7 +25,7 @@ fn swept(failures: u64) -> Summary {
         time_limit: None,
         out: "failures".into(),
         bug: None,
-        disabled: vec!["reads".into()],
+        disabled: vec!["read-safety".into()],
         canary_plans: vec![],
     };
     let found = |seed| FailureRecord {
@@ -226,8 +226,8 @@ fn the_line_to_type_has_all_that_was_typed() {
     };
     assert_eq!(line("a.toml", None, &[]), "run --plan a.toml --trace");
     assert_eq!(
-        line("Anna's plan.toml", Some("leader-local-read"), &["reads"]),
-        r"run --plan 'Anna'\''s plan.toml' --bug leader-local-read --without reads --trace"
+        line("Anna's plan.toml", Some("leader-local-read"), &["read-safety"]),
+        r"run --plan 'Anna'\''s plan.toml' --bug leader-local-read --without read-safety --trace"
     );
 }
 

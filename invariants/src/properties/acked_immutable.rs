@@ -23,7 +23,7 @@ pub struct AckedImmutable {
 
 impl AckedImmutable {
     /// Its name.
-    pub const NAME: &str = "acknowledged-stays";
+    pub const NAME: &str = "acked-immutable";
     /// In one line.
     pub const ABOUT: &str = "a follower cuts nothing that it has acknowledged in its current term";
 

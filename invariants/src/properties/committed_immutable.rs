@@ -26,7 +26,7 @@ pub struct CommittedImmutable {
 
 impl CommittedImmutable {
     /// Its name.
-    pub const NAME: &str = "committed-stays";
+    pub const NAME: &str = "committed-immutable";
     /// In one line.
     pub const ABOUT: &str =
         "nothing else is committed in its place, nobody cuts it, no commit index goes back";

@@ -10,7 +10,7 @@
 //! acknowledgement outlives a wipe or an overwrite of what it was given for. The leader is a voter like the others: it may
 //! commit before its own disk if the others suffice.
 //!
-//! *Blind spots*: commits of an older term's entry are the business of "own-term-commit". Looks only where disks and
+//! *Blind spots*: commits of an older term's entry are the business of "current-term-commit". Looks only where disks and
 //! configurations are stated.
 
 use crate::check_context::{CheckContext, CheckResult, format_nodes};
@@ -24,7 +24,7 @@ pub struct CommittedOnQuorum {
 
 impl CommittedOnQuorum {
     /// Its name.
-    pub const NAME: &str = "durable-quorum";
+    pub const NAME: &str = "committed-on-quorum";
     /// In one line.
     pub const ABOUT: &str = "what a leader commits has been durable on a majority of the voters";
 

@@ -19,7 +19,7 @@ pub struct CurrentTermCommit {
 
 impl CurrentTermCommit {
     /// Its name.
-    pub const NAME: &str = "own-term-commit";
+    pub const NAME: &str = "current-term-commit";
     /// In one line.
     pub const ABOUT: &str = "a leader's commit index moves to entries of its own term only";
 

@@ -19,7 +19,7 @@ pub struct FollowerCommitSafety {
 
 impl FollowerCommitSafety {
     /// Its name.
-    pub const NAME: &str = "followers-commit";
+    pub const NAME: &str = "follower-commit-safety";
     /// In one line.
     pub const ABOUT: &str =
         "who does not lead commits only what some leader has committed, and has it in its log";

@@ -8,7 +8,7 @@
 //! term. From one configuration to the next one voter comes or goes at the most, or a joint phase is entered from just
 //! the old voters, or left to just the new ones. Who campaigns votes in the configuration in force in its log or in the
 //! newest that it knows to be committed. Whoever follows takes configurations as they come, also those that a later
-//! leader will cut, or those that come with a snapshot ("snapshots" asks whether that one is right).
+//! leader will cut, or those that come with a snapshot ("snapshot-consistency" asks whether that one is right).
 //!
 //! And a configuration does not contradict itself, whoever states it, in its log or in a snapshot: nobody is listed twice in
 //! one half, no voter of the new half is a learner, and what an entry or a snapshot carries has a voter. An old voter
@@ -27,7 +27,7 @@ pub struct MembershipSafety {
 
 impl MembershipSafety {
     /// Its name.
-    pub const NAME: &str = "configurations";
+    pub const NAME: &str = "membership-safety";
     /// In one line.
     pub const ABOUT: &str =
         "the group changes by one committed step after the other, and only its voters campaign";

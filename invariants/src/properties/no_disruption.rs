@@ -34,7 +34,7 @@ pub struct NoDisruption {
 
 impl NoDisruption {
     /// Its name.
-    pub const NAME: &str = "outsiders";
+    pub const NAME: &str = "no-disruption";
     /// In one line.
     pub const ABOUT: &str =
         "after healing, with pre-vote or check-quorum, nobody outside the group brings a term about in it";

@@ -27,7 +27,7 @@ pub struct PersistBeforeReply {
 
 impl PersistBeforeReply {
     /// Its name.
-    pub const NAME: &str = "promises-after-durability";
+    pub const NAME: &str = "persist-before-reply";
     /// In one line.
     pub const ABOUT: &str =
         "votes, candidacies and acknowledgements leave only after what they promise is on disk";

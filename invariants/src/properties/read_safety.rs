@@ -34,7 +34,7 @@ struct AckedWrite {
 
 impl ReadSafety {
     /// Its name.
-    pub const NAME: &str = "reads";
+    pub const NAME: &str = "read-safety";
     /// In one line.
     pub const ABOUT: &str = "a read is served from a state with all writes acknowledged before it was asked";
 

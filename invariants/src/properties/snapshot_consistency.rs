@@ -13,8 +13,8 @@
 //! dropped), and no state machine goes back within an incarnation.
 //!
 //! *Blind spots*: a state that nobody states to have applied. An installed snapshot's data before it is restored. That
-//! what is installed is committed is asked by "log-matching", what it may cut by "acknowledged-stays" and
-//! "committed-stays". Nothing is asked of what is committed while no leader has committed anything.
+//! what is installed is committed is asked by "log-matching", what it may cut by "acked-immutable" and
+//! "committed-immutable". Nothing is asked of what is committed while no leader has committed anything.
 
 use crate::check_context::{CheckContext, CheckResult, format_nodes};
 use crate::fact::{Configuration, Digest, Index, LogId, Node};
@@ -27,7 +27,7 @@ pub struct SnapshotConsistency {
 
 impl SnapshotConsistency {
     /// Its name.
-    pub const NAME: &str = "snapshots";
+    pub const NAME: &str = "snapshot-consistency";
     /// In one line.
     pub const ABOUT: &str =
         "a snapshot holds the state and the group after its last entry, and moves nobody backwards";

@@ -61,7 +61,7 @@ pub fn a_stale_read() -> Violation {
     world.client_sees_write(2, 2);
     world.client_asks_to_read(3);
     world.says(1, Fact::ReadServed { read: request(3), applied: 1 });
-    world.clashes("reads")
+    world.clashes("read-safety")
 }
 
 pub fn a_stale_answer_after_a_good_one() -> Violation {
@@ -70,7 +70,7 @@ pub fn a_stale_answer_after_a_good_one() -> Violation {
     world.client_asks_to_read(3);
     world.says(1, Fact::ReadServed { read: request(3), applied: 2 });
     world.says(2, Fact::ReadServed { read: request(3), applied: 1 });
-    world.clashes("reads")
+    world.clashes("read-safety")
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn a_read_owes_nothing_to_later_writes_or_to_those_that_no_client_has_seen() {
     world.client_asks_to_read(5);
     world.says(2, Fact::ReadServed { read: request(5), applied: 1 });
     world.says(2, Fact::ReadServed { read: request(6), applied: 0 });
-    world.passes("reads");
+    world.passes("read-safety");
 }
 
 pub fn a_request_has_its_effect_twice() -> Violation {

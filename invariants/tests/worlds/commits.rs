@@ -23,7 +23,7 @@ fn figure_8() -> World {
 pub fn a_leader_commits_an_older_terms_entry_by_count() -> Violation {
     let mut world = figure_8();
     world.commits(1, 2);
-    world.clashes("own-term-commit")
+    world.clashes("current-term-commit")
 }
 
 #[test]
@@ -34,7 +34,7 @@ fn an_older_terms_entry_may_be_carried_along() {
     world.follows(2, 1, 3);
     world.follows(3, 1, 3);
     world.commits(1, 3);
-    world.passes("own-term-commit");
+    world.passes("current-term-commit");
 }
 
 #[test]
@@ -49,13 +49,13 @@ fn a_successor_may_commit_what_nobody_waits_for_any_more() {
     world.saves(2);
     world.follows(3, 2, 2);
     world.commits(2, 2);
-    world.passes("own-term-commit");
+    world.passes("current-term-commit");
 }
 
 pub fn a_leader_commits_what_it_does_not_have() -> Violation {
     let mut world = World::with_committed(3, 1);
     world.commits(1, 2);
-    world.clashes("own-term-commit")
+    world.clashes("current-term-commit")
 }
 
 pub fn a_leader_without_a_committed_entry() -> Violation {
@@ -115,7 +115,7 @@ pub fn a_leader_commits_before_a_majority_has_it_on_disk() -> Violation {
     world.saves(1);
     world.takes(2, 1, 2);
     world.commits(1, 2);
-    world.clashes("durable-quorum")
+    world.clashes("committed-on-quorum")
 }
 
 pub fn a_learner_is_counted() -> Violation {
@@ -126,7 +126,7 @@ pub fn a_learner_is_counted() -> Violation {
     world.saves(1);
     world.follows(4, 1, 2);
     world.commits(1, 2);
-    world.clashes("durable-quorum")
+    world.clashes("committed-on-quorum")
 }
 
 pub fn one_half_of_a_joint_configuration_commits() -> Violation {
@@ -141,7 +141,7 @@ pub fn one_half_of_a_joint_configuration_commits() -> Violation {
     world.follows(2, 1, 2);
     world.follows(3, 1, 2);
     world.commits(1, 2);
-    world.clashes("durable-quorum")
+    world.clashes("committed-on-quorum")
 }
 
 #[test]
@@ -151,7 +151,7 @@ fn a_leader_may_commit_before_its_own_disk() {
     world.follows(2, 1, 2);
     world.follows(3, 1, 2);
     world.commits(1, 2);
-    world.passes("durable-quorum");
+    world.passes("committed-on-quorum");
 }
 
 #[test]
@@ -162,7 +162,7 @@ fn a_voter_that_was_wiped_after_it_acknowledged_counts() {
     world.follows(2, 1, 2);
     world.is_wiped_and_restarts(2);
     world.commits(1, 2);
-    world.passes("durable-quorum");
+    world.passes("committed-on-quorum");
 }
 
 #[test]
@@ -174,7 +174,7 @@ fn what_a_restart_found_counts_once_it_is_durable_again() {
     world.crashes_and_restarts(2);
     world.says(2, Fact::Acknowledged { term: 1, index: 2 });
     world.commits(1, 2);
-    world.passes("durable-quorum");
+    world.passes("committed-on-quorum");
 }
 
 #[test]
@@ -187,7 +187,7 @@ fn a_learner_may_lag_and_others_may_save_late() {
     world.follows(2, 1, 2);
     world.commits(1, 2);
     world.follows(3, 1, 2);
-    world.passes("durable-quorum");
+    world.passes("committed-on-quorum");
 }
 
 pub fn a_follower_runs_ahead_of_all_leaders() -> Violation {
@@ -195,7 +195,7 @@ pub fn a_follower_runs_ahead_of_all_leaders() -> Violation {
     world.appends(1, 1, 2);
     world.follows(2, 1, 2);
     world.commits(2, 2);
-    world.clashes("followers-commit")
+    world.clashes("follower-commit-safety")
 }
 
 pub fn a_follower_commits_its_own_stale_tail() -> Violation {
@@ -209,13 +209,13 @@ pub fn a_follower_commits_its_own_stale_tail() -> Violation {
     // n1 still has 2@1. A heartbeat of the new leader says that 2 is committed.
     world.adopts(1, 2);
     world.commits(1, 2);
-    world.clashes("followers-commit")
+    world.clashes("follower-commit-safety")
 }
 
 pub fn a_follower_commits_what_it_does_not_have() -> Violation {
     let mut world = World::with_committed(3, 1);
     world.commits(3, 1);
-    world.clashes("followers-commit")
+    world.clashes("follower-commit-safety")
 }
 
 #[test]
@@ -225,21 +225,21 @@ fn a_commit_index_may_be_lower_after_a_restart() {
     world.crashes_and_restarts(2);
     world.commits(2, 1);
     world.commits(2, 3);
-    world.passes("followers-commit");
+    world.passes("follower-commit-safety");
 }
 
 pub fn a_commit_index_goes_back() -> Violation {
     let mut world = World::with_committed(3, 3);
     world.commits(2, 3);
     world.commits(2, 1);
-    world.clashes("committed-stays")
+    world.clashes("committed-immutable")
 }
 
 pub fn a_committed_entry_is_cut() -> Violation {
     let mut world = World::with_committed(3, 2);
     world.adopts(2, 2);
     world.cuts(2, 1);
-    world.clashes("committed-stays")
+    world.clashes("committed-immutable")
 }
 
 pub fn two_entries_are_committed_at_one_index() -> Violation {
@@ -255,7 +255,7 @@ pub fn two_entries_are_committed_at_one_index() -> Violation {
     world.follows(2, 3, 1);
     world.commits(3, 1);
     world.commits(1, 1);
-    world.clashes("committed-stays")
+    world.clashes("committed-immutable")
 }
 
 /// A late message of an older leader reaches a node that has not heard of the newer one: it was not counted, and follows
@@ -281,7 +281,7 @@ fn a_node_of_an_older_term_may_cut_what_a_newer_leader_committed() {
     // n3 has heard of the newer one: it may cut its own tail, and nothing that is committed.
     world.adopts(3, 3);
     world.cuts(3, 0);
-    world.passes("committed-stays");
+    world.passes("committed-immutable");
 }
 
 #[test]
@@ -295,5 +295,5 @@ fn an_uncommitted_tail_may_be_cut() {
     world.commits(2, 2);
     world.follows(1, 2, 2);
     world.commits(1, 2);
-    world.passes("committed-stays");
+    world.passes("committed-immutable");
 }

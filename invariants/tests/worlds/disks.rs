@@ -7,7 +7,7 @@ pub fn a_vote_leaves_before_it_is_saved() -> Violation {
     let mut world = World::of(3);
     world.chooses(2, 1, 1);
     world.says(2, Fact::Voted { term: 1, candidate: 1 });
-    world.clashes("promises-after-durability")
+    world.clashes("persist-before-reply")
 }
 
 pub fn a_vote_leaves_when_only_its_term_is_saved() -> Violation {
@@ -15,14 +15,14 @@ pub fn a_vote_leaves_when_only_its_term_is_saved() -> Violation {
     world.adopts(2, 1);
     world.saves(2);
     world.says(2, Fact::Voted { term: 1, candidate: 1 });
-    world.clashes("promises-after-durability")
+    world.clashes("persist-before-reply")
 }
 
 pub fn a_candidate_asks_before_its_own_vote_is_saved() -> Violation {
     let mut world = World::of(3);
     world.chooses(2, 1, 2);
     world.says(2, Fact::Campaigned { term: 1 });
-    world.clashes("promises-after-durability")
+    world.clashes("persist-before-reply")
 }
 
 pub fn an_acknowledgement_leaves_before_the_entry_is_saved() -> Violation {
@@ -30,7 +30,7 @@ pub fn an_acknowledgement_leaves_before_the_entry_is_saved() -> Violation {
     world.appends(1, 1, 2);
     world.takes(2, 1, 2);
     world.says(2, Fact::Acknowledged { term: 1, index: 2 });
-    world.clashes("promises-after-durability")
+    world.clashes("persist-before-reply")
 }
 
 pub fn an_acknowledgement_leaves_before_its_term_is_saved() -> Violation {
@@ -38,7 +38,7 @@ pub fn an_acknowledgement_leaves_before_its_term_is_saved() -> Violation {
     world.wins(2, 2, &[3]);
     world.adopts(1, 2);
     world.says(1, Fact::Acknowledged { term: 2, index: 1 });
-    world.clashes("promises-after-durability")
+    world.clashes("persist-before-reply")
 }
 
 pub fn a_follower_acknowledges_its_own_tail() -> Violation {
@@ -52,7 +52,7 @@ pub fn a_follower_acknowledges_its_own_tail() -> Violation {
     world.saves(1);
     // It was only asked whether it has the empty log.
     world.says(1, Fact::Acknowledged { term: 2, index: 1 });
-    world.clashes("promises-after-durability")
+    world.clashes("persist-before-reply")
 }
 
 pub fn a_completion_is_taken_for_another_write() -> Violation {
@@ -69,7 +69,7 @@ pub fn a_completion_is_taken_for_another_write() -> Violation {
     world.takes(2, 1, 1);
     world.says(2, Fact::Saved { term: 3, vote: None, after: None });
     world.says(2, Fact::Acknowledged { term: 3, index: 1 });
-    world.clashes("promises-after-durability")
+    world.clashes("persist-before-reply")
 }
 
 #[test]
@@ -78,7 +78,7 @@ fn a_recovered_vote_leaves_once_the_disk_has_it_again() {
     world.chooses(2, 1, 1);
     world.crashes_and_restarts(2);
     world.says(2, Fact::Voted { term: 1, candidate: 1 });
-    world.passes("promises-after-durability");
+    world.passes("persist-before-reply");
 }
 
 pub fn a_recovered_vote_leaves_before_the_disk_has_it_again() -> Violation {
@@ -87,7 +87,7 @@ pub fn a_recovered_vote_leaves_before_the_disk_has_it_again() -> Violation {
     world.crashes_and_restarts(2);
     assert_eq!(world.facts.pop().map(|fact| fact.fact), Some(Fact::SavedRecovered));
     world.says(2, Fact::Voted { term: 1, candidate: 1 });
-    world.clashes("promises-after-durability")
+    world.clashes("persist-before-reply")
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn term_and_vote_may_be_saved_one_after_the_other() {
     world.adopts(2, 1);
     world.saves(2);
     world.votes(2, 1, 1);
-    world.passes("promises-after-durability");
+    world.passes("persist-before-reply");
 }
 
 #[test]
@@ -107,7 +107,7 @@ fn an_old_vote_may_leave_when_a_higher_term_is_saved() {
     world.adopts(2, 2);
     world.saves(2);
     world.says(2, Fact::Voted { term: 1, candidate: 1 });
-    world.passes("promises-after-durability");
+    world.passes("persist-before-reply");
 }
 
 #[test]
@@ -120,7 +120,7 @@ fn an_old_acknowledgement_may_leave_when_a_newer_leader_has_replaced_the_log() {
     world.appends(3, 2, 20);
     world.follows(2, 3, 2);
     world.says(2, Fact::Acknowledged { term: 1, index: 2 });
-    world.passes("promises-after-durability");
+    world.passes("persist-before-reply");
 }
 
 pub fn an_old_acknowledgement_leaves_for_what_was_never_saved() -> Violation {
@@ -131,7 +131,7 @@ pub fn an_old_acknowledgement_leaves_for_what_was_never_saved() -> Violation {
     world.appends(3, 2, 20);
     world.follows(2, 3, 2);
     world.says(2, Fact::Acknowledged { term: 1, index: 2 });
-    world.clashes("promises-after-durability")
+    world.clashes("persist-before-reply")
 }
 
 #[test]
@@ -144,7 +144,7 @@ fn where_no_disk_speaks_nothing_is_asked_of_disks() {
     assert_eq!(verdict, Ok(()));
     let silent: Vec<_> = checker.checks().filter(|looked| looked.1 == 0).map(|looked| looked.0).collect();
     assert!(
-        silent.contains(&"promises-after-durability") && silent.contains(&"durable-quorum"),
+        silent.contains(&"persist-before-reply") && silent.contains(&"committed-on-quorum"),
         "{silent:?}"
     );
 }
@@ -155,7 +155,7 @@ pub fn a_follower_cuts_what_it_has_acknowledged() -> Violation {
     world.follows(2, 1, 2);
     // A late copy of the first AppendEntries arrives.
     world.cuts(2, 1);
-    world.clashes("acknowledged-stays")
+    world.clashes("acked-immutable")
 }
 
 #[test]
@@ -170,5 +170,5 @@ fn a_follower_may_cut_for_the_leader_of_a_higher_term() {
     // Beyond what it has acknowledged it may cut in the same term too.
     world.takes(3, 2, 3);
     world.cuts(3, 2);
-    world.passes("acknowledged-stays");
+    world.passes("acked-immutable");
 }

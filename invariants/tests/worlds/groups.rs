@@ -19,7 +19,7 @@ pub fn a_change_before_the_last_one_is_committed() -> Violation {
     world.configures(1, 2, group(&[1, 2, 3, 4], &[]));
     world.appends(1, 1, 3);
     world.configures(1, 3, group(&[1, 2, 3, 4, 5], &[]));
-    world.clashes("configurations")
+    world.clashes("membership-safety")
 }
 
 pub fn a_change_before_anything_is_committed_in_the_term() -> Violation {
@@ -27,19 +27,19 @@ pub fn a_change_before_anything_is_committed_in_the_term() -> Violation {
     world.wins(2, 2, &[3]);
     world.appends(2, 2, 2);
     world.configures(2, 1, group(&[2, 3], &[]));
-    world.clashes("configurations")
+    world.clashes("membership-safety")
 }
 
 pub fn two_voters_come_at_once() -> Violation {
     let mut world = about_to_change(3);
     world.configures(1, 2, group(&[1, 2, 3, 4, 5], &[]));
-    world.clashes("configurations")
+    world.clashes("membership-safety")
 }
 
 pub fn a_joint_phase_begins_from_other_voters() -> Violation {
     let mut world = about_to_change(3);
     world.configures(1, 2, group(&[3, 4, 5], &[1, 2]));
-    world.clashes("configurations")
+    world.clashes("membership-safety")
 }
 
 pub fn somebody_without_a_vote_campaigns() -> Violation {
@@ -52,14 +52,14 @@ pub fn somebody_without_a_vote_campaigns() -> Violation {
     world.configures(3, 2, group(&[1, 2], &[]));
     world.commits(3, 2);
     world.campaigns(3, 2);
-    world.clashes("configurations")
+    world.clashes("membership-safety")
 }
 
 /// n1 states this group with its second entry.
 fn states(configuration: Configuration) -> Violation {
     let mut world = about_to_change(3);
     world.configures(1, 2, configuration);
-    world.clashes("configurations")
+    world.clashes("membership-safety")
 }
 
 pub fn a_voter_is_listed_twice() -> Violation {
@@ -91,7 +91,7 @@ pub fn a_snapshot_leaves_no_voter() -> Violation {
     let configuration = Box::new(Configuration { learners: vec![1, 2, 3], ..group(&[], &[]) });
     let last = world.id(1, 2);
     world.says(3, Fact::SnapshotInstalled { last, configuration });
-    world.clashes("configurations")
+    world.clashes("membership-safety")
 }
 
 /// It votes in the old half until the joint phase is left, and listens from then on.
@@ -99,14 +99,14 @@ pub fn a_snapshot_leaves_no_voter() -> Violation {
 fn an_old_voter_may_be_a_learner_while_joint() {
     let mut world = about_to_change(3);
     world.configures(1, 2, Configuration { learners: vec![3], ..group(&[1, 2, 4], &[1, 2, 3]) });
-    world.passes("configurations");
+    world.passes("membership-safety");
 }
 
 #[test]
 fn a_server_that_joins_may_begin_without_a_group() {
     let mut world = World::with_committed(3, 1);
     world.configures(4, 0, Configuration::default());
-    world.passes("configurations");
+    world.passes("membership-safety");
 }
 
 /// As a voter, as an old voter and as neither of the two: that is not twice in one half.
@@ -114,7 +114,7 @@ fn a_server_that_joins_may_begin_without_a_group() {
 fn a_server_may_stand_in_both_halves() {
     let mut world = about_to_change(3);
     world.configures(1, 2, group(&[1, 2, 3, 4], &[3, 2, 1]));
-    world.passes("configurations");
+    world.passes("membership-safety");
 }
 
 /// Where nobody asks for the form of groups, a voter that is listed twice has one vote all the same.
@@ -130,10 +130,10 @@ fn a_voter_that_is_listed_twice_counts_once() {
             }
         }
         world.commits(1, 2);
-        let checker = Checker::with_disabled(&["configurations"]).expect("a property");
+        let checker = Checker::with_disabled(&["membership-safety"]).expect("a property");
         world.judge(checker).1.err().map(|violation| violation.property)
     };
-    assert_eq!(durable_on(&[1]), Some("durable-quorum"));
+    assert_eq!(durable_on(&[1]), Some("committed-on-quorum"));
     assert_eq!(durable_on(&[1, 2]), None);
 }
 
@@ -148,7 +148,7 @@ fn a_joint_phase_is_entered_and_left() {
     world.commits(1, 2);
     world.appends(1, 1, 3);
     world.configures(1, 3, group(&[3, 4, 5], &[]));
-    world.passes("configurations");
+    world.passes("membership-safety");
 }
 
 /// How often each of these was reached.
@@ -234,7 +234,7 @@ fn whoever_was_removed_by_an_uncommitted_entry_may_campaign() {
     world.follows(3, 1, 2);
     world.configures(3, 2, group(&[1, 2], &[]));
     world.campaigns(3, 2);
-    world.passes("configurations");
+    world.passes("membership-safety");
 }
 
 /// A candidacy waits for the disk; meanwhile another leads that term and removes the candidate. Then the request leaves.

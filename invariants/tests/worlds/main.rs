@@ -157,7 +157,7 @@ fn every_property_catches_a_bad_world() {
 
 #[test]
 fn an_unknown_property_is_told_with_the_known_ones() {
-    let error = Checker::with_disabled(&["reads", "raeds"]).expect_err("no such property");
+    let error = Checker::with_disabled(&["read-safety", "raeds"]).expect_err("no such property");
     insta::assert_snapshot!(error);
 }
 
@@ -184,11 +184,11 @@ fn a_lively_run_reaches_its_milestones() {
         reached,
         [
             "leader-elected",
-            "leader-died",
-            "vote-split",
+            "leader-crashed",
+            "split-vote",
             "restarted-with-log",
-            "tail-lost-with-power",
-            "committed-before-own-disk",
+            "unsynced-tail-lost",
+            "committed-before-local-sync",
         ]
     );
     assert_eq!(checker.milestones().count(Milestone::LeaderElected), 2);

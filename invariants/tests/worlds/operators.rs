@@ -80,8 +80,8 @@ pub fn an_installed_snapshot_has_a_group_that_nobody_asked_for() -> Violation {
     let mut world = founded();
     world.installs_with(5, 1, 1, group(&[1, 2, 3], &[], &[]));
     world.facts.pop();
-    // "snapshots" sees the same.
-    let (_, verdict) = world.judge(Checker::with_disabled(&["snapshots"]).expect("a property"));
+    // "snapshot-consistency" sees the same.
+    let (_, verdict) = world.judge(Checker::with_disabled(&["snapshot-consistency"]).expect("a property"));
     let violation = verdict.expect_err("nobody noticed");
     assert_eq!(violation.property, PROPERTY);
     *violation

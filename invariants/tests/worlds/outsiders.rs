@@ -33,7 +33,7 @@ pub fn a_member_goes_to_the_term_of_one_outside() -> Violation {
     let mut world = quiet();
     world.campaigns(4, 2);
     world.adopts(2, 2);
-    world.clashes("outsiders")
+    world.clashes("no-disruption")
 }
 
 pub fn a_leader_leaves_for_the_term_of_one_outside() -> Violation {
@@ -44,7 +44,7 @@ pub fn a_leader_leaves_for_the_term_of_one_outside() -> Violation {
     // Both in one event: it is because of that term that it leads no more.
     let step = world.facts[world.facts.len() - 2].step;
     world.facts.last_mut().expect("it was just stated").step = step;
-    world.clashes("outsiders")
+    world.clashes("no-disruption")
 }
 
 pub fn a_member_goes_to_the_term_of_one_that_is_ill() -> Violation {
@@ -52,7 +52,7 @@ pub fn a_member_goes_to_the_term_of_one_that_is_ill() -> Violation {
     is_quiet_for(&mut world, &[1, 2, 4]);
     world.campaigns(3, 2);
     world.adopts(2, 2);
-    world.clashes("outsiders")
+    world.clashes("no-disruption")
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn who_asks_from_outside_and_is_ignored_disturbs_nobody() {
     world.saves(1);
     world.follows(2, 1, 3);
     world.commits(1, 3);
-    world.passes("outsiders");
+    world.passes("no-disruption");
 }
 
 #[test]
@@ -78,7 +78,7 @@ fn a_member_may_bring_a_term_about() {
     // And while there was nobody to hear, one outside was heard.
     world.campaigns(4, 4);
     world.adopts(1, 4);
-    world.passes("outsiders");
+    world.passes("no-disruption");
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn a_term_that_was_brought_about_before_may_still_be_on_its_way() {
     is_quiet_for(&mut world, &[1, 2, 3, 4]);
     world.campaigns(4, 3);
     world.adopts(2, 2);
-    world.passes("outsiders");
+    world.passes("no-disruption");
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn who_is_ill_may_go_along_with_one_outside() {
     is_quiet_for(&mut world, &[1, 2, 4]);
     world.campaigns(4, 2);
     world.adopts(3, 2);
-    world.passes("outsiders");
+    world.passes("no-disruption");
 }
 
 #[test]
@@ -107,7 +107,7 @@ fn a_group_whose_leader_has_left_hears_nobody() {
         world.campaigns(4, 2);
         world.says(1, end);
         world.adopts(2, 2);
-        world.passes("outsiders");
+        world.passes("no-disruption");
     }
 }
 
@@ -120,9 +120,9 @@ fn it_is_quiet_again_once_the_world_says_so_again() {
     is_quiet_for(&mut world, &[1, 2, 3, 4]);
     world.campaigns(4, 3);
     let (checker, verdict) = world.judge(Checker::new());
-    assert_eq!((verdict, looked(&checker, "outsiders")), (Ok(()), 2));
+    assert_eq!((verdict, looked(&checker, "no-disruption")), (Ok(()), 2));
     world.adopts(3, 3);
-    world.clashes("outsiders");
+    world.clashes("no-disruption");
 }
 
 #[test]
@@ -132,5 +132,5 @@ fn where_nobody_says_that_it_is_quiet_those_outside_are_let_go() {
     world.adopts(2, 2);
     world.facts.retain(|fact| fact.fact != Fact::Quiet);
     let (checker, verdict) = world.judge(Checker::new());
-    assert_eq!((verdict, looked(&checker, "outsiders")), (Ok(()), 0));
+    assert_eq!((verdict, looked(&checker, "no-disruption")), (Ok(()), 0));
 }

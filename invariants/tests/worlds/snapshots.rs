@@ -27,7 +27,7 @@ pub fn a_snapshot_of_another_state() -> Violation {
     // The image is of the state after 2.
     let (state, configuration) = (world.state(1, 2), Box::new(world.everybody()));
     world.says(1, Fact::SnapshotTaken { last, state, configuration });
-    world.clashes("snapshots")
+    world.clashes("snapshot-consistency")
 }
 
 pub fn a_snapshot_of_what_is_not_committed() -> Violation {
@@ -36,7 +36,7 @@ pub fn a_snapshot_of_what_is_not_committed() -> Violation {
     let (last, state) = (world.id(1, 5), world.state(1, 5));
     let configuration = Box::new(world.everybody());
     world.says(1, Fact::SnapshotTaken { last, state, configuration });
-    world.clashes("snapshots")
+    world.clashes("snapshot-consistency")
 }
 
 /// n1 has committed a learner at 5, and one more entry.
@@ -56,7 +56,7 @@ pub fn a_snapshot_forgets_a_learner() -> Violation {
     let mut world = with_a_learner();
     let (last, state) = (world.id(1, 6), world.state(1, 6));
     world.says(1, Fact::SnapshotTaken { last, state, configuration: Box::new(group(&[1, 2], &[])) });
-    world.clashes("snapshots")
+    world.clashes("snapshot-consistency")
 }
 
 pub fn a_snapshot_forgets_the_old_half_of_a_group() -> Violation {
@@ -71,7 +71,7 @@ pub fn a_snapshot_forgets_the_old_half_of_a_group() -> Violation {
     world.applies(1, 2, None, true);
     let (last, state) = (world.id(1, 2), world.state(1, 2));
     world.says(1, Fact::SnapshotTaken { last, state, configuration: Box::new(group(&[1, 4, 5], &[])) });
-    world.clashes("snapshots")
+    world.clashes("snapshot-consistency")
 }
 
 /// n1 has committed a group with this digest at 5.
@@ -91,7 +91,7 @@ pub fn an_installed_snapshot_has_other_identities() -> Violation {
     let other = Configuration { digest: Some(digest_of(8)), ..world.everybody() };
     world.installs_with(3, 1, 5, other);
     world.facts.pop();
-    world.clashes("snapshots")
+    world.clashes("snapshot-consistency")
 }
 
 pub fn a_log_begins_without_the_identities_of_the_snapshot() -> Violation {
@@ -100,7 +100,7 @@ pub fn a_log_begins_without_the_identities_of_the_snapshot() -> Violation {
     world.installs_with(3, 1, 5, same);
     world.facts.pop();
     world.configures(3, 5, Configuration { digest: Some(digest_of(0)), ..world.everybody() });
-    world.clashes("snapshots")
+    world.clashes("snapshot-consistency")
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn what_nobody_says_of_a_group_is_not_compared() {
         let everybody = world.everybody();
         let group = Configuration { digest: installed.map(digest_of), ..everybody };
         world.installs_with(3, 1, 5, group);
-        world.passes("snapshots");
+        world.passes("snapshot-consistency");
     }
 }
 
@@ -120,7 +120,7 @@ fn a_snapshot_has_the_group_of_its_last_entry_and_not_a_later_one() {
     world.compacts(1, 4, 2);
     let (last, state) = (world.id(1, 6), world.state(1, 6));
     world.says(1, Fact::SnapshotTaken { last, state, configuration: Box::new(group(&[2, 1], &[3])) });
-    world.passes("snapshots");
+    world.passes("snapshot-consistency");
 }
 
 #[test]
@@ -136,7 +136,7 @@ fn a_change_that_was_cut_is_not_in_force() {
     world.commits(2, 5);
     (1..=5).for_each(|index| world.applies(2, index, None, true));
     world.compacts(2, 5, 5);
-    world.passes("snapshots");
+    world.passes("snapshot-consistency");
 }
 
 pub fn an_installed_snapshot_has_an_older_group() -> Violation {
@@ -145,7 +145,7 @@ pub fn an_installed_snapshot_has_an_older_group() -> Violation {
     world.installs_with(3, 1, 6, everybody);
     // It is noticed when the snapshot is installed, and not only when the group is taken from it.
     world.facts.pop();
-    world.clashes("snapshots")
+    world.clashes("snapshot-consistency")
 }
 
 pub fn a_log_begins_with_another_group_than_the_snapshot_has() -> Violation {
@@ -153,7 +153,7 @@ pub fn a_log_begins_with_another_group_than_the_snapshot_has() -> Violation {
     world.installs_with(3, 1, 6, group(&[1, 2], &[3]));
     world.facts.pop();
     world.configures(3, 6, group(&[1, 2, 3], &[]));
-    world.clashes("snapshots")
+    world.clashes("snapshot-consistency")
 }
 
 pub fn a_restart_begins_with_another_group_than_the_snapshot_had() -> Violation {
@@ -164,7 +164,7 @@ pub fn a_restart_begins_with_another_group_than_the_snapshot_had() -> Violation 
     let last = world.id(3, 6);
     world.says(3, Fact::Started { term: 1, vote: None, base: last, last, digest: Digest::EMPTY });
     world.configures(3, 6, group(&[1, 2, 3], &[]));
-    world.clashes("snapshots")
+    world.clashes("snapshot-consistency")
 }
 
 pub fn a_late_snapshot_is_installed() -> Violation {
@@ -173,7 +173,7 @@ pub fn a_late_snapshot_is_installed() -> Violation {
     let everybody = world.everybody();
     world.installs_with(2, 1, 3, everybody);
     world.facts.pop();
-    world.clashes("snapshots")
+    world.clashes("snapshot-consistency")
 }
 
 /// A commit index is forgotten with the process. The snapshot covers all there was to acknowledge, and is no news.
@@ -185,7 +185,7 @@ fn a_snapshot_may_be_installed_after_a_restart_in_place_of_an_equal_log() {
     world.commits(3, 3);
     world.crashes_and_restarts(3);
     world.catches_up(3, 1, 3);
-    world.passes("snapshots");
+    world.passes("snapshot-consistency");
 }
 
 pub fn another_state_is_restored() -> Violation {
@@ -194,7 +194,7 @@ pub fn another_state_is_restored() -> Violation {
     world.saves(3);
     let state = world.state(3, 2);
     world.says(3, Fact::Restored { index: 3, state });
-    world.clashes("snapshots")
+    world.clashes("snapshot-consistency")
 }
 
 pub fn a_state_machine_goes_back() -> Violation {
@@ -203,7 +203,7 @@ pub fn a_state_machine_goes_back() -> Violation {
     (1..=4).for_each(|index| world.applies(2, index, None, true));
     let state = world.state(2, 3);
     world.says(2, Fact::Restored { index: 3, state });
-    world.clashes("snapshots")
+    world.clashes("snapshot-consistency")
 }
 
 #[test]
@@ -219,7 +219,7 @@ fn a_state_machine_may_leap_ahead_and_go_back_after_a_restart() {
     world.crashes_and_restarts(3);
     world.commits(3, 4);
     world.applies(3, 4, None, true);
-    world.passes("snapshots");
+    world.passes("snapshot-consistency");
 }
 
 pub fn a_state_machine_goes_on_at_the_wrong_place() -> Violation {
@@ -368,7 +368,7 @@ pub fn an_installed_snapshot_drops_what_was_acknowledged_beyond_it() -> Violatio
     let everybody = world.everybody();
     world.installs_with(2, 1, 3, everybody);
     world.facts.pop();
-    world.clashes("acknowledged-stays")
+    world.clashes("acked-immutable")
 }
 
 #[test]
@@ -390,8 +390,8 @@ fn an_installed_snapshot_may_cover_what_was_acknowledged_and_drop_an_older_tail(
     world.catches_up(3, 2, 4);
     let (checker, verdict) = world.judge(Checker::new());
     assert_eq!(verdict, Ok(()));
-    assert_eq!(checker.milestones().count(Milestone::SnapshotReplacedTail), 1);
-    world.passes("acknowledged-stays");
+    assert_eq!(checker.milestones().count(Milestone::SnapshotReplacedConflict), 1);
+    world.passes("acked-immutable");
 }
 
 /// What follows the last entry of a snapshot stays where the log has that entry: then no log is replaced, and the
@@ -411,7 +411,7 @@ fn a_snapshot_of_the_leader_leaves_what_was_acknowledged_beyond_it() {
     world.appends(1, 1, 5);
     world.takes(2, 1, 5);
     world.cuts(2, 4);
-    world.passes("acknowledged-stays");
+    world.passes("acked-immutable");
 }
 
 #[test]
@@ -424,7 +424,7 @@ fn a_compaction_leaves_what_was_acknowledged() {
     world.appends(1, 1, 5);
     world.takes(2, 1, 5);
     world.cuts(2, 4);
-    world.passes("acknowledged-stays");
+    world.passes("acked-immutable");
 }
 
 pub fn an_installed_snapshot_drops_what_is_committed() -> Violation {
@@ -435,7 +435,7 @@ pub fn an_installed_snapshot_drops_what_is_committed() -> Violation {
     let everybody = world.everybody();
     world.installs_with(2, 3, 3, everybody);
     world.facts.pop();
-    world.clashes("committed-stays")
+    world.clashes("committed-immutable")
 }
 
 #[test]
@@ -455,7 +455,7 @@ fn an_installed_snapshot_may_drop_a_tail_of_an_older_leader() {
     world.catches_up(1, 2, 3);
     world.follows(1, 2, 4);
     world.commits(1, 4);
-    world.passes("committed-stays");
+    world.passes("committed-immutable");
 }
 
 pub fn a_leader_takes_a_snapshot_over() -> Violation {
@@ -489,14 +489,14 @@ pub fn a_snapshot_is_acknowledged_before_it_is_saved() -> Violation {
     world.saves(3);
     world.installs(3, 1, 3);
     world.says(3, Fact::Acknowledged { term: 1, index: 3 });
-    world.clashes("promises-after-durability")
+    world.clashes("persist-before-reply")
 }
 
 pub fn more_than_a_saved_snapshot_is_acknowledged() -> Violation {
     let mut world = with_snapshot();
     world.catches_up(3, 1, 3);
     world.says(3, Fact::Acknowledged { term: 1, index: 4 });
-    world.clashes("promises-after-durability")
+    world.clashes("persist-before-reply")
 }
 
 pub fn a_snapshot_that_went_with_the_power_is_acknowledged() -> Violation {
@@ -506,7 +506,7 @@ pub fn a_snapshot_that_went_with_the_power_is_acknowledged() -> Violation {
     world.installs(3, 1, 3);
     world.loses_power_and_restarts(3);
     world.says(3, Fact::Acknowledged { term: 1, index: 3 });
-    world.clashes("promises-after-durability")
+    world.clashes("persist-before-reply")
 }
 
 #[test]
@@ -517,7 +517,7 @@ fn a_saved_snapshot_may_be_acknowledged_also_after_a_restart() {
     world.says(3, Fact::Acknowledged { term: 1, index: 3 });
     world.takes(3, 1, 4);
     world.says(3, Fact::Acknowledged { term: 1, index: 3 });
-    world.passes("promises-after-durability");
+    world.passes("persist-before-reply");
 }
 
 /// The compaction is one write with all that is after it, also with what was not durable before.
@@ -534,7 +534,7 @@ fn a_compaction_saves_what_it_leaves() {
     world.says(2, Fact::Saved { term: 1, vote: Some(1), after: None });
     world.says(2, Fact::SavedSnapshot { base, last });
     world.says(2, Fact::Acknowledged { term: 1, index: 6 });
-    world.passes("promises-after-durability");
+    world.passes("persist-before-reply");
 }
 
 /// n3 never had the entries, only the snapshot. It leads by it, and what it commits is durable after it.
@@ -554,7 +554,7 @@ fn a_snapshot_on_disk_counts_for_what_it_covers() {
     world.saves(3);
     world.follows(1, 3, 5);
     world.commits(3, 5);
-    world.passes("durable-quorum");
+    world.passes("committed-on-quorum");
 }
 
 pub fn a_snapshot_does_not_count_for_what_comes_after_it() -> Violation {
@@ -564,7 +564,7 @@ pub fn a_snapshot_does_not_count_for_what_comes_after_it() -> Violation {
     world.saves(1);
     world.takes(3, 1, 5);
     world.commits(1, 5);
-    world.clashes("durable-quorum")
+    world.clashes("committed-on-quorum")
 }
 
 #[test]
@@ -589,7 +589,7 @@ fn who_was_caught_up_by_a_snapshot_campaigns_in_the_group_that_it_brought() {
     world.commits(3, 8);
     world.appends(3, 2, 9);
     world.configures(3, 9, group(&[2, 3], &[]));
-    world.passes("configurations");
+    world.passes("membership-safety");
 }
 
 pub fn a_learner_of_a_snapshot_campaigns() -> Violation {
@@ -597,7 +597,7 @@ pub fn a_learner_of_a_snapshot_campaigns() -> Violation {
     world.installs_with(3, 1, 6, group(&[1, 2], &[3]));
     world.saves(3);
     world.campaigns(3, 2);
-    world.clashes("configurations")
+    world.clashes("membership-safety")
 }
 
 pub fn a_restored_follower_serves_a_stale_read() -> Violation {
@@ -606,7 +606,7 @@ pub fn a_restored_follower_serves_a_stale_read() -> Violation {
     world.client_sees_write(4, 1);
     world.client_asks_to_read(2);
     world.says(3, Fact::ReadServed { read: request(2), applied: 3 });
-    world.clashes("reads")
+    world.clashes("read-safety")
 }
 
 #[test]
@@ -616,7 +616,7 @@ fn a_restored_follower_may_serve_a_read() {
     world.client_asks_to_read(2);
     world.catches_up(3, 1, 3);
     world.says(3, Fact::ReadServed { read: request(2), applied: 3 });
-    world.passes("reads");
+    world.passes("read-safety");
 }
 
 #[test]
@@ -631,7 +631,7 @@ fn snapshots_reach_their_milestones() {
     assert_eq!(count(Milestone::SnapshotTaken), 1);
     assert_eq!(count(Milestone::SnapshotInstalled), 1);
     assert_eq!(count(Milestone::RestartedFromSnapshot), 1);
-    assert_eq!(count(Milestone::SnapshotReplacedTail), 0);
+    assert_eq!(count(Milestone::SnapshotReplacedConflict), 0);
 }
 
 #[test]
@@ -643,5 +643,5 @@ fn where_nobody_states_what_is_committed_or_applied_snapshots_are_let_go() {
     let (checker, verdict) = world.judge(Checker::new());
     assert_eq!(verdict, Ok(()));
     // Only that nobody goes back can still be asked.
-    assert_eq!(looked(&checker, "snapshots"), 1);
+    assert_eq!(looked(&checker, "snapshot-consistency"), 1);
 }

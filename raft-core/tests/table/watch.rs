@@ -128,7 +128,7 @@ impl Watch {
             Message::RequestVote { term, .. } => {
                 if !disk.voted(term, from.id) {
                     self.clash(
-                        "promises-after-durability",
+                        "persist-before-reply",
                         format!("{from} campaigns in term {term}, not durably"),
                     );
                 }
@@ -137,7 +137,7 @@ impl Watch {
             Message::RequestVoteResponse { term, granted: true } => {
                 if !disk.voted(term, to) {
                     self.clash(
-                        "promises-after-durability",
+                        "persist-before-reply",
                         format!("{from} votes for {to} in term {term}, not durably"),
                     );
                 }
@@ -157,7 +157,7 @@ impl Watch {
                     });
                 if !holds {
                     self.clash(
-                        "promises-after-durability",
+                        "persist-before-reply",
                         format!(
                             "{from} acknowledges {match_index} in term {term} and does not have it durably"
                         ),
@@ -190,7 +190,7 @@ impl Watch {
             && kept.compacted.index > Index(0)
         {
             self.clash(
-                "snapshots",
+                "snapshot-consistency",
                 format!("{node} begins its log after {}, which is not committed", kept.compacted),
             );
         }
@@ -246,7 +246,7 @@ impl Watch {
             if snapshot.last.index <= before.snapshot.index {
                 let newer = before.snapshot;
                 self.clash(
-                    "snapshots",
+                    "snapshot-consistency",
                     format!("{node} had one up to {newer}, and now one up to {}", snapshot.last),
                 );
             }
@@ -257,7 +257,7 @@ impl Watch {
             && raft.last().index < upto
         {
             self.clash(
-                "acknowledged-stays",
+                "acked-immutable",
                 format!("{node} cuts its log back to {} and acknowledged {upto}", raft.last()),
             );
         }
@@ -269,17 +269,17 @@ impl Watch {
         }
         if raft.commit_index() < commit {
             self.clash(
-                "committed-stays",
+                "committed-immutable",
                 format!("{node} takes its commit index back to {}", raft.commit_index()),
             );
         }
         if raft.last().index < raft.commit_index() {
             let end = raft.last();
             if end.index < commit {
-                self.clash("committed-stays", format!("{node} cuts what it knows to be committed"));
+                self.clash("committed-immutable", format!("{node} cuts what it knows to be committed"));
             } else {
                 let sentence = format!("{node} commits {}, and its log ends at {end}", raft.commit_index());
-                self.clash("followers-commit", sentence);
+                self.clash("follower-commit-safety", sentence);
             }
             return;
         }
@@ -307,7 +307,7 @@ impl Watch {
         }
         let committed = raft.log().committed_configuration(raft.commit_index());
         if !votes(raft.configuration(), node) && !votes(committed, node) {
-            self.clash("configurations", format!("{node} leads term {term}, and does not vote"));
+            self.clash("membership-safety", format!("{node} leads term {term}, and does not vote"));
         }
     }
 
@@ -317,13 +317,13 @@ impl Watch {
         if before.configuration_index > raft.commit_index() {
             let open = before.configuration_index;
             self.clash(
-                "configurations",
+                "membership-safety",
                 format!("{node} changes the group at {at}, and {open} is not committed"),
             );
         }
         if raft.log().term_at(raft.commit_index()) != Some(raft.term()) {
             self.clash(
-                "configurations",
+                "membership-safety",
                 format!("{node} changes the group at {at}, and does not know which change is committed"),
             );
         }
@@ -339,7 +339,7 @@ impl Watch {
             };
             if agreed(old, within) && agreed(new, |node| !within(node)) {
                 self.clash(
-                    "configurations",
+                    "membership-safety",
                     format!("{node} goes from {old} to {new}, which can decide apart"),
                 );
                 return;
@@ -373,7 +373,7 @@ impl Watch {
         if is_leader {
             if id.term != raft.term() {
                 self.clash(
-                    "own-term-commit",
+                    "current-term-commit",
                     format!("{node} leads term {} and commits {id} by counting", raft.term()),
                 );
             }
@@ -382,7 +382,7 @@ impl Watch {
             let has = |voter: NodeId| disks.get(&group.replica(voter)).is_some_and(|disk| disk.ever_had(id));
             if !agreed(group, has) {
                 let have = disks.values().filter(|disk| disk.ever_had(id)).count();
-                self.clash("durable-quorum", format!("{node} commits {id}, which {have} have, of {group}"));
+                self.clash("committed-on-quorum", format!("{node} commits {id}, which {have} have, of {group}"));
             }
         }
         // Up to the base the snapshot is looked at.
@@ -394,7 +394,7 @@ impl Watch {
                 Some((known, _)) if !is_leader => {
                     let known = known.term;
                     self.clash(
-                        "followers-commit",
+                        "follower-commit-safety",
                         format!("{node} commits {}@{}, and {known} is committed", place + 1, entry.term),
                     );
                 }
@@ -413,7 +413,7 @@ impl Watch {
                 }
                 None => {
                     self.clash(
-                        "followers-commit",
+                        "follower-commit-safety",
                         format!("{node} commits {}@{}, which no leader has", place + 1, entry.term),
                     );
                     return;
@@ -443,7 +443,7 @@ impl Watch {
         let last = snapshot.last;
         let entries = self.committed.get(..last.index.0 as usize).unwrap_or_default();
         if entries.last().is_none_or(|(entry, _)| entry.term != last.term) {
-            return self.clash("snapshots", format!("{node} has one up to {last}, which is not committed"));
+            return self.clash("snapshot-consistency", format!("{node} has one up to {last}, which is not committed"));
         }
         let (mut state, mut group) = (super::State::default(), &self.founding);
         for (index, (entry, _)) in (1..).map(Index).zip(entries) {
@@ -455,10 +455,10 @@ impl Watch {
         if *group != *snapshot.configuration {
             let sentence =
                 format!("{node}'s, up to {last}, says {}, and {group} it was", snapshot.configuration);
-            return self.clash("snapshots", sentence);
+            return self.clash("snapshot-consistency", sentence);
         }
         if state.image() != snapshot.data {
-            self.clash("snapshots", format!("{node}'s, up to {last}, holds another state"));
+            self.clash("snapshot-consistency", format!("{node}'s, up to {last}, holds another state"));
         }
     }
 
@@ -467,7 +467,7 @@ impl Watch {
         let last = snapshot.last;
         self.is_true(node, snapshot);
         if last.index < applied {
-            self.clash("snapshots", format!("{node} goes back from {applied} to {last}"));
+            self.clash("snapshot-consistency", format!("{node} goes back from {applied} to {last}"));
         }
         if disk.durable.checkpoint.as_ref().is_none_or(|kept| kept.snapshot != *snapshot) {
             self.clash(
@@ -512,7 +512,7 @@ impl Watch {
     pub fn reads(&mut self, node: NodeId, request: RequestId, applied: Index) {
         let at_least = self.reads[&request];
         if applied < at_least {
-            self.clash("reads", format!("{node} reads at {applied}, and a client knows of {at_least}"));
+            self.clash("read-safety", format!("{node} reads at {applied}, and a client knows of {at_least}"));
         }
         self.answers(node, request, None);
     }

@@ -282,7 +282,7 @@ mod tests {
                 |kv| kv.to_bytes().iter().map(|byte| byte ^ 0x80).collect(),
             ];
             for image in corrupt {
-                assert_eq!(broken_by(image, restores).as_deref(), Some("snapshots"), "restores: {restores}");
+                assert_eq!(broken_by(image, restores).as_deref(), Some("snapshot-consistency"), "restores: {restores}");
             }
         }
     }
