@@ -4,6 +4,7 @@ use crate::outcome::{COMMIT, HARNESS_PANIC, Outcome, Verdict};
 use crate::plan::Plan;
 use crate::plan::file::{self, FileError};
 use crate::{names, vocabulary};
+use invariants::{current_milestone_name, current_property_name};
 use serde::de::{Deserializer, Error, IgnoredAny};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -61,7 +62,8 @@ pub enum Expectation {
 /// The name of a property that exists.
 fn property<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let properties = vocabulary::properties().into_iter().map(|(name, _)| name);
-    parse_known_name("property", String::deserialize(deserializer)?, properties.chain([HARNESS_PANIC]))
+    let known = properties.chain([HARNESS_PANIC]);
+    parse_known_name("property", String::deserialize(deserializer)?, current_property_name, known)
 }
 
 /// Names of milestones that exist.
@@ -76,20 +78,22 @@ struct MilestoneName(String);
 impl<'de> Deserialize<'de> for MilestoneName {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<MilestoneName, D::Error> {
         let milestones = vocabulary::milestones().into_iter().map(|(name, _)| name);
-        parse_known_name("milestone", String::deserialize(deserializer)?, milestones).map(MilestoneName)
+        parse_known_name("milestone", String::deserialize(deserializer)?, current_milestone_name, milestones)
+            .map(MilestoneName)
     }
 }
 
-/// What was typed, if it is one of these names.
+/// What was typed, as the current name, if that is one of these names.
 fn parse_known_name<E: Error>(
     what: &str,
     typed: String,
+    current_name: fn(&str) -> &str,
     names: impl Iterator<Item = &'static str>,
 ) -> Result<String, E> {
     let names: Vec<&str> = names.collect();
-    match names.contains(&typed.as_str()) {
-        true => Ok(typed),
-        false => Err(E::custom(names::unknown_name(what, &typed, names))),
+    match [typed.as_str(), current_name(&typed)].into_iter().find(|name| names.contains(name)) {
+        Some(name) => Ok(name.to_owned()),
+        None => Err(E::custom(names::unknown_name(what, &typed, names))),
     }
 }
 

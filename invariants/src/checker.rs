@@ -4,6 +4,7 @@
 
 use crate::check_context::{CheckContext, CheckResult};
 use crate::fact::{Fact, Observed};
+use crate::former_names::current_property_name;
 use crate::milestones::Milestones;
 use crate::properties::*;
 use crate::shadow::Shadow;
@@ -108,9 +109,10 @@ impl Checker {
 
     /// Asks all properties but these.
     pub fn with_disabled(names: &[&str]) -> Result<Checker, UnknownProperty> {
+        let names: Vec<&str> = names.iter().map(|name| current_property_name(name)).collect();
         match names.iter().find(|name| PROPERTIES.iter().all(|property| property.name != **name)) {
             Some(&unknown) => Err(UnknownProperty { name: unknown.into() }),
-            None => Ok(Checker { properties: Properties::with_disabled(names), ..Checker::new() }),
+            None => Ok(Checker { properties: Properties::with_disabled(&names), ..Checker::new() }),
         }
     }
 

@@ -59,6 +59,7 @@ mod shadow;
 pub mod milestones;
 mod check_context;
 pub mod properties;
+mod former_names;
 pub mod checker;
 pub mod linearizability;
 pub mod formats;
@@ -67,6 +68,9 @@ pub use checker::{Checker, PROPERTIES, Property, UnknownProperty};
 pub use fact::{
     ConfChange, ConfChangeOp, ConfChangeResponse, Configuration, Digest, Fact, Index, LogId, Node, Observed,
     RequestId, Term, Time,
+};
+pub use former_names::{
+    FORMER_MILESTONE_NAMES, FORMER_PROPERTY_NAMES, current_milestone_name, current_property_name,
 };
 pub use linearizability::{
     Action, Budget, Call, Content, Object, Operation, Position, Response, Verdict, Witness, WitnessFailure,

@@ -4,6 +4,7 @@ use super::{CommandResult, SUCCESS, print};
 use crate::outcome::Options;
 use crate::plan::FaultKind;
 use crate::{bugs, names, vocabulary};
+use invariants::current_property_name;
 use std::fmt::Display;
 
 /// Names all bugs, faults, properties and milestones.
@@ -54,13 +55,16 @@ pub(super) fn check_bug(name: Option<&str>) -> Result<(), String> {
 /// Options without these properties; refuses one that does not exist.
 pub(super) fn options_with_disabled(without: &[String]) -> Result<Options, String> {
     let properties = vocabulary::properties();
-    for name in without {
-        if !properties.iter().any(|&(known, _)| known == name) {
-            return Err(names::unknown_name("property", name, properties.iter().map(|&(known, _)| known)));
-        }
+    let known = || properties.iter().map(|&(known, _)| known);
+    let mut disabled = Vec::with_capacity(without.len());
+    for typed in without {
+        let Some(name) = known().find(|name| [typed.as_str(), current_property_name(typed)].contains(name)) else {
+            return Err(names::unknown_name("property", typed, known()));
+        };
         if !vocabulary::can_be_disabled(name) {
             return Err(format!("the property `{name}` always looks: no run can do without it"));
         }
+        disabled.push(name.to_owned());
     }
-    Ok(Options { disabled: without.to_vec(), ..Options::default() })
+    Ok(Options { disabled, ..Options::default() })
 }

@@ -9,7 +9,7 @@ use super::summary::{FailureRecord, Summary, Tally};
 use crate::outcome::{COMMIT, Counts};
 use crate::plan::file::{self, display_path, error_reason};
 use crate::text::escape;
-use invariants::Digest;
+use invariants::{Digest, current_milestone_name, current_property_name};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -392,8 +392,25 @@ fn parse(line: &[u8]) -> Result<LedgerEntry, String> {
     if format!("{:08x}", crc32c::crc32c(text.as_bytes())) != sum {
         return Err("the line does not match its checksum".into());
     }
-    serde_json::from_str(text)
-        .map_err(|error| format!("the line is no entry of a ledger, from column {} on", error.column()))
+    let mut entry = serde_json::from_str(text)
+        .map_err(|error| format!("the line is no entry of a ledger, from column {} on", error.column()))?;
+    use_current_names(&mut entry);
+    Ok(entry)
+}
+
+/// Replaces former names of properties and milestones, so that ledgers of older versions can be added.
+fn use_current_names(entry: &mut LedgerEntry) {
+    let rename = |name: &mut String, current_name: fn(&str) -> &str| *name = current_name(name).to_owned();
+    let head = match entry {
+        LedgerEntry::Head(head) => head,
+        LedgerEntry::Batch(batch) => {
+            batch.looked.iter_mut().for_each(|(name, ..)| rename(name, current_property_name));
+            batch.milestones.iter_mut().for_each(|(name, ..)| rename(name, current_milestone_name));
+            batch.failures.iter_mut().for_each(|found| rename(&mut found.property, current_property_name));
+            &mut batch.head
+        }
+    };
+    head.without.iter_mut().for_each(|name| rename(name, current_property_name));
 }
 
 /// What came after `before` up to `now`.

@@ -12,7 +12,7 @@ use invariants::{
     Action, Checker, ConfChange, ConfChangeOp, Configuration, Content, Digest, Fact, Index, Node, Observed,
     Operation, Position, RequestId, Response, Time,
 };
-use invariants::{PROPERTIES, Violation, Witness, WitnessFailure};
+use invariants::{PROPERTIES, Violation, Witness, WitnessFailure, current_property_name};
 use std::collections::BTreeMap;
 
 /// Everybody who watches a run.
@@ -78,7 +78,7 @@ struct RequestTrace {
 impl Observer {
     pub(crate) fn new(options: &Options) -> Observer {
         // The names of what is no property of facts are somebody else's.
-        let mut without: Vec<&str> = options.disabled.iter().map(String::as_str).collect();
+        let mut without: Vec<&str> = options.disabled.iter().map(|name| current_property_name(name)).collect();
         let looks = |name| !options.unchecked && !without.contains(&name);
         let (witness, stream, answers) = (looks(WITNESS), looks(LINEARIZABILITY), looks(WRONG_ANSWER));
         without.retain(|name| PROPERTIES.iter().any(|property| property.name == *name));
