@@ -1,83 +1,87 @@
-//! How one server is set up.
+//! The settings of one server.
 
 use crate::bug::Bug;
 use crate::ids::{DirectoryId, NodeId};
 use crate::membership::MAX_MEMBERS;
 use std::fmt;
 
-/// How one server is set up. Lengths of time are nanoseconds.
+/// The settings of one server. Durations are in nanoseconds.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Config {
     /// This server.
     pub id: NodeId,
-    /// Which life of this server: drawn when its disk was first initialised. 0 where nobody draws any.
+    /// The directory ID of this server's disk, drawn when the disk was first initialised. 0 if the host draws
+    /// none.
     pub directory_id: DirectoryId,
-    /// Which group: letters of another one are dropped.
+    /// The cluster. Messages of another cluster are dropped.
     pub cluster: u64,
-    /// Who founded the group: the same on every server, also on one that joins later and is not among them.
+    /// The initial voters. The same on every server, also on one that joins later and is not among them.
     pub voters: Vec<NodeId>,
-    /// The founders' identities, sorted by founder; none where nobody draws any. Identity 0 is the same as none.
+    /// The directory IDs of the initial voters, sorted by node; empty if the host draws none. 0 counts as
+    /// none.
     pub directory_ids: Vec<(NodeId, DirectoryId)>,
-    /// The smallest election timeout. Longer: fewer needless elections, slower recovery from a dead leader.
+    /// The shortest election timeout. Longer: fewer needless elections, slower recovery from a dead leader.
     pub election_timeout: u64,
-    /// How much longer the largest election timeout is. Longer: fewer split votes (5.2).
+    /// The length of the range from which election timeouts are drawn. Longer: fewer split votes (5.2).
     ///
-    /// A server waits one `election_timeout` more than it has drawn, so twice `election_timeout` and this at the most,
-    /// where it refuses its vote, which it has given in this term, to a candidate whose log ends later than its own: that
-    /// candidate has the next turn. Each such refusal begins the wait anew, as each vote that it gives does.
+    /// A server that has already voted in this term and rejects a candidate with a more up-to-date log waits
+    /// one extra `election_timeout`, so that this candidate gets the next turn: at most twice
+    /// `election_timeout` plus the spread. Each such rejection restarts the timer, as each granted vote does.
     pub election_timeout_spread: u64,
-    /// The longest silence of a leader towards a follower.
+    /// The longest time for which a leader sends a follower nothing.
     pub heartbeat_interval: u64,
-    /// Whether a node asks if it could win before it disturbs anyone with a new term (thesis 9.6).
+    /// Whether a server asks if it could win before it starts an election with a new term (thesis 9.6).
     pub pre_vote: bool,
-    /// Whether a leader that hears no majority for an election timeout steps down, and a server that hears its leader
-    /// helps nobody to depose it (thesis 6.2, 4.2.3); one that has just restarted waits as long as if it had heard one. Off:
-    /// clients of a cut-off leader wait for ever.
+    /// Whether a leader that hears from no majority for an election timeout steps down, and a server that
+    /// hears from its leader rejects votes for others (thesis 6.2, 4.2.3). A server that has just restarted
+    /// waits as if it had heard from a leader. If off, clients of a partitioned leader wait forever.
     pub check_quorum: bool,
-    /// Where given, leaders answer reads by a lease (thesis 6.4.1), and this is the bound that it rests on: every clock
-    /// runs between 1 - r and 1 + r of true time, r in millionths. Wrong, and reads may be stale. A lease is what the
-    /// voters promise, so this, `election_timeout` and `check_quorum` must be the same on every server: switch it on only
-    /// where all have it. The clock must count the time in which a machine sleeps.
+    /// If given, leaders serve reads by a lease (thesis 6.4.1) under this bound: every clock runs at a rate
+    /// between 1 - r and 1 + r of true time, r in millionths. If the bound does not hold, reads may be stale.
+    /// The lease is a promise of the voters, so this, `election_timeout` and `check_quorum` must be the same
+    /// on every server: switch it on only after all servers have it. The clock must not stop while the
+    /// machine sleeps.
     pub lease_drift: Option<u32>,
-    /// Whether a follower passes proposals and reads on to its leader, instead of sending the client there.
+    /// Whether a follower forwards proposals and reads to its leader, instead of rejecting them.
     pub forward: bool,
-    /// The most entries in one `AppendEntries`.
+    /// The maximum number of entries in one `AppendEntries`.
     pub max_batch_entries: usize,
-    /// The most bytes of commands in one `AppendEntries`; a single larger command goes alone.
+    /// The maximum bytes of commands in one `AppendEntries`; a single larger command is sent alone.
     pub max_batch_bytes: u64,
-    /// The most messages with entries, or with parts of a snapshot, in flight to one follower.
+    /// The maximum number of messages with entries, or with snapshot chunks, in flight to one follower.
     pub max_in_flight_messages: usize,
-    /// While so many bytes of commands are in flight to one follower, nothing more is sent to it: at most one message
-    /// beyond the limit is on its way.
+    /// The leader sends a follower no more entries while this many bytes of commands are in flight to it. The
+    /// limit is exceeded by at most one message.
     pub max_in_flight_bytes: u64,
-    /// The most bytes of commands that a leader holds uncommitted before it refuses more; a single larger one is taken. Each
-    /// command counts [`ENTRY_COST`](crate::log::ENTRY_COST) more than its bytes: empty ones take memory as well.
+    /// The maximum bytes of uncommitted commands before a leader rejects proposals; a single larger command
+    /// is accepted. Each command counts [`ENTRY_COST`](crate::log::ENTRY_COST) on top of its bytes, because
+    /// empty ones take memory too.
     pub max_uncommitted_bytes: u64,
-    /// The most requests that wait here at a time, a host's own and others': beyond that they are refused. More: higher
-    /// throughput where many wait for one disk or a long way, and more memory.
+    /// The maximum number of requests that wait on this server, its own host's and forwarded ones; more are
+    /// rejected. Higher: more throughput with a slow disk or long network delays, and more memory.
     pub max_requests: usize,
-    /// A server that lacks more entries than this is not made a voter: it could keep the group from committing until it has
-    /// caught up, as a learner may at its leisure (thesis 4.2.1).
+    /// A server that lacks more entries than this is not made a voter: until it caught up, it could keep the
+    /// cluster from committing. A learner catches up without that risk (thesis 4.2.1).
     pub max_promotion_lag: u64,
-    /// The most bytes of a snapshot in one message.
+    /// The maximum bytes of a snapshot in one message.
     pub max_chunk_bytes: usize,
-    /// Where chance comes from. Different servers should have different ones, for their election timeouts. Where `forward`
-    /// is on, every incarnation of a server must have another one: from it come the names under which requests are passed
-    /// on, and an answer to what an incarnation before has asked would be taken for one to what this one did.
+    /// The seed of election timeouts and forward IDs. Servers should differ, so that their timeouts do. With
+    /// `forward`, every incarnation of a server needs a new seed: otherwise a response to a request of an
+    /// earlier incarnation could be taken for one to a request of this one.
     pub seed: u64,
-    /// The line that gives way. Without the feature `bugs` it is never looked at.
+    /// The bug that is switched on. Ignored without the feature `bugs`.
     pub bug: Option<Bug>,
 }
 
-/// Millionths that make one.
+/// One, in millionths.
 const MILLION: u64 = 1_000_000;
 
-/// Why a [`Config`] was refused.
+/// Why a [`Config`] was rejected.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ConfigError {
-    /// The field.
+    /// The field that is wrong.
     pub field: &'static str,
-    /// What would be right.
+    /// The values that would be right.
     pub bound: &'static str,
 }
 
@@ -90,9 +94,9 @@ impl fmt::Display for ConfigError {
 impl std::error::Error for ConfigError {}
 
 impl Config {
-    /// A server of these founders, with everything at its plainest: pre-vote and check-quorum on, no leases, nothing
-    /// forwarded, windows of 16 messages of at most 64 entries, at most 16,384 requests that wait, no other limits,
-    /// heartbeats of 100 milliseconds and elections after 300 to 600.
+    /// A server of a cluster with these initial voters and default settings: pre-vote and check-quorum on, no
+    /// leases, no forwarding, 16 messages of at most 64 entries in flight, at most 16,384 waiting requests,
+    /// no other limits, heartbeats every 100 milliseconds, election timeouts of 300 to 600.
     #[must_use]
     pub fn new(id: NodeId, voters: Vec<NodeId>) -> Config {
         Config {
@@ -121,8 +125,8 @@ impl Config {
         }
     }
 
-    /// For how long a voter that has heard a leader keeps the others from electing another, on the leader's clock and
-    /// whatever the two clocks do within their bound: the voter counts at least (1 - r) / (1 + r) of what the leader does.
+    /// How long a voter that has heard from a leader votes for no other, on the leader's clock. Both clocks
+    /// may drift up to the bound: the voter measures at least (1 - r) / (1 + r) of what the leader measures.
     #[must_use]
     pub fn lease_duration(&self) -> Option<u64> {
         let drift = u64::from(self.lease_drift?);
@@ -130,7 +134,7 @@ impl Config {
         Some((scaled / u128::from(MILLION + drift)) as u64)
     }
 
-    /// Whether this can work.
+    /// Checks that the settings can work.
     ///
     /// # Errors
     /// The first field that cannot, and its bound.
@@ -143,7 +147,7 @@ impl Config {
         check(
             self.directory_ids.iter().all(|(node, _)| self.voters.contains(node)),
             "identities",
-            "those of founders only",
+            "those of initial voters only",
         )?;
         check(self.heartbeat_interval > 0, "heartbeat_interval", "above 0")?;
         check(
@@ -154,9 +158,9 @@ impl Config {
         check(
             self.lease_drift.is_none_or(|millionths| millionths < MILLION as u32),
             "lease_drift",
-            "below 1000000 millionths: a clock that may stand still bounds nothing",
+            "below 1000000 millionths: a clock that may stop gives no bound",
         )?;
-        // Without it voters promise a leader nothing, and a lease is that promise.
+        // A lease relies on what voters promise under check-quorum.
         check(
             self.lease_drift.is_none() || self.check_quorum,
             "check_quorum",

@@ -9,10 +9,11 @@ use crate::raft::{Raft, Role};
 use crate::saves::Promise;
 
 impl Raft {
-    /// No leader was heard for an election timeout.
+    /// No leader was heard from for an election timeout.
     pub(crate) fn on_election_timeout(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
-        // Nobody has heard of this candidacy yet, for the disk hangs. Another one would be no better, and others learn of the
-        // terms that it goes through: those that could lead would come too late each time.
+        // This candidate's own vote is not durable yet, so no request has been sent: the disk hangs. Going
+        // through more terms would not help, and other servers would learn those terms and lose their own
+        // elections to them.
         if matches!(&self.role, Role::Candidate { granted } if !granted.contains(&self.config.id)) {
             return self.reset_election_timer(now);
         }
@@ -31,17 +32,18 @@ impl Raft {
         self.campaign_if_granted(now, effects);
     }
 
-    /// Whether this server could lead: it votes in the configuration in force, or in the newest one that it knows to be
-    /// committed. A server that was removed by an entry that never commits must still be able to win (thesis 4.2.2).
+    /// Whether this server may become leader: it is a voter in the configuration in force, or in the newest
+    /// one known to be committed. A server removed by an entry that never commits must still be able to win
+    /// (thesis 4.2.2).
     pub(crate) fn may_campaign(&self) -> bool {
-        let peer = self.replica();
-        let was = self.log.committed_configuration(self.commit_index);
-        self.configuration().is_voter_replica(peer)
-            || (was.is_voter_replica(peer) && !self.bug(Bug::RemovedOrRetiredNodeMishandled))
+        let replica = self.replica();
+        let committed = self.log.committed_configuration(self.commit_index);
+        self.configuration().is_voter_replica(replica)
+            || (committed.is_voter_replica(replica) && !self.bug(Bug::RemovedOrRetiredNodeMishandled))
             || self.bug(Bug::NonvoterCampaigns)
     }
 
-    /// A new term, a vote for itself, and a request to all others: each a promise, so each waits for the write.
+    /// Starts an election: a new term, a vote for itself, and requests to all others. All wait for the write.
     pub(crate) fn campaign(&mut self, now: Timestamp, transfer: bool, effects: &mut Vec<Effect>) {
         self.term = self.term.next();
         self.vote = Some(self.config.id);
@@ -49,7 +51,7 @@ impl Raft {
         self.incoming = None;
         self.role = Role::Candidate { granted: Vec::new() };
         self.reset_election_timer(now);
-        // Candidacy forgotten in a power loss would let this server lead the same term twice.
+        // If a power loss erased the candidacy, this server could lead the same term twice.
         self.send_when_durable(Promise::OwnVote, effects);
         let message = Message::RequestVote { term: self.term, last: self.log.last(), transfer };
         for to in self.other_voters() {
@@ -62,15 +64,16 @@ impl Raft {
         self.count_vote(now, self.replica());
     }
 
-    /// Whether this server does not even listen: it hears its leader, and somebody asks for votes whom that leader did
-    /// not send. A server that was removed, or cut off for a while, must not depose a leader that works (thesis 4.2.3).
+    /// Whether a vote request is ignored, term included: this server hears from its leader, and the leader
+    /// did not ask for the election. A server that was removed or partitioned must not depose a working
+    /// leader (thesis 4.2.3).
     pub(crate) fn ignores_vote_request(&self, now: Timestamp, message: &Message) -> bool {
         matches!(message, Message::RequestVote { transfer: false, .. })
             && self.config.check_quorum
             && self.has_leader_contact(now)
     }
 
-    /// Whether it leads, or has heard its leader within the smallest election timeout.
+    /// Whether it leads, or heard from its leader within the shortest election timeout.
     fn has_leader_contact(&self, now: Timestamp) -> bool {
         if self.bug(Bug::VoteRuleInsideLease) {
             return self.is_leader();
@@ -89,7 +92,8 @@ impl Raft {
         last: LogId,
         effects: &mut Vec<Effect>,
     ) {
-        // A server that hears its leader does not help to depose it; one that leads hears it all the time.
+        // A server that hears from its leader does not help to depose it. A leader counts as hearing from
+        // itself.
         let granted = term > self.term && !self.has_leader_contact(now) && self.is_up_to_date(last);
         if !granted && self.bug(Bug::TimerResetOnDeniedVote) {
             self.reset_election_timer(now);
@@ -97,8 +101,9 @@ impl Raft {
         if !granted && term <= self.term && self.bug(Bug::PrevoteTermDeadlock) {
             return;
         }
-        // Granted, the answer names the term asked for; refused, the own one, so that an asker with an old term
-        // learns it: silence would leave the longest log leaderless in an old term for ever.
+        // If granted, the response names the term asked for; if rejected, this server's own, so that a
+        // candidate in an older term learns it. Without that response the server with the longest log could
+        // stay in an old term, and the cluster without a leader.
         let term = if granted { term } else { self.term };
         effects.push(self.envelope(from, Message::PreVoteResponse { term, granted }));
     }
@@ -136,15 +141,16 @@ impl Raft {
         last: LogId,
         effects: &mut Vec<Effect>,
     ) {
-        // One vote per term, first come first served (5.2), and only for a log that has everything committed (5.4.1).
-        let free = self.vote.is_none() || self.vote == Some(from.id);
-        let granted = term == self.term && free && !self.is_leader() && self.is_up_to_date(last);
+        // One vote per term, first come first served (5.2), and only for a log with all committed entries
+        // (5.4.1).
+        let may_vote = self.vote.is_none() || self.vote == Some(from.id);
+        let granted = term == self.term && may_vote && !self.is_leader() && self.is_up_to_date(last);
         let message = Message::RequestVoteResponse { term: self.term, granted };
         if granted {
             self.vote = Some(from.id);
-            self.role = Role::Follower; // It no longer asks for itself.
-            // Only a vote given puts off the own candidacy: a noisy server that nobody can elect must not keep the
-            // one silent that could be.
+            self.role = Role::Follower; // It withdraws its own candidacy.
+            // Only a granted vote resets the timer: a candidate that cannot win must not keep one that can
+            // from campaigning.
             self.reset_election_timer(now);
             self.send_when_durable(Promise::Send(from, message), effects);
         } else {
@@ -156,9 +162,9 @@ impl Raft {
         }
     }
 
-    /// This server's vote is spent, and somebody asks who has more: if this server went on campaigning first in every
-    /// term, the better one might never get the vote. So it lets that one have the next turn. Nobody is kept silent for
-    /// ever: who has most yields to nobody.
+    /// This server has used its vote in this term, and the candidate's log is more up to date. If this server
+    /// went on campaigning first in every term, that candidate might never get its vote, so it gets the next
+    /// turn. No cluster stays without a candidate: the server with the most up-to-date log never defers.
     fn defer_to_more_up_to_date_candidate(&mut self, now: Timestamp, term: Term, last: LogId) {
         let own = self.log.last();
         if term == self.term && (last.term, last.index) > (own.term, own.index) && !self.is_leader() {
@@ -173,13 +179,13 @@ impl Raft {
         term: Term,
         granted: bool,
     ) {
-        // A vote counts in its own term and in no other.
+        // A vote counts only in its own term.
         if granted && (term == self.term || self.bug(Bug::StaleVoteResponseCounted)) {
             self.count_vote(now, from);
         }
     }
 
-    /// One more vote. Only voters count, each once, and while joint it takes a majority of each half (6).
+    /// Counts a vote. Only voters count, once each; while joint, a majority of each half is needed (6).
     fn count_vote(&mut self, now: Timestamp, from: ReplicaKey) {
         let Role::Candidate { granted } = &mut self.role else { return };
         insert(granted, from.id);
@@ -190,8 +196,8 @@ impl Raft {
         }
     }
 
-    /// Whether a log that ends at `last` has everything that can be committed: the later last term wins, then the
-    /// longer log (5.4.1).
+    /// Whether a log that ends at `last` has all entries that can be committed: the higher last term wins,
+    /// then the longer log (5.4.1).
     fn is_up_to_date(&self, last: LogId) -> bool {
         let own = self.log.last();
         if self.bug(Bug::LogRecencyIndexOnly) {

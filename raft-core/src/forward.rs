@@ -1,17 +1,17 @@
-//! What a follower passes on to its leader, where the host wants that: proposals, and reads (thesis 6.4).
+//! Requests that a follower forwards to its leader, if the host enables it: proposals and reads (thesis 6.4).
 //!
-//! A proposal that was passed on is answered from this server's own log: the leader says under which index and term it
-//! was appended, and once something is applied there, it is this entry or another one. A read is answered from this
-//! server's own state, once that has what the leader says was committed. Whoever hears nothing within an election
-//! timeout is told that it is *unknown* what became of a proposal; it may have been appended, and a message that comes
-//! twice even appends it twice, so commands need sessions (`session.rs`) as ever.
+//! A forwarded proposal is answered from this server's own log: the leader reports the index and term of the
+//! entry, and once that index is applied here, either this entry is there or another. A forwarded read is
+//! served from this server's own state, once the index reported by the leader is applied. Without a response
+//! within an election timeout, a proposal ends as *unknown*: it may have been appended, and a duplicated
+//! message appends it twice, so commands need sessions (`session.rs`) in any case.
 
-use crate::answer::{Rejection, Response};
 use crate::bug::Bug;
 use crate::ids::{ReplicaKey, RequestId, Timestamp};
 use crate::io::{Effect, ReadConfirmation};
 use crate::message::{ForwardOutcome, ForwardRequest, Message};
 use crate::raft::{Origin, PendingForward, Raft, WaitingFor};
+use crate::response::{Rejection, Response};
 use bytes::Bytes;
 
 impl Raft {
@@ -38,76 +38,69 @@ impl Raft {
         effects: &mut Vec<Effect>,
     ) {
         let Some(leader) = self.leader.filter(|_| self.config.forward) else {
-            let answer = Response::NotLeader { hint: self.leader() };
-            return effects.push(Effect::Respond { request, response: answer });
+            let response = Response::NotLeader { hint: self.leader() };
+            return effects.push(Effect::Respond { request, response });
         };
         if self.has_too_many_requests() {
             return effects
                 .push(Effect::Respond { request, response: Response::Rejected(Rejection::TooManyRequests) });
         }
         self.last_forward_id = self.last_forward_id.wrapping_add(1);
-        let (token, until) = (self.last_forward_id, now.after(self.config.election_timeout));
-        self.pending_forwards.push_back(PendingForward {
-            forward_id: token,
-            request,
-            deadline: until,
-            waiting_for,
-        });
-        effects.push(
-            self.envelope(leader, Message::Forward { term: self.term, forward_id: token, request: what }),
-        );
+        let (forward_id, deadline) = (self.last_forward_id, now.after(self.config.election_timeout));
+        self.pending_forwards.push_back(PendingForward { forward_id, request, deadline, waiting_for });
+        effects.push(self.envelope(leader, Message::Forward { term: self.term, forward_id, request: what }));
     }
 
-    /// A follower passes something on.
+    /// Handles a follower's forwarded request.
     pub(crate) fn on_forward(
         &mut self,
         now: Timestamp,
         from: ReplicaKey,
-        token: u64,
+        forward_id: u64,
         request: ForwardRequest,
         effects: &mut Vec<Effect>,
     ) {
         let outcome = match request {
-            // Passing it on once more could go round in circles.
+            // Forwarding it again could send it round in circles.
             _ if !self.is_leader() => ForwardOutcome::Completed(Response::NotLeader { hint: self.leader() }),
             ForwardRequest::Read => {
-                self.start_read(now, Origin::Forwarded(from, token), effects);
+                self.start_read(now, Origin::Forwarded(from, forward_id), effects);
                 return;
             }
             ForwardRequest::Propose(command) => match self.append_command(command) {
-                Ok(at) => return self.appended_for_others.push((from, token, at)),
+                Ok(at) => return self.appended_for_others.push((from, forward_id, at)),
                 Err(why) => ForwardOutcome::Completed(Response::Rejected(why)),
             },
         };
-        effects.push(
-            self.envelope(from, Message::ForwardResponse { term: self.term, forward_id: token, outcome }),
-        );
+        effects.push(self.envelope(from, Message::ForwardResponse { term: self.term, forward_id, outcome }));
     }
 
-    /// Tells whoever passed a proposal on where it now stands. That is so whoever leads by now.
+    /// Reports where forwarded proposals were appended. That holds even if this leadership ended in the same
+    /// step.
     pub(crate) fn send_forward_results(&mut self, effects: &mut Vec<Effect>) {
         if self.appended_for_others.is_empty() {
             return;
         }
         let term = self.term;
-        for (peer, token, at) in std::mem::take(&mut self.appended_for_others) {
+        for (peer, forward_id, at) in std::mem::take(&mut self.appended_for_others) {
             let outcome = ForwardOutcome::Appended(at);
-            effects.push(self.envelope(peer, Message::ForwardResponse { term, forward_id: token, outcome }));
+            effects.push(self.envelope(peer, Message::ForwardResponse { term, forward_id, outcome }));
         }
     }
 
-    /// The leader's word on something that was passed on.
+    /// The leader's response to a forwarded request.
     pub(crate) fn on_forward_response(
         &mut self,
-        token: u64,
+        forward_id: u64,
         outcome: ForwardOutcome,
         effects: &mut Vec<Effect>,
     ) {
-        let Some(place) = self.pending_forwards.iter().position(|forwarded| forwarded.forward_id == token)
+        let Some(position) =
+            self.pending_forwards.iter().position(|forwarded| forwarded.forward_id == forward_id)
         else {
             return;
         };
-        let forwarded = &mut self.pending_forwards[place];
+        let forwarded = &mut self.pending_forwards[position];
         match (outcome, forwarded.waiting_for) {
             (ForwardOutcome::Appended(at), WaitingFor::LeaderAppend) => {
                 forwarded.waiting_for = WaitingFor::EntryApplied(at)
@@ -116,37 +109,38 @@ impl Raft {
                 forwarded.waiting_for = WaitingFor::IndexApplied(index)
             }
             (
-                ForwardOutcome::Completed(answer),
+                ForwardOutcome::Completed(response),
                 waiting_for @ (WaitingFor::LeaderAppend | WaitingFor::LeaderReadIndex),
             ) => {
-                // A double of a proposal that is refused now may be taken later.
-                let answer = if waiting_for == WaitingFor::LeaderAppend { Response::Unknown } else { answer };
+                // A duplicate of a proposal rejected now may be accepted later.
+                let response =
+                    if waiting_for == WaitingFor::LeaderAppend { Response::Unknown } else { response };
                 let request = forwarded.request;
-                self.pending_forwards.remove(place);
-                effects.push(Effect::Respond { request, response: answer });
+                self.pending_forwards.remove(position);
+                effects.push(Effect::Respond { request, response });
             }
-            // A double.
+            // A duplicate response.
             _ => {}
         }
     }
 
-    /// Answers what this server has applied far enough for.
+    /// Completes the requests whose index is applied here.
     pub(crate) fn complete_forwards(&mut self, effects: &mut Vec<Effect>) {
-        let (applied, at_once) = (self.last_applied, self.bug(Bug::ReadBeforeApply));
+        let (applied, skip_wait) = (self.last_applied, self.bug(Bug::ReadBeforeApply));
         let log = &self.log;
         self.pending_forwards.retain(|forwarded| {
             let request = forwarded.request;
             match forwarded.waiting_for {
                 WaitingFor::EntryApplied(at) if at.index <= applied => {
-                    let answer = match log.term_at(at.index) == Some(at.term) {
+                    let response = match log.term_at(at.index) == Some(at.term) {
                         true => Response::Applied { index: at.index },
-                        // Another entry stands there, or a snapshot: a double of it may stand elsewhere.
+                        // Another entry is there, or a snapshot; a duplicate may be elsewhere in the log.
                         false => Response::Unknown,
                     };
-                    effects.push(Effect::Respond { request, response: answer });
+                    effects.push(Effect::Respond { request, response });
                     false
                 }
-                WaitingFor::IndexApplied(index) if index <= applied || at_once => {
+                WaitingFor::IndexApplied(index) if index <= applied || skip_wait => {
                     effects.push(Effect::ReadNow { request, confirmation: ReadConfirmation::Leader });
                     false
                 }
@@ -155,7 +149,7 @@ impl Raft {
         });
     }
 
-    /// Whoever has waited for an election timeout waits no longer.
+    /// Fails requests that have waited for an election timeout.
     pub(crate) fn expire_forwards(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
         while let Some(forwarded) = self.pending_forwards.pop_front_if(|forwarded| forwarded.deadline <= now)
         {
@@ -163,7 +157,7 @@ impl Raft {
         }
     }
 
-    /// Nobody waits any more.
+    /// Fails all forwarded requests.
     pub(crate) fn fail_all_forwards(&mut self, effects: &mut Vec<Effect>) {
         while let Some(forwarded) = self.pending_forwards.pop_front() {
             self.fail_forward(&forwarded, effects);
@@ -171,13 +165,13 @@ impl Raft {
     }
 
     fn fail_forward(&self, forwarded: &PendingForward, effects: &mut Vec<Effect>) {
-        let answer = match forwarded.waiting_for {
+        let response = match forwarded.waiting_for {
             WaitingFor::LeaderAppend | WaitingFor::EntryApplied(_) => Response::Unknown,
-            // A read that was not answered has certainly done nothing.
+            // An unanswered read had no effect.
             WaitingFor::LeaderReadIndex | WaitingFor::IndexApplied(_) => {
                 Response::NotLeader { hint: self.leader() }
             }
         };
-        effects.push(Effect::Respond { request: forwarded.request, response: answer });
+        effects.push(Effect::Respond { request: forwarded.request, response });
     }
 }

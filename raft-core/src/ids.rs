@@ -1,22 +1,23 @@
-//! Numbers with a meaning: nothing here can be mistaken for something else.
+//! Numbers with a type each, so that none can be taken for another.
 
 use std::fmt;
 
-/// A server's number in its group.
+/// A server's number in its cluster.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct NodeId(pub u64);
 
-/// Which life of a server: drawn when its disk is first initialised. It survives restarts and not a wiped disk, for who
-/// has forgotten what it promised must not count as the one who promised. 0 where nobody draws any.
+/// Identifies the contents of a server's disk (directory ID, KIP-853): drawn when the disk is first
+/// initialised. It survives restarts but not a wiped disk, because a server that lost its promises must not
+/// count as the replica that made them. 0 if the host draws none.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct DirectoryId(pub u64);
 
-/// One life of one server.
+/// One replica: a server together with the directory ID of its disk.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ReplicaKey {
     /// The server.
     pub id: NodeId,
-    /// Which life of it.
+    /// The directory ID of its disk.
     pub directory_id: DirectoryId,
 }
 
@@ -24,11 +25,12 @@ pub struct ReplicaKey {
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Term(pub u64);
 
-/// A place in the log. The first entry stands at 1; 0 is before it.
+/// A position in the log. The first entry is at 1; 0 is before it.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Index(pub u64);
 
-/// A place in the log and the term of the entry there. By the log matching property this names a whole log.
+/// The index and term of an entry. By the log matching property (5.3) it identifies the whole log up to
+/// there.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash, Debug)]
 pub struct LogId {
     /// The index.
@@ -37,15 +39,15 @@ pub struct LogId {
     pub term: Term,
 }
 
-/// Nanoseconds on this node's own monotonic clock. Never comparable between nodes or incarnations.
+/// Nanoseconds on this server's own monotonic clock. Not comparable between servers or incarnations.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Timestamp(pub u64);
 
-/// A write that the host was asked to make durable. Ids only grow; 0 is what boot recovered.
+/// A write that the host was asked to make durable. IDs increase; 0 is what boot recovered.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct SaveId(pub u64);
 
-/// The host's own name for a proposal or a read: given back with the answer, and never looked at.
+/// The host's identifier of a request. The core returns it with the response and does not interpret it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct RequestId(pub u64);
 
@@ -58,13 +60,13 @@ impl Term {
 }
 
 impl Index {
-    /// The place after this one.
+    /// The next index.
     #[must_use]
     pub const fn next(self) -> Index {
         Index(self.0 + 1)
     }
 
-    /// The place before this one; before 0 there is only 0.
+    /// The previous index; 0 for 0.
     #[must_use]
     pub const fn previous(self) -> Index {
         Index(self.0.saturating_sub(1))
@@ -72,7 +74,7 @@ impl Index {
 }
 
 impl Timestamp {
-    /// This much later, `nanoseconds` being a length of time.
+    /// This time plus a duration of `nanoseconds`.
     #[must_use]
     pub const fn after(self, nanoseconds: u64) -> Timestamp {
         Timestamp(self.0.saturating_add(nanoseconds))

@@ -1,25 +1,26 @@
-//! Snapshots (7): the log before one goes, and followers that lack what is gone get the snapshot itself, in parts.
+//! Snapshots (7): a server discards the log up to one, and followers that need discarded entries get the
+//! snapshot, in chunks.
 //!
-//! Whatever happens, nothing moves backwards: a snapshot of what this server knows to be committed already is only
-//! acknowledged; one whose last entry stands in the log says that everything up to there is committed, and the log stays
-//! as it is, for what follows may have been acknowledged; any other takes the place of the log and of the application's
-//! state, by one write, so that after a loss of power there is the old state or the new one.
+//! Nothing moves backwards. A snapshot within this server's commit index is only acknowledged. If its last
+//! entry is in the log, it only advances the commit index, and the log stays, because later entries may have
+//! been acknowledged. Any other snapshot replaces the log and the application's state by one write, so that a
+//! power loss leaves the old state or the new one.
 
-use crate::answer::Rejection;
 use crate::bug::Bug;
 use crate::ids::{Index, LogId, ReplicaKey, Timestamp};
 use crate::io::Effect;
 use crate::membership::Configuration;
 use crate::message::{Message, MessageContext};
 use crate::progress::ProgressState;
-use crate::raft::{IncomingSnapshot, Raft, Role};
+use crate::raft::{IncomingSnapshot, Raft, Rewrite, Role};
+use crate::response::Rejection;
 use crate::saves::Promise;
 use crate::snapshot::{Snapshot, SnapshotChunk};
 use bytes::Bytes;
 use std::sync::Arc;
 
 impl Raft {
-    /// The application hands over its state after `index`.
+    /// Takes the application's state after `index`, and discards the log up to `keep`.
     pub(crate) fn compact(
         &mut self,
         now: Timestamp,
@@ -27,7 +28,7 @@ impl Raft {
         data: Bytes,
         keep: Index,
     ) -> Result<(), Rejection> {
-        // The state that waits to be restored is newer as well.
+        // A snapshot that waits to be restored counts too.
         if self.snapshot.as_ref().is_some_and(|newest| index <= newest.last.index) || index == Index(0) {
             return Err(Rejection::SnapshotOutdated);
         }
@@ -36,21 +37,21 @@ impl Raft {
         };
         let configuration = self.configuration_in_snapshot(index);
         self.snapshot = Some(Snapshot { last: LogId { index, term }, configuration, data });
-        // First, for what follows a snapshot that is replaced need not stay.
-        (0..self.follower_count()).for_each(|place| self.switch_to_newest_snapshot(now, place));
+        // Before the log is compacted: entries after a snapshot that is replaced here need not stay.
+        (0..self.follower_count()).for_each(|position| self.switch_to_newest_snapshot(now, position));
         self.log.compact(keep.min(index).min(self.retained_for_transfers(now)));
-        self.pending_rewrite = Some(false);
-        // Whoever lacks what is gone now gets this snapshot, and nothing is sent any more that would follow what is gone.
-        (0..self.follower_count()).for_each(|place| self.maybe_switch_to_snapshot(now, place));
+        self.pending_rewrite = Some(Rewrite::Compacted);
+        // A follower whose next entries were just compacted gets this snapshot.
+        (0..self.follower_count()).for_each(|position| self.maybe_switch_to_snapshot(now, position));
         Ok(())
     }
 
-    /// A snapshot that is being sent is brought to its end while its receiver answers: where snapshots are made faster than
-    /// they are sent, going over to the newest each time would never end. Where nothing of it is known to have come, or
-    /// the receiver has been silent for an election timeout, the newest one takes its place, and the old one is let go.
-    fn switch_to_newest_snapshot(&mut self, now: Timestamp, place: usize) {
+    /// Replaces the snapshot being sent by the newest one, if no response to it has arrived or the receiver
+    /// was silent for an election timeout. Otherwise it is sent to its end: if snapshots are made faster than
+    /// they are sent, switching each time would never finish.
+    fn switch_to_newest_snapshot(&mut self, now: Timestamp, position: usize) {
         let Role::Leader(leader) = &mut self.role else { return };
-        let progress = &mut leader.progress[place];
+        let progress = &mut leader.progress[position];
         let silent = progress.last_contact.after(self.config.election_timeout) <= now;
         if let Some(newest) =
             self.snapshot.as_ref().filter(|newest| progress.can_replace_snapshot(newest, silent))
@@ -59,21 +60,22 @@ impl Raft {
         }
     }
 
-    /// What follows a snapshot that is on its way to somebody stays while that one answers: where snapshots are made faster
-    /// than they are sent, it would need a newer one each time, for ever. Who is silent for an election timeout is not
-    /// waited for: it may never come back.
+    /// Up to where the log may be compacted. Entries after a snapshot in transfer stay while its receiver
+    /// responds: if snapshots are made faster than they are sent, it would otherwise need a newer one each
+    /// time. A receiver that was silent for an election timeout is not waited for, because it may never
+    /// return.
     fn retained_for_transfers(&self, now: Timestamp) -> Index {
         let Role::Leader(leader) = &self.role else { return Index(u64::MAX) };
         let needed = leader.progress.iter().filter_map(|progress| match &progress.state {
             ProgressState::Snapshot { snapshot, .. } => Some((snapshot.last.index, progress.last_contact)),
             ProgressState::Probe { .. } | ProgressState::Replicate { .. } => None,
         });
-        let answering =
+        let responding =
             needed.filter(|(_, last_contact)| last_contact.after(self.config.election_timeout) > now);
-        answering.map(|(index, _)| index).min().unwrap_or(Index(u64::MAX))
+        responding.map(|(index, _)| index).min().unwrap_or(Index(u64::MAX))
     }
 
-    /// The group at the place where the snapshot ends: that of its last entry, not an older nor a newer one.
+    /// The configuration at the end of the snapshot, not an older or newer one.
     fn configuration_in_snapshot(&self, index: Index) -> Arc<Configuration> {
         if self.bug(Bug::SnapshotConfigLostOrStale) {
             return self.log.configurations()[0].1.clone();
@@ -81,45 +83,47 @@ impl Raft {
         self.log.configuration_at(index).clone()
     }
 
-    /// Where what a follower lacks is gone, it gets the newest snapshot. Asked whenever the log's beginning moves, or what
-    /// is to be sent next: nothing is ever sent that would follow what is gone.
-    pub(crate) fn maybe_switch_to_snapshot(&mut self, now: Timestamp, place: usize) {
+    /// Sends a follower the newest snapshot if its next entries are compacted. Called whenever the log is
+    /// compacted or `next_index` changes, so that no message refers to compacted entries.
+    pub(crate) fn maybe_switch_to_snapshot(&mut self, now: Timestamp, position: usize) {
         let Role::Leader(leader) = &self.role else { return };
-        let progress = &leader.progress[place];
+        let progress = &leader.progress[position];
         if matches!(progress.state, ProgressState::Snapshot { .. }) || !self.is_compacted(progress.next_index)
         {
             return;
         }
-        let snapshot = self.snapshot.clone().expect("entries go only into a snapshot");
+        let snapshot = self.snapshot.clone().expect("compacted entries must be in a snapshot");
         let Role::Leader(leader) = &mut self.role else { return };
-        leader.progress[place].become_snapshot(snapshot, now);
+        leader.progress[position].become_snapshot(snapshot, now);
     }
 
-    /// Sends the next parts of a snapshot, as far as the window allows.
-    pub(crate) fn send_chunks(&mut self, now: Timestamp, place: usize, effects: &mut Vec<Effect>) {
-        self.switch_to_newest_snapshot(now, place);
-        let (chunk, stamp) = (self.config.max_chunk_bytes, self.context(now));
-        let window = (chunk as u64).saturating_mul(self.config.max_in_flight_messages as u64);
+    /// Sends the next chunks of a snapshot, within the flight limits.
+    pub(crate) fn send_chunks(&mut self, now: Timestamp, position: usize, effects: &mut Vec<Effect>) {
+        self.switch_to_newest_snapshot(now, position);
+        let (max_bytes, context) = (self.config.max_chunk_bytes, self.context(now));
+        let window = (max_bytes as u64).saturating_mul(self.config.max_in_flight_messages as u64);
         loop {
             let Role::Leader(leader) = &mut self.role else { return };
-            let progress = &mut leader.progress[place];
+            let progress = &mut leader.progress[position];
             let ProgressState::Snapshot { snapshot, received, sent, .. } = &mut progress.state else {
                 return;
             };
             let size = snapshot.data.len() as u64;
-            // An empty state is a part as well, the only one.
+            // An empty state is sent as one empty chunk.
             let nothing_sent = *sent == 0 && size == 0 && progress.last_sent != now;
             if (*sent >= size && !nothing_sent) || *sent - *received >= window {
                 return;
             }
-            let part = SnapshotChunk::of(snapshot, *sent, chunk);
-            *sent += part.data.len() as u64;
+            let chunk = SnapshotChunk::of(snapshot, *sent, max_bytes);
+            *sent += chunk.data.len() as u64;
             progress.last_sent = now;
             let to = progress.peer;
-            effects.push(self.envelope(
-                to,
-                Message::InstallSnapshot { term: self.term, chunk: Box::new(part), context: stamp },
-            ));
+            effects.push(
+                self.envelope(
+                    to,
+                    Message::InstallSnapshot { term: self.term, chunk: Box::new(chunk), context },
+                ),
+            );
         }
     }
 
@@ -127,29 +131,30 @@ impl Raft {
         &mut self,
         now: Timestamp,
         from: ReplicaKey,
-        part: SnapshotChunk,
-        stamp: MessageContext,
+        chunk: SnapshotChunk,
+        context: MessageContext,
         effects: &mut Vec<Effect>,
     ) {
         if !self.on_leader_contact(now, from, effects) {
             return;
         }
-        let last = part.last;
+        let last = chunk.last;
         if last.index <= self.commit_index && !self.bug(Bug::InstallRegressesState) {
-            // All of that is committed here, so the leader has it too (5.4). What is gathered may be newer than this part.
+            // All of that is committed here, so the leader has it too (5.4). A snapshot being received may be
+            // newer: keep it.
             self.incoming.take_if(|incoming| incoming.last.index <= self.commit_index);
-            return self.acknowledge(from, self.commit_index, stamp, effects);
+            return self.acknowledge(from, self.commit_index, context, effects);
         }
-        let end = part.offset + part.data.len() as u64;
-        let configuration = part.configuration.clone();
-        match self.assemble_chunk(part) {
+        let end = chunk.offset + chunk.data.len() as u64;
+        let configuration = chunk.configuration.clone();
+        match self.assemble_chunk(chunk) {
             Ok(data) => {
                 self.install(Snapshot { last, configuration, data });
-                self.acknowledge(from, last.index, stamp, effects);
+                self.acknowledge(from, last.index, context, effects);
             }
             Err(received) => {
                 let message =
-                    Message::InstallSnapshotResponse { term: self.term, last, received, end, context: stamp };
+                    Message::InstallSnapshotResponse { term: self.term, last, received, end, context };
                 self.send_when_durable(Promise::Send(from, message), effects);
             }
         }
@@ -159,54 +164,55 @@ impl Raft {
         &mut self,
         to: ReplicaKey,
         match_index: Index,
-        stamp: MessageContext,
+        context: MessageContext,
         effects: &mut Vec<Effect>,
     ) {
-        let message = Message::AppendEntriesResponse { term: self.term, match_index, context: stamp };
+        let message = Message::AppendEntriesResponse { term: self.term, match_index, context };
         self.send_when_durable(Promise::Send(to, message), effects);
     }
 
-    /// Puts a part where it belongs. Returns the whole once it is there; until then, how much has come without a gap.
-    fn assemble_chunk(&mut self, part: SnapshotChunk) -> Result<Bytes, u64> {
-        if part.offset == 0 && part.data.len() as u64 == part.size {
+    /// Adds a chunk. Returns the whole snapshot once it is complete; before that, how many bytes have arrived
+    /// without a gap.
+    fn assemble_chunk(&mut self, chunk: SnapshotChunk) -> Result<Bytes, u64> {
+        if chunk.offset == 0 && chunk.data.len() as u64 == chunk.size {
             self.incoming = None;
-            return Ok(part.data);
+            return Ok(chunk.data);
         }
-        // A late part of a snapshot that was given up for a newer one must not cost what has come of that.
-        if self.incoming.as_ref().is_some_and(|incoming| incoming.last.index > part.last.index) {
+        // A late chunk of an older snapshot must not discard the chunks of a newer one.
+        if self.incoming.as_ref().is_some_and(|incoming| incoming.last.index > chunk.last.index) {
             return Err(0);
         }
-        if self.incoming.as_ref().is_none_or(|incoming| incoming.last != part.last) {
-            self.incoming = Some(IncomingSnapshot { last: part.last, data: Vec::new() });
+        if self.incoming.as_ref().is_none_or(|incoming| incoming.last != chunk.last) {
+            self.incoming = Some(IncomingSnapshot { last: chunk.last, data: Vec::new() });
         }
-        let incoming = self.incoming.as_mut().expect("just made");
-        if part.offset == incoming.data.len() as u64 {
-            incoming.data.extend_from_slice(&part.data);
+        let incoming = self.incoming.as_mut().expect("a snapshot must be in progress");
+        if chunk.offset == incoming.data.len() as u64 {
+            incoming.data.extend_from_slice(&chunk.data);
         }
-        if (incoming.data.len() as u64) < part.size {
+        if (incoming.data.len() as u64) < chunk.size {
             return Err(incoming.data.len() as u64);
         }
-        let whole = self.incoming.take().expect("just looked at");
-        Ok(whole.data.into())
+        let complete = self.incoming.take().expect("a snapshot must be in progress");
+        Ok(complete.data.into())
     }
 
-    /// The whole snapshot has come.
+    /// Installs a complete snapshot.
     fn install(&mut self, snapshot: Snapshot) {
         let last = snapshot.last;
-        // With its last entry in the log, the log has everything before it, and what follows may count at the leader:
-        // all that is new is how much of it is committed (figure 13, step 6).
+        // If its last entry is in the log, so are all entries before it, and later entries may count at the
+        // leader: only the commit index is new (figure 13, step 6).
         if self.log.contains(last) && !self.bug(Bug::InstallDropsAckedSuffix) {
             self.commit_index = self.commit_index.max(last.index);
             return;
         }
-        // What is committed is in the snapshot; anything else that is durable here says nothing about the new log.
+        // Committed entries are in the snapshot; other durable entries here say nothing about the new log.
         self.saves.truncate(self.commit_index);
         self.unsaved_after = None;
         self.log.reset_to_snapshot(last, snapshot.configuration.clone());
         self.commit_index = last.index;
         self.snapshot = Some(snapshot);
         self.restore_pending = true;
-        self.pending_rewrite = Some(true);
+        self.pending_rewrite = Some(Rewrite::Installed);
     }
 
     #[expect(clippy::too_many_arguments, reason = "they are the message's fields")]
@@ -217,18 +223,18 @@ impl Raft {
         last: LogId,
         received: u64,
         end: u64,
-        stamp: MessageContext,
+        context: MessageContext,
         effects: &mut Vec<Effect>,
     ) {
-        let Some(place) = self.follower_position(from) else { return };
-        // Whatever was lost is sent again, as often as it takes.
+        let Some(position) = self.follower_position(from) else { return };
+        // A lost chunk is sent again, as often as needed.
         let end = if self.bug(Bug::SnapshotTransferNeverRetried) { received } else { end };
-        let confirmed = self.confirmed_context(stamp, now);
+        let confirmed = self.confirmed_context(context, now);
         let Role::Leader(leader) = &mut self.role else { return };
-        let progress = &mut leader.progress[place];
+        let progress = &mut leader.progress[position];
         progress.on_confirmed(confirmed, now);
-        progress.on_chunk_received(last, received, end, stamp.sent_at, now);
-        self.send_entries(now, place, effects);
+        progress.on_chunk_received(last, received, end, context.sent_at, now);
+        self.send_entries(now, position, effects);
         self.confirm_reads(now, effects);
     }
 }

@@ -1,184 +1,186 @@
-//! The contract with the host: this is the place where it is written.
+//! The contract with the host. This is its only definition.
 //!
-//! The host steps the core with [`Input`]s and carries out its [`Effect`]s, in three lanes that may run side by side,
-//! each in its own order:
+//! The host steps the core with [`Input`]s and carries out its [`Effect`]s in three lanes, which may run
+//! concurrently. Each lane keeps its order:
 //!
 //! | lane | effects | what the host does |
 //! | --- | --- | --- |
-//! | disk | [`Effect::Save`] | writes in order, each as one record that a power loss takes wholly or not at all; when a write and all before it are durable, steps [`Input::Saved`] |
-//! | network | [`Effect::Send`] | sends at once; messages may be lost, doubled, late |
-//! | application | [`Effect::Restore`], [`Effect::Apply`], [`Effect::ReadNow`], [`Effect::Answer`] | carries out in order |
+//! | disk | [`Effect::Save`] | writes in order, each as one record that survives a power loss wholly or not at all; when a write and all before it are durable, steps [`Input::Saved`] |
+//! | network | [`Effect::Send`] | sends at once; messages may be lost, duplicated, delayed and reordered |
+//! | application | [`Effect::Restore`], [`Effect::Apply`], [`Effect::ReadNow`], [`Effect::Respond`] | carries out in order |
 //!
-//! Nothing that promises a write leaves the core before that write is durable, so a host that carries out the lanes
-//! cannot get the order wrong. What boot recovered is write 0, still in flight: the host syncs what it has read and
-//! steps `Saved(SaveId(0))` before anything recovered may be promised.
+//! A message that promises a write leaves the core only after that write is durable, so the host need not
+//! order one lane after another. What boot recovered is write 0, still in flight: the host syncs what it has
+//! read and steps `Saved(SaveId(0))`. Until then the core promises nothing that was recovered.
 //!
-//! When to make a snapshot is the host's policy. It takes one of its application after some entry that was applied and
-//! steps [`Input::Compact`]; the write that follows replaces everything written before, and is one record like any
-//! other: a new file that is written, synced, renamed over the old one, and the directory synced.
+//! The host decides when to make a snapshot. It takes the application's state after an applied entry and
+//! steps [`Input::Compact`]. The write that follows replaces everything written before, as one record like
+//! any other: write a new file, sync it, rename it over the old one, sync the directory.
 //!
-//! A disk that refuses a write is told to the core by [`Input::SaveFailed`]. Nobody knows what such a disk keeps, so the
-//! server takes part no more: it votes for nobody, acknowledges nothing, and refuses every request. A restart is the way
-//! back, but what it reads is not always what is durable. Some systems keep the pages of a failed sync in the page cache and
-//! write them with the next sync; others mark them clean, so that reads still show them, no later sync writes them, and a
-//! loss of power takes them, though every sync since has ended well. So recovery after a failed sync must not believe the
-//! page cache: it reads past it (direct I/O, or after the cache was dropped), or it writes again all that it has read, into
-//! a new file as for a snapshot, and syncs that. `Saved(SaveId(0))` may be stepped only when this is durable: a sync alone
-//! does not show that.
+//! The host reports a failed write with [`Input::SaveFailed`]. What the disk holds is then unknown, so the
+//! server stops: it grants no votes, acknowledges nothing and rejects every request. Only a restart brings it
+//! back, and what a restart reads need not be durable. After a failed sync some systems keep the pages in the
+//! page cache and write them with the next sync. Others mark them clean: reads still return them, no later
+//! sync writes them, and a power loss discards them although every later sync succeeded. So recovery after a
+//! failed sync must bypass the page cache (direct I/O, or after dropping the cache), or write all that it has
+//! read to a new file, as for a snapshot, and sync that. `Saved(SaveId(0))` may be stepped only when the
+//! recovered data is durable; a successful sync alone does not prove that.
 //!
 //! # What a host can do wrong
 //!
 //! | mistake | what happens |
 //! | --- | --- |
-//! | `Saved` with an id that was never issued | [`Raft::step`](crate::Raft::step) panics: whatever the host counts, it is not these writes |
-//! | `Saved` again, or with an older id | nothing |
-//! | `Saved` or `SaveFailed` after `SaveFailed` | nothing: a write that was refused may have taken those before it along |
-//! | `Saved` before the write is durable, or not in order | not noticed. After a power loss a promise is broken: two leaders in a term, a committed entry lost |
+//! | `Saved` with an ID that was never issued | [`Raft::step`](crate::Raft::step) panics: the host is not counting these writes |
+//! | `Saved` again, or with an older ID | nothing |
+//! | `Saved` or `SaveFailed` after `SaveFailed` | nothing: the failed write may have damaged those before it |
+//! | `Saved` before the write is durable, or out of order | not detected. A power loss then breaks a promise: two leaders in a term, a committed entry lost |
 //! | no `Saved`, not even for write 0 | the server promises nothing: no votes, no acknowledgements; a leader steps down after an election timeout |
 //! | `Timer` early | nothing. Late, or never: late elections and heartbeats |
-//! | `now` goes back | what was due earlier may be due again. A lease may be held for longer than it was promised: stale reads |
-//! | `Receive` of what is not for this server | dropped. Twice or late is no mistake: networks do that |
-//! | `Compact` of a state that is too old or too new | refused, without effect |
-//! | `Compact` with bytes that are not the state | not noticed; followers install them |
-//! | a [`Recovered`] that cannot have been saved | [`Raft::new`](crate::Raft::new) refuses it, and says where |
-//! | a [`Recovered`] that lacks what was reported durable | not noticed where it could have been saved. The server has forgotten promises: it must have another [`DirectoryId`](crate::Identity) |
-//! | a request's name used twice | two answers under one name |
+//! | `now` goes back | a deadline may expire twice. A lease may be used for longer than it was promised: stale reads |
+//! | `Receive` of a message for another server | dropped. Duplicated or late messages are no mistake: networks do that |
+//! | `Compact` of a state that is too old or too new | rejected, without effect |
+//! | `Compact` with bytes that are not the state | not detected; followers install them |
+//! | a [`Recovered`] that cannot have been saved | [`Raft::new`](crate::Raft::new) rejects it, and says where |
+//! | a [`Recovered`] that lacks what was reported durable | not detected if it could have been saved. The server has lost promises: it must get another [`DirectoryId`](crate::DirectoryId) |
+//! | a [`RequestId`] used twice | two responses with one ID |
 
-use crate::answer::Response;
 use crate::ids::{Index, NodeId, RequestId, SaveId, Term};
 use crate::log::{Entries, Entry};
 use crate::membership::ConfChange;
 use crate::message::Envelope;
+use crate::response::Response;
 use crate::snapshot::{Checkpoint, Snapshot};
 use bytes::Bytes;
 use std::fmt;
 
-/// What can happen to a server.
+/// What the host steps a server with.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Input {
-    /// The deadline is due. Stepping it early does nothing.
+    /// The deadline has passed. Has no effect before it.
     Timer,
-    /// A letter came in.
+    /// A message arrived.
     Receive(Envelope),
-    /// A client's command shall be appended.
+    /// A client's command to append.
     Propose {
-        /// The name under which it is answered.
+        /// Returned with the response.
         request: RequestId,
-        /// What to append.
+        /// The command.
         command: Bytes,
     },
-    /// A client wants to read the latest state.
+    /// A linearizable read of the state.
     Read {
-        /// The name under which it is answered.
+        /// Returned with the response.
         request: RequestId,
     },
-    /// The group shall change.
+    /// A membership change.
     ConfChange {
-        /// The name under which it is answered.
+        /// Returned with the response.
         request: RequestId,
-        /// How.
+        /// The change.
         change: ConfChange,
     },
-    /// Leadership shall pass to another server.
+    /// A transfer of leadership to another server.
     Transfer {
-        /// The name under which it is answered.
+        /// Returned with the response.
         request: RequestId,
-        /// To whom.
+        /// The target.
         to: NodeId,
     },
-    /// Every write up to this one is durable. Numbers may be skipped.
+    /// Every write up to this one is durable. IDs may be skipped.
     Saved(SaveId),
-    /// The disk has refused a write, or cannot tell what became of it.
+    /// A write has failed, or the host cannot know whether it succeeded.
     SaveFailed,
-    /// The application hands over its state: the log before it can go (7). Answered in the same step: refused, and without
-    /// effect, where the state is not newer than the newest snapshot, or newer than what was applied.
+    /// The application's state, after which the log up to there can be discarded (7). Answered in the same
+    /// step: rejected without effect if it is not newer than the newest snapshot, or newer than what was
+    /// applied.
     Compact {
-        /// The name under which it is answered.
+        /// Returned with the response.
         request: RequestId,
-        /// After which entry: one that was applied.
+        /// The last entry that the state includes. It must have been applied.
         index: Index,
         /// The state.
         data: Bytes,
-        /// Entries after this one stay, for followers that are a little behind. Beyond `index` it means `index`.
+        /// Entries after this one stay, for followers that lag a little. Values above `index` mean `index`.
         keep: Index,
     },
 }
 
-/// What a server wants done.
+/// What a server asks its host to do.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Effect {
     /// Disk: make this durable.
     Save {
-        /// Its number.
+        /// Identifies the write in [`Input::Saved`].
         id: SaveId,
         /// What to write.
         record: SaveRecord,
     },
     /// Network: send this.
     Send(Envelope),
-    /// Application: the state is what this snapshot says; what was before is gone.
+    /// Application: replace the whole state by this snapshot.
     Restore(Snapshot),
-    /// Application: these entries are committed, and durable here.
+    /// Application: these entries are committed, and durable on this server.
     Apply {
-        /// The index of the first.
+        /// The index of the first entry.
         first: Index,
-        /// In order.
+        /// The entries, in log order.
         entries: Entries,
     },
-    /// Application: answer this read from the state as it now is.
+    /// Application: answer this read from the current state.
     ReadNow {
-        /// Which.
+        /// The request.
         request: RequestId,
-        /// How it is known that this state is new enough.
+        /// Why this state is new enough.
         confirmation: ReadConfirmation,
     },
-    /// Application: this is how the request ended. Every request gets one answer; a read gets this or a `ReadNow`.
+    /// Application: the result of a request. Every request gets exactly one; a read gets this or a `ReadNow`.
     Respond {
-        /// Which.
+        /// The request.
         request: RequestId,
-        /// How.
+        /// Its result.
         response: Response,
     },
 }
 
-/// How it is known that a read may be answered.
+/// Why a read may be served.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ReadConfirmation {
-    /// A majority has said, since it was asked, that this server leads.
+    /// A majority has confirmed this server as leader since the read began.
     Quorum,
     /// This server holds a lease.
     Lease,
-    /// The leader has said so: it was passed on to it.
+    /// The leader has confirmed it: the read was forwarded.
     Leader,
 }
 
-/// One record of the write-ahead log: after a loss of power it is wholly there or wholly gone.
+/// One record of the write-ahead log: after a power loss it is wholly there or wholly gone.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SaveRecord {
     /// The current term.
     pub term: Term,
     /// The vote in it.
     pub vote: Option<NodeId>,
-    /// What the log kept when `entries` were added: everything after this is replaced by them.
+    /// `entries` replace everything after this index.
     pub after: Index,
-    /// What follows `after`. The log ends with the last of them.
+    /// The entries after `after`. The log ends with the last of them.
     pub entries: Entries,
-    /// Where given, this write replaces all that were made before: `after` is the base, and `entries` the whole log
-    /// after it.
+    /// If given, this write replaces all earlier ones: `after` is the compacted index, `entries` the whole
+    /// log after it.
     pub checkpoint: Option<Box<Checkpoint>>,
 }
 
-/// What a server's disk kept: everything that a new incarnation starts from. Refused where it cannot have been saved
+/// What a server's disk held: the start of a new incarnation. Rejected if it cannot have been saved
 /// ([`Recovered::validate`]).
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Recovered {
     /// The saved term.
     pub term: Term,
-    /// The saved vote in it. Not always for a member of a configuration that was recovered: see [`crate::recovery`].
+    /// The saved vote in it. May name a server that is in no recovered configuration: see
+    /// [`crate::recovery`].
     pub vote: Option<NodeId>,
-    /// The newest snapshot, and where the log begins; nothing where all of the log is kept.
+    /// The newest snapshot and the compacted index; `None` if nothing was compacted.
     pub checkpoint: Option<Checkpoint>,
-    /// The saved log, from the base on, or from index 1.
+    /// The saved log after the compacted index, or from index 1.
     pub entries: Vec<Entry>,
 }
 
@@ -188,8 +190,8 @@ impl fmt::Display for SaveRecord {
         if let Some(vote) = self.vote {
             write!(f, ", vote {vote}")?;
         }
-        if let Some(kept) = &self.checkpoint {
-            write!(f, ", snapshot up to {}", kept.snapshot.last)?;
+        if let Some(checkpoint) = &self.checkpoint {
+            write!(f, ", snapshot up to {}", checkpoint.snapshot.last)?;
         }
         if let (Some(first), Some(last)) = (self.entries.first(), self.entries.last()) {
             write!(f, ", {}@{}", self.after.next(), first.term)?;

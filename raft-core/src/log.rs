@@ -1,9 +1,11 @@
-//! The log: what is agreed on, entry by entry.
+//! The log.
 //!
-//! What was compacted away (7) is known by its last entry alone, the *base*: everything up to it is committed.
+//! Compacted entries (7) are known by the last of them alone (`compacted`); all entries up to it are
+//! committed.
 //!
-//! Invariants, kept by every method: indexes are dense from the base on; terms never fall; no slice is empty; `runs` says
-//! where each term begins, `configurations` where each configuration does, and both agree with the entries.
+//! Invariants, kept by every method: indexes are contiguous from `compacted` on; terms never decrease; no
+//! slice is empty; `runs` records where each term begins and `configurations` where each configuration does,
+//! and both agree with the entries.
 
 use crate::ids::{Index, LogId, Term};
 use crate::membership::Configuration;
@@ -12,32 +14,32 @@ use std::fmt;
 use std::ops::{ControlFlow, Deref};
 use std::sync::Arc;
 
-/// What an entry asks for.
+/// The content of an entry.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Payload {
-    /// Nothing: a new leader's first entry, which lets it commit what it inherited (5.4.2, 8).
+    /// Nothing: a new leader's first entry, which lets it commit entries of earlier terms (5.4.2, 8).
     Noop,
-    /// A command for the state machine, which the core never reads.
+    /// A command for the state machine. The core does not interpret it.
     Command(Bytes),
-    /// The group from here on: in force as soon as it stands in the log (6).
+    /// The configuration from here on, in force as soon as it is in the log (6).
     Configuration(Arc<Configuration>),
 }
 
-/// One entry. Its index is its place.
+/// One entry. Its index is its position in the log.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Entry {
     /// The term of the leader that created it.
     pub term: Term,
-    /// What it asks for.
+    /// The content.
     pub payload: Payload,
 }
 
-/// What a command costs a leader besides its bytes: the entry around it, and the request that waits for it. A constant, so
-/// that a leader refuses at the same place on every machine.
+/// What a command costs a leader besides its bytes: the entry and the waiting request. A constant, so that
+/// every machine rejects at the same limit.
 pub const ENTRY_COST: u64 = 64;
 
 impl Entry {
-    /// How many bytes of commands it carries: what messages and windows count.
+    /// The bytes of its command: what messages and windows count.
     #[must_use]
     pub const fn size(&self) -> u64 {
         match &self.payload {
@@ -46,8 +48,8 @@ impl Entry {
         }
     }
 
-    /// What it counts for in [`Config::max_uncommitted_bytes`](crate::Config::max_uncommitted_bytes): its command and
-    /// [`ENTRY_COST`]. Only commands count.
+    /// What it counts in [`Config::max_uncommitted_bytes`](crate::Config::max_uncommitted_bytes): for a
+    /// command, its bytes plus [`ENTRY_COST`].
     #[must_use]
     pub const fn cost(&self) -> u64 {
         match &self.payload {
@@ -57,7 +59,7 @@ impl Entry {
     }
 }
 
-/// Entries that follow each other, shared between everyone who needs them: sending to five peers is not five copies.
+/// Consecutive entries in shared memory: sending them to five followers makes no copies.
 #[derive(Clone, Default)]
 pub struct Entries {
     shared: Option<Arc<[Entry]>>,
@@ -66,29 +68,29 @@ pub struct Entries {
 }
 
 impl Entries {
-    /// None.
+    /// No entries.
     pub const NONE: Entries = Entries { shared: None, from: 0, to: 0 };
 
-    /// How many.
+    /// The number of entries.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.to - self.from
     }
 
-    /// Whether there are none.
+    /// Whether there are no entries.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.to == self.from
     }
 
-    /// A part of these, without copying.
+    /// A range of these entries. Does not copy.
     #[must_use]
     pub(crate) fn slice(&self, from: usize, to: usize) -> Entries {
         Entries { shared: self.shared.clone(), from: self.from + from, to: self.from + to }
     }
 
-    /// Keeps only this part. Where that is the lesser part of what is shared it is copied, so that what nobody can ask for
-    /// any more does not stay in memory.
+    /// Keeps only this range. Copies it if it is less than half of the shared memory, so that the rest can be
+    /// freed.
     fn narrow(&mut self, from: usize, to: usize) {
         (self.from, self.to) = (self.from + from, self.from + to);
         if self.shared.as_ref().is_some_and(|shared| self.len() < shared.len() / 2) {
@@ -126,7 +128,7 @@ impl fmt::Debug for Entries {
     }
 }
 
-/// The entries from `first` to `last`, where this slice, with where it begins, has them all.
+/// The entries from `first` to `last`, if this slice holds them all. Its index is that of its first entry.
 #[inline]
 fn slice_of((start, slice): &(Index, Entries), first: Index, last: Index) -> Option<Entries> {
     let has = first >= *start && last.0 - start.0 < slice.len() as u64;
@@ -136,30 +138,32 @@ fn slice_of((start, slice): &(Index, Entries), first: Index, last: Index) -> Opt
 /// The log of one server.
 #[derive(Clone, Debug)]
 pub struct Log {
-    /// The last entry that is not kept; 0@0 while all are.
+    /// The last compacted entry; 0@0 if there is none.
     compacted: LogId,
-    /// The last entry of all; the base where none is kept.
+    /// The last entry of the log; `compacted` if there are no entries after it.
     last: LogId,
-    /// What follows the base, in the slices in which it came, each with where it begins: nothing is copied on its way from
-    /// a message into the log and on into a write, a message or the application.
+    /// The entries after `compacted`, as the slices in which they arrived, each with its first index: nothing
+    /// is copied on the way from a message to the log, a write, another message or the application.
     slices: Vec<(Index, Entries)>,
-    /// What was appended since entries were last asked for: it follows the slices, and becomes the next of them.
+    /// Entries appended since entries were last requested. They follow the slices and become the next one.
     fresh: Vec<Entry>,
-    /// Where each term begins, ascending in both; the first is the base's, if there is one.
+    /// Where each term begins, ascending in both. The first is that of `compacted`, if entries were
+    /// compacted.
     runs: Vec<(Index, Term)>,
-    /// Where each configuration begins, ascending; the first is in force at the base: the founding one, at 0, or a later.
+    /// Where each configuration begins, ascending. The first is the one in force at `compacted`: the initial
+    /// one, at 0, or a later one.
     configurations: Vec<(Index, Arc<Configuration>)>,
-    /// The newest of what was asked for across slices, each with where it begins, in a ring: what is sent to one follower
-    /// is sent to others, and applied.
+    /// A ring of the newest ranges that spanned slices, each with its first index: what is sent to one
+    /// follower is also sent to others, and applied.
     joined_cache: [(Index, Entries); JOINED_CACHE],
-    /// The oldest of them.
+    /// The position of the oldest of them.
     oldest_joined: usize,
 }
 
-/// How many copies across slices are remembered.
+/// The number of cached ranges.
 const JOINED_CACHE: usize = 4;
 
-/// How many slices are tried one by one, before the place of an index is searched.
+/// How many slices are tried one by one before a binary search.
 const NEWEST_SLICES: usize = 4;
 
 impl PartialEq for Log {
@@ -171,19 +175,19 @@ impl PartialEq for Log {
 }
 
 impl Log {
-    /// The log of a group that was founded like this, with these entries from index 1 on.
+    /// A log with this initial configuration and these entries from index 1 on.
     ///
     /// # Panics
-    /// Where terms fall.
+    /// If terms decrease.
     #[must_use]
-    pub fn new(founding: Configuration, entries: Vec<Entry>) -> Log {
-        Log::compacted_at(LogId::default(), Arc::new(founding), entries)
+    pub fn new(initial: Configuration, entries: Vec<Entry>) -> Log {
+        Log::compacted_at(LogId::default(), Arc::new(initial), entries)
     }
 
-    /// The log of which only this is kept: `entries` after `compacted`, where `configuration` was in force.
+    /// A log with these entries after `compacted`, where `configuration` was in force.
     ///
     /// # Panics
-    /// Where terms fall.
+    /// If terms decrease.
     #[must_use]
     pub fn compacted_at(compacted: LogId, configuration: Arc<Configuration>, entries: Vec<Entry>) -> Log {
         let mut log = Log {
@@ -203,26 +207,26 @@ impl Log {
         log
     }
 
-    /// The last entry that is not kept: everything up to it is committed. 0@0 while all are kept.
+    /// The last compacted entry: all entries up to it are committed. 0@0 if there is none.
     #[must_use]
     pub const fn compacted(&self) -> LogId {
         self.compacted
     }
 
-    /// The last entry's place; 0@0 in an empty log.
+    /// The last entry; 0@0 in an empty log.
     #[must_use]
     pub const fn last(&self) -> LogId {
         self.last
     }
 
-    /// The term of the entry at `index`; 0 at index 0 of a log that keeps all. Nothing before the base, which is no
-    /// term of 0: who took it for one would match logs that were never compared. Nothing beyond the end.
+    /// The term of the entry at `index`; 0 at index 0 if nothing was compacted. `None` before `compacted` and
+    /// beyond the end: if a compacted entry read as term 0, logs would match that were never compared.
     #[must_use]
     pub fn term_at(&self, index: Index) -> Option<Term> {
         if index < self.compacted.index || index > self.last.index {
             return None;
         }
-        // Most ask for what is new.
+        // Fast path: most calls are about the newest entries.
         if let Some(&(start, term)) = self.runs.last()
             && start <= index
         {
@@ -232,14 +236,14 @@ impl Log {
         Some(runs.checked_sub(1).map_or(Term(0), |run| self.runs[run].1))
     }
 
-    /// The configuration in force at `index`: the newest up to there.
+    /// The configuration in force at `index`.
     #[must_use]
     pub fn configuration_at(&self, index: Index) -> &Arc<Configuration> {
         let after = self.configurations.partition_point(|&(start, _)| start <= index);
         &self.configurations[after.saturating_sub(1)].1
     }
 
-    /// Whether this log has the entry that `id` names, and so (log matching, 5.3) everything before it.
+    /// Whether this log has the entry `id`, and so (log matching, 5.3) all entries before it.
     #[must_use]
     pub fn contains(&self, id: LogId) -> bool {
         self.term_at(id.index) == Some(id.term)
@@ -248,25 +252,25 @@ impl Log {
     /// The configuration in force: the last one in the log, committed or not (6).
     #[must_use]
     pub fn configuration(&self) -> &Arc<Configuration> {
-        &self.configurations.last().expect("the founding one is always there").1
+        &self.configurations.last().expect("there must always be a configuration").1
     }
 
-    /// All configurations of this log, each with its place; the first is in force at the base, and the founding one
-    /// stands at 0.
+    /// All configurations of this log, each with its index. The first is the one in force at `compacted`; the
+    /// index of the initial one is 0.
     #[must_use]
     pub fn configurations(&self) -> &[(Index, Arc<Configuration>)] {
         &self.configurations
     }
 
-    /// Where the configuration in force stands.
+    /// The index of the configuration in force.
     #[must_use]
     pub fn configuration_index(&self) -> Index {
-        self.configurations.last().expect("the founding one is always there").0
+        self.configurations.last().expect("there must always be a configuration").0
     }
 
-    /// The newest configuration that is known to be committed where everything up to `commit` is: the one in force, or
-    /// the one before it, for a leader puts the next one into its log only when that is committed. So a server knows it
-    /// even after a restart, when it has forgotten how far everything is committed.
+    /// The newest configuration that is known to be committed if all entries up to `commit` are: the one in
+    /// force, or the one before it, because a leader appends a configuration only after the one before it is
+    /// committed. So a server knows it even after a restart, when it does not know the commit index.
     #[must_use]
     pub fn committed_configuration(&self, commit: Index) -> &Arc<Configuration> {
         let last = self.configurations.len() - 1;
@@ -274,19 +278,19 @@ impl Log {
         &self.configurations[committed].1
     }
 
-    /// Adds an entry at the end.
+    /// Appends an entry.
     ///
     /// # Panics
-    /// Where its term is below the last one's.
+    /// If its term is below that of the last entry.
     pub fn append(&mut self, entry: Entry) {
         self.index_entry(&entry);
         self.fresh.push(entry);
     }
 
-    /// Adds all of `entries` after the first `skip`, without copying them.
+    /// Appends `entries` without the first `skip`. Does not copy.
     ///
     /// # Panics
-    /// Where terms fall.
+    /// If terms decrease.
     pub fn append_rest(&mut self, entries: Entries, skip: usize) {
         if skip >= entries.len() {
             return;
@@ -297,10 +301,10 @@ impl Log {
         self.slices.push((first, Entries { from: entries.from + skip, ..entries }));
     }
 
-    /// What an entry at the end means for terms and configurations.
+    /// Records term and configuration of an entry at the end.
     fn index_entry(&mut self, entry: &Entry) {
         let last = self.last;
-        assert!(entry.term >= last.term, "terms in a log never fall: {} after {last}", entry.term);
+        assert!(entry.term >= last.term, "terms in a log must not decrease: {} after {last}", entry.term);
         self.last = LogId { index: last.index.next(), term: entry.term };
         if entry.term > last.term {
             self.runs.push((self.last.index, entry.term));
@@ -310,7 +314,7 @@ impl Log {
         }
     }
 
-    /// What was appended one by one becomes a slice.
+    /// Makes a slice of the entries that were appended one by one.
     #[inline]
     fn collect_fresh(&mut self) {
         if !self.fresh.is_empty() {
@@ -323,11 +327,11 @@ impl Log {
         self.slices.push((first, self.fresh.drain(..).collect()));
     }
 
-    /// Cuts everything after `index`.
+    /// Removes all entries after `index`.
     pub fn truncate(&mut self, index: Index) {
         assert!(
             index >= self.compacted.index,
-            "a cut after {index} of a log that begins after {}",
+            "cannot truncate after {index}: the log begins after {}",
             self.compacted
         );
         self.collect_fresh();
@@ -340,7 +344,7 @@ impl Log {
         while self.runs.last().is_some_and(|&(start, _)| start > index) {
             self.runs.pop();
         }
-        // A configuration goes with its entry: the one before it is in force again (6).
+        // A removed configuration entry puts the one before it back in force (6).
         while self.configurations.last().is_some_and(|&(start, _)| start > index) {
             self.configurations.pop();
         }
@@ -349,14 +353,14 @@ impl Log {
         self.joined_cache = Default::default();
     }
 
-    /// Forgets everything up to `index`, which is committed and stands in a snapshot (7).
+    /// Discards all entries up to `index`, which are committed and part of a snapshot (7).
     pub fn compact(&mut self, index: Index) {
         let Some(term) = self.term_at(index).filter(|_| index > self.compacted.index) else { return };
-        let at_base = self.configuration_at(index).clone();
+        let at_compacted = self.configuration_at(index).clone();
         self.collect_fresh();
         let gone = self.slice_position(index);
         self.slices.drain(..gone);
-        let (first, slice) = self.slices.first_mut().expect("the entry at `index` is kept");
+        let (first, slice) = self.slices.first_mut().expect("the entry at `index` must be in a slice");
         slice.narrow((index.0 + 1 - first.0) as usize, slice.len());
         *first = index.next();
         if slice.is_empty() {
@@ -367,25 +371,26 @@ impl Log {
         self.runs.drain(..gone);
         self.runs[0].0 = index;
         self.configurations.retain(|&(start, _)| start > index);
-        self.configurations.insert(0, (index, at_base));
+        self.configurations.insert(0, (index, at_compacted));
         self.joined_cache = Default::default();
     }
 
-    /// Becomes the log that a snapshot stands for: nothing is kept, and `configuration` is in force (7).
+    /// Discards all entries in favour of a snapshot that ends at `compacted`, where `configuration` is in
+    /// force (7).
     pub fn reset_to_snapshot(&mut self, compacted: LogId, configuration: Arc<Configuration>) {
         *self = Log::compacted_at(compacted, configuration, Vec::new());
     }
 
-    /// The last of the entries from `first` on that fit into one message, and their bytes: so many entries, so many bytes,
-    /// and always one. Nothing fits where `first` is not kept.
+    /// The last of the entries from `first` on that fit into one message, and their bytes. At least one entry
+    /// fits, unless `first` is compacted or beyond the end.
     #[must_use]
-    pub fn batch(&self, first: Index, most: usize, most_bytes: u64) -> (Index, u64) {
+    pub fn batch(&self, first: Index, max_entries: usize, max_bytes: u64) -> (Index, u64) {
         let (mut end, mut bytes) = (first.previous(), 0);
         if first <= self.compacted.index {
             return (end, bytes);
         }
-        let _ = self.from(first).take(most).try_for_each(|entry| {
-            if bytes > 0 && bytes + entry.size() > most_bytes {
+        let _ = self.from(first).take(max_entries).try_for_each(|entry| {
+            if bytes > 0 && bytes + entry.size() > max_bytes {
                 return ControlFlow::Break(());
             }
             bytes += entry.size();
@@ -395,11 +400,11 @@ impl Log {
         (end, bytes)
     }
 
-    /// The entries from `first` to `last`, both included; none where `first` is beyond `last`. For reading: it copies
-    /// entries, not their commands.
+    /// The entries from `first` to `last`, both included; none if `first` is beyond `last`. For reading:
+    /// copies entries, though not their commands.
     ///
     /// # Panics
-    /// Where `first` is not kept, or `last` is beyond the end.
+    /// If `first` is compacted, or `last` is beyond the end.
     #[must_use]
     pub fn entries(&self, first: Index, last: Index) -> Entries {
         if first > last {
@@ -409,7 +414,7 @@ impl Log {
         self.from(first).take((last.0 + 1 - first.0) as usize).cloned().collect()
     }
 
-    /// As [`Log::entries`], for what leaves this server: entries that are asked for again are shared, not copied again.
+    /// The same entries as [`Log::entries`], in shared memory: repeated requests do not copy again.
     ///
     /// # Panics
     /// As [`Log::entries`].
@@ -419,19 +424,19 @@ impl Log {
             return Entries::NONE;
         }
         self.collect_fresh();
-        // Most ask for what is new, and the application for what was new just before.
-        let part = self.slices.iter().rev().take(2).find_map(|slice| slice_of(slice, first, last));
-        part.unwrap_or_else(|| self.older_entries(first, last))
+        // Fast path: most calls are about the newest slice; the application takes the one before.
+        let shared = self.slices.iter().rev().take(2).find_map(|slice| slice_of(slice, first, last));
+        shared.unwrap_or_else(|| self.older_entries(first, last))
     }
 
-    /// The entries from `first` to `last`, which are not all in one of the two newest slices.
+    /// The entries from `first` to `last`, if neither of the two newest slices holds them all.
     fn older_entries(&mut self, first: Index, last: Index) -> Entries {
         self.assert_contains_range(first, last);
-        let part = slice_of(&self.slices[self.slice_position(first)], first, last);
-        if let Some(part) = part
-            .or_else(|| self.joined_cache.iter().find_map(|joined_cache| slice_of(joined_cache, first, last)))
+        let shared = slice_of(&self.slices[self.slice_position(first)], first, last);
+        if let Some(shared) =
+            shared.or_else(|| self.joined_cache.iter().find_map(|cached| slice_of(cached, first, last)))
         {
-            return part;
+            return shared;
         }
         let entries: Entries = self.from(first).take((last.0 + 1 - first.0) as usize).cloned().collect();
         self.joined_cache[self.oldest_joined] = (first, entries.clone());
@@ -442,52 +447,52 @@ impl Log {
     fn assert_contains_range(&self, first: Index, last: Index) {
         assert!(
             first > self.compacted.index && last <= self.last.index,
-            "{first} to {last} of a log from {} to {}",
+            "entries {first} to {last} are not all in the log, which is from {} (exclusive) to {}",
             self.compacted,
             self.last
         );
     }
 
-    /// What the entries from `first` to `last`, which are kept, cost together ([`Entry::cost`]).
+    /// The sum of [`Entry::cost`] from `first` to `last`, which must not be compacted.
     pub(crate) fn cost(&self, first: Index, last: Index) -> u64 {
         let count = (last.0 + 1).saturating_sub(first.0) as usize;
         if count == 0 { 0 } else { self.from(first).take(count).map(Entry::cost).sum() }
     }
 
-    /// All entries from `first` on, which is kept or would be the next.
+    /// All entries from `first` on. `first` must be in the log or the next index.
     fn from(&self, first: Index) -> impl Iterator<Item = &Entry> {
         let fresh = Index(self.last.index.0 + 1 - self.fresh.len() as u64);
-        let (mut slices, mut begun, mut newest) = (&self.slices[..0], &[][..], &self.fresh[..]);
+        let (mut slices, mut first_slice, mut newest) = (&self.slices[..0], &[][..], &self.fresh[..]);
         if first < fresh {
-            let place = self.slice_position(first);
-            let (start, slice) = &self.slices[place];
-            (begun, slices) = (&slice[(first.0 - start.0) as usize..], &self.slices[place + 1..]);
+            let position = self.slice_position(first);
+            let (start, slice) = &self.slices[position];
+            (first_slice, slices) = (&slice[(first.0 - start.0) as usize..], &self.slices[position + 1..]);
         } else {
             newest = &newest[(first.0 - fresh.0) as usize..];
         }
-        begun.iter().chain(slices.iter().flat_map(|(_, slice)| slice.iter())).chain(newest)
+        first_slice.iter().chain(slices.iter().flat_map(|(_, slice)| slice.iter())).chain(newest)
     }
 
-    /// The place of the slice that has the entry at `index`, which is in one.
+    /// The position of the slice that holds the entry at `index`. One must.
     fn slice_position(&self, index: Index) -> usize {
-        // Most ask for what is new.
+        // Fast path: most calls are about the newest entries.
         let newest = self.slices.len().saturating_sub(NEWEST_SLICES)..self.slices.len();
-        for place in newest.rev() {
-            if self.slices[place].0 <= index {
-                return place;
+        for position in newest.rev() {
+            if self.slices[position].0 <= index {
+                return position;
             }
         }
         self.slices.partition_point(|&(first, _)| first <= index) - 1
     }
 
-    /// The greatest place up to `index` whose term is at most `term`. Where two logs disagree at `index`, and one of
-    /// them has `term` there, they cannot agree anywhere between: so a conflict skips whole terms (5.3).
+    /// The last entry at or before `index` whose term is at most `term`. If two logs disagree at `index` and
+    /// one of them has `term` there, they cannot agree between the two: a conflict skips whole terms (5.3).
     #[must_use]
     pub fn last_at_or_below_term(&self, index: Index, term: Term) -> LogId {
         let index = index.min(self.last().index);
         let below = self.runs.partition_point(|&(start, run)| start <= index && run <= term);
-        let Some(&(_, run)) = below.checked_sub(1).and_then(|place| self.runs.get(place)) else {
-            // Before the base everything is committed, and nothing is known of the terms there.
+        let Some(&(_, run)) = below.checked_sub(1).and_then(|position| self.runs.get(position)) else {
+            // All compacted entries are committed; their terms are unknown.
             return LogId::default();
         };
         let end = self.runs.get(below).map_or(index, |&(start, _)| start.previous().min(index));

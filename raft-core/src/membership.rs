@@ -1,106 +1,107 @@
-//! Who belongs to the group, how that may change, and what a majority of it is (6, thesis 4). No Raft in sight.
+//! Cluster configurations: members, changes, and majorities (6, thesis 4). Independent of the rest of Raft.
 //!
-//! A configuration is *joint* while it moves from one set of voters to another: then both halves must agree to
-//! everything, each by a majority of its own. A change of a single voter needs no joint phase, because majorities of
-//! neighbouring sets overlap (thesis 4.1).
+//! A configuration is *joint* during a change from one set of voters to another: then each decision needs a
+//! majority of each half. A change of a single voter needs no joint phase, because the majorities before and
+//! after it overlap (thesis 4.1).
 
 use crate::ids::{DirectoryId, NodeId, ReplicaKey};
 use crate::quorum::{majority, majority_value};
 use std::fmt;
 
-/// The most nodes that a group may have, learners included.
+/// The maximum number of members, learners included.
 pub const MAX_MEMBERS: usize = 64;
 
-/// Who belongs to the group. All lists are sorted, each node once.
+/// The members of a cluster. All lists are sorted and have no duplicates.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Configuration {
-    /// Who votes; while joint, the new half.
+    /// The voters; while joint, the new half.
     pub voters: Vec<NodeId>,
-    /// Who voted before; empty unless joint.
+    /// The old half of the voters; empty unless joint.
     pub old_voters: Vec<NodeId>,
-    /// Who gets the log and never counts.
+    /// Members that get the log but do not vote.
     pub learners: Vec<NodeId>,
-    /// Voters of the old half that will be learners once the joint phase is over: until then they still vote.
+    /// Voters of the old half that become learners at the end of the joint phase. Until then they vote.
     pub learners_next: Vec<NodeId>,
     /// Whether the leader ends the joint phase by itself.
     pub auto_leave: bool,
-    /// Which life of a member belongs to the group, sorted by member; who is not named here drew no identity.
+    /// The directory IDs of members, sorted by member. A member that is not listed has ID 0: it drew none.
     pub directory_ids: Vec<(NodeId, DirectoryId)>,
 }
 
-/// One step of a change.
+/// One operation of a change.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ConfChangeOp {
-    /// Wherever this change speaks of this node, it means this life of it; identity 0: one that drew none.
+    /// Names the replica that this change means by this node. Directory ID 0: one that drew none.
     SetDirectoryId(NodeId, DirectoryId),
-    /// Make this node a voter, whatever it was.
+    /// Makes this node a voter, whatever it was.
     AddVoter(NodeId),
-    /// Make this node a learner, whatever it was.
+    /// Makes this node a learner, whatever it was.
     AddLearner(NodeId),
-    /// Remove this node.
+    /// Removes this node.
     Remove(NodeId),
 }
 
-/// A change of the group.
+/// A membership change.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum ConfChange {
-    /// These steps, in this order: at once where they change one voter at the most, else by way of a joint phase that
-    /// ends by itself.
+    /// These operations, in this order: in one step if they change at most one voter, otherwise through a
+    /// joint phase that ends by itself.
     Auto(Vec<ConfChangeOp>),
-    /// These steps by way of a joint phase that goes on until somebody asks for [`ConfChange::LeaveJoint`].
+    /// These operations through a joint phase that lasts until [`ConfChange::LeaveJoint`].
     ExplicitJoint(Vec<ConfChangeOp>),
-    /// The end of a joint phase.
+    /// Ends a joint phase.
     LeaveJoint,
 }
 
-/// Why a change cannot be made.
+/// Why a change does not fit the configuration.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ConfChangeError {
-    /// Nobody would vote.
+    /// There would be no voters.
     NoVoters,
-    /// More than one voter would change at once.
+    /// More than one voter would change in one step.
     MoreThanOneVoter,
-    /// The group is joint already.
+    /// The configuration is joint already.
     AlreadyJoint,
-    /// There is no joint phase to leave.
+    /// The configuration is not joint.
     NotJoint,
-    /// The group would have more members than [`MAX_MEMBERS`].
+    /// There would be more members than [`MAX_MEMBERS`].
     TooManyMembers,
-    /// Another life of the node still belongs to the group: it has to be removed before, and in a change of its own. The
-    /// two share a number, so majorities with the one and with the other would seem to overlap, and need not.
+    /// A replica of this node with another directory ID is a member. It must be removed first, by a change of
+    /// its own: the two share a node number, so majorities with the one and with the other would seem to
+    /// overlap, but need not.
     OtherIncarnation,
 }
 
-/// What is wrong with a configuration that no change leads to.
+/// Why a configuration cannot be the result of changes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Malformed {
-    /// No voters.
+    /// There are no voters.
     NoVoters,
-    /// More members than [`MAX_MEMBERS`].
+    /// There are more members than [`MAX_MEMBERS`].
     TooManyMembers,
-    /// A list is not sorted, or has a node twice.
+    /// A list is not sorted, or has a duplicate.
     Unsorted,
-    /// A node votes and is a learner as well.
+    /// A node is a voter and a learner.
     VoterAndLearner(NodeId),
-    /// A node is to be a learner after the joint phase, and does not vote in the old half alone.
+    /// A node in `learners_next` is not a voter of the old half alone.
     NextLearner(NodeId),
-    /// An identity of a node that is no member.
+    /// A directory ID of a node that is not a member.
     DirectoryIdOfNonMember(NodeId),
 }
 
 impl Configuration {
-    /// Whether a change can lead to this configuration.
+    /// Checks that changes can lead to this configuration.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// The first rule that it breaks.
     pub fn validate(&self) -> Result<(), Malformed> {
         let Configuration { voters, old_voters, learners, learners_next, directory_ids, .. } = self;
         if voters.is_empty() {
             return Err(Malformed::NoVoters);
         }
         let lists = [voters, old_voters, learners, learners_next];
-        let named = directory_ids.iter().map(|(node, _)| node);
-        if !lists.iter().all(|nodes| nodes.is_sorted_by(|a, b| a < b)) || !named.is_sorted_by(|a, b| a < b) {
+        let listed = directory_ids.iter().map(|(node, _)| node);
+        if !lists.iter().all(|nodes| nodes.is_sorted_by(|a, b| a < b)) || !listed.is_sorted_by(|a, b| a < b) {
             return Err(Malformed::Unsorted);
         }
         if let Some(&node) = learners.iter().find(|&&node| self.is_voter(node)) {
@@ -116,7 +117,7 @@ impl Configuration {
         if self.members().len() > MAX_MEMBERS { Err(Malformed::TooManyMembers) } else { Ok(()) }
     }
 
-    /// A group of these voters.
+    /// A configuration with these voters.
     #[must_use]
     pub fn of(voters: impl IntoIterator<Item = NodeId>) -> Configuration {
         let mut configuration = Configuration::default();
@@ -124,41 +125,41 @@ impl Configuration {
         configuration
     }
 
-    /// Whether it is on its way from one set of voters to another.
+    /// Whether it is between two sets of voters.
     #[must_use]
     pub fn is_joint(&self) -> bool {
         !self.old_voters.is_empty()
     }
 
-    /// Whether a node votes, in either half.
+    /// Whether a node is a voter, in either half.
     #[must_use]
     pub fn is_voter(&self, node: NodeId) -> bool {
         self.voters.contains(&node) || self.old_voters.contains(&node)
     }
 
-    /// Which life of a node belongs to the group.
+    /// The replica of a node that is a member.
     #[must_use]
     pub fn replica(&self, node: NodeId) -> ReplicaKey {
         let known = self.directory_ids.binary_search_by_key(&node, |known| known.0);
         ReplicaKey {
             id: node,
-            directory_id: known.map_or(DirectoryId(0), |place| self.directory_ids[place].1),
+            directory_id: known.map_or(DirectoryId(0), |position| self.directory_ids[position].1),
         }
     }
 
-    /// Whether this life of a node votes, in either half.
+    /// Whether this replica is a voter, in either half.
     #[must_use]
     pub fn is_voter_replica(&self, peer: ReplicaKey) -> bool {
         self.is_voter(peer.id) && self.replica(peer.id) == peer
     }
 
-    /// Whether a node gets the log.
+    /// Whether a node is a member: it gets the log.
     #[must_use]
     pub fn is_member(&self, node: NodeId) -> bool {
         self.is_voter(node) || self.learners.contains(&node)
     }
 
-    /// Everybody who gets the log, sorted.
+    /// All members, sorted.
     #[must_use]
     pub fn members(&self) -> Vec<NodeId> {
         let mut members = self.voters.clone();
@@ -166,7 +167,7 @@ impl Configuration {
         members
     }
 
-    /// Whether those who agree are a majority: of each half while joint. Learners are not asked.
+    /// Whether the nodes that agree are a majority: of each half while joint. Learners do not count.
     #[must_use]
     pub fn is_quorum(&self, agrees: impl Fn(NodeId) -> bool) -> bool {
         let half = |voters: &[NodeId]| {
@@ -176,25 +177,25 @@ impl Configuration {
         half(&self.voters) && half(&self.old_voters)
     }
 
-    /// The greatest value that a majority has reached: of each half while joint. `None` where nobody votes.
+    /// The greatest value that a majority has reached: of each half while joint. `None` without voters.
     #[inline]
     pub fn quorum_value<T: Ord + Copy + Default>(&self, reached: impl Fn(NodeId) -> T) -> Option<T> {
         #[inline]
-        fn by<const ROOM: usize, T: Ord + Copy + Default>(
+        fn majority_of<const CAPACITY: usize, T: Ord + Copy + Default>(
             voters: &[NodeId],
             reached: impl Fn(NodeId) -> T,
         ) -> T {
-            let mut values = [T::default(); ROOM];
+            let mut values = [T::default(); CAPACITY];
             for (value, &voter) in values.iter_mut().zip(voters) {
                 *value = reached(voter);
             }
             majority_value(&mut values[..voters.len()])
         }
-        // Most groups are small, and to clear room for the largest would cost more than the sum.
+        // Most clusters are small, and clearing the largest buffer would cost more than the median.
         let half = |voters: &[NodeId]| match voters.len() {
             0 => None,
-            1..=8 => Some(by::<8, T>(voters, &reached)),
-            _ => Some(by::<MAX_MEMBERS, T>(voters, &reached)),
+            1..=8 => Some(majority_of::<8, T>(voters, &reached)),
+            _ => Some(majority_of::<MAX_MEMBERS, T>(voters, &reached)),
         };
         match (half(&self.voters), half(&self.old_voters)) {
             (Some(new), Some(old)) => Some(new.min(old)),
@@ -205,77 +206,77 @@ impl Configuration {
     /// This configuration after a change.
     ///
     /// # Errors
-    /// The change does not fit.
+    /// If the change does not fit.
     pub fn after(&self, change: &ConfChange) -> Result<Configuration, ConfChangeError> {
         let mut changed = match change {
-            ConfChange::Auto(steps) => match self.simple(steps) {
-                Err(ConfChangeError::MoreThanOneVoter) => self.enter_joint(steps, true)?,
+            ConfChange::Auto(ops) => match self.simple(ops) {
+                Err(ConfChangeError::MoreThanOneVoter) => self.enter_joint(ops, true)?,
                 simple => simple?,
             },
-            ConfChange::ExplicitJoint(steps) => self.enter_joint(steps, false)?,
+            ConfChange::ExplicitJoint(ops) => self.enter_joint(ops, false)?,
             ConfChange::LeaveJoint => self.leave_joint()?,
         };
         let members = changed.members();
         if members.len() > MAX_MEMBERS {
             return Err(ConfChangeError::TooManyMembers);
         }
-        let steps = match change {
-            ConfChange::Auto(steps) | ConfChange::ExplicitJoint(steps) => &steps[..],
+        let ops = match change {
+            ConfChange::Auto(ops) | ConfChange::ExplicitJoint(ops) => &ops[..],
             ConfChange::LeaveJoint => &[],
         };
-        changed.directory_ids = self.directory_ids_after(steps)?;
+        changed.directory_ids = self.directory_ids_after(ops)?;
         changed.directory_ids.retain(|(node, _)| members.contains(node));
         Ok(changed)
     }
 
-    /// The identities that are known, and those that the steps tell.
+    /// The known directory IDs and those that the operations set.
     fn directory_ids_after(
         &self,
-        steps: &[ConfChangeOp],
+        ops: &[ConfChangeOp],
     ) -> Result<Vec<(NodeId, DirectoryId)>, ConfChangeError> {
         let members = self.members();
         let mut directory_ids = self.directory_ids.clone();
-        for &step in steps {
-            let ConfChangeOp::SetDirectoryId(node, directory_id) = step else { continue };
+        for &op in ops {
+            let ConfChangeOp::SetDirectoryId(node, directory_id) = op else { continue };
             if members.contains(&node) && self.replica(node).directory_id != directory_id {
                 return Err(ConfChangeError::OtherIncarnation);
             }
             match directory_ids.binary_search_by_key(&node, |known| known.0) {
-                Ok(place) => directory_ids[place].1 = directory_id,
-                Err(place) => directory_ids.insert(place, (node, directory_id)),
+                Ok(position) => directory_ids[position].1 = directory_id,
+                Err(position) => directory_ids.insert(position, (node, directory_id)),
             }
         }
-        // Who drew none is not named, so that configurations that mean the same are equal.
+        // ID 0 is not listed, so that equivalent configurations are equal.
         directory_ids.retain(|&(_, directory_id)| directory_id != DirectoryId(0));
         Ok(directory_ids)
     }
 
-    /// After steps that change one voter at the most.
+    /// After operations that change at most one voter.
     ///
     /// # Errors
-    /// They change more, or leave nobody who votes, or a joint phase is under way.
-    pub fn simple(&self, steps: &[ConfChangeOp]) -> Result<Configuration, ConfChangeError> {
+    /// If they change more, leave no voters, or the configuration is joint.
+    pub fn simple(&self, ops: &[ConfChangeOp]) -> Result<Configuration, ConfChangeError> {
         if self.is_joint() {
             return Err(ConfChangeError::AlreadyJoint);
         }
         let mut changed = self.clone();
-        changed.apply_ops(steps);
-        let gone = self.voters.iter().filter(|voter| !changed.voters.contains(voter)).count();
-        let come = changed.voters.iter().filter(|voter| !self.voters.contains(voter)).count();
+        changed.apply_ops(ops);
+        let removed = self.voters.iter().filter(|voter| !changed.voters.contains(voter)).count();
+        let added = changed.voters.iter().filter(|voter| !self.voters.contains(voter)).count();
         match changed.voters.is_empty() {
             true => Err(ConfChangeError::NoVoters),
-            false if gone + come > 1 => Err(ConfChangeError::MoreThanOneVoter),
+            false if removed + added > 1 => Err(ConfChangeError::MoreThanOneVoter),
             false => Ok(changed),
         }
     }
 
-    /// On its way to these steps: both sets of voters count.
+    /// The joint configuration that leads to these operations: both halves count.
     ///
     /// # Errors
-    /// It is joint already, or nobody votes before or after.
+    /// If it is joint already, or there are no voters before or after.
     pub fn enter_joint(
         &self,
-        steps: &[ConfChangeOp],
+        ops: &[ConfChangeOp],
         auto_leave: bool,
     ) -> Result<Configuration, ConfChangeError> {
         if self.is_joint() {
@@ -285,14 +286,14 @@ impl Configuration {
             return Err(ConfChangeError::NoVoters);
         }
         let mut changed = Configuration { old_voters: self.voters.clone(), auto_leave, ..self.clone() };
-        changed.apply_ops(steps);
+        changed.apply_ops(ops);
         if changed.voters.is_empty() { Err(ConfChangeError::NoVoters) } else { Ok(changed) }
     }
 
-    /// At the end of a joint phase: the new half alone counts.
+    /// The configuration after a joint phase: only the new half counts.
     ///
     /// # Errors
-    /// There is no joint phase.
+    /// If it is not joint.
     pub fn leave_joint(&self) -> Result<Configuration, ConfChangeError> {
         if !self.is_joint() {
             return Err(ConfChangeError::NotJoint);
@@ -304,25 +305,25 @@ impl Configuration {
             ..Configuration::default()
         };
         self.learners_next.iter().for_each(|&node| insert(&mut left.learners, node));
-        // Whoever is gone is unknown: it may come back as another life.
+        // A removed node may return with another directory ID.
         let members = left.members();
         left.directory_ids.retain(|(node, _)| members.contains(node));
         Ok(left)
     }
 
-    fn apply_ops(&mut self, steps: &[ConfChangeOp]) {
-        for &step in steps {
+    fn apply_ops(&mut self, ops: &[ConfChangeOp]) {
+        for &op in ops {
             let (ConfChangeOp::AddVoter(node) | ConfChangeOp::AddLearner(node) | ConfChangeOp::Remove(node)) =
-                step
+                op
             else {
                 continue;
             };
             remove(&mut self.voters, node);
             remove(&mut self.learners, node);
             remove(&mut self.learners_next, node);
-            match step {
+            match op {
                 ConfChangeOp::AddVoter(_) => insert(&mut self.voters, node),
-                // Who still votes in the old half must not be a learner at the same time.
+                // A voter of the old half must not be a learner at the same time.
                 ConfChangeOp::AddLearner(_) if self.old_voters.contains(&node) => {
                     insert(&mut self.learners_next, node)
                 }
@@ -333,10 +334,10 @@ impl Configuration {
     }
 }
 
-/// Adds a node to a sorted list, once.
+/// Inserts a node into a sorted list, unless it is there already.
 pub(crate) fn insert(nodes: &mut Vec<NodeId>, node: NodeId) {
-    if let Err(place) = nodes.binary_search(&node) {
-        nodes.insert(place, node);
+    if let Err(position) = nodes.binary_search(&node) {
+        nodes.insert(position, node);
     }
 }
 
@@ -347,8 +348,8 @@ fn remove(nodes: &mut Vec<NodeId>, node: NodeId) {
 impl fmt::Display for Configuration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let list = |f: &mut fmt::Formatter<'_>, nodes: &[NodeId]| {
-            nodes.iter().enumerate().try_for_each(|(place, node)| {
-                if place > 0 { write!(f, " {}", node.0) } else { write!(f, "{}", node.0) }
+            nodes.iter().enumerate().try_for_each(|(position, node)| {
+                if position > 0 { write!(f, " {}", node.0) } else { write!(f, "{}", node.0) }
             })
         };
         write!(f, "voters=(")?;
@@ -375,16 +376,16 @@ impl fmt::Display for Malformed {
         match self {
             Malformed::NoVoters => write!(f, "it has no voters"),
             Malformed::TooManyMembers => write!(f, "it has more than 64 members"),
-            Malformed::Unsorted => write!(f, "a list in it is not sorted, or has a node twice"),
+            Malformed::Unsorted => write!(f, "a list in it is not sorted, or has a duplicate"),
             Malformed::VoterAndLearner(node) => write!(f, "{node} is a voter and a learner"),
             Malformed::NextLearner(node) => {
                 write!(
                     f,
-                    "{node} is to be a learner after the joint phase, and is no voter of the old half alone"
+                    "{node} is to become a learner after the joint phase, but is not a voter of the old half alone"
                 )
             }
             Malformed::DirectoryIdOfNonMember(node) => {
-                write!(f, "it has an identity of {node}, which is no member")
+                write!(f, "it has a directory ID of {node}, which is not a member")
             }
         }
     }

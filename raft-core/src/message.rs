@@ -1,178 +1,181 @@
-//! What servers send each other.
+//! The messages between servers.
 //!
-//! A message speaks of the term in which it was made. What a receiver may conclude stands with each field.
+//! A message carries the term of its sender when it was made. Each field says what a receiver may conclude
+//! from it.
 
-use crate::answer::Response;
 use crate::ids::{Index, LogId, ReplicaKey, Term, Timestamp};
 use crate::log::Entries;
+use crate::response::Response;
 use crate::snapshot::SnapshotChunk;
 use bytes::Bytes;
 use std::fmt;
 
-/// A message on its way. One from or for another group, or for another life of its receiver, is dropped, and so is a
-/// response from a server, or a life of one, that is in no configuration which the receiver takes to be in force. A request
-/// is heard from anybody: the receiver may be the one that does not know yet.
+/// A message in transit. A receiver drops it if it names another cluster or another directory ID of the
+/// receiver, and drops a response from a replica that is in no configuration which may be in force at the
+/// receiver. Requests are accepted from any server: the receiver may not know the newest configuration yet.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Envelope {
-    /// The group.
+    /// The cluster.
     pub cluster: u64,
-    /// Who sent it.
+    /// The sender.
     pub from: ReplicaKey,
-    /// Whom it is for.
+    /// The receiver.
     pub to: ReplicaKey,
-    /// What it says.
+    /// The message.
     pub message: Message,
 }
 
-/// What a leader writes on a message and gets back with the answer: so it knows when that was asked for.
+/// What a leader attaches to a message and gets back with the response. It says when the leader asked.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub struct MessageContext {
-    /// The newest round of "do I still lead" for reads (8, thesis 6.4).
+    /// The newest round of leadership confirmation for reads (8, thesis 6.4).
     pub round: u64,
-    /// The leader's own clock when it sent this: what a lease is counted from (thesis 6.4.1).
+    /// The leader's own clock when it sent this: a lease begins there (thesis 6.4.1).
     pub sent_at: Timestamp,
 }
 
-/// What a follower passes on to its leader.
+/// A request that a follower forwards to its leader.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum ForwardRequest {
-    /// Append this.
+    /// Append this command.
     Propose(Bytes),
-    /// Say up to where a reader must wait.
+    /// Return the index up to which the reader must apply.
     Read,
 }
 
-/// What became of a request that was passed on.
+/// The result of a forwarded request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ForwardOutcome {
-    /// It was appended here. Whether it is committed shows in everybody's log.
+    /// It was appended here. Whether it is committed shows in every server's log.
     Appended(LogId),
-    /// Whoever has applied this much may answer the read.
+    /// The read may be served once this index is applied.
     ReadAt(Index),
-    /// It ended like this.
+    /// It ended with this response.
     Completed(Response),
 }
 
-/// What one server sends another.
+/// A message from one server to another.
 ///
-/// Its tag is as wide as all else in it: a letter passes through many hands, each time a handful of whole words. With a tag
-/// of a byte the rest would be moved in pieces that begin behind it, and a processor waits where a word that is read was
-/// written in two pieces.
+/// The tag is as wide as a word (`repr(u64)`): messages are moved often, as whole words. After a one-byte tag
+/// the fields would be copied at other boundaries than they were written, and loads would stall on store
+/// forwarding.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[repr(u64)]
 pub enum Message {
-    /// Could I win? Asked before a campaign; changes nothing at the receiver (thesis 9.6).
+    /// Asks whether the sender could win an election; changes nothing at the receiver (thesis 9.6).
     PreVote {
-        /// The term that the sender would campaign in: one above its own.
+        /// The term that the sender would campaign in: its own plus one.
         term: Term,
-        /// Where its log ends.
+        /// The end of its log.
         last: LogId,
     },
-    /// What a receiver of `PreVote` thinks of it.
+    /// The response to `PreVote`.
     PreVoteResponse {
-        /// Granted: the term asked for. Refused: the receiver's own term, from which a stale asker learns.
+        /// If granted, the term asked for. If rejected, the receiver's own, so that a sender in an older term
+        /// learns it.
         term: Term,
-        /// Whether it would vote for the asker.
+        /// Whether the receiver would vote for the sender.
         granted: bool,
     },
-    /// Vote for me (5.2). A promise: whoever asks has voted for itself, durably.
+    /// Asks for a vote (5.2). A promise: the sender's vote for itself is durable.
     RequestVote {
-        /// The term of the candidacy.
+        /// The candidate's term.
         term: Term,
-        /// Where the candidate's log ends: a receiver whose own log ends later refuses (5.4.1).
+        /// The end of the candidate's log: a receiver with a more up-to-date log rejects (5.4.1).
         last: LogId,
-        /// Whether the leader itself asked for this candidacy: then nobody protects the leader from it.
+        /// Whether the leader asked for this election: then voters that hear from the leader vote all the
+        /// same.
         transfer: bool,
     },
-    /// A vote, or none. Granted, it is a promise.
+    /// A vote, or its rejection. If granted, a promise.
     RequestVoteResponse {
-        /// The voter's term. It counts only for a candidacy in this very term.
+        /// The voter's term. The vote counts only in this term.
         term: Term,
-        /// Whether the vote is given.
+        /// Whether the vote is granted.
         granted: bool,
     },
-    /// Campaign now: the sender leads and hands over (thesis 3.10).
+    /// Asks the receiver to campaign now: the leader transfers leadership (thesis 3.10).
     TimeoutNow {
         /// The leader's term.
         term: Term,
     },
-    /// What to add to the log; without entries, "I lead" (5.3).
+    /// Entries to append; without entries, a heartbeat (5.3).
     AppendEntries {
         /// The leader's term.
         term: Term,
-        /// The entry before the first of `entries`: a receiver that has it has all before it as well.
+        /// The entry before the first of `entries`: a receiver that has it has all entries before it too.
         prev_log: LogId,
-        /// What follows it.
+        /// The entries after it.
         entries: Entries,
-        /// How far the leader knows everything to be committed.
+        /// The leader's commit index.
         commit_index: Index,
-        /// An answer gives it back.
+        /// Returned with the response.
         context: MessageContext,
     },
-    /// The log has what was sent, durably. A promise.
+    /// The log holds the entries that were sent, durably. A promise.
     AppendEntriesResponse {
-        /// The term of the leader that it is made to.
+        /// The term of the leader that gets the promise.
         term: Term,
-        /// Everything up to here equals the leader's log.
+        /// The log equals the leader's up to here.
         match_index: Index,
-        /// Of the message that this answers.
+        /// Of the request.
         context: MessageContext,
     },
-    /// The log does not have the previous entry, or the sender's term is over.
+    /// The log does not hold `prev_log`, or the sender's term is over.
     AppendEntriesRejected {
         /// The receiver's term.
         term: Term,
-        /// The index that was refused: by it the leader knows an old refusal from a new one.
+        /// The rejected index: by it the leader tells an old rejection from a new one.
         prev_log: Index,
-        /// The last place where the receiver's log may still agree: its own entries between here and `previous` have
-        /// terms above the leader's there.
+        /// The last entry at which the receiver's log may still agree: between it and `prev_log` the
+        /// receiver's entries have terms above the leader's.
         hint: LogId,
     },
-    /// A part of the snapshot that stands in for entries that the leader no longer has; without any bytes, "I lead" (7).
+    /// A chunk of a snapshot that replaces compacted entries; without bytes, a heartbeat (7).
     InstallSnapshot {
         /// The leader's term.
         term: Term,
-        /// Which part. Boxed: all other messages are moved about far more often, and are smaller.
+        /// The chunk. Boxed because all other messages are smaller and are moved far more often.
         chunk: Box<SnapshotChunk>,
-        /// An answer gives it back.
+        /// Returned with the response.
         context: MessageContext,
     },
-    /// So much of that snapshot has come. Once all of it is durable, the answer is `AppendEntriesResponse`. A promise, of
-    /// the term that it speaks of.
+    /// How much of that snapshot has arrived. Once the whole is durable, the response is
+    /// `AppendEntriesResponse`. A promise in its term.
     InstallSnapshotResponse {
-        /// The term of the leader that it is made to.
+        /// The term of the leader that gets the promise.
         term: Term,
-        /// Of which snapshot.
+        /// The last entry of the snapshot.
         last: LogId,
-        /// How many bytes have come, without a gap.
+        /// How many bytes have arrived without a gap.
         received: u64,
-        /// Where the part ended that this answers: beyond `received`, something was lost before it.
+        /// The end of the chunk that this answers: if above `received`, a chunk before it was lost.
         end: u64,
-        /// Of the message that this answers.
+        /// Of the request.
         context: MessageContext,
     },
-    /// A client asked the sender, who does not lead.
+    /// A client's request to a server that is not the leader.
     Forward {
         /// The sender's term.
         term: Term,
-        /// The sender's name for it; none is used twice, not even by another incarnation.
+        /// The sender's ID of the request; never used twice, not even by another incarnation.
         forward_id: u64,
-        /// What the client asked.
+        /// The request.
         request: ForwardRequest,
     },
-    /// What became of that.
+    /// The response to `Forward`.
     ForwardResponse {
         /// The sender's term.
         term: Term,
-        /// The name under which it was passed on.
+        /// The ID of the forwarded request.
         forward_id: u64,
-        /// What became of it.
+        /// The result.
         outcome: ForwardOutcome,
     },
 }
 
 impl Message {
-    /// The term that it speaks of.
+    /// Its term.
     #[must_use]
     pub const fn term(&self) -> Term {
         match *self {
@@ -191,7 +194,7 @@ impl Message {
         }
     }
 
-    /// Whether it responds to something that its receiver has sent.
+    /// Whether it responds to a message of its receiver.
     #[must_use]
     pub const fn is_response(&self) -> bool {
         match self {
@@ -237,7 +240,7 @@ impl fmt::Display for Message {
             Message::RequestVoteResponse { term, granted } => {
                 write!(f, "RequestVoteResponse {} term {term}", if *granted { "yes" } else { "no" })
             }
-            Message::AppendEntries { term, prev_log, entries, commit_index, context: stamp } => {
+            Message::AppendEntries { term, prev_log, entries, commit_index, context } => {
                 write!(f, "AppendEntries term {term} after {prev_log}")?;
                 if let (Some(first), Some(last)) = (entries.first(), entries.last()) {
                     let index = prev_log.index.next();
@@ -247,7 +250,7 @@ impl fmt::Display for Message {
                     }
                     write!(f, "]")?;
                 }
-                write!(f, " commit {commit_index}{stamp}")
+                write!(f, " commit {commit_index}{context}")
             }
             Message::AppendEntriesResponse { term, match_index, context } => {
                 write!(f, "AppendEntriesResponse term {term} matched {match_index}{context}")
@@ -255,13 +258,13 @@ impl fmt::Display for Message {
             Message::AppendEntriesRejected { term, prev_log, hint } => {
                 write!(f, "AppendEntriesRefused term {term} at {prev_log} hint {hint}")
             }
-            Message::InstallSnapshot { term, chunk: part, context: stamp } => {
-                let SnapshotChunk { last, size, offset, data, .. } = &**part;
+            Message::InstallSnapshot { term, chunk, context } => {
+                let SnapshotChunk { last, size, offset, data, .. } = &**chunk;
                 let end = offset + data.len() as u64;
-                write!(f, "InstallSnapshot term {term} up to {last} bytes {offset}..{end} of {size}{stamp}")
+                write!(f, "InstallSnapshot term {term} up to {last} bytes {offset}..{end} of {size}{context}")
             }
-            Message::InstallSnapshotResponse { term, last, received, context: stamp, .. } => {
-                write!(f, "InstallSnapshotResponse term {term} up to {last} received {received}{stamp}")
+            Message::InstallSnapshotResponse { term, last, received, context, .. } => {
+                write!(f, "InstallSnapshotResponse term {term} up to {last} received {received}{context}")
             }
             Message::Forward { request: ForwardRequest::Propose(command), .. } => {
                 write!(f, "Forward proposal of {} bytes", command.len())
@@ -270,7 +273,7 @@ impl fmt::Display for Message {
             Message::ForwardResponse { outcome, .. } => match outcome {
                 ForwardOutcome::Appended(at) => write!(f, "ForwardResponse appended at {at}"),
                 ForwardOutcome::ReadAt(index) => write!(f, "ForwardResponse read at {index}"),
-                ForwardOutcome::Completed(answer) => write!(f, "ForwardResponse {answer}"),
+                ForwardOutcome::Completed(response) => write!(f, "ForwardResponse {response}"),
             },
         }
     }

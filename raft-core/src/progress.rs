@@ -1,72 +1,74 @@
-//! What a leader knows of one follower.
+//! The leader's view of one follower.
 
 use crate::ids::{Index, LogId, ReplicaKey, Timestamp};
 use crate::message::MessageContext;
 use crate::snapshot::Snapshot;
 use std::collections::VecDeque;
 
-/// What a leader knows of one follower, and what it has sent it.
+/// What a leader knows about one follower, and what it has sent to it.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Progress {
-    /// The follower, and which life of it: another life has none of this.
+    /// The follower and its directory ID: another replica of the same server shares none of this.
     pub peer: ReplicaKey,
-    /// Everything up to here is durable there and equals the leader's log. Never falls.
+    /// Up to here the follower's log is durable and equals the leader's. Never decreases.
     pub match_index: Index,
-    /// What to send next. Above `match_index`.
+    /// The next entry to send. Above `match_index`.
     pub next_index: Index,
-    /// How it is sent.
+    /// How entries are sent.
     pub state: ProgressState,
-    /// The newest of what it has confirmed: up to which round this server leads, and as of when.
+    /// The newest confirmed read round, and the newest time at which the follower is known to have followed
+    /// this leader.
     pub confirmed: MessageContext,
-    /// Whether it is sent what it lacks at the end of this step.
+    /// Whether entries are to be sent to it at the end of this step.
     pub pending_send: bool,
-    /// When something was last sent to it.
+    /// When the last message was sent to it.
     pub last_sent: Timestamp,
-    /// When it last answered in this term; at first, when the leader began to count on it.
+    /// When its last response in this term arrived; at first, when the leader began to track it.
     pub last_contact: Timestamp,
 }
 
 /// How entries are sent to a follower.
 #[derive(Clone, PartialEq, Debug)]
 pub enum ProgressState {
-    /// The leader does not know where the logs agree: one message, then an answer or a heartbeat's time.
+    /// The leader does not know where the logs agree. It sends one message, then waits for a response or a
+    /// heartbeat.
     Probe {
-        /// Whether the one message is out.
+        /// Whether the message is in flight.
         waiting: bool,
     },
-    /// The logs agree before `next`: messages go out without waiting.
+    /// The logs agree before `next_index`: messages are pipelined.
     Replicate {
-        /// The last index of each message in flight, ascending, and its bytes.
+        /// The last index and the bytes of each message in flight, ascending.
         in_flight: VecDeque<(Index, u64)>,
         /// The sum of those bytes.
         bytes: u64,
     },
-    /// What it lacks the leader no longer has: it gets a snapshot instead, in parts (7).
+    /// The entries that it needs are compacted: it gets a snapshot in chunks (7).
     Snapshot {
-        /// Which one. The leader may have made a newer one since.
+        /// The snapshot being sent. The leader may have made a newer one since.
         snapshot: Snapshot,
-        /// Whether an answer has come since sending began from nothing: what is begun is then brought to its end.
+        /// Whether a response has arrived since sending began at 0: then this snapshot is sent to its end.
         answered: bool,
-        /// How many bytes it is known to have.
+        /// How many bytes the follower is known to have.
         received: u64,
         /// How many bytes were sent.
         sent: u64,
-        /// When sending went back to `received`: answers to what was sent before say nothing about a loss.
+        /// When sending went back to `received`: responses to earlier chunks do not show a loss.
         resent_at: Timestamp,
     },
 }
 
-/// How much may be in flight to one follower.
+/// The limits of what may be in flight to one follower.
 #[derive(Clone, Copy, Debug)]
 pub struct FlightLimits {
-    /// So many messages.
+    /// Messages.
     pub messages: usize,
-    /// And so many bytes of commands.
+    /// Bytes of commands.
     pub bytes: u64,
 }
 
 impl Progress {
-    /// Of a follower that nothing is known of, as a new leader sees it (5.3): perhaps it has all up to `last`.
+    /// A follower as a new leader sees it (5.3): its log may match up to `last`.
     #[must_use]
     pub fn new(peer: ReplicaKey, last: Index, now: Timestamp) -> Progress {
         Progress {
@@ -81,19 +83,19 @@ impl Progress {
         }
     }
 
-    /// Whether a message with entries may go out now.
+    /// Whether a message with entries may be sent now.
     #[must_use]
-    pub fn may_send(&self, window: FlightLimits) -> bool {
+    pub fn may_send(&self, limits: FlightLimits) -> bool {
         match &self.state {
             ProgressState::Probe { waiting } => !waiting,
             ProgressState::Replicate { in_flight, bytes } => {
-                in_flight.len() < window.messages && *bytes < window.bytes
+                in_flight.len() < limits.messages && *bytes < limits.bytes
             }
             ProgressState::Snapshot { .. } => false,
         }
     }
 
-    /// A message with entries up to `last` went out, with so many bytes of commands.
+    /// A message with entries up to `last` and `size` bytes of commands was sent.
     pub fn record_sent(&mut self, last: Index, size: u64) {
         match &mut self.state {
             ProgressState::Probe { waiting } => *waiting = true,
@@ -106,29 +108,29 @@ impl Progress {
         }
     }
 
-    /// What follows `next` is gone: it gets this snapshot instead.
+    /// The entry before `next_index` is compacted: the follower gets this snapshot.
     pub fn become_snapshot(&mut self, snapshot: Snapshot, now: Timestamp) {
         self.state =
             ProgressState::Snapshot { snapshot, answered: false, received: 0, sent: 0, resent_at: now };
     }
 
-    /// Whether this snapshot may take the place of an older one that is being sent: nothing of that is known to have come,
-    /// or the follower is `silent`.
+    /// Whether a newer snapshot may replace the one being sent: no response to it has arrived, or the
+    /// follower is `silent`.
     #[must_use]
     pub fn can_replace_snapshot(&self, newest: &Snapshot, silent: bool) -> bool {
         matches!(&self.state, ProgressState::Snapshot { snapshot, answered, .. }
             if newest.last.index > snapshot.last.index && (silent || !answered))
     }
 
-    /// It gets this snapshot instead of the one that is being sent. Answers to that one still show that it is there.
+    /// Sends this snapshot in place of the current one. Responses to the old one still count as contact.
     pub fn replace_snapshot(&mut self, newest: Snapshot) {
         if let ProgressState::Snapshot { snapshot, answered, received, sent, .. } = &mut self.state {
             (*snapshot, *answered, *received, *sent) = (newest, false, 0, 0);
         }
     }
 
-    /// So many bytes of the snapshot have come, says the answer to a part that ended at `end` and was sent at `sent_at`.
-    /// Where something was lost before that part, all after the loss is sent again.
+    /// A response says that `bytes` have arrived; it answers a chunk that ended at `end` and was sent at
+    /// `sent_at`. If an earlier chunk was lost, everything after the gap is sent again.
     pub fn on_chunk_received(
         &mut self,
         last: LogId,
@@ -137,28 +139,27 @@ impl Progress {
         sent_at: Timestamp,
         now: Timestamp,
     ) {
-        if let ProgressState::Snapshot { snapshot, answered, received, sent, resent_at: again } =
-            &mut self.state
+        if let ProgressState::Snapshot { snapshot, answered, received, sent, resent_at } = &mut self.state
             && snapshot.last == last
         {
-            let lost = bytes < end && sent_at >= *again && bytes <= *sent;
-            // It may have begun anew, with nothing: what counts is what it says last.
+            let lost = bytes < end && sent_at >= *resent_at && bytes <= *sent;
+            // The follower may have restarted from 0, so the latest response counts even if it is lower.
             *received = if lost { bytes } else { bytes.max(*received) };
             if lost {
-                (*sent, *again) = (bytes, now);
+                (*sent, *resent_at) = (bytes, now);
                 *answered = bytes > 0;
             }
             *sent = (*sent).max(*received);
         }
     }
 
-    /// It has everything up to `match_index`. `compacted` is what this leader's own log begins after.
+    /// The follower's log matches up to `match_index`. `compacted` is the leader's compacted index.
     pub fn on_accepted(&mut self, match_index: Index, compacted: Index) {
         self.match_index = self.match_index.max(match_index);
         self.next_index = self.next_index.max(self.match_index.next());
         match &mut self.state {
             ProgressState::Probe { .. } => {
-                // A probe does not move `next`: whatever it carried, what is matched is what counts.
+                // A probe does not advance `next_index`, whatever it carried: `match_index` decides.
                 self.next_index = self.match_index.next();
                 self.state = ProgressState::Replicate { in_flight: VecDeque::new(), bytes: 0 };
             }
@@ -167,12 +168,13 @@ impl Progress {
                     *bytes -= size;
                 }
             }
-            // However it got there: from here on the log serves it again.
+            // The entries that it needs next are in the log again.
             ProgressState::Snapshot { .. } if self.match_index >= compacted => {
                 self.next_index = self.match_index.next();
                 self.state = ProgressState::Replicate { in_flight: VecDeque::new(), bytes: 0 };
             }
-            // It has what it was to get, and lacks what is gone by now: a newer one.
+            // It has the snapshot, but the entries after that are compacted by now: it will need a newer
+            // snapshot.
             ProgressState::Snapshot { snapshot, .. } if self.match_index >= snapshot.last.index => {
                 self.next_index = self.match_index.next();
                 self.state = ProgressState::Probe { waiting: false };
@@ -181,31 +183,31 @@ impl Progress {
         }
     }
 
-    /// An answer to a message with this stamp: it still takes this server for its leader.
-    pub fn on_confirmed(&mut self, stamp: MessageContext, now: Timestamp) {
-        self.confirmed.round = self.confirmed.round.max(stamp.round);
-        self.confirmed.sent_at = self.confirmed.sent_at.max(stamp.sent_at);
+    /// A response to a message with this context: at that time the follower still followed this leader.
+    pub fn on_confirmed(&mut self, context: MessageContext, now: Timestamp) {
+        self.confirmed.round = self.confirmed.round.max(context.round);
+        self.confirmed.sent_at = self.confirmed.sent_at.max(context.sent_at);
         self.last_contact = now;
-        if let ProgressState::Snapshot { answered, resent_at: again, .. } = &mut self.state {
-            *answered |= stamp.sent_at >= *again;
+        if let ProgressState::Snapshot { answered, resent_at, .. } = &mut self.state {
+            *answered |= context.sent_at >= *resent_at;
         }
     }
 
-    /// It refused what should have followed `previous`; the logs may agree up to `agree`. Returns whether that was
-    /// news: answers to older messages say nothing about what is tried now.
-    pub fn on_rejected(&mut self, previous: Index, agree: Index) -> bool {
-        // What it once acknowledged it has for ever: a refusal of that is a broken promise, which sending the same again
-        // and again would not mend. The next heartbeat tries once more.
-        let news = previous > self.match_index
+    /// The follower rejected entries after `prev_log`; the logs may agree up to `agree`. Returns false for a
+    /// stale rejection, which says nothing about the current `next_index`.
+    pub fn on_rejected(&mut self, prev_log: Index, agree: Index) -> bool {
+        // A rejection at or below `match_index` contradicts an earlier acknowledgement. Sending the same
+        // entries at once would repeat it; the next heartbeat tries again.
+        let is_current = prev_log > self.match_index
             && match self.state {
-                ProgressState::Probe { .. } => previous == self.next_index.previous(),
-                ProgressState::Replicate { .. } => previous < self.next_index,
+                ProgressState::Probe { .. } => prev_log == self.next_index.previous(),
+                ProgressState::Replicate { .. } => prev_log < self.next_index,
                 ProgressState::Snapshot { .. } => false,
             };
-        if news {
-            self.next_index = agree.next().min(previous).max(self.match_index.next());
+        if is_current {
+            self.next_index = agree.next().min(prev_log).max(self.match_index.next());
             self.state = ProgressState::Probe { waiting: false };
         }
-        news
+        is_current
     }
 }

@@ -1,29 +1,31 @@
-//! Sums on majorities. No Raft in sight.
+//! Majority arithmetic, independent of Raft.
 
-/// How many of `voters` make a majority.
+/// The size of a majority of `voters`.
 #[must_use]
 pub const fn majority(voters: usize) -> usize {
     voters / 2 + 1
 }
 
-/// The greatest value that a majority has reached: the median, rounded to the safe side. May sort `reached`.
+/// The greatest value that a majority has reached: the median, or the lower of the two middle values. May
+/// sort `reached`.
 ///
 /// # Panics
-/// Where there are no voters.
+/// If `reached` is empty.
 pub fn majority_value<T: Ord + Copy>(reached: &mut [T]) -> T {
-    assert!(!reached.is_empty(), "a group without voters decides nothing");
+    assert!(!reached.is_empty(), "a majority needs at least one voter");
     match *reached {
         [a, b, c] => return median(a, b, c),
-        // Neither the least of four nor the greatest is in the middle of five: the two others are left, and the fifth.
+        // Neither the least of the first four nor the greatest can be the median of five: three candidates
+        // are left.
         [a, b, c, d, e] => return median(a.min(b).max(c.min(d)), a.max(b).min(c.max(d)), e),
         _ => {}
     }
     reached.sort_unstable();
-    // Ascending: the value here and all after it are at least as great, and they are a majority.
+    // Ascending order: this value and those after it form a majority.
     reached[reached.len() - majority(reached.len())]
 }
 
-/// The second of three.
+/// The median of three.
 fn median<T: Ord + Copy>(a: T, b: T, c: T) -> T {
     a.max(b).min(a.min(b).max(c))
 }

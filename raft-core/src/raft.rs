@@ -1,6 +1,5 @@
-//! One server: its state, and the one function that moves it.
+//! One server: its state, and the function that steps it.
 
-use crate::answer::{Rejection, Response};
 use crate::bug::Bug;
 use crate::config::Config;
 use crate::ids::{DirectoryId, Index, LogId, NodeId, ReplicaKey, RequestId, Term, Timestamp};
@@ -10,6 +9,7 @@ use crate::membership::Configuration;
 use crate::message::{Envelope, ForwardOutcome, Message};
 use crate::progress::{Progress, ProgressState};
 use crate::recovery::StartError;
+use crate::response::{Rejection, Response};
 use crate::saves::{Promise, Saves};
 use crate::snapshot::{Checkpoint, Snapshot};
 use rand_xoshiro::SplitMix64;
@@ -17,7 +17,7 @@ use rand_xoshiro::rand_core::{RngCore, SeedableRng};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// One server of a group: a value. Two of them that are equal behave the same for ever.
+/// One server of a cluster, as a value: equal values behave the same for all inputs.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Raft {
     pub(crate) config: Config,
@@ -25,167 +25,179 @@ pub struct Raft {
     pub(crate) term: Term,
     pub(crate) vote: Option<NodeId>,
     pub(crate) role: Role,
-    /// Whom this server believes to lead its term.
+    /// The leader of this term, if known.
     pub(crate) leader: Option<ReplicaKey>,
-    /// When a leader was last heard: until an election timeout later this server helps nobody to depose it.
+    /// When a leader was last heard from. For an election timeout after that, this server rejects vote
+    /// requests.
     pub(crate) last_contact: Option<Timestamp>,
-    /// When to campaign, unless this server leads.
+    /// When to start an election, unless this server leads.
     pub(crate) election_due: Timestamp,
     pub(crate) log: Log,
     /// The newest snapshot.
     pub(crate) snapshot: Option<Snapshot>,
-    /// A snapshot that is on its way here.
+    /// A snapshot that is being received.
     pub(crate) incoming: Option<IncomingSnapshot>,
     pub(crate) commit_index: Index,
-    /// How far entries, or a snapshot of them, were handed to the application.
+    /// The last entry that was handed to the application, by itself or in a snapshot.
     pub(crate) last_applied: Index,
-    /// Whether the application must take the snapshot in place of its state, before anything else.
+    /// Whether the application must restore the snapshot before anything else.
     pub(crate) restore_pending: bool,
-    /// What was passed on to a leader.
+    /// Requests that were forwarded to a leader.
     pub(crate) pending_forwards: VecDeque<PendingForward>,
-    /// The name of the newest of them.
+    /// The newest forward ID.
     pub(crate) last_forward_id: u64,
-    /// Whose proposals, passed on to this server, were appended in this step, under which name and where: they are told
-    /// once the followers are sent them.
+    /// Forwarded proposals appended in this step: origin, forward ID and entry. The responses are sent after
+    /// the entries.
     pub(crate) appended_for_others: Vec<(ReplicaKey, u64, LogId)>,
     pub(crate) saves: Saves,
-    /// Whether the disk has refused a write: then this server takes part no more.
+    /// Whether a write has failed: the server makes no more promises.
     halted: bool,
-    /// What the newest write said of term and vote.
+    /// Term and vote in the newest write.
     saved: (Term, Option<NodeId>),
-    /// What the log kept since the newest write, if it changed.
+    /// If entries changed since the newest write, the last index before the change.
     pub(crate) unsaved_after: Option<Index>,
-    /// Whether everything must be written anew, and if so, whether because a leader's snapshot was installed.
-    pub(crate) pending_rewrite: Option<bool>,
+    /// Whether the next write must replace all earlier ones, and why.
+    pub(crate) pending_rewrite: Option<Rewrite>,
 }
 
-/// The parts of a snapshot that have come from a leader (`install.rs`). Not durable, and forgotten with the term: another
-/// leader's snapshot of the same entries may be other bytes. A term has one leader, so silence alone spoils nothing.
+/// Why the next write must replace all earlier ones.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Rewrite {
+    /// The log was compacted after a snapshot of this server's own state.
+    Compacted,
+    /// A leader's snapshot replaced the whole log.
+    Installed,
+}
+
+/// A snapshot of which some chunks have arrived (`install.rs`). Not durable. Discarded with the term, because
+/// another leader's snapshot of the same entries may differ in its bytes; within a term there is one leader,
+/// so it stays valid however long the leader is silent.
 #[derive(Clone, PartialEq, Debug)]
 pub struct IncomingSnapshot {
     pub(crate) last: LogId,
     pub(crate) data: Vec<u8>,
 }
 
-/// Adds an effect where it will stay. An `Effect` that is put together elsewhere, field by field, and moved here at once
-/// costs more than all else about it: a processor waits for a move of what it has only just written in pieces.
+/// Constructs the effect in place in the `Vec`. Constructing it elsewhere and moving it costs more than all
+/// the rest: the move reloads fields just written at other widths, and stalls on store forwarding.
 #[inline]
 pub(crate) fn push_in_place(effects: &mut Vec<Effect>, effect: impl FnOnce() -> Effect) {
     effects.extend(std::iter::once_with(effect));
 }
 
-/// A letter from a server that is set up like this.
+/// A message from a server with these settings.
 #[inline]
 pub(crate) fn envelope(config: &Config, to: ReplicaKey, message: Message) -> Effect {
     let from = ReplicaKey { id: config.id, directory_id: config.directory_id };
     Effect::Send(Envelope { cluster: config.cluster, from, to, message })
 }
 
-/// What was passed on to a leader (`forward.rs`).
+/// A request that was forwarded to a leader (`forward.rs`).
 #[derive(Clone, PartialEq, Debug)]
 pub struct PendingForward {
     pub(crate) forward_id: u64,
     pub(crate) request: RequestId,
-    /// When to wait no longer.
+    /// When to stop waiting.
     pub(crate) deadline: Timestamp,
     pub(crate) waiting_for: WaitingFor,
 }
 
-/// What something that was passed on waits for.
+/// What a forwarded request waits for.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum WaitingFor {
-    /// The leader's word on a proposal.
+    /// The leader's response to a proposal.
     LeaderAppend,
-    /// The leader's word on a read.
+    /// The leader's response to a read.
     LeaderReadIndex,
-    /// That this entry, or another one in its place, is applied here.
+    /// Until this index is applied here, with this entry or another one.
     EntryApplied(LogId),
-    /// That so much is applied here.
+    /// Until this index is applied here.
     IndexApplied(Index),
 }
 
-/// Who wants an answer.
+/// Where a request comes from.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Origin {
     /// This server's host.
     Local(RequestId),
-    /// Another server that passed it on, under this name.
+    /// Another replica that forwarded it, with its forward ID.
     Forwarded(ReplicaKey, u64),
 }
 
-/// What a server is at, with what it needs for that and nothing else has.
+/// The role of a server, with the state that only this role has.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Role {
-    /// Listens to a leader, or waits for one.
+    /// Follows a leader, or waits for one.
     Follower,
-    /// Asks whether it could win (thesis 9.6).
+    /// Asks whether it could win an election (thesis 9.6).
     PreCandidate {
-        /// Who said yes: sorted, each once.
+        /// The servers that granted it, sorted, without duplicates.
         granted: Vec<NodeId>,
     },
     /// Asks for votes (5.2).
     Candidate {
-        /// Who voted for it: sorted, each once.
+        /// The servers that voted for it, sorted, without duplicates.
         granted: Vec<NodeId>,
     },
-    /// Leads its term.
+    /// Leader of its term.
     Leader(Leader),
 }
 
-/// What only a leader has.
+/// The state that only a leader has.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Leader {
-    /// What it knows of everybody else in the group.
+    /// One for each other member of the configuration in force.
     pub(crate) progress: Vec<Progress>,
-    /// When to look who has not been spoken to for too long.
+    /// When to check which followers need a heartbeat.
     pub(crate) heartbeat_due: Timestamp,
-    /// When to look whether a majority still answers.
+    /// When to check that a majority still responds.
     pub(crate) quorum_due: Timestamp,
-    /// Whom leadership is passing to.
+    /// The leadership transfer in progress.
     pub(crate) transfer: Option<Transfer>,
-    /// The proposals and changes that it owes an answer, by index.
+    /// Proposals and changes of its own host that are not applied yet, by index.
     pub(crate) proposals: VecDeque<(Index, RequestId)>,
     pub(crate) reads: PendingReads,
-    /// Whether another server was told to campaign: then voters forget that they keep to this leader, and so no lease
-    /// holds for the rest of the term, even if the transfer is given up, for the letter may arrive yet.
+    /// Whether `TimeoutNow` was sent in this term. Voters then accept the target whatever they promised to
+    /// this leader, so no lease holds for the rest of the term; not even after the transfer has failed,
+    /// because the message may still arrive.
     pub(crate) timeout_now_sent: bool,
-    /// How many bytes of its own commands are not committed.
+    /// The cost of its own uncommitted commands (`Entry::cost`).
     pub(crate) uncommitted_bytes: u64,
 }
 
-/// Leadership on its way to another server (`transfer.rs`).
+/// A leadership transfer in progress (`transfer.rs`).
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Transfer {
     pub(crate) request: RequestId,
     pub(crate) to: NodeId,
-    /// When it has failed.
+    /// When it fails.
     pub(crate) deadline: Timestamp,
-    /// Whether the other one was told to campaign.
+    /// Whether `TimeoutNow` was sent to the target.
     pub(crate) timeout_now_sent: bool,
 }
 
-/// The reads that a leader owes an answer (`read.rs`).
+/// The reads that a leader has not served yet (`read.rs`).
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct PendingReads {
-    /// The newest round of "do I still lead".
+    /// The newest round of leadership confirmation.
     pub(crate) round: u64,
     /// Rounds up to here were confirmed by a majority.
     pub(crate) confirmed_round: u64,
-    /// Asked before an entry of this term was committed.
+    /// Reads from before an entry of this term was committed.
     pub(crate) before_first_commit: Vec<Origin>,
-    /// Waiting for a round, in the order of rounds.
+    /// Reads that wait for a round, ordered by round.
     pub(crate) awaiting_quorum: VecDeque<PendingRead>,
-    /// Of this server's host, and confirmed: waiting until enough is applied.
+    /// Confirmed reads of this server's host that wait for entries to be applied.
     pub(crate) awaiting_apply: VecDeque<PendingRead>,
 }
 
 impl PendingReads {
-    /// How many are under way.
+    /// The number of reads that wait.
     pub(crate) fn len(&self) -> usize {
         self.before_first_commit.len() + self.awaiting_quorum.len() + self.awaiting_apply.len()
     }
 
-    /// Whether no read waits to be confirmed, and no round is out.
+    /// Whether no read waits for confirmation and no round is in progress.
     pub(crate) fn is_idle(&self) -> bool {
         self.before_first_commit.is_empty()
             && self.awaiting_quorum.is_empty()
@@ -193,46 +205,48 @@ impl PendingReads {
     }
 }
 
-/// A read under way.
+/// A read that is not served yet.
 #[derive(Clone, PartialEq, Debug)]
 pub struct PendingRead {
     pub(crate) origin: Origin,
-    /// What must be applied first: the commit index when it was asked.
+    /// The index to apply first: the commit index when the read began.
     pub(crate) index: Index,
     /// The round that must be confirmed first.
     pub(crate) round: u64,
-    /// How it was confirmed, once it is.
+    /// How leadership is confirmed.
     pub(crate) confirmation: ReadConfirmation,
 }
 
 impl Raft {
-    /// A new incarnation, from what its disk kept. The host steps `Saved(SaveId(0))` once that is durable again.
+    /// Starts a new incarnation from what its disk held. The host steps `Saved(SaveId(0))` once that is
+    /// durable again.
     ///
     /// # Errors
-    /// A configuration that cannot work, or a state that cannot have been saved.
+    /// If the settings cannot work, or the state cannot have been saved.
     pub fn new(config: Config, recovered: Recovered, now: Timestamp) -> Result<Raft, StartError> {
         config.validate()?;
-        // A server with a bug may well have saved it: then it is for the properties to notice.
+        // A server with a bug may save such a state; then the properties must catch it.
         if cfg!(not(feature = "bugs")) || config.bug.is_none() {
             recovered.validate()?;
         }
-        let mut founding = Configuration::of(config.voters.iter().copied());
-        founding.directory_ids =
+        let mut initial = Configuration::of(config.voters.iter().copied());
+        initial.directory_ids =
             config.directory_ids.iter().copied().filter(|it| it.1 != DirectoryId(0)).collect();
         let (log, snapshot) = match recovered.checkpoint {
             Some(Checkpoint { snapshot, compacted, configuration, .. }) => {
                 (Log::compacted_at(compacted, configuration, recovered.entries), Some(snapshot))
             }
-            None => (Log::new(founding, recovered.entries), None),
+            None => (Log::new(initial, recovered.entries), None),
         };
-        let mut chance = SplitMix64::seed_from_u64(config.seed);
-        // An answer to what another incarnation has passed on must never be taken for one to what this one did.
-        let token = if config.forward { chance.next_u64() } else { 0 };
+        let mut rng = SplitMix64::seed_from_u64(config.seed);
+        // A response to a request of an earlier incarnation must not be taken for one to a request of this
+        // one.
+        let last_forward_id = if config.forward { rng.next_u64() } else { 0 };
         let mut raft = Raft {
-            rng: chance,
-            // Voters keep the promise that leases rest on even if they forget whom they gave it to. Without leases as well: a
-            // leader that works is about to be heard, and until then nobody outside the group shall depose it through this
-            // server, which does not know it yet (thesis 4.2.3).
+            rng,
+            // A restarted voter does not know which leader it made a lease promise to, but keeps the promise.
+            // Without leases too: a working leader will be heard from soon, and until then no removed server
+            // may depose it with this server's help (thesis 4.2.3).
             last_contact: config.check_quorum.then_some(now),
             config,
             term: recovered.term,
@@ -243,13 +257,13 @@ impl Raft {
             saves: Saves::recovered(log.last().index, now),
             log,
             incoming: None,
-            // What a snapshot stands for was committed; all else is found out anew.
+            // Entries in the snapshot are committed. The rest of the commit index is not known yet.
             commit_index: snapshot.as_ref().map_or(Index(0), |snapshot| snapshot.last.index),
             restore_pending: snapshot.is_some(),
             snapshot,
             last_applied: Index(0),
             pending_forwards: VecDeque::new(),
-            last_forward_id: token,
+            last_forward_id,
             appended_for_others: Vec::new(),
             halted: false,
             saved: (recovered.term, recovered.vote),
@@ -260,24 +274,24 @@ impl Raft {
         Ok(raft)
     }
 
-    /// One thing happens; what it brings about is added to `effects`.
+    /// Handles one input and appends the resulting effects to `effects`.
     ///
-    /// `now` never goes back, and is read after the input has arrived: what is promised counts from it. The host carries
-    /// out `effects` as [`crate::io`] says.
+    /// `now` must not decrease, and must be read after the input arrived: promises count from it. The host
+    /// carries out `effects` as [`crate::io`] says.
     ///
     /// # Panics
-    /// Where a write is said to be saved that was never issued.
+    /// If `Input::Saved` names a write that was never issued.
     pub fn step(&mut self, now: Timestamp, input: Input, effects: &mut Vec<Effect>) {
         self.handle_input(now, input, effects);
         self.flush(now, effects);
     }
 
-    /// Several things have happened since the last step, in this order: as good as a step for each, and cheaper, for what
-    /// they bring about is gathered. They share one write, and each follower gets what it lacks once, at the end.
+    /// Handles several inputs, in this order. Equivalent to a step for each and cheaper: they share one
+    /// write, and each follower gets its entries once, at the end.
     ///
-    /// That is safe: all that is promised on the way waits for the one write at the end, which holds what it rests on, or
-    /// is dropped because its term is over. And everything meets the state that it would meet in a step of its own: what is
-    /// committed and durable is applied before the next thing happens.
+    /// This is safe. Each promise waits for the one write at the end, which includes everything that the
+    /// promise depends on; a promise whose term is over is dropped. And each input sees the state that it
+    /// would see in its own step: committed and durable entries are applied before the next input.
     pub fn step_all(
         &mut self,
         now: Timestamp,
@@ -294,7 +308,7 @@ impl Raft {
         self.flush(now, effects);
     }
 
-    /// What the inputs of a step have brought about is written, sent and applied, all at once.
+    /// Sends, writes and applies the results of all inputs of the step.
     fn flush(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
         if self.halted {
             return;
@@ -326,17 +340,16 @@ impl Raft {
             }
             Input::SaveFailed => self.halt(now, effects),
             Input::Compact { request, index, data, keep } => {
-                let answer = match self.compact(now, index, data, keep) {
+                let response = match self.compact(now, index, data, keep) {
                     Ok(()) => Response::Compacted,
                     Err(why) => Response::Rejected(why),
                 };
-                effects.push(Effect::Respond { request, response: answer });
+                effects.push(Effect::Respond { request, response });
             }
         }
     }
 
-    /// What the disk keeps is not known any more: nothing is promised from here on, and whoever waits is told what is
-    /// true.
+    /// What the disk holds is unknown: the server makes no more promises and fails all pending requests.
     fn halt(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
         self.become_follower(now, self.term, None, effects);
         self.role = Role::Follower;
@@ -357,7 +370,7 @@ impl Raft {
         effects.push(Effect::Respond { request, response: Response::Rejected(Rejection::Halted) });
     }
 
-    /// When the host must step [`Input::Timer`], if nothing comes before.
+    /// When the host must step [`Input::Timer`], unless another input comes first.
     #[must_use]
     pub fn deadline(&self) -> Option<Timestamp> {
         if self.halted {
@@ -389,25 +402,25 @@ impl Raft {
         self.vote
     }
 
-    /// What it is at.
+    /// The role, with its state.
     #[must_use]
     pub const fn role(&self) -> &Role {
         &self.role
     }
 
-    /// Whether it leads its term, as far as it knows.
+    /// Whether it is the leader of its term, as far as it knows.
     #[must_use]
     pub const fn is_leader(&self) -> bool {
         matches!(self.role, Role::Leader(_))
     }
 
-    /// Whom it believes to lead.
+    /// The leader of its term, if known.
     #[must_use]
     pub fn leader(&self) -> Option<NodeId> {
         self.leader.map(|leader| leader.id)
     }
 
-    /// Whether its disk has refused a write: it takes part no more.
+    /// Whether a write has failed: the server makes no more promises.
     #[must_use]
     pub const fn is_halted(&self) -> bool {
         self.halted
@@ -419,7 +432,7 @@ impl Raft {
         self.snapshot.as_ref()
     }
 
-    /// Everything up to here is committed.
+    /// The commit index.
     #[must_use]
     pub const fn commit_index(&self) -> Index {
         self.commit_index
@@ -437,15 +450,15 @@ impl Raft {
         &self.log
     }
 
-    /// How far another member's log is known to equal this leader's, durably. Nothing where this server does not lead, or
-    /// the other one is no member.
+    /// Up to which index another member's log is known to be durable and equal to this leader's. `None` if
+    /// this server is not the leader, or `node` is not a member.
     #[must_use]
     pub fn match_index(&self, node: NodeId) -> Option<Index> {
         let Role::Leader(leader) = &self.role else { return None };
         leader.progress.iter().find(|progress| progress.peer.id == node).map(|progress| progress.match_index)
     }
 
-    /// Whether as many requests wait here as may.
+    /// Whether the limit of waiting requests is reached.
     pub(crate) fn has_too_many_requests(&self) -> bool {
         let own = match &self.role {
             Role::Leader(leader) => leader.proposals.len() + leader.reads.len(),
@@ -454,13 +467,13 @@ impl Raft {
         own + self.pending_forwards.len() >= self.config.max_requests
     }
 
-    /// Where the log ends.
+    /// The last entry of the log.
     #[must_use]
     pub fn last(&self) -> LogId {
         self.log.last()
     }
 
-    /// Whether this line gives way.
+    /// Whether this bug is switched on.
     pub(crate) const fn bug(&self, bug: Bug) -> bool {
         #[cfg(feature = "bugs")]
         if let Some(on) = self.config.bug {
@@ -470,7 +483,7 @@ impl Raft {
         false
     }
 
-    /// The group as it now is: in force from the moment it stands in the log, committed or not (6).
+    /// The configuration in force: the newest in the log, committed or not (6).
     #[must_use]
     pub fn configuration(&self) -> &Arc<Configuration> {
         if self.bug(Bug::ConfigAppliedLateCampaignUnguarded) {
@@ -479,13 +492,13 @@ impl Raft {
         self.log.configuration()
     }
 
-    /// This life of this server.
+    /// This server and its directory ID.
     #[must_use]
     pub const fn replica(&self) -> ReplicaKey {
         ReplicaKey { id: self.config.id, directory_id: self.config.directory_id }
     }
 
-    /// Everybody else who votes.
+    /// All voters except this server.
     pub(crate) fn other_voters(&self) -> Vec<ReplicaKey> {
         let configuration = self.configuration();
         let voters = configuration.members().into_iter();
@@ -493,7 +506,7 @@ impl Raft {
         others.map(|node| configuration.replica(node)).collect()
     }
 
-    /// A letter from this server.
+    /// A message from this server.
     #[inline]
     pub(crate) fn envelope(&self, to: ReplicaKey, message: Message) -> Effect {
         envelope(&self.config, to, message)
@@ -501,8 +514,8 @@ impl Raft {
 
     pub(crate) fn reset_election_timer(&mut self, now: Timestamp) {
         let spread = self.config.election_timeout_spread;
-        let chosen = if spread == 0 { 0 } else { self.rng.next_u64() % (spread + 1) };
-        self.election_due = now.after(self.config.election_timeout + chosen);
+        let extra = if spread == 0 { 0 } else { self.rng.next_u64() % (spread + 1) };
+        self.election_due = now.after(self.config.election_timeout + extra);
     }
 
     fn on_timer(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
@@ -510,11 +523,11 @@ impl Raft {
         match &self.role {
             Role::Leader(_) => {
                 if self.disk_due().is_some_and(|due| due <= now) {
-                    // Its disk hangs: it cannot count itself, and others can lead better than a leader that may
-                    // only ever commit what the rest of them hold.
+                    // The disk hangs, so this leader cannot count itself towards a majority. A server with a
+                    // working disk can lead better.
                     self.become_follower(now, self.term, None, effects);
                 } else if self.quorum_due().is_some_and(|due| due <= now) && !self.has_quorum_contact(now) {
-                    // Whoever it still reaches is better served by a leader that can commit (thesis 6.2).
+                    // Clients that still reach it are better served by a leader that can commit (thesis 6.2).
                     self.become_follower(now, self.term, None, effects);
                 } else {
                     self.expire_transfer(now, effects);
@@ -526,39 +539,41 @@ impl Raft {
         }
     }
 
-    /// When a leader gives up because of its disk: its oldest write has been in flight for an election timeout.
+    /// When a leader steps down because its oldest write has been in flight for an election timeout.
     fn disk_due(&self) -> Option<Timestamp> {
         self.saves.oldest_in_flight().map(|issued| issued.after(self.config.election_timeout))
     }
 
-    /// Whether a letter is none of this server's business: from another group, or for another life of this server.
+    /// Whether a message is misaddressed: from another cluster or itself, or for another directory ID.
     fn is_misaddressed(&self, envelope: &Envelope) -> bool {
         let Envelope { cluster, from, to, .. } = envelope;
         *cluster != self.config.cluster || *to != self.replica() || from.id == self.config.id
     }
 
-    /// Whether a message is a response from a server that has no say here: it is asked nothing, so what it says may be of
-    /// a term that nobody here has any part in, and must not end a leadership (thesis 4.2.3). Requests are heard from
-    /// anybody: who leads or campaigns may do so from a configuration that this server has not heard of (6).
+    /// Whether a message is a response from a replica outside the configurations that may be in force. This
+    /// server has sent it no request, so the response may carry a term that the members are not in, and must
+    /// not end a leadership (thesis 4.2.3). Requests are accepted from any server: a leader or candidate may
+    /// use a configuration that this server does not know yet (6).
     fn is_response_from_non_member(&self, from: ReplicaKey, message: &Message) -> bool {
         if !message.is_response() || self.is_member_replica(self.configuration(), from) {
             return false;
         }
-        // While the newest configuration is not known to be committed, the one before it may yet be in force again: its
-        // members can win elections, and this leader must hear of that.
-        let known = self.is_member_replica(self.log.committed_configuration(self.commit_index), from);
-        // A server that joins follows a leader before its log says who that is, and passes requests on to it.
+        // Until the newest configuration is known to be committed, it may be truncated and the one before it
+        // be in force again. The members of that one can win elections, so this leader must learn their
+        // terms.
+        let is_old_member = self.is_member_replica(self.log.committed_configuration(self.commit_index), from);
+        // A server that joins forwards requests to the leader before its log contains that leader.
         let is_leader = matches!(message, Message::ForwardResponse { .. }) && self.leader == Some(from);
-        !known && !is_leader
+        !is_old_member && !is_leader
     }
 
-    /// Whether this life of a server belongs to a configuration. What a life promised binds that life alone.
+    /// Whether this replica belongs to a configuration. A promise binds only the directory ID that made it.
     fn is_member_replica(&self, configuration: &Configuration, peer: ReplicaKey) -> bool {
         configuration.is_member(peer.id)
             && (configuration.replica(peer.id) == peer || self.bug(Bug::PeerIdentityUnchecked))
     }
 
-    /// Drops what is not for this server, then the term rule (5.1), then one match.
+    /// Drops misaddressed messages, applies the term rule (5.1), then dispatches.
     fn on_envelope(&mut self, now: Timestamp, envelope: Envelope, effects: &mut Vec<Effect>) {
         if self.is_misaddressed(&envelope) && !self.bug(Bug::PeerIdentityUnchecked) {
             return;
@@ -570,9 +585,9 @@ impl Raft {
         if self.ignores_vote_request(now, message) {
             return;
         }
-        let only_asks =
+        let is_pre_vote =
             matches!(message, Message::PreVote { .. } | Message::PreVoteResponse { granted: true, .. });
-        if message.term() > self.term && !only_asks {
+        if message.term() > self.term && !is_pre_vote {
             self.complete_transfer(from, message, effects);
             self.become_follower(now, message.term(), None, effects);
         }
@@ -586,11 +601,11 @@ impl Raft {
                 self.on_request_vote_response(now, from, term, granted);
             }
             Message::TimeoutNow { term } => self.on_timeout_now(now, term, effects),
-            Message::AppendEntries { term, prev_log, entries, commit_index, context: stamp } => {
+            Message::AppendEntries { term, prev_log, entries, commit_index, context } => {
                 if term < self.term {
                     self.reject_append(from, prev_log, effects);
                 } else {
-                    self.on_append(now, from, prev_log, entries, commit_index, stamp, effects);
+                    self.on_append(now, from, prev_log, entries, commit_index, context, effects);
                 }
             }
             Message::AppendEntriesResponse { term, match_index, context } if term == self.term => {
@@ -599,30 +614,30 @@ impl Raft {
             Message::AppendEntriesRejected { term, prev_log, hint } if term == self.term => {
                 self.on_append_rejected(now, from, prev_log, hint);
             }
-            Message::InstallSnapshot { term, chunk: part, context: stamp } => {
+            Message::InstallSnapshot { term, chunk, context } => {
                 if term < self.term {
-                    self.reject_append(from, part.last, effects);
+                    self.reject_append(from, chunk.last, effects);
                 } else {
-                    self.on_install_snapshot(now, from, *part, stamp, effects);
+                    self.on_install_snapshot(now, from, *chunk, context, effects);
                 }
             }
             Message::InstallSnapshotResponse { term, last, received, end, context } if term == self.term => {
                 self.on_install_response(now, from, last, received, end, context, effects);
             }
-            Message::Forward { forward_id: token, request, .. } => {
-                self.on_forward(now, from, token, request, effects)
+            Message::Forward { forward_id, request, .. } => {
+                self.on_forward(now, from, forward_id, request, effects)
             }
-            Message::ForwardResponse { forward_id: token, outcome, .. } => {
-                self.on_forward_response(token, outcome, effects)
+            Message::ForwardResponse { forward_id, outcome, .. } => {
+                self.on_forward_response(forward_id, outcome, effects)
             }
-            // Answers to a leadership that is over.
+            // Responses for a past leadership.
             Message::AppendEntriesResponse { .. }
             | Message::AppendEntriesRejected { .. }
             | Message::InstallSnapshotResponse { .. } => {}
         }
     }
 
-    /// Follows from now on: a new term, or a leader of this one, or nobody in particular.
+    /// Becomes a follower: in a newer term, of a leader of this term, or without a known leader.
     pub(crate) fn become_follower(
         &mut self,
         now: Timestamp,
@@ -630,7 +645,7 @@ impl Raft {
         leader: Option<ReplicaKey>,
         effects: &mut Vec<Effect>,
     ) {
-        // A vote is forgotten only together with its term (5.2): else one server votes twice in one term.
+        // The vote is cleared only with its term (5.2); otherwise a server could vote twice in one term.
         if term > self.term || self.bug(Bug::VoteClearedSameTerm) {
             self.vote = None;
         }
@@ -645,13 +660,14 @@ impl Raft {
         }
     }
 
-    /// Leadership is lost: whoever waits is told what is true.
+    /// Leadership is lost: answers all pending requests with what is known.
     fn fail_pending_requests(&self, leader: Leader, effects: &mut Vec<Effect>) {
         let elsewhere = Response::NotLeader { hint: self.leader() };
         for (_, request) in leader.proposals {
-            // A successor may commit it yet, so it is not "failed".
-            let answer = if self.bug(Bug::StepdownReportedAsFailure) { elsewhere } else { Response::Unknown };
-            effects.push(Effect::Respond { request, response: answer });
+            // A later leader may still commit it, so it has not failed.
+            let response =
+                if self.bug(Bug::StepdownReportedAsFailure) { elsewhere } else { Response::Unknown };
+            effects.push(Effect::Respond { request, response });
         }
         let reads = leader.reads;
         let waiting = reads.awaiting_quorum.into_iter().chain(reads.awaiting_apply).map(|read| read.origin);
@@ -663,42 +679,37 @@ impl Raft {
         }
     }
 
-    /// Tells whoever asked.
-    pub(crate) fn respond(&self, origin: Origin, answer: Response, effects: &mut Vec<Effect>) {
+    /// Sends a response to the origin of a request.
+    pub(crate) fn respond(&self, origin: Origin, response: Response, effects: &mut Vec<Effect>) {
         match origin {
-            Origin::Local(request) => effects.push(Effect::Respond { request, response: answer }),
-            Origin::Forwarded(peer, token) => {
-                let (term, outcome) = (self.term, ForwardOutcome::Completed(answer));
-                effects
-                    .push(self.envelope(peer, Message::ForwardResponse { term, forward_id: token, outcome }));
+            Origin::Local(request) => effects.push(Effect::Respond { request, response }),
+            Origin::Forwarded(peer, forward_id) => {
+                let (term, outcome) = (self.term, ForwardOutcome::Completed(response));
+                effects.push(self.envelope(peer, Message::ForwardResponse { term, forward_id, outcome }));
             }
         }
     }
 
-    /// Issues one write for all that this step changed.
+    /// Issues one write for all changes of this step.
     fn save(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
         let last = self.log.last().index;
         let changed = match self.bug(Bug::TermAdoptedNotDurable) {
-            // The term learnt counts as much as the vote given: an answer in it promises that no older one is served.
+            // An adopted term must be durable like a vote: a response in it promises to serve no older one.
             true => self.saved.1 != self.vote,
             false => self.saved != (self.term, self.vote),
         };
-        if let Some(installed) = self.pending_rewrite.take() {
-            let (compacted, at_base) = (self.log.compacted(), self.log.configurations()[0].1.clone());
-            let snapshot = self.snapshot.clone().expect("only a snapshot makes room");
+        if let Some(rewrite) = self.pending_rewrite.take() {
+            let (compacted, configuration) = (self.log.compacted(), self.log.configurations()[0].1.clone());
+            let snapshot = self.snapshot.clone().expect("a rewrite must follow a snapshot");
             let entries = self.log.share(compacted.index.next(), last);
             self.unsaved_after = None;
             self.saved = (self.term, self.vote);
             let id = self.saves.issue(last, now);
-            let kept = Some(Box::new(Checkpoint { snapshot, compacted, configuration: at_base, installed }));
-            let write = SaveRecord {
-                term: self.term,
-                vote: self.vote,
-                after: compacted.index,
-                entries,
-                checkpoint: kept,
-            };
-            effects.push(Effect::Save { id, record: write });
+            let installed = rewrite == Rewrite::Installed;
+            let checkpoint = Some(Box::new(Checkpoint { snapshot, compacted, configuration, installed }));
+            let record =
+                SaveRecord { term: self.term, vote: self.vote, after: compacted.index, entries, checkpoint };
+            effects.push(Effect::Save { id, record });
         } else if changed || self.unsaved_after.is_some() {
             let after = self.unsaved_after.take().unwrap_or(last);
             self.saved = (self.term, self.vote);
@@ -712,10 +723,11 @@ impl Raft {
         self.saves.settle();
     }
 
-    /// Keeps a promise back until everything issued so far is durable.
+    /// Defers a promise until everything issued so far is durable.
     pub(crate) fn send_when_durable(&mut self, promise: Promise, effects: &mut Vec<Effect>) {
         match promise {
-            // The lines below are the contract of `io.rs`; the bugs are hosts that send once a write is issued.
+            // The arms below break the contract of `io.rs`: with these bugs, messages leave before the write
+            // is durable.
             Promise::Send(to, message @ Message::RequestVote { .. }) if self.bug(Bug::SelfVoteAfterRv) => {
                 effects.push(self.envelope(to, message));
             }
@@ -733,7 +745,7 @@ impl Raft {
         }
     }
 
-    /// Lets go what has become durable.
+    /// Releases the promises whose writes are durable.
     #[inline]
     fn release_durable(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
         if self.saves.can_release() {
@@ -750,7 +762,8 @@ impl Raft {
         }
     }
 
-    /// Hands out what is committed, and durable here: an application must never be ahead of its own log.
+    /// Applies entries that are committed and durable here: an application must never be ahead of its own
+    /// log.
     #[inline]
     pub(crate) fn apply(&mut self, effects: &mut Vec<Effect>) {
         let durable = match self.bug(Bug::ApplyBeforeLocalDurable) {
@@ -760,7 +773,7 @@ impl Raft {
         if self.restore_pending || self.commit_index.min(durable) > self.last_applied {
             self.apply_up_to(durable, effects);
         }
-        // After most steps nobody waits for an answer.
+        // After most steps no request waits.
         if let Role::Leader(leader) = &self.role
             && !leader.reads.awaiting_apply.is_empty()
         {
@@ -796,8 +809,8 @@ impl Raft {
         }
     }
 
-    /// What must be true of this struct after every step. With a bug switched on it may not be: then it is for the
-    /// properties to notice.
+    /// What must hold after every step. With a bug switched on it may not hold; then the properties must
+    /// catch it.
     fn assert_invariants(&self) {
         #[cfg(feature = "bugs")]
         if self.config.bug.is_some() {
@@ -807,66 +820,88 @@ impl Raft {
         let compacted = self.log.compacted();
         assert!(
             compacted.index <= self.commit_index,
-            "the log begins after {compacted}, beyond commit {}",
+            "the log begins after {compacted}, beyond commit index {}",
             self.commit_index
         );
         let snapshot = self.snapshot.as_ref().map_or(LogId::default(), |snapshot| snapshot.last);
         assert!(
             compacted.index <= snapshot.index,
-            "the log begins after {compacted}, beyond the snapshot {snapshot}"
+            "the log begins after {compacted}, beyond the end of the snapshot at {snapshot}"
         );
         assert!(
             snapshot.index <= self.commit_index,
-            "a snapshot up to {snapshot}, beyond commit {}",
+            "the snapshot ends at {snapshot}, beyond commit index {}",
             self.commit_index
         );
         assert!(
             self.appended_for_others.is_empty(),
-            "a step left somebody untold: {:?}",
+            "a step left forwarded proposals unanswered: {:?}",
             self.appended_for_others
         );
-        assert!(self.pending_rewrite.is_none(), "a step left a snapshot unsaved");
+        assert!(self.pending_rewrite.is_none(), "a step left a rewrite unsaved");
         assert!(
             self.last_applied <= self.commit_index,
-            "applied {} beyond commit {}",
+            "last applied {} is beyond commit index {}",
             self.last_applied,
             self.commit_index
         );
         assert!(
             self.commit_index <= last.index,
-            "committed {} beyond the log's end {last}",
+            "commit index {} is beyond the end of the log at {last}",
             self.commit_index
         );
         assert!(
             self.saves.durable_index() <= last.index,
-            "durable {} beyond the log's end {last}",
+            "durable index {} is beyond the end of the log at {last}",
             self.saves.durable_index()
         );
         assert!(
             self.last_applied <= self.saves.durable_index(),
-            "applied {} before it was durable: {}",
+            "last applied {} is beyond durable index {}",
             self.last_applied,
             self.saves.durable_index()
         );
-        assert!(last.term <= self.term, "the log's end {last} is of a term after {}", self.term);
-        assert!(self.saved == (self.term, self.vote), "a step left term and vote unsaved");
+        assert!(
+            last.term <= self.term,
+            "the last entry {last} is of a term after the current one, {}",
+            self.term
+        );
+        assert!(self.saved == (self.term, self.vote), "a step left term or vote unsaved");
         match &self.role {
             Role::Leader(leader) => {
-                assert!(self.vote == Some(self.config.id), "a leader voted for {:?}", self.vote);
-                assert!(self.leader == Some(self.replica()), "a leader follows {:?}", self.leader);
+                assert!(
+                    self.vote == Some(self.config.id),
+                    "a leader must have voted for itself, not {:?}",
+                    self.vote
+                );
+                assert!(
+                    self.leader == Some(self.replica()),
+                    "a leader must be its own leader, not {:?}",
+                    self.leader
+                );
                 for progress in &leader.progress {
-                    assert!(progress.next_index > progress.match_index, "{progress:?} sends what is matched");
-                    assert!(!progress.pending_send, "a step left {progress:?} without what it lacks");
-                    let gets_snapshot = matches!(progress.state, ProgressState::Snapshot { .. });
                     assert!(
-                        gets_snapshot || progress.next_index > compacted.index,
-                        "{progress:?} after the base {compacted}"
+                        progress.next_index > progress.match_index,
+                        "next_index must be above match_index: {progress:?}"
                     );
-                    assert!(progress.match_index <= last.index, "{progress:?} beyond the log's end {last}");
+                    assert!(!progress.pending_send, "a step left entries unsent: {progress:?}");
+                    let is_snapshot = matches!(progress.state, ProgressState::Snapshot { .. });
+                    assert!(
+                        is_snapshot || progress.next_index > compacted.index,
+                        "next_index must be after {compacted}: {progress:?}"
+                    );
+                    assert!(
+                        progress.match_index <= last.index,
+                        "match_index must be at most {last}: {progress:?}"
+                    );
                 }
             }
             Role::Candidate { .. } => {
-                assert!(self.vote == Some(self.config.id), "a candidate voted for {:?}", self.vote);
+                assert!(
+                    self.vote == Some(self.config.id),
+                    "a candidate must have voted for itself, not {:?}",
+                    self.vote
+                );
             }
             Role::Follower | Role::PreCandidate { .. } => {}
         }

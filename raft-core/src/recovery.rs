@@ -1,16 +1,16 @@
-//! Whether what a disk kept can have been saved. A server that starts from anything else would make promises on top of
-//! what never was, so it does not start.
+//! Validation of recovered state. A server that started from a state that cannot have been saved would make
+//! promises on top of it, so it does not start.
 //!
-//! Each check names what every write of this core keeps true. Two things look strange and are legal, and so are not
-//! refused:
+//! Each check is an invariant of every write of this core. Two states look wrong but can occur, so they are
+//! accepted:
 //!
-//! * a vote for a server in no configuration that was recovered: a candidate may come from a configuration that the voter
-//!   has not heard of (6);
-//! * a vote for this server itself where no configuration has it: the log that it campaigned with may have been replaced
-//!   since, in the same term.
+//! * a vote for a server in no recovered configuration: a candidate may come from a configuration that the
+//!   voter does not know yet (6);
+//! * a vote for this server itself although no configuration contains it: the log that it campaigned with may
+//!   have been replaced in the same term.
 //!
-//! What cannot be told from here is whether something is missing: a disk that has lost what it once reported durable must
-//! come back as another [`DirectoryId`](crate::Identity).
+//! Missing data cannot be detected here: a disk that lost what was reported durable must return with another
+//! [`DirectoryId`](crate::DirectoryId).
 
 use crate::config::ConfigError;
 use crate::ids::{Index, LogId, NodeId, Term};
@@ -22,9 +22,9 @@ use std::fmt;
 /// Why a server does not start.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum StartError {
-    /// It is set up in a way that cannot work.
+    /// Its settings cannot work.
     Config(ConfigError),
-    /// What its disk is said to have kept cannot have been saved.
+    /// The recovered state cannot have been saved.
     Recovered(RecoveredError),
 }
 
@@ -33,53 +33,54 @@ pub enum StartError {
 pub enum RecoveredError {
     /// A vote in term 0, which is before the first election.
     VoteInTermZero {
-        /// For whom.
+        /// The vote.
         vote: NodeId,
     },
-    /// An entry, or a base above index 0, of term 0: only leaders create entries, and the first leads term 1 at the
-    /// earliest. Or a base at index 0, before all entries, of another term.
+    /// An entry, or a compacted index above 0, of term 0: only leaders create entries, in term 1 at the
+    /// earliest. Or compacted index 0 with another term.
     ImpossibleTerm {
-        /// Where.
+        /// The entry.
         entry: LogId,
     },
-    /// The term of an entry is below that of the one before it.
+    /// An entry's term is below that of the entry before it.
     TermDecreases {
         /// The entry.
         entry: LogId,
-        /// The entry before it, or the base.
+        /// The entry before it, or the last compacted one.
         previous: LogId,
     },
-    /// An entry, or the base, is of a term after the saved one: the term is saved with or before the first entry of it.
+    /// An entry, or the last compacted one, is of a term after the saved one. The term is saved before or
+    /// with its first entry.
     BeyondSavedTerm {
         /// The first such entry.
         entry: LogId,
         /// The saved term.
         term: Term,
     },
-    /// The log begins after the end of the snapshot: what is between the two is lost.
+    /// The log begins after the end of the snapshot: the entries between are lost.
     GapAfterSnapshot {
-        /// The last entry that the snapshot stands for.
+        /// The last entry that the snapshot includes.
         snapshot: LogId,
-        /// What the log begins after.
+        /// The last compacted entry.
         compacted: LogId,
     },
-    /// The snapshot stands for entries beyond the end of the log: one that is installed is the log's new base.
+    /// The snapshot ends beyond the log: installing it would have reset the log to its end.
     SnapshotBeyondLog {
-        /// The last entry that the snapshot stands for.
+        /// The last entry that the snapshot includes.
         snapshot: LogId,
-        /// Where the log ends.
+        /// The last entry of the log.
         last: LogId,
     },
     /// The log has an entry of another term where the snapshot ends.
     SnapshotDiffers {
-        /// The last entry that the snapshot stands for.
+        /// The last entry that the snapshot includes.
         snapshot: LogId,
-        /// What the log has there.
+        /// The entry of the log.
         entry: LogId,
     },
-    /// A configuration that no change leads to.
+    /// A configuration that cannot be the result of changes.
     Malformed {
-        /// Where it stands, or from where on the base or the snapshot says that it is in force.
+        /// Its index in the log, the compacted index, or the end of the snapshot.
         index: Index,
         /// What is wrong with it.
         why: Malformed,
@@ -87,15 +88,15 @@ pub enum RecoveredError {
 }
 
 impl Recovered {
-    /// Whether this can have been saved.
+    /// Checks that this can have been saved.
     ///
     /// # Errors
-    /// The first thing that cannot, and where.
+    /// The first rule that it breaks, and where.
     pub fn validate(&self) -> Result<(), RecoveredError> {
         if let Some(vote) = self.vote.filter(|_| self.term == Term(0)) {
             return Err(RecoveredError::VoteInTermZero { vote });
         }
-        let compacted = self.checkpoint.as_ref().map_or(LogId::default(), |kept| kept.compacted);
+        let compacted = self.checkpoint.as_ref().map_or(LogId::default(), |checkpoint| checkpoint.compacted);
         if (compacted.index == Index(0)) != (compacted.term == Term(0)) {
             return Err(RecoveredError::ImpossibleTerm { entry: compacted });
         }
@@ -119,18 +120,18 @@ impl Recovered {
             }
             previous = entry;
         }
-        let Some(kept) = &self.checkpoint else { return Ok(()) };
-        validate_configuration(&kept.configuration, compacted.index)?;
-        let (snapshot, last) = (kept.snapshot.last, previous);
-        validate_configuration(&kept.snapshot.configuration, snapshot.index)?;
+        let Some(checkpoint) = &self.checkpoint else { return Ok(()) };
+        validate_configuration(&checkpoint.configuration, compacted.index)?;
+        let (snapshot, last) = (checkpoint.snapshot.last, previous);
+        validate_configuration(&checkpoint.snapshot.configuration, snapshot.index)?;
         if snapshot.index < compacted.index || snapshot.index == Index(0) {
             return Err(RecoveredError::GapAfterSnapshot { snapshot, compacted });
         }
         if snapshot.index > last.index {
             return Err(RecoveredError::SnapshotBeyondLog { snapshot, last });
         }
-        let place = (snapshot.index.0 - compacted.index.0).checked_sub(1);
-        let term = place.map_or(compacted.term, |place| self.entries[place as usize].term);
+        let position = (snapshot.index.0 - compacted.index.0).checked_sub(1);
+        let term = position.map_or(compacted.term, |position| self.entries[position as usize].term);
         if term != snapshot.term {
             let entry = LogId { index: snapshot.index, term };
             return Err(RecoveredError::SnapshotDiffers { snapshot, entry });
@@ -172,10 +173,10 @@ impl fmt::Display for RecoveredError {
                 write!(f, "a vote for {vote} in term 0, before the first election")
             }
             RecoveredError::ImpossibleTerm { entry } => {
-                write!(f, "{entry}; term 0 is that of index 0 and of nothing else")
+                write!(f, "{entry}; term 0 is only the term of index 0")
             }
             RecoveredError::TermDecreases { entry, previous } => {
-                write!(f, "{entry} follows {previous}; terms in a log never fall")
+                write!(f, "{entry} follows {previous}; terms in a log must not decrease")
             }
             RecoveredError::BeyondSavedTerm { entry, term } => {
                 write!(f, "{entry} is of a term after the saved term {term}")

@@ -1,6 +1,5 @@
 //! Log replication (5.3) and commitment (5.3, 5.4.2).
 
-use crate::answer::{Rejection, Response};
 use crate::bug::Bug;
 use crate::ids::{Index, LogId, NodeId, ReplicaKey, RequestId, Term, Timestamp};
 use crate::io::Effect;
@@ -9,6 +8,7 @@ use crate::membership::Configuration;
 use crate::message::{Message, MessageContext};
 use crate::progress::{FlightLimits, Progress, ProgressState};
 use crate::raft::{Leader, PendingReads, Raft, Role, push_in_place};
+use crate::response::{Rejection, Response};
 use crate::saves::Promise;
 use crate::snapshot::SnapshotChunk;
 use bytes::Bytes;
@@ -16,8 +16,8 @@ use std::borrow::Cow;
 use std::collections::VecDeque;
 
 impl Raft {
-    /// Leads from now on, and says so with an entry of its own term: only through one can it commit what it
-    /// inherited (5.4.2).
+    /// Becomes leader, and appends an entry of its own term: only through one can it commit entries of
+    /// earlier terms (5.4.2).
     pub(crate) fn become_leader(&mut self, now: Timestamp) {
         let last = self.log.last().index;
         self.leader = Some(self.replica());
@@ -55,7 +55,7 @@ impl Raft {
         }
     }
 
-    /// A leader appends a command, unless it may not take any now.
+    /// Appends a command to the leader's log, unless a limit or a transfer forbids it.
     pub(crate) fn append_command(&mut self, command: Bytes) -> Result<LogId, Rejection> {
         if self.is_transferring() {
             return Err(Rejection::TransferInProgress);
@@ -63,9 +63,9 @@ impl Raft {
         if self.has_too_many_requests() {
             return Err(Rejection::TooManyRequests);
         }
-        let (most, cost) = (self.config.max_uncommitted_bytes, ENTRY_COST + command.len() as u64);
+        let (limit, cost) = (self.config.max_uncommitted_bytes, ENTRY_COST + command.len() as u64);
         let Role::Leader(leader) = &mut self.role else { return Err(Rejection::TooMuchUncommitted) };
-        if leader.uncommitted_bytes > 0 && leader.uncommitted_bytes.saturating_add(cost) > most {
+        if leader.uncommitted_bytes > 0 && leader.uncommitted_bytes.saturating_add(cost) > limit {
             return Err(Rejection::TooMuchUncommitted);
         }
         leader.uncommitted_bytes += cost;
@@ -74,7 +74,7 @@ impl Raft {
         Ok(LogId { index, term: self.term })
     }
 
-    /// Adds an entry of the current term to the own log. A leader only ever appends (5.3).
+    /// Appends an entry of the current term. A leader only appends to its own log (5.3).
     pub(crate) fn append(&mut self, payload: Payload) -> Index {
         let last = self.log.last().index;
         self.unsaved_after.get_or_insert(last);
@@ -82,33 +82,34 @@ impl Raft {
         last.next()
     }
 
-    /// Every follower is sent what it lacks, at the end of this step: all that was appended until then goes together.
+    /// Schedules entries for every follower. They are sent at the end of the step, so all that the step
+    /// appends goes together.
     pub(crate) fn replicate_to_all(&mut self) {
-        (0..self.follower_count()).for_each(|place| self.replicate(place));
+        (0..self.follower_count()).for_each(|position| self.replicate(position));
     }
 
-    /// One follower is sent what it lacks, at the end of this step.
-    pub(crate) fn replicate(&mut self, place: usize) {
+    /// Schedules entries for one follower, at the end of the step.
+    pub(crate) fn replicate(&mut self, position: usize) {
         let Role::Leader(leader) = &mut self.role else { return };
-        leader.progress[place].pending_send = true;
+        leader.progress[position].pending_send = true;
     }
 
-    /// Whoever is to be sent what it lacks, is. A leader that steps down owes nobody anything.
+    /// Sends the scheduled entries. A server that has stepped down sends nothing.
     pub(crate) fn send_pending(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
-        for place in 0..self.follower_count() {
+        for position in 0..self.follower_count() {
             let Role::Leader(leader) = &mut self.role else { return };
-            if std::mem::take(&mut leader.progress[place].pending_send) {
-                self.send_entries(now, place, effects);
+            if std::mem::take(&mut leader.progress[position].pending_send) {
+                self.send_entries(now, position, effects);
             }
         }
     }
 
-    /// How many servers get the log from this one.
+    /// The number of replicas that get the log from this leader.
     pub(crate) fn follower_count(&self) -> usize {
         if let Role::Leader(leader) = &self.role { leader.progress.len() } else { 0 }
     }
 
-    /// The place of a follower among those that get the log from this server. Another life of it has none.
+    /// The position of a replica in `Leader::progress`. `None` for another directory ID of the same server.
     pub(crate) fn follower_position(&self, peer: ReplicaKey) -> Option<usize> {
         let Role::Leader(leader) = &self.role else { return None };
         leader.progress.iter().position(|progress| {
@@ -116,8 +117,8 @@ impl Raft {
         })
     }
 
-    /// Gets along with the configuration in force: those who have come are taken for as far as `last`, those who are
-    /// gone are forgotten, and of the others everything that is known stays.
+    /// Adapts the progress list to the configuration in force: new members are assumed to match up to `last`,
+    /// removed ones are dropped, and the others keep their progress.
     pub(crate) fn sync_progress(&mut self, now: Timestamp, last: Index) {
         let configuration = self.configuration();
         let mut members: Vec<ReplicaKey> =
@@ -132,53 +133,45 @@ impl Raft {
         }
     }
 
-    /// Sends one follower what it lacks, as far as its window allows.
-    pub(crate) fn send_entries(&mut self, now: Timestamp, place: usize, effects: &mut Vec<Effect>) {
+    /// Sends a follower its next entries, within the flight limits.
+    pub(crate) fn send_entries(&mut self, now: Timestamp, position: usize, effects: &mut Vec<Effect>) {
         let last = self.log.last().index;
-        let window = FlightLimits {
+        let limits = FlightLimits {
             messages: self.config.max_in_flight_messages,
             bytes: self.config.max_in_flight_bytes,
         };
         loop {
             let Role::Leader(leader) = &self.role else { return };
-            let progress = &leader.progress[place];
+            let progress = &leader.progress[position];
             let (next, to) = (progress.next_index, progress.peer);
             if let ProgressState::Snapshot { .. } = progress.state {
-                return self.send_chunks(now, place, effects);
+                return self.send_chunks(now, position, effects);
             }
-            if next > last || !progress.may_send(window) {
+            if next > last || !progress.may_send(limits) {
                 return;
             }
             let (end, size) =
                 self.log.batch(next, self.config.max_batch_entries, self.config.max_batch_bytes);
-            let (term, previous, commit) = (self.term, self.prev_log_of(next), self.commit_index);
-            let stamp = self.context(now);
+            let (term, prev_log, commit_index) = (self.term, self.prev_log_of(next), self.commit_index);
+            let context = self.context(now);
             push_in_place(effects, || {
                 let entries = self.log.share(next, end);
-                self.envelope(
-                    to,
-                    Message::AppendEntries {
-                        term,
-                        prev_log: previous,
-                        entries,
-                        commit_index: commit,
-                        context: stamp,
-                    },
-                )
+                self.envelope(to, Message::AppendEntries { term, prev_log, entries, commit_index, context })
             });
             let Role::Leader(leader) = &mut self.role else { return };
-            leader.progress[place].record_sent(end, size);
-            leader.progress[place].last_sent = now;
+            leader.progress[position].record_sent(end, size);
+            leader.progress[position].last_sent = now;
         }
     }
 
-    /// Whether the entry before `next`, by which a follower tells whether the logs agree, is not known any more.
+    /// Whether the entry before `next`, which a follower needs to check that the logs agree, is compacted and
+    /// unknown.
     pub(crate) fn is_compacted(&self, next: Index) -> bool {
         let compacted = self.log.compacted().index;
         if self.bug(Bug::MissingPrevTermReadsAsZero) {
             return false;
         }
-        // The base itself is known: what follows it can still be sent.
+        // The last compacted entry itself is known, so what follows it can be sent.
         if self.bug(Bug::SnapshotBoundaryOffByOne) { next < compacted } else { next <= compacted }
     }
 
@@ -186,17 +179,21 @@ impl Raft {
     fn prev_log_of(&self, next: Index) -> LogId {
         let index = next.previous();
         let term = self.log.term_at(index);
-        debug_assert!(term.is_some() || self.config.bug.is_some(), "what is gone was asked for");
+        debug_assert!(
+            term.is_some() || self.config.bug.is_some(),
+            "the entry before `next_index` must not be compacted"
+        );
         LogId { index, term: term.unwrap_or(Term(0)) }
     }
 
-    /// What goes on every message.
+    /// The context of a message sent now.
     pub(crate) fn context(&self, now: Timestamp) -> MessageContext {
         let Role::Leader(leader) = &self.role else { return MessageContext::default() };
         MessageContext { round: leader.reads.round, sent_at: now }
     }
 
-    /// Speaks to every follower that has heard nothing for a heartbeat interval, if it is time to look for them.
+    /// If a heartbeat is due: sends entries or a heartbeat to every follower that was sent nothing for an
+    /// interval.
     pub(crate) fn heartbeat(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
         if let Role::Leader(leader) = &self.role
             && leader.heartbeat_due > now
@@ -204,107 +201,109 @@ impl Raft {
             return;
         }
         let interval = self.config.heartbeat_interval;
-        let mut oldest = now;
-        for place in 0..self.follower_count() {
+        let mut oldest_sent = now;
+        for position in 0..self.follower_count() {
             let Role::Leader(leader) = &mut self.role else { return };
-            let progress = &mut leader.progress[place];
+            let progress = &mut leader.progress[position];
             if progress.last_sent.after(interval) > now {
-                oldest = oldest.min(progress.last_sent);
+                oldest_sent = oldest_sent.min(progress.last_sent);
                 continue;
             }
             if let ProgressState::Probe { waiting } = &mut progress.state {
-                *waiting = false; // The probe or its answer is lost, or late: again.
+                *waiting = false; // The probe or its response was lost or is late: retry.
             }
-            self.send_entries(now, place, effects);
+            self.send_entries(now, position, effects);
             let Role::Leader(leader) = &self.role else { return };
-            if leader.progress[place].last_sent != now {
-                self.send_heartbeat(now, place, effects);
+            if leader.progress[position].last_sent != now {
+                self.send_heartbeat(now, position, effects);
             }
         }
         let Role::Leader(leader) = &mut self.role else { return };
-        leader.heartbeat_due = oldest.after(interval);
+        leader.heartbeat_due = oldest_sent.after(interval);
     }
 
-    /// Says "I lead" to all others, whatever was sent before: for reads.
+    /// Sends a heartbeat to every follower, whatever was sent before: a round for reads.
     pub(crate) fn broadcast_heartbeat(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
-        for place in 0..self.follower_count() {
-            self.send_heartbeat(now, place, effects);
+        for position in 0..self.follower_count() {
+            self.send_heartbeat(now, position, effects);
         }
     }
 
     /// Says "I lead".
-    fn send_heartbeat(&mut self, now: Timestamp, place: usize, effects: &mut Vec<Effect>) {
-        let stamp = self.context(now);
+    fn send_heartbeat(&mut self, now: Timestamp, position: usize, effects: &mut Vec<Effect>) {
+        let context = self.context(now);
         let Role::Leader(leader) = &mut self.role else { return };
-        let progress = &mut leader.progress[place];
+        let progress = &mut leader.progress[position];
         progress.last_sent = now;
         let (to, next) = (progress.peer, progress.next_index);
         let message = match &progress.state {
-            // Where a part is missing the follower says so, and that is how the leader learns.
+            // If a chunk was lost, the response shows it.
             ProgressState::Snapshot { snapshot, sent, .. } => {
-                let part = SnapshotChunk::of(snapshot, *sent, 0);
-                Message::InstallSnapshot { term: self.term, chunk: Box::new(part), context: stamp }
+                let chunk = SnapshotChunk::of(snapshot, *sent, 0);
+                Message::InstallSnapshot { term: self.term, chunk: Box::new(chunk), context }
             }
-            // After what was sent last: a follower that lost it refuses. That is known: what is gone is not sent after.
+            // `prev_log` is the last entry sent: a follower that lacks it rejects. Its term is known, because
+            // a follower whose `next_index` is compacted gets a snapshot.
             ProgressState::Probe { .. } | ProgressState::Replicate { .. } => Message::AppendEntries {
                 term: self.term,
                 prev_log: self.prev_log_of(next),
                 entries: Entries::NONE,
                 commit_index: self.commit_index,
-                context: stamp,
+                context,
             },
         };
         effects.push(self.envelope(to, message));
     }
 
-    /// An `AppendEntries` of a past term, or one that does not fit.
-    pub(crate) fn reject_append(&self, from: ReplicaKey, previous: LogId, effects: &mut Vec<Effect>) {
-        let hint = self.log.last_at_or_below_term(previous.index, previous.term);
-        let message = Message::AppendEntriesRejected { term: self.term, prev_log: previous.index, hint };
+    /// Rejects an `AppendEntries` of a past term, or one whose `prev_log` does not match.
+    pub(crate) fn reject_append(&self, from: ReplicaKey, prev_log: LogId, effects: &mut Vec<Effect>) {
+        let hint = self.log.last_at_or_below_term(prev_log.index, prev_log.term);
+        let message = Message::AppendEntriesRejected { term: self.term, prev_log: prev_log.index, hint };
         effects.push(self.envelope(from, message));
     }
 
-    /// The receiver's part of `AppendEntries` (figure 2), in the current term.
+    /// Receiver side of `AppendEntries` (figure 2), in the current term.
     #[expect(clippy::too_many_arguments, reason = "they are the message's fields")]
     pub(crate) fn on_append(
         &mut self,
         now: Timestamp,
         from: ReplicaKey,
-        previous: LogId,
+        prev_log: LogId,
         entries: Entries,
-        commit: Index,
-        stamp: MessageContext,
+        commit_index: Index,
+        context: MessageContext,
         effects: &mut Vec<Effect>,
     ) {
         if !self.on_leader_contact(now, from, effects) {
             return;
         }
-        // What was compacted away is committed, so the leader has it as well (5.4): the message begins at the base.
-        let gone =
-            (self.log.compacted().index.0.saturating_sub(previous.index.0) as usize).min(entries.len());
-        let (previous, entries) = match previous.index < self.log.compacted().index {
-            true => (self.log.compacted(), entries.slice(gone, entries.len())),
-            false => (previous, entries),
+        // Compacted entries are committed, so the leader has the same ones (5.4): skip them.
+        let skip =
+            (self.log.compacted().index.0.saturating_sub(prev_log.index.0) as usize).min(entries.len());
+        let (prev_log, entries) = match prev_log.index < self.log.compacted().index {
+            true => (self.log.compacted(), entries.slice(skip, entries.len())),
+            false => (prev_log, entries),
         };
-        if !self.contains(previous) {
-            return self.reject_append(from, previous, effects);
+        if !self.contains(prev_log) {
+            return self.reject_append(from, prev_log, effects);
         }
-        let match_index = Index(previous.index.0 + entries.len() as u64);
-        self.merge_entries(previous.index, entries);
-        // Beyond `match_index` nothing was compared with the leader's log: what stands there may be a stale tail (5.3).
+        let match_index = Index(prev_log.index.0 + entries.len() as u64);
+        self.merge_entries(prev_log.index, entries);
+        // Entries beyond `match_index` were not compared with the leader's log: they may be a stale tail
+        // (5.3).
         let verified =
             if self.bug(Bug::CommitPastVerifiedPrefix) { self.log.last().index } else { match_index };
-        // A new leader may know less than this server does: what is committed stays so (figure 2).
-        let known = if self.bug(Bug::CommitIndexRegress) { Index(0) } else { self.commit_index };
-        self.commit_index = known.max(commit.min(verified));
-        // What was not compared is not acknowledged, however long the own log is.
+        // A new leader may know a lower commit index; the follower's must not decrease (figure 2).
+        let current = if self.bug(Bug::CommitIndexRegress) { Index(0) } else { self.commit_index };
+        self.commit_index = current.max(commit_index.min(verified));
+        // Entries that were not compared are not acknowledged, however long this log is.
         let match_index =
             if self.bug(Bug::AckReportsOwnLastIndex) { self.log.last().index } else { match_index };
-        let message = Message::AppendEntriesResponse { term: self.term, match_index, context: stamp };
+        let message = Message::AppendEntriesResponse { term: self.term, match_index, context };
         self.send_when_durable(Promise::Send(from, message), effects);
     }
 
-    /// Hears the leader of this term. Returns whether there is any sense in that.
+    /// Follows the leader of this term. Returns false if this server leads the term itself.
     pub(crate) fn on_leader_contact(
         &mut self,
         now: Timestamp,
@@ -312,7 +311,7 @@ impl Raft {
         effects: &mut Vec<Effect>,
     ) -> bool {
         if self.is_leader() {
-            return false; // Two leaders in one term: nothing that this one could do would mend that.
+            return false; // Two leaders in one term: safety is already lost.
         }
         if self.leader != Some(from) || !matches!(self.role, Role::Follower) {
             self.become_follower(now, self.term, Some(from), effects);
@@ -322,20 +321,20 @@ impl Raft {
         true
     }
 
-    /// Whether the log has this entry, and so everything before it.
-    fn contains(&self, previous: LogId) -> bool {
-        if self.bug(Bug::MissingPrevTermReadsAsZero) && previous.term == Term(0) {
+    /// Whether the log has this entry, and so all entries before it.
+    fn contains(&self, prev_log: LogId) -> bool {
+        if self.bug(Bug::MissingPrevTermReadsAsZero) && prev_log.term == Term(0) {
             return true;
         }
-        self.log.contains(previous)
+        self.log.contains(prev_log)
     }
 
-    /// Takes entries over into the log after `previous`, which matches.
-    fn merge_entries(&mut self, previous: Index, entries: Entries) {
-        let index = |place: usize| Index(previous.0 + 1 + place as u64);
+    /// Merges entries into the log after `prev_log`, which matches.
+    fn merge_entries(&mut self, prev_log: Index, entries: Entries) {
+        let index = |position: usize| Index(prev_log.0 + 1 + position as u64);
         let mut skip = 0;
-        // What stands already is left alone. Only a conflict cuts (5.3): a late message must not take back what a
-        // newer one has brought and this server has acknowledged.
+        // Entries that match stay. Only a conflict truncates (5.3): a late message must not remove entries
+        // that a newer one has brought and this server has acknowledged.
         while let Some(entry) = entries.get(skip) {
             match self.log.term_at(index(skip)) {
                 Some(term) if term == entry.term || self.bug(Bug::NoTruncateOnConflict) => skip += 1,
@@ -368,63 +367,63 @@ impl Raft {
         now: Timestamp,
         from: ReplicaKey,
         match_index: Index,
-        stamp: MessageContext,
+        context: MessageContext,
         effects: &mut Vec<Effect>,
     ) {
-        let Some(place) = self.follower_position(from) else { return };
-        let sent_all = self.bug(Bug::MatchFromSentIndex);
-        let stamp = self.confirmed_context(stamp, now);
+        let Some(position) = self.follower_position(from) else { return };
+        let count_sent = self.bug(Bug::MatchFromSentIndex);
+        let context = self.confirmed_context(context, now);
         let compacted = self.log.compacted().index;
         let Role::Leader(leader) = &mut self.role else { return };
-        let progress = &mut leader.progress[place];
-        // What the follower says it has, not what it was sent: that may be lost.
+        let progress = &mut leader.progress[position];
+        // Count what the follower reports, not what was sent: that may be lost.
         let match_index =
-            if sent_all { progress.next_index.previous().max(match_index) } else { match_index };
+            if count_sent { progress.next_index.previous().max(match_index) } else { match_index };
         progress.on_accepted(match_index, compacted);
-        progress.on_confirmed(stamp, now);
-        self.maybe_switch_to_snapshot(now, place);
-        // Whoever has only what is committed anyway commits nothing.
+        progress.on_confirmed(context, now);
+        self.maybe_switch_to_snapshot(now, position);
+        // A match within the committed prefix cannot advance the commit index.
         if match_index > self.commit_index {
             self.advance_commit(now, effects);
         }
         self.confirm_reads(now, effects);
-        // A commit may have changed the group, or ended this leadership.
-        if let Some(place) = self.follower_position(from) {
-            self.replicate(place);
+        // A commit may have changed the configuration, or ended this leadership.
+        if let Some(position) = self.follower_position(from) {
+            self.replicate(position);
         }
         self.maybe_send_timeout_now(from, effects);
     }
 
-    /// What an answer with this stamp confirms, and as of when: as of the time when it was asked for. When the answer came
-    /// says nothing, for the voter's promise began before.
-    pub(crate) fn confirmed_context(&self, stamp: MessageContext, now: Timestamp) -> MessageContext {
-        if self.bug(Bug::LeaseFromAckArrival) { MessageContext { sent_at: now, ..stamp } } else { stamp }
+    /// What a response with this context confirms, as of the time the request was sent. The arrival of the
+    /// response does not count, because the voter's promise began before it.
+    pub(crate) fn confirmed_context(&self, context: MessageContext, now: Timestamp) -> MessageContext {
+        if self.bug(Bug::LeaseFromAckArrival) { MessageContext { sent_at: now, ..context } } else { context }
     }
 
     pub(crate) fn on_append_rejected(
         &mut self,
         now: Timestamp,
         from: ReplicaKey,
-        previous: Index,
+        prev_log: Index,
         hint: LogId,
     ) {
-        let Some(place) = self.follower_position(from) else { return };
-        // Below the hint the follower has terms up to the hint's; this log's last entry with at most that term is
-        // the last place where the two can agree.
+        let Some(position) = self.follower_position(from) else { return };
+        // The follower's entries after the hint have terms above the leader's. This log's last entry up to
+        // the hint with at most the hint's term is the last at which the two can agree.
         let agree = self.log.last_at_or_below_term(hint.index, hint.term).index;
-        let ignored = self.bug(Bug::ConflictCatchUpLivelock);
+        let ignore = self.bug(Bug::ConflictCatchUpLivelock);
         let Role::Leader(leader) = &mut self.role else { return };
-        leader.progress[place].last_contact = now;
-        if !ignored && leader.progress[place].on_rejected(previous, agree) {
-            self.maybe_switch_to_snapshot(now, place);
-            self.replicate(place);
+        leader.progress[position].last_contact = now;
+        if !ignore && leader.progress[position].on_rejected(prev_log, agree) {
+            self.maybe_switch_to_snapshot(now, position);
+            self.replicate(position);
         }
     }
 
-    /// Commits what a majority has, durably (5.3): of each half while joint, and of voters only (6).
+    /// Commits the entries that are durable on a majority (5.3): of each half while joint, voters only (6).
     pub(crate) fn advance_commit(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
         let Role::Leader(leader) = &self.role else { return };
-        let has = |node: NodeId| {
+        let match_index = |node: NodeId| {
             if node == self.config.id {
                 return match self.bug(Bug::ApplyBeforeLocalDurable) {
                     true => self.log.last().index,
@@ -434,10 +433,13 @@ impl Raft {
             let follower = leader.progress.iter().find(|progress| progress.peer.id == node);
             follower.map_or(Index(0), |progress| progress.match_index)
         };
-        let group = self.commit_quorum();
-        let Some(index) = group.quorum_value(has).filter(|&index| index > self.commit_index) else { return };
-        // An entry of an earlier term that a majority has may still be overwritten by a leader that never saw it;
-        // an entry of this term may not, and carries along what stands before it (5.4.2, figure 8).
+        let configuration = self.commit_quorum();
+        let Some(index) = configuration.quorum_value(match_index).filter(|&index| index > self.commit_index)
+        else {
+            return;
+        };
+        // A later leader may still overwrite an entry of an earlier term, even if a majority has it. It
+        // cannot overwrite an entry of this term, which commits all entries before it (5.4.2, figure 8).
         if self.log.term_at(index) == Some(self.term) || self.bug(Bug::CommitPriorTermByCount) {
             self.release_uncommitted_bytes(index);
             self.commit_index = index;
@@ -445,29 +447,29 @@ impl Raft {
         }
     }
 
-    /// What is committed no more counts against the limit of what is not.
+    /// Committed entries no longer count against the limit on uncommitted bytes.
     fn release_uncommitted_bytes(&mut self, index: Index) {
-        let everything = index == self.log.last().index;
+        let all_committed = index == self.log.last().index;
         let Role::Leader(leader) = &mut self.role else { return };
-        if everything {
+        if all_committed {
             leader.uncommitted_bytes = 0;
         } else if leader.uncommitted_bytes > 0 {
-            // What it inherited it has not taken, and so has not counted.
+            // Inherited entries were not counted when this leadership began.
             let inherited = self.log.last_at_or_below_term(index, Term(self.term.0 - 1)).index;
             let first = self.commit_index.max(self.log.compacted().index).max(inherited).next();
             leader.uncommitted_bytes = leader.uncommitted_bytes.saturating_sub(self.log.cost(first, index));
         }
     }
 
-    /// Who must have an entry before it is committed: the group in force, as it is.
+    /// The configuration whose majorities commit: the one in force.
     fn commit_quorum(&self) -> Cow<'_, Configuration> {
-        let group = self.configuration();
+        let configuration = self.configuration();
         if self.bug(Bug::JointCommitOneSide) {
-            return Cow::Owned(Configuration::of(group.voters.iter().copied()));
+            return Cow::Owned(Configuration::of(configuration.voters.iter().copied()));
         }
         if self.bug(Bug::LearnerCountedInQuorum) {
-            return Cow::Owned(Configuration::of(group.members()));
+            return Cow::Owned(Configuration::of(configuration.members()));
         }
-        Cow::Borrowed(&**group)
+        Cow::Borrowed(&**configuration)
     }
 }

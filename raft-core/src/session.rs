@@ -1,14 +1,14 @@
 //! Exactly-once client sessions for any state machine (thesis 6.3).
 //!
-//! A client that got no answer asks again, and the log may then hold its request twice. The state machine keeps the
-//! response of each request, by session and sequence number, and answers the second one from this table instead of
-//! carrying it out again. That is right only if the table is part of the state: it is asked when an entry is *applied*,
-//! never when it is proposed, and it belongs into every snapshot.
+//! A client that got no response retries, and the log may then hold its request twice. The state machine
+//! keeps the response of each request, by session and sequence number, and answers a duplicate from this
+//! table instead of executing it. That is correct only if the table is part of the state: it is consulted
+//! when an entry is *applied*, never when it is proposed, and it belongs into every snapshot.
 //!
-//! A client may have several requests in flight, so numbers come in any order, and no single "newest number" could tell
-//! what was done. With each request the client says up to which number everything in its session has been answered;
-//! those responses are forgotten, and so is any request at or below that mark which turns up again: its client has had
-//! its answer. Numbers start at 1.
+//! A client may have several requests in flight, so sequence numbers may arrive in any order, and the highest
+//! number alone does not tell which were executed. Each request carries a *watermark*: the client has
+//! received all responses of its session up to this number. Those responses are discarded, and a duplicate at
+//! or below the watermark is ignored. Sequence numbers start at 1.
 //!
 //! ```
 //! use raft_core::session::{Applied, Sessions};
@@ -27,111 +27,111 @@
 //! };
 //! assert_eq!(deposit(1, 0, 10), Some(10));
 //! assert_eq!(deposit(2, 0, 5), Some(15));
-//! assert_eq!(deposit(1, 0, 10), Some(10), "a retry gets the first answer and moves nothing");
-//! assert_eq!(deposit(3, 2, 1), Some(16), "the client has had the answers to 1 and 2");
-//! assert_eq!(deposit(2, 0, 5), None, "and a late double of 2 is of no use to anybody");
+//! assert_eq!(deposit(1, 0, 10), Some(10), "a retry gets the first response and has no effect");
+//! assert_eq!(deposit(3, 2, 1), Some(16), "the client has the responses of 1 and 2");
+//! assert_eq!(deposit(2, 0, 5), None, "a late duplicate of 2 has no effect and no response");
 //! ```
 //!
-//! # Sessions that end
+//! # Sessions that expire
 //!
-//! Clients come and go, and a table that never forgets grows for ever. With a *lifetime*, a session that is not used for so
-//! long is forgotten, and all servers must forget it at the same entry, or their states part ways. So no server asks its
-//! own clock: each command carries the wall clock's reading of the leader that appended it, its *stamp*, and **log time**
-//! is the greatest stamp applied so far. A host that lets followers forward puts its own stamp in place of the follower's
-//! when it leads and a `Message::Forward` arrives, before it steps the core. It never goes back, whatever a wall clock does. One that leaps ahead ends sessions
-//! early, on all servers alike, and then none ends until the other clocks have come so far: that breaks nothing.
+//! Without expiry the table grows with every client. With a *lifetime*, a session expires when it was not
+//! used for that long. All servers must expire it at the same entry, or their states diverge, so no server
+//! uses its own clock: each command carries the *wall time* of the leader that appended it, and **log time**
+//! is the greatest wall time applied so far. It never decreases. If one wall clock jumps ahead, sessions
+//! expire early, on all servers alike, and then none expires until the other clocks have caught up:
+//! correctness does not depend on it. A host that lets followers forward replaces the follower's wall time by
+//! its own when it leads and a `Message::Forward` arrives, before it steps the core.
 //!
-//! Whoever forgets a session forgets what was done in it, so a session that was forgotten must never begin again: a late
-//! double of one of its requests would be carried out once more. That is why, with a lifetime, sessions are registered:
-//! a session's number is the log index of its registration, which no other entry ever has, and a late double of the
-//! registration begins another session, which nobody uses. A request in a session that does not exist (any more) has no
-//! effect, and its client is told so.
+//! An expired session must never begin again, because the record of its requests is gone: a late duplicate
+//! would be executed twice. So, with a lifetime, sessions are registered. A session's number is the log index
+//! of its registration, which no other entry ever has; a late duplicate of the registration begins another
+//! session, which no client uses. A request in a session that does not exist, or not any more, has no effect
+//! and is answered so.
 //!
 //! ```
 //! use raft_core::session::{Applied, Sessions};
 //!
-//! let mut sessions = Sessions::expiring(60);
-//! let mut lost = Vec::new();
-//! // The entry at 5 registers a session, and was proposed at 1000 on the wall clock of that leader.
+//! let mut sessions = Sessions::with_lifetime(60);
+//! let mut expired = Vec::new();
+//! // The entry at 5 registers a session. Its leader appended it at wall time 1000.
 //! let now = sessions.advance(1000);
-//! sessions.forget_unused(now, |number, _| lost.push(number));
+//! sessions.expire(now, |number, _| expired.push(number));
 //! sessions.register(5);
 //! assert_eq!(sessions.apply(5, 1, 0, || "done"), Applied::Fresh(&"done"));
 //! // Another leader's clock is ahead.
 //! let now = sessions.advance(1060);
-//! sessions.forget_unused(now, |number, _| lost.push(number));
-//! assert_eq!(lost, [5]);
+//! sessions.expire(now, |number, _| expired.push(number));
+//! assert_eq!(expired, [5]);
 //! assert_eq!(sessions.apply(5, 2, 1, || unreachable!("it has no effect")), Applied::Expired);
 //! ```
 //!
-//! Without a lifetime a session begins with its first request, under any number, and lives for ever; how much is kept for
-//! it is bounded by how much its client has in flight. That is safe, because nothing is ever forgotten.
+//! Without a lifetime a session begins with its first request, under any number, and never expires. What is
+//! stored for it is bounded by the requests that its client has in flight.
 
 use std::collections::{BTreeMap, VecDeque};
 
-/// The sessions of a state machine, each with the responses that its client may still ask for.
+/// The sessions of a state machine, each with the responses that its client may still request.
 #[derive(Clone, Debug)]
 pub struct Sessions<R> {
-    /// For how much log time a session may go unused. 0: for ever.
+    /// The log time after which an unused session expires. 0: never.
     lifetime: u64,
-    /// The greatest stamp so far.
+    /// The greatest wall time applied so far.
     log_time: u64,
-    /// Nothing expires before log time is here: at most the earliest end of a session, so that the common command looks at
-    /// one number and at no session.
+    /// A lower bound on the log time at which the next session expires, so that most commands need not look
+    /// at sessions.
     next_expiry: u64,
     sessions: BTreeMap<u64, Session<R>>,
 }
 
-/// What one session keeps.
+/// One session.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Session<R> {
-    /// Everything up to here has been answered. Only grows.
+    /// The watermark: the client has received all responses up to here. Never decreases.
     acknowledged: u64,
-    /// Log time at its last use.
+    /// The log time of its last use.
     last_use: u64,
-    /// Responses by number, all above the mark, ascending.
+    /// Responses by sequence number, all above the watermark, ascending.
     responses: VecDeque<(u64, R)>,
 }
 
-/// What came of a request.
+/// The result of applying a request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Applied<'a, R> {
-    /// It was carried out now; this is its response.
+    /// Executed now, with this response.
     Fresh(&'a R),
-    /// It was carried out before; this was its response.
+    /// Executed before, with this response.
     Repeated(&'a R),
-    /// Its client has had the answer: there was no effect, and there is no response any more.
+    /// At or below the watermark: no effect, and the response is discarded.
     Forgotten,
-    /// There is no such session, or it has ended: there was no effect, and never will be. An earlier double may have had
-    /// its effect while the session lived.
+    /// The session does not exist, or has expired: no effect, now or later. An earlier duplicate may have
+    /// been executed while the session existed.
     Expired,
 }
 
-/// What a session was before a request used it.
+/// The state of a session before its current use.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct PreviousUse {
-    /// The mark.
+    /// The watermark.
     pub acknowledged: u64,
-    /// Log time at its last use.
+    /// The log time of its last use.
     pub last_use: u64,
 }
 
 impl<R> Sessions<R> {
-    /// No sessions. They begin with their first request and live for ever.
+    /// An empty table. Sessions begin with their first request and never expire.
     #[must_use]
     pub const fn new() -> Sessions<R> {
         Sessions::with_lifetime(0)
     }
 
-    /// No sessions. They must be registered, and end when they were not used for so much log time, which is counted in
-    /// whatever stamps are counted in. 0 is [`Sessions::new`]. All servers must be given the same one.
+    /// An empty table. Sessions must be registered, and expire when they were not used for `lifetime`, in the
+    /// unit of wall times. 0 is [`Sessions::new`]. Must be the same on all servers.
     #[must_use]
     pub const fn with_lifetime(lifetime: u64) -> Sessions<R> {
         Sessions { lifetime, log_time: 0, next_expiry: u64::MAX, sessions: BTreeMap::new() }
     }
 
-    /// The table as it was when its parts were taken from it: log time, and [`Sessions::items`]. `None` if no table ever had
-    /// these parts.
+    /// Restores a table from log time and [`Sessions::items`]. `None` if no table can have these parts.
     #[must_use]
     pub fn from_parts(
         lifetime: u64,
@@ -140,61 +140,61 @@ impl<R> Sessions<R> {
     ) -> Option<Sessions<R>> {
         let mut table = Sessions { log_time, ..Sessions::with_lifetime(lifetime) };
         for (number, session) in items {
-            let ascends = table.sessions.last_key_value().is_none_or(|(last, _)| *last < number);
-            if !ascends || session.last_use > log_time {
+            let is_ascending = table.sessions.last_key_value().is_none_or(|(last, _)| *last < number);
+            if !is_ascending || session.last_use > log_time {
                 return None;
             }
             table.sessions.insert(number, session);
         }
-        table.next_expiry = table.earliest_end();
+        table.next_expiry = table.earliest_expiry();
         Some(table)
     }
 
-    /// A command with this stamp is applied. Returns log time, which is never less than it was.
-    pub const fn advance(&mut self, stamp: u64) -> u64 {
-        if stamp > self.log_time {
-            self.log_time = stamp;
+    /// Called when a command with this wall time is applied. Returns the new log time, which never decreases.
+    pub const fn advance(&mut self, wall_time: u64) -> u64 {
+        if wall_time > self.log_time {
+            self.log_time = wall_time;
         }
         self.log_time
     }
 
-    /// Forgets every session that at log time `now` has not been used for a lifetime, and hands each to `forgotten`,
-    /// ascending.
+    /// Expires every session that was not used for a lifetime at log time `now`, and passes each to
+    /// `on_expired`, ascending.
     ///
-    /// `now` is what [`Sessions::advance`] returned. Nothing else will do: no two clocks agree, and servers that forget at
-    /// different entries answer differently. It is called for every command that is applied, before anything else is done.
-    pub fn expire(&mut self, now: u64, mut forgotten: impl FnMut(u64, Session<R>)) {
+    /// `now` must be the result of [`Sessions::advance`]: servers that expire sessions at different entries
+    /// diverge. Call it for every applied command, before anything else.
+    pub fn expire(&mut self, now: u64, mut on_expired: impl FnMut(u64, Session<R>)) {
         if now < self.next_expiry || self.lifetime == 0 {
             return;
         }
         let lifetime = self.lifetime;
         let unused = |session: &Session<R>| now.saturating_sub(session.last_use) >= lifetime;
-        let ended = self.sessions.extract_if(.., |_, session| unused(session));
-        ended.for_each(|(number, session)| forgotten(number, session));
-        self.next_expiry = self.earliest_end();
+        let expired = self.sessions.extract_if(.., |_, session| unused(session));
+        expired.for_each(|(number, session)| on_expired(number, session));
+        self.next_expiry = self.earliest_expiry();
     }
 
-    /// The entry at `index` registers a session: that is its number.
+    /// The entry at `index` registers a session with that number.
     ///
     /// # Panics
-    /// Where nothing expires, there is nothing to register; and a number is given once, to the newest session.
+    /// If sessions do not expire, or `index` is not above the newest session's number.
     pub fn register(&mut self, index: u64) {
-        assert!(self.lifetime > 0, "sessions that never end begin with their first request");
-        let newest = self.sessions.last_key_value().is_none_or(|(last, _)| *last < index);
-        assert!(newest, "entries are applied in order, and {index} was applied before");
+        assert!(self.lifetime > 0, "sessions without a lifetime are not registered");
+        let is_newest = self.sessions.last_key_value().is_none_or(|(last, _)| *last < index);
+        assert!(is_newest, "the index of a registration must increase: {index} was applied before");
         let session = Session { acknowledged: 0, last_use: self.log_time, responses: VecDeque::new() };
-        self.next_expiry = self.next_expiry.min(session.ends(self.lifetime));
+        self.next_expiry = self.next_expiry.min(session.expires_at(self.lifetime));
         self.sessions.insert(index, session);
     }
 
-    /// Carries out request `sequence` of `session`, unless that was done before or there is no such session. Everything in
-    /// this session up to `acknowledged` has been answered, says the client.
+    /// Executes request `sequence` of `session`, unless it was executed before or there is no such session.
+    /// The client has received all responses of this session up to `acknowledged`.
     pub fn apply(
         &mut self,
         session: u64,
         sequence: u64,
         acknowledged: u64,
-        carry_out: impl FnOnce() -> R,
+        execute: impl FnOnce() -> R,
     ) -> Applied<'_, R> {
         let Some((_, session)) = self.session(session) else { return Applied::Expired };
         session.acknowledge(acknowledged, drop);
@@ -202,55 +202,56 @@ impl<R> Sessions<R> {
             return Applied::Forgotten;
         }
         match session.position(sequence) {
-            Ok(place) => Applied::Repeated(&session.responses[place].1),
-            Err(place) => {
-                session.responses.insert(place, (sequence, carry_out()));
-                Applied::Fresh(&session.responses[place].1)
+            Ok(position) => Applied::Repeated(&session.responses[position].1),
+            Err(position) => {
+                session.responses.insert(position, (sequence, execute()));
+                Applied::Fresh(&session.responses[position].1)
             }
         }
     }
 
-    /// Forgets the responses of `session` up to `acknowledged` and hands each of them to `forgotten`, ascending.
+    /// Discards the responses of `session` up to `acknowledged`, and passes each to `on_discarded`,
+    /// ascending.
     ///
-    /// [`Sessions::apply`] does this by itself; a state machine that keeps a digest of its items calls it before, to
-    /// learn which of them go. Returns what the session was before, zeros for one that begins now; `None` if there is no
-    /// such session and none begins like this.
+    /// [`Sessions::apply`] includes this. A state machine that keeps a digest of its items calls it first, to
+    /// learn which are removed. Returns the state before, zeros for a new session; `None` if there is no such
+    /// session and none begins.
     pub fn acknowledge(
         &mut self,
         session: u64,
         acknowledged: u64,
-        mut forgotten: impl FnMut(u64, R),
+        mut on_discarded: impl FnMut(u64, R),
     ) -> Option<PreviousUse> {
         let (last_use, session) = self.session(session)?;
         let before = PreviousUse { acknowledged: session.acknowledged, last_use };
-        session.acknowledge(acknowledged, |(sequence, response)| forgotten(sequence, response));
+        session.acknowledge(acknowledged, |(sequence, response)| on_discarded(sequence, response));
         Some(before)
     }
 
-    /// For how much log time a session may go unused; 0: for ever.
+    /// The log time after which an unused session expires; 0: never.
     #[must_use]
     pub const fn lifetime(&self) -> u64 {
         self.lifetime
     }
 
-    /// The greatest stamp so far.
+    /// The greatest wall time applied so far.
     #[must_use]
     pub const fn log_time(&self) -> u64 {
         self.log_time
     }
 
-    /// The sessions by number, ascending: with log time, all there is to a snapshot or a digest of this table.
+    /// The sessions by number, ascending. With log time, all that a snapshot or digest of this table needs.
     pub fn items(&self) -> impl ExactSizeIterator<Item = (u64, &Session<R>)> {
         self.sessions.iter().map(|(number, session)| (*number, session))
     }
 
-    /// One session; `None` if there is none of this number.
+    /// The session with this number.
     #[must_use]
     pub fn get(&self, session: u64) -> Option<&Session<R>> {
         self.sessions.get(&session)
     }
 
-    /// A session that is now used, and its last use before. Where nothing is ever forgotten, one that is not there begins.
+    /// Uses a session; returns its last use before. Without a lifetime, a missing session begins.
     fn session(&mut self, number: u64) -> Option<(u64, &mut Session<R>)> {
         let session = if self.lifetime == 0 {
             self.sessions.entry(number).or_default()
@@ -261,13 +262,13 @@ impl<R> Sessions<R> {
         Some((before, session))
     }
 
-    fn earliest_end(&self) -> u64 {
-        let ends = self.sessions.values().map(|session| session.ends(self.lifetime));
-        ends.min().unwrap_or(u64::MAX)
+    fn earliest_expiry(&self) -> u64 {
+        let expiries = self.sessions.values().map(|session| session.expires_at(self.lifetime));
+        expiries.min().unwrap_or(u64::MAX)
     }
 }
 
-/// How well a table knows when it next has to look is no part of what it says.
+/// `next_expiry` is a cached bound and does not count.
 impl<R: PartialEq> PartialEq for Sessions<R> {
     fn eq(&self, other: &Sessions<R>) -> bool {
         let parts = |table: &Sessions<R>| (table.lifetime, table.log_time);
@@ -284,8 +285,8 @@ impl<R> Default for Sessions<R> {
 }
 
 impl<R> Session<R> {
-    /// The session as it was when its parts were taken from it: its mark, log time at its last use, and
-    /// [`Session::responses`]. `None` if no session ever had these parts.
+    /// Restores a session from its watermark, the log time of its last use, and [`Session::responses`].
+    /// `None` if no session can have these parts.
     #[must_use]
     pub fn from_parts(
         acknowledged: u64,
@@ -294,35 +295,35 @@ impl<R> Session<R> {
     ) -> Option<Session<R>> {
         let responses: VecDeque<(u64, R)> = responses.into_iter().collect();
         let numbers = std::iter::once(acknowledged).chain(responses.iter().map(|(sequence, _)| *sequence));
-        let possible = numbers.is_sorted_by(|before, after| before < after);
-        possible.then_some(Session { acknowledged, last_use, responses })
+        let is_ascending = numbers.is_sorted_by(|before, after| before < after);
+        is_ascending.then_some(Session { acknowledged, last_use, responses })
     }
 
-    /// Everything up to this number has been answered.
+    /// The watermark: the client has received all responses up to here.
     #[must_use]
     pub const fn acknowledged(&self) -> u64 {
         self.acknowledged
     }
 
-    /// Log time at its last use.
+    /// The log time of its last use.
     #[must_use]
     pub const fn last_use(&self) -> u64 {
         self.last_use
     }
 
-    /// The responses that are kept, by number, ascending.
+    /// The stored responses by sequence number, ascending.
     pub fn responses(&self) -> impl ExactSizeIterator<Item = (u64, &R)> {
         self.responses.iter().map(|(sequence, response)| (*sequence, response))
     }
 
-    /// The log time at which it ends, unless it is used before.
-    const fn ends(&self, lifetime: u64) -> u64 {
+    /// The log time at which it expires, unless it is used before.
+    const fn expires_at(&self, lifetime: u64) -> u64 {
         self.last_use.saturating_add(lifetime)
     }
 
-    /// Where the response to a request is, or where it belongs.
+    /// The position of a response, or where to insert it.
     fn position(&self, sequence: u64) -> Result<usize, usize> {
-        // Most requests come in order, and then the end is the place.
+        // Fast path: most requests arrive in order.
         match self.responses.back() {
             Some((last, _)) if *last >= sequence => {
                 self.responses.binary_search_by_key(&sequence, |(number, _)| *number)
@@ -331,11 +332,11 @@ impl<R> Session<R> {
         }
     }
 
-    /// A mark that comes late, with an old double, moves nothing back: it would let a forgotten request in again.
-    fn acknowledge(&mut self, acknowledged: u64, mut forgotten: impl FnMut((u64, R))) {
+    /// A lower watermark of a late duplicate changes nothing: it would let a discarded request execute again.
+    fn acknowledge(&mut self, acknowledged: u64, mut on_discarded: impl FnMut((u64, R))) {
         self.acknowledged = self.acknowledged.max(acknowledged);
         while self.responses.front().is_some_and(|(sequence, _)| *sequence <= self.acknowledged) {
-            forgotten(self.responses.pop_front().expect("it was just looked at"));
+            on_discarded(self.responses.pop_front().expect("the queue must not be empty"));
         }
     }
 }
@@ -352,30 +353,30 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn requests_in_flight_come_in_any_order_and_each_counts_once() {
+    fn requests_in_any_order_execute_once_each() {
         let mut sessions = Sessions::new();
         for sequence in [3, 1, 2] {
             assert_eq!(sessions.apply(1, sequence, 0, || sequence * 10), Applied::Fresh(&(sequence * 10)));
         }
         for sequence in 1..=3 {
-            let applied = sessions.apply(1, sequence, 0, || unreachable!("it was done before"));
+            let applied = sessions.apply(1, sequence, 0, || unreachable!("it was executed before"));
             assert_eq!(applied, Applied::Repeated(&(sequence * 10)));
         }
     }
 
     #[test]
-    fn what_was_acknowledged_is_forgotten_and_stays_so() {
+    fn acknowledged_requests_are_discarded_and_never_execute_again() {
         let mut sessions = Sessions::new();
         sessions.apply(1, 1, 0, || "one");
         sessions.apply(1, 2, 1, || "two");
         assert_eq!(sessions.get(1).unwrap().responses().collect::<Vec<_>>(), [(2, &"two")]);
-        // The double of the first request carries the mark of its time, and must not be carried out again.
+        // The duplicate of the first request carries its old watermark, and must not execute again.
         assert_eq!(sessions.apply(1, 1, 0, || "again"), Applied::Forgotten);
         assert_eq!(sessions.get(1).unwrap().acknowledged(), 1);
     }
 
     #[test]
-    fn sessions_do_not_know_each_other() {
+    fn sessions_are_independent() {
         let mut sessions = Sessions::new();
         sessions.apply(1, 5, 4, || 'a');
         assert_eq!(sessions.apply(2, 1, 0, || 'b'), Applied::Fresh(&'b'));
@@ -383,140 +384,144 @@ mod tests {
     }
 
     #[test]
-    fn who_keeps_a_digest_learns_what_goes() {
+    fn acknowledge_passes_on_each_discarded_response() {
         let mut sessions = Sessions::new();
         for sequence in 1..=3 {
             sessions.apply(9, sequence, 0, || sequence * 100);
         }
-        let mut gone = Vec::new();
-        let mut mark = |acknowledged, forgotten: &mut dyn FnMut(u64, u64)| {
-            sessions.acknowledge(9, acknowledged, forgotten).expect("it began").acknowledged
+        let mut discarded = Vec::new();
+        let mut acknowledge = |acknowledged, on_discarded: &mut dyn FnMut(u64, u64)| {
+            sessions.acknowledge(9, acknowledged, on_discarded).expect("session 9 must exist").acknowledged
         };
-        assert_eq!(mark(2, &mut |sequence, response| gone.push((sequence, response))), 0);
-        assert_eq!(gone, [(1, 100), (2, 200)]);
-        assert_eq!(mark(1, &mut |_, _| unreachable!("it is gone")), 2);
+        assert_eq!(acknowledge(2, &mut |sequence, response| discarded.push((sequence, response))), 0);
+        assert_eq!(discarded, [(1, 100), (2, 200)]);
+        assert_eq!(acknowledge(1, &mut |_, _| unreachable!("the responses up to 2 were discarded")), 2);
     }
 
     #[test]
-    fn a_session_ends_when_it_was_not_used_for_a_lifetime_and_never_begins_again() {
+    fn a_session_unused_for_a_lifetime_expires_and_never_begins_again() {
         let mut sessions = Sessions::with_lifetime(10);
-        assert_eq!(sessions.apply(1, 1, 0, || 'x'), Applied::Expired, "it was not registered");
+        assert_eq!(
+            sessions.apply(1, 1, 0, || 'x'),
+            Applied::Expired,
+            "an unregistered session must be rejected"
+        );
         sessions.advance(100);
         sessions.register(1);
         sessions.register(2);
         sessions.advance(109);
-        sessions.expire(109, |number, _| unreachable!("{number} was used just now"));
+        sessions.expire(109, |number, _| unreachable!("session {number} was just used"));
         assert_eq!(sessions.apply(2, 1, 0, || 'a'), Applied::Fresh(&'a'));
-        let mut ended = Vec::new();
+        let mut expired = Vec::new();
         assert_eq!(sessions.advance(110), 110);
-        sessions.expire(110, |number, session| ended.push((number, session.last_use())));
-        assert_eq!(ended, [(1, 100)]);
+        sessions.expire(110, |number, session| expired.push((number, session.last_use())));
+        assert_eq!(expired, [(1, 100)]);
         assert_eq!(sessions.apply(1, 1, 0, || 'b'), Applied::Expired);
-        // The clock of the next leader is behind: log time stands still, and nothing ends.
+        // The next leader's clock is behind: log time does not move, and no session expires.
         assert_eq!(sessions.advance(7), 110);
-        sessions.expire(110, |number, _| unreachable!("{number} is in use"));
+        sessions.expire(110, |number, _| unreachable!("session {number} was just used"));
         assert_eq!(sessions.apply(2, 1, 0, || 'c'), Applied::Repeated(&'a'));
-        assert_eq!(sessions.get(2).unwrap().last_use(), 110, "a retry is a use, too");
+        assert_eq!(sessions.get(2).unwrap().last_use(), 110, "a retry must count as a use");
     }
 
     #[test]
-    fn at_the_end_of_all_time_sessions_still_live() {
+    fn sessions_at_the_greatest_log_time_do_not_expire() {
         let mut sessions: Sessions<()> = Sessions::with_lifetime(10);
         for index in 1..3 {
             let now = sessions.advance(u64::MAX);
-            sessions.expire(now, |number, _| unreachable!("{number} was used just now"));
+            sessions.expire(now, |number, _| unreachable!("session {number} was just used"));
             sessions.register(index);
         }
     }
 
     #[test]
-    fn a_table_that_cannot_have_been_is_not_restored() {
+    fn impossible_parts_are_not_restored() {
         let session = |acknowledged, last_use, numbers: &[u64]| {
             Session::from_parts(acknowledged, last_use, numbers.iter().map(|number| (*number, ())))
         };
         assert!(session(2, 5, &[3, 4]).is_some());
-        assert_eq!(session(2, 5, &[2, 4]), None, "it was acknowledged");
+        assert_eq!(session(2, 5, &[2, 4]), None, "a response must be above the watermark");
         assert_eq!(session(2, 5, &[4, 3]), None);
         assert_eq!(session(2, 5, &[3, 3]), None);
         let table = |log_time, numbers: [u64; 2]| {
             Sessions::from_parts(9, log_time, numbers.map(|number| (number, session(0, 5, &[]).unwrap())))
         };
         assert!(table(5, [1, 2]).is_some());
-        assert_eq!(table(4, [1, 2]), None, "used in the future");
+        assert_eq!(table(4, [1, 2]), None, "a last use must not be after log time");
         assert_eq!(table(5, [2, 1]), None);
         assert_eq!(table(5, [1, 1]), None);
     }
 
-    /// One command that is applied: its stamp, and a request or (without a session) a registration.
+    /// One applied command: its wall time, and a request or (`None`) a registration.
     type Command = (u64, Option<(usize, u64, u64)>);
 
-    /// All that ever happened in a session.
-    struct Past {
+    /// The whole history of a session.
+    struct History {
         number: u64,
-        /// Log time at each.
+        /// The log time of each use.
         uses: Vec<u64>,
-        marks: Vec<u64>,
-        /// The requests that were carried out.
-        done: Vec<u64>,
+        watermarks: Vec<u64>,
+        /// The executed requests.
+        executed: Vec<u64>,
     }
 
-    impl Past {
+    impl History {
         fn last_use(&self) -> u64 {
-            *self.uses.last().expect("its registration is one")
+            *self.uses.last().expect("a registration must count as a use")
         }
     }
 
-    /// Stamps that creep, leap ahead and fall back.
+    /// Wall times that increase slowly, jump ahead and fall back.
     fn commands() -> impl Strategy<Value = Vec<Command>> {
-        let stamp = prop_oneof![5 => 0..60_u64, 1 => 0..400_u64, 1 => Just(0)];
+        let wall_time = prop_oneof![5 => 0..60_u64, 1 => 0..400_u64, 1 => Just(0)];
         let request = (0..6_usize, 1..6_u64, 0..5_u64);
-        prop::collection::vec((stamp, prop::option::weighted(0.8, request)), 0..120)
+        prop::collection::vec((wall_time, prop::option::weighted(0.8, request)), 0..120)
     }
 
     proptest! {
-        /// The stupid twin keeps every request that ever came, and answers by looking through all of them.
+        /// The reference model stores every request, and answers by a search through all of them.
         #[test]
-        fn the_table_answers_as_one_that_never_forgets(
+        fn the_table_answers_like_a_model_that_stores_every_request(
             requests in prop::collection::vec((1..4_u64, 1..9_u64, 0..9_u64), 0..80),
         ) {
             let mut sessions = Sessions::new();
-            let mut past: Vec<(u64, u64, u64)> = Vec::new();
-            let mut done: Vec<(u64, u64, usize)> = Vec::new();
+            let mut history: Vec<(u64, u64, u64)> = Vec::new();
+            let mut executed: Vec<(u64, u64, usize)> = Vec::new();
             for (number, (session, sequence, acknowledged)) in requests.into_iter().enumerate() {
-                past.push((session, sequence, acknowledged));
-                let mark = past.iter().filter(|past| past.0 == session).map(|past| past.2).max().unwrap();
-                let first = done.iter().find(|done| (done.0, done.1) == (session, sequence)).copied();
+                history.push((session, sequence, acknowledged));
+                let watermark = history.iter().filter(|history| history.0 == session).map(|history| history.2).max().unwrap();
+                let first = executed.iter().find(|executed| (executed.0, executed.1) == (session, sequence)).copied();
                 let applied = sessions.apply(session, sequence, acknowledged, || number);
-                if sequence <= mark {
+                if sequence <= watermark {
                     prop_assert_eq!(applied, Applied::Forgotten);
                 } else if let Some((.., response)) = first {
                     prop_assert_eq!(applied, Applied::Repeated(&response));
                 } else {
                     prop_assert_eq!(applied, Applied::Fresh(&number));
-                    done.push((session, sequence, number));
+                    executed.push((session, sequence, number));
                 }
-                done.sort_unstable();
-                let kept = sessions.items().flat_map(|(session, kept)| {
-                    kept.responses().map(move |(sequence, response)| (session, sequence, *response))
+                executed.sort_unstable();
+                let stored = sessions.items().flat_map(|(session, stored)| {
+                    stored.responses().map(move |(sequence, response)| (session, sequence, *response))
                 });
-                let should = done.iter().copied().filter(|(session, sequence, _)| {
-                    !past.iter().any(|past| past.0 == *session && past.2 >= *sequence)
+                let expected = executed.iter().copied().filter(|(session, sequence, _)| {
+                    !history.iter().any(|history| history.0 == *session && history.2 >= *sequence)
                 });
-                prop_assert_eq!(kept.collect::<Vec<_>>(), should.collect::<Vec<_>>());
+                prop_assert_eq!(stored.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
             }
         }
 
-        /// The stupid twin keeps every command that ever came, and works out from all of them what is left. Halfway the
-        /// table is taken apart and put together again, as a snapshot would.
+        /// The reference model stores every command, and recomputes the table from all of them. Halfway the
+        /// table is restored from its parts, as from a snapshot.
         #[test]
-        fn sessions_end_as_they_do_for_one_that_looks_at_everything_again(
+        fn sessions_expire_like_in_a_model_that_recomputes_them(
             commands in commands(), lifetime in 1..50_u64, restored_at in 0..120_usize,
         ) {
             let mut sessions = Sessions::with_lifetime(lifetime);
-            let mut past: Vec<Past> = Vec::new();
-            let mut stamps = Vec::new();
-            for (place, (stamp, request)) in commands.into_iter().enumerate() {
-                if place == restored_at {
+            let mut history: Vec<History> = Vec::new();
+            let mut wall_times = Vec::new();
+            for (position, (wall_time, request)) in commands.into_iter().enumerate() {
+                if position == restored_at {
                     let items = sessions.items().map(|(number, session)| {
                         let responses = session.responses().map(|(sequence, response)| (sequence, *response));
                         (number, Session::from_parts(session.acknowledged(), session.last_use(), responses).unwrap())
@@ -525,49 +530,49 @@ mod tests {
                     prop_assert_eq!(restored.as_ref(), Some(&sessions));
                     sessions = restored.unwrap();
                 }
-                stamps.push(stamp);
-                let log_time = *stamps.iter().max().unwrap();
-                let lives = |past: &Past| log_time - past.last_use() < lifetime;
-                let should_end = past.iter().filter(|past| !lives(past)).map(|past| past.number);
-                let should_end: Vec<u64> = should_end.collect();
-                past.retain(lives);
-                let mut ended = Vec::new();
-                prop_assert_eq!(sessions.advance(stamp), log_time);
-                sessions.expire(log_time, |number, _| ended.push(number));
-                prop_assert_eq!(ended, should_end);
-                let index = place as u64 + 1;
+                wall_times.push(wall_time);
+                let log_time = *wall_times.iter().max().unwrap();
+                let is_alive = |history: &History| log_time - history.last_use() < lifetime;
+                let should_expire = history.iter().filter(|history| !is_alive(history)).map(|history| history.number);
+                let should_expire: Vec<u64> = should_expire.collect();
+                history.retain(is_alive);
+                let mut expired = Vec::new();
+                prop_assert_eq!(sessions.advance(wall_time), log_time);
+                sessions.expire(log_time, |number, _| expired.push(number));
+                prop_assert_eq!(expired, should_expire);
+                let index = position as u64 + 1;
                 match request {
                     None => {
                         sessions.register(index);
-                        past.push(Past { number: index, uses: vec![log_time], marks: Vec::new(), done: Vec::new() });
+                        history.push(History { number: index, uses: vec![log_time], watermarks: Vec::new(), executed: Vec::new() });
                     }
-                    Some((whose, sequence, acknowledged)) => {
-                        // Some that live, and some numbers under which there is none.
-                        let number = past.get(whose).map_or(1_000 + whose as u64, |past| past.number);
-                        let before = past.get(whose).map(|past| PreviousUse {
-                            acknowledged: past.marks.iter().copied().max().unwrap_or(0),
-                            last_use: past.last_use(),
+                    Some((owner, sequence, acknowledged)) => {
+                        // Existing sessions, and some numbers without one.
+                        let number = history.get(owner).map_or(1_000 + owner as u64, |history| history.number);
+                        let before = history.get(owner).map(|history| PreviousUse {
+                            acknowledged: history.watermarks.iter().copied().max().unwrap_or(0),
+                            last_use: history.last_use(),
                         });
                         prop_assert_eq!(sessions.acknowledge(number, acknowledged, |_, _| {}), before);
                         let applied = sessions.apply(number, sequence, acknowledged, || sequence);
-                        let Some(Past { uses, marks, done, .. }) = past.get_mut(whose) else {
+                        let Some(History { uses, watermarks, executed, .. }) = history.get_mut(owner) else {
                             prop_assert_eq!(applied, Applied::Expired);
                             continue;
                         };
                         uses.push(log_time);
-                        marks.push(acknowledged);
-                        if marks.iter().any(|mark| *mark >= sequence) {
+                        watermarks.push(acknowledged);
+                        if watermarks.iter().any(|watermark| *watermark >= sequence) {
                             prop_assert_eq!(applied, Applied::Forgotten);
-                        } else if done.contains(&sequence) {
+                        } else if executed.contains(&sequence) {
                             prop_assert_eq!(applied, Applied::Repeated(&sequence));
                         } else {
                             prop_assert_eq!(applied, Applied::Fresh(&sequence));
-                            done.push(sequence);
+                            executed.push(sequence);
                         }
                     }
                 }
                 let numbers: Vec<u64> = sessions.items().map(|(number, _)| number).collect();
-                prop_assert_eq!(numbers, past.iter().map(|past| past.number).collect::<Vec<_>>());
+                prop_assert_eq!(numbers, history.iter().map(|history| history.number).collect::<Vec<_>>());
             }
         }
     }

@@ -1,43 +1,43 @@
-//! Snapshots: a state in place of the entries that led to it (7).
+//! Snapshots: the application's state in place of the entries that led to it (7).
 
 use crate::ids::LogId;
 use crate::membership::Configuration;
 use bytes::Bytes;
 use std::sync::Arc;
 
-/// The application's state after everything up to an entry, and the group as it then was.
+/// The application's state after an entry, and the configuration at that entry.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Snapshot {
-    /// The last entry that it stands for.
+    /// The last entry that it includes.
     pub last: LogId,
-    /// The group after that entry, whole: both halves while joint, learners, identities.
+    /// The whole configuration at that entry: both halves while joint, learners, directory IDs.
     pub configuration: Arc<Configuration>,
-    /// The application's state, sessions included. The core never looks at it.
+    /// The application's state, sessions included. The core does not interpret it.
     pub data: Bytes,
 }
 
-/// A part of a snapshot, as it is sent.
+/// A chunk of a snapshot, as it is sent.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SnapshotChunk {
-    /// The last entry that the snapshot stands for.
+    /// The last entry that the snapshot includes.
     pub last: LogId,
-    /// The group after that entry.
+    /// The configuration at that entry.
     pub configuration: Arc<Configuration>,
-    /// How many bytes the whole snapshot has.
+    /// The size of the whole snapshot, in bytes.
     pub size: u64,
-    /// Where in it `data` begins.
+    /// The position of `data` in it.
     pub offset: u64,
-    /// The part's bytes.
+    /// The bytes of the chunk.
     pub data: Bytes,
 }
 
 impl SnapshotChunk {
-    /// The part that begins at `offset`, of at most `most` bytes, without copying.
+    /// The chunk that begins at `offset`, at most `max_bytes` bytes long. Does not copy.
     #[must_use]
-    pub fn of(snapshot: &Snapshot, offset: u64, most: usize) -> SnapshotChunk {
+    pub fn of(snapshot: &Snapshot, offset: u64, max_bytes: usize) -> SnapshotChunk {
         let Snapshot { last, configuration, data } = snapshot;
         let start = (offset as usize).min(data.len());
-        let end = start.saturating_add(most).min(data.len());
+        let end = start.saturating_add(max_bytes).min(data.len());
         SnapshotChunk {
             last: *last,
             configuration: configuration.clone(),
@@ -48,16 +48,17 @@ impl SnapshotChunk {
     }
 }
 
-/// What a server keeps in place of the beginning of its log.
+/// What a server stores in place of the beginning of its log.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Checkpoint {
     /// The newest snapshot.
     pub snapshot: Snapshot,
-    /// The last entry that is not kept. Not beyond the snapshot, so nothing is missing between the two; before it where
-    /// entries stay for followers that are behind.
+    /// The last compacted entry. It is at or before the end of the snapshot, so that nothing between the two
+    /// is missing; before it if entries stay for followers that lag.
     pub compacted: LogId,
-    /// The group at the base.
+    /// The configuration at `compacted`.
     pub configuration: Arc<Configuration>,
-    /// Whether it came from a leader, in place of the whole log: else it was made here, and the log goes on as it was.
+    /// Whether a leader sent it, in place of the whole log. Otherwise it was made here, and the log
+    /// continues.
     pub installed: bool,
 }

@@ -1,7 +1,7 @@
-//! What a server is doing, for metrics and debugging: a copy of plain values, and nothing in it moves the server.
+//! The state of a server, for metrics and debugging: a copy of plain values that cannot change the server.
 //!
-//! It takes time in proportion to the number of followers, whatever the size of log and snapshot, and shares the
-//! configuration. Nothing is kept up to date for it, so a server that nobody asks pays nothing.
+//! Takes time in proportion to the number of followers, whatever the size of log and snapshot, and shares the
+//! configuration. Costs nothing unless it is called.
 
 use crate::ids::{Index, LogId, NodeId, ReplicaKey, Term, Timestamp};
 use crate::membership::Configuration;
@@ -9,121 +9,122 @@ use crate::progress::{Progress, ProgressState};
 use crate::raft::{Leader, Raft, Role};
 use std::sync::Arc;
 
-/// What a server is doing.
+/// The state of a server.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Status {
-    /// Which server, and which life of it.
+    /// The server and its directory ID.
     pub peer: ReplicaKey,
     /// The current term.
     pub term: Term,
     /// The vote in it.
     pub vote: Option<NodeId>,
-    /// The role, with what belongs to it.
+    /// The role, with its state.
     pub role: RoleStatus,
     /// The leader of the term, as far as this server knows.
     pub leader: Option<NodeId>,
-    /// Whether its disk has refused a write: it takes part no more.
+    /// Whether a write has failed: the server makes no more promises.
     pub halted: bool,
     /// The configuration in force: the last one in the log, committed or not.
     pub configuration: Arc<Configuration>,
-    /// Where that configuration stands.
+    /// The index of that configuration; 0 for the initial one.
     pub configuration_index: Index,
-    /// What the log begins after: everything up to here was compacted away.
+    /// The last compacted entry; 0@0 if there is none.
     pub compacted: LogId,
-    /// Where the log ends.
+    /// The last entry of the log.
     pub last: LogId,
     /// Every entry up to here is durable on this server.
     pub durable_index: Index,
-    /// Everything up to here is known to be committed.
+    /// The commit index.
     pub commit_index: Index,
     /// Everything up to here was handed to the application.
     pub last_applied: Index,
-    /// The last entry that the newest snapshot stands for.
+    /// The last entry that the newest snapshot includes.
     pub snapshot: Option<LogId>,
-    /// A snapshot that a leader is sending to this server.
+    /// A snapshot that this server is receiving from a leader.
     pub receiving: Option<ReceivingStatus>,
-    /// How many requests were passed on to a leader, and wait for it or for entries to be applied.
+    /// How many forwarded requests wait for the leader, or for entries to be applied.
     pub forwarded: usize,
 }
 
-/// A snapshot on its way to a server.
+/// A snapshot that is being received.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ReceivingStatus {
-    /// The last entry that it stands for.
+    /// The last entry that it includes.
     pub last: LogId,
-    /// How many bytes of it have come, without a gap.
+    /// How many bytes of it have arrived without a gap.
     pub received: u64,
 }
 
-/// A role, with what belongs to it.
+/// A role, with its state.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum RoleStatus {
-    /// Listens to a leader, or waits for one.
+    /// Follows a leader, or waits for one.
     Follower,
     /// Asks whether it could win.
     PreCandidate {
-        /// Which servers said yes.
+        /// The servers that granted it, sorted.
         granted: Vec<NodeId>,
     },
     /// Asks for votes.
     Candidate {
-        /// Which servers voted for it.
+        /// The servers that voted for it, sorted.
         granted: Vec<NodeId>,
     },
-    /// Leads the term.
+    /// Leader of the term.
     Leader(LeaderStatus),
 }
 
-/// What a leader is doing.
+/// The state of a leader.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct LeaderStatus {
     /// Every other member of the configuration in force.
     pub followers: Vec<FollowerStatus>,
-    /// A transfer of leadership that is under way.
+    /// A leadership transfer in progress.
     pub transfer: Option<TransferStatus>,
-    /// How many proposals and changes wait to be applied, of its own host.
+    /// How many proposals and changes of its own host are not applied yet.
     pub proposals: usize,
-    /// How many reads wait to be confirmed, of any server, or to be applied, of its own host.
+    /// How many reads wait for confirmation, of any server, or for entries to be applied, of its own host.
     pub reads: usize,
-    /// What [`Config::max_uncommitted_bytes`](crate::Config::max_uncommitted_bytes) limits.
+    /// The bytes that [`Config::max_uncommitted_bytes`](crate::Config::max_uncommitted_bytes) limits.
     pub uncommitted_bytes: u64,
 }
 
-/// What a leader knows of a follower.
+/// The leader's view of a follower.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct FollowerStatus {
-    /// Which server, and which life of it.
+    /// The follower and its directory ID.
     pub peer: ReplicaKey,
-    /// Everything up to here is durable there and equals the leader's log.
+    /// Up to here the follower's log is durable and equals the leader's.
     pub match_index: Index,
     /// The next entry to send.
     pub next_index: Index,
     /// How entries are sent to it.
     pub state: ProgressStatus,
-    /// When it last answered in this term; before that, when the leader began to count on it. On the leader's clock.
+    /// When its last response in this term arrived; before that, when the leader began to track it. On the
+    /// leader's clock.
     pub last_contact: Timestamp,
 }
 
 /// How entries are sent to a follower.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ProgressStatus {
-    /// One message at a time, until it is known where the logs agree.
+    /// One message at a time, until the leader knows where the logs agree.
     Probe {
-        /// Whether that message is on its way.
+        /// Whether that message is in flight.
         waiting: bool,
     },
-    /// Messages follow each other without waiting for answers.
+    /// Messages are pipelined.
     Replicate {
-        /// How many messages are on their way.
+        /// How many messages are in flight.
         messages: usize,
         /// How many bytes of commands they carry.
         bytes: u64,
     },
-    /// It is sent a snapshot instead of entries that were compacted away.
+    /// It gets a snapshot in place of compacted entries.
     Snapshot {
-        /// The last entry that the snapshot stands for.
+        /// The last entry that the snapshot includes.
         last: LogId,
-        /// How many bytes the snapshot has.
+        /// The size of the snapshot, in bytes.
         size: u64,
         /// How many of them were sent.
         sent: u64,
@@ -132,19 +133,19 @@ pub enum ProgressStatus {
     },
 }
 
-/// A transfer of leadership.
+/// A leadership transfer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct TransferStatus {
-    /// To which server.
+    /// The target.
     pub to: NodeId,
-    /// When it is given up, on the leader's clock.
+    /// When the leader gives it up, on the leader's clock.
     pub until: Timestamp,
-    /// Whether that server was told to campaign. Until then it lacks entries.
+    /// Whether `TimeoutNow` was sent. Until then the target lacks entries.
     pub timeout_now_sent: bool,
 }
 
 impl Raft {
-    /// What this server is doing.
+    /// The state of this server. See [`crate::status`].
     #[must_use]
     pub fn status(&self) -> Status {
         let log = &self.log;

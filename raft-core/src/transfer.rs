@@ -1,15 +1,15 @@
-//! Leadership transfer (thesis 3.10): the leader lets another voter catch up, tells it to campaign at once, and takes no
-//! proposals meanwhile.
+//! Leadership transfer (thesis 3.10): the leader lets another voter catch up, asks it to campaign at once,
+//! and accepts no proposals in the meantime.
 
-use crate::answer::{Rejection, Response};
 use crate::ids::{NodeId, ReplicaKey, RequestId, Term, Timestamp};
 use crate::io::Effect;
 use crate::message::Message;
 use crate::raft::{Leader, Raft, Role, Transfer};
+use crate::response::{Rejection, Response};
 
 impl Raft {
-    /// Another target takes the place of the one before, and the leader itself calls a transfer off. Who was told to
-    /// campaign may do so all the same: its letter cannot be called back.
+    /// Starts a transfer. Another target replaces the current one; the leader itself as target cancels the
+    /// transfer. A target that was already sent `TimeoutNow` may still campaign.
     pub(crate) fn transfer(
         &mut self,
         now: Timestamp,
@@ -17,25 +17,24 @@ impl Raft {
         to: NodeId,
         effects: &mut Vec<Effect>,
     ) {
-        let fits = to != self.config.id && self.configuration().is_voter(to);
+        let is_other_voter = to != self.config.id && self.configuration().is_voter(to);
         let hint = self.leader();
-        let until = now.after(self.config.election_timeout);
-        let itself = to == self.config.id;
-        let answer = match &mut self.role {
-            // Whoever asks again and again for the same must not keep it from failing.
+        let deadline = now.after(self.config.election_timeout);
+        let is_self = to == self.config.id;
+        let response = match &mut self.role {
+            // A repeated request for the same target must not extend the deadline.
             Role::Leader(Leader { transfer: Some(transfer), .. }) if transfer.to == to => {
                 Response::Rejected(Rejection::TransferInProgress)
             }
-            Role::Leader(leader) if fits || (itself && leader.transfer.is_some()) => {
+            Role::Leader(leader) if is_other_voter || (is_self && leader.transfer.is_some()) => {
                 if let Some(Transfer { request, .. }) = leader.transfer.take() {
                     effects.push(Effect::Respond {
                         request,
                         response: Response::Rejected(Rejection::TransferSuperseded),
                     });
                 }
-                if !itself {
-                    leader.transfer =
-                        Some(Transfer { request, to, deadline: until, timeout_now_sent: false });
+                if !is_self {
+                    leader.transfer = Some(Transfer { request, to, deadline, timeout_now_sent: false });
                     let to = self.configuration().replica(to);
                     return self.maybe_send_timeout_now(to, effects);
                 }
@@ -44,15 +43,15 @@ impl Raft {
             Role::Leader(_) => Response::Rejected(Rejection::TransferTargetNotVoter),
             _ => Response::NotLeader { hint },
         };
-        effects.push(Effect::Respond { request, response: answer });
+        effects.push(Effect::Respond { request, response });
     }
 
-    /// Whether leadership is on its way to another server.
+    /// Whether a leadership transfer is in progress.
     pub(crate) fn is_transferring(&self) -> bool {
         matches!(&self.role, Role::Leader(leader) if leader.transfer.is_some())
     }
 
-    /// When the transfer under way has failed.
+    /// When the transfer in progress fails.
     pub(crate) fn transfer_due(&self) -> Option<Timestamp> {
         match &self.role {
             Role::Leader(leader) => leader.transfer.map(|transfer| transfer.deadline),
@@ -60,7 +59,7 @@ impl Raft {
         }
     }
 
-    /// Tells the one that leadership passes to, as soon as it has everything: else it could not win (5.4.1).
+    /// Sends the target `TimeoutNow` once it has the whole log: before that it could not win (5.4.1).
     pub(crate) fn maybe_send_timeout_now(&mut self, peer: ReplicaKey, effects: &mut Vec<Effect>) {
         let (last, term) = (self.log.last().index, self.term);
         let Role::Leader(leader) = &mut self.role else { return };
@@ -76,7 +75,7 @@ impl Raft {
         }
     }
 
-    /// A transfer that takes longer than an election timeout has failed: proposals are taken again.
+    /// Fails a transfer after an election timeout: proposals are accepted again.
     pub(crate) fn expire_transfer(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
         let Role::Leader(leader) = &mut self.role else { return };
         if let Some(Transfer { request, .. }) = leader.transfer.take_if(|transfer| transfer.deadline <= now) {
@@ -85,7 +84,7 @@ impl Raft {
         }
     }
 
-    /// The group has changed: who is no voter any more cannot take over.
+    /// The configuration has changed: a target that is not a voter any more cannot take over.
     pub(crate) fn abort_transfer_if_target_removed(&mut self, effects: &mut Vec<Effect>) {
         let configuration = self.configuration().clone();
         let Role::Leader(leader) = &mut self.role else { return };
@@ -99,8 +98,8 @@ impl Raft {
         }
     }
 
-    /// A message of a later term ends this leadership. If it comes from the one that was told to campaign, that is what
-    /// was asked for.
+    /// A message of a later term ends this leadership. If it is the target's candidacy, the transfer has
+    /// succeeded.
     pub(crate) fn complete_transfer(
         &mut self,
         from: ReplicaKey,
@@ -115,14 +114,14 @@ impl Raft {
         }
     }
 
-    /// The leader hands over: campaign at once, without asking first whether that could succeed.
+    /// The leader asks this server to campaign at once, without pre-vote.
     pub(crate) fn on_timeout_now(&mut self, now: Timestamp, term: Term, effects: &mut Vec<Effect>) {
         if term == self.term && !self.is_leader() && self.may_campaign() {
             self.campaign(now, true, effects);
         }
     }
 
-    /// A leader that leaves tells the voter that has most.
+    /// Asks the most up-to-date voter to campaign, before this leader steps down.
     pub(crate) fn transfer_to_most_up_to_date(&self, effects: &mut Vec<Effect>) {
         let Role::Leader(leader) = &self.role else { return };
         let voters =

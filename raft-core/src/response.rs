@@ -1,69 +1,71 @@
-//! How requests end: every one is answered, and never with more than is known.
+//! Results of requests. Every request gets one response, which claims no more than the server knows.
 
 use crate::ids::{Index, NodeId};
 use crate::membership::ConfChangeError;
 use std::fmt;
 
-/// How a request ended.
+/// The result of a request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Response {
-    /// The proposal stands at this index and was just handed out by [`Effect::Apply`](crate::Effect::Apply). A change that
-    /// goes by way of a joint phase which ends by itself is answered at its end: from then on the group can do without
-    /// whoever is in it no more. A joint phase that was asked for is answered when it is in force for good.
+    /// The entry at this index was just handed out by [`Effect::Apply`](crate::Effect::Apply). A membership
+    /// change through a joint phase with `auto_leave` is answered at the end of that phase: from then on the
+    /// cluster does not need the removed servers. An explicit joint phase is answered once it is committed.
     Applied {
-        /// Where it stands.
+        /// The index of the entry.
         index: Index,
     },
-    /// This server does not lead; nothing was appended. Perhaps that one does.
+    /// This server is not the leader; nothing was appended.
     NotLeader {
-        /// Who may lead.
+        /// The server that may be the leader.
         hint: Option<NodeId>,
     },
-    /// Leadership was lost, or the leader's word on what was passed on to it did not come, or came of one of two copies:
-    /// the proposal or change may be committed yet, or not; the transfer may have succeeded.
+    /// Leadership was lost, or the leader's response to a forwarded request did not arrive or may belong to
+    /// one of two copies. The proposal or change may or may not be committed; the transfer may have
+    /// succeeded.
     Unknown,
-    /// The server that leadership was to pass to campaigns with this server's blessing, and this server has made way.
+    /// The transfer target campaigns at this server's request, and this server has stepped down.
     Transferred,
-    /// Leadership stays here: the transfer that was under way is called off.
+    /// The transfer in progress is cancelled; this server stays the leader.
     TransferCancelled,
     /// The state is this server's newest snapshot. The write that follows makes it durable.
     Compacted,
-    /// Not now, or not at all; certainly nothing happened.
+    /// The request had no effect.
     Rejected(Rejection),
 }
 
-/// Why a request was refused.
+/// Why a request was rejected.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Rejection {
-    /// This leader has committed no entry of its own term yet, so it does not know which changes are committed.
+    /// The leader has committed no entry of its own term yet, so it does not know which changes are
+    /// committed.
     NoCommitInTerm,
-    /// Another change is not yet committed: one at a time.
+    /// Another membership change is not committed yet. Only one may be in progress.
     ConfChangeInProgress,
-    /// The change does not fit the group as it is.
+    /// The change does not fit the current configuration.
     ConfChange(ConfChangeError),
-    /// Leadership is being passed on.
+    /// A leadership transfer is in progress.
     TransferInProgress,
-    /// Leadership can only pass to another voter.
+    /// The transfer target is not another voter.
     TransferTargetNotVoter,
-    /// The one that leadership was to pass to did not take it within an election timeout.
+    /// The transfer target did not take over within an election timeout.
     TransferFailed,
-    /// Leadership was to pass to another server instead, or to stay.
+    /// A newer transfer request replaced or cancelled this one.
     TransferSuperseded,
-    /// The one that leadership was to pass to was made a learner, or removed, before it could take it.
+    /// The transfer target was made a learner, or removed, before it took over.
     TransferTargetRemoved,
-    /// So much is uncommitted that the leader takes no more for now.
+    /// The leader has too many uncommitted bytes.
     TooMuchUncommitted,
-    /// So many requests wait here that no more are taken for now.
+    /// Too many requests wait on this server.
     TooManyRequests,
-    /// The change would make a voter of a server that lacks too much of the log: it could keep the group from committing
-    /// anything until it has caught up (thesis 4.2.1).
+    /// The change would make a voter of a server that lacks too much of the log. Until it caught up, it could
+    /// keep the cluster from committing (thesis 4.2.1).
     LearnerTooFarBehind,
-    /// This server has a snapshot of the same entries, or of more: perhaps it came from a leader meanwhile.
+    /// This server already has a snapshot of these entries or of more, perhaps from a leader.
     SnapshotOutdated,
-    /// The snapshot is of entries that were not handed out yet by [`Effect::Apply`](crate::Effect::Apply): nobody has that
-    /// state.
+    /// The snapshot includes entries that were not yet handed out by [`Effect::Apply`](crate::Effect::Apply),
+    /// so the application cannot have that state.
     SnapshotNotApplied,
-    /// This server's disk refused a write: it takes part no more until it is restarted.
+    /// A write of this server failed: it makes no promises until it is restarted.
     Halted,
 }
 
@@ -87,7 +89,7 @@ impl fmt::Display for Rejection {
         match self {
             Rejection::NoCommitInTerm => write!(f, "this leader has not committed anything of its term yet"),
             Rejection::ConfChangeInProgress => write!(f, "another change is under way"),
-            Rejection::ConfChange(unfit) => unfit.fmt(f),
+            Rejection::ConfChange(error) => error.fmt(f),
             Rejection::TransferInProgress => write!(f, "leadership is being passed on"),
             Rejection::TransferTargetNotVoter => write!(f, "leadership can only pass to another voter"),
             Rejection::TransferFailed => write!(f, "leadership was not taken in time"),
