@@ -1,14 +1,14 @@
-//! What a node makes true for others: the only thing that properties ever see.
+//! Facts: statements about a run. They are all that properties see.
 //!
-//! A fact is a *claim* of the server about its own state, a *promise* stated by the act of letting a message go, or a
-//! *truth* that a server cannot state: the simulated disk, the world and the clients state those. Numbers are plain,
-//! so that any Raft can be judged by them.
+//! A fact is a *claim* of a server about its own state, a *promise* that a server makes by sending a message, or a
+//! *truth* that a server cannot state, which comes from the simulated disk, the simulated world or a client. Facts hold
+//! plain numbers, so that any Raft can be checked.
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fmt;
 
-/// A server's number. Servers are numbered from 1; clients have numbers of their own in client facts.
+/// A server's number, from 1. In client facts: the client's number.
 pub type Node = u64;
 /// A Raft term. 0 is before the first election.
 pub type Term = u64;
@@ -17,31 +17,31 @@ pub type Index = u64;
 /// Nanoseconds of true time since the run began.
 pub type Time = u64;
 
-/// Sixty-four bits that stand for a content. Equal contents have equal digests; different ones almost surely do not.
+/// A 64-bit digest of a content. Equal contents have equal digests; different contents almost surely differ.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Digest(pub u64);
 
 impl Digest {
-    /// The digest of nothing: of the empty log, of the empty content.
+    /// The digest of the empty log and of the empty content.
     pub const EMPTY: Digest = Digest(0x9e37_79b9_7f4a_7c15);
 
-    /// This content followed by `word`. Order matters.
+    /// The digest of this content followed by `word`. Order matters.
     #[must_use]
     pub const fn then(self, word: u64) -> Digest {
-        // One widening multiplication of two odd-keyed words, folded: every input bit reaches every output bit.
+        // One widening multiplication of two odd-keyed words, folded: every input bit affects every output bit.
         let product =
             ((self.0 ^ 0xa076_1d64_78bd_642f) as u128) * ((word ^ 0xe703_7ed1_a0b4_28db) as u128 | 1 << 63);
         Digest((product as u64) ^ ((product >> 64) as u64) ^ word.rotate_left(32))
     }
 
-    /// This log followed by one entry: the fold that [`Fact::Started`] uses over a whole log.
+    /// The digest of this log followed by one entry. [`Fact::Started`] folds a whole log with it.
     #[must_use]
     pub const fn then_entry(self, term: Term, entry: Digest) -> Digest {
         self.then(term).then(entry.0)
     }
 
-    /// The digest of a string of bytes.
+    /// The digest of a byte string.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Digest {
         let mut digest = Digest::EMPTY.then(bytes.len() as u64);
@@ -67,7 +67,7 @@ impl fmt::Display for Digest {
     }
 }
 
-/// A place in a log: `index@term`.
+/// Index and term of a log entry, displayed as `index@term`.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LogId {
@@ -83,7 +83,7 @@ impl fmt::Display for LogId {
     }
 }
 
-/// A client's request by its name: the session that it belongs to, and its number there.
+/// Identifies a client request by its session and its number in that session.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RequestId {
@@ -99,36 +99,36 @@ impl fmt::Display for RequestId {
     }
 }
 
-/// Who votes and who only listens.
+/// A cluster configuration: voters and learners (Raft paper, 6).
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Configuration {
-    /// The voters; while joint, those of the new half.
+    /// The voters; of a joint configuration, the voters of the new one.
     pub voters: Vec<Node>,
-    /// The old half while joint; otherwise empty.
+    /// The voters of the old configuration while joint; otherwise empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub joint: Vec<Node>,
-    /// Nodes that receive the log and never count.
+    /// Servers that receive the log and do not vote.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub learners: Vec<Node>,
-    /// All that the system keeps of it: also the identities of its members, who comes after a joint phase and how that
-    /// is left. Absent where the system does not say; then it is not compared.
+    /// Digest of everything the system stores in a configuration, including what the lists do not show (member
+    /// identities, learners-to-be, how a joint phase ends). Not compared if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
 }
 
 impl Configuration {
-    /// What no system may carry in an entry or a snapshot, or state of its founding: a server that is listed twice in one
-    /// half, or as a voter of the new half and as a learner; no voter, except in what no entry carries. A voter that is
-    /// about to go may be a learner already while the old half counts (thesis, 4.3).
+    /// Why a system must not state this configuration: a server is listed twice in one list, or is both a voter of
+    /// the new configuration and a learner, or there is no voter in a configuration that an entry or a snapshot
+    /// carries (`is_carried`). A voter of the old half may already be a learner (thesis, 4.3).
     pub(crate) fn validation_error(&self, is_carried: bool) -> Option<String> {
-        let halves =
+        let lists =
             [(&self.voters, "voters"), (&self.joint, "voters of the old half"), (&self.learners, "learners")];
-        let twice = halves.into_iter().find_map(|(nodes, what)| {
+        let duplicate = lists.into_iter().find_map(|(nodes, what)| {
             let node = find_duplicate(nodes)?;
             Some(format!("lists n{node} twice among its {what}"))
         });
-        twice
+        duplicate
             .or_else(|| {
                 let node = self.learners.iter().find(|node| self.voters.contains(node))?;
                 Some(format!("lists n{node} as a voter and as a learner"))
@@ -136,36 +136,36 @@ impl Configuration {
             .or_else(|| (is_carried && self.voters.is_empty()).then(|| "has no voter".to_owned()))
     }
 
-    /// The same with each server once in each half, which is what it counts as; `None` where it is so.
+    /// A copy that lists each server once per list, as quorums count it; `None` if there is no duplicate.
     pub(crate) fn without_duplicates(&self) -> Option<Configuration> {
-        let halves = [&self.voters, &self.joint, &self.learners];
-        halves.into_iter().any(|nodes| find_duplicate(nodes).is_some()).then(|| {
-            let once = |nodes: &[Node]| {
+        let lists = [&self.voters, &self.joint, &self.learners];
+        lists.into_iter().any(|nodes| find_duplicate(nodes).is_some()).then(|| {
+            let dedup = |nodes: &[Node]| {
                 let mut known = BTreeSet::new();
                 nodes.iter().copied().filter(|&node| known.insert(node)).collect()
             };
             Configuration {
-                voters: once(&self.voters),
-                joint: once(&self.joint),
-                learners: once(&self.learners),
+                voters: dedup(&self.voters),
+                joint: dedup(&self.joint),
+                learners: dedup(&self.learners),
                 digest: self.digest,
             }
         })
     }
 
-    /// Whether this node belongs to it, with a vote or without.
+    /// Whether this server is a voter (of either half) or a learner.
     #[must_use]
     pub fn has(&self, node: Node) -> bool {
         [&self.voters, &self.joint, &self.learners].into_iter().any(|nodes| nodes.contains(&node))
     }
 
-    /// Whoever belongs to it: once for each part that it has.
+    /// All members; a server appears once for each list that names it.
     pub fn members(&self) -> impl Iterator<Item = Node> + '_ {
         self.voters.iter().chain(&self.joint).chain(&self.learners).copied()
     }
 
-    /// Whether the nodes that count are a quorum: more than half of the voters, and while joint of each half (paper, 6).
-    /// Learners are never asked.
+    /// Whether the servers for which `counts` holds are a quorum: a majority of the voters and, while joint, also of
+    /// the old voters (paper, 6). Learners never count.
     #[must_use]
     pub fn is_quorum(&self, counts: impl Fn(Node) -> bool) -> bool {
         let majority = |half: &[Node]| 2 * half.iter().filter(|&&node| counts(node)).count() > half.len();
@@ -182,35 +182,35 @@ fn find_duplicate(nodes: &[Node]) -> Option<Node> {
 
 impl fmt::Display for Configuration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let half = |f: &mut fmt::Formatter<'_>, half: &[Node]| {
-            half.iter().enumerate().try_for_each(|(position, node)| {
+        let nodes = |f: &mut fmt::Formatter<'_>, nodes: &[Node]| {
+            nodes.iter().enumerate().try_for_each(|(position, node)| {
                 write!(f, "{}n{node}", if position == 0 { "" } else { ", " })
             })
         };
         write!(f, "{{")?;
-        half(f, &self.voters)?;
+        nodes(f, &self.voters)?;
         if !self.joint.is_empty() {
             write!(f, "}} with {{")?;
-            half(f, &self.joint)?;
+            nodes(f, &self.joint)?;
         }
         write!(f, "}}")
     }
 }
 
-/// A change of the group, as an operator asks for it (Raft paper, 6; thesis 4).
+/// A membership change as an operator requests it (Raft paper, 6; thesis 4).
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ConfChange {
-    /// These steps, in this order: at once, or by way of a joint phase that ends without a command.
+    /// These operations in order, at once or through a joint phase that ends without another request.
     Steps(Vec<ConfChangeOp>),
-    /// These steps, in this order, by way of a joint phase that lasts until [`ConfChange::Leave`].
+    /// These operations in order, through a joint phase that lasts until [`ConfChange::Leave`].
     Joint(Vec<ConfChangeOp>),
-    /// The joint phase ends.
+    /// End the joint phase.
     Leave,
 }
 
 impl ConfChange {
-    /// Its steps.
+    /// The operations.
     #[must_use]
     pub fn ops(&self) -> &[ConfChangeOp] {
         match self {
@@ -220,15 +220,15 @@ impl ConfChange {
     }
 }
 
-/// One step of a change. For a server that changes its role, the new one.
+/// One operation of a membership change. It overrides the role that the server had before.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ConfChangeOp {
-    /// This server votes.
+    /// Make this server a voter.
     Voter(Node),
-    /// This server gets the log and does not vote.
+    /// Make this server a learner.
     Learner(Node),
-    /// This server leaves.
+    /// Remove this server.
     Remove(Node),
 }
 
@@ -239,8 +239,8 @@ impl fmt::Display for ConfChange {
             ConfChange::Joint(ops) => (" and stay joint", ops),
             ConfChange::Leave => return f.write_str("leave the joint phase"),
         };
-        for (place, op) in ops.iter().enumerate() {
-            let comma = if place == 0 { "" } else { ", " };
+        for (position, op) in ops.iter().enumerate() {
+            let comma = if position == 0 { "" } else { ", " };
             match op {
                 ConfChangeOp::Voter(node) => write!(f, "{comma}voter n{node}")?,
                 ConfChangeOp::Learner(node) => write!(f, "{comma}learner n{node}")?,
@@ -248,145 +248,145 @@ impl fmt::Display for ConfChange {
             }
         }
         if ops.is_empty() {
-            f.write_str("no step")?;
+            f.write_str("no operation")?;
         }
         f.write_str(how)
     }
 }
 
-/// What an operator is answered.
+/// The response to an operator's membership change.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ConfChangeResponse {
-    /// It is complete: a joint phase that ends by itself is over, one that was asked for is in force for good.
+    /// The change is complete: a joint phase that ends by itself has ended; a requested joint phase is in force.
     Done,
-    /// It did not happen and never will.
+    /// The change did not happen and never will.
     Refused,
-    /// It may have happened, or may happen yet.
+    /// The change may have happened or may still happen.
     Unknown,
 }
 
-/// One thing that was made true, without when and by whom: see [`Observed`].
+/// What a fact says. [`Observed`] adds when it was stated and by which server.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "fact", rename_all = "snake_case")]
 pub enum Fact {
-    /// Claim: an incarnation begins with this much of its past. `digest` folds its recovered log after `base` with
+    /// Claim: an incarnation starts with this recovered state. `digest` folds the recovered log after `base` with
     /// [`Digest::then_entry`], starting from [`Digest::EMPTY`].
     Started {
         /// The recovered term.
         term: Term,
         /// The recovered vote in that term.
         vote: Option<Node>,
-        /// Where the recovered log begins: 0@0, or an entry that a snapshot covers.
+        /// Where the recovered log begins: 0@0, or the entry up to which a snapshot replaces it.
         base: LogId,
         /// Where the recovered log ends.
         last: LogId,
-        /// The recovered entries after `base`.
+        /// Digest of the recovered entries after `base`.
         digest: Digest,
     },
-    /// Claim: the current term is now this.
+    /// Claim: the current term changed.
     TermChanged {
         /// The new term.
         term: Term,
     },
     /// Claim: the log has a new last entry.
     Appended {
-        /// Its index: one more than the last one's.
+        /// Its index: the previous last index plus one.
         index: Index,
         /// Its term.
         term: Term,
         /// Its content.
         entry: Digest,
     },
-    /// Claim: the log was cut and now ends here.
+    /// Claim: the log was truncated.
     Truncated {
-        /// The last index that is left.
+        /// The new last index.
         after: Index,
     },
-    /// Claim: this node leads from now on.
+    /// Claim: this server became leader.
     Leads {
         /// The term that it leads.
         term: Term,
     },
-    /// Claim: this node no longer leads.
+    /// Claim: this server stopped leading.
     SteppedDown {
         /// The term that it led.
         term: Term,
     },
-    /// Claim: everything up to here is committed, as far as this node knows.
+    /// Claim: this server's commit index changed.
     Committed {
         /// The new commit index.
         index: Index,
     },
-    /// Claim: the state machine has taken this entry.
+    /// Claim: the state machine applied this entry.
     Applied {
-        /// The entry's index: one more than the last one applied or restored in this incarnation, or the first.
+        /// Its index: one more than the index last applied or restored in this incarnation; any for the first.
         index: Index,
         /// The entry's content.
         entry: Digest,
-        /// The whole state after it, as a sum over its items.
+        /// Digest of the whole state after it: a sum over the state's items.
         state: Digest,
-        /// The client's request in it, if there is one.
+        /// The client request in the entry, if any.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         request: Option<RequestId>,
-        /// Whether it changed the state, or was answered from the session table.
+        /// Whether it changed the state; `false` if it was answered from the session table.
         effect: bool,
     },
     /// Claim: this configuration is in force from this entry on.
     Configured {
-        /// The entry that carries it; 0 for the first one, which no entry carries. Where the log begins after a
-        /// snapshot, the index at which it begins.
+        /// The index of the entry that carries it; 0 for the first configuration, which no entry carries. For a log
+        /// that begins after a snapshot: the index at which it begins.
         index: Index,
         /// The configuration.
         configuration: Box<Configuration>,
     },
-    /// Claim: this server has a snapshot of its application.
+    /// Claim: this server took a snapshot of its application.
     SnapshotTaken {
         /// The last entry that it covers.
         last: LogId,
-        /// The state in it, recomputed from the items of the image.
+        /// Digest of the state in it, recomputed from the items of the image.
         state: Digest,
         /// The configuration in it: the one in force at `last`.
         configuration: Box<Configuration>,
     },
-    /// Claim: the log was replaced by a snapshot that came from a leader, and now ends with its last entry.
+    /// Claim: a leader's snapshot replaced the log, which now ends with the last entry that the snapshot covers.
     SnapshotInstalled {
         /// The last entry that it covers.
         last: LogId,
         /// The configuration in it: the one in force at `last`.
         configuration: Box<Configuration>,
     },
-    /// Claim: the state machine was replaced by a snapshot's. What is applied next comes right after it.
+    /// Claim: the state machine was replaced with a snapshot's state. The next entry applied is `index + 1`.
     Restored {
         /// The index of the last entry that the snapshot covers.
         index: Index,
-        /// The whole state, recomputed from the restored items.
+        /// Digest of the whole state, recomputed from the restored items.
         state: Digest,
     },
-    /// Promise: a granted vote has left this node.
+    /// Promise: a granted vote was sent.
     Voted {
-        /// The term that it counts in.
+        /// The term of the election.
         term: Term,
-        /// Who got it.
+        /// The server that it was given to.
         candidate: Node,
     },
-    /// Promise: a request for votes has left this node, which has voted for itself.
+    /// Promise: a vote request was sent; the sender has voted for itself.
     Campaigned {
         /// The term that it campaigns in.
         term: Term,
     },
-    /// Promise: a success answer has left this node for the leader of `term`.
+    /// Promise: a successful append response was sent to the leader of `term`.
     Acknowledged {
         /// The term of the leader.
         term: Term,
-        /// Everything up to here equals the leader's log, and is durable here.
+        /// Up to this index the log equals the leader's and is durable here.
         index: Index,
     },
-    /// Promise: a read was answered from the state after `applied`.
+    /// Promise: a read was answered.
     ReadServed {
         /// The read.
         read: RequestId,
-        /// The applied index that it was answered from.
+        /// The applied index whose state it was answered from.
         applied: Index,
     },
     /// Truth, stated by the disk: one record is durable. Its entries follow, each as a [`Fact::SavedEntry`].
@@ -395,7 +395,7 @@ pub enum Fact {
         term: Term,
         /// The durable vote in that term.
         vote: Option<Node>,
-        /// The durable log is cut to this index first; `None` leaves it as it is.
+        /// The durable log is first truncated to this index; `None`: it is not truncated.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         after: Option<Index>,
     },
@@ -408,55 +408,56 @@ pub enum Fact {
         /// Its content.
         entry: Digest,
     },
-    /// Truth, stated by the disk: a snapshot is durable, in one piece with the [`Fact::Saved`] before it and the entries
-    /// that follow. What the durable log holds after `base` stays, if it has `last`; otherwise the snapshot replaces it.
+    /// Truth, stated by the disk: a snapshot is durable, atomically with the [`Fact::Saved`] before it and the
+    /// entries that follow. If the durable log contains `last`, its entries after `base` remain; otherwise the
+    /// snapshot replaces it.
     SavedSnapshot {
         /// Where the durable log begins.
         base: LogId,
         /// The last entry that the snapshot covers: `base`, or a later one.
         last: LogId,
     },
-    /// Truth, stated by the disk: what [`Fact::Started`] recovered is durable again, all of it.
+    /// Truth, stated by the disk: everything that [`Fact::Started`] recovered is durable again.
     SavedRecovered,
-    /// Truth: the process died. The page cache survives.
+    /// Truth: the process crashed. The page cache survives.
     Crashed,
-    /// Truth: the power failed. What was not synced may be gone.
+    /// Truth: the power failed. Writes that were not synced may be lost.
     PowerLost,
     /// Truth: a new incarnation is about to start.
     Restarted,
-    /// Truth: the disk was emptied.
+    /// Truth: the disk was wiped.
     Wiped,
-    /// Truth, stated by the world: from now on nothing is wrong with this server, its clocks and its disk. Between it and
-    /// all others of whom this is said messages arrive soon, somebody leads, and nobody asks for changes or transfers. It
-    /// is said only where pre-vote or check-quorum is on.
+    /// Truth, stated by the world: this server, its clock and its disk have no fault from now on. Messages between
+    /// the servers that are quiet arrive soon, there is a leader, and no operator requests changes or transfers.
+    /// Stated only if pre-vote or check-quorum is on.
     Quiet,
-    /// Truth, stated by the world: this server is one of those that found the group.
+    /// Truth, stated by the world: this server is an initial voter of the cluster.
     Founded {
-        /// All of them, as voters.
+        /// All initial voters.
         voters: Vec<Node>,
     },
-    /// Truth, stated by the world: an operator asks this server to change the group.
+    /// Truth, stated by the world: an operator asks this server for a membership change.
     ChangeRequested {
-        /// The request: numbered in the order in which they are made.
+        /// The number of the request, in the order in which requests are made.
         request: u64,
-        /// How.
+        /// The change.
         change: Box<ConfChange>,
     },
-    /// Truth, stated by the world: this server has answered the operator. A server that dies first never answers.
+    /// Truth, stated by the world: this server responded to the operator. A server that crashes first never responds.
     ChangeAnswered {
-        /// Which request.
+        /// The number of the request.
         request: u64,
-        /// What.
+        /// The response.
         answer: ConfChangeResponse,
     },
-    /// Truth, stated by a client: it has seen its write acknowledged.
+    /// Truth, stated by a client: its write was acknowledged.
     WriteAcknowledged {
-        /// The log index that the answer named.
+        /// The log index that the response named.
         index: Index,
         /// The write.
         write: RequestId,
     },
-    /// Truth, stated by a client: it asks to read.
+    /// Truth, stated by a client: it starts to read.
     ReadAsked {
         /// The read.
         read: RequestId,
@@ -464,7 +465,7 @@ pub enum Fact {
 }
 
 impl Fact {
-    /// The configuration in it, and the index that it stands for.
+    /// The configuration in this fact and the index at which it is in force.
     pub(crate) fn configuration(&self) -> Option<(Index, &Configuration)> {
         match self {
             Fact::Configured { index, configuration } => Some((*index, configuration)),
@@ -474,7 +475,7 @@ impl Fact {
         }
     }
 
-    /// The names of its fields.
+    /// The names of the fact's fields, as in its JSON form.
     #[must_use]
     pub const fn fields(&self) -> &'static [&'static str] {
         match self {
@@ -511,30 +512,30 @@ impl Fact {
     }
 }
 
-/// A fact with its place in the run.
+/// A fact with its time, event and server.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Observed {
-    /// True time.
+    /// True time, in nanoseconds since the run began.
     pub at: Time,
-    /// The event of the run during which it was stated; facts of one event have the same step.
+    /// The event of the run that stated it; facts of one event have the same step.
     pub step: u64,
-    /// Who stated it, or whom it is about: a server; for client facts the client's number.
+    /// The server that stated it or that it is about; in client facts, the client's number.
     pub node: Node,
-    /// What.
+    /// What it says.
     #[serde(flatten)]
     pub fact: Fact,
 }
 
 impl Observed {
-    /// The same with each server once in each half of its configuration; `None` where it is so.
+    /// A copy whose configuration lists each server once per list; `None` if there is no duplicate.
     pub(crate) fn without_duplicates(&self) -> Option<Observed> {
         let (_, configuration) = self.fact.configuration()?;
-        let once = Box::new(configuration.without_duplicates()?);
+        let deduplicated = Box::new(configuration.without_duplicates()?);
         let mut observed = self.clone();
         match &mut observed.fact {
             Fact::Configured { configuration, .. }
             | Fact::SnapshotTaken { configuration, .. }
-            | Fact::SnapshotInstalled { configuration, .. } => *configuration = once,
+            | Fact::SnapshotInstalled { configuration, .. } => *configuration = deduplicated,
             _ => {}
         }
         Some(observed)

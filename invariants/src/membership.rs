@@ -1,16 +1,18 @@
-//! Which configurations may be in force, by what operators asked for and what they were answered. No server is believed.
+//! The configurations that may be in force, derived from operators' requests and responses only; servers' claims are
+//! not used.
 //!
 //! *Source*: Raft paper, 6; thesis 4.1 (one change at a time), 4.3 (joint consensus).
 //!
-//! A change that is answered with success is complete. One whose answer is missing or unknown may be in force, may never
-//! be, or may be half done: a joint phase that ends by itself can be in force before its end. So what may be in force is a
-//! set. It shrinks where a later change succeeds: a leader appends a change only after it has committed all changes that
-//! stand in its log, and no change that is missing there can be committed afterwards. From then on the set holds what that
-//! change makes of each configuration that was possible before it.
+//! A change that was answered with success is complete. A change whose response is missing or unknown may be in
+//! force, may never be, or may be half done: a joint phase that ends by itself can be in force before its end. So the
+//! configurations that may be in force are a set. It shrinks when a later change succeeds: a leader appends a change
+//! only after it has committed all earlier changes in its log, and a change that is not in that log can never commit
+//! afterwards. From then on the set holds the result of that change for each configuration that was possible before
+//! it.
 
 use crate::fact::{ConfChange, ConfChangeOp, ConfChangeResponse, Configuration, Node};
 
-/// More configurations than this are not told apart.
+/// Above this number, possible configurations are no longer kept apart.
 const MAX_POSSIBLE: usize = 256;
 
 /// A server as a member of a configuration.
@@ -18,63 +20,63 @@ const MAX_POSSIBLE: usize = 256;
 pub struct Member {
     /// The server.
     pub node: Node,
-    /// How often its disk had been emptied when it was added.
+    /// How often its disk had been wiped when it was added.
     pub disk_generation: u64,
 }
 
 /// A configuration that may be in force. Its lists are sorted and name each server once.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Default, Debug)]
 struct PossibleConfiguration {
-    /// While joint, the new half.
+    /// The voters; while joint, of the new half.
     voters: Vec<Member>,
-    /// The old half; empty unless joint.
+    /// The voters of the old half; empty unless joint.
     old_voters: Vec<Member>,
     learners: Vec<Member>,
     /// Voters of the old half that become learners when the joint phase ends.
     learners_next: Vec<Member>,
-    /// Whether the joint phase ends without a command.
+    /// Whether the joint phase ends without a request.
     auto_leave: bool,
 }
 
-/// A change that was asked for and may be in force, or not.
+/// A requested change of which it is unknown whether it is in force.
 #[derive(Clone, PartialEq, Eq, Debug)]
 struct PendingChange {
     request: u64,
     change: ConfChange,
-    /// The disk generation of each server that it adds.
+    /// The servers that it adds, each with its disk generation.
     added: Vec<Member>,
 }
 
 /// The configurations that may be in force.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PossibleConfigurations {
-    /// What may have been in force before the oldest open change.
+    /// What may have been in force before the oldest pending change.
     settled: Vec<PossibleConfiguration>,
     pending: Vec<PendingChange>,
-    /// What may be in force now: never empty.
+    /// What may be in force now; never empty.
     possible: Vec<PossibleConfiguration>,
-    /// Set once there were too many to tell apart: every server that may ever have been a member since.
+    /// Set once there were more than [`MAX_POSSIBLE`]: every server that may have been a member since then.
     overflow_members: Option<Vec<Member>>,
 }
 
 impl PossibleConfigurations {
-    /// A group that was founded by these voters.
+    /// A cluster with these initial voters.
     #[must_use]
     pub fn with_initial_voters(voters: impl IntoIterator<Item = Node>) -> PossibleConfigurations {
-        let mut founding = PossibleConfiguration::default();
+        let mut initial = PossibleConfiguration::default();
         voters
             .into_iter()
-            .for_each(|node| insert_member(&mut founding.voters, Member { node, disk_generation: 0 }));
+            .for_each(|node| insert_member(&mut initial.voters, Member { node, disk_generation: 0 }));
         PossibleConfigurations {
-            settled: vec![founding.clone()],
+            settled: vec![initial.clone()],
             pending: Vec::new(),
-            possible: vec![founding],
+            possible: vec![initial],
             overflow_members: None,
         }
     }
 
-    /// A change is asked for. Until it is answered it may be in force or not. Requests are numbered in the order in which
-    /// servers take them up.
+    /// Records a requested change. Until it is answered it may or may not be in force. `request` numbers grow in the
+    /// order in which servers receive the requests.
     pub fn record_request(
         &mut self,
         request: u64,
@@ -92,23 +94,25 @@ impl PossibleConfigurations {
         self.recompute();
     }
 
-    /// A change is answered. What is unknown, or was decided by a later change, says nothing new.
+    /// Records a response. No effect if it is unknown, or if a later change has already decided this one.
     pub fn record_response(&mut self, request: u64, answer: ConfChangeResponse) {
-        let Some(place) = self.pending.iter().position(|open| open.request == request) else { return };
+        let Some(position) = self.pending.iter().position(|pending| pending.request == request) else {
+            return;
+        };
         match answer {
             ConfChangeResponse::Unknown => return,
-            ConfChangeResponse::Refused => _ = self.pending.remove(place),
+            ConfChangeResponse::Refused => _ = self.pending.remove(position),
             ConfChangeResponse::Done => {
-                let before = apply_pending(&self.settled, &self.pending[..place]);
-                let done = &self.pending[place];
+                let before = apply_pending(&self.settled, &self.pending[..position]);
+                let done = &self.pending[position];
                 let mut after: Vec<PossibleConfiguration> = before
                     .iter()
                     .filter_map(|possible| possible.apply_change(done).last().cloned())
                     .collect();
                 sort_and_dedup(&mut after);
-                // It fits none of them: the system calls something a success that changes nothing.
+                // If it fits none of them, the system reports success for a change without effect.
                 self.settled = if after.is_empty() { before } else { after };
-                self.pending.drain(..=place);
+                self.pending.drain(..=position);
             }
         }
         self.recompute();
@@ -127,8 +131,8 @@ impl PossibleConfigurations {
         }
     }
 
-    /// Whether the members that count are a quorum of every configuration that may be in force: more than half of the
-    /// voters, and while joint of each half.
+    /// Whether the members for which `counts` holds are a quorum of every configuration that may be in force: a
+    /// majority of the voters and, while joint, also of the old voters.
     #[must_use]
     pub fn all_have_quorum(&self, counts: impl Fn(Member) -> bool) -> bool {
         let majority =
@@ -138,7 +142,7 @@ impl PossibleConfigurations {
                 majority(&possible.voters)
                     && (possible.old_voters.is_empty() || majority(&possible.old_voters))
             }),
-            // Whichever of them vote.
+            // The voters may be any of them.
             Some(members) => members.iter().all(|&member| counts(member)),
         }
     }
@@ -158,24 +162,24 @@ impl PossibleConfigurations {
         }
     }
 
-    /// The configurations that may be in force, as facts have them.
+    /// The configurations that may be in force, in the form that facts use.
     #[must_use]
     pub fn configurations(&self) -> Vec<Configuration> {
         self.possible.iter().map(PossibleConfiguration::to_configuration).collect()
     }
 
-    /// Takes up what has changed.
+    /// Recomputes what may be in force.
     fn recompute(&mut self) {
         self.possible = apply_pending(&self.settled, &self.pending);
         if self.overflow_members.is_none() && self.possible.len() > MAX_POSSIBLE {
             self.overflow_members = Some(Vec::new());
         }
-        if let Some(any_of) = &mut self.overflow_members {
+        if let Some(all_members) = &mut self.overflow_members {
             let members = self.possible.iter().flat_map(PossibleConfiguration::members);
-            let asked = self.pending.iter().flat_map(|open| open.added.iter().copied());
-            any_of.extend(members.chain(asked));
-            sort_and_dedup(any_of);
-            // They are not told apart any more, so that a few stand for all.
+            let added = self.pending.iter().flat_map(|pending| pending.added.iter().copied());
+            all_members.extend(members.chain(added));
+            sort_and_dedup(all_members);
+            // They are no longer kept apart: one stands for all.
             self.settled = self.possible.drain(..1).collect();
             self.possible.clone_from(&self.settled);
             self.pending.clear();
@@ -184,36 +188,31 @@ impl PossibleConfigurations {
 }
 
 impl PossibleConfiguration {
-    /// What a change makes of this configuration: all that may be in force meanwhile, and in the end the last. Nothing where
-    /// it does not fit.
-    fn apply_change(&self, open: &PendingChange) -> Vec<PossibleConfiguration> {
-        match &open.change {
+    /// The configurations that this change can put in force here, the final one last; empty if it does not apply.
+    fn apply_change(&self, pending: &PendingChange) -> Vec<PossibleConfiguration> {
+        match &pending.change {
             ConfChange::Steps(ops) => {
-                let Some(joint) = self.enter_joint(ops, &open.added, true) else { return Vec::new() };
+                let Some(joint) = self.enter_joint(ops, &pending.added, true) else { return Vec::new() };
                 let left = joint.leave_joint();
                 vec![joint, left]
             }
-            ConfChange::Joint(ops) => self.enter_joint(ops, &open.added, false).into_iter().collect(),
+            ConfChange::Joint(ops) => self.enter_joint(ops, &pending.added, false).into_iter().collect(),
             ConfChange::Leave if self.is_joint() => vec![self.leave_joint()],
             ConfChange::Leave => Vec::new(),
         }
     }
 
-    /// At the beginning of a joint phase. `None` where there is one already, or nobody would vote after it.
+    /// The configuration after entering a joint phase. `None` if already joint, or if no voter would remain.
     fn enter_joint(
         &self,
         ops: &[ConfChangeOp],
         added: &[Member],
-        leaves_by_itself: bool,
+        auto_leave: bool,
     ) -> Option<PossibleConfiguration> {
         if self.is_joint() {
             return None;
         }
-        let mut joint = PossibleConfiguration {
-            old_voters: self.voters.clone(),
-            auto_leave: leaves_by_itself,
-            ..self.clone()
-        };
+        let mut joint = PossibleConfiguration { old_voters: self.voters.clone(), auto_leave, ..self.clone() };
         for op in ops {
             let (ConfChangeOp::Voter(node) | ConfChangeOp::Learner(node) | ConfChangeOp::Remove(node)) = *op;
             for list in [&mut joint.voters, &mut joint.learners, &mut joint.learners_next] {
@@ -222,7 +221,7 @@ impl PossibleConfiguration {
             let Some(&member) = added.iter().find(|member| member.node == node) else { continue };
             match op {
                 ConfChangeOp::Voter(_) => insert_member(&mut joint.voters, member),
-                // A server that still votes in the old half is not a learner at the same time.
+                // A server that still votes in the old half cannot be a learner yet.
                 ConfChangeOp::Learner(_) if joint.old_voters.iter().any(|old| old.node == node) => {
                     insert_member(&mut joint.learners_next, member);
                 }
@@ -233,7 +232,7 @@ impl PossibleConfiguration {
         (!joint.voters.is_empty()).then_some(joint)
     }
 
-    /// At the end of a joint phase.
+    /// The configuration after the joint phase.
     fn leave_joint(&self) -> PossibleConfiguration {
         let mut learners = self.learners.clone();
         self.learners_next.iter().for_each(|&member| insert_member(&mut learners, member));
@@ -253,19 +252,19 @@ impl PossibleConfiguration {
         self.members().any(|other| other == member)
     }
 
-    /// Whether this is what a system states. Servers that become learners at the end of a joint phase may be named as such
-    /// before.
+    /// Whether the stated configuration is this one. Servers that become learners after the joint phase may already
+    /// be stated as learners.
     fn matches(&self, stated: &Configuration) -> bool {
         let among = |nodes: &[Node], members: &[Member]| {
             nodes.iter().all(|&node| members.iter().any(|member| member.node == node))
         };
-        let named =
+        let names_all =
             |members: &[Member], nodes: &[Node]| members.iter().all(|member| nodes.contains(&member.node));
-        let same = |nodes: &[Node], members: &[Member]| among(nodes, members) && named(members, nodes);
+        let same = |nodes: &[Node], members: &[Member]| among(nodes, members) && names_all(members, nodes);
         let learners: Vec<Member> = self.learners.iter().chain(&self.learners_next).copied().collect();
         same(&stated.voters, &self.voters)
             && same(&stated.joint, &self.old_voters)
-            && named(&self.learners, &stated.learners)
+            && names_all(&self.learners, &stated.learners)
             && among(&stated.learners, &learners)
     }
 
@@ -280,12 +279,12 @@ impl PossibleConfiguration {
     }
 }
 
-/// What may be in force where some of these changes have happened, in their order.
-fn apply_pending(base: &[PossibleConfiguration], open: &[PendingChange]) -> Vec<PossibleConfiguration> {
+/// What may be in force if any subset of these changes has happened, in their order.
+fn apply_pending(base: &[PossibleConfiguration], changes: &[PendingChange]) -> Vec<PossibleConfiguration> {
     let mut possible = base.to_vec();
-    for open in open {
+    for pending in changes {
         let more: Vec<PossibleConfiguration> =
-            possible.iter().flat_map(|possible| possible.apply_change(open)).collect();
+            possible.iter().flat_map(|possible| possible.apply_change(pending)).collect();
         possible.extend(more);
         sort_and_dedup(&mut possible);
     }
@@ -297,10 +296,10 @@ fn sort_and_dedup<T: Ord>(list: &mut Vec<T>) {
     list.dedup();
 }
 
-/// Puts a member into a sorted list, in place of an earlier disk generation of the same server.
+/// Inserts a member into a sorted list; it replaces an earlier disk generation of the same server.
 fn insert_member(members: &mut Vec<Member>, member: Member) {
     match members.binary_search_by_key(&member.node, |other| other.node) {
-        Ok(place) => members[place] = member,
-        Err(place) => members.insert(place, member),
+        Ok(position) => members[position] = member,
+        Err(position) => members.insert(position, member),
     }
 }

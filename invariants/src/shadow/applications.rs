@@ -1,4 +1,4 @@
-//! What was first applied at each index, by anybody, and the state after it.
+//! For each index, the first application by any server and the state after it.
 
 use super::fact_origin::FactOrigin;
 use crate::fact::{Digest, Fact, Index, Observed, RequestId};
@@ -13,23 +13,24 @@ pub(crate) struct Application {
     pub state: Digest,
     request: Option<RequestId>,
     effect: bool,
-    /// Who stated it.
+    /// Where it was stated.
     pub origin: FactOrigin,
 }
 
 impl Application {
     /// The fact that stated it.
     pub fn observed(&self, index: Index) -> Observed {
-        let &Application { entry, state, request, effect, origin: seen } = self;
-        seen.observed(Fact::Applied { index, entry, state, request, effect })
+        let &Application { entry, state, request, effect, origin } = self;
+        origin.observed(Fact::Applied { index, entry, state, request, effect })
     }
 }
 
-/// The table: dense by index, as far as there are no gaps. It grows by what was applied, never by what an index says.
+/// The table, dense by index up to the first gap. Memory grows with the number of applications, not with the indexes
+/// stated.
 #[derive(Default, Debug)]
 pub(crate) struct Applications {
     first: Vec<Application>,
-    /// Those after a gap, which a snapshot leaves whose entries nobody here applied.
+    /// Applications after a gap, which arises if a snapshot covers entries that no server has applied.
     after_gap: BTreeMap<Index, Application>,
 }
 
@@ -40,7 +41,7 @@ impl Applications {
         self.first.get(position).or_else(|| self.after_gap.get(&index))
     }
 
-    /// Takes an `Applied` in: the first of its index stays.
+    /// Records a [`Fact::Applied`]; the first one for an index wins.
     pub fn record(&mut self, observed: &Observed) {
         let Fact::Applied { index, entry, state, request, effect } = observed.fact else { return };
         let end = self.first.len() as Index + 1;
@@ -51,8 +52,8 @@ impl Applications {
         if index > end {
             self.after_gap.entry(index).or_insert(application);
         } else {
-            let first = if self.after_gap.is_empty() { None } else { self.after_gap.remove(&index) };
-            self.first.push(first.unwrap_or(application));
+            let earlier = if self.after_gap.is_empty() { None } else { self.after_gap.remove(&index) };
+            self.first.push(earlier.unwrap_or(application));
         }
     }
 }
@@ -65,16 +66,16 @@ mod tests {
     proptest! {
         #[test]
         fn the_first_application_of_each_index_stays(indexes in prop::collection::vec(0..12u64, 0..40)) {
-            let (mut applications, mut plain) = (Applications::default(), BTreeMap::new());
+            let (mut applications, mut reference) = (Applications::default(), BTreeMap::new());
             for (step, index) in (0..).zip(indexes) {
                 let fact = Fact::Applied { index, entry: Digest(0), state: Digest(step), request: None, effect: true };
                 applications.record(&Observed { at: 0, step, node: 1, fact });
                 if index > 0 {
-                    plain.entry(index).or_insert(Digest(step));
+                    reference.entry(index).or_insert(Digest(step));
                 }
                 for index in 0..14 {
                     let found = applications.find(index).map(|application| application.state);
-                    prop_assert_eq!(found, plain.get(&index).copied());
+                    prop_assert_eq!(found, reference.get(&index).copied());
                 }
             }
         }

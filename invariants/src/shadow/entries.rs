@@ -1,55 +1,55 @@
-//! Every entry that ever stood in a log, by index and term, as its first writer wrote it.
+//! Every entry that was ever in a log, by index and term, as first stated.
 //!
-//! By the Log Matching Property (paper, 5.3) index and term name one entry and one log before it, so the table holds the
-//! digest of that whole prefix, folded here and not taken from any server. A server that forgot its log cannot forge it.
+//! By the Log Matching Property (paper, 5.3), index and term identify an entry and the whole log before it. So the
+//! table also holds the digest of that prefix. It is computed here and not taken from any server.
 
 use super::fact_origin::FactOrigin;
 use crate::fact::{Digest, LogId, Term};
 use std::collections::BTreeMap;
 
-/// One entry and where it came from.
+/// One entry and its origin.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Entry {
     /// Its term.
     pub term: Term,
     /// Its content.
     pub digest: Digest,
-    /// The whole log up to and with it.
+    /// Digest of the log up to and including it.
     pub prefix_digest: Digest,
     /// The term of the entry before it.
     pub prev_log_term: Term,
-    /// Who wrote it first.
+    /// Where it was first stated.
     pub origin: FactOrigin,
-    /// The next entry at the same index in [`Entries::arena`], or [`NONE`].
+    /// The next entry of the same index in [`Entries::arena`], or [`NONE`].
     next_in_chain: u32,
-    /// How many entries hang after it.
+    /// How many entries follow it in its chain.
     chain_len: u32,
 }
 
-/// So many links of a chain are followed; what hangs further down is in a map.
+/// A lookup follows at most this many links; entries further down a chain are found through a map.
 const MAX_CHAIN_LINKS: u32 = 8;
 
 const NONE: u32 = u32::MAX;
 
-/// The table: dense by index; entries of several terms at one index hang in a chain, the newest first.
+/// The table, dense by index. Entries of different terms at one index form a chain, the newest first.
 #[derive(Default, Debug)]
 pub(crate) struct Entries {
     heads: Vec<u32>,
     arena: Vec<Entry>,
-    /// Where the entries are that hang deep in long chains.
+    /// Positions of the entries beyond the first links of their chain.
     overflow: BTreeMap<LogId, u32>,
 }
 
 impl Entries {
-    /// Whether no log fact was ever stated.
+    /// Whether no log fact was stated yet.
     pub fn is_empty(&self) -> bool {
         self.arena.is_empty()
     }
 
-    /// The entry of this name.
+    /// The entry with this index and term.
     pub fn find(&self, id: LogId) -> Option<&Entry> {
         let mut at = *self.heads.get((id.index as usize).wrapping_sub(1))?;
-        // A chain has one link per term in which somebody wrote this index: few, and the newest is asked for most.
+        // A chain has one link for each term in which this index was written: few, and mostly the newest is wanted.
         let mut links = 0;
         while at != NONE {
             if links == MAX_CHAIN_LINKS {
@@ -65,7 +65,7 @@ impl Entries {
         None
     }
 
-    /// The digest of the log that ends with this entry; the empty log's for 0@0.
+    /// The digest of the log that ends with this entry; for 0@0, of the empty log.
     pub fn prefix_digest(&self, id: LogId) -> Option<Digest> {
         if id == LogId::default() {
             Some(Digest::EMPTY)
@@ -74,8 +74,8 @@ impl Entries {
         }
     }
 
-    /// The entries after `base` up to `last`, folded as a server folds what it recovers; `None` if `last` does not follow
-    /// `base`. It walks from one to the other: this is for restarts.
+    /// The digest of the entries after `base` up to `last`, as in [`crate::Fact::Started`]; `None` if `last` does not
+    /// follow `base`. Linear in the number of these entries; called at restarts only.
     pub fn digest_between(&self, base: LogId, last: LogId) -> Option<Digest> {
         if base == LogId::default() {
             return self.prefix_digest(last);
@@ -90,9 +90,9 @@ impl Entries {
         (at == base).then(|| walked.iter().rev().fold(Digest::EMPTY, fold))
     }
 
-    /// Writes down the entry after `previous`, unless its name is taken: the first writer wins. An entry after a log
-    /// that nobody ever had is not written down; such a log is a clash by itself.
-    pub fn record(&mut self, previous: LogId, term: Term, entry: Digest, seen: FactOrigin) {
+    /// Records the entry after `previous`. The first statement of an index and term wins. Ignored if `previous` is
+    /// unknown: a log that no server had is a violation in itself.
+    pub fn record(&mut self, previous: LogId, term: Term, entry: Digest, origin: FactOrigin) {
         let index = previous.index + 1;
         if self.find(LogId { index, term }).is_some() {
             return;
@@ -103,23 +103,23 @@ impl Entries {
             self.heads.push(NONE);
         }
         let id = u32::try_from(self.arena.len()).expect("a run has fewer than four billion entries");
-        let prefix = prefix.then_entry(term, entry);
+        let prefix_digest = prefix.then_entry(term, entry);
         let head = self.heads[position];
-        let after = if head == NONE { 0 } else { self.arena[head as usize].chain_len + 1 };
+        let chain_len = if head == NONE { 0 } else { self.arena[head as usize].chain_len + 1 };
         self.arena.push(Entry {
             term,
             digest: entry,
-            prefix_digest: prefix,
+            prefix_digest,
             prev_log_term: previous.term,
-            origin: seen,
+            origin,
             next_in_chain: head,
-            chain_len: after,
+            chain_len,
         });
         self.heads[position] = id;
-        if after >= MAX_CHAIN_LINKS {
-            // One entry is now beyond the links that are followed.
-            let fallen = (0..MAX_CHAIN_LINKS).fold(id, |at, _| self.arena[at as usize].next_in_chain);
-            self.overflow.insert(LogId { index, term: self.arena[fallen as usize].term }, fallen);
+        if chain_len >= MAX_CHAIN_LINKS {
+            // One entry is now beyond the links that a lookup follows.
+            let demoted = (0..MAX_CHAIN_LINKS).fold(id, |at, _| self.arena[at as usize].next_in_chain);
+            self.overflow.insert(LogId { index, term: self.arena[demoted as usize].term }, demoted);
         }
     }
 }

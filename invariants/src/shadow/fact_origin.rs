@@ -1,25 +1,25 @@
-//! Where and when a fact was stated, without the fact.
+//! The origin of a fact: when and by which server it was stated, without its content.
 
 use crate::fact::{Fact, Node, Observed, Time};
 
-/// Enough to state a fact again when it turns out to be one side of a clash.
+/// What it takes to state a fact again as the first fact of a violation.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FactOrigin {
     /// True time.
     pub at: Time,
     /// The event of the run.
     pub step: u64,
-    /// Whose fact it was.
+    /// The server whose fact it was.
     pub node: Node,
 }
 
 impl FactOrigin {
-    /// The place of this fact.
+    /// The origin of this fact.
     pub fn of(observed: &Observed) -> FactOrigin {
         FactOrigin { at: observed.at, step: observed.step, node: observed.node }
     }
 
-    /// The fact back in its place.
+    /// The fact with this origin.
     pub fn observed(self, fact: Fact) -> Observed {
         Observed { at: self.at, step: self.step, node: self.node, fact }
     }

@@ -1,10 +1,10 @@
-//! One server as its facts describe it: what it has in memory, what it has on disk, what it has promised.
+//! The state of one server as its facts describe it: in memory, on disk, and the promises it has sent.
 
 use super::fact_origin::FactOrigin;
 use super::term_runs::TermRuns;
 use crate::fact::{Configuration, Index, LogId, Node, Observed, Term};
 
-/// Term, vote and log, as a disk holds them or as a restart found them.
+/// Term, vote and log, as a disk holds them or as a restart recovered them.
 #[derive(Clone, Default, Debug)]
 pub(crate) struct PersistentState {
     /// The term.
@@ -15,81 +15,81 @@ pub(crate) struct PersistentState {
     pub log: TermRuns,
 }
 
-/// A vote that left its node, or a candidacy, which is a vote for oneself.
+/// A vote that was sent. A candidacy is a vote for oneself.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SentVote {
-    /// The term that it counts in.
+    /// The term of the election.
     pub term: Term,
-    /// Who got it.
+    /// The server that it was given to.
     pub candidate: Node,
-    /// When it left.
+    /// When it was sent.
     pub origin: FactOrigin,
-    /// Which life of the server gave it.
+    /// The replica generation that gave it.
     replica_generation: u64,
 }
 
-/// What becomes of a server whose disk was emptied.
+/// The membership of a server whose disk was wiped.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum WipeState {
-    /// It stands in the group for the life that it was. Configurations up to this index say nothing new.
+    /// It is still listed as the replica that it was. Configurations up to this index tell nothing new.
     StillMember(Index),
-    /// The configuration at this index does without it: a later one that has it means the new life.
+    /// The configuration at this index does not list it: a later one that does means a new replica.
     Removed(Index),
 }
 
 /// The furthest acknowledgement in the newest term.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Acknowledgement {
-    /// The term of the leader that it was given to.
+    /// The term of the leader that received it.
     pub term: Term,
-    /// Everything up to here.
+    /// The acknowledged index.
     pub index: Index,
-    /// When it left.
+    /// When it was sent.
     pub origin: FactOrigin,
 }
 
-/// One server.
+/// The state of one server.
 #[derive(Debug)]
 pub(crate) struct NodeShadow {
     /// Its number.
     pub id: Node,
-    /// How many times it has started.
+    /// How often it has started.
     pub incarnation: u64,
-    /// Its current term, once it has stated one in this incarnation.
+    /// Its current term, if it has started.
     pub term: Option<Term>,
-    /// The log that it works with.
+    /// Its log in memory.
     pub log: TermRuns,
-    /// What its disk is known to keep.
+    /// What is known to be on its disk.
     pub durable: PersistentState,
-    /// The term that it leads.
+    /// The term that it leads, if it leads.
     pub leader_of: Option<Term>,
     /// Its commit index in this incarnation.
     pub commit_index: Index,
-    /// The last index that it has applied or restored in this incarnation, if it has.
+    /// The last index that it applied or restored in this incarnation, if any.
     pub applied_index: Option<Index>,
-    /// Where its log began when it last started or installed a snapshot. The shadow's own logs always begin at 0@0: what
-    /// a snapshot covers is committed, and known.
+    /// Where its log began when it last started or installed a snapshot. The shadow's own logs always begin at 0@0:
+    /// entries that a snapshot covers are committed and therefore known.
     pub compacted: Index,
-    /// The promise with the highest term that it ever let go, and that term; since its disk was emptied.
+    /// The first promise in the highest term that it has promised in since its disk was wiped, and that term.
     pub highest_promise: Option<(Term, Observed)>,
-    /// The furthest acknowledgement in the newest term; since its disk was emptied.
+    /// The furthest acknowledgement in the newest term since its disk was wiped.
     pub furthest_ack: Option<Acknowledgement>,
     /// What the last start recovered.
     recovered: PersistentState,
-    /// Its votes that left, by term.
+    /// The votes that it has sent, by term.
     sent_votes: Vec<SentVote>,
-    /// Which life of it belongs to the group, or did last: a vote binds the life that gave it, and whoever has lost its
-    /// disk goes on as that life until the group has let it go and has taken it in again.
+    /// Counts the replicas that this server has been. A vote binds the replica that gave it. A server with a wiped
+    /// disk counts as the same replica until it was removed from the cluster and added again.
     replica_generation: u64,
     wipe_state: Option<WipeState>,
-    /// By term, the highest index whose entry of that term was ever durable here.
+    /// For each term, the highest index at which an entry of that term was ever durable here.
     ever_durable: Vec<(Term, Index)>,
     /// Its configurations, by the index of the entry that carries each.
     configurations: Vec<(Index, Configuration)>,
 }
 
 impl NodeShadow {
-    /// A server that has said nothing yet.
+    /// A server without facts.
     pub fn new(id: Node) -> NodeShadow {
         NodeShadow {
             id,
@@ -112,28 +112,29 @@ impl NodeShadow {
         }
     }
 
-    /// The vote that it let go in `term`, in its present life.
+    /// The vote that its current replica generation sent in `term`.
     pub fn sent_vote(&self, term: Term) -> Option<&SentVote> {
-        self.sent_votes_in(term).find(|ballot| ballot.replica_generation == self.replica_generation)
+        self.sent_votes_in(term).find(|vote| vote.replica_generation == self.replica_generation)
     }
 
-    /// Whether it voted for this candidate in `term`, in whatever life: who counts a vote has it from that life.
+    /// Whether it sent this candidate a vote in `term`, in any replica generation: a vote that was sent may be
+    /// counted.
     pub fn voted_for(&self, candidate: Node, term: Term) -> bool {
-        self.sent_votes_in(term).any(|ballot| ballot.candidate == candidate)
+        self.sent_votes_in(term).any(|vote| vote.candidate == candidate)
     }
 
     fn sent_votes_in(&self, term: Term) -> impl Iterator<Item = &SentVote> {
         let newest_first = self.sent_votes[..self.count_votes_up_to(term)].iter().rev();
-        newest_first.take_while(move |ballot| ballot.term == term)
+        newest_first.take_while(move |vote| vote.term == term)
     }
 
-    /// Somebody has stated a configuration: perhaps this server was let go, or taken in, since its disk was emptied.
+    /// Takes a newly stated configuration into account: it may remove or re-add this server after its disk was wiped.
     pub fn update_membership(&mut self, index: Index, configuration: &Configuration) {
         match (self.wipe_state, configuration.has(self.id)) {
-            (Some(WipeState::StillMember(known)), false) if index > known => {
+            (Some(WipeState::StillMember(since)), false) if index > since => {
                 self.wipe_state = Some(WipeState::Removed(index));
             }
-            (Some(WipeState::Removed(known)), true) if index > known => {
+            (Some(WipeState::Removed(since)), true) if index > since => {
                 self.replica_generation += 1;
                 self.wipe_state = None;
             }
@@ -141,7 +142,8 @@ impl NodeShadow {
         }
     }
 
-    /// Its disk was emptied, and it stands in the group for the life that it was: since the configuration at this index.
+    /// If its disk was wiped and it is still listed as the old replica: the index of the newest configuration at the
+    /// wipe.
     pub fn wiped_member_since(&self) -> Option<Index> {
         match self.wipe_state {
             Some(WipeState::StillMember(since)) => Some(since),
@@ -149,30 +151,30 @@ impl NodeShadow {
         }
     }
 
-    /// Whether it ever let a vote go.
+    /// Whether it has ever sent a vote.
     pub fn has_voted(&self) -> bool {
         !self.sent_votes.is_empty()
     }
 
-    /// The highest index whose entry of `term` was ever durable here. That it may be gone since does not matter: the
-    /// leader of `term` has counted it by right.
+    /// The highest index at which an entry of `term` was ever durable here. It counts even if it was lost since: the
+    /// leader of `term` may have counted it.
     pub fn ever_durable(&self, term: Term) -> Index {
         let until = count_prefix(&self.ever_durable, |saved| saved.0 <= term);
         self.ever_durable[..until].last().filter(|saved| saved.0 == term).map_or(0, |saved| saved.1)
     }
 
-    /// The configuration in force in its log, if it has stated one.
+    /// The configuration in force in its log, if stated.
     pub fn configuration(&self) -> Option<&Configuration> {
         self.configurations.last().map(|configured| &configured.1)
     }
 
-    /// The configuration in force, and the index of the entry that carries it.
+    /// The configuration in force, with the index of the entry that carries it.
     pub fn newest_configuration(&self) -> Option<(Index, &Configuration)> {
         self.configurations.last().map(|configured| (configured.0, &configured.1))
     }
 
-    /// The newest configuration that it knows to be committed: the one in force, or the one before it, because only one
-    /// change at a time is not.
+    /// The newest configuration that it knows to be committed: the last one or the one before it, since at most one
+    /// configuration is uncommitted.
     pub fn committed_configuration(&self) -> Option<&Configuration> {
         let mut newest_first = self.configurations.iter().rev();
         let in_force = newest_first.next()?;
@@ -180,34 +182,34 @@ impl NodeShadow {
         Some(&committed.1)
     }
 
-    /// The configurations at indexes after `after` and up to `until`, in their order.
+    /// The configurations at indexes after `after` up to `until`, in order.
     pub fn configurations_between(
         &self,
         after: Index,
         until: Index,
     ) -> impl Iterator<Item = (Index, &Configuration)> {
         let first =
-            self.configurations.iter().rposition(|known| known.0 <= after).map_or(0, |place| place + 1);
-        let news = self.configurations[first..].iter().take_while(move |known| known.0 <= until);
-        news.map(|(index, configuration)| (*index, configuration))
+            self.configurations.iter().rposition(|known| known.0 <= after).map_or(0, |position| position + 1);
+        let later = self.configurations[first..].iter().take_while(move |known| known.0 <= until);
+        later.map(|(index, configuration)| (*index, configuration))
     }
 
-    /// The configurations that entries after the one at `after` carry, up to `until`: each with the one before it, the
-    /// newest first.
+    /// The configurations at indexes after `after` up to `until`, each with its predecessor, as (before, after)
+    /// pairs; the newest first.
     pub fn configuration_changes(
         &self,
         after: Index,
         until: Index,
     ) -> impl Iterator<Item = (&Configuration, &Configuration)> {
-        let steps = self.configurations.windows(2).rev().take_while(move |step| step[1].0 > after);
-        steps.filter(move |step| step[1].0 <= until).map(|step| (&step[0].1, &step[1].1))
+        let changes = self.configurations.windows(2).rev().take_while(move |pair| pair[1].0 > after);
+        changes.filter(move |pair| pair[1].0 <= until).map(|pair| (&pair[0].1, &pair[1].1))
     }
 
     pub(super) fn start(&mut self, term: Term, vote: Option<Node>, base: Index, log: TermRuns) {
         self.incarnation += 1;
         self.term = Some(term);
         self.leader_of = None;
-        // What a snapshot stands for is committed.
+        // A snapshot covers only committed entries.
         self.commit_index = base;
         self.applied_index = None;
         self.compacted = base;
@@ -215,17 +217,17 @@ impl NodeShadow {
         self.recovered.vote = vote;
         self.recovered.log.copy_from(&log);
         self.log = log;
-        // An incarnation states its configurations itself.
+        // Each incarnation states its configurations again.
         self.configurations.clear();
     }
 
-    /// The process is gone, and its state machine with it.
+    /// The process ended and lost its state machine.
     pub(super) fn stop(&mut self) {
         self.leader_of = None;
         self.applied_index = None;
     }
 
-    /// A snapshot replaces the log by `log`, and brings a configuration along that no entry carries any more.
+    /// A snapshot replaced the log with `log`; its configuration is no longer carried by an entry.
     pub(super) fn install(&mut self, log: TermRuns, index: Index, configuration: &Configuration) {
         self.log = log;
         self.compacted = index;
@@ -236,13 +238,13 @@ impl NodeShadow {
 
     pub(super) fn change_term(&mut self, term: Term) {
         self.term = Some(term);
-        // Whoever adopts a newer term leads no more, whether or not it says so (paper, 5.1).
+        // A leader that adopts a newer term leads no more, whether or not it states so (paper, 5.1).
         self.leader_of = self.leader_of.filter(|&led| led >= term);
     }
 
     pub(super) fn truncate(&mut self, after: Index) {
         self.log.truncate(after);
-        // A configuration goes with the entry that carries it (paper, 6). The first one is carried by none.
+        // A configuration is removed with its entry (paper, 6). No entry carries the first one.
         while self.configurations.last().is_some_and(|configured| configured.0 > after) {
             self.configurations.pop();
         }
@@ -258,13 +260,13 @@ impl NodeShadow {
     pub(super) fn record_vote(&mut self, term: Term, candidate: Node, observed: &Observed) {
         let position = self.count_votes_up_to(term);
         if self.sent_vote(term).is_none() {
-            let ballot = SentVote {
+            let vote = SentVote {
                 term,
                 candidate,
                 origin: FactOrigin::of(observed),
                 replica_generation: self.replica_generation,
             };
-            self.sent_votes.insert(position, ballot);
+            self.sent_votes.insert(position, vote);
         }
         self.record_promise(term, observed);
     }
@@ -280,7 +282,7 @@ impl NodeShadow {
         }
     }
 
-    /// Remembers the first promise of each highest term, so a steady state remembers nothing new.
+    /// Records only the first promise in each new highest term, so that a steady state costs nothing.
     pub(super) fn record_promise(&mut self, term: Term, observed: &Observed) {
         if self.highest_promise.as_ref().is_none_or(|promised| promised.0 < term) {
             self.highest_promise = Some((term, observed.clone()));
@@ -307,8 +309,8 @@ impl NodeShadow {
         self.mark_log_durable();
     }
 
-    /// A snapshot is durable. Where the disk has its last entry, it only takes the place of the log's beginning;
-    /// otherwise `log` is what it stands for.
+    /// A snapshot is durable. If the disk has its last entry, it only replaces the beginning of the log (`None`);
+    /// otherwise the durable log becomes `log`.
     pub(super) fn save_snapshot(&mut self, log: Option<TermRuns>) {
         if let Some(log) = log {
             self.durable.log = log;
@@ -323,16 +325,16 @@ impl NodeShadow {
         });
         self.log.clear();
         self.durable = PersistentState::default();
-        // It cannot be asked to remember these. Its votes stay: others count them.
+        // The server cannot remember these. Its votes stay, because others may count them.
         self.highest_promise = None;
         self.furthest_ack = None;
     }
 
-    /// The durable log became durable as a whole. Who had the last entry of a run had all before it, so this looks back
-    /// no further than to the first run that is known: each run is noted once.
+    /// The whole durable log became durable. A server that had the last entry of a run durable had all entries before
+    /// it, so this stops at the first known run.
     fn mark_log_durable(&mut self) {
-        let news = |end: &LogId| self.ever_durable(end.term) < end.index;
-        let ends: Vec<LogId> = self.durable.log.run_ends().rev().take_while(news).collect();
+        let is_new = |end: &LogId| self.ever_durable(end.term) < end.index;
+        let ends: Vec<LogId> = self.durable.log.run_ends().rev().take_while(is_new).collect();
         ends.into_iter().rev().for_each(|end| self.mark_durable(end));
     }
 
@@ -345,11 +347,11 @@ impl NodeShadow {
     }
 
     fn count_votes_up_to(&self, term: Term) -> usize {
-        count_prefix(&self.sent_votes, |ballot| ballot.term <= term)
+        count_prefix(&self.sent_votes, |vote| vote.term <= term)
     }
 }
 
-/// How many of these, which stand in order, are early. Nearly always all of them are.
+/// The length of the prefix of a sorted list for which `is_early` holds; usually the whole list.
 pub(crate) fn count_prefix<T>(ordered: &[T], is_early: impl Fn(&T) -> bool) -> usize {
     match ordered.last() {
         Some(last) if !is_early(last) => ordered.partition_point(is_early),
@@ -357,8 +359,8 @@ pub(crate) fn count_prefix<T>(ordered: &[T], is_early: impl Fn(&T) -> bool) -> u
     }
 }
 
-/// Makes `index` the next one of this log and returns the entry before it, or `None` if a gap is in between. A server
-/// that overwrites without saying that it cut is not trusted to have kept what came after.
+/// Truncates the log before `index` and returns its last entry, or `None` if there is a gap before `index`. A server
+/// that overwrites entries without stating the truncation is assumed to have lost everything after them.
 pub(super) fn truncate_before(log: &mut TermRuns, index: Index) -> Option<LogId> {
     log.truncate(index.saturating_sub(1));
     Some(log.last()).filter(|last| last.index + 1 == index)
