@@ -1,13 +1,13 @@
-//! Check-quorum (thesis 6.2) and leader stickiness (thesis 4.2.3), told message by message.
+//! Check-quorum (thesis 6.2) and leader stickiness (thesis 4.2.3), message by message.
 
 mod table;
 
 use raft_core::{ConfChange, ConfChangeOp, NodeId};
 use table::Table;
 
-/// So many servers, of which the first `founders` found the group, led by n1.
-fn led_by_n1(founders: u64, servers: u64) -> Table {
-    let mut t = Table::founded_by(founders, servers, |config| config.check_quorum = true);
+/// A cluster led by n1, of which the first `initial_voters` servers are voters.
+fn led_by_n1(initial_voters: u64, servers: u64) -> Table {
+    let mut t = Table::with_initial_voters(initial_voters, servers, |config| config.check_quorum = true);
     t.quietly(|t| {
         t.elect(1);
         t.heartbeat(1);
@@ -17,14 +17,14 @@ fn led_by_n1(founders: u64, servers: u64) -> Table {
 }
 
 #[test]
-fn a_leader_without_a_majority_steps_down() {
+fn leader_without_majority_contact_steps_down() {
     let mut t = led_by_n1(3, 3);
     t.cut(1);
-    t.story("n1 is cut off. A client asks it for something.");
+    t.describe("n1 is cut off. A client proposes a command.");
     t.propose(1, "x=1");
     t.quietly(|t| t.wait(1, 299));
-    t.story(
-        "It has heard nobody for an election timeout by the time it looks: it gives up, in the same term.",
+    t.describe(
+        "At its next check n1 has had no contact for an election timeout: it steps down, in the same term.",
     );
     t.wait(1, 301);
     t.show();
@@ -32,10 +32,10 @@ fn a_leader_without_a_majority_steps_down() {
 }
 
 #[test]
-fn a_leader_that_hears_a_majority_leads_on() {
+fn leader_with_majority_contact_stays_leader() {
     let mut t = led_by_n1(3, 3);
     t.cut(3);
-    t.story("n1 and n2 are two of three: a second later n1 still leads.");
+    t.describe("n1 and n2 are two of three: a second later n1 still leads.");
     t.quietly(|t| {
         for _ in 0..10 {
             t.wait(1, 100);
@@ -43,27 +43,27 @@ fn a_leader_that_hears_a_majority_leads_on() {
         }
     });
     t.show();
-    t.story("Without n2 it does not last.");
+    t.describe("Without n2, n1 steps down.");
     t.cut(2);
     t.wait(1, 600);
     insta::assert_snapshot!(t.transcript());
 }
 
 #[test]
-fn without_check_quorum_a_cut_off_leader_leads_on() {
+fn without_check_quorum_cut_off_leader_stays_leader() {
     let mut t = Table::of(3);
     t.quietly(|t| {
         t.elect(1);
         t.cut(1);
         t.wait(1, 10_000);
     });
-    t.story("The price of going without: ten seconds alone, and n1 still keeps its clients waiting.");
+    t.describe("Without check-quorum: after ten seconds alone, n1 still leads and its clients wait.");
     t.show();
     insta::assert_snapshot!(t.transcript());
 }
 
 #[test]
-fn learners_do_not_count() {
+fn learners_do_not_count_for_check_quorum() {
     let mut t = led_by_n1(3, 4);
     t.quietly(|t| {
         t.change(1, ConfChange::Auto(vec![ConfChangeOp::AddLearner(NodeId(4))]));
@@ -75,7 +75,7 @@ fn learners_do_not_count() {
             t.deliver_all();
         }
     });
-    t.story("n1 reaches only the learner, which answers every time.");
+    t.describe("n1 reaches only the learner, which responds every time.");
     t.show();
     t.quietly(|t| {
         for _ in 0..3 {
@@ -83,13 +83,13 @@ fn learners_do_not_count() {
             t.deliver_all();
         }
     });
-    t.story("It is no majority.");
+    t.describe("A learner is not part of a majority.");
     t.show();
     insta::assert_snapshot!(t.transcript());
 }
 
 #[test]
-fn both_halves_must_be_heard_while_joint() {
+fn joint_check_quorum_needs_both_halves() {
     let mut t = led_by_n1(3, 5);
     t.quietly(|t| {
         let steps = [4, 5].map(|id| ConfChangeOp::AddVoter(NodeId(id))).into_iter();
@@ -105,7 +105,7 @@ fn both_halves_must_be_heard_while_joint() {
             t.deliver_all();
         }
     });
-    t.story("n1 hears all of the old half, and nobody else of the new one.");
+    t.describe("n1 has contact with all of the old half, and with no other server of the new one.");
     t.show();
     t.quietly(|t| {
         for _ in 0..3 {
@@ -113,26 +113,26 @@ fn both_halves_must_be_heard_while_joint() {
             t.deliver_all();
         }
     });
-    t.story("It takes both.");
+    t.describe("Both halves are needed.");
     t.show();
     insta::assert_snapshot!(t.transcript());
 }
 
 #[test]
-fn a_server_just_added_has_time_to_answer() {
+fn new_member_gets_an_election_timeout_to_respond() {
     let mut t = led_by_n1(1, 2);
     t.quietly(|t| t.wait(1, 299));
-    t.story("n1, alone in its group, takes n2 in, and looks a moment later whether a majority answers.");
+    t.describe("n1, the only voter, adds n2, and checks its quorum a moment later.");
     t.change(1, ConfChange::Auto(vec![ConfChangeOp::AddVoter(NodeId(2))]));
     t.quietly(|t| t.wait(1, 2));
-    t.story("n2 has not answered yet, and has an election timeout to do so.");
+    t.describe("n2 has not responded yet, and has an election timeout to do so.");
     t.show();
     t.deliver_all();
     insta::assert_snapshot!(t.transcript());
 }
 
 #[test]
-fn whoever_hears_the_leader_does_not_depose_it() {
+fn servers_in_contact_with_leader_ignore_vote_requests() {
     let mut t = led_by_n1(3, 3);
     t.cut(3);
     t.quietly(|t| {
@@ -142,8 +142,8 @@ fn whoever_hears_the_leader_does_not_depose_it() {
         t.deliver_all();
         t.heal();
     });
-    t.story(
-        "n3 was cut off, and campaigns in higher and higher terms. n1 and n2 do not even take the term over.",
+    t.describe(
+        "n3 was cut off, and campaigns in higher and higher terms. n1 and n2 do not even adopt its term.",
     );
     t.show();
     t.time_out(3);
@@ -153,7 +153,7 @@ fn whoever_hears_the_leader_does_not_depose_it() {
 }
 
 #[test]
-fn a_candidate_in_a_higher_term_is_found_by_the_heartbeat() {
+fn heartbeat_response_of_stuck_candidate_deposes_leader_once() {
     let mut t = led_by_n1(3, 3);
     t.cut(3);
     t.quietly(|t| {
@@ -162,24 +162,24 @@ fn a_candidate_in_a_higher_term_is_found_by_the_heartbeat() {
         t.deliver_all();
         t.heal();
     });
-    t.story("Without pre-vote n3 is stuck in a higher term. Its answer to n1 ends n1's leadership, once.");
+    t.describe("Without pre-vote n3 stays in a higher term. Its response deposes n1, once.");
     t.show();
     t.heartbeat(1);
     t.deliver(1, 3);
     t.deliver(3, 1);
-    t.story("Then the group is led in the new term.");
+    t.describe("Then the cluster has a leader in the new term.");
     t.elect(1);
     insta::assert_snapshot!(t.transcript());
 }
 
 #[test]
-fn whoever_has_not_heard_the_leader_for_a_while_votes() {
+fn voter_grants_vote_after_election_timeout_without_leader() {
     let mut t = led_by_n1(3, 3);
     t.quietly(|t| t.crash(1));
-    t.story("n1 is gone, but n3 has heard it a moment ago: no vote for n2.");
+    t.describe("n1 is down, but n3 has had contact with it just now: no vote for n2.");
     t.time_out(2);
     t.deliver(2, 3);
-    t.story("An election timeout later it votes.");
+    t.describe("After an election timeout it votes.");
     t.pause(3, 300);
     t.time_out(2);
     t.deliver(2, 3);
@@ -187,9 +187,9 @@ fn whoever_has_not_heard_the_leader_for_a_while_votes() {
 }
 
 #[test]
-fn a_server_that_is_not_in_its_own_group_follows() {
+fn server_outside_its_own_configuration_follows() {
     let mut t = led_by_n1(1, 2);
-    t.story("n2's empty log says that n1 alone is the group. It follows all the same, in n1's term.");
+    t.describe("n2's empty log says that n1 is the only member. n2 follows nevertheless, in n1's term.");
     t.change(1, ConfChange::Auto(vec![ConfChangeOp::AddVoter(NodeId(2))]));
     t.deliver(1, 2);
     t.show();

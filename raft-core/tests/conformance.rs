@@ -1,5 +1,5 @@
-//! What other implementations' tests ask of a Raft core, as data: cases of quorums and changes of configuration, rows of
-//! tables, and a list of scenarios of which each is answered for (`conformance/scenarios`).
+//! Test data of other Raft implementations: cases of quorums and configuration changes, rows of tables, and a list of
+//! scenarios, each of which is covered by a test or not applicable (`conformance/scenarios`).
 //!
 //! The data lies beside the workspace, in `shared/conformance`. Where it is absent these tests say so and pass.
 
@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-/// A file of the data, unless it is absent.
+/// Reads a file of the data, if it is there.
 fn data(name: &str) -> Option<String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/conformance").join(name);
     let text = std::fs::read_to_string(path).ok();
@@ -24,20 +24,20 @@ fn data(name: &str) -> Option<String> {
     text
 }
 
-/// A test that looks at nothing says so, past the harness that would keep it to itself because the test passes.
+/// Reports a skipped test directly on stderr: the test harness hides the captured output of tests that pass.
 fn skipped(name: &str) {
     let line = format!("skipped: shared/conformance/{name} is absent\n");
-    std::io::stderr().write_all(line.as_bytes()).expect("there is somebody to tell");
+    std::io::stderr().write_all(line.as_bytes()).expect("stderr must be writable");
 }
 
-/// One directive of a data-driven file: a command with arguments, some input, and what shall come of it.
+/// One directive of a data-driven file: a command with arguments, its input, and the expected output.
 struct Directive {
     command: String,
     arguments: BTreeMap<String, Vec<String>>,
     input: Vec<String>,
     output: Vec<String>,
-    /// For failures: where it stands.
-    place: String,
+    /// File and line, for failures.
+    location: String,
 }
 
 fn directives(name: &str, text: &str) -> Vec<Directive> {
@@ -58,7 +58,7 @@ fn directives(name: &str, text: &str) -> Vec<Directive> {
             arguments,
             input,
             output,
-            place: format!("{name}:{}", number + 1),
+            location: format!("{name}:{}", number + 1),
         });
     }
     directives
@@ -70,7 +70,7 @@ fn words(line: &str) -> (String, BTreeMap<String, Vec<String>>) {
     let mut arguments = BTreeMap::new();
     while let Some((key, after)) = rest.trim_start().split_once('=') {
         let (value, after) = match after.strip_prefix('(') {
-            Some(list) => list.split_once(')').expect("a list ends"),
+            Some(list) => list.split_once(')').expect("a list must end with ')'"),
             None => after.split_once(' ').unwrap_or((after, "")),
         };
         let values = value.split(',').map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
@@ -80,9 +80,9 @@ fn words(line: &str) -> (String, BTreeMap<String, Vec<String>>) {
     (command.to_owned(), arguments)
 }
 
-/// The halves that a directive on quorums names, as lists in the order written, and who has which value. `zero` stands
+/// The two halves that a directive on quorums names, in the order written, and the value of each voter. `zero` stands
 /// for an empty half.
-fn halves(directive: &Directive, values: &str) -> (Vec<u64>, Vec<u64>, BTreeMap<u64, String>) {
+fn parse_halves(directive: &Directive, values: &str) -> (Vec<u64>, Vec<u64>, BTreeMap<u64, String>) {
     let half = |name: &str| -> Vec<u64> {
         let words = directive.arguments.get(name).into_iter().flatten();
         words.filter(|word| *word != "zero").map(|word| word.parse().expect("a number")).collect()
@@ -104,20 +104,20 @@ fn joint(new: &[u64], old: &[u64]) -> Configuration {
 }
 
 #[test]
-fn quorums_decide_as_the_cases_say() {
+fn quorums_match_the_cases() {
     let mut count = 0;
     for file in ["majority_commit.txt", "joint_commit.txt", "majority_vote.txt", "joint_vote.txt"] {
         let Some(text) = data(&format!("quorum/{file}")) else { return };
         for directive in directives(file, &text) {
-            // What stands before the result is a drawing.
-            let last = directive.output.last().expect("some output");
+            // What precedes the result is a drawing.
+            let last = directive.output.last().expect("a directive must have an output");
             let expected = last.rsplit('>').next().unwrap_or(last).trim();
-            let is = match directive.command.as_str() {
+            let actual = match directive.command.as_str() {
                 "committed" => committed(&directive),
                 "vote" => vote(&directive),
-                other => panic!("{}: what is {other}?", directive.place),
+                other => panic!("{}: unknown command {other}", directive.location),
             };
-            assert_eq!(is, expected, "{}", directive.place);
+            assert_eq!(actual, expected, "{}", directive.location);
             count += 1;
         }
     }
@@ -125,65 +125,67 @@ fn quorums_decide_as_the_cases_say() {
 }
 
 fn committed(directive: &Directive) -> String {
-    let (new, old, known) = halves(directive, "idx");
+    let (new, old, known) = parse_halves(directive, "idx");
     let value = |node: NodeId| known.get(&node.0).and_then(|value| value.parse::<u64>().ok()).unwrap_or(0);
     let group = joint(&new, &old);
-    let reached = group.quorum_value(value);
-    // The halves are equals, and a half with itself or with nobody is what it is alone.
-    assert_eq!(joint(&old, &new).quorum_value(value), reached, "{}", directive.place);
+    let quorum_index = group.quorum_value(value);
+    // The halves are interchangeable, and a half with itself or with an empty one decides as it does alone.
+    assert_eq!(joint(&old, &new).quorum_value(value), quorum_index, "{}", directive.location);
     if old.is_empty() {
-        assert_eq!(joint(&new, &new).quorum_value(value), reached, "{}", directive.place);
+        assert_eq!(joint(&new, &new).quorum_value(value), quorum_index, "{}", directive.location);
     }
-    // Whoever is below the result may as well have nothing.
-    for &low in known.keys().filter(|&&id| reached.is_some_and(|reached| value(NodeId(id)) < reached)) {
+    // A value below the result can be 0 without changing it.
+    for &low in
+        known.keys().filter(|&&id| quorum_index.is_some_and(|quorum_index| value(NodeId(id)) < quorum_index))
+    {
         let lowered = group.quorum_value(|node| if node.0 == low { 0 } else { value(node) });
-        assert_eq!(lowered, reached, "{}", directive.place);
+        assert_eq!(lowered, quorum_index, "{}", directive.location);
     }
-    reached.map_or("∞".to_owned(), |reached| reached.to_string())
+    quorum_index.map_or("∞".to_owned(), |quorum_index| quorum_index.to_string())
 }
 
 fn vote(directive: &Directive) -> String {
-    let (new, old, known) = halves(directive, "votes");
-    let said = |node: NodeId| known.get(&node.0).map_or("_", String::as_str);
+    let (new, old, known) = parse_halves(directive, "votes");
+    let vote_of = |node: NodeId| known.get(&node.0).map_or("_", String::as_str);
     let outcome = |group: Configuration| {
-        if group.is_quorum(|node| said(node) == "y") {
+        if group.is_quorum(|node| vote_of(node) == "y") {
             "VoteWon"
-        } else if group.is_quorum(|node| said(node) != "n") {
+        } else if group.is_quorum(|node| vote_of(node) != "n") {
             "VotePending"
         } else {
             "VoteLost"
         }
     };
-    let is = outcome(joint(&new, &old));
-    assert_eq!(outcome(joint(&old, &new)), is, "{}", directive.place);
-    is.to_owned()
+    let actual = outcome(joint(&new, &old));
+    assert_eq!(outcome(joint(&old, &new)), actual, "{}", directive.location);
+    actual.to_owned()
 }
 
 #[test]
-fn configurations_change_as_the_cases_say() {
+fn configuration_changes_match_the_cases() {
     let mut count = 0;
     for name in ["joint_idempotency", "joint_safety", "simple_idempotency", "simple_safety", "update"] {
         let Some(text) = data(&format!("confchange/{name}.txt")) else { return };
-        // A file is one session.
+        // The directives of a file build on each other.
         let mut group = Configuration::default();
         for directive in directives(name, &text) {
             let steps: Vec<ConfChangeOp> = directive.input.iter().filter_map(|word| step(word)).collect();
-            let changed = match directive.command.as_str() {
+            let result = match directive.command.as_str() {
                 "simple" => group.simple(&steps),
                 "enter-joint" => {
-                    let by_itself =
+                    let auto_leave =
                         directive.arguments.get("autoleave").is_some_and(|value| value == &["true"]);
-                    group.enter_joint(&steps, by_itself)
+                    group.enter_joint(&steps, auto_leave)
                 }
                 "leave-joint" => group.leave_joint(),
-                other => panic!("{}: what is {other}?", directive.place),
+                other => panic!("{}: unknown command {other}", directive.location),
             };
-            match changed {
-                Ok(changed) => {
-                    group = changed;
-                    assert_eq!(described(&group), expected(&directive), "{}", directive.place);
+            match result {
+                Ok(result) => {
+                    group = result;
+                    assert_eq!(describe(&group), expected(&directive), "{}", directive.location);
                 }
-                Err(unfit) => assert_eq!(unfit, refusal(&directive), "{}", directive.place),
+                Err(error) => assert_eq!(error, expected_error(&directive), "{}", directive.location),
             }
             count += 1;
         }
@@ -191,7 +193,7 @@ fn configurations_change_as_the_cases_say() {
     assert_eq!(count, 43);
 }
 
-/// `v1` a voter, `l1` a learner, `r1` removed; `u1` asks for nothing, and nobody is called 0.
+/// `v1` adds a voter, `l1` a learner, `r1` removes; `u1` and any operation on node 0 do nothing.
 fn step(word: &str) -> Option<ConfChangeOp> {
     let (kind, id) = word.split_at(1);
     let node = NodeId(id.parse().expect("a number"));
@@ -201,18 +203,18 @@ fn step(word: &str) -> Option<ConfChangeOp> {
         "l" => Some(ConfChangeOp::AddLearner(node)),
         "r" => Some(ConfChangeOp::Remove(node)),
         "u" => None,
-        other => panic!("what is {other}?"),
+        other => panic!("unknown operation {other}"),
     }
 }
 
-/// The configuration, everybody in it, and who of them is a learner.
-fn described(group: &Configuration) -> (String, Vec<(u64, bool)>) {
+/// The configuration, its members, and which of them are learners.
+fn describe(group: &Configuration) -> (String, Vec<(u64, bool)>) {
     let members = group.members().into_iter().map(|node| (node.0, group.learners.contains(&node)));
     (group.to_string(), members.collect())
 }
 
 fn expected(directive: &Directive) -> (String, Vec<(u64, bool)>) {
-    let (first, members) = directive.output.split_first().expect("some output");
+    let (first, members) = directive.output.split_first().expect("a directive must have an output");
     let member = |line: &String| {
         let (id, rest) = line.split_once(':').expect("a member");
         (id.trim().parse().expect("a number"), rest.trim_end().ends_with(" learner"))
@@ -220,7 +222,7 @@ fn expected(directive: &Directive) -> (String, Vec<(u64, bool)>) {
     (first.trim().to_owned(), members.iter().map(member).collect())
 }
 
-fn refusal(directive: &Directive) -> ConfChangeError {
+fn expected_error(directive: &Directive) -> ConfChangeError {
     match directive.output[0].trim() {
         "removed all voters" | "can't make a zero-voter config joint" => ConfChangeError::NoVoters,
         "more than one voter changed without entering joint config" => ConfChangeError::MoreThanOneVoter,
@@ -228,7 +230,7 @@ fn refusal(directive: &Directive) -> ConfChangeError {
             ConfChangeError::AlreadyJoint
         }
         "can't leave a non-joint config" => ConfChangeError::NotJoint,
-        other => panic!("{}: allowed, and not expected to be: {other}", directive.place),
+        other => panic!("{}: the change is allowed, but this is expected: {other}", directive.location),
     }
 }
 
@@ -236,7 +238,7 @@ fn refusal(directive: &Directive) -> ConfChangeError {
 struct Server {
     raft: Raft,
     now: u64,
-    /// Whether its writes stay unfinished.
+    /// Whether its writes stay pending.
     slow: bool,
 }
 
@@ -253,13 +255,13 @@ impl Server {
         let vote = (vote > 0).then_some(NodeId(vote));
         let entries = log.iter().map(|&term| entry(term)).collect();
         let recovered = Recovered { term: Term(term), vote, checkpoint: None, entries };
-        let raft = Raft::new(config, recovered, Timestamp(0)).expect("a good setup");
+        let raft = Raft::new(config, recovered, Timestamp(0)).expect("the configuration is valid");
         let mut server = Server { raft, now: 0, slow: false };
         server.step(Input::Saved(raft_core::SaveId(0)));
         server
     }
 
-    /// Whoever campaigns in `term` and has the votes of all others.
+    /// A leader of `term` that has the votes of all others.
     fn leading(size: u64, term: u64, log: &[u64]) -> Server {
         let mut server = Server::new(1, size, (term - 1, 0), log, false);
         server.time_out();
@@ -274,9 +276,9 @@ impl Server {
     fn step(&mut self, input: Input) -> Vec<Effect> {
         let mut effects = Vec::new();
         self.raft.step(Timestamp(self.now), input, &mut effects);
-        let mut looked = 0;
-        while let Some(effect) = effects.get(looked) {
-            looked += 1;
+        let mut handled = 0;
+        while let Some(effect) = effects.get(handled) {
+            handled += 1;
             if let Effect::Save { id, .. } = *effect
                 && !self.slow
             {
@@ -287,7 +289,7 @@ impl Server {
     }
 
     fn time_out(&mut self) -> Vec<Effect> {
-        self.now = self.now.max(self.raft.deadline().expect("always").0);
+        self.now = self.now.max(self.raft.deadline().expect("a running server has a deadline").0);
         self.step(Input::Timer)
     }
 
@@ -302,7 +304,9 @@ impl Server {
 
     fn terms(&self) -> Vec<u64> {
         let log = self.raft.log();
-        (1..=log.last().index.0).map(|index| log.term_at(Index(index)).expect("in the log").0).collect()
+        (1..=log.last().index.0)
+            .map(|index| log.term_at(Index(index)).expect("an index up to the last is in the log").0)
+            .collect()
     }
 }
 
@@ -333,20 +337,21 @@ fn sent(effects: &[Effect]) -> impl Iterator<Item = &Message> {
 }
 
 fn number(value: &Value) -> u64 {
-    value.as_u64().unwrap_or_else(|| panic!("{value} is no number"))
+    value.as_u64().unwrap_or_else(|| panic!("{value} is not a number"))
 }
 
 fn numbers(value: &Value) -> Vec<u64> {
-    value.as_array().unwrap_or_else(|| panic!("{value} is no list")).iter().map(number).collect()
+    value.as_array().unwrap_or_else(|| panic!("{value} is not a list")).iter().map(number).collect()
 }
 
 #[test]
-fn tables_come_out_as_their_rows_say() {
+fn tables_match_their_rows() {
     let Some(text) = data("unit_tables.jsonl") else { return };
     let mut count = BTreeMap::new();
     for line in text.lines() {
         let row: Value = serde_json::from_str(line).expect("a row");
-        let (kind, id) = (row["kind"].as_str().expect("a kind"), row["id"].as_str().expect("an id"));
+        let (kind, id) =
+            (row["kind"].as_str().expect("a kind"), row["id"].as_str().expect("a row has an id"));
         let check = match kind {
             "append_entries" => append_entries,
             "grant_vote" => grant_vote,
@@ -358,7 +363,7 @@ fn tables_come_out_as_their_rows_say() {
             "ack_commit" => ack_commit,
             "fast_rejection" => fast_rejection,
             "sync_follower" => sync_follower,
-            other => panic!("{id}: what is {other}?"),
+            other => panic!("{id}: unknown kind {other}"),
         };
         check(id, &row["input"], &row["expect"]);
         *count.entry(kind.to_owned()).or_insert(0) += 1;
@@ -366,7 +371,7 @@ fn tables_come_out_as_their_rows_say() {
     assert_eq!(count.values().sum::<i32>(), 99, "{count:?}");
 }
 
-/// A follower that knows so much committed gets an `AppendEntries`.
+/// A follower with this commit index receives an `AppendEntries`.
 fn append_entries(id: &str, input: &Value, expect: &Value) {
     let (log, term, commit) =
         (numbers(&input["log_terms"]), number(&input["term"]), number(&input["commit"]));
@@ -383,9 +388,9 @@ fn append_entries(id: &str, input: &Value, expect: &Value) {
         number(&message["leader_commit"]),
     );
     if expect["fatal"] == true {
-        // To replace what is committed is no input that has an answer.
+        // Replacing committed entries is an invariant violation, so the core panics.
         let step = std::panic::AssertUnwindSafe(|| server.receive(2, message));
-        assert!(std::panic::catch_unwind(step).is_err(), "{id} should be refused loudly");
+        assert!(std::panic::catch_unwind(step).is_err(), "{id}: replacing committed entries must panic");
         return;
     }
     let effects = server.receive(2, message);
@@ -398,7 +403,7 @@ fn append_entries(id: &str, input: &Value, expect: &Value) {
     }
 }
 
-fn asked_for_a_vote(server: &mut Server, term: u64, candidate: u64, last: LogId) -> bool {
+fn request_vote(server: &mut Server, term: u64, candidate: u64, last: LogId) -> bool {
     let effects = server.receive(candidate, Message::RequestVote { term: Term(term), last, transfer: false });
     let votes = sent(&effects).filter_map(|message| match message {
         Message::RequestVoteResponse { granted, .. } => Some(*granted),
@@ -409,7 +414,7 @@ fn asked_for_a_vote(server: &mut Server, term: u64, candidate: u64, last: LogId)
     votes[0]
 }
 
-/// A server in some role is asked for its vote.
+/// A server in some role receives a vote request.
 fn grant_vote(id: &str, input: &Value, expect: &Value) {
     let (log, term, vote) =
         (numbers(&input["log_terms"]), number(&input["term"]), number(&input["voted_for"]));
@@ -428,16 +433,20 @@ fn grant_vote(id: &str, input: &Value, expect: &Value) {
             server
         }
         "leader" => Server::leading(3, term, &log),
-        other => panic!("{id}: what is {other}?"),
+        other => panic!("{id}: unknown role {other}"),
     };
     assert_eq!(server.raft.term().0, term, "{id}");
     assert_eq!(server.raft.vote().map_or(0, |vote| vote.0), vote, "{id}");
-    let ask = &input["req"];
-    let last = log_id(number(&ask["last_index"]), number(&ask["last_term"]));
-    let granted = asked_for_a_vote(&mut server, number(&ask["term"]), number(&ask["candidate"]), last);
+    let request = &input["req"];
+    let last = log_id(number(&request["last_index"]), number(&request["last_term"]));
+    let granted = request_vote(&mut server, number(&request["term"]), number(&request["candidate"]), last);
     assert_eq!(granted, expect["grant"] == true, "{id}");
     if granted {
-        assert_eq!(server.raft.vote().expect("just given").0, number(&ask["candidate"]), "{id}");
+        assert_eq!(
+            server.raft.vote().expect("a granted vote is recorded").0,
+            number(&request["candidate"]),
+            "{id}"
+        );
     }
 }
 
@@ -446,12 +455,12 @@ fn up_to_date(id: &str, input: &Value, expect: &Value) {
     let last = log_id(number(&input["last_index"]), number(&input["last_term"]));
     let term = log.iter().copied().max().unwrap_or(0).max(last.term.0);
     let mut server = Server::new(1, 3, (term, 0), &log, false);
-    assert_eq!(asked_for_a_vote(&mut server, term + 1, 2, last), expect["up_to_date"] == true, "{id}");
+    assert_eq!(request_vote(&mut server, term + 1, 2, last), expect["up_to_date"] == true, "{id}");
 }
 
-/// A leader hears how far everybody is. What stands in its log of its own term it has appended itself, beginning with
-/// its first entry; where the row gives it none, that one is there and nobody has it. Entries of later terms than the
-/// leader's, which cannot be, are left out.
+/// A leader receives the match index of every follower. It has itself appended the entries of its own term in its log,
+/// the first included; where the row has none, that entry exists but no other server has it. Entries of later terms
+/// than the leader's are impossible and are left out.
 fn commit_by_count(id: &str, input: &Value, expect: &Value) {
     let (term, match_index) = (number(&input["term"]), numbers(&input["match"]));
     let log: Vec<u64> = numbers(&input["log_terms"]).into_iter().filter(|&of| of <= term).collect();
@@ -462,7 +471,7 @@ fn commit_by_count(id: &str, input: &Value, expect: &Value) {
         server.propose();
     }
     if log.len() > old.len() {
-        // Its own writes are finished, which it may not know before.
+        // Its own writes complete now, not before the entries are appended.
         let newest = (0..).map(raft_core::SaveId);
         let count = 1 + log.len() - old.len();
         let newest = newest.take(count + 1).last().expect("some");
@@ -470,16 +479,16 @@ fn commit_by_count(id: &str, input: &Value, expect: &Value) {
     }
     for (follower, &index) in (2..).zip(&match_index[1..]) {
         let match_index = Index(index.min(log.len() as u64));
-        let stamp = MessageContext::default();
+        let context = MessageContext::default();
         server.receive(
             follower,
-            Message::AppendEntriesResponse { term: Term(term), match_index, context: stamp },
+            Message::AppendEntriesResponse { term: Term(term), match_index, context: context },
         );
     }
     assert_eq!(server.raft.commit_index().0, number(&expect["commit"]), "{id}");
 }
 
-/// The greatest place up to `index` with at most this term, in a log that begins after the base.
+/// The last position up to `index` with at most this term, in a log that starts after the compacted entry.
 fn find_conflict_by_term(id: &str, input: &Value, expect: &Value) {
     let compacted = log_id(number(&input["base_index"]), number(&input["base_term"]));
     let entries = numbers(&input["log_terms"]).into_iter().map(entry).collect();
@@ -488,7 +497,8 @@ fn find_conflict_by_term(id: &str, input: &Value, expect: &Value) {
     assert_eq!(found.index.0, number(&expect["index"]), "{id}");
 }
 
-/// What an `AppendEntries` changes begins where it differs. Terms that fall within one, which cannot be, are lifted.
+/// The first index that an `AppendEntries` changes is the first where it differs. Terms that decrease within a message
+/// are impossible and are raised.
 fn find_conflict(id: &str, input: &Value, expect: &Value) {
     let (log, first) = (numbers(&input["log_terms"]), number(&input["first"]));
     let previous = log_id(first - 1, if first > 1 { log[first as usize - 2] } else { 0 });
@@ -501,15 +511,15 @@ fn find_conflict(id: &str, input: &Value, expect: &Value) {
     let term = log.iter().chain(&entries).copied().max().unwrap_or(0);
     let mut server = Server::new(1, 3, (term, 0), &log, false);
     let effects = server.receive(2, append(term, previous, &entries, 0));
-    let changed = effects.iter().find_map(|effect| match effect {
+    let result = effects.iter().find_map(|effect| match effect {
         Effect::Save { record: write, .. } if !write.entries.is_empty() => Some(write.after.next().0),
         _ => None,
     });
-    assert_eq!(changed.unwrap_or(0), number(&expect["index"]), "{id}");
+    assert_eq!(result.unwrap_or(0), number(&expect["index"]), "{id}");
 }
 
-/// A candidate of the first term hears what the others think of it. One that has lost stays candidate until its timer
-/// rings, so only whether it leads is looked at.
+/// A candidate of term 1 receives votes. One that has lost stays a candidate until its timer fires, so only whether it
+/// leads is checked.
 fn election_round(id: &str, input: &Value, expect: &Value) {
     let mut server = Server::new(1, number(&input["size"]), (0, 0), &[], false);
     server.time_out();
@@ -521,22 +531,22 @@ fn election_round(id: &str, input: &Value, expect: &Value) {
     assert_eq!(server.raft.term().0, number(&expect["term"]), "{id}");
 }
 
-/// A leader whose first entry everybody has proposes something, and so many have it.
+/// A leader whose first entry is everywhere proposes a command, which this many servers acknowledge.
 fn ack_commit(id: &str, input: &Value, expect: &Value) {
     let size = number(&input["size"]);
     let mut server = Server::leading(size, 1, &[]);
     server.slow = false;
     server.step(Input::Saved(raft_core::SaveId(2)));
-    let stamp = MessageContext::default();
-    let has =
-        |index| Message::AppendEntriesResponse { term: Term(1), match_index: Index(index), context: stamp };
+    let context = MessageContext::default();
+    let acknowledge =
+        |index| Message::AppendEntriesResponse { term: Term(1), match_index: Index(index), context: context };
     for follower in 2..=size {
-        server.receive(follower, has(1));
+        server.receive(follower, acknowledge(1));
     }
     assert_eq!(server.raft.commit_index(), Index(1), "{id}");
     let mut effects = server.propose();
     for follower in numbers(&input["acks"]) {
-        effects.extend(server.receive(follower, has(2)));
+        effects.extend(server.receive(follower, acknowledge(2)));
     }
     let committed = expect["committed"] == true;
     assert_eq!(server.raft.commit_index() == Index(2), committed, "{id}");
@@ -544,29 +554,30 @@ fn ack_commit(id: &str, input: &Value, expect: &Value) {
     assert_eq!(effects.contains(&answer), committed, "{id}");
 }
 
-/// Two servers talk until both are silent. Returns where the leader's messages began.
-fn talk(leader: &mut Server, follower: &mut Server, effects: Vec<Effect>) -> Vec<u64> {
+/// Exchanges messages between two servers until neither sends. Returns the `prev_log` index of each of the leader's
+/// messages.
+fn exchange_until_silent(leader: &mut Server, follower: &mut Server, effects: Vec<Effect>) -> Vec<u64> {
     let to_follower = |effects: Vec<Effect>| {
         effects.into_iter().filter_map(|effect| match effect {
             Effect::Send(envelope) if envelope.to.id == NodeId(2) => Some(envelope.message),
             _ => None,
         })
     };
-    let mut letters: std::collections::VecDeque<Message> = to_follower(effects).collect();
-    let mut began = Vec::new();
-    while let Some(envelope) = letters.pop_front() {
+    let mut messages: std::collections::VecDeque<Message> = to_follower(effects).collect();
+    let mut prev_indexes = Vec::new();
+    while let Some(envelope) = messages.pop_front() {
         if let Message::AppendEntries { prev_log: previous, .. } = envelope {
-            began.push(previous.index.0);
+            prev_indexes.push(previous.index.0);
         }
         for answer in sent(&follower.receive(1, envelope)).cloned() {
-            letters.extend(to_follower(leader.receive(2, answer)));
+            messages.extend(to_follower(leader.receive(2, answer)));
         }
-        assert!(began.len() < 100, "the two never end");
+        assert!(prev_indexes.len() < 100, "the two servers never stop sending");
     }
-    began
+    prev_indexes
 }
 
-/// A leader that was just elected by somebody else finds where its follower's log parts from its own.
+/// A leader, just elected with another server's vote, finds where its follower's log diverges.
 fn fast_rejection(id: &str, input: &Value, expect: &Value) {
     let (log, other) = (numbers(&input["leader_log_terms"]), numbers(&input["follower_log_terms"]));
     let term = log.iter().chain(&other).copied().max().unwrap_or(0) + 1;
@@ -574,12 +585,12 @@ fn fast_rejection(id: &str, input: &Value, expect: &Value) {
     let mut follower = Server::new(2, 3, (term - 1, 0), &other, false);
     leader.time_out();
     let effects = leader.receive(3, Message::RequestVoteResponse { term: Term(term), granted: true });
-    let began = talk(&mut leader, &mut follower, effects);
-    assert_eq!(began[1], number(&expect["next_probe_prev_index"]), "{id}: {began:?}");
+    let prev_indexes = exchange_until_silent(&mut leader, &mut follower, effects);
+    assert_eq!(prev_indexes[1], number(&expect["next_probe_prev_index"]), "{id}: {prev_indexes:?}");
     assert_eq!(follower.terms(), leader.terms(), "{id}");
 }
 
-/// Figure 7: a leader brings a follower's log to its own.
+/// Figure 7: a leader makes a follower's log equal to its own.
 fn sync_follower(id: &str, input: &Value, expect: &Value) {
     let term = number(&input["leader_term"]);
     let mut leader = Server::new(1, 3, (term - 1, 0), &numbers(&input["leader_log_terms"]), false);
@@ -588,33 +599,33 @@ fn sync_follower(id: &str, input: &Value, expect: &Value) {
     leader.time_out();
     let mut effects = leader.receive(3, Message::RequestVoteResponse { term: Term(term), granted: true });
     effects.extend(leader.propose());
-    talk(&mut leader, &mut follower, effects);
+    exchange_until_silent(&mut leader, &mut follower, effects);
     assert_eq!(follower.terms(), numbers(&expect["follower_log_terms"]), "{id}");
     assert_eq!(leader.terms(), follower.terms(), "{id}");
 }
 
-/// What becomes of a scenario here.
+/// How a scenario is covered here.
 #[derive(Debug)]
-enum Fate {
+enum Coverage {
     Covered(Vec<String>),
     NotApplicable(String),
 }
 
-/// `ID covered by test, test`, `ID not applicable: why`.
-fn fate(line: &str) -> (String, Fate) {
+/// Parses `ID covered by test, test` or `ID not applicable: reason`.
+fn parse_coverage(line: &str) -> (String, Coverage) {
     let (id, rest) = line.split_once(' ').unwrap_or_else(|| panic!("{line}"));
-    let fate = if let Some(tests) = rest.strip_prefix("covered by ") {
-        Fate::Covered(tests.split(',').map(|test| test.trim().to_owned()).collect())
+    let parse_coverage = if let Some(test_names) = rest.strip_prefix("covered by ") {
+        Coverage::Covered(test_names.split(',').map(|test| test.trim().to_owned()).collect())
     } else if let Some(why) = rest.strip_prefix("not applicable: ") {
-        Fate::NotApplicable(why.to_owned())
+        Coverage::NotApplicable(why.to_owned())
     } else {
         panic!("{line}")
     };
-    (id.to_owned(), fate)
+    (id.to_owned(), parse_coverage)
 }
 
 /// The names of all tests of this crate.
-fn tests() -> BTreeSet<String> {
+fn test_names() -> BTreeSet<String> {
     let mut folders = vec![PathBuf::from(env!("CARGO_MANIFEST_DIR"))];
     let mut names = BTreeSet::new();
     while let Some(folder) = folders.pop() {
@@ -623,10 +634,10 @@ fn tests() -> BTreeSet<String> {
             if path.is_dir() {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
-                let text = std::fs::read_to_string(path).expect("a source file");
-                let tests = text.split("#[test]").skip(1).filter_map(|after| after.split_once("fn "));
+                let text = std::fs::read_to_string(path).expect("a source file must be readable");
+                let test_names = text.split("#[test]").skip(1).filter_map(|after| after.split_once("fn "));
                 names.extend(
-                    tests.filter_map(|(_, name)| name.split_once('(')).map(|(name, _)| name.to_owned()),
+                    test_names.filter_map(|(_, name)| name.split_once('(')).map(|(name, _)| name.to_owned()),
                 );
             }
         }
@@ -635,28 +646,37 @@ fn tests() -> BTreeSet<String> {
 }
 
 #[test]
-fn every_scenario_is_answered_for() {
-    let fates: Vec<(String, Fate)> = include_str!("conformance/scenarios")
+fn every_scenario_has_a_test() {
+    let fates: Vec<(String, Coverage)> = include_str!("conformance/scenarios")
         .lines()
         .filter(|line| !line.is_empty() && !line.starts_with('#'))
-        .map(fate)
+        .map(parse_coverage)
         .collect();
-    let tests = tests();
-    for (id, fate) in &fates {
-        match fate {
-            Fate::Covered(names) => {
-                let missing: Vec<_> = names.iter().filter(|name| !tests.contains(*name)).collect();
-                assert!(missing.is_empty(), "{id}: there is no {missing:?}");
+    let test_names = test_names();
+    for (id, parse_coverage) in &fates {
+        match parse_coverage {
+            Coverage::Covered(names) => {
+                let missing: Vec<_> = names.iter().filter(|name| !test_names.contains(*name)).collect();
+                assert!(missing.is_empty(), "{id}: there is no test {missing:?}");
             }
-            Fate::NotApplicable(why) => assert!(!why.trim().is_empty(), "{id}: why?"),
+            Coverage::NotApplicable(why) => assert!(!why.trim().is_empty(), "{id}: the reason is missing"),
         }
     }
-    let answered: BTreeSet<&str> = fates.iter().map(|(id, _)| id.as_str()).collect();
-    assert_eq!(answered.len(), fates.len(), "some id stands here twice");
+    let listed: BTreeSet<&str> = fates.iter().map(|(id, _)| id.as_str()).collect();
+    assert_eq!(listed.len(), fates.len(), "an id is listed twice");
     let Some(text) = data("scenarios.md") else { return };
-    let asked = text.lines().filter_map(|line| line.strip_prefix("| ")?.split_once(" |")).map(|(id, _)| id);
-    let asked: BTreeSet<&str> = asked.filter(|id| *id != "id").collect();
-    assert_eq!(asked.len(), 276);
-    assert_eq!(asked.difference(&answered).collect::<Vec<_>>(), [] as [&&str; 0], "nobody answers for these");
-    assert_eq!(answered.difference(&asked).collect::<Vec<_>>(), [] as [&&str; 0], "nobody asked for these");
+    let required =
+        text.lines().filter_map(|line| line.strip_prefix("| ")?.split_once(" |")).map(|(id, _)| id);
+    let required: BTreeSet<&str> = required.filter(|id| *id != "id").collect();
+    assert_eq!(required.len(), 276);
+    assert_eq!(
+        required.difference(&listed).collect::<Vec<_>>(),
+        [] as [&&str; 0],
+        "these scenarios are not listed in conformance/scenarios"
+    );
+    assert_eq!(
+        listed.difference(&required).collect::<Vec<_>>(),
+        [] as [&&str; 0],
+        "these ids are not in shared/conformance/scenarios.md"
+    );
 }

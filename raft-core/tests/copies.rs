@@ -1,5 +1,5 @@
-//! A command is never copied, however many servers there are: the bytes that a group allocates for a proposal do not
-//! depend on how long the command is. Counted by the allocator, with the loop of the benches.
+//! Commands are never copied, however many servers there are: the bytes that a cluster allocates for a proposal do not
+//! depend on the length of its command. Counted by the allocator, with the loop of the benches.
 
 #[path = "../benches/group/mod.rs"]
 mod group;
@@ -14,7 +14,7 @@ static COUNTED: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 const COMMANDS: usize = 1_000;
 
-/// How often a group of `size` servers allocates for the same number of commands of `bytes` bytes, and how much.
+/// How often a cluster of `size` servers allocates for a fixed number of commands of `bytes` bytes, and how much.
 fn allocated(size: usize, bytes: usize, window: usize) -> (usize, usize) {
     let mut group = Group::<Core>::new(size);
     let commands = commands(COMMANDS, bytes);
@@ -27,16 +27,16 @@ fn allocated(size: usize, bytes: usize, window: usize) -> (usize, usize) {
 }
 
 #[test]
-fn what_a_proposal_allocates_does_not_grow_with_its_command() {
+fn proposal_allocations_do_not_depend_on_command_size() {
     for size in [1, 3, 5, 7] {
         for window in [1, 16, 256] {
             let (short, long) = (allocated(size, 16, window), allocated(size, 8_192, window));
             assert_eq!(short, long, "{size} servers, {window} in flight: (times, bytes)");
         }
     }
-    // The loop can tell: had one server copied the commands, that many bytes would show.
+    // The measurement would show a copy of the commands: it counts at least their bytes.
     let region = Region::new(COUNTED);
     let copies = commands(COMMANDS, 4_096).iter().map(|command| command.to_vec()).collect::<Vec<_>>();
-    assert!(region.change().bytes_allocated >= 2 * COMMANDS * 4_096, "the allocator does not count");
+    assert!(region.change().bytes_allocated >= 2 * COMMANDS * 4_096, "the allocator must count the copies");
     drop(copies);
 }

@@ -1,4 +1,4 @@
-//! What a follower passes on to its leader, told message by message.
+//! Requests that a follower forwards to its leader, message by message.
 
 mod table;
 
@@ -19,13 +19,13 @@ fn led_by_n1_with(forward: bool) -> Table {
 }
 
 #[test]
-fn a_proposal_is_passed_on_and_answered_from_the_own_log() {
+fn forwarded_proposal_completes_from_own_log() {
     let mut t = led_by_n1();
-    t.story("n2 does not lead, and knows who does. n1 says where it has put the command.");
+    t.describe("n2 does not lead, and knows the leader. n1 responds with the index of the command.");
     t.propose(2, "x=1");
     t.deliver(2, 1);
     t.deliver_newest(1, 2);
-    t.story("Whether 2@1 is committed n2 will see in its own log.");
+    t.describe("n2 learns from its own log whether 2@1 is committed.");
     t.deliver_all();
     t.heartbeat(1);
     t.deliver(1, 2);
@@ -33,9 +33,9 @@ fn a_proposal_is_passed_on_and_answered_from_the_own_log() {
 }
 
 #[test]
-fn a_read_is_passed_on_and_served_from_the_own_state() {
+fn forwarded_read_is_served_from_own_state() {
     let mut t = led_by_n1();
-    t.story("n1 makes sure that it leads, and says up to where a reader must wait: n2 is there already.");
+    t.describe("n1 confirms its leadership, and returns the read index: n2 has applied it already.");
     t.read(2, "r1");
     t.deliver(2, 1);
     t.deliver(1, 3);
@@ -45,53 +45,55 @@ fn a_read_is_passed_on_and_served_from_the_own_state() {
 }
 
 #[test]
-fn a_read_waits_until_it_is_applied_where_it_was_asked() {
+fn forwarded_read_waits_until_follower_applies() {
     let mut t = led_by_n1();
     t.quietly(|t| {
         t.propose(1, "x=1");
         t.deliver_all();
     });
-    t.story("x=1 is done, says n1. n2 has it, and does not know that it is committed.");
+    t.describe(
+        "n1 has responded that x=1 is applied. n2 has the entry, and does not know that it is committed.",
+    );
     t.show();
     t.read(2, "r1");
     t.deliver(2, 1);
     t.deliver(1, 3);
     t.deliver(3, 1);
-    t.story("The leader's word overtakes its round: the read is good from 2 on, and n2 has applied 1.");
+    t.describe("n1's response overtakes its round: the read index is 2, and n2 has applied 1.");
     t.deliver_newest(1, 2);
-    t.story("The round brings the news.");
+    t.describe("The round carries the commit index.");
     t.deliver(1, 2);
     insta::assert_snapshot!(t.transcript());
 }
 
 #[test]
-fn without_a_leader_nothing_is_passed_on() {
+fn without_leader_nothing_is_forwarded() {
     let mut t = led_by_n1();
     t.crash(2);
     t.restart(2);
-    t.story("n2 has just come back and has heard nobody: it has certainly done nothing.");
+    t.describe("n2 has just restarted without a leader: nothing was forwarded, so the requests have certainly failed.");
     t.propose(2, "x=1");
     t.read(2, "r1");
     insta::assert_snapshot!(t.transcript());
 }
 
 #[test]
-fn where_no_answer_comes_it_is_unknown() {
+fn forward_without_response_is_unknown() {
     let mut t = led_by_n1();
     t.cut(2);
-    t.story("Both letters are lost, or their answers are: n2 cannot tell.");
+    t.describe("Both requests or their responses are lost: n2 cannot tell.");
     t.propose(2, "x=1");
     t.read(2, "r1");
     t.wait(2, 299);
-    t.story("After an election timeout n2 waits no longer. A read that was not answered has done nothing.");
+    t.describe("After an election timeout n2 stops waiting. A read without a response had no effect.");
     t.wait(2, 1);
     insta::assert_snapshot!(t.transcript());
 }
 
 #[test]
-fn where_another_entry_stands_it_is_unknown() {
+fn forward_whose_entry_was_replaced_is_unknown() {
     let mut t = led_by_n1();
-    t.story("n1 puts the command at 2@1, and tells n2 so. The entry itself goes nowhere.");
+    t.describe("n1 appends the command at 2@1, and sends n2 the position. The entry itself is lost.");
     t.propose(2, "x=1");
     t.deliver(2, 1);
     t.deliver_newest(1, 2);
@@ -101,20 +103,20 @@ fn where_another_entry_stands_it_is_unknown() {
         t.elect(3);
         t.heartbeat(3);
     });
-    t.story("n3 leads, and has committed another entry in that place. A double may stand elsewhere, for all n2 knows.");
+    t.describe("n3 leads, and has committed another entry at 2. For all n2 knows, a duplicate was appended elsewhere.");
     t.deliver(3, 2);
     insta::assert_snapshot!(t.transcript());
 }
 
 #[test]
-fn a_letter_that_comes_twice_appends_twice() {
+fn duplicate_forward_appends_twice() {
     let mut t = led_by_n1();
-    t.story("The network doubles the letter. The core does not look into commands: that is what sessions are for.");
+    t.describe("The network duplicates the request. The core does not inspect commands: deduplication is left to sessions.");
     t.propose(2, "x=1");
     t.duplicate(2, 1);
     t.deliver(2, 1);
     t.deliver(2, 1);
-    t.story("n2 is told of both, and answers once.");
+    t.describe("n2 gets both positions, and responds once.");
     t.quietly(|t| {
         t.deliver_all();
         t.heartbeat(1);
@@ -126,7 +128,7 @@ fn a_letter_that_comes_twice_appends_twice() {
 }
 
 #[test]
-fn a_refusal_of_what_was_passed_on_says_nothing_certain() {
+fn rejection_of_forward_is_not_final() {
     let mut t = led_by_n1();
     t.quietly(|t| {
         t.cut(3);
@@ -134,28 +136,30 @@ fn a_refusal_of_what_was_passed_on_says_nothing_certain() {
         t.deliver_all();
         t.transfer(1, 3);
     });
-    t.story(
-        "n1 is passing leadership on and takes nothing. A double of n2's letter may yet find it willing.",
+    t.describe(
+        "n1 transfers its leadership and rejects proposals. A duplicate of n2's request may be accepted later.",
     );
     t.propose(2, "x=1");
     t.duplicate(2, 1);
     t.deliver(2, 1);
     t.deliver(1, 2);
-    t.story("It does.");
+    t.describe("It is accepted.");
     t.wait(1, 300);
     t.deliver_newest(2, 1);
     insta::assert_snapshot!(t.transcript());
 }
 
 #[test]
-fn nothing_is_passed_on_twice() {
+fn forwarded_requests_are_not_forwarded_again() {
     let mut t = led_by_n1();
     t.quietly(|t| {
         t.cut(2);
         t.elect(3);
         t.heal();
     });
-    t.story("n3 leads, n1 follows it, and n2 believes in n1. n1 does not pass on what was passed on to it.");
+    t.describe(
+        "n3 leads, n1 follows it, and n2 still follows n1. n1 does not forward what was forwarded to it.",
+    );
     t.read(2, "r1");
     t.propose(2, "x=1");
     t.deliver(2, 1);
@@ -166,14 +170,14 @@ fn nothing_is_passed_on_twice() {
 }
 
 #[test]
-fn a_leader_that_is_deposed_tells_who_passed_a_read_on() {
+fn deposed_leader_responds_to_forwarded_read() {
     let mut t = led_by_n1();
-    t.story("A read waits at n1 for its round.");
+    t.describe("A read waits at n1 for its round.");
     t.read(2, "r1");
     t.deliver(2, 1);
     t.lose(1, 2);
     t.lose(1, 3);
-    t.story("n3 campaigns.");
+    t.describe("n3 campaigns.");
     t.time_out(3);
     t.deliver(3, 1);
     t.deliver(1, 2);
@@ -181,7 +185,7 @@ fn a_leader_that_is_deposed_tells_who_passed_a_read_on() {
 }
 
 #[test]
-fn switched_off_a_follower_sends_its_client_elsewhere() {
+fn without_forwarding_follower_redirects_client() {
     let mut t = led_by_n1_with(false);
     t.propose(2, "x=1");
     t.read(2, "r1");
@@ -189,7 +193,7 @@ fn switched_off_a_follower_sends_its_client_elsewhere() {
 }
 
 #[test]
-fn an_answer_to_the_incarnation_before_is_nobodys() {
+fn forward_response_for_earlier_incarnation_is_ignored() {
     let mut t = led_by_n1();
     t.quietly(|t| {
         t.read(2, "r1");
@@ -203,12 +207,12 @@ fn an_answer_to_the_incarnation_before_is_nobodys() {
         t.propose(1, "x=1");
         t.deliver_all();
     });
-    t.story("n2 has passed r1 on and restarted. Since then x=1 was committed. n2 passes another read on.");
+    t.describe("n2 has forwarded r1 and restarted. Since then x=1 was committed. n2 forwards another read.");
     t.show();
     t.read(2, "r2");
-    t.story("The answer to r1 arrives. It is from before x=1, and would be wrong for r2.");
+    t.describe("The response to r1 arrives. It is from before x=1, and would be wrong for r2.");
     t.deliver(1, 2);
-    t.story("r2 gets its own.");
+    t.describe("r2 gets its own response.");
     t.release(1, 2);
     t.deliver_all();
     insta::assert_snapshot!(t.transcript());

@@ -1,5 +1,5 @@
-//! What a host can do wrong, and what then happens: each row of the table in `io.rs` that can be tried, and every state
-//! that cannot have been saved.
+//! Errors of a host and their consequences: each testable row of the table in `io.rs`, and every state that cannot have
+//! been saved.
 
 mod table;
 
@@ -29,7 +29,7 @@ fn log(terms: &[u64]) -> Recovered {
     Recovered { term: Term(5), vote: Some(NodeId(2)), checkpoint: None, entries: noops(terms) }
 }
 
-/// The same after a base, with a snapshot.
+/// The same log after a compacted entry, with a snapshot.
 fn after(compacted: LogId, snapshot: LogId, terms: &[u64]) -> Recovered {
     let configuration = Arc::new(group(&[1, 2, 3]));
     let snapshot = Snapshot { last: snapshot, configuration: configuration.clone(), data: "state".into() };
@@ -44,7 +44,7 @@ fn start(recovered: Recovered) -> Result<Raft, StartError> {
 }
 
 #[test]
-fn what_cannot_have_been_saved_is_refused_with_its_place() {
+fn impossible_recovered_state_is_rejected_with_its_position() {
     use RecoveredError as E;
     let vote_in_term_zero = Recovered { term: Term(0), ..log(&[]) };
     let cases = [
@@ -98,7 +98,7 @@ fn what_cannot_have_been_saved_is_refused_with_its_place() {
 }
 
 #[test]
-fn a_malformed_configuration_is_refused_wherever_it_stands() {
+fn malformed_recovered_configuration_is_rejected() {
     let nodes = |ids: &[u64]| ids.iter().copied().map(NodeId).collect::<Vec<_>>();
     let many: Vec<u64> = (1..=65).collect();
     let joint = Configuration { old_voters: nodes(&[1, 2]), ..group(&[1, 3]) };
@@ -135,22 +135,22 @@ fn a_malformed_configuration_is_refused_wherever_it_stands() {
             assert!(error.to_string().ends_with(&format!("at {index} is malformed: {why}")), "{error}");
         }
     }
-    // An outgoing voter may be a learner to come.
+    // An outgoing voter may be a future learner.
     let legal = Configuration { learners_next: nodes(&[2]), learners: nodes(&[7]), ..joint };
     assert_eq!(legal.validate(), Ok(()));
 }
 
 #[test]
-fn what_looks_strange_and_can_have_been_saved_is_taken() {
+fn unusual_but_possible_recovered_state_is_accepted() {
     let legal = [
         Recovered::default(),
         log(&[]),
         log(&[1, 1, 3, 5]),
-        // A candidate may come from a configuration that the voter has not heard of.
+        // A candidate may come from a configuration that the voter does not have.
         Recovered { vote: Some(NodeId(99)), ..log(&[1]) },
-        // It voted for itself, and the log that it campaigned with was replaced since.
+        // It voted for itself, and its log of that time was replaced since.
         Recovered { vote: Some(NodeId(1)), ..log(&[1]) },
-        // Nothing was compacted away yet, though there is a snapshot.
+        // A snapshot without compaction.
         after(at(0, 0), at(1, 1), &[1, 1]),
         after(at(3, 2), at(3, 2), &[]),
         after(at(3, 2), at(5, 4), &[4, 4, 5]),
@@ -162,12 +162,12 @@ fn what_looks_strange_and_can_have_been_saved_is_taken() {
 }
 
 proptest! {
-    /// Whatever is recovered, a server starts and runs, or says why it does not.
+    /// For any recovered state, a server starts and runs, or returns an error.
     #[test]
-    fn no_recovered_state_makes_a_server_panic(
+    fn no_recovered_state_causes_a_panic(
         term in 0..4_u64,
         vote in proptest::option::of(0..5_u64),
-        kept in proptest::option::of(((0..4_u64, 0..4_u64), (0..6_u64, 0..4_u64), 0..3_u64)),
+        checkpoint in proptest::option::of(((0..4_u64, 0..4_u64), (0..6_u64, 0..4_u64), 0..3_u64)),
         entries in proptest::collection::vec((0..4_u64, proptest::option::of(0..3_u64)), 0..4),
     ) {
         let entries = entries.into_iter().map(|(term, voters)| Entry {
@@ -176,26 +176,26 @@ proptest! {
                 Payload::Configuration(Arc::new(group(&(1..=voters).collect::<Vec<_>>())))
             }),
         });
-        let kept = kept.map(|(compacted, last, voters)| {
+        let checkpoint = checkpoint.map(|(compacted, last, voters)| {
             let configuration = Arc::new(group(&(1..=voters).collect::<Vec<_>>()));
             let snapshot =
                 Snapshot { last: at(last.0, last.1), configuration: configuration.clone(), data: "s".into() };
             Checkpoint { snapshot, compacted: at(compacted.0, compacted.1), configuration, installed: false }
         });
         let recovered =
-            Recovered { term: Term(term), vote: vote.map(NodeId), checkpoint: kept, entries: entries.collect() };
+            Recovered { term: Term(term), vote: vote.map(NodeId), checkpoint: checkpoint, entries: entries.collect() };
         if let Ok(mut raft) = start(recovered) {
             let mut effects = Vec::new();
             raft.step(Timestamp(0), Input::Saved(SaveId(0)), &mut effects);
             for _ in 0..3 {
-                let due = raft.deadline().expect("it is not halted");
+                let due = raft.deadline().expect("a running server has a deadline");
                 raft.step(due, Input::Timer, &mut effects);
             }
         }
     }
 }
 
-/// n1 leads three.
+/// A cluster of three, led by n1.
 fn led() -> Table {
     let mut t = Table::of(3);
     t.quietly(|t| {
@@ -205,22 +205,22 @@ fn led() -> Table {
     t
 }
 
-/// A server that does not share the table's disk.
-fn apart(t: &Table, id: u64) -> (Raft, Timestamp) {
+/// A copy of a server, detached from the table's disk.
+fn detached(t: &Table, id: u64) -> (Raft, Timestamp) {
     (t.raft(id).clone(), Timestamp(t.server(id).now))
 }
 
 #[test]
 #[should_panic(expected = "the host says that write 99 is durable, which was never issued")]
-fn a_save_that_was_never_issued_is_a_panic() {
-    let (mut raft, now) = apart(&led(), 1);
+fn completion_of_unissued_save_panics() {
+    let (mut raft, now) = detached(&led(), 1);
     raft.step(now, Input::Saved(SaveId(99)), &mut Vec::new());
 }
 
 #[test]
-fn a_save_that_is_completed_again_or_was_covered_changes_nothing() {
+fn repeated_completion_changes_nothing() {
     for id in 1..=3 {
-        let (before, now) = apart(&led(), id);
+        let (before, now) = detached(&led(), id);
         for save in 0..=1 {
             let (mut raft, mut effects) = (before.clone(), Vec::new());
             raft.step(now, Input::Saved(SaveId(save)), &mut effects);
@@ -230,13 +230,13 @@ fn a_save_that_is_completed_again_or_was_covered_changes_nothing() {
 }
 
 #[test]
-fn after_a_failed_save_no_completion_brings_a_server_back() {
+fn halted_server_ignores_completions() {
     for id in 1..=3 {
-        let (mut raft, now) = apart(&led(), id);
+        let (mut raft, now) = detached(&led(), id);
         raft.step(now, Input::SaveFailed, &mut Vec::new());
         let halted = raft.clone();
         let mut effects = Vec::new();
-        // Not even one that was never issued: nobody looks any more.
+        // Not even one that was never issued: a halted server checks nothing.
         for input in [Input::Saved(SaveId(1)), Input::Saved(SaveId(99)), Input::SaveFailed, Input::Timer] {
             raft.step(now, input, &mut effects);
         }
@@ -246,19 +246,19 @@ fn after_a_failed_save_no_completion_brings_a_server_back() {
 }
 
 #[test]
-fn without_completions_a_server_promises_nothing() {
+fn without_completions_server_promises_nothing() {
     let mut t = led();
     (1..=3).for_each(|id| t.slow_disk(id));
     t.propose(1, "x=1");
     t.deliver_all();
-    assert_eq!(t.raft(1).commit_index(), Index(1), "nobody acknowledges");
+    assert_eq!(t.raft(1).commit_index(), Index(1), "followers must not acknowledge");
     t.quietly(|t| t.wait(1, 301));
-    assert!(!t.raft(1).is_leader(), "others may have a disk that works");
-    // Nor does one that has just started, and is told nothing of write 0.
-    let mut raft = start(Recovered { term: Term(5), ..log(&[1]) }).expect("it can have been saved");
+    assert!(!t.raft(1).is_leader(), "the leader must step down, since others may have a working disk");
+    // Nor does a server that has just started and gets no completion of write 0.
+    let mut raft = start(Recovered { term: Term(5), ..log(&[1]) }).expect("this state can have been saved");
     let mut effects = Vec::new();
     for _ in 0..20 {
-        let due = raft.deadline().expect("it waits");
+        let due = raft.deadline().expect("a running server has a deadline");
         raft.step(due, Input::Timer, &mut effects);
     }
     assert!(!matches!(raft.role(), Role::Leader(_)));
@@ -271,10 +271,10 @@ fn without_completions_a_server_promises_nothing() {
 }
 
 #[test]
-fn an_early_timer_does_nothing() {
+fn early_timer_does_nothing() {
     for id in 1..=3 {
-        let (before, now) = apart(&led(), id);
-        let due = before.deadline().expect("it waits");
+        let (before, now) = detached(&led(), id);
+        let due = before.deadline().expect("a running server has a deadline");
         for early in [now, Timestamp(now.0.midpoint(due.0)), Timestamp(due.0 - 1)] {
             let (mut raft, mut effects) = (before.clone(), Vec::new());
             raft.step(early, Input::Timer, &mut effects);
@@ -284,18 +284,19 @@ fn an_early_timer_does_nothing() {
 }
 
 #[test]
-fn what_is_not_for_a_server_is_dropped() {
+fn misaddressed_messages_are_dropped() {
     let t = led();
-    let (before, now) = apart(&t, 1);
-    let peer = |id: u64, life: u64| ReplicaKey { id: NodeId(id), directory_id: DirectoryId(life) };
+    let (before, now) = detached(&t, 1);
+    let replica_key =
+        |id: u64, directory_id: u64| ReplicaKey { id: NodeId(id), directory_id: DirectoryId(directory_id) };
     let message = Message::RequestVote { term: Term(9), last: at(9, 8), transfer: true };
-    let for_others = [
-        Envelope { cluster: 1, from: peer(2, 0), to: peer(1, 0), message: message.clone() },
-        Envelope { cluster: 0, from: peer(2, 0), to: peer(3, 0), message: message.clone() },
-        Envelope { cluster: 0, from: peer(2, 0), to: peer(1, 7), message: message.clone() },
-        Envelope { cluster: 0, from: peer(1, 0), to: peer(1, 0), message },
+    let misaddressed = [
+        Envelope { cluster: 1, from: replica_key(2, 0), to: replica_key(1, 0), message: message.clone() },
+        Envelope { cluster: 0, from: replica_key(2, 0), to: replica_key(3, 0), message: message.clone() },
+        Envelope { cluster: 0, from: replica_key(2, 0), to: replica_key(1, 7), message: message.clone() },
+        Envelope { cluster: 0, from: replica_key(1, 0), to: replica_key(1, 0), message },
     ];
-    for envelope in for_others {
+    for envelope in misaddressed {
         let (mut raft, mut effects) = (before.clone(), Vec::new());
         raft.step(now, Input::Receive(envelope.clone()), &mut effects);
         assert_eq!((raft, effects), (before.clone(), Vec::new()), "{envelope:?}");
@@ -303,12 +304,12 @@ fn what_is_not_for_a_server_is_dropped() {
 }
 
 #[test]
-fn a_clock_that_goes_back_makes_nobody_panic() {
+fn clock_that_goes_back_causes_no_panic() {
     let mut t = led();
     t.propose(1, "x=1");
-    t.letters.clear();
+    t.messages.clear();
     for id in 1..=3 {
-        let (mut raft, now) = apart(&t, id);
+        let (mut raft, now) = detached(&t, id);
         let mut effects = Vec::new();
         for back in [0, 1, 1_000_000, 500_000_000, 900_000_000_000_000, u64::MAX] {
             let now = Timestamp(now.0.saturating_sub(back));
@@ -316,13 +317,13 @@ fn a_clock_that_goes_back_makes_nobody_panic() {
                 raft.step(now, input, &mut effects);
             }
         }
-        assert_eq!(raft.term(), t.raft(id).term(), "and nobody campaigns early");
+        assert_eq!(raft.term(), t.raft(id).term(), "n{id} must not campaign early");
     }
 }
 
 #[test]
-fn a_name_that_is_used_twice_is_answered_twice() {
-    let mut raft = start(Recovered::default()).expect("it can have been saved");
+fn reused_request_id_gets_two_responses() {
+    let mut raft = start(Recovered::default()).expect("this state can have been saved");
     let mut effects = Vec::new();
     for _ in 0..2 {
         raft.step(Timestamp(0), Input::Read { request: RequestId(7) }, &mut effects);

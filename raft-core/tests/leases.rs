@@ -1,11 +1,11 @@
-//! Reads by lease (thesis 6.4.1), told message by message. Time passes for all at once here.
+//! Reads by lease (thesis 6.4.1), message by message. Here time passes for all servers at once.
 
 mod table;
 
 use raft_core::{ConfChange, ConfChangeOp, Config, NodeId};
 use table::Table;
 
-/// Everybody waits for 300 ms, and clocks may be wrong by so many millionths.
+/// All election timeouts are 300 ms, and clocks drift by at most `drift` parts per million.
 fn by_lease(drift: u32) -> impl Fn(&mut Config) {
     move |config| {
         config.check_quorum = true;
@@ -14,10 +14,10 @@ fn by_lease(drift: u32) -> impl Fn(&mut Config) {
     }
 }
 
-/// So many servers, of which the first `founders` found the group. n1 leads it, and everybody has just heard so.
-fn led_by_n1(founders: u64, servers: u64, drift: u32) -> Table {
-    let mut t = Table::founded_by(founders, servers, by_lease(drift));
-    t.together = true;
+/// A cluster led by n1, with its first `initial_voters` servers as voters, just after a heartbeat.
+fn led_by_n1(initial_voters: u64, servers: u64, drift: u32) -> Table {
+    let mut t = Table::with_initial_voters(initial_voters, servers, by_lease(drift));
+    t.shared_time = true;
     t.quietly(|t| {
         t.elect(1);
         t.heartbeat(1);
@@ -26,7 +26,7 @@ fn led_by_n1(founders: u64, servers: u64, drift: u32) -> Table {
     t
 }
 
-/// So many heartbeats of n1, each 100 ms after the one before.
+/// `count` heartbeats of n1, each 100 ms after the one before.
 fn heartbeats(t: &mut Table, count: usize) {
     t.quietly(|t| {
         for _ in 0..count {
@@ -37,12 +37,12 @@ fn heartbeats(t: &mut Table, count: usize) {
 }
 
 #[test]
-fn a_read_by_lease_is_served_at_once() {
+fn lease_read_is_served_at_once() {
     let mut t = led_by_n1(3, 3, 0);
-    t.story("n2 and n3 have promised to elect nobody else for 300 ms. Nobody needs to be asked.");
+    t.describe("n2 and n3 have promised not to vote for another server for 300 ms. No round is needed.");
     t.read(1, "r1");
     t.pause(1, 150);
-    t.story("A client's write in between is no obstacle: what is not committed nobody has been told of.");
+    t.describe("An uncommitted write does not delay a read: no client has a response for it yet.");
     t.propose(1, "x=1");
     t.read(1, "r2");
     t.deliver_all();
@@ -51,33 +51,33 @@ fn a_read_by_lease_is_served_at_once() {
 }
 
 #[test]
-fn a_lease_counts_from_when_the_message_left() {
+fn lease_runs_from_time_of_sending() {
     let mut t = led_by_n1(3, 3, 0);
     t.cut(3);
     t.heartbeat(1);
-    t.story(
-        "n2 hears the heartbeat at once. Its answer takes 200 ms, of the 300 for which n2 keeps its promise.",
+    t.describe(
+        "n2 receives the heartbeat at once. Its response takes 200 ms of the 300 ms for which n2 keeps its promise.",
     );
     t.deliver(1, 2);
     t.pause(1, 200);
     t.deliver(2, 1);
-    t.story("299 ms after the heartbeat left, the lease is good.");
+    t.describe("299 ms after the heartbeat was sent, the lease holds.");
     t.pause(1, 99);
     t.read(1, "r1");
-    t.story("A millisecond later it is over, and n1 has to ask.");
+    t.describe("A millisecond later it has expired, and n1 needs a round.");
     t.pause(1, 1);
     t.read(1, "r2");
     insta::assert_snapshot!(t.transcript());
 }
 
 #[test]
-fn a_cut_off_leader_serves_reads_until_its_lease_runs_out() {
+fn cut_off_leader_serves_reads_until_lease_expires() {
     let mut t = led_by_n1(3, 3, 0);
     t.cut(1);
-    t.story("n1 is cut off and does not know it. Until 300 ms have passed nobody else can lead: what it says is true.");
+    t.describe("n1 is cut off and does not know it. For 300 ms no other server can lead: n1's reads are linearizable.");
     t.pause(1, 299);
     t.read(1, "r1");
-    t.story("Then n2 may lead, and does.");
+    t.describe("Then n2 may lead, and does.");
     t.quietly(|t| {
         t.elect(2);
         t.propose(2, "x=1");
@@ -85,19 +85,19 @@ fn a_cut_off_leader_serves_reads_until_its_lease_runs_out() {
     });
     t.show();
     t.read(1, "r2");
-    t.story("Nobody confirms n1. It gives up, and r2 is sent elsewhere.");
+    t.describe("No server confirms n1. It steps down, and r2 is redirected.");
     t.wait(1, 300);
     insta::assert_snapshot!(t.transcript());
 }
 
 #[test]
-fn a_transfer_voids_leases_for_the_rest_of_the_term() {
+fn transfer_disables_leases_for_rest_of_term() {
     let mut t = led_by_n1(3, 3, 0);
     t.hold(1, 2);
-    t.story("n2 is told to campaign: the voters will let it, whatever they have promised n1.");
+    t.describe("n2 gets TimeoutNow: voters grant its request, whatever they have promised n1.");
     t.transfer(1, 2);
     t.read(1, "r1");
-    t.story("The transfer is given up, and all that n1 hears is good. But the order is still on its way.");
+    t.describe("The transfer has failed, and n1 has all responses. But TimeoutNow is still in flight.");
     t.quietly(|t| {
         t.deliver_all();
         t.wait(1, 299);
@@ -105,7 +105,7 @@ fn a_transfer_voids_leases_for_the_rest_of_the_term() {
     });
     t.wait(1, 1);
     t.read(1, "r2");
-    t.story("Here it is. n3 has heard n1 just now, and votes for n2 all the same.");
+    t.describe("TimeoutNow arrives. n3 has had contact with n1 just now, and votes for n2 nevertheless.");
     t.cut(1);
     t.deliver(1, 2);
     t.deliver(2, 3);
@@ -114,7 +114,7 @@ fn a_transfer_voids_leases_for_the_rest_of_the_term() {
 }
 
 #[test]
-fn while_joint_a_lease_takes_both_halves() {
+fn joint_lease_needs_both_halves() {
     let mut t = led_by_n1(3, 5, 0);
     t.quietly(|t| {
         let voter = |id| ConfChangeOp::AddVoter(NodeId(id));
@@ -125,13 +125,13 @@ fn while_joint_a_lease_takes_both_halves() {
         t.cut(3);
     });
     heartbeats(&mut t, 3);
-    t.story(
-        "300 ms ago n1 heard of n2 and n3 for the last time. It hears n4 and n5, the new half, all the time.",
+    t.describe(
+        "n1 had contact with n2 and n3 300 ms ago. It has contact with n4 and n5, the new half, all the time.",
     );
     t.show();
-    t.story("n2 and n3 could elect one of them, as far as n1 knows: it has to ask.");
+    t.describe("As far as n1 knows, n2 and n3 could elect one of them: it needs a round.");
     t.read(1, "r1");
-    t.story("With both halves it can be sure.");
+    t.describe("With both halves the lease holds.");
     t.quietly(Table::heal);
     t.heartbeat(1);
     t.quietly(Table::deliver_all);
@@ -140,7 +140,7 @@ fn while_joint_a_lease_takes_both_halves() {
 }
 
 #[test]
-fn learners_give_no_lease() {
+fn learners_grant_no_lease() {
     let mut t = led_by_n1(3, 5, 0);
     t.quietly(|t| {
         t.change_steps(1, &[ConfChangeOp::AddLearner(NodeId(4)), ConfChangeOp::AddLearner(NodeId(5))]);
@@ -149,27 +149,29 @@ fn learners_give_no_lease() {
         t.cut(3);
     });
     heartbeats(&mut t, 3);
-    t.story("n4 and n5 listen and answer. n2 and n3, who vote, have not for 300 ms.");
+    t.describe("n4 and n5 are learners and respond. n2 and n3, the voters, have not responded for 300 ms.");
     t.show();
     t.read(1, "r1");
     insta::assert_snapshot!(t.transcript());
 }
 
 #[test]
-fn a_voter_that_restarts_keeps_its_promise() {
+fn restarted_voter_keeps_lease_promise() {
     let mut t = led_by_n1(3, 3, 0);
     t.cut_link(1, 3);
-    t.story("n2 alone answers n1's heartbeat, and restarts. It has forgotten whom it has heard, and when.");
+    t.describe(
+        "Only n2 responds to n1's heartbeat, and restarts. It has lost when it had contact with a leader.",
+    );
     t.heartbeat(1);
     t.deliver(1, 2);
     t.deliver(2, 1);
     t.crash(2);
     t.restart(2);
-    t.story("200 ms later n3 asks for its vote. n2 listens to nobody, for it may have promised.");
+    t.describe("200 ms later n3 requests its vote. n2 ignores it, since it may have promised something.");
     t.time_out(3);
     t.deliver(3, 2);
     t.read(1, "r1");
-    t.story("300 ms after that, whatever it has promised is over.");
+    t.describe("300 ms after that, any promise from before the restart has expired.");
     t.time_out(3);
     t.cut(1);
     t.deliver(3, 2);
@@ -179,10 +181,10 @@ fn a_voter_that_restarts_keeps_its_promise() {
 }
 
 #[test]
-fn clocks_that_drift_shorten_the_lease() {
+fn clock_drift_shortens_lease() {
     let mut t = led_by_n1(3, 3, 100_000);
-    t.story(
-        "Any clock may be wrong by a tenth. n1's may be slow, n2's fast: (1 - 0.1) / (1 + 0.1) of 300 ms are 245.45 ms.",
+    t.describe(
+        "Any clock may drift by a tenth. n1's may be slow, n2's fast: (1 - 0.1) / (1 + 0.1) of 300 ms are 245.45 ms.",
     );
     let lease =
         Config { lease_drift: Some(100_000), ..Config::new(NodeId(1), vec![NodeId(1)]) }.lease_duration();
@@ -195,7 +197,7 @@ fn clocks_that_drift_shorten_the_lease() {
 }
 
 #[test]
-fn without_an_entry_of_its_own_term_a_leader_has_no_use_for_a_lease() {
+fn lease_needs_current_term_commit() {
     let mut t = led_by_n1(3, 3, 0);
     t.quietly(|t| {
         t.propose(1, "x=1");
@@ -208,11 +210,15 @@ fn without_an_entry_of_its_own_term_a_leader_has_no_use_for_a_lease() {
         t.deliver(3, 2);
         t.deliver_all();
     });
-    t.story("n2 leads. n3 has answered its first entry, so n2 holds a lease; but n2's own disk is slow.");
+    t.describe(
+        "n2 leads. n3 has acknowledged its first entry, so n2 holds a lease; but n2's own disk is slow.",
+    );
     t.show();
-    t.story("x=1 is committed, which n2 does not know. The lease says who leads, and nothing of what is committed.");
+    t.describe(
+        "x=1 is committed, but n2 does not know it. The lease confirms the leader, not the commit index.",
+    );
     t.read(2, "r1");
-    t.story("Its own entry is committed now. The early read takes a round; the next one does not.");
+    t.describe("n2's own entry is committed now. The early read takes a round; the next one does not.");
     t.sync(2);
     t.read(2, "r2");
     t.deliver_all();
@@ -220,10 +226,10 @@ fn without_an_entry_of_its_own_term_a_leader_has_no_use_for_a_lease() {
 }
 
 #[test]
-fn alone_in_its_group_a_leader_always_has_a_lease() {
+fn only_voter_always_holds_a_lease() {
     let mut t = Table::with(1, by_lease(0));
     t.quietly(|t| t.elect(1));
-    t.story("Nobody else could be elected.");
+    t.describe("n1 is the only voter, so no other server can be elected.");
     t.read(1, "r1");
     t.pause(1, 10_000);
     t.read(1, "r2");

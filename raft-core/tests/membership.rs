@@ -1,4 +1,4 @@
-//! Membership changes (6, thesis 4), told message by message.
+//! Membership changes (6, thesis 4), message by message.
 
 mod table;
 
@@ -7,14 +7,14 @@ use raft_core::{
 };
 use table::Table;
 
-/// So many servers, of which the first `founders` found the group and n1 leads it; everybody has applied its first
-/// entry. The others wait with empty logs.
-fn led_by_n1(founders: u64, servers: u64) -> Table {
-    led_by_n1_with(founders, servers, false, false)
+/// A cluster led by n1, of which the first `initial_voters` servers are voters that have applied n1's first entry. The
+/// other servers wait with empty logs.
+fn led_by_n1(initial_voters: u64, servers: u64) -> Table {
+    led_by_n1_with(initial_voters, servers, false, false)
 }
 
-fn led_by_n1_with(founders: u64, servers: u64, pre_vote: bool, check_quorum: bool) -> Table {
-    let mut t = Table::founded_by(founders, servers, |config| {
+fn led_by_n1_with(initial_voters: u64, servers: u64, pre_vote: bool, check_quorum: bool) -> Table {
+    let mut t = Table::with_initial_voters(initial_voters, servers, |config| {
         config.pre_vote = pre_vote;
         config.check_quorum = check_quorum;
     });
@@ -39,7 +39,7 @@ fn remove(id: u64) -> ConfChangeOp {
 }
 
 #[test]
-fn a_learner_is_added_and_catches_up() {
+fn learner_is_added_and_catches_up() {
     let mut t = led_by_n1(2, 3);
     t.quietly(|t| {
         t.propose(1, "x=1");
@@ -47,16 +47,16 @@ fn a_learner_is_added_and_catches_up() {
         t.heartbeat(1);
         t.deliver_all();
     });
-    t.story(
-        "n3 runs with an empty log and belongs to nobody. n1 makes it a learner, and sends it what is new.",
+    t.describe(
+        "n3 runs with an empty log and belongs to no configuration. n1 makes it a learner, and sends it the new entry.",
     );
     t.show();
     t.change_steps(1, &[learner(3)]);
-    t.story("It has nothing before that, and says so: it gets the whole log.");
+    t.describe("n3 lacks the entries before it and rejects: it gets the whole log.");
     t.deliver(1, 3);
     t.deliver(3, 1);
     t.deliver(1, 3);
-    t.story("A learner has the log and never counts: the change waits for n2.");
+    t.describe("A learner has the log but never counts: the change waits for n2.");
     t.deliver(3, 1);
     t.deliver(1, 2);
     t.deliver(2, 1);
@@ -64,7 +64,7 @@ fn a_learner_is_added_and_catches_up() {
 }
 
 #[test]
-fn a_learner_that_has_caught_up_is_promoted() {
+fn learner_that_has_caught_up_is_promoted() {
     let mut t = led_by_n1(2, 3);
     t.quietly(|t| {
         t.change_steps(1, &[learner(3)]);
@@ -72,13 +72,13 @@ fn a_learner_that_has_caught_up_is_promoted() {
         t.heartbeat(1);
         t.deliver_all();
     });
-    t.story("n3 is a learner and has everything. One voter more needs no joint phase.");
+    t.describe("n3 is a learner with the whole log. Adding one voter needs no joint phase.");
     t.show();
     t.change_steps(1, &[voter(3)]);
-    t.story("From the moment the entry stands in n1's log it takes two of three, and n3 is one of them.");
+    t.describe("As soon as the entry is in n1's log, two of three are needed, and n3 is one of them.");
     t.deliver(1, 3);
     t.deliver(3, 1);
-    t.story("It may campaign, and win.");
+    t.describe("n3 may campaign, and win.");
     t.quietly(|t| {
         t.deliver_all();
         t.heartbeat(1);
@@ -91,7 +91,7 @@ fn a_learner_that_has_caught_up_is_promoted() {
 }
 
 #[test]
-fn a_learner_neither_counts_nor_campaigns() {
+fn learner_neither_counts_nor_campaigns() {
     let mut t = led_by_n1(3, 4);
     t.quietly(|t| {
         t.change_steps(1, &[learner(4)]);
@@ -101,13 +101,13 @@ fn a_learner_neither_counts_nor_campaigns() {
         t.cut(2);
         t.cut(3);
     });
-    t.story("n1 reaches only the learner. Two servers have the entry, of which one counts.");
+    t.describe("n1 reaches only the learner. Two servers have the entry, of which one counts.");
     t.show();
     t.propose(1, "x=1");
     t.deliver_all();
-    t.story("n4 hears nobody for an election timeout, and goes on waiting.");
+    t.describe("n4's election timeout expires, and it keeps waiting.");
     t.time_out(4);
-    t.story("An isolated learner holds up nobody.");
+    t.describe("An isolated learner does not block the others.");
     t.heal();
     t.cut(4);
     t.heartbeat(1);
@@ -116,7 +116,7 @@ fn a_learner_neither_counts_nor_campaigns() {
 }
 
 #[test]
-fn a_learner_votes_for_whoever_counts_on_it() {
+fn learner_votes_for_candidate_that_counts_it() {
     let mut t = led_by_n1(2, 3);
     t.quietly(|t| {
         t.change_steps(1, &[learner(3)]);
@@ -129,17 +129,17 @@ fn a_learner_votes_for_whoever_counts_on_it() {
         t.crash(1);
         t.heal();
     });
-    t.story("n3 was promoted, and has not heard of it. n1 is gone, and n2 cannot win without n3.");
+    t.describe("n3 was promoted, but has not received the entry. n1 is down, and n2 cannot win without n3.");
     t.show();
     t.time_out(2);
-    t.story("n3 takes itself for a learner. It votes all the same: the candidate may know better.");
+    t.describe("n3 is a learner by its own log. It votes nevertheless: the candidate may have a newer configuration.");
     t.deliver(2, 3);
     t.deliver(3, 2);
     insta::assert_snapshot!(t.transcript());
 }
 
 #[test]
-fn a_new_leader_serves_the_learners_of_its_predecessor() {
+fn new_leader_replicates_to_learners_of_predecessor() {
     let mut t = led_by_n1(2, 3);
     t.quietly(|t| {
         t.change_steps(1, &[learner(3)]);
@@ -149,7 +149,7 @@ fn a_new_leader_serves_the_learners_of_its_predecessor() {
         t.deliver_all();
         t.heal();
     });
-    t.story("n1 took n3 in as a learner, and n2 leads now. n3 gets the log from n2.");
+    t.describe("n1 added n3 as a learner, and n2 leads now. n3 gets the log from n2.");
     t.show();
     t.heartbeat(2);
     t.deliver(2, 3);
@@ -158,7 +158,7 @@ fn a_new_leader_serves_the_learners_of_its_predecessor() {
 }
 
 #[test]
-fn a_learner_that_is_removed_gets_nothing_more() {
+fn removed_learner_gets_no_messages() {
     let mut t = led_by_n1(2, 3);
     t.quietly(|t| {
         t.change_steps(1, &[learner(3)]);
@@ -166,7 +166,9 @@ fn a_learner_that_is_removed_gets_nothing_more() {
     });
     t.change_steps(1, &[remove(3)]);
     t.deliver_all();
-    t.story("n1 has forgotten n3. Taken in again, n3 begins from the beginning, as far as n1 knows.");
+    t.describe(
+        "n1 has dropped n3's progress. When n3 is added again, n1 starts with no knowledge of its log.",
+    );
     t.heartbeat(1);
     t.deliver_all();
     t.change_steps(1, &[learner(3)]);
@@ -176,20 +178,20 @@ fn a_learner_that_is_removed_gets_nothing_more() {
 }
 
 #[test]
-fn a_voter_is_removed() {
+fn voter_is_removed() {
     let mut t = led_by_n1(3, 3);
     t.quietly(|t| t.cut(3));
-    t.story("n3 does not answer. n1 removes it, and from then on sends it nothing.");
+    t.describe("n3 does not respond. n1 removes it, and sends it nothing from then on.");
     t.show();
     t.change_steps(1, &[remove(3)]);
-    t.story("Two are left, and both must have the entry.");
+    t.describe("Two voters are left, and both must have the entry.");
     t.deliver(1, 2);
     t.deliver(2, 1);
     insta::assert_snapshot!(t.transcript());
 }
 
 #[test]
-fn what_waited_for_a_removed_voter_commits_with_its_removal() {
+fn removal_of_voter_commits_waiting_entries() {
     let mut t = led_by_n1(4, 4);
     t.quietly(|t| {
         t.cut(3);
@@ -197,7 +199,7 @@ fn what_waited_for_a_removed_voter_commits_with_its_removal() {
         t.propose(1, "x=1");
         t.deliver_all();
     });
-    t.story("Two of four have x=1, which is not enough. Without n4 two of three are.");
+    t.describe("Two of four have x=1, which is not enough. Without n4, two of three are enough.");
     t.show();
     t.change_steps(1, &[remove(4)]);
     t.deliver(1, 2);
@@ -206,7 +208,7 @@ fn what_waited_for_a_removed_voter_commits_with_its_removal() {
 }
 
 #[test]
-fn two_voters_change_by_way_of_a_joint_phase() {
+fn two_voters_change_in_a_joint_phase() {
     let mut t = led_by_n1(3, 4);
     t.quietly(|t| {
         t.change_steps(1, &[learner(4)]);
@@ -217,14 +219,16 @@ fn two_voters_change_by_way_of_a_joint_phase() {
         t.hold(1, 3);
         t.hold(1, 4);
     });
-    t.story("n4 for n3: two voters change, so both sets must agree until the new one is known to both.");
+    t.describe(
+        "n4 replaces n3: two voters change, so a majority of both sets must agree during a joint phase.",
+    );
     t.show();
     t.change_steps(1, &[voter(4), remove(3)]);
-    t.story("n1 and n4 are two of three in the new half, and one of three in the old one.");
+    t.describe("n1 and n4 are two of three in the new half, and one of three in the old one.");
     t.deliver(1, 4);
     t.deliver(4, 1);
-    t.story(
-        "With n3 it is two of three in both. n1 ends the joint phase by itself; n3 is not told any more.",
+    t.describe(
+        "With n3 it is two of three in both. n1 ends the joint phase by itself; n3 gets no further message.",
     );
     t.deliver(1, 3);
     t.deliver(3, 1);
@@ -234,9 +238,9 @@ fn two_voters_change_by_way_of_a_joint_phase() {
 }
 
 #[test]
-fn an_explicit_joint_phase_stays_until_somebody_ends_it() {
+fn explicit_joint_phase_stays_until_left() {
     let mut t = led_by_n1(2, 3);
-    t.story("Somebody asks for a joint phase of his own, to look around before he goes on.");
+    t.describe("A client requests an explicit joint phase, which does not end by itself.");
     t.change(1, ConfChange::ExplicitJoint(vec![voter(3), remove(2)]));
     t.quietly(|t| {
         t.deliver_all();
@@ -245,22 +249,22 @@ fn an_explicit_joint_phase_stays_until_somebody_ends_it() {
         t.wait(1, 1_000);
         t.deliver_all();
     });
-    t.story("It is committed, and a second later it is still joint.");
+    t.describe("It is committed, and a second later it is still joint.");
     t.show();
-    t.story("Meanwhile nothing else may change.");
+    t.describe("During the joint phase no other change is accepted.");
     t.change_steps(1, &[learner(2)]);
-    t.story("Now it ends, and n2 is out.");
+    t.describe("Now it ends, and n2 is removed.");
     t.change(1, ConfChange::LeaveJoint);
     t.deliver_all();
     insta::assert_snapshot!(t.transcript());
 }
 
 #[test]
-fn a_voter_that_becomes_a_learner_in_a_joint_phase_votes_until_it_ends() {
+fn demoted_voter_counts_until_joint_phase_ends() {
     let mut t = led_by_n1(3, 4);
     t.quietly(|t| t.cut(2));
-    t.story(
-        "n3 becomes a learner and n4 takes its place. Until the joint phase ends n3 counts in the old half.",
+    t.describe(
+        "n3 becomes a learner and n4 replaces it. Until the joint phase ends n3 counts in the old half.",
     );
     t.change_steps(1, &[voter(4), learner(3)]);
     t.deliver_all();
@@ -268,7 +272,7 @@ fn a_voter_that_becomes_a_learner_in_a_joint_phase_votes_until_it_ends() {
 }
 
 #[test]
-fn elections_take_both_halves_while_joint() {
+fn joint_election_needs_both_halves() {
     let mut t = led_by_n1(3, 5);
     t.quietly(|t| {
         t.change(1, ConfChange::ExplicitJoint(vec![voter(4), voter(5), remove(1), remove(2)]));
@@ -280,11 +284,11 @@ fn elections_take_both_halves_while_joint() {
             t.cut(id);
         }
     });
-    t.story("The group goes from n1, n2, n3 to n3, n4, n5. n2 and n3 are a majority of the old half, and not enough.");
+    t.describe("The configuration goes from n1, n2, n3 to n3, n4, n5. n2 and n3 are a majority of the old half only.");
     t.show();
     t.time_out(3);
     t.deliver_all();
-    t.story("With n4 there is a majority of each half.");
+    t.describe("With n4 there is a majority of each half.");
     t.heal();
     t.cut(5);
     t.quietly(|t| t.time_out(3));
@@ -296,17 +300,17 @@ fn elections_take_both_halves_while_joint() {
 }
 
 #[test]
-fn a_change_is_refused_before_an_entry_of_the_own_term_is_committed() {
-    let mut t = Table::founded_by(3, 4, |_| {});
+fn change_is_rejected_before_current_term_commit() {
+    let mut t = Table::with_initial_voters(3, 4, |_| {});
     t.quietly(|t| {
         t.time_out(1);
         t.deliver(1, 2);
         t.deliver(2, 1);
     });
-    t.story("n1 was just elected. It does not know yet which changes before it are committed.");
+    t.describe("n1 was just elected. It does not know yet which earlier changes are committed.");
     t.show();
     t.change_steps(1, &[voter(4)]);
-    t.story("Once its own first entry is committed it does.");
+    t.describe("Once its own first entry is committed it does.");
     t.deliver(1, 2);
     t.deliver(2, 1);
     t.change_steps(1, &[voter(4)]);
@@ -314,34 +318,34 @@ fn a_change_is_refused_before_an_entry_of_the_own_term_is_committed() {
 }
 
 #[test]
-fn a_change_is_refused_while_another_is_under_way() {
+fn change_is_rejected_while_another_is_in_progress() {
     let mut t = led_by_n1(3, 5);
-    t.story("n4 is on its way in. One at a time: n5 has to wait.");
+    t.describe("The change that adds n4 is not committed. Only one change at a time: n5 is rejected.");
     t.change_steps(1, &[voter(4)]);
     t.change_steps(1, &[voter(5)]);
-    t.story("Now it may come.");
+    t.describe("Now n5 can be added.");
     t.quietly(Table::deliver_all);
     t.change_steps(1, &[voter(5)]);
     insta::assert_snapshot!(t.transcript());
 }
 
 #[test]
-fn a_change_that_does_not_fit_is_refused() {
+fn invalid_change_is_rejected() {
     let mut t = led_by_n1(2, 2);
-    t.story("Somebody has to vote.");
+    t.describe("At least one voter must remain.");
     t.change_steps(1, &[remove(1), remove(2)]);
     t.change(1, ConfChange::ExplicitJoint(vec![learner(1), remove(2)]));
-    t.story("What is not joint cannot be left.");
+    t.describe("A configuration that is not joint cannot be left.");
     t.change(1, ConfChange::LeaveJoint);
-    t.story("And only leaders change the group.");
+    t.describe("And only leaders change the configuration.");
     t.change_steps(2, &[remove(1)]);
     insta::assert_snapshot!(t.transcript());
 }
 
 #[test]
-fn what_is_asked_for_twice_is_done_once() {
+fn repeated_operations_are_idempotent() {
     let mut t = led_by_n1(2, 3);
-    t.story("Removing who is not there and adding who is there are no errors. Of several steps for one server the last one holds.");
+    t.describe("Removing a node that is no member and adding one that is are no errors. Of several operations on one node the last one counts.");
     t.change_steps(1, &[remove(3), voter(2), learner(3), remove(3), voter(3), learner(3)]);
     t.deliver_all();
     t.quietly(|t| {
@@ -353,9 +357,9 @@ fn what_is_asked_for_twice_is_done_once() {
 }
 
 #[test]
-fn a_configuration_goes_with_its_entry() {
+fn configuration_is_truncated_with_its_entry() {
     let mut t = led_by_n1(3, 4);
-    t.story("n1 is cut off with n4, which it makes a voter. Nobody else hears of that.");
+    t.describe("n1 is cut off with n4, which it makes a voter. No other server receives the entry.");
     t.cut(2);
     t.cut(3);
     t.change_steps(1, &[voter(4)]);
@@ -367,8 +371,8 @@ fn a_configuration_goes_with_its_entry() {
         t.elect(2);
         t.heal();
     });
-    t.story(
-        "n2 and n3 go on as three. When n1 comes back its entry gives way, and with it the group of four.",
+    t.describe(
+        "n2 and n3 go on as three. When n1 is back its entry is replaced, and with it the configuration of four.",
     );
     t.show();
     t.heartbeat(2);
@@ -378,13 +382,17 @@ fn a_configuration_goes_with_its_entry() {
 }
 
 #[test]
-fn a_leader_removes_itself() {
+fn leader_removes_itself() {
     let mut t = led_by_n1(3, 3);
-    t.story("n1 removes itself. It leads on, without counting itself: n2 and n3 must both have the entry.");
+    t.describe(
+        "n1 removes itself. It still leads, without counting itself: n2 and n3 must both have the entry.",
+    );
     t.change_steps(1, &[remove(1)]);
     t.deliver(1, 2);
     t.deliver(2, 1);
-    t.story("Now they can do without it: a last word about the commit, and n2 campaigns at once.");
+    t.describe(
+        "The entry is committed: n1 sends the commit index and then TimeoutNow, and n2 campaigns at once.",
+    );
     t.deliver(1, 3);
     t.deliver(3, 1);
     t.deliver_all();
@@ -392,18 +400,18 @@ fn a_leader_removes_itself() {
 }
 
 #[test]
-fn a_leader_that_removes_itself_commits_by_the_others_alone() {
+fn leader_that_removes_itself_does_not_count_itself() {
     let mut t = led_by_n1(3, 3);
     t.quietly(|t| {
         t.cut(3);
         t.change_steps(1, &[remove(1)]);
         t.deliver_all();
     });
-    t.story("n1 has removed itself, and that is not committed. It goes on leading, and takes proposals.");
+    t.describe("n1 has removed itself, and that is not committed. It still leads, and accepts proposals.");
     t.show();
     t.propose(1, "x=1");
     t.deliver_all();
-    t.story("Two servers have x=1, of which one counts. n3 makes it two.");
+    t.describe("Two servers have x=1, of which one counts. n3 makes it two.");
     t.heal();
     t.heartbeat(1);
     t.deliver(1, 3);
@@ -414,9 +422,9 @@ fn a_leader_that_removes_itself_commits_by_the_others_alone() {
 }
 
 #[test]
-fn a_leader_that_becomes_a_learner_hands_over() {
+fn leader_that_becomes_a_learner_transfers_leadership() {
     let mut t = led_by_n1(2, 2);
-    t.story("n1 wants to be a learner. It leads until n2 alone has the entry, then it follows.");
+    t.describe("n1 becomes a learner. It leads until n2 has the entry, then it follows.");
     t.change_steps(1, &[learner(1)]);
     t.deliver_all();
     t.show();
@@ -424,7 +432,7 @@ fn a_leader_that_becomes_a_learner_hands_over() {
 }
 
 #[test]
-fn a_removed_server_that_was_never_told_asks_in_vain_with_pre_vote() {
+fn with_pre_vote_removed_server_starts_no_term() {
     let mut t = led_by_n1_with(4, 4, true, false);
     t.quietly(|t| {
         t.cut(4);
@@ -434,10 +442,10 @@ fn a_removed_server_that_was_never_told_asks_in_vain_with_pre_vote() {
         t.deliver_all();
         t.heal();
     });
-    t.story("n4 was removed while it was cut off. It hears nobody, and asks whether it could win.");
+    t.describe("n4 was removed while it was cut off. It times out, and requests pre-votes.");
     t.show();
     t.time_out(4);
-    t.story("They hear their leader, and have more than n4. No term begins, now or later.");
+    t.describe("The others are in contact with their leader, and have longer logs than n4. No term starts, now or later.");
     t.deliver_all();
     t.time_out(4);
     t.deliver_all();
@@ -445,7 +453,7 @@ fn a_removed_server_that_was_never_told_asks_in_vain_with_pre_vote() {
 }
 
 #[test]
-fn a_removed_server_that_was_never_told_is_not_heard_with_check_quorum() {
+fn with_check_quorum_removed_server_is_ignored() {
     let mut t = led_by_n1_with(4, 4, false, true);
     t.quietly(|t| {
         t.cut(4);
@@ -455,19 +463,19 @@ fn a_removed_server_that_was_never_told_is_not_heard_with_check_quorum() {
         t.deliver_all();
         t.heal();
     });
-    t.story("The same without pre-vote. n4 campaigns, in one term after the other.");
+    t.describe("The same without pre-vote. n4 campaigns, in one term after the other.");
     t.show();
     t.time_out(4);
     t.deliver_all();
     t.time_out(4);
     t.deliver_all();
-    t.story("Nobody who hears n1 even listens: no vote, no new term, no answer.");
+    t.describe("Servers in contact with n1 ignore the requests: no vote, no new term, no response.");
     t.show();
     insta::assert_snapshot!(t.transcript());
 }
 
 #[test]
-fn a_removed_server_is_not_heard_by_who_has_just_restarted_either() {
+fn restarted_voter_ignores_removed_server() {
     let mut t = led_by_n1_with(4, 4, false, true);
     t.quietly(|t| {
         t.cut(4);
@@ -479,11 +487,11 @@ fn a_removed_server_is_not_heard_by_who_has_just_restarted_either() {
         t.crash(3);
         t.restart(3);
     });
-    t.story("n3 has restarted, and knows of no leader yet. n4, which nobody told of its removal, campaigns.");
+    t.describe("n3 has restarted, and has no leader yet. n4, which does not know of its removal, campaigns.");
     t.time_out(4);
     t.deliver(4, 3);
-    t.story(
-        "n3 could have promised n1 to elect nobody else: it waits as long as it would after a heartbeat.",
+    t.describe(
+        "Before its restart n3 could have acknowledged a heartbeat of n1: it ignores vote requests for as long as after one.",
     );
     t.heartbeat(1);
     t.deliver(1, 3);
@@ -493,7 +501,7 @@ fn a_removed_server_is_not_heard_by_who_has_just_restarted_either() {
 }
 
 #[test]
-fn a_removed_server_that_comes_back_catches_up() {
+fn removed_server_that_is_added_again_catches_up() {
     let mut t = led_by_n1(3, 3);
     t.quietly(|t| {
         t.cut(3);
@@ -503,7 +511,7 @@ fn a_removed_server_that_comes_back_catches_up() {
         t.deliver_all();
         t.heal();
     });
-    t.story("n3 was removed, and is taken back with the log that it had.");
+    t.describe("n3 was removed, and is added again with its old log.");
     t.show();
     t.change_steps(1, &[voter(3)]);
     t.deliver(1, 3);
@@ -514,7 +522,7 @@ fn a_removed_server_that_comes_back_catches_up() {
 }
 
 #[test]
-fn a_server_removed_by_an_entry_that_is_not_committed_can_still_win() {
+fn server_with_uncommitted_removal_can_win() {
     let mut t = led_by_n1(2, 2);
     t.quietly(|t| {
         t.cut(1);
@@ -522,22 +530,26 @@ fn a_server_removed_by_an_entry_that_is_not_committed_can_still_win() {
         t.time_out(2);
         t.heal();
     });
-    t.story("Thesis 4.2.2. n1 has removed itself, and n2 has not heard of it. n2 cannot win: n1 has more.");
+    t.describe(
+        "Thesis 4.2.2. n1 has removed itself, and n2 lacks the entry. n2 cannot win: n1's log is longer.",
+    );
     t.show();
     t.time_out(2);
     t.deliver_all();
-    t.story("So it must be n1, although it does not vote in the group as it sees it. n2's vote is all that it needs.");
+    t.describe(
+        "So n1 must win, although it is no voter in its own newest configuration. n2's vote is enough.",
+    );
     t.time_out(1);
     t.deliver(1, 2);
     t.deliver(2, 1);
-    t.story("It leads until the entry is committed, and not longer.");
+    t.describe("n1 leads until the entry is committed, and not longer.");
     t.deliver_all();
     insta::assert_snapshot!(t.transcript());
 }
 
 #[test]
-fn a_server_that_has_forgotten_how_much_is_committed_can_still_win() {
-    let mut t = Table::founded_by(1, 2, |_| {});
+fn server_that_lost_its_commit_index_can_win() {
+    let mut t = Table::with_initial_voters(1, 2, |_| {});
     t.quietly(|t| {
         t.elect(1);
         t.change_steps(1, &[voter(2)]);
@@ -545,19 +557,19 @@ fn a_server_that_has_forgotten_how_much_is_committed_can_still_win() {
         t.transfer(1, 2);
         t.deliver_all();
     });
-    t.story(
-        "n2, taken in by n1, leads, and makes itself a learner. It restarts before n1 has heard of that.",
+    t.describe(
+        "n2, added by n1, leads, and makes itself a learner. It restarts before n1 receives the entry.",
     );
     t.change_steps(2, &[learner(2)]);
     t.lose(2, 1);
     t.crash(2);
     t.restart(2);
-    t.story("n1 cannot win: n2 has more.");
+    t.describe("n1 cannot win: n2's log is longer.");
     t.time_out(1);
     t.deliver_all();
-    t.story(
-        "n2 votes neither in its newest group nor in the founding one. It may campaign all the same: the group before\n\
-         the newest one is committed, or the newest one would not stand in its log.",
+    t.describe(
+        "n2 is a voter neither in its newest configuration nor in the initial one. It may campaign nevertheless: the configuration\n\
+         before the newest one is committed, since a new one is appended only after that.",
     );
     t.time_out(2);
     t.deliver(2, 1);
@@ -566,26 +578,26 @@ fn a_server_that_has_forgotten_how_much_is_committed_can_still_win() {
 }
 
 #[test]
-fn a_server_that_knows_its_removal_to_be_committed_does_not_campaign() {
+fn server_with_committed_removal_does_not_campaign() {
     let mut t = led_by_n1(3, 3);
     t.quietly(|t| {
         t.change_steps(1, &[remove(1)]);
         t.deliver_all();
     });
-    t.story("n1 has removed itself, and knows it to be committed. It waits, and disturbs nobody.");
+    t.describe("n1 has removed itself, and knows that this is committed. It waits, and disturbs no server.");
     t.show();
     t.time_out(1);
     t.time_out(1);
-    t.story("Nor does it campaign because an old leader tells it to.");
+    t.describe("Nor does it campaign when a TimeoutNow of an old leader arrives.");
     t.quietly(|t| {
-        t.post(2, 1, raft_core::Message::TimeoutNow { term: raft_core::Term(1) });
+        t.inject(2, 1, raft_core::Message::TimeoutNow { term: raft_core::Term(1) });
     });
     t.deliver(2, 1);
     insta::assert_snapshot!(t.transcript());
 }
 
 #[test]
-fn a_new_leader_ends_the_joint_phase_of_its_predecessor() {
+fn new_leader_ends_joint_phase_of_predecessor() {
     let mut t = led_by_n1(3, 4);
     t.quietly(|t| {
         t.change_steps(1, &[learner(4)]);
@@ -597,17 +609,19 @@ fn a_new_leader_ends_the_joint_phase_of_its_predecessor() {
         t.deliver(1, 3);
         t.deliver(1, 4);
         t.crash(1);
-        t.letters.clear();
+        t.messages.clear();
     });
-    t.story("n1 is gone in the middle of a joint phase, which everybody has heard of.");
+    t.describe("n1 is down in the middle of a joint phase, whose entry all servers have.");
     t.show();
-    t.story("n2 needs both halves to win.");
+    t.describe("n2 needs both halves to win.");
     t.time_out(2);
     t.deliver(2, 4);
     t.deliver(4, 2);
     t.deliver(2, 3);
     t.deliver(3, 2);
-    t.story("And both halves to commit its own first entry. With that the joint phase is committed as well, and ends.");
+    t.describe(
+        "n2 needs both halves to commit its first entry. That commits the joint phase as well, which ends.",
+    );
     t.deliver(2, 4);
     t.deliver(4, 2);
     t.deliver(2, 3);
@@ -618,7 +632,7 @@ fn a_new_leader_ends_the_joint_phase_of_its_predecessor() {
 }
 
 #[test]
-fn a_joint_phase_that_nobody_else_heard_of_is_rolled_back_as_one() {
+fn unreplicated_joint_phase_is_rolled_back() {
     let mut t = led_by_n1(3, 5);
     t.quietly(|t| {
         t.cut(2);
@@ -626,9 +640,9 @@ fn a_joint_phase_that_nobody_else_heard_of_is_rolled_back_as_one() {
         t.change_steps(1, &[voter(4), voter(5), remove(2), remove(3)]);
         t.deliver_all();
     });
-    t.story("n1, n4 and n5 are the whole new half, and a minority of the old one: nothing commits.");
+    t.describe("n1, n4 and n5 are the whole new half, and a minority of the old one: nothing commits.");
     t.show();
-    t.story("n2 leads n3 in the group that they know, and the joint phase goes with its entry.");
+    t.describe("n2 leads n3 in the old configuration, and the joint phase is truncated with its entry.");
     t.quietly(|t| {
         t.heal();
         t.cut(4);
@@ -644,7 +658,7 @@ fn a_joint_phase_that_nobody_else_heard_of_is_rolled_back_as_one() {
 }
 
 #[test]
-fn a_leader_is_replaced_by_another_server_in_one_change() {
+fn one_change_replaces_the_leader() {
     let mut t = led_by_n1(3, 4);
     t.quietly(|t| {
         t.change_steps(1, &[learner(4)]);
@@ -654,14 +668,14 @@ fn a_leader_is_replaced_by_another_server_in_one_change() {
         t.cut(3);
         t.hold(1, 4);
     });
-    t.story(
-        "n4 takes n1's place: two voters change. n1 leads through the joint phase, in which it still counts.",
+    t.describe(
+        "n4 replaces n1: two voters change. n1 leads through the joint phase, in which it still counts.",
     );
     t.change_steps(1, &[voter(4), remove(1)]);
     t.deliver(1, 2);
     t.deliver(2, 1);
-    t.story(
-        "n4 makes two of three in the new half. From the leave on n1 counts no more, and n2 and n4 decide.",
+    t.describe(
+        "n4 makes two of three in the new half. When the joint phase has ended n1 does not count, and n2 and n4 decide.",
     );
     t.deliver(1, 4);
     t.deliver(4, 1);
@@ -671,13 +685,13 @@ fn a_leader_is_replaced_by_another_server_in_one_change() {
 }
 
 #[test]
-fn a_server_that_restarts_counts_on_what_its_log_says() {
+fn restarted_server_uses_configuration_of_its_log() {
     let mut t = led_by_n1(2, 3);
     t.quietly(|t| {
         t.change_steps(1, &[voter(3)]);
         t.deliver_all();
     });
-    t.story("The group stands in the log, committed or not, and so survives.");
+    t.describe("A restarted server uses the newest configuration in its log, committed or not.");
     t.power_loss(3);
     t.restart(3);
     t.time_out(3);
@@ -685,7 +699,7 @@ fn a_server_that_restarts_counts_on_what_its_log_says() {
 }
 
 #[test]
-fn reads_and_leaders_count_both_halves_while_joint() {
+fn joint_read_needs_both_halves() {
     let mut t = led_by_n1(3, 5);
     t.quietly(|t| {
         t.change(1, ConfChange::ExplicitJoint(vec![voter(4), voter(5), remove(2), remove(3)]));
@@ -693,7 +707,7 @@ fn reads_and_leaders_count_both_halves_while_joint() {
         t.heartbeat(1);
         t.deliver_all();
     });
-    t.story("The group goes from n1, n2, n3 to n1, n4, n5. A read needs a majority of each half.");
+    t.describe("The configuration goes from n1, n2, n3 to n1, n4, n5. A read needs a majority of each half.");
     t.show();
     t.read(1, "r1");
     t.deliver(1, 2);
@@ -704,13 +718,13 @@ fn reads_and_leaders_count_both_halves_while_joint() {
 }
 
 #[test]
-fn a_read_goes_on_when_a_smaller_group_is_enough() {
+fn read_continues_when_smaller_configuration_suffices() {
     let mut t = led_by_n1(4, 4);
     t.quietly(|t| {
         t.cut(3);
         t.cut(4);
     });
-    t.story("Two of four are not enough to confirm n1. Without n4 two of three are.");
+    t.describe("Two of four are not enough to confirm n1. Without n4, two of three are enough.");
     t.read(1, "r1");
     t.deliver(1, 2);
     t.deliver(2, 1);
@@ -721,7 +735,7 @@ fn a_read_goes_on_when_a_smaller_group_is_enough() {
 }
 
 #[test]
-fn a_server_that_drew_no_identity_is_not_named() {
+fn directory_id_zero_is_not_recorded() {
     let plain = Configuration::of([1, 2, 3].map(NodeId));
     let drawn = Configuration { directory_ids: vec![(NodeId(2), DirectoryId(7))], ..plain.clone() };
     let learner = |id: u64| ConfChangeOp::AddLearner(NodeId(id));
@@ -733,7 +747,7 @@ fn a_server_that_drew_no_identity_is_not_named() {
                 let steps = steps.to_vec();
                 group
                     .after(&if joint { ConfChange::ExplicitJoint(steps) } else { ConfChange::Auto(steps) })
-                    .expect("it fits")
+                    .expect("the change is valid")
             };
             let named = after(&[learner(4)]);
             assert_eq!(after(&[identify(4, 0), learner(4)]), named);
@@ -741,10 +755,10 @@ fn a_server_that_drew_no_identity_is_not_named() {
             assert_ne!(after(&[identify(4, 9), learner(4)]), named);
         }
     }
-    // Nor is a founder.
+    // The same holds for initial voters.
     let founded = |directory_ids: Vec<(NodeId, DirectoryId)>| {
         let config = Config { directory_ids, ..Config::new(NodeId(1), [1, 2].map(NodeId).to_vec()) };
-        let raft = Raft::new(config, Recovered::default(), Timestamp(0)).expect("a good setup");
+        let raft = Raft::new(config, Recovered::default(), Timestamp(0)).expect("the configuration is valid");
         raft.configuration().clone()
     };
     assert_eq!(founded(vec![(NodeId(1), DirectoryId(0)), (NodeId(2), DirectoryId(0))]), founded(Vec::new()));

@@ -1,4 +1,4 @@
-//! Rules that hold for every role, message or size: one table each.
+//! Rules that hold for every role, message or size.
 
 mod table;
 
@@ -10,12 +10,12 @@ use raft_core::{
 };
 use table::{MS, Table};
 
-/// Something that happens on a table.
-type Happening = fn(&mut Table);
+/// Changes a table.
+type Action = fn(&mut Table);
 
-/// n1 of three in each role, in term 2 at the most.
+/// n1 of three in each role, in term 2 at most.
 fn in_each_role() -> Vec<(&'static str, Table)> {
-    let roles: [(&str, bool, Happening); 4] = [
+    let roles: [(&str, bool, Action); 4] = [
         ("follower", false, |t| t.elect(2)),
         ("pre-candidate", true, |t| {
             t.elect(2);
@@ -25,18 +25,18 @@ fn in_each_role() -> Vec<(&'static str, Table)> {
         ("candidate", false, |t| t.time_out(1)),
         ("leader", false, |t| t.elect(1)),
     ];
-    let table = |(name, pre_vote, setup): (&'static str, bool, Happening)| {
+    let table = |(name, pre_vote, setup): (&'static str, bool, Action)| {
         let mut t = Table::with(3, |config| config.pre_vote = pre_vote);
         setup(&mut t);
-        t.letters.clear();
+        t.messages.clear();
         (name, t)
     };
     roles.into_iter().map(table).collect()
 }
 
-/// One of each kind; who asks for votes has a log up to `last`.
+/// One message of each kind; candidates have a log up to `last`.
 fn messages(term: Term, last: LogId) -> Vec<Message> {
-    let (entries, commit, stamp) = (Entries::NONE, Index(0), MessageContext::default());
+    let (entries, commit, context) = (Entries::NONE, Index(0), MessageContext::default());
     vec![
         Message::RequestVote { term, last, transfer: false },
         Message::RequestVote { term, last, transfer: true },
@@ -44,20 +44,20 @@ fn messages(term: Term, last: LogId) -> Vec<Message> {
         Message::RequestVoteResponse { term, granted: false },
         Message::PreVoteResponse { term, granted: false },
         Message::TimeoutNow { term },
-        Message::AppendEntries { term, prev_log: last, entries, commit_index: commit, context: stamp },
-        Message::AppendEntriesResponse { term, match_index: Index(0), context: stamp },
+        Message::AppendEntries { term, prev_log: last, entries, commit_index: commit, context: context },
+        Message::AppendEntriesResponse { term, match_index: Index(0), context: context },
         Message::AppendEntriesRejected { term, prev_log: Index(0), hint: LogId::default() },
     ]
 }
 
-/// A letter in a group where nobody draws identities.
+/// A message in a cluster without directory ids.
 fn envelope(from: u64, to: u64, message: Message) -> Envelope {
     let peer = |id| ReplicaKey { id: NodeId(id), directory_id: DirectoryId(0) };
     Envelope { cluster: 0, from: peer(from), to: peer(to), message }
 }
 
-/// What a server does on a message, without the table's looking on.
-fn given(raft: &Raft, now: u64, message: &Message) -> (Raft, Vec<Effect>) {
+/// What a server does on a message, without the table's checks.
+fn step_with(raft: &Raft, now: u64, message: &Message) -> (Raft, Vec<Effect>) {
     let (mut raft, mut effects) = (raft.clone(), Vec::new());
     let input = Input::Receive(envelope(3, raft.replica().id.0, message.clone()));
     raft.step(Timestamp(now), input, &mut effects);
@@ -65,10 +65,10 @@ fn given(raft: &Raft, now: u64, message: &Message) -> (Raft, Vec<Effect>) {
 }
 
 #[test]
-fn every_message_of_a_later_term_moves_every_role() {
+fn message_of_later_term_advances_every_role() {
     for (role, t) in in_each_role() {
         for message in messages(Term(9), LogId { index: Index(9), term: Term(8) }) {
-            let (after, _) = given(t.raft(1), t.server(1).now, &message);
+            let (after, _) = step_with(t.raft(1), t.server(1).now, &message);
             let campaigns = matches!(message, Message::TimeoutNow { .. });
             assert_eq!(after.term(), Term(if campaigns { 10 } else { 9 }), "{role}: {message}");
             assert!(!after.is_leader(), "{role}: {message}");
@@ -78,7 +78,7 @@ fn every_message_of_a_later_term_moves_every_role() {
                 _ => None,
             };
             assert_eq!(after.vote(), vote, "{role}: {message}");
-            // Only who leads says so.
+            // Only leaders send these.
             let leader = matches!(message, Message::AppendEntries { .. }).then_some(NodeId(3));
             assert_eq!(after.leader(), leader, "{role}: {message}");
         }
@@ -86,17 +86,17 @@ fn every_message_of_a_later_term_moves_every_role() {
 }
 
 #[test]
-fn no_message_of_an_earlier_term_moves_anybody() {
+fn message_of_earlier_term_changes_nothing() {
     for (role, t) in in_each_role() {
         for message in messages(Term(0), LogId { index: Index(9), term: Term(9) }) {
-            let (after, _) = given(t.raft(1), t.server(1).now, &message);
+            let (after, _) = step_with(t.raft(1), t.server(1).now, &message);
             assert_eq!(&after, t.raft(1), "{role}: {message}");
         }
     }
 }
 
 #[test]
-fn a_pre_vote_changes_nothing_in_whom_it_asks() {
+fn pre_vote_request_changes_nothing() {
     for (role, t) in in_each_role() {
         for (term, index) in [(1, 0), (2, 9), (9, 0), (9, 9)] {
             let last = LogId { index: Index(index), term: Term(index) };
@@ -104,7 +104,7 @@ fn a_pre_vote_changes_nothing_in_whom_it_asks() {
                 Message::PreVote { term: Term(term), last },
                 Message::PreVoteResponse { term: Term(9), granted: true },
             ] {
-                let (after, _) = given(t.raft(1), t.server(1).now, &message);
+                let (after, _) = step_with(t.raft(1), t.server(1).now, &message);
                 assert_eq!(&after, t.raft(1), "{role}: {message}");
             }
         }
@@ -112,7 +112,7 @@ fn a_pre_vote_changes_nothing_in_whom_it_asks() {
 }
 
 #[test]
-fn a_leader_takes_nothing_from_another_leader_of_its_term() {
+fn leader_ignores_another_leader_of_its_term() {
     let mut t = Table::of(3);
     t.elect(1);
     let message = Message::AppendEntries {
@@ -122,12 +122,12 @@ fn a_leader_takes_nothing_from_another_leader_of_its_term() {
         commit_index: Index(1),
         context: MessageContext::default(),
     };
-    let (after, effects) = given(t.raft(1), t.server(1).now, &message);
+    let (after, effects) = step_with(t.raft(1), t.server(1).now, &message);
     assert_eq!((&after, effects), (t.raft(1), Vec::new()));
 }
 
 #[test]
-fn a_candidate_leads_with_a_majority_and_with_nothing_less() {
+fn candidate_needs_a_majority_to_lead() {
     for size in 1..=7_u64 {
         let mut t = Table::of(size);
         t.time_out(1);
@@ -139,12 +139,12 @@ fn a_candidate_leads_with_a_majority_and_with_nothing_less() {
             votes += 1;
             assert_eq!(t.raft(1).is_leader(), 2 * votes > size, "{votes} of {size}");
         }
-        // As many refusals change nothing.
+        // The same number of rejections changes nothing.
         let mut t = Table::of(size);
         t.time_out(1);
-        t.letters.clear();
+        t.messages.clear();
         for from in 2..=size {
-            t.post(from, 1, Message::RequestVoteResponse { term: Term(1), granted: false });
+            t.inject(from, 1, Message::RequestVoteResponse { term: Term(1), granted: false });
             t.deliver(from, 1);
         }
         assert_eq!(t.raft(1).is_leader(), size == 1);
@@ -152,7 +152,7 @@ fn a_candidate_leads_with_a_majority_and_with_nothing_less() {
 }
 
 #[test]
-fn a_vote_given_twice_counts_once() {
+fn duplicate_vote_counts_once() {
     let mut t = Table::of(5);
     t.time_out(1);
     t.deliver(1, 2);
@@ -163,10 +163,10 @@ fn a_vote_given_twice_counts_once() {
 }
 
 #[test]
-fn a_candidate_keeps_no_grant_twice() {
+fn candidate_records_each_grant_once() {
     let granted = |t: &Table| match t.raft(1).role() {
         Role::PreCandidate { granted } | Role::Candidate { granted } => granted.clone(),
-        other => panic!("n1 asks, and is {other:?}"),
+        other => panic!("n1 must be a candidate, and is {other:?}"),
     };
     for pre_vote in [true, false] {
         let mut t = Table::with(5, |config| config.pre_vote = pre_vote);
@@ -176,11 +176,11 @@ fn a_candidate_keeps_no_grant_twice() {
         let once = t.raft(1).clone();
         for _ in 0..3 {
             t.deliver_copy(3, 1);
-            assert_eq!(t.raft(1), &once, "what comes twice changes nothing");
+            assert_eq!(t.raft(1), &once, "a duplicate vote must change nothing");
         }
         assert_eq!(granted(&t), [NodeId(1), NodeId(3)]);
     }
-    // In which order they come makes no difference.
+    // The order of the votes does not matter.
     let mut t = Table::of(7);
     t.time_out(1);
     for voter in [5, 2] {
@@ -191,7 +191,7 @@ fn a_candidate_keeps_no_grant_twice() {
 }
 
 #[test]
-fn an_entry_commits_with_exactly_those_who_make_a_majority() {
+fn entry_commits_with_exactly_a_majority() {
     for size in [1, 3, 5_u64] {
         for set in 0..1_u64 << (size - 1) {
             let mut t = Table::of(size);
@@ -208,7 +208,7 @@ fn an_entry_commits_with_exactly_those_who_make_a_majority() {
 }
 
 #[test]
-fn leadership_goes_round() {
+fn leadership_rotates() {
     let mut t = Table::of(5);
     for round in 0..2 {
         for id in t.nodes() {
@@ -216,68 +216,71 @@ fn leadership_goes_round() {
             assert_eq!(t.raft(id).term(), Term(round * 5 + id));
             assert!(
                 t.nodes().all(|other| t.raft(other).leader() == Some(NodeId(id))),
-                "everybody follows n{id}"
+                "all servers must follow n{id}"
             );
         }
     }
 }
 
-/// Time passes for all alike, and letters arrive at once. Returns how many letters there were.
-fn live(t: &mut Table, milliseconds: u64) -> usize {
-    let (mut left, mut letters) = (milliseconds * MS, 0);
+/// Lets time pass for all servers alike; messages arrive at once. Returns the number of messages.
+fn run_for(t: &mut Table, milliseconds: u64) -> usize {
+    let (mut left, mut messages) = (milliseconds * MS, 0);
     loop {
-        let due = |id: u64| t.raft(id).deadline().expect("always").0 - t.server(id).now;
-        let (passed, next) = t.nodes().map(|id| (due(id), id)).min().expect("somebody");
+        let due =
+            |id: u64| t.raft(id).deadline().expect("a running server has a deadline").0 - t.server(id).now;
+        let (passed, next) =
+            t.nodes().map(|id| (due(id), id)).min().expect("the table has a server that is up");
         if passed > left {
-            return letters;
+            return messages;
         }
         left -= passed;
         for id in t.nodes() {
             t.server_mut(id).now += passed;
         }
         t.fire(next);
-        letters += t.letters.len();
+        messages += t.messages.len();
         t.deliver_all();
     }
 }
 
 #[test]
-fn a_group_without_faults_keeps_its_leader_and_costs_its_heartbeats() {
+fn fault_free_cluster_keeps_its_leader_and_sends_only_heartbeats() {
     for (pre_vote, check_quorum) in [(false, false), (false, true), (true, false), (true, true)] {
         let mut t = Table::with(3, |config| {
             config.pre_vote = pre_vote;
             config.check_quorum = check_quorum;
         });
         t.elect(1);
-        let letters = live(&mut t, 10_000);
-        assert!(t.raft(1).is_leader() && t.raft(1).term() == Term(1), "{pre_vote} {check_quorum}");
-        assert!(letters <= 2 * 101, "{letters} letters of the leader in 100 heartbeats");
+        let messages = run_for(&mut t, 10_000);
+        assert!(
+            t.raft(1).is_leader() && t.raft(1).term() == Term(1),
+            "pre-vote {pre_vote}, check-quorum {check_quorum}"
+        );
+        assert!(messages <= 2 * 101, "the leader sent {messages} messages in 100 heartbeats");
     }
 }
 
 #[test]
-fn a_group_of_any_setups_elects_a_leader() {
-    // The setups of three servers, each with pre-vote and check-quorum on or off.
+fn cluster_with_mixed_options_elects_a_leader() {
+    // The options of three servers, each with pre-vote and check-quorum on or off.
     for setups in 0..1_u32 << 6 {
         let on = |id: u64, bit: u64| setups >> (2 * (id - 1) + bit) & 1 == 1;
         let mut t = Table::with(3, |config| {
             config.pre_vote = on(config.id.0, 0);
             config.check_quorum = on(config.id.0, 1);
         });
-        live(&mut t, 3_000);
-        let leader = t
-            .nodes()
-            .find(|&id| t.raft(id).is_leader())
-            .unwrap_or_else(|| panic!("{setups:b}: nobody leads"));
-        // Cut off, it may drive its term up; the others elect somebody, and when it is back all are one again.
+        run_for(&mut t, 3_000);
+        let leader =
+            t.nodes().find(|&id| t.raft(id).is_leader()).unwrap_or_else(|| panic!("{setups:b}: no leader"));
+        // The cut-off server may reach a high term; the others elect a leader, and after the heal all agree again.
         t.cut(leader);
-        live(&mut t, 3_000);
+        run_for(&mut t, 3_000);
         assert!(
             t.nodes().any(|id| id != leader && t.raft(id).is_leader()),
-            "{setups:b}: nobody leads the others"
+            "{setups:b}: the other servers have no leader"
         );
         t.heal();
-        live(&mut t, 5_000);
+        run_for(&mut t, 5_000);
         assert_eq!(t.nodes().filter(|&id| t.raft(id).is_leader()).count(), 1, "{setups:b}");
         let terms: Vec<Term> = t.nodes().map(|id| t.raft(id).term()).collect();
         assert!(terms.iter().all(|term| *term == terms[0]), "{setups:b}: {terms:?}");
@@ -285,20 +288,20 @@ fn a_group_of_any_setups_elects_a_leader() {
 }
 
 #[test]
-fn two_who_have_both_lost_patience_elect_one() {
+fn two_pre_candidates_elect_one_leader() {
     let mut t = Table::with(3, |config| config.pre_vote = true);
     t.elect(1);
     t.crash(1);
-    t.story("Both ask whether they could win. Each says yes to the other, although it asks itself.");
+    t.describe("Both request pre-votes. Each grants the other's, although it is a pre-candidate itself.");
     t.time_out(2);
     t.time_out(3);
     t.deliver_all();
-    live_on(&mut t);
+    run_until_elected(&mut t);
     assert!(t.raft(2).is_leader() != t.raft(3).is_leader(), "{}", t.transcript());
 }
 
-/// The two that are left time out by turns until one leads.
-fn live_on(t: &mut Table) {
+/// The two remaining servers time out in turn until one leads.
+fn run_until_elected(t: &mut Table) {
     for id in [2, 3, 2, 3] {
         if !t.raft(2).is_leader() && !t.raft(3).is_leader() {
             t.pause(5 - id, 1_000);
@@ -309,19 +312,19 @@ fn live_on(t: &mut Table) {
 }
 
 #[test]
-fn alone_with_pre_vote_a_server_elects_itself() {
+fn only_voter_with_pre_vote_elects_itself() {
     let mut t = Table::with(1, |config| {
         config.pre_vote = true;
         config.check_quorum = true;
     });
     t.time_out(1);
     assert!(t.raft(1).is_leader());
-    live(&mut t, 2_000);
-    assert!(t.raft(1).is_leader(), "it hears itself");
+    run_for(&mut t, 2_000);
+    assert!(t.raft(1).is_leader(), "the only voter confirms itself");
 }
 
 #[test]
-fn the_own_vote_of_a_past_candidacy_does_not_count() {
+fn own_vote_of_earlier_candidacy_does_not_count() {
     let mut t = Table::of(3);
     t.slow_disk(1);
     t.time_out(1);
@@ -331,7 +334,9 @@ fn the_own_vote_of_a_past_candidacy_does_not_count() {
     t.deliver(2, 1);
     assert_eq!(t.raft(1).term(), Term(2));
     t.time_out(1);
-    t.story("The vote of term 1 is durable; n1 campaigns in term 3 by now, where no vote of its own is.");
+    t.describe(
+        "The vote of term 1 is durable; n1 campaigns in term 3 by now, where its own vote is not durable.",
+    );
     t.sync_one(1);
     assert!(
         matches!(t.raft(1).role(), Role::Candidate { granted } if granted.is_empty()),
@@ -341,15 +346,15 @@ fn the_own_vote_of_a_past_candidacy_does_not_count() {
 }
 
 #[test]
-fn a_candidate_that_steps_down_in_its_term_keeps_its_vote() {
+fn candidate_that_steps_down_keeps_its_vote() {
     let mut t = Table::of(3);
     t.elect(1);
     t.propose(1, "x=1");
-    t.letters.clear();
+    t.messages.clear();
     t.time_out(2);
     t.time_out(3);
-    t.letters.retain(|envelope| envelope.from.id == NodeId(3));
-    t.story("n3 has voted for itself in term 2, hears n2 as its leader with something that does not fit, and refuses n1.");
+    t.messages.retain(|envelope| envelope.from.id == NodeId(3));
+    t.describe("n2 has voted for itself in term 2, receives a message of the leader n3 that does not match its log, and rejects n1's request.");
     let message = Message::AppendEntries {
         term: Term(2),
         prev_log: LogId { index: Index(7), term: Term(2) },
@@ -357,9 +362,9 @@ fn a_candidate_that_steps_down_in_its_term_keeps_its_vote() {
         commit_index: Index(0),
         context: MessageContext::default(),
     };
-    let (mut raft, _) = given(t.raft(2), t.server(2).now, &message);
+    let (mut raft, _) = step_with(t.raft(2), t.server(2).now, &message);
     assert_eq!(raft.leader(), Some(NodeId(3)));
-    assert_eq!(raft.vote(), Some(NodeId(2)), "stepping down within a term forgets no vote");
+    assert_eq!(raft.vote(), Some(NodeId(2)), "stepping down within a term must keep the vote");
     let ask = Message::RequestVote {
         term: Term(2),
         last: LogId { index: Index(9), term: Term(2) },
@@ -372,7 +377,7 @@ fn a_candidate_that_steps_down_in_its_term_keeps_its_vote() {
 }
 
 #[test]
-fn a_voter_that_asks_itself_keeps_its_vote() {
+fn pre_candidate_keeps_its_vote() {
     let mut t = Table::with(3, |config| config.pre_vote = true);
     t.time_out(1);
     t.deliver_all();
@@ -380,18 +385,18 @@ fn a_voter_that_asks_itself_keeps_its_vote() {
     t.pause(2, 1_000);
     t.time_out(2);
     assert!(matches!(t.raft(2).role(), Role::PreCandidate { .. }));
-    assert_eq!(t.raft(2).vote(), Some(NodeId(1)), "the vote of this term is given");
+    assert_eq!(t.raft(2).vote(), Some(NodeId(1)), "the vote of this term is taken");
     let ask = Message::RequestVote {
         term: Term(1),
         last: LogId { index: Index(9), term: Term(9) },
         transfer: false,
     };
-    let (after, _) = given(t.raft(2), t.server(2).now, &ask);
+    let (after, _) = step_with(t.raft(2), t.server(2).now, &ask);
     assert_eq!(after.vote(), Some(NodeId(1)));
 }
 
 #[test]
-fn a_refusal_of_what_is_acknowledged_changes_nothing() {
+fn rejection_below_match_index_changes_nothing() {
     let mut t = Table::of(2);
     t.elect(1);
     t.propose(1, "x=1");
@@ -406,15 +411,15 @@ fn a_refusal_of_what_is_acknowledged_changes_nothing() {
         let (mut raft, mut effects) = (t.raft(1).clone(), Vec::new());
         let input = Input::Receive(envelope(2, 1, message));
         raft.step(Timestamp(t.server(1).now), input, &mut effects);
-        assert_eq!(effects, Vec::new(), "a refusal at {previous}");
+        assert_eq!(effects, Vec::new(), "a rejection at {previous}");
     }
 }
 
 #[test]
-fn two_tails_of_fifty_become_one_log() {
+fn two_divergent_tails_converge() {
     let mut t = Table::of(5);
     t.elect(1);
-    t.story("n1 and n2 are alone together, and then n3 is alone with n4.");
+    t.describe("n1 is alone with n2, and then n3 is alone with n4.");
     for id in [3, 4, 5] {
         t.cut(id);
     }
@@ -428,55 +433,57 @@ fn two_tails_of_fifty_become_one_log() {
     (0..50).for_each(|value| t.propose(3, &format!("b={value}")));
     t.deliver_all();
     t.heal();
-    live(&mut t, 3_000);
+    run_for(&mut t, 3_000);
     let leader = t.nodes().find(|&id| t.raft(id).is_leader()).expect("a leader");
     t.propose(leader, "c=1");
     t.deliver_all();
-    live(&mut t, 300);
+    run_for(&mut t, 300);
     for id in t.nodes() {
-        assert_eq!(t.server(id).state, t.server(leader).state, "n{id} differs");
+        assert_eq!(t.server(id).state, t.server(leader).state, "n{id} has a different state");
         assert_eq!(t.raft(id).commit_index(), t.raft(leader).last().index);
     }
 }
 
 #[test]
-fn a_leader_takes_as_many_bytes_as_may_be_uncommitted_and_no_more() {
+fn leader_accepts_up_to_max_uncommitted_bytes() {
     let mut t = Table::with(3, |config| {
         config.max_uncommitted_bytes = 2 * ENTRY_COST + 8;
         config.max_batch_entries = 1;
     });
     t.elect(1);
-    t.story(
-        "n2 inherits a command of 8 bytes that is not committed. It is not counted: n2 has not taken it.",
+    t.describe(
+        "n2 inherits an uncommitted command of 8 bytes. It does not count, since n2 did not accept it.",
     );
     t.propose(1, "old=1234");
     t.deliver(1, 2);
     t.crash(1);
-    t.letters.clear();
+    t.messages.clear();
     t.time_out(2);
     t.deliver(2, 3);
     t.deliver(3, 2);
     assert!(t.raft(2).is_leader());
-    let taken = |t: &mut Table, command: &str| {
+    let accepts = |t: &mut Table, command: &str| {
         let before = t.raft(2).last();
         t.propose(2, command);
         t.raft(2).last() != before
     };
-    assert!(taken(&mut t, "a=1") && taken(&mut t, "b=2"));
-    assert!(!taken(&mut t, "c=3"), "three commands are more than two of 4 bytes");
-    t.story("The inherited one is committed, and n2's first entry. What n2 has taken is not.");
+    assert!(accepts(&mut t, "a=1") && accepts(&mut t, "b=2"));
+    assert!(!accepts(&mut t, "c=3"), "a third command exceeds the limit of two commands of 4 bytes");
+    t.describe("The inherited entry and n2's first entry are committed. n2's own commands are not.");
     while t.raft(2).commit_index() < Index(3) {
         t.deliver(2, 3);
         t.deliver(3, 2);
     }
     assert_eq!(t.raft(2).commit_index(), Index(3));
-    assert!(!taken(&mut t, "d=4"), "two commands are still uncommitted\n{}", t.transcript());
-    t.story("All is committed, and all is given back. A single command may be larger than the limit.");
+    assert!(!accepts(&mut t, "d=4"), "two commands are still uncommitted\n{}", t.transcript());
+    t.describe(
+        "Everything is committed, so all bytes are released. A single command may be larger than the limit.",
+    );
     t.deliver_all();
-    assert!(taken(&mut t, &format!("large={}", "1".repeat(200))));
-    assert!(!taken(&mut t, "e=5"));
+    assert!(accepts(&mut t, &format!("large={}", "1".repeat(200))));
+    assert!(!accepts(&mut t, "e=5"));
     t.deliver_all();
-    assert!(taken(&mut t, "f=6"));
+    assert!(accepts(&mut t, "f=6"));
 }
 
 fn setup(seed: u64) -> Config {
@@ -494,78 +501,91 @@ fn setup(seed: u64) -> Config {
 }
 
 #[test]
-fn election_timeouts_are_drawn_anew_within_their_bounds() {
-    let mut raft = Raft::new(setup(7), Recovered::default(), Timestamp(0)).expect("a good setup");
+fn election_timeouts_are_redrawn_within_bounds() {
+    let mut raft =
+        Raft::new(setup(7), Recovered::default(), Timestamp(0)).expect("the configuration is valid");
     let (mut now, mut counts) = (0, [0_u32; 3]);
     for _ in 0..3_000 {
-        let due = raft.deadline().expect("always").0;
+        let due = raft.deadline().expect("a running server has a deadline").0;
         let timeout = due - now;
         assert!((300..=600).contains(&timeout), "{timeout}");
         counts[(timeout as usize - 300).min(299) / 100] += 1;
         now = due;
         raft.step(Timestamp(now), Input::Timer, &mut Vec::new());
     }
-    assert!(counts.iter().all(|count| (900..1_100).contains(count)), "not even: {counts:?}");
-    // Two servers rarely choose the same.
-    let due =
-        |seed| Raft::new(setup(seed), Recovered::default(), Timestamp(0)).expect("a good setup").deadline();
+    assert!(
+        counts.iter().all(|count| (900..1_100).contains(count)),
+        "timeouts must be evenly distributed: {counts:?}"
+    );
+    // Two servers rarely draw the same timeout.
+    let due = |seed| {
+        Raft::new(setup(seed), Recovered::default(), Timestamp(0))
+            .expect("the configuration is valid")
+            .deadline()
+    };
     let same = (0..300).filter(|seed| due(2 * seed) == due(2 * seed + 1)).count();
-    assert!(same < 10, "{same} of 300 pairs collide");
+    assert!(same < 10, "{same} of 300 pairs draw the same timeout");
 }
 
 #[test]
-fn no_voter_waits_longer_than_twice_the_election_timeout_and_the_spread() {
+fn voter_waits_at_most_twice_election_timeout_plus_spread() {
     let mut longest = 0;
     for seed in 0..2_000 {
-        let mut raft = Raft::new(setup(seed), Recovered::default(), Timestamp(0)).expect("a good setup");
+        let mut raft =
+            Raft::new(setup(seed), Recovered::default(), Timestamp(0)).expect("the configuration is valid");
         raft.step(Timestamp(0), Input::Saved(raft_core::SaveId(0)), &mut Vec::new());
         let mut now = 0;
         for candidate in [2, 3, 3, 2, 3_u64] {
             now += 7;
-            // The first one gets the vote; whoever asks after that has a longer log, and gets the next turn.
+            // The first candidate gets the vote; each later one has a longer log, and delays the voter's own campaign.
             let last = LogId { index: Index(candidate), term: Term(1) };
             let ask = Message::RequestVote { term: Term(4), last, transfer: false };
             raft.step(Timestamp(now), Input::Receive(envelope(candidate, 1, ask)), &mut Vec::new());
-            let waiting_for = raft.deadline().expect("always").0 - now;
+            let waiting_for = raft.deadline().expect("a running server has a deadline").0 - now;
             assert!((300..=900).contains(&waiting_for), "{waiting_for}");
             longest = longest.max(waiting_for);
         }
     }
-    assert_eq!(longest, 900, "as `Config::election_timeout_spread` says");
+    assert_eq!(longest, 900, "the bound that `Config::election_timeout_spread` documents");
 }
 
 #[test]
-fn the_plainest_setup_works_and_another_says_what_would_be_right() {
+fn default_configuration_is_valid_and_errors_name_the_bound() {
     let plain = Config::new(NodeId(1), vec![NodeId(1)]);
     assert_eq!(plain.validate(), Ok(()));
-    let error = Config { max_batch_entries: 0, ..plain.clone() }.validate().expect_err("it cannot work");
+    let error = Config { max_batch_entries: 0, ..plain.clone() }
+        .validate()
+        .expect_err("the configuration is invalid");
     assert_eq!(error.to_string(), "max_batch must be at least 1");
-    // The promise that a lease rests on is one that voters make only with check-quorum.
+    // Leases rely on a promise that voters keep only with check-quorum.
     let error = Config { lease_drift: Some(0), check_quorum: false, ..plain }.validate();
     assert_eq!(
-        error.expect_err("leases need it").to_string(),
+        error.expect_err("a lease needs check-quorum").to_string(),
         "check_quorum must be on where lease_drift is given"
     );
 }
 
 #[test]
-fn a_new_server_follows_nobody_and_waits() {
+fn new_server_starts_as_follower_without_leader() {
     let recovered = Recovered { term: Term(4), vote: Some(NodeId(2)), ..Recovered::default() };
     for recovered in [Recovered::default(), recovered] {
         let (term, vote) = (recovered.term, recovered.vote);
-        let mut raft = Raft::new(setup(1), recovered, Timestamp(50)).expect("a good setup");
+        let mut raft = Raft::new(setup(1), recovered, Timestamp(50)).expect("the configuration is valid");
         let mut effects = Vec::new();
         raft.step(Timestamp(50), Input::Saved(raft_core::SaveId(0)), &mut effects);
         assert_eq!(effects, Vec::new(), "nothing has happened");
         assert!(matches!(raft.role(), Role::Follower) && raft.leader().is_none());
         assert_eq!((raft.term(), raft.vote(), raft.commit_index()), (term, vote, Index(0)));
-        assert!(raft.deadline().expect("always") >= Timestamp(350), "it gives its leader a whole timeout");
+        assert!(
+            raft.deadline().expect("a running server has a deadline") >= Timestamp(350),
+            "a new server waits a whole election timeout"
+        );
     }
 }
 
 #[test]
-fn a_server_of_no_group_sends_everybody_elsewhere() {
-    let mut t = Table::founded_by(2, 3, |_| {});
+fn server_outside_configuration_redirects_clients() {
+    let mut t = Table::with_initial_voters(2, 3, |_| {});
     t.propose(3, "x=1");
     t.read(3, "r1");
     t.change(3, ConfChange::Auto(vec![raft_core::ConfChangeOp::AddVoter(NodeId(3))]));
@@ -573,13 +593,13 @@ fn a_server_of_no_group_sends_everybody_elsewhere() {
     t.time_out(3);
     assert_eq!(t.unanswered(), [] as [&str; 0]);
     assert!(matches!(t.raft(3).role(), Role::Follower) && t.raft(3).last().index == Index(0));
-    assert_eq!(t.raft(3).term(), Term(0), "it does not campaign");
+    assert_eq!(t.raft(3).term(), Term(0), "a server outside of the configuration must not campaign");
 }
 
 #[test]
-fn a_setup_that_cannot_work_is_refused() {
+fn invalid_configuration_is_rejected() {
     type Adjust = fn(&mut Config);
-    let spoilt: [(&str, Adjust); 21] = [
+    let invalid: [(&str, Adjust); 21] = [
         ("voters", |config| config.voters.clear()),
         ("voters", |config| config.voters = (0..65).map(NodeId).collect()),
         ("voters", |config| config.voters = vec![NodeId(2), NodeId(1)]),
@@ -606,16 +626,17 @@ fn a_setup_that_cannot_work_is_refused() {
         ("max_requests", |config| config.max_requests = 0),
         ("max_chunk", |config| config.max_chunk_bytes = 0),
     ];
-    for (field, spoil) in spoilt {
+    for (field, invalidate) in invalid {
         let mut config = setup(1);
-        spoil(&mut config);
-        let _ = config.lease_duration(); // Whoever asks before it is looked at gets a number, not an overflow.
-        let error = Raft::new(config, Recovered::default(), Timestamp(0)).expect_err("it cannot work");
+        invalidate(&mut config);
+        let _ = config.lease_duration(); // Must not overflow, even for an invalid configuration.
+        let error =
+            Raft::new(config, Recovered::default(), Timestamp(0)).expect_err("the configuration is invalid");
         let StartError::Config(error) = error else { panic!("{error}: nothing was recovered") };
         assert_eq!(error.field, field);
         assert_eq!(error.to_string(), format!("{field} must be {}", error.bound));
     }
-    // What is just within its bounds can.
+    // Values just within the bounds are valid.
     let good: [Adjust; 8] = [
         |_| {},
         |config| config.voters = vec![NodeId(9)],
@@ -639,16 +660,16 @@ fn a_setup_that_cannot_work_is_refused() {
 }
 
 #[test]
-fn a_lease_is_as_long_as_every_clock_within_its_bound_allows() {
+fn lease_is_the_longest_safe_under_drift() {
     let lease = |lease_drift| Config { lease_drift, ..setup(1) }.lease_duration();
     assert_eq!(lease(None), None);
     assert_eq!(lease(Some(0)), Some(300));
     for drift in [1, 1_000, 100_000, 333_333, 999_999_u32] {
-        // The leader's clock is as slow as may be, the voter's as fast: when the lease ends for the one, the election
-        // timeout must not be over for the other.
+        // The leader's clock is as slow and the voter's as fast as the bound allows: when the lease ends on the one,
+        // the election timeout must not have expired on the other.
         let lease = u128::from(lease(Some(drift)).expect("given"));
         let (slow, fast) = (u128::from(1_000_000 - drift), u128::from(1_000_000 + drift));
         assert!(lease * fast <= 300 * slow, "{drift}: {lease}");
-        assert!((lease + 1) * fast > 300 * slow, "{drift}: {lease} is shorter than it must be");
+        assert!((lease + 1) * fast > 300 * slow, "{drift}: {lease} is shorter than necessary");
     }
 }

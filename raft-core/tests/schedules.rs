@@ -1,4 +1,4 @@
-//! Whatever happens in whatever order: nothing that must never be, ever is; and once it is quiet, things move.
+//! Random schedules: no safety property is ever violated, and once faults end the cluster makes progress.
 
 mod table;
 
@@ -8,7 +8,7 @@ use proptest::test_runner::RngSeed;
 use raft_core::{ConfChange, ConfChangeOp, Config, Configuration, DirectoryId, Input, NodeId, Timestamp};
 use table::Table;
 
-/// One thing that happens. The numbers are taken modulo what there is.
+/// One event of a schedule. Numbers are taken modulo what exists.
 #[derive(Clone, Debug)]
 enum Event {
     Deliver(usize),
@@ -38,13 +38,13 @@ enum Event {
     CompactByLeader(u64),
     DiskError(u64),
     Wipe(u64),
-    Readmit(u64),
-    Gather(u64),
-    GatherAtLeader,
-    StepGathered(u64),
+    ReAdd(u64),
+    StartBatch(u64),
+    StartBatchAtLeader,
+    StepBatch(u64),
 }
 
-/// A step names anybody: its number is taken modulo what there is when it is asked for.
+/// An operation names any node: its number is taken modulo the number of servers when it is executed.
 fn step() -> impl Strategy<Value = ConfChangeOp> {
     let node = (0..6_u64).prop_map(NodeId);
     prop_oneof![
@@ -63,11 +63,11 @@ fn change() -> impl Strategy<Value = ConfChange> {
     ]
 }
 
-/// What happens to a group whose logs are compacted, and whose disks fail.
-fn wear() -> impl Strategy<Value = Event> {
+/// Events for clusters whose logs are compacted and whose disks fail.
+fn compaction_events() -> impl Strategy<Value = Event> {
     let node = 0..30_u64;
     prop_oneof![
-        100 => events(),
+        100 => basic_events(),
         25 => Just(Event::ProposeToLeader),
         8 => Just(Event::DeliverAll),
         12 => (0..3_u64).prop_map(Event::CompactByLeader),
@@ -80,34 +80,34 @@ fn wear() -> impl Strategy<Value = Event> {
     ]
 }
 
-/// All of it.
-fn anything() -> impl Strategy<Value = Event> {
+/// Every kind of event.
+fn all_events() -> impl Strategy<Value = Event> {
     let node = 0..6_u64;
     prop_oneof![
-        60 => wear(),
-        60 => churn(),
+        60 => compaction_events(),
+        60 => membership_events(),
         2 => node.clone().prop_map(Event::Wipe),
-        6 => node.prop_map(Event::Readmit),
+        6 => node.prop_map(Event::ReAdd),
     ]
 }
 
-/// What happens to a group whose servers take one step for all that has come since they last looked.
-fn gathered() -> impl Strategy<Value = Event> {
+/// Events for clusters whose servers take one step for many inputs.
+fn batched_events() -> impl Strategy<Value = Event> {
     let node = 0..6_u64;
     prop_oneof![
-        60 => wear(),
-        40 => churn(),
-        12 => node.clone().prop_map(Event::Gather),
-        6 => Just(Event::GatherAtLeader),
-        10 => node.prop_map(Event::StepGathered),
+        60 => compaction_events(),
+        40 => membership_events(),
+        12 => node.clone().prop_map(Event::StartBatch),
+        6 => Just(Event::StartBatchAtLeader),
+        10 => node.prop_map(Event::StepBatch),
     ]
 }
 
-/// What happens to a group that changes.
-fn churn() -> impl Strategy<Value = Event> {
+/// Events for clusters whose configuration changes.
+fn membership_events() -> impl Strategy<Value = Event> {
     let node = 0..6_u64;
     prop_oneof![
-        130 => events(),
+        130 => basic_events(),
         6 => Just(Event::ProposeToLeader),
         14 => change().prop_map(Event::ChangeByLeader),
         2 => (node.clone(), change()).prop_map(|(node, change)| Event::ConfChange(node, change)),
@@ -116,7 +116,7 @@ fn churn() -> impl Strategy<Value = Event> {
     ]
 }
 
-fn events() -> impl Strategy<Value = Event> {
+fn basic_events() -> impl Strategy<Value = Event> {
     let node = 0..30_u64;
     prop_oneof![
         40 => (0..64_usize).prop_map(Event::Deliver),
@@ -134,24 +134,24 @@ fn events() -> impl Strategy<Value = Event> {
         1 => (node.clone(), node.clone()).prop_map(|(a, b)| Event::Cut(a, b)),
         1 => Just(Event::Heal),
         1 => node.clone().prop_map(Event::Crash),
-        2 => (node.clone(), 0..3_usize).prop_map(|(node, kept)| Event::PowerLoss(node, kept)),
+        2 => (node.clone(), 0..3_usize).prop_map(|(node, synced)| Event::PowerLoss(node, synced)),
         5 => node.prop_map(Event::Restart),
     ]
 }
 
-/// Lets one thing happen, if it can.
-fn happen(table: &mut Table, event: &Event, count: &mut u64) {
+/// Executes one event, if it is possible now.
+fn apply_event(table: &mut Table, event: &Event, count: &mut u64) {
     let nodes = table.servers.len() as u64;
     let id = |node: u64| node % nodes + 1;
-    let envelope = |number: usize| number % table.letters.len().max(1);
+    let envelope = |number: usize| number % table.messages.len().max(1);
     match *event {
-        Event::Deliver(number) if !table.letters.is_empty() => table.deliver_at(envelope(number)),
-        Event::Lose(number) if !table.letters.is_empty() => {
-            table.letters.remove(envelope(number));
+        Event::Deliver(number) if !table.messages.is_empty() => table.deliver_at(envelope(number)),
+        Event::Lose(number) if !table.messages.is_empty() => {
+            table.messages.remove(envelope(number));
         }
-        Event::Duplicate(number) if !table.letters.is_empty() => {
-            let copy = table.letters[envelope(number)].clone();
-            table.letters.push_back(copy);
+        Event::Duplicate(number) if !table.messages.is_empty() => {
+            let copy = table.messages[envelope(number)].clone();
+            table.messages.push_back(copy);
         }
         Event::Deliver(_) | Event::Lose(_) | Event::Duplicate(_) => {}
         Event::DeliverAll => table.deliver_all(),
@@ -174,12 +174,12 @@ fn happen(table: &mut Table, event: &Event, count: &mut u64) {
         | Event::CopyState(node)
         | Event::Compact(node, _)
         | Event::DiskError(node)
-        | Event::Gather(node)
-        | Event::StepGathered(node)
+        | Event::StartBatch(node)
+        | Event::StepBatch(node)
             if !table.is_up(id(node)) => {}
         Event::Fire(node) if table.raft(id(node)).is_halted() => {}
         Event::Fire(node) => table.fire(id(node)),
-        Event::FireEarly(node) => nothing_is_early(table, id(node)),
+        Event::FireEarly(node) => assert_early_timer_ignored(table, id(node)),
         Event::Pause(node, pause) => table.pause(id(node), pause),
         Event::Propose(node) => {
             *count += 1;
@@ -192,55 +192,58 @@ fn happen(table: &mut Table, event: &Event, count: &mut u64) {
         Event::Sync(node, writes) => table.sync_up_to(id(node), writes),
         Event::Fast(node) => table.fast_disk(id(node)),
         Event::Crash(node) => table.crash(id(node)),
-        Event::PowerLoss(node, kept) => table.power_loss_but(id(node), kept),
-        // Whoever removes the living while a dead one is counted may leave no majority.
-        Event::ConfChange(_, ref change) if *change != ConfChange::LeaveJoint && knows_the_dead(table) => {}
-        Event::ConfChange(node, ref change) => table.change(id(node), named(change, table)),
+        Event::PowerLoss(node, synced) => table.power_loss_keeping(id(node), synced),
+        // While a configuration names an old incarnation, removing live servers could leave no majority.
+        Event::ConfChange(_, ref change)
+            if *change != ConfChange::LeaveJoint && knows_old_incarnation(table) => {}
+        Event::ConfChange(node, ref change) => table.change(id(node), resolve_change(change, table)),
         Event::Transfer(node, to) => table.transfer(id(node), id(to)),
         Event::CopyState(node) => table.copy_state(id(node)),
         Event::Compact(node, trailing) => table.compact(id(node), trailing),
         Event::DiskError(node) => table.fail_disk(id(node)),
-        Event::Wipe(node) => wipe(table, id(node)),
-        Event::Readmit(node) => readmit(table, id(node)),
-        Event::Gather(node) => table.gather(id(node)),
-        Event::StepGathered(node) => {
-            table.step_gathered(id(node));
+        Event::Wipe(node) => wipe_if_safe(table, id(node)),
+        Event::ReAdd(node) => re_add(table, id(node)),
+        Event::StartBatch(node) => table.start_batch(id(node)),
+        Event::StepBatch(node) => {
+            table.step_batch(id(node));
         }
         Event::ProposeToLeader
-        | Event::GatherAtLeader
+        | Event::StartBatchAtLeader
         | Event::ChangeByLeader(_)
         | Event::TransferByLeader(_)
         | Event::CompactByLeader(_) => {
-            let Some(leader) = newest_leader(table) else { return };
+            let Some(leader) = latest_leader(table) else { return };
             let event = match event {
                 Event::ChangeByLeader(change) => Event::ConfChange(leader - 1, change.clone()),
                 Event::TransferByLeader(to) => Event::Transfer(leader - 1, *to),
-                Event::GatherAtLeader => Event::Gather(leader - 1),
+                Event::StartBatchAtLeader => Event::StartBatch(leader - 1),
                 Event::CompactByLeader(trailing) => Event::Compact(leader - 1, *trailing),
                 _ => Event::Propose(leader - 1),
             };
-            happen(table, &event, count);
+            apply_event(table, &event, count);
         }
     }
 }
 
-/// A change that names only who is there, and in the life in which it is.
-fn named(change: &ConfChange, table: &Table) -> ConfChange {
+/// Maps a change to existing nodes, with their current directory ids.
+fn resolve_change(change: &ConfChange, table: &Table) -> ConfChange {
     let name = |step: &ConfChangeOp| -> Vec<ConfChangeOp> {
         let id = |NodeId(node): NodeId| NodeId(node % table.servers.len() as u64 + 1);
-        let life = |node: NodeId| match table.peer(node.0).directory_id {
+        let directory_id = |node: NodeId| match table.peer(node.0).directory_id {
             DirectoryId(0) => None,
-            life => Some(ConfChangeOp::SetDirectoryId(node, life)),
+            directory_id => Some(ConfChangeOp::SetDirectoryId(node, directory_id)),
         };
         match *step {
             ConfChangeOp::AddVoter(node) => {
-                life(id(node)).into_iter().chain([ConfChangeOp::AddVoter(id(node))]).collect()
+                directory_id(id(node)).into_iter().chain([ConfChangeOp::AddVoter(id(node))]).collect()
             }
             ConfChangeOp::AddLearner(node) => {
-                life(id(node)).into_iter().chain([ConfChangeOp::AddLearner(id(node))]).collect()
+                directory_id(id(node)).into_iter().chain([ConfChangeOp::AddLearner(id(node))]).collect()
             }
             ConfChangeOp::Remove(node) => vec![ConfChangeOp::Remove(id(node))],
-            ConfChangeOp::SetDirectoryId(node, life) => vec![ConfChangeOp::SetDirectoryId(id(node), life)],
+            ConfChangeOp::SetDirectoryId(node, directory_id) => {
+                vec![ConfChangeOp::SetDirectoryId(id(node), directory_id)]
+            }
         }
     };
     match change {
@@ -250,25 +253,26 @@ fn named(change: &ConfChange, table: &Table) -> ConfChange {
     }
 }
 
-/// Wipes a disk, if the group can live with that: of all who belong to it, in any log and in either half, a majority
-/// must be in the life that it knows.
-fn wipe(table: &mut Table, id: u64) {
-    let drawn = table.peer(id).directory_id != DirectoryId(0);
-    if !drawn || table.nodes().any(|other| !table.is_up(other) || table.raft(other).is_halted()) {
+/// Wipes a disk, if the cluster survives it: in every configuration of any log, and in both halves, a majority must
+/// still have the directory id that the configuration names.
+fn wipe_if_safe(table: &mut Table, id: u64) {
+    let has_directory_id = table.peer(id).directory_id != DirectoryId(0);
+    if !has_directory_id || table.nodes().any(|other| !table.is_up(other) || table.raft(other).is_halted()) {
         return;
     }
-    let lives = |configuration: &Configuration| {
+    let majority_survives = |configuration: &Configuration| {
         configuration.is_quorum(|node| node.0 != id && table.peer(node.0) == configuration.replica(node))
     };
-    let all = |id: u64| table.raft(id).log().configurations().iter().all(|(_, known)| lives(known));
+    let all =
+        |id: u64| table.raft(id).log().configurations().iter().all(|(_, known)| majority_survives(known));
     if table.nodes().all(all) {
         table.power_loss(id);
         table.wipe(id);
     }
 }
 
-/// Whether somebody counts on a life that is over.
-fn knows_the_dead(table: &Table) -> bool {
+/// Whether a configuration names an old incarnation.
+fn knows_old_incarnation(table: &Table) -> bool {
     let up = table.nodes().filter(|&id| table.is_up(id));
     let groups = up.flat_map(|id| table.raft(id).log().configurations());
     groups
@@ -276,14 +280,14 @@ fn knows_the_dead(table: &Table) -> bool {
         .any(|(_, group)| group.members().iter().any(|&node| table.peer(node.0) != group.replica(node)))
 }
 
-/// A server that came back as another life is removed, or taken in again.
-fn readmit(table: &mut Table, id: u64) {
-    let Some(leader) = newest_leader(table) else { return };
+/// Removes a server that returned with another directory id, or adds it again.
+fn re_add(table: &mut Table, id: u64) {
+    let Some(leader) = latest_leader(table) else { return };
     let (peer, group) = (table.peer(id), table.raft(leader).configuration().clone());
     let node = NodeId(id);
     if group.is_member(node) && group.replica(node) != peer {
         table.change_steps(leader, &[ConfChangeOp::Remove(node)]);
-    } else if !group.is_member(node) && peer.directory_id != DirectoryId(0) && !knows_the_dead(table) {
+    } else if !group.is_member(node) && peer.directory_id != DirectoryId(0) && !knows_old_incarnation(table) {
         table.change_steps(
             leader,
             &[ConfChangeOp::SetDirectoryId(node, peer.directory_id), ConfChangeOp::AddVoter(node)],
@@ -291,22 +295,23 @@ fn readmit(table: &mut Table, id: u64) {
     }
 }
 
-/// A timer that rings before it is due does nothing, as `Input::Timer` says.
-fn nothing_is_early(table: &Table, id: u64) {
+/// A timer that fires before it is due does nothing, as `Input::Timer` says.
+fn assert_early_timer_ignored(table: &Table, id: u64) {
     let (before, now) = (table.raft(id), Timestamp(table.server(id).now));
     if before.deadline().is_some_and(|due| now < due) {
         let (mut after, mut effects) = (before.clone(), Vec::new());
         after.step(now, Input::Timer, &mut effects);
-        assert_eq!((effects, &after), (Vec::new(), before), "n{id} did something before it was due");
+        assert_eq!((effects, &after), (Vec::new(), before), "n{id} did something before its timer was due");
     }
 }
 
-/// All is well again: everybody runs, reaches everybody, and time passes for all alike.
+/// Ends all faults: every server runs and reaches all others, and time passes for all alike. Then checks progress and
+/// convergence.
 fn settle(table: &mut Table) {
     table.heal();
     for id in table.nodes() {
         if table.is_up(id) {
-            table.step_gathered(id);
+            table.step_batch(id);
         }
         if table.is_up(id) && table.raft(id).is_halted() {
             table.crash(id);
@@ -317,25 +322,25 @@ fn settle(table: &mut Table) {
         table.fast_disk(id);
     }
     table.deliver_all();
-    live(table, |table| newest_leader(table).is_some(), "nobody was elected");
-    live(table, |table| table.unanswered().is_empty(), "an old request stays unanswered");
-    bury(table);
-    live(table, |table| newest_leader(table).is_some(), "nobody was elected again");
-    let leader = newest_leader(table).expect("just elected");
+    run_until(table, |table| latest_leader(table).is_some(), "a leader must be elected");
+    run_until(table, |table| table.unanswered().is_empty(), "every old request must get a response");
+    remove_old_incarnations(table);
+    run_until(table, |table| latest_leader(table).is_some(), "a leader must be elected again");
+    let leader = latest_leader(table).expect("a leader was just elected");
     table.propose(leader, "fresh");
     table.read(leader, "fresh read");
     table.deliver_all();
-    live(table, |table| table.unanswered().is_empty(), "a request stays unanswered");
-    live(table, has_converged, "somebody does not catch up");
-    let leader = newest_leader(table).expect("somebody leads those who have converged");
+    run_until(table, |table| table.unanswered().is_empty(), "every new request must get a response");
+    run_until(table, has_converged, "every member must catch up");
+    let leader = latest_leader(table).expect("a converged cluster has a leader");
     for NodeId(id) in table.raft(leader).configuration().members() {
         assert_eq!(table.server(id).state, table.server(leader).state, "n{id} and n{leader} differ");
     }
 }
 
-/// Whoever is known in a life that is over is removed.
-fn bury(table: &mut Table) {
-    let dead = |table: &Table, leader: u64| -> Option<u64> {
+/// Removes every old incarnation from the configuration.
+fn remove_old_incarnations(table: &mut Table) {
+    let old_incarnation = |table: &Table, leader: u64| -> Option<u64> {
         let group = table.raft(leader).configuration().clone();
         group
             .members()
@@ -345,25 +350,25 @@ fn bury(table: &mut Table) {
     };
     for _ in 0..20 {
         let settled = |table: &Table| {
-            newest_leader(table)
+            latest_leader(table)
                 .is_some_and(|id| table.raft(id).commit_index() == table.raft(id).last().index)
         };
-        live(table, settled, "nobody leads those who are left");
-        let leader = newest_leader(table).expect("just elected");
-        let Some(id) = dead(table, leader) else { return };
+        run_until(table, settled, "the remaining servers must have a leader");
+        let leader = latest_leader(table).expect("a leader was just elected");
+        let Some(id) = old_incarnation(table, leader) else { return };
         match table.raft(leader).configuration().is_joint() {
             true => table.change(leader, ConfChange::LeaveJoint),
-            false => readmit(table, id),
+            false => re_add(table, id),
         }
         table.deliver_all();
-        live(table, |table| table.unanswered().is_empty(), "a removal stays unanswered");
+        run_until(table, |table| table.unanswered().is_empty(), "every removal must get a response");
     }
-    panic!("the dead still belong to the group\n{}", table.transcript());
+    panic!("an old incarnation still belongs to the configuration\n{}", table.transcript());
 }
 
-/// Everybody who belongs to the group has applied all that the leader's log has.
+/// Whether every member has applied everything in the leader's log.
 fn has_converged(table: &Table) -> bool {
-    newest_leader(table).is_some_and(|leader| {
+    latest_leader(table).is_some_and(|leader| {
         let leader = table.raft(leader);
         leader
             .configuration()
@@ -373,19 +378,27 @@ fn has_converged(table: &Table) -> bool {
     })
 }
 
-fn newest_leader(table: &Table) -> Option<u64> {
+fn latest_leader(table: &Table) -> Option<u64> {
     let leaders = table.nodes().filter(|&id| table.is_up(id) && table.raft(id).is_leader());
     leaders.max_by_key(|&id| table.raft(id).term())
 }
 
-/// Time passes, letters arrive at once, until it is so.
-fn live(table: &mut Table, is_so: impl Fn(&Table) -> bool, otherwise: &str) {
+/// Lets time pass and delivers messages at once until `is_so` holds.
+fn run_until(table: &mut Table, is_so: impl Fn(&Table) -> bool, otherwise: &str) {
     for _ in 0..200 {
         if is_so(table) {
             return;
         }
-        let due = |id: u64| table.raft(id).deadline().expect("always").0.saturating_sub(table.server(id).now);
-        let (passed, next) = table.nodes().map(|id| (due(id), id)).min().expect("somebody");
+        let due = |id: u64| {
+            table
+                .raft(id)
+                .deadline()
+                .expect("a running server has a deadline")
+                .0
+                .saturating_sub(table.server(id).now)
+        };
+        let (passed, next) =
+            table.nodes().map(|id| (due(id), id)).min().expect("the table has a server that is up");
         table.elapse(passed);
         table.fire(next);
         table.deliver_all();
@@ -394,15 +407,15 @@ fn live(table: &mut Table, is_so: impl Fn(&Table) -> bool, otherwise: &str) {
     panic!("{otherwise}\n{}", table.transcript());
 }
 
-/// What may be switched on or off.
+/// Options of a cluster.
 #[derive(Clone, Copy, Debug)]
 struct Setup {
     pre_vote: bool,
     check_quorum: bool,
     forward: bool,
-    /// Whether bytes are few as well.
-    narrow: bool,
-    /// By how many millionths clocks may be wrong, and by how many sixteenths of that each is.
+    /// Whether the limits on bytes are small too.
+    small_byte_limits: bool,
+    /// The drift bound in parts per million, and each clock's drift in sixteenths of that bound.
     lease: Option<(u32, [i64; 6])>,
     directory_ids: bool,
 }
@@ -412,7 +425,7 @@ fn setups() -> impl Strategy<Value = Setup> {
         pre_vote,
         check_quorum,
         forward: false,
-        narrow: false,
+        small_byte_limits: false,
         lease: None,
         directory_ids: false,
     })
@@ -423,10 +436,10 @@ fn all_setups() -> impl Strategy<Value = Setup> {
     let lease =
         proptest::option::of((drift, prop::array::uniform6(prop_oneof![Just(-16), -16..17_i64, Just(16)])));
     (setups(), any::<(bool, bool, bool)>(), lease).prop_map(
-        |(setup, (forward, narrow, directory_ids), lease)| Setup {
+        |(setup, (forward, small_byte_limits, directory_ids), lease)| Setup {
             check_quorum: setup.check_quorum || lease.is_some(),
             forward,
-            narrow,
+            small_byte_limits,
             lease,
             directory_ids,
             ..setup
@@ -434,14 +447,16 @@ fn all_setups() -> impl Strategy<Value = Setup> {
     )
 }
 
-fn table(founders: u64, nodes: u64, setup: Setup) -> Table {
-    let first_life = |id: NodeId| DirectoryId(if setup.directory_ids { id.0 } else { 0 });
-    let mut table = Table::founded_by(founders, nodes, |config| {
+fn table(initial_voters: u64, nodes: u64, setup: Setup) -> Table {
+    let first_directory_id = |id: NodeId| DirectoryId(if setup.directory_ids { id.0 } else { 0 });
+    let mut table = Table::with_initial_voters(initial_voters, nodes, |config| {
         let Config { id, voters, .. } = config;
-        let directory_ids = voters.iter().map(|&voter| (voter, first_life(voter)));
+        let directory_ids = voters.iter().map(|&voter| (voter, first_directory_id(voter)));
         *config = Config {
-            directory_id: first_life(*id),
-            directory_ids: directory_ids.filter(|(_, life)| *life != DirectoryId(0)).collect(),
+            directory_id: first_directory_id(*id),
+            directory_ids: directory_ids
+                .filter(|(_, directory_id)| *directory_id != DirectoryId(0))
+                .collect(),
             pre_vote: setup.pre_vote,
             check_quorum: setup.check_quorum,
             forward: setup.forward,
@@ -450,7 +465,7 @@ fn table(founders: u64, nodes: u64, setup: Setup) -> Table {
             max_in_flight_messages: 2,
             ..config.clone()
         };
-        if setup.narrow {
+        if setup.small_byte_limits {
             config.max_batch_bytes = 5;
             config.max_in_flight_bytes = 7;
             config.max_uncommitted_bytes = 20 + 3 * raft_core::log::ENTRY_COST;
@@ -458,7 +473,7 @@ fn table(founders: u64, nodes: u64, setup: Setup) -> Table {
         }
     });
     if let Some((drift, rates)) = setup.lease {
-        table.together = true;
+        table.shared_time = true;
         for (id, rate) in table.nodes().zip(rates) {
             table.server_mut(id).rate = i64::from(drift) * rate / 16;
         }
@@ -466,17 +481,17 @@ fn table(founders: u64, nodes: u64, setup: Setup) -> Table {
     table
 }
 
-fn run(founders: u64, nodes: u64, setup: Setup, schedule: &[Event]) {
-    let mut table = table(founders, nodes, setup);
+fn run(initial_voters: u64, nodes: u64, setup: Setup, schedule: &[Event]) {
+    let mut table = table(initial_voters, nodes, setup);
     let mut count = 0;
     for event in schedule {
-        happen(&mut table, event, &mut count);
+        apply_event(&mut table, event, &mut count);
     }
     settle(&mut table);
 }
 
-/// A fixed seed, so that a test that passed passes again; but `PROPTEST_CASES=100000` goes hunting.
-fn chance(cases: u32) -> ProptestConfig {
+/// A fixed seed, so that a passing test stays passing. `PROPTEST_CASES=100000` searches with random seeds.
+fn proptest_config(cases: u32) -> ProptestConfig {
     let usual =
         ProptestConfig { failure_persistence: None, max_shrink_iters: 20_000, ..ProptestConfig::default() };
     match std::env::var_os("PROPTEST_CASES") {
@@ -486,45 +501,45 @@ fn chance(cases: u32) -> ProptestConfig {
 }
 
 proptest! {
-    #![proptest_config(chance(400))]
+    #![proptest_config(proptest_config(400))]
 
     #[test]
-    fn three_servers_keep_their_promises(setup in setups(), schedule in vec(events(), 0..400)) {
+    fn three_servers_stay_safe_and_recover(setup in setups(), schedule in vec(basic_events(), 0..400)) {
         run(3, 3, setup, &schedule);
     }
 
     #[test]
-    fn five_servers_keep_their_promises(setup in setups(), schedule in vec(events(), 0..500)) {
+    fn five_servers_stay_safe_and_recover(setup in setups(), schedule in vec(basic_events(), 0..500)) {
         run(5, 5, setup, &schedule);
     }
 
     #[test]
-    fn even_and_single_groups_keep_their_promises(
+    fn even_and_single_clusters_stay_safe_and_recover(
         nodes in prop_oneof![Just(1_u64), Just(2), Just(4)],
         setup in setups(),
-        schedule in vec(events(), 0..300),
+        schedule in vec(basic_events(), 0..300),
     ) {
         run(nodes, nodes, setup, &schedule);
     }
 
     #[test]
-    fn groups_that_change_keep_their_promises(
-        founders in 1..6_u64,
+    fn membership_changes_stay_safe_and_recover(
+        initial_voters in 1..6_u64,
         spares in 0..4_u64,
         setup in setups(),
         led: bool,
-        schedule in vec(churn(), 0..500),
+        schedule in vec(membership_events(), 0..500),
     ) {
         let first = led.then_some([Event::Fire(0), Event::DeliverAll]);
         let schedule: Vec<Event> = first.into_iter().flatten().chain(schedule).collect();
-        run(founders, 6.min(founders + spares), setup, &schedule);
+        run(initial_voters, 6.min(initial_voters + spares), setup, &schedule);
     }
 
     #[test]
-    fn groups_that_compact_keep_their_promises(
+    fn compaction_stays_safe_and_recovers(
         nodes in prop_oneof![1 => Just(1_u64), 1 => Just(2), 8 => Just(3), 3 => Just(5)],
         setup in all_setups(),
-        schedule in vec(wear(), 0..400),
+        schedule in vec(compaction_events(), 0..400),
     ) {
         let setup = Setup { directory_ids: false, ..setup };
         let first = [Event::Fire(0), Event::DeliverAll, Event::Fire(0), Event::DeliverAll];
@@ -532,49 +547,49 @@ proptest! {
         run(nodes, nodes, setup, &schedule);
     }
 
-    /// Whoever takes one step for much keeps what it would have kept in many.
+    /// One step for many inputs keeps the same promises as many steps.
     #[test]
-    fn groups_that_gather_keep_their_promises(
-        founders in 1..6_u64,
+    fn batched_steps_stay_safe_and_recover(
+        initial_voters in 1..6_u64,
         spares in 0..2_u64,
         setup in all_setups(),
-        schedule in vec(gathered(), 0..500),
+        schedule in vec(batched_events(), 0..500),
     ) {
         let setup = Setup { directory_ids: false, ..setup };
         let first = [Event::Fire(0), Event::DeliverAll];
         let schedule: Vec<Event> = first.into_iter().chain(schedule).collect();
-        run(founders, 6.min(founders + spares), setup, &schedule);
+        run(initial_voters, 6.min(initial_voters + spares), setup, &schedule);
     }
 
     #[test]
-    fn groups_to_which_anything_happens_keep_their_promises(
-        founders in 1..6_u64,
+    fn all_events_combined_stay_safe_and_recover(
+        initial_voters in 1..6_u64,
         spares in 0..4_u64,
         setup in all_setups(),
-        schedule in vec(anything(), 0..500),
+        schedule in vec(all_events(), 0..500),
     ) {
         let first = [Event::Fire(0), Event::DeliverAll];
         let schedule: Vec<Event> = first.into_iter().chain(schedule).collect();
-        run(founders, 6.min(founders + spares), setup, &schedule);
+        run(initial_voters, 6.min(initial_voters + spares), setup, &schedule);
     }
 
-    /// A server is a value: of two that are equal, neither can do what the other does not.
+    /// A server is a value: equal servers behave equally.
     #[test]
-    fn a_clone_does_the_same_for_ever(
+    fn clone_behaves_like_the_original(
         setup in setups(),
-        before in vec(churn(), 0..200),
-        after in vec(churn(), 0..200),
+        before in vec(membership_events(), 0..200),
+        after in vec(membership_events(), 0..200),
     ) {
         let (mut table, mut count) = (table(3, 4, setup), 0);
         for event in &before {
-            happen(&mut table, event, &mut count);
+            apply_event(&mut table, event, &mut count);
         }
         let (mut twin, mut twin_count) = (table.clone(), count);
         for event in &after {
-            happen(&mut table, event, &mut count);
+            apply_event(&mut table, event, &mut count);
         }
         for event in &after {
-            happen(&mut twin, event, &mut twin_count);
+            apply_event(&mut twin, event, &mut twin_count);
         }
         prop_assert_eq!(twin.transcript(), table.transcript());
         for id in table.nodes() {

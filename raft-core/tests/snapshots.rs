@@ -1,6 +1,6 @@
-//! Snapshots and what a log without its beginning can do (7), told message by message.
+//! Snapshots and compacted logs (7), message by message.
 //!
-//! Parts have 4 bytes; the state of three commands has 11.
+//! Chunks have 4 bytes; the state of three commands has 11.
 
 mod table;
 
@@ -13,13 +13,13 @@ use raft_core::{
 use std::collections::VecDeque;
 use table::Table;
 
-fn small_parts(founders: u64, nodes: u64) -> Table {
-    Table::founded_by(founders, nodes, |config| config.max_chunk_bytes = 4)
+fn with_small_chunks(initial_voters: u64, nodes: u64) -> Table {
+    Table::with_initial_voters(initial_voters, nodes, |config| config.max_chunk_bytes = 4)
 }
 
-/// n1 has committed three commands with n2, and keeps nothing but their state; n3 has none of them.
+/// n1 has committed three commands with n2 and compacted its whole log; n3 has none of them.
 fn lagging() -> Table {
-    let mut t = small_parts(3, 3);
+    let mut t = with_small_chunks(3, 3);
     t.quietly(|t| {
         t.elect(1);
         lag_behind(t);
@@ -34,7 +34,7 @@ fn lag_behind(t: &mut Table) {
     t.heal();
 }
 
-/// n1 commits some commands, and all whom it reaches know.
+/// n1 commits some commands, and all servers that it reaches know.
 fn commit(t: &mut Table, commands: &[&str]) {
     commands.iter().for_each(|command| t.propose(1, command));
     t.deliver_all();
@@ -42,8 +42,8 @@ fn commit(t: &mut Table, commands: &[&str]) {
     t.deliver_all();
 }
 
-/// n1 learns that n3 lacks what is gone, and sends the first parts.
-fn begin(t: &mut Table) {
+/// n1 learns that n3 lacks compacted entries, and sends the first chunks.
+fn start_transfer(t: &mut Table) {
     t.heartbeat(1);
     t.deliver(1, 2);
     t.deliver(2, 1);
@@ -52,20 +52,20 @@ fn begin(t: &mut Table) {
 }
 
 #[test]
-fn a_few_entries_stay_for_who_is_a_little_behind() {
-    let mut t = small_parts(3, 3);
+fn trailing_entries_serve_a_follower_slightly_behind() {
+    let mut t = with_small_chunks(3, 3);
     t.quietly(|t| {
         t.elect(1);
         commit(t, &["a=1", "b=2"]);
         t.cut(3);
         commit(t, &["c=3"]);
     });
-    t.story(
-        "n1's state stands for everything up to 4. Of the entries it keeps the last one, just what n3 lacks.",
+    t.describe(
+        "n1's snapshot covers everything up to 4. It keeps the last entry, which is all that n3 lacks.",
     );
     t.compact(1, 1);
     t.show();
-    t.story("So n3 needs no snapshot.");
+    t.describe("So n3 needs no snapshot.");
     t.heal();
     t.heartbeat(1);
     t.deliver(1, 3);
@@ -75,22 +75,24 @@ fn a_few_entries_stay_for_who_is_a_little_behind() {
 }
 
 #[test]
-fn who_lacks_what_is_gone_gets_the_snapshot_in_parts() {
+fn follower_that_lacks_compacted_entries_gets_snapshot_chunks() {
     let mut t = lagging();
-    t.story("A heartbeat shows how little n3 has. What it lacks is gone, so it gets the state instead.");
+    t.describe(
+        "A heartbeat shows how short n3's log is. What it lacks is compacted, so it gets the snapshot.",
+    );
     t.show();
     t.heartbeat(1);
     t.deliver(1, 3);
     t.deliver(3, 1);
-    t.story(
-        "The last part makes it whole. What n3 had is replaced by one write, and only then n3 acknowledges.",
+    t.describe(
+        "The last chunk completes it. One write replaces n3's log, and only when it is durable n3 acknowledges.",
     );
     t.slow_disk(3);
     t.deliver(1, 3);
     t.deliver(1, 3);
     t.deliver(1, 3);
     t.sync(3);
-    t.story("From there on the log serves it.");
+    t.describe("After that n3 gets entries from the log.");
     t.propose(1, "d=4");
     t.quietly(|t| t.fast_disk(3));
     t.deliver(3, 1);
@@ -100,14 +102,14 @@ fn who_lacks_what_is_gone_gets_the_snapshot_in_parts() {
 }
 
 #[test]
-fn a_lost_part_is_sent_again() {
+fn lost_chunk_is_sent_again() {
     let mut t = lagging();
-    t.quietly(begin);
-    t.story("Three parts are on their way to n3, and the second one is lost.");
+    t.quietly(start_transfer);
+    t.describe("Three chunks are in flight to n3, and the second one is lost.");
     t.deliver(1, 3);
     t.lose(1, 3);
     t.pause(1, 10);
-    t.story("By its answer to the third n1 knows, and goes back.");
+    t.describe("n3's response to the third chunk shows the gap, and n1 goes back.");
     t.deliver(1, 3);
     t.deliver(3, 1);
     t.deliver(3, 1);
@@ -117,12 +119,12 @@ fn a_lost_part_is_sent_again() {
 }
 
 #[test]
-fn when_every_part_is_lost_the_heartbeat_shows_it() {
+fn heartbeat_shows_loss_of_all_chunks() {
     let mut t = lagging();
-    t.quietly(begin);
-    t.story("Nothing of it arrives.");
+    t.quietly(start_transfer);
+    t.describe("No chunk arrives.");
     t.lose_all();
-    t.story("A heartbeat is a part without bytes, after all that was sent. The answer says that nothing is there.");
+    t.describe("A heartbeat is a chunk without bytes, after all that was sent. The response says that n3 has none of them.");
     t.heartbeat(1);
     t.deliver(1, 3);
     t.deliver(3, 1);
@@ -130,20 +132,22 @@ fn when_every_part_is_lost_the_heartbeat_shows_it() {
 }
 
 #[test]
-fn parts_that_overtake_each_other_come_out_in_order() {
+fn reordered_chunks_are_assembled_in_order() {
     let mut t = lagging();
-    t.quietly(begin);
+    t.quietly(start_transfer);
     t.pause(1, 10);
-    t.story("The last part is there first. Without the ones before it, it is of no use.");
+    t.describe("The last chunk arrives first. n3 cannot use it without the ones before.");
     t.deliver_newest(1, 3);
-    t.story("The others come, before n1 hears of any loss.");
+    t.describe("The others arrive, before n1 learns of any gap.");
     t.deliver(1, 3);
     t.deliver(1, 3);
-    t.story("n1 sends all again, for it was told that nothing is there. The next answers tell it better.");
+    t.describe(
+        "n1 sends all chunks again, since the first response reported none. The next responses correct that.",
+    );
     t.deliver(3, 1);
     t.deliver(3, 1);
     t.deliver(3, 1);
-    t.story("Of what comes twice, nothing is taken twice.");
+    t.describe("Duplicate chunks change nothing.");
     t.deliver(1, 3);
     t.deliver(1, 3);
     t.deliver(1, 3);
@@ -151,10 +155,10 @@ fn parts_that_overtake_each_other_come_out_in_order() {
 }
 
 #[test]
-fn a_follower_that_restarts_in_the_middle_begins_anew() {
+fn restart_during_transfer_starts_it_again() {
     let mut t = lagging();
-    t.quietly(begin);
-    t.story("n3 has two of three parts, in memory.");
+    t.quietly(start_transfer);
+    t.describe("n3 has two of three chunks, in memory.");
     t.deliver(1, 3);
     t.deliver(1, 3);
     t.quietly(|t| {
@@ -164,7 +168,7 @@ fn a_follower_that_restarts_in_the_middle_begins_anew() {
     });
     t.power_loss(3);
     t.restart(3);
-    t.story("The third one shows n1 that it has to begin again.");
+    t.describe("The response to the third chunk shows n1 that it must start again.");
     t.deliver(1, 3);
     t.deliver(3, 1);
     t.quietly(Table::deliver_all);
@@ -173,17 +177,17 @@ fn a_follower_that_restarts_in_the_middle_begins_anew() {
 }
 
 #[test]
-fn with_the_leader_goes_what_it_has_begun() {
+fn transfer_ends_with_its_leader() {
     let mut t = lagging();
-    t.quietly(begin);
-    t.story("n3 has two of three parts when n2, which still has its log, takes over.");
+    t.quietly(start_transfer);
+    t.describe("n3 has two of three chunks when n2, whose log is complete, becomes leader.");
     t.deliver(1, 3);
     t.deliver(1, 3);
     t.quietly(|t| {
         t.hold(1, 3);
         t.elect(2);
     });
-    t.story("The last part comes too late: n3 is in a new term, and has all from n2's log.");
+    t.describe("The last chunk is too late: n3 is in a new term, and has everything from n2's log.");
     t.show();
     t.deliver(1, 3);
     t.deliver_all();
@@ -191,13 +195,13 @@ fn with_the_leader_goes_what_it_has_begun() {
 }
 
 #[test]
-fn two_leaders_parts_are_never_put_together() {
+fn chunks_of_two_leaders_are_never_combined() {
     let mut t = lagging();
     t.quietly(|t| {
         t.compact(2, 0);
-        begin(t);
+        start_transfer(t);
     });
-    t.story("n3 has two of three parts from n1.");
+    t.describe("n3 has two of three chunks from n1.");
     t.deliver(1, 3);
     t.deliver(1, 3);
     t.quietly(|t| {
@@ -206,7 +210,7 @@ fn two_leaders_parts_are_never_put_together() {
         t.deliver(2, 1);
         t.deliver(1, 2);
     });
-    t.story("n2 leads. Its snapshot ends where n1's did, but the bytes may be others: n3 begins anew.");
+    t.describe("n2 leads. Its snapshot ends where n1's did, but its bytes may differ: n3 starts again.");
     t.deliver(2, 3);
     t.deliver(2, 3);
     t.deliver(3, 2);
@@ -216,41 +220,41 @@ fn two_leaders_parts_are_never_put_together() {
 }
 
 #[test]
-fn parts_outlive_a_silence() {
+fn chunks_survive_a_silence() {
     let mut t = Table::with(3, |config| (config.max_chunk_bytes, config.pre_vote) = (4, true));
     t.quietly(|t| {
         t.elect(1);
         lag_behind(t);
-        begin(t);
+        start_transfer(t);
     });
-    t.story(
-        "n3 has two of three parts, and then hears nothing for so long that it asks whether it could win.",
-    );
+    t.describe("n3 has two of three chunks, and then has no contact for so long that it requests pre-votes.");
     t.deliver(1, 3);
     t.deliver(1, 3);
     t.time_out(3);
-    t.story("Its leader is still the same one, and so is the snapshot: the last part completes it.");
+    t.describe("Its leader and the snapshot are unchanged: the last chunk completes it.");
     t.deliver(1, 3);
     t.show();
     insta::assert_snapshot!(t.transcript());
 }
 
 #[test]
-fn a_late_part_of_an_older_snapshot_costs_nothing() {
+fn late_chunk_of_older_snapshot_keeps_newer_chunks() {
     let mut t = lagging();
     t.quietly(|t| {
-        begin(t);
+        start_transfer(t);
         t.deliver_all();
         t.cut(3);
         commit(t, &["d=4"]);
         t.compact(1, 0);
         t.heal();
-        begin(t);
+        start_transfer(t);
     });
-    t.story("n3 has installed a snapshot up to 4, and has two of four parts of the next one.");
+    t.describe("n3 has installed a snapshot up to 4, and has two of four chunks of the next one.");
     t.deliver(1, 3);
     t.deliver(1, 3);
-    t.story("A part of the first one comes once more. It is acknowledged, and what has come of the next one stays.");
+    t.describe(
+        "A chunk of the first one arrives again. It is acknowledged, and the chunks of the next one stay.",
+    );
     let part = SnapshotChunk {
         last: LogId { index: Index(4), term: Term(1) },
         configuration: t.raft(1).configuration().clone(),
@@ -258,7 +262,7 @@ fn a_late_part_of_an_older_snapshot_costs_nothing() {
         offset: 0,
         data: "a=1 ".into(),
     };
-    t.post(
+    t.inject(
         1,
         3,
         Message::InstallSnapshot { term: Term(1), chunk: Box::new(part), context: MessageContext::default() },
@@ -270,8 +274,8 @@ fn a_late_part_of_an_older_snapshot_costs_nothing() {
     insta::assert_snapshot!(t.transcript());
 }
 
-/// n3 has the first part of a snapshot when n1 makes a newer one.
-fn overtaken(t: &mut Table, first: impl FnOnce(&mut Table)) {
+/// n3 has the first chunk of a snapshot when n1 makes a newer one.
+fn make_newer_snapshot(t: &mut Table, first: impl FnOnce(&mut Table)) {
     t.deliver(1, 3);
     t.propose(1, "d=4");
     t.quietly(|t| {
@@ -283,8 +287,8 @@ fn overtaken(t: &mut Table, first: impl FnOnce(&mut Table)) {
     t.compact(1, 0);
 }
 
-/// n3 gets the rest.
-fn brought_to_its_end(t: &mut Table) {
+/// n3 gets the other chunks.
+fn finish_transfer(t: &mut Table) {
     t.deliver(1, 3);
     t.deliver(1, 3);
     t.quietly(|t| t.deliver(3, 1));
@@ -294,25 +298,23 @@ fn brought_to_its_end(t: &mut Table) {
 }
 
 #[test]
-fn what_follows_a_snapshot_on_its_way_stays_while_its_receiver_answers() {
+fn entries_after_snapshot_in_transfer_are_kept_while_receiver_responds() {
     let mut t = lagging();
-    t.quietly(begin);
-    t.story("n3 has the first part, and says so, when n1 makes a newer snapshot. n1 keeps what follows the old one.");
-    overtaken(&mut t, |_| {});
-    t.story("So n3 needs no newer snapshot, however fast they are made: the log serves it.");
-    brought_to_its_end(&mut t);
+    t.quietly(start_transfer);
+    t.describe("n3 has acknowledged the first chunk when n1 makes a newer snapshot. n1 keeps the entries after the old one.");
+    make_newer_snapshot(&mut t, |_| {});
+    t.describe("So n3 needs no newer snapshot, however fast they are made: it continues with entries.");
+    finish_transfer(&mut t);
     insta::assert_snapshot!(t.transcript());
 }
 
 #[test]
-fn after_a_silence_the_newest_snapshot_takes_the_place_of_the_one_begun() {
+fn after_a_silence_newest_snapshot_replaces_transfer() {
     let mut t = lagging();
-    t.quietly(begin);
-    t.story(
-        "n3 has the first part, and then is silent for an election timeout: n1 keeps nothing for its sake.",
-    );
-    overtaken(&mut t, |t| t.elapse(300_000_000));
-    t.story("n1 sends the newer one in its place, and n3 installs that alone.");
+    t.quietly(start_transfer);
+    t.describe("n3 has the first chunk, and is silent for an election timeout: n1 keeps no entries for it.");
+    make_newer_snapshot(&mut t, |t| t.elapse(300_000_000));
+    t.describe("n1 sends the newer snapshot instead, and n3 installs only that one.");
     t.lose_all();
     t.heartbeat(1);
     t.quietly(Table::deliver_all);
@@ -321,16 +323,16 @@ fn after_a_silence_the_newest_snapshot_takes_the_place_of_the_one_begun() {
 }
 
 #[test]
-fn a_follower_that_is_cut_off_installs_only_the_newest_snapshot() {
+fn returning_follower_installs_only_newest_snapshot() {
     let mut t = Table::of(3);
     t.quietly(|t| t.elect(1));
-    t.story("n3 is cut off. n1 and n2 go on, and n1 makes one snapshot after the other.");
+    t.describe("n3 is cut off. n1 and n2 continue, and n1 makes one snapshot after the other.");
     t.cut(3);
     t.quietly(|t| {
         commit(t, &["a=1", "b=2", "c=3"]);
         t.compact(1, 0);
     });
-    let old = t.raft(1).snapshot().expect("just made").data.clone();
+    let old = t.raft(1).snapshot().expect("n1 has just made a snapshot").data.clone();
     t.quietly(|t| {
         for round in 0..20 {
             commit(t, &[&format!("d={round}")]);
@@ -338,44 +340,44 @@ fn a_follower_that_is_cut_off_installs_only_the_newest_snapshot() {
         }
     });
     t.show();
-    assert!(old.is_unique(), "n1 still holds its first snapshot");
-    t.story("n3 is back: it installs the newest one and no other.");
+    assert!(old.is_unique(), "n1 must not hold its first snapshot any more");
+    t.describe("n3 is back: it installs only the newest snapshot.");
     t.heal();
     t.heartbeat(1);
     t.deliver_all();
     t.show();
-    let installs = t.transcript().lines().filter(|line| line.starts_with("n3  begins its log anew"));
-    assert_eq!(installs.collect::<Vec<_>>(), ["n3  begins its log anew after 24@1"]);
+    let installs = t.transcript().lines().filter(|line| line.starts_with("n3  replaces its log"));
+    assert_eq!(installs.collect::<Vec<_>>(), ["n3  replaces its log up to 24@1"]);
     insta::assert_snapshot!(t.transcript());
 }
 
 #[test]
-fn what_was_begun_is_let_go_after_an_election_timeout_of_silence() {
+fn silent_transfer_releases_snapshot_after_election_timeout() {
     let mut t = lagging();
     t.quietly(|t| {
-        begin(t);
+        start_transfer(t);
         t.deliver(1, 3);
         t.deliver(3, 1);
         t.cut(3);
         t.lose_all();
     });
     let last_contact = t.server(1).now;
-    let old = t.raft(1).snapshot().expect("just made").data.clone();
+    let old = t.raft(1).snapshot().expect("n1 has just made a snapshot").data.clone();
     t.quietly(|t| {
         commit(t, &["d=4"]);
         t.compact(1, 0);
     });
-    assert!(!old.is_unique(), "n3 has a part of it, and may be about to answer");
+    assert!(!old.is_unique(), "n3 has a chunk of the old snapshot and may respond, so n1 must hold it");
     let silent_for = |t: &Table| t.server(1).now - last_contact;
     t.quietly(|t| t.wait(1, (299_000_000 - silent_for(t)) / 1_000_000));
-    assert!(!old.is_unique(), "not yet");
+    assert!(!old.is_unique(), "n1 must hold the old snapshot for a whole election timeout");
     t.quietly(|t| t.wait(1, 101));
-    assert!(old.is_unique(), "no other snapshot needs to be made for that");
+    assert!(old.is_unique(), "n1 must release the old snapshot without a newer one");
 }
 
 #[test]
-fn snapshots_made_faster_than_answers_come_do_not_keep_a_follower_back() {
-    /// How many milliseconds an answer of n3 is on its way.
+fn frequent_snapshots_do_not_starve_a_follower() {
+    /// The delay of n3's responses in milliseconds.
     const DELAY: usize = 3;
     for chunk in [4, 1 << 10] {
         let mut t = Table::with(3, |config| config.max_chunk_bytes = chunk);
@@ -388,8 +390,8 @@ fn snapshots_made_faster_than_answers_come_do_not_keep_a_follower_back() {
             t.deliver_all();
             t.deliver_all();
         });
-        // Every millisecond there is one more snapshot.
-        let answers = |t: &Table| t.letters.iter().filter(|envelope| envelope.from.id == NodeId(3)).count();
+        // Each millisecond n1 makes one more snapshot.
+        let answers = |t: &Table| t.messages.iter().filter(|envelope| envelope.from.id == NodeId(3)).count();
         let mut left_after: VecDeque<usize> = VecDeque::from([0; DELAY]);
         for round in 0..100 {
             t.quietly(|t| {
@@ -398,7 +400,7 @@ fn snapshots_made_faster_than_answers_come_do_not_keep_a_follower_back() {
                 t.compact(1, 0);
                 t.deliver_all();
                 left_after.push_back(answers(t));
-                let older = left_after.pop_front().expect("so many");
+                let older = left_after.pop_front().expect("one count per millisecond of delay");
                 (0..older.min(answers(t))).for_each(|_| t.deliver(3, 1));
                 left_after.iter_mut().for_each(|count| *count = count.saturating_sub(older));
                 t.elapse(1_000_000);
@@ -409,13 +411,13 @@ fn snapshots_made_faster_than_answers_come_do_not_keep_a_follower_back() {
         }
         let RoleStatus::Leader(leader) = t.raft(1).status().role else { panic!("n1 leads") };
         let n3 = leader.followers.iter().find(|follower| follower.peer.id == NodeId(3)).expect("a member");
-        assert!(matches!(n3.state, ProgressStatus::Replicate { .. }), "parts of {chunk}: {n3:?}");
-        assert!(n3.match_index.0 + 10 > t.raft(1).last().index.0, "parts of {chunk}: {n3:?}");
+        assert!(matches!(n3.state, ProgressStatus::Replicate { .. }), "chunks of {chunk}: {n3:?}");
+        assert!(n3.match_index.0 + 10 > t.raft(1).last().index.0, "chunks of {chunk}: {n3:?}");
     }
 }
 
-/// n1's snapshot up to 4 is on its way to n3, and so are the entries up to 5, in another order than they were sent.
-fn late() -> Table {
+/// n1's snapshot up to 4 and the entries up to 5 are in flight to n3, in another order than they were sent.
+fn with_late_entries() -> Table {
     let mut t = Table::of(3);
     t.quietly(|t| {
         t.elect(1);
@@ -434,19 +436,19 @@ fn late() -> Table {
 }
 
 #[test]
-fn a_log_that_goes_on_beyond_the_snapshot_stays() {
-    let mut t = late();
-    t.story("Late entries come to n3 before the snapshot that was to replace them. It acknowledges 5@1.");
+fn entries_beyond_installed_snapshot_are_kept() {
+    let mut t = with_late_entries();
+    t.describe("Late entries reach n3 before the snapshot that was to replace them. It acknowledges 5@1.");
     (0..4).for_each(|_| t.deliver(1, 3));
-    t.story("The snapshot says that everything up to 4 is committed. 5@1 stays: n1 may count on it.");
+    t.describe("The snapshot shows that everything up to 4 is committed. 5@1 stays: n1 may count it.");
     t.deliver(1, 3);
     t.show();
     insta::assert_snapshot!(t.transcript());
 }
 
 #[test]
-fn a_snapshot_of_what_is_committed_is_acknowledged_and_no_more() {
-    let mut t = late();
+fn snapshot_of_committed_entries_is_only_acknowledged() {
+    let mut t = with_late_entries();
     t.quietly(|t| {
         t.deliver_newest(1, 3);
         t.deliver_all();
@@ -454,10 +456,10 @@ fn a_snapshot_of_what_is_committed_is_acknowledged_and_no_more() {
         t.heartbeat(1);
         t.deliver_all();
     });
-    t.story("n3 has installed it, and more by now. Somebody sends the same snapshot once more.");
+    t.describe("n3 has installed the snapshot, and more entries by now. The same snapshot arrives again.");
     t.show();
     let configuration = t.raft(1).configuration().clone();
-    let snapshot = t.raft(1).snapshot().expect("just made").clone();
+    let snapshot = t.raft(1).snapshot().expect("n1 has just made a snapshot").clone();
     t.quietly(|t| {
         let message = raft_core::Message::InstallSnapshot {
             term: t.raft(1).term(),
@@ -467,15 +469,15 @@ fn a_snapshot_of_what_is_committed_is_acknowledged_and_no_more() {
             }),
             context: raft_core::message::MessageContext::default(),
         };
-        t.post(1, 3, message);
+        t.inject(1, 3, message);
     });
     t.deliver(1, 3);
     insta::assert_snapshot!(t.transcript());
 }
 
 #[test]
-fn a_state_older_than_the_snapshot_is_nobodys() {
-    let mut t = small_parts(3, 3);
+fn compaction_older_than_snapshot_is_rejected() {
+    let mut t = with_small_chunks(3, 3);
     t.quietly(|t| {
         t.elect(1);
         commit(t, &["a=1"]);
@@ -484,20 +486,20 @@ fn a_state_older_than_the_snapshot_is_nobodys() {
         t.compact(1, 0);
         t.heal();
     });
-    t.story("n3 has made a copy of its state when a newer one comes from n1.");
+    t.describe("n3 has copied its state when a newer snapshot arrives from n1.");
     t.copy_state(3);
-    begin(&mut t);
+    start_transfer(&mut t);
     t.deliver(1, 3);
     t.deliver(1, 3);
-    t.story("Now the copy is ready, and of no use. The snapshot stays.");
+    t.describe("The copy is outdated. The installed snapshot stays.");
     t.compact(3, 0);
     t.show();
     insta::assert_snapshot!(t.transcript());
 }
 
 #[test]
-fn entries_in_conflict_go_with_the_log() {
-    let mut t = small_parts(3, 3);
+fn snapshot_replaces_conflicting_entries() {
+    let mut t = with_small_chunks(3, 3);
     t.quietly(|t| {
         t.elect(3);
         t.cut(3);
@@ -508,9 +510,9 @@ fn entries_in_conflict_go_with_the_log() {
         t.compact(1, 1);
         t.heal();
     });
-    t.story("n3 has led, and has two entries that nobody else has. Two clients wait for them.");
+    t.describe("n3 has led, and has two entries that no other server has. Two clients wait for them.");
     t.show();
-    t.story("It is told the truth as soon as it follows. The snapshot takes the place of all it had.");
+    t.describe("As soon as n3 follows, its clients learn that the result is unknown. The snapshot replaces its whole log.");
     t.heartbeat(1);
     t.deliver(1, 3);
     t.deliver(3, 1);
@@ -519,13 +521,13 @@ fn entries_in_conflict_go_with_the_log() {
     insta::assert_snapshot!(t.transcript());
 }
 
-/// n3 has installed the snapshot, and nothing of it is durable.
+/// n3 has received all but the last chunk, and its disk is slow.
 fn installing() -> Table {
     let mut t = lagging();
     t.quietly(|t| {
         t.slow_disk(3);
         t.hold(3, 1);
-        begin(t);
+        start_transfer(t);
         t.deliver(1, 3);
         t.deliver(1, 3);
     });
@@ -533,9 +535,11 @@ fn installing() -> Table {
 }
 
 #[test]
-fn power_lost_before_an_install_is_durable_leaves_the_old_log() {
+fn power_loss_before_install_is_durable_keeps_old_log() {
     let mut t = installing();
-    t.story("The last part comes, and the write waits. n3 has promised nothing, and applied nothing.");
+    t.describe(
+        "The last chunk arrives, and the write waits. n3 has acknowledged nothing, and applied nothing.",
+    );
     t.deliver(1, 3);
     t.power_loss(3);
     t.restart(3);
@@ -544,28 +548,30 @@ fn power_lost_before_an_install_is_durable_leaves_the_old_log() {
 }
 
 #[test]
-fn power_lost_after_an_install_is_durable_leaves_the_snapshot() {
+fn power_loss_after_install_is_durable_keeps_snapshot() {
     let mut t = installing();
-    t.story("The last part comes, and the write reaches the disk, but nobody tells n3.");
+    t.describe("The last chunk arrives, and the write becomes durable, but n3 gets no completion.");
     t.deliver(1, 3);
-    t.quietly(|t| t.power_loss_but(3, 9));
+    t.quietly(|t| t.power_loss_keeping(3, 9));
     t.restart(3);
-    t.story("The application gets its state back once that is durable again, and not before.");
+    t.describe(
+        "The application gets its state back when the recovered state is durable again, and not before.",
+    );
     t.sync(3);
     t.show();
     insta::assert_snapshot!(t.transcript());
 }
 
 #[test]
-fn power_lost_before_a_compaction_is_durable_leaves_all_that_was() {
-    let mut t = small_parts(1, 1);
+fn power_loss_before_compaction_is_durable_keeps_log() {
+    let mut t = with_small_chunks(1, 1);
     t.quietly(|t| {
         t.elect(1);
         t.propose(1, "a=1");
         t.propose(1, "b=2");
     });
     t.slow_disk(1);
-    t.story("The snapshot waits, and so does an entry after it.");
+    t.describe("The write of the snapshot waits, and so does an entry after it.");
     t.compact(1, 0);
     t.propose(1, "c=3");
     t.power_loss(1);
@@ -575,22 +581,22 @@ fn power_lost_before_a_compaction_is_durable_leaves_all_that_was() {
 }
 
 #[test]
-fn a_server_restarts_from_its_snapshot_and_what_follows() {
-    let mut t = small_parts(3, 3);
+fn restart_recovers_snapshot_and_later_entries() {
+    let mut t = with_small_chunks(3, 3);
     t.quietly(|t| {
         t.elect(1);
         commit(t, &["a=1", "b=2", "c=3"]);
         t.compact(2, 1);
         commit(t, &["d=4"]);
     });
-    t.story(
-        "n2 keeps a snapshot up to 4, and 4@1 and 5@1. It restarts with a slow disk: nothing is applied yet.",
+    t.describe(
+        "n2 has a snapshot up to 4, and entries 4@1 and 5@1. It restarts with a slow disk: nothing is applied yet.",
     );
     t.slow_disk(2);
     t.crash(2);
     t.restart(2);
     t.show();
-    t.story("First comes the state, and then what follows it. That 5@1 is committed it has to hear again.");
+    t.describe("The snapshot is restored first, then later entries are applied. n2 must learn again that 5@1 is committed.");
     t.sync(2);
     t.heartbeat(1);
     t.deliver(1, 2);
@@ -598,14 +604,14 @@ fn a_server_restarts_from_its_snapshot_and_what_follows() {
 }
 
 #[test]
-fn the_group_travels_with_the_snapshot() {
-    let mut t = small_parts(3, 5);
+fn snapshot_carries_the_configuration() {
+    let mut t = with_small_chunks(3, 5);
     t.quietly(|t| {
         t.elect(1);
         commit(t, &["a=1", "b=2"]);
         t.cut(3);
     });
-    t.story("While n3 is away the group becomes joint, and stays so: n4 comes for n2, n5 listens, n2 will.");
+    t.describe("While n3 is cut off the configuration becomes joint, explicitly: n4 replaces n2, which becomes a learner as n5 does.");
     let steps = vec![
         ConfChangeOp::AddVoter(NodeId(4)),
         ConfChangeOp::AddLearner(NodeId(5)),
@@ -618,14 +624,14 @@ fn the_group_travels_with_the_snapshot() {
         t.compact(1, 0);
         t.heal();
     });
-    t.story("n3 counts on all of that once it has installed what n1 sends.");
+    t.describe("n3 uses that configuration once it has installed n1's snapshot.");
     t.heartbeat(1);
     t.deliver(1, 3);
     t.deliver(3, 1);
     t.deliver(1, 3);
     t.deliver(1, 3);
     t.deliver(1, 3);
-    t.story("And after a restart as well.");
+    t.describe("And after a restart as well.");
     t.crash(3);
     t.restart(3);
     let (here, there) = (t.raft(3).configuration(), t.raft(1).configuration());
@@ -634,8 +640,8 @@ fn the_group_travels_with_the_snapshot() {
 }
 
 #[test]
-fn a_snapshot_is_of_the_group_as_it_was() {
-    let mut t = small_parts(3, 4);
+fn snapshot_has_configuration_of_its_last_entry() {
+    let mut t = with_small_chunks(3, 4);
     t.quietly(|t| {
         t.elect(1);
         commit(t, &["a=1"]);
@@ -646,14 +652,14 @@ fn a_snapshot_is_of_the_group_as_it_was() {
         t.cut(3);
         t.change(1, ConfChange::Auto(vec![ConfChangeOp::AddVoter(NodeId(4))]));
     });
-    t.story("n1 hands over a state from before two changes. The second one is not even committed.");
+    t.describe("n1 compacts with a state from before two changes. The second one is not committed.");
     t.show();
     t.compact(1, 0);
-    let snapshot = t.raft(1).snapshot().expect("just made");
+    let snapshot = t.raft(1).snapshot().expect("n1 has just made a snapshot");
     assert!(snapshot.configuration.learners.is_empty());
-    t.story("At the next one the first change is in it, and the second one is not.");
+    t.describe("The next snapshot has the first change, but not the second one.");
     t.compact(1, 0);
-    let snapshot = t.raft(1).snapshot().expect("just made");
+    let snapshot = t.raft(1).snapshot().expect("n1 has just made a snapshot");
     assert_eq!(
         (&snapshot.configuration.learners[..], snapshot.configuration.voters.len()),
         (&[NodeId(4)][..], 3)
@@ -663,14 +669,14 @@ fn a_snapshot_is_of_the_group_as_it_was() {
 }
 
 #[test]
-fn a_learner_that_installs_a_snapshot_stays_one() {
-    let mut t = small_parts(3, 4);
+fn learner_that_installs_a_snapshot_stays_a_learner() {
+    let mut t = with_small_chunks(3, 4);
     t.quietly(|t| {
         t.elect(1);
         commit(t, &["a=1", "b=2", "c=3"]);
         t.compact(1, 0);
     });
-    t.story("n4 is to listen. All that it lacks is gone.");
+    t.describe("n4 becomes a learner. All that it lacks is compacted.");
     t.change(1, ConfChange::Auto(vec![ConfChangeOp::AddLearner(NodeId(4))]));
     t.quietly(|t| {
         t.deliver_all();
@@ -678,7 +684,7 @@ fn a_learner_that_installs_a_snapshot_stays_one() {
         t.deliver_all();
     });
     t.show();
-    t.story("It does not campaign. Made a voter, it may.");
+    t.describe("It does not campaign. As a voter it may.");
     t.time_out(4);
     t.change(1, ConfChange::Auto(vec![ConfChangeOp::AddVoter(NodeId(4))]));
     t.quietly(Table::deliver_all);
@@ -687,21 +693,21 @@ fn a_learner_that_installs_a_snapshot_stays_one() {
 }
 
 #[test]
-fn a_leader_that_keeps_no_entry_still_serves_its_followers() {
-    let mut t = small_parts(3, 3);
+fn leader_with_fully_compacted_log_replicates() {
+    let mut t = with_small_chunks(3, 3);
     t.quietly(|t| {
         t.elect(1);
         commit(t, &["a=1", "b=2", "c=3"]);
     });
-    t.story("All of n1's log is in its snapshot. Its heartbeats stand after the base.");
+    t.describe("n1's whole log is compacted. Its heartbeats follow the compacted entry.");
     t.compact(1, 0);
     t.heartbeat(1);
     t.deliver_all();
-    t.story("So does the next entry.");
+    t.describe("So does the next entry.");
     t.propose(1, "d=4");
     t.deliver(1, 2);
     t.deliver(2, 1);
-    t.story("And n3, whose log begins after 4 like n1's, wins an election.");
+    t.describe("And n3, whose log is compacted up to 4 like n1's, wins an election.");
     t.quietly(|t| {
         t.deliver_all();
         t.compact(3, 0);
@@ -712,18 +718,20 @@ fn a_leader_that_keeps_no_entry_still_serves_its_followers() {
 }
 
 #[test]
-fn heartbeats_and_reads_go_on_while_a_snapshot_is_on_its_way() {
+fn heartbeats_and_reads_continue_during_snapshot_transfer() {
     let mut t = lagging();
     t.quietly(|t| {
-        begin(t);
+        start_transfer(t);
         t.lose_all();
         t.crash(2);
     });
-    t.story("n2 is down, and n3 has nothing of the snapshot yet. With it n1 has a majority that it leads.");
+    t.describe(
+        "n2 is down, and n3 has none of the snapshot yet. Its responses still confirm n1's leadership.",
+    );
     t.read(1, "r1");
     t.deliver(1, 3);
     t.deliver(3, 1);
-    t.story("A new entry waits until n3 has what comes before it.");
+    t.describe("A new entry waits until n3 has the snapshot before it.");
     t.propose(1, "d=4");
     t.quietly(Table::deliver_all);
     t.show();
@@ -731,18 +739,18 @@ fn heartbeats_and_reads_go_on_while_a_snapshot_is_on_its_way() {
 }
 
 #[test]
-fn a_window_full_of_what_is_lost_does_not_keep_a_snapshot_back() {
+fn full_window_does_not_block_a_snapshot() {
     let mut t = Table::with(3, |config| config.max_in_flight_messages = 2);
     t.quietly(|t| {
         t.elect(1);
         t.cut(3);
         commit(t, &["a=1", "b=2", "c=3"]);
     });
-    t.story("Two messages to n3 are lost, and its window is full. n1 has sent it nothing of 4@1.");
+    t.describe("Two messages to n3 are lost, and its window is full. n1 has not sent it 4@1.");
     t.show();
     t.compact(1, 0);
     t.heal();
-    t.story("What follows the two is gone by now, so whatever n3 says of them, it needs the snapshot.");
+    t.describe("The entries after the two are compacted, so n3 needs the snapshot whatever it responds.");
     t.heartbeat(1);
     t.deliver(1, 3);
     t.deliver(3, 1);
@@ -751,9 +759,9 @@ fn a_window_full_of_what_is_lost_does_not_keep_a_snapshot_back() {
 }
 
 #[test]
-fn nothing_moves_backwards() {
+fn compaction_that_is_outdated_or_not_applied_is_rejected() {
     let mut t = lagging();
-    t.story("A state of what was not applied, or that is not newer than the snapshot, is nobody's.");
+    t.describe("A state that is not applied yet, or not newer than the snapshot, is rejected.");
     let (before, now) = (t.raft(1).clone(), raft_core::Timestamp(t.server(1).now));
     let (old, new) = (Rejection::SnapshotOutdated, Rejection::SnapshotNotApplied);
     for (index, why) in [(0, old), (3, old), (4, old), (5, new), (9, new), (u64::MAX, new)] {
@@ -767,8 +775,8 @@ fn nothing_moves_backwards() {
 }
 
 #[test]
-fn every_compaction_is_answered_at_once() {
-    let mut t = small_parts(1, 1);
+fn every_compaction_gets_its_response_at_once() {
+    let mut t = with_small_chunks(1, 1);
     t.quietly(|t| {
         t.elect(1);
         t.propose(1, "a=1");

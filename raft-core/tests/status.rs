@@ -1,4 +1,4 @@
-//! What a server says of itself for metrics and debugging.
+//! What a server reports for metrics and debugging.
 
 mod table;
 
@@ -13,7 +13,7 @@ fn at(index: u64) -> LogId {
 fn leader(t: &Table) -> LeaderStatus {
     match t.raft(1).status().role {
         RoleStatus::Leader(leader) => leader,
-        other => panic!("n1 leads, and says {other:?}"),
+        other => panic!("n1 must report that it leads, not {other:?}"),
     }
 }
 
@@ -23,7 +23,7 @@ fn follower(t: &Table, id: u64) -> FollowerStatus {
 }
 
 #[test]
-fn every_server_says_where_it_stands() {
+fn status_of_every_role() {
     let mut t = Table::of(3);
     let Status { role, term, vote, leader, last, snapshot, .. } = t.raft(2).status();
     assert_eq!((role, term, vote, leader), (RoleStatus::Follower, Term(0), None, None));
@@ -67,19 +67,19 @@ fn every_server_says_where_it_stands() {
 }
 
 #[test]
-fn a_leader_says_how_far_each_follower_is_and_how_it_is_served() {
-    let mut t = Table::founded_by(3, 4, |config| config.max_chunk_bytes = 4);
+fn leader_status_has_progress_of_each_follower() {
+    let mut t = Table::with_initial_voters(3, 4, |config| config.max_chunk_bytes = 4);
     t.elect(1);
     t.heartbeat(1);
     t.deliver_all();
     let last_contact = Timestamp(t.server(1).now);
-    let streaming = |messages, bytes| ProgressStatus::Replicate { messages, bytes };
+    let replicating = |messages, bytes| ProgressStatus::Replicate { messages, bytes };
     for id in [2, 3] {
         let status = FollowerStatus {
             peer: t.peer(id),
             match_index: Index(1),
             next_index: Index(2),
-            state: streaming(0, 0),
+            state: replicating(0, 0),
             last_contact,
         };
         assert_eq!(follower(&t, id), status);
@@ -87,7 +87,7 @@ fn a_leader_says_how_far_each_follower_is_and_how_it_is_served() {
     t.pause(1, 10);
     t.propose(1, "x=1");
     t.propose(1, "yy=22");
-    assert_eq!(follower(&t, 2).state, streaming(2, 8));
+    assert_eq!(follower(&t, 2).state, replicating(2, 8));
     assert_eq!((follower(&t, 2).match_index, follower(&t, 2).next_index), (Index(1), Index(4)));
     assert_eq!((leader(&t).proposals, leader(&t).uncommitted_bytes), (2, 2 * 64 + 8));
     t.read(1, "r");
@@ -95,7 +95,7 @@ fn a_leader_says_how_far_each_follower_is_and_how_it_is_served() {
     t.deliver_all();
     assert_eq!((leader(&t).proposals, leader(&t).reads, leader(&t).uncommitted_bytes), (0, 0, 0));
     assert_eq!(follower(&t, 2).last_contact, Timestamp(last_contact.0 + 10 * MS));
-    // One that was just added is probed.
+    // A new member is probed.
     t.hold(1, 4);
     t.hold(4, 1);
     t.change_steps(1, &[ConfChangeOp::AddLearner(NodeId(4))]);
@@ -103,14 +103,14 @@ fn a_leader_says_how_far_each_follower_is_and_how_it_is_served() {
     assert!(t.raft(1).status().configuration.learners.contains(&NodeId(4)));
     assert_eq!(t.raft(1).status().configuration_index, Index(4));
     t.deliver_all();
-    // What n4 lacks is gone: it gets a snapshot, in parts of 4 bytes.
+    // n4 lacks compacted entries: it gets a snapshot in chunks of 4 bytes.
     t.compact(1, 0);
     assert_eq!((t.raft(1).status().compacted, t.raft(1).status().snapshot), (at(4), Some(at(4))));
     t.pause(1, 100);
     t.heartbeat(1);
     let state = |sent, received| ProgressStatus::Snapshot { last: at(4), size: 9, sent, received };
     assert_eq!(follower(&t, 4).state, state(9, 0));
-    t.letters.retain(|envelope| !envelope.message.to_string().starts_with("AppendEntries"));
+    t.messages.retain(|envelope| !envelope.message.to_string().starts_with("AppendEntries"));
     t.deliver(1, 4);
     assert_eq!(t.raft(4).status().receiving, Some(ReceivingStatus { last: at(4), received: 4 }));
     t.deliver(4, 1);
@@ -118,7 +118,7 @@ fn a_leader_says_how_far_each_follower_is_and_how_it_is_served() {
     t.release(1, 4);
     t.release(4, 1);
     t.deliver_all();
-    assert_eq!((follower(&t, 4).state, follower(&t, 4).match_index), (streaming(0, 0), Index(4)));
+    assert_eq!((follower(&t, 4).state, follower(&t, 4).match_index), (replicating(0, 0), Index(4)));
     let n4 = t.raft(4).status();
     assert_eq!(
         (n4.compacted, n4.snapshot, n4.receiving, n4.last_applied),
@@ -127,7 +127,7 @@ fn a_leader_says_how_far_each_follower_is_and_how_it_is_served() {
 }
 
 #[test]
-fn a_leader_says_to_whom_leadership_is_passing() {
+fn leader_status_has_transfer() {
     let mut t = Table::of(3);
     t.elect(1);
     t.heartbeat(1);
@@ -138,15 +138,15 @@ fn a_leader_says_to_whom_leadership_is_passing() {
     t.deliver_all();
     t.transfer(1, 3);
     let until = Timestamp(t.server(1).now + 300 * MS);
-    let transfer = leader(&t).transfer.expect("under way");
+    let transfer = leader(&t).transfer.expect("a transfer is in progress");
     assert_eq!((transfer.to, transfer.until, transfer.timeout_now_sent), (NodeId(3), until, false));
     t.deliver(1, 3);
     t.deliver(3, 1);
-    assert!(leader(&t).transfer.expect("under way").timeout_now_sent, "n3 has all");
+    assert!(leader(&t).transfer.expect("a transfer is in progress").timeout_now_sent, "n3 has the whole log");
 }
 
 #[test]
-fn requests_that_were_passed_on_are_counted() {
+fn status_counts_forwarded_requests() {
     let mut t = Table::with(3, |config| config.forward = true);
     t.elect(1);
     t.heartbeat(1);
@@ -161,7 +161,7 @@ fn requests_that_were_passed_on_are_counted() {
 }
 
 #[test]
-fn to_ask_moves_nothing() {
+fn status_changes_nothing() {
     let mut t = Table::of(3);
     t.elect(1);
     t.propose(1, "x=1");
@@ -171,7 +171,7 @@ fn to_ask_moves_nothing() {
 }
 
 #[test]
-fn a_host_reads_the_payloads_of_a_log_that_it_only_borrows() {
+fn host_reads_payloads_of_borrowed_log() {
     let mut t = Table::of(1);
     t.elect(1);
     ["x=1", "y=2", "z=3"].into_iter().for_each(|command| t.propose(1, command));
@@ -186,5 +186,5 @@ fn a_host_reads_the_payloads_of_a_log_that_it_only_borrows() {
     assert_eq!(commands(4, 4), [r#"Command(b"z=3")"#]);
     assert_eq!(commands(4, 3), [] as [&str; 0]);
     let gone = std::panic::catch_unwind(|| log.entries(Index(2), Index(4)));
-    assert!(gone.is_err(), "what is not kept cannot be read");
+    assert!(gone.is_err(), "reading compacted entries must panic");
 }

@@ -1,11 +1,11 @@
-//! Leadership transfer (thesis 3.10), told message by message.
+//! Leadership transfer (thesis 3.10), message by message.
 
 mod table;
 
 use raft_core::{ConfChange, ConfChangeOp, NodeId};
 use table::Table;
 
-/// So many servers, led by n1; everybody has applied its first entry.
+/// A cluster led by n1; all have applied its first entry.
 fn led_by_n1(nodes: u64) -> Table {
     led_by_n1_with(nodes, false, false)
 }
@@ -24,11 +24,11 @@ fn led_by_n1_with(nodes: u64, pre_vote: bool, check_quorum: bool) -> Table {
 }
 
 #[test]
-fn leadership_passes_to_a_voter_that_has_everything() {
+fn transfer_to_up_to_date_voter_is_immediate() {
     let mut t = led_by_n1(3);
-    t.story("n2 has everything, so n1 tells it at once.");
+    t.describe("n2 has the whole log, so n1 sends TimeoutNow at once.");
     t.transfer(1, 2);
-    t.story("n2 does not wait for a timeout. n1 makes way, and has done what it was asked for.");
+    t.describe("n2 does not wait for its election timeout. n1 steps down, and the transfer is complete.");
     t.deliver(1, 2);
     t.deliver(2, 1);
     t.deliver(1, 2);
@@ -36,7 +36,7 @@ fn leadership_passes_to_a_voter_that_has_everything() {
 }
 
 #[test]
-fn a_transfer_waits_until_the_other_one_has_caught_up() {
+fn transfer_waits_until_target_has_caught_up() {
     let mut t = led_by_n1(3);
     t.quietly(|t| {
         t.cut(2);
@@ -44,60 +44,60 @@ fn a_transfer_waits_until_the_other_one_has_caught_up() {
         t.deliver_all();
         t.heal();
     });
-    t.story("n2 lacks x=1: a campaign would be in vain.");
+    t.describe("n2 lacks x=1 and could not win.");
     t.show();
     t.transfer(1, 2);
-    t.story("The heartbeat finds out, and the entry goes to n2.");
+    t.describe("The heartbeat shows it, and the entry is sent to n2.");
     t.heartbeat(1);
     t.deliver(1, 2);
     t.deliver(2, 1);
     t.deliver(1, 2);
-    t.story("Now it has everything.");
+    t.describe("Now n2 has the whole log.");
     t.deliver(2, 1);
     t.deliver(1, 2);
     insta::assert_snapshot!(t.transcript());
 }
 
 #[test]
-fn proposals_and_changes_are_refused_while_leadership_passes_on() {
+fn proposals_and_changes_are_rejected_during_transfer() {
     let mut t = led_by_n1(3);
     t.transfer(1, 2);
-    t.story("Whatever n1 took now, n2 would lack: a moving target. Reads go on.");
+    t.describe("n2 would lack any entry that n1 appends now. Reads continue.");
     t.propose(1, "x=1");
     t.change(1, ConfChange::Auto(vec![ConfChangeOp::Remove(NodeId(3))]));
     t.read(1, "r1");
-    t.story("Whoever asks for the same once more does not win it any time.");
+    t.describe("A second request for the same transfer does not extend its deadline.");
     t.transfer(1, 2);
     insta::assert_snapshot!(t.transcript());
 }
 
 #[test]
-fn a_transfer_is_called_off_for_another_one_or_for_none() {
+fn transfer_is_replaced_or_cancelled() {
     let mut t = led_by_n1(3);
     t.quietly(|t| t.cut(2));
     t.transfer(1, 2);
-    t.story("n2 is away. It shall be n3 instead, which is told at once.");
+    t.describe("n2 is cut off. Leadership goes to n3 instead, which gets TimeoutNow at once.");
     t.transfer(1, 3);
-    t.story("Or rather nobody: proposals are taken again. But n3 has its letter, and may lead yet.");
+    t.describe("The transfer is cancelled: n1 accepts proposals again. But TimeoutNow is in flight to n3, which may still lead.");
     t.transfer(1, 1);
     t.propose(1, "x=1");
-    t.story("Where nothing is under way there is nothing to call off.");
+    t.describe("Without a transfer there is nothing to cancel.");
     t.transfer(1, 1);
     insta::assert_snapshot!(t.transcript());
 }
 
 #[test]
-fn a_transfer_that_takes_too_long_has_failed() {
+fn transfer_fails_after_election_timeout() {
     let mut t = led_by_n1(3);
     t.quietly(|t| t.cut(2));
-    t.story("n2 never hears that it should lead.");
+    t.describe("n2 never gets TimeoutNow.");
     t.transfer(1, 2);
     t.quietly(|t| {
         t.wait(1, 299);
         t.deliver_all();
     });
     t.propose(1, "x=1");
-    t.story("An election timeout later n1 gives up, and takes proposals again.");
+    t.describe("After an election timeout the transfer has failed, and n1 accepts proposals again.");
     t.quietly(|t| t.hold(1, 3));
     t.wait(1, 1);
     t.propose(1, "x=2");
@@ -105,14 +105,14 @@ fn a_transfer_that_takes_too_long_has_failed() {
 }
 
 #[test]
-fn a_transfer_that_nobody_fits_is_refused() {
-    let mut t = Table::founded_by(3, 5, |_| {});
+fn transfer_to_invalid_target_is_rejected() {
+    let mut t = Table::with_initial_voters(3, 5, |_| {});
     t.quietly(|t| {
         t.elect(1);
         t.change(1, ConfChange::Auto(vec![ConfChangeOp::AddLearner(NodeId(4))]));
         t.deliver_all();
     });
-    t.story("Not to itself, not to a learner, not to somebody outside of the group; and only a leader can.");
+    t.describe("The target must be another server and a voter, and only a leader can transfer.");
     t.transfer(1, 1);
     t.transfer(1, 4);
     t.transfer(1, 5);
@@ -121,23 +121,23 @@ fn a_transfer_that_nobody_fits_is_refused() {
 }
 
 #[test]
-fn a_transfer_ends_when_its_target_is_removed() {
+fn transfer_ends_when_target_is_removed() {
     let mut t = led_by_n1(3);
     t.quietly(|t| {
         t.hold(1, 3);
         t.cut_link(1, 2);
     });
-    t.story("A joint phase is under way that will remove n3. Leadership is to pass to n3 meanwhile, which still votes.");
+    t.describe("A joint phase in progress will remove n3. Until it ends n3 is a voter, and a valid target.");
     t.change(1, ConfChange::Auto(vec![ConfChangeOp::Remove(NodeId(2)), ConfChangeOp::Remove(NodeId(3))]));
     t.transfer(1, 3);
-    t.story("The joint phase is committed and ends by itself, and n3 is no voter any more.");
+    t.describe("The joint phase is committed and ends by itself, and n3 is no voter any more.");
     t.deliver(1, 3);
     t.deliver(3, 1);
     insta::assert_snapshot!(t.transcript());
 }
 
 #[test]
-fn an_order_of_an_old_term_is_ignored() {
+fn timeout_now_of_earlier_term_is_ignored() {
     let mut t = led_by_n1(3);
     t.quietly(|t| {
         t.transfer(1, 2);
@@ -147,42 +147,42 @@ fn an_order_of_an_old_term_is_ignored() {
         t.heartbeat(3);
         t.deliver(3, 2);
     });
-    t.story("n1 told n2 to campaign in term 1. The letter is late: n3 leads term 2.");
+    t.describe("n1 sent n2 TimeoutNow in term 1. The message is late: n3 leads term 2.");
     t.show();
     t.deliver(1, 2);
     insta::assert_snapshot!(t.transcript());
 }
 
 #[test]
-fn a_candidacy_is_not_touched_by_an_order_of_an_old_term() {
+fn timeout_now_of_earlier_term_does_not_restart_candidacy() {
     let mut t = led_by_n1(3);
     t.quietly(|t| t.transfer(1, 2));
-    t.story("n2 campaigns in term 2 before n1's letter arrives. It does not begin again.");
+    t.describe("n2 campaigns in term 2 before n1's TimeoutNow arrives. It does not start again.");
     t.time_out(2);
     t.deliver(1, 2);
     insta::assert_snapshot!(t.transcript());
 }
 
 #[test]
-fn voters_who_hear_their_leader_still_vote_for_its_choice() {
+fn voters_in_contact_with_leader_vote_for_transfer_target() {
     let mut t = led_by_n1_with(3, true, true);
-    t.story("Pre-vote and check-quorum are on, and everybody hears n1. n2 asks nobody first, and n3 does not protect n1.");
+    t.describe("Pre-vote and check-quorum are on, and all are in contact with n1. n2 requests votes without pre-votes, and n3 does not protect n1.");
     t.transfer(1, 2);
     t.deliver(1, 2);
     t.deliver(2, 3);
     t.deliver(3, 2);
-    t.story("The leader makes way when it hears of the new term.");
+    t.describe("The leader steps down when it receives the new term.");
     t.deliver(2, 1);
     insta::assert_snapshot!(t.transcript());
 }
 
 #[test]
-fn another_candidate_ends_a_transfer() {
+fn another_candidate_ends_transfer() {
     let mut t = led_by_n1(3);
     t.quietly(|t| t.cut_link(1, 2));
     t.transfer(1, 2);
-    t.story(
-        "n3 has lost patience and campaigns. n1 steps down: leadership is lost, and who gets it is open.",
+    t.describe(
+        "n3 times out and campaigns. n1 steps down: leadership is lost, and it is open which server gets it.",
     );
     t.time_out(3);
     t.deliver(3, 1);
@@ -190,26 +190,26 @@ fn another_candidate_ends_a_transfer() {
 }
 
 #[test]
-fn an_order_to_a_learner_does_nothing() {
-    let mut t = Table::founded_by(2, 3, |_| {});
+fn timeout_now_to_learner_is_ignored() {
+    let mut t = Table::with_initial_voters(2, 3, |_| {});
     t.quietly(|t| {
         t.elect(1);
         t.change(1, ConfChange::Auto(vec![ConfChangeOp::AddLearner(NodeId(3))]));
         t.deliver_all();
         t.heartbeat(1);
         t.deliver_all();
-        t.post(1, 3, raft_core::Message::TimeoutNow { term: raft_core::Term(1) });
+        t.inject(1, 3, raft_core::Message::TimeoutNow { term: raft_core::Term(1) });
     });
-    t.story("Nobody should tell a learner to campaign. Told, it does not.");
+    t.describe("A learner should not get TimeoutNow. If it does, it does not campaign.");
     t.show();
     t.deliver(1, 3);
     insta::assert_snapshot!(t.transcript());
 }
 
 #[test]
-fn a_lost_order_is_not_repeated() {
+fn lost_timeout_now_is_not_repeated() {
     let mut t = led_by_n1(3);
-    t.story("The order is lost. n1 waits, and does not tell n2 twice.");
+    t.describe("TimeoutNow is lost. n1 waits, and does not send it twice.");
     t.transfer(1, 2);
     t.lose(1, 2);
     t.heartbeat(1);
@@ -220,7 +220,7 @@ fn a_lost_order_is_not_repeated() {
         t.wait(1, 199);
         t.deliver_all();
     });
-    t.story("Then it takes the transfer for failed.");
+    t.describe("Then the transfer has failed.");
     t.quietly(|t| {
         t.hold(1, 2);
         t.hold(1, 3);

@@ -1,16 +1,21 @@
-//! A few Rafts on a table: their letters, their disks, their clocks, the verbs, and the transcript.
+//! A small cluster on a table: Rafts, their messages, disks and clocks, the actions of a test, and a transcript.
 //!
-//! In the transcript `#` says why, `>` what the test does, and plain lines what the cluster does: `n1 -> n2` for
-//! letters, `n1  verb` for what a server does itself, `index@term` everywhere, and only what changes. A letter that
-//! cannot arrive says `lost`. Disks are instant until somebody calls them slow; then each write waits for `sync`.
-//! The application keeps every command that it was given, and its snapshot is those commands, so that two states can be
-//! compared. Every effect and every step is held against `watch.rs`; a clash panics, unless the table is lenient.
+//! In the transcript `#` explains, `>` is an action of the test, and all other lines are what the cluster does: `n1 ->
+//! n2` for messages, `n1  verb` for local steps, log positions as `index@term`, and only what changes. A message that
+//! cannot arrive says `lost`. A disk syncs at once until the test calls it slow; then each write waits for `sync`. The
+//! application keeps every command that it applies and its snapshot is that list, so two states can be compared.
+//!
+//! Every effect and every step is checked against `checker.rs`, which rebuilds terms, logs, votes and configurations
+//! from what it observes. This model of the cluster is a deliberate second opinion: it shares no code with
+//! `invariants`, so that a mistake in one of the two shows as a difference. A violation panics, unless the table is
+//! lenient.
 
-#![allow(dead_code, reason = "each area uses some of the verbs")]
+#![allow(dead_code, reason = "each test file uses some of the actions")]
 
 pub mod disk;
-pub mod watch;
+pub mod checker;
 
+use checker::{Before, Checker, Disks};
 use disk::Disk;
 use raft_core::{
     ConfChange, ConfChangeOp, Config, Configuration, DirectoryId, Effect, Entry, Envelope, Index, Input,
@@ -20,9 +25,8 @@ use raft_core::{
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::{Display, Write as _};
 use std::sync::Arc;
-use watch::{Before, Disks, Watch};
 
-/// A millisecond, in the nanoseconds of the core.
+/// One millisecond in nanoseconds, the unit of the core's clock.
 pub const MS: u64 = 1_000_000;
 
 /// A few Rafts and everything between them.
@@ -30,26 +34,26 @@ pub const MS: u64 = 1_000_000;
 pub struct Table {
     pub servers: Vec<Server>,
     /// In flight, oldest first.
-    pub letters: VecDeque<Envelope>,
-    pub watch: Watch,
-    /// Whether a clash is noted, and the story goes on.
+    pub messages: VecDeque<Envelope>,
+    pub checker: Checker,
+    /// Record violations and continue, instead of panicking.
     pub lenient: bool,
-    /// Whether time passes for all at once, for each at its own rate. Otherwise every clock goes by itself.
-    pub together: bool,
-    /// True time since the beginning; nothing looks at it but the clocks.
+    /// Whether one clock drives all servers, each at its own rate. Otherwise each server's clock advances by itself.
+    pub shared_time: bool,
+    /// True time since the start. Only the servers' clocks are derived from it.
     time: u64,
-    /// The disks of lives that are over.
-    graves: BTreeMap<ReplicaKey, Disk>,
-    /// Links that lose what is sent now.
-    cuts: BTreeSet<(u64, u64)>,
-    /// Links whose letters wait until someone delivers them by name.
-    holds: BTreeSet<(u64, u64)>,
+    /// The disks of earlier incarnations.
+    old_disks: BTreeMap<ReplicaKey, Disk>,
+    /// Links that lose whatever is sent now.
+    cut_links: BTreeSet<(u64, u64)>,
+    /// Links whose messages wait until the test delivers them by name.
+    held_links: BTreeSet<(u64, u64)>,
     requests: Vec<Request>,
     transcript: String,
     quiet: bool,
 }
 
-/// One server: a Raft, unless it is down, and what belongs to its machine.
+/// One server: a Raft, unless it is down, with its disk, clock and application.
 #[derive(Clone)]
 pub struct Server {
     pub raft: Option<Raft>,
@@ -57,16 +61,16 @@ pub struct Server {
     pub now: u64,
     pub incarnation: u64,
     pub state: State,
-    /// Whether what happens to it waits for more, so that it takes one step for all of it.
-    pub gathers: bool,
-    /// What has happened to it, and waits.
-    waiting: Vec<Input>,
-    /// A copy of its state that it has made, to be handed over as a snapshot.
-    image: Option<(Index, Vec<u8>)>,
-    /// By how many millionths its clock is fast.
+    /// Whether inputs are collected for one common step.
+    pub is_batching: bool,
+    /// The inputs collected so far.
+    batched_inputs: Vec<Input>,
+    /// A copy of its state, to be used for the next snapshot.
+    copied_state: Option<(Index, Vec<u8>)>,
+    /// By how many parts per million its clock is fast.
     pub rate: i64,
-    /// What its clock said when time began, and what restarts have added.
-    origin: u64,
+    /// What its clock showed at the start, plus the time that restarts added.
+    clock_offset: u64,
     config: Config,
 }
 
@@ -75,33 +79,33 @@ impl Server {
         ReplicaKey { id: self.config.id, directory_id: self.config.directory_id }
     }
 
-    /// It runs no more, and what has happened to it nobody knows.
-    fn die(&mut self) {
+    /// Stops the process: all state in memory is lost.
+    fn stop(&mut self) {
         self.raft = None;
-        self.gathers = false;
-        self.waiting.clear();
+        self.is_batching = false;
+        self.batched_inputs.clear();
     }
 }
 
-/// A server's application, in memory: it keeps what it was given.
+/// A server's application, in memory: the list of commands that it applied.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
 pub struct State {
-    /// After which entry it is.
+    /// The last applied index.
     pub applied: Index,
-    /// Every command that led to it.
+    /// Every applied command, in order.
     pub commands: Vec<String>,
 }
 
 impl State {
     fn apply(&mut self, index: Index, entry: &Entry) {
-        assert_eq!(index, self.applied.next(), "an entry is applied out of turn");
+        assert_eq!(index, self.applied.next(), "entries must be applied in order");
         self.applied = index;
         if let Payload::Command(command) = &entry.payload {
             self.commands.push(String::from_utf8_lossy(command).into_owned());
         }
     }
 
-    /// What a snapshot of it holds.
+    /// The bytes that a snapshot of this state holds.
     pub fn image(&self) -> Vec<u8> {
         self.commands.join(" ").into_bytes()
     }
@@ -115,37 +119,37 @@ impl State {
     }
 }
 
-/// What a client asked for, and whom.
+/// A client's request, and the server that it was sent to.
 #[derive(Clone)]
 struct Request {
     name: String,
-    asked: u64,
+    server_id: u64,
     incarnation: u64,
 }
 
-/// # Set-up
+/// # Setup
 impl Table {
-    /// So many servers, without pre-vote and check-quorum.
+    /// A cluster of `nodes` voters, without pre-vote and check-quorum.
     pub fn of(nodes: u64) -> Table {
         Table::with(nodes, |_| {})
     }
 
-    /// So many servers, set up in another way.
+    /// A cluster of `nodes` voters with changed configurations.
     pub fn with(nodes: u64, change: impl Fn(&mut Config)) -> Table {
-        Table::founded_by(nodes, nodes, change)
+        Table::with_initial_voters(nodes, nodes, change)
     }
 
-    /// So many servers, of which the first `founders` found the group. The others run with an empty log and belong to
-    /// no group until somebody makes them.
-    pub fn founded_by(founders: u64, nodes: u64, change: impl Fn(&mut Config)) -> Table {
+    /// A cluster whose first `initial_voters` servers form the initial configuration. The others run with an empty log
+    /// and belong to no configuration until they are added.
+    pub fn with_initial_voters(initial_voters: u64, nodes: u64, change: impl Fn(&mut Config)) -> Table {
         let servers = (1..=nodes).map(|id| {
             let mut config = Config {
                 pre_vote: false,
                 check_quorum: false,
-                ..Config::new(NodeId(id), (1..=founders).map(NodeId).collect())
+                ..Config::new(NodeId(id), (1..=initial_voters).map(NodeId).collect())
             };
             change(&mut config);
-            // Clocks of different machines have nothing to do with each other.
+            // Clocks of different machines are unrelated.
             let now = id * 1_000_000 * MS;
             Server {
                 raft: None,
@@ -153,25 +157,25 @@ impl Table {
                 now,
                 incarnation: 0,
                 state: State::default(),
-                gathers: false,
-                waiting: Vec::new(),
-                image: None,
+                is_batching: false,
+                batched_inputs: Vec::new(),
+                copied_state: None,
                 rate: 0,
-                origin: now,
+                clock_offset: now,
                 config,
             }
         });
         let servers: Vec<Server> = servers.collect();
         let mut table = Table {
-            watch: Watch::of(founding(&servers[0].config)),
+            checker: Checker::of(initial_configuration(&servers[0].config)),
             servers,
-            letters: VecDeque::new(),
+            messages: VecDeque::new(),
             lenient: false,
-            together: false,
+            shared_time: false,
             time: 0,
-            graves: BTreeMap::new(),
-            cuts: BTreeSet::new(),
-            holds: BTreeSet::new(),
+            old_disks: BTreeMap::new(),
+            cut_links: BTreeSet::new(),
+            held_links: BTreeSet::new(),
             requests: Vec::new(),
             transcript: String::new(),
             quiet: true,
@@ -179,39 +183,39 @@ impl Table {
         for id in 1..=nodes {
             table.boot(id);
         }
-        // They are up for so long that none of them keeps to a leader of before.
+        // Let an election timeout pass, so that no server still protects a leader from before its start.
         for server in table.servers.iter_mut().filter(|server| server.config.check_quorum) {
             server.now += server.config.election_timeout;
-            server.origin = server.now;
+            server.clock_offset = server.now;
         }
         table.quiet = false;
         table
     }
 
-    /// Sets something up that needs no telling.
+    /// Runs `setup` without recording it in the transcript.
     pub fn quietly(&mut self, setup: impl FnOnce(&mut Table)) {
         let before = std::mem::replace(&mut self.quiet, true);
         setup(self);
         self.quiet = before;
     }
 
-    /// Why the following happens.
-    pub fn story(&mut self, why: &str) {
+    /// Adds an explanation of what follows to the transcript.
+    pub fn describe(&mut self, why: &str) {
         if !self.transcript.is_empty() {
-            self.line(&"");
+            self.log_line(&"");
         }
         for line in why.lines() {
-            self.line(&format!("# {}", line.trim()));
+            self.log_line(&format!("# {}", line.trim()));
         }
     }
 
-    /// What has happened so far.
+    /// The transcript so far.
     pub fn transcript(&self) -> &str {
         self.transcript.trim_end()
     }
 }
 
-/// # What is there
+/// # Inspection
 impl Table {
     pub fn server(&self, id: u64) -> &Server {
         &self.servers[id as usize - 1]
@@ -221,7 +225,7 @@ impl Table {
         &mut self.servers[id as usize - 1]
     }
 
-    /// A server that runs.
+    /// The Raft of a server that is up.
     pub fn raft(&self, id: u64) -> &Raft {
         self.server(id).raft.as_ref().unwrap_or_else(|| panic!("n{id} is down"))
     }
@@ -230,7 +234,7 @@ impl Table {
         self.server(id).raft.is_some()
     }
 
-    /// Which life of a server there is now.
+    /// A server's id and current directory id.
     pub fn peer(&self, id: u64) -> ReplicaKey {
         self.server(id).peer()
     }
@@ -239,21 +243,21 @@ impl Table {
         1..=self.servers.len() as u64
     }
 
-    /// The requests to servers that still run, and that nobody has answered.
+    /// Requests without a response whose server is still in the incarnation that received them.
     pub fn unanswered(&self) -> Vec<String> {
         let open = self.requests.iter().enumerate().filter(|(number, request)| {
-            let server = self.server(request.asked);
+            let server = self.server(request.server_id);
             server.incarnation == request.incarnation
                 && server.raft.is_some()
-                && !self.watch.has_answered(RequestId(*number as u64))
+                && !self.checker.is_answered(RequestId(*number as u64))
         });
         open.map(|(_, request)| request.name.clone()).collect()
     }
 
-    /// The properties that were violated, each once, in the order of their first clash.
+    /// The violated properties, each once, in the order of their first violation.
     pub fn violated(&self) -> Vec<&'static str> {
         let mut properties = Vec::new();
-        for violation in &self.watch.violations {
+        for violation in &self.checker.violations {
             if !properties.contains(&violation.property) {
                 properties.push(violation.property);
             }
@@ -261,21 +265,22 @@ impl Table {
         properties
     }
 
-    /// Whether nobody has ever changed the group, as far as this server can tell.
-    fn is_as_founded(&self, raft: &Raft) -> bool {
+    /// Whether this server's log contains no configuration change.
+    fn has_initial_configuration(&self, raft: &Raft) -> bool {
         raft.log().configuration_index() == raft.log().compacted().index
-            && **raft.configuration() == self.watch.founding
+            && **raft.configuration() == self.checker.initial_configuration
     }
 
-    /// Enough was done and time enough has passed that this should be so.
-    pub fn by_now(&mut self, is_so: bool, otherwise: &str) {
+    /// Reports a violation of liveness with the text `otherwise` unless `is_so`. To be called after enough time and
+    /// deliveries.
+    pub fn require_progress(&mut self, is_so: bool, otherwise: &str) {
         if !is_so {
-            self.watch.clash("progress", otherwise.to_owned());
+            self.checker.report("progress", otherwise.to_owned());
         }
-        self.judge();
+        self.report_violations();
     }
 
-    /// Says how every server stands.
+    /// Records the state of every server in the transcript.
     pub fn show(&mut self) {
         for id in self.nodes() {
             let line = match &self.server(id).raft {
@@ -283,7 +288,13 @@ impl Table {
                     let mut runs: Vec<(LogId, LogId)> = Vec::new();
                     let compacted = raft.log().compacted();
                     for index in (compacted.index.0 + 1..=raft.last().index.0).map(Index) {
-                        let id = LogId { index, term: raft.log().term_at(index).expect("in the log") };
+                        let id = LogId {
+                            index,
+                            term: raft
+                                .log()
+                                .term_at(index)
+                                .expect("an index between the compacted one and the last is in the log"),
+                        };
                         match runs.last_mut() {
                             Some((_, last)) if last.term == id.term => *last = id,
                             _ => runs.push((id, id)),
@@ -291,70 +302,70 @@ impl Table {
                     }
                     let mut log = String::new();
                     if compacted.index > Index(0) {
-                        write!(log, " after {compacted}").expect("strings are patient");
+                        write!(log, " after {compacted}").expect("writing to a String cannot fail");
                     }
                     for (first, last) in runs {
                         let end = if first == last { String::new() } else { format!("..{last}") };
-                        write!(log, " {first}{end}").expect("strings are patient");
+                        write!(log, " {first}{end}").expect("writing to a String cannot fail");
                     }
                     let log = if log.is_empty() { " empty" } else { &log };
-                    let group = match self.is_as_founded(raft) {
+                    let group = match self.has_initial_configuration(raft) {
                         true => String::new(),
-                        false => format!(", {}", configured(raft)),
+                        false => format!(", {}", configuration_text(raft)),
                     };
                     let (term, commit) = (raft.term(), raft.commit_index());
-                    format!("n{id}  {}, term {term}, log{log}, commit {commit}{group}", role(raft))
+                    format!("n{id}  {}, term {term}, log{log}, commit {commit}{group}", role_text(raft))
                 }
                 None => format!("n{id}  is down"),
             };
-            self.line(&line);
+            self.log_line(&line);
         }
     }
 }
 
-/// # Verbs: time and clients
+/// # Actions: time and clients
 impl Table {
-    /// A server times out, and wins: everything in flight is delivered.
+    /// Makes a server time out and win: everything in flight is delivered.
     pub fn elect(&mut self, id: u64) {
-        self.verb(&format!("elect n{id}"));
+        self.log_action(&format!("elect n{id}"));
         self.fire(id);
-        self.pass_letters();
+        self.deliver_pending();
         assert!(self.raft(id).is_leader(), "n{id} was not elected\n{}", self.transcript);
     }
 
-    /// A server hears no leader for as long as it is willing to wait.
+    /// Lets a server's election timeout expire.
     pub fn time_out(&mut self, id: u64) {
-        self.verb(&format!("time out n{id}"));
+        self.log_action(&format!("time out n{id}"));
         assert!(!self.raft(id).is_leader(), "a leader does not time out");
         self.fire(id);
     }
 
-    /// A leader's heartbeat is due.
+    /// Makes a leader send its heartbeat.
     pub fn heartbeat(&mut self, id: u64) {
-        self.verb(&format!("heartbeat n{id}"));
+        self.log_action(&format!("heartbeat n{id}"));
         assert!(self.raft(id).is_leader(), "only leaders have heartbeats");
         self.fire(id);
     }
 
-    /// Time passes for one server, its timers included.
+    /// Lets time pass for one server, its timers included.
     pub fn wait(&mut self, id: u64, milliseconds: u64) {
-        self.verb(&format!("wait n{id} {milliseconds} ms"));
+        self.log_action(&format!("wait n{id} {milliseconds} ms"));
         let end = self.server(id).now + milliseconds * MS;
         while self.raft(id).deadline().is_some_and(|due| due.0 <= end) {
             self.fire(id);
         }
-        self.pass_until(id, end);
+        self.advance_clock_to(id, end);
     }
 
-    /// Time passes for one server that is too busy to look at its timers.
+    /// Lets time pass for one server without firing its timers.
     pub fn pause(&mut self, id: u64, milliseconds: u64) {
-        self.verb(&format!("pause n{id} {milliseconds} ms"));
-        self.pass_until(id, self.server(id).now + milliseconds * MS);
+        self.log_action(&format!("pause n{id} {milliseconds} ms"));
+        self.advance_clock_to(id, self.server(id).now + milliseconds * MS);
     }
 
-    /// This server's clock goes on until it says so.
-    fn pass_until(&mut self, id: u64, end: u64) {
-        if self.together {
+    /// Advances time until this server's clock shows `end`.
+    fn advance_clock_to(&mut self, id: u64, end: u64) {
+        if self.shared_time {
             let left = end.saturating_sub(self.server(id).now);
             self.elapse(left * 1_000_000 / (1_000_000 + self.server(id).rate) as u64);
             while self.server(id).now < end {
@@ -366,221 +377,223 @@ impl Table {
         }
     }
 
-    /// Time passes, for all.
+    /// Lets true time pass for all servers.
     pub fn elapse(&mut self, nanoseconds: u64) {
         self.time += nanoseconds;
         for server in &mut self.servers {
-            if self.together {
+            if self.shared_time {
                 let shown = u128::from(self.time) * (1_000_000 + server.rate) as u128 / 1_000_000;
-                server.now = server.origin + shown as u64;
+                server.now = server.clock_offset + shown as u64;
             } else {
                 server.now += nanoseconds;
             }
         }
     }
 
-    /// The timer rings when it is due, or at once if that is past.
+    /// Fires the timer when it is due, or at once if it is overdue.
     pub fn fire(&mut self, id: u64) {
-        let due = self.raft(id).deadline().expect("there is always a deadline").0;
-        self.pass_until(id, due);
+        let due = self.raft(id).deadline().expect("a running server has a deadline").0;
+        self.advance_clock_to(id, due);
         self.step(id, Input::Timer);
-        let next = self.raft(id).deadline().expect("there is always a deadline").0;
+        let next = self.raft(id).deadline().expect("a running server has a deadline").0;
         assert!(
-            self.server(id).gathers || next > self.server(id).now,
-            "n{id}'s timer rings again at once\n{}",
+            self.server(id).is_batching || next > self.server(id).now,
+            "n{id}'s timer is due again at once\n{}",
             self.transcript
         );
     }
 
-    /// A client asks a server to append a command.
+    /// Proposes a command at a server.
     pub fn propose(&mut self, id: u64, command: &str) {
-        self.verb(&format!("propose n{id} {command}"));
+        self.log_action(&format!("propose n{id} {command}"));
         let request = self.request(id, command);
-        self.watch.proposes(command);
+        self.checker.on_propose(command);
         self.step(id, Input::Propose { request, command: command.to_owned().into() });
     }
 
-    /// A client asks a server to read.
+    /// Requests a read at a server.
     pub fn read(&mut self, id: u64, name: &str) {
-        self.verb(&format!("read n{id} {name}"));
+        self.log_action(&format!("read n{id} {name}"));
         let request = self.request(id, name);
-        self.watch.asks(request);
+        self.checker.on_read_request(request);
         self.step(id, Input::Read { request });
     }
 
-    /// Somebody asks a server to change the group.
+    /// Requests a configuration change at a server.
     pub fn change(&mut self, id: u64, change: ConfChange) {
-        let text = changes(&change);
-        self.verb(&format!("change n{id} {text}"));
+        let text = change_text(&change);
+        self.log_action(&format!("change n{id} {text}"));
         let request = self.request(id, &text);
         self.step(id, Input::ConfChange { request, change });
     }
 
-    /// Somebody asks a server to make these steps.
+    /// Requests the configuration change that consists of these operations.
     pub fn change_steps(&mut self, id: u64, steps: &[ConfChangeOp]) {
         self.change(id, ConfChange::Auto(steps.to_vec()));
     }
 
-    /// Somebody asks a server to pass leadership on.
+    /// Requests a leadership transfer.
     pub fn transfer(&mut self, id: u64, to: u64) {
         let text = format!("transfer to n{to}");
-        self.verb(&format!("transfer n{id} to n{to}"));
+        self.log_action(&format!("transfer n{id} to n{to}"));
         let request = self.request(id, &text);
         self.step(id, Input::Transfer { request, to: NodeId(to) });
     }
 
-    /// A server makes a copy of its state, and goes on.
+    /// Copies a server's state for a later `compact`.
     pub fn copy_state(&mut self, id: u64) {
-        self.verb(&format!("copy state n{id}"));
+        self.log_action(&format!("copy state n{id}"));
         let state = &self.server(id).state;
-        self.server_mut(id).image = Some((state.applied, state.image()));
+        self.server_mut(id).copied_state = Some((state.applied, state.image()));
     }
 
-    /// A server hands its state over as a snapshot, or the copy that it has made of it, and keeps so many entries.
+    /// Compacts a server's log with a snapshot of its state, or of the copy made by `copy_state`, and keeps `trailing`
+    /// entries.
     pub fn compact(&mut self, id: u64, trailing: u64) {
         let server = self.server_mut(id);
         let now = (server.state.applied, server.state.image());
-        let (index, image) = server.image.take().unwrap_or(now);
-        self.verb(&format!("compact n{id} up to {index}, keep {trailing}"));
+        let (index, image) = server.copied_state.take().unwrap_or(now);
+        self.log_action(&format!("compact n{id} up to {index}, keep {trailing}"));
         let keep = Index(index.0.saturating_sub(trailing));
-        self.hand_over(id, index, &image, keep);
+        self.compact_with(id, index, &image, keep);
     }
 
-    /// A server is handed this as the state after `index`, whatever it is.
-    pub fn hand_over(&mut self, id: u64, index: Index, image: &[u8], keep: Index) {
+    /// Hands a server an arbitrary image as its state after `index`.
+    pub fn compact_with(&mut self, id: u64, index: Index, image: &[u8], keep: Index) {
         let request = self.request(id, &format!("snapshot up to {index}"));
         self.step(id, Input::Compact { request, index, data: image.to_vec().into(), keep });
     }
 
     fn request(&mut self, id: u64, name: &str) -> RequestId {
         let incarnation = self.server(id).incarnation;
-        self.requests.push(Request { name: name.to_owned(), asked: id, incarnation });
+        self.requests.push(Request { name: name.to_owned(), server_id: id, incarnation });
         RequestId(self.requests.len() as u64 - 1)
     }
 }
 
-/// # Verbs: letters
+/// # Actions: messages
 impl Table {
-    /// The oldest letter of a link arrives.
+    /// Delivers the oldest message of a link.
     pub fn deliver(&mut self, from: u64, to: u64) {
-        let place = self.oldest(from, to);
-        self.deliver_at(place);
+        let position = self.oldest(from, to);
+        self.deliver_at(position);
     }
 
-    /// The oldest letter of a link arrives, if there is one.
+    /// Delivers the oldest message of a link, if there is one.
     pub fn deliver_any(&mut self, from: u64, to: u64) {
-        if self.letters.iter().any(|envelope| link(envelope) == (from, to)) {
+        if self.messages.iter().any(|envelope| link(envelope) == (from, to)) {
             self.deliver(from, to);
         }
     }
 
-    /// The newest letter of a link arrives.
+    /// Delivers the newest message of a link.
     pub fn deliver_newest(&mut self, from: u64, to: u64) {
-        let place = self.newest(from, to);
-        self.deliver_at(place);
+        let position = self.newest(from, to);
+        self.deliver_at(position);
     }
 
-    /// A letter arrives.
-    pub fn deliver_at(&mut self, place: usize) {
-        let envelope = self.letters.remove(place).expect("a letter");
-        self.verb(&format!("deliver {} -> {}  {envelope}", envelope.from, envelope.to));
-        self.arrive(envelope);
+    /// Delivers the message at this position of `messages`.
+    pub fn deliver_at(&mut self, position: usize) {
+        let envelope = self.messages.remove(position).expect("a letter");
+        self.log_action(&format!("deliver {} -> {}  {envelope}", envelope.from, envelope.to));
+        self.receive(envelope);
     }
 
-    /// The oldest letter of a link arrives, and will arrive again.
+    /// Delivers a copy of a link's oldest message, which stays in flight.
     pub fn deliver_copy(&mut self, from: u64, to: u64) {
-        let envelope = self.letters[self.oldest(from, to)].clone();
-        self.verb(&format!("deliver a copy n{from} -> n{to}  {envelope}"));
-        self.arrive(envelope);
+        let envelope = self.messages[self.oldest(from, to)].clone();
+        self.log_action(&format!("deliver a copy n{from} -> n{to}  {envelope}"));
+        self.receive(envelope);
     }
 
-    /// The oldest letter of a link will arrive twice.
+    /// Duplicates a link's oldest message.
     pub fn duplicate(&mut self, from: u64, to: u64) {
-        let envelope = self.letters[self.oldest(from, to)].clone();
-        self.verb(&format!("duplicate n{from} -> n{to}  {envelope}"));
-        self.letters.push_back(envelope);
+        let envelope = self.messages[self.oldest(from, to)].clone();
+        self.log_action(&format!("duplicate n{from} -> n{to}  {envelope}"));
+        self.messages.push_back(envelope);
     }
 
-    /// The oldest letter of a link is lost.
+    /// Loses a link's oldest message.
     pub fn lose(&mut self, from: u64, to: u64) {
-        let place = self.oldest(from, to);
-        let envelope = self.letters.remove(place).expect("a letter");
-        self.verb(&format!("lose n{from} -> n{to}  {envelope}"));
+        let position = self.oldest(from, to);
+        let envelope = self.messages.remove(position).expect("a letter");
+        self.log_action(&format!("lose n{from} -> n{to}  {envelope}"));
     }
 
-    /// A letter that nobody here has written is in flight.
-    pub fn post(&mut self, from: u64, to: u64, message: Message) {
+    /// Puts a message in flight that no server of the table has sent.
+    pub fn inject(&mut self, from: u64, to: u64, message: Message) {
         let (from, to) = (self.peer(from), self.peer(to));
-        self.letters.push_back(Envelope { cluster: 0, from, to, message });
+        self.messages.push_back(Envelope { cluster: 0, from, to, message });
     }
 
-    /// Everything arrives that is in flight and not held, and what it brings about, and so on.
+    /// Delivers everything in flight that is not held, and what is sent in response, until nothing is left.
     pub fn deliver_all(&mut self) {
-        self.verb("deliver all");
-        self.pass_letters();
+        self.log_action("deliver all");
+        self.deliver_pending();
     }
 
-    /// The letters of a link, now and later, arrive only when they are delivered by name.
+    /// Holds a link: its messages, now and later, arrive only when they are delivered by name.
     pub fn hold(&mut self, from: u64, to: u64) {
-        self.verb(&format!("hold n{from} -> n{to}"));
-        self.holds.insert((from, to));
+        self.log_action(&format!("hold n{from} -> n{to}"));
+        self.held_links.insert((from, to));
     }
 
-    /// The letters of a link flow again.
+    /// Ends the hold of a link.
     pub fn release(&mut self, from: u64, to: u64) {
-        self.verb(&format!("release n{from} -> n{to}"));
-        self.holds.remove(&(from, to));
+        self.log_action(&format!("release n{from} -> n{to}"));
+        self.held_links.remove(&(from, to));
     }
 
-    /// A server and all others do not reach each other. What is in flight still arrives.
+    /// Cuts a server off in both directions. What is in flight still arrives.
     pub fn cut(&mut self, id: u64) {
-        self.verb(&format!("cut n{id}"));
+        self.log_action(&format!("cut n{id}"));
         for other in self.nodes().filter(|&other| other != id) {
-            self.cuts.extend([(id, other), (other, id)]);
+            self.cut_links.extend([(id, other), (other, id)]);
         }
     }
 
-    /// Two servers do not reach each other.
+    /// Cuts the link between two servers in both directions.
     pub fn cut_link(&mut self, a: u64, b: u64) {
-        self.verb(&format!("cut n{a} - n{b}"));
-        self.cuts.extend([(a, b), (b, a)]);
+        self.log_action(&format!("cut n{a} - n{b}"));
+        self.cut_links.extend([(a, b), (b, a)]);
     }
 
-    /// What is in flight is lost.
+    /// Loses everything in flight.
     pub fn lose_all(&mut self) {
-        self.verb("lose all");
-        self.letters.clear();
+        self.log_action("lose all");
+        self.messages.clear();
     }
 
-    /// Everybody reaches everybody.
+    /// Ends all cuts.
     pub fn heal(&mut self) {
-        self.verb("heal");
-        self.cuts.clear();
+        self.log_action("heal");
+        self.cut_links.clear();
     }
 
     fn oldest(&self, from: u64, to: u64) -> usize {
-        let place = self.letters.iter().position(|envelope| link(envelope) == (from, to));
-        place.unwrap_or_else(|| panic!("nothing is in flight n{from} -> n{to}\n{}", self.transcript))
+        let position = self.messages.iter().position(|envelope| link(envelope) == (from, to));
+        position.unwrap_or_else(|| panic!("nothing is in flight n{from} -> n{to}\n{}", self.transcript))
     }
 
     fn newest(&self, from: u64, to: u64) -> usize {
-        let place = self.letters.iter().rposition(|envelope| link(envelope) == (from, to));
-        place.unwrap_or_else(|| panic!("nothing is in flight n{from} -> n{to}\n{}", self.transcript))
+        let position = self.messages.iter().rposition(|envelope| link(envelope) == (from, to));
+        position.unwrap_or_else(|| panic!("nothing is in flight n{from} -> n{to}\n{}", self.transcript))
     }
 
-    fn pass_letters(&mut self) {
+    fn deliver_pending(&mut self) {
         for _ in 0..10_000 {
-            let Some(place) = self.letters.iter().position(|envelope| !self.holds.contains(&link(envelope)))
+            let Some(position) =
+                self.messages.iter().position(|envelope| !self.held_links.contains(&link(envelope)))
             else {
                 return;
             };
-            let envelope = self.letters.remove(place).expect("just found");
-            self.arrive(envelope);
+            let envelope = self.messages.remove(position).expect("just found");
+            self.receive(envelope);
         }
-        panic!("the letters never end\n{}", self.transcript);
+        panic!("messages never end\n{}", self.transcript);
     }
 
-    fn arrive(&mut self, envelope: Envelope) {
+    fn receive(&mut self, envelope: Envelope) {
         let (_, to) = link(&envelope);
         if self.is_up(to) {
             self.step(to, Input::Receive(envelope));
@@ -588,45 +601,45 @@ impl Table {
     }
 }
 
-/// # Verbs: disks
+/// # Actions: disks
 impl Table {
     /// From now on this server's writes wait for `sync`.
     pub fn slow_disk(&mut self, id: u64) {
-        self.verb(&format!("slow disk n{id}"));
+        self.log_action(&format!("slow disk n{id}"));
         self.server_mut(id).disk.slow = true;
     }
 
-    /// This server's disk is fast again: what waits is synced, and whatever follows at once.
+    /// Makes a disk fast again: waiting writes are synced now, later ones at once.
     pub fn fast_disk(&mut self, id: u64) {
-        self.verb(&format!("fast disk n{id}"));
+        self.log_action(&format!("fast disk n{id}"));
         self.server_mut(id).disk.slow = false;
         self.flush(id);
     }
 
-    /// All writes that wait are synced, and the server is told once.
+    /// Syncs all waiting writes and reports it to the server once.
     pub fn sync(&mut self, id: u64) {
         let count = self.server(id).disk.pending.len();
-        self.verb(&format!("sync n{id}"));
+        self.log_action(&format!("sync n{id}"));
         self.sync_up_to(id, count);
     }
 
-    /// The oldest write that waits is synced, and the server is told.
+    /// Syncs the oldest waiting write and reports it.
     pub fn sync_one(&mut self, id: u64) {
         let text = match self.server(id).disk.pending.front() {
-            Some(pending) => written(&pending.writes),
+            Some(pending) => writes_text(&pending.writes),
             None => panic!("n{id} has nothing to sync\n{}", self.transcript),
         };
-        self.verb(&format!("sync n{id}  {text}"));
+        self.log_action(&format!("sync n{id}  {text}"));
         self.sync_up_to(id, 1);
     }
 
-    /// Some writes are synced, and the server is told once.
+    /// Syncs the oldest `count` writes and reports it once.
     pub fn sync_oldest(&mut self, id: u64, count: usize) {
-        self.verb(&format!("sync n{id}, the oldest {count}"));
+        self.log_action(&format!("sync n{id}, the oldest {count}"));
         self.sync_up_to(id, count);
     }
 
-    /// So many of the oldest writes are synced, and the server is told once.
+    /// The same without a line in the transcript.
     pub fn sync_up_to(&mut self, id: u64, count: usize) {
         let mut newest = None;
         for _ in 0..count {
@@ -637,82 +650,84 @@ impl Table {
         }
     }
 
-    /// The process dies; the page cache stays.
+    /// Stops the process; the page cache stays.
     pub fn crash(&mut self, id: u64) {
-        self.verb(&format!("crash n{id}"));
+        self.log_action(&format!("crash n{id}"));
         let server = self.server_mut(id);
-        server.die();
+        server.stop();
         server.disk.process_crash();
     }
 
-    /// The machine dies, and what was not synced is gone.
+    /// Stops the machine: what was not synced is lost.
     pub fn power_loss(&mut self, id: u64) {
-        self.verb(&format!("power loss n{id}"));
-        self.power_loss_but(id, 0);
+        self.log_action(&format!("power loss n{id}"));
+        self.power_loss_keeping(id, 0);
     }
 
-    /// The machine dies; so many of the oldest writes had reached the disk, although nobody was told.
-    pub fn power_loss_but(&mut self, id: u64, kept: usize) {
-        self.server_mut(id).die();
-        let gone = self.server_mut(id).disk.power_loss(kept);
-        for write in gone {
-            self.line(&format!("n{id}  loses {write}"));
+    /// Stops the machine after its oldest `synced` writes became durable without being reported.
+    pub fn power_loss_keeping(&mut self, id: u64, synced: usize) {
+        self.server_mut(id).stop();
+        let gone = self.server_mut(id).disk.power_loss(synced);
+        for record in gone {
+            self.log_line(&format!("n{id}  loses {record}"));
         }
     }
 
-    /// The disk refuses a write, and the server is told.
+    /// Reports a failed write to the server.
     pub fn fail_disk(&mut self, id: u64) {
-        self.verb(&format!("disk error n{id}"));
+        self.log_action(&format!("disk error n{id}"));
         self.step(id, Input::SaveFailed);
     }
 
-    /// The disk of a server that is down is emptied. It comes back as another life.
+    /// Empties the disk of a server that is down. The server returns with another directory id.
     pub fn wipe(&mut self, id: u64) {
-        let life = DirectoryId(self.peer(id).directory_id.0 + 100);
-        self.verb(&format!("wipe n{id}, which will be in its life {}", life.0));
-        assert!(!self.is_up(id), "a disk in use is not wiped");
+        let directory_id = DirectoryId(self.peer(id).directory_id.0 + 100);
+        self.log_action(&format!("wipe n{id}; it returns with directory id {}", directory_id.0));
+        assert!(!self.is_up(id), "only the disk of a stopped server can be wiped");
         let (peer, server) = (self.peer(id), self.server_mut(id));
-        server.config.directory_id = life;
+        server.config.directory_id = directory_id;
         let slow = server.disk.slow;
         let disk = std::mem::take(&mut server.disk);
         server.disk.slow = slow;
-        self.graves.insert(peer, disk);
+        self.old_disks.insert(peer, disk);
     }
 
-    /// A new incarnation starts from what the disk kept.
+    /// Starts a new incarnation from what the disk holds.
     pub fn restart(&mut self, id: u64) {
-        self.verb(&format!("restart n{id}"));
+        self.log_action(&format!("restart n{id}"));
         self.boot(id);
     }
 
     fn boot(&mut self, id: u64) {
         let server = self.server_mut(id);
-        let recovered = server.disk.boot();
+        let recovered = server.disk.recover();
         let mut line = format!("n{id}  recovers term {}", recovered.term);
         if let Some(vote) = recovered.vote {
-            write!(line, ", vote {vote}").expect("strings are patient");
+            write!(line, ", vote {vote}").expect("writing to a String cannot fail");
         }
         let compacted = disk::compacted(&recovered).index.0;
-        if let Some(kept) = &recovered.checkpoint {
-            write!(line, ", snapshot up to {}", kept.snapshot.last).expect("strings are patient");
+        if let Some(checkpoint) = &recovered.checkpoint {
+            write!(line, ", snapshot up to {}", checkpoint.snapshot.last)
+                .expect("writing to a String cannot fail");
         }
         if let Some(last) = recovered.entries.last() {
             write!(line, ", log up to {}@{}", compacted + recovered.entries.len() as u64, last.term)
-                .expect("strings are patient");
+                .expect("writing to a String cannot fail");
         }
         server.incarnation += 1;
         server.state = State::default();
-        server.image = None;
-        // A restart takes time, and a monotonic clock need not begin where it ended.
+        server.copied_state = None;
+        // A restart takes time, and a monotonic clock need not continue where it stopped.
         server.now += 1_000 * MS;
-        server.origin += 1_000 * MS;
-        // No two incarnations draw the same numbers.
+        server.clock_offset += 1_000 * MS;
+        // Each incarnation has its own random stream.
         let seed = server.config.seed + 1_000 * (server.incarnation - 1);
         let config = Config { seed, ..server.config.clone() };
-        server.raft = Some(Raft::new(config, recovered, Timestamp(server.now)).expect("a good setup"));
-        self.line(&line);
-        if !self.is_as_founded(self.raft(id)) {
-            self.line(&format!("n{id}  counts on {}", configured(self.raft(id))));
+        server.raft =
+            Some(Raft::new(config, recovered, Timestamp(server.now)).expect("the configuration is valid"));
+        self.log_line(&line);
+        if !self.has_initial_configuration(self.raft(id)) {
+            self.log_line(&format!("n{id}  uses configuration {}", configuration_text(self.raft(id))));
         }
         self.flush(id);
     }
@@ -725,28 +740,28 @@ impl Table {
     }
 }
 
-/// # The machine
+/// # Execution
 impl Table {
-    /// Steps one server and carries out what it wants; or what happens to it waits.
+    /// Steps one server and executes the effects, or collects the input if the server is batching.
     pub fn step(&mut self, id: u64, input: Input) {
-        if self.server(id).gathers {
-            return self.server_mut(id).waiting.push(input);
+        if self.server(id).is_batching {
+            return self.server_mut(id).batched_inputs.push(input);
         }
         self.step_all(id, vec![input]);
     }
 
-    /// What happens to this server from now on waits.
-    pub fn gather(&mut self, id: u64) {
-        self.verb(&format!("gather n{id}"));
-        self.server_mut(id).gathers = true;
+    /// Collects this server's inputs from now on.
+    pub fn start_batch(&mut self, id: u64) {
+        self.log_action(&format!("batch n{id}"));
+        self.server_mut(id).is_batching = true;
     }
 
-    /// The server takes one step for all that has happened to it since. Returns how much that was.
-    pub fn step_gathered(&mut self, id: u64) -> usize {
-        let inputs = std::mem::take(&mut self.server_mut(id).waiting);
+    /// Takes one step with all collected inputs and returns their number.
+    pub fn step_batch(&mut self, id: u64) -> usize {
+        let inputs = std::mem::take(&mut self.server_mut(id).batched_inputs);
         let count = inputs.len();
-        self.verb(&format!("step n{id} with {count} at once"));
-        self.server_mut(id).gathers = false;
+        self.log_action(&format!("step n{id} with {count} inputs"));
+        self.server_mut(id).is_batching = false;
         if count > 0 {
             self.step_all(id, inputs);
         }
@@ -757,103 +772,123 @@ impl Table {
         let now = Timestamp(self.server(id).now);
         let mut effects = Vec::new();
         let mut raft = self.server_mut(id).raft.take().unwrap_or_else(|| panic!("n{id} is down"));
-        let before = (role(&raft), raft.term());
+        let before = (role_text(&raft), raft.term());
         let (then, last) = (Before::of(&raft), raft.last());
         if inputs.len() == 1 {
             raft.step_all(now, inputs, &mut effects);
-            self.watch_over(id, &then, &raft);
+            self.check_step(id, &then, &raft);
         } else {
             let (mut many, mut of_many) = (raft.clone(), Vec::new());
             for input in inputs.clone() {
                 let then = Before::of(&many);
                 many.step(now, input, &mut of_many);
-                self.watch_over(id, &then, &many);
+                self.check_step(id, &then, &many);
             }
             raft.step_all(now, inputs, &mut effects);
-            self.compare(id, (&raft, &effects), (&many, &of_many));
+            self.compare_batch(id, (&raft, &effects), (&many, &of_many));
         }
         let (commit, group) = (then.commit, (then.configuration_index, then.group));
-        self.line_if_moved(id, &before, &raft);
-        self.line_if_configured(id, &group, &raft);
+        self.log_role_change(id, &before, &raft);
+        self.log_configuration_change(id, &group, &raft);
         for effect in effects {
-            self.carry_out(id, &raft, last, effect);
+            self.execute(id, &raft, last, effect);
         }
         if self.server(id).disk.slow
             && raft.commit_index() > commit
             && raft.last_applied() < raft.commit_index()
         {
-            self.line(&format!(
+            self.log_line(&format!(
                 "n{id}  knows {} committed, has applied {}",
                 raft.commit_index(),
                 raft.last_applied()
             ));
         }
         self.server_mut(id).raft = Some(raft);
-        self.judge();
+        self.report_violations();
         self.flush(id);
     }
 
-    /// The watch sees what a server did.
-    fn watch_over(&mut self, id: u64, then: &Before, raft: &Raft) {
-        let mut disks: Disks<'_> = self.graves.iter().map(|(peer, disk)| (*peer, disk)).collect();
+    /// Lets the checker look at a step.
+    fn check_step(&mut self, id: u64, then: &Before, raft: &Raft) {
+        let mut disks: Disks<'_> = self.old_disks.iter().map(|(peer, disk)| (*peer, disk)).collect();
         disks.extend(self.servers.iter().map(|server| (server.peer(), &server.disk)));
-        self.watch.stepped(self.server(id).incarnation, raft, then, &disks);
+        self.checker.on_step(self.server(id).incarnation, raft, then, &disks);
     }
 
-    /// One step for many things is as good as many steps, of which it spares the writes and the messages to followers.
-    fn compare(&self, id: u64, one: (&Raft, &[Effect]), many: (&Raft, &[Effect])) {
-        let standing = |raft: &Raft| {
+    /// Checks that one step with many inputs is equivalent to many steps. It may only save writes and messages to
+    /// followers.
+    fn compare_batch(&self, id: u64, one: (&Raft, &[Effect]), many: (&Raft, &[Effect])) {
+        let state_of = |raft: &Raft| {
             let end = (raft.commit_index(), raft.last_applied(), raft.is_halted());
-            (raft.term(), raft.vote(), role(raft), raft.log().clone(), raft.snapshot().cloned(), end)
+            (raft.term(), raft.vote(), role_text(raft), raft.log().clone(), raft.snapshot().cloned(), end)
         };
-        assert_eq!(standing(one.0), standing(many.0), "n{id} stands elsewhere\n{}", self.transcript);
-        // A leader that looks for silence before it sends what it owes looks again sooner than it need.
+        assert_eq!(
+            state_of(one.0),
+            state_of(many.0),
+            "n{id}: one step and many steps must end in the same state\n{}",
+            self.transcript
+        );
+        // A leader that checks its quorum before it sends pending messages may set an earlier deadline than necessary.
         let sooner = one.0.is_leader() && one.0.deadline() < many.0.deadline();
-        assert!(sooner || one.0.deadline() == many.0.deadline(), "n{id} waits for another time");
+        assert!(
+            sooner || one.0.deadline() == many.0.deadline(),
+            "n{id}: one step and many steps must set the same deadline"
+        );
         let [(done, writes), (expected, many_writes)] = [one.1, many.1].map(|effects| {
             let writes = effects.iter().filter(|effect| matches!(effect, Effect::Save { .. })).count();
-            (for_the_application(effects), writes)
+            (application_effects(effects), writes)
         });
-        assert_eq!(done, expected, "n{id} tells its application something else\n{}", self.transcript);
-        assert!(writes <= many_writes.min(1), "n{id} writes {writes} times\n{}", self.transcript);
+        assert_eq!(
+            done, expected,
+            "n{id}: one step and many steps must give the application the same effects\n{}",
+            self.transcript
+        );
+        assert!(writes <= many_writes.min(1), "n{id} writes {writes} times in one step\n{}", self.transcript);
     }
 
-    fn carry_out(&mut self, id: u64, raft: &Raft, last: LogId, effect: Effect) {
-        let place = id as usize - 1;
+    fn execute(&mut self, id: u64, raft: &Raft, last: LogId, effect: Effect) {
+        let position = id as usize - 1;
         match effect {
-            Effect::Save { id: number, record: write } => {
-                if let Some(kept) = &write.checkpoint {
-                    let does = if kept.installed { "begins its log anew" } else { "begins its log" };
-                    self.line(&format!("n{id}  {does} after {}", kept.compacted));
-                } else if write.after < last.index {
-                    let term = raft.log().term_at(write.after).expect("what is kept is in the log");
-                    self.line(&format!("n{id}  cuts back to {}@{term}", write.after));
+            Effect::Save { id: number, record } => {
+                if let Some(checkpoint) = &record.checkpoint {
+                    let does = if checkpoint.installed {
+                        "replaces its log up to"
+                    } else {
+                        "compacts its log up to"
+                    };
+                    self.log_line(&format!("n{id}  {does} {}", checkpoint.compacted));
+                } else if record.after < last.index {
+                    let term = raft.log().term_at(record.after).expect("a retained entry is in the log");
+                    self.log_line(&format!("n{id}  truncates its log after {}@{term}", record.after));
                 }
-                let waiting_for = if self.servers[place].disk.slow { "    waits" } else { "" };
-                self.line(&format!("n{id}  saves {write}{waiting_for}"));
-                self.watch.saves(NodeId(id), raft, &write);
-                let pending = disk::Pending { id: number, writes: vec![write] };
-                self.servers[place].disk.pending.push_back(pending);
+                let waiting_for = if self.servers[position].disk.slow { "    waits" } else { "" };
+                self.log_line(&format!("n{id}  saves {record}{waiting_for}"));
+                self.checker.on_save(NodeId(id), raft, &record);
+                let pending = disk::Pending { id: number, writes: vec![record] };
+                self.servers[position].disk.pending.push_back(pending);
             }
             Effect::Send(envelope) => {
                 let (_, to) = link(&envelope);
-                let lost = self.cuts.contains(&(id, to)) || self.server(to).raft.is_none();
+                let lost = self.cut_links.contains(&(id, to)) || self.server(to).raft.is_none();
                 let mark = if lost { "    lost" } else { "" };
-                self.line(&format!("n{id} -> n{to}  {envelope}{mark}"));
-                self.watch.sends(&envelope, &self.servers[place].disk);
+                self.log_line(&format!("n{id} -> n{to}  {envelope}{mark}"));
+                self.checker.on_send(&envelope, &self.servers[position].disk);
                 if !lost {
-                    self.letters.push_back(envelope);
+                    self.messages.push_back(envelope);
                 }
             }
             Effect::Restore(snapshot) => {
-                self.line(&format!("n{id}  takes the snapshot up to {} for its state", snapshot.last));
-                self.watch.restores(
+                self.log_line(&format!(
+                    "n{id}  restores its state from the snapshot up to {}",
+                    snapshot.last
+                ));
+                self.checker.on_restore(
                     NodeId(id),
                     &snapshot,
-                    self.servers[place].state.applied,
-                    &self.servers[place].disk,
+                    self.servers[position].state.applied,
+                    &self.servers[position].disk,
                 );
-                self.servers[place].state = State::restored(&snapshot);
+                self.servers[position].state = State::restored(&snapshot);
             }
             Effect::Apply { first, entries } => {
                 for (index, entry) in (first.0..).map(Index).zip(entries.iter()) {
@@ -862,79 +897,79 @@ impl Table {
                         Payload::Command(bytes) => String::from_utf8_lossy(bytes).into_owned(),
                         Payload::Configuration(configuration) => configuration.to_string(),
                     };
-                    self.line(&format!("n{id}  applies {index}@{} {command}", entry.term));
-                    self.watch.applies(NodeId(id), index, entry, &self.servers[place].disk);
-                    self.servers[place].state.apply(index, entry);
+                    self.log_line(&format!("n{id}  applies {index}@{} {command}", entry.term));
+                    self.checker.on_apply(NodeId(id), index, entry, &self.servers[position].disk);
+                    self.servers[position].state.apply(index, entry);
                 }
             }
             Effect::ReadNow { request, confirmation } => {
-                let applied = self.servers[place].state.applied;
+                let applied = self.servers[position].state.applied;
                 let why = match confirmation {
                     ReadConfirmation::Quorum => "",
                     ReadConfirmation::Lease => " by its lease",
-                    ReadConfirmation::Leader => " by its leader's word",
+                    ReadConfirmation::Leader => " by its leader's read index",
                 };
-                self.line(&format!(
+                self.log_line(&format!(
                     "n{id}  serves {} at {applied}{why}",
                     self.requests[request.0 as usize].name
                 ));
-                self.watch.reads(NodeId(id), request, applied);
+                self.checker.on_read(NodeId(id), request, applied);
             }
             Effect::Respond { request, response: answer } => {
-                // How the log begins anew says as much.
+                // The line about the save says this already.
                 if answer != Response::Compacted {
                     let name = &self.requests[request.0 as usize].name;
-                    self.line(&format!("n{id}  answers {name}: {answer}"));
+                    self.log_line(&format!("n{id}  answers {name}: {answer}"));
                 }
                 let applied = if let Response::Applied { index } = answer { Some(index) } else { None };
-                self.watch.answers(NodeId(id), request, applied);
+                self.checker.on_response(NodeId(id), request, applied);
                 if let Response::NotLeader { .. } | Response::Rejected(_) = answer {
-                    self.watch.denies(NodeId(id), &self.requests[request.0 as usize].name);
+                    self.checker.on_failure_response(NodeId(id), &self.requests[request.0 as usize].name);
                 }
             }
         }
     }
 
-    fn line_if_moved(&mut self, id: u64, (was, term): &(String, Term), raft: &Raft) {
-        let is = role(raft);
+    fn log_role_change(&mut self, id: u64, (was, term): &(String, Term), raft: &Raft) {
+        let is = role_text(raft);
         let in_term = if *term == raft.term() { String::new() } else { format!(", term {}", raft.term()) };
         if *was != is {
-            self.line(&format!("n{id}  {was} => {is}{in_term}"));
+            self.log_line(&format!("n{id}  {was} => {is}{in_term}"));
         } else if *term != raft.term() {
-            self.line(&format!("n{id}  {is}{in_term}"));
+            self.log_line(&format!("n{id}  {is}{in_term}"));
         }
     }
 
-    fn line_if_configured(&mut self, id: u64, (at, group): &(Index, Arc<Configuration>), raft: &Raft) {
+    fn log_configuration_change(&mut self, id: u64, (at, group): &(Index, Arc<Configuration>), raft: &Raft) {
         let (now, compacted) = (raft.log().configuration_index(), raft.log().compacted().index);
         if (*at != now && now > compacted) || group != raft.log().configuration() {
-            self.line(&format!("n{id}  counts on {}", configured(raft)));
+            self.log_line(&format!("n{id}  uses configuration {}", configuration_text(raft)));
         }
     }
 
-    fn judge(&mut self) {
-        while self.watch.timeout_now_sent < self.watch.violations.len() {
-            let violation = self.watch.violations[self.watch.timeout_now_sent].clone();
-            self.watch.timeout_now_sent += 1;
-            self.line(&format!("!! {}: {}", violation.property, violation.sentence));
-            assert!(self.lenient, "{}: {}\n{}", violation.property, violation.sentence, self.transcript);
+    fn report_violations(&mut self) {
+        while self.checker.reported < self.checker.violations.len() {
+            let violation = self.checker.violations[self.checker.reported].clone();
+            self.checker.reported += 1;
+            self.log_line(&format!("!! {}: {}", violation.property, violation.detail));
+            assert!(self.lenient, "{}: {}\n{}", violation.property, violation.detail, self.transcript);
         }
     }
 
-    fn verb(&mut self, text: &str) {
-        self.line(&format!("> {text}"));
+    fn log_action(&mut self, text: &str) {
+        self.log_line(&format!("> {text}"));
     }
 
-    fn line(&mut self, text: &dyn Display) {
+    fn log_line(&mut self, text: &dyn Display) {
         if !self.quiet {
-            writeln!(self.transcript, "{text}").expect("strings are patient");
+            writeln!(self.transcript, "{text}").expect("writing to a String cannot fail");
         }
     }
 }
 
-/// What an application is told, entry by entry.
-fn for_the_application(effects: &[Effect]) -> Vec<Effect> {
-    let timeout_now_sent = effects.iter().flat_map(|effect| match effect {
+/// What the application receives, entry by entry.
+fn application_effects(effects: &[Effect]) -> Vec<Effect> {
+    let flat = effects.iter().flat_map(|effect| match effect {
         Effect::Save { .. } | Effect::Send(_) => Vec::new(),
         Effect::Apply { first, entries } => {
             let each = (first.0..).map(Index).zip(entries.iter());
@@ -943,21 +978,21 @@ fn for_the_application(effects: &[Effect]) -> Vec<Effect> {
         }
         other => vec![other.clone()],
     });
-    timeout_now_sent.collect()
+    flat.collect()
 }
 
-/// From whom to whom a letter goes.
+/// The sender and the receiver of a message.
 fn link(envelope: &Envelope) -> (u64, u64) {
     (envelope.from.id.0, envelope.to.id.0)
 }
 
-/// The group as it was founded.
-fn founding(config: &Config) -> Configuration {
-    let founders = Configuration::of(config.voters.iter().copied());
-    Configuration { directory_ids: config.directory_ids.clone(), ..founders }
+/// The configuration that the servers were set up with.
+fn initial_configuration(config: &Config) -> Configuration {
+    let initial_voters = Configuration::of(config.voters.iter().copied());
+    Configuration { directory_ids: config.directory_ids.clone(), ..initial_voters }
 }
 
-fn role(raft: &Raft) -> String {
+fn role_text(raft: &Raft) -> String {
     match raft.role() {
         Role::Follower => match raft.leader() {
             Some(leader) => format!("follower({leader})"),
@@ -969,20 +1004,23 @@ fn role(raft: &Raft) -> String {
     }
 }
 
-/// The configuration in force, and where it stands.
-fn configured(raft: &Raft) -> String {
+/// The configuration in force, with its position in the log.
+fn configuration_text(raft: &Raft) -> String {
     let index = raft.log().configuration_index();
-    let id = LogId { index, term: raft.log().term_at(index).expect("in the log") };
+    let id =
+        LogId { index, term: raft.log().term_at(index).expect("the configuration's entry is in the log") };
     format!("{id} {}", raft.configuration())
 }
 
-fn changes(change: &ConfChange) -> String {
+fn change_text(change: &ConfChange) -> String {
     let list = |steps: &[ConfChangeOp]| {
         let texts = steps.iter().map(|step| match step {
             ConfChangeOp::AddVoter(node) => format!("voter {node}"),
             ConfChangeOp::AddLearner(node) => format!("learner {node}"),
             ConfChangeOp::Remove(node) => format!("remove {node}"),
-            ConfChangeOp::SetDirectoryId(node, DirectoryId(life)) => format!("{node} in its life {life}"),
+            ConfChangeOp::SetDirectoryId(node, DirectoryId(directory_id)) => {
+                format!("{node} with directory id {directory_id}")
+            }
         });
         texts.collect::<Vec<_>>().join(", ")
     };
@@ -993,7 +1031,7 @@ fn changes(change: &ConfChange) -> String {
     }
 }
 
-fn written(writes: &[raft_core::SaveRecord]) -> String {
+fn writes_text(writes: &[raft_core::SaveRecord]) -> String {
     let texts: Vec<String> = writes.iter().map(ToString::to_string).collect();
     if texts.is_empty() { "what was recovered".to_owned() } else { texts.join("; ") }
 }
