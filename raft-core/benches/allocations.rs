@@ -1,14 +1,14 @@
-//! How often a proposal allocates, and how much: exact, whatever else the machine does.
+//! Allocations and allocated bytes per proposal: exact, whatever the load of the machine.
 //!
 //! ```text
 //! cargo bench -p raft-core --bench allocations --features raft-rs
 //! ```
 //!
-//! Counted is what all servers of the group do together from the first proposal to the last one applied, with the loop of
-//! `group`; the commands were made before. Growing a log counts: bytes asked for when a buffer moves to a larger one are
-//! bytes. That commands are not copied per server is asserted in `tests/copies.rs`, with the same loop.
+//! Counts all servers together, from the first proposal until the last is applied, with the loop of `group`;
+//! the commands exist before. Growing a log counts: so do the bytes of a buffer that moves to a larger one.
+//! That commands are not copied per server is asserted in `tests/copies.rs`, with the same loop.
 
-#![allow(clippy::disallowed_macros, reason = "a bench prints what it saw")]
+#![allow(clippy::disallowed_macros, reason = "a bench prints its results")]
 
 mod group;
 #[cfg(feature = "raft-rs")]
@@ -28,10 +28,10 @@ const BYTES: [usize; 3] = [16, 256, 4096];
 const WINDOWS: [usize; 4] = [1, 16, 64, 256];
 const COMMANDS: usize = 8_192;
 
-/// What one system allocates, for that many servers, bytes in a command and proposals in flight.
+/// Measures one system. Arguments: servers, bytes per command, proposals in flight.
 type Count = fn(usize, usize, usize) -> (f64, f64);
 
-/// Allocations, and bytes allocated, per proposal.
+/// Allocations, and allocated bytes, per proposal.
 fn count<S: Server>(size: usize, bytes: usize, window: usize) -> (f64, f64) {
     let mut group = Group::<S>::new(size);
     group.run(commands(COMMANDS / 8, bytes), window);

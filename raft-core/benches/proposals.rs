@@ -1,19 +1,20 @@
-//! How many proposals and letters a second: three and five servers in memory, and with the feature `raft-rs` the same loop
-//! around raft-rs in the same run.
+//! Proposals and messages per second of three and five servers in memory; with the feature `raft-rs`, also of
+//! raft-rs in the same run and the same loop.
 //!
 //! ```text
 //! cargo bench -p raft-core --bench proposals --features raft-rs
 //! ```
 //!
-//! The choices of the loop stand in `group`. Here are those of the clock: a sample is a fresh group that has been led for
-//! a while, and a fixed number of commands; the systems take turns, sample by sample, so that whatever else the machine
-//! does hits all of them; and the best sample counts, for noise only ever adds. raft-rs has an option to batch or not:
-//! `ratio` is to the faster of the two at that point. A table of our own, since no harness for benches prints ratios.
+//! The loop is described in `group`. A sample is a new cluster that has had a leader for a while, and a fixed
+//! number of commands. The systems take turns, sample by sample, so that other load on the machine affects
+//! all of them. The best sample counts, because noise only adds time. raft-rs can batch or not: `ratio`
+//! compares with the faster of the two at that point. The table is our own because no bench harness prints
+//! ratios.
 //!
-//! The time is told by a program without a counting allocator: what each allocates is in the bench `allocations`.
+//! Time is measured without a counting allocator; the bench `allocations` counts allocations.
 
-#![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "a bench is what looks at the clock")]
-#![allow(clippy::disallowed_macros, reason = "and prints what it saw")]
+#![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "a bench reads the clock")]
+#![allow(clippy::disallowed_macros, reason = "a bench prints its results")]
 
 mod group;
 #[cfg(feature = "raft-rs")]
@@ -28,31 +29,32 @@ const SIZES: [usize; 2] = [3, 5];
 const BYTES: [usize; 3] = [16, 256, 4096];
 const WINDOWS: [usize; 4] = [1, 16, 64, 256];
 
-/// Commands in a sample.
+/// Commands per sample.
 const COMMANDS: usize = 1_024;
 const SAMPLES: usize = 80;
 
-/// Bytes that are taken and given back before anything is measured: an allocator that has seen so much keeps what it is
-/// given back, as that of any server does that has run for a while. Else every sample would pay the system anew for the
-/// same pages, and the table would tell how fast those come.
+/// Bytes that are allocated and freed before the first sample, so that the allocator keeps them, as in a
+/// server that has run for a while. Otherwise every sample would measure how fast the system hands out pages.
 const WARM: usize = 24 << 20;
 
-/// Takes a sample of one system, for that many servers, bytes in a command and proposals in flight, and which one it is.
+/// Takes a sample of one system. Arguments: servers, bytes per command, proposals in flight, number of the
+/// sample.
 type Sample = fn(&mut Best, usize, usize, usize, usize);
 
-/// The best of some samples.
+/// The best of several samples.
 #[derive(Clone, Copy)]
 struct Best {
     time: Duration,
-    letters: usize,
+    messages: usize,
 }
 
 impl Best {
-    const NONE: Best = Best { time: Duration::MAX, letters: 0 };
+    const NONE: Best = Best { time: Duration::MAX, messages: 0 };
 
     fn sample<S: Server>(&mut self, size: usize, bytes: usize, window: usize, number: usize) {
-        // Where things lie in memory is luck, good or bad by a fifth, and it would be the same for all samples.
-        let _shifts = std::hint::black_box(Vec::<u8>::with_capacity(16 + 80 * number));
+        // Memory layout changes the time by up to a fifth, and would be the same for all samples without this
+        // shift.
+        let _shift = std::hint::black_box(Vec::<u8>::with_capacity(16 + 80 * number));
         let mut group = Group::<S>::new(size);
         group.run(commands(COMMANDS / 8, bytes), window);
         let commands = commands(COMMANDS, bytes);
@@ -61,18 +63,18 @@ impl Best {
         group.run(commands, window);
         let time = start.elapsed();
         if time < self.time {
-            *self = Best { time, letters: group.delivered - before };
+            *self = Best { time, messages: group.delivered - before };
         }
         group.settle();
         group.check();
     }
 
-    fn proposals_a_second(&self) -> f64 {
+    fn proposals_per_second(&self) -> f64 {
         COMMANDS as f64 / self.time.as_secs_f64()
     }
 
-    fn letters_a_second(&self) -> f64 {
-        self.letters as f64 / self.time.as_secs_f64()
+    fn messages_per_second(&self) -> f64 {
+        self.messages as f64 / self.time.as_secs_f64()
     }
 }
 
@@ -88,13 +90,13 @@ fn main() {
     table.load_preset(presets::ASCII_MARKDOWN);
     let mut header = vec!["servers".to_string(), "bytes".to_string(), "in flight".to_string()];
     for (name, _) in systems {
-        header.extend([format!("{name}: thousand proposals/s"), "thousand letters/s".to_string()]);
+        header.extend([format!("{name}: thousand proposals/s"), "thousand messages/s".to_string()]);
     }
     header.push("ratio".to_string());
     table.set_header(header);
     let mut ratios = Vec::new();
     drop(std::hint::black_box(Vec::<u8>::with_capacity(WARM)));
-    for (size, bytes, window) in points().filter(|point| wanted(*point)) {
+    for (size, bytes, window) in points().filter(|point| is_selected(*point)) {
         let mut best = vec![Best::NONE; systems.len()];
         for number in 0..SAMPLES {
             for (best, (_, sample)) in best.iter_mut().zip(systems) {
@@ -103,16 +105,16 @@ fn main() {
         }
         let mut row = vec![size.to_string(), bytes.to_string(), window.to_string()];
         for best in &best {
-            row.push(format!("{:.0}", best.proposals_a_second() / 1e3));
-            row.push(format!("{:.0}", best.letters_a_second() / 1e3));
+            row.push(format!("{:.0}", best.proposals_per_second() / 1e3));
+            row.push(format!("{:.0}", best.messages_per_second() / 1e3));
         }
         let other = best[1..]
             .iter()
-            .map(Best::proposals_a_second)
+            .map(Best::proposals_per_second)
             .fold(None, |faster: Option<f64>, rate| Some(faster.map_or(rate, |faster| faster.max(rate))));
         row.push(other.map_or(String::new(), |other| {
-            ratios.push(best[0].proposals_a_second() / other);
-            format!("{:.2}", best[0].proposals_a_second() / other)
+            ratios.push(best[0].proposals_per_second() / other);
+            format!("{:.2}", best[0].proposals_per_second() / other)
         }));
         table.add_row(row);
     }
@@ -123,10 +125,11 @@ fn main() {
     }
 }
 
-/// Whether the arguments ask for this point: `-- 3 16 1` is three servers, 16 bytes, one in flight; without a number all are.
-fn wanted((size, bytes, window): (usize, usize, usize)) -> bool {
-    let asked = std::env::args().skip(1).filter_map(|word| word.parse().ok());
-    asked.zip([size, bytes, window]).all(|(asked, is): (usize, usize)| asked == is)
+/// Whether the arguments select this point: `-- 3 16 1` is three servers, 16 bytes, one in flight; without
+/// numbers, all.
+fn is_selected((size, bytes, window): (usize, usize, usize)) -> bool {
+    let numbers = std::env::args().skip(1).filter_map(|word| word.parse().ok());
+    numbers.zip([size, bytes, window]).all(|(number, value): (usize, usize)| number == value)
 }
 
 fn points() -> impl Iterator<Item = (usize, usize, usize)> {

@@ -1,29 +1,30 @@
-//! The index of load-bearing lines: each bug is what breaks without one of them.
+//! The bugs that can be switched on: each removes one line that correctness depends on.
 //!
-//! With the feature `bugs` one of them can be switched on, and its line no longer holds. Without the feature the switch
-//! does not exist in the machine code. `first` and `consequence` were written down before the bug was first run.
+//! With the feature `bugs` one of them can be active at a time. Without the feature the switches are not
+//! compiled. `first` and `consequence` were written down before the bug was first run.
 //!
-//! [`bugs!`](crate::bugs) declares such an index: a row per bug, from which the enum, the lists and the documentation
-//! come. What stands around the core (its host, the application, a foreign system) declares its own bugs with it.
+//! [`bugs!`](crate::bugs) declares such a catalogue: one row per bug, from which the enum, the lists and the
+//! docs are generated. Code around the core (host, application, a foreign system) declares its own bugs with
+//! the same macro.
 
-/// What is known of a bug.
+/// The description of a bug.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct BugInfo {
-    /// The name that switches it on.
+    /// The name of its switch.
     pub name: &'static str,
-    /// Its short name in catalogues of Raft bugs.
+    /// Its short ID in catalogues of Raft bugs.
     pub id: &'static str,
-    /// Where the line stands: its file and, where there is one, the section of the paper or thesis.
+    /// The file of the line and, if there is one, the section of the paper or thesis.
     pub at: &'static str,
-    /// What happens without the line.
+    /// The behaviour without the line.
     pub breaks: &'static str,
-    /// The property that must notice it first.
+    /// The property that must fail first.
     pub first: &'static str,
-    /// What a user would suffer.
+    /// The consequence for a user.
     pub consequence: &'static str,
 }
 
-/// Declares an index of bugs: an enum with a variant per row, `ALL` and `info`.
+/// Declares a catalogue of bugs: an enum with a variant per row, `ALL`, `info` and `named`.
 #[macro_export]
 macro_rules! bugs {
     (
@@ -44,10 +45,10 @@ macro_rules! bugs {
         }
 
         impl $Bug {
-            /// All of them, in the order of their declaration.
+            /// All bugs, in the order of their declaration.
             pub const ALL: &[$Bug] = &[$($Bug::$Variant,)+];
 
-            /// What is known of it.
+            /// The description of this bug.
             #[must_use]
             pub const fn info(self) -> &'static $crate::bug::BugInfo {
                 match self {
@@ -62,7 +63,7 @@ macro_rules! bugs {
                 }
             }
 
-            /// The bug of this name.
+            /// The bug with this name.
             #[must_use]
             pub fn named(name: &str) -> Option<$Bug> {
                 $Bug::ALL.iter().copied().find(|bug| bug.info().name == name)
@@ -72,89 +73,89 @@ macro_rules! bugs {
 }
 
 bugs! {
-    /// A line that safety stands on, by what happens without it.
+    /// A bug: the behaviour without one line that correctness depends on.
     pub enum Bug {
         VoteReplyBeforeSync {
             id: "E01", name: "vote-reply-before-sync", at: "saves.rs",
-            breaks: "A granted vote leaves before it is durable",
+            breaks: "A granted vote is sent before it is durable",
             first: "persist-before-reply",
-            consequence: "after a loss of power the node votes again in the same term: two leaders, writes lost",
+            consequence: "after a power loss the server votes again in the same term: two leaders, writes lost",
         }
         VoteClearedSameTerm {
             id: "E04", name: "vote-cleared-same-term", at: "election.rs",
-            breaks: "Following a leader forgets the vote of the same term",
+            breaks: "Following a leader clears the vote of the same term",
             first: "one-vote-per-term",
             consequence: "two leaders in one term: two different entries at one index, writes lost",
         }
         StaleVoteResponseCounted {
             id: "E06", name: "stale-vote-response-counted", at: "election.rs",
-            breaks: "A grant for an earlier candidacy counts in this one",
+            breaks: "A vote for an earlier candidacy counts in this one",
             first: "elected-by-quorum",
             consequence: "two leaders in one term: two different entries at one index, writes lost",
         }
         LogRecencyIndexOnly {
             id: "E07", name: "log-recency-index-only", at: "election.rs, 5.4.1",
-            breaks: "A longer log wins votes, whatever its last term",
+            breaks: "A longer log gets votes, whatever its last term",
             first: "leader-completeness",
             consequence: "a leader without a committed entry overwrites it: an acknowledged write is lost",
         }
         TruncateOnMatchingAe {
             id: "R01", name: "truncate-on-matching-ae", at: "replication.rs, 5.3",
-            breaks: "An `AppendEntries` that fits cuts what it does not mention",
+            breaks: "An `AppendEntries` that matches truncates the entries after its own",
             first: "acked-immutable",
-            consequence: "a late message deletes acknowledged entries: an acknowledged write is lost with the next leader",
+            consequence: "a late message removes acknowledged entries: the next leader lacks an acknowledged write",
         }
         NoTruncateOnConflict {
             id: "R02", name: "no-truncate-on-conflict", at: "replication.rs, 5.3",
-            breaks: "Entries that stand in conflict are kept",
+            breaks: "Conflicting entries are not truncated",
             first: "persist-before-reply",
-            consequence: "replicas apply different commands at one index and drift apart for ever",
+            consequence: "replicas apply different commands at one index and diverge for good",
         }
         MatchFromSentIndex {
             id: "R05", name: "match-from-sent-index", at: "replication.rs",
-            breaks: "Any success counts for everything that was sent",
+            breaks: "A success response counts for everything that was sent",
             first: "committed-on-quorum",
-            consequence: "a write is acknowledged that only one server has: lost with that server",
+            consequence: "an acknowledged write is on one server only, and lost with it",
         }
         CommitPriorTermByCount {
             id: "C01", name: "commit-prior-term-by-count", at: "replication.rs, 5.4.2, figure 8",
-            breaks: "An entry of an earlier term commits by being counted",
+            breaks: "An entry of an earlier term commits by counting replicas",
             first: "current-term-commit",
             consequence: "an acknowledged write is overwritten by a later leader (figure 8)",
         }
         CommitPastVerifiedPrefix {
             id: "C02", name: "commit-past-verified-prefix", at: "replication.rs, 5.3",
-            breaks: "A follower commits what the leader has not yet compared",
+            breaks: "A follower commits entries that were not compared with the leader's log",
             first: "follower-commit-safety",
-            consequence: "a follower applies its own stale entries: replicas drift apart",
+            consequence: "a follower applies its own stale entries: replicas diverge",
         }
         FollowerAckBeforeSync {
             id: "P01", name: "follower-ack-before-sync", at: "saves.rs",
-            breaks: "A follower acknowledges what is not yet durable",
+            breaks: "A follower acknowledges entries before they are durable",
             first: "persist-before-reply",
-            consequence: "an acknowledged write is lost when the power of a majority fails",
+            consequence: "an acknowledged write is lost when a majority loses power",
         }
         LeaderLocalRead {
             id: "D01", name: "leader-local-read", at: "read.rs, 8",
-            breaks: "A leader answers reads without asking whether it still leads",
+            breaks: "A leader serves reads without confirming that it still leads",
             first: "read-safety",
-            consequence: "a deposed leader answers reads from the past",
+            consequence: "a deposed leader serves stale reads",
         }
         NonvoterCampaigns {
             id: "M10", name: "nonvoter-campaigns", at: "election.rs, thesis 4.2.2",
-            breaks: "A server that does not vote campaigns",
+            breaks: "A server that is not a voter campaigns",
             first: "membership-safety",
-            consequence: "a removed server disturbs the group for ever",
+            consequence: "a removed server disrupts the cluster for good",
         }
         ConfigChangeBeforeOwnTermCommit {
             id: "M01", name: "config-change-before-own-term-commit", at: "change.rs, thesis 4.1 as amended",
-            breaks: "A leader changes the group before an entry of its own term is committed",
+            breaks: "A leader starts a membership change before an entry of its own term is committed",
             first: "membership-safety",
             consequence: "two leaders with majorities that do not overlap: an acknowledged write is lost",
         }
         OverlappingConfigChanges {
             id: "M02", name: "overlapping-config-changes", at: "change.rs, 6",
-            breaks: "A change begins before the one before it is committed",
+            breaks: "A membership change begins before the previous one is committed",
             first: "membership-safety",
             consequence: "two leaders with majorities that do not overlap: an acknowledged write is lost",
         }
@@ -162,23 +163,23 @@ bugs! {
             id: "E02", name: "self-vote-after-rv", at: "saves.rs",
             breaks: "A candidate asks for votes before its own vote is durable",
             first: "persist-before-reply",
-            consequence: "after a loss of power the candidate leads the same term twice, or votes for another: writes lost",
+            consequence: "after a power loss the candidate leads the same term twice, or votes for another server: writes lost",
         }
         AckReportsOwnLastIndex {
             id: "R04", name: "ack-reports-own-last-index", at: "replication.rs",
-            breaks: "A follower acknowledges all that it has, compared or not",
+            breaks: "A follower acknowledges its whole log, compared or not",
             first: "persist-before-reply",
-            consequence: "a stale tail counts as a copy of what it is not: an acknowledged write is lost",
+            consequence: "a stale tail counts as a copy of the leader's entries: an acknowledged write is lost",
         }
         CommitIndexRegress {
             id: "C04", name: "commit-index-regress", at: "replication.rs, figure 2",
-            breaks: "A follower takes the leader's commit index even where it is lower",
+            breaks: "A follower adopts a lower commit index of the leader",
             first: "committed-immutable",
-            consequence: "a server that has answered from a state serves an older one later",
+            consequence: "a server serves a read from an older state than an earlier read",
         }
         ReadindexBeforeOwnTermCommit {
             id: "D02", name: "readindex-before-own-term-commit", at: "read.rs, 8",
-            breaks: "A new leader serves reads before it has committed anything in its term",
+            breaks: "A new leader serves reads before it has committed an entry of its term",
             first: "read-safety",
             consequence: "a read right after an election misses an acknowledged write",
         }
@@ -190,147 +191,147 @@ bugs! {
         }
         JointLeftBeforeCommit {
             id: "M07", name: "joint-left-before-commit", at: "change.rs, 6",
-            breaks: "The joint phase is left before it is committed",
+            breaks: "The joint configuration is left before it is committed",
             first: "membership-safety",
-            consequence: "the old and the new voters elect a leader each: writes lost",
+            consequence: "the old and the new voters each elect a leader: writes lost",
         }
         LearnerCountedInQuorum {
             id: "M09", name: "learner-counted-in-quorum", at: "replication.rs, thesis 4.2.1",
-            breaks: "Learners count as if they voted",
+            breaks: "Learners count as voters",
             first: "committed-on-quorum",
-            consequence: "a write is acknowledged that no majority of voters has: lost with the next leader",
+            consequence: "a write is acknowledged without a majority of voters: the next leader lacks it",
         }
         TermAdoptedNotDurable {
             id: "E03", name: "term-adopted-not-durable", at: "raft.rs",
-            breaks: "A term that was learnt is saved only with the next vote or entry",
+            breaks: "An adopted term is saved only with the next vote or entry",
             first: "persist-before-reply",
-            consequence: "after a restart the node serves an older leader and cuts what a newer one has committed",
+            consequence: "after a restart the server follows an older leader and truncates entries that a newer one has committed",
         }
         VoteRuleInsideLease {
             id: "E10", name: "vote-rule-inside-lease", at: "election.rs, thesis 6.4.1",
-            breaks: "A voter that hears a leader helps to depose it all the same",
+            breaks: "A voter that hears from a leader still votes for another server",
             first: "read-safety",
-            consequence: "a read by lease misses what a new leader has written",
+            consequence: "a lease read misses writes of a new leader",
         }
         MissingPrevTermReadsAsZero {
             id: "R11", name: "missing-prev-term-reads-as-zero", at: "replication.rs, 5.3",
-            breaks: "The term of an entry that is gone reads as 0, and 0 fits everywhere",
+            breaks: "The term of a compacted entry reads as 0, and 0 matches every log",
             first: "follower-commit-safety",
-            consequence: "a follower acknowledges entries that it does not have: an acknowledged write is lost",
+            consequence: "a follower acknowledges entries that it lacks: an acknowledged write is lost",
         }
         ApplyBeforeLocalDurable {
             id: "C06", name: "apply-before-local-durable", at: "replication.rs, raft.rs",
-            breaks: "A leader counts and applies what its own disk does not have",
+            breaks: "A leader counts and applies its own entries before they are durable",
             first: "committed-on-quorum",
-            consequence: "alone in its group, a server acknowledges a write and loses it with the power",
+            consequence: "a cluster of one acknowledges a write and loses it with the power",
         }
         InstallDropsAckedSuffix {
             id: "N01", name: "install-drops-acked-suffix", at: "install.rs, figure 13",
-            breaks: "A snapshot replaces a log that goes on beyond it",
+            breaks: "A snapshot replaces a log that contains its last entry and more",
             first: "acked-immutable",
-            consequence: "a late snapshot deletes acknowledged entries: an acknowledged write is lost with the next leader",
+            consequence: "a late snapshot removes acknowledged entries: the next leader lacks an acknowledged write",
         }
         InstallRegressesState {
             id: "N02", name: "install-regresses-state", at: "install.rs",
-            breaks: "A snapshot of what is long committed is installed",
+            breaks: "A snapshot older than the commit index is installed",
             first: "snapshot-consistency",
-            consequence: "a server goes back in time: its readers see the past, and its log loses what it acknowledged",
+            consequence: "a server goes back to an older state: reads are stale, and its log loses acknowledged entries",
         }
         SnapshotConfigLostOrStale {
             id: "N04", name: "snapshot-config-lost-or-stale", at: "install.rs, 7",
-            breaks: "A snapshot carries the group as it was where the log began",
+            breaks: "A snapshot contains the configuration at the beginning of the log",
             first: "snapshot-consistency",
-            consequence: "after an install or a restart wrong majorities count: two leaders, writes lost",
+            consequence: "after an install or a restart the wrong majorities count: two leaders, writes lost",
         }
         SnapshotBoundaryOffByOne {
             id: "N08", name: "snapshot-boundary-off-by-one", at: "replication.rs",
-            breaks: "A follower that lacks just the last compacted entry gets no snapshot",
+            breaks: "A follower that lacks only the last compacted entry gets no snapshot",
             first: "progress",
-            consequence: "one replica is left behind for ever",
+            consequence: "one replica never catches up",
         }
         ConfigAppliedLateCampaignUnguarded {
             id: "M04", name: "config-applied-late-campaign-unguarded", at: "raft.rs, 6",
-            breaks: "A configuration is in force once it is applied, not once it stands in the log",
+            breaks: "A configuration is in force once it is applied, not once it is in the log",
             first: "committed-on-quorum",
-            consequence: "leaders elected by old majorities and by new ones: writes lost",
+            consequence: "old and new majorities each elect a leader: writes lost",
         }
         ReadAckContextReused {
             id: "D03", name: "read-ack-context-reused", at: "read.rs, 8",
-            breaks: "A read joins the round that is out",
+            breaks: "A read joins the round in progress",
             first: "read-safety",
-            consequence: "late answers confirm a read that they know nothing of: it misses an acknowledged write",
+            consequence: "responses from before a read confirm it: it misses an acknowledged write",
         }
         LeaseFromAckArrival {
             id: "D06", name: "lease-from-ack-arrival", at: "replication.rs, thesis 6.4.1",
-            breaks: "A lease is counted from when the answer came",
+            breaks: "A lease counts from the arrival of the response",
             first: "read-safety",
-            consequence: "a lease outlives the promises that it rests on: a read misses what a new leader has written",
+            consequence: "a lease outlasts the voters' promises: a read misses writes of a new leader",
         }
         LeaseIgnoresDrift {
             id: "D08", name: "lease-ignores-drift", at: "read.rs, thesis 6.4.1",
-            breaks: "A lease lasts a whole election timeout, whatever the clocks do",
+            breaks: "A lease lasts a whole election timeout, without a margin for clock drift",
             first: "read-safety",
-            consequence: "with a slow clock at the leader or a fast one at a voter, a read misses what a new leader has written",
+            consequence: "with a slow clock at the leader or a fast one at a voter, a read misses writes of a new leader",
         }
         ReadBeforeApply {
             id: "D09", name: "read-before-apply", at: "read.rs, forward.rs, 8",
-            breaks: "A read that is confirmed is answered from whatever is applied",
+            breaks: "A confirmed read is served before its index is applied",
             first: "read-safety",
             consequence: "a read misses an acknowledged write",
         }
         RestartServesBeforeRecovery {
             id: "D10", name: "restart-serves-before-recovery", at: "read.rs, 8",
-            breaks: "A leader that has restarted takes what it recovered for all that is committed",
+            breaks: "A restarted leader takes its recovered commit index for the newest one",
             first: "read-safety",
-            consequence: "a read is served from before what was acknowledged",
+            consequence: "a read misses acknowledged writes",
         }
         StepdownReportedAsFailure {
             id: "K05", name: "stepdown-reported-as-failure", at: "raft.rs",
-            breaks: "What a deposed leader cannot know it reports as not done",
+            breaks: "A deposed leader reports proposals with an unknown result as failed",
             first: "witness",
-            consequence: "a client that was told \"no\" finds its write done, or does it twice",
+            consequence: "a client finds a write executed that was reported as failed, or executes it twice",
         }
         PeerIdentityUnchecked {
             id: "T01", name: "peer-identity-unchecked", at: "raft.rs",
-            breaks: "Letters for and from another life are taken",
+            breaks: "Messages for and from another directory ID are accepted",
             first: "one-vote-per-term",
-            consequence: "a server with an empty disk votes and counts for the one that it replaces: writes lost",
+            consequence: "a server with a wiped disk votes and counts as the replica that it replaces: writes lost",
         }
         TimerResetOnDeniedVote {
             id: "L01", name: "timer-reset-on-denied-vote", at: "election.rs, 5.2",
-            breaks: "A vote that is denied puts off the own candidacy",
+            breaks: "A denied vote resets the election timer",
             first: "progress",
-            consequence: "a noisy server that nobody can elect keeps those silent that could be",
+            consequence: "a candidate that cannot win keeps the servers that could from campaigning",
         }
         NoCheckQuorum {
             id: "L02", name: "no-check-quorum", at: "change.rs, thesis 6.2",
-            breaks: "A leader that hears no majority leads on",
+            breaks: "A leader that hears from no majority does not step down",
             first: "progress",
-            consequence: "clients of a cut-off leader wait for ever",
+            consequence: "clients of a partitioned leader wait forever",
         }
         PrevoteTermDeadlock {
             id: "L04", name: "prevote-term-deadlock", at: "election.rs, thesis 9.6",
-            breaks: "A pre-vote in an old term is not answered",
+            breaks: "A pre-vote in an older term gets no response",
             first: "progress",
-            consequence: "those with the longest log never learn the term in which they could win: leaderless for ever",
+            consequence: "the servers with the longest log never learn the current term, in which they could win: no leader, forever",
         }
         ConflictCatchUpLivelock {
             id: "L06", name: "conflict-catch-up-livelock", at: "replication.rs, 5.3",
-            breaks: "A refusal does not move what is tried next",
+            breaks: "A rejection does not move `next_index`",
             first: "progress",
-            consequence: "one replica is left behind for ever",
+            consequence: "one replica never catches up",
         }
         SnapshotTransferNeverRetried {
             id: "L07", name: "snapshot-transfer-never-retried", at: "install.rs",
-            breaks: "A part of a snapshot that was lost is not sent again",
+            breaks: "A lost chunk of a snapshot is not sent again",
             first: "progress",
-            consequence: "one replica is left behind for ever",
+            consequence: "one replica never catches up",
         }
         RemovedOrRetiredNodeMishandled {
             id: "L09", name: "removed-or-retired-node-mishandled", at: "election.rs, thesis 4.2.2",
-            breaks: "Only the configuration in force says who may campaign",
+            breaks: "Only voters of the configuration in force may campaign",
             first: "progress",
-            consequence: "the only server that could win was removed by an entry that never commits: leaderless for ever",
+            consequence: "the only server that could win was removed by an entry that never commits: no leader, forever",
         }
     }
 }

@@ -1,6 +1,6 @@
 //! raft-core with a host that carries out its effects as `raft_core::io` says.
 
-use super::{MOST_IN_A_MESSAGE, MOST_IN_FLIGHT, Server};
+use super::{MAX_IN_FLIGHT, MAX_MESSAGE_BYTES, Server};
 use raft_core::{
     Config, Effect, Envelope, Input, NodeId, Payload, Raft, ReadConfirmation, Recovered, RequestId, SaveId,
     Timestamp,
@@ -9,7 +9,7 @@ use raft_core::{
 /// One server and its host.
 pub struct Core {
     raft: Raft,
-    /// What its own host has for it, since it last worked.
+    /// Inputs of its own host since its last turn.
     inputs: Vec<Input>,
     effects: Vec<Effect>,
     applied: usize,
@@ -17,17 +17,17 @@ pub struct Core {
     proposed: u64,
 }
 
-/// What is left in the place of a letter that has gone out.
+/// Replaces a message that was sent.
 const SENT: Effect = Effect::ReadNow { request: RequestId(0), confirmation: ReadConfirmation::Quorum };
 
-/// Nobody looks at the clock: no deadline is ever stepped but the first.
+/// The clock stands still: only the first deadline is ever stepped.
 const NOW: Timestamp = Timestamp(1_000_000_000);
 
 impl Core {
     /// Returns the newest write, if there is one.
-    fn carry_out(&mut self, inboxes: &mut [Vec<Envelope>]) -> Option<SaveId> {
+    fn run_effects(&mut self, inboxes: &mut [Vec<Envelope>]) -> Option<SaveId> {
         let mut saved = None;
-        // Looked at where they lie: only letters move on.
+        // Effects are handled in place; only messages move.
         for effect in &mut self.effects {
             match effect {
                 Effect::Save { id, .. } => saved = Some(*id),
@@ -53,16 +53,16 @@ impl Core {
 impl Server for Core {
     type Envelope = Envelope;
 
-    fn new(place: usize, size: usize) -> Core {
-        let id = NodeId(place as u64);
+    fn new(position: usize, size: usize) -> Core {
+        let id = NodeId(position as u64);
         let config = Config {
             pre_vote: false,
             max_batch_entries: usize::MAX,
-            max_batch_bytes: MOST_IN_A_MESSAGE,
-            max_in_flight_messages: MOST_IN_FLIGHT,
+            max_batch_bytes: MAX_MESSAGE_BYTES,
+            max_in_flight_messages: MAX_IN_FLIGHT,
             ..Config::new(id, (0..size as u64).map(NodeId).collect())
         };
-        let raft = Raft::new(config, Recovered::default(), Timestamp(0)).expect("a configuration that works");
+        let raft = Raft::new(config, Recovered::default(), Timestamp(0)).expect("the settings must be valid");
         let mut server =
             Core { raft, inputs: Vec::new(), effects: Vec::new(), applied: 0, answered: 0, proposed: 0 };
         server.inputs.push(Input::Saved(SaveId(0)));
@@ -79,17 +79,17 @@ impl Server for Core {
         self.inputs.push(Input::Propose { request, command: command.into() });
     }
 
-    fn work(&mut self, inbox: &mut Vec<Envelope>, inboxes: &mut [Vec<Envelope>]) {
+    fn take_turn(&mut self, inbox: &mut Vec<Envelope>, inboxes: &mut [Vec<Envelope>]) {
         if self.inputs.is_empty() && inbox.is_empty() {
             return;
         }
-        let letters = inbox.drain(..).map(Input::Receive);
+        let messages = inbox.drain(..).map(Input::Receive);
         if self.inputs.is_empty() {
-            self.raft.step_all(NOW, letters, &mut self.effects);
+            self.raft.step_all(NOW, messages, &mut self.effects);
         } else {
-            self.raft.step_all(NOW, self.inputs.drain(..).chain(letters), &mut self.effects);
+            self.raft.step_all(NOW, self.inputs.drain(..).chain(messages), &mut self.effects);
         }
-        while let Some(id) = self.carry_out(inboxes) {
+        while let Some(id) = self.run_effects(inboxes) {
             self.raft.step(NOW, Input::Saved(id), &mut self.effects);
         }
     }
@@ -98,7 +98,7 @@ impl Server for Core {
         self.applied
     }
 
-    fn held(&self) -> u64 {
+    fn last_index(&self) -> u64 {
         self.raft.last().index.0
     }
 }

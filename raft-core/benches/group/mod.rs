@@ -1,69 +1,68 @@
-//! A group in memory: a few servers, their letters delivered directly, their writes durable at once.
+//! A cluster in memory: servers that deliver their messages directly and whose writes are durable at once.
 //!
-//! The loop is written once, over [`Server`], so that raft-core and raft-rs run literally the same code around them;
-//! what differs stands in the two adapters and nowhere else. The choices, so that nobody has to guess:
+//! The loop is written once, over [`Server`], so raft-core and raft-rs run the same code around them. All
+//! differences are in the two adapters. The choices:
 //!
-//! * Closed loop: as many proposals are kept in flight as the window says. One round lets every server in turn take all
-//!   letters that it was sent, and then carry out what it wants done, once: a host that gathers what has come since it
-//!   last looked. The leader is the first, so a proposal is applied at the leader in the round after the one in which it
-//!   was made.
-//! * Writes are durable at once, together, at the end of a server's turn: the disk costs nothing, and both get the
-//!   group commit that a host would do. Letters are neither encoded nor copied: values change hands.
-//! * Commands are owned buffers that were made before the clock starts. What is measured is what the Raft does with
-//!   them; a command counts once the leader was told to apply it.
-//! * No ticks, no timers, no heartbeats, no faults, no log output: the first server is told to campaign before the clock
-//!   starts, and leads for ever. One thread.
-//! * Limits are the same for both and never the bottleneck: [`MOST_IN_FLIGHT`] messages to one follower, and
-//!   [`MOST_IN_A_MESSAGE`] for the size of one; nothing limits what is uncommitted.
-//! * At the end every server must hold every command. A loop that loses entries would measure nothing.
+//! * Closed loop: the window says how many proposals are in flight. In a round each server in turn handles
+//!   all its messages and then carries out its effects once, like a host that gathers its input. The leader
+//!   is first, so a proposal is applied there one round after it was made.
+//! * Writes become durable at once, together, at the end of a server's turn: the disk costs nothing, and both
+//!   systems get group commit. Messages are moved, neither encoded nor copied.
+//! * Commands are owned buffers that were made before the clock starts. A command counts once the leader
+//!   applies it.
+//! * No ticks, timers, heartbeats, faults or log output: the first server campaigns before the clock starts,
+//!   and stays the leader. One thread.
+//! * Limits are the same for both and are never reached: [`MAX_IN_FLIGHT`] messages to one follower,
+//!   [`MAX_MESSAGE_BYTES`] in a message; uncommitted entries are not limited.
+//! * At the end every server must hold every command: a loop that loses entries would measure nothing.
 
 pub mod core;
 
-/// The most messages with entries on their way to one follower.
-pub const MOST_IN_FLIGHT: usize = 256;
+/// The maximum number of messages with entries in flight to one follower.
+pub const MAX_IN_FLIGHT: usize = 256;
 
-/// The most bytes in one message: the largest window of the largest commands fits.
-pub const MOST_IN_A_MESSAGE: u64 = 4 << 20;
+/// The maximum bytes in one message: the largest window of the largest commands fits.
+pub const MAX_MESSAGE_BYTES: u64 = 4 << 20;
 
-/// One server of the group, of whichever Raft, with its host.
+/// One server of the cluster, of either implementation, with its host.
 pub trait Server: Sized {
-    /// What servers send each other.
+    /// A message between servers.
     type Envelope;
 
-    /// One of `size` servers; `place` counts from 0.
-    fn new(place: usize, size: usize) -> Self;
+    /// One of `size` servers; `position` counts from 0.
+    fn new(position: usize, size: usize) -> Self;
 
-    /// Campaigns now.
+    /// Starts an election.
     fn campaign(&mut self);
 
-    /// Proposes a command, at the leader.
+    /// Proposes a command at the leader.
     fn propose(&mut self, command: Vec<u8>);
 
-    /// Takes all that came in, and carries out what it wants done: its writes are durable at once, its letters go to the
-    /// inbox of whom they are for.
-    fn work(&mut self, inbox: &mut Vec<Self::Envelope>, inboxes: &mut [Vec<Self::Envelope>]);
+    /// Handles all messages of `inbox` and carries out the effects: writes are durable at once, messages go
+    /// to the inbox of their receiver.
+    fn take_turn(&mut self, inbox: &mut Vec<Self::Envelope>, inboxes: &mut [Vec<Self::Envelope>]);
 
-    /// How many commands it was told to apply.
+    /// The number of commands applied.
     fn applied(&self) -> usize;
 
-    /// How many entries its log has.
-    fn held(&self) -> u64;
+    /// The index of the last entry of its log.
+    fn last_index(&self) -> u64;
 }
 
-/// The servers, and what is on its way to each.
+/// The servers, and the messages in flight to each.
 pub struct Group<S: Server> {
     servers: Vec<S>,
     inboxes: Vec<Vec<S::Envelope>>,
-    /// Letters delivered so far.
-    #[allow(dead_code, reason = "only who measures time looks")]
+    /// The number of messages delivered so far.
+    #[allow(dead_code, reason = "only the bench `proposals` reads it")]
     pub delivered: usize,
 }
 
 impl<S: Server> Group<S> {
-    /// A group that is led by its first server.
+    /// A cluster that is led by its first server.
     pub fn new(size: usize) -> Group<S> {
         let mut group = Group {
-            servers: (0..size).map(|place| S::new(place, size)).collect(),
+            servers: (0..size).map(|position| S::new(position, size)).collect(),
             inboxes: (0..size).map(|_| Vec::new()).collect(),
             delivered: 0,
         };
@@ -73,7 +72,7 @@ impl<S: Server> Group<S> {
         group
     }
 
-    /// Proposes all of `commands`, never more than `window` at a time, and waits until all are applied.
+    /// Proposes all of `commands`, at most `window` at a time, until all are applied.
     pub fn run(&mut self, commands: Vec<Vec<u8>>, window: usize) {
         let before = self.servers[0].applied();
         let wanted = before + commands.len();
@@ -88,7 +87,7 @@ impl<S: Server> Group<S> {
         }
     }
 
-    /// Goes on until nobody has anything to say.
+    /// Runs rounds until no message is in flight.
     pub fn settle(&mut self) {
         loop {
             self.round();
@@ -98,24 +97,30 @@ impl<S: Server> Group<S> {
         }
     }
 
-    /// Asserts that every server holds what the first one does.
+    /// Asserts that every server has all entries of the first.
     pub fn check(&self) {
-        let held = self.servers[0].held();
-        assert!(self.servers.iter().all(|server| server.held() == held), "a server lacks entries");
-        assert!(held > self.servers[0].applied() as u64, "every command, and the leader's own first entry");
+        let last_index = self.servers[0].last_index();
+        assert!(
+            self.servers.iter().all(|server| server.last_index() == last_index),
+            "every server must hold all entries"
+        );
+        assert!(
+            last_index > self.servers[0].applied() as u64,
+            "the log must hold every command and the leader's first entry"
+        );
     }
 
     fn round(&mut self) {
-        for (place, server) in self.servers.iter_mut().enumerate() {
-            let mut inbox = std::mem::take(&mut self.inboxes[place]);
+        for (position, server) in self.servers.iter_mut().enumerate() {
+            let mut inbox = std::mem::take(&mut self.inboxes[position]);
             self.delivered += inbox.len();
-            server.work(&mut inbox, &mut self.inboxes);
-            self.inboxes[place] = inbox;
+            server.take_turn(&mut inbox, &mut self.inboxes);
+            self.inboxes[position] = inbox;
         }
     }
 }
 
-/// This many commands of this many bytes.
+/// `count` commands of `bytes` bytes each.
 pub fn commands(count: usize, bytes: usize) -> Vec<Vec<u8>> {
     (0..count).map(|number| vec![number as u8; bytes]).collect()
 }
