@@ -1,34 +1,33 @@
-//! **Election safety**: at most one leader in a term.
+//! **Election safety**: at most one leader per term.
 //!
-//! *Source*: Raft paper, figure 3 and 5.2. *Facts*: `Leads`, `Started`.
+//! *Source*: Raft paper, figure 3 and 5.2; TLA+: `MoreThanOneLeaderInv` (etcd). *Facts*: `Leads`, `Started`.
 //!
-//! *Reading*: a term belongs to the first (server, incarnation) that leads it. A server that leads one term twice, once
-//! before and once after a restart, is two leaders: the second one knows nothing of what the first has sent (5.2 has it
-//! come back as a follower).
+//! *Check*: a term belongs to the first (server, incarnation) that leads it. A server that leads a term again after a
+//! restart counts as a second leader: it does not know what it sent before (by 5.2 it restarts as a follower).
 //!
-//! *Blind spots*: a leader that never says so. Leading a term again in the same incarnation is let go: nothing was
-//! forgotten in between.
+//! *Blind spots*: a leader that does not state `Leads`. Leading a term again in the same incarnation is allowed: the
+//! server has forgotten nothing in between.
 
 use crate::check_context::{CheckContext, CheckResult};
 use crate::fact::Term;
 
-/// At most one leader in a term.
+/// At most one leader per term.
 #[derive(Default, Debug)]
 pub struct ElectionSafety {
     pub(crate) checks: u64,
 }
 
 impl ElectionSafety {
-    /// Its name.
+    /// The name.
     pub const NAME: &str = "election-safety";
-    /// In one line.
-    pub const ABOUT: &str = "at most one leader in a term";
+    /// What must hold, in one line.
+    pub const ABOUT: &str = "at most one leader per term";
 
-    pub(crate) fn check_leader(&mut self, scene: CheckContext<'_>, term: Term) -> CheckResult {
-        let leaderships = &scene.shadow.leaderships;
+    pub(crate) fn check_leader(&mut self, context: CheckContext<'_>, term: Term) -> CheckResult {
+        let leaderships = &context.shadow.leaderships;
         self.checks += u64::from(!leaderships.is_empty());
         let Some(known) = leaderships.get(&term) else { return Ok(()) };
-        let node = scene.node;
+        let node = context.node;
         if (known.origin.node, known.incarnation) == (node.id, node.incarnation) {
             return Ok(());
         }
@@ -37,6 +36,6 @@ impl ElectionSafety {
         } else {
             format!("n{} leads term {term} although n{} already leads it", node.id, known.origin.node)
         };
-        scene.violation(Self::NAME, scene.shadow.leader_fact(term), sentence)
+        context.violation(Self::NAME, context.shadow.leader_fact(term), sentence)
     }
 }

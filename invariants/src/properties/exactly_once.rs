@@ -1,19 +1,19 @@
-//! **Exactly once**: a client's request changes the state at one index only, however often it is in the log.
+//! **Exactly once**: a client request changes the state at one index only, however often it is in the log.
 //!
 //! *Source*: Raft paper, 8 (sessions and serial numbers); thesis, 6.3. *Facts*: `Applied` with its request.
 //!
-//! *Reading*: the first index at which a request has an effect is the only one, on all servers and in all incarnations.
+//! *Check*: the first index at which a request has an effect is the only one, on all servers and in all incarnations.
 //! The same index on another server, or again after a restart, is the same effect. A retry that is answered from the
-//! session table has none. A restored state brings the effects of all indexes before it along: a retry that is applied
-//! after it must find them in the table that the snapshot carried.
+//! session table has no effect. A restored state includes the effects of all earlier indexes: a retry applied after
+//! it must find them in the snapshot's session table.
 //!
-//! *Blind spots*: a request that never has an effect; requests that are not named.
+//! *Blind spots*: a request that never has an effect; requests without an identifier.
 
 use crate::check_context::{CheckContext, CheckResult};
 use crate::fact::{Digest, Fact, Index, RequestId};
 use crate::shadow::{FactOrigin, RequestMap};
 
-/// A request has its effect at one index only.
+/// A request has an effect at one index only.
 #[derive(Default, Debug)]
 pub struct ExactlyOnce {
     pub(crate) checks: u64,
@@ -29,22 +29,24 @@ struct Effect {
 }
 
 impl ExactlyOnce {
-    /// Its name.
+    /// The name.
     pub const NAME: &str = "exactly-once";
-    /// In one line.
-    pub const ABOUT: &str = "a client's request changes the state at one index only";
+    /// What must hold, in one line.
+    pub const ABOUT: &str = "a client request changes the state at one index only";
 
     pub(crate) fn check_apply(
         &mut self,
-        scene: CheckContext<'_>,
+        context: CheckContext<'_>,
         request: RequestId,
         effect: bool,
     ) -> CheckResult {
-        let Fact::Applied { index, entry, state, .. } = scene.observed.fact else { return Ok(()) };
+        let Fact::Applied { index, entry, state, .. } = context.observed.fact else { return Ok(()) };
         let Some(&first) = self.effects.get(request) else {
             if effect {
-                self.effects
-                    .insert(request, Effect { index, entry, state, origin: FactOrigin::of(scene.observed) });
+                self.effects.insert(
+                    request,
+                    Effect { index, entry, state, origin: FactOrigin::of(context.observed) },
+                );
             }
             return Ok(());
         };
@@ -53,8 +55,8 @@ impl ExactlyOnce {
             return Ok(());
         }
         let sentence = format!(
-            "n{} applies {request} again at {index} although it had its effect at {}",
-            scene.node.id, first.index
+            "n{} applies {request} again at {index} although it already had its effect at {}",
+            context.node.id, first.index
         );
         let fact = Fact::Applied {
             index: first.index,
@@ -63,6 +65,6 @@ impl ExactlyOnce {
             request: Some(request),
             effect: true,
         };
-        scene.violation(Self::NAME, Some(first.origin.observed(fact)), sentence)
+        context.violation(Self::NAME, Some(first.origin.observed(fact)), sentence)
     }
 }

@@ -1,84 +1,88 @@
-//! **One change of the group at a time, each overlapping with the one before it.**
+//! **Membership safety**: one membership change at a time, each configuration overlapping with the one before it.
 //!
-//! *Source*: Raft paper, 6; thesis 4.1 with its amendment of 2015 (a leader changes the group only after it has committed
-//! an entry of its own term), 4.2.2 (who may campaign), 4.3 (joint consensus). *Facts*: `Configured`, `Committed`,
-//! `Leads`, `Appended`, `Campaigned`.
+//! *Source*: Raft paper, 6; thesis 4.1 with its amendment of 2015 (a leader changes the configuration only after it
+//! has committed an entry of its own term), 4.2.2 (who may campaign), 4.3 (joint consensus). *Facts*: `Configured`,
+//! `Committed`, `Leads`, `Appended`, `Campaigned`.
 //!
-//! *Reading*: a leader that puts a configuration into its log has committed the one before it, and an entry of its own
-//! term. From one configuration to the next one voter comes or goes at the most, or a joint phase is entered from just
-//! the old voters, or left to just the new ones. Who campaigns votes in the configuration in force in its log or in the
-//! newest that it knows to be committed. Whoever follows takes configurations as they come, also those that a later
-//! leader will cut, or those that come with a snapshot ("snapshot-consistency" asks whether that one is right).
+//! *Check*: a leader that appends a configuration has committed the one before it and an entry of its own term.
+//! Between two configurations at most one voter is added or removed, or a joint phase begins with exactly the old
+//! voters, or ends with exactly the new ones. A candidate is a voter of the configuration in force in its log or of
+//! the newest one that it knows to be committed. Followers accept any configuration that a leader or a snapshot
+//! brings, also one that a later leader truncates (`snapshot-consistency` checks the one in a snapshot).
 //!
-//! And a configuration does not contradict itself, whoever states it, in its log or in a snapshot: nobody is listed twice in
-//! one half, no voter of the new half is a learner, and what an entry or a snapshot carries has a voter. An old voter
-//! may be a learner while joint, and a server that joins may begin with an empty configuration, which no entry carries.
+//! A configuration, whether in a log or in a snapshot, must be valid: no list names a server twice, no voter of the
+//! new half is a learner, and if an entry or a snapshot carries it, it has a voter. Allowed: a voter of the old half
+//! that is a learner while joint, and an empty first configuration on a server that is about to join.
 //!
-//! *Blind spots*: a leader's commit index is taken at its word here. Looks only where configurations are stated.
+//! *Blind spots*: a leader's commit index is believed here. Checks only where configurations are stated.
 
 use crate::check_context::{CheckContext, CheckResult};
 use crate::fact::{Configuration, Index, Node, Term};
 
-/// One change of the group at a time, each overlapping with the one before it.
+/// One membership change at a time, each configuration overlapping with the one before it.
 #[derive(Default, Debug)]
 pub struct MembershipSafety {
     pub(crate) checks: u64,
 }
 
 impl MembershipSafety {
-    /// Its name.
+    /// The name.
     pub const NAME: &str = "membership-safety";
-    /// In one line.
-    pub const ABOUT: &str =
-        "the group changes by one committed step after the other, and only its voters campaign";
+    /// What must hold, in one line.
+    pub const ABOUT: &str = "membership changes one committed step at a time, and only voters campaign";
 
-    /// A configuration was stated, as in force or in a snapshot: it contradicts itself, or not.
-    pub(crate) fn check_valid(&mut self, scene: CheckContext<'_>) -> CheckResult {
-        let Some((index, configuration)) = scene.observed.fact.configuration() else { return Ok(()) };
-        let Some(flaw) = configuration.validation_error(index > 0) else { return Ok(()) };
-        let sentence =
-            format!("n{} states at {index} the group {configuration}, which {flaw}", scene.node.id);
-        scene.violation(Self::NAME, None, sentence)
+    /// Checks that a stated configuration is valid by itself.
+    pub(crate) fn check_valid(&mut self, context: CheckContext<'_>) -> CheckResult {
+        let Some((index, configuration)) = context.observed.fact.configuration() else { return Ok(()) };
+        let Some(error) = configuration.validation_error(index > 0) else { return Ok(()) };
+        let sentence = format!(
+            "n{} states the configuration {configuration} at {index}, which {error}",
+            context.node.id
+        );
+        context.violation(Self::NAME, None, sentence)
     }
 
     pub(crate) fn check_configuration(
         &mut self,
-        scene: CheckContext<'_>,
+        context: CheckContext<'_>,
         index: Index,
         next: &Configuration,
     ) -> CheckResult {
-        let node = scene.node;
-        // Followers, and whoever states at boot what it has recovered, decide nothing.
+        let node = context.node;
+        // Only a leader decides. Followers, and servers that state what they recovered, do not.
         let (Some(led), Some((since, before))) = (node.leader_of, node.newest_configuration()) else {
             return Ok(());
         };
-        // The founding group is nobody's decision.
+        // No leader decides on the first configuration.
         if index == 0 {
             return Ok(());
         }
         self.checks += 1;
         let id = node.id;
         let sentence = if since > node.commit_index {
-            format!("n{id} changes the group at {index} although its change at {since} is not committed")
+            format!(
+                "n{id} changes the configuration at {index} although the change at {since} is not committed"
+            )
         } else if node.log.term_at(node.commit_index) != Some(led) {
             format!(
-                "n{id} leads term {led} and changes the group at {index} before it has committed anything in it"
+                "n{id} leads term {led} and changes the configuration at {index} before it has committed an entry of it"
             )
         } else if !majorities_overlap(before, next) {
             format!(
-                "n{id} changes the group at {index} from {before} to {next}, whose majorities need not overlap"
+                "n{id} changes the configuration at {index} from {before} to {next}, whose majorities need not overlap"
             )
         } else {
             return Ok(());
         };
-        scene.violation(Self::NAME, scene.shadow.leader_fact(led), sentence)
+        context.violation(Self::NAME, context.shadow.leader_fact(led), sentence)
     }
 
-    pub(crate) fn check_campaign(&mut self, scene: CheckContext<'_>, term: Term) -> CheckResult {
-        let node = scene.node;
+    pub(crate) fn check_campaign(&mut self, context: CheckContext<'_>, term: Term) -> CheckResult {
+        let node = context.node;
         let Some((_, in_force)) = node.newest_configuration() else { return Ok(()) };
-        // The request may have waited for the disk while somebody else won, and changed the group: it asks for nothing.
-        if scene.shadow.leaderships.contains_key(&term) {
+        // The vote request waited for the disk while another server won this term and changed the configuration:
+        // harmless.
+        if context.shadow.leaderships.contains_key(&term) {
             return Ok(());
         }
         self.checks += 1;
@@ -89,7 +93,7 @@ impl MembershipSafety {
             return Ok(());
         }
         let sentence = format!("n{} campaigns in term {term} and has no vote in {in_force}", node.id);
-        scene.violation(Self::NAME, None, sentence)
+        context.violation(Self::NAME, None, sentence)
     }
 }
 

@@ -1,14 +1,14 @@
-//! What must hold of facts: one file per property, opening with its source, the facts that it needs, how it reads them,
-//! and what it cannot see.
+//! What must hold of facts: one file per property, opening with its source, the facts that it needs, how it reads
+//! them, and what it cannot see.
 //!
-//! A property is shown each fact that concerns it *before* the shadow takes that fact in, so the shadow is the past and
-//! the fact is the news. It keeps only what the shadow does not.
+//! A property is shown each fact that concerns it *before* the shadow takes that fact in, so the shadow is the past
+//! and the fact is the news. It keeps only what the shadow does not.
 //!
 //! **Looking.** `looked` counts comparisons that could have failed, between facts of two occasions of which neither
-//! follows from the other: two servers, a server and a disk, a server and a client, one server at two times. Where each
-//! new fact must differ from all of its kind (leaders by term, votes by term), it is compared with the table of all
-//! earlier ones; that is one look, and none while the table is empty. A property that needs facts which nobody states
-//! lets everything go and looks zero times.
+//! follows from the other: two servers, a server and a disk, a server and a client, one server at two times. Where
+//! each new fact must differ from all of its kind (leaders by term, votes by term), it is compared with the table of
+//! all earlier ones; that is one look, and none while the table is empty. A property that needs facts which nobody
+//! states lets everything go and looks zero times.
 //!
 #![doc = include_str!("../../docs/properties.md")]
 

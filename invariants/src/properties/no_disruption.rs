@@ -1,105 +1,105 @@
-//! **Nobody outside the group brings a term about in it** while nothing is wrong and nothing is asked.
+//! **No disruption**: while there is no fault and no request, a server outside the configuration cannot raise the
+//! term of its members.
 //!
-//! *Source*: thesis 4.2.3 (disruptive servers), 9.6 (pre-vote), 6.2 (a leader that hears a quorum, followers that hear
-//! their leader). *Facts*: `Quiet`, `Campaigned`, `TermChanged`, `SteppedDown`, and for who belongs to the group
-//! `Configured` and `Committed`.
+//! *Source*: thesis 4.2.3 (disruptive servers), 9.6 (pre-vote), 6.2 (leaders and followers that miss heartbeats).
+//! *Facts*: `Quiet`, `Campaigned`, `TermChanged`, `SteppedDown`; for the configuration, `Configured` and `Committed`.
 //!
-//! *Reading*: where it is quiet, everybody in the group hears its leader, and follows no one who asks for votes from
-//! outside: it does not go to a term in which somebody outside has campaigned since it became quiet. Who belongs to the
-//! group but was not said to be quiet, because it is ill, may not hear the leader: nothing is asked of it, and to the
-//! others it is like one outside. A term that was brought about before may still be on its way, and is let go. So is
-//! everything once a member campaigns, falls, or leads no more for a reason of its own: then there is no leader to hear.
-//! Each candidacy from outside is one look: from then on every term of the group is held against it.
+//! *Check*: once the world states `Quiet`, every member hears its leader and ignores vote requests from outside: it
+//! does not enter a term in which an outsider has campaigned since. A member that was not stated to be quiet, because
+//! it has a permanent fault, may not hear the leader: it is not checked, and counts as an outsider for the others.
+//! Each candidacy of an outsider is one check: from then on every term change of a member is compared with it.
 //!
-//! *Blind spots*: with pre-vote those outside mostly do not even campaign, and nothing is looked at; neither is what
-//! they ask before they do. Looks only where the world says that it is quiet, which it does only where pre-vote or
-//! check-quorum is on: without them thesis 4.2.3 promises nothing.
+//! Allowed: a term that was raised before may still be on its way. Checking stops once a member campaigns, crashes,
+//! or stops leading for a reason of its own: then there is no leader to hear.
+//!
+//! *Blind spots*: with pre-vote outsiders mostly do not campaign, and their pre-vote requests are not facts. Checks
+//! only where `Quiet` is stated, which requires pre-vote or check-quorum: without them 4.2.3 guarantees nothing.
 
 use crate::check_context::{CheckContext, CheckResult};
 use crate::fact::{Configuration, Node, Observed, Term};
 use crate::shadow::Shadow;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Nobody outside the group brings a term about in it.
+/// An outsider cannot raise the term of the members.
 #[derive(Default, Debug)]
 pub struct NoDisruption {
     pub(crate) checks: u64,
-    /// Of whom it was said that it is quiet.
+    /// The servers that are stated to be quiet.
     healed: BTreeSet<Node>,
-    /// The first candidacy of those outside in each term since then.
+    /// For each term, the first candidacy of an outsider since then.
     candidacies: BTreeMap<Term, Observed>,
-    /// The event during which a leader stepped down: it may have done so because of a term that it states next.
+    /// The event during which a leader stepped down; a term that it states in the same event is the reason.
     stepped_down_at: Option<u64>,
 }
 
 impl NoDisruption {
-    /// Its name.
+    /// The name.
     pub const NAME: &str = "no-disruption";
-    /// In one line.
+    /// What must hold, in one line.
     pub const ABOUT: &str =
-        "after healing, with pre-vote or check-quorum, nobody outside the group brings a term about in it";
+        "after healing, with pre-vote or check-quorum, no outsider raises the term of the members";
 
-    pub(crate) fn record_healed(&mut self, scene: CheckContext<'_>) -> CheckResult {
-        self.healed.insert(scene.node.id);
+    pub(crate) fn record_healed(&mut self, context: CheckContext<'_>) -> CheckResult {
+        self.healed.insert(context.node.id);
         Ok(())
     }
 
-    pub(crate) fn check_campaign(&mut self, scene: CheckContext<'_>, term: Term) -> CheckResult {
-        let Some(group) = self.committed_configuration(scene.shadow) else { return Ok(()) };
-        if self.is_healed_member(group, scene.node.id) {
+    pub(crate) fn check_campaign(&mut self, context: CheckContext<'_>, term: Term) -> CheckResult {
+        let Some(configuration) = self.committed_configuration(context.shadow) else { return Ok(()) };
+        if self.is_healed_member(configuration, context.node.id) {
             self.reset();
-        } else if group.members().any(|node| self.healed.contains(&node)) {
+        } else if configuration.members().any(|node| self.healed.contains(&node)) {
             self.checks += 1;
-            self.candidacies.entry(term).or_insert_with(|| scene.observed.clone());
+            self.candidacies.entry(term).or_insert_with(|| context.observed.clone());
         }
         Ok(())
     }
 
-    pub(crate) fn check_term_change(&mut self, scene: CheckContext<'_>, term: Term) -> CheckResult {
-        let Some(group) = self.committed_configuration(scene.shadow) else { return Ok(()) };
-        let id = scene.node.id;
-        if !self.is_healed_member(group, id) {
+    pub(crate) fn check_term_change(&mut self, context: CheckContext<'_>, term: Term) -> CheckResult {
+        let Some(configuration) = self.committed_configuration(context.shadow) else { return Ok(()) };
+        let id = context.node.id;
+        if !self.is_healed_member(configuration, id) {
             return Ok(());
         }
-        if self.stepped_down_at.is_some_and(|step| step != scene.observed.step) {
+        if self.stepped_down_at.is_some_and(|step| step != context.observed.step) {
             self.reset();
             return Ok(());
         }
         let Some(first) = self.candidacies.get(&term) else { return Ok(()) };
         let other = first.node;
-        let who = match group.has(other) {
-            true => "is ill".to_owned(),
-            false => format!("does not belong to the group {group}"),
+        let reason = match configuration.has(other) {
+            true => "has a permanent fault".to_owned(),
+            false => format!("is not a member of {configuration}"),
         };
-        let sentence = format!("n{id} goes to term {term}, in which n{other} campaigns, which {who}");
-        scene.violation(Self::NAME, Some(first.clone()), sentence)
+        let sentence = format!("n{id} goes to term {term}, in which n{other} campaigns, which {reason}");
+        context.violation(Self::NAME, Some(first.clone()), sentence)
     }
 
-    pub(crate) fn record_step_down(&mut self, scene: CheckContext<'_>) -> CheckResult {
-        if self.healed.contains(&scene.node.id) {
-            self.stepped_down_at = Some(scene.observed.step);
+    pub(crate) fn record_step_down(&mut self, context: CheckContext<'_>) -> CheckResult {
+        if self.healed.contains(&context.node.id) {
+            self.stepped_down_at = Some(context.observed.step);
         }
         Ok(())
     }
 
-    /// Somebody has died, or lives again.
-    pub(crate) fn record_failure(&mut self, scene: CheckContext<'_>) -> CheckResult {
-        if self.healed.contains(&scene.node.id) {
+    /// A server crashed or restarted.
+    pub(crate) fn record_failure(&mut self, context: CheckContext<'_>) -> CheckResult {
+        if self.healed.contains(&context.node.id) {
             self.reset();
         }
         Ok(())
     }
 
-    /// The group, where it is quiet. Nothing is asked for, so it is the one that is committed.
+    /// The committed configuration once it is quiet. There are no requests, so it is the one in force.
     fn committed_configuration<'a>(&self, shadow: &'a Shadow) -> Option<&'a Configuration> {
         if self.healed.is_empty() {
             return None;
         }
-        shadow.configuration_at(shadow.committed_log.last().index).map(|group| &group.configuration)
+        shadow.configuration_at(shadow.committed_log.last().index).map(|known| &known.configuration)
     }
 
-    fn is_healed_member(&self, group: &Configuration, node: Node) -> bool {
-        group.has(node) && self.healed.contains(&node)
+    fn is_healed_member(&self, configuration: &Configuration, node: Node) -> bool {
+        configuration.has(node) && self.healed.contains(&node)
     }
 
     fn reset(&mut self) {

@@ -1,48 +1,55 @@
-//! **One vote per term**: a server votes for at most one candidate in a term, and a candidacy is a vote for oneself.
+//! **One vote per term**: a server votes for at most one candidate per term; a candidacy is a vote for oneself.
 //!
 //! *Source*: Raft paper, figure 2 (`votedFor`) and 5.2. *Facts*: `Voted`, `Campaigned`, `Leads`.
 //!
-//! *Reading*: only what left the server counts. A vote that was given in memory and lost with the power before it left
-//! was never given, and may go to another. The same vote may leave again. Who leads a term has voted for itself. A server
-//! whose disk was emptied votes in the name of the one that it was, until the group has let that one go and has taken it in
-//! anew: then it is another voter, with a vote of its own.
+//! *Check*: no two votes of one server in one term that were sent are for different candidates. Leading a term
+//! implies a vote for oneself. Allowed: a vote that was given in memory and lost in a power failure before it was
+//! sent may go to another candidate, and the same vote may be sent again. A server whose disk was wiped is bound by
+//! its old votes until it was removed from the cluster and added again; then it is a new voter.
 //!
-//! *Blind spots*: votes that nobody states; pre-votes are no votes and are not facts.
+//! *Blind spots*: votes that are not stated. Pre-votes are not votes and not facts.
 
 use crate::check_context::{CheckContext, CheckResult};
 use crate::fact::{Fact, Node, Term};
 
-/// A server votes once in a term.
+/// A server votes for at most one candidate per term.
 #[derive(Default, Debug)]
 pub struct OneVotePerTerm {
     pub(crate) checks: u64,
 }
 
 impl OneVotePerTerm {
-    /// Its name.
+    /// The name.
     pub const NAME: &str = "one-vote-per-term";
-    /// In one line.
-    pub const ABOUT: &str = "a server lets at most one vote go in a term, its own candidacy included";
+    /// What must hold, in one line.
+    pub const ABOUT: &str = "a server votes for at most one candidate per term, its own candidacy included";
 
-    /// A vote for `candidate` leaves, or is implied by what the server says.
-    pub(crate) fn check_vote(&mut self, scene: CheckContext<'_>, term: Term, candidate: Node) -> CheckResult {
-        let node = scene.node;
+    /// A vote for `candidate` was sent or is implied by the fact.
+    pub(crate) fn check_vote(
+        &mut self,
+        context: CheckContext<'_>,
+        term: Term,
+        candidate: Node,
+    ) -> CheckResult {
+        let node = context.node;
         self.checks += u64::from(node.has_voted());
-        let Some(ballot) = node.sent_vote(term).filter(|ballot| ballot.candidate != candidate) else {
+        let Some(vote) = node.sent_vote(term).filter(|vote| vote.candidate != candidate) else {
             return Ok(());
         };
-        let whom = |whom| if whom == node.id { "itself".into() } else { format!("n{whom}") };
-        let first = if ballot.candidate == node.id {
+        let name = |candidate| {
+            if candidate == node.id { "itself".into() } else { format!("n{candidate}") }
+        };
+        let first = if vote.candidate == node.id {
             Fact::Campaigned { term }
         } else {
-            Fact::Voted { term, candidate: ballot.candidate }
+            Fact::Voted { term, candidate: vote.candidate }
         };
         let sentence = format!(
-            "n{} votes for {} in term {term} after it has voted for {}",
+            "n{} votes for {} in term {term} after it voted for {}",
             node.id,
-            whom(candidate),
-            whom(ballot.candidate)
+            name(candidate),
+            name(vote.candidate)
         );
-        scene.violation(Self::NAME, Some(ballot.origin.observed(first)), sentence)
+        context.violation(Self::NAME, Some(vote.origin.observed(first)), sentence)
     }
 }

@@ -1,43 +1,47 @@
-//! **Promises come after durability**: nothing that promises a write leaves before that write is on disk.
+//! **Persist before reply**: a server sends no promise before the state that it promises is on disk.
 //!
-//! *Source*: Raft paper, 5.1 to 5.3 and figure 2 ("updated on stable storage before responding to RPCs"); what may
-//! overtake a write: thesis, 10.2.1. *Facts*: `Voted`, `Campaigned`, `Acknowledged`, and the disk's `Saved`,
-//! `SavedEntry`, `SavedSnapshot`, `SavedRecovered`.
+//! *Source*: Raft paper, 5.1 to 5.3 and figure 2 ("updated on stable storage before responding to RPCs"); which
+//! messages need not wait for a write: thesis, 10.2.1. *Facts*: `Voted`, `Campaigned`, `Acknowledged`, and the disk's
+//! `Saved`, `SavedEntry`, `SavedSnapshot`, `SavedRecovered`.
 //!
-//! *Reading*: when a vote leaves, the disk holds its term and the vote, or a higher term, in which it cannot be given
-//! again. The same for a candidacy, which is a vote for oneself. When an acknowledgement leaves, the disk holds its term
-//! or a higher one, and holds the acknowledged log as the leader of that term has it; a snapshot stands for the log that
-//! it covers. Where no such leader is known,
-//! the server's own log in memory stands in for the leader's. Once the disk holds a higher term, that log may have been
-//! replaced by a newer leader's; then it is enough that it ever was on disk, for an acknowledgement that leaves late is
-//! no different from one that the network delivers late.
+//! *Check*: when a vote is sent, the disk holds its term and the vote, or a higher term, in which it cannot be given
+//! again; the same for a candidacy, which is a vote for oneself. When an acknowledgement is sent, the disk holds its
+//! term or a higher one, and the acknowledged log as the leader of that term has it (if that leader is unknown: as
+//! the server's log in memory has it). A snapshot counts for the entries that it covers. Once the disk holds a higher
+//! term, a newer leader may have replaced that log; then it suffices that it was on disk at some time: an
+//! acknowledgement that is sent late is no different from one that is delivered late.
 //!
-//! *Blind spots*: refusals and pre-votes promise nothing and are not facts. An acknowledgement of a past term for what
-//! was on disk once, was cut, and was taken again but not saved. Looks only where disks speak: in a stream
-//! without a single truth of a disk nothing can be asked.
+//! *Blind spots*: rejections and pre-votes promise nothing and are not facts. An acknowledgement of a past term for
+//! entries that were on disk, were truncated, and were received again but not saved. Checks only where disks are
+//! stated.
 
 use crate::check_context::{CheckContext, CheckResult};
 use crate::fact::{Index, LogId, Node, Term};
 
-/// Nothing that promises a write leaves before that write is durable.
+/// A server sends no promise before the state that it promises is durable.
 #[derive(Default, Debug)]
 pub struct PersistBeforeReply {
     pub(crate) checks: u64,
 }
 
 impl PersistBeforeReply {
-    /// Its name.
+    /// The name.
     pub const NAME: &str = "persist-before-reply";
-    /// In one line.
+    /// What must hold, in one line.
     pub const ABOUT: &str =
-        "votes, candidacies and acknowledgements leave only after what they promise is on disk";
+        "votes, candidacies and acknowledgements are sent only after what they promise is on disk";
 
-    pub(crate) fn check_vote(&mut self, scene: CheckContext<'_>, term: Term, candidate: Node) -> CheckResult {
-        if !scene.shadow.disk_facts_seen {
+    pub(crate) fn check_vote(
+        &mut self,
+        context: CheckContext<'_>,
+        term: Term,
+        candidate: Node,
+    ) -> CheckResult {
+        if !context.shadow.disk_facts_seen {
             return Ok(());
         }
         self.checks += 1;
-        let (node, durable) = (scene.node.id, &scene.node.durable);
+        let (node, durable) = (context.node.id, &context.node.durable);
         if durable.term > term || (durable.term == term && durable.vote == Some(candidate)) {
             return Ok(());
         }
@@ -50,25 +54,25 @@ impl PersistBeforeReply {
         } else {
             format!("n{node} gives n{candidate} its vote in term {term}")
         };
-        scene.violation(Self::NAME, None, format!("{does} while its disk has {has}"))
+        context.violation(Self::NAME, None, format!("{does} while its disk has {has}"))
     }
 
-    pub(crate) fn check_ack(&mut self, scene: CheckContext<'_>, term: Term, index: Index) -> CheckResult {
-        if !scene.shadow.disk_facts_seen {
+    pub(crate) fn check_ack(&mut self, context: CheckContext<'_>, term: Term, index: Index) -> CheckResult {
+        if !context.shadow.disk_facts_seen {
             return Ok(());
         }
         self.checks += 1;
-        let (node, durable) = (scene.node.id, &scene.node.durable);
+        let (node, durable) = (context.node.id, &context.node.durable);
         if durable.term < term {
             let sentence = format!(
                 "n{node} acknowledges {index} in term {term} while its disk has term {}",
                 durable.term
             );
-            return scene.violation(Self::NAME, None, sentence);
+            return context.violation(Self::NAME, None, sentence);
         }
-        let leaders = scene.shadow.term_in_leaders_log(term, index);
-        let Some(promised) = leaders.or(scene.node.log.term_at(index)) else { return Ok(()) };
-        let was_durable = durable.term > term && scene.node.ever_durable(promised) >= index;
+        let in_leaders_log = context.shadow.term_in_leaders_log(term, index);
+        let Some(promised) = in_leaders_log.or(context.node.log.term_at(index)) else { return Ok(()) };
+        let was_durable = durable.term > term && context.node.ever_durable(promised) >= index;
         let sentence = match durable.log.term_at(index) {
             Some(saved) if saved == promised => return Ok(()),
             _ if was_durable => return Ok(()),
@@ -83,6 +87,6 @@ impl PersistBeforeReply {
                 durable.log.last()
             ),
         };
-        scene.violation(Self::NAME, scene.shadow.leader_fact(term), sentence)
+        context.violation(Self::NAME, context.shadow.leader_fact(term), sentence)
     }
 }

@@ -1,28 +1,27 @@
-//! **Reads see what was acknowledged before they were asked.**
+//! **Read safety**: a read sees all writes that were acknowledged before it began.
 //!
-//! *Source*: linearizable reads: Raft paper, 8; thesis, 6.4. *Facts*: the clients' `WriteAcknowledged` and `ReadAsked`,
-//! the server's `ReadServed`.
+//! *Source*: linearizable reads: Raft paper, 8; thesis, 6.4. *Facts*: the clients' `WriteAcknowledged` and
+//! `ReadAsked`, the servers' `ReadServed`.
 //!
-//! *Reading*: a read that is asked when a client has seen the write at index i acknowledged must be served from a state
-//! that has applied at least i. Asked again, the read keeps its first asking: the client would be content with an answer
-//! to either.
+//! *Check*: a read that began after a client saw its write at index i acknowledged must be served from a state that
+//! has applied at least i. A retried read counts from its first request: the client accepts a response to either.
 //!
-//! *Blind spots*: a write that is committed but not yet seen by its client owes nothing. What the answer says is not
-//! looked at; that is the history's business. A served read that nobody asked is let go.
+//! *Blind spots*: a committed write whose client has not seen the acknowledgement binds no read. The value that the
+//! read returns is not checked here (see `linearizability`). A served read without a request is ignored.
 
 use crate::check_context::{CheckContext, CheckResult};
 use crate::fact::{Fact, Index, Observed, RequestId};
 use crate::shadow::{FactOrigin, RequestMap};
 
-/// Reads see what was acknowledged before they were asked.
+/// A read sees all writes that were acknowledged before it began.
 #[derive(Default, Debug)]
 pub struct ReadSafety {
     pub(crate) checks: u64,
     /// The furthest acknowledged write so far.
     newest_acked_write: Option<AckedWrite>,
-    /// For each read, the furthest acknowledged write when it was first asked. Reads stay: an answer to a retry may yet
-    /// come from a server that has fallen behind, and the client takes whichever comes first.
-    requested: RequestMap<Option<AckedWrite>>,
+    /// For each read, the furthest acknowledged write when it was first requested. Never removed: a retry may
+    /// still be answered by a server that has fallen behind, and the client takes the first response.
+    acked_before_read: RequestMap<Option<AckedWrite>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -33,10 +32,10 @@ struct AckedWrite {
 }
 
 impl ReadSafety {
-    /// Its name.
+    /// The name.
     pub const NAME: &str = "read-safety";
-    /// In one line.
-    pub const ABOUT: &str = "a read is served from a state with all writes acknowledged before it was asked";
+    /// What must hold, in one line.
+    pub const ABOUT: &str = "a read is served from a state with all writes acknowledged before it began";
 
     pub(crate) fn record_acked_write(&mut self, observed: &Observed, index: Index, write: RequestId) {
         if self.newest_acked_write.is_none_or(|known| known.index < index) {
@@ -45,16 +44,16 @@ impl ReadSafety {
     }
 
     pub(crate) fn record_read_request(&mut self, read: RequestId) {
-        self.requested.insert(read, self.newest_acked_write);
+        self.acked_before_read.insert(read, self.newest_acked_write);
     }
 
     pub(crate) fn check_read(
         &mut self,
-        scene: CheckContext<'_>,
+        context: CheckContext<'_>,
         read: RequestId,
         applied: Index,
     ) -> CheckResult {
-        let Some(&Some(AckedWrite { index, write, origin: seen })) = self.requested.get(read) else {
+        let Some(&Some(AckedWrite { index, write, origin })) = self.acked_before_read.get(read) else {
             return Ok(());
         };
         self.checks += 1;
@@ -63,9 +62,13 @@ impl ReadSafety {
         }
         let sentence = format!(
             "n{} serves read {read} from the state after {applied} although write {write} at {index} was acknowledged \
-             before the read was asked",
-            scene.node.id
+             before the read began",
+            context.node.id
         );
-        scene.violation(Self::NAME, Some(seen.observed(Fact::WriteAcknowledged { index, write })), sentence)
+        context.violation(
+            Self::NAME,
+            Some(origin.observed(Fact::WriteAcknowledged { index, write })),
+            sentence,
+        )
     }
 }

@@ -1,29 +1,27 @@
-//! **Who belongs to the group is what its operator asked for.**
+//! **Requested membership**: a committed configuration follows from the changes that operators requested.
 //!
-//! *Source*: Raft paper, 6; thesis 4 (a configuration is an entry that somebody asked for), 4.3 (a joint phase passes from
-//! one to the next). *Facts*: `Founded`, `ChangeRequested`, `ChangeAnswered`, and what they are compared with:
-//! `Configured`, `Committed`, `SnapshotInstalled`.
+//! *Source*: Raft paper, 6; thesis 4 (a configuration is an entry that was requested), 4.3 (joint phases). *Facts*:
+//! `Founded`, `ChangeRequested`, `ChangeAnswered`; compared with `Configured`, `Committed`, `SnapshotInstalled`.
 //!
-//! *Reading*: a configuration that is committed is one of those that may be in force then: the founding one after the
-//! changes that succeeded, and after any of those that have no answer yet or whose answer is unknown, in the joint phase or
-//! behind it ([`PossibleConfigurations`]). It is compared once, when the first server knows it to be committed: who learns of
-//! it later may do so when another has long taken its place. What no entry carries is the founding configuration, or empty on
-//! a server that is to join. Order and repetition within a list mean nothing here. What is not committed may be cut, and is
-//! not compared.
+//! *Check*: a committed configuration is one of those that may be in force at that time: the initial one after all
+//! changes that succeeded and any of those whose response is missing or unknown, during or after the joint phase
+//! ([`PossibleConfigurations`]). It is compared once, when the first server knows it to be committed: other servers
+//! may learn of it after it was replaced. A configuration that no entry carries is the initial one, or empty on a
+//! server that is about to join. Order and duplicates within a list do not matter.
 //!
-//! *Blind spots*: while answers are unknown, more configurations are possible than one. Which disk generation of a server is
-//! a member. Where more than a few hundred configurations are possible, only names are compared. Looks only where the world
-//! says who founded the group.
+//! *Blind spots*: uncommitted configurations may be truncated and are not compared. While responses are unknown,
+//! several configurations are possible. Disk generations of members are not compared. If too many configurations are
+//! possible, only the servers' numbers are compared. Checks only where the initial voters are stated.
 
 use crate::check_context::{CheckContext, CheckResult, format_nodes};
 use crate::fact::{ConfChange, ConfChangeResponse, Configuration, Index, Node, Observed};
 use crate::membership::PossibleConfigurations;
 
-/// Who belongs to the group is what its operator asked for.
+/// A committed configuration follows from the changes that operators requested.
 #[derive(Default, Debug)]
 pub struct RequestedMembership {
     pub(crate) checks: u64,
-    /// Once the world has said who founded the group.
+    /// Set once the world has stated the initial voters.
     membership: Option<RequestedConfigurations>,
 }
 
@@ -31,25 +29,29 @@ pub struct RequestedMembership {
 struct RequestedConfigurations {
     initial: PossibleConfigurations,
     possible: PossibleConfigurations,
-    /// What the world said last.
+    /// The last fact of the world about membership.
     newest_fact: Observed,
-    /// Committed configurations up to this index were compared.
+    /// Committed configurations up to this index have been compared.
     compared_up_to: Index,
 }
 
 impl RequestedMembership {
-    /// Its name.
+    /// The name.
     pub const NAME: &str = "requested-membership";
-    /// In one line.
-    pub const ABOUT: &str = "a committed configuration follows from the changes that were asked for";
+    /// What must hold, in one line.
+    pub const ABOUT: &str = "a committed configuration follows from the changes that were requested";
 
-    pub(crate) fn record_initial_voters(&mut self, scene: CheckContext<'_>, voters: &[Node]) -> CheckResult {
+    pub(crate) fn record_initial_voters(
+        &mut self,
+        context: CheckContext<'_>,
+        voters: &[Node],
+    ) -> CheckResult {
         self.membership.get_or_insert_with(|| {
-            let founding = PossibleConfigurations::with_initial_voters(voters.iter().copied());
+            let initial = PossibleConfigurations::with_initial_voters(voters.iter().copied());
             RequestedConfigurations {
-                possible: founding.clone(),
-                initial: founding,
-                newest_fact: scene.observed.clone(),
+                possible: initial.clone(),
+                initial,
+                newest_fact: context.observed.clone(),
                 compared_up_to: 0,
             }
         });
@@ -58,40 +60,40 @@ impl RequestedMembership {
 
     pub(crate) fn record_request(
         &mut self,
-        scene: CheckContext<'_>,
+        context: CheckContext<'_>,
         request: u64,
         change: &ConfChange,
     ) -> CheckResult {
-        if let Some(group) = &mut self.membership {
-            group.possible.record_request(request, change.clone(), |_| 0);
-            group.newest_fact = scene.observed.clone();
+        if let Some(membership) = &mut self.membership {
+            membership.possible.record_request(request, change.clone(), |_| 0);
+            membership.newest_fact = context.observed.clone();
         }
         Ok(())
     }
 
     pub(crate) fn record_response(
         &mut self,
-        scene: CheckContext<'_>,
+        context: CheckContext<'_>,
         request: u64,
         answer: ConfChangeResponse,
     ) -> CheckResult {
-        if let Some(group) = &mut self.membership {
-            group.possible.record_response(request, answer);
-            group.newest_fact = scene.observed.clone();
+        if let Some(membership) = &mut self.membership {
+            membership.possible.record_response(request, answer);
+            membership.newest_fact = context.observed.clone();
         }
         Ok(())
     }
 
     pub(crate) fn check_configuration(
         &mut self,
-        scene: CheckContext<'_>,
+        context: CheckContext<'_>,
         index: Index,
         stated: &Configuration,
     ) -> CheckResult {
-        let Some(group) = &self.membership else { return Ok(()) };
+        let Some(membership) = &self.membership else { return Ok(()) };
         if index > 0 {
-            return if index <= scene.node.commit_index {
-                self.check_committed(scene, index, stated)
+            return if index <= context.node.commit_index {
+                self.check_committed(context, index, stated)
             } else {
                 Ok(())
             };
@@ -100,76 +102,76 @@ impl RequestedMembership {
             return Ok(());
         }
         self.checks += 1;
-        if group.initial.contains(stated) {
+        if membership.initial.contains(stated) {
             return Ok(());
         }
-        let id = scene.node.id;
+        let id = context.node.id;
         let sentence = format!(
-            "n{id} begins with the configuration {}, but the group was founded as {}",
+            "n{id} begins with the configuration {}, but the initial configuration is {}",
             describe_configuration(stated),
-            describe_possible(&group.initial)
+            describe_possible(&membership.initial)
         );
-        scene.violation(Self::NAME, Some(group.newest_fact.clone()), sentence)
+        context.violation(Self::NAME, Some(membership.newest_fact.clone()), sentence)
     }
 
-    pub(crate) fn check_commit(&mut self, scene: CheckContext<'_>, index: Index) -> CheckResult {
-        let Some(RequestedConfigurations { compared_up_to: compared, .. }) = self.membership else {
+    pub(crate) fn check_commit(&mut self, context: CheckContext<'_>, index: Index) -> CheckResult {
+        let Some(RequestedConfigurations { compared_up_to, .. }) = self.membership else {
             return Ok(());
         };
-        // Nearly always nothing is new.
-        match scene.node.newest_configuration() {
-            Some((newest, _)) if newest > compared => {}
+        // Usually there is nothing new.
+        match context.node.newest_configuration() {
+            Some((newest, _)) if newest > compared_up_to => {}
             _ => return Ok(()),
         }
-        let news = scene.node.configurations_between(compared, index);
-        for (at, stated) in news {
-            self.check_committed(scene, at, stated)?;
+        let new_ones = context.node.configurations_between(compared_up_to, index);
+        for (at, stated) in new_ones {
+            self.check_committed(context, at, stated)?;
         }
         Ok(())
     }
 
     pub(crate) fn check_install(
         &mut self,
-        scene: CheckContext<'_>,
+        context: CheckContext<'_>,
         index: Index,
         stated: &Configuration,
     ) -> CheckResult {
-        self.check_committed(scene, index, stated)
+        self.check_committed(context, index, stated)
     }
 
-    /// A committed configuration, unless it is known.
+    /// Compares a committed configuration, unless its index has been compared.
     fn check_committed(
         &mut self,
-        scene: CheckContext<'_>,
+        context: CheckContext<'_>,
         index: Index,
         stated: &Configuration,
     ) -> CheckResult {
-        let Some(group) = &mut self.membership else { return Ok(()) };
-        if index <= group.compared_up_to {
+        let Some(membership) = &mut self.membership else { return Ok(()) };
+        if index <= membership.compared_up_to {
             return Ok(());
         }
-        group.compared_up_to = index;
+        membership.compared_up_to = index;
         self.checks += 1;
-        if group.possible.contains(stated) {
+        if membership.possible.contains(stated) {
             return Ok(());
         }
-        let id = scene.node.id;
+        let id = context.node.id;
         let sentence = format!(
-            "n{id} has committed the configuration {} at {index}, and nobody asked for it: possible is {}",
+            "n{id} has committed the configuration {} at {index}, which no request explains: possible is {}",
             describe_configuration(stated),
-            describe_possible(&group.possible)
+            describe_possible(&membership.possible)
         );
-        scene.violation(Self::NAME, Some(group.newest_fact.clone()), sentence)
+        context.violation(Self::NAME, Some(membership.newest_fact.clone()), sentence)
     }
 }
 
-/// The configurations that may be in force, as a person reads them.
+/// The configurations that may be in force, for a message.
 fn describe_possible(possible: &PossibleConfigurations) -> String {
-    const SHOWN: usize = 4;
+    const MAX_SHOWN: usize = 4;
     let all = possible.configurations();
-    let mut shown: Vec<String> = all.iter().take(SHOWN).map(describe_configuration).collect();
-    if all.len() > SHOWN {
-        shown.push(format!("{} more", all.len() - SHOWN));
+    let mut shown: Vec<String> = all.iter().take(MAX_SHOWN).map(describe_configuration).collect();
+    if all.len() > MAX_SHOWN {
+        shown.push(format!("{} more", all.len() - MAX_SHOWN));
     }
     shown.join(" or ")
 }

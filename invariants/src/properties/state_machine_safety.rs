@@ -1,15 +1,15 @@
-//! **State machine safety**: if a server has applied an entry at an index, no other applies a different one there, and
-//! the states that come of it are equal.
+//! **State machine safety**: if a server has applied an entry at an index, no server applies a different one there,
+//! and the resulting states are equal.
 //!
-//! *Source*: Raft paper, figure 3 and 5.4.3; that equal inputs give equal states: 2. *Facts*: `Applied`; `Restored`,
-//! `Committed` and `Appended` where stated.
+//! *Source*: Raft paper, figure 3 and 5.4.3; equal inputs give equal states: 2; TLA+: `NoLogDivergence` (Vanlightly).
+//! *Facts*: `Applied`; `Restored`, `Committed` and `Appended` where stated.
 //!
-//! *Reading*: the first application of an index decides its entry and the state after it; all others, of other servers
-//! and of later incarnations, are compared with it. The first one is compared with the entry that is committed there.
-//! Within an incarnation each entry comes right after the one that was applied before it, or after what was restored.
+//! *Check*: the first application of an index fixes its entry and the state after it. All others, of other servers
+//! and later incarnations, are compared with it. The first one is compared with the committed entry. Within an
+//! incarnation each application follows the one before it, or what was restored.
 //!
-//! *Blind spots*: a wrong state that all servers share. Two states with equal digests. An index more than a million
-//! beyond all applied ones is not kept. Where an incarnation begins is taken at its word; the state there is not.
+//! *Blind spots*: a wrong state that all servers share; two states with equal digests. The index at which an
+//! incarnation begins to apply is not checked; the state there is.
 
 use crate::check_context::{CheckContext, CheckResult};
 use crate::fact::{Digest, Index, LogId};
@@ -22,46 +22,46 @@ pub struct StateMachineSafety {
 }
 
 impl StateMachineSafety {
-    /// Its name.
+    /// The name.
     pub const NAME: &str = "state-machine-safety";
-    /// In one line.
+    /// What must hold, in one line.
     pub const ABOUT: &str =
         "every server applies the same entry at the same index, with the same state after it";
 
     pub(crate) fn check_apply(
         &mut self,
-        scene: CheckContext<'_>,
+        context: CheckContext<'_>,
         index: Index,
         entry: Digest,
         state: Digest,
     ) -> CheckResult {
-        let node = scene.node;
+        let node = context.node;
         if let Some(before) = node.applied_index.filter(|&before| before.checked_add(1) != Some(index)) {
             let sentence = format!("n{} applies {index} right after {before}", node.id);
-            return scene.violation(Self::NAME, None, sentence);
+            return context.violation(Self::NAME, None, sentence);
         }
-        match scene.shadow.applications.find(index) {
+        match context.shadow.applications.find(index) {
             Some(first) => {
                 self.checks += 1;
                 if first.entry == entry && first.state == state {
                     return Ok(());
                 }
-                divergence(scene, first, index, entry, state)
+                divergence(context, first, index, entry, state)
             }
-            None => self.check_first_apply(scene, index, entry),
+            None => self.check_first_apply(context, index, entry),
         }
     }
 
-    fn check_first_apply(&mut self, scene: CheckContext<'_>, index: Index, entry: Digest) -> CheckResult {
-        let committed = scene.shadow.committed_log.term_at(index).map(|term| LogId { index, term });
-        if let Some((id, known)) = committed.and_then(|id| Some((id, scene.shadow.entries.find(id)?))) {
+    fn check_first_apply(&mut self, context: CheckContext<'_>, index: Index, entry: Digest) -> CheckResult {
+        let committed = context.shadow.committed_log.term_at(index).map(|term| LogId { index, term });
+        if let Some((id, known)) = committed.and_then(|id| Some((id, context.shadow.entries.find(id)?))) {
             self.checks += 1;
             if known.digest != entry {
                 let sentence = format!(
                     "n{} applies {entry} at {index} although {id} with {} is committed",
-                    scene.node.id, known.digest
+                    context.node.id, known.digest
                 );
-                return scene.violation(Self::NAME, scene.shadow.commit_fact(index), sentence);
+                return context.violation(Self::NAME, context.shadow.commit_fact(index), sentence);
             }
         }
         Ok(())
@@ -70,17 +70,17 @@ impl StateMachineSafety {
 
 #[cold]
 fn divergence(
-    scene: CheckContext<'_>,
+    context: CheckContext<'_>,
     first: &Application,
     index: Index,
     entry: Digest,
     state: Digest,
 ) -> CheckResult {
-    let (node, other) = (scene.node.id, first.origin.node);
+    let (node, other) = (context.node.id, first.origin.node);
     let sentence = if first.entry == entry {
         format!("n{node} is in state {state} after {index} although n{other} was in {} after it", first.state)
     } else {
         format!("n{node} applies {entry} at {index} although n{other} applied {} there", first.entry)
     };
-    scene.violation(StateMachineSafety::NAME, Some(first.observed(index)), sentence)
+    context.violation(StateMachineSafety::NAME, Some(first.observed(index)), sentence)
 }
