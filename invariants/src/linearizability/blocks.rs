@@ -1,26 +1,27 @@
-//! Two values that each must come before the other: the quick refutation of a register.
+//! Refutation of a register by two values that must each precede the other (zones of Gibbons and Korach).
 //!
-//! Let a value have one producer. In any order the producer is followed at once by everybody who needs the value, for
-//! the state must last from the one to the last of the others: a *block* that nothing else can break. (A
-//! compare-and-set is the end of one block and the beginning of the next.) If some operation of block A returned before
-//! some operation of block B was called, then A stands before B; for that it suffices to look at the first return `f`
-//! of A and the last call `s` of B: `f < s`. If B must stand before A as well, there is no order.
+//! If a value has one producer, then in any order all operations that need the value follow the producer without
+//! interruption, because the state must last from the first to the last of them: the value's *block*. (A
+//! compare-and-set ends one block and begins the next.) If some operation of block A returned before some operation
+//! of block B was invoked, then A precedes B. It suffices to compare the first return `f` of A with the last
+//! invocation `s` of B: `f < s`. If B must precede A as well, there is no order.
 //!
-//! A block with `f < s` lies *forward*: the value was in force from f to s for certain. Two forward blocks that overlap
-//! contradict each other, and so do a forward block and one that lies entirely within. No other pairs can.
+//! A block with `f < s` is a *forward zone*: the register held the value from f to s. Two forward zones that overlap
+//! contradict each other, and so do a forward zone and a backward zone that lies inside it. No other pairs do.
 //!
-//! This refutes what no search would refute in time, a stale read among fifty clients; it never confirms.
+//! The check refutes what no search would refute in time, such as a stale read among fifty clients. It never
+//! confirms.
 
 use super::indexed_history::{IndexedHistory, NONE, Step};
 
-/// The value's block: its first return and its last call. Times, and -1 for before all times.
+/// A value's first return and last invocation; -1: before all times.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 struct Block {
     first_return: i128,
     last_call: i128,
 }
 
-/// Whether two blocks contradict each other. Of lists it knows nothing: they need no search to speak of.
+/// Whether two blocks contradict each other. False for lists, which need little search.
 pub(crate) fn has_conflicting_blocks(history: &IndexedHistory) -> bool {
     if history.is_list {
         return false;
@@ -31,26 +32,26 @@ pub(crate) fn has_conflicting_blocks(history: &IndexedHistory) -> bool {
     forward.sort_unstable();
     forward.array_windows().any(|[before, after]| after.first_return < before.last_call)
         || backward.iter().any(|within| {
-            // The forward blocks are apart from each other, so only the last one that begins before can contain it.
-            let begun = forward.partition_point(|block| block.first_return < within.last_call);
-            begun > 0 && within.first_return < forward[begun - 1].last_call
+            // Forward zones do not overlap here, so only the last one that begins earlier can contain it.
+            let earlier = forward.partition_point(|block| block.first_return < within.last_call);
+            earlier > 0 && within.first_return < forward[earlier - 1].last_call
         })
 }
 
-/// The blocks of all values that have one producer and certainly were in force at some time.
+/// The blocks of all values that have one producer and that the register certainly held.
 fn value_blocks(history: &IndexedHistory) -> Vec<Block> {
     let counts = &history.counts;
-    let nothing = Block { first_return: i128::MAX, last_call: -1 };
-    let mut blocks = vec![nothing; counts.producers.len()];
-    // The initial content needs no producer. It was in force before everything.
+    let empty = Block { first_return: i128::MAX, last_call: -1 };
+    let mut blocks = vec![empty; counts.producers.len()];
+    // The initial content needs no producer.
     blocks[0].first_return = -1;
-    let mut is_certain: Vec<bool> = counts.needs.iter().map(|&needs| needs > 0).collect();
+    let mut was_held: Vec<bool> = counts.needs.iter().map(|&needs| needs > 0).collect();
     for op in &history.ops {
         let (needed, product) = match op.step {
             Step::Sees(state) => (Some(state), None),
             Step::SeesOther(_) | Step::Appends(_) => (None, None),
             Step::Writes(value) => (None, Some(value)),
-            // What may be left out proves nothing about what it would have needed.
+            // An operation that may be omitted does not prove that its expected content was there.
             Step::Exchanges { expect, value } => ((op.return_rank != NONE).then_some(expect), Some(value)),
         };
         for value in [needed, product].into_iter().flatten() {
@@ -59,12 +60,12 @@ fn value_blocks(history: &IndexedHistory) -> Vec<Block> {
             block.last_call = block.last_call.max(op.called.into());
         }
         if let Some(product) = product {
-            is_certain[product as usize] |= op.return_rank != NONE;
+            was_held[product as usize] |= op.return_rank != NONE;
         }
     }
-    let of_one_producer = |value: usize| counts.producers[value] == u32::from(value != 0);
+    let has_one_producer = |value: usize| counts.producers[value] == u32::from(value != 0);
     (0..blocks.len())
-        .filter(|&value| is_certain[value] && of_one_producer(value))
+        .filter(|&value| was_held[value] && has_one_producer(value))
         .map(|value| blocks[value])
         .collect()
 }

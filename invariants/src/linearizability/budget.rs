@@ -1,18 +1,19 @@
-//! What a check may cost.
+//! The limits of a check's cost.
 //!
-//! A [`Budget`] counts steps and bytes, so a verdict never depends on the machine. Only whoever asks for a report
-//! [`within`](super::report_within()) some time sets a deadline as well, and that can only turn a verdict into "unknown".
+//! A [`Budget`] counts steps and bytes, so a verdict does not depend on the machine. Only
+//! [`report_with_deadline`](super::report_with_deadline()) limits time as well; a deadline can only turn a verdict
+//! into "unknown".
 
 use serde::Serialize;
 use std::time::{Duration, Instant};
 
-/// How much a check may cost: the search for an order of every key, and the explanation of a violation.
+/// The limits of one check: the search of all keys and the explanation of a violation.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Budget {
-    /// Steps of all searches together. A step is well under a microsecond; with more than 64 operations open at once on
-    /// the key it counts several times.
+    /// Steps of all searches together. A step takes well under a microsecond; with more than 64 operations pending at
+    /// once on the key it counts several times.
     pub steps: u64,
-    /// Bytes that a search may remember, besides the history in small numbers: some hundred bytes per operation.
+    /// Bytes that a search may memoize, besides the indexed history: some hundred bytes per operation.
     pub bytes: u64,
 }
 
@@ -22,7 +23,7 @@ impl Default for Budget {
     }
 }
 
-/// What a check ran out of.
+/// The limit that a check reached.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Limit {
@@ -30,14 +31,14 @@ pub enum Limit {
     Steps,
     /// [`Budget::bytes`].
     Bytes,
-    /// The time that was given.
+    /// The deadline.
     Time,
 }
 
-/// So many turns of a search pass between two looks at the clock, where there is a deadline.
+/// Search steps between two checks of the clock, where there is a deadline.
 pub(crate) const TURNS_PER_CLOCK_CHECK: u32 = 1 << 12;
 
-#[allow(clippy::disallowed_methods, reason = "a deadline that somebody who waits has set")]
+#[allow(clippy::disallowed_methods, reason = "a deadline that the caller set")]
 fn now() -> Instant {
     Instant::now()
 }
@@ -52,7 +53,7 @@ pub(crate) struct RemainingBudget {
 
 impl RemainingBudget {
     pub(crate) fn new(budget: Budget, time: Option<Duration>) -> RemainingBudget {
-        // A time too long for a clock is no limit.
+        // A duration too long for the clock is no limit.
         let deadline = time.and_then(|time| now().checked_add(time));
         RemainingBudget { steps: budget.steps, bytes: budget.bytes, deadline }
     }
@@ -65,22 +66,22 @@ impl RemainingBudget {
         self.bytes
     }
 
-    /// This many steps were done.
+    /// Takes these steps off the budget.
     pub(crate) const fn spend(&mut self, steps: u64) {
         self.steps = self.steps.saturating_sub(steps);
     }
 
-    /// Whether the time is over.
+    /// Whether the deadline has passed.
     pub(crate) fn deadline_passed(&self) -> bool {
         self.deadline.is_some_and(|deadline| now() >= deadline)
     }
 
-    /// Whether nothing more may be tried.
+    /// Whether no step or no time is left.
     pub(crate) fn is_exhausted(&self) -> bool {
         self.steps == 0 || self.deadline_passed()
     }
 
-    /// As much of it as one part may take: at most so many steps, and so many bytes.
+    /// The remaining budget, limited to these steps and bytes.
     pub(crate) fn limited_to(&self, steps: u64, bytes: u64) -> RemainingBudget {
         RemainingBudget { steps: self.steps.min(steps), bytes: self.bytes.min(bytes), ..*self }
     }

@@ -1,4 +1,4 @@
-//! The verdict on a whole history: key by key.
+//! The verdict on a whole history, key by key.
 
 use super::budget::{Budget, Limit, RemainingBudget};
 use super::dense_map::DenseMap;
@@ -15,36 +15,36 @@ use serde::Serialize;
 use std::fmt;
 use std::time::Duration;
 
-/// What clients saw, judged.
+/// The verdict on a history.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// There is an order that explains every answer and respects real time.
+    /// Some order explains all responses and respects real time.
     Linearizable,
-    /// There is none.
+    /// No order does.
     Violation(Box<Explanation>),
-    /// It could not be told. No other key has a violation.
+    /// Not decided. No other key has a violation.
     Unknown {
-        /// The smallest of the keys in question.
+        /// The smallest undecided key.
         key: u64,
-        /// Why not.
+        /// Why it is undecided.
         why: UnknownReason,
     },
 }
 
-/// Why it could not be told whether a key is linearizable.
+/// Why a key is undecided.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum UnknownReason {
-    /// So many steps did not suffice.
+    /// This budget of steps was exhausted.
     Steps(u64),
-    /// So many bytes did not suffice.
+    /// This budget of bytes was exhausted.
     Bytes(u64),
-    /// So much time did not suffice.
+    /// This deadline passed.
     Time(Duration),
-    /// So many operations are open at once on the key, and no search is that wide, whatever its budget.
+    /// So many operations are pending at once on the key, more than any search supports, whatever its budget.
     Open(u32),
-    /// A content was written more than once, and it was asked of the zones alone.
+    /// A content was written more than once, which [`check_by_zones`] cannot decide.
     Repeated,
 }
 
@@ -80,34 +80,34 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// What was found out about a history, and how.
+/// The verdict on a history, and how each key was decided.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Report {
-    /// The verdict on all of it.
+    /// The verdict on the whole history.
     pub verdict: Verdict,
-    /// Each key, in rising order. After a violation not all of them need have been judged.
+    /// The keys in ascending order. After a violation some keys may be missing.
     pub keys: Vec<KeyReport>,
 }
 
-/// How a key was judged.
+/// How a key was decided.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 pub struct KeyReport {
     /// The key.
     pub key: u64,
-    /// How many operations it has.
+    /// The number of its operations.
     pub operations: usize,
-    /// What told.
+    /// The check that decided it.
     pub method: Method,
 }
 
-/// Something is wrong with the recording itself, so there is nothing to judge.
+/// The history is not well-formed, so there is no verdict.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct MalformedHistory {
-    /// The call, counted from 0.
+    /// The index of the call in the history.
     pub call: usize,
     /// What is wrong with it.
     pub sentence: String,
-    /// The other call that it clashes with.
+    /// The index of the call that it conflicts with.
     pub other: Option<usize>,
 }
 
@@ -119,12 +119,12 @@ impl fmt::Display for MalformedHistory {
 
 impl std::error::Error for MalformedHistory {}
 
-/// The most that a key may take in the first round, and the factor of each further one: a hard key must not hide an easy
-/// bad one behind it.
+/// The budget of a key in the first round, and its growth per round. Rounds keep a hard key from hiding an easy
+/// violation on a later one.
 const FIRST_ROUND: Budget = Budget { steps: 2_000, bytes: 1 << 20 };
 const ROUND_FACTOR: u64 = 16;
 
-/// What a check may still cost, and what it was allowed.
+/// The remaining budget, and the original one for messages.
 struct CheckBudget {
     remaining: RemainingBudget,
     budget: Budget,
@@ -145,16 +145,16 @@ impl CheckBudget {
     }
 }
 
-/// Judges a history. The calls may stand in any order.
+/// Checks a history. The calls may be in any order.
 ///
 /// # Errors
-/// If the history cannot have happened to anybody: a request recorded twice, an answer before its call or to another
-/// question, a key that is two objects at once.
+/// If the history is not well-formed: a request recorded twice, a return before the invocation, a response of the
+/// wrong form, a key used as two kinds of object.
 pub fn check(history: &[Call], budget: Budget) -> Result<Verdict, MalformedHistory> {
     Ok(report(history, budget)?.verdict)
 }
 
-/// Judges a history, and tells how each key was judged: by the zones where they understand it, or else by a search.
+/// Checks a history and says how each key was decided: by zones where they apply, otherwise by search.
 ///
 /// # Errors
 /// As [`check`].
@@ -162,9 +162,8 @@ pub fn report(history: &[Call], budget: Budget) -> Result<Report, MalformedHisto
     report_with_budget(history, CheckBudget::new(budget, None))
 }
 
-/// The same with a deadline: so much time from now on. When it is over, what has not been judged by then is unknown, and an
-/// explanation that was begun is left as large as it is. The verdict may depend on the machine, so this is for those who
-/// wait for it, and nothing that must come to the same verdict again asks for it.
+/// Like [`report`], but with a deadline: `time` from now. After it, undecided keys are unknown, and an explanation is
+/// left unreduced. The verdict may depend on the machine: not for callers that need a reproducible verdict.
 ///
 /// # Errors
 /// As [`check`].
@@ -176,57 +175,56 @@ pub fn report_with_deadline(
     report_with_budget(history, CheckBudget::new(budget, Some(time)))
 }
 
-fn report_with_budget(history: &[Call], mut allowed: CheckBudget) -> Result<Report, MalformedHistory> {
-    let mut surveyed = SurveyedHistory::new(history)?;
-    let (mut judged, mut left) = (Vec::with_capacity(surveyed.keys.len()), Vec::new());
-    for place in 0..surveyed.keys.len() {
-        let found = surveyed.judge(place);
-        let KeySummary { key, operations, .. } = surveyed.keys[place];
-        let method = if found == ZoneVerdict::NotUnique { Method::Search } else { Method::Zones };
-        judged.push(KeyReport { key, operations: operations as usize, method });
-        match found {
+fn report_with_budget(history: &[Call], mut budget: CheckBudget) -> Result<Report, MalformedHistory> {
+    let mut survey = SurveyedHistory::new(history)?;
+    let (mut reports, mut left) = (Vec::with_capacity(survey.keys.len()), Vec::new());
+    for index in 0..survey.keys.len() {
+        let outcome = survey.judge(index);
+        let KeySummary { key, operations, .. } = survey.keys[index];
+        let method = if outcome == ZoneVerdict::NotUnique { Method::Search } else { Method::Zones };
+        reports.push(KeyReport { key, operations: operations as usize, method });
+        match outcome {
             ZoneVerdict::Order => {}
-            ZoneVerdict::NotUnique => left.push((key, surveyed.calls(place))),
+            ZoneVerdict::NotUnique => left.push((key, survey.calls(index))),
             ZoneVerdict::Conflict(_) => {
-                let verdict = explain_violation(history, &surveyed.calls(place), &allowed.remaining);
-                return Ok(Report { verdict, keys: judged });
+                let verdict = explain_violation(history, &survey.calls(index), &budget.remaining);
+                return Ok(Report { verdict, keys: reports });
             }
         }
     }
-    Ok(Report { verdict: search(history, left, &mut allowed), keys: judged })
+    Ok(Report { verdict: search(history, left, &mut budget), keys: reports })
 }
 
-/// Judges a history by zones alone: near-linear, and exact where each content of a key was written once. Elsewhere the
-/// verdict is unknown.
+/// Checks a history by zones alone: near-linear, and exact on keys with unique contents. Other keys are unknown.
 ///
 /// # Errors
 /// As [`check`].
 pub fn check_by_zones(history: &[Call]) -> Result<Verdict, MalformedHistory> {
-    let mut surveyed = SurveyedHistory::new(history)?;
+    let mut survey = SurveyedHistory::new(history)?;
     let mut verdict = Verdict::Linearizable;
-    for place in 0..surveyed.keys.len() {
-        match surveyed.judge(place) {
+    for index in 0..survey.keys.len() {
+        match survey.judge(index) {
             ZoneVerdict::Order => {}
             ZoneVerdict::NotUnique if verdict == Verdict::Linearizable => {
-                verdict = Verdict::Unknown { key: surveyed.keys[place].key, why: UnknownReason::Repeated };
+                verdict = Verdict::Unknown { key: survey.keys[index].key, why: UnknownReason::Repeated };
             }
             ZoneVerdict::NotUnique => {}
             ZoneVerdict::Conflict(_) => {
-                let nothing = RemainingBudget::new(Budget { steps: 0, bytes: 0 }, None);
-                return Ok(explain_violation(history, &surveyed.calls(place), &nothing));
+                let no_budget = RemainingBudget::new(Budget { steps: 0, bytes: 0 }, None);
+                return Ok(explain_violation(history, &survey.calls(index), &no_budget));
             }
         }
     }
     Ok(verdict)
 }
 
-/// A history that was read once, and what its zones say of each key.
+/// A history after one pass, with the survey of each key.
 struct SurveyedHistory<'a> {
     history: &'a [Call],
-    /// In rising order.
+    /// In ascending order.
     keys: Vec<KeySummary>,
     survey: Survey,
-    /// For a closer look. The calls of all keys are only sorted out if it comes to that.
+    /// For keys that the survey cannot decide. The calls are partitioned by key on first use.
     zones: ZoneChecker,
     calls: Option<Vec<Vec<u32>>>,
 }
@@ -238,22 +236,22 @@ impl<'a> SurveyedHistory<'a> {
         Ok(SurveyedHistory { history, keys, survey, zones: ZoneChecker::default(), calls: None })
     }
 
-    fn judge(&mut self, place: usize) -> ZoneVerdict {
-        if self.survey.has_order(self.keys[place].number as usize) {
+    fn judge(&mut self, index: usize) -> ZoneVerdict {
+        if self.survey.has_order(self.keys[index].number as usize) {
             return ZoneVerdict::Order;
         }
-        let mine = self.calls(place);
-        self.zones.judge(self.history, &mine, Time::MAX)
+        let key_calls = self.calls(index);
+        self.zones.judge(self.history, &key_calls, Time::MAX)
     }
 
-    /// A key's calls, by time.
-    fn calls(&mut self, place: usize) -> Vec<u32> {
+    /// A key's calls, by invocation time.
+    fn calls(&mut self, index: usize) -> Vec<u32> {
         let calls = self.calls.get_or_insert_with(|| calls_by_key(self.history));
-        calls[self.keys[place].number as usize].clone()
+        calls[self.keys[index].number as usize].clone()
     }
 }
 
-/// Judges a history by search alone.
+/// Checks a history by search alone.
 ///
 /// # Errors
 /// As [`check`].
@@ -261,77 +259,77 @@ pub fn check_by_search(history: &[Call], budget: Budget) -> Result<Verdict, Malf
     Ok(search(history, partition_by_key(history)?, &mut CheckBudget::new(budget, None)))
 }
 
-/// An order of each key's operations that explains every answer and respects real time: one key after the other, as
-/// places in `history`. What is left out of it has an unknown outcome, or is a read that was never answered. `None`
-/// where there is no order, or the budget did not suffice.
+/// An order of each key's operations that explains all responses and respects real time: one key after the other, as
+/// indices into `history`. Omitted are operations of unknown outcome that need not take effect, and reads without a
+/// response. `None`: there is no order, or the budget was exhausted.
 ///
 /// # Errors
 /// As [`check`].
 pub fn find_order(history: &[Call], budget: Budget) -> Result<Option<Vec<usize>>, MalformedHistory> {
-    let (mut exact, mut effort) = (OrderSearch::default(), RemainingBudget::new(budget, None));
+    let (mut order_search, mut remaining) = (OrderSearch::default(), RemainingBudget::new(budget, None));
     let mut order = Vec::with_capacity(history.len());
-    for (_, mine) in partition_by_key(history)? {
-        if exact.run(history, &mine, Time::MAX, &mut effort) != SearchOutcome::Order {
+    for (_, key_calls) in partition_by_key(history)? {
+        if order_search.run(history, &key_calls, Time::MAX, &mut remaining) != SearchOutcome::Order {
             return Ok(None);
         }
-        order.extend(exact.order().into_iter().map(|call| call as usize));
+        order.extend(order_search.order().into_iter().map(|call| call as usize));
     }
     Ok(Some(order))
 }
 
-/// Searches each key, in rounds of rising effort.
-fn search(history: &[Call], mut keys: Vec<(u64, Vec<u32>)>, allowed: &mut CheckBudget) -> Verdict {
-    let mut exact = OrderSearch::default();
-    let mut most = FIRST_ROUND;
+/// Searches all keys, in rounds with growing budgets.
+fn search(history: &[Call], mut keys: Vec<(u64, Vec<u32>)>, budget: &mut CheckBudget) -> Verdict {
+    let mut order_search = OrderSearch::default();
+    let mut round = FIRST_ROUND;
     loop {
-        // The last round leaves out no key, and each key of it has its share.
+        // The last round skips no key, and each key has its share of the budget.
         let is_last =
-            keys.len() == 1 || (most.steps >= allowed.budget.steps && most.bytes >= allowed.budget.bytes);
-        // And why the first of them is hard.
-        let (mut hard, mut why) = (Vec::new(), None);
+            keys.len() == 1 || (round.steps >= budget.budget.steps && round.bytes >= budget.budget.bytes);
+        // And why the first of them is undecided.
+        let (mut undecided, mut why) = (Vec::new(), None);
         let mut to_come = keys.len() as u64;
-        for (key, mine) in keys {
-            let share = allowed.remaining.steps() / to_come;
+        for (key, key_calls) in keys {
+            let share = budget.remaining.steps() / to_come;
             to_come -= 1;
-            let mut effort = if is_last {
-                allowed.remaining.limited_to(share, u64::MAX)
+            let mut remaining = if is_last {
+                budget.remaining.limited_to(share, u64::MAX)
             } else {
-                // A step for each operation, which an order has to have anyway, makes no key a hard one.
-                allowed
+                // Every order takes a step per operation, so those steps do not make a key hard.
+                budget
                     .remaining
-                    .limited_to(share.min(most.steps.saturating_add(mine.len() as u64)), most.bytes)
+                    .limited_to(share.min(round.steps.saturating_add(key_calls.len() as u64)), round.bytes)
             };
-            let steps = effort.steps();
-            let found = exact.run(history, &mine, Time::MAX, &mut effort);
-            allowed.remaining.spend(steps - effort.steps());
-            match found {
+            let steps = remaining.steps();
+            let outcome = order_search.run(history, &key_calls, Time::MAX, &mut remaining);
+            budget.remaining.spend(steps - remaining.steps());
+            match outcome {
                 SearchOutcome::Order => {}
-                SearchOutcome::NoOrder => return explain_violation(history, &mine, &allowed.remaining),
+                SearchOutcome::NoOrder => return explain_violation(history, &key_calls, &budget.remaining),
                 SearchOutcome::OutOf(limit) => {
-                    why.get_or_insert(allowed.unknown_reason(limit));
-                    hard.push((key, mine));
+                    why.get_or_insert(budget.unknown_reason(limit));
+                    undecided.push((key, key_calls));
                 }
                 SearchOutcome::TooWide(open) => {
                     why.get_or_insert(UnknownReason::Open(open));
-                    hard.push((key, mine));
+                    undecided.push((key, key_calls));
                 }
             }
         }
-        keys = hard;
+        keys = undecided;
         let (Some(&(key, _)), Some(why)) = (keys.first(), why) else { return Verdict::Linearizable };
         if is_last {
             return Verdict::Unknown { key, why };
         }
-        most.steps = most.steps.saturating_mul(ROUND_FACTOR);
-        most.bytes = most.bytes.saturating_mul(ROUND_FACTOR);
+        round.steps = round.steps.saturating_mul(ROUND_FACTOR);
+        round.bytes = round.bytes.saturating_mul(ROUND_FACTOR);
     }
 }
 
-/// Explains why a key's calls have no order.
-fn explain_violation(history: &[Call], mine: &[u32], effort: &RemainingBudget) -> Verdict {
-    // A person waits for it, and most of what can be taken away is taken away soon.
-    let mut half = effort.limited_to(effort.steps() / 2, u64::MAX);
-    let shrunk = Shrinker::default().shrink(history, mine, &mut half);
+/// Shrinks and explains a violation on one key.
+fn explain_violation(history: &[Call], key_calls: &[u32], remaining: &RemainingBudget) -> Verdict {
+    // Half the budget: an interactive user waits, and most reductions succeed early.
+    let mut half_budget = remaining.limited_to(remaining.steps() / 2, u64::MAX);
+    let shrunk = Shrinker::default().shrink(history, key_calls, &mut half_budget);
     let ShrunkHistory { stuck, mut calls, certificate, until } = shrunk;
     calls.sort_by_key(|&call| (history[call as usize].called, call));
     let operations: Vec<Call> = calls
@@ -345,9 +343,9 @@ fn explain_violation(history: &[Call], mine: &[u32], effort: &RemainingBudget) -
     let stuck = history[stuck as usize].clone();
     let (method, sentence, edges) = match certificate {
         Some(certificate) => {
-            let place = |call: u32| calls.iter().position(|&other| other == call);
+            let index_of = |call: u32| calls.iter().position(|&other| other == call);
             let edges = certificate.edges.into_iter().filter_map(|edge| {
-                let (before, after) = (place(edge.before)?, place(edge.after)?);
+                let (before, after) = (index_of(edge.before)?, index_of(edge.after)?);
                 let why = edge.why.replace(OTHER_PLACEHOLDER, &letter(after).to_string());
                 Some(OrderingEdge { before, after, why })
             });
@@ -365,26 +363,26 @@ fn explain_violation(history: &[Call], mine: &[u32], effort: &RemainingBudget) -
     Verdict::Violation(Box::new(Explanation { key, method, sentence, stuck, operations, edges }))
 }
 
-/// Who returned before who was called, without what follows from the rest. The operations stand by call.
+/// The transitive reduction of real-time precedence. The operations are sorted by invocation.
 fn real_time_edges(operations: &[Call]) -> Vec<OrderingEdge> {
     let mut returns: Vec<(Time, usize)> = (0..)
         .zip(operations)
-        .filter_map(|(place, call)| call.returned.as_ref().map(|&(returned, _)| (returned, place)))
+        .filter_map(|(index, call)| call.returned.as_ref().map(|&(returned, _)| (returned, index)))
         .collect();
     returns.sort_unstable();
     let (mut edges, mut latest) = (Vec::new(), 0);
     let mut passed = 0;
     for (after, operation) in operations.iter().enumerate() {
-        // Those that returned before this call; the one of them that was called last stands behind all that had returned
-        // before that.
-        while let Some(&(returned, place)) = returns.get(passed)
+        // `passed` operations returned before this invocation. The one of them that was invoked last already follows
+        // all that returned before its own invocation.
+        while let Some(&(returned, index)) = returns.get(passed)
             && returned < operation.called
         {
-            latest = latest.max(operations[place].called);
+            latest = latest.max(operations[index].called);
             passed += 1;
         }
         let from = returns.partition_point(|&(returned, _)| returned < latest);
-        let mut before: Vec<usize> = returns[from..passed].iter().map(|&(_, place)| place).collect();
+        let mut before: Vec<usize> = returns[from..passed].iter().map(|&(_, index)| index).collect();
         before.sort_unstable();
         edges.extend(before.into_iter().map(|before| {
             let returned = operations[before].returned.as_ref().map_or(0, |&(returned, _)| returned);
@@ -399,15 +397,15 @@ fn real_time_edges(operations: &[Call]) -> Vec<OrderingEdge> {
 #[derive(Clone, Copy, Debug)]
 struct KeySummary {
     key: u64,
-    /// Its number, by first appearance, and the call that that was.
+    /// Its number, in order of first appearance, and the index of its first call.
     number: u32,
     first: u32,
     object: Object,
     operations: u32,
 }
 
-/// Reads a history once, refuses what nobody can have recorded, and hands out each call with the number of its key.
-/// Returns the keys in rising order.
+/// Reads a history once, rejects it if it is not well-formed, and calls `each` with the index of each call and the
+/// number of its key. Returns the keys in ascending order.
 fn scan_history(
     history: &[Call],
     mut each: impl FnMut(usize, u32, &Call),
@@ -424,18 +422,18 @@ fn scan_history(
             keys.push(KeySummary { key, number: of, first: number, object, operations: 0 });
             of
         });
-        let known = &mut keys[key as usize];
-        known.operations += 1;
-        if known.object != object {
-            let (id, operation, was) = (call.id, call.operation, known.object);
+        let summary = &mut keys[key as usize];
+        summary.operations += 1;
+        if summary.object != object {
+            let (id, operation, was) = (call.id, call.operation, summary.object);
             let sentence = format!("{id} has a key be a {was} and a {object}: {operation}");
             return Err(MalformedHistory {
                 call: number as usize,
                 sentence,
-                other: Some(known.first as usize),
+                other: Some(summary.first as usize),
             });
         }
-        // Sequences count from 0, so one more than the newest is free for "none yet".
+        // One more than the session's newest sequence; 0: none yet.
         let newest = newest.get_or_insert_with(call.id.session, || 0);
         rises &= *newest <= call.id.sequence && call.id.sequence != u64::MAX;
         *newest = call.id.sequence.saturating_add(1);
@@ -444,15 +442,15 @@ fn scan_history(
     if !rises {
         reject_duplicate_ids(history)?;
     }
-    keys.sort_unstable_by_key(|known| known.key);
+    keys.sort_unstable_by_key(|summary| summary.key);
     Ok(keys)
 }
 
-/// Refuses an operation that cannot have happened to anybody.
+/// Rejects a call that cannot be part of a history.
 #[inline]
 fn check_well_formed(number: u32, call: &Call) -> Result<(), MalformedHistory> {
-    assert!(number != u32::MAX, "fewer than four thousand million calls");
-    let is_fine = match &call.returned {
+    assert!(number != u32::MAX, "a history has fewer than 2^32 - 1 calls");
+    let is_well_formed = match &call.returned {
         Some((returned, response)) => {
             call.called <= *returned
                 && *returned != Time::MAX
@@ -460,7 +458,7 @@ fn check_well_formed(number: u32, call: &Call) -> Result<(), MalformedHistory> {
         }
         None => call.called != Time::MAX,
     };
-    if is_fine { Ok(()) } else { Err(malformed_call(number as usize, call)) }
+    if is_well_formed { Ok(()) } else { Err(malformed_call(number as usize, call)) }
 }
 
 #[cold]
@@ -469,27 +467,28 @@ fn malformed_call(number: usize, Call { id, operation, called, returned }: &Call
         Some((returned, _)) if returned < called => {
             format!("{id} returned at {returned}, before its call at {called}")
         }
-        _ if *called == Time::MAX => format!("{id} was called at the end of time, which is never"),
-        Some((Time::MAX, _)) => format!("{id} returned at the end of time, which is never"),
+        _ if *called == Time::MAX => format!("{id} was called at {called}, which is reserved for \"never\""),
+        Some((Time::MAX, _)) => format!("{id} returned at {}, which is reserved for \"never\"", Time::MAX),
         Some((_, response)) => format!("{id} asked \"{operation}\" and was told \"{response}\""),
-        None => unreachable!("there is nothing wrong with it"),
+        None => unreachable!("{id} is well-formed"),
     };
     MalformedHistory { call: number, sentence, other: None }
 }
 
-/// Each key's calls, by time; the keys in rising order.
+/// Each key's calls, by invocation time; the keys in ascending order.
 fn partition_by_key(history: &[Call]) -> Result<Vec<(u64, Vec<u32>)>, MalformedHistory> {
     let mut calls = CallsByKey::default();
     let keys = scan_history(history, |key, number, call| calls.add(key, number, call))?;
     let mut calls = calls.by_time(history);
-    let mine = |known: KeySummary| (known.key, std::mem::take(&mut calls[known.number as usize]));
-    Ok(keys.into_iter().map(mine).collect())
+    let key_calls = |summary: KeySummary| (summary.key, std::mem::take(&mut calls[summary.number as usize]));
+    Ok(keys.into_iter().map(key_calls).collect())
 }
 
-/// Each key's calls, by time; the keys by number. The history is one that [`read`] let pass.
+/// Each key's calls, by invocation time, indexed by key number. [`scan_history`] has accepted the history.
 fn calls_by_key(history: &[Call]) -> Vec<Vec<u32>> {
     let mut calls = CallsByKey::default();
-    scan_history(history, |key, number, call| calls.add(key, number, call)).expect("it was read before");
+    scan_history(history, |key, number, call| calls.add(key, number, call))
+        .expect("scan_history has accepted the history");
     calls.by_time(history)
 }
 
@@ -522,12 +521,12 @@ impl CallsByKey {
     }
 }
 
-/// A request has one call and at most one answer. Where each session counts its requests there is no need to look.
+/// A request has one call and at most one response. Not needed where each session's sequence numbers ascend.
 fn reject_duplicate_ids(history: &[Call]) -> Result<(), MalformedHistory> {
-    let mut names: Vec<(RequestId, usize)> =
+    let mut ids: Vec<(RequestId, usize)> =
         history.iter().enumerate().map(|(at, call)| (call.id, at)).collect();
-    names.sort_unstable();
-    match names.array_windows().find(|[(left, _), (right, _)]| left == right) {
+    ids.sort_unstable();
+    match ids.array_windows().find(|[(left, _), (right, _)]| left == right) {
         None => Ok(()),
         Some(&[(_, other), (id, call)]) => Err(MalformedHistory {
             call,

@@ -1,11 +1,11 @@
-//! A map from numbers that are mostly given out in order, to anything.
+//! A map whose keys are mostly dense and inserted in ascending order.
 
-/// An ordered map over `u64`. Sessions, sequences and keys of our own workloads are dense and come in rising order:
-/// then a look-up is one comparison and an insertion a push. Any other numbers are found by binary search.
+/// An ordered map over `u64`. For dense ascending keys, such as sessions, sequences and keys of our own workloads, a
+/// lookup is one comparison and an insertion a push. Other keys take a binary search.
 #[derive(Clone, Debug)]
 pub(crate) struct DenseMap<T> {
     entries: Vec<(u64, T)>,
-    /// The number of the first entry, if there is one.
+    /// The key of the first entry, if there is one.
     first: u64,
 }
 
@@ -14,10 +14,10 @@ impl<T> DenseMap<T> {
         DenseMap { entries: Vec::new(), first: 0 }
     }
 
-    /// Where `number` is, or where it would have to be inserted.
+    /// The index of `number`, or where to insert it.
     #[inline]
     fn find(&self, number: u64) -> Result<usize, usize> {
-        // The guess: no number between the first one and this one is missing.
+        // The guess: no key between the first one and this one is missing.
         if let Ok(guess) = usize::try_from(number.wrapping_sub(self.first))
             && let Some(&(found, _)) = self.entries.get(guess)
             && found == number
@@ -27,7 +27,7 @@ impl<T> DenseMap<T> {
         self.binary_search(number)
     }
 
-    /// The same without a guess.
+    /// [`Self::find`] without the guess.
     #[cold]
     fn binary_search(&self, number: u64) -> Result<usize, usize> {
         match self.entries.last() {
@@ -41,7 +41,7 @@ impl<T> DenseMap<T> {
         self.find(number).ok().map(|at| &self.entries[at].1)
     }
 
-    /// All of them, in order.
+    /// All entries, in ascending order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, &T)> {
         self.entries.iter().map(|(number, value)| (*number, value))
     }
@@ -73,23 +73,23 @@ mod tests {
     use std::collections::BTreeMap;
 
     #[test]
-    fn is_a_map_for_any_numbers() {
-        let mut twin = BTreeMap::new();
-        let mut ranked = DenseMap::new();
+    fn it_behaves_as_a_map_for_any_numbers() {
+        let mut model = BTreeMap::new();
+        let mut map = DenseMap::new();
         let mut number = 1_u64;
         for round in 0..2000_u64 {
-            // Dense stretches, then jumps, then the extremes.
+            // Dense runs, then jumps, then extremes.
             number = match round % 50 {
                 49 => number.wrapping_mul(0x9e37_79b9_7f4a_7c15),
                 48 => u64::MAX - round % 3,
                 47 => round % 5,
                 _ => number.wrapping_add(1),
             };
-            assert_eq!(ranked.get(number), twin.get(&number));
-            let value = *twin.entry(number).or_insert(round);
-            assert_eq!(*ranked.get_or_insert_with(number, || round), value);
+            assert_eq!(map.get(number), model.get(&number));
+            let value = *model.entry(number).or_insert(round);
+            assert_eq!(*map.get_or_insert_with(number, || round), value);
         }
-        assert!(twin.iter().all(|(number, round)| ranked.get(*number) == Some(round)));
-        assert_eq!(ranked.entries.len(), twin.len());
+        assert!(model.iter().all(|(number, round)| map.get(*number) == Some(round)));
+        assert_eq!(map.entries.len(), model.len());
     }
 }

@@ -1,25 +1,25 @@
-//! Operations as a small picture: a line per process, time from left to right.
+//! A diagram of operations: a line per process, time from left to right.
 
 use super::operation::Call;
 use crate::fact::Time;
 use std::fmt::Write;
 
-/// No line of an explanation is longer: whoever shows it moves it in, and has a hundred columns.
+/// The width of an explanation's lines. Callers indent it and have a hundred columns.
 pub(crate) const MAX_LINE_WIDTH: usize = 96;
-/// A moment takes at most so many columns.
+/// The most columns between two moments.
 const MAX_COLUMNS_PER_MOMENT: usize = 6;
 
-/// So many operations have a letter of their own.
+/// The number of operations that can have a letter.
 pub(crate) const MAX_LETTERS: usize = 62;
 
-/// The letter of an operation in a picture, by its place among the operations.
-pub(crate) fn letter(place: usize) -> char {
+/// The letter of an operation in a diagram, by its index.
+pub(crate) fn letter(index: usize) -> char {
     let letters = ('A'..='Z').chain('a'..='z').chain('0'..='9');
-    letters.clone().nth(place).unwrap_or('*')
+    letters.clone().nth(index).unwrap_or('*')
 }
 
-/// A line per process (more where it had several operations open), each operation from its letter at the call to a bar
-/// at the return; `>` where none is known. Only the order of moments is true to scale.
+/// A line per session (more where it has several operations pending), each operation from its letter at the
+/// invocation to a bar at the return; `>`: no return. Distances show the order of moments, not durations.
 pub(crate) fn diagram(operations: &[Call]) -> String {
     let mut moments: Vec<Time> = operations
         .iter()
@@ -45,10 +45,10 @@ pub(crate) fn diagram(operations: &[Call]) -> String {
         }
     };
     let end = moments.last().map_or(0, |&last| column(last)) + 2;
-    let mut picture = String::new();
+    let mut diagram = String::new();
     for session in sessions {
         let mut rows: Vec<Vec<u8>> = Vec::new();
-        for (place, call) in operations.iter().enumerate().filter(|(_, call)| call.id.session == session) {
+        for (index, call) in operations.iter().enumerate().filter(|(_, call)| call.id.session == session) {
             let from = column(call.called);
             let to = call.returned.as_ref().map(|(returned, _)| column(*returned));
             let last = to.unwrap_or(end).max(from);
@@ -63,19 +63,19 @@ pub(crate) fn diagram(operations: &[Call]) -> String {
             let row = &mut rows[row];
             row[from..=last].fill(b'-');
             row[last] = if to.is_some() { b'|' } else { b'>' };
-            row[from] = letter(place) as u8;
+            row[from] = letter(index) as u8;
         }
         for (number, row) in rows.iter().enumerate() {
             let name = if number == 0 { format!("s{session}") } else { String::new() };
             let row = String::from_utf8_lossy(row);
             let line = format!("  {name:label$}  {row}");
-            writeln!(picture, "{}", line.trim_end()).expect("a string takes all");
+            writeln!(diagram, "{}", line.trim_end()).expect("writing to a String cannot fail");
         }
     }
-    picture
+    diagram
 }
 
-/// Breaks a text into lines of the picture's width; the first begins with `head`, and all others with `indent`.
+/// Wraps a text at the diagram's width; the first line starts with `head`, the others with `indent`.
 pub(crate) fn wrap_text(text: &str, head: &str, indent: &str) -> String {
     let mut lines = head.to_string();
     let mut length = head.len();
@@ -100,7 +100,7 @@ pub(crate) fn wrap_text(text: &str, head: &str, indent: &str) -> String {
     lines
 }
 
-/// A line with its middle left out where it is too long.
+/// Replaces the middle of a line that is too long by dots.
 pub(crate) fn elide_middle(line: &str, width: usize) -> String {
     let length = line.chars().count();
     if length <= width {

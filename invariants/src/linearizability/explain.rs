@@ -1,20 +1,20 @@
-//! Why a key's history is not linearizable, in so many words.
+//! The explanation of a violation, as text.
 
 use super::diagram::{MAX_LETTERS, MAX_LINE_WIDTH, diagram, elide_middle, letter, wrap_text};
 use super::operation::Call;
 use serde::Serialize;
 use std::fmt;
 
-/// Of more operations than there are letters only the last ones are shown: those are nearest to the contradiction.
+/// Of more operations than there are letters, only the last ones are shown: they are nearest to the contradiction.
 const MAX_SHOWN: usize = 24;
 
-/// What told that a key is linearizable or not.
+/// How a key was decided.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Method {
-    /// The zones of contents that were written once each.
+    /// By the zones of unique contents.
     Zones,
-    /// The search for an order.
+    /// By the search for an order.
     Search,
 }
 
@@ -27,72 +27,73 @@ impl fmt::Display for Method {
     }
 }
 
-/// A few operations of a key that no order explains, whatever the others of the history are.
+/// A few operations of one key that no order explains, whatever the rest of the history is.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Explanation {
     /// The key.
     pub key: u64,
-    /// What found it.
+    /// The check that found it.
     pub method: Method,
-    /// The contradiction in a sentence.
+    /// The contradiction in one sentence.
     pub sentence: String,
-    /// The operation whose return made it so: everything that had returned before can be put in an order.
+    /// The operation whose return completes the violation: the history up to just before it is linearizable.
     pub stuck: Call,
-    /// The operations that contradict each other, by time of call. What they depend on is among them; only a
-    /// compare-and-set may stand without the one that wrote what it expected, and then counts as a plain write, and
-    /// from reads of lists and sets every element may be struck that none of them adds.
+    /// The contradicting operations by invocation time, with the operations that they depend on. Two exceptions: a
+    /// compare-and-set whose expected content no operation here writes counts as a plain write; elements of list and
+    /// set reads that no operation here adds are to be ignored.
     pub operations: Vec<Call>,
-    /// What must stand before what, and why. By [`Method::Zones`] this goes round in a circle, but where an operation
-    /// contradicts itself: it saw what nobody wrote, or one thing twice. By [`Method::Search`] it is what time forces, and
-    /// leaves an order open; that none of those is right had to be tried.
+    /// The forced precedences. By [`Method::Zones`] they form a cycle, unless one operation contradicts itself (it
+    /// observed what was never written, or one element twice). By [`Method::Search`] they are the real-time
+    /// precedences only; the orders that they leave open were all tried.
     pub edges: Vec<OrderingEdge>,
 }
 
-/// One operation must stand before another.
+/// One operation must precede another.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct OrderingEdge {
-    /// The place of the one among the operations of the explanation.
+    /// The index of the first among the operations of the explanation.
     pub before: usize,
-    /// The place of the other.
+    /// The index of the second.
     pub after: usize,
-    /// Why, as the end of a sentence that began with the first one.
+    /// The reason, as the end of a sentence that starts with the first.
     pub why: String,
 }
 
 impl Explanation {
-    /// The explanation as a text, for people who call things otherwise: `named` gets pieces of text in which keys, values
-    /// and operations go by their numbers, and `line` knows where an operation was recorded.
+    /// The explanation as text, in the names of a file format: `named` translates pieces of text in which keys,
+    /// values and operations are numbers, and `line` returns the line in which an operation was recorded.
     pub fn format_with(
         &self,
         named: impl Fn(&str) -> String,
         line: impl Fn(&Call) -> Option<usize>,
     ) -> String {
         let Explanation { key, sentence, stuck, operations, edges, .. } = self;
-        let hidden = if operations.len() > MAX_LETTERS { operations.len() - MAX_SHOWN } else { 0 };
-        let operations = &operations[hidden..];
+        let skipped = if operations.len() > MAX_LETTERS { operations.len() - MAX_SHOWN } else { 0 };
+        let operations = &operations[skipped..];
         let line = |call| line(call).map_or_else(String::new, |line| format!(" (line {line})"));
         let mut lines =
             vec![wrap_text(&named(&format!("k{key} is not linearizable: {sentence}.")), "", "  ")];
-        let of = operations.iter().position(|call| call == stuck);
-        let name = of.map_or_else(|| format!("{}{}", stuck.id, line(stuck)), |of| letter(of).to_string());
-        let could = named(&format!("returned, all answers on k{key} could be put in an order."));
-        lines.extend([wrap_text(&format!("Before {name} {could}"), "", "  "), String::new()]);
-        if hidden > 0 {
-            lines.push(format!("  ... {hidden} operations that were called before these, and"));
+        let stuck_index = operations.iter().position(|call| call == stuck);
+        let stuck_name = stuck_index
+            .map_or_else(|| format!("{}{}", stuck.id, line(stuck)), |index| letter(index).to_string());
+        let rest = named(&format!("returned, all answers on k{key} could be put in an order."));
+        lines.extend([wrap_text(&format!("Before {stuck_name} {rest}"), "", "  "), String::new()]);
+        if skipped > 0 {
+            lines.push(format!("  ... {skipped} operations that were called before these, and"));
         }
-        for (place, call) in operations.iter().enumerate() {
+        for (index, call) in operations.iter().enumerate() {
             let (call, line) = (named(&call.to_string()), line(call));
             lines.push(
-                elide_middle(&format!("  {}  {call}", letter(place)), MAX_LINE_WIDTH - line.len()) + &line,
+                elide_middle(&format!("  {}  {call}", letter(index)), MAX_LINE_WIDTH - line.len()) + &line,
             );
         }
         lines.extend([String::new(), diagram(operations)]);
-        let shown = edges.iter().filter(|edge| edge.before.min(edge.after) >= hidden);
+        let shown = edges.iter().filter(|edge| edge.before.min(edge.after) >= skipped);
         for OrderingEdge { before, after, why } in shown {
-            let (before, after, why) = (letter(before - hidden), letter(after - hidden), named(why));
+            let (before, after, why) = (letter(before - skipped), letter(after - skipped), named(why));
             lines.push(wrap_text(&format!("{before} before {after}: {before} {why}"), "  ", "    "));
         }
-        // The picture ends with a line of its own, so that an empty one comes before the reasons.
+        // The diagram ends with a newline, so an empty line separates it from the reasons.
         lines.join("\n")
     }
 }

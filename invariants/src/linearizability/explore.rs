@@ -1,9 +1,9 @@
 //! The exact search for any model.
 //!
-//! It is the [search](super::search) without what that knows of registers and lists: where it stands is told by the first
-//! return whose operation has no place yet, by the operations open there that have none, and by the state; reads that
-//! are legal take their place at once; where all branches have ended, the place is remembered as dead, for as many
-//! operations of unknown outcome as were left there, and for fewer. What else cuts it short, a [`Model`] may tell.
+//! The [search](super::search) without its knowledge of registers and lists. A configuration is the first return
+//! whose operation is not placed, the pending operations that are not placed, and the state. Legal reads are placed
+//! at once. Dead configurations are memoized; one with a set of operations of unknown outcome covers those with a
+//! subset. A [`Model`] can add further pruning.
 
 use super::budget::{Budget, Limit, RemainingBudget, TURNS_PER_CLOCK_CHECK};
 use super::model::{Model, Placement};
@@ -13,35 +13,37 @@ use std::collections::{BTreeMap, BTreeSet};
 /// One operation of a history of any model.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ModelOperation<A, R> {
-    /// When the client called.
+    /// When the client invoked it.
     pub called: Time,
-    /// What it asked.
+    /// The request.
     pub action: A,
-    /// When it was told what; `None`: the outcome is unknown, and it may have happened or happen yet.
+    /// When it returned, and the response. `None`: the outcome is unknown; it may have taken effect, or may do so
+    /// later.
     pub returned: Option<(Time, R)>,
 }
 
-/// What came of a search.
+/// The outcome of a search.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum ExploreOutcome {
-    /// There is an order: places in the history. What is left out of it has an unknown outcome.
+    /// An order, as indices into the history. Operations that are not in it have an unknown outcome.
     Order(Vec<usize>),
-    /// There is none.
+    /// There is no order.
     NoOrder {
-        /// The place of an operation that nothing got beyond: everything that returned before it can be put in an order.
+        /// The index of the operation at which the longest attempts failed: there is an order of all that returned
+        /// before it.
         stuck: usize,
     },
-    /// The budget did not suffice to tell.
+    /// The budget was exhausted.
     Unknown,
 }
 
-/// Looks for an order of a history of one object that explains every answer of a model and respects real time. The
-/// operations may stand in any order; histories of several objects are explored one object after the other.
+/// Searches for an order of one object's operations that explains all responses and respects real time. The history
+/// may be in any order; histories of several objects are searched one object at a time.
 ///
-/// A model is a state and a question. This one is a counter that tells what it comes to:
+/// The model is a state and a step function. This one is a counter that returns its new value:
 ///
 /// ```
-/// use invariants::linearizability::{Asked, Budget, Explored, Model, explore};
+/// use invariants::linearizability::{Budget, ExploreOutcome, Model, ModelOperation, explore};
 ///
 /// struct Counter;
 ///
@@ -64,8 +66,8 @@ pub enum ExploreOutcome {
 ///             Action::Add(number) => state + number,
 ///             Action::Read => *state,
 ///         };
-///         // Without a response the outcome is unknown: then anything may have been the answer.
-///         response.is_none_or(|told| *told == after).then_some(after)
+///         // Without a response the outcome is unknown, and any response would be right.
+///         response.is_none_or(|response| *response == after).then_some(after)
 ///     }
 ///
 ///     fn is_read(&self, action: &Action) -> bool {
@@ -73,15 +75,19 @@ pub enum ExploreOutcome {
 ///     }
 /// }
 ///
-/// let asked = |called, action, told, returned| Asked { called, action, returned: Some((returned, told)) };
+/// let operation = |called, action, response, returned| ModelOperation {
+///     called,
+///     action,
+///     returned: Some((returned, response)),
+/// };
 /// let mut history = vec![
-///     asked(0, Action::Add(5), 5, 20),
-///     asked(10, Action::Add(2), 7, 30),
-///     asked(15, Action::Read, 5, 40),
+///     operation(0, Action::Add(5), 5, 20),
+///     operation(10, Action::Add(2), 7, 30),
+///     operation(15, Action::Read, 5, 40),
 /// ];
-/// assert_eq!(explore(&Counter, &history, Budget::default()), Explored::Order(vec![0, 2, 1]));
-/// history.push(asked(50, Action::Read, 5, 60));
-/// assert_eq!(explore(&Counter, &history, Budget::default()), Explored::NoOrder { stuck: 3 });
+/// assert_eq!(explore(&Counter, &history, Budget::default()), ExploreOutcome::Order(vec![0, 2, 1]));
+/// history.push(operation(50, Action::Read, 5, 60));
+/// assert_eq!(explore(&Counter, &history, Budget::default()), ExploreOutcome::NoOrder { stuck: 3 });
 /// ```
 pub fn explore<M: Model>(
     model: &M,
@@ -91,11 +97,11 @@ pub fn explore<M: Model>(
     explore_within(model, history, &mut RemainingBudget::new(budget, None)).unwrap_or(ExploreOutcome::Unknown)
 }
 
-/// The same with at most this effort, which it takes from it; or what did not suffice.
+/// [`explore`] with a budget that it spends. An error names the exhausted limit.
 pub(crate) fn explore_within<M: Model>(
     model: &M,
     history: &[ModelOperation<M::Action, M::Response>],
-    effort: &mut RemainingBudget,
+    budget: &mut RemainingBudget,
 ) -> Result<ExploreOutcome, Limit> {
     let mut calls: Vec<usize> = (0..history.len()).collect();
     calls.sort_by_key(|&at| history[at].called);
@@ -115,29 +121,29 @@ pub(crate) fn explore_within<M: Model>(
         farthest: 0,
     };
     explorer.open_called();
-    explorer.run(effort)
+    explorer.run(budget)
 }
 
-/// One thing done on the way, to be taken back.
+/// One step of the current path, for backtracking.
 enum TrailStep {
     Placed(usize),
-    /// A return was passed, and then this many had been called before.
+    /// A return was passed; before that, so many operations had been invoked.
     Passed(usize),
 }
 
-/// A place from which branches are tried.
+/// A configuration whose branches are being tried.
 struct ExploreFrame<S> {
     trail: usize,
-    /// The state there. Large ones are kept now and then only: the others follow from the trail.
+    /// Its state. Large states are stored now and then only; the others are recomputed from the trail.
     state: Option<S>,
     /// Untried operations, the most urgent one last.
     branches: Vec<usize>,
 }
 
-/// Where a search stands, but for the optional operations.
+/// A configuration without the operations of unknown outcome.
 type ExploreState<S> = (usize, Vec<usize>, S);
 
-/// The places from which nothing leads on, each with the optional operations that were left.
+/// The dead configurations, each with the sets of optional operations for which it is dead.
 struct DeadStates<S> {
     known: BTreeMap<ExploreState<S>, Vec<Vec<usize>>>,
     bytes: u64,
@@ -148,7 +154,7 @@ struct Explorer<'a, M: Model> {
     history: &'a [ModelOperation<M::Action, M::Response>],
     by_call: Vec<usize>,
     by_return: Vec<usize>,
-    /// Called by now and without a place: those that returned, and the others, which may be left out.
+    /// Invoked and not placed: those that returned, and the optional ones of unknown outcome, which may be omitted.
     open: BTreeSet<usize>,
     optional: BTreeSet<usize>,
     trail: Vec<TrailStep>,
@@ -158,16 +164,16 @@ struct Explorer<'a, M: Model> {
     farthest: usize,
 }
 
-/// A turn of this search takes as long as so many steps of that of a register, and as many more as there is to copy and to
-/// compare: so many open operations, or bytes of a state, for each.
+/// The cost of a turn, in steps of the register search: a base, plus one for so many pending operations and one for
+/// so many bytes of the state, which are copied and compared.
 const STEPS_PER_TURN: u64 = 8;
 const OPEN_PER_STEP: usize = 4;
 const BYTES_PER_STEP: usize = 512;
 
 impl<M: Model> Explorer<'_, M> {
-    fn run(&mut self, effort: &mut RemainingBudget) -> Result<ExploreOutcome, Limit> {
+    fn run(&mut self, budget: &mut RemainingBudget) -> Result<ExploreOutcome, Limit> {
         let mut dead = DeadStates { known: BTreeMap::new(), bytes: 0 };
-        let mut since_look = 0;
+        let mut since_clock_check = 0;
         if self.advance() {
             return Ok(self.order());
         }
@@ -182,19 +188,19 @@ impl<M: Model> Explorer<'_, M> {
             };
             self.restore(&frames);
             let open = self.open.len() + self.optional.len();
-            let weight = self.model.heap_bytes(&self.state);
-            let cost = STEPS_PER_TURN + (open / OPEN_PER_STEP + weight / BYTES_PER_STEP) as u64;
-            since_look += cost;
-            if effort.steps() < cost {
+            let heap_bytes = self.model.heap_bytes(&self.state);
+            let cost = STEPS_PER_TURN + (open / OPEN_PER_STEP + heap_bytes / BYTES_PER_STEP) as u64;
+            since_clock_check += cost;
+            if budget.steps() < cost {
                 return Err(Limit::Steps);
             }
-            effort.spend(cost);
-            if bytes + dead.bytes > effort.bytes() {
+            budget.spend(cost);
+            if bytes + dead.bytes > budget.bytes() {
                 return Err(Limit::Bytes);
             }
-            if since_look >= u64::from(TURNS_PER_CLOCK_CHECK) {
-                since_look = 0;
-                if effort.deadline_passed() {
+            if since_clock_check >= u64::from(TURNS_PER_CLOCK_CHECK) {
+                since_clock_check = 0;
+                if budget.deadline_passed() {
                     return Err(Limit::Time);
                 }
             }
@@ -213,7 +219,7 @@ impl<M: Model> Explorer<'_, M> {
     }
 
     fn order(&self) -> ExploreOutcome {
-        let placed = self.trail.iter().filter_map(|done| match done {
+        let placed = self.trail.iter().filter_map(|step| match step {
             TrailStep::Placed(op) => Some(*op),
             TrailStep::Passed(_) => None,
         });
@@ -225,21 +231,21 @@ impl<M: Model> Explorer<'_, M> {
         (state + size_of::<ExploreFrame<M::State>>() + frame.branches.capacity() * size_of::<usize>()) as u64
     }
 
-    /// Back to the last frame, from wherever the search stands.
+    /// Backtracks to the last frame.
     fn restore(&mut self, frames: &[ExploreFrame<M::State>]) {
         let Some(last) = frames.last() else { return };
         if self.trail.len() == last.trail {
             return;
         }
         self.undo(last.trail);
-        let kept =
-            frames.iter().rposition(|frame| frame.state.is_some()).expect("the first frame keeps its state");
-        self.state = frames[kept].state.clone().expect("it was found");
-        for at in frames[kept].trail..last.trail {
+        let stored =
+            frames.iter().rposition(|frame| frame.state.is_some()).expect("the first frame stores its state");
+        self.state = frames[stored].state.clone().expect("rposition found a stored state");
+        for at in frames[stored].trail..last.trail {
             if let TrailStep::Placed(op) = self.trail[at]
                 && !self.is_read(op)
             {
-                self.state = self.after(op).expect("it was placed here before");
+                self.state = self.after(op).expect("a placed operation is legal when replayed");
             }
         }
     }
@@ -253,12 +259,12 @@ impl<M: Model> Explorer<'_, M> {
         let entries = (self.open.len() + optional.len()) * size_of::<usize>();
         dead.bytes += (entries + self.model.heap_bytes(&self.state) + size_of::<M::State>() + 128) as u64;
         let known = dead.known.entry(self.current_state()).or_default();
-        // What fewer optional operations tell is told by more.
+        // A set covers its subsets.
         known.retain(|fewer| !fewer.iter().all(|op| optional.binary_search(op).is_ok()));
         known.push(optional);
     }
 
-    /// Whether nothing led on from here when at least the same optional operations were left.
+    /// Whether this configuration is dead with at least the same optional operations.
     fn is_dead(&self, dead: &DeadStates<M::State>) -> bool {
         if dead.known.is_empty() {
             return false;
@@ -271,7 +277,7 @@ impl<M: Model> Explorer<'_, M> {
         })
     }
 
-    /// Whether the answer of an open operation cannot be given any more.
+    /// Whether a pending operation's response has become impossible.
     fn has_unreachable_answer(&self) -> bool {
         self.open.iter().any(|&op| {
             let ModelOperation { action, returned, .. } = &self.history[op];
@@ -285,7 +291,7 @@ impl<M: Model> Explorer<'_, M> {
         self.model.is_read(&self.history[op].action)
     }
 
-    /// What the state becomes; `None`: not here.
+    /// The next state; `None`: the operation is illegal here.
     fn after(&self, op: usize) -> Option<M::State> {
         let ModelOperation { action, returned, .. } = &self.history[op];
         self.model.step(&self.state, action, returned.as_ref().map(|(_, response)| response))
@@ -305,7 +311,7 @@ impl<M: Model> Explorer<'_, M> {
         };
     }
 
-    /// Everything that was called before the next return, or at the same time, is open.
+    /// Adds the operations that were invoked before the next return or at the same time.
     fn open_called(&mut self) {
         let until = self.by_return.get(self.next).and_then(|&op| self.history[op].returned.as_ref());
         let until = until.map_or(Time::MAX, |&(returned, _)| returned);
@@ -317,7 +323,7 @@ impl<M: Model> Explorer<'_, M> {
         }
     }
 
-    /// The first operation that changes the state and need not wait; and what it changes it to.
+    /// The first legal mutation that is to be placed eagerly, and the state after it.
     fn next_eager(&self) -> Option<(usize, M::State)> {
         self.open.iter().chain(&self.optional).find_map(|&op| {
             let action = &self.history[op].action;
@@ -330,8 +336,8 @@ impl<M: Model> Explorer<'_, M> {
         })
     }
 
-    /// Places all reads that are legal now and whatever need not wait, and passes all returns that can be passed. True: that
-    /// was the last one.
+    /// Places all legal reads and eager operations, and passes all returns that can be passed. Returns whether the
+    /// last return was passed.
     fn advance(&mut self) -> bool {
         loop {
             while let Some((op, after)) = self.next_eager() {
@@ -363,16 +369,17 @@ impl<M: Model> Explorer<'_, M> {
         }
     }
 
-    /// Begins to try the operations that may come next, but for reads, which wait until they are legal. Of two that do the
-    /// same only the one that is due first is tried, and an optional one only if it changes the state.
+    /// Pushes a frame with the mutations that may come next. Reads wait until they are legal. Of interchangeable ones
+    /// only the one that returns first is tried.
     fn branch(&self, frames: &mut Vec<ExploreFrame<M::State>>, bytes: &mut u64) {
-        let due = |op: usize| self.history[op].returned.as_ref().map_or(Time::MAX, |&(returned, _)| returned);
+        let returned_at =
+            |op: usize| self.history[op].returned.as_ref().map_or(Time::MAX, |&(returned, _)| returned);
         let rank = |op: usize| self.model.rank(&self.history[op].action);
-        // What stands before the operation that is due next in the object's own order goes first.
+        // First the operations that precede the next returning one in the object's own order.
         let next = rank(self.by_return[self.next]);
         let urgency = |op: usize| match (rank(op), next) {
             (Some(rank), Some(next)) if rank < next => (0, rank, op),
-            _ => (1, due(op), op),
+            _ => (1, returned_at(op), op),
         };
         let mut ops: Vec<usize> = self.open.iter().chain(&self.optional).copied().collect();
         ops.retain(|&op| {
@@ -385,28 +392,28 @@ impl<M: Model> Explorer<'_, M> {
         });
         ops.sort_by_key(|&op| urgency(op));
         let mut branches: Vec<usize> = Vec::new();
-        let told = |op: usize| {
+        let behavior = |op: usize| {
             let ModelOperation { action, returned, .. } = &self.history[op];
             (action, returned.as_ref().map(|(_, response)| response))
         };
         for op in ops {
-            if !branches.iter().any(|&other| self.model.are_interchangeable(told(other), told(op))) {
+            if !branches.iter().any(|&other| self.model.are_interchangeable(behavior(other), behavior(op))) {
                 branches.push(op);
             }
         }
         branches.reverse();
-        let weight = self.model.heap_bytes(&self.state);
-        // Those in between take as long to find again as a state has bytes.
-        let is_kept = frames.len().is_multiple_of(1 + weight / BYTES_PER_STEP);
-        let state = is_kept.then(|| self.state.clone());
+        let heap_bytes = self.model.heap_bytes(&self.state);
+        // Recomputing a state may take as long as copying its bytes.
+        let is_stored = frames.len().is_multiple_of(1 + heap_bytes / BYTES_PER_STEP);
+        let state = is_stored.then(|| self.state.clone());
         let frame = ExploreFrame { trail: self.trail.len(), state, branches };
         *bytes += self.frame_bytes(&frame);
         frames.push(frame);
     }
 
     fn undo(&mut self, length: usize) {
-        for done in self.trail.split_off(length).into_iter().rev() {
-            match done {
+        for step in self.trail.split_off(length).into_iter().rev() {
+            match step {
                 TrailStep::Placed(op) => self.mark_unplaced(op),
                 TrailStep::Passed(called) => {
                     for op in &self.by_call[called..self.called_count] {

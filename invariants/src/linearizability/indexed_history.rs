@@ -1,9 +1,9 @@
-//! One key's history in small numbers: what the search works on.
+//! One key's history in small numbers: the input of the search.
 //!
-//! Contents become states 0, 1, 2, ... in order of appearance (0: the initial content). A list's states are the
-//! beginnings of what its reads showed (0: the empty list); everything else behaves alike, for no read shows it: one
-//! state *astray*. Calls and returns become ranks. Each operation gets a slot at its call, which is free again at its
-//! return, so that "what is open" is a bit mask.
+//! Contents become states 0, 1, 2, ... in order of appearance (0: the initial content). The states of a list are the
+//! prefixes of its reads (0: the empty list); all other lists behave alike, because no read shows them, and are one
+//! state, *off-trie*. Times become ranks. An operation has a slot from its invocation to its return, so that a set of
+//! pending operations is a bit mask.
 
 use super::interner::Interner;
 
@@ -12,108 +12,114 @@ use super::role::{ListRole, Role, list_role, role};
 use super::trie::Trie;
 use crate::fact::Time;
 
-/// No rank, no operation, no state: the end of the numbers.
+/// No rank, no operation, no state.
 pub(crate) const NONE: u32 = u32::MAX;
 
-/// Of a history with so many operations the names of contents are not kept for the next one: they take some tens of
-/// bytes for each.
+/// After a history with so many operations the interner's memory is released: it has some tens of bytes per content.
 const LARGE_HISTORY: usize = 1 << 16;
 
-/// What an operation asks of the state and makes of it.
+/// What an operation requires of the state and does to it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Step {
-    /// Legal in this state only, changes nothing: a read, a failed compare-and-set that told what it found.
+    /// Legal in this state only, no effect: a read, or a failed compare-and-set with the content that it found.
     Sees(u32),
-    /// Legal in any other state, changes nothing: a failed compare-and-set that told nothing.
+    /// Legal in every other state, no effect: a failed compare-and-set without the content.
     SeesOther(u32),
-    /// Legal everywhere.
+    /// Legal in every state.
     Writes(u32),
-    /// Legal in one state only. One with an unknown outcome that did not match is one that never happened.
+    /// Legal in one state only. One of unknown outcome that did not match had no effect, which is the same as not
+    /// being in the order.
     Exchanges { expect: u32, value: u32 },
     /// Appends the element with this number ([`NONE`]: one that no read shows).
     Appends(u32),
 }
 
-/// An operation that matters.
+/// An operation that the search must place.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct IndexedOp {
     pub(crate) step: Step,
-    /// Its place in the whole history.
+    /// Its index in the whole history.
     pub(crate) call: u32,
-    /// Its rank among the returns. [`NONE`]: its outcome is unknown, and it may be left out.
+    /// Its rank among the returns. [`NONE`]: of unknown outcome, so it may be omitted.
     pub(crate) return_rank: u32,
     pub(crate) slot: u32,
-    /// Who had the slot before.
+    /// The operation that had the slot before.
     pub(crate) previous_occupant: u32,
     pub(crate) called: Time,
-    /// The end of time where `due` is [`NONE`].
+    /// [`Time::MAX`] where `return_rank` is [`NONE`].
     pub(crate) returned: Time,
 }
 
 impl IndexedOp {
-    /// With its rank and its slot still open.
+    /// Rank and slot are assigned later.
     fn new(call: u32, called: Time, returned: Time, step: Step) -> IndexedOp {
-        let due = if returned == Time::MAX { NONE } else { 0 };
-        IndexedOp { step, call, return_rank: due, slot: NONE, previous_occupant: NONE, called, returned }
+        let return_rank = if returned == Time::MAX { NONE } else { 0 };
+        IndexedOp { step, call, return_rank, slot: NONE, previous_occupant: NONE, called, returned }
     }
 }
 
-/// How much of what is left. Indexed by state, appenders by element.
+/// Counts of the operations that are not placed yet. Indexed by state; appenders by element.
 #[derive(Clone, Default, Debug)]
 pub(crate) struct Counts {
-    /// Operations that would produce it, wherever they stand.
+    /// Operations that produce it, whatever state they require.
     pub(crate) producers: Vec<u32>,
-    /// Operations that would append it.
+    /// Operations that append it.
     pub(crate) appenders: Vec<u32>,
-    /// Operations that returned and are legal only in it.
+    /// Operations that are legal only in it and must be placed.
     pub(crate) needs: Vec<u32>,
-    /// The same with unknown outcome.
+    /// Operations that are legal only in it and of unknown outcome.
     pub(crate) optional_needs: Vec<u32>,
     /// The sums of `producers` and of `needs`.
     pub(crate) all_producers: u32,
     pub(crate) all_needs: u32,
-    /// [`Step::SeesOther`] of any state.
+    /// Operations with [`Step::SeesOther`], for any state.
     pub(crate) needs_other: u32,
 }
 
-/// One key's history. Loaded again and again, so that its memory is asked for once.
+/// One key's history. Reused for each key, so that its memory is allocated once.
 #[derive(Default, Debug)]
 pub(crate) struct IndexedHistory {
-    /// By call.
+    /// By invocation.
     pub(crate) ops: Vec<IndexedOp>,
-    /// By return: the operation, and how many had been called when it returned.
+    /// By return: the operation, and how many operations were invoked by then.
     pub(crate) returns: Vec<(u32, u32)>,
     pub(crate) slots: u32,
-    /// What the reads of a list showed.
+    /// The prefixes of a list's reads.
     pub(crate) trie: Trie,
     pub(crate) is_list: bool,
     pub(crate) counts: Counts,
     /// By state: the rank of the first return that needs it.
     first_need: Vec<u32>,
-    /// By state: one more than the number of the operation that needs it and was called last; 0 if nobody does.
+    /// By state: one more than the number of the last invoked operation that needs it; 0: none.
     pub(crate) newest_need: Vec<u32>,
-    /// Where several operations produce one state: all needs, by state and rank.
+    /// All needs as (state, rank), sorted, where several operations produce one state; otherwise empty.
     all_needs: Vec<(u32, u32)>,
     interner: Interner,
     free_slots: Vec<u32>,
     occupant: Vec<u32>,
-    /// By state of a register or element of a list: whether a producer has been called yet.
+    /// By state of a register or element of a list: whether a producer has been invoked yet.
     called: Vec<bool>,
-    /// By state of a list: whether producers of all its elements have been called.
+    /// By state of a list: whether producers of all its elements have been invoked.
     fully_called: Vec<bool>,
 }
 
-/// An answer that no order explains, whatever else happens: seen while loading.
+/// A response that no order explains, found while loading.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Contradiction;
 
 impl IndexedHistory {
-    /// Loads what happened to one key up to and including `until`: `mine` are its calls in `history`, by time.
-    pub(crate) fn load(&mut self, history: &[Call], mine: &[u32], until: Time) -> Result<(), Contradiction> {
+    /// Loads one key's history up to and including `until`: `key_calls` are the key's calls, as indices into
+    /// `history`, by invocation time.
+    pub(crate) fn load(
+        &mut self,
+        history: &[Call],
+        key_calls: &[u32],
+        until: Time,
+    ) -> Result<(), Contradiction> {
         self.ops.clear();
-        let object = mine.first().map(|&call| Object::of(history[call as usize].operation.action));
+        let object = key_calls.first().map(|&call| Object::of(history[call as usize].operation.action));
         self.is_list = object == Some(Object::List);
-        let calls = mine.iter().map(|&call| (call, &history[call as usize]));
+        let calls = key_calls.iter().map(|&call| (call, &history[call as usize]));
         let calls = calls.take_while(|(_, call)| call.called <= until);
         if self.is_list {
             self.number_list(calls, until);
@@ -122,13 +128,13 @@ impl IndexedHistory {
             self.number_register(calls, until)?;
         }
         self.count_ops();
-        if mine.len() > LARGE_HISTORY {
+        if key_calls.len() > LARGE_HISTORY {
             self.interner = Interner::default();
         }
         self.assign_ranks()
     }
 
-    /// As a state of a list: one that no read shows.
+    /// The state of all lists that no read shows.
     pub(crate) fn off_trie(&self) -> u32 {
         to_u32(self.trie.len())
     }
@@ -141,13 +147,13 @@ impl IndexedHistory {
         self.interner.number(Content::INITIAL);
         for (number, call) in calls {
             let (returned, role) = role(call, until);
-            let names = &mut self.interner;
+            let interner = &mut self.interner;
             let step = match role {
-                Role::Sees(content) => Step::Sees(names.number(content)),
-                Role::SeesOther(content) => Step::SeesOther(names.number(content)),
-                Role::Writes(content) => Step::Writes(names.number(content)),
+                Role::Sees(content) => Step::Sees(interner.number(content)),
+                Role::SeesOther(content) => Step::SeesOther(interner.number(content)),
+                Role::Writes(content) => Step::Writes(interner.number(content)),
                 Role::Exchanges { expect, value } => {
-                    Step::Exchanges { expect: names.number(expect), value: names.number(value) }
+                    Step::Exchanges { expect: interner.number(expect), value: interner.number(value) }
                 }
                 Role::SelfContradictory(_) => return Err(Contradiction),
                 Role::Nothing => continue,
@@ -167,26 +173,26 @@ impl IndexedHistory {
                 before = elements;
                 self.push(number, call.called, returned, Step::Sees(state));
             } else {
-                // A place for the operation, for the operations stand by call.
+                // A placeholder, because operations are in order of invocation.
                 self.push(number, call.called, Time::MAX, Step::Appends(NONE));
             }
         }
-        let astray = self.off_trie();
-        let mut kept = 0;
-        for (place, (number, call)) in calls.enumerate() {
+        let off_trie = self.off_trie();
+        let mut len = 0;
+        for (index, (number, call)) in calls.enumerate() {
             let (returned, role) = list_role(call, until);
             let step = match role {
-                ListRole::Reads(_) => self.ops[place].step,
+                ListRole::Reads(_) => self.ops[index].step,
                 ListRole::Appends(element) => Step::Appends(self.trie.element(element)),
                 ListRole::Replaces(element) => {
-                    Step::Writes(self.trie.child(0, self.trie.element(element)).unwrap_or(astray))
+                    Step::Writes(self.trie.child(0, self.trie.element(element)).unwrap_or(off_trie))
                 }
                 ListRole::Nothing => continue,
             };
-            self.ops[kept] = IndexedOp::new(number, call.called, returned, step);
-            kept += 1;
+            self.ops[len] = IndexedOp::new(number, call.called, returned, step);
+            len += 1;
         }
-        self.ops.truncate(kept);
+        self.ops.truncate(len);
     }
 
     fn push(&mut self, call: u32, called: Time, returned: Time, step: Step) {
@@ -213,8 +219,8 @@ impl IndexedHistory {
         self.bound_needed_ops();
     }
 
-    /// An operation with unknown outcome that alone can have produced what somebody saw did happen, and before the first
-    /// of those who saw it returned. So that is as good as its own return, and it is not open for ever.
+    /// Bounds operations of unknown outcome: the only producer of a state that is needed took effect before the first
+    /// return that needs the state, so that return acts as its own, and it is not pending forever.
     fn bound_needed_ops(&mut self) {
         if self.ops.iter().all(|op| op.return_rank != NONE) {
             return;
@@ -228,13 +234,13 @@ impl IndexedHistory {
                 *first = (*first).min(op.returned);
             }
         }
-        // By element: what shows a list shows all its beginnings.
+        // By element: a read of a list shows all prefixes of the list.
         let mut first_shown = vec![Time::MAX; self.counts.appenders.len()];
         if self.is_list {
             for node in (1..self.trie.len()).rev() {
                 let returned = first_return[node];
-                let above = &mut first_return[self.trie.parent(to_u32(node)) as usize];
-                *above = (*above).min(returned);
+                let parent = &mut first_return[self.trie.parent(to_u32(node)) as usize];
+                *parent = (*parent).min(returned);
                 let shown = &mut first_shown[self.trie.last(to_u32(node)) as usize];
                 *shown = (*shown).min(returned);
             }
@@ -264,7 +270,7 @@ impl IndexedHistory {
                     }
                     _ => Time::MAX,
                 };
-                // What was seen before anybody called for it is a contradiction, and found elsewhere.
+                // A content that is observed before its producer's invocation is a contradiction, found elsewhere.
                 if needed == Time::MAX || needed < op.called {
                     continue;
                 }
@@ -280,19 +286,20 @@ impl IndexedHistory {
         }
     }
 
-    /// An operation with unknown outcome whose product nobody wants may be left out of any order (what follows it in
-    /// the order is blind to the state, or it is last), so it is left out of all. Leaving it out may make others useless.
+    /// Drops operations of unknown outcome whose product nothing needs. Sound: such an operation may be omitted from
+    /// any order, because what follows it in the order is legal in every state, or it is last. Dropping one may make
+    /// others unneeded.
     fn drop_unneeded_ops(&mut self) {
-        let astray = self.is_list.then(|| self.off_trie());
+        let off_trie = self.is_list.then(|| self.off_trie());
         let (counts, ops) = (&mut self.counts, &mut self.ops);
         loop {
             let before = ops.len();
             ops.retain(|op| {
-                let wanted = match op.step {
+                let is_needed = match op.step {
                     _ if op.return_rank != NONE => true,
                     Step::Appends(element) => element != NONE,
-                    // A list that it begins may be wanted for what is appended to it.
-                    Step::Writes(state) if let Some(astray) = astray => state != astray,
+                    // A list that it begins may be needed for what is appended to it.
+                    Step::Writes(state) if let Some(off_trie) = off_trie => state != off_trie,
                     Step::Writes(value) | Step::Exchanges { value, .. } => {
                         counts.needs[value as usize]
                             + counts.optional_needs[value as usize]
@@ -301,10 +308,10 @@ impl IndexedHistory {
                     }
                     Step::Sees(_) | Step::SeesOther(_) => true,
                 };
-                if !wanted {
+                if !is_needed {
                     counts.remove(op);
                 }
-                wanted
+                is_needed
             });
             if ops.len() == before {
                 return;
@@ -312,9 +319,9 @@ impl IndexedHistory {
         }
     }
 
-    /// Ranks the returns, gives out the slots, and notices what was seen before anyone had called for it.
+    /// Assigns ranks and slots. An error if a content is observed before any of its producers was invoked.
     fn assign_ranks(&mut self) -> Result<(), Contradiction> {
-        // By themselves, for the operations lie far apart.
+        // A separate vector, because the operations are far apart in memory.
         let ops = (0..).zip(&self.ops).filter(|(_, op)| op.return_rank != NONE);
         let mut returns: Vec<(Time, u32)> = ops.map(|(number, op)| (op.returned, number)).collect();
         returns.sort_unstable();
@@ -334,7 +341,7 @@ impl IndexedHistory {
         let mut next = 0;
         for rank in 0..self.returns.len() {
             let op = self.returns[rank].0;
-            // One operation precedes another only if it returned strictly before the call.
+            // One operation precedes another only if it returned strictly before the invocation.
             while self.ops.get(next).is_some_and(|called| called.called <= self.ops[op as usize].returned) {
                 self.open_op(next);
                 next += 1;
@@ -349,11 +356,11 @@ impl IndexedHistory {
             let newest = &mut self.newest_need[state as usize];
             *newest = (*newest).max(op + 1);
             self.all_needs.push((state, to_u32(rank)));
-            let was_called = match self.is_list {
+            let is_called = match self.is_list {
                 true => self.is_fully_called(state),
                 false => state == 0 || self.called[state as usize],
             };
-            if !was_called {
+            if !is_called {
                 return Err(Contradiction);
             }
         }
@@ -366,8 +373,8 @@ impl IndexedHistory {
         Ok(())
     }
 
-    /// The rank of the first return at or after `rank` that needs `state`; a state with one producer is needed once
-    /// it has been produced, so there it is simply the first. [`NONE`]: nobody does.
+    /// The rank of the first return at or after `rank` that needs `state`, or [`NONE`]. A state with one producer is
+    /// needed only after it was produced, so for it this is the first need of all.
     #[inline]
     pub(crate) fn next_need(&self, state: u32, rank: u32) -> u32 {
         if self.all_needs.is_empty() {
@@ -379,7 +386,7 @@ impl IndexedHistory {
         }
     }
 
-    /// Whether each element of a list has been asked for.
+    /// Whether producers of all elements of a list have been invoked.
     fn is_fully_called(&mut self, state: u32) -> bool {
         let mut node = state;
         while node != 0 && !self.fully_called[node as usize] {
@@ -401,29 +408,29 @@ impl IndexedHistory {
             self.occupant.push(NONE);
             to_u32(self.occupant.len() - 1)
         });
-        let previous = std::mem::replace(&mut self.occupant[slot as usize], to_u32(op));
-        self.ops[op] = IndexedOp { slot, previous_occupant: previous, ..self.ops[op] };
-        let product = match self.ops[op].step {
+        let previous_occupant = std::mem::replace(&mut self.occupant[slot as usize], to_u32(op));
+        self.ops[op] = IndexedOp { slot, previous_occupant, ..self.ops[op] };
+        let produced = match self.ops[op].step {
             Step::Writes(state) if self.is_list => self.trie.last(state),
-            Step::Writes(product) | Step::Exchanges { value: product, .. } | Step::Appends(product) => {
-                product
+            Step::Writes(produced) | Step::Exchanges { value: produced, .. } | Step::Appends(produced) => {
+                produced
             }
             Step::Sees(_) | Step::SeesOther(_) => NONE,
         };
-        if product != NONE {
-            self.called[product as usize] = true;
+        if produced != NONE {
+            self.called[produced as usize] = true;
         }
     }
 }
 
 impl Counts {
-    /// This operation is still to come.
+    /// Counts an operation that is not placed.
     #[inline]
     pub(crate) fn add(&mut self, op: &IndexedOp) {
         self.change(op, |count| *count += 1);
     }
 
-    /// This operation has had its place, or never gets one.
+    /// Discounts an operation that is placed or dropped.
     #[inline]
     pub(crate) fn remove(&mut self, op: &IndexedOp) {
         self.change(op, |count| *count -= 1);
@@ -457,5 +464,8 @@ impl Counts {
 }
 
 fn to_u32(number: usize) -> u32 {
-    u32::try_from(number).ok().filter(|&number| number != NONE).expect("fewer than four thousand million")
+    u32::try_from(number)
+        .ok()
+        .filter(|&number| number != NONE)
+        .expect("a history has fewer than 2^32 - 1 of each")
 }

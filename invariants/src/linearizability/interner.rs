@@ -1,4 +1,4 @@
-//! Contents to small numbers.
+//! Numbers contents.
 
 use super::operation::Content;
 use crate::fact::Digest;
@@ -6,22 +6,22 @@ use crate::fact::Digest;
 /// Numbers contents from 0, in order of appearance.
 #[derive(Default, Debug)]
 pub(crate) struct Interner {
-    /// Open addressing: a content's number and one, 0 where there is none.
+    /// Open addressing: a content's number plus 1; 0: free.
     table: Vec<u32>,
     contents: Vec<Content>,
-    /// Whether numbers are mixed up before they are looked for. Values are mostly counted by those who write them, and
-    /// then it is best to leave them as they are: what is written at one time lies together.
+    /// Whether slots are chosen by a hash. At first they are chosen by the value itself: values are mostly counted
+    /// up, so contents written at the same time share cache lines.
     is_mixed: bool,
 }
 
-/// The least table.
+/// The smallest table.
 const MIN_TABLE_SIZE: usize = 16;
 
-/// So many contents in a row where none of them belongs are no accident: it is time to mix.
+/// After a probe of so many occupied slots, slots are chosen by a hash.
 const MIX_THRESHOLD: usize = 64;
 
 impl Interner {
-    /// Forgets all. There is room for about as many contents again, for one key is mostly like the next.
+    /// Removes all contents. Keeps room for about as many, because one key is mostly like the next.
     pub(crate) fn clear(&mut self) {
         let room = (2 * self.contents.len()).next_power_of_two().max(MIN_TABLE_SIZE);
         self.contents.clear();
@@ -39,7 +39,7 @@ impl Interner {
         self.contents.len()
     }
 
-    /// Where the content is, or the empty place where it belongs; and how far that is from where it should be.
+    /// The slot of the content, or the free slot for it; and its distance from the preferred slot.
     #[inline]
     fn find_slot(&self, content: Content) -> (usize, usize) {
         let mask = self.table.len() - 1;
@@ -51,33 +51,33 @@ impl Interner {
             false => (number as usize).wrapping_add(kind * self.table.len() / 2),
             true => Digest(kind as u64).then(number).0 as usize,
         };
-        let mut far = 0;
+        let mut distance = 0;
         loop {
-            let place = home.wrapping_add(far) & mask;
-            let known = self.table[place];
-            if known == 0 || self.contents[known as usize - 1] == content {
-                return (place, far);
+            let slot = home.wrapping_add(distance) & mask;
+            let occupant = self.table[slot];
+            if occupant == 0 || self.contents[occupant as usize - 1] == content {
+                return (slot, distance);
             }
-            far += 1;
+            distance += 1;
         }
     }
 
     #[inline]
     pub(crate) fn number(&mut self, content: Content) -> u32 {
-        let (mut place, far) = self.find_slot(content);
-        if far > MIX_THRESHOLD && !self.is_mixed {
+        let (mut slot, distance) = self.find_slot(content);
+        if distance > MIX_THRESHOLD && !self.is_mixed {
             self.enable_mixing();
-            (place, _) = self.find_slot(content);
+            (slot, _) = self.find_slot(content);
         }
-        if self.table[place] == 0 {
+        if self.table[slot] == 0 {
             if 2 * self.contents.len() >= self.table.len() {
                 self.rehash(2 * self.table.len());
-                (place, _) = self.find_slot(content);
+                (slot, _) = self.find_slot(content);
             }
             self.contents.push(content);
-            self.table[place] = u32::try_from(self.contents.len()).expect("fewer than four thousand million");
+            self.table[slot] = u32::try_from(self.contents.len()).expect("fewer than 2^32 contents");
         }
-        self.table[place] - 1
+        self.table[slot] - 1
     }
 
     #[cold]
@@ -86,18 +86,18 @@ impl Interner {
         self.rehash(self.table.len());
     }
 
-    /// Gives every content its place in a table of another size.
+    /// Inserts all contents into a table of this size.
     #[cold]
     fn rehash(&mut self, size: usize) {
         self.table.clear();
         self.table.resize(size, 0);
         for number in 0..self.contents.len() {
-            let (place, _) = self.find_slot(self.contents[number]);
-            self.table[place] = number as u32 + 1;
+            let (slot, _) = self.find_slot(self.contents[number]);
+            self.table[slot] = number as u32 + 1;
         }
     }
 
-    /// The content's number, or the end of the numbers.
+    /// The content's number, or [`u32::MAX`].
     #[inline]
     pub(crate) fn get(&self, content: Content) -> u32 {
         self.table[self.find_slot(content).0].wrapping_sub(1)
@@ -109,8 +109,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn any_contents_have_their_numbers() {
-        // Counted, all in one place of the table, and a little of everything.
+    fn contents_are_numbered_in_order_of_appearance() {
+        // Consecutive, all with one preferred slot, and scattered.
         for step in [1, 1 << 20, 0x9e37_79b9_7f4a_7c15] {
             let mut interner = Interner::default();
             interner.clear();

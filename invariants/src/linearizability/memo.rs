@@ -1,29 +1,29 @@
-//! The configurations from which the search knows no way out.
+//! The memoization table: the dead configurations of a search.
 
 use crate::fact::Digest;
 
-/// A place in the search: the first return whose operation has no place yet, which of the operations open there have
-/// none, and the state. Everything else follows from these.
+/// A configuration of the search: the first return whose operation is not placed, the pending operations that are not
+/// placed, and the state. Everything else follows from these.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct SearchState<const W: usize> {
     /// Below [`u32::MAX`].
     pub(crate) next: u32,
     /// Below 2^31.
     pub(crate) state: u32,
-    /// Whether the search must go on with an operation that the last one made legal.
+    /// Whether the search must continue with an operation that the last one made legal.
     pub(crate) must_use_last: bool,
-    /// Those that have to find a place.
+    /// Operations that must be placed.
     pub(crate) open: [u64; W],
-    /// Those that may be left out. A configuration with fewer of them has fewer ways out.
+    /// Operations that may be omitted. Fewer of them allow fewer orders.
     pub(crate) optional: [u64; W],
 }
 
-/// The same in fewer bytes.
+/// A configuration in fewer bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct MemoEntry<const W: usize> {
-    /// [`EMPTY`]: there is none.
+    /// [`EMPTY`]: a free slot.
     next: u32,
-    /// Twice the state, and one more where it is bound.
+    /// Twice the state, plus 1 if `must_use_last`.
     state: u32,
     open: [u64; W],
     optional: [u64; W],
@@ -31,54 +31,54 @@ struct MemoEntry<const W: usize> {
 
 const EMPTY: u32 = u32::MAX;
 
-/// So many configurations that differ in optional operations alone stand together, where each of them is compared. Any
-/// further ones stand apart, and are found by equals only.
+/// So many configurations that differ only in optional operations share a probe sequence, in which all are compared.
+/// Further ones are stored by their full digest and found only if equal.
 const MAX_COMPARED: u32 = 32;
 
-/// A set of configurations: open addressing, a fixed hash, no memory before the first insertion.
+/// A set of configurations: open addressing, a fixed hash, no allocation before the first insertion.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Memo<const W: usize> {
-    /// A power of two of places, at most half of them taken.
+    /// The length is a power of two, with at most half of the slots in use.
     table: Vec<MemoEntry<W>>,
     len: usize,
 }
 
 impl<const W: usize> Memo<W> {
-    /// Whether it remembers a configuration with the same optional operations or more, and all else alike. It may miss
-    /// one with more.
+    /// Whether it has a configuration with at least the same optional operations and all else equal. It may miss one
+    /// with more.
     pub(crate) fn contains(&self, configuration: &SearchState<W>) -> bool {
         let entry = MemoEntry::of(configuration);
         self.len > 0 && matches!(find_slot(&self.table, &entry), MemoSlot::Covered)
     }
 
-    /// How many bytes it takes.
+    /// The bytes of its table.
     #[inline]
     pub(crate) fn bytes(&self) -> u64 {
         (self.table.len() * size_of::<MemoEntry<W>>()) as u64
     }
 
-    /// Remembers a configuration, unless that would take more than `bytes` bytes: then says so.
+    /// Inserts a configuration. Returns false, without inserting it, if that would take more than `bytes` bytes.
     #[must_use]
     pub(crate) fn insert(&mut self, configuration: SearchState<W>, bytes: u64) -> bool {
         if 2 * self.len >= self.table.len() {
             let larger = (2 * self.table.len()).max(64);
-            // Both tables are there while the one moves into the other.
+            // Both tables exist during the copy.
             if ((larger + self.table.len()) * size_of::<MemoEntry<W>>()) as u64 > bytes {
                 return false;
             }
             let mut larger = vec![MemoEntry::EMPTY; larger];
             self.len = 0;
-            for known in self.table.drain(..).filter(|entry| entry.next != EMPTY) {
-                if let MemoSlot::Free(place) = find_slot(&larger, &known) {
-                    larger[place] = known;
+            for entry in self.table.drain(..).filter(|entry| entry.next != EMPTY) {
+                if let MemoSlot::Free(slot) = find_slot(&larger, &entry) {
+                    larger[slot] = entry;
                     self.len += 1;
                 }
             }
             self.table = larger;
         }
         let entry = MemoEntry::of(&configuration);
-        if let MemoSlot::Free(place) = find_slot(&self.table, &entry) {
-            self.table[place] = entry;
+        if let MemoSlot::Free(slot) = find_slot(&self.table, &entry) {
+            self.table[slot] = entry;
             self.len += 1;
         }
         true
@@ -89,25 +89,25 @@ impl<const W: usize> MemoEntry<W> {
     const EMPTY: MemoEntry<W> = MemoEntry { next: EMPTY, state: 0, open: [0; W], optional: [0; W] };
 
     fn of(configuration: &SearchState<W>) -> MemoEntry<W> {
-        let &SearchState { next, state, must_use_last: bound, open, optional } = configuration;
-        MemoEntry { next, state: 2 * state + u32::from(bound), open, optional }
+        let &SearchState { next, state, must_use_last, open, optional } = configuration;
+        MemoEntry { next, state: 2 * state + u32::from(must_use_last), open, optional }
     }
 
     fn has_same_key(&self, other: &MemoEntry<W>) -> bool {
         self.next == other.next && self.state == other.state && self.open == other.open
     }
 
-    /// Whether everything optional here is optional there.
+    /// Whether the other entry has all optional operations of this one.
     fn is_covered_by(&self, other: &MemoEntry<W>) -> bool {
         self.optional.iter().zip(&other.optional).all(|(mine, others)| mine & !others == 0)
     }
 }
 
-/// Where an entry is.
+/// Result of a lookup.
 enum MemoSlot {
-    /// It, or one that covers it, is there.
+    /// An entry that is equal or covers it exists.
     Covered,
-    /// It belongs here.
+    /// The free slot for it.
     Free(usize),
 }
 
@@ -117,35 +117,35 @@ fn find_slot<const W: usize>(table: &[MemoEntry<W>], entry: &MemoEntry<W>) -> Me
         digest = digest.then(word);
     }
     let mask = table.len() - 1;
-    let mut place = digest.0 as usize & mask;
-    let mut together = 0;
-    while table[place].next != EMPTY {
-        if table[place].has_same_key(entry) {
-            if entry.is_covered_by(&table[place]) {
+    let mut slot = digest.0 as usize & mask;
+    let mut compared = 0;
+    while table[slot].next != EMPTY {
+        if table[slot].has_same_key(entry) {
+            if entry.is_covered_by(&table[slot]) {
                 return MemoSlot::Covered;
             }
-            together += 1;
-            if together == MAX_COMPARED {
+            compared += 1;
+            if compared == MAX_COMPARED {
                 return find_exact_slot(table, entry, digest);
             }
         }
-        place = (place + 1) & mask;
+        slot = (slot + 1) & mask;
     }
-    MemoSlot::Free(place)
+    MemoSlot::Free(slot)
 }
 
 #[cold]
 fn find_exact_slot<const W: usize>(table: &[MemoEntry<W>], entry: &MemoEntry<W>, digest: Digest) -> MemoSlot {
     let digest = entry.optional.iter().fold(digest, |digest, &word| digest.then(word));
     let mask = table.len() - 1;
-    let mut place = digest.0 as usize & mask;
-    while table[place].next != EMPTY {
-        if table[place] == *entry {
+    let mut slot = digest.0 as usize & mask;
+    while table[slot].next != EMPTY {
+        if table[slot] == *entry {
             return MemoSlot::Covered;
         }
-        place = (place + 1) & mask;
+        slot = (slot + 1) & mask;
     }
-    MemoSlot::Free(place)
+    MemoSlot::Free(slot)
 }
 
 #[cfg(test)]
@@ -153,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn is_a_set() {
+    fn inserted_configurations_are_found_and_no_others() {
         let mut memo = Memo::<2>::default();
         let configuration = |number: u64| SearchState {
             next: number as u32 % 7,
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn fewer_optional_operations_are_covered_by_more() {
+    fn an_entry_covers_subsets_of_its_optional_operations() {
         let with = |optional| SearchState {
             next: 1,
             state: 1,
@@ -193,9 +193,9 @@ mod tests {
         }
     }
 
-    /// However many of them there are: then only equals are found.
+    /// Beyond [`MAX_COMPARED`] only equal entries are found.
     #[test]
-    fn nothing_that_was_inserted_is_lost() {
+    fn entries_beyond_the_compared_ones_are_found() {
         let with = |optional| SearchState {
             next: 1,
             state: 1,
@@ -204,7 +204,7 @@ mod tests {
             optional: [optional],
         };
         let mut memo = Memo::<1>::default();
-        // Of the same size, so none covers another.
+        // All of one size, so none covers another.
         let three: Vec<u64> = (0..1_u64 << 16).filter(|bits| bits.count_ones() == 3).collect();
         for &optional in &three {
             assert!(!memo.contains(&with(optional)));
@@ -214,22 +214,22 @@ mod tests {
         assert!(!memo.contains(&with(0b1111)));
     }
 
-    /// Also in the moment in which the old table moves into a larger one.
+    /// Also during the copy into a larger table.
     #[test]
-    fn takes_no_more_bytes_than_it_may() {
+    fn the_table_never_exceeds_its_byte_limit() {
         let configuration =
             |next| SearchState { next, state: 0, must_use_last: false, open: [0], optional: [0] };
         for most in [0, 5_000, 100_000, 1_000_000] {
             let mut memo = Memo::<1>::default();
             let mut before = 0;
-            let refused = (0..).find(|&next| {
+            let rejected = (0..).find(|&next| {
                 before = memo.bytes();
-                let is_refused = !memo.insert(configuration(next), most);
+                let is_rejected = !memo.insert(configuration(next), most);
                 let grown = if memo.bytes() > before { before } else { 0 };
                 assert!(memo.bytes() + grown <= most, "{} and {grown} of {most}", memo.bytes());
-                is_refused
+                is_rejected
             });
-            assert_eq!(refused.map(u64::from), Some(memo.bytes() / size_of::<MemoEntry<1>>() as u64 / 2));
+            assert_eq!(rejected.map(u64::from), Some(memo.bytes() / size_of::<MemoEntry<1>>() as u64 / 2));
         }
     }
 }

@@ -1,40 +1,43 @@
-//! Linearizability: could what the clients saw have come from one copy of the data that does one thing at a time?
+//! Linearizability of client histories.
 //!
-//! A history is a set of operations, each with the time of its call, and the time and content of its answer. It is
-//! *linearizable* if the operations can be put in one order such that
+//! A history is a set of operations, each with the time of its invocation, and the time and content of its response.
+//! It is *linearizable* if each operation can be given a linearization point between its invocation and its return
+//! such that the sequential object, executed in that order, gives every response. Equivalently, there is one order of
+//! the operations such that
 //!
-//! - a single copy that executes them in this order would give every client the answer it got, and
-//! - an operation that returned before another was called stands before it.
+//! - the sequential object gives every response in this order, and
+//! - an operation that returned before another was invoked precedes it.
 //!
-//! An operation whose client gave up is *unknown*: it may stand anywhere after its call, or not at all. A compare-and-set
-//! that failed is an observation: it saw another content than it expected.
+//! An operation that has not returned is *pending*. If its client gave up, its outcome is *unknown*: it may be
+//! linearized at any time after its invocation, or never. A failed compare-and-set is an observation: it found other
+//! content than it expected.
 //!
 //! # Which check when
 //!
-//! [`check`] is the front door. It works key by key, for a history is linearizable if each key's part is, and takes for
-//! each key the cheapest check that is exact on it; [`report`] says which.
+//! [`check`] decides each key by itself, which is exact because linearizability is local (Herlihy and Wing 1990). For
+//! each key it takes the cheapest check that is exact on it; [`report`] says which.
 //!
-//! The **zones** understand keys on which each content was written once: registers with compare-and-set and with
-//! deletions that have a number each, lists with appends and replacements, any operation of unknown outcome. They need
-//! near-linear time, and where they find a contradiction it is one of a handful of operations.
+//! The **zones** (Gibbons and Korach 1997) decide keys whose contents are unique, that is, written once each:
+//! registers with compare-and-set and with numbered deletions, lists with appends and replacements, operations of
+//! unknown outcome included. They take near-linear time, and a contradiction that they find consists of a handful of
+//! operations.
 //!
-//! The **search** takes the rest: repeated values, deletions without numbers, a failed compare-and-set that did not tell
-//! what it found. It looks for an order or proves that there is none. The problem is hard in general, so it has a
-//! [`Budget`] in steps and bytes for all of it, the explanation included, and, besides "linearizable" and "violation", a
-//! third verdict, "unknown", which names what ran out. A violation that is proven stays one when the explanation runs out of
-//! it; then more operations are shown than need be. Sets, counters, queues and mutexes are searched through [`explore()`] by their [`Model`]s; a model of
-//! one's own has some thirty lines.
+//! The **search** decides the rest: repeated values, deletions without numbers, a failed compare-and-set that did not
+//! return the content. It finds an order or proves that there is none. The problem is NP-complete, so the search has
+//! a [`Budget`] in steps and bytes, explanation included, and a third verdict, "unknown", which names the exhausted
+//! limit. A violation that is proven stays one if the budget ends during its explanation; then the explanation has
+//! more operations than necessary. Sets, counters, queues and mutexes are searched through [`explore()`] by their
+//! [`Model`]s; a custom model takes some thirty lines.
 //!
-//! The **stream** ([`Stream`]) is the check by zones while it all goes on, in memory that does not grow with the history.
+//! The **stream** ([`Stream`]) is the online check by zones, in memory that does not grow with the history.
 //!
-//! The **witness** ([`Witness`]) runs along with the simulation as well. Raft claims an order, its log; the witness
-//! verifies it at each answer, in constant time. If it never fails, the history *is* linearizable, whatever the system
-//! is, across all keys, and nothing further need be done. If it fails, "the system's own order is broken", and the run
-//! can be stopped there; that is a fault of the system, but not yet one that a client could have noticed: the verdict on
-//! that is [`check`]'s.
+//! The **witness** ([`Witness`]) also runs online. Raft claims a witness order, its log; the witness check verifies
+//! the order at each response, in constant time. If it never fails, the history *is* linearizable, for any system and
+//! across all keys. If it fails, the system's own order is broken and the run can stop. That is a fault of the
+//! system, but not necessarily one that clients can observe: [`check`] decides that.
 //!
-//! A violation comes with an [`Explanation`]: the few operations that contradict each other, a picture of them, and what
-//! forces what.
+//! A violation comes with an [`Explanation`]: a few operations that contradict each other, a diagram of them, and the
+//! order that they force.
 //!
 //! ```
 //! use invariants::formats::read_history;
@@ -51,39 +54,40 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # What makes it cheap
+//! # Cost
 //!
-//! A workload that writes every value once, gives every deletion a number of its own and lets a failed compare-and-set
-//! tell what it saw leaves nothing to search for. `cargo bench -p invariants` shows what each check costs, next to the
-//! simplest other way to the same verdict; `-- speed zones` shows one line, and `given`, `shrink` and `memory` are the other
-//! tables. As measured on a shared machine with two cores, 50 clients, 1 % unknown:
+//! A workload that writes every value once, numbers its deletions and has failed compare-and-sets return the content
+//! needs no search. `cargo bench -p invariants` measures each check next to its baseline, the simplest other way to
+//! the same verdict; `-- speed zones` prints one line, and `given`, `shrink` and `memory` are the other tables.
+//! Measured on a shared machine with two cores, 50 clients, 1 % unknown:
 //!
-//! | | ns per operation of 10,000 | of 1,000,000 | that, against 100 times 10,000 | a twin takes (of 10,000) | peak of 1,000,000 |
+//! | | ns per operation of 10,000 | of 1,000,000 | that, against 100 times 10,000 | baseline's time (of 10,000) | peak of 1,000,000 |
 //! |---|---|---|---|---|---|
 //! | zones, 1,000 operations per key | 42 | 61 | 1.1 | 3.5 times as long (search) | 114 MB |
 //! | zones, one key | 44 | 61 | 1.1 | 3.8 (search) | 124 MB |
 //! | search, 1,000 operations per key | 133 | 167 | 1.2 | 5.6 (all orders, without rules) | 92 MB |
 //! | search, one key | 156 | 178 | 1.1 | 27 (all orders, without rules) | 178 MB |
-//! | witness | 43 to 45 | 53 to 54 | 1.0 | 1.7 to 1.9 (sort by place and replay, once all is over) | 145 MB |
+//! | witness | 43 to 45 | 53 to 54 | 1.0 | 1.7 to 1.9 (sort by position and replay, offline) | 145 MB |
 //! | stream | 147 to 195 | 158 to 212 | 1.0 | 0.3 to 0.4 (zones, which keep it all) | 145 MB |
 //!
-//! The peak includes the history, and for the last two the order of events. Of the time of the last two, 18 ns are the
-//! telling: reading from memory what happened next, and who is concerned. A violation among 10,000 operations shrinks to 3
-//! to 6 operations within 8 ms.
+//! The peak includes the history, and for the last two the events. Of the time of the last two, 18 ns deliver the
+//! events: reading from memory what happens next, and to which operation. A violation among 10,000 operations shrinks
+//! to 3 to 6 operations within 8 ms.
 //!
 //! # Reading order
 //!
-//! [`Action`], [`Response`] and [`Call`] are the vocabulary, [`Model`] is what each of them means, and `role` what an
-//! operation says of its key. The witness needs no more than these. `zone` is the near-linear check; its head has the
-//! argument. For the search `numbered` translates one key's calls into small numbers (`trie` those of a list), `blocks`
-//! refutes a register at a glance, `search` looks for an order (its head lists the rules that cut it short) and `memo`
-//! is what it remembers; `explore` is the search for other models, and `exact` chooses between the two. `shrink` makes a bad history small, `explain` and `diagram` tell it, `check` does this for each
-//! key. `stream` are the zones while it all goes on.
+//! [`Action`], [`Response`] and [`Call`] are the vocabulary, [`Model`] gives them meaning, and `role` is what an
+//! operation requires of its key and does to it. The witness needs no more than these. `zone` is the near-linear
+//! check; its chapter has the argument. For the search, `indexed_history` translates one key's calls into small
+//! numbers (`trie`: those of a list), `blocks` refutes a register by a necessary condition, `search` looks for an
+//! order (its chapter lists the pruning rules) and `memo` is its memoization table; `explore` is the search for other
+//! models, and `order_search` chooses between the two. `shrink` reduces a bad history, `explain` and `diagram`
+//! present it, `check` does all this for each key. `stream` is the online version of `zone`.
 //!
-//! # What it leaves out
+//! # Not covered
 //!
-//! Operations on several keys, except that the witness covers a history on many keys with one order. Elements that are
-//! removed from lists.
+//! Operations on several keys, except that the witness covers a history of many keys with one order. Removal of
+//! elements from lists.
 
 mod budget;
 mod operation;

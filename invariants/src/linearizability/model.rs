@@ -1,24 +1,23 @@
-//! What a key may answer: one step of each object, without any notion of time.
+//! Sequential specifications: one step of each object, without time.
 
 use super::operation::{Action, Content, Response};
 use std::collections::VecDeque;
 
-/// An object as a state and a question: could this step have answered that? An example is with
-/// [`explore`](super::explore()), which takes any model.
+/// The sequential specification of an object, as a step function that checks a response.
+/// [`explore`](super::explore()) has an example and accepts any model.
 pub trait Model {
-    /// What the object holds.
+    /// The object's state.
     type State: Clone + Ord;
-    /// What is asked of it.
+    /// What can be requested of it.
     type Action;
-    /// What it answers.
+    /// What it responds.
     type Response;
 
-    /// What it holds first.
+    /// The initial state.
     fn initial(&self) -> Self::State;
 
-    /// What it holds after `action` was done to `state`. `None`: `response` cannot be the answer to that here, or the
-    /// action is not one of this model. Without a response the outcome is unknown, and every action of this model is
-    /// possible everywhere.
+    /// The state after `action`. `None`: the object cannot give `response` here, or the action is not one of this
+    /// model. Without a response the outcome is unknown, and every action of this model is possible in every state.
     fn step(
         &self,
         state: &Self::State,
@@ -26,17 +25,18 @@ pub trait Model {
         response: Option<&Self::Response>,
     ) -> Option<Self::State>;
 
-    /// Whether an action never changes anything. To say so is not needed, but saves the search many branches.
+    /// Whether an action never changes the state. The default is sound; reporting reads saves the search many
+    /// branches.
     fn is_read(&self, _action: &Self::Action) -> bool {
         false
     }
 
-    /// Whether a read in this state is answered so. The search asks for this often.
+    /// Whether a read in this state gives this response. Called often.
     fn read_matches(&self, state: &Self::State, action: &Self::Action, response: &Self::Response) -> bool {
         self.step(state, action, Some(response)).is_some()
     }
 
-    /// Whether nothing that happens after this state makes it the answer. `false` where that is not easily told.
+    /// Whether no later state gives this response. `false` is sound.
     fn is_unreachable(
         &self,
         _state: &Self::State,
@@ -46,8 +46,8 @@ pub trait Model {
         false
     }
 
-    /// Whether two actions that are not reads do the same wherever they are answered so: then it does not matter which of
-    /// them goes first. `false` where that is not easily told.
+    /// Whether two mutations have the same effect in every state in which they give these responses: then their order
+    /// does not matter. `false` is sound.
     fn are_interchangeable(
         &self,
         _one: (&Self::Action, Option<&Self::Response>),
@@ -56,32 +56,32 @@ pub trait Model {
         false
     }
 
-    /// When an action that is not a read may as well take its place.
+    /// When the search may linearize a mutation without loss.
     fn placement(&self, _action: &Self::Action) -> Placement {
         Placement::Any
     }
 
-    /// Where in an order of its own the object puts what this action brings: a guess that later answers suggest, for the
-    /// search to try first.
+    /// The position that later responses suggest for this action in the object's own order (a queue): a hint for
+    /// which branch to try first.
     fn rank(&self, _action: &Self::Action) -> Option<u64> {
         None
     }
 
-    /// How many bytes a state takes besides its own size.
+    /// Bytes of a state besides its own size.
     fn heap_bytes(&self, _state: &Self::State) -> usize {
         0
     }
 }
 
-/// When an operation that changes the state may as well take its place: whatever order explains all answers, one in which it
-/// stands there does so too.
+/// When a mutation may be linearized: if some order explains all responses, then so does one in which it is
+/// linearized at that time.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Placement {
-    /// As soon as it is legal; without an answer, as soon as it changes the state.
+    /// As soon as it is legal; without a response, as soon as it changes the state.
     Eager,
     /// Only when its return is the next one.
     AtReturn,
-    /// That is not easily told.
+    /// No restriction is known.
     Any,
 }
 
@@ -112,7 +112,7 @@ impl Model for RegisterModel {
                 done.then_some(Content::Present(value))
             }
             Action::CompareAndSet { .. } => match response {
-                // A system need not tell what the register held.
+                // A system need not return the register's content.
                 None | Some(Response::Mismatch(None)) => Some(*state),
                 Some(Response::Mismatch(Some(content))) if content == state => Some(*state),
                 Some(_) => None,
@@ -158,12 +158,12 @@ impl Model for ListModel {
     }
 }
 
-/// A set: add, remove, read the whole of it. To add what is there already, or remove what is not, changes nothing.
+/// A set: add, remove, read the whole of it. Adding a present element or removing an absent one changes nothing.
 #[derive(Clone, Copy, Default, Debug)]
 pub struct SetModel;
 
 impl Model for SetModel {
-    /// In rising order.
+    /// In ascending order.
     type State = Vec<u64>;
     type Action = Action;
     type Response = Response;
@@ -176,13 +176,13 @@ impl Model for SetModel {
         let mut after = state.clone();
         match (*action, response) {
             (Action::SetAdd(element), None | Some(Response::Done)) => {
-                if let Err(place) = after.binary_search(&element) {
-                    after.insert(place, element);
+                if let Err(index) = after.binary_search(&element) {
+                    after.insert(index, element);
                 }
             }
             (Action::SetRemove(element), None | Some(Response::Done)) => {
-                if let Ok(place) = after.binary_search(&element) {
-                    after.remove(place);
+                if let Ok(index) = after.binary_search(&element) {
+                    after.remove(index);
                 }
             }
             (Action::SetRead, None) => {}
@@ -213,7 +213,7 @@ impl Model for SetModel {
     }
 }
 
-/// A counter: add (also less than nothing), read. It begins at 0 and wraps around at the ends of its range.
+/// A counter: add (also negative numbers), read. It starts at 0 and wraps around on overflow.
 #[derive(Clone, Copy, Default, Debug)]
 pub struct CounterModel;
 
@@ -248,7 +248,7 @@ impl Model for CounterModel {
     }
 }
 
-/// A queue: enqueue, dequeue, first in first out. To dequeue from an empty queue changes nothing.
+/// A queue: enqueue, dequeue, first in first out. A dequeue from an empty queue changes nothing.
 #[derive(Clone, Copy, Default, Debug)]
 pub struct QueueModel;
 
@@ -292,8 +292,8 @@ impl Model for QueueModel {
     }
 }
 
-/// A mutex: acquire, release. Nobody holds it first. To acquire it while it is held is impossible, as is to release it
-/// while it is not; it does not matter who does.
+/// A mutex: acquire, release. It is free at first. An acquire of a held mutex and a release of a free one are
+/// illegal; any client may release it.
 #[derive(Clone, Copy, Default, Debug)]
 pub struct MutexModel;
 
@@ -306,7 +306,7 @@ impl Model for MutexModel {
         false
     }
 
-    /// An acquisition of unknown outcome that finds the mutex held has not happened; so with a release.
+    /// An acquire of unknown outcome that finds the mutex held has no effect; likewise a release.
     fn step(&self, &is_held: &bool, action: &Action, response: Option<&Response>) -> Option<bool> {
         match (*action, response) {
             (Action::Acquire, None) => Some(true),
@@ -326,7 +326,7 @@ impl Model for MutexModel {
     }
 }
 
-/// Whether `response` has the form of an answer to `action` at all, whatever the key holds.
+/// Whether `response` has the form of a response to `action`, whatever the state.
 #[must_use]
 pub fn is_response_to(action: Action, response: &Response) -> bool {
     match action {
@@ -356,7 +356,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn compare_and_set_compares() {
+    fn compare_and_set_takes_effect_only_on_the_expected_content() {
         let cas = Action::CompareAndSet { expect: Content::INITIAL, value: 7 };
         let (empty, seven) = (Content::INITIAL, Content::Present(7));
         assert_eq!(RegisterModel.step(&empty, &cas, Some(&Response::Done)), Some(seven));
@@ -368,14 +368,14 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_compare_and_set_does_what_it_would_have_done() {
+    fn an_unknown_compare_and_set_takes_effect_if_it_matches() {
         let cas = Action::CompareAndSet { expect: Content::Present(7), value: 8 };
         assert_eq!(RegisterModel.step(&Content::INITIAL, &cas, None), Some(Content::INITIAL));
         assert_eq!(RegisterModel.step(&Content::Present(7), &cas, None), Some(Content::Present(8)));
     }
 
     #[test]
-    fn a_mutex_is_held_once_at_a_time() {
+    fn a_mutex_has_at_most_one_holder() {
         let done = Some(&Response::Done);
         assert_eq!(MutexModel.step(&false, &Action::Acquire, done), Some(true));
         assert_eq!(MutexModel.step(&true, &Action::Acquire, done), None);
@@ -390,20 +390,20 @@ mod tests {
         assert_eq!(QueueModel.step(&two, &Action::Dequeue, Some(&took(Some(1)))), Some(VecDeque::from([2])));
         assert_eq!(QueueModel.step(&two, &Action::Dequeue, Some(&took(Some(2)))), None);
         assert_eq!(QueueModel.step(&two, &Action::Dequeue, Some(&took(None))), None);
-        let none = VecDeque::new();
-        assert_eq!(QueueModel.step(&none, &Action::Dequeue, Some(&took(None))), Some(VecDeque::new()));
-        assert_eq!(QueueModel.step(&none, &Action::Dequeue, None), Some(VecDeque::new()));
+        let empty = VecDeque::new();
+        assert_eq!(QueueModel.step(&empty, &Action::Dequeue, Some(&took(None))), Some(VecDeque::new()));
+        assert_eq!(QueueModel.step(&empty, &Action::Dequeue, None), Some(VecDeque::new()));
     }
 
     #[test]
-    fn a_set_answers_in_order_and_without_doubles() {
+    fn a_set_response_is_ascending_and_distinct() {
         assert!(is_response_to(Action::SetRead, &Response::Set(vec![1, 2])));
         assert!(!is_response_to(Action::SetRead, &Response::Set(vec![2, 1])));
         assert!(!is_response_to(Action::SetRead, &Response::Set(vec![1, 1])));
     }
 
     #[test]
-    fn one_absence_is_not_another() {
+    fn absences_after_different_deletions_differ() {
         let after = RegisterModel.step(&Content::Present(1), &Action::Delete(4), Some(&Response::Done));
         assert_eq!(after, Some(Content::Absent(4)));
         let initial = Response::Holds(Content::INITIAL);

@@ -1,21 +1,22 @@
-//! Sets, counters and queues with what their whole history tells of them: models that lead a search to its end sooner.
+//! Models of sets, counters and queues that use knowledge of the whole history to prune the search.
 //!
-//! Each is the [plain model](super::model), and besides
+//! Each is the [plain model](super::model) with these additions:
 //!
-//! - of a *set*, an addition of unknown outcome whose element no read shows is left out: without it every read shows
-//!   the same. One that alone adds what a read shows did happen, and before that read returned. What nobody ever
-//!   removes stays, so a read that lacks it is lost once it is there;
-//! - a *counter* to which nobody adds less than nothing does not fall, so a read of less than it has is lost. And of any
-//!   counter a read shows no less and no more than what surely, and what possibly, was added before it;
-//! - of a *queue* whose values are enqueued once each, it is known by whom each is dequeued. An enqueueing of unknown
-//!   outcome whose value nobody got is left out, as is the dequeue of unknown outcome that would have got it: the rest
-//!   is the same without them. One whose value somebody got did happen, before that one returned. A dequeue of
-//!   unknown outcome takes no value that somebody else got, and those that nobody got are all alike. And no value goes
-//!   to the end of the queue behind one that is dequeued only after it, or by nobody.
+//! - *Set*: an addition of unknown outcome whose element no read shows is dropped: without it every read shows the
+//!   same. The only addition of an element that a read shows took effect before that read returned. An element that
+//!   is never removed stays, so in a state that contains it a read that lacks it is unreachable.
+//! - *Counter*: without negative additions the counter does not fall, so a read of less than the state is unreachable
+//!   (and the mirror image). For any counter, a read lies between the bounds that follow from the additions that must
+//!   precede it and those that may.
+//! - *Queue* whose values are enqueued once each: each value's dequeue is known. An enqueue of unknown outcome whose
+//!   value no dequeue returned is dropped, together with the dequeue of unknown outcome that might have taken it: the
+//!   rest is the same without them. The enqueue of a returned value took effect before that dequeue returned. A
+//!   dequeue of unknown outcome takes no value that another dequeue returned, and the values that none returned are
+//!   interchangeable. No value is enqueued behind one that is dequeued only after it, or never.
 //!
-//!   So a dequeue may as well happen as soon as it is legal: until then nothing else leaves the queue, and what comes
-//!   to its end does not mind. And what nobody got may as well come when it is due, and is then in the way of less; the
-//!   dequeue of unknown outcome that took it can wait for it.
+//! A dequeue may then be linearized as soon as it is legal: until then nothing else leaves the queue, and appending
+//! to its end is unaffected. An enqueue whose value no dequeue returned may be linearized at its return, where it
+//! blocks least; the dequeue of unknown outcome that took it can wait for it.
 
 use super::explore::ModelOperation;
 use super::model::{CounterModel, Model, Placement, QueueModel, SetModel};
@@ -23,21 +24,21 @@ use super::operation::{Action, Response};
 use crate::fact::Time;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-/// An operation of a history that is explored: its number, and what it asked.
+/// An operation of the history, with the index of its call.
 pub(super) type NumberedOperation = (u32, ModelOperation<Action, Response>);
 
-/// Whatever stands in the history contradicts itself.
+/// No order explains the history, whatever the search would do.
 pub(super) struct ObjectContradiction;
 
-/// An operation of unknown outcome happened before `until`, which is as good as its own return.
-fn mark_happened(asked: &mut ModelOperation<Action, Response>, until: Time) {
-    // What was seen before anybody called for it is a contradiction, and found by the search.
-    if asked.called <= until {
-        asked.returned = Some((until, Response::Done));
+/// Marks an operation of unknown outcome as having taken effect before `until`: that bound acts as its return.
+fn mark_happened(operation: &mut ModelOperation<Action, Response>, until: Time) {
+    // An effect that is observed before the invocation is a contradiction, which the search finds.
+    if operation.called <= until {
+        operation.returned = Some((until, Response::Done));
     }
 }
 
-/// A set.
+/// A set, with the elements that are ever removed.
 pub(super) struct HistorySetModel {
     removed: BTreeSet<u64>,
 }
@@ -58,12 +59,12 @@ impl HistorySetModel {
                 _ => {}
             }
         }
-        calls.retain_mut(|(_, asked)| match (asked.action, &asked.returned) {
+        calls.retain_mut(|(_, operation)| match (operation.action, &operation.returned) {
             (Action::SetAdd(element), None) => match shown.get(&element) {
                 None => false,
                 Some(&until) => {
                     if added[&element] == 1 {
-                        mark_happened(asked, until);
+                        mark_happened(operation, until);
                     }
                     true
                 }
@@ -117,7 +118,7 @@ impl Model for HistorySetModel {
     }
 }
 
-/// A counter.
+/// A counter, with the directions in which it may move.
 pub(super) struct HistoryCounterModel {
     may_rise: bool,
     may_fall: bool,
@@ -127,14 +128,14 @@ impl HistoryCounterModel {
     pub(super) fn new(calls: &[NumberedOperation]) -> Result<HistoryCounterModel, ObjectContradiction> {
         let sums = CounterSums::new(calls);
         let added = || {
-            calls.iter().filter_map(|(_, asked)| match asked.action {
+            calls.iter().filter_map(|(_, operation)| match operation.action {
                 Action::CounterAdd(number) => Some(number),
                 _ => None,
             })
         };
-        // Where it may wrap around, it may do both.
+        // If it may wrap around, it may do both.
         let wraps = added().map(|number| i128::from(number).abs()).sum::<i128>() > i128::from(i64::MAX);
-        if !wraps && calls.iter().any(|(_, asked)| is_unreachable_count(asked, &sums)) {
+        if !wraps && calls.iter().any(|(_, operation)| is_unreachable_count(operation, &sums)) {
             return Err(ObjectContradiction);
         }
         Ok(HistoryCounterModel {
@@ -144,13 +145,13 @@ impl HistoryCounterModel {
     }
 }
 
-/// What was added up to some time, by when that was called and by when it had returned.
+/// The sums of all additions up to each invocation and up to each return.
 struct CounterSums {
     called: Vec<(Time, CounterSum)>,
     returned: Vec<(Time, CounterSum)>,
 }
 
-/// What is above nothing and what is below, by itself.
+/// The sums of the positive and of the negative additions.
 #[derive(Clone, Copy, Default)]
 struct CounterSum {
     above: i128,
@@ -170,28 +171,28 @@ impl CounterSums {
             sums.collect()
         };
         let (mut called, mut returned) = (Vec::new(), Vec::new());
-        for (_, asked) in calls {
-            if let Action::CounterAdd(number) = asked.action {
-                called.push((asked.called, number));
-                returned.extend(asked.returned.as_ref().map(|&(returned, _)| (returned, number)));
+        for (_, operation) in calls {
+            if let Action::CounterAdd(number) = operation.action {
+                called.push((operation.called, number));
+                returned.extend(operation.returned.as_ref().map(|&(returned, _)| (returned, number)));
             }
         }
         CounterSums { called: summed(called), returned: summed(returned) }
     }
 }
 
-/// Whether a read shows what no choice of the additions that may stand before it adds up to: those that returned before its
-/// call surely do, and those that were called after its return surely do not.
-fn is_unreachable_count(asked: &ModelOperation<Action, Response>, sums: &CounterSums) -> bool {
-    let Some((returned, Response::Count(count))) = &asked.returned else { return false };
+/// Whether no choice of the additions that may precede a read sums up to its response. Those that returned before its
+/// invocation do precede it; those that were invoked after its return do not.
+fn is_unreachable_count(operation: &ModelOperation<Action, Response>, sums: &CounterSums) -> bool {
+    let Some((returned, Response::Count(count))) = &operation.returned else { return false };
     let until = |sums: &[(Time, CounterSum)], is_before: &dyn Fn(Time) -> bool| {
-        let place = sums.partition_point(|&(time, _)| is_before(time));
-        place.checked_sub(1).map_or(CounterSum::default(), |place| sums[place].1)
+        let index = sums.partition_point(|&(time, _)| is_before(time));
+        index.checked_sub(1).map_or(CounterSum::default(), |index| sums[index].1)
     };
-    let sure = until(&sums.returned, &|time| time < asked.called);
+    let certain = until(&sums.returned, &|time| time < operation.called);
     let possible = until(&sums.called, &|time| time <= *returned);
-    let reach = sure.above + possible.below..=possible.above + sure.below;
-    !reach.contains(&i128::from(*count))
+    let reachable = certain.above + possible.below..=possible.above + certain.below;
+    !reachable.contains(&i128::from(*count))
 }
 
 impl Model for HistoryCounterModel {
@@ -227,9 +228,9 @@ impl Model for HistoryCounterModel {
 
 /// A queue whose values are enqueued once each.
 pub(super) struct HistoryQueueModel {
-    /// When each value was dequeued: from call to return.
+    /// The dequeue of each value: its invocation and return.
     dequeue_times: BTreeMap<u64, (Time, Time)>,
-    /// Whether a dequeue may have taken what nobody got.
+    /// Whether a dequeue of unknown outcome may have taken a value that no dequeue returned.
     may_lose: bool,
 }
 
@@ -238,46 +239,46 @@ impl HistoryQueueModel {
     pub(super) fn new(
         calls: &mut Vec<NumberedOperation>,
     ) -> Option<Result<HistoryQueueModel, ObjectContradiction>> {
-        let (mut put, mut taken, mut loses) = (BTreeMap::new(), BTreeMap::new(), false);
-        let mut is_good = true;
+        let (mut put, mut taken, mut may_lose) = (BTreeMap::new(), BTreeMap::new(), false);
+        let mut is_consistent = true;
         for (_, ModelOperation { called, action, returned }) in &*calls {
             match (action, returned) {
                 (Action::Enqueue(value), _) if put.insert(*value, *called).is_some() => return None,
                 (Action::Dequeue, Some((returned, Response::Dequeued(Some(value))))) => {
-                    is_good &= taken.insert(*value, (*called, *returned)).is_none();
+                    is_consistent &= taken.insert(*value, (*called, *returned)).is_none();
                 }
-                (Action::Dequeue, None) => loses = true,
+                (Action::Dequeue, None) => may_lose = true,
                 _ => {}
             }
         }
-        is_good &=
+        is_consistent &=
             taken.iter().all(|(value, (_, until))| put.get(value).is_some_and(|called| called <= until));
-        if !is_good {
+        if !is_consistent {
             return Some(Err(ObjectContradiction));
         }
-        calls.retain_mut(|(_, asked)| match (asked.action, &asked.returned) {
+        calls.retain_mut(|(_, operation)| match (operation.action, &operation.returned) {
             (Action::Enqueue(value), None) => match taken.get(&value) {
                 None => false,
                 Some(&(_, until)) => {
-                    mark_happened(asked, until);
+                    mark_happened(operation, until);
                     true
                 }
             },
             _ => true,
         });
-        // Of values that nobody got it does not matter which stands where.
+        // Values that no dequeue returned are interchangeable.
         let lost = put.into_keys().find(|value| !taken.contains_key(value));
-        for (_, asked) in calls.iter_mut() {
-            if let (Action::Enqueue(value), Some(lost)) = (&mut asked.action, lost)
+        for (_, operation) in calls.iter_mut() {
+            if let (Action::Enqueue(value), Some(lost)) = (&mut operation.action, lost)
                 && !taken.contains_key(value)
             {
                 *value = lost;
             }
         }
-        Some(Ok(HistoryQueueModel { dequeue_times: taken, may_lose: loses }))
+        Some(Ok(HistoryQueueModel { dequeue_times: taken, may_lose }))
     }
 
-    /// Whether this value may stand behind those in the queue.
+    /// Whether this value may be enqueued behind those in the queue.
     fn may_follow(&self, state: &VecDeque<u64>, value: u64) -> bool {
         let Some(&(_, returned)) = self.dequeue_times.get(&value) else { return true };
         state.iter().all(|before| match self.dequeue_times.get(before) {
@@ -302,7 +303,7 @@ impl Model for HistoryQueueModel {
         action: &Action,
         response: Option<&Response>,
     ) -> Option<VecDeque<u64>> {
-        let leads_on = match (action, response) {
+        let is_viable = match (action, response) {
             (Action::Enqueue(value), _) => self.may_follow(state, *value),
             (Action::Dequeue, None) => {
                 state.front().is_none_or(|value| !self.dequeue_times.contains_key(value))
@@ -310,7 +311,7 @@ impl Model for HistoryQueueModel {
             (_, Some(Response::Dequeued(value))) => state.front() == value.as_ref(),
             _ => true,
         };
-        if leads_on { QueueModel.step(state, action, response) } else { None }
+        if is_viable { QueueModel.step(state, action, response) } else { None }
     }
 
     fn are_interchangeable(

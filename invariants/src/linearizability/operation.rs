@@ -1,26 +1,26 @@
-//! What clients ask of a key and what they are told: the vocabulary of histories.
+//! The vocabulary of histories: objects, actions, responses, calls.
 
 use crate::fact::{RequestId, Time};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// What a register holds. Every deletion leaves a tombstone with a number of its own, so that one absence can be told
-/// from another and every content of a well-behaved history is written once.
+/// The content of a register. With a distinct number for each deletion, one absence can be told from another, so
+/// every content of a history can be unique.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Content {
-    /// Nothing, since the deletion with this number. 0: since the beginning, or deletions have no numbers.
+    /// Empty since the deletion with this number. 0: never written, or deletions have no numbers.
     Absent(u64),
-    /// This value.
+    /// Holds this value.
     Present(u64),
 }
 
 impl Content {
-    /// What every register holds first.
+    /// The content of a register that was never written.
     pub const INITIAL: Content = Content::Absent(0);
 }
 
-/// What is asked of one key. A key is one [`Object`] throughout a history.
+/// An action on one key. A key is the same [`Object`] throughout a history.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
@@ -28,24 +28,24 @@ pub enum Action {
     Get,
     /// Write a register.
     Put(u64),
-    /// Empty a register, leaving the tombstone with this number.
+    /// Delete a register's value; leaves the tombstone with this number.
     Delete(u64),
-    /// Write a register if it holds what is expected.
+    /// Write a register if it holds the expected content.
     CompareAndSet {
-        /// What it must hold.
+        /// The content that it must hold.
         expect: Content,
-        /// What it shall hold then.
+        /// The value to write.
         value: u64,
     },
-    /// Add an element to the end of a list.
+    /// Append an element to a list.
     Append(u64),
-    /// Put one element in the place of all that a list holds.
+    /// Replace the whole list by one element.
     Replace(u64),
     /// Read a whole list.
     List,
-    /// Put an element into a set.
+    /// Add an element to a set.
     SetAdd(u64),
-    /// Take an element out of a set.
+    /// Remove an element from a set.
     SetRemove(u64),
     /// Read a whole set.
     SetRead,
@@ -53,33 +53,33 @@ pub enum Action {
     CounterAdd(i64),
     /// Read a counter.
     CounterRead,
-    /// Put a value at the end of a queue.
+    /// Append a value to a queue.
     Enqueue(u64),
-    /// Take the value at the head of a queue.
+    /// Remove the value at the head of a queue.
     Dequeue,
-    /// Take a mutex that nobody holds.
+    /// Acquire a free mutex.
     Acquire,
-    /// Give a mutex back that is held.
+    /// Release a held mutex.
     Release,
 }
 
 impl Action {
-    /// Whether it never changes anything.
+    /// Whether it never changes the state.
     #[must_use]
     pub const fn is_read(self) -> bool {
         matches!(self, Action::Get | Action::List | Action::SetRead | Action::CounterRead)
     }
 }
 
-/// What a key is: the kind of thing that actions are asked of.
+/// The kind of object that a key is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Object {
     /// Get, put, delete, compare-and-set.
     Register,
-    /// Append, replace, read the whole.
+    /// Append, replace, read all of it.
     List,
-    /// Add, remove, read the whole.
+    /// Add, remove, read all of it.
     Set,
     /// Add, read.
     Counter,
@@ -90,7 +90,7 @@ pub enum Object {
 }
 
 impl Object {
-    /// The object that an action is asked of.
+    /// The object that supports an action.
     #[must_use]
     pub const fn of(action: Action) -> Object {
         match action {
@@ -111,41 +111,41 @@ impl Object {
 pub struct Operation {
     /// The key.
     pub key: u64,
-    /// What is asked of it.
+    /// The action.
     pub action: Action,
 }
 
-/// What the client was told.
+/// The response to an operation.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Response {
-    /// Done (every action that only changes something; a compare-and-set that matched).
+    /// Done (actions without a result; a compare-and-set that matched).
     Done,
-    /// The register held this (get).
+    /// The content of the register (get).
     Holds(Content),
-    /// A compare-and-set did not match and had no effect; what the register held, where the system tells.
+    /// A compare-and-set did not match and had no effect; with the register's content, if the system returns it.
     Mismatch(Option<Content>),
-    /// The whole list (list).
+    /// All elements of the list (list).
     List(Vec<u64>),
-    /// The whole set, each element once and in rising order (set read).
+    /// All elements of the set, distinct and ascending (set read).
     Set(Vec<u64>),
-    /// What the counter stood at (counter read).
+    /// The value of the counter (counter read).
     Count(i64),
-    /// The value that was taken from the queue; `None`: it was empty (dequeue).
+    /// The value removed from the queue; `None`: it was empty (dequeue).
     Dequeued(Option<u64>),
 }
 
-/// One operation of a client's history, from call to return.
+/// One operation of a client's history, from invocation to return.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Call {
-    /// Its name. A session whose operation stays unknown is never used again for new ones.
+    /// Its identifier. A session whose operation has an unknown outcome is not used for new operations.
     pub id: RequestId,
-    /// What was asked.
+    /// The request.
     pub operation: Operation,
-    /// When the client called.
+    /// When the client invoked it.
     pub called: Time,
-    /// When the client was told what; `None`: it gave up, or the run ended. The operation may have happened, or may
-    /// happen yet.
+    /// When it returned, and the response. `None`: the client gave up, or the run ended; the operation may have taken
+    /// effect, or may do so later.
     pub returned: Option<(Time, Response)>,
 }
 
@@ -207,8 +207,8 @@ impl fmt::Display for Response {
             Response::List(elements) => write!(f, "{elements:?}"),
             Response::Set(elements) => {
                 f.write_str("{")?;
-                for (place, element) in elements.iter().enumerate() {
-                    write!(f, "{}{element}", if place == 0 { "" } else { ", " })?;
+                for (position, element) in elements.iter().enumerate() {
+                    write!(f, "{}{element}", if position == 0 { "" } else { ", " })?;
                 }
                 f.write_str("}")
             }

@@ -1,7 +1,7 @@
-//! The exact search of one key, whatever object it is.
+//! The exact search for an order of one key's operations, for every kind of object.
 //!
 //! Registers and lists have a search of their own, which knows what their states mean. All other objects are
-//! [explored](explore()) by their models.
+//! [explored](super::explore()) by their models.
 
 use super::budget::RemainingBudget;
 use super::explore::{ExploreOutcome, ModelOperation, explore_within};
@@ -13,77 +13,79 @@ use super::role::outcome;
 use super::search::{Search, SearchOutcome};
 use crate::fact::Time;
 
-/// The searches with their memory.
+/// The searches, with their memory.
 #[derive(Default)]
 pub(crate) struct OrderSearch {
-    numbered: IndexedHistory,
+    indexed: IndexedHistory,
     search: Search,
-    /// What the last exploration found, in numbers of calls. `None`: the last search was one of a register or list.
+    /// The order found by the last exploration, as indices of calls. `None`: the last search was one of a register or
+    /// list.
     explored_order: Option<Vec<u32>>,
 }
 
-/// What these calls are asked of: all of the same, for they have one key.
-pub(crate) fn object_of(history: &[Call], mine: &[u32]) -> Object {
-    mine.first().map_or(Object::Register, |&call| Object::of(history[call as usize].operation.action))
+/// The object of these calls, which have one key.
+pub(crate) fn object_of(history: &[Call], key_calls: &[u32]) -> Object {
+    key_calls.first().map_or(Object::Register, |&call| Object::of(history[call as usize].operation.action))
 }
 
 impl OrderSearch {
-    /// Looks for an order of what happened to one key up to and including `until`: `mine` are its calls in `history`, by
-    /// time.
+    /// Searches for an order of one key's history up to and including `until`: `key_calls` are its calls, as indices
+    /// into `history`, by invocation time.
     pub(crate) fn run(
         &mut self,
         history: &[Call],
-        mine: &[u32],
+        key_calls: &[u32],
         until: Time,
-        effort: &mut RemainingBudget,
+        budget: &mut RemainingBudget,
     ) -> SearchOutcome {
-        match object_of(history, mine) {
+        match object_of(history, key_calls) {
             Object::Register | Object::List => {
                 self.explored_order = None;
-                match self.numbered.load(history, mine, until) {
-                    Ok(()) => self.search.run(&self.numbered, effort),
+                match self.indexed.load(history, key_calls, until) {
+                    Ok(()) => self.search.run(&self.indexed, budget),
                     Err(_) => SearchOutcome::NoOrder,
                 }
             }
             Object::Set => {
-                let mut calls = model_operations(history, mine, until);
+                let mut calls = model_operations(history, key_calls, until);
                 let set = HistorySetModel::new(&mut calls);
-                self.explore(&set, calls, effort)
+                self.explore(&set, calls, budget)
             }
             Object::Counter => {
-                let calls = model_operations(history, mine, until);
+                let calls = model_operations(history, key_calls, until);
                 match HistoryCounterModel::new(&calls) {
-                    Ok(counter) => self.explore(&counter, calls, effort),
+                    Ok(counter) => self.explore(&counter, calls, budget),
                     Err(objects::ObjectContradiction) => SearchOutcome::NoOrder,
                 }
             }
             Object::Queue => {
-                let mut calls = model_operations(history, mine, until);
+                let mut calls = model_operations(history, key_calls, until);
                 match HistoryQueueModel::new(&mut calls) {
-                    Some(Ok(queue)) => self.explore(&queue, calls, effort),
+                    Some(Ok(queue)) => self.explore(&queue, calls, budget),
                     Some(Err(objects::ObjectContradiction)) => SearchOutcome::NoOrder,
-                    None => self.explore(&QueueModel, calls, effort),
+                    None => self.explore(&QueueModel, calls, budget),
                 }
             }
-            Object::Mutex => self.explore(&MutexModel, model_operations(history, mine, until), effort),
+            Object::Mutex => self.explore(&MutexModel, model_operations(history, key_calls, until), budget),
         }
     }
 
-    /// The order that was found, in numbers of calls.
+    /// The order that was found, as indices of calls.
     pub(crate) fn order(&self) -> Vec<u32> {
-        self.explored_order.clone().unwrap_or_else(|| self.search.order(&self.numbered))
+        self.explored_order.clone().unwrap_or_else(|| self.search.order(&self.indexed))
     }
 
     fn explore<M: Model<Action = Action, Response = Response>>(
         &mut self,
         model: &M,
         calls: Vec<objects::NumberedOperation>,
-        effort: &mut RemainingBudget,
+        budget: &mut RemainingBudget,
     ) -> SearchOutcome {
-        let (numbers, asked): (Vec<u32>, Vec<ModelOperation<Action, Response>>) = calls.into_iter().unzip();
-        match explore_within(model, &asked, effort) {
+        let (numbers, operations): (Vec<u32>, Vec<ModelOperation<Action, Response>>) =
+            calls.into_iter().unzip();
+        match explore_within(model, &operations, budget) {
             Ok(ExploreOutcome::Order(order)) => {
-                self.explored_order = Some(order.into_iter().map(|place| numbers[place]).collect());
+                self.explored_order = Some(order.into_iter().map(|index| numbers[index]).collect());
                 SearchOutcome::Order
             }
             Ok(_) => SearchOutcome::NoOrder,
@@ -92,9 +94,9 @@ impl OrderSearch {
     }
 }
 
-/// A key's calls, cut at `until`, with their numbers.
-fn model_operations(history: &[Call], mine: &[u32], until: Time) -> Vec<objects::NumberedOperation> {
-    let calls = mine.iter().map(|&number| (number, &history[number as usize]));
+/// A key's calls, cut at `until`, with their indices.
+fn model_operations(history: &[Call], key_calls: &[u32], until: Time) -> Vec<objects::NumberedOperation> {
+    let calls = key_calls.iter().map(|&number| (number, &history[number as usize]));
     calls
         .take_while(|(_, call)| call.called <= until)
         .map(|(number, call)| {

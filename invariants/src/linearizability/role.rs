@@ -1,39 +1,39 @@
-//! What an operation says about its key, once time and answer are known.
+//! What an operation requires of its key and does to it, given its response.
 
 use super::operation::{Action, Call, Content, Response};
 use crate::fact::Time;
 
-/// What an operation on a register says.
+/// What an operation on a register requires and does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Role {
-    /// The register held this.
+    /// The register held this content.
     Sees(Content),
-    /// The register held anything but this: a failed compare-and-set that did not tell what it found.
+    /// The register held any other content: a failed compare-and-set without the content that it found.
     SeesOther(Content),
-    /// The register holds this from now on.
+    /// The register holds this content afterwards.
     Writes(Content),
-    /// The register held the one and holds the other from now on.
+    /// The register held `expect` and holds `value` afterwards.
     Exchanges { expect: Content, value: Content },
-    /// A compare-and-set that failed because it found what it expected.
+    /// A compare-and-set that failed although it found what it expected.
     SelfContradictory(Content),
-    /// Nothing: a read that was never answered.
+    /// Nothing: a read without a response.
     Nothing,
 }
 
-/// What an operation on a list says.
+/// What an operation on a list requires and does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum ListRole<'a> {
-    /// One element more.
+    /// Appends one element.
     Appends(u64),
-    /// Nothing but this element.
+    /// Replaces all elements by this one.
     Replaces(u64),
-    /// The list held these.
+    /// The list held these elements.
     Reads(&'a [u64]),
-    /// Nothing: a read that was never answered.
+    /// Nothing: a read without a response.
     Nothing,
 }
 
-/// When the operation returned, and its answer, if that was by `until`. Cut there, a history knows no more.
+/// The return and the response of an operation, if it returned by `until`.
 #[inline]
 pub(crate) fn outcome(call: &Call, until: Time) -> (Option<Time>, Option<&Response>) {
     match &call.returned {
@@ -42,7 +42,7 @@ pub(crate) fn outcome(call: &Call, until: Time) -> (Option<Time>, Option<&Respon
     }
 }
 
-/// When an operation on a register returned (the end of time if it did not), and what it says.
+/// The return of an operation on a register ([`Time::MAX`]: pending), and its role.
 #[inline]
 pub(crate) fn role(call: &Call, until: Time) -> (Time, Role) {
     let (returned, response) = outcome(call, until);
@@ -62,7 +62,7 @@ pub(crate) fn role(call: &Call, until: Time) -> (Time, Role) {
     (returned.unwrap_or(Time::MAX), role)
 }
 
-/// The same for lists.
+/// The return of an operation on a list ([`Time::MAX`]: pending), and its role.
 #[inline]
 pub(crate) fn list_role(call: &Call, until: Time) -> (Time, ListRole<'_>) {
     let (returned, response) = outcome(call, until);

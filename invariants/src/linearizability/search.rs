@@ -1,64 +1,67 @@
-//! The exact search for an order of one key's operations.
+//! The exact search for an order of one key's operations (Wing and Gong 1993, with Lowe's memoization 2017).
 //!
-//! The search builds the order from its beginning. Where it stands is told by three things: the first return whose
-//! operation has no place yet (everything that returned before has one, and nothing called after may have one), which
-//! of the operations open there have none, and the state. It goes on like this:
+//! The search builds the order from its beginning. A configuration has three parts: the next return, that is, the
+//! first whose operation is not placed (all operations that returned earlier are placed, and none that was invoked
+//! later may be), the pending operations that are not placed, and the state. The search repeats:
 //!
-//! 1. Every open operation that is legal now and changes nothing takes its place now. In any order that completes this
-//!    one it could be moved here: the state is right, and it only moves forward.
-//! 2. Returns whose operations have a place are passed.
-//! 3. What changes the state is tried, one after the other, the most urgent first.
+//! 1. Place every pending operation that is legal now and changes nothing. Sound: in any order that completes this
+//!    prefix such an operation can be moved here; the state is right, and it only moves earlier.
+//! 2. Pass the returns whose operations are placed.
+//! 3. Try the mutations one after the other, the most urgent first.
 //!
-//! Before a branch is entered it is cut off where it surely ends: where the operation due next needs a state that
-//! nothing left can produce; where the state is left though somebody still needs it and nothing can bring it back, or
-//! is entered before it can be kept for all who need it; and where an operation that may be left out would produce a
-//! state that nobody wants. Of two open operations that do the same only the more urgent one is tried. Where all
-//! branches have ended, the configuration is remembered as dead. On one path no configuration comes twice, so nothing
-//! else need be remembered, and a search that never turns back remembers nothing.
+//! A branch is pruned before it is entered if it cannot succeed: the next returning operation needs a state that no
+//! remaining operation produces; the current state is left although some operation still needs it and nothing
+//! produces it again; a state is entered too early to last for all operations that need it; an operation that may be
+//! omitted would produce a state that nothing needs. Of two pending operations with the same effect only the more
+//! urgent one is tried. When all branches of a configuration have failed, it is memoized as dead. A configuration
+//! does not repeat on one path, so nothing else needs memoization, and a search without backtracking memoizes
+//! nothing.
 //!
-//! Operations of unknown outcome are *optional*: they stay open for ever, so two more rules keep them from multiplying
-//! the configurations.
+//! Operations of unknown outcome are *optional*: they are pending forever. Two more rules keep them from multiplying
+//! the configurations:
 //!
-//! - An optional operation of a register is placed only right before an open operation that it makes legal. In any order
-//!   look at the last optional operation that breaks this rule, and at what follows it. Where that is nothing or a blind
-//!   write, the optional operation can be left out; where that is an observer that was legal before as well, the two can
-//!   be exchanged; where that is an operation which it makes legal, it can be moved right before that one, for it is not
-//!   due. Each change leaves fewer optional operations, or the same ones later, so they come to an end.
-//! - A configuration in which fewer optional operations are left than in a dead one, and all else is alike, is dead: an
-//!   order from it would be an order from the dead one that leaves the others out.
+//! - An optional operation of a register is placed only right before a pending operation that it makes legal.
+//!   Exchange argument: take an order and the last optional operation in it that breaks this rule, and consider its
+//!   successor. If there is none, or it is legal in every state and writes, omit the optional operation. If the
+//!   successor is an observer that is legal before the optional operation too, exchange the two. If it is an
+//!   operation that the optional one makes legal but that is not pending yet at that point, move the optional one
+//!   right before it, which is allowed because it has no return. Each change leaves fewer optional operations or the
+//!   same ones later, so the process ends.
+//! - A configuration is dead if a dead one differs from it only by having more optional operations: an order from the
+//!   first would be an order from the second that omits the others.
 //!
-//! With at most c operations open at once there are at most returns * 2^c * states configurations, so the search is
-//! quick on what clients really do. It is still a search: it gives up after a number of steps, never of seconds.
+//! With at most c operations pending at once there are at most returns * 2^c * states configurations, so real
+//! histories are searched quickly. The search stops after a number of steps; only a deadline depends on time.
 
 use super::blocks::has_conflicting_blocks;
 use super::budget::{Limit, RemainingBudget, TURNS_PER_CLOCK_CHECK};
 use super::indexed_history::{Counts, IndexedHistory, IndexedOp, NONE, Step};
 use super::memo::{Memo, SearchState};
 
-/// With a step for each operation, the steps that suffice for nearly every history.
+/// Besides one step per operation, the steps that suffice for nearly every history.
 const USUAL_STEPS: u64 = 2_000;
 
-/// What came of a search.
+/// The outcome of a search.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum SearchOutcome {
     /// There is an order.
     Order,
-    /// There is none.
+    /// There is no order.
     NoOrder,
-    /// The effort did not suffice to tell.
+    /// The budget was exhausted.
     OutOf(Limit),
-    /// So many operations are open at once, more than [`WIDEST`].
+    /// So many operations are pending at once, more than [`MAX_OPEN`].
     TooWide(u32),
 }
 
-/// More operations open at once are not searched: each configuration that is remembered takes a bit for each of them.
+/// The most operations pending at once: a memoized configuration has a bit for each.
 pub(crate) const MAX_OPEN: u32 = 8192;
 
-/// The search's memory, kept between searches so that it is asked for once.
+/// The memory of a search, allocated once for all keys.
 #[derive(Default, Debug)]
 pub(crate) struct Search {
     counts: Counts,
-    /// Slot: the operation that has it.
+    /// By slot: the operation that has it.
     occupant: Vec<u32>,
     /// The order so far: operations, and [`NONE`] for each return passed.
     trail: Vec<u32>,
@@ -70,67 +73,66 @@ pub(crate) struct Search {
 struct SearchFrame {
     trail: u32,
     state: u32,
-    /// Whether what follows must be made legal by the optional operation before it.
+    /// Whether the next operation must be one that the optional operation before it makes legal.
     must_use_last: bool,
-    /// The branches below this urgency have been tried.
+    /// The branches with a smaller urgency have been tried.
     tried: u64,
 }
 
 impl Search {
-    /// Looks for an order, with at most this effort, which it takes from it.
-    pub(crate) fn run(&mut self, history: &IndexedHistory, effort: &mut RemainingBudget) -> SearchOutcome {
-        // Nearly always a few steps tell. Where they do not, it is time for a look at the whole.
-        let few = USUAL_STEPS + history.ops.len() as u64;
-        let mut first = effort.limited_to(few, u64::MAX);
+    /// Searches for an order and takes the steps off the budget.
+    pub(crate) fn run(&mut self, history: &IndexedHistory, budget: &mut RemainingBudget) -> SearchOutcome {
+        // A few steps are nearly always enough. If not, first try to refute the history by blocks.
+        let usual_steps = USUAL_STEPS + history.ops.len() as u64;
+        let mut first = budget.limited_to(usual_steps, u64::MAX);
         let most = first.steps();
-        let found = self.search_with_width(history, &mut first);
-        effort.spend(most - first.steps());
-        if matches!(found, SearchOutcome::Order | SearchOutcome::NoOrder) {
-            found
+        let outcome = self.search_with_width(history, &mut first);
+        budget.spend(most - first.steps());
+        if matches!(outcome, SearchOutcome::Order | SearchOutcome::NoOrder) {
+            outcome
         } else if has_conflicting_blocks(history) {
             SearchOutcome::NoOrder
-        } else if found == SearchOutcome::OutOf(Limit::Steps) && effort.steps() > 0 {
-            self.search_with_width(history, effort)
+        } else if outcome == SearchOutcome::OutOf(Limit::Steps) && budget.steps() > 0 {
+            self.search_with_width(history, budget)
         } else {
-            found
+            outcome
         }
     }
 
-    /// What the path is remembered in. The order itself is no larger than the history.
+    /// The memory of the path. The order itself is no larger than the history.
     #[inline]
     fn bytes(&self) -> u64 {
         (self.frames.len() * size_of::<SearchFrame>()) as u64
     }
 
-    /// The order that was found, in numbers of calls.
+    /// The order that was found, as indices of calls.
     pub(crate) fn order(&self, history: &IndexedHistory) -> Vec<u32> {
         let placed = self.trail.iter().filter(|&&op| op != NONE);
         placed.map(|&op| history.ops[op as usize].call).collect()
     }
 
-    fn search_with_width(&mut self, history: &IndexedHistory, effort: &mut RemainingBudget) -> SearchOutcome {
-        // One machine word of open operations is the rule; the others are for long outages.
+    fn search_with_width(&mut self, history: &IndexedHistory, budget: &mut RemainingBudget) -> SearchOutcome {
+        // One machine word of pending operations is usual; more occur in long outages.
         match history.slots {
-            0..=64 => SearchBoard::<1>::new(history, self).search(effort),
-            65..=512 => SearchBoard::<8>::new(history, self).search(effort),
-            513..=MAX_OPEN => SearchBoard::<128>::new(history, self).search(effort),
+            0..=64 => SearchBoard::<1>::new(history, self).search(budget),
+            65..=512 => SearchBoard::<8>::new(history, self).search(budget),
+            513..=MAX_OPEN => SearchBoard::<128>::new(history, self).search(budget),
             open => SearchOutcome::TooWide(open),
         }
     }
 }
 
-/// One search: where it stands.
+/// The configuration of a running search.
 struct SearchBoard<'a, const W: usize> {
     history: &'a IndexedHistory,
     memory: &'a mut Search,
     memo: Memo<W>,
-    /// The first return whose operation has no place yet.
+    /// The first return whose operation is not placed.
     next: u32,
     state: u32,
-    /// Whether what comes next must be made legal by the optional operation before it.
+    /// Whether the next operation must be one that the optional operation before it makes legal.
     must_use_last: bool,
-    /// The slots of open operations without a place: those that change nothing, those that are due some time, and the
-    /// optional ones.
+    /// The slots of pending operations that are not placed: observers, mutations that returned, and optional ones.
     observers: [u64; W],
     mutators: [u64; W],
     optional: [u64; W],
@@ -159,15 +161,15 @@ impl<'a, const W: usize> SearchBoard<'a, W> {
         board
     }
 
-    fn search(&mut self, effort: &mut RemainingBudget) -> SearchOutcome {
-        let mut steps = effort.steps();
-        let found = self.walk(&mut steps, effort);
-        effort.spend(effort.steps() - steps);
-        found
+    fn search(&mut self, budget: &mut RemainingBudget) -> SearchOutcome {
+        let mut steps = budget.steps();
+        let outcome = self.walk(&mut steps, budget);
+        budget.spend(budget.steps() - steps);
+        outcome
     }
 
-    fn walk(&mut self, steps: &mut u64, effort: &RemainingBudget) -> SearchOutcome {
-        let bytes = effort.bytes();
+    fn walk(&mut self, steps: &mut u64, budget: &RemainingBudget) -> SearchOutcome {
+        let bytes = budget.bytes();
         let mut turns = 0_u32;
         if self.advance() {
             return SearchOutcome::Order;
@@ -184,7 +186,7 @@ impl<'a, const W: usize> SearchBoard<'a, W> {
                 self.memory.frames.pop();
                 continue;
             };
-            // A step that looks at more words, and remembers more of them, costs more.
+            // A step that reads and memoizes more words costs more.
             match steps.checked_sub(W as u64) {
                 Some(left) => *steps = left,
                 None => return SearchOutcome::OutOf(Limit::Steps),
@@ -193,7 +195,7 @@ impl<'a, const W: usize> SearchBoard<'a, W> {
                 return SearchOutcome::OutOf(Limit::Bytes);
             }
             turns += 1;
-            if turns.is_multiple_of(TURNS_PER_CLOCK_CHECK) && effort.deadline_passed() {
+            if turns.is_multiple_of(TURNS_PER_CLOCK_CHECK) && budget.deadline_passed() {
                 return SearchOutcome::OutOf(Limit::Time);
             }
             if let Some(frame) = self.memory.frames.last_mut() {
@@ -215,7 +217,8 @@ impl<'a, const W: usize> SearchBoard<'a, W> {
         SearchOutcome::NoOrder
     }
 
-    /// Places all observers that are legal now and passes all returns that can be passed. True: that was the last one.
+    /// Places all legal observers and passes all returns that can be passed. Returns whether the last return was
+    /// passed.
     #[inline]
     fn advance(&mut self) -> bool {
         loop {
@@ -252,11 +255,12 @@ impl<'a, const W: usize> SearchBoard<'a, W> {
         }
     }
 
-    /// Whether the operation due next waits for a state that cannot come any more.
+    /// Whether the next returning operation needs a state that can no longer occur.
     #[inline]
     fn is_stuck(&self) -> bool {
-        let (due, _) = self.history.returns[self.next as usize];
-        let (Step::Sees(state) | Step::Exchanges { expect: state, .. }) = self.history.ops[due as usize].step
+        let (next_op, _) = self.history.returns[self.next as usize];
+        let (Step::Sees(state) | Step::Exchanges { expect: state, .. }) =
+            self.history.ops[next_op as usize].step
         else {
             return false;
         };
@@ -265,24 +269,24 @@ impl<'a, const W: usize> SearchBoard<'a, W> {
         }
         let counts = &self.memory.counts;
         if !self.history.is_list {
-            // Whatever stands before the operation that is due next is open now.
+            // Whatever precedes the next returning operation is pending now.
             return counts.producers[state as usize] == 0
                 || !self.any_open(|op| self.after(op) == state && op.return_rank != self.next);
         }
         let trie = &self.history.trie;
-        let grows =
+        let can_grow =
             trie.next_element(self.state, state).is_some_and(|next| counts.appenders[next as usize] > 0);
-        !grows && counts.producers[trie.root(state) as usize] == 0
+        !can_grow && counts.producers[trie.root(state) as usize] == 0
     }
 
-    /// Whether the present state can come again once it is left.
+    /// Whether the current state can be produced again after it is left.
     #[inline]
     fn may_return(&self) -> bool {
         let state = if self.history.is_list { self.history.trie.root(self.state) } else { self.state };
         self.memory.counts.producers[state as usize] > 0
     }
 
-    /// Begins to try the branches from here.
+    /// Pushes a frame for the branches of this configuration.
     #[inline]
     fn branch(&mut self) {
         let trail = self.memory.trail.len() as u32;
@@ -294,9 +298,9 @@ impl<'a, const W: usize> SearchBoard<'a, W> {
         });
     }
 
-    /// Of the branches from here with this urgency or less, the most urgent one that does not end at once: the one whose
-    /// return, or whose product's first reader's return, is nearest. Nearly always the first one leads on, so it is
-    /// cheaper to look for the next one when it is needed than to list them all.
+    /// The most urgent branch of at least this urgency number that is not pruned: the one with the nearest return,
+    /// its own or that of the first operation that needs its product. The first branch nearly always succeeds, so
+    /// finding the next one on demand is cheaper than listing all.
     #[inline]
     fn most_urgent(&self, mut tried: u64) -> Option<(u64, u32)> {
         loop {
@@ -308,11 +312,11 @@ impl<'a, const W: usize> SearchBoard<'a, W> {
                     bits &= bits - 1;
                     let op = &self.history.ops[number as usize];
                     let urgency = u64::from(self.urgency(op)) << 32 | u64::from(number);
-                    let fits = match op.step {
+                    let is_allowed = match op.step {
                         Step::Exchanges { expect, .. } => expect == self.state,
                         _ => !self.must_use_last,
                     };
-                    if fits && urgency >= tried && urgency < best {
+                    if is_allowed && urgency >= tried && urgency < best {
                         best = urgency;
                     }
                 }
@@ -329,12 +333,12 @@ impl<'a, const W: usize> SearchBoard<'a, W> {
         }
     }
 
-    /// Whether another open operation does the same and is due earlier. Of two such operations that one may go first: in
-    /// any order that has them the other way round they can be exchanged.
+    /// Whether another pending operation has the same effect and returns earlier. Exchange argument: in any order
+    /// that has the two the other way round they can be exchanged.
     #[inline]
     fn has_earlier_equivalent(&self, op: &IndexedOp, number: u32) -> bool {
         let counts = &self.memory.counts;
-        let alike = match op.step {
+        let equivalents = match op.step {
             Step::Appends(NONE) => 2,
             Step::Appends(product) => counts.appenders[product as usize],
             Step::Writes(product) | Step::Exchanges { value: product, .. } => {
@@ -342,16 +346,16 @@ impl<'a, const W: usize> SearchBoard<'a, W> {
             }
             Step::Sees(_) | Step::SeesOther(_) => 0,
         };
-        if alike < 2 {
-            return false; // As always where every value is written once.
+        if equivalents < 2 {
+            return false; // Always so with unique values.
         }
         (0..W).any(|word| {
             let mut bits = self.mutators[word] | self.optional[word];
             while bits != 0 {
                 let other = self.memory.occupant[word * 64 + bits.trailing_zeros() as usize];
                 bits &= bits - 1;
-                let twin = &self.history.ops[other as usize];
-                if twin.step == op.step && (twin.return_rank, other) < (op.return_rank, number) {
+                let other_op = &self.history.ops[other as usize];
+                if other_op.step == op.step && (other_op.return_rank, other) < (op.return_rank, number) {
                     return true;
                 }
             }
@@ -359,15 +363,15 @@ impl<'a, const W: usize> SearchBoard<'a, W> {
         })
     }
 
-    /// Whether any open operation that changes the state is like this.
+    /// Whether a pending mutation satisfies the predicate.
     #[inline]
-    fn any_open(&self, is_like_this: impl Fn(&IndexedOp) -> bool) -> bool {
+    fn any_open(&self, predicate: impl Fn(&IndexedOp) -> bool) -> bool {
         (0..W).any(|word| {
             let mut bits = self.mutators[word] | self.optional[word];
             while bits != 0 {
                 let number = self.memory.occupant[word * 64 + bits.trailing_zeros() as usize];
                 bits &= bits - 1;
-                if is_like_this(&self.history.ops[number as usize]) {
+                if predicate(&self.history.ops[number as usize]) {
                     return true;
                 }
             }
@@ -375,7 +379,7 @@ impl<'a, const W: usize> SearchBoard<'a, W> {
         })
     }
 
-    /// Whether an open operation is legal in `value`, and not as it is: what an optional operation may be placed for.
+    /// Whether a pending operation is illegal now and legal in `value`: only then is an optional operation placed.
     fn makes_legal(&self, value: u32) -> bool {
         let is_observed = (0..W).any(|word| {
             let mut bits = self.observers[word];
@@ -384,7 +388,7 @@ impl<'a, const W: usize> SearchBoard<'a, W> {
                 bits &= bits - 1;
                 match self.history.ops[number as usize].step {
                     Step::Sees(state) if state == value => return true,
-                    // It is open, so it is not legal as it is.
+                    // It is still pending, so it is illegal now.
                     Step::SeesOther(_) => return true,
                     _ => {}
                 }
@@ -395,15 +399,16 @@ impl<'a, const W: usize> SearchBoard<'a, W> {
             || self.any_open(|op| matches!(op.step, Step::Exchanges { expect, .. } if expect == value))
     }
 
-    /// Whether all branches from here are known to have ended.
+    /// Whether this configuration is memoized as dead.
     #[inline]
     fn is_dead(&self) -> bool {
         if !self.must_use_last {
             return self.memo.contains(&self.search_state());
         }
-        // Where nothing leads on from the same place without the condition, nothing does with it.
-        let bound = self.search_state();
-        self.memo.contains(&bound) || self.memo.contains(&SearchState { must_use_last: false, ..bound })
+        // Dead without `must_use_last` implies dead with it, which only restricts the branches.
+        let configuration = self.search_state();
+        self.memo.contains(&configuration)
+            || self.memo.contains(&SearchState { must_use_last: false, ..configuration })
     }
 
     #[inline]
@@ -417,17 +422,19 @@ impl<'a, const W: usize> SearchBoard<'a, W> {
                 if self.after(op) != self.history.off_trie() {
                     return true;
                 }
-                // From astray only who replaces the list leads back, and then not to an element appended there: a
-                // read that shows it and has no place yet needs somebody else to append it.
+                // From off-trie only a replacement leads back, and its list does not contain an element appended
+                // before it. So if a read that shows the element is not placed yet, another operation must append it.
                 let all = &self.history.counts;
-                let is_lost = element != NONE
+                let loses_needed_element = element != NONE
                     && all.appenders[element as usize] == 1
                     && self
                         .history
                         .trie
                         .child(0, element)
                         .is_none_or(|only| all.producers[only as usize] == 0);
-                op.return_rank != NONE && !is_lost && (counts.all_needs == 0 || counts.all_producers > 0)
+                op.return_rank != NONE
+                    && !loses_needed_element
+                    && (counts.all_needs == 0 || counts.all_producers > 0)
             }
             Step::Writes(value) | Step::Exchanges { value, .. } => {
                 let mut needs = counts.needs[state];
@@ -444,33 +451,33 @@ impl<'a, const W: usize> SearchBoard<'a, W> {
                     return op.return_rank != NONE || value != self.history.off_trie();
                 }
                 let product = value as usize;
-                let is_wanted = op.return_rank != NONE
+                let is_useful = op.return_rank != NONE
                     || (value != self.state
                         && counts.needs[product] + counts.optional_needs[product] + counts.needs_other > 0
                         && self.makes_legal(value));
-                is_wanted && !self.is_premature(op, value)
+                is_useful && !self.is_premature(op, value)
             }
             Step::Sees(_) | Step::SeesOther(_) => false,
         }
     }
 
-    /// Whether `op`, the last one that can produce `value`, comes too early. Somebody needs `value` who is called only
-    /// after the return that is due next, so it must last until then; but then the operation that is due next has to
-    /// be legal in it.
+    /// Whether `op`, the last one that can produce `value`, comes too early: an operation that needs `value` is
+    /// invoked only after the next return, so the state must last until then, but the next returning operation is not
+    /// legal in it.
     #[inline]
     fn is_premature(&self, op: &IndexedOp, value: u32) -> bool {
-        let (due, called) = self.history.returns[self.next as usize];
+        let (next_op, called) = self.history.returns[self.next as usize];
         op.return_rank != self.next
             && self.memory.counts.producers[value as usize] == 1
             && self.history.newest_need[value as usize] > called
-            && match self.history.ops[due as usize].step {
+            && match self.history.ops[next_op as usize].step {
                 Step::Sees(state) => state != value,
                 Step::SeesOther(state) => state == value,
                 Step::Writes(_) | Step::Exchanges { .. } | Step::Appends(_) => true,
             }
     }
 
-    /// The nearest return that this operation would help: its own, or that of somebody who needs its product.
+    /// The nearest return that this operation can serve: its own, or that of an operation that needs its product.
     #[inline]
     fn urgency(&self, op: &IndexedOp) -> u32 {
         match op.step {
@@ -497,30 +504,30 @@ impl<'a, const W: usize> SearchBoard<'a, W> {
         for (word, mutators) in open.iter_mut().zip(self.mutators) {
             *word |= mutators;
         }
-        let &SearchBoard { next, state, must_use_last: bound, optional, .. } = self;
-        SearchState { next, state, must_use_last: bound, open, optional }
+        let &SearchBoard { next, state, must_use_last, optional, .. } = self;
+        SearchState { next, state, must_use_last, open, optional }
     }
 
     #[inline]
     fn is_open(&self, slot: u32) -> bool {
         let (word, bit) = (slot as usize / 64, slot % 64);
-        // The optional ones are never due.
+        // Optional operations have no return.
         (self.observers[word] | self.mutators[word]) >> bit & 1 == 1
     }
 
-    /// Whether an operation with this slot waits for its place from now on, or no longer.
+    /// Marks whether an operation waits to be placed.
     #[inline]
-    fn set_unplaced(&mut self, op: &IndexedOp, waits: bool) {
+    fn set_unplaced(&mut self, op: &IndexedOp, is_unplaced: bool) {
         let (word, bit) = (op.slot as usize / 64, 1 << (op.slot % 64));
         let mask = match op.step {
             Step::Sees(_) | Step::SeesOther(_) => &mut self.observers[word],
             _ if op.return_rank == NONE => &mut self.optional[word],
             Step::Writes(_) | Step::Exchanges { .. } | Step::Appends(_) => &mut self.mutators[word],
         };
-        if waits { *mask |= bit } else { *mask &= !bit }
+        if is_unplaced { *mask |= bit } else { *mask &= !bit }
     }
 
-    /// This operation is the next one in the order.
+    /// Appends an operation to the order.
     #[inline]
     fn place(&mut self, op: u32) {
         self.memory.trail.push(op);
@@ -529,7 +536,7 @@ impl<'a, const W: usize> SearchBoard<'a, W> {
         self.set_unplaced(op, false);
     }
 
-    /// The operations called between the return before `rank` and the one at `rank`.
+    /// The operations invoked between the return before `rank` and the one at `rank`.
     #[inline]
     fn called_before(&self, rank: u32) -> std::ops::Range<u32> {
         let called = |rank: Option<u32>| {
@@ -548,11 +555,11 @@ impl<'a, const W: usize> SearchBoard<'a, W> {
         }
     }
 
-    /// Takes back everything after the first `length` steps of the trail, the last one first.
+    /// Undoes all steps after the first `length` ones of the trail, in reverse order.
     #[inline]
     fn undo(&mut self, length: usize) {
         while self.memory.trail.len() > length {
-            let number = self.memory.trail.pop().expect("longer than that");
+            let number = self.memory.trail.pop().expect("the trail is longer than `length`");
             if number == NONE {
                 for number in self.called_before(self.next).rev() {
                     let op = &self.history.ops[number as usize];

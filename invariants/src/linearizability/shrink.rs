@@ -1,23 +1,27 @@
-//! Bad histories made small.
+//! Shrinks a history that has no order.
 //!
-//! What is left must convict the original, so only that is taken away which a linearizable history can do without:
+//! What is left must prove that the original has no order. So each reduction keeps linearizable histories
+//! linearizable:
 //!
-//! - the end: every beginning of a linearizable history is linearizable, operations that are open there being of unknown
-//!   outcome;
-//! - an operation that changes nothing;
-//! - a content of a register with all who wrote it and all who saw it. In any order each of its blocks begins with
-//!   somebody who wrote it, so the content before may simply last longer, and whoever comes next finds what it needs. A
-//!   compare-and-set that exchanged it counts as a plain write from then on, which may stand anywhere. Only "something
-//!   else than this" may be wrong then, so as long as a compare-and-set that told nothing is left, contents stay;
-//! - a single one of those who wrote a content of a register, if surely nobody stands between it and the next one who
-//!   writes: whoever could be there returned before it was called, or was called after another one who writes had returned
-//!   that was called after it had returned. Then the content before may last longer, too. (The last one who wrote what
-//!   somebody saw stays all the same: that it is not the one which was seen is the explanation;)
-//! - an element of a list that is only ever appended, in all reads as well: what else the list holds stays in its order;
-//! - an addition to a list that no read left shows: whoever comes behind it before the next replacement is blind too;
-//! - an element of a set, in all reads as well: the others do not notice it;
-//! - a value of a queue with all who enqueued it and all who dequeued it: the others keep their order. A dequeue of
-//!   unknown outcome that took it can be left out.
+//! - Cut the end. Every prefix of a linearizable history is linearizable, with the operations pending there of
+//!   unknown outcome.
+//! - Remove an operation that changes nothing.
+//! - Remove a content of a register with all operations that wrote or observed it. In any order each of its blocks
+//!   begins with a write of it, so the content before can last longer instead, and the next operation finds what it
+//!   needs. A compare-and-set that expected the content becomes a plain write, legal everywhere. Only a failed
+//!   compare-and-set that did not return the content could become illegal, so no content is removed while there is
+//!   one.
+//! - Remove one write of a register if no operation that it could make legal can stand between it and the next write:
+//!   each such operation returned before the write was invoked, or was invoked after the return of another write that
+//!   was itself invoked after this write returned. Then the content before can last longer. (The last remaining write
+//!   of an observed content is kept for the explanation: it shows that this write is not the observed one.)
+//! - Remove an element of a list that is only ever appended, also from all reads: the other elements keep their
+//!   order.
+//! - Remove an addition to a list that no remaining read shows: what follows it before the next replacement is legal
+//!   in every state.
+//! - Remove an element of a set, also from all reads: other elements are independent of it.
+//! - Remove a value of a queue with all its enqueues and dequeues: the other values keep their order. A dequeue of
+//!   unknown outcome that took it can be omitted.
 
 use super::budget::RemainingBudget;
 use super::operation::{Action, Call, Content, Object, Response};
@@ -28,31 +32,32 @@ use super::zone::{Certificate, ZoneChecker, ZoneVerdict};
 use crate::fact::Time;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What is left of a bad history.
+/// A shrunk history that has no order.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct ShrunkHistory {
-    /// The call whose return made it bad.
+    /// The call whose return completes the violation.
     pub(crate) stuck: u32,
-    /// The calls that contradict each other, and, if their zones tell it, why.
+    /// The contradicting calls, and the reason if the zones give one.
     pub(crate) calls: Vec<u32>,
     pub(crate) certificate: Option<Certificate>,
-    /// What was known by this time suffices.
+    /// What was recorded up to this time suffices.
     pub(crate) until: Time,
 }
 
-/// Of what is left of an effort, one question takes at most this part.
+/// One check takes at most this fraction of the remaining budget.
 const QUESTION_SHARE: u64 = 8;
 
-/// So many operations are few enough to be looked through.
+/// The number of operations that is small enough for a reader.
 const SMALL_HISTORY: usize = 6;
 
-/// As long as a step takes, so many operations are copied or compared.
+/// The number of operations that are copied or compared in the time of one search step.
 const OPS_PER_STEP: u64 = 16;
-/// To take pieces away is to copy the rest once, or to compare each piece with all the rest as well.
+/// The price of a removal per removed piece: it copies the rest once, or also compares each piece with all of the
+/// rest.
 const COPY_PRICE: u64 = 0;
 const COMPARE_PRICE: u64 = 1;
 
-/// The checks with their memory.
+/// The checks, with their memory.
 #[derive(Default)]
 pub(crate) struct Shrinker {
     zones: ZoneChecker,
@@ -60,89 +65,95 @@ pub(crate) struct Shrinker {
 }
 
 impl Shrinker {
-    /// Whether these calls surely have no order; where the steps do not suffice to tell, they may have one.
-    fn is_bad(&mut self, history: &[Call], mine: &[u32], until: Time, effort: &mut RemainingBudget) -> bool {
-        match self.zones.judge(history, mine, until) {
+    /// Whether these calls are proven to have no order; false if the budget is exhausted first.
+    fn is_bad(
+        &mut self,
+        history: &[Call],
+        key_calls: &[u32],
+        until: Time,
+        budget: &mut RemainingBudget,
+    ) -> bool {
+        match self.zones.judge(history, key_calls, until) {
             ZoneVerdict::Order => false,
             ZoneVerdict::Conflict(_) => true,
             ZoneVerdict::NotUnique => {
-                // Also what it takes to read them.
-                effort.spend(mine.len() as u64);
-                if effort.is_exhausted() {
+                // Loading the calls costs steps too.
+                budget.spend(key_calls.len() as u64);
+                if budget.is_exhausted() {
                     return false;
                 }
-                // One hard question leaves something for the next ones.
-                let mut part = effort.limited_to(effort.steps() / QUESTION_SHARE, u64::MAX);
+                // A hard check must leave some budget for the next ones.
+                let mut part = budget.limited_to(budget.steps() / QUESTION_SHARE, u64::MAX);
                 let most = part.steps();
-                let found = self.order_search.run(history, mine, until, &mut part);
-                effort.spend(most - part.steps());
-                found == SearchOutcome::NoOrder
+                let outcome = self.order_search.run(history, key_calls, until, &mut part);
+                budget.spend(most - part.steps());
+                outcome == SearchOutcome::NoOrder
             }
         }
     }
 
-    /// Makes a bad history small: `mine` are a key's calls in `history`, by time. Where the effort is spent before that is
-    /// done, what is left then is larger than need be, and as bad.
+    /// Shrinks one key's calls, given as indices into `history` by invocation time, which have no order. If the
+    /// budget runs out, the result is larger than necessary, but still has no order.
     pub(crate) fn shrink(
         &mut self,
         history: &[Call],
-        mine: &[u32],
-        effort: &mut RemainingBudget,
+        key_calls: &[u32],
+        budget: &mut RemainingBudget,
     ) -> ShrunkHistory {
-        let (stuck, until) = self.shortest_bad_prefix(history, mine, effort);
-        let mine: Vec<u32> =
-            mine.iter().copied().filter(|&call| history[call as usize].called <= until).collect();
-        let told = |certificate: Certificate| ShrunkHistory {
+        let (stuck, until) = self.shortest_bad_prefix(history, key_calls, budget);
+        let key_calls: Vec<u32> =
+            key_calls.iter().copied().filter(|&call| history[call as usize].called <= until).collect();
+        let explained = |certificate: Certificate| ShrunkHistory {
             stuck,
             calls: certificate.calls.clone(),
             certificate: Some(certificate),
             until,
         };
-        if let ZoneVerdict::Conflict(certificate) = self.zones.judge(history, &mine, until) {
-            return told(*certificate);
+        if let ZoneVerdict::Conflict(certificate) = self.zones.judge(history, &key_calls, until) {
+            return explained(*certificate);
         }
-        let object = object_of(history, &mine);
-        let mut left = RemainingCalls::cut_at(history, mine, until);
+        let object = object_of(history, &key_calls);
+        let mut left = RemainingCalls::cut_at(history, key_calls, until);
         if object == Object::Register {
-            // Without the contents that were written twice it may be a matter of zones.
+            // Without repeated contents the zones may apply.
             let unique = left.without_repeated();
             if let ZoneVerdict::Conflict(certificate) =
-                self.zones.judge(&unique.calls, &unique.places(), Time::MAX)
+                self.zones.judge(&unique.calls, &unique.indices(), Time::MAX)
             {
-                let few = unique.restricted_to(&certificate.calls);
-                if few.calls.len() <= SMALL_HISTORY
-                    || !self.is_bad(&few.calls, &few.places(), Time::MAX, effort)
+                let restricted = unique.restricted_to(&certificate.calls);
+                if restricted.calls.len() <= SMALL_HISTORY
+                    || !self.is_bad(&restricted.calls, &restricted.indices(), Time::MAX, budget)
                 {
-                    return told(certificate.with_numbers(&unique.calls, &unique.numbers, history));
+                    return explained(certificate.with_numbers(&unique.calls, &unique.numbers, history));
                 }
-                left = few;
+                left = restricted;
             }
         }
         loop {
             let before = left.calls.len();
-            // The smaller these are, the less it takes to search for an order.
+            // Fewer values make the following searches cheaper.
             if matches!(object, Object::Set | Object::Queue) {
                 self.remove(
                     &mut left,
-                    effort,
+                    budget,
                     COPY_PRICE,
                     RemainingCalls::values,
                     RemainingCalls::without_values,
                 );
             }
-            self.remove_calls(&mut left, effort, RemainingCalls::observers);
+            self.remove_calls(&mut left, budget, RemainingCalls::observers);
             match object {
                 Object::Register => {
                     self.remove(
                         &mut left,
-                        effort,
+                        budget,
                         COPY_PRICE,
                         RemainingCalls::contents,
                         RemainingCalls::without_contents,
                     );
                     self.remove(
                         &mut left,
-                        effort,
+                        budget,
                         COMPARE_PRICE,
                         RemainingCalls::mutations,
                         RemainingCalls::without_unneeded,
@@ -151,12 +162,12 @@ impl Shrinker {
                 Object::List => {
                     self.remove(
                         &mut left,
-                        effort,
+                        budget,
                         COPY_PRICE,
                         RemainingCalls::appended_elements,
                         RemainingCalls::without_elements,
                     );
-                    self.remove_calls(&mut left, effort, RemainingCalls::unread);
+                    self.remove_calls(&mut left, budget, RemainingCalls::unread);
                 }
                 Object::Set | Object::Queue | Object::Counter | Object::Mutex => {}
             }
@@ -164,21 +175,22 @@ impl Shrinker {
                 break;
             }
         }
-        if let ZoneVerdict::Conflict(certificate) = self.zones.judge(&left.calls, &left.places(), Time::MAX) {
-            return told(certificate.with_numbers(&left.calls, &left.numbers, history));
+        if let ZoneVerdict::Conflict(certificate) = self.zones.judge(&left.calls, &left.indices(), Time::MAX)
+        {
+            return explained(certificate.with_numbers(&left.calls, &left.numbers, history));
         }
         ShrunkHistory { stuck, calls: left.numbers, certificate: None, until }
     }
 
-    /// The shortest bad beginning, by halving. Where the steps do not suffice to tell whether a beginning is bad, it is
-    /// not taken for bad, and the beginning found may be longer than need be, but is always bad.
+    /// The shortest prefix without an order, by bisection. If the budget runs out, the prefix may be longer than
+    /// necessary, but it is proven to have no order.
     fn shortest_bad_prefix(
         &mut self,
         history: &[Call],
-        mine: &[u32],
-        effort: &mut RemainingBudget,
+        key_calls: &[u32],
+        budget: &mut RemainingBudget,
     ) -> (u32, Time) {
-        let mut returns: Vec<(Time, u32)> = mine
+        let mut returns: Vec<(Time, u32)> = key_calls
             .iter()
             .filter_map(|&call| {
                 history[call as usize].returned.as_ref().map(|&(returned, _)| (returned, call))
@@ -188,33 +200,33 @@ impl Shrinker {
         let (mut good, mut bad) = (0, returns.len() - 1);
         while good < bad {
             let middle = good.midpoint(bad);
-            let is_bad = self.is_bad(history, mine, returns[middle].0, effort);
+            let is_bad = self.is_bad(history, key_calls, returns[middle].0, budget);
             if is_bad { bad = middle } else { good = middle + 1 }
         }
         let (until, stuck) = returns[bad];
         (stuck, until)
     }
 
-    /// Takes away calls that `some` lists, first halves, then ever less, as long as the rest is bad. The others stay as they
-    /// are, so nothing need be copied to see that.
+    /// Removes calls that `candidates` lists, in chunks of halving size, as long as the rest has no order. The other
+    /// calls do not change, so the checks need no copy.
     fn remove_calls(
         &mut self,
         left: &mut RemainingCalls,
-        effort: &mut RemainingBudget,
-        some: impl Fn(&RemainingCalls) -> Vec<u32>,
+        budget: &mut RemainingBudget,
+        candidates: impl Fn(&RemainingCalls) -> Vec<u32>,
     ) {
-        let what = some(left);
-        let mut size = what.len().div_ceil(2);
+        let candidates = candidates(left);
+        let mut size = candidates.len().div_ceil(2);
         while size > 0 {
-            for pieces in what.chunks(size) {
-                if effort.is_exhausted() {
+            for pieces in candidates.chunks(size) {
+                if budget.is_exhausted() {
                     return;
                 }
-                effort.spend(1 + left.calls.len() as u64 / OPS_PER_STEP);
-                let gone: BTreeSet<u32> = pieces.iter().copied().collect();
-                let is_kept = |place: &u32| !gone.contains(&left.numbers[*place as usize]);
-                let rest: Vec<u32> = left.places().into_iter().filter(is_kept).collect();
-                if rest.len() < left.calls.len() && self.is_bad(&left.calls, &rest, Time::MAX, effort) {
+                budget.spend(1 + left.calls.len() as u64 / OPS_PER_STEP);
+                let removed: BTreeSet<u32> = pieces.iter().copied().collect();
+                let is_kept = |index: &u32| !removed.contains(&left.numbers[*index as usize]);
+                let rest: Vec<u32> = left.indices().into_iter().filter(is_kept).collect();
+                if rest.len() < left.calls.len() && self.is_bad(&left.calls, &rest, Time::MAX, budget) {
                     *left = left.without_calls(pieces);
                 }
             }
@@ -222,26 +234,26 @@ impl Shrinker {
         }
     }
 
-    /// Takes away pieces of what `some` lists, first halves, then ever less, as long as the rest is bad.
+    /// Removes pieces that `candidates` lists, in chunks of halving size, as long as the rest has no order.
     fn remove<T>(
         &mut self,
         left: &mut RemainingCalls,
-        effort: &mut RemainingBudget,
+        budget: &mut RemainingBudget,
         price: u64,
-        some: impl Fn(&RemainingCalls) -> Vec<T>,
+        candidates: impl Fn(&RemainingCalls) -> Vec<T>,
         without: impl Fn(&RemainingCalls, &[T]) -> RemainingCalls,
     ) {
-        let what = some(left);
-        let mut size = what.len().div_ceil(2);
+        let candidates = candidates(left);
+        let mut size = candidates.len().div_ceil(2);
         while size > 0 {
-            for pieces in what.chunks(size) {
-                if effort.is_exhausted() {
+            for pieces in candidates.chunks(size) {
+                if budget.is_exhausted() {
                     return;
                 }
-                effort.spend((1 + price * pieces.len() as u64) * left.calls.len() as u64 / OPS_PER_STEP);
+                budget.spend((1 + price * pieces.len() as u64) * left.calls.len() as u64 / OPS_PER_STEP);
                 let rest = without(left, pieces);
                 if rest.calls.len() < left.calls.len()
-                    && self.is_bad(&rest.calls, &rest.places(), Time::MAX, effort)
+                    && self.is_bad(&rest.calls, &rest.indices(), Time::MAX, budget)
                 {
                     *left = rest;
                 }
@@ -251,7 +263,8 @@ impl Shrinker {
     }
 }
 
-/// Calls of one key, cut at a time, by time, as they count after all that was taken away; and their numbers in the history.
+/// The calls of one key that are left, cut at a time, by invocation time, as modified by the reductions; and their
+/// indices in the history.
 #[derive(Clone)]
 struct RemainingCalls {
     calls: Vec<Call>,
@@ -268,26 +281,26 @@ impl RemainingCalls {
         RemainingCalls { calls: numbers.iter().map(cut).collect(), numbers }
     }
 
-    fn places(&self) -> Vec<u32> {
+    fn indices(&self) -> Vec<u32> {
         (0..).take(self.calls.len()).collect()
     }
 
-    /// What is left when each call is taken as it is, changed, or not at all.
-    fn map_calls(&self, mut what: impl FnMut(usize, &Call) -> Option<Call>) -> RemainingCalls {
-        let left = self.calls.iter().enumerate().filter_map(|(place, call)| {
-            let call = what(place, call)?;
-            Some((call, self.numbers[place]))
+    /// The calls mapped by a function that keeps, modifies or removes each.
+    fn map_calls(&self, mut change: impl FnMut(usize, &Call) -> Option<Call>) -> RemainingCalls {
+        let left = self.calls.iter().enumerate().filter_map(|(index, call)| {
+            let call = change(index, call)?;
+            Some((call, self.numbers[index]))
         });
         let (calls, numbers) = left.unzip();
         RemainingCalls { calls, numbers }
     }
 
-    fn without_calls(&self, gone: &[u32]) -> RemainingCalls {
-        let gone: BTreeSet<u32> = gone.iter().copied().collect();
-        self.map_calls(|place, call| (!gone.contains(&self.numbers[place])).then(|| call.clone()))
+    fn without_calls(&self, removed: &[u32]) -> RemainingCalls {
+        let removed: BTreeSet<u32> = removed.iter().copied().collect();
+        self.map_calls(|index, call| (!removed.contains(&self.numbers[index])).then(|| call.clone()))
     }
 
-    /// The numbers of those that change nothing.
+    /// The numbers of the calls that change nothing.
     fn observers(&self) -> Vec<u32> {
         let observes = |call: &Call| match Object::of(call.operation.action) {
             Object::List => matches!(list_role(call, Time::MAX).1, ListRole::Reads(_) | ListRole::Nothing),
@@ -301,95 +314,98 @@ impl RemainingCalls {
         self.numbers_of(observes)
     }
 
-    fn numbers_of(&self, is_meant: impl Fn(&Call) -> bool) -> Vec<u32> {
-        let places = (0..self.calls.len()).filter(|&place| is_meant(&self.calls[place]));
-        places.map(|place| self.numbers[place]).collect()
+    fn numbers_of(&self, predicate: impl Fn(&Call) -> bool) -> Vec<u32> {
+        let indices = (0..self.calls.len()).filter(|&index| predicate(&self.calls[index]));
+        indices.map(|index| self.numbers[index]).collect()
     }
 
-    /// What was written to a register, unless somebody saw "something else".
+    /// The contents written to a register; none if a failed compare-and-set did not return the content.
     fn contents(&self) -> Vec<Content> {
-        let is_blind = |call: &Call| matches!(role(call, Time::MAX).1, Role::SeesOther(_));
-        if self.calls.iter().any(is_blind) {
+        let is_unknown_mismatch = |call: &Call| matches!(role(call, Time::MAX).1, Role::SeesOther(_));
+        if self.calls.iter().any(is_unknown_mismatch) {
             return Vec::new();
         }
         let contents: BTreeSet<Content> = self.calls.iter().filter_map(product).collect();
         contents.into_iter().collect()
     }
 
-    /// Of a register whose contents were written once each: only these, by place, and what they need.
-    fn restricted_to(&self, places: &[u32]) -> RemainingCalls {
-        let kept: BTreeSet<Content> =
-            places.iter().filter_map(|&place| product(&self.calls[place as usize])).collect();
-        let mut gone = self.contents();
-        gone.retain(|content| !kept.contains(content));
-        let numbers: BTreeSet<u32> = places.iter().map(|&place| self.numbers[place as usize]).collect();
-        let left = self.without_contents(&gone);
+    /// For a register with unique contents: only the calls at these indices, and what they need.
+    fn restricted_to(&self, indices: &[u32]) -> RemainingCalls {
+        let kept_contents: BTreeSet<Content> =
+            indices.iter().filter_map(|&index| product(&self.calls[index as usize])).collect();
+        let mut removed = self.contents();
+        removed.retain(|content| !kept_contents.contains(content));
+        let numbers: BTreeSet<u32> = indices.iter().map(|&index| self.numbers[index as usize]).collect();
+        let left = self.without_contents(&removed);
         let others: Vec<u32> =
             left.observers().into_iter().filter(|number| !numbers.contains(number)).collect();
         left.without_calls(&others)
     }
 
-    /// The numbers of those who write a register.
+    /// The numbers of the calls that write a register.
     fn mutations(&self) -> Vec<u32> {
         self.numbers_of(|call| product(call).is_some())
     }
 
-    /// Without those of these that surely nobody stands behind, each as it is once the ones before are gone.
+    /// Removes those of these writes that no operation can follow, each judged after the earlier removals.
     fn without_unneeded(&self, numbers: &[u32]) -> RemainingCalls {
         let mut left = self.clone();
         for number in numbers {
-            let place = left.numbers.iter().position(|other| other == number);
-            if let Some(place) = place.filter(|&place| left.is_unneeded(place)) {
-                left.calls.remove(place);
-                left.numbers.remove(place);
+            let index = left.numbers.iter().position(|other| other == number);
+            if let Some(index) = index.filter(|&index| left.is_unneeded(index)) {
+                left.calls.remove(index);
+                left.numbers.remove(index);
             }
         }
         left
     }
 
-    fn is_unneeded(&self, place: usize) -> bool {
+    fn is_unneeded(&self, index: usize) -> bool {
         let called_and_returned = |call: &Call| (call.called, role(call, Time::MAX).0);
-        let (called, returned) = called_and_returned(&self.calls[place]);
-        let Some(content) = product(&self.calls[place]) else { return false };
+        let (called, returned) = called_and_returned(&self.calls[index]);
+        let Some(content) = product(&self.calls[index]) else { return false };
         let later = self.calls.iter().filter(|call| call.called > returned && product(call).is_some());
-        let mut others = self.calls.iter().enumerate().filter(|&(other, _)| other != place);
+        let mut others = self.calls.iter().enumerate().filter(|&(other, _)| other != index);
         let is_last = content != Content::INITIAL && !others.any(|(_, call)| product(call) == Some(content));
         let next_return = later.map(|call| called_and_returned(call).1).min().unwrap_or(Time::MAX);
         self.calls.iter().enumerate().all(|(other, call)| {
             let needs = matches!(
                 role(call, Time::MAX).1,
-                Role::Sees(seen) | Role::Exchanges { expect: seen, .. } if seen == content
+                Role::Sees(observed) | Role::Exchanges { expect: observed, .. } if observed == content
             );
-            let may_stand_behind = match role(call, Time::MAX).1 {
-                Role::Sees(seen) | Role::Exchanges { expect: seen, .. } => seen == content,
-                Role::SeesOther(seen) => seen != content,
+            let may_follow = match role(call, Time::MAX).1 {
+                Role::Sees(observed) | Role::Exchanges { expect: observed, .. } => observed == content,
+                Role::SeesOther(excluded) => excluded != content,
                 Role::Writes(_) | Role::SelfContradictory(_) | Role::Nothing => false,
             };
             let other_times = called_and_returned(call);
-            let surely_elsewhere = other_times.1 < called || next_return < other_times.0;
-            other == place || !may_stand_behind || (surely_elsewhere && !(needs && is_last))
+            let is_elsewhere = other_times.1 < called || next_return < other_times.0;
+            other == index || !may_follow || (is_elsewhere && !(needs && is_last))
         })
     }
 
-    /// Without the contents that were written more than once, and without who told nothing.
+    /// Removes the contents that were written more than once, and failed compare-and-sets that did not return the
+    /// content.
     fn without_repeated(&self) -> RemainingCalls {
-        let told = self.map_calls(|_, call| {
+        let without_unknown_mismatches = self.map_calls(|_, call| {
             (!matches!(role(call, Time::MAX).1, Role::SeesOther(_))).then(|| call.clone())
         });
         let mut producers: BTreeMap<Content, u32> = BTreeMap::from([(Content::INITIAL, 1)]);
-        for product in told.calls.iter().filter_map(product) {
+        for product in without_unknown_mismatches.calls.iter().filter_map(product) {
             *producers.entry(product).or_default() += 1;
         }
         producers.retain(|_, &mut count| count > 1);
-        told.without_contents(&producers.into_keys().collect::<Vec<_>>())
+        without_unknown_mismatches.without_contents(&producers.into_keys().collect::<Vec<_>>())
     }
 
-    fn without_contents(&self, gone: &[Content]) -> RemainingCalls {
-        let gone: BTreeSet<Content> = gone.iter().copied().collect();
+    fn without_contents(&self, removed: &[Content]) -> RemainingCalls {
+        let removed: BTreeSet<Content> = removed.iter().copied().collect();
         self.map_calls(|_, call| match role(call, Time::MAX).1 {
-            Role::Sees(content) | Role::Writes(content) => (!gone.contains(&content)).then(|| call.clone()),
-            Role::Exchanges { value, .. } if gone.contains(&value) => None,
-            Role::Exchanges { expect, .. } if gone.contains(&expect) => {
+            Role::Sees(content) | Role::Writes(content) => {
+                (!removed.contains(&content)).then(|| call.clone())
+            }
+            Role::Exchanges { value, .. } if removed.contains(&value) => None,
+            Role::Exchanges { expect, .. } if removed.contains(&expect) => {
                 let mut call = call.clone();
                 if let Action::CompareAndSet { value, .. } = call.operation.action {
                     call.operation.action = Action::Put(value);
@@ -400,7 +416,7 @@ impl RemainingCalls {
         })
     }
 
-    /// The elements of a list that nobody would put in the place of all others.
+    /// The elements of a list that no operation puts in the place of all others.
     fn appended_elements(&self) -> Vec<u64> {
         let (mut appended, mut replaced) = (BTreeSet::new(), BTreeSet::new());
         for call in &self.calls {
@@ -413,14 +429,14 @@ impl RemainingCalls {
         appended.difference(&replaced).copied().collect()
     }
 
-    fn without_elements(&self, gone: &[u64]) -> RemainingCalls {
-        let gone: BTreeSet<u64> = gone.iter().copied().collect();
+    fn without_elements(&self, removed: &[u64]) -> RemainingCalls {
+        let removed: BTreeSet<u64> = removed.iter().copied().collect();
         self.map_calls(|_, call| match call.operation.action {
-            Action::Append(element) if gone.contains(&element) => None,
+            Action::Append(element) if removed.contains(&element) => None,
             _ => {
                 let mut call = call.clone();
                 if let Some((_, Response::List(elements))) = &mut call.returned {
-                    elements.retain(|element| !gone.contains(element));
+                    elements.retain(|element| !removed.contains(element));
                 }
                 Some(call)
             }
@@ -433,21 +449,21 @@ impl RemainingCalls {
         values.into_iter().collect()
     }
 
-    fn without_values(&self, gone: &[u64]) -> RemainingCalls {
-        let gone: BTreeSet<u64> = gone.iter().copied().collect();
+    fn without_values(&self, removed: &[u64]) -> RemainingCalls {
+        let removed: BTreeSet<u64> = removed.iter().copied().collect();
         self.map_calls(|_, call| {
-            if value(call).is_some_and(|value| gone.contains(&value)) {
+            if value(call).is_some_and(|value| removed.contains(&value)) {
                 return None;
             }
             let mut call = call.clone();
             if let Some((_, Response::Set(elements))) = &mut call.returned {
-                elements.retain(|element| !gone.contains(element));
+                elements.retain(|element| !removed.contains(element));
             }
             Some(call)
         })
     }
 
-    /// The additions to a list that no read shows, and reads that were never answered.
+    /// The additions to a list that no read shows, and reads without a response.
     fn unread(&self) -> Vec<u32> {
         let mut shown: BTreeSet<u64> = BTreeSet::new();
         for call in &self.calls {
@@ -463,7 +479,7 @@ impl RemainingCalls {
     }
 }
 
-/// The one element of a set, or value of a queue, that an operation is about.
+/// The element of a set or value of a queue that an operation concerns.
 fn value(call: &Call) -> Option<u64> {
     match (call.operation.action, &call.returned) {
         (Action::SetAdd(value) | Action::SetRemove(value) | Action::Enqueue(value), _) => Some(value),
@@ -472,7 +488,7 @@ fn value(call: &Call) -> Option<u64> {
     }
 }
 
-/// What an operation on a register would write.
+/// The content that an operation on a register writes.
 fn product(call: &Call) -> Option<Content> {
     match role(call, Time::MAX).1 {
         Role::Writes(content) | Role::Exchanges { value: content, .. } => Some(content),
@@ -487,47 +503,47 @@ mod tests {
     use crate::linearizability::budget::Budget;
     use crate::linearizability::operation::Operation;
 
-    /// A number below the bound.
-    fn below(lot: &mut u64, bound: u64) -> u64 {
-        *lot = lot.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(11);
-        (*lot >> 33) % bound
+    /// A random number below the bound.
+    fn below(rng: &mut u64, bound: u64) -> u64 {
+        *rng = rng.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(11);
+        (*rng >> 33) % bound
     }
 
-    /// Few operations, few values, any answers.
-    fn anything(lot: &mut u64, is_list: bool) -> Vec<Call> {
-        let mut history: Vec<Call> = (0..2 + below(lot, 6))
+    /// A random history with few operations, few values and any responses.
+    fn random_history(rng: &mut u64, is_list: bool) -> Vec<Call> {
+        let mut history: Vec<Call> = (0..2 + below(rng, 6))
             .map(|sequence| {
-                let called = below(lot, 20);
-                let value = 1 + below(lot, 3);
-                let content = |lot: &mut u64| match below(lot, 4) {
+                let called = below(rng, 20);
+                let value = 1 + below(rng, 3);
+                let content = |rng: &mut u64| match below(rng, 4) {
                     0 => Content::INITIAL,
                     value => Content::Present(value),
                 };
-                let (action, response) = match (is_list, below(lot, 8)) {
+                let (action, response) = match (is_list, below(rng, 8)) {
                     (true, 0..4) => (Action::Append(value), Response::Done),
                     (true, 4) => (Action::Replace(value), Response::Done),
                     (true, _) => {
-                        let length = below(lot, 3);
-                        (Action::List, Response::List((0..length).map(|_| 1 + below(lot, 3)).collect()))
+                        let length = below(rng, 3);
+                        (Action::List, Response::List((0..length).map(|_| 1 + below(rng, 3)).collect()))
                     }
-                    (false, 0..2) => (Action::Get, Response::Holds(content(lot))),
+                    (false, 0..2) => (Action::Get, Response::Holds(content(rng))),
                     (false, 2..4) => (Action::Put(value), Response::Done),
                     (false, 4) => (Action::Delete(0), Response::Done),
-                    (false, lot_of) => {
-                        let action = Action::CompareAndSet { expect: content(lot), value };
-                        let told = below(lot, 2) == 0;
-                        match lot_of {
-                            5 => (action, Response::Mismatch(told.then(|| content(lot)))),
+                    (false, kind) => {
+                        let action = Action::CompareAndSet { expect: content(rng), value };
+                        let is_content_known = below(rng, 2) == 0;
+                        match kind {
+                            5 => (action, Response::Mismatch(is_content_known.then(|| content(rng)))),
                             _ => (action, Response::Done),
                         }
                     }
                 };
-                let returned = called + below(lot, 12);
+                let returned = called + below(rng, 12);
                 Call {
                     id: RequestId { session: 1, sequence },
                     operation: Operation { key: 0, action },
                     called,
-                    returned: (below(lot, 6) > 0).then_some((returned, response)),
+                    returned: (below(rng, 6) > 0).then_some((returned, response)),
                 }
             })
             .collect();
@@ -535,38 +551,38 @@ mod tests {
         history
     }
 
-    /// Each rule by itself: what is taken away from a linearizable history leaves a linearizable one.
+    /// For each reduction: applied to a linearizable history it leaves a linearizable one.
     #[test]
-    fn nothing_good_becomes_bad() {
-        let mut lot = 1;
+    fn reductions_keep_linearizable_histories_linearizable() {
+        let mut rng = 1;
         let mut shrinker = Shrinker::default();
         let mut is_bad = |left: &RemainingCalls| {
             let budget = Budget { steps: u64::MAX, bytes: u64::MAX };
-            let mut effort = RemainingBudget::new(budget, None);
-            shrinker.is_bad(&left.calls, &left.places(), Time::MAX, &mut effort)
+            let mut budget = RemainingBudget::new(budget, None);
+            shrinker.is_bad(&left.calls, &left.indices(), Time::MAX, &mut budget)
         };
         let (mut tried, mut kinds) = (0, [0; 6]);
         while tried < 4_000 {
-            let is_list = below(&mut lot, 3) == 0;
-            let history = anything(&mut lot, is_list);
+            let is_list = below(&mut rng, 3) == 0;
+            let history = random_history(&mut rng, is_list);
             let left = RemainingCalls::cut_at(&history, (0..history.len() as u32).collect(), Time::MAX);
             if is_bad(&left) {
                 continue;
             }
             tried += 1;
-            fn some<T: Copy>(lot: &mut u64, what: Vec<T>) -> Vec<T> {
-                what.into_iter().filter(|_| below(lot, 2) == 0).collect()
+            fn some<T: Copy>(rng: &mut u64, items: Vec<T>) -> Vec<T> {
+                items.into_iter().filter(|_| below(rng, 2) == 0).collect()
             }
             let rests = match is_list {
                 true => vec![
-                    (0, left.without_calls(&some(&mut lot, left.observers()))),
-                    (1, left.without_elements(&some(&mut lot, left.appended_elements()))),
-                    (2, left.without_calls(&some(&mut lot, left.unread()))),
+                    (0, left.without_calls(&some(&mut rng, left.observers()))),
+                    (1, left.without_elements(&some(&mut rng, left.appended_elements()))),
+                    (2, left.without_calls(&some(&mut rng, left.unread()))),
                 ],
                 false => vec![
-                    (0, left.without_calls(&some(&mut lot, left.observers()))),
-                    (3, left.without_contents(&some(&mut lot, left.contents()))),
-                    (4, left.without_unneeded(&some(&mut lot, left.mutations()))),
+                    (0, left.without_calls(&some(&mut rng, left.observers()))),
+                    (3, left.without_contents(&some(&mut rng, left.contents()))),
+                    (4, left.without_unneeded(&some(&mut rng, left.mutations()))),
                     (5, left.without_repeated()),
                 ],
             };

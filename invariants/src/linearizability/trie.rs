@@ -1,35 +1,35 @@
-//! All that the reads of one list showed, as a tree of beginnings.
+//! The prefixes of one list's reads, as a trie.
 //!
-//! Two lists that no read shows behave alike until somebody replaces them, so the search needs no more states than the
-//! beginnings of what was read, and one more: *astray*.
+//! Lists that no read shows behave alike until the next replacement, so the search needs no states but the prefixes
+//! of the reads and one more: *off-trie*.
 
 use super::interner::Interner;
 use super::operation::Content;
 
-/// No element, no node: the end of the numbers.
+/// No element, no node.
 const NONE: u32 = u32::MAX;
 
-/// A list that is the beginning of some read.
+/// A list that is a prefix of some read.
 #[derive(Clone, Copy, Debug)]
 struct TrieNode {
-    /// The list without its last element, and that element's number.
+    /// The list without its last element, and the number of that element.
     parent: u32,
     element: u32,
     depth: u32,
-    /// The first node of an unbroken run `n, n + 1, ...` of which each is the next one's parent, and which ends here.
+    /// The first node of a run `n, n + 1, ...` that ends here and in which each node is the parent of the next.
     run: u32,
     child: u32,
     sibling: u32,
 }
 
-/// The beginnings of all reads. 0 is the empty list.
+/// The prefixes of all reads. Node 0 is the empty list.
 #[derive(Default, Debug)]
 pub(crate) struct Trie {
     nodes: Vec<TrieNode>,
-    /// By element: the list of nothing but it.
+    /// By element: the list of only this element.
     roots: Vec<u32>,
     interner: Interner,
-    /// The nodes of the read before, for the next one is mostly longer by a little.
+    /// The nodes of the previous read, because the next one is mostly a little longer.
     path: Vec<u32>,
 }
 
@@ -49,17 +49,17 @@ impl Trie {
         });
     }
 
-    /// How many beginnings there are; as a state, this is the one astray.
+    /// The number of prefixes; as a state, this is off-trie.
     pub(crate) fn len(&self) -> usize {
         self.nodes.len()
     }
 
-    /// How many elements reads show.
+    /// The number of different elements in reads.
     pub(crate) fn elements(&self) -> usize {
         self.roots.len()
     }
 
-    /// Adds a read, of which the first `same` elements are those of the read before.
+    /// Inserts a read whose first `same` elements equal those of the previous read. Returns its node.
     pub(crate) fn insert_read(&mut self, elements: &[u64], same: usize) -> u32 {
         self.path.truncate(same);
         let mut node = self.path.last().copied().unwrap_or(0);
@@ -79,10 +79,10 @@ impl Trie {
 
     fn add(&mut self, parent: u32, element: u32) -> u32 {
         let number = self.nodes.len() as u32;
-        let above = &mut self.nodes[parent as usize];
-        let run = if parent + 1 == number { above.run } else { number };
-        let sibling = std::mem::replace(&mut above.child, number);
-        let depth = above.depth + 1;
+        let parent_node = &mut self.nodes[parent as usize];
+        let run = if parent + 1 == number { parent_node.run } else { number };
+        let sibling = std::mem::replace(&mut parent_node.child, number);
+        let depth = parent_node.depth + 1;
         self.nodes.push(TrieNode { parent, element, depth, run, child: NONE, sibling });
         if parent == 0 {
             self.roots[element as usize] = number;
@@ -95,12 +95,12 @@ impl Trie {
         self.interner.get(Content::Present(element))
     }
 
-    /// The last element of a list.
+    /// The number of a list's last element.
     pub(crate) fn last(&self, node: u32) -> u32 {
         self.nodes.get(node as usize).map_or(NONE, |node| node.element)
     }
 
-    /// The list with one element more, if a read begins with it.
+    /// The list with one more element, if it is a prefix of a read.
     #[inline]
     pub(crate) fn child(&self, node: u32, element: u32) -> Option<u32> {
         if element == NONE {
@@ -120,28 +120,29 @@ impl Trie {
         self.nodes[node as usize].parent
     }
 
-    /// The beginning of a list with this many elements.
+    /// The prefix of a list with this many elements.
     fn prefix(&self, mut node: u32, depth: u32) -> u32 {
         loop {
-            let TrieNode { depth: deep, run, parent, .. } = self.nodes[node as usize];
-            let up = deep - depth;
-            if up <= node - run {
-                return node - up;
+            let TrieNode { depth: node_depth, run, parent, .. } = self.nodes[node as usize];
+            let steps_up = node_depth - depth;
+            if steps_up <= node - run {
+                return node - steps_up;
             }
             node = if run == node { parent } else { run };
         }
     }
 
-    /// The list of the first element alone; of the empty list, itself.
+    /// The list's prefix with one element; the empty list itself.
     #[inline]
     pub(crate) fn root(&self, node: u32) -> u32 {
         match self.nodes.get(node as usize) {
-            Some(of) if of.depth > 1 => self.prefix(node, 1),
+            Some(trie_node) if trie_node.depth > 1 => self.prefix(node, 1),
             _ => node,
         }
     }
 
-    /// The element that must be appended next to make of the one list the other; `None` where no appending helps.
+    /// The number of the element to append first on the way from one list to another; `None`: appending does not lead
+    /// there.
     #[inline]
     pub(crate) fn next_element(&self, from: u32, to: u32) -> Option<u32> {
         let depth = self.nodes.get(from as usize)?.depth;
@@ -158,7 +159,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn beginnings_are_found() {
+    fn prefixes_are_found() {
         let mut trie = Trie::default();
         trie.clear();
         let long = trie.insert_read(&[1, 2, 3, 4], 0);

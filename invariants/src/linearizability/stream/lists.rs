@@ -1,24 +1,24 @@
-//! One list while it all goes on.
+//! The online zone check of one list.
 
 use super::StreamFailure;
 use super::zones::{StreamZones, Tick};
 use std::collections::BTreeMap;
 
-/// An element that somebody would add, and that no read has shown yet.
+/// An element of a pending or acknowledged addition that no read has shown yet.
 #[derive(Clone, Copy, Debug)]
 struct PendingElement {
     called: Tick,
     replaces: bool,
-    /// Where the addition was acknowledged: when, and the zone that it is until a read shows it.
+    /// The return of the acknowledged addition, and the zone that it has until a read shows the element.
     acknowledged: Option<(Tick, u32)>,
 }
 
-/// What the reads with one first element showed.
+/// The reads with the same first element.
 #[derive(Clone, Debug)]
 struct ListChain {
     zone: u32,
     elements: Vec<u64>,
-    /// By length: the first return of anybody who is behind that.
+    /// By length: the first return of an operation of a longer prefix.
     first_later_return: Vec<Tick>,
 }
 
@@ -28,8 +28,8 @@ pub(super) struct ListStream {
     chains: Vec<Option<ListChain>>,
     /// The chain that begins with the empty list, until it is decided.
     initial: Option<u32>,
-    /// The chain and place of each element that a read showed.
-    places: BTreeMap<u64, (u32, u32)>,
+    /// The chain and position of each element that a read showed.
+    positions: BTreeMap<u64, (u32, u32)>,
     pending: BTreeMap<u64, PendingElement>,
 }
 
@@ -39,10 +39,10 @@ impl ListStream {
             zones: StreamZones::default(),
             chains: Vec::new(),
             initial: None,
-            places: BTreeMap::new(),
+            positions: BTreeMap::new(),
             pending: BTreeMap::new(),
         };
-        let zone = list.zones.open(0, 0).expect("nothing to clash with");
+        let zone = list.zones.open(0, 0).expect("the first zone has no conflict");
         list.initial = Some(list.begin_chain(zone));
         list
     }
@@ -63,13 +63,13 @@ impl ListStream {
         called: Tick,
     ) -> Result<(), StreamFailure> {
         let pending = PendingElement { called, replaces, acknowledged: None };
-        if self.places.contains_key(&element) || self.pending.insert(element, pending).is_some() {
+        if self.positions.contains_key(&element) || self.pending.insert(element, pending).is_some() {
             return Err(StreamFailure::Repeated);
         }
         Ok(())
     }
 
-    /// It certainly did not happen, nor will it.
+    /// The addition never takes effect.
     pub(super) fn record_failure(&mut self, element: u64) -> Result<(), StreamFailure> {
         match self.pending.remove(&element) {
             Some(_) => Ok(()),
@@ -92,18 +92,18 @@ impl ListStream {
         called: Tick,
         now: Tick,
     ) -> Result<(), StreamFailure> {
-        if let Some(&(chain, place)) = self.places.get(&element) {
-            return self.touch(chain, place as usize + 1, called, now);
+        if let Some(&(chain, position)) = self.positions.get(&element) {
+            return self.touch(chain, position as usize + 1, called, now);
         }
         let Some(pending) = self.pending.get_mut(&element) else {
             return Err(StreamFailure::Missing(element.to_string()));
         };
-        // In whichever chain it will be shown: that must not have to stand on both sides of another one.
+        // Its chain is unknown, but whichever it is, its own zone must not conflict with another one.
         pending.acknowledged = Some((now, self.zones.open_part(now, called)?));
         Ok(())
     }
 
-    /// A read showed these.
+    /// A read showed these elements.
     pub(super) fn record_read(
         &mut self,
         elements: &[u64],
@@ -113,11 +113,13 @@ impl ListStream {
         let number = match elements.first() {
             None => self
                 .initial
-                .ok_or_else(|| StreamFailure::Violation("the list was not empty any more".to_string()))?,
-            Some(first) => match (self.places.get(first), self.pending.get(first)) {
+                .ok_or_else(|| StreamFailure::Violation("the list was no longer empty".to_string()))?,
+            Some(first) => match (self.positions.get(first), self.pending.get(first)) {
                 (Some(&(chain, 0)), _) => chain,
                 (Some(_), _) => {
-                    return Err(StreamFailure::Violation(format!("{first} was not the first before")));
+                    return Err(StreamFailure::Violation(format!(
+                        "an earlier read shows {first} further back"
+                    )));
                 }
                 (None, None) => return Err(StreamFailure::Missing(first.to_string())),
                 (None, Some(pending)) if pending.replaces => {
@@ -133,56 +135,57 @@ impl ListStream {
         self.touch(number, elements.len(), called, now)
     }
 
-    /// Whatever the chain has not shown yet is added to it.
+    /// Appends the elements that the chain has not shown yet.
     fn extend(&mut self, number: u32, elements: &[u64], now: Tick) -> Result<(), StreamFailure> {
-        let chain = self.chains[number as usize].as_mut().expect("found among the live");
+        let chain = self.chains[number as usize].as_mut().expect("a live zone has its chain");
         let known = chain.elements.len().min(elements.len());
         if chain.elements[..known] != elements[..known] {
-            return Err(StreamFailure::Violation("another read showed another order".to_string()));
+            return Err(StreamFailure::Violation("an earlier read shows another order".to_string()));
         }
         let before = chain.elements.len();
         let mut newest_call = self.zones.last_call(number);
         let mut first_return = now;
         for &element in &elements[known..] {
             let Some(pending) = self.pending.remove(&element) else {
-                return match self.places.contains_key(&element) {
-                    true => Err(StreamFailure::Violation(format!("{element} stands in two places"))),
+                return match self.positions.contains_key(&element) {
+                    true => Err(StreamFailure::Violation(format!("{element} is in two positions"))),
                     false => Err(StreamFailure::Missing(element.to_string())),
                 };
             };
-            let place = chain.elements.len();
-            if pending.replaces && place > 0 {
+            let position = chain.elements.len();
+            if pending.replaces && position > 0 {
                 return Err(StreamFailure::Violation(format!(
-                    "{element} had replaced what stands before it"
+                    "{element} had replaced the elements before it"
                 )));
             }
             let returned = pending.acknowledged.map_or(now, |(returned, zone)| {
                 self.zones.close(zone);
                 returned
             });
-            // Its own return, before the call of anybody who comes earlier in the list.
+            // It must not have returned before the invocation of an operation of a shorter prefix.
             if returned < newest_call {
                 return Err(StreamFailure::Violation(format!(
-                    "{element} was added before what stands before it"
+                    "{element} was added before the elements before it"
                 )));
             }
             newest_call = newest_call.max(pending.called);
             first_return = first_return.min(returned);
-            self.places.insert(element, (number, place as u32));
+            self.positions.insert(element, (number, position as u32));
             chain.elements.push(element);
             chain.first_later_return.push(returned);
         }
         if chain.elements.len() > before {
-            // `later` holds the producers' own returns: make of it the least of all that comes behind.
-            let mut least = now;
+            // The new entries of `first_later_return` hold the producers' own returns: turn them into minima over all
+            // longer prefixes.
+            let mut minimum = now;
             for length in (0..chain.first_later_return.len()).rev() {
                 let own = chain.first_later_return[length];
                 if length > before {
                     chain.first_later_return[length] =
-                        if length == chain.elements.len() { Tick::MAX } else { least };
-                    least = least.min(own);
-                } else if own > least {
-                    chain.first_later_return[length] = least;
+                        if length == chain.elements.len() { Tick::MAX } else { minimum };
+                    minimum = minimum.min(own);
+                } else if own > minimum {
+                    chain.first_later_return[length] = minimum;
                 } else {
                     break;
                 }
@@ -192,11 +195,13 @@ impl ListStream {
         Ok(())
     }
 
-    /// An operation of a chain, at this length of it.
+    /// Adds an operation of a chain, at this length of it.
     fn touch(&mut self, number: u32, length: usize, called: Tick, now: Tick) -> Result<(), StreamFailure> {
-        let chain = self.chains[number as usize].as_mut().expect("found among the live");
+        let chain = self.chains[number as usize].as_mut().expect("a live zone has its chain");
         if chain.first_later_return[length] < called {
-            return Err(StreamFailure::Violation("an element is missing that was there before".to_string()));
+            return Err(StreamFailure::Violation(
+                "an element is missing that had been added before".to_string(),
+            ));
         }
         for later in chain.first_later_return[..length].iter_mut().rev() {
             if *later <= now {
@@ -209,7 +214,7 @@ impl ListStream {
     }
 
     pub(super) fn forget_before(&mut self, watermark: Tick) {
-        let ListStream { zones, chains, initial, places, pending } = self;
+        let ListStream { zones, chains, initial, positions, pending } = self;
         zones.decide_before(watermark, |zone| {
             if *initial == Some(zone) {
                 *initial = None;
@@ -217,7 +222,7 @@ impl ListStream {
             match chains.get_mut(zone as usize).and_then(Option::take) {
                 Some(chain) => {
                     for element in chain.elements {
-                        places.remove(&element);
+                        positions.remove(&element);
                     }
                 }
                 None => pending.retain(|_, pending| pending.acknowledged.is_none_or(|(_, own)| own != zone)),
@@ -226,6 +231,6 @@ impl ListStream {
     }
 
     pub(super) fn live_entries(&self) -> usize {
-        self.zones.len() + self.places.len() + self.pending.len()
+        self.zones.len() + self.positions.len() + self.pending.len()
     }
 }

@@ -1,24 +1,23 @@
-//! The zones of a history while it goes on, in bounded memory.
+//! The online zone check, in bounded memory.
 //!
-//! This is the check by zones, one event after the other: each content belongs to a chain, a chain has its first return and
-//! its last call, and no two chains may each have to stand before the other. Time is the order of the events.
+//! This is the check by zones, one event at a time: each content belongs to a chain, a chain has a first return f and
+//! a last invocation s, and no two chains may each have to precede the other. Time is the order of the events.
 //!
-//! *Why it may forget.* Let W be the oldest call of all operations that are open. Whoever returns later was called at W
-//! or after. So
+//! *Why forgetting is sound.* Let W be the oldest invocation of all pending operations. Every operation that returns
+//! later was invoked at W or after it. So
 //!
-//! - a content is forgotten once somebody has seen what was made of it and returned before W: whoever sees it later was
-//!   called after that, which is a contradiction whatever else happens;
-//! - a chain C is forgotten, up to its two numbers, once there is a chain D with `f_C < s_D` and `f_D < W`: C stands
-//!   before D, and whoever sees C later makes it stand behind D as well;
-//! - its two numbers are forgotten once all chains that are not decided begin after its last call.
+//! - a content is forgotten once an operation that observed a later content of its chain returned before W: any later
+//!   observation of the content was invoked after that, which is a contradiction;
+//! - a chain C is forgotten, up to its two times, once there is a chain D with `f_C < s_D` and `f_D < W`: C precedes
+//!   D, and a later observation of C would make D precede C as well. C is then *decided*;
+//! - its two times are forgotten once every undecided chain begins after its last invocation.
 //!
-//! So a content that is seen again after it was forgotten is a violation in any case, and no memory of it is needed to
-//! say so. What it cannot forget by itself is a mutation of unknown outcome that nobody has seen: it may happen at any
-//! time. Whoever knows from elsewhere that it will not, says so: see [`Stream::retired`]. Live entries are then some per
-//! open operation, however long the history is.
+//! So an observation of a forgotten content is a violation in any case. The check cannot forget by itself a mutation
+//! of unknown outcome that was not observed, which may take effect at any time. A caller that knows better calls
+//! [`Stream::retire`]. Then there are a few live entries per pending operation, however long the history is.
 //!
-//! It finds what the check of the whole history finds, as soon as it is there. It does not explain it: for that the
-//! history has to be recorded.
+//! The check finds the same violations as the check of the whole history, and as early as possible. It does not
+//! explain them: that takes a recorded history.
 
 mod zones;
 mod registers;
@@ -35,47 +34,47 @@ use std::collections::VecDeque;
 use std::fmt;
 use zones::{Tick, ZoneConflict};
 
-/// So many answers on a key pass between two looks at what may be forgotten.
+/// Forgetting runs once per so many responses on a key.
 const ANSWERS_PER_SWEEP: u32 = 16;
 
-/// What is wrong on a key.
+/// Why a key's check failed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 enum StreamFailure {
-    /// Nothing, but this check does not understand it: a content was written twice.
+    /// No violation, but the check does not apply: a content was written twice.
     Repeated,
-    /// A content that nobody would write, or that was forgotten.
+    /// A content that was not written, or was forgotten.
     Missing(String),
     Violation(String),
 }
 
 impl From<ZoneConflict> for StreamFailure {
-    fn from(clash: ZoneConflict) -> StreamFailure {
-        StreamFailure::Violation(clash.to_string())
+    fn from(conflict: ZoneConflict) -> StreamFailure {
+        StreamFailure::Violation(conflict.to_string())
     }
 }
 
-/// What clients saw, as far as it went.
+/// The verdict on the history so far.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StreamVerdict {
-    /// There is an order that explains every answer.
+    /// Some order explains all responses.
     Linearizable,
-    /// Another check must tell: this key is neither a register nor a list, or on it contents were written twice, or a failed compare-and-set did not tell what
-    /// it found, or something was seen that had been retired.
+    /// Not decided on some key: it is neither a register nor a list, its contents are not unique, a failed
+    /// compare-and-set did not return the content, or something retired was observed.
     Unknown {
         /// The smallest such key.
         key: u64,
     },
 }
 
-/// No order explains what clients saw up to here.
+/// No order explains the history so far.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct StreamViolation {
     /// The key.
     pub key: u64,
-    /// The operation whose answer made it so.
+    /// The operation whose response completed the violation.
     pub id: RequestId,
-    /// What is wrong with it.
+    /// What is wrong with that response.
     pub sentence: String,
 }
 
@@ -88,9 +87,9 @@ impl fmt::Display for StreamViolation {
 #[derive(Clone, Debug)]
 enum KeyState {
     Register(RegisterStream),
-    /// The larger by far, and so kept elsewhere.
+    /// Boxed, because it is much larger.
     List(Box<ListStream>),
-    /// Not understood.
+    /// The check does not apply.
     Unsupported,
 }
 
@@ -98,33 +97,33 @@ enum KeyState {
 struct StreamKey {
     state: KeyState,
     answers: u32,
-    /// Whether a failed compare-and-set told nothing.
+    /// Whether a failed compare-and-set did not return the content.
     has_unknown_mismatch: bool,
-    /// Whether something was retired.
+    /// Whether an operation was retired.
     has_retired: bool,
 }
 
-/// An operation from call to answer.
+/// A pending operation.
 #[derive(Clone, Copy, Debug)]
 struct OpenCall {
     called: Tick,
-    /// How many calls there had been.
+    /// The number of calls before it.
     number: u64,
     /// The number of its key.
     key: u32,
     operation: Operation,
 }
 
-/// Judges a history while it goes on.
+/// Checks a history online.
 #[derive(Clone, Debug)]
 pub struct Stream {
     now: Tick,
     open: FixedHashMap<RequestId, OpenCall>,
-    /// The newest calls, from the oldest one that is open on, and whether they are.
+    /// The calls from the oldest pending one on, and whether each is pending.
     calls: VecDeque<(Tick, bool)>,
-    /// How many calls there were before these.
+    /// The number of calls before these.
     calls_before: u64,
-    /// Numbers of keys, and what is known of each.
+    /// The number of each key, and by number its state.
     numbers: DenseMap<u32>,
     keys: Vec<StreamKey>,
     max_live_per_key: usize,
@@ -139,14 +138,13 @@ impl Default for Stream {
 }
 
 impl Stream {
-    /// A stream that has seen nothing.
+    /// A stream without events.
     #[must_use]
     pub const fn new() -> Stream {
         Stream::with_sweep_interval(ANSWERS_PER_SWEEP)
     }
 
-    /// One that looks for what may be forgotten after every so many answers on a key: fewer take more time and less
-    /// memory.
+    /// A stream that forgets once per so many responses on a key: a smaller interval takes more time and less memory.
     #[must_use]
     pub const fn with_sweep_interval(answers: u32) -> Stream {
         Stream {
@@ -162,13 +160,16 @@ impl Stream {
         }
     }
 
-    /// A client calls. A retry of the same request is no new call.
+    /// A client invokes an operation. A retry of the same request is no new call.
+    ///
+    /// # Panics
+    /// If the request is pending already.
     pub fn record_call(&mut self, id: RequestId, operation: Operation) {
         self.now += 1;
         let now = self.now;
         let key = *self.numbers.get_or_insert_with(operation.key, || {
             self.keys.push(StreamKey::new(Object::of(operation.action)));
-            u32::try_from(self.keys.len() - 1).expect("fewer than four thousand million keys")
+            u32::try_from(self.keys.len() - 1).expect("fewer than 2^32 keys")
         });
         let number = self.calls_before + self.calls.len() as u64;
         self.calls.push_back((now, true));
@@ -192,10 +193,13 @@ impl Stream {
         }
     }
 
-    /// A client is told the outcome of its request.
+    /// An operation returns.
     ///
     /// # Errors
-    /// Where no order explains it all any more. What comes after means nothing.
+    /// If no order explains the history any more. Later results are meaningless.
+    ///
+    /// # Panics
+    /// If the request is not pending.
     pub fn record_response(
         &mut self,
         id: RequestId,
@@ -207,7 +211,7 @@ impl Stream {
         let now = self.now;
         let watermark = self.calls.front().map_or(now, |&(called, _)| called);
         let key = &mut self.keys[key as usize];
-        let flaw = match (&mut key.state, operation.action, response) {
+        let result = match (&mut key.state, operation.action, response) {
             (KeyState::Unsupported, ..) => Ok(()),
             (
                 KeyState::Register(register),
@@ -236,7 +240,7 @@ impl Stream {
             (KeyState::List(list), _, Response::List(elements)) => list.record_read(elements, called, now),
             (KeyState::List(_), ..) => Ok(()),
         };
-        let sentence = match flaw {
+        let sentence = match result {
             Ok(()) => {
                 key.answers += 1;
                 if key.answers.is_multiple_of(self.answers_per_sweep) {
@@ -259,27 +263,27 @@ impl Stream {
                 return Ok(());
             }
             Err(StreamFailure::Missing(content)) => {
-                format!("{content} was never written, or was gone by the time of the call")
+                format!("{content} was never written, or had been replaced before the call")
             }
             Err(StreamFailure::Violation(sentence)) => sentence,
         };
-        let sentence = format!("{id} ({operation}) was told \"{response}\": {sentence}");
+        let sentence = format!("{id} ({operation}) returned \"{response}\": {sentence}");
         Err(Box::new(StreamViolation { key: operation.key, id, sentence }))
     }
 
-    /// A client will take no answer to its request. It may have happened, or may happen yet.
+    /// A client gives up. The outcome is unknown.
     pub fn record_abandoned(&mut self, id: RequestId) {
         self.close(id);
     }
 
-    /// A client knows that its request did not happen and never will: every copy of it was refused.
+    /// A client knows that its request never takes effect: every copy of it was rejected.
     ///
     /// # Errors
-    /// Where somebody has seen what it would have written.
+    /// If what it would have written was observed.
     pub fn record_failure(&mut self, id: RequestId) -> Result<(), Box<StreamViolation>> {
         let OpenCall { operation, key, .. } = self.close(id);
         let key = &mut self.keys[key as usize];
-        let taken_back = match (&mut key.state, operation.action) {
+        let result = match (&mut key.state, operation.action) {
             (KeyState::Register(register), action) => {
                 product(action).map(|content| register.record_failure(content))
             }
@@ -288,14 +292,14 @@ impl Stream {
             }
             (KeyState::List(_) | KeyState::Unsupported, _) => None,
         };
-        let Some(Err(StreamFailure::Violation(sentence))) = taken_back else { return Ok(()) };
+        let Some(Err(StreamFailure::Violation(sentence))) = result else { return Ok(()) };
         let sentence = format!("{id} ({operation}) failed: {sentence}");
         Err(Box::new(StreamViolation { key: operation.key, id, sentence }))
     }
 
-    /// A mutation whose client gave up is of no further consequence: it did not happen and never will, or what it wrote is
-    /// gone. A system that goes by sessions knows this when it has seen a later request of the session, or its end.
-    /// Should the system be wrong, then the verdict is unknown; it is never "linearizable".
+    /// Retires a mutation of unknown outcome that can be ignored from now on: it never takes effect, or its content
+    /// has been replaced. A system with sessions knows this once it has seen a later request of the session, or its
+    /// end. If that was wrong, the verdict is unknown, never "linearizable".
     pub fn retire(&mut self, operation: Operation) {
         let Some(&key) = self.numbers.get(operation.key) else { return };
         let key = &mut self.keys[key as usize];
@@ -314,7 +318,7 @@ impl Stream {
     }
 
     fn close(&mut self, id: RequestId) -> OpenCall {
-        let open = self.open.remove(id).unwrap_or_else(|| panic!("{id} is not open"));
+        let open = self.open.remove(id).unwrap_or_else(|| panic!("{id} returned, but is not pending"));
         self.calls[(open.number - self.calls_before) as usize].1 = false;
         while self.calls.front().is_some_and(|&(_, is_open)| !is_open) {
             self.calls.pop_front();
@@ -323,7 +327,7 @@ impl Stream {
         open
     }
 
-    /// The verdict on what has been seen so far, if nothing was found to be broken.
+    /// The verdict so far, if no violation was reported.
     #[must_use]
     pub fn verdict(&self) -> StreamVerdict {
         let unclear =
@@ -334,19 +338,19 @@ impl Stream {
         }
     }
 
-    /// How many answers were looked at.
+    /// The number of responses checked.
     #[must_use]
     pub const fn checks(&self) -> u64 {
         self.checks
     }
 
-    /// How many entries are remembered now: open operations, contents, zones.
+    /// The entries in memory now: pending operations, contents, zones.
     #[must_use]
     pub fn live_entries(&self) -> usize {
         self.open.len() + self.keys.iter().map(StreamKey::live_entries).sum::<usize>()
     }
 
-    /// The most entries that any one key had when it was time to forget some.
+    /// The most entries that a key had when it came to forgetting.
     #[must_use]
     pub const fn max_live_per_key(&self) -> usize {
         self.max_live_per_key
@@ -355,12 +359,12 @@ impl Stream {
 
 impl StreamKey {
     fn new(object: Object) -> StreamKey {
-        let held = match object {
+        let state = match object {
             Object::Register => KeyState::Register(RegisterStream::new()),
             Object::List => KeyState::List(Box::new(ListStream::new())),
             Object::Set | Object::Counter | Object::Queue | Object::Mutex => KeyState::Unsupported,
         };
-        StreamKey { state: held, answers: 0, has_unknown_mismatch: false, has_retired: false }
+        StreamKey { state, answers: 0, has_unknown_mismatch: false, has_retired: false }
     }
 
     fn live_entries(&self) -> usize {
@@ -372,7 +376,7 @@ impl StreamKey {
     }
 }
 
-/// What an action on a register would write.
+/// The content that an action on a register writes.
 fn product(action: Action) -> Option<Content> {
     match action {
         Action::Put(value) | Action::CompareAndSet { value, .. } => Some(Content::Present(value)),

@@ -1,20 +1,20 @@
-//! One register while it all goes on.
+//! The online zone check of one register.
 
 use super::StreamFailure;
 use super::zones::{StreamZones, Tick};
 use crate::linearizability::fixed_hash_map::FixedHashMap;
 use crate::linearizability::operation::Content;
 
-/// What is known of a content.
+/// The state of a content.
 #[derive(Clone, Copy, Debug)]
 enum ContentState {
-    /// Somebody would write it, if need be in the place of another one, and nobody has seen it yet.
+    /// A pending mutation would write it, perhaps in exchange for another content, and it was not observed yet.
     Pending { called: Tick, from: Option<Content> },
-    /// It was in force, and belongs to a chain of contents made of one another.
+    /// The register held it, and it belongs to a chain of contents linked by exchanges.
     Version {
-        /// That of its chain.
+        /// The zone of its chain.
         zone: u32,
-        /// The first return of anybody further down the chain; the end of time while it is the last one.
+        /// The first return of an operation further down the chain; [`Tick::MAX`] if there is none.
         later: Tick,
     },
 }
@@ -22,20 +22,20 @@ enum ContentState {
 #[derive(Clone, Debug)]
 pub(super) struct RegisterStream {
     zones: StreamZones,
-    /// Those that are not forgotten.
+    /// The contents that are not forgotten.
     contents: FixedHashMap<Content, ContentState>,
 }
 
 impl RegisterStream {
     pub(super) fn new() -> RegisterStream {
         let mut register = RegisterStream { zones: StreamZones::default(), contents: FixedHashMap::new() };
-        // There before all returns.
-        let zone = register.zones.open(0, 0).expect("nothing to clash with");
+        // Before all returns.
+        let zone = register.zones.open(0, 0).expect("the first zone has no conflict");
         register.contents.insert(Content::INITIAL, ContentState::Version { zone, later: Tick::MAX });
         register
     }
 
-    /// Somebody would write a content, if need be in the place of another one.
+    /// A client invokes a mutation that writes `content`, perhaps in exchange for `from`.
     pub(super) fn record_call(
         &mut self,
         content: Content,
@@ -50,7 +50,7 @@ impl RegisterStream {
         matches!(self.contents.get(content), Some(ContentState::Pending { .. }))
     }
 
-    /// It certainly did not happen, nor will it.
+    /// The mutation never takes effect.
     pub(super) fn record_failure(&mut self, content: Content) -> Result<(), StreamFailure> {
         if !self.is_pending(content) {
             return Err(StreamFailure::Violation(format!("{content} was seen")));
@@ -65,7 +65,8 @@ impl RegisterStream {
         }
     }
 
-    /// The content was in force at some moment between `called` and now: somebody saw it, or was told that it is written.
+    /// The register held the content at some moment between `called` and now: it was observed, or its write was
+    /// acknowledged.
     pub(super) fn record_seen(
         &mut self,
         content: Content,
@@ -75,7 +76,7 @@ impl RegisterStream {
         let zone = match self.contents.get(content) {
             Some(&ContentState::Version { later, .. }) if later < called => {
                 return Err(StreamFailure::Violation(format!(
-                    "called after {content} was seen to be exchanged"
+                    "it was called after {content} had been replaced"
                 )));
             }
             Some(&ContentState::Version { zone, .. }) => zone,
@@ -88,7 +89,7 @@ impl RegisterStream {
         Ok(self.zones.touch(zone, now, called)?)
     }
 
-    /// A content that was pending was in force, in the place of one that was before. Returns its zone.
+    /// Links a pending content that the register held to the content that it was exchanged for. Returns its zone.
     fn link(
         &mut self,
         content: Content,
@@ -98,7 +99,7 @@ impl RegisterStream {
     ) -> Result<u32, StreamFailure> {
         let zone = match from.map(|from| (from, self.contents.get_mut(from))) {
             None => self.zones.open(now, called)?,
-            // Only the last one of a chain can be exchanged; and now it is the last one no more.
+            // Only the last content of a chain can be exchanged.
             Some((_, Some(ContentState::Version { zone, later }))) if *later == Tick::MAX => {
                 *later = now;
                 self.zones.touch(*zone, now, called)?;
@@ -106,7 +107,7 @@ impl RegisterStream {
             }
             Some((from, Some(_))) => {
                 return Err(StreamFailure::Violation(format!(
-                    "{content} was made of {from}, as was another content"
+                    "{content} replaced {from}, as did another content"
                 )));
             }
             Some((from, None)) => return Err(StreamFailure::Missing(from.to_string())),
@@ -115,31 +116,32 @@ impl RegisterStream {
         Ok(zone)
     }
 
-    /// A content that was pending was in force, and so was all that it is made of, however far back that is pending as well.
+    /// Links a pending content that the register held, and all pending contents that it derives from. Returns its
+    /// zone.
     #[cold]
     fn link_all(&mut self, content: Content, now: Tick) -> Result<u32, StreamFailure> {
-        let mut made = Vec::new();
+        let mut linked = Vec::new();
         let mut next = Some(content);
         while let Some(content) = next
             && let Some(&ContentState::Pending { called, from }) = self.contents.get(content)
         {
-            // Taken out until it is linked, so that a circle has an end.
+            // Removed until it is linked, so that a cycle ends.
             self.contents.remove(content);
-            made.push((content, called, from));
+            linked.push((content, called, from));
             next = from;
         }
         let mut zone = 0;
-        for (content, called, from) in made.into_iter().rev() {
+        for (content, called, from) in linked.into_iter().rev() {
             zone = self.link(content, called, from, now)?;
         }
         Ok(zone)
     }
 
-    /// Forgets what nobody can see any more without a contradiction.
+    /// Forgets contents whose later observation would be a contradiction in any case.
     pub(super) fn forget_before(&mut self, watermark: Tick) {
         self.zones.decide_before(watermark, |_| {});
         let zones = &self.zones;
-        self.contents.retain(|known| match *known {
+        self.contents.retain(|state| match *state {
             ContentState::Pending { .. } => true,
             ContentState::Version { zone, later } => later >= watermark && zones.is_live(zone),
         });
@@ -158,52 +160,56 @@ mod tests {
         Content::Present(value)
     }
 
-    /// A register of which these were asked at once: each would write the first in the place of the second.
-    fn asked(exchanges: &[(u64, u64)]) -> RegisterStream {
+    /// A register with these pending compare-and-sets: each writes the first value in exchange for the second (0: the
+    /// initial content).
+    fn register_with(exchanges: &[(u64, u64)]) -> RegisterStream {
         let mut register = RegisterStream::new();
         for &(value, from) in exchanges {
             let from = if from == 0 { Content::INITIAL } else { content(from) };
-            register.record_call(content(value), Some(from), 1).expect("each once");
+            register.record_call(content(value), Some(from), 1).expect("each value is written once");
         }
         register
     }
 
     #[test]
-    fn who_sees_the_last_of_a_chain_has_seen_it_all() {
-        let mut register = asked(&[(1, 0), (2, 1), (3, 2), (4, 0)]);
-        register.record_seen(content(3), 2, 3).expect("in force for the first time");
+    fn observing_the_last_content_links_its_whole_chain() {
+        let mut register = register_with(&[(1, 0), (2, 1), (3, 2), (4, 0)]);
+        register.record_seen(content(3), 2, 3).expect("the first observation of 3");
         for value in 1..=3 {
             assert!(!register.is_pending(content(value)), "{value}");
             register
                 .record_seen(content(value), 2, 4)
-                .expect("called before anybody had seen what came after");
+                .expect("called before any operation that observed a later content returned");
         }
         let late = register.record_seen(content(2), 4, 5);
         assert_eq!(
             late,
-            Err(StreamFailure::Violation("called after 2 was seen to be exchanged".to_string()))
+            Err(StreamFailure::Violation("it was called after 2 had been replaced".to_string()))
         );
         let second = register.record_seen(content(4), 2, 5);
         assert_eq!(
             second,
-            Err(StreamFailure::Violation("4 was made of nothing, as was another content".to_string()))
+            Err(StreamFailure::Violation("4 replaced nothing, as did another content".to_string()))
         );
     }
 
     #[test]
-    fn what_is_made_of_itself_was_never_there() {
-        let mut register = asked(&[(1, 1)]);
+    fn a_cycle_of_exchanges_is_a_missing_content() {
+        let mut register = register_with(&[(1, 1)]);
         assert_eq!(register.record_seen(content(1), 1, 2), Err(StreamFailure::Missing("1".to_string())));
-        let mut register = asked(&[(1, 3), (2, 1), (3, 2)]);
+        let mut register = register_with(&[(1, 3), (2, 1), (3, 2)]);
         assert_eq!(register.record_seen(content(1), 1, 2), Err(StreamFailure::Missing("1".to_string())));
     }
 
     #[test]
-    fn what_was_exchanged_before_the_watermark_is_forgotten() {
-        let mut register = asked(&[(1, 0), (2, 1)]);
-        register.record_seen(content(1), 1, 2).expect("exchanged now");
+    fn contents_replaced_before_the_watermark_are_forgotten() {
+        let mut register = register_with(&[(1, 0), (2, 1)]);
+        register.record_seen(content(1), 1, 2).expect("the compare-and-set to 1 takes effect");
         register.forget_before(2);
-        assert!(register.contents.get(Content::INITIAL).is_some(), "somebody may have been called in time");
+        assert!(
+            register.contents.get(Content::INITIAL).is_some(),
+            "a pending operation may have been called in time to observe it"
+        );
         register.forget_before(3);
         assert!(register.contents.get(Content::INITIAL).is_none());
         assert!(register.contents.get(content(1)).is_some() && register.is_pending(content(2)));

@@ -1,30 +1,30 @@
-//! The zones of one key while it all goes on.
+//! The zones of one key, online.
 
 use std::fmt;
 
-/// Counts calls and returns: the time of a stream.
+/// The time of a stream: counts calls and returns.
 pub(super) type Tick = u64;
 
-/// A chain's first return and its last call.
+/// A chain's first return and last invocation.
 #[derive(Clone, Copy, Debug)]
 struct StreamZone {
     first_return: Tick,
     last_call: Tick,
     is_used: bool,
-    /// Whether it may yet turn out to be a part of another one: an addition to a list that no read has shown.
+    /// Whether it may turn out to be part of another zone: an addition to a list that no read has shown.
     is_part: bool,
-    /// Whether anybody may see its contents yet, without that being a contradiction at once.
+    /// Whether its contents may still be observed without a contradiction.
     is_live: bool,
 }
 
-/// The zones that still matter, by small numbers that are used again.
+/// The zones that still matter, by small numbers that are reused.
 #[derive(Clone, Default, Debug)]
 pub(super) struct StreamZones {
     zones: Vec<StreamZone>,
     free: Vec<u32>,
 }
 
-/// Two zones of which each stands before the other.
+/// Two zones of which each precedes the other.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct ZoneConflict;
 
@@ -39,7 +39,7 @@ impl StreamZones {
         self.insert(first_return, last_call, false)
     }
 
-    /// What may turn out to be a part of another zone decides nothing about others before that.
+    /// A zone that may turn out to be part of another one. Until then it does not decide others.
     pub(super) fn open_part(&mut self, first_return: Tick, last_call: Tick) -> Result<u32, ZoneConflict> {
         self.insert(first_return, last_call, true)
     }
@@ -60,7 +60,7 @@ impl StreamZones {
         Ok(number)
     }
 
-    /// The chain has one more operation.
+    /// Adds an operation to the chain.
     #[inline]
     pub(super) fn touch(&mut self, number: u32, returned: Tick, called: Tick) -> Result<(), ZoneConflict> {
         let zone = &mut self.zones[number as usize];
@@ -70,12 +70,12 @@ impl StreamZones {
         zone.first_return = zone.first_return.min(returned);
         zone.last_call = zone.last_call.max(called);
         let this = *zone;
-        let clashes = |other: &StreamZone| {
+        let conflicts = |other: &StreamZone| {
             (this.first_return < other.last_call) & (other.first_return < this.last_call) & other.is_used
         };
-        // The zone itself clashes with itself if it lies forward.
+        // A forward zone satisfies the condition with itself.
         let itself = usize::from(this.first_return < this.last_call);
-        if self.zones.iter().filter(|other| clashes(other)).count() > itself {
+        if self.zones.iter().filter(|other| conflicts(other)).count() > itself {
             Err(ZoneConflict)
         } else {
             Ok(())
@@ -86,7 +86,7 @@ impl StreamZones {
         self.zones[number as usize].last_call
     }
 
-    /// Whether its contents may be seen yet.
+    /// Whether its contents may still be observed.
     #[inline]
     pub(super) fn is_live(&self, number: u32) -> bool {
         self.zones[number as usize].is_live
@@ -98,16 +98,18 @@ impl StreamZones {
         self.free.push(number);
     }
 
-    /// Every operation that is open now or will be called later was called at or after `watermark`. Tells which zones
-    /// are decided by that: whoever sees their contents from now on was called after another one's first return, and
-    /// that one had to come after them. Decided zones are kept as long as one that is not may clash with them.
+    /// Decides zones, given that all pending and later operations were invoked at or after `watermark`: any later
+    /// observation of a zone's contents is invoked after the first return of another zone that the first one
+    /// precedes. Calls `decided` for each. A decided zone's times are kept as long as an undecided zone may conflict
+    /// with it.
     pub(super) fn decide_before(&mut self, watermark: Tick, mut decided: impl FnMut(u32)) {
-        // The latest call of all zones that are begun for good, and the latest of all but that one.
-        let (mut latest, mut second, mut whose) = (0, 0, usize::MAX);
+        // The latest invocation of all zones that began before the watermark and are no parts, and the latest without
+        // that zone.
+        let (mut latest, mut second, mut latest_zone) = (0, 0, usize::MAX);
         for (number, zone) in self.zones.iter().enumerate() {
             if zone.is_used && !zone.is_part && zone.first_return < watermark {
                 if zone.last_call > latest {
-                    (second, latest, whose) = (latest, zone.last_call, number);
+                    (second, latest, latest_zone) = (latest, zone.last_call, number);
                 } else {
                     second = second.max(zone.last_call);
                 }
@@ -116,7 +118,7 @@ impl StreamZones {
         let mut oldest = Tick::MAX;
         for (number, zone) in self.zones.iter_mut().enumerate() {
             if zone.is_live {
-                if zone.first_return < if number == whose { second } else { latest } {
+                if zone.first_return < if number == latest_zone { second } else { latest } {
                     zone.is_live = false;
                     decided(number as u32);
                 } else {

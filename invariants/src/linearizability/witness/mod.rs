@@ -1,36 +1,36 @@
-//! The witness: a Raft hands us an order (its log), and we only have to verify it, while the run goes on.
+//! The witness check: Raft provides a witness order, its log, which is verified online.
 //!
-//! The system states at which log index a mutation took effect and after which applied index a read was answered.
-//! That is one total order over all operations: by index, and a read after the mutation with the index that it names.
-//! Three things are verified about it.
+//! The system states at which log index a mutation took effect, and after which applied index a read was served. That
+//! is one total order over all operations: by index, and a read after the mutation with the index that it names.
+//! Three things are verified:
 //!
-//! - **It is an order of what was asked**: an applied request was called before, has an effect once, and an answered
-//!   mutation has been applied. The effect of a retry that the session table answers is the first application.
-//! - **It explains the answers**: replaying the log on the model gives each answer.
-//! - **It respects real time**: at each call the witness remembers the `floor`, the greatest place of all operations
-//!   that had returned by then. The operation's own place must be above it; a read may share it.
+//! - **It is an order of the requests**: an applied request was invoked before and takes effect once, and a mutation
+//!   that returned has been applied. The effect of a retry that the session table answers is the first application.
+//! - **It explains the responses**: replaying the log on the model gives each response.
+//! - **It respects real time**: at each invocation the witness stores the *floor*, the greatest linearization point
+//!   of all operations that had returned. The operation's own linearization point must be above it; a read may share
+//!   it.
 //!
-//! *Why a pass proves linearizability, whatever the system is.* The replayed order contains each operation that
-//! returned, and of the others only some that were called; the model accepts it; and for any x that returned before y
-//! was called, the floor of y is at least the place of x, so x stands before y. (Reads that share a place stand in the
-//! order of their calls.) An order with these three qualities is what linearizable means. No index needs to be
-//! honest: a lie can only make the check fail. And as there is one order for all keys, the pass covers all of them
-//! at once.
+//! *Why a pass proves linearizability of any system.* The replayed order contains each operation that returned, and
+//! otherwise only operations that were invoked; the model accepts it; and for any x that returned before y was
+//! invoked, the floor of y is at least the linearization point of x, so x precedes y. (Reads that share a point are
+//! ordered by their invocations.) That is the definition of linearizability. The indexes need not be honest: a false
+//! one can only make the check fail. There is one order for all keys, so a pass covers all of them.
 //!
-//! A failure proves less: *this* order is broken, perhaps another one explains what the clients saw. It is the sharper
-//! oracle all the same, for it sees faults that no client happened to notice. So it is reported under its own name,
-//! and the verdict on the history is left to the exact search.
+//! A failure proves less: *this* order is broken, but another one may explain the responses. It is a sharper oracle,
+//! because it detects faults that no client observed. So it is reported under its own name, and the verdict on the
+//! history is left to the exact check.
 //!
-//! It forgets what can no longer matter, so that a run of any length costs little memory: an operation once it is
-//! answered, and a content of a key once nobody may be answered from so long ago, which the floor of the oldest open
-//! operation tells. What stays is a word per session, and each operation whose client [gave up](Witness::gave_up), until
-//! it is [retired](Witness::retired).
+//! It forgets what no longer matters, so a run of any length takes little memory: an operation once it has returned,
+//! and a content once no response can be given from an index that old, which follows from the floor of the oldest
+//! pending operation. What stays is a [`DenseMap`] entry per session, and each operation whose client [gave
+//! up](Witness::record_abandoned), until it is [retired](Witness::retire).
 //!
-//! "Had returned by then" is taken from the order of the calls of this interface: in a simulation the order of events
-//! is the truth, also between two events at the same nanosecond. Times only appear in sentences.
+//! "Had returned" refers to the order of the calls of this interface: in a simulation the order of events is exact,
+//! also between events in the same nanosecond. Times appear only in messages.
 //!
-//! Two rooms: `open` knows the operations that are open, by name and in the order of their calls, and `meaning` what each
-//! key held when.
+//! `pending_calls` has the pending operations, by identifier and in order of invocation; `key_history` has what each
+//! key held at which index.
 
 mod key_history;
 mod pending_calls;
@@ -44,26 +44,26 @@ use serde::Serialize;
 use std::collections::BTreeSet;
 use std::fmt;
 
-/// Where the system says an operation stands in its order.
+/// The position of an operation in the system's order.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Position {
     /// In the log, at this index.
     Log(Index),
-    /// Nowhere in the log: a read, answered from the state after this index was applied.
+    /// A read that is not in the log, served from the state after this index was applied.
     Applied(Index),
 }
 
-/// A place in the order: twice the index, and one more for reads, which stand behind the mutation with that index.
+/// A point in the order: twice the index; one more for reads, which follow the mutation with that index.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 struct LinearizationPoint(u64);
 
 impl LinearizationPoint {
-    /// Before everything.
+    /// Before all operations.
     const START: LinearizationPoint = LinearizationPoint(0);
 
     const fn at(position: Position) -> LinearizationPoint {
         match position {
-            // Of an index beyond all that can be a log's only matters that it is beyond.
+            // Of an index beyond any log it matters only that it is beyond.
             Position::Log(index) => LinearizationPoint(index.saturating_mul(2)),
             Position::Applied(index) => LinearizationPoint(index.saturating_mul(2).saturating_add(1)),
         }
@@ -74,17 +74,17 @@ impl LinearizationPoint {
     }
 }
 
-/// Verifies the order that a system claims, one event after the other, in constant amortised time each.
+/// Verifies the order that a system claims, one event at a time, in amortized constant time.
 #[derive(Clone, Debug)]
 pub struct Witness {
     open: PendingCalls,
-    /// Numbers of keys, whether each is a list, and what it held.
+    /// By key: its number and whether it is a list. By number: its history.
     keys: DenseMap<(u32, bool)>,
     histories: Vec<KeyHistory>,
-    /// The greatest place of all operations that have returned, and whose it is.
+    /// The greatest linearization point of all operations that returned, and the operation that has it.
     floor: LinearizationPoint,
     floor_by: u32,
-    /// The last index applied, and the greatest one that any answer was given from.
+    /// The last applied index, and the greatest index from which a response was given.
     applied: Index,
     answered_from: Index,
     /// Applications that the session table answered. Rare.
@@ -99,7 +99,7 @@ impl Default for Witness {
 }
 
 impl Witness {
-    /// A witness that has seen nothing.
+    /// A witness without events.
     #[must_use]
     pub fn new() -> Witness {
         Witness {
@@ -115,72 +115,75 @@ impl Witness {
         }
     }
 
-    /// How many answers were compared with a replay.
+    /// The number of responses compared with a replay.
     #[must_use]
     pub const fn checks(&self) -> u64 {
         self.checks
     }
 
-    /// A client calls. A retry of the same request is no new call.
+    /// A client invokes an operation. A retry of the same request is no new call.
+    ///
+    /// # Panics
+    /// If the object is neither register nor list, if the key changes its object, or if the request was invoked
+    /// before.
     pub fn record_call(&mut self, id: RequestId, operation: Operation, now: Time) {
         let is_list = match Object::of(operation.action) {
             Object::Register => false,
             Object::List => true,
-            object => panic!("a witness replays registers and lists, but {id} asks a {object}: {operation}"),
+            object => panic!("a witness replays registers and lists, but {id} uses a {object}: {operation}"),
         };
         let &mut (key, was_list) = self.keys.get_or_insert_with(operation.key, || {
             self.histories.push(KeyHistory::new(is_list));
-            let key = u32::try_from(self.histories.len() - 1).expect("fewer than four thousand million keys");
+            let key = u32::try_from(self.histories.len() - 1).expect("fewer than 2^32 keys");
             (key, is_list)
         });
         assert_eq!(
             was_list, is_list,
-            "a key is a register or a list throughout, but {id} asks otherwise: {operation}"
+            "a key must stay a register or a list, but {id} changes that: {operation}"
         );
         self.open.insert(PendingCall::new(id, operation, key, now, (self.floor, self.floor_by)));
     }
 
-    /// Some node is the first one to apply the log entry at `index`, which carries this request. Entries without a
-    /// request need not be told. `effect` is false where the node found the request in its session table, and may be
-    /// false where executing it changed nothing.
+    /// The first node applies the log entry at `index`, which carries this request. Entries without a request may be
+    /// omitted. `effect` is false if the node found the request in its session table, and may be false if executing
+    /// it changed nothing.
     ///
     /// # Errors
-    /// Where that breaks the order: see [`Flaw`].
+    /// If that breaks the order: see [`ViolationKind`].
+    ///
+    /// # Panics
+    /// If the index is not above the one before.
     pub fn record_apply(&mut self, index: Index, id: RequestId, effect: bool) -> Result<(), WitnessFailure> {
-        assert!(
-            index > self.applied,
-            "index {index} is told after {}, but the log has an order",
-            self.applied
-        );
+        assert!(index > self.applied, "index {index} must not be applied after index {}", self.applied);
         self.applied = index;
         let Some(number) = self.open.find(id) else { return self.check_closed_apply(index, id, effect) };
-        let asked = &self.open[number];
-        if asked.operation.action.is_read() {
+        let call = &self.open[number];
+        if call.operation.action.is_read() {
             return Ok(());
         }
-        if asked.index != 0 {
+        if call.index != 0 {
             if effect {
                 return Err(self.applied_twice(index, number));
             }
             self.repeated_applies.insert((number, index));
             return Ok(());
         }
-        let (key, action) = (asked.key as usize, asked.operation.action);
-        let held = &mut self.histories[key];
-        if held.should_forget() {
-            held.forget_before(self.open.oldest_needed(self.floor).index());
+        let (key, action) = (call.key as usize, call.operation.action);
+        let history = &mut self.histories[key];
+        if history.should_forget() {
+            history.forget_before(self.open.oldest_needed(self.floor).index());
         }
-        let (before, matched) = match held.apply(index, id, action, effect) {
+        let (before, matched) = match history.apply(index, id, action, effect) {
             ApplyOutcome::After(before, matched) => (before, matched),
-            // Executing it would have changed something and did not: it was refused, perhaps because its session had
-            // expired. So it has no place in the order, and must not be acknowledged.
+            // Executing it would have changed something and did not: it was rejected, perhaps because its session had
+            // expired. So it has no linearization point and must not be acknowledged.
             ApplyOutcome::Rejected => return Ok(()),
         };
-        let asked = &mut self.open[number];
-        (asked.index, asked.before, asked.matched) = (index, before, matched);
-        let place = LinearizationPoint::at(Position::Log(index));
-        if place <= asked.floor {
-            return Err(self.real_time_failure(number, place));
+        let call = &mut self.open[number];
+        (call.index, call.before, call.matched) = (index, before, matched);
+        let point = LinearizationPoint::at(Position::Log(index));
+        if point <= call.floor {
+            return Err(self.real_time_failure(number, point));
         }
         if index <= self.answered_from {
             return Err(self.applied_late(number));
@@ -188,11 +191,14 @@ impl Witness {
         Ok(())
     }
 
-    /// A client is told the outcome of its request, with the place that the system gives it. A retried mutation may
-    /// name the index of its first application or of the one that the session table answered.
+    /// An operation returns, with its position in the system's order. A retried mutation may name the index of its
+    /// first application or of one that the session table answered.
     ///
     /// # Errors
-    /// Where that breaks the order: see [`Flaw`].
+    /// If that breaks the order: see [`ViolationKind`].
+    ///
+    /// # Panics
+    /// If the request is not pending.
     pub fn record_response(
         &mut self,
         id: RequestId,
@@ -200,27 +206,27 @@ impl Witness {
         response: &Response,
         now: Time,
     ) -> Result<(), WitnessFailure> {
-        let number = self.open.take(id).unwrap_or_else(|| panic!("{id} is answered, but is not open"));
-        let asked = &mut self.open[number];
-        asked.answered = now;
+        let number = self.open.take(id).unwrap_or_else(|| panic!("{id} returned, but is not pending"));
+        let call = &mut self.open[number];
+        call.answered = now;
         self.checks += 1;
-        // By where it stands rather than by what was asked: a processor that foresaw the other one learns of that sooner.
-        let place = match position {
+        // By the position rather than by the action: a mispredicted branch resolves sooner.
+        let point = match position {
             Position::Applied(_) => self.check_read(number, position, response)?,
             Position::Log(index) => self.check_logged(number, index, response)?,
         };
-        self.answered_from = self.answered_from.max(place.index());
+        self.answered_from = self.answered_from.max(point.index());
         self.close(number);
-        // Of the two that were kept until now, as an open one and as the floor, the greater is the floor.
-        let is_floor = place > self.floor;
+        // `number` was referenced as pending, `floor_by` as the floor. The greater one is the new floor.
+        let is_floor = point > self.floor;
         let other = if is_floor { self.floor_by } else { number };
         self.floor_by = if is_floor { number } else { self.floor_by };
-        self.floor = self.floor.max(place);
+        self.floor = self.floor.max(point);
         self.open.release(other);
         Ok(())
     }
 
-    /// A client will take no answer to its request. A mutation may have happened, or may happen yet.
+    /// A client gives up. A mutation may still take effect.
     #[cold]
     pub fn record_abandoned(&mut self, id: RequestId) {
         let Some(number) = self.open.find(id) else { return };
@@ -230,7 +236,7 @@ impl Witness {
         }
     }
 
-    /// A request whose client gave up will not be applied any more: its session has expired, or has gone on.
+    /// A request of a client that gave up can no longer be applied: its session has expired, or has moved on.
     #[cold]
     pub fn retire(&mut self, id: RequestId) {
         if let Some(number) = self.open.take(id) {
@@ -239,13 +245,13 @@ impl Witness {
         }
     }
 
-    /// How many entries are remembered: operations, and contents of keys. The elements of lists are not counted.
+    /// The entries in memory: operations, and contents of keys. Elements of lists are not counted.
     #[must_use]
     pub fn live_entries(&self) -> usize {
         self.open.len() + self.histories.iter().map(KeyHistory::live_entries).sum::<usize>()
     }
 
-    /// An operation is open no more.
+    /// Removes an operation from the pending ones.
     #[inline]
     fn close(&mut self, number: u32) {
         if !self.repeated_applies.is_empty() {
@@ -254,12 +260,13 @@ impl Witness {
         self.open.close(number);
     }
 
-    /// A request was applied that is not open.
+    /// A request was applied that is not pending.
     fn check_closed_apply(&self, index: Index, id: RequestId, effect: bool) -> Result<(), WitnessFailure> {
         match self.open.was_mutation(id) {
             None => Err(never_called(index, id)),
             Some(true) if effect => {
-                let sentence = format!("{id} was done with, and had an effect again at index {index}");
+                let sentence =
+                    format!("{id} had returned or been retired, and took effect again at index {index}");
                 Err(WitnessFailure { flaw: ViolationKind::AppliedTwice, id, with: None, sentence })
             }
             Some(_) => Ok(()),
@@ -273,20 +280,20 @@ impl Witness {
         position: Position,
         response: &Response,
     ) -> Result<LinearizationPoint, WitnessFailure> {
-        let asked = &self.open[number];
-        if !asked.operation.action.is_read() {
+        let call = &self.open[number];
+        if !call.operation.action.is_read() {
             return Err(self.not_applied(number, position));
         }
-        let place = LinearizationPoint::at(position);
-        if place < asked.floor {
-            return Err(self.real_time_failure(number, place));
+        let point = LinearizationPoint::at(position);
+        if point < call.floor {
+            return Err(self.real_time_failure(number, point));
         }
         let (Position::Log(index) | Position::Applied(index)) = position;
-        let explained = self.histories[asked.key as usize].explains_read(index, response);
-        if explained { Ok(place) } else { Err(self.read_unexplained(number, index, response)) }
+        let is_explained = self.histories[call.key as usize].explains_read(index, response);
+        if is_explained { Ok(point) } else { Err(self.read_unexplained(number, index, response)) }
     }
 
-    /// Few systems send their reads through the log.
+    /// Reads in the log are rare.
     #[cold]
     fn check_logged_read(
         &self,
@@ -304,31 +311,31 @@ impl Witness {
         index: Index,
         response: &Response,
     ) -> Result<LinearizationPoint, WitnessFailure> {
-        let asked = &self.open[number];
-        if asked.operation.action.is_read() {
+        let call = &self.open[number];
+        if call.operation.action.is_read() {
             return self.check_logged_read(number, index, response);
         }
-        if asked.index == 0 || (asked.index != index && !self.repeated_applies.contains(&(number, index))) {
+        if call.index == 0 || (call.index != index && !self.repeated_applies.contains(&(number, index))) {
             return Err(self.not_applied(number, Position::Log(index)));
         }
-        if key_history::allows_response(asked.before, asked.matched, response) {
-            Ok(LinearizationPoint::at(Position::Log(asked.index)))
+        if key_history::allows_response(call.before, call.matched, response) {
+            Ok(LinearizationPoint::at(Position::Log(call.index)))
         } else {
             Err(self.mutation_unexplained(number, response))
         }
     }
 }
 
-/// The system's own order is broken. That is not yet a verdict on what the clients saw.
+/// The system's own order is broken. That is not yet a verdict on the history.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct WitnessFailure {
     /// What is wrong with the order.
     pub flaw: ViolationKind,
-    /// The request at which it was noticed.
+    /// The request at which it was detected.
     pub id: RequestId,
-    /// The other one that it clashes with, where that is known.
+    /// The other request involved, if known.
     pub with: Option<RequestId>,
-    /// What was claimed and what contradicts it, with requests, indexes and times.
+    /// The claim and what contradicts it, with requests, indexes and times.
     pub sentence: String,
 }
 
@@ -338,21 +345,21 @@ impl fmt::Display for WitnessFailure {
     }
 }
 
-/// What can be wrong with an order.
+/// A defect of an order.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ViolationKind {
-    /// It holds a request that no client made.
+    /// It contains a request that no client made.
     NeverCalled,
-    /// One request has two effects.
+    /// A request takes effect twice.
     AppliedTwice,
-    /// An answered request is not where it should be in it, or not in it at all.
+    /// A request that returned is elsewhere in it, or not in it.
     NotApplied,
-    /// An index was applied after an answer had been given from there or beyond.
+    /// An index was applied after a response had been given from it or a later one.
     AppliedLate,
-    /// An operation that began after another had returned stands before it.
+    /// An operation precedes another that returned before its invocation.
     RealTime,
-    /// An answer differs from what a replay gives.
+    /// A response differs from the replay.
     Answer,
 }
 
@@ -362,7 +369,7 @@ fn never_called(index: Index, id: RequestId) -> WitnessFailure {
     WitnessFailure { flaw: ViolationKind::NeverCalled, id, with: None, sentence }
 }
 
-/// The sentences. None of them is on a path that a correct system takes.
+/// Messages, off the hot path.
 impl Witness {
     fn failure(&self, flaw: ViolationKind, number: u32, sentence: String) -> WitnessFailure {
         WitnessFailure { flaw, id: self.open[number].id, with: None, sentence }
@@ -370,65 +377,65 @@ impl Witness {
 
     #[cold]
     fn applied_twice(&self, index: Index, number: u32) -> WitnessFailure {
-        let asked = &self.open[number];
-        let sentence = format!("{asked} had its effect at index {}, and again at index {index}", asked.index);
+        let call = &self.open[number];
+        let sentence = format!("{call} took effect at index {}, and again at index {index}", call.index);
         self.failure(ViolationKind::AppliedTwice, number, sentence)
     }
 
     #[cold]
     fn applied_late(&self, number: u32) -> WitnessFailure {
-        let asked = &self.open[number];
+        let call = &self.open[number];
         let sentence = format!(
-            "{asked} was first applied at index {}, after an answer had been given from index {}",
-            asked.index, self.answered_from
+            "{call} was first applied at index {}, after a response had been given from index {}",
+            call.index, self.answered_from
         );
         self.failure(ViolationKind::AppliedLate, number, sentence)
     }
 
     #[cold]
     fn not_applied(&self, number: u32, position: Position) -> WitnessFailure {
-        let asked = &self.open[number];
+        let call = &self.open[number];
         let claim = match position {
             Position::Log(index) => format!("from log index {index}"),
             Position::Applied(index) => format!("from applied index {index}, though it is no read"),
         };
-        let truth = match asked.index {
+        let actual = match call.index {
             0 => "no node has applied it with effect".to_string(),
-            index => format!("it had its effect at index {index}"),
+            index => format!("it took effect at index {index}"),
         };
-        self.failure(ViolationKind::NotApplied, number, format!("{asked} was answered {claim}, but {truth}"))
+        self.failure(ViolationKind::NotApplied, number, format!("{call} was answered {claim}, but {actual}"))
     }
 
     #[cold]
-    fn real_time_failure(&self, number: u32, place: LinearizationPoint) -> WitnessFailure {
-        let asked = &self.open[number];
-        let other = &self.open[asked.floor_by];
+    fn real_time_failure(&self, number: u32, point: LinearizationPoint) -> WitnessFailure {
+        let call = &self.open[number];
+        let other = &self.open[call.floor_by];
         let sentence = format!(
-            "{other} had returned when {asked} was called, but the order has the second, at {place}, before the first, at {}",
-            asked.floor
+            "{other} had returned when {call} was called, but the order has the second, at {point}, before the first, at {}",
+            call.floor
         );
         WitnessFailure { with: Some(other.id), ..self.failure(ViolationKind::RealTime, number, sentence) }
     }
 
     #[cold]
     fn read_unexplained(&self, number: u32, index: Index, response: &Response) -> WitnessFailure {
-        let asked = &self.open[number];
-        let (replay, with) = self.histories[asked.key as usize].describe(index);
+        let call = &self.open[number];
+        let (replay, with) = self.histories[call.key as usize].describe(index);
         let sentence = format!(
-            "{asked} was told \"{response}\" from index {index}, but the log up to there leaves {replay}"
+            "{call} was told \"{response}\" from index {index}, but the log up to there leaves {replay}"
         );
         WitnessFailure { with, ..self.failure(ViolationKind::Answer, number, sentence) }
     }
 
     #[cold]
     fn mutation_unexplained(&self, number: u32, response: &Response) -> WitnessFailure {
-        let asked = &self.open[number];
-        let held = match self.histories[asked.key as usize].is_list() {
-            false => format!(", where the log before it leaves \"{}\"", asked.before),
+        let call = &self.open[number];
+        let before = match self.histories[call.key as usize].is_list() {
+            false => format!(", where the log before it leaves \"{}\"", call.before),
             true => String::new(),
         };
         let sentence =
-            format!("{asked} was told \"{response}\", but was applied at index {}{held}", asked.index);
+            format!("{call} was told \"{response}\", but was applied at index {}{before}", call.index);
         self.failure(ViolationKind::Answer, number, sentence)
     }
 }

@@ -1,4 +1,4 @@
-//! The operations that are open: by name, in the order of their calls, and for as long as anybody speaks of them.
+//! The pending operations, by identifier and in order of invocation, kept as long as anything refers to them.
 
 use super::LinearizationPoint;
 use crate::fact::{Index, RequestId, Time};
@@ -8,33 +8,35 @@ use crate::linearizability::operation::{Action, Content, Operation};
 use std::fmt;
 use std::ops::{Index as At, IndexMut as AtMut};
 
-/// No operation. Its place is the head of the ring of those that wait.
+/// No operation. Its entry is the head of the ring of waiting operations.
 pub(super) const NO_CALL: u32 = 0;
 
-/// An operation, from its call on.
+/// An operation since its invocation.
 #[derive(Clone, Debug)]
 pub(super) struct PendingCall {
     pub(super) id: RequestId,
     pub(super) operation: Operation,
     called: Time,
-    /// The end of time: not yet.
+    /// [`Time::MAX`]: not returned.
     pub(super) answered: Time,
-    /// The greatest place of all operations that had returned at the call, and whose it was: for the sentences.
+    /// The floor at the invocation, that is, the greatest linearization point of all operations that had returned;
+    /// and the operation that has it, for messages.
     pub(super) floor: LinearizationPoint,
     pub(super) floor_by: u32,
     /// The number of its key.
     pub(super) key: u32,
-    /// The index at which it first had effect; 0 before that.
+    /// The index at which it first took effect; 0: not yet.
     pub(super) index: Index,
-    /// What the register held just before, and whether that was what the operation needed to be done.
+    /// What the register held just before, and whether that was what the operation required.
     pub(super) before: Content,
     pub(super) matched: bool,
-    /// By how many it is kept: while it is open or the floor, and by each open operation whose floor it is.
+    /// The number of references: one while it is pending or the floor, and one per pending operation whose floor it
+    /// is.
     references: u32,
-    /// Its neighbours in the ring of those that may still be answered; itself, if it may not.
+    /// Its neighbours in the ring of operations that may still return; itself, if it is not in the ring.
     earlier: u32,
     later: u32,
-    /// If it is free: the next free one.
+    /// The next free number, if this one is free.
     next_free: u32,
 }
 
@@ -66,7 +68,7 @@ impl PendingCall {
     }
 }
 
-/// All of them, by number; numbers are used again.
+/// All operations that are referenced, by number; numbers are reused.
 #[derive(Clone, Debug)]
 pub(super) struct PendingCalls {
     operations: Vec<PendingCall>,
@@ -75,23 +77,23 @@ pub(super) struct PendingCalls {
     /// How many numbers are in use.
     len: usize,
     sessions: DenseMap<Session>,
-    /// The numbers of those that are not the newest of their session.
+    /// The numbers of the pending operations that are not the newest of their session.
     older_calls: FixedHashMap<RequestId, u32>,
 }
 
-/// What is remembered of a session's operations for ever.
+/// What is kept of a session for good.
 #[derive(Clone, Copy, Debug)]
 struct Session {
-    /// The greatest number that one had.
+    /// The greatest sequence.
     newest: u64,
-    /// Which of the newest were mutations: the lowest bit for the newest of all.
+    /// Which of the newest requests were mutations: the lowest bit for the newest one.
     mutations: u64,
-    /// The newest one, while it is open. A session mostly has no other.
+    /// The newest operation, while it is pending. Most sessions have no other.
     open: u32,
 }
 
 impl Session {
-    /// One more than the newest.
+    /// Advances to a greater sequence.
     #[inline]
     fn advance(&mut self, sequence: u64, is_mutation: bool) {
         let by = u32::try_from(sequence - self.newest).unwrap_or(u32::MAX);
@@ -99,7 +101,7 @@ impl Session {
         self.newest = sequence;
     }
 
-    /// The bit of one of the newest; nothing for one long ago.
+    /// The bit of a request; 0 if it is too old.
     fn bit(&self, sequence: u64) -> u64 {
         self.newest
             .checked_sub(sequence)
@@ -127,15 +129,15 @@ impl AtMut<u32> for PendingCalls {
 
 impl PendingCalls {
     pub(super) fn new() -> PendingCalls {
-        let nothing = Operation { key: 0, action: Action::Get };
-        let name = RequestId { session: 0, sequence: 0 };
-        // Kept as the first floor that there is, and for ever.
-        let nobody = PendingCall {
+        let operation = Operation { key: 0, action: Action::Get };
+        let id = RequestId { session: 0, sequence: 0 };
+        // The first floor. It is never released.
+        let no_call = PendingCall {
             references: 2,
-            ..PendingCall::new(name, nothing, 0, 0, (LinearizationPoint::START, NO_CALL))
+            ..PendingCall::new(id, operation, 0, 0, (LinearizationPoint::START, NO_CALL))
         };
         PendingCalls {
-            operations: vec![nobody],
+            operations: vec![no_call],
             free: NO_CALL,
             len: 0,
             sessions: DenseMap::new(),
@@ -147,28 +149,28 @@ impl PendingCalls {
         self.len
     }
 
-    /// One more.
+    /// Inserts an operation.
     #[inline]
-    pub(super) fn insert(&mut self, asked: PendingCall) {
-        let (id, is_mutation, floor_by) = (asked.id, !asked.operation.action.is_read(), asked.floor_by);
+    pub(super) fn insert(&mut self, call: PendingCall) {
+        let (id, is_mutation, floor_by) = (call.id, !call.operation.action.is_read(), call.floor_by);
         if self.free == NO_CALL {
             self.add_free_slot();
         }
         let number = self.free;
         let newest = std::mem::replace(&mut self.operations[NO_CALL as usize].earlier, number);
-        let place = &mut self.operations[number as usize];
-        self.free = place.next_free;
-        *place = PendingCall { earlier: newest, ..asked };
+        let entry = &mut self.operations[number as usize];
+        self.free = entry.next_free;
+        *entry = PendingCall { earlier: newest, ..call };
         self.operations[newest as usize].later = number;
         self.operations[floor_by as usize].references += 1;
         self.len += 1;
         self.register_id(id, number, is_mutation);
     }
 
-    /// One number more that is free.
+    /// Adds a free number.
     #[cold]
     fn add_free_slot(&mut self) {
-        let number = u32::try_from(self.operations.len()).expect("fewer than four thousand million are open");
+        let number = u32::try_from(self.operations.len()).expect("fewer than 2^32 operations are pending");
         self.operations.push(PendingCall { next_free: self.free, ..self[NO_CALL].clone() });
         self.free = number;
     }
@@ -186,11 +188,11 @@ impl PendingCalls {
         }
     }
 
-    /// The same for a session that has another one open, or had a newer one. Few have.
+    /// [`Self::register_id`] for a session with another pending operation, or with a newer one. Rare.
     #[cold]
     fn register_id_out_of_order(&mut self, id: RequestId, number: u32, is_mutation: bool) {
         let sequence = id.sequence;
-        let session = self.sessions.get_mut(id.session).expect("it was found before");
+        let session = self.sessions.get_mut(id.session).expect("register_id has inserted the session");
         let is_new = if sequence < session.newest {
             self.older_calls.insert(id, number)
         } else {
@@ -206,7 +208,7 @@ impl PendingCalls {
         }
     }
 
-    /// The number of an operation that is open.
+    /// The number of a pending operation.
     #[inline(always)]
     pub(super) fn find(&self, id: RequestId) -> Option<u32> {
         let session = self.sessions.get(id.session)?;
@@ -217,13 +219,13 @@ impl PendingCalls {
         }
     }
 
-    /// Whether a request, as far as is remembered, was a mutation. `None`: there was no such request.
+    /// Whether a request was a mutation, as far as is still known. `None`: there was no such request.
     pub(super) fn was_mutation(&self, id: RequestId) -> Option<bool> {
         let session = self.sessions.get(id.session).filter(|session| id.sequence <= session.newest)?;
         Some(session.mutations & session.bit(id.sequence) != 0)
     }
 
-    /// The same for the last time: by its name it is not found any more.
+    /// Finds a pending operation and removes its identifier.
     #[inline(always)]
     pub(super) fn take(&mut self, id: RequestId) -> Option<u32> {
         let session = self.sessions.get_mut(id.session)?;
@@ -234,8 +236,8 @@ impl PendingCalls {
         }
     }
 
-    /// An operation that was [taken](Open::take) waits no more. Whoever kept it as open still has to release it, or to
-    /// hand it on.
+    /// Takes an operation that was [taken](PendingCalls::take) out of the ring. The caller must still release its
+    /// reference, or pass it on.
     #[inline]
     pub(super) fn close(&mut self, number: u32) {
         let floor_by = std::mem::replace(&mut self.operations[number as usize].floor_by, NO_CALL);
@@ -243,29 +245,29 @@ impl PendingCalls {
         self.release(floor_by);
     }
 
-    /// An operation may be answered no more. To be told twice does no harm.
+    /// Takes an operation out of the ring of those that may still return. Idempotent.
     #[inline]
     pub(super) fn stop_waiting(&mut self, number: u32) {
-        let asked = &mut self.operations[number as usize];
-        let earlier = std::mem::replace(&mut asked.earlier, number);
-        let later = std::mem::replace(&mut asked.later, number);
+        let call = &mut self.operations[number as usize];
+        let earlier = std::mem::replace(&mut call.earlier, number);
+        let later = std::mem::replace(&mut call.later, number);
         self.operations[earlier as usize].later = later;
         self.operations[later as usize].earlier = earlier;
     }
 
-    /// One of those that keep an operation does so no more.
+    /// Drops one reference to an operation.
     #[inline]
     pub(super) fn release(&mut self, number: u32) {
-        let asked = &mut self.operations[number as usize];
-        asked.references -= 1;
-        // Without a branch, for none could be foreseen. Nobody is always kept.
-        let is_free = asked.references == 0;
-        asked.next_free = self.free;
+        let call = &mut self.operations[number as usize];
+        call.references -= 1;
+        // Without a branch, which would be unpredictable. [`NO_CALL`] is never free.
+        let is_free = call.references == 0;
+        call.next_free = self.free;
         self.free = if is_free { number } else { self.free };
         self.len -= usize::from(is_free);
     }
 
-    /// No answer is given any more from before this place; `floor` is that of who calls now.
+    /// No later response is given from before this point; `floor` is that of an operation invoked now.
     pub(super) fn oldest_needed(&self, floor: LinearizationPoint) -> LinearizationPoint {
         match self.operations[NO_CALL as usize].later {
             NO_CALL => floor,
@@ -284,7 +286,7 @@ impl fmt::Display for PendingCall {
     }
 }
 
-/// Nanoseconds as seconds, to the last one, so that two moments never look the same.
+/// Nanoseconds as seconds, with all digits, so that different times never look the same.
 struct Seconds(Time);
 
 impl fmt::Display for Seconds {

@@ -1,29 +1,29 @@
-//! Why a key's history has no order: a handful of operations, and what forces them.
+//! The proof that a key's history has no order: a few operations and the precedences that they force.
 
 use crate::linearizability::operation::Call;
 use std::fmt;
 
-/// A few operations of one key that no order explains, whatever the others are.
+/// A few operations of one key that no order explains, whatever the rest of the history is.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Certificate {
-    /// The contradiction in a sentence.
+    /// The contradiction in one sentence.
     pub(crate) sentence: String,
-    /// The operations, as numbers of calls.
+    /// The operations, as indices of calls.
     pub(crate) calls: Vec<u32>,
-    /// What must stand before what.
+    /// The forced precedences.
     pub(crate) edges: Vec<Edge>,
 }
 
-/// One operation must stand before another.
+/// One operation must precede another.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Edge {
     pub(crate) before: u32,
     pub(crate) after: u32,
-    /// The end of a sentence that begins with the one; [`OTHER_PLACEHOLDER`] stands for the other.
+    /// The end of a sentence that starts with the first; [`OTHER_PLACEHOLDER`] stands for the second.
     pub(crate) why: String,
 }
 
-/// Stands for the name of an operation that is not known yet.
+/// Stands for the second operation, whose letter is not known yet.
 pub(crate) const OTHER_PLACEHOLDER: &str = "{other}";
 
 impl Certificate {
@@ -39,15 +39,15 @@ impl Certificate {
         self.calls.dedup();
     }
 
-    /// The one returned before the other was called.
+    /// The first returned before the second was invoked.
     pub(super) fn add_real_time_edge(&mut self, history: &[Call], before: u32, after: u32) {
         let Some((returned, _)) = history[before as usize].returned else { return };
         let why = format!("returned at {returned}, before the call at {}", history[after as usize].called);
         self.add_edge(before, after, why);
     }
 
-    /// The same about the calls of `history` that these are, by their places in `calls`, with other numbers; of some no
-    /// more may be left here than what matters, and in the sentence they are called what they were.
+    /// Translates the indices into `calls` to indices into `history`, as given by `numbers`. Calls that were changed
+    /// while shrinking appear in the sentence as they are in `history`.
     pub(crate) fn with_numbers(mut self, calls: &[Call], numbers: &[u32], history: &[Call]) -> Certificate {
         for &call in &self.calls {
             let (is, was) = (&calls[call as usize], &history[numbers[call as usize] as usize]);
@@ -65,7 +65,7 @@ impl Certificate {
         self
     }
 
-    /// One operation that must stand before itself.
+    /// The operation must precede itself.
     pub(super) fn add_self_edge(&mut self, call: u32, why: String) {
         self.edges.push(Edge { before: call, after: call, why });
     }
@@ -78,7 +78,7 @@ impl Certificate {
     }
 }
 
-/// An operation by its name and what it asks.
+/// An operation by its identifier and request.
 pub(super) struct NamedCall<'a>(pub(super) &'a Call);
 
 impl fmt::Display for NamedCall<'_> {

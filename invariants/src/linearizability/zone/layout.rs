@@ -1,30 +1,30 @@
-//! Where zones lie in time, and which two contradict each other.
+//! Zones in time, and which two contradict each other.
 //!
-//! A zone is a chain's first return f and its last call s. A must stand before B if and only if some operation of A
-//! returned before some operation of B was called, which is `f_A < s_B`. There is an order if and only if this relation
-//! has no circle, and then no two zones each before the other suffice: take a shortest circle of three or more. If a
-//! node C of A -> C -> B lies *backward* (s_C <= f_C), then f_A < s_C <= f_C < s_B is a short cut, so all are *forward*
-//! (f < s). But forward zones that do not contradict each other pairwise are apart from each other, and then the
-//! relation is the order from left to right, which has no circle.
+//! A chain's zone is its first return f and its last invocation s. A must precede B if and only if some operation of
+//! A returned before some operation of B was invoked, which is `f_A < s_B`. There is an order if and only if this
+//! relation has no cycle, and it is enough to look for cycles of two: take a shortest cycle of three or more zones.
+//! If a zone C in A -> C -> B is a *backward zone* (s_C <= f_C), then f_A < s_C <= f_C < s_B, so A -> B is a shorter
+//! cycle. So all are *forward zones* (f < s). But forward zones without a cycle of two are pairwise disjoint, and
+//! then the relation is their order in time, which has no cycle.
 //!
-//! So pairs suffice. Two backward zones never contradict each other (f1 < s2 <= f2 < s1 <= f1). Two forward ones do if
-//! they overlap: among those sorted by f, neighbours. A backward and a forward one do if the first lies strictly within
-//! the second; forward zones being apart, only the last one that begins before can contain it.
+//! Two backward zones never contradict each other (f1 < s2 <= f2 < s1 <= f1). Two forward zones do if they overlap:
+//! neighbours, when sorted by f. A backward and a forward zone do if the first lies strictly inside the second; as
+//! forward zones are disjoint, only the last one that begins earlier can contain it.
 
 use crate::fact::Time;
 
-/// The part of a key's history that must stand together, as it lies in time.
+/// A chain's extent in time.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) struct Zone {
-    /// One more than the first return; 0 for what was there in the beginning; the end of time where nothing returned.
+    /// One more than the first return; 0 for the initial content; [`Time::MAX`] if no operation returned.
     pub(super) after_first_return: Time,
     pub(super) last_call: Time,
-    /// Whose zone it is.
+    /// The chain of this zone.
     pub(super) chain: u32,
 }
 
 impl Zone {
-    /// Whether this one must stand before the other.
+    /// Whether this zone must precede the other.
     fn precedes(self, other: Zone) -> bool {
         self.after_first_return <= other.last_call
     }
@@ -48,9 +48,9 @@ impl ZoneLayout {
         list.push(zone);
     }
 
-    /// Two zones each of which must stand before the other.
+    /// Two zones each of which must precede the other.
     pub(super) fn find_conflict(&mut self) -> Option<(Zone, Zone)> {
-        // Both come nearly sorted, and this sort is linear on what is.
+        // Both lists are nearly sorted already, which this sort exploits.
         self.forward.sort_by_key(|zone| zone.after_first_return);
         if let Some(&[before, after]) =
             self.forward.array_windows().find(|[before, after]| after.precedes(*before))
@@ -58,15 +58,15 @@ impl ZoneLayout {
             return Some((before, after));
         }
         self.backward.sort_by_key(|zone| zone.last_call);
-        let mut begun = 0;
-        for &within in &self.backward {
-            while self.forward.get(begun).is_some_and(|zone| zone.precedes(within)) {
-                begun += 1;
+        let mut started_earlier = 0;
+        for &inner in &self.backward {
+            while self.forward.get(started_earlier).is_some_and(|zone| zone.precedes(inner)) {
+                started_earlier += 1;
             }
-            if let Some(&around) = begun.checked_sub(1).and_then(|last| self.forward.get(last))
-                && within.precedes(around)
+            if let Some(&outer) = started_earlier.checked_sub(1).and_then(|last| self.forward.get(last))
+                && inner.precedes(outer)
             {
-                return Some((around, within));
+                return Some((outer, inner));
             }
         }
         None

@@ -1,8 +1,9 @@
-//! Lists: chains of appends, each beginning with the empty list or with an element that replaced all others.
+//! The zone check of lists: chains of appends that begin with the empty list or with an element that replaced all
+//! others.
 //!
-//! A read shows the whole of its chain up to then, so the longest read of a chain is the chain, and every other read must
-//! be a beginning of it. An acknowledged operation whose element no read shows is a zone of its own: after it the list is
-//! one that nobody saw, until somebody replaces it.
+//! A read shows all of its chain up to its time, so the longest read of a chain shows the chain, and every other read
+//! must be a prefix of it. An acknowledged operation whose element no read shows has a zone of its own: after it and
+//! until the next replacement, the list is one that no read shows.
 
 use super::certificate::{Certificate, NamedCall, OTHER_PLACEHOLDER};
 use super::layout::{Zone, ZoneLayout};
@@ -12,33 +13,33 @@ use crate::linearizability::interner::Interner;
 use crate::linearizability::operation::{Call, Content};
 use crate::linearizability::role::{ListRole, list_role};
 
-/// No element, no chain: the end of the numbers.
+/// No element, no chain.
 const NONE: u32 = u32::MAX;
 
-/// An element that somebody appended, or put in the place of all others.
+/// An element of an append or a replacement.
 #[derive(Clone, Copy, Debug)]
 struct Element {
     call: u32,
     called: Time,
     returned: Time,
     replaces: bool,
-    /// The chain that shows it.
+    /// The chain that shows it, or [`NONE`].
     chain: u32,
 }
 
-/// What the reads with one first element show.
+/// The reads with the same first element.
 #[derive(Clone, Copy, Debug)]
 struct ReadChain {
-    /// The element that it begins with; [`NONE`]: it begins with the empty list.
+    /// The element that replaced the list; [`NONE`]: the chain begins with the empty list.
     root: u32,
-    /// The read that shows most, as a call; [`NONE`]: no read shows it.
+    /// The longest read, as a call; [`NONE`]: no read.
     longest: u32,
-    /// How much that shows, and where the chain's times begin among all.
+    /// The length of that read, and where the chain's entries begin in [`ListZoneChecker::seen`].
     length: u32,
     times: u32,
 }
 
-/// The first return and the last call of all reads of one length.
+/// The first return and the last invocation of all reads of one length.
 #[derive(Clone, Copy, Debug)]
 struct ReadTimes {
     first: Time,
@@ -49,7 +50,7 @@ struct ReadTimes {
 pub(super) struct ListZoneChecker {
     interner: Interner,
     elements: Vec<Element>,
-    /// The one of the empty list first.
+    /// The chain of the empty list is the first.
     chains: Vec<ReadChain>,
     /// By element: the chain that begins with it.
     roots: Vec<u32>,
@@ -57,32 +58,32 @@ pub(super) struct ListZoneChecker {
     layout: ZoneLayout,
 }
 
-/// What was found, in numbers. The words come later.
+/// A contradiction, in numbers. The text is made later.
 enum ListAnomaly {
     NotUnique,
-    /// A read (a call) that shows an element nobody appended.
+    /// A read (a call) shows an element that was never added.
     NeverAdded(u32, u64),
-    /// A read that shows an element in the middle which replaced all others.
+    /// A read shows a replacing element that is not the first.
     ReplacedMidway(u32, u64),
-    /// One read, or two, that show an element in two places.
+    /// One read, or two, show an element in two positions.
     SeenTwice(u32, u32, u64),
-    /// Two reads that differ at this place.
+    /// Two reads differ at this position.
     Diverged(u32, u32, usize),
     OutOfOrder(u32),
     ConflictingZones(u32, u32),
 }
 
 impl ListZoneChecker {
-    pub(super) fn judge(&mut self, history: &[Call], mine: &[u32], until: Time) -> ZoneVerdict {
-        match self.find_anomaly(history, mine, until) {
+    pub(super) fn judge(&mut self, history: &[Call], key_calls: &[u32], until: Time) -> ZoneVerdict {
+        match self.find_anomaly(history, key_calls, until) {
             Ok(()) => ZoneVerdict::Order,
-            Err(flaw) => self.explain(history, mine, until, &flaw),
+            Err(anomaly) => self.explain(history, key_calls, until, &anomaly),
         }
     }
 
-    fn find_anomaly(&mut self, history: &[Call], mine: &[u32], until: Time) -> Result<(), ListAnomaly> {
-        self.load(history, mine, until)?;
-        self.compare_reads(history, mine, until)?;
+    fn find_anomaly(&mut self, history: &[Call], key_calls: &[u32], until: Time) -> Result<(), ListAnomaly> {
+        self.load(history, key_calls, until)?;
+        self.compare_reads(history, key_calls, until)?;
         self.build_zones(history)
     }
 
@@ -90,13 +91,13 @@ impl ListZoneChecker {
         Some(self.interner.get(Content::Present(element))).filter(|&number| number != NONE)
     }
 
-    /// Notes who produced which element, and the longest read of each chain.
-    fn load(&mut self, history: &[Call], mine: &[u32], until: Time) -> Result<(), ListAnomaly> {
+    /// Registers the producer of each element, and the longest read of each chain.
+    fn load(&mut self, history: &[Call], key_calls: &[u32], until: Time) -> Result<(), ListAnomaly> {
         self.interner.clear();
         self.elements.clear();
         self.chains.clear();
         self.chains.push(ReadChain { root: NONE, longest: NONE, length: 0, times: 0 });
-        for (number, call) in calls(history, mine, until) {
+        for (number, call) in calls(history, key_calls, until) {
             let (returned, role) = list_role(call, until);
             let (element, replaces) = match role {
                 ListRole::Appends(element) => (element, false),
@@ -116,7 +117,7 @@ impl ListZoneChecker {
         }
         self.roots.clear();
         self.roots.resize(self.elements.len(), NONE);
-        for (number, call) in calls(history, mine, until) {
+        for (number, call) in calls(history, key_calls, until) {
             if let (_, ListRole::Reads(elements)) = list_role(call, until) {
                 let chain = self.chain_of(number, elements)?;
                 let chain = &mut self.chains[chain as usize];
@@ -143,8 +144,8 @@ impl ListZoneChecker {
         Ok(self.roots[root as usize])
     }
 
-    /// Compares each read with the longest one of its chain, and notes when each length was seen.
-    fn compare_reads(&mut self, history: &[Call], mine: &[u32], until: Time) -> Result<(), ListAnomaly> {
+    /// Compares each read with the longest one of its chain, and registers the times of each length.
+    fn compare_reads(&mut self, history: &[Call], key_calls: &[u32], until: Time) -> Result<(), ListAnomaly> {
         let mut times = 0;
         for chain in &mut self.chains {
             chain.times = times;
@@ -152,17 +153,17 @@ impl ListZoneChecker {
         }
         self.seen.clear();
         self.seen.resize(times as usize, ReadTimes { first: Time::MAX, last: 0 });
-        for (number, call) in calls(history, mine, until) {
+        for (number, call) in calls(history, key_calls, until) {
             let (returned, ListRole::Reads(elements)) = list_role(call, until) else { continue };
             let chain = self.chain_of(number, elements)?;
             let chain = self.chains[chain as usize];
             let longest = shown(history, chain.longest);
             if !longest.starts_with(elements) {
-                let place = longest.iter().zip(elements).position(|(one, other)| one != other);
+                let position = longest.iter().zip(elements).position(|(one, other)| one != other);
                 return Err(ListAnomaly::Diverged(
                     chain.longest,
                     number,
-                    place.expect("no longer than the longest"),
+                    position.expect("a read no longer than the longest differs from it in some position"),
                 ));
             }
             let seen = &mut self.seen[chain.times as usize + elements.len()];
@@ -179,36 +180,37 @@ impl ListZoneChecker {
             if chain.longest == NONE {
                 continue;
             }
-            let (mut first_return, mut last_call, mut is_bad) = (Time::MAX, 0, false);
+            let (mut first_return, mut last_call, mut is_out_of_order) = (Time::MAX, 0, false);
             let mut see = |first: Time, last: Time| {
-                is_bad |= first < last_call;
+                is_out_of_order |= first < last_call;
                 last_call = last_call.max(last);
                 first_return = first_return.min(first);
             };
             let empty = self.seen[chain.times as usize];
             see(empty.first, empty.last);
-            for (place, &element) in shown(history, chain.longest).iter().enumerate() {
-                let name = self.element(element).ok_or(ListAnomaly::NeverAdded(chain.longest, element))?;
-                let producer = &mut self.elements[name as usize];
+            for (position, &element) in shown(history, chain.longest).iter().enumerate() {
+                let element_number =
+                    self.element(element).ok_or(ListAnomaly::NeverAdded(chain.longest, element))?;
+                let producer = &mut self.elements[element_number as usize];
                 if producer.chain != NONE {
                     let other = self.chains[producer.chain as usize].longest;
                     return Err(ListAnomaly::SeenTwice(other, chain.longest, element));
                 }
-                if producer.replaces && place > 0 {
+                if producer.replaces && position > 0 {
                     return Err(ListAnomaly::ReplacedMidway(chain.longest, element));
                 }
                 producer.chain = number;
                 see(producer.returned, producer.called);
-                let seen = self.seen[chain.times as usize + place + 1];
+                let seen = self.seen[chain.times as usize + position + 1];
                 see(seen.first, seen.last);
             }
-            if is_bad {
+            if is_out_of_order {
                 return Err(ListAnomaly::OutOfOrder(number));
             }
             let after_first_return = if number == 0 { 0 } else { first_return.saturating_add(1) };
             self.layout.push(Zone { after_first_return, last_call, chain: number });
         }
-        // What nobody saw, each by itself: numbered behind the chains.
+        // Each element that no read shows has a zone of its own, numbered after the chains.
         for (number, element) in (self.chains.len() as u32..).zip(&self.elements) {
             if element.chain == NONE && element.returned != Time::MAX {
                 let after_first_return = element.returned.saturating_add(1);
@@ -230,7 +232,7 @@ fn shown(history: &[Call], read: u32) -> &[u64] {
     }
 }
 
-/// An operation of a chain: a read of this length, or the producer of the element before it.
+/// An operation of a chain: a read of this length, or the producer of its last element.
 #[derive(Clone, Copy, Debug)]
 struct ListChainOp {
     call: u32,
@@ -239,19 +241,25 @@ struct ListChainOp {
     produces: bool,
 }
 
-/// The words. None of this is on a path that a good history takes.
+/// Explanations, off the hot path.
 impl ListZoneChecker {
     #[cold]
-    fn explain(&self, history: &[Call], mine: &[u32], until: Time, flaw: &ListAnomaly) -> ZoneVerdict {
-        let story = ListExplainer { lists: self, history, mine, until };
-        ZoneVerdict::Conflict(Box::new(match *flaw {
+    fn explain(
+        &self,
+        history: &[Call],
+        key_calls: &[u32],
+        until: Time,
+        anomaly: &ListAnomaly,
+    ) -> ZoneVerdict {
+        let explainer = ListExplainer { lists: self, history, key_calls, until };
+        ZoneVerdict::Conflict(Box::new(match *anomaly {
             ListAnomaly::NotUnique => return ZoneVerdict::NotUnique,
-            ListAnomaly::NeverAdded(read, element) => story.explain_never_added(read, element),
-            ListAnomaly::ReplacedMidway(read, element) => story.explain_replaced_midway(read, element),
-            ListAnomaly::SeenTwice(one, other, element) => story.explain_seen_twice(one, other, element),
-            ListAnomaly::Diverged(one, other, place) => story.explain_diverged(one, other, place),
-            ListAnomaly::OutOfOrder(chain) => story.explain_out_of_order(chain),
-            ListAnomaly::ConflictingZones(one, other) => story.explain_conflicting_zones(one, other),
+            ListAnomaly::NeverAdded(read, element) => explainer.explain_never_added(read, element),
+            ListAnomaly::ReplacedMidway(read, element) => explainer.explain_replaced_midway(read, element),
+            ListAnomaly::SeenTwice(one, other, element) => explainer.explain_seen_twice(one, other, element),
+            ListAnomaly::Diverged(one, other, position) => explainer.explain_diverged(one, other, position),
+            ListAnomaly::OutOfOrder(chain) => explainer.explain_out_of_order(chain),
+            ListAnomaly::ConflictingZones(one, other) => explainer.explain_conflicting_zones(one, other),
         }))
     }
 }
@@ -259,7 +267,7 @@ impl ListZoneChecker {
 struct ListExplainer<'a> {
     lists: &'a ListZoneChecker,
     history: &'a [Call],
-    mine: &'a [u32],
+    key_calls: &'a [u32],
     until: Time,
 }
 
@@ -272,7 +280,7 @@ impl ListExplainer<'_> {
         self.lists.element(element).map(|number| self.lists.elements[number as usize])
     }
 
-    /// Adds who produced an element, and that it comes before a read that shows it.
+    /// Adds the producer of an element, which precedes a read that shows the element.
     fn add_producer(&self, certificate: &mut Certificate, element: u64, read: u32) {
         if let Some(producer) = self.element(element) {
             certificate.add([producer.call]);
@@ -284,7 +292,7 @@ impl ListExplainer<'_> {
         }
     }
 
-    /// Adds who replaced the list by the first element of a read.
+    /// Adds the replacement by a read's first element.
     fn add_root(&self, certificate: &mut Certificate, read: u32) {
         if let Some(&first) = shown(self.history, read).first()
             && self.element(first).is_some_and(|element| element.replaces)
@@ -294,14 +302,14 @@ impl ListExplainer<'_> {
     }
 
     fn explain_never_added(&self, read: u32, element: u64) -> Certificate {
-        let sentence = format!("{} saw {element}, which nobody added", self.call(read));
+        let sentence = format!("{} saw {element}, which was never added", self.call(read));
         Certificate::new(sentence, [read])
     }
 
     fn explain_replaced_midway(&self, read: u32, element: u64) -> Certificate {
         let first = shown(self.history, read)[0];
         let sentence = format!(
-            "{} saw {first} before {element}, which had replaced all that was there before",
+            "{} saw {first} before {element}, which had replaced all elements before it",
             self.call(read)
         );
         let mut certificate = Certificate::new(sentence, [read]);
@@ -312,8 +320,7 @@ impl ListExplainer<'_> {
                 "added {first}, and the list shows it before {element}, which {OTHER_PLACEHOLDER} added"
             );
             certificate.add_edge(one.call, other.call, why);
-            let why =
-                format!("replaced all that was there, but not {first}, which {OTHER_PLACEHOLDER} added");
+            let why = format!("replaced all elements, but not {first}, which {OTHER_PLACEHOLDER} added");
             certificate.add_edge(other.call, one.call, why);
         }
         certificate
@@ -323,7 +330,7 @@ impl ListExplainer<'_> {
         let sentence = match one == other {
             true => format!("{} saw {element} twice, which was added once", self.call(one)),
             false => format!(
-                "{} and {} both saw {element}, but in lists that were replaced by one another: it was added twice",
+                "{} and {} both saw {element}, but in lists of which one had replaced the other; it was added once",
                 self.call(one),
                 self.call(other)
             ),
@@ -336,8 +343,8 @@ impl ListExplainer<'_> {
         certificate
     }
 
-    fn explain_diverged(&self, one: u32, other: u32, place: usize) -> Certificate {
-        let at = [one, other].map(|read| (read, shown(self.history, read)[place]));
+    fn explain_diverged(&self, one: u32, other: u32, position: usize) -> Certificate {
+        let at = [one, other].map(|read| (read, shown(self.history, read)[position]));
         for (read, element) in at {
             match self.element(element) {
                 None => return self.explain_never_added(read, element),
@@ -346,10 +353,10 @@ impl ListExplainer<'_> {
             }
         }
         let sentence = format!(
-            "{} and {} disagree: place {} is {} to the first and {} to the second",
+            "{} and {} disagree: position {} holds {} in the first and {} in the second",
             self.call(one),
             self.call(other),
-            place + 1,
+            position + 1,
             at[0].1,
             at[1].1
         );
@@ -361,7 +368,7 @@ impl ListExplainer<'_> {
         for [(_, first), (_, second)] in [at, [at[1], at[0]]] {
             if let (Some(one), Some(other)) = (self.element(first), self.element(second)) {
                 let why = format!(
-                    "added {first}, and who saw it there saw no {second} of {OTHER_PLACEHOLDER} before it"
+                    "added {first}, and the read that shows it there shows no {second} of {OTHER_PLACEHOLDER} before it"
                 );
                 certificate.add_edge(one.call, other.call, why);
             }
@@ -369,7 +376,7 @@ impl ListExplainer<'_> {
         certificate
     }
 
-    /// The chain's operations in the order in which they must stand.
+    /// The chain's operations in the order that they must have.
     fn members(&self, number: u32) -> Vec<ListChainOp> {
         let lists = self.lists;
         let mut members = Vec::new();
@@ -379,8 +386,8 @@ impl ListExplainer<'_> {
         }
         let chain = lists.chains[number as usize];
         let longest = shown(self.history, chain.longest);
-        for (call, asked) in calls(self.history, self.mine, self.until) {
-            match list_role(asked, self.until) {
+        for (call, operation) in calls(self.history, self.key_calls, self.until) {
+            match list_role(operation, self.until) {
                 (returned, ListRole::Reads(elements)) => {
                     let root = elements.first().and_then(|&first| lists.element(first));
                     let root = root.filter(|&root| lists.elements[root as usize].replaces);
@@ -389,8 +396,8 @@ impl ListExplainer<'_> {
                     }
                 }
                 (returned, ListRole::Appends(element) | ListRole::Replaces(element)) => {
-                    if let Some(place) = longest.iter().position(|&other| other == element) {
-                        members.push(ListChainOp { call, length: place + 1, returned, produces: true });
+                    if let Some(position) = longest.iter().position(|&other| other == element) {
+                        members.push(ListChainOp { call, length: position + 1, returned, produces: true });
                     }
                 }
                 (_, ListRole::Nothing) => {}
@@ -409,7 +416,7 @@ impl ListExplainer<'_> {
             if let Some(before) = latest
                 && member.returned < self.history[before.call as usize].called
             {
-                let told = match (before.produces, member.produces) {
+                let reason = match (before.produces, member.produces) {
                     (true, true) => {
                         format!(
                             "the list has {} before {}",
@@ -424,7 +431,7 @@ impl ListExplainer<'_> {
                     }
                 };
                 let sentence = format!(
-                    "{} returned before {} was called, but {told}",
+                    "{} returned before {} was called, but {reason}",
                     self.call(member.call),
                     self.call(before.call)
                 );
@@ -433,8 +440,8 @@ impl ListExplainer<'_> {
                 match (before.produces, member.produces) {
                     (true, true) => {
                         certificate.add([chain.longest]);
-                        for place in [before.length, member.length] {
-                            self.add_producer(&mut certificate, longest[place - 1], chain.longest);
+                        for position in [before.length, member.length] {
+                            self.add_producer(&mut certificate, longest[position - 1], chain.longest);
                         }
                         let why = "the list shows it first".to_string();
                         certificate.add_edge(before.call, member.call, why);
@@ -446,7 +453,8 @@ impl ListExplainer<'_> {
                     }
                     (false, true) => {
                         let element = longest[member.length - 1];
-                        // That it was added to this list, and not to one before, is shown by who saw it there.
+                        // A read that shows the element in this list proves that it was added to this list and not to
+                        // an earlier one.
                         certificate.add([chain.longest]);
                         self.add_producer(&mut certificate, element, chain.longest);
                         let why = format!("did not see {element}, which {OTHER_PLACEHOLDER} added");
@@ -469,7 +477,7 @@ impl ListExplainer<'_> {
                 latest = Some(member);
             }
         }
-        unreachable!("the walk along the chain found one")
+        unreachable!("build_zones found an operation out of order in this chain")
     }
 
     fn explain_conflicting_zones(&self, one: u32, other: u32) -> Certificate {
@@ -479,22 +487,22 @@ impl ListExplainer<'_> {
             let last = members.iter().copied().max_by_key(|member| self.history[member.call as usize].called);
             (first.filter(|_| number != 0), last.expect("a zone has a call"))
         };
-        let name = |number: u32| match self.lists.chains.get(number as usize) {
-            Some(chain) if chain.root == NONE => "the list that was there in the beginning".to_string(),
+        let describe = |number: u32| match self.lists.chains.get(number as usize) {
+            Some(chain) if chain.root == NONE => "the initial list".to_string(),
             Some(chain) => format!("the list that begins with {}", shown(self.history, chain.longest)[0]),
             None => {
                 let unseen = self.lists.elements[number as usize - self.lists.chains.len()];
-                format!("the list that {} left and nobody saw", self.call(unseen.call))
+                format!("the list that {} left and no read shows", self.call(unseen.call))
             }
         };
         let older = |first: Option<ListChainOp>, last: ListChainOp, which: u32, than: u32| match first {
-            None => format!("{} is older than {}", name(which), name(than)),
+            None => format!("{} is older than {}", describe(which), describe(than)),
             Some(first) => format!(
                 "{} returned before {} was called, so {} is older than {}",
                 self.call(first.call),
                 self.call(last.call),
-                name(which),
-                name(than)
+                describe(which),
+                describe(than)
             ),
         };
         let (one_first, one_last) = extremes(one);
@@ -509,7 +517,7 @@ impl ListExplainer<'_> {
             let chosen = || first.into_iter().chain([last]);
             certificate.add(chosen().map(|member| member.call));
             let Some(chain) = self.lists.chains.get(number as usize) else { continue };
-            // That an element is in this chain is shown by the longest read.
+            // The longest read proves that an element is in this chain.
             if chosen().any(|member| member.produces) {
                 certificate.add([chain.longest]);
                 for member in chosen().filter(|member| member.produces) {
@@ -523,7 +531,8 @@ impl ListExplainer<'_> {
                 }
             }
         }
-        // Where the initial list is empty in all its reads here, any element tells it from the other.
+        // If all reads of the initial list in the certificate are empty, any element distinguishes it from the other
+        // list.
         if let Some(chain) = self.lists.chains.first()
             && [one, other].contains(&0)
         {
@@ -543,8 +552,8 @@ impl ListExplainer<'_> {
                 certificate.add_real_time_edge(self.history, first.call, last.call);
             }
         }
-        // The one is older than the other, so all of the one stands before all of the other: also its last operation before
-        // the other's first, which had returned when it was called.
+        // One list is older, so all of its operations precede those of the other: also its last operation the other's
+        // first, which had returned when that last operation was invoked.
         let older = match other_first {
             Some(first) => Some((one_last, one, first, other)),
             None => one_first.map(|first| (other_last, other, first, one)),
@@ -554,23 +563,23 @@ impl ListExplainer<'_> {
             let why = match (self.lists.chains.get(number as usize), unseen) {
                 (None, _) => {
                     format!(
-                        "left a list that nobody saw, and that was gone for good at the time of {OTHER_PLACEHOLDER}"
+                        "left a list that no read shows, and that had been replaced for good before {OTHER_PLACEHOLDER}"
                     )
                 }
                 (Some(_), _) if last.produces => {
                     format!(
-                        "added to {}, which was gone for good at the time of {OTHER_PLACEHOLDER}",
-                        name(number)
+                        "added to {}, which had been replaced for good before {OTHER_PLACEHOLDER}",
+                        describe(number)
                     )
                 }
-                // What was there in the beginning only grows while it is there.
+                // The initial list only grows until it is replaced.
                 (Some(chain), Some(_)) if chain.root == NONE => {
-                    format!("did not see what {OTHER_PLACEHOLDER} left behind")
+                    format!("did not see what {OTHER_PLACEHOLDER} added")
                 }
                 (Some(_), _) => {
                     format!(
-                        "saw {}, which was gone for good at the time of {OTHER_PLACEHOLDER}",
-                        name(number)
+                        "saw {}, which had been replaced for good before {OTHER_PLACEHOLDER}",
+                        describe(number)
                     )
                 }
             };

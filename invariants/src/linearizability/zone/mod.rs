@@ -1,17 +1,19 @@
-//! The exact check in near-linear time, where every content of a key is written once.
+//! The exact check by zones, in near-linear time, for keys whose contents are unique.
 //!
-//! If a content has one producer, everybody who saw it stands right behind that producer, for the state must last from
-//! the first to the last of them. A compare-and-set is the last of those who need the old content and the producer of
-//! the new one, and an append is the last of those who saw the shorter list: so such operations string contents
-//! together to *chains*, each of which stands together in any order, and within which the order is known. What is left
-//! to decide is the order of whole chains, and that is a matter of two numbers each: see [`layout`].
+//! If a content has one producer, then in any order all operations that observed it follow that producer without
+//! interruption, because the state must last from the first to the last of them. A compare-and-set is the last
+//! operation that needs the old content and the producer of the new one; an append is the last operation of the
+//! shorter list and the producer of the longer one. Such operations link contents to *chains*. A chain is contiguous
+//! in any order, and the order within it is known. What is left is the order of the chains, which depends on two
+//! times per chain, its *zone* (Gibbons and Korach 1997): see [`layout`].
 //!
-//! *Why it is exact, whatever the outcomes.* An operation of unknown outcome whose product somebody saw did happen, and
-//! then it is kept and returns at the end of time. One whose product nobody saw may be left out of any order: what
-//! follows it is blind to the state, or had to see its product. Only who saw "something else than this" could profit
-//! from it: a failed compare-and-set that did not tell what it found. Keys with one of those are left to the search, as
-//! are keys on which a content was written twice. But a contradiction found without looking at such an operation
-//! remains one, for leaving out an operation that changes nothing makes no history worse.
+//! *Exact also with unknown outcomes.* An operation of unknown outcome whose product was observed did take effect,
+//! and is treated as returning at [`Time::MAX`]. One whose product was not observed can be omitted from any order:
+//! what follows it is legal in every state, or would have observed its product. The exception is an operation that
+//! requires "any content but this": a failed compare-and-set that did not return the content. Keys with such an
+//! operation are left to the search, as are keys on which a content was written twice. But a contradiction that does
+//! not involve such an operation holds, because adding an operation that changes nothing cannot make a history
+//! linearizable.
 
 mod layout;
 mod certificate;
@@ -27,18 +29,18 @@ use event_log::{EventLog, KeyEvents};
 use lists::ListZoneChecker;
 use registers::{RegisterContents, RegisterEvent, RegisterZoneChecker};
 
-/// What the zones of one key say.
+/// The verdict of the zones on one key.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum ZoneVerdict {
     /// There is an order.
     Order,
-    /// There is none, and this is why.
+    /// There is no order, with the proof.
     Conflict(Box<Certificate>),
-    /// The key is none of those that this check understands.
+    /// The check does not apply: contents are not unique, or the object is neither register nor list.
     NotUnique,
 }
 
-/// The check's memory, kept between keys so that it is asked for once.
+/// The check's memory, allocated once for all keys.
 #[derive(Default, Debug)]
 pub(crate) struct ZoneChecker {
     registers: RegisterZoneChecker,
@@ -46,87 +48,88 @@ pub(crate) struct ZoneChecker {
 }
 
 impl ZoneChecker {
-    /// Judges what happened to one key up to and including `until`: `mine` are its calls in `history`, by time.
-    pub(crate) fn judge(&mut self, history: &[Call], mine: &[u32], until: Time) -> ZoneVerdict {
-        match mine.first().map(|&call| Object::of(history[call as usize].operation.action)) {
-            Some(Object::List) => self.lists.judge(history, mine, until),
-            Some(Object::Register) | None => self.registers.judge(history, mine, until),
+    /// Checks one key's history up to and including `until`: `key_calls` are its calls, as indices into `history`, by
+    /// invocation time.
+    pub(crate) fn judge(&mut self, history: &[Call], key_calls: &[u32], until: Time) -> ZoneVerdict {
+        match key_calls.first().map(|&call| Object::of(history[call as usize].operation.action)) {
+            Some(Object::List) => self.lists.judge(history, key_calls, until),
+            Some(Object::Register) | None => self.registers.judge(history, key_calls, until),
             Some(Object::Set | Object::Counter | Object::Queue | Object::Mutex) => ZoneVerdict::NotUnique,
         }
     }
 }
 
-/// The registers of a history, all keys at once, from reading it once. What is said of each key is noted in a few words,
-/// so that a key can be judged from memory that lies together. Of a key with very many operations that is done now and
-/// then: notes of all of them would not be read from a cache any more.
+/// Checks all registers of a history in one pass over it. Each key's operations are logged in a compact form, so that
+/// the key is later checked from contiguous memory. The log of a key with very many operations is folded into its
+/// contents now and then, because all of it would not fit the cache.
 #[derive(Default, Debug)]
 pub(crate) struct Survey {
     keys: Vec<KeySurvey>,
-    notes: EventLog,
+    log: EventLog,
     registers: RegisterZoneChecker,
 }
 
-/// One key.
+/// The survey of one key.
 #[derive(Debug)]
 struct KeySurvey {
     events: KeyEvents,
-    /// What came of all that was noted before, if that was very much.
+    /// The contents from the folded part of the log, if there is one.
     folded: Option<Box<RegisterContents>>,
-    /// Not a register, or one with a flaw: it takes a closer look.
+    /// Whether the survey cannot decide the key: no register, or an anomaly.
     is_other: bool,
 }
 
-/// So many notes of one key are enough.
+/// The log of a key is folded when it has so many events.
 const MAX_UNFOLDED_EVENTS: usize = 1 << 12;
 
 impl Survey {
-    /// One more call. The keys have numbers, by first appearance.
+    /// Adds one call. Keys have numbers, in order of first appearance.
     #[inline]
     pub(crate) fn add(&mut self, key: usize, call: &Call) {
         if key == self.keys.len() {
             let is_other = Object::of(call.operation.action) != Object::Register;
             self.keys.push(KeySurvey { events: KeyEvents::EMPTY, folded: None, is_other });
         }
-        let surveyed = &mut self.keys[key];
-        if !surveyed.is_other {
-            surveyed.is_other = !self.notes.push(&mut surveyed.events, RegisterEvent::of(call, Time::MAX));
-            if surveyed.events.len() >= MAX_UNFOLDED_EVENTS {
-                surveyed.fold_events(&mut self.notes);
+        let survey = &mut self.keys[key];
+        if !survey.is_other {
+            survey.is_other = !self.log.push(&mut survey.events, RegisterEvent::of(call, Time::MAX));
+            if survey.events.len() >= MAX_UNFOLDED_EVENTS {
+                survey.fold_events(&mut self.log);
             }
         }
     }
 
-    /// Whether there surely is an order of one key's operations. If not, there may be one all the same. To be asked
-    /// once.
+    /// Whether the survey proves that a key has an order; false does not disprove it. To be called once per key.
     pub(crate) fn has_order(&mut self, key: usize) -> bool {
-        let surveyed = &mut self.keys[key];
-        if surveyed.folded.is_some() {
-            surveyed.fold_events(&mut self.notes);
+        let survey = &mut self.keys[key];
+        if survey.folded.is_some() {
+            survey.fold_events(&mut self.log);
         }
-        match surveyed.folded.take() {
-            _ if surveyed.is_other => false,
+        match survey.folded.take() {
+            _ if survey.is_other => false,
             Some(mut contents) => self.registers.has_order_of(&mut contents),
-            None => self.registers.has_order(self.notes.of(surveyed.events)),
+            None => self.registers.has_order(self.log.of(survey.events)),
         }
     }
 }
 
 impl KeySurvey {
     #[cold]
-    fn fold_events(&mut self, notes: &mut EventLog) {
+    fn fold_events(&mut self, log: &mut EventLog) {
         let contents = self.folded.get_or_insert_with(|| Box::new(RegisterContents::new()));
-        self.is_other |= notes.of(self.events).any(|noted| contents.add(noted).is_err());
-        notes.forget(&mut self.events);
+        self.is_other |= log.of(self.events).any(|event| contents.add(event).is_err());
+        log.forget(&mut self.events);
     }
 }
 
-/// The calls of a key up to and including `until`, with their numbers.
+/// The calls of a key up to and including `until`, with their indices.
 fn calls<'a>(
     history: &'a [Call],
-    mine: &'a [u32],
+    key_calls: &'a [u32],
     until: Time,
 ) -> impl Iterator<Item = (u32, &'a Call)> + Clone {
-    mine.iter()
+    key_calls
+        .iter()
         .map(|&number| (number, &history[number as usize]))
         .take_while(move |(_, call)| call.called <= until)
 }

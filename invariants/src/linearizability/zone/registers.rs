@@ -1,4 +1,4 @@
-//! Registers: chains of compare-and-sets.
+//! The zone check of registers: chains of contents linked by compare-and-sets.
 
 use super::certificate::{Certificate, NamedCall, OTHER_PLACEHOLDER};
 use super::layout::{Zone, ZoneLayout};
@@ -8,24 +8,24 @@ use crate::linearizability::interner::Interner;
 use crate::linearizability::operation::{Call, Content};
 use crate::linearizability::role::{Role, role};
 
-/// No content: the end of the numbers.
+/// No content.
 const NONE: u32 = u32::MAX;
 
-/// A content of the register: who wrote it, who saw it, and what it was exchanged for.
+/// A content of the register: its producer, its observers, and what it was exchanged for.
 #[derive(Clone, Copy, Debug)]
 struct VersionTimes {
-    /// Its producer's call and return; the end of time where the outcome is unknown.
+    /// Its producer's invocation and return; [`Time::MAX`] if the outcome is unknown.
     called: Time,
     returned: Time,
-    /// The first return and the last call of all who saw it.
+    /// The first return and the last invocation of the operations that observed it.
     first_seen: Time,
     last_seen: Time,
-    /// What its producer expected; [`NONE`] where that was blind.
+    /// The content that its producer expected; [`NONE`]: the producer was a plain write.
     from: u32,
-    /// What a compare-and-set made of it.
+    /// The content that a compare-and-set exchanged it for.
     next: u32,
     is_produced: bool,
-    /// It certainly was in force at some time.
+    /// Whether the register certainly held it at some time.
     is_certain: bool,
 }
 
@@ -40,11 +40,11 @@ const UNSEEN_VERSION: VersionTimes = VersionTimes {
     is_certain: false,
 };
 
-/// What an operation says of a register, and when.
+/// What an operation requires of a register and does to it, and when.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RegisterEvent {
     pub(super) called: Time,
-    /// The end of time: nobody knows.
+    /// [`Time::MAX`]: not returned.
     pub(super) returned: Time,
     pub(super) role: Role,
 }
@@ -57,12 +57,12 @@ impl RegisterEvent {
     }
 }
 
-/// All that a register held. Loaded one call after the other, in any order.
+/// The contents of one register. Calls may be added in any order.
 #[derive(Default, Debug)]
 pub(super) struct RegisterContents {
     interner: Interner,
     versions: Vec<VersionTimes>,
-    /// Whether a compare-and-set failed without telling what it found.
+    /// Whether a failed compare-and-set did not return the content.
     has_unknown_mismatch: bool,
 }
 
@@ -72,32 +72,32 @@ pub(super) struct RegisterZoneChecker {
     chains: RegisterChains,
 }
 
-/// What it takes to string contents together and to lay them out.
+/// The memory for linking contents to chains and for their zones.
 #[derive(Default, Debug)]
 struct RegisterChains {
-    /// Certain contents that a compare-and-set made and that are not yet linked.
+    /// Certain contents produced by a compare-and-set that are not linked yet.
     unlinked: Vec<u32>,
     layout: ZoneLayout,
 }
 
-/// What was found, in numbers of contents. The words come later, and only if need be.
+/// A contradiction, in numbers of contents. The text is made later, and only if needed.
 pub(super) enum RegisterAnomaly {
     /// Two writes of one content, or of the initial one.
     NotUnique,
-    /// Nobody wrote what was seen or exchanged.
+    /// A content that was observed or exchanged, but never written.
     NeverWritten(u32),
     SelfContradictory(u32),
-    /// Two compare-and-sets that both had effect took this away.
+    /// Two compare-and-sets that both took effect expected this content.
     TakenTwice(u32, u32, u32),
-    /// Compare-and-sets that need each other's products.
+    /// Compare-and-sets that depend on each other's products.
     Cycle(u32),
-    /// Within the chain of this root an operation was called after one further down had returned.
+    /// In the chain of this root an operation was invoked after one further down the chain had returned.
     OutOfOrder(u32),
     ConflictingZones(u32, u32),
 }
 
 impl RegisterAnomaly {
-    /// With the call that shows it, where that was not known.
+    /// Sets the call of a self-contradiction, which is not known where that is found.
     fn with_call(self, call: u32) -> RegisterAnomaly {
         if matches!(self, RegisterAnomaly::SelfContradictory(_)) {
             RegisterAnomaly::SelfContradictory(call)
@@ -108,29 +108,34 @@ impl RegisterAnomaly {
 }
 
 impl RegisterZoneChecker {
-    pub(super) fn judge(&mut self, history: &[Call], mine: &[u32], until: Time) -> ZoneVerdict {
-        match self.find_anomaly(history, mine, until) {
-            Err(flaw) => self.contents.explain(history, mine, until, &flaw),
+    pub(super) fn judge(&mut self, history: &[Call], key_calls: &[u32], until: Time) -> ZoneVerdict {
+        match self.find_anomaly(history, key_calls, until) {
+            Err(anomaly) => self.contents.explain(history, key_calls, until, &anomaly),
             Ok(()) if self.contents.has_unknown_mismatch => ZoneVerdict::NotUnique,
             Ok(()) => ZoneVerdict::Order,
         }
     }
 
-    /// Whether one more register, of which all was noted here, surely has an order.
-    pub(super) fn has_order(&mut self, mut noted: impl Iterator<Item = RegisterEvent>) -> bool {
+    /// Whether the register with these events certainly has an order.
+    pub(super) fn has_order(&mut self, mut events: impl Iterator<Item = RegisterEvent>) -> bool {
         self.contents.clear();
-        noted.all(|noted| self.contents.add(noted).is_ok()) && self.chains.has_order(&mut self.contents)
+        events.all(|event| self.contents.add(event).is_ok()) && self.chains.has_order(&mut self.contents)
     }
 
-    /// The same of what a register held.
+    /// Whether the register with these contents certainly has an order.
     pub(super) fn has_order_of(&mut self, contents: &mut RegisterContents) -> bool {
         self.chains.has_order(contents)
     }
 
-    fn find_anomaly(&mut self, history: &[Call], mine: &[u32], until: Time) -> Result<(), RegisterAnomaly> {
+    fn find_anomaly(
+        &mut self,
+        history: &[Call],
+        key_calls: &[u32],
+        until: Time,
+    ) -> Result<(), RegisterAnomaly> {
         self.contents.clear();
-        for (number, call) in calls(history, mine, until) {
-            self.contents.add(RegisterEvent::of(call, until)).map_err(|flaw| flaw.with_call(number))?;
+        for (number, call) in calls(history, key_calls, until) {
+            self.contents.add(RegisterEvent::of(call, until)).map_err(|anomaly| anomaly.with_call(number))?;
         }
         self.chains.judge(&mut self.contents)
     }
@@ -143,7 +148,7 @@ impl RegisterContents {
         contents
     }
 
-    /// Nothing but the initial content.
+    /// Resets to the initial content alone.
     fn clear(&mut self) {
         self.interner.clear();
         self.versions.clear();
@@ -161,10 +166,10 @@ impl RegisterContents {
         (number, &mut self.versions[number as usize])
     }
 
-    /// Notes what an operation produced or saw.
+    /// Adds what an operation produced or observed.
     #[inline]
-    pub(super) fn add(&mut self, noted: RegisterEvent) -> Result<(), RegisterAnomaly> {
-        let RegisterEvent { called, returned, role } = noted;
+    pub(super) fn add(&mut self, event: RegisterEvent) -> Result<(), RegisterAnomaly> {
+        let RegisterEvent { called, returned, role } = event;
         let (from, product) = match role {
             Role::Sees(content) => {
                 let (_, version) = self.version(content);
@@ -194,19 +199,19 @@ impl RegisterContents {
 }
 
 impl RegisterChains {
-    /// Whether what a register held surely has an order.
+    /// Whether the register's contents certainly have an order.
     fn has_order(&mut self, contents: &mut RegisterContents) -> bool {
         !contents.has_unknown_mismatch && self.judge(contents).is_ok()
     }
 
-    /// Whether the contents of a register can be put in an order.
+    /// Looks for a contradiction among the register's contents.
     fn judge(&mut self, contents: &mut RegisterContents) -> Result<(), RegisterAnomaly> {
         let linked = self.link(&mut contents.versions)?;
         self.build_zones(contents, linked)
     }
 
-    /// Strings contents together where a compare-and-set certainly took effect, and with it all that it needs. Returns
-    /// the number of such contents.
+    /// Links each content that a compare-and-set certainly produced to the content that it expected, which is then
+    /// certain too. Returns the number of links.
     fn link(&mut self, versions: &mut [VersionTimes]) -> Result<usize, RegisterAnomaly> {
         self.unlinked.clear();
         for (number, version) in (0..).zip(&*versions) {
@@ -241,7 +246,7 @@ impl RegisterChains {
         Ok(linked)
     }
 
-    /// Walks each chain from its root and lays out its zone.
+    /// Walks each chain from its root and adds its zone.
     fn build_zones(&mut self, contents: &RegisterContents, linked: usize) -> Result<(), RegisterAnomaly> {
         self.layout.clear();
         let mut walked = 0;
@@ -249,7 +254,7 @@ impl RegisterChains {
             if !version.is_certain || version.from != NONE {
                 continue;
             }
-            // All that is needed by what comes later in the chain must not have been called after that returned.
+            // An operation must not have been invoked after one further down the chain returned.
             let (mut first_return, mut last_call) = (Time::MAX, 0);
             let mut next = root;
             while next != NONE {
@@ -270,7 +275,7 @@ impl RegisterChains {
                 next = version.next;
             }
             let after_first_return = if root == 0 { 0 } else { first_return.saturating_add(1) };
-            // Nobody needs an initial content that nobody saw.
+            // An initial content that was never observed constrains nothing.
             if root != 0 || first_return != Time::MAX {
                 self.layout.push(Zone { after_first_return, last_call, chain: root });
             }
@@ -298,10 +303,12 @@ impl RegisterContents {
         let unreached = (0..)
             .zip(&self.versions)
             .find(|&(number, version)| version.is_certain && !is_reached[number as usize]);
-        unreached.map(|(number, _)| number).expect("fewer were walked than linked")
+        unreached
+            .map(|(number, _)| number)
+            .expect("an unreached content, since the walks saw fewer links than exist")
     }
 
-    /// A content and what became of it, at most once around.
+    /// A content and its successors in the chain, at most once around a cycle.
     fn chain(&self, root: u32) -> impl Iterator<Item = u32> {
         let mut next = Some(root);
         std::iter::from_fn(move || {
@@ -313,24 +320,30 @@ impl RegisterContents {
     }
 }
 
-/// An operation and the content that it produced or saw; its place in a chain.
+/// An operation, the content that it produced or observed, and that content's position in the chain.
 #[derive(Clone, Copy, Debug)]
 struct RegisterChainOp {
     call: u32,
     content: u32,
-    place: usize,
+    position: usize,
     returned: Time,
     produces: bool,
 }
 
-/// The words. None of this is on a path that a good history takes.
+/// Explanations, off the hot path.
 impl RegisterContents {
     #[cold]
-    fn explain(&self, history: &[Call], mine: &[u32], until: Time, flaw: &RegisterAnomaly) -> ZoneVerdict {
-        let story = RegisterExplainer { contents: self, history, mine, until };
-        ZoneVerdict::Conflict(Box::new(match *flaw {
+    fn explain(
+        &self,
+        history: &[Call],
+        key_calls: &[u32],
+        until: Time,
+        anomaly: &RegisterAnomaly,
+    ) -> ZoneVerdict {
+        let explainer = RegisterExplainer { contents: self, history, key_calls, until };
+        ZoneVerdict::Conflict(Box::new(match *anomaly {
             RegisterAnomaly::NotUnique => return ZoneVerdict::NotUnique,
-            RegisterAnomaly::NeverWritten(content) => match story.explain_never_written(content) {
+            RegisterAnomaly::NeverWritten(content) => match explainer.explain_never_written(content) {
                 Some(certificate) => certificate,
                 None => return ZoneVerdict::NotUnique,
             },
@@ -339,11 +352,11 @@ impl RegisterContents {
                 [call],
             ),
             RegisterAnomaly::TakenTwice(content, one, other) => {
-                story.explain_taken_twice(content, one, other)
+                explainer.explain_taken_twice(content, one, other)
             }
-            RegisterAnomaly::Cycle(content) => story.explain_cycle(content),
-            RegisterAnomaly::OutOfOrder(root) => story.explain_out_of_order(root),
-            RegisterAnomaly::ConflictingZones(one, other) => story.explain_conflicting_zones(one, other),
+            RegisterAnomaly::Cycle(content) => explainer.explain_cycle(content),
+            RegisterAnomaly::OutOfOrder(root) => explainer.explain_out_of_order(root),
+            RegisterAnomaly::ConflictingZones(one, other) => explainer.explain_conflicting_zones(one, other),
         }))
     }
 }
@@ -351,7 +364,7 @@ impl RegisterContents {
 struct RegisterExplainer<'a> {
     contents: &'a RegisterContents,
     history: &'a [Call],
-    mine: &'a [u32],
+    key_calls: &'a [u32],
     until: Time,
 }
 
@@ -360,23 +373,23 @@ impl RegisterExplainer<'_> {
         NamedCall(&self.history[number as usize])
     }
 
-    /// Everybody who produced or saw one of these contents, in the order of the chain.
+    /// The operations that produced or observed one of these contents, in the order of the chain.
     fn members(&self, chain: &[u32]) -> Vec<RegisterChainOp> {
-        let names = &self.contents.interner;
+        let interner = &self.contents.interner;
         let mut members = Vec::new();
-        for (call, asked) in calls(self.history, self.mine, self.until) {
-            let (returned, role) = role(asked, self.until);
+        for (call, operation) in calls(self.history, self.key_calls, self.until) {
+            let (returned, role) = role(operation, self.until);
             let (content, produces) = match role {
                 Role::Sees(content) => (content, false),
                 Role::Writes(content) | Role::Exchanges { value: content, .. } => (content, true),
                 _ => continue,
             };
-            let content = names.get(content);
-            if let Some(place) = chain.iter().position(|&other| other == content) {
-                members.push(RegisterChainOp { call, content, place, returned, produces });
+            let content = interner.get(content);
+            if let Some(position) = chain.iter().position(|&other| other == content) {
+                members.push(RegisterChainOp { call, content, position, returned, produces });
             }
         }
-        members.sort_by_key(|member| (member.place, !member.produces));
+        members.sort_by_key(|member| (member.position, !member.produces));
         members
     }
 
@@ -389,9 +402,9 @@ impl RegisterExplainer<'_> {
     }
 
     fn explain_never_written(&self, content: u32) -> Option<Certificate> {
-        // Who needs it: those who saw it, and compare-and-sets that certainly had effect.
-        let needs =
-            calls(self.history, self.mine, self.until).find(|(_, call)| match role(call, self.until) {
+        // An operation that needs it: it observed it, or is a compare-and-set that certainly took effect.
+        let needing =
+            calls(self.history, self.key_calls, self.until).find(|(_, call)| match role(call, self.until) {
                 (_, Role::Sees(seen)) => seen == self.content(content),
                 (returned, Role::Exchanges { expect, value }) => {
                     let product = self.contents.interner.get(value);
@@ -400,16 +413,17 @@ impl RegisterExplainer<'_> {
                 }
                 _ => false,
             });
-        let (call, asked) = needs?;
-        let what = if matches!(role(asked, self.until).1, Role::Sees(_)) { "saw" } else { "exchanged" };
-        let sentence = format!("{} {what} {}, which nobody wrote", NamedCall(asked), self.content(content));
+        let (call, operation) = needing?;
+        let what = if matches!(role(operation, self.until).1, Role::Sees(_)) { "saw" } else { "exchanged" };
+        let sentence =
+            format!("{} {what} {}, which was never written", NamedCall(operation), self.content(content));
         let mut certificate = Certificate::new(sentence, [call]);
         self.add_proof(&mut certificate, call);
         Some(certificate)
     }
 
-    /// Adds what shows that an operation of unknown outcome happened: who saw its product, if need be through
-    /// compare-and-sets.
+    /// Adds the proof that an operation of unknown outcome took effect: an operation that observed its product,
+    /// directly or through compare-and-sets.
     fn add_proof(&self, certificate: &mut Certificate, call: u32) {
         let mut call = call;
         loop {
@@ -445,10 +459,10 @@ impl RegisterExplainer<'_> {
     }
 
     fn explain_taken_twice(&self, content: u32, one: u32, other: u32) -> Certificate {
-        let producers =
-            [self.producer(one), self.producer(other)].map(|call| call.expect("linked, so produced"));
+        let producers = [self.producer(one), self.producer(other)]
+            .map(|call| call.expect("a linked content has a producer"));
         let sentence = format!(
-            "{} and {} both had effect, but each takes {} away, which was there once",
+            "{} and {} both took effect, but each replaced {}, which the register held once",
             self.call(producers[0]),
             self.call(producers[1]),
             self.content(content)
@@ -456,7 +470,7 @@ impl RegisterExplainer<'_> {
         let mut certificate = Certificate::new(sentence, self.producer(content));
         for (call, other) in [(producers[0], producers[1]), (producers[1], producers[0])] {
             let why =
-                format!("exchanged {}, which {OTHER_PLACEHOLDER} took away for good", self.content(content));
+                format!("exchanged {}, which {OTHER_PLACEHOLDER} replaced for good", self.content(content));
             certificate.add_edge(call, other, why);
             self.add_proof(&mut certificate, call);
             if let Some(producer) = self.producer(content) {
@@ -471,15 +485,16 @@ impl RegisterExplainer<'_> {
     }
 
     fn explain_cycle(&self, content: u32) -> Certificate {
-        let mut circle: Vec<u32> = self.contents.chain(content).take(self.contents.versions.len()).collect();
-        // The walk may begin outside of the circle only if it never enters one, for each content has one source.
-        circle.dedup();
-        let producers: Vec<u32> = circle.iter().filter_map(|&content| self.producer(content)).collect();
-        let sentence = format!("{} and what it needs need each other's products", self.call(producers[0]));
+        let mut cycle: Vec<u32> = self.contents.chain(content).take(self.contents.versions.len()).collect();
+        // A walk that starts outside a cycle never enters one, because each content has one source.
+        cycle.dedup();
+        let producers: Vec<u32> = cycle.iter().filter_map(|&content| self.producer(content)).collect();
+        let sentence =
+            format!("{} and the writes that it depends on depend on each other", self.call(producers[0]));
         let mut certificate = Certificate::new(sentence, []);
-        for (place, &call) in producers.iter().enumerate() {
-            let next = producers[(place + 1) % producers.len()];
-            let why = format!("wrote {}, which {OTHER_PLACEHOLDER} exchanged", self.content(circle[place]));
+        for (position, &call) in producers.iter().enumerate() {
+            let next = producers[(position + 1) % producers.len()];
+            let why = format!("wrote {}, which {OTHER_PLACEHOLDER} exchanged", self.content(cycle[position]));
             match call == next {
                 true => certificate.add_self_edge(call, why),
                 false => certificate.add_edge(call, next, why),
@@ -489,8 +504,8 @@ impl RegisterExplainer<'_> {
         certificate
     }
 
-    /// Adds operations with the producers of their contents and the compare-and-sets between them, which show that they
-    /// stand together.
+    /// Adds operations with the producers of their contents and the compare-and-sets between them: the proof that
+    /// they are in one chain.
     fn add_connection(
         &self,
         certificate: &mut Certificate,
@@ -498,15 +513,16 @@ impl RegisterExplainer<'_> {
         chosen: &[RegisterChainOp],
         from: usize,
     ) {
-        let from = chosen.iter().map(|member| member.place).min().unwrap_or(0).min(from);
-        let to = chosen.iter().map(|member| member.place).max().unwrap_or(0);
+        let from = chosen.iter().map(|member| member.position).min().unwrap_or(0).min(from);
+        let to = chosen.iter().map(|member| member.position).max().unwrap_or(0);
         certificate.add(chosen.iter().map(|member| member.call));
-        let producers = |place| members.iter().find(move |member| member.place == place && member.produces);
-        for place in from..=to {
-            let readers = || chosen.iter().filter(|member| member.place == place && !member.produces);
-            let next = producers(place + 1).filter(|next| next.place <= to);
-            // What is there in the beginning nobody wrote, but somebody may have seen it before it was taken away.
-            if let Some(producer) = producers(place) {
+        let producers =
+            |position| members.iter().find(move |member| member.position == position && member.produces);
+        for position in from..=to {
+            let readers = || chosen.iter().filter(|member| member.position == position && !member.produces);
+            let next = producers(position + 1).filter(|next| next.position <= to);
+            // The initial content has no producer, but may have been observed before it was replaced.
+            if let Some(producer) = producers(position) {
                 certificate.add([producer.call]);
                 let content = self.content(producer.content);
                 for reader in readers() {
@@ -529,7 +545,7 @@ impl RegisterExplainer<'_> {
                     certificate.add_edge(
                         reader.call,
                         next.call,
-                        format!("saw {}, which {OTHER_PLACEHOLDER} took away", self.content(reader.content)),
+                        format!("saw {}, which {OTHER_PLACEHOLDER} replaced", self.content(reader.content)),
                     );
                 }
             }
@@ -548,17 +564,17 @@ impl RegisterExplainer<'_> {
                     "{} returned before {} was called, but {}",
                     self.call(member.call),
                     self.call(before.call),
-                    match (before.place == member.place, before.produces) {
+                    match (before.position == member.position, before.produces) {
                         (true, _) =>
                             format!("it saw {}, which the second wrote", self.content(member.content)),
                         (false, true) => format!(
-                            "{}, which it {}, was made out of {}, which the second wrote",
+                            "{}, which it {}, was derived from {}, which the second wrote",
                             self.content(member.content),
                             if member.produces { "wrote" } else { "saw" },
                             self.content(before.content)
                         ),
                         (false, false) => format!(
-                            "{}, which the second saw, was gone by the time of {}",
+                            "{}, which the second saw, had been replaced before {}",
                             self.content(before.content),
                             self.content(member.content)
                         ),
@@ -574,7 +590,7 @@ impl RegisterExplainer<'_> {
                 latest = Some(member);
             }
         }
-        unreachable!("the walk along the chain found one")
+        unreachable!("build_zones found an operation out of order in this chain")
     }
 
     fn explain_conflicting_zones(&self, one: u32, other: u32) -> Certificate {
@@ -587,7 +603,8 @@ impl RegisterExplainer<'_> {
         };
         let (one_members, one_first, one_last) = extremes(one);
         let (other_members, other_first, other_last) = extremes(other);
-        // What was there in the beginning needs nobody to be the first, but then all that was made of it until then.
+        // The chain of the initial content is the oldest even without a first return; then the proof needs the chain
+        // from its start.
         let needed = |root: u32, first: Option<RegisterChainOp>, last: RegisterChainOp| {
             let called = self.history[last.call as usize].called;
             first.filter(|first| root != 0 || first.returned < called)
@@ -596,7 +613,7 @@ impl RegisterExplainer<'_> {
             (needed(one, one_first, other_last), needed(other, other_first, one_last));
         let older = |first: Option<RegisterChainOp>, last: RegisterChainOp, which: Content, than: Content| {
             match first {
-                None => format!("{which} was there in the beginning, so it is older than {than}"),
+                None => format!("{which} is the initial content, so it is older than {than}"),
                 Some(first) => format!(
                     "{} returned before {} was called, so {which} is older than {than}",
                     self.call(first.call),
@@ -609,7 +626,7 @@ impl RegisterExplainer<'_> {
         };
         let (this, that) = (content(one_first), content(other_first));
         let sentence = format!(
-            "{}; {}; each of them was there once, and without a break",
+            "{}; {}; the register held each of them once, without interruption",
             older(one_first, other_last, this, that),
             older(other_first, one_last, that, this)
         );
@@ -627,23 +644,23 @@ impl RegisterExplainer<'_> {
                 certificate.add_real_time_edge(self.history, first.call, last.call);
             }
         }
-        // Whether an acknowledged operation and one that was seen suffice: an unknown one needs somebody who saw it.
+        // An operation that returned or an observer needs no proof; one of unknown outcome needs an observer.
         for call in certificate.calls.clone() {
             self.add_proof(&mut certificate, call);
         }
-        // The one is older than the other, so all of the one stands before all of the other: also its last operation before
-        // the other's first, which had returned when it was called.
+        // One chain precedes the other entirely, so its last operation precedes the other's first, which had returned
+        // when that last operation was invoked.
         let older = if other_first.is_some() { (one_last, other_first) } else { (other_last, one_first) };
         if let (last, Some(first)) = older {
-            let had = if last.produces { "wrote" } else { "saw" };
-            let gone = match first.produces {
+            let verb = if last.produces { "wrote" } else { "saw" };
+            let reason = match first.produces {
                 true => format!("which {OTHER_PLACEHOLDER} replaced for good"),
                 false => format!(
-                    "which was gone for good when {OTHER_PLACEHOLDER} saw {}",
+                    "which had been replaced for good when {OTHER_PLACEHOLDER} saw {}",
                     self.content(first.content)
                 ),
             };
-            let why = format!("{had} {}, {gone}", self.content(last.content));
+            let why = format!("{verb} {}, {reason}", self.content(last.content));
             certificate.add_edge(last.call, first.call, why);
         }
         certificate
