@@ -1,10 +1,10 @@
-//! The chapter of the properties names each of them.
+//! The chapter on the properties lists each of them.
 
 use invariants::PROPERTIES;
 use std::collections::BTreeSet;
 
 #[test]
-fn each_property_has_one_row_in_the_chapter_and_each_row_a_property() {
+fn the_chapter_has_exactly_one_row_per_property() {
     let chapter = include_str!("../docs/properties.md");
     let rows: Vec<&str> =
         chapter.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();

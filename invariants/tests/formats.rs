@@ -1,4 +1,4 @@
-//! What is written is read again, and what cannot be read is named.
+//! Formats: what is written can be read back, and parse errors name the line and the cause.
 
 use invariants::fact::{
     ConfChange, ConfChangeOp, ConfChangeResponse, Configuration, Digest, Fact, LogId, Observed, RequestId,
@@ -26,10 +26,10 @@ fn configuration() -> impl Strategy<Value = Box<Configuration>> {
 fn fact() -> impl Strategy<Value = Fact> {
     let number = any::<u64>;
     let digest = || any::<u64>().prop_map(Digest);
-    let place = || any::<(u64, u64)>().prop_map(|(index, term)| LogId { index, term });
+    let log_id = || any::<(u64, u64)>().prop_map(|(index, term)| LogId { index, term });
     let some_request = proptest::option::of(request());
     let claims = prop_oneof![
-        (number(), any::<Option<u64>>(), place(), place(), digest())
+        (number(), any::<Option<u64>>(), log_id(), log_id(), digest())
             .prop_map(|(term, vote, base, last, digest)| Fact::Started { term, vote, base, last, digest }),
         number().prop_map(|term| Fact::TermChanged { term }),
         (number(), number(), digest()).prop_map(|(index, term, entry)| Fact::Appended { index, term, entry }),
@@ -42,16 +42,16 @@ fn fact() -> impl Strategy<Value = Fact> {
         ),
         (number(), configuration())
             .prop_map(|(index, configuration)| Fact::Configured { index, configuration }),
-        (place(), digest(), configuration()).prop_map(|(last, state, configuration)| Fact::SnapshotTaken {
+        (log_id(), digest(), configuration()).prop_map(|(last, state, configuration)| Fact::SnapshotTaken {
             last,
             state,
             configuration
         }),
-        (place(), configuration())
+        (log_id(), configuration())
             .prop_map(|(last, configuration)| Fact::SnapshotInstalled { last, configuration }),
         (number(), digest()).prop_map(|(index, state)| Fact::Restored { index, state }),
     ];
-    let promises_and_truths =
+    let promises_and_observations =
         prop_oneof![
             (number(), number()).prop_map(|(term, candidate)| Fact::Voted { term, candidate }),
             number().prop_map(|term| Fact::Campaigned { term }),
@@ -64,7 +64,7 @@ fn fact() -> impl Strategy<Value = Fact> {
                 term,
                 entry
             }),
-            (place(), place()).prop_map(|(base, last)| Fact::SavedSnapshot { base, last }),
+            (log_id(), log_id()).prop_map(|(base, last)| Fact::SavedSnapshot { base, last }),
             proptest::sample::select(vec![
                 Fact::SavedRecovered,
                 Fact::Crashed,
@@ -88,7 +88,7 @@ fn fact() -> impl Strategy<Value = Fact> {
             )
                 .prop_map(|(request, answer)| Fact::ChangeAnswered { request, answer }),
         ];
-    prop_oneof![claims, promises_and_truths]
+    prop_oneof![claims, promises_and_observations]
 }
 
 fn change() -> impl Strategy<Value = ConfChange> {
@@ -139,7 +139,7 @@ fn sorted(mut numbers: Vec<u64>) -> Vec<u64> {
 
 proptest! {
     #[test]
-    fn facts_are_read_as_they_were_written(
+    fn written_facts_are_read_back(
         times in proptest::collection::vec(any::<u64>(), 20).prop_map(sorted),
         steps in proptest::collection::vec(any::<u64>(), 20).prop_map(sorted),
         written in proptest::collection::vec((any::<u64>(), fact()), 0..20)
@@ -158,7 +158,7 @@ proptest! {
     }
 
     #[test]
-    fn histories_are_read_as_they_were_written(written in proptest::collection::vec(call(), 0..20)) {
+    fn written_histories_are_read_back(written in proptest::collection::vec(call(), 0..20)) {
         let mut text = Vec::new();
         histories::write(&mut text, &written).unwrap();
         let text = String::from_utf8(text).unwrap();
@@ -167,9 +167,9 @@ proptest! {
     }
 }
 
-/// The promise to those who write these lines with other tools: the examples of the documentation.
+/// The examples of the documentation, a promise to authors of other tools.
 #[test]
-fn the_lines_look_as_documented() {
+fn lines_are_written_as_documented() {
     let text = r#"
 {"session":1,"sequence":1,"key":4,"action":{"put":7},"called":10,"returned":15,"response":"done"}
 {"session":2,"sequence":1,"key":4,"action":"get","called":12,"returned":19,"response":{"holds":{"present":7}}}
@@ -178,9 +178,9 @@ fn the_lines_look_as_documented() {
 {"session":1,"sequence":2,"key":4,"action":{"delete":8},"called":20}
 "#;
     let history = histories::read(text).unwrap();
-    let told: Vec<String> = history.iter().map(Call::to_string).collect();
+    let lines: Vec<String> = history.iter().map(Call::to_string).collect();
     assert_eq!(
-        told,
+        lines,
         [
             "s1#1 put k4=7 -> done [10..15]",
             "s2#1 get k4 -> 7 [12..19]",
@@ -202,28 +202,28 @@ fn the_lines_look_as_documented() {
     let fact = facts::read(fact).next().unwrap().unwrap();
     let at = |index| LogId { index, term: 3 };
     assert_eq!(fact.fact, Fact::SavedSnapshot { base: at(4), last: at(5) });
-    // As it was written before there were digests of groups.
+    // As written before configurations had digests.
     let line = r#"{"at":1,"step":7,"node":2,"fact":"configured","index":4,"configuration":{"voters":[1,2],"learners":[3]}}"#;
     let fact = facts::read(line).next().unwrap().unwrap();
-    let group = Configuration { voters: vec![1, 2], learners: vec![3], ..Configuration::default() };
-    assert_eq!(fact.fact, Fact::Configured { index: 4, configuration: Box::new(group) });
+    let configuration = Configuration { voters: vec![1, 2], learners: vec![3], ..Configuration::default() };
+    assert_eq!(fact.fact, Fact::Configured { index: 4, configuration: Box::new(configuration) });
     let mut again = Vec::new();
     facts::write(&mut again, [&fact]).unwrap();
     assert_eq!(String::from_utf8(again).unwrap().trim_end(), line);
 }
 
 #[test]
-fn a_line_that_cannot_be_read_is_named() {
+fn a_parse_error_names_the_line() {
     let good = "{\"session\":1,\"sequence\":1,\"key\":4,\"action\":\"get\",\"called\":10}\n\n";
-    let misread = |bad: &str| histories::read(&format!("{good}{bad}")).unwrap_err();
+    let error = |bad: &str| histories::read(&format!("{good}{bad}")).unwrap_err();
     for bad in ["what", "{}", "{\"session\":1,\"sequence\":2,\"key\":4,\"action\":\"fetch\",\"called\":10}"] {
-        let misread = misread(bad);
-        assert_eq!(misread.line, 3);
-        assert!(misread.to_string().starts_with("line 3: expected a call, as in"), "{misread}");
+        let error = error(bad);
+        assert_eq!(error.line, 3);
+        assert!(error.to_string().starts_with("line 3: expected a call, as in"), "{error}");
     }
     let half = r#"{"session":1,"sequence":2,"key":4,"action":"get","called":10,"returned":11}"#;
     assert_eq!(
-        misread(half).to_string(),
+        error(half).to_string(),
         "line 3: expected `returned` and `response` together, or neither: one of them is missing"
     );
 
@@ -239,18 +239,18 @@ fn a_line_that_cannot_be_read_is_named() {
     );
 }
 
-/// Events of one process after the other, in maps: `(f, key, value called, value returned)`.
-fn one_after_the_other(events: &[(&str, &str, &str, &str)]) -> String {
+/// Sequential events of one process as maps: `(f, key, value called, value returned)`.
+fn sequential(events: &[(&str, &str, &str, &str)]) -> String {
     let line = |kind: &str, f: &str, key: &str, value: &str| {
         format!("{{:process 0, :type {kind}, :f :{f}, :key {key}, :value {value}}}\n")
     };
-    let both = |&(f, key, asked, told): &(&str, &str, &str, &str)| {
-        line(":invoke", f, key, asked) + &line(":ok", f, key, told)
+    let both = |&(f, key, called_value, returned_value): &(&str, &str, &str, &str)| {
+        line(":invoke", f, key, called_value) + &line(":ok", f, key, returned_value)
     };
     events.iter().map(both).collect()
 }
 
-/// What those know whose system fails a compare-and-set only where it found another value.
+/// The options for a system whose compare-and-set fails only if it found another value.
 fn mismatch() -> ReadOptions {
     ReadOptions { failed_cas: FailedCas::Mismatch, ..ReadOptions::default() }
 }
@@ -259,15 +259,14 @@ fn is_linearizable(text: &str) -> bool {
     is_linearizable_as(text, &ReadOptions::default())
 }
 
-fn is_linearizable_as(text: &str, reading: &ReadOptions) -> bool {
-    let (_, recorded) =
-        read_history_with(text, reading).unwrap_or_else(|misread| panic!("{misread}:\n{text}"));
-    check(&recorded.calls, Budget::default()).expect("well formed") == Verdict::Linearizable
+fn is_linearizable_as(text: &str, options: &ReadOptions) -> bool {
+    let (_, parsed) = read_history_with(text, options).unwrap_or_else(|error| panic!("{error}:\n{text}"));
+    check(&parsed.calls, Budget::default()).expect("well formed") == Verdict::Linearizable
 }
 
-/// Values and keys that are no small numbers are numbered; none of them may be taken for another one.
+/// Values and keys that are not small numbers are mapped to numbers; no two may be confused.
 #[test]
-fn what_is_written_differently_is_different() {
+fn different_notations_are_different_values() {
     let values = [
         "\"a\"",
         "\"b\"",
@@ -295,13 +294,13 @@ fn what_is_written_differently_is_different() {
     for written in values {
         for seen in values {
             let register = [("write", "1", written, written), ("read", "1", "nil", seen)];
-            assert_eq!(is_linearizable(&one_after_the_other(&register)), written == seen, "{written} {seen}");
+            assert_eq!(is_linearizable(&sequential(&register)), written == seen, "{written} {seen}");
         }
     }
     for element in ["4611686018427387904", "-4611686018427387904", "7"] {
         let piece = "\"x y\"";
         let text = [("append", "1", piece, piece), ("read", "1", "nil", &format!("[{element}]"))];
-        assert!(!is_linearizable(&one_after_the_other(&text)), "{element}");
+        assert!(!is_linearizable(&sequential(&text)), "{element}");
     }
     let keys = [
         "\"a\"",
@@ -320,23 +319,26 @@ fn what_is_written_differently_is_different() {
     for written in keys {
         for read in keys {
             let both = [("write", written, "5", "5"), ("write", "9", "1", "1"), ("read", read, "nil", "5")];
-            assert_eq!(is_linearizable(&one_after_the_other(&both)), written == read, "{written} {read}");
+            assert_eq!(is_linearizable(&sequential(&both)), written == read, "{written} {read}");
         }
     }
 }
 
-/// The refusal of two lines, each as maps and as lines of a log: `(f, value called, type of the return, its value)`.
-fn refusals(f: &str, asked: &str, kind: &str, told: &str) -> [Option<String>; 2] {
+/// The parse errors of a call and a return, as maps and as lines of a log.
+fn rejections(f: &str, called_value: &str, kind: &str, returned_value: &str) -> [Option<String>; 2] {
     let map = |kind, value| format!("{{:process 3, :type :{kind}, :f :{f}, :value {value}}}\n");
     let log = |kind, value| format!("INFO  jepsen.util - 3\t:{kind}\t:{f}\t{value}\n");
     let other = ["{:process 4, :type :invoke, :f :read}\n", "INFO  jepsen.util - 4 :invoke :read nil\n"];
-    [map("invoke", asked) + &map(kind, told) + other[0], log("invoke", asked) + &log(kind, told) + other[1]]
-        .map(|text| read_history(&text).err().map(|misread| misread.to_string()))
+    [
+        map("invoke", called_value) + &map(kind, returned_value) + other[0],
+        log("invoke", called_value) + &log(kind, returned_value) + other[1],
+    ]
+    .map(|text| read_history(&text).err().map(|error| error.to_string()))
 }
 
 #[test]
-fn a_return_from_something_else_is_refused() {
-    for (f, asked, kind, told) in [
+fn a_return_that_does_not_match_its_call_is_rejected() {
+    for (f, called_value, kind, returned_value) in [
         ("write", "3", "ok", "4"),
         ("write", "3", "ok", "nil"),
         ("write", "3", "info", "4"),
@@ -348,33 +350,37 @@ fn a_return_from_something_else_is_refused() {
     ] {
         let sentence = format!(
             "line 2: expected the return of what was called: \
-             process 3 called :{f} {asked} in line 1 and returns from {told}"
+             process 3 called :{f} {called_value} in line 1 and returns from {returned_value}"
         );
-        for refusal in refusals(f, asked, kind, told) {
-            let refusal = refusal.unwrap_or_default();
-            assert!(refusal.starts_with(&sentence), "{refusal}");
+        for rejection in rejections(f, called_value, kind, returned_value) {
+            let rejection = rejection.unwrap_or_default();
+            assert!(rejection.starts_with(&sentence), "{rejection}");
         }
     }
-    for (f, asked, kind, told) in [
+    for (f, called_value, kind, returned_value) in [
         ("write", "3", "ok", "3"),
         ("write", "3", "info", ":timed-out"),
         ("cas", "[3 4]", "fail", ":timed-out"),
         ("read", "nil", "ok", "4"),
         ("get", "nil", "ok", "\"x y\""),
     ] {
-        assert_eq!(refusals(f, asked, kind, told), [None, None], "{f} {asked} {kind} {told}");
+        assert_eq!(
+            rejections(f, called_value, kind, returned_value),
+            [None, None],
+            "{f} {called_value} {kind} {returned_value}"
+        );
     }
-    // What is left out is not contradicted.
+    // A missing value is no contradiction.
     let text = "{:process 3, :type :invoke, :f :write, :value 3}\n{:process 3, :type :ok, :f :write}\n";
     assert!(is_linearizable(text));
 }
 
-/// In Jepsen a compare-and-set that failed did not happen, and nothing more is known. To those who say that it is a
+/// In Jepsen a failed compare-and-set did not happen, and no more is known. With the option that it is a
 /// mismatch, its error may still name another reason.
 #[test]
-fn what_a_failed_compare_and_set_proves_is_for_the_reader_to_say() {
-    let mut judged = Vec::new();
-    for (error, is_told) in [
+fn an_option_decides_what_a_failed_compare_and_set_proves() {
+    let mut results = Vec::new();
+    for (error, is_mismatch) in [
         (":error :connection-refused", false),
         (":error [:duplicate-key \"k\"]", false),
         (":error \"no route to host\"", false),
@@ -385,37 +391,37 @@ fn what_a_failed_compare_and_set_proves_is_for_the_reader_to_say() {
         (":error nil", true),
         ("", true),
     ] {
-        let maps = one_after_the_other(&[("write", "nil", "3", "3")])
+        let maps = sequential(&[("write", "nil", "3", "3")])
             + "{:process 1, :type :invoke, :f :cas, :value [3 4]}\n"
             + &format!("{{:process 1, :type :fail, :f :cas, :value [3 4] {error}}}\n");
-        let behind = error.strip_prefix(":error ").unwrap_or_default();
+        let suffix = error.strip_prefix(":error ").unwrap_or_default();
         let rows = [":invoke :write 3", ":ok :write 3", ":invoke :cas [3 4]", ":fail :cas [3 4]"];
         let log = rows.map(|event| format!("INFO  jepsen.util - 0 {event}")).join("\n");
         let columns = rows.map(|event| format!("0\t{event}")).join("\n");
-        for text in [maps, format!("{log} {behind}"), format!("{columns} {behind}")] {
-            judged.push((text.clone(), is_linearizable(&text)));
-            judged.push((text.clone(), is_linearizable_as(&text, &mismatch()) != is_told));
-            if is_told {
-                let (_, recorded) = read_history_with(&text, &mismatch()).unwrap();
-                let told = recorded.describe(&check(&recorded.calls, Budget::default()).unwrap());
-                let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
+        for text in [maps, format!("{log} {suffix}"), format!("{columns} {suffix}")] {
+            results.push((text.clone(), is_linearizable(&text)));
+            results.push((text.clone(), is_linearizable_as(&text, &mismatch()) != is_mismatch));
+            if is_mismatch {
+                let (_, parsed) = read_history_with(&text, &mismatch()).unwrap();
+                let description = parsed.describe(&check(&parsed.calls, Budget::default()).unwrap());
+                let description = description.split_whitespace().collect::<Vec<_>>().join(" ");
                 let sentence =
                     "This rests on --failed-cas mismatch: that the compare-and-set failed (line 4)";
-                judged.push((told.clone(), told.contains(sentence)));
+                results.push((description.clone(), description.contains(sentence)));
             }
         }
     }
-    assert!(judged.iter().all(|&(_, is_right)| is_right), "{judged:#?}");
-    // An answer of our own formats needs no such option.
+    assert!(results.iter().all(|&(_, is_expected)| is_expected), "{results:#?}");
+    // A response in the own format needs no such option.
     let ours = "{\"session\":1,\"sequence\":1,\"key\":4,\"action\":{\"put\":3},\"called\":1,\"returned\":2,\"response\":\"done\"}\n\
         {\"session\":2,\"sequence\":1,\"key\":4,\"action\":{\"compare_and_set\":{\"expect\":{\"present\":3},\"value\":4}},\"called\":3,\
         \"returned\":4,\"response\":{\"mismatch\":null}}\n";
     assert!(!is_linearizable(ours));
 }
 
-/// Keys and values come in pairs where a test of Jepsen has many keys. A pair of values is none.
+/// In a Jepsen test with many keys, each value is a pair of key and value. A pair of values is not.
 #[test]
-fn pairs_of_keys_and_values_are_told_apart() {
+fn key_value_pairs_are_recognized() {
     let event = |(process, kind, f, value): (&str, &str, &str, &str)| {
         format!("{{:process {process}, :type :{kind}, :f :{f}, :value {value}}}\n")
     };
@@ -432,35 +438,35 @@ fn pairs_of_keys_and_values_are_told_apart() {
         ];
         events.map(event).concat()
     };
-    let (_, recorded) = read_history_with(&history("[1 5]"), &mismatch()).expect("it can be read");
-    let keys: Vec<u64> = recorded.calls.iter().map(|call| call.operation.key).collect();
+    let (_, parsed) = read_history_with(&history("[1 5]"), &mismatch()).expect("a valid history");
+    let keys: Vec<u64> = parsed.calls.iter().map(|call| call.operation.key).collect();
     assert_eq!(keys.len(), 4);
     assert!(keys[0] == keys[3] && keys[0] != keys[1] && keys[1] != keys[2]);
     assert!(is_linearizable(&history("[1 5]").replace("fail", "info")));
     assert!(is_linearizable(&history("5")));
-    // Nobody wrote to this key what was read; to the other somebody may have.
+    // No operation wrote this value to this key; one may have written it to the other.
     assert!(!is_linearizable(&history("[1 6]").replace("fail", "info")));
-    // An answer about another key.
+    // A response about another key.
     assert!(read_history(&history("[2 5]")).is_err());
     // One key, and a pair of values.
     let plain = [("0", "invoke", "cas", "[1 5]"), ("0", "fail", "cas", "[1 5]")];
-    let (_, recorded) = read_history_with(&plain.map(event).concat(), &mismatch()).expect("it can be read");
-    assert!(matches!(recorded.calls[0].operation.action, Action::CompareAndSet { .. }));
+    let (_, parsed) = read_history_with(&plain.map(event).concat(), &mismatch()).expect("a valid history");
+    assert!(matches!(parsed.calls[0].operation.action, Action::CompareAndSet { .. }));
 }
 
 #[test]
-fn a_field_that_a_fact_does_not_have_is_refused_with_its_line() {
+fn an_unknown_field_of_a_fact_is_rejected_with_its_line() {
     let good = "{\"at\":1,\"step\":1,\"node\":1,\"fact\":\"crashed\"}";
-    let refused = |line: &str| {
+    let error_of = |line: &str| {
         let text = format!("{good}\n\n{line}\n{good}");
         let facts: Result<Vec<_>, _> = facts::read(&text).collect();
-        let misread = facts.expect_err(line);
-        assert_eq!(misread.line, 3, "{line}");
-        misread.to_string()
+        let error = facts.expect_err(line);
+        assert_eq!(error.line, 3, "{line}");
+        error.to_string()
     };
     let with = |rest: &str| format!("{{\"at\":1,\"step\":1,\"node\":1,{rest}}}");
     for (rest, words) in [
-        // Optional fields are those that nobody would miss.
+        // A misspelled optional field would otherwise be ignored silently.
         ("\"fact\":\"saved\",\"term\":1,\"vote\":null,\"aftr\":3", "\"aftr\" in it; did you mean \"after\"?"),
         (
             "\"fact\":\"leads\",\"term\":1,\"xyzzy\":3",
@@ -477,33 +483,33 @@ fn a_field_that_a_fact_does_not_have_is_refused_with_its_line() {
             "unknown field `x`, expected `index` or `term`",
         ),
     ] {
-        let told = refused(&with(rest));
-        assert!(told.contains(words), "{rest}: {told}");
+        let error = error_of(&with(rest));
+        assert!(error.contains(words), "{rest}: {error}");
     }
 }
 
 #[test]
-fn facts_that_run_backwards_are_refused() {
+fn facts_whose_time_or_step_decreases_are_rejected() {
     let fact =
         |at, step| format!("{{\"at\":{at},\"step\":{step},\"node\":1,\"fact\":\"leads\",\"term\":1}}\n");
     let read =
         |text: &str| facts::read(text).collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string());
-    // What happens in one step happens at one time.
+    // Facts of one step have one time.
     assert!(read(&(fact(5, 2) + &fact(5, 2) + &fact(5, 3))).is_ok());
-    let clash = "line 3: expected time to run forward: it is 4 here, and was 5 in line 1";
-    assert_eq!(read(&(fact(5, 2) + "\n" + &fact(4, 3))).unwrap_err(), clash);
-    let clash = "line 2: expected steps to run forward: it is 1 here, and was 2 in line 1";
-    assert_eq!(read(&(fact(5, 2) + &fact(6, 1))).unwrap_err(), clash);
+    let expected = "line 3: expected time to run forward: it is 4 here, and was 5 in line 1";
+    assert_eq!(read(&(fact(5, 2) + "\n" + &fact(4, 3))).unwrap_err(), expected);
+    let expected = "line 2: expected steps to run forward: it is 1 here, and was 2 in line 1";
+    assert_eq!(read(&(fact(5, 2) + &fact(6, 1))).unwrap_err(), expected);
 }
 
-/// How a history of one file is explained.
-fn told(text: &str) -> String {
-    let (_, recorded) = read_history(text).unwrap_or_else(|misread| panic!("{misread}:\n{text}"));
-    recorded.describe(&check(&recorded.calls, Budget::default()).expect("well formed"))
+/// The description of the verdict on a history.
+fn description(text: &str) -> String {
+    let (_, parsed) = read_history(text).unwrap_or_else(|error| panic!("{error}:\n{text}"));
+    parsed.describe(&check(&parsed.calls, Budget::default()).expect("well formed"))
 }
 
 #[test]
-fn explanations_speak_as_the_file_does() {
+fn explanations_use_the_notation_of_the_file() {
     let register = [
         ("write", "\"x\"", "-4", "-4"),
         ("write", "\"y\"", "3", "3"),
@@ -513,37 +519,37 @@ fn explanations_speak_as_the_file_does() {
     let text = ["\"x 0 y\"", "\"z 1 y\""].map(|piece| ("append", "\"a\"", piece, piece));
     let text = [text[0], text[1], ("get", "\"a\"", "nil", "\"z 1 y\"")];
     let operation = |op: &str, value: &str, call: u64| {
-        let (process, back) = (call, call + 1);
+        let (process, returned) = (call, call + 1);
         format!(
             "{{\"process\":{process},\"op\":\"{op}\",\"key\":\"user 7\",{value},\
-             \"call\":{call},\"return\":{back},\"outcome\":\"ok\"}}\n"
+             \"call\":{call},\"return\":{returned},\"outcome\":\"ok\"}}\n"
         )
     };
     let json =
         "\n".to_string() + &operation("write", "\"value\":1", 5) + &operation("read", "\"result\":2", 9);
-    let histories = [one_after_the_other(&register), one_after_the_other(&text), json];
-    insta::assert_snapshot!(histories.map(|text| told(&text)).join("\n\n"));
+    let histories = [sequential(&register), sequential(&text), json];
+    insta::assert_snapshot!(histories.map(|text| description(&text)).join("\n\n"));
 }
 
 #[test]
-fn where_nothing_was_recorded_there_is_no_verdict() {
+fn an_empty_history_is_rejected() {
     let nemesis = "{:process :nemesis, :type :info, :f :kill, :value #{\"n1\"}}\n";
     let failed =
         "{:process 0, :type :invoke, :f :write, :value 3}\n{:process 0, :type :fail, :f :write, :value 3}\n";
-    let refusal = |text: &str| read_history(text).unwrap_err().to_string();
+    let rejection = |text: &str| read_history(text).unwrap_err().to_string();
     for text in ["", "\n \n", "\u{feff}"] {
-        assert_eq!(refusal(text), "expected a history: nothing was recorded in it", "{text:?}");
+        assert_eq!(rejection(text), "expected a history: nothing was recorded in it", "{text:?}");
     }
     for text in ["[]", "[\n]", nemesis, failed] {
         let sentence = "expected a history: nothing was recorded in it that may have happened to a client";
-        assert_eq!(refusal(text), sentence, "{text:?}");
+        assert_eq!(rejection(text), sentence, "{text:?}");
     }
 }
 
-/// One history: as maps in lines, in a vector over several lines or in a single one, with tags, after a mark.
+/// One history: as maps in lines, in a vector over several lines or one, with tags, after a byte order mark.
 #[test]
-fn maps_are_read_wherever_they_stand() {
-    let text = one_after_the_other(&[("write", "\"a\"", "3", "3"), ("read", "\"a\"", "nil", "4")]);
+fn maps_are_read_in_every_layout() {
+    let text = sequential(&[("write", "\"a\"", "3", "3"), ("read", "\"a\"", "nil", "4")]);
     let (_, expected) = read_history(&text).unwrap();
     let (line, tagged) = (text.replace('\n', " "), text.replace("{:process", "#jepsen.history.Op{:process"));
     for text in [
@@ -555,33 +561,33 @@ fn maps_are_read_wherever_they_stand() {
         format!("[{tagged}]"),
         text.replace('{', "{ "),
     ] {
-        let (format, recorded) = read_history(&text).unwrap_or_else(|misread| panic!("{misread}:\n{text}"));
+        let (format, parsed) = read_history(&text).unwrap_or_else(|error| panic!("{error}:\n{text}"));
         assert_eq!(format, Format::JepsenMaps);
-        assert_eq!(recorded.calls.len(), expected.calls.len());
+        assert_eq!(parsed.calls.len(), expected.calls.len());
         assert!(!is_linearizable(&text), "{text}");
     }
     let spread = text.replace(", :value", ",\n  :value");
-    let (_, recorded) = read_history(&format!("[{spread}]")).unwrap();
-    assert_eq!(recorded.lines, [1, 5]);
+    let (_, parsed) = read_history(&format!("[{spread}]")).unwrap();
+    assert_eq!(parsed.lines, [1, 5]);
 }
 
 #[test]
-fn what_is_wrong_is_said_in_words_of_the_file() {
-    let refusal = |value: &str| {
+fn parse_errors_quote_the_file() {
+    let rejection = |value: &str| {
         let text = format!("\n{{:process 0, :type :invoke, :f :cas, :value {value}}}\n");
         read_history(&text).unwrap_err().to_string()
     };
     assert_eq!(
-        refusal("[:x 1 #{\"hello\" #inst \"2020\"}]"),
+        rejection("[:x 1 #{\"hello\" #inst \"2020\"}]"),
         "line 2: expected [expected new] as `:value` of a cas: it is [:x 1 #{\"hello\" #inst \"2020\"}] \
          (the file was taken for Jepsen maps)"
     );
-    // However long it is, and whatever it would do to a terminal.
-    let long = refusal(&format!("\"\u{1b}[2J{}\"", "x".repeat(100_000)));
+    // A long value is shortened, and control characters are escaped.
+    let long = rejection(&format!("\"\u{1b}[2J{}\"", "x".repeat(100_000)));
     assert!(long.len() < 300 && !long.contains('\u{1b}') && long.contains("\\u001b[2Jxxx"), "{long}");
-    let refusal = read_history("[{:process 0}\n 7]").unwrap_err().to_string();
+    let rejection = read_history("[{:process 0}\n 7]").unwrap_err().to_string();
     assert!(
-        refusal.starts_with("line 1: expected an event, as in {") && refusal.contains(":type is missing")
+        rejection.starts_with("line 1: expected an event, as in {") && rejection.contains(":type is missing")
     );
     let json = "\u{feff}{\"session\":1,\"sequence\":1,\"key\":4,\"action\":\"get\",\"called\":10}\n";
     assert_eq!(histories::read(json).unwrap(), read_history(json).unwrap().1.calls);
@@ -594,9 +600,9 @@ fn what_is_wrong_is_said_in_words_of_the_file() {
 /// Process, type, function, value and error.
 type Row = (&'static str, &'static str, &'static str, &'static str, &'static str);
 
-/// One history in every notation that Jepsen has, alone and with what stands around it in a real file.
+/// One history in every notation of Jepsen, alone and with the surrounding text of a real file.
 #[test]
-fn all_notations_of_jepsen_say_the_same() {
+fn all_notations_of_jepsen_give_the_same_history() {
     let events = [
         ("0", "invoke", "write", "7", ""),
         ("1", "invoke", "read", "nil", ""),
@@ -661,30 +667,30 @@ fn all_notations_of_jepsen_say_the_same() {
     ];
     let (_, expected) = read_history(&texts[0].1).unwrap();
     assert_eq!(expected.calls.len(), 3);
-    let what = |recorded: &formats::ParsedHistory| {
+    let calls = |parsed: &formats::ParsedHistory| {
         let parts = |call: &Call| {
             let answer = call.returned.as_ref().map(|(_, response)| response.clone());
             (call.id, call.operation, answer)
         };
-        recorded.calls.iter().map(parts).collect::<Vec<_>>()
+        parsed.calls.iter().map(parts).collect::<Vec<_>>()
     };
     for (format, text) in texts {
-        let (found, recorded) = read_history(&text).unwrap_or_else(|misread| panic!("{misread}:\n{text}"));
-        assert_eq!((found, what(&recorded)), (format, what(&expected)), "{text}");
+        let (found, parsed) = read_history(&text).unwrap_or_else(|error| panic!("{error}:\n{text}"));
+        assert_eq!((found, calls(&parsed)), (format, calls(&expected)), "{text}");
         assert!(!is_linearizable(&text), "{text}");
-        // Every line is the one in which the call stands.
-        for (call, &line) in recorded.calls.iter().zip(&recorded.lines) {
-            // Of an object that is written over many lines, the process is in the third.
-            let stands = text.lines().skip(line - 1).take(3).collect::<String>();
+        // Every line number is that of the call.
+        for (call, &line) in parsed.calls.iter().zip(&parsed.lines) {
+            // In an object written over several lines, the process is in the third.
+            let excerpt = text.lines().skip(line - 1).take(3).collect::<String>();
             let process = call.id.session.to_string();
-            assert!(stands.contains(&process), "{line} {stands}:\n{text}");
+            assert!(excerpt.contains(&process), "{line} {excerpt}:\n{text}");
         }
     }
 }
 
-/// What a tool may write into a file that is no history, or none that can be judged.
+/// Files that are no history, or one that cannot be checked.
 #[test]
-fn what_cannot_be_judged_is_refused_by_name() {
+fn an_unsupported_history_is_rejected_with_its_cause() {
     let map = |f: &str, value: &str| format!("{{:process 0, :type :invoke, :f {f}, :value {value}}}\n");
     for (text, words) in [
         (map(":read", "nil") + &map(":transfer", "{:from 1}").replace("0", "1"), "line 2: "),
@@ -709,8 +715,11 @@ fn what_cannot_be_judged_is_refused_by_name() {
         ("a,b\n1,2\n".into(), "a JSON object, a line of a Jepsen log, or an EDN map"),
         ("{\"session\":1,\"sequence\":-1}".into(), "expected a whole number from 0 to 18446744073709551615"),
     ] {
-        let refusal = read_history(&text).map(|(format, _)| format).map_err(|misread| misread.to_string());
-        assert!(refusal.as_ref().is_err_and(|refusal| refusal.contains(words)), "{text}: {refusal:?}");
+        let rejection = read_history(&text).map(|(format, _)| format).map_err(|error| error.to_string());
+        assert!(
+            rejection.as_ref().is_err_and(|rejection| rejection.contains(words)),
+            "{text}: {rejection:?}"
+        );
     }
 }
 
@@ -731,17 +740,17 @@ fn nesting_is_bounded_in_every_notation() {
     }
 }
 
-/// Who recorded it may know what each key is.
+/// The kind of object is inferred from the operations, or given by the user.
 #[test]
-fn objects_are_guessed_by_their_operations_and_can_be_given() {
+fn objects_are_inferred_from_their_operations_or_given() {
     let object = |events: &[(&str, &str, &str, &str)], model: Option<Object>| {
-        let reading = ReadOptions { model, ..ReadOptions::default() };
-        let read = read_history_with(&one_after_the_other(events), &reading);
-        read.map(|(_, recorded)| Object::of(recorded.calls[0].operation.action))
-            .map_err(|misread| misread.to_string())
+        let options = ReadOptions { model, ..ReadOptions::default() };
+        let read = read_history_with(&sequential(events), &options);
+        read.map(|(_, parsed)| Object::of(parsed.calls[0].operation.action))
+            .map_err(|error| error.to_string())
     };
     let add = ("add", "nil", "5", "5");
-    for (events, guess) in [
+    for (events, inferred) in [
         (vec![("write", "1", "5", "5")], Object::Register),
         (vec![("put", "1", "5", "5"), ("get", "1", "nil", "5")], Object::Register),
         (vec![("append", "1", "5", "5")], Object::List),
@@ -754,9 +763,9 @@ fn objects_are_guessed_by_their_operations_and_can_be_given() {
         (vec![("enqueue", "nil", "5", "5"), ("drain", "nil", "nil", "[5]")], Object::Queue),
         (vec![("acquire", "nil", "nil", "nil"), ("release", "nil", "nil", ":token")], Object::Mutex),
     ] {
-        assert_eq!(object(&events, None), Ok(guess), "{events:?}");
-        assert_eq!(object(&events, Some(guess)), Ok(guess), "{events:?}");
-        assert!(is_linearizable(&one_after_the_other(&events)) || guess == Object::Counter, "{events:?}");
+        assert_eq!(object(&events, None), Ok(inferred), "{events:?}");
+        assert_eq!(object(&events, Some(inferred)), Ok(inferred), "{events:?}");
+        assert!(is_linearizable(&sequential(&events)) || inferred == Object::Counter, "{events:?}");
     }
     assert_eq!(object(&[add], Some(Object::Counter)), Ok(Object::Counter));
     let piece = ("put", "1", "\"x y\"", "\"x y\"");
@@ -779,7 +788,7 @@ fn objects_are_guessed_by_their_operations_and_can_be_given() {
 }
 
 #[test]
-fn objects_of_jepsen_are_judged() {
+fn objects_of_jepsen_are_checked() {
     for (events, good) in [
         (vec![("add", "1", "1"), ("add", "2", "2"), ("read", "nil", "[2 1]")], true),
         (vec![("add", "1", "1"), ("add", "2", "2"), ("read", "nil", "[2]")], false),
@@ -805,15 +814,17 @@ fn objects_of_jepsen_are_judged() {
         (vec![("txn", "[[:w 1 7]]", "[[:w 1 7]]"), ("txn", "[[:r 1 nil]]", "[[:r 1 7]]")], true),
         (vec![("txn", "[[:w 1 7]]", "[[:w 1 7]]"), ("txn", "[[:r 1 nil]]", "[[:r 1 8]]")], false),
     ] {
-        let both =
-            |(f, asked, told): &(&str, &str, &str)| format!("0 :invoke :{f} {asked}\n0 :ok :{f} {told}\n");
+        let both = |(f, called_value, returned_value): &(&str, &str, &str)| {
+            format!("0 :invoke :{f} {called_value}\n0 :ok :{f} {returned_value}\n")
+        };
         let text: String = events.iter().map(both).collect();
         assert_eq!(is_linearizable(&text), good, "{text}");
     }
     let twice =
         read_history("0 :invoke :add 1\n0 :ok :add 1\n1 :invoke :read nil\n1 :ok :read [1 1]").unwrap_err();
     assert!(twice.to_string().contains("one element stands there twice"), "{twice}");
-    // A drain that fails took nothing; neither did a transaction, whether it repeats itself or not.
+    // A failed drain took nothing, and a failed transaction changed nothing, whether or not it repeats its
+    // value.
     assert!(is_linearizable(
         "0 :invoke :enqueue 1\n0 :ok :enqueue 1\n0 :invoke :drain nil\n0 :fail :drain nil"
     ));
@@ -825,13 +836,13 @@ fn objects_of_jepsen_are_judged() {
 }
 
 #[test]
-fn processes_have_any_names() {
+fn processes_may_have_any_names() {
     let text = "7 :invoke :write 1\n7 :ok :write 1\n\"c1\" :invoke :read nil\n\"c1\" :ok :read nil\n\
         :c2 :invoke :read nil\n:c2 :ok :read 1\n-3 :invoke :read nil\n-3 :info :read nil\n:membership :info :grow 3\n";
-    let (_, recorded) = read_history(text).unwrap();
-    let sessions: Vec<u64> = recorded.calls.iter().map(|call| call.id.session).collect();
+    let (_, parsed) = read_history(text).unwrap();
+    let sessions: Vec<u64> = parsed.calls.iter().map(|call| call.id.session).collect();
     assert_eq!(sessions, [7, 0, 1, 2]);
-    assert!(told(text).ends_with("s0 is process \"c1\"."), "{}", told(text));
+    assert!(description(text).ends_with("s0 is process \"c1\"."), "{}", description(text));
     let json = "{\"process\":\"c1\",\"type\":\"invoke\",\"f\":\"write\",\"value\":true}\n\
         {\"process\":\"nemesis\",\"type\":\"info\",\"f\":\"kill\",\"value\":null}\n\
         {\"process\":\"c1\",\"type\":\"ok\",\"f\":\"write\",\"value\":true}\n\
@@ -843,7 +854,7 @@ fn processes_have_any_names() {
 }
 
 #[test]
-fn what_failed_operations_would_have_written_is_named() {
+fn an_explanation_names_failed_writes_of_the_read_value() {
     for (events, words) in [
         (
             "1 :invoke :write :b\n1 :fail :write :b\n2 :invoke :read nil\n2 :ok :read :b\n",
@@ -859,24 +870,24 @@ fn what_failed_operations_would_have_written_is_named() {
         ),
     ] {
         let text = "0 :invoke :write 0\n0 :ok :write 0\n".to_string() + events;
-        let told = told(&text).split_whitespace().collect::<Vec<_>>().join(" ");
-        assert!(told.contains(words) && !told.contains("--initial"), "{told}");
+        let description = description(&text).split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(description.contains(words) && !description.contains("--initial"), "{description}");
         assert!(is_linearizable(&text.replace(":fail", ":info")));
     }
     let list = "0 :invoke :append 1\n0 :fail :append 1\n1 :invoke :read nil\n1 :ok :read [1]\n";
-    assert!(told(list).contains("append k0+=1, in lines 1-2"), "{}", told(list));
+    assert!(description(list).contains("append k0+=1, in lines 1-2"), "{}", description(list));
     let csv = "call,return,client,op,value,output,outcome\n1,2,0,put,x,,fail\n3,4,1,get,,x,ok\n";
-    assert!(told(csv).contains("put k0=x, in lines 2-2"), "{}", told(csv));
+    assert!(description(csv).contains("put k0=x, in lines 2-2"), "{}", description(csv));
 }
 
 #[test]
-fn an_initial_value_is_held_first_by_every_key() {
+fn every_key_starts_with_the_initial_value() {
     let initial = |value: &str| ReadOptions { initial: Some(value.to_string()), ..ReadOptions::default() };
     for (written, value) in
         [("7", "7"), ("\"a b\"", "\"a b\""), ("red", "\"red\""), (":a", ":a"), ("1.50", "1.5")]
     {
         for read in ["7", "\"a b\"", "\"red\"", ":a", "1.5", "nil"] {
-            let text = one_after_the_other(&[("read", "1", "nil", read), ("cas", "2", "[9 3]", "[9 3]")]);
+            let text = sequential(&[("read", "1", "nil", read), ("cas", "2", "[9 3]", "[9 3]")]);
             let text = text.replace("[9", &format!("[{value}"));
             assert_eq!(is_linearizable_as(&text, &initial(written)), read == value, "{written} {read}");
         }
@@ -885,7 +896,7 @@ fn an_initial_value_is_held_first_by_every_key() {
     assert!(is_linearizable_as(counter, &initial("10")) && !is_linearizable(counter));
     let ours = "{\"session\":1,\"sequence\":1,\"key\":4,\"action\":\"get\",\"called\":0,\"returned\":1,\"response\":{\"holds\":{\"present\":7}}}\n";
     assert!(is_linearizable_as(ours, &initial("7")) && !is_linearizable_as(ours, &initial("8")));
-    assert!(told(ours).contains("say so with --initial 7"), "{}", told(ours));
+    assert!(description(ours).contains("say so with --initial 7"), "{}", description(ours));
     let csv = "call,return,client,op,output\n0,2,0,get,red\n3,4,c,get,red\n";
     assert!(is_linearizable_as(csv, &initial("red")) && !is_linearizable(csv));
     for (text, value) in
@@ -895,26 +906,26 @@ fn an_initial_value_is_held_first_by_every_key() {
     }
 }
 
-/// Each bound of a history, one above it. Within it a run has been measured to need less than 1 GiB: see the ignored test.
+/// Each limit of a history, exceeded by one. Within the limits a run was measured to need less than 1 GiB.
 #[test]
-fn histories_that_are_too_large_are_refused() {
+fn histories_above_the_limits_are_rejected() {
     let mut many = String::new();
     for number in 0..=MAX_OPERATIONS {
         write!(many, "{number} :invoke :write 1\n{number} :info :write 1\n").unwrap();
     }
-    let refusal = read_history(&many).unwrap_err();
-    assert!(refusal.to_string().contains("expected at most 1500000 operations"), "{refusal}");
+    let rejection = read_history(&many).unwrap_err();
+    assert!(rejection.to_string().contains("expected at most 1500000 operations"), "{rejection}");
     drop(many);
     let list = |elements: usize| {
         format!("0 :invoke :append 1\n1 :invoke :read nil\n1 :ok :read [{}]\n", "1 ".repeat(elements))
     };
     assert!(read_history(&list(100_000)).is_ok());
-    let refusal = read_history(&list(MAX_ELEMENTS + 1)).unwrap_err();
-    assert!(refusal.to_string().contains("6000000 members"), "{refusal}");
+    let rejection = read_history(&list(MAX_ELEMENTS + 1)).unwrap_err();
+    assert!(rejection.to_string().contains("6000000 members"), "{rejection}");
     let mut names = String::new();
     for number in 0..=MAX_NAMES {
         writeln!(names, "{number} :invoke :write -{number}1").unwrap();
     }
-    let refusal = read_history(&names).unwrap_err();
-    assert!(refusal.to_string().contains("at most 1000000 keys and values"), "{refusal}");
+    let rejection = read_history(&names).unwrap_err();
+    assert!(rejection.to_string().contains("at most 1000000 keys and values"), "{rejection}");
 }

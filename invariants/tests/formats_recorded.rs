@@ -1,5 +1,5 @@
-//! Recorded histories in all formats, with the right answers (`data/histories/RIGHT.tsv`), and two of real clusters
-//! (`data/live_entries`). Each row of the table is a row here, and no row is missing.
+//! Recorded histories in all formats with their expected verdicts (`data/histories/EXPECTED.tsv`), and two of
+//! real clusters (`data/live`). The table below must list the same files as `EXPECTED.tsv`.
 
 use invariants::formats::{FailedCas, Format, ParsedHistory, ReadOptions, decode_text, read_history_with};
 use invariants::linearizability::{Budget, Verdict, check};
@@ -9,33 +9,34 @@ fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)
 }
 
-fn read(path: &Path, reading: &ReadOptions) -> Result<(Format, ParsedHistory), String> {
+fn read(path: &Path, options: &ReadOptions) -> Result<(Format, ParsedHistory), String> {
     let bytes = std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let text = decode_text(bytes).map_err(|misread| misread.to_string())?;
-    read_history_with(&text, reading).map_err(|misread| misread.to_string())
+    let text = decode_text(bytes).map_err(|error| error.to_string())?;
+    read_history_with(&text, options).map_err(|error| error.to_string())
 }
 
-/// What is to be said of a file.
-enum Right {
+/// The expected result of a file.
+enum Expected {
     Linearizable,
-    /// Not linearizable, with these words in the explanation.
+    /// Not linearizable; the explanation contains these words.
     Violation(&'static [&'static str]),
-    /// Refused with these words.
-    Refused(&'static str),
+    /// A parse error with these words.
+    Rejected(&'static str),
 }
 
-use Right::{Linearizable, Refused, Violation};
+use Expected::{Linearizable, Rejected, Violation};
 
-const PLAIN: ReadOptions = ReadOptions { failed_cas: FailedCas::Dropped, initial: None, model: None };
+const DEFAULT_OPTIONS: ReadOptions =
+    ReadOptions { failed_cas: FailedCas::Dropped, initial: None, model: None };
 
-/// The rows of the table.
-const RIGHT: [(&str, Format, Right); 21] = [
+/// The files with their formats and expected results.
+const EXPECTED: [(&str, Format, Expected); 21] = [
     ("cas-fail-dropped.edn", Format::JepsenMaps, Linearizable),
     ("initial-zero.edn", Format::JepsenMaps, Violation(&["No operation wrote 0", "say so with --initial 0"])),
     ("comment.edn", Format::JepsenMaps, Linearizable),
     ("comment-inside-lines.edn", Format::JepsenMaps, Linearizable),
     ("edn-comment-read-as-value.edn", Format::JepsenMaps, Linearizable),
-    ("edn-dup-key.edn", Format::JepsenMaps, Refused("line 4: ")),
+    ("edn-dup-key.edn", Format::JepsenMaps, Rejected("line 4: ")),
     ("time-steps-back.edn", Format::JepsenMaps, Linearizable),
     ("history.txt", Format::JepsenColumns, Linearizable),
     ("pretty-maps.edn", Format::JepsenMaps, Linearizable),
@@ -44,7 +45,7 @@ const RIGHT: [(&str, Format, Right); 21] = [
     ("operations.csv", Format::Operations, Linearizable),
     ("unknown-by-default.edn", Format::JepsenMaps, Linearizable),
     ("aborted-read.edn", Format::JepsenMaps, Violation(&["said to have failed", "put k0=8", "in lines 3-4"])),
-    ("txn-append.edn", Format::JepsenMaps, Refused("line 1: ")),
+    ("txn-append.edn", Format::JepsenMaps, Rejected("line 1: ")),
     ("txn-one-op.edn", Format::JepsenMaps, Linearizable),
     ("queue.edn", Format::JepsenMaps, Linearizable),
     ("set.edn", Format::JepsenMaps, Linearizable),
@@ -54,63 +55,69 @@ const RIGHT: [(&str, Format, Right); 21] = [
 ];
 
 #[test]
-fn every_row_of_the_table_is_judged_right() {
+fn every_file_has_the_expected_result() {
     let table = std::fs::read_to_string(folder("histories").join("RIGHT.tsv")).expect("the table");
     let named: Vec<&str> = table.lines().skip(1).filter_map(|row| row.split('\t').next()).collect();
-    let known: Vec<&str> = RIGHT.iter().map(|(file, ..)| *file).collect();
+    let known: Vec<&str> = EXPECTED.iter().map(|(file, ..)| *file).collect();
     assert_eq!(named, known);
-    for (file, format, right) in RIGHT {
-        judge(file, format, &right, &PLAIN);
+    for (file, format, expected) in EXPECTED {
+        check_file(file, format, &expected, &DEFAULT_OPTIONS);
     }
 }
 
-fn judge(file: &str, format: Format, right: &Right, reading: &ReadOptions) {
-    let read = read(&folder("histories").join(file), reading);
-    match (right, read) {
-        (Refused(words), Err(refusal)) => assert!(refusal.contains(words), "{file}: {refusal}"),
-        (Refused(_), Ok(_)) => panic!("{file} is read"),
-        (_, Err(refusal)) => panic!("{file}: {refusal}"),
-        (right, Ok((found, recorded))) => {
+fn check_file(file: &str, format: Format, expected: &Expected, options: &ReadOptions) {
+    let read = read(&folder("histories").join(file), options);
+    match (expected, read) {
+        (Rejected(words), Err(error)) => assert!(error.contains(words), "{file}: {error}"),
+        (Rejected(_), Ok(_)) => panic!("{file} was accepted"),
+        (_, Err(error)) => panic!("{file}: {error}"),
+        (expected, Ok((found, parsed))) => {
             assert_eq!(found, format, "{file}");
-            let verdict = check(&recorded.calls, Budget::default()).expect("well formed");
-            let told = recorded.describe(&verdict);
-            match (right, verdict) {
+            let verdict = check(&parsed.calls, Budget::default()).expect("well formed");
+            let description = parsed.describe(&verdict);
+            match (expected, verdict) {
                 (Linearizable, Verdict::Linearizable) => {}
                 (Violation(words), Verdict::Violation(_)) => {
-                    let line = told.split_whitespace().collect::<Vec<_>>().join(" ");
-                    assert!(words.iter().all(|words| line.contains(words)), "{file}: {told}");
-                    assert!(told.lines().all(|line| line.chars().count() <= 96), "{file}: {told}");
+                    let line = description.split_whitespace().collect::<Vec<_>>().join(" ");
+                    assert!(words.iter().all(|words| line.contains(words)), "{file}: {description}");
+                    assert!(
+                        description.lines().all(|line| line.chars().count() <= 96),
+                        "{file}: {description}"
+                    );
                 }
-                _ => panic!("{file}: {told}"),
+                _ => panic!("{file}: {description}"),
             }
         }
     }
 }
 
 #[test]
-fn a_register_that_begins_with_a_value_is_judged_so() {
+fn an_initial_value_is_taken_into_account() {
     let initial = |value: &str| ReadOptions { initial: Some(value.to_string()), ..ReadOptions::default() };
-    judge("initial-zero.edn", Format::JepsenMaps, &Linearizable, &initial("0"));
-    // The sentence about an initial value is for those who gave none.
-    let (_, recorded) = read(&folder("histories").join("initial-zero.edn"), &initial("1")).unwrap();
-    let told = recorded.describe(&check(&recorded.calls, Budget::default()).unwrap());
-    assert!(told.contains("not linearizable") && !told.contains("No operation wrote"), "{told}");
-    assert_eq!(recorded.operations(), 3);
+    check_file("initial-zero.edn", Format::JepsenMaps, &Linearizable, &initial("0"));
+    // The hint about an initial value appears only if none was given.
+    let (_, parsed) = read(&folder("histories").join("initial-zero.edn"), &initial("1")).unwrap();
+    let description = parsed.describe(&check(&parsed.calls, Budget::default()).unwrap());
+    assert!(
+        description.contains("not linearizable") && !description.contains("No operation wrote"),
+        "{description}"
+    );
+    assert_eq!(parsed.operations(), 3);
 }
 
-/// The files of real clusters, gzipped as they are: their right answers and the number of their operations stand in
-/// their table. That counts what failed for a mismatch.
+/// Histories of real clusters, gzipped, with the verdicts and operation counts of their table, which counts a
+/// failed compare-and-set as a mismatch.
 #[test]
-fn histories_of_real_clusters_are_judged_right() {
-    let mismatch = ReadOptions { failed_cas: FailedCas::Mismatch, ..PLAIN };
+fn histories_of_real_clusters_have_the_expected_verdicts() {
+    let mismatch = ReadOptions { failed_cas: FailedCas::Mismatch, ..DEFAULT_OPTIONS };
     for (file, operations, failed, is_linearizable) in [
         ("etcd-live-serializable-reads.edn.gz", 28_298, 4_871, false),
         ("zookeeper-live-sync-reads.edn.gz", 69_240, 0, true),
     ] {
-        for (reading, operations) in [(&mismatch, operations), (&PLAIN, operations - failed)] {
-            let (format, recorded) = read(&folder("live").join(file), reading).unwrap();
-            assert_eq!((format, recorded.operations()), (Format::JepsenMaps, operations), "{file}");
-            let verdict = check(&recorded.calls, Budget::default()).expect("well formed");
+        for (options, operations) in [(&mismatch, operations), (&DEFAULT_OPTIONS, operations - failed)] {
+            let (format, parsed) = read(&folder("live").join(file), options).unwrap();
+            assert_eq!((format, parsed.operations()), (Format::JepsenMaps, operations), "{file}");
+            let verdict = check(&parsed.calls, Budget::default()).expect("well formed");
             assert!(!matches!(verdict, Verdict::Unknown { .. }), "{file}");
             assert_eq!(verdict == Verdict::Linearizable, is_linearizable, "{file}");
         }

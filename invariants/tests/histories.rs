@@ -1,8 +1,9 @@
 //! A hundred recorded histories with known verdicts (`histories/expected.tsv`).
 //!
-//! They come from a seeded simulator of a key-value store: 24 to 800 operations, 3 to 12 clients, 1 to 5 keys, up to 6 %
-//! unknown outcomes, values that repeat in about 30 % of the files. Each bad file holds one misbehaviour of the server,
-//! and so do twenty of the good ones, where no client could have noticed it. The verdicts are a second checker's.
+//! They come from a seeded simulator of a key-value store: 24 to 800 operations, 3 to 12 clients, 1 to 5
+//! keys, up to 6 % unknown outcomes, repeated values in about 30 % of the files. Each bad file contains one
+//! fault of the server, and so do twenty of the good ones, where no client could notice it. The verdicts are
+//! those of a second checker.
 
 mod common;
 
@@ -11,8 +12,8 @@ use invariants::formats::kvsim;
 use invariants::linearizability::{Budget, Call, UnknownReason, Verdict, check};
 use std::path::Path;
 
-/// The rows of the table: file, verdict, number of operations, what was done to it, and the history.
-fn recorded() -> Vec<(String, bool, usize, String, Vec<Call>)> {
+/// The rows of the table: file, verdict, number of operations, injected fault, and the history.
+fn load_rows() -> Vec<(String, bool, usize, String, Vec<Call>)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/histories");
     let table = std::fs::read_to_string(folder.join("expected.tsv")).expect("the table of verdicts");
     let rows = table.lines().skip(1).map(|row| {
@@ -20,7 +21,7 @@ fn recorded() -> Vec<(String, bool, usize, String, Vec<Call>)> {
             panic!("four columns: {row}")
         };
         let text = std::fs::read_to_string(folder.join(file)).expect(file);
-        let history = kvsim::read(&text).unwrap_or_else(|misread| panic!("{file}: {misread}"));
+        let history = kvsim::read(&text).unwrap_or_else(|error| panic!("{file}: {error}"));
         (
             file.to_string(),
             linearizable.parse().expect("true or false"),
@@ -33,14 +34,14 @@ fn recorded() -> Vec<(String, bool, usize, String, Vec<Call>)> {
 }
 
 #[test]
-fn every_verdict_is_the_known_one() {
+fn every_verdict_is_as_expected() {
     let mut bad = 0;
-    for (file, linearizable, operations, note, history) in recorded() {
+    for (file, linearizable, operations, note, history) in load_rows() {
         assert_eq!(history.len(), operations, "{file}");
         let verdict =
             check(&history, Budget::default()).unwrap_or_else(|malformed| panic!("{file}: {malformed}"));
         match verdict {
-            Verdict::Linearizable => assert!(linearizable, "{file} ({note}) is said to be linearizable"),
+            Verdict::Linearizable => assert!(linearizable, "{file} ({note}) was reported as linearizable"),
             Verdict::Violation(explanation) => {
                 assert!(!linearizable, "{file} ({note}): {explanation}");
                 is_conclusive(&explanation);
@@ -53,9 +54,9 @@ fn every_verdict_is_the_known_one() {
 }
 
 #[test]
-fn a_budget_that_is_too_small_is_no_verdict() {
-    let (mut unknown, mut same) = (0, 0);
-    for (file, linearizable, _, _, history) in recorded() {
+fn a_budget_too_small_gives_unknown_and_never_a_wrong_verdict() {
+    let (mut unknown, mut decided) = (0, 0);
+    for (file, linearizable, _, _, history) in load_rows() {
         match check(&history, Budget { steps: 3, ..Budget::default() }).expect("well formed") {
             Verdict::Linearizable => assert!(linearizable, "{file}"),
             Verdict::Violation(explanation) => assert!(!linearizable, "{file}: {explanation}"),
@@ -65,7 +66,7 @@ fn a_budget_that_is_too_small_is_no_verdict() {
                 continue;
             }
         }
-        same += 1;
+        decided += 1;
     }
-    assert!(unknown > 20 && same > 5, "{unknown} unknown, {same} judged");
+    assert!(unknown > 20 && decided > 5, "{unknown} unknown, {decided} decided");
 }

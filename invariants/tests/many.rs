@@ -1,43 +1,44 @@
-//! What a fact costs does not depend on how many servers, terms or entries there are, and no number in a fact is taken for
-//! a size.
+//! The cost of a fact does not depend on the number of servers, terms or entries, and no number in a fact is
+//! used as a size.
 
 use invariants::fact::{Configuration, Digest, Fact, LogId, Node, Observed, RequestId};
 use invariants::{Checker, Milestone};
 use std::time::{Duration, Instant};
 
-/// Facts of so many servers, of every kind that a lone server may state. Each of them leads a term, and not all step down.
+/// Facts of this many servers, of every kind that one server alone can record. Each leads a term; half step
+/// down.
 fn stream(nodes: Node) -> Vec<Observed> {
     let mut facts = Vec::new();
-    let mut says = |node, fact| facts.push(Observed { at: 0, step: facts.len() as u64, node, fact });
+    let mut record = |node, fact| facts.push(Observed { at: 0, step: facts.len() as u64, node, fact });
     let started =
         |last: LogId, digest| Fact::Started { term: 0, vote: None, base: LogId::default(), last, digest };
     let nothing = || started(LogId::default(), Digest::EMPTY);
-    let group =
+    let config =
         |node: Node| Configuration { voters: vec![node, node + 1, node + 2], ..Configuration::default() };
     for node in 1..=nodes {
-        says(node, nothing());
-        says(node, Fact::TermChanged { term: node });
-        says(node, Fact::Leads { term: node });
-        says(node, Fact::Appended { index: 1, term: node, entry: Digest(node) });
-        says(node, Fact::Saved { term: node, vote: None, after: None });
-        says(node, Fact::SavedEntry { index: 1, term: node, entry: Digest(node) });
+        record(node, nothing());
+        record(node, Fact::TermChanged { term: node });
+        record(node, Fact::Leads { term: node });
+        record(node, Fact::Appended { index: 1, term: node, entry: Digest(node) });
+        record(node, Fact::Saved { term: node, vote: None, after: None });
+        record(node, Fact::SavedEntry { index: 1, term: node, entry: Digest(node) });
         if node % 2 == 0 {
-            says(node, Fact::SteppedDown { term: node });
+            record(node, Fact::SteppedDown { term: node });
         }
     }
     for node in 1..=nodes {
-        says(node, Fact::Quiet);
+        record(node, Fact::Quiet);
     }
     for node in (1..=nodes).rev() {
-        says(node, Fact::PowerLost);
-        says(node, Fact::Wiped);
+        record(node, Fact::PowerLost);
+        record(node, Fact::Wiped);
     }
     for node in 1..=nodes {
-        says(node, nothing());
-        says(node, Fact::Configured { index: 0, configuration: Box::new(group(1)) });
-        says(node, Fact::Configured { index: node, configuration: Box::new(group(node)) });
-        says(node, Fact::ReadServed { read: RequestId { session: nodes - node, sequence: 1 }, applied: 0 });
-        says(node, Fact::ReadAsked { read: RequestId { session: nodes - node, sequence: 1 } });
+        record(node, nothing());
+        record(node, Fact::Configured { index: 0, configuration: Box::new(config(1)) });
+        record(node, Fact::Configured { index: node, configuration: Box::new(config(node)) });
+        record(node, Fact::ReadServed { read: RequestId { session: nodes - node, sequence: 1 }, applied: 0 });
+        record(node, Fact::ReadAsked { read: RequestId { session: nodes - node, sequence: 1 } });
     }
     facts
 }
@@ -49,34 +50,36 @@ fn timed(facts: &[Observed]) -> Duration {
     for fact in facts {
         checker.observe(fact).unwrap_or_else(|violation| panic!("{violation}"));
     }
-    let took = start.elapsed();
+    let elapsed = start.elapsed();
     assert!(checker.milestones().count(Milestone::TwoLeadersAtOnce) > 0);
-    took
+    elapsed
 }
 
 #[test]
-fn eight_times_as_many_servers_take_about_eight_times_as_long() {
+fn checking_time_is_linear_in_the_number_of_servers() {
     let (few, many) = (stream(2_000), stream(16_000));
-    // The quickest round counts: other work on the machine disturbs that least.
+    // The fastest round counts: it is disturbed least by other load.
     let ratio = || timed(&many).as_secs_f64() / timed(&few).as_secs_f64();
     let best = (0..20).map(|_| ratio()).find(|&ratio| ratio < 20.0);
     assert!(best.is_some(), "{} times as long", ratio());
 }
 
-/// Each leads a term, writes one entry, and commits it or not: the logs of all leaders have as many runs as the square.
+/// One server leads every term and appends one entry in each. Storing each leader's log in full would take
+/// memory quadratic in the number of terms.
 #[test]
-fn a_log_of_many_terms_takes_no_memory_of_its_square() {
+fn a_log_of_many_terms_takes_less_than_quadratic_memory() {
     for commits in [true, false] {
         let mut checker =
-            Checker::with_disabled(&["election-safety", "leader-completeness", "current-term-commit"]).unwrap();
+            Checker::with_disabled(&["election-safety", "leader-completeness", "current-term-commit"])
+                .unwrap();
         let (mut step, terms) = (0, 12_000);
-        let mut says = |fact| {
+        let mut record = |fact| {
             step += 1;
             checker
                 .observe(&Observed { at: 0, step, node: 1, fact })
                 .unwrap_or_else(|violation| panic!("{violation}"));
         };
-        says(Fact::Started {
+        record(Fact::Started {
             term: 0,
             vote: None,
             base: LogId::default(),
@@ -84,33 +87,33 @@ fn a_log_of_many_terms_takes_no_memory_of_its_square() {
             digest: Digest::EMPTY,
         });
         for term in 1..=terms {
-            says(Fact::TermChanged { term });
-            says(Fact::Leads { term });
-            says(Fact::Appended { index: term, term, entry: Digest(term) });
+            record(Fact::TermChanged { term });
+            record(Fact::Leads { term });
+            record(Fact::Appended { index: term, term, entry: Digest(term) });
             if commits {
-                says(Fact::Committed { index: term });
+                record(Fact::Committed { index: term });
             }
         }
-        assert!(resident() < 700 << 20, "{} bytes", resident());
+        assert!(peak_memory() < 700 << 20, "{} bytes", peak_memory());
     }
 }
 
-/// The most bytes that this process ever had in memory. 0 where the system does not tell.
-fn resident() -> u64 {
+/// The peak memory of this process in bytes; 0 if the system does not report it.
+fn peak_memory() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     peak.and_then(|peak| peak.trim().trim_end_matches(" kB").parse().ok())
         .map_or(0, |kilobytes: u64| kilobytes << 10)
 }
 
-/// Numbers in facts name things; none is a size.
+/// Numbers in facts are identifiers, not sizes.
 #[test]
-fn a_hostile_number_takes_no_memory() {
+fn a_huge_number_allocates_no_memory() {
     let huge = [1 << 20, 3 << 20, u64::MAX / 2, u64::MAX - 1, u64::MAX];
     let mut facts = Vec::new();
     for number in huge.into_iter().chain((0..200).map(|step| step << 20)) {
         let id = LogId { index: number, term: number };
-        let group = || Box::new(Configuration { voters: vec![number], ..Configuration::default() });
+        let config = || Box::new(Configuration { voters: vec![number], ..Configuration::default() });
         let request = RequestId { session: number, sequence: number };
         facts.extend([
             Fact::Started { term: number, vote: Some(number), base: id, last: id, digest: Digest(number) },
@@ -126,9 +129,9 @@ fn a_hostile_number_takes_no_memory() {
                 request: Some(request),
                 effect: true,
             },
-            Fact::Configured { index: number, configuration: group() },
-            Fact::SnapshotTaken { last: id, state: Digest(1), configuration: group() },
-            Fact::SnapshotInstalled { last: id, configuration: group() },
+            Fact::Configured { index: number, configuration: config() },
+            Fact::SnapshotTaken { last: id, state: Digest(1), configuration: config() },
+            Fact::SnapshotInstalled { last: id, configuration: config() },
             Fact::Restored { index: number, state: Digest(1) },
             Fact::Voted { term: number, candidate: number },
             Fact::Campaigned { term: number },
@@ -143,7 +146,7 @@ fn a_hostile_number_takes_no_memory() {
             Fact::ReadAsked { read: request },
         ]);
     }
-    // By one server and by many, each fact alone and all in a row: what is said of them does not matter here.
+    // By one server and by many, each fact alone and all in sequence. The verdicts do not matter here.
     let mut all = Checker::new();
     for (step, fact) in (0..).zip(facts) {
         for node in [1, step, u64::MAX - step] {
@@ -152,5 +155,5 @@ fn a_hostile_number_takes_no_memory() {
             let _ = Checker::new().observe(&observed);
         }
     }
-    assert!(resident() < 700 << 20, "{} bytes", resident());
+    assert!(peak_memory() < 700 << 20, "{} bytes", peak_memory());
 }

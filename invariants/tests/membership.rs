@@ -1,4 +1,4 @@
-//! Which configurations may be in force, beside a twin that plays every course of events by itself.
+//! The possible configurations, compared with a reference model that plays every course of events separately.
 
 use invariants::ConfChangeOp::{self, Learner, Remove, Voter};
 use invariants::ConfChangeResponse::{self, Done, Refused, Unknown};
@@ -6,12 +6,12 @@ use invariants::{ConfChange, Configuration, Member, PossibleConfigurations};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 
-fn group(voters: &[u64], joint: &[u64], learners: &[u64]) -> Configuration {
+fn config(voters: &[u64], joint: &[u64], learners: &[u64]) -> Configuration {
     let (voters, joint, learners) = (voters.to_vec(), joint.to_vec(), learners.to_vec());
     Configuration { voters, joint, learners, digest: None }
 }
 
-fn founding() -> PossibleConfigurations {
+fn initial() -> PossibleConfigurations {
     PossibleConfigurations::with_initial_voters([1, 2, 3])
 }
 
@@ -20,55 +20,55 @@ fn member(node: u64, disk_generation: u64) -> Member {
 }
 
 #[test]
-fn before_its_answer_a_change_may_be_in_force_or_not_or_half() {
-    let mut possible = founding();
+fn a_pending_change_may_be_absent_joint_or_complete() {
+    let mut possible = initial();
     possible.record_request(1, ConfChange::Steps(vec![Voter(4), Remove(3)]), |_| 0);
-    let half = group(&[1, 2, 4], &[1, 2, 3], &[]);
-    for configuration in [group(&[1, 2, 3], &[], &[]), half.clone(), group(&[1, 2, 4], &[], &[])] {
+    let joint = config(&[1, 2, 4], &[1, 2, 3], &[]);
+    for configuration in [config(&[1, 2, 3], &[], &[]), joint.clone(), config(&[1, 2, 4], &[], &[])] {
         assert!(possible.contains(&configuration), "{configuration}");
     }
     // A majority of each: two of {1, 2, 3} and two of {1, 2, 4}.
-    let counts = |nodes: &[u64]| possible.all_have_quorum(|member| nodes.contains(&member.node));
-    assert!(counts(&[1, 2]) && counts(&[2, 3, 4]) && !counts(&[1, 3]) && !counts(&[3, 4]));
+    let has_quorum = |nodes: &[u64]| possible.all_have_quorum(|member| nodes.contains(&member.node));
+    assert!(has_quorum(&[1, 2]) && has_quorum(&[2, 3, 4]) && !has_quorum(&[1, 3]) && !has_quorum(&[3, 4]));
     possible.record_response(1, Unknown);
-    assert!(possible.contains(&half));
+    assert!(possible.contains(&joint));
     possible.record_response(1, Done);
-    assert_eq!(possible.configurations(), [group(&[1, 2, 4], &[], &[])]);
+    assert_eq!(possible.configurations(), [config(&[1, 2, 4], &[], &[])]);
 }
 
 #[test]
-fn a_refused_change_leaves_nothing_behind() {
-    let mut possible = founding();
+fn a_rejected_change_has_no_effect() {
+    let mut possible = initial();
     possible.record_request(1, ConfChange::Steps(vec![Remove(3)]), |_| 0);
     possible.record_response(1, Refused);
-    assert_eq!(possible, founding());
+    assert_eq!(possible, initial());
 }
 
 #[test]
-fn a_joint_phase_that_was_asked_for_lasts_until_its_end_is_asked_for() {
-    let mut possible = founding();
+fn an_explicit_joint_phase_lasts_until_its_end_is_requested() {
+    let mut possible = initial();
     possible.record_request(1, ConfChange::Joint(vec![Learner(3)]), |_| 0);
     possible.record_response(1, Done);
-    assert_eq!(possible.configurations(), [group(&[1, 2], &[1, 2, 3], &[])]);
+    assert_eq!(possible.configurations(), [config(&[1, 2], &[1, 2, 3], &[])]);
     possible.record_request(2, ConfChange::Leave, |_| 0);
     possible.record_response(2, Done);
-    assert_eq!(possible.configurations(), [group(&[1, 2], &[], &[3])]);
+    assert_eq!(possible.configurations(), [config(&[1, 2], &[], &[3])]);
 }
 
 #[test]
-fn a_later_success_decides_what_was_unknown_before_and_a_late_answer_says_nothing_new() {
-    let mut possible = founding();
+fn a_later_success_settles_earlier_unknown_changes() {
+    let mut possible = initial();
     possible.record_request(1, ConfChange::Steps(vec![Voter(4)]), |_| 0);
     possible.record_request(2, ConfChange::Steps(vec![Remove(4)]), |_| 0);
     possible.record_response(2, Done);
-    assert_eq!(possible.configurations(), [group(&[1, 2, 3], &[], &[])]);
+    assert_eq!(possible.configurations(), [config(&[1, 2, 3], &[], &[])]);
     possible.record_response(1, Done);
-    assert_eq!(possible.configurations(), [group(&[1, 2, 3], &[], &[])]);
+    assert_eq!(possible.configurations(), [config(&[1, 2, 3], &[], &[])]);
 }
 
 #[test]
-fn an_emptied_server_is_a_member_again_once_it_may_have_been_added_again() {
-    let mut possible = founding();
+fn a_wiped_server_is_a_member_once_it_may_have_been_added_again() {
+    let mut possible = initial();
     assert!(possible.all_contain(member(3, 0)) && !possible.any_contains(member(3, 1)));
     possible.record_request(1, ConfChange::Steps(vec![Remove(3)]), |_| 1);
     possible.record_response(1, Done);
@@ -80,7 +80,7 @@ fn an_emptied_server_is_a_member_again_once_it_may_have_been_added_again() {
 }
 
 #[test]
-fn a_thousand_unanswered_changes_cost_no_memory_and_still_leave_something_to_ask() {
+fn a_thousand_pending_changes_take_bounded_memory() {
     let mut possible = PossibleConfigurations::with_initial_voters(1..=15);
     for request in 0..1_000 {
         let node = request % 15 + 1;
@@ -88,31 +88,31 @@ fn a_thousand_unanswered_changes_cost_no_memory_and_still_leave_something_to_ask
         possible.record_request(request, ConfChange::Steps(vec![op]), |_| 0);
     }
     assert!(possible.configurations().len() < 300);
-    // Whoever of them votes: all of them are a quorum of it.
+    // All servers together are a quorum of every possible configuration.
     assert!(possible.all_have_quorum(|_| true));
     assert!(!possible.all_have_quorum(|member| member.node != 1));
 }
 
-/// The twin: a configuration as three sets and a flag, and every course of events by itself.
+/// The reference model of a configuration: four sets.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
-struct Plain {
+struct ModelConfig {
     voters: BTreeSet<u64>,
     old: BTreeSet<u64>,
     learners: BTreeSet<u64>,
-    later: BTreeSet<u64>,
+    learners_next: BTreeSet<u64>,
 }
 
-impl Plain {
-    fn join(&self, ops: &[ConfChangeOp]) -> Option<Plain> {
-        let mut next = Plain { old: self.voters.clone(), ..self.clone() };
+impl ModelConfig {
+    fn join(&self, ops: &[ConfChangeOp]) -> Option<ModelConfig> {
+        let mut next = ModelConfig { old: self.voters.clone(), ..self.clone() };
         for op in ops {
             let (Voter(node) | Learner(node) | Remove(node)) = op;
             next.voters.remove(node);
             next.learners.remove(node);
-            next.later.remove(node);
+            next.learners_next.remove(node);
             match op {
                 Voter(_) => _ = next.voters.insert(*node),
-                Learner(_) if next.old.contains(node) => _ = next.later.insert(*node),
+                Learner(_) if next.old.contains(node) => _ = next.learners_next.insert(*node),
                 Learner(_) => _ = next.learners.insert(*node),
                 Remove(_) => {}
             }
@@ -120,13 +120,18 @@ impl Plain {
         (self.old.is_empty() && !next.voters.is_empty()).then_some(next)
     }
 
-    fn leave(&self) -> Plain {
-        let learners = self.learners.union(&self.later).copied().collect();
-        Plain { voters: self.voters.clone(), old: BTreeSet::new(), learners, later: BTreeSet::new() }
+    fn leave(&self) -> ModelConfig {
+        let learners = self.learners.union(&self.learners_next).copied().collect();
+        ModelConfig {
+            voters: self.voters.clone(),
+            old: BTreeSet::new(),
+            learners,
+            learners_next: BTreeSet::new(),
+        }
     }
 
-    /// What a change can come to, the complete one last.
-    fn after(&self, change: &ConfChange) -> Vec<Plain> {
+    /// The possible results of a change, the complete one last.
+    fn after(&self, change: &ConfChange) -> Vec<ModelConfig> {
         match change {
             ConfChange::Steps(ops) => {
                 self.join(ops).map_or(vec![], |joint| vec![joint.clone(), joint.leave()])
@@ -137,7 +142,7 @@ impl Plain {
         }
     }
 
-    fn stated(&self) -> Configuration {
+    fn to_configuration(&self) -> Configuration {
         let list = |set: &BTreeSet<u64>| set.iter().copied().collect();
         Configuration {
             voters: list(&self.voters),
@@ -148,24 +153,24 @@ impl Plain {
     }
 }
 
-/// All that a history can have led to: with each change that has no answer, or an unknown one, in every state.
-fn courses(history: &[(ConfChange, Option<ConfChangeResponse>)]) -> BTreeSet<Plain> {
+/// All possible results of a history: each change without a known outcome in every stage.
+fn model_results(history: &[(ConfChange, Option<ConfChangeResponse>)]) -> BTreeSet<ModelConfig> {
     let none = BTreeSet::new;
-    let mut all = BTreeSet::from([Plain {
+    let mut all = BTreeSet::from([ModelConfig {
         voters: BTreeSet::from([1, 2, 3]),
         old: none(),
         learners: none(),
-        later: none(),
+        learners_next: none(),
     }]);
     for (change, answer) in history {
-        let complete: BTreeSet<Plain> =
-            all.iter().filter_map(|plain| plain.after(change).last().cloned()).collect();
+        let complete: BTreeSet<ModelConfig> =
+            all.iter().filter_map(|config| config.after(change).last().cloned()).collect();
         match answer {
             Some(Refused) => {}
             Some(Done) if complete.is_empty() => {}
             Some(Done) => all = complete,
             Some(Unknown) | None => {
-                let more: Vec<Plain> = all.iter().flat_map(|plain| plain.after(change)).collect();
+                let more: Vec<ModelConfig> = all.iter().flat_map(|config| config.after(change)).collect();
                 all.extend(more);
             }
         }
@@ -189,19 +194,19 @@ fn change() -> impl Strategy<Value = ConfChange> {
 
 proptest! {
     #[test]
-    fn what_is_possible_is_what_some_course_of_events_leads_to(
+    fn possible_configurations_are_those_of_the_model(
         changes in prop::collection::vec((change(), 0..4u8), 0..5),
         at_once in any::<bool>(),
     ) {
         let answer = |kind| match kind { 0 => Some(Done), 1 => Some(Refused), 2 => Some(Unknown), _ => None };
-        let mut possible = founding();
+        let mut possible = initial();
         for (request, (change, kind)) in (0..).zip(&changes) {
             possible.record_request(request, change.clone(), |_| 0);
             if let Some(answer) = answer(*kind).filter(|_| at_once) {
                 possible.record_response(request, answer);
             }
         }
-        // Answers that all come at the end, in the order of the commands, say the same.
+        // Responses that all arrive at the end, in request order, give the same result.
         for (request, (_, kind)) in (0..).zip(&changes) {
             if let Some(answer) = answer(*kind).filter(|_| !at_once) {
                 possible.record_response(request, answer);
@@ -213,7 +218,7 @@ proptest! {
             list.dedup();
             list
         };
-        let courses = courses(&history).iter().map(Plain::stated).collect();
-        prop_assert_eq!(sorted(possible.configurations()), sorted(courses));
+        let model_results = model_results(&history).iter().map(ModelConfig::to_configuration).collect();
+        prop_assert_eq!(sorted(possible.configurations()), sorted(model_results));
     }
 }

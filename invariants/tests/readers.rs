@@ -1,11 +1,11 @@
-//! All readers of this crate survive inputs that were changed at random: histories of each format and facts.
+//! All parsers of this crate survive randomly mutated inputs: histories of each format and facts.
 
 mod fuzz;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use fuzz::mutate::Chance;
-use fuzz::{Kind, Sample, survives, unfinished};
+use fuzz::mutate::TestRng;
+use fuzz::{Kind, Sample, survives, unchanged};
 use invariants::formats::{self, FailedCas, ReadOptions, read_history_with};
 use invariants::linearizability::{Budget, Object, report};
 use invariants::{Checker, PROPERTIES};
@@ -24,60 +24,61 @@ fn readers_survive_half_a_million_mutated_inputs() {
     survives("readers_survive_half_a_million_mutated_inputs", &samples(), 500_000);
 }
 
-/// Enough for small histories; a search that goes on is not what is tried here.
+/// Enough for small histories; long searches are not tested here.
 const BUDGET: Budget = Budget { steps: 2_000, bytes: 1 << 20 };
 
-/// Reads and judges a history, and says what came of it; most of them as they are read without options.
+/// Parses and checks a history and formats the result; most of them with default options.
 fn history(bytes: &[u8], number: u64) -> bool {
     let models = [Object::Register, Object::List, Object::Set, Object::Counter, Object::Queue, Object::Mutex]
         .map(Some);
-    let reading = match number % 8 {
+    let options = match number % 8 {
         0 => ReadOptions { failed_cas: FailedCas::Mismatch, initial: Some("0".to_owned()), model: None },
         1 => ReadOptions { model: models[(number / 8) as usize % models.len()], ..ReadOptions::default() },
         _ => ReadOptions::default(),
     };
-    let read = formats::decode_text(bytes.to_vec()).and_then(|text| read_history_with(&text, &reading));
-    let recorded = match read {
-        Ok((_, recorded)) => recorded,
-        Err(misread) => return misread.to_string().is_empty(),
+    let read = formats::decode_text(bytes.to_vec()).and_then(|text| read_history_with(&text, &options));
+    let parsed = match read {
+        Ok((_, parsed)) => parsed,
+        Err(error) => return error.to_string().is_empty(),
     };
-    match report(&recorded.calls, BUDGET) {
-        Ok(report) => !recorded.describe(&report.verdict).is_empty(),
-        Err(malformed) => recorded.parse_error(&malformed).to_string().is_empty(),
+    match report(&parsed.calls, BUDGET) {
+        Ok(report) => !parsed.describe(&report.verdict).is_empty(),
+        Err(malformed) => parsed.parse_error(&malformed).to_string().is_empty(),
     }
 }
 
-/// Reads facts and shows them to all properties, to each alone, or to all but one: after a violation nothing is observed.
+/// Parses facts and checks them with all properties, with each alone, or with all but one: a violation ends
+/// the check.
 fn facts(bytes: &[u8], number: u64) -> bool {
     let Ok(text) = formats::decode_text(bytes.to_vec()) else { return false };
-    let (others, asked) = (PROPERTIES.len() as u64, (number / 3 % PROPERTIES.len() as u64) as usize);
-    let without = |place: usize| match number % 3 {
+    let (others, selected) = (PROPERTIES.len() as u64, (number / 3 % PROPERTIES.len() as u64) as usize);
+    let is_disabled = |index: usize| match number % 3 {
         0 => false,
-        1 => place != asked,
-        _ => place == asked && others > 1,
+        1 => index != selected,
+        _ => index == selected && others > 1,
     };
-    let without: Vec<&str> = PROPERTIES
+    let disabled: Vec<&str> = PROPERTIES
         .iter()
         .enumerate()
-        .filter(|(place, _)| without(*place))
+        .filter(|(index, _)| is_disabled(*index))
         .map(|(_, property)| property.name)
         .collect();
-    let mut checker = Checker::with_disabled(&without).expect("these are names of properties");
+    let mut checker = Checker::with_disabled(&disabled).expect("these are names of properties");
     let mut violation = None;
     for fact in formats::facts::read(&text) {
         match fact {
-            Err(misread) => return misread.to_string().is_empty(),
+            Err(error) => return error.to_string().is_empty(),
             Ok(fact) if violation.is_none() => violation = checker.observe(&fact).err(),
             Ok(_) => {}
         }
     }
-    let told = violation.map(|violation| (violation.to_string(), serde_json::to_string(&violation)));
-    checker.checks().count() > 0 && told.is_none_or(|(_, json)| json.is_ok())
+    let outcome = violation.map(|violation| (violation.to_string(), serde_json::to_string(&violation)));
+    checker.checks().count() > 0 && outcome.is_none_or(|(_, json)| json.is_ok())
 }
 
 /// A kind of history.
 const fn histories(name: &'static str, extension: &'static str) -> Kind {
-    Kind { name, extension, command: "check history", finish: unfinished, read: history }
+    Kind { name, extension, command: "check history", finish: unchanged, read: history }
 }
 
 static CALLS: Kind = histories("our histories", "jsonl");
@@ -87,26 +88,26 @@ static MAPS: Kind = histories("Jepsen maps", "edn");
 static JSON: Kind = histories("Jepsen JSON", "json");
 static COLUMNS: Kind = histories("Jepsen columns", "txt");
 static CSV: Kind = histories("CSV", "csv");
-static PACKED: Kind = Kind { finish: packed, ..histories("gzip", "gz") };
+static COMPRESSED: Kind = Kind { finish: compressed, ..histories("gzip", "gz") };
 static FACTS: Kind =
-    Kind { name: "facts", extension: "jsonl", command: "check facts", finish: unfinished, read: facts };
+    Kind { name: "facts", extension: "jsonl", command: "check facts", finish: unchanged, read: facts };
 
-/// Compressed, and in half of all cases damaged.
-fn packed(bytes: Vec<u8>, chance: &mut Chance) -> Vec<u8> {
-    let mut packer = GzEncoder::new(Vec::new(), Compression::fast());
-    packer.write_all(&bytes).expect("memory takes all");
-    let mut bytes = packer.finish().expect("memory takes all");
-    let at = chance.below(bytes.len() as u64) as usize;
-    match chance.below(6) {
+/// Compresses, and damages the result in half of all cases.
+fn compressed(bytes: Vec<u8>, rng: &mut TestRng) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(&bytes).expect("a Vec accepts every write");
+    let mut bytes = encoder.finish().expect("a Vec accepts every write");
+    let at = rng.below(bytes.len() as u64) as usize;
+    match rng.below(6) {
         0 => bytes.truncate(at),
-        1 => bytes[at] ^= 1 << chance.below(8),
+        1 => bytes[at] ^= 1 << rng.below(8),
         2 => bytes.extend_from_within(at..),
         _ => {}
     }
     bytes
 }
 
-/// Operations of a register, as Jepsen's log has them.
+/// Operations of a register as in a Jepsen log.
 const LOGS: [&str; 2] = [
     "INFO  jepsen.util - 0 :invoke :write 5
 INFO  jepsen.util - 1 :invoke :read nil
@@ -126,7 +127,7 @@ INFO  jepsen.util - 0 :fail :read :timed-out
 ",
 ];
 
-/// The same as maps, of a register, of keys and of texts.
+/// Operations as maps: of a register, of keys and of texts.
 const MANY_MAPS: [&str; 3] = [
     "{:process 0, :type :invoke, :f :write, :value 3, :time 10, :index 0}
 {:process 1, :type :invoke, :f :read, :value nil, :time 12, :index 1}
@@ -150,12 +151,12 @@ const MANY_MAPS: [&str; 3] = [
 ",
 ];
 
-/// The first lines of a text: short inputs are quick, and most of what they can say is said soon.
+/// The first lines of a text, to keep inputs short.
 fn first_lines(text: &[u8], count: usize) -> Vec<u8> {
     text.split_inclusive(|byte| *byte == b'\n').take(count).flatten().copied().collect()
 }
 
-/// The files of a folder of these tests, in their order.
+/// The files of a folder of these tests, sorted by path.
 fn files(folder: &str) -> Vec<(String, Vec<u8>)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(folder);
     let entries = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
@@ -169,7 +170,7 @@ fn files(folder: &str) -> Vec<(String, Vec<u8>)> {
         .collect()
 }
 
-/// Facts and histories that short runs wrote, and small histories of each format.
+/// Facts and histories written by short runs, and small histories of each format.
 fn samples() -> Vec<Sample> {
     let mut samples = Vec::new();
     let mut add = |kind: &'static Kind, bytes: Vec<u8>| samples.push(Sample { kind, bytes });
@@ -187,7 +188,7 @@ fn samples() -> Vec<Sample> {
             Some("json" | "jsonl") => &JSON,
             Some("txt") => &COLUMNS,
             Some("csv") => &CSV,
-            Some("gz") => &PACKED,
+            Some("gz") => &COMPRESSED,
             _ => continue,
         };
         let text = formats::decode_text(bytes).expect("stored histories are texts");

@@ -1,41 +1,41 @@
-//! What is asked of every explanation.
+//! A check that every explanation must pass.
 
 use invariants::linearizability::{Explanation, Method};
 
-/// An explanation by zones goes round in a circle, or tells of an operation that contradicts itself, whatever the order;
-/// one by search says that all orders were tried. Returns whether it goes round.
+/// Asserts that an explanation by zones shows a cycle or an operation that no order allows, and that one by
+/// search says that all orders were tried. Returns whether it shows a cycle.
 pub fn is_conclusive(explanation: &Explanation) -> bool {
-    /// What contradicts itself in no matter which order.
-    const BY_ITSELF: [&str; 5] = [
-        ", which nobody wrote",
-        ", which nobody added",
+    /// Messages of contradictions that hold in every order.
+    const SELF_CONTRADICTORY: [&str; 5] = [
+        ", which was never written",
+        ", which was never added",
         " failed because it found what it expected",
         " twice, which was added once",
-        " but in lists that were replaced by one another: it was added twice",
+        " but in lists of which one had replaced the other; it was added once",
     ];
-    let told = explanation.to_string();
-    assert!(!told.contains("the other saw") && !told.contains("{other}"), "{told}");
+    let message = explanation.to_string();
+    assert!(!message.contains("the other saw") && !message.contains("{other}"), "{message}");
     if explanation.method == Method::Search {
-        assert!(explanation.sentence.ends_with("was tried, and none explains all answers"), "{told}");
+        assert!(explanation.sentence.ends_with("was tried, and none explains all answers"), "{message}");
         return false;
     }
-    let goes_round = has_circle(explanation);
-    let by_itself = BY_ITSELF.iter().any(|words| explanation.sentence.contains(words));
-    assert!(goes_round || by_itself, "these have an order:\n{told}");
-    goes_round
+    let shows_cycle = has_cycle(explanation);
+    let is_self_contradictory = SELF_CONTRADICTORY.iter().any(|words| explanation.sentence.contains(words));
+    assert!(shows_cycle || is_self_contradictory, "these operations have a legal order:\n{message}");
+    shows_cycle
 }
 
-/// Whether no order satisfies all edges: those before whom nobody stands are taken away until nobody is left.
-fn has_circle(explanation: &Explanation) -> bool {
-    let mut left: Vec<usize> = (0..explanation.operations.len()).collect();
+/// Whether no order satisfies all edges: repeatedly removes the operations without predecessors.
+fn has_cycle(explanation: &Explanation) -> bool {
+    let mut remaining: Vec<usize> = (0..explanation.operations.len()).collect();
     loop {
-        let waits = |place: &usize| {
-            explanation.edges.iter().any(|edge| edge.after == *place && left.contains(&edge.before))
+        let has_predecessor = |operation: &usize| {
+            explanation.edges.iter().any(|edge| edge.after == *operation && remaining.contains(&edge.before))
         };
-        let rest: Vec<usize> = left.iter().copied().filter(waits).collect();
-        if rest.len() == left.len() {
-            return !left.is_empty();
+        let rest: Vec<usize> = remaining.iter().copied().filter(has_predecessor).collect();
+        if rest.len() == remaining.len() {
+            return !remaining.is_empty();
         }
-        left = rest;
+        remaining = rest;
     }
 }

@@ -1,14 +1,14 @@
-//! Changes of an input: raw ones, of bytes, and such as keep most of its syntax, of lines, tokens and fields.
+//! Mutations of an input: of bytes, and of lines, tokens and fields, which keep most of its syntax.
 
-/// A small generator with a seed.
-pub struct Chance(u64);
+/// A small seeded generator.
+pub struct TestRng(u64);
 
-impl Chance {
-    pub const fn new(seed: u64) -> Chance {
-        Chance(seed.wrapping_mul(0xd134_2543_de82_ef95) ^ 0x6a09_e667_f3bc_c908)
+impl TestRng {
+    pub const fn new(seed: u64) -> TestRng {
+        TestRng(seed.wrapping_mul(0xd134_2543_de82_ef95) ^ 0x6a09_e667_f3bc_c908)
     }
 
-    /// A number below `bound`, which is not 0.
+    /// A number below `bound`, which must not be 0.
     pub const fn below(&mut self, bound: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut word = self.0;
@@ -17,20 +17,20 @@ impl Chance {
         (word ^ (word >> 31)) % bound
     }
 
-    /// A place in something of this length, which is not 0.
-    const fn place(&mut self, length: usize) -> usize {
+    /// An index below `length`, which must not be 0.
+    const fn index(&mut self, length: usize) -> usize {
         self.below(length as u64) as usize
     }
 
     fn pick<T: Copy>(&mut self, choices: &[T]) -> T {
-        choices[self.place(choices.len())]
+        choices[self.index(choices.len())]
     }
 }
 
-/// No input becomes longer than this by what is copied.
-const LONGEST: usize = 1 << 20;
+/// The longest input that copying may produce.
+const MAX_BYTES: usize = 1 << 20;
 
-/// What a number may be changed to: the ends of what types hold, and what is no such number at all.
+/// Replacements of numbers: limits of types, and other notations.
 const NUMBERS: [&str; 36] = [
     "0",
     "1",
@@ -70,7 +70,7 @@ const NUMBERS: [&str; 36] = [
     "22/7",
 ];
 
-/// What a value may be changed to: another type, or something that only looks like one.
+/// Replacements of values: other types and malformed values.
 const VALUES: [&str; 50] = [
     "null",
     "nil",
@@ -124,7 +124,7 @@ const VALUES: [&str; 50] = [
     "\"\"\"\n\"\"\"",
 ];
 
-/// Quantities as plans have them.
+/// Quantities in the notation of plans.
 const QUANTITIES: [&str; 14] = [
     "\"0s\"",
     "\"1ns\"",
@@ -142,61 +142,61 @@ const QUANTITIES: [&str; 14] = [
     "\"0.0001%\"",
 ];
 
-/// One to six changes of an input. What is taken from elsewhere comes from the donor.
-pub fn mutate(bytes: &[u8], donor: &[u8], chance: &mut Chance) -> Vec<u8> {
+/// One to six mutations of an input. Foreign parts come from the donor.
+pub fn mutate(bytes: &[u8], donor: &[u8], rng: &mut TestRng) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
-    // Most inputs keep enough sense to get behind the first check.
-    for _ in 0..chance.pick(&[1, 1, 1, 1, 1, 2, 3, 6]) {
-        bytes = match chance.below(100) {
-            0..20 => raw(bytes, donor, chance),
-            20..45 => lines(&bytes, donor, chance),
-            _ => tokens(&bytes, donor, chance),
+    // Mostly one mutation, so that most inputs pass the first check.
+    for _ in 0..rng.pick(&[1, 1, 1, 1, 1, 2, 3, 6]) {
+        bytes = match rng.below(100) {
+            0..20 => raw(bytes, donor, rng),
+            20..45 => lines(&bytes, donor, rng),
+            _ => tokens(&bytes, donor, rng),
         };
-        bytes.truncate(LONGEST);
+        bytes.truncate(MAX_BYTES);
     }
     bytes
 }
 
-/// A range within something of this length; mostly a short one.
-fn range(length: usize, chance: &mut Chance) -> std::ops::Range<usize> {
-    let start = chance.place(length + 1);
-    let most = (length - start).min(chance.pick(&[1, 4, 16, 64, 1 << 20]));
-    start..start + chance.place(most + 1)
+/// A range below `length`, mostly a short one.
+fn range(length: usize, rng: &mut TestRng) -> std::ops::Range<usize> {
+    let start = rng.index(length + 1);
+    let most = (length - start).min(rng.pick(&[1, 4, 16, 64, 1 << 20]));
+    start..start + rng.index(most + 1)
 }
 
-fn raw(mut bytes: Vec<u8>, donor: &[u8], chance: &mut Chance) -> Vec<u8> {
+fn raw(mut bytes: Vec<u8>, donor: &[u8], rng: &mut TestRng) -> Vec<u8> {
     if bytes.is_empty() {
         return donor.to_vec();
     }
-    let at = chance.place(bytes.len());
-    match chance.below(9) {
-        0 => bytes[at] ^= 1 << chance.below(8),
+    let at = rng.index(bytes.len());
+    match rng.below(9) {
+        0 => bytes[at] ^= 1 << rng.below(8),
         1 => {
-            bytes[at] = chance
-                .pick(&[0, 9, 10, 13, 27, 32, 34, 35, 58, 91, 92, 123, 127, 128, 0xc0, 0xed, 0xfe, 0xff])
+            bytes[at] =
+                rng.pick(&[0, 9, 10, 13, 27, 32, 34, 35, 58, 91, 92, 123, 127, 128, 0xc0, 0xed, 0xfe, 0xff])
         }
         2 => {
-            let more: Vec<u8> = (0..chance.below(8)).map(|_| chance.below(256) as u8).collect();
+            let more: Vec<u8> = (0..rng.below(8)).map(|_| rng.below(256) as u8).collect();
             bytes.splice(at..at, more);
         }
-        3 => drop(bytes.drain(range(bytes.len(), chance))),
+        3 => drop(bytes.drain(range(bytes.len(), rng))),
         4 => {
-            let copied = bytes[range(bytes.len(), chance)].to_vec();
-            let times = chance.pick(&[1, 1, 1, 10, 1_000]).min(LONGEST / copied.len().max(1));
+            let copied = bytes[range(bytes.len(), rng)].to_vec();
+            let times = rng.pick(&[1, 1, 1, 10, 1_000]).min(MAX_BYTES / copied.len().max(1));
             bytes.splice(at..at, copied.repeat(times));
         }
         5 => bytes.truncate(at),
         6 => {
             bytes.truncate(at);
-            bytes.extend_from_slice(&donor[chance.place(donor.len() + 1)..]);
+            bytes.extend_from_slice(&donor[rng.index(donor.len() + 1)..]);
         }
         7 => {
-            let taken = donor[range(donor.len(), chance)].to_vec();
+            let taken = donor[range(donor.len(), rng)].to_vec();
             bytes.splice(at..at, taken);
         }
         _ => {
-            // In another encoding, or with other ends of lines.
-            bytes = match chance.below(3) {
+            // Another encoding, or other line ends.
+            bytes = match rng.below(3) {
                 0 => bytes.iter().flat_map(|byte| [*byte, 0]).collect(),
                 1 => [&[0xef, 0xbb, 0xbf], &bytes[..]].concat(),
                 _ => bytes
@@ -209,34 +209,34 @@ fn raw(mut bytes: Vec<u8>, donor: &[u8], chance: &mut Chance) -> Vec<u8> {
     bytes
 }
 
-/// Lines go, come twice, change places, or come from the donor.
-fn lines(bytes: &[u8], donor: &[u8], chance: &mut Chance) -> Vec<u8> {
+/// Removes, repeats, swaps or inserts lines.
+fn lines(bytes: &[u8], donor: &[u8], rng: &mut TestRng) -> Vec<u8> {
     let mut lines: Vec<&[u8]> = bytes.split_inclusive(|byte| *byte == b'\n').collect();
-    rearrange(&mut lines, &donor.split_inclusive(|byte| *byte == b'\n').collect::<Vec<_>>(), chance);
+    rearrange(&mut lines, &donor.split_inclusive(|byte| *byte == b'\n').collect::<Vec<_>>(), rng);
     lines.concat()
 }
 
-/// Parts go, come twice, change places, or come from the donor.
-fn rearrange<'a>(parts: &mut Vec<&'a [u8]>, donor: &[&'a [u8]], chance: &mut Chance) {
+/// Removes, repeats or swaps parts, or takes one from the donor.
+fn rearrange<'a>(parts: &mut Vec<&'a [u8]>, donor: &[&'a [u8]], rng: &mut TestRng) {
     if parts.is_empty() {
         return;
     }
-    let (at, other) = (chance.place(parts.len()), chance.place(parts.len()));
-    match chance.below(6) {
+    let (at, other) = (rng.index(parts.len()), rng.index(parts.len()));
+    match rng.below(6) {
         0 => drop(parts.remove(at)),
         1 => {
-            let times = chance.pick(&[1, 1, 1, 3, 300]).min(LONGEST / parts[at].len().max(1));
+            let times = rng.pick(&[1, 1, 1, 3, 300]).min(MAX_BYTES / parts[at].len().max(1));
             parts.splice(other..other, std::iter::repeat_n(parts[at], times));
         }
         2 => parts.swap(at, other),
         3 => drop(parts.drain(at.min(other)..at.max(other))),
         _ if donor.is_empty() => {}
-        4 => parts[at] = donor[chance.place(donor.len())],
-        _ => parts.insert(at, donor[chance.place(donor.len())]),
+        4 => parts[at] = donor[rng.index(donor.len())],
+        _ => parts.insert(at, donor[rng.index(donor.len())]),
     }
 }
 
-/// Tokens: quoted texts, words and numbers, spaces, and every other byte alone.
+/// Splits into tokens: quoted texts, words and numbers, spaces, and every other byte alone.
 fn split(bytes: &[u8]) -> Vec<&[u8]> {
     let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-.+%/".contains(byte) || *byte >= 128;
     let mut tokens = Vec::new();
@@ -256,76 +256,76 @@ fn split(bytes: &[u8]) -> Vec<&[u8]> {
     tokens
 }
 
-fn tokens(bytes: &[u8], donor: &[u8], chance: &mut Chance) -> Vec<u8> {
+fn tokens(bytes: &[u8], donor: &[u8], rng: &mut TestRng) -> Vec<u8> {
     let mut tokens = split(bytes);
     let donor = split(donor);
     let is_number = |token: &&[u8]| token[0].is_ascii_digit() || (token.len() > 1 && token[0] == b'-');
     let is_value = |token: &&[u8]| token[0] == b'"' || token[0].is_ascii_alphanumeric();
-    let places = |tokens: &[&[u8]], wanted: &dyn Fn(&&[u8]) -> bool| -> Vec<usize> {
-        (0..tokens.len()).filter(|place| wanted(&tokens[*place])).collect()
+    let indexes = |tokens: &[&[u8]], wanted: &dyn Fn(&&[u8]) -> bool| -> Vec<usize> {
+        (0..tokens.len()).filter(|index| wanted(&tokens[*index])).collect()
     };
-    // Built when a token of it is put in.
+    // Owns a generated token.
     let made: Vec<u8>;
-    match chance.below(12) {
+    match rng.below(12) {
         0..4 => {
-            let numbers = places(&tokens, &is_number);
+            let numbers = indexes(&tokens, &is_number);
             if numbers.is_empty() {
                 return bytes.to_vec();
             }
-            tokens[chance.pick(&numbers)] = match chance.below(2) {
-                0 => tokens[chance.pick(&numbers)],
-                _ => chance.pick(&NUMBERS).as_bytes(),
+            tokens[rng.pick(&numbers)] = match rng.below(2) {
+                0 => tokens[rng.pick(&numbers)],
+                _ => rng.pick(&NUMBERS).as_bytes(),
             };
         }
         4..7 => {
-            let values = places(&tokens, &is_value);
+            let values = indexes(&tokens, &is_value);
             if values.is_empty() {
                 return bytes.to_vec();
             }
-            let at = chance.pick(&values);
-            match chance.below(12) {
+            let at = rng.pick(&values);
+            match rng.below(12) {
                 0 => {
-                    made = nested(tokens[at], chance);
+                    made = nested(tokens[at], rng);
                     tokens[at] = &made;
                 }
                 1 => {
-                    made = long(tokens[at], chance);
+                    made = long(tokens[at], rng);
                     tokens[at] = &made;
                 }
-                2 | 3 => tokens[at] = chance.pick(&QUANTITIES).as_bytes(),
-                4..8 => tokens[at] = tokens[chance.pick(&values)],
-                _ => tokens[at] = chance.pick(&VALUES).as_bytes(),
+                2 | 3 => tokens[at] = rng.pick(&QUANTITIES).as_bytes(),
+                4..8 => tokens[at] = tokens[rng.pick(&values)],
+                _ => tokens[at] = rng.pick(&VALUES).as_bytes(),
             }
         }
-        // A field, or a few: what lies between two separators.
+        // One or more fields between two separators.
         7..10 => {
-            let separators = places(&tokens, &|token| b",\n[]{}".contains(&token[0]));
+            let separators = indexes(&tokens, &|token| b",\n[]{}".contains(&token[0]));
             if separators.len() < 2 {
                 return bytes.to_vec();
             }
-            let first = chance.place(separators.len() - 1);
-            let last = (first + 1 + chance.pick(&[0, 0, 0, 1, 5])).min(separators.len() - 1);
+            let first = rng.index(separators.len() - 1);
+            let last = (first + 1 + rng.pick(&[0, 0, 0, 1, 5])).min(separators.len() - 1);
             let field = tokens[separators[first]..separators[last]].to_vec();
-            let at = match chance.below(3) {
+            let at = match rng.below(3) {
                 0 => separators[first]..separators[last],
                 1 => separators[last]..separators[last],
                 _ => {
-                    let other = chance.pick(&separators);
+                    let other = rng.pick(&separators);
                     other..other
                 }
             };
             let is_dropped = !at.is_empty();
             tokens.splice(at, if is_dropped { Vec::new() } else { field });
         }
-        _ => rearrange(&mut tokens, &donor, chance),
+        _ => rearrange(&mut tokens, &donor, rng),
     }
     tokens.concat()
 }
 
-/// A value in many brackets, closed or not.
-fn nested(value: &[u8], chance: &mut Chance) -> Vec<u8> {
-    let depth = chance.pick(&[2, 20, 127, 128, 129, 1_000, 20_000, 200_000]);
-    let (open, close) = chance.pick(&[
+/// A value in many nested brackets, closed or not.
+fn nested(value: &[u8], rng: &mut TestRng) -> Vec<u8> {
+    let depth = rng.pick(&[2, 20, 127, 128, 129, 1_000, 20_000, 200_000]);
+    let (open, close) = rng.pick(&[
         ("[", "]"),
         ("{\"a\":", "}"),
         ("{:a ", "}"),
@@ -337,14 +337,14 @@ fn nested(value: &[u8], chance: &mut Chance) -> Vec<u8> {
         ("^:a ", ""),
         ("a.", ""),
     ]);
-    let close = if chance.below(3) == 0 { String::new() } else { close.repeat(depth) };
+    let close = if rng.below(3) == 0 { String::new() } else { close.repeat(depth) };
     [open.repeat(depth).as_bytes(), value, close.as_bytes()].concat()
 }
 
-/// A long text or a long number.
-fn long(value: &[u8], chance: &mut Chance) -> Vec<u8> {
-    let length = chance.pick(&[20, 80, 400, 5_000, 200_000]);
-    match chance.below(5) {
+/// A long text or number.
+fn long(value: &[u8], rng: &mut TestRng) -> Vec<u8> {
+    let length = rng.pick(&[20, 80, 400, 5_000, 200_000]);
+    match rng.below(5) {
         0 => b"9".repeat(length),
         1 => [b"\"", &*b"a".repeat(length), b"\""].concat(),
         2 => [b"\"", "\u{e4}\u{1f600}".repeat(length / 6).as_bytes(), b"\""].concat(),

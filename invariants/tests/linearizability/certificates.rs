@@ -1,12 +1,12 @@
-//! What an explanation shows convicts by itself: all orders of its operations are tried.
+//! An explanation is a proof by itself: brute force finds no order of its operations.
 
-use crate::brute::brute_force;
-use crate::chance::{Chance, execution, kind, spoil};
+use crate::brute_force::brute_force;
 use crate::common::is_conclusive;
+use crate::random_histories::{TestRng, corrupt, execution, kind};
 use invariants::linearizability::{Action, Budget, Call, Content, Explanation, Response, Verdict, check};
 
-/// The operations of an explanation, made independent of what is not among them: see [`Explanation::operations`].
-pub fn alone(explanation: &Explanation, history: &[Call]) -> Vec<Call> {
+/// The operations of an explanation, made independent of all others: see [`Explanation::operations`].
+pub fn standalone(explanation: &Explanation, history: &[Call]) -> Vec<Call> {
     let (until, _) = *explanation.stuck.returned.as_ref().expect("it returned");
     let mut of_key = history.to_vec();
     of_key.retain(|call| call.operation.key == explanation.key && call.called <= until);
@@ -25,9 +25,9 @@ pub fn alone(explanation: &Explanation, history: &[Call]) -> Vec<Call> {
                 _ => false,
             })
     };
-    let among = &explanation.operations;
-    let missing = |content| !writes(among, content) && writes(&of_key, content);
-    let mut calls = among.clone();
+    let shown = &explanation.operations;
+    let missing = |content| !writes(shown, content) && writes(&of_key, content);
+    let mut calls = shown.clone();
     for call in &mut calls {
         if let Action::CompareAndSet { expect, value } = call.operation.action
             && !failed(call)
@@ -43,23 +43,29 @@ pub fn alone(explanation: &Explanation, history: &[Call]) -> Vec<Call> {
 }
 
 #[test]
-fn what_is_explained_is_bad_by_itself() {
-    let mut chance = Chance(5);
-    let (mut looked, mut round_and_round, mut operations) = (0, 0, 0);
+fn the_operations_of_an_explanation_have_no_order() {
+    let mut rng = TestRng(5);
+    let (mut checked, mut cycles, mut operations) = (0, 0, 0);
     for round in 0..20_000 {
-        let kind = kind(&mut chance);
-        let mut history = execution(&mut chance, kind).history;
-        spoil(&mut chance, &mut history);
+        let kind = kind(&mut rng);
+        let mut history = execution(&mut rng, kind).history;
+        corrupt(&mut rng, &mut history);
         let Ok(Verdict::Violation(explanation)) = check(&history, Budget::default()) else { continue };
-        let alone = alone(&explanation, &history);
-        assert!(!brute_force(&alone), "round {round}, {kind:?}:\n{explanation}\n{alone:#?}\n{history:#?}");
-        let told = explanation.to_string();
-        assert!(told.lines().all(|line| line.len() <= 96) && told.is_ascii(), "round {round}:\n{told}");
-        round_and_round += usize::from(is_conclusive(&explanation));
-        looked += 1;
+        let standalone = standalone(&explanation, &history);
+        assert!(
+            !brute_force(&standalone),
+            "round {round}, {kind:?}:\n{explanation}\n{standalone:#?}\n{history:#?}"
+        );
+        let message = explanation.to_string();
+        assert!(
+            message.lines().all(|line| line.len() <= 96) && message.is_ascii(),
+            "round {round}:\n{message}"
+        );
+        cycles += usize::from(is_conclusive(&explanation));
+        checked += 1;
         operations += explanation.operations.len();
     }
-    assert!(looked > 3_000, "{looked} bad histories");
-    assert!(round_and_round > 500, "{round_and_round} circles");
-    assert!(operations < 4 * looked, "{operations} operations explain {looked} histories");
+    assert!(checked > 3_000, "{checked} bad histories");
+    assert!(cycles > 500, "{cycles} cycles");
+    assert!(operations < 4 * checked, "{operations} operations explain {checked} histories");
 }

@@ -1,15 +1,15 @@
-//! Linearizability: each check alone, next to a stupid one, and next to the others.
+//! Linearizability: each check alone, compared with brute force, and compared with the others.
 
-mod agree;
-mod brute;
+mod brute_force;
+mod brute_force_comparison;
 mod certificates;
-mod chance;
 #[path = "../common/mod.rs"]
 mod common;
 mod objects;
-mod simulator;
-mod twin;
+mod random_histories;
 mod search;
+mod simulated_comparison;
+mod simulator;
 mod speed;
 mod stream;
 mod unknown;

@@ -1,7 +1,7 @@
-//! Sets, counters, queues and mutexes: the check of each next to all orders of tiny histories, tried one after the other
-//! on plain models of their own.
+//! Sets, counters, queues and mutexes: each check is compared with brute force over all orders of tiny
+//! histories, on simple reference models.
 
-use crate::chance::Chance;
+use crate::random_histories::TestRng;
 use invariants::fact::RequestId;
 use invariants::linearizability::{
     Action, Budget, Call, Object, Operation, Response, Verdict, check, check_by_search, find_order,
@@ -9,10 +9,10 @@ use invariants::linearizability::{
 
 const OBJECTS: [Object; 4] = [Object::Set, Object::Counter, Object::Queue, Object::Mutex];
 
-/// All four objects in the plainest form: a vector is the set or the queue, the number is the counter, or tells whether
-/// the mutex is held. Answers what an action is told; `None`: it cannot happen now.
-fn carry_out(held: &mut (Vec<u64>, i64), action: Action) -> Option<Response> {
-    let (elements, number) = held;
+/// All four objects in the simplest form: the vector is the set or the queue; the number is the counter, or 1
+/// while the mutex is held. Returns the response; `None`: the action is impossible now.
+fn apply_action(state: &mut (Vec<u64>, i64), action: Action) -> Option<Response> {
+    let (elements, number) = state;
     match action {
         Action::SetAdd(element) => {
             elements.retain(|other| *other != element);
@@ -33,8 +33,8 @@ fn carry_out(held: &mut (Vec<u64>, i64), action: Action) -> Option<Response> {
     Some(Response::Done)
 }
 
-/// Whether some order of the operations explains all answers. Those of unknown outcome may be left out.
-fn has_order(history: &[Call], held: &(Vec<u64>, i64), placed: &mut [bool]) -> bool {
+/// Whether some order of the operations explains all responses. Those of unknown outcome may be left out.
+fn has_order(history: &[Call], state: &(Vec<u64>, i64), placed: &mut [bool]) -> bool {
     if history.iter().zip(&*placed).all(|(call, &placed)| placed || call.returned.is_none()) {
         return true;
     }
@@ -45,9 +45,9 @@ fn has_order(history: &[Call], held: &(Vec<u64>, i64), placed: &mut [bool]) -> b
         if placed[next] || too_early {
             continue;
         }
-        let mut after = held.clone();
-        let Some(told) = carry_out(&mut after, history[next].operation.action) else { continue };
-        if !history[next].returned.as_ref().is_none_or(|(_, response)| *response == told) {
+        let mut after = state.clone();
+        let Some(response) = apply_action(&mut after, history[next].operation.action) else { continue };
+        if !history[next].returned.as_ref().is_none_or(|(_, recorded)| *recorded == response) {
             continue;
         }
         placed[next] = true;
@@ -63,15 +63,15 @@ fn is_linearizable(history: &[Call]) -> bool {
     has_order(history, &(Vec::new(), 0), &mut vec![false; history.len()])
 }
 
-/// A tiny history as a correct object leaves it, with a wrong answer now and then.
-fn history(chance: &mut Chance, object: Object) -> Vec<Call> {
-    let (operations, span, values) = (2 + chance.below(6), 4 + chance.below(30), 1 + chance.below(4));
-    let unknown = [0, 15, 40][chance.below(3) as usize];
+/// A tiny history of a correct object, sometimes with wrong responses.
+fn history(rng: &mut TestRng, object: Object) -> Vec<Call> {
+    let (operations, span, values) = (2 + rng.below(6), 4 + rng.below(30), 1 + rng.below(4));
+    let unknown = [0, 15, 40][rng.below(3) as usize];
     let mut history = Vec::new();
-    let mut moments = Vec::new();
+    let mut times = Vec::new();
     for number in 0..operations {
-        let value = 1 + chance.below(values);
-        let action = match (object, chance.below(10)) {
+        let value = 1 + rng.below(values);
+        let action = match (object, rng.below(10)) {
             (Object::Set, 0..4) => Action::SetAdd(value),
             (Object::Set, 4 | 5) => Action::SetRemove(value),
             (Object::Set, _) => Action::SetRead,
@@ -79,15 +79,15 @@ fn history(chance: &mut Chance, object: Object) -> Vec<Call> {
             (Object::Counter, _) => Action::CounterRead,
             (Object::Queue, 0..5) => Action::Enqueue(value),
             (Object::Queue, _) => Action::Dequeue,
-            (_, lot) if lot < 5 => Action::Acquire,
+            (_, draw) if draw < 5 => Action::Acquire,
             _ => Action::Release,
         };
-        let called = chance.below(span);
-        let returned = called + chance.below(span / 2 + 1);
-        let is_unknown = chance.percent(unknown);
-        if !is_unknown || chance.percent(50) {
+        let called = rng.below(span);
+        let returned = called + rng.below(span / 2 + 1);
+        let is_unknown = rng.percent(unknown);
+        if !is_unknown || rng.percent(50) {
             let end = if is_unknown { 2 * span } else { returned };
-            moments.push((called + chance.below(end - called + 1), number as usize));
+            times.push((called + rng.below(end - called + 1), number as usize));
         }
         history.push(Call {
             id: RequestId { session: number % 3, sequence: number },
@@ -96,34 +96,34 @@ fn history(chance: &mut Chance, object: Object) -> Vec<Call> {
             returned: (!is_unknown).then_some((returned, Response::Done)),
         });
     }
-    moments.sort_unstable();
-    let mut held = (Vec::new(), 0);
-    for (_, number) in moments {
+    times.sort_unstable();
+    let mut state = (Vec::new(), 0);
+    for (_, number) in times {
         let call = &mut history[number];
-        let told = carry_out(&mut held, call.operation.action);
-        if let Some((_, response)) = &mut call.returned {
-            match told {
-                Some(told) => *response = told,
-                // It blocks for ever.
+        let response = apply_action(&mut state, call.operation.action);
+        if let Some((_, recorded)) = &mut call.returned {
+            match response {
+                Some(response) => *recorded = response,
+                // It blocks forever.
                 None => call.returned = None,
             }
         }
     }
-    for _ in 0..chance.below(3) {
-        let call = &mut history[chance.below(operations) as usize];
-        let lie = 1 + chance.below(values);
+    for _ in 0..rng.below(3) {
+        let call = &mut history[rng.below(operations) as usize];
+        let wrong_value = 1 + rng.below(values);
         match &mut call.returned {
-            Some((_, Response::Set(elements))) if elements.is_empty() || chance.percent(50) => {
-                if !elements.contains(&lie) {
-                    elements.push(lie);
+            Some((_, Response::Set(elements))) if elements.is_empty() || rng.percent(50) => {
+                if !elements.contains(&wrong_value) {
+                    elements.push(wrong_value);
                     elements.sort_unstable();
                 }
             }
             Some((_, Response::Set(elements))) => drop(elements.pop()),
-            Some((_, Response::Count(count))) => *count += lie as i64,
-            Some((_, Response::Dequeued(value))) => *value = chance.percent(70).then_some(lie),
+            Some((_, Response::Count(count))) => *count += wrong_value as i64,
+            Some((_, Response::Dequeued(value))) => *value = rng.percent(70).then_some(wrong_value),
             Some((returned, _)) => *returned = call.called + (*returned - call.called) / 2,
-            None => call.returned = Some((call.called + chance.below(span), Response::Done)),
+            None => call.returned = Some((call.called + rng.below(span), Response::Done)),
         }
         if call.returned.as_ref().is_some_and(|(_, response)| {
             !invariants::linearizability::is_response_to(call.operation.action, response)
@@ -135,45 +135,45 @@ fn history(chance: &mut Chance, object: Object) -> Vec<Call> {
 }
 
 #[test]
-fn every_object_is_judged_as_by_all_orders_tried() {
-    let mut chance = Chance(7);
+fn every_object_check_agrees_with_brute_force() {
+    let mut rng = TestRng(7);
     for object in OBJECTS {
         let (mut good, mut bad) = (0, 0);
         for round in 0..4_000 {
-            let history = history(&mut chance, object);
-            let told = || history.iter().map(|call| format!("\n  {call}")).collect::<String>();
+            let history = history(&mut rng, object);
+            let describe = || history.iter().map(|call| format!("\n  {call}")).collect::<String>();
             let linearizable = is_linearizable(&history);
             for verdict in [check(&history, Budget::default()), check_by_search(&history, Budget::default())]
             {
                 let verdict = verdict.expect("well formed");
-                let told = || format!("{object}, round {round}: {verdict}{}", told());
+                let context = || format!("{object}, round {round}: {verdict}{}", describe());
                 match &verdict {
-                    Verdict::Linearizable => assert!(linearizable, "{}", told()),
+                    Verdict::Linearizable => assert!(linearizable, "{}", context()),
                     Verdict::Violation(explanation) => {
-                        assert!(!linearizable, "{}", told());
-                        assert!(!is_linearizable(&explanation.operations), "{}", told());
+                        assert!(!linearizable, "{}", context());
+                        assert!(!is_linearizable(&explanation.operations), "{}", context());
                     }
-                    Verdict::Unknown { .. } => panic!("{}", told()),
+                    Verdict::Unknown { .. } => panic!("{}", context()),
                 }
             }
             let order = find_order(&history, Budget::default()).expect("well formed");
-            assert_eq!(order.is_some(), linearizable, "{object}, round {round}{}", told());
-            let mut held = (Vec::new(), 0);
-            for call in order.into_iter().flatten().map(|place| &history[place]) {
-                let answered = carry_out(&mut held, call.operation.action);
+            assert_eq!(order.is_some(), linearizable, "{object}, round {round}{}", describe());
+            let mut state = (Vec::new(), 0);
+            for call in order.into_iter().flatten().map(|index| &history[index]) {
+                let answered = apply_action(&mut state, call.operation.action);
                 let wanted = call.returned.as_ref().map(|(_, response)| response);
-                assert!(wanted.is_none() || answered.as_ref() == wanted, "{object}, {call}{}", told());
+                assert!(wanted.is_none() || answered.as_ref() == wanted, "{object}, {call}{}", describe());
             }
             good += u32::from(linearizable);
             bad += u32::from(!linearizable);
         }
-        // Green alone would prove nothing.
+        // Both verdicts must occur often enough for the comparison to mean something.
         assert!(good > 500 && bad > 500, "{object}: {good} good, {bad} bad");
     }
 }
 
 #[test]
-fn a_key_is_one_object() {
+fn a_key_must_be_one_object() {
     let call = |sequence, action| Call {
         id: RequestId { session: 1, sequence },
         operation: Operation { key: 0, action },
@@ -186,71 +186,71 @@ fn a_key_is_one_object() {
     assert!(malformed.sentence.contains("a key be a set and a queue"), "{malformed}");
 }
 
-/// What is left of a good history when an element of a set, or a value of a queue, goes with all that is about it, is good.
-/// So it may be taken away from a bad one to see whether that is still bad.
+/// A good history stays good when all operations on one element of a set, or one value of a queue, are
+/// removed. So shrinking may remove them from a bad one.
 #[test]
-fn one_value_does_not_depend_on_another() {
-    let mut chance = Chance(11);
+fn removing_one_value_keeps_a_history_linearizable() {
+    let mut rng = TestRng(11);
     for object in [Object::Set, Object::Queue] {
-        let mut looked = 0;
+        let mut checked = 0;
         for round in 0..4_000 {
-            let mut history = history(&mut chance, object);
+            let mut history = history(&mut rng, object);
             if !is_linearizable(&history) {
                 continue;
             }
-            let gone = 1 + chance.below(4);
+            let removed = 1 + rng.below(4);
             history.retain(|call| match (call.operation.action, &call.returned) {
                 (Action::SetAdd(value) | Action::SetRemove(value) | Action::Enqueue(value), _) => {
-                    value != gone
+                    value != removed
                 }
-                (_, Some((_, Response::Dequeued(value)))) => *value != Some(gone),
+                (_, Some((_, Response::Dequeued(value)))) => *value != Some(removed),
                 _ => true,
             });
             for call in &mut history {
                 if let Some((_, Response::Set(elements))) = &mut call.returned {
-                    elements.retain(|element| *element != gone);
+                    elements.retain(|element| *element != removed);
                 }
             }
-            looked += 1;
-            assert!(is_linearizable(&history), "{object}, round {round}, without {gone}: {history:?}");
+            checked += 1;
+            assert!(is_linearizable(&history), "{object}, round {round}, without {removed}: {history:?}");
         }
-        assert!(looked > 1_000, "{object}: {looked}");
+        assert!(checked > 1_000, "{object}: {checked}");
     }
 }
 
-/// What a test of a real system records: so many calls by five clients, one after the other each, with some of unknown
-/// outcome. Values are written once. A mutex is given back by whoever holds it, and a queue is drained at the end.
-fn recorded(chance: &mut Chance, object: Object, calls: u64, unknown: u64) -> Vec<Call> {
+/// A history like those of real systems: `calls` calls by five sequential clients, some of unknown outcome.
+/// Values are written once. The holder of a mutex releases it, and a queue is drained at the end.
+fn simulated(rng: &mut TestRng, object: Object, calls: u64, unknown: u64) -> Vec<Call> {
     let mut history: Vec<Call> = Vec::new();
-    let mut held = (Vec::new(), 0);
-    // What each client has called, and whether that has happened.
+    let mut state = (Vec::new(), 0);
+    // The open call of each client, and whether it has taken effect.
     let mut clients: [Option<(usize, bool)>; 5] = [None; 5];
-    let (mut names, mut holds) = ([0, 1, 2, 3, 4], [false; 5]);
-    let mut late: Vec<usize> = Vec::new();
+    let (mut names, mut holds_mutex) = ([0, 1, 2, 3, 4], [false; 5]);
+    let mut pending: Vec<usize> = Vec::new();
     let mut now = 0;
-    let end = |history: &[Call], held: &(Vec<u64>, i64)| {
-        history.len() as u64 >= calls && (object != Object::Queue || held.0.is_empty())
+    let end = |history: &[Call], state: &(Vec<u64>, i64)| {
+        history.len() as u64 >= calls && (object != Object::Queue || state.0.is_empty())
     };
-    while !end(&history, &held) || clients.iter().any(Option::is_some) {
+    while !end(&history, &state) || clients.iter().any(Option::is_some) {
         now += 1;
-        if !late.is_empty() && chance.percent(10) {
-            let call = late.swap_remove(chance.below(late.len() as u64) as usize);
-            carry_out(&mut held, history[call].operation.action);
+        if !pending.is_empty() && rng.percent(10) {
+            let call = pending.swap_remove(rng.below(pending.len() as u64) as usize);
+            apply_action(&mut state, history[call].operation.action);
         }
-        let client = chance.below(5) as usize;
+        let client = rng.below(5) as usize;
         match clients[client] {
-            // Whoever holds the mutex gives it back, for others wait.
-            None if end(&history, &held) && !holds[client] => {}
+            // A client that holds the mutex must still release it, because others wait.
+            None if end(&history, &state) && !holds_mutex[client] => {}
             None => {
                 let value = 1 + history.len() as u64;
-                let action = match (object, chance.below(10)) {
+                let action = match (object, rng.below(10)) {
                     (Object::Set, 0..7) => Action::SetAdd(value),
                     (Object::Set, _) => Action::SetRead,
                     (Object::Counter, 0..7) => Action::CounterAdd(1 + value as i64 % 5),
                     (Object::Counter, _) => Action::CounterRead,
-                    (Object::Queue, lot) if lot < 6 && value <= calls => Action::Enqueue(value),
+                    (Object::Queue, draw) if draw < 6 && value <= calls => Action::Enqueue(value),
                     (Object::Queue, _) => Action::Dequeue,
-                    _ if holds[client] => Action::Release,
+                    _ if holds_mutex[client] => Action::Release,
                     _ => Action::Acquire,
                 };
                 history.push(Call {
@@ -263,14 +263,14 @@ fn recorded(chance: &mut Chance, object: Object, calls: u64, unknown: u64) -> Ve
             }
             Some((call, false)) => {
                 let action = history[call].operation.action;
-                if !action.is_read() && action != Action::Release && chance.percent(unknown) {
-                    if chance.percent(50) && action != Action::Acquire {
-                        late.push(call);
+                if !action.is_read() && action != Action::Release && rng.percent(unknown) {
+                    if rng.percent(50) && action != Action::Acquire {
+                        pending.push(call);
                     }
                     clients[client] = None;
                     names[client] += 5;
-                } else if let Some(told) = carry_out(&mut held, action) {
-                    history[call].returned = Some((0, told));
+                } else if let Some(response) = apply_action(&mut state, action) {
+                    history[call].returned = Some((0, response));
                     clients[client] = Some((call, true));
                 }
             }
@@ -278,7 +278,7 @@ fn recorded(chance: &mut Chance, object: Object, calls: u64, unknown: u64) -> Ve
                 if let Some((returned, _)) = &mut history[call].returned {
                     *returned = now;
                 }
-                holds[client] = history[call].operation.action == Action::Acquire;
+                holds_mutex[client] = history[call].operation.action == Action::Acquire;
                 clients[client] = None;
             }
         }
@@ -286,29 +286,30 @@ fn recorded(chance: &mut Chance, object: Object, calls: u64, unknown: u64) -> Ve
     history
 }
 
-/// Each of these is decided by default and soon: a thousand calls of five clients.
+/// A thousand calls of five clients are decided within the default budget.
 #[test]
-fn what_tests_of_real_systems_record_is_decided_by_default() {
+fn realistic_histories_are_decided_within_the_default_budget() {
     for object in OBJECTS {
         for unknown in [0, 3, 10] {
             let (mut good, mut bad) = (0, 0);
             for seed in 0..6 {
-                let mut chance = Chance(seed);
-                let mut history = recorded(&mut chance, object, 1_000, unknown);
-                let told =
+                let mut rng = TestRng(seed);
+                let mut history = simulated(&mut rng, object, 1_000, unknown);
+                let context =
                     |verdict: &Verdict| format!("{object}, {unknown} % unknown, seed {seed}: {verdict}");
                 let verdict = check(&history, Budget::default()).expect("well formed");
-                assert_eq!(verdict, Verdict::Linearizable, "{}", told(&verdict));
+                assert_eq!(verdict, Verdict::Linearizable, "{}", context(&verdict));
                 good += 1;
-                // And with one lie: two answers of the same kind change places, or what was done is undone.
-                let answers: Vec<usize> = (0..history.len())
-                    .filter(|&place| match &history[place].returned {
+                // With one corruption: two responses of the same kind are swapped, or an acquire becomes a
+                // release.
+                let responses: Vec<usize> = (0..history.len())
+                    .filter(|&index| match &history[index].returned {
                         Some((_, Response::Done)) => object == Object::Mutex,
                         Some((_, Response::Dequeued(value))) => value.is_some(),
                         answer => answer.is_some(),
                     })
                     .collect();
-                let (one, other) = (answers[answers.len() / 4], answers[3 * answers.len() / 4]);
+                let (one, other) = (responses[responses.len() / 4], responses[3 * responses.len() / 4]);
                 if object == Object::Mutex {
                     history[one].operation.action = match history[one].operation.action {
                         Action::Acquire => Action::Release,
@@ -317,19 +318,19 @@ fn what_tests_of_real_systems_record_is_decided_by_default() {
                 } else {
                     let taken = history[one].returned.as_ref().map(|(_, answer)| answer.clone());
                     let given = history[other].returned.as_ref().map(|(_, answer)| answer.clone());
-                    for (place, answer) in [(one, given), (other, taken)] {
-                        if let (Some((_, old)), Some(new)) = (&mut history[place].returned, answer) {
+                    for (index, answer) in [(one, given), (other, taken)] {
+                        if let (Some((_, old)), Some(new)) = (&mut history[index].returned, answer) {
                             *old = new;
                         }
                     }
                 }
                 let verdict = check(&history, Budget::default()).expect("well formed");
-                assert!(!matches!(verdict, Verdict::Unknown { .. }), "{}", told(&verdict));
+                assert!(!matches!(verdict, Verdict::Unknown { .. }), "{}", context(&verdict));
                 if let Verdict::Violation(explanation) = verdict {
-                    // A dequeue of unknown outcome may have taken what was in the way of others, so it stays.
-                    let is_told =
+                    // A dequeue of unknown outcome may have removed a value that blocked others, so it stays.
+                    let is_needed =
                         |call: &&Call| call.returned.is_some() || call.operation.action != Action::Dequeue;
-                    let few = explanation.operations.iter().filter(is_told).count();
+                    let few = explanation.operations.iter().filter(is_needed).count();
                     assert!(few <= 6 || matches!(object, Object::Counter | Object::Mutex), "{explanation}");
                     bad += 1;
                 }

@@ -1,4 +1,4 @@
-//! The search on hand-made histories: what it refuses to judge, how wide it can look, and how it explains itself.
+//! The search on hand-made histories: malformed input, many open operations, budgets and explanations.
 
 use invariants::fact::{RequestId, Time};
 use invariants::linearizability::{
@@ -21,74 +21,74 @@ fn get(session: u64, value: u64, called: Time, returned: Time) -> Call {
     call(session, Action::Get, called, Some((returned, Response::Holds(content))))
 }
 
-fn judged(history: &[Call]) -> Verdict {
+fn verdict_of(history: &[Call]) -> Verdict {
     check(history, Budget::default()).expect("well formed")
 }
 
 #[test]
-fn nothing_is_linearizable() {
-    assert_eq!(judged(&[]), Verdict::Linearizable);
+fn an_empty_history_is_linearizable() {
+    assert_eq!(verdict_of(&[]), Verdict::Linearizable);
     assert_eq!(check(&[], Budget { steps: 0, ..Budget::default() }), Ok(Verdict::Linearizable));
-    assert_eq!(judged(&[call(1, Action::Get, 5, None)]), Verdict::Linearizable);
+    assert_eq!(verdict_of(&[call(1, Action::Get, 5, None)]), Verdict::Linearizable);
 }
 
 #[test]
 fn a_stale_read_is_explained() {
     let history = [put(1, 5, 0, 10), put(2, 6, 20, 30), get(1, 5, 40, 50), get(2, 6, 60, 70)];
-    let Verdict::Violation(explanation) = judged(&history) else { panic!("a stale read") };
+    let Verdict::Violation(explanation) = verdict_of(&history) else { panic!("a stale read") };
     insta::assert_snapshot!(explanation);
-    // The near miss: the second write was still open.
+    // The near miss: the second write is still open.
     let history = [put(1, 5, 0, 10), put(2, 6, 20, 41), get(1, 5, 40, 50), get(2, 6, 60, 70)];
-    assert_eq!(judged(&history), Verdict::Linearizable);
+    assert_eq!(verdict_of(&history), Verdict::Linearizable);
 }
 
 #[test]
-fn touching_is_no_precedence() {
-    assert_eq!(judged(&[put(1, 5, 0, 10), get(2, 0, 10, 20)]), Verdict::Linearizable);
-    assert_ne!(judged(&[put(1, 5, 0, 10), get(2, 0, 11, 20)]), Verdict::Linearizable);
+fn touching_intervals_are_concurrent() {
+    assert_eq!(verdict_of(&[put(1, 5, 0, 10), get(2, 0, 10, 20)]), Verdict::Linearizable);
+    assert_ne!(verdict_of(&[put(1, 5, 0, 10), get(2, 0, 11, 20)]), Verdict::Linearizable);
 }
 
 #[test]
-fn an_unknown_write_may_happen_late_but_once() {
+fn an_unknown_write_may_happen_late_but_only_once() {
     let unknown = call(1, Action::Put(5), 0, None);
     let late = [unknown.clone(), put(2, 6, 1, 2), get(2, 6, 3, 4), get(2, 5, 900, 901)];
-    assert_eq!(judged(&late), Verdict::Linearizable);
+    assert_eq!(verdict_of(&late), Verdict::Linearizable);
     let twice = [unknown, get(2, 5, 1, 2), put(2, 6, 3, 4), get(2, 6, 5, 6), get(2, 5, 7, 8)];
-    assert_ne!(judged(&twice), Verdict::Linearizable);
+    assert_ne!(verdict_of(&twice), Verdict::Linearizable);
 }
 
 #[test]
-fn the_order_of_the_lines_does_not_matter() {
+fn the_order_of_the_calls_in_the_history_does_not_matter() {
     let mut history = vec![put(1, 5, 0, 10), put(2, 6, 20, 30), get(1, 6, 40, 50), get(2, 6, 60, 70)];
-    assert_eq!(judged(&history), Verdict::Linearizable);
+    assert_eq!(verdict_of(&history), Verdict::Linearizable);
     history.reverse();
-    assert_eq!(judged(&history), Verdict::Linearizable);
+    assert_eq!(verdict_of(&history), Verdict::Linearizable);
     history.push(get(3, 5, 80, 90));
     history.rotate_right(2);
-    let Verdict::Violation(explanation) = judged(&history) else { panic!("a stale read") };
+    let Verdict::Violation(explanation) = verdict_of(&history) else { panic!("a stale read") };
     assert_eq!(explanation.stuck, get(3, 5, 80, 90));
 }
 
-/// All writes are open at once, and each is seen once.
+/// All writes are open at once, and each is read once.
 #[test]
-fn hundreds_of_open_operations_are_no_obstacle() {
+fn hundreds_of_open_operations_are_decided() {
     for clients in [10, 64, 65, 300, 700] {
         let mut history: Vec<Call> = (1..=clients).map(|value| put(value, value, value, 50_000)).collect();
         history.extend((1..=clients).map(|value| get(value, value, 1_000 + 10 * value, 1_005 + 10 * value)));
-        assert_eq!(judged(&history), Verdict::Linearizable, "{clients}");
+        assert_eq!(verdict_of(&history), Verdict::Linearizable, "{clients}");
         history.push(get(1, 1, 20_000, 20_001));
-        assert!(matches!(judged(&history), Verdict::Violation(_)), "{clients}");
+        assert!(matches!(verdict_of(&history), Verdict::Violation(_)), "{clients}");
     }
 }
 
-/// No budget helps there, and so the budget is not blamed. What contradicts itself is told all the same.
+/// The reason is not the budget, because no budget helps. A self-contradiction is still reported.
 #[test]
-fn thousands_of_open_operations_are_said_to_be_too_many() {
+fn too_many_open_operations_give_unknown_with_that_reason() {
     let wide = |clients: u64| -> Vec<Call> {
         (0..clients).map(|session| put(session, session % 2, session, 50_000)).collect()
     };
-    assert_eq!(judged(&wide(8_192)), Verdict::Linearizable);
-    let verdict = judged(&wide(9_000));
+    assert_eq!(verdict_of(&wide(8_192)), Verdict::Linearizable);
+    let verdict = verdict_of(&wide(9_000));
     assert_eq!(verdict, Verdict::Unknown { key: 3, why: UnknownReason::Open(9_000) });
     assert_eq!(
         verdict.to_string(),
@@ -97,10 +97,11 @@ fn thousands_of_open_operations_are_said_to_be_too_many() {
     );
     let mut history = wide(9_000);
     history.push(get(9_001, 7, 60_000, 60_001));
-    assert!(matches!(judged(&history), Verdict::Violation(_)));
+    assert!(matches!(verdict_of(&history), Verdict::Violation(_)));
 }
 
-/// Many writes of few values are open at once, and the reads fit no order of them: there is much to remember.
+/// Many writes of few values are open at once, and the reads fit no order: the search must remember many
+/// states.
 fn hard() -> Vec<Call> {
     let mut history: Vec<Call> = (0..14).map(|at| put(at, 1 + at % 7, at, 1_000 + at)).collect();
     history.extend((0..20).map(|at| get(20, 1 + at % 2, 100 + 10 * at, 105 + 10 * at)));
@@ -108,7 +109,7 @@ fn hard() -> Vec<Call> {
 }
 
 #[test]
-fn the_budget_in_bytes_holds() {
+fn the_memory_budget_is_respected() {
     let steps = u64::MAX;
     assert!(matches!(check(&hard(), Budget { steps, ..Budget::default() }), Ok(Verdict::Violation(_))));
     for bytes in [0, 1_000, 4_000] {
@@ -117,7 +118,7 @@ fn the_budget_in_bytes_holds() {
     }
 }
 
-/// So many compare-and-sets, each of which returns while a few others are open, and a read that is wrong by one.
+/// `length` compare-and-sets, each of which returns while a few others are open, and a read that is wrong by one.
 fn chain_with_a_wrong_read(length: u64) -> Vec<Call> {
     let cas = |at: u64| {
         let action = Action::CompareAndSet { expect: Content::Present((at + 2) % 3), value: at % 3 };
@@ -130,16 +131,16 @@ fn chain_with_a_wrong_read(length: u64) -> Vec<Call> {
     history
 }
 
-/// The explanation is searched on the same budget. What is proven stays so when the budget is spent on that.
+/// The explanation uses the same budget. A proven violation stays one when the budget runs out there.
 #[test]
-fn a_budget_bounds_the_explanation_as_well() {
+fn the_budget_covers_the_explanation() {
     for length in [40, 4_000, 8_000] {
         for steps in [3 * length, 100 * length, Budget::default().steps] {
             let history = chain_with_a_wrong_read(length);
             let verdict = check(&history, Budget { steps, ..Budget::default() }).expect("well formed");
             let Verdict::Violation(explanation) = verdict else { panic!("{length}, {steps}: {verdict}") };
             assert_eq!(Some(&explanation.stuck), history.last(), "{length}, {steps}");
-            // However much is left, it can be looked through.
+            // The explanation stays readable.
             let lines = explanation.to_string().lines().count();
             assert!(lines < 400, "{length}, {steps}: {lines} lines");
             let left = check_by_search(&explanation.operations, Budget::default());
@@ -148,11 +149,11 @@ fn a_budget_bounds_the_explanation_as_well() {
     }
 }
 
-/// All searches together take no more than that, however many keys there are.
+/// All searches together stay within the budget, however many keys there are.
 #[test]
-fn a_budget_is_for_all_keys_together() {
+fn the_budget_is_shared_by_all_keys() {
     let steps = 40_000;
-    let judged = |keys: u64| {
+    let verdict_of = |keys: u64| {
         let each = (0..keys).flat_map(|key| {
             let mut history = hard();
             history.iter_mut().for_each(|call| {
@@ -163,13 +164,13 @@ fn a_budget_is_for_all_keys_together() {
         });
         check(&each.collect::<Vec<Call>>(), Budget { steps, ..Budget::default() })
     };
-    assert!(matches!(judged(1), Ok(Verdict::Violation(_))), "{:?}", judged(1));
-    assert_eq!(judged(200), Ok(Verdict::Unknown { key: 0, why: UnknownReason::Steps(steps) }));
+    assert!(matches!(verdict_of(1), Ok(Verdict::Violation(_))), "{:?}", verdict_of(1));
+    assert_eq!(verdict_of(200), Ok(Verdict::Unknown { key: 0, why: UnknownReason::Steps(steps) }));
 }
 
-/// A deadline turns a verdict into "unknown" and never into another one, and the words name what would help.
+/// A deadline turns a verdict only into "unknown", and the message names the option that would help.
 #[test]
-fn a_deadline_makes_a_verdict_unknown_at_most() {
+fn a_deadline_gives_unknown_and_never_a_wrong_verdict() {
     let time = Duration::from_nanos(1);
     let within =
         |history: &[Call], budget| report_with_deadline(history, budget, time).expect("well formed").verdict;
@@ -183,7 +184,7 @@ fn a_deadline_makes_a_verdict_unknown_at_most() {
             Verdict::Unknown { why, .. } => assert_eq!(*why, UnknownReason::Time(time)),
             verdict => assert_eq!(
                 matches!(verdict, Verdict::Linearizable),
-                judged(&history) == Verdict::Linearizable,
+                verdict_of(&history) == Verdict::Linearizable,
                 "{clients}: {verdict}"
             ),
         }
@@ -207,7 +208,7 @@ fn a_deadline_makes_a_verdict_unknown_at_most() {
 
 #[test]
 fn a_hard_key_does_not_hide_a_bad_one() {
-    // Values repeat, so that it takes a search.
+    // Values repeat, so that a search is needed.
     let mut history: Vec<Call> = (1..10).map(|at| put(1, at % 3, 10 * at, 10 * at + 5)).collect();
     let steps = 3;
     assert_eq!(
@@ -219,34 +220,34 @@ fn a_hard_key_does_not_hide_a_bad_one() {
         history.push(call);
     }
     let Ok(Verdict::Violation(explanation)) = check(&history, Budget { steps, ..Budget::default() }) else {
-        panic!("k9 is bad")
+        panic!("the violation on k9 must be found")
     };
     assert_eq!(explanation.key, 9);
 }
 
 #[test]
-fn what_cannot_have_been_recorded_is_not_judged() {
-    let refused = |history: &[Call]| check(history, Budget::default()).expect_err("malformed").to_string();
+fn malformed_histories_are_rejected() {
+    let error_of = |history: &[Call]| check(history, Budget::default()).expect_err("malformed").to_string();
     assert_eq!(
-        refused(&[put(1, 5, 0, 10), put(1, 6, 20, 30), put(1, 5, 0, 10)]),
+        error_of(&[put(1, 5, 0, 10), put(1, 6, 20, 30), put(1, 5, 0, 10)]),
         "call 2 of the history: s1#0 stands in the history twice"
     );
     assert_eq!(
-        refused(&[put(1, 5, 20, 10)]),
+        error_of(&[put(1, 5, 20, 10)]),
         "call 0 of the history: s1#20 returned at 10, before its call at 20"
     );
     assert_eq!(
-        refused(&[put(1, 5, 0, 10), call(1, Action::Get, 20, Some((30, Response::Done)))]),
+        error_of(&[put(1, 5, 0, 10), call(1, Action::Get, 20, Some((30, Response::Done)))]),
         "call 1 of the history: s1#20 asked \"get k3\" and was told \"done\""
     );
     assert_eq!(
-        refused(&[put(1, 5, 0, 10), call(1, Action::List, 20, None)]),
+        error_of(&[put(1, 5, 0, 10), call(1, Action::List, 20, None)]),
         "call 1 of the history: s1#20 has a key be a register and a list: list k3"
     );
 }
 
 #[test]
-fn every_kind_of_contradiction_has_its_words() {
+fn every_kind_of_contradiction_is_explained() {
     let cas = |session, expect, value, called, returned| {
         let expect = Content::Present(expect);
         call(session, Action::CompareAndSet { expect, value }, called, Some((returned, Response::Done)))
@@ -270,18 +271,23 @@ fn every_kind_of_contradiction_has_its_words() {
         vec![append(1, 1, 0, 10), append(2, 2, 20, 30), list(1, &[2], 40, 50)],
         vec![append(1, 1, 0, 10), append(2, 2, 5, 30), list(1, &[1, 2], 40, 50), list(2, &[2, 1], 45, 55)],
         vec![append(1, 1, 0, 10), list(2, &[1, 1], 20, 30)],
-        // Values repeat, so that it takes a search to make it a matter of zones.
+        // Values repeat, so that a search is needed before zones apply.
         vec![put(1, 5, 0, 10), put(2, 6, 20, 30), put(1, 6, 21, 31), get(3, 5, 40, 50), get(3, 6, 60, 70)],
-        // What it found is not told, so that only a search can tell.
+        // The mismatch does not say what it found, so that only a search can decide.
         vec![put(1, 5, 0, 10), mismatch(2, 5, 6, 20, 30)],
     ];
-    let told: Vec<String> = histories
+    let messages: Vec<String> = histories
         .iter()
-        .map(|history| match judged(history) {
+        .map(|history| match verdict_of(history) {
             Verdict::Violation(explanation) => explanation.to_string(),
             other => panic!("{other}: {history:?}"),
         })
         .collect();
-    assert!(told.iter().flat_map(|told| told.lines()).all(|line| line.len() <= 100 && line.is_ascii()));
-    insta::assert_snapshot!(told.join("\n\n"));
+    assert!(
+        messages
+            .iter()
+            .flat_map(|messages| messages.lines())
+            .all(|line| line.len() <= 100 && line.is_ascii())
+    );
+    insta::assert_snapshot!(messages.join("\n\n"));
 }

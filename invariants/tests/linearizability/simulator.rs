@@ -1,26 +1,26 @@
-//! A small key-value store with many clients and, if wanted, one kind of misbehaviour: histories of any length, with the
-//! order in which all really happened.
+//! Simulates a small key-value store with many clients and optionally one kind of fault: histories of any
+//! length with the order in which the operations took effect.
 
-use crate::chance::Chance;
+use crate::random_histories::TestRng;
 use invariants::fact::RequestId;
 use invariants::linearizability::{Action, Call, Content, Operation, Position, Response};
 use std::collections::BTreeMap;
 
-/// What is simulated.
+/// The parameters of a simulation.
 #[derive(Clone, Copy, Debug)]
 pub struct Setup {
     pub seed: u64,
     pub operations: usize,
     pub clients: usize,
     pub keys: u64,
-    /// Of a thousand operations, how many end with an unknown outcome.
+    /// Operations of unknown outcome, in thousandths.
     pub unknown: u64,
-    /// Keys below this are lists, which are replaced by fresh ones when they are long.
+    /// Keys below this are lists, replaced by fresh keys when they are long.
     pub lists: u64,
-    /// Values are drawn from so many; 0: each is written once.
+    /// The number of distinct values; 0: each is written once.
     pub domain: u64,
-    /// Whether a failed compare-and-set tells what it found.
-    pub telling: bool,
+    /// Whether a failed compare-and-set returns what it found.
+    pub shows_mismatch: bool,
     pub fault: Fault,
 }
 
@@ -34,13 +34,13 @@ impl Default for Setup {
             unknown: 10,
             lists: 0,
             domain: 0,
-            telling: true,
+            shows_mismatch: true,
             fault: Fault::None,
         }
     }
 }
 
-/// How the store misbehaves, once in a while in the second half.
+/// The fault of the store, injected at random in the second half.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Fault {
     None,
@@ -69,20 +69,20 @@ pub const FAULTS: [Fault; 10] = [
     Fault::LateRead,
 ];
 
-/// One thing that happened.
+/// One event, with the number of its call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Event {
     Called(usize),
-    /// A mutation took its place in the log.
+    /// A mutation was applied at this log index.
     Applied(usize, u64),
     Answered(usize, Position),
-    /// The client will take no answer.
-    GaveUp(usize),
-    /// It has not happened and never will, or it has and was overwritten.
+    /// The client abandoned the call.
+    Abandoned(usize),
+    /// It will never take effect, or it has and was overwritten.
     Retired(usize),
 }
 
-/// What the simulation left.
+/// The result of a simulation.
 pub struct Simulated {
     pub history: Vec<Call>,
     /// By time.
@@ -90,96 +90,95 @@ pub struct Simulated {
 }
 
 #[derive(Clone, Default)]
-struct Held {
+struct KeyState {
     register: Option<Content>,
     before: Option<Content>,
-    /// For lists: the key that stands for it now.
+    /// The current key of a list.
     key: u64,
 }
 
 struct Store {
-    chance: Chance,
+    rng: TestRng,
     setup: Setup,
-    held: Vec<Held>,
+    keys: Vec<KeyState>,
     lists: BTreeMap<u64, Vec<u64>>,
     index: u64,
-    fresh: u64,
+    next_fresh_key: u64,
 }
 
-type Outcome = Option<(Position, Response)>;
+type PendingResponse = Option<(Position, Response)>;
 
 struct Client {
     session: u64,
     sequence: u64,
-    /// The open operation, its key's place, and what came of it.
-    open: Option<(usize, usize, Outcome)>,
+    /// The open operation, the index of its key, and its response.
+    open: Option<(usize, usize, PendingResponse)>,
 }
 
-/// Lets it all happen.
+/// Runs the simulation.
 pub fn simulate(setup: Setup) -> Simulated {
-    let held = (0..setup.keys).map(|key| Held { key, ..Held::default() }).collect();
+    let keys = (0..setup.keys).map(|key| KeyState { key, ..KeyState::default() }).collect();
     let mut store = Store {
-        chance: Chance(setup.seed),
+        rng: TestRng(setup.seed),
         setup,
-        held,
+        keys,
         lists: BTreeMap::new(),
         index: 0,
-        fresh: setup.keys,
+        next_fresh_key: setup.keys,
     };
     let mut clients: Vec<Client> =
         (1..=setup.clients as u64).map(|session| Client { session, sequence: 0, open: None }).collect();
     let (mut history, mut events) = (Vec::with_capacity(setup.operations), Vec::new());
     let (mut now, mut sessions) = (0, setup.clients as u64);
-    // Of unknown outcome and not yet happened; and those that can be settled soon.
-    let mut late: Vec<(usize, usize)> = Vec::new();
+    // Abandoned calls that have not taken effect yet, and those that can be retired soon.
+    let mut pending: Vec<(usize, usize)> = Vec::new();
     let mut settled: Vec<(usize, usize)> = Vec::new();
     while history.len() < setup.operations || clients.iter().any(|client| client.open.is_some()) {
-        now += 1 + store.chance.below(20);
-        let number = store.chance.below(setup.clients as u64) as usize;
+        now += 1 + store.rng.below(20);
+        let number = store.rng.below(setup.clients as u64) as usize;
         let client = &mut clients[number];
         match client.open.take() {
             None if history.len() < setup.operations => {
                 client.sequence += 1;
                 let id = RequestId { session: client.session, sequence: client.sequence };
-                let place = store.chance.below(setup.keys) as usize;
-                let operation = store.ask(place, history.len() as u64 + 1);
+                let key_index = store.rng.below(setup.keys) as usize;
+                let operation = store.draw_operation(key_index, history.len() as u64 + 1);
                 events.push(Event::Called(history.len()));
-                client.open = Some((history.len(), place, None));
+                client.open = Some((history.len(), key_index, None));
                 history.push(Call { id, operation, called: now, returned: None });
             }
             None => {}
-            Some((call, place, outcome)) if store.chance.below(2000) < setup.unknown => {
+            Some((call, key_index, outcome)) if store.rng.below(2000) < setup.unknown => {
                 sessions += 1;
                 (client.session, client.sequence) = (sessions, 0);
-                events.push(Event::GaveUp(call));
-                if outcome.is_none() && !history[call].operation.action.is_read() && store.chance.percent(50)
-                {
-                    late.push((call, place));
+                events.push(Event::Abandoned(call));
+                if outcome.is_none() && !history[call].operation.action.is_read() && store.rng.percent(50) {
+                    pending.push((call, key_index));
                 } else {
                     settled.push((call, history.len()));
                 }
             }
-            Some((call, place, None)) => {
+            Some((call, key_index, None)) => {
                 let is_late = history.len() > setup.operations / 2;
-                let (position, response) = store.answer(place, history[call].operation, is_late);
+                let (position, response) = store.respond(key_index, history[call].operation, is_late);
                 if let Position::Log(index) = position {
                     events.push(Event::Applied(call, index));
                 }
-                client.open = Some((call, place, Some((position, response))));
+                client.open = Some((call, key_index, Some((position, response))));
             }
             Some((call, _, Some((position, response)))) => {
                 events.push(Event::Answered(call, position));
                 history[call].returned = Some((now, response));
             }
         }
-        if !late.is_empty() && store.chance.percent(5) {
-            let (call, place) = late.swap_remove(store.chance.below(late.len() as u64) as usize);
+        if !pending.is_empty() && store.rng.percent(5) {
+            let (call, key_index) = pending.swap_remove(store.rng.below(pending.len() as u64) as usize);
             store.index += 1;
-            store.carry_out(place, history[call].operation);
+            store.apply(key_index, history[call].operation);
             events.push(Event::Applied(call, store.index));
             settled.push((call, history.len()));
         }
-        // Long after: whatever it wrote is gone by then, on keys that are written often.
+        // Retire late: by then its value is overwritten, because keys are written often.
         if let Some(&(call, since)) = settled.first()
             && history.len() > since + 400 * setup.keys as usize
         {
@@ -191,24 +190,24 @@ pub fn simulate(setup: Setup) -> Simulated {
 }
 
 impl Store {
-    fn ask(&mut self, place: usize, unique: u64) -> Operation {
+    fn draw_operation(&mut self, key_index: usize, unique: u64) -> Operation {
         let value = match self.setup.domain {
             0 => unique,
-            domain => 1 + self.chance.below(domain),
+            domain => 1 + self.rng.below(domain),
         };
-        let is_list = (place as u64) < self.setup.lists;
-        let held = &mut self.held[place];
-        let length = self.lists.get(&held.key).map_or(0, Vec::len);
-        if is_list && length > 40 && self.chance.percent(30) {
-            held.key = self.fresh;
-            self.fresh += 1;
+        let is_list = (key_index as u64) < self.setup.lists;
+        let keys = &mut self.keys[key_index];
+        let length = self.lists.get(&keys.key).map_or(0, Vec::len);
+        if is_list && length > 40 && self.rng.percent(30) {
+            keys.key = self.next_fresh_key;
+            self.next_fresh_key += 1;
         }
-        let lot = self.chance.below(100);
-        let expect = match self.chance.below(10) {
-            0 => held.before,
-            _ => held.register,
+        let draw = self.rng.below(100);
+        let expect = match self.rng.below(10) {
+            0 => keys.before,
+            _ => keys.register,
         };
-        let action = match (is_list, lot) {
+        let action = match (is_list, draw) {
             (true, 0..45) => Action::Append(value),
             (true, 45..50) => Action::Replace(value),
             (true, _) => Action::List,
@@ -217,35 +216,35 @@ impl Store {
             (false, 75..95) => Action::CompareAndSet { expect: expect.unwrap_or(Content::INITIAL), value },
             (false, _) => Action::Delete(if self.setup.domain == 0 { unique } else { 0 }),
         };
-        Operation { key: held.key, action }
+        Operation { key: keys.key, action }
     }
 
-    fn register(&self, place: usize) -> Content {
-        self.held[place].register.unwrap_or(Content::INITIAL)
+    fn register(&self, key_index: usize) -> Content {
+        self.keys[key_index].register.unwrap_or(Content::INITIAL)
     }
 
-    fn set(&mut self, place: usize, content: Content) {
-        let held = &mut self.held[place];
-        held.before = held.register;
-        held.register = Some(content);
+    fn set(&mut self, key_index: usize, content: Content) {
+        let keys = &mut self.keys[key_index];
+        keys.before = keys.register;
+        keys.register = Some(content);
     }
 
     fn list(&mut self, key: u64) -> &mut Vec<u64> {
         self.lists.entry(key).or_default()
     }
 
-    fn carry_out(&mut self, place: usize, Operation { key, action }: Operation) -> Response {
+    fn apply(&mut self, key_index: usize, Operation { key, action }: Operation) -> Response {
         match action {
-            Action::Get => return Response::Holds(self.register(place)),
+            Action::Get => return Response::Holds(self.register(key_index)),
             Action::List => return Response::List(self.list(key).clone()),
-            Action::Put(value) => self.set(place, Content::Present(value)),
-            Action::Delete(deletion) => self.set(place, Content::Absent(deletion)),
+            Action::Put(value) => self.set(key_index, Content::Present(value)),
+            Action::Delete(deletion) => self.set(key_index, Content::Absent(deletion)),
             Action::CompareAndSet { expect, value } => {
-                let holds = self.register(place);
+                let holds = self.register(key_index);
                 if holds != expect {
-                    return Response::Mismatch(self.setup.telling.then_some(holds));
+                    return Response::Mismatch(self.setup.shows_mismatch.then_some(holds));
                 }
-                self.set(place, Content::Present(value));
+                self.set(key_index, Content::Present(value));
             }
             Action::Append(element) => self.list(key).push(element),
             Action::Replace(element) => *self.list(key) = vec![element],
@@ -254,18 +253,18 @@ impl Store {
         Response::Done
     }
 
-    /// What the store does and says, and where it says that this stands.
-    fn answer(&mut self, place: usize, operation: Operation, is_late: bool) -> (Position, Response) {
+    /// Applies an operation, perhaps with the fault, and returns its position and response.
+    fn respond(&mut self, key_index: usize, operation: Operation, is_late: bool) -> (Position, Response) {
         let action = operation.action;
         if !action.is_read() {
-            self.index += 1 + self.chance.below(2);
+            self.index += 1 + self.rng.below(2);
         }
         let position =
             if action.is_read() { Position::Applied(self.index) } else { Position::Log(self.index) };
-        if !is_late || !self.chance.percent(3) {
-            return (position, self.carry_out(place, operation));
+        if !is_late || !self.rng.percent(3) {
+            return (position, self.apply(key_index, operation));
         }
-        let before = self.held[place].before;
+        let before = self.keys[key_index].before;
         let response = match (self.setup.fault, action) {
             (Fault::StaleRead, Action::Get) => Response::Holds(before.unwrap_or(Content::INITIAL)),
             (Fault::StaleRead, Action::List) => {
@@ -274,21 +273,21 @@ impl Store {
             }
             (Fault::LostUpdate, Action::Put(_) | Action::Delete(_)) => Response::Done,
             (Fault::BlindCompareAndSet, Action::CompareAndSet { value, .. }) => {
-                self.set(place, Content::Present(value));
+                self.set(key_index, Content::Present(value));
                 Response::Done
             }
             (Fault::LostCompareAndSet, Action::CompareAndSet { .. }) => Response::Done,
             (Fault::DeniedCompareAndSet, Action::CompareAndSet { expect, value }) => {
-                let holds = self.register(place);
+                let holds = self.register(key_index);
                 if holds == expect {
-                    self.set(place, Content::Present(value));
+                    self.set(key_index, Content::Present(value));
                 }
-                Response::Mismatch(self.setup.telling.then_some(before.unwrap_or(Content::INITIAL)))
-                    .fitting(expect)
+                Response::Mismatch(self.setup.shows_mismatch.then_some(before.unwrap_or(Content::INITIAL)))
+                    .consistent_with(expect)
             }
             (Fault::RolledBack, Action::Put(value)) => {
-                self.set(place, Content::Present(value));
-                self.held[place].register = before;
+                self.set(key_index, Content::Present(value));
+                self.keys[key_index].register = before;
                 Response::Done
             }
             (Fault::LostAppend, Action::Append(_)) => Response::Done,
@@ -302,22 +301,22 @@ impl Store {
                 Response::Done
             }
             (Fault::LateRead, Action::Get) => {
-                // From a node far behind.
+                // A read from a node that lags far behind.
                 Response::Holds(Content::INITIAL)
             }
-            _ => self.carry_out(place, operation),
+            _ => self.apply(key_index, operation),
         };
         (position, response)
     }
 }
 
-trait Fitting {
-    fn fitting(self, expect: Content) -> Self;
+trait ConsistentMismatch {
+    fn consistent_with(self, expect: Content) -> Self;
 }
 
-impl Fitting for Response {
-    /// No store says that it found what was expected and failed.
-    fn fitting(self, expect: Content) -> Response {
+impl ConsistentMismatch for Response {
+    /// A mismatch never shows the expected value.
+    fn consistent_with(self, expect: Content) -> Response {
         if self == Response::Mismatch(Some(expect)) { Response::Mismatch(None) } else { self }
     }
 }

@@ -1,12 +1,12 @@
-//! The witness on hand-made logs: what it must notice, and next to each the near miss that it must let go.
+//! The witness on hand-made logs: violations that it must report, and near misses that must pass.
 
 use invariants::fact::RequestId;
 use invariants::linearizability::{
     Action, Content, Operation, Position, Response, ViolationKind, Witness, WitnessFailure,
 };
 
-/// A witness, and a clock that moves with each event.
-struct Story {
+/// A witness with a clock that advances with each event.
+struct Scenario {
     witness: Witness,
     now: u64,
 }
@@ -25,49 +25,49 @@ const fn cas(expect: u64, value: u64) -> Action {
     Action::CompareAndSet { expect: Content::Present(expect), value }
 }
 
-impl Story {
-    fn new() -> Story {
-        Story { witness: Witness::new(), now: 0 }
+impl Scenario {
+    fn new() -> Scenario {
+        Scenario { witness: Witness::new(), now: 0 }
     }
 
-    /// Each session asks once, of key 1.
-    fn call(&mut self, session: u64, action: Action) -> &mut Story {
+    /// Each session makes one call, on key 1.
+    fn call(&mut self, session: u64, action: Action) -> &mut Scenario {
         self.now += 10;
         self.witness.record_call(id(session), Operation { key: 1, action }, self.now);
         self
     }
 
-    fn apply(&mut self, index: u64, session: u64) -> &mut Story {
+    fn apply(&mut self, index: u64, session: u64) -> &mut Scenario {
         self.witness.record_apply(index, id(session), true).unwrap_or_else(|failure| panic!("{failure}"));
         self
     }
 
-    fn try_answer(&mut self, session: u64, at: Position, response: &Response) -> Result<(), WitnessFailure> {
+    fn try_respond(&mut self, session: u64, at: Position, response: &Response) -> Result<(), WitnessFailure> {
         self.now += 10;
         self.witness.record_response(id(session), at, response, self.now)
     }
 
-    fn answer(&mut self, session: u64, at: Position, response: &Response) -> &mut Story {
-        self.try_answer(session, at, response).unwrap_or_else(|failure| panic!("{failure}"));
+    fn respond(&mut self, session: u64, at: Position, response: &Response) -> &mut Scenario {
+        self.try_respond(session, at, response).unwrap_or_else(|failure| panic!("{failure}"));
         self
     }
 
-    /// A put, from call to answer.
-    fn put(&mut self, session: u64, value: u64, index: u64) -> &mut Story {
+    /// A put from call to response.
+    fn put(&mut self, session: u64, value: u64, index: u64) -> &mut Scenario {
         self.call(session, Action::Put(value)).apply(index, session);
-        self.answer(session, Position::Log(index), &Response::Done)
+        self.respond(session, Position::Log(index), &Response::Done)
     }
 }
 
 fn flaw(result: Result<(), WitnessFailure>) -> ViolationKind {
-    result.expect_err("the witness should have noticed").flaw
+    result.expect_err("the witness must report a violation").flaw
 }
 
 #[test]
-fn a_stale_read_is_noticed() {
-    let mut story = Story::new();
-    story.put(1, 5, 3).call(2, Action::Get);
-    let failure = story.try_answer(2, Position::Applied(2), &ABSENT).unwrap_err();
+fn a_stale_read_is_reported() {
+    let mut scenario = Scenario::new();
+    scenario.put(1, 5, 3).call(2, Action::Get);
+    let failure = scenario.try_respond(2, Position::Applied(2), &ABSENT).unwrap_err();
     assert_eq!((failure.flaw, failure.id), (ViolationKind::RealTime, id(2)));
     assert_eq!(
         failure.to_string(),
@@ -79,39 +79,39 @@ fn a_stale_read_is_noticed() {
 }
 
 #[test]
-fn an_old_read_that_was_asked_before_the_write_returned_is_let_go() {
-    let mut story = Story::new();
-    story.call(2, Action::Get).put(1, 5, 3).answer(2, Position::Applied(2), &ABSENT);
+fn a_read_called_before_the_write_returned_may_miss_it() {
+    let mut scenario = Scenario::new();
+    scenario.call(2, Action::Get).put(1, 5, 3).respond(2, Position::Applied(2), &ABSENT);
 }
 
 #[test]
-fn reads_that_go_back_in_time_are_noticed() {
-    let mut story = Story::new();
-    story.call(1, Action::Put(5)).apply(3, 1);
-    story.call(2, Action::Get).answer(2, Position::Applied(3), &holds(5));
-    story.call(3, Action::Get);
-    assert_eq!(flaw(story.try_answer(3, Position::Applied(2), &ABSENT)), ViolationKind::RealTime);
+fn reads_that_go_back_in_time_are_reported() {
+    let mut scenario = Scenario::new();
+    scenario.call(1, Action::Put(5)).apply(3, 1);
+    scenario.call(2, Action::Get).respond(2, Position::Applied(3), &holds(5));
+    scenario.call(3, Action::Get);
+    assert_eq!(flaw(scenario.try_respond(3, Position::Applied(2), &ABSENT)), ViolationKind::RealTime);
 }
 
 #[test]
-fn reads_of_one_moment_are_let_go() {
-    let mut story = Story::new();
-    story.call(1, Action::Put(5)).apply(3, 1);
-    story.call(2, Action::Get).answer(2, Position::Applied(3), &holds(5));
-    story.call(3, Action::Get).answer(3, Position::Applied(3), &holds(5));
-    story.call(4, Action::Get).answer(4, Position::Applied(6), &holds(5)).answer(
+fn concurrent_reads_may_show_the_same_value() {
+    let mut scenario = Scenario::new();
+    scenario.call(1, Action::Put(5)).apply(3, 1);
+    scenario.call(2, Action::Get).respond(2, Position::Applied(3), &holds(5));
+    scenario.call(3, Action::Get).respond(3, Position::Applied(3), &holds(5));
+    scenario.call(4, Action::Get).respond(4, Position::Applied(6), &holds(5)).respond(
         1,
         Position::Log(3),
         &Response::Done,
     );
-    assert_eq!(story.witness.checks(), 4);
+    assert_eq!(scenario.witness.checks(), 4);
 }
 
 #[test]
-fn a_read_of_what_the_log_does_not_say_is_noticed() {
-    let mut story = Story::new();
-    story.put(1, 5, 3).call(2, Action::Get);
-    let failure = story.try_answer(2, Position::Applied(4), &ABSENT).unwrap_err();
+fn a_read_that_contradicts_the_log_is_reported() {
+    let mut scenario = Scenario::new();
+    scenario.put(1, 5, 3).call(2, Action::Get);
+    let failure = scenario.try_respond(2, Position::Applied(4), &ABSENT).unwrap_err();
     assert_eq!(failure.flaw, ViolationKind::Answer);
     assert!(
         failure.sentence.ends_with(
@@ -122,110 +122,117 @@ fn a_read_of_what_the_log_does_not_say_is_noticed() {
 }
 
 #[test]
-fn a_lost_write_is_noticed_even_if_nobody_reads_it() {
-    let mut story = Story::new();
-    story.call(1, Action::Put(5));
-    assert_eq!(flaw(story.try_answer(1, Position::Log(3), &Response::Done)), ViolationKind::NotApplied);
-    // Another entry is at the index that the answer names.
-    let mut story = Story::new();
-    story.call(1, Action::Put(5)).call(2, Action::Put(6)).apply(3, 2).apply(4, 1);
-    assert_eq!(flaw(story.try_answer(1, Position::Log(3), &Response::Done)), ViolationKind::NotApplied);
+fn a_lost_write_is_reported_even_without_a_read() {
+    let mut scenario = Scenario::new();
+    scenario.call(1, Action::Put(5));
+    assert_eq!(flaw(scenario.try_respond(1, Position::Log(3), &Response::Done)), ViolationKind::NotApplied);
+    // The log has another entry at the index of the response.
+    let mut scenario = Scenario::new();
+    scenario.call(1, Action::Put(5)).call(2, Action::Put(6)).apply(3, 2).apply(4, 1);
+    assert_eq!(flaw(scenario.try_respond(1, Position::Log(3), &Response::Done)), ViolationKind::NotApplied);
 }
 
 #[test]
-fn a_write_of_a_client_that_gave_up_may_happen_later() {
-    let mut story = Story::new();
-    story.call(1, Action::Put(5)).put(2, 6, 3);
-    story.call(3, Action::Get).answer(3, Position::Applied(3), &holds(6));
-    story.apply(9, 1).call(4, Action::Get).answer(4, Position::Applied(9), &holds(5));
+fn an_abandoned_write_may_happen_later() {
+    let mut scenario = Scenario::new();
+    scenario.call(1, Action::Put(5)).put(2, 6, 3);
+    scenario.call(3, Action::Get).respond(3, Position::Applied(3), &holds(6));
+    scenario.apply(9, 1).call(4, Action::Get).respond(4, Position::Applied(9), &holds(5));
 }
 
 #[test]
-fn an_effect_before_the_call_is_noticed() {
-    let mut story = Story::new();
-    let failure = story.witness.record_apply(3, id(1), true).unwrap_err();
+fn an_effect_before_the_call_is_reported() {
+    let mut scenario = Scenario::new();
+    let failure = scenario.witness.record_apply(3, id(1), true).unwrap_err();
     assert_eq!(failure.flaw, ViolationKind::NeverCalled);
-    // An entry slips in at or below an index that somebody was told of, before the call or after it.
+    // An entry is applied at or below an index that a response has named, before or after the call.
     for index in [6, 7] {
-        let mut story = Story::new();
-        story.call(2, Action::Get).answer(2, Position::Applied(7), &ABSENT).call(1, Action::Put(5));
-        assert_eq!(flaw(story.witness.record_apply(index, id(1), true)), ViolationKind::RealTime);
-        let mut story = Story::new();
-        story.call(2, Action::Get).call(1, Action::Put(5)).answer(2, Position::Applied(7), &ABSENT);
-        assert_eq!(flaw(story.witness.record_apply(index, id(1), true)), ViolationKind::AppliedLate);
+        let mut scenario = Scenario::new();
+        scenario.call(2, Action::Get).respond(2, Position::Applied(7), &ABSENT).call(1, Action::Put(5));
+        assert_eq!(flaw(scenario.witness.record_apply(index, id(1), true)), ViolationKind::RealTime);
+        let mut scenario = Scenario::new();
+        scenario.call(2, Action::Get).call(1, Action::Put(5)).respond(2, Position::Applied(7), &ABSENT);
+        assert_eq!(flaw(scenario.witness.record_apply(index, id(1), true)), ViolationKind::AppliedLate);
     }
-    let mut story = Story::new();
-    story.call(2, Action::Get).answer(2, Position::Applied(7), &ABSENT).put(1, 5, 8);
+    let mut scenario = Scenario::new();
+    scenario.call(2, Action::Get).respond(2, Position::Applied(7), &ABSENT).put(1, 5, 8);
 }
 
 #[test]
-fn a_double_effect_is_noticed() {
-    let mut story = Story::new();
-    story.call(1, Action::Append(5)).apply(3, 1);
-    assert_eq!(flaw(story.witness.record_apply(4, id(1), true)), ViolationKind::AppliedTwice);
+fn a_repeated_effect_is_reported() {
+    let mut scenario = Scenario::new();
+    scenario.call(1, Action::Append(5)).apply(3, 1);
+    assert_eq!(flaw(scenario.witness.record_apply(4, id(1), true)), ViolationKind::AppliedTwice);
 }
 
 #[test]
-fn a_retry_from_the_session_table_is_let_go_under_either_index() {
+fn a_retry_from_the_session_table_may_name_either_index() {
     for named in [3, 5] {
-        let mut story = Story::new();
-        story.call(1, Action::Put(5)).apply(3, 1).put(2, 6, 4);
-        story.witness.record_apply(5, id(1), false).expect("the table answers");
-        story.answer(1, Position::Log(named), &Response::Done);
-        // It had its effect at 3, whichever index it names.
-        story.call(3, Action::Get).answer(3, Position::Applied(5), &holds(6));
+        let mut scenario = Scenario::new();
+        scenario.call(1, Action::Put(5)).apply(3, 1).put(2, 6, 4);
+        scenario.witness.record_apply(5, id(1), false).expect("a repeat from the session table passes");
+        scenario.respond(1, Position::Log(named), &Response::Done);
+        // It took effect at 3, whichever index it names.
+        scenario.call(3, Action::Get).respond(3, Position::Applied(5), &holds(6));
     }
 }
 
 #[test]
-fn a_refused_request_has_no_place_and_no_success() {
-    let mut story = Story::new();
-    story.call(1, Action::Put(5));
-    story.witness.record_apply(3, id(1), false).expect("refused");
-    story.call(2, Action::Get).answer(2, Position::Applied(3), &ABSENT);
-    assert_eq!(flaw(story.try_answer(1, Position::Log(3), &Response::Done)), ViolationKind::NotApplied);
+fn a_rejected_request_takes_no_effect_and_must_not_succeed() {
+    let mut scenario = Scenario::new();
+    scenario.call(1, Action::Put(5));
+    scenario.witness.record_apply(3, id(1), false).expect("an apply without effect passes");
+    scenario.call(2, Action::Get).respond(2, Position::Applied(3), &ABSENT);
+    assert_eq!(flaw(scenario.try_respond(1, Position::Log(3), &Response::Done)), ViolationKind::NotApplied);
 }
 
 #[test]
-fn a_compare_and_set_is_answered_from_its_own_index() {
-    let told = |effect: bool, response: Response| {
-        let mut story = Story::new();
-        story.put(1, 5, 1).call(2, cas(5, 6)).call(3, cas(5, 7)).apply(2, 2);
-        story.witness.record_apply(3, id(3), effect).expect("an effect or none, for it does not match");
-        story.put(4, 5, 4);
-        story.try_answer(3, Position::Log(3), &response)
+fn a_compare_and_set_is_checked_at_its_own_index() {
+    let respond_to_cas = |effect: bool, response: Response| {
+        let mut scenario = Scenario::new();
+        scenario.put(1, 5, 1).call(2, cas(5, 6)).call(3, cas(5, 7)).apply(2, 2);
+        scenario.witness.record_apply(3, id(3), effect).expect("a mismatch passes with or without an effect");
+        scenario.put(4, 5, 4);
+        scenario.try_respond(3, Position::Log(3), &response)
     };
     for effect in [false, true] {
-        assert_eq!(told(effect, Response::Mismatch(Some(Content::Present(6)))), Ok(()));
-        assert_eq!(told(effect, Response::Mismatch(None)), Ok(()));
-        assert_eq!(flaw(told(effect, Response::Mismatch(Some(Content::Present(7))))), ViolationKind::Answer);
-        assert_eq!(flaw(told(effect, Response::Done)), ViolationKind::Answer);
+        assert_eq!(respond_to_cas(effect, Response::Mismatch(Some(Content::Present(6)))), Ok(()));
+        assert_eq!(respond_to_cas(effect, Response::Mismatch(None)), Ok(()));
+        assert_eq!(
+            flaw(respond_to_cas(effect, Response::Mismatch(Some(Content::Present(7))))),
+            ViolationKind::Answer
+        );
+        assert_eq!(flaw(respond_to_cas(effect, Response::Done)), ViolationKind::Answer);
     }
 }
 
 #[test]
-fn a_list_is_read_as_it_was() {
-    let mut story = Story::new();
+fn a_list_read_is_checked_at_its_index() {
+    let mut scenario = Scenario::new();
     for (session, index) in [(1, 2), (2, 3), (3, 7)] {
-        story.call(session, Action::Append(10 * session)).apply(index, session);
+        scenario.call(session, Action::Append(10 * session)).apply(index, session);
     }
     let long = Response::List(vec![10, 20]);
-    story.call(4, Action::List).call(5, Action::List).call(6, Action::List).call(7, Action::List);
-    story.answer(4, Position::Applied(6), &long).answer(5, Position::Applied(1), &Response::List(vec![]));
+    scenario.call(4, Action::List).call(5, Action::List).call(6, Action::List).call(7, Action::List);
+    scenario.respond(4, Position::Applied(6), &long).respond(
+        5,
+        Position::Applied(1),
+        &Response::List(vec![]),
+    );
     let swapped = Response::List(vec![20, 10]);
-    assert_eq!(flaw(story.try_answer(6, Position::Applied(6), &swapped)), ViolationKind::Answer);
-    assert_eq!(flaw(story.try_answer(7, Position::Applied(7), &long)), ViolationKind::Answer);
+    assert_eq!(flaw(scenario.try_respond(6, Position::Applied(6), &swapped)), ViolationKind::Answer);
+    assert_eq!(flaw(scenario.try_respond(7, Position::Applied(7), &long)), ViolationKind::Answer);
 }
 
 #[test]
-fn a_read_through_the_log_has_a_place_there() {
-    let mut story = Story::new();
-    story.put(1, 5, 1).call(2, Action::Get).call(3, Action::Put(6)).apply(2, 2).apply(3, 3);
-    story.answer(3, Position::Log(3), &Response::Done).answer(2, Position::Log(2), &holds(5));
+fn a_read_through_the_log_is_checked_at_its_index() {
+    let mut scenario = Scenario::new();
+    scenario.put(1, 5, 1).call(2, Action::Get).call(3, Action::Put(6)).apply(2, 2).apply(3, 3);
+    scenario.respond(3, Position::Log(3), &Response::Done).respond(2, Position::Log(2), &holds(5));
 }
 
 #[test]
-fn any_numbers_will_do() {
+fn any_session_and_sequence_numbers_work() {
     let mut witness = Witness::new();
     let numbers = [u64::MAX, 0, 7, 1 << 40, 8, 6, u64::MAX - 1];
     let names =

@@ -1,24 +1,24 @@
-//! A cluster of well-behaved servers, moved by hand. Each verb states the facts that a correct server and its disk would
-//! state; `says` states whatever a test wants.
+//! A cluster of correct servers, driven by hand. Each method records the facts that a correct server and its
+//! disk would record; [`Cluster::record`] takes any fact.
 
 use invariants::{
     Checker, Configuration, Digest, Fact, Index, LogId, Node, Observed, RequestId, Term, Violation,
 };
 
-/// Clients have numbers of their own.
+/// The node number of the client.
 const CLIENT: Node = 100;
 
 #[derive(Clone, Default)]
-struct Stored {
+struct LogState {
     term: Term,
     vote: Option<Node>,
-    /// From index 1 on, also where a snapshot stands in place of the beginning.
+    /// From index 1 on, including the part that the snapshot replaces.
     log: Vec<(Term, u64)>,
-    /// The index after which the log begins, and the last one that the snapshot covers.
-    kept: (Index, Index),
+    /// The index after which the log begins, and the last index of the snapshot.
+    snapshot: (Index, Index),
 }
 
-impl Stored {
+impl LogState {
     fn id(&self, index: Index) -> LogId {
         let term = index.checked_sub(1).map_or(0, |position| self.log[position as usize].0);
         LogId { index, term }
@@ -35,90 +35,90 @@ impl Stored {
 
 #[derive(Clone, Default)]
 struct Server {
-    memory: Stored,
-    disk: Stored,
+    memory: LogState,
+    disk: LogState,
 }
 
-/// The facts so far, and what the servers hold.
-pub struct World {
+/// The facts so far, and the state of the servers.
+pub struct Cluster {
     pub facts: Vec<Observed>,
     servers: Vec<Server>,
 }
 
-impl World {
-    /// This many servers, all voters, that start with nothing.
-    pub fn of(servers: u64) -> World {
-        let mut world = World { facts: vec![], servers: vec![Server::default(); servers as usize + 1] };
-        (1..=servers).for_each(|node| world.start(node));
-        world
+impl Cluster {
+    /// This many servers, all voters, with empty disks.
+    pub fn of(servers: u64) -> Cluster {
+        let mut cluster = Cluster { facts: vec![], servers: vec![Server::default(); servers as usize + 1] };
+        (1..=servers).for_each(|node| cluster.start(node));
+        cluster
     }
 
-    /// States a fact.
-    pub fn says(&mut self, node: Node, fact: Fact) {
+    /// Records a fact.
+    pub fn record(&mut self, node: Node, fact: Fact) {
         let step = self.facts.len() as u64 + 1;
         self.facts.push(Observed { at: step * 1_000_000, step, node, fact });
     }
 
-    /// Starts with what is in memory: a test that lost the power has put there what was left.
+    /// Starts from `memory`, which after a power loss holds what was durable.
     fn start(&mut self, node: Node) {
         let stored = self.servers[node as usize].memory.clone();
-        let (begins, covers) = stored.kept;
-        let (term, vote, base, last) = (stored.term, stored.vote, stored.id(begins), stored.last());
-        let digest = stored.log[begins as usize..]
+        let (base_index, last_index) = stored.snapshot;
+        let (term, vote, base, last) = (stored.term, stored.vote, stored.id(base_index), stored.last());
+        let digest = stored.log[base_index as usize..]
             .iter()
             .fold(Digest::EMPTY, |digest, &(term, content)| digest.then_entry(term, digest_of(content)));
-        self.says(node, Fact::Started { term, vote, base, last, digest });
-        let everybody = self.everybody();
-        self.configures(node, begins, everybody);
-        if covers > 0 {
-            self.says(node, Fact::Restored { index: covers, state: stored.state(covers) });
+        self.record(node, Fact::Started { term, vote, base, last, digest });
+        let all_voters = self.all_voters();
+        self.configures(node, base_index, all_voters);
+        if last_index > 0 {
+            self.record(node, Fact::Restored { index: last_index, state: stored.state(last_index) });
         }
-        self.says(node, Fact::SavedRecovered);
+        self.record(node, Fact::SavedRecovered);
         self.servers[node as usize].disk = self.servers[node as usize].memory.clone();
     }
 
-    /// All servers, as voters.
-    pub fn everybody(&self) -> Configuration {
+    /// The configuration in which all servers are voters.
+    pub fn all_voters(&self) -> Configuration {
         Configuration { voters: (1..self.servers.len() as Node).collect(), ..Configuration::default() }
     }
 
     pub fn configures(&mut self, node: Node, index: Index, configuration: Configuration) {
-        self.says(node, Fact::Configured { index, configuration: Box::new(configuration) });
+        self.record(node, Fact::Configured { index, configuration: Box::new(configuration) });
     }
 
     /// Adopts a term in memory.
-    pub fn adopts(&mut self, node: Node, term: Term) {
+    pub fn adopts_term(&mut self, node: Node, term: Term) {
         let memory = &mut self.servers[node as usize].memory;
         if memory.term < term {
             (memory.term, memory.vote) = (term, None);
-            self.says(node, Fact::TermChanged { term });
+            self.record(node, Fact::TermChanged { term });
         }
     }
 
-    /// Gives its vote away in memory. Nothing leaves.
-    pub fn chooses(&mut self, node: Node, term: Term, candidate: Node) {
-        self.adopts(node, term);
+    /// Votes in memory; sends nothing.
+    pub fn votes_in_memory(&mut self, node: Node, term: Term, candidate: Node) {
+        self.adopts_term(node, term);
         self.servers[node as usize].memory.vote = Some(candidate);
     }
 
-    /// Votes, in the right order: memory, disk, letter.
+    /// Votes in the right order: memory, disk, message.
     pub fn votes(&mut self, node: Node, term: Term, candidate: Node) {
-        self.chooses(node, term, candidate);
+        self.votes_in_memory(node, term, candidate);
         self.saves(node);
-        self.says(node, Fact::Voted { term, candidate });
+        self.record(node, Fact::Voted { term, candidate });
     }
 
     pub fn campaigns(&mut self, node: Node, term: Term) {
-        self.chooses(node, term, node);
+        self.votes_in_memory(node, term, node);
         self.saves(node);
-        self.says(node, Fact::Campaigned { term });
+        self.record(node, Fact::Campaigned { term });
     }
 
-    /// Campaigns, is voted for, leads.
+    /// Campaigns, gets these votes, becomes leader.
     pub fn wins(&mut self, node: Node, term: Term, voters: &[Node]) {
         self.campaigns(node, term);
         voters.iter().for_each(|&voter| self.votes(voter, term, node));
-        self.says(node, Fact::Leads { term });
+        self.record(node, Fact::Leads { term });
     }
 
     /// Appends in memory.
@@ -126,32 +126,35 @@ impl World {
         let log = &mut self.servers[node as usize].memory.log;
         log.push((term, content));
         let index = log.len() as Index;
-        self.says(node, Fact::Appended { index, term, entry: digest_of(content) });
+        self.record(node, Fact::Appended { index, term, entry: digest_of(content) });
     }
 
-    /// Cuts in memory.
-    pub fn cuts(&mut self, node: Node, after: Index) {
+    /// Truncates in memory.
+    pub fn truncates(&mut self, node: Node, after: Index) {
         self.servers[node as usize].memory.log.truncate(after as usize);
-        self.says(node, Fact::Truncated { after });
+        self.record(node, Fact::Truncated { after });
     }
 
-    /// Everything in memory becomes durable, as one record. With a new snapshot it takes the place of all former ones.
+    /// Saves everything in memory as one record. A record with a new snapshot replaces all earlier ones.
     pub fn saves(&mut self, node: Node) {
         let Server { memory, disk } = self.servers[node as usize].clone();
         let mut same = memory.log.iter().zip(&disk.log).take_while(|(left, right)| left == right).count();
         let mut after = (disk.log.len() > same).then_some(same as Index);
-        let (begins, covers) = memory.kept;
-        let is_new = memory.kept != disk.kept;
+        let (base_index, last_index) = memory.snapshot;
+        let is_new = memory.snapshot != disk.snapshot;
         if is_new {
-            same = begins as usize;
-            after = Some(begins);
+            same = base_index as usize;
+            after = Some(base_index);
         }
-        self.says(node, Fact::Saved { term: memory.term, vote: memory.vote, after });
+        self.record(node, Fact::Saved { term: memory.term, vote: memory.vote, after });
         if is_new {
-            self.says(node, Fact::SavedSnapshot { base: memory.id(begins), last: memory.id(covers) });
+            self.record(
+                node,
+                Fact::SavedSnapshot { base: memory.id(base_index), last: memory.id(last_index) },
+            );
         }
         for (position, &(term, content)) in memory.log.iter().enumerate().skip(same) {
-            self.says(
+            self.record(
                 node,
                 Fact::SavedEntry { index: position as Index + 1, term, entry: digest_of(content) },
             );
@@ -159,170 +162,171 @@ impl World {
         self.servers[node as usize].disk = memory;
     }
 
-    /// Takes the leader's log up to `index` over in memory: cuts what conflicts, appends what is missing.
-    pub fn takes(&mut self, node: Node, leader: Node, index: Index) {
+    /// Copies the leader's log up to `index` in memory: truncates conflicting entries, appends missing ones.
+    pub fn copies_log(&mut self, node: Node, leader: Node, index: Index) {
         let theirs = self.servers[leader as usize].memory.clone();
-        self.adopts(node, theirs.term);
+        self.adopts_term(node, theirs.term);
         let own = self.servers[node as usize].memory.log.clone();
         let theirs = &theirs.log[..index as usize];
         let same = own.iter().zip(theirs).take_while(|(left, right)| left == right).count();
         if same < own.len() && same < theirs.len() {
-            self.cuts(node, same as Index);
+            self.truncates(node, same as Index);
         }
         theirs.iter().skip(same).for_each(|&(term, content)| self.appends(node, term, content));
     }
 
-    /// Takes it over, saves it and acknowledges it.
-    pub fn follows(&mut self, node: Node, leader: Node, index: Index) {
-        self.takes(node, leader, index);
+    /// Copies the leader's log up to `index`, saves it and acknowledges it.
+    pub fn replicates(&mut self, node: Node, leader: Node, index: Index) {
+        self.copies_log(node, leader, index);
         self.saves(node);
         let term = self.servers[leader as usize].memory.term;
-        self.says(node, Fact::Acknowledged { term, index });
+        self.record(node, Fact::Acknowledged { term, index });
     }
 
-    /// Takes a snapshot of its application after `index`, and lets go of its log up to `begins`.
-    pub fn compacts(&mut self, node: Node, index: Index, begins: Index) {
+    /// Takes a snapshot of its application after `index`, and compacts its log up to `base_index`.
+    pub fn compacts(&mut self, node: Node, index: Index, base_index: Index) {
         let (last, state) = (self.id(node, index), self.state(node, index));
-        let configuration = Box::new(self.everybody());
-        self.says(node, Fact::SnapshotTaken { last, state, configuration });
-        self.servers[node as usize].memory.kept = (begins, index);
+        let configuration = Box::new(self.all_voters());
+        self.record(node, Fact::SnapshotTaken { last, state, configuration });
+        self.servers[node as usize].memory.snapshot = (base_index, index);
         self.saves(node);
     }
 
-    /// Takes the leader's snapshot up to `index` over in memory, in place of all it had.
+    /// Installs the leader's snapshot up to `index` in memory, in place of its whole log.
     pub fn installs(&mut self, node: Node, leader: Node, index: Index) {
-        let everybody = self.everybody();
-        self.installs_with(node, leader, index, everybody);
+        let all_voters = self.all_voters();
+        self.installs_with(node, leader, index, all_voters);
         self.commits(node, index);
     }
 
-    /// The same with this group in it, and no further.
+    /// Installs a snapshot with this configuration in it, and does not commit.
     pub fn installs_with(&mut self, node: Node, leader: Node, index: Index, group: Configuration) {
         let theirs = self.servers[leader as usize].memory.clone();
-        self.adopts(node, theirs.term);
+        self.adopts_term(node, theirs.term);
         let memory = &mut self.servers[node as usize].memory;
         memory.log = theirs.log[..index as usize].to_vec();
-        memory.kept = (index, index);
+        memory.snapshot = (index, index);
         let configuration = Box::new(group.clone());
-        self.says(node, Fact::SnapshotInstalled { last: theirs.id(index), configuration });
+        self.record(node, Fact::SnapshotInstalled { last: theirs.id(index), configuration });
         self.configures(node, index, group);
     }
 
-    /// Takes the leader's snapshot over, saves it, acknowledges it and restores from it.
-    pub fn catches_up(&mut self, node: Node, leader: Node, index: Index) {
+    /// Installs the leader's snapshot, saves it, acknowledges it and restores from it.
+    pub fn installs_and_restores(&mut self, node: Node, leader: Node, index: Index) {
         self.installs(node, leader, index);
         self.saves(node);
         let term = self.servers[leader as usize].memory.term;
-        self.says(node, Fact::Acknowledged { term, index });
+        self.record(node, Fact::Acknowledged { term, index });
         let state = self.state(node, index);
-        self.says(node, Fact::Restored { index, state });
+        self.record(node, Fact::Restored { index, state });
     }
 
-    /// What its log has at `index`.
+    /// The log id at `index` in the log of `node`.
     pub fn id(&self, node: Node, index: Index) -> LogId {
         self.servers[node as usize].memory.id(index)
     }
 
-    /// The state after `index`: the sum of all contents.
+    /// The digest of the state after `index`: the sum of all contents.
     pub fn state(&self, node: Node, index: Index) -> Digest {
         self.servers[node as usize].memory.state(index)
     }
 
     pub fn commits(&mut self, node: Node, index: Index) {
-        self.says(node, Fact::Committed { index });
+        self.record(node, Fact::Committed { index });
     }
 
-    /// n1 leads term 1 and has committed this many entries, which a bare majority, it included, has on disk.
-    pub fn with_committed(servers: u64, entries: u64) -> World {
-        let mut world = World::of(servers);
+    /// n1 leads term 1 and has committed this many entries, which are durable on a bare majority with n1.
+    pub fn with_committed(servers: u64, entries: u64) -> Cluster {
+        let mut cluster = Cluster::of(servers);
         let majority: Vec<Node> = (2..=servers / 2 + 1).collect();
-        world.wins(1, 1, &majority);
-        (1..=entries).for_each(|content| world.appends(1, 1, content));
-        world.saves(1);
-        majority.iter().for_each(|&node| world.follows(node, 1, entries));
-        world.commits(1, entries);
-        world
+        cluster.wins(1, 1, &majority);
+        (1..=entries).for_each(|content| cluster.appends(1, 1, content));
+        cluster.saves(1);
+        majority.iter().for_each(|&node| cluster.replicates(node, 1, entries));
+        cluster.commits(1, entries);
+        cluster
     }
 
-    /// The process dies and comes back with what it had written.
+    /// The process crashes and restarts with all that it had written.
     pub fn crashes_and_restarts(&mut self, node: Node) {
-        self.says(node, Fact::Crashed);
-        self.says(node, Fact::Restarted);
+        self.record(node, Fact::Crashed);
+        self.record(node, Fact::Restarted);
         self.start(node);
     }
 
-    /// The power fails, and what comes back is what was on disk.
+    /// Loses power and restarts with what was durable.
     pub fn loses_power_and_restarts(&mut self, node: Node) {
-        self.says(node, Fact::PowerLost);
-        self.says(node, Fact::Restarted);
+        self.record(node, Fact::PowerLost);
+        self.record(node, Fact::Restarted);
         self.servers[node as usize].memory = self.servers[node as usize].disk.clone();
         self.start(node);
     }
 
-    /// The disk is emptied under a dead server, which comes back with nothing.
+    /// Crashes, loses its disk and restarts empty.
     pub fn is_wiped_and_restarts(&mut self, node: Node) {
-        self.says(node, Fact::Crashed);
-        self.says(node, Fact::Wiped);
-        self.says(node, Fact::Restarted);
+        self.record(node, Fact::Crashed);
+        self.record(node, Fact::Wiped);
+        self.record(node, Fact::Restarted);
         self.servers[node as usize] = Server::default();
         self.start(node);
     }
 
-    /// Applies the entry that its log has at `index`.
+    /// Applies the entry at `index` of its log.
     pub fn applies(&mut self, node: Node, index: Index, request: Option<RequestId>, effect: bool) {
         let memory = &self.servers[node as usize].memory;
         let (entry, state) = (digest_of(memory.log[index as usize - 1].1), memory.state(index));
-        self.says(node, Fact::Applied { index, entry, state, request, effect });
+        self.record(node, Fact::Applied { index, entry, state, request, effect });
     }
 
-    pub fn client_sees_write(&mut self, index: Index, sequence: u64) {
-        self.says(CLIENT, Fact::WriteAcknowledged { index, write: request(sequence) });
+    pub fn client_gets_ack(&mut self, index: Index, sequence: u64) {
+        self.record(CLIENT, Fact::WriteAcknowledged { index, write: request(sequence) });
     }
 
-    pub fn client_asks_to_read(&mut self, sequence: u64) {
-        self.says(CLIENT, Fact::ReadAsked { read: request(sequence) });
+    pub fn client_requests_read(&mut self, sequence: u64) {
+        self.record(CLIENT, Fact::ReadAsked { read: request(sequence) });
     }
 
-    /// Hands everything to a checker.
-    pub fn judge(&self, mut checker: Checker) -> (Checker, Result<(), Box<Violation>>) {
+    /// Passes all facts to a checker.
+    pub fn check(&self, mut checker: Checker) -> (Checker, Result<(), Box<Violation>>) {
         let verdict = self.facts.iter().try_for_each(|fact| checker.observe(fact));
         (checker, verdict)
     }
 
-    /// This property notices, at the last fact and not before, and not where it is left out.
+    /// Asserts that this property is violated by the last fact and no earlier one, and by none if it is
+    /// disabled.
     #[track_caller]
-    pub fn clashes(self, property: &str) -> Violation {
-        let (_, verdict) = self.judge(Checker::new());
-        let violation = verdict.expect_err("nobody noticed");
+    pub fn violates(self, property: &str) -> Violation {
+        let (_, verdict) = self.check(Checker::new());
+        let violation = verdict.expect_err("the checker must report a violation");
         assert_eq!(violation.property, property, "{violation}");
         assert_eq!(Some(&violation.second), self.facts.last(), "{violation}");
         if let Some(first) = &violation.first {
-            assert!(self.facts.contains(first), "{violation}\nnobody has stated {first:?}");
+            assert!(self.facts.contains(first), "{violation}\n{first:?} was not recorded");
         }
-        let (_, verdict) = self.judge(Checker::with_disabled(&[property]).expect("a property"));
+        let (_, verdict) = self.check(Checker::with_disabled(&[property]).expect("a property"));
         assert!(verdict.is_ok() || verdict.is_err_and(|violation| violation.property != property));
         *violation
     }
 
-    /// Nobody minds, and this property has looked.
+    /// Asserts that nothing is violated and that this property was checked.
     #[track_caller]
     pub fn passes(self, property: &str) {
-        let (all, verdict) = self.judge(Checker::new());
+        let (all, verdict) = self.check(Checker::new());
         verdict.unwrap_or_else(|violation| panic!("a false alarm: {violation}\n{violation:?}"));
-        assert!(looked(&all, property) > 0, "{property} never looked");
+        assert!(checks_of(&all, property) > 0, "{property} was never checked");
     }
 }
 
-pub fn looked(checker: &Checker, property: &str) -> u64 {
-    checker.checks().find(|looked| looked.0 == property).expect("a property").1
+pub fn checks_of(checker: &Checker, property: &str) -> u64 {
+    checker.checks().find(|(name, _)| *name == property).expect("a property").1
 }
 
-/// A request of the one session that these tests have.
+/// A request of the only session in these tests.
 pub fn request(sequence: u64) -> RequestId {
     RequestId { session: 9, sequence }
 }
 
-/// A content that can be read in a sentence: digests print their upper half.
+/// A digest that is legible in a message: digests print their upper half.
 pub fn digest_of(content: u64) -> Digest {
     Digest(content << 32)
 }

@@ -1,4 +1,4 @@
-//! The checks next to each other, on simulated histories with simulated faults.
+//! The checks compared with each other on simulated histories with simulated faults.
 
 use crate::simulator::{Event, FAULTS, Fault, Setup, Simulated, simulate};
 use invariants::linearizability::{
@@ -13,8 +13,8 @@ fn is_good(verdict: &Verdict) -> bool {
     }
 }
 
-/// Lets a witness see all that happened. Whether it lets all of it pass.
-pub fn witnessed(simulated: &Simulated) -> bool {
+/// Whether a witness passes all events.
+pub fn passes_witness(simulated: &Simulated) -> bool {
     let mut witness = Witness::new();
     simulated.events.iter().all(|&event| {
         let of = |call: usize| &simulated.history[call];
@@ -25,19 +25,19 @@ pub fn witnessed(simulated: &Simulated) -> bool {
                 let (now, response) = of(call).returned.as_ref().expect("answered");
                 return witness.record_response(of(call).id, position, response, *now).is_ok();
             }
-            Event::GaveUp(call) => witness.record_abandoned(of(call).id),
+            Event::Abandoned(call) => witness.record_abandoned(of(call).id),
             Event::Retired(call) => witness.retire(of(call).id),
         }
         true
     })
 }
 
-/// A run of any length costs the witness little memory.
+/// The witness needs bounded memory for a run of any length.
 #[test]
-fn the_witness_forgets() {
+fn the_witness_needs_bounded_memory() {
     let setup = Setup { operations: 100_000, clients: 20, keys: 3, lists: 1, ..Setup::default() };
     let simulated = simulate(setup);
-    let (mut witness, mut most) = (Witness::new(), 0);
+    let (mut witness, mut max_live_entries) = (Witness::new(), 0);
     for &event in &simulated.events {
         let of = |call: usize| &simulated.history[call];
         match event {
@@ -50,18 +50,18 @@ fn the_witness_forgets() {
                 let answered = witness.record_response(of(call).id, position, response, *now);
                 answered.unwrap_or_else(|failure| panic!("{failure}"));
                 if call % 64 == 0 {
-                    most = most.max(witness.live_entries());
+                    max_live_entries = max_live_entries.max(witness.live_entries());
                 }
             }
-            Event::GaveUp(call) => witness.record_abandoned(of(call).id),
+            Event::Abandoned(call) => witness.record_abandoned(of(call).id),
             Event::Retired(call) => witness.retire(of(call).id),
         }
     }
-    // A list that is given up for a fresh one leaves an entry.
-    assert!(most < 4_000, "{most} entries");
+    // Each list that is replaced by a fresh key leaves one entry.
+    assert!(max_live_entries < 4_000, "{max_live_entries} entries");
 }
 
-/// A small history of one kind or another.
+/// The setup of a small history.
 pub fn setup(seed: u64, fault: Fault) -> Setup {
     let lists = matches!(fault, Fault::LostAppend | Fault::DoubledAppend | Fault::ReorderedAppend);
     Setup {
@@ -77,52 +77,53 @@ pub fn setup(seed: u64, fault: Fault) -> Setup {
 }
 
 #[test]
-fn zones_and_search_agree_on_faults_and_without() {
+fn zones_and_search_agree_with_and_without_faults() {
     let (mut good, mut bad, mut passed) = (0, 0, 0);
     for seed in 0..60 {
         for fault in FAULTS.into_iter().chain([Fault::None]) {
             let simulated = simulate(setup(seed, fault));
             let history = &simulated.history;
-            let searched = check_by_search(history, Budget::default()).expect("well formed");
-            let zoned = check_by_zones(history).expect("well formed");
-            let told = format!("seed {seed}, {fault:?}: {zoned} and {searched}");
-            // What a failed compare-and-set did not tell is left to the search.
-            if !matches!(zoned, Verdict::Unknown { .. }) {
-                assert_eq!(is_good(&zoned), is_good(&searched), "{told}");
+            let by_search = check_by_search(history, Budget::default()).expect("well formed");
+            let by_zones = check_by_zones(history).expect("well formed");
+            let context = format!("seed {seed}, {fault:?}: {by_zones} and {by_search}");
+            // A mismatch without a found value is left to the search.
+            if !matches!(by_zones, Verdict::Unknown { .. }) {
+                assert_eq!(is_good(&by_zones), is_good(&by_search), "{context}");
             }
-            let is_good = is_good(&searched);
-            let witnessed = witnessed(&simulated);
-            assert!(is_good || !witnessed, "{told}: the witness lets it pass");
-            assert!(fault != Fault::None || (is_good && witnessed), "{told}");
+            let is_good = is_good(&by_search);
+            let passes_witness = passes_witness(&simulated);
+            assert!(is_good || !passes_witness, "{context}: the witness passes a violation");
+            assert!(fault != Fault::None || (is_good && passes_witness), "{context}");
             good += u32::from(is_good);
             bad += u32::from(!is_good);
-            passed += u32::from(is_good && !witnessed);
+            passed += u32::from(is_good && !passes_witness);
         }
     }
     assert!(good > 80 && bad > 200, "{good} good, {bad} bad");
     assert!(passed > 5, "{passed} faults that no client could notice");
 }
 
-/// Each key by itself, for the orders of several keys need not fit together.
-pub fn accepted(history: &[Call], order: &[usize]) {
+/// Asserts that the witness accepts this order, each key separately: the orders of several keys need not fit
+/// together.
+pub fn assert_accepted(history: &[Call], order: &[usize]) {
     let mut start = 0;
     while start < order.len() {
         let key = history[order[start]].operation.key;
         let end = order[start..].iter().position(|&call| history[call].operation.key != key);
         let end = end.map_or(order.len(), |length| start + length);
-        accepted_alone(history, key, &order[start..end]);
+        assert_key_accepted(history, key, &order[start..end]);
         start = end;
     }
 }
 
-fn accepted_alone(history: &[Call], key: u64, order: &[usize]) {
+fn assert_key_accepted(history: &[Call], key: u64, order: &[usize]) {
     let calls: Vec<usize> = (0..history.len()).filter(|&call| history[call].operation.key == key).collect();
-    // What happens is squeezed between calls and returns: each place as early as the order allows.
-    let mut moment = 0;
+    // Effects between calls and returns, each as early as the order allows.
+    let mut time = 0;
     let mut events: Vec<(u64, u8, usize, usize)> = Vec::new();
-    for (place, &call) in order.iter().enumerate() {
-        moment = moment.max(history[call].called);
-        events.push((moment, 1, place, call));
+    for (order_index, &call) in order.iter().enumerate() {
+        time = time.max(history[call].called);
+        events.push((time, 1, order_index, call));
     }
     for call in calls {
         events.push((history[call].called, 0, 0, call));
@@ -145,7 +146,7 @@ fn accepted_alone(history: &[Call], key: u64, order: &[usize]) {
             }
             _ => {
                 let (_, response) = call.returned.as_ref().expect("answered");
-                let position = positions[number].expect("whatever returned has a place before that");
+                let position = positions[number].expect("a returned call must have a position");
                 witness
                     .record_response(call.id, position, response, now)
                     .unwrap_or_else(|failure| panic!("{failure}"));
@@ -155,22 +156,22 @@ fn accepted_alone(history: &[Call], key: u64, order: &[usize]) {
 }
 
 #[test]
-fn the_order_that_the_search_finds_is_accepted_by_the_witness() {
-    let mut looked = 0;
+fn the_witness_accepts_the_order_found_by_the_search() {
+    let mut checked = 0;
     for seed in 0..60 {
         for domain in [0, 3] {
-            let setup = Setup { domain, telling: seed % 2 == 0, ..setup(seed, Fault::None) };
+            let setup = Setup { domain, shows_mismatch: seed % 2 == 0, ..setup(seed, Fault::None) };
             let simulated = simulate(setup);
             let order = find_order(&simulated.history, Budget::default()).expect("well formed");
-            accepted(&simulated.history, &order.unwrap_or_else(|| panic!("{setup:?}")));
-            looked += 1;
+            assert_accepted(&simulated.history, &order.unwrap_or_else(|| panic!("{setup:?}")));
+            checked += 1;
         }
     }
-    assert_eq!(looked, 120);
+    assert_eq!(checked, 120);
 }
 
 #[test]
-fn a_long_violation_shrinks_to_a_handful() {
+fn the_explanation_of_a_long_history_is_small() {
     for (seed, fault) in (1..).zip(FAULTS) {
         let lists = matches!(fault, Fault::LostAppend | Fault::DoubledAppend | Fault::ReorderedAppend);
         for domain in [0, 5000] {

@@ -1,9 +1,9 @@
-//! All orders of a tiny history, tried one after the other.
+//! Brute force: tries all orders of a tiny history.
 
 use invariants::linearizability::{Call, Content, ListModel, Model, Object, Operation, RegisterModel};
 use std::collections::BTreeMap;
 
-/// Whether some order explains the history, by trying all of them on all keys at once.
+/// Whether some order explains the history. Tries all orders, on all keys together.
 pub fn brute_force(history: &[Call]) -> bool {
     fn go(
         history: &[Call],
