@@ -122,9 +122,9 @@ fn long_run() -> [Vec<std::time::Duration>; 2] {
 fn long_plan() -> Plan {
     let mut plan = plan::generate(0);
     plan.nodes = 5;
-    plan.storm = SimDuration::millis(600_000);
+    plan.fault_phase = SimDuration::millis(600_000);
     // The whole log is kept: a snapshot costs what the state does, and that grows with the log.
-    (plan.compaction, plan.held) = (None, None);
+    (plan.compaction, plan.permanent_fault) = (None, None);
     plan.raft = plan::RaftConfig {
         election_timeout: SimDuration::millis(500),
         election_timeout_spread: SimDuration::millis(500),
@@ -133,20 +133,20 @@ fn long_plan() -> Plan {
         check_quorum: true,
         batch: 64,
         window: 16,
-        syncs: plan.raft.syncs,
+        max_in_flight_syncs: plan.raft.max_in_flight_syncs,
         ..plan::RaftConfig::default()
     };
     plan.network.loss = Probability(10_000);
     plan.clients = plan::ClientConfig {
         count: 8,
         in_flight: 32,
-        pause: SimDuration::millis(2),
-        patience: SimDuration::millis(1_000),
+        think_time: SimDuration::millis(2),
+        timeout: SimDuration::millis(1_000),
         attempts: 6,
         keys: 64,
         reads: Probability(100_000),
         session: SimDuration(0),
-        anywhere: Probability(0),
+        random_target: Probability(0),
         calls: None,
     };
     plan.bounds.events = u64::MAX;
@@ -156,8 +156,8 @@ fn long_plan() -> Plan {
         let (one, other) = (1 + second % 5, 1 + (second + 2) % 5);
         let lasts = SimDuration::millis(400);
         let kind = match second % 3 {
-            0 => FaultKind::Cut { from: Target::Node(one), to: Target::Node(other), lasts },
-            1 => FaultKind::Split { side: vec![Target::Node(one)], lasts },
+            0 => FaultKind::OneWayPartition { from: Target::Node(one), to: Target::Node(other), lasts },
+            1 => FaultKind::Partition { side: vec![Target::Node(one)], lasts },
             _ => {
                 let drift = if second % 2 == 0 { 100_000 } else { -100_000 };
                 FaultKind::ClockRate { node: Target::Node(one), drift, lasts: SimDuration::millis(3_000) }
@@ -211,11 +211,11 @@ fn bare_plan(storm: SimDuration) -> Plan {
         version: plan::VERSION,
         seed: 1,
         nodes: 5,
-        storm,
+        fault_phase: storm,
         bug: None,
         compaction: None,
-        held: None,
-        raft: plan::RaftConfig { batch: 1, window: 1, syncs: 1, ..plan::RaftConfig::default() },
+        permanent_fault: None,
+        raft: plan::RaftConfig { batch: 1, window: 1, max_in_flight_syncs: 1, ..plan::RaftConfig::default() },
         network: plan::NetworkConfig {
             delay: SimDuration::millis(1),
             delay_spread: SimDuration::millis(9),
@@ -229,13 +229,13 @@ fn bare_plan(storm: SimDuration) -> Plan {
         clients: plan::ClientConfig {
             count: 0,
             in_flight: 1,
-            pause: none,
-            patience: none,
+            think_time: none,
+            timeout: none,
             attempts: 1,
             keys: 1,
             reads: Probability(0),
             session: none,
-            anywhere: Probability(0),
+            random_target: Probability(0),
             calls: None,
         },
         bounds: plan::LivenessBounds { leader: 0, write: 0, convergence: 0, events: u64::MAX },

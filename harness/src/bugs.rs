@@ -1,50 +1,50 @@
-//! The bugs that can be switched on: those of `raft-core`, and those of what stands around it.
+//! The bugs that can be enabled: those of `raft-core`, and those of the host and application around it.
 
 pub use raft_core::bug::BugInfo;
 
 raft_core::bugs! {
-    /// A line outside the core that safety stands on, by what happens without it.
+    /// Safety-critical code outside the core, named by what breaks if it is missing.
     pub enum HostBug {
         RetryAppliedTwice {
             id: "K01", name: "retry-applied-twice", at: "workload/kv.rs",
-            breaks: "The application carries a request out again when its client tries again",
+            breaks: "The application executes a retried request again",
             first: "exactly-once",
-            consequence: "a request that was answered late takes effect twice: an amount is booked twice",
+            consequence: "a request whose response was late takes effect twice: an amount is booked twice",
         }
         SessionTableNotInSnapshot {
             id: "K02", name: "session-table-not-in-snapshot", at: "workload/kv/image.rs",
-            breaks: "The image of the application leaves the sessions out",
+            breaks: "The snapshot of the application omits the session table",
             first: "snapshot-consistency",
-            consequence: "a server that was restored carries retries out again: an amount is booked twice, or its copy of the data is another one for ever",
+            consequence: "a restored server executes retries again: an amount is booked twice, or its state differs from the others for good",
         }
         SessionExpiryByLocalClock {
             id: "K06", name: "session-expiry-by-local-clock", at: "workload/kv.rs",
-            breaks: "Sessions end by the wall clock of the server that applies, not by log time",
+            breaks: "Sessions expire by the local wall clock instead of log time",
             first: "state-machine-safety",
-            consequence: "a clock that was set wrong makes one server refuse a write that the others carry out: its copy of the data is another one for ever",
+            consequence: "a server with a wrong clock rejects a write that the others execute: its state differs from theirs for good",
         }
         InstallNotAtomic {
             id: "N06", name: "install-not-atomic", at: "disk_lane.rs",
-            breaks: "The new log takes the old one's place before it is synced, and one sync is to cover both",
+            breaks: "A new log file replaces the old one before it is synced; one later sync covers both",
             first: "monotonic-term",
-            consequence: "after a loss of power the log has its name and not its content: term, vote and log are gone",
+            consequence: "after a power loss the log file exists without its content: term, vote and log are lost",
         }
         PersistFailureIgnored {
             id: "P05", name: "persist-failure-ignored", at: "disk_lane.rs",
-            breaks: "A sync that failed counts as one that ended well",
+            breaks: "A failed sync counts as successful",
             first: "persist-before-reply",
-            consequence: "what a full or failing disk never kept is acknowledged: a write is lost with the power",
+            consequence: "writes that a full or failing disk did not save are acknowledged: a power loss loses them",
         }
         CompactionRewriteLosesHardstate {
             id: "P06", name: "compaction-rewrite-loses-hardstate", at: "disk_lane.rs",
-            breaks: "A log that is rewritten forgets term and vote",
+            breaks: "A rewritten log omits term and vote",
             first: "monotonic-term",
-            consequence: "after a restart the node votes again in a term in which it has voted: two leaders, writes lost",
+            consequence: "after a restart the node votes twice in one term: two leaders, lost writes",
         }
     }
 }
 
-/// All of them, in the order of the catalogue. Without the feature `bugs` there are none.
+/// All bugs, by catalogue id. Without the feature `bugs`: none.
 #[must_use]
 pub fn all() -> Vec<&'static BugInfo> {
     if !cfg!(feature = "bugs") {
@@ -62,8 +62,8 @@ pub fn find(name: &str) -> Option<&'static BugInfo> {
     all().into_iter().find(|bug| bug.name == name)
 }
 
-/// The bug of an index that a plan switches on by name, if it is one of that index, as in
-/// `enabled_bug(plan.bug.as_deref(), HostBug::named)`. Without the feature `bugs`: none.
+/// The bug of one enum that a plan enables, as in `enabled_bug(plan.bug.as_deref(), HostBug::named)`. Without the
+/// feature `bugs`: none.
 pub fn enabled_bug<B>(name: Option<&str>, named: impl Fn(&str) -> Option<B>) -> Option<B> {
     name.filter(|_| cfg!(feature = "bugs")).and_then(named)
 }
@@ -75,17 +75,17 @@ mod tests {
 
     fn kebab_case(variant: &impl Debug) -> String {
         let mut name = String::new();
-        for letter in format!("{variant:?}").chars() {
-            if letter.is_uppercase() && !name.is_empty() {
+        for character in format!("{variant:?}").chars() {
+            if character.is_uppercase() && !name.is_empty() {
                 name.push('-');
             }
-            name.extend(letter.to_lowercase());
+            name.extend(character.to_lowercase());
         }
         name
     }
 
     #[test]
-    fn a_bug_has_the_name_of_its_variant_and_an_id_of_its_own() {
+    fn each_bug_is_named_like_its_variant_and_has_a_unique_id() {
         let core = raft_core::Bug::ALL.iter().map(|bug| (kebab_case(bug), bug.info()));
         let bugs: Vec<_> = core.chain(HostBug::ALL.iter().map(|bug| (kebab_case(bug), bug.info()))).collect();
         for (variant, bug) in &bugs {
@@ -96,8 +96,8 @@ mod tests {
     }
 
     #[test]
-    #[cfg_attr(not(feature = "bugs"), ignore = "bugs are switched off")]
-    fn a_plan_switches_on_the_bug_of_the_index_that_has_its_name() {
+    #[cfg_attr(not(feature = "bugs"), ignore = "needs the feature `bugs`")]
+    fn a_plan_enables_the_bug_of_the_enum_that_has_its_name() {
         assert_eq!(enabled_bug(Some("install-not-atomic"), HostBug::named), Some(HostBug::InstallNotAtomic));
         assert_eq!(enabled_bug(Some("install-not-atomic"), raft_core::Bug::named), None);
         assert_eq!(enabled_bug(None, HostBug::named), None);

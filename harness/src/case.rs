@@ -1,4 +1,4 @@
-//! A stored plan with its story: what was found once, and what shall come of it from now on.
+//! Stored cases: a plan with a description and the result that it must have.
 
 use crate::outcome::{COMMIT, HARNESS_PANIC, Outcome, Verdict};
 use crate::plan::Plan;
@@ -11,68 +11,70 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// Where the cases of the house are kept, seen from the top of the work tree.
+/// The folder of the project's cases, relative to the workspace root.
 pub const CASES_DIR: &str = "regressions/cases";
 
-/// A stored plan with its story.
+/// A stored plan with a description and an expected result.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Case {
-    /// What happened, and why it is kept.
-    pub story: String,
-    /// What shall come of it.
+    /// What happens, and why the case is stored.
+    #[serde(alias = "story")]
+    pub description: String,
+    /// The expected result.
     pub expect: Expectation,
-    /// The commit that it was made or last refreshed on.
+    /// The commit at which the case was created or last refreshed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
-    /// What its run reached: where nothing breaks, this is what makes it worth running.
+    /// The milestones that its run reached. A run that is expected to pass is only useful if it reaches them.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "milestones")]
     pub milestones: Vec<String>,
-    /// What it was before it was shrunk.
+    /// The plan's size before shrinking.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shrunk: Option<ShrunkFrom>,
-    /// What shall happen.
+    /// The plan.
     pub plan: Plan,
 }
 
-/// What a plan was before it was shrunk, and how long that took.
+/// The size of a plan before shrinking, and the cost of shrinking it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ShrunkFrom {
-    /// How many faults it had.
+    /// Faults of the original plan.
     pub faults: u64,
-    /// How many operations clients called until it failed.
+    /// Operations called until it failed.
     pub operations: u64,
-    /// How many runs shrinking took.
+    /// Runs used for shrinking.
     pub runs: u64,
 }
 
-/// What shall come of a case. A case that does anything else is news.
+/// The expected result of a case. Any other result is reported.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Expectation {
-    /// It stays fixed: all promises are kept.
+    /// It stays fixed: all properties hold.
     Passed,
-    /// It stays caught: the plan's bug is noticed by this property.
+    /// It stays caught: this property detects the plan's bug.
     Caught(#[serde(deserialize_with = "property")] String),
-    /// It is still there: a known open defect breaks this property.
-    StillThere(#[serde(deserialize_with = "property")] String),
+    /// A known open defect violates this property.
+    #[serde(alias = "still-there")]
+    OpenDefect(#[serde(deserialize_with = "property")] String),
 }
 
-/// The name of a property that exists.
+/// Reads the name of a known property.
 fn property<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let properties = vocabulary::properties().into_iter().map(|(name, _)| name);
     let known = properties.chain([HARNESS_PANIC]);
     parse_known_name("property", String::deserialize(deserializer)?, current_property_name, known)
 }
 
-/// Names of milestones that exist.
+/// Reads names of known milestones.
 fn milestones<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     let milestones = Vec::<MilestoneName>::deserialize(deserializer)?;
     Ok(milestones.into_iter().map(|MilestoneName(name)| name).collect())
 }
 
-/// The name of a milestone that exists.
+/// The name of a known milestone.
 struct MilestoneName(String);
 
 impl<'de> Deserialize<'de> for MilestoneName {
@@ -83,7 +85,7 @@ impl<'de> Deserialize<'de> for MilestoneName {
     }
 }
 
-/// What was typed, as the current name, if that is one of these names.
+/// The current form of a typed name, if it is one of these names.
 fn parse_known_name<E: Error>(
     what: &str,
     typed: String,
@@ -98,12 +100,12 @@ fn parse_known_name<E: Error>(
 }
 
 impl Expectation {
-    /// Whether this verdict is what was expected.
+    /// Whether this verdict is the expected one.
     #[must_use]
     pub fn is_met_by(&self, verdict: &Verdict) -> bool {
         match (self, verdict) {
             (Expectation::Passed, Verdict::Passed) => true,
-            (Expectation::Caught(property) | Expectation::StillThere(property), Verdict::Failed(failure)) => {
+            (Expectation::Caught(property) | Expectation::OpenDefect(property), Verdict::Failed(failure)) => {
                 *property == failure.property
             }
             _ => false,
@@ -114,19 +116,19 @@ impl Expectation {
 impl fmt::Display for Expectation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Expectation::Passed => f.write_str("all promises kept"),
+            Expectation::Passed => f.write_str("all properties hold"),
             Expectation::Caught(property) => write!(f, "`{property}` catches the bug"),
-            Expectation::StillThere(property) => write!(f, "`{property}` is still broken"),
+            Expectation::OpenDefect(property) => write!(f, "`{property}` is still broken"),
         }
     }
 }
 
 impl Case {
-    /// A case that is made of this plan now: it says what came of it.
+    /// A new case of this plan, with the milestones of its outcome.
     #[must_use]
-    pub fn new(story: String, expect: Expectation, outcome: &Outcome, plan: Plan) -> Case {
+    pub fn new(description: String, expect: Expectation, outcome: &Outcome, plan: Plan) -> Case {
         Case {
-            story,
+            description,
             expect,
             commit: Some(COMMIT.to_owned()),
             milestones: reached_milestones(outcome),
@@ -135,33 +137,34 @@ impl Case {
         }
     }
 
-    /// Whether this came of it that was expected. A run in which nothing shall break must also get as far as it did: one
-    /// that breaks nothing because nothing happens says nothing.
+    /// Whether the outcome is the expected one. A run that is expected to pass must also reach its milestones: a run in
+    /// which nothing happens proves nothing.
     #[must_use]
     pub fn is_met_by(&self, outcome: &Outcome) -> bool {
         self.expect.is_met_by(&outcome.verdict)
             && (self.expect != Expectation::Passed || self.missed_milestones(outcome).is_empty())
     }
 
-    /// The milestones that its run reached once and this one did not.
+    /// The stored milestones that this run did not reach.
     #[must_use]
     pub fn missed_milestones(&self, outcome: &Outcome) -> Vec<&str> {
         let reached = reached_milestones(outcome);
         self.milestones.iter().filter(|name| !reached.contains(name)).map(String::as_str).collect()
     }
 
-    /// The case as text.
+    /// The case as TOML.
     ///
     /// # Panics
     ///
     /// Never for a plan that passes [`Plan::check`].
     #[must_use]
     pub fn to_text(&self) -> String {
-        // Put together by hand: the story over several lines, and all else on one line each.
-        let sayable = "a case has nothing that TOML cannot say";
-        let story = toml::to_string_pretty(&BTreeMap::from([("story", &self.story)])).expect(sayable);
-        let expect = toml::Value::try_from(&self.expect).expect(sayable);
-        let mut text = format!("{story}expect = {expect}\n");
+        // Written by hand: the description over several lines, everything else on one line each.
+        let representable = "every case can be written as TOML";
+        let description = toml::to_string_pretty(&BTreeMap::from([("description", &self.description)]))
+            .expect(representable);
+        let expect = toml::Value::try_from(&self.expect).expect(representable);
+        let mut text = format!("{description}expect = {expect}\n");
         if let Some(commit) = &self.commit {
             text += &format!("commit = {}\n", toml::Value::from(commit.as_str()));
         }
@@ -171,25 +174,25 @@ impl Case {
         if let Some(ShrunkFrom { faults, operations, runs }) = self.shrunk {
             text += &format!("shrunk = {{ faults = {faults}, operations = {operations}, runs = {runs} }}\n");
         }
-        let plan = toml::to_string(&BTreeMap::from([("plan", &self.plan)])).expect(sayable);
+        let plan = toml::to_string(&BTreeMap::from([("plan", &self.plan)])).expect(representable);
         format!("{text}\n{plan}")
     }
 
-    /// The case that a text tells.
+    /// Parses and checks a case.
     ///
     /// # Errors
     ///
-    /// The text is no case, or its plan cannot be run.
+    /// The text is not a case, or its plan cannot be run.
     pub fn from_text(text: &str) -> Result<Case, FileError> {
-        let outline: CaseHeader = file::parse_toml(text)?;
-        if outline.plan.is_none() && outline.nodes.is_some() {
+        let header: CaseHeader = file::parse_toml(text)?;
+        if header.plan.is_none() && header.nodes.is_some() {
             return Err(FileError {
                 path: None,
                 position: None,
-                sentence: "this is a plan and not a case: `harness run --plan` runs it".into(),
+                sentence: "this is a plan, not a case: run it with `harness run --plan`".into(),
             });
         }
-        file::reject_newer_version(outline.plan.and_then(|plan| plan.version))?;
+        file::reject_newer_version(header.plan.and_then(|plan| plan.version))?;
         let case: Case = file::parse_toml(text)?;
         file::check_plan(&case.plan)?;
         let needs_bug = matches!(case.expect, Expectation::Caught(_)) && case.plan.bug.is_none();
@@ -197,22 +200,22 @@ impl Case {
             return Err(FileError {
                 path: None,
                 position: None,
-                sentence: "`expect` says that a bug is caught, but `plan.bug` switches none on".into(),
+                sentence: "`expect` says that a bug is caught, but `plan.bug` enables none".into(),
             });
         }
         Ok(case)
     }
 
-    /// The case in a file.
+    /// Reads a case from a file.
     ///
     /// # Errors
     ///
-    /// The file cannot be read, or holds no case that can be run.
+    /// The file cannot be read, or does not contain a case that can be run.
     pub fn read(path: &Path) -> Result<Case, FileError> {
         file::with_path(path, Case::from_text(&file::read_text(path)?))
     }
 
-    /// Writes the case to a file, wholly or not at all.
+    /// Writes the case to a file, atomically.
     ///
     /// # Errors
     ///
@@ -228,22 +231,22 @@ fn reached_milestones(outcome: &Outcome) -> Vec<String> {
     reached.map(|(name, _)| (*name).to_owned()).collect()
 }
 
-/// What a case begins with that was found and has no story yet.
+/// The first line of a new case, until someone describes it.
 pub const DESCRIPTION_TEMPLATE: &str =
-    "(Tell the story: what happens here, why it once went wrong, what mended it.)";
+    "(Describe what happens here, why it once went wrong, and what fixed it.)";
 
-/// The case in a file, and of a plan that stands alone a case that asks that all promises are kept.
+/// Reads a case. A plan file is read as a case that is expected to pass.
 ///
 /// # Errors
 ///
-/// The file cannot be read, or holds no plan that can be run.
+/// The file cannot be read, or does not contain a plan that can be run.
 pub fn read_case_or_plan(path: &Path) -> Result<Case, FileError> {
     let text = file::read_text(path)?;
-    let outline: CaseHeader = file::with_path(path, file::parse_toml(&text))?;
-    let case = match outline.plan {
+    let header: CaseHeader = file::with_path(path, file::parse_toml(&text))?;
+    let case = match header.plan {
         Some(_) => Case::from_text(&text),
         None => file::from_text(&text).map(|plan| Case {
-            story: String::new(),
+            description: String::new(),
             expect: Expectation::Passed,
             commit: None,
             milestones: Vec::new(),
@@ -254,29 +257,29 @@ pub fn read_case_or_plan(path: &Path) -> Result<Case, FileError> {
     file::with_path(path, case)
 }
 
-/// The plan in a file, whether it stands there alone or in a case.
+/// Reads the plan of a plan file or a case file.
 ///
 /// # Errors
 ///
-/// The file cannot be read, or holds no plan that can be run.
+/// The file cannot be read, or does not contain a plan that can be run.
 pub fn read_plan(path: &Path) -> Result<Plan, FileError> {
     read_case_or_plan(path).map(|case| case.plan)
 }
 
-/// Where the case of this name is kept.
+/// The file of the case of this name.
 #[must_use]
 pub fn case_path(name: &str) -> PathBuf {
     Path::new(CASES_DIR).join(format!("{name}.toml"))
 }
 
-/// As much of a case as any version of it has, and what tells a plan that stands alone.
+/// The part of a case that every version has, and the field by which a plan file is recognised.
 #[derive(Deserialize)]
 struct CaseHeader {
     plan: Option<PlanHeader>,
     nodes: Option<IgnoredAny>,
 }
 
-/// As much of a plan as any version of it has.
+/// The part of a plan that every version has.
 #[derive(Deserialize)]
 struct PlanHeader {
     version: Option<u32>,
@@ -290,22 +293,29 @@ mod tests {
     use proptest::prelude::*;
 
     fn case(expect: Expectation) -> Case {
-        let story = "A leader fell.\nIt came back.\n".into();
+        let description = "A leader crashed.\nIt restarted.\n".into();
         let shrunk = Some(ShrunkFrom { faults: 17, operations: 230, runs: 1_234 });
         let milestones = vec!["log-truncated".into()];
-        Case { story, expect, commit: Some("0123456789ab".into()), milestones, shrunk, plan: generate(3) }
+        Case {
+            description,
+            expect,
+            commit: Some("0123456789ab".into()),
+            milestones,
+            shrunk,
+            plan: generate(3),
+        }
     }
 
     #[test]
-    fn a_case_begins_with_its_story() {
-        let text = case(Expectation::StillThere("read-safety".into())).to_text();
+    fn a_case_starts_with_its_description() {
+        let text = case(Expectation::OpenDefect("read-safety".into())).to_text();
         insta::assert_snapshot!(text.split("seed = ").next().unwrap());
     }
 
     #[test]
-    fn what_is_wrong_in_a_case_has_a_sentence() {
+    fn an_invalid_case_is_rejected_with_a_message() {
         let text = case(Expectation::Passed).to_text();
-        let said = [
+        let errors = [
             ("expect = \"passed\"", "expect = \"failed\""),
             ("expect = \"passed\"", ""),
             ("expect = \"passed\"", "expect = { caught = \"reads\" }"),
@@ -316,31 +326,72 @@ mod tests {
             assert!(text.contains(from), "{text}");
             format!("{to:?}\n    {}", Case::from_text(&text.replacen(from, to, 1)).unwrap_err())
         });
-        insta::assert_snapshot!(said.join("\n"));
-        let said = Case::from_text(&file::to_text(&generate(3))).unwrap_err().to_string();
-        assert_eq!(said, "this is a plan and not a case: `harness run --plan` runs it");
+        insta::assert_snapshot!(errors.join("\n"));
+        let error = Case::from_text(&file::to_text(&generate(3))).unwrap_err().to_string();
+        assert_eq!(error, "this is a plan, not a case: run it with `harness run --plan`");
     }
 
     #[test]
-    fn a_plan_is_found_alone_and_in_a_case() {
+    fn a_plan_is_read_from_a_plan_file_and_from_a_case_file() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("it.toml");
+        let path = folder.path().join("case.toml");
         case(Expectation::Passed).write(&path).unwrap();
         assert_eq!(read_plan(&path), Ok(generate(3)));
         file::write(&path, &generate(4)).unwrap();
         assert_eq!(read_plan(&path), Ok(generate(4)));
     }
 
+    /// All words of plans and cases that were replaced, in one case, and the same case in the current words.
+    const OLD_WORDS: &str = include_str!("../tests/old_words.toml");
+    const CURRENT_WORDS: &str = include_str!("../tests/current_words.toml");
+
+    #[test]
+    fn a_case_in_old_words_equals_the_same_case_in_current_words() {
+        let old = Case::from_text(OLD_WORDS).unwrap();
+        assert_eq!(old, Case::from_text(CURRENT_WORDS).unwrap());
+        assert_eq!(old.to_text(), CURRENT_WORDS, "old words must not be written");
+        let plan = |text: &str| {
+            let (_, plan) = text.split_once("[plan]\n").unwrap();
+            file::from_text(&plan.replace("plan.", "")).unwrap()
+        };
+        assert_eq!(plan(OLD_WORDS), plan(CURRENT_WORDS));
+        assert_eq!(plan(OLD_WORDS), old.plan);
+    }
+
+    #[test]
+    fn each_old_fault_name_and_target_is_read_as_its_current_one() {
+        for (old, new) in [
+            ("kind = \"cut\"", "kind = \"one-way-partition\""),
+            ("kind = \"split\"", "kind = \"partition\""),
+            ("kind = \"weather\"", "kind = \"degraded-network\""),
+            ("kind = \"rot\"", "kind = \"bit-rot\""),
+            ("\"newest\"", "\"longest-log\""),
+            ("\"there\"", "\"trigger-node\""),
+            ("\"mute\"", "\"outbound-partition\""),
+        ] {
+            assert!(OLD_WORDS.contains(old) && !CURRENT_WORDS.contains(old), "{old}");
+            assert!(CURRENT_WORDS.contains(new) && !OLD_WORDS.contains(new), "{new}");
+        }
+        let deaf = OLD_WORDS.replacen("\"mute\"", "\"deaf\"", 1);
+        let blocked = CURRENT_WORDS.replacen("\"outbound-partition\"", "\"inbound-partition\"", 1);
+        assert_eq!(Case::from_text(&deaf).unwrap(), Case::from_text(&blocked).unwrap());
+    }
+
     proptest! {
         #[test]
-        fn every_case_is_read_back_as_it_was(story: String, seed: u64, still in any::<bool>(), at: prop::sample::Index) {
+        fn cases_survive_a_round_trip(
+            description: String,
+            seed: u64,
+            is_open in any::<bool>(),
+            at: prop::sample::Index,
+        ) {
             let properties = vocabulary::properties();
             let property = properties[at.index(properties.len())].0.to_owned();
-            let expect = if still { Expectation::StillThere(property) } else { Expectation::Passed };
-            let commit = still.then(|| story.clone());
+            let expect = if is_open { Expectation::OpenDefect(property) } else { Expectation::Passed };
+            let commit = is_open.then(|| description.clone());
             let all = vocabulary::milestones();
             let milestones = all[at.index(all.len())..].iter().map(|(name, _)| (*name).to_owned()).collect();
-            let case = Case { story, expect, commit, milestones, shrunk: None, plan: generate(seed) };
+            let case = Case { description, expect, commit, milestones, shrunk: None, plan: generate(seed) };
             prop_assert_eq!(Case::from_text(&case.to_text()), Ok(case));
         }
     }

@@ -1,32 +1,34 @@
-//! Names that people type. Where none fits, the nearest ones are offered.
+//! Suggests similar names for names that users mistype.
 
 use crate::text::display_value;
 
-/// How alike two names must be for one to be offered for the other.
+/// The similarity from which a name is suggested.
 const MIN_SIMILARITY: f64 = 0.8;
 
-/// Those of `names` that look most like `typed`, the nearest first; none where nothing is near.
+/// The up to three of `names` most similar to `typed`, best first.
 #[must_use]
 pub fn nearest<'a>(typed: &str, names: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
-    let mut near: Vec<(f64, &str)> = names
+    let mut matches: Vec<(f64, &str)> = names
         .into_iter()
         .map(|name| (strsim::jaro_winkler(typed, name), name))
-        .filter(|&(likeness, name)| likeness >= MIN_SIMILARITY || (typed.len() >= 3 && name.contains(typed)))
+        .filter(|&(similarity, name)| {
+            similarity >= MIN_SIMILARITY || (typed.len() >= 3 && name.contains(typed))
+        })
         .collect();
-    near.sort_by(|(one, _), (other, _)| other.total_cmp(one));
-    near.into_iter().take(3).map(|(_, name)| name).collect()
+    matches.sort_by(|(left, _), (right, _)| right.total_cmp(left));
+    matches.into_iter().take(3).map(|(_, name)| name).collect()
 }
 
-/// What to say of a name that does not exist: "there is no bug `x`; did you mean `y`?"
+/// The message for an unknown name: "there is no bug `x`; did you mean `y`?"
 #[must_use]
 pub fn unknown_name<'a>(what: &str, typed: &str, names: impl IntoIterator<Item = &'a str>) -> String {
-    let near = nearest(typed, names);
+    let matches = nearest(typed, names);
     let typed = display_value(typed);
-    if near.is_empty() {
+    if matches.is_empty() {
         return format!("there is no {what} `{typed}`; `harness list` names them all");
     }
-    let near: Vec<String> = near.into_iter().map(|name| format!("`{name}`")).collect();
-    format!("there is no {what} `{typed}`; did you mean {}?", near.join(" or "))
+    let matches: Vec<String> = matches.into_iter().map(|name| format!("`{name}`")).collect();
+    format!("there is no {what} `{typed}`; did you mean {}?", matches.join(" or "))
 }
 
 #[cfg(test)]
@@ -34,8 +36,8 @@ mod tests {
     use super::unknown_name;
 
     #[test]
-    fn the_nearest_names_are_offered() {
-        let names = ["crash", "pause", "cut", "power-loss"];
+    fn the_nearest_names_are_suggested() {
+        let names = ["crash", "pause", "partition", "power-loss"];
         assert_eq!(unknown_name("fault", "crahs", names), "there is no fault `crahs`; did you mean `crash`?");
         assert_eq!(
             unknown_name("fault", "power", names),

@@ -1,92 +1,92 @@
-//! What came of a run.
+//! The result of a run: verdict, counts, failure and evidence.
 
 use invariants::{Call, Digest, Fact, Index, Node, Observed, RequestId, Time, Violation};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// What came of a run: its verdict, and how hard it tried.
+/// The result of a run.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Outcome {
-    /// Whether the promises were kept.
+    /// Whether all properties hold.
     pub verdict: Verdict,
     /// How much happened.
     pub counts: Counts,
-    /// How often each property looked.
+    /// How often each property was checked.
     pub checks: Vec<(&'static str, u64)>,
     /// How often each milestone was reached.
     pub milestones: Vec<(&'static str, u64)>,
-    /// How often each kind of fault struck.
+    /// How often each kind of fault was applied.
     pub faults: Vec<(&'static str, u64)>,
-    /// All observations, folded: the same for the same plan, on every machine, for ever.
+    /// The digest of all observations: equal for the same plan on every machine.
     pub digest: Digest,
 }
 
-/// Whether the promises were kept.
+/// Whether all properties hold.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Verdict {
-    /// All of them, and linearizability was decided.
+    /// All hold, and linearizability was decided.
     Passed,
-    /// No clash, but the budget of the exact search did not suffice for this key.
+    /// No violation was found, but the exact linearizability search ran out of budget for this key.
     Unknown(String),
-    /// One was broken.
+    /// A property was violated.
     Failed(Box<Failure>),
 }
 
-/// A broken promise.
+/// A violation.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Failure {
-    /// Which: the name of a property, or one of [`LIVENESS`], [`NO_PANIC`], [`DETERMINISM`], [`WRONG_ANSWER`],
+    /// The property: one of [`invariants::PROPERTIES`], [`LIVENESS`], [`NO_PANIC`], [`DETERMINISM`], [`WRONG_ANSWER`],
     /// [`WITNESS`], [`LINEARIZABILITY`].
     pub property: String,
-    /// What was promised and what was seen, in one sentence.
+    /// What was required and what was observed, in one sentence.
     pub sentence: String,
-    /// The two facts that clash, where it was facts.
+    /// The conflicting facts, if the violation is between facts.
     pub facts: Option<Box<Violation>>,
-    /// What clashes where it was not two facts, in the order of time, as far as somebody kept it.
+    /// Other evidence in order of time, as far as it was recorded.
     pub evidence: Vec<Evidence>,
 }
 
 impl Failure {
-    /// A broken promise of which only the sentence is known.
+    /// A violation without facts or evidence.
     #[must_use]
     pub fn new(property: &str, sentence: String) -> Failure {
         Failure { property: property.to_owned(), sentence, facts: None, evidence: Vec::new() }
     }
 
-    /// With what clashes.
+    /// Adds evidence.
     #[must_use]
-    pub fn with_evidence(mut self, sides: impl IntoIterator<Item = Evidence>) -> Failure {
-        self.evidence = sides.into_iter().collect();
-        self.evidence.sort_by_key(|side| (side.at, side.step));
+    pub fn with_evidence(mut self, evidence: impl IntoIterator<Item = Evidence>) -> Failure {
+        self.evidence = evidence.into_iter().collect();
+        self.evidence.sort_by_key(|item| (item.at, item.step));
         self.evidence.dedup();
         self
     }
 }
 
-/// One side of a clash that is not between two facts.
+/// One piece of evidence that is not part of a conflict of facts.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Evidence {
-    /// True time, nanoseconds.
+    /// True time in nanoseconds.
     pub at: Time,
-    /// The event's number.
+    /// The number of the event.
     pub step: u64,
-    /// Whose it is.
+    /// Who did it.
     pub actor: Actor,
-    /// The request that it is about.
+    /// The request concerned.
     pub request: Option<RequestId>,
     /// What happened.
     pub kind: EvidenceKind,
 }
 
-/// Who does something.
+/// A server, a client, or neither.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Actor {
     /// A server.
     Server(Node),
     /// A client.
     Client(u64),
-    /// All of them, or nobody in particular.
+    /// All of them, or none in particular.
     All,
 }
 
@@ -100,96 +100,96 @@ impl fmt::Display for Actor {
     }
 }
 
-/// What happened on a side of a clash.
+/// What a piece of evidence shows.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum EvidenceKind {
     /// A fact.
     Fact(Fact),
-    /// Something that no fact tells, in words; and the place in the log that it is about, if there is one.
+    /// A description of what no fact covers, and the log index concerned, if any.
     Text(String, Option<Index>),
 }
 
-/// The last time that a server refused a request.
+/// The last rejection of a request by a server.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Rejection {
-    /// When.
+    /// True time in nanoseconds.
     pub at: Time,
-    /// Which server.
+    /// The server.
     pub node: Node,
-    /// Whether no other copy of the request was left that anybody could have heard.
+    /// Whether no other copy of the request could still have been received.
     pub is_final: bool,
 }
 
-/// The commit that this was built from, as `git describe_panic` names it; a run is named by its plan and this.
+/// The commit of this build, as `git describe` names it. A run is identified by its plan and this commit.
 pub const COMMIT: &str = env!("HARNESS_COMMIT");
 
-/// Milestone: leadership passed to the server that it was meant for.
+/// Milestone: a leadership transfer reached its target.
 pub const TRANSFER_COMPLETED: &str = "transfer-completed";
-/// Milestone: a transfer was given up.
+/// Milestone: a leadership transfer was aborted.
 pub const TRANSFER_ABORTED: &str = "transfer-aborted";
-/// Milestone: a leader answered a read by its lease.
+/// Milestone: a leader served a read under its lease.
 pub const LEASE_READ: &str = "lease-read";
-/// Milestone: a follower answered a read that its leader had confirmed.
+/// Milestone: a follower served a read that its leader had confirmed.
 pub const READ_FORWARDED: &str = "read-forwarded";
-/// Milestone: a follower answered a proposal that it had passed on.
+/// Milestone: a follower answered a proposal that it had forwarded.
 pub const PROPOSAL_FORWARDED: &str = "proposal-forwarded";
-/// Milestone: a client was answered a read.
+/// Milestone: a client received the response to a read.
 pub const READ_ANSWERED: &str = "read-answered";
 
-/// The milestones that no fact tells, each with a line for a person.
+/// The milestones that are not derived from facts, each with a description.
 pub const RUN_MILESTONES: [(&str, &str); 6] = [
-    (TRANSFER_COMPLETED, "Leadership passed to the server that it was meant for."),
-    (TRANSFER_ABORTED, "A transfer of leadership was given up."),
-    (LEASE_READ, "A leader answered a read by its lease."),
-    (READ_FORWARDED, "A follower answered a read that its leader had confirmed."),
-    (PROPOSAL_FORWARDED, "A follower answered a proposal that it had passed on."),
-    (READ_ANSWERED, "A client was answered a read."),
+    (TRANSFER_COMPLETED, "A leadership transfer reached its target."),
+    (TRANSFER_ABORTED, "A leadership transfer was aborted."),
+    (LEASE_READ, "A leader served a read under its lease."),
+    (READ_FORWARDED, "A follower served a read that its leader had confirmed."),
+    (PROPOSAL_FORWARDED, "A follower answered a proposal that it had forwarded."),
+    (READ_ANSWERED, "A client received the response to a read."),
 ];
 
-/// After healing there was no progress within the plan's bounds.
-pub const LIVENESS: &str = "progress";
-/// The system under test panicked.
+/// Property: after healing, the cluster makes progress within the plan's bounds.
+pub const LIVENESS: &str = "liveness";
+/// Property: the system under test does not panic.
 pub const NO_PANIC: &str = "no-panic";
-/// A server gave an answer that does not belong to what it was asked.
+/// Property: each response belongs to a request of its client and has the right type.
 pub const WRONG_ANSWER: &str = "wrong-answer";
-/// Two runs of the same plan differed.
+/// Property: two runs of the same plan are equal.
 pub const DETERMINISM: &str = "determinism";
-/// The order that the system itself claims does not explain what clients saw.
+/// Property: the linearization that the system reports explains all responses.
 pub const WITNESS: &str = "witness";
-/// No order explains what clients saw.
+/// Property: some linearization explains all responses.
 pub const LINEARIZABILITY: &str = "linearizability";
 
-/// The harness itself panicked, outside of what it catches of the system under test.
+/// Failure of the harness itself: a panic outside the system under test.
 pub const HARNESS_PANIC: &str = "harness-panic";
 
 /// How much happened in a run.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Counts {
-    /// Things popped from the queue that reached a server, a disk or a client.
+    /// Events that reached a server, a disk or a client.
     pub events: u64,
-    /// Deliveries that only said "I lead", each counted twice: once more for the answer that it may have got.
+    /// Delivered heartbeats without entries, each counted twice to include its response.
     pub heartbeats: u64,
     /// Simulated nanoseconds.
     pub simulated: u64,
-    /// Operations that clients called.
+    /// Operations called by clients.
     pub operations: u64,
-    /// Those of them whose outcome stayed unknown.
+    /// Operations whose outcome is unknown.
     pub unknown_operations: u64,
-    /// How often leadership passed to another node or incarnation.
+    /// How often another node or incarnation became leader.
     pub leader_changes: u64,
-    /// How many servers lost their power, each counted.
+    /// Power losses, counted per server.
     pub power_losses: u64,
-    /// Facts stated.
+    /// Facts recorded.
     pub facts: u64,
 }
 
 impl Counts {
-    /// Adds what else happened.
+    /// Adds other counts.
     pub fn add(&mut self, more: &Counts) {
         self.combine(more, u64::saturating_add);
     }
 
-    /// Without what happened before.
+    /// The difference to earlier counts.
     #[must_use]
     pub fn since(mut self, before: &Counts) -> Counts {
         self.combine(before, u64::saturating_sub);
@@ -199,7 +199,7 @@ impl Counts {
     fn combine(&mut self, other: &Counts, sum: impl Fn(u64, u64) -> u64) {
         let Counts { events, heartbeats, simulated, operations, .. } = self;
         let Counts { unknown_operations, leader_changes, power_losses, facts, .. } = *other;
-        for (mine, others) in [
+        for (count, other) in [
             (events, other.events),
             (heartbeats, other.heartbeats),
             (simulated, other.simulated),
@@ -209,53 +209,54 @@ impl Counts {
             (&mut self.power_losses, power_losses),
             (&mut self.facts, facts),
         ] {
-            *mine = sum(*mine, others);
+            *count = sum(*count, other);
         }
     }
 }
 
-/// What a run shall be watched with.
+/// What to check and to record in a run.
 #[derive(Clone, Default, Debug)]
 pub struct Options {
-    /// Leave all checks out; only the digest is folded.
+    /// Skip all checks; only the digest is computed.
     pub unchecked: bool,
-    /// End the run with its storm: progress is not asked.
+    /// End the run with the fault phase, without checking liveness.
     pub fault_phase_only: bool,
-    /// Let each link draw a number more now and then, for nothing: a change of the harness that stored cases must outlive.
+    /// Make each link draw an extra random number now and then. Simulates a change of the harness that stored cases
+    /// must survive.
     pub extra_link_draw: bool,
-    /// Let madsim's executor run between any two events.
+    /// Run madsim's executor between any two events.
     pub strict: bool,
-    /// Properties that shall not look, by name.
+    /// Names of properties to disable.
     pub disabled: Vec<String>,
-    /// Keep the timeline, a line per event.
+    /// Record the trace, one line per event.
     pub trace: bool,
-    /// Keep the facts.
+    /// Record the facts.
     pub facts: bool,
-    /// Keep the clients' history.
+    /// Record the client history.
     pub history: bool,
-    /// Keep the digest after each event.
+    /// Record the digest after each event.
     pub digests: bool,
 }
 
-/// An outcome with what was asked to be kept.
+/// An outcome with the requested recordings.
 #[derive(Clone, PartialEq, Debug)]
 pub struct RunRecord {
-    /// What came of it.
+    /// The outcome.
     pub outcome: Outcome,
-    /// With [`Options::timeline`].
+    /// With [`Options::trace`].
     pub trace: Vec<TraceLine>,
     /// With [`Options::facts`].
     pub facts: Vec<Observed>,
     /// With [`Options::history`].
     pub history: Vec<Call>,
-    /// With [`Options::history`]: what was refused and not answered.
+    /// With [`Options::history`]: rejected requests that were never answered.
     pub rejections: BTreeMap<RequestId, Rejection>,
     /// With [`Options::digests`].
     pub digests: Vec<Digest>,
 }
 
 impl From<Outcome> for RunRecord {
-    /// Nothing was asked to be kept.
+    /// Without recordings.
     fn from(outcome: Outcome) -> RunRecord {
         RunRecord {
             outcome,
@@ -268,16 +269,16 @@ impl From<Outcome> for RunRecord {
     }
 }
 
-/// One line of the timeline.
+/// One line of the trace.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct TraceLine {
-    /// True time, nanoseconds.
+    /// True time in nanoseconds.
     pub at: u64,
-    /// The event's number.
+    /// The number of the event.
     pub step: u64,
-    /// The number of the event that led to it: for a message, the one during which it was sent.
+    /// The number of the event that caused it: for a message, the event in which it was sent.
     pub cause: u64,
-    /// The server it concerns; 0: the world or a client.
+    /// The server concerned; 0: the world or a client.
     pub node: u64,
     /// What happened.
     pub text: String,

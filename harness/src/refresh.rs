@@ -1,7 +1,7 @@
-//! Searches near: a case whose plan no longer does what it did may do so again with other chance.
+//! Refreshes a case whose plan no longer has the expected result, by trying the same plan with other seeds.
 //!
-//! A change of the code moves what happens when, and what hung by a hair no longer hangs there. The plan still says what
-//! it takes; so the same plan is tried with many other seeds, before anybody calls its case stale.
+//! A change of the code shifts the timing of events, and a plan that failed narrowly may stop failing. Its faults and
+//! settings still fit, so many other seeds are tried before the case counts as stale.
 
 use crate::case::{Case, Expectation};
 use crate::outcome::{COMMIT, Options, Outcome, Verdict};
@@ -11,26 +11,26 @@ use crate::shrink::first_that_fails;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-/// How many other seeds are tried.
+/// How many seeds are tried.
 pub const REFRESH_SEEDS: u64 = 2_000;
-/// How many are looked at before anybody asks whether one of them was enough.
+/// How many seeds are tried in parallel before the first success among them ends the search.
 const SEEDS_PER_BATCH: u64 = 50;
 
-/// Whether a plan still does what its case expects; and where a bug is switched on, that without it all is well.
+/// Whether a plan meets the expectation of its case; and if it enables a bug, whether it passes without it.
 #[must_use]
 pub fn meets_expectation(case: &Case, plan: &Plan, run: &RunFn<'_>) -> bool {
     case.is_met_by(&run(plan, &Options::default()).outcome)
         && (plan.bug.is_none() || verdict_without_bug(plan, run) == Verdict::Passed)
 }
 
-/// What comes of a plan with its bug switched off.
+/// The verdict of a plan with its bug disabled.
 #[must_use]
 pub fn verdict_without_bug(plan: &Plan, run: &RunFn<'_>) -> Verdict {
     let without = Plan { bug: None, ..plan.clone() };
     run(&without, &Options::default()).outcome.verdict
 }
 
-/// The case with the first other seed with which it does what is expected of it.
+/// The case with the first other seed that meets its expectation.
 #[must_use]
 pub fn find_refreshed_case(case: &Case, run: &RunFn<'_>, jobs: NonZeroUsize) -> Option<Case> {
     let with_seed = |seed| Arc::new(Plan { seed, ..case.plan.clone() });
@@ -45,14 +45,14 @@ pub fn find_refreshed_case(case: &Case, run: &RunFn<'_>, jobs: NonZeroUsize) -> 
     None
 }
 
-/// The case as it would be made of this plan today.
+/// The case as it would be created from this plan today.
 #[must_use]
 pub fn rebuild_case(case: &Case, plan: Plan, outcome: &Outcome) -> Case {
-    let today = Case::new(case.story.clone(), case.expect.clone(), outcome, plan);
-    // What a good run must reach was decided when the case was made: it is no less today.
-    let decided = case.expect == Expectation::Passed && !case.milestones.is_empty();
-    let milestones = if decided { case.milestones.clone() } else { today.milestones };
-    Case { commit: Some(COMMIT.to_owned()), milestones, shrunk: case.shrunk, ..today }
+    let rebuilt = Case::new(case.description.clone(), case.expect.clone(), outcome, plan);
+    // The milestones of a passing case were fixed when it was created, and stay required.
+    let keeps_milestones = case.expect == Expectation::Passed && !case.milestones.is_empty();
+    let milestones = if keeps_milestones { case.milestones.clone() } else { rebuilt.milestones };
+    Case { commit: Some(COMMIT.to_owned()), milestones, shrunk: case.shrunk, ..rebuilt }
 }
 
 #[cfg(test)]
@@ -63,7 +63,7 @@ mod tests {
     use crate::plan::{Plan, generate};
     use invariants::Digest;
 
-    fn ends(verdict: Verdict) -> RunRecord {
+    fn run_with(verdict: Verdict) -> RunRecord {
         RunRecord::from(Outcome {
             verdict,
             counts: Counts::default(),
@@ -75,18 +75,22 @@ mod tests {
     }
 
     #[test]
-    fn who_fails_with_and_without_a_bug_has_not_caught_it() {
-        let toast =
-            Failure { property: "toast".into(), sentence: "it fell".into(), facts: None, evidence: vec![] };
-        let fell = || ends(Verdict::Failed(Box::new(toast.clone())));
-        let plan = Plan { bug: Some("butter".into()), ..generate(1) };
-        let expect = Expectation::Caught("toast".into());
-        let case = Case::new("It fell.".into(), expect, &fell().outcome, plan.clone());
-        let always = |_: &Plan, _: &Options| fell();
-        let with_it =
-            |plan: &Plan, _: &Options| if plan.bug.is_some() { fell() } else { ends(Verdict::Passed) };
-        assert!(meets_expectation(&case, &plan, &with_it) && !meets_expectation(&case, &plan, &always));
-        assert_eq!(verdict_without_bug(&plan, &with_it), Verdict::Passed);
-        assert_eq!(verdict_without_bug(&plan, &always), Verdict::Failed(Box::new(toast.clone())));
+    fn a_failure_that_remains_without_the_bug_is_not_caught_by_it() {
+        let failure = Failure {
+            property: "some-property".into(),
+            sentence: "it failed".into(),
+            facts: None,
+            evidence: vec![],
+        };
+        let failed = || run_with(Verdict::Failed(Box::new(failure.clone())));
+        let plan = Plan { bug: Some("some-bug".into()), ..generate(1) };
+        let expect = Expectation::Caught("some-property".into());
+        let case = Case::new("It failed.".into(), expect, &failed().outcome, plan.clone());
+        let always = |_: &Plan, _: &Options| failed();
+        let with_bug =
+            |plan: &Plan, _: &Options| if plan.bug.is_some() { failed() } else { run_with(Verdict::Passed) };
+        assert!(meets_expectation(&case, &plan, &with_bug) && !meets_expectation(&case, &plan, &always));
+        assert_eq!(verdict_without_bug(&plan, &with_bug), Verdict::Passed);
+        assert_eq!(verdict_without_bug(&plan, &always), Verdict::Failed(Box::new(failure.clone())));
     }
 }

@@ -1,13 +1,13 @@
-//! The question that shrinking asks: does this plan fail in the same way?
+//! Decides whether a plan reproduces a failure. Shrinking is built on it.
 
 use crate::outcome::{Failure, LIVENESS, Options, Outcome, RunRecord, Verdict};
 use crate::plan::Plan;
 use crate::signature::FailureSignature;
 
-/// One run of a plan, on whatever system.
+/// Runs a plan on some system.
 pub type RunFn<'a> = dyn Fn(&Plan, &Options) -> RunRecord + Sync + 'a;
 
-/// A failure that smaller plans shall show as well.
+/// A failure that smaller plans must reproduce.
 #[derive(Clone, Debug)]
 pub struct Reproducer {
     signature: FailureSignature,
@@ -15,39 +15,35 @@ pub struct Reproducer {
 }
 
 impl Reproducer {
-    /// The failure of a run, if it is one.
+    /// The failure of a run; `None` if it passed.
     #[must_use]
     pub fn from_outcome(plan: &Plan, outcome: &Outcome, options: &Options) -> Option<Reproducer> {
         let Verdict::Failed(failure) = &outcome.verdict else { return None };
-        // What was broken in the storm is looked for in storms: the peace after each of them would only take time.
-        let storm_only = failure.property != LIVENESS && outcome.counts.simulated < plan.storm.0;
-        let options = Options {
-            fault_phase_only: storm_only,
-            disabled: options.disabled.clone(),
-            ..Options::default()
-        };
+        // A failure in the fault phase is looked for in fault phases only: healed phases would take time for nothing.
+        let fault_phase_only = failure.property != LIVENESS && outcome.counts.simulated < plan.fault_phase.0;
+        let options = Options { fault_phase_only, disabled: options.disabled.clone(), ..Options::default() };
         Some(Reproducer { signature: FailureSignature::of(failure), options })
     }
 
-    /// The shape of the failure.
+    /// The failure's signature.
     #[must_use]
     pub fn signature(&self) -> &FailureSignature {
         &self.signature
     }
 
-    /// Whether a plan fails in this way; and where a bug is switched on, that it is the bug: without it all is well.
+    /// Whether a plan fails with this signature; and if it enables a bug, whether it passes without it.
     pub fn reproduces(&self, run: &RunFn<'_>, plan: &Plan) -> bool {
         if !self.matches_outcome(&run(plan, &self.options).outcome) {
             return false;
         }
         plan.bug.is_none() || {
-            let without_it = Plan { bug: None, ..plan.clone() };
-            run(&without_it, &Options { fault_phase_only: false, ..self.options.clone() }).outcome.verdict
+            let without_bug = Plan { bug: None, ..plan.clone() };
+            run(&without_bug, &Options { fault_phase_only: false, ..self.options.clone() }).outcome.verdict
                 == Verdict::Passed
         }
     }
 
-    /// Whether a run failed in this way.
+    /// Whether a run failed with this signature.
     #[must_use]
     pub fn matches_outcome(&self, outcome: &Outcome) -> bool {
         matches!(&outcome.verdict, Verdict::Failed(failure) if self.matches_failure(failure))

@@ -1,20 +1,20 @@
-//! The shape of a failure: what two failures have in common that are the same to a person.
+//! Failure signatures: two failures with the same signature are treated as the same failure.
 
 use crate::outcome::Failure;
 use invariants::Fact;
 use std::fmt;
 
-/// Which property was broken, and by what kind of clash. Failures of one shape are one group.
+/// The violated property and the kind of conflict. Failures are grouped by it.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct FailureSignature {
-    /// Which property.
+    /// The property.
     pub property: String,
-    /// The kinds of the two facts that clash; where it was not facts, the sentence without its numbers.
+    /// The kinds of the two conflicting facts; without facts, the message without its numbers.
     pub clash: String,
 }
 
 impl FailureSignature {
-    /// The shape of this failure.
+    /// The signature of this failure.
     #[must_use]
     pub fn of(failure: &Failure) -> FailureSignature {
         let clash = match &failure.facts {
@@ -34,23 +34,22 @@ impl fmt::Display for FailureSignature {
     }
 }
 
-/// A sentence without its numbers, and without how many there are in a list: `n3, n4 lag` and `n1 lags` differ, `n3, n4`
-/// and `n1, n2, n5` do not.
+/// A message without numbers and list lengths: `n3, n4` equals `n1, n2, n5`, but `n3, n4 lag` differs from `n1 lags`.
 fn strip_numbers(sentence: &str) -> String {
-    let mut bare = String::new();
+    let mut stripped = String::new();
     for c in sentence.chars() {
         match c {
-            '0'..='9' if bare.ends_with('#') => {}
-            '0'..='9' => bare.push('#'),
-            c => bare.push(c),
+            '0'..='9' if stripped.ends_with('#') => {}
+            '0'..='9' => stripped.push('#'),
+            c => stripped.push(c),
         }
     }
     for (list, one) in [("n#, n#", "n#"), ("#, #", "#")] {
-        while bare.contains(list) {
-            bare = bare.replace(list, one);
+        while stripped.contains(list) {
+            stripped = stripped.replace(list, one);
         }
     }
-    bare
+    stripped
 }
 
 /// The kind of a fact, in words.
@@ -96,7 +95,7 @@ mod tests {
     use invariants::{Fact, Observed, Violation};
 
     #[test]
-    fn numbers_do_not_count_and_words_do() {
+    fn messages_are_compared_without_numbers() {
         let same = |one: &str, other: &str| strip_numbers(one) == strip_numbers(other);
         assert!(same("n3 has a log up to 12, committed 7", "n1 has a log up to 9, committed 9"));
         assert!(same("{n1, n2, n3} voted", "{n4} voted"));
@@ -105,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clash_of_facts_is_told_by_their_kinds() {
+    fn a_conflict_of_facts_is_described_by_their_kinds() {
         let observed = |node, fact| Observed { at: 3, step: 7, node, fact };
         let failure = |first: Option<Observed>, second| Failure {
             property: "election-safety".into(),

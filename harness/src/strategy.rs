@@ -1,4 +1,4 @@
-//! Plans as a proptest strategy, so that a property test of anybody's server is a few lines, and shrinks as ours do.
+//! A proptest strategy for plans, for property tests of any server. It shrinks like `harness shrink`.
 //!
 //! ```
 //! use harness::outcome::{Options, Verdict};
@@ -9,17 +9,17 @@
 //! use proptest::prelude::*;
 //!
 //! proptest! {
-//!     // By itself proptest tries four smaller plans for each case, and a plan takes some hundred to become small.
+//!     // By default proptest tries four smaller plans per case, but shrinking a plan takes some hundred.
 //!     #![proptest_config(ProptestConfig { max_shrink_iters: 20_000, ..ProptestConfig::with_cases(4) })]
 //!     # /*
 //!     #[test]
 //!     # */
-//!     fn my_raft_keeps_its_promises(plan in plans(Profile::default())) {
+//!     fn my_raft_passes(plan in plans(Profile::default())) {
 //!         let outcome = run_with::<MyServer>(&plan, &Options::default()).outcome;
-//!         prop_assert_eq!(outcome.verdict, Verdict::Kept, "{}", harness::plan::file::to_text(&plan));
+//!         prop_assert_eq!(outcome.verdict, Verdict::Passed, "{}", harness::plan::file::to_text(&plan));
 //!     }
 //! }
-//! # my_raft_keeps_its_promises();
+//! # my_raft_passes();
 //! ```
 
 use crate::plan::{MAX_NODES, Plan, SimDuration, generate};
@@ -29,19 +29,19 @@ use proptest::strategy::{NewTree, Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 use std::ops::RangeInclusive;
 
-/// Which plans there shall be.
+/// Limits of the generated plans.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Profile {
-    /// How many servers; most plans have 3 or 5.
+    /// The number of servers; most plans have 3 or 5.
     pub nodes: RangeInclusive<u64>,
-    /// The longest storm. A shorter one is quicker, and sees less.
+    /// The longest fault phase. Shorter ones run faster and find less.
     pub max_fault_phase: SimDuration,
-    /// Kinds of faults that there shall not be, by name: what a system does not promise to survive.
+    /// Names of fault kinds to leave out, for systems that do not tolerate them.
     pub excluded_faults: Vec<&'static str>,
 }
 
 impl Default for Profile {
-    /// What `harness sweep` runs.
+    /// The plans of `harness sweep`.
     fn default() -> Profile {
         Profile {
             nodes: 1..=MAX_NODES,
@@ -51,7 +51,7 @@ impl Default for Profile {
     }
 }
 
-/// Plans of this profile, which shrink as `harness shrink` shrinks them.
+/// Plans within this profile. They shrink like `harness shrink`.
 #[must_use]
 pub const fn plans(profile: Profile) -> PlanStrategy {
     PlanStrategy { profile }
@@ -63,15 +63,15 @@ pub struct PlanStrategy {
     profile: Profile,
 }
 
-/// For how many seeds in vain a plan with the right number of servers is looked for.
+/// How many seeds are tried to find a plan with an allowed number of servers.
 const MAX_SEEDS_TRIED: u64 = 10_000;
 
 impl PlanStrategy {
     fn fit_to_profile(&self, mut plan: Plan) -> Plan {
-        plan.storm = plan.storm.min(self.profile.max_fault_phase);
-        let storm = plan.storm;
+        plan.fault_phase = plan.fault_phase.min(self.profile.max_fault_phase);
+        let end = plan.fault_phase;
         plan.faults.retain(|fault| {
-            fault.at < storm && !self.profile.excluded_faults.iter().any(|name| *name == fault.kind.name())
+            fault.at < end && !self.profile.excluded_faults.iter().any(|name| *name == fault.kind.name())
         });
         plan
     }
@@ -86,17 +86,16 @@ impl Strategy for PlanStrategy {
         let plan = (first..first + MAX_SEEDS_TRIED)
             .map(generate)
             .find(|plan| self.profile.nodes.contains(&plan.nodes));
-        let plan =
-            plan.ok_or_else(|| format!("no plan has a number of servers in {:?}", self.profile.nodes))?;
+        let plan = plan.ok_or_else(|| format!("no plan has a server count in {:?}", self.profile.nodes))?;
         Ok(PlanTree { shrinker: Shrinker::with_small_budget(self.fit_to_profile(plan)), proposed: None })
     }
 }
 
-/// A plan on its way to a smaller one.
+/// A plan that is being shrunk.
 #[derive(Clone, Debug)]
 pub struct PlanTree {
     shrinker: Shrinker,
-    /// What is being tried; `None`: the smallest plan so far.
+    /// The proposed smaller plan; `None`: the smallest failing plan so far.
     proposed: Option<Plan>,
 }
 
@@ -114,7 +113,7 @@ impl ValueTree for PlanTree {
         self.proposed.as_ref().unwrap_or_else(|| self.shrinker.best()).clone()
     }
 
-    /// What was tried fails as well.
+    /// The current plan fails.
     fn simplify(&mut self) -> bool {
         if self.proposed.is_some() {
             self.shrinker.record_result(true);
@@ -122,7 +121,7 @@ impl ValueTree for PlanTree {
         self.propose()
     }
 
-    /// It does not.
+    /// The current plan passes.
     fn complicate(&mut self) -> bool {
         if self.proposed.is_some() {
             self.shrinker.record_result(false);
@@ -149,12 +148,12 @@ mod tests {
         });
         match failed {
             Err(TestError::Fail(_, plan)) => plan,
-            other => panic!("it should have failed: {other:?}"),
+            other => panic!("the property must fail: {other:?}"),
         }
     }
 
     #[test]
-    fn proptest_finds_a_plan_and_shrinks_it_with_our_shrinker() {
+    fn proptest_shrinks_plans_with_the_shrinker_of_the_harness() {
         let crashes = |plan: &Plan| {
             plan.faults.iter().filter(|fault| matches!(fault.kind, FaultKind::Crash { .. })).count()
         };
@@ -163,22 +162,22 @@ mod tests {
     }
 
     #[test]
-    fn a_profile_bounds_what_there_is() {
+    fn plans_stay_within_their_profile() {
         let profile = Profile {
             nodes: 5..=5,
             max_fault_phase: SimDuration::millis(9_000),
-            excluded_faults: vec!["rot", "crash"],
+            excluded_faults: vec!["bit-rot", "crash"],
         };
-        let outside = |plan: &Plan| {
+        let violates = |plan: &Plan| {
             plan.nodes != 5
-                || plan.storm > SimDuration::millis(9_000)
-                || plan.faults.iter().any(|fault| ["rot", "crash"].contains(&fault.kind.name()))
+                || plan.fault_phase > SimDuration::millis(9_000)
+                || plan.faults.iter().any(|fault| ["bit-rot", "crash"].contains(&fault.kind.name()))
         };
         let mut runner = TestRunner::deterministic();
         for _ in 0..100 {
             use proptest::strategy::{Strategy, ValueTree};
             let plan = plans(profile.clone()).new_tree(&mut runner).unwrap().current();
-            assert!(!outside(&plan) && plan.check().is_ok(), "{plan:?}");
+            assert!(!violates(&plan) && plan.check().is_ok(), "{plan:?}");
         }
     }
 }

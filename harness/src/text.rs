@@ -1,28 +1,28 @@
-//! Text from outside, as a sentence can show it: file names, stories, keys, values, messages of a panic.
+//! Escapes text from outside (file names, descriptions, keys, values, panic messages) for terminals.
 //!
-//! A terminal obeys control characters, and characters that have no width or that turn the direction of writing around
-//! change what a line seems to say. All of them are shown by their numbers. JSON needs none of this.
+//! Terminals interpret control characters; characters without width or with a change of writing direction alter what a
+//! line seems to say. All of these are escaped. JSON does not need it.
 
 use std::borrow::Cow;
 
-/// How many characters of a value a sentence shows: with the rest of the sentence, about a line.
+/// The most characters of a value in a message: about one line.
 const MAX_VALUE_CHARS: usize = 100;
-/// How many characters a line has that repeats what came from outside.
+/// The most characters of a line that repeats text from outside.
 const MAX_LINE_CHARS: usize = 1_000;
 
-/// A text in which every character can be seen, in one line: `\u{1b}` for an escape, `\n` for the end of a line.
+/// Escapes a text into one visible line: `\u{1b}` for an escape character, `\n` for a line end.
 #[must_use]
 pub fn escape(text: &str) -> Cow<'_, str> {
     escape_unless(text, is_visible)
 }
 
-/// The same of a text that has several lines: they stay lines.
+/// Escapes a text, but keeps its line ends.
 #[must_use]
 pub fn escape_lines(text: &str) -> Cow<'_, str> {
     escape_unless(text, |c| c == '\n' || is_visible(c))
 }
 
-/// A value for a sentence: visible, and cut where it is longer than a line.
+/// A value for a message: escaped and truncated.
 #[must_use]
 pub fn display_value(value: &str) -> String {
     let mut rest = value.chars();
@@ -34,7 +34,7 @@ pub fn display_value(value: &str) -> String {
     }
 }
 
-/// A line in which no value is longer than a line: words are cut, and of words without an end the later ones are left out.
+/// A line in which each word is escaped and truncated, and which is itself truncated.
 #[must_use]
 pub fn display_line(line: &str) -> String {
     let is_long = |word: &&str| word.chars().nth(MAX_VALUE_CHARS).is_some();
@@ -48,14 +48,14 @@ pub fn display_line(line: &str) -> String {
     }
 }
 
-fn escape_unless(text: &str, stays: impl Fn(char) -> bool) -> Cow<'_, str> {
-    if text.chars().all(&stays) {
+fn escape_unless(text: &str, is_kept: impl Fn(char) -> bool) -> Cow<'_, str> {
+    if text.chars().all(&is_kept) {
         return text.into();
     }
     let mut escaped = String::with_capacity(text.len() + 16);
     for c in text.chars() {
         match c {
-            _ if stays(c) => escaped.push(c),
+            _ if is_kept(c) => escaped.push(c),
             '\n' | '\r' | '\t' => escaped.extend(c.escape_default()),
             _ => escaped.extend(c.escape_unicode()),
         }
@@ -63,18 +63,18 @@ fn escape_unless(text: &str, stays: impl Fn(char) -> bool) -> Cow<'_, str> {
     escaped.into()
 }
 
-/// Whether a character takes up room of its own or, like an accent, belongs to one that does.
+/// Whether a character is printed by itself or, like an accent, with the character before it.
 fn is_visible(c: char) -> bool {
     if c.is_ascii() {
         return !c.is_ascii_control();
     }
-    // The standard library knows what can be printed. An accent alone counts as invisible there, behind a letter it does
-    // not. These letters and marks print as nothing although it thinks otherwise.
-    let blank = matches!(c,
+    // `escape_debug` knows which characters are printable. It treats an accent as invisible unless a letter precedes
+    // it. The characters of this list print as nothing, although it considers them visible.
+    let is_blank = matches!(c,
         '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}' | '\u{2800}' | '\u{3164}'
         | '\u{fe00}'..='\u{fe0f}' | '\u{ffa0}' | '\u{e0000}'..='\u{e0fff}');
-    let letter_and_this: String = ['a', c].iter().collect();
-    !blank && letter_and_this.escape_debug().nth(1) == Some(c)
+    let after_letter: String = ['a', c].iter().collect();
+    !is_blank && after_letter.escape_debug().nth(1) == Some(c)
 }
 
 #[cfg(test)]
@@ -83,8 +83,8 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn what_moves_the_cursor_or_the_direction_is_shown_by_its_number() {
-        let told = [
+    fn control_and_direction_characters_are_escaped() {
+        let cases = [
             ("\u{1b}[31mred", "\\u{1b}[31mred"),
             ("a\nb\tc\rd", "a\\nb\\tc\\rd"),
             ("\u{7f}\u{9b}2J", "\\u{7f}\\u{9b}2J"),
@@ -94,14 +94,14 @@ mod tests {
             ("one\u{2028}two", "one\\u{2028}two"),
             ("\u{3164}\u{e0041}\u{fe0f}", "\\u{3164}\\u{e0041}\\u{fe0f}"),
         ];
-        for (text, right) in told {
-            assert_eq!(escape(text), right);
+        for (text, escaped) in cases {
+            assert_eq!(escape(text), escaped);
         }
         assert_eq!(escape_lines("a\nb\u{1b}\n"), "a\nb\\u{1b}\n");
     }
 
     #[test]
-    fn what_people_write_stays() {
+    fn ordinary_text_is_unchanged() {
         for text in ["it's a \"plan\" in C:\\plans", "größer", "e\u{301}", "日本語", "🙂", "נתונים"]
         {
             assert_eq!(escape(text), text);
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_value_is_cut() {
+    fn long_values_are_truncated() {
         assert_eq!(display_value(&"x".repeat(100)), "x".repeat(100));
         let long = display_value(&("x".repeat(100) + "\u{1b}rest"));
         assert_eq!(long, "x".repeat(100) + "... (5 more characters)");
@@ -125,10 +125,10 @@ mod tests {
 
     proptest! {
             #[test]
-            fn nothing_visible_is_lost_and_nothing_else_is_left(text: String) {
-                let seen = escape(&text);
-                prop_assert!(!seen.chars().any(char::is_control));
-                prop_assert_eq!(escape(&seen), seen.as_ref());
+            fn escaped_text_has_no_control_characters_and_is_stable(text: String) {
+                let escaped = escape(&text);
+                prop_assert!(!escaped.chars().any(char::is_control));
+                prop_assert_eq!(escape(&escaped), escaped.as_ref());
     prop_assert_eq!(escape_lines(&text).matches('\n').count(), text.matches('\n').count());
             }
         }

@@ -25,7 +25,7 @@ fn answers(record: &RunRecord, answer: &str) -> usize {
 fn an_hour_ahead(node: Target) -> RunRecord {
     let mut plan = busy();
     plan.raft.forward = true;
-    plan.clients.anywhere = Probability(900_000);
+    plan.clients.random_target = Probability(900_000);
     plan.clients.session = SimDuration::millis(30_000);
     plan.faults = vec![fault(SimDuration::millis(2_000), FaultKind::WallJump { node, by: 3_600_000 })];
     told::<RaftServer>(&plan)
@@ -71,7 +71,7 @@ fn a_server_takes_no_part_whichever_of_its_files_rots() {
         let mut plan = busy();
         plan.seed = seed;
         let node = Target::Node(2);
-        plan.faults = vec![fault(SimDuration::millis(3_000), FaultKind::Rot { node })];
+        plan.faults = vec![fault(SimDuration::millis(3_000), FaultKind::BitRot { node })];
         let record = told::<RaftServer>(&plan);
         assert_eq!(record.outcome.verdict, harness::outcome::Verdict::Passed, "seed {seed}");
         let says = |words| record.trace.iter().any(|line| line.node == 2 && line.text.starts_with(words));

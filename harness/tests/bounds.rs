@@ -33,8 +33,8 @@ const FIELDS: &[Extreme] = &[
     ("nodes", |plan, value| plan.nodes = value),
     ("raft.batch", |plan, value| plan.raft.batch = value),
     ("raft.window", |plan, value| plan.raft.window = value),
-    ("raft.syncs", |plan, value| plan.raft.syncs = value),
-    ("raft.founders", |plan, value| plan.raft.founders = value),
+    ("raft.max_in_flight_syncs", |plan, value| plan.raft.max_in_flight_syncs = value),
+    ("raft.initial_voters", |plan, value| plan.raft.initial_voters = value),
     ("raft.batch_bytes", |plan, value| plan.raft.batch_bytes = value),
     ("raft.window_bytes", |plan, value| plan.raft.window_bytes = value),
     ("raft.uncommitted_bytes", |plan, value| plan.raft.uncommitted_bytes = value),
@@ -56,13 +56,13 @@ const FIELDS: &[Extreme] = &[
     }),
     ("clients.in_flight", |plan, value| {
         plan.clients.in_flight = value;
-        plan.clients.pause = SimDuration::micros(20);
+        plan.clients.think_time = SimDuration::micros(20);
     }),
     ("clients.attempts", |plan, value| plan.clients.attempts = value),
     ("clients.keys", |plan, value| {
         plan.clients.keys = value;
         plan.clients.count = 100;
-        plan.clients.pause = SimDuration::millis(5);
+        plan.clients.think_time = SimDuration::millis(5);
         plan.nodes = MAX_NODES;
         plan.compaction =
             Some(CompactionConfig { entries: 500, bytes: 0, every: SimDuration(0), trailing: 0 });
@@ -73,11 +73,11 @@ const FIELDS: &[Extreme] = &[
     ("bounds.convergence", |plan, value| plan.bounds.convergence = value),
     ("bounds.events", |plan, value| plan.bounds.events = value),
     ("fault", |plan, value| {
-        let at = |number: u64| SimDuration(plan.storm.0 * number / value.max(1));
+        let at = |number: u64| SimDuration(plan.fault_phase.0 * number / value.max(1));
         let weather = |number: u64| match number % 3 {
             0 => FaultKind::Transfer { to: Target::Follower },
-            1 => FaultKind::Split { side: vec![Target::Leader; 50], lasts: SimDuration::millis(200) },
-            _ => FaultKind::Weather {
+            1 => FaultKind::Partition { side: vec![Target::Leader; 50], lasts: SimDuration::millis(200) },
+            _ => FaultKind::DegradedNetwork {
                 loss: Probability(10),
                 duplication: Probability(10),
                 reordering: Probability(10),
@@ -159,17 +159,17 @@ fn as_much_as_can_be_kept(nodes: u64, compaction: Option<CompactionConfig>, read
     plan.clients.reads = reads;
     plan.clients.count = 20;
     plan.clients.in_flight = 50;
-    plan.clients.pause = SimDuration::millis(1);
+    plan.clients.think_time = SimDuration::millis(1);
     plan.raft.heartbeat = SimDuration::millis(90);
     (plan.raft.batch, plan.raft.window) = (1_000, 4);
     plan.bounds.events = plan::MAX_EVENTS;
-    let passes = |storm: u64| Plan { storm: SimDuration::millis(storm), ..plan.clone() }.check().is_ok();
+    let passes = |storm: u64| Plan { fault_phase: SimDuration::millis(storm), ..plan.clone() }.check().is_ok();
     let (mut least, mut most) = (1, 1 << 30);
     while most - least > 1 {
         let middle = (least + most) / 2;
         if passes(middle) { least = middle } else { most = middle }
     }
-    Plan { storm: SimDuration::millis(least), ..plan }
+    Plan { fault_phase: SimDuration::millis(least), ..plan }
 }
 
 #[test]
@@ -191,7 +191,7 @@ fn what_clients_call_is_kept_within_a_gibibyte() {
         let (nodes, compaction, reads) = plans[place - 1].clone();
         let plan = as_much_as_can_be_kept(nodes, compaction, reads);
         let counts = run(&plan, &Options::default()).outcome.counts;
-        println!("{nodes} servers, {}: {counts:?}", plan.storm);
+        println!("{nodes} servers, {}: {counts:?}", plan.fault_phase);
         return println!("peak {}", peak());
     }
     for place in 1..=plans.len() {
@@ -218,7 +218,7 @@ fn the_largest_file_is_read_within_a_gibibyte_and_no_larger_one() {
     let mut plan = short(3);
     plan.clients.calls = Some(vec![vec![1; 300_000]; 3]);
     let mut case = Case {
-        story: String::new(),
+        description: String::new(),
         expect: Expectation::Passed,
         commit: None,
         milestones: vec![],
@@ -226,11 +226,11 @@ fn the_largest_file_is_read_within_a_gibibyte_and_no_larger_one() {
         plan,
     };
     let most = plan::file::MAX_FILE_BYTES as usize;
-    case.story = "x".repeat(most - case.to_text().len());
+    case.description = "x".repeat(most - case.to_text().len());
     case.write(&path).unwrap();
     assert_eq!(std::fs::metadata(&path).unwrap().len(), plan::file::MAX_FILE_BYTES);
     assert_eq!(case::read_case_or_plan(&path), Ok(case.clone()));
-    case.story.push('x');
+    case.description.push('x');
     case.write(&path).unwrap();
     let said = case::read_case_or_plan(&path).unwrap_err().to_string();
     assert!(said.ends_with("has 4194305 bytes: a plan or a case has at most 4194304"), "{said}");

@@ -73,7 +73,7 @@ fn plans_that_cannot_be_used_are_refused_with_their_place() {
         ("unknown-fault", "kind = \"power-loss\"", "kind = \"earthquake\""),
         ("unknown-node", "nodes = [4]", "nodes = [9]"),
         ("no-nodes", "nodes = 5", "nodes = 0"),
-        ("unknown-field", "storm = ", "strom = "),
+        ("unknown-field", "fault_phase = ", "fault_phsae = "),
         ("unknown-bug", "nodes = 5", "nodes = 5\nbug = \"no-such-bug\""),
         ("too-slow", "heartbeat = \"87ms\"", "heartbeat = \"87s\""),
     ];

@@ -60,7 +60,7 @@ fn an_unknown_outcome_retires_its_session() {
     let mut retired = 0;
     for (seed, history) in histories() {
         let plan = rough(seed);
-        let patience = plan.clients.patience.0 * plan.clients.attempts;
+        let patience = plan.clients.timeout.0 * plan.clients.attempts;
         for (place, lost) in history.iter().enumerate().filter(|(_, call)| call.returned.is_none()) {
             let later = &history[place..];
             let same =
@@ -75,7 +75,7 @@ fn an_unknown_outcome_retires_its_session() {
 #[test]
 fn lists_stay_short_and_keys_keep_their_kind() {
     let mut plan = rough(1);
-    plan.storm = SimDuration::millis(60_000);
+    plan.fault_phase = SimDuration::millis(60_000);
     let history = told::<Clerk>(&plan).history;
     let mut appended: BTreeMap<u64, u64> = BTreeMap::new();
     let (mut registers, mut lists) = (BTreeSet::new(), BTreeSet::new());
@@ -99,7 +99,7 @@ fn lists_stay_short_and_keys_keep_their_kind() {
 fn a_compare_and_set_often_matches() {
     let mut plan = rough(1);
     plan.faults.clear();
-    plan.storm = SimDuration::millis(60_000);
+    plan.fault_phase = SimDuration::millis(60_000);
     let history = told::<Clerk>(&plan).history;
     let attempts = history.iter().filter(|call| {
         matches!(call.operation.action, Action::CompareAndSet { expect, .. } if expect != Content::INITIAL)
@@ -269,10 +269,10 @@ fn who_asks_anywhere_moves_nothing_else() {
     };
     let still = told::<Clerk>(&plan);
     let mut hardly = plan.clone();
-    hardly.clients.anywhere = Probability(1);
+    hardly.clients.random_target = Probability(1);
     assert_eq!(told::<Clerk>(&hardly).outcome, still.outcome, "that it might does not move a thing");
     let mut often = plan;
-    often.clients.anywhere = Probability(900_000);
+    often.clients.random_target = Probability(900_000);
     let often = told::<Clerk>(&often);
     let (often, seldom) = (asked_elsewhere(&often), asked_elsewhere(&still));
     assert!(often > 2 * seldom, "{often} and {seldom} requests went elsewhere");

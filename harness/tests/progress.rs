@@ -125,7 +125,7 @@ fn fail_progress(plan: &Plan, group: Group, answers: Answers, without: &[&str], 
 }
 
 fn rot(node: u64) -> Fault {
-    fault(SimDuration::millis(50 + node), FaultKind::Rot { node: Target::Node(node) })
+    fault(SimDuration::millis(50 + node), FaultKind::BitRot { node: Target::Node(node) })
 }
 
 #[test]
@@ -181,7 +181,7 @@ fn without_a_majority_that_can_take_part_nothing_is_asked() {
 #[test]
 fn a_server_that_was_never_added_does_not_count() {
     let mut plan = calm(5, SimDuration::millis(200));
-    plan.raft.founders = 3;
+    plan.raft.initial_voters = 3;
     plan.faults = vec![rot(4), rot(5)];
     fail_progress(&plan, Group::Empty, Answers::NeverAsked, &[], "there is no leader");
     plan.faults = vec![rot(2), rot(3)];

@@ -40,9 +40,9 @@ fn accepted(plan: &Plan, number: u64) {
         return;
     }
     let mut short = plan.clone();
-    short.storm = short.storm.min(SimDuration::millis(1_500));
+    short.fault_phase = short.fault_phase.min(SimDuration::millis(1_500));
     short.bounds.events = short.bounds.events.min(4_000);
-    let storm = short.storm;
+    let storm = short.fault_phase;
     short.faults.retain(|fault| fault.at < storm);
     let verdict = run(&short, &Options::default()).outcome.verdict;
     // A cluster that is set up badly need not make progress; but only a bug may end a server.
@@ -143,7 +143,7 @@ fn written_ledger() -> Vec<u8> {
             plan.faults.iter().filter(|fault| fault.at < SimDuration::millis(400)).cloned().collect();
         let bounds =
             plan::LivenessBounds { events: if plan.seed == 4 { 50 } else { 100_000 }, ..plan.bounds.clone() };
-        run(&Plan { storm: SimDuration::millis(400), faults, bounds, ..plan.clone() }, options)
+        run(&Plan { fault_phase: SimDuration::millis(400), faults, bounds, ..plan.clone() }, options)
     };
     sweep(&settings, &short, &AtomicBool::new(false), &mut |sum| {
         ledger.write_progress(sum, true).expect("it can be written");

@@ -54,7 +54,7 @@ fn what_is_in_flight_outlives_cuts_and_restarts() {
     let (from, to) = (Target::Node(1), Target::Node(2));
     plan.faults = vec![
         // Greetings leave at 20, 40, 60 and 80. The first two cross: the second meets the next incarnation.
-        fault(SimDuration::millis(50), FaultKind::Cut { from, to, lasts: SimDuration::millis(25) }),
+        fault(SimDuration::millis(50), FaultKind::OneWayPartition { from, to, lasts: SimDuration::millis(25) }),
         fault(SimDuration::millis(75), FaultKind::Crash { node: to, lasts: SimDuration::millis(10) }),
     ];
     plan.bounds.leader = 1;
@@ -78,7 +78,7 @@ fn a_pause_holds_everything_and_lets_it_go_in_order() {
         // A pause of the sender holds its timer: it comes late, and once.
         fault(SimDuration::millis(85), pause(Target::Node(1))),
     ];
-    plan.storm = SimDuration::millis(200);
+    plan.fault_phase = SimDuration::millis(200);
     plan.bounds.leader = 0;
     assert_eq!(
         said(&told::<Teller>(&plan)),
@@ -191,7 +191,7 @@ fn a_disk_that_refuses_says_so_and_its_server_is_restarted_when_it_saves_again()
         "the page cache survives"
     );
     // Also when the storm ends before the fault does.
-    plan.storm = SimDuration::millis(10);
+    plan.fault_phase = SimDuration::millis(10);
     assert_eq!(said(&told::<Writer>(&plan)).last().unwrap(), "10 n1 finds [1, 2]");
     // Where no sync fell into that time, nothing has happened.
     plan.faults = vec![fault(SimDuration::millis(6), FaultKind::DiskError { node, lasts })];
@@ -325,7 +325,7 @@ fn a_wiped_server_counts_again_when_it_may_have_been_added_again_and_who_cannot_
 /// A generated plan in which disks refuse every half second, and the power of some of them goes before they save again.
 fn refusing(seed: u64) -> Plan {
     let mut plan = generate(seed);
-    for number in 1..plan.storm.0 / 500_000_000 {
+    for number in 1..plan.fault_phase.0 / 500_000_000 {
         let node = Target::Node((number * 7 + seed) % plan.nodes + 1);
         let at = SimDuration(number * 500_000_000);
         let lasts = SimDuration::millis(20 + number * 37 % 400);
@@ -336,7 +336,7 @@ fn refusing(seed: u64) -> Plan {
                 .push(fault(at, FaultKind::PowerLoss { nodes: vec![node], lasts: SimDuration::millis(50) }));
         }
     }
-    plan.faults.retain(|fault| fault.at < plan.storm);
+    plan.faults.retain(|fault| fault.at < plan.fault_phase);
     plan
 }
 
@@ -486,7 +486,7 @@ fn a_thousand_runs_do_not_leak() {
     let runs = || {
         for seed in 0..500 {
             let mut plan = common::rough(seed);
-            plan.storm = SimDuration::millis(700);
+            plan.fault_phase = SimDuration::millis(700);
             let options = Options { unchecked: true, strict: seed % 4 == 0, ..Options::default() };
             let _ = run_with::<common::Clerk>(&plan, &options);
         }

@@ -443,7 +443,7 @@ fn facts(round: u64) -> Vec<Fact> {
 #[test]
 fn facts_that_cannot_be_break_a_property_and_nothing_else() {
     let mut plan = busy();
-    plan.storm = SimDuration::millis(300);
+    plan.fault_phase = SimDuration::millis(300);
     let mut properties = BTreeSet::new();
     for (_, plan) in each(&plan, |wrong| matches!(wrong, Wrong::Nonsense(_))) {
         // All properties, those that are no properties of facts, and none.

@@ -32,7 +32,7 @@ fn replay(path: &Path) -> Result<(), Failed> {
         Err(format!(
             "expected: {expect}\ncame: {came}\n\n{}\nlook: cargo run --release -- replay {file}\nif only its chance is \
              stale: cargo run --release -- replay --refresh {file}",
-            case.story,
+            case.description,
             file = path.display()
         ))
     };

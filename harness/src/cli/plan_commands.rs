@@ -100,7 +100,7 @@ pub(super) fn write_case(arguments: &arguments::KeepArgs) -> CommandResult {
     };
     let found_before = found.as_ref().map_or_else(
         || format!("Seed {}@{GENERATOR_VERSION}. {seen}\n", plan.seed),
-        |found| if found.story.is_empty() { format!("{seen}\n") } else { found.story.clone() },
+        |found| if found.description.is_empty() { format!("{seen}\n") } else { found.description.clone() },
     );
     let story = format!("{DESCRIPTION_TEMPLATE}\n{found_before}");
     let shrunk = found.and_then(|found| found.shrunk);

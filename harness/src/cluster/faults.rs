@@ -119,14 +119,14 @@ impl<S: Server> Cluster<S> {
                 self.push_control(Control::Pause(node));
                 (Some(undo), lasts.0)
             }
-            FaultKind::Cut { from, to, lasts } => {
+            FaultKind::OneWayPartition { from, to, lasts } => {
                 let (Some(from), Some(to)) = (find(*from), find(*to)) else { return };
                 if from == to {
                     return;
                 }
                 (Some(self.block_links(vec![(from as usize - 1, to as usize - 1)])), lasts.0)
             }
-            FaultKind::Split { side, lasts } => {
+            FaultKind::Partition { side, lasts } => {
                 let side: Vec<Node> = side.iter().filter_map(|target| find(*target)).collect();
                 let servers = 1..=self.world.plan().nodes;
                 let pairs = servers.clone().flat_map(|from| servers.clone().map(move |to| (from, to)));
@@ -139,7 +139,7 @@ impl<S: Server> Cluster<S> {
                 }
                 (Some(self.block_links(links)), lasts.0)
             }
-            FaultKind::Weather { loss, duplication, reordering, delay, lasts } => {
+            FaultKind::DegradedNetwork { loss, duplication, reordering, delay, lasts } => {
                 let (loss, duplication, reordering) = (*loss, *duplication, *reordering);
                 self.world
                     .net
@@ -174,7 +174,7 @@ impl<S: Server> Cluster<S> {
                 self.world.node_state_mut(node).clock.jump_wall(by.saturating_mul(1_000_000));
                 (None, 0)
             }
-            FaultKind::Rot { node } => {
+            FaultKind::BitRot { node } => {
                 let Some(node) =
                     find(*node).filter(|node| self.faults.wiped_node.is_none_or(|wiped| wiped == *node))
                 else {
@@ -310,23 +310,23 @@ impl<S: Server> Cluster<S> {
 
     /// One server stays ill, if the plan wants that.
     pub(super) fn apply_permanent_fault(&mut self) {
-        let Some(held) = self.world.plan().held else { return };
+        let Some(held) = self.world.plan().permanent_fault else { return };
         let Some(node) = self.resolve_target(held.node, None) else { return };
         let others = (1..=self.world.plan().nodes).filter(|other| *other != node);
         let (here, others): (usize, Vec<usize>) =
             (node as usize - 1, others.map(|other| other as usize - 1).collect());
-        match held.ailment {
-            PermanentFaultKind::Deaf => {
+        match held.kind {
+            PermanentFaultKind::InboundPartition => {
                 others.into_iter().for_each(|other| self.world.net.block(other, here))
             }
-            PermanentFaultKind::Mute => {
+            PermanentFaultKind::OutboundPartition => {
                 others.into_iter().for_each(|other| self.world.net.block(here, other))
             }
             PermanentFaultKind::StalledDisk => self.world.node_state_mut(node).stall_faults += 1,
         }
         self.add_drift(node, held.drift);
         self.permanently_faulty = Some(node);
-        self.world.trace(0, || format!("n{node} stays ill: {:?}", held.ailment));
+        self.world.trace(0, || format!("n{node} stays ill: {:?}", held.kind));
     }
 
     /// The leader's process dies, and starts again when an election should be over.

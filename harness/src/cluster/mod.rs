@@ -101,7 +101,7 @@ impl<S: Server> Cluster<S> {
     /// All servers have been booted for the first time: clients call, and the faults take their course.
     pub fn start(&mut self) {
         self.clients.start(&mut self.world);
-        let storm = self.world.plan().storm.0;
+        let storm = self.world.plan().fault_phase.0;
         for (number, fault) in self.world.plan().faults.clone().iter().enumerate() {
             if fault.at.0 < storm {
                 self.world.queue.push(fault.at.0, Event::Fault { number: number as u32 });

@@ -72,7 +72,7 @@ impl<S: Server> Cluster<S> {
         self.apply_permanent_fault();
         self.clients.stop_calling();
         let bounds = self.world.plan().bounds.clone();
-        if self.world.plan().held.is_some_and(|held| held.ailment == PermanentFaultKind::StalledDisk) {
+        if self.world.plan().permanent_fault.is_some_and(|held| held.kind == PermanentFaultKind::StalledDisk) {
             self.clients.start_probe(&mut self.world, Probe::DiskProbe);
             return self.enter_phase(Phase::DiskProbe, bounds.leader + bounds.write);
         }

@@ -1,4 +1,4 @@
-//! What a plan must be so that it can be run.
+//! Validation: whether a plan can be run.
 
 use super::{
     ClientConfig, CompactionConfig, FaultKind, MAX_NODES, PermanentFaultKind, Plan, Probability, SimDuration,
@@ -7,31 +7,31 @@ use super::{
 use crate::{bugs, names};
 use std::fmt;
 
-/// The longest that anything in a plan may take: thirty days. No sum of such durations overflows.
+/// The longest duration in a plan: thirty days. No sum of such durations overflows.
 pub const MAX_DURATION: SimDuration = SimDuration(30 * 24 * 3_600 * 1_000_000_000);
-/// The most of what costs nothing before it is there: entries in a batch, messages in flight, attempts, ...
+/// The limit of counts that cost nothing until they are used: batch entries, messages in flight, attempts, ...
 const MAX_COUNT: u64 = 1_000_000;
-/// The most bytes that a limit may allow.
+/// The largest byte limit.
 const MAX_LIMIT_BYTES: u64 = 1 << 30;
 /// The most clients: each has a link to and from each server.
 const MAX_CLIENTS: u64 = 10_000;
-/// The most requests that one client may have in flight: it looks through them at each answer.
+/// The most requests that one client has in flight: each response searches them.
 const MAX_IN_FLIGHT: u64 = 1_000;
-/// The most keys: the application keeps a table of them, and each snapshot holds it.
+/// The most keys: the application keeps a table of them, and each snapshot contains it.
 const MAX_KEYS: u64 = 100_000;
-/// The most faults of a plan, and the most servers that one of them may name in one list.
+/// The most faults of a plan, and the most targets of one fault.
 const MAX_FAULTS: usize = 10_000;
 const MAX_TARGETS: usize = 100;
 /// The most events of a run.
 pub const MAX_EVENTS: u64 = 100_000_000;
-/// How many bytes a run may keep, by [`Plan::keeps`]: with what is there anyway it stays below 1 GiB.
+/// The most bytes that a run may need by [`Plan::estimated_memory`]: with everything else it stays below 1 GiB.
 const MAX_MEMORY: u64 = 900 << 20;
-/// How much faster or slower than true time a clock may run, in parts per million.
+/// The largest drift of a clock in parts per million of true time.
 const MAX_DRIFT: i64 = 500_000;
-/// How many times slower a disk may become.
+/// The largest slowdown of a disk.
 const MAX_FACTOR: u64 = 1_000;
 
-/// How many bytes are kept of a call, of a write besides, and of an entry in a log and on its disk. Measured.
+/// Memory per call, additionally per write, and per log entry (with its disk record) of each server. Measured.
 const BYTES_PER_CALL: u64 = 100;
 const BYTES_PER_WRITE: u64 = 400;
 const BYTES_PER_ENTRY: u64 = 170;
@@ -39,9 +39,9 @@ const BYTES_PER_ENTRY: u64 = 170;
 /// Why a plan cannot be run.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PlanError {
-    /// The field that is wrong, as the file names it: `raft.heartbeat`, `fault 3 (crash): node`.
+    /// The invalid field as the file names it: `raft.heartbeat`, `fault 3 (crash): node`.
     pub field: String,
-    /// What is wrong with it and what would be right.
+    /// What is wrong and what would be right.
     pub reason: String,
 }
 
@@ -54,11 +54,11 @@ impl fmt::Display for PlanError {
 impl std::error::Error for PlanError {}
 
 impl Plan {
-    /// Whether this plan can be run, and if not, the first reason why.
+    /// Checks that this plan can be run.
     ///
     /// # Errors
     ///
-    /// The first field that is wrong.
+    /// The first field that is invalid.
     pub fn check(&self) -> Result<(), PlanError> {
         self.check_cluster()?;
         self.check_network_and_disk()?;
@@ -67,15 +67,15 @@ impl Plan {
         if self.faults.len() > MAX_FAULTS {
             return plan_error(
                 "fault",
-                format!("is there {} times: {MAX_FAULTS} at most", self.faults.len()),
+                format!("appears {} times: at most {MAX_FAULTS} faults are allowed", self.faults.len()),
             );
         }
         for (number, fault) in (1..).zip(&self.faults) {
             let name = |field: &str| format!("fault {number} ({}): {field}", fault.kind.name());
-            if fault.at >= self.storm {
+            if fault.at >= self.fault_phase {
                 return plan_error(
                     name("at"),
-                    format!("is {}, but the storm is over at {}", fault.at, self.storm),
+                    format!("is {}, but the fault phase ends at {}", fault.at, self.fault_phase),
                 );
             }
             self.check_targets(&fault.kind, fault.on.is_some(), name)?;
@@ -86,10 +86,10 @@ impl Plan {
 
     fn check_cluster(&self) -> Result<(), PlanError> {
         if self.version != VERSION {
-            let which = if self.version > VERSION { "newer" } else { "older" };
+            let order = if self.version > VERSION { "newer" } else { "older" };
             return plan_error(
                 "version",
-                format!("is {}, {which} than the {VERSION} that this build understands", self.version),
+                format!("is {}, {order} than {VERSION}, which this build reads", self.version),
             );
         }
         if self.nodes == 0 {
@@ -98,11 +98,11 @@ impl Plan {
         check_range("nodes", self.nodes, 1, MAX_NODES)?;
         if let Some(bug) = self.bug.as_deref().filter(|bug| bugs::find(bug).is_none()) {
             let all = bugs::all();
-            let offer = names::unknown_name("bug", bug, all.iter().map(|bug| bug.name));
-            return plan_error("bug", format!("is \"{bug}\": {offer}"));
+            let suggestion = names::unknown_name("bug", bug, all.iter().map(|bug| bug.name));
+            return plan_error("bug", format!("is \"{bug}\": {suggestion}"));
         }
         let raft = &self.raft;
-        check_duration("storm", self.storm, SimDuration(1))?;
+        check_duration("fault_phase", self.fault_phase, SimDuration(1))?;
         check_duration("raft.election_timeout", raft.election_timeout, SimDuration(1))?;
         check_duration("raft.election_timeout_spread", raft.election_timeout_spread, SimDuration(0))?;
         check_duration("raft.heartbeat", raft.heartbeat, SimDuration(1))?;
@@ -117,14 +117,14 @@ impl Plan {
         }
         check_range("raft.batch", raft.batch, 1, MAX_COUNT)?;
         check_range("raft.window", raft.window, 1, MAX_COUNT)?;
-        check_range("raft.syncs", raft.syncs, 1, MAX_COUNT)?;
+        check_range("raft.max_in_flight_syncs", raft.max_in_flight_syncs, 1, MAX_COUNT)?;
         check_range("raft.batch_bytes", raft.batch_bytes, 0, MAX_LIMIT_BYTES)?;
         check_range("raft.window_bytes", raft.window_bytes, 0, MAX_LIMIT_BYTES)?;
         check_range("raft.uncommitted_bytes", raft.uncommitted_bytes, 0, MAX_LIMIT_BYTES)?;
         check_range("raft.chunk", raft.chunk, 0, MAX_LIMIT_BYTES)?;
         check_range("raft.requests", raft.requests, 0, MAX_COUNT)?;
         check_range("raft.promotion_lag", raft.promotion_lag, 0, MAX_COUNT)?;
-        check_range("raft.founders", raft.founders, 0, self.nodes)?;
+        check_range("raft.initial_voters", raft.initial_voters, 0, self.nodes)?;
         self.check_lease()?;
         self.check_compaction()?;
         self.check_permanent_fault()?;
@@ -139,23 +139,25 @@ impl Plan {
         if drift >= Probability::CERTAIN {
             return plan_error(
                 "raft.lease_drift",
-                format!("is {drift}: a clock that may stand still bounds nothing, so it must be below 100%"),
+                format!(
+                    "is {drift}: it must be below 100%, because a clock that may stand still bounds nothing"
+                ),
             );
         }
         if !self.raft.check_quorum {
             return plan_error(
                 "raft.lease_drift",
-                "needs `raft.check_quorum = true`: a lease is what voters promise with it".into(),
+                "needs `raft.check_quorum = true`: leases depend on voters that reject candidates".into(),
             );
         }
-        // What a plan says of its clocks must be true: a lease that is cheated proves nothing.
+        // Clock faults must respect the lease bound: a stale read under a broken bound proves nothing.
         for (number, fault) in (1..).zip(&self.faults) {
             let reason = match fault.kind {
                 FaultKind::ClockRate { drift: rate, .. } if rate.unsigned_abs() > u64::from(drift.0) => {
-                    format!("is {rate} parts per million, but leases count on at most {drift}")
+                    format!("is {rate} parts per million, but leases allow at most {drift}")
                 }
                 FaultKind::ClockJump { .. } => {
-                    format!("is a jump, but leases count on clocks that keep within {drift} of true time")
+                    format!("is a jump, but leases need clocks whose rate stays within {drift} of true time")
                 }
                 _ => continue,
             };
@@ -165,42 +167,47 @@ impl Plan {
     }
 
     fn check_permanent_fault(&self) -> Result<(), PlanError> {
-        let Some(held) = self.held else { return Ok(()) };
+        let Some(permanent) = self.permanent_fault else { return Ok(()) };
         if !self.raft.check_quorum {
             return plan_error(
-                "held",
-                "needs `raft.check_quorum = true`: without it a leader that hears nobody leads on for ever"
-                    .into(),
+                "permanent_fault",
+                "needs `raft.check_quorum = true`: without it an isolated leader never steps down".into(),
             );
         }
-        // It spends everybody's votes, term after term, and hears of none.
-        if held.ailment == PermanentFaultKind::Deaf && !self.raft.pre_vote {
+        // Without pre-vote this server keeps raising the term and takes the votes, and never receives a response.
+        if permanent.kind == PermanentFaultKind::InboundPartition && !self.raft.pre_vote {
             return plan_error(
-                "held.ailment",
-                "is \"deaf\": that needs `raft.pre_vote = true`, or a deaf candidate may be voted for for ever".into(),
+                "permanent_fault.kind",
+                "is \"inbound-partition\": it needs `raft.pre_vote = true`, or the server keeps winning votes in new terms".into(),
             );
         }
-        match held.node {
+        match permanent.node {
             Target::Node(number) if !(1..=self.nodes).contains(&number) => {
                 let nodes = self.nodes;
-                plan_error("held.node", format!("is {number}, but the plan has servers 1 to {nodes}"))
+                plan_error(
+                    "permanent_fault.node",
+                    format!("is {number}, but the plan has servers 1 to {nodes}"),
+                )
             }
-            Target::TriggerNode => plan_error("held.node", "is \"there\": it waits for no moment".into()),
-            _ if held.drift.unsigned_abs() > MAX_DRIFT.unsigned_abs() => plan_error(
-                "held.drift",
+            Target::TriggerNode => plan_error(
+                "permanent_fault.node",
+                "is \"trigger-node\", but a permanent fault has no trigger".into(),
+            ),
+            _ if permanent.drift.unsigned_abs() > MAX_DRIFT.unsigned_abs() => plan_error(
+                "permanent_fault.drift",
                 format!(
                     "is {}: it must be between {} and {MAX_DRIFT} parts per million",
-                    held.drift, -MAX_DRIFT
+                    permanent.drift, -MAX_DRIFT
                 ),
             ),
             _ if self
                 .raft
                 .lease_drift
-                .is_some_and(|drift| held.drift.unsigned_abs() > u64::from(drift.0)) =>
+                .is_some_and(|drift| permanent.drift.unsigned_abs() > u64::from(drift.0)) =>
             {
                 plan_error(
-                    "held.drift",
-                    format!("is {} parts per million, which leases do not count on", held.drift),
+                    "permanent_fault.drift",
+                    format!("is {} parts per million, more than leases allow", permanent.drift),
                 )
             }
             _ => Ok(()),
@@ -218,7 +225,7 @@ impl Plan {
         if (entries, bytes, every) == (0, 0, SimDuration(0)) {
             return plan_error(
                 "compaction",
-                "never happens: give `entries`, `bytes` or `every`, or leave the table out".into(),
+                "never happens: set `entries`, `bytes` or `every`, or remove the table".into(),
             );
         }
         Ok(())
@@ -246,11 +253,11 @@ impl Plan {
         check_range("clients.attempts", clients.attempts, 1, MAX_COUNT)?;
         // The first half of the keys are registers and the rest lists: there must be one of each.
         check_range("clients.keys", clients.keys, 2, MAX_KEYS)?;
-        check_duration("clients.pause", clients.pause, SimDuration(0))?;
-        check_duration("clients.patience", clients.patience, SimDuration(1))?;
+        check_duration("clients.think_time", clients.think_time, SimDuration(0))?;
+        check_duration("clients.timeout", clients.timeout, SimDuration(1))?;
         check_probability("clients.reads", clients.reads)?;
         check_duration("clients.session", clients.session, SimDuration(0))?;
-        check_probability("clients.anywhere", clients.anywhere)?;
+        check_probability("clients.random_target", clients.random_target)?;
         let calls = clients.calls.as_deref().unwrap_or_default();
         if calls.len() as u64 > clients.count {
             let (lists, count) = (calls.len(), clients.count);
@@ -262,38 +269,38 @@ impl Plan {
         calls.iter().flatten().try_for_each(|number| check_range("clients.calls", *number, 1, MAX_COUNT))
     }
 
-    /// What clients call is kept: by those who judge it, and, until it is compacted, in the log of each server.
+    /// Calls are kept in memory by the checkers and, until compaction, in the log of each server.
     fn check_memory(&self) -> Result<(), PlanError> {
-        let (calls, kept) = (self.max_calls(), self.estimated_memory());
-        if kept <= MAX_MEMORY {
+        let (calls, bytes) = (self.max_calls(), self.estimated_memory());
+        if bytes <= MAX_MEMORY {
             return Ok(());
         }
         plan_error(
-            "clients.pause",
+            "clients.think_time",
             format!(
-                "is {}: with that, {} clients call up to {calls} times in {}, of which a run keeps about {} MiB, and it may \
-                 keep {}; give them longer pauses or fewer events (`bounds.events`), or let logs be compacted more often",
-                self.clients.pause,
+                "is {}: {} clients then make up to {calls} calls in {}, for which a run needs about {} MiB, and the limit is \
+                 {} MiB; set a longer think time or fewer events (`bounds.events`), or compact logs more often",
+                self.clients.think_time,
                 self.clients.count,
-                self.storm,
-                kept >> 20,
+                self.fault_phase,
+                bytes >> 20,
                 MAX_MEMORY >> 20
             ),
         )
     }
 
-    /// How often clients call, at most: at each of their turns, and with three events at least for each call.
+    /// The most calls that clients can make: one per turn, and each call needs at least three events.
     fn max_calls(&self) -> u64 {
-        let ClientConfig { count, pause, .. } = &self.clients;
+        let ClientConfig { count, think_time, .. } = &self.clients;
         let turns = match &self.clients.calls {
             Some(calls) => calls.iter().map(|calls| calls.len() as u64).sum(),
-            // Pauses are drawn, and their mean is this one.
-            None => count.saturating_mul(self.storm.0 / pause.0.max(1) + 1),
+            // Pauses are random with this mean.
+            None => count.saturating_mul(self.fault_phase.0 / think_time.0.max(1) + 1),
         };
         turns.min(self.bounds.events / 3)
     }
 
-    /// About how many bytes a run keeps of what clients call.
+    /// About how many bytes a run needs for the calls of clients.
     fn estimated_memory(&self) -> u64 {
         let calls = self.max_calls();
         let reads = u128::from(calls) * u128::from(self.clients.reads.0.min(1_000_000)) / 1_000_000;
@@ -303,8 +310,8 @@ impl Plan {
             |CompactionConfig { entries, bytes, every, trailing }| {
                 let limit = |limit: u64| if limit == 0 { u64::MAX } else { limit };
                 let every = (u128::from(writes) * u128::from(limit(every.0))
-                    / u128::from(self.storm.0.max(1))) as u64;
-                // A command has some ten bytes at least.
+                    / u128::from(self.fault_phase.0.max(1))) as u64;
+                // A command has at least about ten bytes.
                 limit(*entries).min(limit(*bytes) / 10).min(every).saturating_add(*trailing).min(writes)
             },
         );
@@ -314,7 +321,7 @@ impl Plan {
     fn check_targets(
         &self,
         kind: &FaultKind,
-        waits: bool,
+        has_trigger: bool,
         name: impl Fn(&str) -> String,
     ) -> Result<(), PlanError> {
         for (field, target) in kind.targets() {
@@ -326,11 +333,8 @@ impl Plan {
                         format!("is {number}, but the plan has servers 1 to {nodes}"),
                     );
                 }
-                Target::TriggerNode if !waits => {
-                    return plan_error(
-                        name(field),
-                        "is \"there\": that needs the moment to wait for, `on`".into(),
-                    );
+                Target::TriggerNode if !has_trigger => {
+                    return plan_error(name(field), "is \"trigger-node\": it needs a trigger, `on`".into());
                 }
                 _ => {}
             }
@@ -340,12 +344,13 @@ impl Plan {
             return plan_error(name(field), format!("names more than {MAX_TARGETS} servers"));
         }
         match kind {
-            FaultKind::Cut { from, to, .. } if from == to => {
-                plan_error(name("to"), "is the same as `from`: no link leads from a server to itself".into())
+            FaultKind::OneWayPartition { from, to, .. } if from == to => {
+                plan_error(name("to"), "is the same as `from`: a server has no link to itself".into())
             }
-            FaultKind::Split { side, .. } if side.is_empty() => {
-                plan_error(name("side"), "is empty: a split needs at least one server on this side".into())
-            }
+            FaultKind::Partition { side, .. } if side.is_empty() => plan_error(
+                name("side"),
+                "is empty: a partition needs at least one server on this side".into(),
+            ),
             _ => Ok(()),
         }
     }
@@ -356,14 +361,14 @@ fn check_strength(kind: &FaultKind, name: impl Fn(&str) -> String) -> Result<(),
         check_duration(&name("lasts"), lasts, SimDuration(1))?;
     }
     match kind {
-        FaultKind::Weather { loss, duplication, reordering, delay, .. } => {
+        FaultKind::DegradedNetwork { loss, duplication, reordering, delay, .. } => {
             check_probability(&name("loss"), *loss)?;
             check_probability(&name("duplication"), *duplication)?;
             check_probability(&name("reordering"), *reordering)?;
             check_duration(&name("delay"), *delay, SimDuration(0))
         }
         FaultKind::SlowDisk { factor, .. } => check_range(&name("factor"), *factor, 1, MAX_FACTOR),
-        FaultKind::ClockRate { drift, .. } if drift.abs_diff(0) > MAX_DRIFT.unsigned_abs() => plan_error(
+        FaultKind::ClockRate { drift, .. } if drift.unsigned_abs() > MAX_DRIFT.unsigned_abs() => plan_error(
             name("drift"),
             format!("is {drift}: it must be between {} and {MAX_DRIFT} parts per million", -MAX_DRIFT),
         ),

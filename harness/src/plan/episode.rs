@@ -1,12 +1,12 @@
-//! Episodes: a few faults that belong together, each written because some kind of bug needs just that.
+//! Episodes: a few related faults, each written to expose a certain kind of bug.
 
 use super::plan_rng::PlanRng;
 use super::{Fault, FaultKind, Probability, SimDuration, Target, Trigger};
 
-/// Writes an episode's faults and says when it is over; what only colours the background is over at once.
+/// Adds an episode's faults and returns its end. An episode that only sets background conditions ends at its start.
 pub(super) type Episode = fn(&mut EpisodeBuilder) -> SimDuration;
 
-/// All episodes, each with how often it comes where it exists.
+/// All episodes, each with its weight.
 pub(super) const EPISODES: [(u64, Episode); 24] = [
     (6, crash),
     (4, crash_on_trigger),
@@ -34,22 +34,22 @@ pub(super) const EPISODES: [(u64, Episode); 24] = [
     (1, candidate_during_lease),
 ];
 
-/// Where an episode writes its faults.
+/// Collects the faults of one episode.
 pub(super) struct EpisodeBuilder<'a> {
-    /// The episode's own chance.
+    /// The episode's own random stream.
     pub(super) rng: PlanRng,
-    /// How many servers there are.
+    /// The number of servers.
     pub(super) nodes: u64,
-    /// The largest election timeout.
+    /// The longest election timeout.
     pub(super) timeout: SimDuration,
-    /// When the episode begins.
+    /// The start of the episode.
     pub(super) at: SimDuration,
-    /// What breaks.
+    /// All faults of the plan.
     pub(super) faults: &'a mut Vec<Fault>,
 }
 
 impl EpisodeBuilder<'_> {
-    /// So long after the episode began.
+    /// The time `span` after the start.
     pub(super) fn after(&self, span: SimDuration) -> SimDuration {
         SimDuration(self.at.0 + span.0)
     }
@@ -58,15 +58,15 @@ impl EpisodeBuilder<'_> {
         self.faults.push(Fault { at, on: None, kind });
     }
 
-    pub(super) fn add_fault_on(&mut self, at: SimDuration, moment: Trigger, kind: FaultKind) {
-        self.faults.push(Fault { at, on: Some(moment), kind });
+    pub(super) fn add_fault_on(&mut self, at: SimDuration, trigger: Trigger, kind: FaultKind) {
+        self.faults.push(Fault { at, on: Some(trigger), kind });
     }
 
     pub(super) fn any_node(&mut self) -> Target {
         Target::Node(self.rng.in_range(1, self.nodes))
     }
 
-    /// Somebody, and the leader more often than anybody else.
+    /// A target, most often the leader.
     pub(super) fn pick_target(&mut self) -> Target {
         let any = self.any_node();
         self.rng.pick_weighted(&[
@@ -77,7 +77,7 @@ impl EpisodeBuilder<'_> {
         ])
     }
 
-    /// So many different servers.
+    /// `count` different servers.
     pub(super) fn distinct_nodes(&mut self, count: u64) -> Vec<Target> {
         let mut left: Vec<u64> = (1..=self.nodes).collect();
         let mut chosen: Vec<u64> =
@@ -86,400 +86,409 @@ impl EpisodeBuilder<'_> {
         chosen.into_iter().map(Target::Node).collect()
     }
 
-    /// A stop: often shorter than an election takes, sometimes much longer.
+    /// A downtime: often shorter than an election, sometimes much longer.
     pub(super) fn downtime(&mut self) -> SimDuration {
         if self.rng.chance_percent(60) { self.rng.millis(20, 400) } else { self.rng.millis(500, 3_000) }
     }
 
-    /// So many percent of the largest election timeout, in whole milliseconds.
+    /// Between `least` and `most` percent of the longest election timeout, in whole milliseconds.
     pub(super) fn random_timeout_percent(&mut self, least: u64, most: u64) -> SimDuration {
         SimDuration::millis(self.timeout.0 / 1_000_000 * self.rng.in_range(least, most) / 100)
     }
 }
 
 impl EpisodeBuilder<'_> {
-    /// So many percent of the largest election timeout.
+    /// `percent` of the longest election timeout.
     pub(super) fn timeout_percent(&self, percent: u64) -> SimDuration {
         SimDuration(self.timeout.0 / 100 * percent)
     }
 }
 
-fn crash(scene: &mut EpisodeBuilder) -> SimDuration {
-    let (node, lasts) = (scene.pick_target(), scene.downtime());
-    scene.add_fault(scene.at, FaultKind::Crash { node, lasts });
-    scene.after(lasts)
+fn crash(episode: &mut EpisodeBuilder) -> SimDuration {
+    let (node, lasts) = (episode.pick_target(), episode.downtime());
+    episode.add_fault(episode.at, FaultKind::Crash { node, lasts });
+    episode.after(lasts)
 }
 
-fn crash_on_trigger(scene: &mut EpisodeBuilder) -> SimDuration {
-    let moment = scene.rng.pick(&Trigger::ALL);
-    let lasts = scene.downtime();
-    scene.add_fault_on(scene.at, moment, FaultKind::Crash { node: Target::TriggerNode, lasts });
-    scene.after(lasts)
+fn crash_on_trigger(episode: &mut EpisodeBuilder) -> SimDuration {
+    let trigger = episode.rng.pick(&Trigger::ALL);
+    let lasts = episode.downtime();
+    episode.add_fault_on(episode.at, trigger, FaultKind::Crash { node: Target::TriggerNode, lasts });
+    episode.after(lasts)
 }
 
-fn power_loss(scene: &mut EpisodeBuilder) -> SimDuration {
-    let (node, lasts) = (scene.pick_target(), scene.downtime());
-    scene.add_fault(scene.at, FaultKind::PowerLoss { nodes: vec![node], lasts });
-    scene.after(lasts)
+fn power_loss(episode: &mut EpisodeBuilder) -> SimDuration {
+    let (node, lasts) = (episode.pick_target(), episode.downtime());
+    episode.add_fault(episode.at, FaultKind::PowerLoss { nodes: vec![node], lasts });
+    episode.after(lasts)
 }
 
-/// What a majority promised must not have been in its page cache only.
-fn power_loss_of_majority(scene: &mut EpisodeBuilder) -> SimDuration {
-    let lasts = scene.rng.millis(20, 900);
-    let majority = scene.nodes / 2 + 1;
-    let nodes = if scene.rng.chance_percent(50) { Vec::new() } else { scene.distinct_nodes(majority) };
-    scene.add_fault(scene.at, FaultKind::PowerLoss { nodes, lasts });
-    scene.after(lasts)
+/// A majority loses power: what it acknowledged must not have been in page caches only.
+fn power_loss_of_majority(episode: &mut EpisodeBuilder) -> SimDuration {
+    let lasts = episode.rng.millis(20, 900);
+    let majority = episode.nodes / 2 + 1;
+    let nodes = if episode.rng.chance_percent(50) { Vec::new() } else { episode.distinct_nodes(majority) };
+    episode.add_fault(episode.at, FaultKind::PowerLoss { nodes, lasts });
+    episode.after(lasts)
 }
 
-/// Between a write and its sync, between a vote and its answer: once or several times in a row.
-fn power_loss_on_trigger(scene: &mut EpisodeBuilder) -> SimDuration {
-    let moment = scene.rng.pick(&Trigger::ALL);
-    let mut at = scene.at;
-    for _ in 0..scene.rng.in_range(1, 3) {
-        let lasts = scene.rng.millis(10, 500);
-        scene.add_fault_on(at, moment, FaultKind::PowerLoss { nodes: vec![Target::TriggerNode], lasts });
-        at = SimDuration(at.0 + lasts.0 + scene.random_timeout_percent(10, 100).0);
+/// Power loss at a trigger (between a write and its sync, a vote and its response, ...), once or several times in a
+/// row.
+fn power_loss_on_trigger(episode: &mut EpisodeBuilder) -> SimDuration {
+    let trigger = episode.rng.pick(&Trigger::ALL);
+    let mut at = episode.at;
+    for _ in 0..episode.rng.in_range(1, 3) {
+        let lasts = episode.rng.millis(10, 500);
+        episode.add_fault_on(at, trigger, FaultKind::PowerLoss { nodes: vec![Target::TriggerNode], lasts });
+        at = SimDuration(at.0 + lasts.0 + episode.random_timeout_percent(10, 100).0);
     }
     at
 }
 
-/// A leader that stood still goes on as if it still led.
-fn pause(scene: &mut EpisodeBuilder) -> SimDuration {
-    let (node, lasts) = (scene.pick_target(), scene.random_timeout_percent(30, 250));
-    scene.add_fault(scene.at, FaultKind::Pause { node, lasts });
-    scene.after(lasts)
+/// A paused leader continues as if it still led.
+fn pause(episode: &mut EpisodeBuilder) -> SimDuration {
+    let (node, lasts) = (episode.pick_target(), episode.random_timeout_percent(30, 250));
+    episode.add_fault(episode.at, FaultKind::Pause { node, lasts });
+    episode.after(lasts)
 }
 
-/// Some links pass nothing, in one direction.
-fn one_way_partitions(scene: &mut EpisodeBuilder) -> SimDuration {
-    let lasts = scene.rng.millis(300, 3_000);
-    let one = scene.rng.in_range(1, scene.nodes);
-    let far_ends: Vec<u64> = (1..=scene.nodes).filter(|&other| other != one).collect();
-    let hears = scene.rng.chance_percent(50);
-    for other in far_ends {
-        if scene.rng.chance_percent(60) {
-            let (one, other) = (Target::Node(one), Target::Node(other));
-            let (from, to) = if hears { (one, other) } else { (other, one) };
-            scene.add_fault(scene.at, FaultKind::Cut { from, to, lasts });
+/// Some links to or from one server are blocked in one direction.
+fn one_way_partitions(episode: &mut EpisodeBuilder) -> SimDuration {
+    let lasts = episode.rng.millis(300, 3_000);
+    let server = episode.rng.in_range(1, episode.nodes);
+    let others: Vec<u64> = (1..=episode.nodes).filter(|&other| other != server).collect();
+    let is_outbound = episode.rng.chance_percent(50);
+    for other in others {
+        if episode.rng.chance_percent(60) {
+            let (server, other) = (Target::Node(server), Target::Node(other));
+            let (from, to) = if is_outbound { (server, other) } else { (other, server) };
+            episode.add_fault(episode.at, FaultKind::OneWayPartition { from, to, lasts });
         }
     }
-    if scene.rng.chance_percent(40) {
-        scene.add_fault(scene.at, FaultKind::Cut { from: Target::Follower, to: Target::Leader, lasts });
+    if episode.rng.chance_percent(40) {
+        episode.add_fault(
+            episode.at,
+            FaultKind::OneWayPartition { from: Target::Follower, to: Target::Leader, lasts },
+        );
     }
-    scene.after(lasts)
+    episode.after(lasts)
 }
 
-fn partition(scene: &mut EpisodeBuilder) -> SimDuration {
-    let lasts = scene.rng.millis(500, 4_000);
-    let count = scene.rng.in_range(1, scene.nodes / 2);
-    let side = scene.distinct_nodes(count);
-    scene.add_fault(scene.at, FaultKind::Split { side, lasts });
-    scene.after(lasts)
+fn partition(episode: &mut EpisodeBuilder) -> SimDuration {
+    let lasts = episode.rng.millis(500, 4_000);
+    let count = episode.rng.in_range(1, episode.nodes / 2);
+    let side = episode.distinct_nodes(count);
+    episode.add_fault(episode.at, FaultKind::Partition { side, lasts });
+    episode.after(lasts)
 }
 
-/// A leader cut off goes on appending, alone or with a friend, while the others elect another. Sometimes that other one
-/// is gone just before the split heals: then the longest log is the deposed leader's, and it must not win.
-fn partitioned_leader_with_uncommitted_tail(scene: &mut EpisodeBuilder) -> SimDuration {
-    let lasts = scene.rng.millis(2_000, 5_000);
-    let friends = scene.nodes >= 5 && scene.rng.chance_percent(40);
-    let side = if friends { vec![Target::Leader, Target::Follower] } else { vec![Target::Leader] };
-    scene.add_fault(scene.at, FaultKind::Split { side, lasts });
-    if scene.rng.chance_percent(60) {
-        let before = scene.random_timeout_percent(5, 60);
-        let stops = scene.rng.millis(200, 1_500);
-        let at = SimDuration(scene.at.0 + lasts.0 - before.0.min(lasts.0));
-        let kind = match scene.rng.in_range(1, 3) {
-            1 => FaultKind::Pause { node: Target::Leader, lasts: stops },
-            2 => FaultKind::Crash { node: Target::Leader, lasts: stops },
-            _ => FaultKind::PowerLoss { nodes: vec![Target::Leader], lasts: stops },
+/// An isolated leader, alone or with one follower, keeps appending while the others elect another leader. Sometimes the
+/// new leader downtime just before the partition heals: the deposed leader then has the longest log and must not win.
+fn partitioned_leader_with_uncommitted_tail(episode: &mut EpisodeBuilder) -> SimDuration {
+    let lasts = episode.rng.millis(2_000, 5_000);
+    let has_follower = episode.nodes >= 5 && episode.rng.chance_percent(40);
+    let side = if has_follower { vec![Target::Leader, Target::Follower] } else { vec![Target::Leader] };
+    episode.add_fault(episode.at, FaultKind::Partition { side, lasts });
+    if episode.rng.chance_percent(60) {
+        let before = episode.random_timeout_percent(5, 60);
+        let downtime = episode.rng.millis(200, 1_500);
+        let at = SimDuration(episode.at.0 + lasts.0 - before.0.min(lasts.0));
+        let kind = match episode.rng.in_range(1, 3) {
+            1 => FaultKind::Pause { node: Target::Leader, lasts: downtime },
+            2 => FaultKind::Crash { node: Target::Leader, lasts: downtime },
+            _ => FaultKind::PowerLoss { nodes: vec![Target::Leader], lasts: downtime },
         };
-        scene.add_fault(at, kind);
+        episode.add_fault(at, kind);
     }
-    scene.after(lasts)
+    episode.after(lasts)
 }
 
-/// Just long enough for another leader: whoever asks the old one to read must not be told what was true before.
-fn brief_leader_isolation(scene: &mut EpisodeBuilder) -> SimDuration {
-    let lasts = scene.random_timeout_percent(90, 250);
-    let kind = match scene.rng.in_range(1, 3) {
+/// An isolation just long enough to elect another leader: reads at the old leader must not return stale data.
+fn brief_leader_isolation(episode: &mut EpisodeBuilder) -> SimDuration {
+    let lasts = episode.random_timeout_percent(90, 250);
+    let kind = match episode.rng.in_range(1, 3) {
         1 => FaultKind::Pause { node: Target::Leader, lasts },
-        _ => FaultKind::Split { side: vec![Target::Leader], lasts },
+        _ => FaultKind::Partition { side: vec![Target::Leader], lasts },
     };
-    if scene.rng.chance_percent(35) {
-        let kind = FaultKind::Split { side: vec![Target::TriggerNode], lasts };
-        scene.add_fault_on(scene.at, Trigger::Elected, kind);
-        scene.add_fault(scene.at, FaultKind::Crash { node: Target::Leader, lasts: SimDuration::millis(50) });
+    if episode.rng.chance_percent(35) {
+        let kind = FaultKind::Partition { side: vec![Target::TriggerNode], lasts };
+        episode.add_fault_on(episode.at, Trigger::Elected, kind);
+        episode
+            .add_fault(episode.at, FaultKind::Crash { node: Target::Leader, lasts: SimDuration::millis(50) });
     } else {
-        scene.add_fault(scene.at, kind);
+        episode.add_fault(episode.at, kind);
     }
-    scene.after(lasts)
+    episode.after(lasts)
 }
 
-/// An election in which voters lose their power between the vote and its answer and are back within the same term,
-/// while a rival's request is still on its way.
-fn power_loss_after_vote(scene: &mut EpisodeBuilder) -> SimDuration {
-    let lasts = scene.random_timeout_percent(200, 350);
-    let weather = FaultKind::Weather {
-        loss: scene.rng.permille(0, 50),
-        duplication: scene.rng.permille(0, 300),
-        reordering: scene.rng.permille(200, 600),
-        delay: scene.random_timeout_percent(20, 100),
+/// An election in which voters lose power between the vote and its response, and are back in the same term while
+/// another candidate's request is still in flight.
+fn power_loss_after_vote(episode: &mut EpisodeBuilder) -> SimDuration {
+    let lasts = episode.random_timeout_percent(200, 350);
+    let degraded = FaultKind::DegradedNetwork {
+        loss: episode.rng.permille(0, 50),
+        duplication: episode.rng.permille(0, 300),
+        reordering: episode.rng.permille(200, 600),
+        delay: episode.random_timeout_percent(20, 100),
         lasts,
     };
-    scene.add_fault(scene.at, weather);
-    for node in scene.distinct_nodes(scene.nodes / 2) {
-        let factor = scene.rng.in_range(2, 20);
-        scene.add_fault(scene.at, FaultKind::SlowDisk { node, factor, lasts });
+    episode.add_fault(episode.at, degraded);
+    for node in episode.distinct_nodes(episode.nodes / 2) {
+        let factor = episode.rng.in_range(2, 20);
+        episode.add_fault(episode.at, FaultKind::SlowDisk { node, factor, lasts });
     }
-    // One after another: all that wait for a moment at the same time would strike the same server.
-    let mut at = scene.at;
-    for _ in 0..scene.rng.in_range(1, 3) {
-        let down = scene.rng.millis(5, 80);
-        scene.add_fault_on(
+    // One after another: faults that wait for the same trigger at the same time would all hit the same server.
+    let mut at = episode.at;
+    for _ in 0..episode.rng.in_range(1, 3) {
+        let downtime = episode.rng.millis(5, 80);
+        episode.add_fault_on(
             at,
             Trigger::Voting,
-            FaultKind::PowerLoss { nodes: vec![Target::TriggerNode], lasts: down },
+            FaultKind::PowerLoss { nodes: vec![Target::TriggerNode], lasts: downtime },
         );
-        at = SimDuration(at.0 + scene.random_timeout_percent(5, 80).0);
+        at = SimDuration(at.0 + episode.random_timeout_percent(5, 80).0);
     }
-    let down = scene.random_timeout_percent(100, 200);
-    scene.add_fault(scene.at, FaultKind::Crash { node: Target::Leader, lasts: down });
-    scene.after(lasts)
+    let downtime = episode.random_timeout_percent(100, 200);
+    episode.add_fault(episode.at, FaultKind::Crash { node: Target::Leader, lasts: downtime });
+    episode.after(lasts)
 }
 
-/// Votes and requests of one election arrive in a later one.
-fn delayed_votes(scene: &mut EpisodeBuilder) -> SimDuration {
-    let lasts = scene.random_timeout_percent(300, 500);
-    let weather = FaultKind::Weather {
-        loss: scene.rng.permille(0, 80),
-        duplication: scene.rng.permille(50, 250),
-        reordering: scene.rng.permille(150, 450),
-        delay: scene.random_timeout_percent(80, 300),
+/// Votes and vote requests of one election arrive in a later one.
+fn delayed_votes(episode: &mut EpisodeBuilder) -> SimDuration {
+    let lasts = episode.random_timeout_percent(300, 500);
+    let degraded = FaultKind::DegradedNetwork {
+        loss: episode.rng.permille(0, 80),
+        duplication: episode.rng.permille(50, 250),
+        reordering: episode.rng.permille(150, 450),
+        delay: episode.random_timeout_percent(80, 300),
         lasts,
     };
-    scene.add_fault(scene.at, weather);
-    let mut at = scene.at;
-    for _ in 0..scene.rng.in_range(2, 3) {
-        let stops = scene.random_timeout_percent(40, 150);
-        let kind = match scene.rng.in_range(1, 3) {
-            1 => FaultKind::Pause { node: Target::Leader, lasts: stops },
-            2 => FaultKind::Crash { node: Target::Leader, lasts: stops },
-            _ => FaultKind::Split { side: vec![Target::Leader], lasts: stops },
+    episode.add_fault(episode.at, degraded);
+    let mut at = episode.at;
+    for _ in 0..episode.rng.in_range(2, 3) {
+        let downtime = episode.random_timeout_percent(40, 150);
+        let kind = match episode.rng.in_range(1, 3) {
+            1 => FaultKind::Pause { node: Target::Leader, lasts: downtime },
+            2 => FaultKind::Crash { node: Target::Leader, lasts: downtime },
+            _ => FaultKind::Partition { side: vec![Target::Leader], lasts: downtime },
         };
-        scene.add_fault(at, kind);
-        at = SimDuration(at.0 + scene.random_timeout_percent(80, 160).0);
+        episode.add_fault(at, kind);
+        at = SimDuration(at.0 + episode.random_timeout_percent(80, 160).0);
     }
-    scene.after(lasts)
+    episode.after(lasts)
 }
 
-/// Leader after leader falls before it has told a majority, and comes back: figure 8 of the paper.
-fn rapid_leader_changes(scene: &mut EpisodeBuilder) -> SimDuration {
-    let count = scene.rng.in_range(3, 5);
-    let mut at = scene.at;
+/// One leader after another downtime before its entries reach a majority, and comes back (figure 8 of the paper).
+fn rapid_leader_changes(episode: &mut EpisodeBuilder) -> SimDuration {
+    let count = episode.rng.in_range(3, 5);
+    let mut at = episode.at;
     for _ in 0..count {
-        let stops = scene.random_timeout_percent(40, 180);
-        match scene.rng.in_range(1, 5) {
-            1 => scene.add_fault_on(
+        let downtime = episode.random_timeout_percent(40, 180);
+        match episode.rng.in_range(1, 5) {
+            1 => episode.add_fault_on(
                 at,
                 Trigger::Elected,
-                FaultKind::Split { side: vec![Target::TriggerNode], lasts: stops },
+                FaultKind::Partition { side: vec![Target::TriggerNode], lasts: downtime },
             ),
-            2 => scene.add_fault_on(
+            2 => episode.add_fault_on(
                 at,
                 Trigger::Elected,
-                FaultKind::Crash { node: Target::TriggerNode, lasts: stops },
+                FaultKind::Crash { node: Target::TriggerNode, lasts: downtime },
             ),
-            3 => scene.add_fault(
+            3 => episode.add_fault(
                 at,
-                FaultKind::Split { side: vec![Target::Leader, Target::Follower], lasts: stops },
+                FaultKind::Partition { side: vec![Target::Leader, Target::Follower], lasts: downtime },
             ),
-            4 => scene.add_fault(at, FaultKind::PowerLoss { nodes: vec![Target::Leader], lasts: stops }),
-            _ => scene.add_fault(at, FaultKind::Crash { node: Target::Leader, lasts: stops }),
+            4 => episode.add_fault(at, FaultKind::PowerLoss { nodes: vec![Target::Leader], lasts: downtime }),
+            _ => episode.add_fault(at, FaultKind::Crash { node: Target::Leader, lasts: downtime }),
         }
-        at = SimDuration(at.0 + scene.random_timeout_percent(60, 120).0);
+        at = SimDuration(at.0 + episode.random_timeout_percent(60, 120).0);
     }
     at
 }
 
-/// Messages arrive twice and late while entries stream; then whoever had most of them may be gone.
-fn duplicated_messages(scene: &mut EpisodeBuilder) -> SimDuration {
-    let lasts = scene.rng.millis(1_500, 5_000);
-    let weather = FaultKind::Weather {
-        loss: scene.rng.permille(0, 50),
-        duplication: scene.rng.permille(100, 400),
-        reordering: scene.rng.permille(50, 300),
-        delay: scene.rng.millis(5, 400),
+/// Messages are duplicated and delayed during replication; then the leader may crash.
+fn duplicated_messages(episode: &mut EpisodeBuilder) -> SimDuration {
+    let lasts = episode.rng.millis(1_500, 5_000);
+    let degraded = FaultKind::DegradedNetwork {
+        loss: episode.rng.permille(0, 50),
+        duplication: episode.rng.permille(100, 400),
+        reordering: episode.rng.permille(50, 300),
+        delay: episode.rng.millis(5, 400),
         lasts,
     };
-    scene.add_fault(scene.at, weather);
-    if scene.rng.chance_percent(50) {
-        let at = scene.after(SimDuration::millis(lasts.0 / 1_000_000 * 3 / 4));
-        let kind = FaultKind::Crash { node: Target::Leader, lasts: scene.downtime() };
-        scene.add_fault(at, kind);
+    episode.add_fault(episode.at, degraded);
+    if episode.rng.chance_percent(50) {
+        let at = episode.after(SimDuration::millis(lasts.0 / 1_000_000 * 3 / 4));
+        let kind = FaultKind::Crash { node: Target::Leader, lasts: episode.downtime() };
+        episode.add_fault(at, kind);
     }
-    scene.after(lasts)
+    episode.after(lasts)
 }
 
-fn degraded_network(scene: &mut EpisodeBuilder) -> SimDuration {
-    let lasts = scene.rng.millis(800, 3_500);
-    let weather = FaultKind::Weather {
-        loss: scene.rng.permille(50, 250),
-        duplication: scene.rng.permille(0, 100),
-        reordering: scene.rng.permille(0, 200),
-        delay: scene.rng.millis(10, 2_500),
+fn degraded_network(episode: &mut EpisodeBuilder) -> SimDuration {
+    let lasts = episode.rng.millis(800, 3_500);
+    let degraded = FaultKind::DegradedNetwork {
+        loss: episode.rng.permille(50, 250),
+        duplication: episode.rng.permille(0, 100),
+        reordering: episode.rng.permille(0, 200),
+        delay: episode.rng.millis(10, 2_500),
         lasts,
     };
-    scene.add_fault(scene.at, weather);
-    scene.after(lasts)
+    episode.add_fault(episode.at, degraded);
+    episode.after(lasts)
 }
 
-/// Some disks become slow, or all of them: what is written and not synced becomes much.
-fn slow_disks(scene: &mut EpisodeBuilder) -> SimDuration {
-    let lasts = scene.rng.millis(1_000, 4_000);
-    let count = scene.rng.in_range(1, scene.nodes);
-    let factor = scene.rng.in_range(3, 40);
-    for node in scene.distinct_nodes(count) {
-        scene.add_fault(scene.at, FaultKind::SlowDisk { node, factor, lasts });
+/// Some or all disks are slow, so that many writes are unsynced at the same time.
+fn slow_disks(episode: &mut EpisodeBuilder) -> SimDuration {
+    let lasts = episode.rng.millis(1_000, 4_000);
+    let count = episode.rng.in_range(1, episode.nodes);
+    let factor = episode.rng.in_range(3, 40);
+    for node in episode.distinct_nodes(count) {
+        episode.add_fault(episode.at, FaultKind::SlowDisk { node, factor, lasts });
     }
-    if scene.rng.chance_percent(40) {
-        let at = scene.after(SimDuration::millis(lasts.0 / 2_000_000));
-        let kind = FaultKind::PowerLoss { nodes: vec![scene.pick_target()], lasts: scene.downtime() };
-        scene.add_fault_on(at, Trigger::Unsynced, kind);
+    if episode.rng.chance_percent(40) {
+        let at = episode.after(SimDuration::millis(lasts.0 / 2_000_000));
+        let kind = FaultKind::PowerLoss { nodes: vec![episode.pick_target()], lasts: episode.downtime() };
+        episode.add_fault_on(at, Trigger::Unsynced, kind);
     }
-    scene.after(SimDuration::millis(lasts.0 / 2_000_000))
+    episode.after(SimDuration::millis(lasts.0 / 2_000_000))
 }
 
-/// A disk answers nothing for a while; sometimes the power goes before it ever does.
-fn stalled_disk(scene: &mut EpisodeBuilder) -> SimDuration {
-    let (node, lasts) = (scene.pick_target(), scene.rng.millis(100, 2_000));
-    scene.add_fault(scene.at, FaultKind::StalledDisk { node, lasts });
-    if scene.rng.chance_percent(50) {
-        let at = scene.after(SimDuration::millis(lasts.0 / 1_000_000 * 9 / 10));
-        let kind = FaultKind::PowerLoss { nodes: vec![node], lasts: scene.downtime() };
-        scene.add_fault(at, kind);
+/// A disk completes no sync for a while; sometimes its server loses power before it does.
+fn stalled_disk(episode: &mut EpisodeBuilder) -> SimDuration {
+    let (node, lasts) = (episode.pick_target(), episode.rng.millis(100, 2_000));
+    episode.add_fault(episode.at, FaultKind::StalledDisk { node, lasts });
+    if episode.rng.chance_percent(50) {
+        let at = episode.after(SimDuration::millis(lasts.0 / 1_000_000 * 9 / 10));
+        let kind = FaultKind::PowerLoss { nodes: vec![node], lasts: episode.downtime() };
+        episode.add_fault(at, kind);
     }
-    scene.after(lasts)
+    episode.after(lasts)
 }
 
-/// A disk refuses to save for a while, and sometimes the power goes before anybody looks: what was not saved must not
-/// have been promised. Sometimes several refuse at once.
-fn disk_error(scene: &mut EpisodeBuilder) -> SimDuration {
-    let lasts = scene.rng.millis(50, 1_500);
-    let mut struck = vec![scene.pick_target()];
-    if scene.rng.chance_percent(20) {
-        struck = scene.distinct_nodes(scene.nodes / 2);
+/// Syncs of a disk fail for a while, and sometimes the server then loses power: what was not saved must not have been
+/// acknowledged. Sometimes several disks fail at once.
+fn disk_error(episode: &mut EpisodeBuilder) -> SimDuration {
+    let lasts = episode.rng.millis(50, 1_500);
+    let mut nodes = vec![episode.pick_target()];
+    if episode.rng.chance_percent(20) {
+        nodes = episode.distinct_nodes(episode.nodes / 2);
     }
-    for node in struck {
-        scene.add_fault(scene.at, FaultKind::DiskError { node, lasts });
-        if scene.rng.chance_percent(40) {
-            let at = scene.after(SimDuration::millis(lasts.0 / 1_000_000 * 9 / 10));
-            let kind = FaultKind::PowerLoss { nodes: vec![node], lasts: scene.downtime() };
-            scene.add_fault(at, kind);
+    for node in nodes {
+        episode.add_fault(episode.at, FaultKind::DiskError { node, lasts });
+        if episode.rng.chance_percent(40) {
+            let at = episode.after(SimDuration::millis(lasts.0 / 1_000_000 * 9 / 10));
+            let kind = FaultKind::PowerLoss { nodes: vec![node], lasts: episode.downtime() };
+            episode.add_fault(at, kind);
         }
     }
-    scene.after(lasts)
+    episode.after(lasts)
 }
 
-/// A leader with a slow clock is alone for a while, and answers to it may be late: what it was promised must not be
-/// counted for longer than the voters count it.
-fn isolated_leader_with_lease(scene: &mut EpisodeBuilder) -> SimDuration {
-    let nodes = scene.nodes;
-    let mut at = scene.at;
-    for _ in 0..scene.rng.in_range(1, 3) {
-        let alone = scene.random_timeout_percent(150, 300);
-        if scene.rng.chance_percent(60) {
-            // Everybody is fast, but for the leader, which is slow by as much.
-            let drift = scene.rng.in_range(50_000, 200_000) as i64;
-            let lasts = SimDuration(alone.0 * 2);
-            let mut strike = |node, drift| scene.add_fault(at, FaultKind::ClockRate { node, drift, lasts });
-            (1..=nodes).for_each(|node| strike(Target::Node(node), drift));
-            (0..2).for_each(|_| strike(Target::Leader, -drift));
+/// A leader with a slow clock is isolated, and responses to it may be late: its lease must not last longer than the
+/// voters' own promise.
+fn isolated_leader_with_lease(episode: &mut EpisodeBuilder) -> SimDuration {
+    let nodes = episode.nodes;
+    let mut at = episode.at;
+    for _ in 0..episode.rng.in_range(1, 3) {
+        let isolation = episode.random_timeout_percent(150, 300);
+        if episode.rng.chance_percent(60) {
+            // All clocks are fast; the leader's is slow by as much.
+            let drift = episode.rng.in_range(50_000, 200_000) as i64;
+            let lasts = SimDuration(isolation.0 * 2);
+            let mut set_drift =
+                |node, drift| episode.add_fault(at, FaultKind::ClockRate { node, drift, lasts });
+            (1..=nodes).for_each(|node| set_drift(Target::Node(node), drift));
+            (0..2).for_each(|_| set_drift(Target::Leader, -drift));
         }
-        if scene.rng.chance_percent(60) {
+        if episode.rng.chance_percent(60) {
             let (reordering, delay) = (
-                Probability(scene.rng.in_range(200_000, 800_000) as u32),
-                scene.random_timeout_percent(20, 150),
+                Probability(episode.rng.in_range(200_000, 800_000) as u32),
+                episode.random_timeout_percent(20, 150),
             );
             let (loss, duplication) = (Probability(0), Probability(0));
-            scene.add_fault(at, FaultKind::Weather { loss, duplication, reordering, delay, lasts: delay });
+            episode.add_fault(
+                at,
+                FaultKind::DegradedNetwork { loss, duplication, reordering, delay, lasts: delay },
+            );
         }
-        let cut = SimDuration(at.0 + scene.random_timeout_percent(10, 60).0);
-        scene.add_fault(cut, FaultKind::Split { side: vec![Target::Leader], lasts: alone });
-        at = SimDuration(cut.0 + alone.0 + scene.random_timeout_percent(100, 200).0);
+        let isolated = SimDuration(at.0 + episode.random_timeout_percent(10, 60).0);
+        episode.add_fault(isolated, FaultKind::Partition { side: vec![Target::Leader], lasts: isolation });
+        at = SimDuration(isolated.0 + isolation.0 + episode.random_timeout_percent(100, 200).0);
     }
     at
 }
 
-/// A server hears its leader no more and campaigns; about then the leader hears nobody: it must not be deposed while it
-/// counts on those who hear it.
-fn candidate_during_lease(scene: &mut EpisodeBuilder) -> SimDuration {
-    let (rival, lasts) = (scene.any_node(), scene.random_timeout_percent(150, 300));
-    scene.add_fault(scene.at, FaultKind::Cut { from: Target::Leader, to: rival, lasts });
-    let span = scene.random_timeout_percent(35, 100);
-    let deaf = scene.after(span);
-    for other in 1..=scene.nodes {
+/// A server no longer hears its leader and campaigns; at about that time the leader downtime receiving messages. It must
+/// not be replaced while its lease is valid.
+fn candidate_during_lease(episode: &mut EpisodeBuilder) -> SimDuration {
+    let (candidate, lasts) = (episode.any_node(), episode.random_timeout_percent(150, 300));
+    episode.add_fault(episode.at, FaultKind::OneWayPartition { from: Target::Leader, to: candidate, lasts });
+    let span = episode.random_timeout_percent(35, 100);
+    let blocked = episode.after(span);
+    for other in 1..=episode.nodes {
         let from = Target::Node(other);
-        scene.add_fault(deaf, FaultKind::Cut { from, to: Target::Leader, lasts });
+        episode.add_fault(blocked, FaultKind::OneWayPartition { from, to: Target::Leader, lasts });
     }
-    SimDuration(deaf.0 + lasts.0)
+    SimDuration(blocked.0 + lasts.0)
 }
 
-/// Background: it only shows in what else happens.
-fn clock_drift(scene: &mut EpisodeBuilder) -> SimDuration {
-    let count = scene.rng.in_range(1, scene.nodes);
-    for node in scene.distinct_nodes(count) {
-        let most = if scene.rng.chance_percent(10) { 450_000 } else { 200_000 };
-        let drift = scene.rng.in_range(0, 2 * most) as i64 - most as i64;
-        let lasts = scene.rng.millis(2_000, 10_000);
-        scene.add_fault(scene.at, FaultKind::ClockRate { node, drift, lasts });
+/// Background: changes clock rates under the episodes that follow.
+fn clock_drift(episode: &mut EpisodeBuilder) -> SimDuration {
+    let count = episode.rng.in_range(1, episode.nodes);
+    for node in episode.distinct_nodes(count) {
+        let max_drift = if episode.rng.chance_percent(10) { 450_000 } else { 200_000 };
+        let drift = episode.rng.in_range(0, 2 * max_drift) as i64 - max_drift as i64;
+        let lasts = episode.rng.millis(2_000, 10_000);
+        episode.add_fault(episode.at, FaultKind::ClockRate { node, drift, lasts });
     }
-    scene.at
+    episode.at
 }
 
-/// Background, but for a monotonic clock that jumps over an election timeout.
-fn clock_jumps(scene: &mut EpisodeBuilder) -> SimDuration {
-    if scene.rng.chance_percent(60) {
-        let (node, by) = (scene.pick_target(), scene.random_timeout_percent(5, 250));
-        scene.add_fault(scene.at, FaultKind::ClockJump { node, by });
+/// Background, except for a monotonic clock that jumps over an election timeout.
+fn clock_jumps(episode: &mut EpisodeBuilder) -> SimDuration {
+    if episode.rng.chance_percent(60) {
+        let (node, by) = (episode.pick_target(), episode.random_timeout_percent(5, 250));
+        episode.add_fault(episode.at, FaultKind::ClockJump { node, by });
     }
-    if scene.rng.chance_percent(60) {
-        let node = scene.pick_target();
-        let by = scene.rng.in_range(1, 100_000_000) as i64 * scene.rng.pick(&[-1, 1]);
-        scene.add_fault(scene.at, FaultKind::WallJump { node, by });
+    if episode.rng.chance_percent(60) {
+        let node = episode.pick_target();
+        let by = episode.rng.in_range(1, 100_000_000) as i64 * episode.rng.pick(&[-1, 1]);
+        episode.add_fault(episode.at, FaultKind::WallJump { node, by });
     }
-    scene.at
+    episode.at
 }
 
-/// One server that never stays up for long, with its power or without.
-fn repeated_restarts(scene: &mut EpisodeBuilder) -> SimDuration {
-    let node = scene.any_node();
-    let mut at = scene.at;
-    for _ in 0..scene.rng.in_range(2, 5) {
-        let lasts = scene.rng.millis(10, 300);
-        let kind = if scene.rng.chance_percent(60) {
+/// One server restarts repeatedly, with or without power loss.
+fn repeated_restarts(episode: &mut EpisodeBuilder) -> SimDuration {
+    let node = episode.any_node();
+    let mut at = episode.at;
+    for _ in 0..episode.rng.in_range(2, 5) {
+        let lasts = episode.rng.millis(10, 300);
+        let kind = if episode.rng.chance_percent(60) {
             FaultKind::PowerLoss { nodes: vec![node], lasts }
         } else {
             FaultKind::Crash { node, lasts }
         };
-        scene.add_fault(at, kind);
-        at = SimDuration(at.0 + lasts.0 + scene.rng.millis(100, 700).0);
+        episode.add_fault(at, kind);
+        at = SimDuration(at.0 + lasts.0 + episode.rng.millis(100, 700).0);
     }
     at
 }
 
-/// The power of a server with a slow disk goes, comes back for less than a sync takes, and goes again: what recovery found,
-/// or cut, is not durable yet, and several records are on their way.
-fn repeated_power_loss(scene: &mut EpisodeBuilder) -> SimDuration {
-    let node = scene.any_node();
-    let lasts = scene.rng.millis(1_000, 2_000);
-    let factor = scene.rng.in_range(5, 40);
-    scene.add_fault(scene.at, FaultKind::SlowDisk { node, factor, lasts });
-    let mut at = SimDuration(scene.at.0 + scene.rng.millis(5, 200).0);
-    for _ in 0..scene.rng.in_range(2, 6) {
-        let lasts = scene.rng.millis(1, 10);
-        scene.add_fault(at, FaultKind::PowerLoss { nodes: vec![node], lasts });
-        at = SimDuration(at.0 + lasts.0 + scene.rng.millis(1, 80).0);
+/// A server with a slow disk loses power, is up for less than one sync, and loses power again: what recovery read or
+/// truncated is not durable yet, and several records are in flight.
+fn repeated_power_loss(episode: &mut EpisodeBuilder) -> SimDuration {
+    let node = episode.any_node();
+    let lasts = episode.rng.millis(1_000, 2_000);
+    let factor = episode.rng.in_range(5, 40);
+    episode.add_fault(episode.at, FaultKind::SlowDisk { node, factor, lasts });
+    let mut at = SimDuration(episode.at.0 + episode.rng.millis(5, 200).0);
+    for _ in 0..episode.rng.in_range(2, 6) {
+        let lasts = episode.rng.millis(1, 10);
+        episode.add_fault(at, FaultKind::PowerLoss { nodes: vec![node], lasts });
+        at = SimDuration(at.0 + lasts.0 + episode.rng.millis(1, 80).0);
     }
     at
 }

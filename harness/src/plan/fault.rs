@@ -1,47 +1,48 @@
-//! What breaks, when, and whom it strikes.
+//! Faults: their kinds, times and targets.
 
 use super::{Probability, SimDuration};
 use serde::de::{Deserializer, Error, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 use std::fmt;
 
-/// One thing that breaks.
+/// One fault.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Fault {
-    /// When: not before this time of the run.
+    /// The time of the fault; with a trigger, the earliest time.
     pub at: SimDuration,
-    /// Where given: at the first such moment after that time, on the node where it happens.
+    /// If set, the fault waits for the first such event after `at`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub on: Option<Trigger>,
-    /// What breaks.
+    /// What fails.
     #[serde(flatten)]
     pub kind: FaultKind,
 }
 
-/// A moment between two things that belong together. A fault that waits for one strikes the node where it occurs.
+/// An event in a server at which a failure is most likely to expose a bug. A fault with a trigger can target the node
+/// where the trigger fired.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Trigger {
     /// A record was written and is not yet synced.
     Unsynced,
-    /// A vote was recorded, and its answer has not left.
+    /// A vote was recorded, and the response is not yet sent.
     Voting,
     /// A node has just become leader.
     Elected,
-    /// A log was just cut.
+    /// A log suffix was just removed.
     Truncated,
-    /// An entry was acknowledged to the leader just now.
+    /// A follower has just acknowledged an entry to the leader.
     Acknowledged,
-    /// The commit index of a leader has just moved.
+    /// The commit index of a leader has just advanced.
     Committed,
-    /// A new log file was written and does not yet stand in the old one's place.
+    /// A new log file was written and has not yet replaced the old one.
     Rewriting,
-    /// A snapshot from the leader was just installed, and is not yet durable.
+    /// A snapshot from the leader was just installed and is not yet durable.
     Installed,
 }
 
 impl Trigger {
-    /// All of them.
+    /// All triggers.
     pub const ALL: [Trigger; 8] = [
         Trigger::Unsynced,
         Trigger::Voting,
@@ -53,7 +54,7 @@ impl Trigger {
         Trigger::Installed,
     ];
 
-    /// Its name in a plan.
+    /// The trigger's name in a plan.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -69,249 +70,267 @@ impl Trigger {
     }
 }
 
-/// Whom a fault strikes: in a file a server's number, or `"leader"`, `"follower"`, `"newest"`, `"there"`.
+/// The node that a fault applies to. In a plan: a server's number, or `"leader"`, `"follower"`, `"longest-log"`,
+/// `"trigger-node"`. A fault whose target matches no node is a no-op.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Target {
-    /// The server with this number.
+    /// The server of this number.
     Node(u64),
-    /// Whoever leads in the highest term when the fault strikes; without a leader, the server with the highest term.
+    /// The leader of the highest term at the time of the fault; without a leader, the server with the highest term.
     Leader,
-    /// A follower of it: the lowest-numbered live server that does not lead.
+    /// The lowest-numbered running server that does not lead.
     Follower,
-    /// The live server with the longest log.
+    /// The running server with the longest log.
     LongestLog,
-    /// The server where the moment occurred that the fault waited for.
+    /// The node where the fault's trigger fired.
     TriggerNode,
 }
 
-/// What can break. Every kind ends by itself after `lasts`, or when the storm is over.
+/// The kinds of faults. Each ends after `lasts`, or at the end of the fault phase.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum FaultKind {
-    /// The process dies; its page cache survives. It starts again after `lasts`.
+    /// The process crashes and restarts after `lasts`. Its page cache survives.
     Crash {
-        /// Which server.
+        /// The server.
         node: Target,
-        /// For how long it is down.
+        /// Downtime.
         lasts: SimDuration,
     },
-    /// The power of these servers fails: of what was not synced any subset is gone, and the last of it is torn.
+    /// The servers lose power: any subset of the unsynced writes is lost, and the last one may be torn.
     PowerLoss {
-        /// Which servers; empty: all of them.
+        /// The servers; empty: all.
         nodes: Vec<Target>,
-        /// For how long they are down.
+        /// Downtime.
         lasts: SimDuration,
     },
-    /// The server stands still and then goes on.
+    /// The server stops running and continues later.
     Pause {
-        /// Which server.
+        /// The server.
         node: Target,
-        /// For how long.
+        /// Duration.
         lasts: SimDuration,
     },
-    /// Nothing passes from one server to another, in this direction.
-    Cut {
-        /// From whom.
+    /// No message passes from one server to another. The other direction works.
+    OneWayPartition {
+        /// The sender.
         from: Target,
-        /// To whom.
+        /// The receiver.
         to: Target,
-        /// For how long.
+        /// Duration.
         lasts: SimDuration,
     },
-    /// Nothing passes between these servers and the others.
-    Split {
-        /// One side.
+    /// No message passes between these servers and the others.
+    Partition {
+        /// The servers on one side.
         side: Vec<Target>,
-        /// For how long.
+        /// Duration.
         lasts: SimDuration,
     },
-    /// All links become worse.
-    Weather {
+    /// All links get worse.
+    DegradedNetwork {
         /// How often a message is lost.
         loss: Probability,
-        /// How often it arrives twice.
+        /// How often it is delivered twice.
         duplication: Probability,
-        /// How often it may be overtaken, by up to `delay`.
+        /// How often later messages may overtake it.
         reordering: Probability,
-        /// How much longer a message that is overtaken may take.
+        /// How much longer such a message may take.
         delay: SimDuration,
-        /// For how long.
+        /// Duration.
         lasts: SimDuration,
     },
-    /// The syncs of a disk take longer.
+    /// Syncs of a disk take longer.
     SlowDisk {
-        /// Whose.
+        /// The server of the disk.
         node: Target,
         /// How many times longer.
         factor: u64,
-        /// For how long.
+        /// Duration.
         lasts: SimDuration,
     },
-    /// The syncs of a disk do not end before this is over.
+    /// No sync of a disk completes until the fault ends.
     StalledDisk {
-        /// Whose.
+        /// The server of the disk.
         node: Target,
-        /// For how long.
+        /// Duration.
         lasts: SimDuration,
     },
     /// A monotonic clock runs at another rate.
     ClockRate {
-        /// Whose.
+        /// The server of the clock.
         node: Target,
-        /// Parts per million faster (or, below zero, slower) than true time; within ±500,000.
+        /// Parts per million faster (negative: slower) than true time; within ±500,000.
         drift: i64,
-        /// For how long.
+        /// Duration.
         lasts: SimDuration,
     },
     /// A monotonic clock jumps forward, once.
     ClockJump {
-        /// Whose.
+        /// The server of the clock.
         node: Target,
-        /// By how much.
+        /// The length of the jump.
         by: SimDuration,
     },
     /// A wall clock jumps, once.
     WallJump {
-        /// Whose.
+        /// The server of the clock.
         node: Target,
-        /// By how many milliseconds; below zero: back.
+        /// The length of the jump in milliseconds; negative: back.
         by: i64,
     },
-    /// One bit of what is synced flips, and shows when the server starts again.
-    Rot {
-        /// Whose disk.
+    /// One synced bit flips, which shows when the server restarts.
+    BitRot {
+        /// The server of the disk.
         node: Target,
     },
-    /// The syncs of a disk that end meanwhile fail, and make nothing durable. A server that takes no part any more because
-    /// of that is restarted when this is over.
+    /// Syncs of a disk that complete during the fault fail and make nothing durable. A server that stopped because of
+    /// it restarts when the fault ends.
     DiskError {
-        /// Whose.
+        /// The server of the disk.
         node: Target,
-        /// For how long.
+        /// Duration.
         lasts: SimDuration,
     },
-    /// The server dies and its disk is emptied; it starts again after `lasts`. This strikes one server per run at most, and
-    /// none that a group needs, and none while another's disk is rotten: Raft promises nothing where several forget what
-    /// they promised.
+    /// The server crashes, its disk is emptied, and it restarts after `lasts`. At most one server per run is wiped,
+    /// never one that the cluster cannot do without, and none while another disk is corrupted: Raft guarantees nothing
+    /// if several servers forget what they persisted.
     Wipe {
-        /// Which server.
+        /// The server.
         node: Target,
-        /// For how long it is down.
+        /// Downtime.
         lasts: SimDuration,
     },
-    /// No fault, but what whoever runs the group may want at any time: leadership shall pass on.
+    /// An operator command, not a failure: transfer leadership.
     Transfer {
-        /// To whom.
+        /// The transfer target.
         to: Target,
     },
-    /// The same: the group shall change.
+    /// An operator command: change the membership.
     Change {
-        /// Who shall vote.
+        /// Servers to make voters.
         voters: Vec<Target>,
-        /// Who shall listen.
+        /// Servers to make learners.
         learners: Vec<Target>,
-        /// Who shall go.
+        /// Servers to remove.
         remove: Vec<Target>,
-        /// Whether by way of a joint phase that goes on until `leave`.
+        /// Whether to stay in the joint configuration until `leave`.
         by_joint: bool,
     },
-    /// The same: the joint phase shall end.
+    /// An operator command: leave the joint configuration.
     Leave,
 }
 
-/// One server that stays ill when all else heals. Nothing is asked of it, and everything of the others: they must find a
-/// leader among themselves, whoever led before (needs check-quorum, without which a leader is never given up).
+/// A fault of one server that does not end with the fault phase. Liveness is not required of this server, but of the
+/// others: they must elect a leader among themselves. This needs check-quorum, without which an unreachable leader
+/// never steps down.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PermanentFault {
-    /// Which server.
+    /// The server.
     pub node: Target,
-    /// What ails it.
-    pub ailment: PermanentFaultKind,
-    /// Parts per million by which its clock is faster than true time.
-    #[serde(default, skip_serializing_if = "is_none")]
+    /// What fails.
+    #[serde(alias = "ailment")]
+    pub kind: PermanentFaultKind,
+    /// Parts per million by which its clock runs faster than true time.
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub drift: i64,
 }
 
-/// What may ail a server for ever.
+/// The kinds of permanent faults.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PermanentFaultKind {
-    /// It hears nobody.
-    Deaf,
-    /// Nobody hears it.
-    Mute,
-    /// Its disk never ends a sync.
+    /// The server receives no messages.
+    #[serde(alias = "deaf")]
+    InboundPartition,
+    /// No other server receives its messages.
+    #[serde(alias = "mute")]
+    OutboundPartition,
+    /// No sync of its disk completes.
     StalledDisk,
 }
 
-/// Whether a clock keeps to true time.
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks like this")]
-const fn is_none(drift: &i64) -> bool {
+/// Whether the clock keeps true time. It is then not written.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_zero(drift: &i64) -> bool {
     *drift == 0
 }
 
-/// One step of a change of the group.
+/// One step of a membership change.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum MembershipOp {
-    /// This server shall vote.
+    /// Make this server a voter.
     Voter(u64),
-    /// This server shall listen.
+    /// Make this server a learner.
     Learner(u64),
-    /// This server shall go.
+    /// Remove this server.
     Remove(u64),
 }
 
 impl FaultKind {
-    /// The kinds by name, each with a line for a person.
+    /// The kinds by name, each with a description.
     pub const ALL: [(&'static str, &'static str); 17] = [
-        ("crash", "the process dies and starts again; its page cache survives"),
-        (
-            "power-loss",
-            "the power of some servers or of all fails; of what was not synced any subset is gone",
-        ),
-        ("pause", "a server stands still and then goes on"),
-        ("cut", "nothing passes from one server to another, in this direction"),
-        ("split", "nothing passes between some servers and the others"),
-        ("weather", "all links lose, double and reorder more"),
-        ("slow-disk", "the syncs of a disk take longer"),
-        ("stalled-disk", "the syncs of a disk do not end before this is over"),
+        ("crash", "a process crashes and restarts; its page cache survives"),
+        ("power-loss", "some servers or all lose power; any subset of the unsynced writes is lost"),
+        ("pause", "a server stops running for a while"),
+        ("one-way-partition", "no message passes from one server to another; the other direction works"),
+        ("partition", "no message passes between some servers and the others"),
+        ("degraded-network", "all links lose, duplicate and reorder more messages"),
+        ("slow-disk", "syncs of a disk take longer"),
+        ("stalled-disk", "no sync of a disk completes until the fault ends"),
         ("clock-rate", "a monotonic clock runs at another rate"),
         ("clock-jump", "a monotonic clock jumps forward"),
         ("wall-jump", "a wall clock jumps"),
-        ("rot", "one bit of what is synced flips, and shows when the server starts again"),
-        ("transfer", "whoever runs the group wants leadership to pass on"),
-        ("change", "whoever runs the group wants other voters or learners"),
-        ("leave", "whoever runs the group wants a joint phase to end"),
+        ("bit-rot", "one synced bit flips, which shows when the server restarts"),
+        ("transfer", "the operator asks for a leadership transfer"),
+        ("change", "the operator asks for a membership change"),
+        ("leave", "the operator asks to leave the joint configuration"),
         (
             "disk-error",
-            "the syncs of a disk that end meanwhile fail; the server is restarted when this is over",
+            "syncs of a disk that complete during the fault fail; a server that stopped restarts when the fault ends",
         ),
-        ("wipe", "a server dies, its disk is emptied, and it starts again with nothing"),
+        ("wipe", "a server crashes, its disk is emptied, and it restarts with nothing"),
     ];
 
-    /// The name of this kind, as a plan's `kind` says it.
+    /// Old names of kinds and the names that replaced them. Stored plans may still use the old ones.
+    const OLD_NAMES: [(&'static str, &'static str); 4] = [
+        ("cut", "one-way-partition"),
+        ("split", "partition"),
+        ("weather", "degraded-network"),
+        ("rot", "bit-rot"),
+    ];
+
+    /// The current name of the kind that a file calls `name`; `None` if there is no such kind.
+    #[must_use]
+    pub fn current_name(name: &str) -> Option<&'static str> {
+        let replaced = FaultKind::OLD_NAMES.iter().find(|(old, _)| *old == name);
+        let name = replaced.map_or(name, |(_, new)| new);
+        FaultKind::ALL.into_iter().map(|(known, _)| known).find(|known| *known == name)
+    }
+
+    /// The name of this kind in a plan.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         FaultKind::ALL[self.index()].0
     }
 
-    /// The place of this kind in [`FaultKind::ALL`].
+    /// The index of this kind in [`FaultKind::ALL`].
     #[must_use]
     pub const fn index(&self) -> usize {
         match self {
             FaultKind::Crash { .. } => 0,
             FaultKind::PowerLoss { .. } => 1,
             FaultKind::Pause { .. } => 2,
-            FaultKind::Cut { .. } => 3,
-            FaultKind::Split { .. } => 4,
-            FaultKind::Weather { .. } => 5,
+            FaultKind::OneWayPartition { .. } => 3,
+            FaultKind::Partition { .. } => 4,
+            FaultKind::DegradedNetwork { .. } => 5,
             FaultKind::SlowDisk { .. } => 6,
             FaultKind::StalledDisk { .. } => 7,
             FaultKind::ClockRate { .. } => 8,
             FaultKind::ClockJump { .. } => 9,
             FaultKind::WallJump { .. } => 10,
-            FaultKind::Rot { .. } => 11,
+            FaultKind::BitRot { .. } => 11,
             FaultKind::Transfer { .. } => 12,
             FaultKind::Change { .. } => 13,
             FaultKind::Leave => 14,
@@ -320,14 +339,14 @@ impl FaultKind {
         }
     }
 
-    /// Whom it strikes, each with the name of the field that says so.
+    /// The targets, each with the name of its field.
     #[must_use]
     pub fn targets(&self) -> Vec<(&'static str, Target)> {
         match self {
-            FaultKind::Cut { from, to, .. } => vec![("from", *from), ("to", *to)],
+            FaultKind::OneWayPartition { from, to, .. } => vec![("from", *from), ("to", *to)],
             FaultKind::PowerLoss { nodes, .. } => nodes.iter().map(|node| ("nodes", *node)).collect(),
-            FaultKind::Split { side, .. } => side.iter().map(|node| ("side", *node)).collect(),
-            FaultKind::Weather { .. } | FaultKind::Leave => Vec::new(),
+            FaultKind::Partition { side, .. } => side.iter().map(|node| ("side", *node)).collect(),
+            FaultKind::DegradedNetwork { .. } | FaultKind::Leave => Vec::new(),
             FaultKind::Transfer { to } => vec![("to", *to)],
             FaultKind::Change { voters, learners, remove, .. } => {
                 let named =
@@ -343,18 +362,18 @@ impl FaultKind {
             | FaultKind::WallJump { node, .. }
             | FaultKind::DiskError { node, .. }
             | FaultKind::Wipe { node, .. }
-            | FaultKind::Rot { node } => vec![("node", *node)],
+            | FaultKind::BitRot { node } => vec![("node", *node)],
         }
     }
 
-    /// The same, to be changed.
+    /// The targets, mutably.
     #[must_use]
     pub fn targets_mut(&mut self) -> Vec<&mut Target> {
         match self {
-            FaultKind::Cut { from, to, .. } => vec![from, to],
+            FaultKind::OneWayPartition { from, to, .. } => vec![from, to],
             FaultKind::PowerLoss { nodes, .. } => nodes.iter_mut().collect(),
-            FaultKind::Split { side, .. } => side.iter_mut().collect(),
-            FaultKind::Weather { .. } | FaultKind::Leave => Vec::new(),
+            FaultKind::Partition { side, .. } => side.iter_mut().collect(),
+            FaultKind::DegradedNetwork { .. } | FaultKind::Leave => Vec::new(),
             FaultKind::Transfer { to } => vec![to],
             FaultKind::Change { voters, learners, remove, .. } => {
                 voters.iter_mut().chain(learners).chain(remove).collect()
@@ -368,20 +387,20 @@ impl FaultKind {
             | FaultKind::WallJump { node, .. }
             | FaultKind::DiskError { node, .. }
             | FaultKind::Wipe { node, .. }
-            | FaultKind::Rot { node } => vec![node],
+            | FaultKind::BitRot { node } => vec![node],
         }
     }
 
-    /// For how long it lasts; `None` for what happens once.
+    /// The duration; `None` for a kind that happens once.
     #[must_use]
     pub const fn lasts(&self) -> Option<SimDuration> {
         match self {
             FaultKind::Crash { lasts, .. }
             | FaultKind::PowerLoss { lasts, .. }
             | FaultKind::Pause { lasts, .. }
-            | FaultKind::Cut { lasts, .. }
-            | FaultKind::Split { lasts, .. }
-            | FaultKind::Weather { lasts, .. }
+            | FaultKind::OneWayPartition { lasts, .. }
+            | FaultKind::Partition { lasts, .. }
+            | FaultKind::DegradedNetwork { lasts, .. }
             | FaultKind::SlowDisk { lasts, .. }
             | FaultKind::StalledDisk { lasts, .. }
             | FaultKind::DiskError { lasts, .. }
@@ -389,22 +408,22 @@ impl FaultKind {
             | FaultKind::ClockRate { lasts, .. } => Some(*lasts),
             FaultKind::ClockJump { .. }
             | FaultKind::WallJump { .. }
-            | FaultKind::Rot { .. }
+            | FaultKind::BitRot { .. }
             | FaultKind::Transfer { .. }
             | FaultKind::Change { .. }
             | FaultKind::Leave => None,
         }
     }
 
-    /// The same, to be changed.
+    /// The duration, mutably.
     pub const fn lasts_mut(&mut self) -> Option<&mut SimDuration> {
         match self {
             FaultKind::Crash { lasts, .. }
             | FaultKind::PowerLoss { lasts, .. }
             | FaultKind::Pause { lasts, .. }
-            | FaultKind::Cut { lasts, .. }
-            | FaultKind::Split { lasts, .. }
-            | FaultKind::Weather { lasts, .. }
+            | FaultKind::OneWayPartition { lasts, .. }
+            | FaultKind::Partition { lasts, .. }
+            | FaultKind::DegradedNetwork { lasts, .. }
             | FaultKind::SlowDisk { lasts, .. }
             | FaultKind::StalledDisk { lasts, .. }
             | FaultKind::DiskError { lasts, .. }
@@ -412,7 +431,7 @@ impl FaultKind {
             | FaultKind::ClockRate { lasts, .. } => Some(lasts),
             FaultKind::ClockJump { .. }
             | FaultKind::WallJump { .. }
-            | FaultKind::Rot { .. }
+            | FaultKind::BitRot { .. }
             | FaultKind::Transfer { .. }
             | FaultKind::Change { .. }
             | FaultKind::Leave => None,
@@ -421,17 +440,17 @@ impl FaultKind {
 }
 
 impl fmt::Display for Fault {
-    /// In one line: `at 1.2s on elected: crash there for 300ms`.
+    /// One line: `at 1.2s on elected: crash trigger-node for 300ms`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "at {}", self.at)?;
-        if let Some(on) = self.on {
-            write!(f, " on {}", on.name())?;
+        if let Some(trigger) = self.on {
+            write!(f, " on {}", trigger.name())?;
         }
         write!(f, ": {}", self.kind.name())?;
         let mut field = "";
         for (name, target) in self.kind.targets() {
             match self.kind {
-                FaultKind::Cut { .. } | FaultKind::Transfer { .. } | FaultKind::Change { .. }
+                FaultKind::OneWayPartition { .. } | FaultKind::Transfer { .. } | FaultKind::Change { .. }
                     if name != field =>
                 {
                     write!(f, " {name}")?;
@@ -443,8 +462,8 @@ impl fmt::Display for Fault {
         }
         match &self.kind {
             FaultKind::PowerLoss { nodes, .. } if nodes.is_empty() => write!(f, " of all")?,
-            FaultKind::Weather { loss, duplication, reordering, delay, .. } => {
-                write!(f, " {loss} lost, {duplication} doubled, {reordering} overtaken by {delay}")?;
+            FaultKind::DegradedNetwork { loss, duplication, reordering, delay, .. } => {
+                write!(f, " {loss} lost, {duplication} duplicated, {reordering} reordered by up to {delay}")?;
             }
             FaultKind::SlowDisk { factor, .. } => write!(f, " {factor} times")?,
             FaultKind::ClockRate { drift, .. } => write!(f, " {drift} ppm")?,
@@ -460,14 +479,18 @@ impl fmt::Display for Fault {
     }
 }
 
+/// The values of [`Target`] in a plan, for error messages.
+const EXPECTED_TARGET: &str =
+    "a server's number, \"leader\", \"follower\", \"longest-log\" or \"trigger-node\"";
+
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Target::Node(number) => write!(f, "n{number}"),
             Target::Leader => f.pad("leader"),
             Target::Follower => f.pad("follower"),
-            Target::LongestLog => f.pad("newest"),
-            Target::TriggerNode => f.pad("there"),
+            Target::LongestLog => f.pad("longest-log"),
+            Target::TriggerNode => f.pad("trigger-node"),
         }
     }
 }
@@ -489,7 +512,7 @@ impl<'de> Deserialize<'de> for Target {
             type Value = Target;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a server's number, \"leader\", \"follower\", \"newest\" or \"there\"")
+                f.write_str(EXPECTED_TARGET)
             }
 
             fn visit_u64<E: Error>(self, number: u64) -> Result<Target, E> {
@@ -497,20 +520,19 @@ impl<'de> Deserialize<'de> for Target {
             }
 
             fn visit_i64<E: Error>(self, number: i64) -> Result<Target, E> {
-                u64::try_from(number).map(Target::Node).map_err(|_| {
-                    E::custom(format!("there is no server {number}: servers are numbered from 1"))
-                })
+                u64::try_from(number)
+                    .map(Target::Node)
+                    .map_err(|_| E::custom(format!("{number} is not a server: servers are numbered from 1")))
             }
 
             fn visit_str<E: Error>(self, word: &str) -> Result<Target, E> {
-                [Target::Leader, Target::Follower, Target::LongestLog, Target::TriggerNode]
-                    .into_iter()
-                    .find(|target| target.to_string() == word)
-                    .ok_or_else(|| {
-                        E::custom(format!(
-                            "`{word}` is nobody: write a server's number, \"leader\", \"follower\", \"newest\" or \"there\""
-                        ))
-                    })
+                match word {
+                    "leader" => Ok(Target::Leader),
+                    "follower" => Ok(Target::Follower),
+                    "longest-log" | "newest" => Ok(Target::LongestLog),
+                    "trigger-node" | "there" => Ok(Target::TriggerNode),
+                    _ => Err(E::custom(format!("`{word}` is not a target: write {EXPECTED_TARGET}"))),
+                }
             }
         }
 

@@ -1,12 +1,12 @@
-//! A fault as a file writes it: flat. Read by hand, because a flattened enum would forget in which line and column a
-//! field stands, and would let fields pass that no kind has.
+//! Reads a fault from its flat table. This is done by hand because a flattened serde enum loses the line and column of
+//! a field and accepts fields that the kind does not have.
 
 use super::{Fault, FaultKind, Probability, SimDuration, Target, Trigger};
 use crate::names;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error};
 
-/// All fields that a fault of any kind may have.
+/// The fields of all fault kinds.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct FaultFields {
@@ -32,16 +32,18 @@ struct FaultFields {
     by_joint: Option<bool>,
 }
 
-/// The name of a kind that exists.
+/// The current name of a kind that exists.
 struct FaultName(&'static str);
 
 impl<'de> Deserialize<'de> for FaultName {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<FaultName, D::Error> {
         let typed = String::deserialize(deserializer)?;
-        let kinds = || FaultKind::ALL.into_iter().map(|(name, _)| name);
-        match kinds().find(|&name| name == typed) {
+        match FaultKind::current_name(&typed) {
             Some(name) => Ok(FaultName(name)),
-            None => Err(D::Error::custom(names::unknown_name("fault", &typed, kinds()))),
+            None => {
+                let known = FaultKind::ALL.into_iter().map(|(name, _)| name);
+                Err(D::Error::custom(names::unknown_name("fault", &typed, known)))
+            }
         }
     }
 }
@@ -64,14 +66,15 @@ impl<'de> Deserialize<'de> for Fault {
 }
 
 impl FaultFields {
-    /// The fault, if the fields are just those that its kind has.
+    /// The fault, if exactly the fields of its kind are set.
     fn into_fault(self) -> Result<Fault, String> {
-        let mut wire = self;
-        let name = wire.kind.0;
-        // Takes a field that the kind must have. What is left over in the end, the kind does not have.
+        let mut fields = self;
+        let name = fields.kind.0;
+        // Takes a field that the kind must have. A field that is left over at the end does not belong to the kind.
         macro_rules! need {
             ($field:ident) => {
-                wire.$field
+                fields
+                    .$field
                     .take()
                     .ok_or_else(|| format!("a fault of kind `{name}` needs `{}`", stringify!($field)))?
             };
@@ -79,12 +82,14 @@ impl FaultFields {
         let kind = match name {
             "crash" => FaultKind::Crash { node: need!(node), lasts: need!(lasts) },
             "power-loss" => {
-                FaultKind::PowerLoss { nodes: wire.nodes.take().unwrap_or_default(), lasts: need!(lasts) }
+                FaultKind::PowerLoss { nodes: fields.nodes.take().unwrap_or_default(), lasts: need!(lasts) }
             }
             "pause" => FaultKind::Pause { node: need!(node), lasts: need!(lasts) },
-            "cut" => FaultKind::Cut { from: need!(from), to: need!(to), lasts: need!(lasts) },
-            "split" => FaultKind::Split { side: need!(side), lasts: need!(lasts) },
-            "weather" => FaultKind::Weather {
+            "one-way-partition" => {
+                FaultKind::OneWayPartition { from: need!(from), to: need!(to), lasts: need!(lasts) }
+            }
+            "partition" => FaultKind::Partition { side: need!(side), lasts: need!(lasts) },
+            "degraded-network" => FaultKind::DegradedNetwork {
                 loss: need!(loss),
                 duplication: need!(duplication),
                 reordering: need!(reordering),
@@ -112,28 +117,28 @@ impl FaultFields {
                     );
                 }
             },
-            "rot" => FaultKind::Rot { node: need!(node) },
+            "bit-rot" => FaultKind::BitRot { node: need!(node) },
             "disk-error" => FaultKind::DiskError { node: need!(node), lasts: need!(lasts) },
             "wipe" => FaultKind::Wipe { node: need!(node), lasts: need!(lasts) },
             "transfer" => FaultKind::Transfer { to: need!(to) },
             "change" => FaultKind::Change {
-                voters: wire.voters.take().unwrap_or_default(),
-                learners: wire.learners.take().unwrap_or_default(),
-                remove: wire.remove.take().unwrap_or_default(),
-                by_joint: wire.by_joint.take().unwrap_or_default(),
+                voters: fields.voters.take().unwrap_or_default(),
+                learners: fields.learners.take().unwrap_or_default(),
+                remove: fields.remove.take().unwrap_or_default(),
+                by_joint: fields.by_joint.take().unwrap_or_default(),
             },
             "leave" => FaultKind::Leave,
-            _ => unreachable!("a kind was read that no list has: {name}"),
+            _ => unreachable!("fault kind {name} has no arm in `into_fault`"),
         };
-        match wire.unexpected_field() {
+        match fields.unexpected_field() {
             Some(field) => Err(format!("a fault of kind `{name}` has no `{field}`")),
-            None => Ok(Fault { at: wire.at, on: wire.on, kind }),
+            None => Ok(Fault { at: fields.at, on: fields.on, kind }),
         }
     }
 
-    /// A field that is there and was not taken.
+    /// A field that is set and was not taken.
     fn unexpected_field(&self) -> Option<&'static str> {
-        let fields = [
+        let all = [
             ("node", self.node.is_some()),
             ("nodes", self.nodes.is_some()),
             ("from", self.from.is_some()),
@@ -152,6 +157,6 @@ impl FaultFields {
             ("remove", self.remove.is_some()),
             ("by_joint", self.by_joint.is_some()),
         ];
-        fields.into_iter().find(|&(_, there)| there).map(|(name, _)| name)
+        all.into_iter().find(|&(_, is_set)| is_set).map(|(name, _)| name)
     }
 }

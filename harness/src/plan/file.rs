@@ -1,4 +1,4 @@
-//! Plans as text and as files: TOML that a person can read, write and change.
+//! Reads and writes plans as TOML, which people can read and edit.
 
 use super::{Plan, VERSION, reader};
 use crate::text;
@@ -10,15 +10,15 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock, RwLockWriteGuard};
 
-/// Held for reading while a file is being written.
+/// Read-locked while a file is being written.
 static WRITE_LOCK: RwLock<()> = RwLock::new(());
 
-/// Why a file could not be read or written: where, and one sentence.
+/// Why a file could not be read or written, and where.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct FileError {
-    /// Which file; `None` where it was only text.
+    /// The file; `None` for a text without a file.
     pub path: Option<PathBuf>,
-    /// The line and the column in it, counted from 1, where there is such a place.
+    /// Line and column, counted from 1, if known.
     pub position: Option<(usize, usize)>,
     /// What is wrong.
     pub sentence: String,
@@ -38,21 +38,21 @@ impl fmt::Display for FileError {
 
 impl std::error::Error for FileError {}
 
-/// The plan as text.
+/// The plan as TOML.
 ///
 /// # Panics
 ///
 /// Never for a plan that passes [`Plan::check`].
 #[must_use]
 pub fn to_text(plan: &Plan) -> String {
-    toml::to_string(plan).expect("a plan has nothing that TOML cannot say")
+    toml::to_string(plan).expect("every plan can be written as TOML")
 }
 
-/// The plan that a text says, checked.
+/// Parses and checks a plan.
 ///
 /// # Errors
 ///
-/// The text is no plan, or one that cannot be run.
+/// The text is not a plan, or the plan cannot be run.
 pub fn from_text(text: &str) -> Result<Plan, FileError> {
     let version = parse_toml::<VersionHeader>(text)?;
     reject_newer_version(version.version)?;
@@ -61,16 +61,16 @@ pub fn from_text(text: &str) -> Result<Plan, FileError> {
     Ok(plan)
 }
 
-/// The plan in a file.
+/// Reads a plan from a file.
 ///
 /// # Errors
 ///
-/// The file cannot be read, or holds no plan that can be run.
+/// The file cannot be read, or does not contain a plan that can be run.
 pub fn read(path: &Path) -> Result<Plan, FileError> {
     with_path(path, from_text(&read_text(path)?))
 }
 
-/// Writes the plan to a file, wholly or not at all.
+/// Writes the plan to a file, atomically.
 ///
 /// # Errors
 ///
@@ -79,62 +79,63 @@ pub fn write(path: &Path, plan: &Plan) -> Result<(), FileError> {
     write_text(path, &to_text(plan))
 }
 
-/// What a text of any version says of itself. It is read first: a newer version has every right to new fields.
+/// The version of a plan, which is read first: a newer version may have fields that this build does not know.
 #[derive(Deserialize)]
 struct VersionHeader {
     version: Option<u32>,
 }
 
-/// Refuses a plan of a version that this build does not know.
+/// Rejects a plan of a newer version.
 pub(crate) fn reject_newer_version(version: Option<u32>) -> Result<(), FileError> {
     match version {
         Some(version) if version > VERSION => Err(error_without_path(format!(
-            "the plan has version {version}, and this build understands no newer one than {VERSION}"
+            "the plan has version {version}; this build reads versions up to {VERSION}"
         ))),
         _ => Ok(()),
     }
 }
 
-/// Refuses a plan that cannot be run.
+/// Rejects a plan that cannot be run.
 pub(crate) fn check_plan(plan: &Plan) -> Result<(), FileError> {
-    plan.check().map_err(|unusable| error_without_path(unusable.to_string()))
+    plan.check().map_err(|error| error_without_path(error.to_string()))
 }
 
-/// Reads any TOML; an error knows its line and column.
+/// Parses any TOML; an error has its line and column.
 pub(crate) fn parse_toml<T: DeserializeOwned>(text: &str) -> Result<T, FileError> {
-    reader::read(text).map_err(|trouble| FileError {
+    reader::read(text).map_err(|error| FileError {
         path: None,
-        position: trouble.at.as_ref().map(|at| line_and_column(text, at.start)),
-        sentence: trouble.to_string(),
+        position: error.at.as_ref().map(|at| line_and_column(text, at.start)),
+        sentence: error.to_string(),
     })
 }
 
-/// The most bytes of a file that is read whole, with a plan or a case in it. The parser needs some hundred times as many.
+/// The largest plan or case file that is read. The parser needs about a hundred times as many bytes.
 pub const MAX_FILE_BYTES: u64 = 4 << 20;
 
-/// The text in a file.
+/// Reads a file as text.
 pub(crate) fn read_text(path: &Path) -> Result<String, FileError> {
     if let Some(bytes) =
         fs::metadata(path).ok().map(|file| file.len()).filter(|bytes| *bytes > MAX_FILE_BYTES)
     {
-        let sentence = format!("has {bytes} bytes: a plan or a case has at most {MAX_FILE_BYTES}");
+        let sentence =
+            format!("is too large: it has {bytes} bytes, and a plan or case may have {MAX_FILE_BYTES}");
         return Err(FileError { path: Some(path.into()), position: None, sentence });
     }
     let text = read_bytes(path)
-        .and_then(|bytes| String::from_utf8(bytes).map_err(|_| "this is no text in UTF-8".to_owned()));
-    text.map_err(|why| FileError {
+        .and_then(|bytes| String::from_utf8(bytes).map_err(|_| "it is not UTF-8 text".to_owned()));
+    text.map_err(|reason| FileError {
         path: Some(path.into()),
         position: None,
-        sentence: format!("cannot be read: {why}"),
+        sentence: format!("cannot be read: {reason}"),
     })
 }
 
-/// What is in a file, or why it cannot be read. Only regular files are read: a pipe may never end, nor may a device.
+/// Reads a file, or says why it cannot be read. Only regular files are read, because a pipe or device may never end.
 pub(crate) fn read_bytes(path: &Path) -> Result<Vec<u8>, String> {
     let attempt = || {
         require_regular_file(&path.metadata()?)?;
         let mut file = fs::File::open(path)?;
-        // Another file may have taken its place since.
+        // Checked again: the path may have been replaced since.
         require_regular_file(&file.metadata()?)?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map(|_| bytes)
@@ -142,7 +143,7 @@ pub(crate) fn read_bytes(path: &Path) -> Result<Vec<u8>, String> {
     attempt().map_err(|error| error_reason(&error))
 }
 
-/// Refuses anything but a regular file.
+/// Rejects everything but a regular file.
 pub(crate) fn require_regular_file(metadata: &fs::Metadata) -> io::Result<()> {
     match metadata.file_type() {
         kind if kind.is_file() => Ok(()),
@@ -151,9 +152,9 @@ pub(crate) fn require_regular_file(metadata: &fs::Metadata) -> io::Result<()> {
     }
 }
 
-/// Writes a text to a temporary file beside `path` and renames it, so that nobody ever finds half of it.
+/// Writes a text to a temporary file beside `path` and renames it, so that no reader ever sees half of it.
 pub(crate) fn write_text(path: &Path, text: &str) -> Result<(), FileError> {
-    let _busy = WRITE_LOCK.read().unwrap_or_else(PoisonError::into_inner);
+    let _guard = WRITE_LOCK.read().unwrap_or_else(PoisonError::into_inner);
     let attempt = || match resolve_destination(path)? {
         Destination::Stream => fs::OpenOptions::new().write(true).open(path)?.write_all(text.as_bytes()),
         Destination::File(path) => {
@@ -166,7 +167,7 @@ pub(crate) fn write_text(path: &Path, text: &str) -> Result<(), FileError> {
     attempt().map_err(|error| write_error(path, &error))
 }
 
-/// Refuses a path that nothing could be written to, so that nobody works in vain.
+/// Rejects a path that cannot be written, before any work is done for it.
 pub(crate) fn check_writable(path: &Path) -> Result<(), FileError> {
     let attempt = || match resolve_destination(path)? {
         Destination::Stream => Ok(()),
@@ -175,21 +176,21 @@ pub(crate) fn check_writable(path: &Path) -> Result<(), FileError> {
     attempt().map_err(|error| write_error(path, &error))
 }
 
-/// Waits until no file is half written, and lets nobody begin another one while the guard lives.
+/// Waits for all writes in progress, and blocks new ones while the guard lives.
 pub(crate) fn block_writes() -> RwLockWriteGuard<'static, ()> {
     WRITE_LOCK.write().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Where a text for a path goes.
+/// Where a text is written to.
 enum Destination {
-    /// To a file of this path, behind all links, as a whole.
+    /// A file of this path, after all links are resolved; replaced atomically.
     File(PathBuf),
-    /// Into a pipe, a terminal, `/dev/null`: renaming a file onto such a thing would take it away from everybody.
+    /// A pipe, terminal or device such as `/dev/null`: a rename would replace it for everyone.
     Stream,
 }
 
-/// Refuses what a rename would replace although it cannot be written: a file without any right to write (the mode decides,
-/// as root may do everything), and a link that leads nowhere.
+/// Rejects what a rename would replace although it is not writable: a file without write permission (by its mode,
+/// because root may write everything), and a dangling link.
 fn resolve_destination(path: &Path) -> io::Result<Destination> {
     if path.file_name().is_none() || path.as_os_str().as_encoded_bytes().ends_with(b"/") {
         return Err(ErrorKind::IsADirectory.into());
@@ -200,12 +201,12 @@ fn resolve_destination(path: &Path) -> io::Result<Destination> {
         Ok(metadata) if metadata.is_file() => path.canonicalize().map(Destination::File),
         Ok(_) => Ok(Destination::Stream),
         Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
-        Err(_) if path.symlink_metadata().is_ok() => Err(io::Error::other("it is a link that leads nowhere")),
+        Err(_) if path.symlink_metadata().is_ok() => Err(io::Error::other("it is a dangling link")),
         Err(_) => Ok(Destination::File(path.into())),
     }
 }
 
-/// Refuses a path where no regular file can be written in place.
+/// Rejects a path at which no regular file can be written.
 pub(crate) fn check_file_writable(path: &Path) -> io::Result<()> {
     match resolve_destination(path)? {
         Destination::File(_) => Ok(()),
@@ -213,36 +214,36 @@ pub(crate) fn check_file_writable(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Which file of the system something is.
+/// Identifies a file within the system.
 #[cfg(unix)]
 pub(crate) type FileId = (u64, u64);
-/// Which file of the system something is.
+/// Identifies a file within the system.
 #[cfg(not(unix))]
 pub(crate) type FileId = PathBuf;
 
-/// The identity of the file that a path leads to.
+/// The identity of the file at a path.
 #[cfg(unix)]
 pub(crate) fn file_id(_: &Path, metadata: &fs::Metadata) -> io::Result<FileId> {
     use std::os::unix::fs::MetadataExt;
     Ok((metadata.dev(), metadata.ino()))
 }
 
-/// The identity of the file that a path leads to.
+/// The identity of the file at a path.
 #[cfg(not(unix))]
-pub(crate) fn file_id(path: &Path, _: &fs::Metadata) -> io::Result<Identity> {
+pub(crate) fn file_id(path: &Path, _: &fs::Metadata) -> io::Result<FileId> {
     path.canonicalize()
 }
 
-/// The folder that a path is in.
+/// The folder of a path.
 pub(crate) fn parent_folder(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// The beginning of the names of files that are being written.
+/// The name prefix of files that are being written.
 const TEMP_PREFIX: &str = ".writing-";
 
-/// An empty file beside `path` that is gone when it is dropped. It may be read by whom the umask lets read any file. It is
-/// locked as long as it is open, so that [`tidy`] can tell it from one whose writer was killed.
+/// Creates an empty file beside `path` that is deleted on drop, with the permissions of the umask. It is locked while
+/// open, so that [`remove_stale_temp_files`] can tell it from one whose writer was killed.
 fn create_temp_file(path: &Path) -> io::Result<tempfile::NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     #[cfg(unix)]
@@ -252,27 +253,27 @@ fn create_temp_file(path: &Path) -> io::Result<tempfile::NamedTempFile> {
     }
     loop {
         let file = builder.prefix(TEMP_PREFIX).tempfile_in(parent_folder(path))?;
-        // A file system without locks is no reason not to write.
+        // Without lock support of the file system, writing continues unlocked.
         let locked = file.as_file().lock();
         if locked.is_err() || file.path().exists() {
             return Ok(file);
         }
-        // It was taken for a stray one before it was locked.
+        // It was removed as stale before it was locked: try again.
     }
 }
 
-/// Removes the files in a folder that somebody was writing who was killed. Returns how many there were.
+/// Removes the temporary files of killed writers from a folder. Returns how many there were.
 pub(crate) fn remove_stale_temp_files(folder: &Path) -> usize {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let begun =
+    let temporary =
         entries.filter(|entry| entry.file_name().as_encoded_bytes().starts_with(TEMP_PREFIX.as_bytes()));
-    let stray = begun.filter(|entry| {
+    let stale = temporary.filter(|entry| {
         let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
         let file = is_file.then(|| fs::File::open(entry.path()).ok()).flatten();
-        // Removed while it is locked: its writer, if there is one after all, makes another.
+        // Removed under the lock: a live writer that lost its file notices and creates another.
         file.is_some_and(|file| file.try_lock().is_ok() && fs::remove_file(entry.path()).is_ok())
     });
-    stray.count()
+    stale.count()
 }
 
 fn write_error(path: &Path, error: &io::Error) -> FileError {
@@ -283,17 +284,17 @@ fn write_error(path: &Path, error: &io::Error) -> FileError {
     }
 }
 
-/// Adds the file's name to an error about its text.
+/// Adds the path to an error about the file's text.
 pub(crate) fn with_path<T>(path: &Path, result: Result<T, FileError>) -> Result<T, FileError> {
     result.map_err(|error| FileError { path: Some(path.into()), ..error })
 }
 
-/// A path as a sentence names it.
+/// A path for a message.
 pub(crate) fn display_path(path: &Path) -> String {
     text::escape(&path.to_string_lossy()).into_owned()
 }
 
-/// What an error of the system means, without its number.
+/// The text of a system error, without its number.
 pub(crate) fn error_reason(error: &io::Error) -> String {
     let text = error.to_string();
     match text.find(" (os error") {
@@ -306,7 +307,7 @@ fn error_without_path(sentence: String) -> FileError {
     FileError { path: None, position: None, sentence }
 }
 
-/// The line and the column of a byte of `text`, counted from 1.
+/// Line and column of a byte of `text`, counted from 1.
 fn line_and_column(text: &str, at: usize) -> (usize, usize) {
     let before = &text[..text.floor_char_boundary(at)];
     let line = before.bytes().filter(|&byte| byte == b'\n').count() + 1;
@@ -319,35 +320,35 @@ mod tests {
     use super::{from_text, read, to_text, write};
     use crate::plan::{Plan, Probability, SimDuration};
 
-    /// A plan that does not change when the generator does.
+    /// A plan that does not change with the generator.
     const EXAMPLE: &str = include_str!("../../tests/example.toml");
 
-    /// What is said of the example once `from` is `to` in its text.
-    fn said(from: &str, to: &str) -> String {
-        assert!(EXAMPLE.contains(from), "the example has no {from:?} to be changed:\n{EXAMPLE}");
+    /// The error for the example with `from` replaced by `to`.
+    fn error_of(from: &str, to: &str) -> String {
+        assert!(EXAMPLE.contains(from), "the example does not contain {from:?}:\n{EXAMPLE}");
         from_text(&EXAMPLE.replacen(from, to, 1)).expect_err("the changed plan was accepted").to_string()
     }
 
     #[test]
-    fn a_text_that_was_written_is_written_again_as_it_was() {
+    fn a_written_plan_is_written_again_byte_for_byte() {
         assert_eq!(to_text(&from_text(EXAMPLE).unwrap()), EXAMPLE);
     }
 
     #[test]
-    fn what_is_switched_on_stands_in_the_file() {
+    fn options_that_are_on_are_written() {
         let reads = "reads = \"37.9%\"\n";
-        let on = EXAMPLE.replacen(reads, &format!("{reads}session = \"2.5s\"\nanywhere = \"10%\"\n"), 1);
+        let on = EXAMPLE.replacen(reads, &format!("{reads}session = \"2.5s\"\nrandom_target = \"10%\"\n"), 1);
         let plan = from_text(&on).unwrap();
         assert_eq!(
-            (plan.clients.session, plan.clients.anywhere),
+            (plan.clients.session, plan.clients.random_target),
             (SimDuration::millis(2_500), Probability(100_000))
         );
         assert_eq!(to_text(&plan), on);
     }
 
     #[test]
-    fn what_is_wrong_in_a_text_has_a_place_and_a_sentence() {
-        let said = [
+    fn a_parse_error_has_a_position_and_a_message() {
+        let errors = [
             ("nodes = 5", "nodes = = 5"),
             ("nodes = 5", "nodes = 5\nleaders = 1"),
             ("nodes = 5", "nodse = 5"),
@@ -371,19 +372,19 @@ mod tests {
             ("nodes = [\"leader\"]", "on = \"electd\""),
             ("nodes = [4]", "ndoes = [4]"),
         ]
-        .map(|(from, to)| format!("{to:?}\n    {}", said(from, to)));
-        insta::assert_snapshot!(said.join("\n"));
+        .map(|(from, to)| format!("{to:?}\n    {}", error_of(from, to)));
+        insta::assert_snapshot!(errors.join("\n"));
     }
 
     #[test]
-    fn a_newer_plan_is_refused_for_its_version_and_not_for_its_fields() {
-        let said = said("version = 1", "version = 2\nfrobnicate = true");
-        assert_eq!(said, "the plan has version 2, and this build understands no newer one than 1");
+    fn a_newer_plan_is_rejected_for_its_version_not_its_fields() {
+        let error = error_of("version = 1", "version = 2\nfrobnicate = true");
+        assert_eq!(error, "the plan has version 2; this build reads versions up to 1");
     }
 
     #[test]
-    fn a_plan_that_cannot_be_run_is_refused_with_its_field() {
-        let said = [
+    fn an_invalid_plan_is_rejected_with_its_field() {
+        let errors = [
             ("version = 1", "version = 0"),
             ("nodes = 5", "nodes = 0"),
             ("nodes = 5", "nodes = 16"),
@@ -393,63 +394,67 @@ mod tests {
             ("batch = 5", "batch = 0"),
             ("count = 4", "count = 0"),
             ("keys = 11", "keys = 1"),
-            ("nodes = [\"leader\"]", "nodes = [\"there\"]"),
-            ("storm = ", "storm = \"1s\" #"),
-            ("kind = \"power-loss\"\nnodes = [4]", "kind = \"split\"\nside = []"),
-            ("kind = \"power-loss\"\nnodes = [4]", "kind = \"cut\"\nfrom = 2\nto = 2"),
+            ("nodes = [\"leader\"]", "nodes = [\"trigger-node\"]"),
+            ("fault_phase = ", "fault_phase = \"1s\" #"),
+            ("kind = \"power-loss\"\nnodes = [4]", "kind = \"partition\"\nside = []"),
+            ("kind = \"power-loss\"\nnodes = [4]", "kind = \"one-way-partition\"\nfrom = 2\nto = 2"),
             ("kind = \"power-loss\"\nnodes = [4]", "kind = \"clock-rate\"\nnode = 2\ndrift = -600000"),
             ("kind = \"power-loss\"\nnodes = [4]", "kind = \"slow-disk\"\nnode = 2\nfactor = 0"),
         ]
-        .map(|(from, to)| format!("{to:?}\n    {}", said(from, to)));
-        insta::assert_snapshot!(said.join("\n"));
+        .map(|(from, to)| format!("{to:?}\n    {}", error_of(from, to)));
+        insta::assert_snapshot!(errors.join("\n"));
     }
 
     #[test]
-    fn a_file_is_replaced_as_a_whole_and_names_itself_in_errors() {
+    fn a_file_is_replaced_atomically_and_named_in_errors() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("plan.toml");
         let plan = from_text(EXAMPLE).unwrap();
         write(&path, &plan).unwrap();
-        let longer = Plan { storm: SimDuration::millis(99_999), seed: u64::MAX, ..plan.clone() };
+        let longer = Plan { fault_phase: SimDuration::millis(99_999), seed: u64::MAX, ..plan.clone() };
         write(&path, &longer).unwrap();
         assert_eq!(read(&path), Ok(longer));
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "a temporary file was left behind");
+        assert_eq!(
+            std::fs::read_dir(folder.path()).unwrap().count(),
+            1,
+            "no temporary file must be left behind"
+        );
 
         std::fs::write(&path, "nodes = ").unwrap();
-        let said = read(&path).unwrap_err().to_string();
-        assert!(said.starts_with(&format!("{}:1:", path.display())), "{said}");
-        let said = read(&folder.path().join("absent.toml")).unwrap_err().to_string();
-        assert!(said.ends_with("absent.toml: cannot be read: no such file or directory"), "{said}");
-        let said = write(&folder.path().join("no/folder.toml"), &plan).unwrap_err().to_string();
-        assert!(said.ends_with("folder.toml: cannot be written: no such file or directory"), "{said}");
+        let error = read(&path).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("{}:1:", path.display())), "{error}");
+        let error = read(&folder.path().join("absent.toml")).unwrap_err().to_string();
+        assert!(error.ends_with("absent.toml: cannot be read: no such file or directory"), "{error}");
+        let error = write(&folder.path().join("no/folder.toml"), &plan).unwrap_err().to_string();
+        assert!(error.ends_with("folder.toml: cannot be written: no such file or directory"), "{error}");
     }
 
     #[test]
-    fn what_cannot_be_written_is_not_replaced() {
+    fn unwritable_paths_are_rejected_and_not_replaced() {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         std::fs::write(path("kept"), "kept").unwrap();
         let mut permissions = path("kept").metadata().unwrap().permissions();
         permissions.set_readonly(true);
         std::fs::set_permissions(path("kept"), permissions).unwrap();
-        let mut refused = vec!["kept", "new/", "."];
+        let mut rejected = vec!["kept", "new/", "."];
         #[cfg(unix)]
         {
             std::os::unix::fs::symlink("nowhere", path("dangling")).unwrap();
             std::os::unix::fs::symlink("kept", path("link")).unwrap();
-            refused.extend(["dangling", "link"]);
+            rejected.extend(["dangling", "link"]);
         }
-        for name in refused {
-            let said = super::write_text(&path(name), "new").unwrap_err().to_string();
-            assert!(said.contains(": cannot be written: "), "{said}");
-            assert_eq!(super::check_writable(&path(name)).unwrap_err().to_string(), said);
+        for name in rejected {
+            let error = super::write_text(&path(name), "new").unwrap_err().to_string();
+            assert!(error.contains(": cannot be written: "), "{error}");
+            assert_eq!(super::check_writable(&path(name)).unwrap_err().to_string(), error);
         }
         assert_eq!(std::fs::read_to_string(path("kept")).unwrap(), "kept");
         assert!(!path("nowhere").exists() && !path("new").exists());
     }
 
     #[test]
-    fn files_of_writers_that_were_killed_are_removed_and_those_of_others_stay() {
+    fn temporary_files_of_killed_writers_are_removed_and_others_stay() {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         std::fs::write(path(".writing-stray"), "half").unwrap();
@@ -472,19 +477,19 @@ mod tests {
         let pipe = folder.path().join("pipe");
         assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
         for path in [&pipe, std::path::Path::new("/dev/zero")] {
-            let said = read(path).unwrap_err().to_string();
+            let error = read(path).unwrap_err().to_string();
             assert!(
-                said.ends_with(
+                error.ends_with(
                     "cannot be read: it is a pipe, a socket or a device; only regular files are read"
                 ),
-                "{said}"
+                "{error}"
             );
         }
     }
 
     #[cfg(unix)]
     #[test]
-    fn what_is_no_file_is_never_replaced_by_one() {
+    fn pipes_and_links_are_written_through_and_not_replaced() {
         use std::os::unix::fs::{FileTypeExt, symlink};
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);

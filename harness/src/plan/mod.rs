@@ -1,5 +1,4 @@
-//! What shall happen: everything that a run does follows from its plan, and the plan is what runs, shrinks, is stored
-//! and is read.
+//! The plan of a run. A run is a function of its plan; plans are generated, run, shrunk, stored and read by people.
 
 mod quantity;
 mod fault;
@@ -21,206 +20,212 @@ pub use quantity::{Probability, SimDuration};
 
 use serde::{Deserialize, Serialize};
 
-/// The version of the format and of the meaning of its fields. A plan of a newer version is refused.
+/// The version of the plan format. A plan of a newer version is rejected.
 pub const VERSION: u32 = 1;
-/// The most servers that a plan may have.
+/// The largest cluster that a plan may have.
 pub const MAX_NODES: u64 = 15;
 
-/// What shall happen in one run.
+/// Everything that decides what one run does.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Plan {
-    /// The version of the format: [`VERSION`].
+    /// The format version: [`VERSION`].
     pub version: u32,
-    /// Where all chance during the run comes from.
+    /// The seed of all random streams of the run.
     pub seed: u64,
-    /// How many servers there are, numbered from 1.
+    /// The number of servers, which are numbered from 1.
     pub nodes: u64,
-    /// How long everything breaks and only safety is asked. Then all heals, and progress is asked.
-    pub storm: SimDuration,
-    /// A bug that is switched on, by its name in `harness list`.
+    /// The length of the fault phase, in which safety is checked. Then all faults end, and the healed phase checks
+    /// liveness.
+    #[serde(alias = "storm")]
+    pub fault_phase: SimDuration,
+    /// The bug to enable, by its name in `harness list`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bug: Option<String>,
-    /// How the servers are set up.
+    /// The settings of the servers.
     pub raft: RaftConfig,
-    /// When servers replace the beginning of their logs by snapshots; where not given, never.
+    /// When servers compact their logs into snapshots; `None`: never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub compaction: Option<CompactionConfig>,
-    /// What links do when nothing else is said.
+    /// The behaviour of links without faults.
     pub network: NetworkConfig,
-    /// What disks do when nothing else is said.
+    /// The behaviour of disks without faults.
     pub disk: DiskConfig,
-    /// What clients do.
+    /// The behaviour of clients.
     pub clients: ClientConfig,
-    /// How long progress may take once all is healed.
+    /// Bounds of the healed phase.
     pub bounds: LivenessBounds,
-    /// What does not heal when all else does.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub held: Option<PermanentFault>,
-    /// What breaks, and when.
+    /// A fault that does not end with the fault phase.
+    #[serde(default, alias = "held", skip_serializing_if = "Option::is_none")]
+    pub permanent_fault: Option<PermanentFault>,
+    /// The faults.
     #[serde(default, rename = "fault", skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<Fault>,
 }
 
-/// How the servers are set up.
+/// The settings of the servers.
 #[derive(Clone, Default, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RaftConfig {
-    /// The smallest election timeout.
+    /// The shortest election timeout.
     pub election_timeout: SimDuration,
-    /// How much longer the largest is.
+    /// The longest election timeout minus the shortest.
     pub election_timeout_spread: SimDuration,
-    /// How often a leader makes itself heard.
+    /// The interval between a leader's heartbeats.
     pub heartbeat: SimDuration,
-    /// Whether a node asks before it campaigns (thesis 9.6).
+    /// Whether a server runs a pre-vote before it campaigns (thesis 9.6).
     pub pre_vote: bool,
-    /// Whether a leader that hears no majority steps down, and is protected while it does (thesis 6.2).
+    /// Check-quorum: a leader that hears from no majority steps down, and until then its voters ignore candidates
+    /// (thesis 6.2).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub check_quorum: bool,
-    /// How many servers found the group, from number 1 on; the others may join later. 0: all of them.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub founders: u64,
+    /// How many servers are initial voters, from number 1 on; the others may join later. 0: all.
+    #[serde(default, alias = "founders", skip_serializing_if = "is_zero")]
+    pub initial_voters: u64,
     /// The most entries in one `AppendEntries`.
     pub batch: u64,
     /// The most `AppendEntries` with entries in flight to one follower.
     pub window: u64,
     /// The most syncs that a server has in flight on its disk.
-    pub syncs: u64,
-    /// Where given, leaders answer reads by leases (thesis 6.4.1), which hold as long as every clock keeps this close to
-    /// true time. Needs check-quorum.
+    #[serde(alias = "syncs")]
+    pub max_in_flight_syncs: u64,
+    /// If set, leaders serve reads under a lease (thesis 6.4.1), which is valid as long as every clock's rate stays
+    /// within this bound of true time. Needs check-quorum.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease_drift: Option<Probability>,
-    /// Whether a follower passes what clients ask on to its leader.
+    /// Whether a follower forwards client requests to its leader.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub forward: bool,
-    /// The most bytes of commands in one `AppendEntries`; a larger one goes alone. 0: no limit.
+    /// The most command bytes in one `AppendEntries`; a larger command is sent alone. 0: no limit.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub batch_bytes: u64,
-    /// The most bytes of commands in flight to one follower. 0: no limit.
+    /// The most command bytes in flight to one follower. 0: no limit.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub window_bytes: u64,
-    /// The most bytes of commands that a leader holds uncommitted before it is busy; each command counts 64 bytes more than
-    /// it has. 0: no limit.
+    /// The most command bytes that a leader holds uncommitted before it answers "busy"; each command counts 64 bytes
+    /// extra. 0: no limit.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub uncommitted_bytes: u64,
-    /// The most bytes of a snapshot in one message. 0: all of it.
+    /// The most bytes of a snapshot in one message. 0: no limit.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub chunk: u64,
-    /// The most requests that wait at a server; it refuses others. 0: no limit.
+    /// The most pending requests of a server; it rejects any more. 0: no limit.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub requests: u64,
-    /// How many entries a server that is made a voter may lack. 0: any number.
+    /// The most entries that a learner may lag when it is promoted. 0: no limit.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub promotion_lag: u64,
 }
 
-/// When a server makes a snapshot: as soon as any of these is due. 0 stands for never; one at least is given.
+/// A server takes a snapshot as soon as one of these conditions holds. 0 disables a condition; at least one is set.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CompactionConfig {
-    /// So many entries were applied since the last one.
+    /// This many entries were applied since the last snapshot.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub entries: u64,
-    /// Their commands have so many bytes.
+    /// Their commands have this many bytes.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub bytes: u64,
-    /// So much time has passed since the last one, and something was applied.
+    /// This much time has passed since the last snapshot, and something was applied.
     #[serde(default, skip_serializing_if = "SimDuration::is_zero")]
     pub every: SimDuration,
-    /// So many entries before the end of the snapshot stay, for followers that are a little behind.
+    /// How many entries before the snapshot's end stay in the log, for followers that lag a little.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub trailing: u64,
 }
 
-/// What links do.
+/// The behaviour of links.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NetworkConfig {
     /// The shortest delay of a message.
     pub delay: SimDuration,
-    /// How much longer an ordinary delay may be.
+    /// An ordinary delay minus the shortest, at most.
     pub delay_spread: SimDuration,
     /// How often a message takes much longer.
     pub tail: Probability,
-    /// How much longer it then may take.
+    /// The extra delay of such a message, at most.
     pub tail_spread: SimDuration,
     /// How often a message is lost.
     pub loss: Probability,
-    /// How often a message arrives twice.
+    /// How often a message is delivered twice.
     pub duplication: Probability,
-    /// How often a message may be overtaken.
+    /// How often later messages may overtake a message.
     pub reordering: Probability,
 }
 
-/// What disks do.
+/// The behaviour of disks.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DiskConfig {
     /// The shortest sync.
     pub sync: SimDuration,
-    /// How much longer an ordinary sync may take.
+    /// An ordinary sync minus the shortest, at most.
     pub sync_spread: SimDuration,
     /// How often a sync takes much longer.
     pub tail: Probability,
-    /// How much longer it then may take.
+    /// The extra time of such a sync, at most.
     pub tail_spread: SimDuration,
 }
 
-/// What clients do.
+/// The behaviour of clients.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ClientConfig {
-    /// How many there are.
+    /// The number of clients.
     pub count: u64,
-    /// The most requests that one has in flight.
+    /// The most requests that one client has in flight.
     pub in_flight: u64,
-    /// The mean pause of a client between two requests.
-    pub pause: SimDuration,
-    /// How long a client waits for an answer before it asks again.
-    pub patience: SimDuration,
-    /// How often it asks before it gives up, and the operation stays unknown.
+    /// A client's mean pause between two requests.
+    #[serde(alias = "pause")]
+    pub think_time: SimDuration,
+    /// How long a client waits for a response before it retries.
+    #[serde(alias = "patience")]
+    pub timeout: SimDuration,
+    /// How many attempts a client makes before it gives up; the outcome is then unknown.
     pub attempts: u64,
-    /// How many keys there are: the first half registers, the rest lists.
+    /// The number of keys: the first half are registers, the rest lists.
     pub keys: u64,
     /// How often an operation is a read.
     pub reads: Probability,
-    /// For how much log time a session may go unused before it is forgotten; sessions are registered then. 0: they begin
-    /// with their first request and live for ever.
+    /// How much log time a session may be unused before it expires; clients then register sessions. 0: a session begins
+    /// with its first request and never expires.
     #[serde(default, skip_serializing_if = "SimDuration::is_zero")]
     pub session: SimDuration,
-    /// How often a client asks any server instead of the one that it believes to lead.
-    #[serde(default, skip_serializing_if = "Probability::is_zero")]
-    pub anywhere: Probability,
-    /// Which of its calls each client makes, by their numbers from 1 on; absent: all of them. What it would call, and
-    /// when, stays what it was, so that calls can be left out one by one.
+    /// How often a client sends a request to a random server instead of the believed leader.
+    #[serde(default, alias = "anywhere", skip_serializing_if = "Probability::is_zero")]
+    pub random_target: Probability,
+    /// Which of its calls each client makes, by number from 1; `None`: all. The content and time of the remaining calls
+    /// do not change, so calls can be removed one by one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calls: Option<Vec<Vec<u64>>>,
 }
 
-/// How long progress may take: once all is healed in largest election timeouts, and in all in events.
+/// Liveness bounds of the healed phase, in longest election timeouts, and the event limit of the whole run.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LivenessBounds {
-    /// Until there is a leader.
+    /// Until a leader is elected.
     pub leader: u64,
-    /// Then until a fresh write and a fresh read are answered.
+    /// From then until a new write and a new read are answered.
     pub write: u64,
-    /// Then until every server has what the leader has.
+    /// From then until every server's log and state equal the leader's.
     pub convergence: u64,
-    /// How many events a run may have: what never rests does not progress either.
+    /// The most events of a run: a system that never comes to rest is not live either.
     pub events: u64,
 }
 
 impl Plan {
-    /// How many servers found the group, from number 1 on.
+    /// The number of initial voters, which are the servers from number 1 on.
     #[must_use]
     pub fn initial_voters(&self) -> u64 {
-        if self.raft.founders == 0 { self.nodes } else { self.raft.founders }
+        if self.raft.initial_voters == 0 { self.nodes } else { self.raft.initial_voters }
     }
 }
 
-/// Whether a knob is off: then it does not stand in the file, and yesterday's plans mean what they meant.
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks like this")]
+/// Whether an option is off. Such options are not written, so old plans keep their text and meaning.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 const fn is_zero(number: &u64) -> bool {
     *number == 0
 }

@@ -1,10 +1,10 @@
-//! Episodes of whoever runs the group: changes of who belongs to it, and of who leads it.
+//! Episodes of the operator: leadership transfers and membership changes.
 
 use super::episode::{Episode, EpisodeBuilder};
 use super::plan_rng::PlanRng;
 use super::{Fault, FaultKind, SimDuration, Target, Trigger};
 
-/// All of them, each with how often it comes where it exists.
+/// All membership episodes, each with its weight.
 pub(super) const MEMBERSHIP_EPISODES: [(u64, Episode); 7] = [
     (6, add_voter),
     (4, remove_voter),
@@ -19,25 +19,25 @@ fn change_fault(voters: Vec<Target>, learners: Vec<Target>, remove: Vec<Target>)
     FaultKind::Change { voters, learners, remove, by_joint: false }
 }
 
-/// Leadership shall pass on; sometimes whoever shall have it, or has it, is gone in that very moment.
-pub(super) fn transfer_leadership(scene: &mut EpisodeBuilder) -> SimDuration {
-    let mut at = scene.at;
-    for _ in 0..scene.rng.in_range(1, 3) {
-        let to = scene.any_node();
-        scene.add_fault(at, FaultKind::Transfer { to });
-        if scene.rng.chance_percent(25) {
-            let node = if scene.rng.chance_percent(50) { to } else { Target::Leader };
-            let (soon, lasts) = (scene.rng.millis(1, 60), scene.downtime());
-            scene.add_fault(SimDuration(at.0 + soon.0), FaultKind::Crash { node, lasts });
+/// Leadership transfers; sometimes the target or the leader crashes shortly after.
+pub(super) fn transfer_leadership(episode: &mut EpisodeBuilder) -> SimDuration {
+    let mut at = episode.at;
+    for _ in 0..episode.rng.in_range(1, 3) {
+        let to = episode.any_node();
+        episode.add_fault(at, FaultKind::Transfer { to });
+        if episode.rng.chance_percent(25) {
+            let node = if episode.rng.chance_percent(50) { to } else { Target::Leader };
+            let (soon, lasts) = (episode.rng.millis(1, 60), episode.downtime());
+            episode.add_fault(SimDuration(at.0 + soon.0), FaultKind::Crash { node, lasts });
         }
-        at = SimDuration(at.0 + scene.random_timeout_percent(50, 150).0);
+        at = SimDuration(at.0 + episode.random_timeout_percent(50, 150).0);
     }
     at
 }
 
-/// A server that has lost its disk is replaced by its new life: the old one is removed, the new one listens and then
-/// votes. Each is asked for more than once, for who leads may change meanwhile.
-pub(super) fn replace_server(dice: &mut PlanRng, node: u64, at: SimDuration, faults: &mut Vec<Fault>) {
+/// Replaces a wiped server by its new identity: the old one is removed, the new one becomes a learner, then a voter.
+/// Each command is sent twice, because the leader may change meanwhile.
+pub(super) fn replace_server(rng: &mut PlanRng, node: u64, at: SimDuration, faults: &mut Vec<Fault>) {
     let target = vec![Target::Node(node)];
     let steps = [
         change_fault(vec![], vec![], target.clone()),
@@ -47,124 +47,127 @@ pub(super) fn replace_server(dice: &mut PlanRng, node: u64, at: SimDuration, fau
     let mut at = at;
     for kind in steps {
         for _ in 0..2 {
-            at = SimDuration(at.0 + dice.millis(200, 1_200).0);
+            at = SimDuration(at.0 + rng.millis(200, 1_200).0);
             faults.push(Fault { at, on: None, kind: kind.clone() });
         }
     }
 }
 
-/// Somebody listens first, and votes when it has caught up, or at once.
-fn add_voter(scene: &mut EpisodeBuilder) -> SimDuration {
-    let newcomer = scene.any_node();
-    let mut at = scene.at;
-    if scene.rng.chance_percent(60) {
-        scene.add_fault(at, change_fault(vec![], vec![newcomer], vec![]));
-        at = SimDuration(at.0 + scene.random_timeout_percent(30, 250).0);
+/// A server becomes a learner first and then a voter, or a voter at once.
+fn add_voter(episode: &mut EpisodeBuilder) -> SimDuration {
+    let newcomer = episode.any_node();
+    let mut at = episode.at;
+    if episode.rng.chance_percent(60) {
+        episode.add_fault(at, change_fault(vec![], vec![newcomer], vec![]));
+        at = SimDuration(at.0 + episode.random_timeout_percent(30, 250).0);
     }
-    scene.add_fault(at, change_fault(vec![newcomer], vec![], vec![]));
+    episode.add_fault(at, change_fault(vec![newcomer], vec![], vec![]));
     at
 }
 
-fn remove_voter(scene: &mut EpisodeBuilder) -> SimDuration {
-    let leaver = scene.any_node();
-    let kind = if scene.rng.chance_percent(30) {
-        change_fault(vec![], vec![leaver], vec![])
+fn remove_voter(episode: &mut EpisodeBuilder) -> SimDuration {
+    let node = episode.any_node();
+    let kind = if episode.rng.chance_percent(30) {
+        change_fault(vec![], vec![node], vec![])
     } else {
-        change_fault(vec![], vec![], vec![leaver])
+        change_fault(vec![], vec![], vec![node])
     };
-    scene.add_fault(scene.at, kind);
-    scene.at
+    episode.add_fault(episode.at, kind);
+    episode.at
 }
 
-/// The leader takes itself out of the group, and may fall while it does.
-fn remove_leader(scene: &mut EpisodeBuilder) -> SimDuration {
-    let newcomer = scene.any_node();
-    let voters = if scene.rng.chance_percent(60) { vec![newcomer] } else { vec![] };
-    scene.add_fault(scene.at, change_fault(voters, vec![], vec![Target::Leader]));
-    let back = scene.random_timeout_percent(100, 300);
-    if scene.rng.chance_percent(30) {
-        let (soon, lasts) = (scene.rng.millis(1, 40), scene.downtime());
-        scene.add_fault(scene.after(soon), FaultKind::Crash { node: Target::Leader, lasts });
+/// The leader is removed, and may crash meanwhile.
+fn remove_leader(episode: &mut EpisodeBuilder) -> SimDuration {
+    let newcomer = episode.any_node();
+    let voters = if episode.rng.chance_percent(60) { vec![newcomer] } else { vec![] };
+    episode.add_fault(episode.at, change_fault(voters, vec![], vec![Target::Leader]));
+    let delay = episode.random_timeout_percent(100, 300);
+    if episode.rng.chance_percent(30) {
+        let (soon, lasts) = (episode.rng.millis(1, 40), episode.downtime());
+        episode.add_fault(episode.after(soon), FaultKind::Crash { node: Target::Leader, lasts });
     }
-    // Whoever is out may come back.
-    if scene.rng.chance_percent(50) {
-        let node = scene.any_node();
-        scene.add_fault(scene.after(back), change_fault(vec![node], vec![], vec![]));
+    // A removed server may come back.
+    if episode.rng.chance_percent(50) {
+        let node = episode.any_node();
+        episode.add_fault(episode.after(delay), change_fault(vec![node], vec![], vec![]));
     }
-    scene.after(back)
+    episode.after(delay)
 }
 
-/// Several voters come and go at once, by way of a joint phase that ends by itself, unless its leader falls first.
-fn replace_voters(scene: &mut EpisodeBuilder) -> SimDuration {
-    let (come, go) = (scene.rng.in_range(1, 3).min(scene.nodes), scene.rng.in_range(0, 2).min(scene.nodes));
-    let (voters, remove) = (scene.distinct_nodes(come), scene.distinct_nodes(go));
-    scene.add_fault(scene.at, change_fault(voters, vec![], remove));
-    if scene.rng.chance_percent(50) {
-        let (soon, lasts) = (scene.rng.millis(1, 80), scene.downtime());
-        let kind = match scene.rng.in_range(1, 3) {
+/// Several voters are added and removed at once, by a joint configuration that is left automatically unless the leader
+/// fails first.
+fn replace_voters(episode: &mut EpisodeBuilder) -> SimDuration {
+    let (added, removed) =
+        (episode.rng.in_range(1, 3).min(episode.nodes), episode.rng.in_range(0, 2).min(episode.nodes));
+    let (voters, remove) = (episode.distinct_nodes(added), episode.distinct_nodes(removed));
+    episode.add_fault(episode.at, change_fault(voters, vec![], remove));
+    if episode.rng.chance_percent(50) {
+        let (soon, lasts) = (episode.rng.millis(1, 80), episode.downtime());
+        let kind = match episode.rng.in_range(1, 3) {
             1 => FaultKind::Crash { node: Target::Leader, lasts },
             2 => FaultKind::PowerLoss { nodes: vec![Target::Leader], lasts },
-            _ => FaultKind::Split { side: vec![Target::Leader], lasts },
+            _ => FaultKind::Partition { side: vec![Target::Leader], lasts },
         };
-        scene.add_fault(scene.after(soon), kind);
+        episode.add_fault(episode.after(soon), kind);
     }
-    scene.after(scene.timeout_percent(150))
+    episode.after(episode.timeout_percent(150))
 }
 
-/// A joint phase that lasts: both halves must go on agreeing to everything, whatever else happens meanwhile.
-fn explicit_joint_phase(scene: &mut EpisodeBuilder) -> SimDuration {
-    let come = scene.rng.in_range(1, 3).min(scene.nodes);
-    let voters = scene.distinct_nodes(come);
-    let go = scene.rng.in_range(0, 2).min(scene.nodes);
-    let remove = scene.distinct_nodes(go);
-    scene.add_fault(scene.at, FaultKind::Change { voters, learners: vec![], remove, by_joint: true });
-    let lasts = scene.random_timeout_percent(100, 500);
-    if scene.rng.chance_percent(60) {
-        let count = scene.rng.in_range(1, (scene.nodes / 2).max(1));
-        let side = scene.distinct_nodes(count);
-        scene.add_fault(scene.after(SimDuration::millis(50)), FaultKind::Split { side, lasts });
+/// A joint configuration that lasts: both majorities must agree to everything, under other faults too.
+fn explicit_joint_phase(episode: &mut EpisodeBuilder) -> SimDuration {
+    let added = episode.rng.in_range(1, 3).min(episode.nodes);
+    let voters = episode.distinct_nodes(added);
+    let removed = episode.rng.in_range(0, 2).min(episode.nodes);
+    let remove = episode.distinct_nodes(removed);
+    episode.add_fault(episode.at, FaultKind::Change { voters, learners: vec![], remove, by_joint: true });
+    let lasts = episode.random_timeout_percent(100, 500);
+    if episode.rng.chance_percent(60) {
+        let count = episode.rng.in_range(1, (episode.nodes / 2).max(1));
+        let side = episode.distinct_nodes(count);
+        episode.add_fault(episode.after(SimDuration::millis(50)), FaultKind::Partition { side, lasts });
     }
-    // Asked several times: who is asked may not lead, or may not be ready.
-    for tries in 1..=3 {
-        scene.add_fault(SimDuration(scene.at.0 + lasts.0 + tries * scene.timeout.0), FaultKind::Leave);
+    // Sent several times: the server that receives it may not lead, or may not be ready.
+    for attempt in 1..=3 {
+        episode
+            .add_fault(SimDuration(episode.at.0 + lasts.0 + attempt * episode.timeout.0), FaultKind::Leave);
     }
-    scene.after(lasts)
+    episode.after(lasts)
 }
 
-/// One change after the other, without waiting for any of them: all but one at a time must be refused.
-fn concurrent_changes(scene: &mut EpisodeBuilder) -> SimDuration {
-    let mut at = scene.at;
-    for _ in 0..scene.rng.in_range(3, 6) {
-        let node = scene.any_node();
-        let kind = match scene.rng.in_range(1, 3) {
+/// Several changes without waiting for any of them: at most one may be in progress, the others must be rejected.
+fn concurrent_changes(episode: &mut EpisodeBuilder) -> SimDuration {
+    let mut at = episode.at;
+    for _ in 0..episode.rng.in_range(3, 6) {
+        let node = episode.any_node();
+        let kind = match episode.rng.in_range(1, 3) {
             1 => change_fault(vec![node], vec![], vec![]),
             2 => change_fault(vec![], vec![node], vec![]),
             _ => change_fault(vec![], vec![], vec![node]),
         };
-        match scene.rng.chance_percent(40) {
-            true => scene.add_fault_on(at, Trigger::Elected, kind),
-            false => scene.add_fault(at, kind),
+        match episode.rng.chance_percent(40) {
+            true => episode.add_fault_on(at, Trigger::Elected, kind),
+            false => episode.add_fault(at, kind),
         }
-        at = SimDuration(at.0 + scene.rng.millis(0, 25).0);
+        at = SimDuration(at.0 + episode.rng.millis(0, 25).0);
     }
     at
 }
 
-/// Two leaders, each with a change of its own: the one that is cut off, and the one that is elected meanwhile.
-fn change_during_partition(scene: &mut EpisodeBuilder) -> SimDuration {
-    let lasts = scene.random_timeout_percent(200, 500);
-    let side = if scene.rng.chance_percent(60) {
+/// Two leaders with one change each: the isolated one, and the one elected meanwhile.
+fn change_during_partition(episode: &mut EpisodeBuilder) -> SimDuration {
+    let lasts = episode.random_timeout_percent(200, 500);
+    let side = if episode.rng.chance_percent(60) {
         vec![Target::Leader]
     } else {
         vec![Target::Leader, Target::Follower]
     };
-    scene.add_fault(scene.at, FaultKind::Split { side, lasts });
-    let (one, other) = (scene.any_node(), scene.any_node());
-    scene.add_fault(scene.after(SimDuration::millis(5)), change_fault(vec![], vec![], vec![one]));
-    scene.add_fault_on(
-        scene.after(SimDuration::millis(10)),
+    episode.add_fault(episode.at, FaultKind::Partition { side, lasts });
+    let (first, second) = (episode.any_node(), episode.any_node());
+    episode.add_fault(episode.after(SimDuration::millis(5)), change_fault(vec![], vec![], vec![first]));
+    episode.add_fault_on(
+        episode.after(SimDuration::millis(10)),
         Trigger::Elected,
-        change_fault(vec![other], vec![], vec![]),
+        change_fault(vec![second], vec![], vec![]),
     );
-    scene.after(lasts)
+    episode.after(lasts)
 }

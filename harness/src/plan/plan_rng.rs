@@ -1,23 +1,23 @@
-//! What a generator of plans rolls. Integers only, so that a seed means the same plan on every machine.
+//! The random generator of plans. It uses integers only, so a seed gives the same plan on every machine.
 
 use super::{Probability, SimDuration};
 use crate::rng::{self, RngStream};
 use rand::RngCore;
 
-/// A named stream of chance with the few throws that plans need.
+/// A named random stream with the distributions that plans need.
 pub(super) struct PlanRng(RngStream);
 
 impl PlanRng {
-    /// The dice of this name.
+    /// The stream of this label.
     pub(super) fn new(seed: u64, label: &str, number: u64) -> PlanRng {
         PlanRng(rng::stream(seed, label, [number, 0]))
     }
 
-    /// A number from `least` to `most`, both included.
+    /// A number from `least` to `most`, inclusive.
     pub(super) fn in_range(&mut self, least: u64, most: u64) -> u64 {
-        assert!(least <= most, "nothing lies between {least} and {most}");
+        assert!(least <= most, "empty range: {least} to {most}");
         let count = u128::from(most - least) + 1;
-        // The upper half of the product: below `count`, and uneven by less than anyone could notice.
+        // The upper half of the product is below `count`; its bias is negligible.
         least + ((u128::from(self.0.next_u64()) * count) >> 64) as u64
     }
 
@@ -31,22 +31,22 @@ impl PlanRng {
         SimDuration::micros(self.in_range(least, most) * 10)
     }
 
-    /// A chance from `least` to `most` tenths of a percent.
+    /// A probability from `least` to `most` tenths of a percent.
     pub(super) fn permille(&mut self, least: u32, most: u32) -> Probability {
         Probability(self.in_range(u64::from(least), u64::from(most)) as u32 * 1_000)
     }
 
-    /// Whether something happens that happens so often in a hundred times.
-    pub(super) fn chance_percent(&mut self, chance: u64) -> bool {
-        self.in_range(1, 100) <= chance
+    /// True in `percent` of 100 cases.
+    pub(super) fn chance_percent(&mut self, percent: u64) -> bool {
+        self.in_range(1, 100) <= percent
     }
 
-    /// One of these, each as likely as the other.
+    /// One of the choices, all equally likely.
     pub(super) fn pick<T: Copy>(&mut self, choices: &[T]) -> T {
         choices[self.in_range(0, choices.len() as u64 - 1) as usize]
     }
 
-    /// One of these, each as likely as its weight says.
+    /// One of the choices, by weight.
     pub(super) fn pick_weighted<T: Copy>(&mut self, choices: &[(u64, T)]) -> T {
         let total: u64 = choices.iter().map(|&(weight, _)| weight).sum();
         let mut left = self.in_range(1, total);
@@ -56,6 +56,6 @@ impl PlanRng {
             }
             left -= weight;
         }
-        unreachable!("a throw of at most the sum of all weights falls on one of them")
+        unreachable!("a draw up to the sum of all weights falls on one of them")
     }
 }

@@ -1,4 +1,5 @@
-//! The two quantities of a plan, as people write them: `"2.5s"` and `"2.5%"`. Exact both ways, without floats.
+//! Durations and probabilities as a plan writes them: `"2.5s"`, `"2.5%"`. Reading and writing are exact, without
+//! floats.
 
 use crate::text::display_value;
 use serde::de::{Deserializer, Error, Visitor};
@@ -6,37 +7,37 @@ use serde::{Deserialize, Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;
 
-/// A span of time in nanoseconds, written with its unit: `"2.5s"`, `"150ms"`, `"80us"`, `"7ns"`. Hours and minutes are
-/// read too (`"8h"`, `"90min"`), and written in seconds.
+/// A duration in nanoseconds, written with its unit: `"2.5s"`, `"150ms"`, `"80us"`, `"7ns"`. Hours and minutes (`"8h"`,
+/// `"90min"`) are read too, and written in seconds.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct SimDuration(pub u64);
 
-/// A chance in parts per million, written in percent: `"2.5%"`.
+/// A probability in parts per million, written in percent: `"2.5%"`.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Probability(pub u32);
 
-/// The units that a duration is written in, the largest first.
+/// The units that durations are written in, the largest first.
 const WRITE_UNITS: [(&str, u64); 4] = [("s", 1_000_000_000), ("ms", 1_000_000), ("us", 1_000), ("ns", 1)];
-/// Further units that it is read in.
+/// Units that are only read.
 const READ_ONLY_UNITS: [(&str, u64); 3] =
     [("h", 3_600_000_000_000), ("min", 60_000_000_000), ("m", 60_000_000_000)];
 /// Parts per million in one percent.
 const PPM_PER_PERCENT: u64 = 10_000;
 
 impl SimDuration {
-    /// So many milliseconds.
+    /// This many milliseconds.
     #[must_use]
     pub const fn millis(count: u64) -> SimDuration {
         SimDuration(count * 1_000_000)
     }
 
-    /// Whether it is none at all: in a plan, mostly, that something never happens.
+    /// Whether it is zero, which in a plan mostly means "never".
     #[must_use]
     pub const fn is_zero(&self) -> bool {
         self.0 == 0
     }
 
-    /// So many microseconds.
+    /// This many microseconds.
     #[must_use]
     pub const fn micros(count: u64) -> SimDuration {
         SimDuration(count * 1_000)
@@ -44,10 +45,10 @@ impl SimDuration {
 }
 
 impl Probability {
-    /// What always happens.
+    /// 100 %.
     pub const CERTAIN: Probability = Probability(1_000_000);
 
-    /// Whether it never happens: what is off stands in no file.
+    /// Whether it is zero. Such options are not written.
     pub(super) const fn is_zero(&self) -> bool {
         self.0 == 0
     }
@@ -83,11 +84,10 @@ impl FromStr for SimDuration {
             Err(QuantityError::NoNumber) => {
                 Err("write a number and its unit, such as 2.5s, 150ms, 80us or 7ns".to_owned())
             }
-            Err(QuantityError::TooLarge) => Err(format!(
-                "longer than a duration can be: at most {}, which is 584 years",
-                SimDuration(u64::MAX)
-            )),
-            Err(QuantityError::TooFine) => Err("finer than 1ns, the shortest duration".to_owned()),
+            Err(QuantityError::TooLarge) => {
+                Err(format!("too long: a duration is at most {}, which is 584 years", SimDuration(u64::MAX)))
+            }
+            Err(QuantityError::TooFine) => Err("too fine: the smallest unit is 1ns".to_owned()),
         }
     }
 }
@@ -99,16 +99,16 @@ impl FromStr for Probability {
         let number = text.strip_suffix('%').ok_or(QuantityError::NoNumber);
         match number.and_then(|number| parse_decimal(number.trim_end(), PPM_PER_PERCENT)).map(u32::try_from) {
             Ok(Ok(number)) if number <= Probability::CERTAIN.0 => Ok(Probability(number)),
-            Ok(_) | Err(QuantityError::TooLarge) => Err("a chance is between 0% and 100%".to_owned()),
-            Err(QuantityError::NoNumber) => Err("write a chance in percent, such as 2.5%".to_owned()),
+            Ok(_) | Err(QuantityError::TooLarge) => Err("a probability is between 0% and 100%".to_owned()),
+            Err(QuantityError::NoNumber) => Err("write a probability in percent, such as 2.5%".to_owned()),
             Err(QuantityError::TooFine) => {
-                Err("a chance has at most four decimals, such as 0.0001%".to_owned())
+                Err("a probability has at most four decimals, such as 0.0001%".to_owned())
             }
         }
     }
 }
 
-/// `value / unit` in decimals, exact: `unit` is a power of ten.
+/// `value / unit` as an exact decimal. `unit` is a power of ten.
 fn format_decimal(value: u64, unit: u64) -> String {
     let (whole, rest) = (value / unit, value % unit);
     if rest == 0 {
@@ -118,24 +118,24 @@ fn format_decimal(value: u64, unit: u64) -> String {
     format!("{whole}.{rest:0digits$}").trim_end_matches('0').to_owned()
 }
 
-/// Why a text is no number of parts.
+/// Why a text is not a quantity.
 enum QuantityError {
-    /// It is no decimal number.
+    /// Not a decimal number.
     NoNumber,
-    /// There are more parts than can be counted.
+    /// More than the type can hold.
     TooLarge,
-    /// It names less than one part.
+    /// Finer than the smallest unit.
     TooFine,
 }
 
-/// The number of parts that `text` times `unit` is.
+/// `text` times `unit`, which must be a whole number.
 fn parse_decimal(text: &str, unit: u64) -> Result<u64, QuantityError> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
     let all_digits = |digits: &str| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
     if !all_digits(whole) || !all_digits(fraction) {
         return Err(QuantityError::NoNumber);
     }
-    // Of digits without an end, one that is not 0 is too fine by itself.
+    // More than 18 digits after the point are too fine, unless they are zeros.
     let fraction = fraction.trim_end_matches('0');
     let parts = match fraction.len() {
         0 => 0,
@@ -155,7 +155,7 @@ fn parse_decimal(text: &str, unit: u64) -> Result<u64, QuantityError> {
     u64::try_from(whole + parts).map_err(|_| QuantityError::TooLarge)
 }
 
-/// Reads a quantity from its text, and says what would be right where there is none.
+/// Reads a quantity from a string; its error says what would be right.
 struct QuantityVisitor<T> {
     expecting: &'static str,
     read: fn(&str) -> Result<T, String>,
@@ -197,7 +197,7 @@ impl Serialize for Probability {
 impl<'de> Deserialize<'de> for Probability {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Probability, D::Error> {
         deserializer.deserialize_str(QuantityVisitor {
-            expecting: "a chance in quotes, such as \"2.5%\"",
+            expecting: "a probability in quotes, such as \"2.5%\"",
             read: str::parse,
         })
     }
@@ -209,7 +209,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn are_written_as_people_write_them() {
+    fn quantities_are_written_in_their_largest_unit() {
         let durations = [0, 7, 80_000, 150_000_000, 2_500_000_000, 1_000_000_001, 1_500];
         assert_eq!(
             durations.map(|nanos| SimDuration(nanos).to_string()),
@@ -223,10 +223,10 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_exact_or_has_no_unit_is_refused() {
+    fn inexact_quantities_and_missing_units_are_rejected() {
         let number = "write a number and its unit, such as 2.5s, 150ms, 80us or 7ns";
-        let long = "longer than a duration can be: at most 18446744073.709551615s, which is 584 years";
-        let fine = "finer than 1ns, the shortest duration";
+        let long = "too long: a duration is at most 18446744073.709551615s, which is 584 years";
+        let fine = "too fine: the smallest unit is 1ns";
         for text in ["", "5", "s", ".5s", "5.s", "-1s", "1e3s", "5 parsecs", "1.2.3s", "h", "٣s"] {
             assert_eq!(text.parse::<SimDuration>(), Err(number.into()), "{text}");
         }
@@ -240,14 +240,14 @@ mod tests {
         assert_eq!("0000000000000000000000000000001s".parse(), Ok(SimDuration(1_000_000_000)));
         assert_eq!(format!("1.5{}s", "0".repeat(100)).parse(), Ok(SimDuration(1_500_000_000)));
         for (text, why) in [
-            ("", "write a chance in percent, such as 2.5%"),
-            ("5", "write a chance in percent, such as 2.5%"),
-            ("%", "write a chance in percent, such as 2.5%"),
-            ("-1%", "write a chance in percent, such as 2.5%"),
-            ("0.00001%", "a chance has at most four decimals, such as 0.0001%"),
-            ("100.0001%", "a chance is between 0% and 100%"),
-            ("99999999999%", "a chance is between 0% and 100%"),
-            ("99999999999999999999999%", "a chance is between 0% and 100%"),
+            ("", "write a probability in percent, such as 2.5%"),
+            ("5", "write a probability in percent, such as 2.5%"),
+            ("%", "write a probability in percent, such as 2.5%"),
+            ("-1%", "write a probability in percent, such as 2.5%"),
+            ("0.00001%", "a probability has at most four decimals, such as 0.0001%"),
+            ("100.0001%", "a probability is between 0% and 100%"),
+            ("99999999999%", "a probability is between 0% and 100%"),
+            ("99999999999999999999999%", "a probability is between 0% and 100%"),
         ] {
             assert_eq!(text.parse::<Probability>(), Err(why.into()), "{text}");
         }
@@ -255,7 +255,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_quantity_is_read_back_as_it_was(nanos: u64, ppm in 0..=1_000_000_u32) {
+        fn quantities_survive_a_round_trip(nanos: u64, ppm in 0..=1_000_000_u32) {
             prop_assert_eq!(SimDuration(nanos).to_string().parse(), Ok(SimDuration(nanos)));
             prop_assert_eq!(Probability(ppm).to_string().parse(), Ok(Probability(ppm)));
         }

@@ -1,7 +1,7 @@
-//! TOML as values, with errors for people: which field, what stands there and what should.
+//! Reads TOML with readable errors: which field, what it contains, and what is expected.
 //!
-//! The crate `toml` parses, and its values know where they stand. Reading them here and not there keeps an error what it
-//! is, a kind with its parts, where `toml` would make a text of it in the words of Rust.
+//! The crate `toml` parses the text into values with positions; this module deserializes those values itself, so that
+//! errors keep their parts. `toml` would turn them into text in terms of Rust types.
 
 use crate::names;
 use crate::text::display_value;
@@ -19,20 +19,20 @@ use toml::de::{DeTable, DeValue};
 /// What is wrong in a text.
 #[derive(Debug)]
 pub(super) struct TomlError {
-    /// Where, in bytes.
+    /// The byte range.
     pub(super) at: Option<Range<usize>>,
-    /// In which field, where the sentence does not say so itself.
+    /// The field, if the sentence does not name it.
     field: Option<String>,
     sentence: String,
     names_field: bool,
 }
 
-/// Reads any TOML.
+/// Parses any TOML.
 pub(super) fn read<T: DeserializeOwned>(text: &str) -> Result<T, TomlError> {
     let table = DeTable::parse(text).map_err(|error| syntax_error(text, &error))?;
     let (table, at) = (table.get_ref(), table.span());
     let entries = entries_in_order(table);
-    T::deserialize(Table { entries, at: at.clone() }).map_err(|trouble| trouble.with_context(&at, None))
+    T::deserialize(Table { entries, at: at.clone() }).map_err(|error| error.with_context(&at, None))
 }
 
 impl fmt::Display for TomlError {
@@ -51,7 +51,7 @@ impl TomlError {
         TomlError { at: None, field: None, sentence, names_field }
     }
 
-    /// With its place, where it has none yet.
+    /// Adds position and field, unless they are already set.
     fn with_context(mut self, at: &Range<usize>, field: Option<&str>) -> TomlError {
         self.at.get_or_insert_with(|| at.clone());
         self.field = self.field.or_else(|| field.map(str::to_owned));
@@ -92,32 +92,49 @@ impl Error for TomlError {
     }
 
     fn duplicate_field(field: &'static str) -> TomlError {
-        TomlError::new(format!("the field `{field}` stands here twice"), true)
+        TomlError::new(format!("duplicate field `{field}`"), true)
     }
 }
 
+/// Replaced names of fields and values. They are still read, but not suggested.
+const OLD_NAMES: [&str; 12] = [
+    "story",
+    "still-there",
+    "storm",
+    "held",
+    "ailment",
+    "deaf",
+    "mute",
+    "founders",
+    "syncs",
+    "pause",
+    "patience",
+    "anywhere",
+];
+
 fn unknown_name(what: &str, typed: &str, known: &[&str]) -> String {
-    let near = names::nearest(typed, known.iter().copied());
+    let known: Vec<&str> = known.iter().copied().filter(|name| !OLD_NAMES.contains(name)).collect();
+    let nearest = names::nearest(typed, known.iter().copied());
     let listed = |names: &[&str], between: &str| {
         names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(between)
     };
     let typed = display_value(typed);
-    match near.is_empty() {
-        true => format!("unknown {what} `{typed}`, expected one of {}", listed(known, ", ")),
-        false => format!("unknown {what} `{typed}`; did you mean {}?", listed(&near, " or ")),
+    match nearest.is_empty() {
+        true => format!("unknown {what} `{typed}`, expected one of {}", listed(&known, ", ")),
+        false => format!("unknown {what} `{typed}`; did you mean {}?", listed(&nearest, " or ")),
     }
 }
 
-/// What the standard library and serde call what they expect, as a person would.
+/// What serde expects, without names of Rust types.
 fn describe_expected(expected: &dyn Expected) -> String {
     match expected.to_string().as_str() {
-        "u8" | "u16" | "u32" | "u64" | "u128" | "usize" => UNSIGNED.into(),
+        "u8" | "u16" | "u32" | "u64" | "u128" | "usize" => NON_NEGATIVE.into(),
         "i8" | "i16" | "i32" | "i64" | "i128" | "isize" => "a whole number".into(),
         "f32" | "f64" => "a number".into(),
         "a boolean" => BOOLEAN.into(),
         "a string" | "a borrowed string" => "a text in quotes".into(),
         "newtype variant" => "a name with a value, such as { NAME = \"...\" }".into(),
-        "unit variant" => "a name in quotes alone".into(),
+        "unit variant" => "a name in quotes without a value".into(),
         words if words.starts_with("struct ") || words == "a map" => TABLE.into(),
         words if words.starts_with("enum ") || words == "variant identifier" => NAME.into(),
         words if words.starts_with("tuple") || words == "a sequence" => LIST.into(),
@@ -125,7 +142,7 @@ fn describe_expected(expected: &dyn Expected) -> String {
     }
 }
 
-const UNSIGNED: &str = "a whole number from 0 on";
+const NON_NEGATIVE: &str = "a whole number from 0 on";
 const BOOLEAN: &str = "`true` or `false`";
 const TABLE: &str = "a table of fields";
 const LIST: &str = "a list in brackets, such as [1, 2]";
@@ -140,14 +157,14 @@ fn describe_found(found: Unexpected<'_>) -> String {
         Unexpected::Str(text) => format!("the text `{}`", display_value(text)),
         Unexpected::Seq => "a list".into(),
         Unexpected::Map | Unexpected::StructVariant => "a table of fields".into(),
-        Unexpected::UnitVariant => "a name alone".into(),
+        Unexpected::UnitVariant => "a name without a value".into(),
         Unexpected::NewtypeVariant | Unexpected::TupleVariant => "a name with a value".into(),
         Unexpected::Other(words) => words.into(),
         other => other.to_string(),
     }
 }
 
-/// What is wrong where a text is no TOML at all.
+/// The error for a text that is not TOML.
 fn syntax_error(text: &str, error: &toml::de::Error) -> TomlError {
     let at = error.span().unwrap_or(0..0);
     let (before, from) = text.split_at_checked(at.start).unwrap_or((text, ""));
@@ -159,22 +176,22 @@ fn syntax_error(text: &str, error: &toml::de::Error) -> TomlError {
         display_value(words.map(str::trim).next().unwrap_or_default())
     });
     let sentence = if error.message().contains("recurs") {
-        // The parser's word for its own limit.
-        "lists and tables stand in one another too deep here".to_owned()
+        // The parser's error for its recursion limit.
+        "lists and tables are nested too deeply here".to_owned()
     } else if is_word && line.ends_with(['=', '[', ',']) {
         format!(
-            "`{}` is no value, expected a number, a text in quotes, or `true` or `false`",
+            "`{}` is not a value, expected a number, a text in quotes, or `true` or `false`",
             display_value(word)
         )
     } else {
-        // It puts what it expected on a line of its own.
+        // The parser puts what it expected on a separate line.
         error.message().lines().map(str::trim).collect::<Vec<_>>().join(", ")
     };
     let names_field = !is_word;
     TomlError { at: Some(at), field, sentence, names_field }
 }
 
-/// The entries of a table as they stand in the text.
+/// The entries of a table in text order, reversed.
 fn entries_in_order<'a, 'i>(table: &'a DeTable<'i>) -> Vec<Entry<'a, 'i>> {
     let mut entries: Vec<_> = table.iter().collect();
     entries.sort_by_key(|(key, _)| key.span().start);
@@ -184,13 +201,13 @@ fn entries_in_order<'a, 'i>(table: &'a DeTable<'i>) -> Vec<Entry<'a, 'i>> {
 
 type Entry<'a, 'i> = (&'a Spanned<std::borrow::Cow<'i, str>>, &'a Spanned<DeValue<'i>>);
 
-/// The fields of a table, the next one last.
+/// The remaining fields of a table, the next one last.
 struct Table<'a, 'i> {
     entries: Vec<Entry<'a, 'i>>,
     at: Range<usize>,
 }
 
-/// A value, and the field that it is in.
+/// A value and its field.
 #[derive(Clone)]
 struct Value<'a, 'i> {
     value: &'a DeValue<'i>,
@@ -223,13 +240,13 @@ impl<'de> MapAccess<'de> for Table<'_, '_> {
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, TomlError> {
         let Some((key, _)) = self.entries.last() else { return Ok(None) };
         let name: StrDeserializer<'_, TomlError> = key.get_ref().as_ref().into_deserializer();
-        seed.deserialize(name).map(Some).map_err(|trouble| trouble.with_context(&key.span(), None))
+        seed.deserialize(name).map(Some).map_err(|error| error.with_context(&key.span(), None))
     }
 
     fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, TomlError> {
-        let (key, value) = self.entries.pop().ok_or_else(|| TomlError::custom("a field has no value"))?;
+        let (key, value) = self.entries.pop().ok_or_else(|| TomlError::custom("the field has no value"))?;
         seed.deserialize(Value { value: value.get_ref(), at: value.span(), field: Some(key.get_ref()) })
-            .map_err(|trouble| trouble.with_context(&value.span(), Some(key.get_ref())))
+            .map_err(|error| error.with_context(&value.span(), Some(key.get_ref())))
     }
 }
 
@@ -240,14 +257,14 @@ impl<'de> SeqAccess<'de> for List<'_, '_> {
         let value = self.values.next();
         let read = |value: &Spanned<DeValue<'_>>| {
             seed.deserialize(Value { value: value.get_ref(), at: value.span(), field: self.field })
-                .map_err(|trouble| trouble.with_context(&value.span(), self.field))
+                .map_err(|error| error.with_context(&value.span(), self.field))
         };
         value.map(read).transpose()
     }
 }
 
 impl Value<'_, '_> {
-    /// This is not what is expected here.
+    /// The error for a value of the wrong type.
     fn type_mismatch(&self, expected: &str) -> TomlError {
         let found = match self.value {
             DeValue::String(text) => describe_found(Unexpected::Str(text)),
@@ -261,9 +278,9 @@ impl Value<'_, '_> {
         TomlError::new(format!("expected {expected}, not {found}"), false).with_context(&self.at, self.field)
     }
 
-    /// A whole number of no more than this size.
+    /// The value as an integer within these bounds.
     fn integer(&self, least: i128, largest: i128) -> Result<i128, TomlError> {
-        let expected = if least == 0 { UNSIGNED } else { "a whole number" };
+        let expected = if least == 0 { NON_NEGATIVE } else { "a whole number" };
         let DeValue::Integer(number) = self.value else { return Err(self.type_mismatch(expected)) };
         match i128::from_str_radix(number.as_str(), number.radix()) {
             Ok(value) if (least..=largest).contains(&value) => Ok(value),
@@ -273,13 +290,13 @@ impl Value<'_, '_> {
     }
 }
 
-/// Reads whole numbers of each size.
-macro_rules! whole_numbers {
+/// Implements the readers of all integer types.
+macro_rules! integers {
     ($($method:ident $visit:ident $type:ty,)*) => {$(
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, TomlError> {
             let value = self.integer(<$type>::MIN.into(), <$type>::MAX.into())?;
             let value = <$type>::try_from(value).map_err(TomlError::custom)?;
-            visitor.$visit(value).map_err(|trouble: TomlError| trouble.with_context(&self.at, self.field))
+            visitor.$visit(value).map_err(|error: TomlError| error.with_context(&self.at, self.field))
         }
     )*};
 }
@@ -309,10 +326,10 @@ impl<'de> Deserializer<'de> for Value<'_, '_> {
                 visitor.visit_map(Table { entries: entries_in_order(table), at: at.clone() })
             }
         };
-        read.map_err(|trouble| trouble.with_context(&at, field))
+        read.map_err(|error| error.with_context(&at, field))
     }
 
-    /// A field that another version may have is what it likes.
+    /// A field that is skipped, such as one of another version, may have any value.
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, TomlError> {
         visitor.visit_unit()
     }
@@ -376,10 +393,10 @@ impl<'de> Deserializer<'de> for Value<'_, '_> {
             }
             _ => Err(self.type_mismatch(NAME)),
         };
-        read.map_err(|trouble| trouble.with_context(&at, field))
+        read.map_err(|error| error.with_context(&at, field))
     }
 
-    whole_numbers! {
+    integers! {
         deserialize_i8 visit_i8 i8,
         deserialize_i16 visit_i16 i16,
         deserialize_i32 visit_i32 i32,
@@ -395,7 +412,7 @@ impl<'de> Deserializer<'de> for Value<'_, '_> {
     }
 }
 
-/// A name with a value: a table of one field.
+/// An enum variant with a value: a table of one field.
 struct Variant<'a, 'i>(Table<'a, 'i>);
 
 impl<'de> EnumAccess<'de> for Variant<'_, '_> {
@@ -423,7 +440,7 @@ impl<'de> VariantAccess<'de> for Variant<'_, '_> {
     }
 
     fn tuple_variant<V: Visitor<'de>>(mut self, _: usize, visitor: V) -> Result<V::Value, TomlError> {
-        let (_, value) = self.0.entries.pop().ok_or_else(|| TomlError::custom("a name has no value"))?;
+        let (_, value) = self.0.entries.pop().ok_or_else(|| TomlError::custom("the name has no value"))?;
         Value { value: value.get_ref(), at: value.span(), field: None }.deserialize_seq(visitor)
     }
 
@@ -432,7 +449,7 @@ impl<'de> VariantAccess<'de> for Variant<'_, '_> {
         _: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, TomlError> {
-        let (_, value) = self.0.entries.pop().ok_or_else(|| TomlError::custom("a name has no value"))?;
+        let (_, value) = self.0.entries.pop().ok_or_else(|| TomlError::custom("the name has no value"))?;
         Value { value: value.get_ref(), at: value.span(), field: None }.deserialize_map(visitor)
     }
 }

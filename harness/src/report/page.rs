@@ -135,7 +135,7 @@ fn plan_summary(plan: &Plan) -> String {
         "  {} of which {} found the group, storm {}, chance from seed {}\n",
         pluralize(plan.nodes, "server", "servers"),
         plan.initial_voters(),
-        plan.storm,
+        plan.fault_phase,
         plan.seed
     );
     text += &format!(
@@ -144,7 +144,7 @@ fn plan_summary(plan: &Plan) -> String {
         raft.heartbeat,
         raft.batch,
         raft.window,
-        raft.syncs,
+        raft.max_in_flight_syncs,
         on(raft.pre_vote, "pre-vote"),
         on(raft.check_quorum, "check-quorum"),
     );
@@ -180,7 +180,7 @@ fn format_range(least: SimDuration, spread: SimDuration) -> String {
 /// Who calls, and when.
 fn clients_summary(plan: &Plan) -> String {
     let clients = &plan.clients;
-    let (count, pause) = (pluralize(clients.count, "client", "clients"), clients.pause);
+    let (count, pause) = (pluralize(clients.count, "client", "clients"), clients.think_time);
     let Some(calls) = &clients.calls else { return format!("{count} with a call each {pause}") };
     let turns = |calls: &[u64]| {
         let word = if calls.len() == 1 { "turn" } else { "turns" };
@@ -342,7 +342,7 @@ pub(super) fn shell_quote(path: &Path) -> String {
 /// The page of a stored case: whether it did what was expected of it.
 #[must_use]
 pub fn case_report(case: &Case, outcome: &Outcome) -> String {
-    let story = case.story.trim_end();
+    let story = case.description.trim_end();
     if case.is_met_by(outcome) {
         return format!("{story}\n\nas expected: {}\n", case.expect);
     }

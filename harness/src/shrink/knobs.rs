@@ -6,11 +6,11 @@ use crate::plan::{Plan, Probability, SimDuration};
 pub(super) const KNOB_DEFAULTS: &[fn(&mut Plan)] = &[
     |plan| plan.raft.pre_vote = false,
     |plan| plan.raft.check_quorum = false,
-    |plan| plan.raft.founders = 0,
+    |plan| plan.raft.initial_voters = 0,
     |plan| plan.raft.batch = 64,
     |plan| plan.raft.window = 16,
-    |plan| plan.raft.syncs = 1,
-    |plan| plan.held = None,
+    |plan| plan.raft.max_in_flight_syncs = 1,
+    |plan| plan.permanent_fault = None,
     |plan| plan.compaction = None,
     |plan| plan.compaction.iter_mut().for_each(|compaction| compaction.trailing = 0),
     |plan| plan.raft.lease_drift = None,
@@ -35,7 +35,7 @@ pub(super) const PROBABILITIES: &[fn(&mut Plan) -> &mut Probability] = &[
     |plan| &mut plan.network.tail,
     |plan| &mut plan.disk.tail,
     |plan| &mut plan.clients.reads,
-    |plan| &mut plan.clients.anywhere,
+    |plan| &mut plan.clients.random_target,
 ];
 
 /// Where a span of time stands in a plan.
@@ -52,6 +52,6 @@ pub(super) const DURATION_DEFAULTS: &[(DurationField, SimDuration)] = &[
     (|plan| &mut plan.raft.election_timeout, SimDuration::millis(300)),
     (|plan| &mut plan.raft.election_timeout_spread, SimDuration::millis(300)),
     (|plan| &mut plan.raft.heartbeat, SimDuration::millis(100)),
-    (|plan| &mut plan.clients.pause, SimDuration::millis(100)),
-    (|plan| &mut plan.clients.patience, SimDuration::millis(500)),
+    (|plan| &mut plan.clients.think_time, SimDuration::millis(100)),
+    (|plan| &mut plan.clients.timeout, SimDuration::millis(500)),
 ];

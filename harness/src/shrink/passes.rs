@@ -71,7 +71,7 @@ fn keep_first_calls(plan: &Plan) -> Vec<Plan> {
         return Vec::new();
     }
     // A pause is at most twice its mean, and hundreds of them are hardly ever half as long.
-    let most = (2 * plan.storm.0 / clients.pause.0.max(1)).clamp(8, 4_096);
+    let most = (2 * plan.fault_phase.0 / clients.think_time.0.max(1)).clamp(8, 4_096);
     let counts = [0].into_iter().chain((0..).map(|power| 1 << power).take_while(|count| *count < 2 * most));
     counts
         .map(|count: u64| {
@@ -85,17 +85,17 @@ fn keep_first_calls(plan: &Plan) -> Vec<Plan> {
 fn shorten_fault_phase(plan: &Plan) -> Vec<Plan> {
     let shorter = |storm: u64| {
         modified(plan, |plan| {
-            plan.storm = round_to_millis(storm);
-            let storm = plan.storm;
+            plan.fault_phase = round_to_millis(storm);
+            let storm = plan.fault_phase;
             plan.faults.retain(|fault| fault.at < storm);
         })
     };
-    fractions(plan.storm.0).filter(|storm| *storm >= MIN_FAULT_PHASE).map(shorter).collect()
+    fractions(plan.fault_phase.0).filter(|storm| *storm >= MIN_FAULT_PHASE).map(shorter).collect()
 }
 
 /// Only what happens in one span of the time, and sooner: what breaks after hours may break after a second as well.
 pub(super) fn keep_windows(plan: &Plan) -> Vec<Plan> {
-    let storm = plan.storm.0;
+    let storm = plan.fault_phase.0;
     // Whoever is to lead needs some time before, and what breaks may need some after.
     let margin = 2 * (plan.raft.election_timeout.0 + plan.raft.election_timeout_spread.0);
     let mut plans = Vec::new();
@@ -116,8 +116,8 @@ pub(super) fn keep_windows(plan: &Plan) -> Vec<Plan> {
 
 /// What happens in this span, so much sooner, in a storm of this length.
 fn keep_window(plan: &Plan, span: Range<u64>, sooner: u64, storm: SimDuration) -> Plan {
-    let pause = plan.clients.pause.0.max(1);
-    let all = || (0..plan.clients.count).map(|_| (1..=plan.storm.0 / pause).collect()).collect();
+    let pause = plan.clients.think_time.0.max(1);
+    let all = || (0..plan.clients.count).map(|_| (1..=plan.fault_phase.0 / pause).collect()).collect();
     let calls: Vec<Vec<u64>> = plan.clients.calls.clone().unwrap_or_else(all);
     let turns = (span.start / pause)..=(span.end / pause);
     let kept = |calls: Vec<u64>| {
@@ -128,7 +128,7 @@ fn keep_window(plan: &Plan, span: Range<u64>, sooner: u64, storm: SimDuration) -
         plan.faults.retain(|fault| span.contains(&fault.at.0));
         plan.faults.iter_mut().for_each(|fault| fault.at.0 -= sooner);
         plan.clients.calls = Some(calls.into_iter().map(kept).collect());
-        plan.storm = storm;
+        plan.fault_phase = storm;
         plan.faults.retain(|fault| fault.at < storm);
     })
 }
@@ -155,8 +155,8 @@ fn remove_node(plan: &Plan) -> Vec<Plan> {
         .map(|gone| {
             modified(plan, |plan| {
                 plan.nodes -= 1;
-                if plan.raft.founders >= gone {
-                    plan.raft.founders -= 1;
+                if plan.raft.initial_voters >= gone {
+                    plan.raft.initial_voters -= 1;
                 }
                 let moved = |target: Target| match target {
                     Target::Node(node) if node == gone => None,
@@ -181,7 +181,7 @@ fn shorten_gaps(plan: &Plan) -> Vec<Plan> {
                 for fault in &mut plan.faults[first..] {
                     fault.at = SimDuration(fault.at.0 - (gap - shorter));
                 }
-                plan.storm = SimDuration((plan.storm.0 - (gap - shorter)).max(MIN_FAULT_PHASE));
+                plan.fault_phase = SimDuration((plan.fault_phase.0 - (gap - shorter)).max(MIN_FAULT_PHASE));
             }));
         }
     }
@@ -250,10 +250,10 @@ fn weaken_faults(plan: &Plan) -> Vec<Plan> {
             }
         }
         match &plan.faults[number].kind {
-            FaultKind::Weather { .. } => {
+            FaultKind::DegradedNetwork { .. } => {
                 for part in 0..4 {
                     instead(&|kind| {
-                        if let FaultKind::Weather { loss, duplication, reordering, delay, .. } = kind {
+                        if let FaultKind::DegradedNetwork { loss, duplication, reordering, delay, .. } = kind {
                             match part {
                                 0 => loss.0 = 0,
                                 1 => duplication.0 = 0,
@@ -310,9 +310,9 @@ fn set_duration(kind: &mut FaultKind, new: SimDuration) {
         FaultKind::Crash { lasts, .. }
         | FaultKind::PowerLoss { lasts, .. }
         | FaultKind::Pause { lasts, .. }
-        | FaultKind::Cut { lasts, .. }
-        | FaultKind::Split { lasts, .. }
-        | FaultKind::Weather { lasts, .. }
+        | FaultKind::OneWayPartition { lasts, .. }
+        | FaultKind::Partition { lasts, .. }
+        | FaultKind::DegradedNetwork { lasts, .. }
         | FaultKind::SlowDisk { lasts, .. }
         | FaultKind::StalledDisk { lasts, .. }
         | FaultKind::DiskError { lasts, .. }
@@ -336,7 +336,7 @@ fn map_targets(mut fault: Fault, mut other: impl FnMut(Target) -> Option<Target>
                 return None;
             }
         }
-        FaultKind::Split { side, .. } => {
+        FaultKind::Partition { side, .. } => {
             if list(side) == 0 {
                 return None;
             }
@@ -346,7 +346,7 @@ fn map_targets(mut fault: Fault, mut other: impl FnMut(Target) -> Option<Target>
                 return None;
             }
         }
-        FaultKind::Cut { from, to, .. } => (*from, *to) = (other(*from)?, other(*to)?),
+        FaultKind::OneWayPartition { from, to, .. } => (*from, *to) = (other(*from)?, other(*to)?),
         FaultKind::Transfer { to } => *to = other(*to)?,
         FaultKind::Crash { node, .. }
         | FaultKind::Pause { node, .. }
@@ -357,8 +357,8 @@ fn map_targets(mut fault: Fault, mut other: impl FnMut(Target) -> Option<Target>
         | FaultKind::ClockRate { node, .. }
         | FaultKind::ClockJump { node, .. }
         | FaultKind::WallJump { node, .. }
-        | FaultKind::Rot { node } => *node = other(*node)?,
-        FaultKind::Weather { .. } | FaultKind::Leave => {}
+        | FaultKind::BitRot { node } => *node = other(*node)?,
+        FaultKind::DegradedNetwork { .. } | FaultKind::Leave => {}
     }
     Some(fault)
 }

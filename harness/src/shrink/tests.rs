@@ -47,13 +47,13 @@ fn only_what_is_needed_stays() {
             Some(calls) => calls.get(client).is_some_and(|calls| calls.contains(&number)),
         };
         let in_order = matches!((place(&third), place(&ninth)), (Some(third), Some(ninth)) if third < ninth);
-        in_order && called(1, 5) && called(0, 17) && plan.storm > SimDuration::millis(900)
+        in_order && called(1, 5) && called(0, 17) && plan.fault_phase > SimDuration::millis(900)
     };
     assert!(needs(&large));
     let plan = shrunk(&large, 2, needs).plan;
     assert_eq!(plan.faults.len(), 2);
     assert_eq!(plan.clients.calls, Some(vec![vec![17], vec![5]]));
-    assert!(plan.storm < SimDuration::millis(1_100), "{}", plan.storm);
+    assert!(plan.fault_phase < SimDuration::millis(1_100), "{}", plan.fault_phase);
 }
 
 #[test]
@@ -72,12 +72,12 @@ fn a_late_failure_is_looked_for_in_short_plans_while_much_happens() {
     // With its own chance it takes all of the time, and no call. With other chance it takes calls, and little time.
     let fails = |plan: &Plan| {
         let breaks = plan.faults.iter().any(|fault| fault.kind == last);
-        let own = plan.seed == large.seed && plan.storm == large.storm;
+        let own = plan.seed == large.seed && plan.fault_phase == large.fault_phase;
         let other = plan.seed % 10 == 3 && calls(plan).is_some_and(|calls| calls >= 5);
         breaks && (own || other)
     };
     let plan = shrunk(&large, 2, fails).plan;
-    assert!(plan.storm.0 < large.storm.0 / 4, "{} of {}", plan.storm, large.storm);
+    assert!(plan.fault_phase.0 < large.fault_phase.0 / 4, "{} of {}", plan.fault_phase, large.fault_phase);
     assert_eq!((plan.faults.len(), calls(&plan)), (1, Some(5)));
 }
 
@@ -86,12 +86,12 @@ fn what_happens_in_a_window_happens_sooner_and_in_the_same_order() {
     for plan in (0..50).map(generate) {
         for shorter in super::passes::keep_windows(&plan) {
             assert_eq!(shorter.check(), Ok(()), "seed {}", plan.seed);
-            assert!(shorter.storm.0 <= plan.storm.0 / 8 * 7, "{} of {}", shorter.storm, plan.storm);
+            assert!(shorter.fault_phase.0 <= plan.fault_phase.0 / 8 * 7, "{} of {}", shorter.fault_phase, plan.fault_phase);
             let kinds = |plan: &Plan| plan.faults.iter().map(|fault| fault.kind.clone()).collect::<Vec<_>>();
             let (all, kept) = (kinds(&plan), kinds(&shorter));
             let is_part = kept.is_empty() || all.windows(kept.len()).any(|part| *part == kept);
             assert!(is_part, "seed {}: {kept:?} of {all:?}", plan.seed);
-            assert!(shorter.faults.iter().all(|fault| fault.at < shorter.storm));
+            assert!(shorter.faults.iter().all(|fault| fault.at < shorter.fault_phase));
         }
     }
 }

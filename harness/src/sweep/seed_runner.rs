@@ -114,7 +114,7 @@ impl SeedRunner<'_> {
         })?;
         let case = match outcome {
             Some(outcome) => Case::new(story, expect, outcome, plan),
-            None => Case { story, expect, commit: None, milestones: Vec::new(), shrunk: None, plan },
+            None => Case { description: story, expect, commit: None, milestones: Vec::new(), shrunk: None, plan },
         };
         case.write(&path).map_err(|error| error.to_string())?;
         Ok(path)

@@ -77,7 +77,7 @@ fn what_fails_is_run_again_and_kept_as_a_case() {
     assert_eq!(runs.into_inner(), 6);
     let case = Case::read(summary.failures[0].plan.as_deref().unwrap()).unwrap();
     assert_eq!((case.plan.seed, case.expect), (2, Expectation::Passed));
-    assert!(case.story.contains("buttered side"), "{}", case.story);
+    assert!(case.description.contains("buttered side"), "{}", case.description);
 }
 
 #[test]

@@ -200,7 +200,7 @@ impl ClientPool {
             retry_delays: rng::stream(plan.seed, "client wait", [number, 0]),
             // Whoever probes asks the one who leads, as soon as there is one.
             random_target: (
-                if number > settings.count { Probability(0) } else { settings.anywhere },
+                if number > settings.count { Probability(0) } else { settings.random_target },
                 rng::stream(plan.seed, "client anywhere", [number, 0]),
             ),
             session: 0,
@@ -218,7 +218,7 @@ impl ClientPool {
             nodes: plan.nodes,
             probe_timeout: {
                 let largest = plan.raft.election_timeout.0 + plan.raft.election_timeout_spread.0;
-                (largest / 2).max(1).min(settings.patience.0)
+                (largest / 2).max(1).min(settings.timeout.0)
             },
             clients: (1..=settings.count + 1).map(client).collect(),
             shared: SharedState {
@@ -247,7 +247,7 @@ impl ClientPool {
             if !client.has_calls_after(0) {
                 continue;
             }
-            let pause = client.think_time(self.settings.pause.0);
+            let pause = client.think_time(self.settings.think_time.0);
             world.set_timer(client.number, world.now() + pause, Timer::NextRequest);
         }
     }
@@ -341,7 +341,7 @@ impl ClientPool {
 
     /// How long a client waits for an answer before it asks again.
     fn request_timeout(&self, number: u64) -> u64 {
-        if number > self.settings.count { self.probe_timeout } else { self.settings.patience.0 }
+        if number > self.settings.count { self.probe_timeout } else { self.settings.timeout.0 }
     }
 
     /// An answer arrives.
@@ -467,7 +467,7 @@ impl ClientPool {
     fn on_next_request(&mut self, world: &mut impl ClientContext, number: u64) {
         let client = &mut self.clients[number as usize - 1];
         client.turns += 1;
-        let pause = client.think_time(self.settings.pause.0);
+        let pause = client.think_time(self.settings.think_time.0);
         // A pause of nothing at all would let no time pass for ever.
         if client.has_calls_after(client.turns) {
             world.set_timer(number, world.now() + pause.max(1), Timer::NextRequest);
@@ -822,7 +822,7 @@ mod tests {
         plan.clients.session = session;
         (plan.clients.count, plan.clients.in_flight, plan.clients.attempts) = (3, 4, 1);
         plan.clients.reads = Probability(200_000);
-        (plan.clients.pause, plan.clients.patience) = (SimDuration::millis(10), SimDuration::millis(20));
+        (plan.clients.think_time, plan.clients.timeout) = (SimDuration::millis(10), SimDuration::millis(20));
         let mut clients = ClientPool::new(&plan, false);
         let kv = Kv::new(KvConfig { session_lifetime: session.0, ..KvConfig::default() });
         let mut world = Alone { now: 0, queue: BTreeMap::new(), put: 0, kv, index: 0, lost: 7 };

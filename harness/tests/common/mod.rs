@@ -18,10 +18,10 @@ pub fn calm(nodes: u64, storm: SimDuration) -> Plan {
         version: plan::VERSION,
         seed: 1,
         nodes,
-        storm,
+        fault_phase: storm,
         bug: None,
         compaction: None,
-        held: None,
+        permanent_fault: None,
         raft: plan::RaftConfig {
             election_timeout: SimDuration::millis(100),
             election_timeout_spread: SimDuration::millis(100),
@@ -29,7 +29,7 @@ pub fn calm(nodes: u64, storm: SimDuration) -> Plan {
             pre_vote: true,
             batch: 16,
             window: 4,
-            syncs: 4,
+            max_in_flight_syncs: 4,
             ..plan::RaftConfig::default()
         },
         network: plan::NetworkConfig {
@@ -50,13 +50,13 @@ pub fn calm(nodes: u64, storm: SimDuration) -> Plan {
         clients: plan::ClientConfig {
             count: 0,
             in_flight: 3,
-            pause: SimDuration::millis(50),
-            patience: SimDuration::millis(300),
+            think_time: SimDuration::millis(50),
+            timeout: SimDuration::millis(300),
             attempts: 3,
             keys: 6,
             reads: Probability(300_000),
             session: none,
-            anywhere: Probability(0),
+            random_target: Probability(0),
             calls: None,
         },
         bounds: plan::LivenessBounds { leader: 10, write: 10, convergence: 20, events: 1_000_000 },
@@ -79,8 +79,8 @@ pub fn rough(seed: u64) -> Plan {
         fault(500, None, FaultKind::Pause { node: node(3), lasts: lasts(400) }),
         fault(600, None, FaultKind::ClockRate { node: node(1), drift: 300_000, lasts: lasts(700) }),
         fault(700, None, FaultKind::ClockJump { node: node(3), by: lasts(500) }),
-        fault(800, None, FaultKind::Split { side: vec![Target::Leader], lasts: lasts(300) }),
-        fault(900, None, FaultKind::Cut { from: node(2), to: node(1), lasts: lasts(300) }),
+        fault(800, None, FaultKind::Partition { side: vec![Target::Leader], lasts: lasts(300) }),
+        fault(900, None, FaultKind::OneWayPartition { from: node(2), to: node(1), lasts: lasts(300) }),
         fault(1_000, None, FaultKind::StalledDisk { node: Target::Leader, lasts: lasts(300) }),
         fault(1_100, None, FaultKind::SlowDisk { node: Target::LongestLog, factor: 9, lasts: lasts(500) }),
         fault(1_200, None, FaultKind::PowerLoss { nodes: vec![], lasts: lasts(300) }),
@@ -93,7 +93,7 @@ pub fn rough(seed: u64) -> Plan {
         fault(
             1_300,
             None,
-            FaultKind::Weather {
+            FaultKind::DegradedNetwork {
                 loss: Probability(100_000),
                 duplication: Probability(200_000),
                 reordering: Probability(300_000),
@@ -102,7 +102,7 @@ pub fn rough(seed: u64) -> Plan {
             },
         ),
         fault(1_500, None, FaultKind::WallJump { node: node(1), by: -5_000 }),
-        fault(1_600, None, FaultKind::Rot { node: Target::Follower }),
+        fault(1_600, None, FaultKind::BitRot { node: Target::Follower }),
         fault(350, None, FaultKind::Transfer { to: node(3) }),
         fault(
             360,

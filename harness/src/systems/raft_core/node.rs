@@ -119,7 +119,7 @@ impl RunningServer {
         for (index, configuration) in raft.log().configurations() {
             host.record_fact(configured_fact(*index, configuration));
         }
-        let mut disk = DiskLane::new(wal, host.plan().raft.syncs as usize, chance);
+        let mut disk = DiskLane::new(wal, host.plan().raft.max_in_flight_syncs as usize, chance);
         host.disk().attach(Fact::SavedRecovered);
         disk.begin_sync(host);
         let policy = CompactionPolicy::new(host.plan().compaction.clone(), host.now());
