@@ -1,24 +1,19 @@
-//! How fast histories are judged, and in how much memory: `cargo bench -p invariants`.
+//! Time and memory of the linearizability checks: `cargo bench -p invariants`.
 //!
-//! Figures are nanoseconds per operation on one thread, the quickest of several rounds, in which everything takes its
-//! turn: other work on the machine disturbs that least. Machines differ all the same, so read the figures next to each
-//! other. Beside each check stands a twin: the simplest other way to the same verdict, and how many times as long it
-//! takes. *Growth* compares one history of 1,000,000 operations with a hundred of 10,000, one after the other: then both
-//! have to fetch as much from memory, and what is left is how a check grows. (Figures of a single small history that
-//! lies in the cache are in the column before.)
+//! Figures are nanoseconds per operation on one thread, the minimum of several interleaved rounds, which is least
+//! disturbed by other load. Compare figures of one run only. Beside each check is its baseline, the simplest other
+//! way to the same verdict, and how many times as long it takes. *Growth* compares one history of 1,000,000
+//! operations with a hundred of 10,000, one after the other: both read as much memory, so the ratio shows how the
+//! check scales. (The column before has one small history in the cache.)
 //!
-//! A name as an argument takes one table only (`cargo bench -p invariants -- speed`): `speed`, `given`, `shrink`,
-//! `memory`; the name of a check as well (`speed zones`) takes only its lines.
+//! An argument selects one table (`cargo bench -p invariants -- speed`): `speed`, `given`, `shrink`, `memory`; the
+//! name of a check after it (`speed zones`) selects that line.
 
-#![allow(
-    clippy::disallowed_methods,
-    missing_docs,
-    reason = "a benchmark asks the clock, and is read from the top"
-)]
+#![allow(clippy::disallowed_methods, missing_docs, reason = "a benchmark reads the clock and has no API")]
 
-#[path = "../tests/linearizability/chance.rs"]
+#[path = "../tests/linearizability/random_histories.rs"]
 #[allow(dead_code, reason = "the tests use the rest")]
-mod chance;
+mod random_histories;
 #[path = "../tests/linearizability/simulator.rs"]
 #[allow(dead_code, reason = "the tests use the rest")]
 mod simulator;
@@ -36,19 +31,19 @@ use std::time::{Duration, Instant};
 
 const ROUNDS: usize = 7;
 const CHECKS: [&str; 4] = ["zones", "witness", "search", "stream"];
-/// What it takes to tell the witness or the stream what happens, whoever listens.
-const TELLING: &str = "telling";
+/// The cost of delivering the events to the witness or the stream.
+const DELIVERY: &str = "delivery";
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
     if let [table, check, keys] = &arguments[..]
         && table == "memory-of"
     {
-        return memory_of(check, keys.parse().expect("a number of keys"));
+        return memory_of(check, keys.parse().expect("the third argument is a number of keys"));
     }
     let wanted = |table: &str| arguments.is_empty() || arguments.iter().any(|word| word == table);
     if wanted("speed") {
-        let checks: Vec<&str> = [&CHECKS[..], &[TELLING]]
+        let checks: Vec<&str> = [&CHECKS[..], &[DELIVERY]]
             .concat()
             .into_iter()
             .filter(|check| arguments.len() < 2 || arguments.iter().any(|word| word == check))
@@ -70,58 +65,58 @@ fn setup(operations: usize, keys: u64) -> Setup {
     Setup { operations, clients: 50, keys, unknown: 10, ..Setup::default() }
 }
 
-fn timed(what: impl FnOnce()) -> Duration {
+fn time_of(what: impl FnOnce()) -> Duration {
     let start = Instant::now();
     what();
     start.elapsed()
 }
 
-fn quickest(rounds: usize, mut what: impl FnMut()) -> Duration {
-    (0..rounds).map(|_| timed(&mut what)).min().expect("some rounds")
+fn min_time(rounds: usize, mut what: impl FnMut()) -> Duration {
+    (0..rounds).map(|_| time_of(&mut what)).min().expect("there is at least one round")
 }
 
-/// What is judged while it goes on, with times and answers at hand.
+/// Runs a check; an online check gets its events and responses from memory.
 fn judge(check: &str, simulated: &Simulated) -> usize {
     let history = &simulated.history;
-    let good = |verdict| assert_eq!(verdict, Ok(Verdict::Linearizable));
+    let assert_linearizable = |verdict| assert_eq!(verdict, Ok(Verdict::Linearizable));
     match check {
-        "zones" => good(check_by_zones(black_box(history))),
-        "search" => good(check_by_search(black_box(history), Budget::default())),
-        "witness" => return witnessed(simulated),
-        "stream" => return streamed(simulated),
-        TELLING => tell(simulated, &mut Deaf),
+        "zones" => assert_linearizable(check_by_zones(black_box(history))),
+        "search" => assert_linearizable(check_by_search(black_box(history), Budget::default())),
+        "witness" => return run_witness(simulated),
+        "stream" => return run_stream(simulated),
+        DELIVERY => deliver(simulated, &mut NoCheck),
         other => panic!("there is no check {other:?}"),
     }
     0
 }
 
-/// Who is told what happens while it goes on.
-trait Told {
+/// An online check.
+trait OnlineCheck {
     fn called(&mut self, call: &Call);
     fn applied(&mut self, _: &Call, _: u64) {}
     fn answered(&mut self, call: &Call, position: Position);
-    fn gave_up(&mut self, call: &Call);
+    fn abandoned(&mut self, call: &Call);
     fn retired(&mut self, call: &Call);
 }
 
-fn tell(simulated: &Simulated, listener: &mut impl Told) {
+fn deliver(simulated: &Simulated, listener: &mut impl OnlineCheck) {
     let of = |call: usize| &simulated.history[call];
     for &event in &simulated.events {
         match event {
             Event::Called(call) => listener.called(of(call)),
             Event::Applied(call, index) => listener.applied(of(call), index),
             Event::Answered(call, position) => listener.answered(of(call), position),
-            Event::GaveUp(call) => listener.gave_up(of(call)),
+            Event::Abandoned(call) => listener.abandoned(of(call)),
             Event::Retired(call) => listener.retired(of(call)),
         }
     }
 }
 
 fn answer(call: &Call) -> &(u64, Response) {
-    call.returned.as_ref().expect("answered")
+    call.returned.as_ref().expect("the operation has returned")
 }
 
-impl Told for Witness {
+impl OnlineCheck for Witness {
     fn called(&mut self, call: &Call) {
         self.record_call(call.id, call.operation, call.called);
     }
@@ -135,7 +130,7 @@ impl Told for Witness {
         self.record_response(call.id, position, response, *now).unwrap_or_else(|failure| panic!("{failure}"));
     }
 
-    fn gave_up(&mut self, call: &Call) {
+    fn abandoned(&mut self, call: &Call) {
         self.record_abandoned(call.id);
     }
 
@@ -144,7 +139,7 @@ impl Told for Witness {
     }
 }
 
-impl Told for Stream {
+impl OnlineCheck for Stream {
     fn called(&mut self, call: &Call) {
         self.record_call(call.id, call.operation);
     }
@@ -153,7 +148,7 @@ impl Told for Stream {
         self.record_response(call.id, &answer(call).1).unwrap_or_else(|broken| panic!("{broken}"));
     }
 
-    fn gave_up(&mut self, call: &Call) {
+    fn abandoned(&mut self, call: &Call) {
         self.record_abandoned(call.id);
     }
 
@@ -162,10 +157,10 @@ impl Told for Stream {
     }
 }
 
-/// Reads what it is told, and thinks nothing.
-struct Deaf;
+/// Reads the events and does nothing.
+struct NoCheck;
 
-impl Told for Deaf {
+impl OnlineCheck for NoCheck {
     fn called(&mut self, call: &Call) {
         black_box((call.id, call.operation, call.called));
     }
@@ -178,7 +173,7 @@ impl Told for Deaf {
         black_box((call.id, position, answer(call)));
     }
 
-    fn gave_up(&mut self, call: &Call) {
+    fn abandoned(&mut self, call: &Call) {
         black_box(call.id);
     }
 
@@ -187,88 +182,88 @@ impl Told for Deaf {
     }
 }
 
-fn witnessed(simulated: &Simulated) -> usize {
+fn run_witness(simulated: &Simulated) -> usize {
     let mut witness = Witness::new();
-    tell(simulated, &mut witness);
+    deliver(simulated, &mut witness);
     witness.live_entries()
 }
 
-fn streamed(simulated: &Simulated) -> usize {
+fn run_stream(simulated: &Simulated) -> usize {
     let mut stream = Stream::new();
-    tell(simulated, &mut stream);
+    deliver(simulated, &mut stream);
     assert_eq!(stream.verdict(), StreamVerdict::Linearizable);
     stream.max_live_per_key()
 }
 
-/// The simplest other way to the same verdict.
-const fn name_of_twin(check: &str) -> &str {
+/// The name of the baseline.
+const fn baseline_name(check: &str) -> &str {
     match check.as_bytes() {
         b"zones" => "search",
         b"witness" => "sort and replay",
         b"search" => "all orders, no rules",
-        b"telling" => "",
+        b"delivery" => "",
         _ => "zones, at the end",
     }
 }
 
-fn twin(check: &str, simulated: &Simulated) {
+fn baseline(check: &str, simulated: &Simulated) {
     match check {
         "zones" => _ = judge("search", simulated),
-        "witness" => sorted_and_replayed(simulated),
-        "search" => explored(&simulated.history),
-        TELLING => {}
+        "witness" => sort_and_replay(simulated),
+        "search" => explore_keys(&simulated.history),
+        DELIVERY => {}
         _ => _ = judge("zones", simulated),
     }
 }
 
-/// Everything by its claimed place, replayed into a tree, once all is over.
-fn sorted_and_replayed(simulated: &Simulated) {
-    let mut places: Vec<((u64, bool), u64, usize)> = Vec::new();
+/// Sorts all operations by their claimed position and replays them into a tree, offline.
+fn sort_and_replay(simulated: &Simulated) {
+    let mut order: Vec<((u64, bool), u64, usize)> = Vec::new();
     for &event in &simulated.events {
         match event {
-            Event::Applied(call, index) => {
-                places.push(((index, false), simulated.history[call].called, call))
-            }
+            Event::Applied(call, index) => order.push(((index, false), simulated.history[call].called, call)),
             Event::Answered(call, Position::Applied(index)) => {
-                places.push(((index, true), simulated.history[call].called, call));
+                order.push(((index, true), simulated.history[call].called, call));
             }
             _ => {}
         }
     }
-    places.sort_unstable();
+    order.sort_unstable();
     let (mut registers, mut latest): (BTreeMap<u64, Content>, u64) = (BTreeMap::new(), 0);
-    for (_, called, call) in places {
+    for (_, called, call) in order {
         let Call { operation, returned, .. } = &simulated.history[call];
         assert!(returned.as_ref().is_none_or(|&(returned, _)| returned >= latest), "out of order");
         let response = returned.as_ref().map(|(_, response)| response);
         let register = registers.entry(operation.key).or_insert(Content::INITIAL);
-        *register = RegisterModel.step(register, &operation.action, response).expect("explained");
+        *register =
+            RegisterModel.step(register, &operation.action, response).expect("the model allows the response");
         latest = latest.max(called);
     }
 }
 
-/// Each key by the search that knows nothing but the model.
-fn explored(history: &[Call]) {
+/// Searches each key with the model alone.
+fn explore_keys(history: &[Call]) {
     let mut keys: BTreeMap<u64, Vec<ModelOperation<Action, Response>>> = BTreeMap::new();
     for Call { operation, called, returned, .. } in history {
-        let asked = ModelOperation { called: *called, action: operation.action, returned: returned.clone() };
-        keys.entry(operation.key).or_default().push(asked);
+        let model_operation =
+            ModelOperation { called: *called, action: operation.action, returned: returned.clone() };
+        keys.entry(operation.key).or_default().push(model_operation);
     }
     let budget = Budget { steps: 2_000_000, ..Budget::default() };
-    for asked in keys.values() {
-        // With fifty clients on a key it does not always find an order in time.
-        let explored = explore(&RegisterModel, asked, budget);
-        assert!(!matches!(explored, ExploreOutcome::NoOrder { .. }), "{explored:?}");
+    for operations in keys.values() {
+        // With fifty clients on a key the budget may not suffice.
+        let outcome = explore(&RegisterModel, operations, budget);
+        assert!(!matches!(outcome, ExploreOutcome::NoOrder { .. }), "{outcome:?}");
     }
 }
 
-/// What is measured of a check.
+/// The measurements of a check.
 #[derive(Clone, Copy)]
 enum Measured {
     Warm,
     Small,
     Large,
-    Twin,
+    Baseline,
 }
 
 fn speed(checks: &[&str]) {
@@ -277,7 +272,7 @@ fn speed(checks: &[&str]) {
     );
     println!(
         "{:<8} {:>10} {:>12} {:>12} {:>7}   {:<20} {:>8} {:>6}",
-        "", "10,000", "100 x 10,000", "1,000,000", "growth", "twin (at 10,000)", "", "ratio"
+        "", "10,000", "100 x 10,000", "1,000,000", "growth", "baseline (at 10,000)", "", "ratio"
     );
     for one in [false, true] {
         println!("{}", if one { "one key" } else { "1,000 operations per key" });
@@ -288,17 +283,17 @@ fn speed(checks: &[&str]) {
         let mut figures = vec![[f64::MAX; 4]; checks.len()];
         for round in 0..ROUNDS {
             for (check, figures) in checks.iter().zip(&mut figures) {
-                for measured in [Measured::Warm, Measured::Small, Measured::Large, Measured::Twin] {
+                for measured in [Measured::Warm, Measured::Small, Measured::Large, Measured::Baseline] {
                     let of = match measured {
                         Measured::Small => &small[..],
                         Measured::Large => &large[..],
-                        Measured::Warm | Measured::Twin => &small[..1],
+                        Measured::Warm | Measured::Baseline => &small[..1],
                     };
                     let time = match measured {
-                        Measured::Warm => quickest(10, || _ = judge(check, &of[0])),
-                        Measured::Twin if round > 1 => continue, // It may take long.
-                        Measured::Twin => timed(|| twin(check, &of[0])),
-                        _ => timed(|| of.iter().for_each(|simulated| _ = judge(check, simulated))),
+                        Measured::Warm => min_time(10, || _ = judge(check, &of[0])),
+                        Measured::Baseline if round > 1 => continue, // It may be slow.
+                        Measured::Baseline => time_of(|| baseline(check, &of[0])),
+                        _ => time_of(|| of.iter().for_each(|simulated| _ = judge(check, simulated))),
                     };
                     let operations: usize = of.iter().map(|simulated| simulated.history.len()).sum();
                     let figure = &mut figures[measured as usize];
@@ -306,11 +301,11 @@ fn speed(checks: &[&str]) {
                 }
             }
         }
-        for (check, [warm, small, large, twin]) in checks.iter().zip(figures) {
+        for (check, [warm, small, large, baseline]) in checks.iter().zip(figures) {
             print!("{check:<8} {warm:>10.0} {small:>12.0} {large:>12.0} {:>7.2}", large / small);
-            match name_of_twin(check) {
+            match baseline_name(check) {
                 "" => println!("   (of witness and stream)"),
-                name => println!("   {name:<20} {twin:>8.0} {:>6.1}", twin / warm),
+                name => println!("   {name:<20} {baseline:>8.0} {:>6.1}", baseline / warm),
             }
         }
     }
@@ -325,14 +320,15 @@ fn given() {
     };
     let histories: Vec<Vec<Call>> = entries
         .map(|entry| {
-            let text = std::fs::read_to_string(entry.expect("an entry").path()).expect("a file");
-            // The known verdicts rest on it, and it makes the logs harder.
+            let text = std::fs::read_to_string(entry.expect("the folder is readable").path())
+                .expect("each entry is a readable file");
+            // The expected verdicts assume it, and it makes the logs harder.
             let reading = ReadOptions { failed_cas: FailedCas::Mismatch, ..ReadOptions::default() };
-            read_history_with(&text, &reading).expect("readable").1.calls
+            read_history_with(&text, &reading).expect("each log is a history").1.calls
         })
         .collect();
     let mut bad = 0;
-    let all = quickest(21, || {
+    let all = min_time(21, || {
         bad = histories
             .iter()
             .filter(|history| check(history, Budget::default()) != Ok(Verdict::Linearizable))
@@ -342,13 +338,13 @@ fn given() {
         .iter()
         .filter(|history| check(history, Budget::default()) == Ok(Verdict::Linearizable))
         .collect();
-    let time_good = quickest(21, || {
+    let time_good = min_time(21, || {
         for history in &good {
-            black_box(check(history, Budget::default())).expect("well formed");
+            black_box(check(history, Budget::default())).expect("the history is well-formed");
         }
     });
     println!(
-        "{} logs of etcd, {bad} bad: {all:.2?} with all explanations ({time_good:.2?} the good ones); at most 8 ms",
+        "{} logs of etcd, {bad} with violations: {all:.2?} with all explanations ({time_good:.2?} the others); at most 8 ms",
         histories.len()
     );
     println!();
@@ -370,8 +366,9 @@ fn shrink() {
             };
             let simulated = simulate(setup);
             let mut left = 0;
-            let time = quickest(5, || {
-                let verdict = check(&simulated.history, Budget::default()).expect("well formed");
+            let time = min_time(5, || {
+                let verdict =
+                    check(&simulated.history, Budget::default()).expect("the history is well-formed");
                 left = match verdict {
                     Verdict::Violation(explanation) => explanation.operations.len(),
                     _ => 0,
@@ -384,14 +381,16 @@ fn shrink() {
     println!();
 }
 
-/// Each check in a process of its own.
+/// Runs each check in its own process.
 fn memory() {
     println!("peak memory in MB, 1,000,000 operations with their history (at most 200)");
     for keys in ["1000", "1"] {
         for check in CHECKS {
-            let program = std::env::current_exe().expect("this program");
-            let output =
-                std::process::Command::new(program).args(["memory-of", check, keys]).output().expect("runs");
+            let program = std::env::current_exe().expect("the path of this program is known");
+            let output = std::process::Command::new(program)
+                .args(["memory-of", check, keys])
+                .output()
+                .expect("this program can be started");
             print!("{}", String::from_utf8_lossy(&output.stdout));
         }
     }
@@ -413,7 +412,7 @@ fn memory_of(check: &str, keys: u64) {
         let line = status.lines().find(|line| line.starts_with(field)).unwrap_or_default().to_string();
         line.split_whitespace().nth(1).and_then(|number| number.parse::<u64>().ok()).unwrap_or(0) / 1024
     };
-    // From here on the peak is that of the check. Elsewhere than on Linux there is no figure.
+    // Resets the peak, so that it is the check's. No figure except on Linux.
     drop(std::fs::write("/proc/self/clear_refs", "5"));
     let input = status("VmRSS");
     judge(check, &simulated);
