@@ -1,38 +1,38 @@
-//! What a property is shown: the past and one new fact.
+//! What a property checks: one new fact against the state before it.
 
 use crate::fact::{Fact, Index, LogId, Node, Observed};
 use crate::shadow::{NodeShadow, Shadow};
 use crate::violation::Violation;
 
-/// What a property answers: nothing, or the clash.
+/// The result of a check: nothing, or a violation.
 pub(crate) type CheckResult = Result<(), Box<Violation>>;
 
-/// One server's fact against everything before it.
+/// A server's fact and the state before it.
 #[derive(Clone, Copy)]
 pub(crate) struct CheckContext<'a> {
-    /// The past.
+    /// The state of the cluster before the fact.
     pub shadow: &'a Shadow,
-    /// The server whose fact it is, in the past.
+    /// The state of the fact's server before the fact.
     pub node: &'a NodeShadow,
     /// The fact.
     pub observed: &'a Observed,
 }
 
 impl CheckContext<'_> {
-    /// How a person is told that the server's log now ends with `after`.
+    /// Describes that the server's log now ends with `after`.
     #[cold]
     pub fn describe_truncation(&self, after: Index) -> String {
         let node = self.node.id;
         match self.observed.fact {
             Fact::SnapshotInstalled { last, .. } => {
-                format!("n{node} replaces its log by a snapshot up to {last}")
+                format!("n{node} replaces its log with a snapshot up to {last}")
             }
-            _ => format!("n{node} cuts its log to {after}"),
+            _ => format!("n{node} truncates its log to {after}"),
         }
     }
 
-    /// A snapshot stands for a log that is committed. What a person is told of one up to `id` that does not, and the fact
-    /// that speaks against it.
+    /// Why a snapshot up to `id` does not cover only committed entries, with the fact that contradicts it; `None` if it
+    /// does.
     pub fn explain_uncommitted(&self, id: LogId) -> Option<(Option<Observed>, String)> {
         let committed = &self.shadow.committed_log;
         if committed.contains(id) {
@@ -45,7 +45,7 @@ impl CheckContext<'_> {
         Some((self.shadow.commit_fact(id.index), sentence))
     }
 
-    /// The fact contradicts `first`, or the past as a whole.
+    /// A violation by this fact; `first` is the earlier fact that it contradicts, if it is a single one.
     #[cold]
     pub fn violation(
         &self,
@@ -57,11 +57,11 @@ impl CheckContext<'_> {
     }
 }
 
-/// Servers as a person writes them: `n1, n2 and n3`.
+/// Formats a list of servers: `n1, n2 and n3`.
 pub(crate) fn format_nodes(nodes: impl IntoIterator<Item = Node>) -> String {
     let names: Vec<String> = nodes.into_iter().map(|node| format!("n{node}")).collect();
     match names.split_last() {
-        None => "nobody".into(),
+        None => "no server".into(),
         Some((last, [])) => last.clone(),
         Some((last, others)) => format!("{} and {last}", others.join(", ")),
     }

@@ -1,6 +1,6 @@
-//! Facts in, verdicts out: each fact goes to every property that it concerns, at once.
+//! The checker: passes each fact to every property that it concerns and stops at the first violation.
 //!
-//! The first clash is the verdict. A fact costs the same after a million others as after ten.
+//! The cost of a fact does not depend on the number of facts before it.
 
 use crate::check_context::{CheckContext, CheckResult};
 use crate::fact::{Fact, Observed};
@@ -11,23 +11,23 @@ use crate::shadow::Shadow;
 use crate::violation::Violation;
 use std::fmt;
 
-/// A property as lists show it.
+/// Name and description of a property.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Property {
-    /// Its name.
+    /// The name.
     pub name: &'static str,
-    /// In one line.
+    /// What must hold, in one line.
     pub about: &'static str,
 }
 
-/// Writes the struct of properties and what must name each of them once more, so that none is forgotten in a list.
+/// Declares the struct of all properties and the lists that must name each of them.
 macro_rules! properties {
     ($($field:ident: $property:ident,)+) => {
-        /// All properties, in the order in which a fact is shown to them.
+        /// All properties.
         pub const PROPERTIES: &[Property] =
             &[$(Property { name: $property::NAME, about: $property::ABOUT },)+];
 
-        /// Each property, unless it is left out.
+        /// Every property; `None` if disabled.
         #[derive(Debug)]
         struct Properties { $($field: Option<$property>,)+ }
 
@@ -66,23 +66,23 @@ properties! {
     no_disruption: NoDisruption,
 }
 
-/// A name that is no property's.
+/// Error: no property has this name.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct UnknownProperty {
-    /// The name.
+    /// The unknown name.
     pub name: String,
 }
 
 impl fmt::Display for UnknownProperty {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let known: Vec<&str> = PROPERTIES.iter().map(|property| property.name).collect();
-        write!(f, "There is no property called \"{}\"; there are {}.", self.name, known.join(", "))
+        write!(f, "There is no property \"{}\"; the properties are {}.", self.name, known.join(", "))
     }
 }
 
 impl std::error::Error for UnknownProperty {}
 
-/// Judges a stream of facts.
+/// Checks a stream of facts against all properties.
 #[derive(Debug)]
 pub struct Checker {
     shadow: Shadow,
@@ -97,7 +97,7 @@ impl Default for Checker {
 }
 
 impl Checker {
-    /// Asks every property.
+    /// A checker of all properties.
     #[must_use]
     pub fn new() -> Checker {
         Checker {
@@ -107,7 +107,11 @@ impl Checker {
         }
     }
 
-    /// Asks all properties but these.
+    /// A checker of all properties but these. Accepts former names (see [`current_property_name`]).
+    ///
+    /// # Errors
+    ///
+    /// A name is not known.
     pub fn with_disabled(names: &[&str]) -> Result<Checker, UnknownProperty> {
         let names: Vec<&str> = names.iter().map(|name| current_property_name(name)).collect();
         match names.iter().find(|name| PROPERTIES.iter().all(|property| property.name != **name)) {
@@ -116,53 +120,58 @@ impl Checker {
         }
     }
 
-    /// Takes the next fact. Facts come in the order of the run. After a violation the checker has seen its last fact: what
-    /// it would say of later ones means nothing.
+    /// Checks the next fact; facts come in the order of the run. Do not use the checker after a violation: its results are
+    /// meaningless from then on.
+    ///
+    /// # Errors
+    ///
+    /// The fact violates a property.
     pub fn observe(&mut self, observed: &Observed) -> Result<(), Box<Violation>> {
         match observed.fact {
             Fact::WriteAcknowledged { index, write } => {
-                if let Some(reads) = &mut self.properties.read_safety {
-                    reads.record_acked_write(observed, index, write);
+                if let Some(read_safety) = &mut self.properties.read_safety {
+                    read_safety.record_acked_write(observed, index, write);
                 }
                 self.milestones.record_client_fact(observed);
             }
             Fact::ReadAsked { read } => {
-                if let Some(reads) = &mut self.properties.read_safety {
-                    reads.record_read_request(read);
+                if let Some(read_safety) = &mut self.properties.read_safety {
+                    read_safety.record_read_request(read);
                 }
             }
             _ => {
-                // Properties and milestones see the shadow as it stood before the fact; then the fact becomes the past.
-                let place = self.shadow.get_or_insert_node(observed.node);
-                let node = self.shadow.node_at(place);
-                if let Some(configurations) = &mut self.properties.membership_safety {
-                    configurations.check_valid(CheckContext { shadow: &self.shadow, node, observed })?;
+                // Properties and milestones see the shadow as it was before the fact; then the fact is applied to it.
+                let position = self.shadow.get_or_insert_node(observed.node);
+                let node = self.shadow.node_at(position);
+                if let Some(membership_safety) = &mut self.properties.membership_safety {
+                    membership_safety.check_valid(CheckContext { shadow: &self.shadow, node, observed })?;
                 }
-                // Whoever is listed twice counts once.
-                let once = observed.without_duplicates();
-                let observed = once.as_ref().unwrap_or(observed);
+                // A server that is listed twice counts once.
+                let deduplicated = observed.without_duplicates();
+                let observed = deduplicated.as_ref().unwrap_or(observed);
                 self.properties.check(CheckContext { shadow: &self.shadow, node, observed })?;
                 self.milestones.record_server_fact(&self.shadow, node, observed);
-                self.shadow.apply_fact(place, observed);
+                self.shadow.apply_fact(position, observed);
             }
         }
         Ok(())
     }
 
-    /// How often each property that was asked has looked.
+    /// For each enabled property, the number of comparisons that could have failed. A property with zero checks has not
+    /// passed: it had nothing to check.
     pub fn checks(&self) -> impl Iterator<Item = (&'static str, u64)> {
         self.properties.checks()
     }
 
-    /// What the run has reached.
+    /// The milestones reached so far.
     #[must_use]
     pub fn milestones(&self) -> &Milestones {
         &self.milestones
     }
 }
 
-/// Asks a property, unless it is left out, and passes a clash on.
-macro_rules! ask {
+/// Calls a property, unless it is disabled, and returns its violation.
+macro_rules! check {
     ($property:expr, $method:ident, $($argument:expr),+) => {
         if let Some(property) = &mut $property {
             property.$method($($argument),+)?;
@@ -171,104 +180,108 @@ macro_rules! ask {
 }
 
 impl Properties {
-    /// Shows a server's fact to the properties that it concerns, the most telling first.
-    fn check(&mut self, scene: CheckContext<'_>) -> CheckResult {
-        match scene.observed.fact {
+    /// Passes a server's fact to the properties that it concerns, those with the most specific violations first.
+    fn check(&mut self, context: CheckContext<'_>) -> CheckResult {
+        match context.observed.fact {
             Fact::Started { term, base, last, digest, .. } => {
-                ask!(self.no_disruption, record_failure, scene);
-                ask!(self.monotonic_term, check_start, scene, term);
-                ask!(self.log_matching, check_start, scene, base, last, digest);
+                check!(self.no_disruption, record_failure, context);
+                check!(self.monotonic_term, check_start, context, term);
+                check!(self.log_matching, check_start, context, base, last, digest);
             }
             Fact::TermChanged { term } => {
-                ask!(self.monotonic_term, check_term_change, scene, term);
-                ask!(self.no_disruption, check_term_change, scene, term);
+                check!(self.monotonic_term, check_term_change, context, term);
+                check!(self.no_disruption, check_term_change, context, term);
             }
             Fact::Appended { index, term, entry } => {
-                ask!(self.leader_append_only, check_append, scene, index, term);
-                ask!(self.log_matching, check_append, scene, index, term, entry);
+                check!(self.leader_append_only, check_append, context, index, term);
+                check!(self.log_matching, check_append, context, index, term, entry);
             }
             Fact::Truncated { after } => {
-                ask!(self.leader_append_only, check_truncate, scene, after);
-                ask!(self.acked_immutable, check_truncate, scene, after);
-                ask!(self.committed_immutable, check_truncate, scene, after);
+                check!(self.leader_append_only, check_truncate, context, after);
+                check!(self.acked_immutable, check_truncate, context, after);
+                check!(self.committed_immutable, check_truncate, context, after);
             }
             Fact::Leads { term } => {
-                ask!(self.election_safety, check_leader, scene, term);
-                ask!(self.one_vote_per_term, check_vote, scene, term, scene.node.id);
-                ask!(self.elected_by_quorum, check_leader, scene, term);
-                ask!(self.leader_completeness, check_leader, scene, term);
+                check!(self.election_safety, check_leader, context, term);
+                check!(self.one_vote_per_term, check_vote, context, term, context.node.id);
+                check!(self.elected_by_quorum, check_leader, context, term);
+                check!(self.leader_completeness, check_leader, context, term);
             }
-            Fact::Committed { index } => match scene.node.leader_of {
+            Fact::Committed { index } => match context.node.leader_of {
                 Some(led) => {
-                    ask!(self.current_term_commit, check_leader_commit, scene, led, index);
-                    ask!(self.committed_on_quorum, check_leader_commit, scene, led, index);
-                    ask!(self.committed_immutable, check_commit, scene, index);
-                    ask!(self.leader_completeness, check_leader_commit, scene, led, index);
-                    ask!(self.requested_membership, check_commit, scene, index);
+                    check!(self.current_term_commit, check_leader_commit, context, led, index);
+                    check!(self.committed_on_quorum, check_leader_commit, context, led, index);
+                    check!(self.committed_immutable, check_commit, context, index);
+                    check!(self.leader_completeness, check_leader_commit, context, led, index);
+                    check!(self.requested_membership, check_commit, context, index);
                 }
                 None => {
-                    ask!(self.committed_immutable, check_commit, scene, index);
-                    ask!(self.follower_commit_safety, check_follower_commit, scene, index);
-                    ask!(self.requested_membership, check_commit, scene, index);
+                    check!(self.committed_immutable, check_commit, context, index);
+                    check!(self.follower_commit_safety, check_follower_commit, context, index);
+                    check!(self.requested_membership, check_commit, context, index);
                 }
             },
             Fact::Applied { index, entry, state, request, effect } => {
                 if let Some(request) = request {
-                    ask!(self.exactly_once, check_apply, scene, request, effect);
+                    check!(self.exactly_once, check_apply, context, request, effect);
                 }
-                ask!(self.state_machine_safety, check_apply, scene, index, entry, state);
+                check!(self.state_machine_safety, check_apply, context, index, entry, state);
             }
             Fact::Voted { term, candidate } => {
-                ask!(self.persist_before_reply, check_vote, scene, term, candidate);
-                ask!(self.one_vote_per_term, check_vote, scene, term, candidate);
+                check!(self.persist_before_reply, check_vote, context, term, candidate);
+                check!(self.one_vote_per_term, check_vote, context, term, candidate);
             }
             Fact::Campaigned { term } => {
-                ask!(self.persist_before_reply, check_vote, scene, term, scene.node.id);
-                ask!(self.one_vote_per_term, check_vote, scene, term, scene.node.id);
-                ask!(self.membership_safety, check_campaign, scene, term);
-                ask!(self.no_disruption, check_campaign, scene, term);
+                check!(self.persist_before_reply, check_vote, context, term, context.node.id);
+                check!(self.one_vote_per_term, check_vote, context, term, context.node.id);
+                check!(self.membership_safety, check_campaign, context, term);
+                check!(self.no_disruption, check_campaign, context, term);
             }
             Fact::Acknowledged { term, index } => {
-                ask!(self.persist_before_reply, check_ack, scene, term, index);
+                check!(self.persist_before_reply, check_ack, context, term, index);
             }
-            Fact::ReadServed { read, applied } => ask!(self.read_safety, check_read, scene, read, applied),
+            Fact::ReadServed { read, applied } => {
+                check!(self.read_safety, check_read, context, read, applied)
+            }
             Fact::SavedEntry { index, term, entry } => {
-                ask!(self.log_matching, check_saved_entry, scene, index, term, entry)
+                check!(self.log_matching, check_saved_entry, context, index, term, entry)
             }
             Fact::SnapshotTaken { last, state, ref configuration } => {
-                ask!(self.snapshot_consistency, check_snapshot_taken, scene, last, state, configuration);
+                check!(self.snapshot_consistency, check_snapshot_taken, context, last, state, configuration);
             }
             Fact::SnapshotInstalled { last, ref configuration } => {
-                ask!(self.leader_append_only, check_install, scene, last);
-                ask!(self.log_matching, check_install, scene, last);
-                ask!(self.snapshot_consistency, check_install, scene, last, configuration);
-                ask!(self.requested_membership, check_install, scene, last.index, configuration);
-                ask!(self.acked_immutable, check_truncate, scene, last.index);
-                ask!(self.committed_immutable, check_truncate, scene, last.index);
+                check!(self.leader_append_only, check_install, context, last);
+                check!(self.log_matching, check_install, context, last);
+                check!(self.snapshot_consistency, check_install, context, last, configuration);
+                check!(self.requested_membership, check_install, context, last.index, configuration);
+                check!(self.acked_immutable, check_truncate, context, last.index);
+                check!(self.committed_immutable, check_truncate, context, last.index);
             }
             Fact::Restored { index, state } => {
-                ask!(self.snapshot_consistency, check_restore, scene, index, state)
+                check!(self.snapshot_consistency, check_restore, context, index, state)
             }
             Fact::SavedSnapshot { base, last } => {
-                ask!(self.log_matching, check_saved_snapshot, scene, base, last)
+                check!(self.log_matching, check_saved_snapshot, context, base, last)
             }
             Fact::Configured { index, ref configuration } => {
-                ask!(self.snapshot_consistency, check_configuration, scene, index, configuration);
-                ask!(self.membership_safety, check_configuration, scene, index, configuration);
-                ask!(self.requested_membership, check_configuration, scene, index, configuration);
+                check!(self.snapshot_consistency, check_configuration, context, index, configuration);
+                check!(self.membership_safety, check_configuration, context, index, configuration);
+                check!(self.requested_membership, check_configuration, context, index, configuration);
             }
             Fact::Founded { ref voters } => {
-                ask!(self.requested_membership, record_initial_voters, scene, voters)
+                check!(self.requested_membership, record_initial_voters, context, voters)
             }
             Fact::ChangeRequested { request, ref change } => {
-                ask!(self.requested_membership, record_request, scene, request, change);
+                check!(self.requested_membership, record_request, context, request, change);
             }
             Fact::ChangeAnswered { request, answer } => {
-                ask!(self.requested_membership, record_response, scene, request, answer);
+                check!(self.requested_membership, record_response, context, request, answer);
             }
-            Fact::Quiet => ask!(self.no_disruption, record_healed, scene),
-            Fact::SteppedDown { .. } => ask!(self.no_disruption, record_step_down, scene),
-            Fact::Crashed | Fact::PowerLost | Fact::Wiped => ask!(self.no_disruption, record_failure, scene),
+            Fact::Quiet => check!(self.no_disruption, record_healed, context),
+            Fact::SteppedDown { .. } => check!(self.no_disruption, record_step_down, context),
+            Fact::Crashed | Fact::PowerLost | Fact::Wiped => {
+                check!(self.no_disruption, record_failure, context)
+            }
             Fact::Saved { .. }
             | Fact::SavedRecovered
             | Fact::Restarted

@@ -60,7 +60,10 @@ mod tests {
             assert_eq!(current_property_name(former), current);
             assert!(PROPERTIES.iter().all(|property| property.name != former), "{former} is in use");
             let of_the_harness = current == "liveness";
-            assert!(of_the_harness || PROPERTIES.iter().any(|property| property.name == current), "{current}");
+            assert!(
+                of_the_harness || PROPERTIES.iter().any(|property| property.name == current),
+                "{current}"
+            );
         }
         for &(former, current) in FORMER_MILESTONE_NAMES {
             assert_eq!(current_milestone_name(former), current);

@@ -1,56 +1,57 @@
-//! What a Raft must never do, and must sometimes do: facts in, verdicts out.
+//! Checkers for Raft: facts and client histories in, verdicts out.
 //!
-//! A Raft keeps its promises or it does not, and whoever looks at it needs to know nothing of how it is built. So this
-//! crate knows no Raft. It knows [facts](fact::Fact): what a server makes true for others, in plain numbers. A fact is
+//! This crate knows no Raft implementation. It checks [facts](fact::Fact), statements in plain numbers about what
+//! servers do. A fact is
 //!
-//! - a **claim** of the server about its own state ("my log has a new last entry, 5@3"),
-//! - a **promise**, stated by the act of letting a message go ("a vote for n2 in term 4 has left me"), or
-//! - a **truth** that a server cannot state: the disk says what is durable, the world says who died, the clients say what
-//!   they have seen. A host that lies about its fsync cannot lie here, where a simulated disk speaks for itself.
+//! - a **claim** of a server about its own state ("my log has a new last entry, 5@3"),
+//! - a **promise** that a server makes by sending a message ("I have sent n2 a vote in term 4"), or
+//! - a **truth** that a server cannot state: the simulated disk states what is durable, the world states what crashed, the
+//!   clients state what they have seen. A host that reports a sync that never happened does not deceive the checker.
 //!
-//! A [`Checker`] takes one fact after the other and compares each with everything before it. It answers at the first two
-//! facts that cannot both be true of a correct Raft, with one sentence for a person. How it looks does not depend on how
-//! long the run is: no property walks a log.
+//! A [`Checker`] compares each fact with all facts before it and reports the first two facts that cannot both be true
+//! of a correct Raft, with one sentence. The cost of a fact does not depend on the length of the run: no property
+//! walks a log.
 //!
-//! # Judge your own Raft
+//! # Check your own Raft
 //!
-//! State what your servers do, as far as you can, in the order in which it happens. What you cannot state, leave out: the
-//! properties that need it then say that they have [looked](Checker::looked) zero times, which is not the same as
-//! having passed.
+//! State what your servers do, in the order in which it happens. Leave out what you cannot state: the properties that
+//! need it then report zero [checks](Checker::checks), which is not the same as having passed.
 //!
 //! ```
 //! use invariants::{Checker, Fact, Observed};
 //!
 //! let mut checker = Checker::new();
-//! let mut saw = |step, node, fact| checker.observe(&Observed { at: step * 1_000, step, node, fact });
+//! let mut observe = |step, node, fact| checker.observe(&Observed { at: step * 1_000, step, node, fact });
 //!
-//! saw(1, 1, Fact::Leads { term: 7 })?;
-//! saw(2, 1, Fact::SteppedDown { term: 7 })?;
-//! let clash = saw(3, 3, Fact::Leads { term: 7 }).unwrap_err();
+//! observe(1, 1, Fact::Leads { term: 7 })?;
+//! observe(2, 1, Fact::SteppedDown { term: 7 })?;
+//! let violation = observe(3, 3, Fact::Leads { term: 7 }).unwrap_err();
 //!
-//! assert_eq!(clash.to_string(), "election-safety: n3 leads term 7 although n1 already leads it");
-//! assert_eq!(clash.first.unwrap().step, 1);
+//! assert_eq!(violation.to_string(), "election-safety: n3 leads term 7 although n1 already leads it");
+//! assert_eq!(violation.first.unwrap().step, 1);
 //! # Ok::<(), Box<invariants::Violation>>(())
 //! ```
 //!
-//! A stream of facts begins with the cluster: each server's first `Started` finds an empty log. Facts of one server come
-//! in the order in which they became true; a fact of one server that follows from another's comes after it.
+//! A stream of facts begins with an empty cluster: the first `Started` of each server has an empty log. The facts of
+//! one server come in the order in which they became true. A fact that follows from another server's fact comes after
+//! it.
 //!
 //! # Reading order
 //!
-//! [`fact`] and [`violation`] are the whole language. [`membership`] keeps which configurations may be in force by what
-//! operators asked for. The shadow rebuilds every log, vote, term and configuration from
-//! facts, in memory and on disk, with what snapshots stand for. [`milestones`] counts the situations that tell a good
-//! run from a walk in the park. [`properties`] has one file for each thing that must hold, with its source in the Raft
-//! paper or thesis, its reading and its blind spots. [`checker`] hands each fact to those that it concerns.
-//! [`linearizability`] judges what clients saw, and knows no server (what that costs: `cargo bench -p invariants`).
-//! [`formats`] reads and writes facts and histories.
+//! - [`fact`], [`violation`]: input and output.
+//! - [`membership`]: the configurations that may be in force, from operators' requests and responses.
+//! - `shadow`: rebuilds logs, votes, terms and configurations from facts, in memory and on disk.
+//! - [`milestones`]: counts situations that a meaningful run should reach.
+//! - [`properties`]: one file for each property, with its source in the Raft paper or thesis and its blind spots.
+//! - [`checker`]: passes each fact to the properties that it concerns.
+//! - [`linearizability`]: checks client histories without facts (costs: `cargo bench -p invariants`).
+//! - [`formats`]: reads and writes facts and histories.
 //!
-//! # What it leaves out
+//! # What is not checked here
 //!
-//! Liveness: that something *should* have happened by now depends on what the world did, and the world knows that.
-//! Time: facts carry it for the reader, no verdict depends on it. So a read by a lease is judged like any other, by
-//! what it saw, and not by the clocks that it counted on.
+//! Liveness: what should have happened by now depends on the faults, which only the harness knows. Time: facts carry
+//! it for the reader, and no verdict depends on it. So a lease read is checked like any other read: by what it
+//! returned, not by clocks.
 
 pub mod fact;
 pub mod violation;

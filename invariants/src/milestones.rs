@@ -1,4 +1,4 @@
-//! Situations that a good run should have reached. A run without a single truncation was a walk in the park.
+//! Milestones: situations that a meaningful run should reach ("sometimes" assertions).
 
 use crate::fact::{Configuration, Fact, LogId, Observed, Term};
 use crate::shadow::{NodeShadow, Shadow};
@@ -6,23 +6,23 @@ use std::collections::BTreeMap;
 
 macro_rules! milestones {
     ($($(#[doc = $about:literal])+ $milestone:ident = $name:literal,)+) => {
-        /// A named situation.
+        /// A situation, counted each time it is reached.
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
         pub enum Milestone {
             $($(#[doc = $about])+ $milestone,)+
         }
 
         impl Milestone {
-            /// All of them, in the order of their counts.
+            /// All milestones, in the order of their counts.
             pub const ALL: &[Milestone] = &[$(Milestone::$milestone,)+];
 
-            /// Its name.
+            /// The name.
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self { $(Milestone::$milestone => $name,)+ }
             }
 
-            /// In one line.
+            /// What it counts, in one line.
             #[must_use]
             pub fn about(self) -> &'static str {
                 match self { $(Milestone::$milestone => concat!($($about),+).trim(),)+ }
@@ -36,37 +36,37 @@ milestones! {
     LeaderElected = "leader-elected",
     /// A leader stepped down.
     LeaderSteppedDown = "leader-stepped-down",
-    /// A leader's process died, or its power failed.
+    /// A leader crashed or lost power.
     LeaderCrashed = "leader-crashed",
-    /// A server that had died before was elected.
+    /// A server was elected after a restart.
     RestartedNodeElected = "restarted-node-elected",
     /// A leader was elected while another, of a lower term, still led.
     TwoLeadersAtOnce = "two-leaders-at-once",
     /// Two servers campaigned in one term.
     SplitVote = "split-vote",
-    /// A server cut a tail off its log.
+    /// A server removed entries from the end of its log.
     LogTruncated = "log-truncated",
     /// A server restarted with a log.
     RestartedWithLog = "restarted-with-log",
-    /// A server came back from a power loss without entries that it had.
+    /// A server restarted after a power loss without entries that it had.
     UnsyncedTailLost = "unsynced-tail-lost",
-    /// A server came back with entries that were not yet known to be durable.
+    /// A server restarted with entries that were not known to be durable.
     UnsyncedTailSurvived = "unsynced-tail-survived",
     /// A server took a snapshot of its application.
     SnapshotTaken = "snapshot-taken",
     /// A leader's snapshot replaced a server's log.
     SnapshotInstalled = "snapshot-installed",
-    /// A leader's snapshot replaced a log with entries that contradict it.
+    /// A leader's snapshot replaced a log whose entries conflict with it.
     SnapshotReplacedConflict = "snapshot-replaced-conflict",
-    /// A server restarted with a snapshot in place of its log's beginning.
+    /// A server restarted from a snapshot.
     RestartedFromSnapshot = "restarted-from-snapshot",
-    /// A server's disk was emptied.
+    /// A server's disk was wiped.
     DiskWiped = "disk-wiped",
     /// A leader committed entries of older terms along with one of its own.
     PriorTermCommitted = "prior-term-committed",
-    /// A leader committed what its own disk did not yet have.
+    /// A leader committed an entry that was not yet durable on its own disk.
     CommittedBeforeLocalSync = "committed-before-local-sync",
-    /// A leader committed while another already led a higher term.
+    /// A leader committed after another leader of a higher term was elected.
     StaleLeaderCommitted = "stale-leader-committed",
     /// A retry was answered from the session table.
     RetryDeduplicated = "retry-deduplicated",
@@ -78,19 +78,19 @@ milestones! {
     JointEntered = "joint-entered",
     /// A leader committed the end of a joint configuration.
     JointLeft = "joint-left",
-    /// A leader committed that a learner votes.
+    /// A leader committed the promotion of a learner to a voter.
     LearnerPromoted = "learner-promoted",
-    /// A leader committed that it does not belong to the group any more.
+    /// A leader committed its own removal.
     LeaderRemoved = "leader-removed",
 }
 
-/// How often each situation was reached. Counting one costs as much for a long log as for a short one.
+/// How often each milestone was reached.
 #[derive(Debug)]
 pub struct Milestones {
     counts: [u64; Milestone::ALL.len()],
-    /// The first campaigner of each term; whether a second one was counted.
+    /// For each term, the first candidate and whether a second one was counted.
     campaigns: BTreeMap<Term, (u64, bool)>,
-    /// The servers whose power failed last, until they start; with the end of the log that they had.
+    /// The servers that lost power and have not restarted, each with the last entry that it had.
     power_lost: BTreeMap<u64, LogId>,
 }
 
@@ -105,27 +105,27 @@ impl Default for Milestones {
 }
 
 impl Milestones {
-    /// How often this was reached.
+    /// How often this milestone was reached.
     #[must_use]
     pub fn count(&self, milestone: Milestone) -> u64 {
         self.counts[milestone as usize]
     }
 
-    /// All of them with their counts.
+    /// All milestones with their counts.
     pub fn iter(&self) -> impl Iterator<Item = (Milestone, u64)> + '_ {
         Milestone::ALL.iter().map(|&milestone| (milestone, self.count(milestone)))
     }
 
-    fn count_if(&mut self, milestone: Milestone, if_so: bool) {
-        self.counts[milestone as usize] += u64::from(if_so);
+    fn count_if(&mut self, milestone: Milestone, condition: bool) {
+        self.counts[milestone as usize] += u64::from(condition);
     }
 
-    /// Takes a client's fact in.
+    /// Counts a client's fact.
     pub(crate) fn record_client_fact(&mut self, observed: &Observed) {
         self.count_if(Milestone::WriteAcknowledged, matches!(observed.fact, Fact::WriteAcknowledged { .. }));
     }
 
-    /// Takes a server's fact in, before the shadow does.
+    /// Counts a server's fact, before the shadow applies it.
     pub(crate) fn record_server_fact(&mut self, shadow: &Shadow, node: &NodeShadow, observed: &Observed) {
         use Milestone::*;
         match observed.fact {
@@ -147,9 +147,9 @@ impl Milestones {
             Fact::SnapshotTaken { .. } => self.count_if(SnapshotTaken, true),
             Fact::SnapshotInstalled { last, .. } => {
                 self.count_if(SnapshotInstalled, true);
-                let stood = node.log.term_at(last.index.min(node.log.last().index));
-                let stands = shadow.committed_log.term_at(last.index.min(node.log.last().index));
-                self.count_if(SnapshotReplacedConflict, stands.is_some() && stood != stands);
+                let own = node.log.term_at(last.index.min(node.log.last().index));
+                let committed = shadow.committed_log.term_at(last.index.min(node.log.last().index));
+                self.count_if(SnapshotReplacedConflict, committed.is_some() && own != committed);
             }
             Fact::Wiped => {
                 self.count_if(DiskWiped, true);
@@ -198,9 +198,9 @@ impl Milestones {
         let first = node.log.term_at(next).filter(|_| next < index);
         self.count_if(PriorTermCommitted, first.is_some_and(|term| term < led));
         self.count_if(CommittedBeforeLocalSync, shadow.disk_facts_seen && node.ever_durable(led) < index);
-        let newest = shadow.leaderships.last_key_value().map(|(&term, _)| term);
-        self.count_if(StaleLeaderCommitted, newest.is_some_and(|newest| newest > led));
-        // What others have committed before was counted then; what is cut before it is committed never was a change.
+        let newest_leader_term = shadow.leaderships.last_key_value().map(|(&term, _)| term);
+        self.count_if(StaleLeaderCommitted, newest_leader_term.is_some_and(|term| term > led));
+        // Changes that others committed earlier were counted then; a change that is truncated first never was one.
         for (before, next) in node.configuration_changes(shadow.committed_log.last().index, index) {
             self.count_membership_change(node.id, before, next);
         }

@@ -1,19 +1,19 @@
-//! Two facts that cannot both be true of a correct Raft.
+//! A violation: two facts that cannot both be true of a correct Raft.
 
 use crate::fact::Observed;
 use serde::Serialize;
 use std::fmt;
 
-/// The first clash of a run: the property that noticed, the two facts, and one sentence for a person.
+/// The first violation of a run.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Violation {
-    /// The property's name, as `Checker::properties` lists it.
+    /// The name of the property, as in [`PROPERTIES`](crate::PROPERTIES).
     pub property: &'static str,
-    /// What was promised and what was seen, by whom.
+    /// What contradicts what, in one sentence.
     pub sentence: String,
-    /// The earlier fact. Absent where the earlier side is no single fact.
+    /// The earlier fact. `None` if the contradiction is not with a single fact.
     pub first: Option<Observed>,
-    /// The fact at which the clash was noticed.
+    /// The fact at which the violation was found.
     pub second: Observed,
 }
 

@@ -1,14 +1,14 @@
-//! What must hold of facts: one file per property, opening with its source, the facts that it needs, how it reads
-//! them, and what it cannot see.
+//! The properties, one file each. A file begins with what must hold, its source, the facts that it needs, how it
+//! checks them, and its blind spots.
 //!
-//! A property is shown each fact that concerns it *before* the shadow takes that fact in, so the shadow is the past
-//! and the fact is the news. It keeps only what the shadow does not.
+//! A property sees each fact *before* the shadow applies it, so the shadow holds the state before the fact. A
+//! property stores only what the shadow does not.
 //!
-//! **Looking.** `looked` counts comparisons that could have failed, between facts of two occasions of which neither
-//! follows from the other: two servers, a server and a disk, a server and a client, one server at two times. Where
-//! each new fact must differ from all of its kind (leaders by term, votes by term), it is compared with the table of
-//! all earlier ones; that is one look, and none while the table is empty. A property that needs facts which nobody
-//! states lets everything go and looks zero times.
+//! **Checks** are comparisons that could have failed, between facts of two occasions of which neither follows from
+//! the other: two servers, a server and its disk, a server and a client, or one server at two times. If a new fact
+//! must differ from all earlier ones of its kind (leaders by term, votes by term), the lookup in their table is one
+//! check, or none while the table is empty. A property whose facts are not stated accepts everything and has zero
+//! checks.
 //!
 #![doc = include_str!("../../docs/properties.md")]
 
