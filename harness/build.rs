@@ -1,10 +1,11 @@
-//! Tells the harness which commit it is built from, so that its reports can say so.
+//! Passes the commit of the build to the harness, for its reports.
 
 use std::path::Path;
 use std::process::Command;
 
 fn main() {
-    // Written at each commit and checkout; naming a file that is not there would run this at every build.
+    // Git writes this file at each commit and checkout. Naming a file that does not exist would run this at
+    // every build.
     let log = Path::new("../.git/logs/HEAD");
     println!("cargo::rerun-if-changed={}", if log.exists() { "../.git/logs/HEAD" } else { "build.rs" });
     let described = Command::new("git").args(["describe", "--always", "--dirty", "--abbrev=12"]).output();

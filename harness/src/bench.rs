@@ -1,4 +1,4 @@
-//! Figures: how much of the time goes where, measured in one process so that they can be compared.
+//! Benchmarks, measured in one process so that they can be compared.
 
 use crate::cluster::Cluster;
 use crate::outcome::Options;
@@ -13,31 +13,31 @@ use rand::Rng;
 use serde::Serialize;
 use std::time::Instant;
 
-/// What `harness bench` prints.
+/// The results of `harness bench`.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize)]
 pub struct BenchResults {
-    /// Messages per second through the whole of world and pump, between servers that do nothing with them.
+    /// Messages per second through the pump and the world, between servers that only relay them.
     pub pump_events_per_second: f64,
-    /// Events per second of seeds 0..200, with nobody looking.
+    /// Events per second of seeds 0..200, without checks.
     pub unchecked_events_per_second: f64,
-    /// The same with every property looking after every step.
+    /// The same with every property checked after every event.
     pub checked_events_per_second: f64,
-    /// Checked runs beside the bare pump.
+    /// Events per second of checked runs, relative to the bare pump.
     pub checked_to_pump: f64,
-    /// Checked runs beside unchecked ones.
+    /// The same relative to unchecked runs.
     pub checked_to_unchecked: f64,
-    /// What an event costs around 200,000 entries per server, beside one around 2,000.
+    /// The cost of an event at 200,000 entries per server, relative to 2,000.
     pub cost_ratio_long_log: f64,
-    /// What a restart costs for each entry that it recovers.
+    /// The cost of a restart per recovered entry, in nanoseconds.
     pub nanoseconds_per_recovered_entry: f64,
 }
 
-/// The seeds that runs are timed with.
+/// The seeds of the timed runs.
 const BENCH_SEEDS: std::ops::Range<u64> = 0..200;
-/// How often each figure is taken. The best counts: whatever else runs on the machine only ever adds time.
+/// How often each figure is measured. The best one counts: other load on the machine only adds time.
 const ROUNDS: usize = 5;
 
-/// Takes the figures, all in this process and in turn, so that their ratios hold when the machine's speed drifts.
+/// Measures all figures in turn, so that their ratios hold even if the speed of the machine drifts.
 #[must_use]
 pub fn measure() -> BenchResults {
     let _ = (measure_bare_pump(Mode::Fast, 200_000), generated_runs(false));
@@ -58,7 +58,7 @@ pub fn measure() -> BenchResults {
     }
 }
 
-/// Events per second of the usual runs.
+/// Events per second of generated plans.
 fn generated_runs(unchecked: bool) -> f64 {
     let options = Options { unchecked, ..Options::default() };
     let plans: Vec<Plan> = BENCH_SEEDS.map(plan::generate).collect();
@@ -67,14 +67,14 @@ fn generated_runs(unchecked: bool) -> f64 {
     events as f64 / start.elapsed().as_secs_f64()
 }
 
-/// How often the long run is run.
+/// How often the long run is repeated.
 const LONG_RUNS: usize = 5;
 
-/// What an event costs when every server has a long log, beside one when it has a short one: windows of so many events
-/// around so many entries, in a checked run with loss, cuts and skew.
+/// The cost of an event with long logs, relative to short ones, in a checked run with message loss,
+/// partitions and clock drift. Measured in windows of the same number of events.
 ///
-/// Every run of one plan does the same. So each little stretch of it counts with the best time that it took in any run:
-/// whatever else the machine did at that moment is gone, and what the run itself did, such as growing an array, is not.
+/// Repetitions of a plan do the same work. So each stretch counts with its best time in any repetition: this
+/// removes other load on the machine, but not the work of the run itself, such as growing an array.
 fn long_log_cost_ratio() -> f64 {
     let runs: Vec<_> = (0..LONG_RUNS).map(|_| long_run()).collect();
     let cost = |window: usize| {
@@ -85,27 +85,28 @@ fn long_log_cost_ratio() -> f64 {
     cost(1) / cost(0)
 }
 
-/// How long each stretch took of the window around a short log, and of that around a long one.
+/// The times of each stretch, in the window around a short log and in that around a long one.
 fn long_run() -> [Vec<std::time::Duration>; 2] {
     const WINDOW: usize = 200_000 / STRETCH as usize;
     const SHORT: u64 = 2_000;
     const LONG: u64 = 200_000;
     const STRETCH: u64 = 4_000;
     let plan = long_plan();
-    // Inside madsim every clock shows simulated time, so the run is left for each look at a real one.
+    // Inside madsim all clocks show simulated time, so the run is interrupted to read a real one.
     let mut running = StepwiseRun::new(Cluster::<RaftServer>::new(&plan, &Options::default()), Mode::Fast);
     let (mut events, [mut short, mut long]) = (0, [const { Vec::new() }; 2]);
     while long.len() < WINDOW {
-        let last = |cluster: &Cluster<RaftServer>| {
+        let last_index = |cluster: &Cluster<RaftServer>| {
             (1..=plan.nodes).map(|node| cluster.world.node_status(node).last_index).max().unwrap_or(0)
         };
-        let entries = running.inspect(last);
+        let entries = running.inspect(last_index);
         events += STRETCH;
         let start = Instant::now();
         if !running.run_until(events) {
             break;
         }
-        // The short log passes its mark within its window; the long one begins half a window before its.
+        // The log passes `SHORT` within the first window; the second window begins half a window before
+        // `LONG`.
         if entries > 0 && (entries < SHORT || short.len() < WINDOW) {
             short.push(start.elapsed());
         } else if entries >= LONG - LONG / 20 {
@@ -113,17 +114,21 @@ fn long_run() -> [Vec<std::time::Duration>; 2] {
         }
     }
     let cluster = running.finish();
-    assert!(!cluster.has_failed(), "the long run breaks a promise: {:?}", cluster.world.observer.failure);
-    assert!(long.len() == WINDOW, "the long run ends before its log is long");
+    assert!(
+        !cluster.has_failed(),
+        "the long run must not break a property: {:?}",
+        cluster.world.observer.failure
+    );
+    assert!(long.len() == WINDOW, "the long run must reach a log of {LONG} entries; give it more time");
     [short, long]
 }
 
-/// Many clients, and nothing that restarts anybody.
+/// Many clients, and no fault that restarts a server.
 fn long_plan() -> Plan {
     let mut plan = plan::generate(0);
     plan.nodes = 5;
     plan.fault_phase = SimDuration::millis(600_000);
-    // The whole log is kept: a snapshot costs what the state does, and that grows with the log.
+    // No snapshots: they cost as much as the state is large, and that grows with the log.
     (plan.compaction, plan.permanent_fault) = (None, None);
     plan.raft = plan::RaftConfig {
         election_timeout: SimDuration::millis(500),
@@ -168,17 +173,17 @@ fn long_plan() -> Plan {
     plan
 }
 
-/// Nanoseconds per entry that a restart recovers: reading the log, checking it, and stating what it holds.
+/// Nanoseconds per entry that a restart recovers: to read and verify the log, and to state its contents.
 fn recovery_cost() -> f64 {
     const ENTRIES: u64 = 200_000;
     let mut plan = bare_plan(SimDuration::millis(1));
     plan.raft = long_plan().raft;
-    let once = || {
+    let measure_once = || {
         let options = Options { unchecked: true, ..Options::default() };
         let mut cluster = Cluster::<RaftServer>::new(&plan, &options);
-        let mut chance = rng::stream(1, "bench", [0, 0]);
+        let mut rng = rng::stream(1, "bench", [0, 0]);
         let disk = cluster.world.disk(1);
-        let (mut wal, _) = Wal::open(disk, &mut chance).expect("an empty disk is not damaged");
+        let (mut wal, _) = Wal::open(disk, &mut rng).expect("an empty disk cannot be damaged");
         wal.mark_durable(wal.mark());
         for _ in 0..ENTRIES / 4 {
             wal.append(disk, 1, Some(1), None, [(1, 1, &[7_u8; 24][..]); 4]);
@@ -189,13 +194,13 @@ fn recovery_cost() -> f64 {
         cluster.boot(1);
         start.elapsed().as_nanos() as f64 / ENTRIES as f64
     };
-    (0..3).map(|_| once()).fold(f64::INFINITY, f64::min)
+    (0..3).map(|_| measure_once()).fold(f64::INFINITY, f64::min)
 }
 
-/// Events per second of the bare pump: 5 nodes, 20 messages in flight, each on its way for 1 to 10 ms.
+/// Events per second of the bare pump: 5 nodes, 20 messages in flight, each with a delay of 1 to 10 ms.
 #[must_use]
 pub fn measure_bare_pump(mode: Mode, events: u64) -> f64 {
-    // Twenty messages that take 5.5 ms each.
+    // Twenty messages with a mean delay of 5.5 ms.
     let plan = bare_plan(SimDuration(events * 275_000));
     let options = Options { unchecked: true, ..Options::default() };
     let cluster = Cluster::<RelayServer>::new(&plan, &options);
@@ -204,14 +209,14 @@ pub fn measure_bare_pump(mode: Mode, events: u64) -> f64 {
     cluster.world.observer.counts.events as f64 / start.elapsed().as_secs_f64()
 }
 
-/// Nothing ever breaks, and nobody asks for anything.
-fn bare_plan(storm: SimDuration) -> Plan {
+/// A plan without faults and requests.
+fn bare_plan(fault_phase: SimDuration) -> Plan {
     let none = SimDuration(0);
     Plan {
         version: plan::VERSION,
         seed: 1,
         nodes: 5,
-        fault_phase: storm,
+        fault_phase,
         bug: None,
         compaction: None,
         permanent_fault: None,
@@ -243,14 +248,14 @@ fn bare_plan(storm: SimDuration) -> Plan {
     }
 }
 
-/// A server that throws on whatever it catches.
+/// A server that relays each message to a random other server.
 struct RelayServer;
 
 impl RelayServer {
-    fn relay(host: &mut Host<'_, u64>, ball: u64) {
+    fn relay(host: &mut Host<'_, u64>, message: u64) {
         let other: u64 = host.rng().gen_range(1..5);
         let to = if other >= host.node() { other + 1 } else { other };
-        host.send(to, ball);
+        host.send(to, message);
     }
 }
 
@@ -258,8 +263,8 @@ impl Server for RelayServer {
     type Message = u64;
 
     fn boot(host: &mut Host<'_, u64>) -> RelayServer {
-        for ball in 0..4 {
-            RelayServer::relay(host, ball);
+        for message in 0..4 {
+            RelayServer::relay(host, message);
         }
         RelayServer
     }

@@ -1,47 +1,51 @@
-//! A whole Raft cluster in one thread, from one number: broken, watched, replayed.
+//! Deterministic simulation testing for Raft.
 //!
-//! # What happens
+//! # What a run does
 //!
-//! A seed gives a [`plan::Plan`]; the plan is what runs. [`run`] lays out a [`world::World`] of links, disks and
-//! clocks, puts a [`server::Server`] on each node and clients around them, and lets things happen one after another on
-//! simulated time: first a storm, in which everything breaks and safety is asked, then peace, in which progress is
-//! asked, also beside a server that stays ill where the plan says so ([`plan::Held`]). Everything that a server states,
-//! and everything that its disk and its clients see, goes to the checker of the crate `invariants` at once. What came
-//! of it is an [`outcome::Outcome`].
+//! [`plan::generate`] turns a seed into a [`plan::Plan`], and [`run`] executes the plan. The [`world::World`]
+//! holds links, disks and clocks; each node runs a [`server::Server`]; clients call operations. One event
+//! happens at a time, in simulated time. A run has two phases:
 //!
-//! All of it is one thread and follows from the plan alone: the same plan has the same digest on every machine.
+//! - a **fault phase**, which checks safety while faults happen;
+//! - a **healed phase**, which ends all faults and checks liveness as well, also beside one permanent fault
+//!   if the plan has one ([`plan::PermanentFault`]).
 //!
-//! # What a plan brings about
+//! Servers state facts, and so do disks and clients. The checker of the crate `invariants` checks each fact
+//! at once. The result is an [`outcome::Outcome`].
 //!
-//! Its fields are the list ([`plan`]), and [`plan::FaultKind::ALL`] that of what breaks. Disks tear, stall, refuse to
-//! sync, rot and are emptied; then a server comes back with another identity, and whoever runs the group may put it in
-//! the old one's place. A fault may wait for a [`plan::Trigger`], such as the one between a new log file and its name.
-//! Servers make snapshots far too often, read by leases on clocks that are as bad as they count on, pass requests on,
-//! and are short of bytes; clients ask anybody, and lose their sessions by log time. Each of it in some runs only: what
-//! is everywhere hides the rest.
+//! A run is single-threaded and depends on its plan only: the same plan has the same digest on every machine.
 //!
-//! # Your own Raft
+//! # What a plan can contain
 //!
-//! Implement [`server::Server`] for it: boot from a disk, be stepped when something arrives, say when a timer is due.
-//! Then [`run::run_with`] runs any plan on it. [`systems::raft_core::node`] is such a server, in a page or three.
+//! [`plan`] lists its fields, and [`plan::FaultKind::ALL`] the faults. Disks tear writes, stall, fail to
+//! sync, flip bits and are wiped; a server with a wiped disk returns with a new directory id, and the
+//! operator may replace the old member by it. A fault may wait for a [`plan::Trigger`], such as the moment
+//! between writing a new log file and renaming it. Servers take snapshots very often, serve reads by leases
+//! on clocks that drift up to the assumed limit, forward requests, and have tight limits on bytes. Clients
+//! send requests to random servers, and lose sessions by log time. Each of these is in some plans only: what
+//! is always on hides the rest.
 //!
-//! [`strategy::plans`] offers plans to proptest, so that a property test of your server is a few lines.
+//! # Testing your own Raft
 //!
-//! # In which order to read it
+//! Implement [`server::Server`]: boot from a disk, handle an arrival, tell the next deadline. Then
+//! [`run::run_with`] runs any plan on it. [`systems::raft_core::node`] is an example of about 400 lines.
+//! [`strategy::plans`] provides plans to proptest.
 //!
-//! The `mod` lines below: first what shall happen ([`plan`]), then what there is ([`workload`], [`world`]), the seam
-//! ([`server`]), how it moves ([`cluster`], and [`pump`], the only place that names the simulator underneath), the
-//! built-in system ([`systems`]), one run ([`run`]), and then everything for people: cases and plans [`near`] them,
-//! sweeps with a [ledger](sweep::ledger) that outlives them, smaller plans ([`shrink`] knows only plans and stands
-//! above all that; [`same`] says what it asks), reports, the command line.
+//! # Where to start reading
+//!
+//! Follow the `mod` lines below. Plans: [`plan`]. The simulation: [`workload`], [`world`], the interface to
+//! the system under test ([`server`]), [`cluster`], and [`pump`], the only module that knows madsim. Then the
+//! built-in system ([`systems`]) and one run ([`run`]). The rest works on results: [`shrink`], stored cases
+//! ([`case`], [`refresh`]), sweeps with their [ledger](sweep::ledger), reports, the command line. [`shrink`]
+//! knows plans only; [`reproducer`] decides whether a smaller plan still fails in the same way.
 //!
 //! # What it leaves out
 //!
-//! Stands in the README, under "What it does not do".
+//! See the README.
 
 #[cfg(not(madsim))]
 compile_error!(
-    "the harness simulates only under `--cfg madsim`: start cargo inside the repository, whose .cargo/config.toml \
+    "the harness needs `--cfg madsim`: start cargo inside the repository, whose .cargo/config.toml \
      sets it, and keep it in RUSTFLAGS if you set that variable"
 );
 

@@ -1,4 +1,4 @@
-//! The command line of the harness. All of it is in [`harness::cli`].
+//! The command line of the harness; see [`harness::cli`].
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! One run: two phases.
+//! Runs a plan: the fault phase, then the healed phase.
 
 use crate::cluster::Cluster;
 use crate::outcome::{
@@ -28,46 +28,48 @@ pub fn run_with<S: Server>(plan: &Plan, options: &Options) -> RunRecord {
     let (now, timeline, digests) = (world.now(), world.timeline, world.digests);
     let mut observer = world.observer;
     let counts = Counts { simulated: now, unknown_operations: clients.unknown_count(), ..observer.counts };
-    let (looked, milestones, digest) = (observer.checks(), observer.milestones(), observer.digest);
-    let searched = needs_full_search(&observer, options);
+    let (checks, milestones, digest) = (observer.checks(), observer.milestones(), observer.digest);
+    let needs_search = needs_full_search(&observer, options);
     let mut failure = observer.failure.take().map(|failure| *failure);
-    if searched && !options.history {
-        // Memory for what clients saw grows with the run, and is hardly ever needed. A run that is repeated is the same.
-        let again = run_with::<S>(plan, &Options { history: true, ..options.clone() });
-        if again.outcome.digest == digest {
-            return RunRecord { history: Vec::new(), rejections: BTreeMap::new(), ..again };
+    if needs_search && !options.history {
+        // Recording the history takes memory that grows with the run, and is rarely needed: so repeat the
+        // run, which is identical.
+        let repeated = run_with::<S>(plan, &Options { history: true, ..options.clone() });
+        if repeated.outcome.digest == digest {
+            return RunRecord { history: Vec::new(), rejections: BTreeMap::new(), ..repeated };
         }
-        let sentence = || format!("two runs of this plan differ: {digest} and {}", again.outcome.digest);
+        let sentence = || format!("two runs of this plan differ: {digest} and {}", repeated.outcome.digest);
         failure.get_or_insert_with(|| Failure::new(DETERMINISM, sentence()));
     }
     let history = clients.into_history();
-    let found =
-        if searched && options.history { search_history(&history, &observer) } else { Verdict::Passed };
-    let verdict = match (failure, found) {
-        (_, Verdict::Failed(convicted)) => Verdict::Failed(convicted),
+    let search_verdict =
+        if needs_search && options.history { search_history(&history, &observer) } else { Verdict::Passed };
+    let verdict = match (failure, search_verdict) {
+        (_, Verdict::Failed(failure)) => Verdict::Failed(failure),
         (Some(failure), _) => Verdict::Failed(Box::new(failure)),
-        (None, found) => found,
+        (None, search_verdict) => search_verdict,
     };
-    let refusals = if options.history { observer.rejections() } else { BTreeMap::new() };
-    let outcome = Outcome { verdict, counts, checks: looked, milestones, faults, digest };
+    let rejections = if options.history { observer.rejections() } else { BTreeMap::new() };
+    let outcome = Outcome { verdict, counts, checks, milestones, faults, digest };
     RunRecord {
         outcome,
         trace: timeline,
         facts: observer.recorded_facts.unwrap_or_default(),
         history,
-        rejections: refusals,
+        rejections,
         digests: digests.unwrap_or_default(),
     }
 }
 
-/// Whether all that clients saw must be judged at once, when it is over: where an order was broken, for the verdict and its
-/// explanation; and where nothing was, but neither the system's own order nor the stream could prove that.
+/// Whether the whole history must be searched at the end: to explain a violated order, or because nothing was
+/// violated, but neither the witness nor the stream could prove that.
 fn needs_full_search(observer: &Observer, options: &Options) -> bool {
-    let looks = |name: &str| !options.unchecked && options.disabled.iter().all(|without| without != name);
-    looks(LINEARIZABILITY)
+    let is_checked =
+        |name: &str| !options.unchecked && options.disabled.iter().all(|disabled| disabled != name);
+    is_checked(LINEARIZABILITY)
         && match &observer.failure {
             Some(failure) => [WITNESS, LINEARIZABILITY].contains(&failure.property.as_str()),
-            None => !looks(WITNESS) && !observer.is_linearizable(),
+            None => !is_checked(WITNESS) && !observer.is_linearizable(),
         }
 }
 
@@ -79,7 +81,7 @@ fn search_history(history: &[Call], observer: &Observer) -> Verdict {
             Verdict::Failed(Box::new(failure.with_evidence(observer.evidence(&explanation))))
         }
         Ok(unknown @ invariants::Verdict::Unknown { .. }) => Verdict::Unknown(unknown.to_string()),
-        // Wrong answers never come into it.
-        Err(malformed) => panic!("our own clients wrote a history that cannot have happened: {malformed}"),
+        // Wrong answers never enter the history.
+        Err(malformed) => panic!("the harness must record a well-formed history: {malformed}"),
     }
 }

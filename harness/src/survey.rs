@@ -1,4 +1,4 @@
-//! How small failures become: every bug, a few seeds each, shrunk.
+//! Measures how small failures become: shrinks a few failing seeds of every bug.
 //!
 #![doc = include_str!("survey.md")]
 
@@ -12,12 +12,12 @@ use crate::signature::FailureSignature;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// How many seeds of each bug.
+/// How many failing seeds to shrink per bug.
 pub const SEEDS_PER_BUG: usize = 5;
-/// How many seeds are looked at for those.
+/// How many seeds to try per bug.
 pub const MAX_SEEDS: u64 = 2_000;
 
-/// What came of one failing plan.
+/// The result for one failing plan.
 #[derive(Clone, PartialEq, Debug)]
 pub struct SurveyRow {
     /// The bug.
@@ -26,28 +26,28 @@ pub struct SurveyRow {
     pub seed: u64,
     /// How it failed.
     pub signature: FailureSignature,
-    /// How many faults and operations there were.
+    /// Its size before shrinking.
     pub before: FailureSize,
-    /// How many are left.
+    /// Its size after shrinking.
     pub after: FailureSize,
-    /// How many runs that took.
+    /// How many runs shrinking took.
     pub runs: u64,
-    /// How long it took.
+    /// How long shrinking took.
     pub elapsed: Duration,
-    /// Whether nothing more could go.
+    /// Whether nothing more can be removed.
     pub is_minimal: bool,
-    /// How many lines its timeline has.
+    /// Lines of its timeline.
     pub timeline_lines: u64,
-    /// Whether the shrunk plan fails in the same way.
+    /// Whether the shrunk plan fails with the same signature.
     pub same_signature: bool,
 }
 
-/// How large a failure is.
+/// The size of a failure.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub struct FailureSize {
-    /// How many faults the plan has.
+    /// Faults in the plan.
     pub faults: u64,
-    /// How many operations clients called until it failed.
+    /// Operations that clients called until the failure.
     pub operations: u64,
 }
 
@@ -56,15 +56,15 @@ pub struct FailureSize {
 pub struct ShrunkFailure {
     /// How it failed.
     pub signature: FailureSignature,
-    /// How large it was.
+    /// Its size before shrinking.
     pub before: FailureSize,
-    /// How large it is.
+    /// Its size after shrinking.
     pub after: FailureSize,
-    /// Whether the shrunk plan fails in the same way.
+    /// Whether the shrunk plan fails with the same signature.
     pub same_signature: bool,
-    /// The run of the shrunk plan, with all that its page needs.
+    /// The run of the shrunk plan, with everything that its page needs.
     pub record: RunRecord,
-    /// What came of shrinking.
+    /// The result of shrinking.
     pub result: ShrinkResult,
 }
 
@@ -77,29 +77,29 @@ pub fn shrink_failure(
     watch: &mut dyn FnMut(&ShrinkStatus<'_>),
 ) -> Option<ShrunkFailure> {
     let outcome = run(plan, options).outcome;
-    let same = Reproducer::from_outcome(plan, &outcome, options)?;
-    let shrunk = shrink(plan, settings, &|plan| same.reproduces(&run, plan), stop, watch);
+    let reproducer = Reproducer::from_outcome(plan, &outcome, options)?;
+    let shrunk = shrink(plan, settings, &|plan| reproducer.reproduces(&run, plan), stop, watch);
     let record = run(&shrunk.plan, &record_everything(options));
-    let in_the_end = &record.outcome;
+    let after = &record.outcome;
     let size = |plan: &Plan, operations| FailureSize { faults: plan.faults.len() as u64, operations };
     Some(ShrunkFailure {
-        signature: same.signature().clone(),
+        signature: reproducer.signature().clone(),
         before: size(plan, outcome.counts.operations),
-        after: size(&shrunk.plan, in_the_end.counts.operations),
-        same_signature: same.matches_outcome(in_the_end),
+        after: size(&shrunk.plan, after.counts.operations),
+        same_signature: reproducer.matches_outcome(after),
         record,
         result: shrunk,
     })
 }
 
-/// The same run with all that its page needs.
+/// These options, with everything recorded that a failure page needs.
 #[must_use]
 pub fn record_everything(options: &Options) -> Options {
     Options { trace: true, facts: true, history: true, ..options.clone() }
 }
 
-/// Shrinks the first few failing seeds of each of these bugs, one after the other. `lines` says how many lines the
-/// timeline of a failure has.
+/// Shrinks the first failing seeds of each wanted bug, one after the other. `lines` counts the lines of a
+/// failure's timeline. Calls `watch` for each row. Ends early once `stop` is set.
 pub fn survey(
     wanted: &dyn Fn(&str) -> bool,
     settings: &ShrinkSettings,
@@ -113,21 +113,21 @@ pub fn survey(
         let with_bug = |seed| Plan { bug: Some(bug.name.to_owned()), ..generate(seed) };
         let fails = |plan: &Plan| matches!(run(plan, &options).outcome.verdict, Verdict::Failed(_));
         for plan in (0..MAX_SEEDS).map(with_bug).filter(fails).take(SEEDS_PER_BUG) {
-            let began = Instant::now();
-            let Some(smaller) = shrink_failure(&plan, &options, settings, stop, &mut |_| {}) else {
+            let start = Instant::now();
+            let Some(shrunk) = shrink_failure(&plan, &options, settings, stop, &mut |_| {}) else {
                 continue;
             };
             let row = SurveyRow {
                 bug: bug.name,
                 seed: plan.seed,
-                signature: smaller.signature,
-                before: smaller.before,
-                after: smaller.after,
-                runs: smaller.result.runs,
-                elapsed: began.elapsed(),
-                is_minimal: smaller.result.is_minimal,
-                timeline_lines: lines(&smaller.result.plan, &smaller.record),
-                same_signature: smaller.same_signature,
+                signature: shrunk.signature,
+                before: shrunk.before,
+                after: shrunk.after,
+                runs: shrunk.result.runs,
+                elapsed: start.elapsed(),
+                is_minimal: shrunk.result.is_minimal,
+                timeline_lines: lines(&shrunk.result.plan, &shrunk.record),
+                same_signature: shrunk.same_signature,
             };
             watch(&row);
             rows.push(row);

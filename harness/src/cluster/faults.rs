@@ -1,4 +1,4 @@
-//! Faults: when they strike, whom, and how they end.
+//! Faults: when they begin, which nodes they affect, and how they end.
 
 use super::{Cluster, Control};
 use crate::plan::{Fault, FaultKind, MembershipOp, PermanentFaultKind, Plan, Target, Trigger};
@@ -6,24 +6,26 @@ use crate::server::{Arrival, OperatorCommand, Server};
 use crate::world::{Event, EventKind, NetworkDegradation};
 use invariants::{Fact, Node};
 
-/// For how long a server is down whose disk rots: it must read the disk again to see it.
+/// How long a server is down after a bit of its disk flipped, in nanoseconds: it must read the disk again to
+/// notice.
 const BIT_ROT_DOWNTIME: u64 = 50_000_000;
 
 /// The faults of a run.
 pub(super) struct Faults {
     planned: Vec<Fault>,
-    /// Planned faults that wait for their moment.
+    /// Planned faults that wait for their trigger.
     waiting: Vec<usize>,
-    /// What ends each fault that struck; `None` once it has ended.
+    /// How to end each fault that began; `None` once it has ended.
     end_actions: Vec<Option<FaultEndAction>>,
-    /// How many faults hold each node down.
+    /// How many faults keep each node down.
     down_counts: Vec<u32>,
-    /// Whose disk was emptied: one server's at most, for Raft promises nothing where several forget what they promised.
+    /// The node whose disk was wiped. At most one: Raft promises nothing if several servers forget their
+    /// promises.
     wiped_node: Option<Node>,
     strike_counts: [u64; FaultKind::ALL.len()],
 }
 
-/// How a fault ends.
+/// How to end a fault.
 enum FaultEndAction {
     Restart(Vec<Node>),
     Resume(Node, u32),
@@ -47,50 +49,53 @@ impl Faults {
         }
     }
 
-    /// How often each kind struck.
+    /// How often each kind of fault began.
     pub(super) fn strike_counts(&self) -> Vec<(&'static str, u64)> {
         FaultKind::ALL.into_iter().map(|kind| kind.0).zip(self.strike_counts).collect()
     }
 }
 
 impl<S: Server> Cluster<S> {
-    /// How often each kind of fault struck.
+    /// How often each kind of fault began.
     #[must_use]
     pub fn fault_counts(&self) -> Vec<(&'static str, u64)> {
         self.faults.strike_counts()
     }
 
-    /// The time of a planned fault has come: it strikes, or waits for its moment.
+    /// A planned fault is due: begins it, or lets it wait for its trigger.
     pub(super) fn on_fault_due(&mut self, number: usize) {
         match self.faults.planned[number].on {
             None => self.apply_fault(number, None),
-            Some(moment) => {
+            Some(trigger) => {
                 self.faults.waiting.push(number);
-                self.world.awaited_triggers |= 1 << moment as u8;
+                self.world.awaited_triggers |= 1 << trigger as u8;
             }
         }
     }
 
-    /// A moment has come: the fault that has waited longest for it strikes.
-    pub(super) fn apply_triggered_fault(&mut self, moment: Trigger, there: Node) {
-        let waits = |number: &usize| self.faults.planned[*number].on == Some(moment);
+    /// A trigger fired: begins the fault that has waited longest for it.
+    pub(super) fn apply_triggered_fault(&mut self, trigger: Trigger, trigger_node: Node) {
+        let waits = |number: &usize| self.faults.planned[*number].on == Some(trigger);
         let Some(first) = self.faults.waiting.iter().position(waits) else { return };
         let number = self.faults.waiting.remove(first);
-        if !self.faults.waiting.iter().any(is_waiting_for(&self.faults.planned, moment)) {
-            self.world.awaited_triggers &= !(1 << moment as u8);
+        if !self.faults.waiting.iter().any(is_waiting_for(&self.faults.planned, trigger)) {
+            self.world.awaited_triggers &= !(1 << trigger as u8);
         }
-        self.apply_fault(number, Some(there));
+        self.apply_fault(number, Some(trigger_node));
     }
 
-    /// A fault strikes. One that finds nobody to strike is no fault.
-    fn apply_fault(&mut self, number: usize, there: Option<Node>) {
+    /// Begins a fault. No-op if no node matches its target.
+    fn apply_fault(&mut self, number: usize, trigger_node: Option<Node>) {
         let kind = self.faults.planned[number].kind.clone();
-        let name = self.faults.end_actions.len() as u64;
-        let find = |target: Target| self.resolve_target(target, there);
-        let whom =
-            if self.world.is_trace_enabled() { self.target_names(&kind, there) } else { String::new() };
-        let mut deed = None;
-        let (undo, lasts) = match &kind {
+        let fault_number = self.faults.end_actions.len() as u64;
+        let find = |target: Target| self.resolve_target(target, trigger_node);
+        let targets = if self.world.is_trace_enabled() {
+            self.target_names(&kind, trigger_node)
+        } else {
+            String::new()
+        };
+        let mut command = None;
+        let (end_action, lasts) = match &kind {
             FaultKind::Crash { node, lasts } => {
                 let Some(node) = find(*node).filter(|node| self.is_up(*node)) else { return };
                 self.take_down(node, false);
@@ -113,11 +118,11 @@ impl<S: Server> Cluster<S> {
             }
             FaultKind::Pause { node, lasts } => {
                 let Some(node) = find(*node).filter(|node| self.is_up(*node)) else { return };
-                let place = self.world.node_state_mut(node);
-                place.pause_count += 1;
-                let undo = FaultEndAction::Resume(node, place.incarnation);
+                let node_state = self.world.node_state_mut(node);
+                node_state.pause_count += 1;
+                let end_action = FaultEndAction::Resume(node, node_state.incarnation);
                 self.push_control(Control::Pause(node));
-                (Some(undo), lasts.0)
+                (Some(end_action), lasts.0)
             }
             FaultKind::OneWayPartition { from, to, lasts } => {
                 let (Some(from), Some(to)) = (find(*from), find(*to)) else { return };
@@ -141,9 +146,10 @@ impl<S: Server> Cluster<S> {
             }
             FaultKind::DegradedNetwork { loss, duplication, reordering, delay, lasts } => {
                 let (loss, duplication, reordering) = (*loss, *duplication, *reordering);
-                self.world
-                    .net
-                    .degrade(name, NetworkDegradation { loss, duplication, reordering, delay: delay.0 });
+                self.world.net.degrade(
+                    fault_number,
+                    NetworkDegradation { loss, duplication, reordering, delay: delay.0 },
+                );
                 (Some(FaultEndAction::EndDegradation), lasts.0)
             }
             FaultKind::SlowDisk { node, factor, lasts } => {
@@ -205,69 +211,70 @@ impl<S: Server> Cluster<S> {
             }
             FaultKind::Transfer { to } => {
                 let (Some(leader), Some(to)) = (self.current_leader(), find(*to)) else { return };
-                deed = Some((leader, OperatorCommand::Transfer(to)));
+                command = Some((leader, OperatorCommand::Transfer(to)));
                 (None, 0)
             }
             FaultKind::Change { voters, learners, remove, by_joint } => {
                 let Some(leader) = self.current_leader() else { return };
-                let found = |targets: &[Target]| {
+                let resolve_all = |targets: &[Target]| {
                     targets.iter().filter_map(|target| find(*target)).collect::<Vec<_>>()
                 };
-                let voters = found(voters).into_iter().map(MembershipOp::Voter);
-                let learners = found(learners).into_iter().map(MembershipOp::Learner);
-                let remove = found(remove).into_iter().map(MembershipOp::Remove);
+                let voters = resolve_all(voters).into_iter().map(MembershipOp::Voter);
+                let learners = resolve_all(learners).into_iter().map(MembershipOp::Learner);
+                let remove = resolve_all(remove).into_iter().map(MembershipOp::Remove);
                 let steps = voters.chain(learners).chain(remove).collect();
-                deed = Some((leader, OperatorCommand::Change { steps, by_joint: *by_joint }));
+                command = Some((leader, OperatorCommand::Change { steps, by_joint: *by_joint }));
                 (None, 0)
             }
             FaultKind::Leave => {
                 let Some(leader) = self.current_leader() else { return };
-                deed = Some((leader, OperatorCommand::Leave));
+                command = Some((leader, OperatorCommand::Leave));
                 (None, 0)
             }
         };
-        let which = kind.index();
-        self.faults.strike_counts[which] += 1;
-        self.world.begin_event(EventKind::Fault, which as u64, number as u64);
-        self.world.trace(0, || format!("fault {} strikes: {}{whom}", number + 1, kind.name()));
-        if let Some(undo) = undo {
-            self.faults.end_actions.push(Some(undo));
-            let over = self.world.now().saturating_add(lasts);
-            self.world.queue.push(over, Event::FaultEnd { number: name as u32 });
+        let kind_index = kind.index();
+        self.faults.strike_counts[kind_index] += 1;
+        self.world.begin_event(EventKind::Fault, kind_index as u64, number as u64);
+        self.world.trace(0, || format!("fault {} begins: {}{targets}", number + 1, kind.name()));
+        if let Some(end_action) = end_action {
+            self.faults.end_actions.push(Some(end_action));
+            let end = self.world.now().saturating_add(lasts);
+            self.world.queue.push(end, Event::FaultEnd { number: fault_number as u32 });
         }
-        if let Some((leader, deed)) = deed {
-            self.world.trace(leader, || format!("the operator wants {deed:?}"));
-            let request = self.world.submit_command(leader, deed.conf_change());
-            self.step(leader, Arrival::Operator { request, command: deed });
+        if let Some((leader, command)) = command {
+            self.world.trace(leader, || format!("the operator submits {command:?}"));
+            let request = self.world.submit_command(leader, command.conf_change());
+            self.step(leader, Arrival::Operator { request, command });
             return self.world.readmit_members();
         }
         self.record_digest();
     }
 
-    /// Whom a fault is about to strike, in words.
-    fn target_names(&self, kind: &FaultKind, there: Option<Node>) -> String {
-        let found = kind.targets().into_iter().filter_map(|(_, target)| self.resolve_target(target, there));
-        found.map(|node| format!(" n{node}")).collect()
+    /// The names of the nodes that a fault affects, each after a space.
+    fn target_names(&self, kind: &FaultKind, trigger_node: Option<Node>) -> String {
+        let nodes =
+            kind.targets().into_iter().filter_map(|(_, target)| self.resolve_target(target, trigger_node));
+        nodes.map(|node| format!(" n{node}")).collect()
     }
 
-    /// Who leads in the highest term, is up and listens.
+    /// The leader of the highest term, if it is up and not paused.
     fn current_leader(&self) -> Option<Node> {
         let leader = self.resolve_target(Target::Leader, None)?;
-        let place = self.world.node_state(leader);
-        (place.status.leading_term.is_some() && place.pause_count == 0).then_some(leader)
+        let node_state = self.world.node_state(leader);
+        (node_state.status.leading_term.is_some() && node_state.pause_count == 0).then_some(leader)
     }
 
-    /// A fault that struck is over, unless it was over before.
+    /// Ends a fault, if it has not ended.
     pub(super) fn end_fault(&mut self, number: usize) {
-        let Some(undo) = self.faults.end_actions[number].take() else { return };
+        let Some(end_action) = self.faults.end_actions[number].take() else { return };
         self.world.begin_event(EventKind::FaultEnd, number as u64, 0);
-        self.world.trace(0, || format!("a fault is over: {}", undo.description()));
-        match undo {
+        self.world.trace(0, || format!("a fault is over: {}", end_action.description()));
+        match end_action {
             FaultEndAction::Restart(nodes) => {
                 for node in nodes {
-                    let down = &mut self.faults.down_counts[node as usize - 1];
-                    *down -= 1;
-                    if *down == 0 {
+                    let down_count = &mut self.faults.down_counts[node as usize - 1];
+                    *down_count -= 1;
+                    if *down_count == 0 {
                         self.push_control(Control::Restart(node));
                     }
                 }
@@ -279,17 +286,17 @@ impl<S: Server> Cluster<S> {
             FaultEndAction::EndDegradation => self.world.net.end_degradation(number as u64),
             FaultEndAction::RestoreDiskSpeed(node, factor) => self.world.scale_sync_time(node, factor, false),
             FaultEndAction::ResumeDisk(node) => {
-                let place = self.world.node_state_mut(node);
-                place.stall_faults -= 1;
-                if place.stall_faults == 0 {
+                let node_state = self.world.node_state_mut(node);
+                node_state.stall_faults -= 1;
+                if node_state.stall_faults == 0 {
                     self.world.resume_disk(node);
                 }
             }
             FaultEndAction::RestoreClockRate(node, drift) => self.add_drift(node, -drift),
             FaultEndAction::EndSyncErrors(node) => {
-                let place = self.world.node_state_mut(node);
-                place.sync_error_faults -= 1;
-                if place.sync_error_faults == 0 && place.sync_failed {
+                let node_state = self.world.node_state_mut(node);
+                node_state.sync_error_faults -= 1;
+                if node_state.sync_error_faults == 0 && node_state.sync_failed {
                     self.restart_server(node);
                 }
             }
@@ -297,7 +304,7 @@ impl<S: Server> Cluster<S> {
         self.record_digest();
     }
 
-    /// Everything is as it should be again.
+    /// Ends all faults.
     pub(super) fn heal(&mut self) {
         for number in 0..self.faults.end_actions.len() {
             self.end_fault(number);
@@ -308,14 +315,14 @@ impl<S: Server> Cluster<S> {
         self.world.fired_triggers.clear();
     }
 
-    /// One server stays ill, if the plan wants that.
+    /// Begins the permanent fault, if the plan has one.
     pub(super) fn apply_permanent_fault(&mut self) {
-        let Some(held) = self.world.plan().permanent_fault else { return };
-        let Some(node) = self.resolve_target(held.node, None) else { return };
+        let Some(fault) = self.world.plan().permanent_fault else { return };
+        let Some(node) = self.resolve_target(fault.node, None) else { return };
         let others = (1..=self.world.plan().nodes).filter(|other| *other != node);
         let (here, others): (usize, Vec<usize>) =
             (node as usize - 1, others.map(|other| other as usize - 1).collect());
-        match held.kind {
+        match fault.kind {
             PermanentFaultKind::InboundPartition => {
                 others.into_iter().for_each(|other| self.world.net.block(other, here))
             }
@@ -324,71 +331,73 @@ impl<S: Server> Cluster<S> {
             }
             PermanentFaultKind::StalledDisk => self.world.node_state_mut(node).stall_faults += 1,
         }
-        self.add_drift(node, held.drift);
+        self.add_drift(node, fault.drift);
         self.permanently_faulty = Some(node);
-        self.world.trace(0, || format!("n{node} stays ill: {:?}", held.kind));
+        self.world.trace(0, || format!("permanent fault of n{node}: {:?}", fault.kind));
     }
 
-    /// The leader's process dies, and starts again when an election should be over.
+    /// Crashes the leader; it restarts after `lasts` nanoseconds, when an election should be over.
     pub(super) fn crash_leader(&mut self, leader: Node, lasts: u64) {
-        let name = self.faults.end_actions.len() as u32;
-        self.world.trace(leader, || "falls once more".to_owned());
+        let number = self.faults.end_actions.len() as u32;
+        self.world.trace(leader, || "crashes once more".to_owned());
         self.take_down(leader, false);
         self.faults.end_actions.push(Some(FaultEndAction::Restart(vec![leader])));
-        let over = self.world.now().saturating_add(lasts);
-        self.world.queue.push(over, Event::FaultEnd { number: name });
+        let end = self.world.now().saturating_add(lasts);
+        self.world.queue.push(end, Event::FaultEnd { number });
     }
 
-    /// Whom a fault strikes.
-    fn resolve_target(&self, target: Target, there: Option<Node>) -> Option<Node> {
+    /// The node that a target means; `None` if there is none.
+    fn resolve_target(&self, target: Target, trigger_node: Option<Node>) -> Option<Node> {
         let live = || (1..=self.world.plan().nodes).filter(|node| self.is_up(*node));
-        // Of several that are equal the first, by its number.
+        // Among equals, the lowest number.
         let first = |key: &dyn Fn(Node) -> u64| live().max_by_key(|node| (key(*node), u64::MAX - node));
-        let standing = |node| self.world.node_status(node);
+        let status = |node| self.world.node_status(node);
         match target {
             Target::Node(node) => (1..=self.world.plan().nodes).contains(&node).then_some(node),
             Target::Leader => live()
-                .filter(|node| standing(*node).leading_term.is_some())
-                .max_by_key(|node| standing(*node).leading_term)
-                .or_else(|| first(&|node| standing(node).term)),
-            Target::Follower => live().find(|node| standing(*node).leading_term.is_none()),
-            Target::LongestLog => first(&|node| standing(node).last_index),
-            Target::TriggerNode => there,
+                .filter(|node| status(*node).leading_term.is_some())
+                .max_by_key(|node| status(*node).leading_term)
+                .or_else(|| first(&|node| status(node).term)),
+            Target::Follower => live().find(|node| status(*node).leading_term.is_none()),
+            Target::LongestLog => first(&|node| status(node).last_index),
+            Target::TriggerNode => trigger_node,
         }
     }
 
-    /// Whether the group can do without all that this server has promised: no other disk has forgotten anything, and no
-    /// group that may be in force needs its vote.
+    /// Whether the group can do without this server's promises: no other disk is damaged or wiped, and no
+    /// configuration that may be in force needs its vote.
     fn can_wipe(&self, node: Node) -> bool {
         let servers = || 1..=self.world.plan().nodes;
-        let others = |other: Node| other != node;
+        let is_other = |other: Node| other != node;
         self.faults.wiped_node.is_none()
-            && servers().filter(|other| others(*other)).all(|other| !self.world.node_state(other).corrupted)
-            && self.world.possible_configurations().all_have_quorum(|member| others(member.node))
+            && servers().filter(|other| is_other(*other)).all(|other| !self.world.node_state(other).corrupted)
+            && self.world.possible_configurations().all_have_quorum(|member| is_other(member.node))
     }
 
-    /// A node goes down, or goes down deeper.
-    fn take_down(&mut self, node: Node, power: bool) {
+    /// Takes a node down. If it is down already, it stays down longer.
+    fn take_down(&mut self, node: Node, power_loss: bool) {
         self.faults.down_counts[node as usize - 1] += 1;
-        let falls = |order: &Control| matches!(order, Control::Kill { node: other, .. } if *other == node);
-        if self.is_up(node) && !self.pending_controls.iter().any(falls) {
-            self.push_control(Control::Kill { node, power_loss: power });
-        } else if power && !self.is_up(node) {
-            // The process is dead already; its page cache was not.
+        let is_killed =
+            |control: &Control| matches!(control, Control::Kill { node: other, .. } if *other == node);
+        if self.is_up(node) && !self.pending_controls.iter().any(is_killed) {
+            self.push_control(Control::Kill { node, power_loss });
+        } else if power_loss && !self.is_up(node) {
+            // The process is down already, but its page cache survived so far.
             self.lose_power(node);
         }
     }
 
-    /// A server that lives is restarted, unless it is about to be.
+    /// Restarts a running server, unless it is about to be killed.
     fn restart_server(&mut self, node: Node) {
-        let falls = |order: &Control| matches!(order, Control::Kill { node: other, .. } if *other == node);
-        if self.is_up(node) && !self.pending_controls.iter().any(falls) {
+        let is_killed =
+            |control: &Control| matches!(control, Control::Kill { node: other, .. } if *other == node);
+        if self.is_up(node) && !self.pending_controls.iter().any(is_killed) {
             self.push_control(Control::Kill { node, power_loss: false });
             self.push_control(Control::Restart(node));
         }
     }
 
-    /// What was not synced is at stake.
+    /// A node loses power: unsynced writes may be lost.
     pub(super) fn lose_power(&mut self, node: Node) {
         let seed = self.world.plan().seed;
         self.world.node_state_mut(node).lose_power(seed, node);
@@ -396,28 +405,28 @@ impl<S: Server> Cluster<S> {
         self.world.record_fact(node, Fact::PowerLost);
     }
 
-    /// A server goes on: it is told what its disk has done, its timer is due if it is due, and then comes what arrived
-    /// meanwhile.
+    /// Resumes a paused server: it first learns how its syncs ended, then its timer fires if due, then the
+    /// paused events arrive.
     fn resume(&mut self, node: Node, incarnation: u32) {
         let now = self.world.now();
-        let place = self.world.node_state_mut(node);
-        if !place.up || place.incarnation != incarnation || place.pause_count == 0 {
+        let node_state = self.world.node_state_mut(node);
+        if !node_state.up || node_state.incarnation != incarnation || node_state.pause_count == 0 {
             return;
         }
-        place.pause_count -= 1;
-        if place.pause_count > 0 {
+        node_state.pause_count -= 1;
+        if node_state.pause_count > 0 {
             return;
         }
-        let mut held = std::mem::take(&mut place.paused_events);
+        let mut paused_events = std::mem::take(&mut node_state.paused_events);
         self.push_control(Control::Resume(node));
-        for event in held.extract_if(.., |event| matches!(event, Event::SyncReport { .. })) {
+        for event in paused_events.extract_if(.., |event| matches!(event, Event::SyncReport { .. })) {
             self.world.queue.push(now, event);
         }
         self.rearm_timer(node);
-        for event in held.drain(..) {
+        for event in paused_events.drain(..) {
             self.world.queue.push(now, event);
         }
-        self.world.node_state_mut(node).paused_events = held;
+        self.world.node_state_mut(node).paused_events = paused_events;
     }
 
     fn block_links(&mut self, links: Vec<(usize, usize)>) -> FaultEndAction {
@@ -425,11 +434,11 @@ impl<S: Server> Cluster<S> {
         FaultEndAction::UnblockLinks(links)
     }
 
-    /// A clock's rate changes by so much, and with it when its node's timer is due.
+    /// Changes the rate of a node's clock, and rearms its timer.
     fn add_drift(&mut self, node: Node, by: i64) {
         let now = self.world.now();
-        let place = self.world.node_state_mut(node);
-        place.add_drift(now, by);
+        let node_state = self.world.node_state_mut(node);
+        node_state.add_drift(now, by);
         self.rearm_timer(node);
     }
 }
@@ -439,19 +448,21 @@ impl FaultEndAction {
         match self {
             FaultEndAction::Restart(nodes) => {
                 let names: String = nodes.iter().map(|node| format!("n{node} ")).collect();
-                format!("{names}may start again")
+                format!("{names}can restart")
             }
-            FaultEndAction::Resume(node, _) => format!("n{node} goes on"),
-            FaultEndAction::UnblockLinks(links) => format!("{} links are mended", links.len()),
-            FaultEndAction::EndDegradation => "the weather clears".to_owned(),
-            FaultEndAction::RestoreDiskSpeed(node, _) => format!("the disk of n{node} is quick again"),
-            FaultEndAction::ResumeDisk(node) => format!("the disk of n{node} goes on"),
-            FaultEndAction::RestoreClockRate(node, _) => format!("the clock of n{node} runs as before"),
-            FaultEndAction::EndSyncErrors(node) => format!("the disk of n{node} saves again"),
+            FaultEndAction::Resume(node, _) => format!("n{node} resumes"),
+            FaultEndAction::UnblockLinks(links) => format!("{} links are unblocked", links.len()),
+            FaultEndAction::EndDegradation => "the network recovers".to_owned(),
+            FaultEndAction::RestoreDiskSpeed(node, _) => format!("the disk of n{node} has its usual speed"),
+            FaultEndAction::ResumeDisk(node) => format!("the disk of n{node} resumes"),
+            FaultEndAction::RestoreClockRate(node, _) => {
+                format!("the clock of n{node} has its previous rate")
+            }
+            FaultEndAction::EndSyncErrors(node) => format!("syncs of n{node} succeed"),
         }
     }
 }
 
-fn is_waiting_for(planned: &[Fault], moment: Trigger) -> impl Fn(&usize) -> bool {
-    move |number| planned[*number].on == Some(moment)
+fn is_waiting_for(planned: &[Fault], trigger: Trigger) -> impl Fn(&usize) -> bool {
+    move |number| planned[*number].on == Some(trigger)
 }

@@ -1,7 +1,7 @@
-//! The servers, the clients and the faults in their world: what happens next, one event at a time.
+//! Servers, clients and faults in their simulated environment: handles one event at a time.
 //!
-//! The cluster decides everything, and does everything but two things: only the pump can end an incarnation and begin
-//! one, because servers live on madsim's nodes. So [`Cluster::advance`] says when that is due.
+//! The cluster makes every decision. Only two actions belong to the pump, because servers run on madsim's
+//! nodes: ending an incarnation and starting one. [`Cluster::advance`] says when they are due.
 
 mod faults;
 mod phases;
@@ -16,64 +16,65 @@ use invariants::{Fact, Node, Time};
 use phases::Phase;
 use std::collections::VecDeque;
 
-/// The most messages, answers, timers, ... that may be on their way at once: some hundred bytes each.
+/// The most events that may be queued at once, at some hundred bytes each.
 const MAX_QUEUED_EVENTS: usize = 1 << 20;
 
-/// What the pump does next.
+/// What the pump must do next.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Control {
-    /// Goes on.
+    /// Continue.
     Continue,
-    /// Ends the incarnation on this node, with or without its power.
+    /// End the incarnation on this node, with or without a loss of power.
     Kill {
-        /// Which node.
+        /// The node.
         node: Node,
-        /// Whether what was not synced is at stake.
+        /// Whether unsynced writes may be lost.
         power_loss: bool,
     },
-    /// Begins a new incarnation on this node.
+    /// Start a new incarnation on this node.
     Restart(Node),
-    /// Lets the tasks on this node stand still.
+    /// Pause the tasks on this node.
     Pause(Node),
-    /// Lets them go on.
+    /// Resume them.
     Resume(Node),
-    /// Ends the run.
+    /// End the run.
     Stop,
 }
 
-/// A world with somebody in it.
+/// A simulated environment with its servers and clients.
 pub struct Cluster<S: Server> {
     pub(crate) world: World<S::Message>,
     pub(crate) clients: ClientPool,
     servers: Vec<Option<S>>,
-    /// Whose code runs: if it panics, that server is the one that did.
+    /// The server whose code runs: a panic is attributed to it.
     running_node: Option<Node>,
     faults: Faults,
     phase: Phase,
-    /// What only the pump can do, in the order in which it is due.
+    /// Actions of the pump, in order.
     pending_controls: VecDeque<Control>,
-    /// How the incarnation that is being ended ends; `None` while the whole run is taken down.
+    /// Whether the incarnation that is being ended loses power; `None` while the whole run is shut down.
     ending_by_power_loss: Option<bool>,
-    /// Whether the run has come to its end.
+    /// Whether the run is complete.
     finished: bool,
-    /// Whether the run ends with its storm.
+    /// Whether the run ends with its fault phase.
     fault_phase_only: bool,
-    /// When there was a leader after the storm.
+    /// When the healed phase first had a leader.
     leader_found_at: Time,
-    /// Who stays ill after it.
+    /// The server with a permanent fault.
     permanently_faulty: Option<Node>,
-    /// Whether a leader has fallen since: where somebody stays ill, the others must manage that as well.
+    /// Whether a leader was crashed in the healed phase: beside a permanent fault, the others must survive
+    /// that, too.
     leader_crashed: bool,
-    /// When what is asked at present began to be asked, and during which event.
+    /// When the current liveness condition began, and during which event.
     phase_entered: (Time, u64),
-    /// How often a bound was set: only the newest counts.
+    /// How many deadlines were set: only the newest is valid.
     deadline_number: u32,
-    /// More events than this are no progress.
+    /// More events than this break the property `liveness`.
     max_events: u64,
 }
 
 impl<S: Server> Cluster<S> {
-    /// A cluster in which nobody has been booted.
+    /// A cluster without running servers.
     #[must_use]
     pub fn new(plan: &Plan, options: &Options) -> Cluster<S> {
         let mut world = World::new(plan, options);
@@ -98,26 +99,26 @@ impl<S: Server> Cluster<S> {
         }
     }
 
-    /// All servers have been booted for the first time: clients call, and the faults take their course.
+    /// Starts the clients and schedules the faults, once all servers run.
     pub fn start(&mut self) {
         self.clients.start(&mut self.world);
-        let storm = self.world.plan().fault_phase.0;
+        let fault_phase = self.world.plan().fault_phase.0;
         for (number, fault) in self.world.plan().faults.clone().iter().enumerate() {
-            if fault.at.0 < storm {
+            if fault.at.0 < fault_phase {
                 self.world.queue.push(fault.at.0, Event::Fault { number: number as u32 });
             }
         }
-        self.world.queue.push(storm, Event::Heal);
+        self.world.queue.push(fault_phase, Event::Heal);
     }
 
-    /// When the next event is due; `None` when nothing will ever happen again.
+    /// The time of the next event; `None` if none is left.
     #[must_use]
     pub fn next_event_time(&self) -> Option<Time> {
-        // What waits for the pump or for a fault is due at once.
+        // Pending work is due at once.
         if self.world.interrupt_pending { Some(self.world.now()) } else { self.world.queue.next_time() }
     }
 
-    /// Lets one thing happen.
+    /// Handles one event, or whatever must precede it.
     #[inline]
     pub fn advance(&mut self) -> Control {
         if self.world.interrupt_pending {
@@ -138,7 +139,7 @@ impl<S: Server> Cluster<S> {
         Control::Continue
     }
 
-    /// Boots a server from what its node's disk kept.
+    /// Boots a server from the disk of its node.
     pub fn boot(&mut self, node: Node) {
         let (seed, now) = (self.world.plan().seed, self.world.now());
         self.world.node_state_mut(node).begin_incarnation(seed, node, now);
@@ -152,24 +153,25 @@ impl<S: Server> Cluster<S> {
         self.rearm_timer(node);
     }
 
-    /// Whether a server lives on this node.
+    /// Whether a server runs on this node.
     #[must_use]
     pub fn is_up(&self, node: Node) -> bool {
         self.servers[node as usize - 1].is_some()
     }
 
-    /// The incarnation on this node will end like this.
-    pub fn prepare_kill(&mut self, node: Node, power: bool) {
-        debug_assert!(self.is_up(node), "only who lives can be killed");
-        self.ending_by_power_loss = Some(power);
+    /// Records how the incarnation on this node is about to end. It must be up.
+    pub fn prepare_kill(&mut self, node: Node, power_loss: bool) {
+        debug_assert!(self.is_up(node), "only a running server can be killed, and n{node} is down");
+        self.ending_by_power_loss = Some(power_loss);
     }
 
-    /// The incarnation on this node has ended. Its server is handed out, to be dropped where nothing is locked.
+    /// Ends the incarnation on this node. Returns its server, so that the caller can drop it without holding
+    /// a lock.
     pub fn end_incarnation(&mut self, node: Node) -> Option<S> {
         let server = self.servers[node as usize - 1].take();
-        if let (Some(_), Some(power)) = (&server, self.ending_by_power_loss.take()) {
+        if let (Some(_), Some(power_loss)) = (&server, self.ending_by_power_loss.take()) {
             self.world.end_incarnation(node);
-            match power {
+            match power_loss {
                 true => self.lose_power(node),
                 false => self.world.record_fact(node, Fact::Crashed),
             }
@@ -180,37 +182,37 @@ impl<S: Server> Cluster<S> {
         server
     }
 
-    /// How many events there have been.
+    /// How many events were handled.
     #[must_use]
     pub fn events(&self) -> u64 {
         self.world.observer.counts.events
     }
 
-    /// Whether a promise was broken.
+    /// Whether a property was violated.
     #[must_use]
     pub fn has_failed(&self) -> bool {
         self.world.observer.failure.is_some()
     }
 
-    /// Whose code runs at present: a panic is this server's. `None`: it is our own.
+    /// The server whose code runs: a panic is attributed to it. `None`: code of the harness runs.
     #[must_use]
     pub fn running_node(&self) -> Option<Node> {
         self.running_node
     }
 
-    /// A server did what no server may do: it panicked.
-    pub fn record_panic(&mut self, node: Node, said: &str) {
+    /// Records the panic of a server as a failure.
+    pub fn record_panic(&mut self, node: Node, message: &str) {
         self.running_node = None;
         let (at, step) = (self.world.now(), self.world.step());
-        self.world.trace(node, || format!("panics: {said}"));
-        let what = EvidenceKind::Text(format!("panics: {said}"), None);
-        let side = Evidence { at, step, actor: Actor::Server(node), request: None, kind: what };
-        let sentence = format!("n{node} panics at {} of simulated time: {said}", SimDuration(at));
-        self.world.observer.fail(Failure::new(NO_PANIC, sentence).with_evidence([side]));
+        self.world.trace(node, || format!("panics: {message}"));
+        let kind = EvidenceKind::Text(format!("panics: {message}"), None);
+        let evidence = Evidence { at, step, actor: Actor::Server(node), request: None, kind };
+        let sentence = format!("n{node} panics at {} of simulated time: {message}", SimDuration(at));
+        self.world.observer.fail(Failure::new(NO_PANIC, sentence).with_evidence([evidence]));
         self.world.interrupt_pending = true;
     }
 
-    /// Lets every server that works outside its steps hand over what it has done by now.
+    /// Collects what servers made of tasks have done since the last event.
     pub fn collect_task_output(&mut self) {
         for node in 1..=self.servers.len() as u64 {
             if let Some(server) = &mut self.servers[node as usize - 1]
@@ -224,32 +226,32 @@ impl<S: Server> Cluster<S> {
         }
     }
 
-    /// Something is due before the next event.
+    /// Handles whatever must precede the next event.
     #[cold]
     fn handle_interrupt(&mut self) -> Control {
         if self.finished || self.world.observer.failure.is_some() {
             return Control::Stop;
         }
-        if let Some(order) = self.pending_controls.pop_front() {
-            return order;
+        if let Some(control) = self.pending_controls.pop_front() {
+            return control;
         }
-        if let Some((moment, node)) = self.world.next_trigger() {
-            self.apply_triggered_fault(moment, node);
+        if let Some((trigger, node)) = self.world.next_trigger() {
+            self.apply_triggered_fault(trigger, node);
             return Control::Continue;
         }
         self.world.interrupt_pending = false;
         Control::Continue
     }
 
-    /// One event happens, if it still means anything.
+    /// Handles one event, if it is still valid.
     #[inline]
     fn handle_event(&mut self, event: Event<S::Message>) {
         match event {
             Event::Message { from, to, message } => {
-                let place = self.world.node_state_mut(to);
-                if place.pause_count > 0 {
-                    place.paused_events.push(Event::Message { from, to, message });
-                } else if place.up {
+                let node_state = self.world.node_state_mut(to);
+                if node_state.pause_count > 0 {
+                    node_state.paused_events.push(Event::Message { from, to, message });
+                } else if node_state.up {
                     self.world.begin_event(EventKind::Message, to, from);
                     self.running_node = Some(to);
                     self.world.observer.counts.heartbeats += 2 * u64::from(S::is_heartbeat(&message));
@@ -260,36 +262,37 @@ impl<S: Server> Cluster<S> {
             Event::Timer { node } => self.on_timer(node),
             Event::SyncDone { node, number } => {
                 let now = self.world.now();
-                let place = self.world.node_state_mut(node);
-                // It may be over already, or void, or not be due yet because the disk became slower meanwhile.
-                let ends =
-                    |sync: &SyncInFlight| sync.number == number && sync.due <= now && place.stall_faults == 0;
-                if let Some(at) = place.syncs_in_flight.iter().position(ends) {
+                let node_state = self.world.node_state_mut(node);
+                // It may have ended, been cancelled, or be due later because the disk became slower.
+                let ends = |sync: &SyncInFlight| {
+                    sync.number == number && sync.due <= now && node_state.stall_faults == 0
+                };
+                if let Some(at) = node_state.syncs_in_flight.iter().position(ends) {
                     let SyncInFlight { token, ticket, incarnation, .. } =
-                        place.syncs_in_flight.swap_remove(at);
-                    let well = place.sync_error_faults == 0;
-                    place.sync_failed |= !well && place.incarnation == incarnation;
-                    let kind = if well { EventKind::SyncDone } else { EventKind::SyncFailed };
+                        node_state.syncs_in_flight.swap_remove(at);
+                    let succeeded = node_state.sync_error_faults == 0;
+                    node_state.sync_failed |= !succeeded && node_state.incarnation == incarnation;
+                    let kind = if succeeded { EventKind::SyncDone } else { EventKind::SyncFailed };
                     self.world.begin_event(kind, node, token & 0xfff_ffff);
-                    let is = if well { "is durable" } else { "has failed" };
-                    self.world.trace(node, || format!("sync {token} {is}"));
-                    if well {
+                    let outcome = if succeeded { "is durable" } else { "has failed" };
+                    self.world.trace(node, || format!("sync {token} {outcome}"));
+                    if succeeded {
                         self.world.end_sync(node, ticket);
                     }
-                    self.on_sync_report(node, token, incarnation, well);
+                    self.on_sync_report(node, token, incarnation, succeeded);
                 }
             }
-            Event::SyncReport { node, token, incarnation, succeeded: well } => {
+            Event::SyncReport { node, token, incarnation, succeeded } => {
                 if self.world.node_state(node).incarnation == incarnation {
                     self.world.begin_event(EventKind::SyncReport, node, token & 0xfff_ffff);
-                    self.on_sync_report(node, token, incarnation, well);
+                    self.on_sync_report(node, token, incarnation, succeeded);
                 }
             }
             Event::Request { client, to, request } => {
-                let place = self.world.node_state_mut(to);
-                if place.pause_count > 0 {
-                    place.paused_events.push(Event::Request { client, to, request });
-                } else if place.up {
+                let node_state = self.world.node_state_mut(to);
+                if node_state.pause_count > 0 {
+                    node_state.paused_events.push(Event::Request { client, to, request });
+                } else if node_state.up {
                     self.world.begin_event(EventKind::Request, to, client);
                     self.world.trace(to, || format!("c{client} -> n{to}  {} {}", request.id, request.body));
                     let (now, step) = (self.world.now(), self.world.step());
@@ -311,10 +314,10 @@ impl<S: Server> Cluster<S> {
                 self.clients.on_reply(&mut self.world, client, from, reply);
                 self.record_digest();
             }
-            Event::ClientTimer { client, timer: alarm } => {
-                if self.clients.is_live_timer(client, alarm) {
+            Event::ClientTimer { client, timer } => {
+                if self.clients.is_live_timer(client, timer) {
                     self.world.begin_event(EventKind::ClientTimer, client, 0);
-                    self.clients.on_timer(&mut self.world, client, alarm);
+                    self.clients.on_timer(&mut self.world, client, timer);
                     self.record_digest();
                 }
             }
@@ -325,23 +328,23 @@ impl<S: Server> Cluster<S> {
         }
     }
 
-    /// A timer was popped. It counts only if it is the one that was armed last, and if the deadline is still the same.
+    /// Handles a server's timer. Valid only if it is the one armed last and the deadline has not moved.
     fn on_timer(&mut self, node: Node) {
         let now = self.world.now();
-        let place = self.world.node_state_mut(node);
-        if place.timer_due != now {
+        let node_state = self.world.node_state_mut(node);
+        if node_state.timer_due != now {
             return;
         }
-        place.timer_due = NEVER;
+        node_state.timer_due = NEVER;
         let Some(server) = &self.servers[node as usize - 1] else { return };
-        let place = self.world.node_state(node);
-        if place.pause_count > 0 {
+        let node_state = self.world.node_state(node);
+        if node_state.pause_count > 0 {
             return;
         }
         self.running_node = Some(node);
         let deadline = server.deadline();
         self.running_node = None;
-        if deadline.is_some_and(|deadline| place.clock.local(now) >= deadline) {
+        if deadline.is_some_and(|deadline| node_state.clock.local(now) >= deadline) {
             self.world.begin_event(EventKind::Timer, node, 0);
             self.world.trace(node, || "timer".to_owned());
             self.step(node, Arrival::Timer);
@@ -350,36 +353,37 @@ impl<S: Server> Cluster<S> {
         }
     }
 
-    /// A server is told how its sync has ended, if it still lives and nothing comes between.
-    fn on_sync_report(&mut self, node: Node, token: u64, incarnation: u32, well: bool) {
-        let (now, alert) = (self.world.now(), self.world.interrupt_pending);
-        let place = self.world.node_state_mut(node);
-        let lives = place.up && place.incarnation == incarnation;
-        if lives && place.pause_count == 0 && !alert {
-            return self.step(node, if well { Arrival::Synced(token) } else { Arrival::SyncFailed(token) });
+    /// Informs a server how its sync ended, unless it has crashed. Postponed while the server is paused or a
+    /// fault is due first.
+    fn on_sync_report(&mut self, node: Node, token: u64, incarnation: u32, succeeded: bool) {
+        let (now, interrupt_pending) = (self.world.now(), self.world.interrupt_pending);
+        let node_state = self.world.node_state_mut(node);
+        let is_same = node_state.up && node_state.incarnation == incarnation;
+        if is_same && node_state.pause_count == 0 && !interrupt_pending {
+            return self
+                .step(node, if succeeded { Arrival::Synced(token) } else { Arrival::SyncFailed(token) });
         }
-        let told = Event::SyncReport { node, token, incarnation, succeeded: well };
-        if lives && place.pause_count > 0 {
-            place.paused_events.push(told);
-        } else if lives {
-            // A fault waited for just this: between what is durable and what is said about it.
-            self.world.queue.push(now, told);
+        let report = Event::SyncReport { node, token, incarnation, succeeded };
+        if is_same && node_state.pause_count > 0 {
+            node_state.paused_events.push(report);
+        } else if is_same {
+            // A fault is due between durability and the report.
+            self.world.queue.push(now, report);
         }
         self.record_digest();
     }
 
-    /// Something arrives at a server that is up.
+    /// Passes an arrival to a running server.
     #[inline]
     fn step(&mut self, node: Node, arrival: Arrival<S::Message>) {
-        let server = self.servers[node as usize - 1].as_mut().expect("a node that is up has a server");
+        let server = self.servers[node as usize - 1].as_mut().expect("a node that is up must have a server");
         self.running_node = Some(node);
         server.step(&mut Host::new(&mut self.world, node), arrival);
         self.rearm_timer(node);
         self.record_digest();
     }
 
-    /// Makes sure that a timer fires when the server's deadline is due. One that fires too early is cheap, so one is
-    /// pushed only if none is armed before.
+    /// Arms a timer for the server's deadline, unless an earlier one is armed: an early timer is cheap.
     #[inline]
     fn rearm_timer(&mut self, node: Node) {
         let Some(server) = &self.servers[node as usize - 1] else { return };
@@ -388,15 +392,15 @@ impl<S: Server> Cluster<S> {
         self.running_node = None;
         let Some(deadline) = deadline else { return };
         let now = self.world.now();
-        let place = self.world.node_state_mut(node);
-        let due = place.clock.global_of(deadline).max(now);
-        if due < place.timer_due {
-            place.timer_due = due;
+        let node_state = self.world.node_state_mut(node);
+        let due = node_state.clock.global_of(deadline).max(now);
+        if due < node_state.timer_due {
+            node_state.timer_due = due;
             self.world.queue.push(due, Event::Timer { node });
         }
     }
 
-    /// The event is over.
+    /// Records the digest after an event, if wanted.
     #[inline]
     fn record_digest(&mut self) {
         if let Some(digests) = &mut self.world.digests {
@@ -404,9 +408,9 @@ impl<S: Server> Cluster<S> {
         }
     }
 
-    /// Something for the pump to do.
-    fn push_control(&mut self, order: Control) {
-        self.pending_controls.push_back(order);
+    /// Queues an action of the pump.
+    fn push_control(&mut self, control: Control) {
+        self.pending_controls.push_back(control);
         self.world.interrupt_pending = true;
     }
 }

@@ -1,11 +1,12 @@
-//! Systems that are made of asynchronous tasks, in the same world as those that are stepped.
+//! Runs systems made of asynchronous tasks in the same world as stepped servers.
 //!
-//! The tasks run on their node's madsim executor, and touch the world only through their [`NodeHandle`]: its mailbox, its
-//! clock (the node's own, skewed and jumping), its disk. What they do goes to the world between two events; what they
-//! wait for comes to them as an event. So the world treats them like any other server: they are crashed, paused, cut
-//! off, and get their sleep from the world's queue, not from a timer of madsim, which would know true time.
+//! Tasks run on their node's madsim executor and use the world only through their [`NodeHandle`]: its inbox,
+//! its clock (the node's own, with drift and jumps), its disk. Their commands go to the world between two
+//! events; what they wait for arrives as an event. So the world treats them like any other server: they
+//! crash, pause and are partitioned, and they sleep on the world's queue, not on a timer of madsim, which
+//! would reveal true time.
 //!
-//! They live in the strict mode only: in the fast mode no task has a turn between two events.
+//! Only in strict mode: in fast mode no task runs between two events.
 
 use super::panics::catch_panic;
 use super::spawn_local;
@@ -21,74 +22,75 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 
-/// A system that is made of asynchronous tasks.
+/// A system made of asynchronous tasks.
 pub trait Tasks: Sized + 'static {
-    /// What servers send each other.
+    /// The messages between servers.
     type Message: Clone + Display + Send + 'static;
 
-    /// A new incarnation, from what survived on the disk: spawns what it consists of.
-    fn start(seat: NodeHandle<Self::Message>, disk: &Disk);
-    /// Whether a message only says "I lead" or answers that.
+    /// Starts an incarnation from its disk: spawns its tasks.
+    fn start(handle: NodeHandle<Self::Message>, disk: &Disk);
+    /// Whether a message is a heartbeat or the response to one.
     fn is_heartbeat(message: &Self::Message) -> bool;
 }
 
-/// What arrives in a mailbox.
+/// An input of a server made of tasks.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum TaskInput<M> {
     /// A message from another server.
     Message {
         /// The sender.
         from: Node,
-        /// What it sent.
+        /// The message.
         message: M,
     },
     /// A client's request.
     Request {
         /// The client's number.
         client: u64,
-        /// What it asks.
+        /// The request.
         request: Request,
     },
-    /// An operator's command: see [`Arrival::Operator`].
+    /// An operator's command; see [`Arrival::Operator`].
     Operator {
-        /// The number under which it is answered.
+        /// The number to respond to.
         request: u64,
         /// The command.
         command: OperatorCommand,
     },
 }
 
-/// One incarnation's place in the world. When the incarnation has ended, nothing that is done from it has an effect.
+/// The access of one incarnation to the world. Without effect once the incarnation has ended.
 pub struct NodeHandle<M>(Arc<Mutex<TaskState<M>>>);
 
-/// A server made of tasks, as the world sees it.
+/// A server made of tasks.
 pub struct TaskServer<T: Tasks>(NodeHandle<T::Message>);
 
-/// What lies between tasks and world.
+/// The state shared by tasks and world.
 struct TaskState<M> {
     node: Node,
     nodes: u64,
     now: LocalTime,
     inputs: VecDeque<TaskInput<M>>,
-    /// Who waits for mail.
+    /// The task that waits for an input.
     input_waker: Option<Waker>,
-    /// Who sleeps until when, by the number of the sleep.
+    /// Sleeping tasks: until when, and the number of the sleep.
     sleepers: Vec<(LocalTime, u64, Waker)>,
     sleep_count: u64,
-    /// What has been done and not been handed over.
+    /// Commands that were not passed to the world yet.
     commands: Vec<TaskCommand<M>>,
     sync_count: u64,
-    /// Syncs that have ended, well or not, and were not noticed, and who waits for the others.
+    /// Syncs that ended and whether they succeeded, until their tasks notice; and the tasks that wait for
+    /// others.
     finished_syncs: Vec<(u64, bool)>,
     sync_waiters: Vec<(u64, Waker)>,
     panicked: Option<String>,
 }
 
-/// A disk has not saved what it was asked to: nothing is durable by it.
+/// The sync failed: nothing became durable by it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct SyncFailed;
 
-/// What a task does to the world.
+/// A command of a task to the world.
 enum TaskCommand<M> {
     Send(Node, M),
     Append(FileName, Vec<u8>),
@@ -101,52 +103,52 @@ enum TaskCommand<M> {
 }
 
 impl<M: Send + 'static> NodeHandle<M> {
-    /// This node's number.
+    /// The number of this node.
     #[must_use]
     pub fn node(&self) -> Node {
         self.state().node
     }
 
-    /// How many servers there are.
+    /// The number of servers.
     #[must_use]
     pub fn nodes(&self) -> u64 {
         self.state().nodes
     }
 
-    /// This node's monotonic clock.
+    /// The reading of this node's monotonic clock.
     #[must_use]
     pub fn now(&self) -> LocalTime {
         self.state().now
     }
 
-    /// Lets a message go.
+    /// Sends a message.
     pub fn send(&self, to: Node, message: M) {
         self.push_command(TaskCommand::Send(to, message));
     }
 
-    /// One write at the end of a file.
+    /// Appends to a file, as one write.
     pub fn append(&self, file: FileName, bytes: Vec<u8>) {
         self.push_command(TaskCommand::Append(file, bytes));
     }
 
-    /// Cuts a file.
+    /// Truncates a file.
     pub fn truncate(&self, file: FileName, length: u64) {
         self.push_command(TaskCommand::Truncate(file, length));
     }
 
-    /// Attaches a truth to all that is written by now.
-    pub fn attach(&self, truth: Fact) {
-        self.push_command(TaskCommand::Attach(truth));
+    /// States a fact once everything that is written by now is durable.
+    pub fn attach(&self, fact: Fact) {
+        self.push_command(TaskCommand::Attach(fact));
     }
 
-    /// Answers a client.
+    /// Replies to a client.
     pub fn reply(&self, client: u64, reply: Reply) {
         self.push_command(TaskCommand::Reply(client, reply));
     }
 
-    /// Answers an operator.
-    pub fn respond_to_operator(&self, request: u64, answer: OperatorResponse) {
-        self.push_command(TaskCommand::RespondToOperator(request, answer));
+    /// Responds to the operator.
+    pub fn respond_to_operator(&self, request: u64, response: OperatorResponse) {
+        self.push_command(TaskCommand::RespondToOperator(request, response));
     }
 
     /// States a fact about this node.
@@ -154,14 +156,14 @@ impl<M: Send + 'static> NodeHandle<M> {
         self.push_command(TaskCommand::RecordFact(fact));
     }
 
-    /// Waits for what arrives next. One task reads the mail.
+    /// Waits for the next input. Only one task may call this at a time.
     pub async fn receive(&self) -> TaskInput<M> {
         poll_fn(|context| {
-            let mut desk = self.state();
-            match desk.inputs.pop_front() {
-                Some(mail) => Poll::Ready(mail),
+            let mut state = self.state();
+            match state.inputs.pop_front() {
+                Some(input) => Poll::Ready(input),
                 None => {
-                    desk.input_waker = Some(context.waker().clone());
+                    state.input_waker = Some(context.waker().clone());
                     Poll::Pending
                 }
             }
@@ -169,64 +171,64 @@ impl<M: Send + 'static> NodeHandle<M> {
         .await
     }
 
-    /// Waits until the node's own clock shows this time.
+    /// Waits until this node's monotonic clock shows `due`.
     pub async fn sleep_until(&self, due: LocalTime) {
-        let mut mine = None;
+        let mut sleep_number = None;
         poll_fn(|context| {
-            let mut desk = self.state();
-            if desk.now >= due {
+            let mut state = self.state();
+            if state.now >= due {
                 return Poll::Ready(());
             }
-            let number = *mine.get_or_insert_with(|| {
-                desk.sleep_count += 1;
-                desk.sleep_count
+            let number = *sleep_number.get_or_insert_with(|| {
+                state.sleep_count += 1;
+                state.sleep_count
             });
-            // Whoever is polled for another reason is already on the list.
-            desk.sleepers.retain(|(_, other, _)| *other != number);
-            desk.sleepers.push((due, number, context.waker().clone()));
+            // The task may be polled for another reason while it is in the list.
+            state.sleepers.retain(|(_, other, _)| *other != number);
+            state.sleepers.push((due, number, context.waker().clone()));
             Poll::Pending
         })
         .await;
     }
 
-    /// Waits until all that is written by now is durable, or the disk says that it does not save it.
+    /// Waits until everything that is written by now is durable, or the sync has failed.
     pub async fn sync(&self) -> Result<(), SyncFailed> {
         let token = {
-            let mut desk = self.state();
-            desk.sync_count += 1;
-            let token = desk.sync_count;
-            desk.commands.push(TaskCommand::Sync(token));
+            let mut state = self.state();
+            state.sync_count += 1;
+            let token = state.sync_count;
+            state.commands.push(TaskCommand::Sync(token));
             token
         };
         poll_fn(|context| {
-            let mut desk = self.state();
-            if let Some(place) = desk.finished_syncs.iter().position(|(other, _)| *other == token) {
-                let (_, well) = desk.finished_syncs.swap_remove(place);
-                return Poll::Ready(if well { Ok(()) } else { Err(SyncFailed) });
+            let mut state = self.state();
+            if let Some(index) = state.finished_syncs.iter().position(|(other, _)| *other == token) {
+                let (_, succeeded) = state.finished_syncs.swap_remove(index);
+                return Poll::Ready(if succeeded { Ok(()) } else { Err(SyncFailed) });
             }
-            desk.sync_waiters.retain(|(other, _)| *other != token);
-            desk.sync_waiters.push((token, context.waker().clone()));
+            state.sync_waiters.retain(|(other, _)| *other != token);
+            state.sync_waiters.push((token, context.waker().clone()));
             Poll::Pending
         })
         .await
     }
 
-    /// One more task of this incarnation. If it panics, that is the run's verdict.
+    /// Starts another task of this incarnation. A panic of the task is recorded as a failure.
     pub fn spawn(&self, task: impl Future<Output = ()> + 'static) {
-        let seat = self.clone();
+        let handle = self.clone();
         let mut task: Pin<Box<dyn Future<Output = ()>>> = Box::pin(task);
-        // The handle is let go: the task goes on without, until its node is killed.
+        // Dropping the join handle detaches the task: it runs until its node is killed.
         drop(spawn_local(poll_fn(move |context| match catch_panic(|| task.as_mut().poll(context)) {
             Ok(poll) => poll,
-            Err(sentence) => {
-                seat.state().panicked.get_or_insert(sentence);
+            Err(message) => {
+                handle.state().panicked.get_or_insert(message);
                 Poll::Ready(())
             }
         })));
     }
 
-    fn push_command(&self, deed: TaskCommand<M>) {
-        self.state().commands.push(deed);
+    fn push_command(&self, command: TaskCommand<M>) {
+        self.state().commands.push(command);
     }
 
     fn state(&self) -> MutexGuard<'_, TaskState<M>> {
@@ -241,22 +243,24 @@ impl<M> Clone for NodeHandle<M> {
 }
 
 impl<T: Tasks> TaskServer<T> {
-    /// Hands over to the world what the tasks have done.
+    /// Passes the commands of the tasks to the world.
     fn flush_commands(&self, host: &mut Host<'_, T::Message>) {
-        let mut desk = self.0.state();
-        if let Some(sentence) = desk.panicked.take() {
-            drop(desk);
-            resume_unwind(Box::new(sentence));
+        let mut state = self.0.state();
+        if let Some(message) = state.panicked.take() {
+            drop(state);
+            resume_unwind(Box::new(message));
         }
-        for deed in desk.commands.drain(..) {
-            match deed {
+        for command in state.commands.drain(..) {
+            match command {
                 TaskCommand::Send(to, message) => host.send(to, message),
                 TaskCommand::Append(file, bytes) => _ = host.disk().append(file, |end| end.extend(bytes)),
                 TaskCommand::Truncate(file, length) => host.disk().truncate(file, length),
-                TaskCommand::Attach(truth) => host.disk().attach(truth),
+                TaskCommand::Attach(fact) => host.disk().attach(fact),
                 TaskCommand::Sync(token) => host.sync(token),
                 TaskCommand::Reply(client, reply) => host.reply(client, reply),
-                TaskCommand::RespondToOperator(request, answer) => host.respond_to_operator(request, &answer),
+                TaskCommand::RespondToOperator(request, response) => {
+                    host.respond_to_operator(request, &response)
+                }
                 TaskCommand::RecordFact(fact) => host.record_fact(fact),
             }
         }
@@ -267,7 +271,7 @@ impl<T: Tasks> Server for TaskServer<T> {
     type Message = T::Message;
 
     fn boot(host: &mut Host<'_, T::Message>) -> TaskServer<T> {
-        let desk = TaskState {
+        let state = TaskState {
             node: host.node(),
             nodes: host.plan().nodes,
             now: host.now(),
@@ -281,37 +285,39 @@ impl<T: Tasks> Server for TaskServer<T> {
             sync_waiters: Vec::new(),
             panicked: None,
         };
-        let seat = NodeHandle(Arc::new(Mutex::new(desk)));
-        T::start(seat.clone(), host.disk());
-        TaskServer(seat)
+        let handle = NodeHandle(Arc::new(Mutex::new(state)));
+        T::start(handle.clone(), host.disk());
+        TaskServer(handle)
     }
 
     fn step(&mut self, host: &mut Host<'_, T::Message>, arrival: Arrival<T::Message>) {
-        let mut desk = self.0.state();
-        desk.now = host.now();
+        let mut state = self.0.state();
+        state.now = host.now();
         match arrival {
             Arrival::Timer => {
-                let now = desk.now;
-                for (_, _, sleeper) in desk.sleepers.extract_if(.., |(due, ..)| *due <= now) {
+                let now = state.now;
+                for (_, _, sleeper) in state.sleepers.extract_if(.., |(due, ..)| *due <= now) {
                     sleeper.wake();
                 }
             }
-            Arrival::Message { from, message } => desk.inputs.push_back(TaskInput::Message { from, message }),
-            Arrival::Request { client, request } => {
-                desk.inputs.push_back(TaskInput::Request { client, request })
+            Arrival::Message { from, message } => {
+                state.inputs.push_back(TaskInput::Message { from, message })
             }
-            Arrival::Operator { request, command: deed } => {
-                desk.inputs.push_back(TaskInput::Operator { request, command: deed })
+            Arrival::Request { client, request } => {
+                state.inputs.push_back(TaskInput::Request { client, request })
+            }
+            Arrival::Operator { request, command } => {
+                state.inputs.push_back(TaskInput::Operator { request, command })
             }
             Arrival::Synced(token) | Arrival::SyncFailed(token) => {
-                desk.finished_syncs.push((token, matches!(arrival, Arrival::Synced(_))));
-                for (_, waker) in desk.sync_waiters.extract_if(.., |(other, _)| *other == token) {
+                state.finished_syncs.push((token, matches!(arrival, Arrival::Synced(_))));
+                for (_, waker) in state.sync_waiters.extract_if(.., |(other, _)| *other == token) {
                     waker.wake();
                 }
             }
         }
-        if !desk.inputs.is_empty()
-            && let Some(reader) = desk.input_waker.take()
+        if !state.inputs.is_empty()
+            && let Some(reader) = state.input_waker.take()
         {
             reader.wake();
         }

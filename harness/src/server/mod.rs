@@ -1,4 +1,4 @@
-//! The one seam: a system under test is a server that the world boots and steps.
+//! The interface to a system under test: a server that the harness boots and steps.
 
 use crate::bugs::BugInfo;
 use crate::plan::{MembershipOp, Plan, Trigger};
@@ -10,32 +10,33 @@ use invariants::{ConfChange, ConfChangeOp, Fact, Node};
 use rand::RngCore;
 use std::fmt::Display;
 
-/// Nanoseconds on a node's own monotonic clock. Never comparable between nodes or incarnations.
+/// Nanoseconds on a node's monotonic clock. Not comparable between nodes or incarnations.
 pub type LocalTime = u64;
 
 /// A system under test.
 ///
-/// It is booted from what its disk kept and nothing else, and then stepped, once for each thing that arrives. It is
-/// dropped at a crash. Whatever it does to the world it does through its [`Host`]. Whatever it does wrong is a verdict on it:
-/// a panic in any of these functions breaks the property `no-panic`.
+/// It is booted from its disk and nothing else, then stepped once per arrival, and dropped at a crash. It
+/// acts on the world only through its [`Host`]. A panic in any of these functions breaks the property
+/// `no-panic`.
 pub trait Server: Sized + Send + 'static {
-    /// What servers send each other. The text of `Display` is what the timeline shows.
+    /// The messages between servers. The timeline shows their `Display`.
     type Message: Clone + Display + Send + 'static;
 
-    /// A new incarnation, from what survived on `host.disk()`, nothing else.
+    /// Starts an incarnation from what survived on `host.disk()`, and nothing else.
     fn boot(host: &mut Host<'_, Self::Message>) -> Self;
-    /// One thing arrives.
+    /// Handles one arrival.
     fn step(&mut self, host: &mut Host<'_, Self::Message>, arrival: Arrival<Self::Message>);
-    /// When it must be stepped with [`Arrival::Timer`], if nothing comes before. One that has passed is due at once; a server
-    /// that never gets beyond it never rests, and breaks `progress` by the plan's bound of events.
+    /// When to step the server with [`Arrival::Timer`], unless something arrives before. A deadline in the
+    /// past is due at once; a server that never moves it forward breaks `liveness` by the plan's limit of
+    /// events.
     fn deadline(&self) -> Option<LocalTime>;
-    /// Whether a message only says "I lead": for the count of heartbeats, which takes an answer to each for granted.
+    /// Whether a message is a heartbeat. The count of heartbeats assumes one response to each.
     fn is_heartbeat(message: &Self::Message) -> bool;
-    /// In strict mode, before each event: a server that works in tasks of its own hands over what they have done.
+    /// Collects what the server's own tasks have done. Called in strict mode before each event.
     fn collect_task_output(&mut self, _host: &mut Host<'_, Self::Message>) {}
 }
 
-/// What can arrive at a server.
+/// What arrives at a server.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Arrival<M> {
     /// Its deadline is due.
@@ -44,54 +45,55 @@ pub enum Arrival<M> {
     Message {
         /// The sender.
         from: Node,
-        /// What it sent.
+        /// The message.
         message: M,
     },
-    /// A client's request. Answer with [`Host::reply`] to this client, now or later.
+    /// A client's request. Reply with [`Host::reply`] to this client, now or later.
     Request {
         /// The client's number.
         client: u64,
-        /// What it asks.
+        /// The request.
         request: Request,
     },
-    /// An operator's command, for the server that leads as far as the world knows. Answer with [`Host::answer_operator`], now
-    /// or later.
+    /// An operator's command, sent to the leader that the world knows. Respond with
+    /// [`Host::respond_to_operator`], now or later.
     ///
-    /// A server takes commands up at once and in their order. So a change that has not been appended, and committed or lost,
-    /// when a later one is done never happens: what the world believes to be in force rests on that.
+    /// A server must start commands at once and in order: a change must not take effect if it was neither
+    /// appended, nor lost, when a later one has completed. The configurations that may be in force are
+    /// computed on that assumption.
     Operator {
-        /// The number under which it is answered.
+        /// The number to respond to.
         request: u64,
         /// The command.
         command: OperatorCommand,
     },
-    /// Everything that was written before the [`Host::sync`] with this token is durable.
+    /// Everything written before the [`Host::sync`] with this token is durable.
     Synced(u64),
-    /// The [`Host::sync`] with this token has failed: nothing became durable by it.
+    /// The [`Host::sync`] with this token failed: nothing became durable by it.
     SyncFailed(u64),
 }
 
-/// What an operator may want. A system that cannot do it refuses.
+/// An operator's command. A system that does not support it rejects it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum OperatorCommand {
-    /// Leadership shall pass to this server.
+    /// Transfer leadership to this server.
     Transfer(Node),
-    /// The group shall change.
+    /// Change the configuration.
     Change {
-        /// How, step by step.
+        /// The operations, in order.
         steps: Vec<MembershipOp>,
-        /// Whether by way of a joint phase that goes on until [`OperatorCommand::Leave`].
+        /// Whether to stay in the joint phase until [`OperatorCommand::Leave`].
         by_joint: bool,
     },
-    /// The joint phase shall end.
+    /// Leave the joint phase.
     Leave,
 }
 
 impl OperatorCommand {
-    /// The change of the group that it asks for.
+    /// The configuration change that it asks for, if any.
     pub(crate) fn conf_change(&self) -> Option<ConfChange> {
         let ops = |steps: &[MembershipOp]| {
-            let op = |step: &MembershipOp| match *step {
+            let op = |op: &MembershipOp| match *op {
                 MembershipOp::Voter(node) => ConfChangeOp::Voter(node),
                 MembershipOp::Learner(node) => ConfChangeOp::Learner(node),
                 MembershipOp::Remove(node) => ConfChangeOp::Remove(node),
@@ -107,120 +109,121 @@ impl OperatorCommand {
     }
 }
 
-/// A server's toolbox: the world as one incarnation on one node may touch it. Nothing outlives it.
+/// The world as one incarnation of a server may use it.
 pub struct Host<'a, M> {
     world: &'a mut World<M>,
     node: Node,
 }
 
 impl<'a, M: Clone + Display> Host<'a, M> {
-    /// The toolbox of the incarnation that now lives on `node`.
+    /// The host of the incarnation on `node`.
     pub(crate) fn new(world: &'a mut World<M>, node: Node) -> Host<'a, M> {
         Host { world, node }
     }
 
-    /// This node's number.
+    /// The number of this node.
     pub fn node(&self) -> Node {
         self.node
     }
 
-    /// What shall happen: how servers are set up, and how many there are.
+    /// The plan: settings of servers, and their number.
     pub fn plan(&self) -> &Plan {
         self.world.plan()
     }
 
-    /// This node's monotonic clock.
+    /// The reading of this node's monotonic clock.
     pub fn now(&self) -> LocalTime {
         self.world.local_time(self.node)
     }
 
-    /// This node's wall clock, nanoseconds; it may jump anywhere.
+    /// The reading of this node's wall clock, in nanoseconds. It may jump in both directions.
     pub fn wall_time(&self) -> i64 {
         self.world.wall_time(self.node)
     }
 
-    /// This node's own generator, a different one in each incarnation.
+    /// This node's random generator, a new one in each incarnation.
     pub fn rng(&mut self) -> &mut RngStream {
         self.world.node_rng(self.node)
     }
 
-    /// Lets a message go. It may be lost, doubled, late. One to a server that there is not reaches nobody; one to the server
-    /// itself takes its way like any other.
+    /// Sends a message, also to this server itself. It may be lost, duplicated or late. It is dropped if
+    /// there is no such server.
     pub fn send(&mut self, to: Node, message: M) {
         self.world.send(self.node, to, message);
     }
 
-    /// What is on this node's disk, and a way to write it. Writes are seen at once and durable only after a sync. What cannot
-    /// be done (to remove what is not there, to cut a file longer than it is) panics, and that is the server's panic.
+    /// This node's disk. Writes are visible at once and durable only after a sync. An impossible operation
+    /// (removing a file that does not exist, truncating beyond the end) panics, as a panic of the server.
     pub fn disk(&mut self) -> &mut Disk {
         self.world.disk(self.node)
     }
 
-    /// The identity that the disk of this server draws when it is first used: another one after it was emptied. Whoever
-    /// runs the group has it from there; a server that asks for another's is told what its operator would tell it.
-    /// There is one for each number, also where there is no such server.
+    /// The directory id that a server's disk gets at its first use; a wiped disk gets another. This is what
+    /// the operator would tell the caller about another server. Defined for every number, even without such a
+    /// server.
     pub fn directory_id_of(&self, node: Node) -> u64 {
         directory_id(self.world.plan().seed, node, self.world.disk_generation(node))
     }
 
-    /// The identity with which this server founded the group.
+    /// The directory id of an initial voter.
     pub fn initial_directory_id_of(&self, node: Node) -> u64 {
         directory_id(self.world.plan().seed, node, 0)
     }
 
-    /// Starts a sync of all that is written by now, under any token, also one that was used before; [`Arrival::Synced`] tells when it is durable, and
-    /// [`Arrival::SyncFailed`] that it never will be. Several may be in flight, and they may end in any order.
+    /// Starts a sync of everything that is written by now. [`Arrival::Synced`] reports success,
+    /// [`Arrival::SyncFailed`] failure. Tokens may be reused. Several syncs may be in flight and end in any
+    /// order.
     pub fn sync(&mut self, token: u64) {
         self.world.sync(self.node, token);
     }
 
-    /// Answers a client: an open request of its own, with what belongs to it ([`Answer`](crate::workload::Answer)). Anything
-    /// else is a wrong answer, but for a late or a second one, which is dropped.
+    /// Replies to a client's open request, with a [`ClientResponse`](crate::workload::ClientResponse) of the
+    /// right kind. A late or second reply is dropped; any other mismatch is a wrong answer.
     pub fn reply(&mut self, client: u64, reply: Reply) {
         self.world.reply(self.node, client, reply);
     }
 
-    /// Answers an operator. Where a change is refused, the world takes it that it never happens; where it is done, that it
-    /// is complete. What is not answered is unknown. Only the first answer counts.
-    pub fn respond_to_operator(&mut self, request: u64, answer: &OperatorResponse) {
-        self.world.respond_to_operator(self.node, request, answer);
+    /// Responds to the operator. A rejected change must never take effect; a change that is done must be
+    /// complete. No response means unknown. Only the first response counts.
+    pub fn respond_to_operator(&mut self, request: u64, response: &OperatorResponse) {
+        self.world.respond_to_operator(self.node, request, response);
     }
 
-    /// States a fact about this node. What does not fit what was stated before breaks a property, whatever it says.
+    /// States a fact about this node. A fact that contradicts earlier ones breaks a property.
     pub fn record_fact(&mut self, fact: Fact) {
         self.world.record_fact(self.node, fact);
     }
 
-    /// This server takes no part from now on, and says why: what it had promised is damaged on its disk, or its disk
-    /// refuses to save more. No progress is asked of it until its next incarnation; one whose disk refused is restarted when
-    /// the disk is sound again.
+    /// Stops this server until its next incarnation, because what it promised is damaged on its disk, or its
+    /// disk does not save any more. Liveness is not required of it meanwhile. After a failed sync, the server
+    /// is restarted once the disk works again.
     pub fn fail_stop(&mut self, reason: &str) {
         self.world.fail_stop(self.node, reason.to_owned());
     }
 
-    /// A moment has come that only the server knows of, and that a fault may wait for.
-    pub fn fire_trigger(&mut self, moment: Trigger) {
-        self.world.fire_trigger(moment, self.node);
+    /// Fires a trigger that only the server can see.
+    pub fn fire_trigger(&mut self, trigger: Trigger) {
+        self.world.fire_trigger(trigger, self.node);
     }
 
-    /// Counts a situation that only the server knows of, under one of the names of milestones; any other name is ignored.
+    /// Counts a milestone that only the server can see. Names that are no milestones are ignored.
     pub fn count_milestone(&mut self, milestone: &'static str) {
         self.world.count_milestone(milestone);
     }
 
-    /// Whether this bug is switched on, as in `host.bug(HostBug::InstallNotAtomic.info())`. Without the feature `bugs`:
-    /// never.
+    /// Whether this bug is enabled, as in `host.bug(HostBug::InstallNotAtomic.info())`. Always false without
+    /// the feature `bugs`.
     pub fn bug(&self, bug: &BugInfo) -> bool {
         cfg!(feature = "bugs") && self.world.bug() == Some(bug.name)
     }
 
-    /// Adds a line to the timeline, made only where somebody reads it.
+    /// Adds a line to the timeline. The closure runs only if the timeline is recorded.
     pub fn trace(&mut self, text: impl FnOnce() -> String) {
         self.world.trace(self.node, text);
     }
 }
 
-/// What the disk of a server draws in one of its lives. Never 0.
-fn directory_id(seed: u64, node: Node, life: u64) -> u64 {
-    rng::stream(seed, "identity", [node, life]).next_u64() | 1
+/// The directory id of a server's disk in one generation. Never 0.
+fn directory_id(seed: u64, node: Node, generation: u64) -> u64 {
+    rng::stream(seed, "identity", [node, generation]).next_u64() | 1
 }

@@ -1,3 +1,3 @@
-//! Systems under test. A system's types are named in its own folder and nowhere else.
+//! Systems under test. The types of a system are named only in its own folder.
 
 pub mod raft_core;

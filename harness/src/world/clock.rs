@@ -1,45 +1,45 @@
-//! A node's two clocks: the monotonic one that timers live by, and the one on the wall.
+//! A node's two clocks: the monotonic clock, which drives timers, and the wall clock.
 
 use invariants::Time;
 
-/// Parts per million that make one.
+/// One, in parts per million.
 const MILLION: i64 = 1_000_000;
 
-/// A node's clocks, as functions of true time. Integers throughout: no two machines may differ in a last bit.
+/// A node's clocks, as functions of true time. Only integers, so that all machines compute the same.
 #[derive(Clone, Debug)]
 pub struct Clock {
-    /// True time from which on the present rate holds.
+    /// The true time since which the current rate holds.
     since: Time,
-    /// What the monotonic clock showed then.
+    /// The reading of the monotonic clock at `since`.
     local_at_since: u64,
-    /// Parts per million by which it is faster than true time.
+    /// By how much it is faster than true time, in parts per million.
     drift: i64,
-    /// What the wall clock shows more than true time.
+    /// By how much the wall clock is ahead of true time, in nanoseconds.
     wall: i64,
 }
 
 impl Clock {
-    /// A clock at its proper rate that shows `shown` at `now`.
+    /// A clock without drift that shows `shown` at `now`.
     #[must_use]
     pub const fn new(now: Time, shown: u64, wall: i64) -> Clock {
         Clock { since: now, local_at_since: shown, drift: 0, wall }
     }
 
-    /// What the monotonic clock shows.
+    /// The reading of the monotonic clock.
     #[must_use]
     pub const fn local(&self, now: Time) -> u64 {
         let passed = now - self.since;
-        // Nearly every reading is of a clock that runs as it should: it shall not pay for a division.
+        // Nearly all clocks have no drift: avoid the division for them.
         if self.drift == 0 {
             return self.local_at_since + passed;
         }
         self.local_at_since + (passed as u128 * self.rate() / MILLION as u128) as u64
     }
 
-    /// The first true time at which the monotonic clock shows `local` or more; [`Time::MAX`] if that is never.
+    /// The first true time at which the monotonic clock shows `local` or more; [`Time::MAX`] if never.
     ///
-    /// Rounded up: a timer armed one nanosecond too early would find that it is not due, and be armed for the same
-    /// instant again, for ever.
+    /// Rounded up: a timer that fires a nanosecond early would not be due and would be armed for the same
+    /// instant for ever.
     #[must_use]
     pub fn global_of(&self, local: u64) -> Time {
         let Some(ahead) = local.checked_sub(self.local_at_since) else { return self.since };
@@ -50,33 +50,33 @@ impl Clock {
         self.since.saturating_add(u64::try_from(passed).unwrap_or(u64::MAX))
     }
 
-    /// What the wall clock shows, nanoseconds.
+    /// The reading of the wall clock, in nanoseconds.
     #[must_use]
     pub const fn wall(&self, now: Time) -> i64 {
         self.wall.saturating_add(now as i64)
     }
 
-    /// From now on the monotonic clock is this much faster (below zero: slower) than true time.
+    /// Sets by how much the monotonic clock is faster than true time, in parts per million; negative: slower.
     pub fn set_drift(&mut self, now: Time, drift: i64) {
         self.local_at_since = self.local(now);
         self.since = now;
         self.drift = drift.clamp(-MILLION / 2, MILLION / 2);
     }
 
-    /// The monotonic clock jumps forward.
+    /// Moves the monotonic clock forward.
     pub fn jump(&mut self, now: Time, by: u64) {
-        // However often it jumps, it never comes to the end of all time.
+        // Limited, so that repeated jumps never reach the end of the range.
         let shown = self.local(now);
         self.local_at_since = shown.max(shown.saturating_add(by).min(u64::MAX / 4));
         self.since = now;
     }
 
-    /// The wall clock jumps.
+    /// Moves the wall clock.
     pub fn jump_wall(&mut self, by: i64) {
         self.wall = self.wall.saturating_add(by);
     }
 
-    /// How far the monotonic clock goes in a million units of true time.
+    /// How far the monotonic clock advances in a million units of true time.
     const fn rate(&self) -> u128 {
         (MILLION + self.drift) as u128
     }
@@ -87,7 +87,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// What can happen to a clock, each after some time.
+    /// A change of a clock, after some time.
     #[derive(Clone, Debug)]
     enum Change {
         Drift(i64),
@@ -105,7 +105,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_never_goes_back(changes in changes(), steps in prop::collection::vec(0..1_000_u64, 1..20)) {
+        fn monotonic_clock_never_goes_back(changes in changes(), steps in prop::collection::vec(0..1_000_u64, 1..20)) {
             let (mut now, mut clock) = (0, Clock::new(0, 7, 0));
             let mut shown = clock.local(now);
             for (wait, change) in changes {
@@ -125,7 +125,7 @@ mod tests {
         }
 
         #[test]
-        fn a_time_is_reached_when_it_is_said_to_be(
+        fn global_of_is_the_first_time_with_that_reading(
             drift in -500_000..=500_000_i64, start in 0..1_u64 << 40, ahead in 0..1_u64 << 50,
         ) {
             let mut clock = Clock::new(start, 1_000, 0);
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_beyond_all_time_is_never_due() {
+    fn reading_beyond_the_range_is_never_due() {
         let mut clock = Clock::new(0, 0, 0);
         assert_eq!(clock.global_of(u64::MAX), u64::MAX);
         clock.set_drift(5, -500_000);

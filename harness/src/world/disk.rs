@@ -1,24 +1,26 @@
-//! A disk of named files: what is written, what is synced, and what a loss of power leaves.
+//! A disk of named files: what is written, what is durable, and what a loss of power leaves.
 //!
-//! A file is kept as the page cache shows it, next to the list of writes that are not durable yet. A write is an append
-//! or a cut of a file, or a change of names: a file is renamed or removed. Writes are numbered over all of them, and a
-//! sync covers all numbers up to the one that was the newest when it began. Several syncs may be in flight and end in
-//! any order.
+//! A file is kept as the page cache shows it, beside the list of its writes that are not durable. A write
+//! appends to a file, truncates it, renames it or removes it. Writes are numbered across all files; a sync
+//! covers all numbers up to the newest at its start. Several syncs may be in flight and end in any order.
 //!
-//! A crash of the process does nothing here: the page cache survives. A loss of power lets each write that is not
-//! durable survive or not, by chance:
+//! A process crash changes nothing: the page cache survives. At a loss of power each write that is not
+//! durable survives or not, at random:
 //!
-//! - an append that survived beyond one that did not leaves zeros in between, or what was there before a cut;
-//! - a cut that did not survive is undone: what it had removed is there again, also behind shorter new data;
-//! - the last survivor of a file may be torn, at a byte or at a sector, with or without garbage in its last sector;
-//! - names are kept in a journal, so that they change in order: where one change is lost, all after it are lost, and what
-//!   a rename had replaced is there again. What a file holds is another matter: its name may survive and its bytes not.
+//! - an append that survived after one that did not leaves zeros in between, or the bytes from before a
+//!   truncation;
+//! - a truncation that did not survive is undone: the removed bytes are back, also behind shorter new data;
+//! - the last surviving write of a file may be torn, at a byte or at a sector, with or without garbage in its
+//!   last sector;
+//! - name changes are journaled and therefore ordered: if one is lost, all later ones are lost, and the files
+//!   they replaced are back. Contents are not ordered with names: a name may survive while the bytes of its
+//!   file do not.
 //!
-//! What is there afterwards is durable: it was on the platter. It states no truths, since nobody was told: recovery
-//! states anew what it finds.
+//! What is left after the loss is durable. The pending facts are dropped, since the server never learned that
+//! they held: recovery states what it finds.
 //!
-//! Not modelled: sectors that mix what was synced with garbage; files whose creation is lost, unless a change of names
-//! before it is; and writes that a failed sync has dropped: the next sync that ends well covers them.
+//! Not modelled: sectors that mix synced bytes with garbage; a file whose creation is lost, except after a
+//! lost name change; and writes that a failed sync has dropped (the next successful sync covers them).
 
 use crate::rng::RngStream;
 use invariants::Fact;
@@ -28,43 +30,44 @@ use std::collections::VecDeque;
 /// A file's name.
 pub type FileName = &'static str;
 
-/// What a disk writes at once or not at all.
+/// Bytes that a disk writes atomically.
 pub const SECTOR: u64 = 512;
 
 /// One node's disk.
 #[derive(Clone, Default, Debug)]
 pub struct Disk {
-    /// In the order in which they were first written; there are few.
+    /// In the order of their first write; there are few.
     files: Vec<(FileName, File)>,
-    /// Changes of names that are not durable, oldest first. Mostly there are none.
+    /// Name changes that are not durable, oldest first. Usually empty.
     name_changes: VecDeque<UnsyncedNameChange>,
-    /// The number of the newest write. A loss of power takes a number as well.
+    /// The number of the newest write. A loss of power takes a number, too.
     last_write: u64,
-    /// Every write up to this number is durable.
+    /// All writes up to this number are durable.
     durable_write: u64,
-    /// The number of the last loss of power: syncs of older writes ended with it.
+    /// The number of the last loss of power: it cancelled the syncs of older writes.
     last_power_loss: u64,
-    /// Truths with the write that they wait for; both only grow.
-    truths: VecDeque<(u64, Fact)>,
+    /// Facts, each with the write that must be durable before it holds; the numbers only grow.
+    pending_facts: VecDeque<(u64, Fact)>,
 }
 
-/// What a sync that was started will have made durable when it ends.
+/// What a sync makes durable: all writes up to this number.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct SyncTicket(pub u64);
 
 /// One file.
 #[derive(Clone, Default, Debug)]
 struct File {
-    /// As the page cache shows it.
+    /// The contents as the page cache shows them.
     bytes: Vec<u8>,
-    /// What led from the durable file to `bytes`, oldest first.
+    /// The writes that lead from the durable contents to `bytes`, oldest first.
     unsynced: VecDeque<UnsyncedWrite>,
-    /// Bytes below were durable before a write that is durable by now was begun: a log that notes in each record how
-    /// far it was durable can tell their loss from a torn tail. See [`Disk::rot`].
+    /// The bytes below this offset were durable before some write began that is itself durable by now. A log
+    /// that notes in each record how much was durable can tell their loss from a torn tail. See
+    /// [`Disk::flip_synced_bit`].
     rot_limit: usize,
-    /// How much at the front is durable, and as the page cache shows it.
+    /// How many bytes at the front are durable and unchanged in the page cache.
     durable_prefix: usize,
-    /// The newest write of any file when the whole file was first seen to be durable as it is.
+    /// The newest write of any file when this file as a whole became durable.
     durable_since: u64,
 }
 
@@ -77,13 +80,15 @@ struct UnsyncedWrite {
 
 #[derive(Clone, Debug)]
 enum WriteKind {
-    /// The bytes from `at` on, up to the next write's beginning, of a file of which `guards` bytes were durable.
+    /// The bytes from `at` up to the beginning of the next write; `durable_prefix` bytes of the file were
+    /// durable when it began.
     Append { at: usize, durable_prefix: usize },
-    /// The file was cut to `to`. What was removed stays here until the cut is durable, for it may come back.
+    /// The file was truncated to `to`. The removed bytes are kept until this is durable, because they may
+    /// come back.
     Truncate { to: usize, removed: Vec<u8> },
 }
 
-/// One change of names that is not durable.
+/// A name change that is not durable.
 #[derive(Clone, Debug)]
 struct UnsyncedNameChange {
     number: u64,
@@ -92,11 +97,11 @@ struct UnsyncedNameChange {
 
 #[derive(Clone, Debug)]
 enum NameChange {
-    /// The file `from` is called `to` now. What was called so before stays here, for it may come back.
+    /// `from` was renamed to `to`. The replaced file is kept until this is durable, because it may come back.
     Renamed { from: FileName, to: FileName, replaced: Option<File> },
-    /// The file is called nothing any more.
+    /// The file was removed.
     Removed { name: FileName, file: File },
-    /// A file was begun after another change, which its name may rest on.
+    /// A file was created after another name change, on which its name may depend.
     Created { name: FileName },
 }
 
@@ -107,52 +112,56 @@ impl Disk {
         Disk::default()
     }
 
-    /// What a file holds, as the page cache shows it; empty where there is none.
+    /// The contents of a file as the page cache shows them; empty if there is no such file.
     #[must_use]
     pub fn read(&self, file: FileName) -> &[u8] {
         self.files.iter().find(|(name, _)| *name == file).map_or(&[], |(_, file)| &file.bytes)
     }
 
-    /// One write at the end of a file: whatever `write` pushes. Returns where it starts.
+    /// Appends what `write` pushes to a file, as one write. Returns its offset.
     ///
-    /// `write` gets the file's own buffer, so that nothing is copied. It may touch only what it pushes.
+    /// `write` gets the file's own buffer, so that nothing is copied. It must not change what is there.
+    /// Panics if the buffer gets shorter.
     pub fn append(&mut self, file: FileName, write: impl FnOnce(&mut Vec<u8>)) -> u64 {
         self.last_write += 1;
         let number = self.last_write;
         let file = self.file_mut(file);
         let at = file.bytes.len();
-        let guards = file.durable_prefix;
+        let durable_prefix = file.durable_prefix;
         write(&mut file.bytes);
-        assert!(file.bytes.len() >= at, "an append took away what was there before");
-        file.unsynced
-            .push_back(UnsyncedWrite { number, change: WriteKind::Append { at, durable_prefix: guards } });
+        assert!(file.bytes.len() >= at, "an append must not shorten the file");
+        file.unsynced.push_back(UnsyncedWrite { number, change: WriteKind::Append { at, durable_prefix } });
         at as u64
     }
 
-    /// Cuts a file. One write as well.
+    /// Truncates a file to `length` bytes, as one write. Panics if it is shorter.
     pub fn truncate(&mut self, file: FileName, length: u64) {
         self.last_write += 1;
         let number = self.last_write;
         let file = self.file_mut(file);
-        assert!(length <= file.bytes.len() as u64, "a cut to {length} of a file of {}", file.bytes.len());
+        assert!(
+            length <= file.bytes.len() as u64,
+            "cannot truncate a file of {} bytes to {length}",
+            file.bytes.len()
+        );
         let to = length as usize;
         let removed = file.bytes.split_off(to);
         file.durable_prefix = file.durable_prefix.min(to);
-        // The record that guarded the rest may be among what was removed.
+        // The removed bytes may include the record that guarded the rest.
         file.rot_limit = 0;
         file.unsynced.push_back(UnsyncedWrite { number, change: WriteKind::Truncate { to, removed } });
     }
 
-    /// Whether there is a file of this name, as the page cache shows it.
+    /// Whether a file of this name exists, as the page cache shows it.
     #[must_use]
     pub fn contains(&self, file: FileName) -> bool {
         self.files.iter().any(|(name, _)| *name == file)
     }
 
-    /// Gives a file another name. One write as well: what had that name before is gone once this is durable, whether or
-    /// not what the file holds is durable.
+    /// Renames a file, as one write. A file that had the name `to` is gone once this is durable, whether or
+    /// not the contents of the renamed file are. Panics if there is no file `from`.
     pub fn rename(&mut self, from: FileName, to: FileName) {
-        assert!(from != to, "a file is renamed to what it is called");
+        assert!(from != to, "cannot rename {from} to its own name");
         self.last_write += 1;
         let file = self.take_file(from);
         let replaced = match self.files.iter_mut().find(|(name, _)| *name == to) {
@@ -165,61 +174,62 @@ impl Disk {
         self.push_name_change(NameChange::Renamed { from, to, replaced });
     }
 
-    /// Takes a file away. One write as well.
+    /// Removes a file, as one write. Panics if there is none of this name.
     pub fn remove(&mut self, name: FileName) {
         self.last_write += 1;
         let file = self.take_file(name);
         self.push_name_change(NameChange::Removed { name, file });
     }
 
-    /// Attaches a truth to all that is written by now: it is stated when that is durable.
-    pub fn attach(&mut self, truth: Fact) {
-        self.truths.push_back((self.last_write, truth));
+    /// States a fact once everything that is written by now is durable.
+    pub fn attach(&mut self, fact: Fact) {
+        self.pending_facts.push_back((self.last_write, fact));
     }
 
-    /// Begins a sync: of everything written by now.
+    /// Starts a sync of everything that is written by now.
     #[must_use]
     pub(crate) fn begin_sync(&mut self) -> SyncTicket {
         SyncTicket(self.last_write)
     }
 
-    /// A sync has ended: hands each truth that has become durable to `state`, in order.
+    /// Completes a sync: passes each fact that has become durable to `emit`, in order.
     ///
-    /// Syncs end in any order: one that ends late, after a newer one, has nothing left to do.
-    pub(crate) fn end_sync(&mut self, ticket: SyncTicket, mut state: impl FnMut(Fact)) {
-        assert!(ticket.0 <= self.last_write, "{ticket:?} is of a sync that was never begun");
+    /// Syncs end in any order: one that ends after a newer one has nothing to do.
+    pub(crate) fn end_sync(&mut self, ticket: SyncTicket, mut emit: impl FnMut(Fact)) {
+        assert!(ticket.0 <= self.last_write, "{ticket:?} is not the ticket of a sync of this disk");
         if ticket.0 < self.last_power_loss {
             return;
         }
         self.durable_write = self.durable_write.max(ticket.0);
-        let mut newest_guard = 0;
+        let mut newest_continued = 0;
         for (_, file) in &mut self.files {
-            newest_guard = newest_guard.max(file.mark_durable(self.durable_write, self.last_write));
+            newest_continued = newest_continued.max(file.mark_durable(self.durable_write, self.last_write));
         }
-        // A server that writes on in one file can know that another, which it has finished, is durable.
+        // A later durable append to one file lets a server know that another file, finished before, was
+        // durable.
         for (_, file) in &mut self.files {
-            if file.unsynced.is_empty() && file.durable_since < newest_guard {
+            if file.unsynced.is_empty() && file.durable_since < newest_continued {
                 file.rot_limit = file.durable_prefix;
             }
         }
-        while self.name_changes.front().is_some_and(|renaming| renaming.number <= self.durable_write) {
+        while self.name_changes.front().is_some_and(|change| change.number <= self.durable_write) {
             self.name_changes.pop_front();
         }
-        while self.truths.front().is_some_and(|(number, _)| *number <= self.durable_write) {
-            let (_, truth) = self.truths.pop_front().expect("it was just looked at");
-            state(truth);
+        while self.pending_facts.front().is_some_and(|(number, _)| *number <= self.durable_write) {
+            let (_, fact) = self.pending_facts.pop_front().expect("the queue is not empty");
+            emit(fact);
         }
     }
 
-    /// The power fails: any subset of the unsynced writes is gone, the last survivor may be torn; attached truths that
-    /// are not durable are forgotten (recovery states anew what it finds). Syncs in flight are void: `end_sync` of
-    /// older tickets does nothing.
-    pub(crate) fn lose_power(&mut self, chance: &mut RngStream) {
-        // How lucky all of them are together, so that "all gone" and "all there" happen with many writes, too.
-        let luck = chance.gen_range(0..=4_u32);
-        self.lose_name_changes(luck, chance);
+    /// Loses power: each unsynced write survives or not, and the last survivor of a file may be torn. Pending
+    /// facts are dropped; recovery states what it finds. Syncs in flight are cancelled: [`Disk::end_sync`]
+    /// ignores their tickets.
+    pub(crate) fn lose_power(&mut self, rng: &mut RngStream) {
+        // One survival rate for all writes, so that losing all or none also happens when there are many.
+        let survival = rng.gen_range(0..=4_u32);
+        self.lose_name_changes(survival, rng);
         for (_, file) in &mut self.files {
-            file.lose_power(luck, chance);
+            file.lose_power(survival, rng);
         }
         self.drop_pending_syncs();
         for (_, file) in &mut self.files {
@@ -227,66 +237,66 @@ impl Disk {
         }
     }
 
-    /// One bit of what is synced flips. Returns whether there was anything.
+    /// Flips one bit of what is synced. Returns whether there was one to flip.
     ///
-    /// It strikes only where the loss can be noticed, and there every file alike, however short it is: bytes that were
-    /// durable before a later write was begun which is durable itself by now, of the same file, or one that went on with
-    /// another file. No log can tell rot in its newest synced batch from a torn tail. This takes it that a server hears of a
-    /// finished sync before it writes again.
-    pub(crate) fn flip_synced_bit(&mut self, chance: &mut RngStream) -> bool {
+    /// Only where the loss can be noticed, with equal probability for each such file, however short: in bytes
+    /// that were durable before a later write began that is durable by now, to the same file or appended to
+    /// another non-empty one. No log can tell rot in its newest synced batch from a torn tail. Assumes that a
+    /// server learns of the end of a sync before it writes again.
+    pub(crate) fn flip_synced_bit(&mut self, rng: &mut RngStream) -> bool {
         let guarded = || self.files.iter().enumerate().filter(|(_, (_, file))| file.rot_limit > 0);
         let count = guarded().count();
         if count == 0 {
             return false;
         }
-        let Some((place, _)) = guarded().nth(chance.gen_range(0..count)) else { return false };
-        let file = &mut self.files[place].1;
-        let bit = chance.gen_range(0..file.rot_limit as u64 * 8);
+        let Some((index, _)) = guarded().nth(rng.gen_range(0..count)) else { return false };
+        let file = &mut self.files[index].1;
+        let bit = rng.gen_range(0..file.rot_limit as u64 * 8);
         file.bytes[(bit / 8) as usize] ^= 1 << (bit % 8);
         true
     }
 
-    /// Whether anything is written that is not durable.
+    /// Whether any write is not durable.
     #[must_use]
     pub fn has_unsynced(&self) -> bool {
         !self.name_changes.is_empty() || self.files.iter().any(|(_, file)| !file.unsynced.is_empty())
     }
 
-    /// All of it is gone.
+    /// Removes all files.
     pub(crate) fn wipe(&mut self) {
         self.files.clear();
         self.drop_pending_syncs();
     }
 
     fn file_mut(&mut self, name: FileName) -> &mut File {
-        let place = self.files.iter().position(|(other, _)| *other == name).unwrap_or_else(|| {
+        let index = self.files.iter().position(|(other, _)| *other == name).unwrap_or_else(|| {
             if !self.name_changes.is_empty() {
                 self.push_name_change(NameChange::Created { name });
             }
             self.files.push((name, File::default()));
             self.files.len() - 1
         });
-        &mut self.files[place].1
+        &mut self.files[index].1
     }
 
-    /// Takes the file of this name out.
+    /// Takes the file of this name out of the list. Panics if there is none.
     fn take_file(&mut self, name: FileName) -> File {
-        let place = self.files.iter().position(|(other, _)| *other == name);
-        self.files.remove(place.unwrap_or_else(|| panic!("there is no file {name}"))).1
+        let index = self.files.iter().position(|(other, _)| *other == name);
+        self.files.remove(index.unwrap_or_else(|| panic!("there is no file {name}"))).1
     }
 
     fn push_name_change(&mut self, change: NameChange) {
         self.name_changes.push_back(UnsyncedNameChange { number: self.last_write, change });
     }
 
-    /// Of the changes of names some of the newest are lost: from the newest back, each is undone.
-    fn lose_name_changes(&mut self, luck: u32, chance: &mut RngStream) {
-        let survives = |renaming: &&UnsyncedNameChange| {
-            // That a file was begun is lost with what was lost before it, and not by itself.
-            matches!(renaming.change, NameChange::Created { .. }) || chance.gen_ratio(luck, 4)
+    /// Undoes the lost name changes, from the newest back.
+    fn lose_name_changes(&mut self, survival: u32, rng: &mut RngStream) {
+        let survives = |change: &&UnsyncedNameChange| {
+            // A creation is lost only together with an earlier change.
+            matches!(change.change, NameChange::Created { .. }) || rng.gen_ratio(survival, 4)
         };
-        let kept = self.name_changes.iter().take_while(survives).count();
-        for UnsyncedNameChange { change, .. } in self.name_changes.split_off(kept).into_iter().rev() {
+        let survivors = self.name_changes.iter().take_while(survives).count();
+        for UnsyncedNameChange { change, .. } in self.name_changes.split_off(survivors).into_iter().rev() {
             match change {
                 NameChange::Renamed { from, to, replaced } => {
                     let file = self.take_file(to);
@@ -301,15 +311,15 @@ impl Disk {
         }
     }
 
-    /// A file that nobody saw any more is there again, with what was synced meanwhile.
+    /// Brings a file back, with what was synced meanwhile.
     fn restore_file(&mut self, name: FileName, mut file: File) {
         file.mark_durable(self.durable_write, self.last_write);
         self.files.push((name, file));
     }
 
-    /// What is there is durable, nothing is in flight, and no sync that was begun before ever ends.
+    /// Everything present is durable, nothing is in flight, and no older sync ever ends.
     fn drop_pending_syncs(&mut self) {
-        self.truths.clear();
+        self.pending_facts.clear();
         self.name_changes.clear();
         self.last_write += 1;
         self.last_power_loss = self.last_write;
@@ -318,18 +328,18 @@ impl Disk {
 }
 
 impl File {
-    /// Every write up to this number is durable; the newest of any file has the number `newest`. Returns the newest of these
-    /// that went on with a file of which something was durable.
+    /// Marks all writes up to `durable` as durable; `newest` is the newest write of any file. Returns the
+    /// newest of these that appended to a file with a durable prefix, or 0.
     fn mark_durable(&mut self, durable: u64, newest: u64) -> u64 {
-        let (before, mut goes_on) = (self.unsynced.len(), 0);
+        let (before, mut newest_continued) = (self.unsynced.len(), 0);
         while self.unsynced.front().is_some_and(|write| write.number <= durable) {
-            let write = self.unsynced.pop_front().expect("it was just looked at");
+            let write = self.unsynced.pop_front().expect("the queue is not empty");
             self.rot_limit = match write.change {
-                WriteKind::Append { durable_prefix: guards, .. } => self.rot_limit.max(guards),
+                WriteKind::Append { durable_prefix, .. } => self.rot_limit.max(durable_prefix),
                 WriteKind::Truncate { .. } => 0,
             };
             if let WriteKind::Append { durable_prefix: 1.., .. } = write.change {
-                goes_on = write.number;
+                newest_continued = write.number;
             }
         }
         if self.unsynced.len() == before {
@@ -346,15 +356,15 @@ impl File {
                 }
             }
         }
-        goes_on
+        newest_continued
     }
 
-    /// Each write survives `luck` times out of four.
-    fn lose_power(&mut self, luck: u32, chance: &mut RngStream) {
+    /// Each write survives with a probability of `survival` out of 4.
+    fn lose_power(&mut self, survival: u32, rng: &mut RngStream) {
         let mut writes = self.undo_unsynced();
-        writes.retain(|_| chance.gen_ratio(luck, 4));
+        writes.retain(|_| rng.gen_ratio(survival, 4));
         if let Some((at, Some(bytes))) = writes.last_mut() {
-            tear(*at, bytes, chance);
+            tear(*at, bytes, rng);
         }
         for (at, bytes) in writes {
             match bytes {
@@ -368,18 +378,19 @@ impl File {
                 }
             }
         }
-        // A record that survived may yet be cut by recovery, because one before it did not: it guards nothing new.
+        // Recovery may still cut a surviving record because an earlier one is lost: so it guards nothing new.
         self.durable_prefix = self.bytes.len();
     }
 
-    /// Goes back to the durable file. Returns the writes, oldest first: where, and what; a cut has no bytes.
+    /// Goes back to the durable contents. Returns the writes, oldest first: their offsets and bytes; none for
+    /// a truncation.
     fn undo_unsynced(&mut self) -> Vec<(usize, Option<Vec<u8>>)> {
         let mut writes = Vec::with_capacity(self.unsynced.len());
         while let Some(write) = self.unsynced.pop_back() {
             writes.push(match write.change {
                 WriteKind::Append { at, .. } => (at, Some(self.bytes.split_off(at))),
                 WriteKind::Truncate { to, removed } => {
-                    assert_eq!(self.bytes.len(), to, "a cut is not where the writes after it began");
+                    assert_eq!(self.bytes.len(), to, "a truncation must end where the writes after it begin");
                     self.bytes.extend_from_slice(&removed);
                     (to, None)
                 }
@@ -390,21 +401,21 @@ impl File {
     }
 }
 
-/// Of an append at `at` these bytes reached the platter: all, or those before a byte or a sector, or whole sectors and
-/// then garbage.
-fn tear(at: usize, bytes: &mut Vec<u8>, chance: &mut RngStream) {
-    let kind = chance.gen_range(0..4_u32);
+/// Shortens an append at offset `at` to what reached the disk: all of it, the bytes before some byte or
+/// sector, or whole sectors with garbage in the last.
+fn tear(at: usize, bytes: &mut Vec<u8>, rng: &mut RngStream) {
+    let kind = rng.gen_range(0..4_u32);
     if bytes.is_empty() || kind == 0 {
         return;
     }
-    let cut = at as u64 + chance.gen_range(0..bytes.len() as u64);
+    let cut = at as u64 + rng.gen_range(0..bytes.len() as u64);
     let sector = (cut - cut % SECTOR).max(at as u64);
     match kind {
         1 => bytes.truncate(cut as usize - at),
         2 => bytes.truncate(sector as usize - at),
         _ => {
             bytes.truncate((sector + SECTOR - sector % SECTOR) as usize - at);
-            chance.fill_bytes(&mut bytes[sector as usize - at..]);
+            rng.fill_bytes(&mut bytes[sector as usize - at..]);
         }
     }
 }

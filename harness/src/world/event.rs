@@ -1,36 +1,36 @@
-//! What can be in flight.
+//! Events in the queue.
 
 use crate::workload::client::Timer;
 use crate::workload::{Reply, Request};
 use invariants::Node;
 
-/// One thing that will be popped from the queue.
+/// An event in the queue.
 pub(crate) enum Event<M> {
-    /// A message arrives at whoever lives there then.
+    /// A message arrives at a node.
     Message { from: Node, to: Node, message: M },
     /// A client's request arrives at a server.
     Request { client: u64, to: Node, request: Request },
-    /// A server's answer arrives at a client.
+    /// A server's reply arrives at a client.
     Reply { from: Node, client: u64, reply: Reply },
-    /// Perhaps a server's deadline is due.
+    /// A server's deadline may be due.
     Timer { node: Node },
-    /// A disk may have finished what the sync of this number asked for.
+    /// The sync with this number may be done.
     SyncDone { node: Node, number: u32 },
-    /// The server that asked for a sync is told how it ended.
+    /// The server is to be informed how its sync ended.
     SyncReport { node: Node, token: u64, incarnation: u32, succeeded: bool },
-    /// A client's pause or patience ends.
+    /// A client's think time or timeout ends.
     ClientTimer { client: u64, timer: Timer },
-    /// The time of a planned fault has come.
+    /// A planned fault is due.
     Fault { number: u32 },
-    /// A fault that struck is over.
+    /// A fault ends.
     FaultEnd { number: u32 },
-    /// The storm is over.
+    /// The fault phase ends.
     Heal,
-    /// Progress was asked until now.
+    /// The deadline of the current liveness condition.
     LivenessDeadline { stage: u32 },
 }
 
-/// The kinds of events, as the digest knows them. Their numbers are part of what a digest means.
+/// The kinds of events. Their numbers are part of the digest and must not change.
 #[derive(Clone, Copy)]
 pub(crate) enum EventKind {
     Message = 1,

@@ -1,4 +1,5 @@
-//! What there is: time, links, clocks, disks, chance, and those who watch. It knows no madsim, and no server's inside.
+//! The simulated environment: time, links, clocks, disks, random generators, and the observer. It does not
+//! depend on madsim or on the internals of a server.
 
 mod queue;
 mod net;
@@ -30,22 +31,22 @@ use crate::workload::{Reply, Request};
 use invariants::{Digest, Fact, Node, Operation, Position, RequestId, Response, Time};
 use std::fmt::Display;
 
-/// The world of one run, in which messages are `M`.
+/// The simulated environment of one run. Messages have the type `M`.
 pub struct World<M> {
     plan: Plan,
     now: Time,
-    /// The number of the event that is happening.
+    /// The number of the current event.
     step: u64,
     pub(crate) queue: Queue<Event<M>>,
     pub(crate) net: Net,
     pub(crate) nodes: Vec<NodeState<M>>,
     pub(crate) observer: Observer,
     operator: OperatorState,
-    /// Moments that a fault waits for, a bit each.
+    /// Triggers that some fault waits for, one bit each.
     pub(crate) awaited_triggers: u8,
-    /// Moments that have come, and where.
+    /// Triggers that fired and were not handled yet, with their nodes.
     pub(crate) fired_triggers: Vec<(Trigger, Node)>,
-    /// Something else than the next event wants to be looked at first.
+    /// Something must be handled before the next event.
     pub(crate) interrupt_pending: bool,
     trace_enabled: bool,
     pub(crate) timeline: Vec<TraceLine>,
@@ -53,7 +54,7 @@ pub struct World<M> {
 }
 
 impl<M: Clone + Display> World<M> {
-    /// The world before anything happens in it.
+    /// The environment at time 0.
     pub(crate) fn new(plan: &Plan, options: &Options) -> World<M> {
         let (servers, clients) = (plan.nodes as usize, plan.clients.count as usize + 1);
         let mut net = Net::new(plan.seed, &plan.network, servers, clients);
@@ -78,42 +79,42 @@ impl<M: Clone + Display> World<M> {
         }
     }
 
-    /// What shall happen.
+    /// The plan of this run.
     #[must_use]
     pub fn plan(&self) -> &Plan {
         &self.plan
     }
 
-    /// True time, which no server may see.
+    /// True time. Servers must not read it.
     #[must_use]
     pub fn now(&self) -> Time {
         self.now
     }
 
-    /// The number of the event that is happening.
+    /// The number of the current event.
     pub(crate) fn step(&self) -> u64 {
         self.step
     }
 
-    /// Where a server stands, by the facts that it stated.
+    /// The state of a server, as far as its recorded facts show it.
     #[must_use]
     pub fn node_status(&self, node: Node) -> NodeStatus {
         self.node_state(node).status
     }
 
-    /// What a node's monotonic clock shows.
+    /// The reading of a node's monotonic clock, in nanoseconds.
     #[must_use]
     pub fn local_time(&self, node: Node) -> u64 {
         self.node_state(node).clock.local(self.now)
     }
 
-    /// What a node's wall clock shows, nanoseconds.
+    /// The reading of a node's wall clock, in nanoseconds.
     #[must_use]
     pub fn wall_time(&self, node: Node) -> i64 {
         self.node_state(node).clock.wall(self.now)
     }
 
-    /// The server's own chance.
+    /// The random generator of a node's current incarnation.
     pub fn node_rng(&mut self, node: Node) -> &mut RngStream {
         &mut self.node_state_mut(node).rng
     }
@@ -123,18 +124,17 @@ impl<M: Clone + Display> World<M> {
         &mut self.node_state_mut(node).disk
     }
 
-    /// The bug that is switched on.
+    /// The name of the enabled bug.
     #[must_use]
     pub fn bug(&self) -> Option<&str> {
         self.plan.bug.as_deref()
     }
 
-    /// A server lets a message go.
+    /// Sends a message from one server to another.
     #[inline]
     pub fn send(&mut self, from: Node, to: Node, message: M) {
         if !(1..=self.plan.nodes).contains(&to) {
-            return self
-                .trace(from, || format!("n{from} -> n{to}  {message}  reaches nobody: there is no n{to}"));
+            return self.trace(from, || format!("n{from} -> n{to}  {message}  dropped: there is no n{to}"));
         }
         match self.net.send(self.now, from as usize - 1, to as usize - 1) {
             [Some(first), None] => self.queue.push(first, Event::Message { from, to, message }),
@@ -146,30 +146,30 @@ impl<M: Clone + Display> World<M> {
         }
     }
 
-    /// A server answers a client.
+    /// Sends a server's reply to a client.
     pub fn reply(&mut self, from: Node, client: u64, reply: Reply) {
         let step = self.step;
         if !(1..=self.plan.clients.count + 1).contains(&client) {
-            let side = |words| Evidence {
+            let evidence = |text| Evidence {
                 at: self.now,
                 step,
                 actor: Actor::Server(from),
                 request: Some(reply.id),
-                kind: EvidenceKind::Text(words, None),
+                kind: EvidenceKind::Text(text, None),
             };
-            let said = format!("answers c{client} on {} with \"{}\"", reply.id, reply.response);
-            let sides = [side(said.clone())];
+            let text = format!("answers c{client} on {} with \"{}\"", reply.id, reply.response);
+            let evidence = [evidence(text.clone())];
             let sentence =
-                format!("n{from} {said}: there is no such client, and nothing could have come to it");
-            self.interrupt_pending |= !self.observer.answered_wrongly(sentence, sides);
+                format!("n{from} {text}: there is no such client, so it cannot have sent a request");
+            self.interrupt_pending |= !self.observer.answered_wrongly(sentence, evidence);
             return;
         }
-        let owed = &mut self.node_state_mut(from).unanswered;
-        let paid = owed.iter().position(|owed| (owed.client, owed.id) == (client, reply.id));
-        // A client may have asked the same several times: the oldest is the one that is paid.
-        let held = paid.is_some_and(|paid| owed.remove(paid).step < step);
+        let unanswered = &mut self.node_state_mut(from).unanswered;
+        let position = unanswered.iter().position(|open| (open.client, open.id) == (client, reply.id));
+        // A client may have sent the same request several times: the reply belongs to the oldest copy.
+        let was_held = position.is_some_and(|position| unanswered.remove(position).step < step);
         if reply.response.is_rejection() {
-            self.observer.on_request_rejected((self.now, step), from, reply.id, held);
+            self.observer.on_request_rejected((self.now, step), from, reply.id, was_held);
         }
         let arrivals = self.net.send(self.now, from as usize - 1, self.client_address(client));
         for at in arrivals.into_iter().flatten() {
@@ -177,79 +177,83 @@ impl<M: Clone + Display> World<M> {
         }
     }
 
-    /// A server asks its disk to make durable what is written by now.
+    /// Starts a sync of everything that is written by now.
     pub fn sync(&mut self, node: Node, token: u64) {
         let disk = &self.plan.disk;
-        let place = &mut self.nodes[node as usize - 1];
-        let draw = place.sync_draws.at(u64::from(place.syncs_started));
-        let mut takes = disk.sync.0 + scale_by_draw(disk.sync_spread.0, draw);
+        let node_state = &mut self.nodes[node as usize - 1];
+        let draw = node_state.sync_draws.at(u64::from(node_state.syncs_started));
+        let mut duration = disk.sync.0 + scale_by_draw(disk.sync_spread.0, draw);
         if draw_hits(disk.tail, draw) {
-            takes +=
-                scale_by_draw(disk.tail_spread.0, place.sync_tail_draws.at(u64::from(place.syncs_started)));
+            duration += scale_by_draw(
+                disk.tail_spread.0,
+                node_state.sync_tail_draws.at(u64::from(node_state.syncs_started)),
+            );
         }
-        let due = self.now.saturating_add(takes.saturating_mul(place.sync_slowdown));
-        let (number, incarnation) = (place.syncs_started, place.incarnation);
-        place.syncs_started += 1;
-        let ticket = place.disk.begin_sync();
-        place.syncs_in_flight.push(SyncInFlight { number, incarnation, token, ticket, due });
+        let due = self.now.saturating_add(duration.saturating_mul(node_state.sync_slowdown));
+        let (number, incarnation) = (node_state.syncs_started, node_state.incarnation);
+        node_state.syncs_started += 1;
+        let ticket = node_state.disk.begin_sync();
+        node_state.syncs_in_flight.push(SyncInFlight { number, incarnation, token, ticket, due });
         self.queue.push(due, Event::SyncDone { node, number });
         self.fire_trigger(Trigger::Unsynced, node);
     }
 
-    /// A disk becomes slower by a factor, or quicker again: what its syncs in flight have before them changes with it.
+    /// Multiplies (`slower`) or divides the duration of a disk's syncs by a factor, including the rest of
+    /// those in flight.
     pub(crate) fn scale_sync_time(&mut self, node: Node, factor: u64, slower: bool) {
-        let World { nodes: places, queue, now, .. } = self;
-        let place = &mut places[node as usize - 1];
+        let World { nodes, queue, now, .. } = self;
+        let node_state = &mut nodes[node as usize - 1];
         let scale = |time: u64| if slower { time.saturating_mul(factor) } else { time / factor };
-        place.sync_slowdown = scale(place.sync_slowdown);
-        for sync in &mut place.syncs_in_flight {
+        node_state.sync_slowdown = scale(node_state.sync_slowdown);
+        for sync in &mut node_state.syncs_in_flight {
             sync.due = now.saturating_add(scale(sync.due.saturating_sub(*now)));
             queue.push(sync.due, Event::SyncDone { node, number: sync.number });
         }
     }
 
-    /// A disk that did nothing for a while goes on.
+    /// Resumes a stalled disk: overdue syncs end now.
     pub(crate) fn resume_disk(&mut self, node: Node) {
-        let World { nodes: places, queue, now, .. } = self;
-        for sync in &mut places[node as usize - 1].syncs_in_flight {
+        let World { nodes, queue, now, .. } = self;
+        for sync in &mut nodes[node as usize - 1].syncs_in_flight {
             sync.due = sync.due.max(*now);
             queue.push(sync.due, Event::SyncDone { node, number: sync.number });
         }
     }
 
-    /// A disk has finished: what it made durable is true from now on, whoever may be told.
+    /// Completes a sync: records the facts that became durable. They hold even if the server never learns
+    /// that the sync ended.
     pub(crate) fn end_sync(&mut self, node: Node, ticket: SyncTicket) {
-        let World { nodes: places, observer, now, step, .. } = self;
-        let place = &mut places[node as usize - 1];
-        let (incarnation, standing) = (place.incarnation, &mut place.status);
-        let (mut kept, mut voted) = (true, false);
-        place.disk.end_sync(ticket, |fact| {
+        let World { nodes, observer, now, step, .. } = self;
+        let node_state = &mut nodes[node as usize - 1];
+        let (incarnation, status) = (node_state.incarnation, &mut node_state.status);
+        let (mut passed, mut voted) = (true, false);
+        node_state.disk.end_sync(ticket, |fact| {
             if let Fact::Saved { term, vote, .. } = fact {
-                voted |= vote.is_some() && standing.vote != (term, vote);
-                standing.vote = (term, vote);
+                voted |= vote.is_some() && status.vote != (term, vote);
+                status.vote = (term, vote);
             }
-            kept &= observer.record_fact(*now, *step, node, incarnation, fact);
+            passed &= observer.record_fact(*now, *step, node, incarnation, fact);
         });
-        self.interrupt_pending |= !kept;
+        self.interrupt_pending |= !passed;
         if voted {
             self.fire_trigger(Trigger::Voting, node);
         }
     }
 
-    /// A fact is stated: by a server about itself, or by the world about a server.
+    /// Records a fact that a server states about itself, or that the environment states about a server.
     #[inline]
     pub fn record_fact(&mut self, node: Node, fact: Fact) {
-        let place = &mut self.nodes[node as usize - 1];
-        place.status.update(&fact);
+        let node_state = &mut self.nodes[node as usize - 1];
+        node_state.status.update(&fact);
         if let Fact::Started { .. }
         | Fact::Truncated { .. }
         | Fact::SnapshotInstalled { .. }
         | Fact::Configured { .. } = fact
         {
-            place.update_configuration(&fact);
+            node_state.update_configuration(&fact);
         }
         if self.awaited_triggers != 0 {
-            let leads = place.status.leading_term.is_some();
+            let leads = node_state.status.leading_term.is_some();
             match fact {
                 Fact::Leads { .. } => self.fire_trigger(Trigger::Elected, node),
                 Fact::Truncated { .. } => self.fire_trigger(Trigger::Truncated, node),
@@ -263,59 +267,58 @@ impl<M: Clone + Display> World<M> {
         self.interrupt_pending |= !self.observer.record_fact(self.now, self.step, node, incarnation, fact);
     }
 
-    /// A server takes no part any more, and says why: what it had promised is damaged on its disk, or its disk refuses to
-    /// save more. Until its next incarnation no progress is asked of it. So it needs a reason: rot and a failed sync are
-    /// reasons, and what a loss of power takes or tears is none.
+    /// Stops a server until its next incarnation, for this reason; liveness is not required of it meanwhile.
+    /// The reason must be a flipped bit or a failed sync: a server must recover from whatever a loss of power
+    /// removes or tears, so any other fail-stop breaks the property `liveness`.
     pub fn fail_stop(&mut self, node: Node, reason: String) {
         self.trace(node, || format!("takes no part: {reason}"));
-        let place = self.node_state(node);
-        if !place.corrupted && !place.sync_failed {
+        let node_state = self.node_state(node);
+        if !node_state.corrupted && !node_state.sync_failed {
             let sentence = format!(
-                "n{node} takes no part although no bit of its disk ever flipped and no sync failed: {reason}"
+                "n{node} takes no part although no bit of its disk flipped and no sync failed: {reason}"
             );
-            let what = EvidenceKind::Text(format!("refuses to take part: {reason}"), None);
-            let side = Evidence {
+            let evidence = Evidence {
                 at: self.now,
                 step: self.step,
                 actor: Actor::Server(node),
                 request: None,
-                kind: what,
+                kind: EvidenceKind::Text(format!("takes no part: {reason}"), None),
             };
-            self.observer.fail(Failure::new(LIVENESS, sentence).with_evidence([side]));
+            self.observer.fail(Failure::new(LIVENESS, sentence).with_evidence([evidence]));
             self.interrupt_pending = true;
         }
         self.node_state_mut(node).fail_stop_reason = Some(reason);
     }
 
-    /// The incarnation on this node has ended.
+    /// Ends the incarnation on this node.
     pub(crate) fn end_incarnation(&mut self, node: Node) {
         self.node_state_mut(node).end_incarnation();
         self.operator.drop_pending_of(node);
     }
 
-    /// A disk is emptied, under nobody's feet.
+    /// Empties the disk of a node that is down.
     pub(crate) fn wipe_disk(&mut self, node: Node) {
-        let place = self.node_state_mut(node);
-        assert!(!place.up, "the disk of n{node} is emptied under a server that lives");
-        place.disk.wipe();
-        place.syncs_in_flight.clear();
-        (place.wipe_pending, place.corrupted, place.awaiting_rejoin) = (false, false, true);
-        place.disk_generation += 1;
-        place.status.vote = (0, None);
+        let node_state = self.node_state_mut(node);
+        assert!(!node_state.up, "the disk of n{node} is wiped while its server runs; stop the server first");
+        node_state.disk.wipe();
+        node_state.syncs_in_flight.clear();
+        (node_state.wipe_pending, node_state.corrupted, node_state.awaiting_rejoin) = (false, false, true);
+        node_state.disk_generation += 1;
+        node_state.status.vote = (0, None);
         self.record_fact(node, Fact::Wiped);
     }
 
-    /// A server has reached a situation that no fact tells.
+    /// Counts a milestone that no fact shows.
     pub fn count_milestone(&mut self, milestone: &'static str) {
         self.observer.count_milestone(milestone);
     }
 
-    /// Whether somebody reads the timeline.
+    /// Whether the timeline is recorded.
     pub(crate) fn is_trace_enabled(&self) -> bool {
         self.trace_enabled
     }
 
-    /// Adds a line to the timeline.
+    /// Adds a line to the timeline, if it is recorded.
     #[inline]
     pub fn trace(&mut self, node: Node, text: impl FnOnce() -> String) {
         if self.trace_enabled {
@@ -331,7 +334,7 @@ impl<M: Clone + Display> World<M> {
         }
     }
 
-    /// An event happens: time is now its own, it is counted, and the digest knows when, what and where.
+    /// Begins an event: counts it and folds its time, kind and participants into the digest.
     #[inline]
     pub(crate) fn begin_event(&mut self, kind: EventKind, node: u64, other: u64) {
         self.step += 1;
@@ -341,14 +344,14 @@ impl<M: Clone + Display> World<M> {
             self.observer.digest.then(self.now).then((kind as u64) << 56 | node << 28 | other);
     }
 
-    /// Moves time forward.
+    /// Moves time forward to `at`.
     #[inline]
     pub(crate) fn advance_to(&mut self, at: Time) {
-        assert!(at >= self.now, "time goes from {} back to {at}", self.now);
+        assert!(at >= self.now, "time must not go back from {} to {at}", self.now);
         self.now = at;
     }
 
-    /// The first moment that has come and was not looked at.
+    /// Takes the oldest trigger that was not handled.
     pub(crate) fn next_trigger(&mut self) -> Option<(Trigger, Node)> {
         if self.fired_triggers.is_empty() { None } else { Some(self.fired_triggers.remove(0)) }
     }
@@ -361,22 +364,22 @@ impl<M: Clone + Display> World<M> {
         &mut self.nodes[node as usize - 1]
     }
 
-    /// How often a disk was emptied; never, where there is no such server.
+    /// How often a node's disk was wiped; 0 if there is no such node.
     pub(crate) fn disk_generation(&self, node: Node) -> u64 {
-        let place = node.checked_sub(1).and_then(|place| self.nodes.get(usize::try_from(place).ok()?));
-        place.map_or(0, |place| place.disk_generation)
+        let node_state = node.checked_sub(1).and_then(|index| self.nodes.get(usize::try_from(index).ok()?));
+        node_state.map_or(0, |node_state| node_state.disk_generation)
     }
 
-    /// A client's place among the links.
+    /// A client's address on the links.
     fn client_address(&self, client: u64) -> usize {
         self.nodes.len() + client as usize - 1
     }
 
-    /// A moment has come that a fault may be waiting for.
+    /// Fires a trigger if a fault waits for it.
     #[inline]
-    pub(crate) fn fire_trigger(&mut self, moment: Trigger, node: Node) {
-        if self.awaited_triggers & 1 << moment as u8 != 0 {
-            self.fired_triggers.push((moment, node));
+    pub(crate) fn fire_trigger(&mut self, trigger: Trigger, node: Node) {
+        if self.awaited_triggers & 1 << trigger as u8 != 0 {
+            self.fired_triggers.push((trigger, node));
             self.interrupt_pending = true;
         }
     }
@@ -395,8 +398,8 @@ impl<M: Clone + Display> ClientContext for World<M> {
         }
     }
 
-    fn set_timer(&mut self, client: u64, at: Time, alarm: Timer) {
-        self.queue.push(at, Event::ClientTimer { client, timer: alarm });
+    fn set_timer(&mut self, client: u64, at: Time, timer: Timer) {
+        self.queue.push(at, Event::ClientTimer { client, timer });
     }
 
     fn record_fact(&mut self, client: u64, fact: Fact) {
@@ -407,11 +410,11 @@ impl<M: Clone + Display> ClientContext for World<M> {
         self.observer.called(id, operation, self.now);
     }
 
-    fn record_response(&mut self, id: RequestId, place: Position, response: &Response) {
-        if let Position::Applied(_) = place {
+    fn record_response(&mut self, id: RequestId, position: Position, response: &Response) {
+        if let Position::Applied(_) = position {
             self.observer.count_milestone(READ_ANSWERED);
         }
-        self.interrupt_pending |= !self.observer.answered(id, place, response, (self.now, self.step));
+        self.interrupt_pending |= !self.observer.answered(id, position, response, (self.now, self.step));
     }
 
     fn record_unknown(&mut self, id: RequestId) {
@@ -427,14 +430,14 @@ impl<M: Clone + Display> ClientContext for World<M> {
     }
 
     fn report_wrong_answer(&mut self, client: u64, from: Node, reply: &Reply, asked: &str, possible: &str) {
-        let Reply { id, response: answer } = reply;
-        let what = EvidenceKind::Text(format!("is told \"{answer}\" by n{from} on {id}, {asked}"), None);
-        let who = Actor::Client(client);
-        let side = Evidence { at: self.now, step: self.step, actor: who, request: Some(*id), kind: what };
+        let Reply { id, response } = reply;
+        let kind = EvidenceKind::Text(format!("receives \"{response}\" from n{from} on {id}, {asked}"), None);
+        let actor = Actor::Client(client);
+        let evidence = Evidence { at: self.now, step: self.step, actor, request: Some(*id), kind };
         let sentence = format!(
-            "n{from} answers c{client} on {id}, {asked}, with \"{answer}\": what could have come is {possible}"
+            "n{from} answers c{client} on {id}, {asked}, with \"{response}\": what could have come is {possible}"
         );
-        self.interrupt_pending |= !self.observer.answered_wrongly(sentence, [side]);
+        self.interrupt_pending |= !self.observer.answered_wrongly(sentence, [evidence]);
     }
 
     fn record_session(&mut self, client: u64, session: u64) -> bool {

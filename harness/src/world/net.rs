@@ -1,58 +1,59 @@
-//! Links: how long a message takes, whether it arrives, and whether what was sent later overtakes it.
+//! Links: whether a message arrives, after what delay, and whether a later one overtakes it.
 //!
-//! A message's fate is drawn when it is sent. So what is in flight outlives cuts, reconnects and restarts. Each kind of
-//! decision has draws of its own on each link, and the number of the message there says which: what happens to one message
-//! does not depend on what happened to those before it.
+//! What happens to a message is drawn when it is sent, so messages in flight are independent of later
+//! partitions and restarts. Each kind of decision has its own draws on each link, indexed by the number of
+//! the message there: what happens to one message does not depend on those before it.
 
 use crate::plan::{NetworkConfig, Probability};
 use crate::rng::CounterRng;
 use invariants::Time;
 
-/// All directed links. Servers have the addresses from 0, clients those after them. Clients have no links to each other,
-/// so that there are as many links as clients times servers, not clients times clients.
+/// All directed links. Servers have the addresses from 0, clients follow. There are no links between clients,
+/// so the number of links is linear in the number of clients.
 pub struct Net {
     servers: usize,
-    /// Those between servers, then those of each client: to each server, and from each.
+    /// Links between servers, then those of each client: to each server, and from each.
     links: Vec<Link>,
     base_conditions: LinkConditions,
     degradations: Vec<(u64, NetworkDegradation)>,
     conditions: LinkConditions,
-    /// Whether links draw a number more now and then, for nothing.
+    /// Whether links draw an extra number at some messages.
     extra_draws: bool,
 }
 
 /// One direction between two addresses.
 struct Link {
-    /// Whether a copy is lost, doubled, overtaken.
+    /// Whether a copy is lost, duplicated or reordered.
     fates: CounterRng,
-    /// How long it takes.
+    /// The delay.
     delays: CounterRng,
-    /// How much longer, where it takes much longer.
+    /// The extra delay in the tail.
     tails: CounterRng,
-    /// How much longer, where others may overtake it.
+    /// The extra delay of a reordered message.
     overtakings: CounterRng,
-    /// How many messages were sent here.
+    /// How many messages were sent on this link.
     sent: u64,
-    /// When the latest message that keeps its place arrives: nothing that keeps its own arrives before.
+    /// When the last message in order arrives: no later one in order arrives before.
     last: Time,
-    /// How many faults cut it at present.
+    /// How many faults block the link.
     block_count: u32,
 }
 
-/// What makes all links worse for a while.
+/// A degradation of all links for a while.
 #[derive(Clone, Copy, Debug)]
 pub struct NetworkDegradation {
-    /// How often a message is lost.
+    /// Probability that a message is lost.
     pub loss: Probability,
-    /// How often it arrives twice.
+    /// Probability that it arrives twice.
     pub duplication: Probability,
-    /// How often it may be overtaken.
+    /// Probability that it may be overtaken.
     pub reordering: Probability,
-    /// How much longer a message that is overtaken may take.
+    /// The largest extra delay of a message that may be overtaken, in nanoseconds.
     pub delay: u64,
 }
 
-/// What links do at present. Chances are out of 2^20, so that one draw of 64 bits decides three of them.
+/// The current behaviour of all links. Probabilities are out of 2^20, so that one draw of 64 bits decides
+/// three of them.
 #[derive(Clone, Copy)]
 struct LinkConditions {
     loss: u64,
@@ -62,20 +63,20 @@ struct LinkConditions {
     delay: u64,
     spread: u64,
     tail_spread: u64,
-    overtaken_by: u64,
+    reorder_delay: u64,
 }
 
-/// When the copies of one message arrive; none if it is lost, two if it is doubled.
+/// When the copies of one message arrive; none if it is lost, two if it is duplicated.
 pub type Arrivals = [Option<Time>; 2];
 
-/// At how many messages a link draws one number more, where it does.
+/// With extra draws: a link draws one extra number after this many messages.
 const EXTRA_DRAW_INTERVAL: u64 = 16;
 const DRAW_BITS: u32 = 20;
 const DRAW_MASK: u64 = (1 << DRAW_BITS) - 1;
 
 impl Net {
-    /// Links among `servers` servers and `clients` clients, each with a stream of its own that does not depend on how
-    /// many others there are.
+    /// The links among `servers` servers and `clients` clients. The draws of a link do not depend on how many
+    /// there are.
     #[must_use]
     pub fn new(seed: u64, network: &NetworkConfig, servers: usize, clients: usize) -> Net {
         let name = |address: usize| {
@@ -95,10 +96,10 @@ impl Net {
         };
         let between = (0..servers).flat_map(|from| (0..servers).map(move |to| (from, to)));
         let of_clients = (servers..servers + clients).flat_map(|client| {
-            let asks = (0..servers).map(move |server| (client, server));
-            asks.chain((0..servers).map(move |server| (server, client)))
+            let requests = (0..servers).map(move |server| (client, server));
+            requests.chain((0..servers).map(move |server| (server, client)))
         });
-        let usual = LinkConditions {
+        let base_conditions = LinkConditions {
             loss: probability_threshold(network.loss),
             duplication: probability_threshold(network.duplication),
             reordering: probability_threshold(network.reordering),
@@ -106,121 +107,130 @@ impl Net {
             delay: network.delay.0,
             spread: network.delay_spread.0,
             tail_spread: network.tail_spread.0,
-            overtaken_by: 0,
+            reorder_delay: 0,
         };
         Net {
             servers,
             links: between.chain(of_clients).map(link).collect(),
-            base_conditions: usual,
+            base_conditions,
             degradations: Vec::new(),
-            conditions: usual,
+            conditions: base_conditions,
             extra_draws: false,
         }
     }
 
-    /// From now on each link draws a number more at one of some messages, for nothing, as if the harness had changed: what
-    /// comes after is another fate. Stored cases must outlive it.
+    /// From now on each link draws an extra number at some messages, as if the harness had changed: later
+    /// messages get other draws. Tests that stored cases survive such a change.
     pub(crate) fn enable_extra_draws(&mut self) {
         self.extra_draws = true;
     }
 
-    /// Where the link from one address to another lies. One of the two is a server's.
+    /// The index of the link between two addresses, at least one of which is a server's. Panics for two
+    /// clients.
     #[inline]
     fn link_index(&self, from: usize, to: usize) -> usize {
         let servers = self.servers;
-        // The links of the client with this address.
+        // The index of the first link of a client.
         let client = |address: usize| servers * servers + (address - servers) * 2 * servers;
         match (from < servers, to < servers) {
             (true, true) => from * servers + to,
             (false, true) => client(from) + to,
             (true, false) => client(to) + servers + from,
-            (false, false) => panic!("no link leads from one client to another"),
+            (false, false) => {
+                panic!("there is no link between clients {from} and {to}; one side must be a server")
+            }
         }
     }
 
-    /// When a message that is sent now arrives.
+    /// Sends a message. Returns when its copies arrive.
     pub fn send(&mut self, now: Time, from: usize, to: usize) -> Arrivals {
-        let place = self.link_index(from, to);
-        let odds = &self.conditions;
-        let link = &mut self.links[place];
-        // Counted even where nothing passes: a cut shall not shift the fate of what is sent after it.
+        let index = self.link_index(from, to);
+        let conditions = &self.conditions;
+        let link = &mut self.links[index];
+        // Blocked messages count as well: a partition must not shift the draws of later messages.
         let copies = [2 * link.sent, 2 * link.sent + 1];
         link.sent += 1 + u64::from(self.extra_draws && link.sent.is_multiple_of(EXTRA_DRAW_INTERVAL));
         let fate = link.fates.at(copies[0]);
-        if link.block_count > 0 || fate & DRAW_MASK < odds.loss {
+        if link.block_count > 0 || fate & DRAW_MASK < conditions.loss {
             return [None, None];
         }
-        let first = link.arrival_time(odds, now, fate >> (2 * DRAW_BITS) & DRAW_MASK, copies[0]);
+        let first = link.arrival_time(conditions, now, fate >> (2 * DRAW_BITS) & DRAW_MASK, copies[0]);
         let first = link.keep_order(first);
-        if fate >> DRAW_BITS & DRAW_MASK >= odds.duplication {
+        if fate >> DRAW_BITS & DRAW_MASK >= conditions.duplication {
             return [Some(first), None];
         }
-        let lot = link.fates.at(copies[1]) & DRAW_MASK;
-        let second = link.arrival_time(odds, now, lot, copies[1]);
+        let draw_of_copy = link.fates.at(copies[1]) & DRAW_MASK;
+        let second = link.arrival_time(conditions, now, draw_of_copy, copies[1]);
         [Some(first), Some(link.keep_order(second))]
     }
 
-    /// One more fault cuts the link from one address to another.
+    /// One more fault blocks the link from one address to another.
     pub fn block(&mut self, from: usize, to: usize) {
-        let place = self.link_index(from, to);
-        self.links[place].block_count += 1;
+        let index = self.link_index(from, to);
+        self.links[index].block_count += 1;
     }
 
-    /// One fault less cuts it.
+    /// One fault less blocks the link. Panics if none does.
     pub fn unblock(&mut self, from: usize, to: usize) {
-        let place = self.link_index(from, to);
-        let cuts = &mut self.links[place].block_count;
-        *cuts = cuts.checked_sub(1).expect("only what was cut is mended");
+        let index = self.link_index(from, to);
+        let block_count = &mut self.links[index].block_count;
+        *block_count = block_count.checked_sub(1).expect("only a blocked link can be unblocked");
     }
 
-    /// All is well: from now on no message takes much longer than usual. One that takes as long as an election timeout
-    /// is nothing that a leader could survive, and so a fault. Losses remain, as they do in any network.
+    /// Ends tail delays: in the healed phase no message takes as long as an election timeout, which no leader
+    /// could survive. Losses remain, as in any network.
     pub fn heal(&mut self) {
         self.base_conditions.tail = 0;
         self.recompute_conditions();
     }
 
-    /// Weather sets in, under a name by which it ends.
-    pub fn degrade(&mut self, name: u64, weather: NetworkDegradation) {
-        self.degradations.push((name, weather));
+    /// Begins a degradation with this number.
+    pub fn degrade(&mut self, number: u64, degradation: NetworkDegradation) {
+        self.degradations.push((number, degradation));
         self.recompute_conditions();
     }
 
-    /// This weather is over.
-    pub fn end_degradation(&mut self, name: u64) {
-        self.degradations.retain(|(other, _)| *other != name);
+    /// Ends the degradation with this number.
+    pub fn end_degradation(&mut self, number: u64) {
+        self.degradations.retain(|(other, _)| *other != number);
         self.recompute_conditions();
     }
 
-    /// All weather that there is, one over the other: chances add up, the longest delay counts.
+    /// Combines all degradations: probabilities add up, the longest delay counts.
     fn recompute_conditions(&mut self) {
         self.conditions = self.base_conditions;
-        for (_, weather) in &self.degradations {
-            self.conditions.loss += probability_threshold(weather.loss);
-            self.conditions.duplication += probability_threshold(weather.duplication);
-            self.conditions.reordering += probability_threshold(weather.reordering);
-            self.conditions.overtaken_by = self.conditions.overtaken_by.max(weather.delay);
+        for (_, degradation) in &self.degradations {
+            self.conditions.loss += probability_threshold(degradation.loss);
+            self.conditions.duplication += probability_threshold(degradation.duplication);
+            self.conditions.reordering += probability_threshold(degradation.reordering);
+            self.conditions.reorder_delay = self.conditions.reorder_delay.max(degradation.delay);
         }
     }
 }
 
 impl Link {
-    /// When one copy would arrive, and whether it may be overtaken (`lot` decides).
+    /// When one copy would arrive, and whether it may be overtaken (`draw_of_copy` decides).
     #[inline]
-    fn arrival_time(&self, odds: &LinkConditions, now: Time, lot: u64, copy: u64) -> (Time, bool) {
+    fn arrival_time(
+        &self,
+        conditions: &LinkConditions,
+        now: Time,
+        draw_of_copy: u64,
+        copy: u64,
+    ) -> (Time, bool) {
         let draw = self.delays.at(copy);
-        let mut at = now + odds.delay + scale_by_draw(odds.spread, draw);
-        if draw & DRAW_MASK < odds.tail {
-            at += scale_by_draw(odds.tail_spread, self.tails.at(copy));
+        let mut at = now + conditions.delay + scale_by_draw(conditions.spread, draw);
+        if draw & DRAW_MASK < conditions.tail {
+            at += scale_by_draw(conditions.tail_spread, self.tails.at(copy));
         }
-        let overtaken = lot < odds.reordering;
-        if overtaken && odds.overtaken_by > 0 {
-            at += scale_by_draw(odds.overtaken_by, self.overtakings.at(copy));
+        let overtaken = draw_of_copy < conditions.reordering;
+        if overtaken && conditions.reorder_delay > 0 {
+            at += scale_by_draw(conditions.reorder_delay, self.overtakings.at(copy));
         }
         (at, overtaken)
     }
 
-    /// Nothing arrives before what was sent before it, unless it was chosen to be overtaken.
+    /// Messages arrive in the order in which they were sent, except those that may be overtaken.
     #[inline]
     fn keep_order(&mut self, (at, overtaken): (Time, bool)) -> Time {
         if overtaken {
@@ -231,17 +241,17 @@ impl Link {
     }
 }
 
-/// A uniform part of `whole`, by the upper bits of a draw (the lower ones decide about tails).
+/// A uniform fraction of `whole`, from the upper bits of a draw (the lower ones decide about tails).
 pub fn scale_by_draw(whole: u64, draw: u64) -> u64 {
     ((u128::from(whole) * u128::from(draw >> DRAW_BITS)) >> (64 - DRAW_BITS)) as u64
 }
 
-/// Whether something of this chance happens, by the lower bits of a draw.
-pub fn draw_hits(chance: Probability, draw: u64) -> bool {
-    draw & DRAW_MASK < probability_threshold(chance)
+/// Whether an event of this probability happens, from the lower bits of a draw.
+pub fn draw_hits(probability: Probability, draw: u64) -> bool {
+    draw & DRAW_MASK < probability_threshold(probability)
 }
 
-/// A chance out of 2^20; at least one where it is not zero.
-fn probability_threshold(chance: Probability) -> u64 {
-    (u64::from(chance.0) << DRAW_BITS).div_ceil(1_000_000)
+/// A probability out of 2^20; at least 1 unless it is zero.
+fn probability_threshold(probability: Probability) -> u64 {
+    (u64::from(probability.0) << DRAW_BITS).div_ceil(1_000_000)
 }

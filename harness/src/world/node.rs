@@ -1,4 +1,4 @@
-//! A place where a server can live: its clocks, its disk, and whether anybody is at home.
+//! The state of one node: its clocks, its disk, its generators, and what its server has stated.
 
 use super::clock::Clock;
 use super::disk::{Disk, SyncTicket};
@@ -7,77 +7,77 @@ use crate::plan::Plan;
 use crate::rng::{self, CounterRng, RngStream};
 use invariants::{Configuration, Fact, Index, Node, RequestId, Term, Time};
 
-/// No timer is armed.
+/// Due time of a timer that is not armed.
 pub(crate) const NEVER: Time = Time::MAX;
-/// What the first wall clock shows when a run begins: some day in this century.
+/// Wall clock reading at the beginning of a run, in nanoseconds since 1970.
 const INITIAL_WALL_TIME: i64 = 1_700_000_000_000_000_000;
-/// How far apart wall clocks are as long as nobody meddles with them: they are set by other clocks now and then.
+/// How far apart wall clocks may be without a fault, in nanoseconds: real ones are synchronized now and then.
 const INITIAL_WALL_SPREAD: u64 = 50_000_000;
 
-/// A request that reached a server which has not answered it.
+/// A request that reached a server and is not answered.
 pub(crate) struct UnansweredRequest {
     pub(crate) at: Time,
-    /// The event in which it did.
+    /// The event in which it arrived.
     pub(crate) step: u64,
     pub(crate) client: u64,
     pub(crate) id: RequestId,
 }
 
-/// One node.
+/// The state of one node.
 pub(crate) struct NodeState<M> {
     pub(crate) clock: Clock,
     pub(crate) disk: Disk,
-    /// How many servers have been booted here.
+    /// How many servers were booted here.
     pub(crate) incarnation: u32,
     pub(crate) up: bool,
-    /// How many faults hold the server still.
+    /// How many faults pause the server.
     pub(crate) pause_count: u32,
-    /// What arrived while it stood still.
+    /// Events that arrived while the server was paused.
     pub(crate) paused_events: Vec<Event<M>>,
     /// Requests that reached this incarnation and that it has not answered.
     pub(crate) unanswered: Vec<UnansweredRequest>,
-    /// When the timer fires that was pushed last; [`NEVER`] if none counts.
+    /// When the timer that was pushed last fires; [`NEVER`] if none is valid.
     pub(crate) timer_due: Time,
     pub(crate) status: NodeStatus,
-    /// The group as the server has it in its log, by the index of the entry that says so.
+    /// The configurations in the server's log, with the indexes of their entries.
     pub(crate) configurations: Vec<(Index, Configuration)>,
-    /// Why the server takes no part, if it said so.
+    /// Why the server has fail-stopped, if it has.
     pub(crate) fail_stop_reason: Option<String>,
-    /// Whether a bit of what was durable here has ever flipped.
+    /// Whether a durable bit of this disk ever flipped.
     pub(crate) corrupted: bool,
-    /// Whether the disk shall be emptied as soon as nobody is at home.
+    /// Whether the disk is to be wiped as soon as the server is down.
     pub(crate) wipe_pending: bool,
-    /// How often it was emptied.
+    /// How often the disk was wiped.
     pub(crate) disk_generation: u64,
-    /// Whether it was emptied, and no change that may be in force has added the server since.
+    /// Whether the disk was wiped, and no change that may be in force has added the server since.
     pub(crate) awaiting_rejoin: bool,
-    /// How many faults let the disk's syncs fail.
+    /// How many faults make the disk's syncs fail.
     pub(crate) sync_error_faults: u32,
     /// Whether a sync of this incarnation has failed.
     pub(crate) sync_failed: bool,
-    /// By how much the faults at present stretch a sync, multiplied.
+    /// By what factor current faults lengthen a sync.
     pub(crate) sync_slowdown: u64,
-    /// How many faults hold the disk's syncs.
+    /// How many faults stall the disk's syncs.
     pub(crate) stall_faults: u32,
-    /// Syncs in flight. A loss of power voids them.
+    /// Syncs in flight. A loss of power cancels them.
     pub(crate) syncs_in_flight: Vec<SyncInFlight>,
-    /// How many syncs were ever begun.
+    /// How many syncs were started.
     pub(crate) syncs_started: u32,
-    /// What the faults at present add to the clock's rate.
+    /// What current faults add to the clock's rate, in parts per million.
     drift: i64,
-    /// What leases count on, at most; without leases anything goes.
+    /// The largest drift that leases allow for, in parts per million; unlimited without leases.
     max_drift: i64,
-    /// The server's own chance, a new one in each incarnation.
+    /// The server's random generator, a new one for each incarnation.
     pub(crate) rng: RngStream,
-    /// How long syncs take, by their numbers.
+    /// Draws for the duration of each sync, by its number.
     pub(crate) sync_draws: CounterRng,
-    /// How much longer they do where they take much longer.
+    /// Draws for the extra duration of a sync in the tail.
     pub(crate) sync_tail_draws: CounterRng,
-    /// How often it lost its power.
+    /// How often power was lost.
     power_losses: u64,
-    /// How often its disk rotted.
+    /// How often a bit flipped.
     bit_rots: u64,
-    /// What its clocks show when an incarnation begins.
+    /// Draws for the clock readings at the beginning of each incarnation.
     clock_draws: CounterRng,
 }
 
@@ -85,16 +85,16 @@ pub(crate) struct NodeState<M> {
 #[derive(Clone, Copy)]
 pub(crate) struct SyncInFlight {
     pub(crate) number: u32,
-    /// Who asked, and what it shall be told.
+    /// The incarnation that started it, and the token to report.
     pub(crate) incarnation: u32,
     pub(crate) token: u64,
-    /// What it will have made durable.
+    /// What it makes durable.
     pub(crate) ticket: SyncTicket,
-    /// When it ends, if nothing slows it or quickens it.
+    /// When it ends, unless a fault changes the disk's speed.
     pub(crate) due: Time,
 }
 
-/// Where a server stands, by the facts that it stated.
+/// The state of a server, as far as its recorded facts show it.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub struct NodeStatus {
     /// Its term.
@@ -105,9 +105,9 @@ pub struct NodeStatus {
     pub last_index: Index,
     /// Its commit index.
     pub commit_index: Index,
-    /// The last index that its state machine took.
+    /// The last applied index.
     pub applied_index: Index,
-    /// The (term, vote) that is durable on its disk.
+    /// The term and vote that are durable on its disk.
     pub vote: (Term, Option<Node>),
 }
 
@@ -147,7 +147,8 @@ impl<M> NodeState<M> {
         }
     }
 
-    /// A new incarnation begins. Its monotonic clock begins anywhere: a time that was kept from before means nothing.
+    /// Begins an incarnation. Its monotonic clock begins at a random reading, so that a reading from before a
+    /// restart means nothing.
     pub(crate) fn begin_incarnation(&mut self, seed: u64, node: Node, now: Time) {
         self.incarnation += 1;
         self.up = true;
@@ -164,28 +165,28 @@ impl<M> NodeState<M> {
         self.add_drift(now, 0);
     }
 
-    /// The clock's rate changes by so much. However much adds up: what a plan says of its clocks is true.
+    /// Changes the clock's rate. The sum of all drifts is limited to what the plan allows for leases.
     pub(crate) fn add_drift(&mut self, now: Time, by: i64) {
         self.drift += by;
         self.clock.set_drift(now, self.drift.clamp(-self.max_drift, self.max_drift));
     }
 
-    /// The power fails: what becomes of what was not synced is this loss's own chance.
+    /// Loses power. Each loss has a generator of its own to decide which unsynced writes survive.
     pub(crate) fn lose_power(&mut self, seed: u64, node: Node) {
         self.power_losses += 1;
         self.syncs_in_flight.clear();
         self.disk.lose_power(&mut rng::stream(seed, "damage", [node, self.power_losses]));
     }
 
-    /// A bit of what is synced flips. Returns whether there was one.
+    /// Flips a bit of what is synced. Returns whether there was one to flip.
     pub(crate) fn flip_synced_bit(&mut self, seed: u64, node: Node) -> bool {
         self.bit_rots += 1;
-        let struck = self.disk.flip_synced_bit(&mut rng::stream(seed, "rot", [node, self.bit_rots]));
-        self.corrupted |= struck;
-        struck
+        let flipped = self.disk.flip_synced_bit(&mut rng::stream(seed, "rot", [node, self.bit_rots]));
+        self.corrupted |= flipped;
+        flipped
     }
 
-    /// Nobody is at home any more.
+    /// The server is down.
     pub(crate) fn end_incarnation(&mut self) {
         self.up = false;
         self.pause_count = 0;
@@ -195,7 +196,7 @@ impl<M> NodeState<M> {
         self.status.leading_term = None;
     }
 
-    /// Takes note of the group that the server has in its log.
+    /// Updates the configurations in the server's log.
     pub(crate) fn update_configuration(&mut self, fact: &Fact) {
         match fact {
             Fact::Started { .. } => self.configurations.clear(),
@@ -211,19 +212,20 @@ impl<M> NodeState<M> {
         }
     }
 
-    /// The group that is in force by what the server here says, if it has said. Nothing that is asked may become less by it.
+    /// The configuration in force by the server's own facts, if it stated one. It may only add to what
+    /// liveness requires, never reduce it.
     pub(crate) fn configuration(&self) -> Option<&Configuration> {
         self.configurations.last().map(|configured| &configured.1)
     }
 
-    /// Whether a server lives here that can take part: what it had promised was not lost or damaged.
+    /// Whether a server runs here that can take part: its promises were neither lost nor damaged.
     pub(crate) fn is_participating(&self) -> bool {
         self.up && self.fail_stop_reason.is_none() && !self.awaiting_rejoin
     }
 }
 
 impl NodeStatus {
-    /// Takes note of what a server stated about itself.
+    /// Updates the state by a fact that the server stated about itself.
     #[inline]
     pub(crate) fn update(&mut self, fact: &Fact) {
         match *fact {

@@ -1,4 +1,4 @@
-//! Who watches: folds every fact into the digest, and hands it to those who know what is right.
+//! The observer: folds every fact into the digest and passes it to the checkers.
 
 use crate::outcome::{
     Actor, Counts, Evidence, EvidenceKind, Failure, LINEARIZABILITY, Options, RUN_MILESTONES, Rejection,
@@ -15,51 +15,51 @@ use invariants::{
 use invariants::{PROPERTIES, Violation, Witness, WitnessFailure, current_property_name};
 use std::collections::BTreeMap;
 
-/// Everybody who watches a run.
+/// All checkers of a run, and its records.
 pub(crate) struct Observer {
     /// All observations so far, folded.
     pub(crate) digest: Digest,
     pub(crate) counts: Counts,
     pub(crate) checker: Option<Checker>,
     witness: Option<Witness>,
-    /// What clients saw, whatever the system says of it.
+    /// The check of client histories, independent of the order that servers report.
     stream: Option<Stream>,
-    /// How many answers were looked at: whether each belongs to what was asked. `None`: nobody looks.
+    /// How many replies were matched with their requests; `None` if this is disabled.
     replies_checked: Option<u64>,
-    /// The last index applied anywhere: the first to apply an entry tells the witness.
+    /// The last index applied anywhere: only the first application of an entry goes to the witness.
     applied: Index,
-    /// What is known of the copies of each request that was not answered.
+    /// The copies of each request that was not answered.
     request_copies: BTreeMap<RequestId, RequestCopies>,
-    /// The sessions that were given to clients, to whom and when.
+    /// The sessions that clients got, with the client and the time.
     sessions: BTreeMap<u64, (u64, EventTime)>,
-    /// The answer that was given from the greatest index.
+    /// The reply from the greatest index.
     furthest_reply: Option<(Index, ReceivedReply)>,
-    /// What became of each request, where the history is kept.
+    /// What happened to each request, if the history is recorded.
     traces: Option<BTreeMap<RequestId, RequestTrace>>,
-    /// Who led last.
+    /// The last leader and its incarnation.
     last_leader: (Node, u32),
     pub(crate) recorded_facts: Option<Vec<Observed>>,
-    /// Situations that servers say they have reached.
+    /// Counts of the milestones that servers report.
     milestone_counts: [(&'static str, u64); RUN_MILESTONES.len()],
-    /// The first broken promise.
+    /// The first failure.
     pub(crate) failure: Option<Box<Failure>>,
 }
 
-/// A moment: true time, and the number of the event.
+/// True time and the number of the event.
 pub(crate) type EventTime = (Time, u64);
 
-/// The copies of a request.
+/// The copies of one request.
 struct RequestCopies {
     client: u64,
-    ask: RequestBody,
-    /// How many may have an effect: on their way, or with a server that did not refuse them.
+    body: RequestBody,
+    /// How many may take effect: in flight, or at a server that has not rejected them.
     outstanding: u32,
-    /// When one was refused, by whom, and whether that server had held it for a while: of such a refusal more can be wrong
-    /// than of one on the spot.
+    /// When a copy was rejected, by which server, and whether it had held the copy for a while. A late
+    /// rejection is kept in preference to an immediate one: more can be wrong with it.
     rejection: Option<(EventTime, Node, bool)>,
 }
 
-/// A client was answered.
+/// A reply that reached a client.
 #[derive(Clone, Copy)]
 struct ReceivedReply {
     when: EventTime,
@@ -67,7 +67,7 @@ struct ReceivedReply {
     id: RequestId,
 }
 
-/// What became of a request: the sides that a clash may have.
+/// What happened to a request: evidence for a failure.
 #[derive(Default)]
 struct RequestTrace {
     call: Option<Evidence>,
@@ -77,19 +77,21 @@ struct RequestTrace {
 
 impl Observer {
     pub(crate) fn new(options: &Options) -> Observer {
-        // The names of what is no property of facts are somebody else's.
-        let mut without: Vec<&str> = options.disabled.iter().map(|name| current_property_name(name)).collect();
-        let looks = |name| !options.unchecked && !without.contains(&name);
-        let (witness, stream, answers) = (looks(WITNESS), looks(LINEARIZABILITY), looks(WRONG_ANSWER));
-        without.retain(|name| PROPERTIES.iter().any(|property| property.name == *name));
-        let checker = || Checker::with_disabled(&without).expect("only names of properties are left");
+        // Other names than those of fact properties are handled elsewhere.
+        let mut disabled: Vec<&str> =
+            options.disabled.iter().map(|name| current_property_name(name)).collect();
+        let is_checked = |name| !options.unchecked && !disabled.contains(&name);
+        let (witness, stream, wrong_answer) =
+            (is_checked(WITNESS), is_checked(LINEARIZABILITY), is_checked(WRONG_ANSWER));
+        disabled.retain(|name| PROPERTIES.iter().any(|property| property.name == *name));
+        let checker = || Checker::with_disabled(&disabled).expect("all names left are names of properties");
         Observer {
             digest: Digest::EMPTY,
             counts: Counts::default(),
             checker: (!options.unchecked).then(checker),
             witness: witness.then(Witness::new),
             stream: stream.then(Stream::new),
-            replies_checked: answers.then_some(0),
+            replies_checked: wrong_answer.then_some(0),
             applied: 0,
             request_copies: BTreeMap::new(),
             sessions: BTreeMap::new(),
@@ -102,7 +104,7 @@ impl Observer {
         }
     }
 
-    /// One fact was stated. Returns whether all promises are kept so far.
+    /// Records a fact. Returns whether no property is violated so far.
     #[inline]
     pub(crate) fn record_fact(
         &mut self,
@@ -116,7 +118,7 @@ impl Observer {
         self.digest = fold_fact(self.digest, node, &fact);
         let first_applied = match fact {
             Fact::Leads { .. } if self.last_leader != (node, incarnation) => {
-                // The first leader of a run took over from nobody.
+                // The first leader of a run is not a change.
                 self.counts.leader_changes += u64::from(self.last_leader.0 != 0);
                 self.last_leader = (node, incarnation);
                 None
@@ -130,9 +132,9 @@ impl Observer {
         if self.checker.is_some() || self.recorded_facts.is_some() {
             self.check_fact(Observed { at, step, node, fact });
         }
-        // After the checker: a property of facts says more than that their order does not add up.
+        // After the checker: a violated property says more than a wrong order of effects.
         if let Some((index, id, effect, (entry, state))) = first_applied {
-            let side = || {
+            let evidence = || {
                 let fact = Fact::Applied { index, entry, state, request: Some(id), effect };
                 Evidence {
                     at,
@@ -145,115 +147,118 @@ impl Observer {
             if let Some(witness) = &mut self.witness
                 && let Err(broken) = witness.record_apply(index, id, effect)
             {
-                self.fail_witness(&broken, side());
+                self.fail_witness(&broken, evidence());
             }
             if effect {
-                self.record_effect(index, id, side);
+                self.record_effect(index, id, evidence);
             }
         }
         self.failure.is_none()
     }
 
-    /// A copy of a request is on its way to a server.
+    /// A copy of a request is in flight to a server.
     pub(crate) fn on_request_sent(
         &mut self,
         (at, step): EventTime,
         client: u64,
         id: RequestId,
-        ask: RequestBody,
+        body: RequestBody,
     ) {
         self.request_copies
             .entry(id)
-            .or_insert(RequestCopies { client, ask, outstanding: 0, rejection: None })
+            .or_insert(RequestCopies { client, body, outstanding: 0, rejection: None })
             .outstanding += 1;
-        if let Some(diary) = &mut self.traces {
-            diary.entry(id).or_default().call.get_or_insert_with(|| Evidence {
+        if let Some(traces) = &mut self.traces {
+            traces.entry(id).or_default().call.get_or_insert_with(|| Evidence {
                 at,
                 step,
                 actor: Actor::Client(client),
                 request: Some(id),
-                kind: EvidenceKind::Text(format!("asks {id}, {ask}"), None),
+                kind: EvidenceKind::Text(format!("asks {id}, {body}"), None),
             });
         }
     }
 
-    /// A copy of a request has certainly no effect: it reached nobody.
+    /// A copy of a request can take no effect: it reached no server.
     pub(crate) fn on_request_dropped(&mut self, id: RequestId) {
         if let Some(copies) = self.request_copies.get_mut(&id) {
             copies.outstanding = copies.outstanding.saturating_sub(1);
         }
     }
 
-    /// A copy of a request has certainly no effect: the server that it reached says so, at once or after it had `held` it.
+    /// A copy of a request can take no effect: the server that received it rejected it, at once or after it
+    /// had `held` it.
     pub(crate) fn on_request_rejected(&mut self, when: EventTime, node: Node, id: RequestId, held: bool) {
         self.on_request_dropped(id);
         if let Some(copies) = self.request_copies.get_mut(&id) {
-            let said_more = copies.rejection.is_some_and(|(.., held)| held) && !held;
-            if !said_more {
+            let keep_earlier = copies.rejection.is_some_and(|(.., held)| held) && !held;
+            if !keep_earlier {
                 copies.rejection = Some((when, node, held));
             }
         }
     }
 
-    /// Whether no copy of a request can have an effect any more.
+    /// Whether no copy of a request can take effect any more.
     pub(crate) fn all_copies_rejected(&self, id: RequestId) -> bool {
         self.request_copies.get(&id).is_some_and(|copies| copies.outstanding == 0)
     }
 
-    /// That a request was refused.
+    /// Evidence that a request was rejected.
     #[cold]
     fn rejection_evidence(&self, id: RequestId) -> Option<Evidence> {
-        let RequestCopies { ask, rejection: refused, .. } = self.request_copies.get(&id)?;
-        let ((at, step), node, _) = (*refused)?;
-        let what = EvidenceKind::Text(format!("refuses {id}, {ask}: certainly nothing happened"), None);
-        Some(Evidence { at, step, actor: Actor::Server(node), request: Some(id), kind: what })
+        let RequestCopies { body, rejection, .. } = self.request_copies.get(&id)?;
+        let ((at, step), node, _) = (*rejection)?;
+        let kind = EvidenceKind::Text(format!("refuses {id}, {body}: certainly nothing happened"), None);
+        Some(Evidence { at, step, actor: Actor::Server(node), request: Some(id), kind })
     }
 
-    /// What was refused and not answered.
+    /// The requests that were rejected and not answered.
     pub(crate) fn rejections(&self) -> BTreeMap<RequestId, Rejection> {
-        let refused = |(id, copies): (&RequestId, &RequestCopies)| {
+        let final_rejection = |(id, copies): (&RequestId, &RequestCopies)| {
             let ((at, _), node, _) = copies.rejection?;
             Some((*id, Rejection { at, node, is_final: copies.outstanding == 0 }))
         };
-        self.request_copies.iter().filter_map(refused).collect()
+        self.request_copies.iter().filter_map(final_rejection).collect()
     }
 
-    /// A client was given a session. Returns whether nobody was given it before: whoever shares one with another is
-    /// answered what that one asked.
+    /// A client got a session. Returns whether no client got it before: clients that share a session get each
+    /// other's responses.
     pub(crate) fn registered(&mut self, client: u64, session: u64, now: EventTime) -> bool {
         self.digest = self.digest.then(client).then(session);
         if let Some((other, before)) = self.sessions.insert(session, (client, now)) {
             if self.witness.is_some() {
                 let sentence =
                     format!("session {session} was given to c{client} although c{other} was given it before");
-                let given = |client, (at, step): EventTime| Evidence {
+                let session_evidence = |client, (at, step): EventTime| Evidence {
                     at,
                     step,
                     actor: Actor::Client(client),
                     request: None,
                     kind: EvidenceKind::Text(format!("is given session {session}"), None),
                 };
-                let sides = [given(other, before), given(client, now)];
-                self.fail(Failure::new(WITNESS, sentence).with_evidence(sides));
+                let evidence = [session_evidence(other, before), session_evidence(client, now)];
+                self.fail(Failure::new(WITNESS, sentence).with_evidence(evidence));
             }
             return false;
         }
         true
     }
 
-    /// A request has its effect. Some copy of it must have been free to: "not here" and "not now" are certain (they are
-    /// never said of what may happen yet).
-    fn record_effect(&mut self, index: Index, id: RequestId, side: impl Fn() -> Evidence) {
+    /// A request takes effect. At least one copy must not have been rejected: a rejection says that the copy
+    /// never takes effect.
+    fn record_effect(&mut self, index: Index, id: RequestId, evidence: impl Fn() -> Evidence) {
         if self.witness.is_some() && self.all_copies_rejected(id) {
             let sentence = format!(
-                "{id} has its effect at {index} although each copy of it was refused: its client knows that nothing \
+                "{id} takes effect at {index} although each copy of it was rejected: its client knows that nothing \
                  happened"
             );
-            let refusal = self.rejection_evidence(id);
-            self.fail(Failure::new(WITNESS, sentence).with_evidence(refusal.into_iter().chain([side()])));
+            let rejection = self.rejection_evidence(id);
+            self.fail(
+                Failure::new(WITNESS, sentence).with_evidence(rejection.into_iter().chain([evidence()])),
+            );
         }
-        if let Some(diary) = &mut self.traces {
-            diary.entry(id).or_default().effects.push(side());
+        if let Some(traces) = &mut self.traces {
+            traces.entry(id).or_default().effects.push(evidence());
         }
     }
 
@@ -264,12 +269,12 @@ impl Observer {
         {
             self.fail_property(violation);
         }
-        if let Some(kept) = &mut self.recorded_facts {
-            kept.push(observed);
+        if let Some(recorded) = &mut self.recorded_facts {
+            recorded.push(observed);
         }
     }
 
-    /// A client calls.
+    /// A client calls an operation.
     pub(crate) fn called(&mut self, id: RequestId, operation: Operation, now: Time) {
         self.counts.operations += 1;
         self.digest = self.digest.then(id.session).then(id.sequence);
@@ -281,36 +286,36 @@ impl Observer {
         }
     }
 
-    /// A client was told how its request ended. Returns whether all promises are kept so far.
+    /// A client received the response to its request. Returns whether no property is violated so far.
     pub(crate) fn answered(
         &mut self,
         id: RequestId,
-        place: Position,
+        position: Position,
         response: &Response,
         now: EventTime,
     ) -> bool {
-        let place_word = match place {
+        let position_code = match position {
             Position::Log(index) => index << 1,
             Position::Applied(index) => index << 1 | 1,
         };
-        self.digest = self.digest.then(id.session).then(id.sequence).then(place_word);
+        self.digest = self.digest.then(id.session).then(id.sequence).then(position_code);
         self.digest = fold_response(self.digest, response);
-        // No copy of it needs to be watched any more: a second effect is noticed elsewhere.
+        // Its copies need not be watched any more: other checks notice a second effect.
         let client = self.request_copies.remove(&id).map_or(0, |copies| copies.client);
-        let told = ReceivedReply { when: now, client, id };
-        if let Some(diary) = &mut self.traces {
-            diary.entry(id).or_default().answer = Some(told.evidence(place, Some(response)));
+        let reply = ReceivedReply { when: now, client, id };
+        if let Some(traces) = &mut self.traces {
+            traces.entry(id).or_default().answer = Some(reply.evidence(position, Some(response)));
         }
         if let Some(witness) = &mut self.witness
-            && let Err(broken) = witness.record_response(id, place, response, now.0)
+            && let Err(broken) = witness.record_response(id, position, response, now.0)
         {
-            self.fail_witness(&broken, told.evidence(place, Some(response)));
+            self.fail_witness(&broken, reply.evidence(position, Some(response)));
         }
-        let (Position::Log(index) | Position::Applied(index)) = place;
+        let (Position::Log(index) | Position::Applied(index)) = position;
         if self.furthest_reply.is_none_or(|(furthest, _)| furthest <= index) {
-            self.furthest_reply = Some((index, told));
+            self.furthest_reply = Some((index, reply));
         }
-        // After the witness: that sees faults which no client happens to notice, and knows the order that was broken.
+        // After the witness: it notices faults that no client sees, and knows the order that was violated.
         if let Some(stream) = &mut self.stream
             && let Err(broken) = stream.record_response(id, response)
         {
@@ -319,24 +324,24 @@ impl Observer {
         self.failure.is_none()
     }
 
-    /// An answer reaches a client.
+    /// A reply reaches a client.
     pub(crate) fn count_reply(&mut self) {
-        if let Some(answers) = &mut self.replies_checked {
-            *answers += 1;
+        if let Some(count) = &mut self.replies_checked {
+            *count += 1;
         }
     }
 
-    /// An answer does not belong to what was asked. Whoever got it takes no notice of it. Returns whether all promises are
-    /// kept so far.
+    /// A reply does not match its request. The client ignores it. Returns whether no property is violated so
+    /// far.
     #[cold]
-    pub(crate) fn answered_wrongly(&mut self, sentence: String, sides: [Evidence; 1]) -> bool {
+    pub(crate) fn answered_wrongly(&mut self, sentence: String, evidence: [Evidence; 1]) -> bool {
         if self.replies_checked.is_some() {
-            self.fail(Failure::new(WRONG_ANSWER, sentence).with_evidence(sides));
+            self.fail(Failure::new(WRONG_ANSWER, sentence).with_evidence(evidence));
         }
         self.failure.is_none()
     }
 
-    /// A client will take no answer any more. No observation, only leave to forget.
+    /// A client stops waiting for a response. Not an observation: the checkers may forget the call.
     pub(crate) fn gave_up(&mut self, id: RequestId) {
         if let Some(witness) = &mut self.witness {
             witness.record_abandoned(id);
@@ -346,7 +351,7 @@ impl Observer {
         }
     }
 
-    /// A client knows that its request did not happen and never will. Returns whether all promises are kept so far.
+    /// A client knows that its request never takes effect. Returns whether no property is violated so far.
     pub(crate) fn failed(&mut self, id: RequestId) -> bool {
         if let Some(witness) = &mut self.witness {
             witness.record_abandoned(id);
@@ -359,30 +364,30 @@ impl Observer {
         self.failure.is_none()
     }
 
-    /// Whether what clients saw was found to be in order, and that by itself: not every workload tells enough for that.
+    /// Whether the client history alone was shown to be linearizable. Not every workload allows that.
     pub(crate) fn is_linearizable(&self) -> bool {
         self.stream.as_ref().is_some_and(|stream| stream.verdict() == StreamVerdict::Linearizable)
     }
 
-    /// How often each promise was looked at.
+    /// How often each property was checked.
     pub(crate) fn checks(&self) -> Vec<(&'static str, u64)> {
         let properties = self.checker.iter().flat_map(Checker::checks);
-        let answers = self.replies_checked.iter().map(|answers| (WRONG_ANSWER, *answers));
+        let replies = self.replies_checked.iter().map(|replies| (WRONG_ANSWER, *replies));
         let witness = self.witness.iter().map(|witness| (WITNESS, witness.checks()));
         let stream = self.stream.iter().map(|stream| (LINEARIZABILITY, stream.checks()));
-        properties.chain(answers).chain(witness).chain(stream).collect()
+        properties.chain(replies).chain(witness).chain(stream).collect()
     }
 
-    /// What the run has reached.
+    /// How often each milestone was reached.
     pub(crate) fn milestones(&self) -> Vec<(&'static str, u64)> {
         let reached = self.checker.iter().flat_map(|checker| checker.milestones().iter());
         reached.map(|(milestone, count)| (milestone.name(), count)).chain(self.milestone_counts).collect()
     }
 
-    /// A server has reached a situation that no fact tells.
+    /// Counts a milestone that a server reports.
     pub(crate) fn count_milestone(&mut self, milestone: &str) {
-        if let Some(told) = self.milestone_counts.iter_mut().find(|told| told.0 == milestone) {
-            told.1 += 1;
+        if let Some(entry) = self.milestone_counts.iter_mut().find(|entry| entry.0 == milestone) {
+            entry.1 += 1;
         }
     }
 
@@ -398,70 +403,69 @@ impl Observer {
 
     #[cold]
     fn fail_witness(&mut self, broken: &WitnessFailure, now: Evidence) {
-        let diary = |id: Option<RequestId>| self.traces.as_ref()?.get(&id?);
-        let (own, other) = (diary(Some(broken.id)), diary(broken.with));
+        let trace = |id: Option<RequestId>| self.traces.as_ref()?.get(&id?);
+        let (own, other) = (trace(Some(broken.id)), trace(broken.with));
         let effects =
-            |diary: Option<&RequestTrace>| diary.map_or_else(Vec::new, |diary| diary.effects.clone());
-        let mut sides = match broken.flaw {
+            |trace: Option<&RequestTrace>| trace.map_or_else(Vec::new, |trace| trace.effects.clone());
+        let mut evidence = match broken.flaw {
             ViolationKind::NeverCalled => Vec::new(),
             ViolationKind::AppliedTwice | ViolationKind::NotApplied => effects(own),
             ViolationKind::AppliedLate => {
-                let told =
-                    |(index, told): (Index, ReceivedReply)| told.evidence(Position::Applied(index), None);
-                self.furthest_reply.map(told).into_iter().collect()
+                let from_reply =
+                    |(index, reply): (Index, ReceivedReply)| reply.evidence(Position::Applied(index), None);
+                self.furthest_reply.map(from_reply).into_iter().collect()
             }
             ViolationKind::RealTime => {
-                let answer = other.and_then(|diary| diary.answer.clone());
-                answer.into_iter().chain(own.and_then(|diary| diary.call.clone())).collect()
+                let answer = other.and_then(|trace| trace.answer.clone());
+                answer.into_iter().chain(own.and_then(|trace| trace.call.clone())).collect()
             }
             ViolationKind::Answer => effects(if broken.with.is_some() { other } else { own }),
         };
-        sides.push(now);
-        self.fail(Failure::new(WITNESS, broken.sentence.clone()).with_evidence(sides));
+        evidence.push(now);
+        self.fail(Failure::new(WITNESS, broken.sentence.clone()).with_evidence(evidence));
     }
 
-    /// What clashes in an explanation: where each of the two operations whose order closes its circle had its effect, or
-    /// what its client was told. Where nobody wrote what was seen: who refused to write it.
+    /// The evidence for an explanation: the effects or responses of the two operations whose order closes its
+    /// cycle. If no operation wrote what was read: the rejections of requests that would have.
     pub(crate) fn evidence(&self, explanation: &Explanation) -> Vec<Evidence> {
         let stuck = explanation.stuck.id;
         let edges = &explanation.edges;
-        let is_turned = |edge: &&OrderingEdge| {
+        let is_reversed = |edge: &&OrderingEdge| {
             edges.iter().any(|other| (other.before, other.after) == (edge.after, edge.before))
         };
-        let last = edges.iter().rev().find(is_turned).or(edges.last());
+        let last = edges.iter().rev().find(is_reversed).or(edges.last());
         let last = last.map(|edge| [edge.before, edge.after]);
-        let ids = last.map_or(vec![stuck], |places| {
-            places.iter().map(|&place| explanation.operations[place].id).collect()
-        });
-        let side = |id: &RequestId| {
-            let diary = self.traces.as_ref()?.get(id)?;
-            diary.effects.first().or(diary.answer.as_ref()).or(diary.call.as_ref()).cloned()
+        let ids = last
+            .map_or(vec![stuck], |pair| pair.iter().map(|&index| explanation.operations[index].id).collect());
+        let request_evidence = |id: &RequestId| {
+            let trace = self.traces.as_ref()?.get(id)?;
+            trace.effects.first().or(trace.answer.as_ref()).or(trace.call.as_ref()).cloned()
         };
-        let mut sides: Vec<Evidence> = ids.iter().filter_map(side).collect();
+        let mut evidence: Vec<Evidence> = ids.iter().filter_map(request_evidence).collect();
         if edges.is_empty()
-            && let Some((_, seen)) = &explanation.stuck.returned
+            && let Some((_, response)) = &explanation.stuck.returned
         {
             for (id, copies) in self.request_copies.iter().filter(|(_, copies)| copies.outstanding == 0) {
-                match copies.ask {
+                match copies.body {
                     RequestBody::Operation(Operation { key, action })
-                        if key == explanation.key && response_shows_write(seen, action) =>
+                        if key == explanation.key && response_shows_write(response, action) =>
                     {
-                        sides.extend(self.rejection_evidence(*id));
+                        evidence.extend(self.rejection_evidence(*id));
                     }
                     _ => {}
                 }
             }
         }
-        sides
+        evidence
     }
 
     #[cold]
     fn fail_linearizability(&mut self, broken: &StreamViolation) {
-        let answer = self.traces.as_ref().and_then(|diary| diary.get(&broken.id)?.answer.clone());
+        let answer = self.traces.as_ref().and_then(|traces| traces.get(&broken.id)?.answer.clone());
         self.fail(Failure::new(LINEARIZABILITY, broken.to_string()).with_evidence(answer));
     }
 
-    /// A promise was broken. Only the first one counts: what comes after follows from it.
+    /// Records a failure. Only the first one counts, since later ones may follow from it.
     #[cold]
     pub(crate) fn fail(&mut self, failure: Failure) {
         self.failure.get_or_insert_with(|| Box::new(failure));
@@ -469,43 +473,45 @@ impl Observer {
 }
 
 impl ReceivedReply {
-    /// This as a side of a clash.
-    fn evidence(self, place: Position, response: Option<&Response>) -> Evidence {
+    /// This reply as evidence.
+    fn evidence(self, position: Position, response: Option<&Response>) -> Evidence {
         let (ReceivedReply { when: (at, step), client, id }, Position::Log(index) | Position::Applied(index)) =
-            (self, place);
-        let told = match (response, place) {
+            (self, position);
+        let text = match (response, position) {
             (None, _) => format!("is answered on {id}, from index {index}"),
-            (Some(response), Position::Log(_)) => format!("is told \"{response}\" on {id}, at index {index}"),
+            (Some(response), Position::Log(_)) => {
+                format!("receives \"{response}\" on {id}, at index {index}")
+            }
             (Some(response), Position::Applied(_)) => {
-                format!("is told \"{response}\" on {id}, from index {index}")
+                format!("receives \"{response}\" on {id}, from index {index}")
             }
         };
-        let what = EvidenceKind::Text(told, Some(index));
-        Evidence { at, step, actor: Actor::Client(client), request: Some(id), kind: what }
+        let kind = EvidenceKind::Text(text, Some(index));
+        Evidence { at, step, actor: Actor::Client(client), request: Some(id), kind }
     }
 }
 
-/// Whether an answer shows what this would have written.
-fn response_shows_write(seen: &Response, action: Action) -> bool {
+/// Whether a response shows what this action would have written.
+fn response_shows_write(response: &Response, action: Action) -> bool {
     let written = match action {
         Action::Put(value) | Action::CompareAndSet { value, .. } => Content::Present(value),
         Action::Append(value) | Action::Replace(value) => Content::Present(value),
         Action::Delete(deletion) => Content::Absent(deletion),
-        // No client of a run asks for other objects than registers and lists.
+        // Runs use only registers and lists.
         _ => return false,
     };
-    match seen {
+    match response {
         Response::Holds(content) | Response::Mismatch(Some(content)) => *content == written,
         Response::List(elements) => elements.iter().any(|element| Content::Present(*element) == written),
         _ => false,
     }
 }
 
-/// A digest followed by one fact: whose, which, and each of its words.
+/// A digest followed by one fact: its node, its number, and its fields.
 #[inline]
 fn fold_fact(digest: Digest, node: Node, fact: &Fact) -> Digest {
     let head = |kind: u64| digest.then(node << 8 | kind);
-    // What a server states may be anything.
+    // A server may state any number.
     let voter = |vote: Option<Node>| vote.map_or(0, |node| node.wrapping_add(1));
     match *fact {
         Fact::Started { term, vote, base, last, digest } => head(1)
@@ -573,7 +579,7 @@ fn fold_fact(digest: Digest, node: Node, fact: &Fact) -> Digest {
     }
 }
 
-/// A number for how a change is made.
+/// A number for the kind of a change.
 fn change_kind_code(change: &ConfChange) -> u64 {
     match change {
         ConfChange::Steps(_) => 1,
@@ -582,7 +588,7 @@ fn change_kind_code(change: &ConfChange) -> u64 {
     }
 }
 
-/// A digest followed by who belongs to a group, and by what else is known of it.
+/// A digest followed by a configuration.
 fn fold_configuration(digest: Digest, configuration: &Configuration) -> Digest {
     let sets = [&configuration.voters, &configuration.joint, &configuration.learners];
     let digest = configuration.digest.map_or(digest, |whole| digest.then(whole.0));
@@ -591,7 +597,7 @@ fn fold_configuration(digest: Digest, configuration: &Configuration) -> Digest {
     })
 }
 
-/// A digest followed by what a client was told.
+/// A digest followed by a response.
 fn fold_response(digest: Digest, response: &Response) -> Digest {
     let content = |digest: Digest, content: &Content| match *content {
         Content::Absent(number) => digest.then(0).then(number),

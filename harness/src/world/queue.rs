@@ -1,27 +1,27 @@
-//! What is yet to happen, in the order in which it will.
+//! The event queue: events by time.
 //!
-//! The heap holds only when and where: twenty-four bytes that move through the caches while the payloads lie still in
-//! a slab. Nothing is allocated once the queue has been as long as it gets.
+//! The heap holds entries of 24 bytes; payloads stay in place in a slab. Nothing is allocated once the queue
+//! has reached its greatest length.
 
 use invariants::Time;
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
-/// Things that will happen, by time; of one time, in the order in which they were put here.
+/// Events by time; events of the same time in the order in which they were pushed.
 pub struct Queue<E> {
     heap: BinaryHeap<HeapEntry>,
     slab: Vec<Option<E>>,
     free: Vec<u32>,
     sequence: u64,
-    /// During which event each payload was put here, by its slot.
+    /// The event during which each payload was pushed, by slot.
     causes: Vec<u64>,
-    /// The event that is happening.
+    /// The number of the current event.
     current_event: u64,
-    /// During which one it was put here.
+    /// The event during which the current one was pushed.
     cause: u64,
 }
 
-/// When something happens, and where in the slab it lies.
+/// The time of an event, and its slot in the slab.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct HeapEntry {
     at: Time,
@@ -37,7 +37,7 @@ impl HeapEntry {
 }
 
 impl Ord for HeapEntry {
-    /// Reversed: the heap's greatest is what happens first.
+    /// Reversed: the heap's maximum is the earliest event.
     fn cmp(&self, other: &HeapEntry) -> Ordering {
         other.key().cmp(&self.key())
     }
@@ -50,7 +50,7 @@ impl PartialOrd for HeapEntry {
 }
 
 impl<E> Queue<E> {
-    /// An empty queue with room for what an ordinary run has in flight.
+    /// An empty queue with room for the events of a usual run.
     #[must_use]
     pub fn new() -> Queue<E> {
         Queue {
@@ -64,7 +64,7 @@ impl<E> Queue<E> {
         }
     }
 
-    /// Lets something happen at this time, after everything else that was put at the same time.
+    /// Schedules an event at this time, after all others of the same time.
     pub fn push(&mut self, at: Time, event: E) {
         let slot = match self.free.pop() {
             Some(slot) => {
@@ -75,47 +75,47 @@ impl<E> Queue<E> {
             None => {
                 self.slab.push(Some(event));
                 self.causes.push(self.current_event);
-                u32::try_from(self.slab.len() - 1).expect("fewer than 2^32 things are in flight")
+                u32::try_from(self.slab.len() - 1).expect("fewer than 2^32 events are in flight")
             }
         };
         self.heap.push(HeapEntry { at, sequence: self.sequence, slot });
         self.sequence += 1;
     }
 
-    /// What happens next, and when.
+    /// Takes the earliest event, with its time.
     pub fn pop(&mut self) -> Option<(Time, E)> {
-        let place = self.heap.pop()?;
-        let event = self.slab[place.slot as usize].take().expect("each place has its payload");
-        self.cause = self.causes[place.slot as usize];
-        self.free.push(place.slot);
-        Some((place.at, event))
+        let entry = self.heap.pop()?;
+        let event = self.slab[entry.slot as usize].take().expect("each heap entry has a payload in the slab");
+        self.cause = self.causes[entry.slot as usize];
+        self.free.push(entry.slot);
+        Some((entry.at, event))
     }
 
-    /// From now on, what is put here was put here during this event.
+    /// Events that are pushed from now on have this event as their cause.
     #[inline]
     pub fn set_current_event(&mut self, event: u64) {
         self.current_event = event;
     }
 
-    /// During which event that was put here which was taken out last.
+    /// The event during which the one popped last was pushed.
     #[must_use]
     pub fn cause(&self) -> u64 {
         self.cause
     }
 
-    /// When the next thing happens.
+    /// The time of the earliest event.
     #[must_use]
     pub fn next_time(&self) -> Option<Time> {
-        self.heap.peek().map(|place| place.at)
+        self.heap.peek().map(|entry| entry.at)
     }
 
-    /// How many things are yet to happen.
+    /// How many events are scheduled.
     #[must_use]
     pub fn len(&self) -> usize {
         self.heap.len()
     }
 
-    /// Whether nothing will ever happen again.
+    /// Whether no event is scheduled.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.heap.is_empty()
@@ -134,12 +134,12 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_place_is_small() {
+    fn heap_entry_has_24_bytes() {
         assert_eq!(size_of::<HeapEntry>(), 24);
     }
 
     #[test]
-    fn the_slab_is_used_again() {
+    fn free_slots_are_reused() {
         let mut queue = Queue::new();
         for round in 0..10_000_u64 {
             queue.push(round, round);
@@ -153,7 +153,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn things_happen_by_time_and_then_as_they_were_put(times in prop::collection::vec(0..20_u64, 0..200)) {
+        fn events_pop_by_time_then_in_push_order(times in prop::collection::vec(0..20_u64, 0..200)) {
             let mut queue = Queue::new();
             for (number, at) in times.iter().enumerate() {
                 queue.push(*at, number);

@@ -1,4 +1,4 @@
-//! The application lane: the state machine, its snapshots, and who waits for it.
+//! The application lane: the state machine, its snapshots, and its open requests.
 
 use super::compaction::CompactionPolicy;
 use super::entry::{fact_configuration, payload_digest};
@@ -13,31 +13,31 @@ use std::collections::VecDeque;
 
 type CoreHost<'a> = Host<'a, Envelope>;
 
-/// The application lane: the state machine, and who waits for it.
+/// The application lane: the state machine and its open requests.
 pub(super) struct ApplicationLane {
     kv: Kv,
     settings: KvConfig,
     policy: CompactionPolicy,
     applied: u64,
-    /// Who asked, by the number that the core knows the request by.
+    /// Open requests, by the number under which the core knows them.
     requests: Vec<Option<PendingRequest>>,
     free: Vec<usize>,
-    /// What the entries applied in this step came to: nearly always that is when somebody asks.
+    /// Results of the entries applied in this step: responses are nearly always needed in the same step.
     results: VecDeque<(u64, Option<ClientResponse>)>,
 }
 
-/// Who waits for an answer.
+/// The source of an open request.
 #[derive(Clone, Copy)]
 pub(super) enum PendingRequest {
     Client(u64, Request),
-    /// Who runs the group: it asks for changes and transfers, each with a number.
+    /// The operator, with the number to respond to.
     Operator(u64),
-    /// This lane itself: it hands over its state as a snapshot.
+    /// This lane itself, which passes its state to the core as a snapshot.
     Snapshot,
 }
 
 impl ApplicationLane {
-    /// Of a new incarnation: nothing is applied, nobody waits.
+    /// The lane of a new incarnation: nothing is applied, no request is open.
     pub(super) fn new(settings: KvConfig, policy: CompactionPolicy) -> ApplicationLane {
         ApplicationLane {
             kv: Kv::new(settings),
@@ -50,33 +50,33 @@ impl ApplicationLane {
         }
     }
 
-    /// Whoever may ask what the entries applied in this step came to has asked.
+    /// Ends a step: the results of its entries are not needed any more.
     pub(super) fn end_step(&mut self) {
         self.results.clear();
     }
 
-    /// The stamp of a command that is proposed now.
-    pub(super) fn stamp(&self, host: &CoreHost<'_>) -> Option<u64> {
+    /// The timestamp for a command that is proposed now.
+    pub(super) fn timestamp(&self, host: &CoreHost<'_>) -> Option<u64> {
         self.kv.timestamp(host.wall_time())
     }
 
-    /// Remembers who asked. The number is free again once it is answered.
-    pub(super) fn add_request(&mut self, asker: PendingRequest) -> RequestId {
-        let place = self.free.pop().unwrap_or_else(|| {
+    /// Adds an open request. Its number is free again once it is finished.
+    pub(super) fn add_request(&mut self, request: PendingRequest) -> RequestId {
+        let slot = self.free.pop().unwrap_or_else(|| {
             self.requests.push(None);
             self.requests.len() - 1
         });
-        self.requests[place] = Some(asker);
-        RequestId(place as u64)
+        self.requests[slot] = Some(request);
+        RequestId(slot as u64)
     }
 
     fn take_request(&mut self, request: RequestId) -> PendingRequest {
-        let place = request.0 as usize;
-        self.free.push(place);
-        self.requests[place].take().expect("a request is answered once")
+        let slot = request.0 as usize;
+        self.free.push(slot);
+        self.requests[slot].take().expect("a request must be answered only once")
     }
 
-    /// The state is what a snapshot says.
+    /// Replaces the state by that of a snapshot.
     pub(super) fn restore(&mut self, host: &mut CoreHost<'_>, snapshot: &Snapshot) {
         let (kv, state) = read_image(self.settings, &snapshot.data);
         self.kv = kv;
@@ -86,7 +86,7 @@ impl ApplicationLane {
         host.trace(|| format!("restores its state from a snapshot up to {}", snapshot.last));
     }
 
-    /// The state as it is, if it is time for a snapshot: after which entry, its image, and after which entry the log stays.
+    /// If a snapshot is due: its last index, its image, and the index after which the log keeps its entries.
     pub(super) fn snapshot_if_due(&mut self, host: &mut CoreHost<'_>) -> Option<(Index, Bytes, Index)> {
         let trailing = self.policy.due(host.now())?;
         self.policy.reset(host.now());
@@ -94,7 +94,7 @@ impl ApplicationLane {
         Some((Index(self.applied), image, Index(self.applied.saturating_sub(trailing))))
     }
 
-    /// States what is in a snapshot that was just made: what somebody else will read out of its bytes.
+    /// States the contents of a new snapshot, as they are read from its bytes.
     pub(super) fn record_snapshot(&self, host: &mut CoreHost<'_>, snapshot: &Snapshot) {
         let last = LogId { index: snapshot.last.index.0, term: snapshot.last.term.0 };
         let (_, state) = read_image(self.settings, &snapshot.data);
@@ -104,8 +104,8 @@ impl ApplicationLane {
     }
 
     pub(super) fn apply(&mut self, host: &mut CoreHost<'_>, first: Index, entries: &[Entry]) {
-        // Whoever waits for one of these asks in this step, and mostly nobody does.
-        let asked = self.free.len() < self.requests.len();
+        // Responses to these entries are needed in this step only, and usually there are none.
+        let has_requests = self.free.len() < self.requests.len();
         let wall = host.wall_time();
         for (index, entry) in (first.0..).zip(entries) {
             let command: &[u8] = if let Payload::Command(command) = &entry.payload { command } else { &[] };
@@ -119,7 +119,7 @@ impl ApplicationLane {
                 effect: outcome.took_effect,
             });
             self.applied = index;
-            if asked {
+            if has_requests {
                 self.results.push_back((index, outcome.response));
             }
         }
@@ -141,21 +141,21 @@ impl ApplicationLane {
         host.reply(client, Reply { id: request.id, response: ClientResponse::Read { applied, response } });
     }
 
-    /// A request has ended. `leads`: whether this server led when it was answered.
+    /// Finishes a request. `leads`: whether this server led when the core responded.
     pub(super) fn finish_request(
         &mut self,
         host: &mut CoreHost<'_>,
         request: RequestId,
-        answer: raft_core::Response,
+        response: raft_core::Response,
         leads: bool,
     ) {
         let (client, request) = match self.take_request(request) {
             PendingRequest::Client(client, request) => (client, request),
-            // One that is refused was overtaken; the next one is made when it is due.
+            // A rejected snapshot is outdated; the next one is made when it is due.
             PendingRequest::Snapshot => return,
-            PendingRequest::Operator(request) => return respond_to_operator(host, request, answer),
+            PendingRequest::Operator(request) => return respond_to_operator(host, request, response),
         };
-        let answer = match answer {
+        let response = match response {
             raft_core::Response::Applied { index } => {
                 if !leads {
                     host.count_milestone(PROPOSAL_FORWARDED);
@@ -164,11 +164,11 @@ impl ApplicationLane {
                     self.results.pop_front();
                 }
                 match self.results.front_mut() {
-                    Some((applied, answer)) if *applied == index.0 => answer.take(),
-                    // Passed on, and applied here before the leader's word came.
+                    Some((applied, response)) if *applied == index.0 => response.take(),
+                    // Forwarded, and applied here before the leader's response arrived.
                     _ => self.kv.cached_response(request.id),
                 }
-                // Its client has long had the answer, and the session has let go of it: nobody waits.
+                // The session has dropped the response, since its client has received it: it is not needed.
                 .unwrap_or(ClientResponse::Unknown)
             }
             raft_core::Response::NotLeader { hint } => ClientResponse::NotLeader(hint.map(|hint| hint.0)),
@@ -176,10 +176,10 @@ impl ApplicationLane {
             | raft_core::Response::Transferred
             | raft_core::Response::TransferCancelled
             | raft_core::Response::Compacted => ClientResponse::Unknown,
-            raft_core::Response::Rejected(why) => match why {
+            raft_core::Response::Rejected(rejection) => match rejection {
                 Rejection::TransferInProgress => ClientResponse::TransferInProgress,
                 Rejection::Halted => ClientResponse::Halted,
-                // All but the first two answer what only an operator asks, or this lane.
+                // Only the first two answer client requests; the others answer an operator or this lane.
                 Rejection::TooMuchUncommitted
                 | Rejection::TooManyRequests
                 | Rejection::LearnerTooFarBehind
@@ -194,34 +194,35 @@ impl ApplicationLane {
                 | Rejection::SnapshotNotApplied => ClientResponse::Busy,
             },
         };
-        host.reply(client, Reply { id: request.id, response: answer });
+        host.reply(client, Reply { id: request.id, response });
     }
 }
 
-/// An operator's command has ended.
-fn respond_to_operator(host: &mut CoreHost<'_>, request: u64, answer: raft_core::Response) {
-    match answer {
+/// Finishes an operator's command.
+fn respond_to_operator(host: &mut CoreHost<'_>, request: u64, response: raft_core::Response) {
+    match response {
         raft_core::Response::Transferred => host.count_milestone(TRANSFER_COMPLETED),
         raft_core::Response::Rejected(Rejection::TransferFailed | Rejection::TransferTargetRemoved) => {
             host.count_milestone(TRANSFER_ABORTED);
         }
         _ => {}
     }
-    let answer = match answer {
-        // A leader that is asked to pass leadership to itself keeps it.
+    let response = match response {
+        // A transfer to the leader itself changes nothing.
         raft_core::Response::Applied { .. }
         | raft_core::Response::Transferred
         | raft_core::Response::TransferCancelled => OperatorResponse::Done,
-        // The last answers only a snapshot.
+        // `Compacted` answers only a snapshot.
         raft_core::Response::Unknown | raft_core::Response::Compacted => OperatorResponse::Unknown,
-        raft_core::Response::NotLeader { .. } => OperatorResponse::Rejected(answer.to_string()),
-        raft_core::Response::Rejected(why) => OperatorResponse::Rejected(why.to_string()),
+        raft_core::Response::NotLeader { .. } => OperatorResponse::Rejected(response.to_string()),
+        raft_core::Response::Rejected(rejection) => OperatorResponse::Rejected(rejection.to_string()),
     };
-    host.respond_to_operator(request, &answer);
+    host.respond_to_operator(request, &response);
 }
 
-/// The state that an image holds, and its digest. Bytes that are no image are a verdict on whoever handed them over, and not
-/// a panic: they stand for the empty state under a digest of their own, which no server that applied the log ever had.
+/// The state in an image, and its digest. An invalid image does not panic: it gives the empty state under a
+/// digest of its own, which no server has that applied the log. So the checker blames the server that made
+/// the image.
 fn read_image(settings: KvConfig, image: &[u8]) -> (Kv, Digest) {
     match Kv::from_bytes(settings, image) {
         Ok(kv) => {
@@ -243,9 +244,9 @@ mod tests {
     use crate::world::World;
     use std::sync::Arc;
 
-    /// The property that a run breaks in which a server applies an entry, and this is then handed over as a snapshot of the
-    /// state after it.
-    fn broken_by(image: impl Fn(&Kv) -> Vec<u8>, restores: bool) -> Option<String> {
+    /// The property that is broken if a server applies an entry and then makes or restores a snapshot with
+    /// this image of the state.
+    fn broken_property(image: impl Fn(&Kv) -> Vec<u8>, restores: bool) -> Option<String> {
         let mut world = World::new(&plan::generate(0), &Options::default());
         let settings = KvConfig::default();
         let mut lane = ApplicationLane::new(settings, CompactionPolicy::new(None, 0));
@@ -273,16 +274,20 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_no_image_break_the_property_of_snapshots() {
+    fn invalid_image_breaks_snapshot_consistency() {
         for restores in [true, false] {
-            assert_eq!(broken_by(Kv::to_bytes, restores), None);
+            assert_eq!(broken_property(Kv::to_bytes, restores), None);
             let corrupt: [fn(&Kv) -> Vec<u8>; 3] = [
                 |_| Vec::new(),
                 |kv| [kv.to_bytes(), vec![0]].concat(),
                 |kv| kv.to_bytes().iter().map(|byte| byte ^ 0x80).collect(),
             ];
             for image in corrupt {
-                assert_eq!(broken_by(image, restores).as_deref(), Some("snapshot-consistency"), "restores: {restores}");
+                assert_eq!(
+                    broken_property(image, restores).as_deref(),
+                    Some("snapshot-consistency"),
+                    "restores: {restores}"
+                );
             }
         }
     }

@@ -1,10 +1,10 @@
-//! The disk lane: each save of the core as one record, in order, several syncs in flight.
+//! The disk lane: writes each save of the core as one record, in order, with several syncs in flight.
 //!
-//! A write that replaces everything before is a new log: written beside the old one, synced, switched, synced, reported.
-//! Writes that come meanwhile wait, as they do until what was recovered is durable.
+//! A save that replaces everything before is a new log file: written beside the old one, synced, renamed,
+//! synced, reported. Later saves wait meanwhile, as they do until the recovered log is durable.
 //!
-//! A sync that fails is the end of this lane: what it was to make durable may be lost, and no later sync would say so.
-//! Nothing is written any more; a restart finds out what is there.
+//! After a failed sync this lane writes nothing more: what the sync covered may be lost, and no later sync
+//! would report that. A restart reads what is on the disk.
 
 use super::entry::{encode, payload_digest};
 use super::wal::{SyncMark, Wal, WalCheckpoint};
@@ -23,65 +23,66 @@ type CoreHost<'a> = Host<'a, Envelope>;
 /// The disk lane: records in order, several syncs in flight.
 pub(super) struct DiskLane {
     wal: Wal,
-    /// Where the identities of new files come from.
+    /// Draws the ids of new files.
     rng: RngStream,
     max_in_flight_syncs: usize,
     syncs: Vec<LogSync>,
     next_token: u64,
-    /// The newest write in the log; whether a sync that covers it was begun; the newest that was reported durable.
+    /// The newest save in the log; whether it needs a new sync; the newest save that was reported durable.
     last_written: SaveId,
     sync_needed: bool,
     last_reported: Option<SaveId>,
-    /// The write in the new file beside the log, and what is true once that is durable in the log's place.
+    /// The save in the new file beside the log, and the facts that hold once it is durable in place of the
+    /// log.
     pending_rewrite: Option<(SaveId, Vec<Fact>)>,
-    /// Writes that wait until what was recovered or rewritten is durable.
+    /// Saves that wait until the recovered or rewritten log is durable.
     queued_writes: VecDeque<(SaveId, QueuedWrite)>,
-    /// A sync has failed.
+    /// Whether a sync has failed.
     failed: bool,
 }
 
 /// A sync in flight.
 pub(super) struct LogSync {
     token: u64,
-    /// How far the log was, and with which write, when it began.
+    /// The state of the log when it began, and the newest save that it covers.
     mark: SyncMark,
     covers: SaveId,
 }
 
-/// A write that waits.
+/// A save that waits.
 enum QueuedWrite {
     Record(SaveRecord, bool),
     NewLog(LogRewrite),
 }
 
-/// One write that replaces everything written before.
+/// A save that replaces everything before.
 pub(super) struct LogRewrite {
     pub(super) term: u64,
     pub(super) vote: Option<u64>,
     pub(super) checkpoint: WalCheckpoint,
-    /// All entries after the base: term, kind, content.
+    /// All entries after the compacted prefix: term, kind, content.
     pub(super) entries: Vec<(u64, u8, Bytes)>,
-    /// What the disk may say once it is durable.
-    pub(super) truths: Vec<Fact>,
+    /// The facts that hold once it is durable.
+    pub(super) facts: Vec<Fact>,
 }
 
-/// What came of a sync.
+/// The result of a sync.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum SyncOutcome {
-    /// Nothing that is news.
+    /// Nothing new is durable.
     Unchanged,
-    /// Every write up to this one is durable.
+    /// All saves up to this one are durable.
     Saved(SaveId),
-    /// The disk refused; up to this write.
+    /// The sync failed; it covered the saves up to this one.
     Failed(SaveId),
 }
 
 impl DiskLane {
-    pub(super) fn new(wal: Wal, most_syncs: usize, chance: RngStream) -> DiskLane {
+    pub(super) fn new(wal: Wal, max_in_flight_syncs: usize, rng: RngStream) -> DiskLane {
         DiskLane {
             wal,
-            rng: chance,
-            max_in_flight_syncs: most_syncs,
+            rng,
+            max_in_flight_syncs,
             syncs: Vec::new(),
             next_token: 0,
             last_written: SaveId(0),
@@ -93,19 +94,19 @@ impl DiskLane {
         }
     }
 
-    /// Writes one record, or keeps it back while a cut tail or the old log could still come back underneath it.
-    pub(super) fn write(&mut self, host: &mut CoreHost<'_>, id: SaveId, write: &SaveRecord, cut: bool) {
+    /// Writes one record. Queues it while a truncated tail or the old log could come back beneath it.
+    pub(super) fn write(&mut self, host: &mut CoreHost<'_>, id: SaveId, save: &SaveRecord, truncates: bool) {
         if self.failed {
             return;
         }
         if self.wal.can_append() {
-            self.append(host, id, write, cut);
+            self.append(host, id, save, truncates);
         } else {
-            self.queued_writes.push_back((id, QueuedWrite::Record(write.clone(), cut)));
+            self.queued_writes.push_back((id, QueuedWrite::Record(save.clone(), truncates)));
         }
     }
 
-    /// Replaces the log, or keeps that back as well.
+    /// Replaces the log, or queues that.
     pub(super) fn rewrite(&mut self, host: &mut CoreHost<'_>, id: SaveId, rewrite: LogRewrite) {
         if self.failed {
             return;
@@ -117,17 +118,17 @@ impl DiskLane {
         }
     }
 
-    fn append(&mut self, host: &mut CoreHost<'_>, id: SaveId, write: &SaveRecord, cut: bool) {
-        let (term, vote) = (write.term.0, write.vote.map(|vote| vote.0));
-        let after = cut.then_some(write.after.0);
-        let entries = write.entries.iter().map(|entry| {
+    fn append(&mut self, host: &mut CoreHost<'_>, id: SaveId, save: &SaveRecord, truncates: bool) {
+        let (term, vote) = (save.term.0, save.vote.map(|vote| vote.0));
+        let after = truncates.then_some(save.after.0);
+        let entries = save.entries.iter().map(|entry| {
             let (kind, bytes) = encode(&entry.payload);
             (entry.term.0, kind, bytes)
         });
         let disk = host.disk();
         self.wal.append(disk, term, vote, after, entries);
         disk.attach(Fact::Saved { term, vote, after });
-        for (index, entry) in (write.after.0 + 1..).zip(&*write.entries) {
+        for (index, entry) in (save.after.0 + 1..).zip(&*save.entries) {
             disk.attach(Fact::SavedEntry {
                 index,
                 term: entry.term.0,
@@ -138,16 +139,16 @@ impl DiskLane {
         self.sync_needed = true;
     }
 
-    /// The first step of replacing the log: the new one is written beside it.
+    /// The first step of replacing the log: writes the new one beside it.
     fn write_new_log(&mut self, host: &mut CoreHost<'_>, id: SaveId, rewrite: LogRewrite) {
-        let LogRewrite { term, vote, checkpoint: kept, entries, truths } = rewrite;
+        let LogRewrite { term, vote, checkpoint, entries, facts } = rewrite;
         let hard_state = match host.bug(HostBug::CompactionRewriteLosesHardstate.info()) {
             false => (term, vote),
             true => (0, None),
         };
-        let identity = self.rng.next_u64();
-        self.wal.rewrite(host.disk(), identity, hard_state, &kept, entries);
-        self.pending_rewrite = Some((id, truths));
+        let file_id = self.rng.next_u64();
+        self.wal.rewrite(host.disk(), file_id, hard_state, &checkpoint, entries);
+        self.pending_rewrite = Some((id, facts));
         self.sync_needed = true;
         host.fire_trigger(Trigger::Rewriting);
         if host.bug(HostBug::InstallNotAtomic.info()) {
@@ -157,15 +158,15 @@ impl DiskLane {
         }
     }
 
-    /// The second step: once the new log is durable, it takes the old one's place.
+    /// The second step: once the new log is durable, renames it over the old one.
     fn switch_if_durable(&mut self, host: &mut CoreHost<'_>) {
         if !self.wal.is_rewrite_durable() {
             return;
         }
-        let (id, truths) = self.pending_rewrite.take().expect("a new log has a write in it");
+        let (id, facts) = self.pending_rewrite.take().expect("a new log must belong to a save");
         let disk = host.disk();
         self.wal.switch_to_new_file(disk);
-        truths.into_iter().for_each(|truth| disk.attach(truth));
+        facts.into_iter().for_each(|fact| disk.attach(fact));
         self.last_written = id;
         self.sync_needed = true;
     }
@@ -183,14 +184,18 @@ impl DiskLane {
         self.next_token += 1;
     }
 
-    /// A sync has ended, well or not.
-    pub(super) fn end_sync(&mut self, host: &mut CoreHost<'_>, token: u64, well: bool) -> SyncOutcome {
-        let place = self.syncs.iter().position(|sync| sync.token == token).expect("only what was begun ends");
-        let LogSync { mark, covers, .. } = self.syncs.swap_remove(place);
+    /// Completes a sync.
+    pub(super) fn end_sync(&mut self, host: &mut CoreHost<'_>, token: u64, succeeded: bool) -> SyncOutcome {
+        let index = self
+            .syncs
+            .iter()
+            .position(|sync| sync.token == token)
+            .expect("a sync must have been started before it ends");
+        let LogSync { mark, covers, .. } = self.syncs.swap_remove(index);
         if self.failed {
             return SyncOutcome::Unchanged;
         }
-        if !well && !host.bug(HostBug::PersistFailureIgnored.info()) {
+        if !succeeded && !host.bug(HostBug::PersistFailureIgnored.info()) {
             self.failed = true;
             self.sync_needed = false;
             self.queued_writes.clear();
@@ -202,14 +207,14 @@ impl DiskLane {
             && let Some((id, waiting)) = self.queued_writes.pop_front()
         {
             match waiting {
-                QueuedWrite::Record(write, cut) => self.append(host, id, &write, cut),
+                QueuedWrite::Record(save, truncates) => self.append(host, id, &save, truncates),
                 QueuedWrite::NewLog(rewrite) => self.write_new_log(host, id, rewrite),
             }
         }
         self.sync_if_needed(host);
-        let news = Some(covers) > self.last_reported;
+        let is_new = Some(covers) > self.last_reported;
         self.last_reported = self.last_reported.max(Some(covers));
-        if news { SyncOutcome::Saved(covers) } else { SyncOutcome::Unchanged }
+        if is_new { SyncOutcome::Saved(covers) } else { SyncOutcome::Unchanged }
     }
 }
 

@@ -1,4 +1,4 @@
-//! The built-in system: `raft-core` on a real write-ahead log.
+//! The built-in system: `raft-core` with a write-ahead log.
 
 pub mod wal;
 pub mod directory_id;

@@ -1,7 +1,7 @@
-//! A server around `raft-core`: carries out the three lanes of its effects, and states the facts.
+//! A server around `raft-core`: executes its effects in three lanes, and states the facts.
 //!
-//! Facts are stated from what the core says and from what leaves this server: claims from its state before and after
-//! each step, promises from the messages as they go, truths attached to the bytes that they speak of.
+//! Facts follow from the state of the core before and after each step, from the messages sent, and from the
+//! bytes that became durable.
 
 use super::application_lane::{ApplicationLane, PendingRequest};
 use super::compaction::CompactionPolicy;
@@ -29,32 +29,32 @@ type CoreHost<'a> = Host<'a, Envelope>;
 
 /// A server of the built-in system.
 pub enum RaftServer {
-    /// It takes part.
+    /// The server runs.
     Running(Box<RunningServer>),
-    /// What it had promised is damaged: it neither votes nor acknowledges, and says nothing.
+    /// Durable promises are damaged: the server neither votes nor acknowledges, and sends nothing.
     Damaged,
 }
 
-/// A server that takes part.
+/// A running server.
 pub struct RunningServer {
     raft: Raft,
     disk: DiskLane,
     application: ApplicationLane,
     /// Reused from step to step.
     effects: Vec<Effect>,
-    /// What the core was last seen to be.
+    /// The state of the core that facts have stated.
     recorded: RecordedState,
 }
 
-/// What facts were stated about.
+/// What facts have stated.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct RecordedState {
     term: u64,
     leads: bool,
     commit_index: u64,
-    /// Where the log ends, as stated by `Appended` and `Truncated`.
+    /// The end of the log, as stated by `Appended` and `Truncated`.
     last_index: u64,
-    /// The newest term in which it said that it campaigns.
+    /// The last term of which it was stated that the server campaigns.
     campaigned_term: u64,
 }
 
@@ -63,7 +63,7 @@ impl Server for RaftServer {
 
     fn boot(host: &mut CoreHost<'_>) -> RaftServer {
         match RunningServer::boot(host) {
-            Ok(member) => RaftServer::Running(Box::new(member)),
+            Ok(server) => RaftServer::Running(Box::new(server)),
             Err(damaged) => {
                 host.fail_stop(&damaged.to_string());
                 RaftServer::Damaged
@@ -72,58 +72,60 @@ impl Server for RaftServer {
     }
 
     fn step(&mut self, host: &mut CoreHost<'_>, arrival: Arrival<Envelope>) {
-        if let RaftServer::Running(member) = self {
-            member.handle_arrival(host, arrival);
+        if let RaftServer::Running(server) = self {
+            server.handle_arrival(host, arrival);
         }
     }
 
     fn deadline(&self) -> Option<LocalTime> {
         match self {
-            RaftServer::Running(member) => member.raft.deadline().map(|due| due.0),
+            RaftServer::Running(server) => server.raft.deadline().map(|due| due.0),
             RaftServer::Damaged => None,
         }
     }
 
-    fn is_heartbeat(letter: &Envelope) -> bool {
-        matches!(&letter.message, Message::AppendEntries { entries, .. } if entries.is_empty())
+    fn is_heartbeat(envelope: &Envelope) -> bool {
+        matches!(&envelope.message, Message::AppendEntries { entries, .. } if entries.is_empty())
     }
 }
 
 impl RunningServer {
     fn boot(host: &mut CoreHost<'_>) -> Result<RunningServer, DamagedFile> {
-        let mut chance = host.rng().clone();
-        // First, so that it does not depend on whether a log is begun or found.
-        let seed = chance.next_u64();
-        let (wal, recovered) = Wal::open(host.disk(), &mut chance)?;
-        let promised = recovered.records > 0 || recovered.checkpoint.is_some();
+        let mut rng = host.rng().clone();
+        // Drawn first, so that it does not depend on whether a log is found.
+        let seed = rng.next_u64();
+        let (wal, recovered) = Wal::open(host.disk(), &mut rng)?;
+        let has_log = recovered.records > 0 || recovered.checkpoint.is_some();
         let drawn = host.directory_id_of(host.node());
-        let identity = DirectoryId(directory_id::open(host.disk(), drawn, promised)?);
-        let config = core_config(host, identity, seed);
-        let kept = recovered.checkpoint.map(core_checkpoint);
+        let directory_id = DirectoryId(directory_id::open(host.disk(), drawn, has_log)?);
+        let config = core_config(host, directory_id, seed);
+        let checkpoint = recovered.checkpoint.map(core_checkpoint);
         let entries: Vec<Entry> = recovered.entries.into_iter().map(decode_entry).collect();
-        let base = kept.as_ref().map_or(LogId::default(), |kept| fact_log_id(kept.compacted));
+        let compacted =
+            checkpoint.as_ref().map_or(LogId::default(), |checkpoint| fact_log_id(checkpoint.compacted));
         let last = LogId {
-            index: base.index + entries.len() as u64,
-            term: entries.last().map_or(base.term, |entry| entry.term.0),
+            index: compacted.index + entries.len() as u64,
+            term: entries.last().map_or(compacted.term, |entry| entry.term.0),
         };
         let digest = entries
             .iter()
             .fold(Digest::EMPTY, |log, entry| log.then_entry(entry.term.0, payload_digest(&entry.payload)));
         let (term, vote) = (recovered.term, recovered.vote);
-        host.record_fact(Fact::Started { term, vote, base, last, digest });
-        host.trace(|| format!("starts with term {term}, log after {base} up to {last}"));
+        host.record_fact(Fact::Started { term, vote, base: compacted, last, digest });
+        host.trace(|| format!("starts with term {term}, log after {compacted} up to {last}"));
         let recovered =
-            Recovered { term: raft_core::Term(term), vote: vote.map(NodeId), checkpoint: kept, entries };
-        let raft = Raft::new(config, recovered, Timestamp(host.now()))
-            .unwrap_or_else(|error| panic!("a server does not start: {error}"));
+            Recovered { term: raft_core::Term(term), vote: vote.map(NodeId), checkpoint, entries };
+        let raft = Raft::new(config, recovered, Timestamp(host.now())).unwrap_or_else(|error| {
+            panic!("raft-core rejects its configuration or the recovered state: {error}")
+        });
         for (index, configuration) in raft.log().configurations() {
             host.record_fact(configured_fact(*index, configuration));
         }
-        let mut disk = DiskLane::new(wal, host.plan().raft.max_in_flight_syncs as usize, chance);
+        let mut disk = DiskLane::new(wal, host.plan().raft.max_in_flight_syncs as usize, rng);
         host.disk().attach(Fact::SavedRecovered);
         disk.begin_sync(host);
         let policy = CompactionPolicy::new(host.plan().compaction.clone(), host.now());
-        let mut member = RunningServer {
+        let mut server = RunningServer {
             recorded: RecordedState {
                 term,
                 leads: false,
@@ -136,34 +138,34 @@ impl RunningServer {
             application: ApplicationLane::new(KvConfig::from_plan(host.plan()), policy),
             effects: Vec::new(),
         };
-        // A snapshot says how far everything was committed.
-        member.record_commit(host);
-        Ok(member)
+        // A snapshot implies that its entries are committed.
+        server.record_commit(host);
+        Ok(server)
     }
 
     fn handle_arrival(&mut self, host: &mut CoreHost<'_>, arrival: Arrival<Envelope>) {
         let input = match arrival {
             Arrival::Timer => Input::Timer,
-            Arrival::Message { message: letter, .. } => Input::Receive(self.restamp(host, letter)),
+            Arrival::Message { message, .. } => Input::Receive(self.replace_timestamp(host, message)),
             Arrival::Request { client, request } => {
                 let number = self.application.add_request(PendingRequest::Client(client, request));
                 if request.read_operation().is_some() {
                     Input::Read { request: number }
                 } else {
                     let mut command = Vec::with_capacity(64);
-                    kv::encode(&request, self.application.stamp(host), &mut command);
+                    kv::encode(&request, self.application.timestamp(host), &mut command);
                     Input::Propose { request: number, command: command.into() }
                 }
             }
-            Arrival::Operator { request, command: deed } => {
+            Arrival::Operator { request, command } => {
                 let request = self.application.add_request(PendingRequest::Operator(request));
-                match deed {
+                match command {
                     OperatorCommand::Transfer(to) => Input::Transfer { request, to: NodeId(to) },
-                    OperatorCommand::Change { steps, by_joint } => {
-                        let steps: Vec<ConfChangeOp> =
-                            steps.into_iter().flat_map(|it| core_ops(host, it)).collect();
+                    OperatorCommand::Change { steps: ops, by_joint } => {
+                        let ops: Vec<ConfChangeOp> =
+                            ops.into_iter().flat_map(|step| core_ops(host, step)).collect();
                         let change =
-                            if by_joint { ConfChange::ExplicitJoint(steps) } else { ConfChange::Auto(steps) };
+                            if by_joint { ConfChange::ExplicitJoint(ops) } else { ConfChange::Auto(ops) };
                         Input::ConfChange { request, change }
                     }
                     OperatorCommand::Leave => Input::ConfChange { request, change: ConfChange::LeaveJoint },
@@ -192,37 +194,37 @@ impl RunningServer {
         }
     }
 
-    /// What a follower passes on was stamped by its clock. Log time is told by the leader's, so that one goes instead: the
-    /// core never looks into a command, and appends what arrives as it is.
-    fn restamp(&self, host: &CoreHost<'_>, mut letter: Envelope) -> Envelope {
-        if let Message::Forward { request: ForwardRequest::Propose(command), .. } = &mut letter.message
+    /// Replaces the timestamp of a forwarded command. A follower set it from its own clock, but log time
+    /// follows the leader's clock. The core appends commands without looking into them.
+    fn replace_timestamp(&self, host: &CoreHost<'_>, mut envelope: Envelope) -> Envelope {
+        if let Message::Forward { request: ForwardRequest::Propose(command), .. } = &mut envelope.message
             && self.raft.is_leader()
-            && let Some(stamp) = self.application.stamp(host)
-            && let Some(stamped) = kv::replace_timestamp(command, stamp)
+            && let Some(timestamp) = self.application.timestamp(host)
+            && let Some(replaced) = kv::replace_timestamp(command, timestamp)
         {
-            *command = stamped.into();
+            *command = replaced.into();
         }
-        letter
+        envelope
     }
 
-    /// Carries out what the core wants done. Saves come first, so that what they append is stated before anything that
-    /// rests on it; between the lanes the order is free.
+    /// Executes effects. Saves come first, so that the entries are stated before anything that depends on
+    /// them; the lanes are otherwise independent.
     fn execute_effects(&mut self, host: &mut CoreHost<'_>) {
         self.record_role(host);
         let mut effects = std::mem::take(&mut self.effects);
-        // What a leader commits stood in its log before, and what it appends now may follow from that; what others
-        // commit may have come with the same message.
+        // A leader commits only entries that were in its log before, and what it appends now may follow from
+        // the commit. On other servers the entries may have come with the same message.
         if self.raft.is_leader() {
             self.record_commit(host);
         }
         for effect in &effects {
-            if let Effect::Save { id, record: write } = effect {
-                host.trace(|| format!("saves {write}"));
-                if let Some(kept) = &write.checkpoint {
-                    self.rewrite(host, *id, write, kept);
+            if let Effect::Save { id, record: save } = effect {
+                host.trace(|| format!("saves {save}"));
+                if let Some(checkpoint) = &save.checkpoint {
+                    self.rewrite(host, *id, save, checkpoint);
                 } else {
-                    let cut = self.record_log(host, write);
-                    self.disk.write(host, *id, write, cut);
+                    let truncates = self.record_log(host, save);
+                    self.disk.write(host, *id, save, truncates);
                 }
             }
         }
@@ -232,18 +234,18 @@ impl RunningServer {
         for effect in effects.drain(..) {
             match effect {
                 Effect::Save { .. } => {}
-                Effect::Send(letter) => {
-                    let to = letter.to.id.0;
-                    self.record_promise(host, to, &letter.message);
-                    host.send(to, letter);
+                Effect::Send(envelope) => {
+                    let to = envelope.to.id.0;
+                    self.record_promise(host, to, &envelope.message);
+                    host.send(to, envelope);
                 }
                 Effect::Restore(snapshot) => self.application.restore(host, &snapshot),
                 Effect::Apply { first, entries } => self.application.apply(host, first, &entries),
                 Effect::ReadNow { request, confirmation } => {
                     self.application.read(host, request, confirmation)
                 }
-                Effect::Respond { request, response: answer } => {
-                    self.application.finish_request(host, request, answer, leads);
+                Effect::Respond { request, response } => {
+                    self.application.finish_request(host, request, response, leads);
                 }
             }
         }
@@ -251,22 +253,23 @@ impl RunningServer {
         self.effects = effects;
     }
 
-    /// One write that replaces all before: states what it means, and hands it to the disk with what is true once it is
-    /// durable.
-    fn rewrite(&mut self, host: &mut CoreHost<'_>, id: SaveId, write: &SaveRecord, kept: &Checkpoint) {
-        let Checkpoint { snapshot, compacted: base, configuration: at_base, installed } = kept;
+    /// Replaces the log: states what the save means, and passes it to the disk with the facts that hold once
+    /// it is durable.
+    fn rewrite(&mut self, host: &mut CoreHost<'_>, id: SaveId, save: &SaveRecord, checkpoint: &Checkpoint) {
+        let Checkpoint { snapshot, compacted, configuration: compacted_configuration, installed } =
+            checkpoint;
         let last = fact_log_id(snapshot.last);
         if *installed {
             let configuration = Box::new(fact_configuration(&snapshot.configuration));
             host.record_fact(Fact::SnapshotInstalled { last, configuration });
-            // What the core took over from it, and not what it should have taken.
+            // State what the core adopted, which a bug may have changed.
             host.record_fact(configured_fact(Index(last.index), self.raft.log().configuration()));
             self.recorded.last_index = last.index;
         } else {
             self.application.record_snapshot(host, snapshot);
         }
-        let (term, vote, base) = (write.term.0, write.vote.map(|vote| vote.0), fact_log_id(*base));
-        let entries = write.entries.iter().map(|entry| {
+        let (term, vote, compacted) = (save.term.0, save.vote.map(|vote| vote.0), fact_log_id(*compacted));
+        let entries = save.entries.iter().map(|entry| {
             let (kind, bytes) = encode(&entry.payload);
             (entry.term.0, kind, bytes.into_owned().into())
         });
@@ -277,16 +280,20 @@ impl RunningServer {
                 last,
                 configuration: encode_configuration(&snapshot.configuration).into(),
                 data: snapshot.data.clone(),
-                base,
-                base_configuration: encode_configuration(at_base).into(),
+
+                compacted,
+                compacted_configuration: encode_configuration(compacted_configuration).into(),
             },
             entries: entries.collect(),
-            truths: vec![Fact::Saved { term, vote, after: None }, Fact::SavedSnapshot { base, last }],
+            facts: vec![
+                Fact::Saved { term, vote, after: None },
+                Fact::SavedSnapshot { base: compacted, last },
+            ],
         };
         self.disk.rewrite(host, id, rewrite);
     }
 
-    /// States how far everything is committed, as far as this server knows.
+    /// States the commit index, if it has changed.
     fn record_commit(&mut self, host: &mut CoreHost<'_>) {
         let index = self.raft.commit_index().0;
         if index != self.recorded.commit_index {
@@ -295,7 +302,7 @@ impl RunningServer {
         }
     }
 
-    /// States what has become of term and role.
+    /// States changes of term and role.
     fn record_role(&mut self, host: &mut CoreHost<'_>) {
         let (term, leads) = (self.raft.term().0, self.raft.is_leader());
         let before = self.recorded;
@@ -303,7 +310,7 @@ impl RunningServer {
             return;
         }
         if before.leads && before.term == term {
-            // It commits that it belongs to the group no more, and leaves: the commit is the last that it does as leader.
+            // The leader commits its own removal and steps down: it commits as leader.
             self.record_commit(host);
         }
         (self.recorded.term, self.recorded.leads) = (term, leads);
@@ -316,7 +323,7 @@ impl RunningServer {
         }
         if leads {
             if self.recorded.campaigned_term != term {
-                // Alone in its group it asks nobody, and counts itself all the same.
+                // A single voter sends no vote request, but it campaigns.
                 self.recorded.campaigned_term = term;
                 host.record_fact(Fact::Campaigned { term });
             }
@@ -325,13 +332,13 @@ impl RunningServer {
         }
     }
 
-    /// States what a write does to the log. Returns whether it cuts it.
-    fn record_log(&mut self, host: &mut CoreHost<'_>, write: &SaveRecord) -> bool {
-        let cut = write.after.0 < self.recorded.last_index;
-        if cut {
-            host.record_fact(Fact::Truncated { after: write.after.0 });
+    /// States the effect of a save on the log. Returns whether it truncates the log.
+    fn record_log(&mut self, host: &mut CoreHost<'_>, save: &SaveRecord) -> bool {
+        let truncates = save.after.0 < self.recorded.last_index;
+        if truncates {
+            host.record_fact(Fact::Truncated { after: save.after.0 });
         }
-        for (index, entry) in (write.after.0 + 1..).zip(&*write.entries) {
+        for (index, entry) in (save.after.0 + 1..).zip(&*save.entries) {
             host.record_fact(Fact::Appended {
                 index,
                 term: entry.term.0,
@@ -341,11 +348,11 @@ impl RunningServer {
                 host.record_fact(configured_fact(Index(index), configuration));
             }
         }
-        self.recorded.last_index = write.after.0 + write.entries.len() as u64;
-        cut
+        self.recorded.last_index = save.after.0 + save.entries.len() as u64;
+        truncates
     }
 
-    /// States what a message promises, as it leaves.
+    /// States the promise that a message makes, when it is sent.
     fn record_promise(&mut self, host: &mut CoreHost<'_>, to: u64, message: &Message) {
         match *message {
             Message::RequestVote { term, .. } if self.recorded.campaigned_term != term.0 => {
@@ -355,28 +362,28 @@ impl RunningServer {
             Message::RequestVoteResponse { term, granted: true } => {
                 host.record_fact(Fact::Voted { term: term.0, candidate: to });
             }
-            Message::AppendEntriesResponse { term, match_index: matched, .. } => {
-                host.record_fact(Fact::Acknowledged { term: term.0, index: matched.0 });
+            Message::AppendEntriesResponse { term, match_index, .. } => {
+                host.record_fact(Fact::Acknowledged { term: term.0, index: match_index.0 });
             }
             _ => {}
         }
     }
 }
 
-/// How this server is set up.
-fn core_config(host: &CoreHost<'_>, identity: DirectoryId, seed: u64) -> Config {
+/// The configuration of the core.
+fn core_config(host: &CoreHost<'_>, directory_id: DirectoryId, seed: u64) -> Config {
     let (plan, raft) = (host.plan(), &host.plan().raft);
-    let unless_none = |limit: u64| if limit == 0 { u64::MAX } else { limit };
-    let founders: Vec<NodeId> = (1..=plan.initial_voters()).map(NodeId).collect();
+    let limit_or_max = |limit: u64| if limit == 0 { u64::MAX } else { limit };
+    let initial_voters: Vec<NodeId> = (1..=plan.initial_voters()).map(NodeId).collect();
     Config {
         id: NodeId(host.node()),
-        directory_id: identity,
+        directory_id,
         cluster: plan.seed,
-        directory_ids: founders
+        directory_ids: initial_voters
             .iter()
             .map(|&node| (node, DirectoryId(host.initial_directory_id_of(node.0))))
             .collect(),
-        voters: founders,
+        voters: initial_voters,
         election_timeout: raft.election_timeout.0,
         election_timeout_spread: raft.election_timeout_spread.0,
         heartbeat_interval: raft.heartbeat.0,
@@ -385,27 +392,28 @@ fn core_config(host: &CoreHost<'_>, identity: DirectoryId, seed: u64) -> Config 
         lease_drift: raft.lease_drift.map(|drift| drift.0),
         forward: raft.forward,
         max_batch_entries: raft.batch as usize,
-        max_batch_bytes: unless_none(raft.batch_bytes),
+        max_batch_bytes: limit_or_max(raft.batch_bytes),
         max_in_flight_messages: raft.window as usize,
-        max_in_flight_bytes: unless_none(raft.window_bytes),
-        max_uncommitted_bytes: unless_none(raft.uncommitted_bytes),
-        max_requests: usize::try_from(unless_none(raft.requests)).unwrap_or(usize::MAX),
-        max_promotion_lag: unless_none(raft.promotion_lag),
-        max_chunk_bytes: unless_none(raft.chunk).min(1 << 30) as usize,
+        max_in_flight_bytes: limit_or_max(raft.window_bytes),
+        max_uncommitted_bytes: limit_or_max(raft.uncommitted_bytes),
+        max_requests: usize::try_from(limit_or_max(raft.requests)).unwrap_or(usize::MAX),
+        max_promotion_lag: limit_or_max(raft.promotion_lag),
+        max_chunk_bytes: limit_or_max(raft.chunk).min(1 << 30) as usize,
         seed,
         bug: bugs::enabled_bug(plan.bug.as_deref(), Bug::named),
     }
 }
 
-/// What the log keeps in place of its beginning, as the core has it.
-fn core_checkpoint(kept: wal::WalCheckpoint) -> Checkpoint {
-    let id = |id: LogId| raft_core::LogId { index: Index(id.index), term: raft_core::Term(id.term) };
-    let wal::WalCheckpoint { last, configuration, data, base, base_configuration } = kept;
+/// The checkpoint of the log, in the types of the core.
+fn core_checkpoint(checkpoint: wal::WalCheckpoint) -> Checkpoint {
+    let log_id =
+        |log_id: LogId| raft_core::LogId { index: Index(log_id.index), term: raft_core::Term(log_id.term) };
+    let wal::WalCheckpoint { last, configuration, data, compacted, compacted_configuration } = checkpoint;
     let configuration = Arc::new(decode_configuration(&configuration));
     Checkpoint {
-        snapshot: Snapshot { last: id(last), configuration, data },
-        compacted: id(base),
-        configuration: Arc::new(decode_configuration(&base_configuration)),
+        snapshot: Snapshot { last: log_id(last), configuration, data },
+        compacted: log_id(compacted),
+        configuration: Arc::new(decode_configuration(&compacted_configuration)),
         installed: false,
     }
 }
@@ -414,12 +422,16 @@ fn fact_log_id(id: raft_core::LogId) -> LogId {
     LogId { index: id.index.0, term: id.term.0 }
 }
 
-/// A step as the core wants it. Whoever runs the group knows which life of a server it wants in it.
-fn core_ops(host: &CoreHost<'_>, step: plan::MembershipOp) -> Vec<ConfChangeOp> {
-    let identify = |node| ConfChangeOp::SetDirectoryId(NodeId(node), DirectoryId(host.directory_id_of(node)));
-    match step {
-        plan::MembershipOp::Voter(node) => vec![identify(node), ConfChangeOp::AddVoter(NodeId(node))],
-        plan::MembershipOp::Learner(node) => vec![identify(node), ConfChangeOp::AddLearner(NodeId(node))],
+/// A membership operation in the types of the core. The operator knows the current directory id of each
+/// server.
+fn core_ops(host: &CoreHost<'_>, op: plan::MembershipOp) -> Vec<ConfChangeOp> {
+    let set_directory_id =
+        |node| ConfChangeOp::SetDirectoryId(NodeId(node), DirectoryId(host.directory_id_of(node)));
+    match op {
+        plan::MembershipOp::Voter(node) => vec![set_directory_id(node), ConfChangeOp::AddVoter(NodeId(node))],
+        plan::MembershipOp::Learner(node) => {
+            vec![set_directory_id(node), ConfChangeOp::AddLearner(NodeId(node))]
+        }
         plan::MembershipOp::Remove(node) => vec![ConfChangeOp::Remove(NodeId(node))],
     }
 }

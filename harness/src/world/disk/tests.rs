@@ -1,4 +1,4 @@
-//! The disk against a stupid twin, which keeps a copy of every durable file and the list of the writes since.
+//! The disk against a simple model that keeps a copy of each durable file and the list of writes since.
 
 use super::*;
 use crate::rng::stream;
@@ -7,40 +7,40 @@ use std::collections::{BTreeMap, BTreeSet};
 
 const FILES: [FileName; 3] = ["log", "state", "new"];
 
-/// Which file has which name.
+/// Files by name.
 type Names = BTreeMap<FileName, usize>;
 
-/// The twin's disk: every file that there ever was, and lists of names.
+/// The model of a disk: every file that ever existed, and lists of names.
 #[derive(Clone, Default, Debug)]
-struct Twins {
-    files: Vec<Twin>,
-    /// What a loss of power cannot change.
+struct DiskModel {
+    files: Vec<FileModel>,
+    /// Names that a loss of power cannot change.
     durable: Names,
-    /// What names were after each change, with its number and whether it can be lost by itself.
+    /// The names after each change, with its number and whether it can be lost by itself.
     changes: Vec<(u64, bool, Names)>,
     witnesses: Vec<Witness>,
 }
 
-/// An append that went on with a file: its number, the file, and the files that were wholly durable when it was begun, each
-/// with its newest write.
+/// An append to a non-empty file: its number, the file, and the files that were wholly durable when it began,
+/// each with its newest write.
 type Witness = (u64, usize, Vec<(usize, u64)>);
 
-impl Twins {
-    /// As the page cache shows them.
+impl DiskModel {
+    /// Names as the page cache shows them.
     fn names(&self) -> &Names {
         self.changes.last().map_or(&self.durable, |change| &change.2)
     }
 
-    fn named(&self, name: FileName) -> Option<&Twin> {
+    fn named(&self, name: FileName) -> Option<&FileModel> {
         self.names().get(name).map(|file| &self.files[*file])
     }
 
-    /// The file of this name, begun if there is none.
-    fn file(&mut self, name: FileName, number: u64) -> &mut Twin {
+    /// The file of this name; created if there is none.
+    fn file(&mut self, name: FileName, number: u64) -> &mut FileModel {
         if !self.names().contains_key(name) {
             let mut names = self.names().clone();
             names.insert(name, self.files.len());
-            self.files.push(Twin::default());
+            self.files.push(FileModel::default());
             if self.changes.is_empty() {
                 self.durable = names;
             } else {
@@ -60,7 +60,7 @@ impl Twins {
         self.changes.push((number, true, names));
     }
 
-    /// One write of a file.
+    /// One write to a file.
     fn write(&mut self, name: FileName, number: u64, op: Op) {
         self.file(name, number);
         let place = self.names()[name];
@@ -96,7 +96,7 @@ impl Twins {
     }
 
     fn cache(&self, name: FileName) -> Vec<u8> {
-        self.named(name).map(Twin::cache).unwrap_or_default()
+        self.named(name).map(FileModel::cache).unwrap_or_default()
     }
 
     fn has_unsynced(&self) -> bool {
@@ -104,14 +104,14 @@ impl Twins {
             || FILES.iter().filter_map(|name| self.named(name)).any(|file| !file.writes.is_empty())
     }
 
-    /// What names may be after a loss of power. A file that was begun is not lost by itself.
+    /// The names that a loss of power may leave. A creation is not lost by itself.
     fn names_left(&self) -> Vec<Names> {
         let states = [&self.durable].into_iter().chain(self.changes.iter().map(|change| &change.2));
         let goes_on = self.changes.iter().map(|change| !change.1).chain([false]);
         states.zip(goes_on).filter(|(_, goes_on)| !goes_on).map(|(names, _)| names.clone()).collect()
     }
 
-    /// Takes over what a loss of power has left, if there is an explanation.
+    /// Adopts what a loss of power has left. Returns whether it can be explained.
     fn lose_power(&mut self, disk: &Disk) -> bool {
         let left = |names: &Names| {
             FILES.iter().all(|name| {
@@ -121,12 +121,12 @@ impl Twins {
         };
         let Some(names) = self.names_left().into_iter().find(left) else { return false };
         for (name, file) in &names {
-            let twin = &mut self.files[*file];
-            if twin.writes.iter().any(|(_, op, _)| matches!(op, Op::Cut(_))) {
-                twin.guards.clear();
+            let file_model = &mut self.files[*file];
+            if file_model.writes.iter().any(|(_, op, _)| matches!(op, Op::Cut(_))) {
+                file_model.guards.clear();
             }
-            twin.writes.clear();
-            twin.durable = disk.read(name).to_vec();
+            file_model.writes.clear();
+            file_model.durable = disk.read(name).to_vec();
         }
         self.changes.clear();
         self.durable = names;
@@ -134,15 +134,15 @@ impl Twins {
     }
 }
 
-/// One file of the twin.
+/// The model of a file.
 #[derive(Clone, Default, Debug)]
-struct Twin {
+struct FileModel {
     durable: Vec<u8>,
-    /// With their numbers, and for each how much of the file was durable when it was begun.
+    /// With their numbers, and how much of the file was durable when each began.
     writes: Vec<(u64, Op, usize)>,
-    /// What the durable appends since the last cut guard.
+    /// What durable appends since the last truncation guard.
     guards: Vec<usize>,
-    /// The number of its newest write.
+    /// The number of the newest write.
     newest: u64,
 }
 
@@ -153,7 +153,7 @@ enum Op {
 }
 
 impl Op {
-    /// In the file as it is on the platter, wherever earlier writes were lost.
+    /// Applies the write to the contents on disk, even if earlier writes were lost.
     fn apply(&self, file: &mut Vec<u8>) {
         match self {
             Op::Cut(to) => file.resize(*to, 0),
@@ -172,7 +172,7 @@ impl Op {
     }
 }
 
-impl Twin {
+impl FileModel {
     fn cache(&self) -> Vec<u8> {
         let mut file = self.durable.clone();
         self.writes.iter().for_each(|(_, op, _)| op.apply(&mut file));
@@ -207,7 +207,7 @@ impl Twin {
         self.guards.iter().copied().max().filter(|_| !cut).unwrap_or(0)
     }
 
-    /// Whether some subset of the writes, the last of it torn in some way, leaves this.
+    /// Whether some subset of the writes, the last of it torn in some way, leaves these contents.
     fn explains(&self, left: &[u8]) -> bool {
         (0..1_u32 << self.writes.len()).any(|subset| {
             let mut file = self.durable.clone();
@@ -226,7 +226,8 @@ impl Twin {
     }
 }
 
-/// Whether `left` is `file` with `kept` of these bytes at `at`, then nothing, or garbage up to the end of a sector.
+/// Whether `left` is `file` with the first `kept` of these bytes at `at`, followed by nothing or by garbage
+/// up to the end of a sector.
 fn torn(file: &[u8], at: usize, bytes: &[u8], kept: usize, left: &[u8]) -> bool {
     let mut clean = file.to_vec();
     Op::Append(at, bytes[..kept].to_vec()).apply(&mut clean);
@@ -242,7 +243,7 @@ fn torn(file: &[u8], at: usize, bytes: &[u8], kept: usize, left: &[u8]) -> bool 
 }
 
 #[derive(Clone, Debug)]
-enum Act {
+enum Step {
     Append(usize, Vec<u8>),
     Cut(usize, prop::sample::Index),
     Rename(usize, usize),
@@ -255,109 +256,109 @@ enum Act {
     Wipe,
 }
 
-fn act() -> impl Strategy<Value = Act> {
+fn step() -> impl Strategy<Value = Step> {
     let file = 0..FILES.len();
     let bytes = prop_oneof![
         prop::collection::vec(1..=255_u8, 0..20),
         (1..=255_u8, 400..1100_usize).prop_map(|(byte, length)| vec![byte; length]),
     ];
     prop_oneof![
-        8 => (file.clone(), bytes).prop_map(|(file, bytes)| Act::Append(file, bytes)),
-        2 => (file.clone(), any::<prop::sample::Index>()).prop_map(|(file, to)| Act::Cut(file, to)),
-        2 => (file.clone(), 1..FILES.len()).prop_map(|(from, by)| Act::Rename(from, (from + by) % FILES.len())),
-        1 => file.prop_map(Act::Remove),
-        3 => Just(Act::Attach),
-        4 => Just(Act::BeginSync),
-        4 => (0..4_usize).prop_map(Act::EndSync),
-        2 => Just(Act::LosePower),
-        1 => Just(Act::Rot),
-        1 => Just(Act::Wipe),
+        8 => (file.clone(), bytes).prop_map(|(file, bytes)| Step::Append(file, bytes)),
+        2 => (file.clone(), any::<prop::sample::Index>()).prop_map(|(file, to)| Step::Cut(file, to)),
+        2 => (file.clone(), 1..FILES.len()).prop_map(|(from, by)| Step::Rename(from, (from + by) % FILES.len())),
+        1 => file.prop_map(Step::Remove),
+        3 => Just(Step::Attach),
+        4 => Just(Step::BeginSync),
+        4 => (0..4_usize).prop_map(Step::EndSync),
+        2 => Just(Step::LosePower),
+        1 => Just(Step::Rot),
+        1 => Just(Step::Wipe),
     ]
 }
 
 proptest! {
     #[test]
-    fn a_disk_does_what_its_stupid_twin_does(seed in any::<u64>(), acts in prop::collection::vec(act(), 0..60)) {
-        let (mut disk, mut chance) = (Disk::new(), stream(seed, "disk", [0; 2]));
-        let mut twins = Twins::default();
+    fn disk_agrees_with_the_model(seed in any::<u64>(), steps in prop::collection::vec(step(), 0..60)) {
+        let (mut disk, mut rng) = (Disk::new(), stream(seed, "disk", [0; 2]));
+        let mut model = DiskModel::default();
         let (mut number, mut durable) = (0, 0);
         let mut syncs: Vec<(SyncTicket, Option<u64>)> = Vec::new();
-        let mut truths: Vec<(u64, Fact)> = Vec::new();
-        for (step, act) in acts.into_iter().enumerate() {
-            match act {
-                // Subsets are tried one by one: not too many.
-                Act::Append(file, _) | Act::Cut(file, _)
-                    if twins.named(FILES[file]).is_some_and(|twin| twin.writes.len() == 7) => {}
-                Act::Append(file, bytes) => {
+        let mut facts: Vec<(u64, Fact)> = Vec::new();
+        for (number_of_step, step) in steps.into_iter().enumerate() {
+            match step {
+                // The model tries all subsets: limit their number.
+                Step::Append(file, _) | Step::Cut(file, _)
+                    if model.named(FILES[file]).is_some_and(|file_model| file_model.writes.len() == 7) => {}
+                Step::Append(file, bytes) => {
                     number += 1;
                     let at = disk.append(FILES[file], |to| to.extend_from_slice(&bytes)) as usize;
-                    prop_assert_eq!(at, twins.cache(FILES[file]).len());
-                    twins.write(FILES[file], number, Op::Append(at, bytes));
+                    prop_assert_eq!(at, model.cache(FILES[file]).len());
+                    model.write(FILES[file], number, Op::Append(at, bytes));
                 }
-                Act::Cut(file, to) => {
+                Step::Cut(file, to) => {
                     number += 1;
-                    let to = to.index(twins.cache(FILES[file]).len() + 1);
+                    let to = to.index(model.cache(FILES[file]).len() + 1);
                     disk.truncate(FILES[file], to as u64);
-                    twins.write(FILES[file], number, Op::Cut(to));
+                    model.write(FILES[file], number, Op::Cut(to));
                 }
-                Act::Rename(file, _) | Act::Remove(file) if twins.named(FILES[file]).is_none() => {}
-                Act::Rename(from, to) => {
+                Step::Rename(file, _) | Step::Remove(file) if model.named(FILES[file]).is_none() => {}
+                Step::Rename(from, to) => {
                     number += 1;
                     disk.rename(FILES[from], FILES[to]);
-                    twins.rename(number, FILES[from], Some(FILES[to]));
+                    model.rename(number, FILES[from], Some(FILES[to]));
                 }
-                Act::Remove(file) => {
+                Step::Remove(file) => {
                     number += 1;
                     disk.remove(FILES[file]);
-                    twins.rename(number, FILES[file], None);
+                    model.rename(number, FILES[file], None);
                 }
-                Act::Attach => {
-                    let truth = Fact::Committed { index: step as u64 };
-                    disk.attach(truth.clone());
-                    truths.push((number, truth));
+                Step::Attach => {
+                    let fact = Fact::Committed { index: number_of_step as u64 };
+                    disk.attach(fact.clone());
+                    facts.push((number, fact));
                 }
-                Act::BeginSync => syncs.push((disk.begin_sync(), Some(number))),
-                Act::EndSync(_) if syncs.is_empty() => {}
-                Act::EndSync(place) => {
+                Step::BeginSync => syncs.push((disk.begin_sync(), Some(number))),
+                Step::EndSync(_) if syncs.is_empty() => {}
+                Step::EndSync(place) => {
                     let (ticket, covers) = syncs.remove(place % syncs.len());
                     let mut stated = Vec::new();
-                    disk.end_sync(ticket, |truth| stated.push(truth));
+                    disk.end_sync(ticket, |fact| stated.push(fact));
                     let mut should = Vec::new();
                     if let Some(covers) = covers {
                         durable = covers.max(durable);
-                        twins.settle(durable);
-                        should = truths.iter().filter(|truth| truth.0 <= durable).cloned().collect();
-                        truths.retain(|truth| truth.0 > durable);
+                        model.settle(durable);
+                        should = facts.iter().filter(|fact| fact.0 <= durable).cloned().collect();
+                        facts.retain(|fact| fact.0 > durable);
                     }
-                    prop_assert_eq!(stated, should.into_iter().map(|truth| truth.1).collect::<Vec<_>>());
+                    prop_assert_eq!(stated, should.into_iter().map(|fact| fact.1).collect::<Vec<_>>());
                 }
-                Act::LosePower => {
-                    disk.lose_power(&mut chance);
-                    prop_assert!(twins.lose_power(&disk), "{:?} left {:?}", twins, disk);
-                    twins.witnesses.clear();
+                Step::LosePower => {
+                    disk.lose_power(&mut rng);
+                    prop_assert!(model.lose_power(&disk), "{:?} left {:?}", model, disk);
+                    model.witnesses.clear();
                     durable = number;
                     syncs.iter_mut().for_each(|sync| sync.1 = None);
-                    truths.clear();
+                    facts.clear();
                 }
-                Act::Wipe => {
+                Step::Wipe => {
                     disk.wipe();
-                    twins = Twins::default();
+                    model = DiskModel::default();
                     durable = number;
                     syncs.iter_mut().for_each(|sync| sync.1 = None);
-                    truths.clear();
+                    facts.clear();
                 }
-                Act::Rot => {
-                    let struck = disk.flip_synced_bit(&mut chance);
+                Step::Rot => {
+                    let struck = disk.flip_synced_bit(&mut rng);
                     let mut flipped = 0;
                     let mut can = false;
                     for name in FILES {
-                        let Some(file) = twins.names().get(name).copied() else { continue };
-                        can |= twins.files[file].guarded() > 0;
-                        for (place, byte) in twins.cache(name).into_iter().enumerate() {
+                        let Some(file) = model.names().get(name).copied() else { continue };
+                        can |= model.files[file].guarded() > 0;
+                        for (place, byte) in model.cache(name).into_iter().enumerate() {
                             let bits = byte ^ disk.read(name)[place];
                             if bits != 0 {
-                                prop_assert!(place < twins.files[file].guarded());
-                                twins.files[file].durable[place] ^= bits;
+                                prop_assert!(place < model.files[file].guarded());
+                                model.files[file].durable[place] ^= bits;
                             }
                             flipped += bits.count_ones();
                         }
@@ -367,17 +368,17 @@ proptest! {
                 }
             }
             for name in FILES {
-                prop_assert_eq!(twins.named(name).is_some(), disk.contains(name));
-                prop_assert_eq!(&twins.cache(name), disk.read(name));
+                prop_assert_eq!(model.named(name).is_some(), disk.contains(name));
+                prop_assert_eq!(&model.cache(name), disk.read(name));
             }
-            prop_assert_eq!(disk.has_unsynced(), twins.has_unsynced());
+            prop_assert_eq!(disk.has_unsynced(), model.has_unsynced());
         }
     }
 }
 
 #[test]
-fn every_kind_of_loss_happens() {
-    let mut seen = BTreeSet::new();
+fn loss_of_power_has_all_modelled_outcomes() {
+    let mut outcomes = BTreeSet::new();
     for seed in 0..2000 {
         let mut disk = Disk::new();
         disk.append("log", |file| file.extend_from_slice(&[b'a'; 600]));
@@ -387,11 +388,11 @@ fn every_kind_of_loss_happens() {
         disk.append("log", |file| file.extend_from_slice(&[b'b'; 50]));
         disk.append("log", |file| file.extend_from_slice(&[b'c'; 1000]));
         disk.lose_power(&mut stream(seed, "loss", [0; 2]));
-        assert!(!disk.has_unsynced(), "what the platter has is durable");
+        assert!(!disk.has_unsynced(), "what is left after a loss of power is durable");
         let left = disk.read("log");
         let count = |byte| left.iter().filter(|there| **there == byte).count();
         let odd = left.iter().filter(|byte| !b"abc\0".contains(byte)).count();
-        seen.insert(match (count(b'a'), count(b'b'), count(b'c')) {
+        outcomes.insert(match (count(b'a'), count(b'b'), count(b'c')) {
             (600, 0, 0) => "all is lost, and the cut is undone",
             (100, 50, 1000) => "nothing is lost",
             (100, 50, 0) if left.len() == 150 => "the newest write is lost",
@@ -403,11 +404,11 @@ fn every_kind_of_loss_happens() {
             _ => "something else",
         });
     }
-    assert_eq!(seen.len(), 9, "{seen:#?}");
+    assert_eq!(outcomes.len(), 9, "{outcomes:#?}");
 }
 
 #[test]
-fn a_sync_that_ends_late_states_nothing_twice() {
+fn late_sync_states_no_fact_twice() {
     let mut disk = Disk::new();
     let mut stated = Vec::new();
     disk.append("log", |file| file.push(1));
@@ -422,40 +423,40 @@ fn a_sync_that_ends_late_states_nothing_twice() {
 }
 
 #[test]
-fn a_sync_in_flight_when_the_power_failed_is_void() {
+fn loss_of_power_cancels_syncs_in_flight() {
     let mut disk = Disk::new();
     disk.append("log", |file| file.push(1));
     let void = disk.begin_sync();
     disk.lose_power(&mut stream(0, "void", [0; 2]));
     disk.append("log", |file| file.push(2));
     disk.attach(Fact::SavedRecovered);
-    disk.end_sync(void, |_| panic!("nobody is told"));
+    disk.end_sync(void, |_| panic!("a cancelled sync must not state facts"));
     assert!(disk.has_unsynced());
 }
 
 #[test]
-fn what_can_be_told_from_a_torn_tail_may_rot_and_nothing_else() {
+fn bits_flip_only_where_a_later_write_is_durable() {
     let mut disk = Disk::new();
-    let mut chance = stream(0, "rot", [0; 2]);
-    assert!(!disk.flip_synced_bit(&mut chance), "there is nothing");
+    let mut rng = stream(0, "rot", [0; 2]);
+    assert!(!disk.flip_synced_bit(&mut rng), "an empty disk has no bit to flip");
     for round in 0..3 {
         disk.append("log", |file| file.extend_from_slice(&[0; 10]));
         let sync = disk.begin_sync();
-        assert_eq!(disk.flip_synced_bit(&mut chance), round > 1);
+        assert_eq!(disk.flip_synced_bit(&mut rng), round > 1);
         disk.end_sync(sync, |_| {});
         assert_eq!(
-            disk.flip_synced_bit(&mut chance),
+            disk.flip_synced_bit(&mut rng),
             round > 0,
-            "the newest record speaks of those before it"
+            "the newest durable record guards those before it"
         );
     }
     assert_eq!(disk.read("log")[20..], [0; 10]);
 }
 
-/// A careless host renames before it syncs: the name can survive what it stands for.
+/// A host that renames before it syncs: the name can survive without the bytes.
 #[test]
-fn a_rename_and_the_bytes_of_its_file_are_lost_one_without_the_other() {
-    let mut seen = BTreeSet::new();
+fn rename_and_file_contents_are_lost_independently() {
+    let mut outcomes = BTreeSet::new();
     for seed in 0..500 {
         let mut disk = Disk::new();
         disk.append("log", |file| file.extend_from_slice(b"old"));
@@ -465,7 +466,7 @@ fn a_rename_and_the_bytes_of_its_file_are_lost_one_without_the_other() {
         disk.rename("new", "log");
         assert_eq!((disk.read("log"), disk.contains("new")), (&b"new"[..], false));
         disk.lose_power(&mut stream(seed, "loss", [0; 2]));
-        seen.insert(match (disk.read("log"), disk.contains("new")) {
+        outcomes.insert(match (disk.read("log"), disk.contains("new")) {
             (b"new", false) => "nothing is lost",
             (b"old", true) if disk.read("new") == b"new" => "the rename is lost",
             (b"old", true) => "both are lost",
@@ -473,12 +474,12 @@ fn a_rename_and_the_bytes_of_its_file_are_lost_one_without_the_other() {
             _ => "something else",
         });
     }
-    assert_eq!(seen.len(), 4, "{seen:#?}");
-    assert!(!seen.contains("something else"));
+    assert_eq!(outcomes.len(), 4, "{outcomes:#?}");
+    assert!(!outcomes.contains("something else"));
 }
 
 #[test]
-fn a_rename_that_was_synced_stays_and_what_it_replaced_is_gone() {
+fn synced_rename_survives_and_the_replaced_file_is_gone() {
     for seed in 0..50 {
         let mut disk = Disk::new();
         disk.append("log", |file| file.extend_from_slice(b"old"));
@@ -495,20 +496,20 @@ fn a_rename_that_was_synced_stays_and_what_it_replaced_is_gone() {
     }
 }
 
-/// Bytes of which files can rot, in many tries.
+/// The files in which bits can flip, found in many tries.
 fn struck(disk: &Disk) -> BTreeSet<FileName> {
     let mut struck = BTreeSet::new();
     for seed in 0..100 {
-        let mut rotten = disk.clone();
-        if rotten.flip_synced_bit(&mut stream(seed, "rot", [0; 2])) {
-            struck.extend(FILES.into_iter().filter(|file| rotten.read(file) != disk.read(file)));
+        let mut flipped = disk.clone();
+        if flipped.flip_synced_bit(&mut stream(seed, "rot", [0; 2])) {
+            struck.extend(FILES.into_iter().filter(|file| flipped.read(file) != disk.read(file)));
         }
     }
     struck
 }
 
 #[test]
-fn rot_strikes_each_file_whose_loss_can_be_noticed_however_short_it_is() {
+fn bits_flip_in_each_guarded_file_however_short() {
     let mut disk = Disk::new();
     let synced = |disk: &mut Disk| {
         let sync = disk.begin_sync();
@@ -518,22 +519,22 @@ fn rot_strikes_each_file_whose_loss_can_be_noticed_however_short_it_is() {
     disk.append("log", |bytes| bytes.extend([2; 1_000]));
     assert_eq!(struck(&disk), BTreeSet::new());
     synced(&mut disk);
-    assert_eq!(struck(&disk), BTreeSet::new(), "nothing was written since");
-    // A file beside them says nothing about them: it may never be read.
+    assert_eq!(struck(&disk), BTreeSet::new(), "nothing was written after the sync");
+    // An append to a new file guards nothing: that file may never be read.
     disk.append("new", |bytes| bytes.extend([3; 10]));
     synced(&mut disk);
     assert_eq!(struck(&disk), BTreeSet::new());
     disk.append("log", |bytes| bytes.extend([4; 1_000]));
-    assert_eq!(struck(&disk), BTreeSet::new(), "what may be gone itself is no witness");
+    assert_eq!(struck(&disk), BTreeSet::new(), "a write that is not durable guards nothing");
     synced(&mut disk);
     assert_eq!(struck(&disk), BTreeSet::from(["log", "new", "state"]));
-    // The newest batch of the log itself has no witness.
+    // Nothing guards the newest batch of the log itself.
     for seed in 0..200 {
-        let mut rotten = disk.clone();
-        rotten.flip_synced_bit(&mut stream(seed, "rot", [0; 2]));
-        assert_eq!(rotten.read("log")[1_000..], disk.read("log")[1_000..]);
+        let mut flipped = disk.clone();
+        flipped.flip_synced_bit(&mut stream(seed, "rot", [0; 2]));
+        assert_eq!(flipped.read("log")[1_000..], disk.read("log")[1_000..]);
     }
-    // What is written anew has none either.
+    // Nothing guards what was written anew.
     disk.truncate("state", 0);
     disk.append("state", |bytes| bytes.push(5));
     synced(&mut disk);

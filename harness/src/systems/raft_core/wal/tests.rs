@@ -1,4 +1,4 @@
-//! The log against a list of all the states that were ever written.
+//! The log against the list of all states that were ever written.
 
 use super::*;
 use crate::rng::stream;
@@ -6,19 +6,19 @@ use crate::world::SyncTicket;
 use proptest::prelude::*;
 use rand::RngCore;
 
-/// What a node would recover after some number of records.
+/// What a node recovers after some number of records.
 #[derive(Clone, Default, PartialEq, Debug)]
 struct State {
     term: u64,
     vote: Option<u64>,
-    kept: Option<WalCheckpoint>,
-    /// After the base.
+    checkpoint: Option<WalCheckpoint>,
+    /// After the compacted ones.
     entries: Vec<(u64, Vec<u8>)>,
 }
 
 impl State {
-    fn base(&self) -> u64 {
-        self.kept.as_ref().map_or(0, |kept| kept.base.index)
+    fn compacted(&self) -> u64 {
+        self.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.compacted.index)
     }
 }
 
@@ -28,11 +28,11 @@ impl From<RecoveredLog> for State {
             .entries
             .into_iter()
             .map(|(term, kind, bytes)| {
-                assert_eq!(kind, (term % 3) as u8, "a kind comes back as it was written");
+                assert_eq!(kind, (term % 3) as u8, "the kind of an entry must survive recovery");
                 (term, bytes.to_vec())
             })
             .collect();
-        State { term: recovered.term, vote: recovered.vote, kept: recovered.checkpoint, entries }
+        State { term: recovered.term, vote: recovered.vote, checkpoint: recovered.checkpoint, entries }
     }
 }
 
@@ -41,23 +41,23 @@ impl From<RecoveredLog> for State {
 struct Save {
     term: u64,
     vote: Option<u64>,
-    /// How many entries are cut, if any are.
+    /// How many entries to truncate, if any.
     cut: Option<usize>,
     entries: Vec<Vec<u8>>,
 }
 
-/// One rewriting: how much of the log is behind the base, and how much of the rest in the snapshot, in percent.
+/// A rewrite: how much of the log to compact, and how much of the rest is in the snapshot, in percent.
 #[derive(Clone, Debug)]
 struct Rewriting {
     base: u64,
     last: u64,
-    /// The application's state; where it comes from a leader it ends the log, somewhere ahead.
+    /// The state of the application. A snapshot from a leader ends at some index beyond the log.
     data: Vec<u8>,
     installed: bool,
 }
 
 #[derive(Clone, Debug)]
-enum Act {
+enum Step {
     Append(Save),
     Rewrite(Rewriting),
     Switch,
@@ -68,16 +68,16 @@ enum Act {
     LosePower,
 }
 
-/// All that was ever written to one file.
+/// Everything that was ever written to one file.
 #[derive(Clone, Debug)]
 struct Written {
     /// By number of records.
     states: Vec<State>,
-    /// Of each record: where it starts, and how far the log was known durable when it was written.
+    /// For each record: its offset, and how much of the log was known to be durable when it was written.
     records: Vec<(u64, u64)>,
-    /// This many records are durable.
+    /// How many records are durable.
     synced: usize,
-    /// Where the first record starts: behind the head.
+    /// The offset of the first record, after the head.
     head: u64,
 }
 
@@ -86,66 +86,66 @@ struct Written {
 struct Sync {
     ticket: SyncTicket,
     mark: SyncMark,
-    /// The incarnation that began it, the number of switches before it, and the number of records in the log.
+    /// The incarnation that started it, the number of switches before, and the number of records in the log.
     incarnation: u64,
     switches: u64,
     records: usize,
 }
 
-/// A log on its disk, with all that was ever written to it.
-struct Desk {
+/// A log on its disk, with everything that was written to it.
+struct Fixture {
     disk: Disk,
     wal: Wal,
-    chance: RngStream,
-    /// The file that is called the log.
+    rng: RngStream,
+    /// The current log.
     log: Written,
-    /// The file that was so before, while it may come back.
+    /// The previous log, while it may come back.
     old: Option<Written>,
-    /// The file beside the log.
+    /// The new file beside the log.
     new: Option<Written>,
     syncs: Vec<Sync>,
     incarnation: u64,
     switches: u64,
 }
 
-impl Desk {
-    fn new(seed: u64) -> Desk {
-        let (mut disk, mut chance) = (Disk::new(), stream(seed, "desk", [0; 2]));
-        let (wal, recovered) = Wal::open(&mut disk, &mut chance).expect("there is nothing to be damaged");
+impl Fixture {
+    fn new(seed: u64) -> Fixture {
+        let (mut disk, mut rng) = (Disk::new(), stream(seed, "desk", [0; 2]));
+        let (wal, recovered) = Wal::open(&mut disk, &mut rng).expect("an empty disk cannot be damaged");
         assert_eq!(recovered, RecoveredLog::default());
         let log = Written { states: vec![State::default()], records: vec![], synced: 0, head: 0 };
         let (old, new) = (None, None);
-        Desk { disk, wal, chance, log, old, new, syncs: vec![], incarnation: 0, switches: 0 }
+        Fixture { disk, wal, rng, log, old, new, syncs: vec![], incarnation: 0, switches: 0 }
     }
 
-    fn act(&mut self, act: &Act) {
-        match act {
-            Act::Append(save) => self.append(save),
-            Act::Rewrite(rewriting) => self.rewrite(rewriting),
-            Act::Switch if self.wal.is_rewrite_durable() => self.switch(),
-            Act::Switch => {}
-            Act::BeginSync => self.begin_sync(),
-            Act::EndSync(place) if !self.syncs.is_empty() => self.end_sync(place % self.syncs.len()),
-            Act::EndSync(_) => {}
-            Act::Crash => {
+    fn step(&mut self, step: &Step) {
+        match step {
+            Step::Append(save) => self.append(save),
+            Step::Rewrite(rewriting) => self.rewrite(rewriting),
+            Step::Switch if self.wal.is_rewrite_durable() => self.switch(),
+            Step::Switch => {}
+            Step::BeginSync => self.begin_sync(),
+            Step::EndSync(place) if !self.syncs.is_empty() => self.end_sync(place % self.syncs.len()),
+            Step::EndSync(_) => {}
+            Step::Crash => {
                 let log = self.log.clone();
                 let found = self.reopen();
-                assert_eq!(found, *log.states.last().unwrap(), "the page cache has survived");
+                assert_eq!(found, *log.states.last().unwrap(), "the page cache must survive a crash");
             }
-            Act::LosePower => self.lose_power(),
+            Step::LosePower => self.lose_power(),
         }
     }
 
-    /// What is left is the log, or the old one if that may come back: as some number of records had made it, and no
-    /// fewer than were synced.
+    /// A loss of power leaves the log, or the old one if that may come back, after some number of records, at
+    /// least those that were synced.
     fn lose_power(&mut self) {
-        self.disk.lose_power(&mut self.chance);
+        self.disk.lose_power(&mut self.rng);
         self.syncs.clear();
         let found = self.reopen();
         let old = self.old.take();
         let candidates = [Some(self.log.clone()), old];
         let left = candidates.into_iter().flatten().find_map(|mut written| {
-            let of_this = |state: &State| state.kept == found.kept;
+            let of_this = |state: &State| state.checkpoint == found.checkpoint;
             let records = self.wal.record_number as usize;
             if !written.states.iter().all(of_this) || records >= written.states.len() {
                 return None;
@@ -157,10 +157,10 @@ impl Desk {
             written.synced = records;
             Some(written)
         });
-        self.log = left.unwrap_or_else(|| panic!("{found:?} was never written"));
+        self.log = left.unwrap_or_else(|| panic!("{found:?} was recovered, but never written"));
     }
 
-    /// Waits until something may be appended.
+    /// Waits until the log can be appended to.
     fn settle(&mut self) {
         while !self.wal.can_append() {
             if self.wal.is_rewrite_durable() {
@@ -172,9 +172,9 @@ impl Desk {
 
     fn append(&mut self, save: &Save) {
         self.settle();
-        let mut state = self.log.states.last().expect("there is always a first one").clone();
+        let mut state = self.log.states.last().expect("the list begins with the empty state").clone();
         let keeps = save.cut.map(|cut| state.entries.len() - cut % (state.entries.len() + 1));
-        let after = keeps.map(|keeps| state.base() + keeps as u64);
+        let after = keeps.map(|keeps| state.compacted() + keeps as u64);
         state.entries.truncate(keeps.unwrap_or(usize::MAX));
         state.entries.extend(save.entries.iter().map(|bytes| (save.term, bytes.clone())));
         (state.term, state.vote) = (save.term, save.vote);
@@ -187,18 +187,18 @@ impl Desk {
 
     fn rewrite(&mut self, rewriting: &Rewriting) {
         self.settle();
-        let mut state = self.log.states.last().expect("there is always a first one").clone();
-        let (base, count) = (state.base(), state.entries.len() as u64);
+        let mut state = self.log.states.last().expect("the list begins with the empty state").clone();
+        let (base, count) = (state.compacted(), state.entries.len() as u64);
         let cut = count * rewriting.base / 100;
         let last = cut + (count - cut) * rewriting.last / 100;
         let ahead = if rewriting.installed { count + rewriting.last } else { 0 };
         let id = |index: u64| LogId { index: base + index, term: index % 5 };
-        let kept = WalCheckpoint {
-            base: id(if rewriting.installed { ahead } else { cut }),
+        let checkpoint = WalCheckpoint {
+            compacted: id(if rewriting.installed { ahead } else { cut }),
             last: id(if rewriting.installed { ahead } else { last }),
-            // No two are the same, so that it can be told what was found.
+            // Unique, so that the recovered file can be recognized.
             configuration: self.switches.to_le_bytes().to_vec().into(),
-            base_configuration: (self.incarnation << 32 | self.log.records.len() as u64)
+            compacted_configuration: (self.incarnation << 32 | self.log.records.len() as u64)
                 .to_le_bytes()
                 .to_vec()
                 .into(),
@@ -206,17 +206,17 @@ impl Desk {
         };
         state.entries.drain(..if rewriting.installed { count } else { cut } as usize);
         let entries = state.entries.iter().map(|(term, bytes)| (*term, (term % 3) as u8, bytes));
-        let identity = self.chance.next_u64();
-        self.wal.rewrite(&mut self.disk, identity, (state.term, state.vote), &kept, entries);
-        state.kept = Some(kept);
+        let file_id = self.rng.next_u64();
+        self.wal.rewrite(&mut self.disk, file_id, (state.term, state.vote), &checkpoint, entries);
+        state.checkpoint = Some(checkpoint);
         let head = self.disk.read(NEW_FILE).len() as u64;
         self.new = Some(Written { states: vec![state], records: vec![], synced: 0, head });
     }
 
     fn switch(&mut self) {
         self.wal.switch_to_new_file(&mut self.disk);
-        let new = self.new.take().expect("a new file was written");
-        assert!(self.old.is_none(), "the log before the old one may still come back");
+        let new = self.new.take().expect("a switch needs a new file");
+        assert!(self.old.is_none(), "the log before the old one must not come back");
         self.old = Some(std::mem::replace(&mut self.log, new));
         self.switches += 1;
     }
@@ -246,11 +246,12 @@ impl Desk {
         self.end_sync(self.syncs.len() - 1);
     }
 
-    /// Boots a new incarnation, which finds this.
+    /// Boots a new incarnation. Returns what it recovers.
     fn reopen(&mut self) -> State {
-        let (wal, recovered) = Wal::open(&mut self.disk, &mut self.chance).expect("nothing rots here");
-        assert!(!self.disk.contains(NEW_FILE), "what never became the log is removed");
-        assert_eq!((wal.base, wal.last), (recovered.base(), recovered.last()));
+        let (wal, recovered) =
+            Wal::open(&mut self.disk, &mut self.rng).expect("without bit rot there is no damage");
+        assert!(!self.disk.contains(NEW_FILE), "a new file that was not renamed must be removed");
+        assert_eq!((wal.compacted, wal.last), (recovered.compacted(), recovered.last()));
         (self.wal, self.incarnation, self.new) = (wal, self.incarnation + 1, None);
         recovered.into()
     }
@@ -278,109 +279,110 @@ fn rewriting() -> impl Strategy<Value = Rewriting> {
         .prop_map(|(base, last, data, installed)| Rewriting { base, last, data, installed })
 }
 
-fn act() -> impl Strategy<Value = Act> {
+fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        6 => save().prop_map(Act::Append),
-        2 => rewriting().prop_map(Act::Rewrite),
-        2 => Just(Act::Switch),
-        3 => Just(Act::BeginSync),
-        3 => (0..4_usize).prop_map(Act::EndSync),
-        1 => Just(Act::Crash),
-        1 => Just(Act::LosePower),
+        6 => save().prop_map(Step::Append),
+        2 => rewriting().prop_map(Step::Rewrite),
+        2 => Just(Step::Switch),
+        3 => Just(Step::BeginSync),
+        3 => (0..4_usize).prop_map(Step::EndSync),
+        1 => Just(Step::Crash),
+        1 => Just(Step::LosePower),
     ]
 }
 
 proptest! {
-    /// What was synced is recovered; what is recovered is what some number of records came to, and nothing else.
+    /// Recovers everything that was synced, in a state that some number of records had produced.
     #[test]
-    fn recovery_finds_a_prefix_with_all_that_was_synced(
+    fn recovery_finds_a_prefix_with_all_synced_records(
         seed in any::<u64>(),
-        acts in prop::collection::vec(act(), 0..60),
+        steps in prop::collection::vec(step(), 0..60),
     ) {
-        let mut desk = Desk::new(seed);
-        for act in &acts {
-            desk.act(act);
+        let mut fixture = Fixture::new(seed);
+        for step in &steps {
+            fixture.step(step);
         }
-        desk.act(&Act::LosePower);
+        fixture.step(&Step::LosePower);
     }
 
-    /// Bug S01: after recovery the power fails again, before or after a first append, and what was cut stays away.
+    /// Bug S01: power fails again after recovery, before or after a first append, and the truncated tail must
+    /// not come back.
     #[test]
-    fn what_was_cut_does_not_come_back(
+    fn truncated_tail_does_not_come_back(
         seed in any::<u64>(),
-        before in prop::collection::vec(act(), 0..30),
+        before in prop::collection::vec(step(), 0..30),
         small in prop::collection::vec(save(), 0..3),
     ) {
-        let mut desk = Desk::new(seed);
-        for act in &before {
-            desk.act(act);
+        let mut fixture = Fixture::new(seed);
+        for step in &before {
+            fixture.step(step);
         }
-        desk.act(&Act::LosePower);
-        let recovered = desk.log.records.len();
-        desk.act(&Act::LosePower);
-        prop_assert_eq!(desk.log.records.len(), recovered, "the same bytes are there, or the cut ones");
+        fixture.step(&Step::LosePower);
+        let recovered = fixture.log.records.len();
+        fixture.step(&Step::LosePower);
+        prop_assert_eq!(fixture.log.records.len(), recovered, "a second loss of power must not change the recovered records");
         for save in small {
-            desk.append(&save);
+            fixture.append(&save);
         }
-        desk.act(&Act::LosePower);
-        desk.act(&Act::LosePower);
+        fixture.step(&Step::LosePower);
+        fixture.step(&Step::LosePower);
     }
 
-    /// Bug S02: rot where the disk lets it strike is always damage, never a shorter log.
+    /// Bug S02: bit rot where the disk allows it is always damage, never a shorter log.
     #[test]
-    fn rot_in_what_was_synced_is_damage(
+    fn bit_rot_in_guarded_records_is_damage(
         seed in any::<u64>(),
-        acts in prop::collection::vec(act(), 0..40),
+        steps in prop::collection::vec(step(), 0..40),
         newest in save(),
     ) {
-        let mut desk = Desk::new(seed);
-        for act in &acts {
-            desk.act(act);
+        let mut fixture = Fixture::new(seed);
+        for step in &steps {
+            fixture.step(step);
         }
-        desk.settle();
-        desk.sync();
-        let guarded = desk.wal.durable() > 0;
-        desk.append(&newest);
-        desk.sync();
-        prop_assert_eq!(desk.disk.flip_synced_bit(&mut desk.chance), guarded);
-        prop_assert_eq!(Wal::open(&mut desk.disk, &mut desk.chance).is_err(), guarded);
+        fixture.settle();
+        fixture.sync();
+        let guarded = fixture.wal.durable() > 0;
+        fixture.append(&newest);
+        fixture.sync();
+        prop_assert_eq!(fixture.disk.flip_synced_bit(&mut fixture.rng), guarded);
+        prop_assert_eq!(Wal::open(&mut fixture.disk, &mut fixture.rng).is_err(), guarded);
     }
 
-    /// One bit flips anywhere. It is damage exactly if a later record knew of the place; the rest is the blind spot.
+    /// One bit flips anywhere. It is damage exactly if a later record covers it; the rest is the blind spot.
     #[test]
-    fn a_flipped_bit_is_damage_or_ends_the_log(
+    fn flipped_bit_is_damage_or_ends_the_log(
         seed in any::<u64>(),
-        acts in prop::collection::vec(act(), 0..40),
+        steps in prop::collection::vec(step(), 0..40),
         place in any::<prop::sample::Index>(),
         bit in 0..8_u8,
     ) {
-        let mut desk = Desk::new(seed);
-        for act in &acts {
-            desk.act(act);
+        let mut fixture = Fixture::new(seed);
+        for step in &steps {
+            fixture.step(step);
         }
-        let mut bytes = desk.disk.read(FILE).to_vec();
+        let mut bytes = fixture.disk.read(FILE).to_vec();
         if bytes.is_empty() {
             return Ok(());
         }
         let place = place.index(bytes.len());
         bytes[place] ^= 1_u8 << bit;
-        let log = &desk.log;
+        let log = &fixture.log;
         let in_head = (place as u64) < log.head;
         let hit = log.records.partition_point(|(start, _)| *start <= place as u64);
         let (hit, start) = if in_head { (0, 0) } else { (hit - 1, log.records[hit - 1].0) };
         let later = if in_head { hit } else { hit + 1 };
-        let told = log.records[later..].iter().any(|(_, durable)| *durable > start);
-        // A head says itself that it was durable, unless that is where the bit is.
-        let noticed = told || in_head && !(16..24).contains(&place);
+        let covered = log.records[later..].iter().any(|(_, durable)| *durable > start);
+        // A bad head is damage, unless its number was hit.
+        let noticed = covered || in_head && !(16..24).contains(&place);
         let mut disk = Disk::new();
         disk.append(FILE, |file| file.extend_from_slice(&bytes));
-        match Wal::open(&mut disk, &mut desk.chance) {
+        match Wal::open(&mut disk, &mut fixture.rng) {
             Err(damaged) => {
                 prop_assert!(noticed, "{}", damaged);
                 prop_assert_eq!(damaged.offset, start);
             }
             Ok((_, recovered)) => {
-                prop_assert!(!noticed, "silently shorter");
+                prop_assert!(!noticed, "the log must not get shorter without a report of damage");
                 let left = if in_head { State::default() } else { log.states[hit].clone() };
                 prop_assert_eq!(State::from(recovered), left);
                 prop_assert_eq!(disk.read(FILE).len() as u64, start);
@@ -389,27 +391,27 @@ proptest! {
     }
 
     #[test]
-    fn garbage_is_no_log(bytes in prop::collection::vec(prop_oneof![Just(0_u8), any::<u8>()], 0..400)) {
+    fn garbage_is_an_empty_log(bytes in prop::collection::vec(prop_oneof![Just(0_u8), any::<u8>()], 0..400)) {
         let mut disk = Disk::new();
         disk.append(FILE, |file| file.extend_from_slice(&bytes));
-        let (wal, recovered) = Wal::open(&mut disk, &mut stream(0, "garbage", [0; 2])).expect("nothing was promised");
+        let (wal, recovered) = Wal::open(&mut disk, &mut stream(0, "garbage", [0; 2])).expect("garbage without a valid record is not damage");
         prop_assert_eq!((wal.end(), recovered.records, recovered.truncated_bytes), (0, 0, bytes.len() as u64));
     }
 }
 
 #[test]
-fn damage_is_told_with_its_witness() {
-    let mut desk = Desk::new(1);
+fn damage_report_names_the_record_that_proves_it() {
+    let mut fixture = Fixture::new(1);
     let save = Save { term: 1, vote: Some(2), cut: None, entries: vec![b"x=1".to_vec()] };
     for _ in 0..3 {
-        desk.append(&save);
-        desk.sync();
+        fixture.append(&save);
+        fixture.sync();
     }
-    let mut bytes = desk.disk.read(FILE).to_vec();
+    let mut bytes = fixture.disk.read(FILE).to_vec();
     bytes[40] ^= 1;
     let mut disk = Disk::new();
     disk.append(FILE, |file| file.extend_from_slice(&bytes));
-    let damaged = Wal::open(&mut disk, &mut desk.chance).unwrap_err();
+    let damaged = Wal::open(&mut disk, &mut fixture.rng).unwrap_err();
     assert_eq!(
         damaged.to_string(),
         "the log is damaged at byte 0: record 2 at byte 72 says that everything before byte 72 was durable"
@@ -417,9 +419,9 @@ fn damage_is_told_with_its_witness() {
 }
 
 #[test]
-#[should_panic(expected = "a cut tail could come back")]
-fn nothing_is_appended_before_what_was_recovered_is_durable() {
-    let (mut disk, mut chance) = (Disk::new(), stream(0, "early", [0; 2]));
-    let (mut wal, _) = Wal::open(&mut disk, &mut chance).unwrap();
+#[should_panic(expected = "otherwise a truncated tail or the old log could come back")]
+fn append_before_the_recovered_log_is_durable_panics() {
+    let (mut disk, mut rng) = (Disk::new(), stream(0, "early", [0; 2]));
+    let (mut wal, _) = Wal::open(&mut disk, &mut rng).unwrap();
     wal.append::<&[u8]>(&mut disk, 1, None, None, []);
 }
