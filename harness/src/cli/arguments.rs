@@ -1,4 +1,4 @@
-//! What may be typed. The names of verbs and options stay.
+//! Commands and options. Former names stay valid as hidden aliases.
 
 use crate::plan::SimDuration;
 use clap::{ArgGroup, Args, Parser, Subcommand};
@@ -9,14 +9,14 @@ use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::path::PathBuf;
 
-/// How many runs shrinking may take where nothing else is said.
+/// The default limit of runs for shrinking.
 pub(super) const SHRINK_RUNS: u64 = 20_000;
 
-/// A whole Raft cluster in one thread, from one number: broken, watched, replayed.
+/// Deterministic simulation testing for Raft
 #[derive(Parser, Debug)]
 #[command(name = "harness", version, args_conflicts_with_subcommands = true)]
 pub(super) struct Cli {
-    /// What to do; by default a sweep.
+    /// The command; without one, `sweep`.
     #[command(subcommand)]
     pub(super) command: Option<CliCommand>,
     #[command(flatten)]
@@ -25,67 +25,68 @@ pub(super) struct Cli {
 
 #[derive(Subcommand, Debug)]
 pub(super) enum CliCommand {
-    /// Run many seeds and sum up
+    /// Run many seeds and print a summary
     Sweep(SweepArgs),
-    /// Run one plan and say what came of it
+    /// Run one plan and print its verdict
     Run(RunArgs),
     /// Print the plan of a seed
     Plan(PlanArgs),
-    /// Store a plan as a case, with a story to fill in
-    Keep(KeepArgs),
-    /// Run a stored case and say whether it did what is expected of it
+    /// Store a plan as a case, with a description to fill in
+    #[command(alias = "keep")]
+    AddCase(AddCaseArgs),
+    /// Run a stored case and check its expectation
     Replay(ReplayArgs),
-    /// Add what several sweeps found out
+    /// Add the results of several sweeps
     Merge(MergeArgs),
-    /// Make a failing plan smaller
+    /// Shrink a failing plan
     Shrink(ShrinkArgs),
-    /// Judge what was recorded elsewhere
+    /// Check recorded histories or facts
     Check(CheckArgs),
-    /// Name all bugs, faults, properties and milestones
+    /// List all bugs, faults, properties and milestones
     List,
-    /// Measure how fast it is
+    /// Measure the speed of the harness
     Bench(BenchArgs),
 }
 
 #[derive(Args, Debug)]
 pub(super) struct SweepArgs {
-    /// Which seeds: from A up to and without B, or the first N [default: 0..2000]
+    /// Seeds A to B-1, or the first N [default: 0..2000]
     #[arg(long, value_name = "A..B", value_parser = parse_seeds, allow_hyphen_values = true)]
     pub(super) seeds: Option<Range<u64>>,
-    /// How many runs at once [default: one per core]
+    /// Number of concurrent runs [default: one per core]
     #[arg(long, value_name = "N", value_parser = parse_jobs, allow_hyphen_values = true)]
     pub(super) jobs: Option<NonZeroUsize>,
-    /// For how long, such as 8h: seeds go up until then
+    /// Time limit, such as 8h: no new run starts after it
     #[arg(long = "for", value_name = "TIME", value_parser = parse_time, allow_hyphen_values = true)]
     pub(super) time_limit: Option<SimDuration>,
-    /// The folder for failing plans, and where it is named for what was found out [default: failures]
+    /// Folder for failing plans; if given, also for the ledger of results [default: failures]
     #[arg(long, value_name = "DIR", allow_negative_numbers = true)]
     pub(super) out: Option<PathBuf>,
-    /// Go on with the sweep in the folder `--out`, which is refused to a new one until its seeds are all done
+    /// Continue the unfinished sweep in the folder `--out`
     #[arg(long)]
     pub(super) resume: bool,
-    /// Of N machines this is number I, from 1 on: sweep its part of the seeds
+    /// Run part I of N (1 to N) of the seeds, one part per machine
     #[arg(long, value_name = "I/N", value_parser = parse_shard, allow_hyphen_values = true)]
     pub(super) shard: Option<Shard>,
-    /// Print one JSON object on standard output and nothing else there
+    /// Print only one JSON object on standard output
     #[arg(long)]
     pub(super) json: bool,
-    /// Leave what is found as large as it is
-    #[arg(long)]
-    pub(super) as_found: bool,
+    /// Do not shrink failures
+    #[arg(long, alias = "as-found")]
+    pub(super) no_shrink: bool,
     #[command(flatten)]
     pub(super) overrides: OverrideArgs,
 }
 
-/// What is otherwise than in the plan of the seed.
+/// Deviations from the plan of the seed.
 #[derive(Args, Debug)]
 pub(super) struct OverrideArgs {
-    /// Switch a bug on
+    /// Switch on a bug
     #[arg(long, value_name = "NAME", allow_negative_numbers = true)]
     pub(super) bug: Option<String>,
-    /// Do not let this property look; may be given several times
-    #[arg(long, value_name = "PROPERTY", allow_negative_numbers = true)]
-    pub(super) without: Vec<String>,
+    /// Disable this property; may be given several times
+    #[arg(long, value_name = "PROPERTY", alias = "without", allow_negative_numbers = true)]
+    pub(super) disable: Vec<String>,
 }
 
 #[derive(Args, Debug)]
@@ -98,7 +99,7 @@ pub(super) struct RunArgs {
     pub(super) overrides: OverrideArgs,
 }
 
-/// Where a plan comes from.
+/// The source of a plan.
 #[derive(Args, Debug)]
 #[group(required = true, multiple = false)]
 pub(super) struct PlanSourceArgs {
@@ -110,13 +111,13 @@ pub(super) struct PlanSourceArgs {
     pub(super) plan: Option<PathBuf>,
 }
 
-/// What is kept of a run.
+/// What to record of a run.
 #[derive(Args, Debug)]
 pub(super) struct RecordingArgs {
-    /// Print the timeline, a line per event
+    /// Print the trace, a line per event
     #[arg(long)]
     pub(super) trace: bool,
-    /// Let madsim's executor run between any two events: slower, and with the same digest
+    /// Run madsim's executor between any two events: slower, with the same digest
     #[arg(long)]
     pub(super) strict: bool,
     /// Write the facts to this file, as JSON lines
@@ -132,24 +133,24 @@ pub(super) struct PlanArgs {
     /// The seed
     #[arg(long, value_name = "N", value_parser = parse_seed, allow_hyphen_values = true)]
     pub(super) seed: u64,
-    /// Switch a bug on
+    /// Switch on a bug
     #[arg(long, value_name = "NAME", allow_negative_numbers = true)]
     pub(super) bug: Option<String>,
 }
 
 #[derive(Args, Debug)]
-#[command(group = ArgGroup::new("kept").required(true))]
-pub(super) struct KeepArgs {
+#[command(group = ArgGroup::new("case_source").required(true))]
+pub(super) struct AddCaseArgs {
     /// A plan, alone or in a case
-    #[arg(value_name = "FILE", group = "kept")]
+    #[arg(value_name = "FILE", group = "case_source")]
     pub(super) file: Option<PathBuf>,
     /// The plan of this seed
-    #[arg(long, value_name = "N", value_parser = parse_seed, allow_hyphen_values = true, group = "kept")]
+    #[arg(long, value_name = "N", value_parser = parse_seed, allow_hyphen_values = true, group = "case_source")]
     pub(super) seed: Option<u64>,
-    /// The name of the case: small letters, digits and dashes
+    /// Name of the case: lower-case letters, digits and dashes
     #[arg(long, value_name = "NAME", value_parser = parse_case_name, allow_negative_numbers = true)]
     pub(super) name: String,
-    /// Switch a bug on, which shall stay caught
+    /// Switch on a bug that the case must catch
     #[arg(long, value_name = "NAME", allow_negative_numbers = true)]
     pub(super) bug: Option<String>,
 }
@@ -159,7 +160,7 @@ pub(super) struct ReplayArgs {
     /// The case
     #[arg(value_name = "FILE")]
     pub(super) file: PathBuf,
-    /// Where it no longer does what is expected, write it back with a seed that does, if there is one near
+    /// If the expectation is not met, search a seed that meets it and rewrite the case
     #[arg(long)]
     pub(super) refresh: bool,
     #[command(flatten)]
@@ -168,10 +169,10 @@ pub(super) struct ReplayArgs {
 
 #[derive(Args, Debug)]
 pub(super) struct MergeArgs {
-    /// The folders of the sweeps
+    /// Folders of the sweeps
     #[arg(value_name = "DIR", required = true)]
     pub(super) folders: Vec<PathBuf>,
-    /// Print one JSON object on standard output and nothing else there
+    /// Print only one JSON object on standard output
     #[arg(long)]
     pub(super) json: bool,
 }
@@ -179,22 +180,22 @@ pub(super) struct MergeArgs {
 #[derive(Args, Debug)]
 #[command(group = ArgGroup::new("shrunk").required(true))]
 pub(super) struct ShrinkArgs {
-    /// A plan that fails, alone or in a case
+    /// A failing plan, alone or in a case
     #[arg(value_name = "FILE", group = "shrunk")]
     pub(super) file: Option<PathBuf>,
     /// The plan of this seed
     #[arg(long, value_name = "N", value_parser = parse_seed, allow_hyphen_values = true, group = "shrunk")]
     pub(super) seed: Option<u64>,
-    /// Shrink five failing seeds of each bug and print a table of it
+    /// Shrink five failing seeds of each bug and print a table
     #[arg(long, group = "shrunk")]
     pub(super) survey: bool,
-    /// How many runs at once [default: one per core]
+    /// Number of concurrent runs [default: one per core]
     #[arg(long, value_name = "N", value_parser = parse_jobs, allow_hyphen_values = true)]
     pub(super) jobs: Option<NonZeroUsize>,
-    /// The most runs; where they are used up, the smallest plan so far is kept
+    /// The most runs; after them, the smallest plan so far is written
     #[arg(long, value_name = "N", value_parser = parse_count, default_value_t = SHRINK_RUNS, allow_hyphen_values = true)]
     pub(super) runs: u64,
-    /// The folder for the smaller plan
+    /// Folder for the shrunk plan
     #[arg(long, value_name = "DIR", default_value = "failures", allow_negative_numbers = true)]
     pub(super) out: PathBuf,
     #[command(flatten)]
@@ -208,44 +209,44 @@ pub(super) struct CheckArgs {
     pub(super) input: CheckInput,
 }
 
-/// What was recorded.
+/// What to check.
 #[derive(Subcommand, Debug)]
 pub(super) enum CheckInput {
-    /// Histories of clients: are they linearizable? In our JSON lines, kvsim's, Jepsen's (EDN, JSON, history.txt, log),
-    /// Porcupine's or CSV, plain or gzipped; the content tells
+    /// Check client histories for linearizability: JSON lines, kvsim, Jepsen (EDN, JSON, history.txt, log), Porcupine
+    /// or CSV, plain or gzipped; the format is detected
     History {
         /// The histories; `-` is standard input
         #[arg(value_name = "FILE", required = true)]
         files: Vec<PathBuf>,
-        /// The most steps of the whole check: the search of every key, and the explanation
+        /// The most steps of a check: the search of every key, and the explanation
         #[arg(long, value_name = "N", value_parser = parse_count, default_value_t = Budget::default().steps, allow_hyphen_values = true)]
         steps: u64,
-        /// The most bytes that a search may remember
+        /// The most bytes of memory for a search
         #[arg(long, value_name = "N", value_parser = parse_count, default_value_t = Budget::default().bytes, allow_hyphen_values = true)]
         bytes: u64,
-        /// The most seconds of the check of a file; what is not judged by then is unknown
+        /// The most seconds per file; what is undecided then is unknown
         #[arg(long, value_name = "S", value_parser = parse_seconds, allow_hyphen_values = true)]
         seconds: Option<std::time::Duration>,
-        /// What a failed compare-and-set proves where failure is one word, as in Jepsen: `dropped`, that it did not
-        /// happen, or `mismatch`, that it found another value as well
+        /// What a failed compare-and-set means in formats with one word for failure, such as Jepsen's: `dropped`, it
+        /// did not happen; `mismatch`, it did not happen because it found another value
         #[arg(long, value_name = "MEANING", value_parser = parse_failed_cas, default_value = "dropped", allow_negative_numbers = true)]
         failed_cas: FailedCas,
-        /// What each register or counter holds first, as the file would write it [default: nothing, or 0]
+        /// Initial value of each register or counter, as the file would write it [default: nothing, or 0]
         #[arg(long, value_name = "VALUE", allow_negative_numbers = true)]
         initial: Option<String>,
-        /// What the keys are: register, list, set, counter, queue or mutex [default: as the operations suggest]
+        /// Type of the keys: register, list, set, counter, queue or mutex [default: inferred from the operations]
         #[arg(long, value_name = "NAME", value_parser = parse_model, allow_negative_numbers = true)]
         model: Option<Object>,
-        /// Print one JSON object on standard output and nothing else there: `files` has one for each
+        /// Print only one JSON object on standard output; `files` has an entry per file
         #[arg(long)]
         json: bool,
     },
-    /// Facts of servers, as JSON lines: do they keep all properties?
+    /// Check facts of servers, as JSON lines, against all properties
     Facts {
         /// The facts; `-` is standard input
         #[arg(value_name = "FILE", required = true)]
         files: Vec<PathBuf>,
-        /// Print one JSON object on standard output and nothing else there: `files` has one for each
+        /// Print only one JSON object on standard output; `files` has an entry per file
         #[arg(long)]
         json: bool,
     },
@@ -253,7 +254,7 @@ pub(super) enum CheckInput {
 
 #[derive(Args, Debug)]
 pub(super) struct BenchArgs {
-    /// Print one JSON object on standard output and nothing else there
+    /// Print only one JSON object on standard output
     #[arg(long)]
     pub(super) json: bool,
 }
@@ -261,9 +262,9 @@ pub(super) struct BenchArgs {
 /// One of several machines.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Shard {
-    /// Which, from 0 on.
+    /// Its index, from 0.
     pub(super) index: u64,
-    /// Of how many.
+    /// Number of machines.
     pub(super) count: u64,
 }
 
@@ -272,7 +273,7 @@ pub(super) fn parse_shard(text: &str) -> Result<Shard, String> {
     let parts = text.split_once('/').and_then(|(index, count)| Some((number(index)?, number(count)?)));
     match parts {
         Some((index, count)) if (1..=count).contains(&index) => Ok(Shard { index: index - 1, count }),
-        _ => Err("write I/N, such as 1/4: number I, from 1 to N, of N machines".into()),
+        _ => Err("write I/N, such as 1/4: part I, from 1 to N, of N parts".into()),
     }
 }
 
@@ -295,18 +296,18 @@ fn parse_seed(text: &str) -> Result<u64, String> {
     text.parse().map_err(|_| format!("a seed is a whole number from 0 to {}", u64::MAX))
 }
 
-/// A count of things; the number is the option's.
+/// Parses a count.
 pub(super) fn parse_count(text: &str) -> Result<u64, String> {
     text.parse().map_err(|_| format!("write a whole number from 0 to {}", u64::MAX))
 }
 
 fn parse_jobs(text: &str) -> Result<NonZeroUsize, String> {
-    text.parse().map_err(|_| "a sweep needs a whole number of jobs, at least 1".into())
+    text.parse().map_err(|_| "write a whole number from 1 up".into())
 }
 
 fn parse_time(text: &str) -> Result<SimDuration, String> {
     match text.parse()? {
-        SimDuration(0) => Err("a sweep needs more time than none".into()),
+        SimDuration(0) => Err("the time must be above zero".into()),
         time => Ok(time),
     }
 }
@@ -333,9 +334,9 @@ fn parse_seconds(text: &str) -> Result<std::time::Duration, String> {
 }
 
 fn parse_case_name(text: &str) -> Result<String, String> {
-    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    match !text.is_empty() && text.chars().all(fits) && !text.starts_with('-') {
+    let is_allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    match !text.is_empty() && text.chars().all(is_allowed) && !text.starts_with('-') {
         true => Ok(text.to_owned()),
-        false => Err("a case is named by small letters, digits and dashes".into()),
+        false => Err("use lower-case letters, digits and dashes, not a dash first".into()),
     }
 }

@@ -1,4 +1,4 @@
-//! What has a name: all of it listed, and what is unknown refused.
+//! The names that commands accept: lists them, and rejects unknown ones.
 
 use super::{CommandResult, SUCCESS, print};
 use crate::outcome::Options;
@@ -7,14 +7,13 @@ use crate::{bugs, names, vocabulary};
 use invariants::current_property_name;
 use std::fmt::Display;
 
-/// Names all bugs, faults, properties and milestones.
+/// Lists all bugs, faults, properties and milestones.
 pub(super) fn list() -> CommandResult {
     let bugs = bugs::all();
-    let mut text = String::from(
-        "bugs (--bug NAME), each with its number, the property that must notice it, and its consequence\n",
-    );
+    let mut text =
+        String::from("bugs (--bug NAME): name, number, the property that must detect it, consequence\n");
     if bugs.is_empty() {
-        text += "  none: this build has been made without the feature `bugs`\n";
+        text += "  none: this build lacks the feature `bugs`\n";
     }
     for bug in &bugs {
         text += &format!("  {:<32} {:<4} {}\n    {}\n", bug.name, bug.id, bug.first, bug.consequence);
@@ -22,8 +21,8 @@ pub(super) fn list() -> CommandResult {
     text += &section("faults (`kind` in a plan)", &FaultKind::ALL);
     let (optional, always): (Vec<_>, Vec<_>) =
         vocabulary::properties().into_iter().partition(|&(name, _)| vocabulary::can_be_disabled(name));
-    text += &section("properties (--without PROPERTY)", &optional);
-    text += &section("properties that always look", &always);
+    text += &section("properties (--disable PROPERTY)", &optional);
+    text += &section("properties that cannot be disabled", &always);
     let milestones: Vec<(&str, String)> =
         vocabulary::milestones().into_iter().map(|(name, line)| (name, without_full_stop(line))).collect();
     text += &section("milestones", &milestones);
@@ -31,18 +30,18 @@ pub(super) fn list() -> CommandResult {
     Ok(SUCCESS)
 }
 
-/// A sentence as the part of one: as all other lines of the list are.
+/// A sentence in the style of the list: lower case, without its full stop.
 fn without_full_stop(sentence: &str) -> String {
     let mut rest = sentence.trim_end_matches('.').chars();
     rest.next().map(|first| first.to_ascii_lowercase()).into_iter().chain(rest).collect()
 }
 
-fn section(head: &str, lines: &[(&str, impl Display)]) -> String {
+fn section(title: &str, lines: &[(&str, impl Display)]) -> String {
     let lines = lines.iter().map(|(name, line)| format!("  {name:<32} {line}").trim_end().to_owned() + "\n");
-    format!("\n{head}\n{}", lines.collect::<String>())
+    format!("\n{title}\n{}", lines.collect::<String>())
 }
 
-/// Refuses a bug that does not exist.
+/// Rejects an unknown bug.
 pub(super) fn check_bug(name: Option<&str>) -> Result<(), String> {
     match name {
         Some(name) if bugs::find(name).is_none() => {
@@ -52,17 +51,19 @@ pub(super) fn check_bug(name: Option<&str>) -> Result<(), String> {
     }
 }
 
-/// Options without these properties; refuses one that does not exist.
-pub(super) fn options_with_disabled(without: &[String]) -> Result<Options, String> {
+/// Options with these properties disabled. Accepts former names; rejects unknown names and properties that cannot be
+/// disabled.
+pub(super) fn options_with_disabled(names: &[String]) -> Result<Options, String> {
     let properties = vocabulary::properties();
     let known = || properties.iter().map(|&(known, _)| known);
-    let mut disabled = Vec::with_capacity(without.len());
-    for typed in without {
-        let Some(name) = known().find(|name| [typed.as_str(), current_property_name(typed)].contains(name)) else {
+    let mut disabled = Vec::with_capacity(names.len());
+    for typed in names {
+        let Some(name) = known().find(|name| [typed.as_str(), current_property_name(typed)].contains(name))
+        else {
             return Err(names::unknown_name("property", typed, known()));
         };
         if !vocabulary::can_be_disabled(name) {
-            return Err(format!("the property `{name}` always looks: no run can do without it"));
+            return Err(format!("the property `{name}` cannot be disabled"));
         }
         disabled.push(name.to_owned());
     }

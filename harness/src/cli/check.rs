@@ -1,4 +1,4 @@
-//! The verb `check`: what others recorded, judged without a simulation.
+//! The command `check`: checks recorded histories and facts without a simulation.
 
 use super::exit::{INVALID_INPUT, SUCCESS, VIOLATION};
 use super::{CommandResult, arguments, print, print_json, print_message, signals};
@@ -15,84 +15,83 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// The stack of the thread that judges: as large as that of the main thread.
+/// Stack of the checking thread: as large as that of the main thread.
 const STACK_BYTES: usize = 8 << 20;
-/// How often a signal is looked for while a file is judged.
+/// How often signals are polled while a file is checked.
 const SIGNAL_POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 pub(super) fn check(arguments: &arguments::CheckArgs) -> CommandResult {
     match &arguments.input {
         arguments::CheckInput::History { files, steps, bytes, seconds, failed_cas, initial, model, json } => {
             let budget = Budget { steps: *steps, bytes: *bytes };
-            let most = *seconds;
+            let time_limit = *seconds;
             let reading = ReadOptions { failed_cas: *failed_cas, initial: initial.clone(), model: *model };
-            check_each(files, *json, move |path| check_history(path, &reading, budget, most))
+            check_each(files, *json, move |path| check_history(path, &reading, budget, time_limit))
         }
         arguments::CheckInput::Facts { files, json } => check_each(files, *json, check_facts),
     }
 }
 
-/// What is said of a file.
+/// The result for one file.
 struct FileReport {
-    /// To a person.
+    /// For people.
     page: String,
-    /// To a program.
+    /// For programs.
     json: Value,
-    /// Whether it is all well.
+    /// Whether the file passed.
     is_success: bool,
 }
 
-/// What is said of a file, or why it cannot be judged.
+/// The result for a file, or why it cannot be checked.
 type FileResult = Result<FileReport, String>;
 
-/// Judges one file after the other. One that cannot be used withholds no verdict on the others; those that a signal comes
-/// before stay unknown.
+/// Checks one file after the other. An unusable file does not prevent the checks of the others; files not checked
+/// before a signal are unknown.
 fn check_each(
     files: &[PathBuf],
     json: bool,
-    judge: impl Fn(&Path) -> FileResult + Send + 'static,
+    check: impl Fn(&Path) -> FileResult + Send + 'static,
 ) -> CommandResult {
     if files.iter().filter(|path| is_standard_input(path)).count() > 1 {
-        return Err("standard input can be read once: name - a single time".into());
+        return Err("standard input can be read only once: give - a single time".into());
     }
-    signals::install_handlers("ending without the files that are not judged; once more to end at once")?;
+    signals::install_handlers("ending without the remaining files; a second signal ends at once")?;
     let (results, arrivals) = channel();
-    // A thread of its own, which a signal leaves behind in the middle of a file.
+    // A separate thread: after a signal it is abandoned in the middle of a file.
     let all = files.to_vec();
-    let judging = thread::Builder::new().stack_size(STACK_BYTES).spawn(move || {
-        all.iter().take_while(|path| results.send(judge(path)).is_ok()).count();
+    let checking = thread::Builder::new().stack_size(STACK_BYTES).spawn(move || {
+        all.iter().take_while(|path| results.send(check(path)).is_ok()).count();
     });
-    let judging = judging.map_err(|error| format!("there is no thread to judge with: {error}"))?;
+    let checking = checking.map_err(|error| format!("the checking thread cannot be started: {error}"))?;
     let (mut code, mut reports) = (SUCCESS, Vec::new());
     for path in files {
-        let judgement = loop {
+        let result = loop {
             let wait = if signals::is_stop_requested() { Duration::ZERO } else { SIGNAL_POLL_INTERVAL };
             match arrivals.recv_timeout(wait) {
-                Ok(judgement) => break Some(judgement),
+                Ok(result) => break Some(result),
                 Err(RecvTimeoutError::Timeout) if signals::is_stop_requested() => break None,
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => match judging.join() {
+                Err(RecvTimeoutError::Disconnected) => match checking.join() {
                     Err(panic) => std::panic::resume_unwind(panic),
-                    Ok(()) => unreachable!("it ends once nobody receives"),
+                    Ok(()) => unreachable!("the thread ends only after the receiver is dropped"),
                 },
             }
         };
-        let report = match judgement {
+        let report = match result {
             Some(Ok(report)) => report,
-            Some(Err(sentence)) => {
-                print_message(&format!("{}: {sentence}", display_name(path)));
+            Some(Err(message)) => {
+                print_message(&format!("{}: {message}", display_name(path)));
                 code = INVALID_INPUT;
-                let (page, is_well) = (String::new(), true);
                 let verdict =
-                    json!({"file": path.to_string_lossy(), "verdict": "unusable", "explanation": sentence});
-                FileReport { page, json: verdict, is_success: is_well }
+                    json!({"file": path.to_string_lossy(), "verdict": "unusable", "explanation": message});
+                FileReport { page: String::new(), json: verdict, is_success: true }
             }
             None => {
                 code = signals::exit_code_after(code);
-                let sentence = "a signal came before it was judged";
-                let page = format!("{}: unknown\n  {sentence}\n", display_name(path));
+                let message = "a signal came before it was checked";
+                let page = format!("{}: unknown\n  {message}\n", display_name(path));
                 let verdict =
-                    json!({"file": path.to_string_lossy(), "verdict": "unknown", "explanation": sentence});
+                    json!({"file": path.to_string_lossy(), "verdict": "unknown", "explanation": message});
                 FileReport { page, json: verdict, is_success: true }
             }
         };
@@ -111,10 +110,10 @@ fn check_each(
 }
 
 fn read_input(path: &Path) -> Result<String, String> {
-    let cannot = |why| format!("it cannot be read: {why}");
+    let cannot = |reason| format!("it cannot be read: {reason}");
     let bytes = if is_standard_input(path) {
         let mut bytes = Vec::new();
-        // One byte more than is allowed tells that there is more.
+        // One byte above the limit shows that the input is too large.
         let mut input = io::stdin().lock().take(formats::MAX_BYTES as u64 + 1);
         input.read_to_end(&mut bytes).map_err(|error| cannot(file::error_reason(&error)))?;
         bytes
@@ -125,44 +124,49 @@ fn read_input(path: &Path) -> Result<String, String> {
         }
         file::read_bytes(path).map_err(cannot)?
     };
-    formats::decode_text(bytes).map_err(|misread| misread.to_string())
+    formats::decode_text(bytes).map_err(|error| error.to_string())
 }
 
-/// Whether a file is named by the sign for standard input.
+/// Whether the path stands for standard input.
 fn is_standard_input(path: &Path) -> bool {
     path.as_os_str() == "-"
 }
 
-/// How a file is called in a sentence.
+/// The file's name in messages.
 fn display_name(path: &Path) -> String {
     if is_standard_input(path) { "standard input".into() } else { display_path(path) }
 }
 
-/// A history of clients.
-fn check_history(path: &Path, reading: &ReadOptions, budget: Budget, most: Option<Duration>) -> FileResult {
-    // The text is gone before the check needs memory.
+/// Checks a history of clients.
+fn check_history(
+    path: &Path,
+    reading: &ReadOptions,
+    budget: Budget,
+    time_limit: Option<Duration>,
+) -> FileResult {
+    // The text is dropped before the check allocates.
     let read = formats::read_history_with(&read_input(path)?, reading);
-    let (format, recorded) = read.map_err(|misread| misread.to_string())?;
+    let (format, history) = read.map_err(|error| error.to_string())?;
     let start = Instant::now();
-    let report = match most {
-        Some(most) => report_with_deadline(&recorded.calls, budget, most),
-        None => report(&recorded.calls, budget),
+    let report = match time_limit {
+        Some(limit) => report_with_deadline(&history.calls, budget, limit),
+        None => report(&history.calls, budget),
     };
     let seconds = start.elapsed().as_secs_f64();
-    let report = report.map_err(|malformed| recorded.parse_error(&malformed).to_string())?;
-    let operations = recorded.operations();
+    let report = report.map_err(|malformed| history.parse_error(&malformed).to_string())?;
+    let operations = history.operations();
     let verdict = match &report.verdict {
         Verdict::Linearizable => "linearizable",
         Verdict::Violation(_) => "not linearizable",
         Verdict::Unknown { .. } => "unknown",
     };
-    // Whatever is not known to be linearizable shall not pass for it.
-    let is_well = report.verdict == Verdict::Linearizable;
-    let explanation = (!is_well).then(|| recorded.describe(&report.verdict));
-    let method = list_methods(&report.keys, &recorded.names);
+    // Unknown is not success.
+    let is_success = report.verdict == Verdict::Linearizable;
+    let explanation = (!is_success).then(|| history.describe(&report.verdict));
+    let method = list_methods(&report.keys, &history.names);
     let keys = report.keys.iter().map(|&KeyReport { key, operations, method }| {
-        let operations = operations - usize::from(recorded.has_initial());
-        json!({"key": key, "name": recorded.names.key(key), "operations": operations, "method": method})
+        let operations = operations - usize::from(history.has_initial());
+        json!({"key": key, "name": history.names.key(key), "operations": operations, "method": method})
     });
     let json = json!({
         "file": path.to_string_lossy(), "verdict": verdict, "seconds": seconds, "operations": operations, "method": method,
@@ -171,38 +175,41 @@ fn check_history(path: &Path, reading: &ReadOptions, budget: Budget, most: Optio
     let time = seconds * 1_000.0;
     let mut page = format!("{}: {verdict}\n  format      {format}\n", display_name(path));
     write!(page, "  operations  {operations}\n  method      {method}\n  time        {time:.2} ms\n")
-        .expect("a string takes all");
+        .expect("writing to a String cannot fail");
     for line in explanation.iter().flat_map(|explanation| explanation.lines()) {
-        writeln!(page, "{}", format!("  {}", display_line(line)).trim_end()).expect("a string takes all");
+        writeln!(page, "{}", format!("  {}", display_line(line)).trim_end())
+            .expect("writing to a String cannot fail");
     }
-    Ok(FileReport { page, json, is_success: is_well })
+    Ok(FileReport { page, json, is_success })
 }
 
-/// What told, and of which keys, as long as there are few of them.
+/// The methods used, with their keys as long as there are few.
 fn list_methods(keys: &[KeyReport], names: &Names) -> String {
-    let told = [Method::Zones, Method::Search].map(|method| {
-        let mine: Vec<u64> = keys.iter().filter(|key| key.method == method).map(|key| key.key).collect();
-        match mine.len() {
+    let methods = [Method::Zones, Method::Search].map(|method| {
+        let keys_of_method: Vec<u64> =
+            keys.iter().filter(|key| key.method == method).map(|key| key.key).collect();
+        match keys_of_method.len() {
             0 => None,
             1..=8 => {
-                let names: Vec<String> = mine.iter().map(|&key| display_value(&names.key(key))).collect();
+                let names: Vec<String> =
+                    keys_of_method.iter().map(|&key| display_value(&names.key(key))).collect();
                 Some(format!("{method} ({})", names.join(" ")))
             }
             count => Some(format!("{method} ({count} keys)")),
         }
     });
-    let told: Vec<String> = told.into_iter().flatten().collect();
-    if told.is_empty() { "none needed".to_owned() } else { told.join(", ") }
+    let methods: Vec<String> = methods.into_iter().flatten().collect();
+    if methods.is_empty() { "none needed".to_owned() } else { methods.join(", ") }
 }
 
-/// A stream of facts, by all properties.
+/// Checks a stream of facts against all properties.
 fn check_facts(path: &Path) -> FileResult {
     let text = read_input(path)?;
     let start = Instant::now();
     let (mut checker, mut count) = (Checker::new(), 0_u64);
     let mut violation: Option<Box<Violation>> = None;
     for fact in formats::facts::read(&text) {
-        let fact = fact.map_err(|misread| misread.to_string())?;
+        let fact = fact.map_err(|error| error.to_string())?;
         count += 1;
         if violation.is_none() {
             violation = checker.observe(&fact).err();
@@ -212,27 +219,29 @@ fn check_facts(path: &Path) -> FileResult {
     if count == 0 {
         return Err("expected facts: nothing was recorded in it".to_owned());
     }
-    let looked: Vec<(&str, u64)> = checker.checks().collect();
-    let verdict = if violation.is_some() { "broken" } else { "kept" };
+    let checks: Vec<(&str, u64)> = checker.checks().collect();
+    let verdict = if violation.is_some() { "violated" } else { "passed" };
     let by_name: serde_json::Map<String, Value> =
-        looked.iter().map(|&(name, times)| (name.to_owned(), times.into())).collect();
+        checks.iter().map(|&(name, times)| (name.to_owned(), times.into())).collect();
     let json = json!({
-        "file": path.to_string_lossy(), "verdict": verdict, "seconds": seconds, "facts": count, "looked": by_name,
+        "file": path.to_string_lossy(), "verdict": verdict, "seconds": seconds, "facts": count, "checks": by_name,
         "violation": violation,
     });
     let mut page = format!("{}: {verdict}\n", display_name(path));
     let time = seconds * 1_000.0;
-    write!(page, "  facts       {count}\n  time        {time:.2} ms\n").expect("a string takes all");
+    write!(page, "  facts       {count}\n  time        {time:.2} ms\n")
+        .expect("writing to a String cannot fail");
     if let Some(violation) = &violation {
-        writeln!(page, "  {}", display_line(&violation.to_string())).expect("a string takes all");
+        writeln!(page, "  {}", display_line(&violation.to_string()))
+            .expect("writing to a String cannot fail");
         for fact in violation.first.iter().chain([&violation.second]) {
-            let fact = serde_json::to_string(fact).expect("facts have text keys");
-            writeln!(page, "    {}", display_line(&fact)).expect("a string takes all");
+            let fact = serde_json::to_string(fact).expect("a fact can be written as JSON");
+            writeln!(page, "    {}", display_line(&fact)).expect("writing to a String cannot fail");
         }
     }
-    for (name, times) in looked {
-        let times = if times == 0 { "never looked".to_owned() } else { format!("looked {times} times") };
-        writeln!(page, "  {name:<32} {times}").expect("a string takes all");
+    for (name, times) in checks {
+        let times = if times == 0 { "no checks".to_owned() } else { format!("{times} checks") };
+        writeln!(page, "  {name:<32} {times}").expect("writing to a String cannot fail");
     }
     Ok(FileReport { page, json, is_success: violation.is_none() })
 }

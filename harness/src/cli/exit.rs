@@ -1,8 +1,8 @@
-//! The exit codes: what each says, once for all commands.
+//! The exit codes of all commands.
 
 /// All properties held.
 pub(super) const SUCCESS: u8 = 0;
-/// A property was broken.
+/// A property was violated.
 pub(super) const VIOLATION: u8 = 1;
 /// The input cannot be used, or results could not be written.
 pub(super) const INVALID_INPUT: u8 = 2;
@@ -11,7 +11,7 @@ pub(super) const SIGNAL_BASE: u8 = 128;
 /// The harness itself panicked.
 pub(super) const PANICKED: u8 = 101;
 
-/// The table of exit codes, as `--help` and the README show it.
+/// The table of exit codes in `--help`. The README has the same text.
 pub(super) const EXIT_CODES_HELP: &str = "\
 Exit codes:
     0  all properties held, or what was asked for is done; also where `--for` ends a sweep

@@ -1,8 +1,7 @@
-//! The command line: what people type, and what they are told when it cannot be done.
+//! The command line.
 //!
-//! Exit codes: the table in `exit.rs`, which `--help` prints. Where the input cannot be used, one sentence on standard
-//! error says why, and nothing is half written. Of several recordings each that cannot be used gets its sentence, and the
-//! others are judged.
+//! Exit codes are in `exit.rs`; `--help` prints them. If the input cannot be used, one message on standard error says
+//! why and nothing is partly written. `check` with several files reports each unusable one and checks the others.
 
 mod exit;
 mod output;
@@ -23,24 +22,24 @@ use output::{print, print_json, print_message};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
-/// What a command came to: its exit code, or one sentence that says why it was not carried out.
+/// The exit code of a command, or a message that says why it was not carried out.
 type CommandResult = Result<u8, String>;
 
-/// Does what the command line says.
+/// Runs the command line of this process.
 #[must_use]
 pub fn main() -> ExitCode {
-    let typed: Vec<_> = std::env::args_os().collect();
-    if usage::asks_for_json(&typed) {
+    let args: Vec<_> = std::env::args_os().collect();
+    if usage::asks_for_json(&args) {
         output::expect_json();
     }
-    let done = catch_unwind(AssertUnwindSafe(|| usage::parse(typed)?.map_or(Ok(SUCCESS), dispatch)));
-    let code = match done {
+    let result = catch_unwind(AssertUnwindSafe(|| usage::parse(args)?.map_or(Ok(SUCCESS), dispatch)));
+    let code = match result {
         Ok(Ok(code)) => code,
-        Ok(Err(sentence)) => {
-            output::report_error(&sentence);
+        Ok(Err(message)) => {
+            output::report_error(&message);
             signals::exit_code_after(INVALID_INPUT)
         }
-        // The hook has said what and where.
+        // The panic hook has printed message and location.
         Err(_) => {
             output::report_error("the harness itself panicked: please report this");
             PANICKED
@@ -55,7 +54,7 @@ fn dispatch(cli: Cli) -> CommandResult {
         Some(CliCommand::Sweep(arguments)) => sweep_commands::sweep(&arguments),
         Some(CliCommand::Run(arguments)) => plan_commands::run(&arguments),
         Some(CliCommand::Plan(arguments)) => plan_commands::plan(&arguments),
-        Some(CliCommand::Keep(arguments)) => plan_commands::write_case(&arguments),
+        Some(CliCommand::AddCase(arguments)) => plan_commands::add_case(&arguments),
         Some(CliCommand::Replay(arguments)) => plan_commands::replay(&arguments),
         Some(CliCommand::Merge(arguments)) => long_sweep::merge(&arguments),
         Some(CliCommand::Shrink(arguments)) => shrink_commands::shrink(&arguments),

@@ -1,4 +1,4 @@
-//! What goes to standard output and standard error, and the one JSON object of a command with `--json`.
+//! Standard output and standard error, and the single JSON object of a command with `--json`.
 
 use crate::plan::file::error_reason;
 use crate::text::{display_line, escape_lines};
@@ -8,15 +8,15 @@ use std::io::{self, Write};
 use std::process;
 use std::sync::{Mutex, PoisonError};
 
-/// Whether a JSON object is still to be printed.
+/// Whether the JSON object is still to be printed.
 static JSON_PENDING: Mutex<bool> = Mutex::new(false);
 
-/// From now on one JSON object is due, whatever becomes of the command.
+/// Declares that the command must print one JSON object, whatever happens.
 pub(super) fn expect_json() {
     *JSON_PENDING.lock().unwrap_or_else(PoisonError::into_inner) = true;
 }
 
-/// Prints a text to standard output. Whoever has read enough may go: a pipe that is closed is no error.
+/// Prints to standard output. A closed pipe is no error.
 pub(super) fn print(text: &str) -> Result<(), String> {
     write(&escape_lines(text))
 }
@@ -30,29 +30,29 @@ pub(super) fn print_json(report: &impl Serialize) -> Result<(), String> {
     write(&(text + "\n"))
 }
 
-/// Says why a command was not carried out, on standard error and, where an object is due, as this object.
-pub(super) fn report_error(sentence: &str) {
-    print_message(sentence);
+/// Reports on standard error why a command failed, and as the JSON object if one is due.
+pub(super) fn report_error(message: &str) {
+    print_message(message);
     let mut is_due = JSON_PENDING.lock().unwrap_or_else(PoisonError::into_inner);
     if std::mem::take(&mut *is_due) {
-        // Where standard output is what cannot be written, standard error has said so.
-        drop(write(&format!("{}\n", json!({"error": sentence}))));
+        // If standard output cannot be written, standard error has the message.
+        drop(write(&format!("{}\n", json!({"error": message}))));
     }
 }
 
-/// Ends the process now. An object that is due is printed first, unless another thread is printing it.
-pub(super) fn exit_now(code: u8, sentence: &str) -> ! {
+/// Ends the process. A due JSON object is printed first, unless another thread is printing it.
+pub(super) fn exit_now(code: u8, message: &str) -> ! {
     if let Ok(mut is_due) = JSON_PENDING.try_lock()
         && std::mem::take(&mut *is_due)
     {
-        drop(write(&format!("{}\n", json!({"error": sentence}))));
+        drop(write(&format!("{}\n", json!({"error": message}))));
     }
     process::exit(code.into());
 }
 
-/// Says a sentence on standard error. Whoever closed that does not want to hear it.
-pub(super) fn print_message(sentence: &str) {
-    drop(writeln!(io::stderr(), "harness: {}", display_line(sentence)));
+/// Prints a message to standard error. A closed standard error is ignored.
+pub(super) fn print_message(message: &str) {
+    drop(writeln!(io::stderr(), "harness: {}", display_line(message)));
 }
 
 fn write(text: &str) -> Result<(), String> {

@@ -1,4 +1,4 @@
-//! The verbs about one plan: `run`, `plan`, `keep` and `replay`.
+//! The commands for one plan: `run`, `plan`, `add-case` and `replay`.
 
 use super::exit::{SUCCESS, VIOLATION};
 use super::long_sweep::env_var;
@@ -20,9 +20,9 @@ use std::thread;
 use tracing_subscriber::filter::{Directive, EnvFilter};
 
 pub(super) fn run(arguments: &arguments::RunArgs) -> CommandResult {
-    let (source, changes) = (&arguments.source, &arguments.overrides);
-    catalog::check_bug(changes.bug.as_deref())?;
-    let options = catalog::options_with_disabled(&changes.without)?;
+    let (source, overrides) = (&arguments.source, &arguments.overrides);
+    catalog::check_bug(overrides.bug.as_deref())?;
+    let options = catalog::options_with_disabled(&overrides.disable)?;
     let mut shrunk = None;
     let mut paths = Paths::default();
     let mut plan = match (&source.plan, source.seed) {
@@ -35,12 +35,12 @@ pub(super) fn run(arguments: &arguments::RunArgs) -> CommandResult {
         (None, Some(seed)) => generate(seed),
         (None, None) => return Err("a run needs --seed N or --plan FILE".into()),
     };
-    if changes.bug.is_some() {
-        plan.bug.clone_from(&changes.bug);
+    if overrides.bug.is_some() {
+        plan.bug.clone_from(&overrides.bug);
     }
     let (record, options) = run_and_record(&plan, &arguments.recording, paths, options)?;
     let origin = match &source.plan {
-        Some(path) => PlanSource::File { path, bug: changes.bug.as_deref() },
+        Some(path) => PlanSource::File { path, bug: overrides.bug.as_deref() },
         None => PlanSource::Seed,
     };
     print(&run_page(&plan, origin, record.clone(), shrunk, &options))?;
@@ -54,16 +54,16 @@ pub(super) fn plan(arguments: &arguments::PlanArgs) -> CommandResult {
     Ok(SUCCESS)
 }
 
-pub(super) fn write_case(arguments: &arguments::KeepArgs) -> CommandResult {
+pub(super) fn add_case(arguments: &arguments::AddCaseArgs) -> CommandResult {
     catalog::check_bug(arguments.bug.as_deref())?;
     let path = case::case_path(&arguments.name);
     if path.symlink_metadata().is_ok() {
-        return Err(format!("{} is there already: choose another name", display_path(&path)));
+        return Err(format!("{} already exists: choose another name", display_path(&path)));
     }
     let folder = Path::new(case::CASES_DIR);
     if !folder.is_dir() {
         return Err(format!(
-            "there is no folder {} here: go to the top of the work tree",
+            "there is no folder {} here: run this in the root of the repository",
             display_path(folder)
         ));
     }
@@ -71,12 +71,12 @@ pub(super) fn write_case(arguments: &arguments::KeepArgs) -> CommandResult {
     arguments.file.iter().for_each(|file| paths.add_input("the plan", file));
     paths.add_output("the case", &path)?;
 
-    let found = match (&arguments.file, arguments.seed) {
+    let source = match (&arguments.file, arguments.seed) {
         (Some(file), _) => Some(case::read_case_or_plan(file).map_err(|error| error.to_string())?),
         _ => None,
     };
-    let mut plan = match (&found, arguments.seed) {
-        (Some(found), _) => found.plan.clone(),
+    let mut plan = match (&source, arguments.seed) {
+        (Some(source), _) => source.plan.clone(),
         (None, seed) => generate(seed.unwrap_or_default()),
     };
     if arguments.bug.is_some() {
@@ -87,27 +87,31 @@ pub(super) fn write_case(arguments: &arguments::KeepArgs) -> CommandResult {
     let expect = match (&plan.bug, &outcome.verdict) {
         (Some(_), Verdict::Failed(failure)) => Expectation::Caught(failure.property.clone()),
         (Some(bug), _) => {
-            return Err(format!("with the bug {bug} {seed} breaks no promise: there is nothing to catch"));
+            return Err(format!(
+                "with the bug {bug}, {seed} violates no property: there is nothing to catch"
+            ));
         }
         (None, Verdict::Unknown(_)) => {
-            return Err(format!("{seed} stays undecided: nothing can be expected of it"));
+            return Err(format!("{seed} is undecided: no expectation can be stored"));
         }
         (None, _) => Expectation::Passed,
     };
-    let seen = match &outcome.verdict {
+    let observed = match &outcome.verdict {
         Verdict::Failed(failure) => format!("{}: {}", failure.property, escape_lines(&failure.sentence)),
-        _ => "All promises were kept.".into(),
+        _ => "All properties hold.".into(),
     };
-    let found_before = found.as_ref().map_or_else(
-        || format!("Seed {}@{GENERATOR_VERSION}. {seen}\n", plan.seed),
-        |found| if found.description.is_empty() { format!("{seen}\n") } else { found.description.clone() },
+    let origin = source.as_ref().map_or_else(
+        || format!("Seed {}@{GENERATOR_VERSION}. {observed}\n", plan.seed),
+        |source| {
+            if source.description.is_empty() { format!("{observed}\n") } else { source.description.clone() }
+        },
     );
-    let story = format!("{DESCRIPTION_TEMPLATE}\n{found_before}");
-    let shrunk = found.and_then(|found| found.shrunk);
-    let case = Case { shrunk, ..Case::new(story, expect, &outcome, plan) };
+    let description = format!("{DESCRIPTION_TEMPLATE}\n{origin}");
+    let shrunk = source.and_then(|source| source.shrunk);
+    let case = Case { shrunk, ..Case::new(description, expect, &outcome, plan) };
     case.write(&path).map_err(|error| error.to_string())?;
     print(&format!(
-        "{}: now fill in its story; expected is: {}\n  cargo run --release -- replay {}\n",
+        "{}: now fill in its description; expected: {}\n  cargo run --release -- replay {}\n",
         display_path(&path),
         case.expect,
         display_path(&path)
@@ -130,7 +134,7 @@ pub(super) fn replay(arguments: &arguments::ReplayArgs) -> CommandResult {
     print(&format!("{page}\n{}", report::case_report(&case, &outcome)))?;
     let mut is_met = case.is_met_by(&outcome);
     if let Some(bug) = &case.plan.bug {
-        // Whoever catches a bug that is not there catches nothing.
+        // The failure must come from the bug: without it all properties must hold.
         let verdict = refresh::verdict_without_bug(&case.plan, &run::run);
         print(&report::case_report_without_bug(bug, &verdict))?;
         is_met &= verdict == Verdict::Passed;
@@ -143,26 +147,26 @@ pub(super) fn replay(arguments: &arguments::ReplayArgs) -> CommandResult {
         }
         return Ok(SUCCESS);
     }
-    // Before it is called stale: the same plan, with other chance.
+    // Before reporting it as stale, try the same plan with other seeds.
     let jobs = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-    let Some(near) = refresh::find_refreshed_case(&case, &run::run, jobs) else {
+    let Some(refreshed) = refresh::find_refreshed_case(&case, &run::run, jobs) else {
         let seeds = refresh::REFRESH_SEEDS;
-        print(&format!("stale: none of {seeds} other seeds does what is expected either\n"))?;
+        print(&format!("stale: none of {seeds} other seeds meets the expectation either\n"))?;
         return Ok(VIOLATION);
     };
     if !arguments.refresh {
-        let (seed, path) = (near.plan.seed, display_path(path));
+        let (seed, path) = (refreshed.plan.seed, display_path(path));
         print(&format!(
-            "with the seed {seed} it does what is expected:\n  cargo run --release -- replay --refresh {path}\n"
+            "seed {seed} meets the expectation:\n  cargo run --release -- replay --refresh {path}\n"
         ))?;
         return Ok(VIOLATION);
     }
-    near.write(path).map_err(|error| error.to_string())?;
-    print(&format!("refreshed: {} has the seed {} now\n", display_path(path), near.plan.seed))?;
+    refreshed.write(path).map_err(|error| error.to_string())?;
+    print(&format!("refreshed: {} now has seed {}\n", display_path(path), refreshed.plan.seed))?;
     Ok(SUCCESS)
 }
 
-/// The page of a run. Of one that broke a promise all is kept that its page tells.
+/// The page of a run. A failed one is run again with everything recorded that the page shows.
 pub(super) fn run_page(
     plan: &Plan,
     origin: PlanSource<'_>,
@@ -177,39 +181,39 @@ pub(super) fn run_page(
     report::run_page(plan, origin, &record, shrunk, options, report::page_width())
 }
 
-/// Runs a plan, prints the timeline and writes what was asked to be written.
+/// Runs a plan, prints the trace and writes the requested recordings.
 fn run_and_record(
     plan: &Plan,
-    watch: &arguments::RecordingArgs,
+    recording: &arguments::RecordingArgs,
     mut paths: Paths,
     options: Options,
 ) -> Result<(RunRecord, Options), String> {
     let traced = init_tracing()?;
-    for (what, path) in [("--facts", &watch.facts), ("--history", &watch.history)] {
-        path.iter().try_for_each(|path| paths.add_output(what, path))?;
+    for (role, path) in [("--facts", &recording.facts), ("--history", &recording.history)] {
+        path.iter().try_for_each(|path| paths.add_output(role, path))?;
     }
     let options = Options {
-        strict: watch.strict,
-        trace: watch.trace || traced,
-        facts: watch.facts.is_some(),
-        history: watch.history.is_some(),
+        strict: recording.strict,
+        trace: recording.trace || traced,
+        facts: recording.facts.is_some(),
+        history: recording.history.is_some(),
         ..options
     };
     let record = run::run(plan, &options);
-    if let Some(path) = &watch.facts {
+    if let Some(path) = &recording.facts {
         write_recording(path, |output| formats::facts::write(output, &record.facts))?;
     }
-    if let Some(path) = &watch.history {
+    if let Some(path) = &recording.history {
         write_recording(path, |output| formats::histories::write(output, &record.history))?;
     }
-    if watch.trace {
+    if recording.trace {
         let lines: String = record.trace.iter().map(|line| report::trace_line(line) + "\n").collect();
         print(&(lines + "\n"))?;
     }
     Ok((record, options))
 }
 
-/// Writes what was observed to a file, all of it or nothing.
+/// Writes a recording to a file, completely or not at all.
 fn write_recording(path: &Path, write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> Result<(), String> {
     let mut bytes = Vec::new();
     write(&mut bytes).map_err(|error| format!("{}: {error}", display_path(path)))?;
@@ -217,15 +221,15 @@ fn write_recording(path: &Path, write: impl FnOnce(&mut Vec<u8>) -> io::Result<(
     file::write_text(path, &text).map_err(|error| error.to_string())
 }
 
-/// Shows the timeline as tracing events on standard error, where `RUST_LOG` asks for them. Returns whether it does.
+/// Prints the trace as tracing events on standard error if `RUST_LOG` asks for it. Returns whether it does.
 fn init_tracing() -> Result<bool, String> {
-    let Some(wanted) = env_var("RUST_LOG")? else { return Ok(false) };
-    let filter = EnvFilter::builder()
-        .parse(&wanted)
-        .map_err(|error| format!("RUST_LOG is `{}`, which is no filter: {error}", display_value(&wanted)))?;
-    // What madsim itself has to say would bury the run.
+    let Some(directives) = env_var("RUST_LOG")? else { return Ok(false) };
+    let filter = EnvFilter::builder().parse(&directives).map_err(|error| {
+        format!("RUST_LOG is `{}`, which is not a valid filter: {error}", display_value(&directives))
+    })?;
+    // madsim's own events would drown those of the run.
     let silence: Directive =
-        "madsim=off".parse().map_err(|error| format!("madsim cannot be silenced: {error}"))?;
+        "madsim=off".parse().map_err(|error| format!("madsim's events cannot be disabled: {error}"))?;
     tracing_subscriber::fmt()
         .with_env_filter(filter.add_directive(silence))
         .with_writer(std::io::stderr)
@@ -233,7 +237,7 @@ fn init_tracing() -> Result<bool, String> {
         .without_time()
         .try_init()
         .map(|()| true)
-        .map_err(|error| format!("tracing cannot be shown: {error}"))
+        .map_err(|error| format!("tracing cannot be started: {error}"))
 }
 
 fn verdict_exit_code(outcome: &Outcome) -> u8 {

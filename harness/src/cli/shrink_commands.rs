@@ -1,4 +1,4 @@
-//! The verb that makes failing plans smaller: `shrink`.
+//! The command `shrink`, and shrinking after a sweep.
 
 use super::exit::{SUCCESS, VIOLATION};
 use super::paths::{self, Paths};
@@ -17,21 +17,21 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 use std::thread;
 
-/// How many runs a group of a sweep's failures may take.
+/// Runs for each group of a sweep's failures.
 const RUNS_PER_GROUP: u64 = 5_000;
-/// How many groups of a sweep are made smaller.
+/// Groups of a sweep that are shrunk.
 const MAX_GROUPS: usize = 10;
 
 pub(super) fn shrink(arguments: &arguments::ShrinkArgs) -> CommandResult {
-    let changes = &arguments.overrides;
-    catalog::check_bug(changes.bug.as_deref())?;
-    let options = catalog::options_with_disabled(&changes.without)?;
+    let overrides = &arguments.overrides;
+    catalog::check_bug(overrides.bug.as_deref())?;
+    let options = catalog::options_with_disabled(&overrides.disable)?;
     let settings = ShrinkSettings {
         jobs: arguments.jobs.unwrap_or_else(|| thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)),
         max_runs: arguments.runs,
     };
     if arguments.survey {
-        return survey(changes.bug.as_deref(), &settings);
+        return survey(overrides.bug.as_deref(), &settings);
     }
     let mut paths = Paths::default();
     let (mut plan, name) = match (&arguments.file, arguments.seed) {
@@ -42,55 +42,54 @@ pub(super) fn shrink(arguments: &arguments::ShrinkArgs) -> CommandResult {
         }
         (None, seed) => {
             let plan = generate(seed.unwrap_or_default());
-            let bug = changes.bug.as_ref().map(|bug| format!("-{bug}")).unwrap_or_default();
+            let bug = overrides.bug.as_ref().map(|bug| format!("-{bug}")).unwrap_or_default();
             let name = format!("seed-{}{bug}", plan.seed);
             (plan, name)
         }
     };
-    if changes.bug.is_some() {
-        plan.bug.clone_from(&changes.bug);
+    if overrides.bug.is_some() {
+        plan.bug.clone_from(&overrides.bug);
     }
     paths::check_output_folder(&arguments.out)?;
     let path = arguments.out.join(shrunk_file_name(&name));
-    // Where the folder is still to be made, nothing is in it.
+    // A folder that does not exist yet is empty.
     if arguments.out.exists() {
-        paths.add_output("the smaller plan", &path)?;
+        paths.add_output("the shrunk plan", &path)?;
     }
     paths::remove_temporary_files(&arguments.out);
-    signals::install_handlers("keeping the smallest plan so far; once more to end at once")?;
+    signals::install_handlers("writing the smallest plan so far; a second signal ends at once")?;
 
     let mut progress = ShrinkProgress::new(settings.max_runs);
-    let smaller =
+    let shrunk_failure =
         survey::shrink_failure(&plan, &options, &settings, &STOP_REQUESTED, &mut |at| progress.show(at));
     progress.finish();
-    let Some(smaller) = smaller else {
-        return Err(format!("{name} breaks no promise: there is nothing to make smaller"));
+    let Some(shrunk_failure) = shrunk_failure else {
+        return Err(format!("{name} violates no property: there is nothing to shrink"));
     };
-    let case = shrunk_case(&smaller, &name, &options)?;
-    if let Err(sentence) = write_case(&case, &path) {
-        // What took so long is not lost.
+    let case = shrunk_case(&shrunk_failure, &name, &options)?;
+    if let Err(message) = write_case(&case, &path) {
+        // Print the result of the long search instead of losing it.
         print(&case.to_text())?;
-        return Err(format!("{sentence}; the smaller plan stands on standard output instead"));
+        return Err(format!("{message}; the shrunk plan is printed to standard output instead"));
     }
-    let shrunk = &smaller.result;
+    let shrunk = &shrunk_failure.result;
     let page = report::run_page(
         &shrunk.plan,
         PlanSource::File { path: &path, bug: None },
-        &smaller.record,
-        Some(shrunk_from(&smaller)),
+        &shrunk_failure.record,
+        Some(shrunk_from(&shrunk_failure)),
         &options,
         report::page_width(),
     );
     print(&page)?;
     if !shrunk.is_minimal {
-        let on = report::continue_shrink_command(&path, &options);
-        print_message(&format!("ended before nothing more could go; this goes on where it ended: {on}"));
+        let command = report::continue_shrink_command(&path, &options);
+        print_message(&format!("the plan is not minimal; continue with: {command}"));
     }
     Ok(signals::exit_code_after(VIOLATION))
 }
 
-/// The file for the smaller plan of one of this name. What was shrunk already gets a number, so that going on replaces
-/// nothing that it reads.
+/// The file for the shrunk plan of `name`. A plan that was shrunk before gets a number, so that no input is replaced.
 fn shrunk_file_name(name: &str) -> String {
     let Some((stem, number)) = name.rsplit_once(".small") else { return format!("{name}.small.toml") };
     let number = match number.strip_prefix('-') {
@@ -104,15 +103,16 @@ fn shrunk_file_name(name: &str) -> String {
     }
 }
 
-/// A smaller plan as a case.
-fn shrunk_case(smaller: &ShrunkFailure, name: &str, options: &Options) -> Result<Case, String> {
-    let plan = smaller.result.plan.clone();
-    let Verdict::Failed(failure) = &smaller.record.outcome.verdict else {
-        return Err(format!("what {name} was shrunk to does not fail when it is run again"));
+/// The case of a shrunk plan.
+fn shrunk_case(shrunk_failure: &ShrunkFailure, name: &str, options: &Options) -> Result<Case, String> {
+    let plan = shrunk_failure.result.plan.clone();
+    let Verdict::Failed(failure) = &shrunk_failure.record.outcome.verdict else {
+        return Err(format!("the plan {name} was shrunk to does not fail in another run"));
     };
-    let without: String = options.disabled.iter().map(|property| format!(", without {property}")).collect();
-    let story = format!(
-        "Shrunk from {name}@{GENERATOR_VERSION}{without}.\n{}: {}\n",
+    let disabled: String =
+        options.disabled.iter().map(|property| format!(", disabled: {property}")).collect();
+    let description = format!(
+        "Shrunk from {name}@{GENERATOR_VERSION}{disabled}.\n{}: {}\n",
         failure.property,
         escape_lines(&failure.sentence)
     );
@@ -120,93 +120,93 @@ fn shrunk_case(smaller: &ShrunkFailure, name: &str, options: &Options) -> Result
         Some(_) => Expectation::Caught(failure.property.clone()),
         None => Expectation::Passed,
     };
-    let made = Case::new(story, expect, &smaller.record.outcome, plan);
-    let milestones = if made.expect == Expectation::Passed { Vec::new() } else { made.milestones };
-    Ok(Case { shrunk: Some(shrunk_from(smaller)), milestones, ..made })
+    let case = Case::new(description, expect, &shrunk_failure.record.outcome, plan);
+    let milestones = if case.expect == Expectation::Passed { Vec::new() } else { case.milestones };
+    Ok(Case { shrunk: Some(shrunk_from(shrunk_failure)), milestones, ..case })
 }
 
-/// Writes a case beside the plan that it came from.
+/// Writes a case, and creates its folder if needed.
 fn write_case(case: &Case, path: &Path) -> Result<(), String> {
     let folder = file::parent_folder(path);
     std::fs::create_dir_all(folder).map_err(|error| {
-        format!("{}: cannot be made: {}", display_path(folder), file::error_reason(&error))
+        format!("{}: cannot be created: {}", display_path(folder), file::error_reason(&error))
     })?;
     case.write(path).map_err(|error| error.to_string())
 }
 
-/// What a plan was before it was shrunk.
-fn shrunk_from(smaller: &ShrunkFailure) -> ShrunkFrom {
-    let survey::FailureSize { faults, operations } = smaller.before;
-    ShrunkFrom { faults, operations, runs: smaller.result.runs }
+/// The size before shrinking.
+fn shrunk_from(shrunk_failure: &ShrunkFailure) -> ShrunkFrom {
+    let survey::FailureSize { faults, operations } = shrunk_failure.before;
+    ShrunkFrom { faults, operations, runs: shrunk_failure.result.runs }
 }
 
-/// What came of making a sweep's failures smaller.
+/// Results of shrinking a sweep's failures.
 #[derive(Default)]
 pub(super) struct ShrunkGroups {
-    /// What is said of them.
+    /// One entry per shrunk failure.
     pub(super) text: String,
-    /// What to type for those that were not made as small as they get.
+    /// Commands that continue with failures that are not minimal.
     pub(super) remaining_commands: Vec<String>,
-    /// Smaller plans that could not be written, and why.
+    /// Shrunk plans that could not be written, with the reason.
     pub(super) write_errors: Vec<String>,
 }
 
-/// Makes a failure of each group of a sweep smaller: the one whose plan has the fewest faults.
+/// Shrinks one failure of each group of a sweep: the one whose plan has the fewest faults.
 pub(super) fn shrink_each_group(summary: &Summary) -> ShrunkGroups {
     let sweep = &summary.settings;
     let options = Options { disabled: sweep.disabled.clone(), ..Options::default() };
     let settings = ShrinkSettings { jobs: sweep.jobs, max_runs: RUNS_PER_GROUP };
-    let ShrunkGroups { mut text, remaining_commands: mut left, write_errors: mut unwritten } =
-        ShrunkGroups::default();
+    let ShrunkGroups { mut text, mut remaining_commands, mut write_errors } = ShrunkGroups::default();
     for (number, group) in summary.groups().iter().enumerate() {
-        let found = fewest_faults(group);
+        let failure = fewest_faults(group);
         if number >= MAX_GROUPS || signals::is_stop_requested() {
-            left.push(report::shrink_seed_command(found.seed, sweep));
+            remaining_commands.push(report::shrink_seed_command(failure.seed, sweep));
             continue;
         }
-        let plan = Plan { bug: sweep.bug.clone(), ..generate(found.seed) };
+        let plan = Plan { bug: sweep.bug.clone(), ..generate(failure.seed) };
         let mut progress = ShrinkProgress::new(settings.max_runs);
-        let smaller =
+        let shrunk_failure =
             survey::shrink_failure(&plan, &options, &settings, &STOP_REQUESTED, &mut |at| progress.show(at));
         progress.finish();
-        // A run that our own code broke off, or one that ends differently each time, has no smaller one.
-        let Some(smaller) = smaller else { continue };
+        // After a harness panic, or if it is not deterministic, there is nothing to shrink.
+        let Some(shrunk_failure) = shrunk_failure else { continue };
         let bug = sweep.bug.as_ref().map(|bug| format!("-{bug}")).unwrap_or_default();
-        let name = format!("seed-{}{bug}", found.seed);
+        let name = format!("seed-{}{bug}", failure.seed);
         let path = sweep.out.join(shrunk_file_name(&name));
-        let written = shrunk_case(&smaller, &name, &options).and_then(|case| write_case(&case, &path));
-        if let Err(sentence) = written {
-            unwritten.push(format!("what seed {} was shrunk to: {sentence}", found.seed));
+        let written = shrunk_case(&shrunk_failure, &name, &options).and_then(|case| write_case(&case, &path));
+        if let Err(message) = written {
+            write_errors.push(format!("the shrunk plan of seed {}: {message}", failure.seed));
             continue;
         }
         text += &format!(
             "{}: seed {} shrunk to {} faults and {} operations in {} runs\n  cargo run --release -- replay {}\n",
-            smaller.signature,
-            found.seed,
-            smaller.after.faults,
-            smaller.after.operations,
-            smaller.result.runs,
+            shrunk_failure.signature,
+            failure.seed,
+            shrunk_failure.after.faults,
+            shrunk_failure.after.operations,
+            shrunk_failure.result.runs,
             display_path(&path)
         );
-        if !smaller.result.is_minimal {
-            left.push(report::continue_sweep_shrink_command(&path, sweep));
+        if !shrunk_failure.result.is_minimal {
+            remaining_commands.push(report::continue_sweep_shrink_command(&path, sweep));
         }
     }
-    ShrunkGroups { text, remaining_commands: left, write_errors: unwritten }
+    ShrunkGroups { text, remaining_commands, write_errors }
 }
 
-/// The failure of a group whose plan has the fewest faults; of several the first.
+/// The failure of a group whose plan has the fewest faults; the first one of several.
 fn fewest_faults<'a>(group: &FailureGroup<'a>) -> &'a FailureRecord {
-    let faults = |found: &&&FailureRecord| generate(found.seed).faults.len();
-    group.failures.iter().min_by_key(faults).expect("a group has a failure")
+    let faults = |failure: &&&FailureRecord| generate(failure.seed).faults.len();
+    group.failures.iter().min_by_key(faults).expect("a group is never empty")
 }
 
-/// Five failing seeds of each bug, and a table of how small they became.
+/// Shrinks five failing seeds of each bug and prints a table.
 fn survey(bug: Option<&str>, settings: &ShrinkSettings) -> CommandResult {
-    signals::install_handlers("ending after the plan that is being shrunk; once more to end at once")?;
+    signals::install_handlers("ending after the current plan; a second signal ends at once")?;
     let wanted = |name: &str| bug.is_none_or(|bug| bug == name);
     let lines = |plan: &Plan, record: &_| {
-        report::timeline(plan.nodes, record, report::DEFAULT_WIDTH).map_or(0, |story| story.rows.len() as u64)
+        report::timeline(plan.nodes, record, report::DEFAULT_WIDTH)
+            .map_or(0, |timeline| timeline.rows.len() as u64)
     };
     let rows = survey::survey(&wanted, settings, &lines, &STOP_REQUESTED, &mut |row| {
         print_message(&format!(
@@ -230,32 +230,36 @@ mod tests {
     use crate::sweep::{FailureGroup, FailureRecord};
 
     #[test]
-    fn what_goes_on_shrinking_replaces_nothing_that_it_reads() {
+    fn shrunk_file_name_never_replaces_the_input() {
         let names = ["seed-1", "seed-1.small", "seed-1.small-2", "seed-1.small-x", "a.smaller"];
-        let right = [
+        let expected = [
             "seed-1.small.toml",
             "seed-1.small-2.toml",
             "seed-1.small-3.toml",
             "seed-1.small-x.small.toml",
             "a.smaller.small.toml",
         ];
-        assert_eq!(names.map(shrunk_file_name), right);
+        assert_eq!(names.map(shrunk_file_name), expected);
     }
 
     #[test]
-    fn the_plan_with_the_fewest_faults_is_the_one_to_shrink() {
-        let found = (0..40).map(|seed| FailureRecord {
+    fn plan_with_the_fewest_faults_is_shrunk() {
+        let failures = (0..40).map(|seed| FailureRecord {
             property: "toast".into(),
-            clash: "it fell".into(),
+            clash: "the toast fell".into(),
             seed,
             plan: None,
-            sentence: "it fell".into(),
+            message: "the toast fell".into(),
         });
-        let found: Vec<FailureRecord> = found.collect();
-        let group = FailureGroup { property: "toast", clash: "it fell", failures: found.iter().collect() };
+        let failures: Vec<FailureRecord> = failures.collect();
+        let group =
+            FailureGroup { property: "toast", clash: "the toast fell", failures: failures.iter().collect() };
         let chosen = fewest_faults(&group).seed;
         let faults = |seed| generate(seed).faults.len();
-        assert!(faults(chosen) < faults(0), "the first has as few as any: this shows nothing");
+        assert!(
+            faults(chosen) < faults(0),
+            "the first plan must not have the fewest faults, or this test shows nothing"
+        );
         assert!(
             (0..40)
                 .all(|seed| faults(chosen) < faults(seed)

@@ -1,4 +1,4 @@
-//! What was typed, and one sentence where it cannot be understood.
+//! Parses the command line, and explains in one sentence what is wrong with it.
 
 use super::arguments::Cli;
 use super::exit;
@@ -9,18 +9,17 @@ use clap::{CommandFactory, FromArgMatches};
 use std::error::Error;
 use std::ffi::OsString;
 
-/// Whether an object in JSON is wanted, also of a line that cannot be understood.
-pub(super) fn asks_for_json(typed: &[OsString]) -> bool {
-    typed
-        .iter()
+/// Whether `--json` was given, even if the rest cannot be parsed.
+pub(super) fn asks_for_json(args: &[OsString]) -> bool {
+    args.iter()
         .skip(1)
         .take_while(|word| *word != "--")
         .any(|word| word == "--json" || word.as_encoded_bytes().starts_with(b"--json="))
 }
 
-/// What was typed; `None` where it was a question that is answered already (`--help`).
-pub(super) fn parse(typed: Vec<OsString>) -> Result<Option<Cli>, String> {
-    match try_parse(typed) {
+/// The parsed command line; `None` if clap has answered it (`--help`, `--version`).
+pub(super) fn parse(args: Vec<OsString>) -> Result<Option<Cli>, String> {
+    match try_parse(args) {
         Ok(cli) => Ok(Some(cli)),
         Err(error) => match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
@@ -32,12 +31,12 @@ pub(super) fn parse(typed: Vec<OsString>) -> Result<Option<Cli>, String> {
     }
 }
 
-fn try_parse(typed: Vec<OsString>) -> Result<Cli, clap::Error> {
-    let matches = Cli::command().after_help(exit::EXIT_CODES_HELP).try_get_matches_from(typed)?;
+fn try_parse(args: Vec<OsString>) -> Result<Cli, clap::Error> {
+    let matches = Cli::command().after_help(exit::EXIT_CODES_HELP).try_get_matches_from(args)?;
     Cli::from_arg_matches(&matches)
 }
 
-/// What is wrong with a line, and what was perhaps meant.
+/// What is wrong with the command line, and the likely intention.
 fn error_message(error: &clap::Error) -> String {
     let of = |kind| error.get(kind).map(context_values).unwrap_or_default();
     let all = |kind| of(kind).join(", ");
@@ -57,15 +56,15 @@ fn error_message(error: &clap::Error) -> String {
             )
         }
         ErrorKind::UnknownArgument => {
-            format!("nothing is expected where `{}` stands", display_value(&argument))
+            format!("unexpected argument `{}`", display_value(&argument))
         }
         ErrorKind::InvalidSubcommand => {
-            let (typed, near) = (all(ContextKind::InvalidSubcommand), of(ContextKind::SuggestedSubcommand));
-            format!("there is no command `{}`{}", display_value(&typed), meant(near))
+            let (command, near) = (all(ContextKind::InvalidSubcommand), of(ContextKind::SuggestedSubcommand));
+            format!("there is no command `{}`{}", display_value(&command), meant(near))
         }
         ErrorKind::ValueValidation => {
-            let why = error.source().map(ToString::to_string).unwrap_or_default();
-            format!("{option} `{value}`: {why}")
+            let reason = error.source().map(ToString::to_string).unwrap_or_default();
+            format!("{option} `{value}`: {reason}")
         }
         ErrorKind::InvalidValue if value.is_empty() => format!("a value is missing: {argument}"),
         ErrorKind::InvalidValue | ErrorKind::TooManyValues => format!("{option} does not take `{value}`"),
@@ -73,9 +72,9 @@ fn error_message(error: &clap::Error) -> String {
             prior if prior == argument => format!("{argument} is given twice"),
             prior if argument.is_empty() => {
                 let command = all(ContextKind::InvalidSubcommand);
-                format!("the command `{}` comes first, and then {prior}", display_value(&command))
+                format!("the command `{}` must come before {prior}", display_value(&command))
             }
-            prior => format!("{argument} and {prior} do not go together"),
+            prior => format!("{argument} and {prior} cannot be used together"),
         },
         ErrorKind::MissingRequiredArgument => {
             format!(
@@ -89,7 +88,7 @@ fn error_message(error: &clap::Error) -> String {
         }
         ErrorKind::MissingSubcommand => {
             format!(
-                "missing: `{}` what? {}",
+                "`{}` needs a subcommand: {}",
                 all(ContextKind::InvalidSubcommand),
                 of(ContextKind::ValidSubcommand).join(" or ")
             )
@@ -99,7 +98,7 @@ fn error_message(error: &clap::Error) -> String {
     }
 }
 
-/// What clap knows of an error, one text for each thing.
+/// The values clap attaches to an error.
 fn context_values(value: &ContextValue) -> Vec<String> {
     match value {
         ContextValue::Strings(words) => words.clone(),
@@ -107,7 +106,7 @@ fn context_values(value: &ContextValue) -> Vec<String> {
     }
 }
 
-/// `<FILE|--seed <N>>`, of which one is needed, as `FILE or --seed <N>`.
+/// `<FILE|--seed <N>>`, of which one is required, as `FILE or --seed <N>`.
 fn alternatives(required: &str) -> String {
     let several = if required.ends_with("...") { "..." } else { "" };
     let one = required.trim_end_matches("...");
@@ -120,11 +119,11 @@ fn alternatives(required: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::{error_message, try_parse};
-    use crate::cli::arguments::Cli;
+    use crate::cli::arguments::{Cli, CliCommand};
     use clap::error::ErrorKind;
     use clap::{Command, CommandFactory};
 
-    /// All options that take a value, each with the commands before it.
+    /// Collects all options that take a value, each with the commands before it.
     fn options(command: &Command, before: &[String], found: &mut Vec<(Vec<String>, String)>) {
         for argument in command.get_arguments().filter(|argument| argument.get_action().takes_values()) {
             if let Some(long) = argument.get_long() {
@@ -137,12 +136,12 @@ mod tests {
     }
 
     #[test]
-    fn every_option_takes_a_negative_number_for_its_value() {
+    fn every_option_accepts_a_negative_number_as_its_value() {
         let mut found = Vec::new();
         options(&Cli::command(), &["harness".to_owned()], &mut found);
         assert!(found.len() > 25, "{found:?}");
         for (before, option) in found {
-            // Numbers with something behind them as well, where the value is a number with something behind it.
+            // For values that begin with a number also negative ones with a suffix.
             let numbers: &[&str] = match option.as_str() {
                 "--seeds" => &["-1", "-4..4"],
                 "--shard" => &["-1", "-1/4"],
@@ -151,22 +150,52 @@ mod tests {
             };
             for number in numbers {
                 let line = [before.clone(), vec![option.clone(), (*number).to_owned()]].concat();
-                let told = match try_parse(line.iter().map(Into::into).collect()) {
+                let error = match try_parse(line.iter().map(Into::into).collect()) {
                     Ok(_) => continue,
                     Err(error) => (error.kind(), error_message(&error)),
                 };
-                let right = [
+                let expected = [
                     ErrorKind::ValueValidation,
                     ErrorKind::MissingRequiredArgument,
                     ErrorKind::MissingSubcommand,
                 ];
-                assert!(right.contains(&told.0), "{line:?}: {}", told.1);
+                assert!(expected.contains(&error.0), "{line:?}: {}", error.1);
             }
         }
     }
 
     #[test]
-    fn the_arguments_are_well_formed() {
+    fn former_names_are_accepted_and_hidden() {
+        let disabled = |option: &str| {
+            let args = ["harness", "run", "--seed", "1", option, "read-safety"];
+            match try_parse(args.map(Into::into).into()).unwrap().command {
+                Some(CliCommand::Run(arguments)) => arguments.overrides.disable,
+                command => panic!("{command:?}"),
+            }
+        };
+        assert_eq!(disabled("--without"), disabled("--disable"));
+        for option in ["--as-found", "--no-shrink"] {
+            assert!(
+                try_parse(["harness", option].map(Into::into).into()).unwrap().sweep.no_shrink,
+                "{option}"
+            );
+        }
+        for command in ["keep", "add-case"] {
+            let cli = try_parse(["harness", command, "--seed", "1", "--name", "x"].map(Into::into).into());
+            assert!(matches!(cli.unwrap().command, Some(CliCommand::AddCase(_))), "{command}");
+        }
+        let help = |command: &str| {
+            let mut cli = Cli::command();
+            cli.find_subcommand_mut(command).unwrap().render_long_help().to_string()
+        };
+        let help = help("sweep") + &help("run") + &Cli::command().render_long_help().to_string();
+        for former in ["--without", "--as-found", "keep "] {
+            assert!(!help.contains(former), "{former}: {help}");
+        }
+    }
+
+    #[test]
+    fn clap_accepts_the_argument_definitions() {
         Cli::command().debug_assert();
     }
 }

@@ -1,4 +1,4 @@
-//! A sweep as one object for programs. Its keys and their types stay.
+//! A sweep as one JSON object.
 
 use crate::sweep::{Summary, Tally};
 use serde::Serialize;
@@ -7,133 +7,133 @@ use std::ops::Range;
 /// What `harness sweep --json` prints.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct SweepReport {
-    /// How many seeds were run.
+    /// Number of seeds run.
     pub seeds: u64,
-    /// The first of them; the others follow without a gap, unless `ran` has several ranges.
+    /// The first of them. The others follow without a gap unless `ran` has several ranges.
     pub first_seed: u64,
-    /// Which they were: from each `start` up to and without its `end`.
+    /// The seeds run, as half-open ranges.
     pub ran: Vec<Range<u64>>,
-    /// Where results were added up: those that belong to them and that nobody ran.
+    /// After a merge: seeds of the sweep that were not run.
     pub missing: Vec<Range<u64>>,
-    /// The version of what a seed means.
+    /// Version of the plan generator.
     pub generator_version: u32,
-    /// The commit that the harness was built from.
+    /// Commits the harness was built from, joined by commas.
     pub commit: String,
-    /// All commits, where it went on, or was added up, with another.
+    /// The same as a list: several after a merge, or a resume with another build.
     pub commits: Vec<String>,
-    /// The bug that was switched on.
+    /// The bug switched on.
     pub bug: Option<String>,
-    /// Whether the sweep was ended before its seeds or its time (`--for`) were over.
+    /// Whether the sweep ended before its seeds or its time (`--for`) were used up.
     pub cut_short: bool,
-    /// Events, in all.
+    /// Total events.
     pub events: u64,
-    /// Those of them that were heartbeats and their answers.
+    /// Those that are heartbeats or responses to them.
     pub heartbeats: u64,
-    /// Simulated time, in all.
+    /// Total simulated time.
     pub simulated_seconds: f64,
-    /// Real time.
+    /// Elapsed real time.
     pub wall_seconds: f64,
-    /// How many runs were under way at once.
+    /// Number of concurrent runs.
     pub jobs: u64,
     /// Checked events per second of real time.
     pub checked_events_per_second: f64,
-    /// The same by the cores that the jobs can have kept busy.
+    /// The same divided by the cores that the jobs can use.
     pub checked_events_per_second_per_core: f64,
     /// Operations that clients called.
     pub operations: u64,
-    /// Those of them whose outcome stayed unknown to their client.
+    /// Those whose outcome stayed unknown to the client.
     pub unknown_operations: u64,
-    /// How often leadership passed on.
+    /// Leader changes.
     pub leader_changes: u64,
-    /// How many servers lost their power.
+    /// Power losses, one per server.
     pub power_losses: u64,
-    /// The facts that were stated.
+    /// Facts recorded.
     pub facts: u64,
-    /// How often each property looked.
+    /// Checks of each property.
     pub properties: Vec<PropertyReport>,
-    /// How often each milestone was reached, and in how many seeds.
+    /// Each milestone: how often, and in how many seeds.
     pub milestones: Vec<MilestoneReport>,
-    /// How often each kind of fault struck.
+    /// How often each kind of fault was injected.
     pub faults: Vec<NamedCount>,
-    /// Whether some worker did not see the bug that it was shown before its first seed.
-    pub blind: bool,
-    /// Which of "no leader", "no write" and "no read" is true of all seeds together.
+    /// Whether a worker missed the canary: a known bug that it must catch before its first seed.
+    pub canary_missed: bool,
+    /// Which of "no leader", "no write" and "no read" holds for all seeds together.
     pub never_seen: Vec<String>,
-    /// The properties that were not left out and have never looked.
-    pub never_looked: Vec<String>,
-    /// In how many seeds all promises were kept.
-    pub kept: u64,
-    /// In how many seeds the exact search was not done within its budget.
+    /// Enabled properties without a single check.
+    pub never_checked: Vec<String>,
+    /// Seeds in which all properties held.
+    pub passed: u64,
+    /// Seeds whose exact linearizability search exceeded its budget.
     pub unknown: u64,
-    /// The seeds that broke a promise.
+    /// Seeds that violated a property.
     pub failures: Vec<FailureReport>,
-    /// The same seeds by what was broken and how.
+    /// The same seeds, grouped by property and clash.
     pub groups: Vec<GroupReport>,
     /// Results that could not be written, a sentence each.
     pub not_written: Vec<String>,
-    /// The sum of the digests of all runs, the same in whatever parts they were run: sixteen hexadecimal digits.
+    /// Sum of the digests of all runs, independent of their order and partition: 16 hexadecimal digits.
     pub digest: String,
 }
 
-/// How often a property looked.
+/// Checks of one property.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct PropertyReport {
-    /// Its name.
+    /// The property.
     pub name: String,
     /// Comparisons that could have failed.
-    pub looked: u64,
+    pub checks: u64,
 }
 
-/// How often a milestone was reached.
+/// Counts of one milestone.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct MilestoneReport {
-    /// Its name.
+    /// The milestone.
     pub name: String,
     /// How often in all.
     pub count: u64,
-    /// In how many seeds at least once.
+    /// Number of seeds that reached it.
     pub seeds: u64,
 }
 
-/// How often something with a name happened.
+/// A named count.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct NamedCount {
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// How often.
+    /// The count.
     pub count: u64,
 }
 
-/// A seed that broke a promise.
+/// A seed that violated a property.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct FailureReport {
-    /// Which promise.
+    /// The property.
     pub property: String,
-    /// By what kind of clash.
+    /// The kind of clash.
     pub clash: String,
     /// The seed.
     pub seed: u64,
-    /// The path of the case that was written; `null` where it could not be.
+    /// Path of the stored case; `null` if it could not be written.
     pub plan: Option<String>,
-    /// What was promised and what was seen.
-    pub sentence: String,
+    /// What is wrong, in a sentence.
+    pub message: String,
 }
 
-/// Failures that are the same to a person.
+/// Failures with the same signature.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct GroupReport {
-    /// Which promise.
+    /// The property.
     pub property: String,
-    /// By what kind of clash.
+    /// The kind of clash.
     pub clash: String,
-    /// How many seeds broke it like this.
+    /// Number of seeds.
     pub count: u64,
     /// The first of them.
     pub first_seed: u64,
 }
 
 impl SweepReport {
-    /// The report of this sweep.
+    /// The report of a sweep.
     #[must_use]
     pub fn of(summary: &Summary) -> SweepReport {
         let (settings, counts) = (&summary.settings, &summary.counts);
@@ -161,7 +161,7 @@ impl SweepReport {
             power_losses: counts.power_losses,
             facts: counts.facts,
             properties: (summary.checks.iter())
-                .map(|tally| PropertyReport { name: name(tally), looked: tally.count })
+                .map(|tally| PropertyReport { name: name(tally), checks: tally.count })
                 .collect(),
             milestones: (summary.milestones.iter())
                 .map(|tally| MilestoneReport { name: name(tally), count: tally.count, seeds: tally.seeds })
@@ -169,18 +169,18 @@ impl SweepReport {
             faults: (summary.faults.iter())
                 .map(|tally| NamedCount { name: name(tally), count: tally.count })
                 .collect(),
-            blind: summary.canaries_missed > 0,
+            canary_missed: summary.canaries_missed > 0,
             never_seen: summary.never_seen().into_iter().map(str::to_owned).collect(),
-            never_looked: summary.never_checked().into_iter().map(str::to_owned).collect(),
-            kept: summary.passed,
+            never_checked: summary.never_checked().into_iter().map(str::to_owned).collect(),
+            passed: summary.passed,
             unknown: summary.unknown,
             failures: (summary.failures.iter())
-                .map(|found| FailureReport {
-                    property: found.property.clone(),
-                    clash: found.clash.clone(),
-                    seed: found.seed,
-                    plan: found.plan.as_ref().map(|path| path.display().to_string()),
-                    sentence: found.sentence.clone(),
+                .map(|failure| FailureReport {
+                    property: failure.property.clone(),
+                    clash: failure.clash.clone(),
+                    seed: failure.seed,
+                    plan: failure.plan.as_ref().map(|path| path.display().to_string()),
+                    message: failure.message.clone(),
                 })
                 .collect(),
             groups: (summary.groups().iter())

@@ -1,9 +1,8 @@
-//! What people and programs read of runs and sweeps. Plain ASCII, no escape codes.
+//! Reports of runs and sweeps, for people and for programs. Plain ASCII, no escape codes.
 //!
-//! Tables and lists have eighty columns. The page of a run is as wide as the terminal that it is read in, and has a hundred
-//! columns where it goes anywhere else ([`width`]). Its first line, what is to be typed and
-//! the pictures of histories stay as they are, however wide. `--trace`, a line per event, is for searching in rather than for reading, and has what
-//! width it needs.
+//! Tables and lists have 80 columns. The page of a run is as wide as the terminal, or [`DEFAULT_WIDTH`] columns if
+//! standard output is no terminal ([`page_width`]). Its first line, commands and pictures of histories are never
+//! wrapped, nor is `--trace`, which prints one line per event for searching.
 //!
 #![doc = include_str!("../../docs/failure-page.md")]
 
@@ -29,12 +28,12 @@ use crate::sweep::SweepSettings;
 use crate::text::display_line;
 use std::path::Path;
 
-/// How wide a page is where nobody can tell how wide it should be.
+/// Width of a page if standard output is no terminal.
 pub const DEFAULT_WIDTH: usize = 100;
-/// The columns of a timeline need that much.
+/// The least width: the columns of a timeline need it.
 const MIN_WIDTH: usize = 60;
 
-/// How wide a page shall be that goes to standard output.
+/// Width of a page that goes to standard output.
 #[must_use]
 pub fn page_width() -> usize {
     let terminal = console::Term::stdout();
@@ -42,24 +41,24 @@ pub fn page_width() -> usize {
     columns.map_or(DEFAULT_WIDTH, |columns| MIN_WIDTH.max(columns.into()))
 }
 
-/// A text of which no line is wider than this, as far as there are spaces to break it at. What follows is moved in. Lines
-/// that are to be typed, or that belong to a picture, stay as they are.
-fn fold(text: &str, width: usize) -> String {
-    let mut folded = String::with_capacity(text.len());
+/// Wraps `text` at spaces so that lines fit into `width`, with continuation lines indented. Commands and lines of
+/// pictures are left alone, and so is a word longer than the width.
+fn wrap(text: &str, width: usize) -> String {
+    let mut wrapped = String::with_capacity(text.len());
     for line in text.split_inclusive('\n') {
-        let bare = line.trim_end_matches('\n');
-        let is_typed = bare.trim_start().starts_with("cargo run");
-        let is_picture = bare.contains("--") && !bare.contains(['.', ':']);
-        if bare.len() <= width || is_typed || is_picture {
-            folded += line;
+        let content = line.trim_end_matches('\n');
+        let is_command = content.trim_start().starts_with("cargo run");
+        let is_picture = content.contains("--") && !content.contains(['.', ':']);
+        if content.len() <= width || is_command || is_picture {
+            wrapped += line;
             continue;
         }
-        let indent = bare.len() - bare.trim_start().len();
-        let mut rest = bare;
+        let indent = content.len() - content.trim_start().len();
+        let mut rest = content;
         let mut first = true;
         while !rest.is_empty() {
             let room = if first { width } else { width.saturating_sub(indent + 4) };
-            // The first space may be part of what a line begins with.
+            // The first space may be part of the indentation.
             let from = if first { indent + 1 } else { 1 };
             let end = match rest.len() <= room {
                 true => rest.len(),
@@ -73,24 +72,24 @@ fn fold(text: &str, width: usize) -> String {
                     .unwrap_or(rest.len()),
             };
             if !first {
-                folded.push('\n');
-                folded += &" ".repeat(indent + 4);
+                wrapped.push('\n');
+                wrapped += &" ".repeat(indent + 4);
             }
-            folded += rest[..end].trim_end();
+            wrapped += rest[..end].trim_end();
             rest = rest[end..].trim_start();
             first = false;
         }
-        folded += &line[bare.len()..];
+        wrapped += &line[content.len()..];
     }
-    folded
+    wrapped
 }
 
-/// A number as a person reads it: `12,345,678`.
+/// A number with separators: `12,345,678`.
 fn with_thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
-    for (place, digit) in digits.char_indices() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+    for (position, digit) in digits.char_indices() {
+        if position > 0 && (digits.len() - position).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
@@ -98,45 +97,45 @@ fn with_thousands(number: u64) -> String {
     text
 }
 
-/// A measured number as a person reads it: whole from a hundred on.
+/// A measured number: whole from 100 on, otherwise with two decimals.
 fn format_measurement(number: f64) -> String {
     if number >= 100.0 { with_thousands(number.round() as u64) } else { format!("{number:.2}") }
 }
 
-/// A count of things: `1 power loss`, `2 power power_losses`.
+/// A number with its noun: `1 power loss`, `2 power losses`.
 fn pluralize(number: u64, one: &str, many: &str) -> String {
     format!("{} {}", with_thousands(number), if number == 1 { one } else { many })
 }
 
-/// What to type for one more look: everything that made it what it was.
-fn harness_command(verb_and_source: &str, bug: Option<&str>, without: &[String]) -> String {
+/// A `harness` command line with the bug and the disabled properties of this run.
+fn harness_command(verb_and_source: &str, bug: Option<&str>, disabled: &[String]) -> String {
     let mut line = format!("cargo run --release -- {verb_and_source}");
     if let Some(bug) = bug {
         line += &format!(" --bug {bug}");
     }
-    for property in without {
-        line += &format!(" --without {property}");
+    for property in disabled {
+        line += &format!(" --disable {property}");
     }
     line
 }
 
-/// What to type to make the failing plan of a seed smaller.
+/// The command that shrinks the failing plan of a seed.
 #[must_use]
 pub fn shrink_seed_command(seed: u64, settings: &SweepSettings) -> String {
     let line = harness_command(&format!("shrink --seed {seed}"), settings.bug.as_deref(), &settings.disabled);
     format!("{line} --out {}", page::shell_quote(&settings.out))
 }
 
-/// What to type to go on making the plan in a file smaller.
+/// The command that continues to shrink the plan in a file.
 #[must_use]
 pub fn continue_sweep_shrink_command(file: &Path, settings: &SweepSettings) -> String {
     let line = harness_command(&format!("shrink {}", page::shell_quote(file)), None, &settings.disabled);
     format!("{line} --out {}", page::shell_quote(&settings.out))
 }
 
-/// What a failure says first. The rest of it has its place where there is room: on the page of the run.
-fn first_line(sentence: &str) -> String {
-    display_line(sentence.lines().next().unwrap_or(sentence))
+/// The first line of a failure's message. The page of the run has the rest.
+fn first_line(message: &str) -> String {
+    display_line(message.lines().next().unwrap_or(message))
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! How a sweep is getting on: a bar on a terminal (without the bar where it is narrow), plain lines otherwise. Always on standard error, so that standard
-//! output holds the result alone.
+//! Progress of sweeps and shrinking: a bar on a terminal (only numbers if it is narrow), plain lines otherwise.
+//! Always on standard error, so that standard output holds only the result.
 
 use super::{first_line, with_thousands};
 use crate::sweep::{Summary, SweepSettings};
@@ -8,16 +8,16 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
-/// How often a plain line is written.
+/// Time between two plain lines.
 const PLAIN_INTERVAL: Duration = Duration::from_secs(5);
 
-/// In fewer columns the numbers would leave nothing of a bar but its brackets.
+/// With fewer columns the numbers leave no room for a bar.
 const MIN_COLUMNS_FOR_BAR: usize = 70;
 
-/// How many failures are told one by one.
+/// Failures printed one by one.
 const MAX_REPORTED_FAILURES: usize = 20;
 
-/// Shows how a sweep is getting on.
+/// Shows the progress of a sweep.
 pub struct SweepProgress {
     bar: Option<ProgressBar>,
     next_line: Duration,
@@ -25,26 +25,25 @@ pub struct SweepProgress {
 }
 
 impl SweepProgress {
-    /// For a sweep that is set up like this.
+    /// Progress of a sweep with these settings.
     #[must_use]
     pub fn new(settings: &SweepSettings) -> SweepProgress {
         let bar = (!is_plain_output()).then(|| progress_bar(settings));
         SweepProgress { bar, next_line: PLAIN_INTERVAL, failures_reported: 0 }
     }
 
-    /// Shows the sum so far. What was found is told at once.
+    /// Shows the sums so far, and prints each new failure at once.
     pub fn show(&mut self, summary: &Summary) {
-        let untold = summary.failures.iter().enumerate().skip(self.failures_reported);
-        for (number, found) in untold.take_while(|&(number, _)| number <= MAX_REPORTED_FAILURES) {
+        let new_failures = summary.failures.iter().enumerate().skip(self.failures_reported);
+        for (number, failure) in new_failures.take_while(|&(number, _)| number <= MAX_REPORTED_FAILURES) {
             match number {
-                MAX_REPORTED_FAILURES => {
-                    self.print_line("further failures are only counted here; their plans are kept like these")
-                }
+                MAX_REPORTED_FAILURES => self
+                    .print_line("further failures are only counted here; their plans are stored like these"),
                 _ => self.print_line(&format!(
-                    "seed {} broke {}: {}",
-                    found.seed,
-                    found.property,
-                    first_line(&found.sentence)
+                    "seed {} violated {}: {}",
+                    failure.seed,
+                    failure.property,
+                    first_line(&failure.message)
                 )),
             }
         }
@@ -56,7 +55,7 @@ impl SweepProgress {
             Some(bar) => {
                 bar.set_message(format!("{rate} events/s, {} failed{left}", self.failures_reported));
                 match summary.settings.time_limit {
-                    Some(lasts) => bar.set_position(summary.elapsed.min(lasts).as_secs()),
+                    Some(limit) => bar.set_position(summary.elapsed.min(limit).as_secs()),
                     None => bar.set_position(summary.seeds),
                 }
             }
@@ -72,44 +71,44 @@ impl SweepProgress {
         }
     }
 
-    /// Takes the bar away, so that nothing is left of it where the summary begins.
+    /// Removes the bar before the summary is printed.
     pub fn finish(self) {
         if let Some(bar) = self.bar {
             bar.finish_and_clear();
         }
     }
 
-    /// Says a line beside the bar.
+    /// Prints a line above the bar.
     pub fn print_line(&self, line: &str) {
         let line = escape(line);
         match &self.bar {
             Some(bar) => bar.println(line),
-            // Nobody may be listening any more: that is no reason to end a sweep.
+            // Standard error may be closed: that does not end a sweep.
             None => drop(writeln!(std::io::stderr(), "{line}")),
         }
     }
 }
 
-/// Shows how shrinking is getting on.
+/// Shows the progress of shrinking.
 pub struct ShrinkProgress {
     bar: Option<ProgressBar>,
     next_line: Instant,
 }
 
 impl ShrinkProgress {
-    /// For at most so many runs.
+    /// For at most `runs` runs.
     #[must_use]
     pub fn new(runs: u64) -> ShrinkProgress {
         let bar = (!is_plain_output()).then(|| {
             let style = ProgressStyle::with_template(&bar_template("runs", terminal_columns()));
             let bar = ProgressBar::with_draw_target(Some(runs), ProgressDrawTarget::stderr());
-            bar.set_style(style.expect("the template is ours").progress_chars("#>-"));
+            bar.set_style(style.expect("the template is valid").progress_chars("#>-"));
             bar
         });
         ShrinkProgress { bar, next_line: Instant::now() + PLAIN_INTERVAL }
     }
 
-    /// Shows how small the plan is by now.
+    /// Shows the size of the plan so far.
     pub fn show(&mut self, progress: &crate::shrink::ShrinkStatus<'_>) {
         let plan = progress.best;
         let calls = plan.clients.calls.as_ref().map(|calls| calls.iter().map(Vec::len).sum::<usize>());
@@ -132,7 +131,7 @@ impl ShrinkProgress {
         }
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub fn finish(self) {
         if let Some(bar) = self.bar {
             bar.finish_and_clear();
@@ -140,19 +139,19 @@ impl ShrinkProgress {
     }
 }
 
-/// Whether nobody wants a bar, or nobody could see it move.
+/// Whether a bar is unwanted or impossible.
 fn is_plain_output() -> bool {
     std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
         || std::env::var_os("TERM").is_some_and(|value| value == "dumb")
         || !std::io::stderr().is_terminal()
 }
 
-/// How wide the terminal is that the bar moves on.
+/// Columns of the terminal that the bar is on.
 fn terminal_columns() -> usize {
     console::Term::stderr().size().1.into()
 }
 
-/// What stands in the line of a bar. Where there is no room for a bar beside the numbers, these alone.
+/// Template of a bar line; without room for the bar, only the numbers.
 fn bar_template(unit: &str, columns: usize) -> String {
     let bar = if columns < MIN_COLUMNS_FOR_BAR { "" } else { "[{wide_bar}] " };
     format!("{bar}{{pos}}/{{len}} {unit}, {{msg}}")
@@ -160,17 +159,17 @@ fn bar_template(unit: &str, columns: usize) -> String {
 
 fn progress_bar(settings: &SweepSettings) -> ProgressBar {
     let (length, unit) = match settings.time_limit {
-        Some(lasts) => (lasts.as_secs(), "s"),
+        Some(limit) => (limit.as_secs(), "s"),
         None => (settings.seeds.end - settings.seeds.start, "seeds"),
     };
     let style =
-        ProgressStyle::with_template(&bar_template(unit, terminal_columns())).expect("the template is ours");
+        ProgressStyle::with_template(&bar_template(unit, terminal_columns())).expect("the template is valid");
     let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stderr());
     bar.set_style(style.progress_chars("#>-"));
     bar
 }
 
-/// A duration as somebody wants to know it who waits for its end.
+/// A duration in its largest useful unit.
 fn format_roughly(duration: Duration) -> String {
     match duration.as_secs() {
         seconds @ ..120 => format!("{seconds} s"),
@@ -179,14 +178,14 @@ fn format_roughly(duration: Duration) -> String {
     }
 }
 
-/// How long the sweep will go on if it goes on like this.
+/// Estimated time until the sweep ends.
 fn time_left(summary: &Summary) -> Option<Duration> {
     let settings = &summary.settings;
-    if let Some(lasts) = settings.time_limit {
-        return Some(lasts.saturating_sub(summary.elapsed));
+    if let Some(limit) = settings.time_limit {
+        return Some(limit.saturating_sub(summary.elapsed));
     }
     let left = (settings.seeds.end - settings.seeds.start).saturating_sub(summary.seeds);
-    // None where nothing was run, or where nobody will see its end.
+    // None before the first seed is done, or if the estimate overflows.
     Duration::try_from_secs_f64(summary.elapsed.as_secs_f64() / summary.seeds as f64 * left as f64).ok()
 }
 
@@ -195,7 +194,7 @@ mod tests {
     use super::bar_template;
 
     #[test]
-    fn a_narrow_terminal_has_numbers_and_no_bar() {
+    fn narrow_terminal_shows_numbers_without_bar() {
         assert_eq!(bar_template("seeds", 80), "[{wide_bar}] {pos}/{len} seeds, {msg}");
         assert_eq!(bar_template("seeds", 40), "{pos}/{len} seeds, {msg}");
     }

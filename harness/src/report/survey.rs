@@ -4,12 +4,22 @@ use super::{pluralize, with_thousands};
 use crate::survey::SurveyRow;
 use comfy_table::{CellAlignment, Table, presets};
 
-/// What a person reads of a survey.
+/// The table and the medians of a survey.
 #[must_use]
 pub fn survey_table(rows: &[SurveyRow]) -> String {
     let mut table = Table::new();
     table.load_preset(presets::ASCII_BORDERS_ONLY_CONDENSED);
-    table.set_header(["bug", "seed", "property", "faults", "operations", "runs", "s", "lines", "same"]);
+    table.set_header([
+        "bug",
+        "seed",
+        "property",
+        "faults",
+        "operations",
+        "runs",
+        "s",
+        "lines",
+        "same signature",
+    ]);
     for row in rows {
         table.add_row([
             row.bug.to_owned(),
@@ -29,7 +39,7 @@ pub fn survey_table(rows: &[SurveyRow]) -> String {
         }
     }
     if rows.is_empty() {
-        return "no bug failed: there was nothing to shrink\n".into();
+        return "no bug caused a failure: nothing to shrink\n".into();
     }
     let of = |value: &dyn Fn(&SurveyRow) -> f64| median(rows.iter().map(value).collect());
     let share = |holds: &dyn Fn(&SurveyRow) -> bool| {
@@ -38,7 +48,7 @@ pub fn survey_table(rows: &[SurveyRow]) -> String {
     };
     format!(
         "{table}\n\n{}; medians: {} faults, {} operations, {} runs, {:.1} s, {} lines\n{} have at most 40 lines, {} \
-         fail in the same way, {} can lose nothing more\n",
+         keep their signature, {} are minimal\n",
         pluralize(rows.len() as u64, "plan", "plans"),
         of(&|row| row.after.faults as f64),
         of(&|row| row.after.operations as f64),
@@ -51,7 +61,7 @@ pub fn survey_table(rows: &[SurveyRow]) -> String {
     )
 }
 
-/// The value in the middle.
+/// The median.
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     match values.len() / 2 {

@@ -1,6 +1,6 @@
-//! The summary at the end of a sweep.
+//! The summary of a sweep.
 
-use super::{first_line, fold, format_measurement, harness_command, pluralize, with_thousands};
+use super::{first_line, format_measurement, harness_command, pluralize, with_thousands, wrap};
 use crate::plan::file::display_path;
 use crate::sweep::{FailureGroup, FailureRecord, Summary, SweepSettings, Tally};
 use comfy_table::{CellAlignment, Table, presets};
@@ -8,21 +8,21 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::Path;
 
-/// How wide the verdict is at most.
+/// Width of the last lines.
 const MAX_COLUMNS: usize = 80;
-/// How many seeds are named for each group; the others are in the folder.
+/// Seeds named per group. The rest is in the output folder.
 const MAX_NAMED_SEEDS: usize = 5;
 
-/// What a person reads at the end of a sweep.
+/// The summary that `sweep` and `merge` print.
 #[must_use]
 pub fn sweep_summary(summary: &Summary) -> String {
     let mut text = String::new();
     for table in
         [overview_table(summary), checks_table(summary), milestones_table(summary), faults_table(summary)]
     {
-        // Where nothing was counted a table would only be its own head.
+        // A table without rows would show only its header.
         if table.row_count() > 0 {
-            writeln!(text, "{table}\n").expect("a string takes all");
+            writeln!(text, "{table}\n").expect("writing to a String cannot fail");
         }
     }
     text + &failures_section(summary) + &last_lines(summary)
@@ -46,7 +46,7 @@ fn overview_table(summary: &Summary) -> Table {
     let mut line = |name: &str, value: String| {
         table.add_row([name.to_owned(), value, String::new()]);
     };
-    // A ledger may hold any number: the product must not overflow.
+    // A forged or merged ledger may hold any number: avoid overflow in the product.
     let permille = u128::from(counts.heartbeats) * 1_000;
     let heartbeats = permille.checked_div(u128::from(counts.events)).unwrap_or(0);
     line("heartbeats of all events", format!("{}.{} %", heartbeats / 10, heartbeats % 10));
@@ -54,14 +54,14 @@ fn overview_table(summary: &Summary) -> Table {
     line("simulated / real time", format_measurement(summary.simulated_per_second()));
     line("checked events / second", format_measurement(summary.events_per_second()));
     line("  per core", format_measurement(summary.events_per_second() / summary.cores() as f64));
-    line("seeds kept", with_thousands(summary.passed));
+    line("seeds passed", with_thousands(summary.passed));
     line("seeds undecided", with_thousands(summary.unknown));
     line("seeds failed", with_thousands(summary.failures.len() as u64));
     table
 }
 
 fn checks_table(summary: &Summary) -> Table {
-    let mut table = new_table(&["property", "looked"]);
+    let mut table = new_table(&["property", "checks"]);
     for tally in &summary.checks {
         table.add_row([tally.name.to_string(), format_count(tally.count)]);
     }
@@ -77,35 +77,36 @@ fn milestones_table(summary: &Summary) -> Table {
 }
 
 fn faults_table(summary: &Summary) -> Table {
-    let mut table = new_table(&["fault", "struck", "in seeds"]);
+    let mut table = new_table(&["fault", "injected", "in seeds"]);
     for Tally { name, count, seeds } in &summary.faults {
         table.add_row([name.to_string(), with_thousands(*count), with_thousands(*seeds)]);
     }
     table
 }
 
-/// How often. What never happened shall not pass for a small number: a property that never looked has not passed.
+/// A count. Zero is marked: a property without checks has not passed.
 fn format_count(count: u64) -> String {
     if count == 0 { "0 (never)".into() } else { with_thousands(count) }
 }
 
-/// A table with this head; the first column holds names, the others numbers.
-fn new_table(head: &[&str]) -> Table {
+/// A table with this header. The first column holds names, the others numbers.
+fn new_table(header: &[&str]) -> Table {
     let mut table = Table::new();
-    table.load_preset(presets::ASCII_BORDERS_ONLY_CONDENSED).set_header(head.to_vec());
+    table.load_preset(presets::ASCII_BORDERS_ONLY_CONDENSED).set_header(header.to_vec());
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);
     }
     table
 }
 
-/// The failures, property by property and clash by clash, each with the line to type.
+/// The failures by property and clash, each with its command.
 fn failures_section(summary: &Summary) -> String {
     let groups = summary.groups();
     let mut text = String::new();
     for groups in groups.chunk_by(|one, other| one.property == other.property) {
         let count: usize = groups.iter().map(|group| group.failures.len()).sum();
-        text += &format!("{}: broken by {}\n", groups[0].property, pluralize(count as u64, "seed", "seeds"));
+        text +=
+            &format!("{}: violated by {}\n", groups[0].property, pluralize(count as u64, "seed", "seeds"));
         for group in groups {
             if groups.len() > 1 {
                 let count = pluralize(group.failures.len() as u64, "seed", "seeds");
@@ -118,28 +119,28 @@ fn failures_section(summary: &Summary) -> String {
     text
 }
 
-/// The seeds of a group: the first few, and how many more there are.
+/// The first seeds of a group, and the number of the others.
 fn group_members(group: &FailureGroup<'_>, settings: &SweepSettings) -> String {
     let mut text = String::new();
-    for found in group.failures.iter().take(MAX_NAMED_SEEDS) {
-        text += &format!("  seed {}: {}\n", found.seed, first_line(&found.sentence));
-        let source = format!("run --seed {}", found.seed);
+    for failure in group.failures.iter().take(MAX_NAMED_SEEDS) {
+        text += &format!("  seed {}: {}\n", failure.seed, first_line(&failure.message));
+        let source = format!("run --seed {}", failure.seed);
         let line = harness_command(&source, settings.bug.as_deref(), &settings.disabled);
         text += &format!("    {line} --trace\n");
-        match &found.plan {
-            Some(path) => text += &format!("    kept in {}\n", display_path(path)),
-            None => text += "    its plan could not be written; the seed says all of it\n",
+        match &failure.plan {
+            Some(path) => text += &format!("    stored in {}\n", display_path(path)),
+            None => text += "    its plan could not be written; the seed reproduces it\n",
         }
     }
     let more = group.failures.get(MAX_NAMED_SEEDS..).unwrap_or_default();
     if !more.is_empty() {
         let (count, out) = (with_thousands(more.len() as u64), list_folders(more, &settings.out));
-        text += &match more.iter().filter(|found| found.plan.is_none()).count() as u64 {
+        text += &match more.iter().filter(|failure| failure.plan.is_none()).count() as u64 {
             0 => format!("  and {count} more in {out}\n"),
-            lost => {
+            unwritten => {
                 format!(
-                    "  and {count} more in {out}, but for {} not written\n",
-                    pluralize(lost, "plan", "plans")
+                    "  and {count} more in {out}, except {} that could not be written\n",
+                    pluralize(unwritten, "plan", "plans")
                 )
             }
         };
@@ -147,9 +148,9 @@ fn group_members(group: &FailureGroup<'_>, settings: &SweepSettings) -> String {
     text
 }
 
-/// Where these plans are: in one folder, or where the results of several sweeps were added in several.
-fn list_folders(found: &[&FailureRecord], out: &Path) -> String {
-    let paths = found.iter().filter_map(|found| found.plan.as_deref()?.parent());
+/// The folders that hold these plans; after a merge there may be several.
+fn list_folders(failures: &[&FailureRecord], out: &Path) -> String {
+    let paths = failures.iter().filter_map(|failure| failure.plan.as_deref()?.parent());
     let mut folders: BTreeSet<&Path> = paths.collect();
     if folders.is_empty() {
         folders.insert(out);
@@ -157,7 +158,7 @@ fn list_folders(found: &[&FailureRecord], out: &Path) -> String {
     folders.iter().map(|folder| display_path(folder)).collect::<Vec<_>>().join(", ")
 }
 
-/// Names as a person lists them: `one, another and a third`.
+/// `one, another and a third`.
 fn join_with_and(names: &[&str]) -> String {
     match names {
         [first @ .., before, last] => {
@@ -169,44 +170,46 @@ fn join_with_and(names: &[&str]) -> String {
 }
 
 fn last_lines(summary: &Summary) -> String {
-    let blind = match summary.canaries_missed {
+    let canary = match summary.canaries_missed {
         0 => String::new(),
-        blind => format!(
-            "BLIND: {} did not see a bug that was switched on before the first seed\n",
-            pluralize(blind, "worker", "workers")
+        missed => format!(
+            "CANARY MISSED: {} did not catch a known bug before the first seed\n",
+            pluralize(missed, "worker", "workers")
         ),
     };
     let missing = match summary.missing.is_empty() {
         true => String::new(),
-        false => format!("MISSING: seeds {}: nobody ran them, or nobody can read it\n", summary.missing),
+        false => {
+            format!("MISSING: seeds {} were not run, or their results cannot be read\n", summary.missing)
+        }
     };
     let end = if summary.cut_short { " (ended early)" } else { "" };
     let bug = summary.settings.bug.as_ref().map(|bug| format!(" with the bug {bug}")).unwrap_or_default();
-    let (unseen, idle) = (summary.never_seen(), summary.never_checked());
-    let is_broken = !summary.failures.is_empty();
+    let (unseen, unchecked) = (summary.never_seen(), summary.never_checked());
+    let has_failed = !summary.failures.is_empty();
     let mut verdict = match summary.failures.len() {
         0 if summary.seeds == 0 => "no seed was run".to_owned(),
-        0 if !summary.missing.is_empty() => "no promise broken in these".to_owned(),
-        0 if summary.unknown > 0 || !unseen.is_empty() || !idle.is_empty() => "no promise broken".to_owned(),
-        0 => "all promises kept".to_owned(),
-        failures => format!("{} broke a promise", pluralize(failures as u64, "seed", "seeds")),
+        0 if !summary.missing.is_empty() => "no violation in these".to_owned(),
+        0 if summary.unknown > 0 || !unseen.is_empty() || !unchecked.is_empty() => "no violation".to_owned(),
+        0 => "all properties hold".to_owned(),
+        failures => format!("{} failed", pluralize(failures as u64, "seed", "seeds")),
     };
-    if summary.unknown > 0 && !is_broken {
+    if summary.unknown > 0 && !has_failed {
         verdict += &format!(", {} undecided", with_thousands(summary.unknown));
     }
     if !unseen.is_empty() {
         verdict += &format!(", and {} was ever seen", join_with_and(&unseen));
     }
-    if !idle.is_empty() && !is_broken {
-        verdict += &format!(", but {} never looked", join_with_and(&idle));
+    if !unchecked.is_empty() && !has_failed {
+        verdict += &format!(", but no checks of {}", join_with_and(&unchecked));
     }
     let start = summary.settings.seeds.start;
     let ran = if summary.ran.is_empty() { format!("{start}..{start}") } else { summary.ran.to_string() };
     let commit = if summary.commits.len() > 1 { "commits" } else { "commit" };
     let version = summary.generator_version;
-    let verdict = fold(&format!("seeds {ran}@{version}{bug}{end}: {verdict}"), MAX_COLUMNS);
+    let verdict = wrap(&format!("seeds {ran}@{version}{bug}{end}: {verdict}"), MAX_COLUMNS);
     format!(
-        "{blind}{missing}{verdict}\ndigest {:?}, {commit} {}\n",
+        "{canary}{missing}{verdict}\ndigest {:?}, {commit} {}\n",
         summary.digest,
         summary.commits.join(", ")
     )

@@ -1,8 +1,8 @@
-//! The knobs of a plan, a line each: a new one is added here, and nowhere else in this folder.
+//! The knobs of a plan, one per line. A new knob is added only here.
 
 use crate::plan::{Plan, Probability, SimDuration};
 
-/// A switch or a number, and its plain value: the one with which nothing happens that somebody would have to explain.
+/// Sets a switch or number to its default, with which nothing happens that needs an explanation.
 pub(super) const KNOB_DEFAULTS: &[fn(&mut Plan)] = &[
     |plan| plan.raft.pre_vote = false,
     |plan| plan.raft.check_quorum = false,
@@ -27,7 +27,7 @@ pub(super) const KNOB_DEFAULTS: &[fn(&mut Plan)] = &[
     |plan| plan.clients.keys = 2,
 ];
 
-/// How often something happens; never, if it can be.
+/// Probabilities; shrunk to zero.
 pub(super) const PROBABILITIES: &[fn(&mut Plan) -> &mut Probability] = &[
     |plan| &mut plan.network.loss,
     |plan| &mut plan.network.duplication,
@@ -38,10 +38,10 @@ pub(super) const PROBABILITIES: &[fn(&mut Plan) -> &mut Probability] = &[
     |plan| &mut plan.clients.random_target,
 ];
 
-/// Where a span of time stands in a plan.
+/// A duration in a plan.
 type DurationField = fn(&mut Plan) -> &mut SimDuration;
 
-/// How long something takes, and how long it takes in a plain plan.
+/// Durations with their defaults.
 pub(super) const DURATION_DEFAULTS: &[(DurationField, SimDuration)] = &[
     (|plan| &mut plan.network.delay, SimDuration::millis(1)),
     (|plan| &mut plan.network.delay_spread, SimDuration(0)),

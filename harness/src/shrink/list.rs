@@ -1,19 +1,19 @@
-//! The lists of a plan that parts can be taken out of.
+//! The lists of a plan from which items can be removed.
 
 use crate::plan::Plan;
 use std::ops::Range;
 
-/// A list in a plan, in the order of time.
+/// A list in a plan, ordered by time.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum PlanList {
-    /// What breaks.
+    /// The faults.
     Faults,
-    /// What clients call, where it is said call by call.
+    /// The client calls, if the plan lists them.
     Calls,
 }
 
 impl PlanList {
-    /// How long it is.
+    /// Its length.
     pub(super) fn length(self, plan: &Plan) -> usize {
         match self {
             PlanList::Faults => plan.faults.len(),
@@ -21,20 +21,20 @@ impl PlanList {
         }
     }
 
-    /// The plan without these parts of the list.
-    pub(super) fn remove_range(self, plan: &Plan, parts: Range<usize>) -> Plan {
+    /// The plan without these items of the list.
+    pub(super) fn remove_range(self, plan: &Plan, items: Range<usize>) -> Plan {
         let mut plan = plan.clone();
         match self {
-            PlanList::Faults => drop(plan.faults.drain(parts)),
+            PlanList::Faults => drop(plan.faults.drain(items)),
             PlanList::Calls => {
                 let calls = plan.clients.calls.get_or_insert_default();
                 let mut all: Vec<(u64, usize)> = Vec::new();
                 for (client, calls) in calls.iter().enumerate() {
                     all.extend(calls.iter().map(|call| (*call, client)));
                 }
-                // All clients pause for equally long on average: the number of a call is nearly its time.
+                // Think times have the same mean for all clients: the number of a call approximates its time.
                 all.sort_unstable();
-                for (call, client) in &all[parts] {
+                for (call, client) in &all[items] {
                     calls[*client].retain(|other| other != call);
                 }
             }

@@ -1,14 +1,13 @@
-//! Smaller plans: what of a failing plan can go, and it still fails.
+//! Shrinking: finds a smaller plan that still fails.
 //!
-//! A [`Shrinker`] knows only a plan and the answers to one question, "does this one fail as well?". It proposes a smaller
-//! plan, is told, and proposes the next, until nothing that it knows to leave out can go any more: no fault and no call
-//! of a client above all. First most of the time that the plan takes, with any chance, for a short plan in
-//! which much happens is likely to fail as well; then all the rest, with the chance that made that plan fail; then what
-//! cannot go is tried again with other chance (`seed`), for what fails by a narrow margin fails again in one of twenty
-//! worlds. The more a proposal takes away, the more of them it is tried in.
+//! A [`Shrinker`] only knows a plan and the results of the plans it proposed. It proposes smaller plans until nothing
+//! more can be removed, faults and client calls above all. It works in three phases: much shorter plans with any
+//! seed, because a short plan in which much happens is likely to fail as well; then all passes with the seed that
+//! made that plan fail; then all passes with other seeds too, because a plan that fails narrowly fails with one seed
+//! in about twenty. The more a proposal removes, the more seeds it is tried with.
 //!
-//! [`shrink`] asks on all cores. Several proposals are looked at side by side, as if those before them had been refused,
-//! and the first success in their order counts: the result is that of one core, only sooner.
+//! [`shrink`] runs proposals on all cores: several are evaluated in parallel as if all earlier ones had passed, and
+//! the first failure in their order counts. The result is that of one core.
 
 mod list;
 mod knobs;
@@ -22,42 +21,42 @@ use crate::plan::Plan;
 use passes::{PASSES, Pass};
 use std::sync::Arc;
 
-/// How far a shrinker has come.
+/// The phases of a shrinker.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum ShrinkPhase {
-    /// Only much shorter plans are proposed, with other seeds as well: as long as clients call often and much breaks, it is
-    /// likeliest that one of them fails.
+    /// Only much shorter plans, also with other seeds: while many calls and faults are left, one of them is most
+    /// likely to fail.
     ShortPlans,
-    /// All passes, with the chance of the plan as it is.
+    /// All passes, with the seed of the best plan.
     OwnSeed,
-    /// All passes, with other seeds as well.
+    /// All passes, also with other seeds.
     OtherSeeds,
 }
 
-/// The way from a failing plan to a small one, one question at a time.
+/// Shrinks a failing plan, one proposal at a time.
 #[derive(Clone, Debug)]
 pub struct Shrinker {
     best: Arc<Plan>,
-    /// What is asked at present.
+    /// The current proposal.
     proposed: Option<Arc<Plan>>,
     pass: usize,
-    /// How many passes on end have changed nothing.
+    /// Consecutive passes without a change.
     unchanged_passes: usize,
-    /// Whether this one has.
+    /// Whether the current pass changed the plan.
     has_changed: bool,
     phase: ShrinkPhase,
-    /// The other seed that comes next; 0: the plan's own.
+    /// The other seed to try next; 0 is the plan's own seed.
     seed: u64,
-    /// How many parts a pass that removes takes at once; 0: it has not begun.
+    /// Items that a removing pass takes at once; 0 before its start.
     chunk: usize,
-    /// Where in the pass.
+    /// Position in the pass.
     position: usize,
-    /// The proposals of a pass that lists them, for the plan as it is.
+    /// The proposals of a listing pass for the best plan.
     candidates: Option<Arc<Vec<Plan>>>,
 }
 
 impl Shrinker {
-    /// Begins with a plan that fails.
+    /// Starts with a plan that fails.
     #[must_use]
     pub fn new(plan: Plan) -> Shrinker {
         Shrinker {
@@ -74,20 +73,21 @@ impl Shrinker {
         }
     }
 
-    /// The same, for whoever asks some hundred times and no more: it is not bold at first, for that may cost a thousand
-    /// questions before anything is smaller.
+    /// For a budget of some hundred runs: skips the phase of short plans, which may take a thousand runs before
+    /// anything gets smaller.
     #[must_use]
     pub fn with_small_budget(plan: Plan) -> Shrinker {
         Shrinker { phase: ShrinkPhase::OwnSeed, pass: 1, ..Shrinker::new(plan) }
     }
 
-    /// The smallest plan so far of which it is known that it fails.
+    /// The smallest plan known to fail.
     #[must_use]
     pub fn best(&self) -> &Plan {
         &self.best
     }
 
-    /// The next plan to be asked about; the same until [`Shrinker::answer`] is called. `None`: nothing can go any more.
+    /// The next plan to run, the same until [`Shrinker::record_result`] is called. `None`: nothing more can be
+    /// removed.
     pub fn proposal(&mut self) -> Option<&Plan> {
         while self.proposed.is_none() {
             match self.current_candidate() {
@@ -103,20 +103,20 @@ impl Shrinker {
         self.proposed.as_deref()
     }
 
-    /// Whether the plan that was proposed fails as well.
+    /// Records whether the proposed plan fails.
     pub fn record_result(&mut self, fails: bool) {
         let Some(plan) = self.proposed.take() else { return };
         if !fails {
             return self.advance();
         }
-        // What comes next in the pass now stands where the proposal was, so the place stays.
+        // The next candidate of the pass moved to this position, so the position stays.
         self.best = plan;
         self.has_changed = true;
         self.seed = 0;
         self.candidates = None;
     }
 
-    /// The proposal at this place; `None`: the pass is over.
+    /// The candidate at the current position; `None` at the end of the pass.
     fn current_candidate(&mut self) -> Option<Plan> {
         Some(match PASSES[self.pass] {
             Pass::Remove(list) => {
@@ -130,13 +130,13 @@ impl Shrinker {
                 if self.chunk == 0 {
                     return None;
                 }
-                // From the end: what comes late is most likely to have come too late to matter.
+                // From the end: late items are the most likely to be irrelevant.
                 let end = length - self.position * self.chunk;
                 list.remove_range(&self.best, end.saturating_sub(self.chunk)..end)
             }
             Pass::Try(list, _) => {
-                let listed = self.candidates.get_or_insert_with(|| Arc::new(list(&self.best)));
-                match listed.get(self.position) {
+                let candidates = self.candidates.get_or_insert_with(|| Arc::new(list(&self.best)));
+                match candidates.get(self.position) {
                     Some(plan) => plan.clone(),
                     None => return None,
                 }
@@ -144,7 +144,7 @@ impl Shrinker {
         })
     }
 
-    /// This proposal was refused, or is none.
+    /// Moves on after a proposal that did not fail.
     fn advance(&mut self) {
         let others = if self.phase == ShrinkPhase::OwnSeed { 0 } else { self.other_seeds() };
         if self.seed < others {
@@ -154,17 +154,17 @@ impl Shrinker {
         }
     }
 
-    /// With how many other seeds a proposal of this pass is tried.
+    /// Number of other seeds for a proposal of this pass.
     fn other_seeds(&self) -> u64 {
         let pass = &PASSES[self.pass];
         let proposals = match pass {
             Pass::Remove(list) => list.length(&self.best).div_ceil(self.chunk.max(1)),
-            Pass::Try(..) => self.candidates.as_ref().map_or(0, |listed| listed.len()),
+            Pass::Try(..) => self.candidates.as_ref().map_or(0, |candidates| candidates.len()),
         };
         pass.other_seeds(proposals)
     }
 
-    /// The pass is over: the next one begins. Returns whether that was all.
+    /// Starts the next pass. Returns whether shrinking is done.
     fn end_pass(&mut self) -> bool {
         self.unchanged_passes = if self.has_changed { 0 } else { self.unchanged_passes + 1 };
         self.pass = match self.phase {

@@ -1,4 +1,4 @@
-//! Asks a shrinker's questions, on all cores and within a budget.
+//! Runs a shrinker's proposals, on all cores and within a budget.
 
 use super::Shrinker;
 use crate::plan::Plan;
@@ -7,38 +7,38 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-/// How much may be asked, and how.
+/// Limits of a search.
 #[derive(Clone, Copy, Debug)]
 pub struct ShrinkSettings {
-    /// How many questions are asked at once.
+    /// Concurrent runs.
     pub jobs: NonZeroUsize,
-    /// The most runs. Those that were made in vain on a second core are not counted.
+    /// The most runs. Parallel runs whose result is not used do not count.
     pub max_runs: u64,
 }
 
-/// How far a plan has been shrunk.
+/// Progress of a search.
 #[derive(Clone, Debug)]
 pub struct ShrinkStatus<'a> {
     /// The smallest plan so far.
     pub best: &'a Plan,
-    /// How many runs that took, as they would be on one core.
+    /// Runs so far, as counted on one core.
     pub runs: u64,
 }
 
-/// What came of it.
+/// The result of a search.
 #[derive(Clone, PartialEq, Debug)]
 pub struct ShrinkResult {
-    /// The smallest plan that was found to fail.
+    /// The smallest plan found to fail.
     pub plan: Plan,
-    /// How many runs that took, as they would be on one core.
+    /// Runs, as counted on one core.
     pub runs: u64,
-    /// Whether nothing can go any more; otherwise the budget was used up, or somebody ended it.
+    /// Whether nothing more can be removed; otherwise the budget was used up or `stop` was set.
     pub is_minimal: bool,
 }
 
-/// Makes a plan that fails smaller, as long as `fails` says yes.
+/// Shrinks a plan as long as `fails` returns true.
 ///
-/// `watch` hears of it from time to time. When `stop` is set the smallest plan so far is returned.
+/// `watch` is called before each batch of proposals. If `stop` is set, the smallest plan so far is returned.
 pub fn shrink(
     plan: &Plan,
     settings: &ShrinkSettings,
@@ -49,7 +49,7 @@ pub fn shrink(
     let mut shrinker = Shrinker::new(plan.clone());
     let mut runs = 0;
     let mut ahead = settings.jobs.get();
-    let done = loop {
+    let is_minimal = loop {
         watch(&ShrinkStatus { best: shrinker.best(), runs });
         let left = usize::try_from(settings.max_runs - runs).unwrap_or(usize::MAX);
         if left == 0 || stop.load(Ordering::Relaxed) {
@@ -60,22 +60,22 @@ pub fn shrink(
             break true;
         }
         let first = first_that_fails(&proposals, settings.jobs, fails);
-        // Where one success follows the other, looking far ahead is in vain.
+        // After a success the proposals further ahead are obsolete: look ahead less.
         ahead = match first {
             Some(_) => settings.jobs.get(),
             None => (2 * ahead).min(16 * settings.jobs.get()),
         };
-        let asked = first.map_or(proposals.len(), |first| first + 1);
-        for number in 0..asked {
+        let used = first.map_or(proposals.len(), |first| first + 1);
+        for number in 0..used {
             shrinker.proposal();
             shrinker.record_result(first == Some(number));
         }
-        runs += asked as u64;
+        runs += used as u64;
     };
-    ShrinkResult { plan: shrinker.best().clone(), runs, is_minimal: done }
+    ShrinkResult { plan: shrinker.best().clone(), runs, is_minimal }
 }
 
-/// What would be proposed next, if all before it were refused.
+/// The next proposals if none of them fails.
 fn next_proposals(shrinker: &Shrinker, most: usize) -> Vec<Arc<Plan>> {
     let mut ahead = shrinker.clone();
     let mut proposals = Vec::with_capacity(most);
@@ -86,7 +86,7 @@ fn next_proposals(shrinker: &Shrinker, most: usize) -> Vec<Arc<Plan>> {
     proposals
 }
 
-/// The place of the first of these plans that fails.
+/// The position of the first plan that fails.
 pub(crate) fn first_that_fails(
     plans: &[Arc<Plan>],
     jobs: NonZeroUsize,
@@ -96,7 +96,7 @@ pub(crate) fn first_that_fails(
     let work = || {
         loop {
             let number = next.fetch_add(1, Ordering::Relaxed);
-            // What comes after a success is not asked; what comes before it always is.
+            // Plans after a known failure need not run; plans before it must.
             if number >= first.load(Ordering::Relaxed) {
                 return;
             }
@@ -107,7 +107,7 @@ pub(crate) fn first_that_fails(
     };
     thread::scope(|scope| {
         for _ in 1..jobs.get().min(plans.len()) {
-            // Without a further thread it only takes longer.
+            // Without another thread it only takes longer.
             drop(thread::Builder::new().spawn_scoped(scope, work));
         }
         work();

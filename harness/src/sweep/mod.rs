@@ -1,8 +1,7 @@
-//! Many runs, side by side on threads of the operating system, each in a runtime of its own.
+//! Sweeps: many seeds, run on operating system threads, each in its own runtime.
 //!
-//! Whatever the threads do, results are folded in the order of the seeds: what a sweep says is the same for any number of
-//! jobs. What was found is written the moment it is found, and only sums are kept, so that a sweep may be as long as it
-//! likes.
+//! Results are folded in the order of the seeds, so that the summary is the same for any number of jobs. A failing
+//! plan is written to disk at once, and only sums stay in memory: the length of a sweep is not bounded by memory.
 
 mod seeds;
 mod summary;
@@ -28,36 +27,36 @@ use std::thread::{self, Scope};
 use std::time::{Duration, Instant};
 use summary::SeedResult;
 
-/// What shall be swept, and how.
+/// What to sweep, and how.
 #[derive(Clone, Debug)]
 pub struct SweepSettings {
-    /// Which seeds.
+    /// The seeds of this machine.
     pub seeds: Range<u64>,
-    /// Which seeds all machines have together, where this is one of several; else the same.
+    /// The seeds of all machines together; the same as `seeds` on a single machine.
     pub all_seeds: Range<u64>,
-    /// How many runs are under way at once.
+    /// Concurrent runs.
     pub jobs: NonZeroUsize,
-    /// For how long new runs begin, where that is bounded.
+    /// Time after which no new run starts.
     pub time_limit: Option<Duration>,
-    /// The folder for failing plans; made when there is one.
+    /// Folder for failing plans, created with the first of them.
     pub out: PathBuf,
-    /// The bug that is switched on in each plan.
+    /// The bug switched on in each plan.
     pub bug: Option<String>,
-    /// Properties that shall not look.
+    /// Properties not checked.
     pub disabled: Vec<String>,
-    /// Plans that must fail: one of them at least, in each worker before its first seed, or the sweep is blind. None: nobody
-    /// asks.
+    /// Canaries: plans with a known bug. Each worker must see at least one of them fail before its first seed. Empty:
+    /// no canary check.
     pub canary_plans: Vec<Plan>,
 }
 
-/// How far ahead of the slowest seed others may run: what waits to be folded is kept in memory.
+/// How far the seeds handed out may be ahead of the last one folded: results that wait are kept in memory.
 const MAX_AHEAD: u64 = 4_096;
-/// How often somebody who watches hears of a sweep in which no seed ends.
+/// How often `watch` is called if no seed ends.
 const WATCH_INTERVAL: Duration = Duration::from_millis(200);
 
-/// Runs all seeds until they are done, the time is over or `stop` is set; then what is under way is finished.
+/// Runs all seeds until they are done, the time is over or `stop` is set. Runs in progress are finished.
 ///
-/// `watch` hears of the sum so far after each seed, and from time to time in between.
+/// `watch` is called with the sums after each seed, and periodically in between.
 pub fn sweep(
     settings: &SweepSettings,
     run: &RunFn<'_>,
@@ -67,7 +66,7 @@ pub fn sweep(
     resume(Summary::new(settings), run, stop, watch)
 }
 
-/// Goes on with a sweep of which some seeds are done: with those that are not, wherever they are.
+/// Continues a sweep: runs the seeds that `summary` does not contain.
 pub fn resume(
     mut summary: Summary,
     run: &RunFn<'_>,
@@ -75,86 +74,85 @@ pub fn resume(
     watch: &mut dyn FnMut(&Summary),
 ) -> Summary {
     let settings = &summary.settings.clone();
-    let (began, took_before, blind_before) = (Instant::now(), summary.elapsed, summary.canaries_missed);
+    let (began, took_before, missed_before) = (Instant::now(), summary.elapsed, summary.canaries_missed);
     let all = Seeds::from(settings.seeds.clone());
     let left = all.difference(&summary.ran);
     if !left.is_empty() && !summary.commits.iter().any(|commit| commit == COMMIT) {
         summary.commits.push(COMMIT.to_owned());
     }
-    let shop = WorkQueue {
+    let queue = WorkQueue {
         count: left.count(),
         remaining: left,
         next: AtomicU64::new(0),
         folded: AtomicU64::new(0),
-        deadline: settings.time_limit.and_then(|lasts| began.checked_add(lasts.saturating_sub(took_before))),
+        deadline: settings.time_limit.and_then(|limit| began.checked_add(limit.saturating_sub(took_before))),
         stop,
         canaries_missed: AtomicU64::new(0),
         runner: SeedRunner { settings, run },
     };
-    let told = |summary: &mut Summary| {
+    let update = |summary: &mut Summary| {
         summary.elapsed = took_before + began.elapsed();
-        summary.canaries_missed = blind_before + shop.canaries_missed.load(Ordering::Relaxed);
+        summary.canaries_missed = missed_before + queue.canaries_missed.load(Ordering::Relaxed);
     };
     let (results, arrivals) = channel();
     thread::scope(|scope| {
-        let useful = settings.jobs.get().min(usize::try_from(shop.count).unwrap_or(usize::MAX));
-        for already in 0..useful {
-            let (shop, results) = (&shop, results.clone());
+        let workers = settings.jobs.get().min(usize::try_from(queue.count).unwrap_or(usize::MAX));
+        for already in 0..workers {
+            let (queue, results) = (&queue, results.clone());
             let spawned = thread::Builder::new().spawn_scoped(scope, move || {
-                shop.check_canary();
-                run_worker(scope, shop, &results);
+                queue.check_canary();
+                run_worker(scope, queue, &results);
             });
             if spawned.is_err() {
-                assert!(already > 0, "the system gives us no thread at all");
+                assert!(already > 0, "the operating system must provide at least one thread");
                 break;
             }
         }
-        // The arrivals end when the last worker has dropped its sender; this one would keep them open.
+        // `arrivals` ends when the last worker drops its sender: drop this one too.
         drop(results);
-        fold_in_order(&shop, &arrivals, &mut summary, |summary| {
-            told(summary);
+        fold_in_order(&queue, &arrivals, &mut summary, |summary| {
+            update(summary);
             watch(summary);
         });
     });
-    told(&mut summary);
-    // Where a sweep that goes on filled a hole, what it found there came last.
+    update(&mut summary);
+    // A resumed sweep may have filled gaps: their failures were added last.
     summary.failures.sort_by_key(|found| found.seed);
-    let time_is_over = settings.time_limit.is_some_and(|lasts| summary.elapsed >= lasts);
+    let time_is_over = settings.time_limit.is_some_and(|limit| summary.elapsed >= limit);
     summary.cut_short = summary.seeds < all.count() && !time_is_over;
     summary
 }
 
-/// Where the workers get their seeds.
+/// Hands out seeds to the workers.
 struct WorkQueue<'a> {
-    /// The seeds that were not run before, and how many they are.
+    /// The seeds not run before, and their number.
     remaining: Seeds,
     count: u64,
-    /// The place among them of the next that nobody has.
+    /// Position in `remaining` of the next seed to hand out.
     next: AtomicU64,
     /// How many of them are folded.
     folded: AtomicU64,
     deadline: Option<Instant>,
     stop: &'a AtomicBool,
-    /// How many workers did not see the canary.
+    /// Workers that missed the canary.
     canaries_missed: AtomicU64,
     runner: SeedRunner<'a>,
 }
 
 impl WorkQueue<'_> {
-    /// Whoever does not see a bug that is switched on sees nothing: each worker is shown one.
+    /// Checks that the harness of this worker detects a known bug (canary).
     fn check_canary(&self) {
         let canary = &self.runner.settings.canary_plans;
         let fails = |plan: &Plan| {
-            let judged = catch_unwind(AssertUnwindSafe(|| (self.runner.run)(plan, &Options::default())));
-            judged.is_ok_and(|record| matches!(record.outcome.verdict, Verdict::Failed(_)))
+            let result = catch_unwind(AssertUnwindSafe(|| (self.runner.run)(plan, &Options::default())));
+            result.is_ok_and(|record| matches!(record.outcome.verdict, Verdict::Failed(_)))
         };
         if !canary.is_empty() && !canary.iter().any(fails) {
             self.canaries_missed.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// The next seed that nobody has. A seed that was handed out is always run: otherwise there would be a hole in the
-    /// order, and what lies behind it could never be folded.
+    /// Takes the next seed. A seed handed out is always run: a gap would block the folding of all later ones.
     fn next_seed(&self) -> Option<u64> {
         loop {
             let over = self.deadline.is_some_and(|until| Instant::now() >= until);
@@ -169,38 +167,38 @@ impl WorkQueue<'_> {
             thread::sleep(Duration::from_millis(1));
         }
         let take = |next: u64| (next < self.count).then_some(next.saturating_add(1));
-        let place = self.next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).ok()?;
-        self.remaining.nth(place)
+        let position = self.next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).ok()?;
+        self.remaining.nth(position)
     }
 }
 
-/// A worker: seed after seed, until there are none.
+/// A worker: runs seeds until there are none.
 fn run_worker<'scope>(
     scope: &'scope Scope<'scope, '_>,
-    shop: &'scope WorkQueue<'scope>,
+    queue: &'scope WorkQueue<'scope>,
     results: &Sender<SeedResult>,
 ) {
-    while let Some(seed) = shop.next_seed() {
-        let judged = catch_unwind(AssertUnwindSafe(|| shop.runner.run_seed(seed)));
-        let (finished, broken) = match judged {
+    while let Some(seed) = queue.next_seed() {
+        let result = catch_unwind(AssertUnwindSafe(|| queue.runner.run_seed(seed)));
+        let (finished, has_panicked) = match result {
             Ok(finished) => (finished, false),
-            Err(payload) => (shop.runner.result_of_harness_panic(seed, payload.as_ref()), true),
+            Err(payload) => (queue.runner.result_of_harness_panic(seed, payload.as_ref()), true),
         };
         if results.send(finished).is_err() {
             return;
         }
-        if broken {
-            // Our own code broke off in the middle, and nobody knows what it left in this thread: a fresh one goes on.
+        if has_panicked {
+            // The harness panicked and may have left this thread in any state: a fresh thread continues.
             let results = results.clone();
-            scope.spawn(move || run_worker(scope, shop, &results));
+            scope.spawn(move || run_worker(scope, queue, &results));
             return;
         }
     }
 }
 
-/// Folds what arrives, in the order of the seeds.
+/// Folds results in the order of the seeds.
 fn fold_in_order(
-    shop: &WorkQueue<'_>,
+    queue: &WorkQueue<'_>,
     arrivals: &Receiver<SeedResult>,
     summary: &mut Summary,
     mut watch: impl FnMut(&mut Summary),
@@ -213,15 +211,15 @@ fn fold_in_order(
             Err(RecvTimeoutError::Timeout) => watch(summary),
             Err(RecvTimeoutError::Disconnected) => break,
         }
-        while let Some(finished) = shop.remaining.nth(next).and_then(|seed| early.remove(&seed)) {
+        while let Some(finished) = queue.remaining.nth(next).and_then(|seed| early.remove(&seed)) {
             summary.add_result(finished);
             next += 1;
-            shop.folded.store(next, Ordering::Relaxed);
+            queue.folded.store(next, Ordering::Relaxed);
             watch(summary);
         }
     }
-    let lost = shop.remaining.nth(next);
-    assert!(early.is_empty(), "seeds from {lost:?} on were handed out and never came back");
+    let missing = queue.remaining.nth(next);
+    assert!(early.is_empty(), "no result for seed {missing:?}, which was handed out");
 }
 
 #[cfg(test)]

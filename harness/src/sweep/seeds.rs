@@ -1,25 +1,25 @@
-//! Which seeds: ranges in their order, with something between any two of them.
+//! Sets of seeds: sorted ranges that do not touch each other.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::ops::Range;
 
-/// How many ranges a sentence names.
+/// Ranges listed when displayed.
 const MAX_NAMED_RANGES: usize = 8;
 
-/// A set of seeds.
+/// A set of seeds. All operations are linear in the number of ranges.
 #[derive(Clone, Default, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(from = "Vec<Range<u64>>")]
 pub struct Seeds(Vec<Range<u64>>);
 
 impl Seeds {
-    /// Adds these seeds; those that are in it already stay in it.
+    /// Adds a range. It may overlap the set.
     pub fn insert(&mut self, seeds: Range<u64>) {
         let Range { mut start, mut end } = seeds;
         if start >= end {
             return;
         }
-        // A sweep adds the next seed, again and again.
+        // The common case: a sweep adds the next seed.
         if let Some(last) = self.0.last_mut()
             && last.end == start
         {
@@ -33,16 +33,16 @@ impl Seeds {
             }
             !touches
         });
-        let place = self.0.partition_point(|range| range.end < start);
-        self.0.insert(place, start..end);
+        let position = self.0.partition_point(|range| range.end < start);
+        self.0.insert(position, start..end);
     }
 
-    /// Adds all of these.
+    /// Adds all seeds of another set.
     pub fn insert_all(&mut self, seeds: &Seeds) {
         seeds.0.iter().for_each(|range| self.insert(range.clone()));
     }
 
-    /// These seeds, but for the others.
+    /// The seeds that are not in `others`.
     #[must_use]
     pub fn difference(&self, others: &Seeds) -> Seeds {
         let mut left = Vec::new();
@@ -61,50 +61,50 @@ impl Seeds {
         Seeds(left)
     }
 
-    /// The seeds that are in both.
+    /// The seeds in both sets.
     #[must_use]
     pub fn intersection(&self, others: &Seeds) -> Seeds {
         self.difference(&self.difference(others))
     }
 
-    /// Whether this seed is one of them.
+    /// Whether a seed is in the set.
     #[must_use]
     pub fn contains(&self, seed: u64) -> bool {
         self.0.iter().any(|range| range.contains(&seed))
     }
 
-    /// The seed in this place of their order, counted from 0.
+    /// The seed at a position in ascending order, counted from 0.
     #[must_use]
-    pub fn nth(&self, mut place: u64) -> Option<u64> {
+    pub fn nth(&self, mut position: u64) -> Option<u64> {
         for range in &self.0 {
             let length = range.end - range.start;
-            if place < length {
-                return Some(range.start + place);
+            if position < length {
+                return Some(range.start + position);
             }
-            place -= length;
+            position -= length;
         }
         None
     }
 
-    /// How many there are.
+    /// Number of seeds.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.0.iter().map(|range| range.end - range.start).sum()
     }
 
-    /// Whether there are none.
+    /// Whether the set is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The one after the last.
+    /// One more than the largest seed.
     #[must_use]
     pub fn end(&self) -> Option<u64> {
         self.0.last().map(|range| range.end)
     }
 
-    /// As ranges, in their order.
+    /// The ranges, ascending.
     #[must_use]
     pub fn ranges(&self) -> &[Range<u64>] {
         &self.0
@@ -130,9 +130,9 @@ impl fmt::Display for Seeds {
         if self.is_empty() {
             return f.write_str("none");
         }
-        for (place, Range { start, end }) in self.0.iter().take(MAX_NAMED_RANGES).enumerate() {
-            f.write_str(if place == 0 { "" } else { ", " })?;
-            // Nobody means the last of all numbers: who sweeps for a time has no end to name.
+        for (position, Range { start, end }) in self.0.iter().take(MAX_NAMED_RANGES).enumerate() {
+            f.write_str(if position == 0 { "" } else { ", " })?;
+            // A sweep bounded by time has no last seed to name.
             match *end {
                 u64::MAX => write!(f, "from {start} on")?,
                 end => write!(f, "{start}..{end}")?,
@@ -156,14 +156,14 @@ mod tests {
         prop::collection::vec((0..40_u64, 0..8_u64).prop_map(|(start, length)| start..start + length), 0..8)
     }
 
-    /// The stupid twin: each seed by itself.
+    /// The reference model: a set of numbers.
     fn each(ranges: &[Range<u64>]) -> BTreeSet<u64> {
         ranges.iter().cloned().flatten().collect()
     }
 
     proptest! {
         #[test]
-        fn ranges_are_sets(one in ranges(), other in ranges()) {
+        fn range_sets_match_the_reference_model(one in ranges(), other in ranges()) {
             let (a, b) = (Seeds::from(one.clone()), Seeds::from(other.clone()));
             let (x, y) = (each(&one), each(&other));
             prop_assert!(a.ranges().windows(2).all(|two| two[0].end < two[1].start), "{:?}", a);
@@ -171,7 +171,7 @@ mod tests {
             prop_assert_eq!(a.count(), x.len() as u64);
             prop_assert_eq!(each(a.difference(&b).ranges()), &x - &y);
             prop_assert_eq!(each(a.intersection(&b).ranges()), &x & &y);
-            let in_order: Vec<u64> = (0..a.count()).map(|place| a.nth(place).unwrap()).collect();
+            let in_order: Vec<u64> = (0..a.count()).map(|position| a.nth(position).unwrap()).collect();
             prop_assert_eq!(in_order, x.iter().copied().collect::<Vec<_>>());
             prop_assert_eq!(a.nth(a.count()), None);
             prop_assert!((0..50).all(|seed| a.contains(seed) == x.contains(&seed)));
@@ -179,12 +179,12 @@ mod tests {
     }
 
     #[test]
-    fn ranges_are_told_as_they_are_typed() {
-        let told = |ranges: &[Range<u64>]| Seeds::from(ranges.to_vec()).to_string();
-        assert_eq!(told(&[5..9, 0..3]), "0..3, 5..9");
-        assert_eq!(told(&[0..3, 7..u64::MAX]), "0..3, from 7 on");
+    fn ranges_display_as_they_are_typed() {
+        let display = |ranges: &[Range<u64>]| Seeds::from(ranges.to_vec()).to_string();
+        assert_eq!(display(&[5..9, 0..3]), "0..3, 5..9");
+        assert_eq!(display(&[0..3, 7..u64::MAX]), "0..3, from 7 on");
         let many: Vec<_> = (0..10).map(|number| number * 3..number * 3 + 1).collect();
-        assert!(told(&many).ends_with("21..22 and 2 more ranges"), "{}", told(&many));
-        assert_eq!(told(&[]), "none");
+        assert!(display(&many).ends_with("21..22 and 2 more ranges"), "{}", display(&many));
+        assert_eq!(display(&[]), "none");
     }
 }

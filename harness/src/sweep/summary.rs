@@ -1,4 +1,4 @@
-//! What came of many runs: sums only.
+//! The sums over the runs of a sweep.
 
 use super::SweepSettings;
 use super::seeds::Seeds;
@@ -11,97 +11,98 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// What a sweep must have seen at least once, or it has tried nothing: the milestone, and what is said where it is missing.
+/// Milestones that every sweep must reach, and what is reported if one is missing.
 const REQUIRED_MILESTONES: [(&str, &str); 3] =
     [("leader-elected", "no leader"), ("write-acknowledged", "no write"), (READ_ANSWERED, "no read")];
-/// In so many seeds every property that looks at all has looked.
+/// With so many seeds every enabled property must have been checked.
 const MIN_SEEDS_FOR_COVERAGE: u64 = 1_000;
 
-/// What came of a sweep so far.
+/// The results of a sweep so far.
 #[derive(Clone, Debug)]
 pub struct Summary {
-    /// How it was set up.
+    /// The settings.
     pub settings: SweepSettings,
-    /// The version of what a seed means.
+    /// Version of the plan generator.
     pub generator_version: u32,
-    /// The commits that the harness was built from: several where it went on, or was added up, with another.
+    /// Commits the harness was built from: several after a merge, or a resume with another build.
     pub commits: Vec<String>,
-    /// How many seeds were run.
+    /// Number of seeds run.
     pub seeds: u64,
-    /// Which.
+    /// The seeds run.
     pub ran: Seeds,
-    /// Where results were added up: which of the seeds that belong together nobody ran.
+    /// After a merge: seeds of the sweep that were not run.
     pub missing: Seeds,
-    /// How much happened in them, in all.
+    /// Total counts.
     pub counts: Counts,
-    /// How often each property looked.
+    /// Checks of each property.
     pub checks: Vec<Tally>,
-    /// How often each milestone was reached.
+    /// Each milestone reached.
     pub milestones: Vec<Tally>,
-    /// How often each kind of fault struck.
+    /// Each kind of fault injected.
     pub faults: Vec<Tally>,
-    /// In how many seeds all promises were kept.
+    /// Seeds in which all properties held.
     pub passed: u64,
-    /// In how many seeds the exact search was not done within its budget.
+    /// Seeds whose exact linearizability search exceeded its budget.
     pub unknown: u64,
-    /// The seeds that broke a promise, in their order.
+    /// Seeds that violated a property, ascending.
     pub failures: Vec<FailureRecord>,
-    /// The sum of the digests of all runs, each with its seed: the same in whichever order and parts they were run.
+    /// Sum of the digests of all runs, each with its seed: independent of order and partition.
     pub digest: Digest,
-    /// How long it took, by the clock on the wall. It is in no verdict.
+    /// Elapsed real time. No verdict depends on it.
     pub elapsed: Duration,
-    /// Whether it was ended before its seeds or its time were over.
+    /// Whether it ended before its seeds or its time were used up.
     pub cut_short: bool,
-    /// How many workers did not see the bug that each of them was shown before its first seed.
+    /// Workers that missed the canary.
     pub canaries_missed: u64,
-    /// Why the first of the plans that could not be written in this session could not.
+    /// Why the first plan that could not be written in this session could not.
     pub first_write_error: Option<String>,
 }
 
-/// How often something was seen.
+/// A count by name.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Tally {
-    /// What.
+    /// The name.
     pub name: Cow<'static, str>,
     /// How often in all.
     pub count: u64,
-    /// In how many seeds at least once.
+    /// Number of seeds in which it is not zero.
     pub seeds: u64,
 }
 
-/// A seed that broke a promise.
+/// A seed that violated a property.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct FailureRecord {
-    /// Which promise.
+    /// The property.
     pub property: String,
-    /// By what kind of clash: with the property, its shape.
+    /// The kind of clash: with the property, the signature of the failure.
     pub clash: String,
     /// The seed.
     pub seed: u64,
-    /// Where the case was written; `None` where it could not be.
+    /// Path of the stored case; `None` if it could not be written.
     pub plan: Option<PathBuf>,
-    /// What was promised and what was seen.
-    pub sentence: String,
+    /// What is wrong, in a sentence.
+    #[serde(alias = "sentence")]
+    pub message: String,
 }
 
-/// The failures of one shape: to a person they are the same.
+/// Failures with the same signature.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct FailureGroup<'a> {
-    /// Which promise was broken.
+    /// The property.
     pub property: &'a str,
-    /// By what kind of clash.
+    /// The kind of clash.
     pub clash: &'a str,
-    /// By which seeds, in their order; there is at least one.
+    /// The failures, by ascending seed; never empty.
     pub failures: Vec<&'a FailureRecord>,
 }
 
-/// What came of one seed.
+/// The result of one seed.
 pub(super) struct SeedResult {
     /// The seed.
     pub(super) seed: u64,
-    /// Its outcome; `None` where our own code broke off.
+    /// The outcome; `None` if the harness panicked.
     pub(super) outcome: Option<Outcome>,
-    /// What it broke.
+    /// The failure, if any.
     pub(super) failure: Option<FailureRecord>,
     /// Why its plan could not be written.
     pub(super) write_error: Option<String>,
@@ -133,35 +134,39 @@ impl Summary {
         }
     }
 
-    /// The failures by their shapes.
+    /// The failures by signature.
     #[must_use]
     pub fn groups(&self) -> Vec<FailureGroup<'_>> {
         let mut groups: BTreeMap<(&str, &str), Vec<&FailureRecord>> = BTreeMap::new();
-        for found in &self.failures {
-            groups.entry((&found.property, &found.clash)).or_default().push(found);
+        for failure in &self.failures {
+            groups.entry((&failure.property, &failure.clash)).or_default().push(failure);
         }
-        let group = |((property, clash), found)| FailureGroup { property, clash, failures: found };
+        let group = |((property, clash), failures)| FailureGroup { property, clash, failures };
         groups.into_iter().map(group).collect()
     }
 
-    /// Which of a leader, a write and a read no seed has seen: `no leader`. A milestone that was not counted, because a
-    /// ledger is older than it, is not missed.
+    /// Which of a leader, a write and a read no seed reached, as `no leader`. A milestone that an older ledger did
+    /// not count is not reported.
     #[must_use]
     pub fn never_seen(&self) -> Vec<&'static str> {
         let is_missing = |name: &str| {
             self.milestones.iter().any(|milestone| milestone.name == name && milestone.count == 0)
         };
-        REQUIRED_MILESTONES.into_iter().filter(|(name, _)| is_missing(name)).map(|(_, said)| said).collect()
+        REQUIRED_MILESTONES
+            .into_iter()
+            .filter(|(name, _)| is_missing(name))
+            .map(|(_, report)| report)
+            .collect()
     }
 
-    /// The properties that were not left out and have never looked.
+    /// Enabled properties without a single check.
     #[must_use]
     pub fn never_checked(&self) -> Vec<&str> {
         self.checks.iter().filter(|property| property.count == 0).map(|property| &*property.name).collect()
     }
 
-    /// Whether this can stand for kept promises: nothing is broken or missing, every worker saw its canary, and something was
-    /// tried. In a small sweep a property may have had no occasion to look.
+    /// Whether the sweep passed: no failure, no missing seed, no missed canary, and the required milestones were
+    /// reached. In a small sweep a property may have had no occasion for a check.
     #[must_use]
     pub fn is_success(&self) -> bool {
         self.failures.is_empty()
@@ -183,18 +188,18 @@ impl Summary {
         per_second(self.counts.simulated, self.elapsed) / 1e9
     }
 
-    /// How many cores the jobs can have kept busy.
+    /// Cores that the jobs can keep busy.
     #[must_use]
     pub fn cores(&self) -> usize {
-        let there = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
-        self.settings.jobs.get().min(there)
+        let available = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
+        self.settings.jobs.get().min(available)
     }
 
-    /// Adds the next seed's run.
+    /// Adds the result of the next seed.
     pub(super) fn add_result(&mut self, finished: SeedResult) {
         self.seeds += 1;
         self.ran.insert(finished.seed..finished.seed + 1);
-        // A run that our own code broke off has no outcome; the digest says so by its absence.
+        // A run in which the harness panicked has no outcome, and its digest is missing from the sum.
         if let Some(outcome) = finished.outcome {
             self.add_digest(Digest::EMPTY.then(finished.seed).then(outcome.digest.0));
             self.counts.add(&outcome.counts);
@@ -211,28 +216,28 @@ impl Summary {
         self.first_write_error = self.first_write_error.take().or(finished.write_error);
     }
 
-    /// Adds the digest of more runs.
+    /// Adds the digest of further runs.
     pub(super) fn add_digest(&mut self, more: Digest) {
         self.digest = Digest(self.digest.0.wrapping_add(more.0));
     }
 }
 
-fn per_second(count: u64, took: Duration) -> f64 {
-    if took.is_zero() { 0.0 } else { count as f64 / took.as_secs_f64() }
+fn per_second(count: u64, elapsed: Duration) -> f64 {
+    if elapsed.is_zero() { 0.0 } else { count as f64 / elapsed.as_secs_f64() }
 }
 
-/// Adds one run's counts by name. Names keep the order in which they first came, which is that of the runs.
+/// Adds the counts of a run by name. Names keep the order of their first occurrence.
 fn add_counts(sums: &mut Vec<Tally>, counts: &[(&'static str, u64)]) {
-    for (place, &(name, count)) in counts.iter().enumerate() {
-        // Every run lists the same names in the same order, so that the first look nearly always finds it.
-        let place = match sums.get(place) {
-            Some(sum) if sum.name == name => place,
+    for (position, &(name, count)) in counts.iter().enumerate() {
+        // Every run lists the same names in the same order: the first comparison nearly always succeeds.
+        let position = match sums.get(position) {
+            Some(sum) if sum.name == name => position,
             _ => sums.iter().position(|sum| sum.name == name).unwrap_or_else(|| {
                 sums.push(Tally { name: name.into(), count: 0, seeds: 0 });
                 sums.len() - 1
             }),
         };
-        sums[place].count += count;
-        sums[place].seeds += u64::from(count > 0);
+        sums[position].count += count;
+        sums[position].seeds += u64::from(count > 0);
     }
 }

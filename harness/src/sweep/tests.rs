@@ -10,10 +10,10 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-/// A run that takes a while, a different one for each seed, and breaks a promise where told.
-fn run(plan: &Plan, breaks: impl Fn(u64) -> bool, flutter: u64) -> RunRecord {
+/// A run that takes a while, differs by seed, and fails if `fails` says so.
+fn run(plan: &Plan, fails: impl Fn(u64) -> bool, noise: u64) -> RunRecord {
     std::thread::sleep(Duration::from_micros(plan.seed % 7 * 100));
-    let verdict = match breaks(plan.seed) {
+    let verdict = match fails(plan.seed) {
         true => Verdict::Failed(Box::new(Failure {
             property: "toast".into(),
             sentence: "the toast fell on its buttered side".into(),
@@ -23,7 +23,7 @@ fn run(plan: &Plan, breaks: impl Fn(u64) -> bool, flutter: u64) -> RunRecord {
         false => Verdict::Passed,
     };
     let digests: Vec<Digest> =
-        (0..10).map(|event| Digest(plan.seed).then(event + event / 6 * flutter)).collect();
+        (0..10).map(|event| Digest(plan.seed).then(event + event / 6 * noise)).collect();
     let outcome = Outcome {
         verdict,
         counts: Counts { events: 10, ..Counts::default() },
@@ -48,32 +48,32 @@ fn settings(seeds: Range<u64>, jobs: usize, out: &Path) -> SweepSettings {
     }
 }
 
-fn swept(settings: &SweepSettings, run: &RunFn<'_>) -> Summary {
+fn run_sweep(settings: &SweepSettings, run: &RunFn<'_>) -> Summary {
     sweep(settings, run, &AtomicBool::new(false), &mut |_| {})
 }
 
 #[test]
-fn the_sum_is_the_same_for_any_number_of_jobs() {
+fn summary_does_not_depend_on_the_number_of_jobs() {
     let folder = tempfile::tempdir().unwrap();
     let one_of_50 = |plan: &Plan, _: &Options| run(plan, |seed| seed % 50 == 3, 0);
-    let [one, many] = [1, 8].map(|jobs| swept(&settings(10..210, jobs, folder.path()), &one_of_50));
+    let [one, many] = [1, 8].map(|jobs| run_sweep(&settings(10..210, jobs, folder.path()), &one_of_50));
     assert_eq!(one.digest, many.digest);
     assert_eq!(one.failures, many.failures);
     assert_eq!((many.seeds, many.passed, many.counts.events), (200, 196, 2_000));
     assert_eq!((many.milestones[0].count, many.milestones[0].seeds), (100, 100));
-    assert_eq!(many.failures.iter().map(|found| found.seed).collect::<Vec<_>>(), [53, 103, 153, 203]);
+    assert_eq!(many.failures.iter().map(|failure| failure.seed).collect::<Vec<_>>(), [53, 103, 153, 203]);
     assert!(!many.cut_short);
 }
 
 #[test]
-fn what_fails_is_run_again_and_kept_as_a_case() {
+fn failure_is_confirmed_and_stored_as_a_case() {
     let folder = tempfile::tempdir().unwrap();
     let runs = AtomicU64::new(0);
     let counted = |plan: &Plan, _: &Options| {
         runs.fetch_add(1, Ordering::Relaxed);
         run(plan, |seed| seed == 2, 0)
     };
-    let summary = swept(&settings(0..4, 2, folder.path()), &counted);
+    let summary = run_sweep(&settings(0..4, 2, folder.path()), &counted);
     assert_eq!(runs.into_inner(), 6);
     let case = Case::read(summary.failures[0].plan.as_deref().unwrap()).unwrap();
     assert_eq!((case.plan.seed, case.expect), (2, Expectation::Passed));
@@ -81,45 +81,46 @@ fn what_fails_is_run_again_and_kept_as_a_case() {
 }
 
 #[test]
-fn nothing_is_made_where_nothing_fails() {
+fn sweep_without_failures_writes_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    let summary = swept(&settings(0..4, 2, folder.path()), &|plan, _| run(plan, |_| false, 0));
+    let summary = run_sweep(&settings(0..4, 2, folder.path()), &|plan, _| run(plan, |_| false, 0));
     assert_eq!((summary.passed, std::fs::read_dir(folder.path()).unwrap().count()), (4, 0));
 }
 
 #[test]
-fn a_run_that_differs_is_reported_with_its_first_event() {
+fn nondeterminism_is_reported_with_its_first_event() {
     let folder = tempfile::tempdir().unwrap();
-    let flutter = AtomicU64::new(0);
-    let fluttering = |plan: &Plan, _: &Options| run(plan, |_| true, flutter.fetch_add(1, Ordering::Relaxed));
-    let summary = swept(&settings(5..6, 1, folder.path()), &fluttering);
-    let found = &summary.failures[0];
-    assert_eq!(found.property, DETERMINISM);
-    assert_eq!(found.sentence, "two runs of the same plan differ from event 7 on");
+    let noise = AtomicU64::new(0);
+    let nondeterministic =
+        |plan: &Plan, _: &Options| run(plan, |_| true, noise.fetch_add(1, Ordering::Relaxed));
+    let summary = run_sweep(&settings(5..6, 1, folder.path()), &nondeterministic);
+    let failure = &summary.failures[0];
+    assert_eq!(failure.property, DETERMINISM);
+    assert_eq!(failure.message, "two runs of the same plan differ from event 7 on");
 }
 
 #[test]
-fn a_panic_of_our_own_loses_nothing() {
+fn harness_panic_loses_no_other_seed() {
     let folder = tempfile::tempdir().unwrap();
-    let breaking = |plan: &Plan, _: &Options| {
-        assert!(plan.seed != 4, "seed {} hurts", plan.seed);
+    let panicking = |plan: &Plan, _: &Options| {
+        assert!(plan.seed != 4, "seed {} panics", plan.seed);
         run(plan, |seed| seed == 1, 0)
     };
-    let summary = swept(&settings(0..8, 1, folder.path()), &breaking);
+    let summary = run_sweep(&settings(0..8, 1, folder.path()), &panicking);
     assert_eq!((summary.seeds, summary.passed), (8, 6));
-    let found = &summary.failures[1];
-    assert_eq!((found.property.as_str(), found.seed), (HARNESS_PANIC, 4));
-    assert_eq!(found.sentence, "the harness itself panicked: seed 4 hurts");
+    let failure = &summary.failures[1];
+    assert_eq!((failure.property.as_str(), failure.seed), (HARNESS_PANIC, 4));
+    assert_eq!(failure.message, "the harness itself panicked: seed 4 panics");
 }
 
 #[test]
-fn a_sweep_that_is_stopped_sums_up_what_was_done() {
+fn stopped_sweep_finishes_runs_in_progress() {
     let folder = tempfile::tempdir().unwrap();
     let stop = AtomicBool::new(false);
     let settings = settings(0..u64::MAX, 3, folder.path());
-    let mut seen = 0;
-    // Whoever has one of the later seeds waits, so that it does not depend on the machine how many come in meanwhile: one
-    // for each worker at the most, which is brought to its end.
+    let mut done = 0;
+    // Later seeds wait for the stop, so that the number of seeds does not depend on the machine: at most one per
+    // worker is finished after it.
     let waiting = |plan: &Plan, _: &Options| {
         while plan.seed >= 20 && !stop.load(Ordering::Relaxed) {
             std::thread::yield_now();
@@ -127,50 +128,51 @@ fn a_sweep_that_is_stopped_sums_up_what_was_done() {
         run(plan, |_| false, 0)
     };
     let summary = sweep(&settings, &waiting, &stop, &mut |summary| {
-        seen = summary.seeds;
-        stop.store(seen >= 20, Ordering::Relaxed);
+        done = summary.seeds;
+        stop.store(done >= 20, Ordering::Relaxed);
     });
     assert!(summary.cut_short && (20..=23).contains(&summary.seeds), "{} seeds", summary.seeds);
-    assert_eq!(seen, summary.seeds);
+    assert_eq!(done, summary.seeds);
 
     let bounded = SweepSettings { time_limit: Some(Duration::from_millis(20)), ..settings };
-    assert!(swept(&bounded, &|plan, _| run(plan, |_| false, 0)).seeds > 0);
+    assert!(run_sweep(&bounded, &|plan, _| run(plan, |_| false, 0)).seeds > 0);
 }
 
-/// A run in which these milestones were reached, and these properties looked.
-fn tried(milestones: [u64; 3], looked: u64) -> impl Fn(&Plan, &Options) -> RunRecord + Sync {
+/// A run that reached these milestones, with so many checks of one property.
+fn run_with_coverage(milestones: [u64; 3], checks: u64) -> impl Fn(&Plan, &Options) -> RunRecord + Sync {
     move |plan, _| {
         let mut record = run(plan, |_| false, 0);
         let [leaders, writes, reads] = milestones;
         record.outcome.milestones =
             vec![("leader-elected", leaders), ("write-acknowledged", writes), ("read-answered", reads)];
-        record.outcome.checks = vec![("toast", 1), ("butter", looked)];
+        record.outcome.checks = vec![("toast", 1), ("butter", checks)];
         record
     }
 }
 
 #[test]
-fn a_sweep_in_which_nothing_was_tried_is_not_well_whatever_its_size() {
+fn sweep_of_any_size_fails_without_required_milestones() {
     let folder = tempfile::tempdir().unwrap();
-    let swept = |milestones| swept(&settings(0..3, 2, folder.path()), &tried(milestones, 1));
+    let run_with =
+        |milestones| run_sweep(&settings(0..3, 2, folder.path()), &run_with_coverage(milestones, 1));
     for (milestones, unseen) in [
         ([0, 0, 0], vec!["no leader", "no write", "no read"]),
         ([1, 0, 0], vec!["no write", "no read"]),
         ([1, 5, 0], vec!["no read"]),
         ([1, 1, 1], vec![]),
     ] {
-        let summary = swept(milestones);
+        let summary = run_with(milestones);
         assert_eq!(summary.never_seen(), unseen);
         assert_eq!(summary.is_success(), unseen.is_empty());
     }
 }
 
 #[test]
-fn in_a_large_sweep_a_property_that_never_looked_is_not_well() {
+fn large_sweep_fails_if_a_property_was_never_checked() {
     let folder = tempfile::tempdir().unwrap();
-    for (seeds, is_well) in [(999, true), (1_000, false)] {
-        let summary = swept(&settings(0..seeds, 8, folder.path()), &tried([1, 1, 1], 0));
+    for (seeds, is_success) in [(999, true), (1_000, false)] {
+        let summary = run_sweep(&settings(0..seeds, 8, folder.path()), &run_with_coverage([1, 1, 1], 0));
         assert_eq!(summary.never_checked(), ["butter"]);
-        assert_eq!(summary.is_success(), is_well);
+        assert_eq!(summary.is_success(), is_success);
     }
 }

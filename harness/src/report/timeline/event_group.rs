@@ -1,47 +1,48 @@
-//! Spells: events of one kind, one after the other, that are told in one row.
+//! Event groups: consecutive events of one kind in one row.
 //!
-//! While a leader does its work each entry is appended by each server, and while nobody is elected one candidate follows
-//! the other. A row for each of those says nothing that one for all does not: who, and how far. What clashes, what
-//! faults do and who is elected never hide in a spell.
+//! While a leader replicates, every server appends every entry; without a leader, one candidate follows another. One
+//! row says which servers did it and how far they got. Clashing events, faults and won elections always keep their
+//! own row.
 
 use super::relevance::Relevance;
 use super::role::ShownRole;
 use invariants::{Fact, LogId, Node, Observed, Term, Time};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What the events of a spell have in common.
+/// What the events of a group have in common.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum GroupKind {
-    /// Logs become longer, and more of them is acknowledged and committed.
+    /// Entries are appended, acknowledged and committed.
     LogGrowth,
-    /// One candidate gets votes.
+    /// Votes for one candidate.
     Votes(Term, Node),
-    /// Candidates who were never elected and their votes, in terms that the clash is not about.
+    /// Candidacies that were not won and their votes, in terms that the clash does not involve.
     FailedElections,
 }
 
 impl GroupKind {
-    /// The kind of an event that says only these facts; `None` if it has a row of its own. `led`: who led in which terms.
+    /// The kind of an event with these facts; `None` if it needs its own row. `leaderships`: the leader of each term.
     pub(super) fn classify(
         facts: &[&Observed],
         relevance: &Relevance,
-        led: &BTreeSet<(Term, Node)>,
+        leaderships: &BTreeSet<(Term, Node)>,
     ) -> Option<GroupKind> {
-        let is_vain =
-            |term: Term, candidate: Node| !led.contains(&(term, candidate)) && !relevance.is_about_term(term);
+        let has_failed = |term: Term, candidate: Node| {
+            !leaderships.contains(&(term, candidate)) && !relevance.is_about_term(term)
+        };
         let mut kinds = facts.iter().filter_map(|observed| match &observed.fact {
             Fact::Appended { .. }
             | Fact::Acknowledged { .. }
             | Fact::Committed { .. }
             | Fact::Configured { .. } => Some(Some(GroupKind::LogGrowth)),
-            Fact::Campaigned { term } if is_vain(*term, observed.node) => {
+            Fact::Campaigned { term } if has_failed(*term, observed.node) => {
                 Some(Some(GroupKind::FailedElections))
             }
-            Fact::Voted { term, candidate } if is_vain(*term, *candidate) => {
+            Fact::Voted { term, candidate } if has_failed(*term, *candidate) => {
                 Some(Some(GroupKind::FailedElections))
             }
             Fact::Voted { term, candidate } => Some(Some(GroupKind::Votes(*term, *candidate))),
-            // Whoever votes or appends in a term is in it.
+            // A vote or an entry implies its term.
             Fact::TermChanged { .. } if !relevance.has_fact_kind(&observed.fact) => None,
             _ => Some(None),
         });
@@ -50,54 +51,54 @@ impl GroupKind {
     }
 }
 
-/// A row that is being told, for as long as events of its kind follow.
+/// A group that later events may still join.
 pub(super) struct EventGroup {
     kind: GroupKind,
-    /// What its first event said, for if it stays alone.
+    /// Text of its first event, used if no other joins.
     pub(super) single_text: String,
-    /// How many events it has.
+    /// Number of its events.
     pub(super) events: u64,
-    /// How many were folded away before and within it.
+    /// Events folded away before and within it.
     pub(super) folded: u64,
-    /// When its last event was, which servers it concerns, and how all stood in the end.
+    /// Time of its last event, the servers involved, and all roles after it.
     pub(super) at: Time,
     pub(super) involved: BTreeSet<Node>,
     pub(super) roles: Vec<ShownRole>,
-    /// What was appended, by whoever did so first at first.
+    /// Entries appended by each server, in the order of first appends.
     appended: Vec<(Node, BTreeSet<LogId>)>,
-    /// How far each server does what it says of all up to a place.
+    /// The highest entry each server claims.
     log_claims: BTreeMap<(Node, LogClaim), LogId>,
     configurations: Vec<String>,
-    /// Candidates, in which terms, and who voted for them.
+    /// Candidates, their terms and their voters.
     candidates: Vec<(Node, BTreeSet<Term>, BTreeSet<Node>)>,
 }
 
-/// What a server says of all up to a place in its log.
+/// A claim about all entries up to an index.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) enum LogClaim {
     Acknowledges,
     Commits,
 }
 
-/// An event that can be told in a spell.
+/// An event that can join a group.
 pub(super) struct GroupMember<'a> {
     pub(super) kind: GroupKind,
     pub(super) at: Time,
     pub(super) involved: BTreeSet<Node>,
     pub(super) roles: &'a [ShownRole],
     pub(super) facts: &'a [&'a Observed],
-    /// The places of the log up to which something was said of all.
+    /// Claims about all entries up to an index.
     pub(super) log_claims: Vec<((Node, LogClaim), LogId)>,
-    /// The groups that it began to use, in words.
+    /// Configurations that took effect, as text.
     pub(super) configurations: Vec<String>,
 }
 
 impl EventGroup {
-    /// Begins with an event, that alone would be told so, and before which so many were folded away.
-    pub(super) fn new(part: GroupMember<'_>, alone: String, folded: u64) -> EventGroup {
-        let mut spell = EventGroup {
-            kind: part.kind,
-            single_text: alone,
+    /// Starts a group with an event: `single_text` is its own row, `folded` the events folded away before it.
+    pub(super) fn new(member: GroupMember<'_>, single_text: String, folded: u64) -> EventGroup {
+        let mut group = EventGroup {
+            kind: member.kind,
+            single_text,
             events: 0,
             folded: 0,
             at: 0,
@@ -105,34 +106,34 @@ impl EventGroup {
             roles: Vec::new(),
             appended: Vec::new(),
             log_claims: BTreeMap::new(),
-            configurations: part.configurations.clone(),
+            configurations: member.configurations.clone(),
             candidates: Vec::new(),
         };
-        spell.add(part, folded);
-        spell
+        group.add(member, folded);
+        group
     }
 
-    /// Whether an event can be told in it. A new group is no repetition.
-    pub(super) fn accepts(&self, part: &GroupMember<'_>) -> bool {
-        self.kind == part.kind && part.configurations.iter().all(|group| self.configurations.contains(group))
+    /// Whether an event can join. A new configuration starts a new group.
+    pub(super) fn accepts(&self, member: &GroupMember<'_>) -> bool {
+        self.kind == member.kind && member.configurations.iter().all(|new| self.configurations.contains(new))
     }
 
-    /// Goes on with an event, before which so many were folded away.
-    pub(super) fn add(&mut self, part: GroupMember<'_>, folded: u64) {
-        // The one before is no longer told by itself.
+    /// Adds an event, with the number of events folded away before it.
+    pub(super) fn add(&mut self, member: GroupMember<'_>, folded: u64) {
+        // The previous event loses its own row.
         self.folded += folded + u64::from(self.events > 0);
         self.events += 1;
-        self.at = part.at;
-        self.involved.extend(part.involved);
-        self.roles = part.roles.to_vec();
-        self.log_claims.extend(part.log_claims);
-        for observed in part.facts {
+        self.at = member.at;
+        self.involved.extend(member.involved);
+        self.roles = member.roles.to_vec();
+        self.log_claims.extend(member.log_claims);
+        for observed in member.facts {
             match observed.fact {
                 Fact::Appended { index, term, .. } => {
-                    let place = LogId { index, term };
+                    let entry = LogId { index, term };
                     match self.appended.iter_mut().find(|(node, _)| *node == observed.node) {
-                        Some((_, entries)) => drop(entries.insert(place)),
-                        None => self.appended.push((observed.node, BTreeSet::from([place]))),
+                        Some((_, entries)) => drop(entries.insert(entry)),
+                        None => self.appended.push((observed.node, BTreeSet::from([entry]))),
                     }
                 }
                 Fact::Campaigned { term } => drop(self.candidate_mut(observed.node).1.insert(term)),
@@ -148,14 +149,14 @@ impl EventGroup {
 
     fn candidate_mut(&mut self, node: Node) -> &mut (Node, BTreeSet<Term>, BTreeSet<Node>) {
         let known = self.candidates.iter().position(|(candidate, ..)| *candidate == node);
-        let place = known.unwrap_or_else(|| {
+        let position = known.unwrap_or_else(|| {
             self.candidates.push((node, BTreeSet::new(), BTreeSet::new()));
             self.candidates.len() - 1
         });
-        &mut self.candidates[place]
+        &mut self.candidates[position]
     }
 
-    /// All of it in a few words, if there is more than one event.
+    /// The text of a group of more than one event.
     pub(super) fn summarize(&self, nodes: u64) -> String {
         match self.kind {
             GroupKind::LogGrowth => self.summarize_log_growth(nodes),
@@ -169,7 +170,7 @@ impl EventGroup {
     /// `n1, n2, n3 append 2@1..12@1; n4 up to 9@1`.
     fn summarize_log_growth(&self, nodes: u64) -> String {
         let mut rest: Vec<&(Node, BTreeSet<LogId>)> = self.appended.iter().collect();
-        // Whoever appends most is told first, and those that have the same then need few words.
+        // Longest first: servers with a prefix of the same entries then need few words.
         rest.sort_by_key(|(_, entries)| std::cmp::Reverse(entries.len()));
         let mut clauses = Vec::new();
         while !rest.is_empty() {
@@ -177,45 +178,49 @@ impl EventGroup {
             let last = entries.last().copied().unwrap_or_default();
             let mut ends = BTreeMap::from([(last, BTreeSet::from([*first]))]);
             rest.retain(|(node, others)| {
-                // What it has before these it had in common with them, for it has the same entry later.
+                // A prefix: its entries are the same, or precede the first one shown.
                 let is_copy = others.last().is_some_and(|last| entries.contains(last))
                     && others.iter().all(|entry| Some(entry) < entries.first() || entries.contains(entry));
                 if is_copy {
-                    ends.entry(*others.last().expect("just seen")).or_default().insert(*node);
+                    ends.entry(*others.last().expect("`is_copy` requires a last entry"))
+                        .or_default()
+                        .insert(*node);
                 }
                 !is_copy
             });
-            clauses.extend(ends.iter().rev().map(|(end, who)| match *end == last {
+            clauses.extend(ends.iter().rev().map(|(end, nodes_there)| match *end == last {
                 true if self.involved.len() == 1 => format!("appends {}", format_log_ranges(entries)),
-                true if who.len() as u64 == nodes => format!("all append {}", format_log_ranges(entries)),
-                true if who.len() == 1 => format!("n{first} appends {}", format_log_ranges(entries)),
-                true => format!("{} append {}", format_nodes(who), format_log_ranges(entries)),
-                false => format!("{} up to {end}", format_nodes(who)),
+                true if nodes_there.len() as u64 == nodes => {
+                    format!("all append {}", format_log_ranges(entries))
+                }
+                true if nodes_there.len() == 1 => format!("n{first} appends {}", format_log_ranges(entries)),
+                true => format!("{} append {}", format_nodes(nodes_there), format_log_ranges(entries)),
+                false => format!("{} up to {end}", format_nodes(nodes_there)),
             }));
         }
-        let reaches = |(&(node, reach), place): (&(Node, LogClaim), &LogId)| {
-            let verb = match reach {
+        let format_claim = |(&(node, claim), last): (&(Node, LogClaim), &LogId)| {
+            let verb = match claim {
                 LogClaim::Acknowledges => "acknowledges",
                 LogClaim::Commits => "commits",
             };
-            let who = if self.involved.len() == 1 { String::new() } else { format!("n{node} ") };
-            format!("{who}{verb} all up to {place}")
+            let subject = if self.involved.len() == 1 { String::new() } else { format!("n{node} ") };
+            format!("{subject}{verb} all up to {last}")
         };
-        clauses.extend(self.log_claims.iter().map(reaches));
+        clauses.extend(self.log_claims.iter().map(format_claim));
         clauses.extend(self.configurations.iter().cloned());
         clauses.join("; ")
     }
 
-    /// `in vain: n4 campaigns in terms 2..7; n3 in term 2 (votes: n1, n6)`.
+    /// `failed elections: n4 campaigns in terms 2..7; n3 in term 2 (votes: n1, n6)`.
     fn summarize_failed_elections(&self) -> String {
-        let told = self.candidates.iter().enumerate().map(|(place, (node, terms, voters))| {
-            let verb = if place == 0 { " campaigns" } else { "" };
+        let clauses = self.candidates.iter().enumerate().map(|(position, (node, terms, voters))| {
+            let verb = if position == 0 { " campaigns" } else { "" };
             let word = if terms.len() == 1 { "term" } else { "terms" };
             let votes =
                 if voters.is_empty() { String::new() } else { format!(" (votes: {})", format_nodes(voters)) };
             format!("n{node}{verb} in {word} {}{votes}", format_number_ranges(terms).join(", "))
         });
-        format!("in vain: {}", told.collect::<Vec<_>>().join("; "))
+        format!("failed elections: {}", clauses.collect::<Vec<_>>().join("; "))
     }
 }
 
@@ -224,12 +229,12 @@ fn format_nodes(nodes: &BTreeSet<Node>) -> String {
     nodes.iter().map(|node| format!("n{node}")).collect::<Vec<_>>().join(", ")
 }
 
-/// Who does something: `n1, n2 vote`, `votes`.
+/// A subject with its verb: `n1, n2 vote`, or `votes` alone (the columns show which server).
 fn subject_and_verb(nodes: &BTreeSet<Node>, verb: &str) -> String {
     if nodes.len() == 1 { format!("{verb}s") } else { format!("{} {verb}", format_nodes(nodes)) }
 }
 
-/// Places in a log, those of one term that follow each other as one: `2@1..5@1, 6@2`.
+/// Entries, with runs within a term as ranges: `2@1..5@1, 6@2`.
 fn format_log_ranges(entries: &BTreeSet<LogId>) -> String {
     let mut ranges: Vec<(LogId, LogId)> = Vec::new();
     for entry in entries {
@@ -238,26 +243,26 @@ fn format_log_ranges(entries: &BTreeSet<LogId>) -> String {
             _ => ranges.push((*entry, *entry)),
         }
     }
-    let told = ranges.iter().map(|(first, last)| match first == last {
+    let formatted = ranges.iter().map(|(first, last)| match first == last {
         true => first.to_string(),
         false => format!("{first}..{last}"),
     });
-    told.collect::<Vec<_>>().join(", ")
+    formatted.collect::<Vec<_>>().join(", ")
 }
 
-/// Numbers, three or more that follow each other as one: `2..7`, `9`, `10`.
+/// Numbers, with runs of three or more as ranges: `2..7`, `9`, `10`.
 pub(in crate::report) fn format_number_ranges<'a>(numbers: impl IntoIterator<Item = &'a u64>) -> Vec<String> {
-    let mut spans: Vec<(u64, u64)> = Vec::new();
+    let mut ranges: Vec<(u64, u64)> = Vec::new();
     for number in numbers {
-        match spans.last_mut() {
+        match ranges.last_mut() {
             Some((_, last)) if *last + 1 == *number => *last = *number,
-            _ => spans.push((*number, *number)),
+            _ => ranges.push((*number, *number)),
         }
     }
-    let told = spans.into_iter().flat_map(|(first, last)| match last - first {
+    let formatted = ranges.into_iter().flat_map(|(first, last)| match last - first {
         0 => vec![first.to_string()],
         1 => vec![first.to_string(), last.to_string()],
         _ => vec![format!("{first}..{last}")],
     });
-    told.collect()
+    formatted.collect()
 }

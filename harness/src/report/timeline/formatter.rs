@@ -1,4 +1,4 @@
-//! Events in words.
+//! Formats events as text.
 
 use super::event_group::{GroupKind, GroupMember, LogClaim};
 use super::relevance::Relevance;
@@ -8,41 +8,40 @@ use crate::outcome::{Actor, Evidence, EvidenceKind};
 use invariants::{ConfChangeResponse, Fact, Index, LogId, Node, Observed, Term, Time};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How much is told.
+/// How much is shown.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Detail {
-    /// Whoever is the first to append an entry has a row for it, with the message that it comes from; and whoever commits
-    /// one.
+    /// The first append of an entry has its own row, with the message that caused it, and so has each commit.
     EachEntry,
-    /// All that can be told in a spell is.
+    /// Whatever can join a group does.
     Grouped,
 }
 
-/// Tells events, and knows what was told before.
+/// Formats events in order. It tracks roles and logs, so that it knows what an event changes.
 pub(super) struct TimelineFormatter<'a> {
     pub(super) nodes: u64,
-    /// How wide a line may be.
+    /// Columns per line.
     width: usize,
     relevance: &'a Relevance,
-    /// Who led in which terms.
+    /// The leader of each term.
     leaderships: BTreeSet<(Term, Node)>,
     pub(super) roles: Vec<ShownRole>,
-    /// The terms of all entries, for `index@term`.
+    /// Term of each entry, for `index@term`.
     logs: BTreeMap<Node, BTreeMap<Index, Term>>,
-    /// What each server acknowledged last, and to the leader of which term.
+    /// The last acknowledgement of each server, with the term of the leader it went to.
     acknowledged: BTreeMap<Node, (Term, Index)>,
     detail: Detail,
 }
 
-/// An event in words.
+/// An event as text.
 pub(super) struct FormattedEvent<'a> {
     pub(super) text: String,
-    /// What is told, and the kind of spell that it can be told in.
+    /// The facts shown, and the kind of group that the event can join.
     pub(super) facts: Vec<&'a Observed>,
     pub(super) group_kind: Option<GroupKind>,
 }
 
-/// A row: when, how much was folded before it, whom it concerns, and how all stand.
+/// Time, number of events folded before it, servers involved, and all roles of a row.
 pub(super) struct RowContext<'a> {
     pub(super) at: Time,
     pub(super) folded: u64,
@@ -55,75 +54,76 @@ impl TimelineFormatter<'_> {
         nodes: u64,
         width: usize,
         relevance: &Relevance,
-        led: BTreeSet<(Term, Node)>,
+        leaderships: BTreeSet<(Term, Node)>,
         detail: Detail,
     ) -> TimelineFormatter<'_> {
-        let standing = vec![ShownRole::Down; nodes as usize + 1];
+        let roles = vec![ShownRole::Down; nodes as usize + 1];
         TimelineFormatter {
             nodes,
             width,
             relevance,
-            leaderships: led,
-            roles: standing,
+            leaderships,
+            roles,
             logs: BTreeMap::new(),
             acknowledged: BTreeMap::new(),
             detail,
         }
     }
 
-    /// What an event changes, in words; `None` if nothing that matters.
+    /// The text of what an event changes; `None` if nothing relevant. `is_clash`: it is part of the clash.
     pub(super) fn format_event<'e>(
         &mut self,
         event: &TimelineEvent<'e>,
-        marks: bool,
+        is_clash: bool,
     ) -> Option<FormattedEvent<'e>> {
-        let alone = |text| Some(FormattedEvent { text, facts: Vec::new(), group_kind: None });
-        let fresh = |fact: &&Observed| matches!(fact.fact, Fact::Started { last, .. } if last.index == 0);
-        if event.facts.iter().copied().filter(|fact| fresh(fact)).count() as u64 == self.nodes
+        let own_row = |text| Some(FormattedEvent { text, facts: Vec::new(), group_kind: None });
+        let starts_empty =
+            |fact: &&Observed| matches!(fact.fact, Fact::Started { last, .. } if last.index == 0);
+        if event.facts.iter().copied().filter(|fact| starts_empty(fact)).count() as u64 == self.nodes
             && self.nodes > 1
         {
             for fact in &event.facts {
                 self.track_fact(fact);
             }
-            return alone("all start with nothing".to_owned());
+            return own_row("all start empty".to_owned());
         }
-        let facts = self.relevant_facts(event, marks);
-        let mut said = self.describe_facts(&facts);
-        for side in &event.evidence {
-            if let EvidenceKind::Text(..) = side.kind {
-                // Which server it is stands in the columns.
-                let who = match side.actor {
+        let facts = self.relevant_facts(event, is_clash);
+        let mut phrases = self.describe_facts(&facts);
+        for evidence in &event.evidence {
+            if let EvidenceKind::Text(..) = evidence.kind {
+                // The columns show which server.
+                let actor = match evidence.actor {
                     Actor::Client(client) => format!("c{client} "),
                     Actor::Server(_) | Actor::All => String::new(),
                 };
-                said.push(who + &self.describe_evidence(side));
+                phrases.push(actor + &self.describe_evidence(evidence));
             }
         }
-        let world = event.is_fault();
-        // Whoever only heard of a term says so again as soon as it votes, campaigns or appends.
+        let is_fault = event.is_fault();
+        // A server repeats a new term with its next vote, candidacy or append.
         let only_a_term = facts.iter().all(|fact| matches!(fact.fact, Fact::TermChanged { .. }));
-        if only_a_term && !marks && !self.relevance.has_fact_kind(&Fact::TermChanged { term: 0 }) {
-            said.clear();
+        if only_a_term && !is_clash && !self.relevance.has_fact_kind(&Fact::TermChanged { term: 0 }) {
+            phrases.clear();
         }
-        let head = event.lines.first().filter(|line| world || !is_routine_line(&line.text));
-        let head = head.map(|line| self.add_terms_to_indexes(&line.text, Some(line.node)));
-        let text = match (said.is_empty(), head) {
-            (true, Some(head)) if world => return alone(head),
+        let cause = event.lines.first().filter(|line| is_fault || !is_routine_line(&line.text));
+        let cause = cause.map(|line| self.add_terms_to_indexes(&line.text, Some(line.node)));
+        let text = match (phrases.is_empty(), cause) {
+            (true, Some(cause)) if is_fault => return own_row(cause),
             (true, _) => return None,
-            // What it came to first: where a line is too long, it is the message that is cut short.
-            (false, Some(head)) => format!("{}  ({head})", said.join(", ")),
-            (false, None) => said.join(", "),
+            // Effects first: a line that is too long is cut in the message.
+            (false, Some(cause)) => format!("{}  ({cause})", phrases.join(", ")),
+            (false, None) => phrases.join(", "),
         };
-        let is_of_an_entry =
+        let concerns_entry =
             |fact: &&Observed| self.is_first_append(fact) || matches!(fact.fact, Fact::Committed { .. });
         let has_own_row =
-            marks || world || (self.detail == Detail::EachEntry && facts.iter().any(is_of_an_entry));
+            is_clash || is_fault || (self.detail == Detail::EachEntry && facts.iter().any(concerns_entry));
         let kind =
             if has_own_row { None } else { GroupKind::classify(&facts, self.relevance, &self.leaderships) };
         Some(FormattedEvent { text, facts, group_kind: kind })
     }
 
-    /// Whether an entry is appended that nobody else has.
+    /// Whether an entry is appended that no other server has.
     fn is_first_append(&self, observed: &Observed) -> bool {
         let Fact::Appended { index, term, .. } = observed.fact else { return false };
         let has = |(node, log): (&Node, &BTreeMap<Index, Term>)| {
@@ -132,34 +132,36 @@ impl TimelineFormatter<'_> {
         !self.logs.iter().any(has)
     }
 
-    /// The facts of an event that matter. Keeps up with all of them.
-    fn relevant_facts<'e>(&mut self, event: &TimelineEvent<'e>, marks: bool) -> Vec<&'e Observed> {
+    /// The relevant facts of an event. Tracks all of them.
+    fn relevant_facts<'e>(&mut self, event: &TimelineEvent<'e>, is_clash: bool) -> Vec<&'e Observed> {
         let mut facts = Vec::new();
         for fact in event.facts.iter().copied() {
-            let is_news = self.track_fact(fact);
-            let in_the_clash = marks && self.relevance.has_fact_kind(&fact.fact);
-            if in_the_clash || (is_news && self.relevance.is_relevant(fact)) {
+            let is_new = self.track_fact(fact);
+            let in_clash = is_clash && self.relevance.has_fact_kind(&fact.fact);
+            if in_clash || (is_new && self.relevance.is_relevant(fact)) {
                 facts.push(fact);
             }
         }
         facts
     }
 
-    /// These facts in a few words each. Entries that come together are told together.
+    /// The facts as phrases. Consecutive entries of one term share a phrase.
     fn describe_facts(&self, facts: &[&Observed]) -> Vec<String> {
-        let mut said: Vec<String> = Vec::new();
+        let mut phrases: Vec<String> = Vec::new();
         let mut appended: Option<(Node, Index, Index, Term)> = None;
         for fact in facts {
             if let Fact::Appended { index, term, .. } = fact.fact {
                 match &mut appended {
-                    Some((node, _, last, of)) if (*node, *last + 1, *of) == (fact.node, index, term) => {
+                    Some((node, _, last, same_term))
+                        if (*node, *last + 1, *same_term) == (fact.node, index, term) =>
+                    {
                         *last = index;
-                        said.pop();
+                        phrases.pop();
                     }
                     _ => appended = Some((fact.node, index, index, term)),
                 }
-                let (_, first, last, _) = appended.expect("just noted");
-                said.push(if first == last {
+                let (_, first, last, _) = appended.expect("it was set above");
+                phrases.push(if first == last {
                     format!("appends {first}@{term}")
                 } else {
                     format!("appends {first}@{term}..{last}@{term}")
@@ -168,52 +170,52 @@ impl TimelineFormatter<'_> {
             }
             let phrase = self.describe_fact(fact);
             if !phrase.is_empty() {
-                said.push(phrase);
+                phrases.push(phrase);
             }
         }
-        said
+        phrases
     }
 
-    /// An event as a part of a spell.
+    /// The event as a member of a group.
     pub(super) fn group_member<'b>(
         &'b self,
         event: &TimelineEvent<'_>,
-        told: &'b FormattedEvent<'_>,
+        formatted: &'b FormattedEvent<'_>,
         kind: GroupKind,
     ) -> GroupMember<'b> {
-        let reached = told.facts.iter().filter_map(|observed| {
-            let (reach, index) = match observed.fact {
+        let log_claims = formatted.facts.iter().filter_map(|observed| {
+            let (claim, index) = match observed.fact {
                 Fact::Acknowledged { index, .. } => (LogClaim::Acknowledges, index),
                 Fact::Committed { index } => (LogClaim::Commits, index),
                 _ => return None,
             };
             let term = self.logs.get(&observed.node).and_then(|log| log.get(&index));
-            Some(((observed.node, reach), LogId { index, term: term.copied().unwrap_or_default() }))
+            Some(((observed.node, claim), LogId { index, term: term.copied().unwrap_or_default() }))
         });
-        let is_of_a_group = |observed: &&&Observed| matches!(observed.fact, Fact::Configured { .. });
+        let is_configuration = |observed: &&&Observed| matches!(observed.fact, Fact::Configured { .. });
         GroupMember {
             kind,
             at: event.at,
             involved: event.nodes(),
             roles: &self.roles,
-            facts: &told.facts,
-            log_claims: reached.collect(),
-            configurations: told
+            facts: &formatted.facts,
+            log_claims: log_claims.collect(),
+            configurations: formatted
                 .facts
                 .iter()
-                .filter(is_of_a_group)
+                .filter(is_configuration)
                 .map(|fact| self.describe_fact(fact))
                 .collect(),
         }
     }
 
-    /// Keeps up with a node. Returns whether it had not said just this before.
+    /// Updates role and log of a server. Returns false for a repeated acknowledgement.
     fn track_fact(&mut self, fact: &Observed) -> bool {
         if !is_server_fact(&fact.fact) {
             return true;
         }
         match fact.fact {
-            // An answer to each heartbeat: only the first one promises anything.
+            // A follower acknowledges each heartbeat: only the first acknowledgement of an index is news.
             Fact::Acknowledged { term, index } => {
                 return self.acknowledged.insert(fact.node, (term, index)) != Some((term, index));
             }
@@ -221,7 +223,7 @@ impl TimelineFormatter<'_> {
             _ => {}
         }
         let log = self.logs.entry(fact.node).or_default();
-        let standing = match fact.fact {
+        let role = match fact.fact {
             Fact::Started { last, .. } => {
                 log.retain(|index, _| *index <= last.index);
                 Some(ShownRole::Follower)
@@ -240,14 +242,14 @@ impl TimelineFormatter<'_> {
             Fact::Crashed | Fact::PowerLost => Some(ShownRole::Down),
             _ => None,
         };
-        if let (Some(standing), Some(column)) = (standing, self.roles.get_mut(fact.node as usize)) {
-            *column = standing;
+        if let (Some(role), Some(shown)) = (role, self.roles.get_mut(fact.node as usize)) {
+            *shown = role;
         }
         true
     }
 
-    /// A place in the log of a node as `index@term`. Where it has none there: in that of whoever leads, and then of
-    /// anybody; so it is with clients, who have no log.
+    /// An index as `index@term`, with the term from the log of `node`, else of a leader, else of any server (clients
+    /// have no log).
     fn format_index(&self, node: Option<Node>, index: Index) -> String {
         let leads = |node: &Node| self.roles[*node as usize] == ShownRole::Leader;
         let term = |node: Node| self.logs.get(&node).and_then(|log| log.get(&index));
@@ -259,124 +261,130 @@ impl TimelineFormatter<'_> {
         }
     }
 
-    /// A text in which places in the log of this node are written as `index@term`, also where whoever wrote it knew the
-    /// index alone.
+    /// The text with bare indexes replaced by `index@term`, as far as the term is known.
     pub(super) fn add_terms_to_indexes(&self, text: &str, node: Option<Node>) -> String {
         let is_digit = |c: char| c.is_ascii_digit();
-        let (mut dated, mut done) = (String::new(), 0);
+        let (mut result, mut done) = (String::new(), 0);
         while let Some(start) = text[done..].find(is_digit).map(|at| done + at) {
             let end = text[start..].find(|c| !is_digit(c)).map_or(text.len(), |length| start + length);
-            dated += &text[done..start];
+            result += &text[done..start];
             match text[start..end].parse() {
                 Ok(index) if is_log_index(&text[..start], &text[end..]) => {
-                    dated += &self.format_index(node, index)
+                    result += &self.format_index(node, index)
                 }
-                _ => dated += &text[start..end],
+                _ => result += &text[start..end],
             }
             done = end;
         }
-        dated + &text[done..]
+        result + &text[done..]
     }
 
-    /// A side of the clash in a few words.
-    pub(super) fn describe_evidence(&self, side: &Evidence) -> String {
-        let node = match side.actor {
+    /// A piece of evidence as text.
+    pub(super) fn describe_evidence(&self, evidence: &Evidence) -> String {
+        let node = match evidence.actor {
             Actor::Server(node) => Some(node),
             Actor::Client(_) | Actor::All => None,
         };
-        match &side.kind {
-            EvidenceKind::Text(words, _) => self.add_terms_to_indexes(words, node),
+        match &evidence.kind {
+            EvidenceKind::Text(text, _) => self.add_terms_to_indexes(text, node),
             EvidenceKind::Fact(fact) => {
                 let node = node.unwrap_or_default();
-                self.describe_fact(&Observed { at: side.at, step: side.step, node, fact: fact.clone() })
+                self.describe_fact(&Observed {
+                    at: evidence.at,
+                    step: evidence.step,
+                    node,
+                    fact: fact.clone(),
+                })
             }
         }
     }
 
-    /// A fact in a few words.
+    /// A fact as text.
     pub(super) fn describe_fact(&self, fact: &Observed) -> String {
         let node = fact.node;
-        let place = |index: &Index| self.format_index(Some(node), *index);
+        let entry = |index: &Index| self.format_index(Some(node), *index);
         match &fact.fact {
             Fact::Started { term, last, .. } => format!("n{node} starts in term {term}, log up to {last}"),
             Fact::TermChanged { term } => format!("term {term}"),
-            Fact::Appended { index, .. } => format!("appends {}", place(index)),
-            Fact::Truncated { after } => format!("cuts its log after {}", place(after)),
+            Fact::Appended { index, .. } => format!("appends {}", entry(index)),
+            Fact::Truncated { after } => format!("truncates its log after {}", entry(after)),
             Fact::Leads { term } => format!("leads term {term}"),
             Fact::SteppedDown { term } => format!("no longer leads term {term}"),
-            Fact::Committed { index } => format!("commits {}", place(index)),
+            Fact::Committed { index } => format!("commits {}", entry(index)),
             Fact::Applied { index, request: Some(id), effect, .. } => {
-                let how = if *effect { "" } else { " from memory" };
-                format!("applies {} ({id}{how})", place(index))
+                let how = if *effect { "" } else { ", duplicate" };
+                format!("applies {} ({id}{how})", entry(index))
             }
-            Fact::Applied { index, .. } => format!("applies {}", place(index)),
-            Fact::Configured { index, configuration } => format!("group {configuration} by {}", place(index)),
+            Fact::Applied { index, .. } => format!("applies {}", entry(index)),
+            Fact::Configured { index, configuration } => {
+                format!("configuration {configuration} at {}", entry(index))
+            }
             Fact::SnapshotTaken { last, configuration, .. } => {
-                format!("has a snapshot up to {last}, group {configuration}")
+                format!("takes a snapshot up to {last}, configuration {configuration}")
             }
             Fact::SnapshotInstalled { last, configuration } => {
-                format!("installs a snapshot up to {last}, group {configuration}")
+                format!("installs a snapshot up to {last}, configuration {configuration}")
             }
-            Fact::Restored { index, .. } => format!("restores its state as of {}", place(index)),
+            Fact::Restored { index, .. } => format!("restores its state as of {}", entry(index)),
             Fact::Voted { term, candidate } => format!("votes for n{candidate} in term {term}"),
             Fact::Campaigned { term } => format!("campaigns in term {term}"),
             Fact::Acknowledged { term, index } => {
-                format!("acknowledges {} to the leader of term {term}", place(index))
+                format!("acknowledges {} to the leader of term {term}", entry(index))
             }
-            Fact::ReadServed { read, applied } => format!("serves {read} from {}", place(applied)),
+            Fact::ReadServed { read, applied } => format!("serves {read} from {}", entry(applied)),
             Fact::Saved { term, vote, .. } => match vote {
                 Some(vote) => format!("durable: term {term}, vote n{vote}"),
                 None => format!("durable: term {term}"),
             },
             Fact::SavedEntry { index, term, .. } => format!("durable: {index}@{term}"),
             Fact::SavedSnapshot { last, .. } => format!("durable: a snapshot up to {last}"),
-            Fact::SavedRecovered => "durable: what it recovered".into(),
+            Fact::SavedRecovered => "durable: recovered state".into(),
             Fact::Crashed => format!("n{node} crashes"),
             Fact::PowerLost => format!("n{node} loses power"),
             Fact::Wiped => format!("n{node} loses its disk"),
             Fact::Restarted | Fact::Quiet => String::new(),
-            Fact::Founded { voters } => format!("the group is founded by {} servers", voters.len()),
-            Fact::ChangeRequested { change, .. } => format!("is asked by the operator: {change}"),
+            Fact::Founded { voters } => format!("cluster bootstrapped with {} initial voters", voters.len()),
+            Fact::ChangeRequested { change, .. } => format!("gets a change request: {change}"),
             Fact::ChangeAnswered { answer, .. } => {
                 let answer = match answer {
-                    ConfChangeResponse::Done => "it is done",
-                    ConfChangeResponse::Refused => "it is refused",
+                    ConfChangeResponse::Done => "done",
+                    ConfChangeResponse::Refused => "rejected",
                     ConfChangeResponse::Unknown => "unknown",
                 };
-                format!("answers the operator: {answer}")
+                format!("answers the change request: {answer}")
             }
             Fact::WriteAcknowledged { index, write } => {
                 format!("c{node} sees {write} done at {}", self.format_index(None, *index))
             }
-            Fact::ReadAsked { read } => format!("c{node} asks {read}"),
+            Fact::ReadAsked { read } => format!("c{node} calls {read}"),
         }
     }
 
-    /// A line: when, how much was folded before it, how everybody stands, what happens. The clash has a mark.
-    pub(super) fn format_row(&self, place: &RowContext<'_>, marks: bool, text: &str) -> String {
-        let RowContext { at, folded, involved: here, roles: standing } = place;
+    /// A row: clash mark, time, folded events, roles, text.
+    pub(super) fn format_row(&self, context: &RowContext<'_>, is_clash: bool, text: &str) -> String {
+        let RowContext { at, folded, involved, roles } = context;
         let columns: String = (1..=self.nodes)
             .map(|node| {
-                let letter = standing[node as usize].letter();
-                if here.contains(&node) { format!("[{letter}]") } else { format!(" {letter} ") }
+                let letter = roles[node as usize].letter();
+                if involved.contains(&node) { format!("[{letter}]") } else { format!(" {letter} ") }
             })
             .collect();
         let seconds = format!("{}.{:06}", at / 1_000_000_000, at / 1_000 % 1_000_000);
         let folded = if *folded == 0 { String::new() } else { format!("+{}", with_thousands(*folded)) };
-        let mark = if marks { '!' } else { ' ' };
+        let mark = if is_clash { '!' } else { ' ' };
         let line = format!("{mark} {seconds:>11} {folded:>6}  {columns}  ");
         let room = self.width.saturating_sub(line.len());
         format!("{line}{}", truncate_line(text, room))
     }
 
-    /// A line, and more below it until all is said.
-    pub(super) fn format_wrapped_row(&self, place: &RowContext<'_>, text: &str) -> Vec<String> {
-        let indent = self.format_row(place, false, "").len();
-        // Without a few columns for words there is nothing to be won.
+    /// A row whose text continues in lines below it.
+    pub(super) fn format_wrapped_row(&self, context: &RowContext<'_>, text: &str) -> Vec<String> {
+        let indent = self.format_row(context, false, "").len();
+        // Keep at least a few columns for text.
         let room = self.width.saturating_sub(indent).max(20);
         let mut lines: Vec<String> = vec![String::new()];
         for word in text.split(' ') {
-            let line = lines.last_mut().expect("one at least");
+            let line = lines.last_mut().expect("there is at least one line");
             if line.is_empty() {
                 line.push_str(word);
             } else if line.len() + 1 + word.len() <= room {
@@ -386,12 +394,12 @@ impl TimelineFormatter<'_> {
                 lines.push(format!("  {word}"));
             }
         }
-        let below = lines.iter().skip(1).map(|line| format!("{:indent$}{line}", ""));
-        [self.format_row(place, false, &lines[0])].into_iter().chain(below).collect()
+        let continuation = lines.iter().skip(1).map(|line| format!("{:indent$}{line}", ""));
+        [self.format_row(context, false, &lines[0])].into_iter().chain(continuation).collect()
     }
 }
 
-/// Whether a number that stands between these texts is a bare place in a log.
+/// Whether the number between these texts is an index without its term.
 fn is_log_index(before: &str, after: &str) -> bool {
     const WORDS: [&str; 11] = [
         "index ",
@@ -406,20 +414,20 @@ fn is_log_index(before: &str, after: &str) -> bool {
         "state after ",
         "the one after ",
     ];
-    // A request and where it was: `s1#2 at 3`.
-    let of_a_request = before
+    // A request and its index: `s1#2 at 3`.
+    let is_of_request = before
         .strip_suffix(" at ")
         .and_then(|before| before.rsplit(' ').next())
         .is_some_and(|word| word.contains('#'));
-    (of_a_request || WORDS.iter().any(|word| before.ends_with(word))) && !after.starts_with(['@', '.'])
+    (is_of_request || WORDS.iter().any(|word| before.ends_with(word))) && !after.starts_with(['@', '.'])
 }
 
-/// Whether a line says no more than that time has passed: what came of it says the rest.
+/// Whether a trace line only says that time has passed or a sync is done.
 fn is_routine_line(text: &str) -> bool {
     text == "timer" || text.starts_with("sync ") || text.starts_with("starts with")
 }
 
-/// A text that fits: a longer one ends with dots.
+/// The text, cut to `room` and ended with dots if it is too long.
 fn truncate_line(text: &str, room: usize) -> String {
     if text.len() <= room {
         return text.to_owned();

@@ -1,8 +1,8 @@
-//! The timeline of what matters: how a promise came to be broken, a line per event.
+//! The timeline of a failure: one row per relevant event.
 //!
-//! What matters is in the causal past of what clashes (what happened on a node before, and what happened
-//! where a message was sent before that), and changes something: a term, a vote, a log, a commit index, who lives. All
-//! the rest is folded away, and counted. Events of one kind that follow each other share a line.
+//! An event is relevant if it is in the causal past of the clash (earlier on the same server, or on the sender of a
+//! message before it was sent) and changes something: a term, a vote, a log, a commit index, whether a server is up.
+//! All others are folded away and counted. Consecutive events of one kind share a row (see [`event_group`]).
 
 mod relevance;
 mod role;
@@ -20,31 +20,31 @@ use invariants::{Fact, Node, Observed, Time};
 use relevance::Relevance;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How many lines are a pleasure to read. With more of them what clients asked goes into spells, too; and where all of the
-/// past is the cause, only the last ones are told.
+/// The most rows of a detailed timeline. Beyond it, appends and commits are grouped; and if the whole past is
+/// relevant, only the last rows are shown.
 const MAX_ROWS: usize = 40;
 
 /// The timeline of a failure.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Timeline {
-    /// The line above the others.
+    /// The line above the rows.
     pub header: String,
-    /// A line per event, or per spell of events of one kind.
+    /// One row per event or event group; long ones continue in further lines.
     pub rows: Vec<String>,
-    /// How many events each of these lines tells; what goes on in the line below tells them above.
+    /// Events shown by each line; 0 for a continuation line.
     events_per_row: Vec<u64>,
-    /// How many events these lines tell.
+    /// Events shown in all rows.
     pub shown_events: u64,
-    /// How many events are folded away.
+    /// Events folded away.
     pub folded: u64,
-    /// What clashes, each side in a few words: who made it true, and what.
+    /// The clashing facts and evidence, a line each: time, event, server or client, text.
     pub clash: Vec<String>,
-    /// What was seen, with the terms of the places in the log that it names.
+    /// What was observed, with the terms of the indexes it names.
     pub observed: String,
 }
 
-/// The story of a run that was recorded with its timeline and its facts, in lines of at most this width. `None` where no
-/// promise was broken.
+/// The timeline of a failed run that was recorded with trace and facts, at most `width` columns wide. `None` if the
+/// run did not fail.
 #[must_use]
 pub fn timeline(nodes: u64, record: &RunRecord, width: usize) -> Option<Timeline> {
     let Verdict::Failed(failure) = &record.outcome.verdict else { return None };
@@ -52,17 +52,17 @@ pub fn timeline(nodes: u64, record: &RunRecord, width: usize) -> Option<Timeline
     if each.rows.len() <= MAX_ROWS {
         return Some(each);
     }
-    let mut spells = build_timeline(nodes, record, failure, width, Detail::Grouped);
-    let too_many = spells.rows.len().saturating_sub(MAX_ROWS);
+    let mut grouped = build_timeline(nodes, record, failure, width, Detail::Grouped);
+    let too_many = grouped.rows.len().saturating_sub(MAX_ROWS);
     if !has_exact_events(failure) && too_many > 0 {
-        let cut: u64 = spells.events_per_row.drain(..too_many).sum();
-        spells.rows.drain(..too_many);
-        (spells.shown_events, spells.folded) = (spells.shown_events - cut, spells.folded + cut);
+        let cut: u64 = grouped.events_per_row.drain(..too_many).sum();
+        grouped.rows.drain(..too_many);
+        (grouped.shown_events, grouped.folded) = (grouped.shown_events - cut, grouped.folded + cut);
     }
-    Some(spells)
+    Some(grouped)
 }
 
-/// The story in so much detail.
+/// The timeline in this detail.
 fn build_timeline(
     nodes: u64,
     record: &RunRecord,
@@ -73,143 +73,150 @@ fn build_timeline(
     let events = collect_events(record, failure);
     let past = causal_past(&events, failure);
     let relevance = Relevance::from_failure(failure);
-    let led = record.facts.iter().filter_map(|fact| match fact.fact {
+    let leaderships = record.facts.iter().filter_map(|fact| match fact.fact {
         Fact::Leads { term } => Some((term, fact.node)),
         _ => None,
     });
-    let mut teller = TimelineFormatter::new(nodes, width, &relevance, led.collect(), detail);
+    let mut formatter = TimelineFormatter::new(nodes, width, &relevance, leaderships.collect(), detail);
     let mut rows = RowBuilder::default();
     let mut clash = Vec::new();
-    let clashing = |fact: &Observed| {
+    let is_clashing = |fact: &Observed| {
         failure
             .facts
             .as_ref()
             .is_some_and(|facts| facts.first.iter().chain([&facts.second]).any(|it| it == fact))
     };
     for (step, event) in &events {
-        let marks = relevance.contains_step(*step) || !event.evidence.is_empty();
-        let told = teller.format_event(event, marks);
-        clash.extend(event.facts.iter().filter(|fact| marks && clashing(fact)).map(|fact| {
-            let whose = if is_server_fact(&fact.fact) { 'n' } else { 'c' };
-            evidence_line(fact.step, fact.at, &format!("{whose}{}", fact.node), &teller.describe_fact(fact))
+        let is_clash = relevance.contains_step(*step) || !event.evidence.is_empty();
+        let formatted = formatter.format_event(event, is_clash);
+        clash.extend(event.facts.iter().filter(|fact| is_clash && is_clashing(fact)).map(|fact| {
+            let prefix = if is_server_fact(&fact.fact) { 'n' } else { 'c' };
+            evidence_line(
+                fact.step,
+                fact.at,
+                &format!("{prefix}{}", fact.node),
+                &formatter.describe_fact(fact),
+            )
         }));
-        clash.extend(event.evidence.iter().chain(&event.later_evidence).map(|side| {
-            evidence_line(side.step, side.at, &side.actor.to_string(), &teller.describe_evidence(side))
+        clash.extend(event.evidence.iter().chain(&event.later_evidence).map(|item| {
+            evidence_line(item.step, item.at, &item.actor.to_string(), &formatter.describe_evidence(item))
         }));
-        match told {
-            Some(told) if marks || event.is_fault() || past.contains(step) => {
-                rows.add_event(&teller, event, marks, told);
+        match formatted {
+            Some(formatted) if is_clash || event.is_fault() || past.contains(step) => {
+                rows.add_event(&formatter, event, is_clash, formatted);
             }
             _ => rows.fold_event(),
         }
-        // The end of the storm needs no words where something is asked from then on.
-        let is_told = |line: &TraceLine| event.later_evidence.iter().any(|side| side.at == line.at);
-        for line in event.heal_line.into_iter().filter(|line| !is_told(line)) {
+        // Later evidence at the time of healing replaces the row for it.
+        let is_shown = |line: &TraceLine| event.later_evidence.iter().any(|item| item.at == line.at);
+        for line in event.heal_line.into_iter().filter(|line| !is_shown(line)) {
             rows.push_row(
-                &teller,
+                &formatter,
                 &TimelineEvent { at: line.at, ..TimelineEvent::default() },
                 false,
                 &line.text,
             );
         }
-        for side in &event.later_evidence {
-            let later = TimelineEvent { at: side.at, evidence: vec![side], ..TimelineEvent::default() };
-            rows.push_row(&teller, &later, true, &teller.describe_evidence(side));
+        for item in &event.later_evidence {
+            let later = TimelineEvent { at: item.at, evidence: vec![item], ..TimelineEvent::default() };
+            rows.push_row(&formatter, &later, true, &formatter.describe_evidence(item));
         }
     }
-    rows.flush_group(&teller);
+    rows.flush_group(&formatter);
     let names: String = (1..=nodes).map(|node| format!("{:^3}", format!("n{node}"))).collect();
-    let head = format!("{:>13} {:>6}  {}", "seconds", "folded", names.trim_end());
-    let seen = teller.add_terms_to_indexes(&failure.sentence, None);
+    let header = format!("{:>13} {:>6}  {}", "seconds", "folded", names.trim_end());
+    let observed = formatter.add_terms_to_indexes(&failure.sentence, None);
     let (folded, (rows, events)): (u64, (Vec<_>, Vec<u64>)) =
         (rows.total_folded, rows.rows.into_iter().unzip());
     Timeline {
-        header: head,
+        header,
         rows,
         shown_events: events.iter().sum(),
         events_per_row: events,
         folded,
         clash,
-        observed: seen,
+        observed,
     }
 }
 
-/// The rows of a story, as they come to be.
+/// The rows of a timeline under construction.
 #[derive(Default)]
 struct RowBuilder {
-    /// Each with how many events it tells.
+    /// Each with the number of events it shows.
     rows: Vec<(String, u64)>,
-    /// The row that may yet go on.
+    /// The last row, while it can still grow.
     group: Option<EventGroup>,
-    /// How many events were folded away since the last one that was told, and in all.
+    /// Events folded away since the last row, and in all.
     folded: u64,
     total_folded: u64,
 }
 
 impl RowBuilder {
-    /// An event that changes nothing here.
+    /// Folds an event away.
     fn fold_event(&mut self) {
         (self.folded, self.total_folded) = (self.folded + 1, self.total_folded + 1);
     }
 
-    /// An event that has a row, or goes into one.
+    /// Adds an event, to a group if possible.
     fn add_event(
         &mut self,
-        teller: &TimelineFormatter<'_>,
+        formatter: &TimelineFormatter<'_>,
         event: &TimelineEvent<'_>,
-        marks: bool,
-        told: FormattedEvent<'_>,
+        is_clash: bool,
+        formatted: FormattedEvent<'_>,
     ) {
-        let Some(kind) = told.group_kind else { return self.push_row(teller, event, marks, &told.text) };
-        let part = teller.group_member(event, &told, kind);
+        let Some(kind) = formatted.group_kind else {
+            return self.push_row(formatter, event, is_clash, &formatted.text);
+        };
+        let member = formatter.group_member(event, &formatted, kind);
         match &mut self.group {
-            Some(spell) if spell.accepts(&part) => spell.add(part, self.folded),
+            Some(group) if group.accepts(&member) => group.add(member, self.folded),
             _ => {
-                self.flush_group(teller);
-                self.group = Some(EventGroup::new(part, told.text.clone(), self.folded));
+                self.flush_group(formatter);
+                self.group = Some(EventGroup::new(member, formatted.text.clone(), self.folded));
             }
         }
         self.folded = 0;
     }
 
-    /// An event that has a row of its own.
+    /// Adds an event in its own row.
     fn push_row(
         &mut self,
-        teller: &TimelineFormatter<'_>,
+        formatter: &TimelineFormatter<'_>,
         event: &TimelineEvent<'_>,
-        marks: bool,
+        is_clash: bool,
         text: &str,
     ) {
-        self.flush_group(teller);
-        let (here, folded) = (&event.nodes(), self.folded);
-        let place = RowContext { at: event.at, folded, involved: here, roles: &teller.roles };
-        self.rows.push((teller.format_row(&place, marks, text), 1));
+        self.flush_group(formatter);
+        let (involved, folded) = (&event.nodes(), self.folded);
+        let context = RowContext { at: event.at, folded, involved, roles: &formatter.roles };
+        self.rows.push((formatter.format_row(&context, is_clash, text), 1));
         self.folded = 0;
     }
 
-    fn flush_group(&mut self, teller: &TimelineFormatter<'_>) {
-        let Some(spell) = self.group.take() else { return };
-        let EventGroup { at, folded, involved: here, roles: standing, .. } = &spell;
-        let place = RowContext { at: *at, folded: *folded, involved: here, roles: standing };
-        if spell.events == 1 {
-            return self.rows.push((teller.format_row(&place, false, &spell.single_text), 1));
+    fn flush_group(&mut self, formatter: &TimelineFormatter<'_>) {
+        let Some(group) = self.group.take() else { return };
+        let EventGroup { at, folded, involved, roles, .. } = &group;
+        let context = RowContext { at: *at, folded: *folded, involved, roles };
+        if group.events == 1 {
+            return self.rows.push((formatter.format_row(&context, false, &group.single_text), 1));
         }
-        let lines = teller.format_wrapped_row(&place, &spell.summarize(teller.nodes));
-        let events = [spell.events].into_iter().chain(std::iter::repeat(0));
+        let lines = formatter.format_wrapped_row(&context, &group.summarize(formatter.nodes));
+        let events = [group.events].into_iter().chain(std::iter::repeat(0));
         self.rows.extend(lines.into_iter().zip(events));
     }
 }
 
-/// Whether the clash is between certain events, and not a matter of what has not happened by a certain time.
+/// Whether the clash is between certain events, and not a missed deadline.
 fn has_exact_events(failure: &Failure) -> bool {
-    let is_of_all = |side: &Evidence| side.actor == Actor::All;
+    let is_of_all = |evidence: &Evidence| evidence.actor == Actor::All;
     failure.facts.is_some() || (!failure.evidence.is_empty() && !failure.evidence.iter().any(is_of_all))
 }
 
-/// A side of a clash: when, in which event, whose, and in words.
-pub(super) fn evidence_line(step: u64, at: Time, who: &str, words: &str) -> String {
+/// A line of the clash: time, event, server or client, text.
+pub(super) fn evidence_line(step: u64, at: Time, actor: &str, text: &str) -> String {
     let seconds = format!("{}.{:09}s", at / 1_000_000_000, at % 1_000_000_000);
-    format!("{seconds:>14}  {step:>8}  {who:<4}  {words}")
+    format!("{seconds:>14}  {step:>8}  {actor:<4}  {text}")
 }
 
 /// One event of a run.
@@ -219,28 +226,28 @@ struct TimelineEvent<'a> {
     cause: u64,
     lines: Vec<&'a TraceLine>,
     facts: Vec<&'a Observed>,
-    /// The sides of the clash that are no facts, and those that came true later, before the next event.
+    /// Evidence without a fact, and evidence that arose later, before the next event.
     evidence: Vec<&'a Evidence>,
     later_evidence: Vec<&'a Evidence>,
-    /// The end of the storm, if it came before the next event.
+    /// The start of the healed phase, if it came before the next event.
     heal_line: Option<&'a TraceLine>,
 }
 
 impl TimelineEvent<'_> {
-    /// The servers that it concerns.
+    /// The servers involved.
     fn nodes(&self) -> BTreeSet<Node> {
-        let noted = self.lines.iter().map(|line| line.node).filter(|node| *node > 0);
-        let sides = self.evidence.iter().filter_map(|side| match side.actor {
+        let in_trace = self.lines.iter().map(|line| line.node).filter(|node| *node > 0);
+        let in_evidence = self.evidence.iter().filter_map(|evidence| match evidence.actor {
             Actor::Server(node) => Some(node),
             Actor::Client(_) | Actor::All => None,
         });
-        noted
-            .chain(sides)
+        in_trace
+            .chain(in_evidence)
             .chain(self.facts.iter().filter(|fact| is_server_fact(&fact.fact)).map(|fact| fact.node))
             .collect()
     }
 
-    /// Whether it is a fault, which has no cause.
+    /// Whether it is the begin or end of a fault, or the healing.
     fn is_fault(&self) -> bool {
         let is_fault = |line: &&TraceLine| {
             line.node == 0
@@ -252,17 +259,17 @@ impl TimelineEvent<'_> {
     }
 }
 
-/// How the world begins to speak of faults.
+/// Prefixes of the world's trace lines about faults.
 const FAULT_PREFIX: &str = "fault ";
 const FAULT_END_PREFIX: &str = "a fault is over";
 const HEAL_PREFIX: &str = "the storm is over";
 
-/// Whether a server states it, and not a client.
+/// Whether a server reports it, and not a client.
 const fn is_server_fact(fact: &Fact) -> bool {
     !matches!(fact, Fact::WriteAcknowledged { .. } | Fact::ReadAsked { .. })
 }
 
-/// All events by their numbers. Those of the boot, before the first one, are number 0.
+/// All events by number. Events of the boot have number 0.
 fn collect_events<'a>(record: &'a RunRecord, failure: &'a Failure) -> BTreeMap<u64, TimelineEvent<'a>> {
     let mut events: BTreeMap<u64, TimelineEvent<'a>> = BTreeMap::new();
     for line in &record.trace {
@@ -270,7 +277,7 @@ fn collect_events<'a>(record: &'a RunRecord, failure: &'a Failure) -> BTreeMap<u
         if event.lines.is_empty() {
             (event.at, event.cause) = (line.at, line.cause);
         }
-        // What only time brings about is no event: it has the number of the one before.
+        // The healing is no event: it carries the number of the one before it.
         if line.node == 0 && line.text.starts_with(HEAL_PREFIX) && line.at != event.at {
             event.heal_line = Some(line);
         } else {
@@ -282,19 +289,22 @@ fn collect_events<'a>(record: &'a RunRecord, failure: &'a Failure) -> BTreeMap<u
         event.at = fact.at;
         event.facts.push(fact);
     }
-    for side in &failure.evidence {
-        let is_new = !events.contains_key(&side.step);
-        let event = events.entry(side.step).or_default();
+    for evidence in &failure.evidence {
+        let is_new = !events.contains_key(&evidence.step);
+        let event = events.entry(evidence.step).or_default();
         if is_new {
-            event.at = side.at;
+            event.at = evidence.at;
         }
-        if event.at == side.at { event.evidence.push(side) } else { event.later_evidence.push(side) }
+        if event.at == evidence.at {
+            event.evidence.push(evidence)
+        } else {
+            event.later_evidence.push(evidence)
+        }
     }
     events
 }
 
-/// The numbers of the events without which the clash would not be: what came before on the same node, and where it was
-/// sent.
+/// The numbers of the events in the causal past of the clash.
 fn causal_past(events: &BTreeMap<u64, TimelineEvent<'_>>, failure: &Failure) -> BTreeSet<u64> {
     let mut before: BTreeMap<Node, Vec<u64>> = BTreeMap::new();
     for (step, event) in events {
@@ -304,7 +314,7 @@ fn causal_past(events: &BTreeMap<u64, TimelineEvent<'_>>, failure: &Failure) -> 
     }
     let mut open: BTreeSet<u64> = match &failure.facts {
         Some(facts) => facts.first.iter().chain([&facts.second]).map(|fact| fact.step).collect(),
-        None if has_exact_events(failure) => failure.evidence.iter().map(|side| side.step).collect(),
+        None if has_exact_events(failure) => failure.evidence.iter().map(|evidence| evidence.step).collect(),
         None => before.values().filter_map(|steps| steps.last().copied()).collect(),
     };
     let mut past = BTreeSet::new();
@@ -313,9 +323,9 @@ fn causal_past(events: &BTreeMap<u64, TimelineEvent<'_>>, failure: &Failure) -> 
         past.insert(step);
         for node in event.nodes() {
             let earlier = before[&node].partition_point(|other| *other < step);
-            open.extend(earlier.checked_sub(1).map(|place| before[&node][place]));
+            open.extend(earlier.checked_sub(1).map(|position| before[&node][position]));
         }
-        // An event that nothing noted is its own cause at best: no way leads on from there.
+        // An event without trace lines has no known cause.
         if event.cause < step {
             open.insert(event.cause);
         }

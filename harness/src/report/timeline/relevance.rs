@@ -1,20 +1,20 @@
-//! What a clash is about, and what of its causal past can matter to it.
+//! What a clash involves, and which facts of its causal past can matter to it.
 
 use super::has_exact_events;
 use crate::outcome::{Actor, EvidenceKind, Failure};
 use invariants::{Fact, Index, Node, Observed, RequestId, Term};
 use std::collections::BTreeSet;
 
-/// What the clash is about.
+/// What the clash involves.
 #[derive(Default)]
 pub(super) struct Relevance {
     steps: Vec<u64>,
     kinds: Vec<std::mem::Discriminant<Fact>>,
-    /// The lowest index that matters.
+    /// The lowest index involved; earlier entries do not matter.
     lowest_index: Option<Index>,
-    /// Whether it is between certain events, so that all that it is about is known.
+    /// Whether the clash consists of certain events, so that everything it involves is known.
     has_exact_events: bool,
-    /// The places in the log, the requests and the terms that these name, and whose they are.
+    /// The indexes, requests, terms and servers of its facts and evidence.
     indexes: BTreeSet<Index>,
     requests: BTreeSet<RequestId>,
     terms: BTreeSet<Term>,
@@ -29,12 +29,12 @@ impl Relevance {
             relevance.nodes.insert(fact.node);
             relevance.add_fact(&fact.fact);
         }
-        for side in &failure.evidence {
-            relevance.requests.extend(side.request);
-            if let Actor::Server(node) = side.actor {
+        for evidence in &failure.evidence {
+            relevance.requests.extend(evidence.request);
+            if let Actor::Server(node) = evidence.actor {
                 relevance.nodes.insert(node);
             }
-            match &side.kind {
+            match &evidence.kind {
                 EvidenceKind::Fact(fact) => relevance.add_fact(fact),
                 EvidenceKind::Text(_, index) => relevance.indexes.extend(*index),
             }
@@ -51,27 +51,27 @@ impl Relevance {
         self.terms.extend(term_of(fact));
     }
 
-    /// Whether one of the two facts was stated in this event.
+    /// Whether one of the two clashing facts belongs to this event.
     pub(super) fn contains_step(&self, step: u64) -> bool {
         self.steps.contains(&step)
     }
 
-    /// Whether the clash is of a fact of this kind.
+    /// Whether the clash has a fact of this kind.
     pub(super) fn has_fact_kind(&self, fact: &Fact) -> bool {
         self.kinds.contains(&std::mem::discriminant(fact))
     }
 
-    /// Whether the clash is about what happened in this term.
+    /// Whether the clash involves this term.
     pub(super) fn is_about_term(&self, term: Term) -> bool {
         self.terms.contains(&term)
     }
 
-    /// Whether a fact changes something that the clash can be about.
+    /// Whether a fact changes something that the clash can depend on.
     pub(super) fn is_relevant(&self, observed: &Observed) -> bool {
-        let late_enough = |index: Index| self.lowest_index.is_none_or(|lowest| index >= lowest);
-        let is_of_request = |id: &RequestId| {
-            let may_be_of_any = !self.has_exact_events && self.requests.is_empty();
-            may_be_of_any || self.requests.contains(id)
+        let is_recent = |index: Index| self.lowest_index.is_none_or(|lowest| index >= lowest);
+        let is_relevant_request = |id: &RequestId| {
+            let any_may_matter = !self.has_exact_events && self.requests.is_empty();
+            any_may_matter || self.requests.contains(id)
         };
         match &observed.fact {
             Fact::TermChanged { .. }
@@ -86,22 +86,22 @@ impl Relevance {
             | Fact::Wiped
             | Fact::Started { .. } => true,
             Fact::Configured { index, .. } => *index > 0,
-            Fact::Appended { index, .. } => late_enough(*index),
-            // What other clients read and wrote changes no server.
-            Fact::ReadServed { read, .. } => is_of_request(read),
-            Fact::WriteAcknowledged { index, write } => is_of_request(write) || self.indexes.contains(index),
-            // An acknowledgement is a promise of the server that gives it, and of no other.
-            Fact::Acknowledged { index, .. } if self.has_exact_events => {
-                self.has_fact_kind(&observed.fact)
-                    && late_enough(*index)
-                    && self.nodes.contains(&observed.node)
+            Fact::Appended { index, .. } => is_recent(*index),
+            // Operations of other requests change no server state.
+            Fact::ReadServed { read, .. } => is_relevant_request(read),
+            Fact::WriteAcknowledged { index, write } => {
+                is_relevant_request(write) || self.indexes.contains(index)
             }
-            other => self.has_fact_kind(other) && index_of(other).is_none_or(late_enough),
+            // An acknowledgement binds only the server that sends it.
+            Fact::Acknowledged { index, .. } if self.has_exact_events => {
+                self.has_fact_kind(&observed.fact) && is_recent(*index) && self.nodes.contains(&observed.node)
+            }
+            other => self.has_fact_kind(other) && index_of(other).is_none_or(is_recent),
         }
     }
 }
 
-/// The place in the log that a fact is about.
+/// The index that a fact is about.
 pub(in crate::report) const fn index_of(fact: &Fact) -> Option<Index> {
     match fact {
         Fact::Appended { index, .. }
@@ -126,7 +126,7 @@ pub(in crate::report) const fn request_of(fact: &Fact) -> Option<RequestId> {
     }
 }
 
-/// The term that a fact is about, where it is about one.
+/// The term that a fact is about.
 const fn term_of(fact: &Fact) -> Option<Term> {
     match fact {
         Fact::Started { term, .. }
@@ -141,9 +141,9 @@ const fn term_of(fact: &Fact) -> Option<Term> {
     }
 }
 
-/// The requests that a sentence names: `s1#2`.
-pub(in crate::report) fn requests_in(sentence: &str) -> impl Iterator<Item = RequestId> {
-    sentence.split(|c: char| !c.is_ascii_alphanumeric() && c != '#').filter_map(|word| {
+/// The requests named in a message, as `s1#2`.
+pub(in crate::report) fn requests_in(message: &str) -> impl Iterator<Item = RequestId> {
+    message.split(|c: char| !c.is_ascii_alphanumeric() && c != '#').filter_map(|word| {
         let (session, sequence) = word.strip_prefix('s')?.split_once('#')?;
         Some(RequestId { session: session.parse().ok()?, sequence: sequence.parse().ok()? })
     })

@@ -1,6 +1,6 @@
-//! What the timeline shows of a server at any time.
+//! The role of a server, as the timeline shows it.
 
-/// The role of a server, as far as a row shows it.
+/// A role in a row.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum ShownRole {
     Down,
@@ -10,7 +10,7 @@ pub(super) enum ShownRole {
 }
 
 impl ShownRole {
-    /// Its letter in a row.
+    /// Its letter.
     pub(super) const fn letter(self) -> char {
         match self {
             ShownRole::Down => 'x',
