@@ -480,10 +480,7 @@ fn commit_by_count(id: &str, input: &Value, expect: &Value) {
     for (follower, &index) in (2..).zip(&match_index[1..]) {
         let match_index = Index(index.min(log.len() as u64));
         let context = MessageContext::default();
-        server.receive(
-            follower,
-            Message::AppendEntriesResponse { term: Term(term), match_index, context: context },
-        );
+        server.receive(follower, Message::AppendEntriesResponse { term: Term(term), match_index, context });
     }
     assert_eq!(server.raft.commit_index().0, number(&expect["commit"]), "{id}");
 }
@@ -539,7 +536,7 @@ fn ack_commit(id: &str, input: &Value, expect: &Value) {
     server.step(Input::Saved(raft_core::SaveId(2)));
     let context = MessageContext::default();
     let acknowledge =
-        |index| Message::AppendEntriesResponse { term: Term(1), match_index: Index(index), context: context };
+        |index| Message::AppendEntriesResponse { term: Term(1), match_index: Index(index), context };
     for follower in 2..=size {
         server.receive(follower, acknowledge(1));
     }
@@ -550,8 +547,8 @@ fn ack_commit(id: &str, input: &Value, expect: &Value) {
     }
     let committed = expect["committed"] == true;
     assert_eq!(server.raft.commit_index() == Index(2), committed, "{id}");
-    let answer = Effect::Respond { request: RequestId(0), response: Response::Applied { index: Index(2) } };
-    assert_eq!(effects.contains(&answer), committed, "{id}");
+    let response = Effect::Respond { request: RequestId(0), response: Response::Applied { index: Index(2) } };
+    assert_eq!(effects.contains(&response), committed, "{id}");
 }
 
 /// Exchanges messages between two servers until neither sends. Returns the `prev_log` index of each of the leader's
@@ -569,8 +566,8 @@ fn exchange_until_silent(leader: &mut Server, follower: &mut Server, effects: Ve
         if let Message::AppendEntries { prev_log: previous, .. } = envelope {
             prev_indexes.push(previous.index.0);
         }
-        for answer in sent(&follower.receive(1, envelope)).cloned() {
-            messages.extend(to_follower(leader.receive(2, answer)));
+        for response in sent(&follower.receive(1, envelope)).cloned() {
+            messages.extend(to_follower(leader.receive(2, response)));
         }
         assert!(prev_indexes.len() < 100, "the two servers never stop sending");
     }

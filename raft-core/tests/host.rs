@@ -183,7 +183,7 @@ proptest! {
             Checkpoint { snapshot, compacted: at(compacted.0, compacted.1), configuration, installed: false }
         });
         let recovered =
-            Recovered { term: Term(term), vote: vote.map(NodeId), checkpoint: checkpoint, entries: entries.collect() };
+            Recovered { term: Term(term), vote: vote.map(NodeId), checkpoint, entries: entries.collect() };
         if let Ok(mut raft) = start(recovered) {
             let mut effects = Vec::new();
             raft.step(Timestamp(0), Input::Saved(SaveId(0)), &mut effects);
@@ -328,6 +328,6 @@ fn reused_request_id_gets_two_responses() {
     for _ in 0..2 {
         raft.step(Timestamp(0), Input::Read { request: RequestId(7) }, &mut effects);
     }
-    let answer = Effect::Respond { request: RequestId(7), response: Response::NotLeader { hint: None } };
-    assert_eq!(effects, [answer.clone(), answer]);
+    let response = Effect::Respond { request: RequestId(7), response: Response::NotLeader { hint: None } };
+    assert_eq!(effects, [response.clone(), response]);
 }

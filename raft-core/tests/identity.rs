@@ -40,7 +40,12 @@ fn message_of_another_cluster_is_dropped() {
     let mut t = led_by_n1();
     t.describe("Another cluster has an n2 too, which addresses this n1.");
     let message = Message::RequestVote { term: Term(9), last: LogId::default(), transfer: true };
-    t.messages.push_back(Envelope { cluster: 7, from: t.peer(2), to: t.peer(1), message: message.clone() });
+    t.messages.push_back(Envelope {
+        cluster: 7,
+        from: t.replica(2),
+        to: t.replica(1),
+        message: message.clone(),
+    });
     t.deliver(2, 1);
     t.describe("The same message from n1's own cluster ends its leadership.");
     t.inject(2, 1, message);
@@ -72,7 +77,7 @@ fn wiped_voter_neither_votes_nor_counts_nor_campaigns() {
     t.deliver_all();
     t.describe("n3 does not campaign in a configuration that names it with another directory id.");
     t.time_out(3);
-    t.describe("n3 does not vote: its old incarnation may have done so.");
+    t.describe("n3 does not vote: its old replica may have done so.");
     t.crash(1);
     t.heal();
     t.time_out(2);
@@ -85,7 +90,7 @@ fn wiped_voter_neither_votes_nor_counts_nor_campaigns() {
 fn wiped_voter_is_removed_and_added_again() {
     let mut t = led_by_n1();
     t.quietly(|t| replace_disk(t, 3));
-    t.describe("n3 has returned with an empty disk. Its old incarnation is removed, and the new one is added as a learner.");
+    t.describe("n3 has returned with an empty disk. Its old replica is removed, and the new one is added as a learner.");
     t.change_steps(1, &[ConfChangeOp::Remove(NodeId(3))]);
     t.quietly(Table::deliver_all);
     t.change_steps(1, &[set_directory_id(3, 103), ConfChangeOp::AddLearner(NodeId(3))]);
@@ -102,10 +107,12 @@ fn wiped_voter_is_removed_and_added_again() {
 }
 
 #[test]
-fn one_change_never_names_two_incarnations_of_a_server() {
+fn one_change_never_names_two_replicas_of_a_server() {
     let mut t = led_by_n1();
     t.quietly(|t| replace_disk(t, 3));
-    t.describe("The new incarnation cannot be added while the old one is a member, nor in the change that removes it.");
+    t.describe(
+        "The new replica cannot be added while the old one is a member, nor in the change that removes it.",
+    );
     t.change_steps(1, &[set_directory_id(3, 103), ConfChangeOp::AddVoter(NodeId(3))]);
     t.change_steps(
         1,
@@ -117,7 +124,7 @@ fn one_change_never_names_two_incarnations_of_a_server() {
 }
 
 #[test]
-fn acknowledgement_of_old_incarnation_does_not_count() {
+fn acknowledgement_of_old_replica_does_not_count() {
     let mut t = led_by_n1();
     t.hold(3, 1);
     t.describe(
@@ -153,7 +160,8 @@ fn vote_with_another_directory_id_does_not_count() {
     for (directory_id, elected) in [(0, false), (2, true), (3, false), (102, false)] {
         let mut t = founded();
         t.time_out(1);
-        let (from, to) = (ReplicaKey { id: NodeId(2), directory_id: DirectoryId(directory_id) }, t.peer(1));
+        let (from, to) =
+            (ReplicaKey { id: NodeId(2), directory_id: DirectoryId(directory_id) }, t.replica(1));
         let message = Message::RequestVoteResponse { term: Term(1), granted: true };
         t.lenient = true; // The vote was never durable.
         t.messages.push_back(Envelope { cluster: 0, from, to, message });

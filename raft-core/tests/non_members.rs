@@ -24,9 +24,9 @@ fn responses(term: Term) -> Vec<Message> {
         Message::PreVoteResponse { term, granted: false },
         Message::RequestVoteResponse { term, granted: true },
         Message::RequestVoteResponse { term, granted: false },
-        Message::AppendEntriesResponse { term, match_index: Index(1), context: context },
+        Message::AppendEntriesResponse { term, match_index: Index(1), context },
         Message::AppendEntriesRejected { term, prev_log: Index(0), hint: LogId::default() },
-        Message::InstallSnapshotResponse { term, last, received: 1, end: 1, context: context },
+        Message::InstallSnapshotResponse { term, last, received: 1, end: 1, context },
         Message::ForwardResponse { term, forward_id: 0, outcome: ForwardOutcome::Appended(last) },
         Message::ForwardResponse { term, forward_id: 0, outcome: ForwardOutcome::ReadAt(Index(1)) },
         Message::ForwardResponse { term, forward_id: 0, outcome: ended },
@@ -141,9 +141,9 @@ fn requests_of_non_member_are_accepted() {
                 prev_log: last,
                 entries: Entries::NONE,
                 commit_index: Index(0),
-                context: context,
+                context,
             },
-            Message::InstallSnapshot { term, chunk: Box::new(chunk), context: context },
+            Message::InstallSnapshot { term, chunk: Box::new(chunk), context },
             Message::Forward { term, forward_id: 7, request: ForwardRequest::Read },
         ];
         for message in requests {
@@ -260,7 +260,7 @@ fn leader_with_committed_self_removal_is_ignored() {
 
 #[test]
 fn only_configured_directory_id_is_accepted() {
-    let life =
+    let key =
         |id: u64, directory_id: u64| ReplicaKey { id: NodeId(id), directory_id: DirectoryId(directory_id) };
     let mut t = Table::with_initial_voters(3, 4, |config| {
         config.directory_id = DirectoryId(config.id.0 + 10);
@@ -268,18 +268,18 @@ fn only_configured_directory_id_is_accepted() {
     });
     t.elect(1);
     settle(&mut t);
-    assert!(accepts_responses_of(&t, 1, life(3, 13)));
-    assert!(!accepts_responses_of(&t, 1, life(3, 0)) && !accepts_responses_of(&t, 1, life(3, 113)));
+    assert!(accepts_responses_of(&t, 1, key(3, 13)));
+    assert!(!accepts_responses_of(&t, 1, key(3, 0)) && !accepts_responses_of(&t, 1, key(3, 113)));
     // A server that returns with another directory id is removed first, so a change names only one of the two.
     t.change_steps(1, &[ConfChangeOp::Remove(NodeId(3))]);
     settle(&mut t);
-    assert!(!accepts_responses_of(&t, 1, life(3, 13)));
+    assert!(!accepts_responses_of(&t, 1, key(3, 13)));
     t.cut(1);
     t.change_steps(
         1,
         &[ConfChangeOp::SetDirectoryId(NodeId(3), DirectoryId(113)), ConfChangeOp::AddLearner(NodeId(3))],
     );
-    assert!(accepts_responses_of(&t, 1, life(3, 113)) && !accepts_responses_of(&t, 1, life(3, 13)));
+    assert!(accepts_responses_of(&t, 1, key(3, 113)) && !accepts_responses_of(&t, 1, key(3, 13)));
 }
 
 #[test]
@@ -302,9 +302,9 @@ fn joining_server_accepts_forward_response_of_its_leader() {
         Message::Forward { forward_id, .. } => Some(forward_id),
         _ => None,
     });
-    let token = forwarded.expect("n3 must forward the proposal");
+    let forward_id = forwarded.expect("n3 must forward the proposal");
     let outcome = ForwardOutcome::Completed(Response::NotLeader { hint: None });
-    let response = Message::ForwardResponse { term: Term(7), forward_id: token, outcome };
+    let response = Message::ForwardResponse { term: Term(7), forward_id, outcome };
     let (after, effects) = step_with(&t, 3, replica(4), &response);
     assert_eq!((&after, effects), (t.raft(3), Vec::new()), "nothing was forwarded to n4");
     let (_, effects) = step_with(&t, 3, replica(2), &response);

@@ -408,10 +408,10 @@ proptest! {
                 Edit::RestartAfter { beyond, newer } => {
                     let compacted = LogId { index: Index(last + beyond), term: Term(term.max(1) + newer) };
                     if compacted.index > Index(0) {
-                        let gone = Entry { term: compacted.term, payload: Payload::Noop };
+                        let compacted_entry = Entry { term: compacted.term, payload: Payload::Noop };
                         name += 1;
                         list.before = Configuration::of((1..=name).map(NodeId));
-                        list.entries = std::iter::repeat_n(gone, compacted.index.0 as usize).collect();
+                        list.entries = std::iter::repeat_n(compacted_entry, compacted.index.0 as usize).collect();
                         list.compacted = compacted.index.0;
                         log.reset_to_snapshot(compacted, Arc::new(list.before.clone()));
                     }
@@ -422,9 +422,9 @@ proptest! {
                     let sum = |end: u64| (first..=end).map(size).sum::<u64>();
                     // The entry that would exceed the limit is excluded, except the first one that has any bytes.
                     let fits = |end: &u64| sum(*end) <= most_bytes || sum(*end - 1) == 0;
-                    let kept = if first > compacted { (first..=last).take(most).take_while(fits).count() } else { 0 };
-                    let end = first.saturating_sub(1) + kept as u64;
-                    let bytes = if kept > 0 { sum(end) } else { 0 };
+                    let count = if first > compacted { (first..=last).take(most).take_while(fits).count() } else { 0 };
+                    let end = first.saturating_sub(1) + count as u64;
+                    let bytes = if count > 0 { sum(end) } else { 0 };
                     prop_assert_eq!(log.batch(Index(first), most, most_bytes), (Index(end), bytes));
                 }
             }
@@ -467,7 +467,7 @@ struct SavesModel {
     durable: Option<u64>,
     /// Promise number, term, and the newest write when it was made.
     promises: Vec<(u64, u64, u64)>,
-    gone: usize,
+    released: usize,
 }
 
 impl SavesModel {
@@ -480,7 +480,7 @@ impl SavesModel {
 
     /// Adds an acknowledgement. It replaces an earlier one that waits for the same write.
     fn promise(&mut self, (number, term, needs): (u64, u64, u64)) {
-        let waiting = &self.promises[self.gone..];
+        let waiting = &self.promises[self.released..];
         if waiting.last().is_some_and(|&(_, made, before)| (made, before) == (term, needs)) {
             self.promises.pop();
         }
@@ -489,12 +489,12 @@ impl SavesModel {
 
     /// What is sent now, in order: every promise of the current term whose write is durable.
     fn released(&mut self, term: u64) -> Vec<u64> {
-        let ready: Vec<_> = self.promises[self.gone..]
+        let ready: Vec<_> = self.promises[self.released..]
             .iter()
             .copied()
             .take_while(|&(_, _, needs)| Some(needs) <= self.durable)
             .collect();
-        self.gone += ready.len();
+        self.released += ready.len();
         ready.into_iter().filter(|&(_, made, _)| made == term).map(|(number, ..)| number).collect()
     }
 }

@@ -44,16 +44,16 @@ fn messages(term: Term, last: LogId) -> Vec<Message> {
         Message::RequestVoteResponse { term, granted: false },
         Message::PreVoteResponse { term, granted: false },
         Message::TimeoutNow { term },
-        Message::AppendEntries { term, prev_log: last, entries, commit_index: commit, context: context },
-        Message::AppendEntriesResponse { term, match_index: Index(0), context: context },
+        Message::AppendEntries { term, prev_log: last, entries, commit_index: commit, context },
+        Message::AppendEntriesResponse { term, match_index: Index(0), context },
         Message::AppendEntriesRejected { term, prev_log: Index(0), hint: LogId::default() },
     ]
 }
 
 /// A message in a cluster without directory ids.
 fn envelope(from: u64, to: u64, message: Message) -> Envelope {
-    let peer = |id| ReplicaKey { id: NodeId(id), directory_id: DirectoryId(0) };
-    Envelope { cluster: 0, from: peer(from), to: peer(to), message }
+    let key = |id| ReplicaKey { id: NodeId(id), directory_id: DirectoryId(0) };
+    Envelope { cluster: 0, from: key(from), to: key(to), message }
 }
 
 /// What a server does on a message, without the table's checks.

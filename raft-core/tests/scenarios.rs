@@ -120,7 +120,7 @@ fn only_candidates_become_leaders() {
                 prev_log: previous,
                 entries,
                 commit_index: commit,
-                context: context,
+                context,
             };
             let mut inputs: Vec<Input> = [
                 Message::RequestVote { term, last: at(9, 9), transfer: true },
@@ -128,12 +128,12 @@ fn only_candidates_become_leaders() {
                 Message::PreVoteResponse { term: term.next(), granted: true },
                 Message::TimeoutNow { term },
                 append(raft_core::Entries::NONE, Index(0)),
-                Message::AppendEntriesResponse { term, match_index: Index(0), context: context },
+                Message::AppendEntriesResponse { term, match_index: Index(0), context },
                 snapshot(t, term.0, at(9, term.0), "z=1"),
             ]
             .into_iter()
             .map(|message| {
-                let (from, to) = (t.peer(2), t.peer(1));
+                let (from, to) = (t.replica(2), t.replica(1));
                 Input::Receive(raft_core::Envelope { cluster: 0, from, to, message })
             })
             .collect();
@@ -142,9 +142,9 @@ fn only_candidates_become_leaders() {
                 let (mut after, mut effects) = (before.clone(), Vec::new());
                 let due = before.deadline().expect("a running server has a deadline");
                 after.step(due, input.clone(), &mut effects);
-                let asked = matches!(before.role(), Role::Candidate { .. });
+                let is_candidate = matches!(before.role(), Role::Candidate { .. });
                 assert!(
-                    !after.is_leader() || before.is_leader() || asked,
+                    !after.is_leader() || before.is_leader() || is_candidate,
                     "{:?} on {input:?}",
                     before.role()
                 );
@@ -349,11 +349,8 @@ fn follower_that_lost_its_chunks_gets_all_again() {
     t.heartbeat(1);
     t.deliver(1, 3);
     t.deliver(3, 1);
-    let parts = in_flight(&t, 1, 3);
-    assert!(
-        matches!(&parts[0], Message::InstallSnapshot { chunk: part, .. } if part.offset == 0),
-        "{parts:?}"
-    );
+    let chunks = in_flight(&t, 1, 3);
+    assert!(matches!(&chunks[0], Message::InstallSnapshot { chunk, .. } if chunk.offset == 0), "{chunks:?}");
     settle(&mut t, 1);
     assert_same_state(&t, 1, 3);
 }
@@ -451,9 +448,9 @@ fn snapshot_below_commit_index_changes_nothing() {
         t.inject(1, 3, message);
         t.deliver(1, 3);
         assert_eq!((t.raft(3).log(), t.raft(3).commit_index(), t.raft(3).snapshot()), (&log, commit, None));
-        let answers = in_flight(&t, 3, 1);
-        let known = matches!(answers[..], [Message::AppendEntriesResponse { match_index: Index(4), .. }]);
-        assert!(known, "{answers:?}");
+        let responses = in_flight(&t, 3, 1);
+        let known = matches!(responses[..], [Message::AppendEntriesResponse { match_index: Index(4), .. }]);
+        assert!(known, "{responses:?}");
         t.deliver(3, 1);
     }
 }
@@ -490,7 +487,7 @@ fn snapshot_replaces_entries_of_deposed_leader_and_clients_get_unknown() {
     assert_eq!(t.server(3).state.commands, ["a=1", "b=2"]);
     assert_eq!((t.raft(3).log().compacted(), t.raft(3).last()), (at(4, 2), at(4, 2)));
     assert_eq!(t.unanswered(), [] as [&str; 0]);
-    assert_transcript_has(&t, "n3  answers x=1: unknown");
+    assert_transcript_has(&t, "n3  responds to x=1: unknown");
 }
 
 /// SNP-33.
@@ -508,7 +505,7 @@ fn forward_covered_by_installed_snapshot_is_unknown() {
     settle(&mut t, 1);
     assert_same_state(&t, 1, 3);
     assert_eq!(t.unanswered(), [] as [&str; 0]);
-    assert_transcript_has(&t, "n3  answers f=1: unknown");
+    assert_transcript_has(&t, "n3  responds to f=1: unknown");
 }
 
 /// SNP-13: a leader ignores a snapshot. Any other server accepts one from the leader of its term, and a candidate steps
@@ -946,7 +943,7 @@ fn wiped_server_is_another_replica() {
     t.deliver_all(); // n2's campaigns have made its term a later one.
     t.elect(1);
     settle(&mut t, 1);
-    // n3 may join again once its old incarnation is removed.
+    // n3 may join again once its old replica is removed.
     let joins =
         [ConfChangeOp::SetDirectoryId(NodeId(3), DirectoryId(103)), ConfChangeOp::AddVoter(NodeId(3))];
     let before = t.raft(1).configuration().clone();
@@ -959,7 +956,7 @@ fn wiped_server_is_another_replica() {
     assert_same_state(&t, 1, 3);
     t.cut(2);
     commit(&mut t, 1, &["c=3"]);
-    assert_eq!(t.raft(1).commit_index(), t.raft(1).last().index, "the new incarnation must count");
+    assert_eq!(t.raft(1).commit_index(), t.raft(1).last().index, "the new replica must count");
 }
 
 /// FLO-08.
@@ -970,9 +967,9 @@ fn cut_off_leader_accepts_limited_uncommitted_bytes() {
     t.propose(1, "aaaa");
     t.propose(1, "bbbb");
     t.propose(1, "c");
-    assert_transcript_has(&t, "n1  answers c: refused: too much is uncommitted");
+    assert_transcript_has(&t, "n1  responds to c: refused: too much is uncommitted");
     t.propose(1, "");
-    assert_transcript_has(&t, "n1  answers : refused: too much is uncommitted");
+    assert_transcript_has(&t, "n1  responds to : refused: too much is uncommitted");
     t.change_steps(1, &[ConfChangeOp::AddLearner(NodeId(2))]);
     assert_eq!(t.raft(1).last(), at(4, 1), "only commands count, and empty ones do");
     t.heal();
@@ -982,7 +979,7 @@ fn cut_off_leader_accepts_limited_uncommitted_bytes() {
     let large = "d".repeat(2 * ENTRY_COST as usize);
     t.propose(1, &large);
     t.propose(1, "e");
-    assert_transcript_has(&t, "n1  answers e: refused: too much is uncommitted");
+    assert_transcript_has(&t, "n1  responds to e: refused: too much is uncommitted");
     assert_eq!(t.raft(1).last(), at(5, 1));
 }
 
@@ -995,11 +992,14 @@ fn committed_bytes_are_released_once() {
     });
     for command in ["aaaaaaaa", "bbbbbbbb"] {
         t.propose(1, command);
-        let refused = format!("{command}-more");
-        t.propose(1, &refused);
-        assert_transcript_has(&t, &format!("n1  answers {refused}: refused: too much is uncommitted"));
+        let rejected = format!("{command}-more");
+        t.propose(1, &rejected);
+        assert_transcript_has(&t, &format!("n1  responds to {rejected}: refused: too much is uncommitted"));
         settle(&mut t, 1);
-        assert_transcript_has(&t, &format!("n1  answers {command}: applied at {}", t.raft(1).last().index));
+        assert_transcript_has(
+            &t,
+            &format!("n1  responds to {command}: applied at {}", t.raft(1).last().index),
+        );
     }
     // Only n2 has the entry that n1 could not commit, and n1 is down.
     t.propose(1, "cccccccc");
@@ -1014,14 +1014,14 @@ fn committed_bytes_are_released_once() {
     t.propose(2, "dddddddd");
     assert_eq!(t.raft(2).last(), at(6, 2));
     t.propose(2, "e");
-    assert_transcript_has(&t, "n2  answers e: refused: too much is uncommitted");
+    assert_transcript_has(&t, "n2  responds to e: refused: too much is uncommitted");
     t.deliver(2, 3);
     t.deliver(3, 2); // n3 lacks 4, 5 and 6, and two fit into a message.
     t.deliver(2, 3);
     t.deliver(3, 2);
     assert_eq!(t.raft(2).commit_index(), Index(5), "the inherited entry and n2's first one commit");
     t.propose(2, "f");
-    assert_transcript_has(&t, "n2  answers f: refused: too much is uncommitted");
+    assert_transcript_has(&t, "n2  responds to f: refused: too much is uncommitted");
     settle(&mut t, 2);
     t.propose(2, "gggggggg");
     assert_eq!(t.raft(2).last(), at(7, 2));
@@ -1035,14 +1035,14 @@ fn server_with_failed_disk_only_rejects_requests() {
     t.read(1, "r1");
     t.propose(1, "a=1");
     t.fail_disk(1);
-    assert_transcript_has(&t, "n1  answers a=1: unknown");
-    assert_transcript_has(&t, "n1  answers r1: not the leader");
+    assert_transcript_has(&t, "n1  responds to a=1: unknown");
+    assert_transcript_has(&t, "n1  responds to r1: not the leader");
     t.propose(1, "b=2");
     t.read(1, "r2");
     t.change_steps(1, &[ConfChangeOp::Remove(NodeId(2))]);
     t.transfer(1, 2);
     for name in ["b=2", "r2", "remove n2", "transfer to n2"] {
-        assert_transcript_has(&t, &format!("n1  answers {name}: refused: this server's disk has failed"));
+        assert_transcript_has(&t, &format!("n1  responds to {name}: refused: this server's disk has failed"));
     }
     assert_eq!(t.raft(1).deadline(), None, "a halted server must have no deadline");
     t.messages.retain(|envelope| envelope.to.id == NodeId(1));
@@ -1170,13 +1170,7 @@ fn forwarded_read_index_does_not_commit() {
     t.inject(
         1,
         2,
-        Message::AppendEntries {
-            term: Term(2),
-            prev_log: previous,
-            entries,
-            commit_index: commit,
-            context: context,
-        },
+        Message::AppendEntries { term: Term(2), prev_log: previous, entries, commit_index: commit, context },
     );
     t.deliver(1, 2);
     t.lose(2, 1);
@@ -1184,7 +1178,7 @@ fn forwarded_read_index_does_not_commit() {
     t.deliver_all();
     let is_answer =
         |envelope: &raft_core::Envelope| matches!(envelope.message, Message::ForwardResponse { .. });
-    let position = t.messages.iter().position(is_answer).expect("n1's word");
+    let position = t.messages.iter().position(is_answer).expect("n1 has responded");
     t.deliver_at(position);
     assert_eq!((t.raft(2).last(), t.raft(2).commit_index()), (at(2, 1), Index(1)));
     assert_eq!(t.unanswered(), ["r"]);
@@ -1199,13 +1193,13 @@ fn follower_forwards_proposals_if_configured() {
     for forward in [true, false] {
         let mut t = Table::with(3, |config| config.forward = forward);
         t.propose(2, "early");
-        assert_transcript_has(&t, "n2  answers early: not the leader");
+        assert_transcript_has(&t, "n2  responds to early: not the leader");
         t.elect(1);
         settle(&mut t, 1);
         t.propose(2, "a=1");
         settle(&mut t, 1);
-        let answer = if forward { "applied at 2" } else { "not the leader, perhaps n1 is" };
-        assert_transcript_has(&t, &format!("n2  answers a=1: {answer}"));
+        let response = if forward { "applied at 2" } else { "not the leader, perhaps n1 is" };
+        assert_transcript_has(&t, &format!("n2  responds to a=1: {response}"));
         for id in 1..=3 {
             assert_eq!(t.server(id).state.commands.len(), usize::from(forward), "n{id}");
         }
@@ -1217,9 +1211,10 @@ fn follower_forwards_proposals_if_configured() {
 fn proposals_get_consecutive_indexes_and_ordered_responses() {
     let mut t = led(|_| {});
     commit(&mut t, 1, &["a=1", "b=2", "c=3"]);
-    let answers: Vec<&str> = t.transcript().lines().filter(|line| line.starts_with("n1  answers")).collect();
+    let responses: Vec<&str> =
+        t.transcript().lines().filter(|line| line.starts_with("n1  responds to")).collect();
     let should = ["a=1: applied at 2", "b=2: applied at 3", "c=3: applied at 4"];
-    assert_eq!(answers, should.map(|answer| format!("n1  answers {answer}")));
+    assert_eq!(responses, should.map(|response| format!("n1  responds to {response}")));
 }
 
 /// INV-12.

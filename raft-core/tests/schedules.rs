@@ -193,9 +193,9 @@ fn apply_event(table: &mut Table, event: &Event, count: &mut u64) {
         Event::Fast(node) => table.fast_disk(id(node)),
         Event::Crash(node) => table.crash(id(node)),
         Event::PowerLoss(node, synced) => table.power_loss_keeping(id(node), synced),
-        // While a configuration names an old incarnation, removing live servers could leave no majority.
-        Event::ConfChange(_, ref change)
-            if *change != ConfChange::LeaveJoint && knows_old_incarnation(table) => {}
+        // While a configuration names an old replica, removing live servers could leave no majority.
+        Event::ConfChange(_, ref change) if *change != ConfChange::LeaveJoint && names_old_replica(table) => {
+        }
         Event::ConfChange(node, ref change) => table.change(id(node), resolve_change(change, table)),
         Event::Transfer(node, to) => table.transfer(id(node), id(to)),
         Event::CopyState(node) => table.copy_state(id(node)),
@@ -229,7 +229,7 @@ fn apply_event(table: &mut Table, event: &Event, count: &mut u64) {
 fn resolve_change(change: &ConfChange, table: &Table) -> ConfChange {
     let name = |step: &ConfChangeOp| -> Vec<ConfChangeOp> {
         let id = |NodeId(node): NodeId| NodeId(node % table.servers.len() as u64 + 1);
-        let directory_id = |node: NodeId| match table.peer(node.0).directory_id {
+        let directory_id = |node: NodeId| match table.replica(node.0).directory_id {
             DirectoryId(0) => None,
             directory_id => Some(ConfChangeOp::SetDirectoryId(node, directory_id)),
         };
@@ -256,12 +256,12 @@ fn resolve_change(change: &ConfChange, table: &Table) -> ConfChange {
 /// Wipes a disk, if the cluster survives it: in every configuration of any log, and in both halves, a majority must
 /// still have the directory id that the configuration names.
 fn wipe_if_safe(table: &mut Table, id: u64) {
-    let has_directory_id = table.peer(id).directory_id != DirectoryId(0);
+    let has_directory_id = table.replica(id).directory_id != DirectoryId(0);
     if !has_directory_id || table.nodes().any(|other| !table.is_up(other) || table.raft(other).is_halted()) {
         return;
     }
     let majority_survives = |configuration: &Configuration| {
-        configuration.is_quorum(|node| node.0 != id && table.peer(node.0) == configuration.replica(node))
+        configuration.is_quorum(|node| node.0 != id && table.replica(node.0) == configuration.replica(node))
     };
     let all =
         |id: u64| table.raft(id).log().configurations().iter().all(|(_, known)| majority_survives(known));
@@ -271,26 +271,26 @@ fn wipe_if_safe(table: &mut Table, id: u64) {
     }
 }
 
-/// Whether a configuration names an old incarnation.
-fn knows_old_incarnation(table: &Table) -> bool {
+/// Whether a configuration names an old replica.
+fn names_old_replica(table: &Table) -> bool {
     let up = table.nodes().filter(|&id| table.is_up(id));
     let groups = up.flat_map(|id| table.raft(id).log().configurations());
     groups
         .into_iter()
-        .any(|(_, group)| group.members().iter().any(|&node| table.peer(node.0) != group.replica(node)))
+        .any(|(_, group)| group.members().iter().any(|&node| table.replica(node.0) != group.replica(node)))
 }
 
 /// Removes a server that returned with another directory id, or adds it again.
 fn re_add(table: &mut Table, id: u64) {
     let Some(leader) = latest_leader(table) else { return };
-    let (peer, group) = (table.peer(id), table.raft(leader).configuration().clone());
+    let (replica, group) = (table.replica(id), table.raft(leader).configuration().clone());
     let node = NodeId(id);
-    if group.is_member(node) && group.replica(node) != peer {
+    if group.is_member(node) && group.replica(node) != replica {
         table.change_steps(leader, &[ConfChangeOp::Remove(node)]);
-    } else if !group.is_member(node) && peer.directory_id != DirectoryId(0) && !knows_old_incarnation(table) {
+    } else if !group.is_member(node) && replica.directory_id != DirectoryId(0) && !names_old_replica(table) {
         table.change_steps(
             leader,
-            &[ConfChangeOp::SetDirectoryId(node, peer.directory_id), ConfChangeOp::AddVoter(node)],
+            &[ConfChangeOp::SetDirectoryId(node, replica.directory_id), ConfChangeOp::AddVoter(node)],
         );
     }
 }
@@ -324,7 +324,7 @@ fn settle(table: &mut Table) {
     table.deliver_all();
     run_until(table, |table| latest_leader(table).is_some(), "a leader must be elected");
     run_until(table, |table| table.unanswered().is_empty(), "every old request must get a response");
-    remove_old_incarnations(table);
+    remove_old_replicas(table);
     run_until(table, |table| latest_leader(table).is_some(), "a leader must be elected again");
     let leader = latest_leader(table).expect("a leader was just elected");
     table.propose(leader, "fresh");
@@ -338,15 +338,15 @@ fn settle(table: &mut Table) {
     }
 }
 
-/// Removes every old incarnation from the configuration.
-fn remove_old_incarnations(table: &mut Table) {
-    let old_incarnation = |table: &Table, leader: u64| -> Option<u64> {
+/// Removes every old replica from the configuration.
+fn remove_old_replicas(table: &mut Table) {
+    let old_replica = |table: &Table, leader: u64| -> Option<u64> {
         let group = table.raft(leader).configuration().clone();
         group
             .members()
             .into_iter()
             .map(|NodeId(id)| id)
-            .find(|&id| group.replica(NodeId(id)) != table.peer(id))
+            .find(|&id| group.replica(NodeId(id)) != table.replica(id))
     };
     for _ in 0..20 {
         let settled = |table: &Table| {
@@ -355,7 +355,7 @@ fn remove_old_incarnations(table: &mut Table) {
         };
         run_until(table, settled, "the remaining servers must have a leader");
         let leader = latest_leader(table).expect("a leader was just elected");
-        let Some(id) = old_incarnation(table, leader) else { return };
+        let Some(id) = old_replica(table, leader) else { return };
         match table.raft(leader).configuration().is_joint() {
             true => table.change(leader, ConfChange::LeaveJoint),
             false => re_add(table, id),
@@ -363,7 +363,7 @@ fn remove_old_incarnations(table: &mut Table) {
         table.deliver_all();
         run_until(table, |table| table.unanswered().is_empty(), "every removal must get a response");
     }
-    panic!("an old incarnation still belongs to the configuration\n{}", table.transcript());
+    panic!("an old replica still belongs to the configuration\n{}", table.transcript());
 }
 
 /// Whether every member has applied everything in the leader's log.
@@ -383,10 +383,10 @@ fn latest_leader(table: &Table) -> Option<u64> {
     leaders.max_by_key(|&id| table.raft(id).term())
 }
 
-/// Lets time pass and delivers messages at once until `is_so` holds.
-fn run_until(table: &mut Table, is_so: impl Fn(&Table) -> bool, otherwise: &str) {
+/// Lets time pass and delivers messages at once until `is_done` holds.
+fn run_until(table: &mut Table, is_done: impl Fn(&Table) -> bool, otherwise: &str) {
     for _ in 0..200 {
-        if is_so(table) {
+        if is_done(table) {
             return;
         }
         let due = |id: u64| {
@@ -584,16 +584,16 @@ proptest! {
         for event in &before {
             apply_event(&mut table, event, &mut count);
         }
-        let (mut twin, mut twin_count) = (table.clone(), count);
+        let (mut copy, mut copy_count) = (table.clone(), count);
         for event in &after {
             apply_event(&mut table, event, &mut count);
         }
         for event in &after {
-            apply_event(&mut twin, event, &mut twin_count);
+            apply_event(&mut copy, event, &mut copy_count);
         }
-        prop_assert_eq!(twin.transcript(), table.transcript());
+        prop_assert_eq!(copy.transcript(), table.transcript());
         for id in table.nodes() {
-            prop_assert_eq!(&twin.server(id).raft, &table.server(id).raft);
+            prop_assert_eq!(&copy.server(id).raft, &table.server(id).raft);
         }
     }
 }

@@ -255,7 +255,7 @@ fn late_chunk_of_older_snapshot_keeps_newer_chunks() {
     t.describe(
         "A chunk of the first one arrives again. It is acknowledged, and the chunks of the next one stay.",
     );
-    let part = SnapshotChunk {
+    let chunk = SnapshotChunk {
         last: LogId { index: Index(4), term: Term(1) },
         configuration: t.raft(1).configuration().clone(),
         size: 11,
@@ -265,7 +265,11 @@ fn late_chunk_of_older_snapshot_keeps_newer_chunks() {
     t.inject(
         1,
         3,
-        Message::InstallSnapshot { term: Term(1), chunk: Box::new(part), context: MessageContext::default() },
+        Message::InstallSnapshot {
+            term: Term(1),
+            chunk: Box::new(chunk),
+            context: MessageContext::default(),
+        },
     );
     t.deliver_newest(1, 3);
     t.deliver(1, 3);
@@ -391,7 +395,8 @@ fn frequent_snapshots_do_not_starve_a_follower() {
             t.deliver_all();
         });
         // Each millisecond n1 makes one more snapshot.
-        let answers = |t: &Table| t.messages.iter().filter(|envelope| envelope.from.id == NodeId(3)).count();
+        let responses =
+            |t: &Table| t.messages.iter().filter(|envelope| envelope.from.id == NodeId(3)).count();
         let mut left_after: VecDeque<usize> = VecDeque::from([0; DELAY]);
         for round in 0..100 {
             t.quietly(|t| {
@@ -399,9 +404,9 @@ fn frequent_snapshots_do_not_starve_a_follower() {
                 t.deliver_all();
                 t.compact(1, 0);
                 t.deliver_all();
-                left_after.push_back(answers(t));
+                left_after.push_back(responses(t));
                 let older = left_after.pop_front().expect("one count per millisecond of delay");
-                (0..older.min(answers(t))).for_each(|_| t.deliver(3, 1));
+                (0..older.min(responses(t))).for_each(|_| t.deliver(3, 1));
                 left_after.iter_mut().for_each(|count| *count = count.saturating_sub(older));
                 t.elapse(1_000_000);
                 if t.raft(1).deadline().is_some_and(|due| due.0 <= t.server(1).now) {
@@ -769,8 +774,8 @@ fn compaction_that_is_outdated_or_not_applied_is_rejected() {
         let request = RequestId(7);
         let (index, data) = (Index(index), b"nonsense".to_vec().into());
         after.step(now, raft_core::Input::Compact { request, index, data, keep: index }, &mut effects);
-        let refused = Effect::Respond { request, response: Response::Rejected(why) };
-        assert_eq!((effects, &after), (vec![refused], &before), "a state up to {index}");
+        let rejected = Effect::Respond { request, response: Response::Rejected(why) };
+        assert_eq!((effects, &after), (vec![rejected], &before), "a state up to {index}");
     }
 }
 
@@ -786,20 +791,20 @@ fn every_compaction_gets_its_response_at_once() {
         let (index, keep) = (Index(index), Index(keep));
         raft_core::Input::Compact { request: RequestId(7), index, data: "a=1".into(), keep }
     };
-    let answer = |answer| Effect::Respond { request: RequestId(7), response: answer };
+    let respond = |response| Effect::Respond { request: RequestId(7), response };
     for (index, keep, compacted) in [(2, 2, 2), (2, 1, 1), (2, 0, 0), (1, 9, 1), (2, u64::MAX, 2)] {
         let (mut raft, mut effects) = (t.raft(1).clone(), Vec::new());
         raft.step(now, compact(index, keep), &mut effects);
-        assert_eq!(effects[0], answer(Response::Compacted));
+        assert_eq!(effects[0], respond(Response::Compacted));
         assert!(matches!(&effects[1..], [Effect::Save { record: write, .. }] if write.checkpoint.is_some()));
         assert_eq!(raft.log().compacted().index, Index(compacted), "up to {index}, keep {keep}");
         effects.clear();
         raft.step(now, compact(index, keep), &mut effects);
-        assert_eq!(effects, [answer(Response::Rejected(Rejection::SnapshotOutdated))]);
+        assert_eq!(effects, [respond(Response::Rejected(Rejection::SnapshotOutdated))]);
     }
     let (mut raft, mut effects) = (t.raft(1).clone(), Vec::new());
     raft.step(now, raft_core::Input::SaveFailed, &mut effects);
     effects.clear();
     raft.step(now, compact(2, 2), &mut effects);
-    assert_eq!(effects, [answer(Response::Rejected(Rejection::Halted))]);
+    assert_eq!(effects, [respond(Response::Rejected(Rejection::Halted))]);
 }

@@ -76,7 +76,7 @@ fn leader_status_has_progress_of_each_follower() {
     let replicating = |messages, bytes| ProgressStatus::Replicate { messages, bytes };
     for id in [2, 3] {
         let status = FollowerStatus {
-            peer: t.peer(id),
+            peer: t.replica(id),
             match_index: Index(1),
             next_index: Index(2),
             state: replicating(0, 0),
@@ -185,6 +185,6 @@ fn host_reads_payloads_of_borrowed_log() {
     assert_eq!(commands(3, 4), [r#"Command(b"y=2")"#, r#"Command(b"z=3")"#]);
     assert_eq!(commands(4, 4), [r#"Command(b"z=3")"#]);
     assert_eq!(commands(4, 3), [] as [&str; 0]);
-    let gone = std::panic::catch_unwind(|| log.entries(Index(2), Index(4)));
-    assert!(gone.is_err(), "reading compacted entries must panic");
+    let panicked = std::panic::catch_unwind(|| log.entries(Index(2), Index(4)));
+    assert!(panicked.is_err(), "reading compacted entries must panic");
 }

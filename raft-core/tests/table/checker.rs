@@ -15,7 +15,7 @@ pub struct Violation {
     pub detail: String,
 }
 
-/// The disk of every incarnation by directory id, old ones included.
+/// The disk of every replica, old ones included.
 pub type Disks<'a> = BTreeMap<ReplicaKey, &'a Disk>;
 
 /// A server's state before a step.
@@ -79,7 +79,7 @@ pub struct Checker {
     acknowledged: Index,
     /// The index that a read must reflect at least.
     reads: BTreeMap<RequestId, Index>,
-    answered: BTreeSet<RequestId>,
+    responded: BTreeSet<RequestId>,
     /// For each command, how many of its proposals have not been reported as failed.
     possible_proposals: BTreeMap<String, u64>,
     /// Every replica that was ever a member of a configuration.
@@ -98,17 +98,17 @@ impl Checker {
     }
 
     /// The terms of a whole log. Compacted entries are taken from what is committed.
-    fn terms(&self, compacted: Index, checkpoint: impl Iterator<Item = Term>) -> Vec<Term> {
+    fn terms(&self, compacted: Index, retained: impl Iterator<Item = Term>) -> Vec<Term> {
         let compacted_terms = self.committed.iter().take(compacted.0 as usize).map(|(entry, _)| entry.term);
-        compacted_terms.chain(checkpoint).collect()
+        compacted_terms.chain(retained).collect()
     }
 
     fn terms_of(&self, raft: &Raft) -> Vec<Term> {
         let compacted = raft.log().compacted().index;
-        let checkpoint = (compacted.0 + 1..=raft.last().index.0).map(Index);
+        let retained = (compacted.0 + 1..=raft.last().index.0).map(Index);
         self.terms(
             compacted,
-            checkpoint.map(|index| {
+            retained.map(|index| {
                 raft.log()
                     .term_at(index)
                     .expect("an index between the compacted one and the last is in the log")
@@ -573,13 +573,13 @@ impl Checker {
     /// A request gets its response.
     pub fn on_response(&mut self, node: NodeId, request: RequestId, applied: Option<Index>) {
         self.acknowledged = self.acknowledged.max(applied.unwrap_or_default());
-        if !self.answered.insert(request) {
-            self.report("one-answer", format!("{node} answers request {} twice", request.0));
+        if !self.responded.insert(request) {
+            self.report("one-answer", format!("{node} responds to request {} twice", request.0));
         }
     }
 
     /// Whether a request got its response.
     pub fn is_answered(&self, request: RequestId) -> bool {
-        self.answered.contains(&request)
+        self.responded.contains(&request)
     }
 }

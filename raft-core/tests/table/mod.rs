@@ -1,7 +1,7 @@
 //! A small cluster on a table: Rafts, their messages, disks and clocks, the actions of a test, and a transcript.
 //!
-//! In the transcript `#` explains, `>` is an action of the test, and all other lines are what the cluster does: `n1 ->
-//! n2` for messages, `n1  verb` for local steps, log positions as `index@term`, and only what changes. A message that
+//! In the transcript `#` explains and `>` is an action of the test. All other lines are what the cluster does, and only
+//! what changes: `n1 -> n2` for messages, `n1  verb` for local steps, `index@term` for log positions. A message that
 //! cannot arrive says `lost`. A disk syncs at once until the test calls it slow; then each write waits for `sync`. The
 //! application keeps every command that it applies and its snapshot is that list, so two states can be compared.
 //!
@@ -42,7 +42,7 @@ pub struct Table {
     pub shared_time: bool,
     /// True time since the start. Only the servers' clocks are derived from it.
     time: u64,
-    /// The disks of earlier incarnations.
+    /// The contents of wiped disks, by their replica.
     old_disks: BTreeMap<ReplicaKey, Disk>,
     /// Links that lose whatever is sent now.
     cut_links: BTreeSet<(u64, u64)>,
@@ -75,7 +75,7 @@ pub struct Server {
 }
 
 impl Server {
-    fn peer(&self) -> ReplicaKey {
+    fn replica(&self) -> ReplicaKey {
         ReplicaKey { id: self.config.id, directory_id: self.config.directory_id }
     }
 
@@ -134,7 +134,7 @@ impl Table {
         Table::with(nodes, |_| {})
     }
 
-    /// A cluster of `nodes` voters with changed configurations.
+    /// A cluster of `nodes` voters with `change` applied to each server's [`Config`].
     pub fn with(nodes: u64, change: impl Fn(&mut Config)) -> Table {
         Table::with_initial_voters(nodes, nodes, change)
     }
@@ -235,8 +235,8 @@ impl Table {
     }
 
     /// A server's id and current directory id.
-    pub fn peer(&self, id: u64) -> ReplicaKey {
-        self.server(id).peer()
+    pub fn replica(&self, id: u64) -> ReplicaKey {
+        self.server(id).replica()
     }
 
     pub fn nodes(&self) -> std::ops::RangeInclusive<u64> {
@@ -271,10 +271,10 @@ impl Table {
             && **raft.configuration() == self.checker.initial_configuration
     }
 
-    /// Reports a violation of liveness with the text `otherwise` unless `is_so`. To be called after enough time and
+    /// Reports a violation of liveness with the text `otherwise` unless `has_progress`. To be called after enough time and
     /// deliveries.
-    pub fn require_progress(&mut self, is_so: bool, otherwise: &str) {
-        if !is_so {
+    pub fn require_progress(&mut self, has_progress: bool, otherwise: &str) {
+        if !has_progress {
             self.checker.report("progress", otherwise.to_owned());
         }
         self.report_violations();
@@ -494,7 +494,7 @@ impl Table {
 
     /// Delivers the message at this position of `messages`.
     pub fn deliver_at(&mut self, position: usize) {
-        let envelope = self.messages.remove(position).expect("a letter");
+        let envelope = self.messages.remove(position).expect("the position is that of a message in flight");
         self.log_action(&format!("deliver {} -> {}  {envelope}", envelope.from, envelope.to));
         self.receive(envelope);
     }
@@ -516,13 +516,13 @@ impl Table {
     /// Loses a link's oldest message.
     pub fn lose(&mut self, from: u64, to: u64) {
         let position = self.oldest(from, to);
-        let envelope = self.messages.remove(position).expect("a letter");
+        let envelope = self.messages.remove(position).expect("the position is that of a message in flight");
         self.log_action(&format!("lose n{from} -> n{to}  {envelope}"));
     }
 
     /// Puts a message in flight that no server of the table has sent.
     pub fn inject(&mut self, from: u64, to: u64, message: Message) {
-        let (from, to) = (self.peer(from), self.peer(to));
+        let (from, to) = (self.replica(from), self.replica(to));
         self.messages.push_back(Envelope { cluster: 0, from, to, message });
     }
 
@@ -667,8 +667,8 @@ impl Table {
     /// Stops the machine after its oldest `synced` writes became durable without being reported.
     pub fn power_loss_keeping(&mut self, id: u64, synced: usize) {
         self.server_mut(id).stop();
-        let gone = self.server_mut(id).disk.power_loss(synced);
-        for record in gone {
+        let lost = self.server_mut(id).disk.power_loss(synced);
+        for record in lost {
             self.log_line(&format!("n{id}  loses {record}"));
         }
     }
@@ -681,15 +681,15 @@ impl Table {
 
     /// Empties the disk of a server that is down. The server returns with another directory id.
     pub fn wipe(&mut self, id: u64) {
-        let directory_id = DirectoryId(self.peer(id).directory_id.0 + 100);
+        let directory_id = DirectoryId(self.replica(id).directory_id.0 + 100);
         self.log_action(&format!("wipe n{id}; it returns with directory id {}", directory_id.0));
         assert!(!self.is_up(id), "only the disk of a stopped server can be wiped");
-        let (peer, server) = (self.peer(id), self.server_mut(id));
+        let (replica, server) = (self.replica(id), self.server_mut(id));
         server.config.directory_id = directory_id;
         let slow = server.disk.slow;
         let disk = std::mem::take(&mut server.disk);
         server.disk.slow = slow;
-        self.old_disks.insert(peer, disk);
+        self.old_disks.insert(replica, disk);
     }
 
     /// Starts a new incarnation from what the disk holds.
@@ -810,13 +810,13 @@ impl Table {
 
     /// Lets the checker look at a step.
     fn check_step(&mut self, id: u64, then: &Before, raft: &Raft) {
-        let mut disks: Disks<'_> = self.old_disks.iter().map(|(peer, disk)| (*peer, disk)).collect();
-        disks.extend(self.servers.iter().map(|server| (server.peer(), &server.disk)));
+        let mut disks: Disks<'_> = self.old_disks.iter().map(|(replica, disk)| (*replica, disk)).collect();
+        disks.extend(self.servers.iter().map(|server| (server.replica(), &server.disk)));
         self.checker.on_step(self.server(id).incarnation, raft, then, &disks);
     }
 
-    /// Checks that one step with many inputs is equivalent to many steps. It may only save writes and messages to
-    /// followers.
+    /// Checks that one step with many inputs is equivalent to many steps. It may differ only in fewer writes and fewer
+    /// messages to followers.
     fn compare_batch(&self, id: u64, one: (&Raft, &[Effect]), many: (&Raft, &[Effect])) {
         let state_of = |raft: &Raft| {
             let end = (raft.commit_index(), raft.last_applied(), raft.is_halted());
@@ -851,18 +851,18 @@ impl Table {
         match effect {
             Effect::Save { id: number, record } => {
                 if let Some(checkpoint) = &record.checkpoint {
-                    let does = if checkpoint.installed {
+                    let action = if checkpoint.installed {
                         "replaces its log up to"
                     } else {
                         "compacts its log up to"
                     };
-                    self.log_line(&format!("n{id}  {does} {}", checkpoint.compacted));
+                    self.log_line(&format!("n{id}  {action} {}", checkpoint.compacted));
                 } else if record.after < last.index {
                     let term = raft.log().term_at(record.after).expect("a retained entry is in the log");
                     self.log_line(&format!("n{id}  truncates its log after {}@{term}", record.after));
                 }
-                let waiting_for = if self.servers[position].disk.slow { "    waits" } else { "" };
-                self.log_line(&format!("n{id}  saves {record}{waiting_for}"));
+                let suffix = if self.servers[position].disk.slow { "    waits" } else { "" };
+                self.log_line(&format!("n{id}  saves {record}{suffix}"));
                 self.checker.on_save(NodeId(id), raft, &record);
                 let pending = disk::Pending { id: number, writes: vec![record] };
                 self.servers[position].disk.pending.push_back(pending);
@@ -915,15 +915,15 @@ impl Table {
                 ));
                 self.checker.on_read(NodeId(id), request, applied);
             }
-            Effect::Respond { request, response: answer } => {
+            Effect::Respond { request, response } => {
                 // The line about the save says this already.
-                if answer != Response::Compacted {
+                if response != Response::Compacted {
                     let name = &self.requests[request.0 as usize].name;
-                    self.log_line(&format!("n{id}  answers {name}: {answer}"));
+                    self.log_line(&format!("n{id}  responds to {name}: {response}"));
                 }
-                let applied = if let Response::Applied { index } = answer { Some(index) } else { None };
+                let applied = if let Response::Applied { index } = response { Some(index) } else { None };
                 self.checker.on_response(NodeId(id), request, applied);
-                if let Response::NotLeader { .. } | Response::Rejected(_) = answer {
+                if let Response::NotLeader { .. } | Response::Rejected(_) = response {
                     self.checker.on_failure_response(NodeId(id), &self.requests[request.0 as usize].name);
                 }
             }
