@@ -165,7 +165,7 @@ fn plan_summary(plan: &Plan) -> String {
     match plan.faults.len().saturating_sub(FAULTS) {
         0 if plan.faults.is_empty() => text += "  no faults\n",
         0 => {}
-        more => text += &format!("  and {} more\n", pluralize(more as u64, "fault", "faults")),
+        more => text += &format!("  and {}\n", pluralize(more as u64, "more fault", "more faults")),
     }
     text
 }

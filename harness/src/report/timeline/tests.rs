@@ -188,7 +188,8 @@ fn failed_elections_share_a_row_except_in_terms_of_the_clash() {
     assert_eq!(
         row_texts(&grouped_timeline(&facts, 7, 8)),
         [
-            "+4 failed elections: n1 campaigns in terms 1..3 (votes: n2); n3 in term 3",
+            "+4 failed elections: n1 campaigns in terms 1..3 (votes: n2); n3 in",
+            "term 3",
             "campaigns in term 4",
             "votes for n1 in term 4",
             "! leads term 4",
