@@ -17,11 +17,11 @@ struct BugCase {
 fn each_bug_violates_its_first_property() {
     for &bug in Bug::ALL {
         let BugCase { initial_voters, servers, schedule, violated } = case_for(bug);
-        let with = |switched_on: bool| {
+        let with = |enabled: bool| {
             let mut t = Table::with_initial_voters(initial_voters, servers, |config| {
                 config.max_batch_entries = 1;
                 configure(bug, config);
-                config.bug = switched_on.then_some(bug);
+                config.bug = enabled.then_some(bug);
             });
             t.lenient = true;
             schedule(&mut t);
@@ -51,7 +51,7 @@ fn configure(bug: Bug, config: &mut Config) {
             config.directory_id = DirectoryId(config.id.0);
             config.directory_ids = config.voters.iter().map(|&voter| (voter, DirectoryId(voter.0))).collect();
         }
-        // n1 and n2 time out before n3 does.
+        // n3 times out at least twice before another server does.
         Bug::TimerResetOnDeniedVote if config.id == NodeId(3) => {
             (config.election_timeout, config.election_timeout_spread) = (150 * MS, 0);
         }

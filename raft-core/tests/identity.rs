@@ -8,7 +8,7 @@ use table::Table;
 
 /// Three voters with directory ids, led by n1. A directory id starts as the server's id; a wipe adds 100.
 fn led_by_n1() -> Table {
-    let mut t = founded();
+    let mut t = with_directory_ids();
     t.quietly(|t| {
         t.elect(1);
         t.heartbeat(1);
@@ -17,7 +17,7 @@ fn led_by_n1() -> Table {
     t
 }
 
-fn founded() -> Table {
+fn with_directory_ids() -> Table {
     Table::with(3, |config| {
         config.directory_id = DirectoryId(config.id.0);
         config.directory_ids = config.voters.iter().map(|&voter| (voter, DirectoryId(voter.0))).collect();
@@ -158,7 +158,7 @@ fn acknowledgement_of_old_replica_does_not_count() {
 fn vote_with_another_directory_id_does_not_count() {
     // Only the vote of the directory id in the configuration makes n1 a leader.
     for (directory_id, elected) in [(0, false), (2, true), (3, false), (102, false)] {
-        let mut t = founded();
+        let mut t = with_directory_ids();
         t.time_out(1);
         let (from, to) =
             (ReplicaKey { id: NodeId(2), directory_id: DirectoryId(directory_id) }, t.replica(1));

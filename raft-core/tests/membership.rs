@@ -756,10 +756,10 @@ fn directory_id_zero_is_not_recorded() {
         }
     }
     // The same holds for initial voters.
-    let founded = |directory_ids: Vec<(NodeId, DirectoryId)>| {
+    let initial = |directory_ids: Vec<(NodeId, DirectoryId)>| {
         let config = Config { directory_ids, ..Config::new(NodeId(1), [1, 2].map(NodeId).to_vec()) };
         let raft = Raft::new(config, Recovered::default(), Timestamp(0)).expect("the configuration is valid");
         raft.configuration().clone()
     };
-    assert_eq!(founded(vec![(NodeId(1), DirectoryId(0)), (NodeId(2), DirectoryId(0))]), founded(Vec::new()));
+    assert_eq!(initial(vec![(NodeId(1), DirectoryId(0)), (NodeId(2), DirectoryId(0))]), initial(Vec::new()));
 }

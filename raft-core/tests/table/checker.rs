@@ -532,13 +532,13 @@ impl Checker {
         *self.possible_proposals.entry(command.to_owned()).or_default() += 1;
     }
 
-    /// A client is told that its request failed.
+    /// A client gets a response that its request failed.
     pub fn on_failure_response(&mut self, node: NodeId, command: &str) {
         let Some(possible_proposals) = self.possible_proposals.get_mut(command) else { return };
         *possible_proposals -= 1;
-        let is_it =
+        let is_command =
             |entry: &Entry| matches!(&entry.payload, Payload::Command(bytes) if bytes == command.as_bytes());
-        if self.committed.iter().any(|(entry, _)| is_it(entry)) {
+        if self.committed.iter().any(|(entry, _)| is_command(entry)) {
             self.check_not_denied(node, command);
         }
     }
@@ -548,7 +548,7 @@ impl Checker {
         if self.possible_proposals.get(command) == Some(&0) {
             self.report(
                 "witness",
-                format!("{node} commits {command}, but its client was told that it failed"),
+                format!("{node} commits {command}, but its client has a failure response"),
             );
         }
     }
