@@ -102,9 +102,9 @@ impl Raft {
             let request = self.take_proposal(self.log.configuration_index());
             self.append_configuration(now, request, Payload::Configuration(Arc::new(configuration)), effects);
         } else if !configuration.is_voter(self.config.id) {
-            // It was removed, and led without counting itself until this was committed (6). The heartbeat
-            // tells the others the commit index; then the most up-to-date voter is asked to campaign without
-            // waiting for a timeout.
+            // It is no longer a voter, and led without counting itself until this was committed (6). The
+            // heartbeat tells the others the commit index; then the most up-to-date voter is asked to campaign
+            // without waiting for a timeout.
             self.apply(effects);
             self.send_pending(now, effects);
             self.broadcast_heartbeat(now, effects);

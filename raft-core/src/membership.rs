@@ -398,7 +398,7 @@ impl fmt::Display for ConfChangeError {
             ConfChangeError::MoreThanOneVoter => "more than one voter would change without a joint phase",
             ConfChangeError::AlreadyJoint => "a joint phase is under way",
             ConfChangeError::NotJoint => "there is no joint phase to leave",
-            ConfChangeError::TooManyMembers => "the group would have more than 64 members",
+            ConfChangeError::TooManyMembers => "the configuration would have more than 64 members",
             ConfChangeError::OtherIncarnation => {
                 "another life of the node belongs to the group, and must be removed first"
             }

@@ -54,7 +54,7 @@ pub struct Raft {
     halted: bool,
     /// Term and vote in the newest write.
     saved: (Term, Option<NodeId>),
-    /// If entries changed since the newest write, the last index before the change.
+    /// If entries changed since the newest write, the last unchanged index.
     pub(crate) unsaved_after: Option<Index>,
     /// Whether the next write must replace all earlier ones, and why.
     pub(crate) pending_rewrite: Option<Rewrite>,

@@ -89,8 +89,8 @@ impl Raft {
     }
 
     /// The latest time, on this server's clock, at which a majority is known to have followed it: when the
-    /// newest message was sent that a majority has answered. `None` if it is not the leader, or no majority
-    /// has answered yet.
+    /// newest message was sent that a majority has answered. A lower bound: the majority followed it at least
+    /// until then. `None` if it is not the leader, or no majority has answered yet.
     #[must_use]
     pub fn leader_confirmed_at(&self, now: Timestamp) -> Option<Timestamp> {
         let sent = self.configuration().quorum_value(|node| self.last_confirmed(node, now).sent_at);

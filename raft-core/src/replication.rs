@@ -117,8 +117,8 @@ impl Raft {
         })
     }
 
-    /// Adapts the progress list to the configuration in force: new members are assumed to match up to `last`,
-    /// removed ones are dropped, and the others keep their progress.
+    /// Adapts the progress list to the configuration in force: new members are probed at `last`, removed
+    /// ones are dropped, and the others keep their progress.
     pub(crate) fn sync_progress(&mut self, now: Timestamp, last: Index) {
         let configuration = self.configuration();
         let mut members: Vec<ReplicaKey> =
@@ -229,7 +229,7 @@ impl Raft {
         }
     }
 
-    /// Says "I lead".
+    /// Sends a heartbeat to one follower.
     fn send_heartbeat(&mut self, now: Timestamp, position: usize, effects: &mut Vec<Effect>) {
         let context = self.context(now);
         let Role::Leader(leader) = &mut self.role else { return };
@@ -408,8 +408,8 @@ impl Raft {
         hint: LogId,
     ) {
         let Some(position) = self.follower_position(from) else { return };
-        // The follower's entries after the hint have terms above the leader's. This log's last entry up to
-        // the hint with at most the hint's term is the last at which the two can agree.
+        // Up to the hint, the follower's terms are at most the hint's. So this log's last entry up to the
+        // hint with at most that term is the last at which the two can agree.
         let agree = self.log.last_at_or_below_term(hint.index, hint.term).index;
         let ignore = self.bug(Bug::ConflictCatchUpLivelock);
         let Role::Leader(leader) = &mut self.role else { return };

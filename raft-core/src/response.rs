@@ -100,7 +100,7 @@ impl fmt::Display for Rejection {
             Rejection::LearnerTooFarBehind => write!(f, "a server that is to vote lacks too much of the log"),
             Rejection::SnapshotOutdated => write!(f, "there is a snapshot that is as new or newer"),
             Rejection::SnapshotNotApplied => {
-                write!(f, "the snapshot is of entries that were not applied yet")
+                write!(f, "the snapshot includes entries that were not applied yet")
             }
             Rejection::Halted => write!(f, "this server's disk has failed"),
         }
