@@ -14,7 +14,7 @@
 //!
 //! # Which check when
 //!
-//! [`check`] decides each key by itself, which is exact because linearizability is local (Herlihy and Wing 1990). For
+//! [`check()`] decides each key by itself, which is exact because linearizability is local (Herlihy and Wing 1990). For
 //! each key it takes the cheapest check that is exact on it; [`report`] says which.
 //!
 //! The **zones** (Gibbons and Korach 1997) decide keys whose contents are unique, that is, written once each:
@@ -34,7 +34,7 @@
 //! The **witness** ([`Witness`]) also runs online. Raft claims a witness order, its log; the witness check verifies
 //! the order at each response, in constant time. If it never fails, the history *is* linearizable, for any system and
 //! across all keys. If it fails, the system's own order is broken and the run can stop. That is a fault of the
-//! system, but not necessarily one that clients can observe: [`check`] decides that.
+//! system, but not necessarily one that clients can observe: [`check()`] decides that.
 //!
 //! A violation comes with an [`Explanation`]: a few operations that contradict each other, a diagram of them, and the
 //! order that they force.
