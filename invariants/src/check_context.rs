@@ -31,8 +31,8 @@ impl CheckContext<'_> {
         }
     }
 
-    /// Why a snapshot up to `id` does not cover only committed entries, with the fact that contradicts it; `None` if it
-    /// does.
+    /// Why a snapshot up to `id` does not cover only committed entries, with the fact that contradicts it; `None` if
+    /// it does.
     pub fn explain_uncommitted(&self, id: LogId) -> Option<(Option<Observed>, String)> {
         let committed = &self.shadow.committed_log;
         if committed.contains(id) {

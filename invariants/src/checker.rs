@@ -120,8 +120,8 @@ impl Checker {
         }
     }
 
-    /// Checks the next fact; facts come in the order of the run. Do not use the checker after a violation: its results are
-    /// meaningless from then on.
+    /// Checks the next fact; facts come in the order of the run. Do not use the checker after a violation: its
+    /// results are meaningless from then on.
     ///
     /// # Errors
     ///
@@ -157,8 +157,8 @@ impl Checker {
         Ok(())
     }
 
-    /// For each enabled property, the number of comparisons that could have failed. A property with zero checks has not
-    /// passed: it had nothing to check.
+    /// For each enabled property, the number of comparisons that could have failed. A property with zero checks has
+    /// not passed: it had nothing to check.
     pub fn checks(&self) -> impl Iterator<Item = (&'static str, u64)> {
         self.properties.checks()
     }

@@ -1,8 +1,8 @@
 //! Facts: statements about a run. They are all that properties see.
 //!
 //! A fact is a *claim* of a server about its own state, a *promise* that a server makes by sending a message, or a
-//! *truth* that a server cannot state, which comes from the simulated disk, the simulated world or a client. Facts hold
-//! plain numbers, so that any Raft can be checked.
+//! *truth* that a server cannot state, which comes from the simulated disk, the simulated world or a client. Facts
+//! hold plain numbers, so that any Raft can be checked.
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;

@@ -1,28 +1,28 @@
-//! Text that comes from a file, made fit for a sentence.
+//! Makes text from a file fit for a message: escapes control characters and limits the length.
 
 use std::fmt::{Display, Write};
 
-/// No name or value takes more columns in a sentence.
+/// Maximum width of a name or value in a sentence, in characters.
 const MAX_VALUE_WIDTH: usize = 60;
 
-/// A name or a value: control characters are visible, and the middle of a long one is left out.
+/// A name or value with control characters escaped; a long one is shortened in the middle.
 pub(super) fn display_value(value: impl Display) -> String {
-    let mut visible = EscapingWriter::default();
-    write!(visible, "{value}").expect("a string takes all");
-    visible.finish(MAX_VALUE_WIDTH)
+    let mut writer = EscapingWriter::default();
+    write!(writer, "{value}").expect("writing to a string never fails");
+    writer.finish(MAX_VALUE_WIDTH)
 }
 
-/// A sentence that quotes a file: the same, at the length of a few lines.
+/// A sentence that quotes a file: like [`display_value`], at the length of a few lines.
 pub(super) fn display_sentence(text: impl Display) -> String {
-    let mut visible = EscapingWriter::default();
-    write!(visible, "{text}").expect("a string takes all");
-    visible.finish(4 * MAX_VALUE_WIDTH)
+    let mut writer = EscapingWriter::default();
+    write!(writer, "{text}").expect("writing to a string never fails");
+    writer.finish(4 * MAX_VALUE_WIDTH)
 }
 
-/// No line of an explanation is longer.
+/// Maximum width of a line of an explanation.
 const MAX_LINE_WIDTH: usize = 96;
 
-/// A sentence in lines of that width; the second and all others are indented.
+/// Wraps a sentence to [`MAX_LINE_WIDTH`]; all lines but the first are indented.
 pub(super) fn wrap_note(text: &str) -> String {
     let mut lines = String::with_capacity(text.len());
     let mut length = 0;
@@ -41,45 +41,45 @@ pub(super) fn wrap_note(text: &str) -> String {
     lines
 }
 
-/// Collects text. Its memory is bounded whatever is written: of a long text only the beginning and the end are kept.
+/// Collects text in bounded memory: only the beginning and the end of a long text are kept.
 #[derive(Default)]
 struct EscapingWriter {
     head: String,
     tail: String,
-    /// Characters that were left out between the two.
+    /// Whether characters between the two were dropped.
     gap: bool,
 }
 
 impl EscapingWriter {
-    fn finish(self, widest: usize) -> String {
+    fn finish(self, max_width: usize) -> String {
         let length = self.head.chars().count() + self.tail.chars().count();
-        if !self.gap && length <= widest {
+        if !self.gap && length <= max_width {
             return self.head + &self.tail;
         }
-        let (front, back) = (widest * 2 / 3, widest / 3 - 5);
+        let (head_chars, tail_chars) = (max_width * 2 / 3, max_width / 3 - 5);
         let all = self.head + &self.tail;
-        let start: String = all.chars().take(front).collect();
-        let end: String = all.chars().skip(all.chars().count().saturating_sub(back)).collect();
+        let start: String = all.chars().take(head_chars).collect();
+        let end: String = all.chars().skip(all.chars().count().saturating_sub(tail_chars)).collect();
         format!("{start} ... {end}")
     }
 }
 
-/// The parts that are kept while a text is written.
+/// The number of bytes kept at either end while a text is written.
 const KEPT_BYTES: usize = 2_048;
 
 impl Write for EscapingWriter {
     fn write_str(&mut self, text: &str) -> std::fmt::Result {
-        for letter in text.chars() {
+        for character in text.chars() {
             let part = if self.head.len() < KEPT_BYTES { &mut self.head } else { &mut self.tail };
-            match letter {
-                // Characters that move the cursor, and those that reorder what stands around them.
-                letter
-                    if letter.is_control()
-                        || matches!(letter, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}') =>
+            match character {
+                // Control characters, and characters that change the direction of the text around them.
+                character
+                    if character.is_control()
+                        || matches!(character, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}') =>
                 {
-                    write!(part, "{}", letter.escape_default())?;
+                    write!(part, "{}", character.escape_default())?;
                 }
-                letter => part.push(letter),
+                character => part.push(character),
             }
         }
         if self.tail.len() > 2 * KEPT_BYTES {
@@ -99,13 +99,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn control_characters_are_visible() {
+    fn control_characters_are_escaped() {
         assert_eq!(display_value("a\u{1b}[31mb\n\u{202e}c"), "a\\u{1b}[31mb\\n\\u{202e}c");
         assert_eq!(display_value("gr\u{fc}n"), "gr\u{fc}n");
     }
 
     #[test]
-    fn long_values_are_cut_in_the_middle() {
+    fn long_values_are_shortened_in_the_middle() {
         for length in [61, 1_000, 100_000, 1_000_000] {
             let value = format!("<{}>", "\u{e9}".repeat(length - 2));
             let shown = display_value(&value);

@@ -1,13 +1,13 @@
-//! EDN, the notation in which Jepsen prints histories: all of it, and of Clojure's what its printer adds (regular
-//! expressions, `##Inf`, numbers to other bases).
+//! A reader for EDN, the notation in which Jepsen prints histories: all of EDN, and what Clojure's printer adds
+//! (regular expressions, `##Inf`, numbers to other bases).
 //!
-//! Why there is a reader here: a history is refused by line, and one of a million operations is read in a second or
-//! two. Of the crates that are kept up, `clojure-reader` has positions only behind a feature that it calls unstable, knows
-//! no `\u0041` in a string, and needs two crates for big numbers to read `3N`; `edn-format` has no positions; `edn-rs`
-//! is deprecated. Nothing is copied here but strings with escapes.
+//! Why our own: errors need line numbers, and a history of a million operations is read in one or two seconds. Of the
+//! maintained crates, `clojure-reader` has positions only behind a feature that it calls unstable, does not know
+//! `\u0041` in a string, and needs two crates for big numbers to read `3N`; `edn-format` has no positions; `edn-rs`
+//! is deprecated. Only strings with escapes are copied.
 //!
-//! Values that are equal in Clojure are equal here: `3` and `3N`, `2/4` and `1/2`, `(1)` and `[1]`, sets and maps in any
-//! order.
+//! Values that are equal in Clojure are equal here: `3` and `3N`, `2/4` and `1/2`, `(1)` and `[1]`, sets and maps in
+//! any order.
 
 use super::display_value;
 use std::borrow::Cow;
@@ -22,7 +22,7 @@ pub(super) enum Edn<'a> {
     Bool(bool),
     /// `7`
     Number(i64),
-    /// Any other number, in one spelling for each: `1.5`, `1/2`, `1.50M`, an integer that is too large for `Number`.
+    /// Any other number in a canonical form: `1.5`, `1/2`, `1.50M`, an integer that is too large for `Number`.
     OtherNumber(Cow<'a, str>),
     /// `\a`
     Char(char),
@@ -30,33 +30,33 @@ pub(super) enum Edn<'a> {
     Keyword(Cow<'a, str>),
     /// `"text"`
     Text(Cow<'a, str>),
-    /// Anything else, by its letters.
+    /// Anything else, verbatim.
     Symbol(Cow<'a, str>),
     /// `[1 2]`, `(1 2)`
     Vector(Vec<Edn<'a>>),
-    /// `#{1 2}`, in order.
+    /// `#{1 2}`, sorted.
     Set(Vec<Edn<'a>>),
-    /// `{:a 1}`, in order of the keys.
+    /// `{:a 1}`, sorted by key.
     Map(Vec<(Edn<'a>, Edn<'a>)>),
     /// `#tag value`, the tag without its `#`.
     Tagged(Box<(Cow<'a, str>, Edn<'a>)>),
 }
 
-/// No value nests deeper.
+/// Maximum nesting of a value.
 pub(super) const MAX_DEPTH: u32 = 100;
 
-/// No single value has more members, of vectors, sets and maps at all depths.
+/// Maximum number of members of a value: those of vectors, sets and maps at all depths.
 pub(super) const MAX_MEMBERS: usize = 6_000_000;
 
 impl<'a> Edn<'a> {
-    /// A set, or `None` where a member stands in it twice.
+    /// A set, or `None` if a member occurs twice.
     pub(super) fn set(mut members: Vec<Edn<'a>>) -> Option<Edn<'a>> {
         members.sort_unstable();
         let is_set = members.windows(2).all(|pair| pair[0] != pair[1]);
         is_set.then_some(Edn::Set(members))
     }
 
-    /// A map, or else a key that stands in it twice.
+    /// A map, or the first key that occurs twice.
     pub(super) fn map(mut pairs: Vec<(Edn<'a>, Edn<'a>)>) -> Result<Edn<'a>, Edn<'a>> {
         pairs.sort_unstable_by(|one, other| one.0.cmp(&other.0));
         match pairs.windows(2).find(|pair| pair[0].0 == pair[1].0) {
@@ -65,7 +65,7 @@ impl<'a> Edn<'a> {
         }
     }
 
-    /// How many members it has, at all depths; pairs of simple values do not count.
+    /// The number of members at all depths; pairs of simple values do not count.
     pub(super) fn count_members(&self) -> usize {
         match self {
             Edn::Vector(members) | Edn::Set(members) => {
@@ -81,7 +81,7 @@ impl<'a> Edn<'a> {
     }
 }
 
-/// As it is written.
+/// EDN notation.
 impl fmt::Display for Edn<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -90,20 +90,20 @@ impl fmt::Display for Edn<'_> {
             Edn::Number(number) => write!(f, "{number}"),
             Edn::Keyword(keyword) => write!(f, ":{keyword}"),
             Edn::OtherNumber(word) | Edn::Symbol(word) => f.write_str(word),
-            Edn::Char(letter) => match CHARACTERS.iter().find(|(_, named)| named == letter) {
+            Edn::Char(character) => match CHARACTERS.iter().find(|(_, named)| named == character) {
                 Some((name, _)) => write!(f, "\\{name}"),
-                None => write!(f, "\\{letter}"),
+                None => write!(f, "\\{character}"),
             },
             Edn::Text(text) => {
                 f.write_char('"')?;
-                for letter in text.chars() {
-                    match letter {
-                        '"' | '\\' => write!(f, "\\{letter}")?,
+                for character in text.chars() {
+                    match character {
+                        '"' | '\\' => write!(f, "\\{character}")?,
                         '\n' => f.write_str("\\n")?,
                         '\t' => f.write_str("\\t")?,
                         '\r' => f.write_str("\\r")?,
                         control if control.is_control() => write!(f, "\\u{:04x}", u32::from(control))?,
-                        letter => f.write_char(letter)?,
+                        character => f.write_char(character)?,
                     }
                 }
                 f.write_char('"')
@@ -111,16 +111,16 @@ impl fmt::Display for Edn<'_> {
             Edn::Vector(values) | Edn::Set(values) => {
                 let (open, close) = if matches!(self, Edn::Set(_)) { ("#{", '}') } else { ("[", ']') };
                 f.write_str(open)?;
-                for (place, value) in values.iter().enumerate() {
-                    write!(f, "{}{value}", if place == 0 { "" } else { " " })?;
+                for (position, value) in values.iter().enumerate() {
+                    write!(f, "{}{value}", if position == 0 { "" } else { " " })?;
                 }
                 f.write_char(close)
             }
             Edn::Tagged(tagged) => write!(f, "#{} {}", tagged.0, tagged.1),
             Edn::Map(pairs) => {
                 f.write_char('{')?;
-                for (place, (key, value)) in pairs.iter().enumerate() {
-                    write!(f, "{}{key} {value}", if place == 0 { "" } else { ", " })?;
+                for (position, (key, value)) in pairs.iter().enumerate() {
+                    write!(f, "{}{key} {value}", if position == 0 { "" } else { ", " })?;
                 }
                 f.write_char('}')
             }
@@ -128,15 +128,15 @@ impl fmt::Display for Edn<'_> {
     }
 }
 
-/// What is wrong with a text, and where.
+/// An error and its position.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct EdnError {
-    /// The place in the text, in bytes.
+    /// The position in the text, in bytes.
     pub(super) at: usize,
     pub(super) reason: String,
 }
 
-/// Reads one value and nothing else. The error says what is wrong with it.
+/// Reads one value that is the whole text. The error is a description.
 pub(super) fn read(text: &str) -> Result<Edn<'_>, String> {
     let mut reader = EdnReader::new(text);
     let mut read = || {
@@ -146,10 +146,10 @@ pub(super) fn read(text: &str) -> Result<Edn<'_>, String> {
             more => Err(reader.error(format!("there is more: {}", display_value(more)))),
         }
     };
-    read().map_err(|wrong| wrong.reason)
+    read().map_err(|error| error.reason)
 }
 
-/// Counts lines up to a place that only moves forward.
+/// Counts lines up to a position that only moves forward.
 pub(super) struct LineCounter<'a> {
     text: &'a str,
     at: usize,
@@ -161,7 +161,7 @@ impl<'a> LineCounter<'a> {
         LineCounter { text, at: 0, line: 1 }
     }
 
-    /// The line of a place at or behind the one asked for last.
+    /// The line of a position at or after the previous one.
     pub(super) fn line(&mut self, at: usize) -> usize {
         let between = &self.text.as_bytes()[self.at.min(at)..at];
         self.line += between.iter().filter(|&&byte| byte == b'\n').count();
@@ -170,11 +170,11 @@ impl<'a> LineCounter<'a> {
     }
 }
 
-/// The values of a text, one after the other, each with the line in which it begins. Where the text is one vector or
-/// list these are its elements, and where it is a map with a `:history`, those of that. After an error nothing comes.
+/// The values of a text, each with the line in which it begins. If the text is one vector or list: its elements; if
+/// it is a map with a `:history`: the elements of that. Ends after the first error.
 pub(super) fn values(text: &str) -> EdnValues<'_> {
     let mut reader = EdnReader::new(text);
-    // An error comes again when the value is read.
+    // An error here is reported when the value is read.
     let container = reader.clone().container().ok().flatten();
     let close = container.map(|Container { at, .. }| if text.as_bytes()[at] == b'[' { b']' } else { b')' });
     reader.at = container.map_or(0, |Container { at, .. }| at + 1);
@@ -185,16 +185,16 @@ pub(super) fn values(text: &str) -> EdnValues<'_> {
 /// The vector or list that holds a history.
 #[derive(Clone, Copy)]
 struct Container {
-    /// Where it opens.
+    /// The position of its opening bracket.
     at: usize,
-    /// Whether it is the value of a key in a map.
+    /// Whether it is a value in a map.
     is_in_map: bool,
 }
 
 pub(super) struct EdnValues<'a> {
     reader: EdnReader<'a>,
     lines: LineCounter<'a>,
-    /// What ends the vector or list.
+    /// The closing bracket of the vector or list.
     close: Option<u8>,
     is_in_map: bool,
     is_over: bool,
@@ -250,7 +250,7 @@ impl<'a> Iterator for EdnValues<'a> {
 pub(super) struct EdnReader<'a> {
     text: &'a str,
     at: usize,
-    /// How many members the value has so far.
+    /// The number of members of the current value so far.
     members: usize,
 }
 
@@ -259,7 +259,7 @@ impl<'a> EdnReader<'a> {
         EdnReader { text, at: 0, members: 0 }
     }
 
-    /// What comes after white space, comments and what is discarded.
+    /// The rest of the text after white space, comments and discarded forms.
     pub(super) fn rest(&mut self) -> Result<&'a str, EdnError> {
         self.skip(0)?;
         Ok(&self.text[self.at..])
@@ -295,7 +295,7 @@ impl<'a> EdnReader<'a> {
                     self.form(depth + 1)?;
                 }
                 Some(0x80..) => match self.text[self.at..].chars().next() {
-                    Some(letter) if letter.is_whitespace() => self.at += letter.len_utf8(),
+                    Some(character) if character.is_whitespace() => self.at += character.len_utf8(),
                     _ => return Ok(()),
                 },
                 _ => return Ok(()),
@@ -349,7 +349,7 @@ impl<'a> EdnReader<'a> {
         }
     }
 
-    /// What begins with `#`.
+    /// Reads a form that begins with `#`.
     fn dispatch(&mut self, depth: u32) -> Result<Edn<'a>, EdnError> {
         let start = self.at;
         self.at += 1;
@@ -362,15 +362,15 @@ impl<'a> EdnReader<'a> {
             }
             b':' => {
                 self.at += 1;
-                let space = self.word()?;
+                let namespace = self.word()?;
                 self.skip(depth)?;
-                if space.is_empty() || space.starts_with(':') || self.peek() != Some(b'{') {
+                if namespace.is_empty() || namespace.starts_with(':') || self.peek() != Some(b'{') {
                     return Err(EdnError {
                         at: start,
                         reason: "#: needs a name and a map, as in #:a{:b 1}".into(),
                     });
                 }
-                self.map(Some(space), start, depth)
+                self.map(Some(namespace), start, depth)
             }
             b'#' => {
                 self.at += 1;
@@ -383,7 +383,7 @@ impl<'a> EdnReader<'a> {
                     }
                 }
             }
-            // A regular expression: only its own quote is escaped in it.
+            // A regular expression: only its quotes are escaped.
             b'"' => {
                 let end = self.quote_end()?;
                 let pattern = Edn::Text(Cow::Borrowed(&self.text[self.at + 1..end]));
@@ -403,7 +403,7 @@ impl<'a> EdnReader<'a> {
         }
     }
 
-    /// The values up to a closing bracket.
+    /// Reads the values up to a closing bracket.
     fn members(&mut self, close: u8, depth: u32) -> Result<Vec<Edn<'a>>, EdnError> {
         let start = self.at;
         self.at += 1;
@@ -427,8 +427,8 @@ impl<'a> EdnReader<'a> {
         }
     }
 
-    /// A map from its opening brace, with a name space for its keys; `start` is where it begins with that.
-    fn map(&mut self, space: Option<&str>, start: usize, depth: u32) -> Result<Edn<'a>, EdnError> {
+    /// Reads a map from its opening brace, with a namespace for its keys; `start` is the position of the whole form.
+    fn map(&mut self, namespace: Option<&str>, start: usize, depth: u32) -> Result<Edn<'a>, EdnError> {
         let values = self.members(b'}', depth)?;
         if values.len() % 2 == 1 {
             return Err(EdnError { at: start, reason: "a map has a key without a value".into() });
@@ -436,7 +436,10 @@ impl<'a> EdnReader<'a> {
         let mut pairs = Vec::with_capacity(values.len() / 2);
         let mut values = values.into_iter();
         while let (Some(key), Some(value)) = (values.next(), values.next()) {
-            pairs.push((if let Some(space) = space { with_namespace(space, key) } else { key }, value));
+            pairs.push((
+                if let Some(namespace) = namespace { with_namespace(namespace, key) } else { key },
+                value,
+            ));
         }
         Edn::map(pairs).map_err(|key| {
             let reason = format!("a map has the key {} twice", display_value(key));
@@ -444,7 +447,7 @@ impl<'a> EdnReader<'a> {
         })
     }
 
-    /// A string from its opening quote.
+    /// Reads a string from its opening quote.
     fn text_value(&mut self) -> Result<Cow<'a, str>, EdnError> {
         let start = self.at;
         let end = self.quote_end()?;
@@ -456,7 +459,7 @@ impl<'a> EdnReader<'a> {
         unescape(inside).map(Cow::Owned).map_err(|reason| EdnError { at: start, reason })
     }
 
-    /// Where the closing quote stands.
+    /// The position of the closing quote.
     fn quote_end(&self) -> Result<usize, EdnError> {
         let bytes = self.text.as_bytes();
         let mut at = self.at + 1;
@@ -477,22 +480,22 @@ impl<'a> EdnReader<'a> {
         self.at += first.len_utf8();
         self.word()?;
         let name = &self.text[start + 1..self.at];
-        let mut letters = name.chars();
-        let letter = match (letters.next(), letters.as_str()) {
-            (Some(letter), "") => Some(letter),
+        let mut characters = name.chars();
+        let character = match (characters.next(), characters.as_str()) {
+            (Some(character), "") => Some(character),
             (Some('u'), digits) if digits.len() == 4 => {
                 u32::from_str_radix(digits, 16).ok().and_then(char::from_u32)
             }
             (Some('o'), digits) if digits.len() <= 3 => {
                 u32::from_str_radix(digits, 8).ok().filter(|&code| code < 256).and_then(char::from_u32)
             }
-            _ => CHARACTERS.iter().find(|(known, _)| *known == name).map(|&(_, letter)| letter),
+            _ => CHARACTERS.iter().find(|(known, _)| *known == name).map(|&(_, character)| character),
         };
         let reason = || EdnError { at: start, reason: format!("\\{} is no character", display_value(name)) };
-        letter.map(Edn::Char).ok_or_else(reason)
+        character.map(Edn::Char).ok_or_else(reason)
     }
 
-    /// Letters up to white space or a delimiter.
+    /// Reads characters up to white space or a delimiter.
     fn word(&mut self) -> Result<&'a str, EdnError> {
         let start = self.at;
         loop {
@@ -517,9 +520,9 @@ impl<'a> EdnReader<'a> {
                     | b';',
                 ) => break,
                 Some(0x80..) => {
-                    let letter = self.text[self.at..].chars().next();
-                    match letter {
-                        Some(letter) if !letter.is_whitespace() => self.at += letter.len_utf8(),
+                    let character = self.text[self.at..].chars().next();
+                    match character {
+                        Some(character) if !character.is_whitespace() => self.at += character.len_utf8(),
                         _ => break,
                     }
                 }
@@ -529,7 +532,7 @@ impl<'a> EdnReader<'a> {
         Ok(&self.text[start..self.at])
     }
 
-    /// Where the vector or list opens that is all of this text, or that a map has as its `:history`.
+    /// The vector or list that is the whole text, or the value of `:history` in a map.
     fn container(mut self) -> Result<Option<Container>, EdnError> {
         self.skip(0)?;
         self.skip_tag()?;
@@ -570,7 +573,7 @@ impl<'a> EdnReader<'a> {
         Ok(())
     }
 
-    /// What stands in a map behind the value of a key.
+    /// Checks the rest of a map after the value of `:history`.
     fn rest_of_map(&mut self) -> Result<(), EdnError> {
         loop {
             self.skip(0)?;
@@ -592,13 +595,13 @@ impl<'a> EdnReader<'a> {
     }
 }
 
-/// The key of a map that has a name space: `:b` is `:a/b` there, and `:_/b` stays `:b`.
-fn with_namespace<'a>(space: &str, key: Edn<'a>) -> Edn<'a> {
+/// The key of a map with a namespace: `:b` becomes `:a/b`, and `:_/b` becomes `:b`.
+fn with_namespace<'a>(namespace: &str, key: Edn<'a>) -> Edn<'a> {
     let inside = |name: Cow<'a, str>| -> Cow<'a, str> {
         match name.strip_prefix("_/") {
             Some(bare) => Cow::Owned(bare.to_string()),
             None if name.contains('/') => name,
-            None => Cow::Owned(format!("{space}/{name}")),
+            None => Cow::Owned(format!("{namespace}/{name}")),
         }
     };
     match key {
@@ -608,7 +611,7 @@ fn with_namespace<'a>(space: &str, key: Edn<'a>) -> Edn<'a> {
     }
 }
 
-/// Characters with a name.
+/// Named characters.
 const CHARACTERS: [(&str, char); 6] = [
     ("newline", '\n'),
     ("space", ' '),
@@ -620,13 +623,13 @@ const CHARACTERS: [(&str, char); 6] = [
 
 fn unescape(inside: &str) -> Result<String, String> {
     let mut text = String::with_capacity(inside.len());
-    let mut letters = inside.chars();
-    while let Some(letter) = letters.next() {
-        if letter != '\\' {
-            text.push(letter);
+    let mut characters = inside.chars();
+    while let Some(character) = characters.next() {
+        if character != '\\' {
+            text.push(character);
             continue;
         }
-        match letters.next() {
+        match characters.next() {
             Some('n') => text.push('\n'),
             Some('t') => text.push('\t'),
             Some('r') => text.push('\r'),
@@ -635,33 +638,33 @@ fn unescape(inside: &str) -> Result<String, String> {
             Some(escaped @ ('"' | '\\')) => text.push(escaped),
             Some('u') => {
                 let mut unit = || {
-                    let digits: String = letters.by_ref().take(4).collect();
+                    let digits: String = characters.by_ref().take(4).collect();
                     let code = u16::from_str_radix(&digits, 16).ok().filter(|_| digits.len() == 4);
                     code.ok_or_else(|| format!("\\u{} is no letter", display_value(digits)))
                 };
                 let first = unit()?;
                 let is_half = (0xd800..0xdc00).contains(&first);
-                let units = if is_half && letters.as_str().starts_with("\\u") {
-                    letters.nth(1);
-                    let digits: String = letters.by_ref().take(4).collect();
+                let units = if is_half && characters.as_str().starts_with("\\u") {
+                    characters.nth(1);
+                    let digits: String = characters.by_ref().take(4).collect();
                     let second = u16::from_str_radix(&digits, 16)
                         .map_err(|_| format!("\\u{} is no letter", display_value(&digits)))?;
                     vec![first, second]
                 } else {
                     vec![first]
                 };
-                let letter =
+                let character =
                     String::from_utf16(&units).map_err(|_| format!("\\u{first:04x} is no letter"))?;
-                text.push_str(&letter);
+                text.push_str(&character);
             }
             Some(digit @ '0'..='7') => {
                 let more =
-                    letters.as_str().chars().take(2).take_while(|more| ('0'..='7').contains(more)).count();
-                let digits: String = std::iter::once(digit).chain(letters.by_ref().take(more)).collect();
+                    characters.as_str().chars().take(2).take_while(|more| ('0'..='7').contains(more)).count();
+                let digits: String = std::iter::once(digit).chain(characters.by_ref().take(more)).collect();
                 let code = u32::from_str_radix(&digits, 8).ok().filter(|&code| code < 256);
                 text.push(code.and_then(char::from_u32).ok_or_else(|| format!("\\{digits} is no letter"))?);
             }
-            // Two texts must not become one because an escape is not known here.
+            // Dropping an unknown escape could make two different texts equal.
             Some(escaped) => {
                 return Err(format!("\\{} is no escape that is known here", display_value(escaped)));
             }
@@ -671,7 +674,7 @@ fn unescape(inside: &str) -> Result<String, String> {
     Ok(text)
 }
 
-/// A number as Clojure reads it. `None`: it is none.
+/// Parses a number as Clojure does; `None` if it is not one.
 fn number(word: &str) -> Option<Edn<'_>> {
     let (sign, digits) = match word.as_bytes()[0] {
         b'-' => ("-", &word[1..]),
@@ -680,7 +683,7 @@ fn number(word: &str) -> Option<Edn<'_>> {
     };
     let all_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     if all_digits(digits) {
-        // As Clojure has it: a number that begins with 0 is octal.
+        // In Clojure a number that begins with 0 is octal.
         return if digits.len() > 1 && digits.starts_with('0') {
             radix_integer(sign, digits, 8)
         } else {
@@ -726,9 +729,9 @@ fn number(word: &str) -> Option<Edn<'_>> {
     Some(float(if sign.is_empty() { value } else { -value }))
 }
 
-/// A floating-point number, in one spelling.
+/// A floating-point number in its canonical form.
 pub(super) fn float<'a>(value: f64) -> Edn<'a> {
-    // Zero has no sign that would tell it from zero.
+    // Zero and negative zero are equal.
     let value = if value == 0.0 { 0.0 } else { value };
     match value {
         f64::INFINITY => Edn::OtherNumber(Cow::Borrowed("##Inf")),
@@ -737,7 +740,7 @@ pub(super) fn float<'a>(value: f64) -> Edn<'a> {
     }
 }
 
-/// A whole number from its digits to base ten.
+/// A decimal integer.
 fn decimal_integer<'a>(sign: &str, digits: &str) -> Edn<'a> {
     let digits = match digits.trim_start_matches('0') {
         "" => "0",
@@ -747,7 +750,7 @@ fn decimal_integer<'a>(sign: &str, digits: &str) -> Edn<'a> {
     signed.parse().map_or_else(|_| Edn::OtherNumber(Cow::Owned(signed)), Edn::Number)
 }
 
-/// A whole number to another base, as far as it is one of 64 bits.
+/// An integer to another base, if it fits in 64 bits.
 fn radix_integer<'a>(sign: &str, digits: &str, base: u32) -> Option<Edn<'a>> {
     if digits.starts_with(['+', '-']) {
         return None;
@@ -805,7 +808,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_equal_in_clojure_is_equal_here() {
+    fn values_that_are_equal_in_clojure_are_equal() {
         for (one, other) in [
             ("3", "3N"),
             ("3", "+3"),
@@ -846,28 +849,28 @@ mod tests {
 
     #[test]
     fn values_are_read_one_after_the_other() {
-        let told = |text: &str| -> Vec<String> {
-            let told = values(text).map(|(line, value)| match value {
+        let listed = |text: &str| -> Vec<String> {
+            let listed = values(text).map(|(line, value)| match value {
                 Ok(value) => format!("{line}: {value}"),
-                Err(wrong) => format!("{line}! {wrong}"),
+                Err(error) => format!("{line}! {error}"),
             });
-            told.collect()
+            listed.collect()
         };
-        assert_eq!(told("\n1\n\n{:a\n2}\n"), ["2: 1", "4: {:a 2}"]);
-        assert_eq!(told("\n1\n\n{:a\n2\n"), ["2: 1", "4! it ends too early"]);
-        assert_eq!(told("\n[1 {:a\n2}, 3\n\n4]\n"), ["2: 1", "2: {:a 2}", "3: 3", "5: 4"]);
-        assert_eq!(told("(1\n)\n2"), ["1: 1", "3! there is more behind the end of the history"]);
-        assert_eq!(told("[1\n{:a"), ["1: 1", "2! it ends too early"]);
-        assert_eq!(told("; [9]\n#x.Y [1\n 2] ; 3"), ["2: 1", "3: 2"]);
-        assert_eq!(told("{:a [7]\n:history #x/y\n[1\n2] :b 3}"), ["3: 1", "4: 2"]);
-        assert_eq!(told("{:history [1]\n:history 3}"), ["1: 1", "2! a map has the key :history twice"]);
-        assert_eq!(told("1 #_2\n#_3 4;5"), ["1: 1", "2: 4"]);
-        assert_eq!(told(" [ ] "), [""; 0]);
-        assert_eq!(told(" \n "), [""; 0]);
+        assert_eq!(listed("\n1\n\n{:a\n2}\n"), ["2: 1", "4: {:a 2}"]);
+        assert_eq!(listed("\n1\n\n{:a\n2\n"), ["2: 1", "4! it ends too early"]);
+        assert_eq!(listed("\n[1 {:a\n2}, 3\n\n4]\n"), ["2: 1", "2: {:a 2}", "3: 3", "5: 4"]);
+        assert_eq!(listed("(1\n)\n2"), ["1: 1", "3! there is more behind the end of the history"]);
+        assert_eq!(listed("[1\n{:a"), ["1: 1", "2! it ends too early"]);
+        assert_eq!(listed("; [9]\n#x.Y [1\n 2] ; 3"), ["2: 1", "3: 2"]);
+        assert_eq!(listed("{:a [7]\n:history #x/y\n[1\n2] :b 3}"), ["3: 1", "4: 2"]);
+        assert_eq!(listed("{:history [1]\n:history 3}"), ["1: 1", "2! a map has the key :history twice"]);
+        assert_eq!(listed("1 #_2\n#_3 4;5"), ["1: 1", "2: 4"]);
+        assert_eq!(listed(" [ ] "), [""; 0]);
+        assert_eq!(listed(" \n "), [""; 0]);
     }
 
     #[test]
-    fn what_is_wrong_is_told() {
+    fn errors_describe_what_is_wrong() {
         for (text, wrong) in [
             ("", "it ends too early"),
             ("[1 2", "it ends too early"),
@@ -898,7 +901,7 @@ mod tests {
     }
 
     #[test]
-    fn deep_nesting_is_refused() {
+    fn deep_nesting_is_rejected() {
         for open in ["[", "(", "#{", "{", "#_", "#_[", "#a ", "#a{:b ", "{:history "] {
             let text = open.repeat(1_000_000);
             assert!(read(&text).is_err(), "{open}");

@@ -6,10 +6,10 @@
 //! {"at":1500000,"step":7,"node":2,"fact":"saved_snapshot","base":{"index":4,"term":3},"last":{"index":5,"term":3}}
 //! ```
 //!
-//! `at` is true time in nanoseconds, `step` numbers the events of the run, `node` is who stated it. `fact` names one of
-//! the variants of [`Fact`] in `snake_case`; its fields stand beside it. Digests are numbers. The
-//! lines stand in the order in which the facts came true, so neither time nor steps run backwards. A field that the fact does
-//! not have is refused: it is rather a misspelt one than one too many.
+//! `at` is true time in nanoseconds, `step` the number of the event, `node` the server that stated it. `fact` is a
+//! variant of [`Fact`] in `snake_case`; the variant's fields follow. Digests are numbers. Facts are in the order in
+//! which they became true, so neither time nor steps decrease. Fields that the fact does not have are rejected, since
+//! they are probably misspelt.
 
 use super::ParseError;
 use super::display_value;
@@ -32,48 +32,48 @@ pub fn write<'a>(output: &mut impl Write, facts: impl IntoIterator<Item = &'a Ob
     Ok(())
 }
 
-/// Reads one fact per line, one after the other, so that a checker can take them as they come. A fact that came true
-/// before the one above it is refused: properties take the order for granted, and would find broken what is not.
+/// Reads one fact per line, lazily. Rejects a fact whose time or step is lower than on the line before: properties
+/// rely on the order.
 pub fn read(text: &str) -> impl Iterator<Item = Result<Observed, ParseError>> {
     let expected = "a fact, as in {\"at\":1,\"step\":1,\"node\":1,\"fact\":\"leads\",\"term\":1}";
-    // Time, step and line of the fact above.
-    let mut above = (0, 0, 0);
+    // Time, step and line of the previous fact.
+    let mut previous = (0, 0, 0);
     let texts = strip_byte_order_mark(text).lines().filter(|text| !text.trim().is_empty());
     parse_lines::<Observed>(text, expected).zip(texts).map(move |(line, text)| {
         let (line, fact) = line?;
         if let Some(reason) = unknown_field_error(text, &fact.fact) {
             return Err(ParseError { line, expected: "the fields of the fact", reason });
         }
-        let (at, step, before) = above;
-        let clash = |expected, now, then| {
+        let (at, step, before) = previous;
+        let decreases = |expected, now, then| {
             let reason = format!("it is {now} here, and was {then} in line {before}");
             Err(ParseError { line, expected, reason })
         };
         if fact.at < at {
-            return clash("time to run forward", fact.at, at);
+            return decreases("time to run forward", fact.at, at);
         }
         if fact.step < step {
-            return clash("steps to run forward", fact.step, step);
+            return decreases("steps to run forward", fact.step, step);
         }
-        above = (fact.at, fact.step, line);
+        previous = (fact.at, fact.step, line);
         Ok(fact)
     })
 }
 
-/// The fields of every fact, besides its own.
+/// The fields that every fact has.
 const COMMON_FIELDS: [&str; 4] = ["at", "step", "node", "fact"];
 
-/// How alike two names must be for one to be offered for the other.
+/// Minimum similarity of a name to be suggested for a misspelt one.
 const MIN_SIMILARITY: f64 = 0.8;
 
-/// What to say of a field that stands in a line and that the fact which was read from it does not have.
+/// The error for a field that is in the line but not in the fact that was read from it.
 fn unknown_field_error(text: &str, fact: &Fact) -> Option<String> {
     let known = || COMMON_FIELDS.iter().chain(fact.fields()).copied();
     let Ok(Fields(fields)) = serde_json::from_str(text) else { return None };
     let Field(name) = fields.iter().find(|field| known().all(|known| known != field.0))?;
-    let likeness = |known: &str| strsim::jaro_winkler(known, name);
-    let nearest = known().max_by(|one, other| likeness(one).total_cmp(&likeness(other)));
-    Some(match nearest.filter(|nearest| likeness(nearest) >= MIN_SIMILARITY) {
+    let similarity = |known: &str| strsim::jaro_winkler(known, name);
+    let nearest = known().max_by(|one, other| similarity(one).total_cmp(&similarity(other)));
+    Some(match nearest.filter(|nearest| similarity(nearest) >= MIN_SIMILARITY) {
         Some(nearest) => {
             format!("there is no field \"{}\" in it; did you mean {nearest:?}?", display_value(name))
         }
@@ -84,7 +84,7 @@ fn unknown_field_error(text: &str, fact: &Fact) -> Option<String> {
     })
 }
 
-/// The names of an object's fields, as they stand.
+/// The names of an object's fields, in their order.
 struct Fields<'a>(Vec<Field<'a>>);
 
 #[derive(serde::Deserialize)]

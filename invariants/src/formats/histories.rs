@@ -8,14 +8,14 @@
 //!
 //! | field | meaning |
 //! |---|---|
-//! | `session`, `sequence` | the request's name; one line for each |
-//! | `key` | a number; a key is a register or a list throughout |
-//! | `action` | of registers `"get"`, `{"put":7}`, `{"delete":8}` (with the number of its tombstone), `{"compare_and_set":{"expect":{"present":7},"value":9}}`; of lists `{"append":7}`, `{"replace":7}` (nothing but this element), `"list"` |
-//! | `called`, `returned` | when; without `returned` the outcome is unknown |
-//! | `response` | what the client was told, present with `returned`: `"done"`, `{"holds":C}`, `{"mismatch":C}` where C may be `null` for "not told", `{"list":[7,8]}` |
+//! | `session`, `sequence` | identifies the request; unique |
+//! | `key` | a number; each key is one object (register, list, ...) |
+//! | `action` | of registers `"get"`, `{"put":7}`, `{"delete":8}` (with the number of its tombstone), `{"compare_and_set":{"expect":{"present":7},"value":9}}`; of lists `{"append":7}`, `{"replace":7}` (replaces the whole list), `"list"` |
+//! | `called`, `returned` | times; without `returned` the outcome is unknown |
+//! | `response` | the response, present with `returned`: `"done"`, `{"holds":C}`, `{"mismatch":C}` where C may be `null` for "unknown", `{"list":[7,8]}` |
 //!
-//! A content C is `{"present":7}`, or `{"absent":8}` since the deletion with number 8. In the beginning a register holds
-//! `{"absent":0}`; where deletions have no numbers it is 0 always.
+//! A content C is `{"present":7}`, or `{"absent":8}` after the deletion with number 8. Initially a register holds
+//! `{"absent":0}`; if deletions have no numbers, it is always 0.
 
 use super::lines::parse_lines;
 use super::{ParseError, ParsedHistory, ReadOptions, apply_options};
@@ -24,7 +24,7 @@ use crate::linearizability::{Action, Call, Operation, Response};
 use serde::{Deserialize, Serialize};
 use std::io::{self, Write};
 
-/// A call as it stands in its line.
+/// A call as it is written in its line.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Line {
@@ -54,32 +54,31 @@ pub fn write<'a>(output: &mut impl Write, history: impl IntoIterator<Item = &'a 
     Ok(())
 }
 
-/// Reads one call per line. Whether the calls make sense together is for
-/// [`check`](crate::linearizability::check()) to say.
+/// Reads one call per line. [`check`](crate::linearizability::check()) decides whether the calls are consistent.
 ///
 /// # Errors
-/// The first line that is no call.
+/// The first line that is not a call.
 pub fn read(text: &str) -> Result<Vec<Call>, ParseError> {
     Ok(read_parsed(text)?.calls)
 }
 
-/// The same, with the line of each call.
+/// Like [`read`], with the line of each call.
 ///
 /// # Errors
-/// The first line that is no call.
+/// The first line that is not a call.
 pub fn read_parsed(text: &str) -> Result<ParsedHistory, ParseError> {
     let expected = "a call, as in {\"session\":1,\"sequence\":1,\"key\":4,\"action\":\"get\",\"called\":10}";
-    let mut recorded = ParsedHistory::default();
+    let mut history = ParsedHistory::default();
     for line in parse_lines::<Line>(text, expected) {
         let (number, line) = line?;
-        recorded.push(line.call(number)?, number)?;
+        history.push(line.call(number)?, number)?;
     }
-    Ok(recorded)
+    Ok(history)
 }
 
-/// The same, with what the file does not say itself.
-pub(super) fn read_parsed_with(text: &str, reading: &ReadOptions) -> Result<ParsedHistory, ParseError> {
-    apply_options(read_parsed(text)?, reading)
+/// Like [`read_parsed`], with options for what the file does not say.
+pub(super) fn read_parsed_with(text: &str, options: &ReadOptions) -> Result<ParsedHistory, ParseError> {
+    apply_options(read_parsed(text)?, options)
 }
 
 impl Line {

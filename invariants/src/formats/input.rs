@@ -1,16 +1,16 @@
-//! From the bytes of a file to its text.
+//! Decodes the bytes of a file to text.
 
 use super::ParseError;
 use flate2::read::MultiGzDecoder;
 use std::io::Read;
 
-/// No file may be larger, packed or unpacked: text of this size, and what is read from it, fits in 1 GiB.
+/// Maximum size of a file, compressed or not: text of this size and what is read from it fit in 1 GiB.
 pub const MAX_BYTES: usize = 256 << 20;
 
-/// The text of a file, unpacked where it is compressed with gzip.
+/// The text of a file; decompresses gzip.
 ///
 /// # Errors
-/// Where it is larger than [`MAX_BYTES`], damaged, or no text in UTF-8.
+/// The file is larger than [`MAX_BYTES`], damaged, or not UTF-8 text.
 pub fn decode_text(bytes: Vec<u8>) -> Result<String, ParseError> {
     let bytes = if bytes.starts_with(&[0x1f, 0x8b]) { gunzip(&bytes)? } else { bytes };
     if bytes.len() > MAX_BYTES {
@@ -26,16 +26,16 @@ pub fn decode_text(bytes: Vec<u8>) -> Result<String, ParseError> {
     })
 }
 
-/// What is said of a file that is larger than [`MAX_BYTES`].
+/// The error for a file that is larger than [`MAX_BYTES`].
 #[must_use]
 pub fn too_large_error() -> ParseError {
-    let reason = "it is larger; a part of it, cut between two runs of the recorder, can be judged by itself";
+    let reason = "it is larger; a part of it, cut between two runs of the recorder, can be checked by itself";
     ParseError { line: 0, expected: "a file of at most 256 MiB once unpacked", reason: reason.to_string() }
 }
 
 fn gunzip(bytes: &[u8]) -> Result<Vec<u8>, ParseError> {
     let mut text = Vec::new();
-    // One byte more than is allowed tells that there is more.
+    // One byte more than allowed shows that the limit is exceeded.
     let mut input = MultiGzDecoder::new(bytes).take(MAX_BYTES as u64 + 1);
     match input.read_to_end(&mut text) {
         Ok(_) => Ok(text),
@@ -50,7 +50,7 @@ fn gunzip(bytes: &[u8]) -> Result<Vec<u8>, ParseError> {
     }
 }
 
-/// What begins with these bytes, and what to do about it.
+/// First bytes of unsupported files, with a description and what to do.
 const UNSUPPORTED_MAGIC: [(&[u8], &str); 9] = [
     (
         b"JEPSEN",
@@ -68,7 +68,7 @@ const UNSUPPORTED_MAGIC: [(&[u8], &str); 9] = [
 
 const UTF_16: &str = "text in UTF-16; convert it to UTF-8";
 
-/// What a file is that cannot hold a text in UTF-8.
+/// Describes a file that cannot hold UTF-8 text; `None` if it may.
 fn unsupported_encoding(bytes: &[u8]) -> Option<&'static str> {
     let known = UNSUPPORTED_MAGIC.iter().find(|(magic, _)| bytes.starts_with(magic));
     let is_wide = || {
@@ -89,22 +89,22 @@ mod tests {
     use flate2::write::GzEncoder;
     use std::io::Write;
 
-    fn packed(text: &[u8]) -> Vec<u8> {
-        let mut packer = GzEncoder::new(Vec::new(), Compression::fast());
-        packer.write_all(text).unwrap();
-        packer.finish().unwrap()
+    fn gzip(text: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(text).unwrap();
+        encoder.finish().unwrap()
     }
 
     #[test]
-    fn gzip_is_unpacked_and_refused_where_it_is_damaged() {
-        let whole = packed(b"one history");
-        assert_eq!(decode_text(whole.clone()).unwrap(), "one history");
-        assert_eq!(decode_text([whole.clone(), packed(b" more")].concat()).unwrap(), "one history more");
-        for end in 3..whole.len() {
-            let refused = decode_text(whole[..end].to_vec()).unwrap_err().to_string();
-            assert_eq!(refused, "expected a whole gzip file: it ends too early");
+    fn gzip_is_decompressed_and_damaged_gzip_is_rejected() {
+        let compressed = gzip(b"one history");
+        assert_eq!(decode_text(compressed.clone()).unwrap(), "one history");
+        assert_eq!(decode_text([compressed.clone(), gzip(b" more")].concat()).unwrap(), "one history more");
+        for end in 3..compressed.len() {
+            let error = decode_text(compressed[..end].to_vec()).unwrap_err().to_string();
+            assert_eq!(error, "expected a whole gzip file: it ends too early");
         }
-        let mut damaged = whole;
+        let mut damaged = compressed;
         let last = damaged.len() - 6;
         damaged[last] ^= 1;
         assert_eq!(
@@ -113,22 +113,22 @@ mod tests {
         );
     }
 
-    /// A file of a few hundred kilobytes that would unpack to more than is allowed.
+    /// A file of a few hundred kilobytes that would decompress to more than allowed.
     #[test]
-    fn a_gzip_bomb_is_refused() {
-        let mut packer = GzEncoder::new(Vec::new(), Compression::fast());
+    fn a_gzip_bomb_is_rejected() {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
         let block = vec![b' '; 1 << 20];
         for _ in 0..=MAX_BYTES >> 20 {
-            packer.write_all(&block).unwrap();
+            encoder.write_all(&block).unwrap();
         }
-        let bomb = packer.finish().unwrap();
+        let bomb = encoder.finish().unwrap();
         assert!(bomb.len() < 4 << 20);
         assert!(decode_text(bomb).unwrap_err().to_string().starts_with("expected a file of at most 256 MiB"));
         assert!(decode_text(vec![b' '; MAX_BYTES + 1]).is_err());
     }
 
     #[test]
-    fn files_that_hold_no_text_are_named() {
+    fn files_that_hold_no_text_are_named_in_the_error() {
         let wide: Vec<u8> = "{:process 0, :type :invoke}".encode_utf16().flat_map(u16::to_le_bytes).collect();
         let big: Vec<u8> = "{:process 0, :type :invoke}".encode_utf16().flat_map(u16::to_be_bytes).collect();
         for (bytes, name) in [
@@ -137,11 +137,11 @@ mod tests {
             ([b"\xfe\xff".to_vec(), big.clone()].concat(), "UTF-16"),
             (wide.clone(), "UTF-16"),
             (big, "UTF-16"),
-            (packed(&wide), "UTF-16"),
+            (gzip(&wide), "UTF-16"),
             (b"PK\x03\x04 and so on".to_vec(), "zip"),
         ] {
-            let refused = decode_text(bytes).unwrap_err().to_string();
-            assert!(refused.contains(name), "{name}: {refused}");
+            let error = decode_text(bytes).unwrap_err().to_string();
+            assert!(error.contains(name), "{name}: {error}");
         }
         assert_eq!(decode_text(b"short".to_vec()).unwrap(), "short");
         assert_eq!(decode_text(vec![0; 100]).unwrap().len(), 100);

@@ -1,4 +1,4 @@
-//! JSON in which each object is an event of Jepsen, read as the EDN that it was made of: names are keywords.
+//! Jepsen events as JSON objects, read as the EDN that they were made from: field names become keywords.
 
 use super::edn::{Edn, LineCounter, MAX_MEMBERS, float};
 use super::lines::json_error_reason;
@@ -14,12 +14,12 @@ pub(super) fn is_object(text: &str) -> bool {
     let Some(name) = text.strip_prefix('{').and_then(|inside| inside.trim_start().strip_prefix('"')) else {
         return false;
     };
-    // The name ends at the first quote; one with escapes is none that we know.
+    // The name ends at the first quote: no field that we know contains an escape.
     name.split_once('"').is_some_and(|(_, after)| after.trim_start().starts_with(':'))
 }
 
-/// The names of the fields of the first object in a text, which may stand in an array. Of an object that is not whole,
-/// those of its first line.
+/// The field names of the first object of a text, which may be in an array. For an incomplete object: those known
+/// fields that its first line contains.
 pub(super) fn first_fields(text: &str) -> Vec<String> {
     let start = text.trim_start();
     let object = start.strip_prefix('[').unwrap_or(start);
@@ -32,8 +32,8 @@ pub(super) fn first_fields(text: &str) -> Vec<String> {
     known.iter().filter(|name| first.contains(&format!("\"{name}\""))).map(ToString::to_string).collect()
 }
 
-/// The values of a text, one after the other, each with the line in which it begins: those of one array, of the
-/// `history` of one object, or whatever stands there. After an error nothing comes.
+/// The values of a text, each with the line in which it begins: the elements of an array, those of the `history` of
+/// an object, or a sequence of values. Ends after the first error.
 pub(super) fn values(text: &str) -> impl Iterator<Item = (usize, Result<Edn<'_>, String>)> {
     let start = text.len() - text.trim_start().len();
     let open = match &text[start..] {
@@ -52,7 +52,7 @@ pub(super) fn values(text: &str) -> impl Iterator<Item = (usize, Result<Edn<'_>,
         let rest = text[at..].trim_start();
         at = text.len() - rest.len();
         if is_array {
-            // Between two elements stands a comma, and before the end none.
+            // Elements are separated by commas; there is none before the end.
             let after = rest.strip_prefix(',').filter(|_| !is_first).map(str::trim_start);
             match (rest.chars().next(), after) {
                 (Some(']'), _) => {
@@ -89,7 +89,7 @@ pub(super) fn values(text: &str) -> impl Iterator<Item = (usize, Result<Edn<'_>,
     })
 }
 
-/// Where the array opens that an object has as its `history`.
+/// The position of the array that an object has as its `history`.
 fn history_array(text: &str, start: usize) -> Option<usize> {
     let mut at = start + 1;
     loop {

@@ -1,15 +1,15 @@
-//! The histories of `kvsim`, a small simulated key-value store that can be made to misbehave: one operation per line,
-//! by time of call.
+//! The histories of `kvsim`, a small simulated key-value store with injectable bugs: one operation per line, ordered
+//! by call time.
 //!
 //! ```json
 //! {"process":2,"op":"cas","key":"k1","expect":null,"value":1,"call":11,"return":748,"outcome":"ok"}
 //! {"process":0,"op":"list","key":"k7","result":[1,2],"call":36,"return":2052,"outcome":"ok"}
 //! ```
 //!
-//! `op` is `read`, `write`, `delete` or `cas` of registers, `append` or `list` of lists. `null` as a value is absence;
-//! one absence is like another. `outcome` is `ok`, `fail` (a `cas` that did not match: it tells `observed`, or not) or
-//! `unknown` (then `return` is `null`). A process becomes a session and counts its requests; keys are
-//! numbers behind a `k`, and others are numbered in the order in which they appear.
+//! `op` is `read`, `write`, `delete` or `cas` of registers, `append` or `list` of lists. A value `null` means absent;
+//! all absences are equal. `outcome` is `ok`, `fail` (a `cas` that did not match; `observed` may say what it found)
+//! or `unknown` (then `return` is `null`). A process becomes a session that counts its requests. A key `k<number>`
+//! has that number; other keys are numbered in the order in which they appear.
 
 use super::lines::parse_lines;
 use super::parsed_history::{KeyNumbers, check_name_count};
@@ -19,7 +19,7 @@ use crate::linearizability::{Action, Call, Content, Operation, Response};
 use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
 
-/// An operation as it stands in its line.
+/// An operation as it is written in its line.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Line {
@@ -28,7 +28,7 @@ struct Line {
     key: String,
     value: Option<u64>,
     expect: Option<u64>,
-    /// The outer `None`: not told. The inner one: told that there is nothing.
+    /// Outer `None`: not stated. Inner `None`: stated to be absent.
     #[serde(default, deserialize_with = "deserialize_observed")]
     observed: Option<Option<u64>>,
     result: Option<ReadResult>,
@@ -57,7 +57,7 @@ enum KvsimOutcome {
     Unknown,
 }
 
-/// What a read saw.
+/// The result of a read.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum ReadResult {
@@ -76,28 +76,29 @@ fn content(value: Option<u64>) -> Content {
 /// Reads a whole history.
 ///
 /// # Errors
-/// The first line that is no operation.
+/// The first line that is not an operation, or contradicts an earlier one.
 pub fn read(text: &str) -> Result<Vec<Call>, ParseError> {
     Ok(read_parsed(text)?.calls)
 }
 
-/// The same, with the line of each operation.
+/// Like [`read`], with the line of each operation.
 ///
 /// # Errors
-/// The first line that is no operation, or clashes with another.
+/// The first line that is not an operation, or contradicts an earlier one.
 pub fn read_parsed(text: &str) -> Result<ParsedHistory, ParseError> {
     let mut keys = KeyNumbers::default();
-    // By process: how often it called, when its last operation returned, and in which line that stands.
+    // For each process: its number of calls, when its last operation returned, and the line of that operation.
     let mut processes: BTreeMap<u64, (u64, Option<Time>, usize)> = BTreeMap::new();
-    let mut recorded = ParsedHistory::default();
+    let mut history = ParsedHistory::default();
     let mut newest = (0, 0);
     for line in parse_lines::<Line>(text, "an operation with process, op, key, call, return and outcome") {
         let (number, line) = line?;
-        let clash = |expected, reason| ParseError { line: number, expected, reason };
-        let (then, before) = newest;
-        if line.call < then {
-            let reason = format!("the call at {} comes after the one at {then} in line {before}", line.call);
-            return Err(clash("operations by time of call", reason));
+        let error = |expected, reason| ParseError { line: number, expected, reason };
+        let (newest_call, before) = newest;
+        if line.call < newest_call {
+            let reason =
+                format!("the call at {} comes after the one at {newest_call} in line {before}", line.call);
+            return Err(error("operations by time of call", reason));
         }
         newest = (line.call, number);
         let key = keys.number(line.number(), || format!("{:?}", line.key));
@@ -110,40 +111,41 @@ pub fn read_parsed(text: &str) -> Result<ParsedHistory, ParseError> {
                     "process {process} calls at {}, and its operation in line {before} returned at {returned}",
                     line.call
                 );
-                return Err(clash("one call at a time in each process", reason));
+                return Err(error("one call at a time in each process", reason));
             }
             None => {
                 let reason = format!("process {process} never heard of its operation in line {before}");
-                return Err(clash("no call of a process whose last outcome is unknown", reason));
+                return Err(error("no call of a process whose last outcome is unknown", reason));
             }
         }
         *sequence += 1;
         let id = RequestId { session: process, sequence: *sequence };
-        let misread =
+        let value_error =
             |(expected, reason): (_, &str)| ParseError { line: number, expected, reason: reason.into() };
-        let (action, called) = (line.action().map_err(misread)?, line.call);
-        let answer = line.returned(action).map_err(misread)?;
-        if let Some((returned, _)) = answer
+        let (action, called) = (line.action().map_err(value_error)?, line.call);
+        let response = line.returned(action).map_err(value_error)?;
+        if let Some((returned, _)) = response
             && returned < called
         {
             let reason = format!("the call is at {called} and the return at {returned}");
-            return Err(clash("a return after the call", reason));
+            return Err(error("a return after the call", reason));
         }
-        (*returned, *before) = (answer.as_ref().map(|&(returned, _)| returned), number);
-        recorded.push(Call { id, operation: Operation { key, action }, called, returned: answer }, number)?;
+        (*returned, *before) = (response.as_ref().map(|&(returned, _)| returned), number);
+        history
+            .push(Call { id, operation: Operation { key, action }, called, returned: response }, number)?;
         check_name_count(keys.len(), number)?;
     }
-    recorded.names.keys = keys.names();
-    Ok(recorded)
+    history.names.keys = keys.names();
+    Ok(history)
 }
 
-/// The same, with what the file does not say itself.
-pub(super) fn read_parsed_with(text: &str, reading: &ReadOptions) -> Result<ParsedHistory, ParseError> {
-    apply_options(read_parsed(text)?, reading)
+/// Like [`read_parsed`], with options for what the file does not say.
+pub(super) fn read_parsed_with(text: &str, options: &ReadOptions) -> Result<ParsedHistory, ParseError> {
+    apply_options(read_parsed(text)?, options)
 }
 
 impl Line {
-    /// The number of a key that is named by one.
+    /// The number in a key `k<number>`.
     fn number(&self) -> Option<u64> {
         let digits = self.key.strip_prefix('k')?;
         digits.parse().ok().filter(|number: &u64| number.to_string() == digits)

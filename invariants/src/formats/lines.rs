@@ -4,15 +4,15 @@ use super::ParseError;
 use super::display::display_sentence;
 use serde::de::DeserializeOwned;
 
-/// No line is longer: an object takes at most eight times as much memory as its line.
+/// Maximum length of a line: a parsed object takes at most eight times the memory of its line.
 const MAX_LINE_BYTES: usize = 16 << 20;
 
-/// Some editors put a mark of byte order before a text.
+/// Removes the byte order mark that some editors write at the beginning.
 pub(super) fn strip_byte_order_mark(text: &str) -> &str {
     text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
-/// The objects of all lines that are not blank, with the lines' numbers.
+/// Parses every non-blank line as an object; returns it with its line number.
 pub(super) fn parse_lines<T: DeserializeOwned>(
     text: &str,
     expected: &'static str,
@@ -30,16 +30,16 @@ pub(super) fn parse_lines<T: DeserializeOwned>(
     })
 }
 
-/// What is wrong with a piece of JSON that stands in one line, in words that know no type of ours.
+/// Describes an error of one JSON line without names of our types.
 pub(super) fn json_error_reason(error: &serde_json::Error) -> String {
     let (text, column) = (error.to_string(), error.column());
-    // The error counts lines as well, and for it there is but one.
+    // Removes the line number of the error, which is always 1.
     let text = text.rsplit_once(" at line ").map_or(text.as_str(), |(text, _)| text);
-    let mut plain = match text {
+    let mut reason = match text {
         "recursion limit exceeded" => "it is nested too deeply".to_string(),
         text => text.to_string(),
     };
-    for (ours, words) in [
+    for (type_name, description) in [
         ("expected struct Line", "expected an object"),
         ("expected internally tagged enum Fact", "expected an object with `fact`"),
         ("expected struct Observed", "expected an object"),
@@ -49,9 +49,9 @@ pub(super) fn json_error_reason(error: &serde_json::Error) -> String {
         ("expected u64", "expected a whole number from 0 to 18446744073709551615"),
         ("expected i64", "expected a whole number"),
     ] {
-        if let Some(start) = plain.strip_suffix(ours) {
-            plain = format!("{start}{words}");
+        if let Some(start) = reason.strip_suffix(type_name) {
+            reason = format!("{start}{description}");
         }
     }
-    format!("{} (column {column})", display_sentence(plain))
+    format!("{} (column {column})", display_sentence(reason))
 }

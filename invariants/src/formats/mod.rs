@@ -1,35 +1,36 @@
-//! What is judged, as text: facts and histories from anywhere.
+//! Text formats of facts and histories.
 //!
-//! A format here is a pair of functions between text and our own types, or one of them; opening files is the caller's.
-//! Blank lines are skipped, and so is a mark of byte order at the beginning. What cannot be read is a [`ParseError`] with
-//! the number of the line and what was expected there.
+//! A format is a pair of functions between text and our types, or one of them; the caller opens the files. Blank
+//! lines and a leading byte order mark are skipped. Text that cannot be read is a [`ParseError`] with the line number
+//! and what was expected there.
 //!
-//! - [`facts`]: what nodes made true, one [`Observed`](crate::fact::Observed) per line.
-//! - [`histories`]: what clients saw, one [`Call`](crate::linearizability::Call) per line.
-//! - [`kvsim`]: histories of a small simulator with known verdicts, which the tests are made of.
-//! - [`jepsen`]: histories as Jepsen and Porcupine have them, in EDN, JSON, columns and logs.
+//! - [`facts`]: facts, one [`Observed`](crate::fact::Observed) per line.
+//! - [`histories`]: client histories, one [`Call`](crate::linearizability::Call) per line.
+//! - [`kvsim`]: histories of a small simulator with known verdicts, used by the tests.
+//! - [`jepsen`]: histories as Jepsen and Porcupine write them, in EDN, JSON, columns and logs.
 //! - [`operations`]: a table of operations, in CSV.
 //!
-//! [`text`] makes a text of a file, unpacked where it is compressed with gzip; [`read_history`] tells the formats of
-//! histories from each other, by content and never by name. What is said of a history has numbers for all that its
-//! file names otherwise; [`ParsedHistory::told`] says it in the words of the file.
+//! [`decode_text`] turns the bytes of a file into text and decompresses gzip; [`read_history`] detects the format of
+//! a history by its content, never by its name. Verdicts use numbers for keys and values that the file names
+//! otherwise; [`ParsedHistory::describe`] replaces them with the file's names.
 //!
-//! # What answers mean
+//! # Outcomes
 //!
 //! | format | it happened | it did not happen | a compare-and-set that found another value | the outcome is unknown |
 //! |---|---|---|---|---|
-//! | [`histories`] | `"done"`, `{"holds":C}`, `{"list":[..]}` and their like | left out of the file | `{"mismatch":C}`, an answer | no `returned` |
-//! | [`kvsim`] | `ok` | left out of the file | `fail`, an answer; `observed` tells what it found | `unknown` |
-//! | [`jepsen`] | `:ok` | `:fail` | cannot be told, for `:fail` says only that it did not happen; see below | `:info`, or no return |
+//! | [`histories`] | `"done"`, `{"holds":C}`, `{"list":[..]}` etc. | omitted from the file | `{"mismatch":C}`, a response | no `returned` |
+//! | [`kvsim`] | `ok` | omitted from the file | `fail`, a response; `observed` says what it found | `unknown` |
+//! | [`jepsen`] | `:ok` | `:fail` | cannot be told: `:fail` says only that it did not happen; see below | `:info`, or no return |
 //! | [`operations`] | a row with a return | an outcome of failure | cannot be told, as in Jepsen | no return, or an outcome that says so |
 //!
-//! Where failure is one word, a failed compare-and-set is dropped like any other failed operation, whatever reason is
-//! given. Who knows that the system under test fails a compare-and-set only where it found another value can say so:
-//! [`FailedCas::Mismatch`]. A verdict that rests on that names the line.
+//! If a format has one word for failure, a failed compare-and-set is dropped like any other failed operation,
+//! whatever reason is given. If the system under test fails a compare-and-set only when it found another value, set
+//! [`FailedCas::Mismatch`]. A verdict that depends on this names the line.
 //!
-//! # Sizes
+//! # Limits
 //!
-//! Each size of a history has a bound that fits in 1 GiB of memory with all that is made of it: [`MAX_BYTES`],
+//! Every dimension of a history has a limit, so that it and everything derived from it fits in 1 GiB of memory:
+//! [`MAX_BYTES`],
 //! [`MAX_OPERATIONS`], [`MAX_ELEMENTS`], [`MAX_NAMES`].
 
 mod display;
@@ -53,10 +54,10 @@ use display::display_value;
 use lines::strip_byte_order_mark;
 use std::fmt;
 
-/// A way of writing histories.
+/// A format of histories.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Format {
-    /// Our own: [`histories`].
+    /// Our own format: [`histories`].
     Calls,
     /// [`kvsim`]
     Kvsim,
@@ -68,7 +69,7 @@ pub enum Format {
     JepsenMaps,
     /// JSON objects: [`jepsen`].
     JepsenJson,
-    /// Maps about texts: [`jepsen`].
+    /// Maps whose lists are written as texts: [`jepsen`].
     PorcupineText,
     /// CSV: [`operations`].
     Operations,
@@ -89,53 +90,52 @@ impl fmt::Display for Format {
     }
 }
 
-/// Reads a history in whatever format it is, which its beginning tells.
+/// Reads a history and detects its format by its beginning.
 ///
 /// # Errors
-/// Where no format is recognised, or the first line that does not fit the one recognised. Where nothing was recorded,
-/// for that is rather a mistake than a history.
+/// No format is recognised, a line does not fit the recognised format, or the history is empty.
 pub fn read_history(text: &str) -> Result<(Format, ParsedHistory), ParseError> {
     read_history_with(text, &ReadOptions::default())
 }
 
-/// The same, with what the file does not say itself.
+/// Like [`read_history`], with options for what the file does not say.
 ///
 /// # Errors
-/// As [`read_history`]; and where the file cannot be read so.
-pub fn read_history_with(text: &str, reading: &ReadOptions) -> Result<(Format, ParsedHistory), ParseError> {
-    let nothing = |reason: &str| ParseError { line: 0, expected: "a history", reason: reason.to_string() };
+/// As [`read_history`]; also if the file cannot be read with these options.
+pub fn read_history_with(text: &str, options: &ReadOptions) -> Result<(Format, ParsedHistory), ParseError> {
+    let no_history = |reason: &str| ParseError { line: 0, expected: "a history", reason: reason.to_string() };
     let text = strip_byte_order_mark(text);
     let Some((before, first)) = text.lines().enumerate().find(|(_, line)| !line.trim().is_empty()) else {
-        return Err(nothing("nothing was recorded in it"));
+        return Err(no_history("nothing was recorded in it"));
     };
-    let guess = detect_format(text, first)?.ok_or_else(|| ParseError {
+    let format = detect_format(text, first)?.ok_or_else(|| ParseError {
         line: before + 1,
         expected: "a JSON object, a line of a Jepsen log, or an EDN map",
         reason: format!("it begins with {:?}", first.trim_start().chars().take(20).collect::<String>()),
     })?;
-    let recorded = match guess {
-        Format::JepsenMaps | Format::PorcupineText => jepsen::read_maps(text, reading),
-        Format::JepsenJson => jepsen::read_json(text, reading),
-        Format::JepsenLog => jepsen::read_log(text, reading),
-        Format::JepsenColumns => jepsen::read_columns(text, reading),
-        Format::Operations => operations::read(text, reading),
-        Format::Kvsim => kvsim::read_parsed_with(text, reading),
-        Format::Calls => histories::read_parsed_with(text, reading),
+    let history = match format {
+        Format::JepsenMaps | Format::PorcupineText => jepsen::read_maps(text, options),
+        Format::JepsenJson => jepsen::read_json(text, options),
+        Format::JepsenLog => jepsen::read_log(text, options),
+        Format::JepsenColumns => jepsen::read_columns(text, options),
+        Format::Operations => operations::read(text, options),
+        Format::Kvsim => kvsim::read_parsed_with(text, options),
+        Format::Calls => histories::read_parsed_with(text, options),
     };
-    let recorded = recorded.map_err(|mut misread| {
-        misread.reason = format!("{} (the file was taken for {guess})", misread.reason);
-        misread
+    let history = history.map_err(|mut error| {
+        error.reason = format!("{} (the file was taken for {format})", error.reason);
+        error
     })?;
-    match guess {
-        _ if recorded.calls.is_empty() => {
-            Err(nothing("nothing was recorded in it that may have happened to a client"))
+    match format {
+        _ if history.calls.is_empty() => {
+            Err(no_history("nothing was recorded in it that may have happened to a client"))
         }
-        Format::JepsenMaps if recorded.lists_are_texts => Ok((Format::PorcupineText, recorded)),
-        guess => Ok((guess, recorded)),
+        Format::JepsenMaps if history.lists_are_texts => Ok((Format::PorcupineText, history)),
+        format => Ok((format, history)),
     }
 }
 
-/// The format of a text, by its beginning and its first line. What is known and holds no history is refused by name.
+/// Detects the format of a text by its beginning and its first line. Rejects known files that hold no history.
 fn detect_format(text: &str, first: &str) -> Result<Option<Format>, ParseError> {
     let start = text.trim_start();
     let inside = |open| start.strip_prefix(open).map(str::trim_start);
@@ -180,25 +180,25 @@ fn detect_format(text: &str, first: &str) -> Result<Option<Format>, ParseError> 
 
 fn checker_results_error(name: &str) -> ParseError {
     let reason = format!(
-        "it is what a checker of Jepsen found ({name}); the history is in history.edn or history.txt beside it"
+        "it holds the results of Jepsen's checker ({name}); the history is in history.edn or history.txt beside it"
     );
     ParseError { line: 0, expected: "a history", reason }
 }
 
-/// Refuses options that mean nothing to a format whose values are numbers.
-fn apply_options(mut recorded: ParsedHistory, reading: &ReadOptions) -> Result<ParsedHistory, ParseError> {
-    if let Some(model) = reading.model {
-        let other = recorded
+/// Applies the options to a format whose values are numbers; rejects those that do not apply.
+fn apply_options(mut history: ParsedHistory, options: &ReadOptions) -> Result<ParsedHistory, ParseError> {
+    if let Some(model) = options.model {
+        let mismatch = history
             .calls
             .iter()
-            .zip(&recorded.lines)
+            .zip(&history.lines)
             .find(|(call, _)| crate::linearizability::Object::of(call.operation.action) != model);
-        if let Some((call, &line)) = other {
+        if let Some((call, &line)) = mismatch {
             let reason = format!("it is {}, which is no operation of a {model}", call.operation);
             return Err(ParseError { line, expected: "operations of the given model", reason });
         }
     }
-    match reading.initial.as_deref().map(str::trim) {
+    match options.initial.as_deref().map(str::trim) {
         None | Some("null" | "nil") => {}
         Some(value) => {
             let number = value.parse().map_err(|_| {
@@ -209,8 +209,8 @@ fn apply_options(mut recorded: ParsedHistory, reading: &ReadOptions) -> Result<P
                 )
             })?;
             let count = value.parse().ok();
-            recorded.set_initial(parsed_history::InitialValue::Value { number, count })?;
+            history.set_initial(parsed_history::InitialValue::Value { number, count })?;
         }
     }
-    Ok(recorded)
+    Ok(history)
 }

@@ -1,4 +1,4 @@
-//! A table of operations in CSV: a header, and a row for each operation, in any order.
+//! Operations as CSV: a header, then one row per operation, in any order.
 //!
 //! ```csv
 //! call_ns,return_ns,client_id,op,key,value,output
@@ -9,19 +9,18 @@
 //! | column | also called | meaning |
 //! |---|---|---|
 //! | `call` | `call_ns`, `call_us`, `call_ms`, `call_time`, `start`, `start_ns`, `start_time`, `invoke`, `invoked` | when the client called: a whole number |
-//! | `return` | `return_ns`, `return_us`, `return_ms`, `return_time`, `end`, `end_ns`, `end_time`, `complete`, `returned` | when it was answered, in the same unit; empty where it never was |
-//! | `client` | `client_id`, `process`, `process_id`, `session`, `thread` | who called |
-//! | `op` | `operation`, `f`, `function`, `type`, `kind` | what was asked; see below |
-//! | `key` | | of which key; without the column there is one |
-//! | `value` | `input`, `arg`, `argument` | what was written or appended |
-//! | `expected` | `expect`, `old` | what a compare-and-set expected; empty for nothing |
-//! | `output` | `result`, `response`, `read` | what was read; empty for nothing |
+//! | `return` | `return_ns`, `return_us`, `return_ms`, `return_time`, `end`, `end_ns`, `end_time`, `complete`, `returned` | when the response came, in the same unit; empty without a response |
+//! | `client` | `client_id`, `process`, `process_id`, `session`, `thread` | the client |
+//! | `op` | `operation`, `f`, `function`, `type`, `kind` | the operation; see below |
+//! | `key` | | the key; without the column there is one |
+//! | `value` | `input`, `arg`, `argument` | the value written or appended |
+//! | `expected` | `expect`, `old` | the value that a compare-and-set expected; empty for none |
+//! | `output` | `result`, `response`, `read` | the value read; empty for none |
 //! | `outcome` | `status` | `ok`, `fail` (it did not happen) or `unknown`; without the column a row with a return is `ok`, and any other `unknown` |
 //!
-//! The first four must be there; names are compared without regard to case, and other columns are not looked at. `op` is
-//! `get` or `read`; `put`, `set` or `write`; `delete`; `cas`. What is written in cells that are small whole numbers is a
-//! number, and anything else a text. A failed `cas` proves no more than that it did not happen, unless
-//! [`FailedCas::Mismatch`] says so.
+//! The first four columns are required. Column names are case-insensitive; unknown columns are ignored. `op` is `get`
+//! or `read`; `put`, `set` or `write`; `delete`; `cas`. A cell with a small whole number is that number; any other is
+//! a text. A failed `cas` proves only that it did not happen, unless [`FailedCas::Mismatch`] is set.
 
 use super::display_value;
 use super::edn::LineCounter;
@@ -32,7 +31,7 @@ use crate::fact::{RequestId, Time};
 use crate::linearizability::{Action, Call, Content, Object, Operation, Response};
 use std::collections::BTreeMap;
 
-/// The columns, by their names.
+/// The columns and their names.
 const COLUMNS: [(Column, &[&str]); 9] = [
     (
         Column::Call,
@@ -97,11 +96,11 @@ pub(super) fn is_header(line: &str) -> bool {
     [Column::Call, Column::Op].iter().all(|column| columns.contains(column))
 }
 
-/// Numbers values: small whole numbers stay what they are.
+/// Assigns numbers to values; small whole numbers keep theirs.
 #[derive(Default)]
 struct CellNumbers(BTreeMap<String, u64>);
 
-/// The numbers of other values begin here, behind the small ones.
+/// Other values get numbers from here.
 const FIRST_OTHER_VALUE: u64 = 1 << 62;
 
 impl CellNumbers {
@@ -122,43 +121,44 @@ impl CellNumbers {
 /// Reads a table.
 ///
 /// # Errors
-/// The first row that is no operation.
-pub fn read(text: &str, reading: &ReadOptions) -> Result<ParsedHistory, ParseError> {
+/// The first row that is not an operation.
+pub fn read(text: &str, options: &ReadOptions) -> Result<ParsedHistory, ParseError> {
     let text = strip_byte_order_mark(text);
     let mut lines = LineCounter::new(text);
     let mut reader =
         csv::ReaderBuilder::new().trim(csv::Trim::All).flexible(true).from_reader(text.as_bytes());
     let header = reader.headers().cloned().map_err(|error| csv_error(&error))?;
-    let mut places: BTreeMap<Column, usize> = BTreeMap::new();
-    for (place, name) in header.iter().enumerate() {
+    let mut positions: BTreeMap<Column, usize> = BTreeMap::new();
+    for (position, name) in header.iter().enumerate() {
         if let Some(column) = find_column(name)
-            && places.insert(column, place).is_some()
+            && positions.insert(column, position).is_some()
         {
             let reason = format!("{} is another one", display_value(name));
             return Err(ParseError { line: 1, expected: "one column of each kind", reason });
         }
     }
     for (column, names) in &COLUMNS[..4] {
-        if !places.contains_key(column) {
+        if !positions.contains_key(column) {
             let reason = format!("there is no column {}", names[0]);
             return Err(ParseError { line: 1, expected: "columns call, return, client and op", reason });
         }
     }
-    if let Some(model) = reading.model.filter(|&model| model != Object::Register) {
+    if let Some(model) = options.model.filter(|&model| model != Object::Register) {
         let reason = format!("--model {model} is for others");
         return Err(ParseError { line: 0, expected: "registers, which is all that this format has", reason });
     }
     let (mut keys, mut values) = (KeyNumbers::default(), CellNumbers::default());
     let mut clients = KeyNumbers::default();
     let mut sequences: BTreeMap<u64, u64> = BTreeMap::new();
-    let mut recorded = ParsedHistory::default();
+    let mut history = ParsedHistory::default();
     let mut record = csv::StringRecord::new();
     while reader.read_record(&mut record).map_err(|error| csv_error(&error))? {
-        // Where the reader stood before the record, and blank lines perhaps before it.
+        // The position before the record; blank lines may come first.
         let before = record.position().map_or(0, |position| usize::try_from(position.byte()).unwrap_or(0));
         let rest = text[before..].trim_start_matches(['\r', '\n']);
         let line = lines.line(text.len() - rest.len());
-        let cell = |column| places.get(&column).and_then(|&place| record.get(place)).unwrap_or_default();
+        let cell =
+            |column| positions.get(&column).and_then(|&position| record.get(position)).unwrap_or_default();
         let row = TableRow { line, cell: &cell };
         let whole = |cell: &str| cell.parse().ok().filter(|number: &u64| number.to_string() == cell);
         let key = cell(Column::Key);
@@ -179,32 +179,32 @@ pub fn read(text: &str, reading: &ReadOptions) -> Result<ParsedHistory, ParseErr
         let returned = match (row.outcome(returned)?, returned) {
             (RowOutcome::Ok, Some(returned)) => Some((returned, row.response(operation.action, &mut values))),
             (RowOutcome::Ok | RowOutcome::Unknown, _) => None,
-            (RowOutcome::Fail, Some(returned)) if is_cas && reading.failed_cas == FailedCas::Mismatch => {
-                recorded.assumed_mismatches.insert(id, line);
+            (RowOutcome::Fail, Some(returned)) if is_cas && options.failed_cas == FailedCas::Mismatch => {
+                history.assumed_mismatches.insert(id, line);
                 Some((returned, Response::Mismatch(None)))
             }
             (RowOutcome::Fail, _) => {
                 if !operation.action.is_read() {
-                    recorded.failed.push(FailedOperation { operation, lines: (line, line) });
+                    history.failed.push(FailedOperation { operation, lines: (line, line) });
                 }
                 continue;
             }
         };
         *sequence += 1;
-        recorded.push(Call { id, operation, called, returned }, line)?;
+        history.push(Call { id, operation, called, returned }, line)?;
     }
-    let first = reading.initial.as_deref().map(|written| match written.trim() {
+    let initial = options.initial.as_deref().map(|text| match text.trim() {
         "" => InitialValue::Nothing,
-        written => InitialValue::Value { number: values.number(written), count: None },
+        text => InitialValue::Value { number: values.number(text), count: None },
     });
-    recorded.names.keys = keys.names();
-    recorded.name_processes(clients.names());
-    recorded.names.values =
+    history.names.keys = keys.names();
+    history.name_processes(clients.names());
+    history.names.values =
         values.0.into_iter().map(|(value, number)| (number, display_value(value))).collect();
-    if let Some(first) = first {
-        recorded.set_initial(first)?;
+    if let Some(initial) = initial {
+        history.set_initial(initial)?;
     }
-    Ok(recorded)
+    Ok(history)
 }
 
 fn csv_error(error: &csv::Error) -> ParseError {

@@ -1,4 +1,4 @@
-//! A history as it was read, and what is said of it in the words of its file.
+//! A parsed history, and verdicts on it in the names of its file.
 
 use super::display::{display_sentence, display_value, wrap_note};
 use crate::fact::RequestId;
@@ -8,68 +8,68 @@ use crate::linearizability::{
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-/// No history has more operations: so many, and the check of them, fit in 1 GiB.
+/// Maximum number of operations: they and their check fit in 1 GiB.
 pub const MAX_OPERATIONS: usize = 1_500_000;
 
-/// No history shows more elements of lists and sets, counted in each answer.
+/// Maximum number of elements of lists and sets in all responses.
 pub const MAX_ELEMENTS: usize = 6_000_000;
 
-/// No history has more keys and values that are no small whole numbers.
+/// Maximum number of keys and values that are not small whole numbers.
 pub const MAX_NAMES: usize = 1_000_000;
 
-/// How a file is to be read, as far as it does not say so itself.
+/// How to read what a file does not say itself.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct ReadOptions {
-    /// What a failed compare-and-set proves, in formats in which failure is one word.
+    /// What a failed compare-and-set proves, in formats with one word for failure.
     pub failed_cas: FailedCas,
-    /// What each register or counter holds first, as the file would write it. `None`: nothing, or 0.
+    /// The initial value of each register or counter, as the file would write it. `None`: absent, or 0.
     pub initial: Option<String>,
-    /// What the keys are. `None`: as the operations suggest.
+    /// The kind of object of every key. `None`: inferred from the operations.
     pub model: Option<Object>,
 }
 
 /// What a failed compare-and-set proves.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum FailedCas {
-    /// That it did not happen, and no more.
+    /// Only that it did not happen.
     #[default]
     Dropped,
-    /// That the register did not hold what was expected, unless its error names another reason.
+    /// That the register did not hold the expected value, unless its error names another reason.
     Mismatch,
 }
 
-/// A history as it was read.
+/// A history as read from a file.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct ParsedHistory {
-    /// What clients saw.
+    /// The calls.
     pub calls: Vec<Call>,
-    /// The line of each call; 0 for those that stand for [`ReadOptions::initial`].
+    /// The line of each call; 0 for calls that write [`ReadOptions::initial`].
     pub lines: Vec<usize>,
     /// Whether lists were written as texts.
     pub lists_are_texts: bool,
-    /// How keys and values are written.
+    /// How the file writes keys, values and processes.
     pub names: Names,
-    /// The operations that failed and so did not happen, as far as they would have written something.
+    /// Operations that failed, did not happen, and would have written something.
     pub(super) failed: Vec<FailedOperation>,
-    /// The requests that failed for a reason that the file does not tell and that was taken for a mismatch, with the
-    /// lines in which that stands.
+    /// Requests that failed without a stated reason and are assumed to have found another value
+    /// ([`FailedCas::Mismatch`]), with the line of the failure.
     pub(super) assumed_mismatches: BTreeMap<RequestId, usize>,
-    /// The session that wrote [`ReadOptions::initial`].
+    /// The session that writes [`ReadOptions::initial`].
     pub(super) initial_session: Option<u64>,
-    /// How many elements all answers show.
+    /// The number of elements in all responses.
     pub(super) element_count: usize,
 }
 
-/// An operation that did not happen, by what its client was told.
+/// An operation that did not happen according to its response.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct FailedOperation {
     pub(super) operation: Operation,
-    /// The lines of its call and of its return.
+    /// The lines of its call and its return.
     pub(super) lines: (usize, usize),
 }
 
 impl ParsedHistory {
-    /// How many operations the file has that may have happened.
+    /// The number of operations in the file that may have happened.
     #[must_use]
     pub fn operations(&self) -> usize {
         match self.initial_session {
@@ -78,23 +78,23 @@ impl ParsedHistory {
         }
     }
 
-    /// Whether each key has an operation besides that stands for [`ReadOptions::initial`].
+    /// Whether [`ReadOptions::initial`] is set, so that each key has one operation more than the file.
     #[must_use]
     pub fn has_initial(&self) -> bool {
         self.initial_session.is_some()
     }
 
-    /// Adds a call that stands in this line.
+    /// Adds the call of a line.
     pub(super) fn push(&mut self, call: Call, line: usize) -> Result<(), ParseError> {
-        let too_many =
+        let limit_exceeded =
             |expected, reason: &str| Err(ParseError { line, expected, reason: reason.to_string() });
         if self.calls.len() == MAX_OPERATIONS {
-            return too_many("at most 1500000 operations", "this is one more");
+            return limit_exceeded("at most 1500000 operations", "this is one more");
         }
         if let Some((_, Response::List(elements) | Response::Set(elements))) = &call.returned {
             self.element_count += elements.len();
             if self.element_count > MAX_ELEMENTS {
-                return too_many(
+                return limit_exceeded(
                     "at most 6000000 elements in the answers of all reads",
                     "here they are exceeded",
                 );
@@ -105,16 +105,16 @@ impl ParsedHistory {
         Ok(())
     }
 
-    /// Lets all registers hold this value first, and all counters stand at it: by an operation before all others.
-    pub(super) fn set_initial(&mut self, first: InitialValue) -> Result<(), ParseError> {
-        if matches!(first, InitialValue::Nothing) {
+    /// Sets the initial value of all registers or counters, by an operation before all others.
+    pub(super) fn set_initial(&mut self, initial: InitialValue) -> Result<(), ParseError> {
+        if matches!(initial, InitialValue::Nothing) {
             return Ok(());
         }
         let objects: BTreeSet<(u64, Object)> =
             self.calls.iter().map(|call| (call.operation.key, Object::of(call.operation.action))).collect();
         let sessions: BTreeSet<u64> = self.calls.iter().map(|call| call.id.session).collect();
         let session = (0..).find(|session| !sessions.contains(session)).unwrap_or(u64::MAX);
-        // Nothing of the file may be called while this happens.
+        // Time 0 must be free of calls of the file.
         if self.calls.iter().any(|call| call.called == 0) {
             for call in &mut self.calls {
                 call.called = call.called.saturating_add(1);
@@ -124,7 +124,7 @@ impl ParsedHistory {
             }
         }
         for (sequence, (key, object)) in (1..).zip(objects) {
-            let action = match (object, first) {
+            let action = match (object, initial) {
                 (Object::Register, InitialValue::Value { number, .. }) => Action::Put(number),
                 (Object::Counter, InitialValue::Value { count: Some(count), .. }) => {
                     Action::CounterAdd(count)
@@ -146,66 +146,66 @@ impl ParsedHistory {
         Ok(())
     }
 
-    /// Gives processes with names the smallest numbers that are free; so far they have those of `named`.
+    /// Gives named processes the smallest free session numbers instead of those that they have in `named`.
     pub(super) fn name_processes(&mut self, named: BTreeMap<u64, String>) {
         let numbers: BTreeSet<u64> = self.calls.iter().map(|call| call.id.session).collect();
         let mut free = (0..).filter(|number| !numbers.contains(number));
         let numbers: BTreeMap<u64, u64> = named.keys().copied().zip(&mut free).collect();
-        let new =
+        let renumber =
             |id: RequestId| RequestId { session: *numbers.get(&id.session).unwrap_or(&id.session), ..id };
         for call in &mut self.calls {
-            call.id = new(call.id);
+            call.id = renumber(call.id);
         }
         self.assumed_mismatches = std::mem::take(&mut self.assumed_mismatches)
             .into_iter()
-            .map(|(id, line)| (new(id), line))
+            .map(|(id, line)| (renumber(id), line))
             .collect();
         self.names.processes =
             named.into_iter().filter_map(|(number, name)| Some((*numbers.get(&number)?, name))).collect();
     }
 
-    /// A verdict on this history in the words of its file: keys and values as they are written there, operations with
-    /// their lines.
+    /// A verdict on this history with the file's names of keys and values, and with the lines of operations.
     #[must_use]
     pub fn describe(&self, verdict: &Verdict) -> String {
         let line = |call: &Call| {
-            let place = self.calls.iter().position(|other| other.id == call.id)?;
-            self.lines.get(place).copied().filter(|&line| line > 0)
+            let position = self.calls.iter().position(|other| other.id == call.id)?;
+            self.lines.get(position).copied().filter(|&line| line > 0)
         };
         match verdict {
             Verdict::Violation(explanation) => {
-                let mut told = explanation.format_with(|text| self.names.substitute(text), line);
+                let mut output = explanation.format_with(|text| self.names.substitute(text), line);
                 for note in self.notes(explanation) {
-                    told.push('\n');
-                    told.push_str(&wrap_note(&note));
+                    output.push('\n');
+                    output.push_str(&wrap_note(&note));
                 }
-                told
+                output
             }
             verdict => self.names.substitute(&verdict.to_string()),
         }
     }
 
-    /// What there is to know besides, in a sentence each: what the verdict rests on, and where a value may have come
-    /// from that no operation of the history wrote.
+    /// Additional notes, one sentence each: assumptions of the verdict, and where a value may come from that no
+    /// operation of the history wrote.
     fn notes(&self, explanation: &Explanation) -> Vec<String> {
         let mut notes = Vec::new();
         let key = explanation.key;
-        let mut of_note: Vec<&Call> = explanation.operations.iter().collect();
-        if !of_note.contains(&&explanation.stuck) {
-            of_note.push(&explanation.stuck);
+        let mut calls: Vec<&Call> = explanation.operations.iter().collect();
+        if !calls.contains(&&explanation.stuck) {
+            calls.push(&explanation.stuck);
         }
-        let mut unwritten: BTreeSet<u64> = of_note.iter().flat_map(|call| observed_values(call)).collect();
+        let mut unwritten: BTreeSet<u64> = calls.iter().flat_map(|call| observed_values(call)).collect();
         for call in self.calls.iter().filter(|call| call.operation.key == key) {
             if let Some(value) = written_value(call.operation.action) {
                 unwritten.remove(&value);
             }
         }
-        // By value: the first operation that failed to write it, and how many more there are.
+        // For each value: the first failed operation that would have written it, and how many more there are.
         let mut failed: BTreeMap<u64, (&FailedOperation, usize)> = BTreeMap::new();
-        for one in self.failed.iter().filter(|failed| failed.operation.key == key) {
-            if let Some(value) = written_value(one.operation.action).filter(|value| unwritten.contains(value))
+        for operation in self.failed.iter().filter(|failed| failed.operation.key == key) {
+            if let Some(value) =
+                written_value(operation.operation.action).filter(|value| unwritten.contains(value))
             {
-                failed.entry(value).and_modify(|(_, more)| *more += 1).or_insert((one, 0));
+                failed.entry(value).and_modify(|(_, more)| *more += 1).or_insert((operation, 0));
             }
         }
         for (value, (FailedOperation { operation, lines: (called, returned) }, more)) in
@@ -253,7 +253,7 @@ impl ParsedHistory {
         notes
     }
 
-    /// What is wrong with a history as a whole, in terms of its lines.
+    /// The error for a malformed history, with its line.
     #[must_use]
     pub fn parse_error(&self, malformed: &MalformedHistory) -> ParseError {
         let line = |call: usize| self.lines.get(call).copied().unwrap_or(0);
@@ -267,15 +267,15 @@ impl ParsedHistory {
     }
 }
 
-/// So many values at most get a sentence about who failed to write them.
+/// Maximum number of values with a note about failed writes.
 const MAX_NOTES: usize = 3;
 
-/// What is to be held first.
+/// The initial value of an object.
 #[derive(Clone, Copy)]
 pub(super) enum InitialValue {
-    /// Nothing, as without being told.
+    /// Absent, which is the default.
     Nothing,
-    /// The value with this number; where it is a whole number, that as well.
+    /// The value with this number; `count` if it is a whole number.
     Value { number: u64, count: Option<i64> },
 }
 
@@ -283,7 +283,7 @@ pub(super) fn initial_error(expected: &'static str, reason: &str) -> ParseError 
     ParseError { line: 0, expected, reason: reason.to_string() }
 }
 
-/// The values that a call saw.
+/// The values that a call observed.
 fn observed_values(call: &Call) -> Vec<u64> {
     match (&call.returned, call.operation.action) {
         (Some((_, Response::Holds(Content::Present(value)))), _)
@@ -297,7 +297,7 @@ fn observed_values(call: &Call) -> Vec<u64> {
     }
 }
 
-/// The value that an action writes.
+/// The value that an action writes, if any.
 fn written_value(action: Action) -> Option<u64> {
     match action {
         Action::Put(value)
@@ -310,8 +310,8 @@ fn written_value(action: Action) -> Option<u64> {
     }
 }
 
-/// How a file writes the keys, values and processes that had to be numbered. All others are called by their numbers, as
-/// `k7`, `7` and `s7`.
+/// How a file writes keys, values and processes that are not small whole numbers. All others are displayed by number,
+/// as `k7`, `7` and `s7`.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Names {
     pub(super) keys: BTreeMap<u64, String>,
@@ -320,32 +320,32 @@ pub struct Names {
 }
 
 impl Names {
-    /// The key with this number.
+    /// The name of the key with this number.
     #[must_use]
     pub fn key(&self, number: u64) -> String {
         self.keys.get(&number).cloned().unwrap_or_else(|| format!("k{number}"))
     }
 
-    /// The value with this number.
+    /// The name of the value with this number.
     fn value(&self, number: u64) -> String {
         self.values.get(&number).cloned().unwrap_or_else(|| number.to_string())
     }
 
-    /// A text about calls, with the names in it. That a word is a key is told by its `k`; that a number is a value, and
-    /// no time or count, by its size: none of them comes near those that stand for what is written otherwise.
+    /// Replaces numbers with the file's names. A key is recognised by its `k`; a value is output from a time or count
+    /// by its size: the numbers of named values are larger than any time or count.
     #[must_use]
     pub fn substitute(&self, text: &str) -> String {
-        let mut told = String::with_capacity(text.len());
+        let mut output = String::with_capacity(text.len());
         let mut rest = text;
-        while let Some(start) = rest.find(|letter: char| letter.is_ascii_alphanumeric()) {
+        while let Some(start) = rest.find(|character: char| character.is_ascii_alphanumeric()) {
             let (between, from) = rest.split_at(start);
-            let end = from.find(|letter: char| !letter.is_ascii_alphanumeric()).unwrap_or(from.len());
+            let end = from.find(|character: char| !character.is_ascii_alphanumeric()).unwrap_or(from.len());
             let (word, after) = from.split_at(end);
-            told.push_str(between);
-            told.push_str(self.find_name(word).map_or(word, String::as_str));
+            output.push_str(between);
+            output.push_str(self.find_name(word).map_or(word, String::as_str));
             rest = after;
         }
-        told + rest
+        output + rest
     }
 
     fn find_name(&self, word: &str) -> Option<&String> {
@@ -356,12 +356,11 @@ impl Names {
     }
 }
 
-/// Numbers keys: those that are numbers keep them, so that people find them again; the others are numbered by their
-/// names.
+/// Assigns numbers to keys: numeric keys keep theirs, others are numbered in the order in which they appear.
 #[derive(Default)]
 pub(super) struct KeyNumbers(BTreeMap<String, u64>);
 
-/// The numbers of keys with names begin here.
+/// Named keys get numbers from here.
 const FIRST_NAMED_KEY: u64 = 1 << 32;
 
 impl KeyNumbers {
@@ -372,18 +371,18 @@ impl KeyNumbers {
             .unwrap_or_else(|| *self.0.entry(name()).or_insert(next))
     }
 
-    /// How many have names.
+    /// The number of named keys.
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// How those with names are called.
+    /// The names by number.
     pub(super) fn names(self) -> BTreeMap<u64, String> {
         self.0.into_iter().map(|(name, number)| (number, display_value(name))).collect()
     }
 }
 
-/// Refuses a history with too many names, in the line where that shows.
+/// Rejects a history with too many names, at the line that exceeds the limit.
 pub(super) fn check_name_count(names: usize, line: usize) -> Result<(), ParseError> {
     if names <= MAX_NAMES {
         return Ok(());
@@ -392,14 +391,14 @@ pub(super) fn check_name_count(names: usize, line: usize) -> Result<(), ParseErr
     Err(ParseError { line, expected, reason: "this is one more".to_string() })
 }
 
-/// A line that is not what it should be.
+/// A line that cannot be read.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ParseError {
-    /// The line's number, from 1; 0 where it is a matter of the whole file.
+    /// The line number, from 1; 0 if the error concerns the whole file.
     pub line: usize,
-    /// What should stand there.
+    /// What was expected.
     pub expected: &'static str,
-    /// What is wrong with what stands there.
+    /// What was found instead.
     pub reason: String,
 }
 

@@ -1,4 +1,4 @@
-//! One event, from each of the notations.
+//! Parses one event from each of the notations.
 
 use crate::formats::ParseError;
 use crate::formats::display_value;
@@ -10,12 +10,12 @@ pub(super) struct Event<'a> {
     pub(super) line: usize,
     pub(super) process: Edn<'a>,
     pub(super) kind: EventKind,
-    /// `None`: not told, of what did not return well.
+    /// May be `None` if the event is not `:ok`.
     pub(super) function: Option<Function>,
     pub(super) key: Edn<'a>,
-    /// `None`: not told.
+    /// `None` if not stated.
     pub(super) value: Option<Edn<'a>>,
-    /// Why it failed, where that is told.
+    /// The reason of a failure, if stated.
     error: Option<Edn<'a>>,
 }
 
@@ -27,7 +27,7 @@ pub(super) enum EventKind {
     Info,
 }
 
-/// What is asked, by its `:f`.
+/// The function of an operation, its `:f`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Function {
     Read,
@@ -72,13 +72,13 @@ impl Function {
         FUNCTIONS.iter().find(|(_, function)| *function == self).map_or("", |&(name, _)| name)
     }
 
-    /// Whether its return tells something else than its call.
+    /// Whether the value of its return is a result rather than the value of its call.
     pub(super) fn has_result(self) -> bool {
         matches!(self, Function::Read | Function::Get | Function::Dequeue | Function::Drain)
     }
 }
 
-/// What there is of an event, as it was written.
+/// The parts of an event as they are written.
 #[derive(Default)]
 struct RawEvent<'a> {
     process: Option<Edn<'a>>,
@@ -106,12 +106,12 @@ fn parse_map<'a>(
     map: Result<Edn<'a>, String>,
     expected: &'static str,
 ) -> Result<Option<Event<'a>>, ParseError> {
-    let wrong = |reason: String| ParseError { line, expected, reason };
-    let map = match map.map_err(wrong)? {
+    let error = |reason: String| ParseError { line, expected, reason };
+    let map = match map.map_err(error)? {
         Edn::Tagged(tagged) => tagged.1,
         map => map,
     };
-    let Edn::Map(pairs) = map else { return Err(wrong(format!("it is {}", display_value(map)))) };
+    let Edn::Map(pairs) = map else { return Err(error(format!("it is {}", display_value(map)))) };
     let mut parts = RawEvent::default();
     for (key, value) in pairs {
         let Edn::Keyword(key) = key else { continue };
@@ -144,7 +144,7 @@ pub(in crate::formats) fn is_columns(line: &str) -> bool {
 }
 
 fn begins_with_type(text: &str) -> bool {
-    let word = text.split(|letter: char| letter.is_whitespace() || letter == ',').next();
+    let word = text.split(|character: char| character.is_whitespace() || character == ',').next();
     matches!(word, Some(":invoke" | ":ok" | ":fail" | ":info"))
 }
 
@@ -158,42 +158,42 @@ pub(super) fn parse_log(text: &str) -> impl Iterator<Item = Result<Option<Event<
     })
 }
 
-/// What the logger of operations says in a line.
+/// The message of a log line, if the logger of operations may have written it.
 fn log_message(line: &str) -> Option<&str> {
-    let said = match line.split_once("jepsen.util") {
-        Some((_, said)) => said,
-        // Another logger may say the same.
-        None => return line.split_once(" - ").map(|(_, said)| said),
+    let message = match line.split_once("jepsen.util") {
+        Some((_, message)) => message,
+        // Other loggers may write events too.
+        None => return line.split_once(" - ").map(|(_, message)| message),
     };
-    let said = said.strip_prefix(':').unwrap_or(said);
-    if !said.starts_with(char::is_whitespace) {
+    let message = message.strip_prefix(':').unwrap_or(message);
+    if !message.starts_with(char::is_whitespace) {
         return None;
     }
-    let said = said.trim_start();
-    Some(said.strip_prefix("- ").unwrap_or(said))
+    let message = message.trim_start();
+    Some(message.strip_prefix("- ").unwrap_or(message))
 }
 
-/// An event in columns: process, type, function, value, and perhaps an error.
+/// Parses an event in columns: process, type, function, value, and possibly an error.
 fn parse_row<'a>(
     line: usize,
     text: &'a str,
     expected: &'static str,
 ) -> Result<Option<Event<'a>>, ParseError> {
-    let wrong = |reason: String| ParseError { line, expected, reason };
+    let error = |reason: String| ParseError { line, expected, reason };
     let mut reader = EdnReader::new(text);
     let mut next = || match reader.rest() {
-        Ok("") => Err(wrong("a process, a type, a function and a value are needed".into())),
-        Ok(_) => reader.value().map_err(|error| wrong(error.reason)),
-        Err(error) => Err(wrong(error.reason)),
+        Ok("") => Err(error("a process, a type, a function and a value are needed".into())),
+        Ok(_) => reader.value().map_err(|cause| error(cause.reason)),
+        Err(cause) => Err(error(cause.reason)),
     };
     let process = next()?;
-    // What a nemesis does is printed however it can be.
+    // A nemesis may print anything.
     if is_nemesis(&process) {
         return Ok(None);
     }
     let (kind, function, value) = (next()?, next()?, next()?);
-    // What an error is need not be EDN.
-    let error = match reader.rest() {
+    // An error need not be EDN.
+    let failure = match reader.rest() {
         Ok("") => None,
         Ok(rest) => Some(reader.value().unwrap_or_else(|_| Edn::Symbol(rest.into()))),
         Err(_) => Some(Edn::Symbol("unreadable".into())),
@@ -204,17 +204,17 @@ fn parse_row<'a>(
         function: Some(function),
         key: None,
         value: Some(value),
-        error,
+        error: failure,
     };
     Event::new(line, parts, expected)
 }
 
-/// Whether a process breaks things and asks nothing.
+/// Whether the process is a nemesis, which injects faults and is not a client.
 fn is_nemesis(process: &Edn<'_>) -> bool {
     matches!(process, Edn::Keyword(name) | Edn::Text(name) | Edn::Symbol(name) if name == "nemesis" || name == ":nemesis")
 }
 
-/// A keyword, or the text that stands for one in JSON.
+/// The name of a keyword, or of the text that stands for it in JSON.
 fn keyword_name<'e>(value: &'e Edn<'_>) -> Option<&'e str> {
     match value {
         Edn::Keyword(word) => Some(word),
@@ -224,34 +224,34 @@ fn keyword_name<'e>(value: &'e Edn<'_>) -> Option<&'e str> {
 }
 
 impl<'a> Event<'a> {
-    /// `None` where it concerns no client.
+    /// `None` if the event is not that of a client.
     fn new(
         line: usize,
         parts: RawEvent<'a>,
         expected: &'static str,
     ) -> Result<Option<Event<'a>>, ParseError> {
-        let wrong = |reason: &str| ParseError { line, expected, reason: reason.to_string() };
-        let RawEvent { process, kind, function, key, value, error } = parts;
-        let process = process.ok_or_else(|| wrong(":process is missing"))?;
+        let error = |reason: &str| ParseError { line, expected, reason: reason.to_string() };
+        let RawEvent { process, kind, function, key, value, error: failure } = parts;
+        let process = process.ok_or_else(|| error(":process is missing"))?;
         if is_nemesis(&process) {
             return Ok(None);
         }
         if process == Edn::Nil {
-            return Err(wrong("the process is nil"));
+            return Err(error("the process is nil"));
         }
-        let kind = kind.ok_or_else(|| wrong(":type is missing"))?;
+        let kind = kind.ok_or_else(|| error(":type is missing"))?;
         let kind = match keyword_name(&kind) {
             Some("invoke") => EventKind::Invoke,
             Some("ok") => EventKind::Ok,
             Some("fail") => EventKind::Fail,
             Some("info") => EventKind::Info,
-            _ => return Err(wrong("the type is none of :invoke, :ok, :fail, :info")),
+            _ => return Err(error("the type is none of :invoke, :ok, :fail, :info")),
         };
-        // A process with a name that only reports something is no client.
+        // A named process that only reports something is not a client.
         let may_report = kind == EventKind::Info && !matches!(process, Edn::Number(_));
-        let function = function.ok_or_else(|| wrong(":f is missing"))?;
-        let Some(name) = keyword_name(&function) else { return Err(wrong("the function is no keyword")) };
-        let (key, error) = (key.unwrap_or(Edn::Nil), error.filter(|error| *error != Edn::Nil));
+        let function = function.ok_or_else(|| error(":f is missing"))?;
+        let Some(name) = keyword_name(&function) else { return Err(error("the function is no keyword")) };
+        let (key, failure) = (key.unwrap_or(Edn::Nil), failure.filter(|failure| *failure != Edn::Nil));
         let known = FUNCTIONS.iter().find(|(known, _)| *known == name).map(|&(_, function)| function);
         let operations = value.as_ref().and_then(micro_operations);
         let (function, key, value) = match (name, known, operations) {
@@ -262,49 +262,49 @@ impl<'a> Event<'a> {
                         let function = operation.pop().and_then(|name| micro_function(&name));
                         (function, key, value)
                     }
-                    _ => return Err(wrong("the micro-operation is no vector")),
+                    _ => return Err(error("the micro-operation is no vector")),
                 },
-                _ => return Err(wrong("the transaction is no vector")),
+                _ => return Err(error("the transaction is no vector")),
             },
             ("txn", ..) if kind == EventKind::Fail || kind == EventKind::Info => {
-                // It need not say again what was asked.
+                // The return need not repeat the transaction.
                 (None, key, None)
             }
             ("txn" | "read" | "write", _, Some(count)) => {
                 let reason =
-                    format!("it is :{name} with {count} micro-operations; transactions are not judged");
+                    format!("it is :{name} with {count} micro-operations; transactions are not checked");
                 return Err(ParseError { line, expected: "a transaction of one micro-operation", reason });
             }
             ("txn", ..) => {
-                let reason = "it is :txn with something else; transactions are not judged".to_string();
+                let reason = "it is :txn with something else; transactions are not checked".to_string();
                 return Err(ParseError { line, expected: "a transaction of one micro-operation", reason });
             }
             (_, Some(function), _) => (Some(function), key, value),
             (_, None, _) if may_report => return Ok(None),
             (name, None, _) => {
-                let reason = format!("it is :{}, which is not judged", display_value(name));
+                let reason = format!("it is :{}, which is not supported", display_value(name));
                 let expected = "an operation of a register, list, set, counter, queue or mutex as `:f`";
                 return Err(ParseError { line, expected, reason });
             }
         };
-        Ok(Some(Event { line, process, kind, function, key, value, error }))
+        Ok(Some(Event { line, process, kind, function, key, value, error: failure }))
     }
 
-    /// Whether it cannot be the return of this call, for it repeats another value. What a read returns is its own
-    /// business, and what does not return well may tell the reason in the place of the value.
-    pub(super) fn contradicts(&self, function: Function, asked: &Edn<'_>) -> bool {
+    /// Whether it cannot be the return of this call because it repeats another value. Results may differ from the
+    /// call, and an event that is not `:ok` may state the reason instead of the value.
+    pub(super) fn contradicts(&self, function: Function, called: &Edn<'_>) -> bool {
         if function.has_result() || matches!(function, Function::Acquire | Function::Release) {
             return false;
         }
-        let Some(told) = &self.value else { return false };
+        let Some(value) = &self.value else { return false };
         let is_repeated = match self.kind {
             EventKind::Ok => true,
-            _ => std::mem::discriminant(told) == std::mem::discriminant(asked),
+            _ => std::mem::discriminant(value) == std::mem::discriminant(called),
         };
-        is_repeated && told != asked
+        is_repeated && value != called
     }
 
-    /// Whether a compare-and-set that failed may not have found what it expected: no other reason is given.
+    /// Whether a failed compare-and-set may have found another value: no other reason is stated.
     pub(super) fn may_be_mismatch(&self) -> bool {
         let reason = match &self.error {
             Some(Edn::Vector(reasons)) => reasons.first(),
@@ -313,16 +313,16 @@ impl<'a> Event<'a> {
         matches!(self.value, Some(Edn::Vector(_)))
             && match reason {
                 None => self.error.is_none(),
-                Some(reason) => keyword_name(reason).is_some_and(|word| MISMATCHES.contains(&word)),
+                Some(reason) => keyword_name(reason).is_some_and(|word| MISMATCH_ERRORS.contains(&word)),
             }
     }
 }
 
-/// The errors of a compare-and-set that found something else than it expected.
-const MISMATCHES: [&str; 5] =
+/// Errors of a compare-and-set that found another value than expected.
+const MISMATCH_ERRORS: [&str; 5] =
     ["did-not-succeed", "precondition-failed", "cas-failed", "compare-failed", "value-mismatch"];
 
-/// How many micro-operations a value consists of; `None` where it is no transaction.
+/// The number of micro-operations in a value; `None` if it is not a transaction.
 fn micro_operations(value: &Edn<'_>) -> Option<usize> {
     let Edn::Vector(operations) = value else { return None };
     let is_one = |operation: &Edn<'_>| matches!(operation, Edn::Vector(parts) if parts.len() == 3 && micro_function(&parts[0]).is_some());

@@ -1,4 +1,4 @@
-//! What the keys of a history are, and what its operations mean to them.
+//! Interprets the operations of a history: which objects the keys are, and what the operations do to them.
 
 use super::event::Function;
 use super::{Completion, JepsenOperation};
@@ -12,11 +12,11 @@ use crate::formats::{FailedCas, ParseError, ParsedHistory, ReadOptions};
 use crate::linearizability::{Action, Call, Content, Object, Operation, Response};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Numbers values. Small numbers stay what they are; whatever is written otherwise gets a number that none of them has.
+/// Assigns numbers to values. Small numbers keep theirs; any other value gets a number that no small number has.
 #[derive(Default)]
 struct EdnValueNumbers<'a>(BTreeMap<Edn<'a>, u64>);
 
-/// The numbers of other values begin here, behind the small ones.
+/// Other values get numbers from here.
 const FIRST_OTHER_VALUE: u64 = 1 << 62;
 
 impl<'a> EdnValueNumbers<'a> {
@@ -40,21 +40,24 @@ impl<'a> EdnValueNumbers<'a> {
     }
 }
 
-/// What the keys are.
+/// Which objects the keys are.
 enum KeyObjects<'a> {
-    /// All of them this; lists written as texts or not.
+    /// All keys are this object; whether lists are written as texts.
     All(Object, bool),
-    /// These are lists, and the others registers.
+    /// These keys are lists, all others registers.
     ListKeys(BTreeSet<Edn<'a>>),
 }
 
 impl<'a> KeyObjects<'a> {
-    fn infer(asked: &[JepsenOperation<'a>], given: Option<Object>) -> KeyObjects<'a> {
+    fn infer(operations: &[JepsenOperation<'a>], given: Option<Object>) -> KeyObjects<'a> {
         use Function as F;
-        let has = |wanted: &[Function]| asked.iter().any(|asked| wanted.contains(&asked.function));
+        let has =
+            |wanted: &[Function]| operations.iter().any(|operation| wanted.contains(&operation.function));
         let is_text = || {
-            let mut pieces =
-                asked.iter().filter(|asked| matches!(asked.function, F::Put | F::Append)).peekable();
+            let mut pieces = operations
+                .iter()
+                .filter(|operation| matches!(operation.function, F::Put | F::Append))
+                .peekable();
             let has_pieces = pieces.peek().is_some();
             has(&[F::Get, F::Put])
                 && (has(&[F::Append]) || has_pieces && pieces.all(|piece| is_text_piece(&piece.value)))
@@ -71,18 +74,18 @@ impl<'a> KeyObjects<'a> {
         } else if has(&[F::Increment, F::Decrement]) {
             KeyObjects::All(Object::Counter, false)
         } else if has(&[F::Add, F::Remove]) {
-            let reads_a_number = asked.iter().any(|asked| {
-                asked.function == F::Read
-                    && matches!(asked.completion, Completion::Done { .. })
-                    && matches!(asked.value, Edn::Number(_))
+            let reads_a_number = operations.iter().any(|operation| {
+                operation.function == F::Read
+                    && matches!(operation.completion, Completion::Done { .. })
+                    && matches!(operation.value, Edn::Number(_))
             });
             let is_counter = reads_a_number && !has(&[F::Remove]);
             KeyObjects::All(if is_counter { Object::Counter } else { Object::Set }, false)
         } else if is_text() {
             KeyObjects::All(Object::List, true)
         } else {
-            let appended = asked.iter().filter(|asked| asked.function == F::Append);
-            KeyObjects::ListKeys(appended.map(|asked| asked.key.clone()).collect())
+            let appended = operations.iter().filter(|operation| operation.function == F::Append);
+            KeyObjects::ListKeys(appended.map(|operation| operation.key.clone()).collect())
         }
     }
 
@@ -104,33 +107,33 @@ fn is_text_piece(value: &Edn<'_>) -> bool {
     matches!(value, Edn::Text(text) if text.ends_with('y') && text.matches('y').count() == 1)
 }
 
-/// Makes calls of what was asked.
+/// Builds the calls of a history from its operations.
 pub(super) fn build_history<'a>(
-    mut asked: Vec<JepsenOperation<'a>>,
+    mut operations: Vec<JepsenOperation<'a>>,
     processes: Vec<Edn<'a>>,
-    reading: &'a ReadOptions,
+    options: &'a ReadOptions,
 ) -> Result<ParsedHistory, ParseError> {
-    if !asked.is_empty() && asked.iter().all(JepsenOperation::is_keyed_pair) {
-        for asked in &mut asked {
-            if let Edn::Vector(pair) = std::mem::replace(&mut asked.value, Edn::Nil)
+    if !operations.is_empty() && operations.iter().all(JepsenOperation::is_keyed_pair) {
+        for operation in &mut operations {
+            if let Edn::Vector(pair) = std::mem::replace(&mut operation.value, Edn::Nil)
                 && let Ok([key, value]) = <[Edn<'_>; 2]>::try_from(pair)
             {
-                (asked.key, asked.value) = (key, value);
+                (operation.key, operation.value) = (key, value);
             }
         }
     }
-    let objects = KeyObjects::infer(&asked, reading.model);
-    let texts_are_numbers = asked.iter().all(|asked| matches!(asked.key, Edn::Text(_)));
-    let is_one_key = asked.iter().all(|asked| asked.key == Edn::Nil);
+    let objects = KeyObjects::infer(&operations, options.model);
+    let texts_are_numbers = operations.iter().all(|operation| matches!(operation.key, Edn::Text(_)));
+    let is_one_key = operations.iter().all(|operation| operation.key == Edn::Nil);
     let sessions = assign_sessions(&processes);
     let mut sequences = vec![0_u64; sessions.len()];
     let (mut keys, mut values) = (KeyNumbers::default(), EdnValueNumbers::default());
-    let mut recorded = ParsedHistory { lists_are_texts: objects.are_texts(), ..ParsedHistory::default() };
-    recorded.calls.reserve(asked.len().min(crate::formats::MAX_OPERATIONS));
-    recorded.lines.reserve(asked.len().min(crate::formats::MAX_OPERATIONS));
-    for asked in asked {
-        let line = asked.line as usize;
-        let number = match &asked.key {
+    let mut history = ParsedHistory { lists_are_texts: objects.are_texts(), ..ParsedHistory::default() };
+    history.calls.reserve(operations.len().min(crate::formats::MAX_OPERATIONS));
+    history.lines.reserve(operations.len().min(crate::formats::MAX_OPERATIONS));
+    for operation in operations {
+        let line = operation.line as usize;
+        let number = match &operation.key {
             Edn::Nil if is_one_key => Some(0),
             Edn::Number(number) => u64::try_from(*number).ok(),
             Edn::Text(text) if texts_are_numbers => {
@@ -138,64 +141,64 @@ pub(super) fn build_history<'a>(
             }
             _ => None,
         };
-        let object = objects.object(&asked.key);
-        let key = keys.number(number, || asked.key.to_string());
-        let JepsenOperation { process, called, function, value, completion: end, .. } = asked;
-        let meant = OperationContext { object, texts: objects.are_texts(), line, function }.interpret(
+        let object = objects.object(&operation.key);
+        let key = keys.number(number, || operation.key.to_string());
+        let JepsenOperation { process, called, function, value, completion, .. } = operation;
+        let actions = OperationContext { object, texts: objects.are_texts(), line, function }.interpret(
             value,
-            end,
+            completion,
             &mut values,
         )?;
         check_name_count(keys.len() + values.0.len(), line)?;
         let session = sessions[process as usize];
         let sequence = &mut sequences[process as usize];
-        for (action, response) in meant {
+        for (action, response) in actions {
             let operation = Operation { key, action };
             *sequence += 1;
             let id = RequestId { session, sequence: *sequence };
             let is_cas = matches!(action, Action::CompareAndSet { .. });
-            let returned = match end {
+            let returned = match completion {
                 Completion::Open | Completion::Unknown => None,
                 Completion::Done { at } => Some((u64::from(at), response)),
                 Completion::Failed { at, line, may_be_mismatch: true }
-                    if is_cas && reading.failed_cas == FailedCas::Mismatch =>
+                    if is_cas && options.failed_cas == FailedCas::Mismatch =>
                 {
-                    recorded.assumed_mismatches.insert(id, line as usize);
+                    history.assumed_mismatches.insert(id, line as usize);
                     Some((u64::from(at), Response::Mismatch(None)))
                 }
                 Completion::Failed { line: failed, .. } => {
                     *sequence -= 1;
                     if !action.is_read() {
-                        recorded.failed.push(FailedOperation { operation, lines: (line, failed as usize) });
+                        history.failed.push(FailedOperation { operation, lines: (line, failed as usize) });
                     }
                     continue;
                 }
             };
-            recorded.push(Call { id, operation, called: u64::from(called), returned }, line)?;
+            history.push(Call { id, operation, called: u64::from(called), returned }, line)?;
         }
     }
-    let first = match &reading.initial {
+    let initial = match &options.initial {
         None => None,
         Some(value) => Some(parse_initial(value, &mut values)?),
     };
-    recorded.names.keys = keys.names();
-    recorded.names.values =
+    history.names.keys = keys.names();
+    history.names.values =
         values.0.into_iter().map(|(value, number)| (number, display_value(value))).collect();
     for (session, process) in sessions.iter().zip(&processes) {
         if !matches!(process, Edn::Number(0..)) {
-            recorded.names.processes.insert(*session, display_value(process));
+            history.names.processes.insert(*session, display_value(process));
         }
     }
-    if let Some(first) = first {
-        recorded.set_initial(first)?;
+    if let Some(initial) = initial {
+        history.set_initial(initial)?;
     }
-    Ok(recorded)
+    Ok(history)
 }
 
-/// The value that is held first. A bare word is a text: quotes do not survive a shell.
-fn parse_initial<'a>(written: &'a str, values: &mut EdnValueNumbers<'a>) -> Result<InitialValue, ParseError> {
-    let value = edn::read(written).map_err(|reason| {
-        let reason = format!("{}: {reason}", display_value(written));
+/// Parses the initial value. A bare word is a text, since quotes do not survive a shell.
+fn parse_initial<'a>(text: &'a str, values: &mut EdnValueNumbers<'a>) -> Result<InitialValue, ParseError> {
+    let value = edn::read(text).map_err(|reason| {
+        let reason = format!("{}: {reason}", display_value(text));
         initial_error("a value as --initial", &reason)
     })?;
     Ok(match value {
@@ -206,7 +209,7 @@ fn parse_initial<'a>(written: &'a str, values: &mut EdnValueNumbers<'a>) -> Resu
     })
 }
 
-/// Numbers processes: those that are numbers keep them, and the others take the smallest that are free.
+/// The session numbers of processes: numeric processes keep their numbers, others take the smallest free ones.
 fn assign_sessions(processes: &[Edn<'_>]) -> Vec<u64> {
     let number = |process: &Edn<'_>| match process {
         Edn::Number(number) => u64::try_from(*number).ok(),
@@ -217,7 +220,7 @@ fn assign_sessions(processes: &[Edn<'_>]) -> Vec<u64> {
     processes.iter().map(|process| number(process).or_else(|| free.next()).unwrap_or(u64::MAX)).collect()
 }
 
-/// What one operation means.
+/// The context that gives an operation its meaning.
 struct OperationContext {
     object: Object,
     texts: bool,
@@ -230,22 +233,22 @@ impl OperationContext {
         Err(ParseError { line: self.line, expected, reason: format!("it is {}", display_value(value)) })
     }
 
-    /// The actions, each with what was answered to it where it was done.
+    /// The actions of the operation, each with its response if it is done.
     fn interpret<'a>(
         &self,
         value: Edn<'a>,
-        end: Completion,
+        completion: Completion,
         values: &mut EdnValueNumbers<'a>,
     ) -> Result<InterpretedActions, ParseError> {
         use Function as F;
-        if !matches!(end, Completion::Done { .. }) && self.function.has_result() {
+        if !matches!(completion, Completion::Done { .. }) && self.function.has_result() {
             let action = match (self.object, self.function) {
                 (Object::Register, F::Read | F::Get) => Action::Get,
                 (Object::List, F::Read | F::Get) => Action::List,
                 (Object::Set, F::Read) => Action::SetRead,
                 (Object::Counter, F::Read) => Action::CounterRead,
                 (Object::Queue, F::Dequeue) => Action::Dequeue,
-                (Object::Queue, F::Drain) if matches!(end, Completion::Failed { .. }) => {
+                (Object::Queue, F::Drain) if matches!(completion, Completion::Failed { .. }) => {
                     return Ok(InterpretedActions::Many(Vec::new()));
                 }
                 (Object::Queue, F::Drain) => {
@@ -283,7 +286,7 @@ impl OperationContext {
                 let mut elements = self.elements(value, values)?;
                 elements.sort_unstable();
                 if elements.windows(2).any(|pair| pair[0] == pair[1]) {
-                    let reason = "one element stands there twice".to_string();
+                    let reason = "one element occurs twice".to_string();
                     return Err(ParseError { line: self.line, expected: "a set as what was read", reason });
                 }
                 (Action::SetRead, Response::Set(elements))
@@ -323,7 +326,7 @@ impl OperationContext {
         Err(ParseError { line: self.line, expected, reason })
     }
 
-    /// The numbers of what a list, set or drain shows.
+    /// The numbers of the elements of a list, set or drain.
     fn elements<'a>(&self, value: Edn<'a>, values: &mut EdnValueNumbers<'a>) -> Result<Vec<u64>, ParseError> {
         match value {
             Edn::Nil => Ok(Vec::new()),
@@ -350,10 +353,10 @@ fn split_pieces<'a>(text: std::borrow::Cow<'a, str>, values: &mut EdnValueNumber
     }
 }
 
-/// What an operation is made of.
+/// The actions of one operation.
 enum InterpretedActions {
     One(Action, Response),
-    /// These values, each dequeued by itself.
+    /// A dequeue of each of these values.
     Many(Vec<u64>),
 }
 
