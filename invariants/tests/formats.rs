@@ -694,7 +694,7 @@ fn an_unsupported_history_is_rejected_with_its_cause() {
     let map = |f: &str, value: &str| format!("{{:process 0, :type :invoke, :f {f}, :value {value}}}\n");
     for (text, words) in [
         (map(":read", "nil") + &map(":transfer", "{:from 1}").replace("0", "1"), "line 2: "),
-        (map(":transfer", "{:from 1}"), "it is :transfer, which is not judged"),
+        (map(":transfer", "{:from 1}"), "it is :transfer, which is not supported"),
         (map(":txn", "[[:append 1 1] [:r 1 nil]]"), "it is :txn with 2 micro-operations"),
         (map(":txn", "nil"), "it is :txn with something else"),
         (map(":read", "[[:r 1 nil] [:r 2 nil]]"), "it is :read with 2 micro-operations"),
@@ -822,7 +822,7 @@ fn objects_of_jepsen_are_checked() {
     }
     let twice =
         read_history("0 :invoke :add 1\n0 :ok :add 1\n1 :invoke :read nil\n1 :ok :read [1 1]").unwrap_err();
-    assert!(twice.to_string().contains("one element stands there twice"), "{twice}");
+    assert!(twice.to_string().contains("one element occurs twice"), "{twice}");
     // A failed drain took nothing, and a failed transaction changed nothing, whether or not it repeats its
     // value.
     assert!(is_linearizable(
