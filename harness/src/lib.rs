@@ -2,7 +2,7 @@
 //!
 //! # What a run does
 //!
-//! [`plan::generate`] turns a seed into a [`plan::Plan`], and [`run`] executes the plan. The [`world::World`]
+//! [`plan::generate()`] turns a seed into a [`plan::Plan`], and [`run`] executes the plan. The [`world::World`]
 //! holds links, disks and clocks; each node runs a [`server::Server`]; clients call operations. One event
 //! happens at a time, in simulated time. A run has two phases:
 //!

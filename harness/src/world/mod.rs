@@ -9,6 +9,8 @@ mod event;
 mod node;
 mod observer;
 mod operator;
+#[cfg(test)]
+mod digest_tests;
 
 pub use clock::Clock;
 pub use disk::{Disk, FileName, SyncTicket};

@@ -5,7 +5,7 @@
 //! the message there: what happens to one message does not depend on those before it.
 
 use crate::plan::{NetworkConfig, Probability};
-use crate::rng::CounterRng;
+use crate::rng::{CounterRng, label};
 use invariants::Time;
 
 /// All directed links. Servers have the addresses from 0, clients follow. There are no links between clients,
@@ -85,10 +85,10 @@ impl Net {
         let link = |(from, to): (usize, usize)| {
             let draws = |label| CounterRng::new(seed, label, [name(from), name(to)]);
             Link {
-                fates: draws("link fate"),
-                delays: draws("link delay"),
-                tails: draws("link tail"),
-                overtakings: draws("link overtaking"),
+                fates: draws(label::LINK_FATE),
+                delays: draws(label::LINK_DELAY),
+                tails: draws(label::LINK_TAIL),
+                overtakings: draws(label::LINK_REORDERING),
                 sent: 0,
                 last: 0,
                 block_count: 0,

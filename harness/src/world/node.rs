@@ -4,7 +4,7 @@ use super::clock::Clock;
 use super::disk::{Disk, SyncTicket};
 use super::event::Event;
 use crate::plan::Plan;
-use crate::rng::{self, CounterRng, RngStream};
+use crate::rng::{self, CounterRng, RngStream, label};
 use invariants::{Configuration, Fact, Index, Node, RequestId, Term, Time};
 
 /// Due time of a timer that is not armed.
@@ -138,12 +138,12 @@ impl<M> NodeState<M> {
             syncs_started: 0,
             drift: 0,
             max_drift: plan.raft.lease_drift.map_or(i64::MAX, |drift| i64::from(drift.0)),
-            rng: rng::stream(seed, "node", [node, 0]),
-            sync_draws: CounterRng::new(seed, "disk sync", [node, 0]),
-            sync_tail_draws: CounterRng::new(seed, "disk tail", [node, 0]),
+            rng: rng::stream(seed, label::NODE, [node, 0]),
+            sync_draws: CounterRng::new(seed, label::DISK_SYNC, [node, 0]),
+            sync_tail_draws: CounterRng::new(seed, label::DISK_TAIL, [node, 0]),
             power_losses: 0,
             bit_rots: 0,
-            clock_draws: CounterRng::new(seed, "clock", [node, 0]),
+            clock_draws: CounterRng::new(seed, label::CLOCK, [node, 0]),
         }
     }
 
@@ -157,7 +157,7 @@ impl<M> NodeState<M> {
         self.fail_stop_reason = None;
         self.sync_failed = false;
         self.status = NodeStatus { vote: self.status.vote, ..NodeStatus::default() };
-        self.rng = rng::stream(seed, "node", [node, u64::from(self.incarnation)]);
+        self.rng = rng::stream(seed, label::NODE, [node, u64::from(self.incarnation)]);
         let shown = self.clock_draws.at(u64::from(self.incarnation)) >> 20;
         let wall = self.clock.wall(0);
         let first = || INITIAL_WALL_TIME + (shown % INITIAL_WALL_SPREAD) as i64;
@@ -175,13 +175,13 @@ impl<M> NodeState<M> {
     pub(crate) fn lose_power(&mut self, seed: u64, node: Node) {
         self.power_losses += 1;
         self.syncs_in_flight.clear();
-        self.disk.lose_power(&mut rng::stream(seed, "damage", [node, self.power_losses]));
+        self.disk.lose_power(&mut rng::stream(seed, label::DISK_DAMAGE, [node, self.power_losses]));
     }
 
     /// Flips a bit of what is synced. Returns whether there was one to flip.
     pub(crate) fn flip_synced_bit(&mut self, seed: u64, node: Node) -> bool {
         self.bit_rots += 1;
-        let flipped = self.disk.flip_synced_bit(&mut rng::stream(seed, "rot", [node, self.bit_rots]));
+        let flipped = self.disk.flip_synced_bit(&mut rng::stream(seed, label::DISK_BIT_ROT, [node, self.bit_rots]));
         self.corrupted |= flipped;
         flipped
     }

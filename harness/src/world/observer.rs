@@ -509,7 +509,7 @@ fn response_shows_write(response: &Response, action: Action) -> bool {
 
 /// A digest followed by one fact: its node, its number, and its fields.
 #[inline]
-fn fold_fact(digest: Digest, node: Node, fact: &Fact) -> Digest {
+pub(super) fn fold_fact(digest: Digest, node: Node, fact: &Fact) -> Digest {
     let head = |kind: u64| digest.then(node << 8 | kind);
     // A server may state any number.
     let voter = |vote: Option<Node>| vote.map_or(0, |node| node.wrapping_add(1));

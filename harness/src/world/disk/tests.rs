@@ -63,13 +63,13 @@ impl DiskModel {
     /// One write to a file.
     fn write(&mut self, name: FileName, number: u64, op: Op) {
         self.file(name, number);
-        let place = self.names()[name];
+        let file = self.names()[name];
         let whole = (0..self.files.len()).filter(|file| self.files[*file].writes.is_empty());
         let whole = whole.map(|file| (file, self.files[file].newest)).collect();
         let appends = matches!(op, Op::Append(..));
-        let untouched = self.files[place].push(number, op);
+        let untouched = self.files[file].push(number, op);
         if appends && untouched > 0 {
-            self.witnesses.push((number, place, whole));
+            self.witnesses.push((number, file, whole));
         }
     }
 
@@ -164,7 +164,7 @@ impl Op {
         }
     }
 
-    fn place(&self) -> usize {
+    fn offset(&self) -> usize {
         match self {
             Op::Append(at, _) => *at,
             Op::Cut(to) => *to,
@@ -182,8 +182,8 @@ impl FileModel {
     /// Returns how much of the file is durable and untouched by other writes.
     fn push(&mut self, number: u64, op: Op) -> usize {
         self.newest = number;
-        let places = self.writes.iter().map(|(_, op, _)| op.place());
-        let untouched = places.chain([self.durable.len()]).min().unwrap();
+        let offsets = self.writes.iter().map(|(_, op, _)| op.offset());
+        let untouched = offsets.chain([self.durable.len()]).min().unwrap();
         self.writes.push((number, op, untouched));
         untouched
     }
@@ -220,25 +220,27 @@ impl FileModel {
                     last.apply(&mut file);
                     file == left
                 }
-                Op::Append(at, bytes) => (0..=bytes.len()).any(|kept| torn(&file, *at, bytes, kept, left)),
+                Op::Append(at, bytes) => {
+                    (0..=bytes.len()).any(|survived| torn(&file, *at, bytes, survived, left))
+                }
             }
         })
     }
 }
 
-/// Whether `left` is `file` with the first `kept` of these bytes at `at`, followed by nothing or by garbage
+/// Whether `left` is `file` with the first `survived` of these bytes at `at`, followed by nothing or by garbage
 /// up to the end of a sector.
-fn torn(file: &[u8], at: usize, bytes: &[u8], kept: usize, left: &[u8]) -> bool {
+fn torn(file: &[u8], at: usize, bytes: &[u8], survived: usize, left: &[u8]) -> bool {
     let mut clean = file.to_vec();
-    Op::Append(at, bytes[..kept].to_vec()).apply(&mut clean);
-    let end = (at + bytes.len()).min((at + kept) / 512 * 512 + 512);
+    Op::Append(at, bytes[..survived].to_vec()).apply(&mut clean);
+    let end = (at + bytes.len()).min((at + survived) / 512 * 512 + 512);
     let mut garbage = file.to_vec();
-    Op::Append(at, [&bytes[..kept], &vec![0; end - at - kept]].concat()).apply(&mut garbage);
-    let sector = (at + kept).is_multiple_of(512) || kept == 0;
+    Op::Append(at, [&bytes[..survived], &vec![0; end - at - survived]].concat()).apply(&mut garbage);
+    let sector = (at + survived).is_multiple_of(512) || survived == 0;
     clean == left
         || sector
             && garbage.len() == left.len()
-            && garbage[..at + kept] == left[..at + kept]
+            && garbage[..at + survived] == left[..at + survived]
             && garbage[end..] == left[end..]
 }
 
@@ -252,7 +254,7 @@ enum Step {
     BeginSync,
     EndSync(usize),
     LosePower,
-    Rot,
+    FlipBit,
     Wipe,
 }
 
@@ -271,7 +273,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => Just(Step::BeginSync),
         4 => (0..4_usize).prop_map(Step::EndSync),
         2 => Just(Step::LosePower),
-        1 => Just(Step::Rot),
+        1 => Just(Step::FlipBit),
         1 => Just(Step::Wipe),
     ]
 }
@@ -284,7 +286,7 @@ proptest! {
         let (mut number, mut durable) = (0, 0);
         let mut syncs: Vec<(SyncTicket, Option<u64>)> = Vec::new();
         let mut facts: Vec<(u64, Fact)> = Vec::new();
-        for (number_of_step, step) in steps.into_iter().enumerate() {
+        for (step_number, step) in steps.into_iter().enumerate() {
             match step {
                 // The model tries all subsets: limit their number.
                 Step::Append(file, _) | Step::Cut(file, _)
@@ -313,14 +315,14 @@ proptest! {
                     model.rename(number, FILES[file], None);
                 }
                 Step::Attach => {
-                    let fact = Fact::Committed { index: number_of_step as u64 };
+                    let fact = Fact::Committed { index: step_number as u64 };
                     disk.attach(fact.clone());
                     facts.push((number, fact));
                 }
                 Step::BeginSync => syncs.push((disk.begin_sync(), Some(number))),
                 Step::EndSync(_) if syncs.is_empty() => {}
-                Step::EndSync(place) => {
-                    let (ticket, covers) = syncs.remove(place % syncs.len());
+                Step::EndSync(index) => {
+                    let (ticket, covers) = syncs.remove(index % syncs.len());
                     let mut stated = Vec::new();
                     disk.end_sync(ticket, |fact| stated.push(fact));
                     let mut should = Vec::new();
@@ -347,24 +349,24 @@ proptest! {
                     syncs.iter_mut().for_each(|sync| sync.1 = None);
                     facts.clear();
                 }
-                Step::Rot => {
-                    let struck = disk.flip_synced_bit(&mut rng);
+                Step::FlipBit => {
+                    let was_flipped = disk.flip_synced_bit(&mut rng);
                     let mut flipped = 0;
-                    let mut can = false;
+                    let mut can_flip = false;
                     for name in FILES {
                         let Some(file) = model.names().get(name).copied() else { continue };
-                        can |= model.files[file].guarded() > 0;
-                        for (place, byte) in model.cache(name).into_iter().enumerate() {
-                            let bits = byte ^ disk.read(name)[place];
+                        can_flip |= model.files[file].guarded() > 0;
+                        for (offset, byte) in model.cache(name).into_iter().enumerate() {
+                            let bits = byte ^ disk.read(name)[offset];
                             if bits != 0 {
-                                prop_assert!(place < model.files[file].guarded());
-                                model.files[file].durable[place] ^= bits;
+                                prop_assert!(offset < model.files[file].guarded());
+                                model.files[file].durable[offset] ^= bits;
                             }
                             flipped += bits.count_ones();
                         }
                     }
-                    prop_assert_eq!(flipped, u32::from(struck));
-                    prop_assert_eq!(struck, can);
+                    prop_assert_eq!(flipped, u32::from(was_flipped));
+                    prop_assert_eq!(was_flipped, can_flip);
                 }
             }
             for name in FILES {
@@ -497,15 +499,15 @@ fn synced_rename_survives_and_the_replaced_file_is_gone() {
 }
 
 /// The files in which bits can flip, found in many tries.
-fn struck(disk: &Disk) -> BTreeSet<FileName> {
-    let mut struck = BTreeSet::new();
+fn files_with_flips(disk: &Disk) -> BTreeSet<FileName> {
+    let mut files = BTreeSet::new();
     for seed in 0..100 {
         let mut flipped = disk.clone();
         if flipped.flip_synced_bit(&mut stream(seed, "rot", [0; 2])) {
-            struck.extend(FILES.into_iter().filter(|file| flipped.read(file) != disk.read(file)));
+            files.extend(FILES.into_iter().filter(|file| flipped.read(file) != disk.read(file)));
         }
     }
-    struck
+    files
 }
 
 #[test]
@@ -517,17 +519,17 @@ fn bits_flip_in_each_guarded_file_however_short() {
     };
     disk.append("state", |bytes| bytes.push(1));
     disk.append("log", |bytes| bytes.extend([2; 1_000]));
-    assert_eq!(struck(&disk), BTreeSet::new());
+    assert_eq!(files_with_flips(&disk), BTreeSet::new());
     synced(&mut disk);
-    assert_eq!(struck(&disk), BTreeSet::new(), "nothing was written after the sync");
+    assert_eq!(files_with_flips(&disk), BTreeSet::new(), "nothing was written after the sync");
     // An append to a new file guards nothing: that file may never be read.
     disk.append("new", |bytes| bytes.extend([3; 10]));
     synced(&mut disk);
-    assert_eq!(struck(&disk), BTreeSet::new());
+    assert_eq!(files_with_flips(&disk), BTreeSet::new());
     disk.append("log", |bytes| bytes.extend([4; 1_000]));
-    assert_eq!(struck(&disk), BTreeSet::new(), "a write that is not durable guards nothing");
+    assert_eq!(files_with_flips(&disk), BTreeSet::new(), "a write that is not durable guards nothing");
     synced(&mut disk);
-    assert_eq!(struck(&disk), BTreeSet::from(["log", "new", "state"]));
+    assert_eq!(files_with_flips(&disk), BTreeSet::from(["log", "new", "state"]));
     // Nothing guards the newest batch of the log itself.
     for seed in 0..200 {
         let mut flipped = disk.clone();
@@ -538,5 +540,5 @@ fn bits_flip_in_each_guarded_file_however_short() {
     disk.truncate("state", 0);
     disk.append("state", |bytes| bytes.push(5));
     synced(&mut disk);
-    assert_eq!(struck(&disk), BTreeSet::from(["log", "new"]));
+    assert_eq!(files_with_flips(&disk), BTreeSet::from(["log", "new"]));
 }

@@ -125,7 +125,7 @@ impl Fixture {
             Step::Switch if self.wal.is_rewrite_durable() => self.switch(),
             Step::Switch => {}
             Step::BeginSync => self.begin_sync(),
-            Step::EndSync(place) if !self.syncs.is_empty() => self.end_sync(place % self.syncs.len()),
+            Step::EndSync(index) if !self.syncs.is_empty() => self.end_sync(index % self.syncs.len()),
             Step::EndSync(_) => {}
             Step::Crash => {
                 let log = self.log.clone();
@@ -227,8 +227,8 @@ impl Fixture {
         self.syncs.push(Sync { ticket, mark, incarnation, switches, records });
     }
 
-    fn end_sync(&mut self, place: usize) {
-        let sync = self.syncs.remove(place);
+    fn end_sync(&mut self, index: usize) {
+        let sync = self.syncs.remove(index);
         self.disk.end_sync(sync.ticket, |_| {});
         if sync.switches == self.switches {
             self.log.synced = self.log.synced.max(sync.records);
@@ -353,7 +353,7 @@ proptest! {
     fn flipped_bit_is_damage_or_ends_the_log(
         seed in any::<u64>(),
         steps in prop::collection::vec(step(), 0..40),
-        place in any::<prop::sample::Index>(),
+        offset in any::<prop::sample::Index>(),
         bit in 0..8_u8,
     ) {
         let mut fixture = Fixture::new(seed);
@@ -364,16 +364,16 @@ proptest! {
         if bytes.is_empty() {
             return Ok(());
         }
-        let place = place.index(bytes.len());
-        bytes[place] ^= 1_u8 << bit;
+        let offset = offset.index(bytes.len());
+        bytes[offset] ^= 1_u8 << bit;
         let log = &fixture.log;
-        let in_head = (place as u64) < log.head;
-        let hit = log.records.partition_point(|(start, _)| *start <= place as u64);
+        let in_head = (offset as u64) < log.head;
+        let hit = log.records.partition_point(|(start, _)| *start <= offset as u64);
         let (hit, start) = if in_head { (0, 0) } else { (hit - 1, log.records[hit - 1].0) };
         let later = if in_head { hit } else { hit + 1 };
         let covered = log.records[later..].iter().any(|(_, durable)| *durable > start);
         // A bad head is damage, unless its number was hit.
-        let noticed = covered || in_head && !(16..24).contains(&place);
+        let noticed = covered || in_head && !(16..24).contains(&offset);
         let mut disk = Disk::new();
         disk.append(FILE, |file| file.extend_from_slice(&bytes));
         match Wal::open(&mut disk, &mut fixture.rng) {

@@ -1,0 +1,115 @@
+//! Pins the numbers of facts, events and fault kinds. They are part of every digest, so they never change.
+
+use super::EventKind;
+use super::observer::fold_fact;
+use crate::plan::FaultKind;
+use invariants::{
+    ConfChange, ConfChangeOp, ConfChangeResponse, Configuration, Digest, Fact, LogId, RequestId,
+};
+
+#[test]
+fn facts_keep_their_numbers_and_fields_in_the_digest() {
+    let (base, last) = (LogId { index: 11, term: 12 }, LogId { index: 13, term: 14 });
+    let request = RequestId { session: 15, sequence: 16 };
+    let (entry, state) = (Digest(17), Digest(18));
+    let configuration = Box::new(Configuration {
+        voters: vec![1, 2],
+        joint: vec![3],
+        learners: vec![],
+        digest: Some(Digest(19)),
+    });
+    let configuration_words = [19, 2, 1, 2, 1, 3, 0];
+    let with_configuration = |words: &[u64]| [words, &configuration_words].concat();
+    let steps = vec![ConfChangeOp::Voter(7), ConfChangeOp::Learner(8), ConfChangeOp::Remove(9)];
+    let (term, index, applied) = (20, 21, 22);
+    // In the order of their numbers, from 1.
+    let facts: Vec<(Fact, Vec<u64>)> = vec![
+        (Fact::Started { term, vote: Some(2), base, last, digest: state }, vec![20, 3, 11, 12, 13, 14, 18]),
+        (Fact::TermChanged { term }, vec![20]),
+        (Fact::Appended { index, term, entry }, vec![21, 20, 17]),
+        (Fact::Truncated { after: index }, vec![21]),
+        (Fact::Leads { term }, vec![20]),
+        (Fact::SteppedDown { term }, vec![20]),
+        (Fact::Committed { index }, vec![21]),
+        (
+            Fact::Applied { index, entry, state, request: Some(request), effect: true },
+            vec![21, 17, 18, 1, 15, 16],
+        ),
+        (Fact::Configured { index, configuration: configuration.clone() }, with_configuration(&[21])),
+        (Fact::Voted { term, candidate: 2 }, vec![20, 2]),
+        (Fact::Campaigned { term }, vec![20]),
+        (Fact::Acknowledged { term, index }, vec![20, 21]),
+        (Fact::ReadServed { read: request, applied }, vec![15, 16, 22]),
+        (Fact::Saved { term, vote: None, after: Some(index) }, vec![20, 0, 22]),
+        (Fact::SavedEntry { index, term, entry }, vec![21, 20, 17]),
+        (Fact::SavedRecovered, vec![]),
+        (Fact::Crashed, vec![]),
+        (Fact::PowerLost, vec![]),
+        (Fact::Restarted, vec![]),
+        (Fact::Wiped, vec![]),
+        (Fact::WriteAcknowledged { index, write: request }, vec![21, 15, 16]),
+        (Fact::ReadAsked { read: request }, vec![15, 16]),
+        (
+            Fact::SnapshotTaken { last, state, configuration: configuration.clone() },
+            with_configuration(&[13, 14, 18]),
+        ),
+        (Fact::SnapshotInstalled { last, configuration }, with_configuration(&[13, 14])),
+        (Fact::Restored { index, state }, vec![21, 18]),
+        (Fact::SavedSnapshot { base, last }, vec![11, 12, 13, 14]),
+        (Fact::Quiet, vec![]),
+        (Fact::Founded { voters: vec![1, 2] }, vec![2, 1, 2]),
+        (
+            Fact::ChangeRequested { request: 23, change: Box::new(ConfChange::Joint(steps)) },
+            vec![23, 2, 1, 7, 2, 8, 3, 9],
+        ),
+        (Fact::ChangeAnswered { request: 23, answer: ConfChangeResponse::Unknown }, vec![23, 2]),
+    ];
+    let node = 5;
+    for (number, (fact, fields)) in (1..).zip(facts) {
+        let words = [node << 8 | number].into_iter().chain(fields);
+        let expected = words.fold(Digest::EMPTY, Digest::then);
+        assert_eq!(fold_fact(Digest::EMPTY, node, &fact), expected, "{fact:?} must keep number {number}");
+    }
+}
+
+#[test]
+fn event_kinds_keep_their_numbers_in_the_digest() {
+    let kinds = [
+        EventKind::Message,
+        EventKind::Request,
+        EventKind::Reply,
+        EventKind::Timer,
+        EventKind::SyncDone,
+        EventKind::SyncReport,
+        EventKind::ClientTimer,
+        EventKind::Fault,
+        EventKind::FaultEnd,
+        EventKind::SyncFailed,
+    ];
+    assert_eq!(kinds.map(|kind| kind as u64), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+}
+
+#[test]
+fn fault_kinds_keep_their_numbers_in_the_digest() {
+    let names = FaultKind::ALL.map(|(name, _)| name);
+    let numbered = [
+        "crash",
+        "power-loss",
+        "pause",
+        "one-way-partition",
+        "partition",
+        "degraded-network",
+        "slow-disk",
+        "stalled-disk",
+        "clock-rate",
+        "clock-jump",
+        "wall-jump",
+        "bit-rot",
+        "transfer",
+        "change",
+        "leave",
+        "disk-error",
+        "wipe",
+    ];
+    assert_eq!(names, numbered, "the index of a kind is part of the digest: add new kinds at the end");
+}
