@@ -73,7 +73,7 @@ impl ListStream {
     pub(super) fn record_failure(&mut self, element: u64) -> Result<(), StreamFailure> {
         match self.pending.remove(&element) {
             Some(_) => Ok(()),
-            None => Err(StreamFailure::Violation(format!("{element} was seen"))),
+            None => Err(StreamFailure::Violation(format!("a read shows {element}"))),
         }
     }
 

@@ -53,7 +53,7 @@ impl RegisterStream {
     /// The mutation never takes effect.
     pub(super) fn record_failure(&mut self, content: Content) -> Result<(), StreamFailure> {
         if !self.is_pending(content) {
-            return Err(StreamFailure::Violation(format!("{content} was seen")));
+            return Err(StreamFailure::Violation(format!("an operation observed {content}")));
         }
         self.contents.remove(content);
         Ok(())

@@ -34,7 +34,7 @@ struct ReadChain {
     root: u32,
     /// The longest read, as a call; [`NONE`]: no read.
     longest: u32,
-    /// The length of that read, and where the chain's entries begin in [`ListZoneChecker::seen`].
+    /// The length of that read, and where the chain's entries begin in [`ListZoneChecker::read_times`].
     length: u32,
     times: u32,
 }
@@ -54,7 +54,7 @@ pub(super) struct ListZoneChecker {
     chains: Vec<ReadChain>,
     /// By element: the chain that begins with it.
     roots: Vec<u32>,
-    seen: Vec<ReadTimes>,
+    read_times: Vec<ReadTimes>,
     layout: ZoneLayout,
 }
 
@@ -151,8 +151,8 @@ impl ListZoneChecker {
             chain.times = times;
             times += chain.length + 1;
         }
-        self.seen.clear();
-        self.seen.resize(times as usize, ReadTimes { first: Time::MAX, last: 0 });
+        self.read_times.clear();
+        self.read_times.resize(times as usize, ReadTimes { first: Time::MAX, last: 0 });
         for (number, call) in calls(history, key_calls, until) {
             let (returned, ListRole::Reads(elements)) = list_role(call, until) else { continue };
             let chain = self.chain_of(number, elements)?;
@@ -166,9 +166,9 @@ impl ListZoneChecker {
                     position.expect("a read no longer than the longest differs from it in some position"),
                 ));
             }
-            let seen = &mut self.seen[chain.times as usize + elements.len()];
-            seen.first = seen.first.min(returned);
-            seen.last = seen.last.max(call.called);
+            let times = &mut self.read_times[chain.times as usize + elements.len()];
+            times.first = times.first.min(returned);
+            times.last = times.last.max(call.called);
         }
         Ok(())
     }
@@ -186,7 +186,7 @@ impl ListZoneChecker {
                 last_call = last_call.max(last);
                 first_return = first_return.min(first);
             };
-            let empty = self.seen[chain.times as usize];
+            let empty = self.read_times[chain.times as usize];
             see(empty.first, empty.last);
             for (position, &element) in shown(history, chain.longest).iter().enumerate() {
                 let element_number =
@@ -201,8 +201,8 @@ impl ListZoneChecker {
                 }
                 producer.chain = number;
                 see(producer.returned, producer.called);
-                let seen = self.seen[chain.times as usize + position + 1];
-                see(seen.first, seen.last);
+                let times = self.read_times[chain.times as usize + position + 1];
+                see(times.first, times.last);
             }
             if is_out_of_order {
                 return Err(ListAnomaly::OutOfOrder(number));

@@ -405,7 +405,7 @@ impl RegisterExplainer<'_> {
         // An operation that needs it: it observed it, or is a compare-and-set that certainly took effect.
         let needing =
             calls(self.history, self.key_calls, self.until).find(|(_, call)| match role(call, self.until) {
-                (_, Role::Sees(seen)) => seen == self.content(content),
+                (_, Role::Sees(observed)) => observed == self.content(content),
                 (returned, Role::Exchanges { expect, value }) => {
                     let product = self.contents.interner.get(value);
                     expect == self.content(content)
@@ -434,12 +434,12 @@ impl RegisterExplainer<'_> {
                 return;
             }
             let product = self.contents.interner.get(product);
-            let seen = self.members(&[product]).into_iter().find(|member| !member.produces);
-            if let Some(seen) = seen {
-                certificate.add([seen.call]);
+            let observer = self.members(&[product]).into_iter().find(|member| !member.produces);
+            if let Some(observer) = observer {
+                certificate.add([observer.call]);
                 certificate.add_edge(
                     call,
-                    seen.call,
+                    observer.call,
                     format!("wrote {}, which {OTHER_PLACEHOLDER} saw", self.content(product)),
                 );
                 return;
