@@ -1,82 +1,85 @@
-//! What the built-in system tells its clients.
+//! What the built-in system responds to clients.
 
 mod common;
 
-use common::{calm, fault, told};
+use common::{fault, plan_without_faults, run_traced};
 use harness::outcome::{PROPOSAL_FORWARDED, RunRecord};
 use harness::plan::{FaultKind, Plan, Probability, SimDuration, Target};
 use harness::systems::raft_core::RaftServer;
 
-/// Three servers, and clients who write.
-fn busy() -> Plan {
-    let mut plan = calm(3, SimDuration::millis(6_000));
+/// Three servers, and clients that write.
+fn plan_with_writes() -> Plan {
+    let mut plan = plan_without_faults(3, SimDuration::millis(6_000));
     plan.clients.count = 4;
     plan.clients.reads = Probability(0);
     plan
 }
 
-/// How often a client was told just this.
-fn answers(record: &RunRecord, answer: &str) -> usize {
-    let told = |text: &str| text.contains(" -> c") && text.ends_with(&format!(" {answer}"));
-    record.trace.iter().filter(|line| told(&line.text)).count()
+/// The number of responses to clients with exactly this text.
+fn count_responses(record: &RunRecord, response: &str) -> usize {
+    let is_response = |text: &str| text.contains(" -> c") && text.ends_with(&format!(" {response}"));
+    record.trace.iter().filter(|line| is_response(&line.text)).count()
 }
 
-/// What becomes of sessions that end after half a minute when this one's wall clock is an hour ahead.
-fn an_hour_ahead(node: Target) -> RunRecord {
-    let mut plan = busy();
+/// A run with sessions of half a minute, in which the wall clock of `node` jumps an hour ahead.
+fn run_with_wall_clock_ahead(node: Target) -> RunRecord {
+    let mut plan = plan_with_writes();
     plan.raft.forward = true;
     plan.clients.random_target = Probability(900_000);
     plan.clients.session = SimDuration::millis(30_000);
     plan.faults = vec![fault(SimDuration::millis(2_000), FaultKind::WallJump { node, by: 3_600_000 })];
-    told::<RaftServer>(&plan)
+    run_traced::<RaftServer>(&plan)
 }
 
 #[test]
-fn log_time_is_told_by_the_leaders_clock_and_a_followers_ends_no_session() {
-    let record = an_hour_ahead(Target::Follower);
+fn sessions_expire_by_the_clock_of_the_leader_and_not_of_a_follower() {
+    let record = run_with_wall_clock_ahead(Target::Follower);
     let forwarded = record.outcome.milestones.iter().find(|reached| reached.0 == PROPOSAL_FORWARDED);
     assert!(forwarded.is_some_and(|forwarded| forwarded.1 > 50), "{forwarded:?}");
-    assert_eq!(answers(&record, "its session has ended"), 0);
-    assert!(answers(&an_hour_ahead(Target::Leader), "its session has ended") > 0, "the leader's is believed");
+    assert_eq!(count_responses(&record, "session expired"), 0);
+    assert!(
+        count_responses(&run_with_wall_clock_ahead(Target::Leader), "session expired") > 0,
+        "sessions must expire by the leader's clock"
+    );
 }
 
 #[test]
-fn a_client_is_told_that_the_disk_of_a_server_has_failed() {
-    let mut plan = busy();
+fn a_client_learns_that_the_disk_of_a_server_has_failed() {
+    let mut plan = plan_with_writes();
     let lasts = SimDuration::millis(1_000);
     plan.faults =
         vec![fault(SimDuration::millis(2_000), FaultKind::DiskError { node: Target::Leader, lasts })];
-    let record = told::<RaftServer>(&plan);
-    assert!(answers(&record, "its disk has failed") > 0);
-    assert_eq!(answers(&record, "not now"), 0);
+    let record = run_traced::<RaftServer>(&plan);
+    assert!(count_responses(&record, "disk failed") > 0);
+    assert_eq!(count_responses(&record, "busy"), 0);
 }
 
 #[test]
-fn a_client_is_told_that_the_lead_is_being_passed_on() {
-    let mut plan = busy();
-    let (whom, lasts) = (Target::Follower, SimDuration::millis(500));
+fn a_client_learns_that_leadership_is_being_transferred() {
+    let mut plan = plan_with_writes();
+    let (target, lasts) = (Target::Follower, SimDuration::millis(500));
     plan.faults = vec![
-        fault(SimDuration::millis(2_000), FaultKind::Pause { node: whom, lasts }),
-        fault(SimDuration::millis(2_010), FaultKind::Transfer { to: whom }),
+        fault(SimDuration::millis(2_000), FaultKind::Pause { node: target, lasts }),
+        fault(SimDuration::millis(2_010), FaultKind::Transfer { to: target }),
     ];
-    let record = told::<RaftServer>(&plan);
-    assert!(answers(&record, "it hands over") > 0);
-    assert_eq!(answers(&record, "not now"), 0);
+    let record = run_traced::<RaftServer>(&plan);
+    assert!(count_responses(&record, "transferring leadership") > 0);
+    assert_eq!(count_responses(&record, "busy"), 0);
 }
 
 #[test]
-fn a_server_takes_no_part_whichever_of_its_files_rots() {
-    let mut seen = [0; 2];
+fn a_server_fail_stops_whichever_of_its_files_is_corrupted() {
+    let mut counts = [0; 2];
     for seed in 0..24 {
-        let mut plan = busy();
+        let mut plan = plan_with_writes();
         plan.seed = seed;
         let node = Target::Node(2);
         plan.faults = vec![fault(SimDuration::millis(3_000), FaultKind::BitRot { node })];
-        let record = told::<RaftServer>(&plan);
+        let record = run_traced::<RaftServer>(&plan);
         assert_eq!(record.outcome.verdict, harness::outcome::Verdict::Passed, "seed {seed}");
-        let says = |words| record.trace.iter().any(|line| line.node == 2 && line.text.starts_with(words));
-        seen[0] += usize::from(says("takes no part: the identity is damaged"));
-        seen[1] += usize::from(says("takes no part: the log is damaged"));
+        let has_line = |words| record.trace.iter().any(|line| line.node == 2 && line.text.starts_with(words));
+        counts[0] += usize::from(has_line("takes no part: the identity is damaged"));
+        counts[1] += usize::from(has_line("takes no part: the log is damaged"));
     }
-    assert!(seen[0] > 4 && seen[1] > 4 && seen[0] + seen[1] == 24, "identity and log: {seen:?}");
+    assert!(counts[0] > 4 && counts[1] > 4 && counts[0] + counts[1] == 24, "identity and log: {counts:?}");
 }

@@ -1,8 +1,9 @@
-//! A server made of madsim tasks lives in the same world: it is crashed, paused, skewed, and stays reproducible.
+//! A server made of madsim tasks runs in the same world: it can be crashed, paused and skewed, and stays
+//! deterministic.
 
 mod common;
 
-use common::{Hello, calm, fault, rough};
+use common::{Hello, fault, plan_with_faults, plan_without_faults};
 use harness::outcome::{NO_PANIC, Options, Outcome, RunRecord, Verdict};
 use harness::plan::{FaultKind, Plan, SimDuration, Target};
 use harness::pump::tasks::{NodeHandle, TaskInput, TaskServer, Tasks};
@@ -16,50 +17,53 @@ use std::collections::BTreeSet;
 use std::process::Command;
 use std::rc::Rc;
 
-/// A mailbox, a ticker and a disk, a task each. Node 1 leads and answers what it has synced; everybody greets everybody
-/// with the number of greetings heard so far.
-struct Toy;
+/// Tasks for messages, timer and disk. Node 1 leads and replies to what it has synced; all servers send
+/// greetings to all others, with the number of greetings received so far.
+struct TaskTestServer;
 
-impl Tasks for Toy {
+impl Tasks for TaskTestServer {
     type Message = Hello;
 
-    fn start(seat: NodeHandle<Hello>, disk: &Disk) {
-        let heard = Rc::new(Cell::new(disk.read("heard").len() as u64));
-        if seat.node() == 1 {
-            seat.record_fact(Fact::Leads { term: disk.read("boots").len() as u64 + 1 });
+    fn start(node: NodeHandle<Hello>, disk: &Disk) {
+        let received = Rc::new(Cell::new(disk.read("heard").len() as u64));
+        if node.node() == 1 {
+            node.record_fact(Fact::Leads { term: disk.read("boots").len() as u64 + 1 });
         }
-        seat.append("boots", vec![1]);
+        node.append("boots", vec![1]);
 
-        let (mine, hears) = (seat.clone(), heard.clone());
-        seat.spawn(async move {
+        let (handle, counter) = (node.clone(), received.clone());
+        node.spawn(async move {
             let mut index = 0;
             loop {
-                match mine.receive().await {
+                match handle.receive().await {
                     TaskInput::Operator { request, .. } => {
-                        mine.respond_to_operator(request, OperatorResponse::Rejected("it cannot".to_owned()));
+                        handle.respond_to_operator(
+                            request,
+                            OperatorResponse::Rejected("not supported".to_owned()),
+                        );
                     }
                     TaskInput::Message { .. } => {
-                        hears.set(hears.get() + 1);
-                        let writing = mine.clone();
-                        mine.spawn(async move {
-                            writing.append("heard", vec![1]);
-                            // What is not saved is heard again after the restart, or not.
-                            _ = writing.sync().await;
+                        counter.set(counter.get() + 1);
+                        let writer = handle.clone();
+                        handle.spawn(async move {
+                            writer.append("heard", vec![1]);
+                            // An unsynced count may be lost at the next restart.
+                            _ = writer.sync().await;
                         });
                     }
-                    TaskInput::Request { client, request } if mine.node() != 1 => {
-                        mine.reply(
+                    TaskInput::Request { client, request } if handle.node() != 1 => {
+                        handle.reply(
                             client,
                             Reply { id: request.id, response: ClientResponse::NotLeader(Some(1)) },
                         );
                     }
                     TaskInput::Request { client, request } => {
                         index += 1;
-                        let (index, answering) = (index, mine.clone());
-                        // Several requests wait for the disk side by side.
-                        mine.spawn(async move {
-                            answering.append("log", vec![index as u8]);
-                            if answering.sync().await.is_err() {
+                        let (index, responder) = (index, handle.clone());
+                        // Several requests wait for the disk concurrently.
+                        handle.spawn(async move {
+                            responder.append("log", vec![index as u8]);
+                            if responder.sync().await.is_err() {
                                 return;
                             }
                             let RequestBody::Operation(operation) = request.body else { return };
@@ -68,25 +72,25 @@ impl Tasks for Toy {
                                 Action::List => Response::List(vec![]),
                                 _ => Response::Done,
                             };
-                            let answer = match operation.action.is_read() {
+                            let response = match operation.action.is_read() {
                                 true => ClientResponse::Read { applied: index, response },
                                 false => ClientResponse::Written { index, response },
                             };
-                            answering.reply(client, Reply { id: request.id, response: answer });
+                            responder.reply(client, Reply { id: request.id, response });
                         });
                     }
                 }
             }
         });
 
-        let mine = seat.clone();
-        seat.spawn(async move {
-            let mut due = mine.now();
+        let handle = node.clone();
+        node.spawn(async move {
+            let mut due = handle.now();
             loop {
                 due += 30_000_000;
-                mine.sleep_until(due).await;
-                for to in (1..=mine.nodes()).filter(|to| *to != mine.node()) {
-                    mine.send(to, Hello(heard.get()));
+                handle.sleep_until(due).await;
+                for to in (1..=handle.nodes()).filter(|to| *to != handle.node()) {
+                    handle.send(to, Hello(received.get()));
                 }
             }
         });
@@ -99,30 +103,34 @@ impl Tasks for Toy {
 
 fn run(plan: &Plan) -> RunRecord {
     let options = Options { unchecked: true, strict: true, trace: true, history: true, ..Options::default() };
-    run_with::<TaskServer<Toy>>(plan, &options)
+    run_with::<TaskServer<TaskTestServer>>(plan, &options)
 }
 
 fn outcome(seed: u64) -> Outcome {
-    run(&rough(seed)).outcome
+    run(&plan_with_faults(seed)).outcome
 }
 
 #[test]
-fn it_survives_what_others_survive() {
-    let mut quiet: BTreeSet<&str> = BTreeSet::new();
+fn a_task_server_survives_all_faults() {
+    let mut never_injected: BTreeSet<&str> = BTreeSet::new();
     for seed in 0..10 {
         let outcome = outcome(seed);
         assert_eq!(outcome.verdict, Verdict::Passed, "seed {seed}");
         let counts = outcome.counts;
         assert!(counts.events > 1_000 && counts.operations > 50, "{counts:?}");
         assert!(counts.unknown_operations < counts.operations, "{counts:?}");
-        let still = outcome.faults.iter().filter(|(_, count)| *count == 0).map(|(name, _)| *name);
-        quiet = if seed == 0 { still.collect() } else { still.filter(|name| quiet.contains(name)).collect() };
+        let missing = outcome.faults.iter().filter(|(_, count)| *count == 0).map(|(name, _)| *name);
+        never_injected = if seed == 0 {
+            missing.collect()
+        } else {
+            missing.filter(|name| never_injected.contains(name)).collect()
+        };
     }
-    assert!(quiet.is_empty(), "{quiet:?} never struck");
+    assert!(never_injected.is_empty(), "{never_injected:?} were never injected");
 }
 
 #[test]
-fn twice_the_same_on_a_fresh_thread_and_on_a_used_one() {
+fn a_fresh_and_a_used_thread_give_the_same_outcome() {
     for seed in 0..10 {
         let here = outcome(seed);
         assert_eq!(outcome(seed), here, "seed {seed} on a used thread");
@@ -132,7 +140,7 @@ fn twice_the_same_on_a_fresh_thread_and_on_a_used_one() {
 }
 
 #[test]
-fn the_same_in_two_processes() {
+fn two_processes_give_the_same_digests() {
     let digests = || -> Vec<String> {
         let child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "prints_digests", "--nocapture", "--ignored"])
@@ -153,7 +161,7 @@ fn prints_digests() {
     (0..5).for_each(|seed| println!("digest of {seed}: {:?}", outcome(seed).digest));
 }
 
-/// When greetings of node 1 arrived at node 2, in milliseconds.
+/// The times at which greetings of node 1 arrived at node 2, in milliseconds.
 fn greetings(plan: &Plan) -> Vec<u64> {
     let record = run(plan);
     let lines = record.trace.iter().filter(|line| line.text.starts_with("n1 -> n2  Hello"));
@@ -161,8 +169,8 @@ fn greetings(plan: &Plan) -> Vec<u64> {
 }
 
 #[test]
-fn its_sleep_is_on_its_own_clock() {
-    let mut plan = calm(2, SimDuration::millis(150));
+fn tasks_sleep_by_the_clock_of_their_node() {
+    let mut plan = plan_without_faults(2, SimDuration::millis(150));
     plan.bounds.leader = 1;
     assert_eq!(greetings(&plan)[..4], [40, 70, 100, 130]);
     let (node, lasts) = (Target::Node(1), SimDuration::millis(1_000));
@@ -171,36 +179,32 @@ fn its_sleep_is_on_its_own_clock() {
 }
 
 #[test]
-fn it_stands_still_while_it_is_paused() {
-    let mut plan = calm(2, SimDuration::millis(200));
+fn a_paused_task_server_stands_still() {
+    let mut plan = plan_without_faults(2, SimDuration::millis(200));
     let (node, lasts) = (Target::Node(1), SimDuration::millis(75));
     plan.faults = vec![fault(SimDuration::millis(50), FaultKind::Pause { node, lasts })];
-    assert_eq!(
-        greetings(&plan)[..5],
-        [40, 135, 135, 135, 160],
-        "and then makes up for what it has slept through"
-    );
+    assert_eq!(greetings(&plan)[..5], [40, 135, 135, 135, 160], "missed ticks are caught up after the pause");
 }
 
 #[test]
-fn the_dead_do_nothing() {
-    let mut plan = calm(2, SimDuration::millis(200));
+fn a_crashed_task_server_does_nothing() {
+    let mut plan = plan_without_faults(2, SimDuration::millis(200));
     let (node, lasts) = (Target::Node(1), SimDuration::millis(65));
     plan.faults = vec![fault(SimDuration::millis(50), FaultKind::Crash { node, lasts })];
     assert_eq!(greetings(&plan)[..3], [40, 155, 185]);
 }
 
-/// A task of it panics.
-struct Fragile;
+/// A server of which one task panics on node 2.
+struct PanickingTasks;
 
-impl Tasks for Fragile {
+impl Tasks for PanickingTasks {
     type Message = Hello;
 
-    fn start(seat: NodeHandle<Hello>, _: &Disk) {
-        let mine = seat.clone();
-        seat.spawn(async move {
-            mine.sleep_until(mine.now() + 50_000_000).await;
-            assert_ne!(mine.node(), 2, "node 2 breaks");
+    fn start(node: NodeHandle<Hello>, _: &Disk) {
+        let handle = node.clone();
+        node.spawn(async move {
+            handle.sleep_until(handle.now() + 50_000_000).await;
+            assert_ne!(handle.node(), 2, "node 2 breaks");
         });
     }
 
@@ -210,9 +214,10 @@ impl Tasks for Fragile {
 }
 
 #[test]
-fn a_panic_in_a_task_is_a_verdict() {
+fn a_panic_in_a_task_is_a_violation() {
     let options = Options { unchecked: true, strict: true, ..Options::default() };
-    let record = run_with::<TaskServer<Fragile>>(&calm(3, SimDuration::millis(500)), &options);
+    let record =
+        run_with::<TaskServer<PanickingTasks>>(&plan_without_faults(3, SimDuration::millis(500)), &options);
     let Verdict::Failed(failure) = record.outcome.verdict else { panic!("{:?}", record.outcome.verdict) };
     assert_eq!(failure.property, NO_PANIC);
     assert!(failure.sentence.contains("node 2 breaks"), "{}", failure.sentence);

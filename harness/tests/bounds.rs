@@ -1,35 +1,35 @@
-//! Each count and size that a plan may have, at the largest value that its check lets through, in less than a GiB.
+//! Each count and size of a plan at its largest valid value runs within one GiB.
 
 mod common;
 
-use common::{calm, fault};
+use common::{fault, plan_without_faults};
 use harness::case::{self, Case, Expectation};
 use harness::outcome::Options;
 use harness::plan::{self, CompactionConfig, FaultKind, MAX_NODES, Plan, Probability, SimDuration, Target};
 use harness::run::run;
 use std::process::Command;
 
-/// The peak of this process's memory in KiB.
-fn peak() -> u64 {
+/// The peak memory of this process in KiB.
+fn peak_kib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
-/// A plan that is short and in which clients are busy.
+/// A short plan with busy clients.
 fn short(nodes: u64) -> Plan {
-    let mut plan = calm(nodes, SimDuration::millis(1_000));
+    let mut plan = plan_without_faults(nodes, SimDuration::millis(1_000));
     plan.clients.count = 3;
     plan.network.delay = SimDuration::millis(1);
     plan.disk.sync = SimDuration::micros(100);
     plan
 }
 
-/// A plan with one field changed.
-type Extreme = (&'static str, fn(&mut Plan, u64));
+/// A field by name, and how to set it.
+type Field = (&'static str, fn(&mut Plan, u64));
 
-/// The counts and sizes of a plan, each with how it is set.
-const FIELDS: &[Extreme] = &[
+/// The counts and sizes of a plan.
+const FIELDS: &[Field] = &[
     ("nodes", |plan, value| plan.nodes = value),
     ("raft.batch", |plan, value| plan.raft.batch = value),
     ("raft.window", |plan, value| plan.raft.window = value),
@@ -74,7 +74,7 @@ const FIELDS: &[Extreme] = &[
     ("bounds.events", |plan, value| plan.bounds.events = value),
     ("fault", |plan, value| {
         let at = |number: u64| SimDuration(plan.fault_phase.0 * number / value.max(1));
-        let weather = |number: u64| match number % 3 {
+        let kind = |number: u64| match number % 3 {
             0 => FaultKind::Transfer { to: Target::Follower },
             1 => FaultKind::Partition { side: vec![Target::Leader; 50], lasts: SimDuration::millis(200) },
             _ => FaultKind::DegradedNetwork {
@@ -85,8 +85,8 @@ const FIELDS: &[Extreme] = &[
                 lasts: SimDuration::millis(300),
             },
         };
-        // Beyond the bound there is nothing to be set up.
-        plan.faults = (0..value.min(20_000)).map(|number| fault(at(number), weather(number))).collect();
+        // Values far beyond the bound need not be built in full.
+        plan.faults = (0..value.min(20_000)).map(|number| fault(at(number), kind(number))).collect();
     }),
     ("fault.nodes", |plan, value| {
         let nodes = vec![Target::Node(1); value.min(1 << 20) as usize];
@@ -101,14 +101,14 @@ const FIELDS: &[Extreme] = &[
     }),
 ];
 
-fn plan_with(field: Extreme, value: u64) -> Plan {
+fn plan_with(field: Field, value: u64) -> Plan {
     let mut plan = short(3);
     (field.1)(&mut plan, value);
     plan
 }
 
-/// The largest value that the check lets through.
-fn largest(field: Extreme) -> u64 {
+/// The largest value that passes the check of a plan.
+fn largest(field: Field) -> u64 {
     let passes = |value: u64| plan_with(field, value).check().is_ok();
     let (mut least, mut most) = ([1, 2, 3, 4].into_iter().find(|value| passes(*value)).unwrap(), u64::MAX);
     assert!(!passes(most), "{} has no bound", field.0);
@@ -119,41 +119,47 @@ fn largest(field: Extreme) -> u64 {
     least
 }
 
-/// Runs in a process of its own, so that peaks are its own.
-fn alone(test: &str) {
+/// Runs a test in its own process, which has its own peak memory.
+fn run_in_own_process(test: &str) {
     let child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", test, "--nocapture", "--include-ignored"])
         .env("ALONE", "1")
         .output()
         .unwrap();
-    let said = String::from_utf8_lossy(&child.stdout);
-    assert!(child.status.success(), "{said}{}", String::from_utf8_lossy(&child.stderr));
-    let peak = said.lines().find_map(|line| line.strip_prefix("peak ")).expect("it said its peak");
-    assert!(peak.parse::<u64>().unwrap() < 1 << 20, "{said}");
+    let stdout = String::from_utf8_lossy(&child.stdout);
+    assert!(child.status.success(), "{stdout}{}", String::from_utf8_lossy(&child.stderr));
+    let peak_kib =
+        stdout.lines().find_map(|line| line.strip_prefix("peak ")).expect("the child must print its peak");
+    assert!(peak_kib.parse::<u64>().unwrap() < 1 << 20, "{stdout}");
 }
 
-fn is_alone() -> bool {
+fn is_own_process() -> bool {
     std::env::var_os("ALONE").is_some()
 }
 
 #[test]
-fn each_field_at_its_bound_is_run_within_a_gibibyte() {
-    if !is_alone() {
-        return alone("each_field_at_its_bound_is_run_within_a_gibibyte");
+fn each_field_at_its_bound_runs_within_a_gibibyte() {
+    if !is_own_process() {
+        return run_in_own_process("each_field_at_its_bound_runs_within_a_gibibyte");
     }
     for field in FIELDS {
         let value = largest(*field);
         let plan = plan_with(*field, value);
-        let before = peak();
+        let before = peak_kib();
         let outcome = run(&plan, &Options::default()).outcome;
-        println!("{} = {value}: {} events, {before} KiB before, {}", field.0, outcome.counts.events, peak());
+        println!(
+            "{} = {value}: {} events, {before} KiB before, {}",
+            field.0,
+            outcome.counts.events,
+            peak_kib()
+        );
         assert!(outcome.counts.events > 50, "{}: nothing happened", field.0);
     }
-    println!("peak {}", peak());
+    println!("peak {}", peak_kib());
 }
 
-/// A plan in which clients call as much as a run may keep.
-fn as_much_as_can_be_kept(nodes: u64, compaction: Option<CompactionConfig>, reads: Probability) -> Plan {
+/// A plan in which clients make as many calls as a run may keep.
+fn plan_with_most_calls(nodes: u64, compaction: Option<CompactionConfig>, reads: Probability) -> Plan {
     let mut plan = short(nodes);
     plan.compaction = compaction;
     plan.clients.reads = reads;
@@ -163,7 +169,9 @@ fn as_much_as_can_be_kept(nodes: u64, compaction: Option<CompactionConfig>, read
     plan.raft.heartbeat = SimDuration::millis(90);
     (plan.raft.batch, plan.raft.window) = (1_000, 4);
     plan.bounds.events = plan::MAX_EVENTS;
-    let passes = |storm: u64| Plan { fault_phase: SimDuration::millis(storm), ..plan.clone() }.check().is_ok();
+    let passes = |fault_phase: u64| {
+        Plan { fault_phase: SimDuration::millis(fault_phase), ..plan.clone() }.check().is_ok()
+    };
     let (mut least, mut most) = (1, 1 << 30);
     while most - least > 1 {
         let middle = (least + most) / 2;
@@ -174,44 +182,47 @@ fn as_much_as_can_be_kept(nodes: u64, compaction: Option<CompactionConfig>, read
 
 #[test]
 #[ignore = "a minute or more, and a GiB"]
-fn what_clients_call_is_kept_within_a_gibibyte() {
-    let test = "what_clients_call_is_kept_within_a_gibibyte";
-    let seldom =
+fn the_most_calls_of_clients_fit_in_a_gibibyte() {
+    let test = "the_most_calls_of_clients_fit_in_a_gibibyte";
+    let rarely =
         |trailing| Some(CompactionConfig { entries: 1_000_000, bytes: 0, every: SimDuration(0), trailing });
     let often = Some(CompactionConfig { entries: 2_000, bytes: 0, every: SimDuration(0), trailing: 0 });
     let plans = [
         (1, None, Probability(0)),
         (5, None, Probability(0)),
         (15, None, Probability(0)),
-        (3, seldom(0), Probability(0)),
+        (3, rarely(0), Probability(0)),
         (3, often.clone(), Probability(0)),
         (1, often, Probability::CERTAIN),
     ];
-    if let Some(place) = std::env::var("ALONE").ok().and_then(|place| place.parse::<usize>().ok()) {
-        let (nodes, compaction, reads) = plans[place - 1].clone();
-        let plan = as_much_as_can_be_kept(nodes, compaction, reads);
+    if let Some(index) = std::env::var("ALONE").ok().and_then(|index| index.parse::<usize>().ok()) {
+        let (nodes, compaction, reads) = plans[index - 1].clone();
+        let plan = plan_with_most_calls(nodes, compaction, reads);
         let counts = run(&plan, &Options::default()).outcome.counts;
         println!("{nodes} servers, {}: {counts:?}", plan.fault_phase);
-        return println!("peak {}", peak());
+        return println!("peak {}", peak_kib());
     }
-    for place in 1..=plans.len() {
+    for index in 1..=plans.len() {
         let child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", test, "--nocapture", "--include-ignored"])
-            .env("ALONE", place.to_string())
+            .env("ALONE", index.to_string())
             .output()
             .unwrap();
-        let said = String::from_utf8_lossy(&child.stdout);
-        assert!(child.status.success(), "{said}{}", String::from_utf8_lossy(&child.stderr));
-        println!("{said}");
-        let peak = said.lines().find_map(|line| line.strip_prefix("peak ")).expect("it said its peak");
-        assert!(peak.parse::<u64>().unwrap() < 1 << 20, "{said}");
+        let stdout = String::from_utf8_lossy(&child.stdout);
+        assert!(child.status.success(), "{stdout}{}", String::from_utf8_lossy(&child.stderr));
+        println!("{stdout}");
+        let peak_kib = stdout
+            .lines()
+            .find_map(|line| line.strip_prefix("peak "))
+            .expect("the child must print its peak");
+        assert!(peak_kib.parse::<u64>().unwrap() < 1 << 20, "{stdout}");
     }
 }
 
 #[test]
 fn the_largest_file_is_read_within_a_gibibyte_and_no_larger_one() {
-    if !is_alone() {
-        return alone("the_largest_file_is_read_within_a_gibibyte_and_no_larger_one");
+    if !is_own_process() {
+        return run_in_own_process("the_largest_file_is_read_within_a_gibibyte_and_no_larger_one");
     }
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("large.toml");
@@ -225,22 +236,22 @@ fn the_largest_file_is_read_within_a_gibibyte_and_no_larger_one() {
         shrunk: None,
         plan,
     };
-    let most = plan::file::MAX_FILE_BYTES as usize;
-    case.description = "x".repeat(most - case.to_text().len());
+    let max_bytes = plan::file::MAX_FILE_BYTES as usize;
+    case.description = "x".repeat(max_bytes - case.to_text().len());
     case.write(&path).unwrap();
     assert_eq!(std::fs::metadata(&path).unwrap().len(), plan::file::MAX_FILE_BYTES);
     assert_eq!(case::read_case_or_plan(&path), Ok(case.clone()));
     case.description.push('x');
     case.write(&path).unwrap();
-    let said = case::read_case_or_plan(&path).unwrap_err().to_string();
-    assert!(said.ends_with("has 4194305 bytes: a plan or a case has at most 4194304"), "{said}");
-    println!("peak {}", peak());
+    let error = case::read_case_or_plan(&path).unwrap_err().to_string();
+    assert!(error.ends_with("has 4194305 bytes: a plan or a case has at most 4194304"), "{error}");
+    println!("peak {}", peak_kib());
 }
 
 #[test]
-fn a_million_clients_are_refused_with_the_bound() {
+fn a_million_clients_are_rejected_with_the_bound() {
     let mut plan = short(3);
     plan.clients.count = 1_000_000;
-    let said = plan.check().unwrap_err().to_string();
-    assert_eq!(said, "`clients.count` is 1000000: it must be between 1 and 10000");
+    let error = plan.check().unwrap_err().to_string();
+    assert_eq!(error, "`clients.count` is 1000000: it must be between 1 and 10000");
 }

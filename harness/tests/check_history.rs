@@ -1,4 +1,4 @@
-//! `check history` on recorded histories in all formats, and what it can be told about them.
+//! `check history` on recorded histories in all formats, and its options.
 
 use invariants::formats::{MAX_BYTES, MAX_ELEMENTS, MAX_NAMES, MAX_OPERATIONS};
 use serde_json::Value;
@@ -11,51 +11,51 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../invariants/tests/data/histories")
 }
 
-/// The exit code and what is said of each file: file, verdict, explanation.
+/// The exit code, and for each file: file, verdict, explanation.
 fn check(options: &[&str], files: &[&str], input: &[u8]) -> (Option<i32>, Vec<(String, String, String)>) {
     let output = run(options, files, input);
     let json: Value = serde_json::from_slice(&output.stdout).expect("one JSON object");
-    let word = |file: &Value, field: &str| file[field].as_str().unwrap_or_default().to_owned();
-    let said = json["files"].as_array().expect("the files").iter().map(|file| {
-        let explanation = word(file, "explanation").split_whitespace().collect::<Vec<_>>().join(" ");
-        (word(file, "file"), word(file, "verdict"), explanation)
+    let string = |file: &Value, field: &str| file[field].as_str().unwrap_or_default().to_owned();
+    let results = json["files"].as_array().expect("the files").iter().map(|file| {
+        let explanation = string(file, "explanation").split_whitespace().collect::<Vec<_>>().join(" ");
+        (string(file, "file"), string(file, "verdict"), explanation)
     });
-    (output.status.code(), said.collect())
+    (output.status.code(), results.collect())
 }
 
 fn run(options: &[&str], files: &[&str], input: &[u8]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_harness"));
     command.current_dir(folder()).args(["check", "history", "--json"]).args(options).args(files);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().expect("the harness starts");
-    // It need not read it all.
+    let mut child = command.spawn().expect("the harness must start");
+    // The harness may exit without reading all of it.
     drop(child.stdin.take().expect("a pipe").write_all(input));
-    child.wait_with_output().expect("the harness ends")
+    child.wait_with_output().expect("waiting for the harness must work")
 }
 
-/// The verdicts that the table of right answers begins with.
+/// Compares with the verdicts in `RIGHT.tsv`.
 #[test]
-fn every_row_of_the_table_is_judged_right() {
+fn every_file_has_the_expected_verdict() {
     let table = fs::read_to_string(folder().join("RIGHT.tsv")).unwrap();
     let rows: Vec<(&str, &str)> = table.lines().skip(1).filter_map(|row| row.split_once('\t')).collect();
     let files: Vec<&str> = rows.iter().map(|(file, _)| *file).collect();
-    let (code, said) = check(&[], &files, &[]);
-    assert_eq!((code, said.len()), (Some(2), 21));
-    for ((file, right), (named, verdict, explanation)) in rows.into_iter().zip(said) {
-        let expected = match right.split([' ', ':', ';']).next().unwrap() {
-            // It begins with a value, which has to be said.
+    let (code, results) = check(&[], &files, &[]);
+    assert_eq!((code, results.len()), (Some(2), 21));
+    for ((file, description), (named, verdict, explanation)) in rows.into_iter().zip(results) {
+        let expected = match description.split([' ', ':', ';']).next().unwrap() {
+            // Its register has an initial value, which an option must state.
             _ if file == "initial-zero.edn" => "not linearizable",
             "linearizable" => "linearizable",
             "not" => "not linearizable",
             "refused" => "unusable",
             other => panic!("{other}"),
         };
-        assert_eq!((named.as_str(), verdict.as_str()), (file, expected), "{right}: {explanation}");
+        assert_eq!((named.as_str(), verdict.as_str()), (file, expected), "{description}: {explanation}");
     }
 }
 
 #[test]
-fn what_the_file_does_not_say_can_be_said() {
+fn options_supply_what_the_file_does_not_state() {
     let verdict = |options: &[&str], file: &str| check(options, &[file], &[]).1.remove(0);
     assert_eq!(verdict(&["--initial", "0"], "initial-zero.edn").1, "linearizable");
     let (_, bad, words) = verdict(&[], "initial-zero.edn");
@@ -78,7 +78,7 @@ fn what_the_file_does_not_say_can_be_said() {
     }
 }
 
-/// Neither name nor ending tells the format or the compression.
+/// Format and compression are detected from the content, not from the name.
 #[test]
 fn standard_input_is_read_like_a_file() {
     for file in
@@ -87,9 +87,9 @@ fn standard_input_is_read_like_a_file() {
         let bytes = fs::read(folder().join(file)).unwrap();
         let (by_name, by_input) = (check(&[], &[file], &[]), check(&[], &["-"], &bytes));
         assert_eq!(by_name.0, by_input.0, "{file}");
-        let said =
+        let results =
             |(_, verdict, explanation): &(String, String, String)| (verdict.clone(), explanation.clone());
-        assert_eq!(said(&by_name.1[0]), said(&by_input.1[0]), "{file}");
+        assert_eq!(results(&by_name.1[0]), results(&by_input.1[0]), "{file}");
     }
     let output = run(&[], &["-", "-"], b"");
     assert_eq!(output.status.code(), Some(2));
@@ -99,10 +99,10 @@ fn standard_input_is_read_like_a_file() {
     );
 }
 
-/// The largest histories of each kind that are not refused, judged: the peak of memory as Linux tells it.
+/// Checks the largest accepted history of each kind and measures the peak memory as Linux reports it.
 #[test]
 #[ignore = "takes minutes and 300 MB on disk: `cargo test -p harness --test check_history -- --ignored`"]
-fn every_bound_of_a_history_fits_in_a_gibibyte() {
+fn the_largest_accepted_histories_are_checked_within_a_gibibyte() {
     let (operations, elements, names) = (MAX_OPERATIONS, MAX_ELEMENTS, MAX_NAMES);
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("history");
@@ -148,8 +148,8 @@ fn every_bound_of_a_history_fits_in_a_gibibyte() {
         let status = format!("/proc/{}/status", child.id());
         let mut peak = 0;
         let code = loop {
-            let told = fs::read_to_string(&status).unwrap_or_default();
-            let line = told.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+            let status = fs::read_to_string(&status).unwrap_or_default();
+            let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
             let kilobytes = line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok());
             peak = peak.max(kilobytes.unwrap_or(0_u64));
             match child.try_wait().unwrap() {

@@ -1,8 +1,8 @@
-//! What clients write into their history.
+//! The histories that clients record.
 
 mod common;
 
-use common::{Clerk, Hello, calm, rough, told};
+use common::{Hello, SimpleServer, plan_with_faults, plan_without_faults, run_traced};
 use harness::outcome::{
     Evidence, EvidenceKind, LINEARIZABILITY, Options, RunRecord, Verdict, WITNESS, WRONG_ANSWER,
 };
@@ -16,14 +16,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 fn histories() -> impl Iterator<Item = (u64, Vec<Call>)> {
     (0..20).map(|seed| {
-        let mut plan = rough(seed);
+        let mut plan = plan_with_faults(seed);
         plan.network.loss = Probability(50_000);
-        (seed, told::<Clerk>(&plan).history)
+        (seed, run_traced::<SimpleServer>(&plan).history)
     })
 }
 
 #[test]
-fn sessions_and_numbers_are_dense_and_unique() {
+fn sessions_and_sequence_numbers_are_dense_and_unique() {
     for (seed, history) in histories() {
         let mut sessions: BTreeMap<u64, u64> = BTreeMap::new();
         for call in &history {
@@ -38,7 +38,7 @@ fn sessions_and_numbers_are_dense_and_unique() {
 }
 
 #[test]
-fn whatever_is_written_is_written_once() {
+fn every_written_value_is_unique() {
     for (seed, history) in histories() {
         let written = |call: &Call| match call.operation.action {
             Action::Put(number)
@@ -51,32 +51,36 @@ fn whatever_is_written_is_written_once() {
         let numbers: Vec<u64> = history.iter().filter_map(written).collect();
         let once: BTreeSet<u64> = numbers.iter().copied().collect();
         assert_eq!(once.len(), numbers.len(), "seed {seed}");
-        assert_eq!(once.last().copied(), Some(numbers.len() as u64), "seed {seed}: the numbers are dense");
+        assert_eq!(
+            once.last().copied(),
+            Some(numbers.len() as u64),
+            "seed {seed}: the numbers must be dense"
+        );
     }
 }
 
 #[test]
-fn an_unknown_outcome_retires_its_session() {
+fn an_unknown_outcome_ends_its_session() {
     let mut retired = 0;
     for (seed, history) in histories() {
-        let plan = rough(seed);
-        let patience = plan.clients.timeout.0 * plan.clients.attempts;
-        for (place, lost) in history.iter().enumerate().filter(|(_, call)| call.returned.is_none()) {
-            let later = &history[place..];
+        let plan = plan_with_faults(seed);
+        let timeout = plan.clients.timeout.0 * plan.clients.attempts;
+        for (index, lost) in history.iter().enumerate().filter(|(_, call)| call.returned.is_none()) {
+            let later = &history[index..];
             let same =
-                |call: &&Call| call.id.session == lost.id.session && call.called > lost.called + patience;
+                |call: &&Call| call.id.session == lost.id.session && call.called > lost.called + timeout;
             assert_eq!(later.iter().find(same), None, "seed {seed}: {lost:?}");
             retired += 1;
         }
     }
-    assert!(retired > 20, "only {retired} operations were given up");
+    assert!(retired > 20, "only {retired} operations were abandoned");
 }
 
 #[test]
 fn lists_stay_short_and_keys_keep_their_kind() {
-    let mut plan = rough(1);
+    let mut plan = plan_with_faults(1);
     plan.fault_phase = SimDuration::millis(60_000);
-    let history = told::<Clerk>(&plan).history;
+    let history = run_traced::<SimpleServer>(&plan).history;
     let mut appended: BTreeMap<u64, u64> = BTreeMap::new();
     let (mut registers, mut lists) = (BTreeSet::new(), BTreeSet::new());
     for call in &history {
@@ -91,16 +95,16 @@ fn lists_stay_short_and_keys_keep_their_kind() {
         }
     }
     assert!(appended.values().all(|count| *count <= 30), "{appended:?}");
-    assert!(appended.len() > 6, "after thirty elements another list is begun: {appended:?}");
+    assert!(appended.len() > 6, "after thirty elements a new list must start: {appended:?}");
     assert!(registers.is_disjoint(&lists));
 }
 
 #[test]
-fn a_compare_and_set_often_matches() {
-    let mut plan = rough(1);
+fn many_compare_and_sets_match() {
+    let mut plan = plan_with_faults(1);
     plan.faults.clear();
     plan.fault_phase = SimDuration::millis(60_000);
-    let history = told::<Clerk>(&plan).history;
+    let history = run_traced::<SimpleServer>(&plan).history;
     let attempts = history.iter().filter(|call| {
         matches!(call.operation.action, Action::CompareAndSet { expect, .. } if expect != Content::INITIAL)
     });
@@ -111,30 +115,31 @@ fn a_compare_and_set_often_matches() {
     assert!(all > 50 && matched * 10 > all && matched < all, "{matched} of {all} matched");
 }
 
-/// What a server does that is not always honest.
-trait Manner: Send + 'static {
-    /// What it says to the `number`th request instead of what the clerk would say; and whether the clerk hears of it.
-    fn says(number: u64, request: Request) -> Option<(ClientResponse, bool)>;
+/// Decides how a test server replies, not always truthfully.
+trait ReplyPolicy: Send + 'static {
+    /// The response to the `number`th request in place of that of the inner server, and whether the inner
+    /// server gets the request too. `None`: the inner server replies.
+    fn response_to(number: u64, request: Request) -> Option<(ClientResponse, bool)>;
 }
 
-/// A clerk with manners of its own.
-struct Odd<M> {
-    clerk: Clerk,
+/// A [`SimpleServer`] whose replies a policy may replace.
+struct PolicyServer<M> {
+    inner: SimpleServer,
     requests: u64,
-    /// Which of those that it does not answer itself the clerk has heard: each one once.
-    heard: BTreeSet<RequestId>,
-    manner: std::marker::PhantomData<M>,
+    /// The requests passed to the inner server without its reply, each once.
+    executed: BTreeSet<RequestId>,
+    policy: std::marker::PhantomData<M>,
 }
 
-impl<M: Manner> Server for Odd<M> {
+impl<M: ReplyPolicy> Server for PolicyServer<M> {
     type Message = Hello;
 
-    fn boot(host: &mut Host<'_, Hello>) -> Odd<M> {
-        Odd {
-            clerk: Clerk::boot(host),
+    fn boot(host: &mut Host<'_, Hello>) -> PolicyServer<M> {
+        PolicyServer {
+            inner: SimpleServer::boot(host),
             requests: 0,
-            heard: BTreeSet::new(),
-            manner: std::marker::PhantomData,
+            executed: BTreeSet::new(),
+            policy: std::marker::PhantomData,
         }
     }
 
@@ -143,63 +148,66 @@ impl<M: Manner> Server for Odd<M> {
             && host.node() == 1
         {
             self.requests += 1;
-            let Some((answer, heard)) = M::says(self.requests, request) else {
-                return self.clerk.step(host, arrival);
+            let Some((response, executed)) = M::response_to(self.requests, request) else {
+                return self.inner.step(host, arrival);
             };
-            if heard && self.heard.insert(request.id) {
-                self.clerk.step(host, Arrival::Request { client: PROBING, request });
+            if executed && self.executed.insert(request.id) {
+                self.inner.step(host, Arrival::Request { client: PROBING, request });
             }
-            return host.reply(client, Reply { id: request.id, response: answer });
+            return host.reply(client, Reply { id: request.id, response });
         }
-        self.clerk.step(host, arrival);
+        self.inner.step(host, arrival);
     }
 
     fn deadline(&self) -> Option<LocalTime> {
-        self.clerk.deadline()
+        self.inner.deadline()
     }
 
     fn is_heartbeat(message: &Hello) -> bool {
-        Clerk::is_heartbeat(message)
+        SimpleServer::is_heartbeat(message)
     }
 }
 
-/// The client that only probes. The clerk's own answers go to it, and mean something only where it asked.
+/// The client that only probes. The replies of the inner server are sent to it, which ignores those that it
+/// did not request.
 const PROBING: u64 = 4;
 
-/// A plan without faults, in which three clients ask for ten seconds.
-fn busy() -> Plan {
-    let mut plan = calm(3, SimDuration::millis(10_000));
+/// A plan without faults in which three clients send requests for ten seconds.
+fn plan_with_clients() -> Plan {
+    let mut plan = plan_without_faults(3, SimDuration::millis(10_000));
     plan.clients.count = 3;
     plan.network.delay = SimDuration::millis(1);
     plan
 }
 
-/// No property of facts, which toys state too few of; and the clerk's own answers go to a client that never asked.
-fn without(names: &[&str]) -> Options {
-    let without =
+/// Options without the properties of facts, because test servers record too few facts, and without
+/// `WRONG_ANSWER`, because replies of the inner server go to a client that did not send the request.
+fn options_without(names: &[&str]) -> Options {
+    let disabled =
         PROPERTIES.iter().map(|property| property.name).chain(names.iter().copied()).chain([WRONG_ANSWER]);
-    Options { disabled: without.map(str::to_owned).collect(), ..Options::default() }
+    Options { disabled: disabled.map(str::to_owned).collect(), ..Options::default() }
 }
 
-fn judged<S: Server>(plan: &Plan, names: &[&str]) -> RunRecord {
-    run_with::<S>(plan, &Options { history: true, trace: true, ..without(names) })
+fn run_checked<S: Server>(plan: &Plan, names: &[&str]) -> RunRecord {
+    run_with::<S>(plan, &Options { history: true, trace: true, ..options_without(names) })
 }
 
 #[test]
-fn where_sessions_end_they_are_registered_first() {
+fn sessions_that_can_expire_are_registered_first() {
     for seed in 0..10 {
-        let mut plan = rough(seed);
+        let mut plan = plan_with_faults(seed);
         plan.clients.session = SimDuration::millis(1_000);
-        let record = told::<Clerk>(&plan);
-        let given = |line: &harness::outcome::TraceLine| {
+        let record = run_traced::<SimpleServer>(&plan);
+        let registered = |line: &harness::outcome::TraceLine| {
             let (_, session) = line.text.split_once(" session ")?;
             Some((line.at, session.parse::<u64>().unwrap()))
         };
-        let given: Vec<(u64, u64)> = record.trace.iter().filter_map(given).collect();
+        let registered: Vec<(u64, u64)> = record.trace.iter().filter_map(registered).collect();
         let mut sessions: BTreeMap<u64, u64> = BTreeMap::new();
         for call in &record.history {
-            let known = given.iter().any(|(at, session)| *session == call.id.session && *at <= call.called);
-            assert!(known, "seed {seed}: {call:?} is in a session that was not given");
+            let known =
+                registered.iter().any(|(at, session)| *session == call.id.session && *at <= call.called);
+            assert!(known, "seed {seed}: {call:?} is in a session that was not registered");
             let sequence = sessions.entry(call.id.session).or_default();
             *sequence += 1;
             assert_eq!(call.id.sequence, *sequence, "seed {seed}");
@@ -208,159 +216,180 @@ fn where_sessions_end_they_are_registered_first() {
     }
 }
 
-/// Ends a session with every tenth request.
-struct Forgetful;
+/// Expires the session at every tenth request.
+struct ExpiresSessions;
 
-impl Manner for Forgetful {
-    fn says(number: u64, request: Request) -> Option<(ClientResponse, bool)> {
+impl ReplyPolicy for ExpiresSessions {
+    fn response_to(number: u64, request: Request) -> Option<(ClientResponse, bool)> {
         (number.is_multiple_of(10) && request.body != RequestBody::RegisterSession)
             .then_some((ClientResponse::SessionExpired, false))
     }
 }
 
 #[test]
-fn whose_session_has_ended_goes_on_in_another() {
-    let mut plan = busy();
+fn a_client_continues_in_a_new_session_after_expiry() {
+    let mut plan = plan_with_clients();
     plan.clients.session = SimDuration::millis(1_000);
-    let record = told::<Odd<Forgetful>>(&plan);
-    assert_eq!(record.outcome.verdict, Verdict::Passed, "the probing client must get through, too");
+    let record = run_traced::<PolicyServer<ExpiresSessions>>(&plan);
+    assert_eq!(record.outcome.verdict, Verdict::Passed, "the probing client must succeed too");
     let unknown: Vec<&Call> = record.history.iter().filter(|call| call.returned.is_none()).collect();
     let sessions: BTreeSet<u64> = record.history.iter().map(|call| call.id.session).collect();
     assert!(unknown.len() > 30 && sessions.len() > 30, "{} of {}", unknown.len(), sessions.len());
     for lost in unknown {
-        let way_there_and_back = SimDuration::millis(20).0;
-        let later = |call: &&Call| {
-            call.id.session == lost.id.session && call.called > lost.called + way_there_and_back
-        };
+        let round_trip = SimDuration::millis(20).0;
+        let later =
+            |call: &&Call| call.id.session == lost.id.session && call.called > lost.called + round_trip;
         assert_eq!(record.history.iter().find(later), None, "{lost:?}");
     }
 }
 
-/// Gives everybody the same session.
-struct Generous;
+/// Registers the same session for every client.
+struct RepeatsSession;
 
-impl Manner for Generous {
-    fn says(_: u64, request: Request) -> Option<(ClientResponse, bool)> {
+impl ReplyPolicy for RepeatsSession {
+    fn response_to(_: u64, request: Request) -> Option<(ClientResponse, bool)> {
         (request.body == RequestBody::RegisterSession)
             .then_some((ClientResponse::SessionRegistered { session: 7 }, false))
     }
 }
 
 #[test]
-fn a_session_that_is_given_twice_is_noticed_and_never_used() {
-    let mut plan = busy();
+fn a_repeated_session_is_reported_and_never_used() {
+    let mut plan = plan_with_clients();
     plan.clients.session = SimDuration::millis(1_000);
-    let Verdict::Failed(failure) = judged::<Odd<Generous>>(&plan, &[]).outcome.verdict else { panic!() };
+    let Verdict::Failed(failure) = run_checked::<PolicyServer<RepeatsSession>>(&plan, &[]).outcome.verdict
+    else {
+        panic!()
+    };
     assert_eq!(failure.property, WITNESS);
     assert!(failure.sentence.contains("session 7 was given to c"), "{}", failure.sentence);
-    let given = |side: &Evidence| side.kind == EvidenceKind::Text("is given session 7".into(), None);
-    assert!(failure.evidence.len() == 2 && failure.evidence.iter().all(given), "{:?}", failure.evidence);
-    let record = told::<Odd<Generous>>(&plan);
+    let registered =
+        |evidence: &Evidence| evidence.kind == EvidenceKind::Text("is given session 7".into(), None);
+    assert!(failure.evidence.len() == 2 && failure.evidence.iter().all(registered), "{:?}", failure.evidence);
+    let record = run_traced::<PolicyServer<RepeatsSession>>(&plan);
     let ids: BTreeSet<_> = record.history.iter().map(|call| call.id).collect();
     assert_eq!(ids.len(), record.history.len());
 }
 
 #[test]
-fn who_asks_anywhere_moves_nothing_else() {
-    let plan = rough(1);
-    let asked_elsewhere = |record: &RunRecord| {
-        let asks = |text: &str| text.starts_with('c') && !text.contains("-> n1 ");
-        record.trace.iter().filter(|line| asks(&line.text)).count()
+fn random_targets_change_nothing_else() {
+    let plan = plan_with_faults(1);
+    let requests_to_others = |record: &RunRecord| {
+        let is_request = |text: &str| text.starts_with('c') && !text.contains("-> n1 ");
+        record.trace.iter().filter(|line| is_request(&line.text)).count()
     };
-    let still = told::<Clerk>(&plan);
-    let mut hardly = plan.clone();
-    hardly.clients.random_target = Probability(1);
-    assert_eq!(told::<Clerk>(&hardly).outcome, still.outcome, "that it might does not move a thing");
+    let base = run_traced::<SimpleServer>(&plan);
+    let mut rare = plan.clone();
+    rare.clients.random_target = Probability(1);
+    assert_eq!(
+        run_traced::<SimpleServer>(&rare).outcome,
+        base.outcome,
+        "a tiny probability must not change the run"
+    );
     let mut often = plan;
     often.clients.random_target = Probability(900_000);
-    let often = told::<Clerk>(&often);
-    let (often, seldom) = (asked_elsewhere(&often), asked_elsewhere(&still));
-    assert!(often > 2 * seldom, "{often} and {seldom} requests went elsewhere");
+    let often = run_traced::<SimpleServer>(&often);
+    let (often, base_count) = (requests_to_others(&often), requests_to_others(&base));
+    assert!(often > 2 * base_count, "{often} and {base_count} requests went elsewhere");
 }
 
-/// Refuses whatever would change something.
-struct Lazy;
+/// Rejects all mutations.
+struct RejectsWrites;
 
-impl Manner for Lazy {
-    fn says(_: u64, request: Request) -> Option<(ClientResponse, bool)> {
+impl ReplyPolicy for RejectsWrites {
+    fn response_to(_: u64, request: Request) -> Option<(ClientResponse, bool)> {
         request.read_operation().is_none().then_some((ClientResponse::Busy, false))
     }
 }
 
-/// Says that it refuses, and does it all the same.
-struct Liar;
+/// Rejects all mutations but executes them.
+struct ExecutesRejected;
 
-impl Manner for Liar {
-    fn says(number: u64, request: Request) -> Option<(ClientResponse, bool)> {
-        Lazy::says(number, request).map(|(answer, _)| (answer, true))
+impl ReplyPolicy for ExecutesRejected {
+    fn response_to(number: u64, request: Request) -> Option<(ClientResponse, bool)> {
+        RejectsWrites::response_to(number, request).map(|(response, _)| (response, true))
     }
 }
 
-/// Does it, and says that it cannot tell.
-struct Vague;
+/// Executes all mutations and responds with an unknown outcome.
+struct ExecutesUnknown;
 
-impl Manner for Vague {
-    fn says(number: u64, request: Request) -> Option<(ClientResponse, bool)> {
-        Liar::says(number, request).map(|(_, heard)| (ClientResponse::Unknown, heard))
+impl ReplyPolicy for ExecutesUnknown {
+    fn response_to(number: u64, request: Request) -> Option<(ClientResponse, bool)> {
+        ExecutesRejected::response_to(number, request)
+            .map(|(_, executed)| (ClientResponse::Unknown, executed))
     }
 }
 
 #[test]
-fn what_every_attempt_was_refused_of_is_in_no_history() {
+fn an_operation_rejected_at_every_attempt_is_not_in_the_history() {
     let writes = |record: &RunRecord| {
-        let asked = |call: &&Call| !call.operation.action.is_read();
-        record.history.iter().filter(asked).count()
+        let is_write = |call: &&Call| !call.operation.action.is_read();
+        record.history.iter().filter(is_write).count()
     };
-    let honest = told::<Odd<Lazy>>(&busy());
-    let (called, kept) = (honest.outcome.counts.operations as usize, honest.history.len());
-    assert!(called - kept > 50, "{called} were called and {kept} are left");
-    assert!(writes(&honest) < 30, "what is open at the end, or was asked just now: {}", writes(&honest));
-    assert!(writes(&told::<Odd<Vague>>(&busy())) > 50, "what may have happened stays");
-    let mut lossy = busy();
+    let rejected = run_traced::<PolicyServer<RejectsWrites>>(&plan_with_clients());
+    let (called, remaining) = (rejected.outcome.counts.operations as usize, rejected.history.len());
+    assert!(called - remaining > 50, "{called} were called and {remaining} remain");
+    assert!(writes(&rejected) < 30, "only operations that are open at the end: {}", writes(&rejected));
+    assert!(
+        writes(&run_traced::<PolicyServer<ExecutesUnknown>>(&plan_with_clients())) > 50,
+        "operations that may have happened must stay"
+    );
+    let mut lossy = plan_with_clients();
     lossy.network.loss = Probability(200_000);
-    let unsure = told::<Odd<Lazy>>(&lossy);
-    assert!(writes(&unsure) > writes(&honest) + 20, "what was not heard of may have happened");
+    let unsure = run_traced::<PolicyServer<RejectsWrites>>(&lossy);
+    assert!(writes(&unsure) > writes(&rejected) + 20, "an operation without a response may have happened");
 }
 
 #[test]
-fn a_refusal_that_was_a_lie_is_a_value_that_nobody_wrote() {
-    let Verdict::Failed(failure) = judged::<Odd<Liar>>(&busy(), &[WITNESS]).outcome.verdict else { panic!() };
+fn an_executed_write_that_was_rejected_is_a_violation() {
+    let Verdict::Failed(failure) =
+        run_checked::<PolicyServer<ExecutesRejected>>(&plan_with_clients(), &[WITNESS]).outcome.verdict
+    else {
+        panic!()
+    };
     assert_eq!(failure.property, LINEARIZABILITY);
-    let sides = &failure.evidence;
-    // What was seen, and who had said that it would not be written.
-    let lied =
-        |side: &Evidence| matches!(&side.kind, EvidenceKind::Text(words, _) if words.starts_with("refuses "));
+    let evidence = &failure.evidence;
+    // The read of the value, and the rejections of its write.
+    let is_rejection = |evidence: &Evidence| matches!(&evidence.kind, EvidenceKind::Text(words, _) if words.starts_with("refuses "));
     assert!(
-        sides.len() >= 2 && sides.iter().filter(|side| lied(side)).count() == sides.len() - 1,
-        "{sides:?}"
+        evidence.len() >= 2
+            && evidence.iter().filter(|evidence| is_rejection(evidence)).count() == evidence.len() - 1,
+        "{evidence:?}"
     );
     assert_eq!(
-        judged::<Odd<Vague>>(&busy(), &[WITNESS]).outcome.verdict,
+        run_checked::<PolicyServer<ExecutesUnknown>>(&plan_with_clients(), &[WITNESS]).outcome.verdict,
         Verdict::Passed,
-        "it said nothing wrong"
+        "an unknown outcome allows both"
     );
 }
 
-/// Lies in its first run, and is as good as gold when that is repeated.
-struct Moody;
+/// Executes rejected mutations in the first run only; correct when the run is repeated.
+struct WrongInFirstRun;
 
 static RUNS: AtomicU64 = AtomicU64::new(0);
 
-impl Manner for Moody {
-    fn says(number: u64, request: Request) -> Option<(ClientResponse, bool)> {
+impl ReplyPolicy for WrongInFirstRun {
+    fn response_to(number: u64, request: Request) -> Option<(ClientResponse, bool)> {
         let runs = RUNS.fetch_add(u64::from(number == 1), Ordering::Relaxed) + u64::from(number == 1);
-        if runs == 1 { Liar::says(number, request) } else { None }
+        if runs == 1 { ExecutesRejected::response_to(number, request) } else { None }
     }
 }
 
 #[test]
-fn what_clients_saw_is_judged_though_nobody_keeps_it() {
-    let record = run_with::<Odd<Liar>>(&busy(), &without(&[WITNESS]));
+fn histories_are_checked_even_if_they_are_not_kept() {
+    let record =
+        run_with::<PolicyServer<ExecutesRejected>>(&plan_with_clients(), &options_without(&[WITNESS]));
     assert_eq!(record.history, []);
-    assert_eq!(record.outcome, judged::<Odd<Liar>>(&busy(), &[WITNESS]).outcome);
-    // To explain it the run is repeated: what was found stands even where it is another one.
-    let found = run_with::<Odd<Moody>>(&busy(), &without(&[WITNESS])).outcome.verdict;
-    let Verdict::Failed(failure) = found else { panic!("what was found is lost") };
+    assert_eq!(
+        record.outcome,
+        run_checked::<PolicyServer<ExecutesRejected>>(&plan_with_clients(), &[WITNESS]).outcome
+    );
+    // The run is repeated for the explanation. The failure stands even if the repetition differs.
+    let found = run_with::<PolicyServer<WrongInFirstRun>>(&plan_with_clients(), &options_without(&[WITNESS]))
+        .outcome
+        .verdict;
+    let Verdict::Failed(failure) = found else { panic!("the failure must be kept") };
     assert_eq!(failure.property, LINEARIZABILITY);
-    assert_eq!(RUNS.load(Ordering::Relaxed), 2, "it was repeated");
+    assert_eq!(RUNS.load(Ordering::Relaxed), 2, "the run must be repeated once");
 }

@@ -1,4 +1,4 @@
-//! The pages of five shrunk failures, as somebody meets them in a terminal or in the log of a CI run. Read them.
+//! The failure pages of five shrunk failures, as printed to a terminal or a CI log.
 
 use harness::case::Case;
 use harness::outcome::{COMMIT, Options};
@@ -7,7 +7,7 @@ use harness::run::run;
 use harness::survey::record_everything;
 use std::path::Path;
 
-/// The page of the plan in this file, without what is another at every commit.
+/// The page of the plan in this file, with the commit and the digest replaced.
 fn page(name: &str) -> String {
     let path = Path::new("tests/pages").join(format!("{name}.toml"));
     let case = Case::read(&path).unwrap();

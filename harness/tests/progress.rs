@@ -1,8 +1,9 @@
-//! Whether progress is expected follows from what the world knows: servers that do nothing, whatever they claim, fail it.
+//! Whether liveness is required follows from what the world knows: servers that do nothing violate it,
+//! whatever they claim.
 
 mod common;
 
-use common::{Hello, calm, fault};
+use common::{Hello, fault, plan_without_faults};
 use harness::outcome::{Failure, LIVENESS, Options, Verdict};
 use harness::plan::{Fault, FaultKind, Plan, SimDuration, Target};
 use harness::run::run_with;
@@ -12,41 +13,46 @@ use invariants::{Configuration, Digest, Fact, LogId};
 use std::num::NonZeroUsize;
 use std::sync::atomic::AtomicBool;
 
-/// Says something of its group and answers its operator. Nothing else ever comes from it. One whose disk is damaged takes
-/// no part. What it says stands in the plan, in a knob that means nothing to it: see [`plan_of`].
+/// Claims a configuration, responds to its operator and does nothing else; fail-stops if its disk is damaged.
+/// Its claims are encoded in a field of the plan that it does not use otherwise: see [`plan_of`].
 struct Idle {
-    answers: Answers,
+    replies: OperatorReplies,
 }
 
-/// What it says of its group.
+/// The configuration that it claims.
 #[derive(Clone, Copy, PartialEq)]
-enum Group {
+enum ClaimedConfig {
     Empty,
     Alone,
     Nothing,
 }
 
-/// What it tells its operator. Where it is to be asked, the first server claims to lead.
+/// Its responses to the operator. Unless it is never asked, node 1 claims to lead.
 #[derive(Clone, Copy, PartialEq)]
-enum Answers {
+enum OperatorReplies {
     NeverAsked,
     Never,
     Done,
-    Refused,
+    Rejected,
     Unknown,
 }
 
-const GROUPS: [Group; 3] = [Group::Empty, Group::Alone, Group::Nothing];
-const ANSWERS: [Answers; 5] =
-    [Answers::NeverAsked, Answers::Never, Answers::Done, Answers::Refused, Answers::Unknown];
+const CONFIGS: [ClaimedConfig; 3] = [ClaimedConfig::Empty, ClaimedConfig::Alone, ClaimedConfig::Nothing];
+const REPLIES: [OperatorReplies; 5] = [
+    OperatorReplies::NeverAsked,
+    OperatorReplies::Never,
+    OperatorReplies::Done,
+    OperatorReplies::Rejected,
+    OperatorReplies::Unknown,
+];
 
-/// The same plan for servers that say this.
-fn plan_of(plan: &Plan, group: Group, answers: Answers) -> Plan {
-    let place = |found: Option<usize>| found.expect("it is in the list") as u64;
-    let group = place(GROUPS.iter().position(|other| *other == group));
-    let answers = place(ANSWERS.iter().position(|other| *other == answers));
+/// The plan with these claims encoded.
+fn plan_of(plan: &Plan, config: ClaimedConfig, replies: OperatorReplies) -> Plan {
+    let index_of = |found: Option<usize>| found.expect("every value is in its list") as u64;
+    let config = index_of(CONFIGS.iter().position(|other| *other == config));
+    let replies = index_of(REPLIES.iter().position(|other| *other == replies));
     let mut plan = plan.clone();
-    plan.raft.requests = answers * 10 + group;
+    plan.raft.requests = replies * 10 + config;
     plan
 }
 
@@ -54,8 +60,8 @@ impl Server for Idle {
     type Message = Hello;
 
     fn boot(host: &mut Host<'_, Hello>) -> Self {
-        let knob = host.plan().raft.requests as usize;
-        let (group, answers) = (GROUPS[knob % 10], ANSWERS[knob / 10]);
+        let encoded = host.plan().raft.requests as usize;
+        let (config, replies) = (CONFIGS[encoded % 10], REPLIES[encoded / 10]);
         let found = host.disk().read("file").to_vec();
         if found.is_empty() {
             host.disk().append("file", |bytes| bytes.extend([0; 8]));
@@ -65,35 +71,35 @@ impl Server for Idle {
         }
         let (base, last) = (LogId::default(), LogId::default());
         host.record_fact(Fact::Started { term: 0, vote: None, base, last, digest: Digest::EMPTY });
-        let voters = match group {
-            Group::Empty => Some(vec![]),
-            Group::Alone => Some(vec![host.node()]),
-            Group::Nothing => None,
+        let voters = match config {
+            ClaimedConfig::Empty => Some(vec![]),
+            ClaimedConfig::Alone => Some(vec![host.node()]),
+            ClaimedConfig::Nothing => None,
         };
         if let Some(voters) = voters {
             let configuration = Box::new(Configuration { voters, ..Configuration::default() });
             host.record_fact(Fact::Configured { index: 0, configuration });
         }
-        if answers != Answers::NeverAsked && host.node() == 1 {
+        if replies != OperatorReplies::NeverAsked && host.node() == 1 {
             host.record_fact(Fact::Leads { term: 1 });
         }
-        Idle { answers }
+        Idle { replies }
     }
 
     fn step(&mut self, host: &mut Host<'_, Hello>, arrival: Arrival<Hello>) {
         if let Arrival::Synced(1) = arrival {
-            // Rot strikes what was durable before another write.
+            // Bit rot affects what was durable before another write.
             host.disk().append("file", |bytes| bytes.push(0));
             host.sync(2);
         }
         let Arrival::Operator { request, .. } = arrival else { return };
-        let answer = match self.answers {
-            Answers::Done => OperatorResponse::Done,
-            Answers::Refused => OperatorResponse::Rejected("it does nothing".to_owned()),
-            Answers::Unknown => OperatorResponse::Unknown,
-            Answers::Never | Answers::NeverAsked => return,
+        let response = match self.replies {
+            OperatorReplies::Done => OperatorResponse::Done,
+            OperatorReplies::Rejected => OperatorResponse::Rejected("it does nothing".to_owned()),
+            OperatorReplies::Unknown => OperatorResponse::Unknown,
+            OperatorReplies::Never | OperatorReplies::NeverAsked => return,
         };
-        host.respond_to_operator(request, &answer);
+        host.respond_to_operator(request, &response);
     }
 
     fn deadline(&self) -> Option<LocalTime> {
@@ -105,21 +111,32 @@ impl Server for Idle {
     }
 }
 
-/// What servers that say this fail in this plan.
-fn failure(plan: &Plan, group: Group, answers: Answers, without: &[&str]) -> Option<Failure> {
-    let without = without.iter().map(|name| (*name).to_owned()).collect();
-    let options = Options { disabled: without, ..Options::default() };
-    match run_with::<Idle>(&plan_of(plan, group, answers), &options).outcome.verdict {
+/// The failure of servers with these claims in this plan.
+fn failure(
+    plan: &Plan,
+    config: ClaimedConfig,
+    replies: OperatorReplies,
+    disabled: &[&str],
+) -> Option<Failure> {
+    let disabled = disabled.iter().map(|name| (*name).to_owned()).collect();
+    let options = Options { disabled, ..Options::default() };
+    match run_with::<Idle>(&plan_of(plan, config, replies), &options).outcome.verdict {
         Verdict::Failed(failure) => Some(*failure),
         Verdict::Passed => None,
         Verdict::Unknown(why) => panic!("{why}"),
     }
 }
 
-/// They fail progress, with this in the sentence.
+/// Asserts that they violate liveness with a message that contains `sentence`.
 #[track_caller]
-fn fail_progress(plan: &Plan, group: Group, answers: Answers, without: &[&str], sentence: &str) {
-    let failure = failure(plan, group, answers, without).expect("they do nothing, and nobody minds");
+fn assert_not_live(
+    plan: &Plan,
+    config: ClaimedConfig,
+    replies: OperatorReplies,
+    disabled: &[&str],
+    sentence: &str,
+) {
+    let failure = failure(plan, config, replies, disabled).expect("servers that do nothing must fail");
     assert_eq!(failure.property, LIVENESS, "{}", failure.sentence);
     assert!(failure.sentence.contains(sentence), "{}", failure.sentence);
 }
@@ -129,25 +146,32 @@ fn rot(node: u64) -> Fault {
 }
 
 #[test]
-fn servers_that_do_nothing_fail_progress_whatever_they_say_of_their_group() {
-    let plan = calm(3, SimDuration::millis(100));
-    fail_progress(&plan, Group::Empty, Answers::NeverAsked, &[], "there is no leader");
-    fail_progress(&plan, Group::Nothing, Answers::NeverAsked, &[], "there is no leader");
-    // What no entry carries is what the group was founded as.
-    let alone = failure(&plan, Group::Alone, Answers::NeverAsked, &[]).expect("it is alone");
+fn servers_that_do_nothing_violate_liveness_whatever_configuration_they_claim() {
+    let plan = plan_without_faults(3, SimDuration::millis(100));
+    assert_not_live(&plan, ClaimedConfig::Empty, OperatorReplies::NeverAsked, &[], "there is no leader");
+    assert_not_live(&plan, ClaimedConfig::Nothing, OperatorReplies::NeverAsked, &[], "there is no leader");
+    // A configuration at index 0 must be the initial one.
+    let alone = failure(&plan, ClaimedConfig::Alone, OperatorReplies::NeverAsked, &[])
+        .expect("an unrequested configuration must be reported");
     assert_eq!(alone.property, "requested-membership", "{}", alone.sentence);
-    let without = ["requested-membership"];
-    fail_progress(&plan, Group::Alone, Answers::NeverAsked, &without, "there is no leader");
+    let disabled = ["requested-membership"];
+    assert_not_live(
+        &plan,
+        ClaimedConfig::Alone,
+        OperatorReplies::NeverAsked,
+        &disabled,
+        "there is no leader",
+    );
 }
 
 #[test]
-fn one_that_says_that_it_leads_and_does_nothing_fails_progress() {
-    let plan = calm(3, SimDuration::millis(100));
-    fail_progress(&plan, Group::Empty, Answers::Never, &[], "a read is not answered");
+fn a_leader_that_does_nothing_violates_liveness() {
+    let plan = plan_without_faults(3, SimDuration::millis(100));
+    assert_not_live(&plan, ClaimedConfig::Empty, OperatorReplies::Never, &[], "a read is not answered");
 }
 
 #[test]
-fn a_sweep_over_servers_that_do_nothing_fails_and_says_what_it_has_not_seen() {
+fn a_sweep_over_idle_servers_fails_and_lists_what_never_happened() {
     let folder = tempfile::tempdir().unwrap();
     let settings = SweepSettings {
         seeds: 0..20,
@@ -160,7 +184,7 @@ fn a_sweep_over_servers_that_do_nothing_fails_and_says_what_it_has_not_seen() {
         canary_plans: Vec::new(),
     };
     let idle = |plan: &Plan, options: &Options| {
-        run_with::<Idle>(&plan_of(plan, Group::Empty, Answers::NeverAsked), options)
+        run_with::<Idle>(&plan_of(plan, ClaimedConfig::Empty, OperatorReplies::NeverAsked), options)
     };
     let summary = sweep(&settings, &idle, &AtomicBool::new(false), &mut |_| {});
     assert!(summary.failures.iter().all(|found| found.property == LIVENESS));
@@ -170,48 +194,48 @@ fn a_sweep_over_servers_that_do_nothing_fails_and_says_what_it_has_not_seen() {
 }
 
 #[test]
-fn without_a_majority_that_can_take_part_nothing_is_asked() {
-    let mut plan = calm(3, SimDuration::millis(200));
+fn without_an_available_majority_liveness_is_not_required() {
+    let mut plan = plan_without_faults(3, SimDuration::millis(200));
     plan.faults = vec![rot(1)];
-    fail_progress(&plan, Group::Empty, Answers::NeverAsked, &[], "there is no leader");
+    assert_not_live(&plan, ClaimedConfig::Empty, OperatorReplies::NeverAsked, &[], "there is no leader");
     plan.faults = vec![rot(1), rot(2)];
-    assert_eq!(failure(&plan, Group::Empty, Answers::NeverAsked, &[]), None);
+    assert_eq!(failure(&plan, ClaimedConfig::Empty, OperatorReplies::NeverAsked, &[]), None);
 }
 
 #[test]
-fn a_server_that_was_never_added_does_not_count() {
-    let mut plan = calm(5, SimDuration::millis(200));
+fn a_server_that_was_never_added_is_not_needed_for_a_majority() {
+    let mut plan = plan_without_faults(5, SimDuration::millis(200));
     plan.raft.initial_voters = 3;
     plan.faults = vec![rot(4), rot(5)];
-    fail_progress(&plan, Group::Empty, Answers::NeverAsked, &[], "there is no leader");
+    assert_not_live(&plan, ClaimedConfig::Empty, OperatorReplies::NeverAsked, &[], "there is no leader");
     plan.faults = vec![rot(2), rot(3)];
-    assert_eq!(failure(&plan, Group::Empty, Answers::NeverAsked, &[]), None);
+    assert_eq!(failure(&plan, ClaimedConfig::Empty, OperatorReplies::NeverAsked, &[]), None);
 }
 
 #[test]
-fn what_became_of_a_change_decides_who_is_needed() {
-    let mut plan = calm(3, SimDuration::millis(300));
+fn the_outcome_of_a_change_decides_which_servers_are_needed() {
+    let mut plan = plan_without_faults(3, SimDuration::millis(300));
     let (voters, learners) = (vec![], vec![]);
     let remove = vec![Target::Node(1), Target::Node(2)];
     let change = FaultKind::Change { voters, learners, remove, by_joint: false };
     plan.faults = vec![fault(SimDuration::millis(20), change), rot(3)];
-    // n3 alone is the group, or may be, and its disk is damaged.
-    for answers in [Answers::Done, Answers::Unknown, Answers::Never] {
-        assert_eq!(failure(&plan, Group::Empty, answers, &[]), None);
+    // n3 is or may be the only voter, and its disk is damaged.
+    for replies in [OperatorReplies::Done, OperatorReplies::Unknown, OperatorReplies::Never] {
+        assert_eq!(failure(&plan, ClaimedConfig::Empty, replies, &[]), None);
     }
-    fail_progress(&plan, Group::Empty, Answers::Refused, &[], "is not answered");
+    assert_not_live(&plan, ClaimedConfig::Empty, OperatorReplies::Rejected, &[], "is not answered");
     plan.faults.truncate(1);
-    fail_progress(&plan, Group::Empty, Answers::Never, &[], "is not answered");
+    assert_not_live(&plan, ClaimedConfig::Empty, OperatorReplies::Never, &[], "is not answered");
 }
 
 #[test]
-fn unanswered_commands_do_not_free_anybody_from_progress() {
-    let mut plan = calm(7, SimDuration::millis(1_000));
+fn unanswered_commands_do_not_suspend_liveness() {
+    let mut plan = plan_without_faults(7, SimDuration::millis(1_000));
     for number in 0..100 {
         let remove = vec![Target::Node(number % 7 + 1)];
         let voters = vec![Target::Node((number + 3) % 7 + 1)];
         let kind = FaultKind::Change { voters, learners: vec![], remove, by_joint: number % 3 == 0 };
         plan.faults.push(fault(SimDuration::millis(10 + number), kind));
     }
-    fail_progress(&plan, Group::Empty, Answers::Never, &[], "is not answered");
+    assert_not_live(&plan, ClaimedConfig::Empty, OperatorReplies::Never, &[], "is not answered");
 }

@@ -1,11 +1,11 @@
-//! All readers of this crate survive inputs that were changed at random: plans, cases and ledgers. What is accepted is
-//! used: plans are run, cut short, and ledgers are added up and reported.
+//! All parsers of this crate survive randomly mutated inputs: plans, cases and ledgers. Accepted inputs are
+//! used: plans are shortened and run, ledgers are merged and reported.
 
 #[path = "../../invariants/tests/fuzz/mod.rs"]
 mod fuzz;
 
-use fuzz::mutate::Chance;
-use fuzz::{Kind, Sample, survives, unfinished};
+use fuzz::mutate::TestRng;
+use fuzz::{Kind, Sample, survives, unchanged};
 use harness::case::Case;
 use harness::outcome::{NO_PANIC, Options, Verdict};
 use harness::plan::{self, Plan, SimDuration, file, generate, mutated_plan};
@@ -29,23 +29,27 @@ fn readers_survive_half_a_million_mutated_inputs() {
     survives("readers_survive_half_a_million_mutated_inputs", &samples(), 500_000);
 }
 
-/// One accepted plan of so many is run.
+/// One of this many accepted plans is run.
 const RUN_ONE_OF: u64 = 16;
 
-/// What is accepted can be run, and is read back as it was.
-fn accepted(plan: &Plan, number: u64) {
-    assert_eq!(plan.check(), Ok(()), "what is read was checked");
-    assert_eq!(file::from_text(&file::to_text(plan)).as_ref(), Ok(plan), "what is written is read back");
+/// An accepted plan must be valid, survive writing and reading, and run without a harness panic.
+fn check_accepted_plan(plan: &Plan, number: u64) {
+    assert_eq!(plan.check(), Ok(()), "a parsed plan must be valid");
+    assert_eq!(
+        file::from_text(&file::to_text(plan)).as_ref(),
+        Ok(plan),
+        "a written plan must be read back unchanged"
+    );
     if !number.is_multiple_of(RUN_ONE_OF) {
         return;
     }
     let mut short = plan.clone();
     short.fault_phase = short.fault_phase.min(SimDuration::millis(1_500));
     short.bounds.events = short.bounds.events.min(4_000);
-    let storm = short.fault_phase;
-    short.faults.retain(|fault| fault.at < storm);
+    let fault_phase = short.fault_phase;
+    short.faults.retain(|fault| fault.at < fault_phase);
     let verdict = run(&short, &Options::default()).outcome.verdict;
-    // A cluster that is set up badly need not make progress; but only a bug may end a server.
+    // A badly configured cluster may lack liveness, but a server may panic only with a bug switched on.
     if let (Verdict::Failed(failure), None) = (verdict, &plan.bug) {
         assert_ne!(failure.property, NO_PANIC, "{}", failure.sentence);
     }
@@ -54,7 +58,7 @@ fn accepted(plan: &Plan, number: u64) {
 fn plan(bytes: &[u8], number: u64) -> bool {
     let Ok(text) = std::str::from_utf8(bytes) else { return false };
     match file::from_text(text) {
-        Ok(plan) => accepted(&plan, number),
+        Ok(plan) => check_accepted_plan(&plan, number),
         Err(error) => return error.to_string().is_empty(),
     }
     true
@@ -64,8 +68,12 @@ fn case(bytes: &[u8], number: u64) -> bool {
     let Ok(text) = std::str::from_utf8(bytes) else { return false };
     match Case::from_text(text) {
         Ok(case) => {
-            assert_eq!(Case::from_text(&case.to_text()).as_ref(), Ok(&case), "what is written is read back");
-            accepted(&case.plan, number);
+            assert_eq!(
+                Case::from_text(&case.to_text()).as_ref(),
+                Ok(&case),
+                "a written plan must be read back unchanged"
+            );
+            check_accepted_plan(&case.plan, number);
         }
         Err(error) => return error.to_string().is_empty(),
     }
@@ -75,18 +83,18 @@ fn case(bytes: &[u8], number: u64) -> bool {
 fn settings(folder: &Path, head: Option<&ledger::LedgerHeader>) -> SweepSettings {
     let seeds = head.map_or(0..6, |head| head.seeds.clone());
     SweepSettings {
-        all_seeds: head.map_or(seeds.clone(), |head| head.shared.clone()),
+        all_seeds: head.map_or(seeds.clone(), |head| head.all_seeds.clone()),
         seeds,
         jobs: NonZeroUsize::MIN,
         time_limit: None,
         out: folder.to_owned(),
         bug: head.and_then(|head| head.bug.clone()),
-        disabled: head.map(|head| head.without.clone()).unwrap_or_default(),
+        disabled: head.map(|head| head.disabled.clone()).unwrap_or_default(),
         canary_plans: Vec::new(),
     }
 }
 
-/// Reads a ledger, adds it up with itself or alone, and reports the sum.
+/// Reads a ledger, merges it with itself and alone, and reports the sum.
 fn ledger(bytes: &[u8], _: u64) -> bool {
     let folder = tempfile::tempdir().expect("a folder");
     fs::write(folder.path().join(ledger::LEDGER_FILE), bytes).expect("a file");
@@ -105,9 +113,9 @@ fn ledger(bytes: &[u8], _: u64) -> bool {
     accepted
 }
 
-/// Most lines get the checksum that they should have, or nothing but checksums would be tried.
-fn with_checksums(bytes: Vec<u8>, chance: &mut Chance) -> Vec<u8> {
-    if chance.below(8) == 0 {
+/// Gives most inputs correct checksums, so that more than the checksum is tested.
+fn with_checksums(bytes: Vec<u8>, rng: &mut TestRng) -> Vec<u8> {
+    if rng.below(8) == 0 {
         return bytes;
     }
     let line = |line: &[u8]| {
@@ -121,9 +129,9 @@ fn with_checksums(bytes: Vec<u8>, chance: &mut Chance) -> Vec<u8> {
 }
 
 static PLAN: Kind =
-    Kind { name: "plans", extension: "toml", command: "run --plan", finish: unfinished, read: plan };
+    Kind { name: "plans", extension: "toml", command: "run --plan", finish: unchanged, read: plan };
 static CASE: Kind =
-    Kind { name: "cases", extension: "toml", command: "replay", finish: unfinished, read: case };
+    Kind { name: "cases", extension: "toml", command: "replay", finish: unchanged, read: case };
 static LEDGER: Kind = Kind {
     name: "ledgers",
     extension: "jsonl",
@@ -132,12 +140,12 @@ static LEDGER: Kind = Kind {
     read: ledger,
 };
 
-/// A sweep over six seeds of which one fails; a line after each.
+/// The ledger of a sweep over six seeds of which one fails, with a line after each.
 fn written_ledger() -> Vec<u8> {
     let folder = tempfile::tempdir().expect("a folder");
     let settings = settings(folder.path(), None);
-    let held = ledger::lock(folder.path()).expect("nobody else writes it");
-    let mut ledger = Ledger::create(held, &Summary::new(&settings)).expect("it can be written");
+    let lock = ledger::lock(folder.path()).expect("the ledger must not be locked");
+    let mut ledger = Ledger::create(lock, &Summary::new(&settings)).expect("the ledger must be writable");
     let short = |plan: &Plan, options: &Options| {
         let faults =
             plan.faults.iter().filter(|fault| fault.at < SimDuration::millis(400)).cloned().collect();
@@ -146,9 +154,9 @@ fn written_ledger() -> Vec<u8> {
         run(&Plan { fault_phase: SimDuration::millis(400), faults, bounds, ..plan.clone() }, options)
     };
     sweep(&settings, &short, &AtomicBool::new(false), &mut |sum| {
-        ledger.write_progress(sum, true).expect("it can be written");
+        ledger.write_progress(sum, true).expect("the ledger must be writable");
     });
-    fs::read(ledger.path()).expect("it was written")
+    fs::read(ledger.path()).expect("the ledger must be readable")
 }
 
 fn samples() -> Vec<Sample> {

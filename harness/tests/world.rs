@@ -1,8 +1,8 @@
-//! What the world does to servers, told by servers that do little else than tell.
+//! The faults of the world, observed by small servers that trace what reaches them.
 
 mod common;
 
-use common::{Hello, calm, fault, said, told};
+use common::{Hello, fault, plan_without_faults, run_traced, said_lines};
 use harness::outcome::{NO_PANIC, Options, RunRecord, Verdict};
 use harness::plan::{FaultKind, Plan, Probability, SimDuration, Target, generate};
 use harness::run::{run, run_with};
@@ -10,20 +10,20 @@ use harness::server::{Arrival, Host, LocalTime, Server};
 use invariants::Fact;
 use std::process::Command;
 
-/// Tells what arrives. Node 1 greets node 2 every 20 ms.
-struct Teller {
+/// Traces what arrives. Node 1 sends node 2 a greeting every 20 ms.
+struct TracingServer {
     node: u64,
     count: u64,
     due: Option<LocalTime>,
 }
 
-impl Server for Teller {
+impl Server for TracingServer {
     type Message = Hello;
 
-    fn boot(host: &mut Host<'_, Hello>) -> Teller {
+    fn boot(host: &mut Host<'_, Hello>) -> TracingServer {
         host.trace(|| "say boots".to_owned());
         let due = (host.node() == 1).then(|| host.now() + 20_000_000);
-        Teller { node: host.node(), count: 0, due }
+        TracingServer { node: host.node(), count: 0, due }
     }
 
     fn step(&mut self, host: &mut Host<'_, Hello>, arrival: Arrival<Hello>) {
@@ -48,40 +48,40 @@ impl Server for Teller {
 }
 
 #[test]
-fn what_is_in_flight_outlives_cuts_and_restarts() {
-    let mut plan = calm(2, SimDuration::millis(100));
+fn messages_in_flight_survive_partitions_and_restarts() {
+    let mut plan = plan_without_faults(2, SimDuration::millis(100));
     plan.network.delay = SimDuration::millis(50);
     let (from, to) = (Target::Node(1), Target::Node(2));
     plan.faults = vec![
-        // Greetings leave at 20, 40, 60 and 80. The first two cross: the second meets the next incarnation.
-        fault(SimDuration::millis(50), FaultKind::OneWayPartition { from, to, lasts: SimDuration::millis(25) }),
+        // Greetings are sent at 20, 40, 60 and 80. The first two arrive, the second one after the restart.
+        fault(
+            SimDuration::millis(50),
+            FaultKind::OneWayPartition { from, to, lasts: SimDuration::millis(25) },
+        ),
         fault(SimDuration::millis(75), FaultKind::Crash { node: to, lasts: SimDuration::millis(10) }),
     ];
     plan.bounds.leader = 1;
-    let said = said(&told::<Teller>(&plan));
+    let lines = said_lines(&run_traced::<TracingServer>(&plan));
     assert_eq!(
-        said[..5],
+        lines[..5],
         ["0 n1 boots", "0 n2 boots", "70 n2 Hello 1 from n1", "85 n2 boots", "90 n2 Hello 2 from n1"]
     );
-    assert_eq!(
-        said[5], "130 n2 Hello 4 from n1",
-        "what was sent during the cut is lost, what was sent after is not"
-    );
+    assert_eq!(lines[5], "130 n2 Hello 4 from n1", "only the message sent during the partition is lost");
 }
 
 #[test]
-fn a_pause_holds_everything_and_lets_it_go_in_order() {
-    let mut plan = calm(2, SimDuration::millis(100));
+fn a_pause_delays_all_events_and_keeps_their_order() {
+    let mut plan = plan_without_faults(2, SimDuration::millis(100));
     let pause = |node| FaultKind::Pause { node, lasts: SimDuration::millis(55) };
     plan.faults = vec![
         fault(SimDuration::millis(25), pause(Target::Node(2))),
-        // A pause of the sender holds its timer: it comes late, and once.
+        // A pause of the sender delays its timer, which fires once.
         fault(SimDuration::millis(85), pause(Target::Node(1))),
     ];
     plan.fault_phase = SimDuration::millis(200);
     plan.bounds.leader = 0;
     assert_eq!(
-        said(&told::<Teller>(&plan)),
+        said_lines(&run_traced::<TracingServer>(&plan)),
         [
             "0 n1 boots",
             "0 n2 boots",
@@ -97,21 +97,22 @@ fn a_pause_holds_everything_and_lets_it_go_in_order() {
 }
 
 #[test]
-fn a_clock_that_runs_fast_or_jumps_makes_timers_early() {
-    let mut plan = calm(2, SimDuration::millis(110));
+fn a_clock_that_runs_fast_or_jumps_fires_timers_early() {
+    let mut plan = plan_without_faults(2, SimDuration::millis(110));
     let (node, lasts) = (Target::Node(1), SimDuration::millis(40));
     plan.faults = vec![
         fault(SimDuration::millis(20), FaultKind::ClockRate { node, drift: 500_000, lasts }),
         fault(SimDuration::millis(70), FaultKind::ClockJump { node, by: SimDuration::millis(15) }),
     ];
     plan.bounds.leader = 0;
-    let said = said(&told::<Teller>(&plan));
-    // Sent at 20; then 1.5 times as fast, at 33.3, 46.6 and 60; then at 70, for 80 was jumped over; and at 90.
-    let at: Vec<&str> = said[2..].iter().map(|line| line.split(' ').next().unwrap()).collect();
+    let lines = said_lines(&run_traced::<TracingServer>(&plan));
+    // Sent at 20; then 1.5 times as fast at 33.3, 46.6 and 60; then at 70, because the clock jumps past 80;
+    // then at 90.
+    let at: Vec<&str> = lines[2..].iter().map(|line| line.split(' ').next().unwrap()).collect();
     assert_eq!(at, ["30", "43", "56", "70", "80", "100"]);
 }
 
-/// Writes two bytes at its first boot and syncs only the first one; tells at each boot what is there.
+/// Writes two bytes at its first boot and syncs only the first; traces at each boot what it finds.
 struct Writer;
 
 impl Server for Writer {
@@ -143,66 +144,66 @@ impl Server for Writer {
 
 #[test]
 fn a_crash_keeps_the_page_cache() {
-    let mut plan = calm(1, SimDuration::millis(50));
+    let mut plan = plan_without_faults(1, SimDuration::millis(50));
     let (node, lasts) = (Target::Node(1), SimDuration::millis(10));
     plan.faults = vec![fault(SimDuration::millis(2), FaultKind::Crash { node, lasts })];
     plan.bounds.leader = 0;
-    let said = said(&told::<Writer>(&plan));
-    assert_eq!(said, ["0 n1 finds []", "12 n1 finds [1, 2]"], "and the dead are not told of their syncs");
+    let lines = said_lines(&run_traced::<Writer>(&plan));
+    assert_eq!(lines, ["0 n1 finds []", "12 n1 finds [1, 2]"], "a crashed server gets no sync completions");
 }
 
 #[test]
-fn a_loss_of_power_takes_what_is_not_synced_and_nothing_else() {
+fn a_power_loss_drops_only_unsynced_bytes() {
     let mut lost = 0;
     for seed in 0..20 {
-        let mut plan = calm(1, SimDuration::millis(50));
+        let mut plan = plan_without_faults(1, SimDuration::millis(50));
         plan.seed = seed;
         let lasts = SimDuration::millis(10);
         plan.faults = vec![fault(SimDuration::millis(8), FaultKind::PowerLoss { nodes: vec![], lasts })];
         plan.bounds.leader = 0;
-        let record = told::<Writer>(&plan);
-        let said = said(&record);
-        assert_eq!(said[..2], ["0 n1 finds []", "5 n1 Synced(1)"]);
-        assert!(said[2].starts_with("18 n1 finds [1"), "what was synced is there: {said:?}");
-        lost += u64::from(said[2] == "18 n1 finds [1]");
+        let record = run_traced::<Writer>(&plan);
+        let lines = said_lines(&record);
+        assert_eq!(lines[..2], ["0 n1 finds []", "5 n1 Synced(1)"]);
+        assert!(lines[2].starts_with("18 n1 finds [1"), "synced bytes must survive: {lines:?}");
+        lost += u64::from(lines[2] == "18 n1 finds [1]");
         assert_eq!(record.outcome.counts.power_losses, 1);
     }
-    assert!(lost > 0, "in twenty losses of power nothing was ever lost");
+    assert!(lost > 0, "twenty power losses must lose something");
 }
 
 #[test]
-fn a_stalled_disk_ends_its_syncs_when_the_stall_is_over() {
-    let mut plan = calm(1, SimDuration::millis(50));
+fn a_stalled_disk_completes_its_syncs_when_the_stall_ends() {
+    let mut plan = plan_without_faults(1, SimDuration::millis(50));
     let (node, lasts) = (Target::Node(1), SimDuration::millis(20));
     plan.faults = vec![fault(SimDuration::millis(1), FaultKind::StalledDisk { node, lasts })];
     plan.bounds.leader = 0;
-    assert_eq!(said(&told::<Writer>(&plan)), ["0 n1 finds []", "21 n1 Synced(1)"]);
+    assert_eq!(said_lines(&run_traced::<Writer>(&plan)), ["0 n1 finds []", "21 n1 Synced(1)"]);
 }
 
 #[test]
-fn a_disk_that_refuses_says_so_and_its_server_is_restarted_when_it_saves_again() {
-    let mut plan = calm(1, SimDuration::millis(50));
+fn a_failed_sync_is_reported_and_the_server_restarts_when_the_disk_works_again() {
+    let mut plan = plan_without_faults(1, SimDuration::millis(50));
     let (node, lasts) = (Target::Node(1), SimDuration::millis(20));
     plan.faults = vec![fault(SimDuration::millis(1), FaultKind::DiskError { node, lasts })];
     plan.bounds.leader = 0;
     assert_eq!(
-        said(&told::<Writer>(&plan)),
+        said_lines(&run_traced::<Writer>(&plan)),
         ["0 n1 finds []", "5 n1 SyncFailed(1)", "21 n1 finds [1, 2]"],
-        "the page cache survives"
+        "the page cache must survive"
     );
-    // Also when the storm ends before the fault does.
+    // Also if the fault phase ends before the fault does.
     plan.fault_phase = SimDuration::millis(10);
-    assert_eq!(said(&told::<Writer>(&plan)).last().unwrap(), "10 n1 finds [1, 2]");
-    // Where no sync fell into that time, nothing has happened.
+    assert_eq!(said_lines(&run_traced::<Writer>(&plan)).last().unwrap(), "10 n1 finds [1, 2]");
+    // Without a sync during the fault nothing happens.
     plan.faults = vec![fault(SimDuration::millis(6), FaultKind::DiskError { node, lasts })];
-    assert_eq!(said(&told::<Writer>(&plan)), ["0 n1 finds []", "5 n1 Synced(1)"]);
+    assert_eq!(said_lines(&run_traced::<Writer>(&plan)), ["0 n1 finds []", "5 n1 Synced(1)"]);
 }
 
 #[test]
-fn nothing_is_durable_by_a_sync_that_failed() {
+fn a_failed_sync_makes_nothing_durable() {
     let mut lost = 0;
     for seed in 0..20 {
-        let mut plan = calm(1, SimDuration::millis(50));
+        let mut plan = plan_without_faults(1, SimDuration::millis(50));
         plan.seed = seed;
         let (node, lasts) = (Target::Node(1), SimDuration::millis(10));
         plan.faults = vec![
@@ -210,16 +211,16 @@ fn nothing_is_durable_by_a_sync_that_failed() {
             fault(SimDuration::millis(8), FaultKind::PowerLoss { nodes: vec![node], lasts }),
         ];
         plan.bounds.leader = 0;
-        let said = said(&told::<Writer>(&plan));
-        assert_eq!(said[1], "5 n1 SyncFailed(1)");
-        lost += u64::from(said[2] == "18 n1 finds []");
+        let lines = said_lines(&run_traced::<Writer>(&plan));
+        assert_eq!(lines[1], "5 n1 SyncFailed(1)");
+        lost += u64::from(lines[2] == "18 n1 finds []");
     }
-    assert!(lost > 0, "in twenty losses of power nothing was ever lost");
+    assert!(lost > 0, "twenty power losses must lose something");
 }
 
 #[test]
-fn a_wiped_server_finds_nothing_and_there_is_one_at_most() {
-    let mut plan = calm(3, SimDuration::millis(90));
+fn a_wiped_server_starts_empty_and_at_most_one_is_wiped() {
+    let mut plan = plan_without_faults(3, SimDuration::millis(90));
     let wipe = |at, node, lasts| {
         fault(
             SimDuration::millis(at),
@@ -236,29 +237,37 @@ fn a_wiped_server_finds_nothing_and_there_is_one_at_most() {
         wipe(50, 2, 10),
     ];
     plan.bounds.leader = 0;
-    let record = told::<Writer>(&plan);
-    let finds: Vec<String> = said(&record).into_iter().filter(|line| line.contains("finds")).collect();
-    assert_eq!(finds[3..], ["20 n2 finds []"], "it was down before, and for the longer of both times");
-    let struck = record.outcome.faults.iter().find(|(kind, _)| *kind == "wipe");
-    assert_eq!(struck, Some(&("wipe", 1)));
+    let record = run_traced::<Writer>(&plan);
+    let finds: Vec<String> = said_lines(&record).into_iter().filter(|line| line.contains("finds")).collect();
+    assert_eq!(
+        finds[3..],
+        ["20 n2 finds []"],
+        "n2 was down already and stays down for the longer of both times"
+    );
+    let injected = record.outcome.faults.iter().find(|(kind, _)| *kind == "wipe");
+    assert_eq!(injected, Some(&("wipe", 1)));
 }
 
 #[test]
-fn a_server_that_its_group_needs_is_not_wiped() {
+fn a_server_needed_for_a_majority_is_not_wiped() {
     for nodes in [1, 2] {
-        let mut plan = calm(nodes, SimDuration::millis(50));
+        let mut plan = plan_without_faults(nodes, SimDuration::millis(50));
         let (node, lasts) = (Target::Node(1), SimDuration::millis(5));
         plan.faults = vec![fault(SimDuration::millis(8), FaultKind::Wipe { node, lasts })];
         plan.bounds.leader = 0;
-        let record = told::<Writer>(&plan);
-        assert_eq!(said(&record).len() as u64, 2 * nodes, "each boots once, and hears of its sync");
+        let record = run_traced::<Writer>(&plan);
+        assert_eq!(
+            said_lines(&record).len() as u64,
+            2 * nodes,
+            "each server boots once and gets its sync completion"
+        );
     }
 }
 
-/// Takes no part once its disk refuses, and does nothing else; or leads as the first server and answers nobody.
-struct Newcomer<const LEADS: bool>;
+/// Fail-stops when a sync fails and does nothing else; with `LEADS` node 1 claims to lead and never responds.
+struct PassiveServer<const LEADS: bool>;
 
-impl<const LEADS: bool> Server for Newcomer<LEADS> {
+impl<const LEADS: bool> Server for PassiveServer<LEADS> {
     type Message = Hello;
 
     fn boot(host: &mut Host<'_, Hello>) -> Self {
@@ -267,12 +276,12 @@ impl<const LEADS: bool> Server for Newcomer<LEADS> {
         if LEADS && host.node() == 1 {
             host.record_fact(Fact::Leads { term: 1 });
         }
-        Newcomer
+        PassiveServer
     }
 
     fn step(&mut self, host: &mut Host<'_, Hello>, arrival: Arrival<Hello>) {
         if let Arrival::SyncFailed(_) = arrival {
-            host.fail_stop("its disk refuses");
+            host.fail_stop("its disk fails");
         }
     }
 
@@ -286,8 +295,8 @@ impl<const LEADS: bool> Server for Newcomer<LEADS> {
 }
 
 #[test]
-fn a_wiped_server_counts_again_when_it_may_have_been_added_again_and_who_cannot_save_may_leave() {
-    let mut plan = calm(3, SimDuration::millis(50));
+fn a_wiped_server_counts_again_once_it_may_have_been_added_again() {
+    let mut plan = plan_without_faults(3, SimDuration::millis(50));
     let (node, lasts) = (Target::Node(2), SimDuration::millis(5));
     let change = |voters: &[Target], remove: &[Target]| FaultKind::Change {
         voters: voters.to_vec(),
@@ -301,12 +310,12 @@ fn a_wiped_server_counts_again_when_it_may_have_been_added_again_and_who_cannot_
         fault(SimDuration::millis(25), change(&[], &[node])),
         fault(SimDuration::millis(30), change(&[node], &[])),
     ];
-    let record = told::<Newcomer<true>>(&plan);
-    let again: Vec<(u64, u64)> = (record.trace.iter())
+    let record = run_traced::<PassiveServer<true>>(&plan);
+    let rejoined: Vec<(u64, u64)> = (record.trace.iter())
         .filter(|line| line.text == "may belong to the group again")
         .map(|line| (line.at / 1_000_000, line.node))
         .collect();
-    assert_eq!(again, [(30, 2)], "only who was wiped, and once");
+    assert_eq!(rejoined, [(30, 2)], "only the wiped server, and once");
 
     plan.faults =
         vec![fault(SimDuration::millis(1), FaultKind::DiskError { node, lasts: SimDuration::millis(20) })];
@@ -314,16 +323,17 @@ fn a_wiped_server_counts_again_when_it_may_have_been_added_again_and_who_cannot_
         Verdict::Failed(failure) => failure,
         verdict => panic!("{verdict:?}"),
     };
-    // There is no leader among servers that do nothing: that, and not that one of them left, is what is wrong.
-    let failure = failure(told::<Newcomer<false>>(&plan));
+    // Passive servers have no leader: that is the violation, not the fail-stop of one of them.
+    let failure = failure(run_traced::<PassiveServer<false>>(&plan));
     assert!(failure.sentence.contains("there is no leader"), "{}", failure.sentence);
-    // From when on one was asked for, and until when.
-    let waited = failure.evidence.array_windows().next().map(|[asked, missed]| missed.at - asked.at);
+    // The evidence: when the wait began and when the deadline was missed.
+    let waited = failure.evidence.array_windows().next().map(|[started, missed]| missed.at - started.at);
     assert!(failure.evidence.len() == 2 && waited > Some(0), "{:?}", failure.evidence);
 }
 
-/// A generated plan in which disks refuse every half second, and the power of some of them goes before they save again.
-fn refusing(seed: u64) -> Plan {
+/// A generated plan with a disk error every half second, some of them followed by a power loss of the same
+/// node.
+fn plan_with_disk_errors(seed: u64) -> Plan {
     let mut plan = generate(seed);
     for number in 1..plan.fault_phase.0 / 500_000_000 {
         let node = Target::Node((number * 7 + seed) % plan.nodes + 1);
@@ -341,21 +351,21 @@ fn refusing(seed: u64) -> Plan {
 }
 
 #[test]
-fn the_built_in_system_survives_disks_that_refuse() {
+fn the_built_in_system_survives_disk_errors() {
     for seed in 0..30 {
-        let outcome = run(&refusing(seed), &Options::default()).outcome;
+        let outcome = run(&plan_with_disk_errors(seed), &Options::default()).outcome;
         assert_eq!(outcome.verdict, Verdict::Passed, "seed {seed}");
-        let struck = outcome.faults.iter().find(|(kind, _)| *kind == "disk-error").unwrap();
-        assert!(struck.1 > 20, "{struck:?}");
+        let injected = outcome.faults.iter().find(|(kind, _)| *kind == "disk-error").unwrap();
+        assert!(injected.1 > 20, "{injected:?}");
     }
 }
 
 /// Bug P05.
 #[test]
 #[cfg_attr(not(feature = "bugs"), ignore = "bugs are switched off")]
-fn a_host_that_ignores_what_its_disk_says_is_caught() {
+fn a_host_that_ignores_sync_errors_is_caught() {
     let caught = (0..5).find_map(|seed| {
-        let mut plan = refusing(seed);
+        let mut plan = plan_with_disk_errors(seed);
         plan.bug = Some("persist-failure-ignored".to_owned());
         match run(&plan, &Options::default()).outcome.verdict {
             Verdict::Failed(failure) => Some(failure.property),
@@ -365,19 +375,19 @@ fn a_host_that_ignores_what_its_disk_says_is_caught() {
     assert_eq!(caught.as_deref(), Some("persist-before-reply"));
 }
 
-/// Puts its deadline off whenever a message arrives.
-struct Sleeper {
+/// Postpones its deadline whenever a message arrives.
+struct PostponingServer {
     due: LocalTime,
 }
 
-impl Server for Sleeper {
+impl Server for PostponingServer {
     type Message = Hello;
 
-    fn boot(host: &mut Host<'_, Hello>) -> Sleeper {
+    fn boot(host: &mut Host<'_, Hello>) -> PostponingServer {
         if host.node() == 1 {
             host.send(2, Hello(0));
         }
-        Sleeper { due: host.now() + 100_000_000 }
+        PostponingServer { due: host.now() + 100_000_000 }
     }
 
     fn step(&mut self, host: &mut Host<'_, Hello>, arrival: Arrival<Hello>) {
@@ -399,47 +409,47 @@ impl Server for Sleeper {
 }
 
 #[test]
-fn a_timer_that_was_put_off_is_no_event() {
-    let mut plan = calm(2, SimDuration::millis(1_005));
+fn a_postponed_timer_is_no_event() {
+    let mut plan = plan_without_faults(2, SimDuration::millis(1_005));
     plan.bounds.leader = 0;
-    let record = told::<Sleeper>(&plan);
-    assert_eq!(said(&record), [""; 0], "a message every 20 ms keeps everybody asleep");
+    let record = run_traced::<PostponingServer>(&plan);
+    assert_eq!(said_lines(&record), [""; 0], "a message every 20 ms postpones both timers");
     assert_eq!(record.outcome.counts.events, 100, "one every 10 ms");
-    assert_eq!(record.outcome.counts.heartbeats, 200, "each, and the answer that it would have");
+    assert_eq!(record.outcome.counts.heartbeats, 200, "each message and its possible reply");
 }
 
 #[test]
-fn links_keep_order_unless_they_are_told_not_to() {
-    let mut plan = calm(2, SimDuration::millis(4_000));
+fn links_keep_order_unless_reordering_is_on() {
+    let mut plan = plan_without_faults(2, SimDuration::millis(4_000));
     plan.network.delay_spread = SimDuration::millis(200);
     plan.bounds.leader = 0;
     let order = |plan: &_| -> Vec<u64> {
         let number = |line: &String| line.split("Hello ").nth(1)?.split(' ').next()?.parse().ok();
-        said(&told::<Teller>(plan)).iter().filter_map(number).collect()
+        said_lines(&run_traced::<TracingServer>(plan)).iter().filter_map(number).collect()
     };
-    let kept = order(&plan);
-    assert!(kept.len() > 150 && kept.is_sorted());
+    let in_order = order(&plan);
+    assert!(in_order.len() > 150 && in_order.is_sorted());
     plan.network.reordering = Probability::CERTAIN;
     assert!(!order(&plan).is_sorted());
     plan.network.duplication = Probability::CERTAIN;
-    assert!(order(&plan).len() > 2 * kept.len() - 10);
+    assert!(order(&plan).len() > 2 * in_order.len() - 10);
     plan.network.loss = Probability::CERTAIN;
     assert!(order(&plan).is_empty());
 }
 
 /// Panics at the third greeting.
-struct Clumsy(Teller);
+struct PanickingServer(TracingServer);
 
-impl Server for Clumsy {
+impl Server for PanickingServer {
     type Message = Hello;
 
-    fn boot(host: &mut Host<'_, Hello>) -> Clumsy {
-        Clumsy(Teller::boot(host))
+    fn boot(host: &mut Host<'_, Hello>) -> PanickingServer {
+        PanickingServer(TracingServer::boot(host))
     }
 
     fn step(&mut self, host: &mut Host<'_, Hello>, arrival: Arrival<Hello>) {
         if let Arrival::Message { message: Hello(number), .. } = &arrival {
-            assert!(*number < 3, "greeting {number} is too much");
+            assert!(*number < 3, "greeting {number} is one too many");
         }
         self.0.step(host, arrival);
     }
@@ -449,18 +459,18 @@ impl Server for Clumsy {
     }
 
     fn is_heartbeat(message: &Hello) -> bool {
-        Teller::is_heartbeat(message)
+        TracingServer::is_heartbeat(message)
     }
 }
 
 #[test]
-fn a_panic_is_a_verdict() {
+fn a_panic_is_a_violation() {
     for strict in [false, true] {
         let options = Options { unchecked: true, strict, ..Options::default() };
-        let record = run_with::<Clumsy>(&calm(2, SimDuration::millis(500)), &options);
+        let record = run_with::<PanickingServer>(&plan_without_faults(2, SimDuration::millis(500)), &options);
         let Verdict::Failed(failure) = record.outcome.verdict else { panic!("{:?}", record.outcome.verdict) };
         assert_eq!(failure.property, NO_PANIC);
-        let sentence = "n2 panics at 70ms of simulated time: greeting 3 is too much";
+        let sentence = "n2 panics at 70ms of simulated time: greeting 3 is one too many";
         assert!(failure.sentence.starts_with(sentence), "{}", failure.sentence);
         assert!(failure.sentence.contains("world.rs"), "{}", failure.sentence);
         assert_eq!(record.outcome.counts.simulated, 70_000_000);
@@ -468,9 +478,9 @@ fn a_panic_is_a_verdict() {
 }
 
 #[test]
-fn a_panic_leaves_standard_error_clean() {
+fn a_panic_writes_nothing_to_standard_error() {
     let child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "a_panic_is_a_verdict", "--nocapture"])
+        .args(["--exact", "a_panic_is_a_violation", "--nocapture"])
         .output()
         .unwrap();
     assert!(child.status.success());
@@ -478,17 +488,17 @@ fn a_panic_leaves_standard_error_clean() {
 }
 
 #[test]
-fn a_thousand_runs_do_not_leak() {
+fn a_thousand_runs_do_not_leak_memory() {
     let pages = || -> u64 {
         let memory = std::fs::read_to_string("/proc/self/statm").unwrap();
         memory.split(' ').nth(1).unwrap().parse().unwrap()
     };
     let runs = || {
         for seed in 0..500 {
-            let mut plan = common::rough(seed);
+            let mut plan = common::plan_with_faults(seed);
             plan.fault_phase = SimDuration::millis(700);
             let options = Options { unchecked: true, strict: seed % 4 == 0, ..Options::default() };
-            let _ = run_with::<common::Clerk>(&plan, &options);
+            let _ = run_with::<common::SimpleServer>(&plan, &options);
         }
     };
     runs();

@@ -1,8 +1,9 @@
-//! Servers that do what no server may do: each of it is a verdict on the server, and never a panic of the harness.
+//! Servers that break the contract of a server: each violation is a verdict on the server, never a panic of
+//! the harness.
 
 mod common;
 
-use common::{Clerk, Hello, calm, fault};
+use common::{Hello, SimpleServer, fault, plan_without_faults};
 use harness::outcome::{
     Actor, EvidenceKind, Failure, LINEARIZABILITY, LIVENESS, NO_PANIC, Options, RunRecord, Verdict, WITNESS,
     WRONG_ANSWER,
@@ -17,29 +18,30 @@ use invariants::{Action, Configuration, Content, Digest, Fact, LogId, PROPERTIES
 use std::collections::BTreeSet;
 use std::panic::catch_unwind;
 
-/// What a server does wrong. It is chosen by the plan's seed: one type of server is enough.
+/// What a server does wrong, chosen by the seed of the plan.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Wrong {
-    /// Says to each request of a kind what is no answer to it.
-    Says(usize),
-    /// Answers a client that never asked this, beside the one that did.
-    ToAnother,
-    /// Answers a client of this number.
+enum Misbehaviour {
+    /// Replies to each request of one kind with a response of another kind.
+    WrongResponse(usize),
+    /// Also replies to a client that did not send the request.
+    OtherClient,
+    /// Replies to the client with this number.
     ToClient(u64),
-    /// Answers the request of this name as soon as it is booted.
-    Unasked(u64, u64),
-    /// Answers everything twice.
+    /// Replies at boot to a request with this session and sequence.
+    UnknownRequest(u64, u64),
+    /// Replies to everything twice.
     Twice,
-    /// Sends to servers that there are not, and to itself; syncs under one token; and calls things what they are not.
+    /// Sends to itself and to servers that do not exist, reuses a sync token, counts an unknown milestone and
+    /// fires all triggers.
     Harmless,
-    /// Its deadline has passed long ago, for ever.
-    Restless,
-    /// Sends without end.
+    /// Always returns a deadline in the past.
+    PastDeadline,
+    /// Sends without limit.
     Floods,
-    /// Asks its disk, at the second boot of server 2, for something that cannot be carried out.
+    /// Calls an impossible disk operation at the second boot of server 2.
     Disk(usize),
-    /// States facts with numbers that cannot be, one after the other, from every server.
-    Nonsense(u64),
+    /// Every server records a sequence of impossible facts.
+    ImpossibleFacts(u64),
 }
 
 const NOTHING: Content = Content::INITIAL;
@@ -52,41 +54,65 @@ const fn written(response: Response) -> Option<ClientResponse> {
     Some(ClientResponse::Written { index: 1, response })
 }
 
-/// A wrong answer to some requests, with what is said of the answer that came, and of what could have.
-type WrongAnswer = (fn(RequestBody) -> Option<ClientResponse>, &'static str, &'static str);
+/// A wrong response to some requests, with the message about the response that came and the possible ones.
+type WrongResponse = (fn(RequestBody) -> Option<ClientResponse>, &'static str, &'static str);
 
-const ANSWERS: [WrongAnswer; 13] = [
-    (|ask| if is(ask, "get") { read(Response::Done) } else { None }, "\"done, from index 1\"", HOLDS),
-    (|ask| if is(ask, "get") { read(Response::List(vec![])) } else { None }, "\"[], from index 1\"", HOLDS),
+const WRONG_RESPONSES: [WrongResponse; 13] = [
     (
-        |ask| if is(ask, "list") { written(Response::Done) } else { None },
+        |request| if selects(request, "get") { read(Response::Done) } else { None },
+        "\"done, from index 1\"",
+        HOLDS,
+    ),
+    (
+        |request| if selects(request, "get") { read(Response::List(vec![])) } else { None },
+        "\"[], from index 1\"",
+        HOLDS,
+    ),
+    (
+        |request| if selects(request, "list") { written(Response::Done) } else { None },
         "\"done, at index 1\"",
         "is the list",
     ),
-    (|ask| if is(ask, "append") { written(Response::Mismatch(None)) } else { None }, "\"mismatch, at", DONE),
     (
-        |ask| if is(ask, "put") { written(Response::Holds(NOTHING)) } else { None },
+        |request| if selects(request, "append") { written(Response::Mismatch(None)) } else { None },
+        "\"mismatch, at",
+        DONE,
+    ),
+    (
+        |request| if selects(request, "put") { written(Response::Holds(NOTHING)) } else { None },
         "\"nothing, at index 1\"",
         DONE,
     ),
-    (|ask| if is(ask, "put") { read(Response::Done) } else { None }, "\"done, from index 1\"", DONE),
     (
-        |ask| if is(ask, "cas") { written(Response::Holds(NOTHING)) } else { None },
+        |request| if selects(request, "put") { read(Response::Done) } else { None },
+        "\"done, from index 1\"",
+        DONE,
+    ),
+    (
+        |request| if selects(request, "cas") { written(Response::Holds(NOTHING)) } else { None },
         "\"nothing",
         "is \"done\" or \"mismatch\"",
     ),
-    (|ask| is(ask, "put").then_some(ClientResponse::SessionRegistered { session: 3 }), "\"session 3\"", DONE),
-    // Sessions end only where the plan says so.
-    (|ask| is(ask, "put").then_some(ClientResponse::SessionExpired), "\"its session has ended\"", DONE),
-    (|_| Some(ClientResponse::NotLeader(Some(99))), "\"not here, perhaps n99\"", "is "),
-    (|_| Some(ClientResponse::NotLeader(Some(0))), "\"not here, perhaps n0\"", "is "),
     (
-        |ask| is(ask, "a session").then_some(ClientResponse::SessionRegistered { session: 0 }),
+        |request| selects(request, "put").then_some(ClientResponse::SessionRegistered { session: 3 }),
+        "\"session 3\"",
+        DONE,
+    ),
+    // Sessions end only if the plan says so.
+    (
+        |request| selects(request, "put").then_some(ClientResponse::SessionExpired),
+        "\"session expired\"",
+        DONE,
+    ),
+    (|_| Some(ClientResponse::NotLeader(Some(99))), "\"not leader, try n99\"", "is "),
+    (|_| Some(ClientResponse::NotLeader(Some(0))), "\"not leader, try n0\"", "is "),
+    (
+        |request| selects(request, "a session").then_some(ClientResponse::SessionRegistered { session: 0 }),
         "\"session 0\"",
         SESSION,
     ),
     (
-        |ask| if is(ask, "a session") { written(Response::Done) } else { None },
+        |request| if selects(request, "a session") { written(Response::Done) } else { None },
         "\"done, at index 1\"",
         SESSION,
     ),
@@ -95,60 +121,60 @@ const HOLDS: &str = "is what the register holds";
 const DONE: &str = "is \"done\" with its index";
 const SESSION: &str = "is a session above 0";
 
-fn is(ask: RequestBody, word: &str) -> bool {
-    ask.to_string().starts_with(word)
+fn selects(request: RequestBody, word: &str) -> bool {
+    request.to_string().starts_with(word)
 }
 
-const DISKS: [fn(&mut Disk); 7] = [
+const DISK_CALLS: [fn(&mut Disk); 7] = [
     |disk| disk.remove("nothing"),
     |disk| disk.rename("nothing", "something"),
     |disk| disk.rename("boots", "boots"),
     |disk| disk.truncate("boots", 1_000),
     |disk| disk.truncate("nothing", 1),
     |disk| _ = disk.append("boots", Vec::clear),
-    |_| panic!("it does not like this"),
+    |_| panic!("a deliberate panic"),
 ];
 
-/// All that is tried, in the order of the seeds that choose it.
-fn wrongs() -> Vec<Wrong> {
-    let answers = (0..ANSWERS.len()).map(Wrong::Says);
+/// All misbehaviours, in the order of the seeds that choose them.
+fn misbehaviours() -> Vec<Misbehaviour> {
+    let responses = (0..WRONG_RESPONSES.len()).map(Misbehaviour::WrongResponse);
     let others = [
-        Wrong::ToAnother,
-        Wrong::ToClient(0),
-        Wrong::ToClient(u64::MAX),
-        Wrong::Unasked(0, 0),
-        Wrong::Unasked(0, 1),
-        Wrong::Unasked(1, 0),
-        Wrong::Unasked(1, u64::MAX),
-        Wrong::Unasked(u64::MAX, 1),
-        Wrong::Twice,
-        Wrong::Harmless,
-        Wrong::Restless,
-        Wrong::Floods,
+        Misbehaviour::OtherClient,
+        Misbehaviour::ToClient(0),
+        Misbehaviour::ToClient(u64::MAX),
+        Misbehaviour::UnknownRequest(0, 0),
+        Misbehaviour::UnknownRequest(0, 1),
+        Misbehaviour::UnknownRequest(1, 0),
+        Misbehaviour::UnknownRequest(1, u64::MAX),
+        Misbehaviour::UnknownRequest(u64::MAX, 1),
+        Misbehaviour::Twice,
+        Misbehaviour::Harmless,
+        Misbehaviour::PastDeadline,
+        Misbehaviour::Floods,
     ];
-    let disks = (0..DISKS.len()).map(Wrong::Disk);
-    answers.chain(others).chain(disks).chain((0..24).map(Wrong::Nonsense)).collect()
+    let disk_calls = (0..DISK_CALLS.len()).map(Misbehaviour::Disk);
+    responses.chain(others).chain(disk_calls).chain((0..24).map(Misbehaviour::ImpossibleFacts)).collect()
 }
 
-/// The clerk, but for what it does wrong.
-struct Bad {
-    clerk: Clerk,
-    wrong: Wrong,
+/// A [`SimpleServer`] with one misbehaviour.
+struct MisbehavingServer {
+    inner: SimpleServer,
+    misbehaviour: Misbehaviour,
 }
 
-impl Server for Bad {
+impl Server for MisbehavingServer {
     type Message = Hello;
 
-    fn boot(host: &mut Host<'_, Hello>) -> Bad {
-        let wrong = wrongs()[host.plan().seed as usize];
-        match wrong {
-            Wrong::Unasked(session, sequence) => {
+    fn boot(host: &mut Host<'_, Hello>) -> MisbehavingServer {
+        let misbehaviour = misbehaviours()[host.plan().seed as usize];
+        match misbehaviour {
+            Misbehaviour::UnknownRequest(session, sequence) => {
                 host.reply(
                     1,
                     Reply { id: RequestId { session, sequence }, response: ClientResponse::Unknown },
                 );
             }
-            Wrong::Harmless => {
+            Misbehaviour::Harmless => {
                 for to in [0, host.node(), 4, 99, u64::MAX] {
                     host.send(to, Hello(7));
                     assert!(host.directory_id_of(to) > 0 && host.initial_directory_id_of(to) > 0);
@@ -157,33 +183,35 @@ impl Server for Bad {
                 Trigger::ALL.into_iter().for_each(|moment| host.fire_trigger(moment));
                 (0..3).for_each(|_| host.sync(0));
             }
-            Wrong::Disk(asks) if host.node() == 2 && !host.disk().read("boots").is_empty() => {
-                DISKS[asks](host.disk())
+            Misbehaviour::Disk(call) if host.node() == 2 && !host.disk().read("boots").is_empty() => {
+                DISK_CALLS[call](host.disk())
             }
             _ => {}
         }
-        Bad { clerk: Clerk::boot(host), wrong }
+        MisbehavingServer { inner: SimpleServer::boot(host), misbehaviour }
     }
 
     fn step(&mut self, host: &mut Host<'_, Hello>, arrival: Arrival<Hello>) {
-        match (self.wrong, &arrival) {
-            (Wrong::Says(says), Arrival::Request { client, request }) if host.node() == 1 => {
-                if let Some(answer) = ANSWERS[says].0(request.body) {
-                    return host.reply(*client, Reply { id: request.id, response: answer });
+        match (self.misbehaviour, &arrival) {
+            (Misbehaviour::WrongResponse(index), Arrival::Request { client, request })
+                if host.node() == 1 =>
+            {
+                if let Some(response) = WRONG_RESPONSES[index].0(request.body) {
+                    return host.reply(*client, Reply { id: request.id, response });
                 }
             }
-            (Wrong::ToAnother, Arrival::Request { client, request }) => {
+            (Misbehaviour::OtherClient, Arrival::Request { client, request }) => {
                 host.reply(client % 3 + 1, Reply { id: request.id, response: ClientResponse::Busy });
             }
-            (Wrong::ToClient(client), Arrival::Request { request, .. }) => {
+            (Misbehaviour::ToClient(client), Arrival::Request { request, .. }) => {
                 host.reply(client, Reply { id: request.id, response: ClientResponse::Busy });
             }
-            (Wrong::Twice, Arrival::Request { client, request }) if host.node() != 1 => {
+            (Misbehaviour::Twice, Arrival::Request { client, request }) if host.node() != 1 => {
                 host.reply(*client, Reply { id: request.id, response: ClientResponse::NotLeader(Some(1)) });
             }
-            (Wrong::Restless, Arrival::Timer) => return,
-            (Wrong::Floods, _) => (0..50_000).for_each(|_| host.send(2, Hello(1))),
-            (Wrong::Nonsense(salt), Arrival::Timer) => {
+            (Misbehaviour::PastDeadline, Arrival::Timer) => return,
+            (Misbehaviour::Floods, _) => (0..50_000).for_each(|_| host.send(2, Hello(1))),
+            (Misbehaviour::ImpossibleFacts(salt), Arrival::Timer) => {
                 let round = host.now() / 1_000 + salt * 12_345;
                 let facts = facts(round);
                 let few = 1 + (round % facts.len() as u64) as usize;
@@ -197,11 +225,11 @@ impl Server for Bad {
             }
             _ => {}
         }
-        self.clerk.step(host, arrival);
+        self.inner.step(host, arrival);
     }
 
     fn deadline(&self) -> Option<LocalTime> {
-        if self.wrong == Wrong::Restless { Some(0) } else { self.clerk.deadline() }
+        if self.misbehaviour == Misbehaviour::PastDeadline { Some(0) } else { self.inner.deadline() }
     }
 
     fn is_heartbeat(_: &Hello) -> bool {
@@ -209,21 +237,22 @@ impl Server for Bad {
     }
 }
 
-/// Three servers of which the first leads, and three clients.
-fn busy() -> Plan {
-    let mut plan = calm(3, SimDuration::millis(3_000));
+/// Three servers, of which the first leads, and three clients.
+fn plan_with_clients() -> Plan {
+    let mut plan = plan_without_faults(3, SimDuration::millis(3_000));
     plan.clients.count = 3;
     plan.network.delay = SimDuration::millis(1);
     plan.bounds.events = 100_000;
     plan
 }
 
-/// Toys state too few facts for the properties of facts, and for the witness.
-fn without(names: &[&str]) -> Options {
+/// Options without the properties of facts, the witness and linearizability: test servers record too few
+/// facts.
+fn options_without(names: &[&str]) -> Options {
     let facts = PROPERTIES.iter().map(|property| property.name).chain([WITNESS, LINEARIZABILITY]);
-    let without = facts.chain(names.iter().copied());
+    let disabled = facts.chain(names.iter().copied());
     Options {
-        disabled: without.map(str::to_owned).collect(),
+        disabled: disabled.map(str::to_owned).collect(),
         history: true,
         trace: true,
         ..Options::default()
@@ -233,48 +262,53 @@ fn without(names: &[&str]) -> Options {
 fn failure(record: &RunRecord) -> &Failure {
     match &record.outcome.verdict {
         Verdict::Failed(failure) => failure,
-        other => panic!("it should have failed: {other:?}"),
+        other => panic!("the run must fail: {other:?}"),
     }
 }
 
-/// The plan in which servers do what `is` picks, for each of these.
-fn each(plan: &Plan, is: impl Fn(&Wrong) -> bool) -> Vec<(Wrong, Plan)> {
-    let all = wrongs().into_iter().zip(0..).filter(|(wrong, _)| is(wrong));
-    all.map(|(wrong, seed)| (wrong, Plan { seed, ..plan.clone() })).collect()
+/// For each misbehaviour that `selects` accepts, the plan whose seed chooses it.
+fn plans_for(plan: &Plan, selects: impl Fn(&Misbehaviour) -> bool) -> Vec<(Misbehaviour, Plan)> {
+    let all = misbehaviours().into_iter().zip(0..).filter(|(misbehaviour, _)| selects(misbehaviour));
+    all.map(|(misbehaviour, seed)| (misbehaviour, Plan { seed, ..plan.clone() })).collect()
 }
 
-/// Runs it in both modes, and says what is wrong with it.
-fn convicted(plan: &Plan) -> Failure {
-    let fast = run_with::<Bad>(plan, &without(&[]));
-    let strict = run_with::<Bad>(plan, &Options { strict: true, ..without(&[]) });
+/// The failure of a plan, which must violate the same property in fast and in strict mode.
+fn failure_of(plan: &Plan) -> Failure {
+    let fast = run_with::<MisbehavingServer>(plan, &options_without(&[]));
+    let strict = run_with::<MisbehavingServer>(plan, &Options { strict: true, ..options_without(&[]) });
     assert_eq!(failure(&fast).property, failure(&strict).property);
     failure(&fast).clone()
 }
 
 #[test]
-fn an_answer_of_the_wrong_kind_is_a_verdict() {
-    for (place, (_, mut plan)) in
-        each(&busy(), |wrong| matches!(wrong, Wrong::Says(_))).into_iter().enumerate()
+fn a_response_of_the_wrong_kind_is_a_violation() {
+    for (index, (_, mut plan)) in
+        plans_for(&plan_with_clients(), |misbehaviour| matches!(misbehaviour, Misbehaviour::WrongResponse(_)))
+            .into_iter()
+            .enumerate()
     {
-        let (_, came, possible) = ANSWERS[place];
+        let (_, came, possible) = WRONG_RESPONSES[index];
         if possible == SESSION {
             plan.clients.session = SimDuration::millis(1_000);
         }
-        let failure = convicted(&plan);
-        let said = &failure.sentence;
-        assert_eq!(failure.property, WRONG_ANSWER, "{said}");
-        assert!(said.starts_with("n1 answers c") && said.contains(" on s"), "{said}");
-        assert!(said.contains(came) && said.contains(&format!("what could have come {possible}")), "{said}");
-        let [side] = &failure.evidence[..] else { panic!("{:?}", failure.evidence) };
-        assert!(side.request.is_some() && side.at > 0, "{side:?}");
+        let failure = failure_of(&plan);
+        let sentence = &failure.sentence;
+        assert_eq!(failure.property, WRONG_ANSWER, "{sentence}");
+        assert!(sentence.starts_with("n1 answers c") && sentence.contains(" on s"), "{sentence}");
+        assert!(
+            sentence.contains(came) && sentence.contains(&format!("what could have come {possible}")),
+            "{sentence}"
+        );
+        let [evidence] = &failure.evidence[..] else { panic!("{:?}", failure.evidence) };
+        assert!(evidence.request.is_some() && evidence.at > 0, "{evidence:?}");
     }
 }
 
 #[test]
-fn a_client_takes_no_notice_of_a_wrong_answer() {
-    let mut plan = busy();
+fn a_client_ignores_a_wrong_response() {
+    let mut plan = plan_with_clients();
     plan.seed = 3;
-    let record = run_with::<Bad>(&plan, &without(&[WRONG_ANSWER]));
+    let record = run_with::<MisbehavingServer>(&plan, &options_without(&[WRONG_ANSWER]));
     let appended = |call: &&invariants::Call| matches!(call.operation.action, Action::Append(_));
     let appends: Vec<_> = record.history.iter().filter(appended).collect();
     assert!(appends.len() > 10 && appends.iter().all(|call| call.returned.is_none()), "{appends:?}");
@@ -282,21 +316,32 @@ fn a_client_takes_no_notice_of_a_wrong_answer() {
 }
 
 #[test]
-fn an_answer_that_nobody_waits_for_is_a_verdict() {
-    let answers = |wrong: &Wrong| matches!(wrong, Wrong::ToAnother | Wrong::ToClient(_) | Wrong::Unasked(..));
-    for (wrong, plan) in each(&busy(), answers) {
-        let failure = convicted(&plan);
+fn a_response_without_a_request_is_a_violation() {
+    let responses = |misbehaviour: &Misbehaviour| {
+        matches!(
+            misbehaviour,
+            Misbehaviour::OtherClient | Misbehaviour::ToClient(_) | Misbehaviour::UnknownRequest(..)
+        )
+    };
+    for (misbehaviour, plan) in plans_for(&plan_with_clients(), responses) {
+        let failure = failure_of(&plan);
         assert_eq!(failure.property, WRONG_ANSWER, "{}", failure.sentence);
-        let why = if matches!(wrong, Wrong::ToClient(_)) { "there is no such client" } else { "never asked" };
+        let why = if matches!(misbehaviour, Misbehaviour::ToClient(_)) {
+            "there is no such client"
+        } else {
+            "never sent"
+        };
         assert!(failure.sentence.contains(why), "{}", failure.sentence);
     }
 }
 
 #[test]
-fn what_reaches_nobody_is_no_fault() {
-    for (_, plan) in each(&busy(), |wrong| matches!(wrong, Wrong::Twice | Wrong::Harmless)) {
-        // Toys do not converge: they state too few facts for that.
-        match run_with::<Bad>(&plan, &without(&[])).outcome.verdict {
+fn duplicate_replies_and_unknown_recipients_are_no_violation() {
+    for (_, plan) in plans_for(&plan_with_clients(), |misbehaviour| {
+        matches!(misbehaviour, Misbehaviour::Twice | Misbehaviour::Harmless)
+    }) {
+        // Test servers record too few facts to converge.
+        match run_with::<MisbehavingServer>(&plan, &options_without(&[])).outcome.verdict {
             Verdict::Failed(failure) => assert_eq!(failure.property, LIVENESS, "{}", failure.sentence),
             Verdict::Passed | Verdict::Unknown(_) => {}
         }
@@ -304,56 +349,58 @@ fn what_reaches_nobody_is_no_fault() {
 }
 
 #[test]
-fn what_never_rests_ends() {
-    for (wrong, plan) in each(&busy(), |wrong| matches!(wrong, Wrong::Restless | Wrong::Floods)) {
-        let failure = convicted(&plan);
-        let why = if wrong == Wrong::Restless { "never rests" } else { "in flight" };
+fn endless_activity_ends_the_run() {
+    for (misbehaviour, plan) in plans_for(&plan_with_clients(), |misbehaviour| {
+        matches!(misbehaviour, Misbehaviour::PastDeadline | Misbehaviour::Floods)
+    }) {
+        let failure = failure_of(&plan);
+        let why = if misbehaviour == Misbehaviour::PastDeadline { "never rests" } else { "in flight" };
         assert!(failure.property == LIVENESS && failure.sentence.contains(why), "{}", failure.sentence);
     }
 }
 
 #[test]
-fn a_panic_names_server_and_time_and_marks_its_line() {
-    let mut plan = busy();
+fn a_panic_names_the_server_and_time_and_marks_its_line() {
+    let mut plan = plan_with_clients();
     let (node, lasts) = (Target::Node(2), SimDuration::millis(100));
     plan.faults = vec![fault(SimDuration::millis(1_000), FaultKind::Crash { node, lasts })];
-    let plans = each(&plan, |wrong| matches!(wrong, Wrong::Disk(_)));
+    let plans = plans_for(&plan, |misbehaviour| matches!(misbehaviour, Misbehaviour::Disk(_)));
     for (_, plan) in &plans {
-        let failure = convicted(plan);
+        let failure = failure_of(plan);
         assert_eq!(failure.property, NO_PANIC, "{}", failure.sentence);
         assert!(
             failure.sentence.starts_with("n2 panics at 1.1s of simulated time: "),
             "{}",
             failure.sentence
         );
-        let [side] = &failure.evidence[..] else { panic!("{:?}", failure.evidence) };
-        assert_eq!((side.actor, side.at), (Actor::Server(2), 1_100_000_000));
+        let [evidence] = &failure.evidence[..] else { panic!("{:?}", failure.evidence) };
+        assert_eq!((evidence.actor, evidence.at), (Actor::Server(2), 1_100_000_000));
         assert!(
-            matches!(&side.kind, EvidenceKind::Text(words, None) if words.starts_with("panics: ")),
-            "{side:?}"
+            matches!(&evidence.kind, EvidenceKind::Text(words, None) if words.starts_with("panics: ")),
+            "{evidence:?}"
         );
     }
     let (_, plan) = plans.last().unwrap();
-    let record = run_with::<Bad>(plan, &Options { facts: true, ..without(&[]) });
+    let record = run_with::<MisbehavingServer>(plan, &Options { facts: true, ..options_without(&[]) });
     let page = run_page(plan, PlanSource::Seed, &record, None, &Options::default(), 100);
-    let marked = |line: &&str| line.starts_with('!') && line.contains("panics: it does not like this");
+    let marked = |line: &&str| line.starts_with('!') && line.contains("panics: a deliberate panic");
     assert_eq!(page.lines().filter(marked).count(), 1, "{page}");
 }
 
-/// Is dropped with a bang.
-struct Bang(Clerk);
+/// Panics when dropped.
+struct PanicsOnDrop(SimpleServer);
 
-impl Drop for Bang {
+impl Drop for PanicsOnDrop {
     fn drop(&mut self) {
-        assert_eq!(self.0.deadline(), None, "it goes with a bang");
+        assert_eq!(self.0.deadline(), None, "a deliberate panic");
     }
 }
 
-impl Server for Bang {
+impl Server for PanicsOnDrop {
     type Message = Hello;
 
-    fn boot(host: &mut Host<'_, Hello>) -> Bang {
-        Bang(Clerk::boot(host))
+    fn boot(host: &mut Host<'_, Hello>) -> PanicsOnDrop {
+        PanicsOnDrop(SimpleServer::boot(host))
     }
 
     fn step(&mut self, host: &mut Host<'_, Hello>, arrival: Arrival<Hello>) {
@@ -370,23 +417,23 @@ impl Server for Bang {
 }
 
 #[test]
-fn a_server_may_not_panic_where_it_is_dropped_either() {
-    let mut plan = busy();
+fn a_panic_in_drop_is_a_violation_too() {
+    let mut plan = plan_with_clients();
     let (node, lasts) = (Target::Node(3), SimDuration::millis(100));
     plan.faults = vec![fault(SimDuration::millis(500), FaultKind::Crash { node, lasts })];
-    let record = run_with::<Bang>(&plan, &without(&[]));
+    let record = run_with::<PanicsOnDrop>(&plan, &options_without(&[]));
     assert_eq!(failure(&record).property, NO_PANIC);
     assert!(failure(&record).sentence.starts_with("n3 panics at 500ms"), "{}", failure(&record).sentence);
 }
 
 #[test]
-fn a_panic_of_the_harness_is_no_verdict_on_a_server() {
-    let mut plan = busy();
-    // The first to send is a client, and no plan that passes its check has such links.
+fn a_panic_of_the_harness_is_no_verdict() {
+    let mut plan = plan_with_clients();
+    // The delay of the first message overflows; a plan that passes its check has no such delay.
     plan.nodes = 1;
     plan.network.delay = SimDuration(u64::MAX);
     assert!(plan.check().is_err());
-    assert!(catch_unwind(|| run_with::<Clerk>(&plan, &without(&[]))).is_err());
+    assert!(catch_unwind(|| run_with::<SimpleServer>(&plan, &options_without(&[]))).is_err());
 }
 
 fn facts(round: u64) -> Vec<Fact> {
@@ -441,16 +488,17 @@ fn facts(round: u64) -> Vec<Fact> {
 }
 
 #[test]
-fn facts_that_cannot_be_break_a_property_and_nothing_else() {
-    let mut plan = busy();
+fn impossible_facts_violate_a_property_and_never_panic() {
+    let mut plan = plan_with_clients();
     plan.fault_phase = SimDuration::millis(300);
     let mut properties = BTreeSet::new();
-    for (_, plan) in each(&plan, |wrong| matches!(wrong, Wrong::Nonsense(_))) {
-        // All properties, those that are no properties of facts, and none.
+    for (_, plan) in plans_for(&plan, |misbehaviour| matches!(misbehaviour, Misbehaviour::ImpossibleFacts(_)))
+    {
+        // All properties, only those that need no facts, and none.
         let all = Options { trace: true, facts: true, history: true, ..Options::default() };
         let none = Options { unchecked: true, ..Options::default() };
-        for options in [all, without(&[WRONG_ANSWER]), none] {
-            let record = run_with::<Bad>(&plan, &options);
+        for options in [all, options_without(&[WRONG_ANSWER]), none] {
+            let record = run_with::<MisbehavingServer>(&plan, &options);
             if let Verdict::Failed(failure) = &record.outcome.verdict {
                 assert_ne!(failure.property, NO_PANIC, "{}", failure.sentence);
                 properties.insert(failure.property.clone());

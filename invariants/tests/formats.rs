@@ -771,10 +771,11 @@ fn objects_are_inferred_from_their_operations_or_given() {
     let piece = ("put", "1", "\"x y\"", "\"x y\"");
     assert_eq!(object(&[piece], None), Ok(Object::List));
     assert_eq!(object(&[piece], Some(Object::Register)), Ok(Object::Register));
-    let refused = object(&[add], Some(Object::Queue)).unwrap_err();
+    let rejection = object(&[add], Some(Object::Queue)).unwrap_err();
     assert!(
-        refused.starts_with("line 1: ") && refused.contains("it is :add, and the key was taken for a queue"),
-        "{refused}"
+        rejection.starts_with("line 1: ")
+            && rejection.contains("it is :add, and the key was taken for a queue"),
+        "{rejection}"
     );
     let ours = "{\"session\":1,\"sequence\":1,\"key\":4,\"action\":\"get\",\"called\":10}\n";
     assert!(

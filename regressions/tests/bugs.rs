@@ -1,32 +1,32 @@
-//! Every bug in the catalogue is caught by the property that was named before it was first run, within its first
-//! 2,000 seeds, and has a stored case.
+//! Every bug in the catalogue is caught by its expected first property within the first 2,000 seeds, and has
+//! a stored case.
 
 use harness::case::{Case, Expectation};
 use harness::outcome::{Options, Verdict};
 use harness::plan::generate;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// How many seeds a bug may take.
-const MOST_SEEDS: u64 = 2_000;
+/// The seeds within which a bug must be caught.
+const MAX_SEEDS: u64 = 2_000;
 
-/// The bugs that survive so many seeds, each with what it would take. They are honest gaps, not exceptions: one that is
-/// caught after all is to be taken off this list.
+/// The bugs that survive these seeds, each with what it takes to catch it. They are known gaps: a bug that is
+/// caught after all must be removed from this list.
 const SURVIVING: [(&str, &str); 3] = [
     (
         "read-ack-context-reused",
-        "answers to a round must be on their way for longer than an election, a write and its acknowledgement take, and \
-         then a read must join that very round at the deposed leader; a story on raft-core's table shows it",
+        "responses to a heartbeat round must be delayed longer than an election, a write and its acknowledgement, and \
+        then a read must join that round at the deposed leader; a scenario in the tests of raft-core shows it",
     ),
     (
         "prevote-term-deadlock",
-        "it takes those with the longest log to be left in an old term, and the others to be too few without them: about \
-         one seed in 1,500, and none of the first 2,000",
+        "the servers with the longest log must stay in an old term, and the others must lack a majority without them: \
+        about one seed in 1,500, and none of the first 2,000",
     ),
     (
         "vote-rule-inside-lease",
-        "`read-safety` needs a rival that is up to date without having heard the leader for an election timeout, so nobody may \
-         write meanwhile; what else it does, leaders deposed without end, `progress` or `no-disruption` sees in about one \
-         seed of fifty",
+        "`read-safety` needs a candidate that is up to date without leader contact for an election timeout, so there \
+        must be no writes meanwhile; its other effect, repeatedly deposed leaders, violates `liveness` or \
+        `no-disruption` in about one seed of fifty",
     ),
 ];
 
@@ -34,9 +34,9 @@ fn survives(bug: &harness::bugs::BugInfo) -> bool {
     SURVIVING.iter().any(|(name, _)| *name == bug.name)
 }
 
-/// The first seed at which the bug's `first` property notices it.
+/// The first seed at which the bug's first property catches it.
 fn seeds_needed(bug: &harness::bugs::BugInfo) -> Option<u64> {
-    (0..MOST_SEEDS).find(|&seed| {
+    (0..MAX_SEEDS).find(|&seed| {
         let mut plan = generate(seed);
         plan.bug = Some(bug.name.to_string());
         let verdict = harness::run::run(&plan, &Options::default()).outcome.verdict;
@@ -44,13 +44,13 @@ fn seeds_needed(bug: &harness::bugs::BugInfo) -> Option<u64> {
     })
 }
 
-/// The same for all bugs, in their order: some cost two thousand runs, so whoever is free takes the next one.
+/// The same for all bugs, in order. Some need two thousand runs, so idle workers take the next bug.
 fn seeds_needed_by_all(bugs: &[&harness::bugs::BugInfo]) -> Vec<Option<u64>> {
     let next = AtomicUsize::new(0);
     let work = || {
-        let places = std::iter::repeat_with(|| next.fetch_add(1, Ordering::Relaxed));
-        let places = places.take_while(|&place| place < bugs.len());
-        places.map(|place| (place, seeds_needed(bugs[place]))).collect::<Vec<_>>()
+        let indexes = std::iter::repeat_with(|| next.fetch_add(1, Ordering::Relaxed));
+        let indexes = indexes.take_while(|&index| index < bugs.len());
+        indexes.map(|index| (index, seeds_needed(bugs[index]))).collect::<Vec<_>>()
     };
     let jobs = std::thread::available_parallelism().map_or(1, usize::from);
     let mut needed = std::thread::scope(|scope| {
@@ -75,11 +75,11 @@ fn each_is_caught_by_its_first_property() {
             seeds.map_or("-".into(), |seed| (seed + 1).to_string())
         );
         if survives(bug) {
-            assert!(seeds.is_none(), "{} survives no more: it was caught by {}", bug.name, bug.first);
+            assert!(seeds.is_none(), "{} no longer survives: it was caught by {}", bug.name, bug.first);
             table += &format!("{:3}  {:36} {} (survives)\n", bug.id, bug.name, bug.first);
             continue;
         }
-        assert!(seeds.is_some(), "{} was not caught by {} within {MOST_SEEDS} seeds", bug.name, bug.first);
+        assert!(seeds.is_some(), "{} was not caught by {} within {MAX_SEEDS} seeds", bug.name, bug.first);
         table += &format!("{:3}  {:36} {}\n", bug.id, bug.name, bug.first);
     }
     insta::assert_snapshot!(table);

@@ -1,5 +1,5 @@
-//! The same plan is the same run: on a fresh and on a used thread, in another process, fast and strict, checked and
-//! not, in a debug and in a release build.
+//! The same plan gives the same run: on a fresh and a used thread, in another process, in fast and strict
+//! mode, checked and unchecked, in debug and release builds.
 
 use harness::outcome::{Options, Outcome};
 use harness::plan::generate;
@@ -16,7 +16,7 @@ fn digest(seed: u64) -> Digest {
 }
 
 #[test]
-fn a_used_thread_is_as_good_as_a_fresh_one() {
+fn a_used_and_a_fresh_thread_give_the_same_digests() {
     let used: Vec<Digest> = SEEDS.map(digest).collect();
     let fresh: Vec<Digest> =
         SEEDS.map(|seed| std::thread::spawn(move || digest(seed)).join().unwrap()).collect();
@@ -24,7 +24,7 @@ fn a_used_thread_is_as_good_as_a_fresh_one() {
 }
 
 #[test]
-fn strict_is_the_same_run() {
+fn strict_mode_gives_the_same_outcome() {
     let strict = Options { strict: true, ..Options::default() };
     for seed in SEEDS {
         assert_eq!(outcome(seed, &strict), outcome(seed, &Options::default()), "seed {seed}");
@@ -32,15 +32,15 @@ fn strict_is_the_same_run() {
 }
 
 #[test]
-fn checking_changes_nothing() {
+fn checking_does_not_change_the_digest() {
     let unchecked = Options { unchecked: true, ..Options::default() };
     for seed in SEEDS {
         assert_eq!(outcome(seed, &unchecked).digest, digest(seed), "seed {seed}");
     }
 }
 
-/// This snapshot is read by debug and by release builds, today and next year. It changes when the generator, the world
-/// or the core changes what happens, and only then.
+/// The snapshot is shared by debug and release builds. It may change only when the generator, the world or
+/// the core changes behaviour.
 #[test]
 fn another_process_another_build_the_same_run() {
     let digests: Vec<String> = SEEDS.map(|seed| format!("{seed:2}  {:?}", digest(seed))).collect();

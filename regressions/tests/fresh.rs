@@ -1,11 +1,11 @@
-//! Seeds that nobody has run yet: each commit looks somewhere else. `MADSIM_TEST_SEED` and `MADSIM_TEST_NUM` say
-//! where and how many.
+//! Fresh seeds: each commit runs others. `MADSIM_TEST_SEED` and `MADSIM_TEST_NUM` set the first and the
+//! number.
 
 use harness::outcome::{Options, Verdict};
 use harness::plan::generate;
 
 #[test]
-fn fresh_seeds_are_kept() {
+fn fresh_seeds_pass() {
     let first = regressions::first_fresh_seed();
     let number = regressions::how_many_fresh_seeds(200);
     let last = first.saturating_add(number);

@@ -1,36 +1,36 @@
-//! Who may know whom. Inside a crate the `mod` lines stand in reading order, and a module imports only from modules
-//! above it; between crates the manifests say it. This test reads both, so that a circle cannot creep in.
+//! Layers: between crates, manifests may name only the allowed dependencies; inside a crate, a module imports
+//! only from modules declared above it. So there are no import cycles.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Crates of the house and which of them each may depend on.
-const MAY_KNOW: [(&str, &[&str]); 4] = [
+/// The crates of the workspace, each with the others that it may depend on.
+const ALLOWED_DEPENDENCIES: [(&str, &[&str]); 4] = [
     ("raft-core", &[]),
     ("invariants", &[]),
     ("harness", &["raft-core", "invariants"]),
     ("regressions", &["harness", "invariants"]),
 ];
 
-/// The only file that names the simulator's crate.
-const NAME_MADSIM: [&str; 1] = ["harness/src/pump.rs"];
+/// The only module that may use madsim.
+const MADSIM_USERS: [&str; 1] = ["harness/src/pump.rs"];
 
 #[test]
-fn manifests_know_only_whom_they_may() {
-    for (name, may) in MAY_KNOW {
+fn manifests_have_only_allowed_dependencies() {
+    for (name, allowed) in ALLOWED_DEPENDENCIES {
         let manifest = fs::read_to_string(regressions::root().join(name).join("Cargo.toml")).unwrap();
         let dependencies = dependencies(&manifest);
-        for (other, _) in MAY_KNOW.iter().filter(|(other, _)| *other != name) {
-            let knows = dependencies.iter().any(|dependency| dependency == other);
-            assert!(!knows || may.contains(other), "{name} must not depend on {other}");
+        for (other, _) in ALLOWED_DEPENDENCIES.iter().filter(|(other, _)| *other != name) {
+            let depends = dependencies.iter().any(|dependency| dependency == other);
+            assert!(!depends || allowed.contains(other), "{name} must not depend on {other}");
         }
-        let knows_madsim = dependencies.iter().any(|dependency| dependency == "madsim");
-        assert!(!knows_madsim || name == "harness", "{name} must not depend on madsim");
+        let depends_on_madsim = dependencies.iter().any(|dependency| dependency == "madsim");
+        assert!(!depends_on_madsim || name == "harness", "{name} must not depend on madsim");
     }
 }
 
-/// The names in all sections of dependencies.
+/// The names in all dependency sections.
 fn dependencies(manifest: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut inside = false;
@@ -47,16 +47,18 @@ fn dependencies(manifest: &str) -> Vec<String> {
 #[test]
 fn modules_import_only_from_above() {
     let mut found = Vec::new();
-    for (name, _) in MAY_KNOW {
+    for (name, _) in ALLOWED_DEPENDENCIES {
         let src = regressions::root().join(name).join("src");
-        found.extend(imports_from_below(&read_modules(&src)).into_iter().map(|it| format!("  {name}: {it}")));
+        found.extend(
+            imports_from_below(&read_modules(&src)).into_iter().map(|import| format!("  {name}: {import}")),
+        );
     }
-    assert!(found.is_empty(), "imports from below, which make circles:\n{}", found.join("\n"));
+    assert!(found.is_empty(), "these imports from below make cycles:\n{}", found.join("\n"));
 }
 
 #[test]
-fn a_circle_is_found_however_the_import_is_written() {
-    let circle = |import: &str| {
+fn a_cycle_is_found_in_every_form_of_import() {
+    let cycles = |import: &str| {
         let module =
             |path: &str, text: &str| (path.split("::").map(str::to_owned).collect(), text.to_owned());
         let modules = BTreeMap::from([
@@ -76,7 +78,7 @@ fn a_circle_is_found_however_the_import_is_written() {
         "fn f() -> super::second::Second { todo!() }",
         "use super::Second;",
     ] {
-        assert_eq!(circle(import), 1, "{import}");
+        assert_eq!(cycles(import), 1, "{import}");
     }
     for import in [
         "use super::Own;",
@@ -84,17 +86,17 @@ fn a_circle_is_found_however_the_import_is_written() {
         "// use super::second::Second;",
         "#[cfg(test)]\nmod tests {\n    use super::super::second::Second;\n}",
     ] {
-        assert_eq!(circle(import), 0, "{import}");
+        assert_eq!(cycles(import), 0, "{import}");
     }
 }
 
 #[test]
-fn only_the_pump_names_madsim() {
+fn only_the_pump_uses_madsim() {
     let root = regressions::root();
     for file in rust_files(&root.join("harness/src")) {
         let short = file.strip_prefix(&root).unwrap().to_string_lossy().replace('\\', "/");
-        // A folder may grow out of a file: `pump/tasks.rs` is still the pump.
-        let allowed = NAME_MADSIM.iter().any(|named| {
+        // Submodules such as `pump/tasks.rs` belong to the pump.
+        let allowed = MADSIM_USERS.iter().any(|named| {
             short == *named || short.starts_with(&format!("{}/", named.trim_end_matches(".rs")))
         });
         let text = fs::read_to_string(&file).unwrap();
@@ -102,14 +104,14 @@ fn only_the_pump_names_madsim() {
             .lines()
             .filter(|line| !line.trim_start().starts_with("//"))
             .any(|line| line.contains("madsim::"));
-        assert!(allowed || !names, "{short} names madsim; only the pump may");
+        assert!(allowed || !names, "{short} uses madsim; only the pump may");
     }
 }
 
-/// Modules by their paths (`["crate", "world", "disk"]`), each with its text.
+/// The text of each module by its path, such as `["crate", "world", "disk"]`.
 type Modules = BTreeMap<Vec<String>, String>;
 
-/// All modules of a crate. Test modules in files of their own are left out: they may import what they like.
+/// All modules of a crate except test modules in their own files, which may import anything.
 fn read_modules(src: &Path) -> Modules {
     let mut modules = Modules::new();
     let mut waiting = vec![(vec!["crate".to_owned()], src.join("lib.rs"), src.to_owned())];
@@ -126,7 +128,7 @@ fn read_modules(src: &Path) -> Modules {
     modules
 }
 
-/// The part of a module's text that is no test.
+/// The text of a module without tests and comments.
 fn code(text: &str) -> String {
     let code = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
     let lines = code.lines().map(|line| line.split("//").next().unwrap_or_default());
@@ -142,9 +144,9 @@ fn declared(text: &str) -> Vec<String> {
     code(text).lines().filter_map(name).collect()
 }
 
-/// Each import of a module from one that stands below it: where the two paths part, the `mod` line of the one must come
-/// after that of the other. A name that the common parent takes over from a module of its own (`pub use`) is that
-/// module's.
+/// Each import of a module from one below it: where the two paths diverge, the importing module must be
+/// declared after the imported one. A name that the common parent re-exports (`pub use`) counts as its
+/// module.
 fn imports_from_below(modules: &Modules) -> Vec<String> {
     let mut found = Vec::new();
     for (path, text) in modules {
@@ -153,15 +155,15 @@ fn imports_from_below(modules: &Modules) -> Vec<String> {
             let (Some(own), Some(other)) = (path.get(common), target.get(common)) else { continue };
             let Some(parent) = modules.get(&path[..common]) else { continue };
             let order = declared(parent);
-            let place = |name: &String| order.iter().position(|module| module == name);
-            let module = match place(other) {
+            let position = |name: &String| order.iter().position(|module| module == name);
+            let module = match position(other) {
                 Some(_) => other.clone(),
-                None => match taken_over(&code(parent), &path[..common], other) {
+                None => match reexported_from(&code(parent), &path[..common], other) {
                     Some(module) => module,
                     None => continue,
                 },
             };
-            if place(&module) > place(own) {
+            if position(&module) > position(own) {
                 found.push(format!("{} imports {}::{module}", path.join("::"), path[..common].join("::")));
             }
         }
@@ -171,8 +173,8 @@ fn imports_from_below(modules: &Modules) -> Vec<String> {
     found
 }
 
-/// From which of its own modules a module takes this name over.
-fn taken_over(code: &str, path: &[String], name: &str) -> Option<String> {
+/// The submodule from which a module re-exports this name.
+fn reexported_from(code: &str, path: &[String], name: &str) -> Option<String> {
     let uses = code.split(';').filter_map(|statement| statement.split("use ").nth(1));
     let mut names = uses.flat_map(|tree| {
         let mut found = Vec::new();
@@ -183,13 +185,13 @@ fn taken_over(code: &str, path: &[String], name: &str) -> Option<String> {
     Some(target[if target.starts_with(path) { path.len() } else { 0 }].clone())
 }
 
-/// All paths in a text that begin with `crate` or `super`, as paths from the crate's root.
+/// All paths in a text that start with `crate` or `super`, as paths from the crate root.
 fn paths(code: &str, own: &[String]) -> Vec<Vec<String>> {
     let mut found = Vec::new();
     for start in ["crate::", "super::"] {
         for (at, _) in code.match_indices(start) {
             let before = code[..at].chars().next_back();
-            // Not inside of a longer name, and not in the middle of `super::super`.
+            // Not inside a longer name or in the middle of `super::super`.
             if before.is_none_or(|c| !c.is_alphanumeric() && !['_', '$', ':'].contains(&c)) {
                 expand(&code[at..], own, &mut found);
             }
@@ -198,14 +200,14 @@ fn paths(code: &str, own: &[String]) -> Vec<Vec<String>> {
     found
 }
 
-/// The paths of a tree such as `super::{Own, second::{Second, Third}}`, which may go on with other text.
+/// The paths of a use tree such as `super::{Own, second::{Second, Third}}`, which other text may follow.
 fn expand(tree: &str, own: &[String], found: &mut Vec<Vec<String>>) {
     let end = tree.find(|c: char| !c.is_alphanumeric() && !['_', ':'].contains(&c)).unwrap_or(tree.len());
     let (path, rest) = tree.split_at(end);
     let mut whole: Vec<String> = Vec::new();
-    for (place, part) in path.split("::").filter(|part| !part.is_empty()).enumerate() {
+    for (position, part) in path.split("::").filter(|part| !part.is_empty()).enumerate() {
         match part {
-            "super" if place == 0 => whole.extend_from_slice(&own[..own.len() - 1]),
+            "super" if position == 0 => whole.extend_from_slice(&own[..own.len() - 1]),
             "super" => drop(whole.pop()),
             part => whole.push(part.to_owned()),
         }

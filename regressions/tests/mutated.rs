@@ -1,8 +1,9 @@
-//! Plans near generated ones and near stored cases are kept too: a user who writes or changes a plan by hand leaves what
-//! the generator draws, and what failed once has neighbours.
+//! Mutations of generated plans and of stored cases pass too: hand-written plans are outside the range of the
+//! generator, and plans near a former failure are likely to fail.
 //!
-//! `MADSIM_TEST_SEED` is the number of the first mutated plan and `MADSIM_TEST_NUM` how many there are, so that a long
-//! range can be split. Failing plans are written to a folder of the target folder, and the message says what to type.
+//! `MADSIM_TEST_SEED` is the number of the first mutated plan and `MADSIM_TEST_NUM` their count, so that a long range
+//! can be split. Failing plans are written to the target folder, and the message has the commands that run
+//! them.
 
 use harness::case::Case;
 use harness::outcome::{Failure, Options, Verdict};
@@ -19,23 +20,23 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 #[test]
-fn a_sample_of_mutated_plans_is_kept() {
-    are_kept(300);
+fn a_sample_of_mutated_plans_passes() {
+    assert_mutated_plans_pass(300);
 }
 
 #[test]
 #[ignore = "takes twenty minutes: `cargo test --release -p regressions --test mutated -- --ignored`"]
-fn many_mutated_plans_are_kept() {
-    are_kept(200_000);
+fn many_mutated_plans_pass() {
+    assert_mutated_plans_pass(200_000);
 }
 
-/// Runs so many mutated plans, unless the environment says otherwise. All of them, whatever fails: one cause must not
-/// hide another.
-fn are_kept(usual: u64) {
+/// Runs `usual` mutated plans, or the range set in the environment. Runs all of them even after a failure, so
+/// that one cause does not hide another.
+fn assert_mutated_plans_pass(usual: u64) {
     let first = regressions::first_fresh_seed();
     let last = first.saturating_add(regressions::how_many_fresh_seeds(usual));
     println!("mutated plans {first}..{last}");
-    fs::create_dir_all(folder()).expect("the target folder can be written");
+    fs::create_dir_all(folder()).expect("the target folder must be writable");
     let cases = cases();
     let next = AtomicU64::new(first);
     let failures = Mutex::new(BTreeMap::new());
@@ -47,14 +48,14 @@ fn are_kept(usual: u64) {
             }
             let plan = plan(number, &cases);
             if let Some(failure) = failure(&plan) {
-                // At once, so that nothing is lost with a range that is broken off.
-                file::write(&path(number), &plan).expect("the target folder can be written");
+                // Written at once, so that an aborted run loses nothing.
+                file::write(&path(number), &plan).expect("the target folder must be writable");
                 println!("{number}: {}: {}", failure.property, first_line(&failure));
                 failures.lock().unwrap().insert(number, failure);
             }
             let ran = number - first + 1;
             if ran.is_multiple_of(20_000) {
-                println!("{ran} plans were begun");
+                println!("{ran} plans were started");
             }
         }
     };
@@ -69,7 +70,7 @@ fn are_kept(usual: u64) {
         "{} of {} mutated plans fail\n{}",
         failures.len(),
         last - first,
-        told(&failures)
+        report(&failures)
     );
 }
 
@@ -79,7 +80,7 @@ fn cases() -> Vec<Plan> {
     regressions::cases().iter().map(|(_, path)| Plan { bug: None, ..read(path).plan }).collect()
 }
 
-/// The mutated plan of this number: near a generated plan, and every fourth near a stored case.
+/// The mutated plan with this number: of a generated plan, and every fourth of a stored case.
 fn plan(number: u64, cases: &[Plan]) -> Plan {
     if !number.is_multiple_of(4) {
         return mutated_plan(number);
@@ -88,7 +89,7 @@ fn plan(number: u64, cases: &[Plan]) -> Plan {
     mutate(case, &generate(number), number)
 }
 
-/// How a plan fails.
+/// The failure of a plan.
 fn failure(plan: &Plan) -> Option<Failure> {
     let verdict = catch_unwind(|| run(plan, &Options::default()).outcome.verdict);
     match verdict {
@@ -98,7 +99,7 @@ fn failure(plan: &Plan) -> Option<Failure> {
     }
 }
 
-/// Where failing plans are written.
+/// The folder for failing plans.
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("mutated")
 }
@@ -111,8 +112,8 @@ fn first_line(failure: &Failure) -> &str {
     failure.sentence.lines().next().unwrap_or_default()
 }
 
-/// The failures by their shapes; of each shape a few, with what to type.
-fn told(failures: &BTreeMap<u64, Failure>) -> String {
+/// The failures grouped by signature; a few of each group with the commands that run them.
+fn report(failures: &BTreeMap<u64, Failure>) -> String {
     let mut groups: BTreeMap<FailureSignature, Vec<u64>> = BTreeMap::new();
     for (&number, failure) in failures {
         groups.entry(FailureSignature::of(failure)).or_default().push(number);

@@ -1,16 +1,16 @@
-//! What the README shows, still happens.
+//! The commands in the README with a bug still fail as shown.
 
 use harness::outcome::{Options, Verdict};
 use harness::plan::generate;
 use std::fs;
 
-/// The words after an option in a line of a command.
+/// The word after an option in a command line.
 fn word_after<'a>(line: &'a str, option: &str) -> Option<&'a str> {
     line.split_whitespace().skip_while(|word| *word != option).nth(1)
 }
 
 #[test]
-fn the_seeds_with_a_bug_break_a_promise() {
+fn the_seeds_with_a_bug_violate_a_property() {
     let readme = fs::read_to_string(regressions::root().join("README.md")).unwrap();
     let mut shown = 0;
     for line in readme.lines().filter(|line| line.starts_with("cargo run")) {
@@ -21,7 +21,7 @@ fn the_seeds_with_a_bug_break_a_promise() {
         assert!(harness::bugs::find(bug).is_some(), "there is no bug {bug}: {line}");
         plan.bug = Some(bug.to_string());
         let verdict = harness::run::run(&plan, &Options::default()).outcome.verdict;
-        assert!(matches!(verdict, Verdict::Failed(_)), "this keeps all promises: {line}");
+        assert!(matches!(verdict, Verdict::Failed(_)), "this run passes: {line}");
         shown += 1;
     }
     assert!(shown >= 2, "the README shows how to run and how to keep a failing seed");

@@ -1,6 +1,6 @@
-//! Plans by hand, and small servers that say in the timeline what happened to them.
+//! Hand-made plans, and small test servers that trace what happens to them.
 
-#![allow(dead_code, reason = "each test binary uses its part")]
+#![allow(dead_code, reason = "each test binary uses a part of it")]
 
 use harness::outcome::{Options, RunRecord};
 use harness::plan::{self, Fault, FaultKind, Plan, Probability, SimDuration, Target, Trigger};
@@ -11,14 +11,14 @@ use invariants::{Action, Content, Fact, Operation, Response};
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// A plan in which nothing breaks and nobody asks: messages take 10 ms, syncs 5 ms.
-pub fn calm(nodes: u64, storm: SimDuration) -> Plan {
+/// A plan without faults and clients: messages take 10 ms, syncs 5 ms.
+pub fn plan_without_faults(nodes: u64, fault_phase: SimDuration) -> Plan {
     let none = SimDuration(0);
     Plan {
         version: plan::VERSION,
         seed: 1,
         nodes,
-        fault_phase: storm,
+        fault_phase,
         bug: None,
         compaction: None,
         permanent_fault: None,
@@ -64,8 +64,8 @@ pub fn calm(nodes: u64, storm: SimDuration) -> Plan {
     }
 }
 
-/// A plan in which much breaks.
-pub fn rough(seed: u64) -> Plan {
+/// A plan with faults of nearly every kind.
+pub fn plan_with_faults(seed: u64) -> Plan {
     let (node, lasts) = (Target::Node, SimDuration::millis);
     let fault =
         |at: u64, on: Option<Trigger>, kind: FaultKind| Fault { at: SimDuration::millis(at), on, kind };
@@ -118,7 +118,7 @@ pub fn rough(seed: u64) -> Plan {
         fault(550, None, FaultKind::DiskError { node: node(1), lasts: lasts(120) }),
         fault(2_300, None, FaultKind::Wipe { node: node(2), lasts: lasts(100) }),
     ];
-    let mut plan = calm(3, lasts(3_000));
+    let mut plan = plan_without_faults(3, lasts(3_000));
     plan.seed = seed;
     plan.network.delay = SimDuration::micros(500);
     plan.network.delay_spread = lasts(4);
@@ -133,25 +133,26 @@ pub fn rough(seed: u64) -> Plan {
     plan
 }
 
-/// A fault by hand.
+/// A fault at this time, without a trigger.
 pub fn fault(at: SimDuration, kind: FaultKind) -> Fault {
     Fault { at, on: None, kind }
 }
 
-/// Runs a plan with its timeline kept and nothing checked: toys promise nothing.
-pub fn told<S: Server>(plan: &Plan) -> RunRecord {
+/// Runs a plan with trace and history and without checks, because test servers keep no promises.
+pub fn run_traced<S: Server>(plan: &Plan) -> RunRecord {
     run_with::<S>(plan, &Options { unchecked: true, trace: true, history: true, ..Options::default() })
 }
 
-/// The lines of a timeline that servers wrote themselves, with the milliseconds at which they did.
-pub fn said(record: &RunRecord) -> Vec<String> {
+/// The trace lines that servers wrote themselves (`say ...`), each with its time in milliseconds.
+pub fn said_lines(record: &RunRecord) -> Vec<String> {
     let own = |text: &str| text.starts_with("say ");
     let lines = record.trace.iter().filter(|line| own(&line.text));
     lines.map(|line| format!("{} n{} {}", line.at / 1_000_000, line.node, &line.text[4..])).collect()
 }
 
-/// Node 1 leads whenever it lives, and answers what it has written and synced; everybody greets everybody.
-pub struct Clerk {
+/// A simple server: node 1 always leads and replies to what it has written and synced; all servers send
+/// greetings to all others.
+pub struct SimpleServer {
     node: u64,
     nodes: u64,
     term: u64,
@@ -162,7 +163,7 @@ pub struct Clerk {
     lists: BTreeMap<u64, Vec<u64>>,
 }
 
-/// A greeting, with a number.
+/// A greeting with a number.
 #[derive(Clone, Debug)]
 pub struct Hello(pub u64);
 
@@ -172,7 +173,7 @@ impl fmt::Display for Hello {
     }
 }
 
-impl Clerk {
+impl SimpleServer {
     fn execute(&mut self, Operation { key, action }: Operation) -> Response {
         let register = self.registers.entry(key).or_insert(Content::INITIAL);
         match action {
@@ -192,10 +193,10 @@ impl Clerk {
     }
 }
 
-impl Server for Clerk {
+impl Server for SimpleServer {
     type Message = Hello;
 
-    fn boot(host: &mut Host<'_, Hello>) -> Clerk {
+    fn boot(host: &mut Host<'_, Hello>) -> SimpleServer {
         host.disk().append("boots", |bytes| bytes.push(1));
         host.sync(0);
         let (node, nodes, now) = (host.node(), host.plan().nodes, host.now());
@@ -205,7 +206,7 @@ impl Server for Clerk {
         }
         let due = now + 20_000_000;
         let (open, registers, lists) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Clerk { node, nodes, term, due, index: 0, open, registers, lists }
+        SimpleServer { node, nodes, term, due, index: 0, open, registers, lists }
     }
 
     fn step(&mut self, host: &mut Host<'_, Hello>, arrival: Arrival<Hello>) {
@@ -218,7 +219,7 @@ impl Server for Clerk {
             }
             Arrival::Message { .. } | Arrival::SyncFailed(_) => {}
             Arrival::Operator { request, .. } => {
-                host.respond_to_operator(request, &OperatorResponse::Rejected("it cannot".to_owned()));
+                host.respond_to_operator(request, &OperatorResponse::Rejected("not supported".to_owned()));
             }
             Arrival::Request { client, request } if self.node != 1 => {
                 host.reply(client, Reply { id: request.id, response: ClientResponse::NotLeader(Some(1)) });
@@ -231,8 +232,8 @@ impl Server for Clerk {
             }
             Arrival::Synced(token) => {
                 if let Some((client, request)) = self.open.remove(&token) {
-                    let answer = match request.body {
-                        // Its numbers begin again with every boot, and no session may be given twice.
+                    let response = match request.body {
+                        // Tokens restart with every boot, and session ids must be unique.
                         RequestBody::RegisterSession => {
                             ClientResponse::SessionRegistered { session: self.term << 32 | token }
                         }
@@ -244,7 +245,7 @@ impl Server for Clerk {
                             }
                         }
                     };
-                    host.reply(client, Reply { id: request.id, response: answer });
+                    host.reply(client, Reply { id: request.id, response });
                 }
             }
         }

@@ -1,31 +1,31 @@
-//! What the command line says: its exit codes, its one object in JSON, and sentences for people.
+//! The messages of the command line: exit codes, the JSON object and error messages.
 
-mod desk;
+mod sandbox;
 
-use desk::{Desk, Running, object};
+use sandbox::{Running, Sandbox, object};
 use serde_json::Value;
 use std::fs;
 use std::process::Output;
 use std::thread::sleep;
 use std::time::Duration;
 
-/// What clients of a store saw: one read is stale.
+/// A history with one stale read.
 const STALE: &str = r#"{"process":1,"op":"write","key":"k3","value":5,"call":0,"return":10,"outcome":"ok"}
 {"process":2,"op":"write","key":"k3","value":6,"call":20,"return":30,"outcome":"ok"}
 {"process":1,"op":"read","key":"k3","result":5,"call":40,"return":50,"outcome":"ok"}
 "#;
 
-/// Exit codes of commands with `--json`, in all outcomes that need no signal.
+/// Exit codes of commands with `--json`, for all outcomes without a signal.
 #[test]
-fn with_json_there_is_one_object_in_every_case() {
-    let desk = Desk::new();
-    desk.file("stale.jsonl", STALE);
-    desk.file("good.jsonl", STALE.lines().next().unwrap());
-    desk.file("blank.jsonl", "\n");
+fn with_json_every_outcome_prints_one_object() {
+    let sandbox = Sandbox::new();
+    sandbox.file("stale.jsonl", STALE);
+    sandbox.file("good.jsonl", STALE.lines().next().unwrap());
+    sandbox.file("blank.jsonl", "\n");
     let leads =
         |node: u64| format!("{{\"at\":1,\"step\":1,\"node\":{node},\"fact\":\"leads\",\"term\":7}}\n");
-    desk.file("good.facts", &leads(1));
-    desk.file("bad.facts", &(leads(1) + &leads(2)));
+    sandbox.file("good.facts", &leads(1));
+    sandbox.file("bad.facts", &(leads(1) + &leads(2)));
     let write = |at: u64| {
         format!(
             "{{:process 0, :type :invoke, :f :write, :key \"x\", :value {}}}\n{{:process 0, :type :ok, :f :write, :key \"x\", :value {}}}\n",
@@ -33,10 +33,10 @@ fn with_json_there_is_one_object_in_every_case() {
             at % 2
         )
     };
-    desk.file("long.edn", &(0..9).map(write).collect::<String>());
-    desk.file("file", "");
-    assert_eq!(desk.run("sweep --seeds 4 --shard 1/2 --out half").status.code(), Some(0));
-    assert_eq!(desk.run("sweep --for 300ms --out night").status.code(), Some(0));
+    sandbox.file("long.edn", &(0..9).map(write).collect::<String>());
+    sandbox.file("file", "");
+    assert_eq!(sandbox.run("sweep --seeds 4 --shard 1/2 --out half").status.code(), Some(0));
+    assert_eq!(sandbox.run("sweep --for 300ms --out night").status.code(), Some(0));
     let cases: [(&str, i32); 37] = [
         ("sweep --seeds 3", 0),
         ("--seeds 3", 0),
@@ -77,12 +77,12 @@ fn with_json_there_is_one_object_in_every_case() {
         ("check facts", 2),
     ];
     for (line, code) in cases {
-        let output = desk.run(&format!("{line} --json"));
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.code(), Some(code), "{line}: {said}");
+        let output = sandbox.run(&format!("{line} --json"));
+        let message = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{line}: {message}");
         let object = object(&output);
         if let Some(error) = object["error"].as_str() {
-            assert!(code == 2 && said.contains(error), "{line}: {object}");
+            assert!(code == 2 && message.contains(error), "{line}: {object}");
             assert_eq!(object.as_object().unwrap().len(), 1, "{line}: {object}");
         } else if let Some(files) = object["files"].as_array() {
             assert_eq!(
@@ -100,12 +100,12 @@ fn with_json_there_is_one_object_in_every_case() {
     }
 }
 
-/// Ends a command by a signal as soon as it says or shows that it is under way.
+/// Sends a signal to a command once it handles signals.
 #[cfg(unix)]
-fn ended(desk: &Desk, line: &str, signal: &str, times: u32) -> Output {
-    let mut running = Running::start(desk.command(line));
-    running.wait_until_it_hears();
-    // Shrinking may soon be done, but always begins; the others have something to show then.
+fn run_and_signal(sandbox: &Sandbox, line: &str, signal: &str, times: u32) -> Output {
+    let mut running = Running::start(sandbox.command(line));
+    running.wait_for_signal_handlers();
+    // Shrinking may finish soon; the others need time to produce results.
     if !line.starts_with("shrink") {
         sleep(Duration::from_millis(500));
     }
@@ -118,20 +118,21 @@ fn ended(desk: &Desk, line: &str, signal: &str, times: u32) -> Output {
 
 #[cfg(unix)]
 #[test]
-fn what_a_signal_ends_says_so_by_its_code_and_still_sums_up() {
-    let desk = Desk::new();
+fn a_signal_gives_its_exit_code_and_a_summary() {
+    let sandbox = Sandbox::new();
     for (signal, code) in [("INT", 130), ("TERM", 143)] {
-        let output = ended(&desk, &format!("sweep --for 1h --json --out {signal}-1"), signal, 1);
+        let output = run_and_signal(&sandbox, &format!("sweep --for 1h --json --out {signal}-1"), signal, 1);
         assert_eq!(output.status.code(), Some(code));
         assert!(object(&output)["cut_short"] == true);
-        let output = ended(&desk, &format!("sweep --for 1h --out {signal}-2"), signal, 1);
+        let output = run_and_signal(&sandbox, &format!("sweep --for 1h --out {signal}-2"), signal, 1);
         assert_eq!(output.status.code(), Some(code));
         assert!(String::from_utf8_lossy(&output.stdout).contains("(ended early)"));
-        // At once: then there is no summary, but still an object.
-        let output = ended(&desk, &format!("sweep --for 1h --json --out {signal}-3"), signal, 2);
+        // A second signal ends the command at once: no summary, but still an object.
+        let output = run_and_signal(&sandbox, &format!("sweep --for 1h --json --out {signal}-3"), signal, 2);
         assert_eq!(output.status.code(), Some(code));
         object(&output);
-        let output = ended(&desk, "shrink --seed 1 --bug commit-prior-term-by-count --jobs 1", signal, 1);
+        let output =
+            run_and_signal(&sandbox, "shrink --seed 1 --bug commit-prior-term-by-count --jobs 1", signal, 1);
         assert_eq!(output.status.code(), Some(code), "{}", String::from_utf8_lossy(&output.stderr));
         assert!(String::from_utf8_lossy(&output.stdout).contains("current-term-commit broken"));
     }
@@ -139,9 +140,9 @@ fn what_a_signal_ends_says_so_by_its_code_and_still_sums_up() {
 
 #[cfg(unix)]
 #[test]
-fn files_that_a_signal_comes_before_stay_unknown() {
-    let desk = Desk::new();
-    // Each value is written twice and all calls overlap: no method but the search tells, and that takes long.
+fn files_not_yet_checked_at_a_signal_are_unknown() {
+    let sandbox = Sandbox::new();
+    // Each value is written twice and all calls overlap, so that only the slow search can decide.
     let operation = |process: u64, kind: &str, value: u64| {
         format!("{{:process {process}, :type :{kind}, :f :write, :key \"x\", :value {value}}}\n")
     };
@@ -152,11 +153,11 @@ fn files_that_a_signal_comes_before_stay_unknown() {
             "{{:process 50, :type :invoke, :f :read, :key \"x\", :value nil}}\n{{:process 50, :type :ok, :f :read, :key \"x\", :value {value}}}\n"
         );
     }
-    desk.file("long.edn", &text);
-    desk.file("good.jsonl", STALE.lines().next().unwrap());
+    sandbox.file("long.edn", &text);
+    sandbox.file("good.jsonl", STALE.lines().next().unwrap());
     let line =
         format!("check history --json --steps {0} --bytes {0} good.jsonl long.edn good.jsonl", u64::MAX);
-    let output = ended(&desk, &line, "TERM", 1);
+    let output = run_and_signal(&sandbox, &line, "TERM", 1);
     let report = object(&output);
     let verdicts: Vec<&str> =
         report["files"].as_array().unwrap().iter().map(|file| file["verdict"].as_str().unwrap()).collect();
@@ -164,9 +165,9 @@ fn files_that_a_signal_comes_before_stay_unknown() {
 }
 
 #[test]
-fn the_table_of_exit_codes_is_the_same_in_help_and_readme() {
-    let desk = Desk::new();
-    let help = String::from_utf8(desk.run("--help").stdout).unwrap();
+fn help_and_readme_have_the_same_table_of_exit_codes() {
+    let sandbox = Sandbox::new();
+    let help = String::from_utf8(sandbox.run("--help").stdout).unwrap();
     let table = &help[help.find("Exit codes:").expect("a table")..];
     for code in ["  0  ", "  1  ", "  2  ", "  101  ", "  130  ", "  143  "] {
         assert!(table.contains(code), "{table}");
@@ -175,7 +176,7 @@ fn the_table_of_exit_codes_is_the_same_in_help_and_readme() {
     assert!(readme.contains(table.trim_end()), "the README has another table than this:\n{table}");
 }
 
-/// What no sentence for people says: the words of Rust, of serde, of clap and of toml.
+/// Words of Rust, serde, clap and toml that no message may contain.
 const INTERNALS: [&str; 24] = [
     "invalid digit",
     "target type",
@@ -204,17 +205,17 @@ const INTERNALS: [&str; 24] = [
 ];
 
 #[test]
-fn what_is_wrong_is_said_in_the_words_of_the_user() {
-    let desk = Desk::new();
+fn error_messages_use_the_words_of_the_user() {
+    let sandbox = Sandbox::new();
     let plan = include_str!("example.toml");
     let mut file = 0;
     let mut changed = |verb: &str, text: &str| {
         file += 1;
         let name = format!("it-{file}.toml");
-        desk.file(&name, text);
+        sandbox.file(&name, text);
         (format!("{verb} {name}"), name)
     };
-    // Lines, each with what is said of it.
+    // Command lines with the expected messages.
     let lines = [
         (
             "sweep --shard -1/4",
@@ -264,7 +265,7 @@ fn what_is_wrong_is_said_in_the_words_of_the_user() {
         ),
     ];
     let mut table: Vec<(String, String)> =
-        lines.map(|(line, said)| (line.to_owned(), format!("harness: {said}"))).into();
+        lines.map(|(line, message)| (line.to_owned(), format!("harness: {message}"))).into();
     let deep = format!("x = {}", "[".repeat(3_000));
     let keys = format!("{} = 1", vec!["a"; 3_000].join("."));
     let plans = [
@@ -310,10 +311,10 @@ fn what_is_wrong_is_said_in_the_words_of_the_user() {
             "3:9: `nodes`: `five` is no value, expected a number, a text in quotes, or `true` or `false`",
         ),
     ];
-    for (from, to, said) in plans {
+    for (from, to, message) in plans {
         assert!(plan.contains(from), "the example has no {from:?}:\n{plan}");
         let (line, name) = changed("run --plan", &plan.replacen(from, to, 1));
-        table.push((line, format!("harness: {name}:{said}")));
+        table.push((line, format!("harness: {name}:{message}")));
     }
     let cases = [
         ("plan = 5\n", "1:8: `plan`: expected a table of fields, not `5`"),
@@ -322,67 +323,67 @@ fn what_is_wrong_is_said_in_the_words_of_the_user() {
         (&deep, "1:85: lists and tables stand in one another too deep here"),
         (&keys, "1:1: lists and tables stand in one another too deep here"),
     ];
-    for (text, said) in cases {
+    for (text, message) in cases {
         for verb in ["run --plan", "replay", "shrink"] {
             let (line, name) = changed(verb, text);
-            table.push((line, format!("harness: {name}:{said}")));
+            table.push((line, format!("harness: {name}:{message}")));
         }
     }
     let failed: Vec<String> = (table.iter())
-        .filter_map(|(line, right)| {
-            let said = desk.refusal(line);
-            let leaks: Vec<&&str> = INTERNALS.iter().filter(|word| said.contains(**word)).collect();
-            (said != *right || !leaks.is_empty())
-                .then(|| format!("$ {line}\nsaid:  {said}\nright: {right}\nleaks: {leaks:?}"))
+        .filter_map(|(line, expected)| {
+            let message = sandbox.rejection(line);
+            let leaks: Vec<&&str> = INTERNALS.iter().filter(|word| message.contains(**word)).collect();
+            (message != *expected || !leaks.is_empty())
+                .then(|| format!("$ {line}\nmessage:  {message}\nexpected: {expected}\nleaks: {leaks:?}"))
         })
         .collect();
     assert!(failed.is_empty(), "{}", failed.join("\n\n"));
 }
 
-/// A text that would move the cursor, colour the terminal, turn the line around and begin another one.
-const NASTY: &str = "a\u{1b}[31mb\u{202e}c\u{200b}d\ne\u{9b}2Jf\u{7f}";
+/// A text with control characters that move the cursor, set colours, reverse the line and start a new one.
+const CONTROL_CHARACTERS: &str = "a\u{1b}[31mb\u{202e}c\u{200b}d\ne\u{9b}2Jf\u{7f}";
 
 #[cfg(unix)]
 #[test]
-fn what_comes_from_outside_moves_no_cursor() {
-    let desk = Desk::new();
-    let name = format!("{NASTY}.toml");
-    desk.file(&name, &desk.plan(5));
-    desk.file(
-        &format!("{NASTY}.bad"),
+fn control_characters_from_outside_are_escaped() {
+    let sandbox = Sandbox::new();
+    let name = format!("{CONTROL_CHARACTERS}.toml");
+    sandbox.file(&name, &sandbox.plan(5));
+    sandbox.file(
+        &format!("{CONTROL_CHARACTERS}.bad"),
         &format!("\"{}\" = 1\nnodes = \"{}\"\n", "x\\u001b[2J", "y\\u202e".repeat(300)),
     );
-    desk.file(&format!("{NASTY}.jsonl"), &STALE.replace("k3", "k\\u001b[2J\\u202e\\u0007"));
-    desk.file(
-        &format!("{NASTY}.edn"),
-        &format!("{{:process 0, :type :invoke, :f :write, :key \"{NASTY}\", :value 1}}\n"),
+    sandbox.file(&format!("{CONTROL_CHARACTERS}.jsonl"), &STALE.replace("k3", "k\\u001b[2J\\u202e\\u0007"));
+    sandbox.file(
+        &format!("{CONTROL_CHARACTERS}.edn"),
+        &format!("{{:process 0, :type :invoke, :f :write, :key \"{CONTROL_CHARACTERS}\", :value 1}}\n"),
     );
-    fs::create_dir_all(desk.path().join("regressions/cases")).unwrap();
-    assert!(desk.run("keep --seed 5 --name five").status.success());
-    let case = desk.text("regressions/cases/five.toml");
+    fs::create_dir_all(sandbox.path().join("regressions/cases")).unwrap();
+    assert!(sandbox.run("keep --seed 5 --name five").status.success());
+    let case = sandbox.text("regressions/cases/five.toml");
     let end = case.find("\nexpect").unwrap();
-    desk.file("told.toml", &format!("story = \"x\\u001b[31m\\u202e\\u009b2J\"{}", &case[end..]));
-    let folder = desk.path().join(NASTY);
+    sandbox.file("description.toml", &format!("story = \"x\\u001b[31m\\u202e\\u009b2J\"{}", &case[end..]));
+    let folder = sandbox.path().join(CONTROL_CHARACTERS);
     fs::create_dir(&folder).unwrap();
-    fs::write(folder.join("ledger.jsonl"), format!("{NASTY}\n{NASTY}\n")).unwrap();
+    fs::write(folder.join("ledger.jsonl"), format!("{CONTROL_CHARACTERS}\n{CONTROL_CHARACTERS}\n")).unwrap();
     let lines: [&[&str]; 14] = [
         &["run", "--plan", &name],
-        &["run", "--plan", &format!("{NASTY}.bad")],
-        &["run", "--plan", NASTY],
-        &["run", "--seed", NASTY],
-        &["run", "--seed", "1", "--bug", NASTY],
-        &["sweep", NASTY],
-        &["sweep", "--without", NASTY],
-        &["sweep", "--seeds", "2", "--out", NASTY],
-        &[NASTY],
-        &["replay", "told.toml"],
-        &["merge", NASTY],
-        &["check", "history", &format!("{NASTY}.jsonl"), &format!("{NASTY}.edn")],
-        &["check", "facts", &format!("{NASTY}.jsonl")],
+        &["run", "--plan", &format!("{CONTROL_CHARACTERS}.bad")],
+        &["run", "--plan", CONTROL_CHARACTERS],
+        &["run", "--seed", CONTROL_CHARACTERS],
+        &["run", "--seed", "1", "--bug", CONTROL_CHARACTERS],
+        &["sweep", CONTROL_CHARACTERS],
+        &["sweep", "--without", CONTROL_CHARACTERS],
+        &["sweep", "--seeds", "2", "--out", CONTROL_CHARACTERS],
+        &[CONTROL_CHARACTERS],
+        &["replay", "description.toml"],
+        &["merge", CONTROL_CHARACTERS],
+        &["check", "history", &format!("{CONTROL_CHARACTERS}.jsonl"), &format!("{CONTROL_CHARACTERS}.edn")],
+        &["check", "facts", &format!("{CONTROL_CHARACTERS}.jsonl")],
         &["keep", &name, "--name", "nasty"],
     ];
     for words in lines {
-        let mut command = desk.command("");
+        let mut command = sandbox.command("");
         let output = command.args(words).output().unwrap();
         for (stream, bytes) in [("out", &output.stdout), ("err", &output.stderr)] {
             let text = std::str::from_utf8(bytes).unwrap();
@@ -398,11 +399,11 @@ fn what_comes_from_outside_moves_no_cursor() {
 }
 
 #[test]
-fn a_value_longer_than_a_line_is_cut() {
-    let desk = Desk::new();
+fn long_values_are_shortened() {
+    let sandbox = Sandbox::new();
     let long = "x".repeat(30_000);
-    desk.file("long.jsonl", &STALE.replace("k3", &long));
-    desk.file("long.toml", &format!("version = \"{long}\""));
+    sandbox.file("long.jsonl", &STALE.replace("k3", &long));
+    sandbox.file("long.toml", &format!("version = \"{long}\""));
     let lines: [&[&str]; 7] = [
         &["run", "--seed", &long],
         &["run", "--seed", "1", "--bug", &long],
@@ -413,20 +414,20 @@ fn a_value_longer_than_a_line_is_cut() {
         &["check", "history", "long.jsonl"],
     ];
     for words in lines {
-        let output = desk.command("").args(words).output().unwrap();
-        let said = String::from_utf8([output.stderr, output.stdout].concat()).unwrap();
-        // A name of a history is cut in its middle.
-        let is_cut = said.contains(" more characters)") || said.contains("xxx ... xxx");
-        assert!(is_cut && said.lines().all(|line| line.len() < 1_500), "{said}");
+        let output = sandbox.command("").args(words).output().unwrap();
+        let message = String::from_utf8([output.stderr, output.stdout].concat()).unwrap();
+        // A name in a history is shortened in its middle.
+        let is_cut = message.contains(" more characters)") || message.contains("xxx ... xxx");
+        assert!(is_cut && message.lines().all(|line| line.len() < 1_500), "{message}");
     }
 }
 
 #[cfg(unix)]
 #[test]
-fn environment_variables_that_are_not_in_utf_8_are_refused() {
+fn environment_variables_that_are_not_utf_8_are_rejected() {
     use std::ffi::OsStr;
     use std::os::unix::ffi::OsStrExt;
-    let desk = Desk::new();
+    let sandbox = Sandbox::new();
     let names = [
         "SLURM_ARRAY_TASK_ID",
         "SLURM_ARRAY_TASK_MIN",
@@ -439,27 +440,30 @@ fn environment_variables_that_are_not_in_utf_8_are_refused() {
     ];
     let whole = [("SLURM_ARRAY_TASK_ID", "0"), ("JOB_COMPLETION_INDEX", "0"), ("CI_NODE_INDEX", "1")];
     for name in names {
-        let mut command = desk.command("sweep --seeds 2");
-        // Only the pair that the variable belongs to is set.
+        let mut command = sandbox.command("sweep --seeds 2");
+        // Sets only the pair to which the variable belongs.
         command.envs(whole.iter().filter(|(index, _)| index[..4] == name[..4]).copied());
         command.env(name, OsStr::from_bytes(b"1\xff"));
-        let said = desk.refused(command, name);
-        assert_eq!(said, format!("harness: {name} is `1\u{fffd}`, which is not in UTF-8"));
+        let message = sandbox.rejection_of(command, name);
+        assert_eq!(message, format!("harness: {name} is `1\u{fffd}`, which is not in UTF-8"));
     }
-    let mut command = desk.command("run --seed 1");
+    let mut command = sandbox.command("run --seed 1");
     command.env("RUST_LOG", OsStr::from_bytes(b"\xff"));
-    assert_eq!(desk.refused(command, "RUST_LOG"), "harness: RUST_LOG is `\u{fffd}`, which is not in UTF-8");
+    assert_eq!(
+        sandbox.rejection_of(command, "RUST_LOG"),
+        "harness: RUST_LOG is `\u{fffd}`, which is not in UTF-8"
+    );
 }
 
 #[test]
-fn a_case_that_expects_what_does_not_exist_is_refused() {
-    let desk = Desk::new();
-    fs::create_dir_all(desk.path().join("regressions/cases")).unwrap();
-    assert!(desk.run("keep --seed 5 --name five").status.success());
-    let case = desk.text("regressions/cases/five.toml");
+fn a_case_that_expects_an_unknown_name_is_rejected() {
+    let sandbox = Sandbox::new();
+    fs::create_dir_all(sandbox.path().join("regressions/cases")).unwrap();
+    assert!(sandbox.run("keep --seed 5 --name five").status.success());
+    let case = sandbox.text("regressions/cases/five.toml");
     let passed = "expect = \"passed\"";
     assert!(case.contains(passed) && case.contains("milestones = ["), "{case}");
-    let said = [
+    let messages = [
         case.replacen(passed, "expect = { still-there = \"linearizabilty\" }", 1),
         case.replacen(passed, "expect = { caught = \"zzz\" }", 1),
         case.replacen("milestones = [", "milestones = [\"log-trunctaed\", ", 1),
@@ -467,61 +471,61 @@ fn a_case_that_expects_what_does_not_exist_is_refused() {
         case.replacen(passed, "expect = \"caught\"", 1),
     ]
     .map(|text| {
-        desk.file("case.toml", &text);
-        let said = desk.refusal("replay case.toml");
-        said.rsplit_once(": ").map(|(_, sentence)| sentence.to_owned()).unwrap()
+        sandbox.file("case.toml", &text);
+        let message = sandbox.rejection("replay case.toml");
+        message.rsplit_once(": ").map(|(_, sentence)| sentence.to_owned()).unwrap()
     });
-    let right = [
+    let expected = [
         "there is no property `linearizabilty`; did you mean `linearizability`?",
         "there is no property `zzz`; `harness list` names them all",
         "there is no milestone `log-trunctaed`; did you mean `log-truncated`?",
         "expected a name in quotes, not `5`",
         "expected a name with a value, such as { NAME = \"...\" }, not a name alone",
     ];
-    assert_eq!(said, right);
+    assert_eq!(messages, expected);
 }
 
 #[test]
-fn a_ledger_with_numbers_that_cannot_be_true_is_damaged_and_no_panic() {
-    let desk = Desk::new();
+fn impossible_numbers_in_a_ledger_are_reported_as_damage() {
+    let sandbox = Sandbox::new();
     assert_eq!(
-        desk.run("sweep --seeds 4 --bug match-from-sent-index --as-found --out whole").status.code(),
+        sandbox.run("sweep --seeds 4 --bug match-from-sent-index --as-found --out whole").status.code(),
         Some(1)
     );
-    let whole = desk.text("whole/ledger.jsonl");
+    let whole = sandbox.text("whole/ledger.jsonl");
     let parsed: Vec<Value> =
         whole.lines().map(|line| serde_json::from_str(line.rsplit_once('\t').unwrap().0).unwrap()).collect();
-    // Every number of the batch, one after the other, becomes the largest, the smallest, and too large.
+    // Replaces each number of the batch by the largest u64, a negative number, and one that is too large.
     let mut pointers = Vec::new();
     numbers(&parsed[1], String::new(), &mut pointers);
     assert!(pointers.len() > 30, "{pointers:?}");
     for (at, pointer) in pointers.iter().enumerate() {
-        // A few of the many tallies stand for all of them.
+        // A sample of the many counts is enough.
         if at > 40 && !at.is_multiple_of(7) {
             continue;
         }
         for number in [Value::from(u64::MAX), Value::from(-1), Value::from(1e300)] {
             let mut batch = parsed[1].clone();
             *batch.pointer_mut(pointer).unwrap() = number;
-            let lines: String = [&parsed[0], &batch].into_iter().map(sealed).collect();
-            fs::create_dir_all(desk.path().join("forged")).unwrap();
-            desk.file("forged/ledger.jsonl", &lines);
-            let output = desk.run("merge --json forged");
-            let said = String::from_utf8_lossy(&output.stderr).into_owned();
-            assert!([Some(1), Some(2)].contains(&output.status.code()), "{pointer}: {said}");
-            assert!(!said.contains("panic") && !said.contains("u64"), "{pointer}: {said}");
+            let lines: String = [&parsed[0], &batch].into_iter().map(with_checksum).collect();
+            fs::create_dir_all(sandbox.path().join("forged")).unwrap();
+            sandbox.file("forged/ledger.jsonl", &lines);
+            let output = sandbox.run("merge --json forged");
+            let message = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!([Some(1), Some(2)].contains(&output.status.code()), "{pointer}: {message}");
+            assert!(!message.contains("panic") && !message.contains("u64"), "{pointer}: {message}");
             object(&output);
         }
     }
 }
 
-/// A line of a ledger with a checksum that fits.
-fn sealed(entry: &Value) -> String {
+/// A line of a ledger with a valid checksum.
+fn with_checksum(entry: &Value) -> String {
     let text = entry.to_string();
     format!("{text}\t{:08x}\n", crc32c::crc32c(text.as_bytes()))
 }
 
-/// Where numbers stand in an object.
+/// Collects the JSON pointers of all numbers.
 fn numbers(value: &Value, at: String, found: &mut Vec<String>) {
     match value {
         Value::Number(_) => found.push(at),
@@ -529,7 +533,7 @@ fn numbers(value: &Value, at: String, found: &mut Vec<String>) {
             values
                 .iter()
                 .enumerate()
-                .for_each(|(place, value)| numbers(value, format!("{at}/{place}"), found));
+                .for_each(|(index, value)| numbers(value, format!("{at}/{index}"), found));
         }
         Value::Object(fields) => {
             fields.iter().for_each(|(name, value)| numbers(value, format!("{at}/{name}"), found));

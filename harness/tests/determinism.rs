@@ -1,15 +1,15 @@
-//! The same plan gives the same digest, however it is run.
+//! Determinism: the same plan gives the same digest, however it is run.
 
 mod common;
 
-use common::{Clerk, rough};
+use common::{SimpleServer, plan_with_faults};
 use harness::outcome::{Options, Outcome, RunRecord, Verdict};
 use harness::plan::generate;
 use harness::run::{run as run_built_in, run_with};
 use std::process::Command;
 
 fn run(seed: u64, options: &Options) -> RunRecord {
-    run_with::<Clerk>(&rough(seed), &Options { unchecked: true, ..options.clone() })
+    run_with::<SimpleServer>(&plan_with_faults(seed), &Options { unchecked: true, ..options.clone() })
 }
 
 fn outcome(seed: u64) -> Outcome {
@@ -17,17 +17,17 @@ fn outcome(seed: u64) -> Outcome {
 }
 
 #[test]
-fn rough_plans_do_much() {
+fn the_plan_triggers_all_its_faults() {
     let outcome = outcome(1);
-    assert_eq!(outcome.verdict, Verdict::Passed, "the clerk is back after the storm");
-    let quiet: Vec<_> = outcome.faults.iter().filter(|(_, count)| *count == 0).collect();
-    assert!(quiet.is_empty(), "{quiet:?} did not strike");
+    assert_eq!(outcome.verdict, Verdict::Passed, "the server must respond after the fault phase");
+    let missing: Vec<_> = outcome.faults.iter().filter(|(_, count)| *count == 0).collect();
+    assert!(missing.is_empty(), "{missing:?} were never injected");
     assert!(outcome.counts.events > 1_000 && outcome.counts.operations > 50, "{:?}", outcome.counts);
     assert!(outcome.counts.unknown_operations > 0, "{:?}", outcome.counts);
 }
 
 #[test]
-fn fast_and_strict() {
+fn fast_and_strict_mode_give_the_same_outcome() {
     for seed in 0..40 {
         let strict = run(seed, &Options { strict: true, ..Options::default() });
         assert_eq!(strict.outcome, outcome(seed), "seed {seed}");
@@ -35,7 +35,7 @@ fn fast_and_strict() {
 }
 
 #[test]
-fn on_a_fresh_thread_and_on_a_used_one() {
+fn a_fresh_and_a_used_thread_give_the_same_outcome() {
     for seed in 0..10 {
         let fresh = std::thread::spawn(move || outcome(seed)).join().unwrap();
         assert_eq!(fresh, outcome(seed), "seed {seed}");
@@ -43,7 +43,7 @@ fn on_a_fresh_thread_and_on_a_used_one() {
 }
 
 #[test]
-fn whatever_is_kept() {
+fn recording_more_does_not_change_the_outcome() {
     let keep = Options { trace: true, facts: true, history: true, digests: true, ..Options::default() };
     let record = run(3, &keep);
     assert_eq!(record.outcome, outcome(3));
@@ -52,7 +52,7 @@ fn whatever_is_kept() {
 }
 
 #[test]
-fn the_built_in_system_however_it_is_watched() {
+fn the_built_in_system_is_deterministic_in_all_modes() {
     for seed in 0..20 {
         let plan = generate(seed);
         let usual = run_built_in(&plan, &Options::default()).outcome;
@@ -68,12 +68,12 @@ fn the_built_in_system_however_it_is_watched() {
 }
 
 #[test]
-fn other_seeds_differ() {
+fn different_seeds_give_different_digests() {
     assert_ne!(outcome(1).digest, outcome(2).digest);
 }
 
 #[test]
-fn in_two_processes() {
+fn two_processes_give_the_same_digests() {
     let digests = || -> String {
         let child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "prints_digests", "--nocapture", "--ignored"])

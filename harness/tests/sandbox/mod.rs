@@ -1,6 +1,6 @@
-//! The harness as a command, run in an empty folder of its own.
+//! Runs the harness binary in a temporary folder.
 
-#![allow(dead_code, reason = "each test binary uses its part")]
+#![allow(dead_code, reason = "each test binary uses a part of it")]
 
 use serde_json::{Value, json};
 use std::fs;
@@ -10,12 +10,12 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// Runs the harness in an empty folder of its own.
-pub struct Desk(TempDir);
+/// A temporary folder in which the harness runs.
+pub struct Sandbox(TempDir);
 
-impl Desk {
-    pub fn new() -> Desk {
-        Desk(tempfile::tempdir().unwrap())
+impl Sandbox {
+    pub fn new() -> Sandbox {
+        Sandbox(tempfile::tempdir().unwrap())
     }
 
     pub fn path(&self) -> &Path {
@@ -30,17 +30,17 @@ impl Desk {
         fs::read_to_string(self.path().join(name)).unwrap()
     }
 
-    /// A command with these words for its arguments.
+    /// The harness with these words as arguments.
     pub fn command(&self, line: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_harness"));
         command.args(line.split_whitespace());
-        self.at_home(command)
+        self.in_sandbox(command)
     }
 
-    /// A command in the folder, as if it were started on a machine that knows nothing else.
-    pub fn at_home(&self, mut command: Command) -> Command {
+    /// Makes a command run in the folder, without variables that would change its behaviour.
+    pub fn in_sandbox(&self, mut command: Command) -> Command {
         command.current_dir(self.path()).env_remove("RUST_LOG");
-        // Whoever runs these tests may be one of several machines; what they start is not.
+        // These tests may themselves run on one of several machines of a CI job.
         for name in ["SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_MIN", "JOB_COMPLETION_INDEX", "CI_NODE_INDEX"] {
             command.env_remove(name);
         }
@@ -51,24 +51,25 @@ impl Desk {
         self.command(line).output().unwrap()
     }
 
-    /// What is said on standard error of a line that cannot be used. It must be one line, and all that happens.
-    pub fn refusal(&self, line: &str) -> String {
-        self.refused(self.command(line), line)
+    /// The error message of a rejected command line. It must be one line on standard error, with exit code 2,
+    /// and the command must change nothing.
+    pub fn rejection(&self, line: &str) -> String {
+        self.rejection_of(self.command(line), line)
     }
 
-    /// The same of a command that is not just words.
-    pub fn refused(&self, mut command: Command, line: &str) -> String {
+    /// [`Sandbox::rejection`] for a prepared command.
+    pub fn rejection_of(&self, mut command: Command, line: &str) -> String {
         let before = self.names();
         let output = command.output().unwrap();
-        let said = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(2), "{line}: {said}");
-        // With `--json` the same sentence stands on standard output as an object.
-        let object = json!({"error": said.trim_end().trim_start_matches("harness: ")});
-        let right = if line.contains("--json") { format!("{object}\n") } else { String::new() };
-        assert_eq!(String::from_utf8(output.stdout).unwrap(), right, "{line}");
-        assert_eq!(said.lines().count(), 1, "{line}: {said}");
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{line}: {stderr}");
+        // With `--json` standard output has the same message as an object.
+        let object = json!({"error": stderr.trim_end().trim_start_matches("harness: ")});
+        let expected = if line.contains("--json") { format!("{object}\n") } else { String::new() };
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), expected, "{line}");
+        assert_eq!(stderr.lines().count(), 1, "{line}: {stderr}");
         assert_eq!(self.names(), before, "{line} left something behind");
-        said.trim_end().to_owned()
+        stderr.trim_end().to_owned()
     }
 
     pub fn names(&self) -> Vec<String> {
@@ -87,11 +88,11 @@ impl Desk {
     }
 }
 
-/// A command that is under way; it ends with the test.
+/// A running command; killed when dropped.
 pub struct Running(Option<Child>);
 
 impl Running {
-    /// Starts a command whose output is read at its end.
+    /// Starts a command with captured output.
     pub fn start(mut command: Command) -> Running {
         Running(Some(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()))
     }
@@ -100,15 +101,15 @@ impl Running {
         self.0.as_mut().unwrap()
     }
 
-    /// Waits until something holds; the command must not end before.
+    /// Waits until `holds` returns true; the command must not end before.
     pub fn wait_until(&mut self, mut holds: impl FnMut() -> bool) {
         while !holds() {
-            assert!(self.child().try_wait().unwrap().is_none(), "it ended too early");
+            assert!(self.child().try_wait().unwrap().is_none(), "the command ended too early");
             sleep(Duration::from_millis(20));
         }
     }
 
-    /// Waits for the end of the command, for so long at the most.
+    /// Waits at most `limit` for the command to end. Returns whether it ended.
     pub fn ends_within(&mut self, limit: Duration) -> bool {
         let deadline = Instant::now() + limit;
         while self.child().try_wait().unwrap().is_none() {
@@ -120,29 +121,29 @@ impl Running {
         true
     }
 
-    /// Waits until the command hears SIGINT and SIGTERM.
-    pub fn wait_until_it_hears(&mut self) {
+    /// Waits until the command has handlers for SIGINT and SIGTERM.
+    pub fn wait_for_signal_handlers(&mut self) {
         let status = format!("/proc/{}/status", self.child().id());
-        let hears = |line: &str| {
+        let has_handlers = |line: &str| {
             let caught =
                 line.strip_prefix("SigCgt:").map(|mask| u64::from_str_radix(mask.trim(), 16).unwrap());
-            // A bit for each signal, from 1 on: SIGINT is 2, SIGTERM is 15.
+            // Bit n - 1 is signal n: SIGINT is 2, SIGTERM is 15.
             caught.is_some_and(|caught| caught & (1 << 1) != 0 && caught & (1 << 14) != 0)
         };
         if Path::new(&status).exists() {
-            self.wait_until(|| fs::read_to_string(&status).is_ok_and(|text| text.lines().any(hears)));
+            self.wait_until(|| fs::read_to_string(&status).is_ok_and(|text| text.lines().any(has_handlers)));
         } else {
             sleep(Duration::from_millis(500));
         }
     }
 
-    /// Sends a signal of this name.
+    /// Sends the signal with this name.
     pub fn signal(&mut self, name: &str) {
         let id = self.child().id().to_string();
         assert!(Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
     }
 
-    /// What it said in the end.
+    /// Waits for the end and returns the output.
     pub fn output(mut self) -> Output {
         self.0.take().unwrap().wait_with_output().unwrap()
     }
@@ -157,12 +158,12 @@ impl Drop for Running {
     }
 }
 
-/// The one object on standard output.
+/// The single JSON object on standard output.
 pub fn object(output: &Output) -> Value {
     let text = String::from_utf8_lossy(&output.stdout);
-    let said = String::from_utf8_lossy(&output.stderr);
+    let stderr = String::from_utf8_lossy(&output.stderr);
     let value: Value =
-        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text:?}; {said}"));
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text:?}; {stderr}"));
     assert!(value.is_object() && text.ends_with('\n'), "{text}");
     value
 }
