@@ -246,7 +246,7 @@ bugs! {
         SnapshotBoundaryOffByOne {
             id: "N08", name: "snapshot-boundary-off-by-one", at: "replication.rs",
             breaks: "A follower that lacks only the last compacted entry gets no snapshot",
-            first: "progress",
+            first: "liveness",
             consequence: "one replica never catches up",
         }
         ConfigAppliedLateCampaignUnguarded {
@@ -300,37 +300,37 @@ bugs! {
         TimerResetOnDeniedVote {
             id: "L01", name: "timer-reset-on-denied-vote", at: "election.rs, 5.2",
             breaks: "A denied vote resets the election timer",
-            first: "progress",
+            first: "liveness",
             consequence: "a candidate that cannot win keeps the servers that could from campaigning",
         }
         NoCheckQuorum {
             id: "L02", name: "no-check-quorum", at: "change.rs, thesis 6.2",
             breaks: "A leader that hears from no majority does not step down",
-            first: "progress",
+            first: "liveness",
             consequence: "clients of a partitioned leader wait forever",
         }
         PrevoteTermDeadlock {
             id: "L04", name: "prevote-term-deadlock", at: "election.rs, thesis 9.6",
             breaks: "A pre-vote in an older term gets no response",
-            first: "progress",
+            first: "liveness",
             consequence: "the servers with the longest log never learn the current term, in which they could win: no leader, forever",
         }
         ConflictCatchUpLivelock {
             id: "L06", name: "conflict-catch-up-livelock", at: "replication.rs, 5.3",
             breaks: "A rejection does not move `next_index`",
-            first: "progress",
+            first: "liveness",
             consequence: "one replica never catches up",
         }
         SnapshotTransferNeverRetried {
             id: "L07", name: "snapshot-transfer-never-retried", at: "install.rs",
             breaks: "A lost chunk of a snapshot is not sent again",
-            first: "progress",
+            first: "liveness",
             consequence: "one replica never catches up",
         }
         RemovedOrRetiredNodeMishandled {
             id: "L09", name: "removed-or-retired-node-mishandled", at: "election.rs, thesis 4.2.2",
             breaks: "Only voters of the configuration in force may campaign",
-            first: "progress",
+            first: "liveness",
             consequence: "the only server that could win was removed by an entry that never commits: no leader, forever",
         }
     }

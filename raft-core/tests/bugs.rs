@@ -751,7 +751,7 @@ fn case_for(bug: Bug) -> BugCase {
                 let is_behind = t.raft(3).commit_index() < t.raft(1).commit_index();
                 t.require_progress(!is_behind, "n3 never gets 3@1");
             },
-            violated: &["progress"],
+            violated: &["liveness"],
         },
         Bug::ConfigAppliedLateCampaignUnguarded => BugCase {
             initial_voters: 3,
@@ -921,7 +921,7 @@ fn case_for(bug: Bug) -> BugCase {
                 run_for(t, 5_000);
                 t.require_progress(has_leader(t), "only n2 can win, and it never campaigns");
             },
-            violated: &["progress"],
+            violated: &["liveness"],
         },
         Bug::NoCheckQuorum => BugCase {
             initial_voters: 3,
@@ -934,7 +934,7 @@ fn case_for(bug: Bug) -> BugCase {
                 t.wait(1, 5_000);
                 t.require_progress(t.unanswered().is_empty(), "n1's client never gets a response");
             },
-            violated: &["progress"],
+            violated: &["liveness"],
         },
         Bug::PrevoteTermDeadlock => BugCase {
             initial_voters: 3,
@@ -962,7 +962,7 @@ fn case_for(bug: Bug) -> BugCase {
                     "only n1 can win, and it asks for pre-votes in an old term",
                 );
             },
-            violated: &["progress"],
+            violated: &["liveness"],
         },
         Bug::ConflictCatchUpLivelock => BugCase {
             initial_voters: 3,
@@ -979,7 +979,7 @@ fn case_for(bug: Bug) -> BugCase {
                 let is_behind = t.raft(3).commit_index() < t.raft(1).commit_index();
                 t.require_progress(!is_behind, "n3 never gets past the rejection at 3@1");
             },
-            violated: &["progress"],
+            violated: &["liveness"],
         },
         Bug::SnapshotTransferNeverRetried => BugCase {
             initial_voters: 3,
@@ -1004,7 +1004,7 @@ fn case_for(bug: Bug) -> BugCase {
                 let is_behind = t.raft(3).commit_index() < t.raft(1).commit_index();
                 t.require_progress(!is_behind, "n3 never gets the second chunk");
             },
-            violated: &["progress"],
+            violated: &["liveness"],
         },
         Bug::RemovedOrRetiredNodeMishandled => BugCase {
             initial_voters: 2,
@@ -1021,7 +1021,7 @@ fn case_for(bug: Bug) -> BugCase {
                 run_for(t, 5_000);
                 t.require_progress(has_leader(t), "only n1 can win, and it does not campaign");
             },
-            violated: &["progress"],
+            violated: &["liveness"],
         },
     }
 }

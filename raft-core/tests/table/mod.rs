@@ -275,7 +275,7 @@ impl Table {
     /// deliveries.
     pub fn require_progress(&mut self, has_progress: bool, otherwise: &str) {
         if !has_progress {
-            self.checker.report("progress", otherwise.to_owned());
+            self.checker.report("liveness", otherwise.to_owned());
         }
         self.report_violations();
     }
