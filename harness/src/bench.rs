@@ -181,7 +181,7 @@ fn recovery_cost() -> f64 {
     let measure_once = || {
         let options = Options { unchecked: true, ..Options::default() };
         let mut cluster = Cluster::<RaftServer>::new(&plan, &options);
-        let mut rng = rng::stream(1, "bench", [0, 0]);
+        let mut rng = rng::stream(1, rng::label::BENCH, [0, 0]);
         let disk = cluster.world.disk(1);
         let (mut wal, _) = Wal::open(disk, &mut rng).expect("an empty disk cannot be damaged");
         wal.mark_durable(wal.mark());

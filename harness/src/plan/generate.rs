@@ -11,6 +11,7 @@ use super::{
     ClientConfig, CompactionConfig, DiskConfig, Fault, FaultKind, LivenessBounds, NetworkConfig,
     PermanentFault, PermanentFaultKind, Plan, Probability, RaftConfig, SimDuration, Target, VERSION,
 };
+use crate::rng::label;
 
 /// The version of the generator. A run is named `seed@generator version`, because another version may give another plan
 /// for the same seed.
@@ -22,19 +23,20 @@ const OPERATIONS_PER_RUN: (u64, u64) = (480, 760);
 /// The plan of this seed.
 #[must_use]
 pub fn generate(seed: u64) -> Plan {
-    let mut rng = PlanRng::new(seed, "plan cluster", 0);
+    let mut rng = PlanRng::new(seed, label::PLAN_CLUSTER, 0);
     let nodes = rng.pick_weighted(&[(40, 3), (8, 4), (40, 5), (4, 6), (8, 7)]);
     let fault_phase = rng.millis(18_000, 26_000);
     let mut raft = raft(&mut rng, nodes);
-    let mut membership = PlanRng::new(seed, "plan group", 0);
+    let mut membership = PlanRng::new(seed, label::PLAN_MEMBERSHIP, 0);
     raft.check_quorum = membership.chance_percent(50);
     // In some runs the membership changes; in the others the initial voters stay.
     let changes = membership.chance_percent(40);
     if changes && membership.chance_percent(75) {
         raft.initial_voters = membership.in_range(1, nodes);
     }
-    raft_options(&mut PlanRng::new(seed, "plan raft", 0), &mut raft);
-    let permanent_fault = permanent_fault(&mut PlanRng::new(seed, "plan held", 0), nodes, &mut raft);
+    raft_options(&mut PlanRng::new(seed, label::PLAN_RAFT, 0), &mut raft);
+    let permanent_fault =
+        permanent_fault(&mut PlanRng::new(seed, label::PLAN_PERMANENT_FAULT, 0), nodes, &mut raft);
     let mut faults = faults(seed, nodes, fault_phase, &raft, changes);
     if let Some(drift) = raft.lease_drift {
         limit_clock_faults(drift, &mut faults);
@@ -45,13 +47,13 @@ pub fn generate(seed: u64) -> Plan {
         nodes,
         fault_phase,
         bug: None,
-        compaction: compaction(&mut PlanRng::new(seed, "plan compaction", 0)),
+        compaction: compaction(&mut PlanRng::new(seed, label::PLAN_COMPACTION, 0)),
         permanent_fault,
-        network: network(&mut PlanRng::new(seed, "plan network", 0)),
-        disk: disk(&mut PlanRng::new(seed, "plan disk", 0)),
+        network: network(&mut PlanRng::new(seed, label::PLAN_NETWORK, 0)),
+        disk: disk(&mut PlanRng::new(seed, label::PLAN_DISK, 0)),
         clients: clients(
-            &mut PlanRng::new(seed, "plan clients", 0),
-            &mut PlanRng::new(seed, "plan sessions", 0),
+            &mut PlanRng::new(seed, label::PLAN_CLIENTS, 0),
+            &mut PlanRng::new(seed, label::PLAN_SESSIONS, 0),
             fault_phase,
         ),
         bounds: liveness_bounds(permanent_fault),
@@ -217,9 +219,9 @@ fn clients(rng: &mut PlanRng, sessions: &mut PlanRng, fault_phase: SimDuration) 
 
 /// Episodes one after another, with pauses in which a leader is elected and clients are served.
 fn faults(seed: u64, nodes: u64, fault_phase: SimDuration, raft: &RaftConfig, changes: bool) -> Vec<Fault> {
-    let mut swarm = PlanRng::new(seed, "plan swarm", 0);
+    let mut swarm = PlanRng::new(seed, label::PLAN_SWARM, 0);
     let mut episodes = choose_episodes(&mut swarm);
-    let mut operator = PlanRng::new(seed, "plan operator", 0);
+    let mut operator = PlanRng::new(seed, label::PLAN_OPERATOR, 0);
     if operator.chance_percent(35) {
         episodes.push((operator.in_range(2, 12), transfer_leadership));
     }
@@ -241,7 +243,7 @@ fn faults(seed: u64, nodes: u64, fault_phase: SimDuration, raft: &RaftConfig, ch
             break;
         }
         let mut builder = EpisodeBuilder {
-            rng: PlanRng::new(seed, "plan episode", number),
+            rng: PlanRng::new(seed, label::PLAN_EPISODE, number),
             nodes,
             timeout,
             at: now,
@@ -253,8 +255,8 @@ fn faults(seed: u64, nodes: u64, fault_phase: SimDuration, raft: &RaftConfig, ch
         now = SimDuration(end.0 + pause.0);
     }
     faults.retain(|fault| fault.at < fault_phase);
-    add_bit_rot(&mut PlanRng::new(seed, "plan rot", 0), nodes, fault_phase, &mut faults);
-    add_wipe(&mut PlanRng::new(seed, "plan wipe", 0), nodes, fault_phase, &mut faults);
+    add_bit_rot(&mut PlanRng::new(seed, label::PLAN_BIT_ROT, 0), nodes, fault_phase, &mut faults);
+    add_wipe(&mut PlanRng::new(seed, label::PLAN_WIPE, 0), nodes, fault_phase, &mut faults);
     faults.retain(|fault| fault.at < fault_phase);
     faults.sort_by_key(|fault| fault.at);
     faults

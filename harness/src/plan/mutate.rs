@@ -7,6 +7,7 @@
 use super::generate::{generate, limit_clock_faults, liveness_bounds};
 use super::plan_rng::PlanRng;
 use super::{Fault, FaultKind, LivenessBounds, Plan, Probability, SimDuration, Target, Trigger};
+use crate::rng::label;
 
 /// The most mutations of one plan.
 const MAX_MUTATIONS: u64 = 10;
@@ -35,7 +36,7 @@ const MUTATIONS: [(u64, Mutation); 12] = [
 /// The mutated plan of this number: a generated plan, with another generated plan as donor.
 #[must_use]
 pub fn mutated_plan(number: u64) -> Plan {
-    let donor = PlanRng::new(number, "plan donor", 0).in_range(0, u64::MAX >> 1);
+    let donor = PlanRng::new(number, label::PLAN_DONOR, 0).in_range(0, u64::MAX >> 1);
     mutate(&generate(number), &generate(donor), number)
 }
 
@@ -43,7 +44,7 @@ pub fn mutated_plan(number: u64) -> Plan {
 /// everything.
 #[must_use]
 pub fn mutate(plan: &Plan, donor: &Plan, number: u64) -> Plan {
-    let mut rng = PlanRng::new(number, "plan mutation", 0);
+    let mut rng = PlanRng::new(number, label::PLAN_MUTATION, 0);
     let mut best = plan.clone();
     for _ in 0..rng.in_range(1, MAX_MUTATIONS) {
         let mut next = best.clone();

@@ -2,7 +2,7 @@
 
 use crate::bugs::BugInfo;
 use crate::plan::{MembershipOp, Plan, Trigger};
-use crate::rng::{self, RngStream};
+use crate::rng::{self, RngStream, label};
 use crate::workload::{Reply, Request};
 pub use crate::world::OperatorResponse;
 use crate::world::{Disk, World};
@@ -225,5 +225,5 @@ impl<'a, M: Clone + Display> Host<'a, M> {
 
 /// The directory id of a server's disk in one generation. Never 0.
 fn directory_id(seed: u64, node: Node, generation: u64) -> u64 {
-    rng::stream(seed, "identity", [node, generation]).next_u64() | 1
+    rng::stream(seed, label::IDENTITY, [node, generation]).next_u64() | 1
 }

@@ -1,170 +1,168 @@
-//! Clients: they ask, wait, ask again elsewhere, and give up honestly.
+//! Clients: they call operations, wait, retry at other servers, and give up.
 //!
-//! A client has several requests in flight, in sessions that number them. It sends each to the server that it believes
-//! to lead, under the same name until it is answered. Where its patience runs out for good, the outcome is *unknown*,
-//! and the session is never used for anything new: what was asked in it may happen yet. (In a run with very many sessions
-//! that never end it is used on: the server forgets what is open in it with the next request.) Every value, every element and
-//! every deletion has a number of its own, so that whoever reads it knows who wrote it.
+//! A client has several requests in flight, numbered within a session. It sends each to the server that it believes to
+//! lead, with the same id until it is answered. After the last attempt times out, the outcome is *unknown*, and the
+//! session is not used for new requests, because the old one may still take effect. (A run with very many sessions that
+//! never expire keeps using it: the next request makes the server forget the open one.) Each value, element and
+//! deletion has a unique number, so a read identifies the write it observed.
 //!
-//! Where every attempt was refused ("not here", "not now": certainly nothing happened), the client believes it: the
-//! operation *failed*, and is in no history, like the `:fail` of other tools. If its value is read all the same, nobody
-//! wrote it.
+//! If every attempt was rejected without effect, the operation *failed* and is in no history, like `:fail` in other
+//! tools. A read of its value is then a read of a value that was never written.
 //!
-//! Where sessions end, a client registers one before its first request, and another when it is told that its session has
-//! ended. A registration is no operation: it is in no history, and a client that is weary of one asks anew at its next
-//! turn.
+//! If sessions expire, a client registers one before its first request, and a new one when told that its session has
+//! expired. A registration is not an operation and is in no history; a client that gives up on one tries again at its
+//! next turn.
 
 use super::draw::{DrawExt, scale_draw};
 use super::{ClientResponse, Reply, Request, RequestBody};
 use crate::plan::{self, Plan, Probability};
-use crate::rng::{self, CounterRng, RngStream};
+use crate::rng::{self, CounterRng, RngStream, label};
 use invariants::{Action, Call, Content, Fact, Node, Operation, Position, RequestId, Response, Time};
 use rand::SeedableRng;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-/// The most elements that are ever appended to one list: a list is read whole.
+/// The most elements of one list: lists are read whole.
 const MAX_LIST_LENGTH: u64 = 30;
-/// How many lists are begun in one run before the oldest one is begun anew: the application never forgets a list, and each
-/// snapshot holds them all.
+/// The most lists of one run; then the oldest is replaced. The application never forgets a list, and each snapshot
+/// contains all of them.
 const MAX_LISTS: usize = 64;
-/// How many sessions are begun in one run, where sessions never end, before a client goes on in one whose outcome it does
-/// not know: the application never forgets a session either.
+/// The most sessions of a run in which sessions never expire; then clients continue in sessions with unknown outcomes.
+/// The application never forgets a session either.
 const MAX_SESSIONS: u64 = 1_024;
-/// Of one patience, the longest part that a client waits after it was sent away. The shortest is a quarter of that.
+/// After a rejection a client waits at most this fraction of its timeout, and at least a quarter of that.
 const TIMEOUT_PER_RETRY_DELAY: u64 = 8;
 
-/// What is probed once all is well.
+/// The operations that check liveness in the healed phase.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Probe {
-    /// A write to a register that nobody has written, before anything else: whoever leads shall notice that its disk
-    /// hangs.
+    /// A write to an unused register, before anything else: it lets a leader notice that its disk is stalled.
     DiskProbe,
-    /// A read of a register that nobody has written.
+    /// A read of an unused register.
     FirstRead,
-    /// A write to it.
+    /// A write to that register.
     Write,
     /// Another read of it.
     Read,
 }
 
-/// What a client needs of the world.
+/// The simulation as clients see it.
 pub trait ClientContext {
     /// True time.
     fn now(&self) -> Time;
-    /// A client's request goes to a server.
+    /// Sends a client's request to a server.
     fn send_request(&mut self, client: u64, to: Node, request: Request);
-    /// At this time the client wants to be told.
-    fn set_timer(&mut self, client: u64, at: Time, alarm: Timer);
-    /// A client states a fact.
+    /// Sets a timer of a client.
+    fn set_timer(&mut self, client: u64, at: Time, timer: Timer);
+    /// Records a fact of a client.
     fn record_fact(&mut self, client: u64, fact: Fact);
-    /// An operation is called, for the first time.
+    /// Records the first call of an operation.
     fn record_call(&mut self, id: RequestId, operation: Operation);
-    /// An operation returns.
-    fn record_response(&mut self, id: RequestId, place: Position, response: &Response);
-    /// A client will take no answer to an operation any more.
+    /// Records the response to an operation.
+    fn record_response(&mut self, id: RequestId, position: Position, response: &Response);
+    /// Records that a client gives up: it accepts no response to this operation any more.
     fn record_unknown(&mut self, id: RequestId);
-    /// A client knows that an operation did not happen and never will.
+    /// Records that an operation failed: it had no effect and never will.
     fn record_failed(&mut self, id: RequestId);
-    /// Whether no copy of a request can have an effect any more, because each one was refused or reached nobody. A client
-    /// whose network never doubles a message knows that from the refusals alone; ours has to be told.
+    /// Whether no copy of a request can take effect any more, because each was rejected or lost. A real client could
+    /// only count rejections; here the network may also duplicate requests.
     fn cannot_take_effect(&self, id: RequestId) -> bool;
-    /// A server answered what does not belong to any request, or not to this one: `asked` says what was asked, and
-    /// `possible` what could have come.
-    fn report_wrong_answer(&mut self, client: u64, from: Node, reply: &Reply, asked: &str, possible: &str);
-    /// A client was given a session. Returns whether it is the first to be given this one.
+    /// Reports a response to no request of the client, or one that its request does not accept: `request` names the
+    /// request, `expected` the possible responses.
+    fn report_wrong_answer(&mut self, client: u64, from: Node, reply: &Reply, request: &str, expected: &str);
+    /// Records a registered session. Returns false if it was registered before.
     fn record_session(&mut self, client: u64, session: u64) -> bool;
 }
 
-/// What a client wants to be told.
+/// A timer of a client.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Timer {
-    /// It is time for a new request.
+    /// Its next turn begins.
     NextRequest,
-    /// The patience with the request in this slot has run out.
+    /// The request in this slot times out.
     RequestTimeout {
-        /// Where the request is.
+        /// The slot of the request.
         slot: u32,
-        /// Which one: a slot is used again.
+        /// Tells the slot's requests apart.
         generation: u32,
     },
-    /// The pause after the request in this slot was sent away is over.
+    /// The request in this slot is retried after a rejection.
     Retry {
-        /// Where the request is.
+        /// The slot of the request.
         slot: u32,
-        /// Which one.
+        /// Tells the slot's requests apart.
         generation: u32,
     },
 }
 
-/// All clients of a run, and what they remember together.
+/// All clients of a run and their shared state.
 pub struct ClientPool {
     settings: plan::ClientConfig,
     nodes: u64,
     clients: Vec<Client>,
-    /// How long the probing client waits: half a largest election timeout, so that a lost message or two do not use up
-    /// the time in which progress is asked.
+    /// The timeout of the probing client: half the longest election timeout, so that a few lost messages do not use up
+    /// the liveness bound.
     probe_timeout: u64,
     shared: SharedState,
-    /// What is probed, its place among all operations once it is called, and whether it was answered.
+    /// The current probe, with its index among all operations once it is called.
     probe: Option<(Probe, Option<usize>)>,
     probe_is_answered: bool,
-    /// Whether new operations are still called.
+    /// Whether clients call new operations.
     is_calling: bool,
 }
 
-/// What all clients share: whatever must be unique.
+/// What all clients share, mostly counters of unique numbers.
 struct SharedState {
     last_session: u64,
-    /// Who asked in each session, and up to which number.
+    /// Of each session: the client and its last request number.
     session_owners: BTreeMap<u64, (u64, u64)>,
-    /// Who asked for each session, in the order in which they did.
+    /// The client of each registration, in order.
     registering_clients: Vec<u64>,
     last_value: u64,
-    /// Each list that elements are appended to: its key, and how many were.
+    /// The current lists: key and length.
     lists: Vec<(u64, u64)>,
-    /// Full lists, the oldest first, as long as there are few enough to leave them alone.
+    /// Full lists, oldest first; they are kept until there are too many.
     full_lists: VecDeque<u64>,
-    /// The next key that was never used.
+    /// The next unused key.
     fresh_key: u64,
-    /// How many operations were called.
+    /// Operations called.
     call_count: usize,
-    /// How many were answered.
+    /// Operations answered.
     response_count: u64,
-    /// How many failed: their clients know that they did not happen and never will.
+    /// Operations that failed: they had no effect and never will.
     failed_count: u64,
-    /// What was called and answered, where somebody wants it, and which of it failed.
+    /// If recorded: calls and responses, and the indices of failed operations.
     history: Option<(Vec<Call>, BTreeSet<usize>)>,
 }
 
-/// One client.
+/// A client.
 struct Client {
     number: u64,
-    /// How long it pauses before each turn.
+    /// Its pauses between turns.
     think_times: CounterRng,
     /// What it calls at each turn.
     call_draws: CounterRng,
-    /// Whom it asks, where it does not know.
+    /// Which server it chooses if it knows no leader.
     target_choices: RngStream,
-    /// How long it waits after it was sent away.
+    /// How long it waits after a rejection.
     retry_delays: RngStream,
-    /// How often it asks anywhere instead, and the stream that this is drawn from.
+    /// How often it sends to a random server instead, and the stream for that.
     random_target: (Probability, RngStream),
-    /// 0: it has none.
+    /// 0: none.
     session: u64,
     sequence: u64,
-    /// How often it was time for a call.
+    /// How many turns it had.
     turns: u64,
-    /// The turns at which it calls; `None`: all of them.
+    /// The turns at which it calls; `None`: all.
     call_turns: Option<BTreeSet<u64>>,
-    /// As many as it has ever had requests in flight.
+    /// Its slots; as many as it ever had requests in flight.
     slots: Vec<Slot>,
     /// The server that it believes to lead.
     believed_leader: Option<Node>,
-    /// What it last saw in each register of which it has seen anything.
+    /// The last observed content of each register.
     last_seen: BTreeMap<u64, Content>,
 }
 
-/// Room for one request in flight.
+/// A place for one request in flight.
 #[derive(Clone, Copy, Default)]
 struct Slot {
     generation: u32,
@@ -174,34 +172,34 @@ struct Slot {
 /// A request in flight.
 #[derive(Clone, Copy)]
 struct OpenRequest {
-    /// Its operation, and the place of that among all operations. `None` for a registration.
+    /// The operation and its index among all operations. `None` for a registration.
     call: Option<(Operation, usize)>,
     request: Request,
     attempts: u64,
     target: Node,
-    /// Whether it waits for the end of a pause, and is with no server that would answer.
+    /// Whether it waits for its retry, and no server is expected to answer.
     is_waiting_to_retry: bool,
-    /// How often it was sent and, as far as its client knows, not refused: it may have been heard.
+    /// How many copies were sent and not rejected: these may have been received.
     unrejected_sends: u64,
 }
 
 impl ClientPool {
-    /// The clients of a plan, and one more that only probes whether all is well. `recording`: what they call and are told
-    /// is kept.
+    /// The clients of a plan, and one more for liveness probes. `records_history`: whether calls and responses are
+    /// recorded.
     #[must_use]
-    pub fn new(plan: &Plan, recording: bool) -> ClientPool {
+    pub fn new(plan: &Plan, records_history: bool) -> ClientPool {
         let settings = plan.clients.clone();
         let registers = settings.keys / 2;
         let client = |number: u64| Client {
             number,
-            think_times: CounterRng::new(plan.seed, "client pause", [number, 0]),
-            call_draws: CounterRng::new(plan.seed, "client call", [number, 0]),
-            target_choices: rng::stream(plan.seed, "client choice", [number, 0]),
-            retry_delays: rng::stream(plan.seed, "client wait", [number, 0]),
-            // Whoever probes asks the one who leads, as soon as there is one.
+            think_times: CounterRng::new(plan.seed, label::CLIENT_THINK_TIME, [number, 0]),
+            call_draws: CounterRng::new(plan.seed, label::CLIENT_CALL, [number, 0]),
+            target_choices: rng::stream(plan.seed, label::CLIENT_TARGET, [number, 0]),
+            retry_delays: rng::stream(plan.seed, label::CLIENT_RETRY, [number, 0]),
+            // The probing client sends to the leader as soon as it knows it.
             random_target: (
                 if number > settings.count { Probability(0) } else { settings.random_target },
-                rng::stream(plan.seed, "client anywhere", [number, 0]),
+                rng::stream(plan.seed, label::CLIENT_RANDOM_TARGET, [number, 0]),
             ),
             session: 0,
             sequence: 0,
@@ -232,7 +230,7 @@ impl ClientPool {
                 call_count: 0,
                 response_count: 0,
                 failed_count: 0,
-                history: recording.then(Default::default),
+                history: records_history.then(Default::default),
             },
             settings,
             probe: None,
@@ -241,66 +239,65 @@ impl ClientPool {
         }
     }
 
-    /// Everybody begins.
+    /// Starts all clients.
     pub fn start(&mut self, world: &mut impl ClientContext) {
         for client in &mut self.clients[..self.settings.count as usize] {
             if !client.has_calls_after(0) {
                 continue;
             }
-            let pause = client.think_time(self.settings.think_time.0);
-            world.set_timer(client.number, world.now() + pause, Timer::NextRequest);
+            let delay = client.think_time(self.settings.think_time.0);
+            world.set_timer(client.number, world.now() + delay, Timer::NextRequest);
         }
     }
 
-    /// No new operations are called from now on; what is open is brought to an end.
+    /// Stops new operations; open ones are completed.
     pub fn stop_calling(&mut self) {
         self.is_calling = false;
     }
 
-    /// How many operations have an outcome that nobody knows.
+    /// How many operations have an unknown outcome.
     #[must_use]
     pub fn unknown_count(&self) -> u64 {
         self.shared.call_count as u64 - self.shared.response_count - self.shared.failed_count
     }
 
-    /// What was called and answered, without what failed, and nothing will be added to it; nothing, unless it was
-    /// recorded.
+    /// The recorded calls and responses without failed operations; empty if nothing was recorded.
     #[must_use]
     pub fn into_history(self) -> Vec<Call> {
         let (history, failed) = self.shared.history.unwrap_or_default();
         if failed.is_empty() {
             return history;
         }
-        let happened = (0..).zip(history).filter(|(place, _)| !failed.contains(place));
-        happened.map(|(_, call)| call).collect()
+        let not_failed = (0..).zip(history).filter(|(index, _)| !failed.contains(index));
+        not_failed.map(|(_, call)| call).collect()
     }
 
-    /// Whether an alarm still means something. One that does not reaches nobody.
+    /// Whether a timer is still of use. Others are dropped.
     #[must_use]
-    pub fn is_live_timer(&self, client: u64, alarm: Timer) -> bool {
-        match alarm {
+    pub fn is_live_timer(&self, client: u64, timer: Timer) -> bool {
+        match timer {
             Timer::NextRequest => self.is_calling,
-            Timer::RequestTimeout { slot, generation: use_of } => {
+            Timer::RequestTimeout { slot, generation } => {
                 let slot = &self.clients[client as usize - 1].slots[slot as usize];
-                slot.generation == use_of && slot.open.is_some()
+                slot.generation == generation && slot.open.is_some()
             }
-            Timer::Retry { slot, generation: use_of } => {
+            Timer::Retry { slot, generation } => {
                 let slot = &self.clients[client as usize - 1].slots[slot as usize];
-                slot.generation == use_of && slot.open.is_some_and(|open| open.is_waiting_to_retry)
+                slot.generation == generation && slot.open.is_some_and(|open| open.is_waiting_to_retry)
             }
         }
     }
 
-    /// An alarm that a client heeds.
-    pub fn on_timer(&mut self, world: &mut impl ClientContext, client: u64, alarm: Timer) {
-        match alarm {
+    /// Handles a live timer.
+    pub fn on_timer(&mut self, world: &mut impl ClientContext, client: u64, timer: Timer) {
+        match timer {
             Timer::NextRequest => self.on_next_request(world, client),
             Timer::RequestTimeout { slot, .. } => self.on_timeout(world, client, slot as usize),
             Timer::Retry { slot, .. } => self.retry(world, client, slot as usize),
         }
     }
 
-    /// The extra client calls one operation on a key that nobody else uses, and asks until it is answered.
+    /// Starts a probe: one operation on a key that no other client uses, retried until it is answered.
     pub fn start_probe(&mut self, world: &mut impl ClientContext, probe: Probe) {
         if matches!(probe, Probe::FirstRead | Probe::DiskProbe) {
             self.shared.fresh_key += 1;
@@ -308,20 +305,20 @@ impl ClientPool {
         self.call_probe(world, probe);
     }
 
-    /// Whether the last probe was answered.
+    /// Whether the current probe was answered.
     #[must_use]
     pub const fn probe_is_answered(&self) -> bool {
         self.probe_is_answered
     }
 
-    /// The request that probes, while it is open.
+    /// The probe's request, while it is open.
     #[must_use]
     pub fn open_probe_request(&self) -> Option<RequestId> {
         let slots = &self.clients[self.settings.count as usize].slots;
         slots.iter().find_map(|slot| slot.open.filter(|open| open.call.is_some())).map(|open| open.request.id)
     }
 
-    /// Calls what is probed, or first asks for a session.
+    /// Calls the probe's operation, after registering a session if needed.
     fn call_probe(&mut self, world: &mut impl ClientContext, probe: Probe) {
         let number = self.settings.count + 1;
         self.probe_is_answered = false;
@@ -339,31 +336,31 @@ impl ClientPool {
         self.call(world, number, slot, operation);
     }
 
-    /// How long a client waits for an answer before it asks again.
+    /// How long a client waits for a response before it retries.
     fn request_timeout(&self, number: u64) -> u64 {
         if number > self.settings.count { self.probe_timeout } else { self.settings.timeout.0 }
     }
 
-    /// An answer arrives.
+    /// Handles a response.
     pub fn on_reply(&mut self, world: &mut impl ClientContext, number: u64, from: Node, reply: Reply) {
-        let patience = self.request_timeout(number);
+        let timeout = self.request_timeout(number);
         let client = &mut self.clients[number as usize - 1];
-        let place = |slot: &Slot| slot.open.is_some_and(|open| open.request.id == reply.id);
-        let Some(slot) = client.slots.iter().position(place) else {
+        let is_answered = |slot: &Slot| slot.open.is_some_and(|open| open.request.id == reply.id);
+        let Some(slot) = client.slots.iter().position(is_answered) else {
             if !self.shared.was_sent(number, reply.id) {
-                world.report_wrong_answer(number, from, &reply, "which it never asked", "nothing");
+                world.report_wrong_answer(number, from, &reply, "which it never sent", "nothing");
             }
             return;
         };
-        let open = client.slots[slot].open.as_mut().expect("found open");
-        let ask = open.request.body;
-        if !ask.accepts(&reply.response, self.settings.session.0 > 0, self.nodes) {
+        let open = client.slots[slot].open.as_mut().expect("the slot was found by its open request");
+        let body = open.request.body;
+        if !body.accepts(&reply.response, self.settings.session.0 > 0, self.nodes) {
             return world.report_wrong_answer(
                 number,
                 from,
                 &reply,
-                &ask.to_string(),
-                ask.expected_responses(),
+                &body.to_string(),
+                body.expected_responses(),
             );
         }
         if reply.response.is_rejection() {
@@ -376,14 +373,14 @@ impl ClientPool {
                 return self.on_session_registered(world, number, slot, from, session);
             }
             ClientResponse::SessionExpired => return self.on_session_expired(world, number, slot, from),
-            // An answer to an attempt that was given up for another one says nothing about that one.
+            // A response to an abandoned attempt says nothing about the current one.
             _ if open.target != from || open.is_waiting_to_retry => return,
-            ClientResponse::NotLeader(hint) => return client.on_rejected(world, slot, patience, hint),
-            // Even one that has halted is asked again: it may be restarted by then.
+            ClientResponse::NotLeader(hint) => return client.on_rejected(world, slot, timeout, hint),
+            // A halted server is tried again too: it may have restarted by then.
             ClientResponse::Busy | ClientResponse::TransferInProgress | ClientResponse::Halted => {
-                return client.on_rejected(world, slot, patience, Some(from));
+                return client.on_rejected(world, slot, timeout, Some(from));
             }
-            ClientResponse::Unknown => return client.on_rejected(world, slot, patience, None),
+            ClientResponse::Unknown => return client.on_rejected(world, slot, timeout, None),
         };
         let (id, Some((operation, call))) = (open.request.id, open.call) else { return };
         client.slots[slot].open = None;
@@ -400,7 +397,7 @@ impl ClientPool {
         }
     }
 
-    /// A client has a session.
+    /// Handles a registration.
     fn on_session_registered(
         &mut self,
         world: &mut impl ClientContext,
@@ -415,16 +412,15 @@ impl ClientPool {
         }
         client.slots[slot].open = None;
         client.believed_leader = Some(from);
-        // One that somebody else has was given wrongly: two requests would have one name.
+        // A session that another client has must not be used: two requests would share an id.
         if world.record_session(number, session) {
             (client.session, client.sequence) = (session, 0);
         }
         self.retry_probe(world, number);
     }
 
-    /// A request will have no effect any more: its session has ended. But it may have had one, if this client asked more
-    /// than once or the network doubled what it sent: an earlier copy may have been carried out while the session lived,
-    /// and its answer lost. So its outcome is unknown, as if the client had given up.
+    /// Handles an expired session. The outcome is unknown, because an earlier copy of the request (a retry or a network
+    /// duplicate) may have taken effect before the session expired, with its response lost.
     fn on_session_expired(&mut self, world: &mut impl ClientContext, number: u64, slot: usize, from: Node) {
         let client = &mut self.clients[number as usize - 1];
         let Some(OpenRequest { call: Some(_), request: Request { id, .. }, .. }) = client.slots[slot].open
@@ -438,7 +434,7 @@ impl ClientPool {
         self.retry_probe(world, number);
     }
 
-    /// The client that probes goes on with what it could not ask.
+    /// Continues the probe that waited for a session.
     fn retry_probe(&mut self, world: &mut impl ClientContext, number: u64) {
         if let (true, Some((probe, _))) = (number > self.settings.count, self.probe) {
             self.call_probe(world, probe);
@@ -450,7 +446,7 @@ impl ClientPool {
         self.settings.session.0 > 0 && self.clients[number as usize - 1].session == 0
     }
 
-    /// Asks for a session.
+    /// Registers a session.
     fn register_session(&mut self, world: &mut impl ClientContext, number: u64, slot: usize) {
         self.shared.registering_clients.push(number);
         let id = RequestId { session: 0, sequence: self.shared.registering_clients.len() as u64 };
@@ -463,17 +459,17 @@ impl ClientPool {
         );
     }
 
-    /// Time for a new request, and for setting the time of the one after.
+    /// Calls an operation if possible, and sets the timer of the next turn.
     fn on_next_request(&mut self, world: &mut impl ClientContext, number: u64) {
         let client = &mut self.clients[number as usize - 1];
         client.turns += 1;
-        let pause = client.think_time(self.settings.think_time.0);
-        // A pause of nothing at all would let no time pass for ever.
+        let delay = client.think_time(self.settings.think_time.0);
+        // Without any delay time would never advance.
         if client.has_calls_after(client.turns) {
-            world.set_timer(number, world.now() + pause.max(1), Timer::NextRequest);
+            world.set_timer(number, world.now() + delay.max(1), Timer::NextRequest);
         }
-        // The turn decides: what is asked later shall not depend on how quickly answers came.
-        let lot = RngStream::seed_from_u64(client.call_draws.at(client.turns));
+        // Seeded by the turn number, so that calls do not depend on response times.
+        let rng = RngStream::seed_from_u64(client.call_draws.at(client.turns));
         if client.call_turns.as_ref().is_some_and(|calls| !calls.contains(&client.turns)) {
             return;
         }
@@ -485,7 +481,7 @@ impl ClientPool {
                 return;
             }
             let client = &mut self.clients[number as usize - 1];
-            let operation = self.shared.draw_operation(&self.settings, client, lot);
+            let operation = self.shared.draw_operation(&self.settings, client, rng);
             self.call(world, number, slot, operation);
         }
     }
@@ -526,7 +522,7 @@ impl ClientPool {
         request: Request,
         call: Option<(Operation, usize)>,
     ) {
-        let patience = self.request_timeout(number);
+        let timeout = self.request_timeout(number);
         let client = &mut self.clients[number as usize - 1];
         let to = client.believed_leader.unwrap_or_else(|| client.random_node_except(0, self.nodes));
         let to = client.maybe_random_target(to, self.nodes);
@@ -538,30 +534,30 @@ impl ClientPool {
             is_waiting_to_retry: false,
             unrejected_sends: 1,
         };
-        let use_of = client.slots[slot].generation.wrapping_add(1);
-        client.slots[slot] = Slot { generation: use_of, open: Some(open) };
-        let until = world.now() + patience;
-        world.set_timer(number, until, Timer::RequestTimeout { slot: slot as u32, generation: use_of });
+        let generation = client.slots[slot].generation.wrapping_add(1);
+        client.slots[slot] = Slot { generation, open: Some(open) };
+        let until = world.now() + timeout;
+        world.set_timer(number, until, Timer::RequestTimeout { slot: slot as u32, generation });
         world.send_request(number, to, request);
     }
 
-    /// Nothing was heard in time: asks somebody else, or gives up.
+    /// No response in time: retries at another server, or gives up.
     fn on_timeout(&mut self, world: &mut impl ClientContext, number: u64, slot: usize) {
-        let patience = self.request_timeout(number);
-        let probing = number > self.settings.count;
+        let timeout = self.request_timeout(number);
+        let is_probe = number > self.settings.count;
         let client = &mut self.clients[number as usize - 1];
-        let use_of = client.slots[slot].generation;
-        let open = client.slots[slot].open.as_mut().expect("heeded");
-        if open.attempts >= self.settings.attempts && !probing {
-            let (id, unrefused) = (open.request.id, open.unrejected_sends);
+        let generation = client.slots[slot].generation;
+        let open = client.slots[slot].open.as_mut().expect("a live timer has an open request");
+        if open.attempts >= self.settings.attempts && !is_probe {
+            let (id, unrejected) = (open.request.id, open.unrejected_sends);
             let call = open.call;
             client.slots[slot].open = None;
-            // Whoever never stops asking for a session can keep a slow system busy with nothing else.
+            // Registrations end too: unlimited retries could keep a slow system busy with nothing else.
             let Some((_, call)) = call else { return };
             if self.settings.session.0 > 0 || self.shared.last_session < MAX_SESSIONS {
                 client.retire_session(id.session);
             }
-            if unrefused > 0 || !world.cannot_take_effect(id) {
+            if unrejected > 0 || !world.cannot_take_effect(id) {
                 return world.record_unknown(id);
             }
             self.shared.failed_count += 1;
@@ -571,32 +567,32 @@ impl ClientPool {
             return world.record_failed(id);
         }
         open.attempts += 1;
-        let asked = open.target;
-        let to = client.random_node_except(asked, self.nodes);
+        let previous = open.target;
+        let to = client.random_node_except(previous, self.nodes);
         let to = client.maybe_random_target(to, self.nodes);
         client.believed_leader = None;
         client.resend(world, slot, to);
-        let until = world.now() + patience;
-        world.set_timer(number, until, Timer::RequestTimeout { slot: slot as u32, generation: use_of });
+        let until = world.now() + timeout;
+        world.set_timer(number, until, Timer::RequestTimeout { slot: slot as u32, generation });
     }
 
-    /// The pause after being sent away is over.
+    /// Retries after a rejection.
     fn retry(&mut self, world: &mut impl ClientContext, number: u64, slot: usize) {
         let client = &mut self.clients[number as usize - 1];
-        let asked = client.slots[slot].open.as_ref().expect("heeded").target;
-        let to = client.believed_leader.unwrap_or_else(|| client.random_node_except(asked, self.nodes));
+        let previous = client.slots[slot].open.as_ref().expect("a live timer has an open request").target;
+        let to = client.believed_leader.unwrap_or_else(|| client.random_node_except(previous, self.nodes));
         let to = client.maybe_random_target(to, self.nodes);
         client.resend(world, slot, to);
     }
 }
 
 impl Client {
-    /// The pause before the turn after this one: anything up to twice the mean.
+    /// The delay before the next turn: uniform, up to twice the mean.
     fn think_time(&self, mean: u64) -> u64 {
         scale_draw(2 * mean + 1, self.think_times.at(self.turns))
     }
 
-    /// Room for one more request in flight, if it may have as many.
+    /// A free slot, if another request may be in flight.
     fn free_slot(&mut self, in_flight: u64) -> Option<usize> {
         let free = self.slots.iter().position(|slot| slot.open.is_none());
         if free.is_none() && (self.slots.len() as u64) < in_flight.max(1) {
@@ -611,74 +607,74 @@ impl Client {
         self.call_turns.as_ref().is_none_or(|calls| calls.last().is_some_and(|last| *last > turn))
     }
 
-    /// Sends what is in a slot once more.
+    /// Sends another copy of a request.
     fn resend(&mut self, world: &mut impl ClientContext, slot: usize, to: Node) {
-        let open = self.slots[slot].open.as_mut().expect("only what is open is asked again");
+        let open = self.slots[slot].open.as_mut().expect("only open requests are resent");
         (open.target, open.is_waiting_to_retry) = (to, false);
         open.unrejected_sends += 1;
         world.send_request(self.number, to, open.request);
     }
 
-    /// A server would not, or could not say: a short pause, and then whoever is believed to lead.
+    /// After a rejection or an unknown outcome: waits shortly, then retries at the believed leader.
     fn on_rejected(
         &mut self,
         world: &mut impl ClientContext,
         slot: usize,
-        patience: u64,
+        timeout: u64,
         believed: Option<Node>,
     ) {
         self.believed_leader = believed;
-        let longest = patience / TIMEOUT_PER_RETRY_DELAY;
-        let pause = longest / 4 + self.retry_delays.draw_below(longest - longest / 4 + 1);
-        let Slot { generation: use_of, open } = &mut self.slots[slot];
-        open.as_mut().expect("it was answered").is_waiting_to_retry = true;
+        let max_delay = timeout / TIMEOUT_PER_RETRY_DELAY;
+        let delay = max_delay / 4 + self.retry_delays.draw_below(max_delay - max_delay / 4 + 1);
+        let Slot { generation, open } = &mut self.slots[slot];
+        open.as_mut().expect("only an open request can be rejected").is_waiting_to_retry = true;
         world.set_timer(
             self.number,
-            world.now() + pause,
-            Timer::Retry { slot: slot as u32, generation: *use_of },
+            world.now() + delay,
+            Timer::Retry { slot: slot as u32, generation: *generation },
         );
     }
 
-    /// Requests of a session that are still open keep it; only new ones go elsewhere.
+    /// Ends the use of a session for new requests; open ones stay in it.
     fn retire_session(&mut self, session: u64) {
         if session == self.session {
             self.session = 0;
         }
     }
 
-    /// Whether it has asked for a session.
+    /// Whether a registration is open.
     fn is_registering(&self) -> bool {
         self.slots.iter().any(|slot| slot.open.is_some_and(|open| open.call.is_none()))
     }
 
-    /// Now and then it asks anybody, instead of this one.
+    /// Sometimes a random server instead of `to`.
     fn maybe_random_target(&mut self, to: Node, nodes: u64) -> Node {
-        let (chance, stream) = &mut self.random_target;
-        if chance.0 > 0 && stream.draw_bool(*chance) { 1 + stream.draw_below(nodes) } else { to }
+        let (probability, rng) = &mut self.random_target;
+        if probability.0 > 0 && rng.draw_bool(*probability) { 1 + rng.draw_below(nodes) } else { to }
     }
 
-    /// Up to where everything in the session has been answered.
+    /// The number up to which all responses of the session have arrived.
     fn acknowledged_up_to(&self) -> u64 {
         let open = self.slots.iter().filter_map(|slot| slot.open.as_ref());
         let open = open.filter(|open| open.request.id.session == self.session);
         open.map(|open| open.request.id.sequence).min().unwrap_or(self.sequence) - 1
     }
 
-    /// Any server but this one, unless there is no other.
-    fn random_node_except(&mut self, asked: Node, nodes: u64) -> Node {
-        let others = if asked == 0 { nodes } else { (nodes - 1).max(1) };
+    /// A random server other than `excluded`, if there is one.
+    fn random_node_except(&mut self, excluded: Node, nodes: u64) -> Node {
+        let others = if excluded == 0 { nodes } else { (nodes - 1).max(1) };
         let node = 1 + self.target_choices.draw_below(others);
-        if asked != 0 && node >= asked && nodes > 1 { node + 1 } else { node }
+        if excluded != 0 && node >= excluded && nodes > 1 { node + 1 } else { node }
     }
 
-    /// What a register was last seen to hold.
+    /// The last observed content of a register.
     fn last_seen_value(&self, key: u64) -> Content {
         self.last_seen.get(&key).copied().unwrap_or(Content::INITIAL)
     }
 
-    /// Remembers what a register was seen to hold, for the next compare-and-set.
+    /// Remembers the content of a register for the next compare-and-set.
     fn record_seen_value(&mut self, operation: Operation, response: &Response) {
-        let holds = match (operation.action, response) {
+        let content = match (operation.action, response) {
             (_, Response::Holds(content) | Response::Mismatch(Some(content))) => *content,
             (Action::Put(value) | Action::CompareAndSet { value, .. }, Response::Done) => {
                 Content::Present(value)
@@ -686,44 +682,44 @@ impl Client {
             (Action::Delete(number), Response::Done) => Content::Absent(number),
             _ => return,
         };
-        self.last_seen.insert(operation.key, holds);
+        self.last_seen.insert(operation.key, content);
     }
 }
 
 impl SharedState {
-    /// A number that no value, element or deletion has.
+    /// A number that no other value, element or deletion has.
     fn next_value(&mut self) -> u64 {
         self.last_value += 1;
         self.last_value
     }
 
-    /// Whether a client ever asked this.
+    /// Whether a client ever sent this request.
     fn was_sent(&self, client: u64, id: RequestId) -> bool {
         let RequestId { session, sequence } = id;
         match session {
-            0 => sequence.checked_sub(1).is_some_and(|place| {
-                usize::try_from(place).is_ok_and(|place| self.registering_clients.get(place) == Some(&client))
+            0 => sequence.checked_sub(1).is_some_and(|index| {
+                usize::try_from(index).is_ok_and(|index| self.registering_clients.get(index) == Some(&client))
             }),
             _ => self
                 .session_owners
                 .get(&session)
-                .is_some_and(|(whose, last)| *whose == client && (1..=*last).contains(&sequence)),
+                .is_some_and(|(owner, last)| *owner == client && (1..=*last).contains(&sequence)),
         }
     }
 
-    /// What a client asks next.
+    /// The next operation of a client.
     fn draw_operation(
         &mut self,
         settings: &plan::ClientConfig,
         client: &Client,
-        mut lot: RngStream,
+        mut rng: RngStream,
     ) -> Operation {
         let registers = settings.keys / 2;
-        let key = lot.draw_below(settings.keys);
-        let read = lot.draw_bool(settings.reads);
+        let key = rng.draw_below(settings.keys);
+        let is_read = rng.draw_bool(settings.reads);
         if key < registers {
-            let action = match lot.draw_below(10) {
-                _ if read => Action::Get,
+            let action = match rng.draw_below(10) {
+                _ if is_read => Action::Get,
                 0..5 => Action::Put(self.next_value()),
                 5..8 => {
                     Action::CompareAndSet { expect: client.last_seen_value(key), value: self.next_value() }
@@ -733,7 +729,7 @@ impl SharedState {
             return Operation { key, action };
         }
         let list = (key - registers) as usize;
-        if read {
+        if is_read {
             return Operation { key: self.lists[list].0, action: Action::List };
         }
         if self.lists[list].1 == MAX_LIST_LENGTH {
@@ -758,30 +754,30 @@ mod tests {
     use crate::plan::{Probability, SimDuration, generate};
     use crate::workload::kv::{Kv, KvConfig, encode};
 
-    /// What can be on its way.
+    /// What can be in flight.
     enum Event {
-        Alarm(u64, Timer),
+        Timer(u64, Timer),
         Reply(u64, Reply),
     }
 
-    /// One server that applies everything at once, and from which nothing is heard of each `lost`th request.
-    struct Alone {
+    /// One server that applies everything at once and loses the response to each `lost`th request.
+    struct SingleServer {
         now: Time,
         queue: BTreeMap<(Time, u64), Event>,
-        put: u64,
+        pushed: u64,
         kv: Kv,
         index: u64,
         lost: u64,
     }
 
-    impl Alone {
+    impl SingleServer {
         fn push(&mut self, at: Time, event: Event) {
-            self.put += 1;
-            self.queue.insert((at, self.put), event);
+            self.pushed += 1;
+            self.queue.insert((at, self.pushed), event);
         }
     }
 
-    impl ClientContext for Alone {
+    impl ClientContext for SingleServer {
         fn now(&self) -> Time {
             self.now
         }
@@ -790,18 +786,15 @@ mod tests {
             let mut command = Vec::new();
             encode(&request, self.kv.timestamp(self.now as i64), &mut command);
             let outcome = self.kv.apply(self.index, &command, 0);
-            if let Some(answer) = outcome.response.filter(|_| !self.index.is_multiple_of(self.lost)) {
-                self.push(
-                    self.now + 1_000_000,
-                    Event::Reply(client, Reply { id: request.id, response: answer }),
-                );
+            if let Some(response) = outcome.response.filter(|_| !self.index.is_multiple_of(self.lost)) {
+                self.push(self.now + 1_000_000, Event::Reply(client, Reply { id: request.id, response }));
             }
         }
-        fn set_timer(&mut self, client: u64, at: Time, alarm: Timer) {
-            self.push(at, Event::Alarm(client, alarm));
+        fn set_timer(&mut self, client: u64, at: Time, timer: Timer) {
+            self.push(at, Event::Timer(client, timer));
         }
-        fn report_wrong_answer(&mut self, _: u64, _: Node, reply: &Reply, asked: &str, possible: &str) {
-            panic!("{reply:?} to {asked}, and not {possible}");
+        fn report_wrong_answer(&mut self, _: u64, _: Node, reply: &Reply, request: &str, expected: &str) {
+            panic!("{reply:?} to {request}, expected {expected}");
         }
         fn record_session(&mut self, _: u64, _: u64) -> bool {
             true
@@ -816,8 +809,8 @@ mod tests {
         fn record_failed(&mut self, _: RequestId) {}
     }
 
-    /// How long the image of the application's state is after so many operations, each time.
-    fn images<const N: usize>(session: SimDuration, after: [usize; N]) -> [usize; N] {
+    /// The size of the application's image after each of these numbers of operations.
+    fn image_sizes<const N: usize>(session: SimDuration, after: [usize; N]) -> [usize; N] {
         let mut plan = generate(1);
         plan.clients.session = session;
         (plan.clients.count, plan.clients.in_flight, plan.clients.attempts) = (3, 4, 1);
@@ -825,17 +818,17 @@ mod tests {
         (plan.clients.think_time, plan.clients.timeout) = (SimDuration::millis(10), SimDuration::millis(20));
         let mut clients = ClientPool::new(&plan, false);
         let kv = Kv::new(KvConfig { session_lifetime: session.0, ..KvConfig::default() });
-        let mut world = Alone { now: 0, queue: BTreeMap::new(), put: 0, kv, index: 0, lost: 7 };
+        let mut world = SingleServer { now: 0, queue: BTreeMap::new(), pushed: 0, kv, index: 0, lost: 7 };
         clients.start(&mut world);
         after.map(|operations| {
             while clients.shared.call_count < operations {
-                let ((at, _), event) = world.queue.pop_first().expect("clients call for ever");
+                let ((at, _), event) = world.queue.pop_first().expect("clients never stop calling");
                 world.now = at;
                 match event {
-                    Event::Alarm(client, alarm) if clients.is_live_timer(client, alarm) => {
-                        clients.on_timer(&mut world, client, alarm);
+                    Event::Timer(client, timer) if clients.is_live_timer(client, timer) => {
+                        clients.on_timer(&mut world, client, timer);
                     }
-                    Event::Alarm(..) => {}
+                    Event::Timer(..) => {}
                     Event::Reply(client, reply) => clients.on_reply(&mut world, client, 1, reply),
                 }
             }
@@ -843,13 +836,15 @@ mod tests {
         })
     }
 
-    /// Each snapshot holds all of the application's state. If that grew with the run, a run would cost the square of its
-    /// length.
+    /// Each snapshot contains the whole state: if it grew with the run, a run would cost quadratic time.
     #[test]
-    fn what_clients_leave_behind_does_not_grow_with_the_run() {
+    fn the_application_state_does_not_grow_with_the_run() {
         for session in [SimDuration(0), SimDuration::millis(1_000)] {
-            let [few, many] = images(session, [20_000, 200_000]);
-            assert!(many < 2 * few && many < 64 << 10, "{session}: {few} bytes, and then {many}");
+            let [few, many] = image_sizes(session, [20_000, 200_000]);
+            assert!(
+                many < 2 * few && many < 64 << 10,
+                "with session lifetime {session}: {few} bytes, later {many}"
+            );
         }
     }
 }
