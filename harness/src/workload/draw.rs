@@ -1,20 +1,20 @@
-//! Draws from a stream, in integers.
+//! Random draws with integer arithmetic.
 
 use crate::plan::Probability;
 use crate::rng::RngStream;
 use rand::RngCore;
 
-/// A number below `end`, by a draw.
+/// Maps a uniform draw to a number below `end`.
 pub(crate) fn scale_draw(end: u64, draw: u64) -> u64 {
     ((u128::from(draw) * u128::from(end)) >> 64) as u64
 }
 
-/// What clients draw.
+/// The distributions that clients use.
 pub(crate) trait DrawExt {
-    /// Any number below `end`, which is at least one.
+    /// A number below `end`, which must be at least 1.
     fn draw_below(&mut self, end: u64) -> u64;
-    /// Whether something of this chance happens.
-    fn draw_bool(&mut self, chance: Probability) -> bool;
+    /// True with this probability.
+    fn draw_bool(&mut self, probability: Probability) -> bool;
 }
 
 impl DrawExt for RngStream {
@@ -22,7 +22,7 @@ impl DrawExt for RngStream {
         scale_draw(end, self.next_u64())
     }
 
-    fn draw_bool(&mut self, chance: Probability) -> bool {
-        self.draw_below(1_000_000) < u64::from(chance.0)
+    fn draw_bool(&mut self, probability: Probability) -> bool {
+        self.draw_below(1_000_000) < u64::from(probability.0)
     }
 }

@@ -1,13 +1,14 @@
-//! The application that is replicated: registers and lists by key, with exactly-once sessions.
+//! The replicated application: registers and lists by key, with exactly-once sessions.
 //!
-//! Its commands are strings of bytes in the log; the empty one is a leader's no-op. Where sessions end, each command
-//! carries the stamp of the leader that appended it, and the greatest one applied so far is the time by which they end.
-//! Who only passes a command on stamps it as well, but the leader puts its own stamp in place of that ([`restamp`]).
+//! Commands are byte strings in the log; an empty one is a leader's no-op. If sessions expire, each command carries a
+//! timestamp of the leader that appended it; log time is the greatest timestamp applied so far, and decides when
+//! sessions expire. A follower that forwards a command adds its own timestamp, which the leader replaces
+//! ([`replace_timestamp`]).
 //!
-//! Its digest is a sum over all items (contents, list elements, session marks, last uses, kept responses, log time), kept
-//! as they come and go, so that it costs the same however much there is; [`Kv::recomputed_digest`] looks at every item
-//! instead, for restores and as its twin. The whole state can be written to an image and read back ([`Kv::to_bytes`],
-//! [`Kv::from_bytes`]).
+//! The digest is a sum over all items (contents, list elements, acknowledgement marks, last uses, cached responses, log
+//! time). It is updated incrementally, at constant cost; [`Kv::recomputed_digest`] computes it from all items, for
+//! restores and as a cross-check. The state is written to an image and read back by [`Kv::to_bytes`] and
+//! [`Kv::from_bytes`].
 
 mod image;
 
@@ -20,20 +21,20 @@ use bytes::BufMut;
 use invariants::{Action, Content, Digest, Operation, RequestId, Response};
 use raft_core::session::{Applied, Session, Sessions};
 
-/// Keys are small and dense: both kinds of content are kept in a table by key.
+/// Keys are small and dense, and contents are kept in tables by key.
 const MAX_KEYS: u64 = 1 << 20;
 
-/// How the application is set up: alike on all servers.
+/// The settings of the application, equal on all servers.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct KvConfig {
-    /// For how many nanoseconds of log time a session may go unused. 0: for ever, and none is registered.
+    /// How many nanoseconds of log time a session may be unused. 0: sessions never expire and are not registered.
     pub session_lifetime: u64,
-    /// The bug that is switched on.
+    /// The enabled bug.
     pub bug: Option<HostBug>,
 }
 
 impl KvConfig {
-    /// As a plan has it.
+    /// The settings in a plan.
     #[must_use]
     pub fn from_plan(plan: &Plan) -> KvConfig {
         let bug = bugs::enabled_bug(plan.bug.as_deref(), HostBug::named);
@@ -41,7 +42,7 @@ impl KvConfig {
     }
 }
 
-/// A wall clock's reading as a stamp. One that was set to before the beginning of all time moves nothing.
+/// A wall clock reading as a timestamp. Readings before 1970 count as 0.
 fn clock_to_timestamp(wall: i64) -> u64 {
     u64::try_from(wall).unwrap_or(0)
 }
@@ -51,57 +52,51 @@ fn clock_to_timestamp(wall: i64) -> u64 {
 pub struct Kv {
     settings: KvConfig,
     data: Data,
-    /// What each request came to, and the index of the entry that it had its effect in.
+    /// The response to each request, with the log index of its effect.
     sessions: Sessions<(u64, Response)>,
     /// The sum over all items of `sessions`.
     sessions_digest: u64,
 }
 
-/// What one entry came to.
+/// The result of one entry.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ApplyResult {
-    /// The request in it; `None` for a no-op and for a registration, of which each copy makes a session of its own.
+    /// The request; `None` for a no-op and for a registration, of which each copy registers another session.
     pub id: Option<RequestId>,
-    /// Whether it was carried out now. A retry that was answered from the sessions was not, and neither was a request in
-    /// a session that has ended.
+    /// Whether the request was executed now. A retry answered from the session table was not, and neither was a request
+    /// in an expired session.
     pub took_effect: bool,
-    /// What its client is told. A mutation names the index at which it had its effect, now or when it was first applied.
-    /// `None` for a no-op, and for a request whose client has had its answer.
+    /// The response to the client; a mutation's names the log index of its effect, even on a retry. `None` for a no-op,
+    /// and for a request whose response the client has acknowledged.
     pub response: Option<ClientResponse>,
 }
 
 impl Kv {
-    /// Nothing stored.
+    /// An empty application.
     #[must_use]
     pub fn new(settings: KvConfig) -> Kv {
         let sessions = Sessions::with_lifetime(settings.session_lifetime);
         Kv { settings, data: Data::default(), sessions, sessions_digest: 0 }
     }
 
-    /// The stamp of a command that is proposed, or arrives at the leader, when the wall clock of this server shows `wall`.
-    /// `None` where sessions never end.
+    /// The timestamp of a command that is proposed now, or reaches the leader now, at the local wall time `wall`.
+    /// `None` if sessions never expire.
     #[must_use]
     pub fn timestamp(&self, wall: i64) -> Option<u64> {
         (self.settings.session_lifetime > 0).then(|| clock_to_timestamp(wall))
     }
 
-    /// Applies the command of the entry at `index`. `wall` is the wall clock of this server: nothing may depend on it, and
-    /// only a bug does.
+    /// Applies the entry at `index`. Without a bug the result does not depend on `wall`, the local wall clock.
     pub fn apply(&mut self, index: u64, command: &[u8], wall: i64) -> ApplyResult {
-        // Bytes that are no command do nothing, like a no-op's: that they were committed is the log's fault, and the
-        // properties of the log see it.
+        // An invalid command has no effect: that it was committed is the log's fault, which other properties check.
         let command = decode(command).filter(|command| self.is_applicable(command));
-        let Some(Command {
-            timestamp: stamp,
-            request: Request { id, acknowledged_up_to: acknowledged, body: ask },
-        }) = command
-        else {
+        let Some(Command { timestamp, request: Request { id, acknowledged_up_to, body } }) = command else {
             return ApplyResult { id: None, took_effect: false, response: None };
         };
-        if let Some(stamp) = stamp {
-            self.advance_log_time(stamp, wall);
+        if let Some(timestamp) = timestamp {
+            self.advance_log_time(timestamp, wall);
         }
-        let RequestBody::Operation(operation) = ask else {
+        let RequestBody::Operation(operation) = body else {
             self.sessions.register(index);
             self.add_to_digest(last_use_item(index, self.sessions.log_time()));
             return ApplyResult {
@@ -118,11 +113,11 @@ impl Kv {
                 response: Some(ClientResponse::Written { index, response }),
             };
         }
-        let (effect, answer) = self.apply_request(index, id, acknowledged, operation);
-        ApplyResult { id: Some(id), took_effect: effect, response: answer }
+        let (took_effect, response) = self.apply_request(index, id, acknowledged_up_to, operation);
+        ApplyResult { id: Some(id), took_effect, response }
     }
 
-    /// Whether a client of this run could have asked it.
+    /// Whether a client of this run could have sent it.
     const fn is_applicable(&self, command: &Command) -> bool {
         match command.request.body {
             RequestBody::RegisterSession => self.settings.session_lifetime > 0,
@@ -130,24 +125,24 @@ impl Kv {
         }
     }
 
-    /// Log time moves on with this stamp, and what was not used for too long ends.
-    fn advance_log_time(&mut self, stamp: u64, wall: i64) {
+    /// Advances log time and expires unused sessions.
+    fn advance_log_time(&mut self, timestamp: u64, wall: i64) {
         let before = self.sessions.log_time();
-        let now = self.sessions.advance(stamp);
+        let now = self.sessions.advance(timestamp);
         self.add_to_digest(log_time_item(now).wrapping_sub(log_time_item(before)));
-        // Servers apply the same entry at different times and by different clocks, and must forget the same sessions at it.
-        let by = if self.settings.bug == Some(HostBug::SessionExpiryByLocalClock) {
+        // Log time, because all servers must expire the same sessions at the same entry, whatever their clocks show.
+        let expiry_time = if self.settings.bug == Some(HostBug::SessionExpiryByLocalClock) {
             clock_to_timestamp(wall)
         } else {
             now
         };
         let Kv { sessions, sessions_digest, .. } = self;
-        sessions.expire(by, |number, session| {
+        sessions.expire(expiry_time, |number, session| {
             *sessions_digest = sessions_digest.wrapping_sub(session_items(number, &session, true));
         });
     }
 
-    /// A request is carried out, unless it was before or its session has ended.
+    /// Executes a request, unless it was executed before or its session has expired.
     fn apply_request(
         &mut self,
         index: u64,
@@ -156,33 +151,33 @@ impl Kv {
         operation: Operation,
     ) -> (bool, Option<ClientResponse>) {
         let Kv { settings, data, sessions, sessions_digest } = self;
-        let mut goes = 0_u64;
-        let before = sessions.acknowledge(session, acknowledged, |sequence, kept| {
-            goes = goes.wrapping_add(response_item(session, sequence, &kept));
+        let mut removed = 0_u64;
+        let before = sessions.acknowledge(session, acknowledged, |sequence, response| {
+            removed = removed.wrapping_add(response_item(session, sequence, &response));
         });
         let Some(before) = before else { return (false, Some(ClientResponse::SessionExpired)) };
-        *sessions_digest = sessions_digest.wrapping_sub(goes);
+        *sessions_digest = sessions_digest.wrapping_sub(removed);
         if acknowledged > before.acknowledged {
-            let moved = acknowledged_item(session, acknowledged)
+            let change = acknowledged_item(session, acknowledged)
                 .wrapping_sub(acknowledged_item(session, before.acknowledged));
-            *sessions_digest = sessions_digest.wrapping_add(moved);
+            *sessions_digest = sessions_digest.wrapping_add(change);
         }
         if settings.session_lifetime > 0 && before.last_use < sessions.log_time() {
-            let moved = last_use_item(session, sessions.log_time())
+            let change = last_use_item(session, sessions.log_time())
                 .wrapping_sub(last_use_item(session, before.last_use));
-            *sessions_digest = sessions_digest.wrapping_add(moved);
+            *sessions_digest = sessions_digest.wrapping_add(change);
         }
         let written = |(index, response): &(u64, Response)| {
             Some(ClientResponse::Written { index: *index, response: response.clone() })
         };
         match sessions.apply(session, sequence, acknowledged, || (index, data.execute(operation))) {
-            Applied::Fresh(kept) => {
-                *sessions_digest = sessions_digest.wrapping_add(response_item(session, sequence, kept));
-                (true, written(kept))
+            Applied::Fresh(result) => {
+                *sessions_digest = sessions_digest.wrapping_add(response_item(session, sequence, result));
+                (true, written(result))
             }
-            Applied::Repeated(kept) => (false, written(kept)),
+            Applied::Repeated(result) => (false, written(result)),
             Applied::Forgotten => (false, None),
-            Applied::Expired => unreachable!("it was there a line ago"),
+            Applied::Expired => unreachable!("the session was acknowledged above, so it exists"),
         }
     }
 
@@ -190,51 +185,53 @@ impl Kv {
         self.sessions_digest = self.sessions_digest.wrapping_add(items);
     }
 
-    /// What a request came to that was applied some time ago, if its session still keeps that.
+    /// The cached response to an earlier request, if its session still has it.
     #[must_use]
     pub fn cached_response(&self, id: RequestId) -> Option<ClientResponse> {
-        let kept = self.sessions.get(id.session)?.responses().find(|(sequence, _)| *sequence == id.sequence);
-        kept.map(|(_, (index, response))| ClientResponse::Written {
+        let cached =
+            self.sessions.get(id.session)?.responses().find(|(sequence, _)| *sequence == id.sequence);
+        cached.map(|(_, (index, response))| ClientResponse::Written {
             index: *index,
             response: response.clone(),
         })
     }
 
-    /// Answers a read from the state as it is.
+    /// Reads from the current state.
     #[must_use]
     pub fn read(&self, operation: Operation) -> Response {
         match operation.action {
             Action::Get => Response::Holds(self.data.register(operation.key)),
             Action::List => Response::List(self.data.list(operation.key).to_vec()),
-            action => panic!("{action:?} is no read and has to go through the log"),
+            action => panic!("{action:?} is not a read: it must go through the log"),
         }
     }
 
-    /// The whole state, as a sum over its items.
+    /// The digest of the whole state.
     #[must_use]
     pub const fn digest(&self) -> Digest {
         Digest(self.data.digest.wrapping_add(self.sessions_digest))
     }
 
-    /// The same sum, with a look at every item.
+    /// The same digest, computed from all items.
     #[must_use]
     pub fn recomputed_digest(&self) -> Digest {
         Digest(self.data.recompute_digest().wrapping_add(self.recompute_sessions_digest()))
     }
 
     fn recompute_sessions_digest(&self) -> u64 {
-        let end = self.settings.session_lifetime > 0;
-        let sessions = self.sessions.items().map(|(number, session)| session_items(number, session, end));
+        let sessions_expire = self.settings.session_lifetime > 0;
+        let sessions =
+            self.sessions.items().map(|(number, session)| session_items(number, session, sessions_expire));
         sessions.fold(log_time_item(self.sessions.log_time()), u64::wrapping_add)
     }
 }
 
-/// The contents, without sessions.
+/// Registers and lists.
 #[derive(Clone, Default, PartialEq, Debug)]
 struct Data {
-    /// By key; those beyond the end hold [`Content::INITIAL`].
+    /// By key; missing ones hold [`Content::INITIAL`].
     registers: Vec<Content>,
-    /// By key; those beyond the end are empty.
+    /// By key; missing ones are empty.
     lists: Vec<Vec<u64>>,
     /// The sum over all items of both.
     digest: u64,
@@ -244,7 +241,7 @@ impl Data {
     fn recompute_digest(&self) -> u64 {
         let registers = self.registers.iter().zip(0..).map(|(content, key)| register_item(key, *content));
         let lists = self.lists.iter().zip(0..).flat_map(|(list, key)| {
-            list.iter().zip(0..).map(move |(element, place)| element_item(key, place, *element))
+            list.iter().zip(0..).map(move |(element, index)| element_item(key, index, *element))
         });
         registers.chain(lists).fold(0, u64::wrapping_add)
     }
@@ -258,15 +255,15 @@ impl Data {
     }
 
     fn execute(&mut self, Operation { key, action }: Operation) -> Response {
-        assert!(key < MAX_KEYS, "key {key} is not among the small and dense ones that are stored here");
+        assert!(key < MAX_KEYS, "key {key} must be below {MAX_KEYS}");
         match action {
             Action::Get => Response::Holds(self.register(key)),
             Action::List => Response::List(self.list(key).to_vec()),
             Action::Put(value) => self.set(key, Content::Present(value)),
             Action::Delete(tombstone) => self.set(key, Content::Absent(tombstone)),
             Action::CompareAndSet { expect, value } => match self.register(key) {
-                held if held == expect => self.set(key, Content::Present(value)),
-                held => Response::Mismatch(Some(held)),
+                current if current == expect => self.set(key, Content::Present(value)),
+                current => Response::Mismatch(Some(current)),
             },
             Action::Append(element) => {
                 let list = slot_mut(&mut self.lists, key, Vec::new());
@@ -276,43 +273,43 @@ impl Data {
             }
             Action::Replace(element) => {
                 let list = slot_mut(&mut self.lists, key, Vec::new());
-                for (place, &held) in (0..).zip(&*list) {
-                    self.digest = self.digest.wrapping_sub(element_item(key, place, held));
+                for (index, &element) in (0..).zip(&*list) {
+                    self.digest = self.digest.wrapping_sub(element_item(key, index, element));
                 }
                 self.digest = self.digest.wrapping_add(element_item(key, 0, element));
                 *list = vec![element];
                 Response::Done
             }
-            action => unreachable!("{action:?} has no encoding, so no entry holds it"),
+            action => unreachable!("{action:?} has no encoding, so no entry contains it"),
         }
     }
 
     fn set(&mut self, key: u64, content: Content) -> Response {
-        let held = slot_mut(&mut self.registers, key, Content::INITIAL);
+        let current = slot_mut(&mut self.registers, key, Content::INITIAL);
         self.digest =
-            self.digest.wrapping_sub(register_item(key, *held)).wrapping_add(register_item(key, content));
-        *held = content;
+            self.digest.wrapping_sub(register_item(key, *current)).wrapping_add(register_item(key, content));
+        *current = content;
         Response::Done
     }
 }
 
-/// The place of `key` in a table that grows as keys come.
+/// The entry of `key` in a table, which grows as needed.
 fn slot_mut<T: Clone>(table: &mut Vec<T>, key: u64, empty: T) -> &mut T {
-    let place = key as usize;
-    if table.len() <= place {
-        table.resize(place + 1, empty);
+    let index = key as usize;
+    if table.len() <= index {
+        table.resize(index + 1, empty);
     }
-    &mut table[place]
+    &mut table[index]
 }
 
-// What each item adds to the sum. What nobody ever wrote adds nothing, however large the tables are.
+// The digest of each kind of item. Initial contents add nothing, however large the tables are.
 
 fn register_item(key: u64, content: Content) -> u64 {
     if content == Content::INITIAL { 0 } else { item(1, key).then(content_digest(content)).0 }
 }
 
-fn element_item(key: u64, place: u64, element: u64) -> u64 {
-    item(2, key).then(place).then(element).0
+fn element_item(key: u64, index: u64, element: u64) -> u64 {
+    item(2, key).then(index).then(element).0
 }
 
 fn acknowledged_item(session: u64, acknowledged: u64) -> u64 {
@@ -320,15 +317,15 @@ fn acknowledged_item(session: u64, acknowledged: u64) -> u64 {
 }
 
 fn response_item(session: u64, sequence: u64, (index, response): &(u64, Response)) -> u64 {
-    let kept = item(4, session).then(sequence).then(*index);
+    let digest = item(4, session).then(sequence).then(*index);
     match response {
-        Response::Done => kept.then(0).0,
-        Response::Holds(content) => kept.then(1).then(content_digest(*content)).0,
-        Response::Mismatch(None) => kept.then(2).0,
-        Response::Mismatch(Some(content)) => kept.then(3).then(content_digest(*content)).0,
-        Response::List(list) => list.iter().fold(kept.then(4), |kept, element| kept.then(*element)).0,
+        Response::Done => digest.then(0).0,
+        Response::Holds(content) => digest.then(1).then(content_digest(*content)).0,
+        Response::Mismatch(None) => digest.then(2).0,
+        Response::Mismatch(Some(content)) => digest.then(3).then(content_digest(*content)).0,
+        Response::List(list) => list.iter().fold(digest.then(4), |digest, element| digest.then(*element)).0,
         Response::Set(_) | Response::Count(_) | Response::Dequeued(_) => {
-            unreachable!("{response:?} answers no action that is carried out here")
+            unreachable!("{response:?} is not a response of registers or lists")
         }
     }
 }
@@ -341,11 +338,12 @@ fn log_time_item(log_time: u64) -> u64 {
     if log_time == 0 { 0 } else { item(6, 0).then(log_time).0 }
 }
 
-/// All that is kept of one session; its last use only where that matters.
-fn session_items(number: u64, session: &Session<(u64, Response)>, ends: bool) -> u64 {
-    let used = if ends { last_use_item(number, session.last_use()) } else { 0 };
-    let kept = session.responses().map(|(sequence, kept)| response_item(number, sequence, kept));
-    kept.fold(acknowledged_item(number, session.acknowledged()).wrapping_add(used), u64::wrapping_add)
+/// All items of one session; its last use only if sessions expire.
+fn session_items(number: u64, session: &Session<(u64, Response)>, sessions_expire: bool) -> u64 {
+    let last_use = if sessions_expire { last_use_item(number, session.last_use()) } else { 0 };
+    let responses = session.responses().map(|(sequence, response)| response_item(number, sequence, response));
+    responses
+        .fold(acknowledged_item(number, session.acknowledged()).wrapping_add(last_use), u64::wrapping_add)
 }
 
 fn item(kind: u64, key: u64) -> Digest {
@@ -359,74 +357,76 @@ fn content_digest(content: Content) -> u64 {
     }
 }
 
-/// What an entry holds.
+/// The content of an entry.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Command {
-    /// The wall clock of the leader that appended it, where sessions end.
+    /// The leader's wall clock at the append, if sessions expire.
     pub timestamp: Option<u64>,
-    /// What was asked.
+    /// The request.
     pub request: Request,
 }
 
-/// A registration.
+/// Tag of a registration.
 const REGISTER_SESSION: u8 = 8;
-/// The command that follows has a stamp before it.
+/// Tag of a timestamp, which the command follows.
 const TIMESTAMPED: u8 = 9;
 
-/// Writes a request as the command of an entry, with a stamp where sessions end ([`Kv::stamp`]): some ten to fifty
-/// bytes.
-pub fn encode(request: &Request, stamp: Option<u64>, to: &mut impl BufMut) {
-    if let Some(stamp) = stamp {
+/// Encodes a request as a command, with a timestamp if sessions expire ([`Kv::timestamp`]): about ten to fifty bytes.
+pub fn encode(request: &Request, timestamp: Option<u64>, to: &mut impl BufMut) {
+    if let Some(timestamp) = timestamp {
         to.put_u8(TIMESTAMPED);
-        put_varint(stamp, to);
+        put_varint(timestamp, to);
     }
-    let Request { id, acknowledged_up_to: acknowledged, body: ask } = *request;
-    let RequestBody::Operation(Operation { key, action }) = ask else {
+    let Request { id, acknowledged_up_to, body } = *request;
+    let RequestBody::Operation(Operation { key, action }) = body else {
         to.put_u8(REGISTER_SESSION);
-        return [id.session, id.sequence, acknowledged].into_iter().for_each(|word| put_varint(word, to));
+        return [id.session, id.sequence, acknowledged_up_to]
+            .into_iter()
+            .for_each(|word| put_varint(word, to));
     };
     let (kind, words): (u8, [u64; 2]) = match action {
         Action::Get => (0, [0; 2]),
         Action::Put(value) => (1, [value, 0]),
         Action::Delete(tombstone) => (2, [tombstone, 0]),
         Action::CompareAndSet { expect: Content::Absent(tombstone), value } => (3, [tombstone, value]),
-        Action::CompareAndSet { expect: Content::Present(held), value } => (4, [held, value]),
+        Action::CompareAndSet { expect: Content::Present(current), value } => (4, [current, value]),
         Action::Append(element) => (5, [element, 0]),
         Action::List => (6, [0; 2]),
         Action::Replace(element) => (7, [element, 0]),
-        action => panic!("{action:?} is of neither a register nor a list, which are all that is stored here"),
+        action => panic!("{action:?} is not an action of registers or lists"),
     };
     to.put_u8(kind);
-    for word in [id.session, id.sequence, acknowledged, key].into_iter().chain(words) {
+    for word in [id.session, id.sequence, acknowledged_up_to, key].into_iter().chain(words) {
         put_varint(word, to);
     }
 }
 
-/// The same command with this stamp; `None` if it has none. A follower's clock is not asked by anybody: one that leaps
-/// ahead would end all sessions, and there are more followers than leaders.
+/// The command with this timestamp instead of its own; `None` if it has none. The leader's clock decides, because
+/// followers are many, and one fast clock would expire all sessions.
 #[must_use]
-pub fn replace_timestamp(command: &[u8], stamp: u64) -> Option<Vec<u8>> {
+pub fn replace_timestamp(command: &[u8], timestamp: u64) -> Option<Vec<u8>> {
     let mut rest = command.strip_prefix(&[TIMESTAMPED])?;
     take_varint(&mut rest)?;
-    let mut stamped = Vec::with_capacity(64);
-    stamped.put_u8(TIMESTAMPED);
-    put_varint(stamp, &mut stamped);
-    stamped.extend_from_slice(rest);
-    Some(stamped)
+    let mut replaced = Vec::with_capacity(64);
+    replaced.put_u8(TIMESTAMPED);
+    put_varint(timestamp, &mut replaced);
+    replaced.extend_from_slice(rest);
+    Some(replaced)
 }
 
-/// Reads what [`encode`] wrote; `None` if it is anything else.
+/// Decodes a command of [`encode`]; `None` for anything else.
 #[must_use]
 pub fn decode(mut command: &[u8]) -> Option<Command> {
     let from = &mut command;
     let mut kind = take_byte(from)?;
-    let mut stamp = None;
+    let mut timestamp = None;
     if kind == TIMESTAMPED {
-        stamp = Some(take_varint(from)?);
+        timestamp = Some(take_varint(from)?);
         kind = take_byte(from)?;
     }
-    let [session, sequence, acknowledged] = [take_varint(from)?, take_varint(from)?, take_varint(from)?];
-    let ask = if kind == REGISTER_SESSION {
+    let [session, sequence, acknowledged_up_to] =
+        [take_varint(from)?, take_varint(from)?, take_varint(from)?];
+    let body = if kind == REGISTER_SESSION {
         RequestBody::RegisterSession
     } else {
         let [key, first, second] = [take_varint(from)?, take_varint(from)?, take_varint(from)?];
@@ -443,12 +443,11 @@ pub fn decode(mut command: &[u8]) -> Option<Command> {
         };
         RequestBody::Operation(Operation { key, action })
     };
-    let request =
-        Request { id: RequestId { session, sequence }, acknowledged_up_to: acknowledged, body: ask };
-    from.is_empty().then_some(Command { timestamp: stamp, request })
+    let request = Request { id: RequestId { session, sequence }, acknowledged_up_to, body };
+    from.is_empty().then_some(Command { timestamp, request })
 }
 
-/// Seven bits a byte, the lowest first; the highest bit says that more follow.
+/// Seven bits per byte, the lowest first; the highest bit marks that more follow.
 fn put_varint(mut number: u64, to: &mut impl BufMut) {
     while number >= 0x80 {
         to.put_u8(number as u8 | 0x80);

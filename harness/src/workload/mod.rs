@@ -1,4 +1,4 @@
-//! What clients ask of a server, and what servers tell them.
+//! Clients, the requests they send, and the application that executes them.
 
 mod draw;
 pub mod kv;
@@ -8,28 +8,28 @@ use invariants::linearizability::is_response_to;
 use invariants::{Action, Operation, RequestId, Response};
 use std::fmt;
 
-/// What a client sends to a server.
+/// A message from a client to a server.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Request {
-    /// Its name. A retry has the same one. A registration is in session 0, which does not exist.
+    /// The request's id; retries have the same one. A registration uses session 0, which does not exist.
     pub id: RequestId,
-    /// Everything in this session up to this number has been answered: the server may forget those answers.
+    /// The client has received all responses of this session up to this number: the server may forget them.
     pub acknowledged_up_to: u64,
-    /// What is asked.
+    /// The content.
     pub body: RequestBody,
 }
 
-/// What a client may ask.
+/// The content of a request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum RequestBody {
-    /// A session to ask in. Only in runs in which sessions end (`clients.session`); it goes through the log.
+    /// Register a session. Only in runs with sessions that expire (`clients.session`); it goes through the log.
     RegisterSession,
-    /// Something of one key.
+    /// An operation on one key.
     Operation(Operation),
 }
 
 impl Request {
-    /// What is asked, where it only wants to know: such a request need not go through the log.
+    /// The operation, if it is a read: such a request need not go through the log.
     #[must_use]
     pub fn read_operation(&self) -> Option<Operation> {
         match self.body {
@@ -40,20 +40,20 @@ impl Request {
 }
 
 impl RequestBody {
-    /// Whether this has the form of an answer to what is asked. `ends`: whether sessions end in this run. `nodes`: how many
-    /// servers there are.
+    /// Whether this is a possible response to the request. `sessions_expire`: whether they do in this run. `nodes`: the
+    /// number of servers.
     #[must_use]
-    pub fn accepts(&self, answer: &ClientResponse, ends: bool, nodes: u64) -> bool {
-        match (self, answer) {
+    pub fn accepts(&self, response: &ClientResponse, sessions_expire: bool, nodes: u64) -> bool {
+        match (self, response) {
             (_, ClientResponse::NotLeader(Some(node))) => (1..=nodes).contains(node),
             (
                 _,
                 ClientResponse::NotLeader(None) | ClientResponse::Busy | ClientResponse::TransferInProgress,
             ) => true,
             (_, ClientResponse::Halted | ClientResponse::Unknown) => true,
-            // 0 is the session of nobody.
+            // Session 0 does not exist.
             (RequestBody::RegisterSession, ClientResponse::SessionRegistered { session }) => *session > 0,
-            (RequestBody::Operation(_), ClientResponse::SessionExpired) => ends,
+            (RequestBody::Operation(_), ClientResponse::SessionExpired) => sessions_expire,
             (RequestBody::Operation(operation), ClientResponse::Written { response, .. }) => {
                 is_response_to(operation.action, response)
             }
@@ -64,20 +64,20 @@ impl RequestBody {
         }
     }
 
-    /// What could come of it, in words.
+    /// The possible responses, for messages.
     #[must_use]
     pub const fn expected_responses(&self) -> &'static str {
         match self {
             RequestBody::RegisterSession => {
-                "a session above 0, a refusal that names a server of this plan or none, or \"nobody knows\""
+                "a session above 0, a rejection that names a server of this plan or none, or \"outcome unknown\""
             }
             RequestBody::Operation(Operation { action, .. }) => match action {
-                Action::Get => "what the register holds, or a refusal, an ended session or \"nobody knows\"",
-                Action::List => "the list, or a refusal, an ended session or \"nobody knows\"",
+                Action::Get => "what the register holds, a rejection, \"session expired\" or \"outcome unknown\"",
+                Action::List => "the list, a rejection, \"session expired\" or \"outcome unknown\"",
                 Action::CompareAndSet { .. } => {
-                    "\"done\" or \"mismatch\" with its index, or a refusal, an ended session or \"nobody knows\""
+                    "\"done\" or \"mismatch\" with its index, a rejection, \"session expired\" or \"outcome unknown\""
                 }
-                _ => "\"done\" with its index, or a refusal, an ended session or \"nobody knows\"",
+                _ => "\"done\" with its index, a rejection, \"session expired\" or \"outcome unknown\"",
             },
         }
     }
@@ -92,55 +92,55 @@ impl fmt::Display for RequestBody {
     }
 }
 
-/// What a server sends back.
+/// A message from a server to a client.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Reply {
-    /// To which request.
+    /// The request that it answers.
     pub id: RequestId,
-    /// What.
+    /// The response.
     pub response: ClientResponse,
 }
 
-/// How a request ended at a server. What [`RequestBody::accepts`] says no to is a wrong answer, and breaks a property of that
-/// name; so does an answer to a request that its client never made. A late one, or a second one, is dropped.
+/// A server's response to a request. One that [`RequestBody::accepts`] rejects, or one to a request that the client
+/// never made, violates the property `wrong-answer`. Late and duplicate responses are dropped.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum ClientResponse {
-    /// A mutation took effect (now or when it was first tried) in the entry at `index`.
+    /// A mutation took effect in the entry at `index`, now or at an earlier attempt.
     Written {
-        /// The log index at which it had its effect.
+        /// The log index of the effect.
         index: u64,
-        /// What it came to.
+        /// The result.
         response: Response,
     },
-    /// A read was answered from the state after `applied`.
+    /// A read of the state after `applied`.
     Read {
         /// The applied index.
         applied: u64,
-        /// What was there.
+        /// The result.
         response: Response,
     },
-    /// There is a new session of this number, and nobody else has it.
+    /// A new session of this number, which no other client has.
     SessionRegistered {
-        /// The log index of its registration.
+        /// The log index of the registration.
         session: u64,
     },
-    /// The session of this request has ended, or never was: the request has no effect from now on. An earlier copy of it
-    /// may have had one while the session lived.
+    /// The session of this request has expired or never existed: the request has no effect from now on. An earlier copy
+    /// may have had one before the session expired.
     SessionExpired,
-    /// Not here: certainly nothing happened. Perhaps there.
+    /// The server does not lead, and knows or does not know the leader. The request has no effect.
     NotLeader(Option<u64>),
-    /// Not now, for so much is under way already: certainly nothing happened.
+    /// Too much is in progress. The request has no effect.
     Busy,
-    /// Not now, for the server passes its lead on: certainly nothing happened.
+    /// The server is transferring its leadership. The request has no effect.
     TransferInProgress,
-    /// Not here until it is restarted, for the server's disk has failed: certainly nothing happened.
+    /// The server's disk has failed, and it rejects requests until it restarts. The request has no effect.
     Halted,
-    /// It may have happened, or may happen yet.
+    /// The request may have taken effect, or may do so later.
     Unknown,
 }
 
 impl ClientResponse {
-    /// Whether it says that certainly nothing happened, and nothing will.
+    /// Whether the request certainly has no effect, now or later.
     #[must_use]
     pub const fn is_rejection(&self) -> bool {
         matches!(
@@ -159,13 +159,13 @@ impl fmt::Display for ClientResponse {
             ClientResponse::Written { index, response } => write!(f, "{response}, at index {index}"),
             ClientResponse::Read { applied, response } => write!(f, "{response}, from index {applied}"),
             ClientResponse::SessionRegistered { session } => write!(f, "session {session}"),
-            ClientResponse::SessionExpired => f.write_str("its session has ended"),
-            ClientResponse::NotLeader(None) => f.write_str("not here"),
-            ClientResponse::NotLeader(Some(node)) => write!(f, "not here, perhaps n{node}"),
-            ClientResponse::Busy => f.write_str("not now"),
-            ClientResponse::TransferInProgress => f.write_str("not now: it hands over"),
-            ClientResponse::Halted => f.write_str("not here: its disk has failed"),
-            ClientResponse::Unknown => f.write_str("nobody knows"),
+            ClientResponse::SessionExpired => f.write_str("session expired"),
+            ClientResponse::NotLeader(None) => f.write_str("not leader"),
+            ClientResponse::NotLeader(Some(node)) => write!(f, "not leader, try n{node}"),
+            ClientResponse::Busy => f.write_str("busy"),
+            ClientResponse::TransferInProgress => f.write_str("transferring leadership"),
+            ClientResponse::Halted => f.write_str("disk failed"),
+            ClientResponse::Unknown => f.write_str("outcome unknown"),
         }
     }
 }

@@ -1,16 +1,16 @@
-//! The whole state as bytes, for snapshots: all that the digest covers, and no digest: whoever reads it works that out anew
-//! from what came of it.
+//! The image of the whole state, for snapshots. It contains everything that the digest covers, and no digest: readers
+//! recompute it.
 //!
 //! ```text
-//! registers   how many, then of each: 0 and its tombstone, or 1 and its value
-//! lists       how many, then of each: how many elements, then those
+//! registers   count, then for each: 0 and its tombstone, or 1 and its value
+//! lists       count, then for each: its length and elements
 //! log time
-//! sessions    how many, then of each: its number, its mark, log time at its last use, how many responses,
-//!             then of each: its number in the session, the index of the effect, and what it came to
+//! sessions    count, then for each: number, acknowledgement mark, log time of the last use, count of responses,
+//!             then for each response: its number in the session, the log index of the effect, and the result
 //! ```
 //!
-//! All numbers as in commands, seven bits a byte. That nothing was torn or flipped is for whoever stores it to see to;
-//! what is no image at all is refused.
+//! Numbers are encoded as in commands, seven bits per byte. Protection against torn or flipped bytes is up to the
+//! storage; bytes that are not an image are rejected.
 
 use super::{Data, Kv, KvConfig, MAX_KEYS, put_varint, take_varint};
 use crate::bugs::HostBug;
@@ -18,20 +18,20 @@ use invariants::{Content, Response};
 use raft_core::session::{Session, Sessions};
 use std::fmt;
 
-/// These bytes are no image of a state.
+/// The bytes are not an image of a state.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct InvalidImage;
 
 impl fmt::Display for InvalidImage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("these bytes are no image of the application's state")
+        f.write_str("the bytes are not an image of the application's state")
     }
 }
 
 impl std::error::Error for InvalidImage {}
 
 impl Kv {
-    /// The whole state.
+    /// The image of the whole state.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(1024);
@@ -41,7 +41,7 @@ impl Kv {
         put_varint(self.data.lists.len() as u64, to);
         self.data.lists.iter().for_each(|list| put_list(list, to));
         put_varint(self.sessions.log_time(), to);
-        // What was done in them is part of the state: without it a retry that comes after a restore is carried out again.
+        // Sessions are part of the state: without them a retry after a restore would be executed again.
         if self.settings.bug == Some(HostBug::SessionTableNotInSnapshot) {
             put_varint(0, to);
             return bytes;
@@ -54,10 +54,10 @@ impl Kv {
         bytes
     }
 
-    /// The state that an image holds.
+    /// The state of an image.
     ///
     /// # Errors
-    /// The bytes are no image.
+    /// The bytes are not an image.
     pub fn from_bytes(settings: KvConfig, image: &[u8]) -> Result<Kv, InvalidImage> {
         take_kv(settings, image).ok_or(InvalidImage)
     }
@@ -113,7 +113,7 @@ fn put_response(response: &Response, to: &mut Vec<u8>) {
             put_list(list, to);
         }
         Response::Set(_) | Response::Count(_) | Response::Dequeued(_) => {
-            unreachable!("{response:?} answers no action that is carried out here")
+            unreachable!("{response:?} is not a response of registers or lists")
         }
     }
 }
@@ -151,13 +151,12 @@ fn put_list(list: &[u64], to: &mut Vec<u8>) {
     list.iter().for_each(|element| put_varint(*element, to));
 }
 
-/// As many as it says, which are at most so many. Nothing is set aside for them before they are there: nonsense may say
-/// any number.
-fn take_vec<T>(from: &mut &[u8], most: u64, mut take: impl FnMut(&mut &[u8]) -> Option<T>) -> Option<Vec<T>> {
+/// Reads a count, at most `max`, and that many items. No memory is reserved for them, because the count may be garbage.
+fn take_vec<T>(from: &mut &[u8], max: u64, mut take: impl FnMut(&mut &[u8]) -> Option<T>) -> Option<Vec<T>> {
     let count = take_varint(from)?;
-    let mut several = Vec::new();
-    for _ in 0..if count > most { return None } else { count } {
-        several.push(take(from)?);
+    let mut items = Vec::new();
+    for _ in 0..if count > max { return None } else { count } {
+        items.push(take(from)?);
     }
-    Some(several)
+    Some(items)
 }
