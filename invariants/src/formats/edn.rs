@@ -640,7 +640,7 @@ fn unescape(inside: &str) -> Result<String, String> {
                 let mut unit = || {
                     let digits: String = characters.by_ref().take(4).collect();
                     let code = u16::from_str_radix(&digits, 16).ok().filter(|_| digits.len() == 4);
-                    code.ok_or_else(|| format!("\\u{} is no letter", display_value(digits)))
+                    code.ok_or_else(|| format!("\\u{} is no character", display_value(digits)))
                 };
                 let first = unit()?;
                 let is_half = (0xd800..0xdc00).contains(&first);
@@ -648,13 +648,13 @@ fn unescape(inside: &str) -> Result<String, String> {
                     characters.nth(1);
                     let digits: String = characters.by_ref().take(4).collect();
                     let second = u16::from_str_radix(&digits, 16)
-                        .map_err(|_| format!("\\u{} is no letter", display_value(&digits)))?;
+                        .map_err(|_| format!("\\u{} is no character", display_value(&digits)))?;
                     vec![first, second]
                 } else {
                     vec![first]
                 };
                 let character =
-                    String::from_utf16(&units).map_err(|_| format!("\\u{first:04x} is no letter"))?;
+                    String::from_utf16(&units).map_err(|_| format!("\\u{first:04x} is no character"))?;
                 text.push_str(&character);
             }
             Some(digit @ '0'..='7') => {
@@ -662,7 +662,9 @@ fn unescape(inside: &str) -> Result<String, String> {
                     characters.as_str().chars().take(2).take_while(|more| ('0'..='7').contains(more)).count();
                 let digits: String = std::iter::once(digit).chain(characters.by_ref().take(more)).collect();
                 let code = u32::from_str_radix(&digits, 8).ok().filter(|&code| code < 256);
-                text.push(code.and_then(char::from_u32).ok_or_else(|| format!("\\{digits} is no letter"))?);
+                text.push(
+                    code.and_then(char::from_u32).ok_or_else(|| format!("\\{digits} is no character"))?,
+                );
             }
             // Dropping an unknown escape could make two different texts equal.
             Some(escaped) => {
@@ -884,8 +886,8 @@ mod tests {
             ("\"a", "a text does not end"),
             ("\"a\\", "a text does not end"),
             ("\"\\q\"", "\\q is no escape that is known here"),
-            ("\"\\ud800\"", "\\ud800 is no letter"),
-            ("\"\\u12\"", "\\u12 is no letter"),
+            ("\"\\ud800\"", "\\ud800 is no character"),
+            ("\"\\u12\"", "\\u12 is no character"),
             ("\\abc", "\\abc is no character"),
             ("1 2", "there is more: 2"),
             ("12abc", "12abc is no number"),
