@@ -94,7 +94,7 @@ fn standard_input_is_read_like_a_file() {
     let output = run(&[], &["-", "-"], b"");
     assert_eq!(output.status.code(), Some(2));
     assert!(
-        String::from_utf8_lossy(&output.stderr).contains("standard input can be read once"),
+        String::from_utf8_lossy(&output.stderr).contains("standard input can be read only once"),
         "{output:?}"
     );
 }

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 #[test]
-fn lines_that_cannot_be_used_are_refused_with_a_sentence() {
+fn unusable_command_lines_are_rejected_with_one_message() {
     let sandbox = Sandbox::new();
     sandbox.file("file", "");
     sandbox.file("plan.toml", include_str!("example.toml"));
@@ -31,9 +31,9 @@ fn lines_that_cannot_be_used_are_refused_with_a_sentence() {
         "--out file",
         "--out file/deeper",
         "--bug no-such-bug",
-        "--without no-such-property",
-        "--without linearizabilty",
-        "--without progress",
+        "--disable no-such-property",
+        "--disable linearizabilty",
+        "--disable liveness",
         "--seeds 18446744073709551616",
         "--seeds 5..",
         "swep",
@@ -50,10 +50,10 @@ fn lines_that_cannot_be_used_are_refused_with_a_sentence() {
         "run --seed 1 --facts facts --history absent/history",
         "plan",
         "plan --seed 1 --bug no-such-bug",
-        "keep --seed 1",
-        "keep --seed 1 --name Two_Words",
-        "keep --seed 1 --name ../escape",
-        "keep --seed 1 --name no-folder-here",
+        "add-case --seed 1",
+        "add-case --seed 1 --name Two_Words",
+        "add-case --seed 1 --name ../escape",
+        "add-case --seed 1 --name no-folder-here",
         "replay",
         "replay absent.toml",
         "replay file",
@@ -65,7 +65,7 @@ fn lines_that_cannot_be_used_are_refused_with_a_sentence() {
 }
 
 #[test]
-fn plans_that_cannot_be_used_are_refused_with_their_place() {
+fn unusable_plans_are_rejected_with_their_position() {
     let sandbox = Sandbox::new();
     let plan = include_str!("example.toml");
     let changes = [
@@ -89,7 +89,7 @@ fn plans_that_cannot_be_used_are_refused_with_their_place() {
 }
 
 #[test]
-fn a_file_of_another_kind_is_refused() {
+fn a_file_of_another_kind_is_rejected() {
     let sandbox = Sandbox::new();
     fs::write(sandbox.path().join("picture.toml"), [0xff, 0xd8, 0xff]).unwrap();
     sandbox.file("empty.toml", "");
@@ -214,7 +214,7 @@ fn a_sweep_with_a_bug_exits_1_and_writes_the_failing_plans() {
         let again = sandbox.run(&format!("run --plan {path}"));
         let page = String::from_utf8(again.stdout).unwrap();
         assert_eq!(again.status.code(), Some(1), "{page}");
-        assert!(page.contains(failure["sentence"].as_str().unwrap()), "{page}");
+        assert!(page.contains(failure["message"].as_str().unwrap()), "{page}");
     }
     let kept = fs::read_dir(sandbox.path().join("found/here")).unwrap().count();
     // The failing plans, the shrunk plan of the first of each group, and the ledger.
@@ -225,7 +225,7 @@ fn a_sweep_with_a_bug_exits_1_and_writes_the_failing_plans() {
     let text = String::from_utf8(output.stdout).unwrap();
     let seed = &failures[0]["seed"];
     assert!(text.contains(&format!("run --seed {seed} --bug commit-prior-term-by-count --trace")), "{text}");
-    assert!(text.contains("current-term-commit: broken by "), "{text}");
+    assert!(text.contains("current-term-commit: violated by "), "{text}");
 }
 
 #[test]
@@ -257,7 +257,7 @@ fn the_largest_seeds_and_more_jobs_than_seeds_work() {
     let output = sandbox.run("--seeds 18446744073709551612..18446744073709551615 --jobs 1000000 --json");
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!((&report["seeds"], &report["kept"]), (&3.into(), &3.into()));
+    assert_eq!((&report["seeds"], &report["passed"]), (&3.into(), &3.into()));
 }
 
 #[test]
@@ -303,13 +303,13 @@ fn a_plan_from_a_file_runs_like_its_seed() {
 fn a_kept_seed_can_be_replayed() {
     let sandbox = Sandbox::new();
     fs::create_dir_all(sandbox.path().join("regressions/cases")).unwrap();
-    let kept = sandbox.run("keep --seed 5 --name five");
+    let kept = sandbox.run("add-case --seed 5 --name five");
     assert_eq!(kept.status.code(), Some(0), "{}", String::from_utf8_lossy(&kept.stderr));
     let replayed = sandbox.run("replay regressions/cases/five.toml");
     assert_eq!(replayed.status.code(), Some(0));
-    assert!(String::from_utf8(replayed.stdout).unwrap().ends_with("as expected: all promises kept\n"));
-    let again = sandbox.rejection("keep --seed 6 --name five");
-    assert_eq!(again, "harness: regressions/cases/five.toml is there already: choose another name");
+    assert!(String::from_utf8(replayed.stdout).unwrap().ends_with("as expected: all properties hold\n"));
+    let again = sandbox.rejection("add-case --seed 6 --name five");
+    assert_eq!(again, "harness: regressions/cases/five.toml already exists: choose another name");
 }
 
 /// A history with one stale read.
@@ -323,7 +323,7 @@ const LOG: &str = "INFO  jepsen.util - 0\t:invoke\t:write\t5\nINFO  jepsen.util 
 INFO  jepsen.util - 0\t:info\t:write\t:timed-out\nINFO  jepsen.util - 1\t:ok\t:read\t5\n";
 
 #[test]
-fn recorded_histories_are_judged() {
+fn recorded_histories_are_checked() {
     let sandbox = Sandbox::new();
     sandbox.file("stale.jsonl", STALE);
     sandbox.file("good.log", LOG);
@@ -355,7 +355,7 @@ fn recorded_histories_are_judged() {
 }
 
 #[test]
-fn recorded_facts_are_judged() {
+fn recorded_facts_are_checked() {
     let sandbox = Sandbox::new();
     let leads = |step: u64, node: u64| {
         format!("{{\"at\":{step},\"step\":{step},\"node\":{node},\"fact\":\"leads\",\"term\":7}}\n")
@@ -370,11 +370,11 @@ fn recorded_facts_are_judged() {
     let output = sandbox.run("check facts --json bad.jsonl");
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let file = &report["files"][0];
-    assert_eq!((&file["verdict"], &file["facts"]), (&"broken".into(), &2.into()));
+    assert_eq!((&file["verdict"], &file["facts"]), (&"violated".into(), &2.into()));
 }
 
 #[test]
-fn recordings_that_cannot_be_used_are_refused_with_their_lines() {
+fn unusable_recordings_are_rejected_with_their_lines() {
     let sandbox = Sandbox::new();
     let operation = |process: u64, call: u64, back: u64| {
         format!(
@@ -464,7 +464,7 @@ fn an_unusable_file_does_not_suppress_other_verdicts() {
     );
     assert_eq!(
         verdicts("check facts bad.facts blank.log good.facts"),
-        (Some(2), "bad.facts: broken, good.facts: kept".to_owned(), nothing("facts", "blank.log"))
+        (Some(2), "bad.facts: violated, good.facts: passed".to_owned(), nothing("facts", "blank.log"))
     );
     assert_eq!(verdicts("check facts bad.facts good.facts").0, Some(1));
     let output = sandbox.run("check history --json blank.log good.log");
@@ -506,7 +506,7 @@ fn totals(output: &Output) -> serde_json::Value {
 #[test]
 fn a_killed_sweep_resumes_to_the_same_totals() {
     let sandbox = Sandbox::new();
-    let sweep = "sweep --seeds 0..1000 --bug match-from-sent-index --as-found --json --out";
+    let sweep = "sweep --seeds 0..1000 --bug match-from-sent-index --no-shrink --json --out";
     let mut child = sandbox
         .command(&format!("{sweep} killed"))
         .stdout(Stdio::null())
@@ -527,12 +527,12 @@ fn a_killed_sweep_resumes_to_the_same_totals() {
     let before = fs::read(&ledger).unwrap();
     let message = sandbox.rejection(&format!("{sweep} killed"));
     assert!(message.starts_with("harness: killed/ledger.jsonl holds "), "{message}");
-    assert!(message.ends_with("may be gone on with: add --resume, or choose another folder"), "{message}");
+    assert!(message.ends_with("is unfinished: add --resume, or choose another folder"), "{message}");
     assert_eq!(fs::read(&ledger).unwrap(), before);
     let merged = sandbox.run("merge killed");
     let text = String::from_utf8(merged.stdout).unwrap();
     assert_eq!(merged.status.code(), Some(1), "{text}");
-    assert!(text.contains("\nMISSING: seeds ") && text.contains("..1000: nobody ran them"), "{text}");
+    assert!(text.contains("\nMISSING: seeds ") && text.contains("..1000 were not run"), "{text}");
     let resumed = sandbox.run(&format!("{sweep} killed --resume"));
     let undisturbed = sandbox.run(&format!("{sweep} whole"));
     let comparable = |output: &Output| {
@@ -595,7 +595,7 @@ fn verdict(output: &Output) -> String {
 }
 
 #[test]
-fn what_nobody_ran_is_missing() {
+fn seeds_that_were_not_run_are_reported_as_missing() {
     let sandbox = Sandbox::new();
     for shard in ["1/3", "2/3", "3/3"] {
         let part = sandbox.run(&format!("sweep --seeds 0..20 --shard {shard} --out part-{}", &shard[..1]));
@@ -620,11 +620,11 @@ fn what_nobody_ran_is_missing() {
 }
 
 #[test]
-fn what_was_swept_otherwise_is_not_added_in_silence() {
+fn ledgers_of_different_sweeps_are_not_merged_silently() {
     let sandbox = Sandbox::new();
     for (part, seeds) in [("one", "0..4"), ("two", "4..8"), ("bug", "4..8 --bug commit-prior-term-by-count")]
     {
-        sandbox.run(&format!("sweep --as-found --seeds {seeds} --out {part}"));
+        sandbox.run(&format!("sweep --no-shrink --seeds {seeds} --out {part}"));
     }
     let two = sandbox.path().join("two/ledger.jsonl");
     let commit = fs::read_to_string(&two).unwrap();
@@ -635,7 +635,7 @@ fn what_was_swept_otherwise_is_not_added_in_silence() {
     let text = String::from_utf8(mixed.stdout).unwrap();
     assert_eq!(mixed.status.code(), Some(0), "{text}");
     let both = format!("{commit}, 0123456789ab");
-    assert_eq!(message, format!("harness: these were made with different commits: {both}\n"));
+    assert_eq!(message, format!("harness: the results come from different commits: {both}\n"));
     assert!(text.ends_with(&format!(", commits {both}\n")), "{text}");
 
     let mut messages = vec![sandbox.rejection("merge one bug")];
@@ -646,7 +646,7 @@ fn what_was_swept_otherwise_is_not_added_in_silence() {
     messages.push(sandbox.rejection("merge one two"));
     messages.push(sandbox.rejection("sweep --out two --resume"));
     messages.push(sandbox.rejection("sweep --out one --seeds 0..5 --resume"));
-    messages.push(sandbox.rejection("sweep --out one --without reads --resume"));
+    messages.push(sandbox.rejection("sweep --out one --disable read-safety --resume"));
     insta::assert_snapshot!(messages.join("\n").replace(&format!("@{version}"), "@THIS"));
     // The result of another version is labelled with that version.
     let output = sandbox.run("merge two");
@@ -657,16 +657,16 @@ fn what_was_swept_otherwise_is_not_added_in_silence() {
 fn a_missed_canary_stays_reported() {
     let sandbox = Sandbox::new();
     assert_eq!(sandbox.run("sweep --seeds 0..4 --out here").status.code(), Some(0));
-    forge(&sandbox.path().join("here/ledger.jsonl"), "\"blind\":0", "\"blind\":1");
+    forge(&sandbox.path().join("here/ledger.jsonl"), "\"canaries_missed\":0", "\"canaries_missed\":1");
     for line in ["merge here", "sweep --out here --resume"] {
         let output = sandbox.run(line);
         let text = String::from_utf8(output.stdout).unwrap();
-        assert!(output.status.code() == Some(1) && text.contains("\nBLIND: "), "{line}: {text}");
+        assert!(output.status.code() == Some(1) && text.contains("\nCANARY MISSED: "), "{line}: {text}");
     }
 }
 
 #[test]
-fn only_a_finished_sweep_makes_room_for_the_next() {
+fn only_a_finished_sweep_may_be_overwritten() {
     let sandbox = Sandbox::new();
     assert_eq!(sandbox.run("sweep --for 300ms --out night").status.code(), Some(0));
     let message = sandbox.rejection("sweep --for 300ms --out night");
@@ -681,7 +681,7 @@ fn only_a_finished_sweep_makes_room_for_the_next() {
     let whole = sandbox.run("sweep --seeds 0..3 --out ci --resume");
     let message = String::from_utf8(whole.stderr).unwrap();
     assert!(
-        message.contains("ci/ledger.jsonl: nothing was noted there, so that a new sweep begins\n"),
+        message.contains("ci/ledger.jsonl: there are no results to resume, so a new sweep starts\n"),
         "{message}"
     );
     let next = sandbox.run("sweep --seeds 0..2 --out ci");
@@ -695,7 +695,7 @@ fn only_a_finished_sweep_makes_room_for_the_next() {
 }
 
 #[test]
-fn one_of_several_machines_must_know_of_how_many() {
+fn a_machine_index_needs_the_number_of_machines() {
     let sandbox = Sandbox::new();
     let message_with = |variables: &[(&str, &str)]| {
         let mut command = sandbox.command("sweep --seeds 0..4");
@@ -735,7 +735,7 @@ fn a_stopped_sweep_names_what_it_did_not_shrink() {
     let output = child.wait_with_output().unwrap();
     let message = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(143), "{message}");
-    let line = "not as small as it gets: cargo run --release -- shrink --seed ";
+    let line = "not minimal, continue with: cargo run --release -- shrink --seed ";
     let line = message.lines().find(|other| other.contains(line)).expect(&message);
     assert!(line.ends_with(" --bug match-from-sent-index --out stopped"), "{line}");
 }
@@ -746,21 +746,21 @@ fn a_failing_seed_can_be_shrunk_replayed_and_kept() {
     let output = sandbox.run("shrink --seed 2 --bug match-from-sent-index --out small");
     let page = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(1), "{page}");
-    assert!(page.contains("committed-on-quorum broken") && page.contains("\nshrunk from "), "{page}");
+    assert!(page.contains("committed-on-quorum violated") && page.contains("\nshrunk from "), "{page}");
     let small = "small/seed-2-match-from-sent-index.small.toml";
     let output = sandbox.run(&format!("replay {small}"));
     let replayed = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success() && replayed.contains("\nas expected: "), "{replayed}");
     // The same plan must pass without the bug.
     assert!(
-        replayed.ends_with("as expected without match-from-sent-index: all promises kept\n"),
+        replayed.ends_with("as expected without match-from-sent-index: all properties hold\n"),
         "{replayed}"
     );
     // Both commands print the same page of the shrunk plan.
     assert!(replayed.starts_with(&page), "{page}\n{replayed}");
     fs::create_dir_all(sandbox.path().join("regressions/cases")).unwrap();
-    assert!(sandbox.run(&format!("keep {small} --name it")).status.success());
+    assert!(sandbox.run(&format!("add-case {small} --name it")).status.success());
     assert!(sandbox.run("replay regressions/cases/it.toml").status.success());
     let message = sandbox.rejection("shrink --seed 1");
-    assert_eq!(message, "harness: seed-1 breaks no promise: there is nothing to make smaller");
+    assert_eq!(message, "harness: seed-1 violates no property: there is nothing to shrink");
 }

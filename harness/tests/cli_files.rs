@@ -18,7 +18,7 @@ fn sandbox_with_files() -> Sandbox {
     let sandbox = Sandbox::new();
     sandbox.file("plan.toml", &sandbox.plan(5));
     fs::create_dir_all(sandbox.path().join("regressions/cases")).unwrap();
-    assert!(sandbox.run("keep --seed 5 --name five").status.success());
+    assert!(sandbox.run("add-case --seed 5 --name five").status.success());
     fs::copy(sandbox.path().join("regressions/cases/five.toml"), sandbox.path().join("case.toml")).unwrap();
     fs::create_dir(sandbox.path().join("folder")).unwrap();
     symlink("..", sandbox.path().join("folder/up")).unwrap();
@@ -108,7 +108,7 @@ fn an_unwritable_output_is_rejected_and_not_replaced() {
         "run --seed 1 --history folder/",
         "run --seed 1 --history absent/",
         "replay --refresh case.toml",
-        "keep --seed 6 --name six",
+        "add-case --seed 6 --name six",
         "sweep --seeds 3 --out out",
         "sweep --seeds 3 --out read-only",
         "sweep --seeds 3 --out dangling",
@@ -117,7 +117,7 @@ fn an_unwritable_output_is_rejected_and_not_replaced() {
     for line in lines {
         let message = sandbox.rejection(line);
         assert!(
-            message.contains("cannot be written: ") || message.contains("is there already"),
+            message.contains("cannot be written: ") || message.contains("already exists"),
             "{line}: {message}"
         );
     }
@@ -164,7 +164,7 @@ fn an_output_folder_that_is_not_named_in_utf_8_is_rejected() {
         let mut command = sandbox.command(line);
         command.arg(OsStr::from_bytes(b"night\xff"));
         let message = sandbox.rejection_of(command, line);
-        assert!(message.ends_with("is not named in UTF-8: choose another one"), "{message}");
+        assert!(message.ends_with("has a name that is not UTF-8: choose another one"), "{message}");
     }
 }
 
@@ -184,7 +184,7 @@ fn removing_the_output_folder_during_a_sweep_is_an_error() {
     let output = running.output();
     let message = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(2), "{message}");
-    let lost = "gone/ledger.jsonl: not all results are in it: it was removed or replaced during the sweep";
+    let lost = "gone/ledger.jsonl: not all results were written: it was removed or replaced during the sweep";
     assert!(message.contains(&format!("harness: not written: {lost}\n")), "{message}");
     assert_eq!(object(&output)["not_written"][0], lost);
 }
@@ -192,7 +192,7 @@ fn removing_the_output_folder_during_a_sweep_is_an_error() {
 #[test]
 fn plans_removed_during_a_sweep_are_reported() {
     let sandbox = Sandbox::new();
-    let line = "sweep --seeds 0..1000000 --bug match-from-sent-index --as-found --jobs 1";
+    let line = "sweep --seeds 0..1000000 --bug match-from-sent-index --no-shrink --jobs 1";
     let mut running = Running::start(sandbox.command(line));
     let failures = sandbox.path().join("failures");
     running.wait_until(|| fs::read_dir(&failures).map_or(0, Iterator::count) >= 3);
@@ -219,7 +219,7 @@ fn a_full_disk_during_a_sweep_is_an_error() {
     let output = with_full_disk(&sandbox, 8, "sweep --for 4s --json --out full").output().unwrap();
     let message = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(2), "{message}");
-    assert!(message.contains("full/ledger.jsonl: not all results are in it: file too large"), "{message}");
+    assert!(message.contains("full/ledger.jsonl: not all results were written: file too large"), "{message}");
     assert!(object(&output)["not_written"][0].as_str().is_some_and(|lost| lost.contains("ledger.jsonl")));
     // The ledger has only complete lines: the partial one was removed.
     let merged = sandbox.run("merge full");
@@ -234,11 +234,11 @@ fn unwritable_plans_are_reported() {
         let path = sandbox.path().join(format!("failures/seed-{seed}-match-from-sent-index.toml"));
         symlink("nowhere", path).unwrap();
     }
-    let output = sandbox.run("sweep --seeds 12 --bug match-from-sent-index --as-found --json");
+    let output = sandbox.run("sweep --seeds 12 --bug match-from-sent-index --no-shrink --json");
     let message = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(2), "{message}");
     assert!(message.contains("harness: not written: the plans of the seeds "), "{message}");
-    assert!(message.contains("it is a link that leads nowhere; the seeds say all of it"), "{message}");
+    assert!(message.contains("it is a dangling link; the seeds reproduce them"), "{message}");
     assert_eq!(object(&output)["not_written"].as_array().unwrap().len(), 1);
 }
 
@@ -253,7 +253,7 @@ fn an_unwritable_shrunk_plan_is_printed_to_standard_output() {
     let output = running.output();
     let message = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(2), "{message}");
-    assert!(message.contains("the smaller plan stands on standard output instead"), "{message}");
+    assert!(message.contains("the shrunk plan is printed to standard output instead"), "{message}");
     let case = String::from_utf8(output.stdout).unwrap();
     sandbox.file("case.toml", &case);
     assert_eq!(sandbox.run("replay case.toml").status.code(), Some(0));
@@ -262,7 +262,7 @@ fn an_unwritable_shrunk_plan_is_printed_to_standard_output() {
 #[test]
 fn temporary_files_of_a_killed_sweep_are_removed() {
     let sandbox = Sandbox::new();
-    let sweep = "sweep --seeds 0..1000000 --as-found --out night";
+    let sweep = "sweep --seeds 0..1000000 --no-shrink --out night";
     let mut running = start_sweep(&sandbox, sweep, "night");
     running.signal("KILL");
     drop(running.output());
@@ -282,7 +282,7 @@ fn files_with_names_that_are_not_utf_8_are_reported_in_json() {
     let call = "{\"process\":1,\"op\":\"write\",\"key\":\"k\",\"value\":5,\"call\":0,\"return\":10,\"outcome\":\"ok\"}\n";
     let fact = "{\"at\":1,\"step\":1,\"node\":1,\"fact\":\"leads\",\"term\":7}\n";
     for (verb, text, verdict) in
-        [("history", call, "linearizable"), ("facts", fact, "kept"), ("history", "", "unusable")]
+        [("history", call, "linearizable"), ("facts", fact, "passed"), ("history", "", "unusable")]
     {
         fs::write(sandbox.path().join(Path::new(name)), text).unwrap();
         let output = sandbox.command(&format!("check {verb} --json")).arg(name).output().unwrap();
