@@ -41,7 +41,7 @@ pub struct Failure {
     pub property: String,
     /// What was required and what was observed, in one sentence.
     pub sentence: String,
-    /// The conflicting facts, if the violation is between facts.
+    /// The clashing facts, if the violation is between facts.
     pub facts: Option<Box<Violation>>,
     /// Other evidence in order of time, as far as it was recorded.
     pub evidence: Vec<Evidence>,
@@ -64,7 +64,7 @@ impl Failure {
     }
 }
 
-/// One piece of evidence that is not part of a conflict of facts.
+/// One piece of evidence that is not part of a clash of facts.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Evidence {
     /// True time in nanoseconds.

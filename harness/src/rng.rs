@@ -79,7 +79,7 @@ pub mod label {
 /// A generator with a fixed algorithm: stored plans depend on its output.
 pub type RngStream = Xoshiro256PlusPlus;
 
-/// The stream of this label and these numbers: reproducible, and independent of all other streams. Labels stand in
+/// The stream of this label and these numbers: reproducible, and independent of all other streams. The labels are in
 /// [`label`].
 #[must_use]
 pub fn stream(seed: u64, label: &str, numbers: [u64; 2]) -> RngStream {

@@ -4,12 +4,12 @@ use crate::outcome::Failure;
 use invariants::Fact;
 use std::fmt;
 
-/// The violated property and the kind of conflict. Failures are grouped by it.
+/// The violated property and the kind of clash. Failures are grouped by it.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct FailureSignature {
     /// The property.
     pub property: String,
-    /// The kinds of the two conflicting facts; without facts, the message without its numbers.
+    /// The kinds of the two clashing facts; without facts, the message without its numbers.
     pub clash: String,
 }
 
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn a_conflict_of_facts_is_described_by_their_kinds() {
+    fn a_clash_of_facts_is_described_by_their_kinds() {
         let observed = |node, fact| Observed { at: 3, step: 7, node, fact };
         let failure = |first: Option<Observed>, second| Failure {
             property: "election-safety".into(),

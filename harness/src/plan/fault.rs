@@ -301,12 +301,10 @@ impl FaultKind {
         ("rot", "bit-rot"),
     ];
 
-    /// The current name of the kind that a file calls `name`; `None` if there is no such kind.
+    /// The current name of a kind; a name that is not an old one is returned unchanged.
     #[must_use]
-    pub fn current_name(name: &str) -> Option<&'static str> {
-        let replaced = FaultKind::OLD_NAMES.iter().find(|(old, _)| *old == name);
-        let name = replaced.map_or(name, |(_, new)| new);
-        FaultKind::ALL.into_iter().map(|(known, _)| known).find(|known| *known == name)
+    pub fn current_name(name: &str) -> &str {
+        FaultKind::OLD_NAMES.iter().find(|(old, _)| *old == name).map_or(name, |(_, current)| current)
     }
 
     /// The name of this kind in a plan.

@@ -38,12 +38,10 @@ struct FaultName(&'static str);
 impl<'de> Deserialize<'de> for FaultName {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<FaultName, D::Error> {
         let typed = String::deserialize(deserializer)?;
-        match FaultKind::current_name(&typed) {
+        let known = || FaultKind::ALL.into_iter().map(|(name, _)| name);
+        match known().find(|name| *name == FaultKind::current_name(&typed)) {
             Some(name) => Ok(FaultName(name)),
-            None => {
-                let known = FaultKind::ALL.into_iter().map(|(name, _)| name);
-                Err(D::Error::custom(names::unknown_name("fault", &typed, known)))
-            }
+            None => Err(D::Error::custom(names::unknown_name("fault", &typed, known()))),
         }
     }
 }

@@ -7,6 +7,7 @@
 use super::seeds::Seeds;
 use super::summary::{FailureRecord, Summary, Tally};
 use crate::outcome::{COMMIT, Counts};
+use crate::plan::FaultKind;
 use crate::plan::file::{self, display_path, error_reason};
 use crate::text::escape;
 use invariants::{Digest, current_milestone_name, current_property_name};
@@ -406,7 +407,7 @@ fn parse(line: &[u8]) -> Result<LedgerEntry, String> {
     Ok(entry)
 }
 
-/// Replaces former names of properties and milestones, so that ledgers of older versions can be added.
+/// Replaces former names of properties, milestones and faults, so that ledgers of older versions can be added.
 fn use_current_names(entry: &mut LedgerEntry) {
     let rename = |name: &mut String, current_name: fn(&str) -> &str| *name = current_name(name).to_owned();
     let header = match entry {
@@ -414,6 +415,7 @@ fn use_current_names(entry: &mut LedgerEntry) {
         LedgerEntry::Batch(batch) => {
             batch.checks.iter_mut().for_each(|(name, ..)| rename(name, current_property_name));
             batch.milestones.iter_mut().for_each(|(name, ..)| rename(name, current_milestone_name));
+            batch.faults.iter_mut().for_each(|(name, ..)| rename(name, FaultKind::current_name));
             batch
                 .failures
                 .iter_mut()
@@ -747,6 +749,7 @@ mod tests {
             tallies(&sum.milestones),
             [("leader-elected".to_owned(), 13), ("split-vote".to_owned(), 4)]
         );
+        assert_eq!(tallies(&sum.faults), [("crash".to_owned(), 5), ("partition".to_owned(), 3)]);
         let failure = &sum.failures[0];
         assert_eq!((failure.property.as_str(), failure.message.as_str()), ("liveness", "there is no leader"));
         assert_eq!(merge(vec![read.clone()]).unwrap().digest, sum.digest);
