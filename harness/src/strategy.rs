@@ -5,7 +5,7 @@
 //! use harness::run::run_with;
 //! use harness::strategy::{Profile, plans};
 //! // Your own server, from your own crate.
-//! use harness::systems::raft_core::Node as MyServer;
+//! use harness::systems::raft_core::RaftServer as MyServer;
 //! use proptest::prelude::*;
 //!
 //! proptest! {
