@@ -72,7 +72,9 @@ impl RequestBody {
                 "a session above 0, a rejection that names a server of this plan or none, or \"outcome unknown\""
             }
             RequestBody::Operation(Operation { action, .. }) => match action {
-                Action::Get => "what the register holds, a rejection, \"session expired\" or \"outcome unknown\"",
+                Action::Get => {
+                    "what the register holds, a rejection, \"session expired\" or \"outcome unknown\""
+                }
                 Action::List => "the list, a rejection, \"session expired\" or \"outcome unknown\"",
                 Action::CompareAndSet { .. } => {
                     "\"done\" or \"mismatch\" with its index, a rejection, \"session expired\" or \"outcome unknown\""

@@ -181,7 +181,8 @@ impl<M> NodeState<M> {
     /// Flips a bit of what is synced. Returns whether there was one to flip.
     pub(crate) fn flip_synced_bit(&mut self, seed: u64, node: Node) -> bool {
         self.bit_rots += 1;
-        let flipped = self.disk.flip_synced_bit(&mut rng::stream(seed, label::DISK_BIT_ROT, [node, self.bit_rots]));
+        let flipped =
+            self.disk.flip_synced_bit(&mut rng::stream(seed, label::DISK_BIT_ROT, [node, self.bit_rots]));
         self.corrupted |= flipped;
         flipped
     }

@@ -91,7 +91,12 @@ impl ParsedHistory {
         if self.calls.len() == MAX_OPERATIONS {
             return limit_exceeded("at most 1500000 operations", "this is one more");
         }
-        if let Some((_, Response::List(elements) | Response::Set(elements))) = &call.returned {
+        let elements = match &call.returned {
+            Some((_, Response::List(elements))) => &elements[..],
+            Some((_, Response::Set(elements))) => elements,
+            _ => &[],
+        };
+        if !elements.is_empty() {
             self.element_count += elements.len();
             if self.element_count > MAX_ELEMENTS {
                 return limit_exceeded(
@@ -292,7 +297,8 @@ fn observed_values(call: &Call) -> Vec<u64> {
         (Some((_, Response::Done)), Action::CompareAndSet { expect: Content::Present(value), .. }) => {
             vec![value]
         }
-        (Some((_, Response::List(elements) | Response::Set(elements))), _) => elements.clone(),
+        (Some((_, Response::List(elements))), _) => elements.clone(),
+        (Some((_, Response::Set(elements))), _) => elements.to_vec(),
         _ => Vec::new(),
     }
 }

@@ -186,7 +186,7 @@ impl Model for SetModel {
                 }
             }
             (Action::SetRead, None) => {}
-            (Action::SetRead, Some(Response::Set(elements))) if elements == state => {}
+            (Action::SetRead, Some(Response::Set(elements))) if **elements == **state => {}
             _ => return None,
         }
         Some(after)
@@ -197,7 +197,7 @@ impl Model for SetModel {
     }
 
     fn read_matches(&self, state: &Vec<u64>, _: &Action, response: &Response) -> bool {
-        matches!(response, Response::Set(elements) if elements == state)
+        matches!(response, Response::Set(elements) if **elements == **state)
     }
 
     fn are_interchangeable(
@@ -397,9 +397,9 @@ mod tests {
 
     #[test]
     fn a_set_response_is_ascending_and_distinct() {
-        assert!(is_response_to(Action::SetRead, &Response::Set(vec![1, 2])));
-        assert!(!is_response_to(Action::SetRead, &Response::Set(vec![2, 1])));
-        assert!(!is_response_to(Action::SetRead, &Response::Set(vec![1, 1])));
+        assert!(is_response_to(Action::SetRead, &Response::Set([1, 2].into())));
+        assert!(!is_response_to(Action::SetRead, &Response::Set([2, 1].into())));
+        assert!(!is_response_to(Action::SetRead, &Response::Set([1, 1].into())));
     }
 
     #[test]

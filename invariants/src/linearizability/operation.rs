@@ -128,7 +128,9 @@ pub enum Response {
     /// All elements of the list (list).
     List(Vec<u64>),
     /// All elements of the set, distinct and ascending (set read).
-    Set(Vec<u64>),
+    ///
+    /// A slice, so that a response is no larger than a list: a check reads every response of a history.
+    Set(Box<[u64]>),
     /// The value of the counter (counter read).
     Count(i64),
     /// The value removed from the queue; `None`: it was empty (dequeue).

@@ -436,7 +436,8 @@ impl RemainingCalls {
             _ => {
                 let mut call = call.clone();
                 if let Some((_, Response::List(elements))) = &mut call.returned {
-                    elements.retain(|element| !removed.contains(element));
+                    *elements =
+                        elements.iter().copied().filter(|element| !removed.contains(element)).collect();
                 }
                 Some(call)
             }
@@ -457,7 +458,7 @@ impl RemainingCalls {
             }
             let mut call = call.clone();
             if let Some((_, Response::Set(elements))) = &mut call.returned {
-                elements.retain(|element| !removed.contains(element));
+                *elements = elements.iter().copied().filter(|element| !removed.contains(element)).collect();
             }
             Some(call)
         })

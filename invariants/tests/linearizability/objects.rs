@@ -20,7 +20,7 @@ fn apply_action(state: &mut (Vec<u64>, i64), action: Action) -> Option<Response>
             elements.sort_unstable();
         }
         Action::SetRemove(element) => elements.retain(|other| *other != element),
-        Action::SetRead => return Some(Response::Set(elements.clone())),
+        Action::SetRead => return Some(Response::Set(elements.as_slice().into())),
         Action::CounterAdd(more) => *number += more,
         Action::CounterRead => return Some(Response::Count(*number)),
         Action::Enqueue(value) => elements.push(value),
@@ -115,11 +115,13 @@ fn history(rng: &mut TestRng, object: Object) -> Vec<Call> {
         match &mut call.returned {
             Some((_, Response::Set(elements))) if elements.is_empty() || rng.percent(50) => {
                 if !elements.contains(&wrong_value) {
-                    elements.push(wrong_value);
-                    elements.sort_unstable();
+                    let mut more = elements.to_vec();
+                    more.push(wrong_value);
+                    more.sort_unstable();
+                    *elements = more.into();
                 }
             }
-            Some((_, Response::Set(elements))) => drop(elements.pop()),
+            Some((_, Response::Set(elements))) => *elements = elements[..elements.len() - 1].into(),
             Some((_, Response::Count(count))) => *count += wrong_value as i64,
             Some((_, Response::Dequeued(value))) => *value = rng.percent(70).then_some(wrong_value),
             Some((returned, _)) => *returned = call.called + (*returned - call.called) / 2,
@@ -208,7 +210,7 @@ fn removing_one_value_keeps_a_history_linearizable() {
             });
             for call in &mut history {
                 if let Some((_, Response::Set(elements))) = &mut call.returned {
-                    elements.retain(|element| *element != removed);
+                    *elements = elements.iter().copied().filter(|element| *element != removed).collect();
                 }
             }
             checked += 1;

@@ -289,7 +289,7 @@ impl OperationContext {
                     let reason = "one element occurs twice".to_string();
                     return Err(ParseError { line: self.line, expected: "a set as what was read", reason });
                 }
-                (Action::SetRead, Response::Set(elements))
+                (Action::SetRead, Response::Set(elements.into()))
             }
             (Object::Counter, F::Read) => match value {
                 Edn::Number(count) => (Action::CounterRead, Response::Count(count)),
