@@ -72,12 +72,15 @@ pub(crate) struct Search {
 #[derive(Clone, Copy, Debug)]
 struct SearchFrame {
     trail: u32,
+    /// The state, with [`MUST_USE_LAST`] in its top bit: a search pushes a frame for each operation, so a frame is small.
     state: u32,
-    /// Whether the next operation must be one that the optional operation before it makes legal.
-    must_use_last: bool,
     /// The branches with a smaller urgency have been tried.
     tried: u64,
 }
+
+/// Whether the next operation must be one that the optional operation before it makes legal. A history has fewer states
+/// than this: they are numbered, and so are its operations with [`NONE`] as the largest number.
+const MUST_USE_LAST: u32 = 1 << 31;
 
 impl Search {
     /// Searches for an order and takes the steps off the budget.
@@ -86,14 +89,14 @@ impl Search {
         let usual_steps = USUAL_STEPS + history.ops.len() as u64;
         let mut first = budget.limited_to(usual_steps, u64::MAX);
         let most = first.steps();
-        let outcome = self.search_with_width(history, &mut first);
+        let outcome = self.search_with_width::<false>(history, &mut first);
         budget.spend(most - first.steps());
         if matches!(outcome, SearchOutcome::Order | SearchOutcome::NoOrder) {
             outcome
         } else if has_conflicting_blocks(history) {
             SearchOutcome::NoOrder
         } else if outcome == SearchOutcome::OutOf(Limit::Steps) && budget.steps() > 0 {
-            self.search_with_width(history, budget)
+            self.search_with_width::<true>(history, budget)
         } else {
             outcome
         }
@@ -111,19 +114,23 @@ impl Search {
         placed.map(|&op| history.ops[op as usize].call).collect()
     }
 
-    fn search_with_width(&mut self, history: &IndexedHistory, budget: &mut RemainingBudget) -> SearchOutcome {
+    fn search_with_width<const LOOK_AHEAD: bool>(
+        &mut self,
+        history: &IndexedHistory,
+        budget: &mut RemainingBudget,
+    ) -> SearchOutcome {
         // One machine word of pending operations is usual; more occur in long outages.
         match history.slots {
-            0..=64 => SearchBoard::<1>::new(history, self).search(budget),
-            65..=512 => SearchBoard::<8>::new(history, self).search(budget),
-            513..=MAX_OPEN => SearchBoard::<128>::new(history, self).search(budget),
+            0..=64 => SearchBoard::<1, LOOK_AHEAD>::new(history, self).search(budget),
+            65..=512 => SearchBoard::<8, LOOK_AHEAD>::new(history, self).search(budget),
+            513..=MAX_OPEN => SearchBoard::<128, LOOK_AHEAD>::new(history, self).search(budget),
             open => SearchOutcome::TooWide(open),
         }
     }
 }
 
 /// The configuration of a running search.
-struct SearchBoard<'a, const W: usize> {
+struct SearchBoard<'a, const W: usize, const LOOK_AHEAD: bool> {
     history: &'a IndexedHistory,
     memory: &'a mut Search,
     memo: Memo<W>,
@@ -138,7 +145,7 @@ struct SearchBoard<'a, const W: usize> {
     optional: [u64; W],
 }
 
-impl<'a, const W: usize> SearchBoard<'a, W> {
+impl<'a, const W: usize, const LOOK_AHEAD: bool> SearchBoard<'a, W, LOOK_AHEAD> {
     fn new(history: &'a IndexedHistory, memory: &'a mut Search) -> Self {
         memory.counts.clone_from(&history.counts);
         memory.occupant.clear();
@@ -177,7 +184,8 @@ impl<'a, const W: usize> SearchBoard<'a, W> {
         self.branch();
         while let Some(&frame) = self.memory.frames.last() {
             self.undo(frame.trail as usize);
-            (self.state, self.must_use_last) = (frame.state, frame.must_use_last);
+            self.state = frame.state & !MUST_USE_LAST;
+            self.must_use_last = frame.state & MUST_USE_LAST != 0;
             let Some((urgency, op)) = self.most_urgent(frame.tried) else {
                 let path = self.memory.bytes();
                 if !self.memo.insert(self.search_state(), bytes.saturating_sub(path)) {
@@ -269,9 +277,11 @@ impl<'a, const W: usize> SearchBoard<'a, W> {
         }
         let counts = &self.memory.counts;
         if !self.history.is_list {
-            // Whatever precedes the next returning operation is pending now.
+            // Whatever precedes the next returning operation is pending now. The first attempt nearly always goes straight
+            // to an order, so it does not look for that.
             return counts.producers[state as usize] == 0
-                || !self.any_open(|op| self.after(op) == state && op.return_rank != self.next);
+                || (LOOK_AHEAD
+                    && !self.any_open(|op| self.after(op) == state && op.return_rank != self.next));
         }
         let trie = &self.history.trie;
         let can_grow =
@@ -290,12 +300,9 @@ impl<'a, const W: usize> SearchBoard<'a, W> {
     #[inline]
     fn branch(&mut self) {
         let trail = self.memory.trail.len() as u32;
-        self.memory.frames.push(SearchFrame {
-            trail,
-            state: self.state,
-            must_use_last: self.must_use_last,
-            tried: 0,
-        });
+        debug_assert!(self.state < MUST_USE_LAST, "too many states");
+        let state = if self.must_use_last { self.state | MUST_USE_LAST } else { self.state };
+        self.memory.frames.push(SearchFrame { trail, state, tried: 0 });
     }
 
     /// The most urgent branch of at least this urgency number that is not pruned: the one with the nearest return,
