@@ -49,28 +49,15 @@ compile_error!(
      sets it, and keep it in RUSTFLAGS if you set that variable"
 );
 
-pub mod rng;
-pub mod text;
-pub mod names;
-pub mod bugs;
+pub mod support;
 pub mod plan;
-pub mod shrink;
 pub mod outcome;
-pub mod signature;
 pub mod workload;
 pub mod world;
 pub mod server;
-pub mod cluster;
-pub mod pump;
+pub mod engine;
 pub mod systems;
-pub mod run;
-pub mod reproducer;
-pub mod strategy;
-pub mod vocabulary;
-pub mod bench;
-pub mod case;
-pub mod refresh;
+pub mod findings;
 pub mod sweep;
-pub mod survey;
 pub mod report;
 pub mod cli;

@@ -4,11 +4,11 @@
 mod common;
 
 use common::{Hello, fault, plan_with_faults, plan_without_faults};
+use harness::engine::pump::tasks::{NodeHandle, TaskInput, TaskServer, Tasks};
 use harness::outcome::{NO_PANIC, Options, Outcome, RunRecord, Verdict};
 use harness::plan::{FaultKind, Plan, SimDuration, Target};
-use harness::pump::tasks::{NodeHandle, TaskInput, TaskServer, Tasks};
-use harness::run::run_with;
 use harness::server::OperatorResponse;
+use harness::systems::run::run_with;
 use harness::workload::{ClientResponse, Reply, RequestBody};
 use harness::world::Disk;
 use invariants::{Action, Content, Fact, Response};

@@ -3,10 +3,10 @@
 mod common;
 
 use common::{fault, plan_without_faults};
-use harness::case::{self, Case, Expectation};
+use harness::findings::case::{self, Case, Expectation};
 use harness::outcome::Options;
 use harness::plan::{self, CompactionConfig, FaultKind, MAX_NODES, Plan, Probability, SimDuration, Target};
-use harness::run::run;
+use harness::systems::run::run;
 use std::process::Command;
 
 /// The peak memory of this process in KiB.

@@ -7,8 +7,8 @@ use harness::outcome::{
     Evidence, EvidenceKind, LINEARIZABILITY, Options, RunRecord, Verdict, WITNESS, WRONG_ANSWER,
 };
 use harness::plan::{Plan, Probability, SimDuration};
-use harness::run::run_with;
 use harness::server::{Arrival, Host, LocalTime, Server};
+use harness::systems::run::run_with;
 use harness::workload::{ClientResponse, Reply, Request, RequestBody};
 use invariants::{Action, Call, Content, PROPERTIES, RequestId};
 use std::collections::{BTreeMap, BTreeSet};

@@ -5,7 +5,7 @@ mod common;
 use common::{SimpleServer, plan_with_faults};
 use harness::outcome::{Options, Outcome, RunRecord, Verdict};
 use harness::plan::generate;
-use harness::run::{run as run_built_in, run_with};
+use harness::systems::run::{run as run_built_in, run_with};
 use std::process::Command;
 
 fn run(seed: u64, options: &Options) -> RunRecord {

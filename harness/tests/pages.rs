@@ -1,10 +1,10 @@
 //! The failure pages of five shrunk failures, as printed to a terminal or a CI log.
 
-use harness::case::Case;
+use harness::findings::case::Case;
+use harness::findings::survey::record_everything;
 use harness::outcome::{COMMIT, Options};
 use harness::report::{DEFAULT_WIDTH, PlanSource, run_page};
-use harness::run::run;
-use harness::survey::record_everything;
+use harness::systems::run::run;
 use std::path::Path;
 
 /// The page of the plan in this file, with the commit and the digest replaced.

@@ -6,13 +6,13 @@ mod fuzz;
 
 use fuzz::mutate::TestRng;
 use fuzz::{Kind, Sample, survives, unchanged};
-use harness::case::Case;
+use harness::findings::case::Case;
 use harness::outcome::{NO_PANIC, Options, Verdict};
 use harness::plan::{self, Plan, SimDuration, file, generate, mutated_plan};
 use harness::report::{SweepReport, sweep_summary};
-use harness::run::run;
 use harness::sweep::ledger::{self, Ledger};
 use harness::sweep::{Summary, SweepSettings, sweep};
+use harness::systems::run::run;
 use std::fs;
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -164,7 +164,7 @@ fn samples() -> Vec<Sample> {
     let text = |kind, text: String| Sample { kind, bytes: text.into_bytes() };
     samples.extend((0..12).map(|seed| text(&PLAN, file::to_text(&generate(seed)))));
     samples.extend((0..12).map(|number| text(&PLAN, file::to_text(&mutated_plan(number)))));
-    let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(harness::case::CASES_DIR);
+    let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(harness::findings::case::CASES_DIR);
     let mut paths: Vec<_> = fs::read_dir(cases)
         .expect("the stored cases")
         .map(|entry| entry.expect("a readable folder").path())

@@ -5,8 +5,8 @@ mod common;
 use common::{Hello, fault, plan_without_faults, run_traced, said_lines};
 use harness::outcome::{NO_PANIC, Options, RunRecord, Verdict};
 use harness::plan::{FaultKind, Plan, Probability, SimDuration, Target, generate};
-use harness::run::{run, run_with};
 use harness::server::{Arrival, Host, LocalTime, Server};
+use harness::systems::run::{run, run_with};
 use invariants::Fact;
 use std::process::Command;
 

@@ -10,8 +10,8 @@ use harness::outcome::{
 };
 use harness::plan::{FaultKind, Plan, SimDuration, Target, Trigger};
 use harness::report::{PlanSource, run_page};
-use harness::run::run_with;
 use harness::server::{Arrival, Host, LocalTime, Server};
+use harness::systems::run::run_with;
 use harness::workload::{ClientResponse, Reply, RequestBody};
 use harness::world::Disk;
 use invariants::{Action, Configuration, Content, Digest, Fact, LogId, PROPERTIES, RequestId, Response};

@@ -10,7 +10,7 @@
 //! - modules import only from modules above them (`layers`).
 //!
 //! This library has the functions that these tests share. A case that no longer ends as expected is retried
-//! with other seeds ([`harness::refresh`]); `harness replay --refresh FILE` stores the seed that works.
+//! with other seeds ([`harness::findings::refresh`]); `harness replay --refresh FILE` stores the seed that works.
 
 use std::path::{Path, PathBuf};
 
@@ -29,7 +29,7 @@ pub fn root() -> PathBuf {
 /// If the folder cannot be read.
 #[must_use]
 pub fn cases() -> Vec<(String, PathBuf)> {
-    let folder = root().join(harness::case::CASES_DIR);
+    let folder = root().join(harness::findings::case::CASES_DIR);
     let files = std::fs::read_dir(&folder).expect("the folder of the cases must be readable");
     let mut cases: Vec<(String, PathBuf)> = files
         .map(|file| file.expect("a readable folder").path())

@@ -1,7 +1,7 @@
 //! Every bug in the catalogue is caught by its expected first property within the first 2,000 seeds, and has
 //! a stored case.
 
-use harness::case::{Case, Expectation};
+use harness::findings::case::{Case, Expectation};
 use harness::outcome::{Options, Verdict};
 use harness::plan::generate;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -30,22 +30,22 @@ const SURVIVING: [(&str, &str); 3] = [
     ),
 ];
 
-fn survives(bug: &harness::bugs::BugInfo) -> bool {
+fn survives(bug: &harness::plan::bugs::BugInfo) -> bool {
     SURVIVING.iter().any(|(name, _)| *name == bug.name)
 }
 
 /// The first seed at which the bug's first property catches it.
-fn seeds_needed(bug: &harness::bugs::BugInfo) -> Option<u64> {
+fn seeds_needed(bug: &harness::plan::bugs::BugInfo) -> Option<u64> {
     (0..MAX_SEEDS).find(|&seed| {
         let mut plan = generate(seed);
         plan.bug = Some(bug.name.to_string());
-        let verdict = harness::run::run(&plan, &Options::default()).outcome.verdict;
+        let verdict = harness::systems::run::run(&plan, &Options::default()).outcome.verdict;
         matches!(verdict, Verdict::Failed(failure) if failure.property == bug.first)
     })
 }
 
 /// The same for all bugs, in order. Some need two thousand runs, so idle workers take the next bug.
-fn seeds_needed_by_all(bugs: &[&harness::bugs::BugInfo]) -> Vec<Option<u64>> {
+fn seeds_needed_by_all(bugs: &[&harness::plan::bugs::BugInfo]) -> Vec<Option<u64>> {
     let next = AtomicUsize::new(0);
     let work = || {
         let indexes = std::iter::repeat_with(|| next.fetch_add(1, Ordering::Relaxed));
@@ -64,7 +64,7 @@ fn seeds_needed_by_all(bugs: &[&harness::bugs::BugInfo]) -> Vec<Option<u64>> {
 #[test]
 fn each_is_caught_by_its_first_property() {
     let mut table = String::new();
-    let bugs = harness::bugs::all();
+    let bugs = harness::plan::bugs::all();
     let needed = seeds_needed_by_all(&bugs);
     for (bug, seeds) in bugs.into_iter().zip(needed) {
         println!(
@@ -88,11 +88,11 @@ fn each_is_caught_by_its_first_property() {
 #[test]
 fn each_has_a_stored_case() {
     let cases: Vec<Case> = regressions::cases().iter().map(|(_, path)| Case::read(path).unwrap()).collect();
-    for bug in harness::bugs::all().iter().filter(|bug| !survives(bug)) {
+    for bug in harness::plan::bugs::all().iter().filter(|bug| !survives(bug)) {
         let stored = cases.iter().any(|case| {
             case.plan.bug.as_deref() == Some(bug.name)
                 && case.expect == Expectation::Caught(bug.first.to_string())
         });
-        assert!(stored, "{} has no case in {}", bug.name, harness::case::CASES_DIR);
+        assert!(stored, "{} has no case in {}", bug.name, harness::findings::case::CASES_DIR);
     }
 }

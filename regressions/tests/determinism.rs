@@ -8,7 +8,7 @@ use invariants::Digest;
 const SEEDS: std::ops::Range<u64> = 0..12;
 
 fn outcome(seed: u64, options: &Options) -> Outcome {
-    harness::run::run(&generate(seed), options).outcome
+    harness::systems::run::run(&generate(seed), options).outcome
 }
 
 fn digest(seed: u64) -> Digest {

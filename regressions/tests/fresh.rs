@@ -11,7 +11,7 @@ fn fresh_seeds_pass() {
     let last = first.saturating_add(number);
     println!("seeds {first}..{last}");
     for seed in first..last {
-        let verdict = harness::run::run(&generate(seed), &Options::default()).outcome.verdict;
+        let verdict = harness::systems::run::run(&generate(seed), &Options::default()).outcome.verdict;
         if let Verdict::Failed(failure) = verdict {
             panic!(
                 "{}: {}\ncargo run --release -- run --seed {seed} --trace",

@@ -5,12 +5,12 @@
 //! can be split. Failing plans are written to the target folder, and the message has the commands that run
 //! them.
 
-use harness::case::Case;
+use harness::findings::case::Case;
+use harness::outcome::signature::FailureSignature;
 use harness::outcome::{Failure, Options, Verdict};
 use harness::plan::{Plan, file, generate, mutate, mutated_plan};
-use harness::run::run;
-use harness::signature::FailureSignature;
 use harness::sweep::HARNESS_PANIC;
+use harness::systems::run::run;
 use std::collections::BTreeMap;
 use std::fs;
 use std::panic::catch_unwind;

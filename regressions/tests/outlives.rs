@@ -2,10 +2,10 @@
 //! each link, which changes all later draws of that link, every case still catches its bug, with its seed or
 //! a refreshed one.
 
-use harness::case::Case;
+use harness::findings::case::Case;
+use harness::findings::refresh;
 use harness::outcome::{Options, RunRecord};
 use harness::plan::Plan;
-use harness::refresh;
 
 /// The least number of cases with a bug.
 const MIN_CASES: usize = 20;
@@ -13,7 +13,7 @@ const MIN_CASES: usize = 20;
 #[test]
 fn every_stored_case_survives_an_extra_draw_of_the_network() {
     let changed = |plan: &Plan, options: &Options| -> RunRecord {
-        harness::run::run(plan, &Options { extra_link_draw: true, ..options.clone() })
+        harness::systems::run::run(plan, &Options { extra_link_draw: true, ..options.clone() })
     };
     let jobs = std::thread::available_parallelism().unwrap();
     let (mut as_stored, mut refreshed, mut changed_runs) = (0, 0, 0);
@@ -23,7 +23,7 @@ fn every_stored_case_survives_an_extra_draw_of_the_network() {
             continue;
         }
         let options = Options::default();
-        let digest = harness::run::run(&case.plan, &options).outcome.digest;
+        let digest = harness::systems::run::run(&case.plan, &options).outcome.digest;
         changed_runs += usize::from(changed(&case.plan, &options).outcome.digest != digest);
         if refresh::meets_expectation(&case, &case.plan, &changed) {
             as_stored += 1;

@@ -1,6 +1,6 @@
 //! Each stored case is its own test: `cargo test -p regressions --test replay NAME` runs one.
 
-use harness::case::{Case, Expectation};
+use harness::findings::case::{Case, Expectation};
 use harness::outcome::{Options, Verdict};
 use libtest_mimic::{Arguments, Failed, Trial};
 use std::path::Path;
@@ -16,7 +16,7 @@ fn main() {
 fn replay(path: &Path) -> Result<(), Failed> {
     let case = Case::read(path).map_err(|error| error.to_string())?;
     let check = |expect: &Expectation, plan| {
-        let outcome = harness::run::run(plan, &Options::default()).outcome;
+        let outcome = harness::systems::run::run(plan, &Options::default()).outcome;
         let missed = case.missed_milestones(&outcome);
         let has_milestones =
             *expect != Expectation::Passed || case.expect != Expectation::Passed || missed.is_empty();

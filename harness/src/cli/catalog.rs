@@ -2,8 +2,10 @@
 
 use super::{CommandResult, SUCCESS, print};
 use crate::outcome::Options;
+use crate::outcome::catalog as known;
 use crate::plan::FaultKind;
-use crate::{bugs, names, vocabulary};
+use crate::plan::bugs;
+use crate::support::suggest;
 use invariants::current_property_name;
 use std::fmt::Display;
 
@@ -20,11 +22,11 @@ pub(super) fn list() -> CommandResult {
     }
     text += &section("faults (`kind` in a plan)", &FaultKind::ALL);
     let (optional, always): (Vec<_>, Vec<_>) =
-        vocabulary::properties().into_iter().partition(|&(name, _)| vocabulary::can_be_disabled(name));
+        known::properties().into_iter().partition(|&(name, _)| known::can_be_disabled(name));
     text += &section("properties (--disable PROPERTY)", &optional);
     text += &section("properties that cannot be disabled", &always);
     let milestones: Vec<(&str, String)> =
-        vocabulary::milestones().into_iter().map(|(name, line)| (name, without_full_stop(line))).collect();
+        known::milestones().into_iter().map(|(name, line)| (name, without_full_stop(line))).collect();
     text += &section("milestones", &milestones);
     print(&text)?;
     Ok(SUCCESS)
@@ -45,7 +47,7 @@ fn section(title: &str, lines: &[(&str, impl Display)]) -> String {
 pub(super) fn check_bug(name: Option<&str>) -> Result<(), String> {
     match name {
         Some(name) if bugs::find(name).is_none() => {
-            Err(names::unknown_name("bug", name, bugs::all().iter().map(|bug| bug.name)))
+            Err(suggest::unknown_name("bug", name, bugs::all().iter().map(|bug| bug.name)))
         }
         _ => Ok(()),
     }
@@ -54,15 +56,15 @@ pub(super) fn check_bug(name: Option<&str>) -> Result<(), String> {
 /// Options with these properties disabled. Accepts former names; rejects unknown names and properties that cannot be
 /// disabled.
 pub(super) fn options_with_disabled(names: &[String]) -> Result<Options, String> {
-    let properties = vocabulary::properties();
+    let properties = known::properties();
     let known = || properties.iter().map(|&(known, _)| known);
     let mut disabled = Vec::with_capacity(names.len());
     for typed in names {
         let Some(name) = known().find(|name| [typed.as_str(), current_property_name(typed)].contains(name))
         else {
-            return Err(names::unknown_name("property", typed, known()));
+            return Err(suggest::unknown_name("property", typed, known()));
         };
-        if !vocabulary::can_be_disabled(name) {
+        if !known::can_be_disabled(name) {
             return Err(format!("the property `{name}` cannot be disabled"));
         }
         disabled.push(name.to_owned());

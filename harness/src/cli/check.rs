@@ -3,7 +3,7 @@
 use super::exit::{INVALID_INPUT, SUCCESS, VIOLATION};
 use super::{CommandResult, arguments, print, print_json, print_message, signals};
 use crate::plan::file::{self, display_path};
-use crate::text::{display_line, display_value};
+use crate::support::text::{display_line, display_value};
 use invariants::formats::{self, Names, ReadOptions};
 use invariants::linearizability::{KeyReport, Method, report, report_with_deadline};
 use invariants::{Budget, Checker, Verdict, Violation};

@@ -3,13 +3,13 @@
 use super::arguments::{self, Shard};
 use super::exit::{SUCCESS, VIOLATION};
 use super::{CommandResult, print, print_json, print_message};
-use crate::bugs;
+use crate::plan::bugs;
 use crate::plan::file::{display_path, error_reason};
 use crate::plan::{GENERATOR_VERSION, Plan, generate};
 use crate::report::{self, SweepReport};
+use crate::support::text::display_value;
 use crate::sweep::ledger::{self, Ledger, LedgerHeader};
 use crate::sweep::{Summary, SweepSettings};
-use crate::text::display_value;
 use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::path::Path;

@@ -1,7 +1,7 @@
 //! Standard output and standard error, and the single JSON object of a command with `--json`.
 
 use crate::plan::file::error_reason;
-use crate::text::{display_line, escape_lines};
+use crate::support::text::{display_line, escape_lines};
 use serde::Serialize;
 use serde_json::json;
 use std::io::{self, Write};

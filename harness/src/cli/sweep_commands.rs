@@ -7,7 +7,7 @@ use super::{CommandResult, arguments, catalog, long_sweep, paths, print, print_j
 use crate::plan::file::{display_path, error_reason};
 use crate::report::{self, SweepProgress, SweepReport};
 use crate::sweep::{self, Seeds, Summary, SweepSettings};
-use crate::{bench, run};
+use crate::systems::{bench, run};
 use std::num::NonZeroUsize;
 use std::thread;
 use std::time::Duration;

@@ -3,7 +3,7 @@
 use super::arguments::Cli;
 use super::exit;
 use super::output::print;
-use crate::text::display_value;
+use crate::support::text::display_value;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, FromArgMatches};
 use std::error::Error;

@@ -1,10 +1,11 @@
 //! Validation: whether a plan can be run.
 
+use super::bugs;
 use super::{
     ClientConfig, CompactionConfig, FaultKind, MAX_NODES, PermanentFaultKind, Plan, Probability, SimDuration,
     Target, VERSION,
 };
-use crate::{bugs, names};
+use crate::support::suggest;
 use std::fmt;
 
 /// The longest duration in a plan: thirty days. No sum of such durations overflows.
@@ -98,7 +99,7 @@ impl Plan {
         check_range("nodes", self.nodes, 1, MAX_NODES)?;
         if let Some(bug) = self.bug.as_deref().filter(|bug| bugs::find(bug).is_none()) {
             let all = bugs::all();
-            let suggestion = names::unknown_name("bug", bug, all.iter().map(|bug| bug.name));
+            let suggestion = suggest::unknown_name("bug", bug, all.iter().map(|bug| bug.name));
             return plan_error("bug", format!("is \"{bug}\": {suggestion}"));
         }
         let raft = &self.raft;

@@ -2,7 +2,7 @@
 //! a field and accepts fields that the kind does not have.
 
 use super::{Fault, FaultKind, Probability, SimDuration, Target, Trigger};
-use crate::names;
+use crate::support::suggest;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error};
 
@@ -41,7 +41,7 @@ impl<'de> Deserialize<'de> for FaultName {
         let known = || FaultKind::ALL.into_iter().map(|(name, _)| name);
         match known().find(|name| *name == FaultKind::current_name(&typed)) {
             Some(name) => Ok(FaultName(name)),
-            None => Err(D::Error::custom(names::unknown_name("fault", &typed, known()))),
+            None => Err(D::Error::custom(suggest::unknown_name("fault", &typed, known()))),
         }
     }
 }

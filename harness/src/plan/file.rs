@@ -1,7 +1,7 @@
 //! Reads and writes plans as TOML, which people can read and edit.
 
 use super::{Plan, VERSION, reader};
-use crate::text;
+use crate::support::text;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::fmt;

@@ -11,7 +11,7 @@ use super::{
     ClientConfig, CompactionConfig, DiskConfig, Fault, FaultKind, LivenessBounds, NetworkConfig,
     PermanentFault, PermanentFaultKind, Plan, Probability, RaftConfig, SimDuration, Target, VERSION,
 };
-use crate::rng::label;
+use crate::support::rng::label;
 
 /// The version of the generator. A run is named `seed@generator version`, because another version may give another plan
 /// for the same seed.

@@ -1,5 +1,6 @@
 //! The plan of a run. A run is a function of its plan; plans are generated, run, shrunk, stored and read by people.
 
+pub mod bugs;
 mod quantity;
 mod fault;
 mod fault_fields;

@@ -7,7 +7,7 @@
 use super::generate::{generate, limit_clock_faults, liveness_bounds};
 use super::plan_rng::PlanRng;
 use super::{Fault, FaultKind, LivenessBounds, Plan, Probability, SimDuration, Target, Trigger};
-use crate::rng::label;
+use crate::support::rng::label;
 
 /// The most mutations of one plan.
 const MAX_MUTATIONS: u64 = 10;

@@ -1,7 +1,7 @@
 //! The random generator of plans. It uses integers only, so a seed gives the same plan on every machine.
 
 use super::{Probability, SimDuration};
-use crate::rng::{self, RngStream};
+use crate::support::rng::{self, RngStream};
 use rand::RngCore;
 
 /// A named random stream with the distributions that plans need.

@@ -1,7 +1,7 @@
 //! Durations and probabilities as a plan writes them: `"2.5s"`, `"2.5%"`. Reading and writing are exact, without
 //! floats.
 
-use crate::text::display_value;
+use crate::support::text::display_value;
 use serde::de::{Deserializer, Error, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 use std::fmt;

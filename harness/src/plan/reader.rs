@@ -3,8 +3,8 @@
 //! The crate `toml` parses the text into values with positions; this module deserializes those values itself, so that
 //! errors keep their parts. `toml` would turn them into text in terms of Rust types.
 
-use crate::names;
-use crate::text::display_value;
+use crate::support::suggest;
+use crate::support::text::display_value;
 use serde::de::value::StrDeserializer;
 use serde::de::{
     DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, Error, Expected, IntoDeserializer,
@@ -114,7 +114,7 @@ const OLD_NAMES: [&str; 12] = [
 
 fn unknown_name(what: &str, typed: &str, known: &[&str]) -> String {
     let known: Vec<&str> = known.iter().copied().filter(|name| !OLD_NAMES.contains(name)).collect();
-    let nearest = names::nearest(typed, known.iter().copied());
+    let nearest = suggest::nearest(typed, known.iter().copied());
     let listed = |names: &[&str], between: &str| {
         names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(between)
     };

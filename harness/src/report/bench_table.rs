@@ -1,7 +1,7 @@
 //! The table of `harness bench`.
 
 use super::format_measurement;
-use crate::bench::BenchResults;
+use crate::systems::bench::BenchResults;
 use comfy_table::{CellAlignment, Table, presets};
 
 /// The measured figures, one per row.

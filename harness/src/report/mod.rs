@@ -24,8 +24,8 @@ pub use survey::survey_table;
 pub use table::sweep_summary;
 pub use timeline::{Timeline, timeline};
 
+use crate::support::text::display_line;
 use crate::sweep::SweepSettings;
-use crate::text::display_line;
 use std::path::Path;
 
 /// Width of a page if standard output is no terminal.

@@ -4,12 +4,12 @@ use super::timeline::{
     Timeline, evidence_line, format_number_ranges, index_of, request_of, requests_in, timeline,
 };
 use super::{format_measurement, harness_command, pluralize, wrap};
-use crate::case::{Case, ShrunkFrom};
+use crate::findings::case::{Case, ShrunkFrom};
+use crate::outcome::catalog;
 use crate::outcome::{COMMIT, EvidenceKind, Failure, Options, Outcome, RunRecord, TraceLine, Verdict};
 use crate::plan::file::display_path;
 use crate::plan::{GENERATOR_VERSION, Plan, SimDuration};
-use crate::text::display_line;
-use crate::vocabulary;
+use crate::support::text::display_line;
 use invariants::{Call, Fact, RequestId};
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -268,7 +268,7 @@ fn requests_in_clash(failure: &Failure, record: &RunRecord) -> BTreeSet<RequestI
 /// What the property demands, what was observed, and the clashing facts.
 fn clash_section(failure: &Failure, timeline: Option<&Timeline>) -> String {
     let mut text = String::new();
-    let properties = vocabulary::properties();
+    let properties = catalog::properties();
     if let Some((_, requirement)) = properties.iter().find(|(name, _)| *name == failure.property) {
         text += &format!("  expected: {requirement}\n");
     }

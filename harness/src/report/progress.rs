@@ -2,8 +2,8 @@
 //! Always on standard error, so that standard output holds only the result.
 
 use super::{first_line, with_thousands};
+use crate::support::text::escape;
 use crate::sweep::{Summary, SweepSettings};
-use crate::text::escape;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
@@ -109,7 +109,7 @@ impl ShrinkProgress {
     }
 
     /// Shows the size of the plan so far.
-    pub fn show(&mut self, progress: &crate::shrink::ShrinkStatus<'_>) {
+    pub fn show(&mut self, progress: &crate::findings::shrink::ShrinkStatus<'_>) {
         let plan = progress.best;
         let calls = plan.clients.calls.as_ref().map(|calls| calls.iter().map(Vec::len).sum::<usize>());
         let calls = calls.map_or_else(String::new, |calls| format!(", {calls} calls"));

@@ -1,7 +1,7 @@
 //! The table of `harness shrink --survey`.
 
 use super::{pluralize, with_thousands};
-use crate::survey::SurveyRow;
+use crate::findings::survey::SurveyRow;
 use comfy_table::{CellAlignment, Table, presets};
 
 /// The table and the medians of a survey.

@@ -2,13 +2,13 @@ use super::{
     DEFAULT_WIDTH, PlanSource, SweepReport, bench_table, case_report, case_report_without_bug,
     continue_shrink_command, run_page, sweep_summary, trace_line, with_thousands, wrap,
 };
-use crate::bench::BenchResults;
-use crate::case::{Case, Expectation, ShrunkFrom};
+use crate::findings::case::{Case, Expectation, ShrunkFrom};
 use crate::outcome::{
     COMMIT, Counts, Failure, Options, Outcome, Rejection, RunRecord, TraceLine, Verdict, WITNESS,
 };
 use crate::plan::{Plan, generate};
 use crate::sweep::{FailureRecord, Seeds, Summary, SweepSettings, Tally};
+use crate::systems::bench::BenchResults;
 use invariants::{Action, Call, Digest, Fact, Observed, Operation, RequestId, Response, Violation};
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;

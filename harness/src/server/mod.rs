@@ -1,8 +1,8 @@
 //! The interface to a system under test: a server that the harness boots and steps.
 
-use crate::bugs::BugInfo;
+use crate::plan::bugs::BugInfo;
 use crate::plan::{MembershipOp, Plan, Trigger};
-use crate::rng::{self, RngStream, label};
+use crate::support::rng::{self, RngStream, label};
 use crate::workload::{Reply, Request};
 pub use crate::world::OperatorResponse;
 use crate::world::{Disk, World};

@@ -9,7 +9,7 @@ use super::summary::{FailureRecord, Summary, Tally};
 use crate::outcome::{COMMIT, Counts};
 use crate::plan::FaultKind;
 use crate::plan::file::{self, display_path, error_reason};
-use crate::text::escape;
+use crate::support::text::escape;
 use invariants::{Digest, current_milestone_name, current_property_name};
 use serde::{Deserialize, Serialize};
 use std::fmt;

@@ -12,9 +12,9 @@ pub use crate::outcome::HARNESS_PANIC;
 pub use seeds::Seeds;
 pub use summary::{FailureGroup, FailureRecord, Summary, Tally};
 
+use crate::findings::reproducer::RunFn;
 use crate::outcome::{COMMIT, Options, Verdict};
 use crate::plan::Plan;
-use crate::reproducer::RunFn;
 use seed_runner::SeedRunner;
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;

@@ -2,13 +2,13 @@
 
 use super::SweepSettings;
 use super::summary::{FailureRecord, SeedResult};
-use crate::case::{Case, Expectation};
+use crate::findings::case::{Case, Expectation};
+use crate::findings::reproducer::RunFn;
+use crate::outcome::signature::FailureSignature;
 use crate::outcome::{DETERMINISM, Failure, HARNESS_PANIC, Options, Outcome, RunRecord, Verdict};
 use crate::plan::file::{display_path, error_reason};
 use crate::plan::{GENERATOR_VERSION, Plan, generate};
-use crate::reproducer::RunFn;
-use crate::signature::FailureSignature;
-use crate::text::escape_lines;
+use crate::support::text::escape_lines;
 use invariants::Digest;
 use std::any::Any;
 use std::path::PathBuf;

@@ -1,8 +1,8 @@
 use super::{HARNESS_PANIC, Summary, SweepSettings, sweep};
-use crate::case::{Case, Expectation};
+use crate::findings::case::{Case, Expectation};
+use crate::findings::reproducer::RunFn;
 use crate::outcome::{Counts, DETERMINISM, Failure, Options, Outcome, RunRecord, Verdict};
 use crate::plan::Plan;
-use crate::reproducer::RunFn;
 use invariants::Digest;
 use std::num::NonZeroUsize;
 use std::ops::Range;

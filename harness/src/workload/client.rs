@@ -16,7 +16,7 @@
 use super::draw::{DrawExt, scale_draw};
 use super::{ClientResponse, Reply, Request, RequestBody};
 use crate::plan::{self, Plan, Probability};
-use crate::rng::{self, CounterRng, RngStream, label};
+use crate::support::rng::{self, CounterRng, RngStream, label};
 use invariants::{Action, Call, Content, Fact, Node, Operation, Position, RequestId, Response, Time};
 use rand::SeedableRng;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};

@@ -1,7 +1,7 @@
 //! Random draws with integer arithmetic.
 
 use crate::plan::Probability;
-use crate::rng::RngStream;
+use crate::support::rng::RngStream;
 use rand::RngCore;
 
 /// Maps a uniform draw to a number below `end`.

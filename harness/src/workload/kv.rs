@@ -15,8 +15,8 @@ mod image;
 pub use image::InvalidImage;
 
 use super::{ClientResponse, Request, RequestBody};
-use crate::bugs::{self, HostBug};
 use crate::plan::Plan;
+use crate::plan::bugs::{self, HostBug};
 use bytes::BufMut;
 use invariants::{Action, Content, Digest, Operation, RequestId, Response};
 use raft_core::session::{Applied, Session, Sessions};

@@ -22,7 +22,7 @@
 //! Not modelled: sectors that mix synced bytes with garbage; a file whose creation is lost, except after a
 //! lost name change; and writes that a failed sync has dropped (the next successful sync covers them).
 
-use crate::rng::RngStream;
+use crate::support::rng::RngStream;
 use invariants::Fact;
 use rand::{Rng, RngCore};
 use std::collections::VecDeque;

@@ -27,7 +27,7 @@ use operator::OperatorState;
 
 use crate::outcome::{Actor, Evidence, EvidenceKind, Failure, LIVENESS, Options, READ_ANSWERED, TraceLine};
 use crate::plan::{Plan, Trigger};
-use crate::rng::RngStream;
+use crate::support::rng::RngStream;
 use crate::workload::client::{ClientContext, Timer};
 use crate::workload::{Reply, Request};
 use invariants::{Digest, Fact, Node, Operation, Position, RequestId, Response, Time};

@@ -5,7 +5,7 @@
 //! the message there: what happens to one message does not depend on those before it.
 
 use crate::plan::{NetworkConfig, Probability};
-use crate::rng::{CounterRng, label};
+use crate::support::rng::{CounterRng, label};
 use invariants::Time;
 
 /// All directed links. Servers have the addresses from 0, clients follow. There are no links between clients,

@@ -4,7 +4,7 @@ use super::clock::Clock;
 use super::disk::{Disk, SyncTicket};
 use super::event::Event;
 use crate::plan::Plan;
-use crate::rng::{self, CounterRng, RngStream, label};
+use crate::support::rng::{self, CounterRng, RngStream, label};
 use invariants::{Configuration, Fact, Index, Node, RequestId, Term, Time};
 
 /// Due time of a timer that is not armed.

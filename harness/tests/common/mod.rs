@@ -4,8 +4,8 @@
 
 use harness::outcome::{Options, RunRecord};
 use harness::plan::{self, Fault, FaultKind, Plan, Probability, SimDuration, Target, Trigger};
-use harness::run::run_with;
 use harness::server::{Arrival, Host, LocalTime, OperatorResponse, Server};
+use harness::systems::run::run_with;
 use harness::workload::{ClientResponse, Reply, Request, RequestBody};
 use invariants::{Action, Content, Fact, Operation, Response};
 use std::collections::BTreeMap;

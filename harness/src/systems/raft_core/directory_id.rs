@@ -39,7 +39,7 @@ pub fn open(disk: &mut Disk, drawn: u64, has_log: bool) -> Result<u64, DamagedFi
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rng::stream;
+    use crate::support::rng::stream;
     use rand::RngCore;
 
     #[test]

@@ -8,10 +8,10 @@
 
 use super::entry::{encode, payload_digest};
 use super::wal::{SyncMark, Wal, WalCheckpoint};
-use crate::bugs::HostBug;
 use crate::plan::Trigger;
-use crate::rng::RngStream;
+use crate::plan::bugs::HostBug;
 use crate::server::Host;
+use crate::support::rng::RngStream;
 use bytes::Bytes;
 use invariants::Fact;
 use raft_core::{Envelope, SaveId, SaveRecord};

@@ -12,8 +12,8 @@ use super::entry::{
     payload_digest,
 };
 use super::wal::{self, DamagedFile, Wal};
-use crate::bugs;
 use crate::plan;
+use crate::plan::bugs;
 use crate::server::{Arrival, Host, LocalTime, OperatorCommand, Server};
 use crate::workload::kv::{self, KvConfig};
 use invariants::{Digest, Fact, LogId};

@@ -43,7 +43,7 @@
 //! **Blind spot**: bit rot in the newest synced batch looks like a torn tail, because no later record covers
 //! it. For a head without a later record, this is so only if its number is hit.
 
-use crate::rng::RngStream;
+use crate::support::rng::RngStream;
 use crate::world::{Disk, FileName};
 use bytes::Bytes;
 use invariants::LogId;

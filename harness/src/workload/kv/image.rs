@@ -13,7 +13,7 @@
 //! storage; bytes that are not an image are rejected.
 
 use super::{Data, Kv, KvConfig, MAX_KEYS, put_varint, take_varint};
-use crate::bugs::HostBug;
+use crate::plan::bugs::HostBug;
 use invariants::{Content, Response};
 use raft_core::session::{Session, Sessions};
 use std::fmt;

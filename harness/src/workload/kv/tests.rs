@@ -1,7 +1,7 @@
 //! Compares the application with a reference model that keeps every request forever.
 
 use super::*;
-use crate::bugs::HostBug;
+use crate::plan::bugs::HostBug;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 

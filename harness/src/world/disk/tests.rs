@@ -1,7 +1,7 @@
 //! The disk against a simple model that keeps a copy of each durable file and the list of writes since.
 
 use super::*;
-use crate::rng::stream;
+use crate::support::rng::stream;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -3,7 +3,7 @@
 use super::*;
 use crate::outcome::Options;
 use crate::plan;
-use crate::rng::stream;
+use crate::support::rng::stream;
 use crate::systems::raft_core::wal::RecoveredLog;
 use crate::world::{SyncInFlight, World};
 use invariants::LogId;

@@ -1,7 +1,7 @@
 //! The log against the list of all states that were ever written.
 
 use super::*;
-use crate::rng::stream;
+use crate::support::rng::stream;
 use crate::world::SyncTicket;
 use proptest::prelude::*;
 use rand::RngCore;

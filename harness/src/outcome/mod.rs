@@ -1,5 +1,8 @@
 //! The result of a run: verdict, counts, failure and evidence.
 
+pub mod signature;
+pub mod catalog;
+
 use invariants::{Call, Digest, Fact, Index, Node, Observed, RequestId, Time, Violation};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

@@ -1,6 +1,6 @@
 //! Random streams. Each component draws from a stream of its own, so removing one component leaves the draws of all
 //! others unchanged.
-#![doc = include_str!("../docs/determinism.md")]
+#![doc = include_str!("../../docs/determinism.md")]
 
 use rand::SeedableRng;
 use rand_xoshiro::Xoshiro256PlusPlus;

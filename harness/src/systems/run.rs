@@ -1,11 +1,11 @@
 //! Runs a plan: the fault phase, then the healed phase.
 
-use crate::cluster::Cluster;
+use crate::engine::cluster::Cluster;
+use crate::engine::pump::{Mode, pump};
 use crate::outcome::{
     Counts, DETERMINISM, Failure, LINEARIZABILITY, Options, Outcome, RunRecord, Verdict, WITNESS,
 };
 use crate::plan::Plan;
-use crate::pump::{Mode, pump};
 use crate::server::Server;
 use crate::systems::raft_core::RaftServer;
 use crate::world::Observer;

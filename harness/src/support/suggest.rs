@@ -1,6 +1,6 @@
 //! Suggests similar names for names that users mistype.
 
-use crate::text::display_value;
+use crate::support::text::display_value;
 
 /// The similarity from which a name is suggested.
 const MIN_SIMILARITY: f64 = 0.8;

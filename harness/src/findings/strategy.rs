@@ -2,8 +2,8 @@
 //!
 //! ```
 //! use harness::outcome::{Options, Verdict};
-//! use harness::run::run_with;
-//! use harness::strategy::{Profile, plans};
+//! use harness::systems::run::run_with;
+//! use harness::findings::strategy::{Profile, plans};
 //! // Your own server, from your own crate.
 //! use harness::systems::raft_core::RaftServer as MyServer;
 //! use proptest::prelude::*;
@@ -22,8 +22,8 @@
 //! # my_raft_passes();
 //! ```
 
+use crate::findings::shrink::Shrinker;
 use crate::plan::{MAX_NODES, Plan, SimDuration, generate};
-use crate::shrink::Shrinker;
 use proptest::prelude::Rng;
 use proptest::strategy::{NewTree, Strategy, ValueTree};
 use proptest::test_runner::TestRunner;

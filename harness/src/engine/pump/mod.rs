@@ -11,7 +11,7 @@
 mod panics;
 pub mod tasks;
 
-use crate::cluster::{Cluster, Control};
+use crate::engine::cluster::{Cluster, Control};
 use crate::server::Server;
 use invariants::Node;
 use madsim::plugin::{Simulator, simulator};

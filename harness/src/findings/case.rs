@@ -1,9 +1,10 @@
 //! Stored cases: a plan with a description and the result that it must have.
 
+use crate::outcome::catalog;
 use crate::outcome::{COMMIT, HARNESS_PANIC, Outcome, Verdict};
 use crate::plan::Plan;
 use crate::plan::file::{self, FileError};
-use crate::{names, vocabulary};
+use crate::support::suggest;
 use invariants::{current_milestone_name, current_property_name};
 use serde::de::{Deserializer, Error, IgnoredAny};
 use serde::{Deserialize, Serialize};
@@ -63,7 +64,7 @@ pub enum Expectation {
 
 /// Reads the name of a known property.
 fn property<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    let properties = vocabulary::properties().into_iter().map(|(name, _)| name);
+    let properties = catalog::properties().into_iter().map(|(name, _)| name);
     let known = properties.chain([HARNESS_PANIC]);
     parse_known_name("property", String::deserialize(deserializer)?, current_property_name, known)
 }
@@ -79,7 +80,7 @@ struct MilestoneName(String);
 
 impl<'de> Deserialize<'de> for MilestoneName {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<MilestoneName, D::Error> {
-        let milestones = vocabulary::milestones().into_iter().map(|(name, _)| name);
+        let milestones = catalog::milestones().into_iter().map(|(name, _)| name);
         parse_known_name("milestone", String::deserialize(deserializer)?, current_milestone_name, milestones)
             .map(MilestoneName)
     }
@@ -95,7 +96,7 @@ fn parse_known_name<E: Error>(
     let names: Vec<&str> = names.collect();
     match [typed.as_str(), current_name(&typed)].into_iter().find(|name| names.contains(name)) {
         Some(name) => Ok(name.to_owned()),
-        None => Err(E::custom(names::unknown_name(what, &typed, names))),
+        None => Err(E::custom(suggest::unknown_name(what, &typed, names))),
     }
 }
 
@@ -288,8 +289,8 @@ struct PlanHeader {
 #[cfg(test)]
 mod tests {
     use super::{Case, Expectation, ShrunkFrom, read_plan};
+    use crate::outcome::catalog;
     use crate::plan::{file, generate};
-    use crate::vocabulary;
     use proptest::prelude::*;
 
     fn case(expect: Expectation) -> Case {
@@ -342,8 +343,8 @@ mod tests {
     }
 
     /// All words of plans and cases that were replaced, in one case, and the same case in the current words.
-    const OLD_WORDS: &str = include_str!("../tests/old_words.toml");
-    const CURRENT_WORDS: &str = include_str!("../tests/current_words.toml");
+    const OLD_WORDS: &str = include_str!("../../tests/old_words.toml");
+    const CURRENT_WORDS: &str = include_str!("../../tests/current_words.toml");
 
     #[test]
     fn a_case_in_old_words_equals_the_same_case_in_current_words() {
@@ -385,11 +386,11 @@ mod tests {
             is_open in any::<bool>(),
             at: prop::sample::Index,
         ) {
-            let properties = vocabulary::properties();
+            let properties = catalog::properties();
             let property = properties[at.index(properties.len())].0.to_owned();
             let expect = if is_open { Expectation::OpenDefect(property) } else { Expectation::Passed };
             let commit = is_open.then(|| description.clone());
-            let all = vocabulary::milestones();
+            let all = catalog::milestones();
             let milestones = all[at.index(all.len())..].iter().map(|(name, _)| (*name).to_owned()).collect();
             let case = Case { description, expect, commit, milestones, shrunk: None, plan: generate(seed) };
             prop_assert_eq!(Case::from_text(&case.to_text()), Ok(case));

@@ -1,14 +1,14 @@
 //! Benchmarks, measured in one process so that they can be compared.
 
-use crate::cluster::Cluster;
+use crate::engine::cluster::Cluster;
+use crate::engine::pump::{Mode, StepwiseRun, pump};
 use crate::outcome::Options;
 use crate::plan::{self, Fault, FaultKind, Plan, Probability, SimDuration, Target};
-use crate::pump::{Mode, StepwiseRun, pump};
-use crate::rng;
-use crate::run::run;
 use crate::server::{Arrival, Host, LocalTime, Server};
+use crate::support::rng;
 use crate::systems::raft_core::RaftServer;
 use crate::systems::raft_core::wal::Wal;
+use crate::systems::run::run;
 use rand::Rng;
 use serde::Serialize;
 use std::time::Instant;

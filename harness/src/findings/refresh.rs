@@ -3,11 +3,11 @@
 //! A change of the code shifts the timing of events, and a plan that failed narrowly may stop failing. Its faults and
 //! settings still fit, so many other seeds are tried before the case counts as stale.
 
-use crate::case::{Case, Expectation};
+use crate::findings::case::{Case, Expectation};
+use crate::findings::reproducer::RunFn;
+use crate::findings::shrink::first_that_fails;
 use crate::outcome::{COMMIT, Options, Outcome, Verdict};
 use crate::plan::Plan;
-use crate::reproducer::RunFn;
-use crate::shrink::first_that_fails;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
@@ -58,7 +58,7 @@ pub fn rebuild_case(case: &Case, plan: Plan, outcome: &Outcome) -> Case {
 #[cfg(test)]
 mod tests {
     use super::{meets_expectation, verdict_without_bug};
-    use crate::case::{Case, Expectation};
+    use crate::findings::case::{Case, Expectation};
     use crate::outcome::{Counts, Failure, Options, Outcome, RunRecord, Verdict};
     use crate::plan::{Plan, generate};
     use invariants::Digest;

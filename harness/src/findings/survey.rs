@@ -2,13 +2,13 @@
 //!
 #![doc = include_str!("survey.md")]
 
-use crate::bugs;
+use crate::findings::reproducer::Reproducer;
+use crate::findings::shrink::{ShrinkResult, ShrinkSettings, ShrinkStatus, shrink};
+use crate::outcome::signature::FailureSignature;
 use crate::outcome::{Options, RunRecord, Verdict};
+use crate::plan::bugs;
 use crate::plan::{Plan, generate};
-use crate::reproducer::Reproducer;
-use crate::run::run;
-use crate::shrink::{ShrinkResult, ShrinkSettings, ShrinkStatus, shrink};
-use crate::signature::FailureSignature;
+use crate::systems::run::run;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 

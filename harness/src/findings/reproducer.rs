@@ -1,8 +1,8 @@
 //! Decides whether a plan reproduces a failure. Shrinking is built on it.
 
+use crate::outcome::signature::FailureSignature;
 use crate::outcome::{Failure, LIVENESS, Options, Outcome, RunRecord, Verdict};
 use crate::plan::Plan;
-use crate::signature::FailureSignature;
 
 /// Runs a plan on some system.
 pub type RunFn<'a> = dyn Fn(&Plan, &Options) -> RunRecord + Sync + 'a;

@@ -1,0 +1,11 @@
+//! What a failing plan becomes: confirmed, shrunk, signed, and kept as a case.
+//!
+//! *In*: plans and a way to run them. *Out*: smaller plans, cases and their evidence. Used by sweeps, reports and the command
+//! line; knows no system.
+
+pub mod shrink;
+pub mod reproducer;
+pub mod strategy;
+pub mod case;
+pub mod refresh;
+pub mod survey;

@@ -1,0 +1,7 @@
+//! What every room may use: random streams, text for terminals, suggestions for misspelled names.
+//!
+//! Nothing here knows plans, worlds or servers.
+
+pub mod rng;
+pub mod text;
+pub mod suggest;
