@@ -1,7 +1,6 @@
 //! Failure signatures: two failures with the same signature are treated as the same failure.
 
 use crate::outcome::Failure;
-use invariants::Fact;
 use std::fmt;
 
 /// The violated property and the kind of clash. Failures are grouped by it.
@@ -19,8 +18,8 @@ impl FailureSignature {
     pub fn of(failure: &Failure) -> FailureSignature {
         let clash = match &failure.facts {
             Some(facts) => match &facts.first {
-                Some(first) => format!("{} and {}", fact_name(&first.fact), fact_name(&facts.second.fact)),
-                None => fact_name(&facts.second.fact).to_owned(),
+                Some(first) => format!("{} and {}", first.fact.name(), facts.second.fact.name()),
+                None => facts.second.fact.name().to_owned(),
             },
             None => strip_numbers(failure.sentence.lines().next().unwrap_or_default()),
         };
@@ -50,42 +49,6 @@ fn strip_numbers(sentence: &str) -> String {
         }
     }
     stripped
-}
-
-/// The kind of a fact, in words.
-fn fact_name(fact: &Fact) -> &'static str {
-    match fact {
-        Fact::Started { .. } => "started",
-        Fact::TermChanged { .. } => "term changed",
-        Fact::Appended { .. } => "appended",
-        Fact::Truncated { .. } => "truncated",
-        Fact::Leads { .. } => "leads",
-        Fact::SteppedDown { .. } => "stepped down",
-        Fact::Committed { .. } => "committed",
-        Fact::Applied { .. } => "applied",
-        Fact::Configured { .. } => "configured",
-        Fact::SnapshotTaken { .. } => "snapshot taken",
-        Fact::SnapshotInstalled { .. } => "snapshot installed",
-        Fact::Restored { .. } => "restored",
-        Fact::Voted { .. } => "voted",
-        Fact::Campaigned { .. } => "campaigned",
-        Fact::Acknowledged { .. } => "acknowledged",
-        Fact::ReadServed { .. } => "read served",
-        Fact::Saved { .. } => "saved",
-        Fact::SavedEntry { .. } => "saved entry",
-        Fact::SavedSnapshot { .. } => "saved snapshot",
-        Fact::SavedRecovered => "saved recovered",
-        Fact::Crashed => "crashed",
-        Fact::PowerLost => "power lost",
-        Fact::Restarted => "restarted",
-        Fact::Wiped => "wiped",
-        Fact::Quiet => "quiet",
-        Fact::Founded { .. } => "founded",
-        Fact::ChangeRequested { .. } => "change requested",
-        Fact::ChangeAnswered { .. } => "change answered",
-        Fact::WriteAcknowledged { .. } => "write acknowledged",
-        Fact::ReadAsked { .. } => "read asked",
-    }
 }
 
 #[cfg(test)]
