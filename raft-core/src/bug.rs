@@ -50,9 +50,9 @@ macro_rules! bugs {
 
             /// The description of this bug.
             #[must_use]
-            pub const fn info(self) -> &'static $crate::bug::BugInfo {
+            pub const fn info(self) -> &'static $crate::BugInfo {
                 match self {
-                    $($Bug::$Variant => &$crate::bug::BugInfo {
+                    $($Bug::$Variant => &$crate::BugInfo {
                         name: $name,
                         id: $id,
                         at: $at,

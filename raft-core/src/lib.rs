@@ -65,39 +65,47 @@
 //! the application has processed them. It keeps the newest snapshot in memory, whole, and assembles the
 //! chunks of the next one in memory too.
 
-pub mod ids;
-pub mod bug;
-pub mod quorum;
-pub mod membership;
-pub mod config;
-pub mod log;
-pub mod snapshot;
-pub mod response;
-pub mod message;
-pub mod progress;
+mod ids;
+mod bug;
+mod quorum;
+mod membership;
+mod config;
+mod log;
+mod snapshot;
+mod response;
+mod message;
+mod progress;
 pub mod io;
-pub mod recovery;
-pub mod saves;
-pub mod raft;
-mod transfer;
-mod change;
+mod recovery;
+mod saves;
+mod role;
+mod raft;
+mod step;
+mod durable;
 mod election;
 mod replication;
 mod read;
 mod install;
+mod change;
+mod transfer;
 mod forward;
+mod invariants;
 pub mod status;
 pub mod session;
 
-pub use bug::Bug;
+pub use bug::{Bug, BugInfo};
 pub use config::{Config, ConfigError};
 pub use ids::{DirectoryId, Index, LogId, NodeId, ReplicaKey, RequestId, SaveId, Term, Timestamp};
 pub use io::{Effect, Input, ReadConfirmation, Recovered, SaveRecord};
-pub use log::{Entries, Entry, Log, Payload};
-pub use membership::{ConfChange, ConfChangeError, ConfChangeOp, Configuration, Malformed};
-pub use message::{Envelope, Message};
-pub use raft::{Raft, Role};
+pub use log::{ENTRY_COST, Entries, Entry, Log, Payload};
+pub use membership::{ConfChange, ConfChangeError, ConfChangeOp, Configuration, MAX_MEMBERS, Malformed};
+pub use message::{Envelope, ForwardOutcome, ForwardRequest, Message, MessageContext};
+pub use raft::Raft;
 pub use recovery::{RecoveredError, StartError};
 pub use response::{Rejection, Response};
+pub use role::{Leader, Role};
 pub use snapshot::{Checkpoint, Snapshot, SnapshotChunk};
 pub use status::Status;
+
+#[cfg(test)]
+mod reference_models;

@@ -69,7 +69,7 @@ pub enum ConfChangeError {
     /// A replica of this node with another directory ID is a member. It must be removed first, by a change of
     /// its own: the two share a node number, so majorities with the one and with the other would seem to
     /// overlap, but need not.
-    OtherIncarnation,
+    OtherDirectoryId,
 }
 
 /// Why a configuration cannot be the result of changes.
@@ -149,8 +149,8 @@ impl Configuration {
 
     /// Whether this replica is a voter, in either half.
     #[must_use]
-    pub fn is_voter_replica(&self, peer: ReplicaKey) -> bool {
-        self.is_voter(peer.id) && self.replica(peer.id) == peer
+    pub fn is_voter_replica(&self, replica: ReplicaKey) -> bool {
+        self.is_voter(replica.id) && self.replica(replica.id) == replica
     }
 
     /// Whether a node is a member: it gets the log.
@@ -239,7 +239,7 @@ impl Configuration {
         for &op in ops {
             let ConfChangeOp::SetDirectoryId(node, directory_id) = op else { continue };
             if members.contains(&node) && self.replica(node).directory_id != directory_id {
-                return Err(ConfChangeError::OtherIncarnation);
+                return Err(ConfChangeError::OtherDirectoryId);
             }
             match directory_ids.binary_search_by_key(&node, |known| known.0) {
                 Ok(position) => directory_ids[position].1 = directory_id,
@@ -394,13 +394,13 @@ impl fmt::Display for Malformed {
 impl fmt::Display for ConfChangeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            ConfChangeError::NoVoters => "nobody would vote",
+            ConfChangeError::NoVoters => "no voter would remain",
             ConfChangeError::MoreThanOneVoter => "more than one voter would change without a joint phase",
-            ConfChangeError::AlreadyJoint => "a joint phase is under way",
-            ConfChangeError::NotJoint => "there is no joint phase to leave",
+            ConfChangeError::AlreadyJoint => "the configuration is joint already",
+            ConfChangeError::NotJoint => "the configuration is not joint",
             ConfChangeError::TooManyMembers => "the configuration would have more than 64 members",
-            ConfChangeError::OtherIncarnation => {
-                "another life of the node belongs to the group, and must be removed first"
+            ConfChangeError::OtherDirectoryId => {
+                "the node is a member with another directory ID, and must be removed first"
             }
         })
     }

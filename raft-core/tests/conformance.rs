@@ -3,7 +3,7 @@
 //!
 //! The data lies beside the workspace, in `shared/conformance`. Where it is absent these tests say so and pass.
 
-use raft_core::message::MessageContext;
+use raft_core::MessageContext;
 use raft_core::{
     ConfChangeError, ConfChangeOp, Config, Configuration, DirectoryId, Effect, Entry, Envelope, Index, Input,
     Log, LogId, Message, NodeId, Payload, Raft, Recovered, ReplicaKey, RequestId, Response, Role, Term,

@@ -3,7 +3,7 @@
 
 mod table;
 
-use raft_core::log::ENTRY_COST;
+use raft_core::ENTRY_COST;
 use raft_core::{ConfChangeOp, Config, NodeId};
 use table::Table;
 

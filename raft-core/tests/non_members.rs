@@ -3,11 +3,11 @@
 
 mod table;
 
-use raft_core::message::{ForwardOutcome, ForwardRequest, MessageContext};
 use raft_core::{
     ConfChange, ConfChangeOp, DirectoryId, Effect, Entries, Envelope, Index, Input, LogId, Message, NodeId,
     Raft, ReplicaKey, RequestId, Response, Role, SnapshotChunk, Term, Timestamp,
 };
+use raft_core::{ForwardOutcome, ForwardRequest, MessageContext};
 use table::Table;
 
 fn replica(id: u64) -> ReplicaKey {

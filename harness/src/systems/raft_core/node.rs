@@ -17,7 +17,7 @@ use crate::plan::bugs;
 use crate::server::{Arrival, Host, LocalTime, OperatorCommand, Server};
 use crate::workload::kv::{self, KvConfig};
 use invariants::{Digest, Fact, LogId};
-use raft_core::message::ForwardRequest;
+use raft_core::ForwardRequest;
 use raft_core::{
     Bug, Checkpoint, ConfChange, ConfChangeOp, Config, DirectoryId, Effect, Entry, Envelope, Index, Input,
     Message, NodeId, Payload, Raft, Recovered, SaveId, SaveRecord, Snapshot, Timestamp,
