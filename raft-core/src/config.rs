@@ -125,8 +125,8 @@ impl Config {
         }
     }
 
-    /// How long a voter that has heard from a leader votes for no other, on the leader's clock. Both clocks
-    /// may drift up to the bound: the voter measures at least (1 - r) / (1 + r) of what the leader measures.
+    /// How long a voter that has heard from a leader votes for no other, in nanoseconds on the leader's clock
+    /// (thesis 6.4.1); `None` without [`Config::lease_drift`]. Both clocks may drift up to the bound: the voter measures at least (1 - r) / (1 + r) of what the leader measures.
     #[must_use]
     pub fn lease_duration(&self) -> Option<u64> {
         let drift = u64::from(self.lease_drift?);

@@ -28,32 +28,36 @@ pub struct Configuration {
     pub directory_ids: Vec<(NodeId, DirectoryId)>,
 }
 
-/// One operation of a change.
+/// One operation of a [`ConfChange`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ConfChangeOp {
-    /// Names the replica that this change means by this node. Directory ID 0: one that drew none.
+    /// Which replica the change means by this node (KIP-853). Directory ID 0: one that drew none. Rejected
+    /// with [`ConfChangeError::OtherDirectoryId`] if another replica of the node is a member.
     SetDirectoryId(NodeId, DirectoryId),
-    /// Makes this node a voter, whatever it was.
+    /// Makes this node a voter; no effect if it is one.
     AddVoter(NodeId),
-    /// Makes this node a learner, whatever it was.
+    /// Makes this node a learner (thesis 4.2.1): a voter is demoted, at the end of the joint phase if there
+    /// is one.
     AddLearner(NodeId),
-    /// Removes this node.
+    /// Removes this node; no effect if it is not a member.
     Remove(NodeId),
 }
 
-/// A membership change.
+/// A membership change. Begun by [`Input::ConfChange`](crate::Input::ConfChange); one may be in progress.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum ConfChange {
-    /// These operations, in this order: in one step if they change at most one voter, otherwise through a
-    /// joint phase that ends by itself.
+    /// These operations, in this order: in one step if they change at most one voter (thesis 4.1), otherwise
+    /// through a joint phase (6) that the leader ends once it is committed. Fails with
+    /// [`ConfChangeError::AlreadyJoint`] while joint.
     Auto(Vec<ConfChangeOp>),
-    /// These operations through a joint phase that lasts until [`ConfChange::LeaveJoint`].
+    /// These operations, through a joint phase (6) that lasts until [`ConfChange::LeaveJoint`], however many
+    /// voters change. Fails with [`ConfChangeError::AlreadyJoint`] while joint.
     ExplicitJoint(Vec<ConfChangeOp>),
-    /// Ends a joint phase.
+    /// Ends a joint phase. Fails with [`ConfChangeError::NotJoint`] if there is none.
     LeaveJoint,
 }
 
-/// Why a change does not fit the configuration.
+/// Why a change does not fit the configuration in force. Nothing was appended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ConfChangeError {
     /// There would be no voters.

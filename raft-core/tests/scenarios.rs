@@ -487,7 +487,7 @@ fn snapshot_replaces_entries_of_deposed_leader_and_clients_get_unknown() {
     assert_eq!(t.server(3).state.commands, ["a=1", "b=2"]);
     assert_eq!((t.raft(3).log().compacted(), t.raft(3).last()), (at(4, 2), at(4, 2)));
     assert_eq!(t.unanswered(), [] as [&str; 0]);
-    assert_transcript_has(&t, "n3  responds to x=1: unknown");
+    assert_transcript_has(&t, "n3  responds to x=1: outcome unknown");
 }
 
 /// SNP-33.
@@ -505,7 +505,7 @@ fn forward_covered_by_installed_snapshot_is_unknown() {
     settle(&mut t, 1);
     assert_same_state(&t, 1, 3);
     assert_eq!(t.unanswered(), [] as [&str; 0]);
-    assert_transcript_has(&t, "n3  responds to f=1: unknown");
+    assert_transcript_has(&t, "n3  responds to f=1: outcome unknown");
 }
 
 /// SNP-13: a leader ignores a snapshot. Any other server accepts one from the leader of its term, and a candidate steps
@@ -1038,7 +1038,7 @@ fn server_with_failed_disk_only_rejects_requests() {
     t.read(1, "r1");
     t.propose(1, "a=1");
     t.fail_disk(1);
-    assert_transcript_has(&t, "n1  responds to a=1: unknown");
+    assert_transcript_has(&t, "n1  responds to a=1: outcome unknown");
     assert_transcript_has(&t, "n1  responds to r1: not the leader");
     t.propose(1, "b=2");
     t.read(1, "r2");
