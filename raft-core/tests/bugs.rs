@@ -26,7 +26,8 @@ fn each_bug_names_the_files_of_its_line() {
         .collect();
     for &bug in Bug::ALL {
         let switch = format!("Bug::{bug:?})");
-        let has_switch = files.iter().filter(|(_, text)| text.contains(&switch)).map(|(name, _)| name.as_str());
+        let has_switch =
+            files.iter().filter(|(_, text)| text.contains(&switch)).map(|(name, _)| name.as_str());
         let named = bug.info().at.split(", ").filter(|part| part.ends_with(".rs"));
         assert_eq!(named.collect::<BTreeSet<_>>(), has_switch.collect(), "{bug:?}");
     }
