@@ -2,11 +2,9 @@
 
 mod table;
 
-use raft_core::ENTRY_COST;
-use raft_core::MessageContext;
 use raft_core::{
-    ConfChange, Config, DirectoryId, Effect, Entries, Envelope, Index, Input, LogId, Message, NodeId, Raft,
-    Recovered, ReplicaKey, Role, StartError, Term, Timestamp,
+    ConfChange, Config, DirectoryId, ENTRY_COST, Effect, Entries, Envelope, Index, Input, LogId, Message,
+    MessageContext, NodeId, Raft, Recovered, ReplicaKey, Role, StartError, Term, Timestamp,
 };
 use table::{MS, Table};
 

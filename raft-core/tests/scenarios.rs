@@ -3,11 +3,10 @@
 
 mod table;
 
-use raft_core::ENTRY_COST;
-use raft_core::MessageContext;
 use raft_core::{
-    ConfChange, ConfChangeOp, Config, Configuration, DirectoryId, Effect, Entry, Index, Input, Log, LogId,
-    Message, NodeId, Payload, Raft, Recovered, RequestId, Role, SaveId, StartError, Term, Timestamp,
+    ConfChange, ConfChangeOp, Config, Configuration, DirectoryId, ENTRY_COST, Effect, Entry, Index, Input,
+    Log, LogId, Message, MessageContext, NodeId, Payload, Raft, Recovered, RequestId, Role, SaveId,
+    StartError, Term, Timestamp,
 };
 use rand_xoshiro::SplitMix64;
 use rand_xoshiro::rand_core::{RngCore, SeedableRng};

@@ -4,11 +4,10 @@
 
 mod table;
 
-use raft_core::MessageContext;
 use raft_core::status::{ProgressStatus, RoleStatus};
 use raft_core::{
-    ConfChange, ConfChangeOp, Effect, Index, LogId, Message, NodeId, Rejection, RequestId, Response,
-    SnapshotChunk, Term,
+    ConfChange, ConfChangeOp, Effect, Index, LogId, Message, MessageContext, NodeId, Rejection, RequestId,
+    Response, SnapshotChunk, Term,
 };
 use std::collections::VecDeque;
 use table::Table;
