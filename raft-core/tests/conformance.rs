@@ -32,7 +32,13 @@ const WITH_DATA: Tests = tests![
 const WITHOUT_DATA: Tests = tests![every_listed_scenario_has_a_test];
 
 fn main() {
-    let trials = |tests: Tests| tests.iter().map(|&(name, test)| Trial::test(name, move || Ok(test())));
+    let trial = |&(name, test): &(&'static str, fn())| {
+        Trial::test(name, move || {
+            test();
+            Ok(())
+        })
+    };
+    let trials = |tests: Tests| tests.iter().map(trial);
     let with_data = trials(WITH_DATA)
         .map(|trial| trial.with_kind("shared/conformance").with_ignored_flag(!data_folder().is_dir()));
     libtest_mimic::run(&Arguments::from_args(), with_data.chain(trials(WITHOUT_DATA)).collect()).exit();
