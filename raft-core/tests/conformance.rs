@@ -5,11 +5,10 @@
 //! ignored.
 
 use libtest_mimic::{Arguments, Trial};
-use raft_core::message::MessageContext;
 use raft_core::{
     ConfChangeError, ConfChangeOp, Config, Configuration, DirectoryId, Effect, Entry, Envelope, Index, Input,
-    Log, LogId, Message, NodeId, Payload, Raft, Recovered, ReplicaKey, RequestId, Response, Role, Term,
-    Timestamp,
+    Log, LogId, Message, MessageContext, NodeId, Payload, Raft, Recovered, ReplicaKey, RequestId, Response,
+    Role, Term, Timestamp,
 };
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
