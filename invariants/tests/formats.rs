@@ -142,7 +142,8 @@ proptest! {
     fn a_fact_is_named_and_has_fields_as_in_its_json(fact in fact()) {
         let json = serde_json::to_value(&fact).unwrap();
         let json = json.as_object().unwrap();
-        prop_assert_eq!(json["fact"].as_str(), Some(fact.name().replace(' ', "_").as_str()));
+        let name = fact.name().replace(' ', "_");
+        prop_assert_eq!(json["fact"].as_str(), Some(name.as_str()));
         // Fields that are absent may be left out.
         prop_assert!(json.keys().all(|key| key == "fact" || fact.fields().contains(&key.as_str())));
     }

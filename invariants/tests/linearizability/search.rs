@@ -113,7 +113,7 @@ fn the_memory_budget_is_respected() {
     let steps = u64::MAX;
     assert!(matches!(check(&hard(), Budget { steps, ..Budget::default() }), Ok(Verdict::Violation(_))));
     for bytes in [0, 1_000, 4_000] {
-        let why = UnknownReason::Bytes(bytes);
+        let reason = UnknownReason::Bytes(bytes);
         assert_eq!(
             check(&hard(), Budget { steps, bytes }),
             Ok(Verdict::Unknown { key: 3, reason }),
