@@ -22,7 +22,7 @@ impl Digest {
         Digest((product as u64) ^ ((product >> 64) as u64) ^ word.rotate_left(32))
     }
 
-    /// The digest of this log followed by one entry. [`Fact::Started`] folds a whole log with it.
+    /// The digest of this log followed by one entry. [`Fact::Started`](super::Fact::Started) folds a whole log with it.
     #[must_use]
     pub const fn then_entry(self, term: Term, entry: Digest) -> Digest {
         self.then(term).then(entry.0)
