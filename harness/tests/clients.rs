@@ -4,7 +4,7 @@ mod common;
 
 use common::{Hello, SimpleServer, plan_with_faults, plan_without_faults, run_traced};
 use harness::outcome::{
-    Evidence, EvidenceKind, LINEARIZABILITY, Options, RunRecord, Verdict, WITNESS, WRONG_ANSWER,
+    Evidence, EvidenceKind, LINEARIZABILITY, Options, RunRecord, TraceEvent, Verdict, WITNESS, WRONG_ANSWER,
 };
 use harness::plan::{Plan, Probability, SimDuration};
 use harness::server::{Arrival, Host, LocalTime, Server};
@@ -199,8 +199,9 @@ fn sessions_that_can_expire_are_registered_first() {
         plan.clients.session = SimDuration::millis(1_000);
         let record = run_traced::<SimpleServer>(&plan);
         let registered = |line: &harness::outcome::TraceLine| {
-            let (_, session) = line.text.split_once(" session ")?;
-            Some((line.at, session.parse::<u64>().unwrap()))
+            let TraceEvent::Reply { response, .. } = &line.event else { return None };
+            let session = response.strip_prefix("session ")?;
+            Some((line.at, session.parse::<u64>().ok()?))
         };
         let registered: Vec<(u64, u64)> = record.trace.iter().filter_map(registered).collect();
         let mut sessions: BTreeMap<u64, u64> = BTreeMap::new();
@@ -275,8 +276,8 @@ fn a_repeated_session_is_reported_and_never_used() {
 fn random_targets_change_nothing_else() {
     let plan = plan_with_faults(1);
     let requests_to_others = |record: &RunRecord| {
-        let is_request = |text: &str| text.starts_with('c') && !text.contains("-> n1 ");
-        record.trace.iter().filter(|line| is_request(&line.text)).count()
+        let is_request = |event: &TraceEvent| matches!(event, TraceEvent::Request { to, .. } if *to != 1);
+        record.trace.iter().filter(|line| is_request(&line.event)).count()
     };
     let base = run_traced::<SimpleServer>(&plan);
     let mut rare = plan.clone();

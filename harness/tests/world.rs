@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Hello, fault, plan_without_faults, run_traced, said_lines};
-use harness::outcome::{NO_PANIC, Options, RunRecord, Verdict};
+use harness::outcome::{NO_PANIC, Options, RunRecord, TraceEvent, Verdict};
 use harness::plan::{FaultKind, Plan, Probability, SimDuration, Target, generate};
 use harness::server::{Arrival, Host, LocalTime, Server};
 use harness::systems::run::{run, run_with};
@@ -312,7 +312,7 @@ fn a_wiped_server_counts_again_once_it_may_have_been_added_again() {
     ];
     let record = run_traced::<PassiveServer<true>>(&plan);
     let rejoined: Vec<(u64, u64)> = (record.trace.iter())
-        .filter(|line| line.text == "may belong to the group again")
+        .filter(|line| line.event == TraceEvent::Readmitted)
         .map(|line| (line.at / 1_000_000, line.node))
         .collect();
     assert_eq!(rejoined, [(30, 2)], "only the wiped server, and once");

@@ -2,6 +2,9 @@
 
 pub mod signature;
 pub mod catalog;
+mod trace;
+
+pub use trace::{FaultEnd, MessageFate, TraceEvent, TraceLine};
 
 use invariants::{Call, Digest, Fact, Index, Node, Observed, RequestId, Time, Violation};
 use serde::{Deserialize, Serialize};
@@ -270,19 +273,4 @@ impl From<Outcome> for RunRecord {
             digests: Vec::new(),
         }
     }
-}
-
-/// One line of the trace.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct TraceLine {
-    /// True time in nanoseconds.
-    pub at: u64,
-    /// The number of the event.
-    pub step: u64,
-    /// The number of the event that caused it: for a message, the event in which it was sent.
-    pub cause: u64,
-    /// The server concerned; 0: the world or a client.
-    pub node: u64,
-    /// What happened.
-    pub text: String,
 }

@@ -272,8 +272,7 @@ fn clash_section(failure: &Failure, timeline: Option<&Timeline>) -> String {
     if let Some((_, requirement)) = properties.iter().find(|(name, _)| *name == failure.property) {
         text += &format!("  expected: {requirement}\n");
     }
-    let observed = timeline.map_or(&failure.sentence, |timeline| &timeline.observed);
-    let observed: Vec<String> = observed.trim_end().split('\n').map(display_line).collect();
+    let observed: Vec<String> = failure.sentence.trim_end().split('\n').map(display_line).collect();
     text += &format!("  observed: {}\n", observed.join("\n    "));
     if let Some(timeline) = timeline.filter(|timeline| !timeline.clash.is_empty()) {
         text.push('\n');
@@ -374,7 +373,7 @@ pub fn case_report_without_bug(bug: &str, verdict: &Verdict) -> String {
 #[must_use]
 pub fn trace_line(line: &TraceLine) -> String {
     let node = if line.node == 0 { "-".to_owned() } else { format!("n{}", line.node) };
-    format!("{:>14}  {:>8}  {node:<4}  {}", format_seconds(line.at), line.step, line.text)
+    format!("{:>14}  {:>8}  {node:<4}  {}", format_seconds(line.at), line.step, line.event)
 }
 
 /// A fact with the names of its fields.

@@ -4,7 +4,7 @@ use super::{
 };
 use crate::findings::case::{Case, Expectation, ShrunkFrom};
 use crate::outcome::{
-    COMMIT, Counts, Failure, Options, Outcome, Rejection, RunRecord, TraceLine, Verdict, WITNESS,
+    COMMIT, Counts, Failure, Options, Outcome, Rejection, RunRecord, TraceEvent, TraceLine, Verdict, WITNESS,
 };
 use crate::plan::{Plan, generate};
 use crate::sweep::{FailureRecord, Seeds, Summary, SweepSettings, Tally};
@@ -238,9 +238,17 @@ fn printed_command_repeats_all_options() {
 #[test]
 fn trace_lines_have_fixed_columns() {
     let line =
-        |at, step, node, text: &str| trace_line(&TraceLine { at, step, cause: 0, node, text: text.into() });
+        |at, step, node, event| trace_line(&TraceLine { at, step, cause: 0, node, event });
     let lines =
-        [line(7, 1, 0, "split n1"), line(12_345_678_901, 123_456, 12, "follower(n1) => candidate, term 2")];
+        [
+            line(7, 1, 0, TraceEvent::FaultBegins { number: 3, kind: "partition", targets: vec![1, 2] }),
+            line(
+                12_345_678_901,
+                123_456,
+                12,
+                TraceEvent::Note("follower(n1) => candidate, term 2".to_owned()),
+            ),
+        ];
     insta::assert_snapshot!(lines.join("\n"));
 }
 

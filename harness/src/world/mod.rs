@@ -25,7 +25,8 @@ pub(crate) use node::{NEVER, NodeState, SyncInFlight, UnansweredRequest};
 pub(crate) use observer::Observer;
 use operator::OperatorState;
 
-use crate::outcome::{Actor, Evidence, EvidenceKind, Failure, LIVENESS, Options, READ_ANSWERED, TraceLine};
+use crate::outcome::{MessageFate, TraceEvent, TraceLine};
+use crate::outcome::{Actor, Evidence, EvidenceKind, Failure, LIVENESS, Options, READ_ANSWERED};
 use crate::plan::{Plan, Trigger};
 use crate::support::rng::RngStream;
 use crate::workload::client::{ClientContext, Timer};
@@ -136,16 +137,22 @@ impl<M: Clone + Display> World<M> {
     #[inline]
     pub fn send(&mut self, from: Node, to: Node, message: M) {
         if !(1..=self.plan.nodes).contains(&to) {
-            return self.trace(from, || format!("n{from} -> n{to}  {message}  dropped: there is no n{to}"));
+            return self.trace_message(from, to, &message, MessageFate::NoReceiver);
         }
         match self.net.send(self.now, from as usize - 1, to as usize - 1) {
             [Some(first), None] => self.queue.push(first, Event::Message { from, to, message }),
             [Some(first), Some(second)] => {
+                self.trace_message(from, to, &message, MessageFate::Duplicated);
                 self.queue.push(first, Event::Message { from, to, message: message.clone() });
                 self.queue.push(second, Event::Message { from, to, message });
             }
-            _ => self.trace(from, || format!("n{from} -> n{to}  {message}  lost")),
+            _ => self.trace_message(from, to, &message, MessageFate::Lost),
         }
+    }
+
+    #[inline]
+    fn trace_message(&mut self, from: Node, to: Node, message: &M, fate: MessageFate) {
+        self.trace(from, || TraceEvent::Message { from, to, message: message.to_string(), fate });
     }
 
     /// Sends a server's reply to a client.
@@ -273,7 +280,7 @@ impl<M: Clone + Display> World<M> {
     /// The reason must be a flipped bit or a failed sync: a server must recover from whatever a loss of power
     /// removes or tears, so any other fail-stop breaks the property `liveness`.
     pub fn fail_stop(&mut self, node: Node, reason: String) {
-        self.trace(node, || format!("takes no part: {reason}"));
+        self.trace(node, || TraceEvent::FailStop(reason.clone()));
         let node_state = self.node_state(node);
         if !node_state.corrupted && !node_state.sync_failed {
             let sentence = format!(
@@ -322,16 +329,16 @@ impl<M: Clone + Display> World<M> {
 
     /// Adds a line to the timeline, if it is recorded.
     #[inline]
-    pub fn trace(&mut self, node: Node, text: impl FnOnce() -> String) {
+    pub(crate) fn trace(&mut self, node: Node, event: impl FnOnce() -> TraceEvent) {
         if self.trace_enabled {
-            let text = text();
-            tracing::info!(target: "harness", at = self.now, step = self.step, node, "{text}");
+            let event = event();
+            tracing::info!(target: "harness", at = self.now, step = self.step, node, "{event}");
             self.timeline.push(TraceLine {
                 at: self.now,
                 step: self.step,
                 cause: self.queue.cause(),
                 node,
-                text,
+                event,
             });
         }
     }

@@ -5,7 +5,7 @@
 //! claim of a server about its configuration reduces it.
 
 use super::Cluster;
-use crate::outcome::{Actor, Evidence, EvidenceKind, Failure, LIVENESS};
+use crate::outcome::{Actor, Evidence, EvidenceKind, Failure, LIVENESS, TraceEvent};
 use crate::plan::{PermanentFaultKind, Probability, SimDuration};
 use crate::server::Server;
 use crate::workload::client::Probe;
@@ -69,7 +69,7 @@ impl<S: Server> Cluster<S> {
         if self.fault_phase_only {
             return self.finish();
         }
-        self.world.trace(0, || "the storm is over: the healed phase begins".to_owned());
+        self.world.trace(0, || TraceEvent::HealedPhaseBegins);
         self.heal();
         self.apply_permanent_fault();
         self.clients.stop_calling();

@@ -1,7 +1,7 @@
 use super::formatter::Detail;
 use super::{MAX_ROWS, Timeline, build_timeline, timeline};
 use crate::outcome::{
-    Actor, Counts, Evidence, EvidenceKind, Failure, Outcome, RunRecord, TraceLine, Verdict, WITNESS,
+    Actor, Counts, Evidence, EvidenceKind, Failure, Outcome, RunRecord, TraceEvent, TraceLine, Verdict, WITNESS,
 };
 use invariants::{Configuration, Digest, Fact, Index, Node, Observed, RequestId, Term, Violation};
 
@@ -29,7 +29,7 @@ fn record(facts: &[(Node, Fact)], failure: impl Fn(&[Observed]) -> Failure) -> R
     let facts: Vec<Observed> = observed.collect();
     let line = |fact: &Observed| {
         let (at, step, cause) = (fact.at, fact.step, fact.step - 1);
-        TraceLine { at, step, cause, node: fact.node, text: "timer".into() }
+        TraceLine { at, step, cause, node: fact.node, event: TraceEvent::Timer }
     };
     let outcome = Outcome {
         verdict: Verdict::Failed(Box::new(failure(&facts))),
