@@ -222,6 +222,6 @@ fn a_panic_in_a_task_is_a_violation() {
         run_with::<TaskServer<PanickingTasks>>(&plan_without_faults(3, SimDuration::millis(500)), &options);
     let Verdict::Failed(failure) = record.outcome.verdict else { panic!("{:?}", record.outcome.verdict) };
     assert_eq!(failure.property, NO_PANIC);
-    assert!(failure.sentence.contains("node 2 breaks"), "{}", failure.sentence);
-    assert!(failure.sentence.contains("async_server.rs"), "{}", failure.sentence);
+    assert!(failure.cause.to_string().contains("node 2 breaks"), "{}", failure.cause);
+    assert!(failure.cause.to_string().contains("async_server.rs"), "{}", failure.cause);
 }

@@ -4,7 +4,7 @@ mod common;
 
 use common::{Hello, SimpleServer, plan_with_faults, plan_without_faults, run_traced};
 use harness::outcome::{
-    Evidence, EvidenceKind, LINEARIZABILITY, Options, RunRecord, TraceEvent, Verdict, WITNESS, WRONG_ANSWER,
+    Evidence, EvidenceKind, FailureCause, LINEARIZABILITY, Options, RunRecord, TraceEvent, Verdict, WITNESS, WRONG_ANSWER,
 };
 use harness::plan::{Plan, Probability, SimDuration};
 use harness::server::{Arrival, Host, LocalTime, Server};
@@ -263,9 +263,9 @@ fn a_repeated_session_is_reported_and_never_used() {
         panic!()
     };
     assert_eq!(failure.property, WITNESS);
-    assert!(failure.sentence.contains("session 7 was given to c"), "{}", failure.sentence);
+    assert!(matches!(failure.cause, FailureCause::SharedSession { session: 7, .. }), "{}", failure.cause);
     let registered =
-        |evidence: &Evidence| evidence.kind == EvidenceKind::Text("is given session 7".into(), None);
+        |evidence: &Evidence| evidence.kind == EvidenceKind::Session(7);
     assert!(failure.evidence.len() == 2 && failure.evidence.iter().all(registered), "{:?}", failure.evidence);
     let record = run_traced::<PolicyServer<RepeatsSession>>(&plan);
     let ids: BTreeSet<_> = record.history.iter().map(|call| call.id).collect();
@@ -352,7 +352,7 @@ fn an_executed_write_that_was_rejected_is_a_violation() {
     assert_eq!(failure.property, LINEARIZABILITY);
     let evidence = &failure.evidence;
     // The read of the value, and the rejections of its write.
-    let is_rejection = |evidence: &Evidence| matches!(&evidence.kind, EvidenceKind::Text(words, _) if words.starts_with("refuses "));
+    let is_rejection = |evidence: &Evidence| matches!(evidence.kind, EvidenceKind::Rejection(..));
     assert!(
         evidence.len() >= 2
             && evidence.iter().filter(|evidence| is_rejection(evidence)).count() == evidence.len() - 1,

@@ -98,7 +98,7 @@ pub(super) fn add_case(arguments: &arguments::AddCaseArgs) -> CommandResult {
         (None, _) => Expectation::Passed,
     };
     let observed = match &outcome.verdict {
-        Verdict::Failed(failure) => format!("{}: {}", failure.property, escape_lines(&failure.sentence)),
+        Verdict::Failed(failure) => format!("{}: {}", failure.property, escape_lines(&failure.cause.to_string())),
         _ => "All properties hold.".into(),
     };
     let origin = source.as_ref().map_or_else(

@@ -114,7 +114,7 @@ fn shrunk_case(shrunk_failure: &ShrunkFailure, name: &str, options: &Options) ->
     let description = format!(
         "Shrunk from {name}@{GENERATOR_VERSION}{disabled}.\n{}: {}\n",
         failure.property,
-        escape_lines(&failure.sentence)
+        escape_lines(&failure.cause.to_string())
     );
     let expect = match plan.bug {
         Some(_) => Expectation::Caught(failure.property.clone()),
@@ -226,6 +226,7 @@ fn survey(bug: Option<&str>, settings: &ShrinkSettings) -> CommandResult {
 #[cfg(test)]
 mod tests {
     use super::{fewest_faults, shrunk_file_name};
+    use crate::outcome::signature::{FailureSignature, Roles};
     use crate::plan::generate;
     use crate::sweep::{FailureGroup, FailureRecord};
 
@@ -244,16 +245,19 @@ mod tests {
 
     #[test]
     fn plan_with_the_fewest_faults_is_shrunk() {
-        let failures = (0..40).map(|seed| FailureRecord {
+        let signature = FailureSignature {
             property: "toast".into(),
-            clash: "the toast fell".into(),
+            kind: "the toast fell".into(),
+            roles: Roles::Unknown,
+        };
+        let failures = (0..40).map(|seed| FailureRecord {
+            signature: signature.clone(),
             seed,
             plan: None,
             message: "the toast fell".into(),
         });
         let failures: Vec<FailureRecord> = failures.collect();
-        let group =
-            FailureGroup { property: "toast", clash: "the toast fell", failures: failures.iter().collect() };
+        let group = FailureGroup { signature: &signature, failures: failures.iter().collect() };
         let chosen = fewest_faults(&group).seed;
         let faults = |seed| generate(seed).faults.len();
         assert!(

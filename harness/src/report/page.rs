@@ -1,7 +1,7 @@
 //! The page of one run, and the report of one case.
 
 use super::timeline::{
-    Timeline, evidence_line, format_number_ranges, index_of, request_of, requests_in, timeline,
+    Timeline, evidence_line, format_number_ranges, index_of, request_of, timeline,
 };
 use super::{format_measurement, harness_command, pluralize, wrap};
 use crate::findings::case::{Case, ShrunkFrom};
@@ -245,12 +245,12 @@ fn client_operations(record: &RunRecord) -> String {
 
 /// The requests in the clash: those named by its evidence and its message, and those at the indexes it names.
 fn requests_in_clash(failure: &Failure, record: &RunRecord) -> BTreeSet<RequestId> {
-    let mut requests: BTreeSet<RequestId> = requests_in(&failure.sentence).collect();
+    let mut requests: BTreeSet<RequestId> = failure.requests().into_iter().collect();
     requests.extend(failure.evidence.iter().filter_map(|evidence| evidence.request));
-    let in_facts = failure.facts.iter().flat_map(|facts| facts.first.iter().chain([&facts.second]));
+    let in_facts = failure.facts().into_iter().flat_map(|facts| facts.first.iter().chain([&facts.second]));
     let in_evidence = failure.evidence.iter().filter_map(|evidence| match &evidence.kind {
         EvidenceKind::Fact(fact) => Some(fact),
-        EvidenceKind::Text(..) => None,
+        _ => None,
     });
     let mut indexes = BTreeSet::new();
     for fact in in_facts.map(|observed| &observed.fact).chain(in_evidence) {
@@ -272,12 +272,12 @@ fn clash_section(failure: &Failure, timeline: Option<&Timeline>) -> String {
     if let Some((_, requirement)) = properties.iter().find(|(name, _)| *name == failure.property) {
         text += &format!("  expected: {requirement}\n");
     }
-    let observed: Vec<String> = failure.sentence.trim_end().split('\n').map(display_line).collect();
+    let observed: Vec<String> = failure.cause.to_string().trim_end().lines().map(display_line).collect();
     text += &format!("  observed: {}\n", observed.join("\n    "));
     if let Some(timeline) = timeline.filter(|timeline| !timeline.clash.is_empty()) {
         text.push('\n');
         timeline.clash.iter().for_each(|line| text += &format!("  {line}\n"));
-    } else if let Some(facts) = &failure.facts {
+    } else if let Some(facts) = failure.facts() {
         text.push('\n');
         for fact in facts.first.iter().chain([&facts.second]) {
             let node = format!("n{}", fact.node);
@@ -288,7 +288,7 @@ fn clash_section(failure: &Failure, timeline: Option<&Timeline>) -> String {
         for evidence in &failure.evidence {
             let text_of_evidence = match &evidence.kind {
                 EvidenceKind::Fact(fact) => fact_fields(fact),
-                EvidenceKind::Text(text, _) => text.clone(),
+                other => other.describe(|index| index.to_string()),
             };
             text += &format!(
                 "  {}\n",
@@ -364,7 +364,7 @@ pub fn case_report_without_bug(bug: &str, verdict: &Verdict) -> String {
     let observed = match verdict {
         Verdict::Passed => return format!("as expected without {bug}: all properties hold\n"),
         Verdict::Unknown(key) => format!("linearizability was not decided: {key}"),
-        Verdict::Failed(failure) => format!("{}: {}", failure.property, failure.sentence),
+        Verdict::Failed(failure) => format!("{}: {}", failure.property, failure.cause),
     };
     format!("CHANGED: expected without {bug}: all properties hold; observed: {observed}\n")
 }

@@ -5,7 +5,7 @@ use super::summary::{FailureRecord, SeedResult};
 use crate::findings::case::{Case, Expectation};
 use crate::findings::reproducer::RunFn;
 use crate::outcome::signature::FailureSignature;
-use crate::outcome::{DETERMINISM, Failure, HARNESS_PANIC, Options, Outcome, RunRecord, Verdict};
+use crate::outcome::{DETERMINISM, Difference, Failure, FailureCause, HARNESS_PANIC, Options, Outcome, RunRecord, Verdict};
 use crate::plan::file::{display_path, error_reason};
 use crate::plan::{GENERATOR_VERSION, Plan, generate};
 use crate::support::text::escape_lines;
@@ -42,8 +42,7 @@ impl SeedRunner<'_> {
     pub(super) fn result_of_harness_panic(&self, seed: u64, payload: &(dyn Any + Send)) -> SeedResult {
         let text = payload.downcast_ref::<String>().map(String::as_str);
         let text = text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("no message");
-        let message = format!("the harness itself panicked: {text}");
-        let failure = Failure::new(HARNESS_PANIC, message);
+        let failure = Failure::new(HARNESS_PANIC, FailureCause::HarnessPanic(text.to_owned()));
         let (record, write_error) = self.record_failure(self.plan(seed), &failure, None);
         SeedResult { seed, outcome: None, failure: Some(record), write_error }
     }
@@ -57,14 +56,14 @@ impl SeedRunner<'_> {
         let options = Options { digests: true, ..options.clone() };
         let second = (self.run)(plan, &options);
         let third = (self.run)(plan, &options);
-        let message = if let Some(event) = first_difference(&second.digests, &third.digests) {
-            format!("two runs of the same plan differ from event {event} on")
+        let difference = if let Some(event) = first_difference(&second.digests, &third.digests) {
+            Difference::Event(event as u64)
         } else if differs(&second, first) || differs(&third, first) {
-            "two runs of the same plan ended differently, though two later ones agree on every event".into()
+            Difference::Outcomes
         } else {
             return None;
         };
-        Some(Failure::new(DETERMINISM, message))
+        Some(Failure::new(DETERMINISM, FailureCause::Nondeterminism(difference)))
     }
 
     /// The record of a failure, and the error if its case could not be written.
@@ -77,10 +76,9 @@ impl SeedRunner<'_> {
         let seed = plan.seed;
         let written = self.write_case(plan, failure, outcome);
         let record = FailureRecord {
-            property: failure.property.clone(),
-            clash: FailureSignature::of(failure).clash,
+            signature: FailureSignature::of(failure),
             seed,
-            message: failure.sentence.clone(),
+            message: failure.cause.to_string(),
             plan: written.as_ref().ok().cloned(),
         };
         (record, written.err())
@@ -102,7 +100,7 @@ impl SeedRunner<'_> {
             "Found by a sweep as seed {}@{GENERATOR_VERSION}{disabled}.\n{}: {}\n",
             plan.seed,
             failure.property,
-            escape_lines(&failure.sentence)
+            escape_lines(&failure.cause.to_string())
         );
         // With a bug, the failure is expected; without one, it has to be fixed.
         let expect = match plan.bug {
@@ -114,8 +112,9 @@ impl SeedRunner<'_> {
         })?;
         let case = match outcome {
             Some(outcome) => Case::new(description, expect, outcome, plan),
-            None => Case { description, expect, commit: None, milestones: Vec::new(), shrunk: None, plan },
+            None => Case { commit: None, ..Case::without_run(description, expect, plan) },
         };
+        let case = Case { signature: Some(FailureSignature::of(failure)), ..case };
         case.write(&path).map_err(|error| error.to_string())?;
         Ok(path)
     }

@@ -1,7 +1,7 @@
 use super::{HARNESS_PANIC, Summary, SweepSettings, sweep};
 use crate::findings::case::{Case, Expectation};
 use crate::findings::reproducer::RunFn;
-use crate::outcome::{Counts, DETERMINISM, Failure, Options, Outcome, RunRecord, Verdict};
+use crate::outcome::{Counts, DETERMINISM, Failure, FailureCause, Options, Outcome, RunRecord, Verdict};
 use crate::plan::Plan;
 use invariants::Digest;
 use std::num::NonZeroUsize;
@@ -14,12 +14,7 @@ use std::time::Duration;
 fn run(plan: &Plan, fails: impl Fn(u64) -> bool, noise: u64) -> RunRecord {
     std::thread::sleep(Duration::from_micros(plan.seed % 7 * 100));
     let verdict = match fails(plan.seed) {
-        true => Verdict::Failed(Box::new(Failure {
-            property: "toast".into(),
-            sentence: "the toast fell on its buttered side".into(),
-            facts: None,
-            evidence: vec![],
-        })),
+        true => Verdict::Failed(Box::new(Failure::new("toast", FailureCause::Unstable { changes: 3 }))),
         false => Verdict::Passed,
     };
     let digests: Vec<Digest> =
@@ -77,7 +72,7 @@ fn failure_is_confirmed_and_stored_as_a_case() {
     assert_eq!(runs.into_inner(), 6);
     let case = Case::read(summary.failures[0].plan.as_deref().unwrap()).unwrap();
     assert_eq!((case.plan.seed, case.expect), (2, Expectation::Passed));
-    assert!(case.description.contains("buttered side"), "{}", case.description);
+    assert!(case.description.contains("leadership changed 3 times"), "{}", case.description);
 }
 
 #[test]

@@ -6,7 +6,7 @@
 mod faults;
 mod phases;
 
-use crate::outcome::{Actor, Evidence, EvidenceKind, Failure, MessageFate, NO_PANIC, Options, TraceEvent};
+use crate::outcome::{Actor, Evidence, EvidenceKind, Failure, FailureCause, MessageFate, NO_PANIC, Options, PanicReport, TraceEvent};
 use crate::plan::{Plan, SimDuration};
 use crate::server::{Arrival, Host, Server};
 use crate::workload::client::ClientPool;
@@ -202,14 +202,14 @@ impl<S: Server> Cluster<S> {
     }
 
     /// Records the panic of a server as a failure.
-    pub fn record_panic(&mut self, node: Node, message: &str) {
+    pub fn record_panic(&mut self, node: Node, panic: PanicReport) {
         self.running_node = None;
         let (at, step) = (self.world.now(), self.world.step());
-        self.world.trace(node, || TraceEvent::Panic(message.to_owned()));
-        let kind = EvidenceKind::Text(format!("panics: {message}"), None);
+        self.world.trace(node, || TraceEvent::Panic(panic.to_string()));
+        let kind = EvidenceKind::Panic(panic.clone());
         let evidence = Evidence { at, step, actor: Actor::Server(node), request: None, kind };
-        let sentence = format!("n{node} panics at {} of simulated time: {message}", SimDuration(at));
-        self.world.observer.fail(Failure::new(NO_PANIC, sentence).with_evidence([evidence]));
+        let cause = FailureCause::Panic { node, at: SimDuration(at), panic };
+        self.world.observer.fail(Failure::new(NO_PANIC, cause).with_evidence([evidence]));
         self.world.interrupt_pending = true;
     }
 

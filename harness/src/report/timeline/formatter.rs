@@ -90,7 +90,7 @@ impl TimelineFormatter<'_> {
         let facts = self.relevant_facts(event, is_clash);
         let mut phrases = self.describe_facts(&facts);
         for evidence in &event.evidence {
-            if let EvidenceKind::Text(..) = evidence.kind {
+            if !matches!(evidence.kind, EvidenceKind::Fact(_)) {
                 // The columns show which server.
                 let actor = match evidence.actor {
                     Actor::Client(client) => format!("c{client} "),
@@ -268,7 +268,7 @@ impl TimelineFormatter<'_> {
             Actor::Client(_) | Actor::All => None,
         };
         match &evidence.kind {
-            EvidenceKind::Text(text, _) => text.clone(),
+            other => other.describe(|index| self.format_index(node, index)),
             EvidenceKind::Fact(fact) => {
                 let node = node.unwrap_or_default();
                 self.describe_fact(&Observed {

@@ -10,7 +10,7 @@ mod event_group;
 mod formatter;
 
 pub(super) use event_group::format_number_ranges;
-pub(super) use relevance::{index_of, request_of, requests_in};
+pub(super) use relevance::{index_of, request_of};
 
 use super::with_thousands;
 use crate::outcome::{Actor, Evidence, Failure, RunRecord, TraceEvent, TraceLine, Verdict};
@@ -80,8 +80,7 @@ fn build_timeline(
     let mut clash = Vec::new();
     let is_clashing = |fact: &Observed| {
         failure
-            .facts
-            .as_ref()
+            .facts()
             .is_some_and(|facts| facts.first.iter().chain([&facts.second]).any(|it| it == fact))
     };
     for (step, event) in &events {
@@ -206,7 +205,7 @@ impl RowBuilder {
 /// Whether the clash is between certain events, and not a missed deadline.
 fn has_exact_events(failure: &Failure) -> bool {
     let is_of_all = |evidence: &Evidence| evidence.actor == Actor::All;
-    failure.facts.is_some() || (!failure.evidence.is_empty() && !failure.evidence.iter().any(is_of_all))
+    failure.facts().is_some() || (!failure.evidence.is_empty() && !failure.evidence.iter().any(is_of_all))
 }
 
 /// A line of the clash: time, event, server or client, text.
@@ -297,7 +296,7 @@ fn causal_past(events: &BTreeMap<u64, TimelineEvent<'_>>, failure: &Failure) -> 
             before.entry(node).or_default().push(*step);
         }
     }
-    let mut open: BTreeSet<u64> = match &failure.facts {
+    let mut open: BTreeSet<u64> = match failure.facts() {
         Some(facts) => facts.first.iter().chain([&facts.second]).map(|fact| fact.step).collect(),
         None if has_exact_events(failure) => failure.evidence.iter().map(|evidence| evidence.step).collect(),
         None => before.values().filter_map(|steps| steps.last().copied()).collect(),

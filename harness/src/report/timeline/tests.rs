@@ -1,7 +1,7 @@
 use super::formatter::Detail;
 use super::{MAX_ROWS, Timeline, build_timeline, timeline};
 use crate::outcome::{
-    Actor, Counts, Evidence, EvidenceKind, Failure, Outcome, RunRecord, TraceEvent, TraceLine, Verdict, WITNESS,
+    Actor, Counts, Evidence, EvidenceKind, Failure, FailureCause, Outcome, RunRecord, TraceEvent, TraceLine, Verdict, WITNESS,
 };
 use invariants::{Configuration, Digest, Fact, Index, Node, Observed, RequestId, Term, Violation};
 
@@ -50,16 +50,14 @@ fn grouped_timeline(facts: &[(Node, Fact)], first: usize, second: usize) -> Time
 }
 
 fn clashing(facts: &[(Node, Fact)], first: usize, second: usize) -> RunRecord {
-    let clash = |facts: &[Observed]| Failure {
-        property: "toast".into(),
-        sentence: "the toast fell".into(),
-        facts: Some(Box::new(Violation {
+    let clash = |facts: &[Observed]| {
+        let violation = Violation {
             property: "toast",
             sentence: "the toast fell".into(),
             first: Some(facts[first].clone()),
             second: facts[second].clone(),
-        })),
-        evidence: vec![],
+        };
+        Failure::new("toast", FailureCause::Facts(Box::new(violation)))
     };
     record(facts, clash)
 }
@@ -281,20 +279,21 @@ fn only_operations_of_the_clash_are_shown() {
     ];
     let rows = row_texts(&grouped_timeline(&facts, 2, 3));
     assert_eq!(rows, ["!+2 c7 sees s1#3 done at 5", "! serves s1#4 from 4"]);
-    // Evidence as text: the message and the evidence name the requests.
+    // Evidence that is no fact: the cause and the evidence name the requests.
     let failure = |facts: &[Observed]| {
         let evidence = |fact: &Observed, request| Evidence {
             at: fact.at,
             step: fact.step,
             actor: Actor::Server(1),
             request,
-            kind: EvidenceKind::Text("is called".into(), None),
+            kind: EvidenceKind::Silence(id(4)),
         };
         let evidence = [evidence(&facts[3], Some(id(4)))];
-        Failure::new(WITNESS, "s1#1 was after s1#4".into()).with_evidence(evidence)
+        let cause = FailureCause::NeverAnswers { node: 1, client: 7, id: id(1), seconds: 3 };
+        Failure::new(WITNESS, cause).with_evidence(evidence)
     };
     let rows = row_texts(&timeline(NODES, &record(&facts, failure), WIDTH).unwrap());
-    assert_eq!(rows, ["serves s1#1 from 3", "!+2 serves s1#4 from 4, is called"]);
+    assert_eq!(rows, ["serves s1#1 from 3", "!+2 serves s1#4 from 4, has not answered s1#4"]);
 }
 
 #[test]
