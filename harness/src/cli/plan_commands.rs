@@ -5,8 +5,8 @@ use super::long_sweep::env_var;
 use super::paths::Paths;
 use super::{CommandResult, arguments, catalog, print};
 use crate::findings::case::{self, Case, DESCRIPTION_TEMPLATE, Expectation, ShrunkFrom};
+use crate::findings::investigate::Finding;
 use crate::findings::refresh;
-use crate::findings::survey;
 use crate::outcome::{Options, Outcome, RunRecord, Verdict};
 use crate::plan::file::display_path;
 use crate::plan::{GENERATOR_VERSION, Plan, file, generate};
@@ -175,10 +175,8 @@ pub(super) fn run_page(
     shrunk: Option<ShrunkFrom>,
     options: &Options,
 ) -> String {
-    let record = match record.outcome.verdict {
-        Verdict::Failed(_) => run::run(plan, &survey::record_everything(options)),
-        _ => record,
-    };
+    let finding = Finding::of(plan, &record.outcome, options);
+    let record = finding.map_or(record, |finding| finding.record(&run::run));
     report::run_page(plan, origin, &record, shrunk, options, report::page_width())
 }
 

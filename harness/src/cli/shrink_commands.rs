@@ -4,15 +4,16 @@ use super::exit::{SUCCESS, VIOLATION};
 use super::paths::{self, Paths};
 use super::signals::{self, STOP_REQUESTED};
 use super::{CommandResult, arguments, catalog, print, print_message};
-use crate::findings::case::{self, Case, Expectation, ShrunkFrom};
+use crate::findings::case::{self, Case};
+use crate::findings::investigate::{Finding, investigate};
 use crate::findings::shrink::ShrinkSettings;
-use crate::findings::survey::{self, ShrunkFailure};
-use crate::outcome::{Options, Verdict};
+use crate::findings::survey;
+use crate::outcome::Options;
 use crate::plan::file::{self, display_path};
 use crate::plan::{GENERATOR_VERSION, Plan, generate};
 use crate::report::{self, PlanSource, ShrinkProgress};
-use crate::support::text::escape_lines;
 use crate::sweep::{FailureGroup, FailureRecord, Summary};
+use crate::systems::run;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::thread;
@@ -60,24 +61,24 @@ pub(super) fn shrink(arguments: &arguments::ShrinkArgs) -> CommandResult {
     signals::install_handlers("writing the smallest plan so far; a second signal ends at once")?;
 
     let mut progress = ShrinkProgress::new(settings.max_runs);
-    let shrunk_failure =
-        survey::shrink_failure(&plan, &options, &settings, &STOP_REQUESTED, &mut |at| progress.show(at));
+    let finding = investigate(&plan, &options, &run::run)
+        .map_err(|_| format!("{name} violates no property: there is nothing to shrink"))?;
+    let smaller = finding.shrink(&settings, &run::run, &STOP_REQUESTED, &mut |at| progress.show(at));
     progress.finish();
-    let Some(shrunk_failure) = shrunk_failure else {
-        return Err(format!("{name} violates no property: there is nothing to shrink"));
-    };
-    let case = shrunk_case(&shrunk_failure, &name, &options)?;
+    let smaller =
+        smaller.ok_or_else(|| format!("the plan {name} was shrunk to does not fail in another run"))?;
+    let case = smaller.to_case(&shrunk_origin(&name));
     if let Err(message) = write_case(&case, &path) {
         // Print the result of the long search instead of losing it.
         print(&case.to_text())?;
         return Err(format!("{message}; the shrunk plan is printed to standard output instead"));
     }
-    let shrunk = &shrunk_failure.result;
+    let shrunk = &smaller.result;
     let page = report::run_page(
         &shrunk.plan,
         PlanSource::File { path: &path, bug: None },
-        &shrunk_failure.record,
-        Some(shrunk_from(&shrunk_failure)),
+        &smaller.record,
+        Some(smaller.shrunk),
         &options,
         report::page_width(),
     );
@@ -103,26 +104,9 @@ fn shrunk_file_name(name: &str) -> String {
     }
 }
 
-/// The case of a shrunk plan.
-fn shrunk_case(shrunk_failure: &ShrunkFailure, name: &str, options: &Options) -> Result<Case, String> {
-    let plan = shrunk_failure.result.plan.clone();
-    let Verdict::Failed(failure) = &shrunk_failure.record.outcome.verdict else {
-        return Err(format!("the plan {name} was shrunk to does not fail in another run"));
-    };
-    let disabled: String =
-        options.disabled.iter().map(|property| format!(", disabled: {property}")).collect();
-    let description = format!(
-        "Shrunk from {name}@{GENERATOR_VERSION}{disabled}.\n{}: {}\n",
-        failure.property,
-        escape_lines(&failure.cause.to_string())
-    );
-    let expect = match plan.bug {
-        Some(_) => Expectation::Caught(failure.property.clone()),
-        None => Expectation::Passed,
-    };
-    let case = Case::new(description, expect, &shrunk_failure.record.outcome, plan);
-    let milestones = if case.expect == Expectation::Passed { Vec::new() } else { case.milestones };
-    Ok(Case { shrunk: Some(shrunk_from(shrunk_failure)), milestones, ..case })
+/// Where a shrunk plan comes from.
+fn shrunk_origin(name: &str) -> String {
+    format!("Shrunk from {name}@{GENERATOR_VERSION}")
 }
 
 /// Writes a case, and creates its folder if needed.
@@ -132,12 +116,6 @@ fn write_case(case: &Case, path: &Path) -> Result<(), String> {
         format!("{}: cannot be created: {}", display_path(folder), file::error_reason(&error))
     })?;
     case.write(path).map_err(|error| error.to_string())
-}
-
-/// The size before shrinking.
-fn shrunk_from(shrunk_failure: &ShrunkFailure) -> ShrunkFrom {
-    let survey::FailureSize { faults, operations } = shrunk_failure.before;
-    ShrunkFrom { faults, operations, runs: shrunk_failure.result.runs }
 }
 
 /// Results of shrinking a sweep's failures.
@@ -165,29 +143,31 @@ pub(super) fn shrink_each_group(summary: &Summary) -> ShrunkGroups {
         }
         let plan = Plan { bug: sweep.bug.clone(), ..generate(failure.seed) };
         let mut progress = ShrinkProgress::new(settings.max_runs);
-        let shrunk_failure =
-            survey::shrink_failure(&plan, &options, &settings, &STOP_REQUESTED, &mut |at| progress.show(at));
+        let outcome = run::run(&plan, &options).outcome;
+        let smaller = Finding::of(&plan, &outcome, &options).and_then(|finding| {
+            finding.shrink(&settings, &run::run, &STOP_REQUESTED, &mut |at| progress.show(at))
+        });
         progress.finish();
         // After a harness panic, or if it is not deterministic, there is nothing to shrink.
-        let Some(shrunk_failure) = shrunk_failure else { continue };
+        let Some(smaller) = smaller else { continue };
         let bug = sweep.bug.as_ref().map(|bug| format!("-{bug}")).unwrap_or_default();
         let name = format!("seed-{}{bug}", failure.seed);
         let path = sweep.out.join(shrunk_file_name(&name));
-        let written = shrunk_case(&shrunk_failure, &name, &options).and_then(|case| write_case(&case, &path));
+        let written = write_case(&smaller.to_case(&shrunk_origin(&name)), &path);
         if let Err(message) = written {
             write_errors.push(format!("the shrunk plan of seed {}: {message}", failure.seed));
             continue;
         }
         text += &format!(
             "{}: seed {} shrunk to {} faults and {} operations in {} runs\n  cargo run --release -- replay {}\n",
-            shrunk_failure.signature,
+            smaller.signature,
             failure.seed,
-            shrunk_failure.after.faults,
-            shrunk_failure.after.operations,
-            shrunk_failure.result.runs,
+            smaller.result.plan.faults.len(),
+            smaller.record.outcome.counts.operations,
+            smaller.result.runs,
             display_path(&path)
         );
-        if !shrunk_failure.result.is_minimal {
+        if !smaller.result.is_minimal {
             remaining_commands.push(report::continue_sweep_shrink_command(&path, sweep));
         }
     }

@@ -408,7 +408,7 @@ mod tests {
             let commit = is_open.then(|| description.clone());
             let all = catalog::milestones();
             let milestones = all[at.index(all.len())..].iter().map(|(name, _)| (*name).to_owned()).collect();
-            let case = Case { description, expect, commit, milestones, shrunk: None, plan: generate(seed) };
+            let case = Case { commit, milestones, ..Case::without_run(description, expect, generate(seed)) };
             prop_assert_eq!(Case::from_text(&case.to_text()), Ok(case));
         }
     }

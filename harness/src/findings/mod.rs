@@ -7,5 +7,6 @@ pub mod shrink;
 pub mod reproducer;
 pub mod strategy;
 pub mod case;
+pub mod investigate;
 pub mod refresh;
 pub mod survey;

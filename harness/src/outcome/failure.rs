@@ -305,7 +305,7 @@ impl Condition {
 impl fmt::Display for FailureCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            FailureCause::Facts(violation) => f.write_str(&violation.sentence),
+            FailureCause::Facts(violation) => violation.conflict.fmt(f),
             FailureCause::Order(broken) => f.write_str(&broken.sentence),
             FailureCause::Response(broken) => broken.fmt(f),
             FailureCause::History(explanation) => explanation.fmt(f),

@@ -59,7 +59,7 @@ impl fmt::Display for FailureSignature {
 /// The kind of conflict, and who is concerned.
 fn classify(cause: &FailureCause) -> (Cow<'static, str>, Roles) {
     let (kind, roles) = match cause {
-        FailureCause::Facts(violation) => return (conflict_kind(violation), roles_of_facts(violation)),
+        FailureCause::Facts(violation) => (violation.conflict.kind(), roles_of_facts(violation)),
         FailureCause::Panic { panic, .. } => {
             let kind = match &panic.location {
                 Some(location) => Cow::Owned(format!("panic at {location}")),
@@ -99,15 +99,6 @@ fn classify(cause: &FailureCause) -> (Cow<'static, str>, Roles) {
         FailureCause::HarnessPanic(_) => ("panic of the harness", Roles::Harness),
     };
     (kind.into(), roles)
-}
-
-/// The kind of a conflict between facts.
-fn conflict_kind(violation: &Violation) -> Cow<'static, str> {
-    let second = fact_name(&violation.second.fact);
-    match &violation.first {
-        Some(first) => format!("{} and {second}", fact_name(&first.fact)).into(),
-        None => second.into(),
-    }
 }
 
 fn roles_of_facts(violation: &Violation) -> Roles {
@@ -153,48 +144,12 @@ const fn missed_kind(condition: Condition, lag: Option<&Lag>) -> (&'static str, 
     }
 }
 
-/// The kind of a fact, in words.
-fn fact_name(fact: &Fact) -> &'static str {
-    match fact {
-        Fact::Started { .. } => "started",
-        Fact::TermChanged { .. } => "term changed",
-        Fact::Appended { .. } => "appended",
-        Fact::Truncated { .. } => "truncated",
-        Fact::Leads { .. } => "leads",
-        Fact::SteppedDown { .. } => "stepped down",
-        Fact::Committed { .. } => "committed",
-        Fact::Applied { .. } => "applied",
-        Fact::Configured { .. } => "configured",
-        Fact::SnapshotTaken { .. } => "snapshot taken",
-        Fact::SnapshotInstalled { .. } => "snapshot installed",
-        Fact::Restored { .. } => "restored",
-        Fact::Voted { .. } => "voted",
-        Fact::Campaigned { .. } => "campaigned",
-        Fact::Acknowledged { .. } => "acknowledged",
-        Fact::ReadServed { .. } => "read served",
-        Fact::Saved { .. } => "saved",
-        Fact::SavedEntry { .. } => "saved entry",
-        Fact::SavedSnapshot { .. } => "saved snapshot",
-        Fact::SavedRecovered => "saved recovered",
-        Fact::Crashed => "crashed",
-        Fact::PowerLost => "power lost",
-        Fact::Restarted => "restarted",
-        Fact::Wiped => "wiped",
-        Fact::Quiet => "quiet",
-        Fact::Founded { .. } => "founded",
-        Fact::ChangeRequested { .. } => "change requested",
-        Fact::ChangeAnswered { .. } => "change answered",
-        Fact::WriteAcknowledged { .. } => "write acknowledged",
-        Fact::ReadAsked { .. } => "read asked",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::{FailureSignature, Roles};
     use crate::outcome::{Condition, Failure, FailureCause, LIVENESS, Lag, NO_PANIC, PanicReport, Progress};
     use crate::plan::SimDuration;
-    use invariants::{Fact, Observed, Violation};
+    use invariants::{Conflict, Fact, Observed, RequestId, Violation};
 
     fn panic_at(node: u64, line: u64) -> FailureSignature {
         let panic = PanicReport {
@@ -232,21 +187,22 @@ mod tests {
     }
 
     #[test]
-    fn a_conflict_of_facts_is_known_by_their_kinds_and_servers() {
+    fn a_conflict_of_facts_is_known_by_its_kind_and_servers() {
         let observed = |node, fact| Observed { at: 3, step: 7, node, fact };
         let signature = |first: Option<Observed>, second| {
-            let violation =
-                Violation { property: "election-safety", sentence: String::new(), first, second };
+            let conflict = Conflict::TwoLeaders { node: 3, term: 4, leader: 1 };
+            let violation = Violation { property: "election-safety", conflict, first, second };
             let cause = FailureCause::Facts(Box::new(violation));
             FailureSignature::of(&Failure::new("election-safety", cause))
         };
         let leads = |node, term| observed(node, Fact::Leads { term });
         let one = signature(Some(leads(1, 4)), leads(3, 4));
         assert_eq!(one, signature(Some(leads(2, 9)), leads(5, 9)));
-        assert_ne!(one, signature(Some(observed(1, Fact::Crashed)), leads(3, 4)));
         assert_ne!(one, signature(Some(leads(3, 4)), leads(3, 4)), "one server differs from two");
-        assert_ne!(one, signature(None, leads(3, 4)));
-        assert_eq!((one.to_string().as_str(), one.roles), ("election-safety (leads and leads)", Roles::TwoServers));
+        assert_eq!((one.to_string().as_str(), one.roles), ("election-safety (two-leaders)", Roles::TwoServers));
+        let id = RequestId { session: 1, sequence: 2 };
+        let acknowledged = observed(7, Fact::WriteAcknowledged { index: 3, write: id });
+        assert_eq!(signature(Some(acknowledged), leads(3, 4)).roles, Roles::ServerAndClient);
     }
 
     #[test]

@@ -90,7 +90,7 @@ fn nondeterminism_is_reported_with_its_first_event() {
         |plan: &Plan, _: &Options| run(plan, |_| true, noise.fetch_add(1, Ordering::Relaxed));
     let summary = run_sweep(&settings(5..6, 1, folder.path()), &nondeterministic);
     let failure = &summary.failures[0];
-    assert_eq!(failure.property, DETERMINISM);
+    assert_eq!(failure.signature.property, DETERMINISM);
     assert_eq!(failure.message, "two runs of the same plan differ from event 7 on");
 }
 
@@ -104,7 +104,7 @@ fn harness_panic_loses_no_other_seed() {
     let summary = run_sweep(&settings(0..8, 1, folder.path()), &panicking);
     assert_eq!((summary.seeds, summary.passed), (8, 6));
     let failure = &summary.failures[1];
-    assert_eq!((failure.property.as_str(), failure.seed), (HARNESS_PANIC, 4));
+    assert_eq!((failure.signature.property.as_str(), failure.seed), (HARNESS_PANIC, 4));
     assert_eq!(failure.message, "the harness itself panicked: seed 4 panics");
 }
 

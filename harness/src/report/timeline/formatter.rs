@@ -268,7 +268,6 @@ impl TimelineFormatter<'_> {
             Actor::Client(_) | Actor::All => None,
         };
         match &evidence.kind {
-            other => other.describe(|index| self.format_index(node, index)),
             EvidenceKind::Fact(fact) => {
                 let node = node.unwrap_or_default();
                 self.describe_fact(&Observed {
@@ -278,6 +277,7 @@ impl TimelineFormatter<'_> {
                     fact: fact.clone(),
                 })
             }
+            other => other.describe(|index| self.format_index(node, index)),
         }
     }
 
