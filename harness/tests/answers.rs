@@ -17,7 +17,8 @@ fn plan_with_writes() -> Plan {
 
 /// The number of responses to clients with exactly this text.
 fn count_responses(record: &RunRecord, response: &str) -> usize {
-    let is_it = |event: &TraceEvent| matches!(event, TraceEvent::Reply { response: text, .. } if text == response);
+    let is_it =
+        |event: &TraceEvent| matches!(event, TraceEvent::Reply { response: text, .. } if text == response);
     record.trace.iter().filter(|line| is_it(&line.event)).count()
 }
 
@@ -78,7 +79,8 @@ fn a_server_fail_stops_whichever_of_its_files_is_corrupted() {
         let record = run_traced::<RaftServer>(&plan);
         assert_eq!(record.outcome.verdict, harness::outcome::Verdict::Passed, "seed {seed}");
         let has_stopped = |words| {
-            let is_it = |event: &TraceEvent| matches!(event, TraceEvent::FailStop(why) if why.starts_with(words));
+            let is_it =
+                |event: &TraceEvent| matches!(event, TraceEvent::FailStop(why) if why.starts_with(words));
             record.trace.iter().any(|line| line.node == 2 && is_it(&line.event))
         };
         counts[0] += usize::from(has_stopped("the identity is damaged"));

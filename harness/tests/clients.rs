@@ -4,7 +4,8 @@ mod common;
 
 use common::{Hello, SimpleServer, plan_with_faults, plan_without_faults, run_traced};
 use harness::outcome::{
-    Evidence, EvidenceKind, FailureCause, LINEARIZABILITY, Options, RunRecord, TraceEvent, Verdict, WITNESS, WRONG_ANSWER,
+    Evidence, EvidenceKind, FailureCause, LINEARIZABILITY, Options, RunRecord, TraceEvent, Verdict, WITNESS,
+    WRONG_ANSWER,
 };
 use harness::plan::{Plan, Probability, SimDuration};
 use harness::server::{Arrival, Host, LocalTime, Server};
@@ -264,8 +265,7 @@ fn a_repeated_session_is_reported_and_never_used() {
     };
     assert_eq!(failure.property, WITNESS);
     assert!(matches!(failure.cause, FailureCause::SharedSession { session: 7, .. }), "{}", failure.cause);
-    let registered =
-        |evidence: &Evidence| evidence.kind == EvidenceKind::Session(7);
+    let registered = |evidence: &Evidence| evidence.kind == EvidenceKind::Session(7);
     assert!(failure.evidence.len() == 2 && failure.evidence.iter().all(registered), "{:?}", failure.evidence);
     let record = run_traced::<PolicyServer<RepeatsSession>>(&plan);
     let ids: BTreeSet<_> = record.history.iter().map(|call| call.id).collect();

@@ -5,8 +5,8 @@ mod common;
 
 use common::{Hello, SimpleServer, fault, plan_without_faults};
 use harness::outcome::{
-    Actor, EvidenceKind, Failure, FailureCause, LINEARIZABILITY, LIVENESS, Mismatch, NO_PANIC, Options, RunRecord, Verdict, WITNESS,
-    WRONG_ANSWER,
+    Actor, EvidenceKind, Failure, FailureCause, LINEARIZABILITY, LIVENESS, Mismatch, NO_PANIC, Options,
+    RunRecord, Verdict, WITNESS, WRONG_ANSWER,
 };
 use harness::plan::{FaultKind, Plan, SimDuration, Target, Trigger};
 use harness::report::{PlanSource, run_page};
@@ -382,10 +382,7 @@ fn a_panic_names_the_server_and_time_and_marks_its_line() {
         );
         let [evidence] = &failure.evidence[..] else { panic!("{:?}", failure.evidence) };
         assert_eq!((evidence.actor, evidence.at), (Actor::Server(2), 1_100_000_000));
-        assert!(
-            matches!(evidence.kind, EvidenceKind::Panic(_)),
-            "{evidence:?}"
-        );
+        assert!(matches!(evidence.kind, EvidenceKind::Panic(_)), "{evidence:?}");
     }
     let (_, plan) = plans.last().unwrap();
     let record = run_with::<MisbehavingServer>(plan, &Options { facts: true, ..options_without(&[]) });
@@ -430,7 +427,11 @@ fn a_panic_in_drop_is_a_violation_too() {
     plan.faults = vec![fault(SimDuration::millis(500), FaultKind::Crash { node, lasts })];
     let record = run_with::<PanicsOnDrop>(&plan, &options_without(&[]));
     assert_eq!(failure(&record).property, NO_PANIC);
-    assert!(failure(&record).cause.to_string().starts_with("n3 panics at 500ms"), "{}", failure(&record).cause);
+    assert!(
+        failure(&record).cause.to_string().starts_with("n3 panics at 500ms"),
+        "{}",
+        failure(&record).cause
+    );
 }
 
 #[test]

@@ -147,7 +147,15 @@ impl Case {
     /// A case of a plan whose run has no outcome.
     #[must_use]
     pub fn without_run(description: String, expect: Expectation, plan: Plan) -> Case {
-        Case { description, expect, commit: None, milestones: Vec::new(), signature: None, shrunk: None, plan }
+        Case {
+            description,
+            expect,
+            commit: None,
+            milestones: Vec::new(),
+            signature: None,
+            shrunk: None,
+            plan,
+        }
     }
 
     /// Whether the outcome is the expected one. A run that is expected to pass must also reach its milestones: a run in
@@ -262,8 +270,9 @@ pub fn read_case_or_plan(path: &Path) -> Result<Case, FileError> {
     let header: CaseHeader = file::with_path(path, file::parse_toml(&text))?;
     let case = match header.plan {
         Some(_) => Case::from_text(&text),
-        None => file::from_text(&text)
-            .map(|plan| Case::without_run(String::new(), Expectation::Passed, plan)),
+        None => {
+            file::from_text(&text).map(|plan| Case::without_run(String::new(), Expectation::Passed, plan))
+        }
     };
     file::with_path(path, case)
 }

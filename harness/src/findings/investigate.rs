@@ -31,9 +31,9 @@ pub struct Finding {
 /// # Errors
 ///
 /// The outcome, if the plan does not fail.
-pub fn investigate(plan: &Plan, options: &Options, run: &RunFn<'_>) -> Result<Finding, Outcome> {
+pub fn investigate(plan: &Plan, options: &Options, run: &RunFn<'_>) -> Result<Finding, Box<Outcome>> {
     let outcome = run(plan, options).outcome;
-    let Some(finding) = Finding::of(plan, &outcome, options) else { return Err(outcome) };
+    let Some(finding) = Finding::of(plan, &outcome, options) else { return Err(Box::new(outcome)) };
     let difference = check_determinism(plan, options, &outcome, run);
     Ok(Finding { failure: difference.unwrap_or(finding.failure), ..finding })
 }
@@ -123,7 +123,14 @@ impl Finding {
             runs: result.runs,
         };
         let same_signature = reproducer.matches_outcome(&record.outcome);
-        Some(ShrunkFinding { finding, signature: reproducer.signature().clone(), same_signature, shrunk, record, result })
+        Some(ShrunkFinding {
+            finding,
+            signature: reproducer.signature().clone(),
+            same_signature,
+            shrunk,
+            record,
+            result,
+        })
     }
 }
 

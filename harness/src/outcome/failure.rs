@@ -519,7 +519,9 @@ impl EvidenceKind {
         match self {
             EvidenceKind::Fact(fact) => format!("{fact:?}"),
             EvidenceKind::Call(id, asked) => format!("asks {id}, {asked}"),
-            EvidenceKind::Rejection(id, asked) => format!("refuses {id}, {asked}: certainly nothing happened"),
+            EvidenceKind::Rejection(id, asked) => {
+                format!("refuses {id}, {asked}: certainly nothing happened")
+            }
             EvidenceKind::Response(id, position, response) => {
                 let (preposition, at) = match position {
                     Position::Log(at) => ("at", *at),

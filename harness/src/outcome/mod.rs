@@ -1,13 +1,13 @@
 //! The result of a run: verdict, counts, failure and evidence.
 
-pub mod signature;
-pub mod catalog;
 mod failure;
 mod trace;
+pub mod signature;
+pub mod catalog;
 
 pub use failure::{
-    Actor, Asked, Condition, Difference, Evidence, EvidenceKind, Failure, FailureCause, Lag, Mismatch, PanicReport,
-    Progress,
+    Actor, Asked, Condition, Difference, Evidence, EvidenceKind, Failure, FailureCause, Lag, Mismatch,
+    PanicReport, Progress,
 };
 pub use trace::{FaultEnd, MessageFate, TraceEvent, TraceLine};
 

@@ -180,10 +180,7 @@ mod tests {
         assert_eq!(lags, signature(Condition::Convergence, 20, member(2, 90)));
         assert_eq!(lags.roles, Roles::TwoServers);
         assert_ne!(lags, signature(Condition::Convergence, 10, Some(Lag::NoLeader)));
-        assert_ne!(
-            signature(Condition::Leader, 10, None),
-            signature(Condition::Write, 10, None)
-        );
+        assert_ne!(signature(Condition::Leader, 10, None), signature(Condition::Write, 10, None));
     }
 
     #[test]
@@ -199,7 +196,10 @@ mod tests {
         let one = signature(Some(leads(1, 4)), leads(3, 4));
         assert_eq!(one, signature(Some(leads(2, 9)), leads(5, 9)));
         assert_ne!(one, signature(Some(leads(3, 4)), leads(3, 4)), "one server differs from two");
-        assert_eq!((one.to_string().as_str(), one.roles), ("election-safety (two-leaders)", Roles::TwoServers));
+        assert_eq!(
+            (one.to_string().as_str(), one.roles),
+            ("election-safety (two-leaders)", Roles::TwoServers)
+        );
         let id = RequestId { session: 1, sequence: 2 };
         let acknowledged = observed(7, Fact::WriteAcknowledged { index: 3, write: id });
         assert_eq!(signature(Some(acknowledged), leads(3, 4)).roles, Roles::ServerAndClient);

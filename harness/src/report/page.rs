@@ -1,8 +1,6 @@
 //! The page of one run, and the report of one case.
 
-use super::timeline::{
-    Timeline, evidence_line, format_number_ranges, index_of, request_of, timeline,
-};
+use super::timeline::{Timeline, evidence_line, format_number_ranges, index_of, request_of, timeline};
 use super::{format_measurement, harness_command, pluralize, wrap};
 use crate::findings::case::{Case, ShrunkFrom};
 use crate::outcome::catalog;
@@ -338,8 +336,20 @@ pub fn continue_shrink_command(path: &Path, options: &Options) -> String {
 /// A path as one shell word.
 pub(super) fn shell_quote(path: &Path) -> String {
     let text = path.display().to_string();
-    let is_safe = |c: char| c.is_ascii_alphanumeric() || "/._-+@%:=,".contains(c);
-    if text.chars().all(is_safe) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
+    let is_safe = |c: char| {
+        c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_' | '-' | '+' | '@' | '%' | ':' | '=' | ',')
+    };
+    if text.chars().all(is_safe) {
+        return text;
+    }
+    let mut quoted = String::from("'");
+    for c in text.chars() {
+        match c {
+            '\'' => quoted += "'\\''",
+            c => quoted.push(c),
+        }
+    }
+    quoted + "'"
 }
 
 /// The report of a stored case: its description, and whether its expectation is met.
@@ -381,10 +391,11 @@ fn fact_fields(fact: &Fact) -> String {
     let mut text = String::new();
     if let Ok(serde_json::Value::Object(fields)) = serde_json::to_value(fact) {
         if let Some(serde_json::Value::String(name)) = fields.get("fact") {
-            text += &name.replace('_', " ");
+            text.extend(name.chars().map(|c| if c == '_' { ' ' } else { c }));
         }
         for (field, value) in fields.iter().filter(|(field, _)| *field != "fact") {
-            text += &format!(" {field}={}", value.to_string().replace('"', ""));
+            text += &format!(" {field}=");
+            text.extend(value.to_string().chars().filter(|c| *c != '"'));
         }
     }
     text

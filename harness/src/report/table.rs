@@ -105,8 +105,11 @@ fn failures_section(summary: &Summary) -> String {
     let mut text = String::new();
     for groups in groups.chunk_by(|one, other| one.signature.property == other.signature.property) {
         let count: usize = groups.iter().map(|group| group.failures.len()).sum();
-        text +=
-            &format!("{}: violated by {}\n", groups[0].signature.property, pluralize(count as u64, "seed", "seeds"));
+        text += &format!(
+            "{}: violated by {}\n",
+            groups[0].signature.property,
+            pluralize(count as u64, "seed", "seeds")
+        );
         for group in groups {
             if groups.len() > 1 {
                 let count = pluralize(group.failures.len() as u64, "seed", "seeds");

@@ -5,7 +5,8 @@ use super::{
 use crate::findings::case::{Case, Expectation, ShrunkFrom};
 use crate::outcome::signature::{FailureSignature, Roles};
 use crate::outcome::{
-    COMMIT, Counts, Failure, FailureCause, Options, Outcome, Rejection, RunRecord, TraceEvent, TraceLine, Verdict, WITNESS,
+    COMMIT, Counts, Failure, FailureCause, Options, Outcome, Rejection, RunRecord, TraceEvent, TraceLine,
+    Verdict, WITNESS,
 };
 use crate::plan::{Plan, generate};
 use crate::sweep::{FailureRecord, Seeds, Summary, SweepSettings, Tally};
@@ -239,18 +240,11 @@ fn printed_command_repeats_all_options() {
 
 #[test]
 fn trace_lines_have_fixed_columns() {
-    let line =
-        |at, step, node, event| trace_line(&TraceLine { at, step, cause: 0, node, event });
-    let lines =
-        [
-            line(7, 1, 0, TraceEvent::FaultBegins { number: 3, kind: "partition", targets: vec![1, 2] }),
-            line(
-                12_345_678_901,
-                123_456,
-                12,
-                TraceEvent::Note("follower(n1) => candidate, term 2".to_owned()),
-            ),
-        ];
+    let line = |at, step, node, event| trace_line(&TraceLine { at, step, cause: 0, node, event });
+    let lines = [
+        line(7, 1, 0, TraceEvent::FaultBegins { number: 3, kind: "partition", targets: vec![1, 2] }),
+        line(12_345_678_901, 123_456, 12, TraceEvent::Note("follower(n1) => candidate, term 2".to_owned())),
+    ];
     insta::assert_snapshot!(lines.join("\n"));
 }
 

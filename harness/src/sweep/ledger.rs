@@ -751,7 +751,10 @@ mod tests {
         );
         assert_eq!(tallies(&sum.faults), [("crash".to_owned(), 5), ("partition".to_owned(), 3)]);
         let failure = &sum.failures[0];
-        assert_eq!((failure.signature.property.as_str(), failure.message.as_str()), ("liveness", "there is no leader"));
+        assert_eq!(
+            (failure.signature.property.as_str(), failure.message.as_str()),
+            ("liveness", "there is no leader")
+        );
         assert_eq!(merge(vec![read.clone()]).unwrap().digest, sum.digest);
     }
 

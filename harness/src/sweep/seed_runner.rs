@@ -23,7 +23,7 @@ impl SeedRunner<'_> {
     pub(super) fn run_seed(&self, seed: u64) -> SeedResult {
         match investigate(&self.plan(seed), &self.options(), self.run) {
             Ok(finding) => self.record(seed, finding),
-            Err(outcome) => SeedResult { seed, outcome: Some(outcome), failure: None, write_error: None },
+            Err(outcome) => SeedResult { seed, outcome: Some(*outcome), failure: None, write_error: None },
         }
     }
 

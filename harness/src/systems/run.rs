@@ -3,7 +3,8 @@
 use crate::engine::cluster::Cluster;
 use crate::engine::pump::{Mode, pump};
 use crate::outcome::{
-    Counts, DETERMINISM, Difference, Failure, FailureCause, LINEARIZABILITY, Options, Outcome, RunRecord, Verdict, WITNESS,
+    Counts, DETERMINISM, Difference, Failure, FailureCause, LINEARIZABILITY, Options, Outcome, RunRecord,
+    Verdict, WITNESS,
 };
 use crate::plan::Plan;
 use crate::server::Server;

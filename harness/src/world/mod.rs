@@ -26,8 +26,8 @@ pub(crate) use observer::Observer;
 use operator::OperatorState;
 
 use crate::outcome::{
-    Actor, Evidence, EvidenceKind, Failure, FailureCause, LIVENESS, MessageFate, Mismatch, Options, READ_ANSWERED,
-    TraceEvent, TraceLine,
+    Actor, Evidence, EvidenceKind, Failure, FailureCause, LIVENESS, MessageFate, Mismatch, Options,
+    READ_ANSWERED, TraceEvent, TraceLine,
 };
 use crate::plan::{Plan, Trigger};
 use crate::support::rng::RngStream;

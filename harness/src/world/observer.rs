@@ -1,8 +1,8 @@
 //! The observer: folds every fact into the digest and passes it to the checkers.
 
 use crate::outcome::{
-    Actor, Counts, Evidence, EvidenceKind, Failure, FailureCause, LINEARIZABILITY, Options, RUN_MILESTONES, Rejection,
-    WITNESS, WRONG_ANSWER,
+    Actor, Counts, Evidence, EvidenceKind, Failure, FailureCause, LINEARIZABILITY, Options, RUN_MILESTONES,
+    Rejection, WITNESS, WRONG_ANSWER,
 };
 use crate::workload::RequestBody;
 use invariants::linearizability::{
@@ -451,7 +451,9 @@ impl Observer {
     #[cold]
     fn fail_linearizability(&mut self, broken: &StreamViolation) {
         let answer = self.traces.as_ref().and_then(|traces| traces.get(&broken.id)?.answer.clone());
-        self.fail(Failure::new(LINEARIZABILITY, FailureCause::Response(broken.clone())).with_evidence(answer));
+        self.fail(
+            Failure::new(LINEARIZABILITY, FailureCause::Response(broken.clone())).with_evidence(answer),
+        );
     }
 
     /// Records a failure. Only the first one counts, since later ones may follow from it.

@@ -6,7 +6,10 @@
 mod faults;
 mod phases;
 
-use crate::outcome::{Actor, Evidence, EvidenceKind, Failure, FailureCause, MessageFate, NO_PANIC, Options, PanicReport, TraceEvent};
+use crate::outcome::{
+    Actor, Evidence, EvidenceKind, Failure, FailureCause, MessageFate, NO_PANIC, Options, PanicReport,
+    TraceEvent,
+};
 use crate::plan::{Plan, SimDuration};
 use crate::server::{Arrival, Host, Server};
 use crate::workload::client::ClientPool;

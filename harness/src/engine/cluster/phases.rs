@@ -5,7 +5,9 @@
 //! claim of a server about its configuration reduces it.
 
 use super::Cluster;
-use crate::outcome::{Actor, Condition, Evidence, EvidenceKind, Failure, FailureCause, LIVENESS, Lag, Progress, TraceEvent};
+use crate::outcome::{
+    Actor, Condition, Evidence, EvidenceKind, Failure, FailureCause, LIVENESS, Lag, Progress, TraceEvent,
+};
 use crate::plan::{PermanentFaultKind, Probability, SimDuration};
 use crate::server::Server;
 use crate::workload::client::Probe;
@@ -156,9 +158,7 @@ impl<S: Server> Cluster<S> {
         if !self.can_progress() || self.may_be_disrupted() {
             return self.finish();
         }
-        let Some(condition) = self.phase.condition() else {
-            unreachable!("the fault phase has no deadline")
-        };
+        let Some(condition) = self.phase.condition() else { unreachable!("the fault phase has no deadline") };
         let cause = match self.phase {
             Phase::Quiet(before) => match self.world.observer.counts.leader_changes - before {
                 0..=MAX_QUIET_LEADER_CHANGES => return self.finish(),
@@ -207,13 +207,8 @@ impl<S: Server> Cluster<S> {
             let UnansweredRequest { at, step, client, id } = open;
             let seconds = at / 1_000_000_000;
             let cause = FailureCause::NeverAnswers { node, client: *client, id: *id, seconds };
-            let evidence = |at, step, kind| Evidence {
-                at,
-                step,
-                actor: Actor::Server(node),
-                request: Some(*id),
-                kind,
-            };
+            let evidence =
+                |at, step, kind| Evidence { at, step, actor: Actor::Server(node), request: Some(*id), kind };
             let arrival = evidence(*at, *step, EvidenceKind::Arrival(*id, *client));
             let silence = evidence(self.world.now(), self.world.step(), EvidenceKind::Silence(*id));
             Some((cause, [arrival, silence]))

@@ -79,9 +79,7 @@ fn build_timeline(
     let mut rows = RowBuilder::default();
     let mut clash = Vec::new();
     let is_clashing = |fact: &Observed| {
-        failure
-            .facts()
-            .is_some_and(|facts| facts.first.iter().chain([&facts.second]).any(|it| it == fact))
+        failure.facts().is_some_and(|facts| facts.first.iter().chain([&facts.second]).any(|it| it == fact))
     };
     for (step, event) in &events {
         let is_clash = relevance.contains_step(*step) || !event.evidence.is_empty();
@@ -124,14 +122,7 @@ fn build_timeline(
     let header = format!("{:>13} {:>6}  {}", "seconds", "folded", names.trim_end());
     let (folded, (rows, events)): (u64, (Vec<_>, Vec<u64>)) =
         (rows.total_folded, rows.rows.into_iter().unzip());
-    Timeline {
-        header,
-        rows,
-        shown_events: events.iter().sum(),
-        events_per_row: events,
-        folded,
-        clash,
-    }
+    Timeline { header, rows, shown_events: events.iter().sum(), events_per_row: events, folded, clash }
 }
 
 /// The rows of a timeline under construction.

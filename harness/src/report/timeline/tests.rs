@@ -1,7 +1,8 @@
 use super::formatter::Detail;
 use super::{MAX_ROWS, Timeline, build_timeline, timeline};
 use crate::outcome::{
-    Actor, Counts, Evidence, EvidenceKind, Failure, FailureCause, Outcome, RunRecord, TraceEvent, TraceLine, Verdict, WITNESS,
+    Actor, Counts, Evidence, EvidenceKind, Failure, FailureCause, Outcome, RunRecord, TraceEvent, TraceLine,
+    Verdict, WITNESS,
 };
 use invariants::{Configuration, Conflict, Digest, Fact, Index, Node, Observed, RequestId, Term, Violation};
 
