@@ -14,7 +14,10 @@ use crate::systems::run;
 use invariants::formats;
 use std::io;
 use std::path::Path;
-use tracing_subscriber::filter::{Directive, EnvFilter};
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 /// The page of a run. A failed one is run again with everything recorded that the page shows.
 pub(super) fn run_page(
@@ -72,17 +75,14 @@ fn write_recording(path: &Path, write: impl FnOnce(&mut Vec<u8>) -> io::Result<(
 /// Prints the trace as tracing events on standard error if `RUST_LOG` asks for it. Returns whether it does.
 fn init_tracing() -> Result<bool, String> {
     let Some(directives) = env_var("RUST_LOG")? else { return Ok(false) };
-    let filter = EnvFilter::builder().parse(&directives).map_err(|error| {
+    let filter: Targets = directives.parse().map_err(|error| {
         format!("RUST_LOG is `{}`, which is not a valid filter: {error}", display_value(&directives))
     })?;
     // madsim's own events would drown those of the run.
-    let silence: Directive =
-        "madsim=off".parse().map_err(|error| format!("madsim's events cannot be disabled: {error}"))?;
-    tracing_subscriber::fmt()
-        .with_env_filter(filter.add_directive(silence))
-        .with_writer(std::io::stderr)
-        .with_ansi(false)
-        .without_time()
+    let filter = filter.with_target("madsim", LevelFilter::OFF);
+    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false).without_time();
+    tracing_subscriber::registry()
+        .with(layer.with_filter(filter))
         .try_init()
         .map(|()| true)
         .map_err(|error| format!("tracing cannot be started: {error}"))

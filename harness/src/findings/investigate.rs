@@ -90,8 +90,8 @@ impl Finding {
         let Finding { plan, failure, outcome, options } = self;
         let disabled: String =
             options.disabled.iter().map(|property| format!(", disabled: {property}")).collect();
-        let cause = escape_lines(&failure.cause.to_string());
-        let description = format!("{origin}{disabled}.\n{}: {cause}\n", failure.property);
+        let cause = failure.cause.to_string();
+        let description = format!("{origin}{disabled}.\n{}: {}\n", failure.property, escape_lines(&cause));
         // With a bug, the failure is expected; without one, it has to be fixed.
         let expect = match plan.bug {
             Some(_) => Expectation::Caught(failure.property.clone()),
