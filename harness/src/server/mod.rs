@@ -1,5 +1,6 @@
 //! The interface to a system under test: a server that the harness boots and steps.
 
+use crate::outcome::TraceEvent;
 use crate::plan::bugs::BugInfo;
 use crate::plan::{MembershipOp, Plan, Trigger};
 use crate::support::rng::{self, RngStream, label};
@@ -217,9 +218,9 @@ impl<'a, M: Clone + Display> Host<'a, M> {
         cfg!(feature = "bugs") && self.world.bug() == Some(bug.name)
     }
 
-    /// Adds a line to the timeline. The closure runs only if the timeline is recorded.
+    /// Adds a note to the trace, shown as it is. The closure runs only if the trace is recorded.
     pub fn trace(&mut self, text: impl FnOnce() -> String) {
-        self.world.trace(self.node, text);
+        self.world.trace(self.node, || TraceEvent::Note(text()));
     }
 }
 

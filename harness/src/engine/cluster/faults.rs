@@ -1,6 +1,7 @@
 //! Faults: when they begin, which nodes they affect, and how they end.
 
 use super::{Cluster, Control};
+use crate::outcome::{FaultEnd, TraceEvent};
 use crate::plan::{Fault, FaultKind, MembershipOp, PermanentFaultKind, Plan, Target, Trigger};
 use crate::server::{Arrival, OperatorCommand, Server};
 use crate::world::{Event, EventKind, NetworkDegradation};
@@ -90,9 +91,9 @@ impl<S: Server> Cluster<S> {
         let fault_number = self.faults.end_actions.len() as u64;
         let find = |target: Target| self.resolve_target(target, trigger_node);
         let targets = if self.world.is_trace_enabled() {
-            self.target_names(&kind, trigger_node)
+            self.resolve_targets(&kind, trigger_node)
         } else {
-            String::new()
+            Vec::new()
         };
         let mut command = None;
         let (end_action, lasts) = match &kind {
@@ -235,14 +236,18 @@ impl<S: Server> Cluster<S> {
         let kind_index = kind.index();
         self.faults.strike_counts[kind_index] += 1;
         self.world.begin_event(EventKind::Fault, kind_index as u64, number as u64);
-        self.world.trace(0, || format!("fault {} begins: {}{targets}", number + 1, kind.name()));
+        self.world.trace(0, || TraceEvent::FaultBegins {
+            number: number as u64 + 1,
+            kind: kind.name(),
+            targets,
+        });
         if let Some(end_action) = end_action {
             self.faults.end_actions.push(Some(end_action));
             let end = self.world.now().saturating_add(lasts);
             self.world.queue.push(end, Event::FaultEnd { number: fault_number as u32 });
         }
         if let Some((leader, command)) = command {
-            self.world.trace(leader, || format!("the operator submits {command:?}"));
+            self.world.trace(leader, || TraceEvent::OperatorCommand(format!("{command:?}")));
             let request = self.world.submit_command(leader, command.conf_change());
             self.step(leader, Arrival::Operator { request, command });
             return self.world.readmit_members();
@@ -250,11 +255,10 @@ impl<S: Server> Cluster<S> {
         self.record_digest();
     }
 
-    /// The names of the nodes that a fault affects, each after a space.
-    fn target_names(&self, kind: &FaultKind, trigger_node: Option<Node>) -> String {
-        let nodes =
-            kind.targets().into_iter().filter_map(|(_, target)| self.resolve_target(target, trigger_node));
-        nodes.map(|node| format!(" n{node}")).collect()
+    /// The nodes that a fault affects.
+    fn resolve_targets(&self, kind: &FaultKind, trigger_node: Option<Node>) -> Vec<Node> {
+        let targets = kind.targets().into_iter();
+        targets.filter_map(|(_, target)| self.resolve_target(target, trigger_node)).collect()
     }
 
     /// The leader of the highest term, if it is up and not paused.
@@ -268,7 +272,7 @@ impl<S: Server> Cluster<S> {
     pub(super) fn end_fault(&mut self, number: usize) {
         let Some(end_action) = self.faults.end_actions[number].take() else { return };
         self.world.begin_event(EventKind::FaultEnd, number as u64, 0);
-        self.world.trace(0, || format!("a fault is over: {}", end_action.description()));
+        self.world.trace(0, || end_action.trace_event());
         match end_action {
             FaultEndAction::Restart(nodes) => {
                 for node in nodes {
@@ -333,13 +337,13 @@ impl<S: Server> Cluster<S> {
         }
         self.add_drift(node, fault.drift);
         self.permanently_faulty = Some(node);
-        self.world.trace(0, || format!("permanent fault of n{node}: {:?}", fault.kind));
+        self.world.trace(0, || TraceEvent::PermanentFault { node, kind: fault.kind });
     }
 
     /// Crashes the leader; it restarts after `lasts` nanoseconds, when an election should be over.
     pub(super) fn crash_leader(&mut self, leader: Node, lasts: u64) {
         let number = self.faults.end_actions.len() as u32;
-        self.world.trace(leader, || "crashes once more".to_owned());
+        self.world.trace(leader, || TraceEvent::LeaderCrash);
         self.take_down(leader, false);
         self.faults.end_actions.push(Some(FaultEndAction::Restart(vec![leader])));
         let end = self.world.now().saturating_add(lasts);
@@ -444,22 +448,18 @@ impl<S: Server> Cluster<S> {
 }
 
 impl FaultEndAction {
-    fn description(&self) -> String {
-        match self {
-            FaultEndAction::Restart(nodes) => {
-                let names: String = nodes.iter().map(|node| format!("n{node} ")).collect();
-                format!("{names}can restart")
-            }
-            FaultEndAction::Resume(node, _) => format!("n{node} resumes"),
-            FaultEndAction::UnblockLinks(links) => format!("{} links are unblocked", links.len()),
-            FaultEndAction::EndDegradation => "the network recovers".to_owned(),
-            FaultEndAction::RestoreDiskSpeed(node, _) => format!("the disk of n{node} has its usual speed"),
-            FaultEndAction::ResumeDisk(node) => format!("the disk of n{node} resumes"),
-            FaultEndAction::RestoreClockRate(node, _) => {
-                format!("the clock of n{node} has its previous rate")
-            }
-            FaultEndAction::EndSyncErrors(node) => format!("syncs of n{node} succeed"),
-        }
+    /// What the trace says about it.
+    fn trace_event(&self) -> TraceEvent {
+        TraceEvent::FaultEnds(match self {
+            FaultEndAction::Restart(nodes) => FaultEnd::Restart(nodes.clone()),
+            FaultEndAction::Resume(node, _) => FaultEnd::Resume(*node),
+            FaultEndAction::UnblockLinks(links) => FaultEnd::UnblockLinks(links.len()),
+            FaultEndAction::EndDegradation => FaultEnd::EndDegradation,
+            FaultEndAction::RestoreDiskSpeed(node, _) => FaultEnd::RestoreDiskSpeed(*node),
+            FaultEndAction::ResumeDisk(node) => FaultEnd::ResumeDisk(*node),
+            FaultEndAction::RestoreClockRate(node, _) => FaultEnd::RestoreClockRate(*node),
+            FaultEndAction::EndSyncErrors(node) => FaultEnd::EndSyncErrors(*node),
+        })
     }
 }
 
