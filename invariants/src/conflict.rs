@@ -1,7 +1,7 @@
 //! What contradicts what in a violation, as data. A property builds a [`Conflict`]; its text is written only when it
 //! is shown.
 
-use crate::fact::{Configuration, Digest, Index, LogId, Node, RequestId, Term};
+use crate::fact::{Configuration, ConfigurationError, Digest, Index, LogId, Node, RequestId, Term};
 use serde::Serialize;
 use std::fmt;
 
@@ -305,35 +305,6 @@ impl fmt::Display for OutsiderReason {
         match self {
             OutsiderReason::PermanentFault => f.write_str("has a permanent fault"),
             OutsiderReason::NotMember(configuration) => write!(f, "is not a member of {configuration}"),
-        }
-    }
-}
-
-/// Why no system may state a configuration.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ConfigurationError {
-    /// A voter is listed twice.
-    RepeatedVoter(Node),
-    /// A voter of the old half is listed twice.
-    RepeatedOldVoter(Node),
-    /// A learner is listed twice.
-    RepeatedLearner(Node),
-    /// A server is a voter of the new configuration and a learner.
-    VoterAndLearner(Node),
-    /// An entry or a snapshot carries a configuration without voters.
-    NoVoter,
-}
-
-impl fmt::Display for ConfigurationError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        use ConfigurationError::*;
-        match self {
-            RepeatedVoter(node) => write!(f, "lists n{node} twice among its voters"),
-            RepeatedOldVoter(node) => write!(f, "lists n{node} twice among its voters of the old half"),
-            RepeatedLearner(node) => write!(f, "lists n{node} twice among its learners"),
-            VoterAndLearner(node) => write!(f, "lists n{node} as a voter and as a learner"),
-            NoVoter => f.write_str("has no voter"),
         }
     }
 }

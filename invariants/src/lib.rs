@@ -68,12 +68,12 @@ pub mod formats;
 
 pub use checker::{Checker, PROPERTIES, Property, UnknownProperty};
 pub use conflict::{
-    CommittedInstead, ConfigurationError, ConfigurationStep, Conflict, NodeList, OutsiderReason,
-    SnapshotStep, StateStep, Truncation, Write,
+    CommittedInstead, ConfigurationStep, Conflict, NodeList, OutsiderReason, SnapshotStep, StateStep,
+    Truncation, Write,
 };
 pub use fact::{
-    ConfChange, ConfChangeOp, ConfChangeResponse, Configuration, Digest, Fact, Index, LogId, Node, Observed,
-    RequestId, Term, Time,
+    ConfChange, ConfChangeOp, ConfChangeResponse, Configuration, ConfigurationError, Digest, Fact, Index,
+    LogId, Node, Observed, RequestId, Term, Time,
 };
 pub use former_names::{
     FORMER_MILESTONE_NAMES, FORMER_PROPERTY_NAMES, current_milestone_name, current_property_name,

@@ -1,7 +1,6 @@
 //! Cluster configurations and their changes.
 
 use super::{Digest, Node};
-use crate::conflict::ConfigurationError;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fmt;
@@ -108,6 +107,35 @@ impl fmt::Display for Configuration {
             nodes(f, &self.joint)?;
         }
         write!(f, "}}")
+    }
+}
+
+/// Why no system may state a configuration.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ConfigurationError {
+    /// A voter is listed twice.
+    RepeatedVoter(Node),
+    /// A voter of the old half is listed twice.
+    RepeatedOldVoter(Node),
+    /// A learner is listed twice.
+    RepeatedLearner(Node),
+    /// A server is a voter of the new configuration and a learner.
+    VoterAndLearner(Node),
+    /// An entry or a snapshot carries a configuration without voters.
+    NoVoter,
+}
+
+impl fmt::Display for ConfigurationError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use ConfigurationError::*;
+        match self {
+            RepeatedVoter(node) => write!(f, "lists n{node} twice among its voters"),
+            RepeatedOldVoter(node) => write!(f, "lists n{node} twice among its voters of the old half"),
+            RepeatedLearner(node) => write!(f, "lists n{node} twice among its learners"),
+            VoterAndLearner(node) => write!(f, "lists n{node} as a voter and as a learner"),
+            NoVoter => f.write_str("has no voter"),
+        }
     }
 }
 

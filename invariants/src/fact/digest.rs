@@ -1,6 +1,6 @@
-//! Digests of contents, and of facts.
+//! Digests of contents.
 
-use super::{ConfChange, ConfChangeOp, ConfChangeResponse, Configuration, LogId, Node, RequestId, Term};
+use super::Term;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -51,98 +51,5 @@ impl fmt::Debug for Digest {
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:08x}", self.0 >> 32)
-    }
-}
-
-/// A field of a fact, as part of a digest. Digests are stored: what each type adds never changes.
-pub(super) trait Fold {
-    fn fold(&self, digest: Digest) -> Digest;
-}
-
-impl Fold for u64 {
-    #[inline]
-    fn fold(&self, digest: Digest) -> Digest {
-        digest.then(*self)
-    }
-}
-
-impl Fold for bool {
-    #[inline]
-    fn fold(&self, digest: Digest) -> Digest {
-        digest.then(u64::from(*self))
-    }
-}
-
-impl Fold for Digest {
-    #[inline]
-    fn fold(&self, digest: Digest) -> Digest {
-        digest.then(self.0)
-    }
-}
-
-/// A server may state any number.
-impl Fold for Option<u64> {
-    #[inline]
-    fn fold(&self, digest: Digest) -> Digest {
-        digest.then(self.map_or(0, |number| number.wrapping_add(1)))
-    }
-}
-
-impl Fold for LogId {
-    #[inline]
-    fn fold(&self, digest: Digest) -> Digest {
-        digest.then(self.index).then(self.term)
-    }
-}
-
-impl Fold for RequestId {
-    #[inline]
-    fn fold(&self, digest: Digest) -> Digest {
-        digest.then(self.session).then(self.sequence)
-    }
-}
-
-impl Fold for Option<RequestId> {
-    #[inline]
-    fn fold(&self, digest: Digest) -> Digest {
-        self.map_or(digest, |id| id.fold(digest))
-    }
-}
-
-impl Fold for Vec<Node> {
-    fn fold(&self, digest: Digest) -> Digest {
-        self.iter().fold(digest.then(self.len() as u64), |digest, node| digest.then(*node))
-    }
-}
-
-impl Fold for Box<Configuration> {
-    fn fold(&self, digest: Digest) -> Digest {
-        let digest = self.digest.map_or(digest, |whole| digest.then(whole.0));
-        [&self.voters, &self.joint, &self.learners].into_iter().fold(digest, |digest, list| list.fold(digest))
-    }
-}
-
-impl Fold for Box<ConfChange> {
-    fn fold(&self, digest: Digest) -> Digest {
-        let kind = match **self {
-            ConfChange::Steps(_) => 1,
-            ConfChange::Joint(_) => 2,
-            ConfChange::Leave => 3,
-        };
-        self.ops().iter().fold(digest.then(kind), |digest, op| match *op {
-            ConfChangeOp::Voter(node) => digest.then(1).then(node),
-            ConfChangeOp::Learner(node) => digest.then(2).then(node),
-            ConfChangeOp::Remove(node) => digest.then(3).then(node),
-        })
-    }
-}
-
-impl Fold for ConfChangeResponse {
-    fn fold(&self, digest: Digest) -> Digest {
-        digest.then(match self {
-            ConfChangeResponse::Done => 0,
-            ConfChangeResponse::Rejected => 1,
-            ConfChangeResponse::Unknown => 2,
-        })
     }
 }

@@ -4,14 +4,15 @@
 //! *truth* that a server cannot state, which comes from the simulated disk, the simulated world or a client. Facts
 //! hold plain numbers, so that any Raft can be checked.
 
-mod configuration;
 mod digest;
+mod configuration;
+mod fold;
 
 pub(crate) use configuration::same_nodes;
-pub use configuration::{ConfChange, ConfChangeOp, ConfChangeResponse, Configuration};
+pub use configuration::{ConfChange, ConfChangeOp, ConfChangeResponse, Configuration, ConfigurationError};
 pub use digest::Digest;
 
-use digest::Fold;
+use fold::Fold;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
