@@ -1,5 +1,6 @@
 //! The interface to a system under test: a server that the harness boots and steps.
 
+pub use crate::plan::OperatorCommand;
 use crate::plan::bugs::BugInfo;
 use crate::plan::{MembershipOp, Plan, Trigger};
 use crate::support::rng::{self, RngStream, label};
@@ -71,22 +72,6 @@ pub enum Arrival<M> {
     Synced(u64),
     /// The [`Host::sync`] with this token failed: nothing became durable by it.
     SyncFailed(u64),
-}
-
-/// An operator's command. A system that does not support it rejects it.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum OperatorCommand {
-    /// Transfer leadership to this server.
-    Transfer(Node),
-    /// Change the configuration.
-    Change {
-        /// The operations, in order.
-        steps: Vec<MembershipOp>,
-        /// Whether to stay in the joint phase until [`OperatorCommand::Leave`].
-        by_joint: bool,
-    },
-    /// Leave the joint phase.
-    Leave,
 }
 
 impl OperatorCommand {

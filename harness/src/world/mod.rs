@@ -14,7 +14,7 @@ mod digest_tests;
 
 pub use clock::Clock;
 pub use disk::{Disk, FileName, SyncTicket};
-pub use net::{Net, NetworkDegradation};
+pub use net::Net;
 pub use node::NodeStatus;
 pub use operator::OperatorResponse;
 pub use queue::Queue;

@@ -4,6 +4,7 @@
 //! partitions and restarts. Each kind of decision has its own draws on each link, indexed by the number of
 //! the message there: what happens to one message does not depend on those before it.
 
+use crate::plan::faults::NetworkDegradation;
 use crate::plan::{NetworkConfig, Probability};
 use crate::support::rng::{CounterRng, label};
 use invariants::Time;
@@ -37,19 +38,6 @@ struct Link {
     last: Time,
     /// How many faults block the link.
     block_count: u32,
-}
-
-/// A degradation of all links for a while.
-#[derive(Clone, Copy, Debug)]
-pub struct NetworkDegradation {
-    /// Probability that a message is lost.
-    pub loss: Probability,
-    /// Probability that it arrives twice.
-    pub duplication: Probability,
-    /// Probability that it may be overtaken.
-    pub reordering: Probability,
-    /// The largest extra delay of a message that may be overtaken, in nanoseconds.
-    pub delay: u64,
 }
 
 /// The current behaviour of all links. Probabilities are out of 2^20, so that one draw of 64 bits decides
@@ -185,7 +173,7 @@ impl Net {
     }
 
     /// Begins a degradation with this number.
-    pub fn degrade(&mut self, number: u64, degradation: NetworkDegradation) {
+    pub(crate) fn degrade(&mut self, number: u64, degradation: NetworkDegradation) {
         self.degradations.push((number, degradation));
         self.recompute_conditions();
     }
@@ -203,7 +191,7 @@ impl Net {
             self.conditions.loss += probability_threshold(degradation.loss);
             self.conditions.duplication += probability_threshold(degradation.duplication);
             self.conditions.reordering += probability_threshold(degradation.reordering);
-            self.conditions.reorder_delay = self.conditions.reorder_delay.max(degradation.delay);
+            self.conditions.reorder_delay = self.conditions.reorder_delay.max(degradation.delay.0);
         }
     }
 }
