@@ -2,7 +2,7 @@
 //!
 //! # What a run does
 //!
-//! [`plan::generate()`] turns a seed into a [`plan::Plan`], and [`run`] executes the plan. The [`world::World`]
+//! [`plan::generate()`] turns a seed into a [`plan::Plan`], and [`run`](systems::run::run) executes the plan. The [`world::World`]
 //! holds links, disks and clocks; each node runs a [`server::Server`]; clients call operations. One event
 //! happens at a time, in simulated time. A run has two phases:
 //!
@@ -28,16 +28,27 @@
 //! # Testing your own Raft
 //!
 //! Implement [`server::Server`]: boot from a disk, handle an arrival, tell the next deadline. Then
-//! [`run::run_with`] runs any plan on it. [`systems::raft_core::node`] is an example of about 400 lines.
-//! [`strategy::plans`] provides plans to proptest.
+//! [`run_with`](systems::run::run_with) runs any plan on it. [`systems::raft_core::node`] is an example of about 400 lines.
+//! [`plans`](findings::strategy::plans) provides plans to proptest.
 //!
 //! # Where to start reading
 //!
-//! Follow the `mod` lines below. Plans: [`plan`]. The simulation: [`workload`], [`world`], the interface to
-//! the system under test ([`server`]), [`cluster`], and [`pump`], the only module that knows madsim. Then the
-//! built-in system ([`systems`]) and one run ([`run`]). The rest works on results: [`shrink`], stored cases
-//! ([`case`], [`refresh`]), sweeps with their [ledger](sweep::ledger), reports, the command line. [`shrink`]
-//! knows plans only; [`reproducer`] decides whether a smaller plan still fails in the same way.
+//! Follow the `mod` lines below: each room uses only those above it.
+//!
+//! | room | what it does |
+//! | --- | --- |
+//! | [`support`] | random streams, text for terminals, suggestions for misspelled names |
+//! | [`plan`] | what a run does: read, checked, generated, mutated |
+//! | [`outcome`] | what a run results in |
+//! | [`workload`] | the clients and the application that they use |
+//! | [`world`] | network, disks, clocks, and the observer that feeds the checkers |
+//! | [`server`] | the interface to the system under test |
+//! | [`engine`] | the event loop, and the only module that knows madsim |
+//! | [`systems`] | the built-in system, one run of it, and its benchmark |
+//! | [`findings`] | failing plans: confirmed, shrunk, kept as cases |
+//! | [`sweep`] | many seeds, with a ledger that survives interruptions |
+//! | [`report`] | what people and programs read |
+//! | [`cli`] | the command line |
 //!
 //! # What it leaves out
 //!

@@ -1,6 +1,7 @@
 //! What a property checks: one new fact against the state before it.
 
-use crate::fact::{Fact, Index, LogId, Node, Observed};
+use crate::conflict::{CommittedInstead, Conflict, Truncation};
+use crate::fact::{Fact, Index, LogId, Observed};
 use crate::shadow::{NodeShadow, Shadow};
 use crate::violation::Violation;
 
@@ -19,30 +20,25 @@ pub(crate) struct CheckContext<'a> {
 }
 
 impl CheckContext<'_> {
-    /// Describes that the server's log now ends with `after`.
-    #[cold]
-    pub fn describe_truncation(&self, after: Index) -> String {
-        let node = self.node.id;
+    /// The server's log now ends with `after`.
+    pub fn truncation(&self, after: Index) -> Truncation {
         match self.observed.fact {
-            Fact::SnapshotInstalled { last, .. } => {
-                format!("n{node} replaces its log with a snapshot up to {last}")
-            }
-            _ => format!("n{node} truncates its log to {after}"),
+            Fact::SnapshotInstalled { last, .. } => Truncation::BySnapshot(last),
+            _ => Truncation::After(after),
         }
     }
 
-    /// Why a snapshot up to `id` does not cover only committed entries, with the fact that contradicts it; `None` if
-    /// it does.
-    pub fn explain_uncommitted(&self, id: LogId) -> Option<(Option<Observed>, String)> {
+    /// What is committed instead of `id`, with the fact that states it; `None` if `id` is committed.
+    pub fn committed_instead(&self, id: LogId) -> Option<(Option<Observed>, CommittedInstead)> {
         let committed = &self.shadow.committed_log;
         if committed.contains(id) {
             return None;
         }
-        let sentence = match committed.term_at(id.index) {
-            Some(term) => format!("{} is committed", LogId { index: id.index, term }),
-            None => format!("no leader has committed further than {}", committed.last()),
+        let instead = match committed.term_at(id.index) {
+            Some(term) => CommittedInstead::Other(LogId { index: id.index, term }),
+            None => CommittedInstead::Nothing(committed.last()),
         };
-        Some((self.shadow.commit_fact(id.index), sentence))
+        Some((self.shadow.commit_fact(id.index), instead))
     }
 
     /// A violation by this fact; `first` is the earlier fact that it contradicts, if it is a single one.
@@ -51,18 +47,8 @@ impl CheckContext<'_> {
         &self,
         property: &'static str,
         first: Option<Observed>,
-        sentence: String,
+        conflict: Conflict,
     ) -> CheckResult {
-        Err(Box::new(Violation { property, sentence, first, second: self.observed.clone() }))
-    }
-}
-
-/// Formats a list of servers: `n1, n2 and n3`.
-pub(crate) fn format_nodes(nodes: impl IntoIterator<Item = Node>) -> String {
-    let names: Vec<String> = nodes.into_iter().map(|node| format!("n{node}")).collect();
-    match names.split_last() {
-        None => "no server".into(),
-        Some((last, [])) => last.clone(),
-        Some((last, others)) => format!("{} and {last}", others.join(", ")),
+        Err(Box::new(Violation { property, conflict, first, second: self.observed.clone() }))
     }
 }

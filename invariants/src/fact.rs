@@ -4,6 +4,7 @@
 //! *truth* that a server cannot state, which comes from the simulated disk, the simulated world or a client. Facts
 //! hold plain numbers, so that any Raft can be checked.
 
+use crate::conflict::ConfigurationError;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fmt;
@@ -121,19 +122,21 @@ impl Configuration {
     /// Why a system must not state this configuration: a server is listed twice in one list, or is both a voter of
     /// the new configuration and a learner, or there is no voter in a configuration that an entry or a snapshot
     /// carries (`is_carried`). A voter of the old half may already be a learner (thesis, 4.3).
-    pub(crate) fn validation_error(&self, is_carried: bool) -> Option<String> {
-        let lists =
-            [(&self.voters, "voters"), (&self.joint, "voters of the old half"), (&self.learners, "learners")];
-        let duplicate = lists.into_iter().find_map(|(nodes, what)| {
-            let node = find_duplicate(nodes)?;
-            Some(format!("lists n{node} twice among its {what}"))
-        });
-        duplicate
-            .or_else(|| {
-                let node = self.learners.iter().find(|node| self.voters.contains(node))?;
-                Some(format!("lists n{node} as a voter and as a learner"))
-            })
-            .or_else(|| (is_carried && self.voters.is_empty()).then(|| "has no voter".to_owned()))
+    pub(crate) fn validation_error(&self, is_carried: bool) -> Option<ConfigurationError> {
+        use ConfigurationError::*;
+        let in_both = || self.learners.iter().find(|node| self.voters.contains(node));
+        None.or_else(|| find_duplicate(&self.voters).map(RepeatedVoter))
+            .or_else(|| find_duplicate(&self.joint).map(RepeatedOldVoter))
+            .or_else(|| find_duplicate(&self.learners).map(RepeatedLearner))
+            .or_else(|| in_both().copied().map(VoterAndLearner))
+            .or_else(|| (is_carried && self.voters.is_empty()).then_some(NoVoter))
+    }
+
+    /// Whether both have the same members in the same roles, in any order.
+    pub(crate) fn has_same_members(&self, other: &Configuration) -> bool {
+        same_nodes(&self.voters, &other.voters)
+            && same_nodes(&self.joint, &other.joint)
+            && same_nodes(&self.learners, &other.learners)
     }
 
     /// A copy that lists each server once per list, as quorums count it; `None` if there is no duplicate.
@@ -171,6 +174,11 @@ impl Configuration {
         let majority = |half: &[Node]| 2 * half.iter().filter(|&&node| counts(node)).count() > half.len();
         majority(&self.voters) && (self.joint.is_empty() || majority(&self.joint))
     }
+}
+
+/// Whether two lists without duplicates name the same servers.
+pub(crate) fn same_nodes(one: &[Node], other: &[Node]) -> bool {
+    one.len() == other.len() && one.iter().all(|node| other.contains(node))
 }
 
 /// A server that is listed more than once.

@@ -54,6 +54,7 @@
 //! returned, not by clocks.
 
 pub mod fact;
+mod conflict;
 pub mod violation;
 pub mod membership;
 mod shadow;
@@ -66,6 +67,10 @@ pub mod linearizability;
 pub mod formats;
 
 pub use checker::{Checker, PROPERTIES, Property, UnknownProperty};
+pub use conflict::{
+    CommittedInstead, ConfigurationError, ConfigurationStep, Conflict, NodeList, OutsiderReason,
+    SnapshotStep, StateStep, Truncation, Write,
+};
 pub use fact::{
     ConfChange, ConfChangeOp, ConfChangeResponse, Configuration, Digest, Fact, Index, LogId, Node, Observed,
     RequestId, Term, Time,

@@ -4,19 +4,19 @@
 //! cargo bench -p raft-core --bench allocations --features raft-rs
 //! ```
 //!
-//! Counts all servers together, from the first proposal until the last is applied, with the loop of `group`;
+//! Counts all servers together, from the first proposal until the last is applied, with the loop of `cluster`;
 //! the commands exist before. Growing a log counts: so do the bytes of a buffer that moves to a larger one.
 //! That commands are not copied per server is asserted in `tests/copies.rs`, with the same loop.
 
 #![allow(clippy::disallowed_macros, reason = "a bench prints its results")]
 
-mod group;
+mod cluster;
 #[cfg(feature = "raft-rs")]
-#[path = "group/raft_rs.rs"]
+#[path = "cluster/raft_rs.rs"]
 mod raft_rs;
 
+use cluster::{Cluster, Server, commands, core::Core};
 use comfy_table::{CellAlignment, Table, presets};
-use group::{Group, Server, commands, core::Core};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use std::alloc::System;
 
@@ -33,14 +33,14 @@ type Count = fn(usize, usize, usize) -> (f64, f64);
 
 /// Allocations, and allocated bytes, per proposal.
 fn count<S: Server>(size: usize, bytes: usize, window: usize) -> (f64, f64) {
-    let mut group = Group::<S>::new(size);
-    group.run(commands(COMMANDS / 8, bytes), window);
+    let mut cluster = Cluster::<S>::new(size);
+    cluster.run(commands(COMMANDS / 8, bytes), window);
     let commands = commands(COMMANDS, bytes);
     let region = Region::new(COUNTED);
-    group.run(commands, window);
+    cluster.run(commands, window);
     let change = region.change();
-    group.settle();
-    group.check();
+    cluster.settle();
+    cluster.check();
     let moved = change.bytes_reallocated.max(0) as usize;
     let times = change.allocations + change.reallocations;
     (times as f64 / COMMANDS as f64, (change.bytes_allocated + moved) as f64 / COMMANDS as f64)

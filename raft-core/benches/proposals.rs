@@ -5,7 +5,7 @@
 //! cargo bench -p raft-core --bench proposals --features raft-rs
 //! ```
 //!
-//! The loop is described in `group`. A sample is a new cluster that has had a leader for a while, and a fixed
+//! The loop is described in `cluster`. A sample is a new cluster that has had a leader for a while, and a fixed
 //! number of commands. The systems take turns, sample by sample, so that other load on the machine affects
 //! all of them. The best sample counts, because noise only adds time. raft-rs can batch or not: `ratio`
 //! compares with the faster of the two at that point. The table is our own because no bench harness prints
@@ -16,13 +16,13 @@
 #![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "a bench reads the clock")]
 #![allow(clippy::disallowed_macros, reason = "a bench prints its results")]
 
-mod group;
+mod cluster;
 #[cfg(feature = "raft-rs")]
-#[path = "group/raft_rs.rs"]
+#[path = "cluster/raft_rs.rs"]
 mod raft_rs;
 
+use cluster::{Cluster, Server, commands, core::Core};
 use comfy_table::{CellAlignment, Table, presets};
-use group::{Group, Server, commands, core::Core};
 use std::time::{Duration, Instant};
 
 const SIZES: [usize; 2] = [3, 5];
@@ -55,18 +55,18 @@ impl Best {
         // Memory layout changes the time by up to a fifth, and would be the same for all samples without this
         // shift.
         let _shift = std::hint::black_box(Vec::<u8>::with_capacity(16 + 80 * number));
-        let mut group = Group::<S>::new(size);
-        group.run(commands(COMMANDS / 8, bytes), window);
+        let mut cluster = Cluster::<S>::new(size);
+        cluster.run(commands(COMMANDS / 8, bytes), window);
         let commands = commands(COMMANDS, bytes);
-        let before = group.delivered;
+        let before = cluster.delivered;
         let start = Instant::now();
-        group.run(commands, window);
+        cluster.run(commands, window);
         let time = start.elapsed();
         if time < self.time {
-            *self = Best { time, messages: group.delivered - before };
+            *self = Best { time, messages: cluster.delivered - before };
         }
-        group.settle();
-        group.check();
+        cluster.settle();
+        cluster.check();
     }
 
     fn proposals_per_second(&self) -> f64 {

@@ -50,9 +50,9 @@ macro_rules! bugs {
 
             /// The description of this bug.
             #[must_use]
-            pub const fn info(self) -> &'static $crate::bug::BugInfo {
+            pub const fn info(self) -> &'static $crate::BugInfo {
                 match self {
-                    $($Bug::$Variant => &$crate::bug::BugInfo {
+                    $($Bug::$Variant => &$crate::BugInfo {
                         name: $name,
                         id: $id,
                         at: $at,
@@ -76,13 +76,13 @@ bugs! {
     /// A bug: the behaviour without one line that correctness depends on.
     pub enum Bug {
         VoteReplyBeforeSync {
-            id: "E01", name: "vote-reply-before-sync", at: "saves.rs",
+            id: "E01", name: "vote-reply-before-sync", at: "durable.rs",
             breaks: "A granted vote is sent before it is durable",
             first: "persist-before-reply",
             consequence: "after a power loss the server votes again in the same term: two leaders, writes lost",
         }
         VoteClearedSameTerm {
-            id: "E04", name: "vote-cleared-same-term", at: "election.rs",
+            id: "E04", name: "vote-cleared-same-term", at: "step.rs",
             breaks: "Following a leader clears the vote of the same term",
             first: "one-vote-per-term",
             consequence: "two leaders in one term: two different entries at one index, writes lost",
@@ -130,7 +130,7 @@ bugs! {
             consequence: "a follower applies its own stale entries: replicas diverge",
         }
         FollowerAckBeforeSync {
-            id: "P01", name: "follower-ack-before-sync", at: "saves.rs",
+            id: "P01", name: "follower-ack-before-sync", at: "durable.rs",
             breaks: "A follower acknowledges entries before they are durable",
             first: "persist-before-reply",
             consequence: "an acknowledged write is lost when a majority loses power",
@@ -160,7 +160,7 @@ bugs! {
             consequence: "two leaders with majorities that do not overlap: an acknowledged write is lost",
         }
         SelfVoteAfterRv {
-            id: "E02", name: "self-vote-after-rv", at: "saves.rs",
+            id: "E02", name: "self-vote-after-rv", at: "durable.rs",
             breaks: "A candidate asks for votes before its own vote is durable",
             first: "persist-before-reply",
             consequence: "after a power loss the candidate leads the same term twice, or votes for another server: writes lost",
@@ -202,7 +202,7 @@ bugs! {
             consequence: "a write is acknowledged without a majority of voters: the next leader lacks it",
         }
         TermAdoptedNotDurable {
-            id: "E03", name: "term-adopted-not-durable", at: "raft.rs",
+            id: "E03", name: "term-adopted-not-durable", at: "durable.rs",
             breaks: "An adopted term is saved only with the next vote or entry",
             first: "persist-before-reply",
             consequence: "after a restart the server follows an older leader and truncates entries that a newer one has committed",
@@ -220,7 +220,7 @@ bugs! {
             consequence: "a follower acknowledges entries that it lacks: an acknowledged write is lost",
         }
         ApplyBeforeLocalDurable {
-            id: "C06", name: "apply-before-local-durable", at: "replication.rs, raft.rs",
+            id: "C06", name: "apply-before-local-durable", at: "replication.rs, durable.rs",
             breaks: "A leader counts and applies its own entries before they are durable",
             first: "committed-on-quorum",
             consequence: "a cluster of one acknowledges a write and loses it with the power",
@@ -286,13 +286,13 @@ bugs! {
             consequence: "a read misses acknowledged writes",
         }
         StepdownReportedAsFailure {
-            id: "K05", name: "stepdown-reported-as-failure", at: "raft.rs",
+            id: "K05", name: "stepdown-reported-as-failure", at: "step.rs",
             breaks: "A deposed leader reports proposals with an unknown result as failed",
             first: "witness",
             consequence: "a client finds a write executed that was reported as failed, or executes it twice",
         }
         PeerIdentityUnchecked {
-            id: "T01", name: "peer-identity-unchecked", at: "raft.rs",
+            id: "T01", name: "peer-identity-unchecked", at: "step.rs, replication.rs",
             breaks: "Messages for and from another directory ID are accepted",
             first: "one-vote-per-term",
             consequence: "a server with a wiped disk votes and counts as the replica that it replaces: writes lost",

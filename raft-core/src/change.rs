@@ -5,8 +5,9 @@ use crate::ids::{Index, RequestId, Timestamp};
 use crate::io::Effect;
 use crate::log::Payload;
 use crate::membership::ConfChange;
-use crate::raft::{Raft, Role};
+use crate::raft::Raft;
 use crate::response::{Rejection, Response};
+use crate::role::Role;
 use std::sync::Arc;
 
 impl Raft {
@@ -128,7 +129,7 @@ impl Raft {
             let mut followers = leader.progress.iter();
             node == id
                 || followers
-                    .any(|progress| progress.peer.id == node && progress.last_contact.after(timeout) > now)
+                    .any(|progress| progress.replica.id == node && progress.last_contact.after(timeout) > now)
         };
         self.configuration().is_quorum(has_contact)
     }

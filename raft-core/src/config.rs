@@ -79,9 +79,9 @@ const MILLION: u64 = 1_000_000;
 /// Why a [`Config`] was rejected.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ConfigError {
-    /// The field that is wrong.
+    /// The name of the field in [`Config`].
     pub field: &'static str,
-    /// The values that would be right.
+    /// Which values are right, to follow "must be".
     pub bound: &'static str,
 }
 
@@ -125,8 +125,8 @@ impl Config {
         }
     }
 
-    /// How long a voter that has heard from a leader votes for no other, on the leader's clock. Both clocks
-    /// may drift up to the bound: the voter measures at least (1 - r) / (1 + r) of what the leader measures.
+    /// How long a voter that has heard from a leader votes for no other, in nanoseconds on the leader's clock
+    /// (thesis 6.4.1); `None` without [`Config::lease_drift`]. Both clocks may drift up to the bound: the voter measures at least (1 - r) / (1 + r) of what the leader measures.
     #[must_use]
     pub fn lease_duration(&self) -> Option<u64> {
         let drift = u64::from(self.lease_drift?);
@@ -139,42 +139,43 @@ impl Config {
     /// # Errors
     /// The first field that cannot, and its bound.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        let check = |holds, field, bound| if holds { Ok(()) } else { Err(ConfigError { field, bound }) };
-        check(!self.voters.is_empty(), "voters", "at least one")?;
-        check(self.voters.len() <= MAX_MEMBERS, "voters", "at most 64")?;
-        check(self.voters.is_sorted_by(|a, b| a < b), "voters", "sorted, each once")?;
-        check(self.directory_ids.is_sorted_by(|a, b| a.0 < b.0), "identities", "sorted, each once")?;
-        check(
-            self.directory_ids.iter().all(|(node, _)| self.voters.contains(node)),
-            "identities",
-            "those of initial voters only",
-        )?;
-        check(self.heartbeat_interval > 0, "heartbeat_interval", "above 0")?;
-        check(
-            self.election_timeout > self.heartbeat_interval,
-            "election_timeout",
-            "above heartbeat_interval",
-        )?;
-        check(
-            self.lease_drift.is_none_or(|millionths| millionths < MILLION as u32),
-            "lease_drift",
-            "below 1000000 millionths: a clock that may stop gives no bound",
-        )?;
+        // `holds` must use the field, and the error takes its name: they cannot differ.
+        macro_rules! check {
+            ($field:ident, $holds:expr, $bound:literal) => {
+                let $field = &self.$field;
+                if !$holds {
+                    return Err(ConfigError { field: stringify!($field), bound: $bound });
+                }
+            };
+        }
+        check!(voters, !voters.is_empty(), "at least one");
+        check!(voters, voters.len() <= MAX_MEMBERS, "at most 64");
+        check!(voters, voters.is_sorted_by(|a, b| a < b), "sorted, each once");
+        check!(directory_ids, directory_ids.is_sorted_by(|a, b| a.0 < b.0), "sorted, each once");
+        check!(
+            directory_ids,
+            directory_ids.iter().all(|(node, _)| self.voters.contains(node)),
+            "those of initial voters only"
+        );
+        check!(heartbeat_interval, *heartbeat_interval > 0, "above 0");
+        check!(election_timeout, *election_timeout > self.heartbeat_interval, "above heartbeat_interval");
+        check!(
+            lease_drift,
+            lease_drift.is_none_or(|millionths| millionths < MILLION as u32),
+            "below 1000000 millionths: a clock that may stop gives no bound"
+        );
         // A lease relies on what voters promise under check-quorum.
-        check(
-            self.lease_drift.is_none() || self.check_quorum,
-            "check_quorum",
-            "on where lease_drift is given",
-        )?;
+        check!(check_quorum, *check_quorum || self.lease_drift.is_none(), "on where lease_drift is given");
         let longest = u64::MAX >> 2;
-        check(self.election_timeout < longest, "election_timeout", "below 2^62 nanoseconds")?;
-        check(self.election_timeout_spread < longest, "election_timeout_spread", "below 2^62 nanoseconds")?;
-        check(self.max_batch_entries > 0, "max_batch", "at least 1")?;
-        check(self.max_batch_bytes > 0, "max_batch_bytes", "at least 1")?;
-        check(self.max_in_flight_messages > 0, "max_in_flight", "at least 1")?;
-        check(self.max_in_flight_bytes > 0, "max_in_flight_bytes", "at least 1")?;
-        check(self.max_uncommitted_bytes > 0, "max_uncommitted_bytes", "at least 1")?;
-        check(self.max_requests > 0, "max_requests", "at least 1")?;
-        check(self.max_chunk_bytes > 0, "max_chunk", "at least 1")
+        check!(election_timeout, *election_timeout < longest, "below 2^62 nanoseconds");
+        check!(election_timeout_spread, *election_timeout_spread < longest, "below 2^62 nanoseconds");
+        check!(max_batch_entries, *max_batch_entries > 0, "at least 1");
+        check!(max_batch_bytes, *max_batch_bytes > 0, "at least 1");
+        check!(max_in_flight_messages, *max_in_flight_messages > 0, "at least 1");
+        check!(max_in_flight_bytes, *max_in_flight_bytes > 0, "at least 1");
+        check!(max_uncommitted_bytes, *max_uncommitted_bytes > 0, "at least 1");
+        check!(max_requests, *max_requests > 0, "at least 1");
+        check!(max_chunk_bytes, *max_chunk_bytes > 0, "at least 1");
+        Ok(())
     }
 }

@@ -5,7 +5,8 @@ use crate::ids::{LogId, ReplicaKey, Term, Timestamp};
 use crate::io::Effect;
 use crate::membership::insert;
 use crate::message::Message;
-use crate::raft::{Raft, Role};
+use crate::raft::Raft;
+use crate::role::Role;
 use crate::saves::Promise;
 
 impl Raft {

@@ -10,8 +10,9 @@ use crate::bug::Bug;
 use crate::ids::{ReplicaKey, RequestId, Timestamp};
 use crate::io::{Effect, ReadConfirmation};
 use crate::message::{ForwardOutcome, ForwardRequest, Message};
-use crate::raft::{Origin, PendingForward, Raft, WaitingFor};
+use crate::raft::{PendingForward, Raft, WaitingFor};
 use crate::response::{Rejection, Response};
+use crate::role::Origin;
 use bytes::Bytes;
 
 impl Raft {
@@ -82,9 +83,9 @@ impl Raft {
             return;
         }
         let term = self.term;
-        for (peer, forward_id, at) in std::mem::take(&mut self.appended_for_others) {
+        for (replica, forward_id, at) in std::mem::take(&mut self.appended_for_others) {
             let outcome = ForwardOutcome::Appended(at);
-            effects.push(self.envelope(peer, Message::ForwardResponse { term, forward_id, outcome }));
+            effects.push(self.envelope(replica, Message::ForwardResponse { term, forward_id, outcome }));
         }
     }
 

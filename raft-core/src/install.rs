@@ -12,8 +12,9 @@ use crate::io::Effect;
 use crate::membership::Configuration;
 use crate::message::{Message, MessageContext};
 use crate::progress::ProgressState;
-use crate::raft::{IncomingSnapshot, Raft, Rewrite, Role};
+use crate::raft::{IncomingSnapshot, Raft, Rewrite};
 use crate::response::Rejection;
+use crate::role::Role;
 use crate::saves::Promise;
 use crate::snapshot::{Snapshot, SnapshotChunk};
 use bytes::Bytes;
@@ -117,7 +118,7 @@ impl Raft {
             let chunk = SnapshotChunk::of(snapshot, *sent, max_bytes);
             *sent += chunk.data.len() as u64;
             progress.last_sent = now;
-            let to = progress.peer;
+            let to = progress.replica;
             effects.push(
                 self.envelope(
                     to,

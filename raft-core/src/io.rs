@@ -175,8 +175,8 @@ pub struct SaveRecord {
 pub struct Recovered {
     /// The saved term.
     pub term: Term,
-    /// The saved vote in it. May name a server that is in no recovered configuration: see
-    /// [`crate::recovery`].
+    /// The saved vote in it. May name a server that is in no recovered configuration (6): the
+    /// candidate may come from one that this server does not know yet.
     pub vote: Option<NodeId>,
     /// The newest snapshot and the compacted index; `None` if nothing was compacted.
     pub checkpoint: Option<Checkpoint>,

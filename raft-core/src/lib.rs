@@ -48,15 +48,43 @@
 //!
 //! [`Config::new`] leaves leases, forwarding, directory IDs and byte limits off.
 //!
-//! # In which order to read it
+//! # Where to find it
 //!
-//! [`ids`], [`bug`], [`quorum`], [`membership`], [`config`], [`log`], [`snapshot`], [`response`], [`message`]
-//! and [`progress`] define the data; [`io`] the contract; [`recovery`] which disk contents are valid at a
-//! start; [`saves`] what waits for the disk; [`raft`] the state and the dispatch. Then each topic of the
-//! paper has a module: `transfer`, `change`, `election`, `replication`, `read`, `install`, `forward`.
-//! [`status`] is for metrics and debugging. [`session`] is independent of the rest: exactly-once client
-//! requests for any state machine, in sessions that may expire by log time, a clock that is part of the log
-//! and so the same on every server.
+//! Sections are of the paper, unless marked as of the thesis. Each module is one file in `src`, declared in
+//! reading order: first the data (`ids` to `progress`), then the contract ([`io`]), what may be recovered
+//! (`recovery`), the server (`saves` to `durable`), and a module for each topic.
+//!
+//! | topic | section | module | function |
+//! | --- | --- | --- | --- |
+//! | state and start | 5.1 | `raft` | `new`, `configuration` |
+//! | dispatch, batches | 5.1 | `step` | `step`, `step_all`, `handle_input` |
+//! | term rule | 5.1 | `step` | `on_envelope`, `become_follower` |
+//! | writes, then promises, then entries | 5.1 | `durable` | `save`, `send_when_durable`, `apply` |
+//! | writes in flight | | `saves` | `issue`, `complete`, `defer`, `release` |
+//! | election | 5.2 | `election` | `on_election_timeout`, `campaign`, `count_vote` |
+//! | election restriction | 5.4.1 | `election` | `on_request_vote`, `is_up_to_date` |
+//! | pre-vote | thesis 9.6 | `election` | `on_pre_vote` |
+//! | ignoring disruptive servers | thesis 4.2.3 | `election` | `ignores_vote_request` |
+//! | log matching | 5.3 | `replication` | `on_append`, `merge_entries`, `on_append_rejected` |
+//! | commit rule | 5.3, 5.4.2 | `replication` | `advance_commit` |
+//! | flow control | thesis 10.2.1 | `progress` | `may_send`, `on_accepted`, `on_rejected` |
+//! | read index | thesis 6.4 | `read` | `start_read`, `confirm_reads` |
+//! | lease | thesis 6.4.1 | `read` | `holds_lease` |
+//! | compaction | 7 | `install` | `compact` |
+//! | snapshot transfer | 7 | `install` | `send_chunks`, `on_install_snapshot` |
+//! | membership: rules of a change | 6, thesis 4 | `membership` | `after`, `simple`, `enter_joint`, `leave_joint` |
+//! | membership: proposal, end of a joint phase | 6 | `change` | `propose_conf_change`, `on_commit_advanced` |
+//! | majorities, also of joint configurations | 6 | `membership` | `is_quorum`, `quorum_value` |
+//! | check-quorum | thesis 6.2 | `change` | `has_quorum_contact` |
+//! | leadership transfer | thesis 3.10 | `transfer` | `transfer`, `maybe_send_timeout_now` |
+//! | forwarding to the leader | thesis 6.4 | `forward` | `on_forward`, `on_forward_response` |
+//! | invariants of one server | | `invariants` | `assert_invariants` |
+//! | exactly-once requests | thesis 6.3 | `session` | `apply`, `register`, `expire` |
+//!
+//! A line that safety rests on carries a switch, `self.bug(Bug::...)`, with the feature `bugs`: [`Bug`] says
+//! what breaks without it. [`status`] is for metrics and debugging. [`session`] is independent of the rest:
+//! exactly-once client requests for any state machine, in sessions that may expire by log time, a clock that
+//! is part of the log and so the same on every server.
 //!
 //! # What is left out
 //!
@@ -65,39 +93,47 @@
 //! the application has processed them. It keeps the newest snapshot in memory, whole, and assembles the
 //! chunks of the next one in memory too.
 
-pub mod ids;
-pub mod bug;
-pub mod quorum;
-pub mod membership;
-pub mod config;
-pub mod log;
-pub mod snapshot;
-pub mod response;
-pub mod message;
-pub mod progress;
+mod ids;
+mod bug;
+mod quorum;
+mod membership;
+mod config;
+mod log;
+mod snapshot;
+mod response;
+mod message;
+mod progress;
 pub mod io;
-pub mod recovery;
-pub mod saves;
-pub mod raft;
-mod transfer;
-mod change;
+mod recovery;
+mod saves;
+mod role;
+mod raft;
+mod step;
+mod durable;
 mod election;
 mod replication;
 mod read;
 mod install;
+mod change;
+mod transfer;
 mod forward;
+mod invariants;
 pub mod status;
 pub mod session;
 
-pub use bug::Bug;
+pub use bug::{Bug, BugInfo};
 pub use config::{Config, ConfigError};
 pub use ids::{DirectoryId, Index, LogId, NodeId, ReplicaKey, RequestId, SaveId, Term, Timestamp};
 pub use io::{Effect, Input, ReadConfirmation, Recovered, SaveRecord};
-pub use log::{Entries, Entry, Log, Payload};
-pub use membership::{ConfChange, ConfChangeError, ConfChangeOp, Configuration, Malformed};
-pub use message::{Envelope, Message};
-pub use raft::{Raft, Role};
+pub use log::{ENTRY_COST, Entries, Entry, Log, Payload};
+pub use membership::{ConfChange, ConfChangeError, ConfChangeOp, Configuration, MAX_MEMBERS, Malformed};
+pub use message::{Envelope, ForwardOutcome, ForwardRequest, Message, MessageContext};
+pub use raft::Raft;
 pub use recovery::{RecoveredError, StartError};
 pub use response::{Rejection, Response};
+pub use role::{Leader, Role};
 pub use snapshot::{Checkpoint, Snapshot, SnapshotChunk};
 pub use status::Status;
+
+#[cfg(test)]
+mod reference_models;

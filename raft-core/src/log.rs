@@ -34,8 +34,8 @@ pub struct Entry {
     pub payload: Payload,
 }
 
-/// What a command costs a leader besides its bytes: the entry and the waiting request. A constant, so that
-/// every machine rejects at the same limit.
+/// What a command counts besides its own bytes, in bytes: the entry and the waiting request. A constant, so
+/// that every machine rejects at the same limit.
 pub const ENTRY_COST: u64 = 64;
 
 impl Entry {
@@ -236,7 +236,7 @@ impl Log {
         Some(runs.checked_sub(1).map_or(Term(0), |run| self.runs[run].1))
     }
 
-    /// The configuration in force at `index`.
+    /// The configuration in force at `index`; before `compacted`, the first one known.
     #[must_use]
     pub fn configuration_at(&self, index: Index) -> &Arc<Configuration> {
         let after = self.configurations.partition_point(|&(start, _)| start <= index);
@@ -291,7 +291,7 @@ impl Log {
     ///
     /// # Panics
     /// If terms decrease.
-    pub fn append_rest(&mut self, entries: Entries, skip: usize) {
+    pub(crate) fn append_rest(&mut self, entries: Entries, skip: usize) {
         if skip >= entries.len() {
             return;
         }
@@ -327,8 +327,9 @@ impl Log {
         self.slices.push((first, self.fresh.drain(..).collect()));
     }
 
-    /// Removes all entries after `index`.
-    pub fn truncate(&mut self, index: Index) {
+    /// Removes all entries after `index`. Not inlined: appends hardly ever truncate.
+    #[cold]
+    pub(crate) fn truncate(&mut self, index: Index) {
         assert!(
             index >= self.compacted.index,
             "cannot truncate after {index}: the log begins after {}",
@@ -377,14 +378,14 @@ impl Log {
 
     /// Discards all entries in favour of a snapshot that ends at `compacted`, where `configuration` is in
     /// force (7).
-    pub fn reset_to_snapshot(&mut self, compacted: LogId, configuration: Arc<Configuration>) {
+    pub(crate) fn reset_to_snapshot(&mut self, compacted: LogId, configuration: Arc<Configuration>) {
         *self = Log::compacted_at(compacted, configuration, Vec::new());
     }
 
     /// The last of the entries from `first` on that fit into one message, and their bytes. At least one entry
     /// fits, unless `first` is compacted or beyond the end.
     #[must_use]
-    pub fn batch(&self, first: Index, max_entries: usize, max_bytes: u64) -> (Index, u64) {
+    pub(crate) fn batch(&self, first: Index, max_entries: usize, max_bytes: u64) -> (Index, u64) {
         let (mut end, mut bytes) = (first.previous(), 0);
         if first <= self.compacted.index {
             return (end, bytes);
@@ -419,7 +420,7 @@ impl Log {
     /// # Panics
     /// As [`Log::entries`].
     #[inline]
-    pub fn share(&mut self, first: Index, last: Index) -> Entries {
+    pub(crate) fn share(&mut self, first: Index, last: Index) -> Entries {
         if first > last {
             return Entries::NONE;
         }
@@ -429,7 +430,9 @@ impl Log {
         shared.unwrap_or_else(|| self.older_entries(first, last))
     }
 
-    /// The entries from `first` to `last`, if neither of the two newest slices holds them all.
+    /// The entries from `first` to `last`, if neither of the two newest slices holds them all. Not inlined, so
+    /// that the fast path is.
+    #[cold]
     fn older_entries(&mut self, first: Index, last: Index) -> Entries {
         self.assert_contains_range(first, last);
         let shared = slice_of(&self.slices[self.slice_position(first)], first, last);

@@ -28,32 +28,36 @@ pub struct Configuration {
     pub directory_ids: Vec<(NodeId, DirectoryId)>,
 }
 
-/// One operation of a change.
+/// One operation of a [`ConfChange`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ConfChangeOp {
-    /// Names the replica that this change means by this node. Directory ID 0: one that drew none.
+    /// Which replica the change means by this node (KIP-853). Directory ID 0: one that drew none. Rejected
+    /// with [`ConfChangeError::OtherDirectoryId`] if another replica of the node is a member.
     SetDirectoryId(NodeId, DirectoryId),
-    /// Makes this node a voter, whatever it was.
+    /// Makes this node a voter; no effect if it is one.
     AddVoter(NodeId),
-    /// Makes this node a learner, whatever it was.
+    /// Makes this node a learner (thesis 4.2.1): a voter is demoted, at the end of the joint phase if there
+    /// is one.
     AddLearner(NodeId),
-    /// Removes this node.
+    /// Removes this node; no effect if it is not a member.
     Remove(NodeId),
 }
 
-/// A membership change.
+/// A membership change. Begun by [`Input::ConfChange`](crate::Input::ConfChange); one may be in progress.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum ConfChange {
-    /// These operations, in this order: in one step if they change at most one voter, otherwise through a
-    /// joint phase that ends by itself.
+    /// These operations, in this order: in one step if they change at most one voter (thesis 4.1), otherwise
+    /// through a joint phase (6) that the leader ends once it is committed. Fails with
+    /// [`ConfChangeError::AlreadyJoint`] while joint.
     Auto(Vec<ConfChangeOp>),
-    /// These operations through a joint phase that lasts until [`ConfChange::LeaveJoint`].
+    /// These operations, through a joint phase (6) that lasts until [`ConfChange::LeaveJoint`], however many
+    /// voters change. Fails with [`ConfChangeError::AlreadyJoint`] while joint.
     ExplicitJoint(Vec<ConfChangeOp>),
-    /// Ends a joint phase.
+    /// Ends a joint phase. Fails with [`ConfChangeError::NotJoint`] if there is none.
     LeaveJoint,
 }
 
-/// Why a change does not fit the configuration.
+/// Why a change does not fit the configuration in force. Nothing was appended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ConfChangeError {
     /// There would be no voters.
@@ -69,7 +73,7 @@ pub enum ConfChangeError {
     /// A replica of this node with another directory ID is a member. It must be removed first, by a change of
     /// its own: the two share a node number, so majorities with the one and with the other would seem to
     /// overlap, but need not.
-    OtherIncarnation,
+    OtherDirectoryId,
 }
 
 /// Why a configuration cannot be the result of changes.
@@ -149,8 +153,8 @@ impl Configuration {
 
     /// Whether this replica is a voter, in either half.
     #[must_use]
-    pub fn is_voter_replica(&self, peer: ReplicaKey) -> bool {
-        self.is_voter(peer.id) && self.replica(peer.id) == peer
+    pub fn is_voter_replica(&self, replica: ReplicaKey) -> bool {
+        self.is_voter(replica.id) && self.replica(replica.id) == replica
     }
 
     /// Whether a node is a member: it gets the log.
@@ -239,7 +243,7 @@ impl Configuration {
         for &op in ops {
             let ConfChangeOp::SetDirectoryId(node, directory_id) = op else { continue };
             if members.contains(&node) && self.replica(node).directory_id != directory_id {
-                return Err(ConfChangeError::OtherIncarnation);
+                return Err(ConfChangeError::OtherDirectoryId);
             }
             match directory_ids.binary_search_by_key(&node, |known| known.0) {
                 Ok(position) => directory_ids[position].1 = directory_id,
@@ -394,13 +398,13 @@ impl fmt::Display for Malformed {
 impl fmt::Display for ConfChangeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            ConfChangeError::NoVoters => "nobody would vote",
+            ConfChangeError::NoVoters => "no voter would remain",
             ConfChangeError::MoreThanOneVoter => "more than one voter would change without a joint phase",
-            ConfChangeError::AlreadyJoint => "a joint phase is under way",
-            ConfChangeError::NotJoint => "there is no joint phase to leave",
+            ConfChangeError::AlreadyJoint => "the configuration is joint already",
+            ConfChangeError::NotJoint => "the configuration is not joint",
             ConfChangeError::TooManyMembers => "the configuration would have more than 64 members",
-            ConfChangeError::OtherIncarnation => {
-                "another life of the node belongs to the group, and must be removed first"
+            ConfChangeError::OtherDirectoryId => {
+                "the node is a member with another directory ID, and must be removed first"
             }
         })
     }

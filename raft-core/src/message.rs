@@ -256,7 +256,7 @@ impl fmt::Display for Message {
                 write!(f, "AppendEntriesResponse term {term} matched {match_index}{context}")
             }
             Message::AppendEntriesRejected { term, prev_log, hint } => {
-                write!(f, "AppendEntriesRefused term {term} at {prev_log} hint {hint}")
+                write!(f, "AppendEntriesRejected term {term} at {prev_log} hint {hint}")
             }
             Message::InstallSnapshot { term, chunk, context } => {
                 let SnapshotChunk { last, size, offset, data, .. } = &**chunk;

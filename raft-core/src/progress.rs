@@ -7,29 +7,29 @@ use std::collections::VecDeque;
 
 /// What a leader knows about one follower, and what it has sent to it.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Progress {
+pub(crate) struct Progress {
     /// The follower and its directory ID: another replica of the same server shares none of this.
-    pub peer: ReplicaKey,
+    pub(crate) replica: ReplicaKey,
     /// Up to here the follower's log is durable and equals the leader's. Never decreases.
-    pub match_index: Index,
+    pub(crate) match_index: Index,
     /// The next entry to send. Above `match_index`.
-    pub next_index: Index,
+    pub(crate) next_index: Index,
     /// How entries are sent.
-    pub state: ProgressState,
+    pub(crate) state: ProgressState,
     /// The newest confirmed read round, and the newest time at which the follower is known to have followed
     /// this leader.
-    pub confirmed: MessageContext,
+    pub(crate) confirmed: MessageContext,
     /// Whether entries are to be sent to it at the end of this step.
-    pub pending_send: bool,
+    pub(crate) pending_send: bool,
     /// When the last message was sent to it.
-    pub last_sent: Timestamp,
+    pub(crate) last_sent: Timestamp,
     /// When its last response in this term arrived; at first, when the leader began to track it.
-    pub last_contact: Timestamp,
+    pub(crate) last_contact: Timestamp,
 }
 
 /// How entries are sent to a follower.
 #[derive(Clone, PartialEq, Debug)]
-pub enum ProgressState {
+pub(crate) enum ProgressState {
     /// The leader does not know where the logs agree. It sends one message, then waits for a response or a
     /// heartbeat.
     Probe {
@@ -60,19 +60,19 @@ pub enum ProgressState {
 
 /// The limits of what may be in flight to one follower.
 #[derive(Clone, Copy, Debug)]
-pub struct FlightLimits {
+pub(crate) struct FlightLimits {
     /// Messages.
-    pub messages: usize,
+    pub(crate) messages: usize,
     /// Bytes of commands.
-    pub bytes: u64,
+    pub(crate) bytes: u64,
 }
 
 impl Progress {
     /// A follower as a new leader sees it (5.3): its log may match up to `last`.
     #[must_use]
-    pub fn new(peer: ReplicaKey, last: Index, now: Timestamp) -> Progress {
+    pub(crate) fn new(replica: ReplicaKey, last: Index, now: Timestamp) -> Progress {
         Progress {
-            peer,
+            replica,
             match_index: Index(0),
             next_index: last.next(),
             state: ProgressState::Probe { waiting: false },
@@ -85,7 +85,7 @@ impl Progress {
 
     /// Whether a message with entries may be sent now.
     #[must_use]
-    pub fn may_send(&self, limits: FlightLimits) -> bool {
+    pub(crate) fn may_send(&self, limits: FlightLimits) -> bool {
         match &self.state {
             ProgressState::Probe { waiting } => !waiting,
             ProgressState::Replicate { in_flight, bytes } => {
@@ -96,7 +96,7 @@ impl Progress {
     }
 
     /// A message with entries up to `last` and `size` bytes of commands was sent.
-    pub fn record_sent(&mut self, last: Index, size: u64) {
+    pub(crate) fn record_sent(&mut self, last: Index, size: u64) {
         match &mut self.state {
             ProgressState::Probe { waiting } => *waiting = true,
             ProgressState::Replicate { in_flight, bytes } => {
@@ -109,7 +109,7 @@ impl Progress {
     }
 
     /// The entry before `next_index` is compacted: the follower gets this snapshot.
-    pub fn become_snapshot(&mut self, snapshot: Snapshot, now: Timestamp) {
+    pub(crate) fn become_snapshot(&mut self, snapshot: Snapshot, now: Timestamp) {
         self.state =
             ProgressState::Snapshot { snapshot, answered: false, received: 0, sent: 0, resent_at: now };
     }
@@ -117,13 +117,13 @@ impl Progress {
     /// Whether a newer snapshot may replace the one being sent: no response to it has arrived, or the
     /// follower is `silent`.
     #[must_use]
-    pub fn can_replace_snapshot(&self, newest: &Snapshot, silent: bool) -> bool {
+    pub(crate) fn can_replace_snapshot(&self, newest: &Snapshot, silent: bool) -> bool {
         matches!(&self.state, ProgressState::Snapshot { snapshot, answered, .. }
             if newest.last.index > snapshot.last.index && (silent || !answered))
     }
 
     /// Sends this snapshot in place of the current one. Responses to the old one still count as contact.
-    pub fn replace_snapshot(&mut self, newest: Snapshot) {
+    pub(crate) fn replace_snapshot(&mut self, newest: Snapshot) {
         if let ProgressState::Snapshot { snapshot, answered, received, sent, .. } = &mut self.state {
             (*snapshot, *answered, *received, *sent) = (newest, false, 0, 0);
         }
@@ -131,7 +131,7 @@ impl Progress {
 
     /// A response says that `bytes` have arrived; it answers a chunk that ended at `end` and was sent at
     /// `sent_at`. If an earlier chunk was lost, everything after the gap is sent again.
-    pub fn on_chunk_received(
+    pub(crate) fn on_chunk_received(
         &mut self,
         last: LogId,
         bytes: u64,
@@ -154,7 +154,7 @@ impl Progress {
     }
 
     /// The follower's log matches up to `match_index`. `compacted` is the leader's compacted index.
-    pub fn on_accepted(&mut self, match_index: Index, compacted: Index) {
+    pub(crate) fn on_accepted(&mut self, match_index: Index, compacted: Index) {
         self.match_index = self.match_index.max(match_index);
         self.next_index = self.next_index.max(self.match_index.next());
         match &mut self.state {
@@ -184,7 +184,7 @@ impl Progress {
     }
 
     /// A response to a message with this context: at that time the follower still followed this leader.
-    pub fn on_confirmed(&mut self, context: MessageContext, now: Timestamp) {
+    pub(crate) fn on_confirmed(&mut self, context: MessageContext, now: Timestamp) {
         self.confirmed.round = self.confirmed.round.max(context.round);
         self.confirmed.sent_at = self.confirmed.sent_at.max(context.sent_at);
         self.last_contact = now;
@@ -195,7 +195,7 @@ impl Progress {
 
     /// The follower rejected entries after `prev_log`; the logs may agree up to `agree`. Returns false for a
     /// stale rejection, which says nothing about the current `next_index`.
-    pub fn on_rejected(&mut self, prev_log: Index, agree: Index) -> bool {
+    pub(crate) fn on_rejected(&mut self, prev_log: Index, agree: Index) -> bool {
         // A rejection at or below `match_index` contradicts an earlier acknowledgement. Sending the same
         // entries at once would repeat it; the next heartbeat tries again.
         let is_current = prev_log > self.match_index

@@ -2,7 +2,7 @@
 
 /// The size of a majority of `voters`.
 #[must_use]
-pub const fn majority(voters: usize) -> usize {
+pub(crate) const fn majority(voters: usize) -> usize {
     voters / 2 + 1
 }
 
@@ -11,7 +11,7 @@ pub const fn majority(voters: usize) -> usize {
 ///
 /// # Panics
 /// If `reached` is empty.
-pub fn majority_value<T: Ord + Copy>(reached: &mut [T]) -> T {
+pub(crate) fn majority_value<T: Ord + Copy>(reached: &mut [T]) -> T {
     assert!(!reached.is_empty(), "a majority needs at least one voter");
     match *reached {
         [a, b, c] => return median(a, b, c),

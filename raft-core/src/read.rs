@@ -16,8 +16,9 @@ use crate::bug::Bug;
 use crate::ids::{Index, NodeId, RequestId, Timestamp};
 use crate::io::{Effect, ReadConfirmation};
 use crate::message::{ForwardOutcome, Message, MessageContext};
-use crate::raft::{Leader, Origin, PendingRead, Raft, Role};
+use crate::raft::Raft;
 use crate::response::{Rejection, Response};
+use crate::role::{Leader, Origin, PendingRead, Role};
 
 impl Raft {
     pub(crate) fn read(&mut self, now: Timestamp, request: RequestId, effects: &mut Vec<Effect>) {
@@ -103,7 +104,7 @@ impl Raft {
         if node == self.config.id {
             return MessageContext { round: leader.reads.round, sent_at: now };
         }
-        let follower = leader.progress.iter().find(|progress| progress.peer.id == node);
+        let follower = leader.progress.iter().find(|progress| progress.replica.id == node);
         follower.map_or(MessageContext::default(), |progress| progress.confirmed)
     }
 
@@ -165,10 +166,10 @@ impl Raft {
         let Role::Leader(leader) = &mut self.role else { return };
         match read.origin {
             Origin::Local(_) => leader.reads.awaiting_apply.push_back(read),
-            Origin::Forwarded(peer, forward_id) => {
+            Origin::Forwarded(replica, forward_id) => {
                 let outcome = ForwardOutcome::ReadAt(read.index);
                 effects.push(
-                    self.envelope(peer, Message::ForwardResponse { term: self.term, forward_id, outcome }),
+                    self.envelope(replica, Message::ForwardResponse { term: self.term, forward_id, outcome }),
                 );
             }
         }

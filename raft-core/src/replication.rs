@@ -7,8 +7,9 @@ use crate::log::{ENTRY_COST, Entries, Entry, Payload};
 use crate::membership::Configuration;
 use crate::message::{Message, MessageContext};
 use crate::progress::{FlightLimits, Progress, ProgressState};
-use crate::raft::{Leader, PendingReads, Raft, Role, push_in_place};
+use crate::raft::{Raft, push_in_place};
 use crate::response::{Rejection, Response};
+use crate::role::{Leader, PendingReads, Role};
 use crate::saves::Promise;
 use crate::snapshot::SnapshotChunk;
 use bytes::Bytes;
@@ -110,10 +111,11 @@ impl Raft {
     }
 
     /// The position of a replica in `Leader::progress`. `None` for another directory ID of the same server.
-    pub(crate) fn follower_position(&self, peer: ReplicaKey) -> Option<usize> {
+    pub(crate) fn follower_position(&self, replica: ReplicaKey) -> Option<usize> {
         let Role::Leader(leader) = &self.role else { return None };
         leader.progress.iter().position(|progress| {
-            progress.peer == peer || (progress.peer.id == peer.id && self.bug(Bug::PeerIdentityUnchecked))
+            progress.replica == replica
+                || (progress.replica.id == replica.id && self.bug(Bug::PeerIdentityUnchecked))
         })
     }
 
@@ -123,12 +125,12 @@ impl Raft {
         let configuration = self.configuration();
         let mut members: Vec<ReplicaKey> =
             configuration.members().into_iter().map(|node| configuration.replica(node)).collect();
-        members.retain(|peer| peer.id != self.config.id);
+        members.retain(|replica| replica.id != self.config.id);
         let Role::Leader(leader) = &mut self.role else { return };
-        leader.progress.retain(|progress| members.contains(&progress.peer));
-        for peer in members {
-            if leader.progress.iter().all(|progress| progress.peer != peer) {
-                leader.progress.push(Progress::new(peer, last, now));
+        leader.progress.retain(|progress| members.contains(&progress.replica));
+        for replica in members {
+            if leader.progress.iter().all(|progress| progress.replica != replica) {
+                leader.progress.push(Progress::new(replica, last, now));
             }
         }
     }
@@ -143,7 +145,7 @@ impl Raft {
         loop {
             let Role::Leader(leader) = &self.role else { return };
             let progress = &leader.progress[position];
-            let (next, to) = (progress.next_index, progress.peer);
+            let (next, to) = (progress.next_index, progress.replica);
             if let ProgressState::Snapshot { .. } = progress.state {
                 return self.send_chunks(now, position, effects);
             }
@@ -235,7 +237,7 @@ impl Raft {
         let Role::Leader(leader) = &mut self.role else { return };
         let progress = &mut leader.progress[position];
         progress.last_sent = now;
-        let (to, next) = (progress.peer, progress.next_index);
+        let (to, next) = (progress.replica, progress.next_index);
         let message = match &progress.state {
             // If a chunk was lost, the response shows it.
             ProgressState::Snapshot { snapshot, sent, .. } => {
@@ -430,7 +432,7 @@ impl Raft {
                     false => self.saves.durable_index(),
                 };
             }
-            let follower = leader.progress.iter().find(|progress| progress.peer.id == node);
+            let follower = leader.progress.iter().find(|progress| progress.replica.id == node);
             follower.map_or(Index(0), |progress| progress.match_index)
         };
         let configuration = self.commit_quorum();

@@ -73,13 +73,13 @@ impl fmt::Display for Response {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Response::Applied { index } => write!(f, "applied at {index}"),
-            Response::NotLeader { hint: Some(hint) } => write!(f, "not the leader, perhaps {hint} is"),
+            Response::NotLeader { hint: Some(hint) } => write!(f, "not the leader; {hint} may be"),
             Response::NotLeader { hint: None } => write!(f, "not the leader"),
-            Response::Unknown => write!(f, "unknown"),
-            Response::Transferred => write!(f, "transferred"),
-            Response::TransferCancelled => write!(f, "leadership stays"),
+            Response::Unknown => write!(f, "outcome unknown"),
+            Response::Transferred => write!(f, "leadership transferred"),
+            Response::TransferCancelled => write!(f, "transfer cancelled"),
             Response::Compacted => write!(f, "compacted"),
-            Response::Rejected(why) => write!(f, "refused: {why}"),
+            Response::Rejected(why) => write!(f, "rejected: {why}"),
         }
     }
 }
@@ -87,22 +87,22 @@ impl fmt::Display for Response {
 impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Rejection::NoCommitInTerm => write!(f, "this leader has not committed anything of its term yet"),
-            Rejection::ConfChangeInProgress => write!(f, "another change is under way"),
+            Rejection::NoCommitInTerm => write!(f, "the leader has not committed an entry of its term yet"),
+            Rejection::ConfChangeInProgress => write!(f, "another membership change is in progress"),
             Rejection::ConfChange(error) => error.fmt(f),
-            Rejection::TransferInProgress => write!(f, "leadership is being passed on"),
-            Rejection::TransferTargetNotVoter => write!(f, "leadership can only pass to another voter"),
-            Rejection::TransferFailed => write!(f, "leadership was not taken in time"),
-            Rejection::TransferSuperseded => write!(f, "the transfer was called off"),
-            Rejection::TransferTargetRemoved => write!(f, "the one to take leadership is no voter any more"),
-            Rejection::TooMuchUncommitted => write!(f, "too much is uncommitted"),
-            Rejection::TooManyRequests => write!(f, "too many requests are under way"),
-            Rejection::LearnerTooFarBehind => write!(f, "a server that is to vote lacks too much of the log"),
-            Rejection::SnapshotOutdated => write!(f, "there is a snapshot that is as new or newer"),
+            Rejection::TransferInProgress => write!(f, "a leadership transfer is in progress"),
+            Rejection::TransferTargetNotVoter => write!(f, "the transfer target is not another voter"),
+            Rejection::TransferFailed => write!(f, "the transfer target did not take over in time"),
+            Rejection::TransferSuperseded => write!(f, "another transfer request replaced this one"),
+            Rejection::TransferTargetRemoved => write!(f, "the transfer target is no longer a voter"),
+            Rejection::TooMuchUncommitted => write!(f, "too many bytes are uncommitted"),
+            Rejection::TooManyRequests => write!(f, "too many requests are waiting"),
+            Rejection::LearnerTooFarBehind => write!(f, "the new voter lacks too much of the log"),
+            Rejection::SnapshotOutdated => write!(f, "this server already has this snapshot or a newer one"),
             Rejection::SnapshotNotApplied => {
-                write!(f, "the snapshot includes entries that were not applied yet")
+                write!(f, "the snapshot includes entries that are not applied yet")
             }
-            Rejection::Halted => write!(f, "this server's disk has failed"),
+            Rejection::Halted => write!(f, "a write of this server failed"),
         }
     }
 }

@@ -16,7 +16,7 @@ use std::collections::VecDeque;
 
 /// A statement that other servers will rely on.
 #[derive(Clone, PartialEq, Debug)]
-pub enum Promise {
+pub(crate) enum Promise {
     /// A message.
     Send(ReplicaKey, Message),
     /// The vote that a candidate gives itself.
@@ -25,7 +25,7 @@ pub enum Promise {
 
 /// The state of writes and of the promises that wait for them.
 #[derive(Clone, PartialEq, Debug, Default)]
-pub struct Saves {
+pub(crate) struct Saves {
     /// The newest write issued.
     newest: SaveId,
     /// Every write up to here is durable; `None` until boot's write 0 is.
@@ -79,7 +79,7 @@ impl PendingPromise {
 impl Saves {
     /// The state of a new incarnation: the recovered log, up to `last`, is write 0 and in flight.
     #[must_use]
-    pub fn recovered(last: Index, now: Timestamp) -> Saves {
+    pub(crate) fn recovered(last: Index, now: Timestamp) -> Saves {
         Saves {
             in_flight: VecDeque::from([InFlight { id: SaveId(0), last, issued: now }]),
             ..Saves::default()
@@ -88,18 +88,18 @@ impl Saves {
 
     /// Every entry up to here is durable and still in the log.
     #[must_use]
-    pub const fn durable_index(&self) -> Index {
+    pub(crate) const fn durable_index(&self) -> Index {
         self.durable_index
     }
 
     /// When the oldest write in flight was issued.
     #[must_use]
-    pub fn oldest_in_flight(&self) -> Option<Timestamp> {
+    pub(crate) fn oldest_in_flight(&self) -> Option<Timestamp> {
         self.in_flight.front().map(|write| write.issued)
     }
 
     /// The log was truncated after `index`.
-    pub fn truncate(&mut self, index: Index) {
+    pub(crate) fn truncate(&mut self, index: Index) {
         self.durable_index = self.durable_index.min(index);
         for write in &mut self.in_flight {
             write.last = write.last.min(index);
@@ -107,21 +107,21 @@ impl Saves {
     }
 
     /// Drops all promises: no write will complete.
-    pub fn discard(&mut self) {
+    pub(crate) fn discard(&mut self) {
         self.pending.clear();
         self.unsettled = 0;
         self.in_flight.clear();
     }
 
     /// Issues a write, after which the log ends at `last`.
-    pub fn issue(&mut self, last: Index, now: Timestamp) -> SaveId {
+    pub(crate) fn issue(&mut self, last: Index, now: Timestamp) -> SaveId {
         self.newest = SaveId(self.newest.0 + 1);
         self.in_flight.push_back(InFlight { id: self.newest, last, issued: now });
         self.newest
     }
 
     /// Every write up to `id` is durable.
-    pub fn complete(&mut self, id: SaveId) {
+    pub(crate) fn complete(&mut self, id: SaveId) {
         assert!(id <= self.newest, "the host says that write {} is durable, which was never issued", id.0);
         self.durable = self.durable.max(Some(id));
         while self.in_flight.front().is_some_and(|write| write.id <= id) {
@@ -131,13 +131,13 @@ impl Saves {
     }
 
     /// Defers a promise, made in `term`, until its write is durable.
-    pub fn defer(&mut self, term: Term, promise: Promise) {
+    pub(crate) fn defer(&mut self, term: Term, promise: Promise) {
         self.pending.push_back(PendingPromise { needs: self.newest, term, promise });
         self.unsettled += 1;
     }
 
     /// Called once the step's write, if any, is issued: the promises of this step wait for it.
-    pub fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         // Without new promises, no promise newly supersedes another.
         if self.unsettled == 0 {
             return;
@@ -158,14 +158,14 @@ impl Saves {
     /// Whether the write of the oldest promise is durable.
     #[must_use]
     #[inline]
-    pub fn can_release(&self) -> bool {
+    pub(crate) fn can_release(&self) -> bool {
         self.pending.len() > self.unsettled
             && self.pending.front().is_some_and(|pending| Some(pending.needs) <= self.durable)
     }
 
     /// The next promise whose write is durable, in the order in which they were made. Those of past terms are
     /// dropped.
-    pub fn release(&mut self, term: Term) -> Option<Promise> {
+    pub(crate) fn release(&mut self, term: Term) -> Option<Promise> {
         while self.can_release() {
             let pending = self.pending.pop_front().expect("the queue must not be empty");
             if pending.term == term {

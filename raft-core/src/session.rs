@@ -36,11 +36,12 @@
 //!
 //! Without expiry the table grows with every client. With a *lifetime*, a session expires when it was not
 //! used for that long. All servers must expire it at the same entry, or their states diverge, so no server
-//! uses its own clock: each command carries the *wall time* of the leader that appended it, and **log time**
-//! is the greatest wall time applied so far. It never decreases. If one wall clock jumps ahead, sessions
-//! expire early, on all servers alike, and then none expires until the other clocks have caught up:
-//! correctness does not depend on it. A host that lets followers forward replaces the follower's wall time by
-//! its own when it leads and a `Message::Forward` arrives, before it steps the core.
+//! uses its own clock: each command carries a *timestamp*, read from the wall clock of the leader that
+//! appended it, and **log time** is the greatest timestamp applied so far. It never decreases. If one clock
+//! jumps ahead, sessions expire early, on all servers alike, and then none expires until the other clocks
+//! have caught up: correctness does not depend on clocks. Where followers forward, the host of a leader
+//! replaces the timestamp in an arriving [`Message::Forward`](crate::Message::Forward) by its own before it
+//! steps the core.
 //!
 //! An expired session must never begin again, because the record of its requests is gone: a late duplicate
 //! would be executed twice. So, with a lifetime, sessions are registered. A session's number is the log index
@@ -53,7 +54,7 @@
 //!
 //! let mut sessions = Sessions::with_lifetime(60);
 //! let mut expired = Vec::new();
-//! // The entry at 5 registers a session. Its leader appended it at wall time 1000.
+//! // The entry at 5, with timestamp 1000, registers a session.
 //! let now = sessions.advance(1000);
 //! sessions.expire(now, |number, _| expired.push(number));
 //! sessions.register(5);
@@ -75,7 +76,7 @@ use std::collections::{BTreeMap, VecDeque};
 pub struct Sessions<R> {
     /// The log time after which an unused session expires. 0: never.
     lifetime: u64,
-    /// The greatest wall time applied so far.
+    /// The greatest timestamp applied so far.
     log_time: u64,
     /// A lower bound on the log time at which the next session expires, so that most commands need not look
     /// at sessions.
@@ -125,7 +126,7 @@ impl<R> Sessions<R> {
     }
 
     /// An empty table. Sessions must be registered, and expire when they were not used for `lifetime`, in the
-    /// unit of wall times. 0 is [`Sessions::new`]. Must be the same on all servers.
+    /// unit of timestamps. 0 is [`Sessions::new`]. Must be the same on all servers.
     #[must_use]
     pub const fn with_lifetime(lifetime: u64) -> Sessions<R> {
         Sessions { lifetime, log_time: 0, next_expiry: u64::MAX, sessions: BTreeMap::new() }
@@ -150,10 +151,10 @@ impl<R> Sessions<R> {
         Some(table)
     }
 
-    /// Called when a command with this wall time is applied. Returns the new log time, which never decreases.
-    pub const fn advance(&mut self, wall_time: u64) -> u64 {
-        if wall_time > self.log_time {
-            self.log_time = wall_time;
+    /// Called when a command with this timestamp is applied. Returns the new log time, which never decreases.
+    pub const fn advance(&mut self, timestamp: u64) -> u64 {
+        if timestamp > self.log_time {
+            self.log_time = timestamp;
         }
         self.log_time
     }
@@ -234,7 +235,7 @@ impl<R> Sessions<R> {
         self.lifetime
     }
 
-    /// The greatest wall time applied so far.
+    /// The greatest timestamp applied so far.
     #[must_use]
     pub const fn log_time(&self) -> u64 {
         self.log_time
@@ -452,7 +453,7 @@ mod tests {
         assert_eq!(table(5, [1, 1]), None);
     }
 
-    /// One applied command: its wall time, and a request or (`None`) a registration.
+    /// One applied command: its timestamp, and a request or (`None`) a registration.
     type Command = (u64, Option<(usize, u64, u64)>);
 
     /// The whole history of a session.
@@ -471,11 +472,11 @@ mod tests {
         }
     }
 
-    /// Wall times that increase slowly, jump ahead and fall back.
+    /// Timestamps that increase slowly, jump ahead and fall back.
     fn commands() -> impl Strategy<Value = Vec<Command>> {
-        let wall_time = prop_oneof![5 => 0..60_u64, 1 => 0..400_u64, 1 => Just(0)];
+        let timestamp = prop_oneof![5 => 0..60_u64, 1 => 0..400_u64, 1 => Just(0)];
         let request = (0..6_usize, 1..6_u64, 0..5_u64);
-        prop::collection::vec((wall_time, prop::option::weighted(0.8, request)), 0..120)
+        prop::collection::vec((timestamp, prop::option::weighted(0.8, request)), 0..120)
     }
 
     proptest! {
@@ -519,8 +520,8 @@ mod tests {
         ) {
             let mut sessions = Sessions::with_lifetime(lifetime);
             let mut history: Vec<History> = Vec::new();
-            let mut wall_times = Vec::new();
-            for (position, (wall_time, request)) in commands.into_iter().enumerate() {
+            let mut timestamps = Vec::new();
+            for (position, (timestamp, request)) in commands.into_iter().enumerate() {
                 if position == restored_at {
                     let items = sessions.items().map(|(number, session)| {
                         let responses = session.responses().map(|(sequence, response)| (sequence, *response));
@@ -530,14 +531,14 @@ mod tests {
                     prop_assert_eq!(restored.as_ref(), Some(&sessions));
                     sessions = restored.unwrap();
                 }
-                wall_times.push(wall_time);
-                let log_time = *wall_times.iter().max().unwrap();
+                timestamps.push(timestamp);
+                let log_time = *timestamps.iter().max().unwrap();
                 let is_alive = |history: &History| log_time - history.last_use() < lifetime;
                 let should_expire = history.iter().filter(|history| !is_alive(history)).map(|history| history.number);
                 let should_expire: Vec<u64> = should_expire.collect();
                 history.retain(is_alive);
                 let mut expired = Vec::new();
-                prop_assert_eq!(sessions.advance(wall_time), log_time);
+                prop_assert_eq!(sessions.advance(timestamp), log_time);
                 sessions.expire(log_time, |number, _| expired.push(number));
                 prop_assert_eq!(expired, should_expire);
                 let index = position as u64 + 1;

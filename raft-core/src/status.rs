@@ -6,14 +6,15 @@
 use crate::ids::{Index, LogId, NodeId, ReplicaKey, Term, Timestamp};
 use crate::membership::Configuration;
 use crate::progress::{Progress, ProgressState};
-use crate::raft::{Leader, Raft, Role};
+use crate::raft::Raft;
+use crate::role::{Leader, Role};
 use std::sync::Arc;
 
 /// The state of a server.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Status {
     /// The server and its directory ID.
-    pub peer: ReplicaKey,
+    pub replica: ReplicaKey,
     /// The current term.
     pub term: Term,
     /// The vote in it.
@@ -43,7 +44,7 @@ pub struct Status {
     /// A snapshot that this server is receiving from a leader.
     pub receiving: Option<ReceivingStatus>,
     /// How many forwarded requests wait for the leader, or for entries to be applied.
-    pub forwarded: usize,
+    pub pending_forwards: usize,
 }
 
 /// A snapshot that is being received.
@@ -93,7 +94,7 @@ pub struct LeaderStatus {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct FollowerStatus {
     /// The follower and its directory ID.
-    pub peer: ReplicaKey,
+    pub replica: ReplicaKey,
     /// Up to here the follower's log is durable and equals the leader's.
     pub match_index: Index,
     /// The next entry to send.
@@ -138,8 +139,8 @@ pub enum ProgressStatus {
 pub struct TransferStatus {
     /// The target.
     pub to: NodeId,
-    /// When the leader gives it up, on the leader's clock.
-    pub until: Timestamp,
+    /// When it fails, on the leader's clock.
+    pub deadline: Timestamp,
     /// Whether `TimeoutNow` was sent. Until then the target lacks entries.
     pub timeout_now_sent: bool,
 }
@@ -150,7 +151,7 @@ impl Raft {
     pub fn status(&self) -> Status {
         let log = &self.log;
         Status {
-            peer: self.replica(),
+            replica: self.replica(),
             term: self.term,
             vote: self.vote,
             role: match &self.role {
@@ -173,7 +174,7 @@ impl Raft {
                 last: incoming.last,
                 received: incoming.data.len() as u64,
             }),
-            forwarded: self.pending_forwards.len(),
+            pending_forwards: self.pending_forwards.len(),
         }
     }
 }
@@ -184,7 +185,7 @@ impl Leader {
             followers: self.progress.iter().map(Progress::status).collect(),
             transfer: self.transfer.map(|transfer| TransferStatus {
                 to: transfer.to,
-                until: transfer.deadline,
+                deadline: transfer.deadline,
                 timeout_now_sent: transfer.timeout_now_sent,
             }),
             proposals: self.proposals.len(),
@@ -209,7 +210,7 @@ impl Progress {
             },
         };
         FollowerStatus {
-            peer: self.peer,
+            replica: self.replica,
             match_index: self.match_index,
             next_index: self.next_index,
             state,

@@ -4,8 +4,9 @@
 use crate::ids::{NodeId, ReplicaKey, RequestId, Term, Timestamp};
 use crate::io::Effect;
 use crate::message::Message;
-use crate::raft::{Leader, Raft, Role, Transfer};
+use crate::raft::Raft;
 use crate::response::{Rejection, Response};
+use crate::role::{Leader, Role, Transfer};
 
 impl Raft {
     /// Starts a transfer. Another target replaces the current one; the leader itself as target cancels the
@@ -60,18 +61,21 @@ impl Raft {
     }
 
     /// Sends the target `TimeoutNow` once it has the whole log: before that it could not win (5.4.1).
-    pub(crate) fn maybe_send_timeout_now(&mut self, peer: ReplicaKey, effects: &mut Vec<Effect>) {
+    pub(crate) fn maybe_send_timeout_now(&mut self, replica: ReplicaKey, effects: &mut Vec<Effect>) {
         let (last, term) = (self.log.last().index, self.term);
         let Role::Leader(leader) = &mut self.role else { return };
-        let Some(transfer) =
-            leader.transfer.as_mut().filter(|transfer| transfer.to == peer.id && !transfer.timeout_now_sent)
+        let Some(transfer) = leader
+            .transfer
+            .as_mut()
+            .filter(|transfer| transfer.to == replica.id && !transfer.timeout_now_sent)
         else {
             return;
         };
-        if leader.progress.iter().any(|progress| progress.peer == peer && progress.match_index == last) {
+        if leader.progress.iter().any(|progress| progress.replica == replica && progress.match_index == last)
+        {
             transfer.timeout_now_sent = true;
             leader.timeout_now_sent = true;
-            effects.push(self.envelope(peer, Message::TimeoutNow { term }));
+            effects.push(self.envelope(replica, Message::TimeoutNow { term }));
         }
     }
 
@@ -125,9 +129,9 @@ impl Raft {
     pub(crate) fn transfer_to_most_up_to_date(&self, effects: &mut Vec<Effect>) {
         let Role::Leader(leader) = &self.role else { return };
         let voters =
-            leader.progress.iter().filter(|progress| self.configuration().is_voter(progress.peer.id));
+            leader.progress.iter().filter(|progress| self.configuration().is_voter(progress.replica.id));
         if let Some(best) = voters.max_by_key(|progress| progress.match_index) {
-            effects.push(self.envelope(best.peer, Message::TimeoutNow { term: self.term }));
+            effects.push(self.envelope(best.replica, Message::TimeoutNow { term: self.term }));
         }
     }
 }

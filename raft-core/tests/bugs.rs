@@ -3,6 +3,9 @@
 mod table;
 
 use raft_core::{Bug, ConfChange, ConfChangeOp, Config, DirectoryId, NodeId};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
 use table::{MS, Table};
 
 /// A schedule, its cluster, and the properties that it violates with the bug, in order.
@@ -11,6 +14,23 @@ struct BugCase {
     servers: u64,
     schedule: fn(&mut Table),
     violated: &'static [&'static str],
+}
+
+#[test]
+fn each_bug_names_the_files_of_its_line() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let files: BTreeMap<String, String> = fs::read_dir(src)
+        .unwrap()
+        .map(|file| file.unwrap())
+        .map(|file| (file.file_name().into_string().unwrap(), fs::read_to_string(file.path()).unwrap()))
+        .collect();
+    for &bug in Bug::ALL {
+        let switch = format!("Bug::{bug:?})");
+        let has_switch =
+            files.iter().filter(|(_, text)| text.contains(&switch)).map(|(name, _)| name.as_str());
+        let named = bug.info().at.split(", ").filter(|part| part.ends_with(".rs"));
+        assert_eq!(named.collect::<BTreeSet<_>>(), has_switch.collect(), "{bug:?}");
+    }
 }
 
 #[test]

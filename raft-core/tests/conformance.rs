@@ -3,11 +3,10 @@
 //!
 //! The data lies beside the workspace, in `shared/conformance`. Where it is absent these tests say so and pass.
 
-use raft_core::message::MessageContext;
 use raft_core::{
     ConfChangeError, ConfChangeOp, Config, Configuration, DirectoryId, Effect, Entry, Envelope, Index, Input,
-    Log, LogId, Message, NodeId, Payload, Raft, Recovered, ReplicaKey, RequestId, Response, Role, Term,
-    Timestamp,
+    Log, LogId, Message, MessageContext, NodeId, Payload, Raft, Recovered, ReplicaKey, RequestId, Response,
+    Role, Term, Timestamp,
 };
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,10 +1,10 @@
 //! Commands are never copied, however many servers there are: the bytes that a cluster allocates for a proposal do not
 //! depend on the length of its command. Counted by the allocator, with the loop of the benches.
 
-#[path = "../benches/group/mod.rs"]
-mod group;
+#[path = "../benches/cluster/mod.rs"]
+mod cluster;
 
-use group::{Group, commands, core::Core};
+use cluster::{Cluster, commands, core::Core};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use std::alloc::System;
 
@@ -16,13 +16,13 @@ const COMMANDS: usize = 1_000;
 
 /// How often a cluster of `size` servers allocates for a fixed number of commands of `bytes` bytes, and how much.
 fn allocated(size: usize, bytes: usize, window: usize) -> (usize, usize) {
-    let mut group = Group::<Core>::new(size);
+    let mut cluster = Cluster::<Core>::new(size);
     let commands = commands(COMMANDS, bytes);
     let region = Region::new(COUNTED);
-    group.run(commands, window);
-    group.settle();
+    cluster.run(commands, window);
+    cluster.settle();
     let change = region.change();
-    group.check();
+    cluster.check();
     (change.allocations, change.bytes_allocated)
 }
 

@@ -3,8 +3,7 @@
 
 mod table;
 
-use raft_core::log::ENTRY_COST;
-use raft_core::{ConfChangeOp, Config, NodeId};
+use raft_core::{ConfChangeOp, Config, ENTRY_COST, NodeId};
 use table::Table;
 
 /// A cluster with three initial voters, led by n1.

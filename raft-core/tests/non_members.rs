@@ -3,10 +3,10 @@
 
 mod table;
 
-use raft_core::message::{ForwardOutcome, ForwardRequest, MessageContext};
 use raft_core::{
-    ConfChange, ConfChangeOp, DirectoryId, Effect, Entries, Envelope, Index, Input, LogId, Message, NodeId,
-    Raft, ReplicaKey, RequestId, Response, Role, SnapshotChunk, Term, Timestamp,
+    ConfChange, ConfChangeOp, DirectoryId, Effect, Entries, Envelope, ForwardOutcome, ForwardRequest, Index,
+    Input, LogId, Message, MessageContext, NodeId, Raft, ReplicaKey, RequestId, Response, Role,
+    SnapshotChunk, Term, Timestamp,
 };
 use table::Table;
 

@@ -2,11 +2,9 @@
 
 mod table;
 
-use raft_core::log::ENTRY_COST;
-use raft_core::message::MessageContext;
 use raft_core::{
-    ConfChange, Config, DirectoryId, Effect, Entries, Envelope, Index, Input, LogId, Message, NodeId, Raft,
-    Recovered, ReplicaKey, Role, StartError, Term, Timestamp,
+    ConfChange, Config, DirectoryId, ENTRY_COST, Effect, Entries, Envelope, Index, Input, LogId, Message,
+    MessageContext, NodeId, Raft, Recovered, ReplicaKey, Role, StartError, Term, Timestamp,
 };
 use table::{MS, Table};
 
@@ -556,7 +554,7 @@ fn default_configuration_is_valid_and_errors_name_the_bound() {
     let error = Config { max_batch_entries: 0, ..plain.clone() }
         .validate()
         .expect_err("the configuration is invalid");
-    assert_eq!(error.to_string(), "max_batch must be at least 1");
+    assert_eq!(error.to_string(), "max_batch_entries must be at least 1");
     // Leases rely on a promise that voters keep only with check-quorum.
     let error = Config { lease_drift: Some(0), check_quorum: false, ..plain }.validate();
     assert_eq!(
@@ -604,13 +602,13 @@ fn invalid_configuration_is_rejected() {
         ("voters", |config| config.voters = (0..65).map(NodeId).collect()),
         ("voters", |config| config.voters = vec![NodeId(2), NodeId(1)]),
         ("voters", |config| config.voters = vec![NodeId(1), NodeId(1)]),
-        ("identities", |config| {
+        ("directory_ids", |config| {
             config.directory_ids = vec![(NodeId(2), DirectoryId(7)), (NodeId(1), DirectoryId(8))]
         }),
-        ("identities", |config| {
+        ("directory_ids", |config| {
             config.directory_ids = vec![(NodeId(1), DirectoryId(7)), (NodeId(1), DirectoryId(7))]
         }),
-        ("identities", |config| config.directory_ids = vec![(NodeId(4), DirectoryId(7))]),
+        ("directory_ids", |config| config.directory_ids = vec![(NodeId(4), DirectoryId(7))]),
         ("heartbeat_interval", |config| config.heartbeat_interval = 0),
         ("election_timeout", |config| config.election_timeout = config.heartbeat_interval),
         ("election_timeout", |config| config.election_timeout = u64::MAX),
@@ -618,13 +616,13 @@ fn invalid_configuration_is_rejected() {
         ("lease_drift", |config| (config.check_quorum, config.lease_drift) = (true, Some(1_000_000))),
         ("lease_drift", |config| (config.check_quorum, config.lease_drift) = (true, Some(u32::MAX))),
         ("check_quorum", |config| config.lease_drift = Some(0)),
-        ("max_batch", |config| config.max_batch_entries = 0),
+        ("max_batch_entries", |config| config.max_batch_entries = 0),
         ("max_batch_bytes", |config| config.max_batch_bytes = 0),
-        ("max_in_flight", |config| config.max_in_flight_messages = 0),
+        ("max_in_flight_messages", |config| config.max_in_flight_messages = 0),
         ("max_in_flight_bytes", |config| config.max_in_flight_bytes = 0),
         ("max_uncommitted_bytes", |config| config.max_uncommitted_bytes = 0),
         ("max_requests", |config| config.max_requests = 0),
-        ("max_chunk", |config| config.max_chunk_bytes = 0),
+        ("max_chunk_bytes", |config| config.max_chunk_bytes = 0),
     ];
     for (field, invalidate) in invalid {
         let mut config = setup(1);

@@ -3,11 +3,10 @@
 
 mod table;
 
-use raft_core::log::ENTRY_COST;
-use raft_core::message::MessageContext;
 use raft_core::{
-    ConfChange, ConfChangeOp, Config, Configuration, DirectoryId, Effect, Entry, Index, Input, Log, LogId,
-    Message, NodeId, Payload, Raft, Recovered, RequestId, Role, SaveId, StartError, Term, Timestamp,
+    ConfChange, ConfChangeOp, Config, Configuration, DirectoryId, ENTRY_COST, Effect, Entry, Index, Input,
+    Log, LogId, Message, MessageContext, NodeId, Payload, Raft, Recovered, RequestId, Role, SaveId,
+    StartError, Term, Timestamp,
 };
 use rand_xoshiro::SplitMix64;
 use rand_xoshiro::rand_core::{RngCore, SeedableRng};
@@ -487,7 +486,7 @@ fn snapshot_replaces_entries_of_deposed_leader_and_clients_get_unknown() {
     assert_eq!(t.server(3).state.commands, ["a=1", "b=2"]);
     assert_eq!((t.raft(3).log().compacted(), t.raft(3).last()), (at(4, 2), at(4, 2)));
     assert_eq!(t.unanswered(), [] as [&str; 0]);
-    assert_transcript_has(&t, "n3  responds to x=1: unknown");
+    assert_transcript_has(&t, "n3  responds to x=1: outcome unknown");
 }
 
 /// SNP-33.
@@ -505,7 +504,7 @@ fn forward_covered_by_installed_snapshot_is_unknown() {
     settle(&mut t, 1);
     assert_same_state(&t, 1, 3);
     assert_eq!(t.unanswered(), [] as [&str; 0]);
-    assert_transcript_has(&t, "n3  responds to f=1: unknown");
+    assert_transcript_has(&t, "n3  responds to f=1: outcome unknown");
 }
 
 /// SNP-13: a leader ignores a snapshot. Any other server accepts one from the leader of its term, and a candidate steps
@@ -967,9 +966,9 @@ fn cut_off_leader_accepts_limited_uncommitted_bytes() {
     t.propose(1, "aaaa");
     t.propose(1, "bbbb");
     t.propose(1, "c");
-    assert_transcript_has(&t, "n1  responds to c: refused: too much is uncommitted");
+    assert_transcript_has(&t, "n1  responds to c: rejected: too many bytes are uncommitted");
     t.propose(1, "");
-    assert_transcript_has(&t, "n1  responds to : refused: too much is uncommitted");
+    assert_transcript_has(&t, "n1  responds to : rejected: too many bytes are uncommitted");
     t.change_steps(1, &[ConfChangeOp::AddLearner(NodeId(2))]);
     assert_eq!(t.raft(1).last(), at(4, 1), "only commands count, and empty ones do");
     t.heal();
@@ -979,7 +978,7 @@ fn cut_off_leader_accepts_limited_uncommitted_bytes() {
     let large = "d".repeat(2 * ENTRY_COST as usize);
     t.propose(1, &large);
     t.propose(1, "e");
-    assert_transcript_has(&t, "n1  responds to e: refused: too much is uncommitted");
+    assert_transcript_has(&t, "n1  responds to e: rejected: too many bytes are uncommitted");
     assert_eq!(t.raft(1).last(), at(5, 1));
 }
 
@@ -994,7 +993,10 @@ fn committed_bytes_are_released_once() {
         t.propose(1, command);
         let rejected = format!("{command}-more");
         t.propose(1, &rejected);
-        assert_transcript_has(&t, &format!("n1  responds to {rejected}: refused: too much is uncommitted"));
+        assert_transcript_has(
+            &t,
+            &format!("n1  responds to {rejected}: rejected: too many bytes are uncommitted"),
+        );
         settle(&mut t, 1);
         assert_transcript_has(
             &t,
@@ -1014,14 +1016,14 @@ fn committed_bytes_are_released_once() {
     t.propose(2, "dddddddd");
     assert_eq!(t.raft(2).last(), at(6, 2));
     t.propose(2, "e");
-    assert_transcript_has(&t, "n2  responds to e: refused: too much is uncommitted");
+    assert_transcript_has(&t, "n2  responds to e: rejected: too many bytes are uncommitted");
     t.deliver(2, 3);
     t.deliver(3, 2); // n3 lacks 4, 5 and 6, and two fit into a message.
     t.deliver(2, 3);
     t.deliver(3, 2);
     assert_eq!(t.raft(2).commit_index(), Index(5), "the inherited entry and n2's first one commit");
     t.propose(2, "f");
-    assert_transcript_has(&t, "n2  responds to f: refused: too much is uncommitted");
+    assert_transcript_has(&t, "n2  responds to f: rejected: too many bytes are uncommitted");
     settle(&mut t, 2);
     t.propose(2, "gggggggg");
     assert_eq!(t.raft(2).last(), at(7, 2));
@@ -1035,14 +1037,17 @@ fn server_with_failed_disk_only_rejects_requests() {
     t.read(1, "r1");
     t.propose(1, "a=1");
     t.fail_disk(1);
-    assert_transcript_has(&t, "n1  responds to a=1: unknown");
+    assert_transcript_has(&t, "n1  responds to a=1: outcome unknown");
     assert_transcript_has(&t, "n1  responds to r1: not the leader");
     t.propose(1, "b=2");
     t.read(1, "r2");
     t.change_steps(1, &[ConfChangeOp::Remove(NodeId(2))]);
     t.transfer(1, 2);
     for name in ["b=2", "r2", "remove n2", "transfer to n2"] {
-        assert_transcript_has(&t, &format!("n1  responds to {name}: refused: this server's disk has failed"));
+        assert_transcript_has(
+            &t,
+            &format!("n1  responds to {name}: rejected: a write of this server failed"),
+        );
     }
     assert_eq!(t.raft(1).deadline(), None, "a halted server must have no deadline");
     t.messages.retain(|envelope| envelope.to.id == NodeId(1));
@@ -1198,7 +1203,7 @@ fn follower_forwards_proposals_if_configured() {
         settle(&mut t, 1);
         t.propose(2, "a=1");
         settle(&mut t, 1);
-        let response = if forward { "applied at 2" } else { "not the leader, perhaps n1 is" };
+        let response = if forward { "applied at 2" } else { "not the leader; n1 may be" };
         assert_transcript_has(&t, &format!("n2  responds to a=1: {response}"));
         for id in 1..=3 {
             assert_eq!(t.server(id).state.commands.len(), usize::from(forward), "n{id}");

@@ -468,7 +468,7 @@ fn table(initial_voters: u64, nodes: u64, setup: Setup) -> Table {
         if setup.small_byte_limits {
             config.max_batch_bytes = 5;
             config.max_in_flight_bytes = 7;
-            config.max_uncommitted_bytes = 20 + 3 * raft_core::log::ENTRY_COST;
+            config.max_uncommitted_bytes = 20 + 3 * raft_core::ENTRY_COST;
             config.max_chunk_bytes = 3;
         }
     });

@@ -4,11 +4,10 @@
 
 mod table;
 
-use raft_core::message::MessageContext;
 use raft_core::status::{ProgressStatus, RoleStatus};
 use raft_core::{
-    ConfChange, ConfChangeOp, Effect, Index, LogId, Message, NodeId, Rejection, RequestId, Response,
-    SnapshotChunk, Term,
+    ConfChange, ConfChangeOp, Effect, Index, LogId, Message, MessageContext, NodeId, Rejection, RequestId,
+    Response, SnapshotChunk, Term,
 };
 use std::collections::VecDeque;
 use table::Table;
@@ -415,7 +414,7 @@ fn frequent_snapshots_do_not_starve_a_follower() {
             });
         }
         let RoleStatus::Leader(leader) = t.raft(1).status().role else { panic!("n1 leads") };
-        let n3 = leader.followers.iter().find(|follower| follower.peer.id == NodeId(3)).expect("a member");
+        let n3 = leader.followers.iter().find(|follower| follower.replica.id == NodeId(3)).expect("a member");
         assert!(matches!(n3.state, ProgressStatus::Replicate { .. }), "chunks of {chunk}: {n3:?}");
         assert!(n3.match_index.0 + 10 > t.raft(1).last().index.0, "chunks of {chunk}: {n3:?}");
     }
@@ -472,7 +471,7 @@ fn snapshot_of_committed_entries_is_only_acknowledged() {
                 configuration,
                 ..raft_core::SnapshotChunk::of(&snapshot, 0, usize::MAX)
             }),
-            context: raft_core::message::MessageContext::default(),
+            context: raft_core::MessageContext::default(),
         };
         t.inject(1, 3, message);
     });

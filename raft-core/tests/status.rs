@@ -19,7 +19,7 @@ fn leader(t: &Table) -> LeaderStatus {
 
 fn follower(t: &Table, id: u64) -> FollowerStatus {
     let followers = leader(t).followers;
-    *followers.iter().find(|follower| follower.peer.id == NodeId(id)).expect("a member")
+    *followers.iter().find(|follower| follower.replica.id == NodeId(id)).expect("a member")
 }
 
 #[test]
@@ -39,7 +39,7 @@ fn status_of_every_role() {
     t.deliver(1, 2);
     let raft = t.raft(2);
     let expected = Status {
-        peer: raft.replica(),
+        replica: raft.replica(),
         term: Term(1),
         vote: Some(NodeId(1)),
         role: RoleStatus::Follower,
@@ -54,7 +54,7 @@ fn status_of_every_role() {
         last_applied: Index(1),
         snapshot: None,
         receiving: None,
-        forwarded: 0,
+        pending_forwards: 0,
     };
     assert_eq!(raft.status(), expected);
     let (mut raft, mut effects) = (raft.clone(), Vec::new());
@@ -76,7 +76,7 @@ fn leader_status_has_progress_of_each_follower() {
     let replicating = |messages, bytes| ProgressStatus::Replicate { messages, bytes };
     for id in [2, 3] {
         let status = FollowerStatus {
-            peer: t.replica(id),
+            replica: t.replica(id),
             match_index: Index(1),
             next_index: Index(2),
             state: replicating(0, 0),
@@ -137,9 +137,9 @@ fn leader_status_has_transfer() {
     t.propose(1, "x=1");
     t.deliver_all();
     t.transfer(1, 3);
-    let until = Timestamp(t.server(1).now + 300 * MS);
+    let deadline = Timestamp(t.server(1).now + 300 * MS);
     let transfer = leader(&t).transfer.expect("a transfer is in progress");
-    assert_eq!((transfer.to, transfer.until, transfer.timeout_now_sent), (NodeId(3), until, false));
+    assert_eq!((transfer.to, transfer.deadline, transfer.timeout_now_sent), (NodeId(3), deadline, false));
     t.deliver(1, 3);
     t.deliver(3, 1);
     assert!(leader(&t).transfer.expect("a transfer is in progress").timeout_now_sent, "n3 has the whole log");
@@ -153,11 +153,11 @@ fn status_counts_forwarded_requests() {
     t.deliver_all();
     t.propose(2, "x=1");
     t.read(2, "r");
-    assert_eq!(t.raft(2).status().forwarded, 2);
+    assert_eq!(t.raft(2).status().pending_forwards, 2);
     t.deliver_all();
     t.heartbeat(1);
     t.deliver_all();
-    assert_eq!(t.raft(2).status().forwarded, 0);
+    assert_eq!(t.raft(2).status().pending_forwards, 0);
 }
 
 #[test]

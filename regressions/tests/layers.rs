@@ -14,7 +14,7 @@ const ALLOWED_DEPENDENCIES: [(&str, &[&str]); 4] = [
 ];
 
 /// The only module that may use madsim.
-const MADSIM_USERS: [&str; 1] = ["harness/src/pump.rs"];
+const MADSIM_USERS: [&str; 1] = ["harness/src/engine/pump.rs"];
 
 #[test]
 fn manifests_have_only_allowed_dependencies() {

@@ -92,7 +92,7 @@ fn fact_name(fact: &Fact) -> &'static str {
 mod tests {
     use super::{FailureSignature, strip_numbers};
     use crate::outcome::Failure;
-    use invariants::{Fact, Observed, Violation};
+    use invariants::{Conflict, Fact, Observed, Violation};
 
     #[test]
     fn messages_are_compared_without_numbers() {
@@ -111,7 +111,7 @@ mod tests {
             sentence: String::new(),
             facts: Some(Box::new(Violation {
                 property: "election-safety",
-                sentence: String::new(),
+                conflict: Conflict::TwoLeaders { node: 3, term: 4, leader: 1 },
                 first,
                 second,
             })),

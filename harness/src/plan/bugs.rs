@@ -1,6 +1,6 @@
 //! The bugs that can be enabled: those of `raft-core`, and those of the host and application around it.
 
-pub use raft_core::bug::BugInfo;
+pub use raft_core::BugInfo;
 
 raft_core::bugs! {
     /// Safety-critical code outside the core, named by what breaks if it is missing.

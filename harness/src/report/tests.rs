@@ -9,7 +9,7 @@ use crate::outcome::{
 use crate::plan::{Plan, generate};
 use crate::sweep::{FailureRecord, Seeds, Summary, SweepSettings, Tally};
 use crate::systems::bench::BenchResults;
-use invariants::{Action, Call, Digest, Fact, Observed, Operation, RequestId, Response, Violation};
+use invariants::{Action, Call, Conflict, Digest, Fact, Observed, Operation, RequestId, Response, Violation};
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -70,7 +70,7 @@ fn failed_outcome() -> Outcome {
     let leads = |node, step| Observed { at: 3_141_592_653, step, node, fact: Fact::Leads { term: 4 } };
     let facts = Violation {
         property: "election-safety",
-        sentence: MESSAGE.into(),
+        conflict: Conflict::TwoLeaders { node: 3, term: 4, leader: 1 },
         first: Some(leads(1, 1_200)),
         second: leads(3, 1_234),
     };

@@ -395,7 +395,7 @@ impl Observer {
     fn fail_property(&mut self, violation: Box<Violation>) {
         self.fail(Failure {
             property: violation.property.to_owned(),
-            sentence: violation.sentence.clone(),
+            sentence: violation.conflict.to_string(),
             facts: Some(violation),
             evidence: Vec::new(),
         });

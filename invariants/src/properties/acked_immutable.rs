@@ -13,6 +13,7 @@
 //! *Blind spots*: entries that are lost without a truncation: in a power failure or with a disk.
 
 use crate::check_context::{CheckContext, CheckResult};
+use crate::conflict::Conflict;
 use crate::fact::{Fact, Index};
 
 /// A follower truncates nothing that it has acknowledged in its current term.
@@ -41,12 +42,12 @@ impl AckedImmutable {
             return Ok(());
         }
         let first = Fact::Acknowledged { term: ack.term, index: ack.index };
-        let sentence = format!(
-            "{} in term {}, in which it has acknowledged {}",
-            context.describe_truncation(after),
-            ack.term,
-            ack.index
-        );
-        context.violation(Self::NAME, Some(ack.origin.observed(first)), sentence)
+        let conflict = Conflict::AckedTruncated {
+            node: node.id,
+            truncation: context.truncation(after),
+            term: ack.term,
+            acked: ack.index,
+        };
+        context.violation(Self::NAME, Some(ack.origin.observed(first)), conflict)
     }
 }

@@ -18,6 +18,7 @@
 //! are lost with a disk are not truncated. Checks only where logs are stated.
 
 use crate::check_context::{CheckContext, CheckResult};
+use crate::conflict::Conflict;
 use crate::fact::{Index, LogId};
 
 /// Committed entries never change.
@@ -35,9 +36,8 @@ impl CommittedImmutable {
     pub(crate) fn check_commit(&mut self, context: CheckContext<'_>, index: Index) -> CheckResult {
         let node = context.node;
         if index < node.commit_index {
-            let sentence =
-                format!("n{} lowers its commit index from {} to {index}", node.id, node.commit_index);
-            return context.violation(Self::NAME, None, sentence);
+            let conflict = Conflict::CommitIndexLowered { node: node.id, from: node.commit_index, to: index };
+            return context.violation(Self::NAME, None, conflict);
         }
         if node.leader_of.is_none() {
             return Ok(());
@@ -52,13 +52,12 @@ impl CommittedImmutable {
         if own == expected {
             return Ok(());
         }
-        let sentence = format!(
-            "n{} commits {} although {} is committed",
-            node.id,
-            LogId { index, term: own },
-            LogId { index, term: expected }
-        );
-        context.violation(Self::NAME, context.shadow.commit_fact(index), sentence)
+        let conflict = Conflict::CommittedOtherEntry {
+            node: node.id,
+            entry: LogId { index, term: own },
+            committed: LogId { index, term: expected },
+        };
+        context.violation(Self::NAME, context.shadow.commit_fact(index), conflict)
     }
 
     /// The log now ends with `after`. The entries that a snapshot replaced up to there are committed
@@ -74,8 +73,11 @@ impl CommittedImmutable {
         if term != own || !is_bound {
             return Ok(());
         }
-        let sentence =
-            format!("{} although {} is committed", context.describe_truncation(after), LogId { index, term });
-        context.violation(Self::NAME, context.shadow.commit_fact(index), sentence)
+        let conflict = Conflict::CommittedTruncated {
+            node: node.id,
+            truncation: context.truncation(after),
+            committed: LogId { index, term },
+        };
+        context.violation(Self::NAME, context.shadow.commit_fact(index), conflict)
     }
 }

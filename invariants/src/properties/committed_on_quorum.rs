@@ -14,7 +14,8 @@
 //! *Blind spots*: commits of older terms' entries (see `current-term-commit`). Checks only where disks and
 //! configurations are stated.
 
-use crate::check_context::{CheckContext, CheckResult, format_nodes};
+use crate::check_context::{CheckContext, CheckResult};
+use crate::conflict::{Conflict, NodeList};
 use crate::fact::{Index, LogId, Term};
 
 /// What a leader commits is durable on a majority.
@@ -46,12 +47,13 @@ impl CommittedOnQuorum {
         if configuration.is_quorum(durable) {
             return Ok(());
         }
-        let sentence = format!(
-            "n{} commits {} which was durable on {}, which is not a quorum of {configuration}",
-            node.id,
-            LogId { index, term: led },
-            format_nodes(shadow.nodes().iter().map(|node| node.id).filter(|&node| durable(node)))
-        );
-        context.violation(Self::NAME, None, sentence)
+        let durable = shadow.nodes().iter().map(|node| node.id).filter(|&node| durable(node)).collect();
+        let conflict = Conflict::CommittedWithoutQuorum {
+            node: node.id,
+            entry: LogId { index, term: led },
+            durable: NodeList(durable),
+            configuration: configuration.clone(),
+        };
+        context.violation(Self::NAME, None, conflict)
     }
 }

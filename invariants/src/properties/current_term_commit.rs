@@ -10,6 +10,7 @@
 //! only where logs are stated.
 
 use crate::check_context::{CheckContext, CheckResult};
+use crate::conflict::Conflict;
 use crate::fact::{Index, LogId, Term};
 
 /// A leader commits by counting replicas only entries of its own term.
@@ -36,14 +37,16 @@ impl CurrentTermCommit {
         }
         self.checks += 1;
         let node = context.node.id;
-        let sentence = match context.node.log.term_at(index) {
+        let conflict = match context.node.log.term_at(index) {
             Some(term) if term == led => return Ok(()),
-            Some(term) => format!("n{node} leads term {led} and commits {}", LogId { index, term }),
-            None => format!(
-                "n{node} leads term {led} and commits {index}, but its log ends at {}",
-                context.node.log.last()
-            ),
+            Some(term) => {
+                Conflict::LeaderCommittedOtherTerm { node, term: led, entry: LogId { index, term } }
+            }
+            None => {
+                let last = context.node.log.last();
+                Conflict::LeaderCommittedBeyondLog { node, term: led, index, last }
+            }
         };
-        context.violation(Self::NAME, context.shadow.leader_fact(led), sentence)
+        context.violation(Self::NAME, context.shadow.leader_fact(led), conflict)
     }
 }

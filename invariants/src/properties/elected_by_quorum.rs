@@ -10,7 +10,8 @@
 //! *Blind spots*: a vote counts once it is sent, even if it is lost on the way. Checks only where votes and
 //! configurations are stated.
 
-use crate::check_context::{CheckContext, CheckResult, format_nodes};
+use crate::check_context::{CheckContext, CheckResult};
+use crate::conflict::{Conflict, NodeList};
 use crate::fact::Term;
 
 /// A leader has the votes of a majority.
@@ -38,11 +39,13 @@ impl ElectedByQuorum {
         if configuration.is_quorum(voted) {
             return Ok(());
         }
-        let voters =
-            format_nodes(context.shadow.nodes().iter().map(|node| node.id).filter(|&node| voted(node)));
-        let sentence = format!(
-            "n{leader} leads term {term} with the votes of {voters}, which is not a quorum of {configuration}",
-        );
-        context.violation(Self::NAME, None, sentence)
+        let voters = context.shadow.nodes().iter().map(|node| node.id).filter(|&node| voted(node)).collect();
+        let conflict = Conflict::ElectedWithoutQuorum {
+            node: leader,
+            term,
+            voters: NodeList(voters),
+            configuration: configuration.clone(),
+        };
+        context.violation(Self::NAME, None, conflict)
     }
 }

@@ -9,6 +9,7 @@
 //! server has forgotten nothing in between.
 
 use crate::check_context::{CheckContext, CheckResult};
+use crate::conflict::Conflict;
 use crate::fact::Term;
 
 /// At most one leader per term.
@@ -31,11 +32,11 @@ impl ElectionSafety {
         if (known.origin.node, known.incarnation) == (node.id, node.incarnation) {
             return Ok(());
         }
-        let sentence = if known.origin.node == node.id {
-            format!("n{} leads term {term} again after a restart", node.id)
+        let conflict = if known.origin.node == node.id {
+            Conflict::LeadsTermAgain { node: node.id, term }
         } else {
-            format!("n{} leads term {term} although n{} already leads it", node.id, known.origin.node)
+            Conflict::TwoLeaders { node: node.id, term, leader: known.origin.node }
         };
-        context.violation(Self::NAME, context.shadow.leader_fact(term), sentence)
+        context.violation(Self::NAME, context.shadow.leader_fact(term), conflict)
     }
 }

@@ -10,6 +10,7 @@
 //! *Blind spots*: a request that never has an effect; requests without an identifier.
 
 use crate::check_context::{CheckContext, CheckResult};
+use crate::conflict::Conflict;
 use crate::fact::{Digest, Fact, Index, RequestId};
 use crate::shadow::{FactOrigin, RequestMap};
 
@@ -54,10 +55,8 @@ impl ExactlyOnce {
         if !effect || first.index == index {
             return Ok(());
         }
-        let sentence = format!(
-            "n{} applies {request} again at {index} although it already had its effect at {}",
-            context.node.id, first.index
-        );
+        let conflict =
+            Conflict::RequestAppliedTwice { node: context.node.id, request, index, earlier: first.index };
         let fact = Fact::Applied {
             index: first.index,
             entry: first.entry,
@@ -65,6 +64,6 @@ impl ExactlyOnce {
             request: Some(request),
             effect: true,
         };
-        context.violation(Self::NAME, Some(first.origin.observed(fact)), sentence)
+        context.violation(Self::NAME, Some(first.origin.observed(fact)), conflict)
     }
 }

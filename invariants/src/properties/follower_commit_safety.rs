@@ -10,6 +10,7 @@
 //! where logs are stated.
 
 use crate::check_context::{CheckContext, CheckResult};
+use crate::conflict::Conflict;
 use crate::fact::{Index, LogId};
 
 /// A follower commits only what a leader has committed.
@@ -32,20 +33,15 @@ impl FollowerCommitSafety {
         self.checks += 1;
         let Some(term) = shadow.committed_log.term_at(index) else {
             let last = shadow.committed_log.last();
-            let sentence =
-                format!("n{node} commits {index} although no leader has committed further than {last}");
-            return context.violation(Self::NAME, shadow.commit_fact(index), sentence);
+            let conflict = Conflict::CommittedBeyondLeaders { node, index, last };
+            return context.violation(Self::NAME, shadow.commit_fact(index), conflict);
         };
         let committed = LogId { index, term };
-        let sentence = match context.node.log.term_at(index) {
+        let conflict = match context.node.log.term_at(index) {
             Some(own) if own == term => return Ok(()),
-            Some(own) => {
-                format!("n{node} commits {} although {committed} is committed", LogId { index, term: own })
-            }
-            None => {
-                format!("n{node} commits {committed} although its log ends at {}", context.node.log.last())
-            }
+            Some(own) => Conflict::CommittedOtherEntry { node, entry: LogId { index, term: own }, committed },
+            None => Conflict::CommittedMissingEntry { node, committed, last: context.node.log.last() },
         };
-        context.violation(Self::NAME, shadow.commit_fact(index), sentence)
+        context.violation(Self::NAME, shadow.commit_fact(index), conflict)
     }
 }

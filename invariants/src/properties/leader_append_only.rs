@@ -10,6 +10,7 @@
 //! *Blind spots*: entries that a former leader loses in a power failure are not truncated, and are allowed to go.
 
 use crate::check_context::{CheckContext, CheckResult};
+use crate::conflict::Conflict;
 use crate::fact::{Index, LogId, Term};
 
 /// A leader only appends, and only entries of its own term.
@@ -31,15 +32,15 @@ impl LeaderAppendOnly {
         }
         self.checks += 1;
         let Some(term) = context.node.leader_of else { return Ok(()) };
-        let sentence = format!("n{node} leads term {term} and truncates its log from {last} to {after}");
-        context.violation(Self::NAME, context.shadow.leader_fact(term), sentence)
+        let conflict = Conflict::LeaderTruncated { node, term, last, after };
+        context.violation(Self::NAME, context.shadow.leader_fact(term), conflict)
     }
 
     pub(crate) fn check_install(&mut self, context: CheckContext<'_>, last: LogId) -> CheckResult {
         self.checks += 1;
         let Some(term) = context.node.leader_of else { return Ok(()) };
-        let sentence = format!("n{} leads term {term} and installs a snapshot up to {last}", context.node.id);
-        context.violation(Self::NAME, context.shadow.leader_fact(term), sentence)
+        let conflict = Conflict::LeaderInstalledSnapshot { node: context.node.id, term, last };
+        context.violation(Self::NAME, context.shadow.leader_fact(term), conflict)
     }
 
     pub(crate) fn check_append(
@@ -51,15 +52,14 @@ impl LeaderAppendOnly {
         let (node, last) = (context.node.id, context.node.log.last());
         let id = LogId { index, term };
         if index != last.index + 1 {
-            let sentence = format!("n{node} appends {id} to a log that ends at {last}");
-            return context.violation(Self::NAME, None, sentence);
+            return context.violation(Self::NAME, None, Conflict::AppendNotAtEnd { node, entry: id, last });
         }
         let Some(led) = context.node.leader_of else { return Ok(()) };
         self.checks += 1;
         if term == led {
             return Ok(());
         }
-        let sentence = format!("n{node} leads term {led} and appends {id}");
-        context.violation(Self::NAME, context.shadow.leader_fact(led), sentence)
+        let conflict = Conflict::LeaderAppendedOtherTerm { node, term: led, entry: id };
+        context.violation(Self::NAME, context.shadow.leader_fact(led), conflict)
     }
 }

@@ -13,6 +13,7 @@
 //! *Blind spots*: a commit that no leader states. Checks only where logs are stated.
 
 use crate::check_context::{CheckContext, CheckResult};
+use crate::conflict::Conflict;
 use crate::fact::{Fact, Index, LogId, Term};
 use crate::shadow::{FactOrigin, count_prefix};
 use std::ops::Bound::{Excluded, Unbounded};
@@ -55,11 +56,14 @@ impl LeaderCompleteness {
             return Ok(());
         }
         let Commit { id, leader_term, origin } = row.commit;
-        let sentence = format!(
-            "n{} leads term {term} without {id}, which n{} committed as leader of term {leader_term}",
-            context.node.id, origin.node
-        );
-        context.violation(Self::NAME, Some(origin.observed(Fact::Committed { index: id.index })), sentence)
+        let conflict = Conflict::LeaderLacksCommitted {
+            node: context.node.id,
+            term,
+            entry: id,
+            committer: origin.node,
+            committed_in: leader_term,
+        };
+        context.violation(Self::NAME, Some(origin.observed(Fact::Committed { index: id.index })), conflict)
     }
 
     pub(crate) fn check_leader_commit(
@@ -74,11 +78,14 @@ impl LeaderCompleteness {
         for (higher, leadership) in context.shadow.leaderships.range((Excluded(led), Unbounded)) {
             self.checks += 1;
             if !context.shadow.had_entry_when_elected(leadership, id) {
-                let sentence = format!(
-                    "n{} commits {id} as leader of term {led} although n{} leads term {higher} without it",
-                    context.node.id, leadership.origin.node
-                );
-                return context.violation(Self::NAME, context.shadow.leader_fact(*higher), sentence);
+                let conflict = Conflict::CommittedWithoutSuccessor {
+                    node: context.node.id,
+                    entry: id,
+                    term: led,
+                    successor: leadership.origin.node,
+                    successor_term: *higher,
+                };
+                return context.violation(Self::NAME, context.shadow.leader_fact(*higher), conflict);
             }
         }
         self.record_commit(led, Commit { id, leader_term: led, origin: FactOrigin::of(context.observed) });

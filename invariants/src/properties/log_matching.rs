@@ -14,6 +14,7 @@
 //! wrote.
 
 use crate::check_context::{CheckContext, CheckResult};
+use crate::conflict::{Conflict, SnapshotStep, Write};
 use crate::fact::{Digest, Fact, Index, LogId, Term};
 use crate::shadow::{Entry, TermRuns};
 
@@ -37,7 +38,7 @@ impl LogMatching {
         term: Term,
         entry: Digest,
     ) -> CheckResult {
-        self.check_write(context, &context.node.log, LogId { index, term }, entry, "appends")
+        self.check_write(context, &context.node.log, LogId { index, term }, entry, Write::Append)
     }
 
     pub(crate) fn check_saved_entry(
@@ -47,7 +48,7 @@ impl LogMatching {
         term: Term,
         entry: Digest,
     ) -> CheckResult {
-        self.check_write(context, &context.node.durable.log, LogId { index, term }, entry, "saves")
+        self.check_write(context, &context.node.durable.log, LogId { index, term }, entry, Write::Save)
     }
 
     fn check_write(
@@ -56,7 +57,7 @@ impl LogMatching {
         log: &TermRuns,
         id: LogId,
         entry: Digest,
-        verb: &str,
+        write: Write,
     ) -> CheckResult {
         let entries = &context.shadow.entries;
         let Some(known) = entries.find(id) else { return Ok(()) };
@@ -70,13 +71,13 @@ impl LogMatching {
             return Ok(());
         }
         let (node, writer) = (context.node.id, known.origin.node);
-        let sentence = if known.digest == entry {
-            format!("n{node} {verb} {id} after a log that differs from the one in which n{writer} wrote it")
+        let conflict = if known.digest == entry {
+            Conflict::EntryAfterOtherLog { node, write, entry: id, writer }
         } else {
-            format!("n{node} {verb} {id} with {entry} although n{writer} wrote {} there", known.digest)
+            Conflict::EntryDiffers { node, write, entry: id, content: entry, writer, written: known.digest }
         };
         let first = Fact::Appended { index: id.index, term: id.term, entry: known.digest };
-        context.violation(Self::NAME, Some(known.origin.observed(first)), sentence)
+        context.violation(Self::NAME, Some(known.origin.observed(first)), conflict)
     }
 
     pub(crate) fn check_start(
@@ -91,17 +92,12 @@ impl LogMatching {
             return Ok(());
         }
         if base != start {
-            self.check_snapshot_committed(
-                context,
-                base,
-                "starts with a snapshot instead of the entries up to",
-            )?;
+            self.check_snapshot_committed(context, base, SnapshotStep::StartInsteadOfEntries)?;
         }
         self.checks += 1;
         let (node, entries) = (context.node.id, &context.shadow.entries);
         if entries.prefix_digest(last).is_none() {
-            let sentence = format!("n{node} starts with a log that ends at {last}, which no server wrote");
-            return context.violation(Self::NAME, None, sentence);
+            return context.violation(Self::NAME, None, Conflict::StartedWithUnwrittenLog { node, last });
         }
         let found = entries.digest_between(base, last);
         if found == Some(digest) {
@@ -111,20 +107,15 @@ impl LogMatching {
             let appended = Fact::Appended { index: last.index, term: last.term, entry: known.digest };
             known.origin.observed(appended)
         };
-        let sentence = if found.is_none() {
-            format!("n{node} starts with a log up to {last} that does not follow {base}")
-        } else if base == start {
-            format!("n{node} starts with a log up to {last} that differs from the one that was written")
-        } else {
-            format!(
-                "n{node} starts with a log from {base} up to {last} that differs from the one that was written"
-            )
+        let conflict = match found {
+            None => Conflict::StartedAfterOtherBase { node, last, base },
+            Some(_) => Conflict::StartedWithOtherLog { node, base, last },
         };
-        context.violation(Self::NAME, entries.find(last).map(written), sentence)
+        context.violation(Self::NAME, entries.find(last).map(written), conflict)
     }
 
     pub(crate) fn check_install(&mut self, context: CheckContext<'_>, last: LogId) -> CheckResult {
-        self.check_snapshot_committed(context, last, "replaces its log with a snapshot up to")
+        self.check_snapshot_committed(context, last, SnapshotStep::Install)
     }
 
     pub(crate) fn check_saved_snapshot(
@@ -133,23 +124,26 @@ impl LogMatching {
         base: LogId,
         last: LogId,
     ) -> CheckResult {
-        self.check_snapshot_committed(context, last, "saves a snapshot up to")?;
+        self.check_snapshot_committed(context, last, SnapshotStep::Save)?;
         if base.index > last.index {
-            let sentence = format!(
-                "n{} saves a snapshot up to {last} and only the entries after {base}",
-                context.node.id
-            );
-            return context.violation(Self::NAME, None, sentence);
+            let conflict = Conflict::CompactedBeyondSnapshot { node: context.node.id, last, base };
+            return context.violation(Self::NAME, None, conflict);
         }
-        self.check_snapshot_committed(context, base, "saves a snapshot instead of the entries up to")
+        self.check_snapshot_committed(context, base, SnapshotStep::SaveInsteadOfEntries)
     }
 
-    fn check_snapshot_committed(&mut self, context: CheckContext<'_>, id: LogId, does: &str) -> CheckResult {
+    fn check_snapshot_committed(
+        &mut self,
+        context: CheckContext<'_>,
+        id: LogId,
+        step: SnapshotStep,
+    ) -> CheckResult {
         if context.shadow.committed_log.last().index == 0 {
             return Ok(());
         }
         self.checks += 1;
-        let Some((first, why)) = context.explain_uncommitted(id) else { return Ok(()) };
-        context.violation(Self::NAME, first, format!("n{} {does} {id} although {why}", context.node.id))
+        let Some((first, committed)) = context.committed_instead(id) else { return Ok(()) };
+        let conflict = Conflict::SnapshotNotCommitted { node: context.node.id, step, entry: id, committed };
+        context.violation(Self::NAME, first, conflict)
     }
 }

@@ -17,7 +17,8 @@
 //! *Blind spots*: a leader's commit index is believed here. Checks only where configurations are stated.
 
 use crate::check_context::{CheckContext, CheckResult};
-use crate::fact::{Configuration, Index, Node, Term};
+use crate::conflict::Conflict;
+use crate::fact::{Configuration, Index, Node, Term, same_nodes};
 
 /// One membership change at a time, each configuration overlapping with the one before it.
 #[derive(Default, Debug)]
@@ -35,11 +36,13 @@ impl MembershipSafety {
     pub(crate) fn check_valid(&mut self, context: CheckContext<'_>) -> CheckResult {
         let Some((index, configuration)) = context.observed.fact.configuration() else { return Ok(()) };
         let Some(error) = configuration.validation_error(index > 0) else { return Ok(()) };
-        let sentence = format!(
-            "n{} states the configuration {configuration} at {index}, which {error}",
-            context.node.id
-        );
-        context.violation(Self::NAME, None, sentence)
+        let conflict = Conflict::InvalidConfiguration {
+            node: context.node.id,
+            configuration: configuration.clone(),
+            index,
+            error,
+        };
+        context.violation(Self::NAME, None, conflict)
     }
 
     pub(crate) fn check_configuration(
@@ -59,22 +62,17 @@ impl MembershipSafety {
         }
         self.checks += 1;
         let id = node.id;
-        let sentence = if since > node.commit_index {
-            format!(
-                "n{id} changes the configuration at {index} although the change at {since} is not committed"
-            )
+        let conflict = if since > node.commit_index {
+            Conflict::ChangedBeforeLastCommitted { node: id, index, since }
         } else if node.log.term_at(node.commit_index) != Some(led) {
-            format!(
-                "n{id} leads term {led} and changes the configuration at {index} before it has committed an entry of it"
-            )
+            Conflict::ChangedBeforeOwnCommit { node: id, term: led, index }
         } else if !majorities_overlap(before, next) {
-            format!(
-                "n{id} changes the configuration at {index} from {before} to {next}, whose majorities need not overlap"
-            )
+            let (before, next) = (before.clone(), next.clone());
+            Conflict::MajoritiesNeedNotOverlap { node: id, index, before, next }
         } else {
             return Ok(());
         };
-        context.violation(Self::NAME, context.shadow.leader_fact(led), sentence)
+        context.violation(Self::NAME, context.shadow.leader_fact(led), conflict)
     }
 
     pub(crate) fn check_campaign(&mut self, context: CheckContext<'_>, term: Term) -> CheckResult {
@@ -92,24 +90,22 @@ impl MembershipSafety {
         if votes(in_force) || node.committed_configuration().is_some_and(votes) {
             return Ok(());
         }
-        let sentence = format!("n{} campaigns in term {term} and has no vote in {in_force}", node.id);
-        context.violation(Self::NAME, None, sentence)
+        let configuration = in_force.clone();
+        let conflict = Conflict::CampaignedWithoutVote { node: node.id, term, configuration };
+        context.violation(Self::NAME, None, conflict)
     }
 }
 
 /// Whether every majority of one has a member in every majority of the other.
 fn majorities_overlap(before: &Configuration, next: &Configuration) -> bool {
-    let same = |one: &[Node], other: &[Node]| {
-        one.len() == other.len() && one.iter().all(|node| other.contains(node))
-    };
     match (before.joint.is_empty(), next.joint.is_empty()) {
         (true, true) => {
             let lacks =
                 |one: &[Node], other: &[Node]| one.iter().filter(|node| !other.contains(node)).count();
             lacks(&before.voters, &next.voters) + lacks(&next.voters, &before.voters) <= 1
         }
-        (true, false) => same(&before.voters, &next.joint),
-        (false, true) => same(&before.voters, &next.voters),
-        (false, false) => same(&before.voters, &next.voters) && same(&before.joint, &next.joint),
+        (true, false) => same_nodes(&before.voters, &next.joint),
+        (false, true) => same_nodes(&before.voters, &next.voters),
+        (false, false) => same_nodes(&before.voters, &next.voters) && same_nodes(&before.joint, &next.joint),
     }
 }

@@ -11,6 +11,7 @@
 //! (`one-vote-per-term`).
 
 use crate::check_context::{CheckContext, CheckResult};
+use crate::conflict::Conflict;
 use crate::fact::Term;
 
 /// A server's term only increases.
@@ -32,11 +33,8 @@ impl MonotonicTerm {
         if term > current {
             return Ok(());
         }
-        context.violation(
-            Self::NAME,
-            None,
-            format!("n{} goes from term {current} to term {term}", context.node.id),
-        )
+        let conflict = Conflict::TermNotIncreased { node: context.node.id, from: current, to: term };
+        context.violation(Self::NAME, None, conflict)
     }
 
     pub(crate) fn check_start(&mut self, context: CheckContext<'_>, term: Term) -> CheckResult {
@@ -46,8 +44,7 @@ impl MonotonicTerm {
         if term >= *promised {
             return Ok(());
         }
-        let sentence =
-            format!("n{} starts in term {term} although it made a promise in term {promised}", node.id);
-        context.violation(Self::NAME, Some(first.clone()), sentence)
+        let conflict = Conflict::StartedBelowPromise { node: node.id, term, promised: *promised };
+        context.violation(Self::NAME, Some(first.clone()), conflict)
     }
 }

@@ -16,6 +16,7 @@
 //! only where `Quiet` is stated, which requires pre-vote or check-quorum: without them 4.2.3 guarantees nothing.
 
 use crate::check_context::{CheckContext, CheckResult};
+use crate::conflict::{Conflict, OutsiderReason};
 use crate::fact::{Configuration, Node, Observed, Term};
 use crate::shadow::Shadow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -68,11 +69,11 @@ impl NoDisruption {
         let Some(first) = self.candidacies.get(&term) else { return Ok(()) };
         let other = first.node;
         let reason = match configuration.has(other) {
-            true => "has a permanent fault".to_owned(),
-            false => format!("is not a member of {configuration}"),
+            true => OutsiderReason::PermanentFault,
+            false => OutsiderReason::NotMember(configuration.clone()),
         };
-        let sentence = format!("n{id} goes to term {term}, in which n{other} campaigns, which {reason}");
-        context.violation(Self::NAME, Some(first.clone()), sentence)
+        let conflict = Conflict::RaisedByOutsider { node: id, term, outsider: other, reason };
+        context.violation(Self::NAME, Some(first.clone()), conflict)
     }
 
     pub(crate) fn record_step_down(&mut self, context: CheckContext<'_>) -> CheckResult {

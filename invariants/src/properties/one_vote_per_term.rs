@@ -10,6 +10,7 @@
 //! *Blind spots*: votes that are not stated. Pre-votes are not votes and not facts.
 
 use crate::check_context::{CheckContext, CheckResult};
+use crate::conflict::Conflict;
 use crate::fact::{Fact, Node, Term};
 
 /// A server votes for at most one candidate per term.
@@ -36,20 +37,12 @@ impl OneVotePerTerm {
         let Some(vote) = node.sent_vote(term).filter(|vote| vote.candidate != candidate) else {
             return Ok(());
         };
-        let name = |candidate| {
-            if candidate == node.id { "itself".into() } else { format!("n{candidate}") }
-        };
         let first = if vote.candidate == node.id {
             Fact::Campaigned { term }
         } else {
             Fact::Voted { term, candidate: vote.candidate }
         };
-        let sentence = format!(
-            "n{} votes for {} in term {term} after it voted for {}",
-            node.id,
-            name(candidate),
-            name(vote.candidate)
-        );
-        context.violation(Self::NAME, Some(vote.origin.observed(first)), sentence)
+        let conflict = Conflict::VotedTwice { node: node.id, term, candidate, earlier: vote.candidate };
+        context.violation(Self::NAME, Some(vote.origin.observed(first)), conflict)
     }
 }

@@ -16,6 +16,7 @@
 //! stated.
 
 use crate::check_context::{CheckContext, CheckResult};
+use crate::conflict::Conflict;
 use crate::fact::{Index, LogId, Node, Term};
 
 /// A server sends no promise before the state that it promises is durable.
@@ -45,16 +46,9 @@ impl PersistBeforeReply {
         if durable.term > term || (durable.term == term && durable.vote == Some(candidate)) {
             return Ok(());
         }
-        let has = match durable.vote {
-            Some(vote) => format!("term {} with a vote for n{vote}", durable.term),
-            None => format!("term {} without a vote", durable.term),
-        };
-        let does = if candidate == node {
-            format!("n{node} campaigns in term {term}")
-        } else {
-            format!("n{node} gives n{candidate} its vote in term {term}")
-        };
-        context.violation(Self::NAME, None, format!("{does} while its disk has {has}"))
+        let (saved_term, saved_vote) = (durable.term, durable.vote);
+        let conflict = Conflict::VotedBeforeSave { node, term, candidate, saved_term, saved_vote };
+        context.violation(Self::NAME, None, conflict)
     }
 
     pub(crate) fn check_ack(&mut self, context: CheckContext<'_>, term: Term, index: Index) -> CheckResult {
@@ -64,29 +58,21 @@ impl PersistBeforeReply {
         self.checks += 1;
         let (node, durable) = (context.node.id, &context.node.durable);
         if durable.term < term {
-            let sentence = format!(
-                "n{node} acknowledges {index} in term {term} while its disk has term {}",
-                durable.term
-            );
-            return context.violation(Self::NAME, None, sentence);
+            let conflict = Conflict::AckedBeforeTermSave { node, index, term, saved_term: durable.term };
+            return context.violation(Self::NAME, None, conflict);
         }
         let in_leaders_log = context.shadow.term_in_leaders_log(term, index);
         let Some(promised) = in_leaders_log.or(context.node.log.term_at(index)) else { return Ok(()) };
         let was_durable = durable.term > term && context.node.ever_durable(promised) >= index;
-        let sentence = match durable.log.term_at(index) {
+        let entry = LogId { index, term: promised };
+        let conflict = match durable.log.term_at(index) {
             Some(saved) if saved == promised => return Ok(()),
             _ if was_durable => return Ok(()),
-            Some(saved) => format!(
-                "n{node} acknowledges {} in term {term} while its disk has {}",
-                LogId { index, term: promised },
-                LogId { index, term: saved }
-            ),
-            None => format!(
-                "n{node} acknowledges {} in term {term} while its disk ends at {}",
-                LogId { index, term: promised },
-                durable.log.last()
-            ),
+            Some(saved) => {
+                Conflict::AckedOtherEntry { node, entry, term, saved: LogId { index, term: saved } }
+            }
+            None => Conflict::AckedBeforeSave { node, entry, term, last: durable.log.last() },
         };
-        context.violation(Self::NAME, context.shadow.leader_fact(term), sentence)
+        context.violation(Self::NAME, context.shadow.leader_fact(term), conflict)
     }
 }

@@ -10,6 +10,7 @@
 //! read returns is not checked here (see `linearizability`). A served read without a request is ignored.
 
 use crate::check_context::{CheckContext, CheckResult};
+use crate::conflict::Conflict;
 use crate::fact::{Fact, Index, Observed, RequestId};
 use crate::shadow::{FactOrigin, RequestMap};
 
@@ -60,15 +61,8 @@ impl ReadSafety {
         if applied >= index {
             return Ok(());
         }
-        let sentence = format!(
-            "n{} serves read {read} from the state after {applied} although write {write} at {index} was acknowledged \
-             before the read began",
-            context.node.id
-        );
-        context.violation(
-            Self::NAME,
-            Some(origin.observed(Fact::WriteAcknowledged { index, write })),
-            sentence,
-        )
+        let conflict = Conflict::StaleRead { node: context.node.id, read, applied, write, index };
+        let first = origin.observed(Fact::WriteAcknowledged { index, write });
+        context.violation(Self::NAME, Some(first), conflict)
     }
 }

@@ -13,7 +13,8 @@
 //! several configurations are possible. Disk generations of members are not compared. If too many configurations are
 //! possible, only the servers' numbers are compared. Checks only where the initial voters are stated.
 
-use crate::check_context::{CheckContext, CheckResult, format_nodes};
+use crate::check_context::{CheckContext, CheckResult};
+use crate::conflict::Conflict;
 use crate::fact::{ConfChange, ConfChangeResponse, Configuration, Index, Node, Observed};
 use crate::membership::PossibleConfigurations;
 
@@ -105,13 +106,12 @@ impl RequestedMembership {
         if membership.initial.contains(stated) {
             return Ok(());
         }
-        let id = context.node.id;
-        let sentence = format!(
-            "n{id} begins with the configuration {}, but the initial configuration is {}",
-            describe_configuration(stated),
-            describe_possible(&membership.initial)
-        );
-        context.violation(Self::NAME, Some(membership.newest_fact.clone()), sentence)
+        let conflict = Conflict::StartedWithOtherConfiguration {
+            node: context.node.id,
+            configuration: stated.clone(),
+            initial: membership.initial.configurations(),
+        };
+        context.violation(Self::NAME, Some(membership.newest_fact.clone()), conflict)
     }
 
     pub(crate) fn check_commit(&mut self, context: CheckContext<'_>, index: Index) -> CheckResult {
@@ -155,31 +155,12 @@ impl RequestedMembership {
         if membership.possible.contains(stated) {
             return Ok(());
         }
-        let id = context.node.id;
-        let sentence = format!(
-            "n{id} has committed the configuration {} at {index}, which no request explains: possible is {}",
-            describe_configuration(stated),
-            describe_possible(&membership.possible)
-        );
-        context.violation(Self::NAME, Some(membership.newest_fact.clone()), sentence)
-    }
-}
-
-/// The configurations that may be in force, for a message.
-fn describe_possible(possible: &PossibleConfigurations) -> String {
-    const MAX_SHOWN: usize = 4;
-    let all = possible.configurations();
-    let mut shown: Vec<String> = all.iter().take(MAX_SHOWN).map(describe_configuration).collect();
-    if all.len() > MAX_SHOWN {
-        shown.push(format!("{} more", all.len() - MAX_SHOWN));
-    }
-    shown.join(" or ")
-}
-
-/// A configuration with its learners.
-fn describe_configuration(configuration: &Configuration) -> String {
-    match configuration.learners.as_slice() {
-        [] => configuration.to_string(),
-        learners => format!("{configuration} and learner {}", format_nodes(learners.iter().copied())),
+        let conflict = Conflict::UnrequestedConfiguration {
+            node: context.node.id,
+            configuration: stated.clone(),
+            index,
+            possible: membership.possible.configurations(),
+        };
+        context.violation(Self::NAME, Some(membership.newest_fact.clone()), conflict)
     }
 }

@@ -17,8 +17,9 @@
 //! snapshot is committed is checked by `log-matching`; what it may truncate, by `acked-immutable` and
 //! `committed-immutable`.
 
-use crate::check_context::{CheckContext, CheckResult, format_nodes};
-use crate::fact::{Configuration, Digest, Index, LogId, Node};
+use crate::check_context::{CheckContext, CheckResult};
+use crate::conflict::{ConfigurationStep, Conflict, SnapshotStep, StateStep};
+use crate::fact::{Configuration, Digest, Index, LogId};
 
 /// A snapshot holds the state and the configuration at its last entry.
 #[derive(Default, Debug)]
@@ -42,13 +43,14 @@ impl SnapshotConsistency {
     ) -> CheckResult {
         if context.shadow.committed_log.last().index > 0 {
             self.checks += 1;
-            if let Some((first, why)) = context.explain_uncommitted(last) {
-                let sentence = format!("n{} takes a snapshot up to {last} although {why}", context.node.id);
-                return context.violation(Self::NAME, first, sentence);
+            if let Some((first, committed)) = context.committed_instead(last) {
+                let (node, step) = (context.node.id, SnapshotStep::Take);
+                let conflict = Conflict::SnapshotNotCommitted { node, step, entry: last, committed };
+                return context.violation(Self::NAME, first, conflict);
             }
         }
-        self.check_state(context, last.index, state, "takes a snapshot of")?;
-        self.check_same_configuration(context, last.index, configuration, "takes a snapshot with")
+        self.check_state(context, last.index, state, StateStep::Take)?;
+        self.check_same_configuration(context, last.index, configuration, ConfigurationStep::Take)
     }
 
     pub(crate) fn check_install(
@@ -60,13 +62,11 @@ impl SnapshotConsistency {
         self.checks += 1;
         let node = context.node;
         if last.index <= node.commit_index {
-            let sentence = format!(
-                "n{} installs a snapshot up to {last} although it already knows {} to be committed",
-                node.id, node.commit_index
-            );
-            return context.violation(Self::NAME, None, sentence);
+            let conflict =
+                Conflict::InstalledKnownSnapshot { node: node.id, last, commit_index: node.commit_index };
+            return context.violation(Self::NAME, None, conflict);
         }
-        self.check_same_configuration(context, last.index, configuration, "installs a snapshot with")
+        self.check_same_configuration(context, last.index, configuration, ConfigurationStep::Install)
     }
 
     pub(crate) fn check_restore(
@@ -79,14 +79,11 @@ impl SnapshotConsistency {
         if let Some(applied) = node.applied_index {
             self.checks += 1;
             if index < applied {
-                let sentence = format!(
-                    "n{} goes back from the state after {applied} to the state after {index}",
-                    node.id
-                );
-                return context.violation(Self::NAME, None, sentence);
+                let conflict = Conflict::StateWentBack { node: node.id, from: applied, to: index };
+                return context.violation(Self::NAME, None, conflict);
             }
         }
-        self.check_state(context, index, state, "restores")
+        self.check_state(context, index, state, StateStep::Restore)
     }
 
     /// The configuration with which a log begins after a snapshot.
@@ -99,7 +96,7 @@ impl SnapshotConsistency {
         if index == 0 || index > context.node.compacted {
             return Ok(());
         }
-        self.check_same_configuration(context, index, configuration, "begins its log with")
+        self.check_same_configuration(context, index, configuration, ConfigurationStep::Start)
     }
 
     fn check_state(
@@ -107,18 +104,22 @@ impl SnapshotConsistency {
         context: CheckContext<'_>,
         index: Index,
         state: Digest,
-        does: &str,
+        step: StateStep,
     ) -> CheckResult {
         let Some(known) = context.shadow.applications.find(index) else { return Ok(()) };
         self.checks += 1;
         if known.state == state {
             return Ok(());
         }
-        let sentence = format!(
-            "n{} {does} the state {state} after {index} although n{} was in {} after it",
-            context.node.id, known.origin.node, known.state
-        );
-        context.violation(Self::NAME, Some(known.observed(index)), sentence)
+        let conflict = Conflict::SnapshotStateDiffers {
+            node: context.node.id,
+            step,
+            state,
+            index,
+            other: known.origin.node,
+            known: known.state,
+        };
+        context.violation(Self::NAME, Some(known.observed(index)), conflict)
     }
 
     fn check_same_configuration(
@@ -126,7 +127,7 @@ impl SnapshotConsistency {
         context: CheckContext<'_>,
         index: Index,
         configuration: &Configuration,
-        does: &str,
+        step: ConfigurationStep,
     ) -> CheckResult {
         if index > context.shadow.committed_log.last().index {
             return Ok(());
@@ -136,42 +137,23 @@ impl SnapshotConsistency {
         if same_configuration(&known.configuration, configuration) {
             return Ok(());
         }
-        let (stated, expected) = (
-            describe_configuration(configuration, &known.configuration),
-            describe_configuration(&known.configuration, configuration),
-        );
-        let sentence = format!(
-            "n{} {does} the configuration {stated} at {index} although {expected}, carried by {}, is in force there",
-            context.node.id, known.id
-        );
-        context.violation(Self::NAME, Some(known.observed()), sentence)
+        let conflict = Conflict::SnapshotConfigurationDiffers {
+            node: context.node.id,
+            step,
+            configuration: configuration.clone(),
+            index,
+            known: known.configuration.clone(),
+            carrier: known.id,
+        };
+        context.violation(Self::NAME, Some(known.observed()), conflict)
     }
 }
 
 /// Whether they have the same members in the same roles, and no different digests.
 fn same_configuration(one: &Configuration, other: &Configuration) -> bool {
-    same_members(one, other) && !digests_differ(one, other)
-}
-
-fn same_members(one: &Configuration, other: &Configuration) -> bool {
-    let same = |one: &[Node], other: &[Node]| {
-        one.len() == other.len() && one.iter().all(|node| other.contains(node))
-    };
-    same(&one.voters, &other.voters) && same(&one.joint, &other.joint) && same(&one.learners, &other.learners)
+    one.has_same_members(other) && !digests_differ(one, other)
 }
 
 fn digests_differ(one: &Configuration, other: &Configuration) -> bool {
     one.digest.zip(other.digest).is_some_and(|(one, other)| one != other)
-}
-
-/// A configuration with its learners, and with its digest if nothing else distinguishes it from `other`.
-fn describe_configuration(configuration: &Configuration, other: &Configuration) -> String {
-    let mut text = configuration.to_string();
-    if !configuration.learners.is_empty() {
-        text += &format!(" and the learners {}", format_nodes(configuration.learners.iter().copied()));
-    }
-    match configuration.digest {
-        Some(digest) if same_members(configuration, other) => format!("{text} with the digest {digest}"),
-        _ => text,
-    }
 }

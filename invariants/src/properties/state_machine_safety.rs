@@ -12,6 +12,7 @@
 //! incarnation begins to apply is not checked; the state there is.
 
 use crate::check_context::{CheckContext, CheckResult};
+use crate::conflict::Conflict;
 use crate::fact::{Digest, Index, LogId};
 use crate::shadow::Application;
 
@@ -37,8 +38,8 @@ impl StateMachineSafety {
     ) -> CheckResult {
         let node = context.node;
         if let Some(before) = node.applied_index.filter(|&before| before.checked_add(1) != Some(index)) {
-            let sentence = format!("n{} applies {index} right after {before}", node.id);
-            return context.violation(Self::NAME, None, sentence);
+            let conflict = Conflict::AppliedOutOfOrder { node: node.id, index, before };
+            return context.violation(Self::NAME, None, conflict);
         }
         match context.shadow.applications.find(index) {
             Some(first) => {
@@ -57,11 +58,14 @@ impl StateMachineSafety {
         if let Some((id, known)) = committed.and_then(|id| Some((id, context.shadow.entries.find(id)?))) {
             self.checks += 1;
             if known.digest != entry {
-                let sentence = format!(
-                    "n{} applies {entry} at {index} although {id} with {} is committed",
-                    context.node.id, known.digest
-                );
-                return context.violation(Self::NAME, context.shadow.commit_fact(index), sentence);
+                let conflict = Conflict::AppliedUncommitted {
+                    node: context.node.id,
+                    index,
+                    content: entry,
+                    committed: id,
+                    written: known.digest,
+                };
+                return context.violation(Self::NAME, context.shadow.commit_fact(index), conflict);
             }
         }
         Ok(())
@@ -77,10 +81,10 @@ fn divergence(
     state: Digest,
 ) -> CheckResult {
     let (node, other) = (context.node.id, first.origin.node);
-    let sentence = if first.entry == entry {
-        format!("n{node} is in state {state} after {index} although n{other} was in {} after it", first.state)
+    let conflict = if first.entry == entry {
+        Conflict::StateDiffers { node, index, state, other, known: first.state }
     } else {
-        format!("n{node} applies {entry} at {index} although n{other} applied {} there", first.entry)
+        Conflict::AppliedOtherEntry { node, index, content: entry, other, applied: first.entry }
     };
-    context.violation(StateMachineSafety::NAME, Some(first.observed(index)), sentence)
+    context.violation(StateMachineSafety::NAME, Some(first.observed(index)), conflict)
 }

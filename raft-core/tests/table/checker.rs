@@ -1,4 +1,5 @@
-//! The safety properties of the table, checked at every step. Their names are those of `Bug::first`.
+//! The safety properties of the table, checked at every step. Their names are those of `Bug::first`, except
+//! `apply-after-durability`, which is the table's own: a server applied what is not durable on its disk.
 
 use super::disk::Disk;
 use raft_core::{
@@ -10,27 +11,27 @@ use std::sync::Arc;
 
 /// A property that was violated, and how.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Violation {
-    pub property: &'static str,
-    pub detail: String,
+pub(crate) struct Violation {
+    pub(crate) property: &'static str,
+    pub(crate) detail: String,
 }
 
 /// The disk of every replica, old ones included.
-pub type Disks<'a> = BTreeMap<ReplicaKey, &'a Disk>;
+pub(crate) type Disks<'a> = BTreeMap<ReplicaKey, &'a Disk>;
 
 /// A server's state before a step.
-pub struct Before {
-    pub commit: Index,
-    pub led: bool,
-    pub term: Term,
-    pub group: Arc<Configuration>,
-    pub configuration_index: Index,
+pub(crate) struct Before {
+    pub(crate) commit: Index,
+    pub(crate) led: bool,
+    pub(crate) term: Term,
+    pub(crate) group: Arc<Configuration>,
+    pub(crate) configuration_index: Index,
     /// The last entry of its snapshot.
-    pub snapshot: LogId,
+    pub(crate) snapshot: LogId,
 }
 
 impl Before {
-    pub fn of(raft: &Raft) -> Before {
+    pub(crate) fn of(raft: &Raft) -> Before {
         Before {
             commit: raft.commit_index(),
             led: raft.is_leader(),
@@ -57,12 +58,12 @@ fn is_voter(group: &Configuration, node: NodeId) -> bool {
 
 /// Everything that was promised and done so far.
 #[derive(Clone, Default)]
-pub struct Checker {
+pub(crate) struct Checker {
     /// The configuration that the cluster started with.
-    pub initial_configuration: Configuration,
-    pub violations: Vec<Violation>,
+    pub(crate) initial_configuration: Configuration,
+    pub(crate) violations: Vec<Violation>,
     /// How many violations are in the transcript.
-    pub reported: usize,
+    pub(crate) reported: usize,
     /// The leader of each term, its incarnation, and the terms of its log.
     leaders: BTreeMap<Term, (NodeId, u64, Vec<Term>)>,
     /// The candidate of each vote that was sent.
@@ -88,7 +89,7 @@ pub struct Checker {
 
 impl Checker {
     /// A checker for a cluster that starts with this configuration.
-    pub fn of(initial_configuration: Configuration) -> Checker {
+    pub(crate) fn of(initial_configuration: Configuration) -> Checker {
         let members = initial_configuration
             .members()
             .into_iter()
@@ -116,12 +117,12 @@ impl Checker {
         )
     }
 
-    pub fn report(&mut self, property: &'static str, detail: String) {
+    pub(crate) fn report(&mut self, property: &'static str, detail: String) {
         self.violations.push(Violation { property, detail });
     }
 
     /// A message is sent.
-    pub fn on_send(&mut self, envelope: &Envelope, disk: &Disk) {
+    pub(crate) fn on_send(&mut self, envelope: &Envelope, disk: &Disk) {
         let (from, to, message) = (envelope.from, envelope.to.id, &envelope.message);
         if matches!(
             message,
@@ -193,7 +194,7 @@ impl Checker {
     }
 
     /// A write is issued: the log of `raft` changed.
-    pub fn on_save(&mut self, node: NodeId, raft: &Raft, write: &SaveRecord) {
+    pub(crate) fn on_save(&mut self, node: NodeId, raft: &Raft, write: &SaveRecord) {
         if let Some(checkpoint) = &write.checkpoint
             && self
                 .committed
@@ -225,7 +226,7 @@ impl Checker {
     }
 
     /// A step is complete, and its effects are known.
-    pub fn on_step(&mut self, incarnation: u64, raft: &Raft, before: &Before, disks: &Disks<'_>) {
+    pub(crate) fn on_step(&mut self, incarnation: u64, raft: &Raft, before: &Before, disks: &Disks<'_>) {
         let node = raft.replica().id;
         let commit = before.commit;
         if raft.is_leader() {
@@ -459,7 +460,7 @@ impl Checker {
     }
 
     /// An entry is applied.
-    pub fn on_apply(&mut self, node: NodeId, index: Index, entry: &Entry, disk: &Disk) {
+    pub(crate) fn on_apply(&mut self, node: NodeId, index: Index, entry: &Entry, disk: &Disk) {
         let position = index.0 as usize - 1;
         if let Some((known, _)) = self.committed.get(position)
             && known != entry
@@ -510,7 +511,7 @@ impl Checker {
     }
 
     /// The application's state is replaced.
-    pub fn on_restore(&mut self, node: NodeId, snapshot: &Snapshot, applied: Index, disk: &Disk) {
+    pub(crate) fn on_restore(&mut self, node: NodeId, snapshot: &Snapshot, applied: Index, disk: &Disk) {
         let last = snapshot.last;
         self.check_snapshot(node, snapshot);
         if last.index < applied {
@@ -528,12 +529,12 @@ impl Checker {
     }
 
     /// A client proposes a command.
-    pub fn on_propose(&mut self, command: &str) {
+    pub(crate) fn on_propose(&mut self, command: &str) {
         *self.possible_proposals.entry(command.to_owned()).or_default() += 1;
     }
 
     /// A client gets a response that its request failed.
-    pub fn on_failure_response(&mut self, node: NodeId, command: &str) {
+    pub(crate) fn on_failure_response(&mut self, node: NodeId, command: &str) {
         let Some(possible_proposals) = self.possible_proposals.get_mut(command) else { return };
         *possible_proposals -= 1;
         let is_command =
@@ -554,12 +555,12 @@ impl Checker {
     }
 
     /// A client requests a read.
-    pub fn on_read_request(&mut self, request: RequestId) {
+    pub(crate) fn on_read_request(&mut self, request: RequestId) {
         self.reads.insert(request, self.acknowledged);
     }
 
     /// A read is served from a state that includes everything up to `applied`.
-    pub fn on_read(&mut self, node: NodeId, request: RequestId, applied: Index) {
+    pub(crate) fn on_read(&mut self, node: NodeId, request: RequestId, applied: Index) {
         let at_least = self.reads[&request];
         if applied < at_least {
             self.report(
@@ -571,7 +572,7 @@ impl Checker {
     }
 
     /// A request gets its response.
-    pub fn on_response(&mut self, node: NodeId, request: RequestId, applied: Option<Index>) {
+    pub(crate) fn on_response(&mut self, node: NodeId, request: RequestId, applied: Option<Index>) {
         self.acknowledged = self.acknowledged.max(applied.unwrap_or_default());
         if !self.responded.insert(request) {
             self.report("one-answer", format!("{node} responds to request {} twice", request.0));
@@ -579,7 +580,7 @@ impl Checker {
     }
 
     /// Whether a request got its response.
-    pub fn is_answered(&self, request: RequestId) -> bool {
+    pub(crate) fn is_answered(&self, request: RequestId) -> bool {
         self.responded.contains(&request)
     }
 }

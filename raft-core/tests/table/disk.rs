@@ -5,13 +5,13 @@ use std::collections::{BTreeSet, VecDeque};
 
 /// One server's disk.
 #[derive(Clone, Default)]
-pub struct Disk {
+pub(crate) struct Disk {
     /// What survives a power loss.
-    pub durable: Recovered,
+    pub(crate) durable: Recovered,
     /// What was issued and is not synced, oldest first.
-    pub pending: VecDeque<Pending>,
+    pub(crate) pending: VecDeque<Pending>,
     /// Whether writes wait for the test to sync them. Otherwise they are synced at once.
-    pub slow: bool,
+    pub(crate) slow: bool,
     /// What a process crash left unsynced in the page cache.
     page_cache: Vec<SaveRecord>,
     /// Every entry that was ever durable here.
@@ -22,14 +22,14 @@ pub struct Disk {
 
 /// A write that is not synced yet. Write 0 is the page cache found at start.
 #[derive(Clone)]
-pub struct Pending {
-    pub id: SaveId,
-    pub writes: Vec<SaveRecord>,
+pub(crate) struct Pending {
+    pub(crate) id: SaveId,
+    pub(crate) writes: Vec<SaveRecord>,
 }
 
 impl Disk {
     /// Makes the oldest pending write durable.
-    pub fn sync_one(&mut self) -> Option<Pending> {
+    pub(crate) fn sync_one(&mut self) -> Option<Pending> {
         let pending = self.pending.pop_front()?;
         for write in &pending.writes {
             self.make_durable(write);
@@ -38,12 +38,12 @@ impl Disk {
     }
 
     /// Stops the process: pending writes stay in the page cache.
-    pub fn process_crash(&mut self) {
+    pub(crate) fn process_crash(&mut self) {
         self.page_cache = self.pending.drain(..).flat_map(|pending| pending.writes).collect();
     }
 
     /// Cuts the power: everything unsynced is lost, except the oldest `synced` writes. Returns what is lost.
-    pub fn power_loss(&mut self, synced: usize) -> Vec<SaveRecord> {
+    pub(crate) fn power_loss(&mut self, synced: usize) -> Vec<SaveRecord> {
         for _ in 0..synced {
             self.sync_one();
         }
@@ -52,7 +52,7 @@ impl Disk {
     }
 
     /// Starts a new incarnation: it reads everything, synced or not, and must sync it as write 0.
-    pub fn recover(&mut self) -> Recovered {
+    pub(crate) fn recover(&mut self) -> Recovered {
         let mut recovered = self.durable.clone();
         let writes = std::mem::take(&mut self.page_cache);
         for write in &writes {
@@ -64,23 +64,23 @@ impl Disk {
 
     /// Whether this entry, or a snapshot that covers it, was ever durable here. The caller knows that the entry is the
     /// committed one.
-    pub fn was_ever_durable(&self, id: LogId) -> bool {
+    pub(crate) fn was_ever_durable(&self, id: LogId) -> bool {
         self.ever_durable.contains(&(id.index, id.term)) || self.max_snapshot_index >= id.index
     }
 
     /// The durable entry at an index, unless it was compacted.
-    pub fn entry(&self, index: Index) -> Option<&Entry> {
+    pub(crate) fn entry(&self, index: Index) -> Option<&Entry> {
         let position = index.0.checked_sub(compacted(&self.durable).index.0 + 1)?;
         self.durable.entries.get(position as usize)
     }
 
     /// The last index of the durable log.
-    pub fn last_index(&self) -> Index {
+    pub(crate) fn last_index(&self) -> Index {
         Index(compacted(&self.durable).index.0 + self.durable.entries.len() as u64)
     }
 
     /// Whether this vote is durable.
-    pub fn has_durable_vote(&self, term: Term, vote: NodeId) -> bool {
+    pub(crate) fn has_durable_vote(&self, term: Term, vote: NodeId) -> bool {
         self.durable.term == term && self.durable.vote == Some(vote)
     }
 
@@ -113,6 +113,6 @@ fn replay(recovered: &mut Recovered, write: &SaveRecord) {
 }
 
 /// The last compacted entry of what is on a disk.
-pub fn compacted(recovered: &Recovered) -> LogId {
+pub(crate) fn compacted(recovered: &Recovered) -> LogId {
     recovered.checkpoint.as_ref().map_or(LogId::default(), |synced| synced.compacted)
 }

@@ -12,8 +12,8 @@
 
 #![allow(dead_code, reason = "each test file uses some of the actions")]
 
-pub mod disk;
-pub mod checker;
+pub(crate) mod disk;
+pub(crate) mod checker;
 
 use checker::{Before, Checker, Disks};
 use disk::Disk;
@@ -27,19 +27,19 @@ use std::fmt::{Display, Write as _};
 use std::sync::Arc;
 
 /// One millisecond in nanoseconds, the unit of the core's clock.
-pub const MS: u64 = 1_000_000;
+pub(crate) const MS: u64 = 1_000_000;
 
 /// A few Rafts and everything between them.
 #[derive(Clone)]
-pub struct Table {
-    pub servers: Vec<Server>,
+pub(crate) struct Table {
+    pub(crate) servers: Vec<Server>,
     /// In flight, oldest first.
-    pub messages: VecDeque<Envelope>,
-    pub checker: Checker,
+    pub(crate) messages: VecDeque<Envelope>,
+    pub(crate) checker: Checker,
     /// Record violations and continue, instead of panicking.
-    pub lenient: bool,
+    pub(crate) lenient: bool,
     /// Whether one clock drives all servers, each at its own rate. Otherwise each server's clock advances by itself.
-    pub shared_time: bool,
+    pub(crate) shared_time: bool,
     /// True time since the start. Only the servers' clocks are derived from it.
     time: u64,
     /// The contents of wiped disks, by their replica.
@@ -55,20 +55,20 @@ pub struct Table {
 
 /// One server: a Raft, unless it is down, with its disk, clock and application.
 #[derive(Clone)]
-pub struct Server {
-    pub raft: Option<Raft>,
-    pub disk: Disk,
-    pub now: u64,
-    pub incarnation: u64,
-    pub state: State,
+pub(crate) struct Server {
+    pub(crate) raft: Option<Raft>,
+    pub(crate) disk: Disk,
+    pub(crate) now: u64,
+    pub(crate) incarnation: u64,
+    pub(crate) state: State,
     /// Whether inputs are collected for one common step.
-    pub is_batching: bool,
+    pub(crate) is_batching: bool,
     /// The inputs collected so far.
     batched_inputs: Vec<Input>,
     /// A copy of its state, to be used for the next snapshot.
     copied_state: Option<(Index, Vec<u8>)>,
     /// By how many parts per million its clock is fast.
-    pub rate: i64,
+    pub(crate) rate: i64,
     /// What its clock showed at the start, plus the time that restarts added.
     clock_offset: u64,
     config: Config,
@@ -89,11 +89,11 @@ impl Server {
 
 /// A server's application, in memory: the list of commands that it applied.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
-pub struct State {
+pub(crate) struct State {
     /// The last applied index.
-    pub applied: Index,
+    pub(crate) applied: Index,
     /// Every applied command, in order.
-    pub commands: Vec<String>,
+    pub(crate) commands: Vec<String>,
 }
 
 impl State {
@@ -106,7 +106,7 @@ impl State {
     }
 
     /// The bytes that a snapshot of this state holds.
-    pub fn image(&self) -> Vec<u8> {
+    pub(crate) fn image(&self) -> Vec<u8> {
         self.commands.join(" ").into_bytes()
     }
 
@@ -130,18 +130,22 @@ struct Request {
 /// # Setup
 impl Table {
     /// A cluster of `nodes` voters, without pre-vote and check-quorum.
-    pub fn of(nodes: u64) -> Table {
+    pub(crate) fn of(nodes: u64) -> Table {
         Table::with(nodes, |_| {})
     }
 
     /// A cluster of `nodes` voters with `change` applied to each server's [`Config`].
-    pub fn with(nodes: u64, change: impl Fn(&mut Config)) -> Table {
+    pub(crate) fn with(nodes: u64, change: impl Fn(&mut Config)) -> Table {
         Table::with_initial_voters(nodes, nodes, change)
     }
 
     /// A cluster whose first `initial_voters` servers form the initial configuration. The others run with an empty log
     /// and belong to no configuration until they are added.
-    pub fn with_initial_voters(initial_voters: u64, nodes: u64, change: impl Fn(&mut Config)) -> Table {
+    pub(crate) fn with_initial_voters(
+        initial_voters: u64,
+        nodes: u64,
+        change: impl Fn(&mut Config),
+    ) -> Table {
         let servers = (1..=nodes).map(|id| {
             let mut config = Config {
                 pre_vote: false,
@@ -193,14 +197,14 @@ impl Table {
     }
 
     /// Runs `setup` without recording it in the transcript.
-    pub fn quietly(&mut self, setup: impl FnOnce(&mut Table)) {
+    pub(crate) fn quietly(&mut self, setup: impl FnOnce(&mut Table)) {
         let before = std::mem::replace(&mut self.quiet, true);
         setup(self);
         self.quiet = before;
     }
 
     /// Adds an explanation of what follows to the transcript.
-    pub fn describe(&mut self, why: &str) {
+    pub(crate) fn describe(&mut self, why: &str) {
         if !self.transcript.is_empty() {
             self.log_line(&"");
         }
@@ -210,41 +214,41 @@ impl Table {
     }
 
     /// The transcript so far.
-    pub fn transcript(&self) -> &str {
+    pub(crate) fn transcript(&self) -> &str {
         self.transcript.trim_end()
     }
 }
 
 /// # Inspection
 impl Table {
-    pub fn server(&self, id: u64) -> &Server {
+    pub(crate) fn server(&self, id: u64) -> &Server {
         &self.servers[id as usize - 1]
     }
 
-    pub fn server_mut(&mut self, id: u64) -> &mut Server {
+    pub(crate) fn server_mut(&mut self, id: u64) -> &mut Server {
         &mut self.servers[id as usize - 1]
     }
 
     /// The Raft of a server that is up.
-    pub fn raft(&self, id: u64) -> &Raft {
+    pub(crate) fn raft(&self, id: u64) -> &Raft {
         self.server(id).raft.as_ref().unwrap_or_else(|| panic!("n{id} is down"))
     }
 
-    pub fn is_up(&self, id: u64) -> bool {
+    pub(crate) fn is_up(&self, id: u64) -> bool {
         self.server(id).raft.is_some()
     }
 
     /// A server's id and current directory id.
-    pub fn replica(&self, id: u64) -> ReplicaKey {
+    pub(crate) fn replica(&self, id: u64) -> ReplicaKey {
         self.server(id).replica()
     }
 
-    pub fn nodes(&self) -> std::ops::RangeInclusive<u64> {
+    pub(crate) fn nodes(&self) -> std::ops::RangeInclusive<u64> {
         1..=self.servers.len() as u64
     }
 
     /// Requests without a response whose server is still in the incarnation that received them.
-    pub fn unanswered(&self) -> Vec<String> {
+    pub(crate) fn unanswered(&self) -> Vec<String> {
         let open = self.requests.iter().enumerate().filter(|(number, request)| {
             let server = self.server(request.server_id);
             server.incarnation == request.incarnation
@@ -255,7 +259,7 @@ impl Table {
     }
 
     /// The violated properties, each once, in the order of their first violation.
-    pub fn violated(&self) -> Vec<&'static str> {
+    pub(crate) fn violated(&self) -> Vec<&'static str> {
         let mut properties = Vec::new();
         for violation in &self.checker.violations {
             if !properties.contains(&violation.property) {
@@ -273,7 +277,7 @@ impl Table {
 
     /// Reports a violation of liveness with the text `otherwise` unless `has_progress`. To be called after enough time and
     /// deliveries.
-    pub fn require_progress(&mut self, has_progress: bool, otherwise: &str) {
+    pub(crate) fn require_progress(&mut self, has_progress: bool, otherwise: &str) {
         if !has_progress {
             self.checker.report("liveness", otherwise.to_owned());
         }
@@ -281,7 +285,7 @@ impl Table {
     }
 
     /// Records the state of every server in the transcript.
-    pub fn show(&mut self) {
+    pub(crate) fn show(&mut self) {
         for id in self.nodes() {
             let line = match &self.server(id).raft {
                 Some(raft) => {
@@ -326,7 +330,7 @@ impl Table {
 /// # Actions: time and clients
 impl Table {
     /// Makes a server time out and win: everything in flight is delivered.
-    pub fn elect(&mut self, id: u64) {
+    pub(crate) fn elect(&mut self, id: u64) {
         self.log_action(&format!("elect n{id}"));
         self.fire(id);
         self.deliver_pending();
@@ -334,21 +338,21 @@ impl Table {
     }
 
     /// Lets a server's election timeout expire.
-    pub fn time_out(&mut self, id: u64) {
+    pub(crate) fn time_out(&mut self, id: u64) {
         self.log_action(&format!("time out n{id}"));
         assert!(!self.raft(id).is_leader(), "a leader does not time out");
         self.fire(id);
     }
 
     /// Makes a leader send its heartbeat.
-    pub fn heartbeat(&mut self, id: u64) {
+    pub(crate) fn heartbeat(&mut self, id: u64) {
         self.log_action(&format!("heartbeat n{id}"));
         assert!(self.raft(id).is_leader(), "only leaders have heartbeats");
         self.fire(id);
     }
 
     /// Lets time pass for one server, its timers included.
-    pub fn wait(&mut self, id: u64, milliseconds: u64) {
+    pub(crate) fn wait(&mut self, id: u64, milliseconds: u64) {
         self.log_action(&format!("wait n{id} {milliseconds} ms"));
         let end = self.server(id).now + milliseconds * MS;
         while self.raft(id).deadline().is_some_and(|due| due.0 <= end) {
@@ -358,7 +362,7 @@ impl Table {
     }
 
     /// Lets time pass for one server without firing its timers.
-    pub fn pause(&mut self, id: u64, milliseconds: u64) {
+    pub(crate) fn pause(&mut self, id: u64, milliseconds: u64) {
         self.log_action(&format!("pause n{id} {milliseconds} ms"));
         self.advance_clock_to(id, self.server(id).now + milliseconds * MS);
     }
@@ -378,7 +382,7 @@ impl Table {
     }
 
     /// Lets true time pass for all servers.
-    pub fn elapse(&mut self, nanoseconds: u64) {
+    pub(crate) fn elapse(&mut self, nanoseconds: u64) {
         self.time += nanoseconds;
         for server in &mut self.servers {
             if self.shared_time {
@@ -391,7 +395,7 @@ impl Table {
     }
 
     /// Fires the timer when it is due, or at once if it is overdue.
-    pub fn fire(&mut self, id: u64) {
+    pub(crate) fn fire(&mut self, id: u64) {
         let due = self.raft(id).deadline().expect("a running server has a deadline").0;
         self.advance_clock_to(id, due);
         self.step(id, Input::Timer);
@@ -404,7 +408,7 @@ impl Table {
     }
 
     /// Proposes a command at a server.
-    pub fn propose(&mut self, id: u64, command: &str) {
+    pub(crate) fn propose(&mut self, id: u64, command: &str) {
         self.log_action(&format!("propose n{id} {command}"));
         let request = self.request(id, command);
         self.checker.on_propose(command);
@@ -412,7 +416,7 @@ impl Table {
     }
 
     /// Requests a read at a server.
-    pub fn read(&mut self, id: u64, name: &str) {
+    pub(crate) fn read(&mut self, id: u64, name: &str) {
         self.log_action(&format!("read n{id} {name}"));
         let request = self.request(id, name);
         self.checker.on_read_request(request);
@@ -420,7 +424,7 @@ impl Table {
     }
 
     /// Requests a configuration change at a server.
-    pub fn change(&mut self, id: u64, change: ConfChange) {
+    pub(crate) fn change(&mut self, id: u64, change: ConfChange) {
         let text = change_text(&change);
         self.log_action(&format!("change n{id} {text}"));
         let request = self.request(id, &text);
@@ -428,12 +432,12 @@ impl Table {
     }
 
     /// Requests the configuration change that consists of these operations.
-    pub fn change_steps(&mut self, id: u64, steps: &[ConfChangeOp]) {
+    pub(crate) fn change_steps(&mut self, id: u64, steps: &[ConfChangeOp]) {
         self.change(id, ConfChange::Auto(steps.to_vec()));
     }
 
     /// Requests a leadership transfer.
-    pub fn transfer(&mut self, id: u64, to: u64) {
+    pub(crate) fn transfer(&mut self, id: u64, to: u64) {
         let text = format!("transfer to n{to}");
         self.log_action(&format!("transfer n{id} to n{to}"));
         let request = self.request(id, &text);
@@ -441,7 +445,7 @@ impl Table {
     }
 
     /// Copies a server's state for a later `compact`.
-    pub fn copy_state(&mut self, id: u64) {
+    pub(crate) fn copy_state(&mut self, id: u64) {
         self.log_action(&format!("copy state n{id}"));
         let state = &self.server(id).state;
         self.server_mut(id).copied_state = Some((state.applied, state.image()));
@@ -449,7 +453,7 @@ impl Table {
 
     /// Compacts a server's log with a snapshot of its state, or of the copy made by `copy_state`, and keeps `trailing`
     /// entries.
-    pub fn compact(&mut self, id: u64, trailing: u64) {
+    pub(crate) fn compact(&mut self, id: u64, trailing: u64) {
         let server = self.server_mut(id);
         let now = (server.state.applied, server.state.image());
         let (index, image) = server.copied_state.take().unwrap_or(now);
@@ -459,7 +463,7 @@ impl Table {
     }
 
     /// Hands a server an arbitrary image as its state after `index`.
-    pub fn compact_with(&mut self, id: u64, index: Index, image: &[u8], keep: Index) {
+    pub(crate) fn compact_with(&mut self, id: u64, index: Index, image: &[u8], keep: Index) {
         let request = self.request(id, &format!("snapshot up to {index}"));
         self.step(id, Input::Compact { request, index, data: image.to_vec().into(), keep });
     }
@@ -474,78 +478,78 @@ impl Table {
 /// # Actions: messages
 impl Table {
     /// Delivers the oldest message of a link.
-    pub fn deliver(&mut self, from: u64, to: u64) {
+    pub(crate) fn deliver(&mut self, from: u64, to: u64) {
         let position = self.oldest(from, to);
         self.deliver_at(position);
     }
 
     /// Delivers the oldest message of a link, if there is one.
-    pub fn deliver_any(&mut self, from: u64, to: u64) {
+    pub(crate) fn deliver_any(&mut self, from: u64, to: u64) {
         if self.messages.iter().any(|envelope| link(envelope) == (from, to)) {
             self.deliver(from, to);
         }
     }
 
     /// Delivers the newest message of a link.
-    pub fn deliver_newest(&mut self, from: u64, to: u64) {
+    pub(crate) fn deliver_newest(&mut self, from: u64, to: u64) {
         let position = self.newest(from, to);
         self.deliver_at(position);
     }
 
     /// Delivers the message at this position of `messages`.
-    pub fn deliver_at(&mut self, position: usize) {
+    pub(crate) fn deliver_at(&mut self, position: usize) {
         let envelope = self.messages.remove(position).expect("the position is that of a message in flight");
         self.log_action(&format!("deliver {} -> {}  {envelope}", envelope.from, envelope.to));
         self.receive(envelope);
     }
 
     /// Delivers a copy of a link's oldest message, which stays in flight.
-    pub fn deliver_copy(&mut self, from: u64, to: u64) {
+    pub(crate) fn deliver_copy(&mut self, from: u64, to: u64) {
         let envelope = self.messages[self.oldest(from, to)].clone();
         self.log_action(&format!("deliver a copy n{from} -> n{to}  {envelope}"));
         self.receive(envelope);
     }
 
     /// Duplicates a link's oldest message.
-    pub fn duplicate(&mut self, from: u64, to: u64) {
+    pub(crate) fn duplicate(&mut self, from: u64, to: u64) {
         let envelope = self.messages[self.oldest(from, to)].clone();
         self.log_action(&format!("duplicate n{from} -> n{to}  {envelope}"));
         self.messages.push_back(envelope);
     }
 
     /// Loses a link's oldest message.
-    pub fn lose(&mut self, from: u64, to: u64) {
+    pub(crate) fn lose(&mut self, from: u64, to: u64) {
         let position = self.oldest(from, to);
         let envelope = self.messages.remove(position).expect("the position is that of a message in flight");
         self.log_action(&format!("lose n{from} -> n{to}  {envelope}"));
     }
 
     /// Puts a message in flight that no server of the table has sent.
-    pub fn inject(&mut self, from: u64, to: u64, message: Message) {
+    pub(crate) fn inject(&mut self, from: u64, to: u64, message: Message) {
         let (from, to) = (self.replica(from), self.replica(to));
         self.messages.push_back(Envelope { cluster: 0, from, to, message });
     }
 
     /// Delivers everything in flight that is not held, and what is sent in response, until nothing is left.
-    pub fn deliver_all(&mut self) {
+    pub(crate) fn deliver_all(&mut self) {
         self.log_action("deliver all");
         self.deliver_pending();
     }
 
     /// Holds a link: its messages, now and later, arrive only when they are delivered by name.
-    pub fn hold(&mut self, from: u64, to: u64) {
+    pub(crate) fn hold(&mut self, from: u64, to: u64) {
         self.log_action(&format!("hold n{from} -> n{to}"));
         self.held_links.insert((from, to));
     }
 
     /// Ends the hold of a link.
-    pub fn release(&mut self, from: u64, to: u64) {
+    pub(crate) fn release(&mut self, from: u64, to: u64) {
         self.log_action(&format!("release n{from} -> n{to}"));
         self.held_links.remove(&(from, to));
     }
 
     /// Cuts a server off in both directions. What is in flight still arrives.
-    pub fn cut(&mut self, id: u64) {
+    pub(crate) fn cut(&mut self, id: u64) {
         self.log_action(&format!("cut n{id}"));
         for other in self.nodes().filter(|&other| other != id) {
             self.cut_links.extend([(id, other), (other, id)]);
@@ -553,19 +557,19 @@ impl Table {
     }
 
     /// Cuts the link between two servers in both directions.
-    pub fn cut_link(&mut self, a: u64, b: u64) {
+    pub(crate) fn cut_link(&mut self, a: u64, b: u64) {
         self.log_action(&format!("cut n{a} - n{b}"));
         self.cut_links.extend([(a, b), (b, a)]);
     }
 
     /// Loses everything in flight.
-    pub fn lose_all(&mut self) {
+    pub(crate) fn lose_all(&mut self) {
         self.log_action("lose all");
         self.messages.clear();
     }
 
     /// Ends all cuts.
-    pub fn heal(&mut self) {
+    pub(crate) fn heal(&mut self) {
         self.log_action("heal");
         self.cut_links.clear();
     }
@@ -604,27 +608,27 @@ impl Table {
 /// # Actions: disks
 impl Table {
     /// From now on this server's writes wait for `sync`.
-    pub fn slow_disk(&mut self, id: u64) {
+    pub(crate) fn slow_disk(&mut self, id: u64) {
         self.log_action(&format!("slow disk n{id}"));
         self.server_mut(id).disk.slow = true;
     }
 
     /// Makes a disk fast again: waiting writes are synced now, later ones at once.
-    pub fn fast_disk(&mut self, id: u64) {
+    pub(crate) fn fast_disk(&mut self, id: u64) {
         self.log_action(&format!("fast disk n{id}"));
         self.server_mut(id).disk.slow = false;
         self.flush(id);
     }
 
     /// Syncs all waiting writes and reports it to the server once.
-    pub fn sync(&mut self, id: u64) {
+    pub(crate) fn sync(&mut self, id: u64) {
         let count = self.server(id).disk.pending.len();
         self.log_action(&format!("sync n{id}"));
         self.sync_up_to(id, count);
     }
 
     /// Syncs the oldest waiting write and reports it.
-    pub fn sync_one(&mut self, id: u64) {
+    pub(crate) fn sync_one(&mut self, id: u64) {
         let text = match self.server(id).disk.pending.front() {
             Some(pending) => writes_text(&pending.writes),
             None => panic!("n{id} has nothing to sync\n{}", self.transcript),
@@ -634,13 +638,13 @@ impl Table {
     }
 
     /// Syncs the oldest `count` writes and reports it once.
-    pub fn sync_oldest(&mut self, id: u64, count: usize) {
+    pub(crate) fn sync_oldest(&mut self, id: u64, count: usize) {
         self.log_action(&format!("sync n{id}, the oldest {count}"));
         self.sync_up_to(id, count);
     }
 
     /// The same without a line in the transcript.
-    pub fn sync_up_to(&mut self, id: u64, count: usize) {
+    pub(crate) fn sync_up_to(&mut self, id: u64, count: usize) {
         let mut newest = None;
         for _ in 0..count {
             newest = self.server_mut(id).disk.sync_one().map(|pending| pending.id).or(newest);
@@ -651,7 +655,7 @@ impl Table {
     }
 
     /// Stops the process; the page cache stays.
-    pub fn crash(&mut self, id: u64) {
+    pub(crate) fn crash(&mut self, id: u64) {
         self.log_action(&format!("crash n{id}"));
         let server = self.server_mut(id);
         server.stop();
@@ -659,13 +663,13 @@ impl Table {
     }
 
     /// Stops the machine: what was not synced is lost.
-    pub fn power_loss(&mut self, id: u64) {
+    pub(crate) fn power_loss(&mut self, id: u64) {
         self.log_action(&format!("power loss n{id}"));
         self.power_loss_keeping(id, 0);
     }
 
     /// Stops the machine after its oldest `synced` writes became durable without being reported.
-    pub fn power_loss_keeping(&mut self, id: u64, synced: usize) {
+    pub(crate) fn power_loss_keeping(&mut self, id: u64, synced: usize) {
         self.server_mut(id).stop();
         let lost = self.server_mut(id).disk.power_loss(synced);
         for record in lost {
@@ -674,13 +678,13 @@ impl Table {
     }
 
     /// Reports a failed write to the server.
-    pub fn fail_disk(&mut self, id: u64) {
+    pub(crate) fn fail_disk(&mut self, id: u64) {
         self.log_action(&format!("disk error n{id}"));
         self.step(id, Input::SaveFailed);
     }
 
     /// Empties the disk of a server that is down. The server returns with another directory id.
-    pub fn wipe(&mut self, id: u64) {
+    pub(crate) fn wipe(&mut self, id: u64) {
         let directory_id = DirectoryId(self.replica(id).directory_id.0 + 100);
         self.log_action(&format!("wipe n{id}; it returns with directory id {}", directory_id.0));
         assert!(!self.is_up(id), "only the disk of a stopped server can be wiped");
@@ -693,7 +697,7 @@ impl Table {
     }
 
     /// Starts a new incarnation from what the disk holds.
-    pub fn restart(&mut self, id: u64) {
+    pub(crate) fn restart(&mut self, id: u64) {
         self.log_action(&format!("restart n{id}"));
         self.boot(id);
     }
@@ -743,7 +747,7 @@ impl Table {
 /// # Execution
 impl Table {
     /// Steps one server and executes the effects, or collects the input if the server is batching.
-    pub fn step(&mut self, id: u64, input: Input) {
+    pub(crate) fn step(&mut self, id: u64, input: Input) {
         if self.server(id).is_batching {
             return self.server_mut(id).batched_inputs.push(input);
         }
@@ -751,13 +755,13 @@ impl Table {
     }
 
     /// Collects this server's inputs from now on.
-    pub fn start_batch(&mut self, id: u64) {
+    pub(crate) fn start_batch(&mut self, id: u64) {
         self.log_action(&format!("batch n{id}"));
         self.server_mut(id).is_batching = true;
     }
 
     /// Takes one step with all collected inputs and returns their number.
-    pub fn step_batch(&mut self, id: u64) -> usize {
+    pub(crate) fn step_batch(&mut self, id: u64) -> usize {
         let inputs = std::mem::take(&mut self.server_mut(id).batched_inputs);
         let count = inputs.len();
         self.log_action(&format!("step n{id} with {count} inputs"));

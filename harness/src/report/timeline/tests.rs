@@ -3,7 +3,7 @@ use super::{MAX_ROWS, Timeline, build_timeline, timeline};
 use crate::outcome::{
     Actor, Counts, Evidence, EvidenceKind, Failure, Outcome, RunRecord, TraceLine, Verdict, WITNESS,
 };
-use invariants::{Configuration, Digest, Fact, Index, Node, Observed, RequestId, Term, Violation};
+use invariants::{Configuration, Conflict, Digest, Fact, Index, Node, Observed, RequestId, Term, Violation};
 
 const NODES: u64 = 3;
 const WIDTH: usize = 100;
@@ -55,7 +55,7 @@ fn clashing(facts: &[(Node, Fact)], first: usize, second: usize) -> RunRecord {
         sentence: "the toast fell".into(),
         facts: Some(Box::new(Violation {
             property: "toast",
-            sentence: "the toast fell".into(),
+            conflict: Conflict::TwoLeaders { node: 2, term: 1, leader: 1 },
             first: Some(facts[first].clone()),
             second: facts[second].clone(),
         })),

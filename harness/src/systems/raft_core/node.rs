@@ -17,10 +17,9 @@ use crate::plan::bugs;
 use crate::server::{Arrival, Host, LocalTime, OperatorCommand, Server};
 use crate::workload::kv::{self, KvConfig};
 use invariants::{Digest, Fact, LogId};
-use raft_core::message::ForwardRequest;
 use raft_core::{
-    Bug, Checkpoint, ConfChange, ConfChangeOp, Config, DirectoryId, Effect, Entry, Envelope, Index, Input,
-    Message, NodeId, Payload, Raft, Recovered, SaveId, SaveRecord, Snapshot, Timestamp,
+    Bug, Checkpoint, ConfChange, ConfChangeOp, Config, DirectoryId, Effect, Entry, Envelope, ForwardRequest,
+    Index, Input, Message, NodeId, Payload, Raft, Recovered, SaveId, SaveRecord, Snapshot, Timestamp,
 };
 use rand::RngCore;
 use std::sync::Arc;

@@ -5,13 +5,13 @@
 //! either. `BATCH` is its option to add entries to a message that is not yet taken: off by default, on in
 //! TiKV. Both are measured, and the faster one is compared.
 
-use crate::group::{MAX_IN_FLIGHT, MAX_MESSAGE_BYTES, Server};
+use crate::cluster::{MAX_IN_FLIGHT, MAX_MESSAGE_BYTES, Server};
 use raft::prelude::{ConfState, Config, Entry, Message, RawNode};
 use raft::storage::{MemStorage, Storage};
 use slog::{Discard, Logger, o};
 
 /// One server and its host.
-pub struct RaftRs<const BATCH: bool> {
+pub(crate) struct RaftRs<const BATCH: bool> {
     node: RawNode<MemStorage>,
     applied: usize,
 }

@@ -16,16 +16,16 @@
 //!   [`MAX_MESSAGE_BYTES`] in a message; uncommitted entries are not limited.
 //! * At the end every server must hold every command: a loop that loses entries would measure nothing.
 
-pub mod core;
+pub(crate) mod core;
 
 /// The maximum number of messages with entries in flight to one follower.
-pub const MAX_IN_FLIGHT: usize = 256;
+pub(crate) const MAX_IN_FLIGHT: usize = 256;
 
 /// The maximum bytes in one message: the largest window of the largest commands fits.
-pub const MAX_MESSAGE_BYTES: u64 = 4 << 20;
+pub(crate) const MAX_MESSAGE_BYTES: u64 = 4 << 20;
 
 /// One server of the cluster, of either implementation, with its host.
-pub trait Server: Sized {
+pub(crate) trait Server: Sized {
     /// A message between servers.
     type Envelope;
 
@@ -50,30 +50,30 @@ pub trait Server: Sized {
 }
 
 /// The servers, and the messages in flight to each.
-pub struct Group<S: Server> {
+pub(crate) struct Cluster<S: Server> {
     servers: Vec<S>,
     inboxes: Vec<Vec<S::Envelope>>,
     /// The number of messages delivered so far.
     #[allow(dead_code, reason = "only the bench `proposals` reads it")]
-    pub delivered: usize,
+    pub(crate) delivered: usize,
 }
 
-impl<S: Server> Group<S> {
+impl<S: Server> Cluster<S> {
     /// A cluster that is led by its first server.
-    pub fn new(size: usize) -> Group<S> {
-        let mut group = Group {
+    pub(crate) fn new(size: usize) -> Cluster<S> {
+        let mut cluster = Cluster {
             servers: (0..size).map(|position| S::new(position, size)).collect(),
             inboxes: (0..size).map(|_| Vec::new()).collect(),
             delivered: 0,
         };
-        group.settle();
-        group.servers[0].campaign();
-        group.settle();
-        group
+        cluster.settle();
+        cluster.servers[0].campaign();
+        cluster.settle();
+        cluster
     }
 
     /// Proposes all of `commands`, at most `window` at a time, until all are applied.
-    pub fn run(&mut self, commands: Vec<Vec<u8>>, window: usize) {
+    pub(crate) fn run(&mut self, commands: Vec<Vec<u8>>, window: usize) {
         let before = self.servers[0].applied();
         let wanted = before + commands.len();
         for (proposed, command) in (before..).zip(commands) {
@@ -88,7 +88,7 @@ impl<S: Server> Group<S> {
     }
 
     /// Runs rounds until no message is in flight.
-    pub fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         loop {
             self.round();
             if self.inboxes.iter().all(Vec::is_empty) {
@@ -98,7 +98,7 @@ impl<S: Server> Group<S> {
     }
 
     /// Asserts that every server has all entries of the first.
-    pub fn check(&self) {
+    pub(crate) fn check(&self) {
         let last_index = self.servers[0].last_index();
         assert!(
             self.servers.iter().all(|server| server.last_index() == last_index),
@@ -121,6 +121,6 @@ impl<S: Server> Group<S> {
 }
 
 /// `count` commands of `bytes` bytes each.
-pub fn commands(count: usize, bytes: usize) -> Vec<Vec<u8>> {
+pub(crate) fn commands(count: usize, bytes: usize) -> Vec<Vec<u8>> {
     (0..count).map(|number| vec![number as u8; bytes]).collect()
 }

@@ -7,7 +7,7 @@ use raft_core::{
 };
 
 /// One server and its host.
-pub struct Core {
+pub(crate) struct Core {
     raft: Raft,
     /// Inputs of its own host since its last turn.
     inputs: Vec<Input>,

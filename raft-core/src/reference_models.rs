@@ -1,17 +1,14 @@
 //! Optimised code compared with simple reference models.
 
+use crate::ids::{DirectoryId, Index, LogId, NodeId, ReplicaKey, SaveId, Term, Timestamp};
+use crate::log::{Entries, Entry, Log, Payload};
+use crate::membership::{ConfChange, ConfChangeError, ConfChangeOp, Configuration, MAX_MEMBERS};
+use crate::message::{Message, MessageContext};
+use crate::quorum::{majority, majority_value};
+use crate::saves::{Promise, Saves};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
-use raft_core::log::{Entry, Log, Payload};
-use raft_core::membership::MAX_MEMBERS;
-use raft_core::message::MessageContext;
-use raft_core::quorum::{majority, majority_value};
-use raft_core::saves::{Promise, Saves};
-use raft_core::{
-    ConfChange, ConfChangeError, ConfChangeOp, Configuration, DirectoryId, Entries, Index, LogId, Message,
-    NodeId, ReplicaKey, SaveId, Term, Timestamp,
-};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 

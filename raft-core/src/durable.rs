@@ -1,0 +1,132 @@
+//! What a step writes, and what waits until it is durable: promises to other servers, and committed entries.
+
+use crate::bug::Bug;
+use crate::ids::{Index, Timestamp};
+use crate::io::{Effect, SaveRecord};
+use crate::message::Message;
+use crate::raft::{Raft, Rewrite, push_in_place};
+use crate::response::Response;
+use crate::role::Role;
+use crate::saves::Promise;
+use crate::snapshot::Checkpoint;
+
+impl Raft {
+    /// Issues one write for all changes of this step.
+    pub(crate) fn save(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
+        let last = self.log.last().index;
+        let changed = match self.bug(Bug::TermAdoptedNotDurable) {
+            // An adopted term must be durable like a vote: a response in it promises to serve no older one.
+            true => self.saved.1 != self.vote,
+            false => self.saved != (self.term, self.vote),
+        };
+        if let Some(rewrite) = self.pending_rewrite.take() {
+            let (compacted, configuration) = (self.log.compacted(), self.log.configurations()[0].1.clone());
+            let snapshot = self.snapshot.clone().expect("a rewrite must follow a snapshot");
+            let entries = self.log.share(compacted.index.next(), last);
+            self.unsaved_after = None;
+            self.saved = (self.term, self.vote);
+            let id = self.saves.issue(last, now);
+            let installed = rewrite == Rewrite::Installed;
+            let checkpoint = Some(Box::new(Checkpoint { snapshot, compacted, configuration, installed }));
+            let record =
+                SaveRecord { term: self.term, vote: self.vote, after: compacted.index, entries, checkpoint };
+            effects.push(Effect::Save { id, record });
+        } else if changed || self.unsaved_after.is_some() {
+            let after = self.unsaved_after.take().unwrap_or(last);
+            self.saved = (self.term, self.vote);
+            let id = self.saves.issue(last, now);
+            let (term, vote) = (self.term, self.vote);
+            push_in_place(effects, || {
+                let entries = self.log.share(after.next(), last);
+                Effect::Save { id, record: SaveRecord { term, vote, after, entries, checkpoint: None } }
+            });
+        }
+        self.saves.settle();
+    }
+
+    /// Defers a promise until everything issued so far is durable.
+    pub(crate) fn send_when_durable(&mut self, promise: Promise, effects: &mut Vec<Effect>) {
+        match promise {
+            // The arms below break the contract of `io.rs`: with these bugs, messages leave before the write
+            // is durable.
+            Promise::Send(to, message @ Message::RequestVote { .. }) if self.bug(Bug::SelfVoteAfterRv) => {
+                effects.push(self.envelope(to, message));
+            }
+            Promise::Send(to, message @ Message::RequestVoteResponse { .. })
+                if self.bug(Bug::VoteReplyBeforeSync) =>
+            {
+                effects.push(self.envelope(to, message));
+            }
+            Promise::Send(to, message @ Message::AppendEntriesResponse { .. })
+                if self.bug(Bug::FollowerAckBeforeSync) =>
+            {
+                effects.push(self.envelope(to, message));
+            }
+            promise => self.saves.defer(self.term, promise),
+        }
+    }
+
+    /// Releases the promises whose writes are durable.
+    #[inline]
+    pub(crate) fn release_durable(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
+        if self.saves.can_release() {
+            self.release_promises(now, effects);
+        }
+    }
+
+    fn release_promises(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
+        while let Some(promise) = self.saves.release(self.term) {
+            match promise {
+                Promise::Send(to, message) => push_in_place(effects, || self.envelope(to, message)),
+                Promise::OwnVote => self.count_own_vote(now),
+            }
+        }
+    }
+
+    /// Applies entries that are committed and durable here: an application must never be ahead of its own
+    /// log.
+    #[inline]
+    pub(crate) fn apply(&mut self, effects: &mut Vec<Effect>) {
+        let durable = match self.bug(Bug::ApplyBeforeLocalDurable) {
+            true => self.log.last().index,
+            false => self.saves.durable_index(),
+        };
+        if self.restore_pending || self.commit_index.min(durable) > self.last_applied {
+            self.apply_up_to(durable, effects);
+        }
+        // After most steps no request waits.
+        if let Role::Leader(leader) = &self.role
+            && !leader.reads.awaiting_apply.is_empty()
+        {
+            self.serve_reads(effects);
+        }
+        if !self.pending_forwards.is_empty() {
+            self.complete_forwards(effects);
+        }
+    }
+
+    fn apply_up_to(&mut self, durable: Index, effects: &mut Vec<Effect>) {
+        if self.restore_pending
+            && let Some(snapshot) = self.snapshot.as_ref().filter(|snapshot| snapshot.last.index <= durable)
+        {
+            self.restore_pending = false;
+            self.last_applied = snapshot.last.index;
+            effects.push(Effect::Restore(snapshot.clone()));
+        }
+        let upto = self.commit_index.min(durable);
+        if upto > self.last_applied && !self.restore_pending {
+            let first = self.last_applied.next();
+            push_in_place(effects, || Effect::Apply { first, entries: self.log.share(first, upto) });
+            self.last_applied = upto;
+        }
+        let applied = self.last_applied;
+        if let Role::Leader(leader) = &mut self.role {
+            while let Some(&(index, request)) =
+                leader.proposals.front().filter(|&&(index, _)| index <= applied)
+            {
+                leader.proposals.pop_front();
+                push_in_place(effects, || Effect::Respond { request, response: Response::Applied { index } });
+            }
+        }
+    }
+}
