@@ -1,7 +1,6 @@
 //! The interface to a system under test: a server that the harness boots and steps.
 
 pub use crate::plan::OperatorCommand;
-use crate::plan::bugs::BugInfo;
 use crate::plan::{MembershipOp, Plan, Trigger};
 use crate::support::rng::{self, RngStream, label};
 use crate::workload::{Reply, Request};
@@ -194,12 +193,6 @@ impl<'a, M: Clone + Display> Host<'a, M> {
     /// Counts a milestone that only the server can see. Names that are no milestones are ignored.
     pub fn count_milestone(&mut self, milestone: &'static str) {
         self.world.count_milestone(milestone);
-    }
-
-    /// Whether this bug is enabled, as in `host.bug(HostBug::InstallNotAtomic.info())`. Always false without
-    /// the feature `bugs`.
-    pub fn bug(&self, bug: &BugInfo) -> bool {
-        cfg!(feature = "bugs") && self.world.bug() == Some(bug.name)
     }
 
     /// Adds a line to the timeline. The closure runs only if the timeline is recorded.

@@ -126,12 +126,6 @@ impl<M: Clone + Display> World<M> {
         &mut self.node_state_mut(node).disk
     }
 
-    /// The name of the enabled bug.
-    #[must_use]
-    pub fn bug(&self) -> Option<&str> {
-        self.plan.bug.as_deref()
-    }
-
     /// Sends a message from one server to another.
     #[inline]
     pub fn send(&mut self, from: Node, to: Node, message: M) {
