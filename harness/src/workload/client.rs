@@ -13,7 +13,7 @@
 //! expired. A registration is not an operation and is in no history; a client that gives up on one tries again at its
 //! next turn.
 
-use super::draw::{DrawExt, scale_draw};
+use super::draw::DrawExt;
 use super::{ClientResponse, Reply, Request, RequestBody};
 use crate::plan::{self, Plan, Probability};
 use crate::support::rng::{self, CounterRng, RngStream, label};
@@ -589,7 +589,7 @@ impl ClientPool {
 impl Client {
     /// The delay before the next turn: uniform, up to twice the mean.
     fn think_time(&self, mean: u64) -> u64 {
-        scale_draw(2 * mean + 1, self.think_times.at(self.turns))
+        rng::scale(self.think_times.at(self.turns), u64::BITS, u128::from(2 * mean + 1))
     }
 
     /// A free slot, if another request may be in flight.

@@ -6,7 +6,7 @@
 
 use crate::plan::faults::NetworkDegradation;
 use crate::plan::{NetworkConfig, Probability};
-use crate::support::rng::{CounterRng, label};
+use crate::support::rng::{self, CounterRng, label};
 use invariants::Time;
 
 /// All directed links. Servers have the addresses from 0, clients follow. There are no links between clients,
@@ -231,7 +231,7 @@ impl Link {
 
 /// A uniform fraction of `whole`, from the upper bits of a draw (the lower ones decide about tails).
 pub fn scale_by_draw(whole: u64, draw: u64) -> u64 {
-    ((u128::from(whole) * u128::from(draw >> DRAW_BITS)) >> (64 - DRAW_BITS)) as u64
+    rng::scale(draw >> DRAW_BITS, u64::BITS - DRAW_BITS, whole.into())
 }
 
 /// Whether an event of this probability happens, from the lower bits of a draw.

@@ -158,7 +158,9 @@ impl<S: Server> Cluster<S> {
         let servers = || 1..=self.world.plan().nodes;
         let is_other = |other: Node| other != node;
         self.faults.wiped_node.is_none()
-            && servers().filter(|other| is_other(*other)).all(|other| !self.world.node_state(other).corrupted)
+            && servers()
+                .filter(|other| is_other(*other))
+                .all(|other| !self.world.node_state(other).storage.corrupted)
             && self.world.possible_configurations().all_have_quorum(|member| is_other(member.node))
     }
 
@@ -172,7 +174,7 @@ impl<S: Server> Cluster<S> {
     /// A node loses power: unsynced writes may be lost.
     pub(super) fn lose_power(&mut self, node: Node) {
         let seed = self.world.plan().seed;
-        self.world.node_state_mut(node).lose_power(seed, node);
+        self.world.node_state_mut(node).storage.lose_power(seed, node);
         self.world.observer.counts.power_losses += 1;
         self.world.record_fact(node, Fact::PowerLost);
     }
@@ -287,25 +289,25 @@ impl<S: Server> FaultHost for Cluster<S> {
     }
 
     fn stall_disk(&mut self, node: Node) {
-        self.world.node_state_mut(node).stall_faults += 1;
+        self.world.node_state_mut(node).storage.stall_faults += 1;
     }
 
     fn end_stalled_disk(&mut self, node: Node) {
         let node_state = self.world.node_state_mut(node);
-        node_state.stall_faults -= 1;
-        if node_state.stall_faults == 0 {
+        node_state.storage.stall_faults -= 1;
+        if node_state.storage.stall_faults == 0 {
             self.world.resume_disk(node);
         }
     }
 
     fn fail_syncs(&mut self, node: Node) {
-        self.world.node_state_mut(node).sync_error_faults += 1;
+        self.world.node_state_mut(node).storage.error_faults += 1;
     }
 
     fn end_sync_errors(&mut self, node: Node) {
         let node_state = self.world.node_state_mut(node);
-        node_state.sync_error_faults -= 1;
-        let restarts = node_state.sync_error_faults == 0 && node_state.sync_failed;
+        node_state.storage.error_faults -= 1;
+        let restarts = node_state.storage.error_faults == 0 && node_state.storage.sync_failed;
         if restarts && Cluster::is_up(self, node) && !self.is_about_to_end(node) {
             self.push_control(Control::Kill { node, power_loss: false });
             self.push_control(Control::Restart(node));
@@ -314,24 +316,24 @@ impl<S: Server> FaultHost for Cluster<S> {
 
     fn add_clock_rate(&mut self, node: Node, by: i64) {
         let now = self.world.now();
-        self.world.node_state_mut(node).add_drift(now, by);
+        self.world.node_state_mut(node).clock.add_drift(now, by);
         self.rearm_timer(node);
     }
 
     fn jump_clock(&mut self, node: Node, by: SimDuration) {
         let now = self.world.now();
-        self.world.node_state_mut(node).clock.jump(now, by.0);
+        self.world.node_state_mut(node).clock.current.jump(now, by.0);
         self.rearm_timer(node);
     }
 
     fn jump_wall_clock(&mut self, node: Node, by: i64) {
-        self.world.node_state_mut(node).clock.jump_wall(by.saturating_mul(1_000_000));
+        self.world.node_state_mut(node).clock.current.jump_wall(by.saturating_mul(1_000_000));
     }
 
     fn flip_bit(&mut self, node: Node) -> bool {
         let seed = self.world.plan().seed;
         self.faults.wiped_node.is_none_or(|wiped| wiped == node)
-            && self.world.node_state_mut(node).flip_synced_bit(seed, node)
+            && self.world.node_state_mut(node).storage.flip_synced_bit(seed, node)
     }
 
     fn wipe(&mut self, node: Node) -> bool {
@@ -340,7 +342,7 @@ impl<S: Server> FaultHost for Cluster<S> {
         }
         self.faults.wiped_node = Some(node);
         if Cluster::is_up(self, node) {
-            self.world.node_state_mut(node).wipe_pending = true;
+            self.world.node_state_mut(node).storage.wipe_pending = true;
         } else {
             self.world.wipe_disk(node);
         }

@@ -18,10 +18,12 @@ macro_rules! fault {
             const FORMER_NAMES: &'static [&'static str] = &$old;
             const SUMMARY: &'static str = $summary;
 
-            fn read(_fields: &mut $crate::plan::faults::FaultFields) -> Result<Self, String> {
+            fn read(fields: &mut $crate::plan::faults::FaultFields) -> Result<Self, String> {
+                // Not every kind has fields.
+                let $crate::plan::faults::FaultFields { .. } = fields;
                 Ok($kind {
                     $($field: $crate::plan::faults::read_field(
-                        _fields.$field.take(), $name, stringify!($field), [$($default)?].into_iter().next(),
+                        fields.$field.take(), $name, stringify!($field), [$($default)?].into_iter().next(),
                     )?,)*
                 })
             }
