@@ -1,4 +1,7 @@
 //! The plan of a run. A run is a function of its plan; plans are generated, run, shrunk, stored and read by people.
+//!
+//! *In*: a seed, or a file. *Out*: a [`Plan`] that [`Plan::check`] accepts. Everyone may use it; it knows only
+//! [`support`](crate::support).
 
 pub mod bugs;
 mod quantity;

@@ -1,4 +1,7 @@
 //! The interface to a system under test: a server that the harness boots and steps.
+//!
+//! *In*: a [`Server`], which a system implements. *Out*: the [`Host`] that it may use: clocks, disk, network, replies,
+//! facts. Used by systems and the engine.
 
 pub use crate::plan::OperatorCommand;
 use crate::plan::{MembershipOp, Plan, Trigger};

@@ -1,5 +1,8 @@
 //! The simulated environment: time, links, clocks, disks, random generators, and the observer. It does not
 //! depend on madsim or on the internals of a server.
+//!
+//! *In*: a plan, then what servers, clients and faults do. *Out*: events in the order of time, and what the observer
+//! recorded. Servers use it only through [`server::Host`](crate::server::Host); the engine moves it.
 
 mod queue;
 mod net;
