@@ -68,7 +68,7 @@ macro_rules! join {
         /// All bugs, by catalogue id. Without the feature `bugs`: none.
         #[must_use]
         pub fn all() -> Vec<&'static BugInfo> {
-            let mut all = Vec::new();
+            let mut all: Vec<&'static BugInfo> = Vec::new();
             if cfg!(feature = "bugs") {
                 $(all.extend(<$List>::ALL.iter().map(|bug| bug.info()));)+
             }
