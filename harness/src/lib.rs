@@ -29,30 +29,20 @@
 //!
 //! Implement [`server::Server`]: boot from a disk, handle an arrival, tell the next deadline. Then
 //! [`run_with`](systems::run::run_with) runs any plan on it. [`systems::raft_core::node`] is an example of about 400 lines.
-//! [`plans`](findings::strategy::plans) provides plans to proptest.
+//! With the feature `proptest`, `findings::strategy::plans` provides plans to property tests.
 //!
 //! # Where to start reading
 //!
-//! Follow the `mod` lines below: each room uses only those above it.
-//!
-//! | room | what it does |
-//! | --- | --- |
-//! | [`support`] | random streams, text for terminals, suggestions for misspelled names |
-//! | [`plan`] | what a run does: read, checked, generated, mutated |
-//! | [`outcome`] | what a run results in |
-//! | [`workload`] | the clients and the application that they use |
-//! | [`world`] | network, disks, clocks, and the observer that feeds the checkers |
-//! | [`server`] | the interface to the system under test |
-//! | [`engine`] | the event loop, and the only module that knows madsim |
-//! | [`systems`] | the built-in system, one run of it, and its benchmark |
-//! | [`findings`] | failing plans: confirmed, shrunk, kept as cases |
-//! | [`sweep`] | many seeds, with a ledger that survives interruptions |
-//! | [`report`] | what people and programs read |
-//! | [`cli`] | the command line |
+//! The chapter below, then the `mod` lines from top to bottom: each room uses only those above it. Chapters about one subject:
+//! [determinism](support::rng), [bugs](plan::bugs), [failure pages](report), and the [properties](invariants::properties).
 //!
 //! # What it leaves out
 //!
 //! See the README.
+//!
+#![doc = include_str!("../docs/architecture.md")]
+//!
+#![doc = include_str!("../docs/adding.md")]
 
 #[cfg(not(madsim))]
 compile_error!(

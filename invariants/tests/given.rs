@@ -1,22 +1,35 @@
 //! Recorded histories with known verdicts that are not in this repository: Jepsen's of etcd and Porcupine's
-//! of a key-value store. Without their folder the tests print that they are skipped.
+//! of a key-value store. Without their folder the test is listed as ignored.
 
 mod common;
 
 use common::is_conclusive;
 use invariants::formats::{FailedCas, Format, ParsedHistory, ReadOptions, read_history, read_history_with};
 use invariants::linearizability::{Budget, Verdict, check, check_by_search};
+use libtest_mimic::{Arguments, Trial};
 use std::path::{Path, PathBuf};
 
 /// A row of the table: file, verdict, number of operations, format and history.
 type Row = (String, bool, usize, Format, ParsedHistory);
 
-fn load_rows() -> Option<Vec<Row>> {
-    let folder: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/histories");
-    let Ok(table) = std::fs::read_to_string(folder.join("expected.tsv")) else {
-        eprintln!("SKIPPED: there is no {}", folder.display());
-        return None;
+fn main() {
+    let test = || {
+        every_verdict_is_as_expected();
+        Ok(())
     };
+    let trial = Trial::test("every_verdict_is_as_expected", test)
+        .with_kind("shared/histories")
+        .with_ignored_flag(!folder().is_dir());
+    libtest_mimic::run(&Arguments::from_args(), vec![trial]).exit();
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/histories")
+}
+
+fn load_rows() -> Vec<Row> {
+    let folder = folder();
+    let table = std::fs::read_to_string(folder.join("expected.tsv")).expect("expected.tsv");
     let rows = table.lines().skip(1).map(|row| {
         let [file, linearizable, _, _, operations, ..] = row.split('\t').collect::<Vec<_>>()[..] else {
             panic!("six columns: {row}")
@@ -38,12 +51,11 @@ fn load_rows() -> Option<Vec<Row>> {
         let linearizable = linearizable.parse().expect("true or false");
         (file.to_string(), linearizable, operations.parse().expect("a number"), format, parsed)
     });
-    Some(rows.collect())
+    rows.collect()
 }
 
-#[test]
 fn every_verdict_is_as_expected() {
-    let Some(rows) = load_rows() else { return };
+    let rows = load_rows();
     assert_eq!(rows.len(), 155);
     let mut bad = 0;
     for (file, linearizable, operations, format, parsed) in rows {

@@ -1,8 +1,10 @@
 //! Test data of other Raft implementations: cases of quorums and configuration changes, rows of tables, and a list of
 //! scenarios, each of which is covered by a test or not applicable (`conformance/scenarios`).
 //!
-//! The data lies beside the workspace, in `shared/conformance`. Where it is absent these tests say so and pass.
+//! The data lies beside the workspace, in `shared/conformance`. Where it is absent, the tests that need it are listed as
+//! ignored.
 
+use libtest_mimic::{Arguments, Trial};
 use raft_core::{
     ConfChangeError, ConfChangeOp, Config, Configuration, DirectoryId, Effect, Entry, Envelope, Index, Input,
     Log, LogId, Message, MessageContext, NodeId, Payload, Raft, Recovered, ReplicaKey, RequestId, Response,
@@ -10,23 +12,45 @@ use raft_core::{
 };
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-/// Reads a file of the data, if it is there.
-fn data(name: &str) -> Option<String> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/conformance").join(name);
-    let text = std::fs::read_to_string(path).ok();
-    if text.is_none() {
-        skipped(name);
-    }
-    text
+/// Tests by name.
+type Tests = &'static [(&'static str, fn())];
+
+macro_rules! tests {
+    ($($name:ident),+ $(,)?) => { &[$((stringify!($name), $name as fn())),+] };
 }
 
-/// Reports a skipped test directly on stderr: the test harness hides the captured output of tests that pass.
-fn skipped(name: &str) {
-    let line = format!("skipped: shared/conformance/{name} is absent\n");
-    std::io::stderr().write_all(line.as_bytes()).expect("stderr must be writable");
+/// Tests that need the data.
+const WITH_DATA: Tests = tests![
+    quorums_match_the_cases,
+    configuration_changes_match_the_cases,
+    tables_match_their_rows,
+    every_given_scenario_is_listed,
+];
+const WITHOUT_DATA: Tests = tests![every_listed_scenario_has_a_test];
+
+fn main() {
+    let trial = |&(name, test): &(&'static str, fn())| {
+        Trial::test(name, move || {
+            test();
+            Ok(())
+        })
+    };
+    let trials = |tests: Tests| tests.iter().map(trial);
+    let with_data = trials(WITH_DATA)
+        .map(|trial| trial.with_kind("shared/conformance").with_ignored_flag(!data_folder().is_dir()));
+    libtest_mimic::run(&Arguments::from_args(), with_data.chain(trials(WITHOUT_DATA)).collect()).exit();
+}
+
+fn data_folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/conformance")
+}
+
+/// Reads a file of the data.
+fn data(name: &str) -> String {
+    let path = data_folder().join(name);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 /// One directive of a data-driven file: a command with arguments, its input, and the expected output.
@@ -102,11 +126,10 @@ fn joint(new: &[u64], old: &[u64]) -> Configuration {
     Configuration { voters: list(new), old_voters: list(old), ..Configuration::default() }
 }
 
-#[test]
 fn quorums_match_the_cases() {
     let mut count = 0;
     for file in ["majority_commit.txt", "joint_commit.txt", "majority_vote.txt", "joint_vote.txt"] {
-        let Some(text) = data(&format!("quorum/{file}")) else { return };
+        let text = data(&format!("quorum/{file}"));
         for directive in directives(file, &text) {
             // What precedes the result is a drawing.
             let last = directive.output.last().expect("a directive must have an output");
@@ -160,11 +183,10 @@ fn vote(directive: &Directive) -> String {
     actual.to_owned()
 }
 
-#[test]
 fn configuration_changes_match_the_cases() {
     let mut count = 0;
     for name in ["joint_idempotency", "joint_safety", "simple_idempotency", "simple_safety", "update"] {
-        let Some(text) = data(&format!("confchange/{name}.txt")) else { return };
+        let text = data(&format!("confchange/{name}.txt"));
         // The directives of a file build on each other.
         let mut group = Configuration::default();
         for directive in directives(name, &text) {
@@ -343,9 +365,8 @@ fn numbers(value: &Value) -> Vec<u64> {
     value.as_array().unwrap_or_else(|| panic!("{value} is not a list")).iter().map(number).collect()
 }
 
-#[test]
 fn tables_match_their_rows() {
-    let Some(text) = data("unit_tables.jsonl") else { return };
+    let text = data("unit_tables.jsonl");
     let mut count = BTreeMap::new();
     for line in text.lines() {
         let row: Value = serde_json::from_str(line).expect("a row");
@@ -623,7 +644,8 @@ fn parse_coverage(line: &str) -> (String, Coverage) {
 /// The names of all tests of this crate.
 fn test_names() -> BTreeSet<String> {
     let mut folders = vec![PathBuf::from(env!("CARGO_MANIFEST_DIR"))];
-    let mut names = BTreeSet::new();
+    let mut names: BTreeSet<String> =
+        WITH_DATA.iter().chain(WITHOUT_DATA).map(|(name, _)| (*name).to_owned()).collect();
     while let Some(folder) = folders.pop() {
         for file in std::fs::read_dir(folder).expect("a folder") {
             let path = file.expect("a file").path();
@@ -641,13 +663,17 @@ fn test_names() -> BTreeSet<String> {
     names
 }
 
-#[test]
-fn every_scenario_has_a_test() {
-    let fates: Vec<(String, Coverage)> = include_str!("conformance/scenarios")
+/// The fates of all scenarios.
+fn fates() -> Vec<(String, Coverage)> {
+    include_str!("conformance/scenarios")
         .lines()
         .filter(|line| !line.is_empty() && !line.starts_with('#'))
         .map(parse_coverage)
-        .collect();
+        .collect()
+}
+
+fn every_listed_scenario_has_a_test() {
+    let fates = fates();
     let test_names = test_names();
     for (id, parse_coverage) in &fates {
         match parse_coverage {
@@ -660,7 +686,12 @@ fn every_scenario_has_a_test() {
     }
     let listed: BTreeSet<&str> = fates.iter().map(|(id, _)| id.as_str()).collect();
     assert_eq!(listed.len(), fates.len(), "an id is listed twice");
-    let Some(text) = data("scenarios.md") else { return };
+}
+
+fn every_given_scenario_is_listed() {
+    let fates = fates();
+    let listed: BTreeSet<&str> = fates.iter().map(|(id, _)| id.as_str()).collect();
+    let text = data("scenarios.md");
     let required =
         text.lines().filter_map(|line| line.strip_prefix("| ")?.split_once(" |")).map(|(id, _)| id);
     let required: BTreeSet<&str> = required.filter(|id| *id != "id").collect();

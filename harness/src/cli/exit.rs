@@ -14,13 +14,12 @@ pub(super) const PANICKED: u8 = 101;
 /// The table of exit codes in `--help`. The README has the same text.
 pub(super) const EXIT_CODES_HELP: &str = "\
 Exit codes:
-    0  all properties held, or what was asked for is done; also where `--for` ends a sweep
-    1  a property was broken, a case did not do what it expects, or a history is not known to be linearizable;
+    0  all properties held, or the command succeeded; also if `--for` ended a sweep
+    1  a property was violated, a case did not end as expected, or a history is not known to be linearizable;
        for sweeps also: a canary was missed, seeds are missing, or a ledger is damaged
     2  input cannot be used, or results could not be written: standard error says which
   101  the harness itself panicked
   130  a sweep, shrink or check was ended by SIGINT, after its summary
   143  the same by SIGTERM
-Where several apply, the highest counts. What a search left undecided counts as 0 in `run` and `sweep`, and the report
-says so. With `--json`, standard output holds exactly one object in every case; where there is no result, this is
-{\"error\": \"...\"}.";
+If several apply, the highest is used. In `run` and `sweep`, an undecided search counts as 0, and the report says so.
+With `--json`, standard output has exactly one object in every case; without a result, it is {\"error\": \"...\"}.";

@@ -18,7 +18,10 @@ use std::io;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::thread;
-use tracing_subscriber::filter::{Directive, EnvFilter};
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 pub(super) fn run(arguments: &arguments::RunArgs) -> CommandResult {
     let (source, overrides) = (&arguments.source, &arguments.overrides);
@@ -225,17 +228,14 @@ fn write_recording(path: &Path, write: impl FnOnce(&mut Vec<u8>) -> io::Result<(
 /// Prints the trace as tracing events on standard error if `RUST_LOG` asks for it. Returns whether it does.
 fn init_tracing() -> Result<bool, String> {
     let Some(directives) = env_var("RUST_LOG")? else { return Ok(false) };
-    let filter = EnvFilter::builder().parse(&directives).map_err(|error| {
+    let filter: Targets = directives.parse().map_err(|error| {
         format!("RUST_LOG is `{}`, which is not a valid filter: {error}", display_value(&directives))
     })?;
     // madsim's own events would drown those of the run.
-    let silence: Directive =
-        "madsim=off".parse().map_err(|error| format!("madsim's events cannot be disabled: {error}"))?;
-    tracing_subscriber::fmt()
-        .with_env_filter(filter.add_directive(silence))
-        .with_writer(std::io::stderr)
-        .with_ansi(false)
-        .without_time()
+    let filter = filter.with_target("madsim", LevelFilter::OFF);
+    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false).without_time();
+    tracing_subscriber::registry()
+        .with(layer.with_filter(filter))
         .try_init()
         .map(|()| true)
         .map_err(|error| format!("tracing cannot be started: {error}"))

@@ -5,6 +5,7 @@
 
 pub mod shrink;
 pub mod reproducer;
+#[cfg(feature = "proptest")]
 pub mod strategy;
 pub mod case;
 pub mod refresh;

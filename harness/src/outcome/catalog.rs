@@ -38,3 +38,16 @@ pub fn milestones() -> Vec<(&'static str, &'static str)> {
     let of_facts = Milestone::ALL.iter().map(|milestone| (milestone.name(), milestone.about()));
     of_facts.chain(RUN_MILESTONES).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_readme_lists_all_properties() {
+        let readme = include_str!("../../../README.md");
+        let listed = readme.split_once("| property | statement |\n| --- | --- |\n").expect("the table").1;
+        let listed: Vec<&str> = listed.lines().take_while(|line| line.starts_with('|')).collect();
+        let rows: Vec<String> =
+            super::properties().iter().map(|(name, about)| format!("| `{name}` | {about} |")).collect();
+        assert_eq!(listed, rows);
+    }
+}

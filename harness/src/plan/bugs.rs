@@ -1,4 +1,5 @@
 //! The bugs that can be enabled: those of `raft-core`, and those of the host and application around it.
+#![doc = include_str!("../../docs/bugs.md")]
 
 use super::Plan;
 pub use raft_core::BugInfo;
@@ -120,6 +121,25 @@ mod tests {
         }
         let ids: std::collections::BTreeSet<_> = bugs.iter().map(|(_, bug)| bug.id).collect();
         assert_eq!(ids.len(), bugs.len());
+    }
+
+    #[test]
+    #[cfg_attr(not(feature = "bugs"), ignore = "needs the feature `bugs`")]
+    fn the_catalogue_has_a_row_with_sources_for_each_bug() {
+        let rows = include_str!("../../docs/bugs.md").lines().filter(|line| line.starts_with("| ")).skip(1);
+        let rows: Vec<_> = rows.filter_map(|row| row.trim_end_matches(" |").rsplit_once(" | ")).collect();
+        let declared = |bug: &BugInfo| {
+            let BugInfo { name, id, at, breaks, first, consequence } = bug;
+            format!("| {id} `{name}` | {at} | {breaks} | `{first}` | {consequence}")
+        };
+        assert_eq!(
+            rows.iter().map(|(row, _)| (*row).to_owned()).collect::<Vec<_>>(),
+            all().into_iter().map(declared).collect::<Vec<_>>(),
+            "docs/bugs.md does not match the declarations"
+        );
+        for (row, sources) in rows {
+            assert!(sources.contains(char::is_alphabetic), "a source is missing: {row}");
+        }
     }
 
     #[test]

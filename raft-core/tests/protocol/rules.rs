@@ -1,12 +1,10 @@
 //! Rules that hold for every role, message or size.
 
-mod table;
-
+use crate::table::{MS, Table};
 use raft_core::{
     ConfChange, Config, DirectoryId, ENTRY_COST, Effect, Entries, Envelope, Index, Input, LogId, Message,
     MessageContext, NodeId, Raft, Recovered, ReplicaKey, Role, StartError, Term, Timestamp,
 };
-use table::{MS, Table};
 
 /// Changes a table.
 type Action = fn(&mut Table);

@@ -1,9 +1,7 @@
 //! Reads by lease (thesis 6.4.1), message by message. Here time passes for all servers at once.
 
-mod table;
-
+use crate::table::Table;
 use raft_core::{ConfChange, ConfChangeOp, Config, NodeId};
-use table::Table;
 
 /// All election timeouts are 300 ms, and clocks drift by at most `drift` parts per million.
 fn by_lease(drift: u32) -> impl Fn(&mut Config) {

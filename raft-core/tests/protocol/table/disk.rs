@@ -74,11 +74,6 @@ impl Disk {
         self.durable.entries.get(position as usize)
     }
 
-    /// The last index of the durable log.
-    pub(crate) fn last_index(&self) -> Index {
-        Index(compacted(&self.durable).index.0 + self.durable.entries.len() as u64)
-    }
-
     /// Whether this vote is durable.
     pub(crate) fn has_durable_vote(&self, term: Term, vote: NodeId) -> bool {
         self.durable.term == term && self.durable.vote == Some(vote)

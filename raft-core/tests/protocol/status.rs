@@ -1,10 +1,8 @@
 //! What a server reports for metrics and debugging.
 
-mod table;
-
+use crate::table::{MS, Table};
 use raft_core::status::{FollowerStatus, LeaderStatus, ProgressStatus, ReceivingStatus, RoleStatus, Status};
 use raft_core::{ConfChangeOp, Index, Input, LogId, NodeId, Term, Timestamp};
-use table::{MS, Table};
 
 fn at(index: u64) -> LogId {
     LogId { index: Index(index), term: Term(1) }

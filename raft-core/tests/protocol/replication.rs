@@ -1,8 +1,6 @@
 //! Log replication (5.3) and commitment (5.3, 5.4.2), message by message.
 
-mod table;
-
-use table::Table;
+use crate::table::Table;
 
 /// Three servers; n1 leads term 1, and all have applied its first entry.
 fn led_by_n1() -> Table {

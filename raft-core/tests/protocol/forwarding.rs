@@ -1,8 +1,6 @@
 //! Requests that a follower forwards to its leader, message by message.
 
-mod table;
-
-use table::Table;
+use crate::table::Table;
 
 fn led_by_n1() -> Table {
     led_by_n1_with(true)

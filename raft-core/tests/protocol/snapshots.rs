@@ -2,15 +2,13 @@
 //!
 //! Chunks have 4 bytes; the state of three commands has 11.
 
-mod table;
-
+use crate::table::Table;
 use raft_core::status::{ProgressStatus, RoleStatus};
 use raft_core::{
     ConfChange, ConfChangeOp, Effect, Index, LogId, Message, MessageContext, NodeId, Rejection, RequestId,
     Response, SnapshotChunk, Term,
 };
 use std::collections::VecDeque;
-use table::Table;
 
 fn with_small_chunks(initial_voters: u64, nodes: u64) -> Table {
     Table::with_initial_voters(initial_voters, nodes, |config| config.max_chunk_bytes = 4)

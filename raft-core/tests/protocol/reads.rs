@@ -1,8 +1,6 @@
 //! Linearizable reads (8, thesis 6.4), message by message.
 
-mod table;
-
-use table::Table;
+use crate::table::Table;
 
 fn led_by_n1() -> Table {
     let mut t = Table::of(3);

@@ -1,8 +1,6 @@
 //! Leader election (5.2, 5.4.1) and pre-vote (thesis 9.6), message by message.
 
-mod table;
-
-use table::Table;
+use crate::table::Table;
 
 #[test]
 fn leader_is_elected() {

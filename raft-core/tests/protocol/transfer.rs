@@ -1,9 +1,7 @@
 //! Leadership transfer (thesis 3.10), message by message.
 
-mod table;
-
+use crate::table::Table;
 use raft_core::{ConfChange, ConfChangeOp, NodeId};
-use table::Table;
 
 /// A cluster led by n1; all have applied its first entry.
 fn led_by_n1(nodes: u64) -> Table {

@@ -1,9 +1,7 @@
 //! Check-quorum (thesis 6.2) and leader stickiness (thesis 4.2.3), message by message.
 
-mod table;
-
+use crate::table::Table;
 use raft_core::{ConfChange, ConfChangeOp, NodeId};
-use table::Table;
 
 /// A cluster led by n1, of which the first `initial_voters` servers are voters.
 fn led_by_n1(initial_voters: u64, servers: u64) -> Table {

@@ -1,12 +1,10 @@
 //! Each injected bug removes one safety check: a schedule violates a property with the bug and none without it.
 
-mod table;
-
+use crate::table::{MS, Table};
 use raft_core::{Bug, ConfChange, ConfChangeOp, Config, DirectoryId, NodeId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
-use table::{MS, Table};
 
 /// A schedule, its cluster, and the properties that it violates with the bug, in order.
 struct BugCase {

@@ -1,8 +1,7 @@
 //! Scenarios of other implementations' tests that need a whole cluster: snapshots, directory ids, limits, leases,
 //! forwarding, failing disks. Each test names the scenarios that it covers; `conformance/scenarios` lists all of them.
 
-mod table;
-
+use crate::table::Table;
 use raft_core::{
     ConfChange, ConfChangeOp, Config, Configuration, DirectoryId, ENTRY_COST, Effect, Entry, Index, Input,
     Log, LogId, Message, MessageContext, NodeId, Payload, Raft, Recovered, RequestId, Role, SaveId,
@@ -11,7 +10,6 @@ use raft_core::{
 use rand_xoshiro::SplitMix64;
 use rand_xoshiro::rand_core::{RngCore, SeedableRng};
 use std::sync::Arc;
-use table::Table;
 
 /// A cluster of three, led by n1; all know the commit index.
 fn led(change: impl Fn(&mut Config)) -> Table {
@@ -211,7 +209,7 @@ fn triples(nodes: u64) -> Vec<[u64; 3]> {
 
 /// Lets time pass for all servers; timers fire when due, and every message arrives at once.
 fn run_for(t: &mut Table, milliseconds: u64) {
-    let end = t.server(1).now + milliseconds * table::MS;
+    let end = t.server(1).now + milliseconds * crate::table::MS;
     while t.server(1).now < end {
         let left = |id: u64| {
             t.raft(id).deadline().expect("a running server has a deadline").0.saturating_sub(t.server(id).now)

@@ -1,12 +1,10 @@
 //! Random schedules: no safety property is ever violated, and once faults end the cluster makes progress.
 
-mod table;
-
+use crate::table::Table;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use raft_core::{ConfChange, ConfChangeOp, Config, Configuration, DirectoryId, Input, NodeId, Timestamp};
-use table::Table;
 
 /// One event of a schedule. Numbers are taken modulo what exists.
 #[derive(Clone, Debug)]

@@ -1,10 +1,8 @@
 //! Limits: bytes in a message, in a window, and uncommitted in a leader's log; the number of waiting requests, and the
 //! lag of a promoted voter.
 
-mod table;
-
+use crate::table::Table;
 use raft_core::{ConfChangeOp, Config, ENTRY_COST, NodeId};
-use table::Table;
 
 /// A cluster with three initial voters, led by n1.
 fn led_by_n1(servers: u64, change: impl Fn(&mut Config)) -> Table {

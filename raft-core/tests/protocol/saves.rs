@@ -1,9 +1,7 @@
 //! Asynchronous saves: what may run ahead of the disk and what may not, message by message.
 
-mod table;
-
+use crate::table::Table;
 use raft_core::{ConfChangeOp, NodeId};
-use table::Table;
 
 fn led_by_n1() -> Table {
     let mut t = Table::of(3);

@@ -10,8 +10,6 @@
 //! `invariants`, so that a mistake in one of the two shows as a difference. A violation panics, unless the table is
 //! lenient.
 
-#![allow(dead_code, reason = "each test file uses some of the actions")]
-
 pub(crate) mod disk;
 pub(crate) mod checker;
 

@@ -1,11 +1,9 @@
 //! Membership changes (6, thesis 4), message by message.
 
-mod table;
-
+use crate::table::Table;
 use raft_core::{
     ConfChange, ConfChangeOp, Config, Configuration, DirectoryId, NodeId, Raft, Recovered, Timestamp,
 };
-use table::Table;
 
 /// A cluster led by n1, of which the first `initial_voters` servers are voters that have applied n1's first entry. The
 /// other servers wait with empty logs.

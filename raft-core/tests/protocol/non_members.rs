@@ -1,14 +1,12 @@
 //! Responses from servers that are no members are ignored, whatever they respond to, and in any term (thesis 4.2.3).
 //! Requests are accepted from any server.
 
-mod table;
-
+use crate::table::Table;
 use raft_core::{
     ConfChange, ConfChangeOp, DirectoryId, Effect, Entries, Envelope, ForwardOutcome, ForwardRequest, Index,
     Input, LogId, Message, MessageContext, NodeId, Raft, ReplicaKey, RequestId, Response, Role,
     SnapshotChunk, Term, Timestamp,
 };
-use table::Table;
 
 fn replica(id: u64) -> ReplicaKey {
     ReplicaKey { id: NodeId(id), directory_id: DirectoryId(0) }

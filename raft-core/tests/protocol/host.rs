@@ -1,8 +1,7 @@
 //! Errors of a host and their consequences: each testable row of the table in `io.rs`, and every state that cannot have
 //! been saved.
 
-mod table;
-
+use crate::table::Table;
 use proptest::prelude::*;
 use raft_core::{
     Checkpoint, Config, Configuration, DirectoryId, Effect, Entry, Envelope, Index, Input, LogId, Malformed,
@@ -10,7 +9,6 @@ use raft_core::{
     Snapshot, StartError, Term, Timestamp,
 };
 use std::sync::Arc;
-use table::Table;
 
 fn at(index: u64, term: u64) -> LogId {
     LogId { index: Index(index), term: Term(term) }

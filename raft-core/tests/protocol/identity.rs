@@ -1,10 +1,8 @@
 //! Cluster ids and directory ids (KIP-853). A server whose disk was wiped has lost its promises, so it must not act
 //! under its old identity.
 
-mod table;
-
+use crate::table::Table;
 use raft_core::{ConfChangeOp, DirectoryId, Envelope, LogId, Message, NodeId, ReplicaKey, Role, Term};
-use table::Table;
 
 /// Three voters with directory ids, led by n1. A directory id starts as the server's id; a wipe adds 100.
 fn led_by_n1() -> Table {

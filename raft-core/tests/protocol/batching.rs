@@ -1,9 +1,7 @@
 //! Many inputs in one step: one write, one message to each follower, and otherwise the result of many steps.
 
-mod table;
-
+use crate::table::Table;
 use raft_core::{ConfChangeOp, NodeId};
-use table::Table;
 
 /// A cluster led by n1, with nothing in flight.
 fn led_by_n1(nodes: u64) -> Table {
