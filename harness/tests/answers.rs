@@ -3,7 +3,7 @@
 mod common;
 
 use common::{fault, plan_without_faults, run_traced};
-use harness::outcome::{PROPOSAL_FORWARDED, RunRecord};
+use harness::outcome::{PROPOSAL_FORWARDED, RunRecord, TraceEvent};
 use harness::plan::faults::{BitRot, DiskError, Pause, Transfer, WallJump};
 use harness::plan::{Plan, Probability, SimDuration, Target};
 use harness::systems::raft_core::RaftServer;
@@ -18,8 +18,9 @@ fn plan_with_writes() -> Plan {
 
 /// The number of responses to clients with exactly this text.
 fn count_responses(record: &RunRecord, response: &str) -> usize {
-    let is_response = |text: &str| text.contains(" -> c") && text.ends_with(&format!(" {response}"));
-    record.trace.iter().filter(|line| is_response(&line.text)).count()
+    let is_it =
+        |event: &TraceEvent| matches!(event, TraceEvent::Reply { response: text, .. } if text == response);
+    record.trace.iter().filter(|line| is_it(&line.event)).count()
 }
 
 /// A run with sessions of half a minute, in which the wall clock of `node` jumps an hour ahead.
@@ -77,9 +78,13 @@ fn a_server_fail_stops_whichever_of_its_files_is_corrupted() {
         plan.faults = vec![fault(SimDuration::millis(3_000), BitRot { node })];
         let record = run_traced::<RaftServer>(&plan);
         assert_eq!(record.outcome.verdict, harness::outcome::Verdict::Passed, "seed {seed}");
-        let has_line = |words| record.trace.iter().any(|line| line.node == 2 && line.text.starts_with(words));
-        counts[0] += usize::from(has_line("takes no part: the identity is damaged"));
-        counts[1] += usize::from(has_line("takes no part: the log is damaged"));
+        let has_stopped = |words| {
+            let is_it =
+                |event: &TraceEvent| matches!(event, TraceEvent::FailStop(why) if why.starts_with(words));
+            record.trace.iter().any(|line| line.node == 2 && is_it(&line.event))
+        };
+        counts[0] += usize::from(has_stopped("the identity is damaged"));
+        counts[1] += usize::from(has_stopped("the log is damaged"));
     }
     assert!(counts[0] > 4 && counts[1] > 4 && counts[0] + counts[1] == 24, "identity and log: {counts:?}");
 }

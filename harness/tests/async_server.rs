@@ -5,7 +5,7 @@ mod common;
 
 use common::{Hello, fault, plan_with_faults, plan_without_faults};
 use harness::engine::pump::tasks::{NodeHandle, TaskInput, TaskServer, Tasks};
-use harness::outcome::{NO_PANIC, Options, Outcome, RunRecord, Verdict};
+use harness::outcome::{NO_PANIC, Options, Outcome, RunRecord, TraceEvent, Verdict};
 use harness::plan::faults::{ClockRate, Crash, Pause};
 use harness::plan::{Plan, SimDuration, Target};
 use harness::server::OperatorResponse;
@@ -165,7 +165,9 @@ fn prints_digests() {
 /// The times at which greetings of node 1 arrived at node 2, in milliseconds.
 fn greetings(plan: &Plan) -> Vec<u64> {
     let record = run(plan);
-    let lines = record.trace.iter().filter(|line| line.text.starts_with("n1 -> n2  Hello"));
+    let lines = record.trace.iter().filter(|line| {
+        matches!(&line.event, TraceEvent::Message { from: 1, to: 2, message, .. } if message.starts_with("Hello"))
+    });
     lines.map(|line| line.at / 1_000_000).collect()
 }
 
@@ -221,6 +223,6 @@ fn a_panic_in_a_task_is_a_violation() {
         run_with::<TaskServer<PanickingTasks>>(&plan_without_faults(3, SimDuration::millis(500)), &options);
     let Verdict::Failed(failure) = record.outcome.verdict else { panic!("{:?}", record.outcome.verdict) };
     assert_eq!(failure.property, NO_PANIC);
-    assert!(failure.sentence.contains("node 2 breaks"), "{}", failure.sentence);
-    assert!(failure.sentence.contains("async_server.rs"), "{}", failure.sentence);
+    assert!(failure.cause.to_string().contains("node 2 breaks"), "{}", failure.cause);
+    assert!(failure.cause.to_string().contains("async_server.rs"), "{}", failure.cause);
 }

@@ -229,14 +229,7 @@ fn the_largest_file_is_read_within_a_gibibyte_and_no_larger_one() {
     let path = folder.path().join("large.toml");
     let mut plan = short(3);
     plan.clients.calls = Some(vec![vec![1; 300_000]; 3]);
-    let mut case = Case {
-        description: String::new(),
-        expect: Expectation::Passed,
-        commit: None,
-        milestones: vec![],
-        shrunk: None,
-        plan,
-    };
+    let mut case = Case::without_run(String::new(), Expectation::Passed, plan);
     let max_bytes = plan::file::MAX_FILE_BYTES as usize;
     case.description = "x".repeat(max_bytes - case.to_text().len());
     case.write(&path).unwrap();

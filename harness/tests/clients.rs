@@ -4,7 +4,8 @@ mod common;
 
 use common::{Hello, SimpleServer, plan_with_faults, plan_without_faults, run_traced};
 use harness::outcome::{
-    Evidence, EvidenceKind, LINEARIZABILITY, Options, RunRecord, Verdict, WITNESS, WRONG_ANSWER,
+    Evidence, EvidenceKind, FailureCause, LINEARIZABILITY, Options, RunRecord, TraceEvent, Verdict, WITNESS,
+    WRONG_ANSWER,
 };
 use harness::plan::{Plan, Probability, SimDuration};
 use harness::server::{Arrival, Host, LocalTime, Server};
@@ -199,8 +200,9 @@ fn sessions_that_can_expire_are_registered_first() {
         plan.clients.session = SimDuration::millis(1_000);
         let record = run_traced::<SimpleServer>(&plan);
         let registered = |line: &harness::outcome::TraceLine| {
-            let (_, session) = line.text.split_once(" session ")?;
-            Some((line.at, session.parse::<u64>().unwrap()))
+            let TraceEvent::Reply { response, .. } = &line.event else { return None };
+            let session = response.strip_prefix("session ")?;
+            Some((line.at, session.parse::<u64>().ok()?))
         };
         let registered: Vec<(u64, u64)> = record.trace.iter().filter_map(registered).collect();
         let mut sessions: BTreeMap<u64, u64> = BTreeMap::new();
@@ -262,9 +264,8 @@ fn a_repeated_session_is_reported_and_never_used() {
         panic!()
     };
     assert_eq!(failure.property, WITNESS);
-    assert!(failure.sentence.contains("session 7 was given to c"), "{}", failure.sentence);
-    let registered =
-        |evidence: &Evidence| evidence.kind == EvidenceKind::Text("is given session 7".into(), None);
+    assert!(matches!(failure.cause, FailureCause::SharedSession { session: 7, .. }), "{}", failure.cause);
+    let registered = |evidence: &Evidence| evidence.kind == EvidenceKind::Session(7);
     assert!(failure.evidence.len() == 2 && failure.evidence.iter().all(registered), "{:?}", failure.evidence);
     let record = run_traced::<PolicyServer<RepeatsSession>>(&plan);
     let ids: BTreeSet<_> = record.history.iter().map(|call| call.id).collect();
@@ -275,8 +276,8 @@ fn a_repeated_session_is_reported_and_never_used() {
 fn random_targets_change_nothing_else() {
     let plan = plan_with_faults(1);
     let requests_to_others = |record: &RunRecord| {
-        let is_request = |text: &str| text.starts_with('c') && !text.contains("-> n1 ");
-        record.trace.iter().filter(|line| is_request(&line.text)).count()
+        let is_request = |event: &TraceEvent| matches!(event, TraceEvent::Request { to, .. } if *to != 1);
+        record.trace.iter().filter(|line| is_request(&line.event)).count()
     };
     let base = run_traced::<SimpleServer>(&plan);
     let mut rare = plan.clone();
@@ -351,7 +352,7 @@ fn an_executed_write_that_was_rejected_is_a_violation() {
     assert_eq!(failure.property, LINEARIZABILITY);
     let evidence = &failure.evidence;
     // The read of the value, and the rejections of its write.
-    let is_rejection = |evidence: &Evidence| matches!(&evidence.kind, EvidenceKind::Text(words, _) if words.starts_with("refuses "));
+    let is_rejection = |evidence: &Evidence| matches!(evidence.kind, EvidenceKind::Rejection(..));
     assert!(
         evidence.len() >= 2
             && evidence.iter().filter(|evidence| is_rejection(evidence)).count() == evidence.len() - 1,

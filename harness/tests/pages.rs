@@ -1,7 +1,7 @@
 //! The failure pages of five shrunk failures, as printed to a terminal or a CI log.
 
 use harness::findings::case::Case;
-use harness::findings::survey::record_everything;
+use harness::findings::investigate::record_everything;
 use harness::outcome::{COMMIT, Options};
 use harness::report::{DEFAULT_WIDTH, PlanSource, run_page};
 use harness::systems::run::run;

@@ -138,8 +138,8 @@ fn assert_not_live(
     sentence: &str,
 ) {
     let failure = failure(plan, config, replies, disabled).expect("servers that do nothing must fail");
-    assert_eq!(failure.property, LIVENESS, "{}", failure.sentence);
-    assert!(failure.sentence.contains(sentence), "{}", failure.sentence);
+    assert_eq!(failure.property, LIVENESS, "{}", failure.cause);
+    assert!(failure.cause.to_string().contains(sentence), "{}", failure.cause);
 }
 
 fn rot(node: u64) -> Fault {
@@ -154,7 +154,7 @@ fn servers_that_do_nothing_violate_liveness_whatever_configuration_they_claim() 
     // A configuration at index 0 must be the initial one.
     let alone = failure(&plan, ClaimedConfig::Alone, OperatorReplies::NeverAsked, &[])
         .expect("an unrequested configuration must be reported");
-    assert_eq!(alone.property, "requested-membership", "{}", alone.sentence);
+    assert_eq!(alone.property, "requested-membership", "{}", alone.cause);
     let disabled = ["requested-membership"];
     assert_not_live(
         &plan,

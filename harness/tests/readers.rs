@@ -51,7 +51,7 @@ fn check_accepted_plan(plan: &Plan, number: u64) {
     let verdict = run(&short, &Options::default()).outcome.verdict;
     // A badly configured cluster may lack liveness, but a server may panic only with a bug switched on.
     if let (Verdict::Failed(failure), None) = (verdict, &plan.bug) {
-        assert_ne!(failure.property, NO_PANIC, "{}", failure.sentence);
+        assert_ne!(failure.property, NO_PANIC, "{}", failure.cause);
     }
 }
 

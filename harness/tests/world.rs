@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Hello, fault, plan_without_faults, run_traced, said_lines};
-use harness::outcome::{NO_PANIC, Options, RunRecord, Verdict};
+use harness::outcome::{NO_PANIC, Options, RunRecord, TraceEvent, Verdict};
 use harness::plan::faults::{
     Change, ClockJump, ClockRate, Crash, DiskError, OneWayPartition, Pause, PowerLoss, StalledDisk, Wipe,
 };
@@ -306,7 +306,7 @@ fn a_wiped_server_counts_again_once_it_may_have_been_added_again() {
     ];
     let record = run_traced::<PassiveServer<true>>(&plan);
     let rejoined: Vec<(u64, u64)> = (record.trace.iter())
-        .filter(|line| line.text == "may belong to the group again")
+        .filter(|line| line.event == TraceEvent::Readmitted)
         .map(|line| (line.at / 1_000_000, line.node))
         .collect();
     assert_eq!(rejoined, [(30, 2)], "only the wiped server, and once");
@@ -318,7 +318,7 @@ fn a_wiped_server_counts_again_once_it_may_have_been_added_again() {
     };
     // Passive servers have no leader: that is the violation, not the fail-stop of one of them.
     let failure = failure(run_traced::<PassiveServer<false>>(&plan));
-    assert!(failure.sentence.contains("there is no leader"), "{}", failure.sentence);
+    assert!(failure.cause.to_string().contains("there is no leader"), "{}", failure.cause);
     // The evidence: when the wait began and when the deadline was missed.
     let waited = failure.evidence.array_windows().next().map(|[started, missed]| missed.at - started.at);
     assert!(failure.evidence.len() == 2 && waited > Some(0), "{:?}", failure.evidence);
@@ -463,8 +463,8 @@ fn a_panic_is_a_violation() {
         let Verdict::Failed(failure) = record.outcome.verdict else { panic!("{:?}", record.outcome.verdict) };
         assert_eq!(failure.property, NO_PANIC);
         let sentence = "n2 panics at 70ms of simulated time: greeting 3 is one too many";
-        assert!(failure.sentence.starts_with(sentence), "{}", failure.sentence);
-        assert!(failure.sentence.contains("world.rs"), "{}", failure.sentence);
+        assert!(failure.cause.to_string().starts_with(sentence), "{}", failure.cause);
+        assert!(failure.cause.to_string().contains("world.rs"), "{}", failure.cause);
         assert_eq!(record.outcome.counts.simulated, 70_000_000);
     }
 }

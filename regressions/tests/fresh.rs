@@ -15,7 +15,7 @@ fn fresh_seeds_pass() {
         if let Verdict::Failed(failure) = verdict {
             panic!(
                 "{}: {}\ncargo run --release -- run --seed {seed} --trace",
-                failure.property, failure.sentence
+                failure.property, failure.cause
             );
         }
     }

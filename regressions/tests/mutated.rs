@@ -7,7 +7,7 @@
 
 use harness::findings::case::Case;
 use harness::outcome::signature::FailureSignature;
-use harness::outcome::{Failure, Options, Verdict};
+use harness::outcome::{Failure, FailureCause, Options, Verdict};
 use harness::plan::{Plan, file, generate, mutate, mutated_plan};
 use harness::sweep::HARNESS_PANIC;
 use harness::systems::run::run;
@@ -95,7 +95,7 @@ fn failure(plan: &Plan) -> Option<Failure> {
     match verdict {
         Ok(Verdict::Failed(failure)) => Some(*failure),
         Ok(_) => None,
-        Err(_) => Some(Failure::new(HARNESS_PANIC, "the harness itself panicked".into())),
+        Err(_) => Some(Failure::new(HARNESS_PANIC, FailureCause::HarnessPanic("a mutated plan".into()))),
     }
 }
 
@@ -108,8 +108,8 @@ fn path(number: u64) -> PathBuf {
     folder().join(format!("{number}.toml"))
 }
 
-fn first_line(failure: &Failure) -> &str {
-    failure.sentence.lines().next().unwrap_or_default()
+fn first_line(failure: &Failure) -> String {
+    failure.cause.to_string().lines().next().unwrap_or_default().to_owned()
 }
 
 /// The failures grouped by signature; a few of each group with the commands that run them.

@@ -27,7 +27,7 @@ fn replay(path: &Path) -> Result<(), Failed> {
             Verdict::Passed if !has_milestones => format!("it does not reach {} any more", missed.join(", ")),
             Verdict::Passed => "all properties held".to_string(),
             Verdict::Unknown(sentence) => format!("linearizability was not decided: {sentence}"),
-            Verdict::Failed(failure) => format!("{}: {}", failure.property, failure.sentence),
+            Verdict::Failed(failure) => format!("{}: {}", failure.property, failure.cause),
         };
         Err(format!(
             "expected: {expect}\nactual: {actual}\n\n{}\ninspect: cargo run --release -- replay {file}\nif only its seed is \

@@ -9,12 +9,21 @@ mod signals;
 mod paths;
 mod arguments;
 mod usage;
-mod check;
+mod environment;
 mod catalog;
-mod shrink_commands;
-mod long_sweep;
-mod sweep_commands;
-mod plan_commands;
+mod recording;
+mod run;
+mod plan;
+mod add_case;
+mod replay;
+mod check;
+mod shrink;
+mod shrink_groups;
+mod shard;
+mod sweep_ledger;
+mod sweep;
+mod merge;
+mod bench;
 
 use arguments::{Cli, CliCommand};
 use exit::{INVALID_INPUT, PANICKED, SUCCESS};
@@ -50,16 +59,16 @@ pub fn main() -> ExitCode {
 
 fn dispatch(cli: Cli) -> CommandResult {
     match cli.command {
-        None => sweep_commands::sweep(&cli.sweep),
-        Some(CliCommand::Sweep(arguments)) => sweep_commands::sweep(&arguments),
-        Some(CliCommand::Run(arguments)) => plan_commands::run(&arguments),
-        Some(CliCommand::Plan(arguments)) => plan_commands::plan(&arguments),
-        Some(CliCommand::AddCase(arguments)) => plan_commands::add_case(&arguments),
-        Some(CliCommand::Replay(arguments)) => plan_commands::replay(&arguments),
-        Some(CliCommand::Merge(arguments)) => long_sweep::merge(&arguments),
-        Some(CliCommand::Shrink(arguments)) => shrink_commands::shrink(&arguments),
+        None => sweep::sweep(&cli.sweep),
+        Some(CliCommand::Sweep(arguments)) => sweep::sweep(&arguments),
+        Some(CliCommand::Run(arguments)) => run::run(&arguments),
+        Some(CliCommand::Plan(arguments)) => plan::plan(&arguments),
+        Some(CliCommand::AddCase(arguments)) => add_case::add_case(&arguments),
+        Some(CliCommand::Replay(arguments)) => replay::replay(&arguments),
+        Some(CliCommand::Merge(arguments)) => merge::merge(&arguments),
+        Some(CliCommand::Shrink(arguments)) => shrink::shrink(&arguments),
         Some(CliCommand::Check(arguments)) => check::check(&arguments),
         Some(CliCommand::List) => catalog::list(),
-        Some(CliCommand::Bench(arguments)) => sweep_commands::bench(&arguments),
+        Some(CliCommand::Bench(arguments)) => bench::bench(&arguments),
     }
 }

@@ -1,6 +1,7 @@
 //! Stored cases: a plan with a description and the result that it must have.
 
 use crate::outcome::catalog;
+use crate::outcome::signature::FailureSignature;
 use crate::outcome::{COMMIT, HARNESS_PANIC, Outcome, Verdict};
 use crate::plan::Plan;
 use crate::plan::file::{self, FileError};
@@ -30,6 +31,9 @@ pub struct Case {
     /// The milestones that its run reached. A run that is expected to pass is only useful if it reaches them.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "milestones")]
     pub milestones: Vec<String>,
+    /// How its run failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<FailureSignature>,
     /// The plan's size before shrinking.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shrunk: Option<ShrunkFrom>,
@@ -128,11 +132,27 @@ impl Case {
     /// A new case of this plan, with the milestones of its outcome.
     #[must_use]
     pub fn new(description: String, expect: Expectation, outcome: &Outcome, plan: Plan) -> Case {
+        let signature = match &outcome.verdict {
+            Verdict::Failed(failure) => Some(FailureSignature::of(failure)),
+            Verdict::Passed | Verdict::Unknown(_) => None,
+        };
+        Case {
+            commit: Some(COMMIT.to_owned()),
+            milestones: reached_milestones(outcome),
+            signature,
+            ..Case::without_run(description, expect, plan)
+        }
+    }
+
+    /// A case of a plan whose run has no outcome.
+    #[must_use]
+    pub fn without_run(description: String, expect: Expectation, plan: Plan) -> Case {
         Case {
             description,
             expect,
-            commit: Some(COMMIT.to_owned()),
-            milestones: reached_milestones(outcome),
+            commit: None,
+            milestones: Vec::new(),
+            signature: None,
             shrunk: None,
             plan,
         }
@@ -171,6 +191,10 @@ impl Case {
         }
         if !self.milestones.is_empty() {
             text += &format!("milestones = {}\n", toml::Value::from(self.milestones.clone()));
+        }
+        if let Some(signature) = &self.signature {
+            let signature = toml::Value::try_from(signature).expect(representable);
+            text += &format!("signature = {signature}\n");
         }
         if let Some(ShrunkFrom { faults, operations, runs }) = self.shrunk {
             text += &format!("shrunk = {{ faults = {faults}, operations = {operations}, runs = {runs} }}\n");
@@ -246,14 +270,9 @@ pub fn read_case_or_plan(path: &Path) -> Result<Case, FileError> {
     let header: CaseHeader = file::with_path(path, file::parse_toml(&text))?;
     let case = match header.plan {
         Some(_) => Case::from_text(&text),
-        None => file::from_text(&text).map(|plan| Case {
-            description: String::new(),
-            expect: Expectation::Passed,
-            commit: None,
-            milestones: Vec::new(),
-            shrunk: None,
-            plan,
-        }),
+        None => {
+            file::from_text(&text).map(|plan| Case::without_run(String::new(), Expectation::Passed, plan))
+        }
     };
     file::with_path(path, case)
 }
@@ -290,6 +309,7 @@ struct PlanHeader {
 mod tests {
     use super::{Case, Expectation, ShrunkFrom, read_plan};
     use crate::outcome::catalog;
+    use crate::outcome::signature::{FailureSignature, Roles};
     use crate::plan::{file, generate};
     use proptest::prelude::*;
 
@@ -302,6 +322,11 @@ mod tests {
             expect,
             commit: Some("0123456789ab".into()),
             milestones,
+            signature: Some(FailureSignature {
+                property: "read-safety".into(),
+                kind: "read served and write acknowledged".into(),
+                roles: Roles::ServerAndClient,
+            }),
             shrunk,
             plan: generate(3),
         }
@@ -392,7 +417,7 @@ mod tests {
             let commit = is_open.then(|| description.clone());
             let all = catalog::milestones();
             let milestones = all[at.index(all.len())..].iter().map(|(name, _)| (*name).to_owned()).collect();
-            let case = Case { description, expect, commit, milestones, shrunk: None, plan: generate(seed) };
+            let case = Case { commit, milestones, ..Case::without_run(description, expect, generate(seed)) };
             prop_assert_eq!(Case::from_text(&case.to_text()), Ok(case));
         }
     }

@@ -8,5 +8,6 @@ pub mod reproducer;
 #[cfg(feature = "proptest")]
 pub mod strategy;
 pub mod case;
+pub mod investigate;
 pub mod refresh;
 pub mod survey;

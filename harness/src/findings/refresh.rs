@@ -59,7 +59,7 @@ pub fn rebuild_case(case: &Case, plan: Plan, outcome: &Outcome) -> Case {
 mod tests {
     use super::{meets_expectation, verdict_without_bug};
     use crate::findings::case::{Case, Expectation};
-    use crate::outcome::{Counts, Failure, Options, Outcome, RunRecord, Verdict};
+    use crate::outcome::{Counts, Failure, FailureCause, Options, Outcome, RunRecord, Verdict};
     use crate::plan::{Plan, generate};
     use invariants::Digest;
 
@@ -76,12 +76,7 @@ mod tests {
 
     #[test]
     fn a_failure_that_remains_without_the_bug_is_not_caught_by_it() {
-        let failure = Failure {
-            property: "some-property".into(),
-            sentence: "it failed".into(),
-            facts: None,
-            evidence: vec![],
-        };
+        let failure = Failure::new("some-property", FailureCause::Unstable { changes: 3 });
         let failed = || run_with(Verdict::Failed(Box::new(failure.clone())));
         let plan = Plan { bug: Some("some-bug".into()), ..generate(1) };
         let expect = Expectation::Caught("some-property".into());

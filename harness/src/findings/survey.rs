@@ -2,8 +2,8 @@
 //!
 #![doc = include_str!("survey.md")]
 
-use crate::findings::reproducer::Reproducer;
-use crate::findings::shrink::{ShrinkResult, ShrinkSettings, ShrinkStatus, shrink};
+use crate::findings::investigate::investigate;
+use crate::findings::shrink::ShrinkSettings;
 use crate::outcome::signature::FailureSignature;
 use crate::outcome::{Options, RunRecord, Verdict};
 use crate::plan::bugs;
@@ -51,53 +51,6 @@ pub struct FailureSize {
     pub operations: u64,
 }
 
-/// A failure that was shrunk.
-#[derive(Clone, PartialEq, Debug)]
-pub struct ShrunkFailure {
-    /// How it failed.
-    pub signature: FailureSignature,
-    /// Its size before shrinking.
-    pub before: FailureSize,
-    /// Its size after shrinking.
-    pub after: FailureSize,
-    /// Whether the shrunk plan fails with the same signature.
-    pub same_signature: bool,
-    /// The run of the shrunk plan, with everything that its page needs.
-    pub record: RunRecord,
-    /// The result of shrinking.
-    pub result: ShrinkResult,
-}
-
-/// Shrinks a plan, if it fails.
-pub fn shrink_failure(
-    plan: &Plan,
-    options: &Options,
-    settings: &ShrinkSettings,
-    stop: &AtomicBool,
-    watch: &mut dyn FnMut(&ShrinkStatus<'_>),
-) -> Option<ShrunkFailure> {
-    let outcome = run(plan, options).outcome;
-    let reproducer = Reproducer::from_outcome(plan, &outcome, options)?;
-    let shrunk = shrink(plan, settings, &|plan| reproducer.reproduces(&run, plan), stop, watch);
-    let record = run(&shrunk.plan, &record_everything(options));
-    let after = &record.outcome;
-    let size = |plan: &Plan, operations| FailureSize { faults: plan.faults.len() as u64, operations };
-    Some(ShrunkFailure {
-        signature: reproducer.signature().clone(),
-        before: size(plan, outcome.counts.operations),
-        after: size(&shrunk.plan, after.counts.operations),
-        same_signature: reproducer.matches_outcome(after),
-        record,
-        result: shrunk,
-    })
-}
-
-/// These options, with everything recorded that a failure page needs.
-#[must_use]
-pub fn record_everything(options: &Options) -> Options {
-    Options { trace: true, facts: true, history: true, ..options.clone() }
-}
-
 /// Shrinks the first failing seeds of each wanted bug, one after the other. `lines` counts the lines of a
 /// failure's timeline. Calls `watch` for each row. Ends early once `stop` is set.
 pub fn survey(
@@ -114,15 +67,15 @@ pub fn survey(
         let fails = |plan: &Plan| matches!(run(plan, &options).outcome.verdict, Verdict::Failed(_));
         for plan in (0..MAX_SEEDS).map(with_bug).filter(fails).take(SEEDS_PER_BUG) {
             let start = Instant::now();
-            let Some(shrunk) = shrink_failure(&plan, &options, settings, stop, &mut |_| {}) else {
-                continue;
-            };
+            let Ok(finding) = investigate(&plan, &options, &run) else { continue };
+            let Some(shrunk) = finding.shrink(settings, &run, stop, &mut |_| {}) else { continue };
+            let size = |plan: &Plan, operations| FailureSize { faults: plan.faults.len() as u64, operations };
             let row = SurveyRow {
                 bug: bug.name,
                 seed: plan.seed,
                 signature: shrunk.signature,
-                before: shrunk.before,
-                after: shrunk.after,
+                before: size(&plan, shrunk.shrunk.operations),
+                after: size(&shrunk.result.plan, shrunk.record.outcome.counts.operations),
                 runs: shrunk.result.runs,
                 elapsed: start.elapsed(),
                 is_minimal: shrunk.result.is_minimal,

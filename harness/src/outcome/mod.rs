@@ -1,12 +1,19 @@
 //! The result of a run: verdict, counts, failure and evidence.
 
+mod failure;
+mod trace;
 pub mod signature;
 pub mod catalog;
 
-use invariants::{Call, Digest, Fact, Index, Node, Observed, RequestId, Time, Violation};
+pub use failure::{
+    Actor, Asked, Condition, Difference, Evidence, EvidenceKind, Failure, FailureCause, Lag, Mismatch,
+    PanicReport, Progress,
+};
+pub use trace::{MessageFate, TraceEvent, TraceLine};
+
+use invariants::{Call, Digest, Node, Observed, RequestId, Time};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fmt;
 
 /// The result of a run.
 #[derive(Clone, PartialEq, Debug)]
@@ -34,82 +41,6 @@ pub enum Verdict {
     Unknown(String),
     /// A property was violated.
     Failed(Box<Failure>),
-}
-
-/// A violation.
-#[derive(Clone, PartialEq, Debug)]
-pub struct Failure {
-    /// The property: one of [`invariants::PROPERTIES`], [`LIVENESS`], [`NO_PANIC`], [`DETERMINISM`], [`WRONG_ANSWER`],
-    /// [`WITNESS`], [`LINEARIZABILITY`].
-    pub property: String,
-    /// What was required and what was observed, in one sentence.
-    pub sentence: String,
-    /// The clashing facts, if the violation is between facts.
-    pub facts: Option<Box<Violation>>,
-    /// Other evidence in order of time, as far as it was recorded.
-    pub evidence: Vec<Evidence>,
-}
-
-impl Failure {
-    /// A violation without facts or evidence.
-    #[must_use]
-    pub fn new(property: &str, sentence: String) -> Failure {
-        Failure { property: property.to_owned(), sentence, facts: None, evidence: Vec::new() }
-    }
-
-    /// Adds evidence.
-    #[must_use]
-    pub fn with_evidence(mut self, evidence: impl IntoIterator<Item = Evidence>) -> Failure {
-        self.evidence = evidence.into_iter().collect();
-        self.evidence.sort_by_key(|item| (item.at, item.step));
-        self.evidence.dedup();
-        self
-    }
-}
-
-/// One piece of evidence that is not part of a clash of facts.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Evidence {
-    /// True time in nanoseconds.
-    pub at: Time,
-    /// The number of the event.
-    pub step: u64,
-    /// Who did it.
-    pub actor: Actor,
-    /// The request concerned.
-    pub request: Option<RequestId>,
-    /// What happened.
-    pub kind: EvidenceKind,
-}
-
-/// A server, a client, or neither.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Actor {
-    /// A server.
-    Server(Node),
-    /// A client.
-    Client(u64),
-    /// All of them, or none in particular.
-    All,
-}
-
-impl fmt::Display for Actor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Actor::Server(node) => write!(f, "n{node}"),
-            Actor::Client(client) => write!(f, "c{client}"),
-            Actor::All => f.write_str("-"),
-        }
-    }
-}
-
-/// What a piece of evidence shows.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum EvidenceKind {
-    /// A fact.
-    Fact(Fact),
-    /// A description of what no fact covers, and the log index concerned, if any.
-    Text(String, Option<Index>),
 }
 
 /// The last rejection of a request by a server.
@@ -270,19 +201,4 @@ impl From<Outcome> for RunRecord {
             digests: Vec::new(),
         }
     }
-}
-
-/// One line of the trace.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct TraceLine {
-    /// True time in nanoseconds.
-    pub at: u64,
-    /// The number of the event.
-    pub step: u64,
-    /// The number of the event that caused it: for a message, the event in which it was sent.
-    pub cause: u64,
-    /// The server concerned; 0: the world or a client.
-    pub node: u64,
-    /// What happened.
-    pub text: String,
 }

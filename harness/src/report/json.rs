@@ -1,5 +1,6 @@
 //! A sweep as one JSON object.
 
+use crate::outcome::signature::FailureSignature;
 use crate::sweep::{Summary, Tally};
 use serde::Serialize;
 use std::ops::Range;
@@ -67,7 +68,7 @@ pub struct SweepReport {
     pub unknown: u64,
     /// Seeds that violated a property.
     pub failures: Vec<FailureReport>,
-    /// The same seeds, grouped by property and clash.
+    /// The same seeds, grouped by signature.
     pub groups: Vec<GroupReport>,
     /// Results that could not be written, a sentence each.
     pub not_written: Vec<String>,
@@ -107,10 +108,8 @@ pub struct NamedCount {
 /// A seed that violated a property.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct FailureReport {
-    /// The property.
-    pub property: String,
-    /// The kind of clash.
-    pub clash: String,
+    /// The property, the kind of conflict, and who is concerned.
+    pub signature: FailureSignature,
     /// The seed.
     pub seed: u64,
     /// Path of the stored case; `null` if it could not be written.
@@ -122,10 +121,8 @@ pub struct FailureReport {
 /// Failures with the same signature.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct GroupReport {
-    /// The property.
-    pub property: String,
-    /// The kind of clash.
-    pub clash: String,
+    /// The property, the kind of conflict, and who is concerned.
+    pub signature: FailureSignature,
     /// Number of seeds.
     pub count: u64,
     /// The first of them.
@@ -176,8 +173,7 @@ impl SweepReport {
             unknown: summary.unknown,
             failures: (summary.failures.iter())
                 .map(|failure| FailureReport {
-                    property: failure.property.clone(),
-                    clash: failure.clash.clone(),
+                    signature: failure.signature.clone(),
                     seed: failure.seed,
                     plan: failure.plan.as_ref().map(|path| path.display().to_string()),
                     message: failure.message.clone(),
@@ -185,8 +181,7 @@ impl SweepReport {
                 .collect(),
             groups: (summary.groups().iter())
                 .map(|group| GroupReport {
-                    property: group.property.to_owned(),
-                    clash: group.clash.to_owned(),
+                    signature: group.signature.clone(),
                     count: group.failures.len() as u64,
                     first_seed: group.failures[0].seed,
                 })

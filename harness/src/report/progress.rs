@@ -42,7 +42,7 @@ impl SweepProgress {
                 _ => self.print_line(&format!(
                     "seed {} violated {}: {}",
                     failure.seed,
-                    failure.property,
+                    failure.signature.property,
                     first_line(&failure.message)
                 )),
             }

@@ -103,14 +103,17 @@ fn new_table(header: &[&str]) -> Table {
 fn failures_section(summary: &Summary) -> String {
     let groups = summary.groups();
     let mut text = String::new();
-    for groups in groups.chunk_by(|one, other| one.property == other.property) {
+    for groups in groups.chunk_by(|one, other| one.signature.property == other.signature.property) {
         let count: usize = groups.iter().map(|group| group.failures.len()).sum();
-        text +=
-            &format!("{}: violated by {}\n", groups[0].property, pluralize(count as u64, "seed", "seeds"));
+        text += &format!(
+            "{}: violated by {}\n",
+            groups[0].signature.property,
+            pluralize(count as u64, "seed", "seeds")
+        );
         for group in groups {
             if groups.len() > 1 {
                 let count = pluralize(group.failures.len() as u64, "seed", "seeds");
-                text += &format!("  {count} by: {}\n", group.clash);
+                text += &format!("  {count} by: {}\n", group.signature.kind);
             }
             text += &group_members(group, &summary.settings);
         }

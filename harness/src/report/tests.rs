@@ -3,8 +3,10 @@ use super::{
     continue_shrink_command, run_page, sweep_summary, trace_line, with_thousands, wrap,
 };
 use crate::findings::case::{Case, Expectation, ShrunkFrom};
+use crate::outcome::signature::{FailureSignature, Roles};
 use crate::outcome::{
-    COMMIT, Counts, Failure, Options, Outcome, Rejection, RunRecord, TraceLine, Verdict, WITNESS,
+    COMMIT, Counts, Failure, FailureCause, Options, Outcome, Rejection, RunRecord, TraceEvent, TraceLine,
+    Verdict, WITNESS,
 };
 use crate::plan::{Plan, generate};
 use crate::sweep::{FailureRecord, Seeds, Summary, SweepSettings, Tally};
@@ -29,8 +31,11 @@ fn summary_of(failures: u64) -> Summary {
         canary_plans: vec![],
     };
     let failure = |seed| FailureRecord {
-        property: "election-safety".into(),
-        clash: "leads and leads".into(),
+        signature: FailureSignature {
+            property: "election-safety".into(),
+            kind: "leads and leads".into(),
+            roles: Roles::TwoServers,
+        },
         seed,
         plan: Some(format!("failures/seed-{seed}.toml").into()),
         message: MESSAGE.into(),
@@ -75,12 +80,10 @@ fn failed_outcome() -> Outcome {
         second: leads(3, 1_234),
     };
     Outcome {
-        verdict: Verdict::Failed(Box::new(Failure {
-            property: "election-safety".into(),
-            sentence: MESSAGE.into(),
-            facts: Some(Box::new(facts)),
-            evidence: vec![],
-        })),
+        verdict: Verdict::Failed(Box::new(Failure::new(
+            "election-safety",
+            FailureCause::Facts(Box::new(facts)),
+        ))),
         counts: counts(1),
         checks: vec![],
         milestones: vec![],
@@ -156,8 +159,8 @@ fn verdict_names_what_was_never_checked_or_reached() {
 #[test]
 fn failures_are_grouped_by_property_and_clash() {
     let mut summary = summary_of(7);
-    summary.failures.iter_mut().skip(5).for_each(|failure| failure.clash = "leads".into());
-    summary.failures[3].property = "log-matching".into();
+    summary.failures.iter_mut().skip(5).for_each(|failure| failure.signature.kind = "leads".into());
+    summary.failures[3].signature.property = "log-matching".into();
     let text = sweep_summary(&summary);
     let begin = text.find("election-safety: violated").unwrap();
     insta::assert_snapshot!(with_fixed_commit(&text[begin..]));
@@ -237,10 +240,11 @@ fn printed_command_repeats_all_options() {
 
 #[test]
 fn trace_lines_have_fixed_columns() {
-    let line =
-        |at, step, node, text: &str| trace_line(&TraceLine { at, step, cause: 0, node, text: text.into() });
-    let lines =
-        [line(7, 1, 0, "split n1"), line(12_345_678_901, 123_456, 12, "follower(n1) => candidate, term 2")];
+    let line = |at, step, node, event| trace_line(&TraceLine { at, step, cause: 0, node, event });
+    let lines = [
+        line(7, 1, 0, TraceEvent::FaultBegins { number: 3, kind: "partition", targets: vec![1, 2] }),
+        line(12_345_678_901, 123_456, 12, TraceEvent::Note("follower(n1) => candidate, term 2".to_owned())),
+    ];
     insta::assert_snapshot!(lines.join("\n"));
 }
 
@@ -313,7 +317,7 @@ fn continue_shrink_command_keeps_the_folder() {
 
 #[test]
 fn client_operations_are_those_of_the_clash_and_their_neighbours() {
-    // Twenty calls to two keys in turn, one per second. The message names the third.
+    // Twenty calls to two keys in turn, one per second. The cause names the third.
     let call = |number: u64| Call {
         id: RequestId { session: 1, sequence: number },
         operation: Operation { key: number % 2, action: Action::Put(number) },
@@ -324,8 +328,8 @@ fn client_operations_are_those_of_the_clash_and_their_neighbours() {
     record.history = (1..=20).map(call).collect();
     let rejection = Rejection { at: 3_250_000_000, node: 2, is_final: true };
     record.rejections = BTreeMap::from([(call(3).id, rejection)]);
-    let message = "s1#3 has its effect at 15 although each copy of it was rejected".to_owned();
-    record.outcome.verdict = Verdict::Failed(Box::new(Failure::new(WITNESS, message)));
+    let cause = FailureCause::RejectedTakesEffect { id: call(3).id, index: 15 };
+    record.outcome.verdict = Verdict::Failed(Box::new(Failure::new(WITNESS, cause)));
     let page = run_page(&generate(7), PlanSource::Seed, &record, None, &Options::default(), DEFAULT_WIDTH);
     let (_, operations) = page.split_once("client operations:\n").unwrap();
     let (operations, _) = operations.split_once("\n\n").unwrap();

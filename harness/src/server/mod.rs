@@ -4,6 +4,8 @@
 //! facts. Used by systems and the engine.
 
 pub use crate::plan::OperatorCommand;
+
+use crate::outcome::TraceEvent;
 use crate::plan::{MembershipOp, Plan, Trigger};
 use crate::support::rng::{self, RngStream, label};
 use crate::workload::{Reply, Request};
@@ -198,9 +200,9 @@ impl<'a, M: Clone + Display> Host<'a, M> {
         self.world.count_milestone(milestone);
     }
 
-    /// Adds a line to the timeline. The closure runs only if the timeline is recorded.
+    /// Adds a note to the trace, shown as it is. The closure runs only if the trace is recorded.
     pub fn trace(&mut self, text: impl FnOnce() -> String) {
-        self.world.trace(self.node, text);
+        self.world.trace(self.node, || TraceEvent::Note(text()));
     }
 }
 

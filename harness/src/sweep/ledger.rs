@@ -419,7 +419,7 @@ fn use_current_names(entry: &mut LedgerEntry) {
             batch
                 .failures
                 .iter_mut()
-                .for_each(|failure| rename(&mut failure.property, current_property_name));
+                .for_each(|failure| rename(&mut failure.signature.property, current_property_name));
             &mut batch.header
         }
     };
@@ -548,7 +548,7 @@ fn missing_seeds(reads: &[LedgerContents]) -> Seeds {
 #[cfg(test)]
 mod tests {
     use super::{LEDGER_FILE, Ledger, LedgerContents, LedgerHeader, lock, merge, read};
-    use crate::outcome::{Counts, Failure, Options, Outcome, RunRecord, Verdict};
+    use crate::outcome::{Counts, Failure, FailureCause, Options, Outcome, RunRecord, Verdict};
     use crate::plan::{Plan, generate};
     use crate::sweep::{Seeds, Summary, SweepSettings, Tally, resume, sweep};
     use invariants::Digest;
@@ -561,7 +561,7 @@ mod tests {
 
     /// A run that fails for one of seven seeds.
     fn run(plan: &Plan, _: &Options) -> RunRecord {
-        let failure = || Failure::new("toast", "the toast fell".into());
+        let failure = || Failure::new("toast", FailureCause::Unstable { changes: 3 });
         let verdict = match plan.seed % 7 {
             0 => Verdict::Failed(Box::new(failure())),
             _ => Verdict::Passed,
@@ -751,7 +751,10 @@ mod tests {
         );
         assert_eq!(tallies(&sum.faults), [("crash".to_owned(), 5), ("partition".to_owned(), 3)]);
         let failure = &sum.failures[0];
-        assert_eq!((failure.property.as_str(), failure.message.as_str()), ("liveness", "there is no leader"));
+        assert_eq!(
+            (failure.signature.property.as_str(), failure.message.as_str()),
+            ("liveness", "there is no leader")
+        );
         assert_eq!(merge(vec![read.clone()]).unwrap().digest, sum.digest);
     }
 

@@ -2,6 +2,7 @@
 
 use super::SweepSettings;
 use super::seeds::Seeds;
+use crate::outcome::signature::FailureSignature;
 use crate::outcome::{COMMIT, Counts, Outcome, READ_ANSWERED, Verdict};
 use crate::plan::GENERATOR_VERSION;
 use invariants::Digest;
@@ -72,10 +73,9 @@ pub struct Tally {
 /// A seed that violated a property.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct FailureRecord {
-    /// The property.
-    pub property: String,
-    /// The kind of clash: with the property, the signature of the failure.
-    pub clash: String,
+    /// How it failed.
+    #[serde(flatten)]
+    pub signature: FailureSignature,
     /// The seed.
     pub seed: u64,
     /// Path of the stored case; `None` if it could not be written.
@@ -88,10 +88,8 @@ pub struct FailureRecord {
 /// Failures with the same signature.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct FailureGroup<'a> {
-    /// The property.
-    pub property: &'a str,
-    /// The kind of clash.
-    pub clash: &'a str,
+    /// The signature.
+    pub signature: &'a FailureSignature,
     /// The failures, by ascending seed; never empty.
     pub failures: Vec<&'a FailureRecord>,
 }
@@ -137,11 +135,11 @@ impl Summary {
     /// The failures by signature.
     #[must_use]
     pub fn groups(&self) -> Vec<FailureGroup<'_>> {
-        let mut groups: BTreeMap<(&str, &str), Vec<&FailureRecord>> = BTreeMap::new();
+        let mut groups: BTreeMap<&FailureSignature, Vec<&FailureRecord>> = BTreeMap::new();
         for failure in &self.failures {
-            groups.entry((&failure.property, &failure.clash)).or_default().push(failure);
+            groups.entry(&failure.signature).or_default().push(failure);
         }
-        let group = |((property, clash), failures)| FailureGroup { property, clash, failures };
+        let group = |(signature, failures)| FailureGroup { signature, failures };
         groups.into_iter().map(group).collect()
     }
 

@@ -1,7 +1,7 @@
 use super::{HARNESS_PANIC, Summary, SweepSettings, sweep};
 use crate::findings::case::{Case, Expectation};
 use crate::findings::reproducer::RunFn;
-use crate::outcome::{Counts, DETERMINISM, Failure, Options, Outcome, RunRecord, Verdict};
+use crate::outcome::{Counts, DETERMINISM, Failure, FailureCause, Options, Outcome, RunRecord, Verdict};
 use crate::plan::Plan;
 use invariants::Digest;
 use std::num::NonZeroUsize;
@@ -14,12 +14,7 @@ use std::time::Duration;
 fn run(plan: &Plan, fails: impl Fn(u64) -> bool, noise: u64) -> RunRecord {
     std::thread::sleep(Duration::from_micros(plan.seed % 7 * 100));
     let verdict = match fails(plan.seed) {
-        true => Verdict::Failed(Box::new(Failure {
-            property: "toast".into(),
-            sentence: "the toast fell on its buttered side".into(),
-            facts: None,
-            evidence: vec![],
-        })),
+        true => Verdict::Failed(Box::new(Failure::new("toast", FailureCause::Unstable { changes: 3 }))),
         false => Verdict::Passed,
     };
     let digests: Vec<Digest> =
@@ -77,7 +72,7 @@ fn failure_is_confirmed_and_stored_as_a_case() {
     assert_eq!(runs.into_inner(), 6);
     let case = Case::read(summary.failures[0].plan.as_deref().unwrap()).unwrap();
     assert_eq!((case.plan.seed, case.expect), (2, Expectation::Passed));
-    assert!(case.description.contains("buttered side"), "{}", case.description);
+    assert!(case.description.contains("leadership changed 3 times"), "{}", case.description);
 }
 
 #[test]
@@ -95,7 +90,7 @@ fn nondeterminism_is_reported_with_its_first_event() {
         |plan: &Plan, _: &Options| run(plan, |_| true, noise.fetch_add(1, Ordering::Relaxed));
     let summary = run_sweep(&settings(5..6, 1, folder.path()), &nondeterministic);
     let failure = &summary.failures[0];
-    assert_eq!(failure.property, DETERMINISM);
+    assert_eq!(failure.signature.property, DETERMINISM);
     assert_eq!(failure.message, "two runs of the same plan differ from event 7 on");
 }
 
@@ -109,7 +104,7 @@ fn harness_panic_loses_no_other_seed() {
     let summary = run_sweep(&settings(0..8, 1, folder.path()), &panicking);
     assert_eq!((summary.seeds, summary.passed), (8, 6));
     let failure = &summary.failures[1];
-    assert_eq!((failure.property.as_str(), failure.seed), (HARNESS_PANIC, 4));
+    assert_eq!((failure.signature.property.as_str(), failure.seed), (HARNESS_PANIC, 4));
     assert_eq!(failure.message, "the harness itself panicked: seed 4 panics");
 }
 

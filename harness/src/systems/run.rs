@@ -3,7 +3,8 @@
 use crate::engine::cluster::Cluster;
 use crate::engine::pump::{Mode, pump};
 use crate::outcome::{
-    Counts, DETERMINISM, Failure, LINEARIZABILITY, Options, Outcome, RunRecord, Verdict, WITNESS,
+    Counts, DETERMINISM, Difference, Failure, FailureCause, LINEARIZABILITY, Options, Outcome, RunRecord,
+    Verdict, WITNESS,
 };
 use crate::plan::Plan;
 use crate::server::Server;
@@ -38,8 +39,8 @@ pub fn run_with<S: Server>(plan: &Plan, options: &Options) -> RunRecord {
         if repeated.outcome.digest == digest {
             return RunRecord { history: Vec::new(), rejections: BTreeMap::new(), ..repeated };
         }
-        let sentence = || format!("two runs of this plan differ: {digest} and {}", repeated.outcome.digest);
-        failure.get_or_insert_with(|| Failure::new(DETERMINISM, sentence()));
+        let cause = FailureCause::Nondeterminism(Difference::Digests(digest, repeated.outcome.digest));
+        failure.get_or_insert_with(|| Failure::new(DETERMINISM, cause));
     }
     let history = clients.into_history();
     let search_verdict =
@@ -77,8 +78,9 @@ fn search_history(history: &[Call], observer: &Observer) -> Verdict {
     match check(history, Budget::default()) {
         Ok(invariants::Verdict::Linearizable) => Verdict::Passed,
         Ok(invariants::Verdict::Violation(explanation)) => {
-            let failure = Failure::new(LINEARIZABILITY, explanation.to_string());
-            Verdict::Failed(Box::new(failure.with_evidence(observer.evidence(&explanation))))
+            let evidence = observer.evidence(&explanation);
+            let failure = Failure::new(LINEARIZABILITY, FailureCause::History(explanation));
+            Verdict::Failed(Box::new(failure.with_evidence(evidence)))
         }
         Ok(unknown @ invariants::Verdict::Unknown { .. }) => Verdict::Unknown(unknown.to_string()),
         // Wrong answers never enter the history.

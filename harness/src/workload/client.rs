@@ -63,9 +63,8 @@ pub trait ClientContext {
     /// Whether no copy of a request can take effect any more, because each was rejected or lost. A real client could
     /// only count rejections; here the network may also duplicate requests.
     fn cannot_take_effect(&self, id: RequestId) -> bool;
-    /// Reports a response to no request of the client, or one that its request does not accept: `request` names the
-    /// request, `expected` the possible responses.
-    fn report_wrong_answer(&mut self, client: u64, from: Node, reply: &Reply, request: &str, expected: &str);
+    /// Reports a response to no request of the client, or one that its request does not accept.
+    fn report_wrong_answer(&mut self, client: u64, from: Node, reply: &Reply, asked: Option<&RequestBody>);
     /// Records a registered session. Returns false if it was registered before.
     fn record_session(&mut self, client: u64, session: u64) -> bool;
 }
@@ -272,20 +271,14 @@ impl ClientPool {
         let is_answered = |slot: &Slot| slot.open.is_some_and(|open| open.request.id == reply.id);
         let Some(slot) = client.slots.iter().position(is_answered) else {
             if !self.shared.was_sent(number, reply.id) {
-                world.report_wrong_answer(number, from, &reply, "which it never sent", "nothing");
+                world.report_wrong_answer(number, from, &reply, None);
             }
             return;
         };
         let open = client.slots[slot].open.as_mut().expect("the slot was found by its open request");
         let body = open.request.body;
         if !body.accepts(&reply.response, self.settings.session.0 > 0, self.nodes) {
-            return world.report_wrong_answer(
-                number,
-                from,
-                &reply,
-                &body.to_string(),
-                body.expected_responses(),
-            );
+            return world.report_wrong_answer(number, from, &reply, Some(&body));
         }
         if reply.response.is_rejection() {
             open.unrejected_sends = open.unrejected_sends.saturating_sub(1);
@@ -555,8 +548,8 @@ mod tests {
         fn set_timer(&mut self, client: u64, at: Time, timer: Timer) {
             self.push(at, Event::Timer(client, timer));
         }
-        fn report_wrong_answer(&mut self, _: u64, _: Node, reply: &Reply, request: &str, expected: &str) {
-            panic!("{reply:?} to {request}, expected {expected}");
+        fn report_wrong_answer(&mut self, _: u64, _: Node, reply: &Reply, asked: Option<&RequestBody>) {
+            panic!("{reply:?} to {asked:?}");
         }
         fn record_session(&mut self, _: u64, _: u64) -> bool {
             true

@@ -7,6 +7,7 @@ mod draw;
 pub mod kv;
 pub mod client;
 
+use crate::outcome::Asked;
 use invariants::linearizability::is_response_to;
 use invariants::{Action, Operation, RequestId, Response};
 use std::fmt;
@@ -43,6 +44,15 @@ impl Request {
 }
 
 impl RequestBody {
+    /// What it asks for.
+    #[must_use]
+    pub const fn asked(&self) -> Asked {
+        match self {
+            RequestBody::RegisterSession => Asked::Session,
+            RequestBody::Operation(operation) => Asked::Operation(*operation),
+        }
+    }
+
     /// Whether this is a possible response to the request. `sessions_expire`: whether they do in this run. `nodes`: the
     /// number of servers.
     #[must_use]
@@ -90,10 +100,7 @@ impl RequestBody {
 
 impl fmt::Display for RequestBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            RequestBody::RegisterSession => f.write_str("a session"),
-            RequestBody::Operation(operation) => operation.fmt(f),
-        }
+        self.asked().fmt(f)
     }
 }
 

@@ -28,11 +28,14 @@ pub(crate) use node::{NEVER, NodeState, SyncInFlight, UnansweredRequest};
 pub(crate) use observer::Observer;
 use operator::OperatorState;
 
-use crate::outcome::{Actor, Evidence, EvidenceKind, Failure, LIVENESS, Options, READ_ANSWERED, TraceLine};
+use crate::outcome::{
+    Actor, Evidence, EvidenceKind, Failure, FailureCause, LIVENESS, MessageFate, Mismatch, Options,
+    READ_ANSWERED, TraceEvent, TraceLine,
+};
 use crate::plan::{Plan, Trigger};
 use crate::support::rng::RngStream;
 use crate::workload::client::{ClientContext, Timer};
-use crate::workload::{Reply, Request};
+use crate::workload::{Reply, Request, RequestBody};
 use invariants::{Digest, Fact, Node, Operation, Position, RequestId, Response, Time};
 use std::fmt::Display;
 
@@ -133,34 +136,35 @@ impl<M: Clone + Display> World<M> {
     #[inline]
     pub fn send(&mut self, from: Node, to: Node, message: M) {
         if !(1..=self.plan.nodes).contains(&to) {
-            return self.trace(from, || format!("n{from} -> n{to}  {message}  dropped: there is no n{to}"));
+            return self.trace_message(from, to, &message, MessageFate::NoReceiver);
         }
         match self.net.send(self.now, from as usize - 1, to as usize - 1) {
             [Some(first), None] => self.queue.push(first, Event::Message { from, to, message }),
             [Some(first), Some(second)] => {
+                self.trace_message(from, to, &message, MessageFate::Duplicated);
                 self.queue.push(first, Event::Message { from, to, message: message.clone() });
                 self.queue.push(second, Event::Message { from, to, message });
             }
-            _ => self.trace(from, || format!("n{from} -> n{to}  {message}  lost")),
+            _ => self.trace_message(from, to, &message, MessageFate::Lost),
         }
+    }
+
+    #[inline]
+    fn trace_message(&mut self, from: Node, to: Node, message: &M, fate: MessageFate) {
+        self.trace(from, || TraceEvent::Message { from, to, message: message.to_string(), fate });
     }
 
     /// Sends a server's reply to a client.
     pub fn reply(&mut self, from: Node, client: u64, reply: Reply) {
         let step = self.step;
         if !(1..=self.plan.clients.count + 1).contains(&client) {
-            let evidence = |text| Evidence {
-                at: self.now,
-                step,
-                actor: Actor::Server(from),
-                request: Some(reply.id),
-                kind: EvidenceKind::Text(text, None),
-            };
-            let text = format!("answers c{client} on {} with \"{}\"", reply.id, reply.response);
-            let evidence = [evidence(text.clone())];
-            let sentence =
-                format!("n{from} {text}: there is no such client, so it cannot have sent a request");
-            self.interrupt_pending |= !self.observer.answered_wrongly(sentence, evidence);
+            let (id, response) = (reply.id, reply.response.to_string());
+            let kind = EvidenceKind::AnswerToNobody { client, id, response: response.clone() };
+            let evidence =
+                Evidence { at: self.now, step, actor: Actor::Server(from), request: Some(id), kind };
+            let mismatch = Mismatch::NoClient;
+            let cause = FailureCause::WrongAnswer { node: from, client, id, response, mismatch };
+            self.interrupt_pending |= !self.observer.answered_wrongly(cause, evidence);
             return;
         }
         let unanswered = &mut self.node_state_mut(from).unanswered;
@@ -270,20 +274,18 @@ impl<M: Clone + Display> World<M> {
     /// The reason must be a flipped bit or a failed sync: a server must recover from whatever a loss of power
     /// removes or tears, so any other fail-stop breaks the property `liveness`.
     pub fn fail_stop(&mut self, node: Node, reason: String) {
-        self.trace(node, || format!("takes no part: {reason}"));
+        self.trace(node, || TraceEvent::FailStop(reason.clone()));
         let node_state = self.node_state(node);
         if !node_state.storage.corrupted && !node_state.storage.sync_failed {
-            let sentence = format!(
-                "n{node} takes no part although no bit of its disk flipped and no sync failed: {reason}"
-            );
             let evidence = Evidence {
                 at: self.now,
                 step: self.step,
                 actor: Actor::Server(node),
                 request: None,
-                kind: EvidenceKind::Text(format!("takes no part: {reason}"), None),
+                kind: EvidenceKind::FailStop(reason.clone()),
             };
-            self.observer.fail(Failure::new(LIVENESS, sentence).with_evidence([evidence]));
+            let cause = FailureCause::FailStop { node, reason: reason.clone() };
+            self.observer.fail(Failure::new(LIVENESS, cause).with_evidence([evidence]));
             self.interrupt_pending = true;
         }
         self.node_state_mut(node).fail_stop_reason = Some(reason);
@@ -320,16 +322,16 @@ impl<M: Clone + Display> World<M> {
 
     /// Adds a line to the timeline, if it is recorded.
     #[inline]
-    pub fn trace(&mut self, node: Node, text: impl FnOnce() -> String) {
+    pub(crate) fn trace(&mut self, node: Node, event: impl FnOnce() -> TraceEvent) {
         if self.trace_enabled {
-            let text = text();
-            tracing::info!(target: "harness", at = self.now, step = self.step, node, "{text}");
+            let event = event();
+            tracing::info!(target: "harness", at = self.now, step = self.step, node, "{event}");
             self.timeline.push(TraceLine {
                 at: self.now,
                 step: self.step,
                 cause: self.queue.cause(),
                 node,
-                text,
+                event,
             });
         }
     }
@@ -429,15 +431,18 @@ impl<M: Clone + Display> ClientContext for World<M> {
         self.observer.all_copies_rejected(id)
     }
 
-    fn report_wrong_answer(&mut self, client: u64, from: Node, reply: &Reply, asked: &str, possible: &str) {
-        let Reply { id, response } = reply;
-        let kind = EvidenceKind::Text(format!("receives \"{response}\" from n{from} on {id}, {asked}"), None);
+    fn report_wrong_answer(&mut self, client: u64, from: Node, reply: &Reply, body: Option<&RequestBody>) {
+        let (id, response) = (reply.id, reply.response.to_string());
+        let asked = body.map(RequestBody::asked);
+        let kind = EvidenceKind::WrongAnswer { from, id, response: response.clone(), asked };
         let actor = Actor::Client(client);
-        let evidence = Evidence { at: self.now, step: self.step, actor, request: Some(*id), kind };
-        let sentence = format!(
-            "n{from} answers c{client} on {id}, {asked}, with \"{response}\": what could have come is {possible}"
-        );
-        self.interrupt_pending |= !self.observer.answered_wrongly(sentence, [evidence]);
+        let evidence = Evidence { at: self.now, step: self.step, actor, request: Some(id), kind };
+        let mismatch = body.map_or(Mismatch::NeverSent, |body| Mismatch::Unexpected {
+            asked: body.asked(),
+            expected: body.expected_responses(),
+        });
+        let cause = FailureCause::WrongAnswer { node: from, client, id, response, mismatch };
+        self.interrupt_pending |= !self.observer.answered_wrongly(cause, evidence);
     }
 
     fn record_session(&mut self, client: u64, session: u64) -> bool {

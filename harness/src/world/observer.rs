@@ -1,8 +1,8 @@
 //! The observer: folds every fact into the digest and passes it to the checkers.
 
 use crate::outcome::{
-    Actor, Counts, Evidence, EvidenceKind, Failure, LINEARIZABILITY, Options, RUN_MILESTONES, Rejection,
-    WITNESS, WRONG_ANSWER,
+    Actor, Counts, Evidence, EvidenceKind, Failure, FailureCause, LINEARIZABILITY, Options, RUN_MILESTONES,
+    Rejection, WITNESS, WRONG_ANSWER,
 };
 use crate::workload::RequestBody;
 use invariants::linearizability::{
@@ -174,7 +174,7 @@ impl Observer {
                 step,
                 actor: Actor::Client(client),
                 request: Some(id),
-                kind: EvidenceKind::Text(format!("asks {id}, {body}"), None),
+                kind: EvidenceKind::Call(id, body.asked()),
             });
         }
     }
@@ -208,7 +208,7 @@ impl Observer {
     fn rejection_evidence(&self, id: RequestId) -> Option<Evidence> {
         let RequestCopies { body, rejection, .. } = self.request_copies.get(&id)?;
         let ((at, step), node, _) = (*rejection)?;
-        let kind = EvidenceKind::Text(format!("refuses {id}, {body}: certainly nothing happened"), None);
+        let kind = EvidenceKind::Rejection(id, body.asked());
         Some(Evidence { at, step, actor: Actor::Server(node), request: Some(id), kind })
     }
 
@@ -227,17 +227,16 @@ impl Observer {
         self.digest = self.digest.then(client).then(session);
         if let Some((other, before)) = self.sessions.insert(session, (client, now)) {
             if self.witness.is_some() {
-                let sentence =
-                    format!("session {session} was given to c{client} although c{other} was given it before");
                 let session_evidence = |client, (at, step): EventTime| Evidence {
                     at,
                     step,
                     actor: Actor::Client(client),
                     request: None,
-                    kind: EvidenceKind::Text(format!("is given session {session}"), None),
+                    kind: EvidenceKind::Session(session),
                 };
                 let evidence = [session_evidence(other, before), session_evidence(client, now)];
-                self.fail(Failure::new(WITNESS, sentence).with_evidence(evidence));
+                let cause = FailureCause::SharedSession { session, client, other };
+                self.fail(Failure::new(WITNESS, cause).with_evidence(evidence));
             }
             return false;
         }
@@ -248,14 +247,9 @@ impl Observer {
     /// never takes effect.
     fn record_effect(&mut self, index: Index, id: RequestId, evidence: impl Fn() -> Evidence) {
         if self.witness.is_some() && self.all_copies_rejected(id) {
-            let sentence = format!(
-                "{id} takes effect at {index} although each copy of it was rejected: its client knows that nothing \
-                 happened"
-            );
+            let cause = FailureCause::RejectedTakesEffect { id, index };
             let rejection = self.rejection_evidence(id);
-            self.fail(
-                Failure::new(WITNESS, sentence).with_evidence(rejection.into_iter().chain([evidence()])),
-            );
+            self.fail(Failure::new(WITNESS, cause).with_evidence(rejection.into_iter().chain([evidence()])));
         }
         if let Some(traces) = &mut self.traces {
             traces.entry(id).or_default().effects.push(evidence());
@@ -334,9 +328,9 @@ impl Observer {
     /// A reply does not match its request. The client ignores it. Returns whether no property is violated so
     /// far.
     #[cold]
-    pub(crate) fn answered_wrongly(&mut self, sentence: String, evidence: [Evidence; 1]) -> bool {
+    pub(crate) fn answered_wrongly(&mut self, cause: FailureCause, evidence: Evidence) -> bool {
         if self.replies_checked.is_some() {
-            self.fail(Failure::new(WRONG_ANSWER, sentence).with_evidence(evidence));
+            self.fail(Failure::new(WRONG_ANSWER, cause).with_evidence([evidence]));
         }
         self.failure.is_none()
     }
@@ -393,12 +387,7 @@ impl Observer {
 
     #[cold]
     fn fail_property(&mut self, violation: Box<Violation>) {
-        self.fail(Failure {
-            property: violation.property.to_owned(),
-            sentence: violation.conflict.to_string(),
-            facts: Some(violation),
-            evidence: Vec::new(),
-        });
+        self.fail(Failure::new(violation.property, FailureCause::Facts(violation)));
     }
 
     #[cold]
@@ -422,7 +411,7 @@ impl Observer {
             ViolationKind::Answer => effects(if broken.with.is_some() { other } else { own }),
         };
         evidence.push(now);
-        self.fail(Failure::new(WITNESS, broken.sentence.clone()).with_evidence(evidence));
+        self.fail(Failure::new(WITNESS, FailureCause::Order(broken.clone())).with_evidence(evidence));
     }
 
     /// The evidence for an explanation: the effects or responses of the two operations whose order closes its
@@ -462,7 +451,9 @@ impl Observer {
     #[cold]
     fn fail_linearizability(&mut self, broken: &StreamViolation) {
         let answer = self.traces.as_ref().and_then(|traces| traces.get(&broken.id)?.answer.clone());
-        self.fail(Failure::new(LINEARIZABILITY, broken.to_string()).with_evidence(answer));
+        self.fail(
+            Failure::new(LINEARIZABILITY, FailureCause::Response(broken.clone())).with_evidence(answer),
+        );
     }
 
     /// Records a failure. Only the first one counts, since later ones may follow from it.
@@ -475,18 +466,8 @@ impl Observer {
 impl ReceivedReply {
     /// This reply as evidence.
     fn evidence(self, position: Position, response: Option<&Response>) -> Evidence {
-        let (ReceivedReply { when: (at, step), client, id }, Position::Log(index) | Position::Applied(index)) =
-            (self, position);
-        let text = match (response, position) {
-            (None, _) => format!("is answered on {id}, from index {index}"),
-            (Some(response), Position::Log(_)) => {
-                format!("receives \"{response}\" on {id}, at index {index}")
-            }
-            (Some(response), Position::Applied(_)) => {
-                format!("receives \"{response}\" on {id}, from index {index}")
-            }
-        };
-        let kind = EvidenceKind::Text(text, Some(index));
+        let ReceivedReply { when: (at, step), client, id } = self;
+        let kind = EvidenceKind::Response(id, position, response.cloned());
         Evidence { at, step, actor: Actor::Client(client), request: Some(id), kind }
     }
 }

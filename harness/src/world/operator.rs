@@ -1,6 +1,7 @@
 //! The operator's commands, the responses, and the configurations that may be in force as a result.
 
 use super::World;
+use crate::outcome::TraceEvent;
 use invariants::{ConfChange, ConfChangeResponse, Fact, Member, Node, PossibleConfigurations};
 use std::collections::BTreeSet;
 use std::fmt::{self, Display};
@@ -82,7 +83,7 @@ impl<M: Clone + Display> World<M> {
         let pending = &mut self.operator.pending;
         let Some(index) = pending.iter().position(|open| (open.0, open.1) == (request, node)) else { return };
         let (.., is_change) = pending.remove(index);
-        self.trace(node, || format!("responds to the operator: {response}"));
+        self.trace(node, || TraceEvent::OperatorResponse(response.to_string()));
         if is_change {
             let response = match response {
                 OperatorResponse::Done => ConfChangeResponse::Done,
@@ -119,7 +120,7 @@ impl<M: Clone + Display> World<M> {
             }
             self.operator.members.insert(member);
             if std::mem::take(&mut self.node_state_mut(node).awaiting_rejoin) {
-                self.trace(node, || "may belong to the group again".to_owned());
+                self.trace(node, || TraceEvent::Readmitted);
             }
         }
     }

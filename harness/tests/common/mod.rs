@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
-use harness::outcome::{Options, RunRecord};
+use harness::outcome::{Options, RunRecord, TraceEvent};
 use harness::plan::faults::{
     BitRot, Change, ClockJump, ClockRate, Crash, DegradedNetwork, DiskError, Leave, OneWayPartition,
     Partition, Pause, PowerLoss, SlowDisk, StalledDisk, Transfer, WallJump, Wipe,
@@ -143,9 +143,11 @@ pub fn run_traced<S: Server>(plan: &Plan) -> RunRecord {
 
 /// The trace lines that servers wrote themselves (`say ...`), each with its time in milliseconds.
 pub fn said_lines(record: &RunRecord) -> Vec<String> {
-    let own = |text: &str| text.starts_with("say ");
-    let lines = record.trace.iter().filter(|line| own(&line.text));
-    lines.map(|line| format!("{} n{} {}", line.at / 1_000_000, line.node, &line.text[4..])).collect()
+    let said = record.trace.iter().filter_map(|line| match &line.event {
+        TraceEvent::Note(text) => Some((line, text.strip_prefix("say ")?)),
+        _ => None,
+    });
+    said.map(|(line, text)| format!("{} n{} {text}", line.at / 1_000_000, line.node)).collect()
 }
 
 /// A simple server: node 1 always leads and replies to what it has written and synced; all servers send

@@ -1,6 +1,7 @@
 //! Faults: when they begin, which nodes they affect, and how they end.
 
 use super::{Cluster, Control};
+use crate::outcome::TraceEvent;
 use crate::plan::faults::{ActiveFault, Begun, Down, FaultHost, NetworkDegradation};
 use crate::plan::{Fault, FaultKind, PermanentFaultKind, Plan, SimDuration, Target, Trigger};
 use crate::server::{Arrival, Server};
@@ -76,17 +77,22 @@ impl<S: Server> Cluster<S> {
     fn apply_fault(&mut self, number: usize, trigger_node: Option<Node>) {
         self.faults.trigger_node = trigger_node;
         let kind = self.faults.planned[number].kind.clone();
-        let targets = if self.world.is_trace_enabled() { self.target_names(&kind) } else { String::new() };
+        let is_traced = self.world.is_trace_enabled();
+        let targets = if is_traced { self.resolve_targets(&kind) } else { Vec::new() };
         let Some(begun) = kind.begin(self) else { return };
         let kind_index = kind.index();
         self.faults.strike_counts[kind_index] += 1;
         self.world.begin_event(EventKind::Fault, kind_index as u64, number as u64);
-        self.world.trace(0, || format!("fault {} begins: {}{targets}", number + 1, kind.name()));
+        self.world.trace(0, || TraceEvent::FaultBegins {
+            number: number as u64 + 1,
+            kind: kind.name(),
+            targets,
+        });
         match begun {
             Begun::Once => {}
             Begun::Until(active, lasts) => self.schedule_end(active, lasts.0),
             Begun::Command(leader, command) => {
-                self.world.trace(leader, || format!("the operator submits {command:?}"));
+                self.world.trace(leader, || TraceEvent::OperatorCommand(format!("{command:?}")));
                 let request = self.world.submit_command(leader, command.conf_change());
                 self.step(leader, Arrival::Operator { request, command });
                 return self.world.readmit_members();
@@ -103,17 +109,16 @@ impl<S: Server> Cluster<S> {
         self.world.queue.push(end, Event::FaultEnd { number });
     }
 
-    /// The names of the nodes that a fault affects, each after a space.
-    fn target_names(&self, kind: &FaultKind) -> String {
-        let nodes = kind.targets().into_iter().filter_map(|(_, target)| self.resolve(target));
-        nodes.map(|node| format!(" n{node}")).collect()
+    /// The nodes that a fault affects.
+    fn resolve_targets(&self, kind: &FaultKind) -> Vec<Node> {
+        kind.targets().into_iter().filter_map(|(_, target)| self.resolve(target)).collect()
     }
 
     /// Ends a fault, if it has not ended.
     pub(super) fn end_fault(&mut self, number: usize) {
         let Some(active) = self.faults.active[number].take() else { return };
         self.world.begin_event(EventKind::FaultEnd, number as u64, 0);
-        self.world.trace(0, || format!("a fault is over: {active}"));
+        self.world.trace(0, || TraceEvent::FaultEnds(active.to_string()));
         active.end(self);
         self.record_digest();
     }
@@ -142,12 +147,12 @@ impl<S: Server> Cluster<S> {
         }
         self.add_clock_rate(node, fault.drift);
         self.permanently_faulty = Some(node);
-        self.world.trace(0, || format!("permanent fault of n{node}: {:?}", fault.kind));
+        self.world.trace(0, || TraceEvent::PermanentFault { node, kind: fault.kind });
     }
 
     /// Crashes the leader; it restarts after `lasts` nanoseconds, when an election should be over.
     pub(super) fn crash_leader(&mut self, leader: Node, lasts: u64) {
-        self.world.trace(leader, || "crashes once more".to_owned());
+        self.world.trace(leader, || TraceEvent::LeaderCrash);
         self.take_down(leader, false);
         self.schedule_end(ActiveFault::Crash(Down(vec![leader])), lasts);
     }

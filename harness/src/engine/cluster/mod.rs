@@ -6,7 +6,10 @@
 mod faults;
 mod phases;
 
-use crate::outcome::{Actor, Evidence, EvidenceKind, Failure, NO_PANIC, Options};
+use crate::outcome::{
+    Actor, Evidence, EvidenceKind, Failure, FailureCause, MessageFate, NO_PANIC, Options, PanicReport,
+    TraceEvent,
+};
 use crate::plan::{Plan, SimDuration};
 use crate::server::{Arrival, Host, Server};
 use crate::workload::client::ClientPool;
@@ -147,6 +150,7 @@ impl<S: Server> Cluster<S> {
             self.world.record_fact(node, Fact::Restarted);
         }
         self.running_node = Some(node);
+        self.world.trace(node, || TraceEvent::Boot);
         let server = S::boot(&mut Host::new(&mut self.world, node));
         self.running_node = None;
         self.servers[node as usize - 1] = Some(server);
@@ -201,14 +205,14 @@ impl<S: Server> Cluster<S> {
     }
 
     /// Records the panic of a server as a failure.
-    pub fn record_panic(&mut self, node: Node, message: &str) {
+    pub fn record_panic(&mut self, node: Node, panic: PanicReport) {
         self.running_node = None;
         let (at, step) = (self.world.now(), self.world.step());
-        self.world.trace(node, || format!("panics: {message}"));
-        let kind = EvidenceKind::Text(format!("panics: {message}"), None);
+        self.world.trace(node, || TraceEvent::Panic(panic.to_string()));
+        let kind = EvidenceKind::Panic(panic.clone());
         let evidence = Evidence { at, step, actor: Actor::Server(node), request: None, kind };
-        let sentence = format!("n{node} panics at {} of simulated time: {message}", SimDuration(at));
-        self.world.observer.fail(Failure::new(NO_PANIC, sentence).with_evidence([evidence]));
+        let cause = FailureCause::Panic { node, at: SimDuration(at), panic };
+        self.world.observer.fail(Failure::new(NO_PANIC, cause).with_evidence([evidence]));
         self.world.interrupt_pending = true;
     }
 
@@ -255,7 +259,12 @@ impl<S: Server> Cluster<S> {
                     self.world.begin_event(EventKind::Message, to, from);
                     self.running_node = Some(to);
                     self.world.observer.counts.heartbeats += 2 * u64::from(S::is_heartbeat(&message));
-                    self.world.trace(to, || format!("n{from} -> n{to}  {message}"));
+                    self.world.trace(to, || TraceEvent::Message {
+                        from,
+                        to,
+                        message: message.to_string(),
+                        fate: MessageFate::Delivered,
+                    });
                     self.step(to, Arrival::Message { from, message });
                 }
             }
@@ -274,8 +283,7 @@ impl<S: Server> Cluster<S> {
                     node_state.storage.sync_failed |= !succeeded && node_state.incarnation == incarnation;
                     let kind = if succeeded { EventKind::SyncDone } else { EventKind::SyncFailed };
                     self.world.begin_event(kind, node, token & 0xfff_ffff);
-                    let outcome = if succeeded { "is durable" } else { "has failed" };
-                    self.world.trace(node, || format!("sync {token} {outcome}"));
+                    self.world.trace(node, || TraceEvent::Sync { token, succeeded });
                     if succeeded {
                         self.world.end_sync(node, ticket);
                     }
@@ -294,7 +302,8 @@ impl<S: Server> Cluster<S> {
                     node_state.paused_events.push(Event::Request { client, to, request });
                 } else if node_state.up {
                     self.world.begin_event(EventKind::Request, to, client);
-                    self.world.trace(to, || format!("c{client} -> n{to}  {} {}", request.id, request.body));
+                    let (id, body) = (request.id, request.body);
+                    self.world.trace(to, || TraceEvent::Request { client, to, id, body: body.to_string() });
                     let (now, step) = (self.world.now(), self.world.step());
                     self.world.node_state_mut(to).unanswered.push(UnansweredRequest {
                         at: now,
@@ -309,7 +318,12 @@ impl<S: Server> Cluster<S> {
             }
             Event::Reply { from, client, reply } => {
                 self.world.begin_event(EventKind::Reply, client, from);
-                self.world.trace(0, || format!("n{from} -> c{client}  {} {}", reply.id, reply.response));
+                self.world.trace(0, || TraceEvent::Reply {
+                    from,
+                    client,
+                    id: reply.id,
+                    response: reply.response.to_string(),
+                });
                 self.world.observer.count_reply();
                 self.clients.on_reply(&mut self.world, client, from, reply);
                 self.record_digest();
@@ -346,7 +360,7 @@ impl<S: Server> Cluster<S> {
         self.running_node = None;
         if deadline.is_some_and(|deadline| node_state.clock.current.local(now) >= deadline) {
             self.world.begin_event(EventKind::Timer, node, 0);
-            self.world.trace(node, || "timer".to_owned());
+            self.world.trace(node, || TraceEvent::Timer);
             self.step(node, Arrival::Timer);
         } else {
             self.rearm_timer(node);

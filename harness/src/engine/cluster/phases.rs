@@ -5,7 +5,9 @@
 //! claim of a server about its configuration reduces it.
 
 use super::Cluster;
-use crate::outcome::{Actor, Evidence, EvidenceKind, Failure, LIVENESS};
+use crate::outcome::{
+    Actor, Condition, Evidence, EvidenceKind, Failure, FailureCause, LIVENESS, Lag, Progress, TraceEvent,
+};
 use crate::plan::{PermanentFaultKind, Probability, SimDuration};
 use crate::server::Server;
 use crate::workload::client::Probe;
@@ -47,21 +49,14 @@ impl<S: Server> Cluster<S> {
     #[cold]
     pub(super) fn fail_too_many_events(&mut self) {
         let (events, seconds) = (self.max_events, self.world.now() / 1_000_000_000);
-        let sentence = format!("{events} events after {seconds} simulated seconds: the system never rests");
-        self.world.observer.fail(Failure::new(LIVENESS, sentence));
-        self.world.interrupt_pending = true;
+        self.fail_liveness(FailureCause::NeverRests { events, seconds }, []);
     }
 
     /// Fails the run: too many events are queued.
     #[cold]
     pub(super) fn fail_too_many_queued(&mut self) {
-        let sentence = format!(
-            "{} events are in flight at once after {} of simulated time: the system sends more than arrives",
-            self.world.queue.len(),
-            SimDuration(self.world.now())
-        );
-        self.world.observer.fail(Failure::new(LIVENESS, sentence));
-        self.world.interrupt_pending = true;
+        let (events, at) = (self.world.queue.len() as u64, SimDuration(self.world.now()));
+        self.fail_liveness(FailureCause::Floods { events, at }, []);
     }
 
     /// Ends the fault phase.
@@ -69,7 +64,7 @@ impl<S: Server> Cluster<S> {
         if self.fault_phase_only {
             return self.finish();
         }
-        self.world.trace(0, || "the storm is over: the healed phase begins".to_owned());
+        self.world.trace(0, || TraceEvent::HealedPhaseBegins);
         self.heal();
         self.apply_permanent_fault();
         self.clients.stop_calling();
@@ -139,7 +134,7 @@ impl<S: Server> Cluster<S> {
             Phase::Convergence => {
                 if self.first_difference().is_none() {
                     match self.find_unanswered() {
-                        Some((sentence, evidence)) => self.fail_liveness(sentence, evidence),
+                        Some((cause, evidence)) => self.fail_liveness(cause, evidence),
                         None => {
                             self.record_quiet();
                             self.enter_phase(
@@ -163,72 +158,45 @@ impl<S: Server> Cluster<S> {
         if !self.can_progress() || self.may_be_disrupted() {
             return self.finish();
         }
-        let sentence = match self.phase {
-            Phase::Faults => unreachable!("the fault phase has no deadline"),
+        let Some(condition) = self.phase.condition() else { unreachable!("the fault phase has no deadline") };
+        let cause = match self.phase {
             Phase::Quiet(before) => match self.world.observer.counts.leader_changes - before {
                 0..=MAX_QUIET_LEADER_CHANGES => return self.finish(),
-                changes => format!(
-                    "all faults have ended and nothing was requested, but leadership changed {changes} times"
-                ),
+                changes => FailureCause::Unstable { changes },
             },
-            Phase::DiskProbe => {
-                format!("{} the healed phase began, a fresh write is not answered", self.deadline_text())
-            }
-            Phase::FirstRead => {
-                format!("{} there was a leader, a read is not answered", self.deadline_text())
-            }
-            Phase::Leader => format!("{} the healed phase began, there is no leader", self.deadline_text()),
-            Phase::Write => {
-                format!("{} there was a leader, a fresh write is not answered", self.deadline_text())
-            }
-            Phase::Read => {
-                format!("{} there was a leader, a fresh read is not answered", self.deadline_text())
-            }
-            Phase::Convergence => {
-                let difference = self.first_difference().unwrap_or_else(|| "the servers differ".to_owned());
-                format!("{} a fresh write and read were answered, {difference}", self.deadline_text())
+            _ => {
+                let converges = condition == Condition::Convergence;
+                let lag = if converges { self.first_difference() } else { None };
+                FailureCause::MissedDeadline { condition, timeouts: self.timeouts_allowed(), lag }
             }
         };
-        let evidence = self.liveness_evidence();
-        self.fail_liveness(sentence, evidence);
+        let evidence = self.liveness_evidence(condition);
+        self.fail_liveness(cause, evidence);
     }
 
     /// Evidence for a missed deadline: when the condition was first required, and that it does not hold.
-    fn liveness_evidence(&self) -> [Evidence; 2] {
-        let (since, missing) = match self.phase {
-            Phase::Faults => unreachable!("the fault phase requires no liveness"),
-            Phase::DiskProbe => {
-                ("the healed phase begins, and a fresh write is called", "it is not answered")
-            }
-            Phase::Leader => ("the healed phase begins, and a leader is expected", "there is none"),
-            Phase::FirstRead => ("there is a leader, and a read is called", "it is not answered"),
-            Phase::Write => ("there is a leader, and a fresh write is called", "it is not answered"),
-            Phase::Read => ("there is a leader, and a fresh read is called", "it is not answered"),
-            Phase::Convergence => {
-                ("a fresh write and read are answered", "some server lacks what the leader has")
-            }
-            Phase::Quiet(_) => {
-                ("all servers have the same log, and nothing is requested", "leadership kept changing")
-            }
-        };
-        let evidence = |(at, step), text: &str| Evidence {
+    fn liveness_evidence(&self, condition: Condition) -> [Evidence; 2] {
+        let evidence = |(at, step), kind| Evidence {
             at,
             step,
             actor: Actor::All,
             request: self.clients.open_probe_request().filter(|_| !self.clients.probe_is_answered()),
-            kind: EvidenceKind::Text(text.to_owned(), None),
+            kind,
         };
-        [evidence(self.phase_entered, since), evidence((self.world.now(), self.world.step()), missing)]
+        [
+            evidence(self.phase_entered, EvidenceKind::ConditionBegins(condition)),
+            evidence((self.world.now(), self.world.step()), EvidenceKind::ConditionMissed(condition)),
+        ]
     }
 
-    fn fail_liveness(&mut self, sentence: String, evidence: impl IntoIterator<Item = Evidence>) {
-        self.world.observer.fail(Failure::new(LIVENESS, sentence).with_evidence(evidence));
+    fn fail_liveness(&mut self, cause: FailureCause, evidence: impl IntoIterator<Item = Evidence>) {
+        self.world.observer.fail(Failure::new(LIVENESS, cause).with_evidence(evidence));
         self.world.interrupt_pending = true;
     }
 
     /// A request that was never answered. A running server that has what the leader has knows the fate of
     /// every request that reached it before there was that leader.
-    fn find_unanswered(&self) -> Option<(String, [Evidence; 2])> {
+    fn find_unanswered(&self) -> Option<(FailureCause, [Evidence; 2])> {
         // A server that forwards requests may wait an election timeout for the response.
         let forward = self.world.plan().raft.forward;
         let waits = if forward { 2 * self.largest_timeout() } else { 0 };
@@ -238,18 +206,12 @@ impl<S: Server> Cluster<S> {
             let open = unanswered.iter().find(|open| open.at < since)?;
             let UnansweredRequest { at, step, client, id } = open;
             let seconds = at / 1_000_000_000;
-            let sentence =
-                format!("n{node} never answers c{client} on {id}, which reached it after {seconds} seconds");
-            let evidence = |at, step, text| Evidence {
-                at,
-                step,
-                actor: Actor::Server(node),
-                request: Some(*id),
-                kind: EvidenceKind::Text(text, None),
-            };
-            let arrival = evidence(*at, *step, format!("is reached by {id} of c{client}"));
-            let silence = evidence(self.world.now(), self.world.step(), format!("has not answered {id}"));
-            Some((sentence, [arrival, silence]))
+            let cause = FailureCause::NeverAnswers { node, client: *client, id: *id, seconds };
+            let evidence =
+                |at, step, kind| Evidence { at, step, actor: Actor::Server(node), request: Some(*id), kind };
+            let arrival = evidence(*at, *step, EvidenceKind::Arrival(*id, *client));
+            let silence = evidence(self.world.now(), self.world.step(), EvidenceKind::Silence(*id));
+            Some((cause, [arrival, silence]))
         })
     }
 
@@ -372,40 +334,49 @@ impl<S: Server> Cluster<S> {
     }
 
     /// The first difference of a member's state from the leader's.
-    fn first_difference(&self) -> Option<String> {
-        let Some(leader) = self.participating_leader() else {
-            return Some("there is no leader any more".to_owned());
+    fn first_difference(&self) -> Option<Lag> {
+        let Some(leader) = self.participating_leader() else { return Some(Lag::NoLeader) };
+        let progress = |node| {
+            let has = self.world.node_status(node);
+            Progress { last: has.last_index, committed: has.commit_index, applied: has.applied_index }
         };
-        let has = self.world.node_status(leader);
-        if has.commit_index != has.last_index || has.applied_index != has.last_index {
-            let (last, committed, applied) = (has.last_index, has.commit_index, has.applied_index);
-            return Some(format!(
-                "the leader n{leader} has a log up to {last}, committed {committed}, applied {applied}"
-            ));
+        let has = progress(leader);
+        if has.committed != has.last || has.applied != has.last {
+            return Some(Lag::Leader { node: leader, progress: has });
         }
-        let differs = |node: &Node| {
-            let other = self.world.node_status(*node);
-            (other.last_index, other.commit_index, other.applied_index)
-                != (has.last_index, has.commit_index, has.applied_index)
-        };
-        self.group_members(leader).find(differs).map(|node| {
-            let other = self.world.node_status(node);
-            format!(
-                "n{node} has a log up to {}, committed {}, applied {}, and the leader n{leader} {}",
-                other.last_index, other.commit_index, other.applied_index, has.last_index
-            )
+        self.group_members(leader).find(|node| progress(*node) != has).map(|node| Lag::Member {
+            node,
+            progress: progress(node),
+            leader,
+            leader_last: has.last,
         })
     }
 
-    fn deadline_text(&self) -> String {
+    /// How many largest election timeouts the current condition may take.
+    fn timeouts_allowed(&self) -> u64 {
         let bounds = &self.world.plan().bounds;
-        let timeouts = match self.phase {
+        match self.phase {
             Phase::Faults | Phase::Leader => bounds.leader,
             Phase::DiskProbe => bounds.leader + bounds.write,
             Phase::FirstRead | Phase::Write | Phase::Read => bounds.write,
             Phase::Quiet(_) => QUIET_TIMEOUTS,
             Phase::Convergence => bounds.convergence,
-        };
-        format!("{timeouts} largest election timeouts after")
+        }
+    }
+}
+
+impl Phase {
+    /// The condition that it checks.
+    const fn condition(self) -> Option<Condition> {
+        match self {
+            Phase::Faults => None,
+            Phase::DiskProbe => Some(Condition::DiskProbe),
+            Phase::Leader => Some(Condition::Leader),
+            Phase::FirstRead => Some(Condition::FirstRead),
+            Phase::Write => Some(Condition::Write),
+            Phase::Read => Some(Condition::Read),
+            Phase::Convergence => Some(Condition::Convergence),
+            Phase::Quiet(_) => Some(Condition::Quiet),
+        }
     }
 }

@@ -117,9 +117,9 @@ impl<S: Server> SimulatorHook<S> {
         let cluster = state.cluster.as_mut()?;
         match catch_panic(|| act(cluster)) {
             Ok(result) => Some(result),
-            Err(message) => {
-                let Some(node) = cluster.running_node() else { resume_unwind(Box::new(message)) };
-                cluster.record_panic(node, &message);
+            Err(panic) => {
+                let Some(node) = cluster.running_node() else { resume_unwind(Box::new(panic.to_string())) };
+                cluster.record_panic(node, panic);
                 None
             }
         }
@@ -137,10 +137,10 @@ impl<S: Server> Simulator for SimulatorHook<S> {
         let index = self.lock().node_ids.iter().position(|other| *other == id);
         let Some(node) = index.map(|index| index as Node + 1) else { return };
         let server = self.with_cluster(|cluster| cluster.end_incarnation(node));
-        if let Err(message) = catch_panic(|| drop(server))
+        if let Err(panic) = catch_panic(|| drop(server))
             && let Some(cluster) = &mut self.lock().cluster
         {
-            cluster.record_panic(node, &message);
+            cluster.record_panic(node, panic);
         }
     }
 }

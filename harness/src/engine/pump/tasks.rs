@@ -10,6 +10,7 @@
 
 use super::panics::catch_panic;
 use super::spawn_local;
+use crate::outcome::PanicReport;
 use crate::server::{Arrival, Host, LocalTime, OperatorCommand, OperatorResponse, Server};
 use crate::workload::{Reply, Request};
 use crate::world::{Disk, FileName};
@@ -83,7 +84,7 @@ struct TaskState<M> {
     /// others.
     finished_syncs: Vec<(u64, bool)>,
     sync_waiters: Vec<(u64, Waker)>,
-    panicked: Option<String>,
+    panicked: Option<PanicReport>,
 }
 
 /// The sync failed: nothing became durable by it.
@@ -220,8 +221,8 @@ impl<M: Send + 'static> NodeHandle<M> {
         // Dropping the join handle detaches the task: it runs until its node is killed.
         drop(spawn_local(poll_fn(move |context| match catch_panic(|| task.as_mut().poll(context)) {
             Ok(poll) => poll,
-            Err(message) => {
-                handle.state().panicked.get_or_insert(message);
+            Err(panic) => {
+                handle.state().panicked.get_or_insert(panic);
                 Poll::Ready(())
             }
         })));

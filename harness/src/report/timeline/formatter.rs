@@ -90,7 +90,7 @@ impl TimelineFormatter<'_> {
         let facts = self.relevant_facts(event, is_clash);
         let mut phrases = self.describe_facts(&facts);
         for evidence in &event.evidence {
-            if let EvidenceKind::Text(..) = evidence.kind {
+            if !matches!(evidence.kind, EvidenceKind::Fact(_)) {
                 // The columns show which server.
                 let actor = match evidence.actor {
                     Actor::Client(client) => format!("c{client} "),
@@ -105,8 +105,8 @@ impl TimelineFormatter<'_> {
         if only_a_term && !is_clash && !self.relevance.has_fact_kind(&Fact::TermChanged { term: 0 }) {
             phrases.clear();
         }
-        let cause = event.lines.first().filter(|line| is_fault || !is_routine_line(&line.text));
-        let cause = cause.map(|line| self.add_terms_to_indexes(&line.text, Some(line.node)));
+        let cause = event.lines.first().filter(|line| is_fault || !line.event.is_routine());
+        let cause = cause.map(|line| line.event.to_string());
         let text = match (phrases.is_empty(), cause) {
             (true, Some(cause)) if is_fault => return own_row(cause),
             (true, _) => return None,
@@ -261,24 +261,6 @@ impl TimelineFormatter<'_> {
         }
     }
 
-    /// The text with bare indexes replaced by `index@term`, as far as the term is known.
-    pub(super) fn add_terms_to_indexes(&self, text: &str, node: Option<Node>) -> String {
-        let is_digit = |c: char| c.is_ascii_digit();
-        let (mut result, mut done) = (String::new(), 0);
-        while let Some(start) = text[done..].find(is_digit).map(|at| done + at) {
-            let end = text[start..].find(|c| !is_digit(c)).map_or(text.len(), |length| start + length);
-            result += &text[done..start];
-            match text[start..end].parse() {
-                Ok(index) if is_log_index(&text[..start], &text[end..]) => {
-                    result += &self.format_index(node, index)
-                }
-                _ => result += &text[start..end],
-            }
-            done = end;
-        }
-        result + &text[done..]
-    }
-
     /// A piece of evidence as text.
     pub(super) fn describe_evidence(&self, evidence: &Evidence) -> String {
         let node = match evidence.actor {
@@ -286,7 +268,6 @@ impl TimelineFormatter<'_> {
             Actor::Client(_) | Actor::All => None,
         };
         match &evidence.kind {
-            EvidenceKind::Text(text, _) => self.add_terms_to_indexes(text, node),
             EvidenceKind::Fact(fact) => {
                 let node = node.unwrap_or_default();
                 self.describe_fact(&Observed {
@@ -296,6 +277,7 @@ impl TimelineFormatter<'_> {
                     fact: fact.clone(),
                 })
             }
+            other => other.describe(|index| self.format_index(node, index)),
         }
     }
 
@@ -397,34 +379,6 @@ impl TimelineFormatter<'_> {
         let continuation = lines.iter().skip(1).map(|line| format!("{:indent$}{line}", ""));
         [self.format_row(context, false, &lines[0])].into_iter().chain(continuation).collect()
     }
-}
-
-/// Whether the number between these texts is an index without its term.
-fn is_log_index(before: &str, after: &str) -> bool {
-    const WORDS: [&str; 11] = [
-        "index ",
-        "matched ",
-        "commit ",
-        "committed ",
-        "applied ",
-        "log up to ",
-        "read at ",
-        "again at ",
-        "effect at ",
-        "state after ",
-        "the one after ",
-    ];
-    // A request and its index: `s1#2 at 3`.
-    let is_of_request = before
-        .strip_suffix(" at ")
-        .and_then(|before| before.rsplit(' ').next())
-        .is_some_and(|word| word.contains('#'));
-    (is_of_request || WORDS.iter().any(|word| before.ends_with(word))) && !after.starts_with(['@', '.'])
-}
-
-/// Whether a trace line only says that time has passed or a sync is done.
-fn is_routine_line(text: &str) -> bool {
-    text == "timer" || text.starts_with("sync ") || text.starts_with("starts with")
 }
 
 /// The text, cut to `room` and ended with dots if it is too long.

@@ -10,10 +10,10 @@ mod event_group;
 mod formatter;
 
 pub(super) use event_group::format_number_ranges;
-pub(super) use relevance::{index_of, request_of, requests_in};
+pub(super) use relevance::{index_of, request_of};
 
 use super::with_thousands;
-use crate::outcome::{Actor, Evidence, Failure, RunRecord, TraceLine, Verdict};
+use crate::outcome::{Actor, Evidence, Failure, RunRecord, TraceEvent, TraceLine, Verdict};
 use event_group::EventGroup;
 use formatter::{Detail, FormattedEvent, RowContext, TimelineFormatter};
 use invariants::{Fact, Node, Observed, Time};
@@ -39,8 +39,6 @@ pub struct Timeline {
     pub folded: u64,
     /// The clashing facts and evidence, a line each: time, event, server or client, text.
     pub clash: Vec<String>,
-    /// What was observed, with the terms of the indexes it names.
-    pub observed: String,
 }
 
 /// The timeline of a failed run that was recorded with trace and facts, at most `width` columns wide. `None` if the
@@ -81,10 +79,7 @@ fn build_timeline(
     let mut rows = RowBuilder::default();
     let mut clash = Vec::new();
     let is_clashing = |fact: &Observed| {
-        failure
-            .facts
-            .as_ref()
-            .is_some_and(|facts| facts.first.iter().chain([&facts.second]).any(|it| it == fact))
+        failure.facts().is_some_and(|facts| facts.first.iter().chain([&facts.second]).any(|it| it == fact))
     };
     for (step, event) in &events {
         let is_clash = relevance.contains_step(*step) || !event.evidence.is_empty();
@@ -114,7 +109,7 @@ fn build_timeline(
                 &formatter,
                 &TimelineEvent { at: line.at, ..TimelineEvent::default() },
                 false,
-                &line.text,
+                &line.event.to_string(),
             );
         }
         for item in &event.later_evidence {
@@ -125,18 +120,9 @@ fn build_timeline(
     rows.flush_group(&formatter);
     let names: String = (1..=nodes).map(|node| format!("{:^3}", format!("n{node}"))).collect();
     let header = format!("{:>13} {:>6}  {}", "seconds", "folded", names.trim_end());
-    let observed = formatter.add_terms_to_indexes(&failure.sentence, None);
     let (folded, (rows, events)): (u64, (Vec<_>, Vec<u64>)) =
         (rows.total_folded, rows.rows.into_iter().unzip());
-    Timeline {
-        header,
-        rows,
-        shown_events: events.iter().sum(),
-        events_per_row: events,
-        folded,
-        clash,
-        observed,
-    }
+    Timeline { header, rows, shown_events: events.iter().sum(), events_per_row: events, folded, clash }
 }
 
 /// The rows of a timeline under construction.
@@ -210,7 +196,7 @@ impl RowBuilder {
 /// Whether the clash is between certain events, and not a missed deadline.
 fn has_exact_events(failure: &Failure) -> bool {
     let is_of_all = |evidence: &Evidence| evidence.actor == Actor::All;
-    failure.facts.is_some() || (!failure.evidence.is_empty() && !failure.evidence.iter().any(is_of_all))
+    failure.facts().is_some() || (!failure.evidence.is_empty() && !failure.evidence.iter().any(is_of_all))
 }
 
 /// A line of the clash: time, event, server or client, text.
@@ -249,20 +235,9 @@ impl TimelineEvent<'_> {
 
     /// Whether it is the begin or end of a fault, or the healing.
     fn is_fault(&self) -> bool {
-        let is_fault = |line: &&TraceLine| {
-            line.node == 0
-                && [FAULT_PREFIX, FAULT_END_PREFIX, HEAL_PREFIX]
-                    .into_iter()
-                    .any(|word| line.text.starts_with(word))
-        };
-        self.lines.iter().any(is_fault)
+        self.lines.iter().any(|line| line.event.is_fault())
     }
 }
-
-/// Prefixes of the world's trace lines about faults.
-const FAULT_PREFIX: &str = "fault ";
-const FAULT_END_PREFIX: &str = "a fault is over";
-const HEAL_PREFIX: &str = "the storm is over";
 
 /// Whether a server reports it, and not a client.
 const fn is_server_fact(fact: &Fact) -> bool {
@@ -278,7 +253,7 @@ fn collect_events<'a>(record: &'a RunRecord, failure: &'a Failure) -> BTreeMap<u
             (event.at, event.cause) = (line.at, line.cause);
         }
         // The healing is no event: it carries the number of the one before it.
-        if line.node == 0 && line.text.starts_with(HEAL_PREFIX) && line.at != event.at {
+        if line.event == TraceEvent::HealedPhaseBegins && line.at != event.at {
             event.heal_line = Some(line);
         } else {
             event.lines.push(line);
@@ -312,7 +287,7 @@ fn causal_past(events: &BTreeMap<u64, TimelineEvent<'_>>, failure: &Failure) -> 
             before.entry(node).or_default().push(*step);
         }
     }
-    let mut open: BTreeSet<u64> = match &failure.facts {
+    let mut open: BTreeSet<u64> = match failure.facts() {
         Some(facts) => facts.first.iter().chain([&facts.second]).map(|fact| fact.step).collect(),
         None if has_exact_events(failure) => failure.evidence.iter().map(|evidence| evidence.step).collect(),
         None => before.values().filter_map(|steps| steps.last().copied()).collect(),

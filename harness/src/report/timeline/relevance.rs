@@ -24,7 +24,7 @@ pub(super) struct Relevance {
 impl Relevance {
     pub(super) fn from_failure(failure: &Failure) -> Relevance {
         let mut relevance = Relevance { has_exact_events: has_exact_events(failure), ..Relevance::default() };
-        for fact in failure.facts.iter().flat_map(|facts| facts.first.iter().chain([&facts.second])) {
+        for fact in failure.facts().into_iter().flat_map(|facts| facts.first.iter().chain([&facts.second])) {
             relevance.steps.push(fact.step);
             relevance.nodes.insert(fact.node);
             relevance.add_fact(&fact.fact);
@@ -36,10 +36,10 @@ impl Relevance {
             }
             match &evidence.kind {
                 EvidenceKind::Fact(fact) => relevance.add_fact(fact),
-                EvidenceKind::Text(_, index) => relevance.indexes.extend(*index),
+                other => relevance.indexes.extend(other.index()),
             }
         }
-        relevance.requests.extend(requests_in(&failure.sentence));
+        relevance.requests.extend(failure.requests());
         relevance.lowest_index = relevance.indexes.first().copied();
         relevance
     }
@@ -139,12 +139,4 @@ const fn term_of(fact: &Fact) -> Option<Term> {
         | Fact::Saved { term, .. } => Some(*term),
         _ => None,
     }
-}
-
-/// The requests named in a message, as `s1#2`.
-pub(in crate::report) fn requests_in(message: &str) -> impl Iterator<Item = RequestId> {
-    message.split(|c: char| !c.is_ascii_alphanumeric() && c != '#').filter_map(|word| {
-        let (session, sequence) = word.strip_prefix('s')?.split_once('#')?;
-        Some(RequestId { session: session.parse().ok()?, sequence: sequence.parse().ok()? })
-    })
 }

@@ -1,7 +1,8 @@
 use super::formatter::Detail;
 use super::{MAX_ROWS, Timeline, build_timeline, timeline};
 use crate::outcome::{
-    Actor, Counts, Evidence, EvidenceKind, Failure, Outcome, RunRecord, TraceLine, Verdict, WITNESS,
+    Actor, Counts, Evidence, EvidenceKind, Failure, FailureCause, Outcome, RunRecord, TraceEvent, TraceLine,
+    Verdict, WITNESS,
 };
 use invariants::{Configuration, Conflict, Digest, Fact, Index, Node, Observed, RequestId, Term, Violation};
 
@@ -29,7 +30,7 @@ fn record(facts: &[(Node, Fact)], failure: impl Fn(&[Observed]) -> Failure) -> R
     let facts: Vec<Observed> = observed.collect();
     let line = |fact: &Observed| {
         let (at, step, cause) = (fact.at, fact.step, fact.step - 1);
-        TraceLine { at, step, cause, node: fact.node, text: "timer".into() }
+        TraceLine { at, step, cause, node: fact.node, event: TraceEvent::Timer }
     };
     let outcome = Outcome {
         verdict: Verdict::Failed(Box::new(failure(&facts))),
@@ -50,16 +51,14 @@ fn grouped_timeline(facts: &[(Node, Fact)], first: usize, second: usize) -> Time
 }
 
 fn clashing(facts: &[(Node, Fact)], first: usize, second: usize) -> RunRecord {
-    let clash = |facts: &[Observed]| Failure {
-        property: "toast".into(),
-        sentence: "the toast fell".into(),
-        facts: Some(Box::new(Violation {
+    let clash = |facts: &[Observed]| {
+        let violation = Violation {
             property: "toast",
             conflict: Conflict::TwoLeaders { node: 2, term: 1, leader: 1 },
             first: Some(facts[first].clone()),
             second: facts[second].clone(),
-        })),
-        evidence: vec![],
+        };
+        Failure::new("toast", FailureCause::Facts(Box::new(violation)))
     };
     record(facts, clash)
 }
@@ -281,20 +280,21 @@ fn only_operations_of_the_clash_are_shown() {
     ];
     let rows = row_texts(&grouped_timeline(&facts, 2, 3));
     assert_eq!(rows, ["!+2 c7 sees s1#3 done at 5", "! serves s1#4 from 4"]);
-    // Evidence as text: the message and the evidence name the requests.
+    // Evidence that is no fact: the cause and the evidence name the requests.
     let failure = |facts: &[Observed]| {
         let evidence = |fact: &Observed, request| Evidence {
             at: fact.at,
             step: fact.step,
             actor: Actor::Server(1),
             request,
-            kind: EvidenceKind::Text("is called".into(), None),
+            kind: EvidenceKind::Silence(id(4)),
         };
         let evidence = [evidence(&facts[3], Some(id(4)))];
-        Failure::new(WITNESS, "s1#1 was after s1#4".into()).with_evidence(evidence)
+        let cause = FailureCause::NeverAnswers { node: 1, client: 7, id: id(1), seconds: 3 };
+        Failure::new(WITNESS, cause).with_evidence(evidence)
     };
     let rows = row_texts(&timeline(NODES, &record(&facts, failure), WIDTH).unwrap());
-    assert_eq!(rows, ["serves s1#1 from 3", "!+2 serves s1#4 from 4, is called"]);
+    assert_eq!(rows, ["serves s1#1 from 3", "!+2 serves s1#4 from 4, has not answered s1#4"]);
 }
 
 #[test]

@@ -1,13 +1,15 @@
-//! The commands `sweep` and `bench`.
+//! The command `sweep`.
 
 use super::exit::{INVALID_INPUT, SUCCESS, VIOLATION};
-use super::shrink_commands::{self, ShrunkGroups};
+use super::shrink_groups::{ShrunkGroups, shrink_each_group};
 use super::signals::{self, STOP_REQUESTED};
-use super::{CommandResult, arguments, catalog, long_sweep, paths, print, print_json, print_message};
+use super::sweep_ledger::open_sweep;
+use super::{CommandResult, arguments, catalog, paths, print, print_json, print_message, shard};
 use crate::plan::file::{display_path, error_reason};
+use crate::plan::{Plan, bugs, generate};
 use crate::report::{self, SweepProgress, SweepReport};
 use crate::sweep::{self, Seeds, Summary, SweepSettings};
-use crate::systems::{bench, run};
+use crate::systems::run;
 use std::num::NonZeroUsize;
 use std::thread;
 use std::time::Duration;
@@ -19,26 +21,31 @@ const DEFAULT_SEEDS: u64 = 2_000;
 /// Seeds listed in a message.
 const MAX_NAMED_SEEDS: usize = 8;
 
+/// The bug of the canary plans: nearly every plan exposes it.
+const CANARY_BUG: &str = "match-from-sent-index";
+/// Number of canary plans.
+const CANARY_PLANS: u64 = 20;
+
 pub(super) fn sweep(arguments: &arguments::SweepArgs) -> CommandResult {
     catalog::check_bug(arguments.overrides.bug.as_deref())?;
     let disabled = catalog::options_with_disabled(&arguments.overrides.disable)?.disabled;
     let out = arguments.out.clone().unwrap_or_else(|| DEFAULT_OUT.into());
     paths::check_output_folder(&out)?;
     let time_limit = arguments.time_limit.map(|limit| Duration::from_nanos(limit.0));
-    let shard = long_sweep::detect_shard(arguments)?;
+    let part = shard::detect_shard(arguments)?;
     let requested = arguments.seeds.clone().or_else(|| time_limit.is_none().then_some(0..DEFAULT_SEEDS));
-    let all_seeds = long_sweep::all_seeds(requested, shard)?;
+    let all_seeds = shard::all_seeds(requested, part)?;
     let settings = SweepSettings {
-        seeds: long_sweep::shard_seeds(&all_seeds, shard)?,
+        seeds: shard::shard_seeds(&all_seeds, part)?,
         all_seeds,
         jobs: arguments.jobs.unwrap_or_else(|| thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)),
         time_limit,
         out,
         bug: arguments.overrides.bug.clone(),
         disabled,
-        canary_plans: long_sweep::canary_plans(),
+        canary_plans: canary_plans(),
     };
-    let (before, mut ledger) = long_sweep::open_sweep(arguments, &settings)?;
+    let (before, mut ledger) = open_sweep(arguments, &settings)?;
     let settings = before.settings.clone();
     paths::remove_temporary_files(&settings.out);
     let ran_before = before.ran.clone();
@@ -73,7 +80,7 @@ pub(super) fn sweep(arguments: &arguments::SweepArgs) -> CommandResult {
 
     let shrunk = match arguments.no_shrink {
         true => ShrunkGroups::default(),
-        false => shrink_commands::shrink_each_group(&summary),
+        false => shrink_each_group(&summary),
     };
     write_errors.extend(shrunk.write_errors);
     let code = signals::exit_code_after(sweep_exit_code(&summary, &write_errors));
@@ -87,6 +94,14 @@ pub(super) fn sweep(arguments: &arguments::SweepArgs) -> CommandResult {
         .for_each(|line| print_message(&format!("not minimal, continue with: {line}")));
     write_errors.iter().for_each(|line| print_message(&format!("not written: {line}")));
     Ok(code)
+}
+
+/// The canary plans. None without the feature `bugs`.
+fn canary_plans() -> Vec<Plan> {
+    if bugs::find(CANARY_BUG).is_none() {
+        return Vec::new();
+    }
+    (0..CANARY_PLANS).map(|seed| Plan { bug: Some(CANARY_BUG.to_owned()), ..generate(seed) }).collect()
 }
 
 /// The exit code of a sweep.
@@ -111,13 +126,4 @@ fn missing_plan_files(summary: &Summary, ran_before: &Seeds) -> Option<String> {
         let seeds = lost[..lost.len().min(MAX_NAMED_SEEDS)].join(", ");
         format!("the plans of the seeds {seeds}{more}: {reason}; the seeds reproduce them")
     })
-}
-
-pub(super) fn bench(arguments: &arguments::BenchArgs) -> CommandResult {
-    let results = bench::measure();
-    match arguments.json {
-        true => print_json(&results)?,
-        false => print(&report::bench_table(&results))?,
-    }
-    Ok(SUCCESS)
 }

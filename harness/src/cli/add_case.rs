@@ -1,0 +1,79 @@
+//! The command `add-case`.
+
+use super::exit::SUCCESS;
+use super::paths::Paths;
+use super::{CommandResult, arguments, catalog, print};
+use crate::findings::case::{self, Case, DESCRIPTION_TEMPLATE, Expectation};
+use crate::outcome::{Options, Verdict};
+use crate::plan::file::display_path;
+use crate::plan::{GENERATOR_VERSION, generate};
+use crate::support::text::escape_lines;
+use crate::systems::run;
+use std::path::Path;
+
+pub(super) fn add_case(arguments: &arguments::AddCaseArgs) -> CommandResult {
+    catalog::check_bug(arguments.bug.as_deref())?;
+    let path = case::case_path(&arguments.name);
+    if path.symlink_metadata().is_ok() {
+        return Err(format!("{} already exists: choose another name", display_path(&path)));
+    }
+    let folder = Path::new(case::CASES_DIR);
+    if !folder.is_dir() {
+        return Err(format!(
+            "there is no folder {} here: run this in the root of the repository",
+            display_path(folder)
+        ));
+    }
+    let mut paths = Paths::default();
+    arguments.file.iter().for_each(|file| paths.add_input("the plan", file));
+    paths.add_output("the case", &path)?;
+
+    let source = match (&arguments.file, arguments.seed) {
+        (Some(file), _) => Some(case::read_case_or_plan(file).map_err(|error| error.to_string())?),
+        _ => None,
+    };
+    let mut plan = match (&source, arguments.seed) {
+        (Some(source), _) => source.plan.clone(),
+        (None, seed) => generate(seed.unwrap_or_default()),
+    };
+    if arguments.bug.is_some() {
+        plan.bug.clone_from(&arguments.bug);
+    }
+    let seed = format!("seed {}", plan.seed);
+    let outcome = run::run(&plan, &Options::default()).outcome;
+    let expect = match (&plan.bug, &outcome.verdict) {
+        (Some(_), Verdict::Failed(failure)) => Expectation::Caught(failure.property.clone()),
+        (Some(bug), _) => {
+            return Err(format!(
+                "with the bug {bug}, {seed} violates no property: there is nothing to catch"
+            ));
+        }
+        (None, Verdict::Unknown(_)) => {
+            return Err(format!("{seed} is undecided: no expectation can be stored"));
+        }
+        (None, _) => Expectation::Passed,
+    };
+    let observed = match &outcome.verdict {
+        Verdict::Failed(failure) => {
+            format!("{}: {}", failure.property, escape_lines(&failure.cause.to_string()))
+        }
+        _ => "All properties hold.".into(),
+    };
+    let origin = source.as_ref().map_or_else(
+        || format!("Seed {}@{GENERATOR_VERSION}. {observed}\n", plan.seed),
+        |source| {
+            if source.description.is_empty() { format!("{observed}\n") } else { source.description.clone() }
+        },
+    );
+    let description = format!("{DESCRIPTION_TEMPLATE}\n{origin}");
+    let shrunk = source.and_then(|source| source.shrunk);
+    let case = Case { shrunk, ..Case::new(description, expect, &outcome, plan) };
+    case.write(&path).map_err(|error| error.to_string())?;
+    print(&format!(
+        "{}: now fill in its description; expected: {}\n  cargo run --release -- replay {}\n",
+        display_path(&path),
+        case.expect,
+        display_path(&path)
+    ))?;
+    Ok(SUCCESS)
+}

@@ -1,0 +1,89 @@
+//! Runs a plan for a command, with its recordings and its page.
+
+use super::environment::env_var;
+use super::paths::Paths;
+use super::{arguments, print};
+use crate::findings::case::ShrunkFrom;
+use crate::findings::investigate::Finding;
+use crate::outcome::{Options, RunRecord};
+use crate::plan::file::display_path;
+use crate::plan::{Plan, file};
+use crate::report::{self, PlanSource};
+use crate::support::text::display_value;
+use crate::systems::run;
+use invariants::formats;
+use std::io;
+use std::path::Path;
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+/// The page of a run. A failed one is run again with everything recorded that the page shows.
+pub(super) fn run_page(
+    plan: &Plan,
+    origin: PlanSource<'_>,
+    record: RunRecord,
+    shrunk: Option<ShrunkFrom>,
+    options: &Options,
+) -> String {
+    let finding = Finding::of(plan, &record.outcome, options);
+    let record = finding.map_or(record, |finding| finding.record(&run::run));
+    report::run_page(plan, origin, &record, shrunk, options, report::page_width())
+}
+
+/// Runs a plan, prints the trace and writes the requested recordings.
+pub(super) fn run_and_record(
+    plan: &Plan,
+    recording: &arguments::RecordingArgs,
+    mut paths: Paths,
+    options: Options,
+) -> Result<(RunRecord, Options), String> {
+    let traced = init_tracing()?;
+    for (role, path) in [("--facts", &recording.facts), ("--history", &recording.history)] {
+        path.iter().try_for_each(|path| paths.add_output(role, path))?;
+    }
+    let options = Options {
+        strict: recording.strict,
+        trace: recording.trace || traced,
+        facts: recording.facts.is_some(),
+        history: recording.history.is_some(),
+        ..options
+    };
+    let record = run::run(plan, &options);
+    if let Some(path) = &recording.facts {
+        write_recording(path, |output| formats::facts::write(output, &record.facts))?;
+    }
+    if let Some(path) = &recording.history {
+        write_recording(path, |output| formats::histories::write(output, &record.history))?;
+    }
+    if recording.trace {
+        let lines: String = record.trace.iter().map(|line| report::trace_line(line) + "\n").collect();
+        print(&(lines + "\n"))?;
+    }
+    Ok((record, options))
+}
+
+/// Writes a recording to a file, completely or not at all.
+fn write_recording(path: &Path, write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> Result<(), String> {
+    let mut bytes = Vec::new();
+    write(&mut bytes).map_err(|error| format!("{}: {error}", display_path(path)))?;
+    let text = String::from_utf8(bytes).map_err(|error| format!("{}: {error}", display_path(path)))?;
+    file::write_text(path, &text).map_err(|error| error.to_string())
+}
+
+/// Prints the trace as tracing events on standard error if `RUST_LOG` asks for it. Returns whether it does.
+fn init_tracing() -> Result<bool, String> {
+    let Some(directives) = env_var("RUST_LOG")? else { return Ok(false) };
+    let filter: Targets = directives.parse().map_err(|error| {
+        format!("RUST_LOG is `{}`, which is not a valid filter: {error}", display_value(&directives))
+    })?;
+    // madsim's own events would drown those of the run.
+    let filter = filter.with_target("madsim", LevelFilter::OFF);
+    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false).without_time();
+    tracing_subscriber::registry()
+        .with(layer.with_filter(filter))
+        .try_init()
+        .map(|()| true)
+        .map_err(|error| format!("tracing cannot be started: {error}"))
+}

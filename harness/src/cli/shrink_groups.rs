@@ -1,0 +1,115 @@
+//! Shrinks the failures of a sweep.
+
+use super::shrink::{shrunk_file_name, shrunk_origin, write_case};
+use super::signals::{self, STOP_REQUESTED};
+use crate::findings::investigate::Finding;
+use crate::findings::shrink::ShrinkSettings;
+use crate::outcome::Options;
+use crate::plan::file::display_path;
+use crate::plan::{Plan, generate};
+use crate::report::{self, ShrinkProgress};
+use crate::sweep::{FailureGroup, FailureRecord, Summary};
+use crate::systems::run;
+
+/// Runs for each group of a sweep's failures.
+const RUNS_PER_GROUP: u64 = 5_000;
+/// Groups of a sweep that are shrunk.
+const MAX_GROUPS: usize = 10;
+
+/// Results of shrinking a sweep's failures.
+#[derive(Default)]
+pub(super) struct ShrunkGroups {
+    /// One entry per shrunk failure.
+    pub(super) text: String,
+    /// Commands that continue with failures that are not minimal.
+    pub(super) remaining_commands: Vec<String>,
+    /// Shrunk plans that could not be written, with the reason.
+    pub(super) write_errors: Vec<String>,
+}
+
+/// Shrinks one failure of each group of a sweep: the one whose plan has the fewest faults.
+pub(super) fn shrink_each_group(summary: &Summary) -> ShrunkGroups {
+    let sweep = &summary.settings;
+    let options = Options { disabled: sweep.disabled.clone(), ..Options::default() };
+    let settings = ShrinkSettings { jobs: sweep.jobs, max_runs: RUNS_PER_GROUP };
+    let ShrunkGroups { mut text, mut remaining_commands, mut write_errors } = ShrunkGroups::default();
+    for (number, group) in summary.groups().iter().enumerate() {
+        let failure = fewest_faults(group);
+        if number >= MAX_GROUPS || signals::is_stop_requested() {
+            remaining_commands.push(report::shrink_seed_command(failure.seed, sweep));
+            continue;
+        }
+        let plan = Plan { bug: sweep.bug.clone(), ..generate(failure.seed) };
+        let mut progress = ShrinkProgress::new(settings.max_runs);
+        let outcome = run::run(&plan, &options).outcome;
+        let smaller = Finding::of(&plan, &outcome, &options).and_then(|finding| {
+            finding.shrink(&settings, &run::run, &STOP_REQUESTED, &mut |at| progress.show(at))
+        });
+        progress.finish();
+        // After a harness panic, or if it is not deterministic, there is nothing to shrink.
+        let Some(smaller) = smaller else { continue };
+        let bug = sweep.bug.as_ref().map(|bug| format!("-{bug}")).unwrap_or_default();
+        let name = format!("seed-{}{bug}", failure.seed);
+        let path = sweep.out.join(shrunk_file_name(&name));
+        let written = write_case(&smaller.to_case(&shrunk_origin(&name)), &path);
+        if let Err(message) = written {
+            write_errors.push(format!("the shrunk plan of seed {}: {message}", failure.seed));
+            continue;
+        }
+        text += &format!(
+            "{}: seed {} shrunk to {} faults and {} operations in {} runs\n  cargo run --release -- replay {}\n",
+            smaller.signature,
+            failure.seed,
+            smaller.result.plan.faults.len(),
+            smaller.record.outcome.counts.operations,
+            smaller.result.runs,
+            display_path(&path)
+        );
+        if !smaller.result.is_minimal {
+            remaining_commands.push(report::continue_sweep_shrink_command(&path, sweep));
+        }
+    }
+    ShrunkGroups { text, remaining_commands, write_errors }
+}
+
+/// The failure of a group whose plan has the fewest faults; the first one of several.
+fn fewest_faults<'a>(group: &FailureGroup<'a>) -> &'a FailureRecord {
+    let faults = |failure: &&&FailureRecord| generate(failure.seed).faults.len();
+    group.failures.iter().min_by_key(faults).expect("a group is never empty")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fewest_faults;
+    use crate::outcome::signature::{FailureSignature, Roles};
+    use crate::plan::generate;
+    use crate::sweep::{FailureGroup, FailureRecord};
+
+    #[test]
+    fn plan_with_the_fewest_faults_is_shrunk() {
+        let signature = FailureSignature {
+            property: "toast".into(),
+            kind: "the toast fell".into(),
+            roles: Roles::Unknown,
+        };
+        let failures = (0..40).map(|seed| FailureRecord {
+            signature: signature.clone(),
+            seed,
+            plan: None,
+            message: "the toast fell".into(),
+        });
+        let failures: Vec<FailureRecord> = failures.collect();
+        let group = FailureGroup { signature: &signature, failures: failures.iter().collect() };
+        let chosen = fewest_faults(&group).seed;
+        let faults = |seed| generate(seed).faults.len();
+        assert!(
+            faults(chosen) < faults(0),
+            "the first plan must not have the fewest faults, or this test shows nothing"
+        );
+        assert!(
+            (0..40)
+                .all(|seed| faults(chosen) < faults(seed)
+                    || (faults(chosen) == faults(seed) && chosen <= seed))
+        );
+    }
+}

@@ -1,0 +1,554 @@
+//! What went wrong, as data. It becomes text only where it is shown.
+
+use crate::plan::SimDuration;
+use invariants::linearizability::{Explanation, StreamViolation};
+use invariants::{
+    Fact, Index, Node, Operation, Position, RequestId, Response, Time, Violation, WitnessFailure,
+};
+use std::fmt;
+
+/// A violation.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Failure {
+    /// The property: one of [`invariants::PROPERTIES`], or of those that [`crate::outcome`] names.
+    pub property: String,
+    /// What was required and what was observed.
+    pub cause: FailureCause,
+    /// Other evidence in order of time, as far as it was recorded.
+    pub evidence: Vec<Evidence>,
+}
+
+/// What was required and what was observed.
+#[derive(Clone, PartialEq, Debug)]
+pub enum FailureCause {
+    /// Facts contradict each other.
+    Facts(Box<Violation>),
+    /// The order that the system itself reports is broken.
+    Order(WitnessFailure),
+    /// A response completes a history that no order explains.
+    Response(StreamViolation),
+    /// No order explains the whole history.
+    History(Box<Explanation>),
+    /// Two clients were given one session.
+    SharedSession {
+        /// The session.
+        session: u64,
+        /// The client that got it last.
+        client: u64,
+        /// The client that got it first.
+        other: u64,
+    },
+    /// A request takes effect although each of its copies was rejected.
+    RejectedTakesEffect {
+        /// The request.
+        id: RequestId,
+        /// The index of its effect.
+        index: Index,
+    },
+    /// A response does not match its request.
+    WrongAnswer {
+        /// The server.
+        node: Node,
+        /// The client.
+        client: u64,
+        /// The request.
+        id: RequestId,
+        /// The response, as text.
+        response: String,
+        /// What is wrong with it.
+        mismatch: Mismatch,
+    },
+    /// Too many events to call it progress.
+    NeverRests {
+        /// How many.
+        events: u64,
+        /// Whole simulated seconds.
+        seconds: u64,
+    },
+    /// Too many events are in flight.
+    Floods {
+        /// How many.
+        events: u64,
+        /// Simulated time.
+        at: SimDuration,
+    },
+    /// A liveness condition does not hold in time.
+    MissedDeadline {
+        /// The condition.
+        condition: Condition,
+        /// How many largest election timeouts it may take.
+        timeouts: u64,
+        /// Who lags, for [`Condition::Convergence`].
+        lag: Option<Lag>,
+    },
+    /// Leadership changes although nothing happens.
+    Unstable {
+        /// How often.
+        changes: u64,
+    },
+    /// A server that knows the fate of a request never answers it.
+    NeverAnswers {
+        /// The server.
+        node: Node,
+        /// The client.
+        client: u64,
+        /// The request.
+        id: RequestId,
+        /// When it arrived, in whole simulated seconds.
+        seconds: u64,
+    },
+    /// A server fail-stops although its disk is intact.
+    FailStop {
+        /// The server.
+        node: Node,
+        /// Its reason.
+        reason: String,
+    },
+    /// A server panics.
+    Panic {
+        /// The server.
+        node: Node,
+        /// Simulated time.
+        at: SimDuration,
+        /// The panic.
+        panic: PanicReport,
+    },
+    /// Two runs of one plan differ.
+    Nondeterminism(Difference),
+    /// The harness itself panicked.
+    HarnessPanic(String),
+}
+
+/// The first difference between two runs of one plan.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Difference {
+    /// From this event on.
+    Event(u64),
+    /// The digests, when a run was repeated for its history.
+    Digests(invariants::Digest, invariants::Digest),
+    /// The outcomes, though two later runs agree on every event.
+    Outcomes,
+}
+
+/// Why a response does not match.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mismatch {
+    /// There is no such client.
+    NoClient,
+    /// The client never sent the request.
+    NeverSent,
+    /// The request does not allow it.
+    Unexpected {
+        /// What was requested.
+        asked: Asked,
+        /// The possible responses.
+        expected: &'static str,
+    },
+}
+
+/// What a client requests.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Asked {
+    /// A session.
+    Session,
+    /// An operation.
+    Operation(Operation),
+}
+
+/// A condition of the healed phase.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Condition {
+    /// A write is answered, by any leader.
+    DiskProbe,
+    /// There is a leader.
+    Leader,
+    /// A read is answered although nothing is written.
+    FirstRead,
+    /// A fresh write is answered.
+    Write,
+    /// A fresh read is answered.
+    Read,
+    /// All servers have what the leader has.
+    Convergence,
+    /// Leadership is stable while nothing is requested.
+    Quiet,
+}
+
+/// Who lacks what the leader has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Lag {
+    /// There is no leader to compare with.
+    NoLeader,
+    /// The leader has not committed and applied its own log.
+    Leader {
+        /// The leader.
+        node: Node,
+        /// How far it is.
+        progress: Progress,
+    },
+    /// A member differs from its leader.
+    Member {
+        /// The member.
+        node: Node,
+        /// How far it is.
+        progress: Progress,
+        /// The leader.
+        leader: Node,
+        /// The last index of the leader.
+        leader_last: Index,
+    },
+}
+
+/// How far a server is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Progress {
+    /// The last index of its log.
+    pub last: Index,
+    /// Its commit index.
+    pub committed: Index,
+    /// The last index applied.
+    pub applied: Index,
+}
+
+/// A panic of the system under test.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PanicReport {
+    /// The message.
+    pub message: String,
+    /// File and line, if known.
+    pub location: Option<String>,
+}
+
+impl Failure {
+    /// A violation without evidence.
+    #[must_use]
+    pub fn new(property: &str, cause: FailureCause) -> Failure {
+        Failure { property: property.to_owned(), cause, evidence: Vec::new() }
+    }
+
+    /// Adds evidence.
+    #[must_use]
+    pub fn with_evidence(mut self, evidence: impl IntoIterator<Item = Evidence>) -> Failure {
+        self.evidence = evidence.into_iter().collect();
+        self.evidence.sort_by_key(|item| (item.at, item.step));
+        self.evidence.dedup();
+        self
+    }
+
+    /// The contradicting facts, if the violation is between facts.
+    #[must_use]
+    pub fn facts(&self) -> Option<&Violation> {
+        match &self.cause {
+            FailureCause::Facts(violation) => Some(violation),
+            _ => None,
+        }
+    }
+
+    /// The requests that the cause names. Those of facts are in the facts.
+    #[must_use]
+    pub fn requests(&self) -> Vec<RequestId> {
+        match &self.cause {
+            FailureCause::Order(broken) => [broken.id].into_iter().chain(broken.with).collect(),
+            FailureCause::Response(broken) => vec![broken.id],
+            FailureCause::History(explanation) => {
+                let operations = explanation.operations.iter();
+                operations.map(|call| call.id).chain([explanation.stuck.id]).collect()
+            }
+            FailureCause::RejectedTakesEffect { id, .. }
+            | FailureCause::WrongAnswer { id, .. }
+            | FailureCause::NeverAnswers { id, .. } => vec![*id],
+            _ => Vec::new(),
+        }
+    }
+}
+
+impl Condition {
+    /// What the deadline counts from, and what does not hold.
+    const fn missed(self) -> (&'static str, &'static str) {
+        match self {
+            Condition::DiskProbe => ("the healed phase began", "a fresh write is not answered"),
+            Condition::Leader => ("the healed phase began", "there is no leader"),
+            Condition::FirstRead => ("there was a leader", "a read is not answered"),
+            Condition::Write => ("there was a leader", "a fresh write is not answered"),
+            Condition::Read => ("there was a leader", "a fresh read is not answered"),
+            Condition::Convergence => ("a fresh write and read were answered", "the servers differ"),
+            Condition::Quiet => ("all faults have ended", "leadership changes"),
+        }
+    }
+
+    /// When it is required.
+    const fn begins(self) -> &'static str {
+        match self {
+            Condition::DiskProbe => "the healed phase begins, and a fresh write is called",
+            Condition::Leader => "the healed phase begins, and a leader is expected",
+            Condition::FirstRead => "there is a leader, and a read is called",
+            Condition::Write => "there is a leader, and a fresh write is called",
+            Condition::Read => "there is a leader, and a fresh read is called",
+            Condition::Convergence => "a fresh write and read are answered",
+            Condition::Quiet => "all servers have the same log, and nothing is requested",
+        }
+    }
+
+    /// That it does not hold.
+    const fn ends(self) -> &'static str {
+        match self {
+            Condition::Leader => "there is none",
+            Condition::DiskProbe | Condition::FirstRead | Condition::Write | Condition::Read => {
+                "it is not answered"
+            }
+            Condition::Convergence => "some server lacks what the leader has",
+            Condition::Quiet => "leadership kept changing",
+        }
+    }
+}
+
+impl fmt::Display for FailureCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            FailureCause::Facts(violation) => violation.conflict.fmt(f),
+            FailureCause::Order(broken) => f.write_str(&broken.sentence),
+            FailureCause::Response(broken) => broken.fmt(f),
+            FailureCause::History(explanation) => explanation.fmt(f),
+            FailureCause::SharedSession { session, client, other } => {
+                write!(f, "session {session} was given to c{client} although c{other} was given it before")
+            }
+            FailureCause::RejectedTakesEffect { id, index } => write!(
+                f,
+                "{id} takes effect at {index} although each copy of it was rejected: its client knows that nothing \
+                 happened"
+            ),
+            FailureCause::WrongAnswer { node, client, id, response, mismatch } => match mismatch {
+                Mismatch::NoClient => write!(
+                    f,
+                    "n{node} answers c{client} on {id} with \"{response}\": there is no such client, so it cannot \
+                     have sent a request"
+                ),
+                Mismatch::NeverSent => write!(
+                    f,
+                    "n{node} answers c{client} on {id}, which it never sent, with \"{response}\": what could have \
+                     come is nothing"
+                ),
+                Mismatch::Unexpected { asked, expected } => write!(
+                    f,
+                    "n{node} answers c{client} on {id}, {asked}, with \"{response}\": what could have come is \
+                     {expected}"
+                ),
+            },
+            FailureCause::NeverRests { events, seconds } => {
+                write!(f, "{events} events after {seconds} simulated seconds: the system never rests")
+            }
+            FailureCause::Floods { events, at } => write!(
+                f,
+                "{events} events are in flight at once after {at} of simulated time: the system sends more than \
+                 arrives"
+            ),
+            FailureCause::MissedDeadline { condition, timeouts, lag } => {
+                let (since, missing) = condition.missed();
+                write!(f, "{timeouts} largest election timeouts after {since}, ")?;
+                match lag {
+                    Some(lag) => lag.fmt(f),
+                    None => f.write_str(missing),
+                }
+            }
+            FailureCause::Unstable { changes } => write!(
+                f,
+                "all faults have ended and nothing was requested, but leadership changed {changes} times"
+            ),
+            FailureCause::NeverAnswers { node, client, id, seconds } => {
+                write!(f, "n{node} never answers c{client} on {id}, which reached it after {seconds} seconds")
+            }
+            FailureCause::FailStop { node, reason } => write!(
+                f,
+                "n{node} takes no part although no bit of its disk flipped and no sync failed: {reason}"
+            ),
+            FailureCause::Panic { node, at, panic } => {
+                write!(f, "n{node} panics at {at} of simulated time: {panic}")
+            }
+            FailureCause::Nondeterminism(difference) => difference.fmt(f),
+            FailureCause::HarnessPanic(message) => write!(f, "the harness itself panicked: {message}"),
+        }
+    }
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Difference::Event(event) => {
+                write!(f, "two runs of the same plan differ from event {event} on")
+            }
+            Difference::Digests(one, other) => {
+                write!(f, "two runs of this plan differ: {one} and {other}")
+            }
+            Difference::Outcomes => f.write_str(
+                "two runs of the same plan ended differently, though two later ones agree on every event",
+            ),
+        }
+    }
+}
+
+impl fmt::Display for Asked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Asked::Session => f.write_str("a session"),
+            Asked::Operation(operation) => operation.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for Lag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Lag::NoLeader => f.write_str("there is no leader any more"),
+            Lag::Leader { node, progress } => write!(f, "the leader n{node} has {progress}"),
+            Lag::Member { node, progress, leader, leader_last } => {
+                write!(f, "n{node} has {progress}, and the leader n{leader} {leader_last}")
+            }
+        }
+    }
+}
+
+impl fmt::Display for Progress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a log up to {}, committed {}, applied {}", self.last, self.committed, self.applied)
+    }
+}
+
+impl fmt::Display for PanicReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        self.location.as_ref().map_or(Ok(()), |location| write!(f, " ({location})"))
+    }
+}
+
+/// One piece of evidence that is not one of two contradicting facts.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Evidence {
+    /// True time in nanoseconds.
+    pub at: Time,
+    /// The number of the event.
+    pub step: u64,
+    /// Who did it.
+    pub actor: Actor,
+    /// The request concerned.
+    pub request: Option<RequestId>,
+    /// What happened.
+    pub kind: EvidenceKind,
+}
+
+/// A server, a client, or neither.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Actor {
+    /// A server.
+    Server(Node),
+    /// A client.
+    Client(u64),
+    /// All of them, or none in particular.
+    All,
+}
+
+impl fmt::Display for Actor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Actor::Server(node) => write!(f, "n{node}"),
+            Actor::Client(client) => write!(f, "c{client}"),
+            Actor::All => f.write_str("-"),
+        }
+    }
+}
+
+/// What a piece of evidence shows.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum EvidenceKind {
+    /// A fact.
+    Fact(Fact),
+    /// A client sends a request.
+    Call(RequestId, Asked),
+    /// A server rejects a request.
+    Rejection(RequestId, Asked),
+    /// A client receives the response to its request. The response is missing if only its position matters.
+    Response(RequestId, Position, Option<Response>),
+    /// A client is given a session.
+    Session(u64),
+    /// A server answers a client that does not exist.
+    AnswerToNobody {
+        /// The client.
+        client: u64,
+        /// The request.
+        id: RequestId,
+        /// The response, as text.
+        response: String,
+    },
+    /// A client receives a response that does not match.
+    WrongAnswer {
+        /// The server.
+        from: Node,
+        /// The request.
+        id: RequestId,
+        /// The response, as text.
+        response: String,
+        /// What was requested; `None`: nothing was.
+        asked: Option<Asked>,
+    },
+    /// A server stops until its next incarnation.
+    FailStop(String),
+    /// A server panics.
+    Panic(PanicReport),
+    /// A condition is required from now on.
+    ConditionBegins(Condition),
+    /// The deadline of a condition passes without it.
+    ConditionMissed(Condition),
+    /// A request of this client arrives.
+    Arrival(RequestId, u64),
+    /// It has not been answered.
+    Silence(RequestId),
+}
+
+impl EvidenceKind {
+    /// The log index that it states, if any.
+    #[must_use]
+    pub const fn index(&self) -> Option<Index> {
+        match self {
+            EvidenceKind::Response(_, Position::Log(index) | Position::Applied(index), _) => Some(*index),
+            _ => None,
+        }
+    }
+
+    /// As text, with indexes written by `index`.
+    #[must_use]
+    pub fn describe(&self, index: impl Fn(Index) -> String) -> String {
+        match self {
+            EvidenceKind::Fact(fact) => format!("{fact:?}"),
+            EvidenceKind::Call(id, asked) => format!("asks {id}, {asked}"),
+            EvidenceKind::Rejection(id, asked) => {
+                format!("refuses {id}, {asked}: certainly nothing happened")
+            }
+            EvidenceKind::Response(id, position, response) => {
+                let (preposition, at) = match position {
+                    Position::Log(at) => ("at", *at),
+                    Position::Applied(at) => ("from", *at),
+                };
+                let received = match response {
+                    Some(response) => format!("receives \"{response}\" on {id}"),
+                    None => format!("is answered on {id}"),
+                };
+                format!("{received}, {preposition} index {}", index(at))
+            }
+            EvidenceKind::Session(session) => format!("is given session {session}"),
+            EvidenceKind::AnswerToNobody { client, id, response } => {
+                format!("answers c{client} on {id} with \"{response}\"")
+            }
+            EvidenceKind::WrongAnswer { from, id, response, asked: Some(asked) } => {
+                format!("receives \"{response}\" from n{from} on {id}, {asked}")
+            }
+            EvidenceKind::WrongAnswer { from, id, response, asked: None } => {
+                format!("receives \"{response}\" from n{from} on {id}, which it never sent")
+            }
+            EvidenceKind::FailStop(reason) => format!("takes no part: {reason}"),
+            EvidenceKind::Panic(panic) => format!("panics: {panic}"),
+            EvidenceKind::ConditionBegins(condition) => condition.begins().to_owned(),
+            EvidenceKind::ConditionMissed(condition) => condition.ends().to_owned(),
+            EvidenceKind::Arrival(id, client) => format!("is reached by {id} of c{client}"),
+            EvidenceKind::Silence(id) => format!("has not answered {id}"),
+        }
+    }
+}
