@@ -188,7 +188,7 @@ fn a_sweep_over_idle_servers_fails_and_lists_what_never_happened() {
         run_with::<Idle>(&plan_of(plan, ClaimedConfig::Empty, OperatorReplies::NeverAsked), options)
     };
     let summary = sweep(&settings, &idle, &AtomicBool::new(false), &mut |_| {});
-    assert!(summary.failures.iter().all(|found| found.property == LIVENESS));
+    assert!(summary.failures.iter().all(|found| found.signature.property == LIVENESS));
     assert_eq!(summary.failures.len(), 20);
     assert_eq!(summary.never_seen(), ["no leader", "no write", "no read"]);
     assert!(!summary.is_success());

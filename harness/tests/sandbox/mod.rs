@@ -11,34 +11,34 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// A temporary folder in which the harness runs.
-pub struct Sandbox(TempDir);
+pub(crate) struct Sandbox(TempDir);
 
 impl Sandbox {
-    pub fn new() -> Sandbox {
+    pub(crate) fn new() -> Sandbox {
         Sandbox(tempfile::tempdir().unwrap())
     }
 
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.0.path()
     }
 
-    pub fn file(&self, name: &str, text: &str) {
+    pub(crate) fn file(&self, name: &str, text: &str) {
         fs::write(self.path().join(name), text).unwrap();
     }
 
-    pub fn text(&self, name: &str) -> String {
+    pub(crate) fn text(&self, name: &str) -> String {
         fs::read_to_string(self.path().join(name)).unwrap()
     }
 
     /// The harness with these words as arguments.
-    pub fn command(&self, line: &str) -> Command {
+    pub(crate) fn command(&self, line: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_harness"));
         command.args(line.split_whitespace());
         self.in_sandbox(command)
     }
 
     /// Makes a command run in the folder, without variables that would change its behaviour.
-    pub fn in_sandbox(&self, mut command: Command) -> Command {
+    pub(crate) fn in_sandbox(&self, mut command: Command) -> Command {
         command.current_dir(self.path()).env_remove("RUST_LOG");
         // These tests may themselves run on one of several machines of a CI job.
         for name in ["SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_MIN", "JOB_COMPLETION_INDEX", "CI_NODE_INDEX"] {
@@ -47,18 +47,18 @@ impl Sandbox {
         command
     }
 
-    pub fn run(&self, line: &str) -> Output {
+    pub(crate) fn run(&self, line: &str) -> Output {
         self.command(line).output().unwrap()
     }
 
     /// The error message of a rejected command line. It must be one line on standard error, with exit code 2,
     /// and the command must change nothing.
-    pub fn rejection(&self, line: &str) -> String {
+    pub(crate) fn rejection(&self, line: &str) -> String {
         self.rejection_of(self.command(line), line)
     }
 
     /// [`Sandbox::rejection`] for a prepared command.
-    pub fn rejection_of(&self, mut command: Command, line: &str) -> String {
+    pub(crate) fn rejection_of(&self, mut command: Command, line: &str) -> String {
         let before = self.names();
         let output = command.output().unwrap();
         let stderr = String::from_utf8(output.stderr).unwrap();
@@ -72,7 +72,7 @@ impl Sandbox {
         stderr.trim_end().to_owned()
     }
 
-    pub fn names(&self) -> Vec<String> {
+    pub(crate) fn names(&self) -> Vec<String> {
         let entries = fs::read_dir(self.path()).unwrap();
         let mut names: Vec<String> =
             entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
@@ -81,7 +81,7 @@ impl Sandbox {
     }
 
     /// The plan of a seed as the harness prints it.
-    pub fn plan(&self, seed: u64) -> String {
+    pub(crate) fn plan(&self, seed: u64) -> String {
         let output = self.run(&format!("plan --seed {seed}"));
         assert!(output.status.success());
         String::from_utf8(output.stdout).unwrap()
@@ -89,11 +89,11 @@ impl Sandbox {
 }
 
 /// A running command; killed when dropped.
-pub struct Running(Option<Child>);
+pub(crate) struct Running(Option<Child>);
 
 impl Running {
     /// Starts a command with captured output.
-    pub fn start(mut command: Command) -> Running {
+    pub(crate) fn start(mut command: Command) -> Running {
         Running(Some(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()))
     }
 
@@ -102,7 +102,7 @@ impl Running {
     }
 
     /// Waits until `holds` returns true; the command must not end before.
-    pub fn wait_until(&mut self, mut holds: impl FnMut() -> bool) {
+    pub(crate) fn wait_until(&mut self, mut holds: impl FnMut() -> bool) {
         while !holds() {
             assert!(self.child().try_wait().unwrap().is_none(), "the command ended too early");
             sleep(Duration::from_millis(20));
@@ -110,7 +110,7 @@ impl Running {
     }
 
     /// Waits at most `limit` for the command to end. Returns whether it ended.
-    pub fn ends_within(&mut self, limit: Duration) -> bool {
+    pub(crate) fn ends_within(&mut self, limit: Duration) -> bool {
         let deadline = Instant::now() + limit;
         while self.child().try_wait().unwrap().is_none() {
             if Instant::now() > deadline {
@@ -122,7 +122,7 @@ impl Running {
     }
 
     /// Waits until the command has handlers for SIGINT and SIGTERM.
-    pub fn wait_for_signal_handlers(&mut self) {
+    pub(crate) fn wait_for_signal_handlers(&mut self) {
         let status = format!("/proc/{}/status", self.child().id());
         let has_handlers = |line: &str| {
             let caught =
@@ -138,13 +138,13 @@ impl Running {
     }
 
     /// Sends the signal with this name.
-    pub fn signal(&mut self, name: &str) {
+    pub(crate) fn signal(&mut self, name: &str) {
         let id = self.child().id().to_string();
         assert!(Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
     }
 
     /// Waits for the end and returns the output.
-    pub fn output(mut self) -> Output {
+    pub(crate) fn output(mut self) -> Output {
         self.0.take().unwrap().wait_with_output().unwrap()
     }
 }
@@ -159,7 +159,7 @@ impl Drop for Running {
 }
 
 /// The single JSON object on standard output.
-pub fn object(output: &Output) -> Value {
+pub(crate) fn object(output: &Output) -> Value {
     let text = String::from_utf8_lossy(&output.stdout);
     let stderr = String::from_utf8_lossy(&output.stderr);
     let value: Value =

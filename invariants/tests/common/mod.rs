@@ -4,7 +4,7 @@ use invariants::linearizability::{Explanation, Method};
 
 /// Asserts that an explanation by zones shows a cycle or an operation that no order allows, and that one by
 /// search says that all orders were tried. Returns whether it shows a cycle.
-pub fn is_conclusive(explanation: &Explanation) -> bool {
+pub(crate) fn is_conclusive(explanation: &Explanation) -> bool {
     /// Messages of contradictions that hold in every order.
     const SELF_CONTRADICTORY: [&str; 5] = [
         ", which was never written",

@@ -10,7 +10,7 @@
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 #![allow(clippy::disallowed_methods, reason = "measures how long an input takes")]
 
-pub mod mutate;
+pub(crate) mod mutate;
 
 use mutate::{TestRng, mutate};
 use std::any::Any;
@@ -36,7 +36,7 @@ const WORK: &str = "FUZZ_WORK";
 const RESULTS: &str = "FUZZ_RESULTS";
 
 /// A parser under test.
-pub struct Kind {
+pub(crate) struct Kind {
     pub name: &'static str,
     /// The extension of its files.
     pub extension: &'static str,
@@ -49,18 +49,18 @@ pub struct Kind {
 }
 
 /// A [`Kind::finish`] that changes nothing.
-pub fn unchanged(bytes: Vec<u8>, _: &mut TestRng) -> Vec<u8> {
+pub(crate) fn unchanged(bytes: Vec<u8>, _: &mut TestRng) -> Vec<u8> {
     bytes
 }
 
 /// An input to mutate, valid or not.
-pub struct Sample {
+pub(crate) struct Sample {
     pub kind: &'static Kind,
     pub bytes: Vec<u8>,
 }
 
 /// The input of this number, and its parser.
-pub fn input(samples: &[Sample], number: u64) -> (&'static Kind, Vec<u8>) {
+pub(crate) fn input(samples: &[Sample], number: u64) -> (&'static Kind, Vec<u8>) {
     let mut rng = TestRng::new(number);
     // Each parser gets equally many inputs, however many samples it has.
     let mut kinds: Vec<&'static Kind> = samples.iter().map(|sample| sample.kind).collect();
@@ -89,7 +89,7 @@ struct Results {
 
 /// Asserts that all parsers survive `usual` inputs. `test` is the name of the calling test, which the
 /// children run too.
-pub fn survives(test: &str, samples: &[Sample], usual: u64) {
+pub(crate) fn survives(test: &str, samples: &[Sample], usual: u64) {
     if let (Ok(work), Ok(results)) = (std::env::var(WORK), std::env::var(RESULTS)) {
         return child(samples, &range(&work), Path::new(&results));
     }

@@ -1,15 +1,15 @@
 //! Mutations of an input: of bytes, and of lines, tokens and fields, which keep most of its syntax.
 
 /// A small seeded generator.
-pub struct TestRng(u64);
+pub(crate) struct TestRng(u64);
 
 impl TestRng {
-    pub const fn new(seed: u64) -> TestRng {
+    pub(crate) const fn new(seed: u64) -> TestRng {
         TestRng(seed.wrapping_mul(0xd134_2543_de82_ef95) ^ 0x6a09_e667_f3bc_c908)
     }
 
     /// A number below `bound`, which must not be 0.
-    pub const fn below(&mut self, bound: u64) -> u64 {
+    pub(crate) const fn below(&mut self, bound: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut word = self.0;
         word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -143,7 +143,7 @@ const QUANTITIES: [&str; 14] = [
 ];
 
 /// One to six mutations of an input. Foreign parts come from the donor.
-pub fn mutate(bytes: &[u8], donor: &[u8], rng: &mut TestRng) -> Vec<u8> {
+pub(crate) fn mutate(bytes: &[u8], donor: &[u8], rng: &mut TestRng) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
     // Mostly one mutation, so that most inputs pass the first check.
     for _ in 0..rng.pick(&[1, 1, 1, 1, 1, 2, 3, 6]) {

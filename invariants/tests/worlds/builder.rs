@@ -40,21 +40,21 @@ struct Server {
 }
 
 /// The facts so far, and the state of the servers.
-pub struct Cluster {
+pub(crate) struct Cluster {
     pub facts: Vec<Observed>,
     servers: Vec<Server>,
 }
 
 impl Cluster {
     /// This many servers, all voters, with empty disks.
-    pub fn of(servers: u64) -> Cluster {
+    pub(crate) fn of(servers: u64) -> Cluster {
         let mut cluster = Cluster { facts: vec![], servers: vec![Server::default(); servers as usize + 1] };
         (1..=servers).for_each(|node| cluster.start(node));
         cluster
     }
 
     /// Records a fact.
-    pub fn record(&mut self, node: Node, fact: Fact) {
+    pub(crate) fn record(&mut self, node: Node, fact: Fact) {
         let step = self.facts.len() as u64 + 1;
         self.facts.push(Observed { at: step * 1_000_000, step, node, fact });
     }
@@ -78,16 +78,16 @@ impl Cluster {
     }
 
     /// The configuration in which all servers are voters.
-    pub fn all_voters(&self) -> Configuration {
+    pub(crate) fn all_voters(&self) -> Configuration {
         Configuration { voters: (1..self.servers.len() as Node).collect(), ..Configuration::default() }
     }
 
-    pub fn configures(&mut self, node: Node, index: Index, configuration: Configuration) {
+    pub(crate) fn configures(&mut self, node: Node, index: Index, configuration: Configuration) {
         self.record(node, Fact::Configured { index, configuration: Box::new(configuration) });
     }
 
     /// Adopts a term in memory.
-    pub fn adopts_term(&mut self, node: Node, term: Term) {
+    pub(crate) fn adopts_term(&mut self, node: Node, term: Term) {
         let memory = &mut self.servers[node as usize].memory;
         if memory.term < term {
             (memory.term, memory.vote) = (term, None);
@@ -96,33 +96,33 @@ impl Cluster {
     }
 
     /// Votes in memory; sends nothing.
-    pub fn votes_in_memory(&mut self, node: Node, term: Term, candidate: Node) {
+    pub(crate) fn votes_in_memory(&mut self, node: Node, term: Term, candidate: Node) {
         self.adopts_term(node, term);
         self.servers[node as usize].memory.vote = Some(candidate);
     }
 
     /// Votes in the right order: memory, disk, message.
-    pub fn votes(&mut self, node: Node, term: Term, candidate: Node) {
+    pub(crate) fn votes(&mut self, node: Node, term: Term, candidate: Node) {
         self.votes_in_memory(node, term, candidate);
         self.saves(node);
         self.record(node, Fact::Voted { term, candidate });
     }
 
-    pub fn campaigns(&mut self, node: Node, term: Term) {
+    pub(crate) fn campaigns(&mut self, node: Node, term: Term) {
         self.votes_in_memory(node, term, node);
         self.saves(node);
         self.record(node, Fact::Campaigned { term });
     }
 
     /// Campaigns, gets these votes, becomes leader.
-    pub fn wins(&mut self, node: Node, term: Term, voters: &[Node]) {
+    pub(crate) fn wins(&mut self, node: Node, term: Term, voters: &[Node]) {
         self.campaigns(node, term);
         voters.iter().for_each(|&voter| self.votes(voter, term, node));
         self.record(node, Fact::Leads { term });
     }
 
     /// Appends in memory.
-    pub fn appends(&mut self, node: Node, term: Term, content: u64) {
+    pub(crate) fn appends(&mut self, node: Node, term: Term, content: u64) {
         let log = &mut self.servers[node as usize].memory.log;
         log.push((term, content));
         let index = log.len() as Index;
@@ -130,13 +130,13 @@ impl Cluster {
     }
 
     /// Truncates in memory.
-    pub fn truncates(&mut self, node: Node, after: Index) {
+    pub(crate) fn truncates(&mut self, node: Node, after: Index) {
         self.servers[node as usize].memory.log.truncate(after as usize);
         self.record(node, Fact::Truncated { after });
     }
 
     /// Saves everything in memory as one record. A record with a new snapshot replaces all earlier ones.
-    pub fn saves(&mut self, node: Node) {
+    pub(crate) fn saves(&mut self, node: Node) {
         let Server { memory, disk } = self.servers[node as usize].clone();
         let mut same = memory.log.iter().zip(&disk.log).take_while(|(left, right)| left == right).count();
         let mut after = (disk.log.len() > same).then_some(same as Index);
@@ -163,7 +163,7 @@ impl Cluster {
     }
 
     /// Copies the leader's log up to `index` in memory: truncates conflicting entries, appends missing ones.
-    pub fn copies_log(&mut self, node: Node, leader: Node, index: Index) {
+    pub(crate) fn copies_log(&mut self, node: Node, leader: Node, index: Index) {
         let theirs = self.servers[leader as usize].memory.clone();
         self.adopts_term(node, theirs.term);
         let own = self.servers[node as usize].memory.log.clone();
@@ -176,7 +176,7 @@ impl Cluster {
     }
 
     /// Copies the leader's log up to `index`, saves it and acknowledges it.
-    pub fn replicates(&mut self, node: Node, leader: Node, index: Index) {
+    pub(crate) fn replicates(&mut self, node: Node, leader: Node, index: Index) {
         self.copies_log(node, leader, index);
         self.saves(node);
         let term = self.servers[leader as usize].memory.term;
@@ -184,7 +184,7 @@ impl Cluster {
     }
 
     /// Takes a snapshot of its application after `index`, and compacts its log up to `base_index`.
-    pub fn compacts(&mut self, node: Node, index: Index, base_index: Index) {
+    pub(crate) fn compacts(&mut self, node: Node, index: Index, base_index: Index) {
         let (last, state) = (self.id(node, index), self.state(node, index));
         let configuration = Box::new(self.all_voters());
         self.record(node, Fact::SnapshotTaken { last, state, configuration });
@@ -193,14 +193,14 @@ impl Cluster {
     }
 
     /// Installs the leader's snapshot up to `index` in memory, in place of its whole log.
-    pub fn installs(&mut self, node: Node, leader: Node, index: Index) {
+    pub(crate) fn installs(&mut self, node: Node, leader: Node, index: Index) {
         let all_voters = self.all_voters();
         self.installs_with(node, leader, index, all_voters);
         self.commits(node, index);
     }
 
     /// Installs a snapshot with this configuration in it, and does not commit.
-    pub fn installs_with(&mut self, node: Node, leader: Node, index: Index, group: Configuration) {
+    pub(crate) fn installs_with(&mut self, node: Node, leader: Node, index: Index, group: Configuration) {
         let theirs = self.servers[leader as usize].memory.clone();
         self.adopts_term(node, theirs.term);
         let memory = &mut self.servers[node as usize].memory;
@@ -212,7 +212,7 @@ impl Cluster {
     }
 
     /// Installs the leader's snapshot, saves it, acknowledges it and restores from it.
-    pub fn installs_and_restores(&mut self, node: Node, leader: Node, index: Index) {
+    pub(crate) fn installs_and_restores(&mut self, node: Node, leader: Node, index: Index) {
         self.installs(node, leader, index);
         self.saves(node);
         let term = self.servers[leader as usize].memory.term;
@@ -222,21 +222,21 @@ impl Cluster {
     }
 
     /// The log id at `index` in the log of `node`.
-    pub fn id(&self, node: Node, index: Index) -> LogId {
+    pub(crate) fn id(&self, node: Node, index: Index) -> LogId {
         self.servers[node as usize].memory.id(index)
     }
 
     /// The digest of the state after `index`: the sum of all contents.
-    pub fn state(&self, node: Node, index: Index) -> Digest {
+    pub(crate) fn state(&self, node: Node, index: Index) -> Digest {
         self.servers[node as usize].memory.state(index)
     }
 
-    pub fn commits(&mut self, node: Node, index: Index) {
+    pub(crate) fn commits(&mut self, node: Node, index: Index) {
         self.record(node, Fact::Committed { index });
     }
 
     /// n1 leads term 1 and has committed this many entries, which are durable on a bare majority with n1.
-    pub fn with_committed(servers: u64, entries: u64) -> Cluster {
+    pub(crate) fn with_committed(servers: u64, entries: u64) -> Cluster {
         let mut cluster = Cluster::of(servers);
         let majority: Vec<Node> = (2..=servers / 2 + 1).collect();
         cluster.wins(1, 1, &majority);
@@ -248,14 +248,14 @@ impl Cluster {
     }
 
     /// The process crashes and restarts with all that it had written.
-    pub fn crashes_and_restarts(&mut self, node: Node) {
+    pub(crate) fn crashes_and_restarts(&mut self, node: Node) {
         self.record(node, Fact::Crashed);
         self.record(node, Fact::Restarted);
         self.start(node);
     }
 
     /// Loses power and restarts with what was durable.
-    pub fn loses_power_and_restarts(&mut self, node: Node) {
+    pub(crate) fn loses_power_and_restarts(&mut self, node: Node) {
         self.record(node, Fact::PowerLost);
         self.record(node, Fact::Restarted);
         self.servers[node as usize].memory = self.servers[node as usize].disk.clone();
@@ -263,7 +263,7 @@ impl Cluster {
     }
 
     /// Crashes, loses its disk and restarts empty.
-    pub fn is_wiped_and_restarts(&mut self, node: Node) {
+    pub(crate) fn is_wiped_and_restarts(&mut self, node: Node) {
         self.record(node, Fact::Crashed);
         self.record(node, Fact::Wiped);
         self.record(node, Fact::Restarted);
@@ -272,22 +272,22 @@ impl Cluster {
     }
 
     /// Applies the entry at `index` of its log.
-    pub fn applies(&mut self, node: Node, index: Index, request: Option<RequestId>, effect: bool) {
+    pub(crate) fn applies(&mut self, node: Node, index: Index, request: Option<RequestId>, effect: bool) {
         let memory = &self.servers[node as usize].memory;
         let (entry, state) = (digest_of(memory.log[index as usize - 1].1), memory.state(index));
         self.record(node, Fact::Applied { index, entry, state, request, effect });
     }
 
-    pub fn client_gets_ack(&mut self, index: Index, sequence: u64) {
+    pub(crate) fn client_gets_ack(&mut self, index: Index, sequence: u64) {
         self.record(CLIENT, Fact::WriteAcknowledged { index, write: request(sequence) });
     }
 
-    pub fn client_requests_read(&mut self, sequence: u64) {
+    pub(crate) fn client_requests_read(&mut self, sequence: u64) {
         self.record(CLIENT, Fact::ReadAsked { read: request(sequence) });
     }
 
     /// Passes all facts to a checker.
-    pub fn check(&self, mut checker: Checker) -> (Checker, Result<(), Box<Violation>>) {
+    pub(crate) fn check(&self, mut checker: Checker) -> (Checker, Result<(), Box<Violation>>) {
         let verdict = self.facts.iter().try_for_each(|fact| checker.observe(fact));
         (checker, verdict)
     }
@@ -295,7 +295,7 @@ impl Cluster {
     /// Asserts that this property is violated by the last fact and no earlier one, and by none if it is
     /// disabled.
     #[track_caller]
-    pub fn violates(self, property: &str) -> Violation {
+    pub(crate) fn violates(self, property: &str) -> Violation {
         let (_, verdict) = self.check(Checker::new());
         let violation = verdict.expect_err("the checker must report a violation");
         assert_eq!(violation.property, property, "{violation}");
@@ -310,23 +310,23 @@ impl Cluster {
 
     /// Asserts that nothing is violated and that this property was checked.
     #[track_caller]
-    pub fn passes(self, property: &str) {
+    pub(crate) fn passes(self, property: &str) {
         let (all, verdict) = self.check(Checker::new());
         verdict.unwrap_or_else(|violation| panic!("a false alarm: {violation}\n{violation:?}"));
         assert!(checks_of(&all, property) > 0, "{property} was never checked");
     }
 }
 
-pub fn checks_of(checker: &Checker, property: &str) -> u64 {
+pub(crate) fn checks_of(checker: &Checker, property: &str) -> u64 {
     checker.checks().find(|(name, _)| *name == property).expect("a property").1
 }
 
 /// A request of the only session in these tests.
-pub fn request(sequence: u64) -> RequestId {
+pub(crate) fn request(sequence: u64) -> RequestId {
     RequestId { session: 9, sequence }
 }
 
 /// A digest that is legible in a message: digests print their upper half.
-pub fn digest_of(content: u64) -> Digest {
+pub(crate) fn digest_of(content: u64) -> Digest {
     Digest(content << 32)
 }

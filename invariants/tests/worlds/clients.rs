@@ -3,7 +3,7 @@
 use crate::builder::{Cluster, checks_of, digest_of, request};
 use invariants::{Checker, Fact, Violation};
 
-pub fn two_entries_applied_at_one_index() -> Violation {
+pub(crate) fn two_entries_applied_at_one_index() -> Violation {
     let mut cluster = Cluster::with_committed(3, 1);
     cluster.applies(1, 1, None, true);
     cluster.record(
@@ -13,7 +13,7 @@ pub fn two_entries_applied_at_one_index() -> Violation {
     cluster.violates("state-machine-safety")
 }
 
-pub fn two_states_after_one_entry() -> Violation {
+pub(crate) fn two_states_after_one_entry() -> Violation {
     let mut cluster = Cluster::with_committed(3, 1);
     cluster.applies(1, 1, Some(request(1)), true);
     cluster.record(
@@ -23,7 +23,7 @@ pub fn two_states_after_one_entry() -> Violation {
     cluster.violates("state-machine-safety")
 }
 
-pub fn an_entry_other_than_the_committed_one_is_applied() -> Violation {
+pub(crate) fn an_entry_other_than_the_committed_one_is_applied() -> Violation {
     let mut cluster = Cluster::with_committed(3, 1);
     cluster.record(
         2,
@@ -55,7 +55,7 @@ fn state_machines_are_checked_without_log_facts() {
     cluster.passes("state-machine-safety");
 }
 
-pub fn a_stale_read() -> Violation {
+pub(crate) fn a_stale_read() -> Violation {
     let mut cluster = Cluster::with_committed(3, 2);
     cluster.client_gets_ack(1, 1);
     cluster.client_gets_ack(2, 2);
@@ -64,7 +64,7 @@ pub fn a_stale_read() -> Violation {
     cluster.violates("read-safety")
 }
 
-pub fn a_stale_read_after_a_fresh_one() -> Violation {
+pub(crate) fn a_stale_read_after_a_fresh_one() -> Violation {
     let mut cluster = Cluster::with_committed(3, 2);
     cluster.client_gets_ack(2, 2);
     cluster.client_requests_read(3);
@@ -87,7 +87,7 @@ fn a_read_may_miss_later_writes_and_unacked_ones() {
     cluster.passes("read-safety");
 }
 
-pub fn a_request_takes_effect_twice() -> Violation {
+pub(crate) fn a_request_takes_effect_twice() -> Violation {
     let mut cluster = Cluster::with_committed(3, 2);
     cluster.applies(1, 1, Some(request(1)), true);
     cluster.applies(1, 2, Some(request(1)), true);

@@ -20,7 +20,7 @@ fn figure_8() -> Cluster {
     cluster
 }
 
-pub fn a_leader_commits_an_entry_of_an_older_term_by_count() -> Violation {
+pub(crate) fn a_leader_commits_an_entry_of_an_older_term_by_count() -> Violation {
     let mut cluster = figure_8();
     cluster.commits(1, 2);
     cluster.violates("current-term-commit")
@@ -52,13 +52,13 @@ fn a_successor_may_replace_and_commit() {
     cluster.passes("current-term-commit");
 }
 
-pub fn a_leader_commits_an_entry_that_it_lacks() -> Violation {
+pub(crate) fn a_leader_commits_an_entry_that_it_lacks() -> Violation {
     let mut cluster = Cluster::with_committed(3, 1);
     cluster.commits(1, 2);
     cluster.violates("current-term-commit")
 }
 
-pub fn a_leader_without_a_committed_entry() -> Violation {
+pub(crate) fn a_leader_without_a_committed_entry() -> Violation {
     let mut cluster = Cluster::with_committed(3, 2);
     cluster.votes(2, 2, 3);
     cluster.campaigns(3, 2);
@@ -66,7 +66,7 @@ pub fn a_leader_without_a_committed_entry() -> Violation {
     cluster.violates("leader-completeness")
 }
 
-pub fn a_deposed_leader_commits_an_entry_that_its_successor_lacks() -> Violation {
+pub(crate) fn a_deposed_leader_commits_an_entry_that_its_successor_lacks() -> Violation {
     let mut cluster = Cluster::with_committed(3, 1);
     cluster.replicates(3, 1, 1);
     cluster.appends(1, 1, 2);
@@ -109,7 +109,7 @@ fn a_leader_elected_by_late_votes_may_lack_commits_of_the_next_term() {
     cluster.passes("leader-completeness");
 }
 
-pub fn a_leader_commits_before_the_entry_is_durable_on_a_majority() -> Violation {
+pub(crate) fn a_leader_commits_before_the_entry_is_durable_on_a_majority() -> Violation {
     let mut cluster = Cluster::with_committed(3, 1);
     cluster.appends(1, 1, 2);
     cluster.saves(1);
@@ -118,7 +118,7 @@ pub fn a_leader_commits_before_the_entry_is_durable_on_a_majority() -> Violation
     cluster.violates("committed-on-quorum")
 }
 
-pub fn a_commit_counts_a_learner() -> Violation {
+pub(crate) fn a_commit_counts_a_learner() -> Violation {
     let mut cluster = Cluster::with_committed(4, 1);
     let learner = Configuration { voters: vec![1, 2, 3], learners: vec![4], ..Configuration::default() };
     cluster.configures(1, 0, learner);
@@ -129,7 +129,7 @@ pub fn a_commit_counts_a_learner() -> Violation {
     cluster.violates("committed-on-quorum")
 }
 
-pub fn one_half_of_a_joint_configuration_commits() -> Violation {
+pub(crate) fn one_half_of_a_joint_configuration_commits() -> Violation {
     let mut cluster = Cluster::with_committed(5, 1);
     cluster.configures(
         1,
@@ -190,7 +190,7 @@ fn a_learner_may_lag_and_others_may_save_late() {
     cluster.passes("committed-on-quorum");
 }
 
-pub fn a_follower_commits_before_every_leader() -> Violation {
+pub(crate) fn a_follower_commits_before_every_leader() -> Violation {
     let mut cluster = Cluster::with_committed(3, 1);
     cluster.appends(1, 1, 2);
     cluster.replicates(2, 1, 2);
@@ -198,7 +198,7 @@ pub fn a_follower_commits_before_every_leader() -> Violation {
     cluster.violates("follower-commit-safety")
 }
 
-pub fn a_follower_commits_its_own_stale_tail() -> Violation {
+pub(crate) fn a_follower_commits_its_own_stale_tail() -> Violation {
     let mut cluster = Cluster::with_committed(3, 1);
     cluster.appends(1, 1, 2);
     cluster.wins(2, 2, &[3]);
@@ -212,7 +212,7 @@ pub fn a_follower_commits_its_own_stale_tail() -> Violation {
     cluster.violates("follower-commit-safety")
 }
 
-pub fn a_follower_commits_an_entry_that_it_lacks() -> Violation {
+pub(crate) fn a_follower_commits_an_entry_that_it_lacks() -> Violation {
     let mut cluster = Cluster::with_committed(3, 1);
     cluster.commits(3, 1);
     cluster.violates("follower-commit-safety")
@@ -228,21 +228,21 @@ fn a_commit_index_may_be_lower_after_a_restart() {
     cluster.passes("follower-commit-safety");
 }
 
-pub fn a_commit_index_goes_back() -> Violation {
+pub(crate) fn a_commit_index_goes_back() -> Violation {
     let mut cluster = Cluster::with_committed(3, 3);
     cluster.commits(2, 3);
     cluster.commits(2, 1);
     cluster.violates("committed-immutable")
 }
 
-pub fn a_committed_entry_is_truncated() -> Violation {
+pub(crate) fn a_committed_entry_is_truncated() -> Violation {
     let mut cluster = Cluster::with_committed(3, 2);
     cluster.adopts_term(2, 2);
     cluster.truncates(2, 1);
     cluster.violates("committed-immutable")
 }
 
-pub fn two_entries_are_committed_at_one_index() -> Violation {
+pub(crate) fn two_entries_are_committed_at_one_index() -> Violation {
     let mut cluster = Cluster::of(3);
     cluster.wins(1, 1, &[2]);
     cluster.appends(1, 1, 10);

@@ -3,14 +3,14 @@
 use crate::builder::Cluster;
 use invariants::{Checker, Fact, Violation};
 
-pub fn a_vote_is_sent_before_it_is_saved() -> Violation {
+pub(crate) fn a_vote_is_sent_before_it_is_saved() -> Violation {
     let mut cluster = Cluster::of(3);
     cluster.votes_in_memory(2, 1, 1);
     cluster.record(2, Fact::Voted { term: 1, candidate: 1 });
     cluster.violates("persist-before-reply")
 }
 
-pub fn a_vote_is_sent_when_only_its_term_is_saved() -> Violation {
+pub(crate) fn a_vote_is_sent_when_only_its_term_is_saved() -> Violation {
     let mut cluster = Cluster::of(3);
     cluster.adopts_term(2, 1);
     cluster.saves(2);
@@ -18,14 +18,14 @@ pub fn a_vote_is_sent_when_only_its_term_is_saved() -> Violation {
     cluster.violates("persist-before-reply")
 }
 
-pub fn a_candidate_requests_votes_before_its_own_vote_is_saved() -> Violation {
+pub(crate) fn a_candidate_requests_votes_before_its_own_vote_is_saved() -> Violation {
     let mut cluster = Cluster::of(3);
     cluster.votes_in_memory(2, 1, 2);
     cluster.record(2, Fact::Campaigned { term: 1 });
     cluster.violates("persist-before-reply")
 }
 
-pub fn an_ack_is_sent_before_the_entry_is_saved() -> Violation {
+pub(crate) fn an_ack_is_sent_before_the_entry_is_saved() -> Violation {
     let mut cluster = Cluster::with_committed(3, 1);
     cluster.appends(1, 1, 2);
     cluster.copies_log(2, 1, 2);
@@ -33,7 +33,7 @@ pub fn an_ack_is_sent_before_the_entry_is_saved() -> Violation {
     cluster.violates("persist-before-reply")
 }
 
-pub fn an_ack_is_sent_before_its_term_is_saved() -> Violation {
+pub(crate) fn an_ack_is_sent_before_its_term_is_saved() -> Violation {
     let mut cluster = Cluster::with_committed(3, 1);
     cluster.wins(2, 2, &[3]);
     cluster.adopts_term(1, 2);
@@ -41,7 +41,7 @@ pub fn an_ack_is_sent_before_its_term_is_saved() -> Violation {
     cluster.violates("persist-before-reply")
 }
 
-pub fn a_follower_acks_entries_that_the_leader_lacks() -> Violation {
+pub(crate) fn a_follower_acks_entries_that_the_leader_lacks() -> Violation {
     let mut cluster = Cluster::of(3);
     cluster.wins(1, 1, &[2]);
     cluster.appends(1, 1, 10);
@@ -55,7 +55,7 @@ pub fn a_follower_acks_entries_that_the_leader_lacks() -> Violation {
     cluster.violates("persist-before-reply")
 }
 
-pub fn an_ack_relies_on_a_save_that_was_overwritten() -> Violation {
+pub(crate) fn an_ack_relies_on_a_save_that_was_overwritten() -> Violation {
     let mut cluster = Cluster::of(5);
     cluster.wins(1, 1, &[2, 3]);
     cluster.appends(1, 1, 10);
@@ -81,7 +81,7 @@ fn a_recovered_vote_may_be_sent_once_it_is_durable_again() {
     cluster.passes("persist-before-reply");
 }
 
-pub fn a_recovered_vote_is_sent_before_it_is_durable() -> Violation {
+pub(crate) fn a_recovered_vote_is_sent_before_it_is_durable() -> Violation {
     let mut cluster = Cluster::of(3);
     cluster.votes_in_memory(2, 1, 1);
     cluster.crashes_and_restarts(2);
@@ -123,7 +123,7 @@ fn an_old_ack_may_be_sent_after_a_newer_leader_replaced_the_log() {
     cluster.passes("persist-before-reply");
 }
 
-pub fn an_old_ack_is_sent_for_an_entry_that_was_never_saved() -> Violation {
+pub(crate) fn an_old_ack_is_sent_for_an_entry_that_was_never_saved() -> Violation {
     let mut cluster = Cluster::with_committed(5, 1);
     cluster.appends(1, 1, 2);
     cluster.copies_log(2, 1, 2);
@@ -150,7 +150,7 @@ fn without_disk_facts_durability_is_not_checked() {
     );
 }
 
-pub fn a_follower_truncates_an_acked_entry() -> Violation {
+pub(crate) fn a_follower_truncates_an_acked_entry() -> Violation {
     let mut cluster = Cluster::with_committed(3, 1);
     cluster.appends(1, 1, 2);
     cluster.replicates(2, 1, 2);

@@ -3,7 +3,7 @@
 use crate::builder::Cluster;
 use invariants::{Configuration, Fact, Violation};
 
-pub fn two_leaders_in_one_term() -> Violation {
+pub(crate) fn two_leaders_in_one_term() -> Violation {
     let mut cluster = Cluster::of(3);
     cluster.wins(1, 7, &[2]);
     cluster.campaigns(3, 7);
@@ -11,7 +11,7 @@ pub fn two_leaders_in_one_term() -> Violation {
     cluster.violates("election-safety")
 }
 
-pub fn a_leader_leads_again_after_a_restart() -> Violation {
+pub(crate) fn a_leader_leads_again_after_a_restart() -> Violation {
     let mut cluster = Cluster::of(3);
     cluster.wins(1, 7, &[2]);
     cluster.crashes_and_restarts(1);
@@ -29,13 +29,13 @@ fn each_term_may_have_a_new_leader() {
     cluster.passes("election-safety");
 }
 
-pub fn a_leader_without_a_majority() -> Violation {
+pub(crate) fn a_leader_without_a_majority() -> Violation {
     let mut cluster = Cluster::of(5);
     cluster.wins(1, 1, &[2]);
     cluster.violates("elected-by-quorum")
 }
 
-pub fn a_leader_counts_votes_for_another_candidate() -> Violation {
+pub(crate) fn a_leader_counts_votes_for_another_candidate() -> Violation {
     let mut cluster = Cluster::of(3);
     cluster.campaigns(1, 1);
     cluster.campaigns(2, 1);
@@ -44,7 +44,7 @@ pub fn a_leader_counts_votes_for_another_candidate() -> Violation {
     cluster.violates("elected-by-quorum")
 }
 
-pub fn a_leader_counts_the_vote_of_a_learner() -> Violation {
+pub(crate) fn a_leader_counts_the_vote_of_a_learner() -> Violation {
     let mut cluster = Cluster::of(4);
     let learner = Configuration { voters: vec![1, 2, 3], learners: vec![4], ..Configuration::default() };
     cluster.configures(1, 0, learner);
@@ -52,7 +52,7 @@ pub fn a_leader_counts_the_vote_of_a_learner() -> Violation {
     cluster.violates("elected-by-quorum")
 }
 
-pub fn a_leader_is_elected_by_one_half_of_a_joint_configuration() -> Violation {
+pub(crate) fn a_leader_is_elected_by_one_half_of_a_joint_configuration() -> Violation {
     let mut cluster = Cluster::of(5);
     cluster.configures(
         1,
@@ -80,28 +80,28 @@ fn a_single_voter_may_elect_itself() {
     cluster.passes("elected-by-quorum");
 }
 
-pub fn two_votes_in_one_term() -> Violation {
+pub(crate) fn two_votes_in_one_term() -> Violation {
     let mut cluster = Cluster::of(3);
     cluster.votes(3, 1, 1);
     cluster.votes(3, 1, 2);
     cluster.violates("one-vote-per-term")
 }
 
-pub fn a_candidate_votes_for_another() -> Violation {
+pub(crate) fn a_candidate_votes_for_another() -> Violation {
     let mut cluster = Cluster::of(3);
     cluster.campaigns(3, 1);
     cluster.votes(3, 1, 2);
     cluster.violates("one-vote-per-term")
 }
 
-pub fn a_server_campaigns_after_its_vote_for_another() -> Violation {
+pub(crate) fn a_server_campaigns_after_its_vote_for_another() -> Violation {
     let mut cluster = Cluster::of(3);
     cluster.votes(3, 1, 2);
     cluster.campaigns(3, 1);
     cluster.violates("one-vote-per-term")
 }
 
-pub fn a_wiped_server_votes_again() -> Violation {
+pub(crate) fn a_wiped_server_votes_again() -> Violation {
     let mut cluster = Cluster::of(3);
     cluster.votes(3, 1, 1);
     cluster.is_wiped_and_restarts(3);
@@ -129,14 +129,14 @@ fn a_vote_that_was_never_sent_does_not_count() {
     cluster.passes("one-vote-per-term");
 }
 
-pub fn a_term_goes_back() -> Violation {
+pub(crate) fn a_term_goes_back() -> Violation {
     let mut cluster = Cluster::of(3);
     cluster.adopts_term(2, 5);
     cluster.record(2, Fact::TermChanged { term: 4 });
     cluster.violates("monotonic-term")
 }
 
-pub fn a_restart_forgets_the_term_of_a_vote() -> Violation {
+pub(crate) fn a_restart_forgets_the_term_of_a_vote() -> Violation {
     let mut cluster = Cluster::of(3);
     cluster.votes(2, 5, 1);
     cluster.record(2, Fact::PowerLost);
@@ -179,7 +179,7 @@ fn a_new_replica_of_a_server_has_its_own_vote() {
     cluster.passes("one-vote-per-term");
 }
 
-pub fn a_removed_wiped_server_votes_again() -> Violation {
+pub(crate) fn a_removed_wiped_server_votes_again() -> Violation {
     let mut cluster = Cluster::of(4);
     cluster.votes(3, 7, 1);
     cluster.is_wiped_and_restarts(3);

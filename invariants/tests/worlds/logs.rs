@@ -3,7 +3,7 @@
 use crate::builder::{Cluster, digest_of};
 use invariants::{Digest, Fact, LogId, Violation};
 
-pub fn two_contents_for_one_log_id() -> Violation {
+pub(crate) fn two_contents_for_one_log_id() -> Violation {
     let mut cluster = Cluster::of(3);
     cluster.wins(1, 1, &[2]);
     cluster.appends(1, 1, 10);
@@ -12,7 +12,7 @@ pub fn two_contents_for_one_log_id() -> Violation {
     cluster.violates("log-matching")
 }
 
-pub fn equal_entries_after_different_logs() -> Violation {
+pub(crate) fn equal_entries_after_different_logs() -> Violation {
     let mut cluster = Cluster::of(3);
     cluster.wins(1, 1, &[2]);
     cluster.appends(1, 1, 10);
@@ -25,7 +25,7 @@ pub fn equal_entries_after_different_logs() -> Violation {
     cluster.violates("log-matching")
 }
 
-pub fn a_disk_saves_another_entry() -> Violation {
+pub(crate) fn a_disk_saves_another_entry() -> Violation {
     let mut cluster = Cluster::of(3);
     cluster.wins(1, 1, &[2]);
     cluster.appends(1, 1, 10);
@@ -38,13 +38,13 @@ fn restarts_with(cluster: &mut Cluster, node: u64, last: LogId, digest: Digest) 
     cluster.record(node, Fact::Started { term: 1, vote: None, base: LogId::default(), last, digest });
 }
 
-pub fn a_restart_recovers_an_entry_that_was_never_written() -> Violation {
+pub(crate) fn a_restart_recovers_an_entry_that_was_never_written() -> Violation {
     let mut cluster = Cluster::with_committed(3, 2);
     restarts_with(&mut cluster, 2, LogId { index: 3, term: 1 }, digest_of(0));
     cluster.violates("log-matching")
 }
 
-pub fn a_restart_recovers_another_log() -> Violation {
+pub(crate) fn a_restart_recovers_another_log() -> Violation {
     let mut cluster = Cluster::with_committed(3, 2);
     let forged = Digest::EMPTY.then_entry(1, digest_of(7)).then_entry(1, digest_of(2));
     restarts_with(&mut cluster, 2, LogId { index: 2, term: 1 }, forged);
@@ -87,7 +87,7 @@ fn a_restart_may_recover_any_record_since_the_last_durable_one() {
     cluster.passes("log-matching");
 }
 
-pub fn a_leader_truncates_its_log() -> Violation {
+pub(crate) fn a_leader_truncates_its_log() -> Violation {
     let mut cluster = Cluster::of(3);
     cluster.wins(1, 1, &[2]);
     cluster.appends(1, 1, 10);
@@ -95,14 +95,14 @@ pub fn a_leader_truncates_its_log() -> Violation {
     cluster.violates("leader-append-only")
 }
 
-pub fn a_leader_appends_in_another_term() -> Violation {
+pub(crate) fn a_leader_appends_in_another_term() -> Violation {
     let mut cluster = Cluster::of(3);
     cluster.wins(1, 2, &[2]);
     cluster.appends(1, 1, 10);
     cluster.violates("leader-append-only")
 }
 
-pub fn an_append_leaves_a_gap() -> Violation {
+pub(crate) fn an_append_leaves_a_gap() -> Violation {
     let mut cluster = Cluster::of(3);
     cluster.record(2, Fact::Appended { index: 2, term: 1, entry: digest_of(10) });
     cluster.violates("leader-append-only")

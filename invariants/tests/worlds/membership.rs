@@ -15,7 +15,7 @@ fn with_appended_change(servers: u64) -> Cluster {
     cluster
 }
 
-pub fn a_change_before_the_last_one_is_committed() -> Violation {
+pub(crate) fn a_change_before_the_last_one_is_committed() -> Violation {
     let mut cluster = with_appended_change(3);
     cluster.configures(1, 2, config(&[1, 2, 3, 4], &[]));
     cluster.appends(1, 1, 3);
@@ -23,7 +23,7 @@ pub fn a_change_before_the_last_one_is_committed() -> Violation {
     cluster.violates("membership-safety")
 }
 
-pub fn a_change_before_anything_is_committed_in_the_term() -> Violation {
+pub(crate) fn a_change_before_anything_is_committed_in_the_term() -> Violation {
     let mut cluster = Cluster::with_committed(3, 1);
     cluster.wins(2, 2, &[3]);
     cluster.appends(2, 2, 2);
@@ -31,19 +31,19 @@ pub fn a_change_before_anything_is_committed_in_the_term() -> Violation {
     cluster.violates("membership-safety")
 }
 
-pub fn two_voters_are_added_at_once() -> Violation {
+pub(crate) fn two_voters_are_added_at_once() -> Violation {
     let mut cluster = with_appended_change(3);
     cluster.configures(1, 2, config(&[1, 2, 3, 4, 5], &[]));
     cluster.violates("membership-safety")
 }
 
-pub fn a_joint_configuration_has_wrong_old_voters() -> Violation {
+pub(crate) fn a_joint_configuration_has_wrong_old_voters() -> Violation {
     let mut cluster = with_appended_change(3);
     cluster.configures(1, 2, config(&[3, 4, 5], &[1, 2]));
     cluster.violates("membership-safety")
 }
 
-pub fn a_removed_voter_campaigns() -> Violation {
+pub(crate) fn a_removed_voter_campaigns() -> Violation {
     let mut cluster = with_appended_change(3);
     cluster.configures(1, 2, config(&[1, 2], &[]));
     cluster.saves(1);
@@ -63,31 +63,31 @@ fn violation_of(configuration: Configuration) -> Violation {
     cluster.violates("membership-safety")
 }
 
-pub fn a_voter_is_listed_twice() -> Violation {
+pub(crate) fn a_voter_is_listed_twice() -> Violation {
     violation_of(config(&[1, 2, 3, 3], &[]))
 }
 
-pub fn an_old_voter_is_listed_twice() -> Violation {
+pub(crate) fn an_old_voter_is_listed_twice() -> Violation {
     violation_of(config(&[1, 2, 3, 4], &[1, 2, 3, 2]))
 }
 
-pub fn a_learner_is_listed_twice() -> Violation {
+pub(crate) fn a_learner_is_listed_twice() -> Violation {
     violation_of(Configuration { learners: vec![4, 5, 4], ..config(&[1, 2, 3], &[]) })
 }
 
-pub fn a_voter_is_a_learner_as_well() -> Violation {
+pub(crate) fn a_voter_is_a_learner_as_well() -> Violation {
     violation_of(Configuration { learners: vec![4, 3], ..config(&[1, 2, 3], &[]) })
 }
 
-pub fn a_new_voter_is_a_learner_as_well_while_joint() -> Violation {
+pub(crate) fn a_new_voter_is_a_learner_as_well_while_joint() -> Violation {
     violation_of(Configuration { learners: vec![4], ..config(&[2, 3, 4], &[1, 2, 3]) })
 }
 
-pub fn an_entry_leaves_no_voter() -> Violation {
+pub(crate) fn an_entry_leaves_no_voter() -> Violation {
     violation_of(config(&[], &[]))
 }
 
-pub fn a_snapshot_leaves_no_voter() -> Violation {
+pub(crate) fn a_snapshot_leaves_no_voter() -> Violation {
     let mut cluster = Cluster::with_committed(3, 2);
     let configuration = Box::new(Configuration { learners: vec![1, 2, 3], ..config(&[], &[]) });
     let last = cluster.id(1, 2);

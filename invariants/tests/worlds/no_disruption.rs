@@ -29,14 +29,14 @@ fn healed_without_n4() -> Cluster {
     cluster
 }
 
-pub fn a_member_adopts_the_term_of_a_non_member() -> Violation {
+pub(crate) fn a_member_adopts_the_term_of_a_non_member() -> Violation {
     let mut cluster = healed_without_n4();
     cluster.campaigns(4, 2);
     cluster.adopts_term(2, 2);
     cluster.violates("no-disruption")
 }
 
-pub fn a_leader_steps_down_for_the_term_of_a_non_member() -> Violation {
+pub(crate) fn a_leader_steps_down_for_the_term_of_a_non_member() -> Violation {
     let mut cluster = healed_without_n4();
     cluster.campaigns(4, 2);
     cluster.record(1, Fact::SteppedDown { term: 1 });
@@ -47,7 +47,7 @@ pub fn a_leader_steps_down_for_the_term_of_a_non_member() -> Violation {
     cluster.violates("no-disruption")
 }
 
-pub fn a_member_adopts_the_term_of_a_faulty_member() -> Violation {
+pub(crate) fn a_member_adopts_the_term_of_a_faulty_member() -> Violation {
     let mut cluster = without_n4();
     record_healed(&mut cluster, &[1, 2, 4]);
     cluster.campaigns(3, 2);

@@ -21,7 +21,7 @@ fn with_snapshot() -> Cluster {
     cluster
 }
 
-pub fn a_snapshot_of_another_state() -> Violation {
+pub(crate) fn a_snapshot_of_another_state() -> Violation {
     let mut cluster = with_applied();
     let last = cluster.id(1, 3);
     // The image is of the state after index 2.
@@ -30,7 +30,7 @@ pub fn a_snapshot_of_another_state() -> Violation {
     cluster.violates("snapshot-consistency")
 }
 
-pub fn a_snapshot_covers_an_uncommitted_entry() -> Violation {
+pub(crate) fn a_snapshot_covers_an_uncommitted_entry() -> Violation {
     let mut cluster = with_applied();
     cluster.appends(1, 1, 5);
     let (last, state) = (cluster.id(1, 5), cluster.state(1, 5));
@@ -52,14 +52,14 @@ fn with_a_learner() -> Cluster {
     cluster
 }
 
-pub fn a_snapshot_lacks_a_learner() -> Violation {
+pub(crate) fn a_snapshot_lacks_a_learner() -> Violation {
     let mut cluster = with_a_learner();
     let (last, state) = (cluster.id(1, 6), cluster.state(1, 6));
     cluster.record(1, Fact::SnapshotTaken { last, state, configuration: Box::new(config(&[1, 2], &[])) });
     cluster.violates("snapshot-consistency")
 }
 
-pub fn a_snapshot_lacks_the_old_voters_of_a_joint_configuration() -> Violation {
+pub(crate) fn a_snapshot_lacks_the_old_voters_of_a_joint_configuration() -> Violation {
     let mut cluster = Cluster::with_committed(5, 1);
     cluster.applies(1, 1, None, true);
     cluster.appends(1, 1, 2);
@@ -86,7 +86,7 @@ fn with_configuration_digest(digest: Option<u64>) -> Cluster {
 }
 
 /// The voters are the same, but one has another directory id.
-pub fn an_installed_snapshot_has_other_directory_ids() -> Violation {
+pub(crate) fn an_installed_snapshot_has_other_directory_ids() -> Violation {
     let mut cluster = with_configuration_digest(Some(7));
     let other = Configuration { digest: Some(digest_of(8)), ..cluster.all_voters() };
     cluster.installs_with(3, 1, 5, other);
@@ -94,7 +94,7 @@ pub fn an_installed_snapshot_has_other_directory_ids() -> Violation {
     cluster.violates("snapshot-consistency")
 }
 
-pub fn a_log_starts_without_the_directory_ids_of_its_snapshot() -> Violation {
+pub(crate) fn a_log_starts_without_the_directory_ids_of_its_snapshot() -> Violation {
     let mut cluster = with_configuration_digest(Some(7));
     let same = Configuration { digest: Some(digest_of(7)), ..cluster.all_voters() };
     cluster.installs_with(3, 1, 5, same);
@@ -139,7 +139,7 @@ fn a_truncated_change_is_not_in_force() {
     cluster.passes("snapshot-consistency");
 }
 
-pub fn an_installed_snapshot_has_an_older_configuration() -> Violation {
+pub(crate) fn an_installed_snapshot_has_an_older_configuration() -> Violation {
     let mut cluster = with_a_learner();
     let all_voters = cluster.all_voters();
     cluster.installs_with(3, 1, 6, all_voters);
@@ -148,7 +148,7 @@ pub fn an_installed_snapshot_has_an_older_configuration() -> Violation {
     cluster.violates("snapshot-consistency")
 }
 
-pub fn a_log_starts_with_another_configuration_than_its_snapshot() -> Violation {
+pub(crate) fn a_log_starts_with_another_configuration_than_its_snapshot() -> Violation {
     let mut cluster = with_a_learner();
     cluster.installs_with(3, 1, 6, config(&[1, 2], &[3]));
     cluster.facts.pop();
@@ -156,7 +156,7 @@ pub fn a_log_starts_with_another_configuration_than_its_snapshot() -> Violation 
     cluster.violates("snapshot-consistency")
 }
 
-pub fn a_restart_starts_with_another_configuration_than_its_snapshot() -> Violation {
+pub(crate) fn a_restart_starts_with_another_configuration_than_its_snapshot() -> Violation {
     let mut cluster = with_a_learner();
     cluster.installs_with(3, 1, 6, config(&[1, 2], &[3]));
     cluster.saves(3);
@@ -167,7 +167,7 @@ pub fn a_restart_starts_with_another_configuration_than_its_snapshot() -> Violat
     cluster.violates("snapshot-consistency")
 }
 
-pub fn a_snapshot_behind_the_commit_index_is_installed() -> Violation {
+pub(crate) fn a_snapshot_behind_the_commit_index_is_installed() -> Violation {
     let mut cluster = with_snapshot();
     cluster.commits(2, 4);
     let all_voters = cluster.all_voters();
@@ -188,7 +188,7 @@ fn after_a_restart_a_snapshot_may_replace_an_equal_log() {
     cluster.passes("snapshot-consistency");
 }
 
-pub fn another_state_is_restored() -> Violation {
+pub(crate) fn another_state_is_restored() -> Violation {
     let mut cluster = with_snapshot();
     cluster.installs(3, 1, 3);
     cluster.saves(3);
@@ -197,7 +197,7 @@ pub fn another_state_is_restored() -> Violation {
     cluster.violates("snapshot-consistency")
 }
 
-pub fn a_state_machine_goes_back() -> Violation {
+pub(crate) fn a_state_machine_goes_back() -> Violation {
     let mut cluster = with_snapshot();
     cluster.commits(2, 4);
     (1..=4).for_each(|index| cluster.applies(2, index, None, true));
@@ -222,14 +222,14 @@ fn a_state_machine_may_jump_forward_and_restart_from_its_snapshot() {
     cluster.passes("snapshot-consistency");
 }
 
-pub fn a_state_machine_continues_at_the_wrong_index() -> Violation {
+pub(crate) fn a_state_machine_continues_at_the_wrong_index() -> Violation {
     let mut cluster = with_snapshot();
     cluster.installs_and_restores(3, 1, 3);
     cluster.applies(3, 3, None, true);
     cluster.violates("state-machine-safety")
 }
 
-pub fn a_state_machine_skips_an_entry() -> Violation {
+pub(crate) fn a_state_machine_skips_an_entry() -> Violation {
     let mut cluster = Cluster::with_committed(3, 2);
     cluster.applies(1, 1, None, true);
     cluster.crashes_and_restarts(1);
@@ -252,7 +252,7 @@ fn a_state_machine_continues_after_the_restored_index() {
     cluster.passes("state-machine-safety");
 }
 
-pub fn a_restored_session_table_lacks_a_request() -> Violation {
+pub(crate) fn a_restored_session_table_lacks_a_request() -> Violation {
     let mut cluster = Cluster::with_committed(3, 4);
     cluster.applies(1, 1, Some(request(1)), true);
     (2..=4).for_each(|index| cluster.applies(1, index, None, true));
@@ -276,7 +276,7 @@ fn a_retry_may_be_answered_from_a_restored_session_table() {
     cluster.passes("exactly-once");
 }
 
-pub fn an_installed_snapshot_covers_an_uncommitted_entry() -> Violation {
+pub(crate) fn an_installed_snapshot_covers_an_uncommitted_entry() -> Violation {
     let mut cluster = with_snapshot();
     cluster.appends(1, 1, 5);
     let configuration = Box::new(cluster.all_voters());
@@ -286,7 +286,7 @@ pub fn an_installed_snapshot_covers_an_uncommitted_entry() -> Violation {
     cluster.violates("log-matching")
 }
 
-pub fn a_saved_snapshot_covers_an_uncommitted_entry() -> Violation {
+pub(crate) fn a_saved_snapshot_covers_an_uncommitted_entry() -> Violation {
     let mut cluster = with_snapshot();
     cluster.appends(1, 1, 5);
     let last = cluster.id(1, 5);
@@ -294,7 +294,7 @@ pub fn a_saved_snapshot_covers_an_uncommitted_entry() -> Violation {
     cluster.violates("log-matching")
 }
 
-pub fn a_log_is_compacted_beyond_its_snapshot() -> Violation {
+pub(crate) fn a_log_is_compacted_beyond_its_snapshot() -> Violation {
     let mut cluster = with_snapshot();
     cluster.record(1, Fact::SavedSnapshot { base: cluster.id(1, 4), last: cluster.id(1, 3) });
     cluster.violates("log-matching")
@@ -307,7 +307,7 @@ fn restarts_with(cluster: &mut Cluster, node: u64, base: LogId, last: LogId, ent
     cluster.record(node, Fact::Started { term: 1, vote: None, base, last, digest });
 }
 
-pub fn a_restart_recovers_another_log_after_its_snapshot() -> Violation {
+pub(crate) fn a_restart_recovers_another_log_after_its_snapshot() -> Violation {
     let mut cluster = with_applied();
     cluster.compacts(1, 3, 2);
     let (base, last) = (cluster.id(1, 2), cluster.id(1, 4));
@@ -315,7 +315,7 @@ pub fn a_restart_recovers_another_log_after_its_snapshot() -> Violation {
     cluster.violates("log-matching")
 }
 
-pub fn a_restart_recovers_an_old_log_after_a_new_snapshot() -> Violation {
+pub(crate) fn a_restart_recovers_an_old_log_after_a_new_snapshot() -> Violation {
     let mut cluster = Cluster::of(5);
     cluster.wins(1, 1, &[2, 3]);
     (1..=3).for_each(|content| cluster.appends(1, 1, content));
@@ -334,7 +334,7 @@ pub fn a_restart_recovers_an_old_log_after_a_new_snapshot() -> Violation {
     cluster.violates("log-matching")
 }
 
-pub fn a_restart_recovers_a_snapshot_of_an_uncommitted_entry() -> Violation {
+pub(crate) fn a_restart_recovers_a_snapshot_of_an_uncommitted_entry() -> Violation {
     let mut cluster = with_applied();
     cluster.appends(1, 1, 5);
     let base = cluster.id(1, 5);
@@ -362,7 +362,7 @@ fn a_restart_may_recover_a_snapshot_and_the_log_after_it() {
     cluster.passes("log-matching");
 }
 
-pub fn an_installed_snapshot_drops_acked_entries_beyond_it() -> Violation {
+pub(crate) fn an_installed_snapshot_drops_acked_entries_beyond_it() -> Violation {
     let mut cluster = with_snapshot();
     // n2 has acknowledged all four entries and does not yet know that they are committed.
     let all_voters = cluster.all_voters();
@@ -427,7 +427,7 @@ fn a_compaction_leaves_acked_entries() {
     cluster.passes("acked-immutable");
 }
 
-pub fn an_installed_snapshot_drops_committed_entries() -> Violation {
+pub(crate) fn an_installed_snapshot_drops_committed_entries() -> Violation {
     let mut cluster = with_snapshot();
     // n3 leads next with all entries; n2 has acknowledged nothing to it.
     cluster.replicates(3, 1, 4);
@@ -458,7 +458,7 @@ fn an_installed_snapshot_may_drop_the_tail_of_an_older_leader() {
     cluster.passes("committed-immutable");
 }
 
-pub fn a_leader_installs_a_snapshot() -> Violation {
+pub(crate) fn a_leader_installs_a_snapshot() -> Violation {
     let mut cluster = with_snapshot();
     cluster.wins(2, 2, &[3]);
     let all_voters = cluster.all_voters();
@@ -483,7 +483,7 @@ fn a_deposed_leader_may_install_a_snapshot() {
     cluster.passes("leader-append-only");
 }
 
-pub fn a_snapshot_is_acked_before_it_is_saved() -> Violation {
+pub(crate) fn a_snapshot_is_acked_before_it_is_saved() -> Violation {
     let mut cluster = with_snapshot();
     cluster.adopts_term(3, 1);
     cluster.saves(3);
@@ -492,14 +492,14 @@ pub fn a_snapshot_is_acked_before_it_is_saved() -> Violation {
     cluster.violates("persist-before-reply")
 }
 
-pub fn an_ack_exceeds_the_saved_snapshot() -> Violation {
+pub(crate) fn an_ack_exceeds_the_saved_snapshot() -> Violation {
     let mut cluster = with_snapshot();
     cluster.installs_and_restores(3, 1, 3);
     cluster.record(3, Fact::Acknowledged { term: 1, index: 4 });
     cluster.violates("persist-before-reply")
 }
 
-pub fn a_snapshot_lost_with_the_power_is_acked() -> Violation {
+pub(crate) fn a_snapshot_lost_with_the_power_is_acked() -> Violation {
     let mut cluster = with_snapshot();
     cluster.adopts_term(3, 1);
     cluster.saves(3);
@@ -557,7 +557,7 @@ fn a_snapshot_on_disk_counts_for_the_entries_it_covers() {
     cluster.passes("committed-on-quorum");
 }
 
-pub fn a_snapshot_is_counted_for_entries_after_it() -> Violation {
+pub(crate) fn a_snapshot_is_counted_for_entries_after_it() -> Violation {
     let mut cluster = with_snapshot();
     cluster.installs_and_restores(3, 1, 3);
     cluster.appends(1, 1, 5);
@@ -592,7 +592,7 @@ fn a_voter_from_a_snapshot_may_campaign_and_change_the_configuration() {
     cluster.passes("membership-safety");
 }
 
-pub fn a_learner_from_a_snapshot_campaigns() -> Violation {
+pub(crate) fn a_learner_from_a_snapshot_campaigns() -> Violation {
     let mut cluster = with_a_learner();
     cluster.installs_with(3, 1, 6, config(&[1, 2], &[3]));
     cluster.saves(3);
@@ -600,7 +600,7 @@ pub fn a_learner_from_a_snapshot_campaigns() -> Violation {
     cluster.violates("membership-safety")
 }
 
-pub fn a_restored_follower_serves_a_stale_read() -> Violation {
+pub(crate) fn a_restored_follower_serves_a_stale_read() -> Violation {
     let mut cluster = with_snapshot();
     cluster.installs_and_restores(3, 1, 3);
     cluster.client_gets_ack(4, 1);
