@@ -21,7 +21,7 @@ pub(crate) struct CheckContext<'a> {
 
 impl CheckContext<'_> {
     /// The server's log now ends with `after`.
-    pub fn truncation(&self, after: Index) -> Truncation {
+    pub(crate) fn truncation(&self, after: Index) -> Truncation {
         match self.observed.fact {
             Fact::SnapshotInstalled { last, .. } => Truncation::BySnapshot(last),
             _ => Truncation::After(after),
@@ -29,7 +29,7 @@ impl CheckContext<'_> {
     }
 
     /// What is committed instead of `id`, with the fact that states it; `None` if `id` is committed.
-    pub fn committed_instead(&self, id: LogId) -> Option<(Option<Observed>, CommittedInstead)> {
+    pub(crate) fn committed_instead(&self, id: LogId) -> Option<(Option<Observed>, CommittedInstead)> {
         let committed = &self.shadow.committed_log;
         if committed.contains(id) {
             return None;
@@ -43,7 +43,7 @@ impl CheckContext<'_> {
 
     /// A violation by this fact; `first` is the earlier fact that it contradicts, if it is a single one.
     #[cold]
-    pub fn violation(
+    pub(crate) fn violation(
         &self,
         property: &'static str,
         first: Option<Observed>,

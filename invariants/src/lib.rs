@@ -1,6 +1,6 @@
 //! Checkers for Raft: facts and client histories in, verdicts out.
 //!
-//! This crate knows no Raft implementation. It checks [facts](fact::Fact), statements in plain numbers about what
+//! This crate knows no Raft implementation. It checks [facts](Fact), statements in plain numbers about what
 //! servers do. A fact is
 //!
 //! - a **claim** of a server about its own state ("my log has a new last entry, 5@3"),
@@ -38,12 +38,12 @@
 //!
 //! # Reading order
 //!
-//! - [`fact`], [`violation`]: input and output.
-//! - [`membership`]: the configurations that may be in force, from operators' requests and responses.
+//! - `fact`, `conflict`, `violation`: input and output.
+//! - `membership`: the configurations that may be in force, from operators' requests and responses.
 //! - `shadow`: rebuilds logs, votes, terms and configurations from facts, in memory and on disk.
-//! - [`milestones`]: counts situations that a meaningful run should reach.
+//! - `milestones`: counts situations that a meaningful run should reach.
 //! - [`properties`]: one file for each property, with its source in the Raft paper or thesis and its blind spots.
-//! - [`checker`]: passes each fact to the properties that it concerns.
+//! - `checker`: passes each fact to the properties that it concerns.
 //! - [`linearizability`]: checks client histories without facts (costs: `cargo bench -p invariants`).
 //! - [`formats`]: reads and writes facts and histories.
 //!
@@ -53,16 +53,16 @@
 //! it for the reader, and no verdict depends on it. So a lease read is checked like any other read: by what it
 //! returned, not by clocks.
 
-pub mod fact;
+mod fact;
 mod conflict;
-pub mod violation;
-pub mod membership;
+mod violation;
+mod membership;
 mod shadow;
-pub mod milestones;
+mod milestones;
 mod check_context;
 pub mod properties;
 mod former_names;
-pub mod checker;
+mod checker;
 pub mod linearizability;
 pub mod formats;
 

@@ -101,7 +101,7 @@ impl PossibleConfigurations {
         };
         match answer {
             ConfChangeResponse::Unknown => return,
-            ConfChangeResponse::Refused => _ = self.pending.remove(position),
+            ConfChangeResponse::Rejected => _ = self.pending.remove(position),
             ConfChangeResponse::Done => {
                 let before = apply_pending(&self.settled, &self.pending[..position]);
                 let done = &self.pending[position];

@@ -1,14 +1,14 @@
 //! Formats: what is written can be read back, and parse errors name the line and the cause.
 
-use invariants::fact::{
-    ConfChange, ConfChangeOp, ConfChangeResponse, Configuration, Digest, Fact, LogId, Observed, RequestId,
-};
 use invariants::formats::{
     self, FailedCas, Format, MAX_ELEMENTS, MAX_NAMES, MAX_OPERATIONS, ReadOptions, facts, histories, kvsim,
     read_history, read_history_with,
 };
 use invariants::linearizability::{
     Action, Budget, Call, Content, Object, Operation, Response, Verdict, check,
+};
+use invariants::{
+    ConfChange, ConfChangeOp, ConfChangeResponse, Configuration, Digest, Fact, LogId, Observed, RequestId,
 };
 use proptest::prelude::*;
 use std::fmt::Write;
@@ -82,7 +82,7 @@ fn fact() -> impl Strategy<Value = Fact> {
                 number(),
                 proptest::sample::select(vec![
                     ConfChangeResponse::Done,
-                    ConfChangeResponse::Refused,
+                    ConfChangeResponse::Rejected,
                     ConfChangeResponse::Unknown
                 ])
             )
@@ -138,6 +138,16 @@ fn sorted(mut numbers: Vec<u64>) -> Vec<u64> {
 }
 
 proptest! {
+    #[test]
+    fn a_fact_is_named_and_has_fields_as_in_its_json(fact in fact()) {
+        let json = serde_json::to_value(&fact).unwrap();
+        let json = json.as_object().unwrap();
+        let name = fact.name().replace(' ', "_");
+        prop_assert_eq!(json["fact"].as_str(), Some(name.as_str()));
+        // Fields that are absent may be left out.
+        prop_assert!(json.keys().all(|key| key == "fact" || fact.fields().contains(&key.as_str())));
+    }
+
     #[test]
     fn written_facts_are_read_back(
         times in proptest::collection::vec(any::<u64>(), 20).prop_map(sorted),

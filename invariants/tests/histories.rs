@@ -60,8 +60,8 @@ fn a_budget_too_small_gives_unknown_and_never_a_wrong_verdict() {
         match check(&history, Budget { steps: 3, ..Budget::default() }).expect("well formed") {
             Verdict::Linearizable => assert!(linearizable, "{file}"),
             Verdict::Violation(explanation) => assert!(!linearizable, "{file}: {explanation}"),
-            Verdict::Unknown { why, .. } => {
-                assert_eq!(why, UnknownReason::Steps(3));
+            Verdict::Unknown { reason, .. } => {
+                assert_eq!(reason, UnknownReason::Steps(3));
                 unknown += 1;
                 continue;
             }

@@ -1,8 +1,8 @@
 //! The cost of a fact does not depend on the number of servers, terms or entries, and no number in a fact is
 //! used as a size.
 
-use invariants::fact::{Configuration, Digest, Fact, LogId, Node, Observed, RequestId};
 use invariants::{Checker, Milestone};
+use invariants::{Configuration, Digest, Fact, LogId, Node, Observed, RequestId};
 use std::time::{Duration, Instant};
 
 /// Facts of this many servers, of every kind that one server alone can record. Each leads a term; half step

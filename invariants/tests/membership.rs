@@ -1,7 +1,7 @@
 //! The possible configurations, compared with a reference model that plays every course of events separately.
 
 use invariants::ConfChangeOp::{self, Learner, Remove, Voter};
-use invariants::ConfChangeResponse::{self, Done, Refused, Unknown};
+use invariants::ConfChangeResponse::{self, Done, Rejected, Unknown};
 use invariants::{ConfChange, Configuration, Member, PossibleConfigurations};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
@@ -40,7 +40,7 @@ fn a_pending_change_may_be_absent_joint_or_complete() {
 fn a_rejected_change_has_no_effect() {
     let mut possible = initial();
     possible.record_request(1, ConfChange::Steps(vec![Remove(3)]), |_| 0);
-    possible.record_response(1, Refused);
+    possible.record_response(1, Rejected);
     assert_eq!(possible, initial());
 }
 
@@ -166,7 +166,7 @@ fn model_results(history: &[(ConfChange, Option<ConfChangeResponse>)]) -> BTreeS
         let complete: BTreeSet<ModelConfig> =
             all.iter().filter_map(|config| config.after(change).last().cloned()).collect();
         match answer {
-            Some(Refused) => {}
+            Some(Rejected) => {}
             Some(Done) if complete.is_empty() => {}
             Some(Done) => all = complete,
             Some(Unknown) | None => {
@@ -198,7 +198,7 @@ proptest! {
         changes in prop::collection::vec((change(), 0..4u8), 0..5),
         at_once in any::<bool>(),
     ) {
-        let answer = |kind| match kind { 0 => Some(Done), 1 => Some(Refused), 2 => Some(Unknown), _ => None };
+        let answer = |kind| match kind { 0 => Some(Done), 1 => Some(Rejected), 2 => Some(Unknown), _ => None };
         let mut possible = initial();
         for (request, (change, kind)) in (0..).zip(&changes) {
             possible.record_request(request, change.clone(), |_| 0);

@@ -248,7 +248,7 @@ impl Failure {
     #[must_use]
     pub fn requests(&self) -> Vec<RequestId> {
         match &self.cause {
-            FailureCause::Order(broken) => [broken.id].into_iter().chain(broken.with).collect(),
+            FailureCause::Order(broken) => [broken.id].into_iter().chain(broken.other).collect(),
             FailureCause::Response(broken) => vec![broken.id],
             FailureCause::History(explanation) => {
                 let operations = explanation.operations.iter();

@@ -2,7 +2,7 @@
 
 use crate::outcome::{Condition, Difference, Failure, FailureCause, Lag, Mismatch};
 use invariants::linearizability::ViolationKind;
-use invariants::{Fact, Observed, Violation};
+use invariants::{Observed, Violation};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::fmt;
@@ -67,7 +67,7 @@ fn classify(cause: &FailureCause) -> (Cow<'static, str>, Roles) {
             };
             return (kind, Roles::OneServer);
         }
-        FailureCause::Order(broken) => (order_kind(broken.flaw), Roles::ServerAndClient),
+        FailureCause::Order(broken) => (order_kind(broken.kind), Roles::ServerAndClient),
         FailureCause::Response(_) => ("response that no order explains", Roles::Clients),
         FailureCause::History(explanation) if explanation.edges.is_empty() => {
             ("operation that contradicts itself", Roles::Clients)
@@ -102,9 +102,7 @@ fn classify(cause: &FailureCause) -> (Cow<'static, str>, Roles) {
 }
 
 fn roles_of_facts(violation: &Violation) -> Roles {
-    let is_of_client = |observed: &Observed| {
-        matches!(observed.fact, Fact::WriteAcknowledged { .. } | Fact::ReadAsked { .. })
-    };
+    let is_of_client = |observed: &Observed| !observed.fact.is_about_server();
     let second = &violation.second;
     match &violation.first {
         Some(first) => match (is_of_client(first), is_of_client(second)) {
@@ -118,14 +116,14 @@ fn roles_of_facts(violation: &Violation) -> Roles {
     }
 }
 
-const fn order_kind(flaw: ViolationKind) -> &'static str {
-    match flaw {
+const fn order_kind(kind: ViolationKind) -> &'static str {
+    match kind {
         ViolationKind::NeverCalled => "applied but never called",
         ViolationKind::AppliedTwice => "applied twice",
         ViolationKind::NotApplied => "answered but not applied",
         ViolationKind::AppliedLate => "applied late",
-        ViolationKind::RealTime => "order against real time",
-        ViolationKind::Answer => "answer differs from the replay",
+        ViolationKind::RealTimeOrder => "order against real time",
+        ViolationKind::WrongResponse => "answer differs from the replay",
     }
 }
 

@@ -1,6 +1,6 @@
 //! The page of one run, and the report of one case.
 
-use super::timeline::{Timeline, evidence_line, format_number_ranges, index_of, request_of, timeline};
+use super::timeline::{Timeline, evidence_line, format_number_ranges, timeline};
 use super::{format_measurement, harness_command, pluralize, wrap};
 use crate::findings::case::{Case, ShrunkFrom};
 use crate::outcome::catalog;
@@ -252,8 +252,8 @@ fn requests_in_clash(failure: &Failure, record: &RunRecord) -> BTreeSet<RequestI
     });
     let mut indexes = BTreeSet::new();
     for fact in in_facts.map(|observed| &observed.fact).chain(in_evidence) {
-        indexes.extend(index_of(fact));
-        requests.extend(request_of(fact));
+        indexes.extend(fact.index());
+        requests.extend(fact.request());
     }
     requests.extend(record.facts.iter().filter_map(|observed| match observed.fact {
         Fact::Applied { index, request, .. } if indexes.contains(&index) => request,
@@ -388,11 +388,8 @@ pub fn trace_line(line: &TraceLine) -> String {
 
 /// A fact with the names of its fields.
 fn fact_fields(fact: &Fact) -> String {
-    let mut text = String::new();
+    let mut text = fact.name().to_owned();
     if let Ok(serde_json::Value::Object(fields)) = serde_json::to_value(fact) {
-        if let Some(serde_json::Value::String(name)) = fields.get("fact") {
-            text.extend(name.chars().map(|c| if c == '_' { ' ' } else { c }));
-        }
         for (field, value) in fields.iter().filter(|(field, _)| *field != "fact") {
             text += &format!(" {field}=");
             text.extend(value.to_string().chars().filter(|c| *c != '"'));

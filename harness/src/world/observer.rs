@@ -9,8 +9,8 @@ use invariants::linearizability::{
     Explanation, OrderingEdge, Stream, StreamVerdict, StreamViolation, ViolationKind,
 };
 use invariants::{
-    Action, Checker, ConfChange, ConfChangeOp, Configuration, Content, Digest, Fact, Index, Node, Observed,
-    Operation, Position, RequestId, Response, Time,
+    Action, Checker, Content, Digest, Fact, Index, Node, Observed, Operation, Position, RequestId, Response,
+    Time,
 };
 use invariants::{PROPERTIES, Violation, Witness, WitnessFailure, current_property_name};
 use std::collections::BTreeMap;
@@ -115,7 +115,7 @@ impl Observer {
         fact: Fact,
     ) -> bool {
         self.counts.facts += 1;
-        self.digest = fold_fact(self.digest, node, &fact);
+        self.digest = fact.digest(self.digest, node);
         let first_applied = match fact {
             Fact::Leads { .. } if self.last_leader != (node, incarnation) => {
                 // The first leader of a run is not a change.
@@ -393,10 +393,10 @@ impl Observer {
     #[cold]
     fn fail_witness(&mut self, broken: &WitnessFailure, now: Evidence) {
         let trace = |id: Option<RequestId>| self.traces.as_ref()?.get(&id?);
-        let (own, other) = (trace(Some(broken.id)), trace(broken.with));
+        let (own, other) = (trace(Some(broken.id)), trace(broken.other));
         let effects =
             |trace: Option<&RequestTrace>| trace.map_or_else(Vec::new, |trace| trace.effects.clone());
-        let mut evidence = match broken.flaw {
+        let mut evidence = match broken.kind {
             ViolationKind::NeverCalled => Vec::new(),
             ViolationKind::AppliedTwice | ViolationKind::NotApplied => effects(own),
             ViolationKind::AppliedLate => {
@@ -404,11 +404,11 @@ impl Observer {
                     |(index, reply): (Index, ReceivedReply)| reply.evidence(Position::Applied(index), None);
                 self.furthest_reply.map(from_reply).into_iter().collect()
             }
-            ViolationKind::RealTime => {
+            ViolationKind::RealTimeOrder => {
                 let answer = other.and_then(|trace| trace.answer.clone());
                 answer.into_iter().chain(own.and_then(|trace| trace.call.clone())).collect()
             }
-            ViolationKind::Answer => effects(if broken.with.is_some() { other } else { own }),
+            ViolationKind::WrongResponse => effects(if broken.other.is_some() { other } else { own }),
         };
         evidence.push(now);
         self.fail(Failure::new(WITNESS, FailureCause::Order(broken.clone())).with_evidence(evidence));
@@ -486,96 +486,6 @@ fn response_shows_write(response: &Response, action: Action) -> bool {
         Response::List(elements) => elements.iter().any(|element| Content::Present(*element) == written),
         _ => false,
     }
-}
-
-/// A digest followed by one fact: its node, its number, and its fields.
-#[inline]
-pub(super) fn fold_fact(digest: Digest, node: Node, fact: &Fact) -> Digest {
-    let head = |kind: u64| digest.then(node << 8 | kind);
-    // A server may state any number.
-    let voter = |vote: Option<Node>| vote.map_or(0, |node| node.wrapping_add(1));
-    match *fact {
-        Fact::Started { term, vote, base, last, digest } => head(1)
-            .then(term)
-            .then(voter(vote))
-            .then(base.index)
-            .then(base.term)
-            .then(last.index)
-            .then(last.term)
-            .then(digest.0),
-        Fact::TermChanged { term } => head(2).then(term),
-        Fact::Appended { index, term, entry } => head(3).then(index).then(term).then(entry.0),
-        Fact::Truncated { after } => head(4).then(after),
-        Fact::Leads { term } => head(5).then(term),
-        Fact::SteppedDown { term } => head(6).then(term),
-        Fact::Committed { index } => head(7).then(index),
-        Fact::Applied { index, entry, state, request, effect } => {
-            let digest = head(8).then(index).then(entry.0).then(state.0).then(u64::from(effect));
-            request.map_or(digest, |id| digest.then(id.session).then(id.sequence))
-        }
-        Fact::Configured { index, ref configuration } => {
-            fold_configuration(head(9).then(index), configuration)
-        }
-        Fact::Voted { term, candidate } => head(10).then(term).then(candidate),
-        Fact::Campaigned { term } => head(11).then(term),
-        Fact::Acknowledged { term, index } => head(12).then(term).then(index),
-        Fact::ReadServed { read, applied } => head(13).then(read.session).then(read.sequence).then(applied),
-        Fact::Saved { term, vote, after } => {
-            head(14).then(term).then(voter(vote)).then(after.map_or(0, |index| index.wrapping_add(1)))
-        }
-        Fact::SavedEntry { index, term, entry } => head(15).then(index).then(term).then(entry.0),
-        Fact::SavedRecovered => head(16),
-        Fact::Crashed => head(17),
-        Fact::PowerLost => head(18),
-        Fact::Restarted => head(19),
-        Fact::Wiped => head(20),
-        Fact::WriteAcknowledged { index, write } => {
-            head(21).then(index).then(write.session).then(write.sequence)
-        }
-        Fact::ReadAsked { read } => head(22).then(read.session).then(read.sequence),
-        Fact::SnapshotTaken { last, state, ref configuration } => {
-            fold_configuration(head(23).then(last.index).then(last.term).then(state.0), configuration)
-        }
-        Fact::SnapshotInstalled { last, ref configuration } => {
-            fold_configuration(head(24).then(last.index).then(last.term), configuration)
-        }
-        Fact::Restored { index, state } => head(25).then(index).then(state.0),
-        Fact::SavedSnapshot { base, last } => {
-            head(26).then(base.index).then(base.term).then(last.index).then(last.term)
-        }
-        Fact::Quiet => head(27),
-        Fact::Founded { ref voters } => {
-            voters.iter().fold(head(28).then(voters.len() as u64), |digest, node| digest.then(*node))
-        }
-        Fact::ChangeRequested { request, ref change } => {
-            change.ops().iter().fold(head(29).then(request).then(change_kind_code(change)), |digest, op| {
-                match *op {
-                    ConfChangeOp::Voter(node) => digest.then(1).then(node),
-                    ConfChangeOp::Learner(node) => digest.then(2).then(node),
-                    ConfChangeOp::Remove(node) => digest.then(3).then(node),
-                }
-            })
-        }
-        Fact::ChangeAnswered { request, answer } => head(30).then(request).then(answer as u64),
-    }
-}
-
-/// A number for the kind of a change.
-fn change_kind_code(change: &ConfChange) -> u64 {
-    match change {
-        ConfChange::Steps(_) => 1,
-        ConfChange::Joint(_) => 2,
-        ConfChange::Leave => 3,
-    }
-}
-
-/// A digest followed by a configuration.
-fn fold_configuration(digest: Digest, configuration: &Configuration) -> Digest {
-    let sets = [&configuration.voters, &configuration.joint, &configuration.learners];
-    let digest = configuration.digest.map_or(digest, |whole| digest.then(whole.0));
-    sets.iter().fold(digest, |digest, set| {
-        set.iter().fold(digest.then(set.len() as u64), |digest, node| digest.then(*node))
-    })
 }
 
 /// A digest followed by a response.

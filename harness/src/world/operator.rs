@@ -87,7 +87,7 @@ impl<M: Clone + Display> World<M> {
         if is_change {
             let response = match response {
                 OperatorResponse::Done => ConfChangeResponse::Done,
-                OperatorResponse::Rejected(_) => ConfChangeResponse::Refused,
+                OperatorResponse::Rejected(_) => ConfChangeResponse::Rejected,
                 OperatorResponse::Unknown => ConfChangeResponse::Unknown,
             };
             self.operator.possible_configurations.record_response(request, response);

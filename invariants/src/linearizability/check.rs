@@ -28,7 +28,7 @@ pub enum Verdict {
         /// The smallest undecided key.
         key: u64,
         /// Why it is undecided.
-        why: UnknownReason,
+        reason: UnknownReason,
     },
 }
 
@@ -43,9 +43,9 @@ pub enum UnknownReason {
     /// This deadline passed.
     Time(Duration),
     /// So many operations are pending at once on the key, more than any search supports, whatever its budget.
-    Open(u32),
+    TooManyPending(u32),
     /// A content was written more than once, which [`check_by_zones`] cannot decide.
-    Repeated,
+    RepeatedWrites,
 }
 
 impl fmt::Display for Verdict {
@@ -53,24 +53,24 @@ impl fmt::Display for Verdict {
         match self {
             Verdict::Linearizable => f.write_str("linearizable"),
             Verdict::Violation(explanation) => explanation.fmt(f),
-            Verdict::Unknown { key, why: UnknownReason::Steps(steps) } => {
+            Verdict::Unknown { key, reason: UnknownReason::Steps(steps) } => {
                 write!(f, "unknown: {steps} steps did not suffice to judge k{key} (--steps N allows more)")
             }
-            Verdict::Unknown { key, why: UnknownReason::Bytes(bytes) } => {
+            Verdict::Unknown { key, reason: UnknownReason::Bytes(bytes) } => {
                 write!(f, "unknown: {bytes} bytes did not suffice to judge k{key} (--bytes N allows more)")
             }
-            Verdict::Unknown { key, why: UnknownReason::Time(time) } => {
+            Verdict::Unknown { key, reason: UnknownReason::Time(time) } => {
                 let seconds = time.as_secs_f64();
                 write!(f, "unknown: {seconds} s did not suffice to judge k{key} (--seconds N allows more)")
             }
-            Verdict::Unknown { key, why: UnknownReason::Open(open) } => {
+            Verdict::Unknown { key, reason: UnknownReason::TooManyPending(open) } => {
                 write!(
                     f,
                     "unknown: {open} operations are open at once on k{key}, more than the {MAX_OPEN} that "
                 )?;
                 f.write_str("can be searched; neither steps nor bytes would help")
             }
-            Verdict::Unknown { key, why: UnknownReason::Repeated } => {
+            Verdict::Unknown { key, reason: UnknownReason::RepeatedWrites } => {
                 write!(
                     f,
                     "unknown: a content of k{key} was written more than once, which only a search can judge"
@@ -206,7 +206,8 @@ pub fn check_by_zones(history: &[Call]) -> Result<Verdict, MalformedHistory> {
         match survey.judge(index) {
             ZoneVerdict::Order => {}
             ZoneVerdict::NotUnique if verdict == Verdict::Linearizable => {
-                verdict = Verdict::Unknown { key: survey.keys[index].key, why: UnknownReason::Repeated };
+                verdict =
+                    Verdict::Unknown { key: survey.keys[index].key, reason: UnknownReason::RepeatedWrites };
             }
             ZoneVerdict::NotUnique => {}
             ZoneVerdict::Conflict(_) => {
@@ -286,7 +287,7 @@ fn search(history: &[Call], mut keys: Vec<(u64, Vec<u32>)>, budget: &mut CheckBu
         let is_last =
             keys.len() == 1 || (round.steps >= budget.budget.steps && round.bytes >= budget.budget.bytes);
         // And why the first of them is undecided.
-        let (mut undecided, mut why) = (Vec::new(), None);
+        let (mut undecided, mut reason) = (Vec::new(), None);
         let mut to_come = keys.len() as u64;
         for (key, key_calls) in keys {
             let share = budget.remaining.steps() / to_come;
@@ -306,19 +307,19 @@ fn search(history: &[Call], mut keys: Vec<(u64, Vec<u32>)>, budget: &mut CheckBu
                 SearchOutcome::Order => {}
                 SearchOutcome::NoOrder => return explain_violation(history, &key_calls, &budget.remaining),
                 SearchOutcome::OutOf(limit) => {
-                    why.get_or_insert(budget.unknown_reason(limit));
+                    reason.get_or_insert(budget.unknown_reason(limit));
                     undecided.push((key, key_calls));
                 }
                 SearchOutcome::TooWide(open) => {
-                    why.get_or_insert(UnknownReason::Open(open));
+                    reason.get_or_insert(UnknownReason::TooManyPending(open));
                     undecided.push((key, key_calls));
                 }
             }
         }
         keys = undecided;
-        let (Some(&(key, _)), Some(why)) = (keys.first(), why) else { return Verdict::Linearizable };
+        let (Some(&(key, _)), Some(reason)) = (keys.first(), reason) else { return Verdict::Linearizable };
         if is_last {
-            return Verdict::Unknown { key, why };
+            return Verdict::Unknown { key, reason };
         }
         round.steps = round.steps.saturating_mul(ROUND_FACTOR);
         round.bytes = round.bytes.saturating_mul(ROUND_FACTOR);
@@ -346,8 +347,8 @@ fn explain_violation(history: &[Call], key_calls: &[u32], remaining: &RemainingB
             let index_of = |call: u32| calls.iter().position(|&other| other == call);
             let edges = certificate.edges.into_iter().filter_map(|edge| {
                 let (before, after) = (index_of(edge.before)?, index_of(edge.after)?);
-                let why = edge.why.replace(OTHER_PLACEHOLDER, &letter(after).to_string());
-                Some(OrderingEdge { before, after, why })
+                let reason = edge.reason.replace(OTHER_PLACEHOLDER, &letter(after).to_string());
+                Some(OrderingEdge { before, after, reason })
             });
             (Method::Zones, certificate.sentence, edges.collect())
         }
@@ -386,8 +387,8 @@ fn real_time_edges(operations: &[Call]) -> Vec<OrderingEdge> {
         before.sort_unstable();
         edges.extend(before.into_iter().map(|before| {
             let returned = operations[before].returned.as_ref().map_or(0, |&(returned, _)| returned);
-            let why = format!("returned at {returned}, before the call at {}", operation.called);
-            OrderingEdge { before, after, why }
+            let reason = format!("returned at {returned}, before the call at {}", operation.called);
+            OrderingEdge { before, after, reason }
         }));
     }
     edges

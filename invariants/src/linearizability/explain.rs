@@ -56,7 +56,7 @@ pub struct OrderingEdge {
     /// The index of the second.
     pub after: usize,
     /// The reason, as the end of a sentence that starts with the first.
-    pub why: String,
+    pub reason: String,
 }
 
 impl Explanation {
@@ -89,9 +89,9 @@ impl Explanation {
         }
         lines.extend([String::new(), diagram(operations)]);
         let shown = edges.iter().filter(|edge| edge.before.min(edge.after) >= skipped);
-        for OrderingEdge { before, after, why } in shown {
-            let (before, after, why) = (letter(before - skipped), letter(after - skipped), named(why));
-            lines.push(wrap_text(&format!("{before} before {after}: {before} {why}"), "  ", "    "));
+        for OrderingEdge { before, after, reason } in shown {
+            let (before, after, reason) = (letter(before - skipped), letter(after - skipped), named(reason));
+            lines.push(wrap_text(&format!("{before} before {after}: {before} {reason}"), "  ", "    "));
         }
         // The diagram ends with a newline, so an empty line separates it from the reasons.
         lines.join("\n")

@@ -19,7 +19,7 @@ pub(crate) struct Application {
 
 impl Application {
     /// The fact that stated it.
-    pub fn observed(&self, index: Index) -> Observed {
+    pub(crate) fn observed(&self, index: Index) -> Observed {
         let &Application { entry, state, request, effect, origin } = self;
         origin.observed(Fact::Applied { index, entry, state, request, effect })
     }
@@ -36,13 +36,13 @@ pub(crate) struct Applications {
 
 impl Applications {
     /// The first application of this index.
-    pub fn find(&self, index: Index) -> Option<&Application> {
+    pub(crate) fn find(&self, index: Index) -> Option<&Application> {
         let position = usize::try_from(index.checked_sub(1)?).ok()?;
         self.first.get(position).or_else(|| self.after_gap.get(&index))
     }
 
     /// Records a [`Fact::Applied`]; the first one for an index wins.
-    pub fn record(&mut self, observed: &Observed) {
+    pub(crate) fn record(&mut self, observed: &Observed) {
         let Fact::Applied { index, entry, state, request, effect } = observed.fact else { return };
         let end = self.first.len() as Index + 1;
         if index == 0 || index < end {

@@ -42,12 +42,12 @@ pub(crate) struct Entries {
 
 impl Entries {
     /// Whether no log fact was stated yet.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.arena.is_empty()
     }
 
     /// The entry with this index and term.
-    pub fn find(&self, id: LogId) -> Option<&Entry> {
+    pub(crate) fn find(&self, id: LogId) -> Option<&Entry> {
         let mut at = *self.heads.get((id.index as usize).wrapping_sub(1))?;
         // A chain has one link for each term in which this index was written: few, and mostly the newest is wanted.
         let mut links = 0;
@@ -66,7 +66,7 @@ impl Entries {
     }
 
     /// The digest of the log that ends with this entry; for 0@0, of the empty log.
-    pub fn prefix_digest(&self, id: LogId) -> Option<Digest> {
+    pub(crate) fn prefix_digest(&self, id: LogId) -> Option<Digest> {
         if id == LogId::default() {
             Some(Digest::EMPTY)
         } else {
@@ -76,7 +76,7 @@ impl Entries {
 
     /// The digest of the entries after `base` up to `last`, as in [`crate::Fact::Started`]; `None` if `last` does not
     /// follow `base`. Linear in the number of these entries; called at restarts only.
-    pub fn digest_between(&self, base: LogId, last: LogId) -> Option<Digest> {
+    pub(crate) fn digest_between(&self, base: LogId, last: LogId) -> Option<Digest> {
         if base == LogId::default() {
             return self.prefix_digest(last);
         }
@@ -92,7 +92,7 @@ impl Entries {
 
     /// Records the entry after `previous`. The first statement of an index and term wins. Ignored if `previous` is
     /// unknown: a log that no server had is a violation in itself.
-    pub fn record(&mut self, previous: LogId, term: Term, entry: Digest, origin: FactOrigin) {
+    pub(crate) fn record(&mut self, previous: LogId, term: Term, entry: Digest, origin: FactOrigin) {
         let index = previous.index + 1;
         if self.find(LogId { index, term }).is_some() {
             return;

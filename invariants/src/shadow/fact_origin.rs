@@ -15,12 +15,12 @@ pub(crate) struct FactOrigin {
 
 impl FactOrigin {
     /// The origin of this fact.
-    pub fn of(observed: &Observed) -> FactOrigin {
+    pub(crate) fn of(observed: &Observed) -> FactOrigin {
         FactOrigin { at: observed.at, step: observed.step, node: observed.node }
     }
 
     /// The fact with this origin.
-    pub fn observed(self, fact: Fact) -> Observed {
+    pub(crate) fn observed(self, fact: Fact) -> Observed {
         Observed { at: self.at, step: self.step, node: self.node, fact }
     }
 }

@@ -17,7 +17,7 @@ pub(crate) struct LoggedConfiguration {
 
 impl LoggedConfiguration {
     /// The fact that stated it.
-    pub fn observed(&self) -> Observed {
+    pub(crate) fn observed(&self) -> Observed {
         let configuration = Box::new(self.configuration.clone());
         self.origin.observed(Fact::Configured { index: self.id.index, configuration })
     }
@@ -31,7 +31,7 @@ pub(crate) struct LoggedConfigurations {
 
 impl LoggedConfigurations {
     /// Records the configuration of an entry. The first statement for an entry wins.
-    pub fn record(&mut self, id: LogId, configuration: &Configuration, origin: FactOrigin) {
+    pub(crate) fn record(&mut self, id: LogId, configuration: &Configuration, origin: FactOrigin) {
         let position = self.by_log_id.partition_point(|known| known.id <= id);
         if position.checked_sub(1).is_none_or(|before| self.by_log_id[before].id != id) {
             self.by_log_id
@@ -41,7 +41,7 @@ impl LoggedConfigurations {
 
     /// The configuration in force at `index` of this log, if known. Skips configurations whose entries are not in
     /// this log.
-    pub fn in_force(&self, log: &TermRuns, index: Index) -> Option<&LoggedConfiguration> {
+    pub(crate) fn in_force(&self, log: &TermRuns, index: Index) -> Option<&LoggedConfiguration> {
         let until = self.by_log_id.partition_point(|known| known.id.index <= index);
         self.by_log_id[..until].iter().rev().find(|known| log.contains(known.id))
     }

@@ -82,7 +82,7 @@ const MAX_LINEAR_SEARCH: usize = 16;
 
 impl Shadow {
     /// The position of a server, which is added at its first fact.
-    pub fn get_or_insert_node(&mut self, node: Node) -> usize {
+    pub(crate) fn get_or_insert_node(&mut self, node: Node) -> usize {
         self.find_node(node).unwrap_or_else(|| {
             self.nodes.push(NodeShadow::new(node));
             self.positions.insert(node, self.nodes.len() - 1);
@@ -98,33 +98,33 @@ impl Shadow {
     }
 
     /// The server at a position.
-    pub fn node_at(&self, position: usize) -> &NodeShadow {
+    pub(crate) fn node_at(&self, position: usize) -> &NodeShadow {
         &self.nodes[position]
     }
 
     /// A server by its number.
-    pub fn node(&self, node: Node) -> Option<&NodeShadow> {
+    pub(crate) fn node(&self, node: Node) -> Option<&NodeShadow> {
         self.find_node(node).map(|position| &self.nodes[position])
     }
 
     /// All servers.
-    pub fn nodes(&self) -> &[NodeShadow] {
+    pub(crate) fn nodes(&self) -> &[NodeShadow] {
         &self.nodes
     }
 
     /// Whether a server other than `node` leads a term below `term`.
-    pub fn has_other_leader_below(&self, term: Term, node: Node) -> bool {
+    pub(crate) fn has_other_leader_below(&self, term: Term, node: Node) -> bool {
         self.current_leaders.range(..(term, 0)).take(2).any(|&(_, position)| self.nodes[position].id != node)
     }
 
     /// The fact by which a leader first committed `index`; after the end of the committed log, the last such fact.
-    pub fn commit_fact(&self, index: Index) -> Option<Observed> {
+    pub(crate) fn commit_fact(&self, index: Index) -> Option<Observed> {
         let (index, _, origin) = self.find_commit(index)?;
         Some(origin.observed(Fact::Committed { index: *index }))
     }
 
     /// The term of the leader that first committed `index`.
-    pub fn commit_term(&self, index: Index) -> Option<Term> {
+    pub(crate) fn commit_term(&self, index: Index) -> Option<Term> {
         self.find_commit(index).map(|commit| commit.1)
     }
 
@@ -134,25 +134,25 @@ impl Shadow {
     }
 
     /// The leader that committed the end of the committed log.
-    pub fn last_committer(&self) -> Option<Node> {
+    pub(crate) fn last_committer(&self) -> Option<Node> {
         self.commits.last().map(|commit| commit.2.node)
     }
 
     /// The fact with which the leader of `term` stated its election.
-    pub fn leader_fact(&self, term: Term) -> Option<Observed> {
+    pub(crate) fn leader_fact(&self, term: Term) -> Option<Observed> {
         self.leaderships.get(&term).map(|leadership| leadership.origin.observed(Fact::Leads { term }))
     }
 
     /// The term at `index` in the log of the leader of `term`. A leader never changes the entries that it had at its
     /// election and appends only entries of its own term (paper, 5.3). `None` if no such leader is known.
-    pub fn term_in_leaders_log(&self, term: Term, index: Index) -> Option<Term> {
+    pub(crate) fn term_in_leaders_log(&self, term: Term, index: Index) -> Option<Term> {
         let leadership = self.leaderships.get(&term)?;
         leadership.log.as_ref()?;
         Some(self.term_when_elected(leadership, index).unwrap_or(term))
     }
 
     /// Whether a leader had this entry at its election; `true` if its log was not recorded.
-    pub fn had_entry_when_elected(&self, leadership: &Leadership, id: LogId) -> bool {
+    pub(crate) fn had_entry_when_elected(&self, leadership: &Leadership, id: LogId) -> bool {
         leadership.log.is_none() || self.term_when_elected(leadership, id.index) == Some(id.term)
     }
 
@@ -162,12 +162,12 @@ impl Shadow {
     }
 
     /// The configuration in force at `index` of the committed log, if known.
-    pub fn configuration_at(&self, index: Index) -> Option<&LoggedConfiguration> {
+    pub(crate) fn configuration_at(&self, index: Index) -> Option<&LoggedConfiguration> {
         self.configurations.in_force(&self.committed_log, index)
     }
 
     /// Applies a server's fact.
-    pub fn apply_fact(&mut self, position: usize, observed: &Observed) {
+    pub(crate) fn apply_fact(&mut self, position: usize, observed: &Observed) {
         let origin = FactOrigin::of(observed);
         let node = &mut self.nodes[position];
         let led_before = node.leader_of;

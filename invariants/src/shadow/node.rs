@@ -90,7 +90,7 @@ pub(crate) struct NodeShadow {
 
 impl NodeShadow {
     /// A server without facts.
-    pub fn new(id: Node) -> NodeShadow {
+    pub(crate) fn new(id: Node) -> NodeShadow {
         NodeShadow {
             id,
             incarnation: 0,
@@ -113,13 +113,13 @@ impl NodeShadow {
     }
 
     /// The vote that its current replica generation sent in `term`.
-    pub fn sent_vote(&self, term: Term) -> Option<&SentVote> {
+    pub(crate) fn sent_vote(&self, term: Term) -> Option<&SentVote> {
         self.sent_votes_in(term).find(|vote| vote.replica_generation == self.replica_generation)
     }
 
     /// Whether it sent this candidate a vote in `term`, in any replica generation: a vote that was sent may be
     /// counted.
-    pub fn voted_for(&self, candidate: Node, term: Term) -> bool {
+    pub(crate) fn voted_for(&self, candidate: Node, term: Term) -> bool {
         self.sent_votes_in(term).any(|vote| vote.candidate == candidate)
     }
 
@@ -129,7 +129,7 @@ impl NodeShadow {
     }
 
     /// Takes a newly stated configuration into account: it may remove or re-add this server after its disk was wiped.
-    pub fn update_membership(&mut self, index: Index, configuration: &Configuration) {
+    pub(crate) fn update_membership(&mut self, index: Index, configuration: &Configuration) {
         match (self.wipe_state, configuration.has(self.id)) {
             (Some(WipeState::StillMember(since)), false) if index > since => {
                 self.wipe_state = Some(WipeState::Removed(index));
@@ -144,7 +144,7 @@ impl NodeShadow {
 
     /// If its disk was wiped and it is still listed as the old replica: the index of the newest configuration at the
     /// wipe.
-    pub fn wiped_member_since(&self) -> Option<Index> {
+    pub(crate) fn wiped_member_since(&self) -> Option<Index> {
         match self.wipe_state {
             Some(WipeState::StillMember(since)) => Some(since),
             _ => None,
@@ -152,30 +152,30 @@ impl NodeShadow {
     }
 
     /// Whether it has ever sent a vote.
-    pub fn has_voted(&self) -> bool {
+    pub(crate) fn has_voted(&self) -> bool {
         !self.sent_votes.is_empty()
     }
 
     /// The highest index at which an entry of `term` was ever durable here. It counts even if it was lost since: the
     /// leader of `term` may have counted it.
-    pub fn ever_durable(&self, term: Term) -> Index {
+    pub(crate) fn ever_durable(&self, term: Term) -> Index {
         let until = count_prefix(&self.ever_durable, |saved| saved.0 <= term);
         self.ever_durable[..until].last().filter(|saved| saved.0 == term).map_or(0, |saved| saved.1)
     }
 
     /// The configuration in force in its log, if stated.
-    pub fn configuration(&self) -> Option<&Configuration> {
+    pub(crate) fn configuration(&self) -> Option<&Configuration> {
         self.configurations.last().map(|configured| &configured.1)
     }
 
     /// The configuration in force, with the index of the entry that carries it.
-    pub fn newest_configuration(&self) -> Option<(Index, &Configuration)> {
+    pub(crate) fn newest_configuration(&self) -> Option<(Index, &Configuration)> {
         self.configurations.last().map(|configured| (configured.0, &configured.1))
     }
 
     /// The newest configuration that it knows to be committed: the last one or the one before it, since at most one
     /// configuration is uncommitted.
-    pub fn committed_configuration(&self) -> Option<&Configuration> {
+    pub(crate) fn committed_configuration(&self) -> Option<&Configuration> {
         let mut newest_first = self.configurations.iter().rev();
         let in_force = newest_first.next()?;
         let committed = if in_force.0 <= self.commit_index { in_force } else { newest_first.next()? };
@@ -183,7 +183,7 @@ impl NodeShadow {
     }
 
     /// The configurations at indexes after `after` up to `until`, in order.
-    pub fn configurations_between(
+    pub(crate) fn configurations_between(
         &self,
         after: Index,
         until: Index,
@@ -196,7 +196,7 @@ impl NodeShadow {
 
     /// The configurations at indexes after `after` up to `until`, each with its predecessor, as (before, after)
     /// pairs; the newest first.
-    pub fn configuration_changes(
+    pub(crate) fn configuration_changes(
         &self,
         after: Index,
         until: Index,

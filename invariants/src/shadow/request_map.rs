@@ -17,14 +17,14 @@ impl<T> Default for RequestMap<T> {
 
 impl<T> RequestMap<T> {
     /// The value for this request.
-    pub fn get(&self, request: RequestId) -> Option<&T> {
+    pub(crate) fn get(&self, request: RequestId) -> Option<&T> {
         let session = self.sessions.binary_search_by_key(&request.session, |session| session.0).ok()?;
         let requests = &self.sessions[session].1;
         search(requests, request.sequence).ok().map(|position| &requests[position].1)
     }
 
     /// Inserts a value unless the request has one.
-    pub fn insert(&mut self, request: RequestId, value: T) {
+    pub(crate) fn insert(&mut self, request: RequestId, value: T) {
         let session = match self.sessions.binary_search_by_key(&request.session, |session| session.0) {
             Ok(session) => session,
             Err(session) => {

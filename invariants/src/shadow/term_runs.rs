@@ -16,12 +16,12 @@ pub(crate) struct TermRuns {
 
 impl TermRuns {
     /// The last index and its term; 0@0 while empty.
-    pub fn last(&self) -> LogId {
+    pub(crate) fn last(&self) -> LogId {
         LogId { index: self.last, term: self.runs.last().map_or(0, |run| run.1) }
     }
 
     /// The term at `index`; 0 at index 0, `None` after the end.
-    pub fn term_at(&self, index: Index) -> Option<Term> {
+    pub(crate) fn term_at(&self, index: Index) -> Option<Term> {
         if index == 0 {
             return Some(0);
         }
@@ -37,24 +37,24 @@ impl TermRuns {
     }
 
     /// Whether the log contains this entry. True for 0@0.
-    pub fn contains(&self, id: LogId) -> bool {
+    pub(crate) fn contains(&self, id: LogId) -> bool {
         self.term_at(id.index) == Some(id.term)
     }
 
     /// Appends one entry.
-    pub fn append(&mut self, term: Term) {
+    pub(crate) fn append(&mut self, term: Term) {
         self.extend_to(self.last + 1, term);
     }
 
     /// The entries after `from`. Terms at or below `from` are not meaningful in the result.
-    pub fn suffix(&self, from: Index) -> TermRuns {
+    pub(crate) fn suffix(&self, from: Index) -> TermRuns {
         let first = self.runs.partition_point(|run| run.0 <= from + 1).saturating_sub(1);
         let runs = if from < self.last { self.runs[first..].to_vec() } else { Vec::new() };
         TermRuns { runs, last: self.last }
     }
 
     /// The number of runs.
-    pub fn run_count(&self) -> usize {
+    pub(crate) fn run_count(&self) -> usize {
         self.runs.len()
     }
 
@@ -68,7 +68,7 @@ impl TermRuns {
     }
 
     /// Appends the entries of `longer` from the end of this log up to `end`.
-    pub fn extend_from(&mut self, longer: &TermRuns, end: Index) {
+    pub(crate) fn extend_from(&mut self, longer: &TermRuns, end: Index) {
         debug_assert!(end <= longer.last);
         let first = longer.runs.partition_point(|run| run.0 <= self.last + 1).saturating_sub(1);
         for (position, &(start, term)) in longer.runs.iter().enumerate().skip(first) {
@@ -83,7 +83,7 @@ impl TermRuns {
     }
 
     /// Removes all entries after `after`. Amortised constant time: each run is removed once.
-    pub fn truncate(&mut self, after: Index) {
+    pub(crate) fn truncate(&mut self, after: Index) {
         if after >= self.last {
             return;
         }
@@ -94,18 +94,18 @@ impl TermRuns {
     }
 
     /// Empties the log.
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.truncate(0);
     }
 
     /// Becomes a copy of `other` and reuses its own memory.
-    pub fn copy_from(&mut self, other: &TermRuns) {
+    pub(crate) fn copy_from(&mut self, other: &TermRuns) {
         self.runs.clone_from(&other.runs);
         self.last = other.last;
     }
 
     /// The last entry of each run.
-    pub fn run_ends(&self) -> impl DoubleEndedIterator<Item = LogId> + '_ {
+    pub(crate) fn run_ends(&self) -> impl DoubleEndedIterator<Item = LogId> + '_ {
         self.runs.iter().enumerate().map(|(position, &(_, term))| LogId {
             index: self.runs.get(position + 1).map_or(self.last, |run| run.0 - 1),
             term,

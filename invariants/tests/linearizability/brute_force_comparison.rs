@@ -3,7 +3,7 @@
 
 use crate::brute_force::brute_force;
 use crate::random_histories::{Execution, Kind, TestRng, corrupt, execution, kind};
-use invariants::fact::Time;
+use invariants::Time;
 use invariants::linearizability::{
     Action, Budget, Call, ExploreOutcome, ListModel, ModelOperation, Object, Position, RegisterModel,
     Response, Verdict, Witness, check, check_by_search, check_by_zones, explore,

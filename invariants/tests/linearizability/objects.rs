@@ -2,7 +2,7 @@
 //! histories, on simple reference models.
 
 use crate::random_histories::TestRng;
-use invariants::fact::RequestId;
+use invariants::RequestId;
 use invariants::linearizability::{
     Action, Budget, Call, Object, Operation, Response, Verdict, check, check_by_search, find_order,
 };

@@ -1,9 +1,9 @@
 //! Random histories of a correct system, and ways to corrupt them.
 
-use invariants::fact::{RequestId, Time};
 use invariants::linearizability::{
     Action, Call, Content, Model, Operation, Position, RegisterModel, Response,
 };
+use invariants::{RequestId, Time};
 use std::collections::BTreeMap;
 
 /// A small seeded generator.

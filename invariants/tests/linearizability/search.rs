@@ -1,10 +1,10 @@
 //! The search on hand-made histories: malformed input, many open operations, budgets and explanations.
 
-use invariants::fact::{RequestId, Time};
 use invariants::linearizability::{
     Action, Budget, Call, Content, Operation, Response, UnknownReason, Verdict, check, check_by_search,
     report_with_deadline,
 };
+use invariants::{RequestId, Time};
 use std::time::Duration;
 
 fn call(session: u64, action: Action, called: Time, returned: Option<(Time, Response)>) -> Call {
@@ -89,7 +89,7 @@ fn too_many_open_operations_give_unknown_with_that_reason() {
     };
     assert_eq!(verdict_of(&wide(8_192)), Verdict::Linearizable);
     let verdict = verdict_of(&wide(9_000));
-    assert_eq!(verdict, Verdict::Unknown { key: 3, why: UnknownReason::Open(9_000) });
+    assert_eq!(verdict, Verdict::Unknown { key: 3, reason: UnknownReason::TooManyPending(9_000) });
     assert_eq!(
         verdict.to_string(),
         "unknown: 9000 operations are open at once on k3, more than the 8192 that can be searched; \
@@ -113,8 +113,12 @@ fn the_memory_budget_is_respected() {
     let steps = u64::MAX;
     assert!(matches!(check(&hard(), Budget { steps, ..Budget::default() }), Ok(Verdict::Violation(_))));
     for bytes in [0, 1_000, 4_000] {
-        let why = UnknownReason::Bytes(bytes);
-        assert_eq!(check(&hard(), Budget { steps, bytes }), Ok(Verdict::Unknown { key: 3, why }), "{bytes}");
+        let reason = UnknownReason::Bytes(bytes);
+        assert_eq!(
+            check(&hard(), Budget { steps, bytes }),
+            Ok(Verdict::Unknown { key: 3, reason }),
+            "{bytes}"
+        );
     }
 }
 
@@ -165,7 +169,7 @@ fn the_budget_is_shared_by_all_keys() {
         check(&each.collect::<Vec<Call>>(), Budget { steps, ..Budget::default() })
     };
     assert!(matches!(verdict_of(1), Ok(Verdict::Violation(_))), "{:?}", verdict_of(1));
-    assert_eq!(verdict_of(200), Ok(Verdict::Unknown { key: 0, why: UnknownReason::Steps(steps) }));
+    assert_eq!(verdict_of(200), Ok(Verdict::Unknown { key: 0, reason: UnknownReason::Steps(steps) }));
 }
 
 /// A deadline turns a verdict only into "unknown", and the message names the option that would help.
@@ -181,7 +185,7 @@ fn a_deadline_gives_unknown_and_never_a_wrong_verdict() {
         history.extend((0..20).map(|at| get(20, 1 + at % 2, 100 + 10 * at, 105 + 10 * at)));
         let verdict = within(&history, Budget::default());
         match &verdict {
-            Verdict::Unknown { why, .. } => assert_eq!(*why, UnknownReason::Time(time)),
+            Verdict::Unknown { reason, .. } => assert_eq!(*reason, UnknownReason::Time(time)),
             verdict => assert_eq!(
                 matches!(verdict, Verdict::Linearizable),
                 verdict_of(&history) == Verdict::Linearizable,
@@ -195,14 +199,14 @@ fn a_deadline_gives_unknown_and_never_a_wrong_verdict() {
         }] += 1;
     }
     assert!(verdicts[2] > 0 && verdicts[0] + verdicts[1] > 0, "{verdicts:?}");
-    let unknown = |why| Verdict::Unknown { key: 3, why }.to_string();
+    let unknown = |reason| Verdict::Unknown { key: 3, reason }.to_string();
     assert!(unknown(UnknownReason::Time(Duration::from_millis(2_500))).contains("2.5 s did not suffice"));
-    for (why, option) in [
+    for (reason, option) in [
         (UnknownReason::Steps(7), "--steps"),
         (UnknownReason::Bytes(7), "--bytes"),
         (UnknownReason::Time(time), "--seconds"),
     ] {
-        assert!(unknown(why).contains(option), "{}", unknown(why));
+        assert!(unknown(reason).contains(option), "{}", unknown(reason));
     }
 }
 
@@ -213,7 +217,7 @@ fn a_hard_key_does_not_hide_a_bad_one() {
     let steps = 3;
     assert_eq!(
         check(&history, Budget { steps, ..Budget::default() }),
-        Ok(Verdict::Unknown { key: 3, why: UnknownReason::Steps(steps) })
+        Ok(Verdict::Unknown { key: 3, reason: UnknownReason::Steps(steps) })
     );
     for mut call in [put(2, 5, 0, 10), get(2, 0, 20, 30)] {
         call.operation.key = 9;

@@ -2,7 +2,7 @@
 //! length with the order in which the operations took effect.
 
 use crate::random_histories::TestRng;
-use invariants::fact::RequestId;
+use invariants::RequestId;
 use invariants::linearizability::{Action, Call, Content, Operation, Position, Response};
 use std::collections::BTreeMap;
 

@@ -2,7 +2,7 @@
 //! histories and hard for a search. Each verdict is compared with a plain search by Wing, Gong and Lowe.
 
 use crate::random_histories::TestRng;
-use invariants::fact::RequestId;
+use invariants::RequestId;
 use invariants::linearizability::{
     Action, Budget, Call, Content, Model, Operation, RegisterModel, Response, Verdict, check,
 };

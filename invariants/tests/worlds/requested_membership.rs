@@ -3,7 +3,7 @@
 use super::builder::Cluster;
 use invariants::ConfChange::{self, Joint, Leave, Steps};
 use invariants::ConfChangeOp::{Learner, Remove, Voter};
-use invariants::ConfChangeResponse::{self, Done, Refused, Unknown};
+use invariants::ConfChangeResponse::{self, Done, Rejected, Unknown};
 use invariants::{Checker, Configuration, Fact, Violation};
 
 const PROPERTY: &str = "requested-membership";
@@ -46,7 +46,7 @@ pub fn an_unrequested_configuration_is_committed() -> Violation {
 pub fn a_rejected_change_is_committed() -> Violation {
     let mut cluster = with_initial_voters();
     requests(&mut cluster, 1, Steps(vec![Remove(5)]));
-    is_answered(&mut cluster, 1, Refused);
+    is_answered(&mut cluster, 1, Rejected);
     commits(&mut cluster, 2, &config(&[1, 2, 3, 4], &[], &[]));
     cluster.violates(PROPERTY)
 }

@@ -3,7 +3,7 @@
 use super::event_group::{GroupKind, GroupMember, LogClaim};
 use super::relevance::Relevance;
 use super::role::ShownRole;
-use super::{TimelineEvent, is_server_fact, with_thousands};
+use super::{TimelineEvent, with_thousands};
 use crate::outcome::{Actor, Evidence, EvidenceKind};
 use invariants::{ConfChangeResponse, Fact, Index, LogId, Node, Observed, Term, Time};
 use std::collections::{BTreeMap, BTreeSet};
@@ -211,7 +211,7 @@ impl TimelineFormatter<'_> {
 
     /// Updates role and log of a server. Returns false for a repeated acknowledgement.
     fn track_fact(&mut self, fact: &Observed) -> bool {
-        if !is_server_fact(&fact.fact) {
+        if !fact.fact.is_about_server() {
             return true;
         }
         match fact.fact {
@@ -330,7 +330,7 @@ impl TimelineFormatter<'_> {
             Fact::ChangeAnswered { answer, .. } => {
                 let answer = match answer {
                     ConfChangeResponse::Done => "done",
-                    ConfChangeResponse::Refused => "rejected",
+                    ConfChangeResponse::Rejected => "rejected",
                     ConfChangeResponse::Unknown => "unknown",
                 };
                 format!("answers the change request: {answer}")

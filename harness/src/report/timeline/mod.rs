@@ -10,7 +10,6 @@ mod event_group;
 mod formatter;
 
 pub(super) use event_group::format_number_ranges;
-pub(super) use relevance::{index_of, request_of};
 
 use super::with_thousands;
 use crate::outcome::{Actor, Evidence, Failure, RunRecord, TraceEvent, TraceLine, Verdict};
@@ -85,7 +84,7 @@ fn build_timeline(
         let is_clash = relevance.contains_step(*step) || !event.evidence.is_empty();
         let formatted = formatter.format_event(event, is_clash);
         clash.extend(event.facts.iter().filter(|fact| is_clash && is_clashing(fact)).map(|fact| {
-            let prefix = if is_server_fact(&fact.fact) { 'n' } else { 'c' };
+            let prefix = if fact.fact.is_about_server() { 'n' } else { 'c' };
             evidence_line(
                 fact.step,
                 fact.at,
@@ -229,7 +228,7 @@ impl TimelineEvent<'_> {
         });
         in_trace
             .chain(in_evidence)
-            .chain(self.facts.iter().filter(|fact| is_server_fact(&fact.fact)).map(|fact| fact.node))
+            .chain(self.facts.iter().filter(|fact| fact.fact.is_about_server()).map(|fact| fact.node))
             .collect()
     }
 
@@ -237,11 +236,6 @@ impl TimelineEvent<'_> {
     fn is_fault(&self) -> bool {
         self.lines.iter().any(|line| line.event.is_fault())
     }
-}
-
-/// Whether a server reports it, and not a client.
-const fn is_server_fact(fact: &Fact) -> bool {
-    !matches!(fact, Fact::WriteAcknowledged { .. } | Fact::ReadAsked { .. })
 }
 
 /// All events by number. Events of the boot have number 0.

@@ -46,9 +46,9 @@ impl Relevance {
 
     fn add_fact(&mut self, fact: &Fact) {
         self.kinds.push(std::mem::discriminant(fact));
-        self.indexes.extend(index_of(fact));
-        self.requests.extend(request_of(fact));
-        self.terms.extend(term_of(fact));
+        self.indexes.extend(fact.index());
+        self.requests.extend(fact.request());
+        self.terms.extend(fact.term());
     }
 
     /// Whether one of the two clashing facts belongs to this event.
@@ -96,47 +96,7 @@ impl Relevance {
             Fact::Acknowledged { index, .. } if self.has_exact_events => {
                 self.has_fact_kind(&observed.fact) && is_recent(*index) && self.nodes.contains(&observed.node)
             }
-            other => self.has_fact_kind(other) && index_of(other).is_none_or(is_recent),
+            other => self.has_fact_kind(other) && other.index().is_none_or(is_recent),
         }
-    }
-}
-
-/// The index that a fact is about.
-pub(in crate::report) const fn index_of(fact: &Fact) -> Option<Index> {
-    match fact {
-        Fact::Appended { index, .. }
-        | Fact::Committed { index }
-        | Fact::Applied { index, .. }
-        | Fact::Configured { index, .. }
-        | Fact::Acknowledged { index, .. }
-        | Fact::SavedEntry { index, .. }
-        | Fact::WriteAcknowledged { index, .. } => Some(*index),
-        Fact::Truncated { after } => Some(after.saturating_add(1)),
-        _ => None,
-    }
-}
-
-/// The request that a fact is about.
-pub(in crate::report) const fn request_of(fact: &Fact) -> Option<RequestId> {
-    match fact {
-        Fact::Applied { request, .. } => *request,
-        Fact::ReadServed { read, .. } | Fact::ReadAsked { read } => Some(*read),
-        Fact::WriteAcknowledged { write, .. } => Some(*write),
-        _ => None,
-    }
-}
-
-/// The term that a fact is about.
-const fn term_of(fact: &Fact) -> Option<Term> {
-    match fact {
-        Fact::Started { term, .. }
-        | Fact::TermChanged { term }
-        | Fact::Leads { term }
-        | Fact::SteppedDown { term }
-        | Fact::Voted { term, .. }
-        | Fact::Campaigned { term }
-        | Fact::Acknowledged { term, .. }
-        | Fact::Saved { term, .. } => Some(*term),
-        _ => None,
     }
 }

@@ -267,7 +267,7 @@ impl Witness {
             Some(true) if effect => {
                 let sentence =
                     format!("{id} had returned or been retired, and took effect again at index {index}");
-                Err(WitnessFailure { flaw: ViolationKind::AppliedTwice, id, with: None, sentence })
+                Err(WitnessFailure { kind: ViolationKind::AppliedTwice, id, other: None, sentence })
             }
             Some(_) => Ok(()),
         }
@@ -330,11 +330,11 @@ impl Witness {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct WitnessFailure {
     /// What is wrong with the order.
-    pub flaw: ViolationKind,
+    pub kind: ViolationKind,
     /// The request at which it was detected.
     pub id: RequestId,
     /// The other request involved, if known.
-    pub with: Option<RequestId>,
+    pub other: Option<RequestId>,
     /// The claim and what contradicts it, with requests, indexes and times.
     pub sentence: String,
 }
@@ -358,21 +358,21 @@ pub enum ViolationKind {
     /// An index was applied after a response had been given from it or a later one.
     AppliedLate,
     /// An operation precedes another that returned before its invocation.
-    RealTime,
+    RealTimeOrder,
     /// A response differs from the replay.
-    Answer,
+    WrongResponse,
 }
 
 #[cold]
 fn never_called(index: Index, id: RequestId) -> WitnessFailure {
     let sentence = format!("{id} was applied at index {index}, but no client had called it");
-    WitnessFailure { flaw: ViolationKind::NeverCalled, id, with: None, sentence }
+    WitnessFailure { kind: ViolationKind::NeverCalled, id, other: None, sentence }
 }
 
 /// Messages, off the hot path.
 impl Witness {
-    fn failure(&self, flaw: ViolationKind, number: u32, sentence: String) -> WitnessFailure {
-        WitnessFailure { flaw, id: self.open[number].id, with: None, sentence }
+    fn failure(&self, kind: ViolationKind, number: u32, sentence: String) -> WitnessFailure {
+        WitnessFailure { kind, id: self.open[number].id, other: None, sentence }
     }
 
     #[cold]
@@ -414,17 +414,20 @@ impl Witness {
             "{other} had returned when {call} was called, but the order has the second, at {point}, before the first, at {}",
             call.floor
         );
-        WitnessFailure { with: Some(other.id), ..self.failure(ViolationKind::RealTime, number, sentence) }
+        WitnessFailure {
+            other: Some(other.id),
+            ..self.failure(ViolationKind::RealTimeOrder, number, sentence)
+        }
     }
 
     #[cold]
     fn read_unexplained(&self, number: u32, index: Index, response: &Response) -> WitnessFailure {
         let call = &self.open[number];
-        let (replay, with) = self.histories[call.key as usize].describe(index);
+        let (replay, other) = self.histories[call.key as usize].describe(index);
         let sentence = format!(
             "{call} was told \"{response}\" from index {index}, but the log up to there leaves {replay}"
         );
-        WitnessFailure { with, ..self.failure(ViolationKind::Answer, number, sentence) }
+        WitnessFailure { other, ..self.failure(ViolationKind::WrongResponse, number, sentence) }
     }
 
     #[cold]
@@ -436,7 +439,7 @@ impl Witness {
         };
         let sentence =
             format!("{call} was told \"{response}\", but was applied at index {}{before}", call.index);
-        self.failure(ViolationKind::Answer, number, sentence)
+        self.failure(ViolationKind::WrongResponse, number, sentence)
     }
 }
 

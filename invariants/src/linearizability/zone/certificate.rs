@@ -20,7 +20,7 @@ pub(crate) struct Edge {
     pub(crate) before: u32,
     pub(crate) after: u32,
     /// The end of a sentence that starts with the first; [`OTHER_PLACEHOLDER`] stands for the second.
-    pub(crate) why: String,
+    pub(crate) reason: String,
 }
 
 /// Stands for the second operation, whose letter is not known yet.
@@ -42,8 +42,8 @@ impl Certificate {
     /// The first returned before the second was invoked.
     pub(super) fn add_real_time_edge(&mut self, history: &[Call], before: u32, after: u32) {
         let Some((returned, _)) = history[before as usize].returned else { return };
-        let why = format!("returned at {returned}, before the call at {}", history[after as usize].called);
-        self.add_edge(before, after, why);
+        let reason = format!("returned at {returned}, before the call at {}", history[after as usize].called);
+        self.add_edge(before, after, reason);
     }
 
     /// Translates the indices into `calls` to indices into `history`, as given by `numbers`. Calls that were changed
@@ -66,12 +66,12 @@ impl Certificate {
     }
 
     /// The operation must precede itself.
-    pub(super) fn add_self_edge(&mut self, call: u32, why: String) {
-        self.edges.push(Edge { before: call, after: call, why });
+    pub(super) fn add_self_edge(&mut self, call: u32, reason: String) {
+        self.edges.push(Edge { before: call, after: call, reason });
     }
 
-    pub(super) fn add_edge(&mut self, before: u32, after: u32, why: String) {
-        let edge = Edge { before, after, why };
+    pub(super) fn add_edge(&mut self, before: u32, after: u32, reason: String) {
+        let edge = Edge { before, after, reason };
         if before != after && !self.edges.contains(&edge) {
             self.edges.push(edge);
         }

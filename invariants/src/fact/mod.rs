@@ -1,0 +1,389 @@
+//! Facts: statements about a run. They are all that properties see.
+//!
+//! A fact is a *claim* of a server about its own state, a *promise* that a server makes by sending a message, or a
+//! *truth* that a server cannot state, which comes from the simulated disk, the simulated world or a client. Facts
+//! hold plain numbers, so that any Raft can be checked.
+
+mod configuration;
+mod digest;
+
+pub(crate) use configuration::same_nodes;
+pub use configuration::{ConfChange, ConfChangeOp, ConfChangeResponse, Configuration};
+pub use digest::Digest;
+
+use digest::Fold;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// A server's number, from 1. In client facts: the client's number.
+pub type Node = u64;
+/// A Raft term. 0 is before the first election.
+pub type Term = u64;
+/// A log index. 0 is before the first entry.
+pub type Index = u64;
+/// Nanoseconds of true time since the run began.
+pub type Time = u64;
+
+/// Index and term of a log entry, displayed as `index@term`.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogId {
+    /// The index.
+    pub index: Index,
+    /// The term of the entry there; 0 before the first entry.
+    pub term: Term,
+}
+
+impl fmt::Display for LogId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{}", self.index, self.term)
+    }
+}
+
+/// Identifies a client request by its session and its number in that session.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RequestId {
+    /// The session.
+    pub session: u64,
+    /// The number within the session.
+    pub sequence: u64,
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "s{}#{}", self.session, self.sequence)
+    }
+}
+
+/// Declares the facts, one row each: number and source, name, fields, and what the fact is about. Number and order of
+/// the fields are part of every digest. Digests are stored, so they never change.
+macro_rules! facts {
+    ($(
+        $(#[$fact_attribute:meta])+
+        $number:literal $source:ident $name:literal $fact:ident
+        $({ $($(#[$field_attribute:meta])+ $field:ident: $type:ty,)+ })?
+        $(about $($aspect:ident: $value:expr),+)?;
+    )+) => {
+        /// What a fact says. [`Observed`] adds when it was stated and by which server.
+        #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+        #[serde(tag = "fact", rename_all = "snake_case")]
+        pub enum Fact {
+            $($(#[$fact_attribute])+ $fact $({ $($(#[$field_attribute])+ $field: $type,)+ })?,)+
+        }
+
+        impl Fact {
+            /// The name, in words. The JSON form has underscores instead of spaces.
+            #[must_use]
+            pub const fn name(&self) -> &'static str {
+                match self { $(Fact::$fact { .. } => $name,)+ }
+            }
+
+            /// The names of the fields, as in the JSON form.
+            #[must_use]
+            pub const fn fields(&self) -> &'static [&'static str] {
+                match self { $(Fact::$fact { .. } => &[$($(stringify!($field)),+)?],)+ }
+            }
+
+            /// Whether a server, its disk or the world states it, and not a client.
+            #[must_use]
+            pub const fn is_about_server(&self) -> bool {
+                match self { $(Fact::$fact { .. } => matches!(Source::$source, Source::Server),)+ }
+            }
+
+            /// The digest of a run followed by this fact of `node`.
+            #[inline]
+            #[must_use]
+            pub fn digest(&self, before: Digest, node: Node) -> Digest {
+                let head = |number: u64| before.then(node << 8 | number);
+                match self {
+                    $(Fact::$fact { $($($field),+)? } => {
+                        let digest = head($number);
+                        $($(let digest = $field.fold(digest);)+)?
+                        digest
+                    })+
+                }
+            }
+
+            /// What this fact is about.
+            #[expect(unused_variables, reason = "most facts are about some of their fields only")]
+            fn subject(&self) -> Subject {
+                match self {
+                    $(Fact::$fact { $($($field),+)? } => Subject {
+                        $($($aspect: Option::from($value),)+)?
+                        ..Subject::default()
+                    },)+
+                }
+            }
+        }
+    };
+}
+
+facts! {
+    /// Claim: an incarnation starts with this recovered state. `digest` folds the recovered log after `base` with
+    /// [`Digest::then_entry`], starting from [`Digest::EMPTY`].
+    1 Server "started" Started {
+        /// The recovered term.
+        term: Term,
+        /// The recovered vote in that term.
+        vote: Option<Node>,
+        /// Where the recovered log begins: 0@0, or the entry up to which a snapshot replaces it.
+        base: LogId,
+        /// Where the recovered log ends.
+        last: LogId,
+        /// Digest of the recovered entries after `base`.
+        digest: Digest,
+    } about term: *term;
+    /// Claim: the current term changed.
+    2 Server "term changed" TermChanged {
+        /// The new term.
+        term: Term,
+    } about term: *term;
+    /// Claim: the log has a new last entry.
+    3 Server "appended" Appended {
+        /// Its index: the previous last index plus one.
+        index: Index,
+        /// Its term.
+        term: Term,
+        /// Its content.
+        entry: Digest,
+    } about index: *index;
+    /// Claim: the log was truncated.
+    4 Server "truncated" Truncated {
+        /// The new last index.
+        after: Index,
+    } about index: after.saturating_add(1);
+    /// Claim: this server became leader.
+    5 Server "leads" Leads {
+        /// The term that it leads.
+        term: Term,
+    } about term: *term;
+    /// Claim: this server stopped leading.
+    6 Server "stepped down" SteppedDown {
+        /// The term that it led.
+        term: Term,
+    } about term: *term;
+    /// Claim: this server's commit index changed.
+    7 Server "committed" Committed {
+        /// The new commit index.
+        index: Index,
+    } about index: *index;
+    /// Claim: the state machine applied this entry.
+    8 Server "applied" Applied {
+        /// Its index: one more than the index last applied or restored in this incarnation; any for the first.
+        index: Index,
+        /// The entry's content.
+        entry: Digest,
+        /// Digest of the whole state after it: a sum over the state's items.
+        state: Digest,
+        /// Whether it changed the state; `false` if it was answered from the session table.
+        effect: bool,
+        /// The client request in the entry, if any.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        request: Option<RequestId>,
+    } about index: *index, request: *request;
+    /// Claim: this configuration is in force from this entry on.
+    9 Server "configured" Configured {
+        /// The index of the entry that carries it; 0 for the first configuration, which no entry carries. For a log
+        /// that begins after a snapshot: the index at which it begins.
+        index: Index,
+        /// The configuration.
+        configuration: Box<Configuration>,
+    } about index: *index;
+    /// Claim: this server took a snapshot of its application.
+    23 Server "snapshot taken" SnapshotTaken {
+        /// The last entry that it covers.
+        last: LogId,
+        /// Digest of the state in it, recomputed from the items of the image.
+        state: Digest,
+        /// The configuration in it: the one in force at `last`.
+        configuration: Box<Configuration>,
+    };
+    /// Claim: a leader's snapshot replaced the log, which now ends with the last entry that the snapshot covers.
+    24 Server "snapshot installed" SnapshotInstalled {
+        /// The last entry that it covers.
+        last: LogId,
+        /// The configuration in it: the one in force at `last`.
+        configuration: Box<Configuration>,
+    };
+    /// Claim: the state machine was replaced with a snapshot's state. The next entry applied is `index + 1`.
+    25 Server "restored" Restored {
+        /// The index of the last entry that the snapshot covers.
+        index: Index,
+        /// Digest of the whole state, recomputed from the restored items.
+        state: Digest,
+    };
+    /// Promise: a granted vote was sent.
+    10 Server "voted" Voted {
+        /// The term of the election.
+        term: Term,
+        /// The server that it was given to.
+        candidate: Node,
+    } about term: *term;
+    /// Promise: a vote request was sent; the sender has voted for itself.
+    11 Server "campaigned" Campaigned {
+        /// The term that it campaigns in.
+        term: Term,
+    } about term: *term;
+    /// Promise: a successful append response was sent to the leader of `term`.
+    12 Server "acknowledged" Acknowledged {
+        /// The term of the leader.
+        term: Term,
+        /// Up to this index the log equals the leader's and is durable here.
+        index: Index,
+    } about index: *index, term: *term;
+    /// Promise: a read was answered.
+    13 Server "read served" ReadServed {
+        /// The read.
+        read: RequestId,
+        /// The applied index whose state it was answered from.
+        applied: Index,
+    } about request: *read;
+    /// Truth, stated by the disk: one record is durable. Its entries follow, each as a [`Fact::SavedEntry`].
+    14 Server "saved" Saved {
+        /// The durable term.
+        term: Term,
+        /// The durable vote in that term.
+        vote: Option<Node>,
+        /// The durable log is first truncated to this index; `None`: it is not truncated.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<Index>,
+    } about term: *term;
+    /// Truth, stated by the disk: the durable log has a new last entry.
+    15 Server "saved entry" SavedEntry {
+        /// Its index.
+        index: Index,
+        /// Its term.
+        term: Term,
+        /// Its content.
+        entry: Digest,
+    } about index: *index;
+    /// Truth, stated by the disk: a snapshot is durable, atomically with the [`Fact::Saved`] before it and the
+    /// entries that follow. If the durable log contains `last`, its entries after `base` remain; otherwise the
+    /// snapshot replaces it.
+    26 Server "saved snapshot" SavedSnapshot {
+        /// Where the durable log begins.
+        base: LogId,
+        /// The last entry that the snapshot covers: `base`, or a later one.
+        last: LogId,
+    };
+    /// Truth, stated by the disk: everything that [`Fact::Started`] recovered is durable again.
+    16 Server "saved recovered" SavedRecovered;
+    /// Truth: the process crashed. The page cache survives.
+    17 Server "crashed" Crashed;
+    /// Truth: the power failed. Writes that were not synced may be lost.
+    18 Server "power lost" PowerLost;
+    /// Truth: a new incarnation is about to start.
+    19 Server "restarted" Restarted;
+    /// Truth: the disk was wiped.
+    20 Server "wiped" Wiped;
+    /// Truth, stated by the world: this server, its clock and its disk have no fault from now on. Messages between
+    /// the servers that are quiet arrive soon, there is a leader, and no operator requests changes or transfers.
+    /// Stated only if pre-vote or check-quorum is on.
+    27 Server "quiet" Quiet;
+    /// Truth, stated by the world: this server is an initial voter of the cluster.
+    28 Server "founded" Founded {
+        /// All initial voters.
+        voters: Vec<Node>,
+    };
+    /// Truth, stated by the world: an operator asks this server for a membership change.
+    29 Server "change requested" ChangeRequested {
+        /// The number of the request, in the order in which requests are made.
+        request: u64,
+        /// The change.
+        change: Box<ConfChange>,
+    };
+    /// Truth, stated by the world: this server responded to the operator. A server that crashes first never responds.
+    30 Server "change answered" ChangeAnswered {
+        /// The number of the request.
+        request: u64,
+        /// The response.
+        answer: ConfChangeResponse,
+    };
+    /// Truth, stated by a client: its write was acknowledged.
+    21 Client "write acknowledged" WriteAcknowledged {
+        /// The log index that the response named.
+        index: Index,
+        /// The write.
+        write: RequestId,
+    } about index: *index, request: *write;
+    /// Truth, stated by a client: it starts to read.
+    22 Client "read asked" ReadAsked {
+        /// The read.
+        read: RequestId,
+    } about request: *read;
+}
+
+/// Who states a fact.
+enum Source {
+    Server,
+    Client,
+}
+
+/// What a fact is about.
+#[derive(Default)]
+struct Subject {
+    index: Option<Index>,
+    term: Option<Term>,
+    request: Option<RequestId>,
+}
+
+impl Fact {
+    /// The index that this fact is about.
+    #[must_use]
+    pub fn index(&self) -> Option<Index> {
+        self.subject().index
+    }
+
+    /// The term that this fact is about. An entry's term is not: it goes with its index.
+    #[must_use]
+    pub fn term(&self) -> Option<Term> {
+        self.subject().term
+    }
+
+    /// The client request that this fact is about.
+    #[must_use]
+    pub fn request(&self) -> Option<RequestId> {
+        self.subject().request
+    }
+
+    /// The configuration in this fact and the index at which it is in force.
+    pub(crate) fn configuration(&self) -> Option<(Index, &Configuration)> {
+        match self {
+            Fact::Configured { index, configuration } => Some((*index, configuration)),
+            Fact::SnapshotTaken { last, configuration, .. }
+            | Fact::SnapshotInstalled { last, configuration } => Some((last.index, configuration)),
+            _ => None,
+        }
+    }
+}
+
+/// A fact with its time, event and server.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Observed {
+    /// True time, in nanoseconds since the run began.
+    pub at: Time,
+    /// The event of the run that stated it; facts of one event have the same step.
+    pub step: u64,
+    /// The server that stated it or that it is about; in client facts, the client's number.
+    pub node: Node,
+    /// What it says.
+    #[serde(flatten)]
+    pub fact: Fact,
+}
+
+impl Observed {
+    /// A copy whose configuration lists each server once per list; `None` if there is no duplicate.
+    pub(crate) fn without_duplicates(&self) -> Option<Observed> {
+        let (_, configuration) = self.fact.configuration()?;
+        let deduplicated = Box::new(configuration.without_duplicates()?);
+        let mut observed = self.clone();
+        match &mut observed.fact {
+            Fact::Configured { configuration, .. }
+            | Fact::SnapshotTaken { configuration, .. }
+            | Fact::SnapshotInstalled { configuration, .. } => *configuration = deduplicated,
+            _ => {}
+        }
+        Some(observed)
+    }
+}
