@@ -4,7 +4,8 @@ mod common;
 
 use common::{fault, plan_without_faults, run_traced};
 use harness::outcome::{PROPOSAL_FORWARDED, RunRecord, TraceEvent};
-use harness::plan::{FaultKind, Plan, Probability, SimDuration, Target};
+use harness::plan::faults::{BitRot, DiskError, Pause, Transfer, WallJump};
+use harness::plan::{Plan, Probability, SimDuration, Target};
 use harness::systems::raft_core::RaftServer;
 
 /// Three servers, and clients that write.
@@ -28,7 +29,7 @@ fn run_with_wall_clock_ahead(node: Target) -> RunRecord {
     plan.raft.forward = true;
     plan.clients.random_target = Probability(900_000);
     plan.clients.session = SimDuration::millis(30_000);
-    plan.faults = vec![fault(SimDuration::millis(2_000), FaultKind::WallJump { node, by: 3_600_000 })];
+    plan.faults = vec![fault(SimDuration::millis(2_000), WallJump { node, by: 3_600_000 })];
     run_traced::<RaftServer>(&plan)
 }
 
@@ -48,8 +49,7 @@ fn sessions_expire_by_the_clock_of_the_leader_and_not_of_a_follower() {
 fn a_client_learns_that_the_disk_of_a_server_has_failed() {
     let mut plan = plan_with_writes();
     let lasts = SimDuration::millis(1_000);
-    plan.faults =
-        vec![fault(SimDuration::millis(2_000), FaultKind::DiskError { node: Target::Leader, lasts })];
+    plan.faults = vec![fault(SimDuration::millis(2_000), DiskError { node: Target::Leader, lasts })];
     let record = run_traced::<RaftServer>(&plan);
     assert!(count_responses(&record, "disk failed") > 0);
     assert_eq!(count_responses(&record, "busy"), 0);
@@ -60,8 +60,8 @@ fn a_client_learns_that_leadership_is_being_transferred() {
     let mut plan = plan_with_writes();
     let (target, lasts) = (Target::Follower, SimDuration::millis(500));
     plan.faults = vec![
-        fault(SimDuration::millis(2_000), FaultKind::Pause { node: target, lasts }),
-        fault(SimDuration::millis(2_010), FaultKind::Transfer { to: target }),
+        fault(SimDuration::millis(2_000), Pause { node: target, lasts }),
+        fault(SimDuration::millis(2_010), Transfer { to: target }),
     ];
     let record = run_traced::<RaftServer>(&plan);
     assert!(count_responses(&record, "transferring leadership") > 0);
@@ -75,7 +75,7 @@ fn a_server_fail_stops_whichever_of_its_files_is_corrupted() {
         let mut plan = plan_with_writes();
         plan.seed = seed;
         let node = Target::Node(2);
-        plan.faults = vec![fault(SimDuration::millis(3_000), FaultKind::BitRot { node })];
+        plan.faults = vec![fault(SimDuration::millis(3_000), BitRot { node })];
         let record = run_traced::<RaftServer>(&plan);
         assert_eq!(record.outcome.verdict, harness::outcome::Verdict::Passed, "seed {seed}");
         let has_stopped = |words| {

@@ -6,7 +6,8 @@ mod common;
 use common::{Hello, fault, plan_with_faults, plan_without_faults};
 use harness::engine::pump::tasks::{NodeHandle, TaskInput, TaskServer, Tasks};
 use harness::outcome::{NO_PANIC, Options, Outcome, RunRecord, TraceEvent, Verdict};
-use harness::plan::{FaultKind, Plan, SimDuration, Target};
+use harness::plan::faults::{ClockRate, Crash, Pause};
+use harness::plan::{Plan, SimDuration, Target};
 use harness::server::OperatorResponse;
 use harness::systems::run::run_with;
 use harness::workload::{ClientResponse, Reply, RequestBody};
@@ -176,7 +177,7 @@ fn tasks_sleep_by_the_clock_of_their_node() {
     plan.bounds.leader = 1;
     assert_eq!(greetings(&plan)[..4], [40, 70, 100, 130]);
     let (node, lasts) = (Target::Node(1), SimDuration::millis(1_000));
-    plan.faults = vec![fault(SimDuration::millis(0), FaultKind::ClockRate { node, drift: 500_000, lasts })];
+    plan.faults = vec![fault(SimDuration::millis(0), ClockRate { node, drift: 500_000, lasts })];
     assert_eq!(greetings(&plan)[..4], [30, 50, 70, 90], "one and a half times as fast");
 }
 
@@ -184,7 +185,7 @@ fn tasks_sleep_by_the_clock_of_their_node() {
 fn a_paused_task_server_stands_still() {
     let mut plan = plan_without_faults(2, SimDuration::millis(200));
     let (node, lasts) = (Target::Node(1), SimDuration::millis(75));
-    plan.faults = vec![fault(SimDuration::millis(50), FaultKind::Pause { node, lasts })];
+    plan.faults = vec![fault(SimDuration::millis(50), Pause { node, lasts })];
     assert_eq!(greetings(&plan)[..5], [40, 135, 135, 135, 160], "missed ticks are caught up after the pause");
 }
 
@@ -192,7 +193,7 @@ fn a_paused_task_server_stands_still() {
 fn a_crashed_task_server_does_nothing() {
     let mut plan = plan_without_faults(2, SimDuration::millis(200));
     let (node, lasts) = (Target::Node(1), SimDuration::millis(65));
-    plan.faults = vec![fault(SimDuration::millis(50), FaultKind::Crash { node, lasts })];
+    plan.faults = vec![fault(SimDuration::millis(50), Crash { node, lasts })];
     assert_eq!(greetings(&plan)[..3], [40, 155, 185]);
 }
 

@@ -5,6 +5,7 @@ mod common;
 use common::{fault, plan_without_faults};
 use harness::findings::case::{self, Case, Expectation};
 use harness::outcome::Options;
+use harness::plan::faults::{DegradedNetwork, Partition, PowerLoss, SlowDisk, Transfer};
 use harness::plan::{self, CompactionConfig, FaultKind, MAX_NODES, Plan, Probability, SimDuration, Target};
 use harness::systems::run::run;
 use std::process::Command;
@@ -75,29 +76,29 @@ const FIELDS: &[Field] = &[
     ("fault", |plan, value| {
         let at = |number: u64| SimDuration(plan.fault_phase.0 * number / value.max(1));
         let kind = |number: u64| match number % 3 {
-            0 => FaultKind::Transfer { to: Target::Follower },
-            1 => FaultKind::Partition { side: vec![Target::Leader; 50], lasts: SimDuration::millis(200) },
-            _ => FaultKind::DegradedNetwork {
+            0 => FaultKind::Transfer(Transfer { to: Target::Follower }),
+            1 => FaultKind::Partition(Partition {
+                side: vec![Target::Leader; 50],
+                lasts: SimDuration::millis(200),
+            }),
+            _ => FaultKind::DegradedNetwork(DegradedNetwork {
                 loss: Probability(10),
                 duplication: Probability(10),
                 reordering: Probability(10),
                 delay: SimDuration::millis(10),
                 lasts: SimDuration::millis(300),
-            },
+            }),
         };
         // Values far beyond the bound need not be built in full.
         plan.faults = (0..value.min(20_000)).map(|number| fault(at(number), kind(number))).collect();
     }),
     ("fault.nodes", |plan, value| {
         let nodes = vec![Target::Node(1); value.min(1 << 20) as usize];
-        plan.faults = vec![fault(
-            SimDuration::millis(1),
-            FaultKind::PowerLoss { nodes, lasts: SimDuration::millis(9) },
-        )];
+        plan.faults = vec![fault(SimDuration::millis(1), PowerLoss { nodes, lasts: SimDuration::millis(9) })];
     }),
     ("fault.factor", |plan, factor| {
         let (node, lasts) = (Target::Node(1), SimDuration::millis(9));
-        plan.faults = vec![fault(SimDuration::millis(1), FaultKind::SlowDisk { node, factor, lasts })];
+        plan.faults = vec![fault(SimDuration::millis(1), SlowDisk { node, factor, lasts })];
     }),
 ];
 

@@ -5,6 +5,7 @@ mod common;
 
 use common::{Hello, fault, plan_without_faults};
 use harness::outcome::{Failure, LIVENESS, Options, Verdict};
+use harness::plan::faults::{BitRot, Change};
 use harness::plan::{Fault, FaultKind, Plan, SimDuration, Target};
 use harness::server::{Arrival, Host, LocalTime, OperatorResponse, Server};
 use harness::sweep::{SweepSettings, sweep};
@@ -142,7 +143,7 @@ fn assert_not_live(
 }
 
 fn rot(node: u64) -> Fault {
-    fault(SimDuration::millis(50 + node), FaultKind::BitRot { node: Target::Node(node) })
+    fault(SimDuration::millis(50 + node), BitRot { node: Target::Node(node) })
 }
 
 #[test]
@@ -217,7 +218,7 @@ fn the_outcome_of_a_change_decides_which_servers_are_needed() {
     let mut plan = plan_without_faults(3, SimDuration::millis(300));
     let (voters, learners) = (vec![], vec![]);
     let remove = vec![Target::Node(1), Target::Node(2)];
-    let change = FaultKind::Change { voters, learners, remove, by_joint: false };
+    let change = FaultKind::Change(Change { voters, learners, remove, by_joint: false });
     plan.faults = vec![fault(SimDuration::millis(20), change), rot(3)];
     // n3 is or may be the only voter, and its disk is damaged.
     for replies in [OperatorReplies::Done, OperatorReplies::Unknown, OperatorReplies::Never] {
@@ -234,7 +235,7 @@ fn unanswered_commands_do_not_suspend_liveness() {
     for number in 0..100 {
         let remove = vec![Target::Node(number % 7 + 1)];
         let voters = vec![Target::Node((number + 3) % 7 + 1)];
-        let kind = FaultKind::Change { voters, learners: vec![], remove, by_joint: number % 3 == 0 };
+        let kind = FaultKind::Change(Change { voters, learners: vec![], remove, by_joint: number % 3 == 0 });
         plan.faults.push(fault(SimDuration::millis(10 + number), kind));
     }
     assert_not_live(&plan, ClaimedConfig::Empty, OperatorReplies::Never, &[], "is not answered");

@@ -4,7 +4,10 @@ mod common;
 
 use common::{Hello, fault, plan_without_faults, run_traced, said_lines};
 use harness::outcome::{NO_PANIC, Options, RunRecord, TraceEvent, Verdict};
-use harness::plan::{FaultKind, Plan, Probability, SimDuration, Target, generate};
+use harness::plan::faults::{
+    Change, ClockJump, ClockRate, Crash, DiskError, OneWayPartition, Pause, PowerLoss, StalledDisk, Wipe,
+};
+use harness::plan::{Plan, Probability, SimDuration, Target, generate};
 use harness::server::{Arrival, Host, LocalTime, Server};
 use harness::systems::run::{run, run_with};
 use invariants::Fact;
@@ -54,11 +57,8 @@ fn messages_in_flight_survive_partitions_and_restarts() {
     let (from, to) = (Target::Node(1), Target::Node(2));
     plan.faults = vec![
         // Greetings are sent at 20, 40, 60 and 80. The first two arrive, the second one after the restart.
-        fault(
-            SimDuration::millis(50),
-            FaultKind::OneWayPartition { from, to, lasts: SimDuration::millis(25) },
-        ),
-        fault(SimDuration::millis(75), FaultKind::Crash { node: to, lasts: SimDuration::millis(10) }),
+        fault(SimDuration::millis(50), OneWayPartition { from, to, lasts: SimDuration::millis(25) }),
+        fault(SimDuration::millis(75), Crash { node: to, lasts: SimDuration::millis(10) }),
     ];
     plan.bounds.leader = 1;
     let lines = said_lines(&run_traced::<TracingServer>(&plan));
@@ -72,7 +72,7 @@ fn messages_in_flight_survive_partitions_and_restarts() {
 #[test]
 fn a_pause_delays_all_events_and_keeps_their_order() {
     let mut plan = plan_without_faults(2, SimDuration::millis(100));
-    let pause = |node| FaultKind::Pause { node, lasts: SimDuration::millis(55) };
+    let pause = |node| Pause { node, lasts: SimDuration::millis(55) };
     plan.faults = vec![
         fault(SimDuration::millis(25), pause(Target::Node(2))),
         // A pause of the sender delays its timer, which fires once.
@@ -101,8 +101,8 @@ fn a_clock_that_runs_fast_or_jumps_fires_timers_early() {
     let mut plan = plan_without_faults(2, SimDuration::millis(110));
     let (node, lasts) = (Target::Node(1), SimDuration::millis(40));
     plan.faults = vec![
-        fault(SimDuration::millis(20), FaultKind::ClockRate { node, drift: 500_000, lasts }),
-        fault(SimDuration::millis(70), FaultKind::ClockJump { node, by: SimDuration::millis(15) }),
+        fault(SimDuration::millis(20), ClockRate { node, drift: 500_000, lasts }),
+        fault(SimDuration::millis(70), ClockJump { node, by: SimDuration::millis(15) }),
     ];
     plan.bounds.leader = 0;
     let lines = said_lines(&run_traced::<TracingServer>(&plan));
@@ -146,7 +146,7 @@ impl Server for Writer {
 fn a_crash_keeps_the_page_cache() {
     let mut plan = plan_without_faults(1, SimDuration::millis(50));
     let (node, lasts) = (Target::Node(1), SimDuration::millis(10));
-    plan.faults = vec![fault(SimDuration::millis(2), FaultKind::Crash { node, lasts })];
+    plan.faults = vec![fault(SimDuration::millis(2), Crash { node, lasts })];
     plan.bounds.leader = 0;
     let lines = said_lines(&run_traced::<Writer>(&plan));
     assert_eq!(lines, ["0 n1 finds []", "12 n1 finds [1, 2]"], "a crashed server gets no sync completions");
@@ -159,7 +159,7 @@ fn a_power_loss_drops_only_unsynced_bytes() {
         let mut plan = plan_without_faults(1, SimDuration::millis(50));
         plan.seed = seed;
         let lasts = SimDuration::millis(10);
-        plan.faults = vec![fault(SimDuration::millis(8), FaultKind::PowerLoss { nodes: vec![], lasts })];
+        plan.faults = vec![fault(SimDuration::millis(8), PowerLoss { nodes: vec![], lasts })];
         plan.bounds.leader = 0;
         let record = run_traced::<Writer>(&plan);
         let lines = said_lines(&record);
@@ -175,7 +175,7 @@ fn a_power_loss_drops_only_unsynced_bytes() {
 fn a_stalled_disk_completes_its_syncs_when_the_stall_ends() {
     let mut plan = plan_without_faults(1, SimDuration::millis(50));
     let (node, lasts) = (Target::Node(1), SimDuration::millis(20));
-    plan.faults = vec![fault(SimDuration::millis(1), FaultKind::StalledDisk { node, lasts })];
+    plan.faults = vec![fault(SimDuration::millis(1), StalledDisk { node, lasts })];
     plan.bounds.leader = 0;
     assert_eq!(said_lines(&run_traced::<Writer>(&plan)), ["0 n1 finds []", "21 n1 Synced(1)"]);
 }
@@ -184,7 +184,7 @@ fn a_stalled_disk_completes_its_syncs_when_the_stall_ends() {
 fn a_failed_sync_is_reported_and_the_server_restarts_when_the_disk_works_again() {
     let mut plan = plan_without_faults(1, SimDuration::millis(50));
     let (node, lasts) = (Target::Node(1), SimDuration::millis(20));
-    plan.faults = vec![fault(SimDuration::millis(1), FaultKind::DiskError { node, lasts })];
+    plan.faults = vec![fault(SimDuration::millis(1), DiskError { node, lasts })];
     plan.bounds.leader = 0;
     assert_eq!(
         said_lines(&run_traced::<Writer>(&plan)),
@@ -195,7 +195,7 @@ fn a_failed_sync_is_reported_and_the_server_restarts_when_the_disk_works_again()
     plan.fault_phase = SimDuration::millis(10);
     assert_eq!(said_lines(&run_traced::<Writer>(&plan)).last().unwrap(), "10 n1 finds [1, 2]");
     // Without a sync during the fault nothing happens.
-    plan.faults = vec![fault(SimDuration::millis(6), FaultKind::DiskError { node, lasts })];
+    plan.faults = vec![fault(SimDuration::millis(6), DiskError { node, lasts })];
     assert_eq!(said_lines(&run_traced::<Writer>(&plan)), ["0 n1 finds []", "5 n1 Synced(1)"]);
 }
 
@@ -207,8 +207,8 @@ fn a_failed_sync_makes_nothing_durable() {
         plan.seed = seed;
         let (node, lasts) = (Target::Node(1), SimDuration::millis(10));
         plan.faults = vec![
-            fault(SimDuration::millis(1), FaultKind::DiskError { node, lasts }),
-            fault(SimDuration::millis(8), FaultKind::PowerLoss { nodes: vec![node], lasts }),
+            fault(SimDuration::millis(1), DiskError { node, lasts }),
+            fault(SimDuration::millis(8), PowerLoss { nodes: vec![node], lasts }),
         ];
         plan.bounds.leader = 0;
         let lines = said_lines(&run_traced::<Writer>(&plan));
@@ -222,16 +222,10 @@ fn a_failed_sync_makes_nothing_durable() {
 fn a_wiped_server_starts_empty_and_at_most_one_is_wiped() {
     let mut plan = plan_without_faults(3, SimDuration::millis(90));
     let wipe = |at, node, lasts| {
-        fault(
-            SimDuration::millis(at),
-            FaultKind::Wipe { node: Target::Node(node), lasts: SimDuration::millis(lasts) },
-        )
+        fault(SimDuration::millis(at), Wipe { node: Target::Node(node), lasts: SimDuration::millis(lasts) })
     };
     plan.faults = vec![
-        fault(
-            SimDuration::millis(8),
-            FaultKind::Crash { node: Target::Node(2), lasts: SimDuration::millis(5) },
-        ),
+        fault(SimDuration::millis(8), Crash { node: Target::Node(2), lasts: SimDuration::millis(5) }),
         wipe(10, 2, 10),
         wipe(30, 3, 10),
         wipe(50, 2, 10),
@@ -253,7 +247,7 @@ fn a_server_needed_for_a_majority_is_not_wiped() {
     for nodes in [1, 2] {
         let mut plan = plan_without_faults(nodes, SimDuration::millis(50));
         let (node, lasts) = (Target::Node(1), SimDuration::millis(5));
-        plan.faults = vec![fault(SimDuration::millis(8), FaultKind::Wipe { node, lasts })];
+        plan.faults = vec![fault(SimDuration::millis(8), Wipe { node, lasts })];
         plan.bounds.leader = 0;
         let record = run_traced::<Writer>(&plan);
         assert_eq!(
@@ -298,14 +292,14 @@ impl<const LEADS: bool> Server for PassiveServer<LEADS> {
 fn a_wiped_server_counts_again_once_it_may_have_been_added_again() {
     let mut plan = plan_without_faults(3, SimDuration::millis(50));
     let (node, lasts) = (Target::Node(2), SimDuration::millis(5));
-    let change = |voters: &[Target], remove: &[Target]| FaultKind::Change {
+    let change = |voters: &[Target], remove: &[Target]| Change {
         voters: voters.to_vec(),
         learners: vec![],
         remove: remove.to_vec(),
         by_joint: false,
     };
     plan.faults = vec![
-        fault(SimDuration::millis(8), FaultKind::Wipe { node, lasts }),
+        fault(SimDuration::millis(8), Wipe { node, lasts }),
         fault(SimDuration::millis(20), change(&[Target::Node(1), Target::Node(3)], &[])),
         fault(SimDuration::millis(25), change(&[], &[node])),
         fault(SimDuration::millis(30), change(&[node], &[])),
@@ -317,8 +311,7 @@ fn a_wiped_server_counts_again_once_it_may_have_been_added_again() {
         .collect();
     assert_eq!(rejoined, [(30, 2)], "only the wiped server, and once");
 
-    plan.faults =
-        vec![fault(SimDuration::millis(1), FaultKind::DiskError { node, lasts: SimDuration::millis(20) })];
+    plan.faults = vec![fault(SimDuration::millis(1), DiskError { node, lasts: SimDuration::millis(20) })];
     let failure = |record: RunRecord| match record.outcome.verdict {
         Verdict::Failed(failure) => failure,
         verdict => panic!("{verdict:?}"),
@@ -339,11 +332,10 @@ fn plan_with_disk_errors(seed: u64) -> Plan {
         let node = Target::Node((number * 7 + seed) % plan.nodes + 1);
         let at = SimDuration(number * 500_000_000);
         let lasts = SimDuration::millis(20 + number * 37 % 400);
-        plan.faults.push(fault(at, FaultKind::DiskError { node, lasts }));
+        plan.faults.push(fault(at, DiskError { node, lasts }));
         if number % 3 == 0 {
             let at = SimDuration(at.0 + lasts.0 - 10_000_000);
-            plan.faults
-                .push(fault(at, FaultKind::PowerLoss { nodes: vec![node], lasts: SimDuration::millis(50) }));
+            plan.faults.push(fault(at, PowerLoss { nodes: vec![node], lasts: SimDuration::millis(50) }));
         }
     }
     plan.faults.retain(|fault| fault.at < plan.fault_phase);

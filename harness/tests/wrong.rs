@@ -8,7 +8,8 @@ use harness::outcome::{
     Actor, EvidenceKind, Failure, FailureCause, LINEARIZABILITY, LIVENESS, Mismatch, NO_PANIC, Options,
     RunRecord, Verdict, WITNESS, WRONG_ANSWER,
 };
-use harness::plan::{FaultKind, Plan, SimDuration, Target, Trigger};
+use harness::plan::faults::Crash;
+use harness::plan::{Plan, SimDuration, Target, Trigger};
 use harness::report::{PlanSource, run_page};
 use harness::server::{Arrival, Host, LocalTime, Server};
 use harness::systems::run::run_with;
@@ -370,7 +371,7 @@ fn endless_activity_ends_the_run() {
 fn a_panic_names_the_server_and_time_and_marks_its_line() {
     let mut plan = plan_with_clients();
     let (node, lasts) = (Target::Node(2), SimDuration::millis(100));
-    plan.faults = vec![fault(SimDuration::millis(1_000), FaultKind::Crash { node, lasts })];
+    plan.faults = vec![fault(SimDuration::millis(1_000), Crash { node, lasts })];
     let plans = plans_for(&plan, |misbehaviour| matches!(misbehaviour, Misbehaviour::Disk(_)));
     for (_, plan) in &plans {
         let failure = failure_of(plan);
@@ -424,7 +425,7 @@ impl Server for PanicsOnDrop {
 fn a_panic_in_drop_is_a_violation_too() {
     let mut plan = plan_with_clients();
     let (node, lasts) = (Target::Node(3), SimDuration::millis(100));
-    plan.faults = vec![fault(SimDuration::millis(500), FaultKind::Crash { node, lasts })];
+    plan.faults = vec![fault(SimDuration::millis(500), Crash { node, lasts })];
     let record = run_with::<PanicsOnDrop>(&plan, &options_without(&[]));
     assert_eq!(failure(&record).property, NO_PANIC);
     assert!(

@@ -155,7 +155,7 @@ mod tests {
     #[test]
     fn proptest_shrinks_plans_with_the_shrinker_of_the_harness() {
         let crashes = |plan: &Plan| {
-            plan.faults.iter().filter(|fault| matches!(fault.kind, FaultKind::Crash { .. })).count()
+            plan.faults.iter().filter(|fault| matches!(fault.kind, FaultKind::Crash(_))).count()
         };
         let plan = smallest(Profile::default(), |plan| crashes(plan) >= 2 && plan.nodes >= 3);
         assert_eq!((plan.faults.len(), crashes(&plan), plan.nodes), (2, 2, 3));

@@ -9,7 +9,7 @@ pub use failure::{
     Actor, Asked, Condition, Difference, Evidence, EvidenceKind, Failure, FailureCause, Lag, Mismatch,
     PanicReport, Progress,
 };
-pub use trace::{FaultEnd, MessageFate, TraceEvent, TraceLine};
+pub use trace::{MessageFate, TraceEvent, TraceLine};
 
 use invariants::{Call, Digest, Node, Observed, RequestId, Time};
 use serde::{Deserialize, Serialize};

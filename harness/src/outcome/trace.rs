@@ -75,8 +75,8 @@ pub enum TraceEvent {
         /// The servers it affects.
         targets: Vec<Node>,
     },
-    /// A fault ends.
-    FaultEnds(FaultEnd),
+    /// A fault ends, as its kind describes it.
+    FaultEnds(String),
     /// The fault phase is over.
     HealedPhaseBegins,
     /// The permanent fault begins.
@@ -113,27 +113,6 @@ pub enum MessageFate {
     Duplicated,
     /// There is no such receiver.
     NoReceiver,
-}
-
-/// How a fault ends.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum FaultEnd {
-    /// Servers may restart.
-    Restart(Vec<Node>),
-    /// A paused server resumes.
-    Resume(Node),
-    /// Links are unblocked.
-    UnblockLinks(usize),
-    /// The network is no longer degraded.
-    EndDegradation,
-    /// A slow disk has its usual speed.
-    RestoreDiskSpeed(Node),
-    /// A stalled disk resumes.
-    ResumeDisk(Node),
-    /// A clock has its previous rate.
-    RestoreClockRate(Node),
-    /// Syncs succeed again.
-    EndSyncErrors(Node),
 }
 
 impl TraceEvent {
@@ -187,24 +166,6 @@ impl fmt::Display for TraceEvent {
             TraceEvent::FailStop(reason) => write!(f, "takes no part: {reason}"),
             TraceEvent::Panic(message) => write!(f, "panics: {message}"),
             TraceEvent::Note(text) => f.write_str(text),
-        }
-    }
-}
-
-impl fmt::Display for FaultEnd {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            FaultEnd::Restart(nodes) => {
-                nodes.iter().try_for_each(|node| write!(f, "n{node} "))?;
-                f.write_str("can restart")
-            }
-            FaultEnd::Resume(node) => write!(f, "n{node} resumes"),
-            FaultEnd::UnblockLinks(links) => write!(f, "{links} links are unblocked"),
-            FaultEnd::EndDegradation => f.write_str("the network recovers"),
-            FaultEnd::RestoreDiskSpeed(node) => write!(f, "the disk of n{node} has its usual speed"),
-            FaultEnd::ResumeDisk(node) => write!(f, "the disk of n{node} resumes"),
-            FaultEnd::RestoreClockRate(node) => write!(f, "the clock of n{node} has its previous rate"),
-            FaultEnd::EndSyncErrors(node) => write!(f, "syncs of n{node} succeed"),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The bugs that can be enabled: those of `raft-core`, and those of the host and application around it.
 #![doc = include_str!("../../docs/bugs.md")]
 
+use super::Plan;
 pub use raft_core::BugInfo;
 
 raft_core::bugs! {
@@ -45,17 +46,40 @@ raft_core::bugs! {
     }
 }
 
-/// All bugs, by catalogue id. Without the feature `bugs`: none.
-#[must_use]
-pub fn all() -> Vec<&'static BugInfo> {
-    if !cfg!(feature = "bugs") {
-        return Vec::new();
-    }
-    let core = raft_core::Bug::ALL.iter().map(|bug| bug.info());
-    let mut all: Vec<_> = core.chain(HostBug::ALL.iter().map(|bug| bug.info())).collect();
-    all.sort_by_key(|bug| bug.id);
-    all
+/// A list of bugs that plans may enable by name.
+pub trait BugList: Copy + 'static {
+    /// All bugs of this list.
+    const ALL: &'static [Self];
+
+    /// The description of this bug.
+    fn info(self) -> &'static BugInfo;
 }
+
+/// Joins the lists of bugs.
+macro_rules! join {
+    ($($List:ty),+) => {
+        $(impl BugList for $List {
+            const ALL: &'static [$List] = <$List>::ALL;
+
+            fn info(self) -> &'static BugInfo {
+                self.info()
+            }
+        })+
+
+        /// All bugs, by catalogue id. Without the feature `bugs`: none.
+        #[must_use]
+        pub fn all() -> Vec<&'static BugInfo> {
+            let mut all: Vec<&'static BugInfo> = Vec::new();
+            if cfg!(feature = "bugs") {
+                $(all.extend(<$List>::ALL.iter().map(|bug| bug.info()));)+
+            }
+            all.sort_by_key(|bug| bug.id);
+            all
+        }
+    };
+}
+
+join!(raft_core::Bug, HostBug);
 
 /// The bug of this name.
 #[must_use]
@@ -63,10 +87,13 @@ pub fn find(name: &str) -> Option<&'static BugInfo> {
     all().into_iter().find(|bug| bug.name == name)
 }
 
-/// The bug of one enum that a plan enables, as in `enabled_bug(plan.bug.as_deref(), HostBug::named)`. Without the
-/// feature `bugs`: none.
-pub fn enabled_bug<B>(name: Option<&str>, named: impl Fn(&str) -> Option<B>) -> Option<B> {
-    name.filter(|_| cfg!(feature = "bugs")).and_then(named)
+impl Plan {
+    /// The bug of one list that this plan enables. Without the feature `bugs`: none.
+    #[must_use]
+    pub fn enabled_bug<B: BugList>(&self) -> Option<B> {
+        let name = self.bug.as_deref().filter(|_| cfg!(feature = "bugs"))?;
+        B::ALL.iter().copied().find(|bug| bug.info().name == name)
+    }
 }
 
 #[cfg(test)]
@@ -118,8 +145,10 @@ mod tests {
     #[test]
     #[cfg_attr(not(feature = "bugs"), ignore = "needs the feature `bugs`")]
     fn a_plan_enables_the_bug_of_the_enum_that_has_its_name() {
-        assert_eq!(enabled_bug(Some("install-not-atomic"), HostBug::named), Some(HostBug::InstallNotAtomic));
-        assert_eq!(enabled_bug(Some("install-not-atomic"), raft_core::Bug::named), None);
-        assert_eq!(enabled_bug(None, HostBug::named), None);
+        let mut plan = crate::plan::generate(0);
+        assert_eq!(plan.enabled_bug::<HostBug>(), None);
+        plan.bug = Some("install-not-atomic".to_owned());
+        assert_eq!(plan.enabled_bug(), Some(HostBug::InstallNotAtomic));
+        assert_eq!(plan.enabled_bug::<raft_core::Bug>(), None);
     }
 }

@@ -1,6 +1,7 @@
 //! Validation: whether a plan can be run.
 
 use super::bugs;
+use super::faults::{MAX_FACTOR, Slot};
 use super::{
     ClientConfig, CompactionConfig, FaultKind, MAX_NODES, PermanentFaultKind, Plan, Probability, SimDuration,
     Target, VERSION,
@@ -29,8 +30,6 @@ pub const MAX_EVENTS: u64 = 100_000_000;
 const MAX_MEMORY: u64 = 900 << 20;
 /// The largest drift of a clock in parts per million of true time.
 const MAX_DRIFT: i64 = 500_000;
-/// The largest slowdown of a disk.
-const MAX_FACTOR: u64 = 1_000;
 
 /// Memory per call, additionally per write, and per log entry (with its disk record) of each server. Measured.
 const BYTES_PER_CALL: u64 = 100;
@@ -80,7 +79,7 @@ impl Plan {
                 );
             }
             self.check_targets(&fault.kind, fault.on.is_some(), name)?;
-            check_strength(&fault.kind, name)?;
+            check_fields(&mut fault.kind.clone(), name)?;
         }
         Ok(())
     }
@@ -153,16 +152,20 @@ impl Plan {
         }
         // Clock faults must respect the lease bound: a stale read under a broken bound proves nothing.
         for (number, fault) in (1..).zip(&self.faults) {
-            let reason = match fault.kind {
-                FaultKind::ClockRate { drift: rate, .. } if rate.unsigned_abs() > u64::from(drift.0) => {
-                    format!("is {rate} parts per million, but leases allow at most {drift}")
-                }
-                FaultKind::ClockJump { .. } => {
-                    format!("is a jump, but leases need clocks whose rate stays within {drift} of true time")
-                }
-                _ => continue,
-            };
-            return plan_error(format!("fault {number} ({}): drift", fault.kind.name()), reason);
+            for (field, slot) in fault.kind.clone().slots() {
+                let reason = match slot {
+                    Slot::ClockRate(rate) if rate.unsigned_abs() > u64::from(drift.0) => {
+                        format!("is {rate} parts per million, but leases allow at most {drift}")
+                    }
+                    Slot::ClockJump(_) => {
+                        format!(
+                            "is a jump, but leases need clocks whose rate stays within {drift} of true time"
+                        )
+                    }
+                    _ => continue,
+                };
+                return plan_error(format!("fault {number} ({}): {field}", fault.kind.name()), reason);
+            }
         }
         Ok(())
     }
@@ -194,13 +197,6 @@ impl Plan {
                 "permanent_fault.node",
                 "is \"trigger-node\", but a permanent fault has no trigger".into(),
             ),
-            _ if permanent.drift.unsigned_abs() > MAX_DRIFT.unsigned_abs() => plan_error(
-                "permanent_fault.drift",
-                format!(
-                    "is {}: it must be between {} and {MAX_DRIFT} parts per million",
-                    permanent.drift, -MAX_DRIFT
-                ),
-            ),
             _ if self
                 .raft
                 .lease_drift
@@ -211,7 +207,7 @@ impl Plan {
                     format!("is {} parts per million, more than leases allow", permanent.drift),
                 )
             }
-            _ => Ok(()),
+            _ => check_drift("permanent_fault.drift", permanent.drift),
         }
     }
 
@@ -344,41 +340,41 @@ impl Plan {
             let (field, _) = kind.targets()[MAX_TARGETS];
             return plan_error(name(field), format!("names more than {MAX_TARGETS} servers"));
         }
-        match kind {
-            FaultKind::OneWayPartition { from, to, .. } if from == to => {
-                plan_error(name("to"), "is the same as `from`: a server has no link to itself".into())
-            }
-            FaultKind::Partition { side, .. } if side.is_empty() => plan_error(
-                name("side"),
-                "is empty: a partition needs at least one server on this side".into(),
-            ),
-            _ => Ok(()),
-        }
+        Ok(())
     }
 }
 
-fn check_strength(kind: &FaultKind, name: impl Fn(&str) -> String) -> Result<(), PlanError> {
-    if let Some(lasts) = kind.lasts() {
-        check_duration(&name("lasts"), lasts, SimDuration(1))?;
+/// Checks the fields of a fault by their roles.
+fn check_fields(kind: &mut FaultKind, name: impl Fn(&str) -> String) -> Result<(), PlanError> {
+    if let Some((field, reason)) = kind.invalid_field() {
+        return plan_error(name(field), reason.to_owned());
     }
-    match kind {
-        FaultKind::DegradedNetwork { loss, duplication, reordering, delay, .. } => {
-            check_probability(&name("loss"), *loss)?;
-            check_probability(&name("duplication"), *duplication)?;
-            check_probability(&name("reordering"), *reordering)?;
-            check_duration(&name("delay"), *delay, SimDuration(0))
+    for (field, slot) in kind.slots() {
+        let field = name(field);
+        match slot {
+            Slot::Target(_) | Slot::Targets(_) | Slot::Flag(_) => {}
+            Slot::Lasts(duration) | Slot::ClockJump(duration) => {
+                check_duration(&field, *duration, SimDuration(1))?;
+            }
+            Slot::Delay(delay) => check_duration(&field, *delay, SimDuration(0))?,
+            Slot::Probability(probability) => check_probability(&field, *probability)?,
+            Slot::SyncFactor(factor) => check_range(&field, *factor, 1, MAX_FACTOR)?,
+            Slot::ClockRate(drift) => check_drift(&field, *drift)?,
+            Slot::WallJump(by) if by.unsigned_abs() > MAX_DURATION.0 / 1_000_000 => {
+                plan_error(field, format!("is {by}: a wall clock jumps by less than {MAX_DURATION}"))?;
+            }
+            Slot::WallJump(_) => {}
         }
-        FaultKind::SlowDisk { factor, .. } => check_range(&name("factor"), *factor, 1, MAX_FACTOR),
-        FaultKind::ClockRate { drift, .. } if drift.unsigned_abs() > MAX_DRIFT.unsigned_abs() => plan_error(
-            name("drift"),
-            format!("is {drift}: it must be between {} and {MAX_DRIFT} parts per million", -MAX_DRIFT),
-        ),
-        FaultKind::ClockJump { by, .. } => check_duration(&name("by"), *by, SimDuration(1)),
-        FaultKind::WallJump { by, .. } if by.unsigned_abs() > MAX_DURATION.0 / 1_000_000 => {
-            plan_error(name("by"), format!("is {by}: a wall clock jumps by less than {MAX_DURATION}"))
-        }
-        _ => Ok(()),
     }
+    Ok(())
+}
+
+fn check_drift(field: &str, drift: i64) -> Result<(), PlanError> {
+    if drift.unsigned_abs() <= MAX_DRIFT.unsigned_abs() {
+        return Ok(());
+    }
+    let reason = format!("is {drift}: it must be between {} and {MAX_DRIFT} parts per million", -MAX_DRIFT);
+    plan_error(field, reason)
 }
 
 fn plan_error(field: impl Into<String>, reason: String) -> Result<(), PlanError> {

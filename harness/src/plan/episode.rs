@@ -1,5 +1,9 @@
 //! Episodes: a few related faults, each written to expose a certain kind of bug.
 
+use super::faults::{
+    ClockJump, ClockRate, Crash, DegradedNetwork, DiskError, OneWayPartition, Partition, Pause, PowerLoss,
+    SlowDisk, StalledDisk, WallJump,
+};
 use super::plan_rng::PlanRng;
 use super::{Fault, FaultKind, Probability, SimDuration, Target, Trigger};
 
@@ -54,12 +58,12 @@ impl EpisodeBuilder<'_> {
         SimDuration(self.at.0 + span.0)
     }
 
-    pub(super) fn add_fault(&mut self, at: SimDuration, kind: FaultKind) {
-        self.faults.push(Fault { at, on: None, kind });
+    pub(super) fn add_fault(&mut self, at: SimDuration, kind: impl Into<FaultKind>) {
+        self.faults.push(Fault { at, on: None, kind: kind.into() });
     }
 
-    pub(super) fn add_fault_on(&mut self, at: SimDuration, trigger: Trigger, kind: FaultKind) {
-        self.faults.push(Fault { at, on: Some(trigger), kind });
+    pub(super) fn add_fault_on(&mut self, at: SimDuration, trigger: Trigger, kind: impl Into<FaultKind>) {
+        self.faults.push(Fault { at, on: Some(trigger), kind: kind.into() });
     }
 
     pub(super) fn any_node(&mut self) -> Target {
@@ -106,20 +110,20 @@ impl EpisodeBuilder<'_> {
 
 fn crash(episode: &mut EpisodeBuilder) -> SimDuration {
     let (node, lasts) = (episode.pick_target(), episode.downtime());
-    episode.add_fault(episode.at, FaultKind::Crash { node, lasts });
+    episode.add_fault(episode.at, Crash { node, lasts });
     episode.after(lasts)
 }
 
 fn crash_on_trigger(episode: &mut EpisodeBuilder) -> SimDuration {
     let trigger = episode.rng.pick(&Trigger::ALL);
     let lasts = episode.downtime();
-    episode.add_fault_on(episode.at, trigger, FaultKind::Crash { node: Target::TriggerNode, lasts });
+    episode.add_fault_on(episode.at, trigger, Crash { node: Target::TriggerNode, lasts });
     episode.after(lasts)
 }
 
 fn power_loss(episode: &mut EpisodeBuilder) -> SimDuration {
     let (node, lasts) = (episode.pick_target(), episode.downtime());
-    episode.add_fault(episode.at, FaultKind::PowerLoss { nodes: vec![node], lasts });
+    episode.add_fault(episode.at, PowerLoss { nodes: vec![node], lasts });
     episode.after(lasts)
 }
 
@@ -128,7 +132,7 @@ fn power_loss_of_majority(episode: &mut EpisodeBuilder) -> SimDuration {
     let lasts = episode.rng.millis(20, 900);
     let majority = episode.nodes / 2 + 1;
     let nodes = if episode.rng.chance_percent(50) { Vec::new() } else { episode.distinct_nodes(majority) };
-    episode.add_fault(episode.at, FaultKind::PowerLoss { nodes, lasts });
+    episode.add_fault(episode.at, PowerLoss { nodes, lasts });
     episode.after(lasts)
 }
 
@@ -139,7 +143,7 @@ fn power_loss_on_trigger(episode: &mut EpisodeBuilder) -> SimDuration {
     let mut at = episode.at;
     for _ in 0..episode.rng.in_range(1, 3) {
         let lasts = episode.rng.millis(10, 500);
-        episode.add_fault_on(at, trigger, FaultKind::PowerLoss { nodes: vec![Target::TriggerNode], lasts });
+        episode.add_fault_on(at, trigger, PowerLoss { nodes: vec![Target::TriggerNode], lasts });
         at = SimDuration(at.0 + lasts.0 + episode.random_timeout_percent(10, 100).0);
     }
     at
@@ -148,7 +152,7 @@ fn power_loss_on_trigger(episode: &mut EpisodeBuilder) -> SimDuration {
 /// A paused leader continues as if it still led.
 fn pause(episode: &mut EpisodeBuilder) -> SimDuration {
     let (node, lasts) = (episode.pick_target(), episode.random_timeout_percent(30, 250));
-    episode.add_fault(episode.at, FaultKind::Pause { node, lasts });
+    episode.add_fault(episode.at, Pause { node, lasts });
     episode.after(lasts)
 }
 
@@ -162,14 +166,11 @@ fn one_way_partitions(episode: &mut EpisodeBuilder) -> SimDuration {
         if episode.rng.chance_percent(60) {
             let (server, other) = (Target::Node(server), Target::Node(other));
             let (from, to) = if is_outbound { (server, other) } else { (other, server) };
-            episode.add_fault(episode.at, FaultKind::OneWayPartition { from, to, lasts });
+            episode.add_fault(episode.at, OneWayPartition { from, to, lasts });
         }
     }
     if episode.rng.chance_percent(40) {
-        episode.add_fault(
-            episode.at,
-            FaultKind::OneWayPartition { from: Target::Follower, to: Target::Leader, lasts },
-        );
+        episode.add_fault(episode.at, OneWayPartition { from: Target::Follower, to: Target::Leader, lasts });
     }
     episode.after(lasts)
 }
@@ -178,7 +179,7 @@ fn partition(episode: &mut EpisodeBuilder) -> SimDuration {
     let lasts = episode.rng.millis(500, 4_000);
     let count = episode.rng.in_range(1, episode.nodes / 2);
     let side = episode.distinct_nodes(count);
-    episode.add_fault(episode.at, FaultKind::Partition { side, lasts });
+    episode.add_fault(episode.at, Partition { side, lasts });
     episode.after(lasts)
 }
 
@@ -188,15 +189,15 @@ fn partitioned_leader_with_uncommitted_tail(episode: &mut EpisodeBuilder) -> Sim
     let lasts = episode.rng.millis(2_000, 5_000);
     let has_follower = episode.nodes >= 5 && episode.rng.chance_percent(40);
     let side = if has_follower { vec![Target::Leader, Target::Follower] } else { vec![Target::Leader] };
-    episode.add_fault(episode.at, FaultKind::Partition { side, lasts });
+    episode.add_fault(episode.at, Partition { side, lasts });
     if episode.rng.chance_percent(60) {
         let before = episode.random_timeout_percent(5, 60);
         let downtime = episode.rng.millis(200, 1_500);
         let at = SimDuration(episode.at.0 + lasts.0 - before.0.min(lasts.0));
         let kind = match episode.rng.in_range(1, 3) {
-            1 => FaultKind::Pause { node: Target::Leader, lasts: downtime },
-            2 => FaultKind::Crash { node: Target::Leader, lasts: downtime },
-            _ => FaultKind::PowerLoss { nodes: vec![Target::Leader], lasts: downtime },
+            1 => FaultKind::Pause(Pause { node: Target::Leader, lasts: downtime }),
+            2 => FaultKind::Crash(Crash { node: Target::Leader, lasts: downtime }),
+            _ => FaultKind::PowerLoss(PowerLoss { nodes: vec![Target::Leader], lasts: downtime }),
         };
         episode.add_fault(at, kind);
     }
@@ -207,14 +208,13 @@ fn partitioned_leader_with_uncommitted_tail(episode: &mut EpisodeBuilder) -> Sim
 fn brief_leader_isolation(episode: &mut EpisodeBuilder) -> SimDuration {
     let lasts = episode.random_timeout_percent(90, 250);
     let kind = match episode.rng.in_range(1, 3) {
-        1 => FaultKind::Pause { node: Target::Leader, lasts },
-        _ => FaultKind::Partition { side: vec![Target::Leader], lasts },
+        1 => FaultKind::Pause(Pause { node: Target::Leader, lasts }),
+        _ => FaultKind::Partition(Partition { side: vec![Target::Leader], lasts }),
     };
     if episode.rng.chance_percent(35) {
-        let kind = FaultKind::Partition { side: vec![Target::TriggerNode], lasts };
+        let kind = FaultKind::Partition(Partition { side: vec![Target::TriggerNode], lasts });
         episode.add_fault_on(episode.at, Trigger::Elected, kind);
-        episode
-            .add_fault(episode.at, FaultKind::Crash { node: Target::Leader, lasts: SimDuration::millis(50) });
+        episode.add_fault(episode.at, Crash { node: Target::Leader, lasts: SimDuration::millis(50) });
     } else {
         episode.add_fault(episode.at, kind);
     }
@@ -225,17 +225,17 @@ fn brief_leader_isolation(episode: &mut EpisodeBuilder) -> SimDuration {
 /// another candidate's request is still in flight.
 fn power_loss_after_vote(episode: &mut EpisodeBuilder) -> SimDuration {
     let lasts = episode.random_timeout_percent(200, 350);
-    let degraded = FaultKind::DegradedNetwork {
+    let degraded = FaultKind::DegradedNetwork(DegradedNetwork {
         loss: episode.rng.permille(0, 50),
         duplication: episode.rng.permille(0, 300),
         reordering: episode.rng.permille(200, 600),
         delay: episode.random_timeout_percent(20, 100),
         lasts,
-    };
+    });
     episode.add_fault(episode.at, degraded);
     for node in episode.distinct_nodes(episode.nodes / 2) {
         let factor = episode.rng.in_range(2, 20);
-        episode.add_fault(episode.at, FaultKind::SlowDisk { node, factor, lasts });
+        episode.add_fault(episode.at, SlowDisk { node, factor, lasts });
     }
     // One after another: faults that wait for the same trigger at the same time would all hit the same server.
     let mut at = episode.at;
@@ -244,33 +244,33 @@ fn power_loss_after_vote(episode: &mut EpisodeBuilder) -> SimDuration {
         episode.add_fault_on(
             at,
             Trigger::Voting,
-            FaultKind::PowerLoss { nodes: vec![Target::TriggerNode], lasts: downtime },
+            PowerLoss { nodes: vec![Target::TriggerNode], lasts: downtime },
         );
         at = SimDuration(at.0 + episode.random_timeout_percent(5, 80).0);
     }
     let downtime = episode.random_timeout_percent(100, 200);
-    episode.add_fault(episode.at, FaultKind::Crash { node: Target::Leader, lasts: downtime });
+    episode.add_fault(episode.at, Crash { node: Target::Leader, lasts: downtime });
     episode.after(lasts)
 }
 
 /// Votes and vote requests of one election arrive in a later one.
 fn delayed_votes(episode: &mut EpisodeBuilder) -> SimDuration {
     let lasts = episode.random_timeout_percent(300, 500);
-    let degraded = FaultKind::DegradedNetwork {
+    let degraded = FaultKind::DegradedNetwork(DegradedNetwork {
         loss: episode.rng.permille(0, 80),
         duplication: episode.rng.permille(50, 250),
         reordering: episode.rng.permille(150, 450),
         delay: episode.random_timeout_percent(80, 300),
         lasts,
-    };
+    });
     episode.add_fault(episode.at, degraded);
     let mut at = episode.at;
     for _ in 0..episode.rng.in_range(2, 3) {
         let downtime = episode.random_timeout_percent(40, 150);
         let kind = match episode.rng.in_range(1, 3) {
-            1 => FaultKind::Pause { node: Target::Leader, lasts: downtime },
-            2 => FaultKind::Crash { node: Target::Leader, lasts: downtime },
-            _ => FaultKind::Partition { side: vec![Target::Leader], lasts: downtime },
+            1 => FaultKind::Pause(Pause { node: Target::Leader, lasts: downtime }),
+            2 => FaultKind::Crash(Crash { node: Target::Leader, lasts: downtime }),
+            _ => FaultKind::Partition(Partition { side: vec![Target::Leader], lasts: downtime }),
         };
         episode.add_fault(at, kind);
         at = SimDuration(at.0 + episode.random_timeout_percent(80, 160).0);
@@ -288,19 +288,17 @@ fn rapid_leader_changes(episode: &mut EpisodeBuilder) -> SimDuration {
             1 => episode.add_fault_on(
                 at,
                 Trigger::Elected,
-                FaultKind::Partition { side: vec![Target::TriggerNode], lasts: downtime },
+                Partition { side: vec![Target::TriggerNode], lasts: downtime },
             ),
             2 => episode.add_fault_on(
                 at,
                 Trigger::Elected,
-                FaultKind::Crash { node: Target::TriggerNode, lasts: downtime },
+                Crash { node: Target::TriggerNode, lasts: downtime },
             ),
-            3 => episode.add_fault(
-                at,
-                FaultKind::Partition { side: vec![Target::Leader, Target::Follower], lasts: downtime },
-            ),
-            4 => episode.add_fault(at, FaultKind::PowerLoss { nodes: vec![Target::Leader], lasts: downtime }),
-            _ => episode.add_fault(at, FaultKind::Crash { node: Target::Leader, lasts: downtime }),
+            3 => episode
+                .add_fault(at, Partition { side: vec![Target::Leader, Target::Follower], lasts: downtime }),
+            4 => episode.add_fault(at, PowerLoss { nodes: vec![Target::Leader], lasts: downtime }),
+            _ => episode.add_fault(at, Crash { node: Target::Leader, lasts: downtime }),
         }
         at = SimDuration(at.0 + episode.random_timeout_percent(60, 120).0);
     }
@@ -310,17 +308,17 @@ fn rapid_leader_changes(episode: &mut EpisodeBuilder) -> SimDuration {
 /// Messages are duplicated and delayed during replication; then the leader may crash.
 fn duplicated_messages(episode: &mut EpisodeBuilder) -> SimDuration {
     let lasts = episode.rng.millis(1_500, 5_000);
-    let degraded = FaultKind::DegradedNetwork {
+    let degraded = FaultKind::DegradedNetwork(DegradedNetwork {
         loss: episode.rng.permille(0, 50),
         duplication: episode.rng.permille(100, 400),
         reordering: episode.rng.permille(50, 300),
         delay: episode.rng.millis(5, 400),
         lasts,
-    };
+    });
     episode.add_fault(episode.at, degraded);
     if episode.rng.chance_percent(50) {
         let at = episode.after(SimDuration::millis(lasts.0 / 1_000_000 * 3 / 4));
-        let kind = FaultKind::Crash { node: Target::Leader, lasts: episode.downtime() };
+        let kind = FaultKind::Crash(Crash { node: Target::Leader, lasts: episode.downtime() });
         episode.add_fault(at, kind);
     }
     episode.after(lasts)
@@ -328,13 +326,13 @@ fn duplicated_messages(episode: &mut EpisodeBuilder) -> SimDuration {
 
 fn degraded_network(episode: &mut EpisodeBuilder) -> SimDuration {
     let lasts = episode.rng.millis(800, 3_500);
-    let degraded = FaultKind::DegradedNetwork {
+    let degraded = FaultKind::DegradedNetwork(DegradedNetwork {
         loss: episode.rng.permille(50, 250),
         duplication: episode.rng.permille(0, 100),
         reordering: episode.rng.permille(0, 200),
         delay: episode.rng.millis(10, 2_500),
         lasts,
-    };
+    });
     episode.add_fault(episode.at, degraded);
     episode.after(lasts)
 }
@@ -345,11 +343,12 @@ fn slow_disks(episode: &mut EpisodeBuilder) -> SimDuration {
     let count = episode.rng.in_range(1, episode.nodes);
     let factor = episode.rng.in_range(3, 40);
     for node in episode.distinct_nodes(count) {
-        episode.add_fault(episode.at, FaultKind::SlowDisk { node, factor, lasts });
+        episode.add_fault(episode.at, SlowDisk { node, factor, lasts });
     }
     if episode.rng.chance_percent(40) {
         let at = episode.after(SimDuration::millis(lasts.0 / 2_000_000));
-        let kind = FaultKind::PowerLoss { nodes: vec![episode.pick_target()], lasts: episode.downtime() };
+        let kind =
+            FaultKind::PowerLoss(PowerLoss { nodes: vec![episode.pick_target()], lasts: episode.downtime() });
         episode.add_fault_on(at, Trigger::Unsynced, kind);
     }
     episode.after(SimDuration::millis(lasts.0 / 2_000_000))
@@ -358,10 +357,10 @@ fn slow_disks(episode: &mut EpisodeBuilder) -> SimDuration {
 /// A disk completes no sync for a while; sometimes its server loses power before it does.
 fn stalled_disk(episode: &mut EpisodeBuilder) -> SimDuration {
     let (node, lasts) = (episode.pick_target(), episode.rng.millis(100, 2_000));
-    episode.add_fault(episode.at, FaultKind::StalledDisk { node, lasts });
+    episode.add_fault(episode.at, StalledDisk { node, lasts });
     if episode.rng.chance_percent(50) {
         let at = episode.after(SimDuration::millis(lasts.0 / 1_000_000 * 9 / 10));
-        let kind = FaultKind::PowerLoss { nodes: vec![node], lasts: episode.downtime() };
+        let kind = FaultKind::PowerLoss(PowerLoss { nodes: vec![node], lasts: episode.downtime() });
         episode.add_fault(at, kind);
     }
     episode.after(lasts)
@@ -376,10 +375,10 @@ fn disk_error(episode: &mut EpisodeBuilder) -> SimDuration {
         nodes = episode.distinct_nodes(episode.nodes / 2);
     }
     for node in nodes {
-        episode.add_fault(episode.at, FaultKind::DiskError { node, lasts });
+        episode.add_fault(episode.at, DiskError { node, lasts });
         if episode.rng.chance_percent(40) {
             let at = episode.after(SimDuration::millis(lasts.0 / 1_000_000 * 9 / 10));
-            let kind = FaultKind::PowerLoss { nodes: vec![node], lasts: episode.downtime() };
+            let kind = FaultKind::PowerLoss(PowerLoss { nodes: vec![node], lasts: episode.downtime() });
             episode.add_fault(at, kind);
         }
     }
@@ -397,8 +396,7 @@ fn isolated_leader_with_lease(episode: &mut EpisodeBuilder) -> SimDuration {
             // All clocks are fast; the leader's is slow by as much.
             let drift = episode.rng.in_range(50_000, 200_000) as i64;
             let lasts = SimDuration(isolation.0 * 2);
-            let mut set_drift =
-                |node, drift| episode.add_fault(at, FaultKind::ClockRate { node, drift, lasts });
+            let mut set_drift = |node, drift| episode.add_fault(at, ClockRate { node, drift, lasts });
             (1..=nodes).for_each(|node| set_drift(Target::Node(node), drift));
             (0..2).for_each(|_| set_drift(Target::Leader, -drift));
         }
@@ -408,13 +406,10 @@ fn isolated_leader_with_lease(episode: &mut EpisodeBuilder) -> SimDuration {
                 episode.random_timeout_percent(20, 150),
             );
             let (loss, duplication) = (Probability(0), Probability(0));
-            episode.add_fault(
-                at,
-                FaultKind::DegradedNetwork { loss, duplication, reordering, delay, lasts: delay },
-            );
+            episode.add_fault(at, DegradedNetwork { loss, duplication, reordering, delay, lasts: delay });
         }
         let isolated = SimDuration(at.0 + episode.random_timeout_percent(10, 60).0);
-        episode.add_fault(isolated, FaultKind::Partition { side: vec![Target::Leader], lasts: isolation });
+        episode.add_fault(isolated, Partition { side: vec![Target::Leader], lasts: isolation });
         at = SimDuration(isolated.0 + isolation.0 + episode.random_timeout_percent(100, 200).0);
     }
     at
@@ -424,12 +419,12 @@ fn isolated_leader_with_lease(episode: &mut EpisodeBuilder) -> SimDuration {
 /// not be replaced while its lease is valid.
 fn candidate_during_lease(episode: &mut EpisodeBuilder) -> SimDuration {
     let (candidate, lasts) = (episode.any_node(), episode.random_timeout_percent(150, 300));
-    episode.add_fault(episode.at, FaultKind::OneWayPartition { from: Target::Leader, to: candidate, lasts });
+    episode.add_fault(episode.at, OneWayPartition { from: Target::Leader, to: candidate, lasts });
     let span = episode.random_timeout_percent(35, 100);
     let blocked = episode.after(span);
     for other in 1..=episode.nodes {
         let from = Target::Node(other);
-        episode.add_fault(blocked, FaultKind::OneWayPartition { from, to: Target::Leader, lasts });
+        episode.add_fault(blocked, OneWayPartition { from, to: Target::Leader, lasts });
     }
     SimDuration(blocked.0 + lasts.0)
 }
@@ -441,7 +436,7 @@ fn clock_drift(episode: &mut EpisodeBuilder) -> SimDuration {
         let max_drift = if episode.rng.chance_percent(10) { 450_000 } else { 200_000 };
         let drift = episode.rng.in_range(0, 2 * max_drift) as i64 - max_drift as i64;
         let lasts = episode.rng.millis(2_000, 10_000);
-        episode.add_fault(episode.at, FaultKind::ClockRate { node, drift, lasts });
+        episode.add_fault(episode.at, ClockRate { node, drift, lasts });
     }
     episode.at
 }
@@ -450,12 +445,12 @@ fn clock_drift(episode: &mut EpisodeBuilder) -> SimDuration {
 fn clock_jumps(episode: &mut EpisodeBuilder) -> SimDuration {
     if episode.rng.chance_percent(60) {
         let (node, by) = (episode.pick_target(), episode.random_timeout_percent(5, 250));
-        episode.add_fault(episode.at, FaultKind::ClockJump { node, by });
+        episode.add_fault(episode.at, ClockJump { node, by });
     }
     if episode.rng.chance_percent(60) {
         let node = episode.pick_target();
         let by = episode.rng.in_range(1, 100_000_000) as i64 * episode.rng.pick(&[-1, 1]);
-        episode.add_fault(episode.at, FaultKind::WallJump { node, by });
+        episode.add_fault(episode.at, WallJump { node, by });
     }
     episode.at
 }
@@ -467,9 +462,9 @@ fn repeated_restarts(episode: &mut EpisodeBuilder) -> SimDuration {
     for _ in 0..episode.rng.in_range(2, 5) {
         let lasts = episode.rng.millis(10, 300);
         let kind = if episode.rng.chance_percent(60) {
-            FaultKind::PowerLoss { nodes: vec![node], lasts }
+            FaultKind::PowerLoss(PowerLoss { nodes: vec![node], lasts })
         } else {
-            FaultKind::Crash { node, lasts }
+            FaultKind::Crash(Crash { node, lasts })
         };
         episode.add_fault(at, kind);
         at = SimDuration(at.0 + lasts.0 + episode.rng.millis(100, 700).0);
@@ -483,11 +478,11 @@ fn repeated_power_loss(episode: &mut EpisodeBuilder) -> SimDuration {
     let node = episode.any_node();
     let lasts = episode.rng.millis(1_000, 2_000);
     let factor = episode.rng.in_range(5, 40);
-    episode.add_fault(episode.at, FaultKind::SlowDisk { node, factor, lasts });
+    episode.add_fault(episode.at, SlowDisk { node, factor, lasts });
     let mut at = SimDuration(episode.at.0 + episode.rng.millis(5, 200).0);
     for _ in 0..episode.rng.in_range(2, 6) {
         let lasts = episode.rng.millis(1, 10);
-        episode.add_fault(at, FaultKind::PowerLoss { nodes: vec![node], lasts });
+        episode.add_fault(at, PowerLoss { nodes: vec![node], lasts });
         at = SimDuration(at.0 + lasts.0 + episode.rng.millis(1, 80).0);
     }
     at

@@ -5,6 +5,8 @@
 //! operations, 2 leader changes and 1 power loss; heartbeats and their responses are at most half of all events.
 
 use super::episode::{EPISODES, Episode, EpisodeBuilder};
+use super::faults::Slot;
+use super::faults::{BitRot, Crash, Wipe};
 use super::operator::{MEMBERSHIP_EPISODES, replace_server, transfer_leadership};
 use super::plan_rng::PlanRng;
 use super::{
@@ -23,6 +25,18 @@ const OPERATIONS_PER_RUN: (u64, u64) = (480, 760);
 /// The plan of this seed.
 #[must_use]
 pub fn generate(seed: u64) -> Plan {
+    generate_with(seed, &ADDITIONS)
+}
+
+/// Adds faults of one kind to a plan of so many servers and this fault phase.
+type Addition = fn(&mut PlanRng, u64, SimDuration, &mut Vec<Fault>);
+
+/// Faults that are drawn after all others, each from a stream of its own (label and number): a new one moves no draw of
+/// the others.
+const ADDITIONS: [((&str, u64), Addition); 2] =
+    [((label::PLAN_BIT_ROT, 0), add_bit_rot), ((label::PLAN_WIPE, 0), add_wipe)];
+
+fn generate_with(seed: u64, additions: &[((&str, u64), Addition)]) -> Plan {
     let mut rng = PlanRng::new(seed, label::PLAN_CLUSTER, 0);
     let nodes = rng.pick_weighted(&[(40, 3), (8, 4), (40, 5), (4, 6), (8, 7)]);
     let fault_phase = rng.millis(18_000, 26_000);
@@ -37,7 +51,7 @@ pub fn generate(seed: u64) -> Plan {
     raft_options(&mut PlanRng::new(seed, label::PLAN_RAFT, 0), &mut raft);
     let permanent_fault =
         permanent_fault(&mut PlanRng::new(seed, label::PLAN_PERMANENT_FAULT, 0), nodes, &mut raft);
-    let mut faults = faults(seed, nodes, fault_phase, &raft, changes);
+    let mut faults = faults(seed, nodes, fault_phase, &raft, changes, additions);
     if let Some(drift) = raft.lease_drift {
         limit_clock_faults(drift, &mut faults);
     }
@@ -163,9 +177,9 @@ pub(super) fn liveness_bounds(permanent_fault: Option<PermanentFault>) -> Livene
 /// Leases depend on clocks: with leases, clock faults stay within the lease bound.
 pub(super) fn limit_clock_faults(drift: Probability, faults: &mut Vec<Fault>) {
     let most = i64::from(drift.0);
-    faults.retain(|fault| !matches!(fault.kind, FaultKind::ClockJump { .. }));
-    for fault in faults {
-        if let FaultKind::ClockRate { drift: rate, .. } = &mut fault.kind {
+    faults.retain_mut(|fault| !fault.kind.slots().iter().any(|(_, slot)| matches!(slot, Slot::ClockJump(_))));
+    for (_, slot) in faults.iter_mut().flat_map(|fault| fault.kind.slots()) {
+        if let Slot::ClockRate(rate) = slot {
             // The rate is set to the bound itself, where leases are closest to failing.
             *rate = if *rate < 0 { -most } else { most };
         }
@@ -218,7 +232,14 @@ fn clients(rng: &mut PlanRng, sessions: &mut PlanRng, fault_phase: SimDuration) 
 }
 
 /// Episodes one after another, with pauses in which a leader is elected and clients are served.
-fn faults(seed: u64, nodes: u64, fault_phase: SimDuration, raft: &RaftConfig, changes: bool) -> Vec<Fault> {
+fn faults(
+    seed: u64,
+    nodes: u64,
+    fault_phase: SimDuration,
+    raft: &RaftConfig,
+    changes: bool,
+    additions: &[((&str, u64), Addition)],
+) -> Vec<Fault> {
     let mut swarm = PlanRng::new(seed, label::PLAN_SWARM, 0);
     let mut episodes = choose_episodes(&mut swarm);
     let mut operator = PlanRng::new(seed, label::PLAN_OPERATOR, 0);
@@ -255,8 +276,9 @@ fn faults(seed: u64, nodes: u64, fault_phase: SimDuration, raft: &RaftConfig, ch
         now = SimDuration(end.0 + pause.0);
     }
     faults.retain(|fault| fault.at < fault_phase);
-    add_bit_rot(&mut PlanRng::new(seed, label::PLAN_BIT_ROT, 0), nodes, fault_phase, &mut faults);
-    add_wipe(&mut PlanRng::new(seed, label::PLAN_WIPE, 0), nodes, fault_phase, &mut faults);
+    for ((label, number), add) in additions {
+        add(&mut PlanRng::new(seed, label, *number), nodes, fault_phase, &mut faults);
+    }
     faults.retain(|fault| fault.at < fault_phase);
     faults.sort_by_key(|fault| fault.at);
     faults
@@ -287,22 +309,22 @@ fn add_bit_rot(rng: &mut PlanRng, nodes: u64, fault_phase: SimDuration, faults: 
     }
     let node = Target::Node(rng.in_range(1, nodes));
     let at = SimDuration(fault_phase.0 / 100 * rng.in_range(20, 80));
-    faults.push(Fault { at, on: None, kind: FaultKind::BitRot { node } });
+    faults.push(Fault { at, on: None, kind: FaultKind::BitRot(BitRot { node }) });
     // The flipped bit shows when the server restarts.
-    let kind = FaultKind::Crash { node, lasts: rng.millis(100, 1_000) };
+    let kind = FaultKind::Crash(Crash { node, lasts: rng.millis(100, 1_000) });
     faults.push(Fault { at: SimDuration(at.0 + 1_000_000), on: None, kind });
 }
 
-/// Adds a wipe, rarely and not together with bit rot: see [`FaultKind::Wipe`]. Mostly the operator then replaces the
+/// Adds a wipe, rarely and not together with bit rot: see [`Wipe`]. Mostly the operator then replaces the
 /// server's old identity in the membership by its new one.
 fn add_wipe(rng: &mut PlanRng, nodes: u64, fault_phase: SimDuration, faults: &mut Vec<Fault>) {
-    let has_bit_rot = faults.iter().any(|fault| matches!(fault.kind, FaultKind::BitRot { .. }));
+    let has_bit_rot = faults.iter().any(|fault| matches!(fault.kind, FaultKind::BitRot(_)));
     if has_bit_rot || !rng.chance_percent(12) {
         return;
     }
     let node = rng.in_range(1, nodes);
     let (at, lasts) = (SimDuration(fault_phase.0 / 100 * rng.in_range(10, 70)), rng.millis(50, 1_500));
-    faults.push(Fault { at, on: None, kind: FaultKind::Wipe { node: Target::Node(node), lasts } });
+    faults.push(Fault { at, on: None, kind: FaultKind::Wipe(Wipe { node: Target::Node(node), lasts }) });
     if rng.chance_percent(70) {
         replace_server(rng, node, SimDuration(at.0 + lasts.0), faults);
     }
@@ -310,8 +332,9 @@ fn add_wipe(rng: &mut PlanRng, nodes: u64, fault_phase: SimDuration, faults: &mu
 
 #[cfg(test)]
 mod tests {
-    use super::generate;
-    use crate::plan::{FaultKind, file};
+    use super::{ADDITIONS, generate, generate_with};
+    use crate::plan::faults::{Pause, PowerLoss};
+    use crate::plan::{Fault, FaultKind, SimDuration, Target, file};
     use proptest::prelude::*;
     use std::collections::BTreeMap;
 
@@ -319,6 +342,29 @@ mod tests {
     fn plans_of_two_seeds_have_their_known_text() {
         insta::assert_snapshot!("plan_of_seed_0", file::to_text(&generate(0)));
         insta::assert_snapshot!("plan_of_seed_7", file::to_text(&generate(7)));
+    }
+
+    #[test]
+    fn a_new_kind_of_fault_leaves_the_rest_of_old_plans_as_it_was() {
+        // A pause so long that no other is like it stands for the new kind.
+        const LASTS: SimDuration = SimDuration::millis(77_777);
+        let mut additions = ADDITIONS.to_vec();
+        additions.push((("new fault", 0), |rng, nodes, fault_phase, faults| {
+            if rng.chance_percent(50) {
+                let at = SimDuration(rng.in_range(0, fault_phase.0 - 1));
+                let node = Target::Node(rng.in_range(1, nodes));
+                faults.push(Fault { at, on: None, kind: Pause { node, lasts: LASTS }.into() });
+            }
+        }));
+        let mut with_it = 0;
+        for seed in 0..500 {
+            let mut plan = generate_with(seed, &additions);
+            let faults = plan.faults.len();
+            plan.faults.retain(|fault| fault.kind.lasts() != Some(LASTS));
+            with_it += u64::from(plan.faults.len() < faults);
+            assert_eq!(file::to_text(&plan), file::to_text(&generate(seed)), "seed {seed}");
+        }
+        assert!((150..350).contains(&with_it), "the new fault is in {with_it} of 500 plans");
     }
 
     #[test]
@@ -331,7 +377,7 @@ mod tests {
             kinds.into_iter().for_each(|kind| *seeds_with.entry(kind).or_default() += 1);
             faults += plan.faults.len();
             for fault in &plan.faults {
-                if let FaultKind::PowerLoss { nodes, .. } = &fault.kind {
+                if let FaultKind::PowerLoss(PowerLoss { nodes, .. }) = &fault.kind {
                     power_losses += if nodes.is_empty() { plan.nodes as usize } else { nodes.len() };
                 }
             }

@@ -1,9 +1,14 @@
 //! The plan of a run. A run is a function of its plan; plans are generated, run, shrunk, stored and read by people.
+//!
+//! *In*: a seed, or a file. *Out*: a [`Plan`] that [`Plan::check`] accepts. Everyone may use it; it knows only
+//! [`support`](crate::support).
 
 pub mod bugs;
 mod quantity;
-mod fault;
-mod fault_fields;
+mod target;
+mod operator_command;
+pub mod faults;
+mod permanent_fault;
 mod check;
 mod reader;
 pub mod file;
@@ -14,10 +19,13 @@ pub mod generate;
 pub mod mutate;
 
 pub use check::{MAX_EVENTS, PlanError};
-pub use fault::{Fault, FaultKind, MembershipOp, PermanentFault, PermanentFaultKind, Target, Trigger};
+pub use faults::{Fault, FaultKind};
 pub use generate::{GENERATOR_VERSION, generate};
 pub use mutate::{mutate, mutated_plan};
+pub use operator_command::{MembershipOp, OperatorCommand};
+pub use permanent_fault::{PermanentFault, PermanentFaultKind};
 pub use quantity::{Probability, SimDuration};
+pub use target::{Target, Trigger};
 
 use serde::{Deserialize, Serialize};
 

@@ -4,6 +4,7 @@
 //! [`mutate`] is a function of a plan, a donor and a number; all randomness comes from that number's stream. A mutation
 //! is kept only if the plan still passes [`Plan::check`], so the result always does.
 
+use super::faults::Slot;
 use super::generate::{generate, limit_clock_faults, liveness_bounds};
 use super::plan_rng::PlanRng;
 use super::{Fault, FaultKind, LivenessBounds, Plan, Probability, SimDuration, Target, Trigger};
@@ -85,7 +86,7 @@ fn make_valid(plan: &mut Plan) {
         }
     }
     plan.faults
-        .retain(|fault| !matches!(fault.kind, FaultKind::OneWayPartition { from, to, .. } if from == to));
+        .retain(|fault| !matches!(&fault.kind, FaultKind::OneWayPartition(link) if link.from == link.to));
     if let Some(drift) = plan.raft.lease_drift {
         limit_clock_faults(drift, &mut plan.faults);
     }
@@ -216,37 +217,24 @@ fn change_trigger(plan: &mut Plan, _: &Plan, rng: &mut PlanRng) {
 
 /// Scales what a fault does.
 fn scale_strength(plan: &mut Plan, _: &Plan, rng: &mut PlanRng) {
-    let has_strength = |fault: &&mut Fault| {
-        matches!(
-            fault.kind,
-            FaultKind::DegradedNetwork { .. }
-                | FaultKind::SlowDisk { .. }
-                | FaultKind::ClockRate { .. }
-                | FaultKind::ClockJump { .. }
-                | FaultKind::WallJump { .. }
-                | FaultKind::Change { .. }
-        )
-    };
+    let has_strength = |fault: &&mut Fault| !fault.kind.clone().strengths().is_empty();
     let mut scalable: Vec<&mut Fault> = plan.faults.iter_mut().filter(has_strength).collect();
     let Some(fault) = pick_mut(&mut scalable, rng) else { return };
     let by = rng.pick(&[20, 60, 150, 300, 900]);
-    match &mut fault.kind {
-        FaultKind::DegradedNetwork { loss, duplication, reordering, delay, .. } => {
-            for probability in [loss, duplication, reordering] {
+    for (_, slot) in fault.kind.strengths() {
+        match slot {
+            Slot::Target(_) | Slot::Targets(_) | Slot::Lasts(_) => {}
+            Slot::Probability(probability) => {
                 if rng.chance_percent(60) {
-                    let scaled =
-                        scale_percent(u64::from(probability.0), by).min(u64::from(Probability::CERTAIN.0));
-                    *probability = Probability(scaled as u32);
+                    let scaled = scale_percent(u64::from(probability.0), by);
+                    probability.0 = scaled.min(u64::from(Probability::CERTAIN.0)) as u32;
                 }
             }
-            delay.0 = scale_percent(delay.0, by);
+            Slot::Delay(span) | Slot::ClockJump(span) => span.0 = scale_percent(span.0, by),
+            Slot::SyncFactor(factor) => *factor = scale_percent(*factor, by),
+            Slot::ClockRate(value) | Slot::WallJump(value) => *value = scale_signed_percent(*value, by, rng),
+            Slot::Flag(flag) => *flag = !*flag,
         }
-        FaultKind::SlowDisk { factor, .. } => *factor = scale_percent(*factor, by),
-        FaultKind::ClockRate { drift, .. } => *drift = scale_signed_percent(*drift, by, rng),
-        FaultKind::ClockJump { by: span, .. } => span.0 = scale_percent(span.0, by),
-        FaultKind::WallJump { by: span, .. } => *span = scale_signed_percent(*span, by, rng),
-        FaultKind::Change { by_joint, .. } => *by_joint = !*by_joint,
-        _ => {}
     }
 }
 

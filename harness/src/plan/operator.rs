@@ -1,6 +1,7 @@
 //! Episodes of the operator: leadership transfers and membership changes.
 
 use super::episode::{Episode, EpisodeBuilder};
+use super::faults::{Change, Crash, Leave, Partition, PowerLoss, Transfer};
 use super::plan_rng::PlanRng;
 use super::{Fault, FaultKind, SimDuration, Target, Trigger};
 
@@ -16,7 +17,7 @@ pub(super) const MEMBERSHIP_EPISODES: [(u64, Episode); 7] = [
 ];
 
 fn change_fault(voters: Vec<Target>, learners: Vec<Target>, remove: Vec<Target>) -> FaultKind {
-    FaultKind::Change { voters, learners, remove, by_joint: false }
+    FaultKind::Change(Change { voters, learners, remove, by_joint: false })
 }
 
 /// Leadership transfers; sometimes the target or the leader crashes shortly after.
@@ -24,11 +25,11 @@ pub(super) fn transfer_leadership(episode: &mut EpisodeBuilder) -> SimDuration {
     let mut at = episode.at;
     for _ in 0..episode.rng.in_range(1, 3) {
         let to = episode.any_node();
-        episode.add_fault(at, FaultKind::Transfer { to });
+        episode.add_fault(at, Transfer { to });
         if episode.rng.chance_percent(25) {
             let node = if episode.rng.chance_percent(50) { to } else { Target::Leader };
             let (soon, lasts) = (episode.rng.millis(1, 60), episode.downtime());
-            episode.add_fault(SimDuration(at.0 + soon.0), FaultKind::Crash { node, lasts });
+            episode.add_fault(SimDuration(at.0 + soon.0), Crash { node, lasts });
         }
         at = SimDuration(at.0 + episode.random_timeout_percent(50, 150).0);
     }
@@ -84,7 +85,7 @@ fn remove_leader(episode: &mut EpisodeBuilder) -> SimDuration {
     let delay = episode.random_timeout_percent(100, 300);
     if episode.rng.chance_percent(30) {
         let (soon, lasts) = (episode.rng.millis(1, 40), episode.downtime());
-        episode.add_fault(episode.after(soon), FaultKind::Crash { node: Target::Leader, lasts });
+        episode.add_fault(episode.after(soon), Crash { node: Target::Leader, lasts });
     }
     // A removed server may come back.
     if episode.rng.chance_percent(50) {
@@ -104,9 +105,9 @@ fn replace_voters(episode: &mut EpisodeBuilder) -> SimDuration {
     if episode.rng.chance_percent(50) {
         let (soon, lasts) = (episode.rng.millis(1, 80), episode.downtime());
         let kind = match episode.rng.in_range(1, 3) {
-            1 => FaultKind::Crash { node: Target::Leader, lasts },
-            2 => FaultKind::PowerLoss { nodes: vec![Target::Leader], lasts },
-            _ => FaultKind::Partition { side: vec![Target::Leader], lasts },
+            1 => FaultKind::Crash(Crash { node: Target::Leader, lasts }),
+            2 => FaultKind::PowerLoss(PowerLoss { nodes: vec![Target::Leader], lasts }),
+            _ => FaultKind::Partition(Partition { side: vec![Target::Leader], lasts }),
         };
         episode.add_fault(episode.after(soon), kind);
     }
@@ -119,17 +120,16 @@ fn explicit_joint_phase(episode: &mut EpisodeBuilder) -> SimDuration {
     let voters = episode.distinct_nodes(added);
     let removed = episode.rng.in_range(0, 2).min(episode.nodes);
     let remove = episode.distinct_nodes(removed);
-    episode.add_fault(episode.at, FaultKind::Change { voters, learners: vec![], remove, by_joint: true });
+    episode.add_fault(episode.at, Change { voters, learners: vec![], remove, by_joint: true });
     let lasts = episode.random_timeout_percent(100, 500);
     if episode.rng.chance_percent(60) {
         let count = episode.rng.in_range(1, (episode.nodes / 2).max(1));
         let side = episode.distinct_nodes(count);
-        episode.add_fault(episode.after(SimDuration::millis(50)), FaultKind::Partition { side, lasts });
+        episode.add_fault(episode.after(SimDuration::millis(50)), Partition { side, lasts });
     }
     // Sent several times: the server that receives it may not lead, or may not be ready.
     for attempt in 1..=3 {
-        episode
-            .add_fault(SimDuration(episode.at.0 + lasts.0 + attempt * episode.timeout.0), FaultKind::Leave);
+        episode.add_fault(SimDuration(episode.at.0 + lasts.0 + attempt * episode.timeout.0), Leave {});
     }
     episode.after(lasts)
 }
@@ -161,7 +161,7 @@ fn change_during_partition(episode: &mut EpisodeBuilder) -> SimDuration {
     } else {
         vec![Target::Leader, Target::Follower]
     };
-    episode.add_fault(episode.at, FaultKind::Partition { side, lasts });
+    episode.add_fault(episode.at, Partition { side, lasts });
     let (first, second) = (episode.any_node(), episode.any_node());
     episode.add_fault(episode.after(SimDuration::millis(5)), change_fault(vec![], vec![], vec![first]));
     episode.add_fault_on(

@@ -17,8 +17,7 @@ impl PlanRng {
     pub(super) fn in_range(&mut self, least: u64, most: u64) -> u64 {
         assert!(least <= most, "empty range: {least} to {most}");
         let count = u128::from(most - least) + 1;
-        // The upper half of the product is below `count`; its bias is negligible.
-        least + ((u128::from(self.0.next_u64()) * count) >> 64) as u64
+        least + rng::scale(self.0.next_u64(), u64::BITS, count)
     }
 
     /// A duration from `least` to `most` milliseconds.

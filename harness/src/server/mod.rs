@@ -1,7 +1,11 @@
 //! The interface to a system under test: a server that the harness boots and steps.
+//!
+//! *In*: a [`Server`], which a system implements. *Out*: the [`Host`] that it may use: clocks, disk, network, replies,
+//! facts. Used by systems and the engine.
+
+pub use crate::plan::OperatorCommand;
 
 use crate::outcome::TraceEvent;
-use crate::plan::bugs::BugInfo;
 use crate::plan::{MembershipOp, Plan, Trigger};
 use crate::support::rng::{self, RngStream, label};
 use crate::workload::{Reply, Request};
@@ -72,22 +76,6 @@ pub enum Arrival<M> {
     Synced(u64),
     /// The [`Host::sync`] with this token failed: nothing became durable by it.
     SyncFailed(u64),
-}
-
-/// An operator's command. A system that does not support it rejects it.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum OperatorCommand {
-    /// Transfer leadership to this server.
-    Transfer(Node),
-    /// Change the configuration.
-    Change {
-        /// The operations, in order.
-        steps: Vec<MembershipOp>,
-        /// Whether to stay in the joint phase until [`OperatorCommand::Leave`].
-        by_joint: bool,
-    },
-    /// Leave the joint phase.
-    Leave,
 }
 
 impl OperatorCommand {
@@ -210,12 +198,6 @@ impl<'a, M: Clone + Display> Host<'a, M> {
     /// Counts a milestone that only the server can see. Names that are no milestones are ignored.
     pub fn count_milestone(&mut self, milestone: &'static str) {
         self.world.count_milestone(milestone);
-    }
-
-    /// Whether this bug is enabled, as in `host.bug(HostBug::InstallNotAtomic.info())`. Always false without
-    /// the feature `bugs`.
-    pub fn bug(&self, bug: &BugInfo) -> bool {
-        cfg!(feature = "bugs") && self.world.bug() == Some(bug.name)
     }
 
     /// Adds a note to the trace, shown as it is. The closure runs only if the trace is recorded.

@@ -107,6 +107,12 @@ impl CounterRng {
     }
 }
 
+/// Maps a uniform draw of so many bits to a number below `count`; its bias is negligible. All ranges are drawn by this.
+#[inline]
+pub(crate) fn scale(draw: u64, bits: u32, count: u128) -> u64 {
+    ((u128::from(draw) * count) >> bits) as u64
+}
+
 /// The start of a stream's sequence.
 fn stream_key(seed: u64, label: &str, numbers: [u64; 2]) -> u64 {
     let mut state = mix(seed ^ 0x6a09_e667_f3bc_c908);

@@ -3,6 +3,7 @@
 use crate::engine::cluster::Cluster;
 use crate::engine::pump::{Mode, StepwiseRun, pump};
 use crate::outcome::Options;
+use crate::plan::faults::{ClockRate, OneWayPartition, Partition};
 use crate::plan::{self, Fault, FaultKind, Plan, Probability, SimDuration, Target};
 use crate::server::{Arrival, Host, LocalTime, Server};
 use crate::support::rng;
@@ -161,11 +162,19 @@ fn long_plan() -> Plan {
         let (one, other) = (1 + second % 5, 1 + (second + 2) % 5);
         let lasts = SimDuration::millis(400);
         let kind = match second % 3 {
-            0 => FaultKind::OneWayPartition { from: Target::Node(one), to: Target::Node(other), lasts },
-            1 => FaultKind::Partition { side: vec![Target::Node(one)], lasts },
+            0 => FaultKind::OneWayPartition(OneWayPartition {
+                from: Target::Node(one),
+                to: Target::Node(other),
+                lasts,
+            }),
+            1 => FaultKind::Partition(Partition { side: vec![Target::Node(one)], lasts }),
             _ => {
                 let drift = if second % 2 == 0 { 100_000 } else { -100_000 };
-                FaultKind::ClockRate { node: Target::Node(one), drift, lasts: SimDuration::millis(3_000) }
+                FaultKind::ClockRate(ClockRate {
+                    node: Target::Node(one),
+                    drift,
+                    lasts: SimDuration::millis(3_000),
+                })
             }
         };
         plan.faults.push(Fault { at, on: None, kind });

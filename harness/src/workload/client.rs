@@ -13,24 +13,21 @@
 //! expired. A registration is not an operation and is in no history; a client that gives up on one tries again at its
 //! next turn.
 
-use super::draw::{DrawExt, scale_draw};
+mod state;
+mod operations;
+
 use super::{ClientResponse, Reply, Request, RequestBody};
 use crate::plan::{self, Plan, Probability};
 use crate::support::rng::{self, CounterRng, RngStream, label};
-use invariants::{Action, Call, Content, Fact, Node, Operation, Position, RequestId, Response, Time};
+use invariants::{Action, Call, Fact, Node, Operation, Position, RequestId, Response, Time};
+use operations::SharedState;
 use rand::SeedableRng;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use state::{Client, OpenRequest, Slot};
+use std::collections::{BTreeMap, VecDeque};
 
-/// The most elements of one list: lists are read whole.
-const MAX_LIST_LENGTH: u64 = 30;
-/// The most lists of one run; then the oldest is replaced. The application never forgets a list, and each snapshot
-/// contains all of them.
-const MAX_LISTS: usize = 64;
 /// The most sessions of a run in which sessions never expire; then clients continue in sessions with unknown outcomes.
 /// The application never forgets a session either.
 const MAX_SESSIONS: u64 = 1_024;
-/// After a rejection a client waits at most this fraction of its timeout, and at least a quarter of that.
-const TIMEOUT_PER_RETRY_DELAY: u64 = 8;
 
 /// The operations that check liveness in the healed phase.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -107,79 +104,6 @@ pub struct ClientPool {
     probe_is_answered: bool,
     /// Whether clients call new operations.
     is_calling: bool,
-}
-
-/// What all clients share, mostly counters of unique numbers.
-struct SharedState {
-    last_session: u64,
-    /// Of each session: the client and its last request number.
-    session_owners: BTreeMap<u64, (u64, u64)>,
-    /// The client of each registration, in order.
-    registering_clients: Vec<u64>,
-    last_value: u64,
-    /// The current lists: key and length.
-    lists: Vec<(u64, u64)>,
-    /// Full lists, oldest first; they are kept until there are too many.
-    full_lists: VecDeque<u64>,
-    /// The next unused key.
-    fresh_key: u64,
-    /// Operations called.
-    call_count: usize,
-    /// Operations answered.
-    response_count: u64,
-    /// Operations that failed: they had no effect and never will.
-    failed_count: u64,
-    /// If recorded: calls and responses, and the indices of failed operations.
-    history: Option<(Vec<Call>, BTreeSet<usize>)>,
-}
-
-/// A client.
-struct Client {
-    number: u64,
-    /// Its pauses between turns.
-    think_times: CounterRng,
-    /// What it calls at each turn.
-    call_draws: CounterRng,
-    /// Which server it chooses if it knows no leader.
-    target_choices: RngStream,
-    /// How long it waits after a rejection.
-    retry_delays: RngStream,
-    /// How often it sends to a random server instead, and the stream for that.
-    random_target: (Probability, RngStream),
-    /// 0: none.
-    session: u64,
-    sequence: u64,
-    /// How many turns it had.
-    turns: u64,
-    /// The turns at which it calls; `None`: all.
-    call_turns: Option<BTreeSet<u64>>,
-    /// Its slots; as many as it ever had requests in flight.
-    slots: Vec<Slot>,
-    /// The server that it believes to lead.
-    believed_leader: Option<Node>,
-    /// The last observed content of each register.
-    last_seen: BTreeMap<u64, Content>,
-}
-
-/// A place for one request in flight.
-#[derive(Clone, Copy, Default)]
-struct Slot {
-    generation: u32,
-    open: Option<OpenRequest>,
-}
-
-/// A request in flight.
-#[derive(Clone, Copy)]
-struct OpenRequest {
-    /// The operation and its index among all operations. `None` for a registration.
-    call: Option<(Operation, usize)>,
-    request: Request,
-    attempts: u64,
-    target: Node,
-    /// Whether it waits for its retry, and no server is expected to answer.
-    is_waiting_to_retry: bool,
-    /// How many copies were sent and not rejected: these may have been received.
-    unrejected_sends: u64,
 }
 
 impl ClientPool {
@@ -576,168 +500,6 @@ impl ClientPool {
         let to = client.believed_leader.unwrap_or_else(|| client.random_node_except(previous, self.nodes));
         let to = client.maybe_random_target(to, self.nodes);
         client.resend(world, slot, to);
-    }
-}
-
-impl Client {
-    /// The delay before the next turn: uniform, up to twice the mean.
-    fn think_time(&self, mean: u64) -> u64 {
-        scale_draw(2 * mean + 1, self.think_times.at(self.turns))
-    }
-
-    /// A free slot, if another request may be in flight.
-    fn free_slot(&mut self, in_flight: u64) -> Option<usize> {
-        let free = self.slots.iter().position(|slot| slot.open.is_none());
-        if free.is_none() && (self.slots.len() as u64) < in_flight.max(1) {
-            self.slots.push(Slot::default());
-            return Some(self.slots.len() - 1);
-        }
-        free
-    }
-
-    /// Whether it calls at any turn after this one.
-    fn has_calls_after(&self, turn: u64) -> bool {
-        self.call_turns.as_ref().is_none_or(|calls| calls.last().is_some_and(|last| *last > turn))
-    }
-
-    /// Sends another copy of a request.
-    fn resend(&mut self, world: &mut impl ClientContext, slot: usize, to: Node) {
-        let open = self.slots[slot].open.as_mut().expect("only open requests are resent");
-        (open.target, open.is_waiting_to_retry) = (to, false);
-        open.unrejected_sends += 1;
-        world.send_request(self.number, to, open.request);
-    }
-
-    /// After a rejection or an unknown outcome: waits shortly, then retries at the believed leader.
-    fn on_rejected(
-        &mut self,
-        world: &mut impl ClientContext,
-        slot: usize,
-        timeout: u64,
-        believed: Option<Node>,
-    ) {
-        self.believed_leader = believed;
-        let max_delay = timeout / TIMEOUT_PER_RETRY_DELAY;
-        let delay = max_delay / 4 + self.retry_delays.draw_below(max_delay - max_delay / 4 + 1);
-        let Slot { generation, open } = &mut self.slots[slot];
-        open.as_mut().expect("only an open request can be rejected").is_waiting_to_retry = true;
-        world.set_timer(
-            self.number,
-            world.now() + delay,
-            Timer::Retry { slot: slot as u32, generation: *generation },
-        );
-    }
-
-    /// Ends the use of a session for new requests; open ones stay in it.
-    fn retire_session(&mut self, session: u64) {
-        if session == self.session {
-            self.session = 0;
-        }
-    }
-
-    /// Whether a registration is open.
-    fn is_registering(&self) -> bool {
-        self.slots.iter().any(|slot| slot.open.is_some_and(|open| open.call.is_none()))
-    }
-
-    /// Sometimes a random server instead of `to`.
-    fn maybe_random_target(&mut self, to: Node, nodes: u64) -> Node {
-        let (probability, rng) = &mut self.random_target;
-        if probability.0 > 0 && rng.draw_bool(*probability) { 1 + rng.draw_below(nodes) } else { to }
-    }
-
-    /// The number up to which all responses of the session have arrived.
-    fn acknowledged_up_to(&self) -> u64 {
-        let open = self.slots.iter().filter_map(|slot| slot.open.as_ref());
-        let open = open.filter(|open| open.request.id.session == self.session);
-        open.map(|open| open.request.id.sequence).min().unwrap_or(self.sequence) - 1
-    }
-
-    /// A random server other than `excluded`, if there is one.
-    fn random_node_except(&mut self, excluded: Node, nodes: u64) -> Node {
-        let others = if excluded == 0 { nodes } else { (nodes - 1).max(1) };
-        let node = 1 + self.target_choices.draw_below(others);
-        if excluded != 0 && node >= excluded && nodes > 1 { node + 1 } else { node }
-    }
-
-    /// The last observed content of a register.
-    fn last_seen_value(&self, key: u64) -> Content {
-        self.last_seen.get(&key).copied().unwrap_or(Content::INITIAL)
-    }
-
-    /// Remembers the content of a register for the next compare-and-set.
-    fn record_seen_value(&mut self, operation: Operation, response: &Response) {
-        let content = match (operation.action, response) {
-            (_, Response::Holds(content) | Response::Mismatch(Some(content))) => *content,
-            (Action::Put(value) | Action::CompareAndSet { value, .. }, Response::Done) => {
-                Content::Present(value)
-            }
-            (Action::Delete(number), Response::Done) => Content::Absent(number),
-            _ => return,
-        };
-        self.last_seen.insert(operation.key, content);
-    }
-}
-
-impl SharedState {
-    /// A number that no other value, element or deletion has.
-    fn next_value(&mut self) -> u64 {
-        self.last_value += 1;
-        self.last_value
-    }
-
-    /// Whether a client ever sent this request.
-    fn was_sent(&self, client: u64, id: RequestId) -> bool {
-        let RequestId { session, sequence } = id;
-        match session {
-            0 => sequence.checked_sub(1).is_some_and(|index| {
-                usize::try_from(index).is_ok_and(|index| self.registering_clients.get(index) == Some(&client))
-            }),
-            _ => self
-                .session_owners
-                .get(&session)
-                .is_some_and(|(owner, last)| *owner == client && (1..=*last).contains(&sequence)),
-        }
-    }
-
-    /// The next operation of a client.
-    fn draw_operation(
-        &mut self,
-        settings: &plan::ClientConfig,
-        client: &Client,
-        mut rng: RngStream,
-    ) -> Operation {
-        let registers = settings.keys / 2;
-        let key = rng.draw_below(settings.keys);
-        let is_read = rng.draw_bool(settings.reads);
-        if key < registers {
-            let action = match rng.draw_below(10) {
-                _ if is_read => Action::Get,
-                0..5 => Action::Put(self.next_value()),
-                5..8 => {
-                    Action::CompareAndSet { expect: client.last_seen_value(key), value: self.next_value() }
-                }
-                _ => Action::Delete(self.next_value()),
-            };
-            return Operation { key, action };
-        }
-        let list = (key - registers) as usize;
-        if is_read {
-            return Operation { key: self.lists[list].0, action: Action::List };
-        }
-        if self.lists[list].1 == MAX_LIST_LENGTH {
-            self.full_lists.push_back(self.lists[list].0);
-            if self.full_lists.len() > MAX_LISTS
-                && let Some(oldest) = self.full_lists.pop_front()
-            {
-                self.lists[list] = (oldest, 1);
-                return Operation { key: oldest, action: Action::Replace(self.next_value()) };
-            }
-            self.lists[list] = (self.fresh_key, 0);
-            self.fresh_key += 1;
-        }
-        self.lists[list].1 += 1;
-        Operation { key: self.lists[list].0, action: Action::Append(self.next_value()) }
     }
 }
 

@@ -1,13 +1,8 @@
 //! Random draws with integer arithmetic.
 
 use crate::plan::Probability;
-use crate::support::rng::RngStream;
+use crate::support::rng::{self, RngStream};
 use rand::RngCore;
-
-/// Maps a uniform draw to a number below `end`.
-pub(crate) fn scale_draw(end: u64, draw: u64) -> u64 {
-    ((u128::from(draw) * u128::from(end)) >> 64) as u64
-}
 
 /// The distributions that clients use.
 pub(crate) trait DrawExt {
@@ -19,7 +14,7 @@ pub(crate) trait DrawExt {
 
 impl DrawExt for RngStream {
     fn draw_below(&mut self, end: u64) -> u64 {
-        scale_draw(end, self.next_u64())
+        rng::scale(self.next_u64(), u64::BITS, end.into())
     }
 
     fn draw_bool(&mut self, probability: Probability) -> bool {

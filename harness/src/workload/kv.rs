@@ -16,7 +16,7 @@ pub use image::InvalidImage;
 
 use super::{ClientResponse, Request, RequestBody};
 use crate::plan::Plan;
-use crate::plan::bugs::{self, HostBug};
+use crate::plan::bugs::HostBug;
 use bytes::BufMut;
 use invariants::{Action, Content, Digest, Operation, RequestId, Response};
 use raft_core::session::{Applied, Session, Sessions};
@@ -37,7 +37,7 @@ impl KvConfig {
     /// The settings in a plan.
     #[must_use]
     pub fn from_plan(plan: &Plan) -> KvConfig {
-        let bug = bugs::enabled_bug(plan.bug.as_deref(), HostBug::named);
+        let bug = plan.enabled_bug();
         KvConfig { session_lifetime: plan.clients.session.0, bug }
     }
 }

@@ -1,4 +1,7 @@
 //! Clients, the requests they send, and the application that executes them.
+//!
+//! *In*: a plan, and the world as clients see it ([`client::ClientContext`]). *Out*: requests, and what clients and
+//! application state. Used by the world, by systems that execute commands, and by the engine.
 
 mod draw;
 pub mod kv;

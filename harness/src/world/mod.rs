@@ -1,5 +1,8 @@
 //! The simulated environment: time, links, clocks, disks, random generators, and the observer. It does not
 //! depend on madsim or on the internals of a server.
+//!
+//! *In*: a plan, then what servers, clients and faults do. *Out*: events in the order of time, and what the observer
+//! recorded. Servers use it only through [`server::Host`](crate::server::Host); the engine moves it.
 
 mod queue;
 mod net;
@@ -14,7 +17,7 @@ mod digest_tests;
 
 pub use clock::Clock;
 pub use disk::{Disk, FileName, SyncTicket};
-pub use net::{Net, NetworkDegradation};
+pub use net::Net;
 pub use node::NodeStatus;
 pub use operator::OperatorResponse;
 pub use queue::Queue;
@@ -110,13 +113,13 @@ impl<M: Clone + Display> World<M> {
     /// The reading of a node's monotonic clock, in nanoseconds.
     #[must_use]
     pub fn local_time(&self, node: Node) -> u64 {
-        self.node_state(node).clock.local(self.now)
+        self.node_state(node).clock.current.local(self.now)
     }
 
     /// The reading of a node's wall clock, in nanoseconds.
     #[must_use]
     pub fn wall_time(&self, node: Node) -> i64 {
-        self.node_state(node).clock.wall(self.now)
+        self.node_state(node).clock.current.wall(self.now)
     }
 
     /// The random generator of a node's current incarnation.
@@ -126,13 +129,7 @@ impl<M: Clone + Display> World<M> {
 
     /// A node's disk.
     pub fn disk(&mut self, node: Node) -> &mut Disk {
-        &mut self.node_state_mut(node).disk
-    }
-
-    /// The name of the enabled bug.
-    #[must_use]
-    pub fn bug(&self) -> Option<&str> {
-        self.plan.bug.as_deref()
+        &mut self.node_state_mut(node).storage.disk
     }
 
     /// Sends a message from one server to another.
@@ -187,19 +184,19 @@ impl<M: Clone + Display> World<M> {
     pub fn sync(&mut self, node: Node, token: u64) {
         let disk = &self.plan.disk;
         let node_state = &mut self.nodes[node as usize - 1];
-        let draw = node_state.sync_draws.at(u64::from(node_state.syncs_started));
+        let draw = node_state.storage.sync_draws.at(u64::from(node_state.storage.syncs_started));
         let mut duration = disk.sync.0 + scale_by_draw(disk.sync_spread.0, draw);
         if draw_hits(disk.tail, draw) {
             duration += scale_by_draw(
                 disk.tail_spread.0,
-                node_state.sync_tail_draws.at(u64::from(node_state.syncs_started)),
+                node_state.storage.sync_tail_draws.at(u64::from(node_state.storage.syncs_started)),
             );
         }
-        let due = self.now.saturating_add(duration.saturating_mul(node_state.sync_slowdown));
-        let (number, incarnation) = (node_state.syncs_started, node_state.incarnation);
-        node_state.syncs_started += 1;
-        let ticket = node_state.disk.begin_sync();
-        node_state.syncs_in_flight.push(SyncInFlight { number, incarnation, token, ticket, due });
+        let due = self.now.saturating_add(duration.saturating_mul(node_state.storage.slowdown));
+        let (number, incarnation) = (node_state.storage.syncs_started, node_state.incarnation);
+        node_state.storage.syncs_started += 1;
+        let ticket = node_state.storage.disk.begin_sync();
+        node_state.storage.syncs_in_flight.push(SyncInFlight { number, incarnation, token, ticket, due });
         self.queue.push(due, Event::SyncDone { node, number });
         self.fire_trigger(Trigger::Unsynced, node);
     }
@@ -210,8 +207,8 @@ impl<M: Clone + Display> World<M> {
         let World { nodes, queue, now, .. } = self;
         let node_state = &mut nodes[node as usize - 1];
         let scale = |time: u64| if slower { time.saturating_mul(factor) } else { time / factor };
-        node_state.sync_slowdown = scale(node_state.sync_slowdown);
-        for sync in &mut node_state.syncs_in_flight {
+        node_state.storage.slowdown = scale(node_state.storage.slowdown);
+        for sync in &mut node_state.storage.syncs_in_flight {
             sync.due = now.saturating_add(scale(sync.due.saturating_sub(*now)));
             queue.push(sync.due, Event::SyncDone { node, number: sync.number });
         }
@@ -220,7 +217,7 @@ impl<M: Clone + Display> World<M> {
     /// Resumes a stalled disk: overdue syncs end now.
     pub(crate) fn resume_disk(&mut self, node: Node) {
         let World { nodes, queue, now, .. } = self;
-        for sync in &mut nodes[node as usize - 1].syncs_in_flight {
+        for sync in &mut nodes[node as usize - 1].storage.syncs_in_flight {
             sync.due = sync.due.max(*now);
             queue.push(sync.due, Event::SyncDone { node, number: sync.number });
         }
@@ -233,7 +230,7 @@ impl<M: Clone + Display> World<M> {
         let node_state = &mut nodes[node as usize - 1];
         let (incarnation, status) = (node_state.incarnation, &mut node_state.status);
         let (mut passed, mut voted) = (true, false);
-        node_state.disk.end_sync(ticket, |fact| {
+        node_state.storage.disk.end_sync(ticket, |fact| {
             if let Fact::Saved { term, vote, .. } = fact {
                 voted |= vote.is_some() && status.vote != (term, vote);
                 status.vote = (term, vote);
@@ -279,7 +276,7 @@ impl<M: Clone + Display> World<M> {
     pub fn fail_stop(&mut self, node: Node, reason: String) {
         self.trace(node, || TraceEvent::FailStop(reason.clone()));
         let node_state = self.node_state(node);
-        if !node_state.corrupted && !node_state.sync_failed {
+        if !node_state.storage.corrupted && !node_state.storage.sync_failed {
             let evidence = Evidence {
                 at: self.now,
                 step: self.step,
@@ -304,10 +301,11 @@ impl<M: Clone + Display> World<M> {
     pub(crate) fn wipe_disk(&mut self, node: Node) {
         let node_state = self.node_state_mut(node);
         assert!(!node_state.up, "the disk of n{node} is wiped while its server runs; stop the server first");
-        node_state.disk.wipe();
-        node_state.syncs_in_flight.clear();
-        (node_state.wipe_pending, node_state.corrupted, node_state.awaiting_rejoin) = (false, false, true);
-        node_state.disk_generation += 1;
+        node_state.storage.disk.wipe();
+        node_state.storage.syncs_in_flight.clear();
+        (node_state.storage.wipe_pending, node_state.storage.corrupted, node_state.awaiting_rejoin) =
+            (false, false, true);
+        node_state.storage.generation += 1;
         node_state.status.vote = (0, None);
         self.record_fact(node, Fact::Wiped);
     }
@@ -371,7 +369,7 @@ impl<M: Clone + Display> World<M> {
     /// How often a node's disk was wiped; 0 if there is no such node.
     pub(crate) fn disk_generation(&self, node: Node) -> u64 {
         let node_state = node.checked_sub(1).and_then(|index| self.nodes.get(usize::try_from(index).ok()?));
-        node_state.map_or(0, |node_state| node_state.disk_generation)
+        node_state.map_or(0, |node_state| node_state.storage.generation)
     }
 
     /// A client's address on the links.

@@ -4,8 +4,9 @@
 //! partitions and restarts. Each kind of decision has its own draws on each link, indexed by the number of
 //! the message there: what happens to one message does not depend on those before it.
 
+use crate::plan::faults::NetworkDegradation;
 use crate::plan::{NetworkConfig, Probability};
-use crate::support::rng::{CounterRng, label};
+use crate::support::rng::{self, CounterRng, label};
 use invariants::Time;
 
 /// All directed links. Servers have the addresses from 0, clients follow. There are no links between clients,
@@ -37,19 +38,6 @@ struct Link {
     last: Time,
     /// How many faults block the link.
     block_count: u32,
-}
-
-/// A degradation of all links for a while.
-#[derive(Clone, Copy, Debug)]
-pub struct NetworkDegradation {
-    /// Probability that a message is lost.
-    pub loss: Probability,
-    /// Probability that it arrives twice.
-    pub duplication: Probability,
-    /// Probability that it may be overtaken.
-    pub reordering: Probability,
-    /// The largest extra delay of a message that may be overtaken, in nanoseconds.
-    pub delay: u64,
 }
 
 /// The current behaviour of all links. Probabilities are out of 2^20, so that one draw of 64 bits decides
@@ -185,7 +173,7 @@ impl Net {
     }
 
     /// Begins a degradation with this number.
-    pub fn degrade(&mut self, number: u64, degradation: NetworkDegradation) {
+    pub(crate) fn degrade(&mut self, number: u64, degradation: NetworkDegradation) {
         self.degradations.push((number, degradation));
         self.recompute_conditions();
     }
@@ -203,7 +191,7 @@ impl Net {
             self.conditions.loss += probability_threshold(degradation.loss);
             self.conditions.duplication += probability_threshold(degradation.duplication);
             self.conditions.reordering += probability_threshold(degradation.reordering);
-            self.conditions.reorder_delay = self.conditions.reorder_delay.max(degradation.delay);
+            self.conditions.reorder_delay = self.conditions.reorder_delay.max(degradation.delay.0);
         }
     }
 }
@@ -243,7 +231,7 @@ impl Link {
 
 /// A uniform fraction of `whole`, from the upper bits of a draw (the lower ones decide about tails).
 pub fn scale_by_draw(whole: u64, draw: u64) -> u64 {
-    ((u128::from(whole) * u128::from(draw >> DRAW_BITS)) >> (64 - DRAW_BITS)) as u64
+    rng::scale(draw >> DRAW_BITS, u64::BITS - DRAW_BITS, whole.into())
 }
 
 /// Whether an event of this probability happens, from the lower bits of a draw.

@@ -25,8 +25,10 @@ pub(crate) struct UnansweredRequest {
 
 /// The state of one node.
 pub(crate) struct NodeState<M> {
-    pub(crate) clock: Clock,
-    pub(crate) disk: Disk,
+    pub(crate) clock: NodeClock,
+    pub(crate) storage: Storage,
+    /// The server's random generator, a new one for each incarnation.
+    pub(crate) rng: RngStream,
     /// How many servers were booted here.
     pub(crate) incarnation: u32,
     pub(crate) up: bool,
@@ -43,32 +45,42 @@ pub(crate) struct NodeState<M> {
     pub(crate) configurations: Vec<(Index, Configuration)>,
     /// Why the server has fail-stopped, if it has.
     pub(crate) fail_stop_reason: Option<String>,
-    /// Whether a durable bit of this disk ever flipped.
+    /// Whether the disk was wiped, and no change that may be in force has added the server since.
+    pub(crate) awaiting_rejoin: bool,
+}
+
+/// The clocks of a node.
+pub(crate) struct NodeClock {
+    pub(crate) current: Clock,
+    /// What current faults add to the rate, in parts per million.
+    drift: i64,
+    /// The largest drift that leases allow for, in parts per million; unlimited without leases.
+    max_drift: i64,
+    /// Draws for the readings at the beginning of each incarnation.
+    draws: CounterRng,
+}
+
+/// The disk of a node, its syncs and its faults.
+pub(crate) struct Storage {
+    pub(crate) disk: Disk,
+    /// Whether a durable bit ever flipped.
     pub(crate) corrupted: bool,
     /// Whether the disk is to be wiped as soon as the server is down.
     pub(crate) wipe_pending: bool,
     /// How often the disk was wiped.
-    pub(crate) disk_generation: u64,
-    /// Whether the disk was wiped, and no change that may be in force has added the server since.
-    pub(crate) awaiting_rejoin: bool,
-    /// How many faults make the disk's syncs fail.
-    pub(crate) sync_error_faults: u32,
+    pub(crate) generation: u64,
+    /// How many faults make syncs fail.
+    pub(crate) error_faults: u32,
+    /// How many faults stall syncs.
+    pub(crate) stall_faults: u32,
+    /// By what factor current faults lengthen a sync.
+    pub(crate) slowdown: u64,
     /// Whether a sync of this incarnation has failed.
     pub(crate) sync_failed: bool,
-    /// By what factor current faults lengthen a sync.
-    pub(crate) sync_slowdown: u64,
-    /// How many faults stall the disk's syncs.
-    pub(crate) stall_faults: u32,
     /// Syncs in flight. A loss of power cancels them.
     pub(crate) syncs_in_flight: Vec<SyncInFlight>,
     /// How many syncs were started.
     pub(crate) syncs_started: u32,
-    /// What current faults add to the clock's rate, in parts per million.
-    drift: i64,
-    /// The largest drift that leases allow for, in parts per million; unlimited without leases.
-    max_drift: i64,
-    /// The server's random generator, a new one for each incarnation.
-    pub(crate) rng: RngStream,
     /// Draws for the duration of each sync, by its number.
     pub(crate) sync_draws: CounterRng,
     /// Draws for the extra duration of a sync in the tail.
@@ -77,8 +89,6 @@ pub(crate) struct NodeState<M> {
     power_losses: u64,
     /// How often a bit flipped.
     bit_rots: u64,
-    /// Draws for the clock readings at the beginning of each incarnation.
-    clock_draws: CounterRng,
 }
 
 /// A sync in flight.
@@ -115,8 +125,29 @@ impl<M> NodeState<M> {
     pub(crate) fn new(plan: &Plan, node: Node) -> NodeState<M> {
         let seed = plan.seed;
         NodeState {
-            clock: Clock::new(0, 0, 0),
-            disk: Disk::new(),
+            clock: NodeClock {
+                current: Clock::new(0, 0, 0),
+                drift: 0,
+                max_drift: plan.raft.lease_drift.map_or(i64::MAX, |drift| i64::from(drift.0)),
+                draws: CounterRng::new(seed, label::CLOCK, [node, 0]),
+            },
+            storage: Storage {
+                disk: Disk::new(),
+                corrupted: false,
+                wipe_pending: false,
+                generation: 0,
+                error_faults: 0,
+                stall_faults: 0,
+                slowdown: 1,
+                sync_failed: false,
+                syncs_in_flight: Vec::new(),
+                syncs_started: 0,
+                sync_draws: CounterRng::new(seed, label::DISK_SYNC, [node, 0]),
+                sync_tail_draws: CounterRng::new(seed, label::DISK_TAIL, [node, 0]),
+                power_losses: 0,
+                bit_rots: 0,
+            },
+            rng: rng::stream(seed, label::NODE, [node, 0]),
             incarnation: 0,
             up: false,
             pause_count: 0,
@@ -126,24 +157,7 @@ impl<M> NodeState<M> {
             status: NodeStatus::default(),
             configurations: Vec::new(),
             fail_stop_reason: None,
-            corrupted: false,
-            wipe_pending: false,
-            disk_generation: 0,
             awaiting_rejoin: false,
-            sync_error_faults: 0,
-            sync_failed: false,
-            sync_slowdown: 1,
-            stall_faults: 0,
-            syncs_in_flight: Vec::new(),
-            syncs_started: 0,
-            drift: 0,
-            max_drift: plan.raft.lease_drift.map_or(i64::MAX, |drift| i64::from(drift.0)),
-            rng: rng::stream(seed, label::NODE, [node, 0]),
-            sync_draws: CounterRng::new(seed, label::DISK_SYNC, [node, 0]),
-            sync_tail_draws: CounterRng::new(seed, label::DISK_TAIL, [node, 0]),
-            power_losses: 0,
-            bit_rots: 0,
-            clock_draws: CounterRng::new(seed, label::CLOCK, [node, 0]),
         }
     }
 
@@ -155,36 +169,10 @@ impl<M> NodeState<M> {
         self.pause_count = 0;
         self.timer_due = NEVER;
         self.fail_stop_reason = None;
-        self.sync_failed = false;
+        self.storage.sync_failed = false;
         self.status = NodeStatus { vote: self.status.vote, ..NodeStatus::default() };
         self.rng = rng::stream(seed, label::NODE, [node, u64::from(self.incarnation)]);
-        let shown = self.clock_draws.at(u64::from(self.incarnation)) >> 20;
-        let wall = self.clock.wall(0);
-        let first = || INITIAL_WALL_TIME + (shown % INITIAL_WALL_SPREAD) as i64;
-        self.clock = Clock::new(now, shown, if self.incarnation == 1 { first() } else { wall });
-        self.add_drift(now, 0);
-    }
-
-    /// Changes the clock's rate. The sum of all drifts is limited to what the plan allows for leases.
-    pub(crate) fn add_drift(&mut self, now: Time, by: i64) {
-        self.drift += by;
-        self.clock.set_drift(now, self.drift.clamp(-self.max_drift, self.max_drift));
-    }
-
-    /// Loses power. Each loss has a generator of its own to decide which unsynced writes survive.
-    pub(crate) fn lose_power(&mut self, seed: u64, node: Node) {
-        self.power_losses += 1;
-        self.syncs_in_flight.clear();
-        self.disk.lose_power(&mut rng::stream(seed, label::DISK_DAMAGE, [node, self.power_losses]));
-    }
-
-    /// Flips a bit of what is synced. Returns whether there was one to flip.
-    pub(crate) fn flip_synced_bit(&mut self, seed: u64, node: Node) -> bool {
-        self.bit_rots += 1;
-        let flipped =
-            self.disk.flip_synced_bit(&mut rng::stream(seed, label::DISK_BIT_ROT, [node, self.bit_rots]));
-        self.corrupted |= flipped;
-        flipped
+        self.clock.begin_incarnation(self.incarnation, now);
     }
 
     /// The server is down.
@@ -222,6 +210,40 @@ impl<M> NodeState<M> {
     /// Whether a server runs here that can take part: its promises were neither lost nor damaged.
     pub(crate) fn is_participating(&self) -> bool {
         self.up && self.fail_stop_reason.is_none() && !self.awaiting_rejoin
+    }
+}
+
+impl NodeClock {
+    fn begin_incarnation(&mut self, incarnation: u32, now: Time) {
+        let shown = self.draws.at(u64::from(incarnation)) >> 20;
+        let wall = self.current.wall(0);
+        let first = || INITIAL_WALL_TIME + (shown % INITIAL_WALL_SPREAD) as i64;
+        self.current = Clock::new(now, shown, if incarnation == 1 { first() } else { wall });
+        self.add_drift(now, 0);
+    }
+
+    /// Changes the clock's rate. The sum of all drifts is limited to what the plan allows for leases.
+    pub(crate) fn add_drift(&mut self, now: Time, by: i64) {
+        self.drift += by;
+        self.current.set_drift(now, self.drift.clamp(-self.max_drift, self.max_drift));
+    }
+}
+
+impl Storage {
+    /// Loses power. Each loss has a generator of its own to decide which unsynced writes survive.
+    pub(crate) fn lose_power(&mut self, seed: u64, node: Node) {
+        self.power_losses += 1;
+        self.syncs_in_flight.clear();
+        self.disk.lose_power(&mut rng::stream(seed, label::DISK_DAMAGE, [node, self.power_losses]));
+    }
+
+    /// Flips a bit of what is synced. Returns whether there was one to flip.
+    pub(crate) fn flip_synced_bit(&mut self, seed: u64, node: Node) -> bool {
+        self.bit_rots += 1;
+        let flipped =
+            self.disk.flip_synced_bit(&mut rng::stream(seed, label::DISK_BIT_ROT, [node, self.bit_rots]));
+        self.corrupted |= flipped;
+        flipped
     }
 }
 

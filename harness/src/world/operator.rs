@@ -71,7 +71,7 @@ impl<M: Clone + Display> World<M> {
         let request = operator.request_count;
         operator.pending.push((request, node, change.is_some()));
         if let Some(change) = change {
-            let generation = |node: Node| nodes[node as usize - 1].disk_generation;
+            let generation = |node: Node| nodes[node as usize - 1].storage.generation;
             operator.possible_configurations.record_request(request, change.clone(), generation);
             self.record_fact(node, Fact::ChangeRequested { request, change: Box::new(change) });
         }
@@ -102,7 +102,7 @@ impl<M: Clone + Display> World<M> {
 
     /// A server as a member with its current disk.
     pub(crate) fn member(&self, node: Node) -> Member {
-        Member { node, disk_generation: self.node_state(node).disk_generation }
+        Member { node, disk_generation: self.node_state(node).storage.generation }
     }
 
     /// Whether a server with its current disk was ever a member of a configuration that might be in force.

@@ -3,6 +3,10 @@
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
 use harness::outcome::{Options, RunRecord, TraceEvent};
+use harness::plan::faults::{
+    BitRot, Change, ClockJump, ClockRate, Crash, DegradedNetwork, DiskError, Leave, OneWayPartition,
+    Partition, Pause, PowerLoss, SlowDisk, StalledDisk, Transfer, WallJump, Wipe,
+};
 use harness::plan::{self, Fault, FaultKind, Plan, Probability, SimDuration, Target, Trigger};
 use harness::server::{Arrival, Host, LocalTime, OperatorResponse, Server};
 use harness::systems::run::run_with;
@@ -66,34 +70,28 @@ pub fn plan_without_faults(nodes: u64, fault_phase: SimDuration) -> Plan {
 
 /// A plan with faults of nearly every kind.
 pub fn plan_with_faults(seed: u64) -> Plan {
+    fn fault(at: u64, on: Option<Trigger>, kind: impl Into<FaultKind>) -> Fault {
+        Fault { at: SimDuration::millis(at), on, kind: kind.into() }
+    }
+
     let (node, lasts) = (Target::Node, SimDuration::millis);
-    let fault =
-        |at: u64, on: Option<Trigger>, kind: FaultKind| Fault { at: SimDuration::millis(at), on, kind };
     let faults = vec![
-        fault(300, None, FaultKind::Crash { node: node(2), lasts: lasts(200) }),
-        fault(
-            400,
-            Some(Trigger::Unsynced),
-            FaultKind::PowerLoss { nodes: vec![Target::TriggerNode], lasts: lasts(90) },
-        ),
-        fault(500, None, FaultKind::Pause { node: node(3), lasts: lasts(400) }),
-        fault(600, None, FaultKind::ClockRate { node: node(1), drift: 300_000, lasts: lasts(700) }),
-        fault(700, None, FaultKind::ClockJump { node: node(3), by: lasts(500) }),
-        fault(800, None, FaultKind::Partition { side: vec![Target::Leader], lasts: lasts(300) }),
-        fault(900, None, FaultKind::OneWayPartition { from: node(2), to: node(1), lasts: lasts(300) }),
-        fault(1_000, None, FaultKind::StalledDisk { node: Target::Leader, lasts: lasts(300) }),
-        fault(1_100, None, FaultKind::SlowDisk { node: Target::LongestLog, factor: 9, lasts: lasts(500) }),
-        fault(1_200, None, FaultKind::PowerLoss { nodes: vec![], lasts: lasts(300) }),
-        fault(
-            1_800,
-            Some(Trigger::Elected),
-            FaultKind::Pause { node: Target::TriggerNode, lasts: lasts(50) },
-        ),
-        fault(1_900, None, FaultKind::Crash { node: Target::Leader, lasts: lasts(10_000) }),
+        fault(300, None, Crash { node: node(2), lasts: lasts(200) }),
+        fault(400, Some(Trigger::Unsynced), PowerLoss { nodes: vec![Target::TriggerNode], lasts: lasts(90) }),
+        fault(500, None, Pause { node: node(3), lasts: lasts(400) }),
+        fault(600, None, ClockRate { node: node(1), drift: 300_000, lasts: lasts(700) }),
+        fault(700, None, ClockJump { node: node(3), by: lasts(500) }),
+        fault(800, None, Partition { side: vec![Target::Leader], lasts: lasts(300) }),
+        fault(900, None, OneWayPartition { from: node(2), to: node(1), lasts: lasts(300) }),
+        fault(1_000, None, StalledDisk { node: Target::Leader, lasts: lasts(300) }),
+        fault(1_100, None, SlowDisk { node: Target::LongestLog, factor: 9, lasts: lasts(500) }),
+        fault(1_200, None, PowerLoss { nodes: vec![], lasts: lasts(300) }),
+        fault(1_800, Some(Trigger::Elected), Pause { node: Target::TriggerNode, lasts: lasts(50) }),
+        fault(1_900, None, Crash { node: Target::Leader, lasts: lasts(10_000) }),
         fault(
             1_300,
             None,
-            FaultKind::DegradedNetwork {
+            DegradedNetwork {
                 loss: Probability(100_000),
                 duplication: Probability(200_000),
                 reordering: Probability(300_000),
@@ -101,22 +99,22 @@ pub fn plan_with_faults(seed: u64) -> Plan {
                 lasts: lasts(900),
             },
         ),
-        fault(1_500, None, FaultKind::WallJump { node: node(1), by: -5_000 }),
-        fault(1_600, None, FaultKind::BitRot { node: Target::Follower }),
-        fault(350, None, FaultKind::Transfer { to: node(3) }),
+        fault(1_500, None, WallJump { node: node(1), by: -5_000 }),
+        fault(1_600, None, BitRot { node: Target::Follower }),
+        fault(350, None, Transfer { to: node(3) }),
         fault(
             360,
             None,
-            FaultKind::Change {
+            Change {
                 voters: vec![node(2)],
                 learners: vec![],
                 remove: vec![Target::Follower],
                 by_joint: true,
             },
         ),
-        fault(370, None, FaultKind::Leave),
-        fault(550, None, FaultKind::DiskError { node: node(1), lasts: lasts(120) }),
-        fault(2_300, None, FaultKind::Wipe { node: node(2), lasts: lasts(100) }),
+        fault(370, None, Leave {}),
+        fault(550, None, DiskError { node: node(1), lasts: lasts(120) }),
+        fault(2_300, None, Wipe { node: node(2), lasts: lasts(100) }),
     ];
     let mut plan = plan_without_faults(3, lasts(3_000));
     plan.seed = seed;
@@ -134,8 +132,8 @@ pub fn plan_with_faults(seed: u64) -> Plan {
 }
 
 /// A fault at this time, without a trigger.
-pub fn fault(at: SimDuration, kind: FaultKind) -> Fault {
-    Fault { at, on: None, kind }
+pub fn fault(at: SimDuration, kind: impl Into<FaultKind>) -> Fault {
+    Fault { at, on: None, kind: kind.into() }
 }
 
 /// Runs a plan with trace and history and without checks, because test servers keep no promises.

@@ -179,7 +179,7 @@ impl<S: Server> Cluster<S> {
                 true => self.lose_power(node),
                 false => self.world.record_fact(node, Fact::Crashed),
             }
-            if self.world.node_state(node).wipe_pending {
+            if self.world.node_state(node).storage.wipe_pending {
                 self.world.wipe_disk(node);
             }
         }
@@ -274,13 +274,13 @@ impl<S: Server> Cluster<S> {
                 let node_state = self.world.node_state_mut(node);
                 // It may have ended, been cancelled, or be due later because the disk became slower.
                 let ends = |sync: &SyncInFlight| {
-                    sync.number == number && sync.due <= now && node_state.stall_faults == 0
+                    sync.number == number && sync.due <= now && node_state.storage.stall_faults == 0
                 };
-                if let Some(at) = node_state.syncs_in_flight.iter().position(ends) {
+                if let Some(at) = node_state.storage.syncs_in_flight.iter().position(ends) {
                     let SyncInFlight { token, ticket, incarnation, .. } =
-                        node_state.syncs_in_flight.swap_remove(at);
-                    let succeeded = node_state.sync_error_faults == 0;
-                    node_state.sync_failed |= !succeeded && node_state.incarnation == incarnation;
+                        node_state.storage.syncs_in_flight.swap_remove(at);
+                    let succeeded = node_state.storage.error_faults == 0;
+                    node_state.storage.sync_failed |= !succeeded && node_state.incarnation == incarnation;
                     let kind = if succeeded { EventKind::SyncDone } else { EventKind::SyncFailed };
                     self.world.begin_event(kind, node, token & 0xfff_ffff);
                     self.world.trace(node, || TraceEvent::Sync { token, succeeded });
@@ -358,7 +358,7 @@ impl<S: Server> Cluster<S> {
         self.running_node = Some(node);
         let deadline = server.deadline();
         self.running_node = None;
-        if deadline.is_some_and(|deadline| node_state.clock.local(now) >= deadline) {
+        if deadline.is_some_and(|deadline| node_state.clock.current.local(now) >= deadline) {
             self.world.begin_event(EventKind::Timer, node, 0);
             self.world.trace(node, || TraceEvent::Timer);
             self.step(node, Arrival::Timer);
@@ -407,7 +407,7 @@ impl<S: Server> Cluster<S> {
         let Some(deadline) = deadline else { return };
         let now = self.world.now();
         let node_state = self.world.node_state_mut(node);
-        let due = node_state.clock.global_of(deadline).max(now);
+        let due = node_state.clock.current.global_of(deadline).max(now);
         if due < node_state.timer_due {
             node_state.timer_due = due;
             self.world.queue.push(due, Event::Timer { node });

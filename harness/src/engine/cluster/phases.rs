@@ -8,7 +8,7 @@ use super::Cluster;
 use crate::outcome::{
     Actor, Condition, Evidence, EvidenceKind, Failure, FailureCause, LIVENESS, Lag, Progress, TraceEvent,
 };
-use crate::plan::{PermanentFaultKind, Probability, SimDuration};
+use crate::plan::{LivenessBounds, PermanentFaultKind, Probability, SimDuration};
 use crate::server::Server;
 use crate::workload::client::Probe;
 use crate::world::{Event, UnansweredRequest};
@@ -44,6 +44,37 @@ pub(super) enum Phase {
     Quiet(u64),
 }
 
+/// What a phase requires.
+struct Requirement {
+    condition: Condition,
+    /// The request that is made when it begins.
+    probe: Option<Probe>,
+    /// Within how many largest election timeouts it must hold.
+    timeouts: fn(&LivenessBounds) -> u64,
+    /// Whether that time began with the phase before.
+    shares_deadline: bool,
+}
+
+impl Phase {
+    /// What each phase requires: nothing in the fault phase.
+    const fn requirement(self) -> Option<Requirement> {
+        let (condition, probe, timeouts, shares_deadline): (_, _, fn(&LivenessBounds) -> u64, _) = match self
+        {
+            Phase::Faults => return None,
+            Phase::DiskProbe => {
+                (Condition::DiskProbe, Some(Probe::DiskProbe), |bounds| bounds.leader + bounds.write, false)
+            }
+            Phase::Leader => (Condition::Leader, None, |bounds| bounds.leader, false),
+            Phase::FirstRead => (Condition::FirstRead, Some(Probe::FirstRead), |bounds| bounds.write, false),
+            Phase::Write => (Condition::Write, Some(Probe::Write), |bounds| bounds.write, true),
+            Phase::Read => (Condition::Read, Some(Probe::Read), |bounds| bounds.write, true),
+            Phase::Convergence => (Condition::Convergence, None, |bounds| bounds.convergence, false),
+            Phase::Quiet(_) => (Condition::Quiet, None, |_| QUIET_TIMEOUTS, false),
+        };
+        Some(Requirement { condition, probe, timeouts, shares_deadline })
+    }
+}
+
 impl<S: Server> Cluster<S> {
     /// Fails the run: too many events to call it progress.
     #[cold]
@@ -68,17 +99,9 @@ impl<S: Server> Cluster<S> {
         self.heal();
         self.apply_permanent_fault();
         self.clients.stop_calling();
-        let bounds = self.world.plan().bounds.clone();
-        if self
-            .world
-            .plan()
-            .permanent_fault
-            .is_some_and(|fault| fault.kind == PermanentFaultKind::StalledDisk)
-        {
-            self.clients.start_probe(&mut self.world, Probe::DiskProbe);
-            return self.enter_phase(Phase::DiskProbe, bounds.leader + bounds.write);
-        }
-        self.enter_phase(Phase::Leader, bounds.leader);
+        let kind = self.world.plan().permanent_fault.map(|fault| fault.kind);
+        let is_stalled = kind == Some(PermanentFaultKind::StalledDisk);
+        self.enter_phase(if is_stalled { Phase::DiskProbe } else { Phase::Leader }, 0);
     }
 
     /// Moves to the next condition once the current one holds.
@@ -86,66 +109,44 @@ impl<S: Server> Cluster<S> {
         if !self.pending_controls.is_empty() {
             return;
         }
-        let bounds = &self.world.plan().bounds;
+        let holds = match self.phase {
+            Phase::Faults | Phase::Quiet(_) => false,
+            Phase::DiskProbe | Phase::FirstRead | Phase::Write | Phase::Read => {
+                self.clients.probe_is_answered()
+            }
+            Phase::Leader => self.participating_leader().is_some(),
+            Phase::Convergence => self.first_difference().is_none(),
+        };
+        if !holds {
+            return;
+        }
         match self.phase {
-            Phase::Faults => {}
-            Phase::DiskProbe => {
-                if self.clients.probe_is_answered() {
-                    self.enter_phase(Phase::Leader, bounds.leader);
-                }
-            }
+            Phase::Faults | Phase::Quiet(_) => {}
+            Phase::DiskProbe => self.enter_phase(Phase::Leader, 0),
             Phase::Leader => {
-                if self.participating_leader().is_some() {
-                    self.leader_found_at = self.world.now();
-                    let write = bounds.write;
-                    self.clients.start_probe(&mut self.world, Probe::FirstRead);
-                    self.enter_phase(Phase::FirstRead, write);
-                }
+                self.leader_found_at = self.world.now();
+                self.enter_phase(Phase::FirstRead, 0);
             }
-            Phase::FirstRead => {
-                if self.clients.probe_is_answered() {
-                    self.clients.start_probe(&mut self.world, Probe::Write);
-                    self.phase = Phase::Write;
-                }
-            }
-            Phase::Write => {
-                if self.clients.probe_is_answered() {
-                    // Read and write share one deadline.
-                    self.clients.start_probe(&mut self.world, Probe::Read);
-                    self.phase = Phase::Read;
-                }
-            }
+            Phase::FirstRead => self.enter_phase(Phase::Write, 0),
+            Phase::Write => self.enter_phase(Phase::Read, 0),
             Phase::Read => {
-                if self.clients.probe_is_answered() {
-                    let (leader_timeouts, convergence) = (bounds.leader, bounds.convergence);
-                    match self
-                        .participating_leader()
-                        .filter(|_| self.permanently_faulty.is_some() && !self.leader_crashed)
-                    {
-                        Some(leader) => {
-                            self.leader_crashed = true;
-                            self.crash_leader(leader, self.largest_timeout());
-                            self.enter_phase(Phase::Leader, leader_timeouts + 1);
-                        }
-                        None => self.enter_phase(Phase::Convergence, convergence),
+                let is_next = self.permanently_faulty.is_some() && !self.leader_crashed;
+                match self.participating_leader().filter(|_| is_next) {
+                    Some(leader) => {
+                        self.leader_crashed = true;
+                        self.crash_leader(leader, self.largest_timeout());
+                        self.enter_phase(Phase::Leader, 1);
                     }
+                    None => self.enter_phase(Phase::Convergence, 0),
                 }
             }
-            Phase::Convergence => {
-                if self.first_difference().is_none() {
-                    match self.find_unanswered() {
-                        Some((cause, evidence)) => self.fail_liveness(cause, evidence),
-                        None => {
-                            self.record_quiet();
-                            self.enter_phase(
-                                Phase::Quiet(self.world.observer.counts.leader_changes),
-                                QUIET_TIMEOUTS,
-                            );
-                        }
-                    }
+            Phase::Convergence => match self.find_unanswered() {
+                Some((cause, evidence)) => self.fail_liveness(cause, evidence),
+                None => {
+                    self.record_quiet();
+                    self.enter_phase(Phase::Quiet(self.world.observer.counts.leader_changes), 0);
                 }
-            }
-            Phase::Quiet(_) => {}
+            },
         }
     }
 
@@ -158,7 +159,7 @@ impl<S: Server> Cluster<S> {
         if !self.can_progress() || self.may_be_disrupted() {
             return self.finish();
         }
-        let Some(condition) = self.phase.condition() else { unreachable!("the fault phase has no deadline") };
+        let Some(Requirement { condition, timeouts, .. }) = self.phase.requirement() else { return };
         let cause = match self.phase {
             Phase::Quiet(before) => match self.world.observer.counts.leader_changes - before {
                 0..=MAX_QUIET_LEADER_CHANGES => return self.finish(),
@@ -167,7 +168,8 @@ impl<S: Server> Cluster<S> {
             _ => {
                 let converges = condition == Condition::Convergence;
                 let lag = if converges { self.first_difference() } else { None };
-                FailureCause::MissedDeadline { condition, timeouts: self.timeouts_allowed(), lag }
+                let timeouts = timeouts(&self.world.plan().bounds);
+                FailureCause::MissedDeadline { condition, timeouts, lag }
             }
         };
         let evidence = self.liveness_evidence(condition);
@@ -244,10 +246,18 @@ impl<S: Server> Cluster<S> {
         quiet.into_iter().for_each(|node| self.world.record_fact(node, Fact::Quiet));
     }
 
-    /// Begins a condition, with a deadline of so many largest election timeouts plus the time to replicate
-    /// missing entries.
-    fn enter_phase(&mut self, phase: Phase, timeouts: u64) {
+    /// Begins a phase: makes its request and sets its deadline, some largest election timeouts (and `more`) plus the
+    /// time to replicate missing entries.
+    fn enter_phase(&mut self, phase: Phase, more: u64) {
+        let Some(requirement) = phase.requirement() else { return };
         self.phase = phase;
+        if let Some(probe) = requirement.probe {
+            self.clients.start_probe(&mut self.world, probe);
+        }
+        if requirement.shares_deadline {
+            return;
+        }
+        let timeouts = (requirement.timeouts)(&self.world.plan().bounds) + more;
         self.phase_entered = (self.world.now(), self.world.step());
         // Electing a leader replicates nothing.
         let missing = if phase == Phase::Leader { 0 } else { self.catch_up_time() };
@@ -350,33 +360,5 @@ impl<S: Server> Cluster<S> {
             leader,
             leader_last: has.last,
         })
-    }
-
-    /// How many largest election timeouts the current condition may take.
-    fn timeouts_allowed(&self) -> u64 {
-        let bounds = &self.world.plan().bounds;
-        match self.phase {
-            Phase::Faults | Phase::Leader => bounds.leader,
-            Phase::DiskProbe => bounds.leader + bounds.write,
-            Phase::FirstRead | Phase::Write | Phase::Read => bounds.write,
-            Phase::Quiet(_) => QUIET_TIMEOUTS,
-            Phase::Convergence => bounds.convergence,
-        }
-    }
-}
-
-impl Phase {
-    /// The condition that it checks.
-    const fn condition(self) -> Option<Condition> {
-        match self {
-            Phase::Faults => None,
-            Phase::DiskProbe => Some(Condition::DiskProbe),
-            Phase::Leader => Some(Condition::Leader),
-            Phase::FirstRead => Some(Condition::FirstRead),
-            Phase::Write => Some(Condition::Write),
-            Phase::Read => Some(Condition::Read),
-            Phase::Convergence => Some(Condition::Convergence),
-            Phase::Quiet(_) => Some(Condition::Quiet),
-        }
     }
 }

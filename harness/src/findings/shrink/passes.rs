@@ -246,56 +246,21 @@ fn reduce_fault_targets(plan: &Plan) -> Vec<Plan> {
 fn weaken_faults(plan: &Plan) -> Vec<Plan> {
     let mut plans = Vec::new();
     for number in 0..plan.faults.len() {
-        let mut replace = |change: &dyn Fn(&mut FaultKind)| {
-            plans.push(modified(plan, |plan| change(&mut plan.faults[number].kind)));
-        };
         if let Some(lasts) = plan.faults[number].kind.lasts() {
             for shorter in fractions(lasts.0).filter(|shorter| *shorter >= MILLISECOND) {
-                replace(&|kind| set_duration(kind, round_to_millis(shorter)));
+                plans.push(modified(plan, |plan| {
+                    if let Some(lasts) = plan.faults[number].kind.lasts_mut() {
+                        *lasts = round_to_millis(shorter);
+                    }
+                }));
             }
         }
-        match &plan.faults[number].kind {
-            FaultKind::DegradedNetwork { .. } => {
-                for part in 0..4 {
-                    replace(&|kind| {
-                        if let FaultKind::DegradedNetwork { loss, duplication, reordering, delay, .. } = kind
-                        {
-                            match part {
-                                0 => loss.0 = 0,
-                                1 => duplication.0 = 0,
-                                2 => reordering.0 = 0,
-                                _ => delay.0 /= 2,
-                            }
-                        }
-                    });
-                }
+        for part in 0..plan.faults[number].kind.clone().strengths().len() {
+            let mut weaker = plan.clone();
+            let (_, strength) = weaker.faults[number].kind.strengths().swap_remove(part);
+            if strength.weaken() {
+                plans.push(weaker);
             }
-            FaultKind::SlowDisk { .. } => replace(&|kind| {
-                if let FaultKind::SlowDisk { factor, .. } = kind {
-                    *factor = (*factor / 2).max(1);
-                }
-            }),
-            FaultKind::ClockRate { .. } => replace(&|kind| {
-                if let FaultKind::ClockRate { drift, .. } = kind {
-                    *drift /= 2;
-                }
-            }),
-            FaultKind::ClockJump { .. } => replace(&|kind| {
-                if let FaultKind::ClockJump { by, .. } = kind {
-                    by.0 = (by.0 / 2).max(1);
-                }
-            }),
-            FaultKind::WallJump { .. } => replace(&|kind| {
-                if let FaultKind::WallJump { by, .. } = kind {
-                    *by /= 2;
-                }
-            }),
-            FaultKind::Change { by_joint: true, .. } => replace(&|kind| {
-                if let FaultKind::Change { by_joint, .. } = kind {
-                    *by_joint = false;
-                }
-            }),
-            _ => {}
         }
     }
     plans
@@ -311,60 +276,7 @@ fn round_to_millis(nanos: u64) -> SimDuration {
     SimDuration(if nanos < MILLISECOND { nanos } else { nanos / MILLISECOND * MILLISECOND })
 }
 
-fn set_duration(kind: &mut FaultKind, new: SimDuration) {
-    match kind {
-        FaultKind::Crash { lasts, .. }
-        | FaultKind::PowerLoss { lasts, .. }
-        | FaultKind::Pause { lasts, .. }
-        | FaultKind::OneWayPartition { lasts, .. }
-        | FaultKind::Partition { lasts, .. }
-        | FaultKind::DegradedNetwork { lasts, .. }
-        | FaultKind::SlowDisk { lasts, .. }
-        | FaultKind::StalledDisk { lasts, .. }
-        | FaultKind::DiskError { lasts, .. }
-        | FaultKind::Wipe { lasts, .. }
-        | FaultKind::ClockRate { lasts, .. } => *lasts = new,
-        _ => {}
-    }
-}
-
-/// A fault with other targets; `None` if a required target is gone. A power loss whose last server is removed is
-/// dropped: without a list of servers it would hit all of them.
-fn map_targets(mut fault: Fault, mut other: impl FnMut(Target) -> Option<Target>) -> Option<Fault> {
-    let mut list = |nodes: &mut Vec<Target>| {
-        *nodes = nodes.iter().filter_map(|node| other(*node)).collect();
-        nodes.len()
-    };
-    match &mut fault.kind {
-        FaultKind::PowerLoss { nodes, .. } => {
-            let all = nodes.is_empty();
-            if list(nodes) == 0 && !all {
-                return None;
-            }
-        }
-        FaultKind::Partition { side, .. } => {
-            if list(side) == 0 {
-                return None;
-            }
-        }
-        FaultKind::Change { voters, learners, remove, .. } => {
-            if list(voters) + list(learners) + list(remove) == 0 {
-                return None;
-            }
-        }
-        FaultKind::OneWayPartition { from, to, .. } => (*from, *to) = (other(*from)?, other(*to)?),
-        FaultKind::Transfer { to } => *to = other(*to)?,
-        FaultKind::Crash { node, .. }
-        | FaultKind::Pause { node, .. }
-        | FaultKind::SlowDisk { node, .. }
-        | FaultKind::StalledDisk { node, .. }
-        | FaultKind::DiskError { node, .. }
-        | FaultKind::Wipe { node, .. }
-        | FaultKind::ClockRate { node, .. }
-        | FaultKind::ClockJump { node, .. }
-        | FaultKind::WallJump { node, .. }
-        | FaultKind::BitRot { node } => *node = other(*node)?,
-        FaultKind::DegradedNetwork { .. } | FaultKind::Leave => {}
-    }
-    Some(fault)
+/// A fault with other targets; `None` if it cannot do without a removed one.
+fn map_targets(mut fault: Fault, other: impl FnMut(Target) -> Option<Target>) -> Option<Fault> {
+    fault.kind.map_targets(other).then_some(fault)
 }

@@ -142,7 +142,7 @@ impl DiskLane {
     /// The first step of replacing the log: writes the new one beside it.
     fn write_new_log(&mut self, host: &mut CoreHost<'_>, id: SaveId, rewrite: LogRewrite) {
         let LogRewrite { term, vote, checkpoint, entries, facts } = rewrite;
-        let hard_state = match host.bug(HostBug::CompactionRewriteLosesHardstate.info()) {
+        let hard_state = match host.plan().enabled_bug() == Some(HostBug::CompactionRewriteLosesHardstate) {
             false => (term, vote),
             true => (0, None),
         };
@@ -151,7 +151,7 @@ impl DiskLane {
         self.pending_rewrite = Some((id, facts));
         self.sync_needed = true;
         host.fire_trigger(Trigger::Rewriting);
-        if host.bug(HostBug::InstallNotAtomic.info()) {
+        if host.plan().enabled_bug() == Some(HostBug::InstallNotAtomic) {
             let mark = self.wal.mark();
             self.wal.mark_durable(mark);
             self.switch_if_durable(host);
@@ -195,7 +195,7 @@ impl DiskLane {
         if self.failed {
             return SyncOutcome::Unchanged;
         }
-        if !succeeded && !host.bug(HostBug::PersistFailureIgnored.info()) {
+        if !succeeded && host.plan().enabled_bug() != Some(HostBug::PersistFailureIgnored) {
             self.failed = true;
             self.sync_needed = false;
             self.queued_writes.clear();

@@ -13,12 +13,11 @@ use super::entry::{
 };
 use super::wal::{self, DamagedFile, Wal};
 use crate::plan;
-use crate::plan::bugs;
 use crate::server::{Arrival, Host, LocalTime, OperatorCommand, Server};
 use crate::workload::kv::{self, KvConfig};
 use invariants::{Digest, Fact, LogId};
 use raft_core::{
-    Bug, Checkpoint, ConfChange, ConfChangeOp, Config, DirectoryId, Effect, Entry, Envelope, ForwardRequest,
+    Checkpoint, ConfChange, ConfChangeOp, Config, DirectoryId, Effect, Entry, Envelope, ForwardRequest,
     Index, Input, Message, NodeId, Payload, Raft, Recovered, SaveId, SaveRecord, Snapshot, Timestamp,
 };
 use rand::RngCore;
@@ -399,7 +398,7 @@ fn core_config(host: &CoreHost<'_>, directory_id: DirectoryId, seed: u64) -> Con
         max_promotion_lag: limit_or_max(raft.promotion_lag),
         max_chunk_bytes: limit_or_max(raft.chunk).min(1 << 30) as usize,
         seed,
-        bug: bugs::enabled_bug(plan.bug.as_deref(), Bug::named),
+        bug: plan.enabled_bug(),
     }
 }
 

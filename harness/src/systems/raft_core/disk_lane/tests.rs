@@ -58,7 +58,8 @@ impl Fixture {
 
     /// Ends the oldest sync.
     fn end_sync(&mut self, succeeded: bool) -> SyncOutcome {
-        let SyncInFlight { token, ticket, .. } = self.world.node_state_mut(1).syncs_in_flight.remove(0);
+        let SyncInFlight { token, ticket, .. } =
+            self.world.node_state_mut(1).storage.syncs_in_flight.remove(0);
         if succeeded {
             self.world.end_sync(1, ticket);
         }
@@ -67,7 +68,7 @@ impl Fixture {
     }
 
     fn syncs(&self) -> usize {
-        self.world.node_state(1).syncs_in_flight.len()
+        self.world.node_state(1).storage.syncs_in_flight.len()
     }
 
     /// Loses power. Returns what a restart recovers; `None`: damage.

@@ -1,0 +1,48 @@
+//! The roles of a fault's fields. Validation, shrinking and mutation work on roles and know no kinds.
+
+use crate::plan::{Probability, SimDuration, Target};
+
+/// A field of a fault by its role.
+pub(crate) enum Slot<'a> {
+    /// A node that it needs.
+    Target(&'a mut Target),
+    /// Any number of nodes.
+    Targets(&'a mut Vec<Target>),
+    /// Its duration.
+    Lasts(&'a mut SimDuration),
+    /// How often something fails.
+    Probability(&'a mut Probability),
+    /// How long a message may be delayed.
+    Delay(&'a mut SimDuration),
+    /// How many times longer a sync takes.
+    SyncFactor(&'a mut u64),
+    /// Parts per million by which a monotonic clock is too fast. Bounded by the leases of the plan.
+    ClockRate(&'a mut i64),
+    /// How far a monotonic clock jumps. Impossible with leases.
+    ClockJump(&'a mut SimDuration),
+    /// Milliseconds by which a wall clock jumps.
+    WallJump(&'a mut i64),
+    /// Whether something more happens.
+    Flag(&'a mut bool),
+}
+
+impl Slot<'_> {
+    /// Whether it says how strong the fault is.
+    pub(crate) const fn is_strength(&self) -> bool {
+        !matches!(self, Slot::Target(_) | Slot::Targets(_) | Slot::Lasts(_))
+    }
+
+    /// Makes the fault weaker. Returns whether there is a weaker one.
+    pub(crate) fn weaken(self) -> bool {
+        match self {
+            Slot::Target(_) | Slot::Targets(_) | Slot::Lasts(_) => return false,
+            Slot::Probability(probability) => probability.0 = 0,
+            Slot::Delay(delay) => delay.0 /= 2,
+            Slot::SyncFactor(factor) => *factor = (*factor / 2).max(1),
+            Slot::ClockRate(by) | Slot::WallJump(by) => *by /= 2,
+            Slot::ClockJump(by) => by.0 = (by.0 / 2).max(1),
+            Slot::Flag(flag) => return std::mem::take(flag),
+        }
+        true
+    }
+}
