@@ -49,37 +49,21 @@ fn wrap(text: &str, width: usize) -> String {
         let content = line.trim_end_matches('\n');
         let is_command = content.trim_start().starts_with("cargo run");
         let is_picture = content.contains("--") && !content.contains(['.', ':']);
-        if content.len() <= width || is_command || is_picture {
+        if content.chars().count() <= width || is_command || is_picture {
             wrapped += line;
             continue;
         }
-        let indent = content.len() - content.trim_start().len();
-        let mut rest = content;
-        let mut first = true;
-        while !rest.is_empty() {
-            let room = if first { width } else { width.saturating_sub(indent + 4) };
-            // The first space may be part of the indentation.
-            let from = if first { indent + 1 } else { 1 };
-            let end = match rest.len() <= room {
-                true => rest.len(),
-                false => rest
-                    .char_indices()
-                    .filter(|&(at, c)| c == ' ' && at >= from)
-                    .map(|(at, _)| at)
-                    .take_while(|&at| at <= room)
-                    .last()
-                    .or_else(|| rest[from..].find(' ').map(|at| from + at))
-                    .unwrap_or(rest.len()),
-            };
-            if !first {
-                wrapped.push('\n');
-                wrapped += &" ".repeat(indent + 4);
-            }
-            wrapped += rest[..end].trim_end();
-            rest = rest[end..].trim_start();
-            first = false;
-        }
-        wrapped += &line[content.len()..];
+        let words = content.trim_start();
+        let (indent, end) = (&content[..content.len() - words.len()], &line[content.len()..]);
+        let continued = format!("{indent}    ");
+        let options = textwrap::Options::new(width)
+            .initial_indent(indent)
+            .subsequent_indent(&continued)
+            .break_words(false)
+            .word_separator(textwrap::WordSeparator::AsciiSpace)
+            .word_splitter(textwrap::WordSplitter::NoHyphenation)
+            .wrap_algorithm(textwrap::WrapAlgorithm::FirstFit);
+        wrapped += &(textwrap::fill(words, options) + end);
     }
     wrapped
 }

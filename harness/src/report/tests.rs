@@ -98,6 +98,14 @@ fn with_fixed_commit(report: &str) -> String {
 }
 
 #[test]
+fn text_beyond_ascii_is_wrapped_between_its_words() {
+    let words = "ä".repeat(40);
+    let line = format!("  {words} {words} ende\n");
+    assert_eq!(super::wrap(&line, 60), format!("  {words}\n      {words} ende\n"));
+    assert_eq!(super::wrap(&format!("ä{}", "b".repeat(80)), 60), format!("ä{}", "b".repeat(80)));
+}
+
+#[test]
 fn sweep_summary_is_80_columns_of_ascii() {
     for failures in [0, 1, 7] {
         let text = with_fixed_commit(&sweep_summary(&summary_of(failures)));
