@@ -34,14 +34,12 @@ impl FaultType for Change {
     fn begin(&self, host: &mut dyn FaultHost) -> Option<Begun<Infallible>> {
         let leader = host.current_leader()?;
         let mut steps = Vec::new();
-        let lists: [(&[Target], fn(u64) -> MembershipOp); 3] = [
-            (&self.voters, MembershipOp::Voter),
-            (&self.learners, MembershipOp::Learner),
-            (&self.remove, MembershipOp::Remove),
-        ];
-        for (targets, op) in lists {
+        let mut add = |targets: &[Target], op: fn(u64) -> MembershipOp| {
             steps.extend(targets.iter().filter_map(|target| host.resolve(*target)).map(op));
-        }
+        };
+        add(&self.voters, MembershipOp::Voter);
+        add(&self.learners, MembershipOp::Learner);
+        add(&self.remove, MembershipOp::Remove);
         Some(Begun::Command(leader, OperatorCommand::Change { steps, by_joint: self.by_joint }))
     }
 }

@@ -34,6 +34,6 @@ impl FaultType for PowerLoss {
         nodes.sort_unstable();
         nodes.dedup();
         nodes.iter().for_each(|node| host.take_down(*node, true));
-        (!nodes.is_empty()).then(|| Begun::Until(Down(nodes), self.lasts))
+        (!nodes.is_empty()).then_some(Begun::Until(Down(nodes), self.lasts))
     }
 }
