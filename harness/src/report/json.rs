@@ -138,8 +138,8 @@ impl SweepReport {
         SweepReport {
             seeds: summary.seeds,
             first_seed: summary.ran.nth(0).unwrap_or(settings.seeds.start),
-            ran: summary.ran.ranges().to_vec(),
-            missing: summary.missing.ranges().to_vec(),
+            ran: summary.ran.clone().into(),
+            missing: summary.missing.clone().into(),
             generator_version: summary.generator_version,
             commit: summary.commits.join(", "),
             commits: summary.commits.clone(),

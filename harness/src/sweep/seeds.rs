@@ -1,5 +1,6 @@
-//! Sets of seeds: sorted ranges that do not touch each other.
+//! Sets of seeds, as ranges.
 
+use rangemap::RangeSet;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::ops::Range;
@@ -7,76 +8,48 @@ use std::ops::Range;
 /// Ranges listed when displayed.
 const MAX_NAMED_RANGES: usize = 8;
 
-/// A set of seeds. All operations are linear in the number of ranges.
+/// A set of seeds.
 #[derive(Clone, Default, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(from = "Vec<Range<u64>>")]
-pub struct Seeds(Vec<Range<u64>>);
+#[serde(from = "Vec<Range<u64>>", into = "Vec<Range<u64>>")]
+pub struct Seeds(RangeSet<u64>);
 
 impl Seeds {
-    /// Adds a range. It may overlap the set.
+    /// Adds a range. It may overlap the set, or be empty.
     pub fn insert(&mut self, seeds: Range<u64>) {
-        let Range { mut start, mut end } = seeds;
-        if start >= end {
-            return;
+        if !seeds.is_empty() {
+            self.0.insert(seeds);
         }
-        // The common case: a sweep adds the next seed.
-        if let Some(last) = self.0.last_mut()
-            && last.end == start
-        {
-            last.end = end;
-            return;
-        }
-        self.0.retain(|range| {
-            let touches = range.start <= end && start <= range.end;
-            if touches {
-                (start, end) = (start.min(range.start), end.max(range.end));
-            }
-            !touches
-        });
-        let position = self.0.partition_point(|range| range.end < start);
-        self.0.insert(position, start..end);
     }
 
     /// Adds all seeds of another set.
     pub fn insert_all(&mut self, seeds: &Seeds) {
-        seeds.0.iter().for_each(|range| self.insert(range.clone()));
+        seeds.ranges().for_each(|range| self.insert(range.clone()));
     }
 
     /// The seeds that are not in `others`.
     #[must_use]
     pub fn difference(&self, others: &Seeds) -> Seeds {
-        let mut left = Vec::new();
-        for range in &self.0 {
-            let mut start = range.start;
-            for other in others.0.iter().filter(|other| other.start < range.end && range.start < other.end) {
-                if start < other.start {
-                    left.push(start..other.start);
-                }
-                start = other.end;
-            }
-            if start < range.end {
-                left.push(start..range.end);
-            }
-        }
-        Seeds(left)
+        let mut left = self.clone();
+        others.ranges().for_each(|range| left.0.remove(range.clone()));
+        left
     }
 
     /// The seeds in both sets.
     #[must_use]
     pub fn intersection(&self, others: &Seeds) -> Seeds {
-        self.difference(&self.difference(others))
+        Seeds(self.0.intersection(&others.0).collect())
     }
 
     /// Whether a seed is in the set.
     #[must_use]
     pub fn contains(&self, seed: u64) -> bool {
-        self.0.iter().any(|range| range.contains(&seed))
+        self.0.contains(&seed)
     }
 
-    /// The seed at a position in ascending order, counted from 0.
+    /// The seed at a position in ascending order, counted from 0. Linear in the number of ranges.
     #[must_use]
     pub fn nth(&self, mut position: u64) -> Option<u64> {
-        for range in &self.0 {
+        for range in self.ranges() {
             let length = range.end - range.start;
             if position < length {
                 return Some(range.start + position);
@@ -89,7 +62,7 @@ impl Seeds {
     /// Number of seeds.
     #[must_use]
     pub fn count(&self) -> u64 {
-        self.0.iter().map(|range| range.end - range.start).sum()
+        self.ranges().map(|range| range.end - range.start).sum()
     }
 
     /// Whether the set is empty.
@@ -104,10 +77,9 @@ impl Seeds {
         self.0.last().map(|range| range.end)
     }
 
-    /// The ranges, ascending.
-    #[must_use]
-    pub fn ranges(&self) -> &[Range<u64>] {
-        &self.0
+    /// The ranges, ascending. No two touch.
+    pub fn ranges(&self) -> impl Iterator<Item = &Range<u64>> {
+        self.0.iter()
     }
 }
 
@@ -125,12 +97,18 @@ impl From<Vec<Range<u64>>> for Seeds {
     }
 }
 
+impl From<Seeds> for Vec<Range<u64>> {
+    fn from(seeds: Seeds) -> Vec<Range<u64>> {
+        seeds.0.into_iter().collect()
+    }
+}
+
 impl fmt::Display for Seeds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.is_empty() {
             return f.write_str("none");
         }
-        for (position, Range { start, end }) in self.0.iter().take(MAX_NAMED_RANGES).enumerate() {
+        for (position, Range { start, end }) in self.ranges().take(MAX_NAMED_RANGES).enumerate() {
             f.write_str(if position == 0 { "" } else { ", " })?;
             // A sweep bounded by time has no last seed to name.
             match *end {
@@ -138,7 +116,7 @@ impl fmt::Display for Seeds {
                 end => write!(f, "{start}..{end}")?,
             }
         }
-        match self.0.len().saturating_sub(MAX_NAMED_RANGES) {
+        match self.ranges().count().saturating_sub(MAX_NAMED_RANGES) {
             0 => Ok(()),
             more => write!(f, " and {more} more ranges"),
         }
@@ -157,8 +135,8 @@ mod tests {
     }
 
     /// The reference model: a set of numbers.
-    fn each(ranges: &[Range<u64>]) -> BTreeSet<u64> {
-        ranges.iter().cloned().flatten().collect()
+    fn each<'a>(ranges: impl IntoIterator<Item = &'a Range<u64>>) -> BTreeSet<u64> {
+        ranges.into_iter().cloned().flatten().collect()
     }
 
     proptest! {
@@ -166,7 +144,7 @@ mod tests {
         fn range_sets_match_the_reference_model(one in ranges(), other in ranges()) {
             let (a, b) = (Seeds::from(one.clone()), Seeds::from(other.clone()));
             let (x, y) = (each(&one), each(&other));
-            prop_assert!(a.ranges().windows(2).all(|two| two[0].end < two[1].start), "{:?}", a);
+            prop_assert!(a.ranges().zip(a.ranges().skip(1)).all(|(one, next)| one.end < next.start), "{:?}", a);
             prop_assert_eq!(each(a.ranges()), x.clone());
             prop_assert_eq!(a.count(), x.len() as u64);
             prop_assert_eq!(each(a.difference(&b).ranges()), &x - &y);
