@@ -44,12 +44,6 @@
 //!
 #![doc = include_str!("../docs/adding.md")]
 
-#[cfg(not(madsim))]
-compile_error!(
-    "the harness needs `--cfg madsim`: start cargo inside the repository, whose .cargo/config.toml \
-     sets it, and keep it in RUSTFLAGS if you set that variable"
-);
-
 pub mod support;
 pub mod plan;
 pub mod outcome;

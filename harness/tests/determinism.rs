@@ -3,7 +3,7 @@
 mod common;
 
 use common::{SimpleServer, plan_with_faults};
-use harness::outcome::{Options, Outcome, RunRecord, Verdict};
+use harness::outcome::{Engine, Options, Outcome, RunRecord, Verdict};
 use harness::plan::generate;
 use harness::systems::run::{run as run_built_in, run_with};
 use std::process::Command;
@@ -27,10 +27,13 @@ fn the_plan_triggers_all_its_faults() {
 }
 
 #[test]
-fn fast_and_strict_mode_give_the_same_outcome() {
+#[cfg_attr(not(engine_madsim), ignore = "compares with madsim, which needs --cfg madsim")]
+fn all_engines_give_the_same_outcome() {
     for seed in 0..40 {
-        let strict = run(seed, &Options { strict: true, ..Options::default() });
-        assert_eq!(strict.outcome, outcome(seed), "seed {seed}");
+        let [plain, fast, strict] = Engine::ALL
+            .map(|(_, engine)| run(seed, &Options { engine, digests: true, ..Options::default() }));
+        assert_eq!((&fast.outcome, &fast.digests), (&plain.outcome, &plain.digests), "seed {seed}");
+        assert_eq!((&strict.outcome, &strict.digests), (&plain.outcome, &plain.digests), "seed {seed}");
     }
 }
 
@@ -52,12 +55,14 @@ fn recording_more_does_not_change_the_outcome() {
 }
 
 #[test]
-fn the_built_in_system_is_deterministic_in_all_modes() {
+fn the_built_in_system_is_deterministic_on_all_engines() {
     for seed in 0..20 {
         let plan = generate(seed);
         let usual = run_built_in(&plan, &Options::default()).outcome;
-        let strict = run_built_in(&plan, &Options { strict: true, ..Options::default() }).outcome;
-        assert_eq!(strict, usual, "seed {seed} in strict mode");
+        for (name, engine) in Engine::ALL.into_iter().filter(|(_, engine)| engine.is_available()) {
+            let outcome = run_built_in(&plan, &Options { engine, ..Options::default() }).outcome;
+            assert_eq!(outcome, usual, "seed {seed} on the engine {name}");
+        }
         let unchecked = run_built_in(&plan, &Options { unchecked: true, ..Options::default() }).outcome;
         assert_eq!(
             (unchecked.digest, unchecked.counts),

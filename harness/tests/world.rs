@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Hello, fault, plan_without_faults, run_traced, said_lines};
-use harness::outcome::{NO_PANIC, Options, RunRecord, TraceEvent, Verdict};
+use harness::outcome::{Engine, NO_PANIC, Options, RunRecord, TraceEvent, Verdict};
 use harness::plan::faults::{
     Change, ClockJump, ClockRate, Crash, DiskError, OneWayPartition, Pause, PowerLoss, StalledDisk, Wipe,
 };
@@ -457,8 +457,8 @@ impl Server for PanickingServer {
 
 #[test]
 fn a_panic_is_a_violation() {
-    for strict in [false, true] {
-        let options = Options { unchecked: true, strict, ..Options::default() };
+    for (_, engine) in Engine::ALL.into_iter().filter(|(_, engine)| engine.is_available()) {
+        let options = Options { unchecked: true, engine, ..Options::default() };
         let record = run_with::<PanickingServer>(&plan_without_faults(2, SimDuration::millis(500)), &options);
         let Verdict::Failed(failure) = record.outcome.verdict else { panic!("{:?}", record.outcome.verdict) };
         assert_eq!(failure.property, NO_PANIC);
@@ -489,7 +489,12 @@ fn a_thousand_runs_do_not_leak_memory() {
         for seed in 0..500 {
             let mut plan = common::plan_with_faults(seed);
             plan.fault_phase = SimDuration::millis(700);
-            let options = Options { unchecked: true, strict: seed % 4 == 0, ..Options::default() };
+            let engine = if seed % 4 == 0 && Engine::Strict.is_available() {
+                Engine::Strict
+            } else {
+                Engine::default()
+            };
+            let options = Options { unchecked: true, engine, ..Options::default() };
             let _ = run_with::<common::SimpleServer>(&plan, &options);
         }
     };

@@ -1,6 +1,8 @@
 //! Commands and options. Former names stay valid as hidden aliases.
 
+use crate::outcome::Engine;
 use crate::plan::SimDuration;
+use crate::support::suggest;
 use clap::{ArgGroup, Args, Parser, Subcommand};
 use invariants::Budget;
 use invariants::formats::FailedCas;
@@ -117,8 +119,12 @@ pub(super) struct RecordingArgs {
     /// Print the trace, a line per event
     #[arg(long)]
     pub(super) trace: bool,
-    /// Run madsim's executor between any two events: slower, with the same digest
-    #[arg(long)]
+    /// What runs the cluster: plain, a loop; fast, nodes of madsim; strict, nodes of madsim whose executor runs between
+    /// any two events. All have the same digest [default: fast, or plain without madsim]
+    #[arg(long, value_name = "NAME", value_parser = parse_engine, default_value = Engine::default().name(), hide_default_value = true, allow_negative_numbers = true)]
+    pub(super) engine: Engine,
+    /// A former name of `--engine strict`
+    #[arg(long, hide = true, conflicts_with = "engine")]
     pub(super) strict: bool,
     /// Write the facts to this file, as JSON lines
     #[arg(long, value_name = "FILE", allow_negative_numbers = true)]
@@ -309,6 +315,14 @@ fn parse_time(text: &str) -> Result<SimDuration, String> {
     match text.parse()? {
         SimDuration(0) => Err("the time must be above zero".into()),
         time => Ok(time),
+    }
+}
+
+fn parse_engine(text: &str) -> Result<Engine, String> {
+    match Engine::ALL.into_iter().find(|(name, _)| *name == text) {
+        Some((_, engine)) if engine.is_available() => Ok(engine),
+        Some((_, engine)) => Err(engine.needs().into()),
+        None => Err(suggest::unknown_name("engine", text, Engine::ALL.map(|(name, _)| name))),
     }
 }
 

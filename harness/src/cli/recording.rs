@@ -5,7 +5,7 @@ use super::paths::Paths;
 use super::{arguments, print};
 use crate::findings::case::ShrunkFrom;
 use crate::findings::investigate::Finding;
-use crate::outcome::{Options, RunRecord};
+use crate::outcome::{Engine, Options, RunRecord};
 use crate::plan::file::display_path;
 use crate::plan::{Plan, file};
 use crate::report::{self, PlanSource};
@@ -44,7 +44,7 @@ pub(super) fn run_and_record(
         path.iter().try_for_each(|path| paths.add_output(role, path))?;
     }
     let options = Options {
-        strict: recording.strict,
+        engine: if recording.strict { Engine::Strict } else { recording.engine },
         trace: recording.trace || traced,
         facts: recording.facts.is_some(),
         history: recording.history.is_some(),

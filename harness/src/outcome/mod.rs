@@ -148,6 +148,56 @@ impl Counts {
     }
 }
 
+/// What runs a cluster. All engines give the same outcome.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Engine {
+    /// A loop over the events, for servers that are stepped.
+    Plain,
+    /// Nodes of madsim, whose clock is moved from event to event.
+    Fast,
+    /// Nodes of madsim, whose executor runs between any two events: for servers that are made of tasks.
+    Strict,
+}
+
+impl Engine {
+    /// All engines, with their names.
+    pub const ALL: [(&str, Engine); 3] =
+        [("plain", Engine::Plain), ("fast", Engine::Fast), ("strict", Engine::Strict)];
+
+    /// Its name on the command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        Engine::ALL[self as usize].0
+    }
+
+    /// Whether this build has it: those of madsim need `--cfg madsim`.
+    #[must_use]
+    pub const fn is_available(self) -> bool {
+        match self {
+            Engine::Plain => true,
+            Engine::Fast | Engine::Strict => cfg!(engine_madsim),
+        }
+    }
+
+    /// What a build that has it needs.
+    #[must_use]
+    pub const fn needs(self) -> &'static str {
+        match self {
+            Engine::Plain => "the plain engine needs nothing",
+            Engine::Fast | Engine::Strict => {
+                "this engine runs on madsim: build with RUSTFLAGS=\"--cfg madsim\""
+            }
+        }
+    }
+}
+
+impl Default for Engine {
+    /// madsim, if this build has it.
+    fn default() -> Engine {
+        if Engine::Fast.is_available() { Engine::Fast } else { Engine::Plain }
+    }
+}
+
 /// What to check and to record in a run.
 #[derive(Clone, Default, Debug)]
 pub struct Options {
@@ -158,8 +208,8 @@ pub struct Options {
     /// Make each link draw an extra random number now and then. Simulates a change of the harness that stored cases
     /// must survive.
     pub extra_link_draw: bool,
-    /// Run madsim's executor between any two events.
-    pub strict: bool,
+    /// What runs the cluster.
+    pub engine: Engine,
     /// Names of properties to disable.
     pub disabled: Vec<String>,
     /// Record the trace, one line per event.

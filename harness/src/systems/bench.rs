@@ -1,8 +1,8 @@
 //! Benchmarks, measured in one process so that they can be compared.
 
 use crate::engine::cluster::Cluster;
-use crate::engine::pump::{Mode, StepwiseRun, pump};
-use crate::outcome::Options;
+use crate::engine::{StepwiseRun, run_to_end};
+use crate::outcome::{Engine, Options};
 use crate::plan::faults::{ClockRate, OneWayPartition, Partition};
 use crate::plan::{self, Fault, FaultKind, Plan, Probability, SimDuration, Target};
 use crate::server::{Arrival, Host, LocalTime, Server};
@@ -41,10 +41,10 @@ const ROUNDS: usize = 5;
 /// Measures all figures in turn, so that their ratios hold even if the speed of the machine drifts.
 #[must_use]
 pub fn measure() -> BenchResults {
-    let _ = (measure_bare_pump(Mode::Fast, 200_000), generated_runs(false));
+    let _ = (measure_bare_pump(Engine::default(), 200_000), generated_runs(false));
     let (mut pump, mut unchecked, mut checked) = (0.0_f64, 0.0_f64, 0.0_f64);
     for _ in 0..ROUNDS {
-        pump = pump.max(measure_bare_pump(Mode::Fast, 2_000_000));
+        pump = pump.max(measure_bare_pump(Engine::default(), 2_000_000));
         unchecked = unchecked.max(generated_runs(true));
         checked = checked.max(generated_runs(false));
     }
@@ -94,7 +94,8 @@ fn long_run() -> [Vec<std::time::Duration>; 2] {
     const STRETCH: u64 = 4_000;
     let plan = long_plan();
     // Inside madsim all clocks show simulated time, so the run is interrupted to read a real one.
-    let mut running = StepwiseRun::new(Cluster::<RaftServer>::new(&plan, &Options::default()), Mode::Fast);
+    let mut running =
+        StepwiseRun::new(Cluster::<RaftServer>::new(&plan, &Options::default()), Engine::default());
     let (mut events, [mut short, mut long]) = (0, [const { Vec::new() }; 2]);
     while long.len() < WINDOW {
         let last_index = |cluster: &Cluster<RaftServer>| {
@@ -208,13 +209,13 @@ fn recovery_cost() -> f64 {
 
 /// Events per second of the bare pump: 5 nodes, 20 messages in flight, each with a delay of 1 to 10 ms.
 #[must_use]
-pub fn measure_bare_pump(mode: Mode, events: u64) -> f64 {
+pub fn measure_bare_pump(engine: Engine, events: u64) -> f64 {
     // Twenty messages with a mean delay of 5.5 ms.
     let plan = bare_plan(SimDuration(events * 275_000));
     let options = Options { unchecked: true, ..Options::default() };
     let cluster = Cluster::<RelayServer>::new(&plan, &options);
     let start = Instant::now();
-    let cluster = pump(cluster, mode);
+    let cluster = run_to_end(cluster, engine);
     cluster.world.observer.counts.events as f64 / start.elapsed().as_secs_f64()
 }
 

@@ -1,7 +1,7 @@
 //! Runs a plan: the fault phase, then the healed phase.
 
 use crate::engine::cluster::Cluster;
-use crate::engine::pump::{Mode, pump};
+use crate::engine::run_to_end;
 use crate::outcome::{
     Counts, DETERMINISM, Difference, Failure, FailureCause, LINEARIZABILITY, Options, Outcome, RunRecord,
     Verdict, WITNESS,
@@ -22,8 +22,7 @@ pub fn run(plan: &Plan, options: &Options) -> RunRecord {
 /// Runs a plan on any system.
 #[must_use]
 pub fn run_with<S: Server>(plan: &Plan, options: &Options) -> RunRecord {
-    let mode = if options.strict { Mode::Strict } else { Mode::Fast };
-    let cluster = pump(Cluster::<S>::new(plan, options), mode);
+    let cluster = run_to_end(Cluster::<S>::new(plan, options), options.engine);
     let faults = cluster.fault_counts();
     let Cluster { world, clients, .. } = cluster;
     let (now, timeline, digests) = (world.now(), world.timeline, world.digests);

@@ -1,7 +1,7 @@
 //! Servers, clients and faults in their simulated environment: handles one event at a time.
 //!
-//! The cluster makes every decision. Only two actions belong to the pump, because servers run on madsim's
-//! nodes: ending an incarnation and starting one. [`Cluster::advance`] says when they are due.
+//! The cluster makes every decision. Only two actions belong to the engine, because servers may run on nodes of
+//! madsim: ending an incarnation and starting one. [`Cluster::advance`] says when they are due.
 
 mod faults;
 mod phases;
@@ -22,7 +22,7 @@ use std::collections::VecDeque;
 /// The most events that may be queued at once, at some hundred bytes each.
 const MAX_QUEUED_EVENTS: usize = 1 << 20;
 
-/// What the pump must do next.
+/// What the engine must do next.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Control {
     /// Continue.
@@ -53,7 +53,7 @@ pub struct Cluster<S: Server> {
     running_node: Option<Node>,
     faults: Faults,
     phase: Phase,
-    /// Actions of the pump, in order.
+    /// Actions of the engine, in order.
     pending_controls: VecDeque<Control>,
     /// Whether the incarnation that is being ended loses power; `None` while the whole run is shut down.
     ending_by_power_loss: Option<bool>,
@@ -422,7 +422,7 @@ impl<S: Server> Cluster<S> {
         }
     }
 
-    /// Queues an action of the pump.
+    /// Queues an action of the engine.
     fn push_control(&mut self, control: Control) {
         self.pending_controls.push_back(control);
         self.world.interrupt_pending = true;

@@ -8,10 +8,10 @@
 //! sleeps until the next event, so that madsim's executor runs the tasks on the nodes. The results are the
 //! same: the world's `now` is the time of the event, never the reading of a clock.
 
-mod panics;
 pub mod tasks;
 
-use crate::engine::cluster::{Cluster, Control};
+use super::cluster::{Cluster, Control};
+use super::panics::catch_panic;
 use crate::server::Server;
 use invariants::Node;
 use madsim::plugin::{Simulator, simulator};
@@ -19,16 +19,14 @@ use madsim::rand::GlobalRng;
 use madsim::runtime::{Handle, Runtime};
 use madsim::task::{NodeId, spawn_local, yield_now};
 use madsim::time::TimeHandle;
-use panics::catch_panic;
 use std::future::pending;
-use std::panic::resume_unwind;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// How the pump waits for the next event.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Mode {
+pub(super) enum Mode {
     /// Sets the clock.
     Fast,
     /// Sleeps, so that madsim's executor runs.
@@ -39,23 +37,15 @@ pub enum Mode {
 /// task.
 const MIN_TASK_TIME: u64 = 1_500;
 
-/// Runs a cluster to its end in a new runtime, and returns it.
-pub fn pump<S: Server>(cluster: Cluster<S>, mode: Mode) -> Cluster<S> {
-    let mut running = StepwiseRun::new(cluster, mode);
-    running.run_until(u64::MAX);
-    running.finish()
-}
-
-/// A run that can be interrupted, to read a real clock: inside madsim there is none.
-pub struct StepwiseRun<S: Server> {
+/// A cluster that is being run.
+pub(super) struct PumpRun<S: Server> {
     runtime: Runtime,
     pump: Pump<S>,
 }
 
-impl<S: Server> StepwiseRun<S> {
+impl<S: Server> PumpRun<S> {
     /// Creates a runtime for the cluster and boots all servers.
-    #[must_use]
-    pub fn new(cluster: Cluster<S>, mode: Mode) -> StepwiseRun<S> {
+    pub(super) fn new(cluster: Cluster<S>, mode: Mode) -> PumpRun<S> {
         let (seed, nodes) = (cluster.world.plan().seed, cluster.world.plan().nodes);
         let runtime = Runtime::with_seed_and_config(seed, madsim::Config::default());
         // Before any node: a simulator learns only of nodes created after it.
@@ -67,16 +57,16 @@ impl<S: Server> StepwiseRun<S> {
             pump.boot_all(nodes).await;
             pump
         });
-        StepwiseRun { runtime, pump }
+        PumpRun { runtime, pump }
     }
 
     /// Handles events until this many were handled, or the run ends. Returns whether the run continues.
-    pub fn run_until(&mut self, events: u64) -> bool {
+    pub(super) fn run_until(&mut self, events: u64) -> bool {
         self.runtime.block_on(self.pump.run_until(events))
     }
 
     /// Passes the cluster to a function.
-    pub fn inspect<T>(&self, read: impl FnOnce(&Cluster<S>) -> T) -> T {
+    pub(super) fn inspect<T>(&self, read: impl FnOnce(&Cluster<S>) -> T) -> T {
         read(
             self.pump
                 .hook
@@ -88,8 +78,7 @@ impl<S: Server> StepwiseRun<S> {
     }
 
     /// Shuts everything down and returns the cluster.
-    #[must_use]
-    pub fn finish(self) -> Cluster<S> {
+    pub(super) fn finish(self) -> Cluster<S> {
         self.runtime.block_on(self.pump.shut_down())
     }
 }
@@ -111,18 +100,9 @@ impl<S: Server> SimulatorHook<S> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Passes the cluster to a function. A panic of a server is recorded as a failure; any other is resumed.
+    /// Passes the cluster to a function that may run servers.
     fn with_cluster<T>(&self, act: impl FnOnce(&mut Cluster<S>) -> T) -> Option<T> {
-        let mut state = self.lock();
-        let cluster = state.cluster.as_mut()?;
-        match catch_panic(|| act(cluster)) {
-            Ok(result) => Some(result),
-            Err(panic) => {
-                let Some(node) = cluster.running_node() else { resume_unwind(Box::new(panic.to_string())) };
-                cluster.record_panic(node, panic);
-                None
-            }
-        }
+        self.lock().cluster.as_mut()?.guard(act)
     }
 }
 

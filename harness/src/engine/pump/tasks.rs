@@ -8,8 +8,8 @@
 //!
 //! Only in strict mode: in fast mode no task runs between two events.
 
-use super::panics::catch_panic;
 use super::spawn_local;
+use crate::engine::panics::catch_panic;
 use crate::outcome::PanicReport;
 use crate::server::{Arrival, Host, LocalTime, OperatorCommand, OperatorResponse, Server};
 use crate::workload::{Reply, Request};

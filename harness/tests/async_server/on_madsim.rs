@@ -1,11 +1,8 @@
-//! A server made of madsim tasks runs in the same world: it can be crashed, paused and skewed, and stays
-//! deterministic.
+//! The tests of servers that are made of tasks.
 
-mod common;
-
-use common::{Hello, fault, plan_with_faults, plan_without_faults};
+use super::common::{Hello, fault, plan_with_faults, plan_without_faults};
 use harness::engine::pump::tasks::{NodeHandle, TaskInput, TaskServer, Tasks};
-use harness::outcome::{NO_PANIC, Options, Outcome, RunRecord, TraceEvent, Verdict};
+use harness::outcome::{Engine, NO_PANIC, Options, Outcome, RunRecord, TraceEvent, Verdict};
 use harness::plan::faults::{ClockRate, Crash, Pause};
 use harness::plan::{Plan, SimDuration, Target};
 use harness::server::OperatorResponse;
@@ -103,7 +100,8 @@ impl Tasks for TaskTestServer {
 }
 
 fn run(plan: &Plan) -> RunRecord {
-    let options = Options { unchecked: true, strict: true, trace: true, history: true, ..Options::default() };
+    let options =
+        Options { unchecked: true, engine: Engine::Strict, trace: true, history: true, ..Options::default() };
     run_with::<TaskServer<TaskTestServer>>(plan, &options)
 }
 
@@ -111,8 +109,7 @@ fn outcome(seed: u64) -> Outcome {
     run(&plan_with_faults(seed)).outcome
 }
 
-#[test]
-fn a_task_server_survives_all_faults() {
+pub(super) fn a_task_server_survives_all_faults() {
     let mut never_injected: BTreeSet<&str> = BTreeSet::new();
     for seed in 0..10 {
         let outcome = outcome(seed);
@@ -130,8 +127,7 @@ fn a_task_server_survives_all_faults() {
     assert!(never_injected.is_empty(), "{never_injected:?} were never injected");
 }
 
-#[test]
-fn a_fresh_and_a_used_thread_give_the_same_outcome() {
+pub(super) fn a_fresh_and_a_used_thread_give_the_same_outcome() {
     for seed in 0..10 {
         let here = outcome(seed);
         assert_eq!(outcome(seed), here, "seed {seed} on a used thread");
@@ -140,8 +136,7 @@ fn a_fresh_and_a_used_thread_give_the_same_outcome() {
     }
 }
 
-#[test]
-fn two_processes_give_the_same_digests() {
+pub(super) fn two_processes_give_the_same_digests() {
     let digests = || -> Vec<String> {
         let child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "prints_digests", "--nocapture", "--ignored"])
@@ -155,9 +150,7 @@ fn two_processes_give_the_same_digests() {
     assert_eq!(first, digests());
 }
 
-#[test]
-#[ignore = "run by another test, in a process of its own"]
-fn prints_digests() {
+pub(super) fn prints_digests() {
     println!();
     (0..5).for_each(|seed| println!("digest of {seed}: {:?}", outcome(seed).digest));
 }
@@ -171,8 +164,7 @@ fn greetings(plan: &Plan) -> Vec<u64> {
     lines.map(|line| line.at / 1_000_000).collect()
 }
 
-#[test]
-fn tasks_sleep_by_the_clock_of_their_node() {
+pub(super) fn tasks_sleep_by_the_clock_of_their_node() {
     let mut plan = plan_without_faults(2, SimDuration::millis(150));
     plan.bounds.leader = 1;
     assert_eq!(greetings(&plan)[..4], [40, 70, 100, 130]);
@@ -181,16 +173,14 @@ fn tasks_sleep_by_the_clock_of_their_node() {
     assert_eq!(greetings(&plan)[..4], [30, 50, 70, 90], "one and a half times as fast");
 }
 
-#[test]
-fn a_paused_task_server_stands_still() {
+pub(super) fn a_paused_task_server_stands_still() {
     let mut plan = plan_without_faults(2, SimDuration::millis(200));
     let (node, lasts) = (Target::Node(1), SimDuration::millis(75));
     plan.faults = vec![fault(SimDuration::millis(50), Pause { node, lasts })];
     assert_eq!(greetings(&plan)[..5], [40, 135, 135, 135, 160], "missed ticks are caught up after the pause");
 }
 
-#[test]
-fn a_crashed_task_server_does_nothing() {
+pub(super) fn a_crashed_task_server_does_nothing() {
     let mut plan = plan_without_faults(2, SimDuration::millis(200));
     let (node, lasts) = (Target::Node(1), SimDuration::millis(65));
     plan.faults = vec![fault(SimDuration::millis(50), Crash { node, lasts })];
@@ -216,13 +206,12 @@ impl Tasks for PanickingTasks {
     }
 }
 
-#[test]
-fn a_panic_in_a_task_is_a_violation() {
-    let options = Options { unchecked: true, strict: true, ..Options::default() };
+pub(super) fn a_panic_in_a_task_is_a_violation() {
+    let options = Options { unchecked: true, engine: Engine::Strict, ..Options::default() };
     let record =
         run_with::<TaskServer<PanickingTasks>>(&plan_without_faults(3, SimDuration::millis(500)), &options);
     let Verdict::Failed(failure) = record.outcome.verdict else { panic!("{:?}", record.outcome.verdict) };
     assert_eq!(failure.property, NO_PANIC);
     assert!(failure.cause.to_string().contains("node 2 breaks"), "{}", failure.cause);
-    assert!(failure.cause.to_string().contains("async_server.rs"), "{}", failure.cause);
+    assert!(failure.cause.to_string().contains("on_madsim.rs"), "{}", failure.cause);
 }
