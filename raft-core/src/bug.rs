@@ -97,7 +97,7 @@ bugs! {
             id: "E07", name: "log-recency-index-only", at: "election.rs, 5.4.1",
             breaks: "A longer log gets votes, whatever its last term",
             first: "leader-completeness",
-            consequence: "a leader without a committed entry overwrites it: an acknowledged write is lost",
+            consequence: "a leader that lacks a committed entry overwrites it: an acknowledged write is lost",
         }
         TruncateOnMatchingAe {
             id: "R01", name: "truncate-on-matching-ae", at: "replication.rs, 5.3",

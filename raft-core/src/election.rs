@@ -142,8 +142,8 @@ impl Raft {
         last: LogId,
         effects: &mut Vec<Effect>,
     ) {
-        // One vote per term, first come first served (5.2), and only for a log with all committed entries
-        // (5.4.1).
+        // One vote per term, first come first served (5.2), and only for a log that is at least as up to date as
+        // this one (5.4.1): a majority of such votes means that the leader has all committed entries.
         let may_vote = self.vote.is_none() || self.vote == Some(from.id);
         let granted = term == self.term && may_vote && !self.is_leader() && self.is_up_to_date(last);
         let message = Message::RequestVoteResponse { term: self.term, granted };
@@ -197,8 +197,8 @@ impl Raft {
         }
     }
 
-    /// Whether a log that ends at `last` has all entries that can be committed: the higher last term wins,
-    /// then the longer log (5.4.1).
+    /// Whether a log that ends at `last` is at least as up to date as this one: the higher last term wins, then
+    /// the longer log (5.4.1).
     fn is_up_to_date(&self, last: LogId) -> bool {
         let own = self.log.last();
         if self.bug(Bug::LogRecencyIndexOnly) {

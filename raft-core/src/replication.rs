@@ -427,6 +427,7 @@ impl Raft {
         let Role::Leader(leader) = &self.role else { return };
         let match_index = |node: NodeId| {
             if node == self.config.id {
+                // Its own entry counts once it is durable: a power loss could erase it (thesis 10.2.1).
                 return match self.bug(Bug::ApplyBeforeLocalDurable) {
                     true => self.log.last().index,
                     false => self.saves.durable_index(),

@@ -184,7 +184,7 @@ fn partition(episode: &mut EpisodeBuilder) -> SimDuration {
 }
 
 /// An isolated leader, alone or with one follower, keeps appending while the others elect another leader. Sometimes the
-/// new leader downtime just before the partition heals: the deposed leader then has the longest log and must not win.
+/// new leader crashes just before the partition heals: the deposed leader then has the longest log and must not win.
 fn partitioned_leader_with_uncommitted_tail(episode: &mut EpisodeBuilder) -> SimDuration {
     let lasts = episode.rng.millis(2_000, 5_000);
     let has_follower = episode.nodes >= 5 && episode.rng.chance_percent(40);
@@ -278,7 +278,7 @@ fn delayed_votes(episode: &mut EpisodeBuilder) -> SimDuration {
     episode.after(lasts)
 }
 
-/// One leader after another downtime before its entries reach a majority, and comes back (figure 8 of the paper).
+/// One leader after another crashes before its entries reach a majority, and comes back (figure 8 of the paper).
 fn rapid_leader_changes(episode: &mut EpisodeBuilder) -> SimDuration {
     let count = episode.rng.in_range(3, 5);
     let mut at = episode.at;
@@ -415,7 +415,7 @@ fn isolated_leader_with_lease(episode: &mut EpisodeBuilder) -> SimDuration {
     at
 }
 
-/// A server no longer hears its leader and campaigns; at about that time the leader downtime receiving messages. It must
+/// A server no longer hears its leader and campaigns; at about that time the leader stops receiving messages. It must
 /// not be replaced while its lease is valid.
 fn candidate_during_lease(episode: &mut EpisodeBuilder) -> SimDuration {
     let (candidate, lasts) = (episode.any_node(), episode.random_timeout_percent(150, 300));
