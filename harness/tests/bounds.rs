@@ -7,6 +7,7 @@ use harness::findings::case::{self, Case, Expectation};
 use harness::outcome::Options;
 use harness::plan::faults::{DegradedNetwork, Partition, PowerLoss, SlowDisk, Transfer};
 use harness::plan::{self, CompactionConfig, FaultKind, MAX_NODES, Plan, Probability, SimDuration, Target};
+use harness::systems::BUILT_IN;
 use harness::systems::run::run;
 use std::process::Command;
 
@@ -234,10 +235,10 @@ fn the_largest_file_is_read_within_a_gibibyte_and_no_larger_one() {
     case.description = "x".repeat(max_bytes - case.to_text().len());
     case.write(&path).unwrap();
     assert_eq!(std::fs::metadata(&path).unwrap().len(), plan::file::MAX_FILE_BYTES);
-    assert_eq!(case::read_case_or_plan(&path), Ok(case.clone()));
+    assert_eq!(case::read_case_or_plan(&path, &BUILT_IN), Ok(case.clone()));
     case.description.push('x');
     case.write(&path).unwrap();
-    let error = case::read_case_or_plan(&path).unwrap_err().to_string();
+    let error = case::read_case_or_plan(&path, &BUILT_IN).unwrap_err().to_string();
     assert!(
         error.ends_with("is too large: it has 4194305 bytes, and a plan or case may have 4194304"),
         "{error}"

@@ -4,13 +4,14 @@ use harness::findings::case::Case;
 use harness::findings::investigate::record_everything;
 use harness::outcome::{COMMIT, Options};
 use harness::report::{DEFAULT_WIDTH, PlanSource, run_page};
+use harness::systems::BUILT_IN;
 use harness::systems::run::run;
 use std::path::Path;
 
 /// The page of the plan in this file, with the commit and the digest replaced.
 fn page(name: &str) -> String {
     let path = Path::new("tests/pages").join(format!("{name}.toml"));
-    let case = Case::read(&path).unwrap();
+    let case = Case::read(&path, &BUILT_IN).unwrap();
     let options = Options::default();
     let record = run(&case.plan, &record_everything(&options));
     let page = run_page(

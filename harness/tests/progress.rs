@@ -175,6 +175,7 @@ fn a_leader_that_does_nothing_violates_liveness() {
 fn a_sweep_over_idle_servers_fails_and_lists_what_never_happened() {
     let folder = tempfile::tempdir().unwrap();
     let settings = SweepSettings {
+        system: harness::systems::BUILT_IN,
         seeds: 0..20,
         all_seeds: 0..20,
         jobs: NonZeroUsize::MIN,

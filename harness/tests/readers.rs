@@ -12,6 +12,7 @@ use harness::plan::{self, Plan, SimDuration, file, generate, mutated_plan};
 use harness::report::{SweepReport, sweep_summary};
 use harness::sweep::ledger::{self, Ledger};
 use harness::sweep::{Summary, SweepSettings, sweep};
+use harness::systems::BUILT_IN;
 use harness::systems::run::run;
 use std::fs;
 use std::num::NonZeroUsize;
@@ -83,6 +84,7 @@ fn case(bytes: &[u8], number: u64) -> bool {
 fn settings(folder: &Path, head: Option<&ledger::LedgerHeader>) -> SweepSettings {
     let seeds = head.map_or(0..6, |head| head.seeds.clone());
     SweepSettings {
+        system: BUILT_IN,
         all_seeds: head.map_or(seeds.clone(), |head| head.all_seeds.clone()),
         seeds,
         jobs: NonZeroUsize::MIN,

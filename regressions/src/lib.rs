@@ -3,7 +3,7 @@
 //! `cases/*.toml` are plans with descriptions of what happens. `tests/` checks that
 //! - every stored case ends as expected (`replay`);
 //! - every bug in the catalogue is caught, except those listed as surviving (`bugs`);
-//! - cases survive a change of the random draws (`outlives`);
+//! - cases survive a change of the random draws (`extra_draw`);
 //! - a plan gives the same run in every mode, process and build (`determinism`);
 //! - fresh seeds (`fresh`) and mutated plans (`mutated`) pass;
 //! - the README is right about the seeds that it names (`readme`);

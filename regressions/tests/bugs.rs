@@ -4,6 +4,7 @@
 use harness::findings::case::{Case, Expectation};
 use harness::outcome::{Options, Verdict};
 use harness::plan::generate;
+use harness::systems::BUILT_IN;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The seeds within which a bug must be caught.
@@ -39,7 +40,7 @@ fn seeds_needed(bug: &harness::plan::bugs::BugInfo) -> Option<u64> {
     (0..MAX_SEEDS).find(|&seed| {
         let mut plan = generate(seed);
         plan.bug = Some(bug.name.to_string());
-        let verdict = harness::systems::run::run(&plan, &Options::default()).outcome.verdict;
+        let verdict = BUILT_IN.run(&plan, &Options::default()).outcome.verdict;
         matches!(verdict, Verdict::Failed(failure) if failure.property == bug.first)
     })
 }
@@ -87,7 +88,8 @@ fn each_is_caught_by_its_first_property() {
 
 #[test]
 fn each_has_a_stored_case() {
-    let cases: Vec<Case> = regressions::cases().iter().map(|(_, path)| Case::read(path).unwrap()).collect();
+    let cases: Vec<Case> =
+        regressions::cases().iter().map(|(_, path)| Case::read(path, &BUILT_IN).unwrap()).collect();
     for bug in harness::plan::bugs::all().iter().filter(|bug| !survives(bug)) {
         let stored = cases.iter().any(|case| {
             case.plan.bug.as_deref() == Some(bug.name)

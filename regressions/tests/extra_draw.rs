@@ -6,6 +6,7 @@ use harness::findings::case::Case;
 use harness::findings::refresh;
 use harness::outcome::{Options, RunRecord};
 use harness::plan::Plan;
+use harness::systems::BUILT_IN;
 
 /// The least number of cases with a bug.
 const MIN_CASES: usize = 20;
@@ -13,17 +14,17 @@ const MIN_CASES: usize = 20;
 #[test]
 fn every_stored_case_survives_an_extra_draw_of_the_network() {
     let changed = |plan: &Plan, options: &Options| -> RunRecord {
-        harness::systems::run::run(plan, &Options { extra_link_draw: true, ..options.clone() })
+        BUILT_IN.run(plan, &Options { extra_link_draw: true, ..options.clone() })
     };
     let jobs = std::thread::available_parallelism().unwrap();
     let (mut as_stored, mut refreshed, mut changed_runs) = (0, 0, 0);
     for (name, path) in regressions::cases() {
-        let case = Case::read(&path).unwrap();
+        let case = Case::read(&path, &BUILT_IN).unwrap();
         if case.plan.bug.is_none() {
             continue;
         }
         let options = Options::default();
-        let digest = harness::systems::run::run(&case.plan, &options).outcome.digest;
+        let digest = BUILT_IN.run(&case.plan, &options).outcome.digest;
         changed_runs += usize::from(changed(&case.plan, &options).outcome.digest != digest);
         if refresh::meets_expectation(&case, &case.plan, &changed) {
             as_stored += 1;

@@ -10,6 +10,7 @@ use harness::outcome::signature::FailureSignature;
 use harness::outcome::{Failure, FailureCause, Options, Verdict};
 use harness::plan::{Plan, file, generate, mutate, mutated_plan};
 use harness::sweep::HARNESS_PANIC;
+use harness::systems::BUILT_IN;
 use harness::systems::run::run;
 use std::collections::BTreeMap;
 use std::fs;
@@ -76,7 +77,7 @@ fn assert_mutated_plans_pass(usual: u64) {
 
 /// The plans of all stored cases, without their bugs.
 fn cases() -> Vec<Plan> {
-    let read = |path: &Path| Case::read(path).unwrap_or_else(|error| panic!("{error}"));
+    let read = |path: &Path| Case::read(path, &BUILT_IN).unwrap_or_else(|error| panic!("{error}"));
     regressions::cases().iter().map(|(_, path)| Plan { bug: None, ..read(path).plan }).collect()
 }
 

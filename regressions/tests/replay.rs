@@ -2,6 +2,7 @@
 
 use harness::findings::case::{Case, Expectation};
 use harness::outcome::{Options, Verdict};
+use harness::systems::BUILT_IN;
 use libtest_mimic::{Arguments, Failed, Trial};
 use std::path::Path;
 
@@ -14,9 +15,9 @@ fn main() {
 
 /// Runs a case: it must end as expected, and a case with a bug must pass with the bug off.
 fn replay(path: &Path) -> Result<(), Failed> {
-    let case = Case::read(path).map_err(|error| error.to_string())?;
+    let case = Case::read(path, &BUILT_IN).map_err(|error| error.to_string())?;
     let check = |expect: &Expectation, plan| {
-        let outcome = harness::systems::run::run(plan, &Options::default()).outcome;
+        let outcome = BUILT_IN.run(plan, &Options::default()).outcome;
         let missed = case.missed_milestones(&outcome);
         let has_milestones =
             *expect != Expectation::Passed || case.expect != Expectation::Passed || missed.is_empty();

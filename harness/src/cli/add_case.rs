@@ -5,14 +5,15 @@ use super::paths::Paths;
 use super::{CommandResult, arguments, catalog, print};
 use crate::findings::case::{self, Case, DESCRIPTION_TEMPLATE, Expectation};
 use crate::outcome::{Options, Verdict};
+use crate::plan::GENERATOR_VERSION;
 use crate::plan::file::display_path;
-use crate::plan::{GENERATOR_VERSION, generate};
+use crate::support::program::{self, shell_quote};
 use crate::support::text::escape_lines;
-use crate::systems::run;
+use crate::systems::SystemInfo;
 use std::path::Path;
 
-pub(super) fn add_case(arguments: &arguments::AddCaseArgs) -> CommandResult {
-    catalog::check_bug(arguments.bug.as_deref())?;
+pub(super) fn add_case(system: &SystemInfo, arguments: &arguments::AddCaseArgs) -> CommandResult {
+    catalog::check_bug(system, arguments.bug.as_deref())?;
     let path = case::case_path(&arguments.name);
     if path.symlink_metadata().is_ok() {
         return Err(format!("{} already exists: choose another name", display_path(&path)));
@@ -29,18 +30,18 @@ pub(super) fn add_case(arguments: &arguments::AddCaseArgs) -> CommandResult {
     paths.add_output("the case", &path)?;
 
     let source = match (&arguments.file, arguments.seed) {
-        (Some(file), _) => Some(case::read_case_or_plan(file).map_err(|error| error.to_string())?),
+        (Some(file), _) => Some(case::read_case_or_plan(file, system).map_err(|error| error.to_string())?),
         _ => None,
     };
     let mut plan = match (&source, arguments.seed) {
         (Some(source), _) => source.plan.clone(),
-        (None, seed) => generate(seed.unwrap_or_default()),
+        (None, seed) => system.plan(seed.unwrap_or_default(), None),
     };
     if arguments.bug.is_some() {
         plan.bug.clone_from(&arguments.bug);
     }
     let seed = format!("seed {}", plan.seed);
-    let outcome = run::run(&plan, &Options::default()).outcome;
+    let outcome = system.run(&plan, &Options::default()).outcome;
     let expect = match (&plan.bug, &outcome.verdict) {
         (Some(_), Verdict::Failed(failure)) => Expectation::Caught(failure.property.clone()),
         (Some(bug), _) => {
@@ -67,13 +68,14 @@ pub(super) fn add_case(arguments: &arguments::AddCaseArgs) -> CommandResult {
     );
     let description = format!("{DESCRIPTION_TEMPLATE}\n{origin}");
     let shrunk = source.and_then(|source| source.shrunk);
-    let case = Case { shrunk, ..Case::new(description, expect, &outcome, plan) };
+    let system = system.name.to_owned();
+    let case = Case { system, shrunk, ..Case::new(description, expect, &outcome, plan) };
     case.write(&path).map_err(|error| error.to_string())?;
     print(&format!(
-        "{}: now fill in its description; expected: {}\n  cargo run --release -- replay {}\n",
+        "{}: now fill in its description; expected: {}\n  {}\n",
         display_path(&path),
         case.expect,
-        display_path(&path)
+        program::command(&format!("replay {}", shell_quote(&path)))
     ))?;
     Ok(SUCCESS)
 }

@@ -4,14 +4,14 @@ use super::{CommandResult, SUCCESS, print};
 use crate::outcome::Options;
 use crate::outcome::catalog as known;
 use crate::plan::FaultKind;
-use crate::plan::bugs;
 use crate::support::suggest;
+use crate::systems::SystemInfo;
 use invariants::current_property_name;
 use std::fmt::Display;
 
 /// Lists all bugs, faults, properties and milestones.
-pub(super) fn list() -> CommandResult {
-    let bugs = bugs::all();
+pub(super) fn list(system: &SystemInfo) -> CommandResult {
+    let bugs = system.bugs();
     let mut text =
         String::from("bugs (--bug NAME): name, number, the property that must detect it, consequence\n");
     if bugs.is_empty() {
@@ -26,7 +26,7 @@ pub(super) fn list() -> CommandResult {
     text += &section("properties (--disable PROPERTY)", &optional);
     text += &section("properties that cannot be disabled", &always);
     let milestones: Vec<(&str, String)> =
-        known::milestones().into_iter().map(|(name, line)| (name, without_full_stop(line))).collect();
+        system.milestones().into_iter().map(|(name, line)| (name, without_full_stop(line))).collect();
     text += &section("milestones", &milestones);
     print(&text)?;
     Ok(SUCCESS)
@@ -44,13 +44,8 @@ fn section(title: &str, lines: &[(&str, impl Display)]) -> String {
 }
 
 /// Rejects an unknown bug.
-pub(super) fn check_bug(name: Option<&str>) -> Result<(), String> {
-    match name {
-        Some(name) if bugs::find(name).is_none() => {
-            Err(suggest::unknown_name("bug", name, bugs::all().iter().map(|bug| bug.name)))
-        }
-        _ => Ok(()),
-    }
+pub(super) fn check_bug(system: &SystemInfo, name: Option<&str>) -> Result<(), String> {
+    name.map_or(Ok(()), |name| system.check_bug(name))
 }
 
 /// Options with these properties disabled. Accepts former names; rejects unknown names and properties that cannot be

@@ -8,14 +8,15 @@ use crate::plan::file::display_path;
 use crate::report::{self, SweepReport};
 use crate::sweep::ledger::{self, LedgerHeader};
 use crate::sweep::{Summary, SweepSettings};
+use crate::systems::SystemInfo;
 use std::num::NonZeroUsize;
 use std::path::Path;
 
 /// Adds the results of several sweeps. Missing seeds, unreadable lines and missed canaries are failures.
-pub(super) fn merge(arguments: &arguments::MergeArgs) -> CommandResult {
+pub(super) fn merge(system: &SystemInfo, arguments: &arguments::MergeArgs) -> CommandResult {
     let mut reads = Vec::new();
     for folder in &arguments.folders {
-        let read = ledger::read(folder, |header| Summary::new(&settings_of_header(folder, header)))?;
+        let read = ledger::read(folder, |header| Summary::new(&settings_of_header(system, folder, header)))?;
         let no_results =
             || format!("{}: there are no results", display_path(&folder.join(ledger::LEDGER_FILE)));
         let read = read.ok_or_else(no_results)?;
@@ -41,8 +42,9 @@ pub(super) fn merge(arguments: &arguments::MergeArgs) -> CommandResult {
 }
 
 /// The settings of a sweep of which only the ledger is known.
-fn settings_of_header(folder: &Path, header: &LedgerHeader) -> SweepSettings {
+fn settings_of_header(system: &SystemInfo, folder: &Path, header: &LedgerHeader) -> SweepSettings {
     SweepSettings {
+        system: *system,
         seeds: header.seeds.clone(),
         all_seeds: header.all_seeds.clone(),
         jobs: NonZeroUsize::MIN,

@@ -25,6 +25,8 @@ mod sweep;
 mod merge;
 mod bench;
 
+use crate::support::program;
+use crate::systems::{BUILT_IN, System, SystemInfo};
 use arguments::{Cli, CliCommand};
 use exit::{INVALID_INPUT, PANICKED, SUCCESS};
 use output::{print, print_json, print_message};
@@ -34,14 +36,29 @@ use std::process::ExitCode;
 /// The exit code of a command, or a message that says why it was not carried out.
 type CommandResult = Result<u8, String>;
 
-/// Runs the command line of this process.
+/// Runs the command line of this process, for the built-in system.
 #[must_use]
 pub fn main() -> ExitCode {
+    run_command_line(&BUILT_IN, None)
+}
+
+/// Runs the command line of this process, for a system: all commands, on this system.
+///
+/// `package`: the package of the program, as `env!("CARGO_PKG_NAME")`, for the commands that it prints.
+#[must_use]
+pub fn main_for<S: System>(package: &str) -> ExitCode {
+    run_command_line(&SystemInfo::of::<S>(), Some(package))
+}
+
+fn run_command_line(system: &SystemInfo, package: Option<&str>) -> ExitCode {
+    program::set_from_environment(package);
     let args: Vec<_> = std::env::args_os().collect();
     if usage::asks_for_json(&args) {
         output::expect_json();
     }
-    let result = catch_unwind(AssertUnwindSafe(|| usage::parse(args)?.map_or(Ok(SUCCESS), dispatch)));
+    let result = catch_unwind(AssertUnwindSafe(|| {
+        usage::parse(args)?.map_or(Ok(SUCCESS), |cli| dispatch(&cli, system))
+    }));
     let code = match result {
         Ok(Ok(code)) => code,
         Ok(Err(message)) => {
@@ -57,18 +74,18 @@ pub fn main() -> ExitCode {
     ExitCode::from(code)
 }
 
-fn dispatch(cli: Cli) -> CommandResult {
-    match cli.command {
-        None => sweep::sweep(&cli.sweep),
-        Some(CliCommand::Sweep(arguments)) => sweep::sweep(&arguments),
-        Some(CliCommand::Run(arguments)) => run::run(&arguments),
-        Some(CliCommand::Plan(arguments)) => plan::plan(&arguments),
-        Some(CliCommand::AddCase(arguments)) => add_case::add_case(&arguments),
-        Some(CliCommand::Replay(arguments)) => replay::replay(&arguments),
-        Some(CliCommand::Merge(arguments)) => merge::merge(&arguments),
-        Some(CliCommand::Shrink(arguments)) => shrink::shrink(&arguments),
-        Some(CliCommand::Check(arguments)) => check::check(&arguments),
-        Some(CliCommand::List) => catalog::list(),
-        Some(CliCommand::Bench(arguments)) => bench::bench(&arguments),
+fn dispatch(cli: &Cli, system: &SystemInfo) -> CommandResult {
+    match &cli.command {
+        None => sweep::sweep(system, &cli.sweep),
+        Some(CliCommand::Sweep(arguments)) => sweep::sweep(system, arguments),
+        Some(CliCommand::Run(arguments)) => run::run(system, arguments),
+        Some(CliCommand::Plan(arguments)) => plan::plan(system, arguments),
+        Some(CliCommand::AddCase(arguments)) => add_case::add_case(system, arguments),
+        Some(CliCommand::Replay(arguments)) => replay::replay(system, arguments),
+        Some(CliCommand::Merge(arguments)) => merge::merge(system, arguments),
+        Some(CliCommand::Shrink(arguments)) => shrink::shrink(system, arguments),
+        Some(CliCommand::Check(arguments)) => check::check(arguments),
+        Some(CliCommand::List) => catalog::list(system),
+        Some(CliCommand::Bench(arguments)) => bench::bench(arguments),
     }
 }

@@ -2,11 +2,12 @@
 
 use super::exit::SUCCESS;
 use super::{CommandResult, arguments, catalog, print};
-use crate::plan::{Plan, file, generate};
+use crate::plan::file;
+use crate::systems::SystemInfo;
 
-pub(super) fn plan(arguments: &arguments::PlanArgs) -> CommandResult {
-    catalog::check_bug(arguments.bug.as_deref())?;
-    let plan = Plan { bug: arguments.bug.clone(), ..generate(arguments.seed) };
+pub(super) fn plan(system: &SystemInfo, arguments: &arguments::PlanArgs) -> CommandResult {
+    catalog::check_bug(system, arguments.bug.as_deref())?;
+    let plan = system.plan(arguments.seed, arguments.bug.as_deref());
     print(&file::to_text(&plan))?;
     Ok(SUCCESS)
 }

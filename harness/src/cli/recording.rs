@@ -10,7 +10,7 @@ use crate::plan::file::display_path;
 use crate::plan::{Plan, file};
 use crate::report::{self, PlanSource};
 use crate::support::text::display_value;
-use crate::systems::run;
+use crate::systems::SystemInfo;
 use invariants::formats;
 use std::io;
 use std::path::Path;
@@ -21,6 +21,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 /// The page of a run. A failed one is run again with everything recorded that the page shows.
 pub(super) fn run_page(
+    system: &SystemInfo,
     plan: &Plan,
     origin: PlanSource<'_>,
     record: RunRecord,
@@ -28,12 +29,13 @@ pub(super) fn run_page(
     options: &Options,
 ) -> String {
     let finding = Finding::of(plan, &record.outcome, options);
-    let record = finding.map_or(record, |finding| finding.record(&run::run));
+    let record = finding.map_or(record, |finding| finding.record(&|plan, options| system.run(plan, options)));
     report::run_page(plan, origin, &record, shrunk, options, report::page_width())
 }
 
 /// Runs a plan, prints the trace and writes the requested recordings.
 pub(super) fn run_and_record(
+    system: &SystemInfo,
     plan: &Plan,
     recording: &arguments::RecordingArgs,
     mut paths: Paths,
@@ -50,7 +52,7 @@ pub(super) fn run_and_record(
         history: recording.history.is_some(),
         ..options
     };
-    let record = run::run(plan, &options);
+    let record = system.run(plan, &options);
     if let Some(path) = &recording.facts {
         write_recording(path, |output| formats::facts::write(output, &record.facts))?;
     }

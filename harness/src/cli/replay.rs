@@ -9,27 +9,30 @@ use crate::findings::refresh;
 use crate::outcome::{Options, Verdict};
 use crate::plan::file::display_path;
 use crate::report::{self, PlanSource};
-use crate::systems::run;
+use crate::support::program::{self, shell_quote};
+use crate::systems::SystemInfo;
 use std::num::NonZeroUsize;
 use std::thread;
 
-pub(super) fn replay(arguments: &arguments::ReplayArgs) -> CommandResult {
+pub(super) fn replay(system: &SystemInfo, arguments: &arguments::ReplayArgs) -> CommandResult {
     let path = &arguments.file;
-    let case = Case::read(path).map_err(|error| error.to_string())?;
+    let case = Case::read(path, system).map_err(|error| error.to_string())?;
     let mut paths = Paths::default();
     match arguments.refresh {
         true => paths.add_in_place("the case", path)?,
         false => paths.add_input("the case", path),
     }
-    let (record, options) = run_and_record(&case.plan, &arguments.recording, paths, Options::default())?;
+    let (record, options) =
+        run_and_record(system, &case.plan, &arguments.recording, paths, Options::default())?;
+    let run = |plan: &_, options: &_| system.run(plan, options);
     let outcome = record.outcome.clone();
     let origin = PlanSource::File { path, bug: None };
-    let page = run_page(&case.plan, origin, record, case.shrunk, &options);
+    let page = run_page(system, &case.plan, origin, record, case.shrunk, &options);
     print(&format!("{page}\n{}", report::case_report(&case, &outcome)))?;
     let mut is_met = case.is_met_by(&outcome);
     if let Some(bug) = &case.plan.bug {
         // The failure must come from the bug: without it all properties must hold.
-        let verdict = refresh::verdict_without_bug(&case.plan, &run::run);
+        let verdict = refresh::verdict_without_bug(&case.plan, &run);
         print(&report::case_report_without_bug(bug, &verdict))?;
         is_met &= verdict == Verdict::Passed;
     }
@@ -43,16 +46,14 @@ pub(super) fn replay(arguments: &arguments::ReplayArgs) -> CommandResult {
     }
     // Before reporting it as stale, try the same plan with other seeds.
     let jobs = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-    let Some(refreshed) = refresh::find_refreshed_case(&case, &run::run, jobs) else {
+    let Some(refreshed) = refresh::find_refreshed_case(&case, &run, jobs) else {
         let seeds = refresh::REFRESH_SEEDS;
         print(&format!("stale: none of {seeds} other seeds meets the expectation either\n"))?;
         return Ok(VIOLATION);
     };
     if !arguments.refresh {
-        let (seed, path) = (refreshed.plan.seed, display_path(path));
-        print(&format!(
-            "seed {seed} meets the expectation:\n  cargo run --release -- replay --refresh {path}\n"
-        ))?;
+        let command = program::command(&format!("replay --refresh {}", shell_quote(path)));
+        print(&format!("seed {} meets the expectation:\n  {command}\n", refreshed.plan.seed))?;
         return Ok(VIOLATION);
     }
     refreshed.write(path).map_err(|error| error.to_string())?;

@@ -6,34 +6,34 @@ use super::recording::{run_and_record, run_page};
 use super::{CommandResult, arguments, catalog, print};
 use crate::findings::case;
 use crate::outcome::{Outcome, Verdict};
-use crate::plan::generate;
 use crate::report::PlanSource;
+use crate::systems::SystemInfo;
 
-pub(super) fn run(arguments: &arguments::RunArgs) -> CommandResult {
+pub(super) fn run(system: &SystemInfo, arguments: &arguments::RunArgs) -> CommandResult {
     let (source, overrides) = (&arguments.source, &arguments.overrides);
-    catalog::check_bug(overrides.bug.as_deref())?;
+    catalog::check_bug(system, overrides.bug.as_deref())?;
     let options = catalog::options_with_disabled(&overrides.disable)?;
     let mut shrunk = None;
     let mut paths = Paths::default();
     let mut plan = match (&source.plan, source.seed) {
         (Some(path), _) => {
             paths.add_input("the plan", path);
-            let case = case::read_case_or_plan(path).map_err(|error| error.to_string())?;
+            let case = case::read_case_or_plan(path, system).map_err(|error| error.to_string())?;
             shrunk = case.shrunk;
             case.plan
         }
-        (None, Some(seed)) => generate(seed),
+        (None, Some(seed)) => system.plan(seed, None),
         (None, None) => return Err("a run needs --seed N or --plan FILE".into()),
     };
     if overrides.bug.is_some() {
         plan.bug.clone_from(&overrides.bug);
     }
-    let (record, options) = run_and_record(&plan, &arguments.recording, paths, options)?;
+    let (record, options) = run_and_record(system, &plan, &arguments.recording, paths, options)?;
     let origin = match &source.plan {
         Some(path) => PlanSource::File { path, bug: overrides.bug.as_deref() },
         None => PlanSource::Seed,
     };
-    print(&run_page(&plan, origin, record.clone(), shrunk, &options))?;
+    print(&run_page(system, &plan, origin, record.clone(), shrunk, &options))?;
     Ok(verdict_exit_code(&record.outcome))
 }
 

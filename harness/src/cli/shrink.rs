@@ -9,33 +9,33 @@ use crate::findings::investigate::investigate;
 use crate::findings::shrink::ShrinkSettings;
 use crate::findings::survey;
 use crate::plan::file::{self, display_path};
-use crate::plan::{GENERATOR_VERSION, Plan, generate};
+use crate::plan::{GENERATOR_VERSION, Plan};
 use crate::report::{self, PlanSource, ShrinkProgress};
-use crate::systems::run;
+use crate::systems::SystemInfo;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::thread;
 
-pub(super) fn shrink(arguments: &arguments::ShrinkArgs) -> CommandResult {
+pub(super) fn shrink(system: &SystemInfo, arguments: &arguments::ShrinkArgs) -> CommandResult {
     let overrides = &arguments.overrides;
-    catalog::check_bug(overrides.bug.as_deref())?;
+    catalog::check_bug(system, overrides.bug.as_deref())?;
     let options = catalog::options_with_disabled(&overrides.disable)?;
     let settings = ShrinkSettings {
         jobs: arguments.jobs.unwrap_or_else(|| thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)),
         max_runs: arguments.runs,
     };
     if arguments.survey {
-        return survey(overrides.bug.as_deref(), &settings);
+        return survey(system, overrides.bug.as_deref(), &settings);
     }
     let mut paths = Paths::default();
     let (mut plan, name) = match (&arguments.file, arguments.seed) {
         (Some(path), _) => {
             paths.add_input("the plan", path);
-            let plan = case::read_plan(path).map_err(|error| error.to_string())?;
+            let plan = case::read_plan(path, system).map_err(|error| error.to_string())?;
             (plan, path.file_stem().unwrap_or_default().to_string_lossy().into_owned())
         }
         (None, seed) => {
-            let plan = generate(seed.unwrap_or_default());
+            let plan = system.plan(seed.unwrap_or_default(), None);
             let bug = overrides.bug.as_ref().map(|bug| format!("-{bug}")).unwrap_or_default();
             let name = format!("seed-{}{bug}", plan.seed);
             (plan, name)
@@ -54,13 +54,14 @@ pub(super) fn shrink(arguments: &arguments::ShrinkArgs) -> CommandResult {
     signals::install_handlers("writing the smallest plan so far; a second signal ends at once")?;
 
     let mut progress = ShrinkProgress::new(settings.max_runs);
-    let finding = investigate(&plan, &options, &run::run)
+    let run = |plan: &_, options: &_| system.run(plan, options);
+    let finding = investigate(&plan, &options, &run)
         .map_err(|_| format!("{name} violates no property: there is nothing to shrink"))?;
-    let smaller = finding.shrink(&settings, &run::run, &STOP_REQUESTED, &mut |at| progress.show(at));
+    let smaller = finding.shrink(&settings, &run, &STOP_REQUESTED, &mut |at| progress.show(at));
     progress.finish();
     let smaller =
         smaller.ok_or_else(|| format!("the plan {name} was shrunk to does not fail in another run"))?;
-    let case = smaller.to_case(&shrunk_origin(&name));
+    let case = smaller.to_case(&shrunk_origin(&name), system);
     if let Err(message) = write_case(&case, &path) {
         // Print the result of the long search instead of losing it.
         print(&case.to_text())?;
@@ -112,14 +113,14 @@ pub(super) fn write_case(case: &Case, path: &Path) -> Result<(), String> {
 }
 
 /// Shrinks five failing seeds of each bug and prints a table.
-fn survey(bug: Option<&str>, settings: &ShrinkSettings) -> CommandResult {
+fn survey(system: &SystemInfo, bug: Option<&str>, settings: &ShrinkSettings) -> CommandResult {
     signals::install_handlers("ending after the current plan; a second signal ends at once")?;
     let wanted = |name: &str| bug.is_none_or(|bug| bug == name);
     let lines = |plan: &Plan, record: &_| {
         report::timeline(plan.nodes, record, report::DEFAULT_WIDTH)
             .map_or(0, |timeline| timeline.rows.len() as u64)
     };
-    let rows = survey::survey(&wanted, settings, &lines, &STOP_REQUESTED, &mut |row| {
+    let rows = survey::survey(system, &wanted, settings, &lines, &STOP_REQUESTED, &mut |row| {
         print_message(&format!(
             "{} seed {}: {} faults, {} operations, {} lines, {:.1} s",
             row.bug,

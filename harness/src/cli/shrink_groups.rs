@@ -5,11 +5,10 @@ use super::signals::{self, STOP_REQUESTED};
 use crate::findings::investigate::Finding;
 use crate::findings::shrink::ShrinkSettings;
 use crate::outcome::Options;
-use crate::plan::file::display_path;
-use crate::plan::{Plan, generate};
 use crate::report::{self, ShrinkProgress};
+use crate::support::program::{self, shell_quote};
 use crate::sweep::{FailureGroup, FailureRecord, Summary};
-use crate::systems::run;
+use crate::systems::SystemInfo;
 
 /// Runs for each group of a sweep's failures.
 const RUNS_PER_GROUP: u64 = 5_000;
@@ -31,19 +30,20 @@ pub(super) struct ShrunkGroups {
 pub(super) fn shrink_each_group(summary: &Summary) -> ShrunkGroups {
     let sweep = &summary.settings;
     let options = Options { disabled: sweep.disabled.clone(), ..Options::default() };
+    let run = |plan: &_, options: &_| sweep.system.run(plan, options);
     let settings = ShrinkSettings { jobs: sweep.jobs, max_runs: RUNS_PER_GROUP };
     let ShrunkGroups { mut text, mut remaining_commands, mut write_errors } = ShrunkGroups::default();
     for (number, group) in summary.groups().iter().enumerate() {
-        let failure = fewest_faults(group);
+        let failure = fewest_faults(group, &sweep.system);
         if number >= MAX_GROUPS || signals::is_stop_requested() {
             remaining_commands.push(report::shrink_seed_command(failure.seed, sweep));
             continue;
         }
-        let plan = Plan { bug: sweep.bug.clone(), ..generate(failure.seed) };
+        let plan = sweep.system.plan(failure.seed, sweep.bug.as_deref());
         let mut progress = ShrinkProgress::new(settings.max_runs);
-        let outcome = run::run(&plan, &options).outcome;
+        let outcome = run(&plan, &options).outcome;
         let smaller = Finding::of(&plan, &outcome, &options).and_then(|finding| {
-            finding.shrink(&settings, &run::run, &STOP_REQUESTED, &mut |at| progress.show(at))
+            finding.shrink(&settings, &run, &STOP_REQUESTED, &mut |at| progress.show(at))
         });
         progress.finish();
         // After a harness panic, or if it is not deterministic, there is nothing to shrink.
@@ -51,19 +51,19 @@ pub(super) fn shrink_each_group(summary: &Summary) -> ShrunkGroups {
         let bug = sweep.bug.as_ref().map(|bug| format!("-{bug}")).unwrap_or_default();
         let name = format!("seed-{}{bug}", failure.seed);
         let path = sweep.out.join(shrunk_file_name(&name));
-        let written = write_case(&smaller.to_case(&shrunk_origin(&name)), &path);
+        let written = write_case(&smaller.to_case(&shrunk_origin(&name), &sweep.system), &path);
         if let Err(message) = written {
             write_errors.push(format!("the shrunk plan of seed {}: {message}", failure.seed));
             continue;
         }
         text += &format!(
-            "{}: seed {} shrunk to {} faults and {} operations in {} runs\n  cargo run --release -- replay {}\n",
+            "{}: seed {} shrunk to {} faults and {} operations in {} runs\n  {}\n",
             smaller.signature,
             failure.seed,
             smaller.result.plan.faults.len(),
             smaller.record.outcome.counts.operations,
             smaller.result.runs,
-            display_path(&path)
+            program::command(&format!("replay {}", shell_quote(&path)))
         );
         if !smaller.result.is_minimal {
             remaining_commands.push(report::continue_sweep_shrink_command(&path, sweep));
@@ -73,8 +73,8 @@ pub(super) fn shrink_each_group(summary: &Summary) -> ShrunkGroups {
 }
 
 /// The failure of a group whose plan has the fewest faults; the first one of several.
-fn fewest_faults<'a>(group: &FailureGroup<'a>) -> &'a FailureRecord {
-    let faults = |failure: &&&FailureRecord| generate(failure.seed).faults.len();
+fn fewest_faults<'a>(group: &FailureGroup<'a>, system: &SystemInfo) -> &'a FailureRecord {
+    let faults = |failure: &&&FailureRecord| system.plan(failure.seed, None).faults.len();
     group.failures.iter().min_by_key(faults).expect("a group is never empty")
 }
 
@@ -84,6 +84,7 @@ mod tests {
     use crate::outcome::signature::{FailureSignature, Roles};
     use crate::plan::generate;
     use crate::sweep::{FailureGroup, FailureRecord};
+    use crate::systems::BUILT_IN;
 
     #[test]
     fn plan_with_the_fewest_faults_is_shrunk() {
@@ -100,7 +101,7 @@ mod tests {
         });
         let failures: Vec<FailureRecord> = failures.collect();
         let group = FailureGroup { signature: &signature, failures: failures.iter().collect() };
-        let chosen = fewest_faults(&group).seed;
+        let chosen = fewest_faults(&group, &BUILT_IN).seed;
         let faults = |seed| generate(seed).faults.len();
         assert!(
             faults(chosen) < faults(0),

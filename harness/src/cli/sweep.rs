@@ -5,11 +5,11 @@ use super::shrink_groups::{ShrunkGroups, shrink_each_group};
 use super::signals::{self, STOP_REQUESTED};
 use super::sweep_ledger::open_sweep;
 use super::{CommandResult, arguments, catalog, paths, print, print_json, print_message, shard};
+use crate::plan::Plan;
 use crate::plan::file::{display_path, error_reason};
-use crate::plan::{Plan, bugs, generate};
 use crate::report::{self, SweepProgress, SweepReport};
 use crate::sweep::{self, Seeds, Summary, SweepSettings};
-use crate::systems::run;
+use crate::systems::{BUILT_IN, SystemInfo};
 use std::num::NonZeroUsize;
 use std::thread;
 use std::time::Duration;
@@ -26,8 +26,8 @@ const CANARY_BUG: &str = "match-from-sent-index";
 /// Number of canary plans.
 const CANARY_PLANS: u64 = 20;
 
-pub(super) fn sweep(arguments: &arguments::SweepArgs) -> CommandResult {
-    catalog::check_bug(arguments.overrides.bug.as_deref())?;
+pub(super) fn sweep(system: &SystemInfo, arguments: &arguments::SweepArgs) -> CommandResult {
+    catalog::check_bug(system, arguments.overrides.bug.as_deref())?;
     let disabled = catalog::options_with_disabled(&arguments.overrides.disable)?.disabled;
     let out = arguments.out.clone().unwrap_or_else(|| DEFAULT_OUT.into());
     paths::check_output_folder(&out)?;
@@ -36,6 +36,7 @@ pub(super) fn sweep(arguments: &arguments::SweepArgs) -> CommandResult {
     let requested = arguments.seeds.clone().or_else(|| time_limit.is_none().then_some(0..DEFAULT_SEEDS));
     let all_seeds = shard::all_seeds(requested, part)?;
     let settings = SweepSettings {
+        system: *system,
         seeds: shard::shard_seeds(&all_seeds, part)?,
         all_seeds,
         jobs: arguments.jobs.unwrap_or_else(|| thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)),
@@ -53,18 +54,19 @@ pub(super) fn sweep(arguments: &arguments::SweepArgs) -> CommandResult {
 
     let mut progress = SweepProgress::new(&settings);
     let mut is_reported = false;
-    let summary = sweep::resume(before, &run::run, &STOP_REQUESTED, &mut |summary| {
-        progress.show(summary);
-        let written = ledger.as_mut().map_or(Ok(()), |ledger| ledger.write_progress(summary, false));
-        if let (Err(error), Some(ledger), false) = (written, &ledger, is_reported) {
-            let path = display_path(ledger.path());
-            progress.print_line(&format!(
-                "{path}: cannot be written: {}; retrying every second",
-                error_reason(&error)
-            ));
-            is_reported = true;
-        }
-    });
+    let summary =
+        sweep::resume(before, &|plan, options| system.run(plan, options), &STOP_REQUESTED, &mut |summary| {
+            progress.show(summary);
+            let written = ledger.as_mut().map_or(Ok(()), |ledger| ledger.write_progress(summary, false));
+            if let (Err(error), Some(ledger), false) = (written, &ledger, is_reported) {
+                let path = display_path(ledger.path());
+                progress.print_line(&format!(
+                    "{path}: cannot be written: {}; retrying every second",
+                    error_reason(&error)
+                ));
+                is_reported = true;
+            }
+        });
     progress.finish();
     let mut write_errors = Vec::new();
     // Retry what could not be written before.
@@ -98,10 +100,10 @@ pub(super) fn sweep(arguments: &arguments::SweepArgs) -> CommandResult {
 
 /// The canary plans. None without the feature `bugs`.
 fn canary_plans() -> Vec<Plan> {
-    if bugs::find(CANARY_BUG).is_none() {
-        return Vec::new();
+    match BUILT_IN.check_bug(CANARY_BUG) {
+        Ok(()) => (0..CANARY_PLANS).map(|seed| BUILT_IN.plan(seed, Some(CANARY_BUG))).collect(),
+        Err(_) => Vec::new(),
     }
-    (0..CANARY_PLANS).map(|seed| Plan { bug: Some(CANARY_BUG.to_owned()), ..generate(seed) }).collect()
 }
 
 /// The exit code of a sweep.

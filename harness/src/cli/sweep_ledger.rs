@@ -77,6 +77,7 @@ pub(super) fn report_damage(damage: &[String]) {
 /// The settings of this command, for the sweep of a ledger.
 fn settings_with_header(settings: &SweepSettings, header: &LedgerHeader) -> SweepSettings {
     SweepSettings {
+        system: settings.system,
         seeds: header.seeds.clone(),
         all_seeds: header.all_seeds.clone(),
         bug: header.bug.clone(),

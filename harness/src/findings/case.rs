@@ -6,6 +6,8 @@ use crate::outcome::{COMMIT, HARNESS_PANIC, Outcome, Verdict};
 use crate::plan::Plan;
 use crate::plan::file::{self, FileError};
 use crate::support::suggest;
+use crate::support::text::display_value;
+use crate::systems::{BUILT_IN, SystemInfo};
 use invariants::{current_milestone_name, current_property_name};
 use serde::de::{Deserializer, Error, IgnoredAny};
 use serde::{Deserialize, Serialize};
@@ -23,13 +25,16 @@ pub struct Case {
     /// What happens, and why the case is stored.
     #[serde(alias = "story")]
     pub description: String,
+    /// The system that it runs on.
+    #[serde(default = "built_in_system", skip_serializing_if = "is_built_in")]
+    pub system: String,
     /// The expected result.
     pub expect: Expectation,
     /// The commit at which the case was created or last refreshed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
     /// The milestones that its run reached. A run that is expected to pass is only useful if it reaches them.
-    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "milestones")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "current_milestones")]
     pub milestones: Vec<String>,
     /// How its run failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -73,21 +78,19 @@ fn property<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Err
     parse_known_name("property", String::deserialize(deserializer)?, current_property_name, known)
 }
 
-/// Reads names of known milestones.
-fn milestones<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
-    let milestones = Vec::<MilestoneName>::deserialize(deserializer)?;
-    Ok(milestones.into_iter().map(|MilestoneName(name)| name).collect())
+/// Reads names of milestones, former ones too. Whether there are such milestones depends on the system.
+fn current_milestones<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    let names = Vec::<String>::deserialize(deserializer)?;
+    Ok(names.iter().map(|name| current_milestone_name(name).to_owned()).collect())
 }
 
-/// The name of a known milestone.
-struct MilestoneName(String);
+/// The system of cases that name none.
+fn built_in_system() -> String {
+    BUILT_IN.name.to_owned()
+}
 
-impl<'de> Deserialize<'de> for MilestoneName {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<MilestoneName, D::Error> {
-        let milestones = catalog::milestones().into_iter().map(|(name, _)| name);
-        parse_known_name("milestone", String::deserialize(deserializer)?, current_milestone_name, milestones)
-            .map(MilestoneName)
-    }
+fn is_built_in(system: &str) -> bool {
+    system == BUILT_IN.name
 }
 
 /// The current form of a typed name, if it is one of these names.
@@ -149,6 +152,7 @@ impl Case {
     pub fn without_run(description: String, expect: Expectation, plan: Plan) -> Case {
         Case {
             description,
+            system: built_in_system(),
             expect,
             commit: None,
             milestones: Vec::new(),
@@ -185,7 +189,11 @@ impl Case {
         let description = toml::to_string_pretty(&BTreeMap::from([("description", &self.description)]))
             .expect(representable);
         let expect = toml::Value::try_from(&self.expect).expect(representable);
-        let mut text = format!("{description}expect = {expect}\n");
+        let mut text = description;
+        if !is_built_in(&self.system) {
+            text += &format!("system = {}\n", toml::Value::from(self.system.as_str()));
+        }
+        text += &format!("expect = {expect}\n");
         if let Some(commit) = &self.commit {
             text += &format!("commit = {}\n", toml::Value::from(commit.as_str()));
         }
@@ -231,13 +239,41 @@ impl Case {
         Ok(case)
     }
 
-    /// Reads a case from a file.
+    /// Whether this system can run the case: it names this system, and what it enables and expects exists there.
     ///
     /// # Errors
     ///
-    /// The file cannot be read, or does not contain a case that can be run.
-    pub fn read(path: &Path) -> Result<Case, FileError> {
-        file::with_path(path, Case::from_text(&file::read_text(path)?))
+    /// What does not fit.
+    pub fn check(&self, system: &SystemInfo) -> Result<(), FileError> {
+        let refuse = |sentence| Err(FileError { path: None, position: None, sentence });
+        if self.system != system.name {
+            return refuse(format!(
+                "`system` is \"{}\", and this program runs {}: replay it with the program of that system",
+                display_value(&self.system),
+                system.name
+            ));
+        }
+        if let Err(error) = system.check_plan(&self.plan) {
+            return refuse(error.to_string());
+        }
+        let milestones = system.milestones();
+        let known = || milestones.iter().map(|&(name, _)| name);
+        match self.milestones.iter().find(|name| !known().any(|known| known == **name)) {
+            Some(unknown) => {
+                refuse(format!("`milestones`: {}", suggest::unknown_name("milestone", unknown, known())))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Reads a case of this system from a file.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read, or does not contain a case that this system can run.
+    pub fn read(path: &Path, system: &SystemInfo) -> Result<Case, FileError> {
+        let case = Case::from_text(&file::read_text(path)?);
+        file::with_path(path, case.and_then(|case| case.check(system).map(|()| case)))
     }
 
     /// Writes the case to a file, atomically.
@@ -265,16 +301,17 @@ pub const DESCRIPTION_TEMPLATE: &str =
 /// # Errors
 ///
 /// The file cannot be read, or does not contain a plan that can be run.
-pub fn read_case_or_plan(path: &Path) -> Result<Case, FileError> {
+pub fn read_case_or_plan(path: &Path, system: &SystemInfo) -> Result<Case, FileError> {
     let text = file::read_text(path)?;
     let header: CaseHeader = file::with_path(path, file::parse_toml(&text))?;
     let case = match header.plan {
         Some(_) => Case::from_text(&text),
         None => {
-            file::from_text(&text).map(|plan| Case::without_run(String::new(), Expectation::Passed, plan))
+            let case = |plan| Case::without_run(String::new(), Expectation::Passed, plan);
+            file::from_text(&text).map(case).map(|case| Case { system: system.name.to_owned(), ..case })
         }
     };
-    file::with_path(path, case)
+    file::with_path(path, case.and_then(|case| case.check(system).map(|()| case)))
 }
 
 /// Reads the plan of a plan file or a case file.
@@ -282,8 +319,8 @@ pub fn read_case_or_plan(path: &Path) -> Result<Case, FileError> {
 /// # Errors
 ///
 /// The file cannot be read, or does not contain a plan that can be run.
-pub fn read_plan(path: &Path) -> Result<Plan, FileError> {
-    read_case_or_plan(path).map(|case| case.plan)
+pub fn read_plan(path: &Path, system: &SystemInfo) -> Result<Plan, FileError> {
+    read_case_or_plan(path, system).map(|case| case.plan)
 }
 
 /// The file of the case of this name.
@@ -307,7 +344,7 @@ struct PlanHeader {
 
 #[cfg(test)]
 mod tests {
-    use super::{Case, Expectation, ShrunkFrom, read_plan};
+    use super::{BUILT_IN, Case, Expectation, ShrunkFrom, read_plan};
     use crate::outcome::catalog;
     use crate::outcome::signature::{FailureSignature, Roles};
     use crate::plan::{file, generate};
@@ -319,6 +356,7 @@ mod tests {
         let milestones = vec!["log-truncated".into()];
         Case {
             description,
+            system: BUILT_IN.name.into(),
             expect,
             commit: Some("0123456789ab".into()),
             milestones,
@@ -362,9 +400,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("case.toml");
         case(Expectation::Passed).write(&path).unwrap();
-        assert_eq!(read_plan(&path), Ok(generate(3)));
+        assert_eq!(read_plan(&path, &BUILT_IN), Ok(generate(3)));
         file::write(&path, &generate(4)).unwrap();
-        assert_eq!(read_plan(&path), Ok(generate(4)));
+        assert_eq!(read_plan(&path, &BUILT_IN), Ok(generate(4)));
     }
 
     /// All words of plans and cases that were replaced, in one case, and the same case in the current words.

@@ -11,6 +11,7 @@ use crate::outcome::{
 };
 use crate::plan::Plan;
 use crate::support::text::escape_lines;
+use crate::systems::SystemInfo;
 use invariants::Digest;
 use std::sync::atomic::AtomicBool;
 
@@ -84,9 +85,9 @@ impl Finding {
         run(&self.plan, &record_everything(&self.options))
     }
 
-    /// The case of this plan. `origin`: where it comes from.
+    /// The case of this plan for a system. `origin`: where it comes from.
     #[must_use]
-    pub fn to_case(&self, origin: &str) -> Case {
+    pub fn to_case(&self, origin: &str, system: &SystemInfo) -> Case {
         let Finding { plan, failure, outcome, options } = self;
         let disabled: String =
             options.disabled.iter().map(|property| format!(", disabled: {property}")).collect();
@@ -101,7 +102,7 @@ impl Finding {
             Some(outcome) => Case::new(description, expect, outcome, plan.clone()),
             None => Case::without_run(description, expect, plan.clone()),
         };
-        Case { signature: Some(self.signature()), ..case }
+        Case { signature: Some(self.signature()), system: system.name.to_owned(), ..case }
     }
 
     /// Shrinks the plan. `None` if there is nothing to shrink, or the smaller plan does not fail in another run.
@@ -154,8 +155,8 @@ pub struct ShrunkFinding {
 impl ShrunkFinding {
     /// The case of the smaller plan. `origin`: where it comes from.
     #[must_use]
-    pub fn to_case(&self, origin: &str) -> Case {
-        let case = self.finding.to_case(origin);
+    pub fn to_case(&self, origin: &str, system: &SystemInfo) -> Case {
+        let case = self.finding.to_case(origin, system);
         let milestones = if case.expect == Expectation::Passed { Vec::new() } else { case.milestones };
         Case { shrunk: Some(self.shrunk), milestones, ..case }
     }

@@ -52,7 +52,8 @@ pub fn rebuild_case(case: &Case, plan: Plan, outcome: &Outcome) -> Case {
     // The milestones of a passing case were fixed when it was created, and stay required.
     let keeps_milestones = case.expect == Expectation::Passed && !case.milestones.is_empty();
     let milestones = if keeps_milestones { case.milestones.clone() } else { rebuilt.milestones };
-    Case { commit: Some(COMMIT.to_owned()), milestones, shrunk: case.shrunk, ..rebuilt }
+    let (system, shrunk) = (case.system.clone(), case.shrunk);
+    Case { commit: Some(COMMIT.to_owned()), system, milestones, shrunk, ..rebuilt }
 }
 
 #[cfg(test)]

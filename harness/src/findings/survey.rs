@@ -6,9 +6,8 @@ use crate::findings::investigate::investigate;
 use crate::findings::shrink::ShrinkSettings;
 use crate::outcome::signature::FailureSignature;
 use crate::outcome::{Options, RunRecord, Verdict};
-use crate::plan::bugs;
-use crate::plan::{Plan, generate};
-use crate::systems::run::run;
+use crate::plan::Plan;
+use crate::systems::SystemInfo;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -54,6 +53,7 @@ pub struct FailureSize {
 /// Shrinks the first failing seeds of each wanted bug, one after the other. `lines` counts the lines of a
 /// failure's timeline. Calls `watch` for each row. Ends early once `stop` is set.
 pub fn survey(
+    system: &SystemInfo,
     wanted: &dyn Fn(&str) -> bool,
     settings: &ShrinkSettings,
     lines: &dyn Fn(&Plan, &RunRecord) -> u64,
@@ -61,9 +61,10 @@ pub fn survey(
     watch: &mut dyn FnMut(&SurveyRow),
 ) -> Vec<SurveyRow> {
     let mut rows = Vec::new();
-    for bug in bugs::all().into_iter().filter(|bug| wanted(bug.name)) {
+    let run = |plan: &Plan, options: &Options| system.run(plan, options);
+    for bug in system.bugs().into_iter().filter(|bug| wanted(bug.name)) {
         let options = Options::default();
-        let with_bug = |seed| Plan { bug: Some(bug.name.to_owned()), ..generate(seed) };
+        let with_bug = |seed| system.plan(seed, Some(bug.name));
         let fails = |plan: &Plan| matches!(run(plan, &options).outcome.verdict, Verdict::Failed(_));
         for plan in (0..MAX_SEEDS).map(with_bug).filter(fails).take(SEEDS_PER_BUG) {
             let start = Instant::now();

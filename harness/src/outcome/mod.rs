@@ -70,6 +70,9 @@ pub const PROPOSAL_FORWARDED: &str = "proposal-forwarded";
 /// Milestone: a client received the response to a read.
 pub const READ_ANSWERED: &str = "read-answered";
 
+/// The name of the built-in system.
+pub const BUILT_IN_SYSTEM: &str = "raft-core";
+
 /// The milestones that are not derived from facts, each with a description.
 pub const RUN_MILESTONES: [(&str, &str); 6] = [
     (TRANSFER_COMPLETED, "A leadership transfer reached its target."),

@@ -24,6 +24,7 @@ pub use survey::survey_table;
 pub use table::sweep_summary;
 pub use timeline::{Timeline, timeline};
 
+use crate::support::program::{self, shell_quote};
 use crate::support::text::display_line;
 use crate::sweep::SweepSettings;
 use std::path::Path;
@@ -93,7 +94,7 @@ fn pluralize(number: u64, one: &str, many: &str) -> String {
 
 /// A `harness` command line with the bug and the disabled properties of this run.
 fn harness_command(verb_and_source: &str, bug: Option<&str>, disabled: &[String]) -> String {
-    let mut line = format!("cargo run --release -- {verb_and_source}");
+    let mut line = program::command(verb_and_source);
     if let Some(bug) = bug {
         line += &format!(" --bug {bug}");
     }
@@ -107,14 +108,14 @@ fn harness_command(verb_and_source: &str, bug: Option<&str>, disabled: &[String]
 #[must_use]
 pub fn shrink_seed_command(seed: u64, settings: &SweepSettings) -> String {
     let line = harness_command(&format!("shrink --seed {seed}"), settings.bug.as_deref(), &settings.disabled);
-    format!("{line} --out {}", page::shell_quote(&settings.out))
+    format!("{line} --out {}", shell_quote(&settings.out))
 }
 
 /// The command that continues to shrink the plan in a file.
 #[must_use]
 pub fn continue_sweep_shrink_command(file: &Path, settings: &SweepSettings) -> String {
-    let line = harness_command(&format!("shrink {}", page::shell_quote(file)), None, &settings.disabled);
-    format!("{line} --out {}", page::shell_quote(&settings.out))
+    let line = harness_command(&format!("shrink {}", shell_quote(file)), None, &settings.disabled);
+    format!("{line} --out {}", shell_quote(&settings.out))
 }
 
 /// The first line of a failure's message. The page of the run has the rest.

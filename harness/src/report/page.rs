@@ -7,6 +7,7 @@ use crate::outcome::catalog;
 use crate::outcome::{COMMIT, EvidenceKind, Failure, Options, Outcome, RunRecord, TraceLine, Verdict};
 use crate::plan::file::display_path;
 use crate::plan::{GENERATOR_VERSION, Plan, SimDuration};
+use crate::support::program::shell_quote;
 use crate::support::text::display_line;
 use invariants::{Call, Fact, RequestId};
 use std::collections::BTreeSet;
@@ -331,25 +332,6 @@ pub fn continue_shrink_command(path: &Path, options: &Options) -> String {
     let out = path.parent().filter(|out| !["", "failures"].map(Path::new).contains(out));
     let out = out.map_or_else(String::new, |out| format!(" --out {}", shell_quote(out)));
     harness_command(&format!("shrink {}{out}", shell_quote(path)), None, &options.disabled)
-}
-
-/// A path as one shell word.
-pub(super) fn shell_quote(path: &Path) -> String {
-    let text = path.display().to_string();
-    let is_safe = |c: char| {
-        c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_' | '-' | '+' | '@' | '%' | ':' | '=' | ',')
-    };
-    if text.chars().all(is_safe) {
-        return text;
-    }
-    let mut quoted = String::from("'");
-    for c in text.chars() {
-        match c {
-            '\'' => quoted += "'\\''",
-            c => quoted.push(c),
-        }
-    }
-    quoted + "'"
 }
 
 /// The report of a stored case: its description, and whether its expectation is met.

@@ -10,6 +10,7 @@ use crate::outcome::{
 };
 use crate::plan::{Plan, generate};
 use crate::sweep::{FailureRecord, Seeds, Summary, SweepSettings, Tally};
+use crate::systems::BUILT_IN;
 use crate::systems::bench::BenchResults;
 use invariants::{Action, Call, Conflict, Digest, Fact, Observed, Operation, RequestId, Response, Violation};
 use std::collections::BTreeMap;
@@ -21,6 +22,7 @@ const MESSAGE: &str = "n1 and n3 both lead term 4";
 
 fn summary_of(failures: u64) -> Summary {
     let settings = SweepSettings {
+        system: BUILT_IN,
         seeds: 0..2_000,
         all_seeds: 0..2_000,
         jobs: NonZeroUsize::MIN,

@@ -195,7 +195,8 @@ impl<'a, M: Clone + Display> Host<'a, M> {
         self.world.fire_trigger(trigger, self.node);
     }
 
-    /// Counts a milestone that only the server can see. Names that are no milestones are ignored.
+    /// Counts a milestone that only the server can see: one of [`RUN_MILESTONES`](crate::outcome::RUN_MILESTONES), or one
+    /// of its system.
     pub fn count_milestone(&mut self, milestone: &'static str) {
         self.world.count_milestone(milestone);
     }

@@ -5,3 +5,4 @@
 pub mod rng;
 pub mod text;
 pub mod suggest;
+pub mod program;

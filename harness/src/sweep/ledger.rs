@@ -580,6 +580,7 @@ mod tests {
     fn settings(seeds: Range<u64>, out: &Path) -> SweepSettings {
         let jobs = NonZeroUsize::new(2).unwrap();
         SweepSettings {
+            system: crate::systems::BUILT_IN,
             all_seeds: seeds.clone(),
             seeds,
             jobs,

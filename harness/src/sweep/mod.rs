@@ -15,6 +15,7 @@ pub use summary::{FailureGroup, FailureRecord, Summary, Tally};
 use crate::findings::reproducer::RunFn;
 use crate::outcome::{COMMIT, Options, Verdict};
 use crate::plan::Plan;
+use crate::systems::{BUILT_IN, SystemInfo};
 use seed_runner::SeedRunner;
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -30,6 +31,8 @@ use summary::SeedResult;
 /// What to sweep, and how.
 #[derive(Clone, Debug)]
 pub struct SweepSettings {
+    /// The system.
+    pub system: SystemInfo,
     /// The seeds of this machine.
     pub seeds: Range<u64>,
     /// The seeds of all machines together; the same as `seeds` on a single machine.
@@ -44,7 +47,7 @@ pub struct SweepSettings {
     pub bug: Option<String>,
     /// Properties not checked.
     pub disabled: Vec<String>,
-    /// Canaries: plans with a known bug. Each worker must see at least one of them fail before its first seed. Empty:
+    /// Canaries: plans with a known bug of the built-in system. Each worker must see at least one of them fail before its first seed. Empty:
     /// no canary check.
     pub canary_plans: Vec<Plan>,
 }
@@ -144,7 +147,7 @@ impl WorkQueue<'_> {
     fn check_canary(&self) {
         let canary = &self.runner.settings.canary_plans;
         let fails = |plan: &Plan| {
-            let result = catch_unwind(AssertUnwindSafe(|| (self.runner.run)(plan, &Options::default())));
+            let result = catch_unwind(AssertUnwindSafe(|| BUILT_IN.run(plan, &Options::default())));
             result.is_ok_and(|record| matches!(record.outcome.verdict, Verdict::Failed(_)))
         };
         if !canary.is_empty() && !canary.iter().any(fails) {

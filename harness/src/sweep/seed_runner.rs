@@ -6,7 +6,7 @@ use crate::findings::investigate::{Finding, investigate};
 use crate::findings::reproducer::RunFn;
 use crate::outcome::{Options, Outcome, Verdict};
 use crate::plan::file::{display_path, error_reason};
-use crate::plan::{GENERATOR_VERSION, Plan, generate};
+use crate::plan::{GENERATOR_VERSION, Plan};
 use std::any::Any;
 use std::path::PathBuf;
 
@@ -35,7 +35,7 @@ impl SeedRunner<'_> {
     }
 
     fn plan(&self, seed: u64) -> Plan {
-        Plan { bug: self.settings.bug.clone(), ..generate(seed) }
+        self.settings.system.plan(seed, self.settings.bug.as_deref())
     }
 
     fn options(&self) -> Options {
@@ -65,7 +65,8 @@ impl SeedRunner<'_> {
         std::fs::create_dir_all(&self.settings.out).map_err(|error| {
             format!("{}: cannot be created: {}", display_path(&self.settings.out), error_reason(&error))
         })?;
-        let case = finding.to_case(&format!("Found by a sweep as seed {seed}@{GENERATOR_VERSION}"));
+        let case = finding
+            .to_case(&format!("Found by a sweep as seed {seed}@{GENERATOR_VERSION}"), &self.settings.system);
         case.write(&path).map_err(|error| error.to_string())?;
         Ok(path)
     }

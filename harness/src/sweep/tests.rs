@@ -3,6 +3,7 @@ use crate::findings::case::{Case, Expectation};
 use crate::findings::reproducer::RunFn;
 use crate::outcome::{Counts, DETERMINISM, Failure, FailureCause, Options, Outcome, RunRecord, Verdict};
 use crate::plan::Plan;
+use crate::systems::BUILT_IN;
 use invariants::Digest;
 use std::num::NonZeroUsize;
 use std::ops::Range;
@@ -32,6 +33,7 @@ fn run(plan: &Plan, fails: impl Fn(u64) -> bool, noise: u64) -> RunRecord {
 
 fn settings(seeds: Range<u64>, jobs: usize, out: &Path) -> SweepSettings {
     SweepSettings {
+        system: BUILT_IN,
         all_seeds: seeds.clone(),
         seeds,
         jobs: NonZeroUsize::new(jobs).unwrap(),
@@ -70,7 +72,7 @@ fn failure_is_confirmed_and_stored_as_a_case() {
     };
     let summary = run_sweep(&settings(0..4, 2, folder.path()), &counted);
     assert_eq!(runs.into_inner(), 6);
-    let case = Case::read(summary.failures[0].plan.as_deref().unwrap()).unwrap();
+    let case = Case::read(summary.failures[0].plan.as_deref().unwrap(), &BUILT_IN).unwrap();
     assert_eq!((case.plan.seed, case.expect), (2, Expectation::Passed));
     assert!(case.description.contains("leadership changed 3 times"), "{}", case.description);
 }

@@ -40,7 +40,7 @@ pub(crate) struct Observer {
     last_leader: (Node, u32),
     pub(crate) recorded_facts: Option<Vec<Observed>>,
     /// Counts of the milestones that servers report.
-    milestone_counts: [(&'static str, u64); RUN_MILESTONES.len()],
+    milestone_counts: Vec<(&'static str, u64)>,
     /// The first failure.
     pub(crate) failure: Option<Box<Failure>>,
 }
@@ -99,7 +99,7 @@ impl Observer {
             traces: options.history.then(BTreeMap::new),
             last_leader: (0, 0),
             recorded_facts: options.facts.then(Vec::new),
-            milestone_counts: RUN_MILESTONES.map(|(name, _)| (name, 0)),
+            milestone_counts: RUN_MILESTONES.map(|(name, _)| (name, 0)).to_vec(),
             failure: None,
         }
     }
@@ -375,13 +375,17 @@ impl Observer {
     /// How often each milestone was reached.
     pub(crate) fn milestones(&self) -> Vec<(&'static str, u64)> {
         let reached = self.checker.iter().flat_map(|checker| checker.milestones().iter());
-        reached.map(|(milestone, count)| (milestone.name(), count)).chain(self.milestone_counts).collect()
+        reached
+            .map(|(milestone, count)| (milestone.name(), count))
+            .chain(self.milestone_counts.iter().copied())
+            .collect()
     }
 
     /// Counts a milestone that a server reports.
-    pub(crate) fn count_milestone(&mut self, milestone: &str) {
-        if let Some(entry) = self.milestone_counts.iter_mut().find(|entry| entry.0 == milestone) {
-            entry.1 += 1;
+    pub(crate) fn count_milestone(&mut self, milestone: &'static str) {
+        match self.milestone_counts.iter_mut().find(|entry| entry.0 == milestone) {
+            Some(entry) => entry.1 += 1,
+            None => self.milestone_counts.push((milestone, 1)),
         }
     }
 

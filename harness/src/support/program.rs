@@ -1,0 +1,87 @@
+//! How this process was started, so that printed commands work where they are read.
+
+use std::ffi::OsStr;
+use std::path::Path;
+use std::sync::OnceLock;
+
+/// What printed commands start with.
+static START: OnceLock<String> = OnceLock::new();
+/// What they start with in a process that is not a command line, such as a test.
+const DEFAULT: &str = "cargo run --release --";
+
+/// A command line of this program, such as `cargo run --release -- replay FILE`.
+#[must_use]
+pub fn command(arguments: &str) -> String {
+    format!("{} {arguments}", START.get().map_or(DEFAULT, String::as_str))
+}
+
+/// Takes over how this process was started. `package`: what cargo needs to find the program, if it is not the only one
+/// of its workspace.
+pub(crate) fn set_from_environment(package: Option<&str>) {
+    let program = std::env::args_os().next().unwrap_or_default();
+    let by_cargo = std::env::var_os("CARGO").is_some();
+    // Only the first call counts: a process is started once.
+    _ = START.set(start_of_commands(Path::new(&program), by_cargo, package));
+}
+
+/// What starts a program with this path. Cargo passes `target/PROFILE/NAME`, or `target/PROFILE/examples/NAME`.
+fn start_of_commands(program: &Path, by_cargo: bool, package: Option<&str>) -> String {
+    let folder = program.parent().and_then(Path::file_name);
+    let is_example = folder == Some(OsStr::new("examples"));
+    let profile = program.ancestors().nth(if is_example { 2 } else { 1 }).and_then(Path::file_name);
+    let (Some(profile), Some(name)) = (profile.and_then(OsStr::to_str), program.file_stem()) else {
+        return shell_quote(program);
+    };
+    if !by_cargo {
+        return shell_quote(program);
+    }
+    let profile = match profile {
+        "debug" => String::new(),
+        "release" => " --release".to_owned(),
+        other => format!(" --profile {other}"),
+    };
+    let package = package.map(|package| format!(" -p {package}")).unwrap_or_default();
+    let example = if is_example { format!(" --example {}", name.to_string_lossy()) } else { String::new() };
+    format!("cargo run{profile}{package}{example} --")
+}
+
+/// A path as one shell word.
+#[must_use]
+pub fn shell_quote(path: &Path) -> String {
+    let text = path.display().to_string();
+    let is_safe = |c: char| {
+        c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_' | '-' | '+' | '@' | '%' | ':' | '=' | ',')
+    };
+    if text.chars().all(is_safe) {
+        return text;
+    }
+    let mut quoted = String::from("'");
+    for c in text.chars() {
+        match c {
+            '\'' => quoted += "'\\''",
+            c => quoted.push(c),
+        }
+    }
+    quoted + "'"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::start_of_commands;
+    use std::path::Path;
+
+    #[test]
+    fn commands_start_as_the_process_was_started() {
+        let start =
+            |program: &str, by_cargo, package| start_of_commands(Path::new(program), by_cargo, package);
+        assert_eq!(start("target/release/harness", true, None), "cargo run --release --");
+        assert_eq!(start("/home/a/target/debug/mine", true, Some("mine")), "cargo run -p mine --");
+        assert_eq!(
+            start("target/first/examples/primary", true, Some("harness")),
+            "cargo run --profile first -p harness --example primary --"
+        );
+        assert_eq!(start("./target/release/mine", false, None), "./target/release/mine");
+        assert_eq!(start("/opt/my tools/mine", false, None), "'/opt/my tools/mine'");
+        assert_eq!(start("mine", true, None), "mine");
+    }
+}

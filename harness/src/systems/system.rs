@@ -1,0 +1,109 @@
+//! What makes a Raft a system under test: a name, servers, and bugs and milestones of its own.
+
+use super::raft_core::RaftServer;
+use super::run::run_with;
+use crate::outcome::{Options, RunRecord, catalog};
+use crate::plan::bugs::{self, BugInfo};
+use crate::plan::{Plan, PlanError, generate};
+use crate::server::Server;
+use crate::support::suggest;
+
+/// A system under test.
+pub trait System: 'static {
+    /// Its name: lower-case letters, digits and dashes. Cases name it.
+    const NAME: &'static str;
+    /// Its servers.
+    type Server: Server;
+
+    /// The bugs that its code can switch on (`host.plan().enabled_bug()`).
+    #[must_use]
+    fn bugs() -> Vec<&'static BugInfo> {
+        Vec::new()
+    }
+
+    /// Milestones that its servers count beside the usual ones, each with a description.
+    #[must_use]
+    fn milestones() -> Vec<(&'static str, &'static str)> {
+        Vec::new()
+    }
+}
+
+/// The built-in system: `raft-core` with a write-ahead log.
+enum RaftCore {}
+
+impl System for RaftCore {
+    const NAME: &'static str = crate::outcome::BUILT_IN_SYSTEM;
+    type Server = RaftServer;
+
+    fn bugs() -> Vec<&'static BugInfo> {
+        bugs::all()
+    }
+}
+
+/// What the harness must know about a system, without its types.
+#[derive(Clone, Copy, Debug)]
+pub struct SystemInfo {
+    /// Its name.
+    pub name: &'static str,
+    run: fn(&Plan, &Options) -> RunRecord,
+    bugs: fn() -> Vec<&'static BugInfo>,
+    milestones: fn() -> Vec<(&'static str, &'static str)>,
+}
+
+/// The built-in system.
+pub const BUILT_IN: SystemInfo = SystemInfo::of::<RaftCore>();
+
+impl SystemInfo {
+    /// The description of a system.
+    #[must_use]
+    pub const fn of<S: System>() -> SystemInfo {
+        SystemInfo { name: S::NAME, run: run_with::<S::Server>, bugs: S::bugs, milestones: S::milestones }
+    }
+
+    /// Runs a plan on it.
+    #[must_use]
+    pub fn run(&self, plan: &Plan, options: &Options) -> RunRecord {
+        (self.run)(plan, options)
+    }
+
+    /// The plan of a seed, with one of its bugs.
+    #[must_use]
+    pub fn plan(&self, seed: u64, bug: Option<&str>) -> Plan {
+        Plan { bug: bug.map(str::to_owned), ..generate(seed) }
+    }
+
+    /// Its bugs, by id.
+    #[must_use]
+    pub fn bugs(&self) -> Vec<&'static BugInfo> {
+        (self.bugs)()
+    }
+
+    /// All milestones of its runs, each with a description.
+    #[must_use]
+    pub fn milestones(&self) -> Vec<(&'static str, &'static str)> {
+        catalog::milestones().into_iter().chain((self.milestones)()).collect()
+    }
+
+    /// Whether it has this bug.
+    ///
+    /// # Errors
+    ///
+    /// There is no such bug; the message suggests others.
+    pub fn check_bug(&self, name: &str) -> Result<(), String> {
+        let bugs = self.bugs();
+        match bugs.iter().any(|bug| bug.name == name) {
+            true => Ok(()),
+            false => Err(suggest::unknown_name("bug", name, bugs.iter().map(|bug| bug.name))),
+        }
+    }
+
+    /// Whether it has the bug that a plan enables.
+    ///
+    /// # Errors
+    ///
+    /// The system does not have it.
+    pub fn check_plan(&self, plan: &Plan) -> Result<(), PlanError> {
+        let Some(bug) = &plan.bug else { return Ok(()) };
+        self.check_bug(bug).map_err(|message| PlanError::new("bug", format!("is \"{bug}\": {message}")))
+    }
+}
