@@ -55,4 +55,6 @@ pub mod systems;
 pub mod findings;
 pub mod sweep;
 pub mod report;
+pub mod testing;
+#[cfg(feature = "cli")]
 pub mod cli;

@@ -5,11 +5,10 @@ use super::shrink_groups::{ShrunkGroups, shrink_each_group};
 use super::signals::{self, STOP_REQUESTED};
 use super::sweep_ledger::open_sweep;
 use super::{CommandResult, arguments, catalog, paths, print, print_json, print_message, shard};
-use crate::plan::Plan;
 use crate::plan::file::{display_path, error_reason};
 use crate::report::{self, SweepProgress, SweepReport};
 use crate::sweep::{self, Seeds, Summary, SweepSettings};
-use crate::systems::{BUILT_IN, SystemInfo};
+use crate::systems::SystemInfo;
 use std::num::NonZeroUsize;
 use std::thread;
 use std::time::Duration;
@@ -20,11 +19,6 @@ const DEFAULT_OUT: &str = "failures";
 const DEFAULT_SEEDS: u64 = 2_000;
 /// Seeds listed in a message.
 const MAX_NAMED_SEEDS: usize = 8;
-
-/// The bug of the canary plans: nearly every plan exposes it.
-const CANARY_BUG: &str = "match-from-sent-index";
-/// Number of canary plans.
-const CANARY_PLANS: u64 = 20;
 
 pub(super) fn sweep(system: &SystemInfo, arguments: &arguments::SweepArgs) -> CommandResult {
     catalog::check_bug(system, arguments.overrides.bug.as_deref())?;
@@ -44,7 +38,7 @@ pub(super) fn sweep(system: &SystemInfo, arguments: &arguments::SweepArgs) -> Co
         out,
         bug: arguments.overrides.bug.clone(),
         disabled,
-        canary_plans: canary_plans(),
+        canary_plans: sweep::canary_plans(),
     };
     let (before, mut ledger) = open_sweep(arguments, &settings)?;
     let settings = before.settings.clone();
@@ -96,14 +90,6 @@ pub(super) fn sweep(system: &SystemInfo, arguments: &arguments::SweepArgs) -> Co
         .for_each(|line| print_message(&format!("not minimal, continue with: {line}")));
     write_errors.iter().for_each(|line| print_message(&format!("not written: {line}")));
     Ok(code)
-}
-
-/// The canary plans. None without the feature `bugs`.
-fn canary_plans() -> Vec<Plan> {
-    match BUILT_IN.check_bug(CANARY_BUG) {
-        Ok(()) => (0..CANARY_PLANS).map(|seed| BUILT_IN.plan(seed, Some(CANARY_BUG))).collect(),
-        Err(_) => Vec::new(),
-    }
 }
 
 /// The exit code of a sweep.

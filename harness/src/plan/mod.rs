@@ -17,6 +17,7 @@ mod episode;
 mod operator;
 pub mod generate;
 pub mod mutate;
+mod supports;
 
 pub use check::{MAX_EVENTS, PlanError};
 pub use faults::{Fault, FaultKind};
@@ -25,6 +26,7 @@ pub use mutate::{mutate, mutated_plan};
 pub use operator_command::{MembershipOp, OperatorCommand};
 pub use permanent_fault::{PermanentFault, PermanentFaultKind};
 pub use quantity::{Probability, SimDuration};
+pub use supports::Supports;
 pub use target::{Target, Trigger};
 
 use serde::{Deserialize, Serialize};
@@ -194,8 +196,11 @@ pub struct ClientConfig {
     pub timeout: SimDuration,
     /// How many attempts a client makes before it gives up; the outcome is then unknown.
     pub attempts: u64,
-    /// The number of keys: the first half are registers, the rest lists.
+    /// The number of keys: the first half are registers, the rest lists, unless all are registers.
     pub keys: u64,
+    /// Whether all keys are registers.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub registers_only: bool,
     /// How often an operation is a read.
     pub reads: Probability,
     /// How much log time a session may be unused before it expires; clients then register sessions. 0: a session begins
@@ -223,6 +228,13 @@ pub struct LivenessBounds {
     pub convergence: u64,
     /// The most events of a run: a system that never comes to rest is not live either.
     pub events: u64,
+}
+
+impl ClientConfig {
+    /// How many of the keys are registers, from number 0 on.
+    pub(crate) fn registers(&self) -> u64 {
+        if self.registers_only { self.keys } else { self.keys / 2 }
+    }
 }
 
 impl Plan {

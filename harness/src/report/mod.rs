@@ -6,21 +6,29 @@
 //!
 #![doc = include_str!("../../docs/failure-page.md")]
 
+#[cfg(feature = "cli")]
 mod bench_table;
 mod json;
 mod timeline;
 mod page;
+#[cfg(feature = "cli")]
 mod progress;
+#[cfg(feature = "cli")]
 mod table;
+#[cfg(feature = "cli")]
 mod survey;
 
+#[cfg(feature = "cli")]
 pub use bench_table::bench_table;
 pub use json::{FailureReport, GroupReport, MilestoneReport, NamedCount, PropertyReport, SweepReport};
 pub use page::{
     PlanSource, case_report, case_report_without_bug, continue_shrink_command, run_page, trace_line,
 };
+#[cfg(feature = "cli")]
 pub use progress::{ShrinkProgress, SweepProgress};
+#[cfg(feature = "cli")]
 pub use survey::survey_table;
+#[cfg(feature = "cli")]
 pub use table::sweep_summary;
 pub use timeline::{Timeline, timeline};
 
@@ -35,6 +43,7 @@ pub const DEFAULT_WIDTH: usize = 100;
 const MIN_WIDTH: usize = 60;
 
 /// Width of a page that goes to standard output.
+#[cfg(feature = "cli")]
 #[must_use]
 pub fn page_width() -> usize {
     let terminal = console::Term::stdout();

@@ -172,6 +172,21 @@ fn join_with_and(names: &[&str]) -> String {
     }
 }
 
+/// What the plans and properties left out, because the system does not support it.
+fn left_out_lines(summary: &Summary) -> String {
+    let system = &summary.settings.system;
+    let missing: Vec<&str> = system.supports.missing().into_iter().map(|(name, _)| name).collect();
+    if missing.is_empty() {
+        return String::new();
+    }
+    let mut text = format!("{} does not support {}", system.name, join_with_and(&missing));
+    let properties = summary.left_out();
+    if !properties.is_empty() {
+        text += &format!("; so nothing was checked by {}", join_with_and(&properties));
+    }
+    wrap(&text, MAX_COLUMNS) + "\n"
+}
+
 fn last_lines(summary: &Summary) -> String {
     let canary = match summary.canaries_missed {
         0 => String::new(),
@@ -211,8 +226,9 @@ fn last_lines(summary: &Summary) -> String {
     let commit = if summary.commits.len() > 1 { "commits" } else { "commit" };
     let version = summary.generator_version;
     let verdict = wrap(&format!("seeds {ran}@{version}{bug}{end}: {verdict}"), MAX_COLUMNS);
+    let left_out = left_out_lines(summary);
     format!(
-        "{canary}{missing}{verdict}\ndigest {:?}, {commit} {}\n",
+        "{canary}{missing}{left_out}{verdict}\ndigest {:?}, {commit} {}\n",
         summary.digest,
         summary.commits.join(", ")
     )

@@ -6,7 +6,7 @@
 pub use crate::plan::OperatorCommand;
 
 use crate::outcome::TraceEvent;
-use crate::plan::{MembershipOp, Plan, Trigger};
+use crate::plan::{MembershipOp, Plan, Supports, Trigger};
 use crate::support::rng::{self, RngStream, label};
 use crate::workload::{Reply, Request};
 pub use crate::world::OperatorResponse;
@@ -26,6 +26,9 @@ pub type LocalTime = u64;
 pub trait Server: Sized + Send + 'static {
     /// The messages between servers. The timeline shows their `Display`.
     type Message: Clone + Display + Send + 'static;
+
+    /// What it supports. Its plans rely on nothing else.
+    const SUPPORTS: Supports = Supports::ALL;
 
     /// Starts an incarnation from what survived on `host.disk()`, and nothing else.
     fn boot(host: &mut Host<'_, Self::Message>) -> Self;

@@ -57,6 +57,20 @@ const MAX_AHEAD: u64 = 4_096;
 /// How often `watch` is called if no seed ends.
 const WATCH_INTERVAL: Duration = Duration::from_millis(200);
 
+/// The bug of the canary plans: nearly every plan exposes it.
+const CANARY_BUG: &str = "match-from-sent-index";
+/// Number of canary plans.
+const CANARY_PLANS: u64 = 20;
+
+/// The usual canary plans. None without the feature `bugs`.
+#[must_use]
+pub fn canary_plans() -> Vec<Plan> {
+    match BUILT_IN.check_bug(CANARY_BUG) {
+        Ok(()) => (0..CANARY_PLANS).map(|seed| BUILT_IN.plan(seed, Some(CANARY_BUG))).collect(),
+        Err(_) => Vec::new(),
+    }
+}
+
 /// Runs all seeds until they are done, the time is over or `stop` is set. Runs in progress are finished.
 ///
 /// `watch` is called with the sums after each seed, and periodically in between.

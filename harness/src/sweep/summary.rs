@@ -147,8 +147,11 @@ impl Summary {
     /// not count is not reported.
     #[must_use]
     pub fn never_seen(&self) -> Vec<&'static str> {
+        let has_facts = self.settings.system.supports.facts;
         let is_missing = |name: &str| {
-            self.milestones.iter().any(|milestone| milestone.name == name && milestone.count == 0)
+            // Without facts only clients can tell, and the liveness of each run includes a write.
+            (has_facts || name == READ_ANSWERED)
+                && self.milestones.iter().any(|milestone| milestone.name == name && milestone.count == 0)
         };
         REQUIRED_MILESTONES
             .into_iter()
@@ -157,10 +160,22 @@ impl Summary {
             .collect()
     }
 
-    /// Enabled properties without a single check.
+    /// Enabled properties without a single check, though the system does what they are about.
     #[must_use]
     pub fn never_checked(&self) -> Vec<&str> {
-        self.checks.iter().filter(|property| property.count == 0).map(|property| &*property.name).collect()
+        self.without_checks(true).collect()
+    }
+
+    /// Properties without a single check, because the system does not do what they are about.
+    #[must_use]
+    pub fn left_out(&self) -> Vec<&str> {
+        self.without_checks(false).collect()
+    }
+
+    fn without_checks(&self, can_check: bool) -> impl Iterator<Item = &str> {
+        let without = self.checks.iter().filter(|property| property.count == 0);
+        let names = without.map(|property| &*property.name);
+        names.filter(move |name| self.settings.system.can_check(name) == can_check)
     }
 
     /// Whether the sweep passed: no failure, no missing seed, no missed canary, and the required milestones were

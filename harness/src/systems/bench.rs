@@ -155,6 +155,7 @@ fn long_plan() -> Plan {
         session: SimDuration(0),
         random_target: Probability(0),
         calls: None,
+        registers_only: false,
     };
     plan.bounds.events = u64::MAX;
     plan.faults.clear();
@@ -252,6 +253,7 @@ fn bare_plan(fault_phase: SimDuration) -> Plan {
             session: none,
             random_target: Probability(0),
             calls: None,
+            registers_only: false,
         },
         bounds: plan::LivenessBounds { leader: 0, write: 0, convergence: 0, events: u64::MAX },
         faults: Vec::new(),

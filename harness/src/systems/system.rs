@@ -2,11 +2,12 @@
 
 use super::raft_core::RaftServer;
 use super::run::run_with;
-use crate::outcome::{Options, RunRecord, catalog};
+use crate::outcome::{Options, RunRecord, WITNESS, catalog};
 use crate::plan::bugs::{self, BugInfo};
-use crate::plan::{Plan, PlanError, generate};
+use crate::plan::{Plan, PlanError, Supports, generate};
 use crate::server::Server;
 use crate::support::suggest;
+use invariants::PROPERTIES;
 
 /// A system under test.
 pub trait System: 'static {
@@ -45,6 +46,8 @@ impl System for RaftCore {
 pub struct SystemInfo {
     /// Its name.
     pub name: &'static str,
+    /// What it supports.
+    pub supports: Supports,
     run: fn(&Plan, &Options) -> RunRecord,
     bugs: fn() -> Vec<&'static BugInfo>,
     milestones: fn() -> Vec<(&'static str, &'static str)>,
@@ -57,7 +60,13 @@ impl SystemInfo {
     /// The description of a system.
     #[must_use]
     pub const fn of<S: System>() -> SystemInfo {
-        SystemInfo { name: S::NAME, run: run_with::<S::Server>, bugs: S::bugs, milestones: S::milestones }
+        SystemInfo {
+            name: S::NAME,
+            supports: <S::Server as Server>::SUPPORTS,
+            run: run_with::<S::Server>,
+            bugs: S::bugs,
+            milestones: S::milestones,
+        }
     }
 
     /// Runs a plan on it.
@@ -66,10 +75,10 @@ impl SystemInfo {
         (self.run)(plan, options)
     }
 
-    /// The plan of a seed, with one of its bugs.
+    /// The plan of a seed, with one of its bugs, and without whatever it does not support.
     #[must_use]
     pub fn plan(&self, seed: u64, bug: Option<&str>) -> Plan {
-        Plan { bug: bug.map(str::to_owned), ..generate(seed) }
+        Plan { bug: bug.map(str::to_owned), ..self.supports.restrict(generate(seed)) }
     }
 
     /// Its bugs, by id.
@@ -82,6 +91,22 @@ impl SystemInfo {
     #[must_use]
     pub fn milestones(&self) -> Vec<(&'static str, &'static str)> {
         catalog::milestones().into_iter().chain((self.milestones)()).collect()
+    }
+
+    /// Whether a property can look at its runs: it states the facts that the property needs, and does what the property
+    /// is about.
+    #[must_use]
+    pub fn can_check(&self, property: &str) -> bool {
+        let supports = &self.supports;
+        let needs_facts = property == WITNESS || PROPERTIES.iter().any(|of_facts| of_facts.name == property);
+        (supports.facts || !needs_facts)
+            && match property {
+                "requested-membership" => supports.membership,
+                "snapshot-consistency" => supports.snapshots,
+                "exactly-once" => supports.sessions,
+                "no-disruption" => supports.pre_vote || supports.check_quorum,
+                _ => true,
+            }
     }
 
     /// Whether it has this bug.

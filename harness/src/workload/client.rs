@@ -17,7 +17,7 @@ mod state;
 mod operations;
 
 use super::{ClientResponse, Reply, Request, RequestBody};
-use crate::plan::{self, Plan, Probability};
+use crate::plan::{self, Plan, Probability, Supports};
 use crate::support::rng::{self, CounterRng, RngStream, label};
 use invariants::{Action, Call, Fact, Node, Operation, Position, RequestId, Response, Time};
 use operations::SharedState;
@@ -93,6 +93,7 @@ pub enum Timer {
 /// All clients of a run and their shared state.
 pub struct ClientPool {
     settings: plan::ClientConfig,
+    supports: Supports,
     nodes: u64,
     clients: Vec<Client>,
     /// The timeout of the probing client: half the longest election timeout, so that a few lost messages do not use up
@@ -108,11 +109,11 @@ pub struct ClientPool {
 
 impl ClientPool {
     /// The clients of a plan, and one more for liveness probes. `records_history`: whether calls and responses are
-    /// recorded.
+    /// recorded. `supports`: what the servers do.
     #[must_use]
-    pub fn new(plan: &Plan, records_history: bool) -> ClientPool {
+    pub fn new(plan: &Plan, records_history: bool, supports: Supports) -> ClientPool {
         let settings = plan.clients.clone();
-        let registers = settings.keys / 2;
+        let registers = settings.registers();
         let client = |number: u64| Client {
             number,
             think_times: CounterRng::new(plan.seed, label::CLIENT_THINK_TIME, [number, 0]),
@@ -155,6 +156,7 @@ impl ClientPool {
                 failed_count: 0,
                 history: records_history.then(Default::default),
             },
+            supports,
             settings,
             probe: None,
             probe_is_answered: false,
@@ -297,13 +299,17 @@ impl ClientPool {
             ClientResponse::Busy | ClientResponse::TransferInProgress | ClientResponse::Halted => {
                 return client.on_rejected(world, slot, timeout, Some(from));
             }
+            ClientResponse::Unknown if !Self::may_resend(self.supports, open) => {
+                return self.give_up(world, number, slot);
+            }
             ClientResponse::Unknown => return client.on_rejected(world, slot, timeout, None),
         };
         let (id, Some((operation, call))) = (open.request.id, open.call) else { return };
         client.slots[slot].open = None;
         client.believed_leader = Some(from);
         client.record_seen_value(operation, &response);
-        if let Position::Log(index) = position {
+        // A position says nothing where no facts say what the log holds.
+        if let (Position::Log(index), true) = (position, self.supports.facts) {
             world.record_fact(number, Fact::WriteAcknowledged { index, write: id });
         }
         world.record_response(id, position, &response);
@@ -465,23 +471,9 @@ impl ClientPool {
         let client = &mut self.clients[number as usize - 1];
         let generation = client.slots[slot].generation;
         let open = client.slots[slot].open.as_mut().expect("a live timer has an open request");
-        if open.attempts >= self.settings.attempts && !is_probe {
-            let (id, unrejected) = (open.request.id, open.unrejected_sends);
-            let call = open.call;
-            client.slots[slot].open = None;
-            // Registrations end too: unlimited retries could keep a slow system busy with nothing else.
-            let Some((_, call)) = call else { return };
-            if self.settings.session.0 > 0 || self.shared.last_session < MAX_SESSIONS {
-                client.retire_session(id.session);
-            }
-            if unrejected > 0 || !world.cannot_take_effect(id) {
-                return world.record_unknown(id);
-            }
-            self.shared.failed_count += 1;
-            if let Some((_, failed)) = &mut self.shared.history {
-                failed.insert(call);
-            }
-            return world.record_failed(id);
+        let may_resend = Self::may_resend(self.supports, open);
+        if !may_resend || (open.attempts >= self.settings.attempts && !is_probe) {
+            return self.give_up(world, number, slot);
         }
         open.attempts += 1;
         let previous = open.target;
@@ -491,6 +483,34 @@ impl ClientPool {
         client.resend(world, slot, to);
         let until = world.now() + timeout;
         world.set_timer(number, until, Timer::RequestTimeout { slot: slot as u32, generation });
+    }
+
+    /// Whether another copy of a request may be sent while one may still take effect. Where servers do not recognise
+    /// copies, a write would take effect twice.
+    fn may_resend(supports: Supports, open: &OpenRequest) -> bool {
+        supports.sessions || open.call.is_none_or(|(operation, _)| operation.action.is_read())
+    }
+
+    /// Gives up on a request.
+    fn give_up(&mut self, world: &mut impl ClientContext, number: u64, slot: usize) {
+        let client = &mut self.clients[number as usize - 1];
+        let open = client.slots[slot].open.take().expect("a live timer has an open request");
+        let (id, unrejected) = (open.request.id, open.unrejected_sends);
+        // Registrations end too: unlimited retries could keep a slow system busy with nothing else.
+        let Some((_, call)) = open.call else { return };
+        if self.settings.session.0 > 0 || self.shared.last_session < MAX_SESSIONS {
+            client.retire_session(id.session);
+        }
+        if unrejected > 0 || !world.cannot_take_effect(id) {
+            world.record_unknown(id);
+        } else {
+            self.shared.failed_count += 1;
+            if let Some((_, failed)) = &mut self.shared.history {
+                failed.insert(call);
+            }
+            world.record_failed(id);
+        }
+        self.retry_probe(world, number);
     }
 
     /// Retries after a rejection.
@@ -571,7 +591,7 @@ mod tests {
         (plan.clients.count, plan.clients.in_flight, plan.clients.attempts) = (3, 4, 1);
         plan.clients.reads = Probability(200_000);
         (plan.clients.think_time, plan.clients.timeout) = (SimDuration::millis(10), SimDuration::millis(20));
-        let mut clients = ClientPool::new(&plan, false);
+        let mut clients = ClientPool::new(&plan, false, Supports::ALL);
         let kv = Kv::new(KvConfig { session_lifetime: session.0, ..KvConfig::default() });
         let mut world = SingleServer { now: 0, queue: BTreeMap::new(), pushed: 0, kv, index: 0, lost: 7 };
         clients.start(&mut world);

@@ -32,7 +32,7 @@ use crate::outcome::{
     Actor, Evidence, EvidenceKind, Failure, FailureCause, LIVENESS, MessageFate, Mismatch, Options,
     READ_ANSWERED, TraceEvent, TraceLine,
 };
-use crate::plan::{Plan, Trigger};
+use crate::plan::{Plan, Supports, Trigger};
 use crate::support::rng::RngStream;
 use crate::workload::client::{ClientContext, Timer};
 use crate::workload::{Reply, Request, RequestBody};
@@ -42,6 +42,9 @@ use std::fmt::Display;
 /// The simulated environment of one run. Messages have the type `M`.
 pub struct World<M> {
     plan: Plan,
+    supports: Supports,
+    /// The server that answered a write last.
+    pub(crate) last_writer: Option<Node>,
     now: Time,
     /// The number of the current event.
     step: u64,
@@ -63,7 +66,7 @@ pub struct World<M> {
 
 impl<M: Clone + Display> World<M> {
     /// The environment at time 0.
-    pub(crate) fn new(plan: &Plan, options: &Options) -> World<M> {
+    pub(crate) fn new(plan: &Plan, options: &Options, supports: Supports) -> World<M> {
         let (servers, clients) = (plan.nodes as usize, plan.clients.count as usize + 1);
         let mut net = Net::new(plan.seed, &plan.network, servers, clients);
         if options.extra_link_draw {
@@ -84,6 +87,8 @@ impl<M: Clone + Display> World<M> {
             timeline: Vec::new(),
             digests: options.digests.then(Vec::new),
             plan: plan.clone(),
+            supports,
+            last_writer: None,
         }
     }
 
@@ -394,7 +399,8 @@ impl<M: Clone + Display> ClientContext for World<M> {
 
     fn send_request(&mut self, client: u64, to: Node, request: Request) {
         let from = self.client_address(client);
-        for at in self.net.send(self.now, from, to as usize - 1).into_iter().flatten() {
+        let copies = if self.supports.sessions { 2 } else { 1 };
+        for at in self.net.send(self.now, from, to as usize - 1).into_iter().flatten().take(copies) {
             self.observer.on_request_sent((self.now, self.step), client, request.id, request.body);
             self.queue.push(at, Event::Request { client, to, request });
         }

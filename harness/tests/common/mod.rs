@@ -62,6 +62,7 @@ pub fn plan_without_faults(nodes: u64, fault_phase: SimDuration) -> Plan {
             session: none,
             random_target: Probability(0),
             calls: None,
+            registers_only: false,
         },
         bounds: plan::LivenessBounds { leader: 10, write: 10, convergence: 20, events: 1_000_000 },
         faults: Vec::new(),

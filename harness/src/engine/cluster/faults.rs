@@ -197,6 +197,9 @@ impl<S: Server> FaultHost for Cluster<S> {
         let status = |node| self.world.node_status(node);
         match target {
             Target::Node(node) => (1..=self.world.plan().nodes).contains(&node).then_some(node),
+            Target::Leader if !S::SUPPORTS.facts => {
+                self.world.last_writer.filter(|node| Cluster::is_up(self, *node)).or_else(|| live().next())
+            }
             Target::Leader => live()
                 .filter(|node| status(*node).leading_term.is_some())
                 .max_by_key(|node| status(*node).leading_term)
@@ -214,7 +217,8 @@ impl<S: Server> FaultHost for Cluster<S> {
     fn current_leader(&self) -> Option<Node> {
         let leader = self.resolve(Target::Leader)?;
         let node_state = self.world.node_state(leader);
-        (node_state.status.leading_term.is_some() && node_state.pause_count == 0).then_some(leader)
+        let leads = node_state.status.leading_term.is_some() || !S::SUPPORTS.facts;
+        (leads && node_state.pause_count == 0).then_some(leader)
     }
 
     fn take_down(&mut self, node: Node, power_loss: bool) {

@@ -12,6 +12,7 @@ use crate::outcome::{
 };
 use crate::plan::{Plan, SimDuration};
 use crate::server::{Arrival, Host, Server};
+use crate::workload::ClientResponse;
 use crate::workload::client::ClientPool;
 use crate::world::{Event, EventKind, NEVER, SyncInFlight, UnansweredRequest, World};
 use faults::Faults;
@@ -80,11 +81,11 @@ impl<S: Server> Cluster<S> {
     /// A cluster without running servers.
     #[must_use]
     pub fn new(plan: &Plan, options: &Options) -> Cluster<S> {
-        let mut world = World::new(plan, options);
+        let mut world = World::new(plan, options, S::SUPPORTS);
         world.record_initial_voters();
         Cluster {
             world,
-            clients: ClientPool::new(plan, options.history),
+            clients: ClientPool::new(plan, options.history, S::SUPPORTS),
             servers: (0..plan.nodes).map(|_| None).collect(),
             running_node: None,
             faults: Faults::new(plan),
@@ -325,6 +326,9 @@ impl<S: Server> Cluster<S> {
                     response: reply.response.to_string(),
                 });
                 self.world.observer.count_reply();
+                if matches!(reply.response, ClientResponse::Written { .. }) {
+                    self.world.last_writer = Some(from);
+                }
                 self.clients.on_reply(&mut self.world, client, from, reply);
                 self.record_digest();
             }

@@ -101,7 +101,9 @@ impl<S: Server> Cluster<S> {
         self.clients.stop_calling();
         let kind = self.world.plan().permanent_fault.map(|fault| fault.kind);
         let is_stalled = kind == Some(PermanentFaultKind::StalledDisk);
-        self.enter_phase(if is_stalled { Phase::DiskProbe } else { Phase::Leader }, 0);
+        // Without facts nobody knows who leads: then a write must be answered by anyone.
+        let begins_with_write = is_stalled || !S::SUPPORTS.facts;
+        self.enter_phase(if begins_with_write { Phase::DiskProbe } else { Phase::Leader }, 0);
     }
 
     /// Moves to the next condition once the current one holds.
@@ -122,6 +124,7 @@ impl<S: Server> Cluster<S> {
         }
         match self.phase {
             Phase::Faults | Phase::Quiet(_) => {}
+            Phase::DiskProbe if !S::SUPPORTS.facts => self.enter_phase(Phase::FirstRead, 0),
             Phase::DiskProbe => self.enter_phase(Phase::Leader, 0),
             Phase::Leader => {
                 self.leader_found_at = self.world.now();
@@ -129,6 +132,8 @@ impl<S: Server> Cluster<S> {
             }
             Phase::FirstRead => self.enter_phase(Phase::Write, 0),
             Phase::Write => self.enter_phase(Phase::Read, 0),
+            // Convergence and leadership show in facts only.
+            Phase::Read if !S::SUPPORTS.facts => self.finish(),
             Phase::Read => {
                 let is_next = self.permanently_faulty.is_some() && !self.leader_crashed;
                 match self.participating_leader().filter(|_| is_next) {

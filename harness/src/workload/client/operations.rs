@@ -65,7 +65,7 @@ impl SharedState {
         client: &Client,
         mut rng: RngStream,
     ) -> Operation {
-        let registers = settings.keys / 2;
+        let registers = settings.registers();
         let key = rng.draw_below(settings.keys);
         let is_read = rng.draw_bool(settings.reads);
         if key < registers {

@@ -21,7 +21,7 @@ impl Fixture {
         plan.seed = seed;
         plan.bug = bug.map(|bug| bug.info().name.to_owned());
         let options = Options { unchecked: true, facts: true, ..Options::default() };
-        let mut world = World::new(&plan, &options);
+        let mut world = World::new(&plan, &options, crate::plan::Supports::ALL);
         let mut rng = stream(seed, "lane", [0; 2]);
         let (wal, _) = Wal::open(world.disk(1), &mut rng).unwrap();
         let lane = DiskLane::new(wal, 2, rng);

@@ -1,0 +1,127 @@
+//! What a system supports. Its plans rely on nothing else, and its summary says what was left out.
+
+use super::{FaultKind, PermanentFaultKind, Plan, SimDuration};
+
+/// Declares what a system may support: a field each, with what a plan loses without it.
+macro_rules! supports {
+    ($($(#[doc = $about:literal])+ $field:ident: $restrict:expr,)+) => {
+        /// What a system supports.
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        pub struct Supports {
+            $($(#[doc = $about])+ pub $field: bool,)+
+        }
+
+        impl Supports {
+            /// Everything.
+            pub const ALL: Supports = Supports { $($field: true,)+ };
+            /// Nothing: a black box that answers requests.
+            pub const NOTHING: Supports = Supports { $($field: false,)+ };
+
+            /// What is not supported, each with a description.
+            #[must_use]
+            pub fn missing(&self) -> Vec<(&'static str, &'static str)> {
+                let mut missing = Vec::new();
+                $(if !self.$field {
+                    missing.push((stringify!($field), concat!($($about),+).trim_start()));
+                })+
+                missing
+            }
+
+            /// The plan without whatever relies on something that is not supported. Nothing else changes.
+            #[must_use]
+            pub fn restrict(&self, mut plan: Plan) -> Plan {
+                $(if !self.$field {
+                    let restrict: fn(&mut Plan) = $restrict;
+                    restrict(&mut plan);
+                })+
+                plan
+            }
+        }
+    };
+}
+
+supports! {
+    /// Servers state facts. Without them, clients, panics and determinism judge the system alone.
+    facts: |_| {},
+    /// Servers change their configuration at an operator's command.
+    membership: |plan| {
+        plan.raft.initial_voters = 0;
+        drop_faults(plan, |kind| matches!(kind, FaultKind::Change(_) | FaultKind::Leave(_)));
+    },
+    /// Leaders transfer their leadership at an operator's command.
+    transfer: |plan| drop_faults(plan, |kind| matches!(kind, FaultKind::Transfer(_))),
+    /// Servers run a pre-vote before they campaign.
+    pre_vote: |plan| plan.raft.pre_vote = false,
+    /// Leaders that hear from no majority step down, and leave a server with a permanent fault.
+    check_quorum: |plan| {
+        (plan.raft.check_quorum, plan.raft.lease_drift, plan.permanent_fault) = (false, None, None);
+    },
+    /// Leaders serve reads under a lease.
+    leases: |plan| plan.raft.lease_drift = None,
+    /// Followers forward requests to their leader.
+    forwarding: |plan| plan.raft.forward = false,
+    /// Servers compact their logs into snapshots.
+    snapshots: |plan| plan.compaction = None,
+    /// Servers send snapshots in several parts.
+    chunks: |plan| plan.raft.chunk = 0,
+    /// Servers have several syncs in flight.
+    concurrent_syncs: |plan| plan.raft.max_in_flight_syncs = 1,
+    /// A server whose disk was emptied returns as another replica.
+    wipes: |plan| drop_faults(plan, |kind| matches!(kind, FaultKind::Wipe(_))),
+    /// A server notices damaged bytes on its disk, and stops.
+    damage: |plan| drop_faults(plan, |kind| matches!(kind, FaultKind::BitRot(_))),
+    /// A server stops when a sync fails.
+    failed_syncs: |plan| drop_faults(plan, |kind| matches!(kind, FaultKind::DiskError(_))),
+    /// A leader whose disk hangs makes way for another.
+    hung_disks: |plan| {
+        if plan.permanent_fault.is_some_and(|fault| fault.kind == PermanentFaultKind::StalledDisk) {
+            plan.permanent_fault = None;
+        }
+    },
+    /// Servers recognise a request that they have executed before. Without it a client sends each write once.
+    sessions: |plan| plan.clients.session = SimDuration(0),
+    /// The application has lists.
+    lists: |plan| plan.clients.registers_only = true,
+}
+
+fn drop_faults(plan: &mut Plan, dropped: fn(&FaultKind) -> bool) {
+    plan.faults.retain(|fault| !dropped(&fault.kind));
+}
+
+impl Default for Supports {
+    fn default() -> Supports {
+        Supports::ALL
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Supports;
+    use crate::plan::generate;
+
+    #[test]
+    fn a_system_that_supports_everything_gets_every_plan_as_generated() {
+        for seed in 0..200 {
+            assert_eq!(Supports::ALL.restrict(generate(seed)), generate(seed));
+        }
+        assert_eq!(Supports::ALL.missing(), []);
+    }
+
+    #[test]
+    fn a_restricted_plan_is_valid_and_relies_on_nothing_that_is_missing() {
+        let mut changed = 0;
+        for seed in 0..500 {
+            let plan = Supports::NOTHING.restrict(generate(seed));
+            assert_eq!(plan.check(), Ok(()), "seed {seed}");
+            assert_eq!(Supports::NOTHING.restrict(plan.clone()), plan, "seed {seed}");
+            assert!(plan.compaction.is_none() && plan.permanent_fault.is_none() && !plan.raft.forward);
+            changed += u64::from(plan.faults != generate(seed).faults);
+        }
+        assert!(changed > 100, "{changed}");
+        assert_eq!(Supports::NOTHING.missing().len(), 16);
+        assert_eq!(
+            Supports { chunks: false, ..Supports::ALL }.missing(),
+            [("chunks", "Servers send snapshots in several parts.")]
+        );
+    }
+}
