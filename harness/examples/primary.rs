@@ -13,17 +13,17 @@ use std::process::ExitCode;
 
 /// The server that executes requests.
 const PRIMARY: u64 = 1;
-/// Bytes of a record: key, whether there is a value, value.
-const RECORD: usize = 17;
+/// Bytes of a record.
+const RECORD: usize = 21;
 
 /// A server. Only the primary has contents.
-struct Primary {
+pub(crate) struct Primary {
     registers: BTreeMap<u64, Content>,
 }
 
 impl Primary {
     /// Executes an operation. Returns its response, and what to write to disk.
-    fn execute(&mut self, Operation { key, action }: Operation) -> (Response, Option<Content>) {
+    pub(crate) fn execute(&mut self, Operation { key, action }: Operation) -> (Response, Option<Content>) {
         let current = self.registers.get(&key).copied().unwrap_or(Content::INITIAL);
         let new = match action {
             Action::Put(value) => Content::Present(value),
@@ -37,6 +37,34 @@ impl Primary {
     }
 }
 
+/// What a write leaves on disk: key, whether there is a value, value, checksum.
+pub(crate) fn record(key: u64, content: Content) -> [u8; RECORD] {
+    let (tag, value) = match content {
+        Content::Present(value) => (1, value),
+        Content::Absent(number) => (0, number),
+    };
+    let mut record = [tag; RECORD];
+    record[..8].copy_from_slice(&key.to_le_bytes());
+    record[9..17].copy_from_slice(&value.to_le_bytes());
+    let checksum = checksum(&record[..17]);
+    record[17..].copy_from_slice(&checksum.to_le_bytes());
+    record
+}
+
+/// After a power loss the end of a file may hold anything: FNV-1a tells what was written from what was not.
+fn checksum(bytes: &[u8]) -> u32 {
+    bytes.iter().fold(0x811c_9dc5, |sum, byte| (sum ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
+}
+
+/// The key and content of a record, unless it is damaged.
+fn parse(record: &[u8]) -> Option<(u64, Content)> {
+    let (key, tag) = (u64::from_le_bytes(record.get(..8)?.try_into().ok()?), *record.get(8)?);
+    let value = u64::from_le_bytes(record.get(9..17)?.try_into().ok()?);
+    let stored = u32::from_le_bytes(record.get(17..)?.try_into().ok()?);
+    let content = if tag == 1 { Content::Present(value) } else { Content::Absent(value) };
+    (checksum(&record[..17]) == stored).then_some((key, content))
+}
+
 impl Server for Primary {
     type Message = String;
     /// It states no facts and has no log: a black box.
@@ -45,19 +73,12 @@ impl Server for Primary {
     fn boot(host: &mut Host<'_, String>) -> Primary {
         let disk = host.disk();
         let log = disk.read("log").to_vec();
-        let (records, torn) = log.split_at(log.len() - log.len() % RECORD);
-        if !torn.is_empty() {
-            disk.truncate("log", records.len() as u64);
+        let intact: Vec<(u64, Content)> = log.chunks(RECORD).map_while(parse).collect();
+        let end = intact.len() * RECORD;
+        if end < log.len() {
+            disk.truncate("log", end as u64);
         }
-        let number = |bytes: &[u8]| u64::from_le_bytes(bytes.try_into().expect("eight bytes"));
-        let register = |record: &[u8]| {
-            let value = number(&record[9..]);
-            (
-                number(&record[..8]),
-                if record[8] == 1 { Content::Present(value) } else { Content::Absent(value) },
-            )
-        };
-        Primary { registers: records.chunks(RECORD).map(register).collect() }
+        Primary { registers: intact.into_iter().collect() }
     }
 
     fn step(&mut self, host: &mut Host<'_, String>, arrival: Arrival<String>) {
@@ -70,15 +91,7 @@ impl Server for Primary {
                     RequestBody::Operation(operation) => {
                         let (response, written) = self.execute(operation);
                         if let Some(content) = written {
-                            let (tag, value) = match content {
-                                Content::Present(value) => (1, value),
-                                Content::Absent(number) => (0, number),
-                            };
-                            host.disk().append("log", |end| {
-                                end.extend(operation.key.to_le_bytes());
-                                end.push(tag);
-                                end.extend(value.to_le_bytes());
-                            });
+                            host.disk().append("log", |end| end.extend(record(operation.key, content)));
                             host.sync(0);
                         }
                         // The mistake: the response to a write must wait for `Arrival::Synced`.

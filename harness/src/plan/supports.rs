@@ -2,9 +2,9 @@
 
 use super::{FaultKind, PermanentFaultKind, Plan, SimDuration};
 
-/// Declares what a system may support: a field each, with what a plan loses without it.
+/// Declares what a system may support: a field each, with its name and what a plan loses without it.
 macro_rules! supports {
-    ($($(#[doc = $about:literal])+ $field:ident: $restrict:expr,)+) => {
+    ($($(#[doc = $about:literal])+ $field:ident $name:literal: $restrict:expr,)+) => {
         /// What a system supports.
         #[derive(Clone, Copy, PartialEq, Eq, Debug)]
         pub struct Supports {
@@ -22,7 +22,7 @@ macro_rules! supports {
             pub fn missing(&self) -> Vec<(&'static str, &'static str)> {
                 let mut missing = Vec::new();
                 $(if !self.$field {
-                    missing.push((stringify!($field), concat!($($about),+).trim_start()));
+                    missing.push(($name, concat!($($about),+).trim_start()));
                 })+
                 missing
             }
@@ -42,46 +42,46 @@ macro_rules! supports {
 
 supports! {
     /// Servers state facts. Without them, clients, panics and determinism judge the system alone.
-    facts: |_| {},
+    facts "facts": |_| {},
     /// Servers change their configuration at an operator's command.
-    membership: |plan| {
+    membership "membership": |plan| {
         plan.raft.initial_voters = 0;
         drop_faults(plan, |kind| matches!(kind, FaultKind::Change(_) | FaultKind::Leave(_)));
     },
     /// Leaders transfer their leadership at an operator's command.
-    transfer: |plan| drop_faults(plan, |kind| matches!(kind, FaultKind::Transfer(_))),
+    transfer "transfer": |plan| drop_faults(plan, |kind| matches!(kind, FaultKind::Transfer(_))),
     /// Servers run a pre-vote before they campaign.
-    pre_vote: |plan| plan.raft.pre_vote = false,
+    pre_vote "pre-vote": |plan| plan.raft.pre_vote = false,
     /// Leaders that hear from no majority step down, and leave a server with a permanent fault.
-    check_quorum: |plan| {
+    check_quorum "check-quorum": |plan| {
         (plan.raft.check_quorum, plan.raft.lease_drift, plan.permanent_fault) = (false, None, None);
     },
     /// Leaders serve reads under a lease.
-    leases: |plan| plan.raft.lease_drift = None,
+    leases "leases": |plan| plan.raft.lease_drift = None,
     /// Followers forward requests to their leader.
-    forwarding: |plan| plan.raft.forward = false,
+    forwarding "forwarding": |plan| plan.raft.forward = false,
     /// Servers compact their logs into snapshots.
-    snapshots: |plan| plan.compaction = None,
+    snapshots "snapshots": |plan| plan.compaction = None,
     /// Servers send snapshots in several parts.
-    chunks: |plan| plan.raft.chunk = 0,
+    chunks "chunks": |plan| plan.raft.chunk = 0,
     /// Servers have several syncs in flight.
-    concurrent_syncs: |plan| plan.raft.max_in_flight_syncs = 1,
+    concurrent_syncs "concurrent-syncs": |plan| plan.raft.max_in_flight_syncs = 1,
     /// A server whose disk was emptied returns as another replica.
-    wipes: |plan| drop_faults(plan, |kind| matches!(kind, FaultKind::Wipe(_))),
+    wipes "wipes": |plan| drop_faults(plan, |kind| matches!(kind, FaultKind::Wipe(_))),
     /// A server notices damaged bytes on its disk, and stops.
-    damage: |plan| drop_faults(plan, |kind| matches!(kind, FaultKind::BitRot(_))),
+    damage "damage": |plan| drop_faults(plan, |kind| matches!(kind, FaultKind::BitRot(_))),
     /// A server stops when a sync fails.
-    failed_syncs: |plan| drop_faults(plan, |kind| matches!(kind, FaultKind::DiskError(_))),
+    failed_syncs "failed-syncs": |plan| drop_faults(plan, |kind| matches!(kind, FaultKind::DiskError(_))),
     /// A leader whose disk hangs makes way for another.
-    hung_disks: |plan| {
+    hung_disks "hung-disks": |plan| {
         if plan.permanent_fault.is_some_and(|fault| fault.kind == PermanentFaultKind::StalledDisk) {
             plan.permanent_fault = None;
         }
     },
     /// Servers recognise a request that they have executed before. Without it a client sends each write once.
-    sessions: |plan| plan.clients.session = SimDuration(0),
+    sessions "sessions": |plan| plan.clients.session = SimDuration(0),
     /// The application has lists.
-    lists: |plan| plan.clients.registers_only = true,
+    lists "lists": |plan| plan.clients.registers_only = true,
 }
 
 fn drop_faults(plan: &mut Plan, dropped: fn(&FaultKind) -> bool) {

@@ -1,0 +1,179 @@
+//! A system that states no facts is judged by its clients alone.
+
+#[path = "../examples/primary.rs"]
+#[expect(dead_code, reason = "the example has a command line, too")]
+mod primary;
+
+use harness::findings::case::{Case, Expectation};
+use harness::outcome::{FailureCause, LINEARIZABILITY, LIVENESS, Options, Verdict};
+use harness::plan::Supports;
+use harness::server::{Arrival, Host, LocalTime, Server};
+use harness::systems::{BUILT_IN, System, SystemInfo};
+use harness::testing;
+use harness::workload::{ClientResponse, Reply, RequestBody};
+use primary::{Primary, record};
+use std::collections::BTreeMap;
+
+/// The primary of the example without its mistake: each response waits for the disk.
+struct CarefulPrimary {
+    primary: Primary,
+    waiting: BTreeMap<u64, (u64, Reply)>,
+    syncs: u64,
+}
+
+impl Server for CarefulPrimary {
+    type Message = String;
+    const SUPPORTS: Supports = Supports::NOTHING;
+
+    fn boot(host: &mut Host<'_, String>) -> CarefulPrimary {
+        CarefulPrimary { primary: Primary::boot(host), waiting: BTreeMap::new(), syncs: 0 }
+    }
+
+    fn step(&mut self, host: &mut Host<'_, String>, arrival: Arrival<String>) {
+        match arrival {
+            Arrival::Request { client, request } if host.node() == 1 => {
+                let RequestBody::Operation(operation) = request.body else {
+                    unreachable!("it has no sessions")
+                };
+                let (response, written) = self.primary.execute(operation);
+                if let Some(content) = written {
+                    host.disk().append("log", |end| end.extend(record(operation.key, content)));
+                }
+                let response = match operation.action.is_read() {
+                    true => ClientResponse::Read { applied: 0, response },
+                    false => ClientResponse::Written { index: 0, response },
+                };
+                self.syncs += 1;
+                self.waiting.insert(self.syncs, (client, Reply { id: request.id, response }));
+                host.sync(self.syncs);
+            }
+            Arrival::Synced(token) => {
+                if let Some((client, reply)) = self.waiting.remove(&token) {
+                    host.reply(client, reply);
+                }
+            }
+            other => self.primary.step(host, other),
+        }
+    }
+
+    fn deadline(&self) -> Option<LocalTime> {
+        None
+    }
+
+    fn is_heartbeat(_: &String) -> bool {
+        false
+    }
+}
+
+enum Careful {}
+
+impl System for Careful {
+    const NAME: &'static str = "careful";
+    type Server = CarefulPrimary;
+}
+
+/// A server that answers no write.
+struct Silent(CarefulPrimary);
+
+impl Server for Silent {
+    type Message = String;
+    const SUPPORTS: Supports = Supports::NOTHING;
+
+    fn boot(host: &mut Host<'_, String>) -> Silent {
+        Silent(CarefulPrimary::boot(host))
+    }
+
+    fn step(&mut self, host: &mut Host<'_, String>, arrival: Arrival<String>) {
+        match arrival {
+            Arrival::Request { request, .. } if request.read_operation().is_none() => {}
+            other => self.0.step(host, other),
+        }
+    }
+
+    fn deadline(&self) -> Option<LocalTime> {
+        None
+    }
+
+    fn is_heartbeat(_: &String) -> bool {
+        false
+    }
+}
+
+enum SilentSystem {}
+
+impl System for SilentSystem {
+    const NAME: &'static str = "silent";
+    type Server = Silent;
+}
+
+enum WrongPrimary {}
+
+impl System for WrongPrimary {
+    const NAME: &'static str = "primary";
+    type Server = Primary;
+}
+
+#[test]
+fn a_correct_black_box_passes() {
+    testing::sweep::<Careful>(300);
+}
+
+#[test]
+fn a_lost_write_of_a_black_box_is_found_by_its_clients() {
+    let system = SystemInfo::of::<WrongPrimary>();
+    let failures = (0..100).filter_map(|seed| {
+        match system.run(&system.plan(seed, None), &Options::default()).outcome.verdict {
+            Verdict::Failed(failure) => Some(failure),
+            _ => None,
+        }
+    });
+    let failures: Vec<_> = failures.collect();
+    assert!(failures.len() > 5, "{}", failures.len());
+    assert!(failures.iter().all(|failure| failure.property == LINEARIZABILITY), "{failures:?}");
+}
+
+#[test]
+fn a_black_box_that_answers_no_write_is_not_live() {
+    let system = SystemInfo::of::<SilentSystem>();
+    for seed in 0..20 {
+        let verdict = system.run(&system.plan(seed, None), &Options::default()).outcome.verdict;
+        let Verdict::Failed(failure) = verdict else { panic!("seed {seed}: {verdict:?}") };
+        assert_eq!(failure.property, LIVENESS, "seed {seed}");
+        assert!(matches!(failure.cause, FailureCause::MissedDeadline { .. }), "{}", failure.cause);
+    }
+}
+
+#[test]
+fn a_failed_sweep_in_a_test_shows_a_shrunk_page_and_how_to_repeat_it() {
+    let folder = tempfile::tempdir().unwrap();
+    // The sweep writes to the working folder, which all threads share: so this runs in a process of its own.
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "sweeps_the_wrong_primary", "--ignored"])
+        .current_dir(&folder)
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(!output.status.success(), "{text}");
+    assert!(text.contains("linearizability"), "{text}");
+    let seed = text.split("repeat it: MADSIM_TEST_SEED=").nth(1).expect(&text).split(' ').next().unwrap();
+    let shrunk = folder.path().join("failures").join(format!("seed-{seed}.small.toml"));
+
+    // The shrunk plan is a case of its system, and of no other.
+    let system = SystemInfo::of::<WrongPrimary>();
+    let case = Case::read(&shrunk, &system).unwrap();
+    assert!(case.plan.faults.len() <= 3, "{:?}", case.plan.faults);
+    let error = Case::read(&shrunk, &BUILT_IN).unwrap_err().to_string();
+    assert!(error.contains("`system` is \"primary\", and this program runs raft-core"), "{error}");
+    // It fails until the mistake is mended, or its case says that the defect is known.
+    let error = testing::replay_case(&shrunk, &system).unwrap_err();
+    assert!(error.contains("actual: linearizability"), "{error}");
+    let known = Case { expect: Expectation::OpenDefect(LINEARIZABILITY.to_owned()), ..case };
+    known.write(&shrunk).unwrap();
+    assert_eq!(testing::replay_case(&shrunk, &system), Ok(()));
+}
+
+#[test]
+#[ignore = "run by another test, in a process of its own"]
+fn sweeps_the_wrong_primary() {
+    testing::sweep::<WrongPrimary>(60);
+}
