@@ -120,30 +120,19 @@ pub struct Counts {
 impl Counts {
     /// Adds other counts.
     pub fn add(&mut self, more: &Counts) {
-        self.combine(more, u64::saturating_add);
-    }
-
-    /// The difference to earlier counts.
-    #[must_use]
-    pub fn since(mut self, before: &Counts) -> Counts {
-        self.combine(before, u64::saturating_sub);
-        self
-    }
-
-    fn combine(&mut self, other: &Counts, sum: impl Fn(u64, u64) -> u64) {
         let Counts { events, heartbeats, simulated, operations, .. } = self;
-        let Counts { unknown_operations, leader_changes, power_losses, facts, .. } = *other;
-        for (count, other) in [
-            (events, other.events),
-            (heartbeats, other.heartbeats),
-            (simulated, other.simulated),
-            (operations, other.operations),
+        let Counts { unknown_operations, leader_changes, power_losses, facts, .. } = *more;
+        for (count, more) in [
+            (events, more.events),
+            (heartbeats, more.heartbeats),
+            (simulated, more.simulated),
+            (operations, more.operations),
             (&mut self.unknown_operations, unknown_operations),
             (&mut self.leader_changes, leader_changes),
             (&mut self.power_losses, power_losses),
             (&mut self.facts, facts),
         ] {
-            *count = sum(*count, other);
+            *count = count.saturating_add(more);
         }
     }
 }
