@@ -10,6 +10,7 @@ use crate::support::rng;
 use crate::systems::raft_core::RaftServer;
 use crate::systems::raft_core::wal::Wal;
 use crate::systems::run::run;
+use invariants::ServerState;
 use rand::Rng;
 use serde::Serialize;
 use std::time::Instant;
@@ -99,7 +100,8 @@ fn long_run() -> [Vec<std::time::Duration>; 2] {
     let (mut events, [mut short, mut long]) = (0, [const { Vec::new() }; 2]);
     while long.len() < WINDOW {
         let last_index = |cluster: &Cluster<RaftServer>| {
-            (1..=plan.nodes).map(|node| cluster.world.node_status(node).last_index).max().unwrap_or(0)
+            let servers = (1..=plan.nodes).filter_map(|node| cluster.world.server_state(node));
+            servers.map(ServerState::last_index).max().unwrap_or(0)
         };
         let entries = running.inspect(last_index);
         events += STRETCH;

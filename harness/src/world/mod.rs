@@ -18,7 +18,6 @@ mod digest_tests;
 pub use clock::Clock;
 pub use disk::{Disk, FileName, SyncTicket};
 pub use net::Net;
-pub use node::NodeStatus;
 pub use operator::OperatorResponse;
 pub use queue::Queue;
 
@@ -36,7 +35,9 @@ use crate::plan::{Plan, Trigger};
 use crate::support::rng::RngStream;
 use crate::workload::client::{ClientContext, Timer};
 use crate::workload::{Reply, Request, RequestBody};
-use invariants::{Digest, Fact, Node, Operation, Position, RequestId, Response, Time};
+use invariants::{
+    Digest, Fact, Node, Operation, Position, RequestId, Response, Role, ServerState, Term, Time,
+};
 use std::fmt::Display;
 
 /// The simulated environment of one run. Messages have the type `M`.
@@ -104,10 +105,15 @@ impl<M: Clone + Display> World<M> {
         self.step
     }
 
-    /// The state of a server, as far as its recorded facts show it.
+    /// The state of a server, as its facts state it. `None` if it has not stated since its boot that it runs.
     #[must_use]
-    pub fn node_status(&self, node: Node) -> NodeStatus {
-        self.node_state(node).status
+    pub fn server_state(&self, node: Node) -> Option<&ServerState> {
+        self.observer.checker.cluster().server(node).filter(|server| server.role != Role::Down)
+    }
+
+    /// The term that a server leads, if it leads.
+    pub(crate) fn leading_term(&self, node: Node) -> Option<Term> {
+        self.server_state(node)?.leading_term()
     }
 
     /// The reading of a node's monotonic clock, in nanoseconds.
@@ -228,12 +234,12 @@ impl<M: Clone + Display> World<M> {
     pub(crate) fn end_sync(&mut self, node: Node, ticket: SyncTicket) {
         let World { nodes, observer, now, step, .. } = self;
         let node_state = &mut nodes[node as usize - 1];
-        let (incarnation, status) = (node_state.incarnation, &mut node_state.status);
+        let (incarnation, saved_vote) = (node_state.incarnation, &mut node_state.storage.saved_vote);
         let (mut passed, mut voted) = (true, false);
         node_state.storage.disk.end_sync(ticket, |fact| {
             if let Fact::Saved { term, vote, .. } = fact {
-                voted |= vote.is_some() && status.vote != (term, vote);
-                status.vote = (term, vote);
+                voted |= vote.is_some() && *saved_vote != (term, vote);
+                *saved_vote = (term, vote);
             }
             passed &= observer.record_fact(*now, *step, node, incarnation, fact);
         });
@@ -246,22 +252,14 @@ impl<M: Clone + Display> World<M> {
     /// Records a fact that a server states about itself, or that the environment states about a server.
     #[inline]
     pub fn record_fact(&mut self, node: Node, fact: Fact) {
-        let node_state = &mut self.nodes[node as usize - 1];
-        node_state.status.update(&fact);
-        if let Fact::Started { .. }
-        | Fact::Truncated { .. }
-        | Fact::SnapshotInstalled { .. }
-        | Fact::Configured { .. } = fact
-        {
-            node_state.update_configuration(&fact);
-        }
         if self.awaited_triggers != 0 {
-            let leads = node_state.status.leading_term.is_some();
             match fact {
                 Fact::Leads { .. } => self.fire_trigger(Trigger::Elected, node),
                 Fact::Truncated { .. } => self.fire_trigger(Trigger::Truncated, node),
                 Fact::Acknowledged { .. } => self.fire_trigger(Trigger::Acknowledged, node),
-                Fact::Committed { .. } if leads => self.fire_trigger(Trigger::Committed, node),
+                Fact::Committed { .. } if self.leading_term(node).is_some() => {
+                    self.fire_trigger(Trigger::Committed, node)
+                }
                 Fact::SnapshotInstalled { .. } => self.fire_trigger(Trigger::Installed, node),
                 _ => {}
             }
@@ -306,7 +304,7 @@ impl<M: Clone + Display> World<M> {
         (node_state.storage.wipe_pending, node_state.storage.corrupted, node_state.awaiting_rejoin) =
             (false, false, true);
         node_state.storage.generation += 1;
-        node_state.status.vote = (0, None);
+        node_state.storage.saved_vote = (0, None);
         self.record_fact(node, Fact::Wiped);
     }
 

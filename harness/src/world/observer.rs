@@ -20,7 +20,7 @@ pub(crate) struct Observer {
     /// All observations so far, folded.
     pub(crate) digest: Digest,
     pub(crate) counts: Counts,
-    pub(crate) checker: Option<Checker>,
+    pub(crate) checker: Checker,
     witness: Option<Witness>,
     /// The check of client histories, independent of the order that servers report.
     stream: Option<Stream>,
@@ -84,11 +84,13 @@ impl Observer {
         let (witness, stream, wrong_answer) =
             (is_checked(WITNESS), is_checked(LINEARIZABILITY), is_checked(WRONG_ANSWER));
         disabled.retain(|name| PROPERTIES.iter().any(|property| property.name == *name));
-        let checker = || Checker::with_disabled(&disabled).expect("all names left are names of properties");
+        if options.unchecked {
+            disabled = PROPERTIES.iter().map(|property| property.name).collect();
+        }
         Observer {
             digest: Digest::EMPTY,
             counts: Counts::default(),
-            checker: (!options.unchecked).then(checker),
+            checker: Checker::with_disabled(&disabled).expect("all names left are names of properties"),
             witness: witness.then(Witness::new),
             stream: stream.then(Stream::new),
             replies_checked: wrong_answer.then_some(0),
@@ -129,9 +131,7 @@ impl Observer {
             }
             _ => None,
         };
-        if self.checker.is_some() || self.recorded_facts.is_some() {
-            self.check_fact(Observed { at, step, node, fact });
-        }
+        self.check_fact(Observed { at, step, node, fact });
         // After the checker: a violated property says more than a wrong order of effects.
         if let Some((index, id, effect, (entry, state))) = first_applied {
             let evidence = || {
@@ -258,9 +258,7 @@ impl Observer {
 
     #[inline]
     fn check_fact(&mut self, observed: Observed) {
-        if let Some(checker) = &mut self.checker
-            && let Err(violation) = checker.observe(&observed)
-        {
+        if let Err(violation) = self.checker.observe(&observed) {
             self.fail_property(violation);
         }
         if let Some(recorded) = &mut self.recorded_facts {
@@ -365,16 +363,15 @@ impl Observer {
 
     /// How often each property was checked.
     pub(crate) fn checks(&self) -> Vec<(&'static str, u64)> {
-        let properties = self.checker.iter().flat_map(Checker::checks);
         let replies = self.replies_checked.iter().map(|replies| (WRONG_ANSWER, *replies));
         let witness = self.witness.iter().map(|witness| (WITNESS, witness.checks()));
         let stream = self.stream.iter().map(|stream| (LINEARIZABILITY, stream.checks()));
-        properties.chain(replies).chain(witness).chain(stream).collect()
+        self.checker.checks().chain(replies).chain(witness).chain(stream).collect()
     }
 
     /// How often each milestone was reached.
     pub(crate) fn milestones(&self) -> Vec<(&'static str, u64)> {
-        let reached = self.checker.iter().flat_map(|checker| checker.milestones().iter());
+        let reached = self.checker.milestones().iter();
         reached.map(|(milestone, count)| (milestone.name(), count)).chain(self.milestone_counts).collect()
     }
 
