@@ -66,10 +66,7 @@ impl<M: Clone + Display> World<M> {
     /// The environment at time 0.
     pub(crate) fn new(plan: &Plan, options: &Options) -> World<M> {
         let (servers, clients) = (plan.nodes as usize, plan.clients.count as usize + 1);
-        let mut net = Net::new(plan.seed, &plan.network, servers, clients);
-        if options.extra_link_draw {
-            net.enable_extra_draws();
-        }
+        let net = Net::new(plan.seed, &plan.network, servers, clients);
         World {
             now: 0,
             step: 0,
@@ -81,9 +78,9 @@ impl<M: Clone + Display> World<M> {
             awaited_triggers: 0,
             fired_triggers: Vec::new(),
             interrupt_pending: false,
-            trace_enabled: options.trace,
+            trace_enabled: options.record.trace,
             timeline: Vec::new(),
-            digests: options.digests.then(Vec::new),
+            digests: options.record.digests.then(Vec::new),
             plan: plan.clone(),
         }
     }
@@ -178,7 +175,7 @@ impl<M: Clone + Display> World<M> {
         // A client may have sent the same request several times: the reply belongs to the oldest copy.
         let was_held = position.is_some_and(|position| unanswered.remove(position).step < step);
         if reply.response.is_rejection() {
-            self.observer.on_request_rejected((self.now, step), from, reply.id, was_held);
+            self.observer.requests.record_rejected((self.now, step), from, reply.id, was_held);
         }
         let arrivals = self.net.send(self.now, from as usize - 1, self.client_address(client));
         for at in arrivals.into_iter().flatten() {
@@ -393,7 +390,7 @@ impl<M: Clone + Display> ClientContext for World<M> {
     fn send_request(&mut self, client: u64, to: Node, request: Request) {
         let from = self.client_address(client);
         for at in self.net.send(self.now, from, to as usize - 1).into_iter().flatten() {
-            self.observer.on_request_sent((self.now, self.step), client, request.id, request.body);
+            self.observer.requests.record_sent((self.now, self.step), client, request.id, request.body);
             self.queue.push(at, Event::Request { client, to, request });
         }
     }
@@ -426,7 +423,7 @@ impl<M: Clone + Display> ClientContext for World<M> {
     }
 
     fn cannot_take_effect(&self, id: RequestId) -> bool {
-        self.observer.all_copies_rejected(id)
+        self.observer.requests.all_copies_rejected(id)
     }
 
     fn report_wrong_answer(&mut self, client: u64, from: Node, reply: &Reply, body: Option<&RequestBody>) {
