@@ -29,7 +29,7 @@ pub(super) fn add_case(arguments: &arguments::AddCaseArgs) -> CommandResult {
     paths.add_output("the case", &path)?;
 
     let source = match (&arguments.file, arguments.seed) {
-        (Some(file), _) => Some(case::read_case_or_plan(file).map_err(|error| error.to_string())?),
+        (Some(file), _) => Some(catalog::read_case_or_plan(file)?),
         _ => None,
     };
     let mut plan = match (&source, arguments.seed) {

@@ -1,13 +1,16 @@
 //! The names that commands accept: lists them, and rejects unknown ones.
 
 use super::{CommandResult, SUCCESS, print};
+use crate::findings::case::{self, Case};
 use crate::outcome::Options;
 use crate::outcome::catalog as known;
-use crate::plan::FaultKind;
-use crate::plan::bugs;
+use crate::plan::file::display_path;
+use crate::plan::{FaultKind, Plan};
 use crate::support::suggest;
+use crate::systems::raft_core::bugs;
 use invariants::current_property_name;
 use std::fmt::Display;
+use std::path::Path;
 
 /// Lists all bugs, faults, properties and milestones.
 pub(super) fn list() -> CommandResult {
@@ -51,6 +54,21 @@ pub(super) fn check_bug(name: Option<&str>) -> Result<(), String> {
         }
         _ => Ok(()),
     }
+}
+
+/// Reads a case. A plan file is read as a case that is expected to pass.
+pub(super) fn read_case_or_plan(path: &Path) -> Result<Case, String> {
+    let case = case::read_case_or_plan(path).map_err(|error| error.to_string())?;
+    check_bug_of(path, &case.plan)?;
+    Ok(case)
+}
+
+/// Rejects a plan file with an unknown bug.
+pub(super) fn check_bug_of(path: &Path, plan: &Plan) -> Result<(), String> {
+    let bug = plan.bug.as_deref();
+    check_bug(bug).map_err(|message| {
+        format!("{}: `bug` is \"{}\": {message}", display_path(path), bug.unwrap_or_default())
+    })
 }
 
 /// Options with these properties disabled. Accepts former names; rejects unknown names and properties that cannot be

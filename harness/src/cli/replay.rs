@@ -3,9 +3,10 @@
 use super::exit::{SUCCESS, VIOLATION};
 use super::paths::Paths;
 use super::recording::{run_and_record, run_page};
-use super::{CommandResult, arguments, print};
+use super::{CommandResult, arguments, catalog, print};
 use crate::findings::case::Case;
 use crate::findings::refresh;
+use crate::findings::reproducer::verdict_without_bug;
 use crate::outcome::{Options, Verdict};
 use crate::plan::file::display_path;
 use crate::report::{self, PlanSource};
@@ -16,6 +17,7 @@ use std::thread;
 pub(super) fn replay(arguments: &arguments::ReplayArgs) -> CommandResult {
     let path = &arguments.file;
     let case = Case::read(path).map_err(|error| error.to_string())?;
+    catalog::check_bug_of(path, &case.plan)?;
     let mut paths = Paths::default();
     match arguments.refresh {
         true => paths.add_in_place("the case", path)?,
@@ -29,7 +31,7 @@ pub(super) fn replay(arguments: &arguments::ReplayArgs) -> CommandResult {
     let mut is_met = case.is_met_by(&outcome);
     if let Some(bug) = &case.plan.bug {
         // The failure must come from the bug: without it all properties must hold.
-        let verdict = refresh::verdict_without_bug(&case.plan, &run::run);
+        let verdict = verdict_without_bug(&case.plan, &Options::default(), &run::run);
         print(&report::case_report_without_bug(bug, &verdict))?;
         is_met &= verdict == Verdict::Passed;
     }

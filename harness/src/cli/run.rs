@@ -4,7 +4,6 @@ use super::exit::{SUCCESS, VIOLATION};
 use super::paths::Paths;
 use super::recording::{run_and_record, run_page};
 use super::{CommandResult, arguments, catalog, print};
-use crate::findings::case;
 use crate::outcome::{Outcome, Verdict};
 use crate::plan::generate;
 use crate::report::PlanSource;
@@ -18,7 +17,7 @@ pub(super) fn run(arguments: &arguments::RunArgs) -> CommandResult {
     let mut plan = match (&source.plan, source.seed) {
         (Some(path), _) => {
             paths.add_input("the plan", path);
-            let case = case::read_case_or_plan(path).map_err(|error| error.to_string())?;
+            let case = catalog::read_case_or_plan(path)?;
             shrunk = case.shrunk;
             case.plan
         }

@@ -4,7 +4,7 @@ use super::exit::{SUCCESS, VIOLATION};
 use super::paths::{self, Paths};
 use super::signals::{self, STOP_REQUESTED};
 use super::{CommandResult, arguments, catalog, print, print_message};
-use crate::findings::case::{self, Case};
+use crate::findings::case::Case;
 use crate::findings::investigate::investigate;
 use crate::findings::shrink::ShrinkSettings;
 use crate::findings::survey;
@@ -31,7 +31,7 @@ pub(super) fn shrink(arguments: &arguments::ShrinkArgs) -> CommandResult {
     let (mut plan, name) = match (&arguments.file, arguments.seed) {
         (Some(path), _) => {
             paths.add_input("the plan", path);
-            let plan = case::read_plan(path).map_err(|error| error.to_string())?;
+            let plan = catalog::read_case_or_plan(path)?.plan;
             (plan, path.file_stem().unwrap_or_default().to_string_lossy().into_owned())
         }
         (None, seed) => {

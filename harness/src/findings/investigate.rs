@@ -1,6 +1,7 @@
 //! What a failing plan becomes: confirmed by further runs, shrunk, recorded for its page, and described as a case.
 //!
-//! Sweeps, `run`, `shrink` and the survey all come here; nothing else runs a failing plan again.
+//! Sweeps, `run`, `shrink` and the survey come here with a failing plan. Searches for another plan that fails in the
+//! same way run their candidates by themselves: `shrink` with a [`Reproducer`], and `refresh` with other seeds.
 
 use crate::findings::case::{Case, Expectation, ShrunkFrom};
 use crate::findings::reproducer::{Reproducer, RunFn};

@@ -1,12 +1,10 @@
 //! Validation: whether a plan can be run.
 
-use super::bugs;
 use super::faults::{MAX_FACTOR, Slot};
 use super::{
     ClientConfig, CompactionConfig, FaultKind, MAX_NODES, PermanentFaultKind, Plan, Probability, SimDuration,
     Target, VERSION,
 };
-use crate::support::suggest;
 use std::fmt;
 
 /// The longest duration in a plan: thirty days. No sum of such durations overflows.
@@ -96,11 +94,6 @@ impl Plan {
             return plan_error("nodes", format!("is 0: a plan needs between 1 and {MAX_NODES} servers"));
         }
         check_range("nodes", self.nodes, 1, MAX_NODES)?;
-        if let Some(bug) = self.bug.as_deref().filter(|bug| bugs::find(bug).is_none()) {
-            let all = bugs::all();
-            let suggestion = suggest::unknown_name("bug", bug, all.iter().map(|bug| bug.name));
-            return plan_error("bug", format!("is \"{bug}\": {suggestion}"));
-        }
         let raft = &self.raft;
         check_duration("fault_phase", self.fault_phase, SimDuration(1))?;
         check_duration("raft.election_timeout", raft.election_timeout, SimDuration(1))?;

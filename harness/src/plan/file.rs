@@ -398,7 +398,6 @@ mod tests {
             ("nodes = 5", "nodes = 0"),
             ("nodes = 5", "nodes = 16"),
             ("nodes = 5", "nodes = 3"),
-            ("nodes = 5", "nodes = 5\nbug = \"no-such-bug\""),
             ("heartbeat = \"87ms\"", "heartbeat = \"2s\""),
             ("batch = 5", "batch = 0"),
             ("count = 4", "count = 0"),

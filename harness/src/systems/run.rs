@@ -20,8 +20,16 @@ pub fn run(plan: &Plan, options: &Options) -> RunRecord {
 }
 
 /// Runs a plan on any system.
+///
+/// # Panics
+///
+/// The plan enables a bug that this system does not have.
 #[must_use]
 pub fn run_with<S: Server>(plan: &Plan, options: &Options) -> RunRecord {
+    if let Some(bug) = &plan.bug {
+        let is_known = S::bugs().iter().any(|known| known.name == bug);
+        assert!(is_known, "the plan enables the bug `{bug}`, which this system does not have");
+    }
     let cluster = run_to_end(Cluster::<S>::new(plan, options), options.engine);
     let faults = cluster.fault_counts();
     let Cluster { world, clients, .. } = cluster;
