@@ -34,7 +34,7 @@
 //! # Where to start reading
 //!
 //! The chapter below, then the `mod` lines from top to bottom: each room uses only those above it. Chapters about one subject:
-//! [determinism](support::rng), [bugs](plan::bugs), [failure pages](report), and the [properties](invariants::properties).
+//! [determinism](support::rng), [bugs](systems::raft_core::bugs), [failure pages](report), and the [properties](invariants::properties).
 //!
 //! # What it leaves out
 //!

@@ -23,7 +23,7 @@
 
 use crate::findings::case::{Case, Expectation};
 use crate::findings::investigate::investigate;
-use crate::findings::refresh::verdict_without_bug;
+use crate::findings::reproducer::verdict_without_bug;
 use crate::findings::shrink::ShrinkSettings;
 use crate::outcome::{Options, Outcome, Verdict};
 use crate::plan::file::display_path;
@@ -150,11 +150,12 @@ pub fn replay_case(path: &Path, system: &SystemInfo) -> Result<(), String> {
     let case = Case::read(path, system).map_err(|error| error.to_string())?;
     let run = |plan: &Plan, options: &Options| system.run(plan, options);
     let outcome = run(&case.plan, &Options::default()).outcome;
-    let actual = match case.plan.bug.as_ref().map(|_| verdict_without_bug(&case.plan, &run)) {
-        _ if !case.is_met_by(&outcome) => describe(&case, &outcome),
-        None | Some(Verdict::Passed) => return Ok(()),
-        Some(_) => "it fails without the bug, too".to_owned(),
-    };
+    let actual =
+        match case.plan.bug.as_ref().map(|_| verdict_without_bug(&case.plan, &Options::default(), &run)) {
+            _ if !case.is_met_by(&outcome) => describe(&case, &outcome),
+            None | Some(Verdict::Passed) => return Ok(()),
+            Some(_) => "it fails without the bug, too".to_owned(),
+        };
     let file = display_path(path);
     let command = |arguments: &str| crate::support::program::command(&format!("{arguments} {file}"));
     Err(format!(

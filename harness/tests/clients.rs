@@ -4,8 +4,8 @@ mod common;
 
 use common::{Hello, SimpleServer, plan_with_faults, plan_without_faults, run_traced};
 use harness::outcome::{
-    Evidence, EvidenceKind, FailureCause, LINEARIZABILITY, Options, RunRecord, TraceEvent, Verdict, WITNESS,
-    WRONG_ANSWER,
+    Evidence, EvidenceKind, FailureCause, LINEARIZABILITY, Options, Recording, RunRecord, TraceEvent,
+    Verdict, WITNESS, WRONG_ANSWER,
 };
 use harness::plan::{Plan, Probability, SimDuration};
 use harness::server::{Arrival, Host, LocalTime, Server};
@@ -190,7 +190,7 @@ fn options_without(names: &[&str]) -> Options {
 }
 
 fn run_checked<S: Server>(plan: &Plan, names: &[&str]) -> RunRecord {
-    run_with::<S>(plan, &Options { history: true, trace: true, ..options_without(names) })
+    run_with::<S>(plan, &Options { record: Recording::PAGE, ..options_without(names) })
 }
 
 #[test]

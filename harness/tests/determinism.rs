@@ -3,13 +3,14 @@
 mod common;
 
 use common::{SimpleServer, plan_with_faults};
-use harness::outcome::{Engine, Options, Outcome, RunRecord, Verdict};
+use harness::outcome::{Engine, Options, Outcome, Recording, RunRecord, Verdict};
 use harness::plan::generate;
 use harness::systems::run::{run as run_built_in, run_with};
 use std::process::Command;
 
 fn run(seed: u64, options: &Options) -> RunRecord {
-    run_with::<SimpleServer>(&plan_with_faults(seed), &Options { unchecked: true, ..options.clone() })
+    let options = Options { disabled: Options::unchecked().disabled, ..options.clone() };
+    run_with::<SimpleServer>(&plan_with_faults(seed), &options)
 }
 
 fn outcome(seed: u64) -> Outcome {
@@ -29,9 +30,10 @@ fn the_plan_triggers_all_its_faults() {
 #[test]
 #[cfg_attr(not(engine_madsim), ignore = "compares with madsim, which needs --cfg madsim")]
 fn all_engines_give_the_same_outcome() {
+    let record = Recording { digests: true, ..Recording::default() };
     for seed in 0..40 {
-        let [plain, fast, strict] = Engine::ALL
-            .map(|(_, engine)| run(seed, &Options { engine, digests: true, ..Options::default() }));
+        let [plain, fast, strict] =
+            Engine::ALL.map(|(_, engine)| run(seed, &Options { engine, record, ..Options::default() }));
         assert_eq!((&fast.outcome, &fast.digests), (&plain.outcome, &plain.digests), "seed {seed}");
         assert_eq!((&strict.outcome, &strict.digests), (&plain.outcome, &plain.digests), "seed {seed}");
     }
@@ -47,7 +49,8 @@ fn a_fresh_and_a_used_thread_give_the_same_outcome() {
 
 #[test]
 fn recording_more_does_not_change_the_outcome() {
-    let keep = Options { trace: true, facts: true, history: true, digests: true, ..Options::default() };
+    let record = Recording { digests: true, ..Recording::PAGE };
+    let keep = Options { record, ..Options::default() };
     let record = run(3, &keep);
     assert_eq!(record.outcome, outcome(3));
     assert!(!record.trace.is_empty() && !record.facts.is_empty() && !record.history.is_empty());
@@ -63,7 +66,7 @@ fn the_built_in_system_is_deterministic_on_all_engines() {
             let outcome = run_built_in(&plan, &Options { engine, ..Options::default() }).outcome;
             assert_eq!(outcome, usual, "seed {seed} on the engine {name}");
         }
-        let unchecked = run_built_in(&plan, &Options { unchecked: true, ..Options::default() }).outcome;
+        let unchecked = run_built_in(&plan, &Options::unchecked()).outcome;
         assert_eq!(
             (unchecked.digest, unchecked.counts),
             (usual.digest, usual.counts),

@@ -1,8 +1,7 @@
 //! The failure pages of five shrunk failures, as printed to a terminal or a CI log.
 
 use harness::findings::case::Case;
-use harness::findings::investigate::record_everything;
-use harness::outcome::{COMMIT, Options};
+use harness::outcome::{COMMIT, Options, Recording};
 use harness::report::{DEFAULT_WIDTH, PlanSource, run_page};
 use harness::systems::BUILT_IN;
 use harness::systems::run::run;
@@ -12,8 +11,8 @@ use std::path::Path;
 fn page(name: &str) -> String {
     let path = Path::new("tests/pages").join(format!("{name}.toml"));
     let case = Case::read(&path, &BUILT_IN).unwrap();
-    let options = Options::default();
-    let record = run(&case.plan, &record_everything(&options));
+    let options = Options { record: Recording::PAGE, ..Options::default() };
+    let record = run(&case.plan, &options);
     let page = run_page(
         &case.plan,
         PlanSource::File { path: &path, bug: None },

@@ -458,7 +458,7 @@ impl Server for PanickingServer {
 #[test]
 fn a_panic_is_a_violation() {
     for (_, engine) in Engine::ALL.into_iter().filter(|(_, engine)| engine.is_available()) {
-        let options = Options { unchecked: true, engine, ..Options::default() };
+        let options = Options { engine, ..Options::unchecked() };
         let record = run_with::<PanickingServer>(&plan_without_faults(2, SimDuration::millis(500)), &options);
         let Verdict::Failed(failure) = record.outcome.verdict else { panic!("{:?}", record.outcome.verdict) };
         assert_eq!(failure.property, NO_PANIC);
@@ -494,7 +494,7 @@ fn a_thousand_runs_do_not_leak_memory() {
             } else {
                 Engine::default()
             };
-            let options = Options { unchecked: true, engine, ..Options::default() };
+            let options = Options { engine, ..Options::unchecked() };
             let _ = run_with::<common::SimpleServer>(&plan, &options);
         }
     };

@@ -6,7 +6,7 @@ mod common;
 use common::{Hello, SimpleServer, fault, plan_without_faults};
 use harness::outcome::{
     Actor, Engine, EvidenceKind, Failure, FailureCause, LINEARIZABILITY, LIVENESS, Mismatch, NO_PANIC,
-    Options, RunRecord, Verdict, WITNESS, WRONG_ANSWER,
+    Options, Recording, RunRecord, Verdict, WITNESS, WRONG_ANSWER,
 };
 use harness::plan::faults::Crash;
 use harness::plan::{Plan, SimDuration, Target, Trigger};
@@ -254,8 +254,7 @@ fn options_without(names: &[&str]) -> Options {
     let disabled = facts.chain(names.iter().copied());
     Options {
         disabled: disabled.map(str::to_owned).collect(),
-        history: true,
-        trace: true,
+        record: Recording { history: true, trace: true, ..Recording::default() },
         ..Options::default()
     }
 }
@@ -389,7 +388,8 @@ fn a_panic_names_the_server_and_time_and_marks_its_line() {
         assert!(matches!(evidence.kind, EvidenceKind::Panic(_)), "{evidence:?}");
     }
     let (_, plan) = plans.last().unwrap();
-    let record = run_with::<MisbehavingServer>(plan, &Options { facts: true, ..options_without(&[]) });
+    let record =
+        run_with::<MisbehavingServer>(plan, &Options { record: Recording::PAGE, ..options_without(&[]) });
     let page = run_page(plan, PlanSource::Seed, &record, None, &Options::default(), 100);
     let marked = |line: &&str| line.starts_with('!') && line.contains("panics: a deliberate panic");
     assert_eq!(page.lines().filter(marked).count(), 1, "{page}");
@@ -507,8 +507,8 @@ fn impossible_facts_violate_a_property_and_never_panic() {
     for (_, plan) in plans_for(&plan, |misbehaviour| matches!(misbehaviour, Misbehaviour::ImpossibleFacts(_)))
     {
         // All properties, only those that need no facts, and none.
-        let all = Options { trace: true, facts: true, history: true, ..Options::default() };
-        let none = Options { unchecked: true, ..Options::default() };
+        let all = Options { record: Recording::PAGE, ..Options::default() };
+        let none = Options::unchecked();
         for options in [all, options_without(&[WRONG_ANSWER]), none] {
             let record = run_with::<MisbehavingServer>(&plan, &options);
             if let Verdict::Failed(failure) = &record.outcome.verdict {

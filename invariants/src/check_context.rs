@@ -2,7 +2,7 @@
 
 use crate::conflict::{CommittedInstead, Conflict, Truncation};
 use crate::fact::{Fact, Index, LogId, Observed};
-use crate::shadow::{NodeShadow, Shadow};
+use crate::state::{ClusterState, ServerState};
 use crate::violation::Violation;
 
 /// The result of a check: nothing, or a violation.
@@ -12,9 +12,9 @@ pub(crate) type CheckResult = Result<(), Box<Violation>>;
 #[derive(Clone, Copy)]
 pub(crate) struct CheckContext<'a> {
     /// The state of the cluster before the fact.
-    pub shadow: &'a Shadow,
+    pub cluster: &'a ClusterState,
     /// The state of the fact's server before the fact.
-    pub node: &'a NodeShadow,
+    pub node: &'a ServerState,
     /// The fact.
     pub observed: &'a Observed,
 }
@@ -30,7 +30,7 @@ impl CheckContext<'_> {
 
     /// What is committed instead of `id`, with the fact that states it; `None` if `id` is committed.
     pub(crate) fn committed_instead(&self, id: LogId) -> Option<(Option<Observed>, CommittedInstead)> {
-        let committed = &self.shadow.committed_log;
+        let committed = &self.cluster.committed_log;
         if committed.contains(id) {
             return None;
         }
@@ -38,7 +38,7 @@ impl CheckContext<'_> {
             Some(term) => CommittedInstead::Other(LogId { index: id.index, term }),
             None => CommittedInstead::Nothing(committed.last()),
         };
-        Some((self.shadow.commit_fact(id.index), instead))
+        Some((self.cluster.commits.fact(id.index), instead))
     }
 
     /// A violation by this fact; `first` is the earlier fact that it contradicts, if it is a single one.

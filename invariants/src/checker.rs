@@ -7,7 +7,7 @@ use crate::fact::{Fact, Observed};
 use crate::former_names::current_property_name;
 use crate::milestones::Milestones;
 use crate::properties::*;
-use crate::shadow::Shadow;
+use crate::state::ClusterState;
 use crate::violation::Violation;
 use std::fmt;
 
@@ -85,7 +85,7 @@ impl std::error::Error for UnknownProperty {}
 /// Checks a stream of facts against all properties.
 #[derive(Debug)]
 pub struct Checker {
-    shadow: Shadow,
+    cluster: ClusterState,
     properties: Properties,
     milestones: Milestones,
 }
@@ -101,7 +101,7 @@ impl Checker {
     #[must_use]
     pub fn new() -> Checker {
         Checker {
-            shadow: Shadow::default(),
+            cluster: ClusterState::default(),
             properties: Properties::with_disabled(&[]),
             milestones: Milestones::default(),
         }
@@ -140,18 +140,18 @@ impl Checker {
                 }
             }
             _ => {
-                // Properties and milestones see the shadow as it was before the fact; then the fact is applied to it.
-                let position = self.shadow.get_or_insert_node(observed.node);
-                let node = self.shadow.node_at(position);
+                // Properties and milestones see the state before the fact.
+                let position = self.cluster.get_or_insert(observed.node);
+                let node = self.cluster.server_at(position);
                 if let Some(membership_safety) = &mut self.properties.membership_safety {
-                    membership_safety.check_valid(CheckContext { shadow: &self.shadow, node, observed })?;
+                    membership_safety.check_valid(CheckContext { cluster: &self.cluster, node, observed })?;
                 }
                 // A server that is listed twice counts once.
                 let deduplicated = observed.without_duplicates();
                 let observed = deduplicated.as_ref().unwrap_or(observed);
-                self.properties.check(CheckContext { shadow: &self.shadow, node, observed })?;
-                self.milestones.record_server_fact(&self.shadow, node, observed);
-                self.shadow.apply_fact(position, observed);
+                self.properties.check(CheckContext { cluster: &self.cluster, node, observed })?;
+                self.milestones.record_server_fact(&self.cluster, node, observed);
+                self.cluster.apply_to(position, observed);
             }
         }
         Ok(())
@@ -161,6 +161,12 @@ impl Checker {
     /// not passed: it had nothing to check.
     pub fn checks(&self) -> impl Iterator<Item = (&'static str, u64)> {
         self.properties.checks()
+    }
+
+    /// The state of the cluster after the facts so far.
+    #[must_use]
+    pub fn cluster(&self) -> &ClusterState {
+        &self.cluster
     }
 
     /// The milestones reached so far.
@@ -207,7 +213,7 @@ impl Properties {
                 check!(self.elected_by_quorum, check_leader, context, term);
                 check!(self.leader_completeness, check_leader, context, term);
             }
-            Fact::Committed { index } => match context.node.leader_of {
+            Fact::Committed { index } => match context.node.leading_term() {
                 Some(led) => {
                     check!(self.current_term_commit, check_leader_commit, context, led, index);
                     check!(self.committed_on_quorum, check_leader_commit, context, led, index);

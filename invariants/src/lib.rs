@@ -40,7 +40,7 @@
 //!
 //! - `fact`, `conflict`, `violation`: input and output.
 //! - `membership`: the configurations that may be in force, from operators' requests and responses.
-//! - `shadow`: rebuilds logs, votes, terms and configurations from facts, in memory and on disk.
+//! - `state`: rebuilds logs, votes, terms, leaders and configurations from facts, in memory and on disk.
 //! - `milestones`: counts situations that a meaningful run should reach.
 //! - [`properties`]: one file for each property, with its source in the Raft paper or thesis and its blind spots.
 //! - `checker`: passes each fact to the properties that it concerns.
@@ -57,7 +57,7 @@ mod fact;
 mod conflict;
 mod violation;
 mod membership;
-mod shadow;
+mod state;
 mod milestones;
 mod check_context;
 pub mod properties;
@@ -84,4 +84,5 @@ pub use linearizability::{
 };
 pub use membership::{Member, PossibleConfigurations};
 pub use milestones::{Milestone, Milestones};
+pub use state::{ClusterState, Role, ServerState};
 pub use violation::Violation;

@@ -1,7 +1,7 @@
 //! Milestones: situations that a meaningful run should reach ("sometimes" assertions).
 
 use crate::fact::{Configuration, Fact, LogId, Observed, Term};
-use crate::shadow::{NodeShadow, Shadow};
+use crate::state::{ClusterState, ServerState};
 use std::collections::BTreeMap;
 
 macro_rules! milestones {
@@ -125,19 +125,24 @@ impl Milestones {
         self.count_if(Milestone::WriteAcknowledged, matches!(observed.fact, Fact::WriteAcknowledged { .. }));
     }
 
-    /// Counts a server's fact, before the shadow applies it.
-    pub(crate) fn record_server_fact(&mut self, shadow: &Shadow, node: &NodeShadow, observed: &Observed) {
+    /// Counts a server's fact, before it is applied to the state of the cluster.
+    pub(crate) fn record_server_fact(
+        &mut self,
+        cluster: &ClusterState,
+        node: &ServerState,
+        observed: &Observed,
+    ) {
         use Milestone::*;
         match observed.fact {
             Fact::Leads { term } => {
                 self.count_if(LeaderElected, true);
                 self.count_if(RestartedNodeElected, node.incarnation > 1);
-                self.count_if(TwoLeadersAtOnce, shadow.has_other_leader_below(term, node.id));
+                self.count_if(TwoLeadersAtOnce, cluster.leaderships.has_other_below(term, node.id));
             }
             Fact::SteppedDown { .. } => self.count_if(LeaderSteppedDown, true),
-            Fact::Crashed => self.count_if(LeaderCrashed, node.leader_of.is_some()),
+            Fact::Crashed => self.count_if(LeaderCrashed, node.leading_term().is_some()),
             Fact::PowerLost => {
-                self.count_if(LeaderCrashed, node.leader_of.is_some());
+                self.count_if(LeaderCrashed, node.leading_term().is_some());
                 self.power_lost.insert(node.id, node.log.last());
             }
             Fact::Started { base, last, .. } => {
@@ -148,7 +153,7 @@ impl Milestones {
             Fact::SnapshotInstalled { last, .. } => {
                 self.count_if(SnapshotInstalled, true);
                 let own = node.log.term_at(last.index.min(node.log.last().index));
-                let committed = shadow.committed_log.term_at(last.index.min(node.log.last().index));
+                let committed = cluster.committed_log.term_at(last.index.min(node.log.last().index));
                 self.count_if(SnapshotReplacedConflict, committed.is_some() && own != committed);
             }
             Fact::Wiped => {
@@ -163,8 +168,8 @@ impl Milestones {
             }
             Fact::Truncated { after } => self.count_if(LogTruncated, after < node.log.last().index),
             Fact::Committed { index } => {
-                if let Some(led) = node.leader_of {
-                    self.count_commit(shadow, node, led, index);
+                if let Some(led) = node.leading_term() {
+                    self.count_commit(cluster, node, led, index);
                 }
             }
             Fact::Applied { effect, request, .. } => {
@@ -183,7 +188,7 @@ impl Milestones {
         self.count_if(LeaderRemoved, before.has(leader) && !next.has(leader));
     }
 
-    fn count_start(&mut self, node: &NodeShadow, last: LogId) {
+    fn count_start(&mut self, node: &ServerState, last: LogId) {
         use Milestone::*;
         self.count_if(RestartedWithLog, last.index > 0);
         self.count_if(UnsyncedTailSurvived, !node.durable.log.contains(last));
@@ -192,16 +197,16 @@ impl Milestones {
         }
     }
 
-    fn count_commit(&mut self, shadow: &Shadow, node: &NodeShadow, led: Term, index: u64) {
+    fn count_commit(&mut self, cluster: &ClusterState, node: &ServerState, led: Term, index: u64) {
         use Milestone::*;
-        let next = shadow.committed_log.last().index + 1;
+        let next = cluster.committed_log.last().index + 1;
         let first = node.log.term_at(next).filter(|_| next < index);
         self.count_if(PriorTermCommitted, first.is_some_and(|term| term < led));
-        self.count_if(CommittedBeforeLocalSync, shadow.disk_facts_seen && node.ever_durable(led) < index);
-        let newest_leader_term = shadow.leaderships.last_key_value().map(|(&term, _)| term);
+        self.count_if(CommittedBeforeLocalSync, cluster.disk_facts_seen && node.ever_durable(led) < index);
+        let newest_leader_term = cluster.leaderships.newest_term();
         self.count_if(StaleLeaderCommitted, newest_leader_term.is_some_and(|term| term > led));
         // Changes that others committed earlier were counted then; a change that is truncated first never was one.
-        for (before, next) in node.configuration_changes(shadow.committed_log.last().index, index) {
+        for (before, next) in node.configuration_changes(cluster.committed_log.last().index, index) {
             self.count_membership_change(node.id, before, next);
         }
     }

@@ -31,12 +31,12 @@ const SURVIVING: [(&str, &str); 3] = [
     ),
 ];
 
-fn survives(bug: &harness::plan::bugs::BugInfo) -> bool {
+fn survives(bug: &harness::server::BugInfo) -> bool {
     SURVIVING.iter().any(|(name, _)| *name == bug.name)
 }
 
 /// The first seed at which the bug's first property catches it.
-fn seeds_needed(bug: &harness::plan::bugs::BugInfo) -> Option<u64> {
+fn seeds_needed(bug: &harness::server::BugInfo) -> Option<u64> {
     (0..MAX_SEEDS).find(|&seed| {
         let mut plan = generate(seed);
         plan.bug = Some(bug.name.to_string());
@@ -46,7 +46,7 @@ fn seeds_needed(bug: &harness::plan::bugs::BugInfo) -> Option<u64> {
 }
 
 /// The same for all bugs, in order. Some need two thousand runs, so idle workers take the next bug.
-fn seeds_needed_by_all(bugs: &[&harness::plan::bugs::BugInfo]) -> Vec<Option<u64>> {
+fn seeds_needed_by_all(bugs: &[&harness::server::BugInfo]) -> Vec<Option<u64>> {
     let next = AtomicUsize::new(0);
     let work = || {
         let indexes = std::iter::repeat_with(|| next.fetch_add(1, Ordering::Relaxed));
@@ -65,7 +65,7 @@ fn seeds_needed_by_all(bugs: &[&harness::plan::bugs::BugInfo]) -> Vec<Option<u64
 #[test]
 fn each_is_caught_by_its_first_property() {
     let mut table = String::new();
-    let bugs = harness::plan::bugs::all();
+    let bugs = harness::systems::raft_core::bugs::all();
     let needed = seeds_needed_by_all(&bugs);
     for (bug, seeds) in bugs.into_iter().zip(needed) {
         println!(
@@ -90,7 +90,7 @@ fn each_is_caught_by_its_first_property() {
 fn each_has_a_stored_case() {
     let cases: Vec<Case> =
         regressions::cases().iter().map(|(_, path)| Case::read(path, &BUILT_IN).unwrap()).collect();
-    for bug in harness::plan::bugs::all().iter().filter(|bug| !survives(bug)) {
+    for bug in BUILT_IN.bugs().iter().filter(|bug| !survives(bug)) {
         let stored = cases.iter().any(|case| {
             case.plan.bug.as_deref() == Some(bug.name)
                 && case.expect == Expectation::Caught(bug.first.to_string())

@@ -25,7 +25,7 @@ fn a_used_and_a_fresh_thread_give_the_same_digests() {
 
 #[test]
 fn checking_does_not_change_the_digest() {
-    let unchecked = Options { unchecked: true, ..Options::default() };
+    let unchecked = Options::unchecked();
     for seed in SEEDS {
         assert_eq!(outcome(seed, &unchecked).digest, digest(seed), "seed {seed}");
     }

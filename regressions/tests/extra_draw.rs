@@ -1,20 +1,52 @@
-//! Stored cases survive refactoring: with one extra, unused draw of the network at every sixteenth message of
-//! each link, which changes all later draws of that link, every case still catches its bug, with its seed or
-//! a refreshed one.
+//! Stored cases survive refactoring: with one extra, unused draw of each server's generator at its boot, which
+//! changes all later draws of that server, every case still catches its bug, with its seed or a refreshed one.
 
 use harness::findings::case::Case;
 use harness::findings::refresh;
 use harness::outcome::{Options, RunRecord};
 use harness::plan::Plan;
+use harness::server::{Arrival, BugInfo, Host, LocalTime, Server};
 use harness::systems::BUILT_IN;
+use harness::systems::raft_core::RaftServer;
+use rand::RngCore;
 
 /// The least number of cases with a bug.
 const MIN_CASES: usize = 20;
 
+/// The built-in server after a change that draws once more.
+struct ChangedServer(RaftServer);
+
+type Message = <RaftServer as Server>::Message;
+
+impl Server for ChangedServer {
+    type Message = Message;
+
+    fn boot(host: &mut Host<'_, Message>) -> ChangedServer {
+        host.rng().next_u64();
+        ChangedServer(RaftServer::boot(host))
+    }
+
+    fn step(&mut self, host: &mut Host<'_, Message>, arrival: Arrival<Message>) {
+        self.0.step(host, arrival);
+    }
+
+    fn deadline(&self) -> Option<LocalTime> {
+        self.0.deadline()
+    }
+
+    fn bugs() -> Vec<&'static BugInfo> {
+        RaftServer::bugs()
+    }
+
+    fn is_heartbeat(message: &Message) -> bool {
+        RaftServer::is_heartbeat(message)
+    }
+}
+
 #[test]
-fn every_stored_case_survives_an_extra_draw_of_the_network() {
+fn every_stored_case_survives_an_extra_draw_of_each_server() {
     let changed = |plan: &Plan, options: &Options| -> RunRecord {
-        BUILT_IN.run(plan, &Options { extra_link_draw: true, ..options.clone() })
+        harness::systems::run::run_with::<ChangedServer>(plan, options)
     };
     let jobs = std::thread::available_parallelism().unwrap();
     let (mut as_stored, mut refreshed, mut changed_runs) = (0, 0, 0);

@@ -18,7 +18,7 @@ fn the_seeds_with_a_bug_violate_a_property() {
             continue;
         };
         let mut plan = generate(seed.parse().expect("a seed is a number"));
-        assert!(harness::plan::bugs::find(bug).is_some(), "there is no bug {bug}: {line}");
+        assert!(harness::systems::raft_core::bugs::find(bug).is_some(), "there is no bug {bug}: {line}");
         plan.bug = Some(bug.to_string());
         let verdict = harness::systems::run::run(&plan, &Options::default()).outcome.verdict;
         assert!(matches!(verdict, Verdict::Failed(_)), "this run passes: {line}");

@@ -6,17 +6,14 @@ use super::{CommandResult, arguments, print, print_json, print_message};
 use crate::plan::GENERATOR_VERSION;
 use crate::plan::file::display_path;
 use crate::report::{self, SweepReport};
-use crate::sweep::ledger::{self, LedgerHeader};
-use crate::sweep::{Summary, SweepSettings};
+use crate::sweep::ledger;
 use crate::systems::SystemInfo;
-use std::num::NonZeroUsize;
-use std::path::Path;
 
 /// Adds the results of several sweeps. Missing seeds, unreadable lines and missed canaries are failures.
 pub(super) fn merge(system: &SystemInfo, arguments: &arguments::MergeArgs) -> CommandResult {
     let mut reads = Vec::new();
     for folder in &arguments.folders {
-        let read = ledger::read(folder, |header| Summary::new(&settings_of_header(system, folder, header)))?;
+        let read = ledger::read(folder, system)?;
         let no_results =
             || format!("{}: there are no results", display_path(&folder.join(ledger::LEDGER_FILE)));
         let read = read.ok_or_else(no_results)?;
@@ -39,19 +36,4 @@ pub(super) fn merge(system: &SystemInfo, arguments: &arguments::MergeArgs) -> Co
         false => print(&report::sweep_summary(&summary))?,
     }
     Ok(if summary.is_success() && !damaged { SUCCESS } else { VIOLATION })
-}
-
-/// The settings of a sweep of which only the ledger is known.
-fn settings_of_header(system: &SystemInfo, folder: &Path, header: &LedgerHeader) -> SweepSettings {
-    SweepSettings {
-        system: *system,
-        seeds: header.seeds.clone(),
-        all_seeds: header.all_seeds.clone(),
-        jobs: NonZeroUsize::MIN,
-        time_limit: None,
-        out: folder.to_owned(),
-        bug: header.bug.clone(),
-        disabled: header.disabled.clone(),
-        canary_plans: Vec::new(),
-    }
 }

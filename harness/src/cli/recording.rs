@@ -5,7 +5,7 @@ use super::paths::Paths;
 use super::{arguments, print};
 use crate::findings::case::ShrunkFrom;
 use crate::findings::investigate::Finding;
-use crate::outcome::{Engine, Options, RunRecord};
+use crate::outcome::{Engine, Options, Recording, RunRecord};
 use crate::plan::file::display_path;
 use crate::plan::{Plan, file};
 use crate::report::{self, PlanSource};
@@ -47,9 +47,12 @@ pub(super) fn run_and_record(
     }
     let options = Options {
         engine: if recording.strict { Engine::Strict } else { recording.engine },
-        trace: recording.trace || traced,
-        facts: recording.facts.is_some(),
-        history: recording.history.is_some(),
+        record: Recording {
+            trace: recording.trace || traced,
+            facts: recording.facts.is_some(),
+            history: recording.history.is_some(),
+            ..options.record
+        },
         ..options
     };
     let record = system.run(plan, &options);

@@ -6,6 +6,7 @@ use super::recording::{run_and_record, run_page};
 use super::{CommandResult, arguments, print};
 use crate::findings::case::Case;
 use crate::findings::refresh;
+use crate::findings::reproducer::verdict_without_bug;
 use crate::outcome::{Options, Verdict};
 use crate::plan::file::display_path;
 use crate::report::{self, PlanSource};
@@ -32,7 +33,7 @@ pub(super) fn replay(system: &SystemInfo, arguments: &arguments::ReplayArgs) -> 
     let mut is_met = case.is_met_by(&outcome);
     if let Some(bug) = &case.plan.bug {
         // The failure must come from the bug: without it all properties must hold.
-        let verdict = refresh::verdict_without_bug(&case.plan, &run);
+        let verdict = verdict_without_bug(&case.plan, &Options::default(), &run);
         print(&report::case_report_without_bug(bug, &verdict))?;
         is_met &= verdict == Verdict::Passed;
     }

@@ -31,7 +31,8 @@ pub(super) fn shrink(system: &SystemInfo, arguments: &arguments::ShrinkArgs) -> 
     let (mut plan, name) = match (&arguments.file, arguments.seed) {
         (Some(path), _) => {
             paths.add_input("the plan", path);
-            let plan = case::read_plan(path, system).map_err(|error| error.to_string())?;
+            let case = case::read_case_or_plan(path, system).map_err(|error| error.to_string())?;
+            let plan = case.plan;
             (plan, path.file_stem().unwrap_or_default().to_string_lossy().into_owned())
         }
         (None, seed) => {

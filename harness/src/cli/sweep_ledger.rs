@@ -23,8 +23,7 @@ pub(super) fn open_sweep(
     let path = folder.join(ledger::LEDGER_FILE);
     let cannot = |error| format!("{}: cannot be written: {}", display_path(&path), error_reason(&error));
     let lock = ledger::lock(folder)?;
-    let read = ledger::read(folder, |header| Summary::new(&settings_with_header(settings, header)));
-    let read = match read {
+    let read = match ledger::read(folder, &settings.system) {
         Err(error) if !arguments.resume => {
             return Err(format!("{error}: remove the ledger, or choose another folder"));
         }
@@ -52,7 +51,7 @@ pub(super) fn open_sweep(
     }
     report_damage(&read.damage);
     let (stored, requested) = (&read.header, LedgerHeader::from_summary(&fresh));
-    let same_seeds = arguments.seeds.is_none() || stored.seeds == requested.seeds;
+    let same_seeds = arguments.seeds.is_none() || stored.settings.seeds == requested.settings.seeds;
     if !stored.is_mergeable_with(&requested) || !same_seeds {
         return Err(format!("{} is about {stored}, and this command about {requested}", display_path(&path)));
     }
@@ -62,9 +61,9 @@ pub(super) fn open_sweep(
             stored.commit, requested.commit
         ));
     }
-    if settings.time_limit.is_some() {
-        read.summary.settings.time_limit = settings.time_limit;
-    }
+    let SweepSettings { jobs, out, canary_plans, .. } = settings.clone();
+    let time_limit = settings.time_limit.or(stored.settings.time_limit);
+    read.summary.settings = SweepSettings { jobs, out, canary_plans, time_limit, ..read.summary.settings };
     let ledger = Ledger::resume(lock, &read).map_err(cannot)?;
     Ok((read.summary, Some(ledger)))
 }
@@ -72,16 +71,4 @@ pub(super) fn open_sweep(
 /// Reports lines of a ledger that cannot be used.
 pub(super) fn report_damage(damage: &[String]) {
     damage.iter().for_each(|line| print_message(&format!("damaged: {line}; the other lines are used")));
-}
-
-/// The settings of this command, for the sweep of a ledger.
-fn settings_with_header(settings: &SweepSettings, header: &LedgerHeader) -> SweepSettings {
-    SweepSettings {
-        system: settings.system,
-        seeds: header.seeds.clone(),
-        all_seeds: header.all_seeds.clone(),
-        bug: header.bug.clone(),
-        disabled: header.disabled.clone(),
-        ..settings.clone()
-    }
 }

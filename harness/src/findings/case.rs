@@ -314,15 +314,6 @@ pub fn read_case_or_plan(path: &Path, system: &SystemInfo) -> Result<Case, FileE
     file::with_path(path, case.and_then(|case| case.check(system).map(|()| case)))
 }
 
-/// Reads the plan of a plan file or a case file.
-///
-/// # Errors
-///
-/// The file cannot be read, or does not contain a plan that can be run.
-pub fn read_plan(path: &Path, system: &SystemInfo) -> Result<Plan, FileError> {
-    read_case_or_plan(path, system).map(|case| case.plan)
-}
-
 /// The file of the case of this name.
 #[must_use]
 pub fn case_path(name: &str) -> PathBuf {
@@ -344,7 +335,7 @@ struct PlanHeader {
 
 #[cfg(test)]
 mod tests {
-    use super::{BUILT_IN, Case, Expectation, ShrunkFrom, read_plan};
+    use super::{BUILT_IN, Case, Expectation, ShrunkFrom, read_case_or_plan};
     use crate::outcome::catalog;
     use crate::outcome::signature::{FailureSignature, Roles};
     use crate::plan::{file, generate};
@@ -399,10 +390,11 @@ mod tests {
     fn a_plan_is_read_from_a_plan_file_and_from_a_case_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("case.toml");
+        let read_plan = || read_case_or_plan(&path, &BUILT_IN).map(|case| case.plan);
         case(Expectation::Passed).write(&path).unwrap();
-        assert_eq!(read_plan(&path, &BUILT_IN), Ok(generate(3)));
+        assert_eq!(read_plan(), Ok(generate(3)));
         file::write(&path, &generate(4)).unwrap();
-        assert_eq!(read_plan(&path, &BUILT_IN), Ok(generate(4)));
+        assert_eq!(read_plan(), Ok(generate(4)));
     }
 
     /// All words of plans and cases that were replaced, in one case, and the same case in the current words.

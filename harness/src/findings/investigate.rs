@@ -1,13 +1,15 @@
 //! What a failing plan becomes: confirmed by further runs, shrunk, recorded for its page, and described as a case.
 //!
-//! Sweeps, `run`, `shrink` and the survey all come here; nothing else runs a failing plan again.
+//! Sweeps, `run`, `shrink` and the survey come here with a failing plan. Searches for another plan that fails in the
+//! same way run their candidates by themselves: `shrink` with a [`Reproducer`], and `refresh` with other seeds.
 
 use crate::findings::case::{Case, Expectation, ShrunkFrom};
 use crate::findings::reproducer::{Reproducer, RunFn};
 use crate::findings::shrink::{ShrinkResult, ShrinkSettings, ShrinkStatus, shrink};
 use crate::outcome::signature::FailureSignature;
 use crate::outcome::{
-    DETERMINISM, Difference, Failure, FailureCause, HARNESS_PANIC, Options, Outcome, RunRecord, Verdict,
+    DETERMINISM, Difference, Failure, FailureCause, HARNESS_PANIC, Options, Outcome, Recording, RunRecord,
+    Verdict,
 };
 use crate::plan::Plan;
 use crate::support::text::escape_lines;
@@ -41,7 +43,8 @@ pub fn investigate(plan: &Plan, options: &Options, run: &RunFn<'_>) -> Result<Fi
 
 /// Runs a failing plan twice more. `None`: all three runs agree.
 fn check_determinism(plan: &Plan, options: &Options, first: &Outcome, run: &RunFn<'_>) -> Option<Failure> {
-    let options = Options { digests: true, ..options.clone() };
+    let record = Recording { digests: true, ..options.record };
+    let options = Options { record, ..options.clone() };
     let (second, third) = (run(plan, &options), run(plan, &options));
     let difference = match first_difference(&second.digests, &third.digests) {
         Some(event) => Difference::Event(event as u64),
@@ -82,7 +85,11 @@ impl Finding {
     /// Its run, with everything recorded that a page shows.
     #[must_use]
     pub fn record(&self, run: &RunFn<'_>) -> RunRecord {
-        run(&self.plan, &record_everything(&self.options))
+        run(&self.plan, &self.options_for_page())
+    }
+
+    fn options_for_page(&self) -> Options {
+        Options { record: Recording::PAGE, ..self.options.clone() }
     }
 
     /// The case of this plan for a system. `origin`: where it comes from.
@@ -116,7 +123,7 @@ impl Finding {
         let before = self.outcome.as_ref()?;
         let reproducer = Reproducer::from_outcome(&self.plan, before, &self.options)?;
         let result = shrink(&self.plan, settings, &|plan| reproducer.reproduces(run, plan), stop, watch);
-        let record = run(&result.plan, &record_everything(&self.options));
+        let record = run(&result.plan, &self.options_for_page());
         let finding = Finding::of(&result.plan, &record.outcome, &self.options)?;
         let shrunk = ShrunkFrom {
             faults: self.plan.faults.len() as u64,
@@ -160,10 +167,4 @@ impl ShrunkFinding {
         let milestones = if case.expect == Expectation::Passed { Vec::new() } else { case.milestones };
         Case { shrunk: Some(self.shrunk), milestones, ..case }
     }
-}
-
-/// These options, with everything recorded that a page shows.
-#[must_use]
-pub fn record_everything(options: &Options) -> Options {
-    Options { trace: true, facts: true, history: true, ..options.clone() }
 }

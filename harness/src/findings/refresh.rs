@@ -4,7 +4,7 @@
 //! settings still fit, so many other seeds are tried before the case counts as stale.
 
 use crate::findings::case::{Case, Expectation};
-use crate::findings::reproducer::RunFn;
+use crate::findings::reproducer::{RunFn, verdict_without_bug};
 use crate::findings::shrink::first_that_fails;
 use crate::outcome::{COMMIT, Options, Outcome, Verdict};
 use crate::plan::Plan;
@@ -19,15 +19,9 @@ const SEEDS_PER_BATCH: u64 = 50;
 /// Whether a plan meets the expectation of its case; and if it enables a bug, whether it passes without it.
 #[must_use]
 pub fn meets_expectation(case: &Case, plan: &Plan, run: &RunFn<'_>) -> bool {
-    case.is_met_by(&run(plan, &Options::default()).outcome)
-        && (plan.bug.is_none() || verdict_without_bug(plan, run) == Verdict::Passed)
-}
-
-/// The verdict of a plan with its bug disabled.
-#[must_use]
-pub fn verdict_without_bug(plan: &Plan, run: &RunFn<'_>) -> Verdict {
-    let without = Plan { bug: None, ..plan.clone() };
-    run(&without, &Options::default()).outcome.verdict
+    let options = Options::default();
+    case.is_met_by(&run(plan, &options).outcome)
+        && (plan.bug.is_none() || verdict_without_bug(plan, &options, run) == Verdict::Passed)
 }
 
 /// The case with the first other seed that meets its expectation.
@@ -58,7 +52,7 @@ pub fn rebuild_case(case: &Case, plan: Plan, outcome: &Outcome) -> Case {
 
 #[cfg(test)]
 mod tests {
-    use super::{meets_expectation, verdict_without_bug};
+    use super::meets_expectation;
     use crate::findings::case::{Case, Expectation};
     use crate::outcome::{Counts, Failure, FailureCause, Options, Outcome, RunRecord, Verdict};
     use crate::plan::{Plan, generate};
@@ -86,7 +80,5 @@ mod tests {
         let with_bug =
             |plan: &Plan, _: &Options| if plan.bug.is_some() { failed() } else { run_with(Verdict::Passed) };
         assert!(meets_expectation(&case, &plan, &with_bug) && !meets_expectation(&case, &plan, &always));
-        assert_eq!(verdict_without_bug(&plan, &with_bug), Verdict::Passed);
-        assert_eq!(verdict_without_bug(&plan, &always), Verdict::Failed(Box::new(failure.clone())));
     }
 }

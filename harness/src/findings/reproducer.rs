@@ -1,4 +1,4 @@
-//! Decides whether a plan reproduces a failure. Shrinking is built on it.
+//! Decides whether a plan reproduces a failure, and whether a bug is to blame. Searches for plans are built on it.
 
 use crate::outcome::signature::FailureSignature;
 use crate::outcome::{Failure, LIVENESS, Options, Outcome, RunRecord, Verdict};
@@ -6,6 +6,12 @@ use crate::plan::Plan;
 
 /// Runs a plan on some system.
 pub type RunFn<'a> = dyn Fn(&Plan, &Options) -> RunRecord + Sync + 'a;
+
+/// The verdict of a plan with its bug disabled.
+#[must_use]
+pub fn verdict_without_bug(plan: &Plan, options: &Options, run: &RunFn<'_>) -> Verdict {
+    run(&Plan { bug: None, ..plan.clone() }, options).outcome.verdict
+}
 
 /// A failure that smaller plans must reproduce.
 #[derive(Clone, Debug)]
@@ -36,11 +42,8 @@ impl Reproducer {
         if !self.matches_outcome(&run(plan, &self.options).outcome) {
             return false;
         }
-        plan.bug.is_none() || {
-            let without_bug = Plan { bug: None, ..plan.clone() };
-            run(&without_bug, &Options { fault_phase_only: false, ..self.options.clone() }).outcome.verdict
-                == Verdict::Passed
-        }
+        let options = Options { fault_phase_only: false, ..self.options.clone() };
+        plan.bug.is_none() || verdict_without_bug(plan, &options, run) == Verdict::Passed
     }
 
     /// Whether a run failed with this signature.

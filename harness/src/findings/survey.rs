@@ -5,7 +5,7 @@
 use crate::findings::investigate::investigate;
 use crate::findings::shrink::ShrinkSettings;
 use crate::outcome::signature::FailureSignature;
-use crate::outcome::{Options, RunRecord, Verdict};
+use crate::outcome::{Options, RunRecord};
 use crate::plan::Plan;
 use crate::systems::SystemInfo;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -65,17 +65,16 @@ pub fn survey(
     for bug in system.bugs().into_iter().filter(|bug| wanted(bug.name)) {
         let options = Options::default();
         let with_bug = |seed| system.plan(seed, Some(bug.name));
-        let fails = |plan: &Plan| matches!(run(plan, &options).outcome.verdict, Verdict::Failed(_));
-        for plan in (0..MAX_SEEDS).map(with_bug).filter(fails).take(SEEDS_PER_BUG) {
+        let finding = |plan| investigate(&plan, &options, &run).ok();
+        for finding in (0..MAX_SEEDS).map(with_bug).filter_map(finding).take(SEEDS_PER_BUG) {
             let start = Instant::now();
-            let Ok(finding) = investigate(&plan, &options, &run) else { continue };
             let Some(shrunk) = finding.shrink(settings, &run, stop, &mut |_| {}) else { continue };
             let size = |plan: &Plan, operations| FailureSize { faults: plan.faults.len() as u64, operations };
             let row = SurveyRow {
                 bug: bug.name,
-                seed: plan.seed,
+                seed: finding.plan.seed,
                 signature: shrunk.signature,
-                before: size(&plan, shrunk.shrunk.operations),
+                before: size(&finding.plan, shrunk.shrunk.operations),
                 after: size(&shrunk.result.plan, shrunk.record.outcome.counts.operations),
                 runs: shrunk.result.runs,
                 elapsed: start.elapsed(),

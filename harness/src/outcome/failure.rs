@@ -200,7 +200,7 @@ pub enum Lag {
 }
 
 /// How far a server is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub struct Progress {
     /// The last index of its log.
     pub last: Index,

@@ -11,7 +11,7 @@ pub use failure::{
 };
 pub use trace::{MessageFate, TraceEvent, TraceLine};
 
-use invariants::{Call, Digest, Node, Observed, RequestId, Time};
+use invariants::{Call, Digest, Node, Observed, PROPERTIES, RequestId, Time, current_property_name};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -123,30 +123,19 @@ pub struct Counts {
 impl Counts {
     /// Adds other counts.
     pub fn add(&mut self, more: &Counts) {
-        self.combine(more, u64::saturating_add);
-    }
-
-    /// The difference to earlier counts.
-    #[must_use]
-    pub fn since(mut self, before: &Counts) -> Counts {
-        self.combine(before, u64::saturating_sub);
-        self
-    }
-
-    fn combine(&mut self, other: &Counts, sum: impl Fn(u64, u64) -> u64) {
         let Counts { events, heartbeats, simulated, operations, .. } = self;
-        let Counts { unknown_operations, leader_changes, power_losses, facts, .. } = *other;
-        for (count, other) in [
-            (events, other.events),
-            (heartbeats, other.heartbeats),
-            (simulated, other.simulated),
-            (operations, other.operations),
+        let Counts { unknown_operations, leader_changes, power_losses, facts, .. } = *more;
+        for (count, more) in [
+            (events, more.events),
+            (heartbeats, more.heartbeats),
+            (simulated, more.simulated),
+            (operations, more.operations),
             (&mut self.unknown_operations, unknown_operations),
             (&mut self.leader_changes, leader_changes),
             (&mut self.power_losses, power_losses),
             (&mut self.facts, facts),
         ] {
-            *count = sum(*count, other);
+            *count = count.saturating_add(more);
         }
     }
 }
@@ -201,28 +190,50 @@ impl Default for Engine {
     }
 }
 
-/// What to check and to record in a run.
+/// How to run a plan.
 #[derive(Clone, Default, Debug)]
 pub struct Options {
-    /// Skip all checks; only the digest is computed.
-    pub unchecked: bool,
-    /// End the run with the fault phase, without checking liveness.
-    pub fault_phase_only: bool,
-    /// Make each link draw an extra random number now and then. Simulates a change of the harness that stored cases
-    /// must survive.
-    pub extra_link_draw: bool,
+    /// Names of the properties that are not checked.
+    pub disabled: Vec<String>,
+    /// What to record.
+    pub record: Recording,
     /// What runs the cluster.
     pub engine: Engine,
-    /// Names of properties to disable.
-    pub disabled: Vec<String>,
-    /// Record the trace, one line per event.
+    /// End the run with the fault phase, without checking liveness.
+    pub fault_phase_only: bool,
+}
+
+impl Options {
+    /// Checks no property that can be disabled: for runs of which only the digest or the speed counts.
+    #[must_use]
+    pub fn unchecked() -> Options {
+        let of_facts = PROPERTIES.iter().map(|property| property.name);
+        let disabled = of_facts.chain([WRONG_ANSWER, WITNESS, LINEARIZABILITY]).map(str::to_owned).collect();
+        Options { disabled, ..Options::default() }
+    }
+
+    /// Whether a property is checked.
+    pub(crate) fn checks(&self, property: &str) -> bool {
+        self.disabled.iter().all(|disabled| current_property_name(disabled) != property)
+    }
+}
+
+/// What a run records beside its outcome. All of it takes memory that grows with the run.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct Recording {
+    /// The trace, one line per event.
     pub trace: bool,
-    /// Record the facts.
+    /// The facts.
     pub facts: bool,
-    /// Record the client history.
+    /// The client history.
     pub history: bool,
-    /// Record the digest after each event.
+    /// The digest after each event.
     pub digests: bool,
+}
+
+impl Recording {
+    /// What a page shows.
+    pub const PAGE: Recording = Recording { trace: true, facts: true, history: true, digests: false };
 }
 
 /// An outcome with the requested recordings.
@@ -230,15 +241,15 @@ pub struct Options {
 pub struct RunRecord {
     /// The outcome.
     pub outcome: Outcome,
-    /// With [`Options::trace`].
+    /// With [`Recording::trace`].
     pub trace: Vec<TraceLine>,
-    /// With [`Options::facts`].
+    /// With [`Recording::facts`].
     pub facts: Vec<Observed>,
-    /// With [`Options::history`].
+    /// With [`Recording::history`].
     pub history: Vec<Call>,
-    /// With [`Options::history`]: rejected requests that were never answered.
+    /// With [`Recording::history`]: rejected requests that were never answered.
     pub rejections: BTreeMap<RequestId, Rejection>,
-    /// With [`Options::digests`].
+    /// With [`Recording::digests`].
     pub digests: Vec<Digest>,
 }
 

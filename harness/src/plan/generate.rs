@@ -31,8 +31,8 @@ pub fn generate(seed: u64) -> Plan {
 /// Adds faults of one kind to a plan of so many servers and this fault phase.
 type Addition = fn(&mut PlanRng, u64, SimDuration, &mut Vec<Fault>);
 
-/// Faults that are drawn after all others, each from a stream of its own (label and number): a new one moves no draw of
-/// the others.
+/// Faults that are drawn after all others, each from a stream of its own: a new one moves no draw of the others. It gets
+/// the label [`label::PLAN_ADDITION`] and the next number.
 const ADDITIONS: [((&str, u64), Addition); 2] =
     [((label::PLAN_BIT_ROT, 0), add_bit_rot), ((label::PLAN_WIPE, 0), add_wipe)];
 
@@ -336,6 +336,7 @@ mod tests {
     use super::{ADDITIONS, generate, generate_with};
     use crate::plan::faults::{Pause, PowerLoss};
     use crate::plan::{Fault, FaultKind, SimDuration, Target, file};
+    use crate::support::rng::label;
     use proptest::prelude::*;
     use std::collections::BTreeMap;
 
@@ -350,7 +351,7 @@ mod tests {
         // A pause so long that no other is like it stands for the new kind.
         const LASTS: SimDuration = SimDuration::millis(77_777);
         let mut additions = ADDITIONS.to_vec();
-        additions.push((("new fault", 0), |rng, nodes, fault_phase, faults| {
+        additions.push(((label::PLAN_ADDITION, u64::MAX), |rng, nodes, fault_phase, faults| {
             if rng.chance_percent(50) {
                 let at = SimDuration(rng.in_range(0, fault_phase.0 - 1));
                 let node = Target::Node(rng.in_range(1, nodes));

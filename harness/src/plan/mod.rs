@@ -3,7 +3,6 @@
 //! *In*: a seed, or a file. *Out*: a [`Plan`] that [`Plan::check`] accepts. Everyone may use it; it knows only
 //! [`support`](crate::support).
 
-pub mod bugs;
 mod quantity;
 mod target;
 mod operator_command;
@@ -72,6 +71,14 @@ pub struct Plan {
     /// The faults.
     #[serde(default, rename = "fault", skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<Fault>,
+}
+
+impl Plan {
+    /// The bug that this plan enables, if it is one of those that `named` knows. Without the feature `bugs`: none.
+    #[must_use]
+    pub fn enabled_bug<B>(&self, named: impl FnOnce(&str) -> Option<B>) -> Option<B> {
+        self.bug.as_deref().filter(|_| cfg!(feature = "bugs")).and_then(named)
+    }
 }
 
 /// The settings of the servers.

@@ -7,7 +7,7 @@
 use super::faults::Slot;
 use super::generate::{generate, limit_clock_faults, liveness_bounds};
 use super::plan_rng::PlanRng;
-use super::{Fault, FaultKind, LivenessBounds, Plan, Probability, SimDuration, Target, Trigger};
+use super::{Fault, LivenessBounds, Plan, Probability, SimDuration, Target, Trigger};
 use crate::support::rng::label;
 
 /// The most mutations of one plan.
@@ -85,8 +85,7 @@ fn make_valid(plan: &mut Plan) {
             }
         }
     }
-    plan.faults
-        .retain(|fault| !matches!(&fault.kind, FaultKind::OneWayPartition(link) if link.from == link.to));
+    plan.faults.retain(|fault| fault.kind.invalid_field().is_none());
     if let Some(drift) = plan.raft.lease_drift {
         limit_clock_faults(drift, &mut plan.faults);
     }

@@ -4,6 +4,7 @@
 //! facts. Used by systems and the engine.
 
 pub use crate::plan::OperatorCommand;
+pub use raft_core::BugInfo;
 
 use crate::outcome::TraceEvent;
 use crate::plan::{MembershipOp, Plan, Supports, Trigger};
@@ -40,6 +41,10 @@ pub trait Server: Sized + Send + 'static {
     fn deadline(&self) -> Option<LocalTime>;
     /// Whether a message is a heartbeat. The count of heartbeats assumes one response to each.
     fn is_heartbeat(message: &Self::Message) -> bool;
+    /// The bugs that a plan can enable in this system, by its own [`Plan::enabled_bug`].
+    fn bugs() -> Vec<&'static BugInfo> {
+        Vec::new()
+    }
     /// Collects what the server's own tasks have done. Called in strict mode before each event.
     fn collect_task_output(&mut self, _host: &mut Host<'_, Self::Message>) {}
 }

@@ -68,6 +68,8 @@ pub mod label {
     pub const PLAN_BIT_ROT: &str = "plan rot";
     /// Wiped disks.
     pub const PLAN_WIPE: &str = "plan wipe";
+    /// Faults that are drawn after all others: each addition has a number of its own.
+    pub const PLAN_ADDITION: &str = "plan addition";
     /// The donor of a mutated plan.
     pub const PLAN_DONOR: &str = "plan donor";
     /// Mutations of a plan.
@@ -107,7 +109,8 @@ impl CounterRng {
     }
 }
 
-/// Maps a uniform draw of so many bits to a number below `count`; its bias is negligible. All ranges are drawn by this.
+/// Maps a uniform draw of so many bits to a number below `count`; its bias is negligible. All ranges are drawn by
+/// this, except the damage to disks: `rand` draws it, with other results for the same stream.
 #[inline]
 pub(crate) fn scale(draw: u64, bits: u32, count: u128) -> u64 {
     ((u128::from(draw) * count) >> bits) as u64
@@ -171,6 +174,7 @@ mod tests {
             (label::PLAN_EPISODE, "plan episode"),
             (label::PLAN_BIT_ROT, "plan rot"),
             (label::PLAN_WIPE, "plan wipe"),
+            (label::PLAN_ADDITION, "plan addition"),
             (label::PLAN_DONOR, "plan donor"),
             (label::PLAN_MUTATION, "plan mutation"),
             (label::BENCH, "bench"),

@@ -17,6 +17,7 @@ use crate::outcome::{COMMIT, Options, Verdict};
 use crate::plan::Plan;
 use crate::systems::{BUILT_IN, SystemInfo};
 use seed_runner::SeedRunner;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::ops::Range;
@@ -28,28 +29,60 @@ use std::thread::{self, Scope};
 use std::time::{Duration, Instant};
 use summary::SeedResult;
 
-/// What to sweep, and how.
-#[derive(Clone, Debug)]
+/// What to sweep, and how. A ledger stores all but the settings of the machine.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SweepSettings {
     /// The system.
+    #[serde(skip, default = "built_in")]
     pub system: SystemInfo,
     /// The seeds of this machine.
     pub seeds: Range<u64>,
     /// The seeds of all machines together; the same as `seeds` on a single machine.
+    #[serde(alias = "shared")]
     pub all_seeds: Range<u64>,
     /// Concurrent runs.
+    #[serde(skip, default = "one_job")]
     pub jobs: NonZeroUsize,
     /// Time after which no new run starts.
+    #[serde(alias = "lasts")]
     pub time_limit: Option<Duration>,
     /// Folder for failing plans, created with the first of them.
+    #[serde(skip)]
     pub out: PathBuf,
     /// The bug switched on in each plan.
     pub bug: Option<String>,
     /// Properties not checked.
+    #[serde(alias = "without")]
     pub disabled: Vec<String>,
     /// Canaries: plans with a known bug of the built-in system. Each worker must see at least one of them fail before its first seed. Empty:
     /// no canary check.
+    #[serde(skip)]
     pub canary_plans: Vec<Plan>,
+}
+
+const fn built_in() -> SystemInfo {
+    BUILT_IN
+}
+
+const fn one_job() -> NonZeroUsize {
+    NonZeroUsize::MIN
+}
+
+impl Default for SweepSettings {
+    /// No seeds.
+    fn default() -> SweepSettings {
+        SweepSettings {
+            system: BUILT_IN,
+            seeds: 0..0,
+            all_seeds: 0..0,
+            jobs: one_job(),
+            time_limit: None,
+            out: PathBuf::new(),
+            bug: None,
+            disabled: Vec::new(),
+            canary_plans: Vec::new(),
+        }
+    }
 }
 
 /// How far the seeds handed out may be ahead of the last one folded: results that wait are kept in memory.

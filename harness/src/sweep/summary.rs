@@ -18,30 +18,37 @@ const REQUIRED_MILESTONES: [(&str, &str); 3] =
 /// With so many seeds every enabled property must have been checked.
 const MIN_SEEDS_FOR_COVERAGE: u64 = 1_000;
 
-/// The results of a sweep so far.
-#[derive(Clone, Debug)]
+/// The results of a sweep so far. A ledger stores the seeds and their sums.
+#[derive(Clone, Default, Debug, Serialize, Deserialize)]
 pub struct Summary {
     /// The settings.
+    #[serde(skip)]
     pub settings: SweepSettings,
     /// Version of the plan generator.
+    #[serde(skip)]
     pub generator_version: u32,
     /// Commits the harness was built from: several after a merge, or a resume with another build.
+    #[serde(skip)]
     pub commits: Vec<String>,
     /// Number of seeds run.
+    #[serde(skip)]
     pub seeds: u64,
     /// The seeds run.
     pub ran: Seeds,
     /// After a merge: seeds of the sweep that were not run.
+    #[serde(skip)]
     pub missing: Seeds,
     /// Total counts.
     pub counts: Counts,
     /// Checks of each property.
+    #[serde(alias = "looked")]
     pub checks: Vec<Tally>,
     /// Each milestone reached.
     pub milestones: Vec<Tally>,
     /// Each kind of fault injected.
     pub faults: Vec<Tally>,
     /// Seeds in which all properties held.
+    #[serde(alias = "kept")]
     pub passed: u64,
     /// Seeds whose exact linearizability search exceeded its budget.
     pub unknown: u64,
@@ -50,17 +57,37 @@ pub struct Summary {
     /// Sum of the digests of all runs, each with its seed: independent of order and partition.
     pub digest: Digest,
     /// Elapsed real time. No verdict depends on it.
+    #[serde(rename = "seconds", with = "seconds")]
     pub elapsed: Duration,
     /// Whether it ended before its seeds or its time were used up.
+    #[serde(skip)]
     pub cut_short: bool,
     /// Workers that missed the canary.
+    #[serde(alias = "blind")]
     pub canaries_missed: u64,
     /// Why the first plan that could not be written in this session could not.
+    #[serde(skip)]
     pub first_write_error: Option<String>,
 }
 
+/// A duration as a number of seconds.
+mod seconds {
+    use serde::de::{Deserialize, Deserializer, Error};
+    use serde::ser::Serializer;
+    use std::time::Duration;
+
+    pub(super) fn serialize<S: Serializer>(elapsed: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_f64(elapsed.as_secs_f64())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        Duration::try_from_secs_f64(f64::deserialize(deserializer)?).map_err(D::Error::custom)
+    }
+}
+
 /// A count by name.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(from = "(String, u64, u64)", into = "(Cow<'static, str>, u64, u64)")]
 pub struct Tally {
     /// The name.
     pub name: Cow<'static, str>,
@@ -68,6 +95,18 @@ pub struct Tally {
     pub count: u64,
     /// Number of seeds in which it is not zero.
     pub seeds: u64,
+}
+
+impl From<(String, u64, u64)> for Tally {
+    fn from((name, count, seeds): (String, u64, u64)) -> Tally {
+        Tally { name: name.into(), count, seeds }
+    }
+}
+
+impl From<Tally> for (Cow<'static, str>, u64, u64) {
+    fn from(Tally { name, count, seeds }: Tally) -> Self {
+        (name, count, seeds)
+    }
 }
 
 /// A seed that violated a property.
@@ -114,21 +153,7 @@ impl Summary {
             settings: settings.clone(),
             generator_version: GENERATOR_VERSION,
             commits: vec![COMMIT.to_owned()],
-            seeds: 0,
-            ran: Seeds::default(),
-            missing: Seeds::default(),
-            counts: Counts::default(),
-            checks: Vec::new(),
-            milestones: Vec::new(),
-            faults: Vec::new(),
-            passed: 0,
-            unknown: 0,
-            failures: Vec::new(),
-            digest: Digest(0),
-            elapsed: Duration::ZERO,
-            cut_short: false,
-            canaries_missed: 0,
-            first_write_error: None,
+            ..Summary::default()
         }
     }
 
@@ -216,9 +241,9 @@ impl Summary {
         if let Some(outcome) = finished.outcome {
             self.add_digest(Digest::EMPTY.then(finished.seed).then(outcome.digest.0));
             self.counts.add(&outcome.counts);
-            add_counts(&mut self.checks, &outcome.checks);
-            add_counts(&mut self.milestones, &outcome.milestones);
-            add_counts(&mut self.faults, &outcome.faults);
+            add_tallies(&mut self.checks, tallies_of_run(&outcome.checks));
+            add_tallies(&mut self.milestones, tallies_of_run(&outcome.milestones));
+            add_tallies(&mut self.faults, tallies_of_run(&outcome.faults));
             match outcome.verdict {
                 Verdict::Passed => self.passed += 1,
                 Verdict::Unknown(_) => self.unknown += 1,
@@ -229,8 +254,27 @@ impl Summary {
         self.first_write_error = self.first_write_error.take().or(finished.write_error);
     }
 
+    /// Adds the results of other seeds of the same sweep. No sum overflows.
+    pub(super) fn add(&mut self, more: Summary) {
+        self.seeds += more.ran.count();
+        self.ran.insert_all(&more.ran);
+        self.elapsed = self.elapsed.saturating_add(more.elapsed);
+        self.passed += more.passed;
+        self.unknown += more.unknown;
+        self.counts.add(&more.counts);
+        add_tallies(&mut self.checks, more.checks);
+        add_tallies(&mut self.milestones, more.milestones);
+        add_tallies(&mut self.faults, more.faults);
+        self.failures.extend(more.failures);
+        self.canaries_missed = self.canaries_missed.saturating_add(more.canaries_missed);
+        self.add_digest(more.digest);
+        let new = |commit: &String| !self.commits.contains(commit);
+        let commits: Vec<String> = more.commits.into_iter().filter(new).collect();
+        self.commits.extend(commits);
+    }
+
     /// Adds the digest of further runs.
-    pub(super) fn add_digest(&mut self, more: Digest) {
+    fn add_digest(&mut self, more: Digest) {
         self.digest = Digest(self.digest.0.wrapping_add(more.0));
     }
 }
@@ -239,18 +283,26 @@ fn per_second(count: u64, elapsed: Duration) -> f64 {
     if elapsed.is_zero() { 0.0 } else { count as f64 / elapsed.as_secs_f64() }
 }
 
-/// Adds the counts of a run by name. Names keep the order of their first occurrence.
-fn add_counts(sums: &mut Vec<Tally>, counts: &[(&'static str, u64)]) {
-    for (position, &(name, count)) in counts.iter().enumerate() {
+fn tallies_of_run(counts: &[(&'static str, u64)]) -> impl Iterator<Item = Tally> {
+    let tally = |&(name, count)| Tally { name: Cow::Borrowed(name), count, seeds: u64::from(count > 0) };
+    counts.iter().map(tally)
+}
+
+/// Adds counts by name. Names keep the order of their first occurrence.
+fn add_tallies(sums: &mut Vec<Tally>, more: impl IntoIterator<Item = Tally>) {
+    for (position, tally) in more.into_iter().enumerate() {
         // Every run lists the same names in the same order: the first comparison nearly always succeeds.
-        let position = match sums.get(position) {
-            Some(sum) if sum.name == name => position,
-            _ => sums.iter().position(|sum| sum.name == name).unwrap_or_else(|| {
-                sums.push(Tally { name: name.into(), count: 0, seeds: 0 });
-                sums.len() - 1
-            }),
+        let same = match sums.get(position) {
+            Some(sum) if sum.name == tally.name => Some(position),
+            _ => sums.iter().position(|sum| sum.name == tally.name),
         };
-        sums[position].count += count;
-        sums[position].seeds += u64::from(count > 0);
+        match same {
+            Some(position) => {
+                let sum = &mut sums[position];
+                sum.count = sum.count.saturating_add(tally.count);
+                sum.seeds = sum.seeds.saturating_add(tally.seeds);
+            }
+            None => sums.push(tally),
+        }
     }
 }

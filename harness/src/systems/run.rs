@@ -3,8 +3,8 @@
 use crate::engine::cluster::Cluster;
 use crate::engine::run_to_end;
 use crate::outcome::{
-    Counts, DETERMINISM, Difference, Failure, FailureCause, LINEARIZABILITY, Options, Outcome, RunRecord,
-    Verdict, WITNESS,
+    Counts, DETERMINISM, Difference, Failure, FailureCause, LINEARIZABILITY, Options, Outcome, Recording,
+    RunRecord, Verdict, WITNESS,
 };
 use crate::plan::Plan;
 use crate::server::Server;
@@ -20,17 +20,25 @@ pub fn run(plan: &Plan, options: &Options) -> RunRecord {
 }
 
 /// Runs a plan on any system.
+///
+/// # Panics
+///
+/// The plan enables a bug that this system does not have.
 #[must_use]
 pub fn run_with<S: Server>(plan: &Plan, options: &Options) -> RunRecord {
+    if let Some(bug) = &plan.bug {
+        let is_known = S::bugs().iter().any(|known| known.name == bug);
+        assert!(is_known, "the plan enables the bug `{bug}`, which this system does not have");
+    }
     let mut options = options.clone();
     if !S::SUPPORTS.facts {
         // It compares responses with the order that the system states.
         options.disabled.push(WITNESS.to_owned());
     }
-    run_any::<S>(plan, &options)
+    run_checked::<S>(plan, &options)
 }
 
-fn run_any<S: Server>(plan: &Plan, options: &Options) -> RunRecord {
+fn run_checked<S: Server>(plan: &Plan, options: &Options) -> RunRecord {
     let cluster = run_to_end(Cluster::<S>::new(plan, options), options.engine);
     let faults = cluster.fault_counts();
     let Cluster { world, clients, .. } = cluster;
@@ -40,10 +48,12 @@ fn run_any<S: Server>(plan: &Plan, options: &Options) -> RunRecord {
     let (checks, milestones, digest) = (observer.checks(), observer.milestones(), observer.digest);
     let needs_search = needs_full_search(&observer, options);
     let mut failure = observer.failure.take().map(|failure| *failure);
-    if needs_search && !options.history {
+    if needs_search && !options.record.history {
         // Recording the history takes memory that grows with the run, and is rarely needed: so repeat the
         // run, which is identical.
-        let repeated = run_any::<S>(plan, &Options { history: true, ..options.clone() });
+        let record = Recording { history: true, ..options.record };
+        let with_history = Options { record, ..options.clone() };
+        let repeated = run_checked::<S>(plan, &with_history);
         if repeated.outcome.digest == digest {
             return RunRecord { history: Vec::new(), rejections: BTreeMap::new(), ..repeated };
         }
@@ -51,14 +61,17 @@ fn run_any<S: Server>(plan: &Plan, options: &Options) -> RunRecord {
         failure.get_or_insert_with(|| Failure::new(DETERMINISM, cause));
     }
     let history = clients.into_history();
-    let search_verdict =
-        if needs_search && options.history { search_history(&history, &observer) } else { Verdict::Passed };
+    let search_verdict = if needs_search && options.record.history {
+        search_history(&history, &observer)
+    } else {
+        Verdict::Passed
+    };
     let verdict = match (failure, search_verdict) {
         (_, Verdict::Failed(failure)) => Verdict::Failed(failure),
         (Some(failure), _) => Verdict::Failed(Box::new(failure)),
         (None, search_verdict) => search_verdict,
     };
-    let rejections = if options.history { observer.rejections() } else { BTreeMap::new() };
+    let rejections = if options.record.history { observer.requests.rejections() } else { BTreeMap::new() };
     let outcome = Outcome { verdict, counts, checks, milestones, faults, digest };
     RunRecord {
         outcome,
@@ -73,12 +86,10 @@ fn run_any<S: Server>(plan: &Plan, options: &Options) -> RunRecord {
 /// Whether the whole history must be searched at the end: to explain a violated order, or because nothing was
 /// violated, but neither the witness nor the stream could prove that.
 fn needs_full_search(observer: &Observer, options: &Options) -> bool {
-    let is_checked =
-        |name: &str| !options.unchecked && options.disabled.iter().all(|disabled| disabled != name);
-    is_checked(LINEARIZABILITY)
+    options.checks(LINEARIZABILITY)
         && match &observer.failure {
             Some(failure) => [WITNESS, LINEARIZABILITY].contains(&failure.property.as_str()),
-            None => !is_checked(WITNESS) && !observer.is_linearizable(),
+            None => !options.checks(WITNESS) && !observer.is_linearizable(),
         }
 }
 
@@ -86,7 +97,7 @@ fn search_history(history: &[Call], observer: &Observer) -> Verdict {
     match check(history, Budget::default()) {
         Ok(invariants::Verdict::Linearizable) => Verdict::Passed,
         Ok(invariants::Verdict::Violation(explanation)) => {
-            let evidence = observer.evidence(&explanation);
+            let evidence = observer.requests.explanation_evidence(&explanation);
             let failure = Failure::new(LINEARIZABILITY, FailureCause::History(explanation));
             Verdict::Failed(Box::new(failure.with_evidence(evidence)))
         }

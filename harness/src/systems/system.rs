@@ -3,9 +3,8 @@
 use super::raft_core::RaftServer;
 use super::run::run_with;
 use crate::outcome::{Options, RunRecord, WITNESS, catalog};
-use crate::plan::bugs::{self, BugInfo};
 use crate::plan::{Plan, PlanError, Supports, generate};
-use crate::server::Server;
+use crate::server::{BugInfo, Server};
 use crate::support::suggest;
 use invariants::PROPERTIES;
 
@@ -15,12 +14,6 @@ pub trait System: 'static {
     const NAME: &'static str;
     /// Its servers.
     type Server: Server;
-
-    /// The bugs that its code can switch on (`host.plan().enabled_bug()`).
-    #[must_use]
-    fn bugs() -> Vec<&'static BugInfo> {
-        Vec::new()
-    }
 
     /// Milestones that its servers count beside the usual ones, each with a description.
     #[must_use]
@@ -35,10 +28,6 @@ enum RaftCore {}
 impl System for RaftCore {
     const NAME: &'static str = crate::outcome::BUILT_IN_SYSTEM;
     type Server = RaftServer;
-
-    fn bugs() -> Vec<&'static BugInfo> {
-        bugs::all()
-    }
 }
 
 /// What the harness must know about a system, without its types.
@@ -64,7 +53,7 @@ impl SystemInfo {
             name: S::NAME,
             supports: <S::Server as Server>::SUPPORTS,
             run: run_with::<S::Server>,
-            bugs: S::bugs,
+            bugs: <S::Server as Server>::bugs,
             milestones: S::milestones,
         }
     }

@@ -10,13 +10,14 @@
 //! restores and as a cross-check. The state is written to an image and read back by [`Kv::to_bytes`] and
 //! [`Kv::from_bytes`].
 
+mod bugs;
 mod image;
 
+pub use bugs::ApplicationBug;
 pub use image::InvalidImage;
 
 use super::{ClientResponse, Request, RequestBody};
 use crate::plan::Plan;
-use crate::plan::bugs::HostBug;
 use bytes::BufMut;
 use invariants::{Action, Content, Digest, Operation, RequestId, Response};
 use raft_core::session::{Applied, Session, Sessions};
@@ -30,14 +31,14 @@ pub struct KvConfig {
     /// How many nanoseconds of log time a session may be unused. 0: sessions never expire and are not registered.
     pub session_lifetime: u64,
     /// The enabled bug.
-    pub bug: Option<HostBug>,
+    pub bug: Option<ApplicationBug>,
 }
 
 impl KvConfig {
     /// The settings in a plan.
     #[must_use]
     pub fn from_plan(plan: &Plan) -> KvConfig {
-        let bug = plan.enabled_bug();
+        let bug = plan.enabled_bug(ApplicationBug::named);
         KvConfig { session_lifetime: plan.clients.session.0, bug }
     }
 }
@@ -105,7 +106,7 @@ impl Kv {
                 response: Some(ClientResponse::SessionRegistered { session: index }),
             };
         };
-        if self.settings.bug == Some(HostBug::RetryAppliedTwice) {
+        if self.settings.bug == Some(ApplicationBug::RetryAppliedTwice) {
             let response = self.data.execute(operation);
             return ApplyResult {
                 id: Some(id),
@@ -131,7 +132,7 @@ impl Kv {
         let now = self.sessions.advance(timestamp);
         self.add_to_digest(log_time_item(now).wrapping_sub(log_time_item(before)));
         // Log time, because all servers must expire the same sessions at the same entry, whatever their clocks show.
-        let expiry_time = if self.settings.bug == Some(HostBug::SessionExpiryByLocalClock) {
+        let expiry_time = if self.settings.bug == Some(ApplicationBug::SessionExpiryByLocalClock) {
             clock_to_timestamp(wall)
         } else {
             now

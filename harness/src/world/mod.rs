@@ -18,7 +18,6 @@ mod digest_tests;
 pub use clock::Clock;
 pub use disk::{Disk, FileName, SyncTicket};
 pub use net::Net;
-pub use node::NodeStatus;
 pub use operator::OperatorResponse;
 pub use queue::Queue;
 
@@ -36,7 +35,9 @@ use crate::plan::{Plan, Supports, Trigger};
 use crate::support::rng::RngStream;
 use crate::workload::client::{ClientContext, Timer};
 use crate::workload::{Reply, Request, RequestBody};
-use invariants::{Digest, Fact, Node, Operation, Position, RequestId, Response, Time};
+use invariants::{
+    Digest, Fact, Node, Operation, Position, RequestId, Response, Role, ServerState, Term, Time,
+};
 use std::fmt::Display;
 
 /// The simulated environment of one run. Messages have the type `M`.
@@ -68,10 +69,7 @@ impl<M: Clone + Display> World<M> {
     /// The environment at time 0.
     pub(crate) fn new(plan: &Plan, options: &Options, supports: Supports) -> World<M> {
         let (servers, clients) = (plan.nodes as usize, plan.clients.count as usize + 1);
-        let mut net = Net::new(plan.seed, &plan.network, servers, clients);
-        if options.extra_link_draw {
-            net.enable_extra_draws();
-        }
+        let net = Net::new(plan.seed, &plan.network, servers, clients);
         World {
             now: 0,
             step: 0,
@@ -83,9 +81,9 @@ impl<M: Clone + Display> World<M> {
             awaited_triggers: 0,
             fired_triggers: Vec::new(),
             interrupt_pending: false,
-            trace_enabled: options.trace,
+            trace_enabled: options.record.trace,
             timeline: Vec::new(),
-            digests: options.digests.then(Vec::new),
+            digests: options.record.digests.then(Vec::new),
             plan: plan.clone(),
             supports,
             last_writer: None,
@@ -109,10 +107,15 @@ impl<M: Clone + Display> World<M> {
         self.step
     }
 
-    /// The state of a server, as far as its recorded facts show it.
+    /// The state of a server, as its facts state it. `None` if it has not stated since its boot that it runs.
     #[must_use]
-    pub fn node_status(&self, node: Node) -> NodeStatus {
-        self.node_state(node).status
+    pub fn server_state(&self, node: Node) -> Option<&ServerState> {
+        self.observer.checker.cluster().server(node).filter(|server| server.role != Role::Down)
+    }
+
+    /// The term that a server leads, if it leads.
+    pub(crate) fn leading_term(&self, node: Node) -> Option<Term> {
+        self.server_state(node)?.leading_term()
     }
 
     /// The reading of a node's monotonic clock, in nanoseconds.
@@ -177,7 +180,7 @@ impl<M: Clone + Display> World<M> {
         // A client may have sent the same request several times: the reply belongs to the oldest copy.
         let was_held = position.is_some_and(|position| unanswered.remove(position).step < step);
         if reply.response.is_rejection() {
-            self.observer.on_request_rejected((self.now, step), from, reply.id, was_held);
+            self.observer.requests.record_rejected((self.now, step), from, reply.id, was_held);
         }
         let arrivals = self.net.send(self.now, from as usize - 1, self.client_address(client));
         for at in arrivals.into_iter().flatten() {
@@ -233,12 +236,12 @@ impl<M: Clone + Display> World<M> {
     pub(crate) fn end_sync(&mut self, node: Node, ticket: SyncTicket) {
         let World { nodes, observer, now, step, .. } = self;
         let node_state = &mut nodes[node as usize - 1];
-        let (incarnation, status) = (node_state.incarnation, &mut node_state.status);
+        let (incarnation, saved_vote) = (node_state.incarnation, &mut node_state.storage.saved_vote);
         let (mut passed, mut voted) = (true, false);
         node_state.storage.disk.end_sync(ticket, |fact| {
             if let Fact::Saved { term, vote, .. } = fact {
-                voted |= vote.is_some() && status.vote != (term, vote);
-                status.vote = (term, vote);
+                voted |= vote.is_some() && *saved_vote != (term, vote);
+                *saved_vote = (term, vote);
             }
             passed &= observer.record_fact(*now, *step, node, incarnation, fact);
         });
@@ -251,22 +254,14 @@ impl<M: Clone + Display> World<M> {
     /// Records a fact that a server states about itself, or that the environment states about a server.
     #[inline]
     pub fn record_fact(&mut self, node: Node, fact: Fact) {
-        let node_state = &mut self.nodes[node as usize - 1];
-        node_state.status.update(&fact);
-        if let Fact::Started { .. }
-        | Fact::Truncated { .. }
-        | Fact::SnapshotInstalled { .. }
-        | Fact::Configured { .. } = fact
-        {
-            node_state.update_configuration(&fact);
-        }
         if self.awaited_triggers != 0 {
-            let leads = node_state.status.leading_term.is_some();
             match fact {
                 Fact::Leads { .. } => self.fire_trigger(Trigger::Elected, node),
                 Fact::Truncated { .. } => self.fire_trigger(Trigger::Truncated, node),
                 Fact::Acknowledged { .. } => self.fire_trigger(Trigger::Acknowledged, node),
-                Fact::Committed { .. } if leads => self.fire_trigger(Trigger::Committed, node),
+                Fact::Committed { .. } if self.leading_term(node).is_some() => {
+                    self.fire_trigger(Trigger::Committed, node)
+                }
                 Fact::SnapshotInstalled { .. } => self.fire_trigger(Trigger::Installed, node),
                 _ => {}
             }
@@ -311,7 +306,7 @@ impl<M: Clone + Display> World<M> {
         (node_state.storage.wipe_pending, node_state.storage.corrupted, node_state.awaiting_rejoin) =
             (false, false, true);
         node_state.storage.generation += 1;
-        node_state.status.vote = (0, None);
+        node_state.storage.saved_vote = (0, None);
         self.record_fact(node, Fact::Wiped);
     }
 
@@ -401,7 +396,7 @@ impl<M: Clone + Display> ClientContext for World<M> {
         let from = self.client_address(client);
         let copies = if self.supports.sessions { 2 } else { 1 };
         for at in self.net.send(self.now, from, to as usize - 1).into_iter().flatten().take(copies) {
-            self.observer.on_request_sent((self.now, self.step), client, request.id, request.body);
+            self.observer.requests.record_sent((self.now, self.step), client, request.id, request.body);
             self.queue.push(at, Event::Request { client, to, request });
         }
     }
@@ -434,7 +429,7 @@ impl<M: Clone + Display> ClientContext for World<M> {
     }
 
     fn cannot_take_effect(&self, id: RequestId) -> bool {
-        self.observer.all_copies_rejected(id)
+        self.observer.requests.all_copies_rejected(id)
     }
 
     fn report_wrong_answer(&mut self, client: u64, from: Node, reply: &Reply, body: Option<&RequestBody>) {

@@ -18,8 +18,6 @@ pub struct Net {
     base_conditions: LinkConditions,
     degradations: Vec<(u64, NetworkDegradation)>,
     conditions: LinkConditions,
-    /// Whether links draw an extra number at some messages.
-    extra_draws: bool,
 }
 
 /// One direction between two addresses.
@@ -57,8 +55,6 @@ struct LinkConditions {
 /// When the copies of one message arrive; none if it is lost, two if it is duplicated.
 pub type Arrivals = [Option<Time>; 2];
 
-/// With extra draws: a link draws one extra number after this many messages.
-const EXTRA_DRAW_INTERVAL: u64 = 16;
 const DRAW_BITS: u32 = 20;
 const DRAW_MASK: u64 = (1 << DRAW_BITS) - 1;
 
@@ -103,14 +99,7 @@ impl Net {
             base_conditions,
             degradations: Vec::new(),
             conditions: base_conditions,
-            extra_draws: false,
         }
-    }
-
-    /// From now on each link draws an extra number at some messages, as if the harness had changed: later
-    /// messages get other draws. Tests that stored cases survive such a change.
-    pub(crate) fn enable_extra_draws(&mut self) {
-        self.extra_draws = true;
     }
 
     /// The index of the link between two addresses, at least one of which is a server's. Panics for two
@@ -137,7 +126,7 @@ impl Net {
         let link = &mut self.links[index];
         // Blocked messages count as well: a partition must not shift the draws of later messages.
         let copies = [2 * link.sent, 2 * link.sent + 1];
-        link.sent += 1 + u64::from(self.extra_draws && link.sent.is_multiple_of(EXTRA_DRAW_INTERVAL));
+        link.sent += 1;
         let fate = link.fates.at(copies[0]);
         if link.block_count > 0 || fate & DRAW_MASK < conditions.loss {
             return [None, None];

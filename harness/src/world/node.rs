@@ -1,11 +1,11 @@
-//! The state of one node: its clocks, its disk, its generators, and what its server has stated.
+//! The state of one node: its clocks, its disk, its generators, and whether its server runs.
 
 use super::clock::Clock;
 use super::disk::{Disk, SyncTicket};
 use super::event::Event;
 use crate::plan::Plan;
 use crate::support::rng::{self, CounterRng, RngStream, label};
-use invariants::{Configuration, Fact, Index, Node, RequestId, Term, Time};
+use invariants::{Node, RequestId, Term, Time};
 
 /// Due time of a timer that is not armed.
 pub(crate) const NEVER: Time = Time::MAX;
@@ -40,9 +40,6 @@ pub(crate) struct NodeState<M> {
     pub(crate) unanswered: Vec<UnansweredRequest>,
     /// When the timer that was pushed last fires; [`NEVER`] if none is valid.
     pub(crate) timer_due: Time,
-    pub(crate) status: NodeStatus,
-    /// The configurations in the server's log, with the indexes of their entries.
-    pub(crate) configurations: Vec<(Index, Configuration)>,
     /// Why the server has fail-stopped, if it has.
     pub(crate) fail_stop_reason: Option<String>,
     /// Whether the disk was wiped, and no change that may be in force has added the server since.
@@ -63,6 +60,8 @@ pub(crate) struct NodeClock {
 /// The disk of a node, its syncs and its faults.
 pub(crate) struct Storage {
     pub(crate) disk: Disk,
+    /// The term and vote that were made durable last.
+    pub(crate) saved_vote: (Term, Option<Node>),
     /// Whether a durable bit ever flipped.
     pub(crate) corrupted: bool,
     /// Whether the disk is to be wiped as soon as the server is down.
@@ -104,23 +103,6 @@ pub(crate) struct SyncInFlight {
     pub(crate) due: Time,
 }
 
-/// The state of a server, as far as its recorded facts show it.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
-pub struct NodeStatus {
-    /// Its term.
-    pub term: Term,
-    /// The term that it leads.
-    pub leading_term: Option<Term>,
-    /// Its last log index.
-    pub last_index: Index,
-    /// Its commit index.
-    pub commit_index: Index,
-    /// The last applied index.
-    pub applied_index: Index,
-    /// The term and vote that are durable on its disk.
-    pub vote: (Term, Option<Node>),
-}
-
 impl<M> NodeState<M> {
     pub(crate) fn new(plan: &Plan, node: Node) -> NodeState<M> {
         let seed = plan.seed;
@@ -133,6 +115,7 @@ impl<M> NodeState<M> {
             },
             storage: Storage {
                 disk: Disk::new(),
+                saved_vote: (0, None),
                 corrupted: false,
                 wipe_pending: false,
                 generation: 0,
@@ -154,8 +137,6 @@ impl<M> NodeState<M> {
             paused_events: Vec::new(),
             unanswered: Vec::new(),
             timer_due: NEVER,
-            status: NodeStatus::default(),
-            configurations: Vec::new(),
             fail_stop_reason: None,
             awaiting_rejoin: false,
         }
@@ -170,7 +151,6 @@ impl<M> NodeState<M> {
         self.timer_due = NEVER;
         self.fail_stop_reason = None;
         self.storage.sync_failed = false;
-        self.status = NodeStatus { vote: self.status.vote, ..NodeStatus::default() };
         self.rng = rng::stream(seed, label::NODE, [node, u64::from(self.incarnation)]);
         self.clock.begin_incarnation(self.incarnation, now);
     }
@@ -182,29 +162,6 @@ impl<M> NodeState<M> {
         self.paused_events.clear();
         self.unanswered.clear();
         self.timer_due = NEVER;
-        self.status.leading_term = None;
-    }
-
-    /// Updates the configurations in the server's log.
-    pub(crate) fn update_configuration(&mut self, fact: &Fact) {
-        match fact {
-            Fact::Started { .. } => self.configurations.clear(),
-            Fact::Truncated { after } => self.configurations.retain(|configured| configured.0 <= *after),
-            Fact::SnapshotInstalled { last, configuration } => {
-                self.configurations.clear();
-                self.configurations.push((last.index, (**configuration).clone()));
-            }
-            Fact::Configured { index, configuration } => {
-                self.configurations.push((*index, (**configuration).clone()));
-            }
-            _ => {}
-        }
-    }
-
-    /// The configuration in force by the server's own facts, if it stated one. It may only add to what
-    /// liveness requires, never reduce it.
-    pub(crate) fn configuration(&self) -> Option<&Configuration> {
-        self.configurations.last().map(|configured| &configured.1)
     }
 
     /// Whether a server runs here that can take part: its promises were neither lost nor damaged.
@@ -244,24 +201,5 @@ impl Storage {
             self.disk.flip_synced_bit(&mut rng::stream(seed, label::DISK_BIT_ROT, [node, self.bit_rots]));
         self.corrupted |= flipped;
         flipped
-    }
-}
-
-impl NodeStatus {
-    /// Updates the state by a fact that the server stated about itself.
-    #[inline]
-    pub(crate) fn update(&mut self, fact: &Fact) {
-        match *fact {
-            Fact::Started { term, last, .. } => (self.term, self.last_index) = (term, last.index),
-            Fact::TermChanged { term } => self.term = term,
-            Fact::Appended { index, .. } => self.last_index = index,
-            Fact::Truncated { after } => self.last_index = after,
-            Fact::SnapshotInstalled { last, .. } => self.last_index = last.index,
-            Fact::Leads { term } => self.leading_term = Some(term),
-            Fact::SteppedDown { .. } => self.leading_term = None,
-            Fact::Committed { index } => self.commit_index = index,
-            Fact::Applied { index, .. } | Fact::Restored { index, .. } => self.applied_index = index,
-            _ => {}
-        }
     }
 }

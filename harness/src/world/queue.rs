@@ -4,17 +4,16 @@
 //! has reached its greatest length.
 
 use invariants::Time;
+use slab::Slab;
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
 /// Events by time; events of the same time in the order in which they were pushed.
 pub struct Queue<E> {
     heap: BinaryHeap<HeapEntry>,
-    slab: Vec<Option<E>>,
-    free: Vec<u32>,
+    /// Each payload, with the event during which it was pushed.
+    slab: Slab<(u64, E)>,
     sequence: u64,
-    /// The event during which each payload was pushed, by slot.
-    causes: Vec<u64>,
     /// The number of the current event.
     current_event: u64,
     /// The event during which the current one was pushed.
@@ -55,10 +54,8 @@ impl<E> Queue<E> {
     pub fn new() -> Queue<E> {
         Queue {
             heap: BinaryHeap::with_capacity(256),
-            slab: Vec::with_capacity(256),
-            free: Vec::with_capacity(256),
+            slab: Slab::with_capacity(256),
             sequence: 0,
-            causes: Vec::with_capacity(256),
             current_event: 0,
             cause: 0,
         }
@@ -66,18 +63,8 @@ impl<E> Queue<E> {
 
     /// Schedules an event at this time, after all others of the same time.
     pub fn push(&mut self, at: Time, event: E) {
-        let slot = match self.free.pop() {
-            Some(slot) => {
-                self.slab[slot as usize] = Some(event);
-                self.causes[slot as usize] = self.current_event;
-                slot
-            }
-            None => {
-                self.slab.push(Some(event));
-                self.causes.push(self.current_event);
-                u32::try_from(self.slab.len() - 1).expect("fewer than 2^32 events are in flight")
-            }
-        };
+        let slot = self.slab.insert((self.current_event, event));
+        let slot = u32::try_from(slot).expect("fewer than 2^32 events are in flight");
         self.heap.push(HeapEntry { at, sequence: self.sequence, slot });
         self.sequence += 1;
     }
@@ -85,9 +72,8 @@ impl<E> Queue<E> {
     /// Takes the earliest event, with its time.
     pub fn pop(&mut self) -> Option<(Time, E)> {
         let entry = self.heap.pop()?;
-        let event = self.slab[entry.slot as usize].take().expect("each heap entry has a payload in the slab");
-        self.cause = self.causes[entry.slot as usize];
-        self.free.push(entry.slot);
+        let (cause, event) = self.slab.remove(entry.slot as usize);
+        self.cause = cause;
         Some((entry.at, event))
     }
 
@@ -148,7 +134,7 @@ mod tests {
             queue.pop();
         }
         assert!(queue.is_empty());
-        assert_eq!(queue.slab.len(), 2);
+        assert_eq!(queue.slab.capacity(), 256);
     }
 
     proptest! {

@@ -2,7 +2,7 @@
 
 use super::common::{Hello, fault, plan_with_faults, plan_without_faults};
 use harness::engine::pump::tasks::{NodeHandle, TaskInput, TaskServer, Tasks};
-use harness::outcome::{Engine, NO_PANIC, Options, Outcome, RunRecord, TraceEvent, Verdict};
+use harness::outcome::{Engine, NO_PANIC, Options, Outcome, Recording, RunRecord, TraceEvent, Verdict};
 use harness::plan::faults::{ClockRate, Crash, Pause};
 use harness::plan::{Plan, SimDuration, Target};
 use harness::server::OperatorResponse;
@@ -100,8 +100,7 @@ impl Tasks for TaskTestServer {
 }
 
 fn run(plan: &Plan) -> RunRecord {
-    let options =
-        Options { unchecked: true, engine: Engine::Strict, trace: true, history: true, ..Options::default() };
+    let options = Options { engine: Engine::Strict, record: Recording::PAGE, ..Options::unchecked() };
     run_with::<TaskServer<TaskTestServer>>(plan, &options)
 }
 
@@ -207,7 +206,7 @@ impl Tasks for PanickingTasks {
 }
 
 pub(super) fn a_panic_in_a_task_is_a_violation() {
-    let options = Options { unchecked: true, engine: Engine::Strict, ..Options::default() };
+    let options = Options { engine: Engine::Strict, ..Options::unchecked() };
     let record =
         run_with::<TaskServer<PanickingTasks>>(&plan_without_faults(3, SimDuration::millis(500)), &options);
     let Verdict::Failed(failure) = record.outcome.verdict else { panic!("{:?}", record.outcome.verdict) };

@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
-use harness::outcome::{Options, RunRecord, TraceEvent};
+use harness::outcome::{Options, Recording, RunRecord, TraceEvent};
 use harness::plan::faults::{
     BitRot, Change, ClockJump, ClockRate, Crash, DegradedNetwork, DiskError, Leave, OneWayPartition,
     Partition, Pause, PowerLoss, SlowDisk, StalledDisk, Transfer, WallJump, Wipe,
@@ -139,7 +139,7 @@ pub fn fault(at: SimDuration, kind: impl Into<FaultKind>) -> Fault {
 
 /// Runs a plan with trace and history and without checks, because test servers keep no promises.
 pub fn run_traced<S: Server>(plan: &Plan) -> RunRecord {
-    run_with::<S>(plan, &Options { unchecked: true, trace: true, history: true, ..Options::default() })
+    run_with::<S>(plan, &Options { record: Recording::PAGE, ..Options::unchecked() })
 }
 
 /// The trace lines that servers wrote themselves (`say ...`), each with its time in milliseconds.

@@ -35,20 +35,22 @@ impl CommittedImmutable {
 
     pub(crate) fn check_commit(&mut self, context: CheckContext<'_>, index: Index) -> CheckResult {
         let node = context.node;
-        if index < node.commit_index {
-            let conflict = Conflict::CommitIndexLowered { node: node.id, from: node.commit_index, to: index };
+        if index < node.known_committed() {
+            let conflict =
+                Conflict::CommitIndexLowered { node: node.id, from: node.known_committed(), to: index };
             return context.violation(Self::NAME, None, conflict);
         }
-        if node.leader_of.is_none() {
+        if node.leading_term().is_none() {
             return Ok(());
         }
-        let committed = &context.shadow.committed_log;
+        let committed = &context.cluster.committed_log;
         let index = index.min(committed.last().index);
         let (Some(expected), Some(own)) = (committed.term_at(index), node.log.term_at(index)) else {
             return Ok(());
         };
         // A leader compared with its own earlier commit tells nothing: it cannot truncate in between.
-        self.checks += u64::from(context.shadow.last_committer().is_some_and(|last| last != node.id));
+        self.checks +=
+            u64::from(context.cluster.commits.last_committer().is_some_and(|last| last != node.id));
         if own == expected {
             return Ok(());
         }
@@ -57,18 +59,18 @@ impl CommittedImmutable {
             entry: LogId { index, term: own },
             committed: LogId { index, term: expected },
         };
-        context.violation(Self::NAME, context.shadow.commit_fact(index), conflict)
+        context.violation(Self::NAME, context.cluster.commits.fact(index), conflict)
     }
 
     /// The log now ends with `after`. The entries that a snapshot replaced up to there are committed
     /// (`log-matching`).
     pub(crate) fn check_truncate(&mut self, context: CheckContext<'_>, after: Index) -> CheckResult {
-        let (node, committed) = (context.node, &context.shadow.committed_log);
+        let (node, committed) = (context.node, &context.cluster.committed_log);
         let index = after.saturating_add(1);
         let (Some(term), Some(own)) = (committed.term_at(index), node.log.term_at(index)) else {
             return Ok(());
         };
-        let is_bound = context.shadow.commit_term(index) <= node.term;
+        let is_bound = context.cluster.commits.term(index) <= node.term;
         self.checks += u64::from(is_bound);
         if term != own || !is_bound {
             return Ok(());
@@ -78,6 +80,6 @@ impl CommittedImmutable {
             truncation: context.truncation(after),
             committed: LogId { index, term },
         };
-        context.violation(Self::NAME, context.shadow.commit_fact(index), conflict)
+        context.violation(Self::NAME, context.cluster.commits.fact(index), conflict)
     }
 }

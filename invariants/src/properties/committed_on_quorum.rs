@@ -36,18 +36,19 @@ impl CommittedOnQuorum {
         led: Term,
         index: Index,
     ) -> CheckResult {
-        let (shadow, node) = (context.shadow, context.node);
+        let (cluster, node) = (context.cluster, context.node);
         // Entries that were known to be committed before the election were committed by another leader.
-        if !shadow.disk_facts_seen || index <= node.commit_index || node.log.term_at(index) != Some(led) {
+        if !cluster.disk_facts_seen || index <= node.known_committed() || node.log.term_at(index) != Some(led)
+        {
             return Ok(());
         }
         let Some(configuration) = node.configuration() else { return Ok(()) };
-        let durable = |voter| shadow.node(voter).is_some_and(|voter| voter.ever_durable(led) >= index);
+        let durable = |voter| cluster.server(voter).is_some_and(|voter| voter.ever_durable(led) >= index);
         self.checks += 1;
         if configuration.is_quorum(durable) {
             return Ok(());
         }
-        let durable = shadow.nodes().iter().map(|node| node.id).filter(|&node| durable(node)).collect();
+        let durable = cluster.servers().iter().map(|node| node.id).filter(|&node| durable(node)).collect();
         let conflict = Conflict::CommittedWithoutQuorum {
             node: node.id,
             entry: LogId { index, term: led },

@@ -32,7 +32,7 @@ impl CurrentTermCommit {
         index: Index,
     ) -> CheckResult {
         // Entries that were known to be committed before the election are not committed by counting.
-        if context.shadow.entries.is_empty() || index <= context.node.commit_index {
+        if context.cluster.entries.is_empty() || index <= context.node.known_committed() {
             return Ok(());
         }
         self.checks += 1;
@@ -47,6 +47,6 @@ impl CurrentTermCommit {
                 Conflict::LeaderCommittedBeyondLog { node, term: led, index, last }
             }
         };
-        context.violation(Self::NAME, context.shadow.leader_fact(led), conflict)
+        context.violation(Self::NAME, context.cluster.leaderships.fact(led), conflict)
     }
 }

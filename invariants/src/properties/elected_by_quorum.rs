@@ -28,18 +28,19 @@ impl ElectedByQuorum {
 
     pub(crate) fn check_leader(&mut self, context: CheckContext<'_>, term: Term) -> CheckResult {
         let leader = context.node.id;
-        let Some(configuration) = context.node.configuration().filter(|_| context.shadow.vote_facts_seen)
+        let Some(configuration) = context.node.configuration().filter(|_| context.cluster.vote_facts_seen)
         else {
             return Ok(());
         };
         let voted = |voter| {
-            voter == leader || context.shadow.node(voter).is_some_and(|node| node.voted_for(leader, term))
+            voter == leader || context.cluster.server(voter).is_some_and(|node| node.voted_for(leader, term))
         };
         self.checks += 1;
         if configuration.is_quorum(voted) {
             return Ok(());
         }
-        let voters = context.shadow.nodes().iter().map(|node| node.id).filter(|&node| voted(node)).collect();
+        let voters =
+            context.cluster.servers().iter().map(|node| node.id).filter(|&node| voted(node)).collect();
         let conflict = Conflict::ElectedWithoutQuorum {
             node: leader,
             term,

@@ -25,9 +25,9 @@ impl ElectionSafety {
     pub const ABOUT: &str = "at most one leader per term";
 
     pub(crate) fn check_leader(&mut self, context: CheckContext<'_>, term: Term) -> CheckResult {
-        let leaderships = &context.shadow.leaderships;
+        let leaderships = &context.cluster.leaderships;
         self.checks += u64::from(!leaderships.is_empty());
-        let Some(known) = leaderships.get(&term) else { return Ok(()) };
+        let Some(known) = leaderships.get(term) else { return Ok(()) };
         let node = context.node;
         if (known.origin.node, known.incarnation) == (node.id, node.incarnation) {
             return Ok(());
@@ -37,6 +37,6 @@ impl ElectionSafety {
         } else {
             Conflict::TwoLeaders { node: node.id, term, leader: known.origin.node }
         };
-        context.violation(Self::NAME, context.shadow.leader_fact(term), conflict)
+        context.violation(Self::NAME, context.cluster.leaderships.fact(term), conflict)
     }
 }

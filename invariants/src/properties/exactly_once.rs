@@ -12,7 +12,7 @@
 use crate::check_context::{CheckContext, CheckResult};
 use crate::conflict::Conflict;
 use crate::fact::{Digest, Fact, Index, RequestId};
-use crate::shadow::{FactOrigin, RequestMap};
+use crate::state::{FactOrigin, RequestMap};
 
 /// A request has an effect at one index only.
 #[derive(Default, Debug)]

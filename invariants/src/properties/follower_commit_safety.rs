@@ -26,15 +26,15 @@ impl FollowerCommitSafety {
     pub const ABOUT: &str = "a follower commits only what a leader has committed, and has it in its log";
 
     pub(crate) fn check_follower_commit(&mut self, context: CheckContext<'_>, index: Index) -> CheckResult {
-        let (shadow, node) = (context.shadow, context.node.id);
-        if shadow.entries.is_empty() || index == 0 {
+        let (cluster, node) = (context.cluster, context.node.id);
+        if cluster.entries.is_empty() || index == 0 {
             return Ok(());
         }
         self.checks += 1;
-        let Some(term) = shadow.committed_log.term_at(index) else {
-            let last = shadow.committed_log.last();
+        let Some(term) = cluster.committed_log.term_at(index) else {
+            let last = cluster.committed_log.last();
             let conflict = Conflict::CommittedBeyondLeaders { node, index, last };
-            return context.violation(Self::NAME, shadow.commit_fact(index), conflict);
+            return context.violation(Self::NAME, cluster.commits.fact(index), conflict);
         };
         let committed = LogId { index, term };
         let conflict = match context.node.log.term_at(index) {
@@ -42,6 +42,6 @@ impl FollowerCommitSafety {
             Some(own) => Conflict::CommittedOtherEntry { node, entry: LogId { index, term: own }, committed },
             None => Conflict::CommittedMissingEntry { node, committed, last: context.node.log.last() },
         };
-        context.violation(Self::NAME, shadow.commit_fact(index), conflict)
+        context.violation(Self::NAME, cluster.commits.fact(index), conflict)
     }
 }

@@ -31,16 +31,16 @@ impl LeaderAppendOnly {
             return Ok(());
         }
         self.checks += 1;
-        let Some(term) = context.node.leader_of else { return Ok(()) };
+        let Some(term) = context.node.leading_term() else { return Ok(()) };
         let conflict = Conflict::LeaderTruncated { node, term, last, after };
-        context.violation(Self::NAME, context.shadow.leader_fact(term), conflict)
+        context.violation(Self::NAME, context.cluster.leaderships.fact(term), conflict)
     }
 
     pub(crate) fn check_install(&mut self, context: CheckContext<'_>, last: LogId) -> CheckResult {
         self.checks += 1;
-        let Some(term) = context.node.leader_of else { return Ok(()) };
+        let Some(term) = context.node.leading_term() else { return Ok(()) };
         let conflict = Conflict::LeaderInstalledSnapshot { node: context.node.id, term, last };
-        context.violation(Self::NAME, context.shadow.leader_fact(term), conflict)
+        context.violation(Self::NAME, context.cluster.leaderships.fact(term), conflict)
     }
 
     pub(crate) fn check_append(
@@ -54,12 +54,12 @@ impl LeaderAppendOnly {
         if index != last.index + 1 {
             return context.violation(Self::NAME, None, Conflict::AppendNotAtEnd { node, entry: id, last });
         }
-        let Some(led) = context.node.leader_of else { return Ok(()) };
+        let Some(led) = context.node.leading_term() else { return Ok(()) };
         self.checks += 1;
         if term == led {
             return Ok(());
         }
         let conflict = Conflict::LeaderAppendedOtherTerm { node, term: led, entry: id };
-        context.violation(Self::NAME, context.shadow.leader_fact(led), conflict)
+        context.violation(Self::NAME, context.cluster.leaderships.fact(led), conflict)
     }
 }

@@ -15,8 +15,7 @@
 use crate::check_context::{CheckContext, CheckResult};
 use crate::conflict::Conflict;
 use crate::fact::{Fact, Index, LogId, Term};
-use crate::shadow::{FactOrigin, count_prefix};
-use std::ops::Bound::{Excluded, Unbounded};
+use crate::state::{FactOrigin, count_prefix};
 
 /// Committed entries are in the logs of all later leaders.
 #[derive(Default, Debug)]
@@ -74,18 +73,19 @@ impl LeaderCompleteness {
     ) -> CheckResult {
         let Some(term) = context.node.log.term_at(index).filter(|_| index > 0) else { return Ok(()) };
         let id = LogId { index, term };
+        let cluster = context.cluster;
         // Usually there is no higher term, and this is one lookup at the end of the map.
-        for (higher, leadership) in context.shadow.leaderships.range((Excluded(led), Unbounded)) {
+        for (higher, leadership) in cluster.leaderships.after(led) {
             self.checks += 1;
-            if !context.shadow.had_entry_when_elected(leadership, id) {
+            if !leadership.had_entry_when_elected(&cluster.committed_log, id) {
                 let conflict = Conflict::CommittedWithoutSuccessor {
                     node: context.node.id,
                     entry: id,
                     term: led,
                     successor: leadership.origin.node,
-                    successor_term: *higher,
+                    successor_term: higher,
                 };
-                return context.violation(Self::NAME, context.shadow.leader_fact(*higher), conflict);
+                return context.violation(Self::NAME, context.cluster.leaderships.fact(higher), conflict);
             }
         }
         self.record_commit(led, Commit { id, leader_term: led, origin: FactOrigin::of(context.observed) });

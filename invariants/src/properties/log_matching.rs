@@ -6,8 +6,8 @@
 //!
 //! *Check*: the first statement of (index, term) fixes the entry and everything before it. All later ones, in memory
 //! and on disk, are compared with it. A restart must find a log that ends with an entry that was written before, and
-//! its digest of the log (after a snapshot: of the rest) must be the shadow's. A snapshot replaces the beginning of a
-//! log, so its last entry must be committed: in memory, on disk and after a restart.
+//! its digest of the log (after a snapshot: of the rest) must fit the entries first stated. A snapshot replaces the
+//! beginning of a log, so its last entry must be committed: in memory, on disk and after a restart.
 //!
 //! *Blind spots*: a wrong entry that only one server ever has. Snapshots are not checked before the first commit of a
 //! leader. A recording must begin with an empty cluster; otherwise the first restart finds entries that no server
@@ -16,7 +16,7 @@
 use crate::check_context::{CheckContext, CheckResult};
 use crate::conflict::{Conflict, SnapshotStep, Write};
 use crate::fact::{Digest, Fact, Index, LogId, Term};
-use crate::shadow::{Entry, TermRuns};
+use crate::state::{Entry, TermRuns};
 
 /// Equal index and term mean equal logs up to there.
 #[derive(Default, Debug)]
@@ -59,7 +59,7 @@ impl LogMatching {
         entry: Digest,
         write: Write,
     ) -> CheckResult {
-        let entries = &context.shadow.entries;
+        let entries = &context.cluster.entries;
         let Some(known) = entries.find(id) else { return Ok(()) };
         self.checks += 1;
         // Equal entries after different predecessors violate the property too (5.3, by induction).
@@ -95,7 +95,7 @@ impl LogMatching {
             self.check_snapshot_committed(context, base, SnapshotStep::StartInsteadOfEntries)?;
         }
         self.checks += 1;
-        let (node, entries) = (context.node.id, &context.shadow.entries);
+        let (node, entries) = (context.node.id, &context.cluster.entries);
         if entries.prefix_digest(last).is_none() {
             return context.violation(Self::NAME, None, Conflict::StartedWithUnwrittenLog { node, last });
         }
@@ -138,7 +138,7 @@ impl LogMatching {
         id: LogId,
         step: SnapshotStep,
     ) -> CheckResult {
-        if context.shadow.committed_log.last().index == 0 {
+        if context.cluster.committed_log.last().index == 0 {
             return Ok(());
         }
         self.checks += 1;

@@ -53,7 +53,7 @@ impl MembershipSafety {
     ) -> CheckResult {
         let node = context.node;
         // Only a leader decides. Followers, and servers that state what they recovered, do not.
-        let (Some(led), Some((since, before))) = (node.leader_of, node.newest_configuration()) else {
+        let (Some(led), Some((since, before))) = (node.leading_term(), node.newest_configuration()) else {
             return Ok(());
         };
         // No leader decides on the first configuration.
@@ -62,9 +62,9 @@ impl MembershipSafety {
         }
         self.checks += 1;
         let id = node.id;
-        let conflict = if since > node.commit_index {
+        let conflict = if since > node.known_committed() {
             Conflict::ChangedBeforeLastCommitted { node: id, index, since }
-        } else if node.log.term_at(node.commit_index) != Some(led) {
+        } else if node.log.term_at(node.known_committed()) != Some(led) {
             Conflict::ChangedBeforeOwnCommit { node: id, term: led, index }
         } else if !majorities_overlap(before, next) {
             let (before, next) = (before.clone(), next.clone());
@@ -72,7 +72,7 @@ impl MembershipSafety {
         } else {
             return Ok(());
         };
-        context.violation(Self::NAME, context.shadow.leader_fact(led), conflict)
+        context.violation(Self::NAME, context.cluster.leaderships.fact(led), conflict)
     }
 
     pub(crate) fn check_campaign(&mut self, context: CheckContext<'_>, term: Term) -> CheckResult {
@@ -80,7 +80,7 @@ impl MembershipSafety {
         let Some((_, in_force)) = node.newest_configuration() else { return Ok(()) };
         // The vote request waited for the disk while another server won this term and changed the configuration:
         // harmless.
-        if context.shadow.leaderships.contains_key(&term) {
+        if context.cluster.leaderships.get(term).is_some() {
             return Ok(());
         }
         self.checks += 1;

@@ -1,8 +1,8 @@
 //! The properties, one file each. A file begins with what must hold, its source, the facts that it needs, how it
 //! checks them, and its blind spots.
 //!
-//! A property sees each fact *before* the shadow applies it, so the shadow holds the state before the fact. A
-//! property stores only what the shadow does not.
+//! A property sees each fact *before* it is applied to the state of the cluster. A property stores only what that state
+//! does not hold.
 //!
 //! **Checks** are comparisons that could have failed, between facts of two occasions of which neither follows from
 //! the other: two servers, a server and its disk, a server and a client, or one server at two times. If a new fact

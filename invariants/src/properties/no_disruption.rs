@@ -18,7 +18,7 @@
 use crate::check_context::{CheckContext, CheckResult};
 use crate::conflict::{Conflict, OutsiderReason};
 use crate::fact::{Configuration, Node, Observed, Term};
-use crate::shadow::Shadow;
+use crate::state::ClusterState;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// An outsider cannot raise the term of the members.
@@ -46,7 +46,7 @@ impl NoDisruption {
     }
 
     pub(crate) fn check_campaign(&mut self, context: CheckContext<'_>, term: Term) -> CheckResult {
-        let Some(configuration) = self.committed_configuration(context.shadow) else { return Ok(()) };
+        let Some(configuration) = self.committed_configuration(context.cluster) else { return Ok(()) };
         if self.is_healed_member(configuration, context.node.id) {
             self.reset();
         } else if configuration.members().any(|node| self.healed.contains(&node)) {
@@ -57,7 +57,7 @@ impl NoDisruption {
     }
 
     pub(crate) fn check_term_change(&mut self, context: CheckContext<'_>, term: Term) -> CheckResult {
-        let Some(configuration) = self.committed_configuration(context.shadow) else { return Ok(()) };
+        let Some(configuration) = self.committed_configuration(context.cluster) else { return Ok(()) };
         let id = context.node.id;
         if !self.is_healed_member(configuration, id) {
             return Ok(());
@@ -92,11 +92,11 @@ impl NoDisruption {
     }
 
     /// The committed configuration once it is quiet. There are no requests, so it is the one in force.
-    fn committed_configuration<'a>(&self, shadow: &'a Shadow) -> Option<&'a Configuration> {
+    fn committed_configuration<'a>(&self, cluster: &'a ClusterState) -> Option<&'a Configuration> {
         if self.healed.is_empty() {
             return None;
         }
-        shadow.configuration_at(shadow.committed_log.last().index).map(|known| &known.configuration)
+        cluster.configuration_at(cluster.committed_log.last().index).map(|known| &known.configuration)
     }
 
     fn is_healed_member(&self, configuration: &Configuration, node: Node) -> bool {

@@ -38,7 +38,7 @@ impl PersistBeforeReply {
         term: Term,
         candidate: Node,
     ) -> CheckResult {
-        if !context.shadow.disk_facts_seen {
+        if !context.cluster.disk_facts_seen {
             return Ok(());
         }
         self.checks += 1;
@@ -52,7 +52,7 @@ impl PersistBeforeReply {
     }
 
     pub(crate) fn check_ack(&mut self, context: CheckContext<'_>, term: Term, index: Index) -> CheckResult {
-        if !context.shadow.disk_facts_seen {
+        if !context.cluster.disk_facts_seen {
             return Ok(());
         }
         self.checks += 1;
@@ -61,7 +61,8 @@ impl PersistBeforeReply {
             let conflict = Conflict::AckedBeforeTermSave { node, index, term, saved_term: durable.term };
             return context.violation(Self::NAME, None, conflict);
         }
-        let in_leaders_log = context.shadow.term_in_leaders_log(term, index);
+        let cluster = context.cluster;
+        let in_leaders_log = cluster.leaderships.term_in_log(&cluster.committed_log, term, index);
         let Some(promised) = in_leaders_log.or(context.node.log.term_at(index)) else { return Ok(()) };
         let was_durable = durable.term > term && context.node.ever_durable(promised) >= index;
         let entry = LogId { index, term: promised };
@@ -73,6 +74,6 @@ impl PersistBeforeReply {
             }
             None => Conflict::AckedBeforeSave { node, entry, term, last: durable.log.last() },
         };
-        context.violation(Self::NAME, context.shadow.leader_fact(term), conflict)
+        context.violation(Self::NAME, context.cluster.leaderships.fact(term), conflict)
     }
 }

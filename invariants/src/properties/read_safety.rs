@@ -12,7 +12,7 @@
 use crate::check_context::{CheckContext, CheckResult};
 use crate::conflict::Conflict;
 use crate::fact::{Fact, Index, Observed, RequestId};
-use crate::shadow::{FactOrigin, RequestMap};
+use crate::state::{FactOrigin, RequestMap};
 
 /// A read sees all writes that were acknowledged before it began.
 #[derive(Default, Debug)]

@@ -93,7 +93,7 @@ impl RequestedMembership {
     ) -> CheckResult {
         let Some(membership) = &self.membership else { return Ok(()) };
         if index > 0 {
-            return if index <= context.node.commit_index {
+            return if index <= context.node.known_committed() {
                 self.check_committed(context, index, stated)
             } else {
                 Ok(())

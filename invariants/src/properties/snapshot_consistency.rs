@@ -41,7 +41,7 @@ impl SnapshotConsistency {
         state: Digest,
         configuration: &Configuration,
     ) -> CheckResult {
-        if context.shadow.committed_log.last().index > 0 {
+        if context.cluster.committed_log.last().index > 0 {
             self.checks += 1;
             if let Some((first, committed)) = context.committed_instead(last) {
                 let (node, step) = (context.node.id, SnapshotStep::Take);
@@ -61,9 +61,12 @@ impl SnapshotConsistency {
     ) -> CheckResult {
         self.checks += 1;
         let node = context.node;
-        if last.index <= node.commit_index {
-            let conflict =
-                Conflict::InstalledKnownSnapshot { node: node.id, last, commit_index: node.commit_index };
+        if last.index <= node.known_committed() {
+            let conflict = Conflict::InstalledKnownSnapshot {
+                node: node.id,
+                last,
+                commit_index: node.known_committed(),
+            };
             return context.violation(Self::NAME, None, conflict);
         }
         self.check_same_configuration(context, last.index, configuration, ConfigurationStep::Install)
@@ -106,7 +109,7 @@ impl SnapshotConsistency {
         state: Digest,
         step: StateStep,
     ) -> CheckResult {
-        let Some(known) = context.shadow.applications.find(index) else { return Ok(()) };
+        let Some(known) = context.cluster.applications.find(index) else { return Ok(()) };
         self.checks += 1;
         if known.state == state {
             return Ok(());
@@ -129,10 +132,10 @@ impl SnapshotConsistency {
         configuration: &Configuration,
         step: ConfigurationStep,
     ) -> CheckResult {
-        if index > context.shadow.committed_log.last().index {
+        if index > context.cluster.committed_log.last().index {
             return Ok(());
         }
-        let Some(known) = context.shadow.configuration_at(index) else { return Ok(()) };
+        let Some(known) = context.cluster.configuration_at(index) else { return Ok(()) };
         self.checks += 1;
         if same_configuration(&known.configuration, configuration) {
             return Ok(());

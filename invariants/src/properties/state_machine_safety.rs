@@ -14,7 +14,7 @@
 use crate::check_context::{CheckContext, CheckResult};
 use crate::conflict::Conflict;
 use crate::fact::{Digest, Index, LogId};
-use crate::shadow::Application;
+use crate::state::Application;
 
 /// Equal entries and equal states at every applied index.
 #[derive(Default, Debug)]
@@ -41,7 +41,7 @@ impl StateMachineSafety {
             let conflict = Conflict::AppliedOutOfOrder { node: node.id, index, before };
             return context.violation(Self::NAME, None, conflict);
         }
-        match context.shadow.applications.find(index) {
+        match context.cluster.applications.find(index) {
             Some(first) => {
                 self.checks += 1;
                 if first.entry == entry && first.state == state {
@@ -54,8 +54,8 @@ impl StateMachineSafety {
     }
 
     fn check_first_apply(&mut self, context: CheckContext<'_>, index: Index, entry: Digest) -> CheckResult {
-        let committed = context.shadow.committed_log.term_at(index).map(|term| LogId { index, term });
-        if let Some((id, known)) = committed.and_then(|id| Some((id, context.shadow.entries.find(id)?))) {
+        let committed = context.cluster.committed_log.term_at(index).map(|term| LogId { index, term });
+        if let Some((id, known)) = committed.and_then(|id| Some((id, context.cluster.entries.find(id)?))) {
             self.checks += 1;
             if known.digest != entry {
                 let conflict = Conflict::AppliedUncommitted {
@@ -65,7 +65,7 @@ impl StateMachineSafety {
                     committed: id,
                     written: known.digest,
                 };
-                return context.violation(Self::NAME, context.shadow.commit_fact(index), conflict);
+                return context.violation(Self::NAME, context.cluster.commits.fact(index), conflict);
             }
         }
         Ok(())

@@ -6,7 +6,7 @@ use crate::plan::faults::{ActiveFault, Begun, Down, FaultHost, NetworkDegradatio
 use crate::plan::{Fault, FaultKind, PermanentFaultKind, Plan, SimDuration, Target, Trigger};
 use crate::server::{Arrival, Server};
 use crate::world::{Event, EventKind};
-use invariants::{Fact, Node};
+use invariants::{Fact, Node, ServerState};
 
 /// The faults of a run.
 pub(super) struct Faults {
@@ -194,18 +194,19 @@ impl<S: Server> FaultHost for Cluster<S> {
         let live = || (1..=self.world.plan().nodes).filter(|node| Cluster::is_up(self, *node));
         // Among equals, the lowest number.
         let first = |key: &dyn Fn(Node) -> u64| live().max_by_key(|node| (key(*node), u64::MAX - node));
-        let status = |node| self.world.node_status(node);
+        let leads = |node: &Node| self.world.leading_term(*node);
         match target {
             Target::Node(node) => (1..=self.world.plan().nodes).contains(&node).then_some(node),
             Target::Leader if !S::SUPPORTS.facts => {
                 self.world.last_writer.filter(|node| Cluster::is_up(self, *node)).or_else(|| live().next())
             }
-            Target::Leader => live()
-                .filter(|node| status(*node).leading_term.is_some())
-                .max_by_key(|node| status(*node).leading_term)
-                .or_else(|| first(&|node| status(node).term)),
-            Target::Follower => live().find(|node| status(*node).leading_term.is_none()),
-            Target::LongestLog => first(&|node| status(node).last_index),
+            Target::Leader => live().filter(|node| leads(node).is_some()).max_by_key(leads).or_else(|| {
+                first(&|node| self.world.server_state(node).and_then(|server| server.term).unwrap_or(0))
+            }),
+            Target::Follower => live().find(|node| leads(node).is_none()),
+            Target::LongestLog => {
+                first(&|node| self.world.server_state(node).map_or(0, ServerState::last_index))
+            }
             Target::TriggerNode => self.faults.trigger_node,
         }
     }
@@ -216,9 +217,8 @@ impl<S: Server> FaultHost for Cluster<S> {
 
     fn current_leader(&self) -> Option<Node> {
         let leader = self.resolve(Target::Leader)?;
-        let node_state = self.world.node_state(leader);
-        let leads = node_state.status.leading_term.is_some() || !S::SUPPORTS.facts;
-        (leads && node_state.pause_count == 0).then_some(leader)
+        let leads = self.world.leading_term(leader).is_some() || !S::SUPPORTS.facts;
+        (leads && self.world.node_state(leader).pause_count == 0).then_some(leader)
     }
 
     fn take_down(&mut self, node: Node, power_loss: bool) {

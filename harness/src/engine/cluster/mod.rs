@@ -85,7 +85,7 @@ impl<S: Server> Cluster<S> {
         world.record_initial_voters();
         Cluster {
             world,
-            clients: ClientPool::new(plan, options.history, S::SUPPORTS),
+            clients: ClientPool::new(plan, options.record.history, S::SUPPORTS),
             servers: (0..plan.nodes).map(|_| None).collect(),
             running_node: None,
             faults: Faults::new(plan),
@@ -314,7 +314,7 @@ impl<S: Server> Cluster<S> {
                     });
                     self.step(to, Arrival::Request { client, request });
                 } else {
-                    self.world.observer.on_request_dropped(request.id);
+                    self.world.observer.requests.record_dropped(request.id);
                 }
             }
             Event::Reply { from, client, reply } => {

@@ -12,7 +12,7 @@ use crate::plan::{LivenessBounds, PermanentFaultKind, Probability, SimDuration};
 use crate::server::Server;
 use crate::workload::client::Probe;
 use crate::world::{Event, UnansweredRequest};
-use invariants::{Fact, Member, Node, Time};
+use invariants::{Fact, Member, Node, ServerState, Time};
 
 /// Length of the quiet time at the end of a run, in largest election timeouts.
 const QUIET_TIMEOUTS: u64 = 6;
@@ -226,8 +226,7 @@ impl<S: Server> Cluster<S> {
     /// campaigning, and only pre-vote or check-quorum protects the group (thesis 4.2.3).
     fn may_be_disrupted(&self) -> bool {
         let raft = &self.world.plan().raft;
-        let most_committed =
-            || self.participants().max_by_key(|node| self.world.node_status(*node).commit_index);
+        let most_committed = || self.participants().max_by_key(|node| self.progress(*node).committed);
         let removed = |of: Node| {
             let group: Vec<Node> = self.group_members(of).collect();
             self.participants().any(|node| !group.contains(&node) && self.world.was_member(node))
@@ -289,11 +288,11 @@ impl<S: Server> Cluster<S> {
         // An entry counts as present once its server knows that it is committed. A restarted server has lost
         // that knowledge, so its log counts: otherwise it would seem to lack everything.
         let has = |node: Node| {
-            let status = self.world.node_status(node);
-            if status.commit_index == 0 { status.last_index } else { status.commit_index }
+            let Progress { last, committed, .. } = self.progress(node);
+            if committed == 0 { last } else { committed }
         };
         let least = members.iter().map(|node| has(*node)).min().unwrap_or(0);
-        let most = members.iter().map(|node| self.world.node_status(*node).last_index).max().unwrap_or(0);
+        let most = members.iter().map(|node| self.progress(*node).last).max().unwrap_or(0);
         let plan = self.world.plan();
         // A command takes up to 40 bytes.
         let entries_per_batch = match plan.raft.batch_bytes {
@@ -332,7 +331,7 @@ impl<S: Server> Cluster<S> {
 
     /// The healthy leader of the highest term.
     fn participating_leader(&self) -> Option<Node> {
-        let leads = |node: &Node| self.world.node_status(*node).leading_term;
+        let leads = |node: &Node| self.world.leading_term(*node);
         self.participants().filter(|node| leads(node).is_some()).max_by_key(leads)
     }
 
@@ -340,7 +339,7 @@ impl<S: Server> Cluster<S> {
     /// configuration that `of` claims. So a claim only adds to what is required.
     fn group_members(&self, of: Node) -> impl Iterator<Item = Node> {
         let possible = self.world.possible_configurations();
-        let claimed = self.world.node_state(of).configuration();
+        let claimed = self.world.server_state(of).and_then(ServerState::configuration);
         self.participants().filter(move |node| {
             let member = self.world.member(*node);
             possible.all_contain(member)
@@ -348,20 +347,26 @@ impl<S: Server> Cluster<S> {
         })
     }
 
+    /// What a server has by its own facts: nothing before it has stated that it runs.
+    fn progress(&self, node: Node) -> Progress {
+        let progress = |server: &ServerState| Progress {
+            last: server.last_index(),
+            committed: server.commit_index,
+            applied: server.applied_index.unwrap_or(0),
+        };
+        self.world.server_state(node).map(progress).unwrap_or_default()
+    }
+
     /// The first difference of a member's state from the leader's.
     fn first_difference(&self) -> Option<Lag> {
         let Some(leader) = self.participating_leader() else { return Some(Lag::NoLeader) };
-        let progress = |node| {
-            let has = self.world.node_status(node);
-            Progress { last: has.last_index, committed: has.commit_index, applied: has.applied_index }
-        };
-        let has = progress(leader);
+        let has = self.progress(leader);
         if has.committed != has.last || has.applied != has.last {
             return Some(Lag::Leader { node: leader, progress: has });
         }
-        self.group_members(leader).find(|node| progress(*node) != has).map(|node| Lag::Member {
+        self.group_members(leader).find(|node| self.progress(*node) != has).map(|node| Lag::Member {
             node,
-            progress: progress(node),
+            progress: self.progress(node),
             leader,
             leader_last: has.last,
         })

@@ -143,3 +143,26 @@ macro_rules! fault_kinds {
         })*
     };
 }
+
+/// Declares the fields of all kinds.
+macro_rules! fault_fields {
+    ($($field:ident: $type:ty,)*) => {
+        /// The fields of all fault kinds. A field that is left over at the end does not belong to the kind.
+        #[derive(serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub(crate) struct FaultFields {
+            at: SimDuration,
+            on: Option<Trigger>,
+            kind: FaultName,
+            $($field: Option<$type>,)*
+        }
+
+        impl FaultFields {
+            /// A field that is set and was not taken.
+            fn unexpected_field(&self) -> Option<&'static str> {
+                let all = [$((stringify!($field), self.$field.is_some()),)*];
+                all.into_iter().find(|&(_, is_set)| is_set).map(|(name, _)| name)
+            }
+        }
+    };
+}

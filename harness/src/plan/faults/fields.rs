@@ -2,53 +2,10 @@
 //! a field and accepts fields that the kind does not have.
 
 use super::FaultKind;
-use crate::plan::{Probability, SimDuration, Target, Trigger};
+use crate::plan::SimDuration;
 use crate::support::suggest;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error};
-
-/// Declares the fields of all kinds.
-macro_rules! fault_fields {
-    ($($field:ident: $type:ty,)*) => {
-        /// The fields of all fault kinds. A field that is left over at the end does not belong to the kind.
-        #[derive(Deserialize)]
-        #[serde(deny_unknown_fields)]
-        pub(crate) struct FaultFields {
-            pub(super) at: SimDuration,
-            pub(super) on: Option<Trigger>,
-            pub(super) kind: FaultName,
-            $(pub(super) $field: Option<$type>,)*
-        }
-
-        impl FaultFields {
-            /// A field that is set and was not taken.
-            pub(super) fn unexpected_field(&self) -> Option<&'static str> {
-                let all = [$((stringify!($field), self.$field.is_some()),)*];
-                all.into_iter().find(|&(_, is_set)| is_set).map(|(name, _)| name)
-            }
-        }
-    };
-}
-
-fault_fields! {
-    node: Target,
-    nodes: Vec<Target>,
-    from: Target,
-    to: Target,
-    side: Vec<Target>,
-    loss: Probability,
-    duplication: Probability,
-    reordering: Probability,
-    delay: SimDuration,
-    factor: u64,
-    drift: i64,
-    by: JumpBy,
-    lasts: SimDuration,
-    voters: Vec<Target>,
-    learners: Vec<Target>,
-    remove: Vec<Target>,
-    by_joint: bool,
-}
 
 /// The index of a kind that exists.
 pub(super) struct FaultName(pub(super) usize);

@@ -2,7 +2,7 @@
 //!
 //! *In*: targets, times and probabilities of [`plan`](crate::plan). *Out*: [`FaultKind`] and its data, for plans;
 //! `FaultHost`, which the engine implements. Validation, shrinking and mutation work on the roles of fields (`Slot`), so
-//! a new kind needs its file, a line in `fault_kinds!`, and whatever draws it (`generate.rs` or `episode.rs`).
+//! a new kind needs its file, its lines in this one, and whatever draws it (`generate.rs`).
 
 #[macro_use]
 mod declare;
@@ -34,7 +34,7 @@ pub use clock_rate::ClockRate;
 pub use crash::Crash;
 pub use degraded_network::DegradedNetwork;
 pub use disk_error::DiskError;
-use fields::{FaultFields, read_field};
+use fields::{FaultName, JumpBy, read_field};
 pub(crate) use host::{Begun, Down, FaultHost, NetworkDegradation};
 use host::{Blocked, End};
 pub use leave::Leave;
@@ -50,7 +50,7 @@ pub use transfer::Transfer;
 pub use wall_jump::WallJump;
 pub use wipe::Wipe;
 
-use super::{SimDuration, Target, Trigger};
+use super::{Probability, SimDuration, Target, Trigger};
 use serde::de::{Deserialize, Deserializer, Error};
 use serde::ser::{Serialize, Serializer};
 use std::fmt;
@@ -73,6 +73,26 @@ fault_kinds! {
     Leave,
     DiskError,
     Wipe,
+}
+
+fault_fields! {
+    node: Target,
+    nodes: Vec<Target>,
+    from: Target,
+    to: Target,
+    side: Vec<Target>,
+    loss: Probability,
+    duplication: Probability,
+    reordering: Probability,
+    delay: SimDuration,
+    factor: u64,
+    drift: i64,
+    by: JumpBy,
+    lasts: SimDuration,
+    voters: Vec<Target>,
+    learners: Vec<Target>,
+    remove: Vec<Target>,
+    by_joint: bool,
 }
 
 /// One fault.

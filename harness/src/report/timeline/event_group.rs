@@ -5,8 +5,7 @@
 //! own row.
 
 use super::relevance::Relevance;
-use super::role::ShownRole;
-use invariants::{Fact, LogId, Node, Observed, Term, Time};
+use invariants::{Fact, LogId, Node, Observed, Role, Term, Time};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What the events of a group have in common.
@@ -63,7 +62,7 @@ pub(super) struct EventGroup {
     /// Time of its last event, the servers involved, and all roles after it.
     pub(super) at: Time,
     pub(super) involved: BTreeSet<Node>,
-    pub(super) roles: Vec<ShownRole>,
+    pub(super) roles: Vec<Role>,
     /// Entries appended by each server, in the order of first appends.
     appended: Vec<(Node, BTreeSet<LogId>)>,
     /// The highest entry each server claims.
@@ -85,7 +84,7 @@ pub(super) struct GroupMember<'a> {
     pub(super) kind: GroupKind,
     pub(super) at: Time,
     pub(super) involved: BTreeSet<Node>,
-    pub(super) roles: &'a [ShownRole],
+    pub(super) roles: Vec<Role>,
     pub(super) facts: &'a [&'a Observed],
     /// Claims about all entries up to an index.
     pub(super) log_claims: Vec<((Node, LogClaim), LogId)>,
@@ -125,7 +124,7 @@ impl EventGroup {
         self.events += 1;
         self.at = member.at;
         self.involved.extend(member.involved);
-        self.roles = member.roles.to_vec();
+        self.roles = member.roles;
         self.log_claims.extend(member.log_claims);
         for observed in member.facts {
             match observed.fact {

@@ -2,10 +2,9 @@
 
 use super::event_group::{GroupKind, GroupMember, LogClaim};
 use super::relevance::Relevance;
-use super::role::ShownRole;
 use super::{TimelineEvent, with_thousands};
 use crate::outcome::{Actor, Evidence, EvidenceKind};
-use invariants::{ConfChangeResponse, Fact, Index, LogId, Node, Observed, Term, Time};
+use invariants::{ClusterState, ConfChangeResponse, Fact, Index, LogId, Node, Observed, Role, Term, Time};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How much is shown.
@@ -17,7 +16,7 @@ pub(super) enum Detail {
     Grouped,
 }
 
-/// Formats events in order. It tracks roles and logs, so that it knows what an event changes.
+/// Formats events in order. It keeps the state of the cluster, so that it knows what an event changes.
 pub(super) struct TimelineFormatter<'a> {
     pub(super) nodes: u64,
     /// Columns per line.
@@ -25,9 +24,8 @@ pub(super) struct TimelineFormatter<'a> {
     relevance: &'a Relevance,
     /// The leader of each term.
     leaderships: BTreeSet<(Term, Node)>,
-    pub(super) roles: Vec<ShownRole>,
-    /// Term of each entry, for `index@term`.
-    logs: BTreeMap<Node, BTreeMap<Index, Term>>,
+    /// The state after the events so far.
+    cluster: ClusterState,
     /// The last acknowledgement of each server, with the term of the leader it went to.
     acknowledged: BTreeMap<Node, (Term, Index)>,
     detail: Detail,
@@ -46,7 +44,7 @@ pub(super) struct RowContext<'a> {
     pub(super) at: Time,
     pub(super) folded: u64,
     pub(super) involved: &'a BTreeSet<Node>,
-    pub(super) roles: &'a [ShownRole],
+    pub(super) roles: &'a [Role],
 }
 
 impl TimelineFormatter<'_> {
@@ -57,14 +55,12 @@ impl TimelineFormatter<'_> {
         leaderships: BTreeSet<(Term, Node)>,
         detail: Detail,
     ) -> TimelineFormatter<'_> {
-        let roles = vec![ShownRole::Down; nodes as usize + 1];
         TimelineFormatter {
             nodes,
             width,
             relevance,
             leaderships,
-            roles,
-            logs: BTreeMap::new(),
+            cluster: ClusterState::default(),
             acknowledged: BTreeMap::new(),
             detail,
         }
@@ -126,10 +122,8 @@ impl TimelineFormatter<'_> {
     /// Whether an entry is appended that no other server has.
     fn is_first_append(&self, observed: &Observed) -> bool {
         let Fact::Appended { index, term, .. } = observed.fact else { return false };
-        let has = |(node, log): (&Node, &BTreeMap<Index, Term>)| {
-            *node != observed.node && log.get(&index) == Some(&term)
-        };
-        !self.logs.iter().any(has)
+        let mut others = self.cluster.servers().iter().filter(|server| server.id != observed.node);
+        !others.any(|server| server.term_at(index) == Some(term))
     }
 
     /// The relevant facts of an event. Tracks all of them.
@@ -189,15 +183,15 @@ impl TimelineFormatter<'_> {
                 Fact::Committed { index } => (LogClaim::Commits, index),
                 _ => return None,
             };
-            let term = self.logs.get(&observed.node).and_then(|log| log.get(&index));
-            Some(((observed.node, claim), LogId { index, term: term.copied().unwrap_or_default() }))
+            let term = self.term_at(observed.node, index).unwrap_or_default();
+            Some(((observed.node, claim), LogId { index, term }))
         });
         let is_configuration = |observed: &&&Observed| matches!(observed.fact, Fact::Configured { .. });
         GroupMember {
             kind,
             at: event.at,
             involved: event.nodes(),
-            roles: &self.roles,
+            roles: self.roles(),
             facts: &formatted.facts,
             log_claims: log_claims.collect(),
             configurations: formatted
@@ -209,11 +203,9 @@ impl TimelineFormatter<'_> {
         }
     }
 
-    /// Updates role and log of a server. Returns false for a repeated acknowledgement.
+    /// Updates the state of the cluster. Returns false for a repeated acknowledgement.
     fn track_fact(&mut self, fact: &Observed) -> bool {
-        if !fact.fact.is_about_server() {
-            return true;
-        }
+        self.cluster.apply(fact);
         match fact.fact {
             // A follower acknowledges each heartbeat: only the first acknowledgement of an index is news.
             Fact::Acknowledged { term, index } => {
@@ -222,41 +214,29 @@ impl TimelineFormatter<'_> {
             Fact::Started { .. } | Fact::Truncated { .. } => drop(self.acknowledged.remove(&fact.node)),
             _ => {}
         }
-        let log = self.logs.entry(fact.node).or_default();
-        let role = match fact.fact {
-            Fact::Started { last, .. } => {
-                log.retain(|index, _| *index <= last.index);
-                Some(ShownRole::Follower)
-            }
-            Fact::Appended { index, term, .. } => {
-                log.insert(index, term);
-                None
-            }
-            Fact::Truncated { after } => {
-                log.retain(|index, _| *index <= after);
-                None
-            }
-            Fact::TermChanged { .. } | Fact::SteppedDown { .. } => Some(ShownRole::Follower),
-            Fact::Campaigned { .. } => Some(ShownRole::Candidate),
-            Fact::Leads { .. } => Some(ShownRole::Leader),
-            Fact::Crashed | Fact::PowerLost => Some(ShownRole::Down),
-            _ => None,
-        };
-        if let (Some(role), Some(shown)) = (role, self.roles.get_mut(fact.node as usize)) {
-            *shown = role;
-        }
         true
+    }
+
+    /// The roles of all servers.
+    pub(super) fn roles(&self) -> Vec<Role> {
+        (1..=self.nodes).map(|node| self.role(node)).collect()
+    }
+
+    fn role(&self, node: Node) -> Role {
+        self.cluster.server(node).map_or(Role::Down, |server| server.role)
+    }
+
+    fn term_at(&self, node: Node, index: Index) -> Option<Term> {
+        self.cluster.server(node)?.term_at(index)
     }
 
     /// An index as `index@term`, with the term from the log of `node`, else of a leader, else of any server (clients
     /// have no log).
     fn format_index(&self, node: Option<Node>, index: Index) -> String {
-        let leads = |node: &Node| self.roles[*node as usize] == ShownRole::Leader;
-        let term = |node: Node| self.logs.get(&node).and_then(|log| log.get(&index));
+        let leads = |node: &Node| matches!(self.role(*node), Role::Leader(_));
         let others = (1..=self.nodes).filter(leads).chain(1..=self.nodes);
-        match node.into_iter().chain(others).find_map(term) {
+        match node.into_iter().chain(others).find_map(|node| self.term_at(node, index)) {
             Some(term) => format!("{index}@{term}"),
-            None if index == 0 => "0@0".into(),
             None => index.to_string(),
         }
     }
@@ -346,8 +326,14 @@ impl TimelineFormatter<'_> {
     pub(super) fn format_row(&self, context: &RowContext<'_>, is_clash: bool, text: &str) -> String {
         let RowContext { at, folded, involved, roles } = context;
         let columns: String = (1..=self.nodes)
-            .map(|node| {
-                let letter = roles[node as usize].letter();
+            .zip(*roles)
+            .map(|(node, role)| {
+                let letter = match role {
+                    Role::Down => 'x',
+                    Role::Follower => 'f',
+                    Role::Candidate => 'c',
+                    Role::Leader(_) => 'L',
+                };
                 if involved.contains(&node) { format!("[{letter}]") } else { format!(" {letter} ") }
             })
             .collect();

@@ -5,7 +5,6 @@
 //! All others are folded away and counted. Consecutive events of one kind share a row (see [`event_group`]).
 
 mod relevance;
-mod role;
 mod event_group;
 mod formatter;
 
@@ -174,7 +173,7 @@ impl RowBuilder {
     ) {
         self.flush_group(formatter);
         let (involved, folded) = (&event.nodes(), self.folded);
-        let context = RowContext { at: event.at, folded, involved, roles: &formatter.roles };
+        let context = RowContext { at: event.at, folded, involved, roles: &formatter.roles() };
         self.rows.push((formatter.format_row(&context, is_clash, text), 1));
         self.folded = 0;
     }

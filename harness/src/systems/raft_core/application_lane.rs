@@ -9,6 +9,7 @@ use crate::workload::{ClientResponse, Reply, Request};
 use bytes::Bytes;
 use invariants::{Digest, Fact, LogId};
 use raft_core::{Entry, Envelope, Index, Payload, ReadConfirmation, Rejection, RequestId, Snapshot};
+use slab::Slab;
 use std::collections::VecDeque;
 
 type CoreHost<'a> = Host<'a, Envelope>;
@@ -20,8 +21,7 @@ pub(super) struct ApplicationLane {
     policy: CompactionPolicy,
     applied: u64,
     /// Open requests, by the number under which the core knows them.
-    requests: Vec<Option<PendingRequest>>,
-    free: Vec<usize>,
+    requests: Slab<PendingRequest>,
     /// Results of the entries applied in this step: responses are nearly always needed in the same step.
     results: VecDeque<(u64, Option<ClientResponse>)>,
 }
@@ -44,8 +44,7 @@ impl ApplicationLane {
             settings,
             policy,
             applied: 0,
-            requests: Vec::new(),
-            free: Vec::new(),
+            requests: Slab::new(),
             results: VecDeque::new(),
         }
     }
@@ -62,18 +61,11 @@ impl ApplicationLane {
 
     /// Adds an open request. Its number is free again once it is finished.
     pub(super) fn add_request(&mut self, request: PendingRequest) -> RequestId {
-        let slot = self.free.pop().unwrap_or_else(|| {
-            self.requests.push(None);
-            self.requests.len() - 1
-        });
-        self.requests[slot] = Some(request);
-        RequestId(slot as u64)
+        RequestId(self.requests.insert(request) as u64)
     }
 
     fn take_request(&mut self, request: RequestId) -> PendingRequest {
-        let slot = request.0 as usize;
-        self.free.push(slot);
-        self.requests[slot].take().expect("a request must be answered only once")
+        self.requests.try_remove(request.0 as usize).expect("a request must be answered only once")
     }
 
     /// Replaces the state by that of a snapshot.
@@ -105,7 +97,7 @@ impl ApplicationLane {
 
     pub(super) fn apply(&mut self, host: &mut CoreHost<'_>, first: Index, entries: &[Entry]) {
         // Responses to these entries are needed in this step only, and usually there are none.
-        let has_requests = self.free.len() < self.requests.len();
+        let has_requests = !self.requests.is_empty();
         let wall = host.wall_time();
         for (index, entry) in (first.0..).zip(entries) {
             let command: &[u8] = if let Payload::Command(command) = &entry.payload { command } else { &[] };

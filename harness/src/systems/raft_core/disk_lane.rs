@@ -6,10 +6,10 @@
 //! After a failed sync this lane writes nothing more: what the sync covered may be lost, and no later sync
 //! would report that. A restart reads what is on the disk.
 
+use super::bugs::HostBug;
 use super::entry::{encode, payload_digest};
 use super::wal::{SyncMark, Wal, WalCheckpoint};
 use crate::plan::Trigger;
-use crate::plan::bugs::HostBug;
 use crate::server::Host;
 use crate::support::rng::RngStream;
 use bytes::Bytes;
@@ -142,16 +142,17 @@ impl DiskLane {
     /// The first step of replacing the log: writes the new one beside it.
     fn write_new_log(&mut self, host: &mut CoreHost<'_>, id: SaveId, rewrite: LogRewrite) {
         let LogRewrite { term, vote, checkpoint, entries, facts } = rewrite;
-        let hard_state = match host.plan().enabled_bug() == Some(HostBug::CompactionRewriteLosesHardstate) {
-            false => (term, vote),
-            true => (0, None),
-        };
+        let hard_state =
+            match host.plan().enabled_bug(HostBug::named) == Some(HostBug::CompactionRewriteLosesHardstate) {
+                false => (term, vote),
+                true => (0, None),
+            };
         let file_id = self.rng.next_u64();
         self.wal.rewrite(host.disk(), file_id, hard_state, &checkpoint, entries);
         self.pending_rewrite = Some((id, facts));
         self.sync_needed = true;
         host.fire_trigger(Trigger::Rewriting);
-        if host.plan().enabled_bug() == Some(HostBug::InstallNotAtomic) {
+        if host.plan().enabled_bug(HostBug::named) == Some(HostBug::InstallNotAtomic) {
             let mark = self.wal.mark();
             self.wal.mark_durable(mark);
             self.switch_if_durable(host);
@@ -195,7 +196,7 @@ impl DiskLane {
         if self.failed {
             return SyncOutcome::Unchanged;
         }
-        if !succeeded && host.plan().enabled_bug() != Some(HostBug::PersistFailureIgnored) {
+        if !succeeded && host.plan().enabled_bug(HostBug::named) != Some(HostBug::PersistFailureIgnored) {
             self.failed = true;
             self.sync_needed = false;
             self.queued_writes.clear();

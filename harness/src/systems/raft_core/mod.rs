@@ -1,5 +1,6 @@
 //! The built-in system: `raft-core` with a write-ahead log.
 
+pub mod bugs;
 pub mod wal;
 pub mod directory_id;
 mod entry;

@@ -4,6 +4,7 @@
 //! bytes that became durable.
 
 use super::application_lane::{ApplicationLane, PendingRequest};
+use super::bugs;
 use super::compaction::CompactionPolicy;
 use super::directory_id;
 use super::disk_lane::{DiskLane, LogRewrite, SyncOutcome};
@@ -13,11 +14,11 @@ use super::entry::{
 };
 use super::wal::{self, DamagedFile, Wal};
 use crate::plan;
-use crate::server::{Arrival, Host, LocalTime, OperatorCommand, Server};
+use crate::server::{Arrival, BugInfo, Host, LocalTime, OperatorCommand, Server};
 use crate::workload::kv::{self, KvConfig};
 use invariants::{Digest, Fact, LogId};
 use raft_core::{
-    Checkpoint, ConfChange, ConfChangeOp, Config, DirectoryId, Effect, Entry, Envelope, ForwardRequest,
+    Bug, Checkpoint, ConfChange, ConfChangeOp, Config, DirectoryId, Effect, Entry, Envelope, ForwardRequest,
     Index, Input, Message, NodeId, Payload, Raft, Recovered, SaveId, SaveRecord, Snapshot, Timestamp,
 };
 use rand::RngCore;
@@ -80,6 +81,10 @@ impl Server for RaftServer {
             RaftServer::Running(server) => server.raft.deadline().map(|due| due.0),
             RaftServer::Damaged => None,
         }
+    }
+
+    fn bugs() -> Vec<&'static BugInfo> {
+        bugs::all()
     }
 
     fn is_heartbeat(envelope: &Envelope) -> bool {
@@ -398,7 +403,7 @@ fn core_config(host: &CoreHost<'_>, directory_id: DirectoryId, seed: u64) -> Con
         max_promotion_lag: limit_or_max(raft.promotion_lag),
         max_chunk_bytes: limit_or_max(raft.chunk).min(1 << 30) as usize,
         seed,
-        bug: plan.enabled_bug(),
+        bug: plan.enabled_bug(Bug::named),
     }
 }
 

@@ -12,8 +12,8 @@
 //! Numbers are encoded as in commands, seven bits per byte. Protection against torn or flipped bytes is up to the
 //! storage; bytes that are not an image are rejected.
 
+use super::ApplicationBug;
 use super::{Data, Kv, KvConfig, MAX_KEYS, put_varint, take_varint};
-use crate::plan::bugs::HostBug;
 use invariants::{Content, Response};
 use raft_core::session::{Session, Sessions};
 use std::fmt;
@@ -42,7 +42,7 @@ impl Kv {
         self.data.lists.iter().for_each(|list| put_list(list, to));
         put_varint(self.sessions.log_time(), to);
         // Sessions are part of the state: without them a retry after a restore would be executed again.
-        if self.settings.bug == Some(HostBug::SessionTableNotInSnapshot) {
+        if self.settings.bug == Some(ApplicationBug::SessionTableNotInSnapshot) {
             put_varint(0, to);
             return bytes;
         }

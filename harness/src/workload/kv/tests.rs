@@ -1,7 +1,6 @@
 //! Compares the application with a reference model that keeps every request forever.
 
 use super::*;
-use crate::plan::bugs::HostBug;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -90,7 +89,7 @@ fn a_failed_compare_and_set_returns_the_current_content() {
 
 #[test]
 fn with_its_bug_a_retry_is_applied_twice() {
-    let mut kv = Kv::new(KvConfig { bug: Some(HostBug::RetryAppliedTwice), ..KvConfig::default() });
+    let mut kv = Kv::new(KvConfig { bug: Some(ApplicationBug::RetryAppliedTwice), ..KvConfig::default() });
     let append = request(1, 1, 0, 0, Action::Append(7));
     for index in [1, 2] {
         assert_eq!(kv.apply(index, &command(&append), 0), done(append.id, true, index, Response::Done));
@@ -184,7 +183,7 @@ fn the_digest_covers_sessions_last_uses_and_log_time() {
 
 #[test]
 fn expiry_by_the_local_clock_makes_states_diverge() {
-    let settings = KvConfig { session_lifetime: 10, bug: Some(HostBug::SessionExpiryByLocalClock) };
+    let settings = KvConfig { session_lifetime: 10, bug: Some(ApplicationBug::SessionExpiryByLocalClock) };
     let correct = with_history(expiring(), [5_000; 4]);
     // While all clocks agree, the bug has no effect.
     assert_eq!(with_history(Kv::new(settings), [100, 103, 105, 113]).digest(), correct.digest());
@@ -194,7 +193,7 @@ fn expiry_by_the_local_clock_makes_states_diverge() {
 
 #[test]
 fn an_image_without_sessions_restores_another_state() {
-    let settings = KvConfig { session_lifetime: 10, bug: Some(HostBug::SessionTableNotInSnapshot) };
+    let settings = KvConfig { session_lifetime: 10, bug: Some(ApplicationBug::SessionTableNotInSnapshot) };
     for (correct, buggy) in
         [(expiring(), settings), (never_expiring(), KvConfig { session_lifetime: 0, ..settings })]
     {

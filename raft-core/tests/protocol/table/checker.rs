@@ -1,5 +1,8 @@
 //! The safety properties of the table, checked at every step. Their names are those of `Bug::first`, except
 //! `apply-after-durability`, which is the table's own: a server applied what is not durable on its disk.
+//!
+//! The table reads the state of the cluster from the cores themselves. It is a second opinion on purpose: `invariants`
+//! rebuilds that state from stated facts, and no mistake in facts or in their interpretation can hide here.
 
 use super::disk::Disk;
 use raft_core::{

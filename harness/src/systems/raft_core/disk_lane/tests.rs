@@ -1,7 +1,7 @@
 //! The disk lane alone: what it reports and when, and what a loss of power leaves at each point.
 
 use super::*;
-use crate::outcome::Options;
+use crate::outcome::{Options, Recording};
 use crate::plan;
 use crate::support::rng::stream;
 use crate::systems::raft_core::wal::RecoveredLog;
@@ -20,7 +20,8 @@ impl Fixture {
         let mut plan = plan::generate(0);
         plan.seed = seed;
         plan.bug = bug.map(|bug| bug.info().name.to_owned());
-        let options = Options { unchecked: true, facts: true, ..Options::default() };
+        let options =
+            Options { record: Recording { facts: true, ..Recording::default() }, ..Options::unchecked() };
         let mut world = World::new(&plan, &options, crate::plan::Supports::ALL);
         let mut rng = stream(seed, "lane", [0; 2]);
         let (wal, _) = Wal::open(world.disk(1), &mut rng).unwrap();

@@ -8,9 +8,9 @@ use crate::fact::{Configuration, Fact, Index, LogId, Observed};
 #[derive(Debug)]
 pub(crate) struct LoggedConfiguration {
     /// The entry that carries it; 0@0 for the first one.
-    pub id: LogId,
+    pub(crate) id: LogId,
     /// The configuration.
-    pub configuration: Configuration,
+    pub(crate) configuration: Configuration,
     /// Where it was first stated.
     origin: FactOrigin,
 }

@@ -11,15 +11,15 @@ use std::collections::BTreeMap;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Entry {
     /// Its term.
-    pub term: Term,
+    pub(crate) term: Term,
     /// Its content.
-    pub digest: Digest,
+    pub(crate) digest: Digest,
     /// Digest of the log up to and including it.
-    pub prefix_digest: Digest,
+    pub(crate) prefix_digest: Digest,
     /// The term of the entry before it.
-    pub prev_log_term: Term,
+    pub(crate) prev_log_term: Term,
     /// Where it was first stated.
-    pub origin: FactOrigin,
+    pub(crate) origin: FactOrigin,
     /// The next entry of the same index in [`Entries::arena`], or [`NONE`].
     next_in_chain: u32,
     /// How many entries follow it in its chain.

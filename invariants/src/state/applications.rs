@@ -8,13 +8,13 @@ use std::collections::BTreeMap;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Application {
     /// The entry's content.
-    pub entry: Digest,
+    pub(crate) entry: Digest,
     /// The whole state after it.
-    pub state: Digest,
+    pub(crate) state: Digest,
     request: Option<RequestId>,
     effect: bool,
     /// Where it was stated.
-    pub origin: FactOrigin,
+    pub(crate) origin: FactOrigin,
 }
 
 impl Application {

@@ -8,22 +8,22 @@ use crate::fact::{Configuration, Index, LogId, Node, Observed, Term};
 #[derive(Clone, Default, Debug)]
 pub(crate) struct PersistentState {
     /// The term.
-    pub term: Term,
+    pub(crate) term: Term,
     /// The vote in that term.
-    pub vote: Option<Node>,
+    pub(crate) vote: Option<Node>,
     /// The log.
-    pub log: TermRuns,
+    pub(crate) log: TermRuns,
 }
 
 /// A vote that was sent. A candidacy is a vote for oneself.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SentVote {
     /// The term of the election.
-    pub term: Term,
+    pub(crate) term: Term,
     /// The server that it was given to.
-    pub candidate: Node,
+    pub(crate) candidate: Node,
     /// When it was sent.
-    pub origin: FactOrigin,
+    pub(crate) origin: FactOrigin,
     /// The replica generation that gave it.
     replica_generation: u64,
 }
@@ -41,39 +41,53 @@ enum WipeState {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Acknowledgement {
     /// The term of the leader that received it.
-    pub term: Term,
+    pub(crate) term: Term,
     /// The acknowledged index.
-    pub index: Index,
+    pub(crate) index: Index,
     /// When it was sent.
-    pub origin: FactOrigin,
+    pub(crate) origin: FactOrigin,
+}
+
+/// What a server does.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum Role {
+    /// It does not run, or has not yet stated that it does.
+    #[default]
+    Down,
+    /// It neither campaigns nor leads.
+    Follower,
+    /// It campaigns.
+    Candidate,
+    /// It leads this term.
+    Leader(Term),
 }
 
 /// The state of one server.
 #[derive(Debug)]
-pub(crate) struct NodeShadow {
+pub struct ServerState {
     /// Its number.
     pub id: Node,
-    /// How often it has started.
-    pub incarnation: u64,
+    /// What it does.
+    pub role: Role,
     /// Its current term, if it has started.
     pub term: Option<Term>,
-    /// Its log in memory.
-    pub log: TermRuns,
-    /// What is known to be on its disk.
-    pub durable: PersistentState,
-    /// The term that it leads, if it leads.
-    pub leader_of: Option<Term>,
-    /// Its commit index in this incarnation.
+    /// The commit index that it has stated in this incarnation. A snapshot alone does not raise it.
     pub commit_index: Index,
     /// The last index that it applied or restored in this incarnation, if any.
     pub applied_index: Option<Index>,
-    /// Where its log began when it last started or installed a snapshot. The shadow's own logs always begin at 0@0:
-    /// entries that a snapshot covers are committed and therefore known.
-    pub compacted: Index,
+    /// How often it has started.
+    pub(crate) incarnation: u64,
+    /// Its log in memory.
+    pub(crate) log: TermRuns,
+    /// What is known to be on its disk.
+    pub(crate) durable: PersistentState,
+    /// Where its log began when it last started or installed a snapshot. [`Self::log`] always begins at 0@0: entries
+    /// that a snapshot covers are committed and therefore known.
+    pub(crate) compacted: Index,
     /// The first promise in the highest term that it has promised in since its disk was wiped, and that term.
-    pub highest_promise: Option<(Term, Observed)>,
+    pub(crate) highest_promise: Option<(Term, Observed)>,
     /// The furthest acknowledgement in the newest term since its disk was wiped.
-    pub furthest_ack: Option<Acknowledgement>,
+    pub(crate) furthest_ack: Option<Acknowledgement>,
     /// What the last start recovered.
     recovered: PersistentState,
     /// The votes that it has sent, by term.
@@ -88,18 +102,18 @@ pub(crate) struct NodeShadow {
     configurations: Vec<(Index, Configuration)>,
 }
 
-impl NodeShadow {
+impl ServerState {
     /// A server without facts.
-    pub(crate) fn new(id: Node) -> NodeShadow {
-        NodeShadow {
+    pub(crate) fn new(id: Node) -> ServerState {
+        ServerState {
             id,
-            incarnation: 0,
+            role: Role::Down,
             term: None,
-            log: TermRuns::default(),
-            durable: PersistentState::default(),
-            leader_of: None,
             commit_index: 0,
             applied_index: None,
+            incarnation: 0,
+            log: TermRuns::default(),
+            durable: PersistentState::default(),
             compacted: 0,
             highest_promise: None,
             furthest_ack: None,
@@ -110,6 +124,38 @@ impl NodeShadow {
             ever_durable: Vec::new(),
             configurations: Vec::new(),
         }
+    }
+
+    /// The term that it leads, if it leads.
+    #[must_use]
+    pub fn leading_term(&self) -> Option<Term> {
+        match self.role {
+            Role::Leader(term) => Some(term),
+            _ => None,
+        }
+    }
+
+    /// The last index of its log.
+    #[must_use]
+    pub fn last_index(&self) -> Index {
+        self.log.last().index
+    }
+
+    /// The term at an index of its log, whether or not a snapshot covers it; 0 at index 0, `None` after the end.
+    #[must_use]
+    pub fn term_at(&self, index: Index) -> Option<Term> {
+        self.log.term_at(index)
+    }
+
+    /// The configuration in force in its log, if stated.
+    #[must_use]
+    pub fn configuration(&self) -> Option<&Configuration> {
+        self.configurations.last().map(|configured| &configured.1)
+    }
+
+    /// The index up to which it knows that entries are committed: its commit index, or what its snapshot covers.
+    pub(crate) fn known_committed(&self) -> Index {
+        self.commit_index.max(self.compacted)
     }
 
     /// The vote that its current replica generation sent in `term`.
@@ -163,11 +209,6 @@ impl NodeShadow {
         self.ever_durable[..until].last().filter(|saved| saved.0 == term).map_or(0, |saved| saved.1)
     }
 
-    /// The configuration in force in its log, if stated.
-    pub(crate) fn configuration(&self) -> Option<&Configuration> {
-        self.configurations.last().map(|configured| &configured.1)
-    }
-
     /// The configuration in force, with the index of the entry that carries it.
     pub(crate) fn newest_configuration(&self) -> Option<(Index, &Configuration)> {
         self.configurations.last().map(|configured| (configured.0, &configured.1))
@@ -178,7 +219,7 @@ impl NodeShadow {
     pub(crate) fn committed_configuration(&self) -> Option<&Configuration> {
         let mut newest_first = self.configurations.iter().rev();
         let in_force = newest_first.next()?;
-        let committed = if in_force.0 <= self.commit_index { in_force } else { newest_first.next()? };
+        let committed = if in_force.0 <= self.known_committed() { in_force } else { newest_first.next()? };
         Some(&committed.1)
     }
 
@@ -207,10 +248,9 @@ impl NodeShadow {
 
     pub(super) fn start(&mut self, term: Term, vote: Option<Node>, base: Index, log: TermRuns) {
         self.incarnation += 1;
+        self.role = Role::Follower;
         self.term = Some(term);
-        self.leader_of = None;
-        // A snapshot covers only committed entries.
-        self.commit_index = base;
+        self.commit_index = 0;
         self.applied_index = None;
         self.compacted = base;
         self.recovered.term = term;
@@ -223,7 +263,7 @@ impl NodeShadow {
 
     /// The process ended and lost its state machine.
     pub(super) fn stop(&mut self) {
-        self.leader_of = None;
+        self.role = Role::Down;
         self.applied_index = None;
     }
 
@@ -231,15 +271,25 @@ impl NodeShadow {
     pub(super) fn install(&mut self, log: TermRuns, index: Index, configuration: &Configuration) {
         self.log = log;
         self.compacted = index;
-        self.commit_index = self.commit_index.max(index);
         self.configurations.clear();
         self.configurations.push((index, configuration.clone()));
     }
 
     pub(super) fn change_term(&mut self, term: Term) {
         self.term = Some(term);
-        // A leader that adopts a newer term leads no more, whether or not it states so (paper, 5.1).
-        self.leader_of = self.leader_of.filter(|&led| led >= term);
+        self.end_leadership_below(term, Role::Follower);
+    }
+
+    pub(super) fn campaign(&mut self, term: Term, observed: &Observed) {
+        self.end_leadership_below(term, Role::Candidate);
+        self.record_vote(term, self.id, observed);
+    }
+
+    /// A leader that adopts a newer term leads no more, whether or not it states so (paper, 5.1).
+    fn end_leadership_below(&mut self, term: Term, role: Role) {
+        if self.leading_term().is_none_or(|led| led < term) {
+            self.role = role;
+        }
     }
 
     pub(super) fn truncate(&mut self, after: Index) {

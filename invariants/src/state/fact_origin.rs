@@ -6,11 +6,11 @@ use crate::fact::{Fact, Node, Observed, Time};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FactOrigin {
     /// True time.
-    pub at: Time,
+    pub(crate) at: Time,
     /// The event of the run.
-    pub step: u64,
+    pub(crate) step: u64,
     /// The server whose fact it was.
-    pub node: Node,
+    pub(crate) node: Node,
 }
 
 impl FactOrigin {

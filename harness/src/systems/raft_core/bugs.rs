@@ -1,0 +1,106 @@
+//! The bugs of this system: of the core, of the host around it, and of the application.
+#![doc = include_str!("../../../docs/bugs.md")]
+
+use crate::workload::kv::ApplicationBug;
+use raft_core::{Bug, BugInfo};
+
+raft_core::bugs! {
+    /// Safety-critical lines of the host, named by what breaks without them.
+    pub enum HostBug {
+        InstallNotAtomic {
+            id: "N06", name: "install-not-atomic", at: "disk_lane.rs",
+            breaks: "A new log file replaces the old one before it is synced; one later sync covers both",
+            first: "monotonic-term",
+            consequence: "after a power loss the log file exists without its content: term, vote and log are lost",
+        }
+        PersistFailureIgnored {
+            id: "P05", name: "persist-failure-ignored", at: "disk_lane.rs",
+            breaks: "A failed sync counts as successful",
+            first: "persist-before-reply",
+            consequence: "writes that a full or failing disk did not save are acknowledged: a power loss loses them",
+        }
+        CompactionRewriteLosesHardstate {
+            id: "P06", name: "compaction-rewrite-loses-hardstate", at: "disk_lane.rs",
+            breaks: "A rewritten log omits term and vote",
+            first: "monotonic-term",
+            consequence: "after a restart the node votes twice in one term: two leaders, lost writes",
+        }
+    }
+}
+
+/// All bugs, by catalogue id. Without the feature `bugs`: none.
+#[must_use]
+pub fn all() -> Vec<&'static BugInfo> {
+    let core = Bug::ALL.iter().map(|bug| bug.info());
+    let host = HostBug::ALL.iter().map(|bug| bug.info());
+    let application = ApplicationBug::ALL.iter().map(|bug| bug.info());
+    let mut all: Vec<_> = core.chain(host).chain(application).filter(|_| cfg!(feature = "bugs")).collect();
+    all.sort_by_key(|bug| bug.id);
+    all
+}
+
+/// The bug of this name.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static BugInfo> {
+    all().into_iter().find(|bug| bug.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fmt::Debug;
+
+    fn kebab_case(variant: &impl Debug) -> String {
+        let mut name = String::new();
+        for character in format!("{variant:?}").chars() {
+            if character.is_uppercase() && !name.is_empty() {
+                name.push('-');
+            }
+            name.extend(character.to_lowercase());
+        }
+        name
+    }
+
+    #[test]
+    fn each_bug_is_named_like_its_variant_and_has_a_unique_id() {
+        let core = Bug::ALL.iter().map(|bug| (kebab_case(bug), bug.info()));
+        let host = HostBug::ALL.iter().map(|bug| (kebab_case(bug), bug.info()));
+        let application = ApplicationBug::ALL.iter().map(|bug| (kebab_case(bug), bug.info()));
+        let bugs: Vec<_> = core.chain(host).chain(application).collect();
+        for (variant, bug) in &bugs {
+            assert_eq!(bug.name, variant);
+        }
+        let ids: std::collections::BTreeSet<_> = bugs.iter().map(|(_, bug)| bug.id).collect();
+        assert_eq!(ids.len(), bugs.len());
+    }
+
+    #[test]
+    #[cfg_attr(not(feature = "bugs"), ignore = "needs the feature `bugs`")]
+    fn the_catalogue_has_a_row_with_sources_for_each_bug() {
+        let rows =
+            include_str!("../../../docs/bugs.md").lines().filter(|line| line.starts_with("| ")).skip(1);
+        let rows: Vec<_> = rows.filter_map(|row| row.trim_end_matches(" |").rsplit_once(" | ")).collect();
+        let declared = |bug: &BugInfo| {
+            let BugInfo { name, id, at, breaks, first, consequence } = bug;
+            format!("| {id} `{name}` | {at} | {breaks} | `{first}` | {consequence}")
+        };
+        assert_eq!(
+            rows.iter().map(|(row, _)| (*row).to_owned()).collect::<Vec<_>>(),
+            all().into_iter().map(declared).collect::<Vec<_>>(),
+            "docs/bugs.md does not match the declarations"
+        );
+        for (row, sources) in rows {
+            assert!(sources.contains(char::is_alphabetic), "a source is missing: {row}");
+        }
+    }
+
+    #[test]
+    #[cfg_attr(not(feature = "bugs"), ignore = "needs the feature `bugs`")]
+    fn a_plan_enables_the_bug_of_the_enum_that_has_its_name() {
+        let mut plan = crate::plan::generate(0);
+        assert_eq!(plan.enabled_bug(HostBug::named), None);
+        plan.bug = Some("install-not-atomic".to_owned());
+        assert_eq!(plan.enabled_bug(HostBug::named), Some(HostBug::InstallNotAtomic));
+        assert_eq!(plan.enabled_bug(Bug::named), None);
+    }
+}

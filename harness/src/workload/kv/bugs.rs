@@ -1,0 +1,25 @@
+//! The bugs of the application.
+
+raft_core::bugs! {
+    /// Safety-critical lines of the application, named by what breaks without them.
+    pub enum ApplicationBug {
+        RetryAppliedTwice {
+            id: "K01", name: "retry-applied-twice", at: "workload/kv.rs",
+            breaks: "The application executes a retried request again",
+            first: "exactly-once",
+            consequence: "a request whose response was late takes effect twice: an amount is booked twice",
+        }
+        SessionTableNotInSnapshot {
+            id: "K02", name: "session-table-not-in-snapshot", at: "workload/kv/image.rs",
+            breaks: "The snapshot of the application omits the session table",
+            first: "snapshot-consistency",
+            consequence: "a restored server executes retries again: an amount is booked twice, or its state differs from the others for good",
+        }
+        SessionExpiryByLocalClock {
+            id: "K06", name: "session-expiry-by-local-clock", at: "workload/kv.rs",
+            breaks: "Sessions expire by the local wall clock instead of log time",
+            first: "state-machine-safety",
+            consequence: "a server with a wrong clock rejects a write that the others execute: its state differs from theirs for good",
+        }
+    }
+}
