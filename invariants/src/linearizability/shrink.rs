@@ -28,7 +28,7 @@ use super::operation::{Action, Call, Content, Object, Response};
 use super::order_search::{OrderSearch, object_of};
 use super::role::{ListRole, Role, list_role, role};
 use super::search::SearchOutcome;
-use super::zone::{Certificate, ZoneChecker, ZoneVerdict};
+use super::zone::{Certificate, KeyCalls, ZoneChecker, ZoneVerdict};
 use crate::fact::Time;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -38,7 +38,7 @@ pub(crate) struct ShrunkHistory {
     /// The call whose return completes the violation.
     pub(crate) stuck: u32,
     /// The contradicting calls, and the reason if the zones give one.
-    pub(crate) calls: Vec<u32>,
+    pub(crate) calls: Vec<usize>,
     pub(crate) certificate: Option<Certificate>,
     /// What was recorded up to this time suffices.
     pub(crate) until: Time,
@@ -73,9 +73,9 @@ impl Shrinker {
         until: Time,
         budget: &mut RemainingBudget,
     ) -> bool {
-        match self.zones.judge(history, key_calls, until) {
+        match self.zones.judge(KeyCalls { history, numbers: key_calls, until }) {
             ZoneVerdict::Order => false,
-            ZoneVerdict::Conflict(_) => true,
+            ZoneVerdict::Conflict => true,
             ZoneVerdict::NotUnique => {
                 // Loading the calls costs steps too.
                 budget.spend(key_calls.len() as u64);
@@ -109,22 +109,20 @@ impl Shrinker {
             certificate: Some(certificate),
             until,
         };
-        if let ZoneVerdict::Conflict(certificate) = self.zones.judge(history, &key_calls, until) {
-            return explained(*certificate);
+        if let Some(certificate) = self.zones.certificate(KeyCalls { history, numbers: &key_calls, until }) {
+            return explained(certificate);
         }
         let object = object_of(history, &key_calls);
         let mut left = RemainingCalls::cut_at(history, key_calls, until);
         if object == Object::Register {
             // Without repeated contents the zones may apply.
             let unique = left.without_repeated();
-            if let ZoneVerdict::Conflict(certificate) =
-                self.zones.judge(&unique.calls, &unique.indices(), Time::MAX)
-            {
+            if let Some(certificate) = self.certificate(&unique) {
                 let restricted = unique.restricted_to(&certificate.calls);
                 if restricted.calls.len() <= SMALL_HISTORY
                     || !self.is_bad(&restricted.calls, &restricted.indices(), Time::MAX, budget)
                 {
-                    return explained(certificate.with_numbers(&unique.calls, &unique.numbers, history));
+                    return explained(certificate.renumbered(|call| unique.numbers[call] as usize));
                 }
                 left = restricted;
             }
@@ -175,11 +173,19 @@ impl Shrinker {
                 break;
             }
         }
-        if let ZoneVerdict::Conflict(certificate) = self.zones.judge(&left.calls, &left.indices(), Time::MAX)
-        {
-            return explained(certificate.with_numbers(&left.calls, &left.numbers, history));
+        match self.certificate(&left) {
+            Some(certificate) => explained(certificate.renumbered(|call| left.numbers[call] as usize)),
+            None => {
+                let calls = left.numbers.into_iter().map(|number| number as usize).collect();
+                ShrunkHistory { stuck, calls, certificate: None, until }
+            }
         }
-        ShrunkHistory { stuck, calls: left.numbers, certificate: None, until }
+    }
+
+    /// The proof of these calls by zones, if there is one.
+    fn certificate(&mut self, left: &RemainingCalls) -> Option<Certificate> {
+        let numbers = &left.indices();
+        self.zones.certificate(KeyCalls { history: &left.calls, numbers, until: Time::MAX })
     }
 
     /// The shortest prefix without an order, by bisection. If the budget runs out, the prefix may be longer than
@@ -330,12 +336,12 @@ impl RemainingCalls {
     }
 
     /// For a register with unique contents: only the calls at these indices, and what they need.
-    fn restricted_to(&self, indices: &[u32]) -> RemainingCalls {
+    fn restricted_to(&self, indices: &[usize]) -> RemainingCalls {
         let kept_contents: BTreeSet<Content> =
-            indices.iter().filter_map(|&index| product(&self.calls[index as usize])).collect();
+            indices.iter().filter_map(|&index| product(&self.calls[index])).collect();
         let mut removed = self.contents();
         removed.retain(|content| !kept_contents.contains(content));
-        let numbers: BTreeSet<u32> = indices.iter().map(|&index| self.numbers[index as usize]).collect();
+        let numbers: BTreeSet<u32> = indices.iter().map(|&index| self.numbers[index]).collect();
         let left = self.without_contents(&removed);
         let others: Vec<u32> =
             left.observers().into_iter().filter(|number| !numbers.contains(number)).collect();

@@ -21,7 +21,7 @@ mod registers;
 mod event_log;
 mod lists;
 
-pub(crate) use certificate::{Certificate, OTHER_PLACEHOLDER};
+pub(crate) use certificate::Certificate;
 
 use super::operation::{Call, Object};
 use crate::fact::Time;
@@ -30,14 +30,36 @@ use lists::ListZoneChecker;
 use registers::{RegisterContents, RegisterEvent, RegisterZoneChecker};
 
 /// The verdict of the zones on one key.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum ZoneVerdict {
     /// There is an order.
     Order,
-    /// There is no order, with the proof.
-    Conflict(Box<Certificate>),
+    /// There is no order.
+    Conflict,
     /// The check does not apply: contents are not unique, or the object is neither register nor list.
     NotUnique,
+}
+
+/// One key's history up to and including `until`: its calls, as indices into `history`, by invocation time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct KeyCalls<'a> {
+    pub(crate) history: &'a [Call],
+    pub(crate) numbers: &'a [u32],
+    pub(crate) until: Time,
+}
+
+impl<'a> KeyCalls<'a> {
+    /// The calls, with their indices.
+    fn iter(self) -> impl Iterator<Item = (u32, &'a Call)> {
+        let calls = self.numbers.iter().map(move |&number| (number, &self.history[number as usize]));
+        calls.take_while(move |(_, call)| call.called <= self.until)
+    }
+
+    /// The object that the key is.
+    fn object(self) -> Object {
+        let first = self.numbers.first().map(|&call| self.history[call as usize].operation.action);
+        first.map_or(Object::Register, Object::of)
+    }
 }
 
 /// The check's memory, allocated once for all keys.
@@ -48,13 +70,20 @@ pub(crate) struct ZoneChecker {
 }
 
 impl ZoneChecker {
-    /// Checks one key's history up to and including `until`: `key_calls` are its calls, as indices into `history`, by
-    /// invocation time.
-    pub(crate) fn judge(&mut self, history: &[Call], key_calls: &[u32], until: Time) -> ZoneVerdict {
-        match key_calls.first().map(|&call| Object::of(history[call as usize].operation.action)) {
-            Some(Object::List) => self.lists.judge(history, key_calls, until),
-            Some(Object::Register) | None => self.registers.judge(history, key_calls, until),
-            Some(Object::Set | Object::Counter | Object::Queue | Object::Mutex) => ZoneVerdict::NotUnique,
+    pub(crate) fn judge(&mut self, calls: KeyCalls<'_>) -> ZoneVerdict {
+        match calls.object() {
+            Object::List => self.lists.judge(calls),
+            Object::Register => self.registers.judge(calls),
+            Object::Set | Object::Counter | Object::Queue | Object::Mutex => ZoneVerdict::NotUnique,
+        }
+    }
+
+    /// The proof of a conflict. Decides the key once more: conflicts are rare, and most are never explained.
+    pub(crate) fn certificate(&mut self, calls: KeyCalls<'_>) -> Option<Certificate> {
+        match calls.object() {
+            Object::List => self.lists.certificate(calls),
+            Object::Register => self.registers.certificate(calls),
+            Object::Set | Object::Counter | Object::Queue | Object::Mutex => None,
         }
     }
 }
@@ -120,16 +149,4 @@ impl KeySurvey {
         self.is_other |= log.of(self.events).any(|event| contents.add(event).is_err());
         log.forget(&mut self.events);
     }
-}
-
-/// The calls of a key up to and including `until`, with their indices.
-fn calls<'a>(
-    history: &'a [Call],
-    key_calls: &'a [u32],
-    until: Time,
-) -> impl Iterator<Item = (u32, &'a Call)> + Clone {
-    key_calls
-        .iter()
-        .map(|&number| (number, &history[number as usize]))
-        .take_while(move |(_, call)| call.called <= until)
 }
