@@ -12,13 +12,11 @@ use super::search::{MAX_OPEN, SearchOutcome};
 use super::shrink::{Shrinker, ShrunkHistory};
 use super::zone::{KeyCalls, Survey, ZoneChecker, ZoneVerdict};
 use crate::fact::{RequestId, Time};
-use serde::Serialize;
 use std::fmt;
 use std::time::Duration;
 
 /// The verdict on a history.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Verdict {
     /// Some order explains all responses and respects real time.
     Linearizable,
@@ -34,8 +32,7 @@ pub enum Verdict {
 }
 
 /// Why a key is undecided.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum UnknownReason {
     /// This budget of steps was exhausted.
     Steps(u64),
@@ -83,7 +80,7 @@ impl DisplayNamed for Verdict {
 }
 
 /// The verdict on a history, and how each key was decided.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Report {
     /// The verdict on the whole history.
     pub verdict: Verdict,
@@ -92,7 +89,7 @@ pub struct Report {
 }
 
 /// How a key was decided.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct KeyReport {
     /// The key.
     pub key: u64,
@@ -401,7 +398,7 @@ fn explain_violation(history: &[Call], key_calls: &[u32], remaining: &RemainingB
                 certificate.renumbered(|call| index_of(call).expect("a certificate lists all of its calls"));
             (certificate.contradiction, certificate.edges)
         }
-        None => (Contradiction::NoOrder, real_time_edges(&operations)),
+        None => (Contradiction::NoOrder {}, real_time_edges(&operations)),
     };
     let stuck = history[stuck as usize].clone();
     let key = stuck.operation.key;
@@ -429,8 +426,11 @@ fn real_time_edges(operations: &[Call]) -> Vec<OrderingEdge> {
         let from = returns.partition_point(|&(returned, _)| returned < latest);
         let mut before: Vec<usize> = returns[from..passed].iter().map(|&(_, index)| index).collect();
         before.sort_unstable();
-        let edge = |before| OrderingEdge { before, after, reason: OrderingReason::RealTime };
-        edges.extend(before.into_iter().map(edge));
+        edges.extend(before.into_iter().map(|before| {
+            let returned = operations[before].returned.as_ref().map_or(0, |&(returned, _)| returned);
+            let reason = OrderingReason::RealTime { returned, called: operation.called };
+            OrderingEdge { before, after, reason }
+        }));
     }
     edges
 }

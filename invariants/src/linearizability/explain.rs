@@ -1,6 +1,6 @@
 //! The explanation of a violation, as text.
 
-use super::contradiction::{Contradiction, OrderingEdge};
+use super::contradiction::{Argument, Contradiction, Notation, OrderingEdge};
 use super::diagram::{MAX_LETTERS, MAX_LINE_WIDTH, diagram, elide_middle, letter, wrap_text};
 use super::names::{DisplayNamed, NUMBERS, Names};
 use super::operation::Call;
@@ -30,7 +30,7 @@ impl fmt::Display for Method {
 }
 
 /// A few operations of one key that no order explains, whatever the rest of the history is.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Explanation {
     /// The key.
     pub key: u64,
@@ -62,7 +62,8 @@ impl Explanation {
         let skipped = if operations.len() > MAX_LETTERS { operations.len() - MAX_SHOWN } else { 0 };
         let shown = &operations[skipped..];
         let line = |call| line(call).map_or_else(String::new, |line| format!(" (line {line})"));
-        let (key, contradiction) = (names.key(*key), contradiction.describe(operations, names));
+        let notation = Notation { operations, names, other: ' ' };
+        let (key, contradiction) = (names.key(*key), contradiction.shown(notation));
         let mut lines = vec![wrap_text(&format!("{key} is not linearizable: {contradiction}."), "", "  ")];
         let stuck_index = shown.iter().position(|call| call == stuck);
         let stuck_name = stuck_index
@@ -81,7 +82,7 @@ impl Explanation {
         lines.extend([String::new(), diagram(shown)]);
         for edge in edges.iter().filter(|edge| edge.before.min(edge.after) >= skipped) {
             let (before, after) = (letter(edge.before - skipped), letter(edge.after - skipped));
-            let reason = edge.describe(operations, after, names);
+            let reason = edge.reason.shown(Notation { other: after, ..notation });
             lines.push(wrap_text(&format!("{before} before {after}: {before} {reason}"), "  ", "    "));
         }
         // The diagram ends with a newline, so an empty line separates it from the reasons.

@@ -121,7 +121,7 @@ pub use check::{
     check_by_zones, find_order, report, report_with_deadline,
 };
 pub use contradiction::{
-    Contradiction, OrderEvidence, OrderingEdge, OrderingReason, Verb, ZoneLabel, ZonePrecedence,
+    CallIndex, Contradiction, OrderEvidence, OrderingEdge, OrderingReason, Verb, ZoneLabel, ZoneOrder,
 };
 pub use explain::{Explanation, Method};
 pub use explore::{ExploreOutcome, ModelOperation, explore};
@@ -133,4 +133,4 @@ pub(crate) use names::DisplayNamed;
 pub use names::Names;
 pub use operation::{Action, Call, Content, Object, Operation, Response};
 pub use stream::{Stream, StreamContradiction, StreamVerdict, StreamViolation};
-pub use witness::{Position, ReplayedState, Witness, WitnessFailure, WitnessedCall};
+pub use witness::{Position, Replay, Witness, WitnessFailure, WitnessedCall};

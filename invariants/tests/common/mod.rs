@@ -6,10 +6,12 @@ use invariants::linearizability::{Contradiction, Explanation};
 /// Returns whether it shows a cycle.
 pub(crate) fn is_conclusive(explanation: &Explanation) -> bool {
     let holds_in_every_order = match explanation.contradiction {
-        Contradiction::NoOrder => return false,
+        Contradiction::NoOrder {} => return false,
         Contradiction::NeverWritten { .. }
+        | Contradiction::NeverAdded { .. }
         | Contradiction::FoundWhatItExpected { .. }
-        | Contradiction::SeenTwice { .. } => true,
+        | Contradiction::SeenTwice { .. }
+        | Contradiction::SeenInTwoLists { .. } => true,
         _ => false,
     };
     let shows_cycle = has_cycle(explanation);

@@ -2,7 +2,7 @@
 
 use invariants::RequestId;
 use invariants::linearizability::{
-    Action, Content, Operation, Position, ReplayedState, Response, Witness, WitnessFailure,
+    Action, Content, Operation, Position, Replay, Response, Witness, WitnessFailure,
 };
 
 /// A witness with a clock that advances with each event.
@@ -116,9 +116,8 @@ fn a_read_that_contradicts_the_log_is_reported() {
     let mut scenario = Scenario::new();
     scenario.put(1, 5, 3).call(2, Action::Get);
     let failure = scenario.try_respond(2, Position::Applied(4), &ABSENT).unwrap_err();
-    let WitnessFailure::WrongRead { index: 4, replay, .. } = &*failure else { panic!("{failure}") };
-    let (content, writer) = (Content::Present(5), Some((id(1), 3)));
-    assert_eq!(*replay, ReplayedState::Register { content, writer });
+    let WitnessFailure::WrongResponse { replay, .. } = &*failure else { panic!("{failure}") };
+    assert_eq!(*replay, Replay::Written { index: 4, content: Content::Present(5), writer: id(1), at: 3 });
     assert!(
         failure.to_string().ends_with(
             "told \"nothing\" from index 4, but the log up to there leaves \"5\", since s1#1 at index 3"

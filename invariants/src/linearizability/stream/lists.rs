@@ -67,7 +67,7 @@ impl ListStream {
     pub(super) fn record_failure(&mut self, element: u64) -> Result<(), StreamContradiction> {
         match self.pending.remove(&element) {
             Some(_) => Ok(()),
-            None => Err(StreamContradiction::Shown(element)),
+            None => Err(StreamContradiction::Shown { element }),
         }
     }
 
@@ -105,16 +105,18 @@ impl ListStream {
         now: Tick,
     ) -> Result<(), StreamContradiction> {
         let number = match elements.first() {
-            None => self.initial.ok_or(StreamContradiction::NoLongerEmpty)?,
+            None => self.initial.ok_or(StreamContradiction::NoLongerEmpty {})?,
             Some(first) => match (self.positions.get(first), self.pending.get(first)) {
                 (Some(&(chain, 0)), _) => chain,
-                (Some(_), _) => return Err(StreamContradiction::FurtherBack(*first)),
+                (Some(_), _) => return Err(StreamContradiction::FurtherBack { element: *first }),
                 (None, None) => return Err(missing(*first)),
                 (None, Some(pending)) if pending.replaces => {
                     let zone = self.zones.open(now, 0)?;
                     self.begin_chain(zone)
                 }
-                (None, Some(_)) => self.initial.ok_or(StreamContradiction::ListReplaced(*first))?,
+                (None, Some(_)) => {
+                    self.initial.ok_or(StreamContradiction::ListReplaced { element: *first })?
+                }
             },
         };
         self.extend(number, elements, now)?;
@@ -126,7 +128,7 @@ impl ListStream {
         let chain = self.chains[number as usize].as_mut().expect("a live zone has its chain");
         let known = chain.elements.len().min(elements.len());
         if chain.elements[..known] != elements[..known] {
-            return Err(StreamContradiction::OtherOrder);
+            return Err(StreamContradiction::OtherOrder {});
         }
         let before = chain.elements.len();
         let mut newest_call = self.zones.last_call(number);
@@ -134,13 +136,13 @@ impl ListStream {
         for &element in &elements[known..] {
             let Some(pending) = self.pending.remove(&element) else {
                 return Err(match self.positions.contains_key(&element) {
-                    true => StreamContradiction::TwoPositions(element),
+                    true => StreamContradiction::TwoPositions { element },
                     false => missing(element),
                 });
             };
             let position = chain.elements.len();
             if pending.replaces && position > 0 {
-                return Err(StreamContradiction::ReplacedMidway(element));
+                return Err(StreamContradiction::ReplacedMidway { element });
             }
             let returned = pending.acknowledged.map_or(now, |(returned, zone)| {
                 self.zones.close(zone);
@@ -148,7 +150,7 @@ impl ListStream {
             });
             // It must not have returned before the invocation of an operation of a shorter prefix.
             if returned < newest_call {
-                return Err(StreamContradiction::AddedBefore(element));
+                return Err(StreamContradiction::AddedBefore { element });
             }
             newest_call = newest_call.max(pending.called);
             first_return = first_return.min(returned);
@@ -187,7 +189,7 @@ impl ListStream {
     ) -> Result<(), StreamContradiction> {
         let chain = self.chains[number as usize].as_mut().expect("a live zone has its chain");
         if chain.first_later_return[length] < called {
-            return Err(StreamContradiction::LacksAddition);
+            return Err(StreamContradiction::LacksAddition {});
         }
         for later in chain.first_later_return[..length].iter_mut().rev() {
             if *later <= now {
@@ -222,5 +224,5 @@ impl ListStream {
 }
 
 fn missing(element: u64) -> StreamContradiction {
-    StreamContradiction::Missing(Content::Present(element))
+    StreamContradiction::Missing { content: Content::Present(element) }
 }

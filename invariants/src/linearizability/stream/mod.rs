@@ -214,7 +214,7 @@ impl Stream {
             ) => {
                 key.has_unknown_mismatch |= found.is_none();
                 register.record_failure(Content::Present(value)).and_then(|()| match *found {
-                    Some(found) if found == expect => Err(StreamContradiction::FoundWhatItExpected),
+                    Some(found) if found == expect => Err(StreamContradiction::FoundWhatItExpected {}),
                     Some(found) => register.record_seen(found, called, now),
                     None => Ok(()),
                 })
@@ -246,7 +246,7 @@ impl Stream {
                 }
                 Ok(())
             }
-            Err(StreamContradiction::Missing(_)) if key.has_retired => {
+            Err(StreamContradiction::Missing { .. }) if key.has_retired => {
                 key.state = KeyState::Unsupported;
                 Ok(())
             }

@@ -48,7 +48,7 @@ impl RegisterStream {
     /// The mutation never takes effect.
     pub(super) fn record_failure(&mut self, content: Content) -> Result<(), StreamContradiction> {
         if !self.is_pending(content) {
-            return Err(StreamContradiction::Observed(content));
+            return Err(StreamContradiction::Observed { content });
         }
         self.contents.remove(content);
         Ok(())
@@ -70,14 +70,14 @@ impl RegisterStream {
     ) -> Result<(), StreamContradiction> {
         let zone = match self.contents.get(content) {
             Some(&ContentState::Version { later, .. }) if later < called => {
-                return Err(StreamContradiction::CalledAfterReplaced(content));
+                return Err(StreamContradiction::CalledAfterReplaced { content });
             }
             Some(&ContentState::Version { zone, .. }) => zone,
             Some(&ContentState::Pending { called, from }) => match from {
                 Some(from) if self.is_pending(from) => self.link_all(content, now)?,
                 _ => self.link(content, called, from, now)?,
             },
-            None => return Err(StreamContradiction::Missing(content)),
+            None => return Err(StreamContradiction::Missing { content }),
         };
         Ok(self.zones.touch(zone, now, called)?)
     }
@@ -98,8 +98,8 @@ impl RegisterStream {
                 self.zones.touch(*zone, now, called)?;
                 *zone
             }
-            Some((from, Some(_))) => return Err(StreamContradiction::ReplacedTwice(content, from)),
-            Some((from, None)) => return Err(StreamContradiction::Missing(from)),
+            Some((from, Some(_))) => return Err(StreamContradiction::ReplacedTwice { content, from }),
+            Some((from, None)) => return Err(StreamContradiction::Missing { content: from }),
         };
         self.contents.insert(content, ContentState::Version { zone, later: Tick::MAX });
         Ok(zone)
@@ -171,15 +171,18 @@ mod tests {
                 .expect("called before any operation that observed a later content returned");
         }
         let late = register.record_seen(content(2), 4, 5);
-        assert_eq!(late, Err(StreamContradiction::CalledAfterReplaced(content(2))));
+        assert_eq!(late, Err(StreamContradiction::CalledAfterReplaced { content: content(2) }));
         let second = register.record_seen(content(4), 2, 5);
-        assert_eq!(second, Err(StreamContradiction::ReplacedTwice(content(4), Content::INITIAL)));
+        assert_eq!(
+            second,
+            Err(StreamContradiction::ReplacedTwice { content: content(4), from: Content::INITIAL })
+        );
     }
 
     #[test]
     fn a_cycle_of_exchanges_is_a_missing_content() {
         let mut register = register_with(&[(1, 1)]);
-        let missing = Err(StreamContradiction::Missing(content(1)));
+        let missing = Err(StreamContradiction::Missing { content: content(1) });
         assert_eq!(register.record_seen(content(1), 1, 2), missing);
         let mut register = register_with(&[(1, 3), (2, 1), (3, 2)]);
         assert_eq!(register.record_seen(content(1), 1, 2), missing);

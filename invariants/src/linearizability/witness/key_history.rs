@@ -1,6 +1,6 @@
 //! What each key held at which index, and which responses that explains.
 
-use super::ReplayedState;
+use super::Replay;
 use crate::fact::{Index, RequestId};
 use crate::linearizability::operation::{Action, Content, Response};
 use std::hint::select_unpredictable;
@@ -184,17 +184,22 @@ impl KeyHistory {
 
     /// The state after `index`.
     #[cold]
-    pub(super) fn state_at(&self, index: Index) -> ReplayedState {
+    pub(super) fn replay(&self, index: Index) -> Replay {
         match self {
             KeyHistory::Register { versions, .. } => {
                 let at = count_up_to(versions, index, |version| version.index) - 1;
-                let RegisterVersion { index, content, writer } = versions[at];
-                ReplayedState::Register { content, writer: (index != 0).then_some((writer, index)) }
+                match versions[at] {
+                    RegisterVersion { index: 0, content, .. } => Replay::Initial { index, content },
+                    RegisterVersion { index: at, content, writer } => {
+                        Replay::Written { index, content, writer, at }
+                    }
+                }
             }
             KeyHistory::List { elements, indexes, replacements, .. } => {
                 let (_, from) =
                     replacements[count_up_to(replacements, index, |replacement| replacement.0) - 1];
-                ReplayedState::List(elements[from..count_up_to(indexes, index, |index| *index)].to_vec())
+                let elements = elements[from..count_up_to(indexes, index, |index| *index)].to_vec();
+                Replay::List { index, elements }
             }
         }
     }

@@ -36,7 +36,7 @@ mod failure;
 mod key_history;
 mod pending_calls;
 
-pub use failure::{ReplayedState, WitnessFailure, WitnessedCall};
+pub use failure::{Replay, WitnessFailure, WitnessedCall};
 
 use super::dense_map::DenseMap;
 use super::operation::{Object, Operation, Response};
@@ -344,7 +344,7 @@ impl Witness {
     #[cold]
     fn applied_twice(&self, index: Index, number: u32) -> Box<WitnessFailure> {
         let call = &self.open[number];
-        Box::new(WitnessFailure::AppliedTwice { call: call.witnessed(), indexes: [call.index, index] })
+        Box::new(WitnessFailure::AppliedTwice { call: call.witnessed(), index: call.index, again: index })
     }
 
     #[cold]
@@ -373,25 +373,22 @@ impl Witness {
 
     #[cold]
     fn read_unexplained(&self, number: u32, index: Index, response: &Response) -> Box<WitnessFailure> {
-        let call = &self.open[number];
-        let replay = self.histories[call.key as usize].state_at(index);
-        Box::new(WitnessFailure::WrongRead {
-            call: call.witnessed(),
-            response: response.clone(),
-            index,
-            replay,
-        })
+        let replay = self.histories[self.open[number].key as usize].replay(index);
+        self.wrong_response(number, response, replay)
     }
 
     #[cold]
     fn mutation_unexplained(&self, number: u32, response: &Response) -> Box<WitnessFailure> {
-        let call = &self.open[number];
-        let is_list = self.histories[call.key as usize].is_list();
-        Box::new(WitnessFailure::WrongResult {
-            call: call.witnessed(),
-            response: response.clone(),
-            index: call.index,
-            before: (!is_list).then_some(call.before),
-        })
+        let &PendingCall { key, index, before, .. } = &self.open[number];
+        let replay = match self.histories[key as usize].is_list() {
+            true => Replay::MutatedList { index },
+            false => Replay::MutatedRegister { index, before },
+        };
+        self.wrong_response(number, response, replay)
+    }
+
+    fn wrong_response(&self, number: u32, response: &Response, replay: Replay) -> Box<WitnessFailure> {
+        let (call, response) = (self.open[number].witnessed(), response.clone());
+        Box::new(WitnessFailure::WrongResponse { call, response, replay })
     }
 }

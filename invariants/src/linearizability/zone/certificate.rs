@@ -1,6 +1,6 @@
 //! The proof that a key's history has no order: a few operations and the precedences that they force.
 
-use crate::linearizability::contradiction::{Contradiction, OrderingEdge, OrderingReason};
+use crate::linearizability::contradiction::{Argument, Contradiction, OrderingEdge, OrderingReason};
 
 /// A few operations of one key that no order explains, whatever the rest of the history is. Operations are indices of
 /// calls.
@@ -15,7 +15,8 @@ pub(crate) struct Certificate {
 
 impl Certificate {
     pub(super) fn new(mut contradiction: Contradiction) -> Certificate {
-        let mut calls: Vec<usize> = contradiction.calls_mut().into_iter().map(|call| *call).collect();
+        let mut calls = Vec::new();
+        contradiction.for_each_call(&mut |call| calls.push(call.0));
         calls.sort_unstable();
         calls.dedup();
         Certificate { contradiction, calls, edges: Vec::new() }
@@ -41,9 +42,8 @@ impl Certificate {
     #[must_use]
     pub(crate) fn renumbered(mut self, number: impl Fn(usize) -> usize) -> Certificate {
         let edges = self.edges.iter_mut().flat_map(|edge| [&mut edge.before, &mut edge.after]);
-        for call in self.calls.iter_mut().chain(edges).chain(self.contradiction.calls_mut()) {
-            *call = number(*call);
-        }
+        self.calls.iter_mut().chain(edges).for_each(|call| *call = number(*call));
+        self.contradiction.for_each_call(&mut |call| call.0 = number(call.0));
         self
     }
 }

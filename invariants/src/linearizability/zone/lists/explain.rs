@@ -3,7 +3,7 @@
 use super::chains::{Element, ListAnomaly, ListChains, NONE, shown};
 use crate::fact::Time;
 use crate::linearizability::contradiction::{
-    Contradiction, OrderEvidence, OrderingReason, Verb, ZoneLabel, ZonePrecedence,
+    CallIndex, Contradiction, OrderEvidence, OrderingReason, Verb, ZoneLabel, ZoneOrder,
 };
 use crate::linearizability::operation::Content;
 use crate::linearizability::role::{ListRole, list_role};
@@ -48,6 +48,13 @@ struct ListChainOp {
     produces: bool,
 }
 
+impl ListChainOp {
+    /// It returned before the other was called.
+    const fn real_time(&self, other: ListChainOp) -> OrderingReason {
+        OrderingReason::RealTime { returned: self.returned, called: other.called }
+    }
+}
+
 /// A zone with the first of its operations that returned and the last that was called.
 struct ZoneExtent {
     number: u32,
@@ -58,8 +65,8 @@ struct ZoneExtent {
 }
 
 /// The two did these to one element.
-const fn shared(first: Verb, element: u64, second: Verb) -> OrderingReason {
-    OrderingReason::Shared { first, content: Content::Present(element), second }
+const fn same_element(did: Verb, element: u64, then: Verb) -> OrderingReason {
+    OrderingReason::SameContent { did, content: Content::Present(element), then }
 }
 
 impl<'a> ListExplainer<'a> {
@@ -78,7 +85,7 @@ impl<'a> ListExplainer<'a> {
     /// Adds the producer of an element, which precedes a read that shows the element.
     fn add_producer(&self, certificate: &mut Certificate, element: u64, read: usize) {
         if let Some(producer) = self.producer(element) {
-            certificate.add_edge(producer, read, shared(Verb::Added, element, Verb::Saw));
+            certificate.add_edge(producer, read, same_element(Verb::Added, element, Verb::Saw));
         }
     }
 
@@ -92,8 +99,8 @@ impl<'a> ListExplainer<'a> {
     }
 
     fn explain_never_added(&self, read: u32, element: u64) -> Certificate {
-        let (verb, content) = (Verb::Saw, Content::Present(element));
-        Certificate::new(Contradiction::NeverWritten { call: read as usize, verb, content })
+        let (call, element) = (CallIndex(read as usize), Content::Present(element));
+        Certificate::new(Contradiction::NeverAdded { call, element })
     }
 
     fn explain_replaced_midway(&self, read: u32, element: u64) -> Certificate {
@@ -102,20 +109,27 @@ impl<'a> ListExplainer<'a> {
         if first == element {
             return self.explain_seen_twice([read; 2], element);
         }
-        let mut certificate = Certificate::new(Contradiction::ReplacedMidway { call, first, element });
+        let (read, [one, other]) = (CallIndex(call), [first, element].map(Content::Present));
+        let mut certificate =
+            Certificate::new(Contradiction::ReplacedMidway { read, first: one, element: other });
         self.add_producer(&mut certificate, first, call);
         self.add_producer(&mut certificate, element, call);
-        if let (Some(one), Some(other)) = (self.producer(first), self.producer(element)) {
-            certificate.add_edge(one, other, OrderingReason::ShownBefore([first, element]));
-            certificate.add_edge(other, one, OrderingReason::NotReplaced(first));
+        if let (Some(before), Some(after)) = (self.producer(first), self.producer(element)) {
+            let reason = OrderingReason::ShownBefore { first: one, second: other };
+            certificate.add_edge(before, after, reason);
+            certificate.add_edge(after, before, OrderingReason::NotReplaced { element: one });
         }
         certificate
     }
 
     fn explain_seen_twice(&self, reads: [u32; 2], element: u64) -> Certificate {
-        let calls = reads.map(|read| read as usize);
-        let mut certificate = Certificate::new(Contradiction::SeenTwice { calls, element });
-        for read in calls {
+        let [one, other] = reads.map(|read| CallIndex(read as usize));
+        let shown = Content::Present(element);
+        let mut certificate = Certificate::new(match one == other {
+            true => Contradiction::SeenTwice { read: one, element: shown },
+            false => Contradiction::SeenInTwoLists { one, other, element: shown },
+        });
+        for CallIndex(read) in [one, other] {
             self.add_root(&mut certificate, read);
             self.add_producer(&mut certificate, element, read);
         }
@@ -132,15 +146,17 @@ impl<'a> ListExplainer<'a> {
                 Some(_) => {}
             }
         }
-        let mut certificate = Certificate::new(Contradiction::Diverged { calls, position, elements });
+        let ([one, other], [here, there]) = (calls.map(CallIndex), elements.map(Content::Present));
+        let position = position + 1;
+        let mut certificate = Certificate::new(Contradiction::Diverged { one, other, position, here, there });
         for (read, element) in calls.into_iter().zip(elements) {
             self.add_root(&mut certificate, read);
             self.add_producer(&mut certificate, element, read);
         }
-        for [first, second] in [elements, [elements[1], elements[0]]] {
-            if let (Some(one), Some(other)) = (self.producer(first), self.producer(second)) {
-                certificate.add_edge(one, other, OrderingReason::ShownWithout([first, second]));
-            }
+        if let [Some(one), Some(other)] = elements.map(|element| self.producer(element)) {
+            let without = |first, second| OrderingReason::ShownWithout { first, second };
+            certificate.add_edge(one, other, without(here, there));
+            certificate.add_edge(other, one, without(there, here));
         }
         certificate
     }
@@ -211,28 +227,29 @@ impl<'a> ListExplainer<'a> {
         let (evidence, reason, proven, by) = match (before.produces, member.produces) {
             (true, true) => {
                 let elements = [last(before), last(member)];
-                let reason = OrderingReason::ShownBefore(elements);
-                (OrderEvidence::ListOrder(elements), reason, elements.to_vec(), read)
+                let [first, second] = elements.map(Content::Present);
+                let evidence = OrderEvidence::ListOrder { second: first, first: second };
+                (evidence, OrderingReason::ShownBefore { first, second }, elements.to_vec(), read)
             }
             (true, false) => {
                 let element = last(before);
-                let reason = shared(Verb::Added, element, Verb::Saw);
-                (OrderEvidence::Saw(Content::Present(element)), reason, Vec::new(), read)
+                let evidence = OrderEvidence::Saw { content: Content::Present(element), did: Verb::Added };
+                (evidence, same_element(Verb::Added, element, Verb::Saw), Vec::new(), read)
             }
             (false, true) => {
                 let element = last(member);
-                let reason = shared(Verb::DidNotSee, element, Verb::Added);
-                (OrderEvidence::Missed(element), reason, vec![element], read)
+                let evidence = OrderEvidence::Missed { element: Content::Present(element) };
+                (evidence, same_element(Verb::DidNotSee, element, Verb::Added), vec![element], read)
             }
             (false, false) => {
                 let element = longest[before.length];
-                let reason = shared(Verb::DidNotSee, element, Verb::Saw);
-                (OrderEvidence::OnlyFirstSaw(element), reason, vec![element], member.call)
+                let evidence = OrderEvidence::OnlyFirstSaw { element: Content::Present(element) };
+                (evidence, same_element(Verb::DidNotSee, element, Verb::Saw), vec![element], member.call)
             }
         };
-        let calls = [member.call, before.call];
-        let mut certificate = Certificate::new(Contradiction::OutOfOrder { calls, evidence });
-        certificate.add_edge(member.call, before.call, OrderingReason::RealTime);
+        let (first, second) = (CallIndex(member.call), CallIndex(before.call));
+        let mut certificate = Certificate::new(Contradiction::OutOfOrder { first, second, evidence });
+        certificate.add_edge(member.call, before.call, member.real_time(before));
         for element in proven {
             self.add_producer(&mut certificate, element, by);
         }
@@ -246,9 +263,11 @@ impl<'a> ListExplainer<'a> {
     fn extent(&self, number: u32) -> Option<ZoneExtent> {
         let members = self.members(number);
         let label = match self.lists.chains.get(number as usize) {
-            Some(chain) if chain.root == NONE => ZoneLabel::List(None),
-            Some(chain) => ZoneLabel::List(self.shown(chain.longest as usize).first().copied()),
-            None => ZoneLabel::Unseen(members.first()?.call),
+            Some(chain) if chain.root == NONE => ZoneLabel::InitialList {},
+            Some(chain) => {
+                ZoneLabel::ListFrom { first: Content::Present(*self.shown(chain.longest as usize).first()?) }
+            }
+            None => ZoneLabel::UnseenList { call: CallIndex(members.first()?.call) },
         };
         let first = members.iter().copied().min_by_key(|member| member.returned).filter(|_| number != 0);
         let last = members.into_iter().max_by_key(|member| member.called)?;
@@ -258,12 +277,20 @@ impl<'a> ListExplainer<'a> {
     fn explain_conflicting_zones(&self, one: u32, other: u32) -> Option<Certificate> {
         let (one, other) = (self.extent(one)?, self.extent(other)?);
         let pairs = [(&one, &other), (&other, &one)];
-        let precedences = pairs.map(|(older, newer)| ZonePrecedence {
-            older: older.label,
-            newer: newer.label,
-            calls: older.first.map(|first| [first.call, newer.last.call]),
+        let [one_order, other_order] = pairs.map(|(older, newer)| {
+            let (older_label, newer_label) = (older.label, newer.label);
+            match older.first {
+                None => ZoneOrder::InitialList { older: older_label, newer: newer_label },
+                Some(first) => ZoneOrder::RealTime {
+                    first: CallIndex(first.call),
+                    second: CallIndex(newer.last.call),
+                    older: older_label,
+                    newer: newer_label,
+                },
+            }
         });
-        let mut certificate = Certificate::new(Contradiction::ConflictingZones(precedences));
+        let contradiction = Contradiction::ConflictingLists { one: one_order, other: other_order };
+        let mut certificate = Certificate::new(contradiction);
         for zone in [&one, &other] {
             self.add_connection(&mut certificate, zone);
         }
@@ -280,7 +307,7 @@ impl<'a> ListExplainer<'a> {
         }
         for (older, newer) in pairs {
             if let Some(first) = older.first {
-                certificate.add_edge(first.call, newer.last.call, OrderingReason::RealTime);
+                certificate.add_edge(first.call, newer.last.call, first.real_time(newer.last));
             }
         }
         // One list is older, so all of its operations precede those of the other: also its last operation the other's
@@ -288,15 +315,13 @@ impl<'a> ListExplainer<'a> {
         let (older, newer) = if other.first.is_some() { (one, other) } else { (other, one) };
         if let Some(first) = newer.first {
             let reason = match (older.label, newer.label) {
+                (ZoneLabel::UnseenList { .. }, _) => OrderingReason::UnseenListReplaced {},
+                (list, _) if older.last.produces => OrderingReason::AddedToReplaced { list },
                 // The initial list only grows until it is replaced.
-                (ZoneLabel::List(None), ZoneLabel::Unseen(_)) if !older.last.produces => {
-                    OrderingReason::MissedAddition
+                (ZoneLabel::InitialList {}, ZoneLabel::UnseenList { .. }) => {
+                    OrderingReason::MissedAddition {}
                 }
-                (ZoneLabel::List(list), _) => {
-                    let verb = if older.last.produces { Verb::Added } else { Verb::Saw };
-                    OrderingReason::ListReplaced { first: verb, list }
-                }
-                (ZoneLabel::Unseen(_) | ZoneLabel::Content(_), _) => OrderingReason::UnseenListReplaced,
+                (list, _) => OrderingReason::SawReplaced { list },
             };
             certificate.add_edge(older.last.call, first.call, reason);
         }

@@ -3,7 +3,7 @@
 use super::contents::{NONE, RegisterAnomaly, RegisterContents};
 use crate::fact::Time;
 use crate::linearizability::contradiction::{
-    Contradiction, OrderEvidence, OrderingReason, Verb, ZoneLabel, ZonePrecedence,
+    CallIndex, Contradiction, OrderEvidence, OrderingReason, Verb, ZoneLabel, ZoneOrder,
 };
 use crate::linearizability::operation::{Call, Content};
 use crate::linearizability::role::{Role, role};
@@ -51,6 +51,11 @@ struct RegisterChainOp {
 impl RegisterChainOp {
     const fn verb(&self) -> Verb {
         if self.produces { Verb::Wrote } else { Verb::Saw }
+    }
+
+    /// It returned before the other was called.
+    const fn real_time(&self, other: RegisterChainOp) -> OrderingReason {
+        OrderingReason::RealTime { returned: self.returned, called: other.called }
     }
 }
 
@@ -107,8 +112,9 @@ impl RegisterExplainer<'_> {
             _ => None,
         };
         let needs = self.calls.iter().find_map(|(number, call)| Some((number as usize, verb(call)?)));
-        let (call, verb) = needs?;
-        let mut certificate = Certificate::new(Contradiction::NeverWritten { call, verb, content });
+        let (call, did) = needs?;
+        let contradiction = Contradiction::NeverWritten { call: CallIndex(call), did, content };
+        let mut certificate = Certificate::new(contradiction);
         self.add_proof(&mut certificate, call);
         Some(certificate)
     }
@@ -117,7 +123,7 @@ impl RegisterExplainer<'_> {
         let is_contradictory =
             |call: &Call| matches!(role(call, self.calls.until).1, Role::SelfContradictory(_));
         let (call, _) = self.calls.iter().find(|(_, call)| is_contradictory(call))?;
-        Some(Certificate::new(Contradiction::FoundWhatItExpected { call: call as usize }))
+        Some(Certificate::new(Contradiction::FoundWhatItExpected { call: CallIndex(call as usize) }))
     }
 
     /// Adds the proof that an operation of unknown outcome took effect: an operation that observed its product,
@@ -132,10 +138,10 @@ impl RegisterExplainer<'_> {
                 return;
             }
             let product = self.contents.interner.get(content);
-            let shared = |second| OrderingReason::Shared { first: Verb::Wrote, content, second };
+            let wrote = |then| OrderingReason::SameContent { did: Verb::Wrote, content, then };
             let members = self.members(iter::once(product));
             if let Some(observer) = members.iter().find(|member| !member.produces) {
-                certificate.add_edge(call, observer.call, shared(Verb::Saw));
+                certificate.add_edge(call, observer.call, wrote(Verb::Saw));
                 return;
             }
             let next = self.contents.versions[product as usize].next;
@@ -143,22 +149,26 @@ impl RegisterExplainer<'_> {
             if certificate.calls.contains(&next) {
                 return;
             }
-            certificate.add_edge(call, next, shared(Verb::Exchanged));
+            certificate.add_edge(call, next, wrote(Verb::Exchanged));
             call = next;
         }
     }
 
     fn explain_taken_twice(&self, number: u32, products: [u32; 2]) -> Option<Certificate> {
         let [one, other] = products.map(|product| self.producer(product));
-        let (calls, content) = ([one?, other?], self.content(number));
-        let mut certificate = Certificate::new(Contradiction::ExchangedTwice { calls, content });
-        let shared = |first, second| OrderingReason::Shared { first, content, second };
+        let (one, other, content) = (one?, other?, self.content(number));
+        let mut certificate = Certificate::new(Contradiction::ExchangedTwice {
+            one: CallIndex(one),
+            other: CallIndex(other),
+            content,
+        });
+        let reason = |did, then| OrderingReason::SameContent { did, content, then };
         let producer = self.producer(number);
-        for (call, other) in [(calls[0], calls[1]), (calls[1], calls[0])] {
-            certificate.add_edge(call, other, shared(Verb::Exchanged, Verb::ReplacedForGood));
+        for (call, other) in [(one, other), (other, one)] {
+            certificate.add_edge(call, other, reason(Verb::Exchanged, Verb::ReplacedForGood));
             self.add_proof(&mut certificate, call);
             if let Some(producer) = producer {
-                certificate.add_edge(producer, call, shared(Verb::Wrote, Verb::Exchanged));
+                certificate.add_edge(producer, call, reason(Verb::Wrote, Verb::Exchanged));
             }
         }
         Some(certificate)
@@ -174,10 +184,10 @@ impl RegisterExplainer<'_> {
         let (start, _) = numbered().find(|&(number, _)| !is_reached[number as usize])?;
         let producer = |number| Some((self.producer(number)?, self.content(number)));
         let cycle: Vec<(usize, Content)> = self.contents.chain(start).filter_map(producer).collect();
-        let mut certificate = Certificate::new(Contradiction::Cycle { call: cycle.first()?.0 });
+        let mut certificate = Certificate::new(Contradiction::Cycle { call: CallIndex(cycle.first()?.0) });
         for (position, &(call, content)) in cycle.iter().enumerate() {
             let (next, _) = cycle[(position + 1) % cycle.len()];
-            let reason = OrderingReason::Shared { first: Verb::Wrote, content, second: Verb::Exchanged };
+            let reason = OrderingReason::SameContent { did: Verb::Wrote, content, then: Verb::Exchanged };
             certificate.add_edge(call, next, reason);
             self.add_proof(&mut certificate, call);
         }
@@ -200,8 +210,8 @@ impl RegisterExplainer<'_> {
             let first = members.get(members.partition_point(|member| member.position < position));
             first.filter(|member| member.position == position && member.produces && position <= to)
         };
-        let mut add_edge = |before: &RegisterChainOp, after: &RegisterChainOp, second| {
-            let reason = OrderingReason::Shared { first: before.verb(), content: before.content, second };
+        let mut add_edge = |before: &RegisterChainOp, after: &RegisterChainOp, then| {
+            let reason = OrderingReason::SameContent { did: before.verb(), content: before.content, then };
             certificate.add_edge(before.call, after.call, reason);
         };
         for position in from..=to {
@@ -226,20 +236,20 @@ impl RegisterExplainer<'_> {
                 && member.returned < before.called
             {
                 let evidence = match (before.position == member.position, before.produces) {
-                    (true, _) => OrderEvidence::Saw(member.content),
+                    (true, _) => OrderEvidence::Saw { content: member.content, did: Verb::Wrote },
                     (false, true) => OrderEvidence::Derived {
-                        verb: member.verb(),
                         content: member.content,
+                        did: member.verb(),
                         from: before.content,
                     },
                     (false, false) => {
-                        OrderEvidence::Replaced { seen: before.content, before: member.content }
+                        OrderEvidence::Replaced { content: before.content, next: member.content }
                     }
                 };
-                let calls = [member.call, before.call];
-                let mut certificate = Certificate::new(Contradiction::OutOfOrder { calls, evidence });
+                let (first, second) = (CallIndex(member.call), CallIndex(before.call));
+                let mut certificate = Certificate::new(Contradiction::OutOfOrder { first, second, evidence });
                 Self::add_connection(&mut certificate, &members, &[before, member], false);
-                certificate.add_edge(member.call, before.call, OrderingReason::RealTime);
+                certificate.add_edge(member.call, before.call, member.real_time(before));
                 return Some(certificate);
             }
             if latest.is_none_or(|latest| latest.called < member.called) {
@@ -262,16 +272,23 @@ impl RegisterExplainer<'_> {
         // from its start.
         one.first = one.first.filter(|first| one_root != 0 || first.returned < other.last.called);
         other.first = other.first.filter(|first| other_root != 0 || first.returned < one.last.called);
-        let label = |extent: &ChainExtent| {
-            ZoneLabel::Content(extent.first.map_or(Content::INITIAL, |first| first.content))
-        };
+        let content = |extent: &ChainExtent| extent.first.map_or(Content::INITIAL, |first| first.content);
         let pairs = [(&one, &other), (&other, &one)];
-        let precedences = pairs.map(|(older, newer)| ZonePrecedence {
-            older: label(older),
-            newer: label(newer),
-            calls: older.first.map(|first| [first.call, newer.last.call]),
+        let [one_order, other_order] = pairs.map(|(older, newer)| {
+            let (older_content, newer_content) = (content(older), content(newer));
+            let newer_label = ZoneLabel::Content { content: newer_content };
+            match older.first {
+                None => ZoneOrder::InitialContent { older: older_content, newer: newer_label },
+                Some(first) => ZoneOrder::RealTime {
+                    first: CallIndex(first.call),
+                    second: CallIndex(newer.last.call),
+                    older: ZoneLabel::Content { content: older_content },
+                    newer: newer_label,
+                },
+            }
         });
-        let mut certificate = Certificate::new(Contradiction::ConflictingZones(precedences));
+        let contradiction = Contradiction::ConflictingContents { one: one_order, other: other_order };
+        let mut certificate = Certificate::new(contradiction);
         for ChainExtent { members, first, last } in [&one, &other] {
             let mut chosen: Vec<RegisterChainOp> = first.iter().copied().chain([*last]).collect();
             chosen.dedup_by_key(|member| member.call);
@@ -279,7 +296,7 @@ impl RegisterExplainer<'_> {
         }
         for (older, newer) in pairs {
             if let Some(first) = older.first {
-                certificate.add_edge(first.call, newer.last.call, OrderingReason::RealTime);
+                certificate.add_edge(first.call, newer.last.call, first.real_time(newer.last));
             }
         }
         // An operation that returned or an observer needs no proof; one of unknown outcome needs an observer.
@@ -290,10 +307,10 @@ impl RegisterExplainer<'_> {
         // when that last operation was invoked.
         let (older, newer) = if other.first.is_some() { (one, other) } else { (other, one) };
         if let Some(after) = newer.first {
-            let (first, content) = (older.last.verb(), older.last.content);
+            let (did, content) = (older.last.verb(), older.last.content);
             let reason = match after.produces {
-                true => OrderingReason::Shared { first, content, second: Verb::ReplacedForGood },
-                false => OrderingReason::ReplacedWhenSeen { first, content, seen: after.content },
+                true => OrderingReason::SameContent { did, content, then: Verb::ReplacedForGood },
+                false => OrderingReason::ReplacedWhenSeen { did, content, seen: after.content },
             };
             certificate.add_edge(older.last.call, after.call, reason);
         }
