@@ -1,10 +1,10 @@
 //! A parsed history, and verdicts on it in the names of its file.
 
-use super::display::{display_sentence, display_value, wrap_note};
+use super::display::{display_sentence, display_value};
 use crate::fact::RequestId;
 use crate::linearizability::{
     Action, Call, Content, DisplayNamed, Explanation, MalformedHistory, Names, Object, Operation, Response,
-    Verdict,
+    Verdict, wrap_text,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write};
@@ -182,7 +182,7 @@ impl ParsedHistory {
                 let mut output = explanation.describe(&self.names, line);
                 for note in self.notes(explanation) {
                     output.push('\n');
-                    output.push_str(&wrap_note(&note));
+                    output.push_str(&wrap_text(&note, "", "  "));
                 }
                 output
             }

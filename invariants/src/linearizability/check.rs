@@ -8,9 +8,10 @@ use super::model::is_response_to;
 use super::names::{DisplayNamed, NUMBERS, Names, display_by_number};
 use super::operation::{Call, Object};
 use super::order_search::OrderSearch;
+use super::role::KeyCalls;
 use super::search::{MAX_OPEN, SearchOutcome};
 use super::shrink::{Shrinker, ShrunkHistory};
-use super::zone::{KeyCalls, Survey, ZoneChecker, ZoneVerdict};
+use super::zone::{Survey, ZoneChecker, ZoneVerdict};
 use crate::fact::{RequestId, Time};
 use std::fmt;
 use std::time::Duration;
@@ -292,7 +293,7 @@ impl<'a> SurveyedHistory<'a> {
             return ZoneVerdict::Order;
         }
         let key_calls = self.calls(index);
-        self.zones.judge(KeyCalls { history: self.history, numbers: &key_calls, until: Time::MAX })
+        self.zones.judge(KeyCalls::whole(self.history, &key_calls))
     }
 
     /// A key's calls, by invocation time.
@@ -320,7 +321,7 @@ pub fn find_order(history: &[Call], budget: Budget) -> Result<Option<Vec<usize>>
     let (mut order_search, mut remaining) = (OrderSearch::default(), RemainingBudget::new(budget, None));
     let mut order = Vec::with_capacity(history.len());
     for (_, key_calls) in partition_by_key(history)? {
-        if order_search.run(history, &key_calls, Time::MAX, &mut remaining) != SearchOutcome::Order {
+        if order_search.run(KeyCalls::whole(history, &key_calls), &mut remaining) != SearchOutcome::Order {
             return Ok(None);
         }
         order.extend(order_search.order().into_iter().map(|call| call as usize));
@@ -351,7 +352,7 @@ fn search(history: &[Call], mut keys: Vec<(u64, Vec<u32>)>, budget: &mut CheckBu
                     .limited_to(share.min(round.steps.saturating_add(key_calls.len() as u64)), round.bytes)
             };
             let steps = remaining.steps();
-            let outcome = order_search.run(history, &key_calls, Time::MAX, &mut remaining);
+            let outcome = order_search.run(KeyCalls::whole(history, &key_calls), &mut remaining);
             budget.remaining.spend(steps - remaining.steps());
             match outcome {
                 SearchOutcome::Order => {}

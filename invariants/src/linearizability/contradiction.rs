@@ -6,10 +6,6 @@ use crate::evidence::phrases;
 use crate::fact::Time;
 use std::fmt;
 
-/// An operation, by its index: in an [`Explanation`](super::Explanation) among its operations.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct CallIndex(pub usize);
-
 /// How the arguments of a sentence are written.
 #[derive(Clone, Copy)]
 pub(crate) struct Notation<'a> {
@@ -24,24 +20,25 @@ pub(crate) trait Argument {
     fn fmt_in(&self, notation: Notation<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result;
 
     /// Visits the operations in it.
-    fn for_each_call(&mut self, _visit: &mut dyn FnMut(&mut CallIndex)) {}
+    fn for_each_call(&mut self, _visit: &mut dyn FnMut(&mut usize)) {}
 
     fn shown(&self, notation: Notation<'_>) -> impl fmt::Display {
         fmt::from_fn(move |f| self.fmt_in(notation, f))
     }
 }
 
-impl Argument for CallIndex {
+/// An operation, by its index: in an [`Explanation`](super::Explanation) among its operations.
+impl Argument for usize {
     fn fmt_in(
         &self,
         Notation { operations, names, .. }: Notation<'_>,
         f: &mut fmt::Formatter<'_>,
     ) -> fmt::Result {
-        let Call { id, operation, .. } = &operations[self.0];
+        let Call { id, operation, .. } = &operations[*self];
         write!(f, "{id} ({})", operation.named(names))
     }
 
-    fn for_each_call(&mut self, visit: &mut dyn FnMut(&mut CallIndex)) {
+    fn for_each_call(&mut self, visit: &mut dyn FnMut(&mut usize)) {
         visit(self);
     }
 }
@@ -63,7 +60,7 @@ macro_rules! plain_arguments {
     };
 }
 
-plain_arguments!(Verb, Time, usize);
+plain_arguments!(Verb, u64);
 
 /// Declares sentences, one row each: name, fields, text.
 macro_rules! sentences {
@@ -92,7 +89,7 @@ macro_rules! sentences {
                 }
             }
 
-            fn for_each_call(&mut self, visit: &mut dyn FnMut(&mut CallIndex)) {
+            fn for_each_call(&mut self, visit: &mut dyn FnMut(&mut usize)) {
                 match self {
                     $($sentence::$variant { $($field),* } => { $($field.for_each_call(&mut *visit);)* })+
                 }
@@ -106,24 +103,24 @@ sentences! { notation:
     Contradiction {
         NoOrder {} "every order of these {count} operations was tried, and none explains all answers",
             count = notation.operations.len();
-        NeverWritten { call: CallIndex, did: Verb, content: Content }
+        NeverWritten { call: usize, did: Verb, content: Content }
             "{call} {did} {content}, which was never written";
-        NeverAdded { call: CallIndex, element: Content } "{call} saw {element}, which was never added";
-        FoundWhatItExpected { call: CallIndex } "{call} failed because it found what it expected";
-        ExchangedTwice { one: CallIndex, other: CallIndex, content: Content }
+        NeverAdded { read: usize, element: Content } "{read} saw {element}, which was never added";
+        FoundWhatItExpected { call: usize } "{call} failed because it found what it expected";
+        ExchangedTwice { one: usize, other: usize, content: Content }
             "{one} and {other} both took effect, but each replaced {content}, which the register held once";
-        Cycle { call: CallIndex } "{call} and the writes that it depends on depend on each other";
-        OutOfOrder { first: CallIndex, second: CallIndex, evidence: OrderEvidence }
+        Cycle { call: usize } "{call} and the writes that it depends on depend on each other";
+        OutOfOrder { first: usize, second: usize, evidence: OrderEvidence }
             "{first} returned before {second} was called, but {evidence}";
         ConflictingContents { one: ZoneOrder, other: ZoneOrder }
             "{one}; {other}; the register held each of them once, without interruption";
         ConflictingLists { one: ZoneOrder, other: ZoneOrder } "{one}; {other}";
-        ReplacedMidway { read: CallIndex, first: Content, element: Content }
+        ReplacedMidway { read: usize, first: Content, element: Content }
             "{read} saw {first} before {element}, which had replaced all elements before it";
-        SeenTwice { read: CallIndex, element: Content } "{read} saw {element} twice, which was added once";
-        SeenInTwoLists { one: CallIndex, other: CallIndex, element: Content }
+        SeenTwice { read: usize, element: Content } "{read} saw {element} twice, which was added once";
+        SeenInTwoLists { one: usize, other: usize, element: Content }
             "{one} and {other} both saw {element}, but in lists of which one had replaced the other; it was added once";
-        Diverged { one: CallIndex, other: CallIndex, position: usize, here: Content, there: Content }
+        Diverged { one: usize, other: usize, position: u64, here: Content, there: Content }
             "{one} and {other} disagree: position {position} holds {here} in the first and {there} in the second";
     }
     /// Why the first of two operations must follow the second.
@@ -133,15 +130,15 @@ sentences! { notation:
             "{content}, which it {did}, was derived from {from}, which the second wrote";
         Replaced { content: Content, next: Content }
             "{content}, which the second saw, had been replaced before {next}";
-        ListOrder { second: Content, first: Content } "the list has {second} before {first}";
+        ListOrder { before: Content, after: Content } "the list has {before} before {after}";
         Missed { element: Content } "the second did not see {element}";
         OnlyFirstSaw { element: Content } "it saw {element}, and the second did not";
     }
     /// Why one zone must precede another.
     ZoneOrder {
-        RealTime { first: CallIndex, second: CallIndex, older: ZoneLabel, newer: ZoneLabel }
+        RealTime { first: usize, second: usize, older: ZoneLabel, newer: ZoneLabel }
             "{first} returned before {second} was called, so {older} is older than {newer}";
-        InitialContent { older: Content, newer: ZoneLabel }
+        InitialContent { older: ZoneLabel, newer: ZoneLabel }
             "{older} is the initial content, so it is older than {newer}";
         InitialList { older: ZoneLabel, newer: ZoneLabel } "{older} is older than {newer}";
     }
@@ -150,7 +147,7 @@ sentences! { notation:
         Content { content: Content } "{content}";
         InitialList {} "the initial list";
         ListFrom { first: Content } "the list that begins with {first}";
-        UnseenList { call: CallIndex } "the list that {call} left and no read shows";
+        UnseenList { call: usize } "the list that {call} left and no read shows";
     }
     /// Why an operation must precede another, as the end of a sentence that begins with the first.
     OrderingReason {

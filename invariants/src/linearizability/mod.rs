@@ -121,8 +121,9 @@ pub use check::{
     check_by_zones, find_order, report, report_with_deadline,
 };
 pub use contradiction::{
-    CallIndex, Contradiction, OrderEvidence, OrderingEdge, OrderingReason, Verb, ZoneLabel, ZoneOrder,
+    Contradiction, OrderEvidence, OrderingEdge, OrderingReason, Verb, ZoneLabel, ZoneOrder,
 };
+pub(crate) use diagram::wrap_text;
 pub use explain::{Explanation, Method};
 pub use explore::{ExploreOutcome, ModelOperation, explore};
 pub use model::{

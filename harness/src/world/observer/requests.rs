@@ -174,7 +174,9 @@ impl Requests {
                 let answer = other.and_then(|trace| trace.answer.clone());
                 answer.into_iter().chain(own.and_then(|trace| trace.call.clone())).collect()
             }
-            WitnessFailure::WrongResponse { .. } => effects(if broken.other().is_some() { other } else { own }),
+            WitnessFailure::WrongResponse { .. } => {
+                effects(if broken.other().is_some() { other } else { own })
+            }
         }
     }
 

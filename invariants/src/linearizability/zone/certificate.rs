@@ -16,7 +16,7 @@ pub(crate) struct Certificate {
 impl Certificate {
     pub(super) fn new(mut contradiction: Contradiction) -> Certificate {
         let mut calls = Vec::new();
-        contradiction.for_each_call(&mut |call| calls.push(call.0));
+        contradiction.for_each_call(&mut |call| calls.push(*call));
         calls.sort_unstable();
         calls.dedup();
         Certificate { contradiction, calls, edges: Vec::new() }
@@ -43,7 +43,7 @@ impl Certificate {
     pub(crate) fn renumbered(mut self, number: impl Fn(usize) -> usize) -> Certificate {
         let edges = self.edges.iter_mut().flat_map(|edge| [&mut edge.before, &mut edge.after]);
         self.calls.iter_mut().chain(edges).for_each(|call| *call = number(*call));
-        self.contradiction.for_each_call(&mut |call| call.0 = number(call.0));
+        self.contradiction.for_each_call(&mut |call| *call = number(*call));
         self
     }
 }

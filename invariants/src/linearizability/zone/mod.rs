@@ -17,6 +17,7 @@
 
 mod layout;
 mod certificate;
+mod extent;
 mod registers;
 mod event_log;
 mod lists;
@@ -24,6 +25,7 @@ mod lists;
 pub(crate) use certificate::Certificate;
 
 use super::operation::{Call, Object};
+use super::role::KeyCalls;
 use crate::fact::Time;
 use event_log::{EventLog, KeyEvents};
 use lists::ListZoneChecker;
@@ -38,28 +40,6 @@ pub(crate) enum ZoneVerdict {
     Conflict,
     /// The check does not apply: contents are not unique, or the object is neither register nor list.
     NotUnique,
-}
-
-/// One key's history up to and including `until`: its calls, as indices into `history`, by invocation time.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct KeyCalls<'a> {
-    pub(crate) history: &'a [Call],
-    pub(crate) numbers: &'a [u32],
-    pub(crate) until: Time,
-}
-
-impl<'a> KeyCalls<'a> {
-    /// The calls, with their indices.
-    fn iter(self) -> impl Iterator<Item = (u32, &'a Call)> {
-        let calls = self.numbers.iter().map(move |&number| (number, &self.history[number as usize]));
-        calls.take_while(move |(_, call)| call.called <= self.until)
-    }
-
-    /// The object that the key is.
-    fn object(self) -> Object {
-        let first = self.numbers.first().map(|&call| self.history[call as usize].operation.action);
-        first.map_or(Object::Register, Object::of)
-    }
 }
 
 /// The check's memory, allocated once for all keys.

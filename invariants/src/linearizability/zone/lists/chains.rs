@@ -3,8 +3,7 @@
 use crate::fact::Time;
 use crate::linearizability::interner::Interner;
 use crate::linearizability::operation::{Call, Content};
-use crate::linearizability::role::{ListRole, list_role};
-use crate::linearizability::zone::KeyCalls;
+use crate::linearizability::role::{KeyCalls, ListRole, list_role};
 
 /// No element, no chain.
 pub(super) const NONE: u32 = u32::MAX;
@@ -56,15 +55,27 @@ pub(super) enum ListAnomaly {
     /// An element was added twice: nothing is known.
     NotUnique,
     /// A read (a call) shows an element that was never added.
-    NeverAdded(u32, u64),
+    NeverAdded {
+        read: u32,
+        element: u64,
+    },
     /// A read shows a replacing element that is not the first.
-    ReplacedMidway(u32, u64),
+    ReplacedMidway {
+        read: u32,
+        element: u64,
+    },
     /// One read, or two, show an element in two positions.
-    SeenTwice(u32, u32, u64),
+    SeenTwice {
+        reads: [u32; 2],
+        element: u64,
+    },
     /// Two reads differ at this position.
-    Diverged(u32, u32, usize),
+    Diverged {
+        reads: [u32; 2],
+        position: usize,
+    },
     OutOfOrder(u32),
-    ConflictingZones(u32, u32),
+    ConflictingZones([u32; 2]),
 }
 
 impl ListChains {
@@ -121,7 +132,7 @@ impl ListChains {
     #[inline]
     fn chain_of(&mut self, read: u32, elements: &[u64]) -> Result<u32, ListAnomaly> {
         let Some(&first) = elements.first() else { return Ok(0) };
-        let root = self.element(first).ok_or(ListAnomaly::NeverAdded(read, first))?;
+        let root = self.element(first).ok_or(ListAnomaly::NeverAdded { read, element: first })?;
         if !self.elements[root as usize].replaces {
             return Ok(0);
         }
@@ -150,7 +161,7 @@ impl ListChains {
                 let position = longest.iter().zip(elements).position(|(one, other)| one != other);
                 let position =
                     position.expect("a read no longer than the longest differs from it in some position");
-                return Err(ListAnomaly::Diverged(chain.longest, number, position));
+                return Err(ListAnomaly::Diverged { reads: [chain.longest, number], position });
             }
             let times = &mut self.read_times[chain.times as usize + elements.len()];
             times.first = times.first.min(returned);

@@ -8,11 +8,12 @@
 mod chains;
 mod explain;
 
+use super::ZoneVerdict;
 use super::certificate::Certificate;
 use super::layout::{Zone, ZoneLayout};
-use super::{KeyCalls, ZoneVerdict};
 use crate::fact::Time;
 use crate::linearizability::operation::Call;
+use crate::linearizability::role::KeyCalls;
 use chains::{ListAnomaly, ListChains, NONE, shown};
 
 #[derive(Default, Debug)]
@@ -58,15 +59,15 @@ impl ListZoneChecker {
             let empty = lists.read_times[chain.times as usize];
             see(empty.first, empty.last);
             for (position, &element) in shown(history, chain.longest).iter().enumerate() {
-                let element_number =
-                    lists.element(element).ok_or(ListAnomaly::NeverAdded(chain.longest, element))?;
-                let producer = &mut lists.elements[element_number as usize];
+                let read = chain.longest;
+                let number_of = lists.element(element).ok_or(ListAnomaly::NeverAdded { read, element })?;
+                let producer = &mut lists.elements[number_of as usize];
                 if producer.chain != NONE {
-                    let other = lists.chains[producer.chain as usize].longest;
-                    return Err(ListAnomaly::SeenTwice(other, chain.longest, element));
+                    let reads = [lists.chains[producer.chain as usize].longest, read];
+                    return Err(ListAnomaly::SeenTwice { reads, element });
                 }
                 if producer.replaces && position > 0 {
-                    return Err(ListAnomaly::ReplacedMidway(chain.longest, element));
+                    return Err(ListAnomaly::ReplacedMidway { read, element });
                 }
                 producer.chain = number;
                 see(producer.returned, producer.called);
@@ -88,7 +89,7 @@ impl ListZoneChecker {
         }
         match layout.find_conflict() {
             None => Ok(()),
-            Some((one, other)) => Err(ListAnomaly::ConflictingZones(one.chain, other.chain)),
+            Some((one, other)) => Err(ListAnomaly::ConflictingZones([one.chain, other.chain])),
         }
     }
 }

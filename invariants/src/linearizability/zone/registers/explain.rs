@@ -2,13 +2,11 @@
 
 use super::contents::{NONE, RegisterAnomaly, RegisterContents};
 use crate::fact::Time;
-use crate::linearizability::contradiction::{
-    CallIndex, Contradiction, OrderEvidence, OrderingReason, Verb, ZoneLabel, ZoneOrder,
-};
+use crate::linearizability::contradiction::{Contradiction, OrderEvidence, OrderingReason, Verb, ZoneLabel};
 use crate::linearizability::operation::{Call, Content};
-use crate::linearizability::role::{Role, role};
-use crate::linearizability::zone::KeyCalls;
+use crate::linearizability::role::{KeyCalls, Role, role};
 use crate::linearizability::zone::certificate::Certificate;
+use crate::linearizability::zone::extent::{ChainOp, Extent, add_real_time, conflict, find_out_of_order};
 use std::iter;
 
 /// The proof of an anomaly. `None`: it is none.
@@ -24,11 +22,11 @@ pub(super) fn certificate(
         RegisterAnomaly::NeverWritten(content) => explainer.explain_never_written(content),
         RegisterAnomaly::SelfContradictory => explainer.explain_self_contradictory(),
         RegisterAnomaly::TakenTwice(content, one, other) => {
-            explainer.explain_taken_twice(content, [one, other])
+            explainer.explain_taken_twice(content, one, other)
         }
         RegisterAnomaly::Cycle => explainer.explain_cycle(),
         RegisterAnomaly::OutOfOrder(root) => explainer.explain_out_of_order(root),
-        RegisterAnomaly::ConflictingZones(one, other) => explainer.explain_conflicting_zones(one, other),
+        RegisterAnomaly::ConflictingZones(one, other) => explainer.explain_conflicting_zones([one, other]),
     }
 }
 
@@ -37,38 +35,13 @@ struct RegisterExplainer<'a> {
     calls: KeyCalls<'a>,
 }
 
-/// An operation, the content that it produced or observed, and that content's position in the chain.
-#[derive(Clone, Copy, Debug)]
-struct RegisterChainOp {
-    call: usize,
-    called: Time,
-    returned: Time,
-    content: Content,
-    position: usize,
-    produces: bool,
-}
-
-impl RegisterChainOp {
-    const fn verb(&self) -> Verb {
-        if self.produces { Verb::Wrote } else { Verb::Saw }
-    }
-
-    /// It returned before the other was called.
-    const fn real_time(&self, other: RegisterChainOp) -> OrderingReason {
-        OrderingReason::RealTime { returned: self.returned, called: other.called }
-    }
-}
-
-/// The operations of a chain, with the first that returned and the last that was called.
-struct ChainExtent {
-    members: Vec<RegisterChainOp>,
-    first: Option<RegisterChainOp>,
-    last: RegisterChainOp,
+const fn verb(op: &ChainOp) -> Verb {
+    if op.produces { Verb::Wrote } else { Verb::Saw }
 }
 
 impl RegisterExplainer<'_> {
     /// The operations that produced or observed one of these contents, in the order of the chain.
-    fn members(&self, chain: impl Iterator<Item = u32>) -> Vec<RegisterChainOp> {
+    fn members(&self, chain: impl Iterator<Item = u32>) -> Vec<ChainOp> {
         let mut positions = vec![None; self.contents.versions.len()];
         for (position, content) in chain.enumerate() {
             positions[content as usize] = Some(position);
@@ -82,9 +55,9 @@ impl RegisterExplainer<'_> {
             };
             let position = (*positions.get(self.contents.interner.get(content) as usize)?)?;
             let (call, called) = (call as usize, operation.called);
-            Some(RegisterChainOp { call, called, returned, content, position, produces })
+            Some(ChainOp { call, called, returned, content, position, produces })
         };
-        let mut members: Vec<RegisterChainOp> = self.calls.iter().filter_map(member).collect();
+        let mut members: Vec<ChainOp> = self.calls.iter().filter_map(member).collect();
         members.sort_by_key(|member| (member.position, !member.produces));
         members
     }
@@ -113,8 +86,7 @@ impl RegisterExplainer<'_> {
         };
         let needs = self.calls.iter().find_map(|(number, call)| Some((number as usize, verb(call)?)));
         let (call, did) = needs?;
-        let contradiction = Contradiction::NeverWritten { call: CallIndex(call), did, content };
-        let mut certificate = Certificate::new(contradiction);
+        let mut certificate = Certificate::new(Contradiction::NeverWritten { call, did, content });
         self.add_proof(&mut certificate, call);
         Some(certificate)
     }
@@ -123,7 +95,7 @@ impl RegisterExplainer<'_> {
         let is_contradictory =
             |call: &Call| matches!(role(call, self.calls.until).1, Role::SelfContradictory(_));
         let (call, _) = self.calls.iter().find(|(_, call)| is_contradictory(call))?;
-        Some(Certificate::new(Contradiction::FoundWhatItExpected { call: CallIndex(call as usize) }))
+        Some(Certificate::new(Contradiction::FoundWhatItExpected { call: call as usize }))
     }
 
     /// Adds the proof that an operation of unknown outcome took effect: an operation that observed its product,
@@ -141,8 +113,7 @@ impl RegisterExplainer<'_> {
             let wrote = |then| OrderingReason::SameContent { did: Verb::Wrote, content, then };
             let members = self.members(iter::once(product));
             if let Some(observer) = members.iter().find(|member| !member.produces) {
-                certificate.add_edge(call, observer.call, wrote(Verb::Saw));
-                return;
+                return certificate.add_edge(call, observer.call, wrote(Verb::Saw));
             }
             let next = self.contents.versions[product as usize].next;
             let Some(next) = (next != NONE).then(|| self.producer(next)).flatten() else { return };
@@ -154,16 +125,11 @@ impl RegisterExplainer<'_> {
         }
     }
 
-    fn explain_taken_twice(&self, number: u32, products: [u32; 2]) -> Option<Certificate> {
-        let [one, other] = products.map(|product| self.producer(product));
-        let (one, other, content) = (one?, other?, self.content(number));
-        let mut certificate = Certificate::new(Contradiction::ExchangedTwice {
-            one: CallIndex(one),
-            other: CallIndex(other),
-            content,
-        });
+    fn explain_taken_twice(&self, number: u32, one: u32, other: u32) -> Option<Certificate> {
+        let (one, other) = (self.producer(one)?, self.producer(other)?);
+        let (producer, content) = (self.producer(number), self.content(number));
+        let mut certificate = Certificate::new(Contradiction::ExchangedTwice { one, other, content });
         let reason = |did, then| OrderingReason::SameContent { did, content, then };
-        let producer = self.producer(number);
         for (call, other) in [(one, other), (other, one)] {
             certificate.add_edge(call, other, reason(Verb::Exchanged, Verb::ReplacedForGood));
             self.add_proof(&mut certificate, call);
@@ -176,19 +142,19 @@ impl RegisterExplainer<'_> {
 
     fn explain_cycle(&self) -> Option<Certificate> {
         // A walk from a root never enters a cycle, because each content has one source.
-        let numbered = || (0..).zip(&self.contents.versions).filter(|(_, version)| version.is_certain);
+        let certain = || (0..).zip(&self.contents.versions).filter(|(_, version)| version.is_certain);
         let mut is_reached = vec![false; self.contents.versions.len()];
-        for (root, _) in numbered().filter(|(_, version)| version.from == NONE) {
+        for (root, _) in certain().filter(|(_, version)| version.from == NONE) {
             self.contents.chain(root).for_each(|number| is_reached[number as usize] = true);
         }
-        let (start, _) = numbered().find(|&(number, _)| !is_reached[number as usize])?;
+        let (start, _) = certain().find(|&(number, _)| !is_reached[number as usize])?;
         let producer = |number| Some((self.producer(number)?, self.content(number)));
         let cycle: Vec<(usize, Content)> = self.contents.chain(start).filter_map(producer).collect();
-        let mut certificate = Certificate::new(Contradiction::Cycle { call: CallIndex(cycle.first()?.0) });
+        let mut certificate = Certificate::new(Contradiction::Cycle { call: cycle.first()?.0 });
         for (position, &(call, content)) in cycle.iter().enumerate() {
             let (next, _) = cycle[(position + 1) % cycle.len()];
-            let reason = OrderingReason::SameContent { did: Verb::Wrote, content, then: Verb::Exchanged };
-            certificate.add_edge(call, next, reason);
+            let (did, then) = (Verb::Wrote, Verb::Exchanged);
+            certificate.add_edge(call, next, OrderingReason::SameContent { did, content, then });
             self.add_proof(&mut certificate, call);
         }
         Some(certificate)
@@ -198,8 +164,8 @@ impl RegisterExplainer<'_> {
     /// start of the chain: the proof that they are in one chain.
     fn add_connection(
         certificate: &mut Certificate,
-        members: &[RegisterChainOp],
-        chosen: &[RegisterChainOp],
+        members: &[ChainOp],
+        chosen: &[ChainOp],
         is_from_start: bool,
     ) {
         chosen.iter().for_each(|member| certificate.add(member.call));
@@ -210,8 +176,8 @@ impl RegisterExplainer<'_> {
             let first = members.get(members.partition_point(|member| member.position < position));
             first.filter(|member| member.position == position && member.produces && position <= to)
         };
-        let mut add_edge = |before: &RegisterChainOp, after: &RegisterChainOp, then| {
-            let reason = OrderingReason::SameContent { did: before.verb(), content: before.content, then };
+        let mut add_edge = |before: &ChainOp, after: &ChainOp, then| {
+            let reason = OrderingReason::SameContent { did: verb(before), content: before.content, then };
             certificate.add_edge(before.call, after.call, reason);
         };
         for position in from..=to {
@@ -230,89 +196,50 @@ impl RegisterExplainer<'_> {
 
     fn explain_out_of_order(&self, root: u32) -> Option<Certificate> {
         let members = self.members(self.contents.chain(root));
-        let mut latest: Option<RegisterChainOp> = None;
-        for &member in &members {
-            if let Some(before) = latest
-                && member.returned < before.called
-            {
-                let evidence = match (before.position == member.position, before.produces) {
-                    (true, _) => OrderEvidence::Saw { content: member.content, did: Verb::Wrote },
-                    (false, true) => OrderEvidence::Derived {
-                        content: member.content,
-                        did: member.verb(),
-                        from: before.content,
-                    },
-                    (false, false) => {
-                        OrderEvidence::Replaced { content: before.content, next: member.content }
-                    }
-                };
-                let (first, second) = (CallIndex(member.call), CallIndex(before.call));
-                let mut certificate = Certificate::new(Contradiction::OutOfOrder { first, second, evidence });
-                Self::add_connection(&mut certificate, &members, &[before, member], false);
-                certificate.add_edge(member.call, before.call, member.real_time(before));
-                return Some(certificate);
-            }
-            if latest.is_none_or(|latest| latest.called < member.called) {
-                latest = Some(member);
-            }
-        }
-        None
+        let chosen @ [before, member] = find_out_of_order(&members)?;
+        let (did, content) = (verb(&member), member.content);
+        let evidence = match (before.position == member.position, before.produces) {
+            (true, _) => OrderEvidence::Saw { content, did: Verb::Wrote },
+            (false, true) => OrderEvidence::Derived { content, did, from: before.content },
+            (false, false) => OrderEvidence::Replaced { content: before.content, next: content },
+        };
+        let (first, second) = (member.call, before.call);
+        let mut certificate = Certificate::new(Contradiction::OutOfOrder { first, second, evidence });
+        Self::add_connection(&mut certificate, &members, &chosen, false);
+        certificate.add_edge(first, second, member.precedes(before));
+        Some(certificate)
     }
 
-    fn extent(&self, root: u32) -> Option<ChainExtent> {
-        let members = self.members(self.contents.chain(root));
-        let first = members.iter().copied().min_by_key(|member| member.returned);
-        let last = members.iter().copied().max_by_key(|member| member.called)?;
-        Some(ChainExtent { members, first, last })
-    }
-
-    fn explain_conflicting_zones(&self, one_root: u32, other_root: u32) -> Option<Certificate> {
-        let (mut one, mut other) = (self.extent(one_root)?, self.extent(other_root)?);
-        // The chain of the initial content is the oldest even without a first return; then the proof needs the chain
-        // from its start.
-        one.first = one.first.filter(|first| one_root != 0 || first.returned < other.last.called);
-        other.first = other.first.filter(|first| other_root != 0 || first.returned < one.last.called);
-        let content = |extent: &ChainExtent| extent.first.map_or(Content::INITIAL, |first| first.content);
-        let pairs = [(&one, &other), (&other, &one)];
-        let [one_order, other_order] = pairs.map(|(older, newer)| {
-            let (older_content, newer_content) = (content(older), content(newer));
-            let newer_label = ZoneLabel::Content { content: newer_content };
-            match older.first {
-                None => ZoneOrder::InitialContent { older: older_content, newer: newer_label },
-                Some(first) => ZoneOrder::RealTime {
-                    first: CallIndex(first.call),
-                    second: CallIndex(newer.last.call),
-                    older: ZoneLabel::Content { content: older_content },
-                    newer: newer_label,
-                },
-            }
-        });
-        let contradiction = Contradiction::ConflictingContents { one: one_order, other: other_order };
-        let mut certificate = Certificate::new(contradiction);
-        for ChainExtent { members, first, last } in [&one, &other] {
-            let mut chosen: Vec<RegisterChainOp> = first.iter().copied().chain([*last]).collect();
-            chosen.dedup_by_key(|member| member.call);
-            Self::add_connection(&mut certificate, members, &chosen, first.is_none());
-        }
-        for (older, newer) in pairs {
-            if let Some(first) = older.first {
-                certificate.add_edge(first.call, newer.last.call, first.real_time(newer.last));
+    fn explain_conflicting_zones(&self, roots: [u32; 2]) -> Option<Certificate> {
+        let members = roots.map(|root| self.members(self.contents.chain(root)));
+        let initial = ZoneLabel::Content { content: Content::INITIAL };
+        let mut extents = [Extent::of(initial, &members[0])?, Extent::of(initial, &members[1])?];
+        let lasts = extents.map(|extent| extent.last);
+        for (at, extent) in extents.iter_mut().enumerate() {
+            // The chain of the initial content is the oldest even without a first return; then the proof needs the
+            // chain from its start.
+            extent.first.take_if(|first| roots[at] == 0 && first.returned >= lasts[1 - at].called);
+            if let Some(first) = extent.first {
+                extent.label = ZoneLabel::Content { content: first.content };
             }
         }
+        let mut certificate = conflict(extents);
+        for (extent, members) in extents.iter().zip(&members) {
+            let ends: Vec<ChainOp> = extent.ends().collect();
+            Self::add_connection(&mut certificate, members, &ends, extent.first.is_none());
+        }
+        let closing = add_real_time(&mut certificate, extents);
         // An operation that returned or an observer needs no proof; one of unknown outcome needs an observer.
         for call in certificate.calls.clone() {
             self.add_proof(&mut certificate, call);
         }
-        // One chain precedes the other entirely, so its last operation precedes the other's first, which had returned
-        // when that last operation was invoked.
-        let (older, newer) = if other.first.is_some() { (one, other) } else { (other, one) };
-        if let Some(after) = newer.first {
-            let (did, content) = (older.last.verb(), older.last.content);
-            let reason = match after.produces {
+        if let Some((Extent { last, .. }, _, first)) = closing {
+            let (did, content) = (verb(&last), last.content);
+            let reason = match first.produces {
                 true => OrderingReason::SameContent { did, content, then: Verb::ReplacedForGood },
-                false => OrderingReason::ReplacedWhenSeen { did, content, seen: after.content },
+                false => OrderingReason::ReplacedWhenSeen { did, content, seen: first.content },
             };
-            certificate.add_edge(older.last.call, after.call, reason);
+            certificate.add_edge(last.call, first.call, reason);
         }
         Some(certificate)
     }

@@ -5,10 +5,11 @@ mod explain;
 
 pub(super) use contents::{RegisterContents, RegisterEvent};
 
+use super::ZoneVerdict;
 use super::certificate::Certificate;
 use super::layout::{Zone, ZoneLayout};
-use super::{KeyCalls, ZoneVerdict};
 use crate::fact::Time;
+use crate::linearizability::role::KeyCalls;
 use contents::{NONE, RegisterAnomaly, VersionTimes};
 
 #[derive(Default, Debug)]
