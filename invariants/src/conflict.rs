@@ -1,231 +1,177 @@
 //! What contradicts what in a violation, as data. A property builds a [`Conflict`]; its text is written only when it
 //! is shown.
 
+use crate::evidence::{evidence, phrases};
 use crate::fact::{Configuration, ConfigurationError, Digest, Index, LogId, Node, RequestId, Term};
 use serde::Serialize;
 use std::fmt;
 
-/// Declares the conflicts, one row each: name, kind, fields, text.
-macro_rules! conflicts {
-    ($($conflict:ident = $kind:literal { $($field:ident: $type:ty),+ $(,)? }
-        $text:literal $(, $argument:ident = $value:expr)*;)+) => {
-        /// A contradiction between facts. Each is displayed as one sentence.
-        #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-        #[serde(tag = "kind")]
-        pub enum Conflict {
-            $(
-                #[doc = concat!("\"", $text, "\"")]
-                #[serde(rename = $kind)]
-                $conflict {
-                    $(#[doc = concat!("`", stringify!($field), "` in the sentence.")] $field: $type,)+
-                },
-            )+
+evidence! {
+    /// A contradiction between facts. Each is displayed as one sentence.
+    Conflict {
+        // Elections and terms.
+        TwoLeaders = "two-leaders" { node: Node, term: Term, leader: Node }
+            "n{node} leads term {term} although n{leader} already leads it";
+        LeadsTermAgain = "leads-term-again" { node: Node, term: Term }
+            "n{node} leads term {term} again after a restart";
+        ElectedWithoutQuorum = "elected-without-quorum" {
+            node: Node, term: Term, voters: NodeList, configuration: Configuration,
         }
+            "n{node} leads term {term} with the votes of {voters}, which is not a quorum of {configuration}";
+        VotedTwice = "voted-twice" { node: Node, term: Term, candidate: Node, earlier: Node }
+            "n{node} votes for {now} in term {term} after it voted for {before}",
+            now = Candidate { voter: *node, candidate: *candidate },
+            before = Candidate { voter: *node, candidate: *earlier };
+        TermNotIncreased = "term-not-increased" { node: Node, from: Term, to: Term }
+            "n{node} goes from term {from} to term {to}";
+        StartedBelowPromise = "started-below-promise" { node: Node, term: Term, promised: Term }
+            "n{node} starts in term {term} although it made a promise in term {promised}";
+        RaisedByOutsider = "raised-by-outsider" { node: Node, term: Term, outsider: Node, reason: OutsiderReason }
+            "n{node} goes to term {term}, in which n{outsider} campaigns, which {reason}";
 
-        impl Conflict {
-            /// All kinds.
-            pub const KINDS: &[&str] = &[$($kind,)+];
-
-            /// The kind: a stable name, the same whatever the servers, indexes and terms are.
-            #[must_use]
-            pub const fn kind(&self) -> &'static str {
-                match self { $(Conflict::$conflict { .. } => $kind,)+ }
-            }
+        // Logs.
+        LeaderTruncated = "leader-truncated" { node: Node, term: Term, last: LogId, after: Index }
+            "n{node} leads term {term} and truncates its log from {last} to {after}";
+        LeaderInstalledSnapshot = "leader-installed-snapshot" { node: Node, term: Term, last: LogId }
+            "n{node} leads term {term} and installs a snapshot up to {last}";
+        LeaderAppendedOtherTerm = "leader-appended-other-term" { node: Node, term: Term, entry: LogId }
+            "n{node} leads term {term} and appends {entry}";
+        AppendNotAtEnd = "append-not-at-end" { node: Node, entry: LogId, last: LogId }
+            "n{node} appends {entry} to a log that ends at {last}";
+        EntryAfterOtherLog = "entry-after-other-log" { node: Node, write: Write, entry: LogId, writer: Node }
+            "n{node} {write} {entry} after a log that differs from the one in which n{writer} wrote it";
+        EntryDiffers = "entry-differs" {
+            node: Node, write: Write, entry: LogId, content: Digest, writer: Node, written: Digest,
         }
+            "n{node} {write} {entry} with {content} although n{writer} wrote {written} there";
+        StartedWithUnwrittenLog = "started-with-unwritten-log" { node: Node, last: LogId }
+            "n{node} starts with a log that ends at {last}, which no server wrote";
+        StartedAfterOtherBase = "started-after-other-base" { node: Node, last: LogId, base: LogId }
+            "n{node} starts with a log up to {last} that does not follow {base}";
+        StartedWithOtherLog = "started-with-other-log" { node: Node, base: LogId, last: LogId }
+            "n{node} starts with a log {range} that differs from the one that was written",
+            range = LogRange { base: *base, last: *last };
+        CompactedBeyondSnapshot = "compacted-beyond-snapshot" { node: Node, last: LogId, base: LogId }
+            "n{node} saves a snapshot up to {last} and only the entries after {base}";
+        AckedTruncated = "acked-truncated" { node: Node, truncation: Truncation, term: Term, acked: Index }
+            "n{node} {truncation} in term {term}, in which it has acknowledged {acked}";
+        CommittedTruncated = "committed-truncated" { node: Node, truncation: Truncation, committed: LogId }
+            "n{node} {truncation} although {committed} is committed";
 
-        impl fmt::Display for Conflict {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                match self {
-                    $(Conflict::$conflict { $($field),+ } => write!(f, $text $(, $argument = $value)*),)+
-                }
-            }
+        // Commits.
+        CommitIndexLowered = "commit-index-lowered" { node: Node, from: Index, to: Index }
+            "n{node} lowers its commit index from {from} to {to}";
+        CommittedOtherEntry = "committed-other-entry" { node: Node, entry: LogId, committed: LogId }
+            "n{node} commits {entry} although {committed} is committed";
+        CommittedBeyondLeaders = "committed-beyond-leaders" { node: Node, index: Index, last: LogId }
+            "n{node} commits {index} although no leader has committed further than {last}";
+        CommittedMissingEntry = "committed-missing-entry" { node: Node, committed: LogId, last: LogId }
+            "n{node} commits {committed} although its log ends at {last}";
+        LeaderCommittedOtherTerm = "leader-committed-other-term" { node: Node, term: Term, entry: LogId }
+            "n{node} leads term {term} and commits {entry}";
+        LeaderCommittedBeyondLog = "leader-committed-beyond-log" {
+            node: Node, term: Term, index: Index, last: LogId,
         }
-    };
+            "n{node} leads term {term} and commits {index}, but its log ends at {last}";
+        CommittedWithoutQuorum = "committed-without-quorum" {
+            node: Node, entry: LogId, durable: NodeList, configuration: Configuration,
+        }
+            "n{node} commits {entry} which was durable on {durable}, which is not a quorum of {configuration}";
+        LeaderLacksCommitted = "leader-lacks-committed" {
+            node: Node, term: Term, entry: LogId, committer: Node, committed_in: Term,
+        }
+            "n{node} leads term {term} without {entry}, which n{committer} committed as leader of term {committed_in}";
+        CommittedWithoutSuccessor = "committed-without-successor" {
+            node: Node, entry: LogId, term: Term, successor: Node, successor_term: Term,
+        }
+            "n{node} commits {entry} as leader of term {term} although n{successor} leads term {successor_term} without it";
+
+        // Promises and disks.
+        VotedBeforeSave = "voted-before-save" {
+            node: Node, term: Term, candidate: Node, saved_term: Term, saved_vote: Option<Node>,
+        }
+            "{promise} in term {term} while its disk has term {saved_term} {vote}",
+            promise = VotePromise { node: *node, candidate: *candidate },
+            vote = SavedVote(*saved_vote);
+        AckedBeforeTermSave = "acked-before-term-save" { node: Node, index: Index, term: Term, saved_term: Term }
+            "n{node} acknowledges {index} in term {term} while its disk has term {saved_term}";
+        AckedOtherEntry = "acked-other-entry" { node: Node, entry: LogId, term: Term, saved: LogId }
+            "n{node} acknowledges {entry} in term {term} while its disk has {saved}";
+        AckedBeforeSave = "acked-before-save" { node: Node, entry: LogId, term: Term, last: LogId }
+            "n{node} acknowledges {entry} in term {term} while its disk ends at {last}";
+
+        // State machines and clients.
+        AppliedOutOfOrder = "applied-out-of-order" { node: Node, index: Index, before: Index }
+            "n{node} applies {index} right after {before}";
+        AppliedUncommitted = "applied-uncommitted" {
+            node: Node, index: Index, content: Digest, committed: LogId, written: Digest,
+        }
+            "n{node} applies {content} at {index} although {committed} with {written} is committed";
+        AppliedOtherEntry = "applied-other-entry" {
+            node: Node, index: Index, content: Digest, other: Node, applied: Digest,
+        }
+            "n{node} applies {content} at {index} although n{other} applied {applied} there";
+        StateDiffers = "state-differs" { node: Node, index: Index, state: Digest, other: Node, known: Digest }
+            "n{node} is in state {state} after {index} although n{other} was in {known} after it";
+        RequestAppliedTwice = "request-applied-twice" {
+            node: Node, request: RequestId, index: Index, earlier: Index,
+        }
+            "n{node} applies {request} again at {index} although it already had its effect at {earlier}";
+        StaleRead = "stale-read" { node: Node, read: RequestId, applied: Index, write: RequestId, index: Index }
+            "n{node} serves read {read} from the state after {applied} although write {write} at {index} was \
+             acknowledged before the read began";
+
+        // Snapshots.
+        SnapshotNotCommitted = "snapshot-not-committed" {
+            node: Node, step: SnapshotStep, entry: LogId, committed: CommittedInstead,
+        }
+            "n{node} {step} {entry} although {committed}";
+        InstalledKnownSnapshot = "installed-known-snapshot" { node: Node, last: LogId, commit_index: Index }
+            "n{node} installs a snapshot up to {last} although it already knows {commit_index} to be committed";
+        StateWentBack = "state-went-back" { node: Node, from: Index, to: Index }
+            "n{node} goes back from the state after {from} to the state after {to}";
+        SnapshotStateDiffers = "snapshot-state-differs" {
+            node: Node, step: StateStep, state: Digest, index: Index, other: Node, known: Digest,
+        }
+            "n{node} {step} the state {state} after {index} although n{other} was in {known} after it";
+        SnapshotConfigurationDiffers = "snapshot-configuration-differs" {
+            node: Node, step: ConfigurationStep, configuration: Configuration, index: Index,
+            known: Configuration, carrier: LogId,
+        }
+            "n{node} {step} the configuration {stated} at {index} although {expected}, carried by {carrier}, is in force \
+             there",
+            stated = Compared { configuration, other: known },
+            expected = Compared { configuration: known, other: configuration };
+
+        // Membership.
+        InvalidConfiguration = "invalid-configuration" {
+            node: Node, configuration: Configuration, index: Index, error: ConfigurationError,
+        }
+            "n{node} states the configuration {configuration} at {index}, which {error}";
+        ChangedBeforeLastCommitted = "changed-before-last-committed" { node: Node, index: Index, since: Index }
+            "n{node} changes the configuration at {index} although the change at {since} is not committed";
+        ChangedBeforeOwnCommit = "changed-before-own-commit" { node: Node, term: Term, index: Index }
+            "n{node} leads term {term} and changes the configuration at {index} before it has committed an entry of it";
+        MajoritiesNeedNotOverlap = "majorities-need-not-overlap" {
+            node: Node, index: Index, before: Configuration, next: Configuration,
+        }
+            "n{node} changes the configuration at {index} from {before} to {next}, whose majorities need not overlap";
+        CampaignedWithoutVote = "campaigned-without-vote" { node: Node, term: Term, configuration: Configuration }
+            "n{node} campaigns in term {term} and has no vote in {configuration}";
+        StartedWithOtherConfiguration = "started-with-other-configuration" {
+            node: Node, configuration: Configuration, initial: Vec<Configuration>,
+        }
+            "n{node} begins with the configuration {stated}, but the initial configuration is {expected}",
+            stated = WithLearners(configuration), expected = Alternatives(initial);
+        UnrequestedConfiguration = "unrequested-configuration" {
+            node: Node, configuration: Configuration, index: Index, possible: Vec<Configuration>,
+        }
+            "n{node} has committed the configuration {stated} at {index}, which no request explains: possible is {expected}",
+            stated = WithLearners(configuration), expected = Alternatives(possible);
+    }
 }
 
-conflicts! {
-    // Elections and terms.
-    TwoLeaders = "two-leaders" { node: Node, term: Term, leader: Node }
-        "n{node} leads term {term} although n{leader} already leads it";
-    LeadsTermAgain = "leads-term-again" { node: Node, term: Term }
-        "n{node} leads term {term} again after a restart";
-    ElectedWithoutQuorum = "elected-without-quorum" {
-        node: Node, term: Term, voters: NodeList, configuration: Configuration,
-    }
-        "n{node} leads term {term} with the votes of {voters}, which is not a quorum of {configuration}";
-    VotedTwice = "voted-twice" { node: Node, term: Term, candidate: Node, earlier: Node }
-        "n{node} votes for {now} in term {term} after it voted for {before}",
-        now = Candidate { voter: *node, candidate: *candidate },
-        before = Candidate { voter: *node, candidate: *earlier };
-    TermNotIncreased = "term-not-increased" { node: Node, from: Term, to: Term }
-        "n{node} goes from term {from} to term {to}";
-    StartedBelowPromise = "started-below-promise" { node: Node, term: Term, promised: Term }
-        "n{node} starts in term {term} although it made a promise in term {promised}";
-    RaisedByOutsider = "raised-by-outsider" { node: Node, term: Term, outsider: Node, reason: OutsiderReason }
-        "n{node} goes to term {term}, in which n{outsider} campaigns, which {reason}";
-
-    // Logs.
-    LeaderTruncated = "leader-truncated" { node: Node, term: Term, last: LogId, after: Index }
-        "n{node} leads term {term} and truncates its log from {last} to {after}";
-    LeaderInstalledSnapshot = "leader-installed-snapshot" { node: Node, term: Term, last: LogId }
-        "n{node} leads term {term} and installs a snapshot up to {last}";
-    LeaderAppendedOtherTerm = "leader-appended-other-term" { node: Node, term: Term, entry: LogId }
-        "n{node} leads term {term} and appends {entry}";
-    AppendNotAtEnd = "append-not-at-end" { node: Node, entry: LogId, last: LogId }
-        "n{node} appends {entry} to a log that ends at {last}";
-    EntryAfterOtherLog = "entry-after-other-log" { node: Node, write: Write, entry: LogId, writer: Node }
-        "n{node} {write} {entry} after a log that differs from the one in which n{writer} wrote it";
-    EntryDiffers = "entry-differs" {
-        node: Node, write: Write, entry: LogId, content: Digest, writer: Node, written: Digest,
-    }
-        "n{node} {write} {entry} with {content} although n{writer} wrote {written} there";
-    StartedWithUnwrittenLog = "started-with-unwritten-log" { node: Node, last: LogId }
-        "n{node} starts with a log that ends at {last}, which no server wrote";
-    StartedAfterOtherBase = "started-after-other-base" { node: Node, last: LogId, base: LogId }
-        "n{node} starts with a log up to {last} that does not follow {base}";
-    StartedWithOtherLog = "started-with-other-log" { node: Node, base: LogId, last: LogId }
-        "n{node} starts with a log {range} that differs from the one that was written",
-        range = LogRange { base: *base, last: *last };
-    CompactedBeyondSnapshot = "compacted-beyond-snapshot" { node: Node, last: LogId, base: LogId }
-        "n{node} saves a snapshot up to {last} and only the entries after {base}";
-    AckedTruncated = "acked-truncated" { node: Node, truncation: Truncation, term: Term, acked: Index }
-        "n{node} {truncation} in term {term}, in which it has acknowledged {acked}";
-    CommittedTruncated = "committed-truncated" { node: Node, truncation: Truncation, committed: LogId }
-        "n{node} {truncation} although {committed} is committed";
-
-    // Commits.
-    CommitIndexLowered = "commit-index-lowered" { node: Node, from: Index, to: Index }
-        "n{node} lowers its commit index from {from} to {to}";
-    CommittedOtherEntry = "committed-other-entry" { node: Node, entry: LogId, committed: LogId }
-        "n{node} commits {entry} although {committed} is committed";
-    CommittedBeyondLeaders = "committed-beyond-leaders" { node: Node, index: Index, last: LogId }
-        "n{node} commits {index} although no leader has committed further than {last}";
-    CommittedMissingEntry = "committed-missing-entry" { node: Node, committed: LogId, last: LogId }
-        "n{node} commits {committed} although its log ends at {last}";
-    LeaderCommittedOtherTerm = "leader-committed-other-term" { node: Node, term: Term, entry: LogId }
-        "n{node} leads term {term} and commits {entry}";
-    LeaderCommittedBeyondLog = "leader-committed-beyond-log" {
-        node: Node, term: Term, index: Index, last: LogId,
-    }
-        "n{node} leads term {term} and commits {index}, but its log ends at {last}";
-    CommittedWithoutQuorum = "committed-without-quorum" {
-        node: Node, entry: LogId, durable: NodeList, configuration: Configuration,
-    }
-        "n{node} commits {entry} which was durable on {durable}, which is not a quorum of {configuration}";
-    LeaderLacksCommitted = "leader-lacks-committed" {
-        node: Node, term: Term, entry: LogId, committer: Node, committed_in: Term,
-    }
-        "n{node} leads term {term} without {entry}, which n{committer} committed as leader of term {committed_in}";
-    CommittedWithoutSuccessor = "committed-without-successor" {
-        node: Node, entry: LogId, term: Term, successor: Node, successor_term: Term,
-    }
-        "n{node} commits {entry} as leader of term {term} although n{successor} leads term {successor_term} without it";
-
-    // Promises and disks.
-    VotedBeforeSave = "voted-before-save" {
-        node: Node, term: Term, candidate: Node, saved_term: Term, saved_vote: Option<Node>,
-    }
-        "{promise} in term {term} while its disk has term {saved_term} {vote}",
-        promise = VotePromise { node: *node, candidate: *candidate },
-        vote = SavedVote(*saved_vote);
-    AckedBeforeTermSave = "acked-before-term-save" { node: Node, index: Index, term: Term, saved_term: Term }
-        "n{node} acknowledges {index} in term {term} while its disk has term {saved_term}";
-    AckedOtherEntry = "acked-other-entry" { node: Node, entry: LogId, term: Term, saved: LogId }
-        "n{node} acknowledges {entry} in term {term} while its disk has {saved}";
-    AckedBeforeSave = "acked-before-save" { node: Node, entry: LogId, term: Term, last: LogId }
-        "n{node} acknowledges {entry} in term {term} while its disk ends at {last}";
-
-    // State machines and clients.
-    AppliedOutOfOrder = "applied-out-of-order" { node: Node, index: Index, before: Index }
-        "n{node} applies {index} right after {before}";
-    AppliedUncommitted = "applied-uncommitted" {
-        node: Node, index: Index, content: Digest, committed: LogId, written: Digest,
-    }
-        "n{node} applies {content} at {index} although {committed} with {written} is committed";
-    AppliedOtherEntry = "applied-other-entry" {
-        node: Node, index: Index, content: Digest, other: Node, applied: Digest,
-    }
-        "n{node} applies {content} at {index} although n{other} applied {applied} there";
-    StateDiffers = "state-differs" { node: Node, index: Index, state: Digest, other: Node, known: Digest }
-        "n{node} is in state {state} after {index} although n{other} was in {known} after it";
-    RequestAppliedTwice = "request-applied-twice" {
-        node: Node, request: RequestId, index: Index, earlier: Index,
-    }
-        "n{node} applies {request} again at {index} although it already had its effect at {earlier}";
-    StaleRead = "stale-read" { node: Node, read: RequestId, applied: Index, write: RequestId, index: Index }
-        "n{node} serves read {read} from the state after {applied} although write {write} at {index} was \
-         acknowledged before the read began";
-
-    // Snapshots.
-    SnapshotNotCommitted = "snapshot-not-committed" {
-        node: Node, step: SnapshotStep, entry: LogId, committed: CommittedInstead,
-    }
-        "n{node} {step} {entry} although {committed}";
-    InstalledKnownSnapshot = "installed-known-snapshot" { node: Node, last: LogId, commit_index: Index }
-        "n{node} installs a snapshot up to {last} although it already knows {commit_index} to be committed";
-    StateWentBack = "state-went-back" { node: Node, from: Index, to: Index }
-        "n{node} goes back from the state after {from} to the state after {to}";
-    SnapshotStateDiffers = "snapshot-state-differs" {
-        node: Node, step: StateStep, state: Digest, index: Index, other: Node, known: Digest,
-    }
-        "n{node} {step} the state {state} after {index} although n{other} was in {known} after it";
-    SnapshotConfigurationDiffers = "snapshot-configuration-differs" {
-        node: Node, step: ConfigurationStep, configuration: Configuration, index: Index,
-        known: Configuration, carrier: LogId,
-    }
-        "n{node} {step} the configuration {stated} at {index} although {expected}, carried by {carrier}, is in force \
-         there",
-        stated = Compared { configuration, other: known },
-        expected = Compared { configuration: known, other: configuration };
-
-    // Membership.
-    InvalidConfiguration = "invalid-configuration" {
-        node: Node, configuration: Configuration, index: Index, error: ConfigurationError,
-    }
-        "n{node} states the configuration {configuration} at {index}, which {error}";
-    ChangedBeforeLastCommitted = "changed-before-last-committed" { node: Node, index: Index, since: Index }
-        "n{node} changes the configuration at {index} although the change at {since} is not committed";
-    ChangedBeforeOwnCommit = "changed-before-own-commit" { node: Node, term: Term, index: Index }
-        "n{node} leads term {term} and changes the configuration at {index} before it has committed an entry of it";
-    MajoritiesNeedNotOverlap = "majorities-need-not-overlap" {
-        node: Node, index: Index, before: Configuration, next: Configuration,
-    }
-        "n{node} changes the configuration at {index} from {before} to {next}, whose majorities need not overlap";
-    CampaignedWithoutVote = "campaigned-without-vote" { node: Node, term: Term, configuration: Configuration }
-        "n{node} campaigns in term {term} and has no vote in {configuration}";
-    StartedWithOtherConfiguration = "started-with-other-configuration" {
-        node: Node, configuration: Configuration, initial: Vec<Configuration>,
-    }
-        "n{node} begins with the configuration {stated}, but the initial configuration is {expected}",
-        stated = WithLearners(configuration), expected = Alternatives(initial);
-    UnrequestedConfiguration = "unrequested-configuration" {
-        node: Node, configuration: Configuration, index: Index, possible: Vec<Configuration>,
-    }
-        "n{node} has committed the configuration {stated} at {index}, which no request explains: possible is {expected}",
-        stated = WithLearners(configuration), expected = Alternatives(possible);
-}
-
-/// Declares what a server does in a conflict, with the words for it.
-macro_rules! steps {
-    ($($(#[doc = $about:literal])+ $steps:ident { $($step:ident = $text:literal,)+ })+) => {
-        $(
-            $(#[doc = $about])+
-            #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
-            #[serde(rename_all = "kebab-case")]
-            pub enum $steps {
-                $(#[doc = concat!("\"", $text, "\"")] $step,)+
-            }
-
-            impl fmt::Display for $steps {
-                fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                    f.write_str(match self { $($steps::$step => $text,)+ })
-                }
-            }
-        )+
-    };
-}
-
-steps! {
+phrases! {
     /// How a server writes an entry.
     Write {
         Append = "appends",

@@ -54,6 +54,7 @@
 //! returned, not by clocks.
 
 mod fact;
+mod evidence;
 mod conflict;
 mod violation;
 mod membership;

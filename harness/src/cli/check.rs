@@ -4,8 +4,8 @@ use super::exit::{INVALID_INPUT, SUCCESS, VIOLATION};
 use super::{CommandResult, arguments, print, print_json, print_message, signals};
 use crate::plan::file::{self, display_path};
 use crate::support::text::{display_line, display_value};
-use invariants::formats::{self, Names, ReadOptions};
-use invariants::linearizability::{KeyReport, Method, report, report_with_deadline};
+use invariants::formats::{self, ReadOptions};
+use invariants::linearizability::{KeyReport, Method, Names, report, report_with_deadline};
 use invariants::{Budget, Checker, Verdict, Violation};
 use serde_json::{Value, json};
 use std::fmt::Write;
@@ -166,7 +166,7 @@ fn check_history(
     let method = list_methods(&report.keys, &history.names);
     let keys = report.keys.iter().map(|&KeyReport { key, operations, method }| {
         let operations = operations - usize::from(history.has_initial());
-        json!({"key": key, "name": history.names.key(key), "operations": operations, "method": method})
+        json!({"key": key, "name": history.names.key(key).to_string(), "operations": operations, "method": method})
     });
     let json = json!({
         "file": path.to_string_lossy(), "verdict": verdict, "seconds": seconds, "operations": operations, "method": method,
@@ -192,7 +192,7 @@ fn list_methods(keys: &[KeyReport], names: &Names) -> String {
             0 => None,
             1..=8 => {
                 let names: Vec<String> =
-                    keys_of_method.iter().map(|&key| display_value(&names.key(key))).collect();
+                    keys_of_method.iter().map(|&key| display_value(&names.key(key).to_string())).collect();
                 Some(format!("{method} ({})", names.join(" ")))
             }
             count => Some(format!("{method} ({count} keys)")),

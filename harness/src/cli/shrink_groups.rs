@@ -90,7 +90,8 @@ mod tests {
     fn plan_with_the_fewest_faults_is_shrunk() {
         let signature = FailureSignature {
             property: "toast".into(),
-            kind: "the toast fell".into(),
+            kind: "toast-fell".into(),
+            location: None,
             roles: Roles::Unknown,
         };
         let failures = (0..40).map(|seed| FailureRecord {

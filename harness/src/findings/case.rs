@@ -353,7 +353,8 @@ mod tests {
             milestones,
             signature: Some(FailureSignature {
                 property: "read-safety".into(),
-                kind: "read served and write acknowledged".into(),
+                kind: "stale-read".into(),
+                location: None,
                 roles: Roles::ServerAndClient,
             }),
             shrunk,

@@ -24,9 +24,9 @@ pub enum FailureCause {
     /// Facts contradict each other.
     Facts(Box<Violation>),
     /// The order that the system itself reports is broken.
-    Order(WitnessFailure),
+    Order(Box<WitnessFailure>),
     /// A response completes a history that no order explains.
-    Response(StreamViolation),
+    Response(Box<StreamViolation>),
     /// No order explains the whole history.
     History(Box<Explanation>),
     /// Two clients were given one session.
@@ -248,7 +248,7 @@ impl Failure {
     #[must_use]
     pub fn requests(&self) -> Vec<RequestId> {
         match &self.cause {
-            FailureCause::Order(broken) => [broken.id].into_iter().chain(broken.other).collect(),
+            FailureCause::Order(broken) => [broken.id()].into_iter().chain(broken.other()).collect(),
             FailureCause::Response(broken) => vec![broken.id],
             FailureCause::History(explanation) => {
                 let operations = explanation.operations.iter();
@@ -262,7 +262,75 @@ impl Failure {
     }
 }
 
+impl FailureCause {
+    /// The kind: a stable name, the same whatever the servers, requests and times are.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            FailureCause::Facts(violation) => violation.conflict.kind(),
+            FailureCause::Order(broken) => broken.kind(),
+            FailureCause::Response(_) => "unexplained-response",
+            FailureCause::History(explanation) => explanation.kind(),
+            FailureCause::SharedSession { .. } => "shared-session",
+            FailureCause::RejectedTakesEffect { .. } => "rejected-takes-effect",
+            FailureCause::WrongAnswer { mismatch, .. } => mismatch.kind(),
+            FailureCause::NeverRests { .. } => "never-rests",
+            FailureCause::Floods { .. } => "floods",
+            FailureCause::MissedDeadline { lag: Some(lag), .. } => lag.kind(),
+            FailureCause::MissedDeadline { condition, .. } => condition.missed_kind(),
+            FailureCause::Unstable { .. } => Condition::Quiet.missed_kind(),
+            FailureCause::NeverAnswers { .. } => "never-answers",
+            FailureCause::FailStop { .. } => "fail-stop-with-intact-disk",
+            FailureCause::Panic { .. } => "panic",
+            FailureCause::Nondeterminism(difference) => difference.kind(),
+            FailureCause::HarnessPanic(_) => "harness-panic",
+        }
+    }
+}
+
+impl Difference {
+    const fn kind(self) -> &'static str {
+        match self {
+            Difference::Event(_) | Difference::Digests(..) => "runs-differ",
+            Difference::Outcomes => "outcomes-differ",
+        }
+    }
+}
+
+impl Mismatch {
+    const fn kind(self) -> &'static str {
+        match self {
+            Mismatch::NoClient => "answer-to-no-client",
+            Mismatch::NeverSent => "answer-to-no-request",
+            Mismatch::Unexpected { .. } => "unexpected-answer",
+        }
+    }
+}
+
+impl Lag {
+    const fn kind(self) -> &'static str {
+        match self {
+            Lag::NoLeader => "leader-lost",
+            Lag::Leader { .. } => "leader-lags",
+            Lag::Member { .. } => "member-lags",
+        }
+    }
+}
+
 impl Condition {
+    /// The kind of failure if it does not hold in time.
+    const fn missed_kind(self) -> &'static str {
+        match self {
+            Condition::DiskProbe => "first-write-unanswered",
+            Condition::Leader => "no-leader",
+            Condition::FirstRead => "first-read-unanswered",
+            Condition::Write => "write-unanswered",
+            Condition::Read => "read-unanswered",
+            Condition::Convergence => "no-convergence",
+            Condition::Quiet => "unstable-leadership",
+        }
+    }
+
     /// What the deadline counts from, and what does not hold.
     const fn missed(self) -> (&'static str, &'static str) {
         match self {
@@ -306,7 +374,7 @@ impl fmt::Display for FailureCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             FailureCause::Facts(violation) => violation.conflict.fmt(f),
-            FailureCause::Order(broken) => f.write_str(&broken.sentence),
+            FailureCause::Order(broken) => broken.fmt(f),
             FailureCause::Response(broken) => broken.fmt(f),
             FailureCause::History(explanation) => explanation.fmt(f),
             FailureCause::SharedSession { session, client, other } => {

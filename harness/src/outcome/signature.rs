@@ -1,23 +1,82 @@
 //! Failure signatures: two failures with the same signature are treated as the same failure.
 
-use crate::outcome::{Condition, Difference, Failure, FailureCause, Lag, Mismatch};
-use invariants::linearizability::ViolationKind;
-use invariants::{Observed, Violation};
+use crate::outcome::{Failure, FailureCause, Lag};
+use invariants::{Observed, Violation, current_property_name};
 use serde::{Deserialize, Serialize};
-use std::borrow::Cow;
 use std::fmt;
 
 /// The violated property, the kind of conflict, and who is concerned. Failures are grouped by it.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(from = "StoredSignature")]
 pub struct FailureSignature {
     /// The property.
     pub property: String,
-    /// The kind of conflict.
-    #[serde(alias = "clash")]
+    /// The kind of conflict: see [`FailureCause::kind`].
     pub kind: String,
+    /// The file and line of a panic.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub location: Option<String>,
     /// Who is concerned.
-    #[serde(default)]
     pub roles: Roles,
+}
+
+/// A signature as it is stored, perhaps by an earlier version.
+#[derive(Deserialize)]
+struct StoredSignature {
+    property: String,
+    #[serde(alias = "clash")]
+    kind: String,
+    location: Option<String>,
+    #[serde(default)]
+    roles: Roles,
+}
+
+/// Kinds of earlier versions, each with its current one. Others of those versions are kept as they are.
+const FORMER_KINDS: [(&str, &str); 32] = [
+    ("answer differs from the replay", "wrong-response"),
+    ("answer to no client", "answer-to-no-client"),
+    ("answer to no request", "answer-to-no-request"),
+    ("answered but not applied", "not-applied"),
+    ("applied but never called", "never-called"),
+    ("applied late", "applied-late"),
+    ("applied twice", "applied-twice"),
+    ("fail-stop with an intact disk", "fail-stop-with-intact-disk"),
+    ("first read not answered", "first-read-unanswered"),
+    ("first write not answered", "first-write-unanswered"),
+    ("floods the network", "floods"),
+    ("history that no order explains", "unexplained-history"),
+    ("leader lags behind its log", "leader-lags"),
+    ("leader lost", "leader-lost"),
+    ("member lags behind its leader", "member-lags"),
+    ("never rests", "never-rests"),
+    ("no convergence", "no-convergence"),
+    ("no leader", "no-leader"),
+    ("operation that contradicts itself", "self-contradictory-operation"),
+    ("order against real time", "real-time-order"),
+    ("outcomes differ", "outcomes-differ"),
+    ("panic of the harness", "harness-panic"),
+    ("read not answered", "read-unanswered"),
+    ("rejected request takes effect", "rejected-takes-effect"),
+    ("request never answered", "never-answers"),
+    ("response that no order explains", "unexplained-response"),
+    ("runs differ", "runs-differ"),
+    ("session given twice", "shared-session"),
+    ("there is no leader", "no-leader"),
+    ("unexpected answer", "unexpected-answer"),
+    ("unstable leadership", "unstable-leadership"),
+    ("write not answered", "write-unanswered"),
+];
+
+impl From<StoredSignature> for FailureSignature {
+    fn from(stored: StoredSignature) -> FailureSignature {
+        let StoredSignature { property, kind, location, roles } = stored;
+        let former = FORMER_KINDS.iter().find(|(former, _)| *former == kind);
+        let (kind, location) = match kind.split_once(" at ") {
+            Some(("panic", at)) => ("panic".to_owned(), Some(at.to_owned())),
+            _ => (former.map_or(kind, |(_, current)| (*current).to_owned()), location),
+        };
+        FailureSignature { property: current_property_name(&property).to_owned(), kind, location, roles }
+    }
 }
 
 /// Who is concerned by a failure.
@@ -45,60 +104,50 @@ impl FailureSignature {
     /// The signature of this failure.
     #[must_use]
     pub fn of(failure: &Failure) -> FailureSignature {
-        let (kind, roles) = classify(&failure.cause);
-        FailureSignature { property: failure.property.clone(), kind: kind.into_owned(), roles }
+        let location = match &failure.cause {
+            FailureCause::Panic { panic, .. } => panic.location.clone(),
+            _ => None,
+        };
+        let (property, kind) = (failure.property.clone(), failure.cause.kind().to_owned());
+        FailureSignature { property, kind, location, roles: roles_of(&failure.cause) }
+    }
+
+    /// The kind of conflict, and where a panic was.
+    #[must_use]
+    pub fn conflict(&self) -> impl fmt::Display {
+        fmt::from_fn(|f| match &self.location {
+            Some(location) => write!(f, "{} at {location}", self.kind),
+            None => f.write_str(&self.kind),
+        })
     }
 }
 
 impl fmt::Display for FailureSignature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({})", self.property, self.kind)
+        write!(f, "{} ({})", self.property, self.conflict())
     }
 }
 
-/// The kind of conflict, and who is concerned.
-fn classify(cause: &FailureCause) -> (Cow<'static, str>, Roles) {
-    let (kind, roles) = match cause {
-        FailureCause::Facts(violation) => (violation.conflict.kind(), roles_of_facts(violation)),
-        FailureCause::Panic { panic, .. } => {
-            let kind = match &panic.location {
-                Some(location) => Cow::Owned(format!("panic at {location}")),
-                None => "panic".into(),
-            };
-            return (kind, Roles::OneServer);
+fn roles_of(cause: &FailureCause) -> Roles {
+    match cause {
+        FailureCause::Facts(violation) => roles_of_facts(violation),
+        FailureCause::Panic { .. }
+        | FailureCause::FailStop { .. }
+        | FailureCause::MissedDeadline { lag: Some(Lag::Leader { .. }), .. } => Roles::OneServer,
+        FailureCause::MissedDeadline { lag: Some(Lag::Member { .. }), .. } => Roles::TwoServers,
+        FailureCause::Order(_)
+        | FailureCause::RejectedTakesEffect { .. }
+        | FailureCause::WrongAnswer { .. }
+        | FailureCause::NeverAnswers { .. } => Roles::ServerAndClient,
+        FailureCause::Response(_) | FailureCause::History(_) | FailureCause::SharedSession { .. } => {
+            Roles::Clients
         }
-        FailureCause::Order(broken) => (order_kind(broken.kind), Roles::ServerAndClient),
-        FailureCause::Response(_) => ("response that no order explains", Roles::Clients),
-        FailureCause::History(explanation) if explanation.edges.is_empty() => {
-            ("operation that contradicts itself", Roles::Clients)
-        }
-        FailureCause::History(_) => ("history that no order explains", Roles::Clients),
-        FailureCause::SharedSession { .. } => ("session given twice", Roles::Clients),
-        FailureCause::RejectedTakesEffect { .. } => ("rejected request takes effect", Roles::ServerAndClient),
-        FailureCause::WrongAnswer { mismatch, .. } => {
-            let kind = match mismatch {
-                Mismatch::NoClient => "answer to no client",
-                Mismatch::NeverSent => "answer to no request",
-                Mismatch::Unexpected { .. } => "unexpected answer",
-            };
-            (kind, Roles::ServerAndClient)
-        }
-        FailureCause::NeverRests { .. } => ("never rests", Roles::Cluster),
-        FailureCause::Floods { .. } => ("floods the network", Roles::Cluster),
-        FailureCause::MissedDeadline { condition, lag, .. } => missed_kind(*condition, lag.as_ref()),
-        FailureCause::Unstable { .. } => ("unstable leadership", Roles::Cluster),
-        FailureCause::NeverAnswers { .. } => ("request never answered", Roles::ServerAndClient),
-        FailureCause::FailStop { .. } => ("fail-stop with an intact disk", Roles::OneServer),
-        FailureCause::Nondeterminism(difference) => {
-            let kind = match difference {
-                Difference::Event(_) | Difference::Digests(..) => "runs differ",
-                Difference::Outcomes => "outcomes differ",
-            };
-            (kind, Roles::Harness)
-        }
-        FailureCause::HarnessPanic(_) => ("panic of the harness", Roles::Harness),
-    };
-    (kind.into(), roles)
+        FailureCause::MissedDeadline { .. }
+        | FailureCause::NeverRests { .. }
+        | FailureCause::Floods { .. }
+        | FailureCause::Unstable { .. } => Roles::Cluster,
+        FailureCause::Nondeterminism(_) | FailureCause::HarnessPanic(_) => Roles::Harness,
+    }
 }
 
 fn roles_of_facts(violation: &Violation) -> Roles {
@@ -116,35 +165,9 @@ fn roles_of_facts(violation: &Violation) -> Roles {
     }
 }
 
-const fn order_kind(kind: ViolationKind) -> &'static str {
-    match kind {
-        ViolationKind::NeverCalled => "applied but never called",
-        ViolationKind::AppliedTwice => "applied twice",
-        ViolationKind::NotApplied => "answered but not applied",
-        ViolationKind::AppliedLate => "applied late",
-        ViolationKind::RealTimeOrder => "order against real time",
-        ViolationKind::WrongResponse => "answer differs from the replay",
-    }
-}
-
-const fn missed_kind(condition: Condition, lag: Option<&Lag>) -> (&'static str, Roles) {
-    match (condition, lag) {
-        (_, Some(Lag::NoLeader)) => ("leader lost", Roles::Cluster),
-        (_, Some(Lag::Leader { .. })) => ("leader lags behind its log", Roles::OneServer),
-        (_, Some(Lag::Member { .. })) => ("member lags behind its leader", Roles::TwoServers),
-        (Condition::DiskProbe, None) => ("first write not answered", Roles::Cluster),
-        (Condition::Leader, None) => ("no leader", Roles::Cluster),
-        (Condition::FirstRead, None) => ("first read not answered", Roles::Cluster),
-        (Condition::Write, None) => ("write not answered", Roles::Cluster),
-        (Condition::Read, None) => ("read not answered", Roles::Cluster),
-        (Condition::Convergence, None) => ("no convergence", Roles::Cluster),
-        (Condition::Quiet, None) => ("unstable leadership", Roles::Cluster),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{FailureSignature, Roles};
+    use super::{FORMER_KINDS, FailureSignature, Roles};
     use crate::outcome::{Condition, Failure, FailureCause, LIVENESS, Lag, NO_PANIC, PanicReport, Progress};
     use crate::plan::SimDuration;
     use invariants::{Conflict, Fact, Observed, RequestId, Violation};
@@ -160,7 +183,8 @@ mod tests {
 
     #[test]
     fn a_panic_is_known_by_its_place_and_not_by_its_message() {
-        assert_eq!(panic_at(1, 7), FailureSignature { kind: "panic at log.rs:7".into(), ..panic_at(3, 7) });
+        assert_eq!(panic_at(1, 7), panic_at(3, 7));
+        assert_eq!(panic_at(1, 7).to_string(), "no-panic (panic at log.rs:7)");
         assert_ne!(panic_at(1, 7), panic_at(1, 8));
     }
 
@@ -203,10 +227,20 @@ mod tests {
         assert_eq!(signature(Some(acknowledged), leads(3, 4)).roles, Roles::ServerAndClient);
     }
 
+    fn read(json: &str) -> FailureSignature {
+        serde_json::from_str(json).unwrap()
+    }
+
     #[test]
-    fn a_signature_of_an_earlier_version_is_read_without_roles() {
-        let old: FailureSignature =
-            serde_json::from_str(r#"{"property":"liveness","clash":"there is no leader"}"#).unwrap();
-        assert_eq!((old.kind.as_str(), old.roles), ("there is no leader", Roles::Unknown));
+    fn a_signature_of_an_earlier_version_is_read_in_current_names() {
+        let old = read(r#"{"property":"progress","clash":"there is no leader"}"#);
+        assert_eq!((old.to_string().as_str(), old.roles), ("liveness (no-leader)", Roles::Unknown));
+        for (former, current) in FORMER_KINDS {
+            let old = read(&format!(r#"{{"property":"witness","kind":"{former}","roles":"clients"}}"#));
+            assert_eq!((old.kind.as_str(), old.roles), (current, Roles::Clients));
+        }
+        let old = read(r#"{"property":"no-panic","kind":"panic at log.rs:7","roles":"one-server"}"#);
+        assert_eq!(old, panic_at(1, 7));
+        assert_eq!(read(&serde_json::to_string(&old).unwrap()), old);
     }
 }

@@ -113,7 +113,7 @@ fn failures_section(summary: &Summary) -> String {
         for group in groups {
             if groups.len() > 1 {
                 let count = pluralize(group.failures.len() as u64, "seed", "seeds");
-                text += &format!("  {count} by: {}\n", group.signature.kind);
+                text += &format!("  {count} by: {}\n", group.signature.conflict());
             }
             text += &group_members(group, &summary.settings);
         }

@@ -35,7 +35,8 @@ fn summary_of(failures: u64) -> Summary {
     let failure = |seed| FailureRecord {
         signature: FailureSignature {
             property: "election-safety".into(),
-            kind: "leads and leads".into(),
+            kind: "two-leaders".into(),
+            location: None,
             roles: Roles::TwoServers,
         },
         seed,
@@ -169,7 +170,11 @@ fn verdict_names_what_was_never_checked_or_reached() {
 #[test]
 fn failures_are_grouped_by_property_and_clash() {
     let mut summary = summary_of(7);
-    summary.failures.iter_mut().skip(5).for_each(|failure| failure.signature.kind = "leads".into());
+    summary
+        .failures
+        .iter_mut()
+        .skip(5)
+        .for_each(|failure| failure.signature.kind = "leads-term-again".into());
     summary.failures[3].signature.property = "log-matching".into();
     let text = sweep_summary(&summary);
     let begin = text.find("election-safety: violated").unwrap();

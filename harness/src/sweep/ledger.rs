@@ -147,9 +147,8 @@ impl Batch {
         rename_all(&mut self.sums.checks, current_property_name);
         rename_all(&mut self.sums.milestones, current_milestone_name);
         rename_all(&mut self.sums.faults, FaultKind::current_name);
-        let failed = self.sums.failures.iter_mut().map(|failure| &mut failure.signature.property);
-        let properties = self.header.settings.disabled.iter_mut().chain(failed);
-        properties.for_each(|name| *name = current_property_name(name).to_owned());
+        let disabled = self.header.settings.disabled.iter_mut();
+        disabled.for_each(|name| *name = current_property_name(name).to_owned());
     }
 
     /// Whether the numbers are possible: ordered ranges, a bounded duration, seeds of this sweep, and no more verdicts

@@ -19,28 +19,6 @@ pub(super) fn display_sentence(text: impl Display) -> String {
     writer.finish(4 * MAX_VALUE_WIDTH)
 }
 
-/// Maximum width of a line of an explanation.
-const MAX_LINE_WIDTH: usize = 96;
-
-/// Wraps a sentence to [`MAX_LINE_WIDTH`]; all lines but the first are indented.
-pub(super) fn wrap_note(text: &str) -> String {
-    let mut lines = String::with_capacity(text.len());
-    let mut length = 0;
-    for word in text.split_whitespace() {
-        let width = word.chars().count();
-        if length > 0 && length + 1 + width > MAX_LINE_WIDTH {
-            lines.push_str("\n  ");
-            length = 2;
-        } else if length > 0 {
-            lines.push(' ');
-            length += 1;
-        }
-        lines.push_str(word);
-        length += width;
-    }
-    lines
-}
-
 /// Collects text in bounded memory: only the beginning and the end of a long text are kept.
 #[derive(Default)]
 struct EscapingWriter {

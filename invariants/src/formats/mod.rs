@@ -47,7 +47,7 @@ pub mod operations;
 
 pub use input::{MAX_BYTES, decode_text, too_large_error};
 pub use parsed_history::{
-    FailedCas, MAX_ELEMENTS, MAX_NAMES, MAX_OPERATIONS, Names, ParseError, ParsedHistory, ReadOptions,
+    FailedCas, MAX_ELEMENTS, MAX_NAMES, MAX_OPERATIONS, ParseError, ParsedHistory, ReadOptions,
 };
 
 use display::display_value;

@@ -1,12 +1,13 @@
 //! A parsed history, and verdicts on it in the names of its file.
 
-use super::display::{display_sentence, display_value, wrap_note};
+use super::display::{display_sentence, display_value};
 use crate::fact::RequestId;
 use crate::linearizability::{
-    Action, Call, Content, Explanation, MalformedHistory, Object, Operation, Response, Verdict,
+    Action, Call, Content, DisplayNamed, Explanation, MalformedHistory, Names, Object, Operation, Response,
+    Verdict, wrap_text,
 };
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
+use std::fmt::{self, Write};
 
 /// Maximum number of operations: they and their check fit in 1 GiB.
 pub const MAX_OPERATIONS: usize = 1_500_000;
@@ -178,14 +179,14 @@ impl ParsedHistory {
         };
         match verdict {
             Verdict::Violation(explanation) => {
-                let mut output = explanation.format_with(|text| self.names.substitute(text), line);
+                let mut output = explanation.describe(&self.names, line);
                 for note in self.notes(explanation) {
                     output.push('\n');
-                    output.push_str(&wrap_note(&note));
+                    output.push_str(&wrap_text(&note, "", "  "));
                 }
                 output
             }
-            verdict => self.names.substitute(&verdict.to_string()),
+            verdict => verdict.named(&self.names).to_string(),
         }
     }
 
@@ -225,7 +226,7 @@ impl ParsedHistory {
                 "Only an operation that is said to have failed would have written {}: {}, in lines \
                  {called}-{returned}{more}.",
                 self.names.value(*value),
-                self.names.substitute(&operation.to_string())
+                operation.named(&self.names)
             ));
         }
         let is_register = Object::of(explanation.stuck.operation.action) == Object::Register;
@@ -262,13 +263,11 @@ impl ParsedHistory {
     #[must_use]
     pub fn parse_error(&self, malformed: &MalformedHistory) -> ParseError {
         let line = |call: usize| self.lines.get(call).copied().unwrap_or(0);
-        let reason = match malformed.other {
-            None => self.names.substitute(&malformed.sentence),
-            Some(other) => {
-                format!("{}; see line {}", self.names.substitute(&malformed.sentence), line(other))
-            }
-        };
-        ParseError { line: line(malformed.call), expected: "a history that can have happened", reason }
+        let mut reason = malformed.named(&self.names).to_string();
+        if let Some(other) = malformed.other() {
+            write!(reason, "; see line {}", line(other)).expect("writing to a String cannot fail");
+        }
+        ParseError { line: line(malformed.index), expected: "a history that can have happened", reason }
     }
 }
 
@@ -313,52 +312,6 @@ fn written_value(action: Action) -> Option<u64> {
         | Action::SetAdd(value)
         | Action::Enqueue(value) => Some(value),
         _ => None,
-    }
-}
-
-/// How a file writes keys, values and processes that are not small whole numbers. All others are displayed by number,
-/// as `k7`, `7` and `s7`.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Names {
-    pub(super) keys: BTreeMap<u64, String>,
-    pub(super) values: BTreeMap<u64, String>,
-    pub(super) processes: BTreeMap<u64, String>,
-}
-
-impl Names {
-    /// The name of the key with this number.
-    #[must_use]
-    pub fn key(&self, number: u64) -> String {
-        self.keys.get(&number).cloned().unwrap_or_else(|| format!("k{number}"))
-    }
-
-    /// The name of the value with this number.
-    fn value(&self, number: u64) -> String {
-        self.values.get(&number).cloned().unwrap_or_else(|| number.to_string())
-    }
-
-    /// Replaces numbers with the file's names. A key is recognised by its `k`; a value is output from a time or count
-    /// by its size: the numbers of named values are larger than any time or count.
-    #[must_use]
-    pub fn substitute(&self, text: &str) -> String {
-        let mut output = String::with_capacity(text.len());
-        let mut rest = text;
-        while let Some(start) = rest.find(|character: char| character.is_ascii_alphanumeric()) {
-            let (between, from) = rest.split_at(start);
-            let end = from.find(|character: char| !character.is_ascii_alphanumeric()).unwrap_or(from.len());
-            let (word, after) = from.split_at(end);
-            output.push_str(between);
-            output.push_str(self.find_name(word).map_or(word, String::as_str));
-            rest = after;
-        }
-        output + rest
-    }
-
-    fn find_name(&self, word: &str) -> Option<&String> {
-        match word.strip_prefix('k') {
-            Some(key) => self.keys.get(&key.parse().ok()?),
-            None => self.values.get(&word.parse().ok()?),
-        }
     }
 }
 

@@ -1,23 +1,23 @@
 //! The verdict on a whole history, key by key.
 
 use super::budget::{Budget, Limit, RemainingBudget};
+use super::contradiction::{Contradiction, OrderingEdge, OrderingReason};
 use super::dense_map::DenseMap;
-use super::diagram::letter;
-use super::explain::{Explanation, Method, OrderingEdge};
+use super::explain::{Explanation, Method};
 use super::model::is_response_to;
+use super::names::{DisplayNamed, NUMBERS, Names, display_by_number};
 use super::operation::{Call, Object};
 use super::order_search::OrderSearch;
+use super::role::KeyCalls;
 use super::search::{MAX_OPEN, SearchOutcome};
 use super::shrink::{Shrinker, ShrunkHistory};
-use super::zone::{OTHER_PLACEHOLDER, Survey, ZoneChecker, ZoneVerdict};
+use super::zone::{Survey, ZoneChecker, ZoneVerdict};
 use crate::fact::{RequestId, Time};
-use serde::Serialize;
 use std::fmt;
 use std::time::Duration;
 
 /// The verdict on a history.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Verdict {
     /// Some order explains all responses and respects real time.
     Linearizable,
@@ -33,8 +33,7 @@ pub enum Verdict {
 }
 
 /// Why a key is undecided.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum UnknownReason {
     /// This budget of steps was exhausted.
     Steps(u64),
@@ -48,40 +47,41 @@ pub enum UnknownReason {
     RepeatedWrites,
 }
 
-impl fmt::Display for Verdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Verdict::Linearizable => f.write_str("linearizable"),
-            Verdict::Violation(explanation) => explanation.fmt(f),
-            Verdict::Unknown { key, reason: UnknownReason::Steps(steps) } => {
-                write!(f, "unknown: {steps} steps did not suffice to judge k{key} (--steps N allows more)")
+display_by_number!(Verdict);
+
+impl DisplayNamed for Verdict {
+    fn fmt_named(&self, names: &Names, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (key, reason) = match self {
+            Verdict::Linearizable => return f.write_str("linearizable"),
+            Verdict::Violation(explanation) => return f.write_str(&explanation.describe(names, |_| None)),
+            Verdict::Unknown { key, reason } => (names.key(*key), reason),
+        };
+        f.write_str("unknown: ")?;
+        match reason {
+            UnknownReason::Steps(steps) => {
+                write!(f, "{steps} steps did not suffice to judge {key} (--steps N allows more)")
             }
-            Verdict::Unknown { key, reason: UnknownReason::Bytes(bytes) } => {
-                write!(f, "unknown: {bytes} bytes did not suffice to judge k{key} (--bytes N allows more)")
+            UnknownReason::Bytes(bytes) => {
+                write!(f, "{bytes} bytes did not suffice to judge {key} (--bytes N allows more)")
             }
-            Verdict::Unknown { key, reason: UnknownReason::Time(time) } => {
+            UnknownReason::Time(time) => {
                 let seconds = time.as_secs_f64();
-                write!(f, "unknown: {seconds} s did not suffice to judge k{key} (--seconds N allows more)")
+                write!(f, "{seconds} s did not suffice to judge {key} (--seconds N allows more)")
             }
-            Verdict::Unknown { key, reason: UnknownReason::TooManyPending(open) } => {
-                write!(
-                    f,
-                    "unknown: {open} operations are open at once on k{key}, more than the {MAX_OPEN} that "
-                )?;
-                f.write_str("can be searched; neither steps nor bytes would help")
-            }
-            Verdict::Unknown { key, reason: UnknownReason::RepeatedWrites } => {
-                write!(
-                    f,
-                    "unknown: a content of k{key} was written more than once, which only a search can judge"
-                )
+            UnknownReason::TooManyPending(open) => write!(
+                f,
+                "{open} operations are open at once on {key}, more than the {MAX_OPEN} that can be searched; neither \
+                 steps nor bytes would help"
+            ),
+            UnknownReason::RepeatedWrites => {
+                write!(f, "a content of {key} was written more than once, which only a search can judge")
             }
         }
     }
 }
 
 /// The verdict on a history, and how each key was decided.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Report {
     /// The verdict on the whole history.
     pub verdict: Verdict,
@@ -90,7 +90,7 @@ pub struct Report {
 }
 
 /// How a key was decided.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct KeyReport {
     /// The key.
     pub key: u64,
@@ -103,17 +103,68 @@ pub struct KeyReport {
 /// The history is not well-formed, so there is no verdict.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct MalformedHistory {
-    /// The index of the call in the history.
-    pub call: usize,
+    /// The index of a call in the history.
+    pub index: usize,
+    /// That call.
+    pub call: Box<Call>,
     /// What is wrong with it.
-    pub sentence: String,
+    pub defect: CallDefect,
+}
+
+/// What is wrong with a call.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CallDefect {
+    /// Its time is reserved for "never".
+    CalledNever,
+    /// The time of its return is reserved for "never".
+    ReturnedNever,
+    /// It returned before it was called.
+    ReturnedBeforeCall,
+    /// The response is of another kind of request.
+    WrongResponse,
+    /// Another call, with this index, has its identifier.
+    Repeated(usize),
+    /// Another call, with this index, uses its key as this object.
+    OtherObject(usize, Object),
+}
+
+impl MalformedHistory {
     /// The index of the call that it conflicts with.
-    pub other: Option<usize>,
+    pub(crate) const fn other(&self) -> Option<usize> {
+        match self.defect {
+            CallDefect::Repeated(other) | CallDefect::OtherObject(other, _) => Some(other),
+            _ => None,
+        }
+    }
+}
+
+impl DisplayNamed for MalformedHistory {
+    fn fmt_named(&self, names: &Names, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Call { id, operation, called, returned } = &*self.call;
+        let request = operation.named(names);
+        match (self.defect, returned) {
+            (CallDefect::Repeated(_), _) => write!(f, "{id} stands in the history twice"),
+            (CallDefect::OtherObject(_, was), _) => {
+                write!(f, "{id} has a key be a {was} and a {}: {request}", Object::of(operation.action))
+            }
+            (CallDefect::ReturnedBeforeCall, Some((returned, _))) => {
+                write!(f, "{id} returned at {returned}, before its call at {called}")
+            }
+            (CallDefect::WrongResponse, Some((_, response))) => {
+                write!(f, "{id} asked \"{request}\" and was told \"{}\"", response.named(names))
+            }
+            (CallDefect::ReturnedNever, Some((returned, _))) => {
+                write!(f, "{id} returned at {returned}, which is reserved for \"never\"")
+            }
+            (_, _) => write!(f, "{id} was called at {called}, which is reserved for \"never\""),
+        }
+    }
 }
 
 impl fmt::Display for MalformedHistory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "call {} of the history: {}", self.call, self.sentence)
+        write!(f, "call {} of the history: ", self.index)?;
+        self.fmt_named(&NUMBERS, f)
     }
 }
 
@@ -186,7 +237,7 @@ fn report_with_budget(history: &[Call], mut budget: CheckBudget) -> Result<Repor
         match outcome {
             ZoneVerdict::Order => {}
             ZoneVerdict::NotUnique => left.push((key, survey.calls(index))),
-            ZoneVerdict::Conflict(_) => {
+            ZoneVerdict::Conflict => {
                 let verdict = explain_violation(history, &survey.calls(index), &budget.remaining);
                 return Ok(Report { verdict, keys: reports });
             }
@@ -210,7 +261,7 @@ pub fn check_by_zones(history: &[Call]) -> Result<Verdict, MalformedHistory> {
                     Verdict::Unknown { key: survey.keys[index].key, reason: UnknownReason::RepeatedWrites };
             }
             ZoneVerdict::NotUnique => {}
-            ZoneVerdict::Conflict(_) => {
+            ZoneVerdict::Conflict => {
                 let no_budget = RemainingBudget::new(Budget { steps: 0, bytes: 0 }, None);
                 return Ok(explain_violation(history, &survey.calls(index), &no_budget));
             }
@@ -242,7 +293,7 @@ impl<'a> SurveyedHistory<'a> {
             return ZoneVerdict::Order;
         }
         let key_calls = self.calls(index);
-        self.zones.judge(self.history, &key_calls, Time::MAX)
+        self.zones.judge(KeyCalls::whole(self.history, &key_calls))
     }
 
     /// A key's calls, by invocation time.
@@ -270,7 +321,7 @@ pub fn find_order(history: &[Call], budget: Budget) -> Result<Option<Vec<usize>>
     let (mut order_search, mut remaining) = (OrderSearch::default(), RemainingBudget::new(budget, None));
     let mut order = Vec::with_capacity(history.len());
     for (_, key_calls) in partition_by_key(history)? {
-        if order_search.run(history, &key_calls, Time::MAX, &mut remaining) != SearchOutcome::Order {
+        if order_search.run(KeyCalls::whole(history, &key_calls), &mut remaining) != SearchOutcome::Order {
             return Ok(None);
         }
         order.extend(order_search.order().into_iter().map(|call| call as usize));
@@ -301,7 +352,7 @@ fn search(history: &[Call], mut keys: Vec<(u64, Vec<u32>)>, budget: &mut CheckBu
                     .limited_to(share.min(round.steps.saturating_add(key_calls.len() as u64)), round.bytes)
             };
             let steps = remaining.steps();
-            let outcome = order_search.run(history, &key_calls, Time::MAX, &mut remaining);
+            let outcome = order_search.run(KeyCalls::whole(history, &key_calls), &mut remaining);
             budget.remaining.spend(steps - remaining.steps());
             match outcome {
                 SearchOutcome::Order => {}
@@ -332,36 +383,27 @@ fn explain_violation(history: &[Call], key_calls: &[u32], remaining: &RemainingB
     let mut half_budget = remaining.limited_to(remaining.steps() / 2, u64::MAX);
     let shrunk = Shrinker::default().shrink(history, key_calls, &mut half_budget);
     let ShrunkHistory { stuck, mut calls, certificate, until } = shrunk;
-    calls.sort_by_key(|&call| (history[call as usize].called, call));
+    calls.sort_by_key(|&call| (history[call].called, call));
     let operations: Vec<Call> = calls
         .iter()
         .map(|&call| {
-            let mut call = history[call as usize].clone();
+            let mut call = history[call].clone();
             call.returned.take_if(|(returned, _)| *returned > until);
             call
         })
         .collect();
-    let stuck = history[stuck as usize].clone();
-    let (method, sentence, edges) = match certificate {
+    let (contradiction, edges) = match certificate {
         Some(certificate) => {
-            let index_of = |call: u32| calls.iter().position(|&other| other == call);
-            let edges = certificate.edges.into_iter().filter_map(|edge| {
-                let (before, after) = (index_of(edge.before)?, index_of(edge.after)?);
-                let reason = edge.reason.replace(OTHER_PLACEHOLDER, &letter(after).to_string());
-                Some(OrderingEdge { before, after, reason })
-            });
-            (Method::Zones, certificate.sentence, edges.collect())
+            let index_of = |call| calls.iter().position(|&other| other == call);
+            let certificate =
+                certificate.renumbered(|call| index_of(call).expect("a certificate lists all of its calls"));
+            (certificate.contradiction, certificate.edges)
         }
-        None => {
-            let sentence = format!(
-                "every order of these {} operations was tried, and none explains all answers",
-                operations.len()
-            );
-            (Method::Search, sentence, real_time_edges(&operations))
-        }
+        None => (Contradiction::NoOrder {}, real_time_edges(&operations)),
     };
+    let stuck = history[stuck as usize].clone();
     let key = stuck.operation.key;
-    Verdict::Violation(Box::new(Explanation { key, method, sentence, stuck, operations, edges }))
+    Verdict::Violation(Box::new(Explanation { key, contradiction, stuck, operations, edges }))
 }
 
 /// The transitive reduction of real-time precedence. The operations are sorted by invocation.
@@ -387,7 +429,7 @@ fn real_time_edges(operations: &[Call]) -> Vec<OrderingEdge> {
         before.sort_unstable();
         edges.extend(before.into_iter().map(|before| {
             let returned = operations[before].returned.as_ref().map_or(0, |&(returned, _)| returned);
-            let reason = format!("returned at {returned}, before the call at {}", operation.called);
+            let reason = OrderingReason::RealTime { returned, called: operation.called };
             OrderingEdge { before, after, reason }
         }));
     }
@@ -426,13 +468,8 @@ fn scan_history(
         let summary = &mut keys[key as usize];
         summary.operations += 1;
         if summary.object != object {
-            let (id, operation, was) = (call.id, call.operation, summary.object);
-            let sentence = format!("{id} has a key be a {was} and a {object}: {operation}");
-            return Err(MalformedHistory {
-                call: number as usize,
-                sentence,
-                other: Some(summary.first as usize),
-            });
+            let defect = CallDefect::OtherObject(summary.first as usize, summary.object);
+            return Err(malformed(number as usize, call, defect));
         }
         // One more than the session's newest sequence; 0: none yet.
         let newest = newest.get_or_insert_with(call.id.session, || 0);
@@ -451,29 +488,19 @@ fn scan_history(
 #[inline]
 fn check_well_formed(number: u32, call: &Call) -> Result<(), MalformedHistory> {
     assert!(number != u32::MAX, "a history has fewer than 2^32 - 1 calls");
-    let is_well_formed = match &call.returned {
-        Some((returned, response)) => {
-            call.called <= *returned
-                && *returned != Time::MAX
-                && is_response_to(call.operation.action, response)
-        }
-        None => call.called != Time::MAX,
+    let defect = match &call.returned {
+        Some((returned, _)) if *returned < call.called => CallDefect::ReturnedBeforeCall,
+        _ if call.called == Time::MAX => CallDefect::CalledNever,
+        Some((Time::MAX, _)) => CallDefect::ReturnedNever,
+        Some((_, response)) if !is_response_to(call.operation.action, response) => CallDefect::WrongResponse,
+        _ => return Ok(()),
     };
-    if is_well_formed { Ok(()) } else { Err(malformed_call(number as usize, call)) }
+    Err(malformed(number as usize, call, defect))
 }
 
 #[cold]
-fn malformed_call(number: usize, Call { id, operation, called, returned }: &Call) -> MalformedHistory {
-    let sentence = match returned {
-        Some((returned, _)) if returned < called => {
-            format!("{id} returned at {returned}, before its call at {called}")
-        }
-        _ if *called == Time::MAX => format!("{id} was called at {called}, which is reserved for \"never\""),
-        Some((Time::MAX, _)) => format!("{id} returned at {}, which is reserved for \"never\"", Time::MAX),
-        Some((_, response)) => format!("{id} asked \"{operation}\" and was told \"{response}\""),
-        None => unreachable!("{id} is well-formed"),
-    };
-    MalformedHistory { call: number, sentence, other: None }
+fn malformed(index: usize, call: &Call, defect: CallDefect) -> MalformedHistory {
+    MalformedHistory { index, call: Box::new(call.clone()), defect }
 }
 
 /// Each key's calls, by invocation time; the keys in ascending order.
@@ -529,10 +556,8 @@ fn reject_duplicate_ids(history: &[Call]) -> Result<(), MalformedHistory> {
     ids.sort_unstable();
     match ids.array_windows().find(|[(left, _), (right, _)]| left == right) {
         None => Ok(()),
-        Some(&[(_, other), (id, call)]) => Err(MalformedHistory {
-            call,
-            sentence: format!("{id} stands in the history twice"),
-            other: Some(other),
-        }),
+        Some(&[(_, other), (_, index)]) => {
+            Err(malformed(index, &history[index], CallDefect::Repeated(other)))
+        }
     }
 }

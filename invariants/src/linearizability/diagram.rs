@@ -78,24 +78,20 @@ pub(crate) fn diagram(operations: &[Call]) -> String {
 /// Wraps a text at the diagram's width; the first line starts with `head`, the others with `indent`.
 pub(crate) fn wrap_text(text: &str, head: &str, indent: &str) -> String {
     let mut lines = head.to_string();
-    let mut length = head.len();
-    let mut is_first = true;
-    for word in text.split_whitespace() {
-        let mut word = word.to_string();
-        if word.len() > MAX_LINE_WIDTH - indent.len() {
-            word = elide_middle(&word, MAX_LINE_WIDTH - indent.len());
+    let mut width = head.len();
+    for (number, word) in text.split_whitespace().enumerate() {
+        let word = elide_middle(word, MAX_LINE_WIDTH - indent.len());
+        let word_width = word.chars().count();
+        if number > 0 && width + 1 + word_width > MAX_LINE_WIDTH {
+            lines += "\n";
+            lines += indent;
+            width = indent.len();
+        } else if number > 0 {
+            lines += " ";
+            width += 1;
         }
-        if !is_first && length + 1 + word.len() > MAX_LINE_WIDTH {
-            lines.push('\n');
-            lines.push_str(indent);
-            length = indent.len();
-        } else if !is_first {
-            lines.push(' ');
-            length += 1;
-        }
-        lines.push_str(&word);
-        length += word.len();
-        is_first = false;
+        lines += &word;
+        width += word_width;
     }
     lines
 }

@@ -1,6 +1,8 @@
 //! The explanation of a violation, as text.
 
+use super::contradiction::{Argument, Contradiction, Notation, OrderingEdge};
 use super::diagram::{MAX_LETTERS, MAX_LINE_WIDTH, diagram, elide_middle, letter, wrap_text};
+use super::names::{DisplayNamed, NUMBERS, Names};
 use super::operation::Call;
 use serde::Serialize;
 use std::fmt;
@@ -28,69 +30,59 @@ impl fmt::Display for Method {
 }
 
 /// A few operations of one key that no order explains, whatever the rest of the history is.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Explanation {
     /// The key.
     pub key: u64,
-    /// The check that found it.
-    pub method: Method,
-    /// The contradiction in one sentence.
-    pub sentence: String,
+    /// Why they have no order.
+    pub contradiction: Contradiction,
     /// The operation whose return completes the violation: the history up to just before it is linearizable.
     pub stuck: Call,
     /// The contradicting operations by invocation time, with the operations that they depend on. Two exceptions: a
     /// compare-and-set whose expected content no operation here writes counts as a plain write; elements of list and
     /// set reads that no operation here adds are to be ignored.
     pub operations: Vec<Call>,
-    /// The forced precedences. By [`Method::Zones`] they form a cycle, unless one operation contradicts itself (it
-    /// observed what was never written, or one element twice). By [`Method::Search`] they are the real-time
-    /// precedences only; the orders that they leave open were all tried.
+    /// The forced precedences. By zones they form a cycle, unless one operation contradicts itself (it observed what
+    /// was never written, or one element twice). By search they are the real-time precedences only; the orders that
+    /// they leave open were all tried.
     pub edges: Vec<OrderingEdge>,
 }
 
-/// One operation must precede another.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-pub struct OrderingEdge {
-    /// The index of the first among the operations of the explanation.
-    pub before: usize,
-    /// The index of the second.
-    pub after: usize,
-    /// The reason, as the end of a sentence that starts with the first.
-    pub reason: String,
-}
-
 impl Explanation {
-    /// The explanation as text, in the names of a file format: `named` translates pieces of text in which keys,
-    /// values and operations are numbers, and `line` returns the line in which an operation was recorded.
-    pub fn format_with(
-        &self,
-        named: impl Fn(&str) -> String,
-        line: impl Fn(&Call) -> Option<usize>,
-    ) -> String {
-        let Explanation { key, sentence, stuck, operations, edges, .. } = self;
+    /// The kind: a stable name, the same whatever the operations are.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        if self.edges.is_empty() { "self-contradictory-operation" } else { "unexplained-history" }
+    }
+
+    /// The explanation as text, in the names of a file format; `line` returns the line in which an operation was
+    /// recorded.
+    pub(crate) fn describe(&self, names: &Names, line: impl Fn(&Call) -> Option<usize>) -> String {
+        let Explanation { key, contradiction, stuck, operations, edges } = self;
         let skipped = if operations.len() > MAX_LETTERS { operations.len() - MAX_SHOWN } else { 0 };
-        let operations = &operations[skipped..];
+        let shown = &operations[skipped..];
         let line = |call| line(call).map_or_else(String::new, |line| format!(" (line {line})"));
-        let mut lines =
-            vec![wrap_text(&named(&format!("k{key} is not linearizable: {sentence}.")), "", "  ")];
-        let stuck_index = operations.iter().position(|call| call == stuck);
+        let notation = Notation { operations, names, other: ' ' };
+        let (key, contradiction) = (names.key(*key), contradiction.shown(notation));
+        let mut lines = vec![wrap_text(&format!("{key} is not linearizable: {contradiction}."), "", "  ")];
+        let stuck_index = shown.iter().position(|call| call == stuck);
         let stuck_name = stuck_index
             .map_or_else(|| format!("{}{}", stuck.id, line(stuck)), |index| letter(index).to_string());
-        let rest = named(&format!("returned, all answers on k{key} could be put in an order."));
-        lines.extend([wrap_text(&format!("Before {stuck_name} {rest}"), "", "  "), String::new()]);
+        let before = format!("Before {stuck_name} returned, all answers on {key} could be put in an order.");
+        lines.extend([wrap_text(&before, "", "  "), String::new()]);
         if skipped > 0 {
             lines.push(format!("  ... {skipped} operations that were called before these, and"));
         }
-        for (index, call) in operations.iter().enumerate() {
-            let (call, line) = (named(&call.to_string()), line(call));
+        for (index, call) in shown.iter().enumerate() {
+            let (call, line) = (call.named(names), line(call));
             lines.push(
                 elide_middle(&format!("  {}  {call}", letter(index)), MAX_LINE_WIDTH - line.len()) + &line,
             );
         }
-        lines.extend([String::new(), diagram(operations)]);
-        let shown = edges.iter().filter(|edge| edge.before.min(edge.after) >= skipped);
-        for OrderingEdge { before, after, reason } in shown {
-            let (before, after, reason) = (letter(before - skipped), letter(after - skipped), named(reason));
+        lines.extend([String::new(), diagram(shown)]);
+        for edge in edges.iter().filter(|edge| edge.before.min(edge.after) >= skipped) {
+            let (before, after) = (letter(edge.before - skipped), letter(edge.after - skipped));
+            let reason = edge.reason.shown(Notation { other: after, ..notation });
             lines.push(wrap_text(&format!("{before} before {after}: {before} {reason}"), "  ", "    "));
         }
         // The diagram ends with a newline, so an empty line separates it from the reasons.
@@ -100,6 +92,6 @@ impl Explanation {
 
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.format_with(str::to_string, |_| None))
+        f.write_str(&self.describe(&NUMBERS, |_| None))
     }
 }

@@ -7,8 +7,8 @@
 
 use super::interner::Interner;
 
-use super::operation::{Call, Content, Object};
-use super::role::{ListRole, Role, list_role, role};
+use super::operation::{Content, Object};
+use super::role::{KeyCalls, ListRole, Role, list_role, role};
 use super::trie::Trie;
 use crate::fact::Time;
 
@@ -105,30 +105,21 @@ pub(crate) struct IndexedHistory {
 
 /// A response that no order explains, found while loading.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Contradiction;
+pub(crate) struct ResponseContradiction;
 
 impl IndexedHistory {
-    /// Loads one key's history up to and including `until`: `key_calls` are the key's calls, as indices into
-    /// `history`, by invocation time.
-    pub(crate) fn load(
-        &mut self,
-        history: &[Call],
-        key_calls: &[u32],
-        until: Time,
-    ) -> Result<(), Contradiction> {
+    /// Loads one key's history. Returns an error if a compare-and-set contradicts itself.
+    pub(crate) fn load(&mut self, calls: KeyCalls<'_>) -> Result<(), ResponseContradiction> {
         self.ops.clear();
-        let object = key_calls.first().map(|&call| Object::of(history[call as usize].operation.action));
-        self.is_list = object == Some(Object::List);
-        let calls = key_calls.iter().map(|&call| (call, &history[call as usize]));
-        let calls = calls.take_while(|(_, call)| call.called <= until);
+        self.is_list = calls.object() == Object::List;
         if self.is_list {
-            self.number_list(calls, until);
+            self.number_list(calls);
         } else {
             self.interner.clear();
-            self.number_register(calls, until)?;
+            self.number_register(calls)?;
         }
         self.count_ops();
-        if key_calls.len() > LARGE_HISTORY {
+        if calls.numbers.len() > LARGE_HISTORY {
             self.interner = Interner::default();
         }
         self.assign_ranks()
@@ -139,14 +130,10 @@ impl IndexedHistory {
         to_u32(self.trie.len())
     }
 
-    fn number_register<'a>(
-        &mut self,
-        calls: impl Iterator<Item = (u32, &'a Call)>,
-        until: Time,
-    ) -> Result<(), Contradiction> {
+    fn number_register(&mut self, calls: KeyCalls<'_>) -> Result<(), ResponseContradiction> {
         self.interner.number(Content::INITIAL);
-        for (number, call) in calls {
-            let (returned, role) = role(call, until);
+        for (number, call) in calls.iter() {
+            let (returned, role) = role(call, calls.until);
             let interner = &mut self.interner;
             let step = match role {
                 Role::Sees(content) => Step::Sees(interner.number(content)),
@@ -155,7 +142,7 @@ impl IndexedHistory {
                 Role::Exchanges { expect, value } => {
                     Step::Exchanges { expect: interner.number(expect), value: interner.number(value) }
                 }
-                Role::SelfContradictory(_) => return Err(Contradiction),
+                Role::SelfContradictory(_) => return Err(ResponseContradiction),
                 Role::Nothing => continue,
             };
             self.push(number, call.called, returned, step);
@@ -163,11 +150,11 @@ impl IndexedHistory {
         Ok(())
     }
 
-    fn number_list<'a>(&mut self, calls: impl Iterator<Item = (u32, &'a Call)> + Clone, until: Time) {
+    fn number_list(&mut self, calls: KeyCalls<'_>) {
         self.trie.clear();
         let mut before: &[u64] = &[];
-        for (number, call) in calls.clone() {
-            if let (returned, ListRole::Reads(elements)) = list_role(call, until) {
+        for (number, call) in calls.iter() {
+            if let (returned, ListRole::Reads(elements)) = list_role(call, calls.until) {
                 let same = before.iter().zip(elements).take_while(|(one, other)| one == other).count();
                 let state = self.trie.insert_read(elements, same);
                 before = elements;
@@ -179,8 +166,8 @@ impl IndexedHistory {
         }
         let off_trie = self.off_trie();
         let mut len = 0;
-        for (index, (number, call)) in calls.enumerate() {
-            let (returned, role) = list_role(call, until);
+        for (index, (number, call)) in calls.iter().enumerate() {
+            let (returned, role) = list_role(call, calls.until);
             let step = match role {
                 ListRole::Reads(_) => self.ops[index].step,
                 ListRole::Appends(element) => Step::Appends(self.trie.element(element)),
@@ -320,7 +307,7 @@ impl IndexedHistory {
     }
 
     /// Assigns ranks and slots. An error if a content is observed before any of its producers was invoked.
-    fn assign_ranks(&mut self) -> Result<(), Contradiction> {
+    fn assign_ranks(&mut self) -> Result<(), ResponseContradiction> {
         // A separate vector, because the operations are far apart in memory.
         let ops = (0..).zip(&self.ops).filter(|(_, op)| op.return_rank != NONE);
         let mut returns: Vec<(Time, u32)> = ops.map(|(number, op)| (op.returned, number)).collect();
@@ -361,7 +348,7 @@ impl IndexedHistory {
                 false => state == 0 || self.called[state as usize],
             };
             if !is_called {
-                return Err(Contradiction);
+                return Err(ResponseContradiction);
             }
         }
         self.slots = to_u32(self.occupant.len());

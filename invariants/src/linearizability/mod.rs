@@ -81,8 +81,9 @@
 //! check; its chapter has the argument. For the search, `indexed_history` translates one key's calls into small
 //! numbers (`trie`: those of a list), `blocks` refutes a register by a necessary condition, `search` looks for an
 //! order (its chapter lists the pruning rules) and `memo` is its memoization table; `explore` is the search for other
-//! models, and `order_search` chooses between the two. `shrink` reduces a bad history, `explain` and `diagram`
-//! present it, `check` does all this for each key. `stream` is the online version of `zone`.
+//! models, and `order_search` chooses between the two. `shrink` reduces a bad history, `contradiction` is the evidence
+//! as data, `explain` and `diagram` present it with the `names` of a file, `check` does all this for each key. `stream`
+//! is the online version of `zone`.
 //!
 //! # Not covered
 //!
@@ -90,6 +91,7 @@
 //! elements from lists.
 
 mod budget;
+mod names;
 mod operation;
 mod model;
 mod role;
@@ -97,6 +99,7 @@ mod dense_map;
 mod fixed_hash_map;
 mod witness;
 mod interner;
+mod contradiction;
 mod zone;
 mod trie;
 mod indexed_history;
@@ -114,15 +117,21 @@ mod stream;
 
 pub use budget::{Budget, Limit};
 pub use check::{
-    KeyReport, MalformedHistory, Report, UnknownReason, Verdict, check, check_by_search, check_by_zones,
-    find_order, report, report_with_deadline,
+    CallDefect, KeyReport, MalformedHistory, Report, UnknownReason, Verdict, check, check_by_search,
+    check_by_zones, find_order, report, report_with_deadline,
 };
-pub use explain::{Explanation, Method, OrderingEdge};
+pub use contradiction::{
+    Contradiction, OrderEvidence, OrderingEdge, OrderingReason, Verb, ZoneLabel, ZoneOrder,
+};
+pub(crate) use diagram::wrap_text;
+pub use explain::{Explanation, Method};
 pub use explore::{ExploreOutcome, ModelOperation, explore};
 pub use model::{
     CounterModel, ListModel, Model, MutexModel, Placement, QueueModel, RegisterModel, SetModel,
     is_response_to,
 };
+pub(crate) use names::DisplayNamed;
+pub use names::Names;
 pub use operation::{Action, Call, Content, Object, Operation, Response};
-pub use stream::{Stream, StreamVerdict, StreamViolation};
-pub use witness::{Position, ViolationKind, Witness, WitnessFailure};
+pub use stream::{Stream, StreamContradiction, StreamVerdict, StreamViolation};
+pub use witness::{Position, Replay, Witness, WitnessFailure, WitnessedCall};

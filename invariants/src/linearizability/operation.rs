@@ -1,5 +1,6 @@
 //! The vocabulary of histories: objects, actions, responses, calls.
 
+use super::names::{DisplayNamed, Names, display_by_number};
 use crate::fact::{RequestId, Time};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -151,12 +152,14 @@ pub struct Call {
     pub returned: Option<(Time, Response)>,
 }
 
-impl fmt::Display for Content {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
+display_by_number!(Content, Operation, Response, Call);
+
+impl DisplayNamed for Content {
+    fn fmt_named(&self, names: &Names, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
             Content::Absent(0) => f.write_str("nothing"),
             Content::Absent(deletion) => write!(f, "nothing since deletion {deletion}"),
-            Content::Present(value) => write!(f, "{value}"),
+            Content::Present(value) => write!(f, "{}", names.value(value)),
         }
     }
 }
@@ -174,58 +177,56 @@ impl fmt::Display for Object {
     }
 }
 
-impl fmt::Display for Operation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let key = self.key;
+impl DisplayNamed for Operation {
+    fn fmt_named(&self, names: &Names, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (key, value) = (names.key(self.key), |number| names.value(number));
         match self.action {
-            Action::Get => write!(f, "get k{key}"),
-            Action::Put(value) => write!(f, "put k{key}={value}"),
-            Action::Delete(0) => write!(f, "delete k{key}"),
-            Action::Delete(deletion) => write!(f, "delete k{key} (deletion {deletion})"),
-            Action::CompareAndSet { expect, value } => write!(f, "cas k{key} from {expect} to {value}"),
-            Action::Append(element) => write!(f, "append k{key}+={element}"),
-            Action::Replace(element) => write!(f, "replace k{key}=[{element}]"),
-            Action::List => write!(f, "list k{key}"),
-            Action::SetAdd(element) => write!(f, "add to set k{key}: {element}"),
-            Action::SetRemove(element) => write!(f, "remove from set k{key}: {element}"),
-            Action::SetRead => write!(f, "read set k{key}"),
-            Action::CounterAdd(number) => write!(f, "add to counter k{key}: {number}"),
-            Action::CounterRead => write!(f, "read counter k{key}"),
-            Action::Enqueue(value) => write!(f, "enqueue k{key}: {value}"),
-            Action::Dequeue => write!(f, "dequeue k{key}"),
-            Action::Acquire => write!(f, "acquire k{key}"),
-            Action::Release => write!(f, "release k{key}"),
+            Action::Get => write!(f, "get {key}"),
+            Action::Put(written) => write!(f, "put {key}={}", value(written)),
+            Action::Delete(0) => write!(f, "delete {key}"),
+            Action::Delete(deletion) => write!(f, "delete {key} (deletion {deletion})"),
+            Action::CompareAndSet { expect, value: written } => {
+                write!(f, "cas {key} from {} to {}", expect.named(names), value(written))
+            }
+            Action::Append(element) => write!(f, "append {key}+={}", value(element)),
+            Action::Replace(element) => write!(f, "replace {key}=[{}]", value(element)),
+            Action::List => write!(f, "list {key}"),
+            Action::SetAdd(element) => write!(f, "add to set {key}: {}", value(element)),
+            Action::SetRemove(element) => write!(f, "remove from set {key}: {}", value(element)),
+            Action::SetRead => write!(f, "read set {key}"),
+            Action::CounterAdd(number) => write!(f, "add to counter {key}: {number}"),
+            Action::CounterRead => write!(f, "read counter {key}"),
+            Action::Enqueue(element) => write!(f, "enqueue {key}: {}", value(element)),
+            Action::Dequeue => write!(f, "dequeue {key}"),
+            Action::Acquire => write!(f, "acquire {key}"),
+            Action::Release => write!(f, "release {key}"),
         }
     }
 }
 
-impl fmt::Display for Response {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl DisplayNamed for Response {
+    fn fmt_named(&self, names: &Names, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Response::Done => f.write_str("done"),
-            Response::Holds(content) => write!(f, "{content}"),
+            Response::Holds(content) => content.fmt_named(names, f),
             Response::Mismatch(None) => f.write_str("mismatch"),
-            Response::Mismatch(Some(content)) => write!(f, "mismatch, it holds {content}"),
-            Response::List(elements) => write!(f, "{elements:?}"),
-            Response::Set(elements) => {
-                f.write_str("{")?;
-                for (position, element) in elements.iter().enumerate() {
-                    write!(f, "{}{element}", if position == 0 { "" } else { ", " })?;
-                }
-                f.write_str("}")
-            }
+            Response::Mismatch(Some(content)) => write!(f, "mismatch, it holds {}", content.named(names)),
+            Response::List(elements) => write!(f, "[{}]", names.values(elements)),
+            Response::Set(elements) => write!(f, "{{{}}}", names.values(elements)),
             Response::Count(count) => write!(f, "{count}"),
             Response::Dequeued(None) => f.write_str("empty"),
-            Response::Dequeued(Some(value)) => write!(f, "{value}"),
+            Response::Dequeued(Some(value)) => write!(f, "{}", names.value(*value)),
         }
     }
 }
 
-impl fmt::Display for Call {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.id, self.operation)?;
+impl DisplayNamed for Call {
+    fn fmt_named(&self, names: &Names, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.id, self.operation.named(names))?;
         match &self.returned {
-            Some((returned, response)) => write!(f, " -> {response} [{}..{returned}]", self.called),
+            Some((returned, response)) => {
+                write!(f, " -> {} [{}..{returned}]", response.named(names), self.called)
+            }
             None => write!(f, " -> unknown [{}..]", self.called),
         }
     }

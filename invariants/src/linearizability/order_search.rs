@@ -9,9 +9,8 @@ use super::indexed_history::IndexedHistory;
 use super::model::{Model, MutexModel, QueueModel};
 use super::objects::{self, HistoryCounterModel, HistoryQueueModel, HistorySetModel};
 use super::operation::{Action, Call, Object, Response};
-use super::role::outcome;
+use super::role::{KeyCalls, outcome};
 use super::search::{Search, SearchOutcome};
-use crate::fact::Time;
 
 /// The searches, with their memory.
 #[derive(Default)]
@@ -23,50 +22,38 @@ pub(crate) struct OrderSearch {
     explored_order: Option<Vec<u32>>,
 }
 
-/// The object of these calls, which have one key.
-pub(crate) fn object_of(history: &[Call], key_calls: &[u32]) -> Object {
-    key_calls.first().map_or(Object::Register, |&call| Object::of(history[call as usize].operation.action))
-}
-
 impl OrderSearch {
-    /// Searches for an order of one key's history up to and including `until`: `key_calls` are its calls, as indices
-    /// into `history`, by invocation time.
-    pub(crate) fn run(
-        &mut self,
-        history: &[Call],
-        key_calls: &[u32],
-        until: Time,
-        budget: &mut RemainingBudget,
-    ) -> SearchOutcome {
-        match object_of(history, key_calls) {
+    /// Searches for an order of one key's history.
+    pub(crate) fn run(&mut self, calls: KeyCalls<'_>, budget: &mut RemainingBudget) -> SearchOutcome {
+        match calls.object() {
             Object::Register | Object::List => {
                 self.explored_order = None;
-                match self.indexed.load(history, key_calls, until) {
+                match self.indexed.load(calls) {
                     Ok(()) => self.search.run(&self.indexed, budget),
                     Err(_) => SearchOutcome::NoOrder,
                 }
             }
             Object::Set => {
-                let mut calls = model_operations(history, key_calls, until);
+                let mut calls = model_operations(calls);
                 let set = HistorySetModel::new(&mut calls);
                 self.explore(&set, calls, budget)
             }
             Object::Counter => {
-                let calls = model_operations(history, key_calls, until);
+                let calls = model_operations(calls);
                 match HistoryCounterModel::new(&calls) {
                     Ok(counter) => self.explore(&counter, calls, budget),
                     Err(objects::ObjectContradiction) => SearchOutcome::NoOrder,
                 }
             }
             Object::Queue => {
-                let mut calls = model_operations(history, key_calls, until);
+                let mut calls = model_operations(calls);
                 match HistoryQueueModel::new(&mut calls) {
                     Some(Ok(queue)) => self.explore(&queue, calls, budget),
                     Some(Err(objects::ObjectContradiction)) => SearchOutcome::NoOrder,
                     None => self.explore(&QueueModel, calls, budget),
                 }
             }
-            Object::Mutex => self.explore(&MutexModel, model_operations(history, key_calls, until), budget),
+            Object::Mutex => self.explore(&MutexModel, model_operations(calls), budget),
         }
     }
 
@@ -94,15 +81,12 @@ impl OrderSearch {
     }
 }
 
-/// A key's calls, cut at `until`, with their indices.
-fn model_operations(history: &[Call], key_calls: &[u32], until: Time) -> Vec<objects::NumberedOperation> {
-    let calls = key_calls.iter().map(|&number| (number, &history[number as usize]));
-    calls
-        .take_while(|(_, call)| call.called <= until)
-        .map(|(number, call)| {
-            let (returned, response) = outcome(call, until);
-            let returned = returned.zip(response.cloned());
-            (number, ModelOperation { called: call.called, action: call.operation.action, returned })
-        })
-        .collect()
+/// A key's calls, cut at the end of its history, with their indices.
+fn model_operations(calls: KeyCalls<'_>) -> Vec<objects::NumberedOperation> {
+    let operation = |(number, call): (u32, &Call)| {
+        let (returned, response) = outcome(call, calls.until);
+        let returned = returned.zip(response.cloned());
+        (number, ModelOperation { called: call.called, action: call.operation.action, returned })
+    };
+    calls.iter().map(operation).collect()
 }

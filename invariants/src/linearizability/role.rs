@@ -1,6 +1,6 @@
-//! What an operation requires of its key and does to it, given its response.
+//! The operations of a key, and what each requires of the key and does to it, given its response.
 
-use super::operation::{Action, Call, Content, Response};
+use super::operation::{Action, Call, Content, Object, Response};
 use crate::fact::Time;
 
 /// What an operation on a register requires and does.
@@ -31,6 +31,33 @@ pub(crate) enum ListRole<'a> {
     Reads(&'a [u64]),
     /// Nothing: a read without a response.
     Nothing,
+}
+
+/// One key's history up to and including `until`: its calls, as indices into `history`, by invocation time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct KeyCalls<'a> {
+    pub(crate) history: &'a [Call],
+    pub(crate) numbers: &'a [u32],
+    pub(crate) until: Time,
+}
+
+impl<'a> KeyCalls<'a> {
+    pub(crate) const fn whole(history: &'a [Call], numbers: &'a [u32]) -> KeyCalls<'a> {
+        KeyCalls { history, numbers, until: Time::MAX }
+    }
+
+    /// The calls, with their indices.
+    #[inline]
+    pub(crate) fn iter(self) -> impl Iterator<Item = (u32, &'a Call)> + Clone {
+        let calls = self.numbers.iter().map(move |&number| (number, &self.history[number as usize]));
+        calls.take_while(move |(_, call)| call.called <= self.until)
+    }
+
+    /// The object that the key is.
+    pub(crate) fn object(self) -> Object {
+        let first = self.numbers.first().map(|&call| self.history[call as usize].operation.action);
+        first.map_or(Object::Register, Object::of)
+    }
 }
 
 /// The return and the response of an operation, if it returned by `until`.

@@ -25,8 +25,8 @@
 
 use super::budget::RemainingBudget;
 use super::operation::{Action, Call, Content, Object, Response};
-use super::order_search::{OrderSearch, object_of};
-use super::role::{ListRole, Role, list_role, role};
+use super::order_search::OrderSearch;
+use super::role::{KeyCalls, ListRole, Role, list_role, role};
 use super::search::SearchOutcome;
 use super::zone::{Certificate, ZoneChecker, ZoneVerdict};
 use crate::fact::Time;
@@ -38,7 +38,7 @@ pub(crate) struct ShrunkHistory {
     /// The call whose return completes the violation.
     pub(crate) stuck: u32,
     /// The contradicting calls, and the reason if the zones give one.
-    pub(crate) calls: Vec<u32>,
+    pub(crate) calls: Vec<usize>,
     pub(crate) certificate: Option<Certificate>,
     /// What was recorded up to this time suffices.
     pub(crate) until: Time,
@@ -66,26 +66,20 @@ pub(crate) struct Shrinker {
 
 impl Shrinker {
     /// Whether these calls are proven to have no order; false if the budget is exhausted first.
-    fn is_bad(
-        &mut self,
-        history: &[Call],
-        key_calls: &[u32],
-        until: Time,
-        budget: &mut RemainingBudget,
-    ) -> bool {
-        match self.zones.judge(history, key_calls, until) {
+    fn is_bad(&mut self, calls: KeyCalls<'_>, budget: &mut RemainingBudget) -> bool {
+        match self.zones.judge(calls) {
             ZoneVerdict::Order => false,
-            ZoneVerdict::Conflict(_) => true,
+            ZoneVerdict::Conflict => true,
             ZoneVerdict::NotUnique => {
                 // Loading the calls costs steps too.
-                budget.spend(key_calls.len() as u64);
+                budget.spend(calls.numbers.len() as u64);
                 if budget.is_exhausted() {
                     return false;
                 }
                 // A hard check must leave some budget for the next ones.
                 let mut part = budget.limited_to(budget.steps() / QUESTION_SHARE, u64::MAX);
                 let most = part.steps();
-                let outcome = self.order_search.run(history, key_calls, until, &mut part);
+                let outcome = self.order_search.run(calls, &mut part);
                 budget.spend(most - part.steps());
                 outcome == SearchOutcome::NoOrder
             }
@@ -103,28 +97,27 @@ impl Shrinker {
         let (stuck, until) = self.shortest_bad_prefix(history, key_calls, budget);
         let key_calls: Vec<u32> =
             key_calls.iter().copied().filter(|&call| history[call as usize].called <= until).collect();
+        let prefix = KeyCalls { history, numbers: &key_calls, until };
         let explained = |certificate: Certificate| ShrunkHistory {
             stuck,
             calls: certificate.calls.clone(),
             certificate: Some(certificate),
             until,
         };
-        if let ZoneVerdict::Conflict(certificate) = self.zones.judge(history, &key_calls, until) {
-            return explained(*certificate);
+        if let Some(certificate) = self.zones.certificate(prefix) {
+            return explained(certificate);
         }
-        let object = object_of(history, &key_calls);
-        let mut left = RemainingCalls::cut_at(history, key_calls, until);
+        let object = prefix.object();
+        let mut left = RemainingCalls::cut_at(prefix);
         if object == Object::Register {
             // Without repeated contents the zones may apply.
             let unique = left.without_repeated();
-            if let ZoneVerdict::Conflict(certificate) =
-                self.zones.judge(&unique.calls, &unique.indices(), Time::MAX)
-            {
+            if let Some(certificate) = self.certificate(&unique) {
                 let restricted = unique.restricted_to(&certificate.calls);
                 if restricted.calls.len() <= SMALL_HISTORY
-                    || !self.is_bad(&restricted.calls, &restricted.indices(), Time::MAX, budget)
+                    || !self.is_bad(restricted.among(&restricted.indices()), budget)
                 {
-                    return explained(certificate.with_numbers(&unique.calls, &unique.numbers, history));
+                    return explained(certificate.renumbered(|call| unique.numbers[call] as usize));
                 }
                 left = restricted;
             }
@@ -175,11 +168,18 @@ impl Shrinker {
                 break;
             }
         }
-        if let ZoneVerdict::Conflict(certificate) = self.zones.judge(&left.calls, &left.indices(), Time::MAX)
-        {
-            return explained(certificate.with_numbers(&left.calls, &left.numbers, history));
+        match self.certificate(&left) {
+            Some(certificate) => explained(certificate.renumbered(|call| left.numbers[call] as usize)),
+            None => {
+                let calls = left.numbers.into_iter().map(|number| number as usize).collect();
+                ShrunkHistory { stuck, calls, certificate: None, until }
+            }
         }
-        ShrunkHistory { stuck, calls: left.numbers, certificate: None, until }
+    }
+
+    /// The proof of these calls by zones, if there is one.
+    fn certificate(&mut self, left: &RemainingCalls) -> Option<Certificate> {
+        self.zones.certificate(left.among(&left.indices()))
     }
 
     /// The shortest prefix without an order, by bisection. If the budget runs out, the prefix may be longer than
@@ -200,7 +200,8 @@ impl Shrinker {
         let (mut good, mut bad) = (0, returns.len() - 1);
         while good < bad {
             let middle = good.midpoint(bad);
-            let is_bad = self.is_bad(history, key_calls, returns[middle].0, budget);
+            let is_bad =
+                self.is_bad(KeyCalls { history, numbers: key_calls, until: returns[middle].0 }, budget);
             if is_bad { bad = middle } else { good = middle + 1 }
         }
         let (until, stuck) = returns[bad];
@@ -226,7 +227,7 @@ impl Shrinker {
                 let removed: BTreeSet<u32> = pieces.iter().copied().collect();
                 let is_kept = |index: &u32| !removed.contains(&left.numbers[*index as usize]);
                 let rest: Vec<u32> = left.indices().into_iter().filter(is_kept).collect();
-                if rest.len() < left.calls.len() && self.is_bad(&left.calls, &rest, Time::MAX, budget) {
+                if rest.len() < left.calls.len() && self.is_bad(left.among(&rest), budget) {
                     *left = left.without_calls(pieces);
                 }
             }
@@ -252,9 +253,7 @@ impl Shrinker {
                 }
                 budget.spend((1 + price * pieces.len() as u64) * left.calls.len() as u64 / OPS_PER_STEP);
                 let rest = without(left, pieces);
-                if rest.calls.len() < left.calls.len()
-                    && self.is_bad(&rest.calls, &rest.indices(), Time::MAX, budget)
-                {
+                if rest.calls.len() < left.calls.len() && self.is_bad(rest.among(&rest.indices()), budget) {
                     *left = rest;
                 }
             }
@@ -272,13 +271,18 @@ struct RemainingCalls {
 }
 
 impl RemainingCalls {
-    fn cut_at(history: &[Call], numbers: Vec<u32>, until: Time) -> RemainingCalls {
+    fn cut_at(KeyCalls { history, numbers, until }: KeyCalls<'_>) -> RemainingCalls {
         let cut = |&number: &u32| {
             let mut call = history[number as usize].clone();
             call.returned.take_if(|(returned, _)| *returned > until);
             call
         };
-        RemainingCalls { calls: numbers.iter().map(cut).collect(), numbers }
+        RemainingCalls { calls: numbers.iter().map(cut).collect(), numbers: numbers.to_vec() }
+    }
+
+    /// The calls at these indices.
+    fn among<'a>(&'a self, indices: &'a [u32]) -> KeyCalls<'a> {
+        KeyCalls::whole(&self.calls, indices)
     }
 
     fn indices(&self) -> Vec<u32> {
@@ -330,12 +334,12 @@ impl RemainingCalls {
     }
 
     /// For a register with unique contents: only the calls at these indices, and what they need.
-    fn restricted_to(&self, indices: &[u32]) -> RemainingCalls {
+    fn restricted_to(&self, indices: &[usize]) -> RemainingCalls {
         let kept_contents: BTreeSet<Content> =
-            indices.iter().filter_map(|&index| product(&self.calls[index as usize])).collect();
+            indices.iter().filter_map(|&index| product(&self.calls[index])).collect();
         let mut removed = self.contents();
         removed.retain(|content| !kept_contents.contains(content));
-        let numbers: BTreeSet<u32> = indices.iter().map(|&index| self.numbers[index as usize]).collect();
+        let numbers: BTreeSet<u32> = indices.iter().map(|&index| self.numbers[index]).collect();
         let left = self.without_contents(&removed);
         let others: Vec<u32> =
             left.observers().into_iter().filter(|number| !numbers.contains(number)).collect();
@@ -560,13 +564,14 @@ mod tests {
         let mut is_bad = |left: &RemainingCalls| {
             let budget = Budget { steps: u64::MAX, bytes: u64::MAX };
             let mut budget = RemainingBudget::new(budget, None);
-            shrinker.is_bad(&left.calls, &left.indices(), Time::MAX, &mut budget)
+            shrinker.is_bad(left.among(&left.indices()), &mut budget)
         };
         let (mut tried, mut kinds) = (0, [0; 6]);
         while tried < 4_000 {
             let is_list = below(&mut rng, 3) == 0;
             let history = random_history(&mut rng, is_list);
-            let left = RemainingCalls::cut_at(&history, (0..history.len() as u32).collect(), Time::MAX);
+            let numbers: Vec<u32> = (0..history.len() as u32).collect();
+            let left = RemainingCalls::cut_at(KeyCalls::whole(&history, &numbers));
             if is_bad(&left) {
                 continue;
             }

@@ -4,7 +4,8 @@
 use crate::random_histories::TestRng;
 use invariants::RequestId;
 use invariants::linearizability::{
-    Action, Budget, Call, Object, Operation, Response, Verdict, check, check_by_search, find_order,
+    Action, Budget, Call, CallDefect, Object, Operation, Response, Verdict, check, check_by_search,
+    find_order,
 };
 
 const OBJECTS: [Object; 4] = [Object::Set, Object::Counter, Object::Queue, Object::Mutex];
@@ -184,8 +185,7 @@ fn a_key_must_be_one_object() {
     };
     let mixed = [call(0, Action::SetAdd(1)), call(1, Action::Enqueue(1))];
     let malformed = check(&mixed, Budget::default()).expect_err("two objects");
-    assert_eq!((malformed.call, malformed.other), (1, Some(0)));
-    assert!(malformed.sentence.contains("a key be a set and a queue"), "{malformed}");
+    assert_eq!((malformed.index, malformed.defect), (1, CallDefect::OtherObject(0, Object::Set)));
 }
 
 /// A good history stays good when all operations on one element of a set, or one value of a queue, are

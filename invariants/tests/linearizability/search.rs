@@ -261,8 +261,16 @@ fn every_kind_of_contradiction_is_explained() {
         let action = Action::CompareAndSet { expect, value };
         call(session, action, called, Some((returned, Response::Mismatch(None))))
     };
+    let found = |session, expect, called, returned| {
+        let expect = Content::Present(expect);
+        let response = Response::Mismatch(Some(expect));
+        call(session, Action::CompareAndSet { expect, value: 9 }, called, Some((returned, response)))
+    };
     let append = |session, element, called, returned| {
         call(session, Action::Append(element), called, Some((returned, Response::Done)))
+    };
+    let replace = |session, element, called, returned| {
+        call(session, Action::Replace(element), called, Some((returned, Response::Done)))
     };
     let list = |session, elements: &[u64], called, returned| {
         call(session, Action::List, called, Some((returned, Response::List(elements.to_vec()))))
@@ -275,6 +283,20 @@ fn every_kind_of_contradiction_is_explained() {
         vec![append(1, 1, 0, 10), append(2, 2, 20, 30), list(1, &[2], 40, 50)],
         vec![append(1, 1, 0, 10), append(2, 2, 5, 30), list(1, &[1, 2], 40, 50), list(2, &[2, 1], 45, 55)],
         vec![append(1, 1, 0, 10), list(2, &[1, 1], 20, 30)],
+        vec![put(1, 5, 0, 10), found(2, 5, 20, 30)],
+        vec![cas(1, 5, 6, 0, 20), cas(2, 6, 5, 5, 25)],
+        vec![list(1, &[1], 0, 10)],
+        vec![append(1, 2, 0, 10), append(1, 1, 20, 30), list(2, &[1, 2], 40, 50)],
+        vec![append(1, 1, 0, 10), list(2, &[1], 11, 15), list(2, &[], 20, 30)],
+        vec![append(1, 1, 0, 50), list(2, &[1], 5, 10), list(3, &[], 20, 30)],
+        vec![append(1, 1, 0, 10), replace(1, 2, 20, 30), list(2, &[1, 2], 40, 50)],
+        vec![
+            replace(1, 1, 0, 10),
+            append(1, 2, 20, 30),
+            replace(1, 3, 40, 50),
+            list(2, &[1, 2], 25, 45),
+            list(2, &[3, 2], 60, 70),
+        ],
         // Values repeat, so that a search is needed before zones apply.
         vec![put(1, 5, 0, 10), put(2, 6, 20, 30), put(1, 6, 21, 31), get(3, 5, 40, 50), get(3, 6, 60, 70)],
         // The mismatch does not say what it found, so that only a search can decide.

@@ -207,8 +207,8 @@ fn former_ledger_is_read_and_merged() {
     assert_eq!(tallies(&sum.faults), [("crash".to_owned(), 5), ("partition".to_owned(), 3)]);
     let failure = &sum.failures[0];
     assert_eq!(
-        (failure.signature.property.as_str(), failure.message.as_str()),
-        ("liveness", "there is no leader")
+        (failure.signature.to_string().as_str(), failure.message.as_str()),
+        ("liveness (no-leader)", "there is no leader")
     );
     assert_eq!(merge(vec![read.clone()]).unwrap().digest, sum.digest);
 }

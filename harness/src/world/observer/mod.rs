@@ -108,7 +108,7 @@ impl Observer {
             if let Some(witness) = &mut self.witness
                 && let Err(broken) = witness.record_apply(index, id, effect)
             {
-                self.fail_witness(&broken, evidence());
+                self.fail_witness(broken, evidence());
             }
             if effect {
                 self.record_effect(index, id, evidence);
@@ -190,7 +190,7 @@ impl Observer {
         if let Some(witness) = &mut self.witness
             && let Err(broken) = witness.record_response(id, position, response, now.0)
         {
-            self.fail_witness(&broken, reply.evidence(position, Some(response)));
+            self.fail_witness(broken, reply.evidence(position, Some(response)));
         }
         let (Position::Log(index) | Position::Applied(index)) = position;
         self.requests.record_furthest(index, reply);
@@ -198,7 +198,7 @@ impl Observer {
         if let Some(stream) = &mut self.stream
             && let Err(broken) = stream.record_response(id, response)
         {
-            self.fail_linearizability(&broken);
+            self.fail_linearizability(broken);
         }
         self.failure.is_none()
     }
@@ -238,7 +238,7 @@ impl Observer {
         if let Some(stream) = &mut self.stream
             && let Err(broken) = stream.record_failure(id)
         {
-            self.fail_linearizability(&broken);
+            self.fail_linearizability(broken);
         }
         self.failure.is_none()
     }
@@ -279,17 +279,16 @@ impl Observer {
     }
 
     #[cold]
-    fn fail_witness(&mut self, broken: &WitnessFailure, now: Evidence) {
-        let mut evidence = self.requests.witness_evidence(broken);
+    fn fail_witness(&mut self, broken: Box<WitnessFailure>, now: Evidence) {
+        let mut evidence = self.requests.witness_evidence(&broken);
         evidence.push(now);
-        self.fail(Failure::new(WITNESS, FailureCause::Order(broken.clone())).with_evidence(evidence));
+        self.fail(Failure::new(WITNESS, FailureCause::Order(broken)).with_evidence(evidence));
     }
 
     #[cold]
-    fn fail_linearizability(&mut self, broken: &StreamViolation) {
+    fn fail_linearizability(&mut self, broken: Box<StreamViolation>) {
         let answer = self.requests.answer(broken.id);
-        let cause = FailureCause::Response(broken.clone());
-        self.fail(Failure::new(LINEARIZABILITY, cause).with_evidence(answer));
+        self.fail(Failure::new(LINEARIZABILITY, FailureCause::Response(broken)).with_evidence(answer));
     }
 
     /// Records a failure. Only the first one counts, since later ones may follow from it.

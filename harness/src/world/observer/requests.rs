@@ -4,7 +4,7 @@ use super::EventTime;
 use super::responses::response_shows_write;
 use crate::outcome::{Actor, Evidence, EvidenceKind, Rejection};
 use crate::workload::RequestBody;
-use invariants::linearizability::{Explanation, OrderingEdge, ViolationKind};
+use invariants::linearizability::{Explanation, OrderingEdge};
 use invariants::{Index, Node, Operation, Position, RequestId, Response, WitnessFailure};
 use std::collections::BTreeMap;
 
@@ -158,21 +158,25 @@ impl Requests {
     /// What a reply or an effect contradicts that the witness does not explain.
     #[cold]
     pub(super) fn witness_evidence(&self, broken: &WitnessFailure) -> Vec<Evidence> {
-        let (own, other) = (self.trace(broken.id), broken.other.and_then(|id| self.trace(id)));
+        let (own, other) = (self.trace(broken.id()), broken.other().and_then(|id| self.trace(id)));
         let effects = |trace: Option<&Trace>| trace.map_or_else(Vec::new, |trace| trace.effects.clone());
-        match broken.kind {
-            ViolationKind::NeverCalled => Vec::new(),
-            ViolationKind::AppliedTwice | ViolationKind::NotApplied => effects(own),
-            ViolationKind::AppliedLate => {
+        match broken {
+            WitnessFailure::NeverCalled { .. } => Vec::new(),
+            WitnessFailure::AppliedTwice { .. }
+            | WitnessFailure::AppliedAgain { .. }
+            | WitnessFailure::NotApplied { .. } => effects(own),
+            WitnessFailure::AppliedLate { .. } => {
                 let from_reply =
                     |(index, reply): (Index, ReceivedReply)| reply.evidence(Position::Applied(index), None);
                 self.furthest_reply.map(from_reply).into_iter().collect()
             }
-            ViolationKind::RealTimeOrder => {
+            WitnessFailure::RealTimeOrder { .. } => {
                 let answer = other.and_then(|trace| trace.answer.clone());
                 answer.into_iter().chain(own.and_then(|trace| trace.call.clone())).collect()
             }
-            ViolationKind::WrongResponse => effects(if broken.other.is_some() { other } else { own }),
+            WitnessFailure::WrongResponse { .. } => {
+                effects(if broken.other().is_some() { other } else { own })
+            }
         }
     }
 

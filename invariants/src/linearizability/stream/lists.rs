@@ -1,7 +1,8 @@
 //! The online zone check of one list.
 
-use super::StreamFailure;
+use super::contradiction::StreamContradiction;
 use super::zones::{StreamZones, Tick};
+use crate::linearizability::operation::Content;
 use std::collections::BTreeMap;
 
 /// An element of a pending or acknowledged addition that no read has shown yet.
@@ -56,24 +57,17 @@ impl ListStream {
         zone
     }
 
-    pub(super) fn record_call(
-        &mut self,
-        element: u64,
-        replaces: bool,
-        called: Tick,
-    ) -> Result<(), StreamFailure> {
+    /// A client invokes an addition. Returns whether the element is new.
+    pub(super) fn record_call(&mut self, element: u64, replaces: bool, called: Tick) -> bool {
         let pending = PendingElement { called, replaces, acknowledged: None };
-        if self.positions.contains_key(&element) || self.pending.insert(element, pending).is_some() {
-            return Err(StreamFailure::Repeated);
-        }
-        Ok(())
+        !self.positions.contains_key(&element) && self.pending.insert(element, pending).is_none()
     }
 
     /// The addition never takes effect.
-    pub(super) fn record_failure(&mut self, element: u64) -> Result<(), StreamFailure> {
+    pub(super) fn record_failure(&mut self, element: u64) -> Result<(), StreamContradiction> {
         match self.pending.remove(&element) {
             Some(_) => Ok(()),
-            None => Err(StreamFailure::Violation(format!("a read shows {element}"))),
+            None => Err(StreamContradiction::Shown { element }),
         }
     }
 
@@ -91,12 +85,12 @@ impl ListStream {
         element: u64,
         called: Tick,
         now: Tick,
-    ) -> Result<(), StreamFailure> {
+    ) -> Result<(), StreamContradiction> {
         if let Some(&(chain, position)) = self.positions.get(&element) {
             return self.touch(chain, position as usize + 1, called, now);
         }
         let Some(pending) = self.pending.get_mut(&element) else {
-            return Err(StreamFailure::Missing(element.to_string()));
+            return Err(missing(element));
         };
         // Its chain is unknown, but whichever it is, its own zone must not conflict with another one.
         pending.acknowledged = Some((now, self.zones.open_part(now, called)?));
@@ -109,26 +103,20 @@ impl ListStream {
         elements: &[u64],
         called: Tick,
         now: Tick,
-    ) -> Result<(), StreamFailure> {
+    ) -> Result<(), StreamContradiction> {
         let number = match elements.first() {
-            None => self
-                .initial
-                .ok_or_else(|| StreamFailure::Violation("the list was no longer empty".to_string()))?,
+            None => self.initial.ok_or(StreamContradiction::NoLongerEmpty {})?,
             Some(first) => match (self.positions.get(first), self.pending.get(first)) {
                 (Some(&(chain, 0)), _) => chain,
-                (Some(_), _) => {
-                    return Err(StreamFailure::Violation(format!(
-                        "an earlier read shows {first} further back"
-                    )));
-                }
-                (None, None) => return Err(StreamFailure::Missing(first.to_string())),
+                (Some(_), _) => return Err(StreamContradiction::FurtherBack { element: *first }),
+                (None, None) => return Err(missing(*first)),
                 (None, Some(pending)) if pending.replaces => {
                     let zone = self.zones.open(now, 0)?;
                     self.begin_chain(zone)
                 }
-                (None, Some(_)) => self
-                    .initial
-                    .ok_or_else(|| StreamFailure::Violation(format!("a list before {first} was replaced")))?,
+                (None, Some(_)) => {
+                    self.initial.ok_or(StreamContradiction::ListReplaced { element: *first })?
+                }
             },
         };
         self.extend(number, elements, now)?;
@@ -136,27 +124,25 @@ impl ListStream {
     }
 
     /// Appends the elements that the chain has not shown yet.
-    fn extend(&mut self, number: u32, elements: &[u64], now: Tick) -> Result<(), StreamFailure> {
+    fn extend(&mut self, number: u32, elements: &[u64], now: Tick) -> Result<(), StreamContradiction> {
         let chain = self.chains[number as usize].as_mut().expect("a live zone has its chain");
         let known = chain.elements.len().min(elements.len());
         if chain.elements[..known] != elements[..known] {
-            return Err(StreamFailure::Violation("an earlier read shows another order".to_string()));
+            return Err(StreamContradiction::OtherOrder {});
         }
         let before = chain.elements.len();
         let mut newest_call = self.zones.last_call(number);
         let mut first_return = now;
         for &element in &elements[known..] {
             let Some(pending) = self.pending.remove(&element) else {
-                return match self.positions.contains_key(&element) {
-                    true => Err(StreamFailure::Violation(format!("{element} is in two positions"))),
-                    false => Err(StreamFailure::Missing(element.to_string())),
-                };
+                return Err(match self.positions.contains_key(&element) {
+                    true => StreamContradiction::TwoPositions { element },
+                    false => missing(element),
+                });
             };
             let position = chain.elements.len();
             if pending.replaces && position > 0 {
-                return Err(StreamFailure::Violation(format!(
-                    "{element} had replaced the elements before it"
-                )));
+                return Err(StreamContradiction::ReplacedMidway { element });
             }
             let returned = pending.acknowledged.map_or(now, |(returned, zone)| {
                 self.zones.close(zone);
@@ -164,9 +150,7 @@ impl ListStream {
             });
             // It must not have returned before the invocation of an operation of a shorter prefix.
             if returned < newest_call {
-                return Err(StreamFailure::Violation(format!(
-                    "{element} was added before the elements before it"
-                )));
+                return Err(StreamContradiction::AddedBefore { element });
             }
             newest_call = newest_call.max(pending.called);
             first_return = first_return.min(returned);
@@ -196,12 +180,16 @@ impl ListStream {
     }
 
     /// Adds an operation of a chain, at this length of it.
-    fn touch(&mut self, number: u32, length: usize, called: Tick, now: Tick) -> Result<(), StreamFailure> {
+    fn touch(
+        &mut self,
+        number: u32,
+        length: usize,
+        called: Tick,
+        now: Tick,
+    ) -> Result<(), StreamContradiction> {
         let chain = self.chains[number as usize].as_mut().expect("a live zone has its chain");
         if chain.first_later_return[length] < called {
-            return Err(StreamFailure::Violation(
-                "an element is missing that had been added before".to_string(),
-            ));
+            return Err(StreamContradiction::LacksAddition {});
         }
         for later in chain.first_later_return[..length].iter_mut().rev() {
             if *later <= now {
@@ -233,4 +221,8 @@ impl ListStream {
     pub(super) fn live_entries(&self) -> usize {
         self.zones.len() + self.positions.len() + self.pending.len()
     }
+}
+
+fn missing(element: u64) -> StreamContradiction {
+    StreamContradiction::Missing { content: Content::Present(element) }
 }

@@ -20,8 +20,11 @@
 //! explain them: that takes a recorded history.
 
 mod zones;
+mod contradiction;
 mod registers;
 mod lists;
+
+pub use contradiction::StreamContradiction;
 
 use super::dense_map::DenseMap;
 use super::fixed_hash_map::FixedHashMap;
@@ -32,26 +35,10 @@ use registers::RegisterStream;
 use serde::Serialize;
 use std::collections::VecDeque;
 use std::fmt;
-use zones::{Tick, ZoneConflict};
+use zones::Tick;
 
 /// Forgetting runs once per so many responses on a key.
 const ANSWERS_PER_SWEEP: u32 = 16;
-
-/// Why a key's check failed.
-#[derive(Clone, PartialEq, Eq, Debug)]
-enum StreamFailure {
-    /// No violation, but the check does not apply: a content was written twice.
-    Repeated,
-    /// A content that was not written, or was forgotten.
-    Missing(String),
-    Violation(String),
-}
-
-impl From<ZoneConflict> for StreamFailure {
-    fn from(conflict: ZoneConflict) -> StreamFailure {
-        StreamFailure::Violation(conflict.to_string())
-    }
-}
 
 /// The verdict on the history so far.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
@@ -70,17 +57,24 @@ pub enum StreamVerdict {
 /// No order explains the history so far.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct StreamViolation {
-    /// The key.
-    pub key: u64,
     /// The operation whose response completed the violation.
     pub id: RequestId,
-    /// What is wrong with that response.
-    pub sentence: String,
+    /// Its request.
+    pub operation: Operation,
+    /// The response. `None`: it failed, so that it must never take effect.
+    pub response: Option<Response>,
+    /// What is wrong with that.
+    pub contradiction: StreamContradiction,
 }
 
 impl fmt::Display for StreamViolation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "k{} is not linearizable: {}", self.key, self.sentence)
+        let StreamViolation { id, operation, response, contradiction } = self;
+        write!(f, "k{} is not linearizable: {id} ({operation}) ", operation.key)?;
+        match response {
+            Some(response) => write!(f, "returned \"{response}\": {contradiction}"),
+            None => write!(f, "failed: {contradiction}"),
+        }
     }
 }
 
@@ -176,19 +170,19 @@ impl Stream {
         let is_new = self.open.insert(id, OpenCall { called: now, number, key, operation });
         assert!(is_new, "{id} was called twice");
         let key = &mut self.keys[key as usize];
-        let called = match (&mut key.state, operation.action) {
+        let is_new = match (&mut key.state, operation.action) {
             (KeyState::Register(register), Action::CompareAndSet { expect, value }) => {
                 register.record_call(Content::Present(value), Some(expect), now)
             }
             (KeyState::Register(register), action) => match product(action) {
                 Some(content) => register.record_call(content, None, now),
-                None => Ok(()),
+                None => true,
             },
             (KeyState::List(list), Action::Append(element)) => list.record_call(element, false, now),
             (KeyState::List(list), Action::Replace(element)) => list.record_call(element, true, now),
-            (KeyState::List(_) | KeyState::Unsupported, _) => Ok(()),
+            (KeyState::List(_) | KeyState::Unsupported, _) => true,
         };
-        if called.is_err() {
+        if !is_new {
             key.state = KeyState::Unsupported;
         }
     }
@@ -220,9 +214,7 @@ impl Stream {
             ) => {
                 key.has_unknown_mismatch |= found.is_none();
                 register.record_failure(Content::Present(value)).and_then(|()| match *found {
-                    Some(found) if found == expect => Err(StreamFailure::Violation(
-                        "it failed because it found what it expected".to_string(),
-                    )),
+                    Some(found) if found == expect => Err(StreamContradiction::FoundWhatItExpected {}),
                     Some(found) => register.record_seen(found, called, now),
                     None => Ok(()),
                 })
@@ -240,7 +232,7 @@ impl Stream {
             (KeyState::List(list), _, Response::List(elements)) => list.record_read(elements, called, now),
             (KeyState::List(_), ..) => Ok(()),
         };
-        let sentence = match result {
+        match result {
             Ok(()) => {
                 key.answers += 1;
                 if key.answers.is_multiple_of(self.answers_per_sweep) {
@@ -252,23 +244,17 @@ impl Stream {
                     }
                     self.max_live_per_key = self.max_live_per_key.max(before);
                 }
-                return Ok(());
+                Ok(())
             }
-            Err(StreamFailure::Missing(_)) if key.has_retired => {
+            Err(StreamContradiction::Missing { .. }) if key.has_retired => {
                 key.state = KeyState::Unsupported;
-                return Ok(());
+                Ok(())
             }
-            Err(StreamFailure::Repeated) => {
-                key.state = KeyState::Unsupported;
-                return Ok(());
+            Err(contradiction) => {
+                let response = Some(response.clone());
+                Err(Box::new(StreamViolation { id, operation, response, contradiction }))
             }
-            Err(StreamFailure::Missing(content)) => {
-                format!("{content} was never written, or had been replaced before the call")
-            }
-            Err(StreamFailure::Violation(sentence)) => sentence,
-        };
-        let sentence = format!("{id} ({operation}) returned \"{response}\": {sentence}");
-        Err(Box::new(StreamViolation { key: operation.key, id, sentence }))
+        }
     }
 
     /// A client gives up. The outcome is unknown.
@@ -285,16 +271,16 @@ impl Stream {
         let key = &mut self.keys[key as usize];
         let result = match (&mut key.state, operation.action) {
             (KeyState::Register(register), action) => {
-                product(action).map(|content| register.record_failure(content))
+                product(action).map_or(Ok(()), |content| register.record_failure(content))
             }
             (KeyState::List(list), Action::Append(element) | Action::Replace(element)) => {
-                Some(list.record_failure(element))
+                list.record_failure(element)
             }
-            (KeyState::List(_) | KeyState::Unsupported, _) => None,
+            (KeyState::List(_) | KeyState::Unsupported, _) => Ok(()),
         };
-        let Some(Err(StreamFailure::Violation(sentence))) = result else { return Ok(()) };
-        let sentence = format!("{id} ({operation}) failed: {sentence}");
-        Err(Box::new(StreamViolation { key: operation.key, id, sentence }))
+        result.map_err(|contradiction| {
+            Box::new(StreamViolation { id, operation, response: None, contradiction })
+        })
     }
 
     /// Retires a mutation of unknown outcome that can be ignored from now on: it never takes effect, or its content

@@ -1,6 +1,6 @@
 //! The online zone check of one register.
 
-use super::StreamFailure;
+use super::contradiction::StreamContradiction;
 use super::zones::{StreamZones, Tick};
 use crate::linearizability::fixed_hash_map::FixedHashMap;
 use crate::linearizability::operation::Content;
@@ -35,15 +35,10 @@ impl RegisterStream {
         register
     }
 
-    /// A client invokes a mutation that writes `content`, perhaps in exchange for `from`.
-    pub(super) fn record_call(
-        &mut self,
-        content: Content,
-        from: Option<Content>,
-        called: Tick,
-    ) -> Result<(), StreamFailure> {
-        let is_new = self.contents.insert(content, ContentState::Pending { called, from });
-        if is_new { Ok(()) } else { Err(StreamFailure::Repeated) }
+    /// A client invokes a mutation that writes `content`, perhaps in exchange for `from`. Returns whether the content
+    /// is new.
+    pub(super) fn record_call(&mut self, content: Content, from: Option<Content>, called: Tick) -> bool {
+        self.contents.insert(content, ContentState::Pending { called, from })
     }
 
     fn is_pending(&self, content: Content) -> bool {
@@ -51,9 +46,9 @@ impl RegisterStream {
     }
 
     /// The mutation never takes effect.
-    pub(super) fn record_failure(&mut self, content: Content) -> Result<(), StreamFailure> {
+    pub(super) fn record_failure(&mut self, content: Content) -> Result<(), StreamContradiction> {
         if !self.is_pending(content) {
-            return Err(StreamFailure::Violation(format!("an operation observed {content}")));
+            return Err(StreamContradiction::Observed { content });
         }
         self.contents.remove(content);
         Ok(())
@@ -72,19 +67,17 @@ impl RegisterStream {
         content: Content,
         called: Tick,
         now: Tick,
-    ) -> Result<(), StreamFailure> {
+    ) -> Result<(), StreamContradiction> {
         let zone = match self.contents.get(content) {
             Some(&ContentState::Version { later, .. }) if later < called => {
-                return Err(StreamFailure::Violation(format!(
-                    "it was called after {content} had been replaced"
-                )));
+                return Err(StreamContradiction::CalledAfterReplaced { content });
             }
             Some(&ContentState::Version { zone, .. }) => zone,
             Some(&ContentState::Pending { called, from }) => match from {
                 Some(from) if self.is_pending(from) => self.link_all(content, now)?,
                 _ => self.link(content, called, from, now)?,
             },
-            None => return Err(StreamFailure::Missing(content.to_string())),
+            None => return Err(StreamContradiction::Missing { content }),
         };
         Ok(self.zones.touch(zone, now, called)?)
     }
@@ -96,7 +89,7 @@ impl RegisterStream {
         called: Tick,
         from: Option<Content>,
         now: Tick,
-    ) -> Result<u32, StreamFailure> {
+    ) -> Result<u32, StreamContradiction> {
         let zone = match from.map(|from| (from, self.contents.get_mut(from))) {
             None => self.zones.open(now, called)?,
             // Only the last content of a chain can be exchanged.
@@ -105,12 +98,8 @@ impl RegisterStream {
                 self.zones.touch(*zone, now, called)?;
                 *zone
             }
-            Some((from, Some(_))) => {
-                return Err(StreamFailure::Violation(format!(
-                    "{content} replaced {from}, as did another content"
-                )));
-            }
-            Some((from, None)) => return Err(StreamFailure::Missing(from.to_string())),
+            Some((from, Some(_))) => return Err(StreamContradiction::ReplacedTwice { content, from }),
+            Some((from, None)) => return Err(StreamContradiction::Missing { content: from }),
         };
         self.contents.insert(content, ContentState::Version { zone, later: Tick::MAX });
         Ok(zone)
@@ -119,7 +108,7 @@ impl RegisterStream {
     /// Links a pending content that the register held, and all pending contents that it derives from. Returns its
     /// zone.
     #[cold]
-    fn link_all(&mut self, content: Content, now: Tick) -> Result<u32, StreamFailure> {
+    fn link_all(&mut self, content: Content, now: Tick) -> Result<u32, StreamContradiction> {
         let mut linked = Vec::new();
         let mut next = Some(content);
         while let Some(content) = next
@@ -166,7 +155,7 @@ mod tests {
         let mut register = RegisterStream::new();
         for &(value, from) in exchanges {
             let from = if from == 0 { Content::INITIAL } else { content(from) };
-            register.record_call(content(value), Some(from), 1).expect("each value is written once");
+            assert!(register.record_call(content(value), Some(from), 1), "each value is written once");
         }
         register
     }
@@ -182,23 +171,21 @@ mod tests {
                 .expect("called before any operation that observed a later content returned");
         }
         let late = register.record_seen(content(2), 4, 5);
-        assert_eq!(
-            late,
-            Err(StreamFailure::Violation("it was called after 2 had been replaced".to_string()))
-        );
+        assert_eq!(late, Err(StreamContradiction::CalledAfterReplaced { content: content(2) }));
         let second = register.record_seen(content(4), 2, 5);
         assert_eq!(
             second,
-            Err(StreamFailure::Violation("4 replaced nothing, as did another content".to_string()))
+            Err(StreamContradiction::ReplacedTwice { content: content(4), from: Content::INITIAL })
         );
     }
 
     #[test]
     fn a_cycle_of_exchanges_is_a_missing_content() {
         let mut register = register_with(&[(1, 1)]);
-        assert_eq!(register.record_seen(content(1), 1, 2), Err(StreamFailure::Missing("1".to_string())));
+        let missing = Err(StreamContradiction::Missing { content: content(1) });
+        assert_eq!(register.record_seen(content(1), 1, 2), missing);
         let mut register = register_with(&[(1, 3), (2, 1), (3, 2)]);
-        assert_eq!(register.record_seen(content(1), 1, 2), Err(StreamFailure::Missing("1".to_string())));
+        assert_eq!(register.record_seen(content(1), 1, 2), missing);
     }
 
     #[test]

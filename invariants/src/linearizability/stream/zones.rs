@@ -1,7 +1,5 @@
 //! The zones of one key, online.
 
-use std::fmt;
-
 /// The time of a stream: counts calls and returns.
 pub(super) type Tick = u64;
 
@@ -27,12 +25,6 @@ pub(super) struct StreamZones {
 /// Two zones of which each precedes the other.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct ZoneConflict;
-
-impl fmt::Display for ZoneConflict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("it is older than another one, and newer as well")
-    }
-}
 
 impl StreamZones {
     pub(super) fn open(&mut self, first_return: Tick, last_call: Tick) -> Result<u32, ZoneConflict> {

@@ -1,5 +1,6 @@
 //! What each key held at which index, and which responses that explains.
 
+use super::Replay;
 use crate::fact::{Index, RequestId};
 use crate::linearizability::operation::{Action, Content, Response};
 use std::hint::select_unpredictable;
@@ -181,24 +182,24 @@ impl KeyHistory {
         }
     }
 
-    /// The state after `index` as text, and the writer of a register's content.
+    /// The state after `index`.
     #[cold]
-    pub(super) fn describe(&self, index: Index) -> (String, Option<RequestId>) {
+    pub(super) fn replay(&self, index: Index) -> Replay {
         match self {
             KeyHistory::Register { versions, .. } => {
-                match versions[count_up_to(versions, index, |version| version.index) - 1] {
-                    RegisterVersion { index: 0, content, .. } => {
-                        (format!("\"{content}\", as initially"), None)
-                    }
-                    RegisterVersion { index, content, writer } => {
-                        (format!("\"{content}\", since {writer} at index {index}"), Some(writer))
+                let at = count_up_to(versions, index, |version| version.index) - 1;
+                match versions[at] {
+                    RegisterVersion { index: 0, content, .. } => Replay::Initial { index, content },
+                    RegisterVersion { index: at, content, writer } => {
+                        Replay::Written { index, content, writer, at }
                     }
                 }
             }
             KeyHistory::List { elements, indexes, replacements, .. } => {
                 let (_, from) =
                     replacements[count_up_to(replacements, index, |replacement| replacement.0) - 1];
-                (format!("{:?}", &elements[from..count_up_to(indexes, index, |index| *index)]), None)
+                let elements = elements[from..count_up_to(indexes, index, |index| *index)].to_vec();
+                Replay::List { index, elements }
             }
         }
     }

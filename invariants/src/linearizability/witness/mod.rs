@@ -32,8 +32,11 @@
 //! `pending_calls` has the pending operations, by identifier and in order of invocation; `key_history` has what each
 //! key held at which index.
 
+mod failure;
 mod key_history;
 mod pending_calls;
+
+pub use failure::{Replay, WitnessFailure, WitnessedCall};
 
 use super::dense_map::DenseMap;
 use super::operation::{Object, Operation, Response};
@@ -42,10 +45,10 @@ use key_history::{ApplyOutcome, KeyHistory};
 use pending_calls::{NO_CALL, PendingCall, PendingCalls};
 use serde::Serialize;
 use std::collections::BTreeSet;
-use std::fmt;
 
 /// The position of an operation in the system's order.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Position {
     /// In the log, at this index.
     Log(Index),
@@ -71,6 +74,10 @@ impl LinearizationPoint {
 
     const fn index(self) -> Index {
         self.0 / 2
+    }
+
+    const fn position(self) -> Position {
+        if self.0.is_multiple_of(2) { Position::Log(self.index()) } else { Position::Applied(self.index()) }
     }
 }
 
@@ -149,11 +156,16 @@ impl Witness {
     /// it changed nothing.
     ///
     /// # Errors
-    /// If that breaks the order: see [`ViolationKind`].
+    /// If that breaks the order: see [`WitnessFailure`].
     ///
     /// # Panics
     /// If the index is not above the one before.
-    pub fn record_apply(&mut self, index: Index, id: RequestId, effect: bool) -> Result<(), WitnessFailure> {
+    pub fn record_apply(
+        &mut self,
+        index: Index,
+        id: RequestId,
+        effect: bool,
+    ) -> Result<(), Box<WitnessFailure>> {
         assert!(index > self.applied, "index {index} must not be applied after index {}", self.applied);
         self.applied = index;
         let Some(number) = self.open.find(id) else { return self.check_closed_apply(index, id, effect) };
@@ -195,7 +207,7 @@ impl Witness {
     /// first application or of one that the session table answered.
     ///
     /// # Errors
-    /// If that breaks the order: see [`ViolationKind`].
+    /// If that breaks the order: see [`WitnessFailure`].
     ///
     /// # Panics
     /// If the request is not pending.
@@ -205,7 +217,7 @@ impl Witness {
         position: Position,
         response: &Response,
         now: Time,
-    ) -> Result<(), WitnessFailure> {
+    ) -> Result<(), Box<WitnessFailure>> {
         let number = self.open.take(id).unwrap_or_else(|| panic!("{id} returned, but is not pending"));
         let call = &mut self.open[number];
         call.answered = now;
@@ -261,14 +273,15 @@ impl Witness {
     }
 
     /// A request was applied that is not pending.
-    fn check_closed_apply(&self, index: Index, id: RequestId, effect: bool) -> Result<(), WitnessFailure> {
+    fn check_closed_apply(
+        &self,
+        index: Index,
+        id: RequestId,
+        effect: bool,
+    ) -> Result<(), Box<WitnessFailure>> {
         match self.open.was_mutation(id) {
-            None => Err(never_called(index, id)),
-            Some(true) if effect => {
-                let sentence =
-                    format!("{id} had returned or been retired, and took effect again at index {index}");
-                Err(WitnessFailure { kind: ViolationKind::AppliedTwice, id, other: None, sentence })
-            }
+            None => Err(Box::new(WitnessFailure::NeverCalled { id, index })),
+            Some(true) if effect => Err(Box::new(WitnessFailure::AppliedAgain { id, index })),
             Some(_) => Ok(()),
         }
     }
@@ -279,7 +292,7 @@ impl Witness {
         number: u32,
         position: Position,
         response: &Response,
-    ) -> Result<LinearizationPoint, WitnessFailure> {
+    ) -> Result<LinearizationPoint, Box<WitnessFailure>> {
         let call = &self.open[number];
         if !call.operation.action.is_read() {
             return Err(self.not_applied(number, position));
@@ -300,7 +313,7 @@ impl Witness {
         number: u32,
         index: Index,
         response: &Response,
-    ) -> Result<LinearizationPoint, WitnessFailure> {
+    ) -> Result<LinearizationPoint, Box<WitnessFailure>> {
         self.check_read(number, Position::Log(index), response)
     }
 
@@ -310,7 +323,7 @@ impl Witness {
         number: u32,
         index: Index,
         response: &Response,
-    ) -> Result<LinearizationPoint, WitnessFailure> {
+    ) -> Result<LinearizationPoint, Box<WitnessFailure>> {
         let call = &self.open[number];
         if call.operation.action.is_read() {
             return self.check_logged_read(number, index, response);
@@ -326,126 +339,56 @@ impl Witness {
     }
 }
 
-/// The system's own order is broken. That is not yet a verdict on the history.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-pub struct WitnessFailure {
-    /// What is wrong with the order.
-    pub kind: ViolationKind,
-    /// The request at which it was detected.
-    pub id: RequestId,
-    /// The other request involved, if known.
-    pub other: Option<RequestId>,
-    /// The claim and what contradicts it, with requests, indexes and times.
-    pub sentence: String,
-}
-
-impl fmt::Display for WitnessFailure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "witness: the system's own order is broken: {}", self.sentence)
-    }
-}
-
-/// A defect of an order.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ViolationKind {
-    /// It contains a request that no client made.
-    NeverCalled,
-    /// A request takes effect twice.
-    AppliedTwice,
-    /// A request that returned is elsewhere in it, or not in it.
-    NotApplied,
-    /// An index was applied after a response had been given from it or a later one.
-    AppliedLate,
-    /// An operation precedes another that returned before its invocation.
-    RealTimeOrder,
-    /// A response differs from the replay.
-    WrongResponse,
-}
-
-#[cold]
-fn never_called(index: Index, id: RequestId) -> WitnessFailure {
-    let sentence = format!("{id} was applied at index {index}, but no client had called it");
-    WitnessFailure { kind: ViolationKind::NeverCalled, id, other: None, sentence }
-}
-
-/// Messages, off the hot path.
+/// Evidence, off the hot path.
 impl Witness {
-    fn failure(&self, kind: ViolationKind, number: u32, sentence: String) -> WitnessFailure {
-        WitnessFailure { kind, id: self.open[number].id, other: None, sentence }
+    #[cold]
+    fn applied_twice(&self, index: Index, number: u32) -> Box<WitnessFailure> {
+        let call = &self.open[number];
+        Box::new(WitnessFailure::AppliedTwice { call: call.witnessed(), index: call.index, again: index })
     }
 
     #[cold]
-    fn applied_twice(&self, index: Index, number: u32) -> WitnessFailure {
-        let call = &self.open[number];
-        let sentence = format!("{call} took effect at index {}, and again at index {index}", call.index);
-        self.failure(ViolationKind::AppliedTwice, number, sentence)
+    fn applied_late(&self, number: u32) -> Box<WitnessFailure> {
+        let (call, answered_from) = (&self.open[number], self.answered_from);
+        Box::new(WitnessFailure::AppliedLate { call: call.witnessed(), index: call.index, answered_from })
     }
 
     #[cold]
-    fn applied_late(&self, number: u32) -> WitnessFailure {
+    fn not_applied(&self, number: u32, claimed: Position) -> Box<WitnessFailure> {
         let call = &self.open[number];
-        let sentence = format!(
-            "{call} was first applied at index {}, after a response had been given from index {}",
-            call.index, self.answered_from
-        );
-        self.failure(ViolationKind::AppliedLate, number, sentence)
+        let applied = Some(call.index).filter(|&index| index != 0);
+        Box::new(WitnessFailure::NotApplied { call: call.witnessed(), claimed, applied })
     }
 
     #[cold]
-    fn not_applied(&self, number: u32, position: Position) -> WitnessFailure {
+    fn real_time_failure(&self, number: u32, point: LinearizationPoint) -> Box<WitnessFailure> {
         let call = &self.open[number];
-        let claim = match position {
-            Position::Log(index) => format!("from log index {index}"),
-            Position::Applied(index) => format!("from applied index {index}, though it is no read"),
+        Box::new(WitnessFailure::RealTimeOrder {
+            call: call.witnessed(),
+            position: point.position(),
+            earlier: self.open[call.floor_by].witnessed(),
+            earlier_position: call.floor.position(),
+        })
+    }
+
+    #[cold]
+    fn read_unexplained(&self, number: u32, index: Index, response: &Response) -> Box<WitnessFailure> {
+        let replay = self.histories[self.open[number].key as usize].replay(index);
+        self.wrong_response(number, response, replay)
+    }
+
+    #[cold]
+    fn mutation_unexplained(&self, number: u32, response: &Response) -> Box<WitnessFailure> {
+        let &PendingCall { key, index, before, .. } = &self.open[number];
+        let replay = match self.histories[key as usize].is_list() {
+            true => Replay::MutatedList { index },
+            false => Replay::MutatedRegister { index, before },
         };
-        let actual = match call.index {
-            0 => "no node has applied it with effect".to_string(),
-            index => format!("it took effect at index {index}"),
-        };
-        self.failure(ViolationKind::NotApplied, number, format!("{call} was answered {claim}, but {actual}"))
+        self.wrong_response(number, response, replay)
     }
 
-    #[cold]
-    fn real_time_failure(&self, number: u32, point: LinearizationPoint) -> WitnessFailure {
-        let call = &self.open[number];
-        let other = &self.open[call.floor_by];
-        let sentence = format!(
-            "{other} had returned when {call} was called, but the order has the second, at {point}, before the first, at {}",
-            call.floor
-        );
-        WitnessFailure {
-            other: Some(other.id),
-            ..self.failure(ViolationKind::RealTimeOrder, number, sentence)
-        }
-    }
-
-    #[cold]
-    fn read_unexplained(&self, number: u32, index: Index, response: &Response) -> WitnessFailure {
-        let call = &self.open[number];
-        let (replay, other) = self.histories[call.key as usize].describe(index);
-        let sentence = format!(
-            "{call} was told \"{response}\" from index {index}, but the log up to there leaves {replay}"
-        );
-        WitnessFailure { other, ..self.failure(ViolationKind::WrongResponse, number, sentence) }
-    }
-
-    #[cold]
-    fn mutation_unexplained(&self, number: u32, response: &Response) -> WitnessFailure {
-        let call = &self.open[number];
-        let before = match self.histories[call.key as usize].is_list() {
-            false => format!(", where the log before it leaves \"{}\"", call.before),
-            true => String::new(),
-        };
-        let sentence =
-            format!("{call} was told \"{response}\", but was applied at index {}{before}", call.index);
-        self.failure(ViolationKind::WrongResponse, number, sentence)
-    }
-}
-
-impl fmt::Display for LinearizationPoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let which = if self.0.is_multiple_of(2) { "log" } else { "applied" };
-        write!(f, "{which} index {}", self.index())
+    fn wrong_response(&self, number: u32, response: &Response, replay: Replay) -> Box<WitnessFailure> {
+        let (call, response) = (self.open[number].witnessed(), response.clone());
+        Box::new(WitnessFailure::WrongResponse { call, response, replay })
     }
 }

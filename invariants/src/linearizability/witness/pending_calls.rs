@@ -1,11 +1,10 @@
 //! The pending operations, by identifier and in order of invocation, kept as long as anything refers to them.
 
-use super::LinearizationPoint;
+use super::{LinearizationPoint, WitnessedCall};
 use crate::fact::{Index, RequestId, Time};
 use crate::linearizability::dense_map::DenseMap;
 use crate::linearizability::fixed_hash_map::FixedHashMap;
 use crate::linearizability::operation::{Action, Content, Operation};
-use std::fmt;
 use std::ops::{Index as At, IndexMut as AtMut};
 
 /// No operation. Its entry is the head of the ring of waiting operations.
@@ -65,6 +64,12 @@ impl PendingCall {
             later: NO_CALL,
             next_free: NO_CALL,
         }
+    }
+
+    /// The operation as evidence.
+    pub(super) fn witnessed(&self) -> WitnessedCall {
+        let answered = Some(self.answered).filter(|&answered| answered != Time::MAX);
+        WitnessedCall { id: self.id, operation: self.operation, called: self.called, answered }
     }
 }
 
@@ -273,24 +278,5 @@ impl PendingCalls {
             NO_CALL => floor,
             oldest => self[oldest].floor,
         }
-    }
-}
-
-impl fmt::Display for PendingCall {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({}; called at {}", self.id, self.operation, Seconds(self.called))?;
-        match self.answered {
-            Time::MAX => f.write_str(", not answered)"),
-            answered => write!(f, ", answered at {})", Seconds(answered)),
-        }
-    }
-}
-
-/// Nanoseconds as seconds, with all digits, so that different times never look the same.
-struct Seconds(Time);
-
-impl fmt::Display for Seconds {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{:09}s", self.0 / 1_000_000_000, self.0 % 1_000_000_000)
     }
 }

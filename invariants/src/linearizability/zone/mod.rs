@@ -17,25 +17,27 @@
 
 mod layout;
 mod certificate;
+mod extent;
 mod registers;
 mod event_log;
 mod lists;
 
-pub(crate) use certificate::{Certificate, OTHER_PLACEHOLDER};
+pub(crate) use certificate::Certificate;
 
 use super::operation::{Call, Object};
+use super::role::KeyCalls;
 use crate::fact::Time;
 use event_log::{EventLog, KeyEvents};
 use lists::ListZoneChecker;
 use registers::{RegisterContents, RegisterEvent, RegisterZoneChecker};
 
 /// The verdict of the zones on one key.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum ZoneVerdict {
     /// There is an order.
     Order,
-    /// There is no order, with the proof.
-    Conflict(Box<Certificate>),
+    /// There is no order.
+    Conflict,
     /// The check does not apply: contents are not unique, or the object is neither register nor list.
     NotUnique,
 }
@@ -48,13 +50,20 @@ pub(crate) struct ZoneChecker {
 }
 
 impl ZoneChecker {
-    /// Checks one key's history up to and including `until`: `key_calls` are its calls, as indices into `history`, by
-    /// invocation time.
-    pub(crate) fn judge(&mut self, history: &[Call], key_calls: &[u32], until: Time) -> ZoneVerdict {
-        match key_calls.first().map(|&call| Object::of(history[call as usize].operation.action)) {
-            Some(Object::List) => self.lists.judge(history, key_calls, until),
-            Some(Object::Register) | None => self.registers.judge(history, key_calls, until),
-            Some(Object::Set | Object::Counter | Object::Queue | Object::Mutex) => ZoneVerdict::NotUnique,
+    pub(crate) fn judge(&mut self, calls: KeyCalls<'_>) -> ZoneVerdict {
+        match calls.object() {
+            Object::List => self.lists.judge(calls),
+            Object::Register => self.registers.judge(calls),
+            Object::Set | Object::Counter | Object::Queue | Object::Mutex => ZoneVerdict::NotUnique,
+        }
+    }
+
+    /// The proof of a conflict. Decides the key once more: conflicts are rare, and most are never explained.
+    pub(crate) fn certificate(&mut self, calls: KeyCalls<'_>) -> Option<Certificate> {
+        match calls.object() {
+            Object::List => self.lists.certificate(calls),
+            Object::Register => self.registers.certificate(calls),
+            Object::Set | Object::Counter | Object::Queue | Object::Mutex => None,
         }
     }
 }
@@ -120,16 +129,4 @@ impl KeySurvey {
         self.is_other |= log.of(self.events).any(|event| contents.add(event).is_err());
         log.forget(&mut self.events);
     }
-}
-
-/// The calls of a key up to and including `until`, with their indices.
-fn calls<'a>(
-    history: &'a [Call],
-    key_calls: &'a [u32],
-    until: Time,
-) -> impl Iterator<Item = (u32, &'a Call)> + Clone {
-    key_calls
-        .iter()
-        .map(|&number| (number, &history[number as usize]))
-        .take_while(move |(_, call)| call.called <= until)
 }
