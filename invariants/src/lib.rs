@@ -42,8 +42,9 @@
 //! - `membership`: the configurations that may be in force, from operators' requests and responses.
 //! - `state`: rebuilds logs, votes, terms, leaders and configurations from facts, in memory and on disk.
 //! - `milestones`: counts situations that a meaningful run should reach.
-//! - [`properties`]: one file for each property, with its source in the Raft paper or thesis and its blind spots.
-//! - `checker`: passes each fact to the properties that it concerns.
+//! - [`properties`]: one file for each property, with its source in the Raft paper or thesis and its blind spots; and
+//!   which facts concern which property.
+//! - `checker`: keeps the state that properties compare facts with, and passes each fact to them.
 //! - [`linearizability`]: checks client histories without facts (costs: `cargo bench -p invariants`).
 //! - [`formats`]: reads and writes facts and histories.
 //!
@@ -67,7 +68,7 @@ mod checker;
 pub mod linearizability;
 pub mod formats;
 
-pub use checker::{Checker, PROPERTIES, Property, UnknownProperty};
+pub use checker::{Checker, UnknownProperty};
 pub use conflict::{
     CommittedInstead, ConfigurationStep, Conflict, NodeList, OutsiderReason, SnapshotStep, StateStep,
     Truncation, Write,
@@ -85,5 +86,6 @@ pub use linearizability::{
 };
 pub use membership::{Member, PossibleConfigurations};
 pub use milestones::{Milestone, Milestones};
+pub use properties::{PROPERTIES, Property};
 pub use state::{ClusterState, Role, ServerState};
 pub use violation::Violation;
