@@ -38,7 +38,7 @@
 //!
 //! # Reading order
 //!
-//! - `fact`, `conflict`, `violation`: input and output.
+//! - `fact`, `evidence`, `conflict`, `violation`: input and output.
 //! - `membership`: the configurations that may be in force, from operators' requests and responses.
 //! - `state`: rebuilds logs, votes, terms, leaders and configurations from facts, in memory and on disk.
 //! - `milestones`: counts situations that a meaningful run should reach.
