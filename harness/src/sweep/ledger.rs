@@ -110,7 +110,7 @@ struct Batch {
 #[serde(rename_all = "snake_case")]
 enum LedgerEntry {
     #[serde(alias = "head")]
-    Header(LedgerHeader),
+    Header(Box<LedgerHeader>),
     Batch(Box<Batch>),
 }
 
@@ -130,7 +130,7 @@ impl LedgerEntry {
         let entry = serde_json::from_str(text)
             .map_err(|error| format!("the line is not a ledger entry: error in column {}", error.column()))?;
         let mut batch = match entry {
-            LedgerEntry::Header(header) => Batch { header, sums: Summary::default() },
+            LedgerEntry::Header(header) => Batch { header: *header, sums: Summary::default() },
             LedgerEntry::Batch(batch) => *batch,
         };
         batch.use_current_names();
@@ -280,7 +280,8 @@ impl Ledger {
         self.lock.check_in_place()?;
         let header = LedgerHeader::from_summary(summary);
         let of_commit = |commit: &String| LedgerHeader { commit: commit.clone(), ..header.clone() };
-        let mut entries: Vec<_> = summary.commits.iter().map(of_commit).map(LedgerEntry::Header).collect();
+        let mut entries: Vec<_> =
+            summary.commits.iter().map(|commit| LedgerEntry::Header(Box::new(of_commit(commit)))).collect();
         if (summary.seeds, summary.canaries_missed) != (0, 0) {
             entries.push(LedgerEntry::Batch(Box::new(Batch { header, sums: summary.clone() })));
         }

@@ -69,7 +69,7 @@ fn former_lines(folder: &Path) -> Vec<String> {
         LedgerEntry::Batch(Box::new(Batch { header: header.clone(), sums })).to_line().unwrap()
     };
     let batches = (0..30).step_by(3).map(batch);
-    std::iter::once(LedgerEntry::Header(header.clone()).to_line().unwrap()).chain(batches).collect()
+    std::iter::once(LedgerEntry::Header(Box::new(header.clone())).to_line().unwrap()).chain(batches).collect()
 }
 
 /// A summary as text, without the elapsed time and the settings of the machine.
