@@ -25,12 +25,6 @@
 //! send requests to random servers, and lose sessions by log time. Each of these is in some plans only: what
 //! is always on hides the rest.
 //!
-//! # Testing your own Raft
-//!
-//! Implement [`server::Server`]: boot from a disk, handle an arrival, tell the next deadline. Then
-//! [`run_with`](systems::run::run_with) runs any plan on it. [`systems::raft_core::node`] is an example of about 400 lines.
-//! With the feature `proptest`, `findings::strategy::plans` provides plans to property tests.
-//!
 //! # Where to start reading
 //!
 //! The chapter below, then the `mod` lines from top to bottom: each room uses only those above it. Chapters about one subject:
@@ -42,7 +36,13 @@
 //!
 #![doc = include_str!("../docs/architecture.md")]
 //!
+#![doc = include_str!("../docs/your-raft.md")]
+//!
 #![doc = include_str!("../docs/adding.md")]
+#![cfg_attr(
+    not(feature = "cli"),
+    expect(dead_code, reason = "some functions of the rooms below are for the command line only")
+)]
 
 pub mod support;
 pub mod plan;

@@ -1,7 +1,6 @@
 //! A system that states no facts is judged by its clients alone.
 
-#[path = "../examples/primary.rs"]
-#[expect(dead_code, reason = "the example has a command line, too")]
+#[path = "../examples/primary/server.rs"]
 mod primary;
 
 use harness::findings::case::{Case, Expectation};
@@ -11,7 +10,7 @@ use harness::server::{Arrival, Host, LocalTime, Server};
 use harness::systems::{BUILT_IN, System, SystemInfo};
 use harness::testing;
 use harness::workload::{ClientResponse, Reply, RequestBody};
-use primary::{Primary, record};
+use primary::{Primary, PrimarySystem, record};
 use std::collections::BTreeMap;
 
 /// The primary of the example without its mistake: each response waits for the disk.
@@ -106,13 +105,6 @@ impl System for SilentSystem {
     type Server = Silent;
 }
 
-enum WrongPrimary {}
-
-impl System for WrongPrimary {
-    const NAME: &'static str = "primary";
-    type Server = Primary;
-}
-
 #[test]
 fn a_correct_black_box_passes() {
     testing::sweep::<Careful>(300);
@@ -120,7 +112,7 @@ fn a_correct_black_box_passes() {
 
 #[test]
 fn a_lost_write_of_a_black_box_is_found_by_its_clients() {
-    let system = SystemInfo::of::<WrongPrimary>();
+    let system = SystemInfo::of::<PrimarySystem>();
     let failures = (0..100).filter_map(|seed| {
         match system.run(&system.plan(seed, None), &Options::default()).outcome.verdict {
             Verdict::Failed(failure) => Some(failure),
@@ -159,7 +151,7 @@ fn a_failed_sweep_in_a_test_shows_a_shrunk_page_and_how_to_repeat_it() {
     let shrunk = folder.path().join("failures").join(format!("seed-{seed}.small.toml"));
 
     // The shrunk plan is a case of its system, and of no other.
-    let system = SystemInfo::of::<WrongPrimary>();
+    let system = SystemInfo::of::<PrimarySystem>();
     let case = Case::read(&shrunk, &system).unwrap();
     assert!(case.plan.faults.len() <= 3, "{:?}", case.plan.faults);
     let error = Case::read(&shrunk, &BUILT_IN).unwrap_err().to_string();
@@ -175,5 +167,5 @@ fn a_failed_sweep_in_a_test_shows_a_shrunk_page_and_how_to_repeat_it() {
 #[test]
 #[ignore = "run by another test, in a process of its own"]
 fn sweeps_the_wrong_primary() {
-    testing::sweep::<WrongPrimary>(60);
+    testing::sweep::<PrimarySystem>(60);
 }

@@ -1,7 +1,5 @@
 //! A key-value store that is wrong on purpose: one server executes everything, and answers a write before the write is on
 //! its disk. The chapter "Testing your own Raft" walks through it.
-//!
-//! `cargo run -p harness --example primary -- sweep --seeds 1000`
 
 use harness::plan::Supports;
 use harness::server::{Arrival, Host, LocalTime, OperatorResponse, Server};
@@ -9,7 +7,6 @@ use harness::systems::System;
 use harness::workload::{ClientResponse, Reply, Request, RequestBody};
 use invariants::{Action, Content, Operation, Response};
 use std::collections::BTreeMap;
-use std::process::ExitCode;
 
 /// The server that executes requests.
 const PRIMARY: u64 = 1;
@@ -17,13 +14,14 @@ const PRIMARY: u64 = 1;
 const RECORD: usize = 21;
 
 /// A server. Only the primary has contents.
-pub(crate) struct Primary {
+#[derive(Debug)]
+pub struct Primary {
     registers: BTreeMap<u64, Content>,
 }
 
 impl Primary {
     /// Executes an operation. Returns its response, and what to write to disk.
-    pub(crate) fn execute(&mut self, Operation { key, action }: Operation) -> (Response, Option<Content>) {
+    pub fn execute(&mut self, Operation { key, action }: Operation) -> (Response, Option<Content>) {
         let current = self.registers.get(&key).copied().unwrap_or(Content::INITIAL);
         let new = match action {
             Action::Put(value) => Content::Present(value),
@@ -38,7 +36,7 @@ impl Primary {
 }
 
 /// What a write leaves on disk: key, whether there is a value, value, checksum.
-pub(crate) fn record(key: u64, content: Content) -> [u8; RECORD] {
+pub fn record(key: u64, content: Content) -> [u8; RECORD] {
     let (tag, value) = match content {
         Content::Present(value) => (1, value),
         Content::Absent(number) => (0, number),
@@ -123,13 +121,10 @@ impl Server for Primary {
 }
 
 /// The system that the command line runs.
-enum PrimarySystem {}
+#[derive(Debug)]
+pub enum PrimarySystem {}
 
 impl System for PrimarySystem {
     const NAME: &'static str = "primary";
     type Server = Primary;
-}
-
-fn main() -> ExitCode {
-    harness::cli::main_for::<PrimarySystem>(env!("CARGO_PKG_NAME"))
 }
