@@ -456,6 +456,14 @@ impl Server for PanickingServer {
 }
 
 #[test]
+#[should_panic(expected = "`leader-local-read`, which this system does not have")]
+fn a_plan_with_a_bug_of_another_system_is_refused() {
+    let plan = plan_without_faults(1, SimDuration::millis(500));
+    let plan = Plan { bug: Some("leader-local-read".into()), ..plan };
+    let _ = run_with::<common::SimpleServer>(&plan, &Options::default());
+}
+
+#[test]
 fn a_panic_is_a_violation() {
     for (_, engine) in Engine::ALL.into_iter().filter(|(_, engine)| engine.is_available()) {
         let options = Options { engine, ..Options::unchecked() };
