@@ -456,6 +456,14 @@ impl Server for PanickingServer {
 }
 
 #[test]
+#[should_panic(expected = "`leader-local-read`, which this system does not have")]
+fn a_plan_with_a_bug_of_another_system_is_refused() {
+    let plan = plan_without_faults(1, SimDuration::millis(500));
+    let plan = Plan { bug: Some("leader-local-read".into()), ..plan };
+    let _ = run_with::<common::SimpleServer>(&plan, &Options::default());
+}
+
+#[test]
 fn a_panic_is_a_violation() {
     for (_, engine) in Engine::ALL.into_iter().filter(|(_, engine)| engine.is_available()) {
         let options = Options { engine, ..Options::unchecked() };
@@ -481,6 +489,15 @@ fn a_panic_writes_nothing_to_standard_error() {
 
 #[test]
 fn a_thousand_runs_do_not_leak_memory() {
+    // The tests beside it need memory, too: so it runs in a process of its own.
+    if std::env::var_os("ALONE").is_none() {
+        let child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "a_thousand_runs_do_not_leak_memory"])
+            .env("ALONE", "1")
+            .output()
+            .unwrap();
+        return assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stdout));
+    }
     let pages = || -> u64 {
         let memory = std::fs::read_to_string("/proc/self/statm").unwrap();
         memory.split(' ').nth(1).unwrap().parse().unwrap()

@@ -29,7 +29,7 @@ pub struct BugInfo {
 macro_rules! bugs {
     (
         $(#[$meta:meta])*
-        pub enum $Bug:ident {
+        $vis:vis enum $Bug:ident {
             $($Variant:ident {
                 id: $id:literal, name: $name:literal, at: $at:literal,
                 breaks: $breaks:literal,
@@ -40,7 +40,7 @@ macro_rules! bugs {
     ) => {
         $(#[$meta])*
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-        pub enum $Bug {
+        $vis enum $Bug {
             $(#[doc = concat!($breaks, " (", $at, ").")] $Variant,)+
         }
 

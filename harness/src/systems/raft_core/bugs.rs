@@ -6,7 +6,7 @@ use raft_core::{Bug, BugInfo};
 
 raft_core::bugs! {
     /// Safety-critical lines of the host, named by what breaks without them.
-    pub enum HostBug {
+    pub(super) enum HostBug {
         InstallNotAtomic {
             id: "N06", name: "install-not-atomic", at: "disk_lane.rs",
             breaks: "A new log file replaces the old one before it is synced; one later sync covers both",
