@@ -110,12 +110,15 @@ impl FromStr for Probability {
 
 /// `value / unit` as an exact decimal. `unit` is a power of ten.
 fn format_decimal(value: u64, unit: u64) -> String {
-    let (whole, rest) = (value / unit, value % unit);
+    let (whole, mut rest) = (value / unit, value % unit);
     if rest == 0 {
         return whole.to_string();
     }
-    let digits = unit.ilog10() as usize;
-    format!("{whole}.{rest:0digits$}").trim_end_matches('0').to_owned()
+    let mut digits = unit.ilog10() as usize;
+    while rest.is_multiple_of(10) {
+        (rest, digits) = (rest / 10, digits - 1);
+    }
+    format!("{whole}.{rest:0digits$}")
 }
 
 /// Why a text is not a quantity.
