@@ -48,6 +48,19 @@ pub fn display_line(line: &str) -> String {
     }
 }
 
+/// The first line of a text, such as the message of a failure.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "the message of a panic comes from the system under test")]
+pub fn display_first_line(text: &str) -> String {
+    display_line(text.lines().next().unwrap_or(text))
+}
+
+/// The lines of a text.
+#[expect(clippy::disallowed_methods, reason = "the message of a panic comes from the system under test")]
+pub fn display_lines(text: &str) -> impl Iterator<Item = String> {
+    text.lines().map(display_line)
+}
+
 fn escape_unless(text: &str, is_kept: impl Fn(char) -> bool) -> Cow<'_, str> {
     if text.chars().all(&is_kept) {
         return text.into();

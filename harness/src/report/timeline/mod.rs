@@ -10,7 +10,7 @@ mod formatter;
 
 pub(super) use event_group::format_number_ranges;
 
-use super::with_thousands;
+use super::{with_thousands, wrap};
 use crate::outcome::{Actor, Evidence, Failure, RunRecord, TraceEvent, TraceLine, Verdict};
 use event_group::EventGroup;
 use formatter::{Detail, FormattedEvent, RowContext, TimelineFormatter};
