@@ -1,5 +1,10 @@
 //! The command `check`: checks recorded histories and facts without a simulation.
 
+#![expect(
+    clippy::disallowed_types,
+    reason = "a user may limit a check by time, and is told how long it took"
+)]
+
 use super::exit::{INVALID_INPUT, SUCCESS, VIOLATION};
 use super::{CommandResult, arguments, print, print_json, print_message, signals};
 use crate::plan::file::{self, display_path};

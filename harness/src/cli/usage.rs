@@ -38,6 +38,7 @@ fn try_parse(args: &[OsString]) -> Result<Cli, clap::Error> {
 }
 
 /// What is wrong with the command line, and the likely intention.
+#[expect(clippy::disallowed_methods, reason = "an unknown argument comes from the command line")]
 fn error_message(args: &[OsString], error: &clap::Error) -> String {
     let of = |kind| error.get(kind).map(context_values).unwrap_or_default();
     let all = |kind| of(kind).join(", ");
@@ -148,6 +149,7 @@ fn display_argument(argument: &Arg) -> String {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test reads the help")]
 mod tests {
     use super::{error_message, try_parse};
     use crate::cli::arguments::{Cli, CliCommand};

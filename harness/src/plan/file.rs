@@ -321,6 +321,7 @@ fn line_and_column(text: &str, at: usize) -> (usize, usize) {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test changes plans and reads messages about them")]
 mod tests {
     use super::{from_text, read, to_text, write};
     use crate::plan::{Plan, Probability, SimDuration};

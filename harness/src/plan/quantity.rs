@@ -71,6 +71,7 @@ impl fmt::Display for Probability {
 impl FromStr for SimDuration {
     type Err = String;
 
+    #[expect(clippy::disallowed_methods, reason = "the text comes from a plan or the command line")]
     fn from_str(text: &str) -> Result<SimDuration, String> {
         let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
         let (number, name) = (&text[..end], text[end..].trim_start());
@@ -95,6 +96,7 @@ impl FromStr for SimDuration {
 impl FromStr for Probability {
     type Err = String;
 
+    #[expect(clippy::disallowed_methods, reason = "the text comes from a plan or the command line")]
     fn from_str(text: &str) -> Result<Probability, String> {
         let number = text.strip_suffix('%').ok_or(QuantityError::NoNumber);
         match number.and_then(|number| parse_decimal(number.trim_end(), PPM_PER_PERCENT)).map(u32::try_from) {
@@ -132,6 +134,7 @@ enum QuantityError {
 }
 
 /// `text` times `unit`, which must be a whole number.
+#[expect(clippy::disallowed_methods, reason = "the text comes from a plan or the command line")]
 fn parse_decimal(text: &str, unit: u64) -> Result<u64, QuantityError> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
     let all_digits = |digits: &str| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());

@@ -140,4 +140,5 @@ pub fn continue_sweep_shrink_command(file: &Path, settings: &SweepSettings) -> S
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test reads what the program prints")]
 mod tests;

@@ -1,6 +1,8 @@
 //! Progress of sweeps and shrinking: a bar on a terminal (only numbers if it is narrow), plain lines otherwise.
 //! Always on standard error, so that standard output holds only the result.
 
+#![expect(clippy::disallowed_types, reason = "progress is reported as time passes")]
+
 use super::with_thousands;
 use crate::support::text::{display_first_line, escape};
 use crate::sweep::{Summary, SweepSettings};

@@ -185,7 +185,7 @@ fn left_out_lines(summary: &Summary) -> String {
     if !properties.is_empty() {
         text += &format!("; so nothing was checked by {}", join_with_and(&properties));
     }
-    wrap(&text, MAX_COLUMNS) + "\n"
+    wrap(&text, MAX_COLUMNS, "", "    ").join("\n") + "\n"
 }
 
 fn last_lines(summary: &Summary) -> String {

@@ -36,6 +36,7 @@ pub fn display_value(value: &str) -> String {
 
 /// A line in which each word is escaped and truncated, and which is itself truncated.
 #[must_use]
+#[expect(clippy::disallowed_methods, reason = "the text comes from outside")]
 pub fn display_line(line: &str) -> String {
     let is_long = |word: &&str| word.chars().nth(MAX_VALUE_CHARS).is_some();
     let words = line
@@ -91,6 +92,7 @@ fn is_visible(c: char) -> bool {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test reads what the program prints")]
 mod tests {
     use super::{display_line, display_value, escape, escape_lines};
     use proptest::prelude::*;

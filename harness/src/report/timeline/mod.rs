@@ -302,4 +302,5 @@ fn causal_past(events: &BTreeMap<u64, TimelineEvent<'_>>, failure: &Failure) -> 
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test reads what the program prints")]
 mod tests;
