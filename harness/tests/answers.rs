@@ -1,5 +1,7 @@
 //! What the built-in system responds to clients.
 
+#![expect(clippy::disallowed_methods, reason = "a test reads what its servers and clients print")]
+
 mod common;
 
 use common::{fault, plan_without_faults, run_traced};

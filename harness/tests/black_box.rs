@@ -1,5 +1,7 @@
 //! A system that states no facts is judged by its clients alone.
 
+#![expect(clippy::disallowed_methods, reason = "a test reads what the program prints")]
+
 #[path = "../examples/primary/server.rs"]
 mod primary;
 

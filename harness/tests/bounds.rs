@@ -1,5 +1,7 @@
 //! Each count and size of a plan at its largest valid value runs within one GiB.
 
+#![expect(clippy::disallowed_methods, reason = "a test reads what the program prints")]
+
 mod common;
 
 use common::{fault, plan_without_faults};

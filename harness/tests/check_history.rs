@@ -1,5 +1,7 @@
 //! `check history` on recorded histories in all formats, and its options.
 
+#![expect(clippy::disallowed_methods, reason = "a test reads what the program prints")]
+
 use invariants::formats::{MAX_BYTES, MAX_ELEMENTS, MAX_NAMES, MAX_OPERATIONS};
 use serde_json::Value;
 use std::fs;

@@ -1,5 +1,7 @@
 //! The command line: bad input gives one clear message and exit code 2, and leaves no files.
 
+#![expect(clippy::disallowed_methods, reason = "a test reads what the program prints")]
+
 mod sandbox;
 
 use invariants::Observed;

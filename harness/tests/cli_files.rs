@@ -1,5 +1,6 @@
 //! Files that the command line reads and writes: no input is overwritten, and no lost output goes unreported.
 
+#![expect(clippy::disallowed_methods, reason = "a test reads what the program prints")]
 #![cfg(unix)]
 
 mod sandbox;

@@ -1,5 +1,7 @@
 //! The messages of the command line: exit codes, the JSON object and error messages.
 
+#![expect(clippy::disallowed_methods, reason = "a test reads what the program prints")]
+
 mod sandbox;
 
 use sandbox::{Running, Sandbox, object};

@@ -1,5 +1,7 @@
 //! The histories that clients record.
 
+#![expect(clippy::disallowed_methods, reason = "a test reads what its servers and clients print")]
+
 mod common;
 
 use common::{Hello, SimpleServer, plan_with_faults, plan_without_faults, run_traced};

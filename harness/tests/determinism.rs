@@ -1,5 +1,7 @@
 //! Determinism: the same plan gives the same digest, however it is run.
 
+#![expect(clippy::disallowed_methods, reason = "a test reads what the program prints")]
+
 mod common;
 
 use common::{SimpleServer, plan_with_faults};

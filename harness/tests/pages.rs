@@ -1,5 +1,7 @@
 //! The failure pages of five shrunk failures, as printed to a terminal or a CI log.
 
+#![expect(clippy::disallowed_methods, reason = "a test reads what the program prints")]
+
 use harness::findings::case::Case;
 use harness::outcome::{COMMIT, Options, Recording};
 use harness::report::{DEFAULT_WIDTH, PlanSource, run_page};

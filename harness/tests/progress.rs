@@ -1,6 +1,8 @@
 //! Whether liveness is required follows from what the world knows: servers that do nothing violate it,
 //! whatever they claim.
 
+#![expect(clippy::disallowed_methods, reason = "a test reads what its servers and clients print")]
+
 mod common;
 
 use common::{Hello, fault, plan_without_faults};

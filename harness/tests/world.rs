@@ -1,5 +1,7 @@
 //! The faults of the world, observed by small servers that trace what reaches them.
 
+#![expect(clippy::disallowed_methods, reason = "a test reads what its servers and clients print")]
+
 mod common;
 
 use common::{Hello, fault, plan_without_faults, run_traced, said_lines};

@@ -1,6 +1,8 @@
 //! Servers that break the contract of a server: each violation is a verdict on the server, never a panic of
 //! the harness.
 
+#![expect(clippy::disallowed_methods, reason = "a test reads what its servers and clients print")]
+
 mod common;
 
 use common::{Hello, SimpleServer, fault, plan_without_faults};

@@ -9,7 +9,11 @@
 //! An argument selects one table (`cargo bench -p invariants -- speed`): `speed`, `given`, `shrink`, `memory`; the
 //! name of a check after it (`speed zones`) selects that line.
 
-#![allow(clippy::disallowed_methods, missing_docs, reason = "a benchmark reads the clock and has no API")]
+#![expect(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "a bench reads the clock and a process status"
+)]
 
 #[path = "../tests/linearizability/random_histories.rs"]
 #[allow(dead_code, reason = "the tests use the rest")]

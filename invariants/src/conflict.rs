@@ -382,6 +382,7 @@ impl fmt::Display for Compared<'_> {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test reads the names of all kinds")]
 mod tests {
     use super::Conflict;
     use std::collections::BTreeSet;

@@ -5,11 +5,11 @@ use crate::state::{ClusterState, ServerState};
 use std::collections::BTreeMap;
 
 macro_rules! milestones {
-    ($($(#[doc = $about:literal])+ $milestone:ident = $name:literal,)+) => {
+    ($($milestone:ident = $name:literal, $about:literal;)+) => {
         /// A situation, counted each time it is reached.
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
         pub enum Milestone {
-            $($(#[doc = $about])+ $milestone,)+
+            $(#[doc = $about] $milestone,)+
         }
 
         impl Milestone {
@@ -24,64 +24,39 @@ macro_rules! milestones {
 
             /// What it counts, in one line.
             #[must_use]
-            pub fn about(self) -> &'static str {
-                match self { $(Milestone::$milestone => concat!($($about),+).trim(),)+ }
+            pub const fn about(self) -> &'static str {
+                match self { $(Milestone::$milestone => $about,)+ }
             }
         }
     };
 }
 
 milestones! {
-    /// A leader was elected.
-    LeaderElected = "leader-elected",
-    /// A leader stepped down.
-    LeaderSteppedDown = "leader-stepped-down",
-    /// A leader crashed or lost power.
-    LeaderCrashed = "leader-crashed",
-    /// A server was elected after a restart.
-    RestartedNodeElected = "restarted-node-elected",
-    /// A leader was elected while another, of a lower term, still led.
-    TwoLeadersAtOnce = "two-leaders-at-once",
-    /// Two servers campaigned in one term.
-    SplitVote = "split-vote",
-    /// A server removed entries from the end of its log.
-    LogTruncated = "log-truncated",
-    /// A server restarted with a log.
-    RestartedWithLog = "restarted-with-log",
-    /// A server restarted after a power loss without entries that it had.
-    UnsyncedTailLost = "unsynced-tail-lost",
-    /// A server restarted with entries that were not known to be durable.
-    UnsyncedTailSurvived = "unsynced-tail-survived",
-    /// A server took a snapshot of its application.
-    SnapshotTaken = "snapshot-taken",
-    /// A leader's snapshot replaced a server's log.
-    SnapshotInstalled = "snapshot-installed",
-    /// A leader's snapshot replaced a log whose entries conflict with it.
-    SnapshotReplacedConflict = "snapshot-replaced-conflict",
-    /// A server restarted from a snapshot.
-    RestartedFromSnapshot = "restarted-from-snapshot",
-    /// A server's disk was wiped.
-    DiskWiped = "disk-wiped",
-    /// A leader committed entries of older terms along with one of its own.
-    PriorTermCommitted = "prior-term-committed",
-    /// A leader committed an entry that was not yet durable on its own disk.
-    CommittedBeforeLocalSync = "committed-before-local-sync",
-    /// A leader committed after another leader of a higher term was elected.
-    StaleLeaderCommitted = "stale-leader-committed",
-    /// A retry was answered from the session table.
-    RetryDeduplicated = "retry-deduplicated",
-    /// A client saw its write acknowledged.
-    WriteAcknowledged = "write-acknowledged",
-    /// A read was served.
-    ReadServed = "read-served",
-    /// A leader committed a joint configuration.
-    JointEntered = "joint-entered",
-    /// A leader committed the end of a joint configuration.
-    JointLeft = "joint-left",
-    /// A leader committed the promotion of a learner to a voter.
-    LearnerPromoted = "learner-promoted",
-    /// A leader committed its own removal.
-    LeaderRemoved = "leader-removed",
+    LeaderElected = "leader-elected", "a leader was elected";
+    LeaderSteppedDown = "leader-stepped-down", "a leader stepped down";
+    LeaderCrashed = "leader-crashed", "a leader crashed or lost power";
+    RestartedNodeElected = "restarted-node-elected", "a server was elected after a restart";
+    TwoLeadersAtOnce = "two-leaders-at-once", "a leader was elected while another, of a lower term, still led";
+    SplitVote = "split-vote", "two servers campaigned in one term";
+    LogTruncated = "log-truncated", "a server removed entries from the end of its log";
+    RestartedWithLog = "restarted-with-log", "a server restarted with a log";
+    UnsyncedTailLost = "unsynced-tail-lost", "a server restarted after a power loss without entries that it had";
+    UnsyncedTailSurvived = "unsynced-tail-survived", "a server restarted with entries that were not known to be durable";
+    SnapshotTaken = "snapshot-taken", "a server took a snapshot of its application";
+    SnapshotInstalled = "snapshot-installed", "a leader's snapshot replaced a server's log";
+    SnapshotReplacedConflict = "snapshot-replaced-conflict", "a leader's snapshot replaced a log whose entries conflict with it";
+    RestartedFromSnapshot = "restarted-from-snapshot", "a server restarted from a snapshot";
+    DiskWiped = "disk-wiped", "a server's disk was wiped";
+    PriorTermCommitted = "prior-term-committed", "a leader committed entries of older terms along with one of its own";
+    CommittedBeforeLocalSync = "committed-before-local-sync", "a leader committed an entry that was not yet durable on its own disk";
+    StaleLeaderCommitted = "stale-leader-committed", "a leader committed after another leader of a higher term was elected";
+    RetryDeduplicated = "retry-deduplicated", "a retry was answered from the session table";
+    WriteAcknowledged = "write-acknowledged", "a client saw its write acknowledged";
+    ReadServed = "read-served", "a read was served";
+    JointEntered = "joint-entered", "a leader committed a joint configuration";
+    JointLeft = "joint-left", "a leader committed the end of a joint configuration";
+    LearnerPromoted = "learner-promoted", "a leader committed the promotion of a learner to a voter";
+    LeaderRemoved = "leader-removed", "a leader committed its own removal";
 }
 
 /// How often each milestone was reached.

@@ -1,5 +1,7 @@
 //! The chapter on the properties lists each of them.
 
+#![expect(clippy::disallowed_methods, reason = "a test reads a chapter")]
+
 use invariants::PROPERTIES;
 use std::collections::BTreeSet;
 

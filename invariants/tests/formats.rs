@@ -1,5 +1,7 @@
 //! Formats: what is written can be read back, and parse errors name the line and the cause.
 
+#![expect(clippy::disallowed_methods, reason = "a test writes recordings and reads the messages about them")]
+
 use invariants::formats::{
     self, FailedCas, Format, MAX_ELEMENTS, MAX_NAMES, MAX_OPERATIONS, ReadOptions, facts, histories, kvsim,
     read_history, read_history_with,

@@ -1,6 +1,8 @@
 //! Recorded histories in all formats with their expected verdicts (`data/histories/EXPECTED.tsv`), and two of
 //! real clusters (`data/live`). The table below must list the same files as `EXPECTED.tsv`.
 
+#![expect(clippy::disallowed_methods, reason = "a test reads the messages about recordings")]
+
 use invariants::formats::{FailedCas, Format, ParsedHistory, ReadOptions, decode_text, read_history_with};
 use invariants::linearizability::{Budget, Verdict, check};
 use std::path::{Path, PathBuf};

@@ -1,6 +1,8 @@
 //! Recorded histories with known verdicts that are not in this repository: Jepsen's of etcd and Porcupine's
 //! of a key-value store. Without their folder the test is listed as ignored.
 
+#![expect(clippy::disallowed_methods, reason = "a test reads the table of the given histories")]
+
 mod common;
 
 use common::is_conclusive;

@@ -5,6 +5,8 @@
 //! fault of the server, and so do twenty of the good ones, where no client could notice it. The verdicts are
 //! those of a second checker.
 
+#![expect(clippy::disallowed_methods, reason = "a test reads the table of the stored histories")]
+
 mod common;
 
 use common::is_conclusive;

@@ -8,8 +8,6 @@
 //! the commands exist before. Growing a log counts: so do the bytes of a buffer that moves to a larger one.
 //! That commands are not copied per server is asserted in `tests/copies.rs`, with the same loop.
 
-#![allow(clippy::disallowed_macros, reason = "a bench prints its results")]
-
 mod cluster;
 #[cfg(feature = "raft-rs")]
 #[path = "cluster/raft_rs.rs"]

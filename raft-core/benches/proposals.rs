@@ -13,8 +13,7 @@
 //!
 //! Time is measured without a counting allocator; the bench `allocations` counts allocations.
 
-#![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "a bench reads the clock")]
-#![allow(clippy::disallowed_macros, reason = "a bench prints its results")]
+#![expect(clippy::disallowed_types, reason = "a bench reads the clock")]
 
 mod cluster;
 #[cfg(feature = "raft-rs")]

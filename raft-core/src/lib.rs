@@ -93,6 +93,9 @@
 //! the application has processed them. It keeps the newest snapshot in memory, whole, and assembles the
 //! chunks of the next one in memory too.
 
+// The core has no output but its effects.
+#![deny(clippy::print_stdout, clippy::print_stderr, clippy::dbg_macro)]
+
 mod ids;
 mod bug;
 mod quorum;

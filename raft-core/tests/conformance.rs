@@ -4,6 +4,8 @@
 //! The data lies beside the workspace, in `shared/conformance`. Where it is absent, the tests that need it are listed as
 //! ignored.
 
+#![expect(clippy::disallowed_methods, reason = "a test reads recorded traces")]
+
 use libtest_mimic::{Arguments, Trial};
 use raft_core::{
     ConfChangeError, ConfChangeOp, Config, Configuration, DirectoryId, Effect, Entry, Envelope, Index, Input,

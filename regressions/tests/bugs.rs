@@ -1,6 +1,8 @@
 //! Every bug in the catalogue is caught by its expected first property within the first 2,000 seeds, and has
 //! a stored case.
 
+#![expect(clippy::disallowed_methods, reason = "a test reads what the program prints")]
+
 use harness::findings::case::{Case, Expectation};
 use harness::outcome::{Options, Verdict};
 use harness::plan::generate;

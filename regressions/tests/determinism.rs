@@ -1,6 +1,8 @@
 //! The same plan gives the same run: on a fresh and a used thread, in another process, checked and
 //! unchecked, in debug and release builds. The tests of the harness compare its engines.
 
+#![expect(clippy::disallowed_methods, reason = "a test runs plans in several threads")]
+
 use harness::outcome::{Options, Outcome};
 use harness::plan::generate;
 use invariants::Digest;

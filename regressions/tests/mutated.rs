@@ -5,6 +5,8 @@
 //! can be split. Failing plans are written to the target folder, and the message has the commands that run
 //! them.
 
+#![expect(clippy::disallowed_methods, reason = "a test prints the first line of a failure")]
+
 use harness::findings::case::Case;
 use harness::outcome::signature::FailureSignature;
 use harness::outcome::{Failure, FailureCause, Options, Verdict};

@@ -274,6 +274,7 @@ pub(super) struct Shard {
     pub(super) count: u64,
 }
 
+#[expect(clippy::disallowed_methods, reason = "the text comes from the command line")]
 pub(super) fn parse_shard(text: &str) -> Result<Shard, String> {
     let number = |text: &str| text.parse::<u64>().ok();
     let parts = text.split_once('/').and_then(|(index, count)| Some((number(index)?, number(count)?)));
@@ -283,6 +284,7 @@ pub(super) fn parse_shard(text: &str) -> Result<Shard, String> {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "the text comes from the command line")]
 fn parse_seeds(text: &str) -> Result<Range<u64>, String> {
     let number = |text: &str| {
         text.parse::<u64>().map_err(|_| format!("write A..B or N, in whole numbers from 0 to {}", u64::MAX))
@@ -347,6 +349,7 @@ fn parse_seconds(text: &str) -> Result<std::time::Duration, String> {
         .ok_or_else(|| "write a number of seconds above 0, such as 2.5".into())
 }
 
+#[expect(clippy::disallowed_methods, reason = "the text comes from the command line")]
 fn parse_case_name(text: &str) -> Result<String, String> {
     let is_allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     match !text.is_empty() && text.chars().all(is_allowed) && !text.starts_with('-') {

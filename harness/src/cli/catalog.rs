@@ -25,17 +25,9 @@ pub(super) fn list(system: &SystemInfo) -> CommandResult {
         known::properties().into_iter().partition(|&(name, _)| known::can_be_disabled(name));
     text += &section("properties (--disable PROPERTY)", &optional);
     text += &section("properties that cannot be disabled", &always);
-    let milestones: Vec<(&str, String)> =
-        system.milestones().into_iter().map(|(name, line)| (name, without_full_stop(line))).collect();
-    text += &section("milestones", &milestones);
+    text += &section("milestones", &system.milestones());
     print(&text)?;
     Ok(SUCCESS)
-}
-
-/// A sentence in the style of the list: lower case, without its full stop.
-fn without_full_stop(sentence: &str) -> String {
-    let mut rest = sentence.trim_end_matches('.').chars();
-    rest.next().map(|first| first.to_ascii_lowercase()).into_iter().chain(rest).collect()
 }
 
 fn section(title: &str, lines: &[(&str, impl Display)]) -> String {

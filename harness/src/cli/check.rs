@@ -1,5 +1,10 @@
 //! The command `check`: checks recorded histories and facts without a simulation.
 
+#![expect(
+    clippy::disallowed_types,
+    reason = "a user may limit a check by time, and is told how long it took"
+)]
+
 use super::exit::{INVALID_INPUT, SUCCESS, VIOLATION};
 use super::{CommandResult, arguments, print, print_json, print_message, signals};
 use crate::plan::file::{self, display_path};
@@ -162,7 +167,7 @@ fn check_history(
     };
     // Unknown is not success.
     let is_success = report.verdict == Verdict::Linearizable;
-    let explanation = (!is_success).then(|| history.describe(&report.verdict));
+    let explanation = (!is_success).then(|| history.describe_lines(&report.verdict));
     let method = list_methods(&report.keys, &history.names);
     let keys = report.keys.iter().map(|&KeyReport { key, operations, method }| {
         let operations = operations - usize::from(history.has_initial());
@@ -170,14 +175,14 @@ fn check_history(
     });
     let json = json!({
         "file": path.to_string_lossy(), "verdict": verdict, "seconds": seconds, "operations": operations, "method": method,
-        "explanation": explanation, "format": format.to_string(), "keys": keys.collect::<Vec<_>>(),
+        "explanation": explanation.as_ref().map(|_| history.describe(&report.verdict)), "format": format.to_string(), "keys": keys.collect::<Vec<_>>(),
     });
     let time = seconds * 1_000.0;
     let mut page = format!("{}: {verdict}\n  format      {format}\n", display_name(path));
     write!(page, "  operations  {operations}\n  method      {method}\n  time        {time:.2} ms\n")
         .expect("writing to a String cannot fail");
-    for line in explanation.iter().flat_map(|explanation| explanation.lines()) {
-        writeln!(page, "{}", format!("  {}", display_line(line)).trim_end())
+    for line in explanation.iter().flatten() {
+        writeln!(page, "{}", format!("  {}", display_line(&line.to_string())).trim_end())
             .expect("writing to a String cannot fail");
     }
     Ok(FileReport { page, json, is_success })

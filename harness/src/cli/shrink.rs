@@ -86,6 +86,7 @@ pub(super) fn shrink(system: &SystemInfo, arguments: &arguments::ShrinkArgs) -> 
 }
 
 /// The file for the shrunk plan of `name`. A plan that was shrunk before gets a number, so that no input is replaced.
+#[expect(clippy::disallowed_methods, reason = "the name of the file comes from outside")]
 pub(super) fn shrunk_file_name(name: &str) -> String {
     let Some((stem, number)) = name.rsplit_once(".small") else { return format!("{name}.small.toml") };
     let number = match number.strip_prefix('-') {

@@ -5,7 +5,8 @@ use super::exit;
 use super::output::print;
 use crate::support::text::display_value;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{CommandFactory, FromArgMatches};
+use clap::parser::ValueSource;
+use clap::{Arg, ArgAction, Command, CommandFactory, FromArgMatches, Id};
 use std::error::Error;
 use std::ffi::OsString;
 
@@ -19,29 +20,35 @@ pub(super) fn asks_for_json(args: &[OsString]) -> bool {
 
 /// The parsed command line; `None` if clap has answered it (`--help`, `--version`).
 pub(super) fn parse(args: Vec<OsString>) -> Result<Option<Cli>, String> {
-    match try_parse(args) {
+    match try_parse(&args) {
         Ok(cli) => Ok(Some(cli)),
         Err(error) => match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
                 print(&error.to_string())?;
                 Ok(None)
             }
-            _ => Err(error_message(&error)),
+            _ => Err(error_message(&args, &error)),
         },
     }
 }
 
-fn try_parse(args: Vec<OsString>) -> Result<Cli, clap::Error> {
+fn try_parse(args: &[OsString]) -> Result<Cli, clap::Error> {
     let matches = Cli::command().after_help(exit::EXIT_CODES_HELP).try_get_matches_from(args)?;
     Cli::from_arg_matches(&matches)
 }
 
 /// What is wrong with the command line, and the likely intention.
-fn error_message(error: &clap::Error) -> String {
+#[expect(clippy::disallowed_methods, reason = "an unknown argument comes from the command line")]
+fn error_message(args: &[OsString], error: &clap::Error) -> String {
     let of = |kind| error.get(kind).map(context_values).unwrap_or_default();
     let all = |kind| of(kind).join(", ");
     let argument = all(ContextKind::InvalidArg);
-    let option = argument.split_whitespace().next().unwrap_or_default();
+    let option = || {
+        let mut command = Cli::command();
+        command.build();
+        let found = find_argument(&command, &argument);
+        found.and_then(|found| found.get_long().map(|long| format!("--{long}"))).unwrap_or(argument.clone())
+    };
     let value = display_value(&all(ContextKind::InvalidValue));
     let meant = |near: Vec<String>| match near.is_empty() {
         true => String::new(),
@@ -64,10 +71,12 @@ fn error_message(error: &clap::Error) -> String {
         }
         ErrorKind::ValueValidation => {
             let reason = error.source().map(ToString::to_string).unwrap_or_default();
-            format!("{option} `{value}`: {reason}")
+            format!("{} `{value}`: {reason}", option())
         }
         ErrorKind::InvalidValue if value.is_empty() => format!("a value is missing: {argument}"),
-        ErrorKind::InvalidValue | ErrorKind::TooManyValues => format!("{option} does not take `{value}`"),
+        ErrorKind::InvalidValue | ErrorKind::TooManyValues => {
+            format!("{} does not take `{value}`", option())
+        }
         ErrorKind::ArgumentConflict => match all(ContextKind::PriorArg) {
             prior if prior == argument => format!("{argument} is given twice"),
             prior if argument.is_empty() => {
@@ -77,14 +86,7 @@ fn error_message(error: &clap::Error) -> String {
             prior => format!("{argument} and {prior} cannot be used together"),
         },
         ErrorKind::MissingRequiredArgument => {
-            format!(
-                "missing: {}",
-                of(ContextKind::InvalidArg)
-                    .iter()
-                    .map(|one| alternatives(one))
-                    .collect::<Vec<_>>()
-                    .join(" and ")
-            )
+            format!("missing: {}", missing_arguments(args).unwrap_or_default().join(" and "))
         }
         ErrorKind::MissingSubcommand => {
             format!(
@@ -94,7 +96,7 @@ fn error_message(error: &clap::Error) -> String {
             )
         }
         ErrorKind::InvalidUtf8 => "an argument is not in UTF-8".into(),
-        _ => error.to_string().lines().next().unwrap_or_default().to_owned(),
+        kind => kind.to_string(),
     }
 }
 
@@ -106,22 +108,54 @@ fn context_values(value: &ContextValue) -> Vec<String> {
     }
 }
 
-/// `<FILE|--seed <N>>`, of which one is required, as `FILE or --seed <N>`.
-fn alternatives(required: &str) -> String {
-    let several = if required.ends_with("...") { "..." } else { "" };
-    let one = required.trim_end_matches("...");
-    match one.strip_prefix('<').and_then(|inner| inner.strip_suffix('>')) {
-        Some(inner) => inner.split('|').collect::<Vec<_>>().join(" or ") + several,
-        None => required.to_owned(),
+/// The argument of any command with this usage, by which clap names it.
+fn find_argument(command: &Command, usage: &str) -> Option<Arg> {
+    let own = command.get_arguments().find(|argument| argument.to_string() == usage);
+    own.cloned().or_else(|| command.get_subcommands().find_map(|command| find_argument(command, usage)))
+}
+
+/// The required arguments that are missing. Those of which one is required are alternatives.
+fn missing_arguments(args: &[OsString]) -> Option<Vec<String>> {
+    let mut command = Cli::command().ignore_errors(true);
+    let matches = command.try_get_matches_from_mut(args).ok()?;
+    let (mut command, mut matches) = (&command, &matches);
+    while let Some((name, inner)) = matches.subcommand() {
+        (command, matches) = (command.find_subcommand(name)?, inner);
+    }
+    let is_missing = |id: &Id| matches.value_source(id.as_str()) != Some(ValueSource::CommandLine);
+    let arguments = command
+        .get_arguments()
+        .filter(|argument| argument.is_required_set() && is_missing(argument.get_id()))
+        .map(display_argument);
+    let groups =
+        command.get_groups().filter(|group| group.is_required_set() && group.get_args().all(is_missing));
+    let groups = groups.map(|group| {
+        let is_in_group = |argument: &&Arg| group.get_args().any(|id| id == argument.get_id());
+        let alternatives = command.get_arguments().filter(is_in_group).map(display_argument);
+        alternatives.collect::<Vec<_>>().join(" or ")
+    });
+    Some(arguments.chain(groups).collect())
+}
+
+/// An argument as it is written: `FILE`, `DIR...`, `--seed <N>`.
+fn display_argument(argument: &Arg) -> String {
+    let Some([name]) = argument.get_value_names().filter(|_| argument.is_positional()) else {
+        return argument.to_string();
+    };
+    match argument.get_action() {
+        ArgAction::Append => format!("{name}..."),
+        _ => name.to_string(),
     }
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test reads the help")]
 mod tests {
     use super::{error_message, try_parse};
     use crate::cli::arguments::{Cli, CliCommand};
     use clap::error::ErrorKind;
     use clap::{Command, CommandFactory};
+    use std::ffi::OsString;
 
     /// Collects all options that take a value, each with the commands before it.
     fn options(command: &Command, before: &[String], found: &mut Vec<(Vec<String>, String)>) {
@@ -150,9 +184,10 @@ mod tests {
             };
             for number in numbers {
                 let line = [before.clone(), vec![option.clone(), (*number).to_owned()]].concat();
-                let error = match try_parse(line.iter().map(Into::into).collect()) {
+                let args: Vec<OsString> = line.iter().map(Into::into).collect();
+                let error = match try_parse(&args) {
                     Ok(_) => continue,
-                    Err(error) => (error.kind(), error_message(&error)),
+                    Err(error) => (error.kind(), error_message(&args, &error)),
                 };
                 let expected = [
                     ErrorKind::ValueValidation,
@@ -168,20 +203,17 @@ mod tests {
     fn former_names_are_accepted_and_hidden() {
         let disabled = |option: &str| {
             let args = ["harness", "run", "--seed", "1", option, "read-safety"];
-            match try_parse(args.map(Into::into).into()).unwrap().command {
+            match try_parse(&args.map(Into::into)).unwrap().command {
                 Some(CliCommand::Run(arguments)) => arguments.overrides.disable,
                 command => panic!("{command:?}"),
             }
         };
         assert_eq!(disabled("--without"), disabled("--disable"));
         for option in ["--as-found", "--no-shrink"] {
-            assert!(
-                try_parse(["harness", option].map(Into::into).into()).unwrap().sweep.no_shrink,
-                "{option}"
-            );
+            assert!(try_parse(&["harness", option].map(Into::into)).unwrap().sweep.no_shrink, "{option}");
         }
         for command in ["keep", "add-case"] {
-            let cli = try_parse(["harness", command, "--seed", "1", "--name", "x"].map(Into::into).into());
+            let cli = try_parse(&["harness", command, "--seed", "1", "--name", "x"].map(Into::into));
             assert!(matches!(cli.unwrap().command, Some(CliCommand::AddCase(_))), "{command}");
         }
         let help = |command: &str| {

@@ -334,6 +334,7 @@ struct PlanHeader {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test changes stored cases")]
 mod tests {
     use super::{BUILT_IN, Case, Expectation, ShrunkFrom, read_case_or_plan};
     use crate::outcome::catalog;

@@ -1,5 +1,6 @@
 //! Measures how small failures become: shrinks a few failing seeds of every bug.
 //!
+#![expect(clippy::disallowed_types, reason = "a survey measures how long shrinking takes")]
 #![doc = include_str!("survey.md")]
 
 use crate::findings::investigate::investigate;

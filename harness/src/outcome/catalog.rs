@@ -40,6 +40,7 @@ pub fn milestones() -> Vec<(&'static str, &'static str)> {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test reads the README")]
 mod tests {
     #[test]
     fn the_readme_lists_all_properties() {

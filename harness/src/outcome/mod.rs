@@ -75,12 +75,12 @@ pub const BUILT_IN_SYSTEM: &str = "raft-core";
 
 /// The milestones that are not derived from facts, each with a description.
 pub const RUN_MILESTONES: [(&str, &str); 6] = [
-    (TRANSFER_COMPLETED, "A leadership transfer reached its target."),
-    (TRANSFER_ABORTED, "A leadership transfer was aborted."),
-    (LEASE_READ, "A leader served a read under its lease."),
-    (READ_FORWARDED, "A follower served a read that its leader had confirmed."),
-    (PROPOSAL_FORWARDED, "A follower answered a proposal that it had forwarded."),
-    (READ_ANSWERED, "A client received the response to a read."),
+    (TRANSFER_COMPLETED, "a leadership transfer reached its target"),
+    (TRANSFER_ABORTED, "a leadership transfer was aborted"),
+    (LEASE_READ, "a leader served a read under its lease"),
+    (READ_FORWARDED, "a follower served a read that its leader had confirmed"),
+    (PROPOSAL_FORWARDED, "a follower answered a proposal that it had forwarded"),
+    (READ_ANSWERED, "a client received the response to a read"),
 ];
 
 /// Property: after healing, the cluster makes progress within the plan's bounds.

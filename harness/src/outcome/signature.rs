@@ -68,6 +68,7 @@ const FORMER_KINDS: [(&str, &str); 32] = [
 ];
 
 impl From<StoredSignature> for FailureSignature {
+    #[expect(clippy::disallowed_methods, reason = "the stored case may be of an older version")]
     fn from(stored: StoredSignature) -> FailureSignature {
         let StoredSignature { property, kind, location, roles } = stored;
         let former = FORMER_KINDS.iter().find(|(former, _)| *former == kind);

@@ -104,8 +104,8 @@ pub(crate) fn check_plan(plan: &Plan) -> Result<(), FileError> {
 pub(crate) fn parse_toml<T: DeserializeOwned>(text: &str) -> Result<T, FileError> {
     reader::read(text).map_err(|error| FileError {
         path: None,
-        position: error.at.as_ref().map(|at| line_and_column(text, at.start)),
-        sentence: error.to_string(),
+        position: Some(line_and_column(text, error.at.start)),
+        sentence: error.sentence,
     })
 }
 
@@ -171,7 +171,7 @@ pub(crate) fn replace_locked(path: &Path, text: &str) -> io::Result<fs::File> {
 
 fn replace_atomically(path: &Path, text: &str) -> io::Result<fs::File> {
     let mut file = create_temp_file(path)?;
-    file.write_all(text.as_bytes())?;
+    file.as_file_mut().write_all(text.as_bytes())?;
     file.as_file().sync_all()?;
     Ok(file.persist(path)?)
 }
@@ -251,17 +251,14 @@ pub(crate) fn parent_folder(path: &Path) -> &Path {
 /// The name prefix of files that are being written.
 const TEMP_PREFIX: &str = ".writing-";
 
-/// Creates an empty file beside `path` that is deleted on drop, with the permissions of the umask. It is locked while
-/// open, so that [`remove_stale_temp_files`] can tell it from one whose writer was killed.
+/// Creates an empty file beside `path` that is deleted on drop. It is locked while open, so that
+/// [`remove_stale_temp_files`] can tell it from one whose writer was killed.
 fn create_temp_file(path: &Path) -> io::Result<tempfile::NamedTempFile> {
-    let mut builder = tempfile::Builder::new();
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        builder.permissions(fs::Permissions::from_mode(0o666));
-    }
     loop {
-        let file = builder.prefix(TEMP_PREFIX).tempfile_in(parent_folder(path))?;
+        let mut builder = tempfile::Builder::new();
+        // Unlike `tempfile_in` this gives the file the permissions of the umask, and leaves errors as they are.
+        let file =
+            builder.prefix(TEMP_PREFIX).make_in(parent_folder(path), |path| fs::File::create_new(path))?;
         // Without lock support of the file system, writing continues unlocked.
         let locked = file.as_file().lock();
         if locked.is_err() || file.path().exists() {
@@ -305,10 +302,9 @@ pub(crate) fn display_path(path: &Path) -> String {
 
 /// The text of a system error, without its number.
 pub(crate) fn error_reason(error: &io::Error) -> String {
-    let text = error.to_string();
-    match text.find(" (os error") {
-        Some(end) => text[..end].to_lowercase(),
-        None => text,
+    match error.raw_os_error() {
+        Some(code) => errno::Errno(code).to_string().to_lowercase(),
+        None => error.to_string(),
     }
 }
 
@@ -320,11 +316,12 @@ fn error_without_path(sentence: String) -> FileError {
 fn line_and_column(text: &str, at: usize) -> (usize, usize) {
     let before = &text[..text.floor_char_boundary(at)];
     let line = before.bytes().filter(|&byte| byte == b'\n').count() + 1;
-    let column = before.rsplit('\n').next().map_or(0, |rest| rest.chars().count()) + 1;
+    let column = before.chars().rev().take_while(|&c| c != '\n').count() + 1;
     (line, column)
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test changes plans and reads messages about them")]
 mod tests {
     use super::{from_text, read, to_text, write};
     use crate::plan::{Plan, Probability, SimDuration};

@@ -332,6 +332,7 @@ fn add_wipe(rng: &mut PlanRng, nodes: u64, fault_phase: SimDuration, faults: &mu
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test reads what the program prints")]
 mod tests {
     use super::{ADDITIONS, generate, generate_with};
     use crate::plan::faults::{Pause, PowerLoss};

@@ -71,6 +71,7 @@ impl fmt::Display for Probability {
 impl FromStr for SimDuration {
     type Err = String;
 
+    #[expect(clippy::disallowed_methods, reason = "the text comes from a plan or the command line")]
     fn from_str(text: &str) -> Result<SimDuration, String> {
         let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
         let (number, name) = (&text[..end], text[end..].trim_start());
@@ -95,6 +96,7 @@ impl FromStr for SimDuration {
 impl FromStr for Probability {
     type Err = String;
 
+    #[expect(clippy::disallowed_methods, reason = "the text comes from a plan or the command line")]
     fn from_str(text: &str) -> Result<Probability, String> {
         let number = text.strip_suffix('%').ok_or(QuantityError::NoNumber);
         match number.and_then(|number| parse_decimal(number.trim_end(), PPM_PER_PERCENT)).map(u32::try_from) {
@@ -110,12 +112,15 @@ impl FromStr for Probability {
 
 /// `value / unit` as an exact decimal. `unit` is a power of ten.
 fn format_decimal(value: u64, unit: u64) -> String {
-    let (whole, rest) = (value / unit, value % unit);
+    let (whole, mut rest) = (value / unit, value % unit);
     if rest == 0 {
         return whole.to_string();
     }
-    let digits = unit.ilog10() as usize;
-    format!("{whole}.{rest:0digits$}").trim_end_matches('0').to_owned()
+    let mut digits = unit.ilog10() as usize;
+    while rest.is_multiple_of(10) {
+        (rest, digits) = (rest / 10, digits - 1);
+    }
+    format!("{whole}.{rest:0digits$}")
 }
 
 /// Why a text is not a quantity.
@@ -129,6 +134,7 @@ enum QuantityError {
 }
 
 /// `text` times `unit`, which must be a whole number.
+#[expect(clippy::disallowed_methods, reason = "the text comes from a plan or the command line")]
 fn parse_decimal(text: &str, unit: u64) -> Result<u64, QuantityError> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
     let all_digits = |digits: &str| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());

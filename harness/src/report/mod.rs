@@ -33,8 +33,8 @@ pub use table::sweep_summary;
 pub use timeline::{Timeline, timeline};
 
 use crate::support::program::{self, shell_quote};
-use crate::support::text::display_line;
 use crate::sweep::SweepSettings;
+use std::borrow::Cow;
 use std::path::Path;
 
 /// Width of a page if standard output is no terminal.
@@ -51,31 +51,43 @@ pub fn page_width() -> usize {
     columns.map_or(DEFAULT_WIDTH, |columns| MIN_WIDTH.max(columns.into()))
 }
 
-/// Wraps `text` at spaces so that lines fit into `width`, with continuation lines indented. Commands and lines of
-/// pictures are left alone, and so is a word longer than the width.
-fn wrap(text: &str, width: usize) -> String {
-    let mut wrapped = String::with_capacity(text.len());
-    for line in text.split_inclusive('\n') {
-        let content = line.trim_end_matches('\n');
-        let is_command = content.trim_start().starts_with("cargo run");
-        let is_picture = content.contains("--") && !content.contains(['.', ':']);
-        if content.chars().count() <= width || is_command || is_picture {
-            wrapped += line;
-            continue;
+/// A page under construction. Only its paragraphs are wrapped.
+struct Page {
+    text: String,
+    width: usize,
+}
+
+impl Page {
+    /// Adds a line that is wrapped at spaces if it is too long, with continuation lines indented.
+    fn paragraph(&mut self, line: &str) {
+        let words = line.trim_start();
+        let indent = &line[..line.len() - words.len()];
+        for line in wrap(words, self.width, indent, &format!("{indent}    ")) {
+            self.verbatim(&line);
         }
-        let words = content.trim_start();
-        let (indent, end) = (&content[..content.len() - words.len()], &line[content.len()..]);
-        let continued = format!("{indent}    ");
-        let options = textwrap::Options::new(width)
-            .initial_indent(indent)
-            .subsequent_indent(&continued)
-            .break_words(false)
-            .word_separator(textwrap::WordSeparator::AsciiSpace)
-            .word_splitter(textwrap::WordSplitter::NoHyphenation)
-            .wrap_algorithm(textwrap::WrapAlgorithm::FirstFit);
-        wrapped += &(textwrap::fill(words, options) + end);
     }
-    wrapped
+
+    /// Adds a line that stays whole: a command, a row of a table or of a picture.
+    fn verbatim(&mut self, line: &str) {
+        self.text += line;
+        self.text.push('\n');
+    }
+
+    fn blank(&mut self) {
+        self.verbatim("");
+    }
+}
+
+/// Wraps a text at spaces so that each line, with its indent, fits into `width`. A longer word stays whole.
+fn wrap<'a>(text: &'a str, width: usize, first_indent: &str, indent: &str) -> Vec<Cow<'a, str>> {
+    let options = textwrap::Options::new(width)
+        .initial_indent(first_indent)
+        .subsequent_indent(indent)
+        .break_words(false)
+        .word_separator(textwrap::WordSeparator::AsciiSpace)
+        .word_splitter(textwrap::WordSplitter::NoHyphenation)
+        .wrap_algorithm(textwrap::WrapAlgorithm::FirstFit);
+    textwrap::wrap(text, options)
 }
 
 /// A number with separators: `12,345,678`.
@@ -127,10 +139,6 @@ pub fn continue_sweep_shrink_command(file: &Path, settings: &SweepSettings) -> S
     format!("{line} --out {}", shell_quote(&settings.out))
 }
 
-/// The first line of a failure's message. The page of the run has the rest.
-fn first_line(message: &str) -> String {
-    display_line(message.lines().next().unwrap_or(message))
-}
-
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test reads what the program prints")]
 mod tests;

@@ -1,17 +1,19 @@
 //! The page of one run, and the report of one case.
 
 use super::timeline::{Timeline, evidence_line, format_number_ranges, timeline};
-use super::{format_measurement, harness_command, pluralize, wrap};
+use super::{Page, format_measurement, harness_command, pluralize};
 use crate::findings::case::{Case, ShrunkFrom};
 use crate::outcome::catalog;
-use crate::outcome::{COMMIT, EvidenceKind, Failure, Options, Outcome, RunRecord, TraceLine, Verdict};
+use crate::outcome::{
+    COMMIT, EvidenceKind, Failure, FailureCause, Options, Outcome, RunRecord, TraceLine, Verdict,
+};
 use crate::plan::file::display_path;
 use crate::plan::{GENERATOR_VERSION, Plan, SimDuration};
 use crate::support::program::shell_quote;
-use crate::support::text::display_line;
+use crate::support::text::{display_line, display_lines};
+use invariants::linearizability::Line;
 use invariants::{Call, Fact, RequestId};
 use std::collections::BTreeSet;
-use std::fmt::Write;
 use std::path::Path;
 
 /// Where a plan came from.
@@ -41,70 +43,67 @@ pub fn run_page(
 ) -> String {
     let outcome = &record.outcome;
     let counts = &outcome.counts;
-    let mut page = match origin {
+    let mut title = match origin {
         PlanSource::File { path, .. } => display_path(path),
         PlanSource::Seed => format!("seed {} (generator {GENERATOR_VERSION})", plan.seed),
     };
-    page += &format!(", {}", pluralize(plan.nodes, "server", "servers"));
+    title += &format!(", {}", pluralize(plan.nodes, "server", "servers"));
     if let Some(bug) = &plan.bug {
-        page += &format!(", bug {bug}");
+        title += &format!(", bug {bug}");
     }
-    page += &match &outcome.verdict {
-        Verdict::Passed => ": all properties hold\n".to_owned(),
-        Verdict::Unknown(key) => format!(": no violation found, but the search exceeded its budget: {key}\n"),
-        Verdict::Failed(failure) => {
-            let timeline = timeline(plan.nodes, record, width).filter(|_| !record.trace.is_empty());
-            let (clash, details) = (
-                clash_section(failure, timeline.as_ref()),
-                failure_details(plan, record, timeline.as_ref(), shrunk),
-            );
-            format!(": {} violated\n\n{clash}{details}", failure.property)
-        }
+    title += &match &outcome.verdict {
+        Verdict::Passed => ": all properties hold".to_owned(),
+        Verdict::Unknown(key) => format!(": no violation found, but the search exceeded its budget: {key}"),
+        Verdict::Failed(failure) => format!(": {} violated", failure.property),
     };
-    writeln!(
-        page,
-        "\n{} in {} s simulated, {}, {}, {}\ndigest {:?}, commit {COMMIT}",
+    let mut page = Page { text: String::new(), width };
+    // Whole, so that it can be found in a log.
+    page.verbatim(&title);
+    if let Verdict::Failed(failure) = &outcome.verdict {
+        let timeline = timeline(plan.nodes, record, width).filter(|_| !record.trace.is_empty());
+        add_clash(&mut page, failure, timeline.as_ref());
+        add_plan(&mut page, plan);
+        if let Some(timeline) = &timeline {
+            add_timeline(&mut page, timeline);
+        }
+        add_client_operations(&mut page, record);
+        if let Some(shrunk) = shrunk {
+            page.blank();
+            page.paragraph(&shrink_summary(plan, counts.operations, shrunk));
+        }
+    }
+    page.blank();
+    page.paragraph(&format!(
+        "{} in {} s simulated, {}, {}, {}",
         pluralize(counts.events, "event", "events"),
         format_measurement(counts.simulated as f64 / 1e9),
         pluralize(counts.operations, "operation", "operations"),
         pluralize(counts.leader_changes, "leader change", "leader changes"),
         pluralize(counts.power_losses, "power loss", "power losses"),
-        outcome.digest,
-    )
-    .expect("writing to a String cannot fail");
+    ));
+    page.paragraph(&format!("digest {:?}, commit {COMMIT}", outcome.digest));
     if matches!(outcome.verdict, Verdict::Failed(_)) {
-        page += &next_steps(plan, origin, shrunk.is_some(), options);
+        page.blank();
+        for (purpose, command) in next_steps(plan, origin, shrunk.is_some(), options) {
+            page.paragraph(&format!("to {purpose}:"));
+            page.verbatim(&format!("  {command}"));
+        }
     }
-    // The first line stays whole, so that it can be found in a log.
-    let (first_line, rest) = page.split_once('\n').expect("a page has more than one line");
-    format!("{first_line}\n{}", wrap(rest, width))
+    page.text
 }
 
-/// The plan, the timeline, the client operations, and the size before shrinking.
-fn failure_details(
-    plan: &Plan,
-    record: &RunRecord,
-    timeline: Option<&Timeline>,
-    shrunk: Option<ShrunkFrom>,
-) -> String {
-    let mut text = format!("\nthe plan:\n{}", plan_summary(plan));
-    if let Some(timeline) = timeline {
-        let (lines, shown, folded) = (timeline.rows.len() as u64, timeline.shown_events, timeline.folded);
-        text +=
-            &format!("\ntimeline (L leads, c campaigns, f follows, x down; ! clash):\n{}\n", timeline.header);
-        timeline.rows.iter().for_each(|row| text += &format!("{row}\n"));
-        text += &format!(
-            "  {}{}; {} folded away\n",
-            pluralize(shown, "event shown", "events shown"),
-            if shown > lines { format!(" in {}", pluralize(lines, "line", "lines")) } else { String::new() },
-            pluralize(folded, "unrelated event", "unrelated events")
-        );
-    }
-    text += &client_operations(record);
-    if let Some(shrunk) = shrunk {
-        text += &shrink_summary(plan, record.outcome.counts.operations, shrunk);
-    }
-    text
+fn add_timeline(page: &mut Page, timeline: &Timeline) {
+    let (lines, shown, folded) = (timeline.rows.len() as u64, timeline.shown_events, timeline.folded);
+    page.blank();
+    page.paragraph("timeline (L leads, c campaigns, f follows, x down; ! clash):");
+    page.verbatim(&timeline.header);
+    timeline.rows.iter().for_each(|row| page.verbatim(row));
+    page.paragraph(&format!(
+        "  {}{}; {} folded away",
+        pluralize(shown, "event shown", "events shown"),
+        if shown > lines { format!(" in {}", pluralize(lines, "line", "lines")) } else { String::new() },
+        pluralize(folded, "unrelated event", "unrelated events")
+    ));
 }
 
 /// The size before and after shrinking. Only the plan has to become smaller: with fewer faults, more operations may
@@ -119,27 +118,29 @@ fn shrink_summary(
     if operations_now > operations {
         let now = pluralize(operations_now, "operation", "operations");
         return format!(
-            "\nshrunk from {faults} to {}, in {runs}; {now} until it fails, {before} before\n",
+            "shrunk from {faults} to {}, in {runs}; {now} until it fails, {before} before",
             plan.faults.len()
         );
     }
-    format!("\nshrunk from {faults} and {before} to {} and {operations_now}, in {runs}\n", plan.faults.len())
+    format!("shrunk from {faults} and {before} to {} and {operations_now}, in {runs}", plan.faults.len())
 }
 
 /// The plan in about ten lines.
-fn plan_summary(plan: &Plan) -> String {
+fn add_plan(page: &mut Page, plan: &Plan) {
     const FAULTS: usize = 5;
     let Plan { raft, network, disk, .. } = plan;
     let on = |switch: bool, name: &str| if switch { format!(", {name}") } else { String::new() };
-    let mut text = format!(
-        "  {}, {}, fault phase {}, seed {}\n",
+    page.blank();
+    page.paragraph("the plan:");
+    page.paragraph(&format!(
+        "  {}, {}, fault phase {}, seed {}",
         pluralize(plan.nodes, "server", "servers"),
         pluralize(plan.initial_voters(), "initial voter", "initial voters"),
         plan.fault_phase,
         plan.seed
-    );
-    text += &format!(
-        "  election timeout {}, heartbeat {}, batch {}, window {}, syncs {}{}{}\n",
+    ));
+    page.paragraph(&format!(
+        "  election timeout {}, heartbeat {}, batch {}, window {}, syncs {}{}{}",
         format_range(raft.election_timeout, raft.election_timeout_spread),
         raft.heartbeat,
         raft.batch,
@@ -147,26 +148,29 @@ fn plan_summary(plan: &Plan) -> String {
         raft.max_in_flight_syncs,
         on(raft.pre_vote, "pre-vote"),
         on(raft.check_quorum, "check-quorum"),
-    );
-    text += &format!(
-        "  messages take {}, {} lost, {} duplicated, {} reordered, {} slow\n",
+    ));
+    page.paragraph(&format!(
+        "  messages take {}, {} lost, {} duplicated, {} reordered, {} slow",
         format_range(network.delay, network.delay_spread),
         network.loss,
         network.duplication,
         network.reordering,
         network.tail
-    );
-    text += &format!("  syncs take {}, {} slow\n", format_range(disk.sync, disk.sync_spread), disk.tail);
-    text += &format!("  {}\n", clients_summary(plan));
+    ));
+    page.paragraph(&format!(
+        "  syncs take {}, {} slow",
+        format_range(disk.sync, disk.sync_spread),
+        disk.tail
+    ));
+    page.paragraph(&format!("  {}", clients_summary(plan)));
     for fault in plan.faults.iter().take(FAULTS) {
-        text += &format!("  {fault}\n");
+        page.paragraph(&format!("  {fault}"));
     }
     match plan.faults.len().saturating_sub(FAULTS) {
-        0 if plan.faults.is_empty() => text += "  no faults\n",
+        0 if plan.faults.is_empty() => page.paragraph("  no faults"),
         0 => {}
-        more => text += &format!("  and {}\n", pluralize(more as u64, "more fault", "more faults")),
+        more => page.paragraph(&format!("  and {}", pluralize(more as u64, "more fault", "more faults"))),
     }
-    text
 }
 
 /// A duration with its spread, as an interval.
@@ -196,11 +200,11 @@ fn clients_summary(plan: &Plan) -> String {
 }
 
 /// The operations in the clash and others on the same keys near them in time; the latest ones if there are none.
-fn client_operations(record: &RunRecord) -> String {
+fn add_client_operations(page: &mut Page, record: &RunRecord) {
     const SHOWN: usize = 8;
     let history = &record.history;
     if history.is_empty() {
-        return String::new();
+        return;
     }
     let in_clash = match &record.outcome.verdict {
         Verdict::Failed(failure) => requests_in_clash(failure, record),
@@ -219,27 +223,26 @@ fn client_operations(record: &RunRecord) -> String {
     });
     order.truncate(SHOWN);
     order.sort_by_key(|call| call.called);
-    let mut text = String::from("\nclient operations:\n");
+    page.blank();
+    page.paragraph("client operations:");
     for call in &order {
         let mark = if is_in_clash(call) { '!' } else { ' ' };
-        text += &format!("{mark} {:>13}  {} {}: ", format_seconds(call.called), call.id, call.operation);
-        text += &match (&call.returned, record.rejections.get(&call.id)) {
-            (Some((at, response)), _) => format!("{response}, after {}\n", format_seconds(at - call.called)),
+        let end = match (&call.returned, record.rejections.get(&call.id)) {
+            (Some((at, response)), _) => format!("{response}, after {}", format_seconds(at - call.called)),
             (None, Some(rejection)) if rejection.is_final => {
                 let after = format_seconds(rejection.at.saturating_sub(call.called));
-                format!("rejected by n{}, after {after}\n", rejection.node)
+                format!("rejected by n{}, after {after}", rejection.node)
             }
-            (None, Some(rejection)) => {
-                format!("no response, but n{} rejected a copy of it\n", rejection.node)
-            }
-            (None, None) => "no response\n".to_owned(),
+            (None, Some(rejection)) => format!("no response, but n{} rejected a copy of it", rejection.node),
+            (None, None) => "no response".to_owned(),
         };
+        let called = format_seconds(call.called);
+        page.paragraph(&format!("{mark} {called:>13}  {} {}: {end}", call.id, call.operation));
     }
     let others = history.len() - order.len();
     if others > 0 {
-        text += &format!("  and {}\n", pluralize(others as u64, "other operation", "other operations"));
+        page.paragraph(&format!("  and {}", pluralize(others as u64, "other operation", "other operations")));
     }
-    text
 }
 
 /// The requests in the clash: those named by its evidence and its message, and those at the indexes it names.
@@ -265,64 +268,78 @@ fn requests_in_clash(failure: &Failure, record: &RunRecord) -> BTreeSet<RequestI
 }
 
 /// What the property demands, what was observed, and the clashing facts.
-fn clash_section(failure: &Failure, timeline: Option<&Timeline>) -> String {
-    let mut text = String::new();
+fn add_clash(page: &mut Page, failure: &Failure, timeline: Option<&Timeline>) {
+    page.blank();
     let properties = catalog::properties();
     if let Some((_, requirement)) = properties.iter().find(|(name, _)| *name == failure.property) {
-        text += &format!("  expected: {requirement}\n");
+        page.paragraph(&format!("  expected: {requirement}"));
     }
-    let observed: Vec<String> = failure.cause.to_string().trim_end().lines().map(display_line).collect();
-    text += &format!("  observed: {}\n", observed.join("\n    "));
-    if let Some(timeline) = timeline.filter(|timeline| !timeline.clash.is_empty()) {
-        text.push('\n');
-        timeline.clash.iter().for_each(|line| text += &format!("  {line}\n"));
+    let mut start = "  observed: ";
+    for line in cause_lines(&failure.cause) {
+        match line {
+            Line::Text(text) => page.paragraph(&format!("{start}{}", display_line(&text))),
+            Line::Diagram(row) => page.verbatim(&format!("{start}{row}")),
+        }
+        start = "    ";
+    }
+    let clash: Vec<String> = if let Some(timeline) = timeline.filter(|timeline| !timeline.clash.is_empty()) {
+        timeline.clash.clone()
     } else if let Some(facts) = failure.facts() {
-        text.push('\n');
-        for fact in facts.first.iter().chain([&facts.second]) {
-            let node = format!("n{}", fact.node);
-            text += &format!("  {}\n", evidence_line(fact.step, fact.at, &node, &fact_fields(&fact.fact)));
-        }
-    } else if !failure.evidence.is_empty() {
-        text.push('\n');
-        for evidence in &failure.evidence {
-            let text_of_evidence = match &evidence.kind {
-                EvidenceKind::Fact(fact) => fact_fields(fact),
-                other => other.describe(|index| index.to_string()),
-            };
-            text += &format!(
-                "  {}\n",
-                evidence_line(evidence.step, evidence.at, &evidence.actor.to_string(), &text_of_evidence)
-            );
-        }
+        let facts = facts.first.iter().chain([&facts.second]);
+        facts
+            .map(|fact| {
+                evidence_line(fact.step, fact.at, &format!("n{}", fact.node), &fact_fields(&fact.fact))
+            })
+            .collect()
+    } else {
+        let describe = |kind: &EvidenceKind| match kind {
+            EvidenceKind::Fact(fact) => fact_fields(fact),
+            other => other.describe(|index| index.to_string()),
+        };
+        let evidence = failure.evidence.iter();
+        evidence
+            .map(|item| evidence_line(item.step, item.at, &item.actor.to_string(), &describe(&item.kind)))
+            .collect()
+    };
+    if !clash.is_empty() {
+        page.blank();
+        clash.iter().for_each(|line| page.paragraph(&format!("  {line}")));
     }
-    text
 }
 
-/// The commands to continue with after a failure.
-fn next_steps(plan: &Plan, origin: PlanSource<'_>, is_shrunk: bool, options: &Options) -> String {
-    match origin {
+/// What was observed, line by line.
+fn cause_lines(cause: &FailureCause) -> Vec<Line> {
+    match cause {
+        FailureCause::History(explanation) => explanation.lines(),
+        cause => display_lines(&cause.to_string()).map(Line::Text).collect(),
+    }
+}
+
+/// The commands to continue with after a failure, each with its purpose.
+fn next_steps(
+    plan: &Plan,
+    origin: PlanSource<'_>,
+    is_shrunk: bool,
+    options: &Options,
+) -> Vec<(&'static str, String)> {
+    let (run_source, source, bug) = match origin {
         PlanSource::File { path, bug } => {
             let path = shell_quote(path);
-            let run = harness_command(&format!("run --plan {path}"), bug, &options.disabled);
-            let mut text = format!("\nto print every event:\n  {run} --trace\n");
-            if !is_shrunk {
-                let shrink = harness_command(&format!("shrink {path}"), bug, &options.disabled);
-                text += &format!("to shrink it:\n  {shrink}\n");
-            }
-            let add_case = harness_command(&format!("add-case {path}"), bug, &[]);
-            text + &format!("to store it as a case:\n  {add_case} --name NAME\n")
+            (format!("--plan {path}"), path, bug)
         }
         PlanSource::Seed => {
-            let (seed, bug) = (plan.seed, plan.bug.as_deref());
-            let run = harness_command(&format!("run --seed {seed}"), bug, &options.disabled);
-            let shrink = harness_command(&format!("shrink --seed {seed}"), bug, &options.disabled);
-            let add_case = harness_command(&format!("add-case --seed {seed}"), bug, &[]);
-            format!(
-                "\nto print every event:\n  {run} --trace\nto shrink it:\n  {shrink}\nto store it as a case:\n  \
-                 {add_case} --name NAME\n"
-            )
+            let source = format!("--seed {}", plan.seed);
+            (source.clone(), source, plan.bug.as_deref())
         }
+    };
+    let run = harness_command(&format!("run {run_source}"), bug, &options.disabled);
+    let mut steps = vec![("print every event", run + " --trace")];
+    if !is_shrunk {
+        steps.push(("shrink it", harness_command(&format!("shrink {source}"), bug, &options.disabled)));
     }
+    let add_case = harness_command(&format!("add-case {source}"), bug, &[]);
+    steps.push(("store it as a case", add_case + " --name NAME"));
+    steps
 }
 
 /// The command that continues an interrupted shrink.

@@ -1,8 +1,10 @@
 //! Progress of sweeps and shrinking: a bar on a terminal (only numbers if it is narrow), plain lines otherwise.
 //! Always on standard error, so that standard output holds only the result.
 
-use super::{first_line, with_thousands};
-use crate::support::text::escape;
+#![expect(clippy::disallowed_types, reason = "progress is reported as time passes")]
+
+use super::with_thousands;
+use crate::support::text::{display_first_line, escape};
 use crate::sweep::{Summary, SweepSettings};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{IsTerminal, Write};
@@ -43,7 +45,7 @@ impl SweepProgress {
                     "seed {} violated {}: {}",
                     failure.seed,
                     failure.signature.property,
-                    first_line(&failure.message)
+                    display_first_line(&failure.message)
                 )),
             }
         }

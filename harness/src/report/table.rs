@@ -1,7 +1,8 @@
 //! The summary of a sweep.
 
-use super::{first_line, format_measurement, harness_command, pluralize, with_thousands, wrap};
+use super::{format_measurement, harness_command, pluralize, with_thousands, wrap};
 use crate::plan::file::display_path;
+use crate::support::text::display_first_line;
 use crate::sweep::{FailureGroup, FailureRecord, Summary, SweepSettings, Tally};
 use comfy_table::{CellAlignment, Table, presets};
 use std::collections::BTreeSet;
@@ -126,7 +127,7 @@ fn failures_section(summary: &Summary) -> String {
 fn group_members(group: &FailureGroup<'_>, settings: &SweepSettings) -> String {
     let mut text = String::new();
     for failure in group.failures.iter().take(MAX_NAMED_SEEDS) {
-        text += &format!("  seed {}: {}\n", failure.seed, first_line(&failure.message));
+        text += &format!("  seed {}: {}\n", failure.seed, display_first_line(&failure.message));
         let source = format!("run --seed {}", failure.seed);
         let line = harness_command(&source, settings.bug.as_deref(), &settings.disabled);
         text += &format!("    {line} --trace\n");
@@ -184,7 +185,7 @@ fn left_out_lines(summary: &Summary) -> String {
     if !properties.is_empty() {
         text += &format!("; so nothing was checked by {}", join_with_and(&properties));
     }
-    wrap(&text, MAX_COLUMNS) + "\n"
+    wrap(&text, MAX_COLUMNS, "", "    ").join("\n") + "\n"
 }
 
 fn last_lines(summary: &Summary) -> String {
@@ -225,7 +226,8 @@ fn last_lines(summary: &Summary) -> String {
     let ran = if summary.ran.is_empty() { format!("{start}..{start}") } else { summary.ran.to_string() };
     let commit = if summary.commits.len() > 1 { "commits" } else { "commit" };
     let version = summary.generator_version;
-    let verdict = wrap(&format!("seeds {ran}@{version}{bug}{end}: {verdict}"), MAX_COLUMNS);
+    let verdict = format!("seeds {ran}@{version}{bug}{end}: {verdict}");
+    let verdict = wrap(&verdict, MAX_COLUMNS, "", "    ").join("\n");
     let left_out = left_out_lines(summary);
     format!(
         "{canary}{missing}{left_out}{verdict}\ndigest {:?}, {commit} {}\n",

@@ -1,18 +1,22 @@
 use super::{
-    DEFAULT_WIDTH, PlanSource, SweepReport, bench_table, case_report, case_report_without_bug,
-    continue_shrink_command, run_page, sweep_summary, trace_line, with_thousands, wrap,
+    DEFAULT_WIDTH, Page, PlanSource, SweepReport, bench_table, case_report, case_report_without_bug,
+    continue_shrink_command, run_page, sweep_summary, trace_line, with_thousands,
 };
 use crate::findings::case::{Case, Expectation, ShrunkFrom};
 use crate::outcome::signature::{FailureSignature, Roles};
 use crate::outcome::{
-    COMMIT, Counts, Failure, FailureCause, Options, Outcome, Rejection, RunRecord, TraceEvent, TraceLine,
-    Verdict, WITNESS,
+    COMMIT, Counts, Failure, FailureCause, LINEARIZABILITY, Options, Outcome, Rejection, RunRecord,
+    TraceEvent, TraceLine, Verdict, WITNESS,
 };
 use crate::plan::{Plan, generate};
 use crate::sweep::{FailureRecord, Seeds, Summary, SweepSettings, Tally};
 use crate::systems::BUILT_IN;
 use crate::systems::bench::BenchResults;
-use invariants::{Action, Call, Conflict, Digest, Fact, Observed, Operation, RequestId, Response, Violation};
+use invariants::linearizability::{self, Line};
+use invariants::{
+    Action, Budget, Call, Conflict, Content, Digest, Fact, Observed, Operation, RequestId, Response,
+    Violation,
+};
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -100,12 +104,19 @@ fn with_fixed_commit(report: &str) -> String {
     report.replace(&format!("commit {COMMIT}"), "commit 0123456789ab")
 }
 
+fn paragraph(line: &str, width: usize) -> String {
+    let mut page = Page { text: String::new(), width };
+    page.paragraph(line);
+    page.text
+}
+
 #[test]
 fn text_beyond_ascii_is_wrapped_between_its_words() {
     let words = "ä".repeat(40);
-    let line = format!("  {words} {words} ende\n");
-    assert_eq!(super::wrap(&line, 60), format!("  {words}\n      {words} ende\n"));
-    assert_eq!(super::wrap(&format!("ä{}", "b".repeat(80)), 60), format!("ä{}", "b".repeat(80)));
+    let line = format!("  {words} {words} ende");
+    assert_eq!(paragraph(&line, 60), format!("  {words}\n      {words} ende\n"));
+    let word = format!("ä{}", "b".repeat(80));
+    assert_eq!(paragraph(&word, 60), word.clone() + "\n");
 }
 
 #[test]
@@ -366,7 +377,34 @@ fn page_is_wrapped_to_the_width() {
         let widest = page.lines().skip(1).filter(is_wrapped).map(str::len).max();
         assert!(widest <= Some(width), "{widest:?} of {width}:\n{page}");
     }
-    assert_eq!(wrap("  one two three four\n", 12), "  one two\n      three\n      four\n");
-    let picture = "  s1    A-----|           B----->\n";
-    assert_eq!(wrap(picture, 12), picture);
+    assert_eq!(paragraph("  one two three four", 12), "  one two\n      three\n      four\n");
+}
+
+#[test]
+fn a_diagram_stays_whole() {
+    let call = |sequence, action, response| Call {
+        id: RequestId { session: 1, sequence },
+        operation: Operation { key: 3, action },
+        called: sequence * 10,
+        returned: Some((sequence * 10 + 5, response)),
+    };
+    let old = Response::Holds(Content::Present(1));
+    let history = [
+        call(1, Action::Put(1), Response::Done),
+        call(2, Action::Put(2), Response::Done),
+        call(3, Action::Get, old),
+    ];
+    let linearizability::Verdict::Violation(explanation) =
+        linearizability::check(&history, Budget::default()).unwrap()
+    else {
+        panic!("the read is not stale")
+    };
+    let diagram = explanation.lines().into_iter().filter(|line| matches!(line, Line::Diagram(_)));
+    let diagram: Vec<String> = diagram.map(|row| format!("    {row}\n")).collect();
+    let mut record = RunRecord::from(failed_outcome());
+    let failure = Failure::new(LINEARIZABILITY, FailureCause::History(explanation));
+    record.outcome.verdict = Verdict::Failed(Box::new(failure));
+    let page = run_page(&generate(7), PlanSource::Seed, &record, None, &Options::default(), 24);
+    assert!(!diagram.is_empty() && diagram.iter().all(|row| row.len() > 25), "{diagram:?}");
+    assert!(diagram.iter().all(|row| page.contains(row)), "{diagram:?}\n{page}");
 }

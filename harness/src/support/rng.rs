@@ -137,6 +137,7 @@ const fn mix(mut word: u64) -> u64 {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test reads this file")]
 mod tests {
     use super::{CounterRng, label, stream};
     use rand::RngCore;

@@ -7,6 +7,7 @@ const MIN_SIMILARITY: f64 = 0.8;
 
 /// The up to three of `names` most similar to `typed`, best first.
 #[must_use]
+#[expect(clippy::disallowed_methods, reason = "the mistyped name comes from outside")]
 pub fn nearest<'a>(typed: &str, names: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
     let mut matches: Vec<(f64, &str)> = names
         .into_iter()

@@ -36,6 +36,7 @@ pub fn display_value(value: &str) -> String {
 
 /// A line in which each word is escaped and truncated, and which is itself truncated.
 #[must_use]
+#[expect(clippy::disallowed_methods, reason = "the text comes from outside")]
 pub fn display_line(line: &str) -> String {
     let is_long = |word: &&str| word.chars().nth(MAX_VALUE_CHARS).is_some();
     let words = line
@@ -46,6 +47,19 @@ pub fn display_line(line: &str) -> String {
         None => line,
         Some((end, _)) => format!("{}... ({} more characters)", &line[..end], line[end..].chars().count()),
     }
+}
+
+/// The first line of a text, such as the message of a failure.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "the message of a panic comes from the system under test")]
+pub fn display_first_line(text: &str) -> String {
+    display_line(text.lines().next().unwrap_or(text))
+}
+
+/// The lines of a text.
+#[expect(clippy::disallowed_methods, reason = "the message of a panic comes from the system under test")]
+pub fn display_lines(text: &str) -> impl Iterator<Item = String> {
+    text.lines().map(display_line)
 }
 
 fn escape_unless(text: &str, is_kept: impl Fn(char) -> bool) -> Cow<'_, str> {
@@ -78,6 +92,7 @@ fn is_visible(c: char) -> bool {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test reads what the program prints")]
 mod tests {
     use super::{display_line, display_value, escape, escape_lines};
     use proptest::prelude::*;

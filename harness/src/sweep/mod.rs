@@ -3,6 +3,8 @@
 //! Results are folded in the order of the seeds, so that the summary is the same for any number of jobs. A failing
 //! plan is written to disk at once, and only sums stay in memory: the length of a sweep is not bounded by memory.
 
+#![expect(clippy::disallowed_types, reason = "a sweep may be limited by time, and measures its speed")]
+
 mod seeds;
 mod summary;
 mod seed_runner;
@@ -273,4 +275,5 @@ fn fold_in_order(
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test reads what the program prints")]
 mod tests;

@@ -124,6 +124,7 @@ impl fmt::Display for Seeds {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test reads what the program prints")]
 mod tests {
     use super::Seeds;
     use proptest::prelude::*;

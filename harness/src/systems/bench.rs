@@ -1,5 +1,7 @@
 //! Benchmarks, measured in one process so that they can be compared.
 
+#![expect(clippy::disallowed_types, reason = "a bench reads the clock")]
+
 use crate::engine::cluster::Cluster;
 use crate::engine::{StepwiseRun, run_to_end};
 use crate::outcome::{Engine, Options};

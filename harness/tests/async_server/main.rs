@@ -1,6 +1,8 @@
 //! A server made of madsim tasks runs in the same world: it can be crashed, paused and skewed, and stays
 //! deterministic.
 
+#![expect(clippy::disallowed_methods, reason = "a test reads what its servers print")]
+
 #[cfg(engine_madsim)]
 #[path = "../common/mod.rs"]
 mod common;

@@ -1,5 +1,6 @@
 //! Runs the harness binary in a temporary folder.
 
+#![expect(clippy::disallowed_types, reason = "a command may take this long on the machine's clock")]
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
 use serde_json::{Value, json};

@@ -73,6 +73,7 @@ impl Write for EscapingWriter {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test reads what is displayed")]
 mod tests {
     use super::*;
 

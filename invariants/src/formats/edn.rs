@@ -9,6 +9,8 @@
 //! Values that are equal in Clojure are equal here: `3` and `3N`, `2/4` and `1/2`, `(1)` and `[1]`, sets and maps in
 //! any order.
 
+#![expect(clippy::disallowed_methods, reason = "the recording comes from outside")]
+
 use super::display_value;
 use std::borrow::Cow;
 use std::fmt::{self, Write};

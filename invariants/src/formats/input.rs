@@ -83,6 +83,7 @@ fn unsupported_encoding(bytes: &[u8]) -> Option<&'static str> {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test reads messages about recordings")]
 mod tests {
     use super::*;
     use flate2::Compression;

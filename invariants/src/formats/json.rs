@@ -1,5 +1,7 @@
 //! Jepsen events as JSON objects, read as the EDN that they were made from: field names become keywords.
 
+#![expect(clippy::disallowed_methods, reason = "the recording comes from outside")]
+
 use super::edn::{Edn, LineCounter, MAX_MEMBERS, float};
 use super::lines::json_error_reason;
 use serde::de::{self, Deserialize, DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};

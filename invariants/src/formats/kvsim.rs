@@ -146,6 +146,7 @@ pub(super) fn read_parsed_with(text: &str, options: &ReadOptions) -> Result<Pars
 
 impl Line {
     /// The number in a key `k<number>`.
+    #[expect(clippy::disallowed_methods, reason = "the recording comes from outside")]
     fn number(&self) -> Option<u64> {
         let digits = self.key.strip_prefix('k')?;
         digits.parse().ok().filter(|number: &u64| number.to_string() == digits)

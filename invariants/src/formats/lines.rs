@@ -8,11 +8,13 @@ use serde::de::DeserializeOwned;
 const MAX_LINE_BYTES: usize = 16 << 20;
 
 /// Removes the byte order mark that some editors write at the beginning.
+#[expect(clippy::disallowed_methods, reason = "the recording comes from outside")]
 pub(super) fn strip_byte_order_mark(text: &str) -> &str {
     text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
 /// Parses every non-blank line as an object; returns it with its line number.
+#[expect(clippy::disallowed_methods, reason = "the recording comes from outside")]
 pub(super) fn parse_lines<T: DeserializeOwned>(
     text: &str,
     expected: &'static str,
@@ -31,6 +33,7 @@ pub(super) fn parse_lines<T: DeserializeOwned>(
 }
 
 /// Describes an error of one JSON line without names of our types.
+#[expect(clippy::disallowed_methods, reason = "serde_json tells what is wrong only as text")]
 pub(super) fn json_error_reason(error: &serde_json::Error) -> String {
     let (text, column) = (error.to_string(), error.column());
     // Removes the line number of the error, which is always 1.

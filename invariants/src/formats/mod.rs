@@ -102,6 +102,7 @@ pub fn read_history(text: &str) -> Result<(Format, ParsedHistory), ParseError> {
 ///
 /// # Errors
 /// As [`read_history`]; also if the file cannot be read with these options.
+#[expect(clippy::disallowed_methods, reason = "the recording comes from outside")]
 pub fn read_history_with(text: &str, options: &ReadOptions) -> Result<(Format, ParsedHistory), ParseError> {
     let no_history = |reason: &str| ParseError { line: 0, expected: "a history", reason: reason.to_string() };
     let text = strip_byte_order_mark(text);
@@ -136,6 +137,7 @@ pub fn read_history_with(text: &str, options: &ReadOptions) -> Result<(Format, P
 }
 
 /// Detects the format of a text by its beginning and its first line. Rejects known files that hold no history.
+#[expect(clippy::disallowed_methods, reason = "the recording comes from outside")]
 fn detect_format(text: &str, first: &str) -> Result<Option<Format>, ParseError> {
     let start = text.trim_start();
     let inside = |open| start.strip_prefix(open).map(str::trim_start);

@@ -22,6 +22,8 @@
 //! or `read`; `put`, `set` or `write`; `delete`; `cas`. A cell with a small whole number is that number; any other is
 //! a text. A failed `cas` proves only that it did not happen, unless [`FailedCas::Mismatch`] is set.
 
+#![expect(clippy::disallowed_methods, reason = "the recording comes from outside")]
+
 use super::display_value;
 use super::edn::LineCounter;
 use super::lines::strip_byte_order_mark;

@@ -3,8 +3,8 @@
 use super::display::{display_sentence, display_value};
 use crate::fact::RequestId;
 use crate::linearizability::{
-    Action, Call, Content, DisplayNamed, Explanation, MalformedHistory, Names, Object, Operation, Response,
-    Verdict, wrap_text,
+    Action, Call, Content, DisplayNamed, Explanation, Line, MalformedHistory, Names, Object, Operation,
+    Response, Verdict, add_text, join_lines,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write};
@@ -173,20 +173,25 @@ impl ParsedHistory {
     /// A verdict on this history with the file's names of keys and values, and with the lines of operations.
     #[must_use]
     pub fn describe(&self, verdict: &Verdict) -> String {
+        join_lines(&self.describe_lines(verdict))
+    }
+
+    /// The same line by line.
+    #[must_use]
+    pub fn describe_lines(&self, verdict: &Verdict) -> Vec<Line> {
         let line = |call: &Call| {
             let position = self.calls.iter().position(|other| other.id == call.id)?;
             self.lines.get(position).copied().filter(|&line| line > 0)
         };
         match verdict {
             Verdict::Violation(explanation) => {
-                let mut output = explanation.describe(&self.names, line);
+                let mut lines = explanation.describe(&self.names, line);
                 for note in self.notes(explanation) {
-                    output.push('\n');
-                    output.push_str(&wrap_text(&note, "", "  "));
+                    add_text(&mut lines, &note, "", "  ");
                 }
-                output
+                lines
             }
-            verdict => verdict.named(&self.names).to_string(),
+            verdict => vec![Line::Text(verdict.named(&self.names).to_string())],
         }
     }
 

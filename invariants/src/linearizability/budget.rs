@@ -4,6 +4,8 @@
 //! [`report_with_deadline`](super::report_with_deadline()) limits time as well; a deadline can only turn a verdict
 //! into "unknown".
 
+#![expect(clippy::disallowed_types, reason = "a deadline that the caller set")]
+
 use serde::Serialize;
 use std::time::{Duration, Instant};
 
@@ -38,7 +40,6 @@ pub enum Limit {
 /// Search steps between two checks of the clock, where there is a deadline.
 pub(crate) const TURNS_PER_CLOCK_CHECK: u32 = 1 << 12;
 
-#[allow(clippy::disallowed_methods, reason = "a deadline that the caller set")]
 fn now() -> Instant {
     Instant::now()
 }

@@ -3,6 +3,7 @@
 use super::budget::{Budget, Limit, RemainingBudget};
 use super::contradiction::{Contradiction, OrderingEdge, OrderingReason};
 use super::dense_map::DenseMap;
+use super::diagram::join_lines;
 use super::explain::{Explanation, Method};
 use super::model::is_response_to;
 use super::names::{DisplayNamed, NUMBERS, Names, display_by_number};
@@ -53,7 +54,9 @@ impl DisplayNamed for Verdict {
     fn fmt_named(&self, names: &Names, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (key, reason) = match self {
             Verdict::Linearizable => return f.write_str("linearizable"),
-            Verdict::Violation(explanation) => return f.write_str(&explanation.describe(names, |_| None)),
+            Verdict::Violation(explanation) => {
+                return f.write_str(&join_lines(&explanation.describe(names, |_| None)));
+            }
             Verdict::Unknown { key, reason } => (names.key(*key), reason),
         };
         f.write_str("unknown: ")?;

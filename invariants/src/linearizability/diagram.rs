@@ -2,12 +2,42 @@
 
 use super::operation::Call;
 use crate::fact::Time;
-use std::fmt::Write;
+use std::fmt;
+use textwrap::{Options, WordSeparator, WordSplitter, WrapAlgorithm};
 
 /// The width of an explanation's lines. Callers indent it and have a hundred columns.
 pub(crate) const MAX_LINE_WIDTH: usize = 96;
 /// The most columns between two moments.
 const MAX_COLUMNS_PER_MOMENT: usize = 6;
+
+/// A line of an explanation, without its end.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Line {
+    /// A line that may be wrapped.
+    Text(String),
+    /// A line of a diagram, in which columns matter.
+    Diagram(String),
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Line::Text(line) | Line::Diagram(line)) = self;
+        f.write_str(line)
+    }
+}
+
+/// The lines as one text.
+pub(crate) fn join_lines(lines: &[Line]) -> String {
+    lines.iter().map(Line::to_string).collect::<Vec<_>>().join("\n")
+}
+
+/// Adds a text, wrapped, after an empty line if the diagram precedes it.
+pub(crate) fn add_text(lines: &mut Vec<Line>, text: &str, head: &str, indent: &str) {
+    if let Some(Line::Diagram(_)) = lines.last() {
+        lines.push(Line::Text(String::new()));
+    }
+    lines.extend(wrap_text(text, head, indent));
+}
 
 /// The number of operations that can have a letter.
 pub(crate) const MAX_LETTERS: usize = 62;
@@ -20,7 +50,7 @@ pub(crate) fn letter(index: usize) -> char {
 
 /// A line per session (more where it has several operations pending), each operation from its letter at the
 /// invocation to a bar at the return; `>`: no return. Distances show the order of moments, not durations.
-pub(crate) fn diagram(operations: &[Call]) -> String {
+pub(crate) fn diagram(operations: &[Call]) -> Vec<Line> {
     let mut moments: Vec<Time> = operations
         .iter()
         .flat_map(|call| [Some(call.called), call.returned.as_ref().map(|(returned, _)| *returned)])
@@ -45,7 +75,7 @@ pub(crate) fn diagram(operations: &[Call]) -> String {
         }
     };
     let end = moments.last().map_or(0, |&last| column(last)) + 2;
-    let mut diagram = String::new();
+    let mut diagram = Vec::new();
     for session in sessions {
         let mut rows: Vec<Vec<u8>> = Vec::new();
         for (index, call) in operations.iter().enumerate().filter(|(_, call)| call.id.session == session) {
@@ -68,32 +98,21 @@ pub(crate) fn diagram(operations: &[Call]) -> String {
         for (number, row) in rows.iter().enumerate() {
             let name = if number == 0 { format!("s{session}") } else { String::new() };
             let row = String::from_utf8_lossy(row);
-            let line = format!("  {name:label$}  {row}");
-            writeln!(diagram, "{}", line.trim_end()).expect("writing to a String cannot fail");
+            diagram.push(Line::Diagram(format!("  {name:label$}  {row}").trim_end().to_string()));
         }
     }
     diagram
 }
 
 /// Wraps a text at the diagram's width; the first line starts with `head`, the others with `indent`.
-pub(crate) fn wrap_text(text: &str, head: &str, indent: &str) -> String {
-    let mut lines = head.to_string();
-    let mut width = head.len();
-    for (number, word) in text.split_whitespace().enumerate() {
-        let word = elide_middle(word, MAX_LINE_WIDTH - indent.len());
-        let word_width = word.chars().count();
-        if number > 0 && width + 1 + word_width > MAX_LINE_WIDTH {
-            lines += "\n";
-            lines += indent;
-            width = indent.len();
-        } else if number > 0 {
-            lines += " ";
-            width += 1;
-        }
-        lines += &word;
-        width += word_width;
-    }
-    lines
+pub(crate) fn wrap_text(text: &str, head: &str, indent: &str) -> impl Iterator<Item = Line> {
+    let options = Options::new(MAX_LINE_WIDTH)
+        .initial_indent(head)
+        .subsequent_indent(indent)
+        .word_separator(WordSeparator::AsciiSpace)
+        .word_splitter(WordSplitter::NoHyphenation)
+        .wrap_algorithm(WrapAlgorithm::FirstFit);
+    textwrap::wrap(text, options).into_iter().map(|line| Line::Text(line.into_owned()))
 }
 
 /// Replaces the middle of a line that is too long by dots.

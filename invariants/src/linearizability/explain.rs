@@ -1,7 +1,9 @@
 //! The explanation of a violation, as text.
 
 use super::contradiction::{Argument, Contradiction, Notation, OrderingEdge};
-use super::diagram::{MAX_LETTERS, MAX_LINE_WIDTH, diagram, elide_middle, letter, wrap_text};
+use super::diagram::{
+    Line, MAX_LETTERS, MAX_LINE_WIDTH, add_text, diagram, elide_middle, join_lines, letter, wrap_text,
+};
 use super::names::{DisplayNamed, NUMBERS, Names};
 use super::operation::Call;
 use serde::Serialize;
@@ -55,43 +57,50 @@ impl Explanation {
         if self.edges.is_empty() { "self-contradictory-operation" } else { "unexplained-history" }
     }
 
-    /// The explanation as text, in the names of a file format; `line` returns the line in which an operation was
+    /// The explanation line by line, with keys and values by number.
+    #[must_use]
+    pub fn lines(&self) -> Vec<Line> {
+        self.describe(&NUMBERS, |_| None)
+    }
+
+    /// The explanation line by line, in the names of a file format; `line` returns the line in which an operation was
     /// recorded.
-    pub(crate) fn describe(&self, names: &Names, line: impl Fn(&Call) -> Option<usize>) -> String {
+    pub(crate) fn describe(&self, names: &Names, line: impl Fn(&Call) -> Option<usize>) -> Vec<Line> {
         let Explanation { key, contradiction, stuck, operations, edges } = self;
         let skipped = if operations.len() > MAX_LETTERS { operations.len() - MAX_SHOWN } else { 0 };
         let shown = &operations[skipped..];
         let line = |call| line(call).map_or_else(String::new, |line| format!(" (line {line})"));
         let notation = Notation { operations, names, other: ' ' };
         let (key, contradiction) = (names.key(*key), contradiction.shown(notation));
-        let mut lines = vec![wrap_text(&format!("{key} is not linearizable: {contradiction}."), "", "  ")];
+        let head = format!("{key} is not linearizable: {contradiction}.");
+        let mut lines: Vec<Line> = wrap_text(&head, "", "  ").collect();
         let stuck_index = shown.iter().position(|call| call == stuck);
         let stuck_name = stuck_index
             .map_or_else(|| format!("{}{}", stuck.id, line(stuck)), |index| letter(index).to_string());
         let before = format!("Before {stuck_name} returned, all answers on {key} could be put in an order.");
-        lines.extend([wrap_text(&before, "", "  "), String::new()]);
+        lines.extend(wrap_text(&before, "", "  "));
+        lines.push(Line::Text(String::new()));
         if skipped > 0 {
-            lines.push(format!("  ... {skipped} operations that were called before these, and"));
+            lines.push(Line::Text(format!("  ... {skipped} operations that were called before these, and")));
         }
         for (index, call) in shown.iter().enumerate() {
             let (call, line) = (call.named(names), line(call));
-            lines.push(
-                elide_middle(&format!("  {}  {call}", letter(index)), MAX_LINE_WIDTH - line.len()) + &line,
-            );
+            let call = elide_middle(&format!("  {}  {call}", letter(index)), MAX_LINE_WIDTH - line.len());
+            lines.push(Line::Text(call + &line));
         }
-        lines.extend([String::new(), diagram(shown)]);
+        lines.push(Line::Text(String::new()));
+        lines.extend(diagram(shown));
         for edge in edges.iter().filter(|edge| edge.before.min(edge.after) >= skipped) {
             let (before, after) = (letter(edge.before - skipped), letter(edge.after - skipped));
             let reason = edge.reason.shown(Notation { other: after, ..notation });
-            lines.push(wrap_text(&format!("{before} before {after}: {before} {reason}"), "  ", "    "));
+            add_text(&mut lines, &format!("{before} before {after}: {before} {reason}"), "  ", "    ");
         }
-        // The diagram ends with a newline, so an empty line separates it from the reasons.
-        lines.join("\n")
+        lines
     }
 }
 
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.describe(&NUMBERS, |_| None))
+        join_lines(&self.lines()).fmt(f)
     }
 }

@@ -123,7 +123,8 @@ pub use check::{
 pub use contradiction::{
     Contradiction, OrderEvidence, OrderingEdge, OrderingReason, Verb, ZoneLabel, ZoneOrder,
 };
-pub(crate) use diagram::wrap_text;
+pub use diagram::Line;
+pub(crate) use diagram::{add_text, join_lines};
 pub use explain::{Explanation, Method};
 pub use explore::{ExploreOutcome, ModelOperation, explore};
 pub use model::{

@@ -8,7 +8,8 @@
 //! An input depends only on its number and the samples. `FUZZ_FIRST` and `FUZZ_COUNT` choose a range.
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
-#![allow(clippy::disallowed_methods, reason = "measures how long an input takes")]
+#![expect(clippy::disallowed_types, reason = "measures how long an input takes")]
+#![expect(clippy::disallowed_methods, reason = "reads what the processes that it starts write")]
 
 pub(crate) mod mutate;
 

@@ -1,5 +1,7 @@
 //! Linearizability: each check alone, compared with brute force, and compared with the others.
 
+#![expect(clippy::disallowed_methods, reason = "a test reads explanations")]
+
 mod brute_force;
 mod brute_force_comparison;
 mod certificates;

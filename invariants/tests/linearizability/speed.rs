@@ -1,6 +1,8 @@
 //! Guards against slow checks. Times are compared with a task that scales with the machine, not in
 //! milliseconds.
 
+#![expect(clippy::disallowed_types, reason = "a test measures how long a check takes")]
+
 use crate::simulated_comparison::passes_witness;
 use crate::simulator::{Setup, simulate};
 use crate::stream::stream_events;
@@ -10,7 +12,6 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 /// The duration of one call.
-#[allow(clippy::disallowed_methods)]
 fn timed(what: impl FnOnce()) -> Duration {
     let start = Instant::now();
     what();

@@ -2,6 +2,8 @@
 //!
 //! One binary, because the table is large: every test file with a copy of its own would cost its compilation again.
 
+#![expect(clippy::disallowed_methods, reason = "a test reads what the core prints")]
+
 mod table;
 
 mod batching;

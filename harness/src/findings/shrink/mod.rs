@@ -186,4 +186,5 @@ impl Shrinker {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test reads what the program prints")]
 mod tests;

@@ -2,7 +2,7 @@
 
 use super::event_group::{GroupKind, GroupMember, LogClaim};
 use super::relevance::Relevance;
-use super::{TimelineEvent, with_thousands};
+use super::{TimelineEvent, with_thousands, wrap};
 use crate::outcome::{Actor, Evidence, EvidenceKind};
 use invariants::{ClusterState, ConfChangeResponse, Fact, Index, LogId, Node, Observed, Role, Term, Time};
 use std::collections::{BTreeMap, BTreeSet};
@@ -350,18 +350,7 @@ impl TimelineFormatter<'_> {
         let indent = self.format_row(context, false, "").len();
         // Keep at least a few columns for text.
         let room = self.width.saturating_sub(indent).max(20);
-        let mut lines: Vec<String> = vec![String::new()];
-        for word in text.split(' ') {
-            let line = lines.last_mut().expect("there is at least one line");
-            if line.is_empty() {
-                line.push_str(word);
-            } else if line.len() + 1 + word.len() <= room {
-                line.push(' ');
-                line.push_str(word);
-            } else {
-                lines.push(format!("  {word}"));
-            }
-        }
+        let lines = wrap(text, room, "", "  ");
         let continuation = lines.iter().skip(1).map(|line| format!("{:indent$}{line}", ""));
         [self.format_row(context, false, &lines[0])].into_iter().chain(continuation).collect()
     }

@@ -10,7 +10,7 @@ mod formatter;
 
 pub(super) use event_group::format_number_ranges;
 
-use super::with_thousands;
+use super::{with_thousands, wrap};
 use crate::outcome::{Actor, Evidence, Failure, RunRecord, TraceEvent, TraceLine, Verdict};
 use event_group::EventGroup;
 use formatter::{Detail, FormattedEvent, RowContext, TimelineFormatter};
@@ -302,4 +302,5 @@ fn causal_past(events: &BTreeMap<u64, TimelineEvent<'_>>, failure: &Failure) -> 
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test reads what the program prints")]
 mod tests;

@@ -46,6 +46,7 @@ pub fn find(name: &str) -> Option<&'static BugInfo> {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test reads a chapter")]
 mod tests {
     use super::*;
     use std::fmt::Debug;

@@ -37,6 +37,7 @@ pub fn open(disk: &mut Disk, drawn: u64, has_log: bool) -> Result<u64, DamagedFi
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test reads what the program prints")]
 mod tests {
     use super::*;
     use crate::support::rng::stream;

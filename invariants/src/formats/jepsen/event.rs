@@ -1,5 +1,7 @@
 //! Parses one event from each of the notations.
 
+#![expect(clippy::disallowed_methods, reason = "the recording comes from outside")]
+
 use crate::formats::ParseError;
 use crate::formats::display_value;
 use crate::formats::edn::{self, Edn, EdnReader};

@@ -103,6 +103,7 @@ impl<'a> KeyObjects<'a> {
 }
 
 /// Whether it is a piece of text as Porcupine's histories append them.
+#[expect(clippy::disallowed_methods, reason = "the recording comes from outside")]
 fn is_text_piece(value: &Edn<'_>) -> bool {
     matches!(value, Edn::Text(text) if text.ends_with('y') && text.matches('y').count() == 1)
 }
@@ -340,6 +341,7 @@ impl OperationContext {
 }
 
 /// The numbers of the pieces of a text.
+#[expect(clippy::disallowed_methods, reason = "the recording comes from outside")]
 fn split_pieces<'a>(text: std::borrow::Cow<'a, str>, values: &mut EdnValueNumbers<'a>) -> Vec<u64> {
     use std::borrow::Cow;
     match text {
