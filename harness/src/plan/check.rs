@@ -8,7 +8,7 @@ use super::{
 use std::fmt;
 
 /// The longest duration in a plan: thirty days. No sum of such durations overflows.
-pub const MAX_DURATION: SimDuration = SimDuration(30 * 24 * 3_600 * 1_000_000_000);
+pub(super) const MAX_DURATION: SimDuration = SimDuration(30 * 24 * 3_600 * 1_000_000_000);
 /// The limit of counts that cost nothing until they are used: batch entries, messages in flight, attempts, ...
 const MAX_COUNT: u64 = 1_000_000;
 /// The largest byte limit.

@@ -53,7 +53,7 @@ struct LinkConditions {
 }
 
 /// When the copies of one message arrive; none if it is lost, two if it is duplicated.
-pub type Arrivals = [Option<Time>; 2];
+pub(super) type Arrivals = [Option<Time>; 2];
 
 const DRAW_BITS: u32 = 20;
 const DRAW_MASK: u64 = (1 << DRAW_BITS) - 1;
@@ -219,12 +219,12 @@ impl Link {
 }
 
 /// A uniform fraction of `whole`, from the upper bits of a draw (the lower ones decide about tails).
-pub fn scale_by_draw(whole: u64, draw: u64) -> u64 {
+pub(crate) fn scale_by_draw(whole: u64, draw: u64) -> u64 {
     rng::scale(draw >> DRAW_BITS, u64::BITS - DRAW_BITS, whole.into())
 }
 
 /// Whether an event of this probability happens, from the lower bits of a draw.
-pub fn draw_hits(probability: Probability, draw: u64) -> bool {
+pub(crate) fn draw_hits(probability: Probability, draw: u64) -> bool {
     draw & DRAW_MASK < probability_threshold(probability)
 }
 

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 /// A plan without faults and clients: messages take 10 ms, syncs 5 ms.
-pub fn plan_without_faults(nodes: u64, fault_phase: SimDuration) -> Plan {
+pub(crate) fn plan_without_faults(nodes: u64, fault_phase: SimDuration) -> Plan {
     let none = SimDuration(0);
     Plan {
         version: plan::VERSION,
@@ -70,7 +70,7 @@ pub fn plan_without_faults(nodes: u64, fault_phase: SimDuration) -> Plan {
 }
 
 /// A plan with faults of nearly every kind.
-pub fn plan_with_faults(seed: u64) -> Plan {
+pub(crate) fn plan_with_faults(seed: u64) -> Plan {
     fn fault(at: u64, on: Option<Trigger>, kind: impl Into<FaultKind>) -> Fault {
         Fault { at: SimDuration::millis(at), on, kind: kind.into() }
     }
@@ -133,17 +133,17 @@ pub fn plan_with_faults(seed: u64) -> Plan {
 }
 
 /// A fault at this time, without a trigger.
-pub fn fault(at: SimDuration, kind: impl Into<FaultKind>) -> Fault {
+pub(crate) fn fault(at: SimDuration, kind: impl Into<FaultKind>) -> Fault {
     Fault { at, on: None, kind: kind.into() }
 }
 
 /// Runs a plan with trace and history and without checks, because test servers keep no promises.
-pub fn run_traced<S: Server>(plan: &Plan) -> RunRecord {
+pub(crate) fn run_traced<S: Server>(plan: &Plan) -> RunRecord {
     run_with::<S>(plan, &Options { record: Recording::PAGE, ..Options::unchecked() })
 }
 
 /// The trace lines that servers wrote themselves (`say ...`), each with its time in milliseconds.
-pub fn said_lines(record: &RunRecord) -> Vec<String> {
+pub(crate) fn said_lines(record: &RunRecord) -> Vec<String> {
     let said = record.trace.iter().filter_map(|line| match &line.event {
         TraceEvent::Note(text) => Some((line, text.strip_prefix("say ")?)),
         _ => None,
@@ -153,7 +153,7 @@ pub fn said_lines(record: &RunRecord) -> Vec<String> {
 
 /// A simple server: node 1 always leads and replies to what it has written and synced; all servers send
 /// greetings to all others.
-pub struct SimpleServer {
+pub(crate) struct SimpleServer {
     node: u64,
     nodes: u64,
     term: u64,
@@ -166,7 +166,7 @@ pub struct SimpleServer {
 
 /// A greeting with a number.
 #[derive(Clone, Debug)]
-pub struct Hello(pub u64);
+pub(crate) struct Hello(pub u64);
 
 impl fmt::Display for Hello {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -4,7 +4,7 @@ use invariants::linearizability::{Call, Content, ListModel, Model, Object, Opera
 use std::collections::BTreeMap;
 
 /// Whether some order explains the history. Tries all orders, on all keys together.
-pub fn brute_force(history: &[Call]) -> bool {
+pub(crate) fn brute_force(history: &[Call]) -> bool {
     fn go(
         history: &[Call],
         placed: &mut Vec<bool>,

@@ -6,7 +6,7 @@ use crate::random_histories::{TestRng, corrupt, execution, kind};
 use invariants::linearizability::{Action, Budget, Call, Content, Explanation, Response, Verdict, check};
 
 /// The operations of an explanation, made independent of all others: see [`Explanation::operations`].
-pub fn standalone(explanation: &Explanation, history: &[Call]) -> Vec<Call> {
+pub(crate) fn standalone(explanation: &Explanation, history: &[Call]) -> Vec<Call> {
     let (until, _) = *explanation.stuck.returned.as_ref().expect("it returned");
     let mut of_key = history.to_vec();
     of_key.retain(|call| call.operation.key == explanation.key && call.called <= until);

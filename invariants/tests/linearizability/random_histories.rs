@@ -7,10 +7,10 @@ use invariants::{RequestId, Time};
 use std::collections::BTreeMap;
 
 /// A small seeded generator.
-pub struct TestRng(pub u64);
+pub(crate) struct TestRng(pub u64);
 
 impl TestRng {
-    pub fn below(&mut self, bound: u64) -> u64 {
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut word = self.0;
         word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -18,14 +18,14 @@ impl TestRng {
         (word ^ (word >> 31)) % bound
     }
 
-    pub fn percent(&mut self, percent: u64) -> bool {
+    pub(crate) fn percent(&mut self, percent: u64) -> bool {
         self.below(100) < percent
     }
 }
 
 /// The parameters of a history.
 #[derive(Clone, Copy, Debug)]
-pub struct Kind {
+pub(crate) struct Kind {
     pub lists: bool,
     pub unique: bool,
     /// Percentage of failed compare-and-sets that return what they found.
@@ -37,7 +37,7 @@ pub struct Kind {
     pub unknown: u64,
 }
 
-pub fn kind(rng: &mut TestRng) -> Kind {
+pub(crate) fn kind(rng: &mut TestRng) -> Kind {
     Kind {
         lists: rng.percent(30),
         unique: rng.percent(50),
@@ -51,13 +51,13 @@ pub fn kind(rng: &mut TestRng) -> Kind {
 
 /// An execution of a correct system: each operation takes effect between call and return, or, if abandoned,
 /// later or never.
-pub struct Execution {
+pub(crate) struct Execution {
     pub history: Vec<Call>,
     /// In the order in which they happened: when, which one, and its place in the log.
     pub happened: Vec<(Time, usize, Position)>,
 }
 
-pub fn execution(rng: &mut TestRng, kind: Kind) -> Execution {
+pub(crate) fn execution(rng: &mut TestRng, kind: Kind) -> Execution {
     let mut history = Vec::new();
     let mut times = Vec::new();
     for number in 0..kind.operations {
@@ -129,7 +129,7 @@ pub fn execution(rng: &mut TestRng, kind: Kind) -> Execution {
 }
 
 /// Corrupts one response, one operation or one time.
-pub fn corrupt(rng: &mut TestRng, history: &mut [Call]) {
+pub(crate) fn corrupt(rng: &mut TestRng, history: &mut [Call]) {
     let operations = history.len() as u64;
     let call = &mut history[rng.below(operations) as usize];
     let Some((returned, response)) = &mut call.returned else { return };

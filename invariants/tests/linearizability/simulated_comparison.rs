@@ -14,7 +14,7 @@ fn is_good(verdict: &Verdict) -> bool {
 }
 
 /// Whether a witness passes all events.
-pub fn passes_witness(simulated: &Simulated) -> bool {
+pub(crate) fn passes_witness(simulated: &Simulated) -> bool {
     let mut witness = Witness::new();
     simulated.events.iter().all(|&event| {
         let of = |call: usize| &simulated.history[call];
@@ -62,7 +62,7 @@ fn the_witness_needs_bounded_memory() {
 }
 
 /// The setup of a small history.
-pub fn setup(seed: u64, fault: Fault) -> Setup {
+pub(crate) fn setup(seed: u64, fault: Fault) -> Setup {
     let lists = matches!(fault, Fault::LostAppend | Fault::DoubledAppend | Fault::ReorderedAppend);
     Setup {
         seed,
@@ -105,7 +105,7 @@ fn zones_and_search_agree_with_and_without_faults() {
 
 /// Asserts that the witness accepts this order, each key separately: the orders of several keys need not fit
 /// together.
-pub fn assert_accepted(history: &[Call], order: &[usize]) {
+pub(crate) fn assert_accepted(history: &[Call], order: &[usize]) {
     let mut start = 0;
     while start < order.len() {
         let key = history[order[start]].operation.key;

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 /// The parameters of a simulation.
 #[derive(Clone, Copy, Debug)]
-pub struct Setup {
+pub(crate) struct Setup {
     pub seed: u64,
     pub operations: usize,
     pub clients: usize,
@@ -42,7 +42,7 @@ impl Default for Setup {
 
 /// The fault of the store, injected at random in the second half.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Fault {
+pub(crate) enum Fault {
     None,
     StaleRead,
     LostUpdate,
@@ -56,7 +56,7 @@ pub enum Fault {
     LateRead,
 }
 
-pub const FAULTS: [Fault; 10] = [
+pub(crate) const FAULTS: [Fault; 10] = [
     Fault::StaleRead,
     Fault::LostUpdate,
     Fault::BlindCompareAndSet,
@@ -71,7 +71,7 @@ pub const FAULTS: [Fault; 10] = [
 
 /// One event, with the number of its call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Event {
+pub(crate) enum Event {
     Called(usize),
     /// A mutation was applied at this log index.
     Applied(usize, u64),
@@ -83,7 +83,7 @@ pub enum Event {
 }
 
 /// The result of a simulation.
-pub struct Simulated {
+pub(crate) struct Simulated {
     pub history: Vec<Call>,
     /// By time.
     pub events: Vec<Event>,
@@ -116,7 +116,7 @@ struct Client {
 }
 
 /// Runs the simulation.
-pub fn simulate(setup: Setup) -> Simulated {
+pub(crate) fn simulate(setup: Setup) -> Simulated {
     let keys = (0..setup.keys).map(|key| KeyState { key, ..KeyState::default() }).collect();
     let mut store = Store {
         rng: TestRng(setup.seed),

@@ -9,7 +9,7 @@ use invariants::linearizability::{
 };
 
 /// Passes a history to a stream; at equal times calls first, because touching intervals are concurrent.
-pub fn stream_history(history: &[Call], mut stream: Stream) -> Result<Stream, Box<StreamViolation>> {
+pub(crate) fn stream_history(history: &[Call], mut stream: Stream) -> Result<Stream, Box<StreamViolation>> {
     let mut events = Vec::new();
     for (number, call) in history.iter().enumerate() {
         events.push((call.called, false, number));
@@ -33,7 +33,7 @@ pub fn stream_history(history: &[Call], mut stream: Stream) -> Result<Stream, Bo
 }
 
 /// Passes all events to a stream.
-pub fn stream_events(simulated: &Simulated, retire: bool) -> Result<Stream, Box<StreamViolation>> {
+pub(crate) fn stream_events(simulated: &Simulated, retire: bool) -> Result<Stream, Box<StreamViolation>> {
     let mut stream = Stream::new();
     for &event in &simulated.events {
         let of = |call: usize| &simulated.history[call];

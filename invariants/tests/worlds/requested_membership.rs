@@ -37,13 +37,13 @@ fn commits(cluster: &mut Cluster, index: u64, config: &Configuration) {
     cluster.commits(1, index);
 }
 
-pub fn an_unrequested_configuration_is_committed() -> Violation {
+pub(crate) fn an_unrequested_configuration_is_committed() -> Violation {
     let mut cluster = with_initial_voters();
     commits(&mut cluster, 2, &config(&[1, 2, 3, 4], &[], &[]));
     cluster.violates(PROPERTY)
 }
 
-pub fn a_rejected_change_is_committed() -> Violation {
+pub(crate) fn a_rejected_change_is_committed() -> Violation {
     let mut cluster = with_initial_voters();
     requests(&mut cluster, 1, Steps(vec![Remove(5)]));
     is_answered(&mut cluster, 1, Rejected);
@@ -51,7 +51,7 @@ pub fn a_rejected_change_is_committed() -> Violation {
     cluster.violates(PROPERTY)
 }
 
-pub fn an_explicit_joint_phase_ends_without_a_request() -> Violation {
+pub(crate) fn an_explicit_joint_phase_ends_without_a_request() -> Violation {
     let mut cluster = with_initial_voters();
     requests(&mut cluster, 1, Joint(vec![Remove(4), Remove(5)]));
     commits(&mut cluster, 2, &config(&[1, 2, 3], &[1, 2, 3, 4, 5], &[]));
@@ -60,7 +60,7 @@ pub fn an_explicit_joint_phase_ends_without_a_request() -> Violation {
     cluster.violates(PROPERTY)
 }
 
-pub fn a_change_drops_a_learner() -> Violation {
+pub(crate) fn a_change_drops_a_learner() -> Violation {
     let mut cluster = with_initial_voters();
     requests(&mut cluster, 1, Steps(vec![Learner(6)]));
     commits(&mut cluster, 2, &config(&[1, 2, 3, 4, 5], &[], &[6]));
@@ -70,13 +70,13 @@ pub fn a_change_drops_a_learner() -> Violation {
     cluster.violates(PROPERTY)
 }
 
-pub fn an_initial_voter_starts_alone() -> Violation {
+pub(crate) fn an_initial_voter_starts_alone() -> Violation {
     let mut cluster = with_initial_voters();
     cluster.configures(5, 0, config(&[5], &[], &[]));
     cluster.violates(PROPERTY)
 }
 
-pub fn an_installed_snapshot_has_an_unrequested_configuration() -> Violation {
+pub(crate) fn an_installed_snapshot_has_an_unrequested_configuration() -> Violation {
     let mut cluster = with_initial_voters();
     cluster.installs_with(5, 1, 1, config(&[1, 2, 3], &[], &[]));
     cluster.facts.pop();
