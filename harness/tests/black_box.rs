@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "a test reads what the program prints")]
 
 #[path = "../examples/primary/server.rs"]
+#[expect(unreachable_pub, reason = "it is the library of a package in the documentation")]
 mod primary;
 
 use harness::findings::case::{Case, Expectation};

@@ -15,13 +15,13 @@ const RECORD: usize = 21;
 
 /// A server. Only the primary has contents.
 #[derive(Debug)]
-pub(crate) struct Primary {
+pub struct Primary {
     registers: BTreeMap<u64, Content>,
 }
 
 impl Primary {
     /// Executes an operation. Returns its response, and what to write to disk.
-    pub(crate) fn execute(&mut self, Operation { key, action }: Operation) -> (Response, Option<Content>) {
+    pub fn execute(&mut self, Operation { key, action }: Operation) -> (Response, Option<Content>) {
         let current = self.registers.get(&key).copied().unwrap_or(Content::INITIAL);
         let new = match action {
             Action::Put(value) => Content::Present(value),
@@ -36,7 +36,7 @@ impl Primary {
 }
 
 /// What a write leaves on disk: key, whether there is a value, value, checksum.
-pub(crate) fn record(key: u64, content: Content) -> [u8; RECORD] {
+pub fn record(key: u64, content: Content) -> [u8; RECORD] {
     let (tag, value) = match content {
         Content::Present(value) => (1, value),
         Content::Absent(number) => (0, number),
@@ -122,7 +122,7 @@ impl Server for Primary {
 
 /// The system that the command line runs.
 #[derive(Debug)]
-pub(crate) enum PrimarySystem {}
+pub enum PrimarySystem {}
 
 impl System for PrimarySystem {
     const NAME: &'static str = "primary";
