@@ -523,3 +523,23 @@ fn a_thousand_runs_do_not_leak_memory() {
     let grown = pages().saturating_sub(before) * 4;
     assert!(grown < 4_000, "500 more runs took {grown} KiB more");
 }
+
+#[test]
+#[expect(clippy::disallowed_types, reason = "a test measures real time")]
+fn the_time_of_a_run_is_linear_in_its_simulated_time() {
+    let plan = |minutes: u64| {
+        let mut plan = Plan { fault_phase: SimDuration::millis(minutes * 60_000), ..generate(1) };
+        plan.bounds.events = 100_000_000;
+        plan
+    };
+    let time = |plan: &Plan| {
+        let start = std::time::Instant::now();
+        assert_eq!(run(plan, &Options::default()).outcome.verdict, Verdict::Passed);
+        start.elapsed()
+    };
+    let (short, long) = (plan(6), plan(60));
+    // Other tests run at the same time: so the best of three counts.
+    let best = |plan: &Plan| (0..3).map(|_| time(plan)).min().unwrap();
+    let (short, long) = (best(&short), best(&long));
+    assert!(long < 15 * short, "ten times the simulated time took {long:?} instead of {short:?}");
+}
