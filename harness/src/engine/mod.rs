@@ -1,6 +1,6 @@
 //! How a cluster moves: events in the order of simulated time, on one of two engines.
 //!
-//! *In*: a plan, a [`World`](crate::world) and a [`Server`](crate::server::Server). *Out*: what the world's observer recorded.
+//! *In*: a plan, a [`World`](crate::world) and a [`Server`]. *Out*: what the world's observer recorded.
 //! Used by [`systems`](crate::systems) only.
 //!
 //! The plain engine is a loop and always there. The other one is the `pump`, which runs on madsim; it needs `--cfg madsim`.
