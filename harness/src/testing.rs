@@ -184,7 +184,8 @@ fn describe(case: &Case, outcome: &Outcome) -> String {
 /// # Panics
 ///
 /// If it is not a number: a typing error must not select the usual seeds.
-fn number(variable: &str) -> Option<u64> {
+#[must_use]
+pub fn number(variable: &str) -> Option<u64> {
     let value = std::env::var(variable).ok()?;
     Some(value.parse().unwrap_or_else(|_| panic!("{variable} must be a number, not {value:?}")))
 }

@@ -268,7 +268,10 @@ fn control_characters_in_arguments_are_escaped() {
     let output = sandbox.command("--bug").arg("\u{1b}[31mred\nalert").output().unwrap();
     let message = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2));
-    assert_eq!(message, "harness: there is no bug `\\u{1b}[31mred\\nalert`; `harness list` names them all\n");
+    assert_eq!(
+        message,
+        "harness: there is no bug `\\u{1b}[31mred\\nalert`; the command `list` names them all\n"
+    );
 }
 
 #[cfg(target_os = "linux")]

@@ -252,7 +252,7 @@ fn error_messages_use_the_words_of_the_user() {
         ("add-case --name x", "missing: FILE or --seed <N>"),
         ("run", "missing: --seed <N> or --plan <FILE>"),
         ("run --seed -1", "--seed `-1`: a seed is a whole number from 0 to 18446744073709551615"),
-        ("run --seed 1 --bug -1", "there is no bug `-1`; `harness list` names them all"),
+        ("run --seed 1 --bug -1", "there is no bug `-1`; the command `list` names them all"),
         ("plan", "missing: --seed <N>"),
         ("replay", "missing: FILE"),
         ("merge", "missing: DIR..."),
@@ -477,7 +477,7 @@ fn a_case_that_expects_an_unknown_name_is_rejected() {
     });
     let expected = [
         "there is no property `linearizabilty`; did you mean `linearizability`?",
-        "there is no property `zzz`; `harness list` names them all",
+        "there is no property `zzz`; the command `list` names them all",
         "there is no milestone `log-trunctaed`; did you mean `log-truncated`?",
         "expected a name in quotes, not `5`",
         "expected a name with a value, such as { NAME = \"...\" }, not a name without a value",

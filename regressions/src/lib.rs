@@ -12,6 +12,7 @@
 //! This library has the functions that these tests share. A case that no longer ends as expected is retried
 //! with other seeds ([`harness::findings::refresh`]); `harness replay --refresh FILE` stores the seed that works.
 
+use harness::testing;
 use std::path::{Path, PathBuf};
 
 /// The root of the workspace.
@@ -29,21 +30,13 @@ pub fn root() -> PathBuf {
 /// If the folder cannot be read.
 #[must_use]
 pub fn cases() -> Vec<(String, PathBuf)> {
-    let folder = root().join(harness::findings::case::CASES_DIR);
-    let files = std::fs::read_dir(&folder).expect("the folder of the cases must be readable");
-    let mut cases: Vec<(String, PathBuf)> = files
-        .map(|file| file.expect("a readable folder").path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
-        .map(|path| (path.file_stem().expect("a name").to_string_lossy().into_owned(), path))
-        .collect();
-    cases.sort();
-    cases
+    testing::cases(&root().join(harness::findings::case::CASES_DIR))
 }
 
 /// The first fresh seed: `MADSIM_TEST_SEED`, or derived from the commit.
 #[must_use]
 pub fn first_fresh_seed() -> u64 {
-    if let Some(seed) = number("MADSIM_TEST_SEED") {
+    if let Some(seed) = testing::number("MADSIM_TEST_SEED") {
         return seed;
     }
     let commit = std::process::Command::new("git").args(["rev-parse", "HEAD"]).current_dir(root()).output();
@@ -55,14 +48,5 @@ pub fn first_fresh_seed() -> u64 {
 /// The number of fresh seeds: `MADSIM_TEST_NUM`, or `usual`.
 #[must_use]
 pub fn how_many_fresh_seeds(usual: u64) -> u64 {
-    number("MADSIM_TEST_NUM").unwrap_or(usual)
-}
-
-/// The number in an environment variable.
-///
-/// # Panics
-/// If it is not a number: a typing error must not select the usual seeds.
-fn number(variable: &str) -> Option<u64> {
-    let value = std::env::var(variable).ok()?;
-    Some(value.parse().unwrap_or_else(|_| panic!("{variable} must be a number, not {value:?}")))
+    testing::number("MADSIM_TEST_NUM").unwrap_or(usual)
 }

@@ -222,7 +222,7 @@ impl Case {
             return Err(FileError {
                 path: None,
                 position: None,
-                sentence: "this is a plan, not a case: run it with `harness run --plan`".into(),
+                sentence: "this is a plan, not a case: run it with the command `run --plan`".into(),
             });
         }
         file::reject_newer_version(header.plan.and_then(|plan| plan.version))?;
@@ -385,7 +385,7 @@ mod tests {
         });
         insta::assert_snapshot!(errors.join("\n"));
         let error = Case::from_text(&file::to_text(&generate(3))).unwrap_err().to_string();
-        assert_eq!(error, "this is a plan, not a case: run it with `harness run --plan`");
+        assert_eq!(error, "this is a plan, not a case: run it with the command `run --plan`");
     }
 
     #[test]

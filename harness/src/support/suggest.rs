@@ -26,7 +26,7 @@ pub fn unknown_name<'a>(what: &str, typed: &str, names: impl IntoIterator<Item =
     let matches = nearest(typed, names);
     let typed = display_value(typed);
     if matches.is_empty() {
-        return format!("there is no {what} `{typed}`; `harness list` names them all");
+        return format!("there is no {what} `{typed}`; the command `list` names them all");
     }
     let matches: Vec<String> = matches.into_iter().map(|name| format!("`{name}`")).collect();
     format!("there is no {what} `{typed}`; did you mean {}?", matches.join(" or "))
@@ -46,7 +46,7 @@ mod tests {
         );
         assert_eq!(
             unknown_name("fault", "zzzzzz", names),
-            "there is no fault `zzzzzz`; `harness list` names them all"
+            "there is no fault `zzzzzz`; the command `list` names them all"
         );
     }
 }
