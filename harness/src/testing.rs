@@ -25,11 +25,12 @@ use crate::findings::case::{Case, Expectation};
 use crate::findings::investigate::investigate;
 use crate::findings::reproducer::verdict_without_bug;
 use crate::findings::shrink::ShrinkSettings;
-use crate::outcome::{Options, Outcome, Verdict};
+use crate::outcome::{HARNESS_PANIC, Options, Outcome, Verdict};
 use crate::plan::file::display_path;
 use crate::plan::{GENERATOR_VERSION, Plan};
 use crate::report::{DEFAULT_WIDTH, PlanSource, run_page};
-use crate::sweep::{self, Summary, SweepSettings};
+use crate::support::program;
+use crate::sweep::{self, FailureRecord, Summary, SweepSettings};
 use crate::systems::{System, SystemInfo};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -50,6 +51,7 @@ const MAX_SHRINK_RUNS: u64 = 5_000;
 /// if the sweep cannot be trusted.
 pub fn sweep<S: System>(seeds: u64) {
     let system = SystemInfo::of::<S>();
+    program::set_for_tests(system.cargo_arguments);
     let first = number("MADSIM_TEST_SEED").unwrap_or(0);
     let range = first..first.saturating_add(number("MADSIM_TEST_NUM").unwrap_or(seeds));
     let settings = SweepSettings {
@@ -90,12 +92,17 @@ fn failed_sweep(summary: &Summary) -> String {
          MADSIM_TEST_NUM=1 cargo test {test}",
         summary.failures.len(),
         summary.seeds,
-        shrunk_page(settings, seed).unwrap_or_else(|| failure.message.clone()),
+        shrunk_page(settings, failure).unwrap_or_else(|| failure.message.clone()),
     )
 }
 
 /// The page of a failing seed, shrunk, whose plan is written beside that of the seed.
-fn shrunk_page(settings: &SweepSettings, seed: u64) -> Option<String> {
+fn shrunk_page(settings: &SweepSettings, failure: &FailureRecord) -> Option<String> {
+    // Its run would panic again, here.
+    if failure.signature.property == HARNESS_PANIC {
+        return None;
+    }
+    let seed = failure.seed;
     let system = &settings.system;
     let (options, never) = (Options::default(), AtomicBool::new(false));
     let run = |plan: &Plan, options: &Options| system.run(plan, options);
@@ -118,6 +125,7 @@ fn shrunk_page(settings: &SweepSettings, seed: u64) -> Option<String> {
 /// If a case does not end as expected, with all of these; if a case cannot be read; and if there is none.
 pub fn replay<S: System>(folder: impl AsRef<Path>) {
     let (folder, system) = (folder.as_ref(), SystemInfo::of::<S>());
+    program::set_for_tests(system.cargo_arguments);
     let cases = cases(folder);
     assert!(!cases.is_empty(), "there is no case in the folder {}", display_path(folder));
     let failed: Vec<String> = cases.iter().filter_map(|(_, path)| replay_case(path, &system).err()).collect();
@@ -157,7 +165,7 @@ pub fn replay_case(path: &Path, system: &SystemInfo) -> Result<(), String> {
             Some(_) => "it fails without the bug, too".to_owned(),
         };
     let file = display_path(path);
-    let command = |arguments: &str| crate::support::program::command(&format!("{arguments} {file}"));
+    let command = |arguments: &str| program::command(&format!("{arguments} {}", program::shell_quote(path)));
     Err(format!(
         "{file}\nexpected: {}\nactual: {actual}\n\n{}\ninspect: {}\nif only its seed is stale: {}",
         case.expect,

@@ -6,5 +6,5 @@ mod server;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    harness::cli::main_for::<server::PrimarySystem>(env!("CARGO_PKG_NAME"))
+    harness::cli::main_for::<server::PrimarySystem>()
 }

@@ -126,5 +126,6 @@ pub enum PrimarySystem {}
 
 impl System for PrimarySystem {
     const NAME: &'static str = "primary";
+    const CARGO_ARGUMENTS: &'static str = concat!("-p ", env!("CARGO_PKG_NAME"));
     type Server = Primary;
 }

@@ -39,19 +39,17 @@ type CommandResult = Result<u8, String>;
 /// Runs the command line of this process, for the built-in system.
 #[must_use]
 pub fn main() -> ExitCode {
-    run_command_line(&BUILT_IN, None)
+    run_command_line(&BUILT_IN)
 }
 
-/// Runs the command line of this process, for a system: all commands, on this system.
-///
-/// `package`: the package of the program, as `env!("CARGO_PKG_NAME")`, for the commands that it prints.
+/// Runs the command line of this process, for a system: all commands, on this system. Only `bench` measures the built-in one.
 #[must_use]
-pub fn main_for<S: System>(package: &str) -> ExitCode {
-    run_command_line(&SystemInfo::of::<S>(), Some(package))
+pub fn main_for<S: System>() -> ExitCode {
+    run_command_line(&SystemInfo::of::<S>())
 }
 
-fn run_command_line(system: &SystemInfo, package: Option<&str>) -> ExitCode {
-    program::set_from_environment(package);
+fn run_command_line(system: &SystemInfo) -> ExitCode {
+    program::set_from_environment(system.cargo_arguments);
     let args: Vec<_> = std::env::args_os().collect();
     if usage::asks_for_json(&args) {
         output::expect_json();

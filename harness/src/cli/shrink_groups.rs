@@ -4,7 +4,7 @@ use super::shrink::{shrunk_file_name, shrunk_origin, write_case};
 use super::signals::{self, STOP_REQUESTED};
 use crate::findings::investigate::Finding;
 use crate::findings::shrink::ShrinkSettings;
-use crate::outcome::Options;
+use crate::outcome::{HARNESS_PANIC, Options};
 use crate::report::{self, ShrinkProgress};
 use crate::support::program::{self, shell_quote};
 use crate::sweep::{FailureGroup, FailureRecord, Summary};
@@ -35,6 +35,10 @@ pub(super) fn shrink_each_group(summary: &Summary) -> ShrunkGroups {
     let ShrunkGroups { mut text, mut remaining_commands, mut write_errors } = ShrunkGroups::default();
     for (number, group) in summary.groups().iter().enumerate() {
         let failure = fewest_faults(group, &sweep.system);
+        // Its run would panic again, here.
+        if failure.signature.property == HARNESS_PANIC {
+            continue;
+        }
         if number >= MAX_GROUPS || signals::is_stop_requested() {
             remaining_commands.push(report::shrink_seed_command(failure.seed, sweep));
             continue;

@@ -1,6 +1,6 @@
 //! What a system supports. Its plans rely on nothing else, and its summary says what was left out.
 
-use super::{FaultKind, PermanentFaultKind, Plan, SimDuration};
+use super::{FaultKind, PermanentFaultKind, Plan, SimDuration, Trigger};
 
 /// Declares what a system may support: a field each, with its name and what a plan loses without it.
 macro_rules! supports {
@@ -27,6 +27,22 @@ macro_rules! supports {
                 missing
             }
 
+            /// On what a plan relies that is not supported.
+            #[must_use]
+            pub fn unsupported(&self, plan: &Plan) -> Vec<&'static str> {
+                let mut found = Vec::new();
+                $(if !self.$field && (Supports { $field: false, ..Supports::ALL }).restrict(plan.clone()) != *plan {
+                    found.push($name);
+                })+
+                found
+            }
+
+            /// Each of these, alone not supported.
+            #[cfg(test)]
+            fn each_missing() -> Vec<Supports> {
+                vec![$(Supports { $field: false, ..Supports::ALL },)+]
+            }
+
             /// The plan without whatever relies on something that is not supported. Nothing else changes.
             #[must_use]
             pub fn restrict(&self, mut plan: Plan) -> Plan {
@@ -42,7 +58,10 @@ macro_rules! supports {
 
 supports! {
     /// Servers state facts. Without them, clients, panics and determinism judge the system alone.
-    facts "facts": |_| {},
+    /// Faults that wait for a trigger which only facts show are left out.
+    facts "facts": |plan| {
+        plan.faults.retain(|fault| matches!(fault.on, None | Some(Trigger::Unsynced)));
+    },
     /// Servers change their configuration at an operator's command.
     membership "membership": |plan| {
         plan.raft.initial_voters = 0;
@@ -51,7 +70,11 @@ supports! {
     /// Leaders transfer their leadership at an operator's command.
     transfer "transfer": |plan| drop_faults(plan, |kind| matches!(kind, FaultKind::Transfer(_))),
     /// Servers run a pre-vote before they campaign.
-    pre_vote "pre-vote": |plan| plan.raft.pre_vote = false,
+    pre_vote "pre-vote": |plan| {
+        plan.raft.pre_vote = false;
+        // A server that hears nobody would win votes in ever higher terms.
+        drop_permanent_fault(plan, PermanentFaultKind::InboundPartition);
+    },
     /// Leaders that hear from no majority step down, and leave a server with a permanent fault.
     check_quorum "check-quorum": |plan| {
         (plan.raft.check_quorum, plan.raft.lease_drift, plan.permanent_fault) = (false, None, None);
@@ -73,11 +96,7 @@ supports! {
     /// A server stops when a sync fails.
     failed_syncs "failed-syncs": |plan| drop_faults(plan, |kind| matches!(kind, FaultKind::DiskError(_))),
     /// A leader whose disk hangs makes way for another.
-    hung_disks "hung-disks": |plan| {
-        if plan.permanent_fault.is_some_and(|fault| fault.kind == PermanentFaultKind::StalledDisk) {
-            plan.permanent_fault = None;
-        }
-    },
+    hung_disks "hung-disks": |plan| drop_permanent_fault(plan, PermanentFaultKind::StalledDisk),
     /// Servers recognise a request that they have executed before. Without it a client sends each write once.
     sessions "sessions": |plan| plan.clients.session = SimDuration(0),
     /// The application has lists.
@@ -86,6 +105,12 @@ supports! {
 
 fn drop_faults(plan: &mut Plan, dropped: fn(&FaultKind) -> bool) {
     plan.faults.retain(|fault| !dropped(&fault.kind));
+}
+
+fn drop_permanent_fault(plan: &mut Plan, kind: PermanentFaultKind) {
+    if plan.permanent_fault.is_some_and(|fault| fault.kind == kind) {
+        plan.permanent_fault = None;
+    }
 }
 
 impl Default for Supports {
@@ -111,9 +136,12 @@ mod tests {
     fn a_restricted_plan_is_valid_and_relies_on_nothing_that_is_missing() {
         let mut changed = 0;
         for seed in 0..500 {
+            for supports in Supports::each_missing().into_iter().chain([Supports::NOTHING]) {
+                let plan = supports.restrict(generate(seed));
+                assert_eq!(plan.check(), Ok(()), "seed {seed}, {:?}", supports.missing());
+                assert_eq!(supports.unsupported(&plan), [""; 0], "seed {seed}");
+            }
             let plan = Supports::NOTHING.restrict(generate(seed));
-            assert_eq!(plan.check(), Ok(()), "seed {seed}");
-            assert_eq!(Supports::NOTHING.restrict(plan.clone()), plan, "seed {seed}");
             assert!(plan.compaction.is_none() && plan.permanent_fault.is_none() && !plan.raft.forward);
             changed += u64::from(plan.faults != generate(seed).faults);
         }

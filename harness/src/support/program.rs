@@ -15,17 +15,23 @@ pub fn command(arguments: &str) -> String {
     format!("{} {arguments}", START.get().map_or(DEFAULT, String::as_str))
 }
 
-/// Takes over how this process was started. `package`: what cargo needs to find the program, if it is not the only one
-/// of its workspace.
-pub(crate) fn set_from_environment(package: Option<&str>) {
+/// Takes over how the command line was started. `arguments`: what `cargo run` needs to find it.
+pub(crate) fn set_from_environment(arguments: &str) {
     let program = std::env::args_os().next().unwrap_or_default();
     let by_cargo = std::env::var_os("CARGO").is_some();
     // Only the first call counts: a process is started once.
-    _ = START.set(start_of_commands(Path::new(&program), by_cargo, package));
+    _ = START.set(start_of_commands(Path::new(&program), by_cargo, arguments));
+}
+
+/// For tests of a system, which have no command line of their own.
+pub(crate) fn set_for_tests(arguments: &str) {
+    if !arguments.is_empty() {
+        _ = START.set(format!("cargo run {arguments} --"));
+    }
 }
 
 /// What starts a program with this path. Cargo passes `target/PROFILE/NAME`, or `target/PROFILE/examples/NAME`.
-fn start_of_commands(program: &Path, by_cargo: bool, package: Option<&str>) -> String {
+fn start_of_commands(program: &Path, by_cargo: bool, arguments: &str) -> String {
     let folder = program.parent().and_then(Path::file_name);
     let is_example = folder == Some(OsStr::new("examples"));
     let profile = program.ancestors().nth(if is_example { 2 } else { 1 }).and_then(Path::file_name);
@@ -40,9 +46,9 @@ fn start_of_commands(program: &Path, by_cargo: bool, package: Option<&str>) -> S
         "release" => " --release".to_owned(),
         other => format!(" --profile {other}"),
     };
-    let package = package.map(|package| format!(" -p {package}")).unwrap_or_default();
+    let space = if arguments.is_empty() { "" } else { " " };
     let example = if is_example { format!(" --example {}", name.to_string_lossy()) } else { String::new() };
-    format!("cargo run{profile}{package}{example} --")
+    format!("cargo run{profile}{space}{arguments}{example} --")
 }
 
 /// A path as one shell word.
@@ -73,15 +79,18 @@ mod tests {
     #[test]
     fn commands_start_as_the_process_was_started() {
         let start =
-            |program: &str, by_cargo, package| start_of_commands(Path::new(program), by_cargo, package);
-        assert_eq!(start("target/release/harness", true, None), "cargo run --release --");
-        assert_eq!(start("/home/a/target/debug/mine", true, Some("mine")), "cargo run -p mine --");
+            |program: &str, by_cargo, arguments| start_of_commands(Path::new(program), by_cargo, arguments);
+        assert_eq!(start("target/release/harness", true, ""), "cargo run --release --");
         assert_eq!(
-            start("target/first/examples/primary", true, Some("harness")),
+            start("/home/a/target/debug/mine", true, "-p mine --features cli"),
+            "cargo run -p mine --features cli --"
+        );
+        assert_eq!(
+            start("target/first/examples/primary", true, "-p harness"),
             "cargo run --profile first -p harness --example primary --"
         );
-        assert_eq!(start("./target/release/mine", false, None), "./target/release/mine");
-        assert_eq!(start("/opt/my tools/mine", false, None), "'/opt/my tools/mine'");
-        assert_eq!(start("mine", true, None), "mine");
+        assert_eq!(start("./target/release/mine", false, ""), "./target/release/mine");
+        assert_eq!(start("/opt/my tools/mine", false, ""), "'/opt/my tools/mine'");
+        assert_eq!(start("mine", true, ""), "mine");
     }
 }

@@ -341,9 +341,9 @@ pub fn read(folder: &Path, system: &SystemInfo) -> Result<Option<LedgerContents>
     }
     match contents {
         Some(read) if read.header.system != system.name => Err(format!(
-            "{} is about {}, and this program runs {}",
+            "{} has results of {}, and this program runs {}",
             display_path(&path),
-            read.header,
+            escape(&read.header.system),
             system.name
         )),
         Some(mut read) => {

@@ -15,6 +15,9 @@ pub trait System: 'static {
     /// Its servers.
     type Server: Server;
 
+    /// What `cargo run` needs to start its command line, such as `-p my-raft --features cli`: printed commands have it.
+    const CARGO_ARGUMENTS: &'static str = "";
+
     /// Milestones that its servers count beside the usual ones, each with a description.
     #[must_use]
     fn milestones() -> Vec<(&'static str, &'static str)> {
@@ -35,6 +38,8 @@ impl System for RaftCore {
 pub struct SystemInfo {
     /// Its name.
     pub name: &'static str,
+    /// What `cargo run` needs to start its command line.
+    pub cargo_arguments: &'static str,
     /// What it supports.
     pub supports: Supports,
     run: fn(&Plan, &Options) -> RunRecord,
@@ -51,6 +56,7 @@ impl SystemInfo {
     pub const fn of<S: System>() -> SystemInfo {
         SystemInfo {
             name: S::NAME,
+            cargo_arguments: S::CARGO_ARGUMENTS,
             supports: <S::Server as Server>::SUPPORTS,
             run: run_with::<S::Server>,
             bugs: <S::Server as Server>::bugs,
@@ -111,12 +117,18 @@ impl SystemInfo {
         }
     }
 
-    /// Whether it has the bug that a plan enables.
+    /// Whether it can run a plan: it has the bug that the plan enables, and supports what the plan relies on.
     ///
     /// # Errors
     ///
-    /// The system does not have it.
+    /// What does not fit.
     pub fn check_plan(&self, plan: &Plan) -> Result<(), PlanError> {
+        let unsupported = self.supports.unsupported(plan);
+        if !unsupported.is_empty() {
+            let problem =
+                format!("relies on what {} does not support: {}", self.name, unsupported.join(", "));
+            return Err(PlanError::new("plan", problem));
+        }
         let Some(bug) = &plan.bug else { return Ok(()) };
         self.check_bug(bug).map_err(|message| PlanError::new("bug", format!("is \"{bug}\": {message}")))
     }

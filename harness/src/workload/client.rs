@@ -140,7 +140,11 @@ impl ClientPool {
             nodes: plan.nodes,
             probe_timeout: {
                 let largest = plan.raft.election_timeout.0 + plan.raft.election_timeout_spread.0;
-                (largest / 2).max(1).min(settings.timeout.0)
+                match supports.sessions {
+                    true => (largest / 2).max(1).min(settings.timeout.0),
+                    // An abandoned write is not repeated, so its response must have time to arrive.
+                    false => largest.max(1),
+                }
             },
             clients: (1..=settings.count + 1).map(client).collect(),
             shared: SharedState {
@@ -299,7 +303,15 @@ impl ClientPool {
             ClientResponse::Busy | ClientResponse::TransferInProgress | ClientResponse::Halted => {
                 return client.on_rejected(world, slot, timeout, Some(from));
             }
+            // A late copy of an earlier rejection says nothing about the copy that is on its way now.
+            _ if reply.response.is_rejection()
+                && !Self::may_resend(self.supports, open)
+                && !world.cannot_take_effect(reply.id) =>
+            {
+                return;
+            }
             ClientResponse::Unknown if !Self::may_resend(self.supports, open) => {
+                client.believed_leader = None;
                 return self.give_up(world, number, slot);
             }
             ClientResponse::Unknown => return client.on_rejected(world, slot, timeout, None),
@@ -472,6 +484,9 @@ impl ClientPool {
         let generation = client.slots[slot].generation;
         let open = client.slots[slot].open.as_mut().expect("a live timer has an open request");
         let may_resend = Self::may_resend(self.supports, open);
+        if !may_resend {
+            client.believed_leader = None;
+        }
         if !may_resend || (open.attempts >= self.settings.attempts && !is_probe) {
             return self.give_up(world, number, slot);
         }

@@ -203,6 +203,10 @@ impl<S: Server> FaultHost for Cluster<S> {
             Target::Leader => live().filter(|node| leads(node).is_some()).max_by_key(leads).or_else(|| {
                 first(&|node| self.world.server_state(node).and_then(|server| server.term).unwrap_or(0))
             }),
+            Target::Follower if !S::SUPPORTS.facts => {
+                let leader = self.resolve(Target::Leader);
+                live().find(|node| Some(*node) != leader)
+            }
             Target::Follower => live().find(|node| leads(node).is_none()),
             Target::LongestLog => {
                 first(&|node| self.world.server_state(node).map_or(0, ServerState::last_index))
