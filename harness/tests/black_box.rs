@@ -74,6 +74,49 @@ impl System for Careful {
     type Server = CarefulPrimary;
 }
 
+/// A careful primary that rejects every other request as too much.
+struct Reluctant {
+    primary: CarefulPrimary,
+    requests: u64,
+}
+
+impl Server for Reluctant {
+    type Message = String;
+    const SUPPORTS: Supports = Supports::NOTHING;
+
+    fn boot(host: &mut Host<'_, String>) -> Reluctant {
+        Reluctant { primary: CarefulPrimary::boot(host), requests: 0 }
+    }
+
+    fn step(&mut self, host: &mut Host<'_, String>, arrival: Arrival<String>) {
+        match arrival {
+            Arrival::Request { client, request } if self.requests.is_multiple_of(2) => {
+                self.requests += 1;
+                host.reply(client, Reply { id: request.id, response: ClientResponse::Busy });
+            }
+            other => {
+                self.requests += u64::from(matches!(other, Arrival::Request { .. }));
+                self.primary.step(host, other);
+            }
+        }
+    }
+
+    fn deadline(&self) -> Option<LocalTime> {
+        None
+    }
+
+    fn is_heartbeat(_: &String) -> bool {
+        false
+    }
+}
+
+enum ReluctantSystem {}
+
+impl System for ReluctantSystem {
+    const NAME: &'static str = "reluctant";
+    type Server = Reluctant;
+}
+
 /// A server that answers no write.
 struct Silent(CarefulPrimary);
 
@@ -111,6 +154,21 @@ impl System for SilentSystem {
 #[test]
 fn a_correct_black_box_passes() {
     testing::sweep::<Careful>(300);
+}
+
+/// Rejections are duplicated and delayed, too: a late copy of one must not make a client send a write again.
+#[test]
+fn a_correct_black_box_that_rejects_requests_passes() {
+    testing::sweep::<ReluctantSystem>(600);
+}
+
+#[test]
+fn a_plan_that_relies_on_what_is_not_supported_is_refused() {
+    let system = SystemInfo::of::<Careful>();
+    let plan = (0..).map(harness::plan::generate).find(|plan| plan.compaction.is_some()).unwrap();
+    let error = system.check_plan(&plan).unwrap_err().to_string();
+    assert!(error.contains("careful does not support: ") && error.contains("snapshots"), "{error}");
+    assert_eq!(system.check_plan(&system.plan(plan.seed, None)), Ok(()));
 }
 
 #[test]

@@ -298,17 +298,17 @@ impl ClientPool {
             ClientResponse::SessionExpired => return self.on_session_expired(world, number, slot, from),
             // A response to an abandoned attempt says nothing about the current one.
             _ if open.target != from || open.is_waiting_to_retry => return,
-            ClientResponse::NotLeader(hint) => return client.on_rejected(world, slot, timeout, hint),
-            // A halted server is tried again too: it may have restarted by then.
-            ClientResponse::Busy | ClientResponse::TransferInProgress | ClientResponse::Halted => {
-                return client.on_rejected(world, slot, timeout, Some(from));
-            }
             // A late copy of an earlier rejection says nothing about the copy that is on its way now.
             _ if reply.response.is_rejection()
                 && !Self::may_resend(self.supports, open)
                 && !world.cannot_take_effect(reply.id) =>
             {
                 return;
+            }
+            ClientResponse::NotLeader(hint) => return client.on_rejected(world, slot, timeout, hint),
+            // A halted server is tried again too: it may have restarted by then.
+            ClientResponse::Busy | ClientResponse::TransferInProgress | ClientResponse::Halted => {
+                return client.on_rejected(world, slot, timeout, Some(from));
             }
             ClientResponse::Unknown if !Self::may_resend(self.supports, open) => {
                 client.believed_leader = None;
