@@ -43,6 +43,11 @@ fn check_accepted_plan(plan: &Plan, number: u64) {
     if !number.is_multiple_of(RUN_ONE_OF) {
         return;
     }
+    // A plan that this system cannot run is refused before it runs, by the check that every command makes.
+    if let Err(error) = BUILT_IN.check_plan(plan) {
+        assert!(!error.reason.is_empty());
+        return;
+    }
     let mut short = plan.clone();
     short.fault_phase = short.fault_phase.min(SimDuration::millis(1_500));
     short.bounds.events = short.bounds.events.min(4_000);
