@@ -12,7 +12,7 @@ use harness::plan::{Fault, FaultKind, Plan, SimDuration, Target};
 use harness::server::{Arrival, Host, LocalTime, OperatorResponse, Server};
 use harness::sweep::{SweepSettings, sweep};
 use harness::systems::run::run_with;
-use invariants::{Configuration, Digest, Fact, LogId};
+use invariants::{Configuration, Digest, LogId, ServerFact};
 use std::num::NonZeroUsize;
 use std::sync::atomic::AtomicBool;
 
@@ -73,7 +73,7 @@ impl Server for Idle {
             host.fail_stop("its disk is damaged");
         }
         let (base, last) = (LogId::default(), LogId::default());
-        host.record_fact(Fact::Started { term: 0, vote: None, base, last, digest: Digest::EMPTY });
+        host.record_fact(ServerFact::Started { term: 0, vote: None, base, last, digest: Digest::EMPTY });
         let voters = match config {
             ClaimedConfig::Empty => Some(vec![]),
             ClaimedConfig::Alone => Some(vec![host.node()]),
@@ -81,10 +81,10 @@ impl Server for Idle {
         };
         if let Some(voters) = voters {
             let configuration = Box::new(Configuration { voters, ..Configuration::default() });
-            host.record_fact(Fact::Configured { index: 0, configuration });
+            host.record_fact(ServerFact::Configured { index: 0, configuration });
         }
         if replies != OperatorReplies::NeverAsked && host.node() == 1 {
-            host.record_fact(Fact::Leads { term: 1 });
+            host.record_fact(ServerFact::Leads { term: 1 });
         }
         Idle { replies }
     }

@@ -12,7 +12,7 @@ use harness::plan::faults::{
 use harness::plan::{Plan, Probability, SimDuration, Target, generate};
 use harness::server::{Arrival, Host, LocalTime, Server};
 use harness::systems::run::{run, run_with};
-use invariants::Fact;
+use invariants::ServerFact;
 use std::process::Command;
 
 /// Traces what arrives. Node 1 sends node 2 a greeting every 20 ms.
@@ -270,7 +270,7 @@ impl<const LEADS: bool> Server for PassiveServer<LEADS> {
         host.disk().append("file", |bytes| bytes.push(1));
         host.sync(1);
         if LEADS && host.node() == 1 {
-            host.record_fact(Fact::Leads { term: 1 });
+            host.record_fact(ServerFact::Leads { term: 1 });
         }
         PassiveServer
     }

@@ -17,7 +17,9 @@ use harness::server::{Arrival, Host, LocalTime, Server};
 use harness::systems::run::run_with;
 use harness::workload::{ClientResponse, Reply, RequestBody};
 use harness::world::Disk;
-use invariants::{Action, Configuration, Content, Digest, Fact, LogId, PROPERTIES, RequestId, Response};
+use invariants::{
+    Action, Configuration, Content, Digest, DiskFact, LogId, PROPERTIES, RequestId, Response, ServerFact,
+};
 use std::collections::BTreeSet;
 use std::panic::catch_unwind;
 
@@ -216,12 +218,16 @@ impl Server for MisbehavingServer {
             (Misbehaviour::Floods, _) => (0..50_000).for_each(|_| host.send(2, Hello(1))),
             (Misbehaviour::ImpossibleFacts(salt), Arrival::Timer) => {
                 let round = host.now() / 1_000 + salt * 12_345;
-                let facts = facts(round);
-                let few = 1 + (round % facts.len() as u64) as usize;
-                for fact in facts.into_iter().take(few) {
-                    match round % 3 {
-                        0 => host.disk().attach(fact),
-                        _ => host.record_fact(fact),
+                let (of_server, of_disk) = facts(round);
+                let few = |facts: usize| 1 + (round % facts as u64) as usize;
+                match round % 3 {
+                    0 => {
+                        let few = few(of_disk.len());
+                        of_disk.into_iter().take(few).for_each(|fact| host.disk().attach(fact));
+                    }
+                    _ => {
+                        let few = few(of_server.len());
+                        of_server.into_iter().take(few).for_each(|fact| host.record_fact(fact));
                     }
                 }
                 host.sync(round);
@@ -450,7 +456,7 @@ fn a_panic_of_the_harness_is_no_verdict() {
     assert!(catch_unwind(|| run_with::<SimpleServer>(&plan, &options_without(&[]))).is_err());
 }
 
-fn facts(round: u64) -> Vec<Fact> {
+fn facts(round: u64) -> (Vec<ServerFact>, Vec<DiskFact>) {
     let numbers = [0, 1, 2, 7, 1 << 20, 1 << 40, u64::MAX - 1, u64::MAX];
     let pick = |salt: u64| {
         numbers[(round.wrapping_mul(2_654_435_761).wrapping_add(salt * 40_503) >> 7) as usize % 8]
@@ -467,38 +473,39 @@ fn facts(round: u64) -> Vec<Fact> {
     });
     let (state, entry) = (Digest(pick(11)), Digest(pick(12)));
     let request = RequestId { session: pick(13), sequence: pick(14) };
-    let facts = vec![
-        Fact::Started { term, vote: Some(other), base: id, last, digest: state },
-        Fact::TermChanged { term },
-        Fact::Appended { index, term, entry },
-        Fact::Truncated { after: index },
-        Fact::Leads { term },
-        Fact::SteppedDown { term },
-        Fact::Committed { index },
-        Fact::Applied { index, entry, state, request: Some(request), effect: true },
-        Fact::Applied { index, entry, state, request: None, effect: false },
-        Fact::Configured { index, configuration: configuration.clone() },
-        Fact::Voted { term, candidate: other },
-        Fact::Campaigned { term },
-        Fact::Acknowledged { term, index },
-        Fact::ReadServed { read: request, applied: index },
-        Fact::Saved { term, vote: Some(other), after: Some(index) },
-        Fact::SavedEntry { index, term, entry },
-        Fact::SavedRecovered,
-        Fact::SavedSnapshot { base: id, last },
-        Fact::SnapshotTaken { last: id, state, configuration: configuration.clone() },
-        Fact::SnapshotInstalled { last, configuration },
-        Fact::Restored { index, state },
-        Fact::Crashed,
-        Fact::PowerLost,
-        Fact::Restarted,
-        Fact::Wiped,
-        Fact::Quiet,
-        Fact::WriteAcknowledged { index, write: request },
-        Fact::ReadAsked { read: request },
+    let of_server = vec![
+        ServerFact::Started { term, vote: Some(other), base: id, last, digest: state },
+        ServerFact::TermChanged { term },
+        ServerFact::Appended { index, term, entry },
+        ServerFact::Truncated { after: index },
+        ServerFact::Leads { term },
+        ServerFact::SteppedDown { term },
+        ServerFact::Committed { index },
+        ServerFact::Applied { index, entry, state, request: Some(request), effect: true },
+        ServerFact::Applied { index, entry, state, request: None, effect: false },
+        ServerFact::Configured { index, configuration: configuration.clone() },
+        ServerFact::Voted { term, candidate: other },
+        ServerFact::Campaigned { term },
+        ServerFact::Acknowledged { term, index },
+        ServerFact::ReadServed { read: request, applied: index },
+        ServerFact::SnapshotTaken { last: id, state, configuration: configuration.clone() },
+        ServerFact::SnapshotInstalled { last, configuration },
+        ServerFact::Restored { index, state },
     ];
+    let of_disk = vec![
+        DiskFact::Saved { term, vote: Some(other), after: Some(index) },
+        DiskFact::SavedEntry { index, term, entry },
+        DiskFact::SavedRecovered,
+        DiskFact::SavedSnapshot { base: id, last },
+    ];
+    (rotated(of_server, round), rotated(of_disk, round))
+}
+
+/// The same facts, from another one on.
+fn rotated<T>(mut facts: Vec<T>, round: u64) -> Vec<T> {
     let from = (round as usize * 11) % facts.len();
-    facts.iter().cycle().skip(from).take(facts.len()).cloned().collect()
+    facts.rotate_left(from);
+    facts
 }
 
 #[test]

@@ -74,8 +74,8 @@ pub use conflict::{
     Truncation, Write,
 };
 pub use fact::{
-    ConfChange, ConfChangeOp, ConfChangeResponse, Configuration, ConfigurationError, Digest, Fact, Index,
-    LogId, Node, Observed, RequestId, Term, Time,
+    ClientFact, ConfChange, ConfChangeOp, ConfChangeResponse, Configuration, ConfigurationError, Digest,
+    DiskFact, Fact, Index, LogId, Node, Observed, RequestId, ServerFact, Term, Time, WorldFact,
 };
 pub use former_names::{
     FORMER_MILESTONE_NAMES, FORMER_PROPERTY_NAMES, current_milestone_name, current_property_name,

@@ -12,7 +12,7 @@ use crate::support::rng::{self, RngStream, label};
 use crate::workload::{Reply, Request};
 pub use crate::world::OperatorResponse;
 use crate::world::{Disk, World};
-use invariants::{ConfChange, ConfChangeOp, Fact, Node};
+use invariants::{ConfChange, ConfChangeOp, Node, ServerFact};
 use rand::RngCore;
 use std::fmt::Display;
 
@@ -187,7 +187,18 @@ impl<'a, M: Clone + Display> Host<'a, M> {
     }
 
     /// States a fact about this node. A fact that contradicts earlier ones breaks a property.
-    pub fn record_fact(&mut self, fact: Fact) {
+    ///
+    /// A server can claim and promise. What is durable, only its disk states ([`Disk::attach`]); what happened to a
+    /// server, only the world. A lying server does not compile:
+    ///
+    /// ```compile_fail,E0308
+    /// # use harness::server::Host;
+    /// # use invariants::DiskFact;
+    /// fn lie(host: &mut Host<'_, String>) {
+    ///     host.record_fact(DiskFact::Saved { term: 1, vote: None, after: None });
+    /// }
+    /// ```
+    pub fn record_fact(&mut self, fact: ServerFact) {
         self.world.record_fact(self.node, fact);
     }
 

@@ -19,7 +19,7 @@ mod operations;
 use super::{ClientResponse, Reply, Request, RequestBody};
 use crate::plan::{self, Plan, Probability, Supports};
 use crate::support::rng::{self, CounterRng, RngStream, label};
-use invariants::{Action, Call, Fact, Node, Operation, Position, RequestId, Response, Time};
+use invariants::{Action, Call, ClientFact, Node, Operation, Position, RequestId, Response, Time};
 use operations::SharedState;
 use rand::SeedableRng;
 use state::{Client, OpenRequest, Slot};
@@ -51,7 +51,7 @@ pub trait ClientContext {
     /// Sets a timer of a client.
     fn set_timer(&mut self, client: u64, at: Time, timer: Timer);
     /// Records a fact of a client.
-    fn record_fact(&mut self, client: u64, fact: Fact);
+    fn record_fact(&mut self, client: u64, fact: ClientFact);
     /// Records the first call of an operation.
     fn record_call(&mut self, id: RequestId, operation: Operation);
     /// Records the response to an operation.
@@ -322,7 +322,7 @@ impl ClientPool {
         client.record_seen_value(operation, &response);
         // A position says nothing where no facts say what the log holds.
         if let (Position::Log(index), true) = (position, self.supports.facts) {
-            world.record_fact(number, Fact::WriteAcknowledged { index, write: id });
+            world.record_fact(number, ClientFact::WriteAcknowledged { index, write: id });
         }
         world.record_response(id, position, &response);
         self.shared.response_count += 1;
@@ -443,7 +443,7 @@ impl ClientPool {
         }
         world.record_call(id, operation);
         if operation.action.is_read() {
-            world.record_fact(number, Fact::ReadAsked { read: id });
+            world.record_fact(number, ClientFact::ReadAsked { read: id });
         }
         self.send_new_request(world, number, slot, request, Some(call));
     }
@@ -592,7 +592,7 @@ mod tests {
         fn cannot_take_effect(&self, _: RequestId) -> bool {
             false
         }
-        fn record_fact(&mut self, _: u64, _: Fact) {}
+        fn record_fact(&mut self, _: u64, _: ClientFact) {}
         fn record_call(&mut self, _: RequestId, _: Operation) {}
         fn record_response(&mut self, _: RequestId, _: Position, _: &Response) {}
         fn record_unknown(&mut self, _: RequestId) {}

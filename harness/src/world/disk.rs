@@ -23,7 +23,7 @@
 //! lost name change; and writes that a failed sync has dropped (the next successful sync covers them).
 
 use crate::support::rng::RngStream;
-use invariants::Fact;
+use invariants::DiskFact;
 use rand::{Rng, RngCore};
 use std::collections::VecDeque;
 
@@ -47,7 +47,7 @@ pub struct Disk {
     /// The number of the last loss of power: it cancelled the syncs of older writes.
     last_power_loss: u64,
     /// Facts, each with the write that must be durable before it holds; the numbers only grow.
-    pending_facts: VecDeque<(u64, Fact)>,
+    pending_facts: VecDeque<(u64, DiskFact)>,
 }
 
 /// What a sync makes durable: all writes up to this number.
@@ -181,8 +181,9 @@ impl Disk {
         self.push_name_change(NameChange::Removed { name, file });
     }
 
-    /// States a fact once everything that is written by now is durable.
-    pub fn attach(&mut self, fact: Fact) {
+    /// States a fact once everything that is written by now is durable. A server can lie about the bytes: the next
+    /// `Started` is then held against what this states.
+    pub fn attach(&mut self, fact: DiskFact) {
         self.pending_facts.push_back((self.last_write, fact));
     }
 
@@ -195,7 +196,7 @@ impl Disk {
     /// Completes a sync: passes each fact that has become durable to `emit`, in order.
     ///
     /// Syncs end in any order: one that ends after a newer one has nothing to do.
-    pub(crate) fn end_sync(&mut self, ticket: SyncTicket, mut emit: impl FnMut(Fact)) {
+    pub(crate) fn end_sync(&mut self, ticket: SyncTicket, mut emit: impl FnMut(DiskFact)) {
         assert!(ticket.0 <= self.last_write, "{ticket:?} is not the ticket of a sync of this disk");
         if ticket.0 < self.last_power_loss {
             return;

@@ -36,7 +36,8 @@ use crate::support::rng::RngStream;
 use crate::workload::client::{ClientContext, Timer};
 use crate::workload::{Reply, Request, RequestBody};
 use invariants::{
-    Digest, Fact, Node, Operation, Position, RequestId, Response, Role, ServerState, Term, Time,
+    ClientFact, Digest, DiskFact, Fact, Node, Operation, Position, RequestId, Response, Role, ServerState,
+    Term, Time, WorldFact,
 };
 use std::fmt::Display;
 
@@ -239,11 +240,11 @@ impl<M: Clone + Display> World<M> {
         let (incarnation, saved_vote) = (node_state.incarnation, &mut node_state.storage.saved_vote);
         let (mut passed, mut voted) = (true, false);
         node_state.storage.disk.end_sync(ticket, |fact| {
-            if let Fact::Saved { term, vote, .. } = fact {
+            if let DiskFact::Saved { term, vote, .. } = fact {
                 voted |= vote.is_some() && *saved_vote != (term, vote);
                 *saved_vote = (term, vote);
             }
-            passed &= observer.record_fact(*now, *step, node, incarnation, fact);
+            passed &= observer.record_fact(*now, *step, node, incarnation, fact.into());
         });
         self.interrupt_pending |= !passed;
         if voted {
@@ -253,7 +254,8 @@ impl<M: Clone + Display> World<M> {
 
     /// Records a fact that a server states about itself, or that the environment states about a server.
     #[inline]
-    pub fn record_fact(&mut self, node: Node, fact: Fact) {
+    pub fn record_fact(&mut self, node: Node, fact: impl Into<Fact>) {
+        let fact = fact.into();
         if self.awaited_triggers != 0 {
             match fact {
                 Fact::Leads { .. } => self.fire_trigger(Trigger::Elected, node),
@@ -307,7 +309,7 @@ impl<M: Clone + Display> World<M> {
             (false, false, true);
         node_state.storage.generation += 1;
         node_state.storage.saved_vote = (0, None);
-        self.record_fact(node, Fact::Wiped);
+        self.record_fact(node, WorldFact::Wiped);
     }
 
     /// Counts a milestone that no fact shows.
@@ -405,8 +407,8 @@ impl<M: Clone + Display> ClientContext for World<M> {
         self.queue.push(at, Event::ClientTimer { client, timer });
     }
 
-    fn record_fact(&mut self, client: u64, fact: Fact) {
-        self.interrupt_pending |= !self.observer.record_fact(self.now, self.step, client, 0, fact);
+    fn record_fact(&mut self, client: u64, fact: ClientFact) {
+        self.interrupt_pending |= !self.observer.record_fact(self.now, self.step, client, 0, fact.into());
     }
 
     fn record_call(&mut self, id: RequestId, operation: Operation) {

@@ -2,7 +2,7 @@
 
 use super::World;
 use crate::outcome::TraceEvent;
-use invariants::{ConfChange, ConfChangeResponse, Fact, Member, Node, PossibleConfigurations};
+use invariants::{ConfChange, ConfChangeResponse, Member, Node, PossibleConfigurations, WorldFact};
 use std::collections::BTreeSet;
 use std::fmt::{self, Display};
 
@@ -60,7 +60,7 @@ impl<M: Clone + Display> World<M> {
     pub(crate) fn record_initial_voters(&mut self) {
         let voters: Vec<Node> = (1..=self.plan.initial_voters()).collect();
         for &node in &voters {
-            self.record_fact(node, Fact::Founded { voters: voters.clone() });
+            self.record_fact(node, WorldFact::Founded { voters: voters.clone() });
         }
     }
 
@@ -73,7 +73,7 @@ impl<M: Clone + Display> World<M> {
         if let Some(change) = change {
             let generation = |node: Node| nodes[node as usize - 1].storage.generation;
             operator.possible_configurations.record_request(request, change.clone(), generation);
-            self.record_fact(node, Fact::ChangeRequested { request, change: Box::new(change) });
+            self.record_fact(node, WorldFact::ChangeRequested { request, change: Box::new(change) });
         }
         request
     }
@@ -91,7 +91,7 @@ impl<M: Clone + Display> World<M> {
                 OperatorResponse::Unknown => ConfChangeResponse::Unknown,
             };
             self.operator.possible_configurations.record_response(request, response);
-            self.record_fact(node, Fact::ChangeAnswered { request, answer: response });
+            self.record_fact(node, WorldFact::ChangeAnswered { request, answer: response });
         }
     }
 

@@ -9,7 +9,7 @@ use harness::server::OperatorResponse;
 use harness::systems::run::run_with;
 use harness::workload::{ClientResponse, Reply, RequestBody};
 use harness::world::Disk;
-use invariants::{Action, Content, Fact, Response};
+use invariants::{Action, Content, Response, ServerFact};
 use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -25,7 +25,7 @@ impl Tasks for TaskTestServer {
     fn start(node: NodeHandle<Hello>, disk: &Disk) {
         let received = Rc::new(Cell::new(disk.read("heard").len() as u64));
         if node.node() == 1 {
-            node.record_fact(Fact::Leads { term: disk.read("boots").len() as u64 + 1 });
+            node.record_fact(ServerFact::Leads { term: disk.read("boots").len() as u64 + 1 });
         }
         node.append("boots", vec![1]);
 

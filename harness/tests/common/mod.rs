@@ -11,7 +11,7 @@ use harness::plan::{self, Fault, FaultKind, Plan, Probability, SimDuration, Targ
 use harness::server::{Arrival, Host, LocalTime, OperatorResponse, Server};
 use harness::systems::run::run_with;
 use harness::workload::{ClientResponse, Reply, Request, RequestBody};
-use invariants::{Action, Content, Fact, Operation, Response};
+use invariants::{Action, Content, Operation, Response, ServerFact};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -203,7 +203,7 @@ impl Server for SimpleServer {
         let (node, nodes, now) = (host.node(), host.plan().nodes, host.now());
         let term = host.disk().read("boots").len() as u64;
         if node == 1 {
-            host.record_fact(Fact::Leads { term });
+            host.record_fact(ServerFact::Leads { term });
         }
         let due = now + 20_000_000;
         let (open, registers, lists) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());

@@ -57,39 +57,59 @@ impl fmt::Display for RequestId {
     }
 }
 
-/// Declares the facts, one row each: number and source, name, fields, and what the fact is about. Number and order of
-/// the fields are part of every digest. Digests are stored, so they never change.
+/// Declares the facts, one row each: number and name, fields, and what the fact is about; grouped by who can state them.
+/// Number and order of the fields are part of every digest. Digests are stored, so they never change.
 macro_rules! facts {
     ($(
-        $(#[$fact_attribute:meta])+
-        $number:literal $source:ident $name:literal $fact:ident
-        $({ $($(#[$field_attribute:meta])+ $field:ident: $type:ty,)+ })?
-        $(about $($aspect:ident: $value:expr),+)?;
+        $(#[$group_attribute:meta])+
+        $group:ident {$(
+            $(#[$fact_attribute:meta])+
+            $number:literal $name:literal $fact:ident
+            $({ $($(#[doc = $about_field:literal])+ $(#[serde($($form:tt)+)])? $field:ident: $type:ty,)+ })?
+            $(about $($aspect:ident: $value:expr),+)?;
+        )+}
     )+) => {
         /// What a fact says. [`Observed`] adds when it was stated and by which server.
         #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
         #[serde(tag = "fact", rename_all = "snake_case")]
         pub enum Fact {
-            $($(#[$fact_attribute])+ $fact $({ $($(#[$field_attribute])+ $field: $type,)+ })?,)+
+            $($($(#[$fact_attribute])+ $fact $({
+                    $($(#[doc = $about_field])+ $(#[serde($($form)+)])? $field: $type,)+
+                })?,)+)+
         }
+
+        $(
+            $(#[$group_attribute])+
+            #[derive(Clone, PartialEq, Eq, Debug)]
+            pub enum $group {
+                $($(#[$fact_attribute])+ $fact $({ $($(#[doc = $about_field])+ $field: $type,)+ })?,)+
+            }
+
+            impl From<$group> for Fact {
+                #[inline]
+                fn from(fact: $group) -> Fact {
+                    match fact { $($group::$fact $({ $($field),+ })? => Fact::$fact $({ $($field),+ })?,)+ }
+                }
+            }
+        )+
 
         impl Fact {
             /// The name, in words. The JSON form has underscores instead of spaces.
             #[must_use]
             pub const fn name(&self) -> &'static str {
-                match self { $(Fact::$fact { .. } => $name,)+ }
+                match self { $($(Fact::$fact { .. } => $name,)+)+ }
             }
 
             /// The names of the fields, as in the JSON form.
             #[must_use]
             pub const fn fields(&self) -> &'static [&'static str] {
-                match self { $(Fact::$fact { .. } => &[$($(stringify!($field)),+)?],)+ }
+                match self { $($(Fact::$fact { .. } => &[$($(stringify!($field)),+)?],)+)+ }
             }
 
-            /// Whether a server, its disk or the world states it, and not a client.
+            /// Who can state it.
             #[must_use]
-            pub const fn is_about_server(&self) -> bool {
-                match self { $(Fact::$fact { .. } => matches!(Source::$source, Source::Server),)+ }
+            const fn source(&self) -> Source {
+                match self { $($(Fact::$fact { .. } => Source::$group,)+)+ }
             }
 
             /// The digest of a run followed by this fact of `node`.
@@ -98,11 +118,11 @@ macro_rules! facts {
             pub fn digest(&self, before: Digest, node: Node) -> Digest {
                 let head = |number: u64| before.then(node << 8 | number);
                 match self {
-                    $(Fact::$fact { $($($field),+)? } => {
+                    $($(Fact::$fact { $($($field),+)? } => {
                         let digest = head($number);
                         $($(let digest = $field.fold(digest);)+)?
                         digest
-                    })+
+                    })+)+
                 }
             }
 
@@ -110,215 +130,228 @@ macro_rules! facts {
             #[expect(unused_variables, reason = "most facts are about some of their fields only")]
             fn subject(&self) -> Subject {
                 match self {
-                    $(Fact::$fact { $($($field),+)? } => Subject {
+                    $($(Fact::$fact { $($($field),+)? } => Subject {
                         $($($aspect: Option::from($value),)+)?
                         ..Subject::default()
-                    },)+
+                    },)+)+
                 }
             }
         }
+
+        /// Who states a fact.
+        #[derive(Clone, Copy, PartialEq, Eq)]
+        enum Source { $($group,)+ }
     };
 }
 
 facts! {
-    /// Claim: an incarnation starts with this recovered state. `digest` folds the recovered log after `base` with
-    /// [`Digest::then_entry`], starting from [`Digest::EMPTY`].
-    1 Server "started" Started {
-        /// The recovered term.
-        term: Term,
-        /// The recovered vote in that term.
-        vote: Option<Node>,
-        /// Where the recovered log begins: 0@0, or the entry up to which a snapshot replaces it.
-        base: LogId,
-        /// Where the recovered log ends.
-        last: LogId,
-        /// Digest of the recovered entries after `base`.
-        digest: Digest,
-    } about term: *term;
-    /// Claim: the current term changed.
-    2 Server "term changed" TermChanged {
-        /// The new term.
-        term: Term,
-    } about term: *term;
-    /// Claim: the log has a new last entry.
-    3 Server "appended" Appended {
-        /// Its index: the previous last index plus one.
-        index: Index,
-        /// Its term.
-        term: Term,
-        /// Its content.
-        entry: Digest,
-    } about index: *index;
-    /// Claim: the log was truncated.
-    4 Server "truncated" Truncated {
-        /// The new last index.
-        after: Index,
-    } about index: after.saturating_add(1);
-    /// Claim: this server became leader.
-    5 Server "leads" Leads {
-        /// The term that it leads.
-        term: Term,
-    } about term: *term;
-    /// Claim: this server stopped leading.
-    6 Server "stepped down" SteppedDown {
-        /// The term that it led.
-        term: Term,
-    } about term: *term;
-    /// Claim: this server's commit index changed.
-    7 Server "committed" Committed {
-        /// The new commit index.
-        index: Index,
-    } about index: *index;
-    /// Claim: the state machine applied this entry.
-    8 Server "applied" Applied {
-        /// Its index: one more than the index last applied or restored in this incarnation; any for the first.
-        index: Index,
-        /// The entry's content.
-        entry: Digest,
-        /// Digest of the whole state after it: a sum over the state's items.
-        state: Digest,
-        /// Whether it changed the state; `false` if it was answered from the session table.
-        effect: bool,
-        /// The client request in the entry, if any.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        request: Option<RequestId>,
-    } about index: *index, request: *request;
-    /// Claim: this configuration is in force from this entry on.
-    9 Server "configured" Configured {
-        /// The index of the entry that carries it; 0 for the first configuration, which no entry carries. For a log
-        /// that begins after a snapshot: the index at which it begins.
-        index: Index,
-        /// The configuration.
-        configuration: Box<Configuration>,
-    } about index: *index;
-    /// Claim: this server took a snapshot of its application.
-    23 Server "snapshot taken" SnapshotTaken {
-        /// The last entry that it covers.
-        last: LogId,
-        /// Digest of the state in it, recomputed from the items of the image.
-        state: Digest,
-        /// The configuration in it: the one in force at `last`.
-        configuration: Box<Configuration>,
-    };
-    /// Claim: a leader's snapshot replaced the log, which now ends with the last entry that the snapshot covers.
-    24 Server "snapshot installed" SnapshotInstalled {
-        /// The last entry that it covers.
-        last: LogId,
-        /// The configuration in it: the one in force at `last`.
-        configuration: Box<Configuration>,
-    };
-    /// Claim: the state machine was replaced with a snapshot's state. The next entry applied is `index + 1`.
-    25 Server "restored" Restored {
-        /// The index of the last entry that the snapshot covers.
-        index: Index,
-        /// Digest of the whole state, recomputed from the restored items.
-        state: Digest,
-    };
-    /// Promise: a granted vote was sent.
-    10 Server "voted" Voted {
-        /// The term of the election.
-        term: Term,
-        /// The server that it was given to.
-        candidate: Node,
-    } about term: *term;
-    /// Promise: a vote request was sent; the sender has voted for itself.
-    11 Server "campaigned" Campaigned {
-        /// The term that it campaigns in.
-        term: Term,
-    } about term: *term;
-    /// Promise: a successful append response was sent to the leader of `term`.
-    12 Server "acknowledged" Acknowledged {
-        /// The term of the leader.
-        term: Term,
-        /// Up to this index the log equals the leader's and is durable here.
-        index: Index,
-    } about index: *index, term: *term;
-    /// Promise: a read was answered.
-    13 Server "read served" ReadServed {
-        /// The read.
-        read: RequestId,
-        /// The applied index whose state it was answered from.
-        applied: Index,
-    } about request: *read;
-    /// Truth, stated by the disk: one record is durable. Its entries follow, each as a [`Fact::SavedEntry`].
-    14 Server "saved" Saved {
-        /// The durable term.
-        term: Term,
-        /// The durable vote in that term.
-        vote: Option<Node>,
-        /// The durable log is first truncated to this index; `None`: it is not truncated.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        after: Option<Index>,
-    } about term: *term;
-    /// Truth, stated by the disk: the durable log has a new last entry.
-    15 Server "saved entry" SavedEntry {
-        /// Its index.
-        index: Index,
-        /// Its term.
-        term: Term,
-        /// Its content.
-        entry: Digest,
-    } about index: *index;
-    /// Truth, stated by the disk: a snapshot is durable, atomically with the [`Fact::Saved`] before it and the
-    /// entries that follow. If the durable log contains `last`, its entries after `base` remain; otherwise the
-    /// snapshot replaces it.
-    26 Server "saved snapshot" SavedSnapshot {
-        /// Where the durable log begins.
-        base: LogId,
-        /// The last entry that the snapshot covers: `base`, or a later one.
-        last: LogId,
-    };
-    /// Truth, stated by the disk: everything that [`Fact::Started`] recovered is durable again.
-    16 Server "saved recovered" SavedRecovered;
-    /// Truth: the process crashed. The page cache survives.
-    17 Server "crashed" Crashed;
-    /// Truth: the power failed. Writes that were not synced may be lost.
-    18 Server "power lost" PowerLost;
-    /// Truth: a new incarnation is about to start.
-    19 Server "restarted" Restarted;
-    /// Truth: the disk was wiped.
-    20 Server "wiped" Wiped;
-    /// Truth, stated by the world: this server, its clock and its disk have no fault from now on. Messages between
-    /// the servers that are quiet arrive soon, there is a leader, and no operator requests changes or transfers.
-    /// Stated only if pre-vote or check-quorum is on.
-    27 Server "quiet" Quiet;
-    /// Truth, stated by the world: this server is an initial voter of the cluster.
-    28 Server "founded" Founded {
-        /// All initial voters.
-        voters: Vec<Node>,
-    };
-    /// Truth, stated by the world: an operator asks this server for a membership change.
-    29 Server "change requested" ChangeRequested {
-        /// The number of the request, in the order in which requests are made.
-        request: u64,
-        /// The change.
-        change: Box<ConfChange>,
-    };
-    /// Truth, stated by the world: this server responded to the operator. A server that crashes first never responds.
-    30 Server "change answered" ChangeAnswered {
-        /// The number of the request.
-        request: u64,
-        /// The response.
-        answer: ConfChangeResponse,
-    };
-    /// Truth, stated by a client: its write was acknowledged.
-    21 Client "write acknowledged" WriteAcknowledged {
-        /// The log index that the response named.
-        index: Index,
-        /// The write.
-        write: RequestId,
-    } about index: *index, request: *write;
-    /// Truth, stated by a client: it starts to read.
-    22 Client "read asked" ReadAsked {
-        /// The read.
-        read: RequestId,
-    } about request: *read;
-}
+    /// What a server can state: claims about its own state, and promises that it makes by sending a message. It may lie.
+    ServerFact {
+        /// Claim: an incarnation starts with this recovered state. `digest` folds the recovered log after `base` with
+        /// [`Digest::then_entry`], starting from [`Digest::EMPTY`].
+        1 "started" Started {
+            /// The recovered term.
+            term: Term,
+            /// The recovered vote in that term.
+            vote: Option<Node>,
+            /// Where the recovered log begins: 0@0, or the entry up to which a snapshot replaces it.
+            base: LogId,
+            /// Where the recovered log ends.
+            last: LogId,
+            /// Digest of the recovered entries after `base`.
+            digest: Digest,
+        } about term: *term;
+        /// Claim: the current term changed.
+        2 "term changed" TermChanged {
+            /// The new term.
+            term: Term,
+        } about term: *term;
+        /// Claim: the log has a new last entry.
+        3 "appended" Appended {
+            /// Its index: the previous last index plus one.
+            index: Index,
+            /// Its term.
+            term: Term,
+            /// Its content.
+            entry: Digest,
+        } about index: *index;
+        /// Claim: the log was truncated.
+        4 "truncated" Truncated {
+            /// The new last index.
+            after: Index,
+        } about index: after.saturating_add(1);
+        /// Claim: this server became leader.
+        5 "leads" Leads {
+            /// The term that it leads.
+            term: Term,
+        } about term: *term;
+        /// Claim: this server stopped leading.
+        6 "stepped down" SteppedDown {
+            /// The term that it led.
+            term: Term,
+        } about term: *term;
+        /// Claim: this server's commit index changed.
+        7 "committed" Committed {
+            /// The new commit index.
+            index: Index,
+        } about index: *index;
+        /// Claim: the state machine applied this entry.
+        8 "applied" Applied {
+            /// Its index: one more than the index last applied or restored in this incarnation; any for the first.
+            index: Index,
+            /// The entry's content.
+            entry: Digest,
+            /// Digest of the whole state after it: a sum over the state's items.
+            state: Digest,
+            /// Whether it changed the state; `false` if it was answered from the session table.
+            effect: bool,
+            /// The client request in the entry, if any.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            request: Option<RequestId>,
+        } about index: *index, request: *request;
+        /// Claim: this configuration is in force from this entry on.
+        9 "configured" Configured {
+            /// The index of the entry that carries it; 0 for the first configuration, which no entry carries. For a log
+            /// that begins after a snapshot: the index at which it begins.
+            index: Index,
+            /// The configuration.
+            configuration: Box<Configuration>,
+        } about index: *index;
+        /// Claim: this server took a snapshot of its application.
+        23 "snapshot taken" SnapshotTaken {
+            /// The last entry that it covers.
+            last: LogId,
+            /// Digest of the state in it, recomputed from the items of the image.
+            state: Digest,
+            /// The configuration in it: the one in force at `last`.
+            configuration: Box<Configuration>,
+        };
+        /// Claim: a leader's snapshot replaced the log, which now ends with the last entry that the snapshot covers.
+        24 "snapshot installed" SnapshotInstalled {
+            /// The last entry that it covers.
+            last: LogId,
+            /// The configuration in it: the one in force at `last`.
+            configuration: Box<Configuration>,
+        };
+        /// Claim: the state machine was replaced with a snapshot's state. The next entry applied is `index + 1`.
+        25 "restored" Restored {
+            /// The index of the last entry that the snapshot covers.
+            index: Index,
+            /// Digest of the whole state, recomputed from the restored items.
+            state: Digest,
+        };
+        /// Promise: a granted vote was sent.
+        10 "voted" Voted {
+            /// The term of the election.
+            term: Term,
+            /// The server that it was given to.
+            candidate: Node,
+        } about term: *term;
+        /// Promise: a vote request was sent; the sender has voted for itself.
+        11 "campaigned" Campaigned {
+            /// The term that it campaigns in.
+            term: Term,
+        } about term: *term;
+        /// Promise: a successful append response was sent to the leader of `term`.
+        12 "acknowledged" Acknowledged {
+            /// The term of the leader.
+            term: Term,
+            /// Up to this index the log equals the leader's and is durable here.
+            index: Index,
+        } about index: *index, term: *term;
+        /// Promise: a read was answered.
+        13 "read served" ReadServed {
+            /// The read.
+            read: RequestId,
+            /// The applied index whose state it was answered from.
+            applied: Index,
+        } about request: *read;
+    }
 
-/// Who states a fact.
-enum Source {
-    Server,
-    Client,
+    /// What a disk states, once what was written before it is durable.
+    DiskFact {
+        /// Truth, stated by the disk: one record is durable. Its entries follow, each as a [`Fact::SavedEntry`].
+        14 "saved" Saved {
+            /// The durable term.
+            term: Term,
+            /// The durable vote in that term.
+            vote: Option<Node>,
+            /// The durable log is first truncated to this index; `None`: it is not truncated.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            after: Option<Index>,
+        } about term: *term;
+        /// Truth, stated by the disk: the durable log has a new last entry.
+        15 "saved entry" SavedEntry {
+            /// Its index.
+            index: Index,
+            /// Its term.
+            term: Term,
+            /// Its content.
+            entry: Digest,
+        } about index: *index;
+        /// Truth, stated by the disk: a snapshot is durable, atomically with the [`Fact::Saved`] before it and the
+        /// entries that follow. If the durable log contains `last`, its entries after `base` remain; otherwise the
+        /// snapshot replaces it.
+        26 "saved snapshot" SavedSnapshot {
+            /// Where the durable log begins.
+            base: LogId,
+            /// The last entry that the snapshot covers: `base`, or a later one.
+            last: LogId,
+        };
+        /// Truth, stated by the disk: everything that [`Fact::Started`] recovered is durable again.
+        16 "saved recovered" SavedRecovered;
+    }
+
+    /// What the simulated world states about a server.
+    WorldFact {
+        /// Truth: the process crashed. The page cache survives.
+        17 "crashed" Crashed;
+        /// Truth: the power failed. Writes that were not synced may be lost.
+        18 "power lost" PowerLost;
+        /// Truth: a new incarnation is about to start.
+        19 "restarted" Restarted;
+        /// Truth: the disk was wiped.
+        20 "wiped" Wiped;
+        /// Truth, stated by the world: this server, its clock and its disk have no fault from now on. Messages between
+        /// the servers that are quiet arrive soon, there is a leader, and no operator requests changes or transfers.
+        /// Stated only if pre-vote or check-quorum is on.
+        27 "quiet" Quiet;
+        /// Truth, stated by the world: this server is an initial voter of the cluster.
+        28 "founded" Founded {
+            /// All initial voters.
+            voters: Vec<Node>,
+        };
+        /// Truth, stated by the world: an operator asks this server for a membership change.
+        29 "change requested" ChangeRequested {
+            /// The number of the request, in the order in which requests are made.
+            request: u64,
+            /// The change.
+            change: Box<ConfChange>,
+        };
+        /// Truth, stated by the world: this server responded to the operator. A server that crashes first never responds.
+        30 "change answered" ChangeAnswered {
+            /// The number of the request.
+            request: u64,
+            /// The response.
+            answer: ConfChangeResponse,
+        };
+    }
+
+    /// What a client states.
+    ClientFact {
+        /// Truth, stated by a client: its write was acknowledged.
+        21 "write acknowledged" WriteAcknowledged {
+            /// The log index that the response named.
+            index: Index,
+            /// The write.
+            write: RequestId,
+        } about index: *index, request: *write;
+        /// Truth, stated by a client: it starts to read.
+        22 "read asked" ReadAsked {
+            /// The read.
+            read: RequestId,
+        } about request: *read;
+    }
 }
 
 /// What a fact is about.
@@ -330,6 +363,12 @@ struct Subject {
 }
 
 impl Fact {
+    /// Whether a server, its disk or the world states it, and not a client.
+    #[must_use]
+    pub const fn is_about_server(&self) -> bool {
+        !matches!(self.source(), Source::ClientFact)
+    }
+
     /// The index that this fact is about.
     #[must_use]
     pub fn index(&self) -> Option<Index> {

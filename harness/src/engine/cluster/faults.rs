@@ -6,7 +6,7 @@ use crate::plan::faults::{ActiveFault, Begun, Down, FaultHost, NetworkDegradatio
 use crate::plan::{Fault, FaultKind, PermanentFaultKind, Plan, SimDuration, Target, Trigger};
 use crate::server::{Arrival, Server};
 use crate::world::{Event, EventKind};
-use invariants::{Fact, Node, ServerState};
+use invariants::{Node, ServerState, WorldFact};
 
 /// The faults of a run.
 pub(super) struct Faults {
@@ -181,7 +181,7 @@ impl<S: Server> Cluster<S> {
         let seed = self.world.plan().seed;
         self.world.node_state_mut(node).storage.lose_power(seed, node);
         self.world.observer.counts.power_losses += 1;
-        self.world.record_fact(node, Fact::PowerLost);
+        self.world.record_fact(node, WorldFact::PowerLost);
     }
 }
 

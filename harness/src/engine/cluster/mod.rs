@@ -16,7 +16,7 @@ use crate::workload::ClientResponse;
 use crate::workload::client::ClientPool;
 use crate::world::{Event, EventKind, NEVER, SyncInFlight, UnansweredRequest, World};
 use faults::Faults;
-use invariants::{Fact, Node, Time};
+use invariants::{Node, Time, WorldFact};
 use phases::Phase;
 use std::collections::VecDeque;
 
@@ -148,7 +148,7 @@ impl<S: Server> Cluster<S> {
         let (seed, now) = (self.world.plan().seed, self.world.now());
         self.world.node_state_mut(node).begin_incarnation(seed, node, now);
         if self.world.node_state(node).incarnation > 1 {
-            self.world.record_fact(node, Fact::Restarted);
+            self.world.record_fact(node, WorldFact::Restarted);
         }
         self.running_node = Some(node);
         self.world.trace(node, || TraceEvent::Boot);
@@ -178,7 +178,7 @@ impl<S: Server> Cluster<S> {
             self.world.end_incarnation(node);
             match power_loss {
                 true => self.lose_power(node),
-                false => self.world.record_fact(node, Fact::Crashed),
+                false => self.world.record_fact(node, WorldFact::Crashed),
             }
             if self.world.node_state(node).storage.wipe_pending {
                 self.world.wipe_disk(node);

@@ -12,7 +12,7 @@ use crate::plan::{LivenessBounds, PermanentFaultKind, Probability, SimDuration};
 use crate::server::Server;
 use crate::workload::client::Probe;
 use crate::world::{Event, UnansweredRequest};
-use invariants::{Fact, Member, Node, ServerState, Time};
+use invariants::{Member, Node, ServerState, Time, WorldFact};
 
 /// Length of the quiet time at the end of a run, in largest election timeouts.
 const QUIET_TIMEOUTS: u64 = 6;
@@ -247,7 +247,7 @@ impl<S: Server> Cluster<S> {
             return;
         }
         let quiet: Vec<Node> = self.participants().collect();
-        quiet.into_iter().for_each(|node| self.world.record_fact(node, Fact::Quiet));
+        quiet.into_iter().for_each(|node| self.world.record_fact(node, WorldFact::Quiet));
     }
 
     /// Begins a phase: makes its request and sets its deadline, some largest election timeouts (and `more`) plus the

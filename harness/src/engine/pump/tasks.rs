@@ -14,7 +14,7 @@ use crate::outcome::PanicReport;
 use crate::server::{Arrival, Host, LocalTime, OperatorCommand, OperatorResponse, Server};
 use crate::workload::{Reply, Request};
 use crate::world::{Disk, FileName};
-use invariants::{Fact, Node};
+use invariants::{DiskFact, Node, ServerFact};
 use std::collections::VecDeque;
 use std::fmt::Display;
 use std::future::{Future, poll_fn};
@@ -96,11 +96,11 @@ enum TaskCommand<M> {
     Send(Node, M),
     Append(FileName, Vec<u8>),
     Truncate(FileName, u64),
-    Attach(Fact),
+    Attach(DiskFact),
     Sync(u64),
     Reply(u64, Reply),
     RespondToOperator(u64, OperatorResponse),
-    RecordFact(Fact),
+    RecordFact(ServerFact),
 }
 
 impl<M: Send + 'static> NodeHandle<M> {
@@ -138,7 +138,7 @@ impl<M: Send + 'static> NodeHandle<M> {
     }
 
     /// States a fact once everything that is written by now is durable.
-    pub fn attach(&self, fact: Fact) {
+    pub fn attach(&self, fact: DiskFact) {
         self.push_command(TaskCommand::Attach(fact));
     }
 
@@ -153,7 +153,7 @@ impl<M: Send + 'static> NodeHandle<M> {
     }
 
     /// States a fact about this node.
-    pub fn record_fact(&self, fact: Fact) {
+    pub fn record_fact(&self, fact: ServerFact) {
         self.push_command(TaskCommand::RecordFact(fact));
     }
 

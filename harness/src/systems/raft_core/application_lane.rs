@@ -7,7 +7,7 @@ use crate::server::{Host, OperatorResponse};
 use crate::workload::kv::{InvalidImage, Kv, KvConfig};
 use crate::workload::{ClientResponse, Reply, Request};
 use bytes::Bytes;
-use invariants::{Digest, Fact, LogId};
+use invariants::{Digest, LogId, ServerFact};
 use raft_core::{Entry, Envelope, Index, Payload, ReadConfirmation, Rejection, RequestId, Snapshot};
 use slab::Slab;
 use std::collections::VecDeque;
@@ -74,7 +74,7 @@ impl ApplicationLane {
         self.kv = kv;
         self.applied = snapshot.last.index.0;
         self.policy.reset(host.now());
-        host.record_fact(Fact::Restored { index: self.applied, state });
+        host.record_fact(ServerFact::Restored { index: self.applied, state });
         host.trace(|| format!("restores its state from a snapshot up to {}", snapshot.last));
     }
 
@@ -91,7 +91,7 @@ impl ApplicationLane {
         let last = LogId { index: snapshot.last.index.0, term: snapshot.last.term.0 };
         let (_, state) = read_image(self.settings, &snapshot.data);
         let configuration = Box::new(fact_configuration(&snapshot.configuration));
-        host.record_fact(Fact::SnapshotTaken { last, state, configuration });
+        host.record_fact(ServerFact::SnapshotTaken { last, state, configuration });
         host.trace(|| format!("has a snapshot up to {last}"));
     }
 
@@ -103,7 +103,7 @@ impl ApplicationLane {
             let command: &[u8] = if let Payload::Command(command) = &entry.payload { command } else { &[] };
             self.policy.count_applied(command.len());
             let outcome = self.kv.apply(index, command, wall);
-            host.record_fact(Fact::Applied {
+            host.record_fact(ServerFact::Applied {
                 index,
                 entry: payload_digest(&entry.payload),
                 state: self.kv.digest(),
@@ -128,7 +128,7 @@ impl ApplicationLane {
         let PendingRequest::Client(client, request) = self.take_request(request) else { return };
         let Some(operation) = request.read_operation() else { return };
         let applied = self.applied;
-        host.record_fact(Fact::ReadServed { read: request.id, applied });
+        host.record_fact(ServerFact::ReadServed { read: request.id, applied });
         let response = self.kv.read(operation);
         host.reply(client, Reply { id: request.id, response: ClientResponse::Read { applied, response } });
     }
@@ -245,7 +245,7 @@ mod tests {
         let group = raft_core::Configuration::of([raft_core::NodeId(1)]);
         let host = &mut Host::new(&mut world, 1);
         let entry = Entry { term: raft_core::Term(1), payload: Payload::Noop };
-        host.record_fact(Fact::Started {
+        host.record_fact(ServerFact::Started {
             term: 0,
             vote: None,
             base: LogId::default(),

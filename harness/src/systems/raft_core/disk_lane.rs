@@ -13,7 +13,7 @@ use crate::plan::Trigger;
 use crate::server::Host;
 use crate::support::rng::RngStream;
 use bytes::Bytes;
-use invariants::Fact;
+use invariants::DiskFact;
 use raft_core::{Envelope, SaveId, SaveRecord};
 use rand::RngCore;
 use std::collections::VecDeque;
@@ -34,7 +34,7 @@ pub(super) struct DiskLane {
     last_reported: Option<SaveId>,
     /// The save in the new file beside the log, and the facts that hold once it is durable in place of the
     /// log.
-    pending_rewrite: Option<(SaveId, Vec<Fact>)>,
+    pending_rewrite: Option<(SaveId, Vec<DiskFact>)>,
     /// Saves that wait until the recovered or rewritten log is durable.
     queued_writes: VecDeque<(SaveId, QueuedWrite)>,
     /// Whether a sync has failed.
@@ -63,7 +63,7 @@ pub(super) struct LogRewrite {
     /// All entries after the compacted prefix: term, kind, content.
     pub(super) entries: Vec<(u64, u8, Bytes)>,
     /// The facts that hold once it is durable.
-    pub(super) facts: Vec<Fact>,
+    pub(super) facts: Vec<DiskFact>,
 }
 
 /// The result of a sync.
@@ -127,9 +127,9 @@ impl DiskLane {
         });
         let disk = host.disk();
         self.wal.append(disk, term, vote, after, entries);
-        disk.attach(Fact::Saved { term, vote, after });
+        disk.attach(DiskFact::Saved { term, vote, after });
         for (index, entry) in (save.after.0 + 1..).zip(&*save.entries) {
-            disk.attach(Fact::SavedEntry {
+            disk.attach(DiskFact::SavedEntry {
                 index,
                 term: entry.term.0,
                 entry: payload_digest(&entry.payload),

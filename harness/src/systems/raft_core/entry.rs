@@ -1,7 +1,7 @@
 //! Entries as bytes, as digests and as facts.
 
 use bytes::Buf;
-use invariants::{Configuration, Digest, Fact};
+use invariants::{Configuration, Digest, ServerFact};
 use raft_core::{DirectoryId, Entry, Index, NodeId, Payload};
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -74,6 +74,6 @@ pub(super) fn fact_configuration(configuration: &raft_core::Configuration) -> Co
     }
 }
 
-pub(super) fn configured_fact(index: Index, configuration: &raft_core::Configuration) -> Fact {
-    Fact::Configured { index: index.0, configuration: Box::new(fact_configuration(configuration)) }
+pub(super) fn configured_fact(index: Index, configuration: &raft_core::Configuration) -> ServerFact {
+    ServerFact::Configured { index: index.0, configuration: Box::new(fact_configuration(configuration)) }
 }

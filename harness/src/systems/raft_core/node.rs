@@ -16,7 +16,7 @@ use super::wal::{self, DamagedFile, Wal};
 use crate::plan;
 use crate::server::{Arrival, BugInfo, Host, LocalTime, OperatorCommand, Server};
 use crate::workload::kv::{self, KvConfig};
-use invariants::{Digest, Fact, LogId};
+use invariants::{Digest, DiskFact, LogId, ServerFact};
 use raft_core::{
     Bug, Checkpoint, ConfChange, ConfChangeOp, Config, DirectoryId, Effect, Entry, Envelope, ForwardRequest,
     Index, Input, Message, NodeId, Payload, Raft, Recovered, SaveId, SaveRecord, Snapshot, Timestamp,
@@ -114,7 +114,7 @@ impl RunningServer {
             .iter()
             .fold(Digest::EMPTY, |log, entry| log.then_entry(entry.term.0, payload_digest(&entry.payload)));
         let (term, vote) = (recovered.term, recovered.vote);
-        host.record_fact(Fact::Started { term, vote, base: compacted, last, digest });
+        host.record_fact(ServerFact::Started { term, vote, base: compacted, last, digest });
         host.trace(|| format!("starts with term {term}, log after {compacted} up to {last}"));
         let recovered =
             Recovered { term: raft_core::Term(term), vote: vote.map(NodeId), checkpoint, entries };
@@ -125,7 +125,7 @@ impl RunningServer {
             host.record_fact(configured_fact(*index, configuration));
         }
         let mut disk = DiskLane::new(wal, host.plan().raft.max_in_flight_syncs as usize, rng);
-        host.disk().attach(Fact::SavedRecovered);
+        host.disk().attach(DiskFact::SavedRecovered);
         disk.begin_sync(host);
         let policy = CompactionPolicy::new(host.plan().compaction.clone(), host.now());
         let mut server = RunningServer {
@@ -264,7 +264,7 @@ impl RunningServer {
         let last = fact_log_id(snapshot.last);
         if *installed {
             let configuration = Box::new(fact_configuration(&snapshot.configuration));
-            host.record_fact(Fact::SnapshotInstalled { last, configuration });
+            host.record_fact(ServerFact::SnapshotInstalled { last, configuration });
             // State what the core adopted, which a bug may have changed.
             host.record_fact(configured_fact(Index(last.index), self.raft.log().configuration()));
             self.recorded.last_index = last.index;
@@ -289,8 +289,8 @@ impl RunningServer {
             },
             entries: entries.collect(),
             facts: vec![
-                Fact::Saved { term, vote, after: None },
-                Fact::SavedSnapshot { base: compacted, last },
+                DiskFact::Saved { term, vote, after: None },
+                DiskFact::SavedSnapshot { base: compacted, last },
             ],
         };
         self.disk.rewrite(host, id, rewrite);
@@ -301,7 +301,7 @@ impl RunningServer {
         let index = self.raft.commit_index().0;
         if index != self.recorded.commit_index {
             self.recorded.commit_index = index;
-            host.record_fact(Fact::Committed { index });
+            host.record_fact(ServerFact::Committed { index });
         }
     }
 
@@ -318,19 +318,19 @@ impl RunningServer {
         }
         (self.recorded.term, self.recorded.leads) = (term, leads);
         if before.leads {
-            host.record_fact(Fact::SteppedDown { term: before.term });
+            host.record_fact(ServerFact::SteppedDown { term: before.term });
             host.trace(|| format!("leader => follower, term {term}"));
         }
         if term != before.term {
-            host.record_fact(Fact::TermChanged { term });
+            host.record_fact(ServerFact::TermChanged { term });
         }
         if leads {
             if self.recorded.campaigned_term != term {
                 // A single voter sends no vote request, but it campaigns.
                 self.recorded.campaigned_term = term;
-                host.record_fact(Fact::Campaigned { term });
+                host.record_fact(ServerFact::Campaigned { term });
             }
-            host.record_fact(Fact::Leads { term });
+            host.record_fact(ServerFact::Leads { term });
             host.trace(|| format!("candidate => leader, term {term}"));
         }
     }
@@ -339,10 +339,10 @@ impl RunningServer {
     fn record_log(&mut self, host: &mut CoreHost<'_>, save: &SaveRecord) -> bool {
         let truncates = save.after.0 < self.recorded.last_index;
         if truncates {
-            host.record_fact(Fact::Truncated { after: save.after.0 });
+            host.record_fact(ServerFact::Truncated { after: save.after.0 });
         }
         for (index, entry) in (save.after.0 + 1..).zip(&*save.entries) {
-            host.record_fact(Fact::Appended {
+            host.record_fact(ServerFact::Appended {
                 index,
                 term: entry.term.0,
                 entry: payload_digest(&entry.payload),
@@ -360,13 +360,13 @@ impl RunningServer {
         match *message {
             Message::RequestVote { term, .. } if self.recorded.campaigned_term != term.0 => {
                 self.recorded.campaigned_term = term.0;
-                host.record_fact(Fact::Campaigned { term: term.0 });
+                host.record_fact(ServerFact::Campaigned { term: term.0 });
             }
             Message::RequestVoteResponse { term, granted: true } => {
-                host.record_fact(Fact::Voted { term: term.0, candidate: to });
+                host.record_fact(ServerFact::Voted { term: term.0, candidate: to });
             }
             Message::AppendEntriesResponse { term, match_index, .. } => {
-                host.record_fact(Fact::Acknowledged { term: term.0, index: match_index.0 });
+                host.record_fact(ServerFact::Acknowledged { term: term.0, index: match_index.0 });
             }
             _ => {}
         }

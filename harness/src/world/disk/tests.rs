@@ -285,7 +285,7 @@ proptest! {
         let mut model = DiskModel::default();
         let (mut number, mut durable) = (0, 0);
         let mut syncs: Vec<(SyncTicket, Option<u64>)> = Vec::new();
-        let mut facts: Vec<(u64, Fact)> = Vec::new();
+        let mut facts: Vec<(u64, DiskFact)> = Vec::new();
         for (step_number, step) in steps.into_iter().enumerate() {
             match step {
                 // The model tries all subsets: limit their number.
@@ -315,7 +315,7 @@ proptest! {
                     model.rename(number, FILES[file], None);
                 }
                 Step::Attach => {
-                    let fact = Fact::Committed { index: step_number as u64 };
+                    let fact = DiskFact::SavedEntry { index: step_number as u64, term: 1, entry: invariants::Digest::EMPTY };
                     disk.attach(fact.clone());
                     facts.push((number, fact));
                 }
@@ -409,19 +409,24 @@ fn loss_of_power_has_all_modelled_outcomes() {
     assert_eq!(outcomes.len(), 9, "{outcomes:#?}");
 }
 
+/// The fact that a record with this term is durable.
+fn saved(term: u64) -> DiskFact {
+    DiskFact::Saved { term, vote: None, after: None }
+}
+
 #[test]
 fn late_sync_states_no_fact_twice() {
     let mut disk = Disk::new();
     let mut stated = Vec::new();
     disk.append("log", |file| file.push(1));
-    disk.attach(Fact::Crashed);
+    disk.attach(saved(1));
     let first = disk.begin_sync();
     disk.append("log", |file| file.push(2));
-    disk.attach(Fact::PowerLost);
+    disk.attach(saved(2));
     let second = disk.begin_sync();
     disk.end_sync(second, |fact| stated.push(fact));
     disk.end_sync(first, |fact| stated.push(fact));
-    assert_eq!(stated, [Fact::Crashed, Fact::PowerLost]);
+    assert_eq!(stated, [saved(1), saved(2)]);
 }
 
 #[test]
@@ -431,7 +436,7 @@ fn loss_of_power_cancels_syncs_in_flight() {
     let void = disk.begin_sync();
     disk.lose_power(&mut stream(0, "void", [0; 2]));
     disk.append("log", |file| file.push(2));
-    disk.attach(Fact::SavedRecovered);
+    disk.attach(DiskFact::SavedRecovered);
     disk.end_sync(void, |_| panic!("a cancelled sync must not state facts"));
     assert!(disk.has_unsynced());
 }

@@ -6,7 +6,7 @@ use crate::plan;
 use crate::support::rng::stream;
 use crate::systems::raft_core::wal::RecoveredLog;
 use crate::world::{SyncInFlight, World};
-use invariants::LogId;
+use invariants::{Fact, LogId};
 
 /// A lane on a disk of its own.
 struct Fixture {
@@ -50,7 +50,7 @@ impl Fixture {
             compacted_configuration: b"group".as_slice().into(),
         };
         let entries = vec![(3, 1, b"y".as_slice().into())];
-        let facts = vec![Fact::Saved { term: 4, vote: None, after: Some(id) }];
+        let facts = vec![DiskFact::Saved { term: 4, vote: None, after: Some(id) }];
         let rewrite = LogRewrite { term: 4, vote: None, checkpoint, entries, facts };
         let mut host = Host::new(&mut self.world, 1);
         self.lane.rewrite(&mut host, SaveId(id), rewrite);
