@@ -3,6 +3,7 @@
 //! The cost of a fact does not depend on the number of facts before it.
 
 use crate::check_context::CheckContext;
+use crate::contract::Contract;
 use crate::fact::{Fact, Observed};
 use crate::former_names::current_property_name;
 use crate::milestones::Milestones;
@@ -63,6 +64,13 @@ impl Checker {
             Some(&unknown) => Err(UnknownProperty { name: unknown.into() }),
             None => Ok(Checker { properties: Properties::with_disabled(&names), ..Checker::new() }),
         }
+    }
+
+    /// The same checker, before the first fact, for a system that promises otherwise than the Raft paper.
+    #[must_use]
+    pub fn with_contract(mut self, contract: Contract) -> Checker {
+        self.cluster.contract = contract;
+        self
     }
 
     /// Checks the next fact; facts come in the order of the run. Do not use the checker after a violation: its

@@ -40,6 +40,7 @@
 //!
 //! - `fact`, `evidence`, `conflict`, `violation`: input and output.
 //! - `membership`: the configurations that may be in force, from operators' requests and responses.
+//! - [`Contract`]: what a system promises otherwise than the Raft paper.
 //! - `state`: rebuilds logs, votes, terms, leaders and configurations from facts, in memory and on disk.
 //! - `milestones`: counts situations that a meaningful run should reach.
 //! - [`properties`]: one file for each property, with its source in the Raft paper or thesis and its blind spots; and
@@ -59,6 +60,7 @@ mod evidence;
 mod conflict;
 mod violation;
 mod membership;
+mod contract;
 mod state;
 mod milestones;
 mod check_context;
@@ -73,6 +75,7 @@ pub use conflict::{
     CommittedInstead, ConfigurationStep, Conflict, NodeList, OutsiderReason, SnapshotStep, StateStep,
     Truncation, Write,
 };
+pub use contract::{ConfigurationSteps, Contract, TakesEffect};
 pub use fact::{
     ClientFact, ConfChange, ConfChangeOp, ConfChangeResponse, Configuration, ConfigurationError, Digest,
     DiskFact, Fact, Index, LogId, Node, Observed, RequestId, ServerFact, Term, Time, WorldFact,

@@ -264,6 +264,7 @@ impl PossibleConfiguration {
         let learners: Vec<Member> = self.learners.iter().chain(&self.learners_next).copied().collect();
         same(&stated.voters, &self.voters)
             && same(&stated.joint, &self.old_voters)
+            && stated.further.is_empty()
             && names_all(&self.learners, &stated.learners)
             && among(&stated.learners, &learners)
     }
@@ -274,7 +275,7 @@ impl PossibleConfiguration {
             voters: nodes(&self.voters),
             joint: nodes(&self.old_voters),
             learners: nodes(&self.learners),
-            digest: None,
+            ..Configuration::default()
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Milestones: situations that a meaningful run should reach ("sometimes" assertions).
 
-use crate::fact::{Configuration, Fact, LogId, Observed, Term};
+use crate::contract::TakesEffect;
+use crate::fact::{Configuration, Fact, Index, LogId, Observed, Term};
 use crate::state::{ClusterState, ServerState};
 use std::collections::BTreeMap;
 
@@ -67,6 +68,8 @@ pub struct Milestones {
     campaigns: BTreeMap<Term, (u64, bool)>,
     /// The servers that lost power and have not restarted, each with the last entry that it had.
     power_lost: BTreeMap<u64, LogId>,
+    /// Of a system whose configurations take effect when applied: changes up to this index were counted.
+    changes_counted: Index,
 }
 
 impl Default for Milestones {
@@ -75,6 +78,7 @@ impl Default for Milestones {
             counts: [0; Milestone::ALL.len()],
             campaigns: BTreeMap::new(),
             power_lost: BTreeMap::new(),
+            changes_counted: 0,
         }
     }
 }
@@ -150,15 +154,36 @@ impl Milestones {
             Fact::Applied { effect, request, .. } => {
                 self.count_if(RetryDeduplicated, !effect && request.is_some())
             }
+            Fact::Configured { index, ref configuration } => {
+                self.count_applied_change(cluster, node, index, configuration);
+            }
             Fact::ReadServed { .. } => self.count_if(ReadServed, true),
             _ => {}
         }
     }
 
+    /// Counts a change that took effect when it was applied: on the first leader that applies it.
+    fn count_applied_change(
+        &mut self,
+        cluster: &ClusterState,
+        node: &ServerState,
+        index: Index,
+        next: &Configuration,
+    ) {
+        if cluster.contract.configurations == TakesEffect::Applied
+            && index > self.changes_counted
+            && node.leading_term().is_some()
+            && let Some(before) = node.configuration()
+        {
+            self.changes_counted = index;
+            self.count_membership_change(node.id, before, next);
+        }
+    }
+
     fn count_membership_change(&mut self, leader: u64, before: &Configuration, next: &Configuration) {
         use Milestone::*;
-        self.count_if(JointEntered, before.joint.is_empty() && !next.joint.is_empty());
-        self.count_if(JointLeft, !before.joint.is_empty() && next.joint.is_empty());
+        self.count_if(JointEntered, !before.is_joint() && next.is_joint());
+        self.count_if(JointLeft, before.is_joint() && !next.is_joint());
         self.count_if(LearnerPromoted, before.learners.iter().any(|learner| next.voters.contains(learner)));
         self.count_if(LeaderRemoved, before.has(leader) && !next.has(leader));
     }

@@ -20,9 +20,11 @@ fn request() -> impl Strategy<Value = RequestId> {
 }
 
 fn configuration() -> impl Strategy<Value = Box<Configuration>> {
-    any::<(Vec<u64>, Vec<u64>, Vec<u64>, Option<u64>)>().prop_map(|(voters, joint, learners, digest)| {
-        Box::new(Configuration { voters, joint, learners, digest: digest.map(Digest) })
-    })
+    any::<(Vec<u64>, Vec<u64>, Vec<Vec<u64>>, Vec<u64>, Option<u64>)>().prop_map(
+        |(voters, joint, further, learners, digest)| {
+            Box::new(Configuration { voters, joint, further, learners, digest: digest.map(Digest) })
+        },
+    )
 }
 
 fn fact() -> impl Strategy<Value = Fact> {
@@ -488,7 +490,7 @@ fn an_unknown_field_of_a_fact_is_rejected_with_its_line() {
         ("\"fact\":\"leads\",\"term\":1,\"term\":1", "duplicate field `term`"),
         (
             "\"fact\":\"configured\",\"index\":1,\"configuration\":{\"voters\":[1],\"learner\":[2]}",
-            "unknown field `learner`, expected one of `voters`, `joint`, `learners`, `digest`",
+            "unknown field `learner`, expected one of `voters`, `joint`, `further`, `learners`, `digest`",
         ),
         (
             "\"fact\":\"saved_snapshot\",\"base\":{\"index\":1,\"term\":1},\"last\":{\"index\":1,\"term\":1,\"x\":1}",

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 fn config(voters: &[u64], joint: &[u64], learners: &[u64]) -> Configuration {
     let (voters, joint, learners) = (voters.to_vec(), joint.to_vec(), learners.to_vec());
-    Configuration { voters, joint, learners, digest: None }
+    Configuration { voters, joint, learners, ..Configuration::default() }
 }
 
 fn initial() -> PossibleConfigurations {
@@ -148,7 +148,7 @@ impl ModelConfig {
             voters: list(&self.voters),
             joint: list(&self.old),
             learners: list(&self.learners),
-            digest: None,
+            ..Configuration::default()
         }
     }
 }

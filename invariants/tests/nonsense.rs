@@ -18,6 +18,7 @@ fn fact() -> impl Strategy<Value = Fact> {
         let configuration = Box::new(Configuration {
             voters: (1..x % 5).collect(),
             joint: (y % 5..3).collect(),
+            further: if z == 3 { vec![vec![x % 4, y]] } else { vec![] },
             learners: vec![],
             digest: yes.then_some(Digest(z)),
         });

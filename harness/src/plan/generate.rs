@@ -229,6 +229,8 @@ fn clients(rng: &mut PlanRng, sessions: &mut PlanRng, fault_phase: SimDuration) 
         random_target: if sessions.chance_percent(45) { sessions.permille(20, 500) } else { Probability(0) },
         calls: None,
         registers_only: false,
+        without_deletes: false,
+        without_compare_and_set: false,
     }
 }
 

@@ -208,6 +208,12 @@ pub struct ClientConfig {
     /// Whether all keys are registers.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub registers_only: bool,
+    /// Whether clients never delete.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub without_deletes: bool,
+    /// Whether no write depends on the value before it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub without_compare_and_set: bool,
     /// How often an operation is a read.
     pub reads: Probability,
     /// How much log time a session may be unused before it expires; clients then register sessions. 0: a session begins

@@ -1,6 +1,7 @@
 //! What a system supports. Its plans rely on nothing else, and its summary says what was left out.
 
-use super::{FaultKind, PermanentFaultKind, Plan, SimDuration, Trigger};
+use super::generate::limit_clock_faults;
+use super::{FaultKind, PermanentFaultKind, Plan, Probability, SimDuration, Trigger};
 
 /// Declares what a system may support: a field each, with its name and what a plan loses without it.
 macro_rules! supports {
@@ -25,6 +26,12 @@ macro_rules! supports {
                     missing.push(($name, concat!($($about),+).trim_start()));
                 })+
                 missing
+            }
+
+            /// Whether servers state what the application does.
+            #[must_use]
+            pub const fn states_application(&self) -> bool {
+                self.facts || self.application_facts
             }
 
             /// On what a plan relies that is not supported.
@@ -62,6 +69,9 @@ supports! {
     facts "facts": |plan| {
         plan.faults.retain(|fault| matches!(fault.on, None | Some(Trigger::Unsynced)));
     },
+    /// Servers state what the application does. With it, the order of effects is compared with the responses, even
+    /// where no other facts are stated.
+    application_facts "application-facts": |_| {},
     /// Servers change their configuration at an operator's command.
     membership "membership": |plan| {
         plan.raft.initial_voters = 0;
@@ -81,6 +91,16 @@ supports! {
     },
     /// Leaders serve reads under a lease.
     leases "leases": |plan| plan.raft.lease_drift = None,
+    /// Leases allow for clocks that drift.
+    drifting_leases "drifting-leases": |plan| {
+        let no_drift = Probability(0);
+        if plan.raft.lease_drift.is_some_and(|drift| drift != no_drift) {
+            plan.raft.lease_drift = Some(no_drift);
+            limit_clock_faults(no_drift, &mut plan.faults);
+            plan.faults.retain(|fault| !matches!(fault.kind, FaultKind::ClockRate(_)));
+            plan.permanent_fault.iter_mut().for_each(|permanent| permanent.drift = 0);
+        }
+    },
     /// Followers forward requests to their leader.
     forwarding "forwarding": |plan| plan.raft.forward = false,
     /// Servers compact their logs into snapshots.
@@ -89,7 +109,7 @@ supports! {
     chunks "chunks": |plan| plan.raft.chunk = 0,
     /// Servers have several syncs in flight.
     concurrent_syncs "concurrent-syncs": |plan| plan.raft.max_in_flight_syncs = 1,
-    /// A server whose disk was emptied returns as another replica.
+    /// A server whose disk was emptied returns under its number, as another replica.
     wipes "wipes": |plan| drop_faults(plan, |kind| matches!(kind, FaultKind::Wipe(_))),
     /// A server notices damaged bytes on its disk, and stops.
     damage "damage": |plan| drop_faults(plan, |kind| matches!(kind, FaultKind::BitRot(_))),
@@ -101,6 +121,10 @@ supports! {
     sessions "sessions": |plan| plan.clients.session = SimDuration(0),
     /// The application has lists.
     lists "lists": |plan| plan.clients.registers_only = true,
+    /// The application can remove the value of a register.
+    deletes "deletes": |plan| plan.clients.without_deletes = true,
+    /// The application can write a register on condition of its value.
+    compare_and_set "compare-and-set": |plan| plan.clients.without_compare_and_set = true,
 }
 
 fn drop_faults(plan: &mut Plan, dropped: fn(&FaultKind) -> bool) {
@@ -146,7 +170,7 @@ mod tests {
             changed += u64::from(plan.faults != generate(seed).faults);
         }
         assert!(changed > 100, "{changed}");
-        assert_eq!(Supports::NOTHING.missing().len(), 16);
+        assert_eq!(Supports::NOTHING.missing().len(), 20);
         assert_eq!(
             Supports { chunks: false, ..Supports::ALL }.missing(),
             [("chunks", "Servers send snapshots in several parts.")]

@@ -12,7 +12,7 @@ use crate::support::rng::{self, RngStream, label};
 use crate::workload::{Reply, Request};
 pub use crate::world::OperatorResponse;
 use crate::world::{Disk, World};
-use invariants::{ConfChange, ConfChangeOp, Node, ServerFact};
+use invariants::{ConfChange, ConfChangeOp, Contract, Node, ServerFact};
 use rand::RngCore;
 use std::fmt::Display;
 
@@ -30,6 +30,8 @@ pub trait Server: Sized + Send + 'static {
 
     /// What it supports. Its plans rely on nothing else.
     const SUPPORTS: Supports = Supports::ALL;
+    /// What it promises otherwise than the Raft paper. Properties judge it by this.
+    const CONTRACT: Contract = Contract::PAPER;
 
     /// Starts an incarnation from what survived on `host.disk()`, and nothing else.
     fn boot(host: &mut Host<'_, Self::Message>) -> Self;
@@ -186,7 +188,8 @@ impl<'a, M: Clone + Display> Host<'a, M> {
         self.world.respond_to_operator(self.node, request, response);
     }
 
-    /// States a fact about this node. A fact that contradicts earlier ones breaks a property.
+    /// States a fact about this node. A fact that contradicts earlier ones breaks a property. Facts that the system does
+    /// not support are dropped.
     ///
     /// A server can claim and promise. What is durable, only its disk states ([`Disk::attach`]); what happened to a
     /// server, only the world. A lying server does not compile:
@@ -199,7 +202,7 @@ impl<'a, M: Clone + Display> Host<'a, M> {
     /// }
     /// ```
     pub fn record_fact(&mut self, fact: ServerFact) {
-        self.world.record_fact(self.node, fact);
+        self.world.record_server_fact(self.node, fact);
     }
 
     /// Stops this server until its next incarnation, because what it promised is damaged on its disk, or its

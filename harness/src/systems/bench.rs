@@ -160,6 +160,8 @@ fn long_plan() -> Plan {
         random_target: Probability(0),
         calls: None,
         registers_only: false,
+        without_deletes: false,
+        without_compare_and_set: false,
     };
     plan.bounds.events = u64::MAX;
     plan.faults.clear();
@@ -258,6 +260,8 @@ fn bare_plan(fault_phase: SimDuration) -> Plan {
             random_target: Probability(0),
             calls: None,
             registers_only: false,
+            without_deletes: false,
+            without_compare_and_set: false,
         },
         bounds: plan::LivenessBounds { leader: 0, write: 0, convergence: 0, events: u64::MAX },
         faults: Vec::new(),

@@ -31,7 +31,7 @@ pub fn run_with<S: Server>(plan: &Plan, options: &Options) -> RunRecord {
         assert!(is_known, "the plan enables the bug `{bug}`, which this system does not have");
     }
     let mut options = options.clone();
-    if !S::SUPPORTS.facts {
+    if !S::SUPPORTS.states_application() {
         // It compares responses with the order that the system states.
         options.disabled.push(WITNESS.to_owned());
     }

@@ -93,8 +93,13 @@ impl SystemInfo {
     #[must_use]
     pub fn can_check(&self, property: &str) -> bool {
         let supports = &self.supports;
-        let needs_facts = property == WITNESS || PROPERTIES.iter().any(|of_facts| of_facts.name == property);
-        (supports.facts || !needs_facts)
+        let of_application =
+            [WITNESS, "state-machine-safety", "exactly-once", "read-safety"].contains(&property);
+        let is_stated = match PROPERTIES.iter().any(|of_facts| of_facts.name == property) {
+            _ if of_application => supports.states_application(),
+            needs_facts => supports.facts || !needs_facts,
+        };
+        is_stated
             && match property {
                 "requested-membership" => supports.membership,
                 "snapshot-consistency" => supports.snapshots,

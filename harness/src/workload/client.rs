@@ -321,7 +321,7 @@ impl ClientPool {
         client.believed_leader = Some(from);
         client.record_seen_value(operation, &response);
         // A position says nothing where no facts say what the log holds.
-        if let (Position::Log(index), true) = (position, self.supports.facts) {
+        if let (Position::Log(index), true) = (position, self.supports.states_application()) {
             world.record_fact(number, ClientFact::WriteAcknowledged { index, write: id });
         }
         world.record_response(id, position, &response);

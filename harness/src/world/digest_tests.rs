@@ -12,6 +12,7 @@ fn facts_keep_their_numbers_and_fields_in_the_digest() {
     let request = RequestId { session: 15, sequence: 16 };
     let (entry, state) = (Digest(17), Digest(18));
     let configuration = Box::new(Configuration {
+        further: vec![],
         voters: vec![1, 2],
         joint: vec![3],
         learners: vec![],

@@ -36,8 +36,8 @@ use crate::support::rng::RngStream;
 use crate::workload::client::{ClientContext, Timer};
 use crate::workload::{Reply, Request, RequestBody};
 use invariants::{
-    ClientFact, Digest, DiskFact, Fact, Node, Operation, Position, RequestId, Response, Role, ServerState,
-    Term, Time, WorldFact,
+    ClientFact, Contract, Digest, DiskFact, Fact, Node, Operation, Position, RequestId, Response, Role,
+    ServerFact, ServerState, Term, Time, WorldFact,
 };
 use std::fmt::Display;
 
@@ -68,7 +68,7 @@ pub struct World<M> {
 
 impl<M: Clone + Display> World<M> {
     /// The environment at time 0.
-    pub(crate) fn new(plan: &Plan, options: &Options, supports: Supports) -> World<M> {
+    pub(crate) fn new(plan: &Plan, options: &Options, supports: Supports, contract: Contract) -> World<M> {
         let (servers, clients) = (plan.nodes as usize, plan.clients.count as usize + 1);
         let net = Net::new(plan.seed, &plan.network, servers, clients);
         World {
@@ -77,7 +77,7 @@ impl<M: Clone + Display> World<M> {
             queue: Queue::new(),
             net,
             nodes: (1..=plan.nodes).map(|node| NodeState::new(plan, node)).collect(),
-            observer: Observer::new(options),
+            observer: Observer::new(options, contract),
             operator: OperatorState::new(plan.initial_voters()),
             awaited_triggers: 0,
             fired_triggers: Vec::new(),
@@ -235,7 +235,7 @@ impl<M: Clone + Display> World<M> {
     /// Completes a sync: records the facts that became durable. They hold even if the server never learns
     /// that the sync ended.
     pub(crate) fn end_sync(&mut self, node: Node, ticket: SyncTicket) {
-        let World { nodes, observer, now, step, .. } = self;
+        let World { nodes, observer, now, step, supports, .. } = self;
         let node_state = &mut nodes[node as usize - 1];
         let (incarnation, saved_vote) = (node_state.incarnation, &mut node_state.storage.saved_vote);
         let (mut passed, mut voted) = (true, false);
@@ -244,11 +244,24 @@ impl<M: Clone + Display> World<M> {
                 voted |= vote.is_some() && *saved_vote != (term, vote);
                 *saved_vote = (term, vote);
             }
-            passed &= observer.record_fact(*now, *step, node, incarnation, fact.into());
+            passed &= !supports.facts || observer.record_fact(*now, *step, node, incarnation, fact.into());
         });
         self.interrupt_pending |= !passed;
         if voted {
             self.fire_trigger(Trigger::Voting, node);
+        }
+    }
+
+    /// Records a fact that a server states, if its system states such facts: the log of a system that is no Raft means
+    /// something else.
+    #[inline]
+    pub fn record_server_fact(&mut self, node: Node, fact: ServerFact) {
+        let of_application = matches!(
+            fact,
+            ServerFact::Applied { .. } | ServerFact::Restored { .. } | ServerFact::ReadServed { .. }
+        );
+        if self.supports.facts || (of_application && self.supports.application_facts) {
+            self.record_fact(node, fact);
         }
     }
 

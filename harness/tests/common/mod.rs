@@ -63,6 +63,8 @@ pub(crate) fn plan_without_faults(nodes: u64, fault_phase: SimDuration) -> Plan 
             random_target: Probability(0),
             calls: None,
             registers_only: false,
+            without_deletes: false,
+            without_compare_and_set: false,
         },
         bounds: plan::LivenessBounds { leader: 10, write: 10, convergence: 20, events: 1_000_000 },
         faults: Vec::new(),

@@ -14,6 +14,9 @@ pub struct Configuration {
     /// The voters of the old configuration while joint; otherwise empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub joint: Vec<Node>,
+    /// More halves, of a system whose configurations may have more than two; each must agree.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub further: Vec<Vec<Node>>,
     /// Servers that receive the log and do not vote.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub learners: Vec<Node>,
@@ -31,7 +34,7 @@ impl Configuration {
         use ConfigurationError::*;
         let in_both = || self.learners.iter().find(|node| self.voters.contains(node));
         None.or_else(|| find_duplicate(&self.voters).map(RepeatedVoter))
-            .or_else(|| find_duplicate(&self.joint).map(RepeatedOldVoter))
+            .or_else(|| self.halves().skip(1).find_map(find_duplicate).map(RepeatedOldVoter))
             .or_else(|| find_duplicate(&self.learners).map(RepeatedLearner))
             .or_else(|| in_both().copied().map(VoterAndLearner))
             .or_else(|| (is_carried && self.voters.is_empty()).then_some(NoVoter))
@@ -41,13 +44,15 @@ impl Configuration {
     pub(crate) fn has_same_members(&self, other: &Configuration) -> bool {
         same_nodes(&self.voters, &other.voters)
             && same_nodes(&self.joint, &other.joint)
+            && self.further.len() == other.further.len()
+            && self.further.iter().zip(&other.further).all(|(one, other)| same_nodes(one, other))
             && same_nodes(&self.learners, &other.learners)
     }
 
     /// A copy that lists each server once per list, as quorums count it; `None` if there is no duplicate.
     pub(crate) fn without_duplicates(&self) -> Option<Configuration> {
-        let lists = [&self.voters, &self.joint, &self.learners];
-        lists.into_iter().any(|nodes| find_duplicate(nodes).is_some()).then(|| {
+        let mut lists = self.halves().chain([&*self.learners]);
+        lists.any(|nodes| find_duplicate(nodes).is_some()).then(|| {
             let dedup = |nodes: &[Node]| {
                 let mut known = BTreeSet::new();
                 nodes.iter().copied().filter(|&node| known.insert(node)).collect()
@@ -55,29 +60,42 @@ impl Configuration {
             Configuration {
                 voters: dedup(&self.voters),
                 joint: dedup(&self.joint),
+                further: self.further.iter().map(|half| dedup(half)).collect(),
                 learners: dedup(&self.learners),
                 digest: self.digest,
             }
         })
     }
 
-    /// Whether this server is a voter (of either half) or a learner.
+    /// Whether it has more than one half.
+    #[must_use]
+    pub fn is_joint(&self) -> bool {
+        !self.joint.is_empty()
+    }
+
+    /// The voters of each half.
+    pub fn halves(&self) -> impl Iterator<Item = &[Node]> {
+        let old = (!self.joint.is_empty()).then_some(&*self.joint);
+        [&*self.voters].into_iter().chain(old).chain(self.further.iter().map(|half| &**half))
+    }
+
+    /// Whether this server is a voter (of any half) or a learner.
     #[must_use]
     pub fn has(&self, node: Node) -> bool {
-        [&self.voters, &self.joint, &self.learners].into_iter().any(|nodes| nodes.contains(&node))
+        self.halves().chain([&*self.learners]).any(|nodes| nodes.contains(&node))
     }
 
     /// All members; a server appears once for each list that names it.
     pub fn members(&self) -> impl Iterator<Item = Node> + '_ {
-        self.voters.iter().chain(&self.joint).chain(&self.learners).copied()
+        self.halves().chain([&*self.learners]).flatten().copied()
     }
 
-    /// Whether the servers for which `counts` holds are a quorum: a majority of the voters and, while joint, also of
-    /// the old voters (paper, 6). Learners never count.
+    /// Whether the servers for which `counts` holds are a quorum: a majority of each half (paper, 6). Learners never
+    /// count.
     #[must_use]
     pub fn is_quorum(&self, counts: impl Fn(Node) -> bool) -> bool {
         let majority = |half: &[Node]| 2 * half.iter().filter(|&&node| counts(node)).count() > half.len();
-        majority(&self.voters) && (self.joint.is_empty() || majority(&self.joint))
+        self.halves().all(majority)
     }
 }
 
@@ -102,9 +120,9 @@ impl fmt::Display for Configuration {
         };
         write!(f, "{{")?;
         nodes(f, &self.voters)?;
-        if !self.joint.is_empty() {
+        for half in self.halves().skip(1) {
             write!(f, "}} with {{")?;
-            nodes(f, &self.joint)?;
+            nodes(f, half)?;
         }
         write!(f, "}}")
     }

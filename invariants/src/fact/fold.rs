@@ -66,7 +66,10 @@ impl Fold for Vec<Node> {
 impl Fold for Box<Configuration> {
     fn fold(&self, digest: Digest) -> Digest {
         let digest = self.digest.map_or(digest, |whole| digest.then(whole.0));
-        [&self.voters, &self.joint, &self.learners].into_iter().fold(digest, |digest, list| list.fold(digest))
+        [&self.voters, &self.joint, &self.learners]
+            .into_iter()
+            .chain(&self.further)
+            .fold(digest, |digest, list| list.fold(digest))
     }
 }
 

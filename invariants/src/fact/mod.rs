@@ -140,6 +140,7 @@ macro_rules! facts {
 
         /// Who states a fact.
         #[derive(Clone, Copy, PartialEq, Eq)]
+        #[expect(clippy::enum_variant_names, reason = "each is called as the type of its facts")]
         enum Source { $($group,)+ }
     };
 }

@@ -3,7 +3,8 @@
 //! *Source*: Raft paper, figure 3 and 5.2; TLA+: `MoreThanOneLeaderInv` (etcd). *Facts*: `Leads`, `Started`.
 //!
 //! *Check*: a term belongs to the first (server, incarnation) that leads it. A server that leads a term again after a
-//! restart counts as a second leader: it does not know what it sent before (by 5.2 it restarts as a follower).
+//! restart counts as a second leader: it does not know what it sent before (by 5.2 it restarts as a follower), unless
+//! the system's [`Contract`](crate::Contract) lets it resume.
 //!
 //! *Blind spots*: a leader that does not state `Leads`. Leading a term again in the same incarnation is allowed: the
 //! server has forgotten nothing in between.
@@ -29,7 +30,8 @@ impl ElectionSafety {
         self.checks += u64::from(!leaderships.is_empty());
         let Some(known) = leaderships.get(term) else { return Ok(()) };
         let node = context.node;
-        if (known.origin.node, known.incarnation) == (node.id, node.incarnation) {
+        let may_lead = known.incarnation == node.incarnation || context.cluster.contract.leader_resumes;
+        if known.origin.node == node.id && may_lead {
             return Ok(());
         }
         let conflict = if known.origin.node == node.id {

@@ -10,6 +10,10 @@
 //! the newest one that it knows to be committed. Followers accept any configuration that a leader or a snapshot
 //! brings, also one that a later leader truncates (`snapshot-consistency` checks the one in a snapshot).
 //!
+//! A system may promise otherwise ([`Contract`](crate::Contract)): where a configuration takes effect when it is applied,
+//! its entry is committed by then, and only the step between two configurations is checked; which steps are safe and
+//! whether outsiders may campaign is part of the contract, too.
+//!
 //! A configuration, whether in a log or in a snapshot, must be valid: no list names a server twice, no voter of the
 //! new half is a learner, and if an entry or a snapshot carries it, it has a voter. Allowed: a voter of the old half
 //! that is a learner while joint, and an empty first configuration on a server that is about to join.
@@ -18,6 +22,7 @@
 
 use crate::check_context::{CheckContext, CheckResult};
 use crate::conflict::Conflict;
+use crate::contract::{ConfigurationSteps, TakesEffect};
 use crate::fact::{Configuration, Index, Node, Term, same_nodes};
 
 /// One membership change at a time, each configuration overlapping with the one before it.
@@ -62,11 +67,13 @@ impl MembershipSafety {
         }
         self.checks += 1;
         let id = node.id;
-        let conflict = if since > node.known_committed() {
+        let contract = context.cluster.contract;
+        let decides_now = contract.configurations == TakesEffect::Appended;
+        let conflict = if decides_now && since > node.known_committed() {
             Conflict::ChangedBeforeLastCommitted { node: id, index, since }
-        } else if node.log.term_at(node.known_committed()) != Some(led) {
+        } else if decides_now && node.log.term_at(node.known_committed()) != Some(led) {
             Conflict::ChangedBeforeOwnCommit { node: id, term: led, index }
-        } else if !majorities_overlap(before, next) {
+        } else if !majorities_overlap(contract.steps, before, next) {
             let (before, next) = (before.clone(), next.clone());
             Conflict::MajoritiesNeedNotOverlap { node: id, index, before, next }
         } else {
@@ -78,15 +85,17 @@ impl MembershipSafety {
     pub(crate) fn check_campaign(&mut self, context: CheckContext<'_>, term: Term) -> CheckResult {
         let node = context.node;
         let Some((_, in_force)) = node.newest_configuration() else { return Ok(()) };
+        if context.cluster.contract.outsider_leads {
+            return Ok(());
+        }
         // The vote request waited for the disk while another server won this term and changed the configuration:
         // harmless.
         if context.cluster.leaderships.get(term).is_some() {
             return Ok(());
         }
         self.checks += 1;
-        let votes = |configuration: &Configuration| {
-            configuration.voters.contains(&node.id) || configuration.joint.contains(&node.id)
-        };
+        let votes =
+            |configuration: &Configuration| configuration.halves().any(|half| half.contains(&node.id));
         if votes(in_force) || node.committed_configuration().is_some_and(votes) {
             return Ok(());
         }
@@ -96,16 +105,21 @@ impl MembershipSafety {
     }
 }
 
-/// Whether every majority of one has a member in every majority of the other.
-fn majorities_overlap(before: &Configuration, next: &Configuration) -> bool {
-    match (before.joint.is_empty(), next.joint.is_empty()) {
-        (true, true) => {
-            let lacks =
-                |one: &[Node], other: &[Node]| one.iter().filter(|node| !other.contains(node)).count();
-            lacks(&before.voters, &next.voters) + lacks(&next.voters, &before.voters) <= 1
+/// Whether every quorum of one has a member in every quorum of the other.
+fn majorities_overlap(steps: ConfigurationSteps, before: &Configuration, next: &Configuration) -> bool {
+    let differ_by_one_voter = || {
+        let lacks = |one: &[Node], other: &[Node]| one.iter().filter(|node| !other.contains(node)).count();
+        lacks(&before.voters, &next.voters) + lacks(&next.voters, &before.voters) <= 1
+    };
+    match (steps, before.is_joint(), next.is_joint()) {
+        (_, false, false) => differ_by_one_voter(),
+        (ConfigurationSteps::SharedHalf, ..) => {
+            before.halves().any(|half| next.halves().any(|other| same_nodes(half, other)))
         }
-        (true, false) => same_nodes(&before.voters, &next.joint),
-        (false, true) => same_nodes(&before.voters, &next.voters),
-        (false, false) => same_nodes(&before.voters, &next.voters) && same_nodes(&before.joint, &next.joint),
+        (ConfigurationSteps::Joint, false, true) => same_nodes(&before.voters, &next.joint),
+        (ConfigurationSteps::Joint, true, false) => same_nodes(&before.voters, &next.voters),
+        (ConfigurationSteps::Joint, true, true) => {
+            same_nodes(&before.voters, &next.voters) && same_nodes(&before.joint, &next.joint)
+        }
     }
 }

@@ -8,12 +8,15 @@ use super::leaderships::Leaderships;
 use super::logged_configurations::{LoggedConfiguration, LoggedConfigurations};
 use super::server::{Role, ServerState, truncate_before};
 use super::term_runs::TermRuns;
+use crate::contract::Contract;
 use crate::fact::{Configuration, Fact, Index, LogId, Node, Observed, Term};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The state of the cluster after the facts so far.
 #[derive(Default, Debug)]
 pub struct ClusterState {
+    /// What the system promises otherwise than the Raft paper.
+    pub(crate) contract: Contract,
     /// All entries that any log ever held.
     pub(crate) entries: Entries,
     /// The leaders of all terms.

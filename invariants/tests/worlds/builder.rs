@@ -2,7 +2,7 @@
 //! disk would record; [`Cluster::record`] takes any fact.
 
 use invariants::{
-    Checker, Configuration, Digest, Fact, Index, LogId, Node, Observed, RequestId, Term, Violation,
+    Checker, Configuration, Contract, Digest, Fact, Index, LogId, Node, Observed, RequestId, Term, Violation,
 };
 
 /// The node number of the client.
@@ -42,13 +42,25 @@ struct Server {
 /// The facts so far, and the state of the servers.
 pub(crate) struct Cluster {
     pub facts: Vec<Observed>,
+    /// What these servers promise otherwise than the Raft paper.
+    pub contract: Contract,
     servers: Vec<Server>,
 }
 
 impl Cluster {
+    /// The same cluster of servers that promise otherwise than the Raft paper.
+    pub(crate) fn under(mut self, contract: Contract) -> Cluster {
+        self.contract = contract;
+        self
+    }
+
     /// This many servers, all voters, with empty disks.
     pub(crate) fn of(servers: u64) -> Cluster {
-        let mut cluster = Cluster { facts: vec![], servers: vec![Server::default(); servers as usize + 1] };
+        let mut cluster = Cluster {
+            facts: vec![],
+            contract: Contract::PAPER,
+            servers: vec![Server::default(); servers as usize + 1],
+        };
         (1..=servers).for_each(|node| cluster.start(node));
         cluster
     }
@@ -287,7 +299,8 @@ impl Cluster {
     }
 
     /// Passes all facts to a checker.
-    pub(crate) fn check(&self, mut checker: Checker) -> (Checker, Result<(), Box<Violation>>) {
+    pub(crate) fn check(&self, checker: Checker) -> (Checker, Result<(), Box<Violation>>) {
+        let mut checker = checker.with_contract(self.contract);
         let verdict = self.facts.iter().try_for_each(|fact| checker.observe(fact));
         (checker, verdict)
     }

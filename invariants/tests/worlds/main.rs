@@ -10,6 +10,7 @@ mod elections;
 mod logs;
 mod disks;
 mod commits;
+mod contracts;
 mod clients;
 mod membership;
 mod requested_membership;
@@ -95,6 +96,12 @@ violations! {
         a_new_voter_is_a_learner_as_well_while_joint
         an_entry_leaves_no_voter
         a_snapshot_leaves_no_voter;
+    contracts:
+        another_server_leads_a_term_that_its_leader_may_resume
+        an_outsider_counts_its_own_vote
+        neighbours_share_no_half
+        two_of_three_halves_commit
+        two_voters_are_added_at_once_when_applied;
     requested_membership:
         an_unrequested_configuration_is_committed
         a_rejected_change_is_committed

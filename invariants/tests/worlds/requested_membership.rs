@@ -10,7 +10,7 @@ const PROPERTY: &str = "requested-membership";
 
 fn config(voters: &[u64], joint: &[u64], learners: &[u64]) -> Configuration {
     let (voters, joint, learners) = (voters.to_vec(), joint.to_vec(), learners.to_vec());
-    Configuration { voters, joint, learners, digest: None }
+    Configuration { voters, joint, learners, ..Configuration::default() }
 }
 
 /// n1 leads term 1 of five initial voters and has committed an entry.

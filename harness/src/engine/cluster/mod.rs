@@ -81,7 +81,7 @@ impl<S: Server> Cluster<S> {
     /// A cluster without running servers.
     #[must_use]
     pub fn new(plan: &Plan, options: &Options) -> Cluster<S> {
-        let mut world = World::new(plan, options, S::SUPPORTS);
+        let mut world = World::new(plan, options, S::SUPPORTS, S::CONTRACT);
         world.record_initial_voters();
         Cluster {
             world,

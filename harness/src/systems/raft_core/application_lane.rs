@@ -239,7 +239,12 @@ mod tests {
     /// The property that is broken if a server applies an entry and then makes or restores a snapshot with
     /// this image of the state.
     fn broken_property(image: impl Fn(&Kv) -> Vec<u8>, restores: bool) -> Option<String> {
-        let mut world = World::new(&plan::generate(0), &Options::default(), crate::plan::Supports::ALL);
+        let mut world = World::new(
+            &plan::generate(0),
+            &Options::default(),
+            crate::plan::Supports::ALL,
+            invariants::Contract::PAPER,
+        );
         let settings = KvConfig::default();
         let mut lane = ApplicationLane::new(settings, CompactionPolicy::new(None, 0));
         let group = raft_core::Configuration::of([raft_core::NodeId(1)]);

@@ -69,6 +69,7 @@ pub(super) fn fact_configuration(configuration: &raft_core::Configuration) -> Co
     Configuration {
         voters: numbers(&configuration.voters),
         joint: numbers(&configuration.old_voters),
+        further: Vec::new(),
         learners: numbers(&configuration.learners),
         digest: Some(Digest::of(&encode_configuration(configuration))),
     }

@@ -71,11 +71,11 @@ impl SharedState {
         if key < registers {
             let action = match rng.draw_below(10) {
                 _ if is_read => Action::Get,
-                0..5 => Action::Put(self.next_value()),
-                5..8 => {
+                5..8 if !settings.without_compare_and_set => {
                     Action::CompareAndSet { expect: client.last_seen_value(key), value: self.next_value() }
                 }
-                _ => Action::Delete(self.next_value()),
+                8.. if !settings.without_deletes => Action::Delete(self.next_value()),
+                _ => Action::Put(self.next_value()),
             };
             return Operation { key, action };
         }

@@ -9,8 +9,8 @@ use crate::outcome::{
 };
 use invariants::linearizability::{Stream, StreamVerdict, StreamViolation};
 use invariants::{
-    Checker, Digest, Fact, Index, Node, Observed, Operation, PROPERTIES, Position, RequestId, Response, Time,
-    Violation, Witness, WitnessFailure,
+    Checker, Contract, Digest, Fact, Index, Node, Observed, Operation, PROPERTIES, Position, RequestId,
+    Response, Time, Violation, Witness, WitnessFailure,
 };
 use requests::Requests;
 use responses::fold_response;
@@ -46,14 +46,16 @@ pub(crate) struct Observer {
 pub(crate) type EventTime = (Time, u64);
 
 impl Observer {
-    pub(crate) fn new(options: &Options) -> Observer {
+    pub(crate) fn new(options: &Options, contract: Contract) -> Observer {
         let record = options.record;
         let properties = PROPERTIES.iter().map(|property| property.name);
         let disabled: Vec<&str> = properties.filter(|name| !options.checks(name)).collect();
         Observer {
             digest: Digest::EMPTY,
             counts: Counts::default(),
-            checker: Checker::with_disabled(&disabled).expect("these are names of properties"),
+            checker: Checker::with_disabled(&disabled)
+                .expect("these are names of properties")
+                .with_contract(contract),
             witness: options.checks(WITNESS).then(Witness::new),
             stream: options.checks(LINEARIZABILITY).then(Stream::new),
             replies_checked: options.checks(WRONG_ANSWER).then_some(0),

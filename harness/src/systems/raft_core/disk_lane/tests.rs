@@ -22,7 +22,7 @@ impl Fixture {
         plan.bug = bug.map(|bug| bug.info().name.to_owned());
         let options =
             Options { record: Recording { facts: true, ..Recording::default() }, ..Options::unchecked() };
-        let mut world = World::new(&plan, &options, crate::plan::Supports::ALL);
+        let mut world = World::new(&plan, &options, crate::plan::Supports::ALL, invariants::Contract::PAPER);
         let mut rng = stream(seed, "lane", [0; 2]);
         let (wal, _) = Wal::open(world.disk(1), &mut rng).unwrap();
         let lane = DiskLane::new(wal, 2, rng);
