@@ -8,9 +8,9 @@ mod primary;
 
 use harness::findings::case::{Case, Expectation};
 use harness::outcome::{FailureCause, LINEARIZABILITY, LIVENESS, Options, Verdict};
-use harness::plan::Supports;
+use harness::plan::{Knob, Plan, Setting, Supports};
 use harness::server::{Arrival, Host, LocalTime, Server};
-use harness::systems::{BUILT_IN, System, SystemInfo};
+use harness::systems::{BUILT_IN, Profile, System, SystemInfo};
 use harness::testing;
 use harness::workload::{ClientResponse, Reply, RequestBody};
 use primary::{Primary, PrimarySystem, record};
@@ -23,9 +23,15 @@ struct CarefulPrimary {
     syncs: u64,
 }
 
+/// How many syncs a write waits for.
+const SYNCS: Knob =
+    Knob { name: "syncs", about: "syncs before an answer", default: 1, most: 3, drawn: &[1, 2, 3] };
+
 impl Server for CarefulPrimary {
     type Message = String;
     const SUPPORTS: Supports = Supports::NOTHING;
+    const UNREAD: &'static [Setting] = &[Setting::Batch, Setting::Requests];
+    const KNOBS: &'static [Knob] = &[SYNCS];
 
     fn boot(host: &mut Host<'_, String>) -> CarefulPrimary {
         CarefulPrimary { primary: Primary::boot(host), waiting: BTreeMap::new(), syncs: 0 }
@@ -46,6 +52,9 @@ impl Server for CarefulPrimary {
                     false => ClientResponse::Written { index: 0, response },
                 };
                 self.syncs += 1;
+                for _ in 1..host.plan().knob(&SYNCS) {
+                    host.sync(0);
+                }
                 self.waiting.insert(self.syncs, (client, Reply { id: request.id, response }));
                 host.sync(self.syncs);
             }
@@ -69,9 +78,15 @@ impl Server for CarefulPrimary {
 
 enum Careful {}
 
+const WITH_WIPES: Supports = Supports { wipes: true, ..Supports::NOTHING };
+
 impl System for Careful {
     const NAME: &'static str = "careful";
     type Server = CarefulPrimary;
+
+    fn profiles() -> &'static [Profile] {
+        const { &[Profile { name: "wiped", about: "disks are wiped", supports: WITH_WIPES }] }
+    }
 }
 
 /// A careful primary that rejects every other request as too much.
@@ -169,6 +184,67 @@ fn a_plan_that_relies_on_what_is_not_supported_is_refused() {
     let error = system.check_plan(&plan).unwrap_err().to_string();
     assert!(error.contains("careful does not support: ") && error.contains("snapshots"), "{error}");
     assert_eq!(system.check_plan(&system.plan(plan.seed, None)), Ok(()));
+}
+
+#[test]
+fn a_system_has_knobs_of_its_own_and_refuses_others() {
+    let system = SystemInfo::of::<Careful>();
+    let values: BTreeMap<u64, u64> = (0..300).fold(BTreeMap::new(), |mut values, seed| {
+        *values.entry(system.plan(seed, None).knob(&SYNCS)).or_default() += 1;
+        values
+    });
+    assert!(values.len() == 3 && values.values().all(|count| *count > 50), "{values:?}");
+    let with = |name: &str, value| {
+        let mut plan = system.plan(0, None);
+        plan.system.insert(name.to_owned(), value);
+        plan
+    };
+    assert_eq!(system.check_plan(&with("syncs", 3)), Ok(()));
+    let events = |plan| system.run(&plan, &Options::default()).outcome.counts.events;
+    assert!(events(with("syncs", 3)) > events(with("syncs", 1)), "the server reads it");
+    let error = |plan: Plan| system.check_plan(&plan).unwrap_err().to_string();
+    let unknown = error(with("sync", 1));
+    assert!(unknown.contains("of careful: there is no setting `sync`; did you mean `syncs`?"), "{unknown}");
+    let too_large = error(with("syncs", 4));
+    assert!(too_large.contains("`system.syncs` is 4: it must be at most 3"), "{too_large}");
+    let other = BUILT_IN.check_plan(&with("syncs", 3)).unwrap_err().to_string();
+    assert!(other.contains("of raft-core: there is no setting `syncs`"), "{other}");
+}
+
+#[test]
+fn settings_that_a_system_does_not_read_are_named_and_not_varied() {
+    let system = SystemInfo::of::<Careful>();
+    for seed in 0..100 {
+        assert_eq!(system.unread_in(&system.plan(seed, None)), [""; 0], "seed {seed}");
+    }
+    let mut plan = system.plan(0, None);
+    plan.raft.requests = 7;
+    assert_eq!(system.unread_in(&plan), ["raft.requests"]);
+    assert_eq!(system.check_plan(&plan), Ok(()));
+}
+
+#[test]
+fn a_profile_has_plans_and_cases_of_its_own() {
+    let system = SystemInfo::of::<Careful>();
+    let profile = system.with_profile("wiped").unwrap();
+    assert_eq!((system.full_name(), profile.full_name()), ("careful".to_owned(), "careful/wiped".to_owned()));
+    let error = system.with_profile("wipde").unwrap_err();
+    assert!(error.contains("there is no profile `wipde`; did you mean `wiped`?"), "{error}");
+    let seed = (0..).find(|&seed| system.check_plan(&profile.plan(seed, None)).is_err()).unwrap();
+    let plan = profile.plan(seed, None);
+    assert_eq!(profile.check_plan(&plan), Ok(()));
+    let outcome = profile.run(&system.plan(seed, None), &Options::default()).outcome;
+    let case = |plan, name: &SystemInfo| Case {
+        system: name.full_name(),
+        ..Case::new("wiped".to_owned(), Expectation::Passed, &outcome, plan)
+    };
+    // Whichever of the two runs it, a case is judged by the table of its own profile.
+    for runner in [&system, &profile] {
+        assert_eq!(case(plan.clone(), &profile).check(runner), Ok(()));
+        let error = case(plan.clone(), &system).check(runner).unwrap_err().to_string();
+        assert!(error.contains("does not support: wipes"), "{error}");
+    }
+    assert!(case(plan, &profile).check(&BUILT_IN).is_err());
 }
 
 #[test]

@@ -67,8 +67,8 @@ pub(super) fn add_case(system: &SystemInfo, arguments: &arguments::AddCaseArgs) 
         },
     );
     let description = format!("{DESCRIPTION_TEMPLATE}\n{origin}");
-    let shrunk = source.and_then(|source| source.shrunk);
-    let system = system.name.to_owned();
+    let shrunk = source.as_ref().and_then(|source| source.shrunk);
+    let system = source.map_or_else(|| system.full_name(), |source| source.system);
     let case = Case { system, shrunk, ..Case::new(description, expect, &outcome, plan) };
     case.write(&path).map_err(|error| error.to_string())?;
     print(&format!(

@@ -21,6 +21,9 @@ pub(super) struct Cli {
     /// The command; without one, `sweep`.
     #[command(subcommand)]
     pub(super) command: Option<CliCommand>,
+    /// Sweep the system in another way, which `list` describes
+    #[arg(long, value_name = "NAME", global = true, hide_short_help = true, allow_negative_numbers = true)]
+    pub(super) profile: Option<String>,
     #[command(flatten)]
     pub(super) sweep: SweepArgs,
 }

@@ -20,6 +20,19 @@ pub(super) fn list(system: &SystemInfo) -> CommandResult {
     for bug in &bugs {
         text += &format!("  {:<32} {:<4} {}\n    {}\n", bug.name, bug.id, bug.first, bug.consequence);
     }
+    let profiles: Vec<(&str, &str)> =
+        system.profiles().iter().map(|profile| (profile.name, profile.about)).collect();
+    if !profiles.is_empty() {
+        text += &section("profiles (--profile NAME)", &profiles);
+    }
+    let knobs: Vec<(&str, String)> = system.knobs.iter().map(|knob| (knob.name, knob.to_string())).collect();
+    if !knobs.is_empty() {
+        text += &section("settings of this system only ([system] in a plan)", &knobs);
+    }
+    let unread: Vec<(&str, &str)> = system.unread.iter().map(|setting| (setting.name(), "")).collect();
+    if !unread.is_empty() {
+        text += &section("settings of a plan that this system does not read", &unread);
+    }
     text += &section("faults (`kind` in a plan)", &FaultKind::ALL);
     let (optional, always): (Vec<_>, Vec<_>) =
         known::properties().into_iter().partition(|&(name, _)| known::can_be_disabled(name));

@@ -73,6 +73,15 @@ fn run_command_line(system: &SystemInfo) -> ExitCode {
 }
 
 fn dispatch(cli: &Cli, system: &SystemInfo) -> CommandResult {
+    let in_profile;
+    let system = match &cli.profile {
+        Some(name) => {
+            in_profile = system.with_profile(name)?;
+            program::set_profile(name);
+            &in_profile
+        }
+        None => system,
+    };
     match &cli.command {
         None => sweep::sweep(system, &cli.sweep),
         Some(CliCommand::Sweep(arguments)) => sweep::sweep(system, arguments),

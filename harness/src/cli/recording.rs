@@ -2,7 +2,7 @@
 
 use super::environment::env_var;
 use super::paths::Paths;
-use super::{arguments, print};
+use super::{arguments, print, print_message};
 use crate::findings::case::ShrunkFrom;
 use crate::findings::investigate::Finding;
 use crate::outcome::{Engine, Options, Recording, RunRecord};
@@ -42,6 +42,14 @@ pub(super) fn run_and_record(
     options: Options,
 ) -> Result<(RunRecord, Options), String> {
     let traced = init_tracing()?;
+    let unread = system.unread_in(plan);
+    if !unread.is_empty() {
+        print_message(&format!(
+            "note: {} does not read {}, which this plan sets",
+            system.name,
+            unread.join(", ")
+        ));
+    }
     for (role, path) in [("--facts", &recording.facts), ("--history", &recording.history)] {
         path.iter().try_for_each(|path| paths.add_output(role, path))?;
     }

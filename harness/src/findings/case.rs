@@ -246,13 +246,13 @@ impl Case {
     /// What does not fit.
     pub fn check(&self, system: &SystemInfo) -> Result<(), FileError> {
         let refuse = |sentence| Err(FileError { path: None, position: None, sentence });
-        if self.system != system.name {
+        let Some(system) = system.named(&self.system) else {
             return refuse(format!(
                 "`system` is \"{}\", and this program runs {}: replay it with the program of that system",
                 display_value(&self.system),
                 system.name
             ));
-        }
+        };
         if let Err(error) = system.check_plan(&self.plan) {
             return refuse(error.to_string());
         }
@@ -308,7 +308,7 @@ pub fn read_case_or_plan(path: &Path, system: &SystemInfo) -> Result<Case, FileE
         Some(_) => Case::from_text(&text),
         None => {
             let case = |plan| Case::without_run(String::new(), Expectation::Passed, plan);
-            file::from_text(&text).map(case).map(|case| Case { system: system.name.to_owned(), ..case })
+            file::from_text(&text).map(case).map(|case| Case { system: system.full_name(), ..case })
         }
     };
     file::with_path(path, case.and_then(|case| case.check(system).map(|()| case)))

@@ -63,6 +63,7 @@ fn generate_with(seed: u64, additions: &[((&str, u64), Addition)]) -> Plan {
         bug: None,
         compaction: compaction(&mut PlanRng::new(seed, label::PLAN_COMPACTION, 0)),
         permanent_fault,
+        system: Default::default(),
         network: network(&mut PlanRng::new(seed, label::PLAN_NETWORK, 0)),
         disk: disk(&mut PlanRng::new(seed, label::PLAN_DISK, 0)),
         clients: clients(

@@ -17,6 +17,7 @@ mod operator;
 pub mod generate;
 pub mod mutate;
 mod supports;
+mod settings;
 
 pub use check::{MAX_EVENTS, PlanError};
 pub use faults::{Fault, FaultKind};
@@ -25,10 +26,12 @@ pub use mutate::{mutate, mutated_plan};
 pub use operator_command::{MembershipOp, OperatorCommand};
 pub use permanent_fault::{PermanentFault, PermanentFaultKind};
 pub use quantity::{Probability, SimDuration};
+pub use settings::{Knob, Setting};
 pub use supports::Supports;
 pub use target::{Target, Trigger};
 
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// The version of the plan format. A plan of a newer version is rejected.
 pub const VERSION: u32 = 1;
@@ -65,6 +68,9 @@ pub struct Plan {
     pub clients: ClientConfig,
     /// Bounds of the healed phase.
     pub bounds: LivenessBounds,
+    /// Settings that only the system has, by name: see [`Knob`].
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub system: BTreeMap<String, u64>,
     /// A fault that does not end with the fault phase.
     #[serde(default, alias = "held", skip_serializing_if = "Option::is_none")]
     pub permanent_fault: Option<PermanentFault>,

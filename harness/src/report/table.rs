@@ -177,15 +177,20 @@ fn join_with_and(names: &[&str]) -> String {
 fn left_out_lines(summary: &Summary) -> String {
     let system = &summary.settings.system;
     let missing: Vec<&str> = system.supports.missing().into_iter().map(|(name, _)| name).collect();
-    if missing.is_empty() {
-        return String::new();
+    let mut texts = Vec::new();
+    if !missing.is_empty() {
+        let mut text = format!("{} does not support {}", system.name, join_with_and(&missing));
+        let properties = summary.left_out();
+        if !properties.is_empty() {
+            text += &format!("; so nothing was checked by {}", join_with_and(&properties));
+        }
+        texts.push(text);
     }
-    let mut text = format!("{} does not support {}", system.name, join_with_and(&missing));
-    let properties = summary.left_out();
-    if !properties.is_empty() {
-        text += &format!("; so nothing was checked by {}", join_with_and(&properties));
+    if !system.unread.is_empty() {
+        let unread: Vec<&str> = system.unread.iter().map(|setting| setting.name()).collect();
+        texts.push(format!("{} does not read {}", system.name, join_with_and(&unread)));
     }
-    wrap(&text, MAX_COLUMNS, "", "    ").join("\n") + "\n"
+    texts.iter().map(|text| wrap(text, MAX_COLUMNS, "", "    ").join("\n") + "\n").collect()
 }
 
 fn last_lines(summary: &Summary) -> String {

@@ -3,7 +3,7 @@
 //! *In*: a [`Server`], which a system implements. *Out*: the [`Host`] that it may use: clocks, disk, network, replies,
 //! facts. Used by systems and the engine.
 
-pub use crate::plan::OperatorCommand;
+pub use crate::plan::{Knob, OperatorCommand, Setting};
 pub use raft_core::BugInfo;
 
 use crate::outcome::TraceEvent;
@@ -32,6 +32,11 @@ pub trait Server: Sized + Send + 'static {
     const SUPPORTS: Supports = Supports::ALL;
     /// What it promises otherwise than the Raft paper. Properties judge it by this.
     const CONTRACT: Contract = Contract::PAPER;
+
+    /// Settings of every plan that it does not read. Generated plans do not vary them, and a plan that sets one is told so.
+    const UNREAD: &'static [Setting] = &[];
+    /// Settings that only this system has: read them with [`Plan::knob`].
+    const KNOBS: &'static [Knob] = &[];
 
     /// Starts an incarnation from what survived on `host.disk()`, and nothing else.
     fn boot(host: &mut Host<'_, Self::Message>) -> Self;

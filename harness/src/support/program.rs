@@ -6,13 +6,22 @@ use std::sync::OnceLock;
 
 /// What printed commands start with.
 static START: OnceLock<String> = OnceLock::new();
+/// The profile that they end with.
+static PROFILE: OnceLock<String> = OnceLock::new();
 /// What they start with in a process that is not a command line, such as a test.
 const DEFAULT: &str = "cargo run --release --";
 
 /// A command line of this program, such as `cargo run --release -- replay FILE`.
 #[must_use]
 pub fn command(arguments: &str) -> String {
-    format!("{} {arguments}", START.get().map_or(DEFAULT, String::as_str))
+    let start = START.get().map_or(DEFAULT, String::as_str);
+    let profile = PROFILE.get().map(|name| format!(" --profile {name}")).unwrap_or_default();
+    format!("{start} {arguments}{profile}")
+}
+
+/// Takes over the profile of the system.
+pub(crate) fn set_profile(name: &str) {
+    _ = PROFILE.set(name.to_owned());
 }
 
 /// Takes over how the command line was started. `arguments`: what `cargo run` needs to find it.

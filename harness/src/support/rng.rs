@@ -58,6 +58,8 @@ pub mod label {
     pub const PLAN_CLIENTS: &str = "plan clients";
     /// Session lifetimes, short timeouts and random targets.
     pub const PLAN_SESSIONS: &str = "plan sessions";
+    /// Knobs of the system.
+    pub const PLAN_SYSTEM: &str = "plan system";
     /// Which episodes a plan has.
     pub const PLAN_SWARM: &str = "plan swarm";
     /// Which operator episodes a plan has.
@@ -170,6 +172,7 @@ mod tests {
             (label::PLAN_DISK, "plan disk"),
             (label::PLAN_CLIENTS, "plan clients"),
             (label::PLAN_SESSIONS, "plan sessions"),
+            (label::PLAN_SYSTEM, "plan system"),
             (label::PLAN_SWARM, "plan swarm"),
             (label::PLAN_OPERATOR, "plan operator"),
             (label::PLAN_EPISODE, "plan episode"),

@@ -55,7 +55,7 @@ impl LedgerHeader {
         LedgerHeader {
             generator_version: summary.generator_version,
             commit: summary.commits.last().map_or(COMMIT, String::as_str).to_owned(),
-            system: summary.settings.system.name.to_owned(),
+            system: summary.settings.system.full_name(),
             settings: summary.settings.clone(),
         }
     }
@@ -340,11 +340,11 @@ pub fn read(folder: &Path, system: &SystemInfo) -> Result<Option<LedgerContents>
         damage.extend(added.err().map(|error| format!("{}:{number}: {error}", display_path(&path))));
     }
     match contents {
-        Some(read) if read.header.system != system.name => Err(format!(
+        Some(read) if read.header.system != system.full_name() => Err(format!(
             "{} has results of {}, and this program runs {}",
             display_path(&path),
             escape(&read.header.system),
-            system.name
+            system.full_name()
         )),
         Some(mut read) => {
             read.summary.settings.system = *system;

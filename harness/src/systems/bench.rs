@@ -230,6 +230,7 @@ pub fn measure_bare_pump(engine: Engine, events: u64) -> f64 {
 fn bare_plan(fault_phase: SimDuration) -> Plan {
     let none = SimDuration(0);
     Plan {
+        system: Default::default(),
         version: plan::VERSION,
         seed: 1,
         nodes: 5,

@@ -3,7 +3,7 @@
 use super::raft_core::RaftServer;
 use super::run::run_with;
 use crate::outcome::{Options, RunRecord, WITNESS, catalog};
-use crate::plan::{Plan, PlanError, Supports, generate};
+use crate::plan::{Knob, Plan, PlanError, Setting, Supports, generate};
 use crate::server::{BugInfo, Server};
 use crate::support::suggest;
 use invariants::PROPERTIES;
@@ -18,11 +18,28 @@ pub trait System: 'static {
     /// What `cargo run` needs to start its command line, such as `-p my-raft --features cli`: printed commands have it.
     const CARGO_ARGUMENTS: &'static str = "";
 
+    /// Other ways to sweep it, each chosen with `--profile NAME`.
+    #[must_use]
+    fn profiles() -> &'static [Profile] {
+        &[]
+    }
+
     /// Milestones that its servers count beside the usual ones, each with a description.
     #[must_use]
     fn milestones() -> Vec<(&'static str, &'static str)> {
         Vec::new()
     }
+}
+
+/// A system with another table of what it supports. Its findings are kept and counted apart.
+#[derive(Clone, Copy, Debug)]
+pub struct Profile {
+    /// The name: lower-case letters, digits and dashes.
+    pub name: &'static str,
+    /// What it is for, in one line.
+    pub about: &'static str,
+    /// What the plans may rely on. Only what concerns plans may differ from the system's own table.
+    pub supports: Supports,
 }
 
 /// The built-in system: `raft-core` with a write-ahead log.
@@ -42,6 +59,15 @@ pub struct SystemInfo {
     pub cargo_arguments: &'static str,
     /// What it supports.
     pub supports: Supports,
+    /// The settings of every plan that it does not read.
+    pub unread: &'static [Setting],
+    /// The settings that only it has.
+    pub knobs: &'static [Knob],
+    /// What it supports in no profile.
+    own_supports: Supports,
+    /// The profile, if any.
+    profile: Option<&'static str>,
+    profiles: fn() -> &'static [Profile],
     run: fn(&Plan, &Options) -> RunRecord,
     bugs: fn() -> Vec<&'static BugInfo>,
     milestones: fn() -> Vec<(&'static str, &'static str)>,
@@ -58,10 +84,64 @@ impl SystemInfo {
             name: S::NAME,
             cargo_arguments: S::CARGO_ARGUMENTS,
             supports: <S::Server as Server>::SUPPORTS,
+            own_supports: <S::Server as Server>::SUPPORTS,
+            unread: <S::Server as Server>::UNREAD,
+            knobs: <S::Server as Server>::KNOBS,
+            profile: None,
+            profiles: S::profiles,
             run: run_with::<S::Server>,
             bugs: <S::Server as Server>::bugs,
             milestones: S::milestones,
         }
+    }
+
+    /// The same system in a profile.
+    ///
+    /// # Errors
+    ///
+    /// There is no such profile; the message suggests others.
+    pub fn with_profile(&self, name: &str) -> Result<SystemInfo, String> {
+        match self.profiles().iter().find(|profile| profile.name == name) {
+            Some(profile) => {
+                Ok(SystemInfo { supports: profile.supports, profile: Some(profile.name), ..*self })
+            }
+            None => Err(suggest::unknown_name(
+                "profile",
+                name,
+                self.profiles().iter().map(|profile| profile.name),
+            )),
+        }
+    }
+
+    /// Its profiles.
+    #[must_use]
+    pub fn profiles(&self) -> &'static [Profile] {
+        (self.profiles)()
+    }
+
+    /// The name in cases and ledgers: `system`, or `system/profile`.
+    #[must_use]
+    pub fn full_name(&self) -> String {
+        self.profile.map_or_else(|| self.name.to_owned(), |profile| format!("{}/{profile}", self.name))
+    }
+
+    /// This system in the profile that a full name means; `None` if it means another system.
+    #[must_use]
+    pub fn named(&self, full_name: &str) -> Option<SystemInfo> {
+        let plain = SystemInfo { profile: None, supports: self.own_supports, ..*self };
+        let profiles = self.profiles().iter().filter_map(|profile| self.with_profile(profile.name).ok());
+        [plain].into_iter().chain(profiles).find(|system| system.full_name() == full_name)
+    }
+
+    /// The settings that a plan varies and this system does not read.
+    #[must_use]
+    pub fn unread_in(&self, plan: &Plan) -> Vec<&'static str> {
+        let varies = |setting: &&Setting| {
+            let mut reset = plan.clone();
+            setting.reset(&mut reset);
+            reset != *plan
+        };
+        self.unread.iter().filter(varies).map(|setting| setting.name()).collect()
     }
 
     /// Runs a plan on it.
@@ -73,7 +153,10 @@ impl SystemInfo {
     /// The plan of a seed, with one of its bugs, and without whatever it does not support.
     #[must_use]
     pub fn plan(&self, seed: u64, bug: Option<&str>) -> Plan {
-        Plan { bug: bug.map(str::to_owned), ..self.supports.restrict(generate(seed)) }
+        let mut plan = Plan { bug: bug.map(str::to_owned), ..self.supports.restrict(generate(seed)) };
+        self.unread.iter().for_each(|setting| setting.reset(&mut plan));
+        plan.draw_knobs(self.knobs);
+        plan
     }
 
     /// Its bugs, by id.
@@ -133,6 +216,17 @@ impl SystemInfo {
             let problem =
                 format!("relies on what {} does not support: {}", self.name, unsupported.join(", "));
             return Err(PlanError::new("plan", problem));
+        }
+        for (name, value) in &plan.system {
+            let Some(knob) = self.knobs.iter().find(|knob| knob.name == name) else {
+                let names = self.knobs.iter().map(|knob| knob.name);
+                let problem = suggest::unknown_name("setting", name, names);
+                return Err(PlanError::new("system", format!("of {}: {problem}", self.name)));
+            };
+            if *value > knob.most {
+                let problem = format!("is {value}: it must be at most {}", knob.most);
+                return Err(PlanError::new(&format!("system.{name}"), problem));
+            }
         }
         let Some(bug) = &plan.bug else { return Ok(()) };
         self.check_bug(bug).map_err(|message| PlanError::new("bug", format!("is \"{bug}\": {message}")))

@@ -19,6 +19,7 @@ use std::fmt;
 pub(crate) fn plan_without_faults(nodes: u64, fault_phase: SimDuration) -> Plan {
     let none = SimDuration(0);
     Plan {
+        system: Default::default(),
         version: plan::VERSION,
         seed: 1,
         nodes,

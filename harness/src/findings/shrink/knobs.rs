@@ -4,6 +4,9 @@ use crate::plan::{Plan, Probability, SimDuration};
 
 /// Sets a switch or number to its default, with which nothing happens that needs an explanation.
 pub(super) const KNOB_DEFAULTS: &[fn(&mut Plan)] = &[
+    |plan| plan.system.clear(),
+    |plan| _ = plan.system.pop_first(),
+    |plan| _ = plan.system.pop_last(),
     |plan| plan.raft.pre_vote = false,
     |plan| plan.raft.check_quorum = false,
     |plan| plan.raft.initial_voters = 0,
