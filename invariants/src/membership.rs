@@ -10,6 +10,7 @@
 //! afterwards. From then on the set holds the result of that change for each configuration that was possible before
 //! it.
 
+use crate::contract::ConfigurationSteps;
 use crate::fact::{ConfChange, ConfChangeOp, ConfChangeResponse, Configuration, Node};
 
 /// Above this number, possible configurations are no longer kept apart.
@@ -55,6 +56,8 @@ pub struct PossibleConfigurations {
     pending: Vec<PendingChange>,
     /// What may be in force now; never empty.
     possible: Vec<PossibleConfiguration>,
+    /// Which steps the system takes.
+    steps: ConfigurationSteps,
     /// Set once there were more than [`MAX_POSSIBLE`]: every server that may have been a member since then.
     overflow_members: Option<Vec<Member>>,
 }
@@ -71,8 +74,17 @@ impl PossibleConfigurations {
             settled: vec![initial.clone()],
             pending: Vec::new(),
             possible: vec![initial],
+            steps: ConfigurationSteps::Joint,
             overflow_members: None,
         }
+    }
+
+    /// The same, for a system that takes other steps between configurations. With [`ConfigurationSteps::SharedHalf`] a
+    /// change may begin while another one is half done: it continues from the new half.
+    #[must_use]
+    pub fn with_steps(mut self, steps: ConfigurationSteps) -> PossibleConfigurations {
+        self.steps = steps;
+        self
     }
 
     /// Records a requested change. Until it is answered it may or may not be in force. `request` numbers grow in the
@@ -103,11 +115,11 @@ impl PossibleConfigurations {
             ConfChangeResponse::Unknown => return,
             ConfChangeResponse::Rejected => _ = self.pending.remove(position),
             ConfChangeResponse::Done => {
-                let before = apply_pending(&self.settled, &self.pending[..position]);
+                let before = apply_pending(&self.settled, &self.pending[..position], self.steps);
                 let done = &self.pending[position];
                 let mut after: Vec<PossibleConfiguration> = before
                     .iter()
-                    .filter_map(|possible| possible.apply_change(done).last().cloned())
+                    .filter_map(|possible| possible.apply_change(done, self.steps).last().cloned())
                     .collect();
                 sort_and_dedup(&mut after);
                 // If it fits none of them, the system reports success for a change without effect.
@@ -170,7 +182,7 @@ impl PossibleConfigurations {
 
     /// Recomputes what may be in force.
     fn recompute(&mut self) {
-        self.possible = apply_pending(&self.settled, &self.pending);
+        self.possible = apply_pending(&self.settled, &self.pending, self.steps);
         if self.overflow_members.is_none() && self.possible.len() > MAX_POSSIBLE {
             self.overflow_members = Some(Vec::new());
         }
@@ -189,8 +201,14 @@ impl PossibleConfigurations {
 
 impl PossibleConfiguration {
     /// The configurations that this change can put in force here, the final one last; empty if it does not apply.
-    fn apply_change(&self, pending: &PendingChange) -> Vec<PossibleConfiguration> {
+    fn apply_change(&self, pending: &PendingChange, steps: ConfigurationSteps) -> Vec<PossibleConfiguration> {
         match &pending.change {
+            _ if self.is_joint()
+                && steps == ConfigurationSteps::Joint
+                && pending.change != ConfChange::Leave =>
+            {
+                Vec::new()
+            }
             ConfChange::Steps(ops) => {
                 let Some(joint) = self.enter_joint(ops, &pending.added, true) else { return Vec::new() };
                 let left = joint.leave_joint();
@@ -202,16 +220,13 @@ impl PossibleConfiguration {
         }
     }
 
-    /// The configuration after entering a joint phase. `None` if already joint, or if no voter would remain.
+    /// The configuration after entering a joint phase from the new half. `None` if no voter would remain.
     fn enter_joint(
         &self,
         ops: &[ConfChangeOp],
         added: &[Member],
         auto_leave: bool,
     ) -> Option<PossibleConfiguration> {
-        if self.is_joint() {
-            return None;
-        }
         let mut joint = PossibleConfiguration { old_voters: self.voters.clone(), auto_leave, ..self.clone() };
         for op in ops {
             let (ConfChangeOp::Voter(node) | ConfChangeOp::Learner(node) | ConfChangeOp::Remove(node)) = *op;
@@ -281,11 +296,15 @@ impl PossibleConfiguration {
 }
 
 /// What may be in force if any subset of these changes has happened, in their order.
-fn apply_pending(base: &[PossibleConfiguration], changes: &[PendingChange]) -> Vec<PossibleConfiguration> {
+fn apply_pending(
+    base: &[PossibleConfiguration],
+    changes: &[PendingChange],
+    steps: ConfigurationSteps,
+) -> Vec<PossibleConfiguration> {
     let mut possible = base.to_vec();
     for pending in changes {
         let more: Vec<PossibleConfiguration> =
-            possible.iter().flat_map(|possible| possible.apply_change(pending)).collect();
+            possible.iter().flat_map(|possible| possible.apply_change(pending, steps)).collect();
         possible.extend(more);
         sort_and_dedup(&mut possible);
     }

@@ -2,6 +2,7 @@
 
 use invariants::ConfChangeOp::{self, Learner, Remove, Voter};
 use invariants::ConfChangeResponse::{self, Done, Rejected, Unknown};
+use invariants::ConfigurationSteps::{Joint, SharedHalf};
 use invariants::{ConfChange, Configuration, Member, PossibleConfigurations};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
@@ -77,6 +78,24 @@ fn a_wiped_server_is_a_member_once_it_may_have_been_added_again() {
     assert!(possible.any_contains(member(3, 1)) && !possible.all_contain(member(3, 1)));
     possible.record_response(2, Done);
     assert!(possible.all_contain(member(3, 1)));
+}
+
+#[test]
+fn a_change_may_begin_in_a_joint_phase_if_neighbours_share_a_half() {
+    let half_done = |steps| {
+        let mut possible = initial().with_steps(steps);
+        possible.record_request(1, ConfChange::Joint(vec![Voter(4), Remove(3)]), |_| 0);
+        possible.record_response(1, Done);
+        possible.record_request(2, ConfChange::Steps(vec![Remove(4)]), |_| 0);
+        possible
+    };
+    // From {1, 2, 4} with {1, 2, 3} to {1, 2} with {1, 2, 4}.
+    let next = config(&[1, 2], &[1, 2, 4], &[]);
+    assert!(!half_done(Joint).contains(&next));
+    let mut shared = half_done(SharedHalf);
+    assert!(shared.contains(&next) && shared.contains(&config(&[1, 2, 4], &[1, 2, 3], &[])));
+    shared.record_response(2, Done);
+    assert_eq!(shared.configurations(), [config(&[1, 2], &[], &[])]);
 }
 
 #[test]

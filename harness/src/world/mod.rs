@@ -78,7 +78,7 @@ impl<M: Clone + Display> World<M> {
             net,
             nodes: (1..=plan.nodes).map(|node| NodeState::new(plan, node)).collect(),
             observer: Observer::new(options, contract),
-            operator: OperatorState::new(plan.initial_voters()),
+            operator: OperatorState::new(plan.initial_voters(), contract.steps),
             awaited_triggers: 0,
             fired_triggers: Vec::new(),
             interrupt_pending: false,

@@ -2,7 +2,9 @@
 
 use super::World;
 use crate::outcome::TraceEvent;
-use invariants::{ConfChange, ConfChangeResponse, Member, Node, PossibleConfigurations, WorldFact};
+use invariants::{
+    ConfChange, ConfChangeResponse, ConfigurationSteps, Member, Node, PossibleConfigurations, WorldFact,
+};
 use std::collections::BTreeSet;
 use std::fmt::{self, Display};
 
@@ -43,8 +45,9 @@ pub(crate) struct OperatorState {
 }
 
 impl OperatorState {
-    pub(crate) fn new(initial_voters: u64) -> OperatorState {
-        let possible_configurations = PossibleConfigurations::with_initial_voters(1..=initial_voters);
+    pub(crate) fn new(initial_voters: u64, steps: ConfigurationSteps) -> OperatorState {
+        let possible_configurations =
+            PossibleConfigurations::with_initial_voters(1..=initial_voters).with_steps(steps);
         let members = (1..=initial_voters).map(|node| Member { node, disk_generation: 0 }).collect();
         OperatorState { request_count: 0, pending: Vec::new(), possible_configurations, members }
     }

@@ -48,7 +48,8 @@ impl RequestedMembership {
         voters: &[Node],
     ) -> CheckResult {
         self.membership.get_or_insert_with(|| {
-            let initial = PossibleConfigurations::with_initial_voters(voters.iter().copied());
+            let initial = PossibleConfigurations::with_initial_voters(voters.iter().copied())
+                .with_steps(context.cluster.contract.steps);
             RequestedConfigurations {
                 possible: initial.clone(),
                 initial,
