@@ -9,7 +9,7 @@ mod primary;
 use harness::findings::case::{Case, Expectation};
 use harness::outcome::{FailureCause, LINEARIZABILITY, LIVENESS, Options, Verdict};
 use harness::plan::{Knob, Plan, Setting, Supports};
-use harness::server::{Arrival, Host, LocalTime, Server};
+use harness::server::{Arrival, Host, Server};
 use harness::systems::{BUILT_IN, Profile, System, SystemInfo};
 use harness::testing;
 use harness::workload::{ClientResponse, Reply, RequestBody};
@@ -66,14 +66,6 @@ impl Server for CarefulPrimary {
             other => self.primary.step(host, other),
         }
     }
-
-    fn deadline(&self) -> Option<LocalTime> {
-        None
-    }
-
-    fn is_heartbeat(_: &String) -> bool {
-        false
-    }
 }
 
 enum Careful {}
@@ -115,14 +107,6 @@ impl Server for Reluctant {
             }
         }
     }
-
-    fn deadline(&self) -> Option<LocalTime> {
-        None
-    }
-
-    fn is_heartbeat(_: &String) -> bool {
-        false
-    }
 }
 
 enum ReluctantSystem {}
@@ -148,14 +132,6 @@ impl Server for Silent {
             Arrival::Request { request, .. } if request.read_operation().is_none() => {}
             other => self.0.step(host, other),
         }
-    }
-
-    fn deadline(&self) -> Option<LocalTime> {
-        None
-    }
-
-    fn is_heartbeat(_: &String) -> bool {
-        false
     }
 }
 

@@ -9,7 +9,7 @@ use common::{Hello, fault, plan_without_faults};
 use harness::outcome::{Failure, LIVENESS, Options, Verdict};
 use harness::plan::faults::{BitRot, Change};
 use harness::plan::{Fault, FaultKind, Plan, SimDuration, Target};
-use harness::server::{Arrival, Host, LocalTime, OperatorResponse, Server};
+use harness::server::{Arrival, Host, OperatorResponse, Server};
 use harness::sweep::{SweepSettings, sweep};
 use harness::systems::run::run_with;
 use invariants::{Configuration, Digest, LogId, ServerFact};
@@ -103,14 +103,6 @@ impl Server for Idle {
             OperatorReplies::Never | OperatorReplies::NeverAsked => return,
         };
         host.respond_to_operator(request, &response);
-    }
-
-    fn deadline(&self) -> Option<LocalTime> {
-        None
-    }
-
-    fn is_heartbeat(_: &Hello) -> bool {
-        false
     }
 }
 

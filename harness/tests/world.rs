@@ -134,14 +134,6 @@ impl Server for Writer {
     fn step(&mut self, host: &mut Host<'_, Hello>, arrival: Arrival<Hello>) {
         host.trace(|| format!("say {arrival:?}"));
     }
-
-    fn deadline(&self) -> Option<LocalTime> {
-        None
-    }
-
-    fn is_heartbeat(_: &Hello) -> bool {
-        false
-    }
 }
 
 #[test]
@@ -279,14 +271,6 @@ impl<const LEADS: bool> Server for PassiveServer<LEADS> {
         if let Arrival::SyncFailed(_) = arrival {
             host.fail_stop("its disk fails");
         }
-    }
-
-    fn deadline(&self) -> Option<LocalTime> {
-        None
-    }
-
-    fn is_heartbeat(_: &Hello) -> bool {
-        false
     }
 }
 

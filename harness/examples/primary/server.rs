@@ -2,7 +2,7 @@
 //! its disk. The chapter "Testing your own Raft" walks through it.
 
 use harness::plan::Supports;
-use harness::server::{Arrival, Host, LocalTime, OperatorResponse, Server};
+use harness::server::{Arrival, Host, OperatorResponse, Server};
 use harness::systems::System;
 use harness::workload::{ClientResponse, Reply, Request, RequestBody};
 use invariants::{Action, Content, Operation, Response};
@@ -109,14 +109,6 @@ impl Server for Primary {
             }
             Arrival::Timer | Arrival::Message { .. } | Arrival::Synced(_) | Arrival::SyncFailed(_) => {}
         }
-    }
-
-    fn deadline(&self) -> Option<LocalTime> {
-        None
-    }
-
-    fn is_heartbeat(_: &String) -> bool {
-        false
     }
 }
 

@@ -45,9 +45,13 @@ pub trait Server: Sized + Send + 'static {
     /// When to step the server with [`Arrival::Timer`], unless something arrives before. A deadline in the
     /// past is due at once; a server that never moves it forward breaks `liveness` by the plan's limit of
     /// events.
-    fn deadline(&self) -> Option<LocalTime>;
+    fn deadline(&self) -> Option<LocalTime> {
+        None
+    }
     /// Whether a message is a heartbeat. The count of heartbeats assumes one response to each.
-    fn is_heartbeat(message: &Self::Message) -> bool;
+    fn is_heartbeat(_message: &Self::Message) -> bool {
+        false
+    }
     /// The bugs that a plan can enable in this system, by its own [`Plan::enabled_bug`].
     fn bugs() -> Vec<&'static BugInfo> {
         Vec::new()

@@ -142,17 +142,30 @@ impl<S: Server> Cluster<S> {
                         self.crash_leader(leader, self.largest_timeout());
                         self.enter_phase(Phase::Leader, 1);
                     }
-                    None => self.enter_phase(Phase::Convergence, 0),
+                    None if self.states_progress() => self.enter_phase(Phase::Convergence, 0),
+                    None => self.end_convergence(),
                 }
             }
-            Phase::Convergence => match self.find_unanswered() {
-                Some((cause, evidence)) => self.fail_liveness(cause, evidence),
-                None => {
-                    self.record_quiet();
-                    self.enter_phase(Phase::Quiet(self.world.observer.counts.leader_changes), 0);
-                }
-            },
+            Phase::Convergence => self.end_convergence(),
         }
+    }
+
+    /// All servers agree, or no fact shows whether they do.
+    fn end_convergence(&mut self) {
+        match self.find_unanswered() {
+            Some((cause, evidence)) => self.fail_liveness(cause, evidence),
+            None => {
+                self.record_quiet();
+                self.enter_phase(Phase::Quiet(self.world.observer.counts.leader_changes), 0);
+            }
+        }
+    }
+
+    /// Whether servers state what they commit and apply: a write has just been answered, so one would have.
+    fn states_progress(&self) -> bool {
+        let any =
+            |has: fn(&Progress) -> bool| (1..=self.world.plan().nodes).any(|node| has(&self.progress(node)));
+        any(|progress| progress.committed > 0) && any(|progress| progress.applied > 0)
     }
 
     /// The deadline of a condition has passed without it: fails the run, unless too few servers take part for
