@@ -15,7 +15,10 @@ pub(super) fn list(system: &SystemInfo) -> CommandResult {
     let mut text =
         String::from("bugs (--bug NAME): name, number, the property that must detect it, consequence\n");
     if bugs.is_empty() {
-        text += "  none: this build lacks the feature `bugs`\n";
+        text += match cfg!(feature = "bugs") {
+            true => "  none\n",
+            false => "  none: this build lacks the feature `bugs`\n",
+        };
     }
     for bug in &bugs {
         text += &format!("  {:<32} {:<4} {}\n    {}\n", bug.name, bug.id, bug.first, bug.consequence);
