@@ -124,8 +124,8 @@ pub(super) struct RecordingArgs {
     pub(super) trace: bool,
     /// What runs the cluster: plain, a loop; fast, nodes of madsim; strict, nodes of madsim whose executor runs between
     /// any two events. All have the same digest [default: fast, or plain without madsim]
-    #[arg(long, value_name = "NAME", value_parser = parse_engine, default_value = Engine::default().name(), hide_default_value = true, allow_negative_numbers = true)]
-    pub(super) engine: Engine,
+    #[arg(long, value_name = "NAME", value_parser = parse_engine, allow_negative_numbers = true)]
+    pub(super) engine: Option<Engine>,
     /// A former name of `--engine strict`
     #[arg(long, hide = true, conflicts_with = "engine")]
     pub(super) strict: bool,

@@ -54,7 +54,7 @@ pub(super) fn run_and_record(
         path.iter().try_for_each(|path| paths.add_output(role, path))?;
     }
     let options = Options {
-        engine: if recording.strict { Engine::Strict } else { recording.engine },
+        engine: engine(system, recording)?,
         record: Recording {
             trace: recording.trace || traced,
             facts: recording.facts.is_some(),
@@ -75,6 +75,21 @@ pub(super) fn run_and_record(
         print(&(lines + "\n"))?;
     }
     Ok((record, options))
+}
+
+/// The engine that the arguments choose.
+fn engine(system: &SystemInfo, recording: &arguments::RecordingArgs) -> Result<Engine, String> {
+    let chosen = if recording.strict { Some(Engine::Strict) } else { recording.engine };
+    match (chosen, system.engine) {
+        (Some(chosen), Some(only)) if chosen != only => Err(format!(
+            "--engine {}: {} is made of tasks, which only the engine {} runs",
+            chosen.name(),
+            system.name,
+            only.name()
+        )),
+        (Some(engine), _) | (None, Some(engine)) => Ok(engine),
+        (None, None) => Ok(Engine::default()),
+    }
 }
 
 /// Writes a recording to a file, completely or not at all.

@@ -6,7 +6,7 @@
 pub use crate::plan::{Knob, OperatorCommand, Setting};
 pub use raft_core::BugInfo;
 
-use crate::outcome::TraceEvent;
+use crate::outcome::{Engine, TraceEvent};
 use crate::plan::{MembershipOp, Plan, Supports, Trigger};
 use crate::support::rng::{self, RngStream, label};
 use crate::workload::{Reply, Request};
@@ -37,6 +37,8 @@ pub trait Server: Sized + Send + 'static {
     const UNREAD: &'static [Setting] = &[];
     /// Settings that only this system has: read them with [`Plan::knob`].
     const KNOBS: &'static [Knob] = &[];
+    /// The only engine that can run it, whatever the options say. `None`: all can.
+    const ENGINE: Option<Engine> = None;
 
     /// Starts an incarnation from what survived on `host.disk()`, and nothing else.
     fn boot(host: &mut Host<'_, Self::Message>) -> Self;
@@ -56,8 +58,6 @@ pub trait Server: Sized + Send + 'static {
     fn bugs() -> Vec<&'static BugInfo> {
         Vec::new()
     }
-    /// Collects what the server's own tasks have done. Called in strict mode before each event.
-    fn collect_task_output(&mut self, _host: &mut Host<'_, Self::Message>) {}
 }
 
 /// What arrives at a server.
@@ -132,6 +132,11 @@ impl<'a, M: Clone + Display> Host<'a, M> {
     /// The number of this node.
     pub fn node(&self) -> Node {
         self.node
+    }
+
+    /// The number of this incarnation.
+    pub(crate) fn incarnation(&self) -> u32 {
+        self.world.node_state(self.node).incarnation
     }
 
     /// The plan: settings of servers, and their number.

@@ -19,18 +19,18 @@ pub fn run(plan: &Plan, options: &Options) -> RunRecord {
     run_with::<RaftServer>(plan, options)
 }
 
-/// Runs a plan on any system.
+/// Runs a plan on any system: on the engine that it demands, if it does.
 ///
 /// # Panics
 ///
-/// The plan enables a bug that this system does not have.
+/// The plan enables a bug that this system does not have, or this build lacks the engine.
 #[must_use]
 pub fn run_with<S: Server>(plan: &Plan, options: &Options) -> RunRecord {
     if let Some(bug) = &plan.bug {
         let is_known = S::bugs().iter().any(|known| known.name == bug);
         assert!(is_known, "the plan enables the bug `{bug}`, which this system does not have");
     }
-    let mut options = options.clone();
+    let mut options = Options { engine: S::ENGINE.unwrap_or(options.engine), ..options.clone() };
     if !S::SUPPORTS.states_application() {
         // It compares responses with the order that the system states.
         options.disabled.push(WITNESS.to_owned());

@@ -2,7 +2,7 @@
 
 use super::raft_core::RaftServer;
 use super::run::run_with;
-use crate::outcome::{Options, RunRecord, WITNESS, catalog};
+use crate::outcome::{Engine, Options, RunRecord, WITNESS, catalog};
 use crate::plan::{Knob, Plan, PlanError, Setting, Supports, generate};
 use crate::server::{BugInfo, Server};
 use crate::support::suggest;
@@ -68,6 +68,8 @@ pub struct SystemInfo {
     /// The profile, if any.
     profile: Option<&'static str>,
     profiles: fn() -> &'static [Profile],
+    /// The only engine that can run it; `None`: all can.
+    pub engine: Option<Engine>,
     run: fn(&Plan, &Options) -> RunRecord,
     bugs: fn() -> Vec<&'static BugInfo>,
     milestones: fn() -> Vec<(&'static str, &'static str)>,
@@ -77,9 +79,17 @@ pub struct SystemInfo {
 pub const BUILT_IN: SystemInfo = SystemInfo::of::<RaftCore>();
 
 impl SystemInfo {
-    /// The description of a system.
+    /// The description of a system. Does not compile if this build lacks the engine that the system demands.
     #[must_use]
     pub const fn of<S: System>() -> SystemInfo {
+        const {
+            if let Some(engine) = <S::Server as Server>::ENGINE {
+                assert!(
+                    engine.is_available(),
+                    "this system runs on madsim: build with RUSTFLAGS=\"--cfg madsim\""
+                );
+            }
+        }
         SystemInfo {
             name: S::NAME,
             cargo_arguments: S::CARGO_ARGUMENTS,
@@ -89,6 +99,7 @@ impl SystemInfo {
             knobs: <S::Server as Server>::KNOBS,
             profile: None,
             profiles: S::profiles,
+            engine: <S::Server as Server>::ENGINE,
             run: run_with::<S::Server>,
             bugs: <S::Server as Server>::bugs,
             milestones: S::milestones,

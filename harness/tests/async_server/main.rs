@@ -8,6 +8,8 @@
 mod common;
 #[cfg(engine_madsim)]
 mod on_madsim;
+#[cfg(engine_madsim)]
+mod primary;
 
 /// Declares a test for each function of this name. Without madsim, it is shown as ignored.
 macro_rules! tests_on_madsim {
@@ -34,4 +36,8 @@ tests_on_madsim! {
     a_paused_task_server_stands_still
     a_crashed_task_server_does_nothing
     a_panic_in_a_task_is_a_violation
+    tasks_have_the_tools_of_a_stepped_server
+    a_handle_within_its_host_is_a_panic_and_no_deadlock
+    a_system_of_tasks_is_swept_on_the_engine_that_it_demands
+    a_bug_of_tasks_is_found_shrunk_and_replayed
 }

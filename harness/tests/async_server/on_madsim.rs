@@ -1,19 +1,32 @@
 //! The tests of servers that are made of tasks.
 
-use super::common::{Hello, fault, plan_with_faults, plan_without_faults};
-use harness::engine::pump::tasks::{NodeHandle, TaskInput, TaskServer, Tasks};
-use harness::outcome::{Engine, NO_PANIC, Options, Outcome, Recording, RunRecord, TraceEvent, Verdict};
+use super::common::{Hello, fault, plan_with_faults, plan_without_faults, said_lines};
+use super::primary::TaskPrimary;
+use harness::engine::pump::tasks::{Elapsed, NodeHandle, TaskInput, TaskServer, Tasks};
+use harness::findings::case::{Case, Expectation};
+use harness::findings::investigate::investigate;
+use harness::findings::shrink::ShrinkSettings;
+use harness::outcome::{
+    Engine, LEASE_READ, LINEARIZABILITY, NO_PANIC, Options, Outcome, Recording, RunRecord, TraceEvent,
+    Verdict,
+};
 use harness::plan::faults::{ClockRate, Crash, Pause};
-use harness::plan::{Plan, SimDuration, Target};
+use harness::plan::{Fault, Plan, SimDuration, Target, Trigger};
 use harness::server::OperatorResponse;
+use harness::systems::SystemInfo;
 use harness::systems::run::run_with;
+use harness::testing;
 use harness::workload::{ClientResponse, Reply, RequestBody};
-use harness::world::Disk;
+use harness::world::FileName;
 use invariants::{Action, Content, Response, ServerFact};
+use rand::RngCore;
 use std::cell::Cell;
 use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
 use std::process::Command;
 use std::rc::Rc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 /// Tasks for messages, timer and disk. Node 1 leads and replies to what it has synced; all servers send
 /// greetings to all others, with the number of greetings received so far.
@@ -22,12 +35,13 @@ struct TaskTestServer;
 impl Tasks for TaskTestServer {
     type Message = Hello;
 
-    fn start(node: NodeHandle<Hello>, disk: &Disk) {
-        let received = Rc::new(Cell::new(disk.read("heard").len() as u64));
+    async fn main(node: NodeHandle<Hello>) {
+        let length = |file| node.host(|host| host.disk().read(file).len() as u64).unwrap();
+        let received = Rc::new(Cell::new(length("heard")));
         if node.node() == 1 {
-            node.record_fact(ServerFact::Leads { term: disk.read("boots").len() as u64 + 1 });
+            node.record_fact(ServerFact::Leads { term: length("boots") + 1 });
         }
-        node.append("boots", vec![1]);
+        append(&node, "boots", 1);
 
         let (handle, counter) = (node.clone(), received.clone());
         node.spawn(async move {
@@ -37,14 +51,14 @@ impl Tasks for TaskTestServer {
                     TaskInput::Operator { request, .. } => {
                         handle.respond_to_operator(
                             request,
-                            OperatorResponse::Rejected("not supported".to_owned()),
+                            &OperatorResponse::Rejected("not supported".to_owned()),
                         );
                     }
                     TaskInput::Message { .. } => {
                         counter.set(counter.get() + 1);
                         let writer = handle.clone();
                         handle.spawn(async move {
-                            writer.append("heard", vec![1]);
+                            append(&writer, "heard", 1);
                             // An unsynced count may be lost at the next restart.
                             _ = writer.sync().await;
                         });
@@ -60,7 +74,7 @@ impl Tasks for TaskTestServer {
                         let (index, responder) = (index, handle.clone());
                         // Several requests wait for the disk concurrently.
                         handle.spawn(async move {
-                            responder.append("log", vec![index as u8]);
+                            append(&responder, "log", index as u8);
                             if responder.sync().await.is_err() {
                                 return;
                             }
@@ -87,7 +101,7 @@ impl Tasks for TaskTestServer {
             loop {
                 due += 30_000_000;
                 handle.sleep_until(due).await;
-                for to in (1..=handle.nodes()).filter(|to| *to != handle.node()) {
+                for to in (1..=handle.plan().nodes).filter(|to| *to != handle.node()) {
                     handle.send(to, Hello(received.get()));
                 }
             }
@@ -99,8 +113,12 @@ impl Tasks for TaskTestServer {
     }
 }
 
+fn append(node: &NodeHandle<Hello>, file: FileName, byte: u8) {
+    node.host(|host| host.disk().append(file, |end| end.push(byte)));
+}
+
 fn run(plan: &Plan) -> RunRecord {
-    let options = Options { engine: Engine::Strict, record: Recording::PAGE, ..Options::unchecked() };
+    let options = Options { record: Recording::PAGE, ..Options::unchecked() };
     run_with::<TaskServer<TaskTestServer>>(plan, &options)
 }
 
@@ -192,12 +210,13 @@ struct PanickingTasks;
 impl Tasks for PanickingTasks {
     type Message = Hello;
 
-    fn start(node: NodeHandle<Hello>, _: &Disk) {
+    async fn main(node: NodeHandle<Hello>) {
         let handle = node.clone();
-        node.spawn(async move {
-            handle.sleep_until(handle.now() + 50_000_000).await;
+        let task = node.spawn(async move {
+            handle.sleep(Duration::from_millis(50)).await;
             assert_ne!(handle.node(), 2, "node 2 breaks");
         });
+        _ = task.await;
     }
 
     fn is_heartbeat(_: &Hello) -> bool {
@@ -206,11 +225,172 @@ impl Tasks for PanickingTasks {
 }
 
 pub(super) fn a_panic_in_a_task_is_a_violation() {
-    let options = Options { engine: Engine::Strict, ..Options::unchecked() };
-    let record =
-        run_with::<TaskServer<PanickingTasks>>(&plan_without_faults(3, SimDuration::millis(500)), &options);
+    let plan = plan_without_faults(3, SimDuration::millis(500));
+    let record = run_with::<TaskServer<PanickingTasks>>(&plan, &Options::unchecked());
     let Verdict::Failed(failure) = record.outcome.verdict else { panic!("{:?}", record.outcome.verdict) };
     assert_eq!(failure.property, NO_PANIC);
     assert!(failure.cause.to_string().contains("node 2 breaks"), "{}", failure.cause);
     assert!(failure.cause.to_string().contains("on_madsim.rs"), "{}", failure.cause);
+}
+
+/// Tasks that use every tool once, and say what came of it.
+struct ToolUsers;
+
+fn say(node: &NodeHandle<Hello>, text: &str) {
+    node.host(|host| host.trace(|| format!("say {text}")));
+}
+
+/// Acts when it is dropped: after a crash without effect.
+struct LastWords(NodeHandle<Hello>);
+
+impl Drop for LastWords {
+    fn drop(&mut self) {
+        say(&self.0, "last words");
+        self.0.send(2, Hello(99));
+        append(&self.0, "words", 1);
+        let task = self.0.spawn(async { panic!("a task of an ended incarnation") });
+        drop(task);
+        _ = NodeHandle::<Hello>::current().now();
+    }
+}
+
+impl Tasks for ToolUsers {
+    type Message = Hello;
+
+    async fn main(node: NodeHandle<Hello>) {
+        if node.node() != 1 {
+            return;
+        }
+        let current = NodeHandle::<Hello>::current();
+        let read = |file| node.host(|host| host.disk().read(file).to_vec()).unwrap();
+        say(
+            &node,
+            &format!(
+                "n{} of {}, has {:?}, {:?}",
+                current.node(),
+                node.plan().nodes,
+                read("new"),
+                read("words")
+            ),
+        );
+        let (first, second) = node.host(|host| (host.rng().next_u64(), host.rng().next_u64())).unwrap();
+        assert_ne!(first, second);
+        let (wall, own, other) =
+            node.host(|host| (host.wall_time(), host.directory_id_of(1), host.directory_id_of(2))).unwrap();
+        assert!(
+            wall > 0 && own != other && own == node.host(|host| host.initial_directory_id_of(1)).unwrap()
+        );
+
+        // A read sees what the task itself has written, by whatever name it has by now.
+        let _last_words = LastWords(node.clone());
+        append(&node, "draft", 7);
+        node.host(|host| host.disk().rename("draft", "new"));
+        append(&node, "trash", 8);
+        node.host(|host| host.disk().remove("trash"));
+        say(
+            &node,
+            &format!("wrote {:?}, {:?}", read("new").last(), node.host(|host| host.disk().contains("trash"))),
+        );
+
+        let sleeper = node.clone();
+        let task = node.spawn(async move {
+            sleeper.sleep(Duration::from_millis(10)).await;
+            sleeper.node() * 5
+        });
+        let slow = node.timeout(Duration::from_millis(4), node.sleep(Duration::from_millis(5))).await;
+        let fast = node.timeout(Duration::from_millis(4), async { 3 }).await;
+        assert_eq!((slow, fast), (Err(Elapsed), Ok(3)));
+        say(&node, "slept");
+        assert_eq!(task.await, Ok(5));
+        say(&node, "joined");
+
+        // A sync goes on without its future.
+        drop(node.sync());
+        assert_eq!(node.sync().await, Ok(()));
+        node.host(|host| host.count_milestone(LEASE_READ));
+        say(&node, "synced");
+        node.host(|host| host.fire_trigger(Trigger::Rewriting));
+        std::future::pending::<()>().await;
+    }
+
+    fn is_heartbeat(_: &Hello) -> bool {
+        false
+    }
+}
+
+pub(super) fn tasks_have_the_tools_of_a_stepped_server() {
+    let mut plan = plan_without_faults(2, SimDuration::millis(100));
+    let kind = Crash { node: Target::TriggerNode, lasts: SimDuration::millis(10) }.into();
+    plan.faults = vec![Fault { at: SimDuration::millis(1), on: Some(Trigger::Rewriting), kind }];
+    let options = Options { record: Recording::PAGE, ..Options::unchecked() };
+    let record = run_with::<TaskServer<ToolUsers>>(&plan, &options);
+    assert_eq!(
+        said_lines(&record),
+        [
+            "0 n1 n1 of 2, has [], []",
+            "0 n1 wrote Some(7), Some(false)",
+            "4 n1 slept",
+            "10 n1 joined",
+            "15 n1 synced",
+            // The crash on the trigger keeps the page cache, and the dropped tasks leave no trace.
+            "25 n1 n1 of 2, has [7], []",
+            "25 n1 wrote Some(7), Some(false)",
+            "29 n1 slept",
+            "35 n1 joined",
+            "40 n1 synced",
+        ]
+    );
+    let milestone = record.outcome.milestones.iter().find(|(name, _)| *name == LEASE_READ);
+    assert_eq!(milestone, Some(&(LEASE_READ, 2)));
+}
+
+/// Tasks of which one uses its handle while it uses its host.
+struct Entangled;
+
+impl Tasks for Entangled {
+    type Message = Hello;
+
+    async fn main(node: NodeHandle<Hello>) {
+        node.host(|_| node.now());
+    }
+
+    fn is_heartbeat(_: &Hello) -> bool {
+        false
+    }
+}
+
+pub(super) fn a_handle_within_its_host_is_a_panic_and_no_deadlock() {
+    let record = run_with::<TaskServer<Entangled>>(
+        &plan_without_faults(1, SimDuration::millis(10)),
+        &Options::unchecked(),
+    );
+    let Verdict::Failed(failure) = record.outcome.verdict else { panic!("{:?}", record.outcome.verdict) };
+    assert!(failure.cause.to_string().contains("while it uses its host"), "{}", failure.cause);
+}
+
+pub(super) fn a_system_of_tasks_is_swept_on_the_engine_that_it_demands() {
+    let system = SystemInfo::of::<TaskPrimary>();
+    assert_eq!(system.engine, Some(Engine::Strict));
+    assert_eq!(system.bugs().len(), 1);
+    testing::sweep::<TaskPrimary>(100);
+}
+
+pub(super) fn a_bug_of_tasks_is_found_shrunk_and_replayed() {
+    let folder = tempfile::tempdir().unwrap();
+    let system = SystemInfo::of::<TaskPrimary>();
+    let run = |plan: &Plan, options: &Options| system.run(plan, options);
+    let options = Options::default();
+    let mut plans = (0..200).map(|seed| system.plan(seed, Some("answers-before-sync")));
+    let finding = plans.find_map(|plan| investigate(&plan, &options, &run).ok()).expect("a failing seed");
+    assert_eq!(finding.failure.property, LINEARIZABILITY);
+    let settings = ShrinkSettings { jobs: NonZeroUsize::MIN, max_runs: 2_000 };
+    let smaller =
+        finding.shrink(&settings, &run, &AtomicBool::new(false), &mut |_| {}).expect("a smaller plan");
+    let path = folder.path().join("found.toml");
+    let case = Case {
+        expect: Expectation::Caught(LINEARIZABILITY.to_owned()),
+        ..smaller.to_case("Found by a test", &system)
+    };
+    case.write(&path).unwrap();
+    assert_eq!(testing::replay_case(&path, &system), Ok(()));
 }

@@ -217,15 +217,10 @@ impl<S: Server> Cluster<S> {
         self.world.interrupt_pending = true;
     }
 
-    /// Collects what servers made of tasks have done since the last event.
-    pub fn collect_task_output(&mut self) {
+    /// Arms the timers of servers whose tasks may have begun to sleep since they were stepped.
+    pub fn rearm_timers(&mut self) {
         for node in 1..=self.servers.len() as u64 {
-            if let Some(server) = &mut self.servers[node as usize - 1]
-                && self.world.node_state(node).pause_count == 0
-            {
-                self.running_node = Some(node);
-                server.collect_task_output(&mut Host::new(&mut self.world, node));
-                self.running_node = None;
+            if self.world.node_state(node).pause_count == 0 {
                 self.rearm_timer(node);
             }
         }

@@ -21,7 +21,7 @@ use madsim::task::{NodeId, spawn_local, yield_now};
 use madsim::time::TimeHandle;
 use std::future::pending;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
 /// How the pump waits for the next event.
@@ -98,6 +98,15 @@ impl<S: Server> SimulatorHook<S> {
     /// Ignores poison: panics are caught while this is locked.
     fn lock(&self) -> MutexGuard<'_, SimState<S>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// `None` if it is locked: on the only thread, by a caller of this.
+    fn try_lock(&self) -> Option<MutexGuard<'_, SimState<S>>> {
+        match self.0.try_lock() {
+            Ok(state) => Some(state),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
     }
 
     /// Passes the cluster to a function that may run servers.
@@ -193,15 +202,27 @@ impl<S: Server> Pump<S> {
 
     /// Sleeps until the next event, and handles it.
     async fn advance_strict(&self) -> Control {
+        if S::ENGINE.is_some() {
+            self.run_tasks().await;
+        }
         let Some(at) = self.hook.with_cluster(|cluster| cluster.next_event_time()).flatten() else {
             return Control::Stop;
         };
         self.sleep_until(at).await;
-        let advance = |cluster: &mut Cluster<S>| {
-            cluster.collect_task_output();
-            cluster.advance()
-        };
-        self.hook.with_cluster(advance).unwrap_or(Control::Stop)
+        self.hook.with_cluster(Cluster::advance).unwrap_or(Control::Stop)
+    }
+
+    /// Lets tasks run until none is ready, so that they need no simulated time, and tells the world until when they
+    /// sleep.
+    async fn run_tasks(&self) {
+        loop {
+            let polls = tasks::poll_count();
+            self.sleep_until(0).await;
+            if tasks::poll_count() == polls {
+                break;
+            }
+        }
+        self.hook.with_cluster(Cluster::rearm_timers);
     }
 
     /// Sleeps until `at`, to the nanosecond: a plain sleep of madsim takes at least a millisecond, one that
