@@ -26,6 +26,16 @@ evidence! {
             "n{node} goes from term {from} to term {to}";
         StartedBelowPromise = "started-below-promise" { node: Node, term: Term, promised: Term }
             "n{node} starts in term {term} although it made a promise in term {promised}";
+        StartedWithoutVote = "started-without-vote" {
+            node: Node, term: Term, candidate: Node, found: Option<Node>,
+        }
+            "n{node} starts {found} in term {term}, in which it has voted for {voted}",
+            found = RecoveredVote(*found),
+            voted = Candidate { voter: *node, candidate: *candidate };
+        StartedWithoutAcked = "started-without-acked" { node: Node, term: Term, acked: Index, last: LogId }
+            "n{node} starts in term {term} with a log up to {last}, which lacks entries that it has acknowledged in this term, up to {acked}";
+        StartedWithoutSaved = "started-without-saved" { node: Node, term: Term, saved: LogId, last: LogId }
+            "n{node} starts in term {term} with a log up to {last}, which lacks {saved} although that was durable";
         RaisedByOutsider = "raised-by-outsider" { node: Node, term: Term, outsider: Node, reason: OutsiderReason }
             "n{node} goes to term {term}, in which n{outsider} campaigns, which {reason}";
 
@@ -283,6 +293,18 @@ struct Candidate {
 impl fmt::Display for Candidate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.candidate == self.voter { f.write_str("itself") } else { write!(f, "n{}", self.candidate) }
+    }
+}
+
+/// The vote that a server recovers.
+struct RecoveredVote(Option<Node>);
+
+impl fmt::Display for RecoveredVote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(node) => write!(f, "with a vote for n{node}"),
+            None => f.write_str("without a vote"),
+        }
     }
 }
 

@@ -23,6 +23,7 @@ pub mod leader_completeness;
 pub mod committed_on_quorum;
 pub mod follower_commit_safety;
 pub mod persist_before_reply;
+pub mod recovered_promises;
 pub mod acked_immutable;
 pub mod committed_immutable;
 pub mod state_machine_safety;
@@ -50,6 +51,7 @@ pub use no_disruption::NoDisruption;
 pub use one_vote_per_term::OneVotePerTerm;
 pub use persist_before_reply::PersistBeforeReply;
 pub use read_safety::ReadSafety;
+pub use recovered_promises::RecoveredPromises;
 pub use requested_membership::RequestedMembership;
 pub use snapshot_consistency::SnapshotConsistency;
 pub use state_machine_safety::StateMachineSafety;
@@ -101,6 +103,7 @@ properties! {
     follower_commit_safety: FollowerCommitSafety,
     leader_completeness: LeaderCompleteness,
     persist_before_reply: PersistBeforeReply,
+    recovered_promises: RecoveredPromises,
     acked_immutable: AckedImmutable,
     committed_immutable: CommittedImmutable,
     state_machine_safety: StateMachineSafety,
@@ -125,10 +128,11 @@ impl Properties {
     /// Passes a server's fact to the properties that it concerns, those with the most specific violations first.
     pub(crate) fn check(&mut self, context: CheckContext<'_>) -> CheckResult {
         match context.observed.fact {
-            Fact::Started { term, base, last, digest, .. } => {
+            Fact::Started { term, vote, base, last, digest } => {
                 check!(self.no_disruption, record_failure, context);
                 check!(self.monotonic_term, check_start, context, term);
                 check!(self.log_matching, check_start, context, base, last, digest);
+                check!(self.recovered_promises, check_start, context, term, vote, base, last);
             }
             Fact::TermChanged { term } => {
                 check!(self.monotonic_term, check_term_change, context, term);
@@ -172,10 +176,12 @@ impl Properties {
             Fact::Voted { term, candidate } => {
                 check!(self.persist_before_reply, check_vote, context, term, candidate);
                 check!(self.one_vote_per_term, check_vote, context, term, candidate);
+                check!(self.recovered_promises, record_vote, context, term, candidate);
             }
             Fact::Campaigned { term } => {
                 check!(self.persist_before_reply, check_vote, context, term, context.node.id);
                 check!(self.one_vote_per_term, check_vote, context, term, context.node.id);
+                check!(self.recovered_promises, record_vote, context, term, context.node.id);
                 check!(self.membership_safety, check_campaign, context, term);
                 check!(self.no_disruption, check_campaign, context, term);
             }
@@ -221,8 +227,10 @@ impl Properties {
             }
             Fact::Quiet => check!(self.no_disruption, record_healed, context),
             Fact::SteppedDown { .. } => check!(self.no_disruption, record_step_down, context),
-            Fact::Crashed | Fact::PowerLost | Fact::Wiped => {
-                check!(self.no_disruption, record_failure, context)
+            Fact::Crashed | Fact::PowerLost => check!(self.no_disruption, record_failure, context),
+            Fact::Wiped => {
+                check!(self.no_disruption, record_failure, context);
+                check!(self.recovered_promises, record_wipe, context);
             }
             Fact::Saved { .. }
             | Fact::SavedRecovered

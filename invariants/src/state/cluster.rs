@@ -86,6 +86,12 @@ impl ClusterState {
         &self.servers[position]
     }
 
+    /// The log with which a server starts, which ends with `last`. `None` if no server wrote that entry.
+    pub(crate) fn recovered_log(&self, server: &ServerState, last: LogId) -> Option<TermRuns> {
+        // The log in memory comes first: it is mostly the longest.
+        log_ending_at(&self.entries, &[&server.log, &server.durable.log, &self.committed_log], last)
+    }
+
     /// The configuration in force at `index` of the committed log, if known.
     pub(crate) fn configuration_at(&self, index: Index) -> Option<&LoggedConfiguration> {
         self.configurations.in_force(&self.committed_log, index)
@@ -98,7 +104,6 @@ impl ClusterState {
         let led_before = server.leading_term();
         match observed.fact {
             Fact::Started { term, vote, base, last, .. } => {
-                // The log in memory comes first: it is mostly the longest.
                 let known = [&server.log, &server.durable.log, &self.committed_log];
                 // An entry that no server wrote is a violation. If that is not checked, assume the durable log.
                 let log =

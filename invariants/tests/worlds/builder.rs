@@ -243,6 +243,12 @@ impl Cluster {
         self.servers[node as usize].memory.state(index)
     }
 
+    /// The digest of the log of `node` up to `index`.
+    pub(crate) fn digest(&self, node: Node, index: Index) -> Digest {
+        let log = &self.servers[node as usize].memory.log[..index as usize];
+        log.iter().fold(Digest::EMPTY, |digest, &(term, content)| digest.then_entry(term, digest_of(content)))
+    }
+
     pub(crate) fn commits(&mut self, node: Node, index: Index) {
         self.record(node, Fact::Committed { index });
     }

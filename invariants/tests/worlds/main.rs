@@ -13,6 +13,7 @@ mod commits;
 mod contracts;
 mod clients;
 mod membership;
+mod recovery;
 mod requested_membership;
 mod no_disruption;
 mod snapshots;
@@ -62,6 +63,12 @@ violations! {
         a_follower_acks_entries_that_the_leader_lacks
         an_ack_relies_on_a_save_that_was_overwritten
         a_follower_truncates_an_acked_entry;
+    recovery:
+        a_restart_forgets_a_vote_and_keeps_its_term
+        a_candidate_restarts_with_a_vote_for_another
+        a_restart_recovers_a_shorter_log_than_it_has_acknowledged
+        a_restart_recovers_the_log_before_the_acknowledged_one
+        a_leader_restarts_without_an_entry_that_it_had_durable;
     commits:
         a_leader_commits_an_entry_of_an_older_term_by_count
         a_leader_commits_an_entry_that_it_lacks
