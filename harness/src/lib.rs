@@ -50,6 +50,7 @@ pub mod outcome;
 pub mod workload;
 pub mod world;
 pub mod server;
+pub mod parts;
 pub mod engine;
 pub mod systems;
 pub mod findings;

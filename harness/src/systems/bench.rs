@@ -5,12 +5,12 @@
 use crate::engine::cluster::Cluster;
 use crate::engine::{StepwiseRun, run_to_end};
 use crate::outcome::{Engine, Options};
+use crate::parts::wal::Wal;
 use crate::plan::faults::{ClockRate, OneWayPartition, Partition};
 use crate::plan::{self, Fault, FaultKind, Plan, Probability, SimDuration, Target};
 use crate::server::{Arrival, Host, LocalTime, Server};
 use crate::support::rng;
 use crate::systems::raft_core::RaftServer;
-use crate::systems::raft_core::wal::Wal;
 use crate::systems::run::run;
 use invariants::ServerState;
 use rand::Rng;

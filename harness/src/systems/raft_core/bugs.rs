@@ -1,40 +1,17 @@
-//! The bugs of this system: of the core, of the host around it, and of the application.
+//! The bugs of this system: of the core, of its log, and of the application.
 #![doc = include_str!("../../../docs/bugs.md")]
 
+use crate::parts::LogBug;
 use crate::workload::kv::ApplicationBug;
 use raft_core::{Bug, BugInfo};
-
-raft_core::bugs! {
-    /// Safety-critical lines of the host, named by what breaks without them.
-    pub(super) enum HostBug {
-        InstallNotAtomic {
-            id: "N06", name: "install-not-atomic", at: "disk_lane.rs",
-            breaks: "A new log file replaces the old one before it is synced; one later sync covers both",
-            first: "monotonic-term",
-            consequence: "after a power loss the log file exists without its content: term, vote and log are lost",
-        }
-        PersistFailureIgnored {
-            id: "P05", name: "persist-failure-ignored", at: "disk_lane.rs",
-            breaks: "A failed sync counts as successful",
-            first: "persist-before-reply",
-            consequence: "writes that a full or failing disk did not save are acknowledged: a power loss loses them",
-        }
-        CompactionRewriteLosesHardstate {
-            id: "P06", name: "compaction-rewrite-loses-hardstate", at: "disk_lane.rs",
-            breaks: "A rewritten log omits term and vote",
-            first: "monotonic-term",
-            consequence: "after a restart the node votes twice in one term: two leaders, lost writes",
-        }
-    }
-}
 
 /// All bugs, by catalogue id. Without the feature `bugs`: none.
 #[must_use]
 pub fn all() -> Vec<&'static BugInfo> {
     let core = Bug::ALL.iter().map(|bug| bug.info());
-    let host = HostBug::ALL.iter().map(|bug| bug.info());
+    let log = LogBug::ALL.iter().map(|bug| bug.info());
     let application = ApplicationBug::ALL.iter().map(|bug| bug.info());
-    let mut all: Vec<_> = core.chain(host).chain(application).filter(|_| cfg!(feature = "bugs")).collect();
+    let mut all: Vec<_> = core.chain(log).chain(application).filter(|_| cfg!(feature = "bugs")).collect();
     all.sort_by_key(|bug| bug.id);
     all
 }
@@ -65,9 +42,9 @@ mod tests {
     #[test]
     fn each_bug_is_named_like_its_variant_and_has_a_unique_id() {
         let core = Bug::ALL.iter().map(|bug| (kebab_case(bug), bug.info()));
-        let host = HostBug::ALL.iter().map(|bug| (kebab_case(bug), bug.info()));
+        let log = LogBug::ALL.iter().map(|bug| (kebab_case(bug), bug.info()));
         let application = ApplicationBug::ALL.iter().map(|bug| (kebab_case(bug), bug.info()));
-        let bugs: Vec<_> = core.chain(host).chain(application).collect();
+        let bugs: Vec<_> = core.chain(log).chain(application).collect();
         for (variant, bug) in &bugs {
             assert_eq!(bug.name, variant);
         }
@@ -99,9 +76,9 @@ mod tests {
     #[cfg_attr(not(feature = "bugs"), ignore = "needs the feature `bugs`")]
     fn a_plan_enables_the_bug_of_the_enum_that_has_its_name() {
         let mut plan = crate::plan::generate(0);
-        assert_eq!(plan.enabled_bug(HostBug::named), None);
+        assert_eq!(plan.enabled_bug(LogBug::named), None);
         plan.bug = Some("install-not-atomic".to_owned());
-        assert_eq!(plan.enabled_bug(HostBug::named), Some(HostBug::InstallNotAtomic));
+        assert_eq!(plan.enabled_bug(LogBug::named), Some(LogBug::InstallNotAtomic));
         assert_eq!(plan.enabled_bug(Bug::named), None);
     }
 }

@@ -6,7 +6,7 @@
 //! beginning of each boot covers it: nothing is promised or logged before it is durable. A torn id was never
 //! used, and another is drawn; an invalid one beside a log with records is damage.
 
-use super::wal::{CHECKSUM_SEED, DamagedFile};
+use crate::parts::wal::{CHECKSUM_SEED, DamagedFile};
 use crate::world::{Disk, FileName};
 
 /// The file of the id.

@@ -3,20 +3,17 @@
 //! Facts follow from the state of the core before and after each step, from the messages sent, and from the
 //! bytes that became durable.
 
-use super::application_lane::{ApplicationLane, PendingRequest};
+use super::application_lane::ApplicationLane;
 use super::bugs;
-use super::compaction::CompactionPolicy;
 use super::directory_id;
-use super::disk_lane::{DiskLane, LogRewrite, SyncOutcome};
 use super::entry::{
     configured_fact, decode_configuration, decode_entry, encode, encode_configuration, fact_configuration,
-    payload_digest,
 };
-use super::wal::{self, DamagedFile, Wal};
+use crate::parts::wal::{DamagedFile, WalCheckpoint};
+use crate::parts::{DurableLog, Requester, Rewrite, Save, SyncOutcome};
 use crate::plan;
 use crate::server::{Arrival, BugInfo, Host, LocalTime, OperatorCommand, Server};
-use crate::workload::kv::{self, KvConfig};
-use invariants::{Digest, DiskFact, LogId, ServerFact};
+use invariants::{LogId, ServerFact};
 use raft_core::{
     Bug, Checkpoint, ConfChange, ConfChangeOp, Config, DirectoryId, Effect, Entry, Envelope, ForwardRequest,
     Index, Input, Message, NodeId, Payload, Raft, Recovered, SaveId, SaveRecord, Snapshot, Timestamp,
@@ -37,7 +34,7 @@ pub enum RaftServer {
 /// A running server.
 pub struct RunningServer {
     raft: Raft,
-    disk: DiskLane,
+    log: DurableLog,
     application: ApplicationLane,
     /// Reused from step to step.
     effects: Vec<Effect>,
@@ -51,8 +48,6 @@ struct RecordedState {
     term: u64,
     leads: bool,
     commit_index: u64,
-    /// The end of the log, as stated by `Appended` and `Truncated`.
-    last_index: u64,
     /// The last term of which it was stated that the server campaigns.
     campaigned_term: u64,
 }
@@ -97,25 +92,19 @@ impl RunningServer {
         let mut rng = host.rng().clone();
         // Drawn first, so that it does not depend on whether a log is found.
         let seed = rng.next_u64();
-        let (wal, recovered) = Wal::open(host.disk(), &mut rng)?;
+        let (mut log, recovered) = DurableLog::open(host, rng)?;
         let has_log = recovered.records > 0 || recovered.checkpoint.is_some();
         let drawn = host.directory_id_of(host.node());
         let directory_id = DirectoryId(directory_id::open(host.disk(), drawn, has_log)?);
         let config = core_config(host, directory_id, seed);
+        let started = recovered.started();
+        host.record_fact(started.clone());
+        if let ServerFact::Started { term, base, last, .. } = started {
+            host.trace(|| format!("starts with term {term}, log after {base} up to {last}"));
+        }
+        let (term, vote) = (recovered.term, recovered.vote);
         let checkpoint = recovered.checkpoint.map(core_checkpoint);
         let entries: Vec<Entry> = recovered.entries.into_iter().map(decode_entry).collect();
-        let compacted =
-            checkpoint.as_ref().map_or(LogId::default(), |checkpoint| fact_log_id(checkpoint.compacted));
-        let last = LogId {
-            index: compacted.index + entries.len() as u64,
-            term: entries.last().map_or(compacted.term, |entry| entry.term.0),
-        };
-        let digest = entries
-            .iter()
-            .fold(Digest::EMPTY, |log, entry| log.then_entry(entry.term.0, payload_digest(&entry.payload)));
-        let (term, vote) = (recovered.term, recovered.vote);
-        host.record_fact(ServerFact::Started { term, vote, base: compacted, last, digest });
-        host.trace(|| format!("starts with term {term}, log after {compacted} up to {last}"));
         let recovered =
             Recovered { term: raft_core::Term(term), vote: vote.map(NodeId), checkpoint, entries };
         let raft = Raft::new(config, recovered, Timestamp(host.now())).unwrap_or_else(|error| {
@@ -124,21 +113,12 @@ impl RunningServer {
         for (index, configuration) in raft.log().configurations() {
             host.record_fact(configured_fact(*index, configuration));
         }
-        let mut disk = DiskLane::new(wal, host.plan().raft.max_in_flight_syncs as usize, rng);
-        host.disk().attach(DiskFact::SavedRecovered);
-        disk.begin_sync(host);
-        let policy = CompactionPolicy::new(host.plan().compaction.clone(), host.now());
+        log.start(host);
         let mut server = RunningServer {
-            recorded: RecordedState {
-                term,
-                leads: false,
-                commit_index: 0,
-                last_index: last.index,
-                campaigned_term: 0,
-            },
+            recorded: RecordedState { term, leads: false, commit_index: 0, campaigned_term: 0 },
             raft,
-            disk,
-            application: ApplicationLane::new(KvConfig::from_plan(host.plan()), policy),
+            log,
+            application: ApplicationLane::new(host),
             effects: Vec::new(),
         };
         // A snapshot implies that its entries are committed.
@@ -151,17 +131,16 @@ impl RunningServer {
             Arrival::Timer => Input::Timer,
             Arrival::Message { message, .. } => Input::Receive(self.replace_timestamp(host, message)),
             Arrival::Request { client, request } => {
-                let number = self.application.add_request(PendingRequest::Client(client, request));
+                let number = self.application.add_request(host, Requester::Client { client, request });
                 if request.read_operation().is_some() {
                     Input::Read { request: number }
                 } else {
-                    let mut command = Vec::with_capacity(64);
-                    kv::encode(&request, self.application.timestamp(host), &mut command);
+                    let command = self.application.application.command(host, &request);
                     Input::Propose { request: number, command: command.into() }
                 }
             }
             Arrival::Operator { request, command } => {
-                let request = self.application.add_request(PendingRequest::Operator(request));
+                let request = self.application.add_request(host, Requester::Operator(request));
                 match command {
                     OperatorCommand::Transfer(to) => Input::Transfer { request, to: NodeId(to) },
                     OperatorCommand::Change { steps: ops, by_joint } => {
@@ -174,15 +153,15 @@ impl RunningServer {
                     OperatorCommand::Leave => Input::ConfChange { request, change: ConfChange::LeaveJoint },
                 }
             }
-            Arrival::Synced(token) => match self.disk.end_sync(host, token, true) {
-                SyncOutcome::Saved(id) => Input::Saved(id),
+            Arrival::Synced(token) => match self.log.end_sync(host, token, true) {
+                SyncOutcome::Saved(id) => Input::Saved(SaveId(id)),
                 SyncOutcome::Unchanged | SyncOutcome::Failed(_) => return,
             },
-            Arrival::SyncFailed(token) => match self.disk.end_sync(host, token, false) {
-                SyncOutcome::Saved(id) => Input::Saved(id),
+            Arrival::SyncFailed(token) => match self.log.end_sync(host, token, false) {
+                SyncOutcome::Saved(id) => Input::Saved(SaveId(id)),
                 SyncOutcome::Unchanged => return,
                 SyncOutcome::Failed(id) => {
-                    host.fail_stop(&format!("the disk did not save write {}", id.0));
+                    host.fail_stop(&format!("the disk did not save write {id}"));
                     Input::SaveFailed
                 }
             },
@@ -190,7 +169,7 @@ impl RunningServer {
         self.raft.step(Timestamp(host.now()), input, &mut self.effects);
         self.execute_effects(host);
         if let Some((index, data, keep)) = self.application.snapshot_if_due(host) {
-            let request = self.application.add_request(PendingRequest::Snapshot);
+            let request = self.application.add_request(host, Requester::Server);
             let compact = Input::Compact { request, index, data, keep };
             self.raft.step(Timestamp(host.now()), compact, &mut self.effects);
             self.execute_effects(host);
@@ -202,10 +181,9 @@ impl RunningServer {
     fn replace_timestamp(&self, host: &CoreHost<'_>, mut envelope: Envelope) -> Envelope {
         if let Message::Forward { request: ForwardRequest::Propose(command), .. } = &mut envelope.message
             && self.raft.is_leader()
-            && let Some(timestamp) = self.application.timestamp(host)
-            && let Some(replaced) = kv::replace_timestamp(command, timestamp)
+            && let Some(retimed) = self.application.application.retimed(host, command)
         {
-            *command = replaced.into();
+            *command = retimed.into();
         }
         envelope
     }
@@ -226,12 +204,14 @@ impl RunningServer {
                 if let Some(checkpoint) = &save.checkpoint {
                     self.rewrite(host, *id, save, checkpoint);
                 } else {
-                    let truncates = self.record_log(host, save);
-                    self.disk.write(host, *id, save, truncates);
+                    self.save(host, *id, save);
                 }
             }
         }
-        self.disk.sync_if_needed(host);
+        // This system offers no lie of the log, so nothing is reported before its sync ends.
+        let SyncOutcome::Unchanged = self.log.flush(host) else {
+            panic!("a log that is honest must not report saves here")
+        };
         self.record_commit(host);
         let leads = self.raft.is_leader();
         for effect in effects.drain(..) {
@@ -267,33 +247,41 @@ impl RunningServer {
             host.record_fact(ServerFact::SnapshotInstalled { last, configuration });
             // State what the core adopted, which a bug may have changed.
             host.record_fact(configured_fact(Index(last.index), self.raft.log().configuration()));
-            self.recorded.last_index = last.index;
         } else {
             self.application.record_snapshot(host, snapshot);
         }
-        let (term, vote, compacted) = (save.term.0, save.vote.map(|vote| vote.0), fact_log_id(*compacted));
         let entries = save.entries.iter().map(|entry| {
             let (kind, bytes) = encode(&entry.payload);
             (entry.term.0, kind, bytes.into_owned().into())
         });
-        let rewrite = LogRewrite {
-            term,
-            vote,
-            checkpoint: wal::WalCheckpoint {
+        let rewrite = Rewrite {
+            term: save.term.0,
+            vote: save.vote.map(|vote| vote.0),
+            checkpoint: WalCheckpoint {
                 last,
                 configuration: encode_configuration(&snapshot.configuration).into(),
                 data: snapshot.data.clone(),
-
-                compacted,
+                compacted: fact_log_id(*compacted),
                 compacted_configuration: encode_configuration(compacted_configuration).into(),
             },
             entries: entries.collect(),
-            facts: vec![
-                DiskFact::Saved { term, vote, after: None },
-                DiskFact::SavedSnapshot { base: compacted, last },
-            ],
         };
-        self.disk.rewrite(host, id, rewrite);
+        self.log.rewrite(host, id.0, rewrite);
+    }
+
+    /// Saves term, vote and entries, and states the configurations in these.
+    fn save(&mut self, host: &mut CoreHost<'_>, id: SaveId, save: &SaveRecord) {
+        let entries = save.entries.iter().map(|entry| {
+            let (kind, bytes) = encode(&entry.payload);
+            (entry.term.0, kind, bytes)
+        });
+        let (term, vote, after) = (save.term.0, save.vote.map(|vote| vote.0), save.after.0);
+        self.log.save(host, id.0, Save { term, vote, after, entries }, |host, index| {
+            let entry = &save.entries[(index - after - 1) as usize];
+            if let Payload::Configuration(configuration) = &entry.payload {
+                host.record_fact(configured_fact(Index(index), configuration));
+            }
+        });
     }
 
     /// States the commit index, if it has changed.
@@ -333,26 +321,6 @@ impl RunningServer {
             host.record_fact(ServerFact::Leads { term });
             host.trace(|| format!("candidate => leader, term {term}"));
         }
-    }
-
-    /// States the effect of a save on the log. Returns whether it truncates the log.
-    fn record_log(&mut self, host: &mut CoreHost<'_>, save: &SaveRecord) -> bool {
-        let truncates = save.after.0 < self.recorded.last_index;
-        if truncates {
-            host.record_fact(ServerFact::Truncated { after: save.after.0 });
-        }
-        for (index, entry) in (save.after.0 + 1..).zip(&*save.entries) {
-            host.record_fact(ServerFact::Appended {
-                index,
-                term: entry.term.0,
-                entry: payload_digest(&entry.payload),
-            });
-            if let Payload::Configuration(configuration) = &entry.payload {
-                host.record_fact(configured_fact(Index(index), configuration));
-            }
-        }
-        self.recorded.last_index = save.after.0 + save.entries.len() as u64;
-        truncates
     }
 
     /// States the promise that a message makes, when it is sent.
@@ -408,10 +376,10 @@ fn core_config(host: &CoreHost<'_>, directory_id: DirectoryId, seed: u64) -> Con
 }
 
 /// The checkpoint of the log, in the types of the core.
-fn core_checkpoint(checkpoint: wal::WalCheckpoint) -> Checkpoint {
+fn core_checkpoint(checkpoint: WalCheckpoint) -> Checkpoint {
     let log_id =
         |log_id: LogId| raft_core::LogId { index: Index(log_id.index), term: raft_core::Term(log_id.term) };
-    let wal::WalCheckpoint { last, configuration, data, compacted, compacted_configuration } = checkpoint;
+    let WalCheckpoint { last, configuration, data, compacted, compacted_configuration } = checkpoint;
     let configuration = Arc::new(decode_configuration(&configuration));
     Checkpoint {
         snapshot: Snapshot { last: log_id(last), configuration, data },

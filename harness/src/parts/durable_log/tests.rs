@@ -1,42 +1,46 @@
-//! The disk lane alone: what it reports and when, and what a loss of power leaves at each point.
+//! The log alone: what it reports and when, and what a loss of power leaves at each point.
 
 use super::*;
 use crate::outcome::{Options, Recording};
 use crate::plan;
 use crate::support::rng::stream;
-use crate::systems::raft_core::wal::RecoveredLog;
 use crate::world::{SyncInFlight, World};
-use invariants::{Fact, LogId};
+use invariants::Fact;
 
-/// A lane on a disk of its own.
+/// A log on a disk of its own.
 struct Fixture {
-    world: World<Envelope>,
-    lane: DiskLane,
+    world: World<u64>,
+    log: DurableLog,
 }
 
 impl Fixture {
     /// Starts with a durable log of term 3 with two entries.
-    fn new(seed: u64, bug: Option<HostBug>) -> Fixture {
+    fn new(seed: u64, bug: Option<LogBug>) -> Fixture {
+        Fixture::with_bug(seed, bug.map(|bug| bug.info().name))
+    }
+
+    fn with_bug(seed: u64, bug: Option<&str>) -> Fixture {
         let mut plan = plan::generate(0);
         plan.seed = seed;
-        plan.bug = bug.map(|bug| bug.info().name.to_owned());
+        plan.raft.max_in_flight_syncs = 2;
+        plan.bug = bug.map(str::to_owned);
         let options =
             Options { record: Recording { facts: true, ..Recording::default() }, ..Options::unchecked() };
-        let mut world = World::new(&plan, &options, crate::plan::Supports::ALL, invariants::Contract::PAPER);
-        let mut rng = stream(seed, "lane", [0; 2]);
-        let (wal, _) = Wal::open(world.disk(1), &mut rng).unwrap();
-        let lane = DiskLane::new(wal, 2, rng);
-        let mut fixture = Fixture { world, lane };
-        fixture.lane.begin_sync(&mut Host::new(&mut fixture.world, 1));
-        assert_eq!(fixture.end_sync(true), SyncOutcome::Saved(SaveId(0)));
+        let mut world = World::new(&plan, &options, crate::plan::Supports::ALL);
+        let rng = stream(seed, "lane", [0; 2]);
+        let (log, _) = DurableLog::open(&mut Host::new(&mut world, 1), rng).unwrap();
+        let mut fixture = Fixture { world, log };
+        fixture.log.begin_sync(&mut Host::new(&mut fixture.world, 1));
+        assert_eq!(fixture.end_sync(true), SyncOutcome::Saved(0));
         let mark = {
             let entries = [(3, 1, b"x"), (3, 1, b"y")];
-            fixture.lane.wal.append(fixture.world.disk(1), 3, Some(2), None, entries);
-            fixture.lane.wal.mark()
+            fixture.log.wal.append(fixture.world.disk(1), 3, Some(2), None, entries);
+            fixture.log.wal.mark()
         };
         let ticket = fixture.world.disk(1).begin_sync();
         fixture.world.end_sync(1, ticket);
-        fixture.lane.wal.mark_durable(mark);
+        fixture.log.wal.mark_durable(mark);
+        fixture.log.last_index = 2;
         fixture
     }
 
@@ -50,11 +54,10 @@ impl Fixture {
             compacted_configuration: b"group".as_slice().into(),
         };
         let entries = vec![(3, 1, b"y".as_slice().into())];
-        let facts = vec![DiskFact::Saved { term: 4, vote: None, after: Some(id) }];
-        let rewrite = LogRewrite { term: 4, vote: None, checkpoint, entries, facts };
+        let rewrite = Rewrite { term: 3 + id, vote: None, checkpoint, entries };
         let mut host = Host::new(&mut self.world, 1);
-        self.lane.rewrite(&mut host, SaveId(id), rewrite);
-        self.lane.sync_if_needed(&mut host);
+        self.log.rewrite(&mut host, id, rewrite);
+        self.log.sync_if_needed(&mut host);
     }
 
     /// Ends the oldest sync.
@@ -65,7 +68,7 @@ impl Fixture {
             self.world.end_sync(1, ticket);
         }
         let mut host = Host::new(&mut self.world, 1);
-        self.lane.end_sync(&mut host, token, succeeded)
+        self.log.end_sync(&mut host, token, succeeded)
     }
 
     fn syncs(&self) -> usize {
@@ -79,11 +82,11 @@ impl Fixture {
         Wal::open(self.world.disk(1), &mut rng).ok().map(|(_, recovered)| recovered)
     }
 
-    /// The saves that the disk has stated, by number.
-    fn stated(&self) -> Vec<Option<u64>> {
+    /// The terms of the saves that the disk has stated.
+    fn stated(&self) -> Vec<u64> {
         let facts = self.world.observer.recorded_facts.as_ref().unwrap();
-        let after = |fact: &Fact| if let Fact::Saved { after, .. } = fact { *after } else { None };
-        facts.iter().map(|observed| after(&observed.fact)).collect()
+        let term = |fact: &Fact| if let Fact::Saved { term, .. } = fact { Some(*term) } else { None };
+        facts.iter().filter_map(|observed| term(&observed.fact)).collect()
     }
 }
 
@@ -93,7 +96,7 @@ fn is_old(found: &RecoveredLog) -> bool {
 
 fn is_new(found: &RecoveredLog, id: u64) -> bool {
     let data = found.checkpoint.as_ref().map(|checkpoint| checkpoint.data.to_vec());
-    (found.term, found.vote, data, found.entries.len()) == (4, None, Some(id.to_le_bytes().to_vec()), 1)
+    (found.term, found.vote, data, found.entries.len()) == (3 + id, None, Some(id.to_le_bytes().to_vec()), 1)
 }
 
 #[test]
@@ -103,12 +106,12 @@ fn rewrite_is_reported_once_its_rename_is_durable() {
     fixture.rewrite(2);
     assert_eq!(fixture.syncs(), 1, "the second rewrite must wait for the first");
     assert_eq!(fixture.end_sync(true), SyncOutcome::Unchanged, "it is durable, but not renamed");
-    assert_eq!(fixture.stated(), []);
-    assert_eq!(fixture.end_sync(true), SyncOutcome::Saved(SaveId(1)));
-    assert_eq!(fixture.stated(), [Some(1)]);
+    assert_eq!(fixture.stated(), [0; 0]);
+    assert_eq!(fixture.end_sync(true), SyncOutcome::Saved(1));
+    assert_eq!(fixture.stated(), [4]);
     assert_eq!(fixture.end_sync(true), SyncOutcome::Unchanged);
-    assert_eq!(fixture.end_sync(true), SyncOutcome::Saved(SaveId(2)));
-    assert_eq!((fixture.stated(), fixture.syncs()), (vec![Some(1), Some(2)], 0));
+    assert_eq!(fixture.end_sync(true), SyncOutcome::Saved(2));
+    assert_eq!((fixture.stated(), fixture.syncs()), (vec![4, 5], 0));
     assert!(is_new(&fixture.lose_power(1).unwrap(), 2));
 }
 
@@ -130,10 +133,10 @@ fn loss_of_power_leaves_the_old_log_or_the_new_one() {
 }
 
 #[test]
-fn failed_sync_stops_the_lane_and_states_nothing() {
+fn failed_sync_stops_the_log_and_states_nothing() {
     let mut fixture = Fixture::new(1, None);
     fixture.rewrite(1);
-    assert_eq!(fixture.end_sync(false), SyncOutcome::Failed(SaveId(0)));
+    assert_eq!(fixture.end_sync(false), SyncOutcome::Failed(0));
     fixture.rewrite(2);
     assert_eq!((fixture.syncs(), fixture.stated()), (0, vec![]));
     assert!(is_old(&fixture.lose_power(1).unwrap()));
@@ -145,7 +148,7 @@ fn failed_sync_stops_the_lane_and_states_nothing() {
 fn rename_before_sync_can_lose_both_logs() {
     let (mut lost, mut complete) = (0, 0);
     for seed in 0..200 {
-        let mut fixture = Fixture::new(seed, Some(HostBug::InstallNotAtomic));
+        let mut fixture = Fixture::new(seed, Some(LogBug::InstallNotAtomic));
         fixture.rewrite(1);
         match fixture.lose_power(seed) {
             Some(found) if is_old(&found) || is_new(&found, 1) => complete += 1,
@@ -158,13 +161,9 @@ fn rename_before_sync_can_lose_both_logs() {
             }
             None => {}
         }
-        let mut fixture = Fixture::new(seed, Some(HostBug::InstallNotAtomic));
+        let mut fixture = Fixture::new(seed, Some(LogBug::InstallNotAtomic));
         fixture.rewrite(1);
-        assert_eq!(
-            fixture.end_sync(true),
-            SyncOutcome::Saved(SaveId(1)),
-            "one sync covers contents and rename"
-        );
+        assert_eq!(fixture.end_sync(true), SyncOutcome::Saved(1), "one sync covers contents and rename");
     }
     assert!(lost > 10 && complete > 10, "{lost} logs lost, {complete} logs complete");
 }
@@ -173,10 +172,10 @@ fn rename_before_sync_can_lose_both_logs() {
 #[test]
 #[cfg_attr(not(feature = "bugs"), ignore = "bugs are switched off")]
 fn buggy_rewrite_loses_term_and_vote() {
-    let mut fixture = Fixture::new(1, Some(HostBug::CompactionRewriteLosesHardstate));
+    let mut fixture = Fixture::new(1, Some(LogBug::CompactionRewriteLosesHardstate));
     fixture.rewrite(1);
-    fixture.end_sync(true);
-    assert_eq!(fixture.end_sync(true), SyncOutcome::Saved(SaveId(1)));
+    _ = fixture.end_sync(true);
+    assert_eq!(fixture.end_sync(true), SyncOutcome::Saved(1));
     let found = fixture.lose_power(1).unwrap();
     assert_eq!((found.term, found.vote, found.entries.len()), (0, None, 1));
 }
@@ -185,9 +184,55 @@ fn buggy_rewrite_loses_term_and_vote() {
 #[test]
 #[cfg_attr(not(feature = "bugs"), ignore = "bugs are switched off")]
 fn ignored_sync_failure_is_reported_as_saved() {
-    let mut fixture = Fixture::new(1, Some(HostBug::PersistFailureIgnored));
+    let mut fixture = Fixture::new(1, Some(LogBug::PersistFailureIgnored));
     fixture.rewrite(1);
     assert_eq!(fixture.end_sync(false), SyncOutcome::Unchanged);
-    assert_eq!(fixture.end_sync(false), SyncOutcome::Saved(SaveId(1)));
-    assert_eq!(fixture.stated(), []);
+    assert_eq!(fixture.end_sync(false), SyncOutcome::Saved(1));
+    assert_eq!(fixture.stated(), [0; 0]);
+}
+
+/// Saves a vote and an entry, as save 1. Returns what the end of the step reports.
+fn save(fixture: &mut Fixture) -> SyncOutcome {
+    let mut host = Host::new(&mut fixture.world, 1);
+    let entries = [(5, 1, b"z")].into_iter();
+    fixture.log.save(&mut host, 1, Save { term: 5, vote: Some(3), after: 1, entries }, |_, index| {
+        assert_eq!(index, 2);
+    });
+    fixture.log.flush(&mut host)
+}
+
+#[test]
+fn save_is_reported_at_the_end_of_its_sync_and_releases_what_is_held() {
+    let mut fixture = Fixture::new(1, None);
+    let mut held = HeldUntilSaved::default();
+    held.hold(1, "vote");
+    assert_eq!(save(&mut fixture), SyncOutcome::Unchanged);
+    assert_eq!(held.release(&Host::new(&mut fixture.world, 1), 0), [""; 0]);
+    assert_eq!(fixture.end_sync(true), SyncOutcome::Saved(1));
+    assert_eq!((fixture.stated(), fixture.log.last_index()), (vec![5], 2));
+    assert_eq!(held.release(&Host::new(&mut fixture.world, 1), 1), ["vote"]);
+    let found = fixture.lose_power(1).unwrap();
+    assert_eq!((found.vote, found.entries.len()), (Some(3), 2), "the second entry was replaced");
+    let ServerFact::Started { last, .. } = found.started() else { panic!("{:?}", found.started()) };
+    assert_eq!(last, LogId { index: 2, term: 5 });
+}
+
+#[test]
+#[cfg_attr(not(feature = "bugs"), ignore = "bugs are switched off")]
+fn each_lie_breaks_its_promise_and_no_other() {
+    for lie in HostLie::ALL {
+        let mut fixture = Fixture::with_bug(1, Some(lie.info().name));
+        let mut held = HeldUntilSaved::default();
+        held.hold(1, "vote");
+        let reported = save(&mut fixture) == SyncOutcome::Saved(1);
+        let sent = !held.release(&Host::new(&mut fixture.world, 1), 0).is_empty();
+        _ = fixture.end_sync(true);
+        let forgotten = fixture.lose_power(1).unwrap().vote.is_none();
+        let expected = match lie {
+            HostLie::AnswersBeforeSync => (true, false, false),
+            HostLie::SendsBeforeSaving => (false, true, false),
+            HostLie::ForgetsVote => (false, false, true),
+        };
+        assert_eq!((reported, sent, forgotten), expected, "{lie:?}");
+    }
 }

@@ -1,0 +1,60 @@
+//! The bugs of the durable log: lines that it lacks on request, and promises that it breaks.
+
+use crate::server::BugInfo;
+
+raft_core::bugs! {
+    /// Safety-critical lines of the durable log, named by what breaks without them.
+    pub enum LogBug {
+        InstallNotAtomic {
+            id: "N06", name: "install-not-atomic", at: "durable_log.rs",
+            breaks: "A new log file replaces the old one before it is synced; one later sync covers both",
+            first: "monotonic-term",
+            consequence: "after a power loss the log file exists without its content: term, vote and log are lost",
+        }
+        PersistFailureIgnored {
+            id: "P05", name: "persist-failure-ignored", at: "durable_log.rs",
+            breaks: "A failed sync counts as successful",
+            first: "persist-before-reply",
+            consequence: "writes that a full or failing disk did not save are acknowledged: a power loss loses them",
+        }
+        CompactionRewriteLosesHardstate {
+            id: "P06", name: "compaction-rewrite-loses-hardstate", at: "durable_log.rs",
+            breaks: "A rewritten log omits term and vote",
+            first: "monotonic-term",
+            consequence: "after a restart the node votes twice in one term: two leaders, lost writes",
+        }
+    }
+}
+
+raft_core::bugs! {
+    /// Promises of a host to its Raft that the durable log breaks.
+    pub enum HostLie {
+        AnswersBeforeSync {
+            id: "H01", name: "answers-before-sync", at: "durable_log.rs",
+            breaks: "A save is reported as durable when it is written",
+            first: "persist-before-reply",
+            consequence: "votes and acknowledgements count that a power loss takes back: two leaders, lost writes",
+        }
+        ForgetsVote {
+            id: "H02", name: "forgets-vote", at: "durable_log.rs",
+            breaks: "A save omits the vote",
+            first: "persist-before-reply",
+            consequence: "after a restart the server votes again in the same term: two leaders, lost writes",
+        }
+        SendsBeforeSaving {
+            id: "H03", name: "sends-before-saving", at: "durable_log.rs",
+            breaks: "Messages that depend on a save leave before it is durable",
+            first: "persist-before-reply",
+            consequence: "others rely on votes and entries that a power loss takes back: two leaders, lost writes",
+        }
+    }
+}
+
+/// All bugs of the durable log, for [`Server::bugs`](crate::server::Server::bugs) of a server that uses it and
+/// [`HeldUntilSaved`](super::HeldUntilSaved). Without the feature `bugs`: none.
+#[must_use]
+pub fn bugs() -> Vec<&'static BugInfo> {
+    let log = LogBug::ALL.iter().map(|bug| bug.info());
+    let lies = HostLie::ALL.iter().map(|bug| bug.info());
+    log.chain(lies).filter(|_| cfg!(feature = "bugs")).collect()
+}

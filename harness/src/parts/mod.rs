@@ -1,0 +1,26 @@
+//! Parts that a server may be made of, so that an adapter is about its Raft and nothing else.
+//!
+//! *In*: a [`Host`](crate::server::Host), and what a Raft library gives its user: entries to save and to apply, moments at
+//! which a read may be served, changes of role. *Out*: bytes on the disk, replies, and the facts that follow from both.
+//! Used by systems, here and in other packages. Each part works alone.
+//!
+//! - [`OpenRequests`]: which requests wait for an answer, under which number, and what to answer when the server cannot
+//!   know. Reads wait in it until an index is applied.
+//! - [`Application`]: the key-value application with its sessions, snapshots and compaction policy.
+//! - [`DurableLog`]: term, vote, entries and snapshots in one file, with several syncs in flight.
+//!   [`wal`] is its format.
+//! - [`HeldUntilSaved`]: messages that may leave only after a save.
+//! - [`HostLie`] and [`LogBug`]: bugs that the durable log has on request, to show that the properties see them. A system
+//!   offers them in [`Server::bugs`](crate::server::Server::bugs).
+
+pub mod wal;
+mod bugs;
+mod durable_log;
+mod compaction;
+mod application;
+mod requests;
+
+pub use application::{Application, DueSnapshot};
+pub use bugs::{HostLie, LogBug, bugs};
+pub use durable_log::{DurableLog, HeldUntilSaved, Rewrite, Save, SyncOutcome, entry_digest};
+pub use requests::{OpenRequests, Requester};
